@@ -58,7 +58,7 @@ pub async fn serve(serve: Serve, out: &Out) -> Result<Exit, OutputError> {
         speed: serve.speed,
         clock: Clock::system(),
         callback_urls: callback_urls.clone(),
-        keep: serve.keep,
+        state_file: serve.keep,
     };
     let running = match deck::serve(listener, options).await {
         Ok(running) => running,

@@ -1,4 +1,4 @@
-//! What every provider must pass, each on its own simulator, over real HTTP: good, refused, 429, torn body.
+//! The tests that every provider must pass, each on its own simulator, over real HTTP: valid, rejected, 429, torn body.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,7 +27,7 @@ struct Bench {
     session: Session,
     tokens: Option<Tokens>,
     sandbox: Sandbox,
-    hand: Option<ManualClock>,
+    manual_clock: Option<ManualClock>,
     ledger: Ledger,
     statuses: crate::net::EventReceiver,
     _folder: tempfile::TempDir,
@@ -39,17 +39,17 @@ impl Bench {
         Self::by(manifest, wrong, Clock::system(), None).await
     }
 
-    /// The same, by a clock that client and simulator share and that `hand` moves.
+    /// The same, with a clock that client and simulator share and that `manual_clock` moves.
     async fn by_hand(manifest: &'static Manifest) -> Self {
-        let (clock, hand) = Clock::by_hand(WallTime(1_795_316_066_000));
-        Self::by(manifest, false, clock, Some(hand)).await
+        let (clock, manual_clock) = Clock::by_hand(WallTime(1_795_316_066_000));
+        Self::by(manifest, false, clock, Some(manual_clock)).await
     }
 
     async fn by(
         manifest: &'static Manifest,
         wrong: bool,
         clock: Clock,
-        hand: Option<ManualClock>,
+        manual_clock: Option<ManualClock>,
     ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let dialects = vec![(manifest.simulator)()];
@@ -123,23 +123,23 @@ impl Bench {
             client: (manifest.connect)(credentials),
             session,
             sandbox,
-            hand,
+            manual_clock,
             ledger,
             statuses,
             _folder: folder,
         }
     }
 
-    /// What the console would be told: the kind counts, whoever found it out.
+    /// What the console would show: the error's kind counts, whether client or gate found it.
     async fn verify(&self) -> Result<Answer, ProblemKind> {
-        self.told(self.try_verify().await)
+        self.described(self.try_verify().await)
     }
 
     /// Makes a call that carries the access token: the one that verifies, or, where a token granted is all that
     /// does, the first of the catalogue that writes nothing.
     async fn use_token(&self) -> Result<Answer, ProblemKind> {
         if self.manifest.verify == Verify::Call {
-            return self.told(self.ask(&Op::Verify).await);
+            return self.described(self.ask(&Op::Verify).await);
         }
         let mut catalogue = self.manifest.catalogue.iter();
         let documented = catalogue.find(|call| !call.writes).unwrap();
@@ -156,18 +156,18 @@ impl Bench {
             writes: false,
             auth: None,
         };
-        match self.told(self.ask(&op).await)? {
+        match self.described(self.ask(&op).await)? {
             Answer::Raw(raw) if raw.status == 200 => Ok(Answer::Verified),
             other => Ok(other),
         }
     }
 
-    fn told(&self, asked: Result<Answer, ApiError>) -> Result<Answer, ProblemKind> {
+    fn described(&self, result: Result<Answer, ApiError>) -> Result<Answer, ProblemKind> {
         let account = self.session.account();
-        asked.map_err(|error| error.problem(&account.id, account.provider_title).kind)
+        result.map_err(|error| error.problem(&account.id, account.provider_title).kind)
     }
 
-    /// The statuses of all tries since last asked, in order.
+    /// The outcomes of all attempts since the last call, in order.
     async fn statuses(&mut self) -> Vec<Outcome> {
         self.ledger.flush().await;
         let mut seen = Vec::new();
@@ -179,7 +179,8 @@ impl Bench {
         seen
     }
 
-    /// As the deck does: an access token in hand says nothing of credentials withdrawn since.
+    /// Drops the cached token first, as the deck does: a token granted earlier does not prove that the credentials are
+    /// still valid.
     async fn try_verify(&self) -> Result<Answer, ApiError> {
         if let Some(tokens) = &self.tokens {
             tokens.refresh(HOW).await?;
@@ -204,7 +205,7 @@ const HOW: RequestOptions = RequestOptions {
 };
 
 #[tokio::test]
-async fn good_credentials_are_verified() {
+async fn valid_credentials_are_verified() {
     for manifest in REGISTRY {
         let bench = Bench::new(manifest, false).await;
         assert_eq!(
@@ -299,7 +300,7 @@ async fn an_expired_token_is_renewed_before_it_is_sent() {
         let mut bench = Bench::by_hand(manifest).await;
         assert_eq!(bench.use_token().await, Ok(Answer::Verified));
         let first = bench.statuses().await;
-        bench.hand.as_ref().unwrap().advance(LONG);
+        bench.manual_clock.as_ref().unwrap().advance(LONG);
         assert_eq!(bench.use_token().await, Ok(Answer::Verified));
         assert_eq!(
             bench.statuses().await,
@@ -396,7 +397,7 @@ fn manifests_are_complete() {
     }
 }
 
-/// A letter of a provider's simulator as its receiver sees it.
+/// A simulated provider's webhook as its receiver sees it.
 fn received(webhook: &Webhook) -> Inbound {
     let outgoing = webhook.request("http://127.0.0.1:1/callbacks/under-test");
     let mut request = Request::new(outgoing.body.clone().unwrap_or_default().into());
@@ -413,7 +414,7 @@ fn received(webhook: &Webhook) -> Inbound {
     }
 }
 
-/// When made-up callbacks are sent and received.
+/// When sample callbacks are sent and received.
 const AT: WallTime = WallTime(1_795_316_066_000);
 
 #[test]
@@ -450,27 +451,31 @@ fn the_judge_of_each_takes_what_its_simulator_sends_and_refuses_it_under_another
         };
         let own = spec.secrets.first().map(|key| &held.secrets[key]);
         let inbound = received(&webhook(own));
-        let told = (spec.read)(&inbound, &held);
-        let told = told.unwrap_or_else(|refusal| panic!("{}: {refusal:?}", manifest.title));
+        let described = (spec.read)(&inbound, &held);
+        let described =
+            described.unwrap_or_else(|refusal| panic!("{}: {refusal:?}", manifest.title));
         assert_eq!(
-            told.subject.unwrap().to_string(),
+            described.subject.unwrap().to_string(),
             "1001",
             "{}",
             manifest.title
         );
-        assert!(!told.kind.is_empty() && !told.proof.is_empty());
+        assert!(!described.kind.is_empty() && !described.proof.is_empty());
         let again = (spec.read)(&inbound, &held).unwrap();
-        assert_eq!(told.dedup, again.dedup, "{}", manifest.title);
+        assert_eq!(described.dedup, again.dedup, "{}", manifest.title);
         if own.is_some() {
             let other = Secret::new("another-secret-altogether");
             for secret in [Some(&other), None] {
-                let told = (spec.read)(&received(&webhook(secret)), &held);
-                assert!(matches!(told, Err(Refusal::Refused(_))), "{told:?}");
+                let described = (spec.read)(&received(&webhook(secret)), &held);
+                assert!(
+                    matches!(described, Err(Refusal::Refused(_))),
+                    "{described:?}"
+                );
             }
         }
         let mut odd = received(&webhook(own));
         *odd.request.method_mut() = axum::http::Method::PATCH;
-        let told = (spec.read)(&odd, &held);
-        assert!(matches!(told, Err(Refusal::Method { allowed }) if !allowed.is_empty()));
+        let described = (spec.read)(&odd, &held);
+        assert!(matches!(described, Err(Refusal::Method { allowed }) if !allowed.is_empty()));
     }
 }

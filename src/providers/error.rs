@@ -1,26 +1,26 @@
-//! Why a call brought no answer: a kind we act on, and the provider's own code and words.
+//! Why a call has no answer: a kind to act on, and the provider's own code and message.
 
 use crate::domain::{AccountId, Problem, ProblemKind};
 use crate::net::NetError;
 
-/// Why there is no answer. Text from outside is inert.
+/// Why a call has no answer. Text from outside is already made inert.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ApiError {
-    /// Key, secret or nonce are refused.
+    /// The provider rejected key, secret or nonce.
     Refused {
         /// The provider's code, or the HTTP status.
         code: String,
-        /// Both causes where they cannot be told apart, and what to do.
+        /// What to do; names both causes where one code stands for two.
         hint: String,
     },
     /// The provider does not know the thing.
     NotFound {
-        /// The thing, as a noun phrase.
+        /// The missing thing, as a noun phrase.
         what: String,
         /// What to do.
         hint: String,
     },
-    /// The provider turned the request away or failed.
+    /// The provider rejected the request or failed.
     Failing {
         /// HTTP status, or the provider's code in words.
         what: String,
@@ -28,13 +28,13 @@ pub enum ApiError {
         hint: String,
     },
     /// The reply is not what the provider documents.
-    Nonsense {
+    Unexpected {
         /// What is wrong with it.
         what: String,
     },
     /// The provider has no such call, or a value cannot be sent.
     Unsupported(String),
-    /// No reply.
+    /// The request got no reply.
     Net(NetError),
 }
 
@@ -45,20 +45,29 @@ impl From<NetError> for ApiError {
 }
 
 impl ApiError {
-    /// Told to the operator of `account`.
+    /// The error as the operator of `account` sees it.
     #[must_use]
     pub fn problem(self, account: &AccountId, provider: &str) -> Problem {
         let (kind, message, hint) = match self {
             Self::Net(error) => return error.problem(account),
-            Self::Refused { code, hint } => {
-                (ProblemKind::Refused, format!("{provider} refused the credentials ({code})"), hint)
+            Self::Refused { code, hint } => (
+                ProblemKind::Refused,
+                format!("{provider} refused the credentials ({code})"),
+                hint,
+            ),
+            Self::NotFound { what, hint } => (
+                ProblemKind::NotFound,
+                format!("{provider} does not know {what}"),
+                hint,
+            ),
+            Self::Failing { what, hint } => {
+                (ProblemKind::Failing, format!("{provider} {what}"), hint)
             }
-            Self::NotFound { what, hint } => (ProblemKind::NotFound, format!("{provider} does not know {what}"), hint),
-            Self::Failing { what, hint } => (ProblemKind::Failing, format!("{provider} {what}"), hint),
-            Self::Nonsense { what } => (
+            Self::Unexpected { what } => (
                 ProblemKind::Nonsense,
-                format!("{provider}'s answer makes no sense: {what}"),
-                "nothing was concluded from it; `tilldeck log` shows the exchange. If it stays, ask the provider".to_owned(),
+                format!("{provider} sent an answer that tilldeck cannot read: {what}"),
+                "`tilldeck log` shows the exchange; if the error persists, contact the provider"
+                    .to_owned(),
             ),
             Self::Unsupported(what) => (ProblemKind::Usage, what, String::new()),
         };

@@ -1,5 +1,5 @@
-//! What the judges of several providers read alike: a JSON object in a POST, a form, a header that comes once, the bytes that
-//! make two messages one. Pure; decides on nothing.
+//! What the callback parsers of several providers share: a JSON object in a POST, a form, a header that occurs once, the
+//! bytes that identify a message. Pure; accepts or rejects nothing itself.
 
 mod form;
 mod surrogates;
@@ -15,14 +15,13 @@ use crate::domain::inert;
 
 pub use form::{decoded, pairs, posted_form};
 
-/// No provider's notification is larger: reading one must not take long, whoever sends it.
+/// No provider's notification is larger. The bound keeps parsing cheap for bodies from strangers.
 const OBJECT_MAX: usize = 256 * 1024;
 
-/// The JSON object that was posted. A name that stands twice in it is refused: the shop's own program may read the
-/// other one of the two.
+/// The posted JSON object. A name that occurs twice is rejected: the shop's own program may read the other value.
 ///
 /// # Errors
-/// If it was not posted, or is no such object.
+/// If the method is not POST, or the body is not such an object.
 pub fn posted_object(inbound: &Inbound) -> Result<Map<String, Value>, Refusal> {
     if inbound.request.method() != Method::POST {
         return Err(Refusal::Method { allowed: "POST" });
@@ -40,25 +39,25 @@ fn object(inbound: &Inbound) -> Result<Map<String, Value>, Refusal> {
         return Err(unreadable("the body is larger than 256 KiB"));
     }
     let parse = |body: &[u8]| serde_json::from_slice::<UniqueKeys<Value>>(body);
-    // Half a character must not cost the whole message (RFC 8259, 8.2 warns of such text).
+    // An unpaired surrogate must not cost the whole message (RFC 8259, 8.2).
     let parsed = parse(body).or_else(|error| match surrogates::replaced(body) {
         Some(replaced) => parse(&replaced),
         None => Err(error),
     });
     match parsed {
         Ok(object) => Ok(object.0.into_iter().collect()),
-        // The error itself could quote the body, so only its place is shown.
+        // The error's own text could quote the body, so only its position is shown.
         Err(error) if error.is_data() => Err(unreadable(
-            "the body is no JSON object whose names stand in it once",
+            "the body is not a JSON object with unique names",
         )),
         Err(error) => {
             let at = format!("line {}, column {}", error.line(), error.column());
             Err(unreadable(&match content_type(inbound) {
                 Some(kind) if !is_json(&kind) => format!(
-                    "the body is no JSON: its Content-Type is {} ({at})",
+                    "the body is not JSON: its Content-Type is {} ({at})",
                     inert::quoted(&kind, 60)
                 ),
-                _ => format!("the body is no JSON: {at}"),
+                _ => format!("the body is not JSON: {at}"),
             }))
         }
     }
@@ -70,7 +69,7 @@ fn content_type(inbound: &Inbound) -> Option<Cow<'_, str>> {
     Some(String::from_utf8_lossy(kind.as_bytes()))
 }
 
-/// Whether a `Content-Type` is JSON's, or that of something written in JSON.
+/// Whether a `Content-Type` is JSON's, or of a format based on JSON (`+json`).
 fn is_json(kind: &str) -> bool {
     let kind = kind.split(';').next().unwrap_or_default().trim();
     let kind = kind.to_ascii_lowercase();
@@ -78,22 +77,20 @@ fn is_json(kind: &str) -> bool {
 }
 
 /// [`Refusal::Unreadable`] in these words.
-pub fn unreadable(words: &str) -> Refusal {
-    Refusal::Unreadable(words.to_owned())
+pub fn unreadable(message: &str) -> Refusal {
+    Refusal::Unreadable(message.to_owned())
 }
 
 /// The header of this name.
 ///
 /// # Errors
-/// If it is missing or there twice; which, without its value.
+/// If it is missing or occurs twice; the message leaves its value out.
 pub fn header<'a>(inbound: &'a Inbound, name: &str) -> Result<&'a HeaderValue, Refusal> {
     let mut all = inbound.request.headers().get_all(name).iter();
     match (all.next(), all.next()) {
         (Some(value), None) => Ok(value),
         (None, _) => Err(Refusal::Refused(format!("the header {name} is missing"))),
-        (Some(_), Some(_)) => Err(Refusal::Refused(format!(
-            "the header {name} is there twice"
-        ))),
+        (Some(_), Some(_)) => Err(Refusal::Refused(format!("the header {name} occurs twice"))),
     }
 }
 
@@ -103,7 +100,7 @@ pub fn text<'a>(object: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
     (!text.is_empty()).then_some(text)
 }
 
-/// The same bytes for the same parts, and for no others.
+/// Joins parts unambiguously: different parts never give the same bytes.
 pub fn parts(parts: &[&str]) -> Vec<u8> {
     let mut bytes = Vec::new();
     for part in parts {
@@ -134,11 +131,11 @@ pub(crate) mod tests {
         }
     }
 
-    /// What no provider's judge may let through to a screen, put in each place that it reads. Its kind is made inert by
-    /// whoever keeps it.
+    /// Whether no control character reaches the screen through a parsed field. The receiver makes `kind` inert before it
+    /// saves it.
     pub fn is_inert(result: &Result<ParsedCallback, Refusal>) -> bool {
         let shown = match result {
-            Ok(told) => told.subject.iter().map(ToString::to_string).collect(),
+            Ok(parsed) => parsed.subject.iter().map(ToString::to_string).collect(),
             Err(Refusal::Refused(why) | Refusal::Unreadable(why)) => vec![why.clone()],
             Err(Refusal::Method { .. } | Refusal::Unable(_)) => Vec::new(),
         };
@@ -147,7 +144,7 @@ pub(crate) mod tests {
             .all(|text| !text.contains(inert::is_hostile) && text.chars().count() <= 300)
     }
 
-    /// The reason for which a callback is unreadable.
+    /// The reason why a callback is unreadable.
     pub fn why_unreadable(result: Result<ParsedCallback, Refusal>) -> String {
         match result {
             Err(Refusal::Unreadable(why)) => why,
@@ -155,7 +152,7 @@ pub(crate) mod tests {
         }
     }
 
-    /// The reason for which a callback is refused.
+    /// The reason why a callback is rejected.
     pub fn why_refused(result: Result<ParsedCallback, Refusal>) -> String {
         match result {
             Err(Refusal::Refused(why)) => why,
@@ -165,40 +162,40 @@ pub(crate) mod tests {
 
     #[test]
     fn one_object_is_read_and_nothing_that_two_readers_could_understand_differently() {
-        let good = posted_object(&inbound("POST", "/", r#"{"a":{"b":1,"b":2},"c":"d"}"#)).unwrap();
-        assert_eq!(text(&good, "c"), Some("d"));
-        assert_eq!(text(&good, "a"), None);
+        let valid = posted_object(&inbound("POST", "/", r#"{"a":{"b":1,"b":2},"c":"d"}"#)).unwrap();
+        assert_eq!(text(&valid, "c"), Some("d"));
+        assert_eq!(text(&valid, "a"), None);
         let deep = format!("{{\"a\":{}", "[".repeat(100_000));
         let large = format!("{{\"a\":[{}0]}}", "0,".repeat(500_000));
-        for (body, words) in [
+        for (body, message) in [
             ("", "empty"),
-            ("[]", "no JSON object"),
-            ("\"\\u001b[2J\"", "no JSON object"),
-            (r#"{"a":1,"a":2}"#, "stand in it once"),
-            (r#"{"a":1,"\u0061":2}"#, "stand in it once"),
-            (r#"{"a":1} {}"#, "no JSON: line 1"),
-            ("{\"a\":", "no JSON"),
-            ("{\"a\":\"\u{1b}\"}", "no JSON"),
-            (deep.as_str(), "no JSON"),
+            ("[]", "not a JSON object"),
+            ("\"\\u001b[2J\"", "not a JSON object"),
+            (r#"{"a":1,"a":2}"#, "unique names"),
+            (r#"{"a":1,"\u0061":2}"#, "unique names"),
+            (r#"{"a":1} {}"#, "not JSON: line 1"),
+            ("{\"a\":", "not JSON"),
+            ("{\"a\":\"\u{1b}\"}", "not JSON"),
+            (deep.as_str(), "not JSON"),
             (large.as_str(), "larger than 256 KiB"),
         ] {
             match posted_object(&inbound("POST", "/", body.to_owned())) {
-                Err(Refusal::Unreadable(why)) => assert!(why.contains(words), "{body}: {why}"),
+                Err(Refusal::Unreadable(why)) => assert!(why.contains(message), "{body}: {why}"),
                 other => panic!("{body}: {other:?}"),
             }
         }
         let bytes = posted_object(&inbound("POST", "/", &b"{\"a\":\"\xff\"}"[..]));
         assert!(matches!(bytes, Err(Refusal::Unreadable(_))));
         for method in ["GET", "PUT", "HEAD"] {
-            let told = posted_object(&inbound(method, "/", "{}"));
-            assert_eq!(told, Err(Refusal::Method { allowed: "POST" }));
+            let parsed = posted_object(&inbound(method, "/", "{}"));
+            assert_eq!(parsed, Err(Refusal::Method { allowed: "POST" }));
         }
     }
 
     #[test]
     fn half_a_character_loses_no_message_and_what_is_no_json_is_called_what_it_is() {
-        let good = posted_object(&inbound("POST", "/", r#"{"a":"b\ud800"}"#)).unwrap();
-        assert_eq!(text(&good, "a"), Some("b\u{fffd}"));
+        let valid = posted_object(&inbound("POST", "/", r#"{"a":"b\ud800"}"#)).unwrap();
+        assert_eq!(text(&valid, "a"), Some("b\u{fffd}"));
         let why = |kind: &str, body: &[u8]| {
             let mut inbound = inbound("POST", "/", body.to_vec());
             let headers = inbound.request.headers_mut();
@@ -214,7 +211,7 @@ pub(crate) mod tests {
             "{form}"
         );
         let json = why("application/json; charset=utf-8", b"{");
-        assert!(json.ends_with("no JSON: line 1, column 1"), "{json}");
+        assert!(json.ends_with("not JSON: line 1, column 1"), "{json}");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The providers, all shaped alike. A further one is `mod x;` and `&x::MANIFEST` in [`REGISTRY`].
+//! The providers, all of one shape. To add one: `mod x;` here and `&x::MANIFEST` in [`REGISTRY`].
 
 pub mod error;
 mod inbound;
@@ -36,7 +36,7 @@ pub static REGISTRY: &[&Manifest] = &[
     &pledg::MANIFEST,
 ];
 
-/// What every provider's account needs in the config file.
+/// The config keys of every provider's accounts.
 pub static SPECS: LazyLock<Vec<&'static ProviderSpec>> =
     LazyLock::new(|| REGISTRY.iter().map(|manifest| &manifest.spec).collect());
 
@@ -44,29 +44,29 @@ pub static SPECS: LazyLock<Vec<&'static ProviderSpec>> =
 pub struct Manifest {
     /// Short name, as in the config file.
     pub id: ProviderId,
-    /// Name for people.
+    /// Display name.
     pub title: &'static str,
     /// Its keys in the config file.
     pub spec: ProviderSpec,
     /// Host of each endpoint in each environment; the first API endpoint first.
     pub endpoints: &'static [Endpoint],
-    /// The rate limits it is kept to.
+    /// The rate limits that tilldeck observes.
     pub limits: &'static [PublishedLimit],
-    /// For how long a reply may stay away.
+    /// The timeout of a request.
     pub timeout: Duration,
-    /// Makes what fetches an account's access tokens, where its calls need such.
+    /// Creates an account's token fetcher, where its calls need tokens.
     pub tokens: Option<MakeFetch>,
-    /// What its accounts can be asked for besides raw calls.
+    /// The operations that its accounts support besides raw calls.
     pub abilities: &'static [Ability],
-    /// How [`Op::Verify`] is asked.
+    /// How [`Op::Verify`] is carried out.
     pub verify: Verify,
-    /// The secrets that go into what [`Op::Verify`] asks, so that its success proves them; by key.
+    /// The secrets that [`Op::Verify`] uses, so that its success proves them; by config key.
     pub proves: &'static [&'static str],
-    /// How an account is come by, from opening it to its credentials.
+    /// How to get an account and its credentials, step by step.
     pub guide: &'static [Guide],
     /// Each documented call.
     pub catalogue: &'static [Documented],
-    /// How what it sends of its own accord is judged and read.
+    /// How its callbacks are verified and parsed.
     pub callbacks: callbacks::Spec,
     /// Reads the player that an accepted callback's body names, where its callbacks name players.
     pub player_claim: Option<ReadPlayer>,
@@ -78,10 +78,10 @@ pub struct Manifest {
     pub embedded: &'static [(&'static str, &'static str)],
 }
 
-/// How it is found out whether an account's credentials are good.
+/// How an account's credentials are verified.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verify {
-    /// By the call the client makes of [`Op::Verify`].
+    /// By the client's call for [`Op::Verify`].
     Call,
     /// By fetching an access token, and nothing else: no other call is both harmless and certain.
     TokenCall,
@@ -97,20 +97,20 @@ pub struct Endpoint {
     pub url: &'static str,
 }
 
-/// A rate limit, as published or as kept to where none is.
+/// A rate limit: the published one, or our own where none is published.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PublishedLimit {
-    /// Of which endpoint it counts the calls.
+    /// The endpoint whose calls it counts.
     pub endpoint: &'static str,
     /// Which calls it counts.
     pub counts: Counts,
-    /// How many in one period.
+    /// The number of calls in one period.
     pub requests: u32,
     /// The window.
     pub period: Duration,
 }
 
-/// Reads one of the account's secrets, at first use.
+/// Reads one of the account's secrets when it is needed.
 pub type ReadSecret = Arc<
     dyn Fn(&'static str) -> BoxFuture<'static, Result<Secret, crate::domain::Problem>>
         + Send
@@ -120,63 +120,62 @@ pub type ReadSecret = Arc<
 /// Reads the player that an accepted callback names.
 pub type ReadPlayer = fn(&callbacks::Inbound) -> Option<PlayerClaim>;
 
-/// Makes what fetches an account's access tokens.
+/// Creates an account's token fetcher.
 pub type MakeFetch = fn(&Credentials) -> Arc<dyn FetchToken>;
 
 /// What a client is made from.
 #[derive(Clone)]
 pub struct Credentials {
-    /// A key of the config file that is no secret.
+    /// The config's keys that are not secrets.
     pub texts: std::collections::BTreeMap<&'static str, String>,
     /// Reads a secret by its key.
     pub read_secret: ReadSecret,
     /// Where the payer's page is: the base of links.
     pub endpoints: Vec<(&'static str, reqwest::Url)>,
-    /// Keeps the nonces.
+    /// Stores the nonces.
     pub ledger: Ledger,
-    /// What nonces are made by.
+    /// The rules for nonces.
     pub nonces: NonceRules,
-    /// Tells the time for nonces.
+    /// The clock for nonces.
     pub clock: crate::clock::Clock,
-    /// The account's access tokens, where [`Manifest::tokens`] makes such.
+    /// The account's access tokens, where [`Manifest::tokens`] is set.
     pub tokens: Option<Tokens>,
 }
 
 /// One account at one provider: operation to call, reply to answer. Both without I/O.
 pub trait Client: Authorise {
-    /// The call that asks `op`.
+    /// The call for `op`.
     ///
     /// # Errors
     /// If the provider has no such call, or a value cannot be sent.
     fn call(&self, op: &Op) -> Result<Call, ApiError>;
 
-    /// What `reply` says to `op`.
+    /// The answer to `op` in `reply`.
     ///
     /// # Errors
-    /// If the provider refused or failed, or the reply makes no sense.
+    /// If the provider rejected the call or failed, or the reply is unreadable.
     fn answer(&self, op: &Op, reply: &Reply, at: WallTime) -> Result<Answer, ApiError>;
 
-    /// What the provider itself says in a raw reply: a failure may stand inside a 200.
+    /// Finds the provider's own failure in a raw reply: a 200 may contain one.
     ///
     /// # Errors
     /// The provider's failure.
     fn judge(&self, raw: &RawReply) -> Result<(), ApiError>;
 
-    /// What a raw reply says in the provider's terms, where the call is one it knows how to read.
+    /// A raw reply as a table, for the calls that the provider can read.
     fn digest(&self, _call: &RawCall, _reply: &RawReply) -> Option<Digest> {
         None
     }
 
-    /// The names of JSON fields that are secret in a raw call to this path and in its reply, besides those that are
-    /// secret everywhere.
+    /// The names of JSON fields that are secret only in a raw call to this path and in its reply.
     fn hidden(&self, _path: &str) -> &'static [&'static str] {
         &[]
     }
 
-    /// The signed link to the page where a payer makes the purchase that `data` (JSON) describes. Sends nothing.
+    /// The signed link to the payer's page for the purchase in `data` (JSON). Sends nothing.
     ///
     /// # Errors
-    /// If the provider has no such links, `data` is not a purchase's, or the secret cannot be read.
+    /// If the provider has no such links, `data` is not a purchase, or the secret cannot be read.
     fn purchase_link<'a>(&'a self, _data: &'a str) -> BoxFuture<'a, Result<Secret, ApiError>> {
         Box::pin(async {
             Err(ApiError::Unsupported(
@@ -196,7 +195,7 @@ pub trait Client: Authorise {
     }
 }
 
-/// A digest without what looks like a secret in it.
+/// A digest with everything that looks like a secret removed.
 fn redacted(mut digest: Digest) -> Digest {
     for cell in digest.rows.iter_mut().flatten() {
         *cell = redact::scrub(cell).into_owned();
@@ -234,7 +233,7 @@ impl Manifest {
             .collect()
     }
 
-    /// Whether a call writes, as its documentation has it.
+    /// Whether a call writes, according to its documentation.
     #[must_use]
     pub fn writes(&self, method: &str, path: &str) -> bool {
         catalogue::writes(self.catalogue, method, path)

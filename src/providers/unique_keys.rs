@@ -9,7 +9,7 @@ use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 
 use crate::domain::inert;
 
-/// An object each of whose own names stands in it once, in the order received.
+/// An object whose own names are unique, in the order received.
 #[derive(Debug)]
 pub struct UniqueKeys<V>(pub Vec<(String, V)>);
 
@@ -29,7 +29,7 @@ impl<'de, V: Deserialize<'de>> Deserialize<'de> for UniqueKeys<V> {
                 while let Some((name, value)) = map.next_entry::<String, V>()? {
                     if !names.insert(name.clone()) {
                         let name = inert::quoted(&name, 40);
-                        return Err(A::Error::custom(format!("the key {name} stands twice")));
+                        return Err(A::Error::custom(format!("the key {name} occurs twice")));
                     }
                     object.push((name, value));
                 }

@@ -1,5 +1,5 @@
-//! Making things happen over HTTP: the control routes read into commands, the state as JSON, and the
-//! index page. Carries nothing out itself.
+//! Control over HTTP: parses the control routes into commands, and renders the state as JSON and the index page. Executes
+//! nothing itself.
 
 use std::time::Duration;
 
@@ -14,57 +14,62 @@ use super::outbox::Webhook;
 use super::page::{self, Html};
 use super::{About, SimulatedProvider, Simulator};
 
-/// Where the control routes are.
+/// The path prefix of the control routes.
 pub const PREFIX: &str = "/_control/";
 
 /// Every control route: method, path, fields, what it does.
 const ROUTES: [(&str, &str, &str, &str); 8] = [
-    ("GET", "/_control/state", "", "this world as JSON"),
+    (
+        "GET",
+        "/_control/state",
+        "",
+        "the simulator's state as JSON",
+    ),
     (
         "POST",
         "/_control/fault",
         "name, ms, retry_after",
-        "plays a fault on API calls: none, latency, 429, 5xx, html, torn, lost-reply",
+        "simulates a fault of API calls: none, latency, 429, 5xx, html, torn, lost-reply",
     ),
     (
         "POST",
         "/_control/advance",
         "seconds or ms",
-        "moves this world's clock on",
+        "moves the simulator's clock forward",
     ),
     (
         "POST",
         "/_control/set-back",
         "seconds or ms",
-        "sets the providers' clocks back: Date headers are so far behind; 0 sets them right",
+        "sets Date headers back by this time; 0 corrects them",
     ),
     (
         "POST",
         "/_control/payer",
         "payment, act",
-        "what the payer does: pay, pay-on-chain, pay-part, overpay, cancel, fail",
+        "acts as the payer: pay, pay-on-chain, pay-part, overpay, cancel, fail",
     ),
     (
         "POST",
         "/_control/callback",
         "payment",
-        "sends the payment's latest callback once more",
+        "sends the payment's latest callback again",
     ),
     (
         "POST",
         "/_control/set",
         "provider, setting, value",
-        "changes how a provider is played",
+        "changes a provider's setting",
     ),
     (
         "POST",
         "/_control/event",
         "provider, event, subject",
-        "makes something happen at a provider",
+        "triggers an event at a provider",
     ),
 ];
 
-/// Whether a page of another site sent this. Browsers name the site in `Origin` with every POST.
+/// Whether a page of another site sent this request. Browsers name the site in `Origin` with every POST.
 #[must_use]
 pub fn is_foreign(request: &Request) -> bool {
     let mut origins = request.headers().get_all(header::ORIGIN).iter();
@@ -135,7 +140,7 @@ pub fn call(command: &Command) -> Call {
     }
 }
 
-/// Says that a 429 comes without `Retry-After`.
+/// The value for a 429 without `Retry-After`.
 const NONE: &str = "none";
 
 fn millis(span: Duration) -> Value {
@@ -145,15 +150,15 @@ fn millis(span: Duration) -> Value {
 /// Reads a request to a control route.
 ///
 /// # Errors
-/// With the response that refuses it.
+/// The error response, if the request is invalid.
 pub fn command(request: &Request) -> Result<Command, Box<Response>> {
-    let refuse = |status, words: &str| Box::new(refusal(status, words));
+    let refuse = |status, message: &str| Box::new(refusal(status, message));
     let path = request.uri().path();
     if !ROUTES.iter().any(|(_, known, ..)| *known == path) {
         return Err(refuse(StatusCode::NOT_FOUND, "no such control route"));
     }
     if request.method() != Method::POST {
-        let mut refused = refuse(StatusCode::METHOD_NOT_ALLOWED, "this takes POST");
+        let mut refused = refuse(StatusCode::METHOD_NOT_ALLOWED, "use POST for this route");
         let allow = HeaderValue::from_static("POST");
         refused.headers_mut().insert(header::ALLOW, allow);
         return Err(refused);
@@ -161,11 +166,11 @@ pub fn command(request: &Request) -> Result<Command, Box<Response>> {
     if is_foreign(request) {
         return Err(refuse(
             StatusCode::FORBIDDEN,
-            "a page of another site may not do this",
+            "requests from other sites are forbidden",
         ));
     }
     let route = path.trim_start_matches(PREFIX);
-    parse(route, request.body()).map_err(|words| refuse(StatusCode::BAD_REQUEST, &words))
+    parse(route, request.body()).map_err(|message| refuse(StatusCode::BAD_REQUEST, &message))
 }
 
 fn parse(route: &str, body: &[u8]) -> Result<Command, String> {
@@ -175,7 +180,10 @@ fn parse(route: &str, body: &[u8]) -> Result<Command, String> {
             let name = fields.required("name")?;
             let usual = Fault::from_name(name).ok_or_else(|| {
                 let known = Fault::ALL.map(Fault::name).join(", ");
-                format!("{} is no fault; they are {known}", inert::quoted(name, 40))
+                format!(
+                    "{} is not a fault; the faults are {known}",
+                    inert::quoted(name, 40)
+                )
             })?;
             Ok(Command::SetFault(match usual {
                 Fault::Latency(_) if fields.get("ms").is_some() => {
@@ -197,7 +205,10 @@ fn parse(route: &str, body: &[u8]) -> Result<Command, String> {
             let name = fields.required("act")?;
             let act = PayerAct::from_name(name).ok_or_else(|| {
                 let known = PayerAct::ALL.map(|(_, name)| name).join(", ");
-                format!("{} is no act; they are {known}", inert::quoted(name, 40))
+                format!(
+                    "{} is not an action; the actions are {known}",
+                    inert::quoted(name, 40)
+                )
             })?;
             Ok(Command::Payer {
                 payment: fields.payment()?,
@@ -215,7 +226,7 @@ fn parse(route: &str, body: &[u8]) -> Result<Command, String> {
             event: fields.required("event")?.to_owned(),
             subject: fields.get("subject").unwrap_or_default().to_owned(),
         }),
-        _ => Err("this takes no POST".into()),
+        _ => Err("this route does not take POST".into()),
     }
 }
 
@@ -225,8 +236,8 @@ struct Fields(Vec<(String, String)>);
 impl Fields {
     fn read(body: &[u8]) -> Result<Self, String> {
         if body.trim_ascii_start().starts_with(b"{") {
-            let object: Map<String, Value> =
-                serde_json::from_slice(body).map_err(|error| format!("not JSON: {error}"))?;
+            let object: Map<String, Value> = serde_json::from_slice(body)
+                .map_err(|error| format!("the body is not JSON: {error}"))?;
             let texts = object.into_iter().map(|(name, value)| match value {
                 Value::String(text) => (name, text),
                 other => (name, other.to_string()),
@@ -235,7 +246,7 @@ impl Fields {
         }
         serde_urlencoded::from_bytes(body)
             .map(Self)
-            .map_err(|_| "neither a form nor a JSON object".into())
+            .map_err(|_| "the body is neither a form nor a JSON object".into())
     }
 
     fn get(&self, name: &str) -> Option<&str> {
@@ -248,7 +259,7 @@ impl Fields {
             .ok_or_else(|| format!("the field `{name}` is missing"))
     }
 
-    /// So many `ms`, else `seconds`.
+    /// The field `ms`, else `seconds`.
     fn duration(&self) -> Result<Duration, String> {
         if self.get("ms").is_some() {
             self.number("ms").map(Duration::from_millis)
@@ -261,7 +272,7 @@ impl Fields {
         let text = self.required(name)?;
         text.parse().map_err(|_| {
             format!(
-                "`{name}` is a whole number, not {}",
+                "`{name}` must be a whole number, not {}",
                 inert::quoted(text, 40)
             )
         })
@@ -272,20 +283,20 @@ impl Fields {
     }
 }
 
-/// The answer to a command that was carried out, or not.
+/// The response to a command's result.
 #[must_use]
 pub fn report(result: Result<String, String>) -> Response {
     match result {
-        Ok(words) => text(StatusCode::OK, &format!("{words}\n")),
-        Err(words) => refusal(StatusCode::UNPROCESSABLE_ENTITY, &words),
+        Ok(message) => text(StatusCode::OK, &format!("{message}\n")),
+        Err(message) => refusal(StatusCode::UNPROCESSABLE_ENTITY, &message),
     }
 }
 
-fn refusal(status: StatusCode, words: &str) -> Response {
-    text(status, &format!("{words}\n"))
+fn refusal(status: StatusCode, message: &str) -> Response {
+    text(status, &format!("{message}\n"))
 }
 
-/// This world as JSON, without keys, secrets and tokens.
+/// The simulator's state as JSON, without keys, secrets and tokens.
 #[must_use]
 pub fn state(simulator: &Simulator, providers: &[Box<dyn SimulatedProvider>]) -> Response {
     let fault = simulator.fault();
@@ -304,7 +315,7 @@ pub fn state(simulator: &Simulator, providers: &[Box<dyn SimulatedProvider>]) ->
     respond(StatusCode::OK, "application/json", format!("{value}\n"))
 }
 
-/// Where each provider's callbacks go, and those that have not been taken yet. Nothing of what is in them.
+/// Each provider's callback URL and its waiting callbacks, without their contents.
 fn callbacks(simulator: &Simulator, providers: &[Box<dyn SimulatedProvider>]) -> Value {
     let known = providers.iter().map(|provider| {
         let waiting = provider.waiting().into_iter().map(|webhook| {
@@ -324,32 +335,32 @@ fn callbacks(simulator: &Simulator, providers: &[Box<dyn SimulatedProvider>]) ->
     known.collect::<Map<_, _>>().into()
 }
 
-/// A URL without its query, in which a shop may have put a secret.
+/// A URL without its query, which may contain a shop's secret.
 fn address(url: &str) -> &str {
     url.split(['?', '#']).next().unwrap_or_default()
 }
 
-/// How many callbacks wait, and what is known of the next of them.
+/// The number of waiting callbacks, and the next attempt.
 fn waiting(webhooks: &[Webhook]) -> String {
     let Some(next) = webhooks.iter().min_by_key(|webhook| webhook.next) else {
-        return "nothing waits".into();
+        return "none waiting".into();
     };
     let many = match webhooks.len() {
-        1 => "1 waits".to_owned(),
-        many => format!("{many} wait"),
+        1 => "1 waiting".to_owned(),
+        many => format!("{many} waiting"),
     };
     let to = next.to.as_deref().map(address);
     let to = to.map_or_else(String::new, |to| format!(" for {to}"));
     let answer = match (next.tries, next.status) {
         (0, _) => String::new(),
-        (tries, Some(status)) => format!(" (tried {tries}×, the last answer was {status})"),
-        (tries, None) => format!(" (tried {tries}×, no answer came)"),
+        (tries, Some(status)) => format!(" (attempts: {tries}, last status: {status})"),
+        (tries, None) => format!(" (attempts: {tries}, no answer)"),
     };
     let at = next.next.rfc3339();
-    format!("{many}, the next until {at}{to}{answer}")
+    format!("{many}, next attempt {at}{to}{answer}")
 }
 
-/// The page that says what this server is.
+/// The overview page.
 #[must_use]
 pub fn index(
     base: &str,
@@ -390,7 +401,7 @@ pub fn index(
         .iter()
         .map(|provider| {
             let to = simulator.callback_url(provider.provider());
-            let to = to.unwrap_or("nowhere, unless a call names an address");
+            let to = to.unwrap_or("only where a call names an address");
             (provider.about().title, to, waiting(&provider.waiting()))
         })
         .collect();
@@ -497,19 +508,19 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_with_a_command_is_said() {
+    fn an_invalid_command_is_refused_with_the_reason() {
         let table = [
             ("fault", "", "the field `name` is missing"),
-            ("fault", "name=boom", "`boom` is no fault"),
+            ("fault", "name=boom", "`boom` is not a fault"),
             ("advance", "seconds=-1", "whole number"),
-            ("payer", "payment=A&act=dance", "`dance` is no act"),
+            ("payer", "payment=A&act=dance", "`dance` is not an action"),
             ("callback", "payment=", "the payment id is empty"),
-            ("state", "", "takes no POST"),
+            ("state", "", "does not take POST"),
             ("advance", "{", "not JSON"),
         ];
-        for (route, body, words) in table {
+        for (route, body, message) in table {
             let error = parse(route, body.as_bytes()).unwrap_err();
-            assert!(error.contains(words), "{error}");
+            assert!(error.contains(message), "{error}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Faults as they look on the wire. Knows neither what was asked nor who answers.
+//! Faults as they look on the wire. Knows neither request nor provider.
 
 use axum::http::{HeaderValue, StatusCode, header};
 
@@ -7,9 +7,9 @@ use crate::http_server::{Outcome, Response, respond, text};
 
 const BAD_GATEWAY: &str = "<!DOCTYPE html>\n<html><head><title>502 Bad Gateway</title></head>\n<body><center><h1>502 Bad Gateway</h1></center><hr><center>gateway</center></body></html>\n";
 
-/// What is answered in place of carrying the request out.
+/// The response that replaces the request's execution, if the fault has one.
 #[must_use]
-pub fn instead(fault: Fault) -> Option<Response> {
+pub fn replacement(fault: Fault) -> Option<Response> {
     match fault {
         Fault::TooManyRequests { retry_after } => {
             let mut refusal = text(StatusCode::TOO_MANY_REQUESTS, "Too Many Requests\n");
@@ -32,8 +32,8 @@ pub fn instead(fault: Fault) -> Option<Response> {
     }
 }
 
-/// What the fault makes of the reply to a request that was carried out.
-pub async fn play(fault: Fault, reply: Response) -> Outcome {
+/// Applies the fault to the reply of an executed request.
+pub async fn apply(fault: Fault, reply: Response) -> Outcome {
     match fault {
         Fault::Latency(late) => {
             tokio::time::sleep(late).await;

@@ -1,22 +1,21 @@
-//! The tokens a simulated provider has granted and still knows. Arithmetic on a given time; tokens are secrets, and
-//! nothing here shows or keeps one.
+//! The valid tokens of a simulated provider. Works on a given time; tokens are secrets, so nothing here shows or saves one.
 
 use std::collections::VecDeque;
 use std::fmt;
 
 use crate::domain::WallTime;
 
-/// What is remembered is bounded: the oldest is forgotten for a new one.
+/// Bounds the memory: a new token replaces the oldest.
 const TOKENS_MAX: usize = 1_000;
 
-/// Tokens and whose they are.
+/// Tokens with their owners.
 #[derive(Default)]
 pub struct Granted<W> {
     tokens: VecDeque<Token<W>>,
 }
 
 struct Token<W> {
-    whose: W,
+    owner: W,
     value: String,
     expires: WallTime,
 }
@@ -28,47 +27,47 @@ impl<W> fmt::Debug for Granted<W> {
 }
 
 impl<W: Copy + PartialEq> Granted<W> {
-    /// Remembers a new one, good until it expires.
-    pub fn add(&mut self, value: String, whose: W, now: WallTime, expires: WallTime) {
+    /// Adds a token, valid until it expires.
+    pub fn add(&mut self, value: String, owner: W, now: WallTime, expires: WallTime) {
         self.tokens.retain(|token| token.expires > now);
         if self.tokens.len() >= TOKENS_MAX {
             self.tokens.pop_front();
         }
         self.tokens.push_back(Token {
-            whose,
+            owner,
             value,
             expires,
         });
     }
 
-    /// Whose token this is; `None` where it is none that is good now.
+    /// The owner of a valid token; `None` where it is unknown or expired.
     #[must_use]
-    pub fn whose(&self, value: &str, now: WallTime) -> Option<W> {
+    pub fn owner(&self, value: &str, now: WallTime) -> Option<W> {
         let mut tokens = self.tokens.iter();
         tokens
             .find(|token| token.value == value && token.expires > now)
-            .map(|token| token.whose)
+            .map(|token| token.owner)
     }
 
-    /// Uses one up. `false` if it is unknown, used, expired or another's.
-    pub fn redeem(&mut self, value: &str, whose: W, now: WallTime) -> bool {
-        let good =
-            |token: &Token<W>| token.value == value && token.whose == whose && token.expires > now;
-        let place = self.tokens.iter().position(good);
+    /// Consumes a token. `false` if it is unknown, used, expired or another owner's.
+    pub fn redeem(&mut self, value: &str, owner: W, now: WallTime) -> bool {
+        let valid_count =
+            |token: &Token<W>| token.value == value && token.owner == owner && token.expires > now;
+        let place = self.tokens.iter().position(valid_count);
         place.and_then(|at| self.tokens.remove(at)).is_some()
     }
 
-    /// Makes every one void, and says how many there were.
+    /// Revokes all tokens and returns their number.
     pub fn revoke(&mut self) -> usize {
         let count = self.tokens.len();
         self.tokens.clear();
         count
     }
 
-    /// How many are good.
+    /// The number of valid tokens.
     #[must_use]
-    pub fn good(&self, now: WallTime) -> usize {
-        let good = self.tokens.iter().filter(|token| token.expires > now);
-        good.count()
+    pub fn valid_count(&self, now: WallTime) -> usize {
+        let valid_count = self.tokens.iter().filter(|token| token.expires > now);
+        valid_count.count()
     }
 }

@@ -1,5 +1,4 @@
-//! The embedded providers on one loopback server: start, command, stop. Each provider speaks through its
-//! [`SimulatedProvider`]; this file knows none of them.
+//! The embedded providers on one loopback server: start, command, stop. Knows each provider only as a [`SimulatedProvider`].
 
 pub mod control;
 pub mod faults;
@@ -32,23 +31,23 @@ pub use provider::{About, Late, Sample, SimulatedProvider};
 pub use simulator::Simulator;
 use snapshot::{Snapshot, SnapshotFile};
 
-/// How the sandbox is set up.
+/// The sandbox's options.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Same seed, same world.
+    /// The same seed gives the same data.
     pub seed: u64,
-    /// Seconds of the world that pass in one second; with 0 it moves only by [`Command::Advance`].
+    /// Simulated seconds per real second; with 0 time moves only by [`Command::Advance`].
     pub speed: u32,
-    /// Tells the time the world's time is computed from.
+    /// The clock that simulated time is computed from.
     pub clock: Clock,
-    /// Where each provider, by its short name, reports changes to: plain http on this machine.
+    /// The callback URL of each provider, by its short name: plain http on this machine.
     pub callback_urls: BTreeMap<String, String>,
-    /// The file for what must survive a restart: nonces, payments, callbacks on their way.
-    pub keep: Option<PathBuf>,
+    /// The file for what must survive a restart: nonces, payments, waiting callbacks.
+    pub state_file: Option<PathBuf>,
 }
 
 impl Options {
-    /// Seed 1, real speed, no callbacks, nothing kept.
+    /// Seed 1, real speed, no callbacks, no file.
     #[must_use]
     pub fn new(clock: Clock) -> Self {
         Self {
@@ -56,7 +55,7 @@ impl Options {
             speed: 1,
             clock,
             callback_urls: BTreeMap::new(),
-            keep: None,
+            state_file: None,
         }
     }
 }
@@ -71,23 +70,26 @@ impl Default for Options {
 /// Why the sandbox did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The listener is of no use.
+    /// The listener cannot be used.
     #[error("the sandbox cannot serve its port: {0}")]
     Listener(#[source] io::Error),
     /// The listener is open to other machines.
-    #[error("the sandbox listens on loopback only, its keys being public; bind it to 127.0.0.1")]
-    Exposed,
-    /// The callback URL is of another machine, or not plain http.
     #[error(
-        "the sandbox sends callbacks to http:// URLs of this machine only, like http://127.0.0.1:8787/callbacks/shop"
+        "the sandbox listens only on loopback because its keys are public; bind it to 127.0.0.1"
+    )]
+    Exposed,
+    /// The callback URL is not plain http on this machine.
+    #[error(
+        "the sandbox sends callbacks only to http:// URLs on this machine, such as \
+        http://127.0.0.1:8787/callbacks/shop"
     )]
     CallbackUrl,
     /// The file of an earlier run is unreadable.
-    #[error("the sandbox cannot read {path}: {why}; delete the file to begin anew", path = path.display())]
-    Keep {
-        /// Which file.
+    #[error("the sandbox cannot read {path}: {why}; delete the file to start again", path = path.display())]
+    StateFile {
+        /// The file's path.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The reason.
         why: String,
     },
 }
@@ -111,7 +113,7 @@ struct Inner {
 /// Starts the embedded providers on `listener`.
 ///
 /// # Errors
-/// If the listener is open to other machines, or it, the callback URL or the kept file is unusable.
+/// If the listener is open to other machines, or if the listener, the callback URL or the saved file is unusable.
 pub async fn start(
     listener: TcpListener,
     providers: Vec<Box<dyn SimulatedProvider>>,
@@ -128,23 +130,25 @@ pub async fn start(
     {
         return Err(StartError::CallbackUrl);
     }
-    let unreadable = |why: String| StartError::Keep {
-        path: options.keep.clone().unwrap_or_default(),
+    let unreadable = |why: String| StartError::StateFile {
+        path: options.state_file.clone().unwrap_or_default(),
         why,
     };
-    let mut kept = match &options.keep {
+    let mut saved = match &options.state_file {
         Some(path) => snapshot::read(path)
             .await
             .map_err(|error| unreadable(error.to_string()))?,
         None => None,
     };
-    let resumed = kept.as_ref().map(|kept| kept.now);
-    let same_seed = kept.as_ref().is_some_and(|kept| kept.seed == options.seed);
+    let resumed = saved.as_ref().map(|saved| saved.now);
+    let same_seed = saved
+        .as_ref()
+        .is_some_and(|saved| saved.seed == options.seed);
     let simulator = Simulator::new(&options, resumed);
     for provider in &providers {
-        let own = kept
+        let own = saved
             .as_mut()
-            .and_then(|kept| kept.providers.remove(provider.provider()));
+            .and_then(|saved| saved.providers.remove(provider.provider()));
         provider
             .begin(&simulator, own, same_seed)
             .map_err(|why| unreadable(format!("{}: {why}", provider.provider())))?;
@@ -152,7 +156,7 @@ pub async fn start(
     let inner = Arc::new(Inner {
         simulator,
         providers,
-        snapshot_file: options.keep.map(SnapshotFile::new),
+        snapshot_file: options.state_file.map(SnapshotFile::new),
         base: format!("http://{address}"),
         changed: Notify::new(),
         posting: Mutex::default(),
@@ -178,7 +182,7 @@ impl Sandbox {
         self.inner.base.clone()
     }
 
-    /// The payments the world began with: provider, id, and what the shop expects of each.
+    /// The payments at the simulation's start: provider, id, and the shop's expectation of each.
     #[must_use]
     pub fn seeded(&self) -> Vec<(&'static str, PaymentId, Expected)> {
         let providers = self.inner.providers.iter();
@@ -189,21 +193,21 @@ impl Sandbox {
         seeded.collect()
     }
 
-    /// The time of the simulated world.
+    /// The simulated time.
     #[must_use]
     pub fn now(&self) -> WallTime {
         self.inner.simulator.now()
     }
 
-    /// Makes something happen, and says in words what did.
+    /// Executes a command and describes the result.
     ///
     /// # Errors
-    /// In words, if it cannot happen.
+    /// A message, if the command is impossible.
     pub fn command(&self, command: &Command) -> Result<String, String> {
         self.inner.command(command)
     }
 
-    /// How each provider is played, as far as that can be changed, and what can be made to happen at it.
+    /// Each provider's settings and events.
     #[must_use]
     pub fn settings(
         &self,
@@ -218,8 +222,8 @@ impl Sandbox {
             .collect()
     }
 
-    /// Sends the callbacks that are due now, each once, and says how many. The sandbox does it by itself; a
-    /// hand-driven world need not wait for that.
+    /// Sends the callbacks that are due now, each once, and returns their number. The sandbox also does this itself; with a
+    /// manual clock, call it to avoid waiting.
     pub async fn pump(&self) -> usize {
         self.inner.pump().await
     }
@@ -236,7 +240,7 @@ impl Inner {
         let outside = self.simulator.outside();
         match self.route(request).await {
             Outcome::Answer(mut response) => {
-                // Told by the injected clock: a client compares its own with it.
+                // From the injected clock, because a client compares its own clock with this header.
                 let at = UNIX_EPOCH + outside.since(WallTime(0));
                 if let Ok(date) = HeaderValue::from_str(&httpdate::fmt_http_date(at)) {
                     response.headers_mut().insert(header::DATE, date);
@@ -263,7 +267,7 @@ impl Inner {
             });
         }
         let Some(provider) = self.providers.iter().find(|provider| provider.claims(path)) else {
-            let words = "There is nothing here. The page / says what is.\n";
+            let words = "Not found. The page / lists what this server has.\n";
             return Outcome::Answer(text(StatusCode::NOT_FOUND, words));
         };
         let fault = if provider.is_api(path) {
@@ -276,7 +280,7 @@ impl Inner {
         {
             return Outcome::Answer(down);
         }
-        if let Some(refusal) = faults::instead(fault) {
+        if let Some(refusal) = faults::replacement(fault) {
             return Outcome::Answer(refusal);
         }
         let reply = provider.answer(request, &self.simulator);
@@ -286,23 +290,29 @@ impl Inner {
         if let Some(Late(by)) = reply.extensions().get() {
             tokio::time::sleep(*by).await;
         }
-        faults::play(fault, reply).await
+        faults::apply(fault, reply).await
     }
 
     fn command(&self, command: &Command) -> Result<String, String> {
-        let unknown = |id: &PaymentId| Err(format!("the sandbox knows no payment {id}"));
+        let unknown = |id: &PaymentId| Err(format!("the sandbox has no payment {id}"));
         let result = match command {
             Command::SetFault(fault) => {
                 self.simulator.set_fault(*fault);
-                Ok(format!("API calls from now on: {}", fault.describe()))
+                Ok(format!("API calls now: {}", fault.describe()))
             }
             Command::Advance(by) => self.simulator.advance(*by).map(|()| {
                 let now = self.simulator.now().rfc3339();
-                format!("moved on by {}; the sandbox has {now}", time::fine(*by))
+                format!(
+                    "moved the clock forward by {}; the sandbox's time is {now}",
+                    time::fine(*by)
+                )
             }),
             Command::SetBack(by) => self.simulator.set_back(*by).map(|()| {
                 let date = self.simulator.outside().rfc3339();
-                format!("set back by {}; Date headers say {date}", time::fine(*by))
+                format!(
+                    "set Date headers back by {}; they now show {date}",
+                    time::fine(*by)
+                )
             }),
             Command::Set {
                 provider,
@@ -341,14 +351,14 @@ impl Inner {
         found.map(AsRef::as_ref).ok_or_else(|| {
             let known: Vec<_> = self.providers.iter().map(|d| d.provider()).collect();
             format!(
-                "the sandbox plays no {}; it plays {}",
+                "the sandbox has no provider {}; its providers are {}",
                 crate::domain::inert::quoted(id, 40),
                 known.join(", ")
             )
         })
     }
 
-    /// Keeps what changed and wakes the postman.
+    /// Saves changes and wakes the dispatcher.
     fn commit(&self) -> Result<(), String> {
         self.changed.notify_one();
         let Some(snapshot_file) = &self.snapshot_file else {
@@ -362,35 +372,37 @@ impl Inner {
         };
         let snapshot = || {
             let providers = self.providers.iter();
-            let kept =
+            let saved =
                 providers.map(|provider| (provider.provider().to_owned(), provider.snapshot()));
-            Snapshot::new(self.simulator.seed(), self.simulator.now(), kept.collect())
+            Snapshot::new(self.simulator.seed(), self.simulator.now(), saved.collect())
         };
         snapshot_file
             .save(revision, snapshot)
-            .map_err(|error| format!("The sandbox cannot keep its state: {error}\n"))
+            .map_err(|error| format!("The sandbox cannot save its state: {error}\n"))
     }
 
     async fn pump(&self) -> usize {
-        const PATIENCE: Duration = Duration::from_secs(5);
-        // One round at a time, or a letter would go out twice.
+        const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
+        // One round at a time, or a webhook would be sent twice.
         let _round = self.posting.lock().await;
         let mut sent = 0;
         for provider in &self.providers {
             let set_up = self.simulator.callback_url(provider.provider());
             for webhook in provider.due(&self.simulator) {
                 let Some(to) = webhook.to.as_deref().or(set_up) else {
-                    // It waits for a run that has a callback URL.
+                    // It waits until the sandbox runs with a callback URL.
                     continue;
                 };
-                let patience = webhook.patience.unwrap_or(PATIENCE);
-                let answered = http_server::send(&webhook.request(to), patience).await.ok();
-                provider.tried(webhook.number, answered.as_ref(), &self.simulator);
+                let answer_timeout = webhook.answer_timeout.unwrap_or(ANSWER_TIMEOUT);
+                let answered = http_server::send(&webhook.request(to), answer_timeout)
+                    .await
+                    .ok();
+                provider.record_attempt(webhook.number, answered.as_ref(), &self.simulator);
                 sent += 1;
             }
         }
         if sent > 0 {
-            // A full disk delays nothing here: the next call that must be durable reports it.
+            // An error here delays no callback: the next call that must be durable reports it.
             let _ = self.commit();
         }
         sent
@@ -399,7 +411,7 @@ impl Inner {
 
 /// Sends callbacks as they fall due, until aborted.
 async fn deliver(inner: Arc<Inner>) {
-    // A hand-driven clock may jump at any time without a word, so no sleep is longer than this.
+    // A manual clock may jump without notice, so no sleep is longer than this.
     const LONGEST: Duration = Duration::from_millis(250);
     loop {
         inner.pump().await;

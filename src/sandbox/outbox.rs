@@ -1,5 +1,4 @@
-//! Callbacks on their way: which are due, and when a refused one is tried again. Arithmetic on a given
-//! time; sends nothing, never asks the time.
+//! Waiting callbacks: which are due, and when a failed one is retried. Works on a given time; sends nothing, reads no clock.
 
 use std::time::Duration;
 
@@ -8,34 +7,34 @@ use serde::{Deserialize, Serialize};
 use crate::domain::WallTime;
 use crate::http_server::Outgoing;
 
-/// One callback that has not been taken yet.
+/// One callback that was not delivered yet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Webhook {
-    /// Tells letters apart.
+    /// Identifies the webhook.
     pub number: u64,
-    /// Where it goes; `None` is the callback URL the sandbox was started with.
+    /// Its URL; `None` is the sandbox's callback URL.
     #[serde(default)]
     pub to: Option<String>,
-    /// What is added to the URL; may be empty.
+    /// The query that is added to the URL; may be empty.
     pub query: String,
     /// Headers besides those of every request.
     #[serde(default)]
     pub headers: Vec<(String, String)>,
-    /// Sent by POST; without one it is a GET.
+    /// The body of a POST; `None` is a GET.
     #[serde(default)]
     pub body: Option<String>,
-    /// How long an answer is waited for, where that is not as usual.
-    #[serde(default)]
-    pub patience: Option<Duration>,
-    /// How often it was tried.
+    /// The time to wait for an answer; `None` is the default.
+    #[serde(default, alias = "patience")]
+    pub answer_timeout: Option<Duration>,
+    /// The number of attempts.
     pub tries: usize,
-    /// When it is tried next.
+    /// The time of the next attempt.
     pub next: WallTime,
-    /// The status of the last try; `None` before the first, or where no answer came.
+    /// The status of the last attempt; `None` before the first, or without an answer.
     pub status: Option<u16>,
 }
 
-/// All callbacks that have not been taken yet.
+/// All callbacks that were not delivered yet.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Outbox {
     posted: u64,
@@ -52,7 +51,7 @@ impl Webhook {
             query,
             headers: Vec::new(),
             body: None,
-            patience: None,
+            answer_timeout: None,
             tries: 0,
             next: at,
             status: None,
@@ -70,7 +69,7 @@ impl Webhook {
         }
     }
 
-    /// A POST of this JSON, due at `at`; without an address of its own to the sandbox's callback URL.
+    /// A POST of this JSON, due at `at`; without `to` it goes to the sandbox's callback URL.
     #[must_use]
     pub fn notice(to: Option<String>, body: String, at: WallTime) -> Self {
         Self {
@@ -98,8 +97,8 @@ impl Webhook {
 }
 
 impl Outbox {
-    /// Puts a callback in, and numbers it.
-    pub fn post(&mut self, webhook: Webhook) {
+    /// Queues a callback and numbers it.
+    pub fn push(&mut self, webhook: Webhook) {
         self.posted += 1;
         self.webhooks.push(Webhook {
             number: self.posted,
@@ -107,7 +106,7 @@ impl Outbox {
         });
     }
 
-    /// Those to be sent now, the longest due first.
+    /// The callbacks to send now, the longest due first.
     #[must_use]
     pub fn due(&self, now: WallTime) -> Vec<Webhook> {
         let mut due: Vec<_> = self.webhooks.iter().filter(|l| l.next <= now).collect();
@@ -115,8 +114,7 @@ impl Outbox {
         due.into_iter().cloned().collect()
     }
 
-    /// When the next one is due. Those that have nowhere to go, where no callback URL is `set_up`, are not: they wait
-    /// for a run that has one.
+    /// When the next callback is due. Without a callback URL (`set_up`), callbacks without their own URL are not due.
     #[must_use]
     pub fn next(&self, set_up: bool) -> Option<WallTime> {
         let able = |webhook: &&Webhook| set_up || webhook.to.is_some();
@@ -124,15 +122,21 @@ impl Outbox {
         able.map(|webhook| webhook.next).min()
     }
 
-    /// Everything waiting.
+    /// All waiting callbacks.
     #[must_use]
     pub fn waiting(&self) -> &[Webhook] {
         &self.webhooks
     }
 
-    /// Notes what came of a try. 200 exactly means taken; anything else waits as long as `waits` says for
-    /// this try, and after the last of them is given up.
-    pub fn tried(&mut self, number: u64, now: WallTime, status: Option<u16>, waits: &[Duration]) {
+    /// Records an attempt's result. Only 200 means delivered. Otherwise the callback waits as `waits` says for this
+    /// attempt; after the last one it is dropped.
+    pub fn record_attempt(
+        &mut self,
+        number: u64,
+        now: WallTime,
+        status: Option<u16>,
+        waits: &[Duration],
+    ) {
         let Some(at) = self.webhooks.iter().position(|l| l.number == number) else {
             return;
         };

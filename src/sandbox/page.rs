@@ -1,4 +1,4 @@
-//! HTML put together so that text from outside cannot become markup. Knows no page.
+//! Builds HTML in which text from outside cannot become markup. Knows no page.
 
 use std::fmt::Write as _;
 
@@ -18,8 +18,7 @@ impl Html {
         Self(markup.to_owned())
     }
 
-    /// Any text: escaped for element content and quoted attributes; control and invisible characters are
-    /// spelled out.
+    /// Any text: escaped for element content and quoted attributes; control and invisible characters are shown escaped.
     #[must_use]
     pub fn text(text: &str) -> Self {
         let mut out = String::with_capacity(text.len());
@@ -38,7 +37,7 @@ impl Html {
         Self(out)
     }
 
-    /// Fills a template: each `{{name}}` becomes its piece. What was filled in is not looked at again.
+    /// Fills a template: each `{{name}}` becomes its piece. Filled-in text is not scanned again.
     #[must_use]
     pub fn fill(template: &'static str, pieces: &[(&str, Self)]) -> Self {
         let mut out = String::with_capacity(template.len() * 2);

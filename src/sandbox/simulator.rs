@@ -1,5 +1,4 @@
-//! What every embedded provider shares: the seed, the time of the simulated world, and the fault being
-//! played. Knows no provider.
+//! What every simulated provider shares: the seed, the simulated time, and the current fault. Knows no provider.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -11,10 +10,10 @@ use crate::domain::{Now, WallTime};
 
 use super::Options;
 
-/// The most one command moves the world's clock on.
+/// The most that one command moves the simulated clock.
 pub const ADVANCE_MAX: Duration = Duration::from_hours(366 * 24);
 
-/// The simulated world. Its time is computed from the injected clock: nothing in it runs by itself.
+/// The shared state of a simulation. Simulated time is computed from the injected clock: nothing runs in the background.
 #[derive(Debug)]
 pub struct Simulator {
     clock: Clock,
@@ -35,7 +34,7 @@ struct Moved {
 }
 
 impl Simulator {
-    /// A world that begins now, but never before `resumed`, the time an earlier run had come to.
+    /// A simulation that starts now, but never before `resumed`, the last time of an earlier run.
     #[must_use]
     pub fn new(options: &Options, resumed: Option<WallTime>) -> Self {
         let opened = options.clock.now();
@@ -50,77 +49,77 @@ impl Simulator {
         }
     }
 
-    /// The world's time. It never goes back, whatever the wall clock does.
+    /// The simulated time. It never goes back, even if the wall clock does.
     #[must_use]
     pub fn now(&self) -> WallTime {
         let real = self.clock.now().mono.saturating_sub(self.opened.mono);
-        let lived = real.saturating_mul(self.speed);
-        self.start.plus(lived).plus(self.moved().advanced)
+        let simulated = real.saturating_mul(self.speed);
+        self.start.plus(simulated).plus(self.moved().advanced)
     }
 
-    /// When the world began.
+    /// When the simulation started.
     #[must_use]
     pub fn start(&self) -> WallTime {
         self.start
     }
 
-    /// The wall clock outside the world, which `Date` headers tell.
+    /// The real time, as `Date` headers show it.
     #[must_use]
     pub fn outside(&self) -> WallTime {
         let set_back = i64::try_from(self.moved().set_back.as_millis()).unwrap_or(i64::MAX);
         WallTime(self.clock.now().wall.0.saturating_sub(set_back))
     }
 
-    /// Sets the clock that [`Simulator::outside`] tells back; with nothing, right. The world's own time goes on.
+    /// Sets [`Simulator::outside`] back by this time; zero corrects it. Simulated time is unaffected.
     ///
     /// # Errors
     /// If it is more than [`ADVANCE_MAX`].
     pub fn set_back(&self, by: Duration) -> Result<(), String> {
         if by > ADVANCE_MAX {
-            return Err("the clock is set back by at most 366 days".into());
+            return Err("set the clock back by at most 366 days".into());
         }
         self.moved().set_back = by;
         Ok(())
     }
 
-    /// How long the driver of the world may sleep for `ahead` of world time; `None` where it stands still.
+    /// The real time for `ahead` of simulated time; `None` where simulated time stands still.
     #[must_use]
     pub fn outside_span(&self, ahead: Duration) -> Option<Duration> {
         ahead.checked_div(self.speed)
     }
 
-    /// What everything random is derived from.
+    /// The seed of all random data.
     #[must_use]
     pub fn seed(&self) -> u64 {
         self.seed
     }
 
-    /// Where a provider reports changes to, if anywhere, unless it was told another address.
+    /// A provider's callback URL, used unless a call names another address.
     #[must_use]
     pub fn callback_url(&self, provider: &str) -> Option<&str> {
         self.callback_urls.get(provider).map(String::as_str)
     }
 
-    /// Moves the time on.
+    /// Moves the simulated time forward.
     ///
     /// # Errors
     /// If it is more than [`ADVANCE_MAX`] at once.
     pub fn advance(&self, by: Duration) -> Result<(), String> {
         if by > ADVANCE_MAX {
-            return Err("the clock moves on by at most 366 days at once".into());
+            return Err("move the clock forward by at most 366 days at once".into());
         }
         let mut moved = self.moved();
         moved.advanced = moved.advanced.saturating_add(by);
         Ok(())
     }
 
-    /// The fault being played.
+    /// The current fault.
     #[must_use]
     pub fn fault(&self) -> Fault {
         self.moved().fault
     }
 
-    /// Plays this fault from now on.
+    /// Sets the fault.
     pub fn set_fault(&self, fault: Fault) {
         self.moved().fault = fault;
     }
@@ -130,9 +129,9 @@ impl Simulator {
     }
 }
 
-/// A number that depends on nothing but its arguments and looks random.
+/// A pseudo-random number that depends only on its arguments.
 #[must_use]
-pub fn scatter(seed: u64, name: &str, at: u64) -> u64 {
+pub fn seeded_hash(seed: u64, name: &str, at: u64) -> u64 {
     // FNV-1a over the name, then the finisher of SplitMix64.
     let named = name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash: u64, b| {
         (hash ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3)
@@ -159,15 +158,15 @@ mod tests {
     }
 
     #[test]
-    fn the_worlds_time_is_elapsed_time_times_speed_plus_what_was_advanced() {
-        let (clock, hand) = Clock::by_hand(WallTime(1_000));
+    fn simulated_time_is_elapsed_time_times_speed_plus_what_was_advanced() {
+        let (clock, manual_clock) = Clock::by_hand(WallTime(1_000));
         let simulator = simulator(clock, 60, None);
         assert_eq!(simulator.now(), WallTime(1_000));
-        hand.advance(Duration::from_secs(2));
+        manual_clock.advance(Duration::from_secs(2));
         assert_eq!(simulator.now(), WallTime(121_000));
         simulator.advance(Duration::from_hours(1)).unwrap();
         assert_eq!(simulator.now(), WallTime(3_721_000));
-        hand.set_wall(WallTime(0));
+        manual_clock.set_wall(WallTime(0));
         assert_eq!(
             simulator.now(),
             WallTime(3_721_000),
@@ -177,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn a_world_resumed_does_not_go_back() {
+    fn a_resumed_simulation_does_not_go_back_in_time() {
         let (clock, _) = Clock::by_hand(WallTime(1_000));
         let later = simulator(clock.clone(), 1, Some(WallTime(9_000)));
         assert_eq!(later.now(), WallTime(9_000));

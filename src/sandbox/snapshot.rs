@@ -1,4 +1,4 @@
-//! The file that survives a restart. Written whole and put in place by renaming; knows not what it holds.
+//! The file that survives a restart. Written whole and moved into place by a rename; knows nothing of its content.
 
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -12,21 +12,21 @@ use crate::domain::WallTime;
 
 const VERSION: u32 = 1;
 
-/// What is kept. No secret is ever part of it.
+/// The saved state. Never contains a secret.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Snapshot {
     version: u32,
-    /// The seed of the world that was kept.
+    /// The seed of the saved simulation.
     pub seed: u64,
-    /// The time that world had come to.
+    /// The simulated time at saving.
     pub now: WallTime,
-    /// What each provider keeps, by its short name.
+    /// Each provider's saved state, by its short name.
     #[serde(alias = "dialects")]
     pub providers: Map<String, Value>,
 }
 
 impl Snapshot {
-    /// What is to be kept.
+    /// A snapshot to save.
     #[must_use]
     pub fn new(seed: u64, now: WallTime, providers: Map<String, Value>) -> Self {
         Self {
@@ -38,32 +38,32 @@ impl Snapshot {
     }
 }
 
-/// Reads what an earlier run kept; `None` where there was none.
+/// Reads an earlier run's snapshot; `None` where there is none.
 ///
 /// # Errors
-/// If the file cannot be read or was not written by [`SnapshotFile::keep`].
+/// If the file cannot be read or was not written by [`SnapshotFile::save`].
 pub async fn read(path: &Path) -> io::Result<Option<Snapshot>> {
     let text = match tokio::fs::read(path).await {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),
     };
-    let kept: Snapshot = serde_json::from_slice(&text).map_err(io::Error::other)?;
-    if kept.version == VERSION {
-        Ok(Some(kept))
+    let saved: Snapshot = serde_json::from_slice(&text).map_err(io::Error::other)?;
+    if saved.version == VERSION {
+        Ok(Some(saved))
     } else {
-        Err(io::Error::other("it is of another version"))
+        Err(io::Error::other("another version of tilldeck wrote it"))
     }
 }
 
-/// A provider's part of what was kept, or a new one where there is none.
+/// A provider's saved state, or the default where there is none.
 ///
 /// # Errors
-/// In words, if it makes no sense.
-pub fn resume<T: Default + DeserializeOwned>(kept: Option<Value>) -> Result<T, String> {
-    kept.map_or_else(
+/// A message, if it is unreadable.
+pub fn resume<T: Default + DeserializeOwned>(saved: Option<Value>) -> Result<T, String> {
+    saved.map_or_else(
         || Ok(T::default()),
-        |kept| serde_json::from_value(kept).map_err(|error| error.to_string()),
+        |saved| serde_json::from_value(saved).map_err(|error| error.to_string()),
     )
 }
 
@@ -75,7 +75,7 @@ pub struct SnapshotFile {
 }
 
 impl SnapshotFile {
-    /// Will write to `path`.
+    /// A writer for `path`.
     #[must_use]
     pub fn new(path: PathBuf) -> Self {
         Self {
@@ -84,8 +84,8 @@ impl SnapshotFile {
         }
     }
 
-    /// Writes what `snapshot` gives, unless nothing changed since the last write. Both are asked while
-    /// other writers wait, so an older state never replaces a newer one.
+    /// Writes the result of `snapshot`, unless `revision` is unchanged since the last write. Both run under the lock, so an
+    /// older state never replaces a newer one.
     ///
     /// # Errors
     /// If it cannot be written.

@@ -1,4 +1,4 @@
-//! One simulated provider over real loopback HTTP with a hand-driven clock, for its tests.
+//! One simulated provider over real loopback HTTP with a manual clock, for its tests.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -12,18 +12,18 @@ use crate::domain::WallTime;
 use crate::domain::simulate::Command;
 use crate::http_server::tests::raw;
 
-/// When every world begins.
+/// When every simulation starts.
 pub const BEGIN: WallTime = WallTime(1_795_316_066_000);
 
 /// The running sandbox of one provider.
 pub struct Bench {
     pub sandbox: Sandbox,
-    pub hand: ManualClock,
+    pub manual_clock: ManualClock,
     pub to: SocketAddr,
     provider: &'static str,
 }
 
-/// An answer, as it came over the wire.
+/// A response as received.
 #[derive(Debug)]
 pub struct Seen {
     pub status: u16,
@@ -50,7 +50,7 @@ impl Bench {
         simulated: Box<dyn SimulatedProvider>,
         change: impl FnOnce(&mut Options),
     ) -> Self {
-        let (clock, hand) = Clock::by_hand(BEGIN);
+        let (clock, manual_clock) = Clock::by_hand(BEGIN);
         let mut options = Options::new(clock);
         change(&mut options);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -59,7 +59,7 @@ impl Bench {
         let sandbox = start(listener, vec![simulated], options).await.unwrap();
         Self {
             sandbox,
-            hand,
+            manual_clock,
             to,
             provider,
         }
@@ -68,7 +68,8 @@ impl Bench {
     /// Sends a request with these header lines, each ended by CRLF; `None` where the line was cut.
     pub async fn raw(&self, method: &str, target: &str, headers: &str, body: &str) -> Option<Seen> {
         let wire = format!(
-            "{method} {target} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n{headers}Content-Length: {}\r\n\r\n{body}",
+            "{method} {target} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n{headers}Content-Length: \
+            {}\r\n\r\n{body}",
             self.to,
             body.len()
         );
@@ -82,7 +83,7 @@ impl Bench {
         })
     }
 
-    /// The world as `/_control/state` tells it.
+    /// The simulator's state from `/_control/state`.
     pub async fn simulator(&self) -> Value {
         let seen = self.raw("GET", "/_control/state", "", "").await;
         seen.unwrap().json()
@@ -105,6 +106,6 @@ impl Bench {
     }
 
     pub fn pass(&self, seconds: u64) {
-        self.hand.advance(Duration::from_secs(seconds));
+        self.manual_clock.advance(Duration::from_secs(seconds));
     }
 }

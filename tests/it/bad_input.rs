@@ -418,7 +418,7 @@ fn answers_that_make_no_sense() {
         ),
         5,
         "bad_answer",
-        &["`state` stands twice"],
+        &["`state` occurs twice"],
     );
     check_fails(
         json(r#"{"result":"ok","currency":"BTC","amount":"0.01"}"#),
@@ -557,21 +557,21 @@ fn a_body_that_is_not_json_where_json_is_due() {
         "later",
         schedule,
         "{\"amount_cents\": 200,",
-        "not the JSON that Pledg takes",
+        "not valid JSON for Pledg",
     );
     refused(
         &place,
         "later",
         "/api/purchase_link/",
         "sneaky",
-        "not the JSON that Pledg takes",
+        "not valid JSON for Pledg",
     );
     refused(
         &place,
         "later",
         "/api/purchase_link/",
         "[]",
-        "not the JSON that Pledg takes",
+        "not valid JSON for Pledg",
     );
     assert!(peer.requests().is_empty());
 }

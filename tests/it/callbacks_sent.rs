@@ -234,7 +234,7 @@ fn one_callback_is_delivered_by_hand_and_shown_without_its_secret() {
 
     for (arguments, words) in [
         (&["kagna", "ORDER-1"][..], "no provider `kagna`"),
-        (&["kanga", "ORDER-1", "PAID"], "the id and nothing else"),
+        (&["kanga", "ORDER-1", "PAID"], "contain only the id"),
         (
             &["kanga", "ORDER-1", "--secret", "env:OWN"],
             "carry no secret",

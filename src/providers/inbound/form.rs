@@ -8,11 +8,11 @@ use serde_json::Value;
 use super::{content_type, is_json, object, unreadable};
 use crate::callbacks::{Inbound, Refusal};
 
-/// The fields that were posted, in the way that [`pairs`] reads. What is `multipart/form-data` or one JSON object is
-/// written anew in that way: a JSON value that is no text, as JSON writes it. What is neither, counts as a form already.
+/// The posted fields in the encoding that [`pairs`] reads. `multipart/form-data` and a JSON object are re-encoded; a JSON
+/// value that is not a string keeps its JSON text. Any other body counts as a form.
 ///
 /// # Errors
-/// If it is not what it says to be.
+/// If the body does not match its content type.
 pub fn posted_form(inbound: &Inbound) -> Result<Cow<'_, [u8]>, Refusal> {
     let body = inbound.request.body();
     let kind = content_type(inbound).unwrap_or_default();
@@ -23,7 +23,7 @@ pub fn posted_form(inbound: &Inbound) -> Result<Cow<'_, [u8]>, Refusal> {
     {
         let fields = parameter(&kind, "boundary").and_then(|boundary| multipart(body, boundary));
         let fields =
-            fields.ok_or_else(|| unreadable("the body is no whole multipart/form-data"))?;
+            fields.ok_or_else(|| unreadable("the body is not complete multipart/form-data"))?;
         return Ok(form(&fields).into());
     }
     // Not every program that posts JSON sets its content type.
@@ -82,15 +82,14 @@ fn parameter<'a>(value: &'a str, wanted: &str) -> Option<&'a str> {
     })
 }
 
-/// What is before and what is behind the first `separator`.
+/// The parts before and after the first `separator`.
 fn cut<'a>(text: &'a [u8], separator: &[u8]) -> Option<(&'a [u8], &'a [u8])> {
     let mut windows = text.windows(separator.len());
     let at = windows.position(|window| window == separator)?;
     Some((&text[..at], &text[at + separator.len()..]))
 }
 
-/// The fields of a form or a query as they stand there, a value only behind an `=`. The content type is not asked for:
-/// what reads as a form is one.
+/// The still encoded fields of a form or a query; the value is `None` without an `=`. Ignores the content type.
 pub fn pairs(form: &[u8]) -> impl Iterator<Item = (&[u8], Option<&[u8]>)> {
     let pairs = form.split(|byte| *byte == b'&');
     pairs.filter(|pair| !pair.is_empty()).map(|pair| {
@@ -99,7 +98,8 @@ pub fn pairs(form: &[u8]) -> impl Iterator<Item = (&[u8], Option<&[u8]>)> {
     })
 }
 
-/// A name or value of a form: percent escapes and `+` resolved; a percent sign that begins no escape stays one, as browsers have it.
+/// A name or value of a form: percent escapes and `+` resolved; a percent sign that begins no escape stays one, as browsers
+/// have it.
 pub fn decoded(text: &[u8]) -> Cow<'_, [u8]> {
     if text.contains(&b'+') {
         let spaces: Vec<u8> = text
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn fields_are_read_in_whatever_way_they_are_posted() {
+    fn fields_are_read_from_each_encoding() {
         let two = [
             part("form-data; name=\"a b\"", "1&2\r\n--x"),
             part(
@@ -174,23 +174,27 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_what_it_says_to_be_is_refused_as_that() {
+    fn a_body_that_does_not_match_its_content_type_is_refused() {
         let torn = part("form-data; name=a", "1");
         let nameless = [part("form-data; filename=a", "1"), "---x y--".into()].concat();
         for (kind, body, words) in [
-            (MULTIPART, "", "no whole multipart"),
-            (MULTIPART, "a=1", "no whole multipart"),
-            (MULTIPART, torn.as_str(), "no whole multipart"),
-            (MULTIPART, nameless.as_str(), "no whole multipart"),
-            ("multipart/form-data", torn.as_str(), "no whole multipart"),
-            ("application/json", "a=1", "no JSON: line 1"),
+            (MULTIPART, "", "not complete multipart"),
+            (MULTIPART, "a=1", "not complete multipart"),
+            (MULTIPART, torn.as_str(), "not complete multipart"),
+            (MULTIPART, nameless.as_str(), "not complete multipart"),
+            (
+                "multipart/form-data",
+                torn.as_str(),
+                "not complete multipart",
+            ),
+            ("application/json", "a=1", "not JSON: line 1"),
             (
                 "text/plain",
                 "{a",
-                "no JSON: its Content-Type is `text/plain`",
+                "not JSON: its Content-Type is `text/plain`",
             ),
-            ("application/json", r#"{"a":1,"a":2}"#, "stand in it once"),
-            ("application/json", "[1]", "no JSON object"),
+            ("application/json", r#"{"a":1,"a":2}"#, "unique names"),
+            ("application/json", "[1]", "not a JSON object"),
         ] {
             let refused = posted(kind, body).map(|form| panic!("{body}: {form}"));
             let Err(Refusal::Unreadable(why)) = refused else {

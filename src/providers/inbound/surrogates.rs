@@ -1,7 +1,7 @@
-//! Half characters in JSON: an escape like `\ud800` without its second half (RFC 8259, 8.2). Many programs write them where they
-//! cut a text in the middle of an emoji, and strict parsers refuse the whole body.
+//! Unpaired surrogates in JSON: an escape such as `\ud800` without its second half (RFC 8259, 8.2). Programs produce them
+//! when they cut a text inside an emoji, and strict parsers reject the whole body.
 
-/// The same JSON with U+FFFD for each half character; `None` where there is none.
+/// The same JSON with U+FFFD for each unpaired surrogate; `None` where there is none.
 pub(super) fn replaced(json: &[u8]) -> Option<Vec<u8>> {
     let mut out: Option<Vec<u8>> = None;
     let mut at = 0;

@@ -38,8 +38,8 @@ fn is_also(path: &str) -> bool {
 /// Transaction id not found.
 const NOT_FOUND: &str = "9001";
 
-/// The unreserved characters (RFC 3986, 2.3); all else is percent-encoded in a link. A shop's id may hold spaces, slashes and
-/// national letters (`docs/providers/kanga.md#payment-page`).
+/// The unreserved characters (RFC 3986, 2.3); all else is percent-encoded in a link. A shop's id may hold spaces, slashes
+/// and national letters (`docs/providers/kanga.md#payment-page`).
 const LINK_VALUE: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')
@@ -98,7 +98,7 @@ impl Client for Kanga {
             Op::TestSignature => post(TEST, &[], Repeat::Safe),
             Op::PaymentLink(_) => {
                 return Err(ApiError::Unsupported(
-                    "a link is built here, not asked for".into(),
+                    "tilldeck builds payment links itself; no call is sent for one".into(),
                 ));
             }
             Op::AuthenticatePlayer { .. } | Op::PlayerItems(_) => {
@@ -152,7 +152,7 @@ impl Client for Kanga {
             }
             Op::Estimate { token, .. } => {
                 outcome(&answer, reply, &format!("the currency {token}"))?;
-                Err(ApiError::Nonsense {
+                Err(ApiError::Unexpected {
                     what: "it has a `result` but no prices".into(),
                 })
             }
@@ -160,7 +160,7 @@ impl Client for Kanga {
             | Op::AuthenticatePlayer { .. }
             | Op::PlayerItems(_)
             | Op::Raw { .. } => Err(ApiError::Unsupported(
-                "there is nothing to read in this answer".into(),
+                "this operation has no answer to read".into(),
             )),
         }
     }
@@ -178,7 +178,7 @@ impl Client for Kanga {
         };
         match serde_json::from_slice::<Flat>(&reply.body) {
             Ok(answer) if answer.get("result").is_some() => {
-                outcome(&answer, &reply, "what was asked for")
+                outcome(&answer, &reply, "the requested resource")
             }
             Ok(_) | Err(_) if reply.status >= 400 => Err(failing(reply.status, &reply)),
             Ok(_) | Err(_) => Ok(()),
@@ -224,11 +224,11 @@ fn encode(value: &str) -> String {
     utf8_percent_encode(value, LINK_VALUE).to_string()
 }
 
-/// An id that no shop has given to a payment.
+/// A random id that no shop uses for a payment.
 fn probe() -> Result<String, ApiError> {
     let mut bytes = [0_u8; 12];
     getrandom::fill(&mut bytes).map_err(|error| {
-        ApiError::Unsupported(format!("this machine gives no random numbers: {error}"))
+        ApiError::Unsupported(format!("this machine provides no random numbers: {error}"))
     })?;
     Ok(bytes
         .iter()
@@ -245,18 +245,18 @@ fn read(reply: &Reply) -> Result<Flat, ApiError> {
     match serde_json::from_slice::<Flat>(&reply.body) {
         Ok(answer) if status < 400 || answer.get("result").is_some() => Ok(answer),
         Ok(_) | Err(_) if status >= 400 => Err(failing(status, reply)),
-        Ok(_) => Err(ApiError::Nonsense {
+        Ok(_) => Err(ApiError::Unexpected {
             what: format!("status {status}"),
         }),
-        Err(_) if status == 204 || reply.body.is_empty() => Err(ApiError::Nonsense {
+        Err(_) if status == 204 || reply.body.is_empty() => Err(ApiError::Unexpected {
             what: format!("it is empty (status {status})"),
         }),
-        Err(_) if looks_like_html(&reply.body) => Err(ApiError::Nonsense {
+        Err(_) if looks_like_html(&reply.body) => Err(ApiError::Unexpected {
             what: format!("it is an HTML page, not JSON (status {status})"),
         }),
-        Err(error) => Err(ApiError::Nonsense {
+        Err(error) => Err(ApiError::Unexpected {
             what: format!(
-                "it is not the JSON that was expected: {}",
+                "it is not the expected JSON: {}",
                 inert::cut(&redact::scrub(&error.to_string()), 120)
             ),
         }),
@@ -281,19 +281,19 @@ fn failing(status: u16, reply: &Reply) -> ApiError {
         429 => ApiError::Failing {
             what: match reply.header("retry-after") {
                 Some(after) => format!(
-                    "turned the request away: too many requests (429), retry after {}",
+                    "rejected the request: too many requests (429), retry after {}",
                     inert::cut(&redact::scrub(after), 40)
                 ),
-                None => "turned the request away: too many requests (429)".into(),
+                None => "rejected the request: too many requests (429)".into(),
             },
             hint: "another program may be using this key; try again later".into(),
         },
         500.. => ApiError::Failing {
             what: format!("is failing (status {status})"),
-            hint: "try again later; nothing can be concluded about the payment".into(),
+            hint: "try again later; the payment's state is unknown".into(),
         },
         _ => ApiError::Failing {
-            what: format!("turned the request away (status {status})"),
+            what: format!("rejected the request (status {status})"),
             hint: "`tilldeck log` shows the exchange".into(),
         },
     }
@@ -302,48 +302,49 @@ fn failing(status: u16, reply: &Reply) -> ApiError {
 fn text<'a>(answer: &'a Flat, name: &str) -> Result<&'a str, ApiError> {
     match answer.get(name) {
         Some(Field::Text(text)) => Ok(text),
-        Some(Field::Number(_)) => Err(ApiError::Nonsense {
-            what: format!("`{name}` is a number where a string is due"),
+        Some(Field::Number(_)) => Err(ApiError::Unexpected {
+            what: format!("`{name}` is a number; a string was expected"),
         }),
-        Some(Field::Other(what)) => Err(ApiError::Nonsense {
-            what: format!("`{name}` is {what} where a string is due"),
+        Some(Field::Other(what)) => Err(ApiError::Unexpected {
+            what: format!("`{name}` is {what}; a string was expected"),
         }),
-        None => Err(ApiError::Nonsense {
+        None => Err(ApiError::Unexpected {
             what: format!("`{name}` is missing"),
         }),
     }
 }
 
 /// Reads `result` and, where it is not "ok", `code`.
-fn outcome(answer: &Flat, reply: &Reply, asked: &str) -> Result<(), ApiError> {
+fn outcome(answer: &Flat, reply: &Reply, requested: &str) -> Result<(), ApiError> {
     match text(answer, "result")? {
         "ok" if reply.status < 400 => Ok(()),
         "ok" => Err(failing(reply.status, reply)),
         "fail" => Err(match answer.get("code") {
             Some(Field::Number(code)) if code == INVALID_CREDENTIALS => ApiError::Refused {
-                code: format!("code {INVALID_CREDENTIALS}, twice, the second time with a fresh nonce"),
-                hint: "either api_key and api_secret do not belong together, or another program has used a nonce \
-                       from the future with this key: compare both with Payment gateway > API in the web account, and check the clocks"
+                code: format!("code {INVALID_CREDENTIALS}, twice; the second try used a fresh nonce"),
+                hint: "either api_key and api_secret do not belong together, or another program used a \
+                    later nonce with this key. Compare both with Payment gateway > API in the web account, \
+                    and check the clocks"
                     .into(),
             },
             Some(Field::Number(code)) if code == NOT_FOUND => ApiError::NotFound {
-                what: format!("{asked} (code {NOT_FOUND})"),
-                hint: "a payment is known once its payer has opened the payment page; check the id, or ask again later".into(),
+                what: format!("{requested} (code {NOT_FOUND})"),
+                hint: "Kanga knows a payment once the payer has opened the payment page; check the id, or try again later".into(),
             },
             code => ApiError::Failing {
                 what: match code {
-                    Some(Field::Number(code)) => format!("turned the request away (code {})", inert::cut(&redact::scrub(code), 20)),
-                    Some(Field::Text(code)) => format!("turned the request away (code {})", inert::quoted(&redact::scrub(code), 20)),
-                    Some(Field::Other(_)) | None => "turned the request away without a code".into(),
+                    Some(Field::Number(code)) => format!("rejected the request (code {})", inert::cut(&redact::scrub(code), 20)),
+                    Some(Field::Text(code)) => format!("rejected the request (code {})", inert::quoted(&redact::scrub(code), 20)),
+                    Some(Field::Other(_)) | None => "rejected the request without a code".into(),
                 },
                 hint: "check the values sent; `tilldeck log` shows the exchange".into(),
             },
         }),
-        other => Err(ApiError::Nonsense { what: format!("`result` is {}", inert::quoted(&redact::scrub(other), 40)) }),
+        other => Err(ApiError::Unexpected { what: format!("`result` is {}", inert::quoted(&redact::scrub(other), 40)) }),
     }
 }
 
-/// No secret is this short, so redaction leaves such a code alone. It must: the verdict compares the code as it was received.
+/// No secret is this short, so redaction leaves such a code alone. It must, because the verdict compares the received code.
 const CURRENCY_CODE_MAX: usize = 5;
 
 /// Kanga publishes no list of currencies, so any word may be one. It is shown, so a secret in it is redacted.
@@ -354,7 +355,7 @@ fn currency(text: &str) -> Reported<Currency> {
     Reported::currency(&redact::scrub(text))
 }
 
-/// An amount that cannot be read stays text: the state beside it is still worth showing (`docs/providers/kanga.md#money`).
+/// An unreadable amount stays text, so that the payment's state is still shown (`docs/providers/kanga.md#money`).
 /// It is shown, so a secret in it is redacted.
 fn amount(answer: &Flat, name: &str) -> Reported<Amount> {
     let text = reported(answer, name);
@@ -373,17 +374,18 @@ fn reported<'a>(answer: &'a Flat, name: &str) -> &'a str {
 }
 
 fn payment(id: &PaymentId, answer: &Flat) -> Result<Payment, ApiError> {
-    let nonsense = |what: String| ApiError::Nonsense { what };
+    let unexpected = |what: String| ApiError::Unexpected { what };
     let state = text(answer, "state")?;
     if state.is_empty() {
-        return Err(nonsense("`state` is empty".into()));
+        return Err(unexpected("`state` is empty".into()));
     }
     Ok(Payment {
         id: id.clone(),
         currency: currency(reported(answer, "currency")),
         amount: amount(answer, "amount"),
         state: match PaymentState::from_word(state) {
-            // An undocumented state counts as open (`docs/providers/kanga.md#states`). It is shown, so a secret in it is redacted.
+            // An undocumented state counts as open (`docs/providers/kanga.md#states`). It is shown, so a secret in it is
+            // redacted.
             PaymentState::Unknown(word) => PaymentState::Unknown(redact::scrub(&word).into_owned()),
             known => known,
         },
@@ -396,7 +398,7 @@ fn estimate(
     answer: &Flat,
     at: WallTime,
 ) -> Result<Estimate, ApiError> {
-    let nonsense = |what: String| ApiError::Nonsense { what };
+    let unexpected = |what: String| ApiError::Unexpected { what };
     let mut prices = Vec::with_capacity(answer.0.len());
     for (name, _) in &answer.0 {
         prices.push(Price {
@@ -405,7 +407,7 @@ fn estimate(
         });
     }
     if prices.is_empty() {
-        return Err(nonsense("it has no prices".into()));
+        return Err(unexpected("it has no prices".into()));
     }
     Ok(Estimate {
         token: token.clone(),

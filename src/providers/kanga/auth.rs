@@ -33,7 +33,7 @@ pub struct Signer {
 }
 
 impl Signer {
-    /// Reads nothing yet.
+    /// Reads no secret until the first call.
     pub fn new(credentials: Credentials) -> Self {
         let api_key = Secret::new(
             credentials
@@ -120,8 +120,8 @@ impl Signer {
 }
 
 impl Signer {
-    /// The next nonce. One a little ahead of Kanga's clock is waited for: sent now, it would lock out other programs that use
-    /// the key until that time has come (`docs/providers/kanga.md#nonce`).
+    /// The next nonce. Waits if it is a little ahead of Kanga's clock: sent now, it would lock out other programs that use
+    /// the key until then (`docs/providers/kanga.md#nonce`).
     async fn nonce(&self, key_lock: &mut KeyLock) -> Result<Nonce, LedgerError> {
         loop {
             let now = self.credentials.clock.now();
@@ -135,7 +135,7 @@ impl Signer {
     }
 }
 
-/// The longest wait for a nonce that is ahead of Kanga's clock; beyond it the call fails.
+/// The longest wait for a nonce that is ahead of Kanga's clock; a longer lead fails the call.
 const LEAD_WAITED_MAX: Duration = Duration::from_secs(10);
 const LEAD_STEP: Duration = Duration::from_millis(50);
 
@@ -154,7 +154,7 @@ fn not_an_object() -> Problem {
     Problem::new(
         ProblemKind::Usage,
         "the body is not a JSON object, which Kanga needs to add `appId` and `nonce` to",
-        "give --data '{\"id\": \"…\"}', or leave it out",
+        "pass --data '{\"id\": \"…\"}', or omit it",
     )
 }
 
@@ -162,16 +162,16 @@ fn storage(error: &LedgerError) -> NetError {
     let hint = match error {
         LedgerError::Locked(_) => return NetError::Locked,
         LedgerError::NonceAhead(_) => {
-            "wait as long, or make a new API key at the provider; --allow-nonce-ahead sends all the same"
+            "wait that long, or create a new API key at the provider; --allow-nonce-ahead sends the request anyway"
         }
         LedgerError::Unlockable { .. } => {
-            "remove the file, or make it yours with `chown`; without it, calls of one key could overtake each other"
+            "remove the file, or take ownership of it with `chown`; it keeps the calls of one key in order"
         }
-        LedgerError::LaneBusy(_) => "end the other tilldeck, or let it go on",
+        LedgerError::LaneBusy(_) => "quit the other tilldeck, or wait until it has finished",
         LedgerError::NotKept(_) | LedgerError::Unreadable(_) => {
-            "make room, or name another folder with --state-dir"
+            "free disk space, or choose another folder with --state-dir"
         }
-        // What to do is part of the error.
+        // These errors already say what to do.
         LedgerError::Gone
         | LedgerError::NoncesExhausted
         | LedgerError::Stopped
@@ -179,7 +179,7 @@ fn storage(error: &LedgerError) -> NetError {
     };
     NetError::Unauthorised(Problem::new(
         ProblemKind::Local,
-        format!("no nonce for this request, which was not sent: {error}"),
+        format!("could not get a nonce, so the request was not sent: {error}"),
         hint,
     ))
 }

@@ -8,15 +8,15 @@ use crate::callbacks::{Answer, CallbackSecrets, Dedup, Inbound, ParsedCallback, 
 use crate::domain::{PaymentId, Subject};
 use crate::providers::inbound::{decoded, pairs, posted_form, unreadable};
 
-/// How its callbacks are judged and read.
+/// How tilldeck verifies and parses its callbacks.
 pub const SPEC: Spec = Spec {
     secrets: &[],
-    // One id, and whatever JSON may have around it.
+    // Room for one id and any JSON around it.
     body_max: 16 * 1024,
     read,
 };
 
-/// The one field there is.
+/// The only field.
 const FIELD: &str = "transactionKey";
 
 fn read(inbound: &Inbound, _held: &CallbackSecrets) -> Result<ParsedCallback, Refusal> {
@@ -43,7 +43,7 @@ fn read(inbound: &Inbound, _held: &CallbackSecrets) -> Result<ParsedCallback, Re
             )));
         }
         (Some(id), _) | (None, Some(id)) => id,
-        (None, None) => return Err(unreadable(&format!("there is no {FIELD}"))),
+        (None, None) => return Err(unreadable(&format!("{FIELD} is missing"))),
     };
     let id = PaymentId::new(id).map_err(|error| unreadable(&format!("{FIELD}: {error}")))?;
     Ok(ParsedCallback {
@@ -67,7 +67,7 @@ fn only(form: &[u8]) -> Result<Option<String>, Refusal> {
             continue;
         }
         if found.is_some() {
-            return Err(unreadable(&format!("{FIELD} is there twice")));
+            return Err(unreadable(&format!("{FIELD} occurs twice")));
         }
         let value = String::from_utf8(decoded(value.unwrap_or_default()).into_owned());
         found = Some(value.map_err(|_| unreadable(&format!("{FIELD} is not UTF-8")))?);
@@ -80,7 +80,7 @@ mod tests {
     use super::*;
     use crate::providers::inbound::tests::{inbound, is_inert, why_unreadable};
 
-    fn told(
+    fn parsed(
         method: &str,
         target: &str,
         body: impl Into<bytes::Bytes>,
@@ -89,13 +89,13 @@ mod tests {
     }
 
     fn id(method: &str, target: &str, body: &str) -> String {
-        let told = told(method, target, body.to_owned()).unwrap();
-        told.subject.unwrap().to_string()
+        let parsed = parsed(method, target, body.to_owned()).unwrap();
+        parsed.subject.unwrap().to_string()
     }
 
     #[test]
-    fn the_id_comes_in_the_query_or_in_a_form_and_is_only_a_hint() {
-        let hint = told("GET", "/callbacks/shop?transactionKey=ORDER-1001", "").unwrap();
+    fn the_id_is_in_the_query_or_in_a_form_and_is_only_a_hint() {
+        let hint = parsed("GET", "/callbacks/shop?transactionKey=ORDER-1001", "").unwrap();
         let order = PaymentId::new("ORDER-1001").unwrap();
         assert_eq!(
             hint,
@@ -150,15 +150,15 @@ mod tests {
         let long = format!("/?transactionKey={}", "x".repeat(10_000));
         let over = format!("/?transactionKey={}", "x".repeat(257));
         for (method, target, body, words) in [
-            ("GET", "/", "transactionKey=A", "there is no transactionKey"),
-            ("GET", "/?TransactionKey=A", "", "there is no"),
-            ("POST", "/", r#"{"transactionkey":"A"}"#, "there is no"),
-            ("POST", "/", r#"{"transactionKey":"A""#, "no JSON"),
+            ("GET", "/", "transactionKey=A", "transactionKey is missing"),
+            ("GET", "/?TransactionKey=A", "", "is missing"),
+            ("POST", "/", r#"{"transactionkey":"A"}"#, "is missing"),
+            ("POST", "/", r#"{"transactionKey":"A""#, "not JSON"),
             (
                 "POST",
                 "/",
                 r#"{"transactionKey":"A","transactionKey":"B"}"#,
-                "once",
+                "unique names",
             ),
             ("GET", "/?transactionKey", "", "is empty"),
             ("GET", "/?transactionKey=", "", "is empty"),
@@ -176,22 +176,22 @@ mod tests {
             ("GET", "/?transactionKey=%ff", "", "not UTF-8"),
             ("GET", "/?transactionKey=%c0%af", "", "not UTF-8"),
         ] {
-            let told = told(method, target, body.to_owned());
-            assert!(is_inert(&told), "{target}");
-            let why = why_unreadable(told);
+            let parsed = parsed(method, target, body.to_owned());
+            assert!(is_inert(&parsed), "{target}");
+            let why = why_unreadable(parsed);
             assert!(why.contains(words), "{target} {body}: {why}");
         }
-        let raw = told("POST", "/", &b"transactionKey=\xff"[..]);
+        let raw = parsed("POST", "/", &b"transactionKey=\xff"[..]);
         assert!(why_unreadable(raw).contains("not UTF-8"));
     }
 
     #[test]
-    fn other_methods_are_told_which_ones_serve() {
+    fn other_methods_get_405_with_the_allowed_ones() {
         for method in ["HEAD", "PUT", "DELETE", "OPTIONS", "BREW"] {
-            let told = told(method, "/?transactionKey=A", "");
+            let parsed = parsed(method, "/?transactionKey=A", "");
             assert!(
                 matches!(
-                    told,
+                    parsed,
                     Err(Refusal::Method {
                         allowed: "GET, POST"
                     })
@@ -202,9 +202,9 @@ mod tests {
     }
 
     #[test]
-    fn a_body_of_a_mebibyte_is_gone_through_once() {
+    fn a_body_of_a_mebibyte_is_scanned_once() {
         let names = "transactionKe=x&".repeat(65_536);
-        let told = told("POST", "/?transactionKey=A", names);
-        assert!(told.is_ok());
+        let parsed = parsed("POST", "/?transactionKey=A", names);
+        assert!(parsed.is_ok());
     }
 }

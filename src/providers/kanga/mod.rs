@@ -32,7 +32,8 @@ pub static MANIFEST: Manifest = Manifest {
             url: "https://kanga.exchange",
         },
     ],
-    // Our choice: Kanga publishes no limit (`docs/providers/kanga.md#limits`). This stops a runaway script before Kanga does.
+    // Our choice: Kanga publishes no limit (`docs/providers/kanga.md#limits`). This stops a runaway script before Kanga
+    // does.
     limits: &[PublishedLimit {
         endpoint: "api",
         counts: Counts::All,
@@ -65,7 +66,7 @@ pub static MANIFEST: Manifest = Manifest {
             params: &[],
             body: Some(r#"{"token": "EMT", "quantity": "3000"}"#),
             writes: false,
-            about: "price estimate, unsigned, at the URL in the documentation's heading: the payment page's host",
+            about: "price estimate, unsigned, on the payment page's host (the URL in the documentation's heading)",
         },
         Documented {
             method: "POST",
@@ -112,8 +113,9 @@ const GUIDE: &[Guide] = &[Guide {
         "Open an account at https://kanga.exchange and have it verified.",
         "In the web account, under Payment gateway > My store, choose \"Submit your application\". Kanga takes up to five business \
          days.",
-        "Under Payment gateway > API, make a key; the secret is shown there. Kanga's API text calls this tab TPG > TPG API.",
+        "Under Payment gateway > API, create a key; the page shows the secret. Kanga's API text calls this \
+        tab TPG > TPG API.",
         "Set the callback address there too, so that Kanga reports changed payments.",
-        "`tilldeck account add` asks for key and secret and verifies them.",
+        "Run `tilldeck account add` and enter the key and the secret; tilldeck verifies them.",
     ],
 }];

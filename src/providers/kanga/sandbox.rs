@@ -1,11 +1,10 @@
-//! Kanga TPG as the sandbox plays it: its routes, its calls and what it remembers. It is written from the
-//! provider's documentation alone and shares no code with the client it is there to test
-//! (`docs/providers/kanga.md#simulator`).
+//! The simulated Kanga TPG: its routes, calls and state. Written from the provider's documentation alone; it shares no code
+//! with the client that it tests (`docs/providers/kanga.md#simulator`).
 
 mod calls;
 mod checkout;
+mod controls;
 mod payment;
-mod play;
 mod prices;
 mod seeds;
 mod signed;
@@ -28,8 +27,8 @@ use crate::sandbox::granted::Granted;
 use crate::sandbox::outbox::{Outbox, Webhook};
 use crate::sandbox::{About, Sample, SimulatedProvider, Simulator, snapshot};
 
+use controls::Controls;
 use payment::Payment;
-use play::Play;
 
 /// The API key of the sandbox's shop.
 pub const API_KEY: &str = "SANDBOX-KANGA-KEY";
@@ -54,7 +53,7 @@ const CALLBACK_WAITS: [Duration; 3] = [
     Duration::from_hours(6),
 ];
 
-/// What is remembered is bounded.
+/// Bounds the memory that a long run takes.
 const PAYMENTS_MAX: usize = 20_000;
 
 const QUERY_VALUE: &AsciiSet = &NON_ALPHANUMERIC
@@ -84,10 +83,10 @@ const SHOPS: [Shop; 2] = [
     },
 ];
 
-/// Where the documentation leaves a choice.
+/// Settings for what the documentation leaves open.
 #[derive(Debug, Clone, Copy)]
 pub struct Rules {
-    /// How long a payment token is good for, in the world's time.
+    /// The lifetime of a payment token, in simulated time.
     pub token_life: Duration,
     /// Whether a signature in upper-case hex is accepted.
     pub upper_case_signatures: bool,
@@ -112,7 +111,7 @@ pub struct Kanga {
     memory: Mutex<Memory>,
 }
 
-/// All it remembers. What is skipped does not survive a restart: tokens are secrets.
+/// Its state. Skipped fields do not survive a restart: tokens are secrets.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Memory {
     /// The last accepted nonce by shop.
@@ -127,19 +126,19 @@ struct Memory {
     #[serde(skip)]
     seeded: Vec<(PaymentId, Expected)>,
     #[serde(skip)]
-    play: Play,
+    controls: Controls,
     #[serde(skip)]
     revision: u64,
 }
 
-/// The provider for the sandbox, by the usual rules.
+/// The simulated provider with default rules.
 #[must_use]
 pub fn simulator() -> Box<dyn SimulatedProvider> {
     Box::new(Kanga::default())
 }
 
 impl Kanga {
-    /// Plays by these rules.
+    /// The simulated provider with these rules.
     #[must_use]
     pub fn new(rules: Rules) -> Self {
         Self {
@@ -168,31 +167,31 @@ impl Memory {
         all.find(|payment| payment.shop == shop.name && payment.id == id)
     }
 
-    /// Uses a payment token up. `false` if it is unknown, used, expired or another shop's.
+    /// Consumes a payment token. `false` if it is unknown, used, expired or another shop's.
     fn redeem(&mut self, shop: &Shop, value: &str, now: WallTime) -> bool {
         self.tokens.redeem(value, shop.name, now)
     }
 
-    /// Puts one callback in the post.
-    fn post(&mut self, id: &str, simulator: &Simulator) -> Result<(), String> {
+    /// Queues one callback.
+    fn queue_callback(&mut self, id: &str, simulator: &Simulator) -> Result<(), String> {
         if simulator.callback_url("kanga").is_none() {
-            return Err("no callback URL is set for the sandbox".into());
+            return Err("the sandbox has no callback URL".into());
         }
-        self.outbox.post(self.play.webhook(id, simulator.now()));
+        self.outbox.push(self.controls.webhook(id, simulator.now()));
         self.revision += 1;
         Ok(())
     }
 
-    /// Notes the changes of state there have been, and puts a callback in the post for each.
+    /// Queues a callback for each state change since the last call.
     fn report(&mut self, simulator: &Simulator) {
         let now = simulator.now();
-        let play = self.play;
+        let controls = self.controls;
         for payment in &mut self.payments {
             let changes = payment.changes(now);
             for change in changes.iter().skip(payment.reported) {
                 if simulator.callback_url("kanga").is_some() {
-                    for webhook in play.webhooks(&payment.id, change) {
-                        self.outbox.post(webhook);
+                    for webhook in controls.webhooks(&payment.id, change) {
+                        self.outbox.push(webhook);
                     }
                 }
                 self.revision += 1;
@@ -219,11 +218,11 @@ fn only(method: &'static str) -> Response {
 
 fn did(act: PayerAct) -> &'static str {
     match act {
-        PayerAct::Pay => "paid in full; it settles within seconds",
-        PayerAct::PayOnChain => "paid on-chain; it settles in about two days",
-        PayerAct::PayPart => "paid in part; it waits for the rest",
-        PayerAct::Overpay => "overpaid; it settles within seconds and the surplus goes back",
-        PayerAct::Cancel => "being called off",
+        PayerAct::Pay => "paid in full; settles within seconds",
+        PayerAct::PayOnChain => "paid on-chain; settles in about two days",
+        PayerAct::PayPart => "paid in part; the rest is outstanding",
+        PayerAct::Overpay => "overpaid; settles within seconds, and the surplus goes back",
+        PayerAct::Cancel => "being cancelled",
         PayerAct::Fail => "failed",
     }
 }
@@ -239,7 +238,11 @@ impl SimulatedProvider for Kanga {
             keys: SHOPS.iter().map(|shop| (shop.name, shop.key)).collect(),
             routes: &[
                 ("POST", "/api/tpg/price/estimate", "GET PRICE ESTIMATE"),
-                ("POST", "/tpg/price/estimate", "the same, at its other URL"),
+                (
+                    "POST",
+                    "/tpg/price/estimate",
+                    "GET PRICE ESTIMATE, at its other URL",
+                ),
                 ("POST", "/api/v2/tpg/create/payment", "CREATE PAYMENT TOKEN"),
                 ("POST", "/api/v2/tpg/transaction", "CHECK PAYMENT"),
                 ("POST", "/api/v2/test", "TEST"),
@@ -255,10 +258,10 @@ impl SimulatedProvider for Kanga {
     fn begin(
         &self,
         simulator: &Simulator,
-        kept: Option<Value>,
+        saved: Option<Value>,
         same_seed: bool,
     ) -> Result<(), String> {
-        let mut memory: Memory = snapshot::resume(kept)?;
+        let mut memory: Memory = snapshot::resume(saved)?;
         let shop = &SHOPS[0];
         let seeded = seeds::payments(simulator.seed(), simulator.start(), shop.name);
         if !same_seed {
@@ -268,7 +271,7 @@ impl SimulatedProvider for Kanga {
             let id = PaymentId::new(payment.id.as_str()).map_err(|error| error.to_string())?;
             memory.seeded.push((id, expected));
             if memory.payment(shop, &payment.id).is_none() {
-                // Changes from before the world's start send no callbacks.
+                // State changes before the simulation's start send no callbacks.
                 payment.reported = payment.changes(simulator.start()).len();
                 memory.payments.push(payment);
             }
@@ -337,8 +340,8 @@ impl SimulatedProvider for Kanga {
         SHOPS
             .iter()
             .find(|shop| memory.payment(shop, id.as_str()).is_some())?;
-        let posted = memory.post(id.as_str(), simulator);
-        Some(posted.map(|()| format!("{id}: its callback goes out once more")))
+        let posted = memory.queue_callback(id.as_str(), simulator);
+        Some(posted.map(|()| format!("{id}: sending its callback again")))
     }
 
     fn seeded(&self) -> Vec<(PaymentId, Expected)> {
@@ -346,7 +349,7 @@ impl SimulatedProvider for Kanga {
     }
 
     fn settings(&self) -> Vec<simulate::Setting> {
-        let mut all = self.memory().play.settings();
+        let mut all = self.memory().controls.settings();
         all.extend(self.rules().settings());
         all
     }
@@ -355,35 +358,35 @@ impl SimulatedProvider for Kanga {
         let known = self.settings();
         simulate::Setting::named(&known, "Kanga", setting)?.takes(value)?;
         if self.rules().set(setting, value)? {
-            return Ok(format!("Kanga's {setting} is {value} from now on"));
+            return Ok(format!("Kanga: {setting} is now {value}"));
         }
-        self.memory().play.set(setting, value)
+        self.memory().controls.set(setting, value)
     }
 
     fn events(&self) -> &'static [simulate::Event] {
-        &play::EVENTS
+        &controls::EVENTS
     }
 
     fn event(&self, event: &str, subject: &str, simulator: &Simulator) -> Result<String, String> {
-        if event != play::CALLBACK {
+        if event != controls::CALLBACK {
             let event = inert::quoted(event, 40);
             return Err(format!(
-                "Kanga has no event {event}; it has {}",
-                play::CALLBACK
+                "Kanga has no event {event}; its event is {}",
+                controls::CALLBACK
             ));
         }
-        self.memory().post(subject, simulator)?;
+        self.memory().queue_callback(subject, simulator)?;
         let subject = inert::quoted(subject, 60);
-        Ok(format!("a callback with the id {subject} goes out"))
+        Ok(format!("sending a callback with the id {subject}"))
     }
 
     fn sample(&self, sample: &Sample<'_>) -> Result<Webhook, String> {
         match (sample.event, sample.header) {
             ("" | "get", None) => Ok(Webhook::hint(query(sample.subject), sample.at)),
             ("form", None) => Ok(Webhook::form(query(sample.subject), sample.at)),
-            (_, Some(_)) => Err("Kanga's callbacks carry no header that proves them".into()),
+            (_, Some(_)) => Err("Kanga's callbacks are not authenticated by a header".into()),
             (event, None) => Err(format!(
-                "Kanga's callbacks tell the id and nothing else; {} is neither get nor form, the ways it may come by",
+                "Kanga's callbacks contain only the id; {} is neither get nor form",
                 inert::quoted(event, 40)
             )),
         }
@@ -446,12 +449,17 @@ impl SimulatedProvider for Kanga {
         changes.chain(memory.outbox.next(true)).min()
     }
 
-    fn tried(&self, webhook: u64, answered: Option<&DeliveryResult>, simulator: &Simulator) {
+    fn record_attempt(
+        &self,
+        webhook: u64,
+        answered: Option<&DeliveryResult>,
+        simulator: &Simulator,
+    ) {
         let status = answered.map(|answered| answered.status);
         let mut memory = self.memory();
         memory
             .outbox
-            .tried(webhook, simulator.now(), status, &CALLBACK_WAITS);
+            .record_attempt(webhook, simulator.now(), status, &CALLBACK_WAITS);
         memory.revision += 1;
     }
 }

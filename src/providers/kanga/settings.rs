@@ -2,12 +2,12 @@
 
 use crate::config::{KeyKind, KeySpec, ProviderSpec};
 
-/// Names the shop in every call and in the payment page's URL.
+/// Identifies the shop in every call and in the payment page's URL.
 pub const API_KEY: &str = "api_key";
 /// Signs calls.
 pub const API_SECRET: &str = "api_secret";
 
-/// What an account section may hold.
+/// The keys of an account section.
 pub const SPEC: ProviderSpec = ProviderSpec {
     name: "kanga",
     title: "Kanga TPG",

@@ -16,7 +16,7 @@ pub enum Field {
     Other(&'static str),
 }
 
-/// A flat JSON object, in the order received; a key that stands twice is refused.
+/// A flat JSON object, in the order received; a duplicate key is rejected.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(from = "UniqueKeys<Box<RawValue>>")]
 pub struct Flat(pub Vec<(String, Field)>);

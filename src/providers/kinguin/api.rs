@@ -114,19 +114,22 @@ fn unsupported(op: &Op) -> ApiError {
             "Kinguin has no payments to check; its sales are reservations: GET /sales-manager-api/api/v1/reservations"
         }
         Op::Estimate { .. } => {
-            "Kinguin gives no price estimates; its price calculator is GET /sales-manager-api/api/v1/offers/calculations/priceAndCommission"
+            "Kinguin gives no price estimates; its price calculator is GET \
+            /sales-manager-api/api/v1/offers/calculations/priceAndCommission"
         }
         Op::CreatePaymentToken | Op::PaymentLink(_) => {
             "Kinguin has no payment links; buyers pay in its own shop"
         }
         Op::AuthenticatePlayer { .. } | Op::PlayerItems(_) => "Kinguin has no players",
-        Op::TestSignature => "Kinguin signs nothing; `account verify` asks for an access token",
-        Op::Verify | Op::Raw { .. } => "there is nothing to read in this answer",
+        Op::TestSignature => {
+            "Kinguin has no signatures to test; `account verify` fetches an access token instead"
+        }
+        Op::Verify | Op::Raw { .. } => "this operation has no answer to read",
     };
     ApiError::Unsupported(what.into())
 }
 
-/// A body that is documented as JSON must be JSON: nothing says how Kinguin reads anything else.
+/// A body that is documented as JSON must be JSON: Kinguin does not document how it reads anything else.
 fn check_body(method: &str, path: &str, body: &[u8]) -> Result<(), ApiError> {
     let documented = find(&catalogue::CATALOGUE, method, path);
     if documented.is_none_or(|call| call.body.is_none()) {
@@ -136,32 +139,32 @@ fn check_body(method: &str, path: &str, body: &[u8]) -> Result<(), ApiError> {
     match serde_json::from_slice::<serde::de::IgnoredAny>(body) {
         Ok(_) => Ok(()),
         Err(error) => Err(ApiError::Unsupported(format!(
-            "the body is not JSON, which this call takes: {error}. Nothing was sent"
+            "this call needs a JSON body: {error}. Nothing was sent"
         ))),
     }
 }
 
 /// A whole JSON reply.
 pub fn read<T: serde::de::DeserializeOwned>(status: u16, body: &[u8]) -> Result<T, ApiError> {
-    serde_json::from_slice(body).map_err(|error| ApiError::Nonsense {
+    serde_json::from_slice(body).map_err(|error| ApiError::Unexpected {
         what: match body.trim_ascii_start().first() {
             None => format!("it is empty (status {status})"),
             Some(b'<') => format!("it is an HTML page, not JSON (status {status})"),
             Some(_) => format!(
-                "it is not the JSON that was expected: {}",
+                "it is not the expected JSON: {}",
                 inert::cut(&redact::body(&error.to_string()), 120)
             ),
         },
     })
 }
 
-/// What an error status says, with the provider's own words where there are some (`docs/providers/kinguin.md#failures`).
+/// The error for an HTTP status, with the provider's own message where there is one (`docs/providers/kinguin.md#failures`).
 fn refusal(status: u16, body: &[u8], retry_after: Option<&str>) -> Option<ApiError> {
     if status < 400 {
         return None;
     }
-    let said = wire::words(body).map_or_else(String::new, |words| {
-        format!(": {}", inert::cut(&redact::body(&words), 200))
+    let detail = wire::error_message(body).map_or_else(String::new, |message| {
+        format!(": {}", inert::cut(&redact::body(&message), 200))
     });
     let failing = |what: String, hint: &str| ApiError::Failing {
         what,
@@ -169,35 +172,36 @@ fn refusal(status: u16, body: &[u8], retry_after: Option<&str>) -> Option<ApiErr
     };
     Some(match status {
         401 => ApiError::Refused {
-            code: format!("status 401{said}"),
-            hint: "a fresh access token was refused, too: check that the client still exists in the merchant panel's \
-                   Developer section, and that `environment` is the one it was made in"
+            code: format!("status 401{detail}"),
+            hint: "Kinguin also rejected a fresh access token. Check that the client still exists in the \
+                merchant panel's Developer section, and that `environment` matches it"
                 .into(),
         },
         403 => failing(
-            format!("forbids it (status 403{said})"),
-            "the access token is good, but this account may not do that: it needs a merchant's rights, and the thing must be its own",
+            format!("forbids it (status 403{detail})"),
+            "the access token is valid, but the account lacks the right: it needs a merchant account that \
+            owns the resource",
         ),
         404 => ApiError::NotFound {
-            what: format!("what was asked for (status 404{said})"),
-            hint: "check the id and the path; an id of production is not known in the sandbox".into(),
+            what: format!("the requested resource (status 404{detail})"),
+            hint: "check the id and the path; the sandbox does not know ids of production".into(),
         },
         429 => failing(
             match retry_after {
                 Some(after) => format!(
-                    "turned the request away: too many requests (429), retry after {}",
+                    "rejected the request: too many requests (429), retry after {}",
                     inert::cut(&redact::body(after), 40)
                 ),
-                None => "turned the request away: too many requests (429)".into(),
+                None => "rejected the request: too many requests (429)".into(),
             },
             "another program may be using this client; try again later",
         ),
         500.. => failing(
-            format!("is failing (status {status}{said})"),
+            format!("is failing (status {status}{detail})"),
             "try again later",
         ),
         _ => failing(
-            format!("turned the request away (status {status}{said})"),
+            format!("rejected the request (status {status}{detail})"),
             "check the values sent; `tilldeck log` shows the exchange",
         ),
     })

@@ -1,5 +1,5 @@
-//! Kinguin's authorisation: client id and secret in the form of the token call (`docs/providers/kinguin.md#token`), the access
-//! token in every other call but the public ones (`docs/providers/kinguin.md#bearer`).
+//! Kinguin's authorisation: client id and secret in the form of the token call (`docs/providers/kinguin.md#token`), the
+//! access token in every other call but the public ones (`docs/providers/kinguin.md#bearer`).
 
 use bytes::Bytes;
 
@@ -18,7 +18,7 @@ struct Fetch {
     read_secret: ReadSecret,
 }
 
-/// Makes what fetches the access tokens of one account.
+/// Creates the token fetcher of one account.
 pub fn fetch(credentials: &Credentials) -> std::sync::Arc<dyn FetchToken> {
     let client_id = credentials
         .texts
@@ -77,7 +77,7 @@ pub struct Bearer {
 }
 
 impl Bearer {
-    /// Takes the account's tokens; fetches nothing yet.
+    /// Uses the account's token cache; fetches nothing yet.
     pub fn new(tokens: Tokens) -> Self {
         Self { tokens }
     }
@@ -131,8 +131,8 @@ impl Authorise for Bearer {
     }
 }
 
-/// The content type of a body as it was put together: a form begins with its boundary, a file's bytes are no text, and
-/// all else is JSON.
+/// The content type, recognised from the body: a multipart form begins with its boundary, bytes that are not text are a
+/// file, and all else is JSON.
 fn content_type(body: &[u8]) -> String {
     match form_boundary(body) {
         Some(boundary) => format!("multipart/form-data; boundary=\"{boundary}\""),
@@ -146,7 +146,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_body_tells_its_content_type() {
+    fn the_content_type_is_recognised_from_the_body() {
         assert_eq!(content_type(br#"["a"]"#), "application/json");
         assert_eq!(
             content_type(b"--keys-7\r\nContent-Disposition: form-data"),

@@ -1,5 +1,5 @@
-//! Webhooks of the `envoy2` service. They carry no signature: what proves them is a header that the seller registered with
-//! the subscription. No field names the event, and all thirteen may be sent to one URL, so the shape of the body decides
+//! Webhooks of the `envoy2` service. They carry no signature: a header that the seller registered with the subscription
+//! authenticates them. No field names the event, and all thirteen may be sent to one URL, so the shape of the body decides
 //! (`docs/providers/kinguin.md#webhooks`).
 
 use serde_json::{Map, Value};
@@ -10,14 +10,14 @@ use crate::callbacks::{Answer, CallbackSecrets, Dedup, Inbound, ParsedCallback, 
 use crate::domain::{PaymentId, Subject};
 use crate::providers::inbound::{header, parts, posted_object, text};
 
-/// How its callbacks are judged and read.
+/// How tilldeck verifies and parses its callbacks.
 pub const SPEC: Spec = Spec {
     secrets: &[WEBHOOK_SECRET],
     body_max: 256 * 1024,
     read,
 };
 
-/// The header that is looked at where the account names none.
+/// The header that is checked where the account configures none.
 const HEADER: &str = "X-Auth-Token";
 
 fn read(inbound: &Inbound, held: &CallbackSecrets) -> Result<ParsedCallback, Refusal> {
@@ -28,7 +28,7 @@ fn read(inbound: &Inbound, held: &CallbackSecrets) -> Result<ParsedCallback, Ref
             let name = name.map_or(HEADER, String::as_str);
             let value = header(inbound, name)?.as_bytes();
             if !bool::from(value.ct_eq(secret.expose().as_bytes())) {
-                let words = format!("the header {name} has not the registered value");
+                let words = format!("the header {name} does not have the registered value");
                 return Err(Refusal::Refused(words));
             }
             "the registered header"
@@ -50,7 +50,7 @@ fn read(inbound: &Inbound, held: &CallbackSecrets) -> Result<ParsedCallback, Ref
     })
 }
 
-/// What is told, and of which reservation or order.
+/// The event, and the id of its reservation or order.
 fn shape(object: &Map<String, Value>) -> (&str, Option<&str>) {
     let has = |name: &str| object.contains_key(name);
     let status = text(object, "status");
@@ -63,15 +63,15 @@ fn shape(object: &Map<String, Value>) -> (&str, Option<&str>) {
     if has("message") && has("senderName") {
         return ("chatmessage", None);
     }
-    // An offer's own status, ACTIVE or INACTIVE, says nothing of what happened to it.
+    // An offer's own status, ACTIVE or INACTIVE, does not identify the event.
     if text(object, "block").is_some() && has("productId") {
         return ("offerblocked", None);
     }
     (status.unwrap_or("webhook"), text(object, "orderId"))
 }
 
-/// Kinguin repeats webhooks that were not answered 200. A repeat of a reservation's has the same id, state and date; others
-/// are repeats where their bytes are the same.
+/// Kinguin repeats webhooks that were not answered 200. A reservation's repeat has the same id, state and date; any other
+/// repeat has the same bytes.
 fn identity(object: &Map<String, Value>, body: &[u8]) -> Vec<u8> {
     let [id, status, at] = ["reservationId", "status", "updatedAt"].map(|name| text(object, name));
     match (id, status, at) {
@@ -118,40 +118,49 @@ mod tests {
         read(&inbound, held)
     }
 
-    fn told(body: &str) -> ParsedCallback {
+    fn parsed(body: &str) -> ParsedCallback {
         judged(&[], body, &held(None, None)).unwrap()
     }
 
     #[test]
     fn the_registered_header_proves_it_and_nothing_else_does() {
         let set = held(None, Some(VALUE));
-        let good = judged(&[("x-auth-token", VALUE.as_bytes())], SALE, &set).unwrap();
-        assert_eq!(good.proof, "the registered header");
-        assert!(!good.asks && good.answer == Answer::Plain);
+        let valid = judged(&[("x-auth-token", VALUE.as_bytes())], SALE, &set).unwrap();
+        assert_eq!(valid.proof, "the registered header");
+        assert!(!valid.asks && valid.answer == Answer::Plain);
         let refused: [(Headers<'_>, &str); 8] = [
             (&[], "X-Auth-Token is missing"),
             (&[("x-auth-tokens", VALUE.as_bytes())], "is missing"),
-            (&[("x-auth-token", b"")], "not the registered value"),
-            (&[("x-auth-token", b"SANDBOX-HEADE")], "not the registered"),
+            (
+                &[("x-auth-token", b"")],
+                "does not have the registered value",
+            ),
+            (
+                &[("x-auth-token", b"SANDBOX-HEADE")],
+                "does not have the registered",
+            ),
             (
                 &[("x-auth-token", b"SANDBOX-HEADER2")],
-                "not the registered",
+                "does not have the registered",
             ),
-            (&[("x-auth-token", b"sandbox-header")], "not the registered"),
+            (
+                &[("x-auth-token", b"sandbox-header")],
+                "does not have the registered",
+            ),
             (
                 &[("x-auth-token", b"SANDBOX-HEADE\xff")],
-                "not the registered",
+                "does not have the registered",
             ),
             (
                 &[
                     ("x-auth-token", VALUE.as_bytes()),
                     ("X-Auth-Token", VALUE.as_bytes()),
                 ],
-                "is there twice",
+                "occurs twice",
             ),
         ];
         for (headers, words) in refused {
-            // It is refused whatever the body is: nobody else may make it be read.
+            // Rejected before the body is parsed: strangers must not cost parsing time.
             for body in [SALE, "", "{"] {
                 let why = why_refused(judged(headers, body, &set));
                 assert!(why.contains(words) && !why.contains("SANDBOX"), "{why}");
@@ -166,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn each_event_is_told_by_its_shape() {
+    fn each_event_is_recognised_by_its_shape() {
         let offer = r#"{"id":"5c9b71292539a4e8f1809707","productId":"p","status":"ACTIVE","block":"ADMIN_TRIAL_KEYS"}"#;
         for (body, kind, subject) in [
             (SALE, "BOUGHT", Some("65b0c0ffee0123456789abcd")),
@@ -195,10 +204,10 @@ mod tests {
             (r#"{"status":7,"reservationId":["R"]}"#, "webhook", None),
             ("{}", "webhook", None),
         ] {
-            let told = told(body);
-            let found = told.subject.map(|subject| subject.to_string());
+            let parsed = parsed(body);
+            let found = parsed.subject.map(|subject| subject.to_string());
             assert_eq!(
-                (told.kind.as_str(), found.as_deref()),
+                (parsed.kind.as_str(), found.as_deref()),
                 (kind, subject),
                 "{body}"
             );
@@ -208,33 +217,33 @@ mod tests {
     #[test]
     fn a_reservation_is_the_same_by_id_state_and_date_and_all_else_by_its_bytes() {
         let again = SALE.replace("A game", "Renamed").replace("true", "1");
-        assert_eq!(told(SALE).dedup, told(&again).dedup);
+        assert_eq!(parsed(SALE).dedup, parsed(&again).dedup);
         for (from, to) in [
             ("BOUGHT", "DELIVERED"),
             ("abcd", "abce"),
             ("42.177", "42.178"),
         ] {
             assert_ne!(
-                told(SALE).dedup,
-                told(&SALE.replace(from, to)).dedup,
+                parsed(SALE).dedup,
+                parsed(&SALE.replace(from, to)).dedup,
                 "{to}"
             );
         }
         let chat = r#"{"senderName":"Jo","message":"1","createdAt":"x"}"#;
-        assert_eq!(told(chat).dedup, told(chat).dedup);
-        assert_ne!(told(chat).dedup, told(&chat.replace('1', "2")).dedup);
+        assert_eq!(parsed(chat).dedup, parsed(chat).dedup);
+        assert_ne!(parsed(chat).dedup, parsed(&chat.replace('1', "2")).dedup);
     }
 
     #[test]
-    fn hostile_texts_come_out_inert_and_nonsense_is_unreadable() {
+    fn hostile_texts_are_made_inert_and_invalid_bodies_are_unreadable() {
         let long = "x".repeat(100_000);
         for hostile in ["\\u001b[2Jboo", "\\u202eoob", "a\\r\\nb", long.as_str()] {
             for field in ["reservationId", "status", "orderId", "block"] {
                 let body = format!(
                     r#"{{"{field}":"{hostile}","productId":"p","qtyOrdered":"1","updatedAt":"x"}}"#
                 );
-                let told = judged(&[], &body, &held(None, None));
-                assert!(is_inert(&told) && told.is_ok(), "{body}");
+                let parsed = judged(&[], &body, &held(None, None));
+                assert!(is_inert(&parsed) && parsed.is_ok(), "{body}");
             }
         }
         for body in ["", "[1]", "null", "status=BOUGHT", "<html>"] {

@@ -1,5 +1,6 @@
 //! Kinguin's documented calls (`docs/providers/kinguin.md#calls`). Paths are from the provider's API description ("Sales
-//! Manager API V1") and, where that has none, from what public clients call. Examples work at the simulator, whatever its seed.
+//! Manager API V1") and, where that has none, from what public clients call. Examples work at the simulator, whatever its
+//! seed.
 
 use percent_encoding::percent_decode_str;
 
@@ -22,27 +23,27 @@ pub const STOCK_ROW: &str = "/sales-manager-api/api/v1/offers/{offerId}/stock/{s
 pub const STOCK_LIST: &str = "/sales-manager-api/api/v1/offers/{offerId}/stock/list";
 /// A file of keys.
 pub const STOCK_FILE: &str = "/sales-manager-api/api/v1/offers/{offerId}/stock/file";
-/// How many offers are blocked for what.
+/// The number of blocked offers by reason.
 pub const BLOCK_REASONS: &str = "/sales-manager-api/api/v1/offers/block-reasons";
-/// What the buyer pays for what the seller wants, and the other way round.
+/// Converts between the buyer's price and the seller's.
 pub const CALCULATOR: &str = "/sales-manager-api/api/v1/offers/calculations/priceAndCommission";
 /// Keys sold.
 pub const RESERVATIONS: &str = "/sales-manager-api/api/v1/reservations";
 /// Keys sold long ago.
 pub const RESERVATIONS_ARCHIVE: &str = "/sales-manager-api/api/v1/reservations/archive";
-/// Wholesale offers of one product, whoever sells.
+/// Wholesale offers of one product, from all sellers.
 pub const WHOLESALE_PRODUCT: &str =
     "/sales-manager-api/api/v1/wholesale/product/{productId}/offers";
 /// The cheapest of them.
 pub const WHOLESALE_BEST: &str = "/sales-manager-api/api/v1/wholesale/product/{productId}/best";
 /// Wholesale offers of all products.
 pub const WHOLESALE: &str = "/sales-manager-api/api/v1/wholesale/offers";
-/// How the merchant's wholesale offers are shown.
+/// Display settings of the merchant's wholesale offers.
 pub const WHOLESALE_CONFIGURATION: &str = "/sales-manager-api/api/v1/wholesale/configuration";
 /// The wholesale discounts that Kinguin suggests for a product.
 pub const WHOLESALE_TIER: &str =
     "/sales-manager-api/api/v1/products/{productId}/defaultWholesaleTier";
-/// Merchants by a part of their names.
+/// Merchants by part of their name.
 pub const MERCHANTS_LIKE: &str = "/sales-manager-api/api/v1/merchants/findByNameLike";
 /// Alerts of the merchant.
 pub const ALERTS: &str = "/sales-manager-api/api/v1/alerts";
@@ -54,7 +55,7 @@ pub const STATS: &str = "/sales-manager-api/api/v1/reservations/stats";
 pub const POSITION: &str = "/sales-manager-api/api/v1/offers/{offerId}/position";
 /// A Microsoft product's lowest allowed price.
 pub const MINIMAL_PRICE: &str = "/sales-manager-api/api/v1/product/minimalPrice/{productId}";
-/// Products by words of their names.
+/// Products by words in their name.
 pub const PRODUCT_SEARCH: &str = "/library/api/v1/products/search";
 /// The product id of a shop number.
 pub const PRODUCT_BY_NUMBER: &str = "/kpc/api/v1/products/search/findByTypeAndExternalId";
@@ -73,7 +74,7 @@ const PUBLIC: [&str; 7] = [
     PRODUCT_BY_NUMBER,
 ];
 
-/// Whether a call goes without a token.
+/// Whether a call needs no token.
 pub fn is_public(method: &str, path: &str) -> bool {
     method == "GET"
         && catalogue::find(&CATALOGUE, method, path).is_some_and(|call| PUBLIC.contains(&call.path))
@@ -83,7 +84,7 @@ pub fn is_public(method: &str, path: &str) -> bool {
 /// `content` on its way down; the header that proves webhooks has a `value`.
 pub fn hidden_fields(path: &str) -> &'static [&'static str] {
     let path = path.split(['?', '#']).next().unwrap_or(path);
-    // Decoded first, since an escaped path leads to the same keys: hiding too much costs less than showing one.
+    // Decoded first, because an escaped path leads to the same keys. Hiding too much costs less than showing a key.
     let path = percent_decode_str(path).decode_utf8_lossy();
     let has = |part: &str| path.split('/').any(|known| known == part);
     match (has("stock"), has("subscription")) {
@@ -101,7 +102,7 @@ const STOCK_ID: Param = Param::in_path(
 );
 const UPLOAD_ID: Param = Param::in_path(
     "uploadId",
-    "the id that the upload of a file was answered with",
+    "the id in the answer to the file upload",
     "f11e0000-0000-4000-8000-000000000001",
 );
 const ALERT_ID: Param = Param::in_path("alertId", "the alert's id", "65a1e2700000000000000007");
@@ -112,29 +113,25 @@ const CARD_ID: Param = Param::in_path(
 );
 const PRODUCT_ID: Param =
     Param::in_path("productId", "the product's id", "5c9b71292539a4e8f1809707");
-const PAGE: Param = Param::optional("page", "which page; the first is 0", "0");
-const SIZE: Param = Param::optional("size", "how many on a page", "25");
-const OF_PRODUCT: Param = Param::optional(
-    "productId",
-    "only of this product",
-    "5c9b71292539a4e8f1809707",
-);
+const PAGE: Param = Param::optional("page", "page number; the first is 0", "0");
+const SIZE: Param = Param::optional("size", "rows per page", "25");
+const OF_PRODUCT: Param =
+    Param::optional("productId", "only this product", "5c9b71292539a4e8f1809707");
 const STATUS: Param = Param::optional("status", "only ACTIVE or INACTIVE ones", "ACTIVE");
 const RESERVATION_STATUS: Param = Param::optional(
     "status",
-    "only in this state: BUYING, BOUGHT, CANCELED, DELIVERED, OUT_OF_STOCK, RETURNED, REFUNDED, REVERSED, …",
+    "only this state: BUYING, BOUGHT, CANCELED, DELIVERED, OUT_OF_STOCK, RETURNED, REFUNDED, REVERSED, …",
     "BOUGHT",
 );
-const OF_OFFER: Param =
-    Param::optional("offerId", "only of this offer", "65a0c0de0000000000000001");
+const OF_OFFER: Param = Param::optional("offerId", "only this offer", "65a0c0de0000000000000001");
 const CREATED_FROM: Param = Param::optional(
     "createdDateFrom",
-    "only from this instant on",
+    "from this time",
     "2024-03-29T10:01:42.177+0000",
 );
 const CREATED_TO: Param = Param::optional(
     "createdDateTo",
-    "only up to this instant",
+    "up to this time",
     "2034-03-29T10:01:42.177+0000",
 );
 
@@ -145,19 +142,15 @@ const fn filter(name: &'static str, about: &'static str, example: &'static str) 
 const EARLIEST: &str = "2024-03-29T10:01:42.177+0000";
 const LATEST: &str = "2034-03-29T10:01:42.177+0000";
 
-const OF_ORDER: Param = filter(
-    "orderIncrementId",
-    "only of this order number",
-    "SBX-100001",
-);
+const OF_ORDER: Param = filter("orderIncrementId", "only this order number", "SBX-100001");
 const OF_RESERVATION: Param = filter(
     "reservationId",
-    "only of this reservation",
+    "only this reservation",
     "65b000000000000000000001",
 );
 const OF_NAME: Param = filter(
     "name",
-    "only of products with this name",
+    "only products with this name",
     "Harbour of Glass PC Key",
 );
 
@@ -172,52 +165,40 @@ const SALES: [Param; 21] = [
     OF_OFFER,
     OF_PRODUCT,
     OF_NAME,
-    filter("customerId", "only of this buyer's number", "700001"),
+    filter("customerId", "only this buyer's number", "700001"),
     CREATED_FROM,
     CREATED_TO,
-    filter(
-        "releasedDateFrom",
-        "only delivered from this instant on",
-        EARLIEST,
-    ),
-    filter(
-        "releasedDateTo",
-        "only delivered up to this instant",
-        LATEST,
-    ),
+    filter("releasedDateFrom", "delivered from this time", EARLIEST),
+    filter("releasedDateTo", "delivered up to this time", LATEST),
     filter(
         "maxDeliveryDateFrom",
-        "only to be delivered from this instant on",
+        "delivery due from this time",
         EARLIEST,
     ),
-    filter(
-        "maxDeliveryDateTo",
-        "only to be delivered up to this instant",
-        LATEST,
-    ),
+    filter("maxDeliveryDateTo", "delivery due up to this time", LATEST),
     filter(
         "wholesale",
-        "only wholesale, or only not: true or false",
+        "only wholesale (true) or without it (false)",
         "false",
     ),
     filter(
         "prePurchase",
-        "only pre-purchases, or only not: true or false",
+        "only pre-purchases (true) or without them (false)",
         "false",
     ),
     filter(
         "replacedFromFlag",
-        "only replacements of another sale: true or false",
+        "only replacements of another sale (true) or without them (false)",
         "false",
     ),
     filter(
         "replacedToFlag",
-        "only sales that were replaced: true or false",
+        "only replaced sales (true) or without them (false)",
         "false",
     ),
     filter(
         "externalStockName",
-        "only with this name of yours",
+        "only with this external name",
         "batch-7",
     ),
     filter("externalStockVendor", "only from this vendor", "vendor-1"),
@@ -225,8 +206,8 @@ const SALES: [Param; 21] = [
 
 /// Every documented call, reads first. Deleting stock is left out: the provider's change log says it was removed.
 pub static CATALOGUE: [Documented; 47] = [
-    Documented::get(MERCHANT, &[], "who am I: the merchant's type and status"),
-    Documented::get(MERCHANT_STATUS, &[], "the merchant's full record"),
+    Documented::get(MERCHANT, &[], "this merchant's type and status"),
+    Documented::get(MERCHANT_STATUS, &[], "this merchant's full record"),
     Documented::get(
         "/sales-manager-api/api/v1/merchants/findByName",
         &[Param::needed(
@@ -234,19 +215,19 @@ pub static CATALOGUE: [Documented; 47] = [
             "the merchant's exact name",
             "Sandbox Keys",
         )],
-        "a merchant's number by name",
+        "find a merchant's number by name",
     ),
     Documented::get(
         MERCHANTS_LIKE,
-        &[Param::needed("name", "a part of the name", "Keys")],
-        "merchants by a part of their names; needs no token",
+        &[Param::needed("name", "part of the name", "Keys")],
+        "find merchants by part of their name; needs no token",
     ),
     Documented::get(
         OFFERS,
         &[PAGE, SIZE, OF_PRODUCT, STATUS],
-        "your offers, a page",
+        "list your offers",
     ),
-    Documented::get(OFFER, &[OFFER_ID], "one offer"),
+    Documented::get(OFFER, &[OFFER_ID], "show one offer"),
     Documented::get(
         POSITION,
         &[
@@ -254,7 +235,7 @@ pub static CATALOGUE: [Documented; 47] = [
             Param::optional("bid", "a bid to try, in cents", "25"),
             Param::optional("price", "a buyer's price to try, in cents", "1660"),
         ],
-        "where the sales booster puts an offer",
+        "the offer's place in the sales booster",
     ),
     Documented::get(
         STOCK,
@@ -264,44 +245,32 @@ pub static CATALOGUE: [Documented; 47] = [
             SIZE,
             Param::optional(
                 "status",
-                "only in this state: AVAILABLE, DISABLED, DISPATCHING, DISPATCHED, REMOVED, RETURNED",
+                "only this state: AVAILABLE, DISABLED, DISPATCHING, DISPATCHED, REMOVED, RETURNED",
                 "AVAILABLE",
             ),
             OF_RESERVATION,
-            filter("ktcId", "only of this card", "65ca2d000000000000000001"),
-            filter(
-                "createdAtFrom",
-                "only uploaded from this instant on",
-                EARLIEST,
-            ),
-            filter("createdAtTo", "only uploaded up to this instant", LATEST),
-            filter(
-                "dispatchedAtFrom",
-                "only dispatched from this instant on",
-                EARLIEST,
-            ),
-            filter(
-                "dispatchedAtTo",
-                "only dispatched up to this instant",
-                LATEST,
-            ),
-            filter("mimeType", "only of this type", "text/plain"),
-            filter("externalName", "only with this name of yours", "batch-7"),
+            filter("ktcId", "only this card", "65ca2d000000000000000001"),
+            filter("createdAtFrom", "uploaded from this time", EARLIEST),
+            filter("createdAtTo", "uploaded up to this time", LATEST),
+            filter("dispatchedAtFrom", "dispatched from this time", EARLIEST),
+            filter("dispatchedAtTo", "dispatched up to this time", LATEST),
+            filter("mimeType", "only this type", "text/plain"),
+            filter("externalName", "only with this external name", "batch-7"),
             filter("externalVendor", "only from this vendor", "vendor-1"),
         ],
-        "an offer's keys, a page; the keys' text is secret",
+        "list an offer's keys; their text is secret",
     ),
     Documented::get(
         STOCK_ROW,
         &[OFFER_ID, STOCK_ID],
-        "one key; its text is secret",
+        "show one key; its text is secret",
     ),
     Documented::get(
         "/sales-manager-api/api/v1/offers/{offerId}/stock/file/{uploadId}",
         &[OFFER_ID, UPLOAD_ID],
-        "how the upload of a file of keys is getting on",
+        "progress of a key file upload",
     ),
-    Documented::get(BLOCK_REASONS, &[], "how many offers are blocked, by reason"),
+    Documented::get(BLOCK_REASONS, &[], "number of blocked offers by reason"),
     Documented::get(
         CALCULATOR,
         &[
@@ -312,26 +281,26 @@ pub static CATALOGUE: [Documented; 47] = [
             ),
             Param::optional(
                 "priceIWTR",
-                "what you want to receive, in cents; or give `price`",
+                "what you want to receive, in cents; or set `price`",
                 "1500",
             ),
             Param::optional(
                 "price",
-                "what the buyer pays, in cents; or give `priceIWTR`",
+                "what the buyer pays, in cents; or set `priceIWTR`",
                 "1660",
             ),
-            Param::optional("brokerId", "who sells", "internal"),
+            Param::optional("brokerId", "the seller's type", "internal"),
         ],
-        "buyer's price and what you receive (IWTR), one from the other; give one of the two",
+        "convert between the buyer's price and what you receive (IWTR); set one of the two",
     ),
-    Documented::get(RESERVATIONS, &SALES, "keys sold, a page: the orders"),
-    Documented::get(RESERVATIONS_ARCHIVE, &SALES, "keys sold long ago, a page"),
+    Documented::get(RESERVATIONS, &SALES, "list sales (sold keys)"),
+    Documented::get(RESERVATIONS_ARCHIVE, &SALES, "list archived sales"),
     Documented::get(
         STATS,
         &[
             Param::needed(
                 "createdDateFrom",
-                "from this instant on",
+                "from this time",
                 "2024-03-29T10:01:42.177+0000",
             ),
             CREATED_TO,
@@ -351,7 +320,7 @@ pub static CATALOGUE: [Documented; 47] = [
             CREATED_FROM,
             CREATED_TO,
         ],
-        "keys sold, as CSV",
+        "sales as CSV",
     ),
     Documented::get(
         ALERTS,
@@ -364,26 +333,22 @@ pub static CATALOGUE: [Documented; 47] = [
             OF_NAME,
             filter(
                 "ignored",
-                "only ignored ones, or only not: true or false",
+                "only ignored ones (true) or without them (false)",
                 "false",
             ),
-            filter("createdAtFrom", "only from this instant on", EARLIEST),
-            filter("createdAtTo", "only up to this instant", LATEST),
+            filter("createdAtFrom", "from this time", EARLIEST),
+            filter("createdAtTo", "up to this time", LATEST),
         ],
-        "alerts, a page: keys that were not uploaded in time",
+        "list alerts: keys not uploaded in time",
     ),
-    Documented::get(ALERT, &[ALERT_ID], "one alert"),
+    Documented::get(ALERT, &[ALERT_ID], "show one alert"),
     Documented::get(
         WHOLESALE_PRODUCT,
         &[
             PRODUCT_ID,
-            Param::optional(
-                "outOfStock",
-                "whether to list what is out of stock, too",
-                "true",
-            ),
+            Param::optional("outOfStock", "include offers that are out of stock", "true"),
         ],
-        "wholesale offers of a product, whoever sells; needs no token",
+        "wholesale offers of a product, from all sellers; needs no token",
     ),
     Documented::get(
         WHOLESALE_BEST,
@@ -393,17 +358,17 @@ pub static CATALOGUE: [Documented; 47] = [
     Documented::get(
         WHOLESALE,
         &[PAGE, SIZE, OF_PRODUCT],
-        "wholesale offers, a page; needs no token",
+        "list wholesale offers; needs no token",
     ),
     Documented::get(
         WHOLESALE_CONFIGURATION,
         &[],
-        "how your wholesale offers are shown",
+        "display settings of your wholesale offers",
     ),
     Documented::get(
         WHOLESALE_TIER,
         &[PRODUCT_ID],
-        "the wholesale discounts that Kinguin suggests for a product; needs no token",
+        "Kinguin's suggested wholesale discounts for a product; needs no token",
     ),
     Documented::get(
         MINIMAL_PRICE,
@@ -413,25 +378,25 @@ pub static CATALOGUE: [Documented; 47] = [
     Documented::get(
         PRODUCT_SEARCH,
         &[
-            Param::needed("active", "1: only what can be sold", "1"),
-            Param::needed("phrase", "words of the name", "harbour"),
+            Param::needed("active", "1: only products that can be sold", "1"),
+            Param::needed("phrase", "words in the name", "harbour"),
         ],
-        "products by name; needs no token",
+        "find products by name; needs no token",
     ),
     Documented::get(
         PRODUCT_BY_NUMBER,
         &[
-            Param::needed("type", "whose number it is", "kinguin"),
+            Param::needed("type", "the kind of number", "kinguin"),
             Param::needed("externalId", "the product's number in the shop", "1001"),
         ],
-        "a product's id by its number in the shop; needs no token",
+        "find a product's id by its shop number; needs no token",
     ),
     Documented::get(
         "/envoy2/api/v1/requests",
         &[PAGE, SIZE],
-        "webhooks sent, and what came of them",
+        "list sent webhooks and their results",
     ),
-    Documented::get(SUBSCRIPTION, &[], "where webhooks are sent"),
+    Documented::get(SUBSCRIPTION, &[], "show where Kinguin sends webhooks"),
     Documented::write(
         "POST",
         OFFERS,
@@ -439,7 +404,8 @@ pub static CATALOGUE: [Documented; 47] = [
         Some(
             r#"{"productId": "5c9b712900000000000000ff", "price": {"amount": 1500, "currency": "EUR"}, "status": "ACTIVE", "declaredStock": 0}"#,
         ),
-        "new offer; the `price` sent is what you receive (IWTR), the one in the answer what the buyer pays",
+        "create an offer; the `price` you send is what you receive (IWTR), the answer's `price` is what the \
+        buyer pays",
     ),
     Documented::write(
         "PUT",
@@ -448,35 +414,37 @@ pub static CATALOGUE: [Documented; 47] = [
         Some(
             r#"{"status": "ACTIVE", "price": {"amount": 1500, "currency": "EUR"}, "declaredStock": 0}"#,
         ),
-        "change an offer; the `price` sent is what you receive (IWTR). Beyond three a day a change of price costs a fee",
+        "change an offer; the `price` you send is what you receive (IWTR). From the fourth price change a \
+        day Kinguin charges a fee",
     ),
     Documented::write(
         "PATCH",
         OFFER,
         &[OFFER_ID],
         Some(r#"{"price": {"amount": 1500, "currency": "EUR"}}"#),
-        "change some of an offer; the `price` sent is what you receive (IWTR). Beyond three a day a change of price costs a fee",
+        "change some fields of an offer; the `price` you send is what you receive (IWTR). From the fourth \
+        price change a day Kinguin charges a fee",
     ),
     Documented::write(
         "DELETE",
         OFFER,
         &[OFFER_ID],
         None,
-        "delete an offer; not in the provider's own text",
+        "delete an offer; undocumented",
     ),
     Documented::write(
         "PATCH",
         "/sales-manager-api/api/v1/offers/status/bulk/activate",
         &[],
         Some(r#"["65a0c0de0000000000000001", "65a0c0de0000000000000002"]"#),
-        "offer these for sale",
+        "put offers on sale",
     ),
     Documented::write(
         "PATCH",
         "/sales-manager-api/api/v1/offers/status/bulk/deactivate",
         &[],
         Some(r#"["65a0c0de0000000000000001", "65a0c0de0000000000000002"]"#),
-        "take these off sale",
+        "take offers off sale",
     ),
     Documented::write(
         "PATCH",
@@ -485,7 +453,7 @@ pub static CATALOGUE: [Documented; 47] = [
         Some(
             r#"{"wholesale": {"name": "usual", "enabled": true, "tiers": [{"discount": 2, "level": 1}, {"discount": 4, "level": 2}, {"discount": 6, "level": 3}, {"discount": 8, "level": 4}]}, "offersIds": ["65a0c0de0000000000000001"]}"#,
         ),
-        "wholesale discounts of several offers",
+        "set wholesale discounts of several offers",
     ),
     Documented::write(
         "PATCH",
@@ -499,15 +467,15 @@ pub static CATALOGUE: [Documented; 47] = [
         "/sales-manager-api/api/v1/offers/{offerId}/popularity",
         &[OFFER_ID],
         Some(r#"{"maxBid": 25, "salesBoosterRenewal": false}"#),
-        "bid for an offer's place (sales booster), in cents; 0 ends it. Each activation costs an entry fee, with \
-         salesBoosterRenewal again every seven days",
+        "bid for a place in the sales booster, in cents; 0 ends the bid. Each activation costs an entry \
+        fee; salesBoosterRenewal repeats it every seven days",
     ),
     Documented::write(
         "POST",
         STOCK,
         &[OFFER_ID],
         Some(r#"{"body": "SANDBOX-KEY-0001", "mimeType": "text/plain"}"#),
-        "upload one key; images as base64. With `reservationId` it answers a sale",
+        "upload one key; images as base64. With `reservationId` the key goes to that sale",
     ),
     Documented::write(
         "POST",
@@ -530,7 +498,7 @@ pub static CATALOGUE: [Documented; 47] = [
         STOCK_ROW,
         &[OFFER_ID, STOCK_ID],
         Some(r#"{"status": "DISABLED"}"#),
-        "put a key on sale (AVAILABLE) or hold it back (DISABLED)",
+        "put a key on sale (AVAILABLE) or withhold it (DISABLED)",
     ),
     Documented::write(
         "POST",
@@ -539,7 +507,7 @@ pub static CATALOGUE: [Documented; 47] = [
         Some(
             r#"{"orderIncrementId": "SBX-100001", "offers": [{"offerId": "65a0c0de0000000000000001", "keysNumber": 1}]}"#,
         ),
-        "order keys anew for offers of an order",
+        "restock: order new keys for the offers of an order",
     ),
     Documented::write(
         "POST",
@@ -553,21 +521,21 @@ pub static CATALOGUE: [Documented; 47] = [
         WHOLESALE_CONFIGURATION,
         &[],
         Some(r#"{"wholesaleVisibility": "VISIBLE", "maxWholesaleStockDisplay": 50}"#),
-        "show or hide your wholesale offers (VISIBLE, INVISIBLE), and the most stock that is shown",
+        "show or hide your wholesale offers (VISIBLE, INVISIBLE), and set the highest stock shown",
     ),
     Documented::write(
         "POST",
         MERCHANT,
         &[],
         Some(r#"{"name": "Sandbox Keys", "type": "MERCHANT"}"#),
-        "turn a customer account into a merchant's: C2C or MERCHANT",
+        "turn a customer account into a merchant account: C2C or MERCHANT",
     ),
     Documented::write(
         "PATCH",
         "/sales-manager-api/api/v1/reservations/delivery",
         &[],
         Some(r#"{"status": "DELIVERED"}"#),
-        "delivery of an in-game product: DELIVERED or CANCELED. The published text has no more of it",
+        "report the delivery of an in-game product: DELIVERED or CANCELED. Kinguin documents no more",
     ),
     Documented::write(
         "POST",
@@ -576,7 +544,7 @@ pub static CATALOGUE: [Documented; 47] = [
         Some(
             r#"{"endpoints": {"reserve": "http://127.0.0.1:8787/callbacks/kinguin", "give": "http://127.0.0.1:8787/callbacks/kinguin"}, "headers": [{"name": "X-Auth-Token", "value": "SANDBOX-HEADER"}]}"#,
         ),
-        "register or change where webhooks are sent, and the header that proves them",
+        "set where Kinguin sends webhooks, and the header that authenticates them",
     ),
 ];
 

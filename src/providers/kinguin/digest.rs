@@ -16,17 +16,17 @@ use crate::domain::catalogue::find;
 use crate::domain::{Column, Digest, RawCall, RawReply};
 use crate::providers::redacted;
 
-/// Stands where the provider says nothing, or nothing that makes sense.
+/// Shown where the provider gives no value or an unreadable one.
 const NOTHING: &str = "–";
 
 const PRICES: &str = "\"buyer pays\" is `price` in answers; \"you receive\" (IWTR) is `priceIWTR` in answers and `price` in what you send";
-const KEYS: &str = "the keys themselves are secret and not shown here";
+const KEYS: &str = "the keys are secret and not shown here";
 
-// What an operator knows a row by comes first, then money and states; ids, which tell people nothing, come last.
+// Columns: first what identifies a row to an operator, then money and states, ids last.
 const BUYER: Column = Column::number("buyer pays");
 const SELLER: Column = Column::number("you receive");
 
-/// What a reply says, where the call is one that is known here.
+/// A reply as a table, for the calls that are known here.
 pub fn digest(call: &RawCall, reply: &RawReply) -> Option<Digest> {
     if !(200..300).contains(&reply.status) {
         return None;
@@ -210,7 +210,7 @@ fn position(body: &[u8]) -> Option<Digest> {
     ))
 }
 
-/// One thing's facts, a row each.
+/// One object's fields, one row each.
 fn facts(title: &str, rows: &[(&str, String)]) -> Digest {
     let row = |(what, value): &(&str, String)| vec![(*what).to_owned(), value.clone()];
     Digest {
@@ -221,10 +221,10 @@ fn facts(title: &str, rows: &[(&str, String)]) -> Digest {
     }
 }
 
-/// What in-game offers alone have.
+/// The columns that only in-game offers have.
 const IN_GAME: [&str; 2] = ["least", "unit price"];
 
-/// Without the columns of in-game offers where there is none: the unit price of other offers means nothing.
+/// Drops the in-game columns where no row is in-game: other offers' unit price has no meaning.
 fn without_in_game(mut digest: Digest) -> Digest {
     let at = |name: &str| digest.columns.iter().position(|column| column.name == name);
     let least = at(IN_GAME[0]);
@@ -388,7 +388,7 @@ fn seller(iwtr: Option<Iwtr>) -> String {
     money(iwtr.map(|iwtr| iwtr.0))
 }
 
-/// A text that is no date is shown as it is.
+/// A text that is not a date is shown unchanged.
 fn date(value: Option<String>) -> String {
     text(value.map(|text| match wire::instant(&text) {
         Some(at) => at.date_and_clock(&TimeZone::UTC),
@@ -537,7 +537,7 @@ mod tests {
     }
 
     #[test]
-    fn nonsense_and_unknown_calls_have_no_digest() {
+    fn invalid_replies_and_unknown_calls_have_no_digest() {
         for body in ["", "7", "<html>", r#"{"page":"#, "{\"_embedded\":{}}"] {
             assert_eq!(read("GET", &format!("{API}/offers"), body), None, "{body}");
         }

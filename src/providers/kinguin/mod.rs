@@ -91,8 +91,8 @@ const GUIDE: &[Guide] = &[
             "At the bottom of the page, in the middle under \"Partnership\", follow \"Sell on kinguin\".",
             "Choose \"Start selling\", and once more on the next page.",
             "Fill in the form to its end, and wait until the account is verified and approved.",
-            "This upgrades your customer account to a merchant account: the orange switch at the top right, next to \"Account\", leads \
-             to the merchant panel.",
+            "This upgrades your customer account to a merchant account: the orange switch at the top right, \
+            next to \"Account\", opens the merchant panel.",
         ],
     },
     Guide {
@@ -103,20 +103,21 @@ const GUIDE: &[Guide] = &[
             "Ask Kinguin by e-mail; the address is on https://www.g2play.net/dev-portal/api-access. The text: \"Hi, I would like to \
              request the sandbox merchant account. The account is created with following address: YOUR ADDRESS. Thank you in \
              advance. Should you have any questions do let me know directly. Best Regards\"",
-            "Kinguin then grants it a merchant's rights; make a client in its panel like in production.",
+            "Kinguin then gives it merchant rights; create a client in its panel as in production.",
             "Check the sandbox's addresses against the table on \
-             https://kinguin-seller-hub.document360.io/docs/publicapidocumentationv2. If the token call is elsewhere, set \
+             https://kinguin-seller-hub.document360.io/docs/publicapidocumentationv2. If the table names another URL for the token call, set \
              `endpoints = { token = \"https://…\" }`.",
         ],
     },
     Guide {
-        title: "Two-factor authentication, needed once before the first client",
+        title: "Two-factor authentication (once, before the first client)",
         about: GuideTopic::SetUp,
         steps: &[
-            "In the merchant panel's Developer section, begin to connect a client; it asks for Google Authenticator first.",
+            "In the merchant panel's Developer section, start to connect a client; Kinguin first requires \
+            Google Authenticator.",
             "Scan the QR code with the app: the account joins its list of six-digit codes.",
             "Enter the six-digit code.",
-            "Save the recovery codes. The switch of Google Authenticator is on from then on.",
+            "Save the recovery codes. Google Authenticator is now on.",
         ],
     },
     Guide {
@@ -124,10 +125,10 @@ const GUIDE: &[Guide] = &[
         about: GuideTopic::SetUp,
         steps: &[
             "In the merchant panel's Developer section, choose \"CONNECT\" and give the client a name.",
-            "Choose \"NEXT\" and enter a code from Google Authenticator; for the next hour you are not asked again.",
-            "Copy the secret now: it is shown this once. Lost, it can only be reset.",
-            "Choose \"DONE\"; the client is on the list.",
-            "`tilldeck account add` asks for id and secret and verifies them.",
+            "Choose \"NEXT\" and enter a code from Google Authenticator; the code stays valid for one hour.",
+            "Copy the secret now: Kinguin shows it only once. If you lose it, reset it.",
+            "Choose \"DONE\"; the client is now in the list.",
+            "Run `tilldeck account add` and enter the id and the secret; tilldeck verifies them.",
         ],
     },
     Guide {
@@ -135,18 +136,20 @@ const GUIDE: &[Guide] = &[
         about: GuideTopic::Rotation,
         steps: &[
             "In the merchant panel's Developer section, open the client's menu (three dots) and choose \"Reset\".",
-            "Confirm with \"YES\": the old secret must then be replaced in every program that uses it.",
+            "Confirm with \"YES\": Kinguin rejects the old secret from now on, so replace it in every \
+            program that uses it.",
             "Enter a two-factor code from Google Authenticator; one entered within the last hour still counts.",
-            "Copy the new secret: it is shown this once. Then choose \"DONE\".",
-            "tilldeck takes the new secret, verifies it, and only then replaces the old one.",
+            "Copy the new secret: Kinguin shows it only once. Then choose \"DONE\".",
+            "Enter the new secret in tilldeck, which verifies it before it replaces the old one.",
         ],
     },
     Guide {
         title: "Edit a client's name",
         about: GuideTopic::SetUp,
         steps: &[
-            "In the merchant panel's Developer section, open the client's menu (three dots) and choose \"Edit Client\".",
-            "Change the name: your application works on unchanged, with the same id and secret.",
+            "In the merchant panel's Developer section, open the client's menu (three dots) and choose \
+            \"Edit Client\".",
+            "Change the name: the id and the secret stay the same, so your application needs no change.",
             "Choose \"SAVE\", then \"BACK\" to return to the list.",
         ],
     },
@@ -155,8 +158,9 @@ const GUIDE: &[Guide] = &[
         about: GuideTopic::Deletion,
         steps: &[
             "In the merchant panel's Developer section, open the client's menu (three dots) and choose \"Delete\".",
-            "Confirm with \"YES\": the client is deleted for good, and every program that uses it is refused.",
-            "Enter a code from Google Authenticator; one entered within the last hour still counts. The list of clients comes back.",
+            "Confirm with \"YES\": Kinguin deletes the client permanently and rejects every program that uses it.",
+            "Enter a code from Google Authenticator; one entered within the last hour still counts. Kinguin \
+            then shows the list of clients.",
         ],
     },
 ];

@@ -1,6 +1,5 @@
-//! Kinguin as the sandbox plays it: what it remembers, how it is played, and what can be made to happen. It is
-//! written from the provider's documentation alone and shares no code with the client it is there to test
-//! (`docs/providers/kinguin.md#simulator`).
+//! The simulated Kinguin: its state, settings and events. Written from the provider's documentation alone; it shares no
+//! code with the client that it tests (`docs/providers/kinguin.md#simulator`).
 
 mod access;
 mod events;
@@ -28,7 +27,7 @@ use super::catalogue::CATALOGUE;
 use crate::domain::{WallTime, simulate};
 use crate::http_server::{DeliveryResult, Request, Response, respond};
 use crate::sandbox::outbox::Webhook;
-use crate::sandbox::simulator::scatter;
+use crate::sandbox::simulator::seeded_hash;
 use crate::sandbox::{About, Late, Sample, SimulatedProvider, Simulator, snapshot};
 
 use access::{Access, CLIENTS, OverLimit, Window};
@@ -42,7 +41,7 @@ use webhooks::Webhooks;
 pub const CLIENT_ID: &str = "SANDBOX-KINGUIN-CLIENT";
 /// Its secret until the first reset. It protects nothing.
 pub const CLIENT_SECRET: &str = "SANDBOX-KINGUIN-SECRET-1";
-/// The header that its webhooks carry where nobody has registered others.
+/// The header of its webhooks where no others are registered.
 pub const WEBHOOK_HEADER: &str = "X-Auth-Token";
 /// That header's value. It protects nothing either.
 pub const WEBHOOK_SECRET: &str = "SANDBOX-KINGUIN-WEBHOOK-SECRET-THAT-PROTECTS-NOTHING";
@@ -51,7 +50,7 @@ const OTHER_CLIENT_ID: &str = "SANDBOX-KINGUIN-OTHER-CLIENT";
 
 const TOKEN_PATH: &str = "/auth/token";
 
-/// What the index page says of the calls.
+/// The calls for the index page.
 static ROUTES: LazyLock<Vec<(&str, &str, &str)>> = LazyLock::new(|| {
     let token = ("POST", TOKEN_PATH, "an access token, by client credentials");
     let calls = CATALOGUE
@@ -66,7 +65,7 @@ pub struct Kinguin {
     memory: Mutex<Memory>,
 }
 
-/// All it remembers. What is skipped does not survive a restart; tokens, keys and webhook headers are secrets.
+/// Its state. Skipped fields do not survive a restart; tokens, keys and webhook headers are secrets.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Memory {
     access: Access,
@@ -85,7 +84,7 @@ struct Memory {
     revision: u64,
 }
 
-/// What an answered call has done that others are told of.
+/// A change by a call that sends a webhook.
 enum Event {
     /// This reservation has another state.
     Sale(String),
@@ -110,7 +109,7 @@ fn error(status: StatusCode, message: &str) -> Response {
     json_response(status, &body)
 }
 
-/// 400 with all that is wrong.
+/// 400 with all validation errors.
 fn bad<T: AsRef<str>>(wrong: &[T]) -> Box<Response> {
     let texts: Vec<&str> = wrong.iter().map(AsRef::as_ref).collect();
     Box::new(error(StatusCode::BAD_REQUEST, &texts.join("; ")))
@@ -139,7 +138,7 @@ impl Memory {
         if request.uri().path() == TOKEN_PATH {
             self.revision += 1;
             // Seeded by the run's start, so that tokens of another run or another simulator are refused.
-            let seed = scatter(
+            let seed = seeded_hash(
                 simulator.seed(),
                 "kinguin world",
                 simulator.start().0.cast_unsigned(),
@@ -162,7 +161,7 @@ impl Memory {
         Ok(response)
     }
 
-    /// Counts a call, or refuses it, or says how late its answer is to be.
+    /// Counts a call, rejects it, or returns the delay of its answer.
     fn admit(
         &mut self,
         client: usize,
@@ -173,7 +172,7 @@ impl Memory {
         let limit = self.rules.limits[usize::from(reads)];
         let window = &mut self.windows[client][usize::from(reads)];
         let wait = window.wait(limit, now);
-        // `None` where the world's clock stands still: a delayed call would wait for ever, so it is refused.
+        // `None` where the simulated clock stands still: a delayed call would never be answered, so it is rejected.
         let outside = simulator.outside_span(wait);
         match (self.rules.over_limit, outside) {
             _ if wait.is_zero() => {
@@ -217,10 +216,10 @@ impl SimulatedProvider for Kinguin {
     fn begin(
         &self,
         simulator: &Simulator,
-        kept: Option<Value>,
+        saved: Option<Value>,
         same_seed: bool,
     ) -> Result<(), String> {
-        let mut memory: Memory = snapshot::resume(kept)?;
+        let mut memory: Memory = snapshot::resume(saved)?;
         memory.products = products::all(simulator.seed());
         products::miss_rule(&mut memory.products, memory.rules.missing_rule);
         memory.webhooks.set_up = simulator.callback_url("kinguin").is_some();
@@ -240,7 +239,7 @@ impl SimulatedProvider for Kinguin {
                 .all(|product| product < memory.products.len())
         };
         if memory.inventories.len() != CLIENTS.len() || !memory.inventories.iter().all(known) {
-            return Err("it speaks of products or sellers that there are not".into());
+            return Err("it refers to products or sellers that do not exist".into());
         }
         memory.inventories.iter_mut().for_each(Inventory::refill);
         memory.webhooks.resume();
@@ -271,11 +270,11 @@ impl SimulatedProvider for Kinguin {
     fn set(&self, setting: &str, value: &str) -> Result<String, String> {
         let memory = &mut *self.memory();
         memory.revision += 1;
-        let said = memory.rules.set(setting, value)?;
+        let message = memory.rules.set(setting, value)?;
         memory.webhooks.fault = memory.rules.webhook_fault;
         let missing = memory.rules.missing_rule;
         products::miss_rule(&mut memory.products, missing);
-        Ok(said)
+        Ok(message)
     }
 
     fn events(&self) -> &'static [simulate::Event] {
@@ -285,13 +284,13 @@ impl SimulatedProvider for Kinguin {
     fn event(&self, event: &str, subject: &str, simulator: &Simulator) -> Result<String, String> {
         let memory = &mut *self.memory();
         memory.revision += 1;
-        memory.happen(event, subject, simulator.now())
+        memory.trigger(event, subject, simulator.now())
     }
 
     fn state(&self, simulator: &Simulator) -> Value {
         let memory = self.memory();
         let now = simulator.now();
-        let (good, issued) = memory.access.count(now);
+        let (valid, issued) = memory.access.count(now);
         let sellers = memory
             .inventories
             .iter()
@@ -318,7 +317,7 @@ impl SimulatedProvider for Kinguin {
             });
         json!({
             "sellers": sellers.collect::<Vec<_>>(),
-            "tokens_good": good,
+            "tokens_good": valid,
             "tokens_granted": issued,
         })
     }
@@ -343,14 +342,21 @@ impl SimulatedProvider for Kinguin {
         self.memory().webhooks.due(simulator.now())
     }
 
-    fn next_due(&self, _world: &Simulator) -> Option<WallTime> {
+    fn next_due(&self, _simulator: &Simulator) -> Option<WallTime> {
         self.memory().webhooks.next()
     }
 
-    fn tried(&self, webhook: u64, answered: Option<&DeliveryResult>, simulator: &Simulator) {
+    fn record_attempt(
+        &self,
+        webhook: u64,
+        answered: Option<&DeliveryResult>,
+        simulator: &Simulator,
+    ) {
         let status = answered.map(|answered| answered.status);
         let memory = &mut *self.memory();
-        memory.webhooks.tried(webhook, status, simulator.now());
+        memory
+            .webhooks
+            .record_attempt(webhook, status, simulator.now());
         memory.revision += 1;
     }
 }

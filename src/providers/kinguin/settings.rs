@@ -2,13 +2,13 @@
 
 use crate::config::{KeyKind, KeySpec, ProviderSpec};
 
-/// Names the client in the token call.
+/// Identifies the client in the token call.
 pub const CLIENT_ID: &str = "client_id";
-/// Proves it in the token call.
+/// Authenticates the client in the token call.
 pub const CLIENT_SECRET: &str = "client_secret";
 /// The name of the header that the seller registered with the webhooks' subscription.
 pub const WEBHOOK_HEADER: &str = "webhook_header";
-/// That header's value, which proves a webhook.
+/// That header's value, which authenticates a webhook.
 pub const WEBHOOK_SECRET: &str = "webhook_secret";
 
 /// The endpoint of the API's calls.
@@ -16,7 +16,7 @@ pub const GATEWAY: &str = "gateway";
 /// The endpoint that is the whole URL of the token call.
 pub const TOKEN: &str = "token";
 
-/// What an account section may hold.
+/// The keys of an account section.
 pub const SPEC: ProviderSpec = ProviderSpec {
     name: "kinguin",
     title: "Kinguin",
@@ -31,19 +31,19 @@ pub const SPEC: ProviderSpec = ProviderSpec {
             name: CLIENT_SECRET,
             kind: KeyKind::Secret,
             required: true,
-            about: "the client's secret key, shown there once",
+            about: "the client's secret key; Kinguin shows it once",
         },
         KeySpec {
             name: WEBHOOK_HEADER,
             kind: KeyKind::HeaderName,
             required: false,
-            about: "the header registered with the webhooks' subscription; X-Auth-Token without it",
+            about: "the header registered with the webhook subscription; default: X-Auth-Token",
         },
         KeySpec {
             name: WEBHOOK_SECRET,
             kind: KeyKind::Secret,
             required: false,
-            about: "that header's value; webhooks without it are refused",
+            about: "that header's value; tilldeck rejects webhooks without it",
         },
     ],
     environments: &["production", "sandbox"],

@@ -12,7 +12,7 @@ use super::money::{BuyerPrice, Iwtr};
 use crate::domain::WallTime;
 use crate::domain::amount::Cents;
 
-/// More rows in one answer make no sense.
+/// No answer has more rows.
 const ROWS_MAX: usize = 1_000;
 
 fn lenient<'de, D: Deserializer<'de>, T: DeserializeOwned>(
@@ -22,7 +22,7 @@ fn lenient<'de, D: Deserializer<'de>, T: DeserializeOwned>(
     Ok(serde_json::from_value(value).ok())
 }
 
-/// The least that GET merchants answers.
+/// The fields that GET merchants always answers.
 #[derive(Debug, Deserialize)]
 pub struct Merchant {
     /// `C2C`, `MERCHANT` or `NFT`.
@@ -74,10 +74,10 @@ pub struct Offer {
     pub buyable_stock: Option<i64>,
     #[serde(deserialize_with = "lenient")]
     pub sold: Option<i64>,
-    /// The least a buyer takes of an in-game product.
+    /// The minimum quantity of an in-game product.
     #[serde(deserialize_with = "lenient")]
     pub min_quantity: Option<i64>,
-    /// A bare number, as live clients see it; in no published text.
+    /// A bare number, as public clients see it; undocumented.
     #[serde(deserialize_with = "lenient")]
     pub unit_price: Option<Number>,
     #[serde(deserialize_with = "lenient")]
@@ -158,7 +158,7 @@ pub struct Day {
     pub count: Option<i64>,
 }
 
-/// Where the sales booster puts an offer, now and after a change.
+/// An offer's place in the sales booster, now and after a change.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct Position {
@@ -216,12 +216,12 @@ pub struct Product {
     pub id: Option<String>,
     #[serde(deserialize_with = "lenient")]
     pub name: Option<String>,
-    /// Its lowest allowed price, where that was asked for.
+    /// Its lowest allowed price, where the call requests it.
     #[serde(deserialize_with = "lenient")]
     pub price: Option<BuyerPrice>,
 }
 
-/// Somebody's wholesale offer.
+/// A wholesale offer of any seller.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct WholesaleOffer {
@@ -235,7 +235,7 @@ pub struct WholesaleOffer {
     pub status: Option<String>,
     #[serde(deserialize_with = "lenient")]
     pub price: Option<BuyerPrice>,
-    /// A text as documented; a number would do.
+    /// A string as documented; a number is accepted.
     #[serde(deserialize_with = "lenient")]
     pub buyable_stock: Option<Value>,
 }
@@ -253,15 +253,15 @@ pub struct BlockReason {
 /// One page of a list, in whichever shape it came.
 #[derive(Debug)]
 pub struct Page<T> {
-    /// What is on it.
+    /// The rows on this page.
     pub rows: Vec<T>,
-    /// Counted from 0.
+    /// The page number, from 0.
     pub number: u64,
-    /// How many fit on one.
+    /// Rows per page.
     pub size: Option<u64>,
-    /// How many there are in all.
+    /// The total number of rows.
     pub total: Option<u64>,
-    /// Whether another one follows.
+    /// Whether another page follows.
     pub more: bool,
 }
 
@@ -274,7 +274,7 @@ struct Paged {
     links: Option<BTreeMap<String, Value>>,
     #[serde(deserialize_with = "lenient")]
     content: Option<Vec<Value>>,
-    /// As HAL has it.
+    /// HAL.
     #[serde(deserialize_with = "lenient")]
     page: Option<Place>,
     /// As the API description has it for offers and keys.
@@ -282,7 +282,7 @@ struct Paged {
     metadata: Option<Place>,
     #[serde(deserialize_with = "lenient")]
     last: Option<bool>,
-    // As it has it for all else.
+    // The API description's shape for all other lists.
     #[serde(deserialize_with = "lenient")]
     number: Option<u64>,
     #[serde(deserialize_with = "lenient")]
@@ -307,7 +307,7 @@ struct Place {
 }
 
 /// A page in any of the three shapes: HAL (`_embedded`, absent where it is empty), `content` with `metadata`, or
-/// `content` with its place beside it (`docs/providers/kinguin.md#lists`). `None` where it is none of them.
+/// `content` with the paging fields beside it (`docs/providers/kinguin.md#lists`). `None` where it is none of them.
 pub fn page<T: DeserializeOwned>(body: &[u8]) -> Option<Page<T>> {
     let paged: Paged = serde_json::from_slice(body).ok()?;
     let is_hal = paged.embedded.is_some() || paged.links.is_some() && paged.page.is_some();
@@ -318,7 +318,7 @@ pub fn page<T: DeserializeOwned>(body: &[u8]) -> Option<Page<T>> {
         total_pages: paged.total_pages,
     });
     let rows = match paged.embedded {
-        // One list, whatever it is called.
+        // The only list; its name differs by call.
         Some(embedded) => embedded.into_values().find_map(|value| match value {
             Value::Array(rows) => Some(rows),
             _ => None,
@@ -354,15 +354,15 @@ fn typed<T: DeserializeOwned>(rows: Vec<Value>) -> Vec<T> {
         .collect()
 }
 
-/// An instant as Kinguin writes it: ISO 8601 with no colon in the offset (`+0000`), which RFC 3339 parsers refuse. One with a
-/// colon is read too (`docs/providers/kinguin.md#times`).
+/// An instant as Kinguin writes it: ISO 8601 with no colon in the offset (`+0000`), which RFC 3339 parsers refuse. One with
+/// a colon is read too (`docs/providers/kinguin.md#times`).
 pub fn instant(text: &str) -> Option<WallTime> {
     let at: Option<Timestamp> = text.parse().ok();
     at.or_else(|| Timestamp::strptime("%Y-%m-%dT%H:%M:%S%.f%z", text).ok())
         .map(|at| WallTime(at.as_millisecond()))
 }
 
-/// A refusal. The seller API documents no body; public clients read these names (`docs/providers/kinguin.md#failures`).
+/// An error body. The seller API documents none; public clients read these names (`docs/providers/kinguin.md#failures`).
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Refusal {
@@ -372,8 +372,8 @@ struct Refusal {
     error: Value,
 }
 
-/// The words of a refusal, in the provider's own text; `None` where the body says nothing we can read.
-pub fn words(body: &[u8]) -> Option<String> {
+/// The provider's own error message; `None` where the body has none that can be read.
+pub fn error_message(body: &[u8]) -> Option<String> {
     // Refusals are short; a longer body is not worth parsing for a message.
     if body.len() > 64 * 1024 {
         return None;
@@ -387,7 +387,7 @@ pub fn words(body: &[u8]) -> Option<String> {
         _ => None,
     };
     match serde_json::from_slice(body).ok()? {
-        // A list of texts is one way it refuses a body.
+        // Some validation errors are a list of strings.
         list @ Value::Array(_) => text(&list),
         other => {
             let refusal: Refusal = serde_json::from_value(other).ok()?;
@@ -434,7 +434,7 @@ mod tests {
     }
 
     #[test]
-    fn nonsense_is_no_page_and_an_odd_row_does_not_hide_the_others() {
+    fn an_invalid_body_is_no_page_and_an_odd_row_does_not_hide_the_others() {
         for none in [
             "",
             "[]",
@@ -468,27 +468,27 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_says_its_words_under_any_of_the_known_names() {
-        let words = |json: &str| words(json.as_bytes());
+    fn an_error_message_is_read_from_any_of_the_known_fields() {
+        let message = |json: &str| error_message(json.as_bytes());
         assert_eq!(
-            words(r#"{"error":"invalid_client","error_description":"no"}"#).as_deref(),
+            message(r#"{"error":"invalid_client","error_description":"no"}"#).as_deref(),
             Some("no")
         );
         assert_eq!(
-            words(r#"{"kind":"Authorization","detail":"Invalid"}"#).as_deref(),
+            message(r#"{"kind":"Authorization","detail":"Invalid"}"#).as_deref(),
             Some("Invalid")
         );
         assert_eq!(
-            words(r#"{"message":["a","b"],"error":"Bad Request"}"#).as_deref(),
+            message(r#"{"message":["a","b"],"error":"Bad Request"}"#).as_deref(),
             Some("a; b")
         );
-        assert_eq!(words(r#"["too cheap"]"#).as_deref(), Some("too cheap"));
+        assert_eq!(message(r#"["too cheap"]"#).as_deref(), Some("too cheap"));
         assert_eq!(
-            words(r#"{"message":"","error":"Conflict"}"#).as_deref(),
+            message(r#"{"message":"","error":"Conflict"}"#).as_deref(),
             Some("Conflict")
         );
         for none in ["", "<html>", "{}", r#"{"message":7}"#, "[]"] {
-            assert_eq!(words(none), None, "{none}");
+            assert_eq!(message(none), None, "{none}");
         }
     }
 }

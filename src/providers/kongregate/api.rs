@@ -16,7 +16,7 @@ use crate::net::{
 };
 use crate::providers::{ApiError, Client, Credentials};
 
-/// What proves a player.
+/// The field that authenticates a player.
 pub const GAME_AUTH_TOKEN: &str = "game_auth_token";
 
 /// One game at Kongregate.
@@ -49,7 +49,7 @@ impl Client for Kongregate {
             auth: None,
         };
         match op {
-            // The cheapest call that needs the key and nothing of a player's.
+            // The cheapest call that needs the key but no player.
             Op::Verify => Ok(get(catalogue::ITEMS.into())),
             Op::AuthenticatePlayer { player, token } => {
                 redact::learn_passing(token, GAME_AUTH_TOKEN);
@@ -92,7 +92,9 @@ impl Client for Kongregate {
                 Some(Value::Array(_)) => Ok(Answer::Verified),
                 _ => Err(unexpected("it has no list of items")),
             },
-            Op::AuthenticatePlayer { player, .. } => Ok(Answer::Player(who(*player, &fields)?)),
+            Op::AuthenticatePlayer { player, .. } => {
+                Ok(Answer::Player(authenticated_player(*player, &fields)?))
+            }
             Op::PlayerItems(player) => Ok(Answer::Inventory(inventory(*player, &fields)?)),
             other => Err(unsupported(other)),
         }
@@ -108,13 +110,13 @@ impl Client for Kongregate {
 }
 
 impl Kongregate {
-    /// The fields of a body that was given as JSON or as a form.
+    /// Parses a body in JSON or form encoding.
     fn fields(&self, method: &str, body: Option<&[u8]>) -> Result<Content, ApiError> {
         let body = body.filter(|body| !body.trim_ascii().is_empty());
         let text = body.map(|body| match (form_boundary(body), std::str::from_utf8(body)) {
             (None, Ok(text)) => Ok(text),
             (Some(_), _) | (None, Err(_)) => Err(ApiError::Unsupported(
-                "Kongregate takes no files and no multipart forms; write the fields as --data 'name=value&…'".into(),
+                "Kongregate accepts no files and no multipart forms; write the fields as --data 'name=value&…'".into(),
             )),
         });
         let body = text.transpose()?;
@@ -122,13 +124,14 @@ impl Kongregate {
             return match body {
                 None => Ok(Content::Empty),
                 Some(_) => Err(ApiError::Unsupported(format!(
-                    "a {method} to Kongregate takes no body; write the values into the path: /user_items.json?user_id=…"
+                    "a {method} to Kongregate takes no body; write the values into the path: \
+                    /user_items.json?user_id=…"
                 ))),
             };
         }
         if let Some(unknown) = self.keyed.unknown_encoding() {
             return Err(ApiError::Unsupported(format!(
-                "this account's {} is {}; write \"{}\" or \"{}\" into the config, or leave it out",
+                "this account's {} is {}; set it to \"{}\" or \"{}\" in the config, or remove it",
                 settings::POST_ENCODING,
                 inert::quoted(unknown, 40),
                 settings::FORM,
@@ -155,14 +158,14 @@ impl Kongregate {
     }
 }
 
-/// A body that was given as a form.
+/// Parses a form.
 fn form(body: &str) -> Result<Map<String, Value>, ApiError> {
     let pairs: Vec<(String, String)> = serde_urlencoded::from_str(body.trim()).unwrap_or_default();
     let mut fields = Map::new();
     for (name, value) in pairs {
         if fields.insert(name.clone(), value.into()).is_some() {
             return Err(ApiError::Unsupported(format!(
-                "the field {} stands twice. Nothing was sent",
+                "the field {} occurs twice. Nothing was sent",
                 inert::quoted(&name, 40)
             )));
         }
@@ -170,8 +173,8 @@ fn form(body: &str) -> Result<Map<String, Value>, ApiError> {
     Ok(fields)
 }
 
-/// A path as it was given, unless it has the key in it: the key is added here, and a secret typed into a path is on
-/// its way into a shell's history.
+/// The given path, unless it contains the key: tilldeck adds the key, and a secret typed on the command line ends up in the
+/// shell's history.
 fn own_path(path: &str) -> Result<String, ApiError> {
     let query = path.split_once('?').map_or("", |(_, query)| query);
     let named = query.split('&').any(|pair| {
@@ -186,7 +189,7 @@ fn own_path(path: &str) -> Result<String, ApiError> {
 
 fn key_given() -> ApiError {
     ApiError::Unsupported(
-        "api_key is added by itself, from where the config says it is; leave it out. Nothing was sent"
+        "tilldeck adds api_key from the config; remove it from the request. Nothing was sent"
             .into(),
     )
 }
@@ -194,7 +197,7 @@ fn key_given() -> ApiError {
 fn unsupported(op: &Op) -> ApiError {
     let what = match op {
         Op::CheckPayment(_) => {
-            "Kongregate has no payments to check; what a player bought is in `tilldeck player items USER_ID`"
+            "Kongregate has no payments to check; a player's purchases are in `tilldeck player items USER_ID`"
         }
         Op::Estimate { .. } => {
             "Kongregate gives no price estimates; items have prices in Kreds: GET /items.json"
@@ -203,28 +206,30 @@ fn unsupported(op: &Op) -> ApiError {
             "Kongregate has no payment links; players buy within the game"
         }
         Op::TestSignature => {
-            "Kongregate's calls are not signed; `account verify` tells whether the key is good"
+            "Kongregate's calls are not signed; `account verify` checks whether the key is valid"
         }
         Op::Verify | Op::AuthenticatePlayer { .. } | Op::PlayerItems(_) | Op::Raw { .. } => {
-            "there is nothing to read in this answer"
+            "this operation has no answer to read"
         }
     };
     ApiError::Unsupported(what.into())
 }
 
 fn unexpected(what: impl Into<String>) -> ApiError {
-    ApiError::Nonsense { what: what.into() }
+    ApiError::Unexpected { what: what.into() }
 }
 
-fn who(asked: PlayerId, fields: &wire::Fields) -> Result<Player, ApiError> {
+fn authenticated_player(requested: PlayerId, fields: &wire::Fields) -> Result<Player, ApiError> {
     let id = wire::whole(fields.get("user_id")).ok_or_else(|| unexpected("it names no player"))?;
-    if id != asked.0 {
-        return Err(unexpected("it is about another player than was asked for"));
+    if id != requested.0 {
+        return Err(unexpected(
+            "it describes another player than the requested one",
+        ));
     }
     let username = fields.get("username").and_then(Value::as_str);
     let username = username.ok_or_else(|| unexpected("it has no user name"))?;
     Ok(Player {
-        id: asked,
+        id: requested,
         username: redact::scrub(username).into_owned(),
     })
 }
@@ -238,21 +243,22 @@ fn inventory(player: PlayerId, fields: &wire::Fields) -> Result<Inventory, ApiEr
     })
 }
 
-/// One thing a player owns. An item without its number, or whose uses are neither a number nor null (unlimited), fails the whole
-/// answer: a guess would show a player more or less than they own (`docs/providers/kongregate.md#items`).
+/// One thing a player owns. An item without its number, or whose uses are neither a number nor null (unlimited), fails the
+/// whole answer: a guess would show a player more or less than they own (`docs/providers/kongregate.md#items`).
 fn item(row: &Value) -> Result<Item, ApiError> {
     let row = row
         .as_object()
-        .ok_or_else(|| unexpected("an item in it is no object"))?;
+        .ok_or_else(|| unexpected("an item in it is not an object"))?;
     let id = wire::whole(row.get("id")).ok_or_else(|| unexpected("an item in it has no number"))?;
     let scrubbed = |text: String| redact::scrub(&text).into_owned();
     let text = |name: &str| scrubbed(wire::text(row.get(name)).unwrap_or_default());
-    let remaining_uses = match row.get("remaining_uses") {
-        Some(Value::Null) => None,
-        uses => Some(wire::whole(uses).ok_or_else(|| {
-            unexpected(format!("item {id} does not say how often it can be used"))
-        })?),
-    };
+    let remaining_uses =
+        match row.get("remaining_uses") {
+            Some(Value::Null) => None,
+            uses => Some(wire::whole(uses).ok_or_else(|| {
+                unexpected(format!("item {id} does not say how many uses are left"))
+            })?),
+        };
     let data = match row.get("data") {
         None | Some(Value::Null) => None,
         Some(Value::String(text)) => Some(text.clone()),

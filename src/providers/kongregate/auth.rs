@@ -1,5 +1,5 @@
-//! Kongregate's authorisation: the game's key goes with every call, as a parameter of a GET and a field of a POST. It is sent
-//! also where the API description lists none (`docs/providers/kongregate.md#api-key`).
+//! Kongregate's authorisation: the game's key goes with every call, as a parameter of a GET and a field of a POST. It is
+//! sent also where the API description lists none (`docs/providers/kongregate.md#api-key`).
 
 use bytes::Bytes;
 use serde_json::{Map, Value};
@@ -18,7 +18,7 @@ pub struct Keyed {
 }
 
 impl Keyed {
-    /// Reads nothing yet.
+    /// Reads no secret until the first call.
     pub fn new(credentials: Credentials) -> Self {
         let encoding = credentials.texts.get(settings::POST_ENCODING);
         Self {
@@ -28,7 +28,7 @@ impl Keyed {
         }
     }
 
-    /// How this account writes the fields of a POST, where that is neither of the two ways.
+    /// The configured `post_encoding`, where it is not a known one.
     pub fn unknown_encoding(&self) -> Option<&str> {
         let encoding = self.credentials.texts.get(settings::POST_ENCODING)?;
         let known = [settings::FORM, settings::JSON].contains(&encoding.as_str());
@@ -68,7 +68,7 @@ impl Keyed {
     }
 }
 
-/// A value as a form has it: text as it is, anything else as JSON.
+/// A value in a form: strings unchanged, anything else as JSON.
 fn as_text(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),

@@ -1,7 +1,7 @@
-//! Kongregate's callbacks. Two families: events in plain fields, proved by the game's key among them
+//! Kongregate's callbacks. Two families: events in plain fields, authenticated by the game's key among them
 //! (`docs/providers/kongregate.md#callbacks`), and signed requests, which orders are
-//! (`docs/providers/kongregate.md#orders`). Some of Kongregate's pages say that all callbacks are signed: where a signed request
-//! is present, it alone counts.
+//! (`docs/providers/kongregate.md#orders`). Some of Kongregate's pages say that all callbacks are signed: where a signed
+//! request is present, it alone counts.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::domain::{
 use crate::net::redact;
 use crate::providers::inbound::{decoded, pairs, parts, posted_form, unreadable};
 
-/// How its callbacks are judged and read.
+/// How tilldeck verifies and parses its callbacks.
 pub const SPEC: Spec = Spec {
     secrets: &[settings::API_KEY],
     body_max: 128 * 1024,
@@ -25,9 +25,9 @@ pub const SPEC: Spec = Spec {
 
 /// A player's inventory has changed.
 pub const INVENTORY: &str = "invalidate_user_inventory";
-/// A player wants to buy something of which the game says what it is and costs.
+/// A player wants to buy something; the game answers with its items and price.
 pub const ORDER_REQUEST: &str = "item_order_request";
-/// The player has agreed to the price: the game hands the goods over, and is paid if it says so.
+/// The player has accepted the price: the game delivers, and Kongregate charges the player if the game answers "completed".
 pub const ORDER_PLACED: &str = "item_order_placed";
 
 /// The field of a signed request.
@@ -35,13 +35,14 @@ pub const SIGNED_REQUEST: &str = "signed_request";
 
 /// When a signed request was made, in seconds since 1970.
 const ISSUED_AT: &str = "issued_at";
-/// How old a signed request may be. Kongregate documents no retry, and a player who orders waits for the answer, so genuine ones
-/// are seconds old; a day forgives a clock in the wrong time zone. A repeat within the day is recognised by its order id.
+/// How old a signed request may be. Kongregate documents no retry, and a player who orders waits for the answer, so genuine
+/// ones are seconds old. A day tolerates a clock in the wrong time zone. A repeat within the day is recognised by its order
+/// id.
 const SIGNED_FOR: Duration = Duration::from_hours(24);
 
-/// The answer to an order request without an answer of the shop: no items, so nothing can be bought.
+/// The answer to an order request where the shop gives none: no items, so nothing can be bought.
 const NO_ITEMS: &str = r#"{"items":[]}"#;
-/// The answer to a placed order without an answer of the shop: the player does not pay.
+/// The answer to a placed order where the shop gives none: the player does not pay.
 const CANCELED: &str = r#"{"state":"canceled"}"#;
 
 /// No plain field is longer; a signed request may be.
@@ -59,7 +60,7 @@ fn read(inbound: &Inbound, held: &CallbackSecrets) -> Result<ParsedCallback, Ref
     let key = held.secrets.get(settings::API_KEY).ok_or_else(|| {
         Refusal::Unable(Problem::new(
             ProblemKind::Config,
-            "the game's key is not known, so no callback can be judged",
+            "the game's key is not set, so tilldeck cannot verify callbacks",
             "set api_key of the account",
         ))
     })?;
@@ -76,7 +77,7 @@ fn signed_one(key: &Secret, text: &str, at: WallTime) -> Result<ParsedCallback, 
     let text = |name: &str| -> Result<String, Refusal> {
         let text = wire::text(fields.get(name));
         let text = text.filter(|text| !text.is_empty() && text.len() <= FIELD_MAX);
-        text.ok_or_else(|| unreadable(&format!("what is signed has no `{name}`")))
+        text.ok_or_else(|| unreadable(&format!("the signed data has no `{name}`")))
     };
     let event = text("event")?;
     let answer = match event.as_str() {
@@ -126,8 +127,7 @@ fn signed_one(key: &Secret, text: &str, at: WallTime) -> Result<ParsedCallback, 
     })
 }
 
-/// The player that a callback names, with the name and token it gives. For the body of a callback that was accepted:
-/// nothing is verified here.
+/// The player that a callback names, with name and token. Pass only accepted callbacks: nothing is verified here.
 pub fn player_claim(inbound: &Inbound) -> Option<PlayerClaim> {
     let form = Form::read(&posted_form(inbound).ok()?).ok()?;
     let fields = match form.get(SIGNED_REQUEST) {
@@ -153,8 +153,8 @@ pub fn player_claim(inbound: &Inbound) -> Option<PlayerClaim> {
     })
 }
 
-/// A signature is valid for ever, so anybody who has seen one could send it again: one with `issued_at` must be new. Not all
-/// have it (`docs/providers/kongregate.md#signed-requests`).
+/// A signature never expires, so a copy could be sent again: a request with `issued_at` must be recent. Not all have it
+/// (`docs/providers/kongregate.md#signed-requests`).
 fn must_be_new(fields: &wire::Fields, at: WallTime) -> Result<(), Refusal> {
     let Some(issued) = fields.get(ISSUED_AT) else {
         return Ok(());
@@ -162,10 +162,10 @@ fn must_be_new(fields: &wire::Fields, at: WallTime) -> Result<(), Refusal> {
     let issued = wire::whole(Some(issued))
         .and_then(|seconds| i64::try_from(seconds).ok())
         .map(|seconds| WallTime(seconds.saturating_mul(1000)))
-        .ok_or_else(|| unreadable(&format!("its `{ISSUED_AT}` is no number of seconds")))?;
+        .ok_or_else(|| unreadable(&format!("its `{ISSUED_AT}` is not a number of seconds")))?;
     if at.since(issued) > SIGNED_FOR {
         return Err(Refusal::Refused(format!(
-            "it was signed at {}, more than a day ago by this machine's clock",
+            "it was signed at {}, over a day ago by this machine's clock",
             issued.rfc3339()
         )));
     }
@@ -189,7 +189,7 @@ fn plain_one(key: &Secret, form: &Form) -> Result<ParsedCallback, Refusal> {
         text.ok_or_else(|| unreadable(&format!("the field `{name}` is missing")))
     };
     let event = field("event")?;
-    let told = |player: Option<PlayerId>, dedup, asks| ParsedCallback {
+    let parsed = |player: Option<PlayerId>, dedup, asks| ParsedCallback {
         kind: event.to_owned(),
         subject: player.map(Subject::Player),
         proof: "the key",
@@ -199,29 +199,29 @@ fn plain_one(key: &Secret, form: &Form) -> Result<ParsedCallback, Refusal> {
         answer: Answer::Plain,
     };
     match event {
-        // The key stands in every plain callback, so anybody who has seen one could forge an order
+        // Every plain callback contains the key, so a copy of one is enough to forge an order
         // (`docs/providers/kongregate.md#orders`).
         ORDER_REQUEST | ORDER_PLACED => Err(Refusal::Refused("an order that is not signed".into())),
         INVENTORY => {
             let player = player(field("user_id")?)?;
-            Ok(told(Some(player), change_of(player), true))
+            Ok(parsed(Some(player), change_of(player), true))
         }
         _ => {
             let about = form.get("user_id").and_then(|id| player(id).ok());
-            let mut telling = vec![event, field("time")?];
+            let mut identity_parts = vec![event, field("time")?];
             let secret = [settings::API_KEY, super::api::GAME_AUTH_TOKEN];
             for (name, value) in &form.0 {
                 if !secret.contains(&name.as_str()) {
-                    telling.extend([name.as_str(), value.as_str()]);
+                    identity_parts.extend([name.as_str(), value.as_str()]);
                 }
             }
-            Ok(told(about, Dedup::Message(parts(&telling)), false))
+            Ok(parsed(about, Dedup::Message(parts(&identity_parts)), false))
         }
     }
 }
 
-/// A changed inventory is a hint. Its `time` has whole seconds, so it separates neither two changes nor a change from its
-/// repeat: each one leads to a fetch (`docs/providers/kongregate.md#inventory-event`).
+/// A changed inventory is a hint. Its `time` has whole seconds, so it cannot tell two changes from a repeat: each one leads
+/// to a fetch (`docs/providers/kongregate.md#inventory-event`).
 fn change_of(player: PlayerId) -> Dedup {
     Dedup::Subject(parts(&[INVENTORY, &player.to_string()]))
 }
@@ -229,10 +229,10 @@ fn change_of(player: PlayerId) -> Dedup {
 fn player(text: &str) -> Result<PlayerId, Refusal> {
     let id = text.parse().ok().filter(|id| *id > 0);
     id.map(PlayerId)
-        .ok_or_else(|| unreadable("`user_id` is no player's number"))
+        .ok_or_else(|| unreadable("`user_id` is not a player's number"))
 }
 
-/// The fields of a form, each present once. The content type does not matter: what can be read as a form is one.
+/// The fields of a form, each present once. Ignores the content type.
 struct Form(Vec<(String, String)>);
 
 impl Form {
@@ -247,12 +247,10 @@ impl Form {
                 FIELD_MAX
             };
             if name.len() > FIELD_MAX || value.len() > longest {
-                return Err(unreadable(
-                    "a field is longer than any that Kongregate sends",
-                ));
+                return Err(unreadable("a field is longer than Kongregate's fields are"));
             }
             if fields.iter().any(|(known, _)| *known == name) {
-                return Err(unreadable("a field stands twice"));
+                return Err(unreadable("a field occurs twice"));
             }
             if fields.len() == FIELDS_MAX {
                 return Err(unreadable("it has more than 100 fields"));
@@ -273,12 +271,12 @@ impl Form {
     }
 }
 
-/// A name or value of a form. Strict where the usual decoder replaces what it cannot read.
+/// Decodes a name or value of a form. Strict, because the usual decoder replaces invalid bytes.
 fn field(part: &[u8]) -> Result<String, Refusal> {
     let text = String::from_utf8(decoded(part).into_owned());
     let text = text.map_err(|_| unreadable("a field is not UTF-8"))?;
     if text.contains(char::is_control) {
-        return Err(unreadable("a field has control characters in it"));
+        return Err(unreadable("a field contains control characters"));
     }
     Ok(text)
 }
@@ -319,31 +317,31 @@ mod tests {
     }
 
     #[test]
-    fn an_inventory_that_changed_is_asked_for() {
+    fn a_changed_inventory_is_fetched() {
         let at = "2016-04-10+06%3A20%3A59+-0700";
-        let told = judge(inventory("765", at)).unwrap();
-        assert_eq!(told.kind, INVENTORY);
-        assert_eq!(told.subject, Some(Subject::Player(PlayerId(765))));
-        assert_eq!((told.proof, told.asks), ("the key", true));
-        assert_eq!(told.answer, Answer::Plain);
+        let parsed = judge(inventory("765", at)).unwrap();
+        assert_eq!(parsed.kind, INVENTORY);
+        assert_eq!(parsed.subject, Some(Subject::Player(PlayerId(765))));
+        assert_eq!((parsed.proof, parsed.asks), ("the key", true));
+        assert_eq!(parsed.answer, Answer::Plain);
         // Two changes can be of one second, so a time that is the same does not make them one.
-        assert!(matches!(told.dedup, Dedup::Subject(_)));
+        assert!(matches!(parsed.dedup, Dedup::Subject(_)));
         for (user, time, is_same) in [
             ("765", at, true),
             ("765", "2016-04-10+06%3A21%3A00+-0700", true),
             ("766", at, false),
         ] {
             let other = judge(inventory(user, time)).unwrap();
-            assert_eq!(other.dedup == told.dedup, is_same, "{user} {time}");
+            assert_eq!(other.dedup == parsed.dedup, is_same, "{user} {time}");
         }
         // Neither a new name nor a new token makes a message another.
         let renamed = inventory("765", at)
             .replace("Ada", "Bea")
             .replace("t0", "t1");
-        assert_eq!(judge(renamed).unwrap().dedup, told.dedup);
+        assert_eq!(judge(renamed).unwrap().dedup, parsed.dedup);
         let payload = r#"{"algorithm":"HMAC-SHA256","event":"invalidate_user_inventory","user_id":765,"time":"t"}"#;
         let signed = judge(signed(payload)).unwrap();
-        assert_eq!((signed.dedup, signed.asks), (told.dedup, true));
+        assert_eq!((signed.dedup, signed.asks), (parsed.dedup, true));
     }
 
     #[test]
@@ -371,15 +369,15 @@ mod tests {
     }
 
     #[test]
-    fn the_key_must_be_right_and_is_not_told() {
+    fn the_key_must_be_valid_and_is_not_shown() {
         let at = "2016-04-10+06%3A20%3A59+-0700";
-        let good = inventory("765", at);
+        let valid = inventory("765", at);
         for (body, words) in [
-            (good.replace(PUBLISHED_KEY, "another"), "not this game's"),
-            (good.replace(PUBLISHED_KEY, ""), "not this game's"),
-            (good.replace("api_key", "apikey"), "missing"),
+            (valid.replace(PUBLISHED_KEY, "another"), "not this game's"),
+            (valid.replace(PUBLISHED_KEY, ""), "not this game's"),
+            (valid.replace("api_key", "apikey"), "missing"),
             (
-                good.replace("-80456de2b98c", "-80456de2b98d"),
+                valid.replace("-80456de2b98c", "-80456de2b98d"),
                 "not this game's",
             ),
         ] {
@@ -390,32 +388,35 @@ mod tests {
             assert!(!why.contains("748e63d7") && !why.contains("another"));
         }
         for method in ["GET", "HEAD", "PUT", "DELETE"] {
-            let refusal = judge_as(method, good.clone());
+            let refusal = judge_as(method, valid.clone());
             assert_eq!(refusal, Err(Refusal::Method { allowed: "POST" }));
         }
-        let nothing = read(&inbound("POST", "/", good), &CallbackSecrets::default());
+        let nothing = read(&inbound("POST", "/", valid), &CallbackSecrets::default());
         assert!(matches!(nothing, Err(Refusal::Unable(_))), "{nothing:?}");
     }
 
     #[test]
     fn a_signed_request_must_verify_and_no_plain_field_overrides_it() {
-        let told = judge(format!("signed_request={PUBLISHED}")).unwrap();
-        assert_eq!((told.kind.as_str(), told.proof), ("test", "a signature"));
-        assert!(!told.asks);
-        let told = judge(format!(
+        let parsed = judge(format!("signed_request={PUBLISHED}")).unwrap();
+        assert_eq!(
+            (parsed.kind.as_str(), parsed.proof),
+            ("test", "a signature")
+        );
+        assert!(!parsed.asks);
+        let parsed = judge(format!(
             "signed_request={ORDER}&event=item_order_placed&order_id=1&api_key=wrong"
         ))
         .unwrap();
-        assert_eq!(told.kind, ORDER_REQUEST);
+        assert_eq!(parsed.kind, ORDER_REQUEST);
         let order = Subject::Payment(PaymentId::new("12345").unwrap());
-        assert_eq!(told.subject, Some(order));
+        assert_eq!(parsed.subject, Some(order));
         assert_eq!(
-            told.answer,
+            parsed.answer,
             Answer::Relayed {
                 otherwise: NO_ITEMS
             }
         );
-        assert!(!told.asks);
+        assert!(!parsed.asks);
         let placed =
             r#"{"algorithm":"HMAC-SHA256","event":"item_order_placed","order_id":"12345"}"#;
         let placed = judge(signed(placed)).unwrap();
@@ -426,10 +427,10 @@ mod tests {
             }
         );
         assert_ne!(
-            placed.dedup, told.dedup,
+            placed.dedup, parsed.dedup,
             "the order's two events are two messages"
         );
-        // A bad signature is not saved by a good key.
+        // A valid key does not outweigh a bad signature.
         let bad = format!("{}&signed_request={PUBLISHED}x", inventory("765", "t"));
         assert!(matches!(judge(bad), Err(Refusal::Refused(_))));
         let empty = format!("{}&signed_request=", inventory("765", "t"));
@@ -443,7 +444,7 @@ mod tests {
 
     #[test]
     fn a_signed_request_of_long_ago_is_not_new() {
-        // The requests of these tests come at this second.
+        // The time of these tests' requests.
         const NOW: i64 = 1_795_316_066;
         let order = |issued: &str| {
             judge(signed(&format!(
@@ -455,7 +456,7 @@ mod tests {
         }
         for old in [NOW - 24 * 3600 - 1, NOW - 365 * 24 * 3600, 0] {
             let why = why_refused(order(&old.to_string()));
-            assert!(why.contains("more than a day ago"), "{why}");
+            assert!(why.contains("over a day ago"), "{why}");
         }
         for odd in [r#""soon""#, "-5", "1.5", "null", "[]"] {
             assert!(matches!(order(odd), Err(Refusal::Unreadable(_))), "{odd}");
@@ -463,15 +464,18 @@ mod tests {
     }
 
     #[test]
-    fn an_event_that_is_not_known_is_kept_and_nothing_asked() {
+    fn an_unknown_event_is_saved_and_causes_no_request() {
         let body = format!("event=badge_awarded&api_key={PUBLISHED_KEY}&time=t&badge=7&user_id=9");
-        let told = judge(body.clone()).unwrap();
-        assert_eq!((told.kind.as_str(), told.asks), ("badge_awarded", false));
-        assert_eq!(told.subject, Some(Subject::Player(PlayerId(9))));
+        let parsed = judge(body.clone()).unwrap();
+        assert_eq!(
+            (parsed.kind.as_str(), parsed.asks),
+            ("badge_awarded", false)
+        );
+        assert_eq!(parsed.subject, Some(Subject::Player(PlayerId(9))));
         let other = judge(body.replace("badge=7", "badge=8")).unwrap();
-        assert_ne!(told.dedup, other.dedup);
+        assert_ne!(parsed.dedup, other.dedup);
         let token = judge(format!("{body}&game_auth_token=t1")).unwrap();
-        assert_eq!(told.dedup, token.dedup);
+        assert_eq!(parsed.dedup, token.dedup);
     }
 
     #[test]
@@ -538,7 +542,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(48))]
 
         #[test]
-        fn whatever_comes_is_judged_and_nothing_of_it_is_echoed_raw(
+        fn any_input_is_judged_and_never_echoed_raw(
             bytes in prop::collection::vec(any::<u8>(), 0..300),
             text in "(event|time|user_id|api_key|signed_request|[&=+%.]|[0-9a-fA-F]{2}|\\PC){0,40}",
             payload in "\\{\"algorithm\":\"HMAC-SHA256\",\"event\":\"(item_order_placed|test|\\PC)\",\"order_id\":(1|-1|1e9|\"\\PC{0,9}\"|null|\\[\\])\\}",
@@ -550,7 +554,7 @@ mod tests {
                         prop_assert!(!why.contains(char::is_control), "{why}");
                         prop_assert!(!why.contains(PUBLISHED_KEY), "{why}");
                     }
-                    Ok(told) => prop_assert!(!told.kind.is_empty()),
+                    Ok(parsed) => prop_assert!(!parsed.kind.is_empty()),
                     Err(other) => prop_assert!(false, "{other:?}"),
                 }
             }

@@ -1,9 +1,8 @@
-//! Kongregate's documented calls (`docs/providers/kongregate.md#calls`). The key stands in none of them: `auth` adds it to each
-//! one as it is sent.
+//! Kongregate's documented calls (`docs/providers/kongregate.md#calls`). None contains the key: `auth` adds it to each call.
 
 use crate::domain::catalogue::{Documented, Param};
 
-/// Is a player who they claim to be?
+/// Verifies a player's identity.
 pub const AUTHENTICATE: &str = "/authenticate.json";
 /// The items that the game sells.
 pub const ITEMS: &str = "/items.json";
@@ -19,7 +18,7 @@ pub const SUBMIT: &str = "/submit_statistics.json";
 pub const HIGH_SCORES: &str = "/high_scores/{scope}/{statistic_id}.json";
 /// The best among a player's friends.
 pub const FRIENDS_SCORES: &str = "/high_scores/friends/{statistic_id}/{user_id}.json";
-/// All kongpanions there are.
+/// The list of all kongpanions.
 pub const KONGPANIONS: &str = "/kongpanions/index.json";
 /// A player's kongpanions.
 pub const USER_KONGPANIONS: &str = "/kongpanions.json";
@@ -45,12 +44,12 @@ pub static CATALOGUE: [Documented; 15] = [
             "only items with one of these tags, separated by commas",
             "potion,boost",
         )],
-        "the items that the game sells, with their prices in Kreds",
+        "list the items that the game sells, with prices in Kreds",
     ),
     Documented::get(
         USER_ITEMS,
         &[USER_ID],
-        "what a player owns: each item's own number, and how often it can still be used",
+        "list a player's items: each item's own number and the uses left",
     ),
     Documented::get(
         AUTHENTICATE,
@@ -58,18 +57,18 @@ pub static CATALOGUE: [Documented; 15] = [
             USER_ID,
             Param::needed(
                 "game_auth_token",
-                "what the game's client gets from getGameAuthToken(); `tilldeck player auth` asks for it hidden",
+                "the game's client gets it from getGameAuthToken(); `tilldeck player auth` reads it without echo",
                 super::sandbox::TOKEN_1001,
             ),
         ],
-        "is a player who they claim to be?",
+        "verify a player's identity",
     ),
     Documented::get(
         USER_INFO,
         &[
             Param::optional(
                 "user_id",
-                "the player's number; or give another of these",
+                "the player's number; or set one of the others",
                 "1001",
             ),
             Param::optional("username", "the player's name", "PaperLantern"),
@@ -83,10 +82,10 @@ pub static CATALOGUE: [Documented; 15] = [
                 "up to 50 names, separated by commas",
                 "PaperLantern,TinCompass",
             ),
-            Param::optional("friends", "whether to list friends, 500 on a page", "true"),
-            Param::optional("page_num", "which page of friends; the first is 1", "1"),
+            Param::optional("friends", "list friends, 500 on a page", "true"),
+            Param::optional("page_num", "page of friends; the first is 1", "1"),
         ],
-        "who a player is, or several are",
+        "show one or several players",
     ),
     Documented::get(
         HIGH_SCORES,
@@ -95,11 +94,11 @@ pub static CATALOGUE: [Documented; 15] = [
             STATISTIC,
             Param::optional(
                 "lifetime_page",
-                "which page, with lifetime; the first is 1",
+                "page of lifetime scores; the first is 1",
                 "1",
             ),
-            Param::optional("weekly_page", "which page, with weekly", "1"),
-            Param::optional("today_page", "which page, with daily", "1"),
+            Param::optional("weekly_page", "page of weekly scores", "1"),
+            Param::optional("today_page", "page of daily scores", "1"),
         ],
         "the best players, 25 on a page",
     ),
@@ -109,13 +108,13 @@ pub static CATALOGUE: [Documented; 15] = [
             STATISTIC,
             Param::in_path("user_id", "the player's number", "1001"),
         ],
-        "the best among a player's friends",
+        "the best players among a player's friends",
     ),
-    Documented::get(KONGPANIONS, &[], "all kongpanions there are"),
+    Documented::get(KONGPANIONS, &[], "list all kongpanions"),
     Documented::get(
         USER_KONGPANIONS,
         &[
-            Param::optional("user_id", "the player's number; or give the name", "1001"),
+            Param::optional("user_id", "the player's number; or set the name", "1001"),
             Param::optional("username", "the player's name", "PaperLantern"),
         ],
         "a player's kongpanions",
@@ -124,45 +123,45 @@ pub static CATALOGUE: [Documented; 15] = [
         USE_ITEM,
         &[],
         r#"{"user_id": 1001, "game_auth_token": "SANDBOX-TOKEN-1001-1", "id": 50001}"#,
-        "use up one use of a player's item; `id` is the number in user_items. Cannot be undone: after a time-out ask for \
-         the player's items before trying again",
+        "spend one use of a player's item; `id` is the number in user_items. Cannot be undone: after a \
+        time-out check the player's items before you retry",
     ),
     post(
         SUBMIT,
         &[],
         r#"{"user_id": 1001, "HighScore": 4200}"#,
-        "results of a player: each further field is a statistic by its name, a whole number",
+        "submit a player's results: each further field is a statistic by name, with a whole number",
     ),
     post(
         "/guilds.json",
         &[],
         r#"{"guild_identifier": "lamplighters", "guild_name": "The Lamplighters", "server_identifier": "Default", "server_name": "Default"}"#,
-        "make or rename a guild",
+        "create or rename a guild",
     ),
     post(
         "/characters.json",
         &[],
         r#"{"character_identifier": "ada-1", "character_name": "Ada", "user_id": 1001, "guild_identifier": "lamplighters"}"#,
-        "make or change a player's character, and its place in a guild",
+        "create or change a player's character and its guild",
     ),
     post(
         "/guilds/destroy.json",
         &[],
         r#"{"guild_identifier": "lamplighters", "server_identifier": "Default"}"#,
-        "end a guild",
+        "delete a guild",
     ),
     post(
         "/shared_links/create.json",
         &[],
         r#"{"user_id": 1001, "game_auth_token": "SANDBOX-TOKEN-1001-1", "id": "gift-1", "name": "A gift", "type": "gift", "link_params": "kv_gift=1", "expiration": 1900000000}"#,
-        "make a link that a player can share; only link_params that begin with kv_ reach the game, and `expiration` is in seconds \
-         since 1970",
+        "create a link that a player can share; only link_params that begin with kv_ reach the game. \
+        `expiration` is in seconds since 1970",
     ),
     post(
         "/shared_links/{id}/destroy.json",
         &[Param::in_path("id", "the link's id", "gift-1")],
         r#"{"user_id": 1001, "game_auth_token": "SANDBOX-TOKEN-1001-1"}"#,
-        "end a link that a player shared",
+        "delete a link that a player shared",
     ),
 ];
 

@@ -7,13 +7,13 @@ use crate::domain::catalogue::find;
 use crate::domain::{Column, Digest, RawCall, RawReply};
 use crate::providers::redacted;
 
-/// Stands where the provider says nothing, or nothing that makes sense.
+/// Shown where the provider gives no value or an unreadable one.
 const NOTHING: &str = "–";
 
 /// More rows in one answer are not shown as a table.
 const ROWS_MAX: usize = 1_000;
 
-/// What a reply says, where the call is one that is known here.
+/// A reply as a table, for the calls that are known here.
 pub fn digest(call: &RawCall, reply: &RawReply) -> Option<Digest> {
     let fields = wire::outcome(reply.status, &reply.body).ok()?;
     let path = find(&catalogue::CATALOGUE, &call.method, &call.path)?.path;
@@ -80,7 +80,7 @@ fn items(fields: &wire::Fields) -> Option<Digest> {
             text(row, "id"),
         ]
     };
-    let note = "a definition's number is not the number of an item that a player owns";
+    let note = "an item definition's number differs from the number of a player's item";
     table("items", fields, "items", &columns, row, note)
 }
 
@@ -107,7 +107,7 @@ fn user_items(fields: &wire::Fields) -> Option<Digest> {
             text(row, "id"),
         ]
     };
-    let note = "the item's number is what use_item takes; what is used up is not listed";
+    let note = "use_item takes the item's number; used-up items are not listed";
     table("owned items", fields, "items", &columns, row, note)
 }
 

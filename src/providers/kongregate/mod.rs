@@ -28,8 +28,8 @@ pub static MANIFEST: Manifest = Manifest {
         environment: Environment::Production,
         url: "https://api.kongregate.com/api",
     }],
-    // Our choice: Kongregate publishes no limit (`docs/providers/kongregate.md#limits`). It is far above what an operator needs,
-    // and stops a runaway script before Kongregate does.
+    // Our choice: Kongregate publishes no limit (`docs/providers/kongregate.md#limits`). It is far above what an operator
+    // needs, and stops a runaway script before Kongregate does.
     limits: &[PublishedLimit {
         endpoint: settings::API,
         counts: Counts::All,
@@ -59,12 +59,14 @@ const GUIDE: &[Guide] = &[
         title: "A game and its API key",
         about: GuideTopic::SetUp,
         steps: &[
-            "Open an account at https://www.kongregate.com and upload a game: its address is then https://www.kongregate.com/games/NAME/GAME.",
-            "Signed in as its owner, open that address with /api added to its end: the game's API key stands there.",
-            "`tilldeck account add` asks for the key and verifies it by listing the game's items.",
+            "Open an account at https://www.kongregate.com and upload a game: its address is then \
+            https://www.kongregate.com/games/NAME/GAME.",
+            "Signed in as its owner, open that address with /api added to its end: the page shows the \
+            game's API key.",
+            "Run `tilldeck account add` and enter the key; tilldeck verifies it by listing the game's items.",
             "Keep the key on servers: a game's client that makes these calls gives it to every player.",
-            "A browser's warning about CORS or cross-origin resources means that a client calls the server API: its code has \
-             probably exposed the key.",
+            "A browser's warning about CORS or cross-origin resources means that a client calls the server \
+            API, so its code has probably exposed the key.",
         ],
     },
     Guide {
@@ -75,8 +77,8 @@ const GUIDE: &[Guide] = &[
              kongregate.services.getGameAuthToken().",
             "Let the client pass both to the game's server, usually at login, and keep the token in the server's memory: it is \
              unique to one player of one game.",
-            "`tilldeck player auth USER_ID` verifies that the token is the player's. A callback about an inventory brings name \
-             and token too; `--token callback` uses that one.",
+            "`tilldeck player auth USER_ID` verifies that the token is the player's. An inventory callback \
+            also contains name and token; `--token callback` uses that token.",
         ],
     },
     Guide {
@@ -85,7 +87,7 @@ const GUIDE: &[Guide] = &[
         steps: &[
             "Open the game's address with /edit added to its end.",
             "Enter the address that receives them as the API Callback URL, and save: one address for each game.",
-            "They are sent once: after an outage fetch the players' items again.",
+            "Kongregate sends each callback once: after an outage fetch the players' items again.",
         ],
     },
     Guide {

@@ -1,16 +1,16 @@
-//! Kongregate as the sandbox plays it: its routes and what it remembers. One game with its items, its players and
-//! what they own (`docs/providers/kongregate.md#simulator`). Where nothing is published, the file that decides it says so.
+//! The simulated Kongregate: its routes and state. One game with its items, its players and what they own
+//! (`docs/providers/kongregate.md#simulator`). Where Kongregate documents nothing, a comment at the spot says so.
 
-mod cast;
 mod community;
+mod controls;
+mod fixtures;
 mod goods;
 mod orders;
-mod people;
-mod play;
-mod post;
 mod scores;
 #[cfg(test)]
 mod tests;
+mod users;
+mod webhooks;
 
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
@@ -24,15 +24,15 @@ use crate::http_server::{DeliveryResult, Request, Response, respond};
 use crate::sandbox::outbox::Webhook;
 use crate::sandbox::{About, Sample, SimulatedProvider, Simulator, snapshot};
 
-use cast::{Cast, Instance};
 use community::Community;
-use play::Rules;
-use post::WebhookQueue;
+use controls::Rules;
+use fixtures::{GameData, Instance};
 use scores::Scores;
+use webhooks::WebhookQueue;
 
 /// The key of the sandbox's game. It protects nothing.
 pub const API_KEY: &str = "SANDBOX-KONGREGATE-KEY";
-/// The first token of the player that examples are about. It protects nothing.
+/// The first token of the examples' player. It protects nothing.
 pub const TOKEN_1001: &str = "SANDBOX-TOKEN-1001-1";
 
 /// The number of the sandbox's game.
@@ -40,14 +40,14 @@ const GAME_ID: u64 = 10_000;
 /// Its title.
 const GAME_TITLE: &str = "Lantern Harbour";
 
-/// What the index page says of the calls.
+/// The calls for the index page.
 static ROUTES: LazyLock<Vec<(&str, String, String)>> = LazyLock::new(|| {
     let calls = CATALOGUE.iter();
     calls
         .map(|call| {
             let about = if call.path == super::catalogue::AUTHENTICATE {
                 format!(
-                    "{} Player 1001's token is {TOKEN_1001}, whose end counts the player's passwords",
+                    "{} Player 1001's token is {TOKEN_1001}; its last number counts the player's passwords",
                     call.about
                 )
             } else {
@@ -71,30 +71,32 @@ pub struct Kongregate {
     memory: Mutex<Memory>,
 }
 
-/// Makes it.
+/// The simulated provider with its default state.
 #[must_use]
 pub fn simulator() -> Box<dyn SimulatedProvider> {
     Box::new(Kongregate::default())
 }
 
-/// All it remembers. No token is kept: they follow from how often a password was changed.
+/// Its state. Tokens are not saved: each follows from the number of password changes.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Memory {
-    cast: Cast,
+    #[serde(alias = "cast")]
+    game_data: GameData,
     community: Community,
     scores: Scores,
-    post: WebhookQueue,
+    #[serde(alias = "post")]
+    webhooks: WebhookQueue,
     rules: Rules,
-    /// How many calls were answered, from which what comes at random is derived.
+    /// The number of answered calls; it seeds the random extra fields.
     answered: u64,
     #[serde(skip)]
     revision: u64,
 }
 
-/// What is told to who asks: the fields of the answer, or error and description.
+/// A call's result: the fields of the answer, or error and description.
 type CallResult = Result<Value, Failure>;
 
-/// A failure as Kongregate tells it, with status 200.
+/// A failure as Kongregate reports it, with status 200.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Failure {
     error: u16,
@@ -107,17 +109,17 @@ impl Failure {
         Self { error, description }
     }
 
-    /// Of a key, a token and a player that do not belong together.
+    /// Key, token and player do not belong together.
     fn credentials() -> Self {
         Self::new(403, "Invalid credentials")
     }
 
-    /// Of a key that is missing or not known, as seen in the field.
+    /// The key is missing or unknown; the answer is as public clients see it.
     fn no_game() -> Self {
         Self::new(400, "Required: game_id")
     }
 
-    /// Of a thing that is not there. No text is published.
+    /// The resource does not exist. Kongregate documents no text.
     fn not_found(what: &str) -> Self {
         Self::new(404, format!("{what} not found"))
     }
@@ -164,7 +166,7 @@ impl Params {
         usize::try_from(page).unwrap_or(usize::MAX)
     }
 
-    /// Parameters that must be there.
+    /// Required parameters.
     fn required<const N: usize>(&self, names: [&str; N]) -> Result<[&str; N], Failure> {
         let given = names.map(|name| self.get(name));
         if given.iter().any(Option::is_none) {
@@ -182,7 +184,7 @@ impl Params {
     }
 }
 
-/// As the answer of authenticate names what is missing.
+/// The list of missing parameters, in the words of the authenticate call.
 fn required(names: &[&str]) -> String {
     match names {
         [] => String::new(),
@@ -205,7 +207,7 @@ fn parts<'p>(path: &'p str, prefix: &str) -> Option<Vec<&'p str>> {
 }
 
 impl Memory {
-    /// The key of a call whose API description lists none.
+    /// Checks the key of a call whose API description lists none.
     fn unlisted(&self, params: &Params) -> Result<(), Failure> {
         if self.rules.key_needed == "where-listed" {
             return Ok(());
@@ -213,7 +215,7 @@ impl Memory {
         params.game()
     }
 
-    /// What is told, and whether it is a list of users, which comes as plain text.
+    /// The result, and whether it is a list of users, which Kongregate sends as plain text.
     fn route(&mut self, request: &Request, simulator: &Simulator) -> Option<(CallResult, bool)> {
         let path = request.uri().path();
         let parts = parts(path, &self.rules.prefix)?;
@@ -221,45 +223,46 @@ impl Memory {
         let posts = request.method() == Method::POST;
         let params = Params::of(request);
         let now = simulator.now();
-        let said = match parts.as_slice() {
+        let result = match parts.as_slice() {
             ["authenticate.json"] if reads => self.authenticate(&params),
             ["items.json"] if reads => self.items(&params),
             ["user_items.json"] if reads => self.user_items(&params),
             ["use_item.json"] if posts => self.use_item(&params, simulator),
             ["user_info.json"] if reads => {
                 return Some(match self.unlisted(&params) {
-                    Ok(()) => people::info(&params, &self.cast),
+                    Ok(()) => users::info(&params, &self.game_data),
                     Err(failure) => (Err(failure), false),
                 });
             }
             ["submit_statistics.json"] if posts => self.submit(&params, now),
             ["high_scores", "friends", statistic, user] if reads => self
                 .unlisted(&params)
-                .and_then(|()| self.scores.friends(statistic, user, &self.cast)),
-            ["high_scores", scope, statistic] if reads => self
-                .unlisted(&params)
-                .and_then(|()| self.scores.best(scope, statistic, &params, &self.cast, now)),
+                .and_then(|()| self.scores.friends(statistic, user, &self.game_data)),
+            ["high_scores", scope, statistic] if reads => self.unlisted(&params).and_then(|()| {
+                self.scores
+                    .best(scope, statistic, &params, &self.game_data, now)
+            }),
             ["kongpanions", "index.json"] if reads => {
-                self.unlisted(&params).map(|()| people::kongpanions())
+                self.unlisted(&params).map(|()| users::kongpanions())
             }
             ["kongpanions.json"] if reads => self
                 .unlisted(&params)
-                .and_then(|()| people::owned_kongpanions(&params, &self.cast)),
+                .and_then(|()| users::owned_kongpanions(&params, &self.game_data)),
             ["guilds.json"] if posts => self.community.guild(&params),
             ["guilds", "destroy.json"] if posts => self.community.end_guild(&params),
-            ["characters.json"] if posts => self.community.character(&params, &self.cast),
+            ["characters.json"] if posts => self.community.character(&params, &self.game_data),
             ["shared_links", "create.json"] if posts => {
-                self.community.link(&params, &self.cast, now)
+                self.community.link(&params, &self.game_data, now)
             }
             ["shared_links", id, "destroy.json"] if posts => {
-                self.community.end_link(id, &params, &self.cast)
+                self.community.end_link(id, &params, &self.game_data)
             }
             _ => return None,
         };
-        if posts && said.is_ok() {
+        if posts && result.is_ok() {
             self.revision += 1;
         }
-        Some((said, false))
+        Some((result, false))
     }
 }
 
@@ -279,12 +282,12 @@ impl SimulatedProvider for Kongregate {
     fn begin(
         &self,
         simulator: &Simulator,
-        kept: Option<Value>,
+        saved: Option<Value>,
         same_seed: bool,
     ) -> Result<(), String> {
-        let mut memory: Memory = snapshot::resume(kept)?;
-        if !same_seed || memory.cast.players.is_empty() {
-            memory.cast = Cast::seeded(simulator.seed());
+        let mut memory: Memory = snapshot::resume(saved)?;
+        if !same_seed || memory.game_data.players.is_empty() {
+            memory.game_data = GameData::seeded(simulator.seed());
             memory.scores = Scores::seeded(simulator.seed(), simulator.start());
         }
         memory.rules.check()?;
@@ -320,12 +323,12 @@ impl SimulatedProvider for Kongregate {
         if memory.rules.blank {
             return respond(StatusCode::OK, JSON, "");
         }
-        let Some((said, is_list)) = memory.route(request, simulator) else {
+        let Some((result, is_list)) = memory.route(request, simulator) else {
             let page =
                 "<html><body><h1>The page you were looking for doesn't exist.</h1></body></html>";
             return respond(StatusCode::NOT_FOUND, "text/html; charset=utf-8", page);
         };
-        let body = said.unwrap_or_else(|failure| {
+        let body = result.unwrap_or_else(|failure| {
             json!({
                 "success": false,
                 "error": failure.error,
@@ -346,7 +349,7 @@ impl SimulatedProvider for Kongregate {
         simulator: &Simulator,
     ) -> Option<Result<String, String>> {
         let memory = &mut *self.memory();
-        let order = memory.post.orders.named(id.as_str())?.id;
+        let order = memory.webhooks.orders.named(id.as_str())?.id;
         memory.revision += 1;
         Some(Ok(memory.repeat(order, simulator)))
     }
@@ -362,27 +365,27 @@ impl SimulatedProvider for Kongregate {
     }
 
     fn events(&self) -> &'static [simulate::Event] {
-        &play::EVENTS
+        &controls::EVENTS
     }
 
     fn event(&self, event: &str, subject: &str, simulator: &Simulator) -> Result<String, String> {
         let memory = &mut *self.memory();
         memory.revision += 1;
-        memory.happen(event, subject, simulator)
+        memory.trigger(event, subject, simulator)
     }
 
     fn sample(&self, sample: &Sample<'_>) -> Result<Webhook, String> {
-        post::sample(sample)
+        webhooks::sample(sample)
     }
 
     fn waiting(&self) -> Vec<Webhook> {
         self.memory().webhooks(WallTime(i64::MAX))
     }
 
-    fn state(&self, _world: &Simulator) -> Value {
+    fn state(&self, _simulator: &Simulator) -> Value {
         let memory = self.memory();
-        let players = memory.cast.players.iter().map(|player| {
-            let owned = memory.cast.owned(player.id).map(Instance::row);
+        let players = memory.game_data.players.iter().map(|player| {
+            let owned = memory.game_data.owned(player.id).map(Instance::row);
             json!({
                 "user_id": player.id,
                 "username": player.username,
@@ -393,9 +396,9 @@ impl SimulatedProvider for Kongregate {
         });
         json!({
             "players": players.collect::<Vec<_>>(),
-            "orders": memory.post.orders.told(),
-            "callbacks_waiting": memory.post.waiting(),
-            "callbacks_sent": memory.post.sent(),
+            "orders": memory.webhooks.orders.as_json(),
+            "callbacks_waiting": memory.webhooks.waiting(),
+            "callbacks_sent": memory.webhooks.sent(),
         })
     }
 
@@ -417,10 +420,15 @@ impl SimulatedProvider for Kongregate {
 
     fn next_due(&self, simulator: &Simulator) -> Option<WallTime> {
         simulator.callback_url("kongregate")?;
-        self.memory().post.next()
+        self.memory().webhooks.next()
     }
 
-    fn tried(&self, webhook: u64, answered: Option<&DeliveryResult>, simulator: &Simulator) {
+    fn record_attempt(
+        &self,
+        webhook: u64,
+        answered: Option<&DeliveryResult>,
+        simulator: &Simulator,
+    ) {
         let memory = &mut *self.memory();
         memory.record_answer(webhook, answered, simulator);
         memory.revision += 1;

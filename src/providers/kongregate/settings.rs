@@ -2,7 +2,7 @@
 
 use crate::config::{KeyKind, KeySpec, ProviderSpec};
 
-/// The game's key: names the game and proves that its owner calls, so all of it is secret.
+/// The game's key: identifies the game and authenticates its owner, so all of it is secret.
 pub const API_KEY: &str = "api_key";
 /// How the fields of a POST are written.
 pub const POST_ENCODING: &str = "post_encoding";
@@ -15,7 +15,7 @@ pub const FORM: &str = "form";
 /// Fields of a POST as a JSON object: what the newer API description says.
 pub const JSON: &str = "json";
 
-/// What an account section may hold. There is no sandbox of Kongregate's.
+/// The keys of an account section. Kongregate has no sandbox.
 pub const SPEC: ProviderSpec = ProviderSpec {
     name: "kongregate",
     title: "Kongregate",
@@ -30,7 +30,7 @@ pub const SPEC: ProviderSpec = ProviderSpec {
             name: POST_ENCODING,
             kind: KeyKind::Text,
             required: false,
-            about: "how calls that write are sent: form, unless it is json",
+            about: "encoding of write requests: form (default) or json",
         },
     ],
     environments: &["production"],

@@ -19,30 +19,30 @@ pub fn sign(key: &Secret, payload: &str) -> String {
     format!("{signature}.{payload}")
 }
 
-/// What a signed request says, its signature unread: of one that was verified before.
+/// The payload of a signed request without a check; pass only one that was verified before.
 pub fn unverified(text: &str) -> Option<Fields> {
     let (_, payload) = text.split_once('.')?;
     let bytes = URL_SAFE_NO_PAD.decode(payload).ok()?;
     serde_json::from_slice(&bytes).ok()
 }
 
-/// What a signed request says, if its signature is made with the game's key over the very text that came. Nothing of
-/// it is read before that is known but the name of the algorithm.
+/// The payload of a signed request, if its signature matches the received text and the game's key. Before the check only
+/// the algorithm's name is read.
 ///
 /// # Errors
-/// In words, which check failed.
+/// A message that names the failed check.
 pub fn verify(key: &Secret, text: &str) -> Result<Fields, String> {
     let (signature, payload) = text
         .split_once('.')
-        .ok_or("the signed request has no dot in it")?;
+        .ok_or("the signed request contains no dot")?;
     let signature = URL_SAFE_NO_PAD
         .decode(signature)
         .map_err(|_| "the signature is not unpadded base64url")?;
     let bytes = URL_SAFE_NO_PAD
         .decode(payload)
-        .map_err(|_| "what is signed is not unpadded base64url")?;
+        .map_err(|_| "the signed data is not unpadded base64url")?;
     let Ok(Value::Object(fields)) = serde_json::from_slice(&bytes) else {
-        return Err("what is signed is not a JSON object".into());
+        return Err("the signed data is not a JSON object".into());
     };
     match fields.get("algorithm").and_then(Value::as_str) {
         // Kongregate's own sample compares it in capitals.
@@ -50,7 +50,7 @@ pub fn verify(key: &Secret, text: &str) -> Result<Fields, String> {
         Some(other) => {
             let other = inert::quoted(other, 40);
             return Err(format!(
-                "it says to be signed with {other}, and only {ALGORITHM} is accepted"
+                "it names the algorithm {other}; only {ALGORITHM} is accepted"
             ));
         }
         None => return Err("it names no algorithm".into()),
@@ -58,7 +58,7 @@ pub fn verify(key: &Secret, text: &str) -> Result<Fields, String> {
     if sign::hmac_sha256_is(key, payload.as_bytes(), &signature) {
         Ok(fields)
     } else {
-        Err("the signature is not made with this game's key over these bytes".into())
+        Err("the signature does not match these bytes and this game's key".into())
     }
 }
 
@@ -93,10 +93,10 @@ pub mod tests {
             (signature.to_owned(), "no dot"),
             (String::new(), "no dot"),
             (".".into(), "JSON object"),
-            (format!("{PUBLISHED}."), "what is signed is not unpadded"),
+            (format!("{PUBLISHED}."), "the signed data is not unpadded"),
             (
                 format!("{PUBLISHED}.{payload}"),
-                "what is signed is not unpadded",
+                "the signed data is not unpadded",
             ),
             (
                 format!("{signature}=.{payload}"),
@@ -104,16 +104,13 @@ pub mod tests {
             ),
             (
                 format!("{signature}.{payload}=="),
-                "what is signed is not unpadded",
+                "the signed data is not unpadded",
             ),
-            (
-                format!("{other}.{payload}"),
-                "not made with this game's key",
-            ),
-            (format!(".{payload}"), "not made with this game's key"),
+            (format!("{other}.{payload}"), "does not match these bytes"),
+            (format!(".{payload}"), "does not match these bytes"),
             (
                 format!("{}.{payload}", &signature[..40]),
-                "not made with this game's key",
+                "does not match these bytes",
             ),
             (with(r#"{"algorithm":"none"}"#), "`none`"),
             (with(r#"{"algorithm":"HMAC-SHA1"}"#), "`HMAC-SHA1`"),

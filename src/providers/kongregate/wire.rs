@@ -1,4 +1,4 @@
-//! Kongregate's JSON as read, and what it says of success and failure. `success` decides, whatever the HTTP status and the
+//! Kongregate's JSON as read, and how it reports success and failure. `success` decides, whatever the HTTP status and the
 //! content type are (`docs/providers/kongregate.md#answers`); unknown fields are ignored.
 
 use serde_json::{Map, Number, Value};
@@ -14,27 +14,27 @@ pub type Fields = Map<String, Value>;
 /// end of a guild are documented so.
 const EXPECTED: [&str; 4] = ["kongpanions", "guild_identifier", "items", "users"];
 
-/// What an answer holds, if it is one of success.
+/// The fields of a successful answer.
 ///
 /// # Errors
-/// The provider's failure, in its own words where it has some.
+/// The provider's failure, with its own message where there is one.
 pub fn outcome(status: u16, body: &[u8]) -> Result<Fields, ApiError> {
     if status == 429 || status >= 500 {
         return Err(by_status(status, body));
     }
     let fields = match body.trim_ascii_start().first() {
         None if status >= 400 => return Err(by_status(status, body)),
-        // Public clients see this where a value that was sent makes no sense.
+        // Public clients see this for invalid values.
         None => {
             return Err(unexpected(format!(
-                "it is empty (status {status}), as Kongregate answers some calls whose values it cannot use"
+                "it is empty (status {status}); Kongregate sends that for some invalid values"
             )));
         }
         Some(b'<') => return Err(by_status(status, body)),
         Some(_) => match serde_json::from_slice(body) {
             Ok(Value::Object(fields)) => fields,
             Ok(_) | Err(_) if status >= 400 => return Err(by_status(status, body)),
-            Ok(_) => return Err(unexpected("it is JSON, but no object".into())),
+            Ok(_) => return Err(unexpected("it is JSON, but not an object".into())),
             Err(error) => {
                 let words = inert::cut(&redact::body(&error.to_string()), 120);
                 return Err(unexpected(format!("it is not JSON: {words}")));
@@ -48,7 +48,7 @@ pub fn outcome(status: u16, body: &[u8]) -> Result<Fields, ApiError> {
         None if status == 200 && is_expected(&fields) => Ok(fields),
         None if status >= 400 => Err(by_status(status, body)),
         None => Err(unexpected(
-            "it says neither that the call succeeded nor that it failed".into(),
+            "it does not say whether the call succeeded".into(),
         )),
     }
 }
@@ -60,19 +60,19 @@ fn is_expected(fields: &Fields) -> bool {
 }
 
 fn unexpected(what: String) -> ApiError {
-    ApiError::Nonsense { what }
+    ApiError::Unexpected { what }
 }
 
 fn success(fields: &Fields) -> Option<bool> {
     match fields.get("success")? {
         Value::Bool(yes) => Some(*yes),
         Value::String(text) if text == "true" => Some(true),
-        // Anything else than true is no success: a guess would call a failed write done.
+        // Only `true` is success: a guess could report a failed write as done.
         _ => Some(false),
     }
 }
 
-/// What `success: false` means. No list of the codes exists; of these three it is known what they mean.
+/// The error for `success: false`. Kongregate publishes no list of codes; the meaning of these three is known.
 fn failure(fields: &Fields) -> ApiError {
     let code = match fields.get("error") {
         Some(Value::String(text)) => text.clone(),
@@ -80,38 +80,39 @@ fn failure(fields: &Fields) -> ApiError {
         Some(other) => other.to_string(),
     };
     let words = fields.get("error_description").and_then(Value::as_str);
-    let said = |text: &str| inert::cut(&redact::body(text), 200);
-    let told = match (code.is_empty(), words.filter(|words| !words.is_empty())) {
-        (false, Some(words)) => format!("{}: {}", said(&code), said(words)),
-        (true, Some(words)) => said(words),
-        (false, None) => said(&code),
+    let excerpt = |text: &str| inert::cut(&redact::body(text), 200);
+    let reason = match (code.is_empty(), words.filter(|words| !words.is_empty())) {
+        (false, Some(words)) => format!("{}: {}", excerpt(&code), excerpt(words)),
+        (true, Some(words)) => excerpt(words),
+        (false, None) => excerpt(&code),
         (true, None) => "without a reason".into(),
     };
     match (code.as_str(), words) {
         ("403", _) => ApiError::Refused {
-            code: told,
-            hint: "the game's key, the player's number and the player's game_auth_token belong together; the token changes with the \
-                   player's password. `tilldeck account verify` tells whether it is the key"
+            code: reason,
+            hint: "the game's key, the player's number and the player's game_auth_token belong together; \
+                the token changes with the player's password. `tilldeck account verify` checks the key alone"
                 .into(),
         },
         // Public clients see this for a missing or unknown key (`docs/providers/kongregate.md#failures`).
         ("400", Some("Required: game_id")) => ApiError::Refused {
-            code: told,
-            hint: "Kongregate finds no game by this key: compare api_key with the one at the game's page with /api added to its address"
+            code: reason,
+            hint: "Kongregate finds no game by this key: compare api_key with the one at the game's page \
+                with /api added to its address"
                 .into(),
         },
         ("404", _) => ApiError::NotFound {
-            what: format!("what was asked for ({told})"),
+            what: format!("the requested resource ({reason})"),
             hint: "check the number or the name; a player's number stays, a name may change".into(),
         },
         _ => ApiError::Failing {
-            what: format!("turned the request away ({told})"),
+            what: format!("rejected the request ({reason})"),
             hint: "check the values sent; `tilldeck log` shows the exchange".into(),
         },
     }
 }
 
-/// What the status alone says, where the body is not one of Kongregate's answers.
+/// The error by HTTP status alone, where the body is not one of Kongregate's answers.
 fn by_status(status: u16, body: &[u8]) -> ApiError {
     let page = if body.trim_ascii_start().starts_with(b"<") {
         ", an HTML page"
@@ -125,27 +126,27 @@ fn by_status(status: u16, body: &[u8]) -> ApiError {
     match status {
         401 | 403 => ApiError::Refused {
             code: format!("status {status}{page}"),
-            hint: "Kongregate's own refusals come with status 200: something in between may have refused. Compare api_key with the \
+            hint: "Kongregate itself rejects with status 200, so a proxy may have sent this. Compare api_key with the \
                    one at the game's page with /api added to its address"
                 .into(),
         },
         404 => ApiError::NotFound {
             what: format!("this path (status 404{page})"),
-            hint: "check the path: it begins below the endpoint, which ends in /api, and ends in .json, like /items.json"
+            hint: "check the path: it is relative to the endpoint (…/api) and ends in .json, such as /items.json"
                 .into(),
         },
-        // The API description declares it, without a body, for an item that cannot be used.
+        // The API description has 400, without a body, for an item that cannot be used.
         400 => failing(
-            format!("turned the request away (status 400{page})"),
-            "check the values sent; an item that is used up or unlimited cannot be used",
+            format!("rejected the request (status 400{page})"),
+            "check the values sent; a used-up or unlimited item cannot be used",
         ),
         429 => failing(
-            "turned the request away: too many requests (429)".into(),
+            "rejected the request: too many requests (429)".into(),
             "another program may be using this key; try again later",
         ),
         _ => failing(
             format!("is failing (status {status}{page})"),
-            "try again later: Kongregate answers otherwise only while it is down. Ask for a player's items before using one again",
+            "try again later: Kongregate is probably down. Check a player's items before you use one again",
         ),
     }
 }
@@ -168,7 +169,7 @@ pub fn text(value: Option<&Value>) -> Option<String> {
     }
 }
 
-/// The rows of a list by its name; what is no object is none.
+/// The rows of a list by its name; entries that are not objects are left out.
 pub fn rows<'f>(fields: &'f Fields, name: &str) -> Option<Vec<&'f Fields>> {
     let all = fields.get(name)?.as_array()?;
     Some(all.iter().filter_map(Value::as_object).collect())
@@ -188,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn success_decides_whatever_the_status_is() {
+    fn the_success_field_decides_at_any_status() {
         for (status, body) in [
             (200, r#"{"success":true}"#),
             (200, r#"{"success":true,"error":null,"more":[1]}"#),
@@ -234,17 +235,22 @@ mod tests {
                 ProblemKind::NotFound,
                 "404: x\\u{1b}[2J",
             ),
-            (200, r#"{"success":1}"#, ProblemKind::Failing, "turned"),
-            (200, r#"{"x":1}"#, ProblemKind::Nonsense, "neither"),
+            (200, r#"{"success":1}"#, ProblemKind::Failing, "rejected"),
+            (
+                200,
+                r#"{"x":1}"#,
+                ProblemKind::Nonsense,
+                "does not say whether",
+            ),
             (200, "", ProblemKind::Nonsense, "it is empty (status 200)"),
             (200, " \r\n", ProblemKind::Nonsense, "it is empty"),
             (
                 400,
                 "",
                 ProblemKind::Failing,
-                "turned the request away (status 400)",
+                "rejected the request (status 400)",
             ),
-            (200, "[]", ProblemKind::Nonsense, "no object"),
+            (200, "[]", ProblemKind::Nonsense, "not an object"),
             (200, r#"{"success":tr"#, ProblemKind::Nonsense, "not JSON"),
             (
                 503,

@@ -15,7 +15,7 @@ use crate::net::{
 };
 use crate::providers::{ApiError, Client, Credentials};
 
-/// The token call, made by itself where a call needs a token.
+/// The token call; tilldeck makes it when a call needs a token.
 pub const TOKEN: &str = "/api/token";
 /// The parameter that replaces a purchase's data.
 pub const SIGNATURE: &str = "signature";
@@ -32,7 +32,7 @@ pub fn connect(credentials: Credentials) -> Arc<dyn Client> {
     })
 }
 
-/// Makes what fetches an account's access tokens.
+/// Creates an account's token fetcher.
 pub fn fetch(credentials: &Credentials) -> Arc<dyn FetchToken> {
     Arc::new(TokenCall::new(credentials.clone()))
 }
@@ -64,20 +64,20 @@ impl Client for Pledg {
         } = op
         else {
             return Err(ApiError::Unsupported(match op {
-                Op::Verify => "Pledg has no call that only checks credentials; an access token granted says that they are good".into(),
+                Op::Verify => "Pledg has no call that only checks credentials; a granted access token shows that they are valid".into(),
                 _ => "Pledg has no such call; `tilldeck request` sends any of its calls".into(),
             }));
         };
         let plain = path.split(['?', '#']).next().unwrap_or(path);
         if plain.trim_end_matches('/') == TOKEN {
             return Err(ApiError::Unsupported(
-                "the token call is made by itself; `tilldeck token refresh` makes it now, and `tilldeck token print` shows the token".into(),
+                "tilldeck makes the token call itself; `tilldeck token refresh` makes it now, and `tilldeck token print` shows the token".into(),
             ));
         }
         let given = body.as_deref().filter(|body| !body.trim_ascii().is_empty());
         if auth.is_some() && !plain.starts_with("/api/") {
             return Err(ApiError::Unsupported(
-                "credentials are sent to paths below /api/ only; leave --auth out, or correct the path".into(),
+                "tilldeck sends credentials only to paths below /api/; omit --auth, or correct the path".into(),
             ));
         }
         let body = match chosen(*auth).unwrap_or_else(|| scheme(path)) {
@@ -105,17 +105,17 @@ impl Client for Pledg {
         match op {
             Op::Raw { .. } => Ok(Answer::Raw(reply.clone().into_raw())),
             _ => Err(ApiError::Unsupported(
-                "there is nothing to read in this answer".into(),
+                "this operation has no answer to read".into(),
             )),
         }
     }
 
     fn judge(&self, raw: &RawReply) -> Result<(), ApiError> {
-        let said = wire::failure(&raw.body);
-        if raw.status < 400 && said.is_none() {
+        let failure = wire::failure(&raw.body);
+        if raw.status < 400 && failure.is_none() {
             return Ok(());
         }
-        Err(failing(raw.status, said.as_ref()))
+        Err(failing(raw.status, failure.as_ref()))
     }
 
     fn purchase_link<'a>(&'a self, data: &'a str) -> BoxFuture<'a, Result<Secret, ApiError>> {
@@ -126,13 +126,13 @@ impl Client for Pledg {
     }
 
     fn digest(&self, call: &RawCall, reply: &RawReply) -> Option<Digest> {
-        (reply.status == 200 && schedule::is_asked(&call.path))
+        (reply.status == 200 && schedule::is_schedule_call(&call.path))
             .then(|| schedule::digest(&reply.body))
             .flatten()
     }
 }
 
-/// The data of a purchase, which becomes the signature. One signed elsewhere stands in the path already.
+/// The data of a purchase, which becomes the signature. A purchase signed elsewhere has its signature in the path.
 fn to_be_signed(path: &str, body: Option<&[u8]>) -> Result<Content, ApiError> {
     let query = path.split_once('?').map_or("", |(_, query)| query);
     let query = query.split('#').next().unwrap_or_default();
@@ -143,10 +143,10 @@ fn to_be_signed(path: &str, body: Option<&[u8]>) -> Result<Content, ApiError> {
     match (signed, body) {
         (true, None) => Ok(Content::Empty),
         (true, Some(_)) => Err(ApiError::Unsupported(
-            "the path holds a signature and there is data to be signed; leave one of the two out".into(),
+            "the path has a signature and the body has data to sign; omit one of the two".into(),
         )),
         (false, None) => Err(ApiError::Unsupported(
-            "there is nothing to sign; give the purchase as --data '{\"data\": {\"merchantUid\": \"mer_…\", \"amountCents\": 2000, …}}'".into(),
+            "nothing to sign; pass the purchase as --data '{\"data\": {\"merchantUid\": \"mer_…\", \"amountCents\": 2000, …}}'".into(),
         )),
         (false, Some(body)) => purchase(body).map(Content::Fields),
     }
@@ -157,54 +157,53 @@ fn purchase(body: &[u8]) -> Result<Map<String, Value>, ApiError> {
     let settings: Map<String, Value> = parse(body)?;
     if !settings.get("data").is_some_and(Value::is_object) {
         return Err(ApiError::Unsupported(
-            "the body has no `data` with the purchase's settings in it; write {\"data\": {…}}"
+            "the body has no `data` object with the purchase's settings; write {\"data\": {…}}"
                 .into(),
         ));
     }
     Ok(settings)
 }
 
-/// The body read as JSON. The text itself is what is sent.
+/// Parses the body as JSON. The original text is sent.
 fn parse<'a, T: serde::Deserialize<'a>>(body: &'a [u8]) -> Result<T, ApiError> {
     serde_json::from_slice(body).map_err(|error| {
         ApiError::Unsupported(format!(
-            "the body is not the JSON that Pledg takes: {}. Nothing was sent",
+            "the body is not valid JSON for Pledg: {}. Nothing was sent",
             inert::cut(&redact::scrub(&error.to_string()), 120)
         ))
     })
 }
 
-fn failing(status: u16, said: Option<&wire::Failure>) -> ApiError {
-    let kind = said
-        .and_then(|said| said.kind.as_deref())
+fn failing(status: u16, failure: Option<&wire::Failure>) -> ApiError {
+    let kind = failure
+        .and_then(|failure| failure.kind.as_deref())
         .unwrap_or_default();
-    let words = said.map(|said| inert::cut(&redact::scrub(&said.words), 200));
-    let with = |what: String| match &words {
-        Some(words) if !words.is_empty() => format!("{what}: {words}"),
+    let message = failure.map(|failure| inert::cut(&redact::scrub(&failure.message), 200));
+    let with = |what: String| match &message {
+        Some(message) if !message.is_empty() => format!("{what}: {message}"),
         _ => what,
     };
     match (status, kind) {
         (401 | 403, _) | (_, "invalid_client" | "error_token") => ApiError::Refused {
             code: with(format!("status {status}")),
-            hint: "check that the credentials this call takes were issued for the account's environment: api_key and api_secret \
-                   for access tokens, dashboard_user and dashboard_password for basic authentication, merchant_secret for a purchase; \
+            hint: "check that the credentials belong to the account's environment. Access tokens need api_key and api_secret, basic authentication dashboard_user and dashboard_password, a purchase merchant_secret; \
                    `tilldeck request --auth basic|bearer` chooses between the first two"
                 .into(),
         },
         (404, _) | (_, "invalid_merchant_uid") => ApiError::NotFound {
-            what: with(format!("what was asked for (status {status})")),
-            hint: "check the uid, and that it is of the account's environment: staging and production share none".into(),
+            what: with(format!("the requested resource (status {status})")),
+            hint: "check the uid and the account's environment: staging and production share no uids".into(),
         },
         (429, _) => ApiError::Failing {
-            what: with("turned the request away: too many requests (429)".into()),
+            what: with("rejected the request: too many requests (429)".into()),
             hint: "another program may be using this key; try again later".into(),
         },
         (500.., _) | (_, "maintenance") => ApiError::Failing {
             what: with(format!("is failing (status {status})")),
-            hint: "try again later; nothing can be concluded about a purchase".into(),
+            hint: "try again later; the purchase's state is unknown".into(),
         },
         _ => ApiError::Failing {
-            what: with(format!("turned the request away (status {status})")),
+            what: with(format!("rejected the request (status {status})")),
             hint: "check the values sent; `tilldeck log` shows the exchange".into(),
         },
     }

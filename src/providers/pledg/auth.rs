@@ -32,7 +32,7 @@ pub enum Scheme {
     Signature,
 }
 
-/// How a call is authorised: as it says itself, else as its path is documented.
+/// How a call is authorised: as the caller chose, else as documented for its path.
 pub fn scheme_of(call: &Call) -> Scheme {
     chosen(call.auth).unwrap_or_else(|| scheme(&call.path))
 }
@@ -45,7 +45,7 @@ pub fn chosen(auth: Option<AuthMethod>) -> Option<Scheme> {
     })
 }
 
-/// How a call to `path` is authorised. Nothing secret goes with a path outside the API.
+/// How a call to `path` is authorised. A path outside the API gets no secret.
 pub fn scheme(path: &str) -> Scheme {
     let path = path.split(['?', '#']).next().unwrap_or(path);
     let parts: Vec<&str> = path
@@ -56,7 +56,8 @@ pub fn scheme(path: &str) -> Scheme {
     match parts.as_slice() {
         ["api", "users", "me", ..] => Scheme::Open,
         ["api", "purchase_link" | "payment_by_transfer"] => Scheme::Signature,
-        // Documented before access tokens existed, with "the credentials provided by Pledg"; `--auth bearer` sends the token instead.
+        // Documented before access tokens existed, with "the credentials provided by Pledg"; `--auth bearer` sends the
+        // token instead.
         ["api", "purchases", _, "release"] => Scheme::Dashboard,
         ["api", ..] => Scheme::Token,
         _ => Scheme::Open,
@@ -69,7 +70,7 @@ pub struct Keys {
 }
 
 impl Keys {
-    /// Reads nothing yet.
+    /// Reads no secret until the first call.
     pub fn new(credentials: Credentials) -> Self {
         Self { credentials }
     }
@@ -107,7 +108,7 @@ impl Keys {
                     sealed.query.push((api::SIGNATURE, HeaderText::Secret(jwt)));
                     Ok(sealed)
                 }
-                // Signed elsewhere: the signature stands in the path.
+                // Signed elsewhere: the path contains the signature.
                 Content::Empty | Content::Bytes(_) => Ok(as_json(call)),
             },
         }
@@ -174,7 +175,7 @@ pub struct TokenCall {
 }
 
 impl TokenCall {
-    /// Reads nothing yet.
+    /// Reads no secret until the first call.
     pub fn new(credentials: Credentials) -> Self {
         Self { credentials }
     }
@@ -218,7 +219,7 @@ impl Authorise for TokenCall {
     }
 }
 
-/// Reads a secret anew: a file or variable that was replaced meanwhile is seen.
+/// Reads a secret each time, so that a replaced file or variable takes effect.
 async fn secret(credentials: &Credentials, key: &'static str) -> Result<Secret, NetError> {
     (credentials.read_secret)(key)
         .await
@@ -226,7 +227,7 @@ async fn secret(credentials: &Credentials, key: &'static str) -> Result<Secret, 
 }
 
 /// `Authorization: Basic` of a pair (RFC 7617, 2). Not wrapped at 76 characters, as the documented `base64` command would
-/// (`docs/providers/pledg.md#token`). User name and password are given with the names of their config keys, for errors.
+/// (`docs/providers/pledg.md#token`). User name and password come with their config keys, for error messages.
 fn basic(
     (user_key, user): (&str, &str),
     (password_key, password): (&str, &Secret),
@@ -235,15 +236,13 @@ fn basic(
         NetError::Unauthorised(Problem::new(
             ProblemKind::Config,
             format!("{key} {what}"),
-            format!(
-                "correct {key} in the config; it goes into a header with its partner, `user:password` in base64"
-            ),
+            format!("correct {key} in the config; tilldeck sends it as `user:password` in base64"),
         ))
     };
     if user.contains(':') {
         return Err(refused(
             user_key,
-            "holds a colon, which would be taken for the end of the user name",
+            "contains a colon, which would end the user name",
         ));
     }
     for (key, text) in [(user_key, user), (password_key, password.expose())] {
@@ -253,7 +252,7 @@ fn basic(
         if text.contains(|c: char| c.is_control()) {
             return Err(refused(
                 key,
-                "holds a line break or another control character",
+                "contains a line break or another control character",
             ));
         }
     }
@@ -263,7 +262,7 @@ fn basic(
     Ok(("authorization", HeaderText::Secret(value)))
 }
 
-/// The call's body as it is, with its type.
+/// The call's unchanged body, with its content type.
 fn as_json(call: &Call) -> SignedRequest {
     let body = match &call.body {
         Content::Empty => return SignedRequest::new(Vec::new(), Bytes::new()),
@@ -279,7 +278,7 @@ fn as_json(call: &Call) -> SignedRequest {
 fn no_dashboard_user() -> Problem {
     Problem::new(
         ProblemKind::Config,
-        "dashboard_user is not set, and this call takes the dashboard's login",
+        "dashboard_user is not set, and this call needs the dashboard login",
         "set dashboard_user and dashboard_password of the account in the config",
     )
 }

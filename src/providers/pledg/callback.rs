@@ -1,6 +1,6 @@
-//! Notifications: POSTs of JSON in four bodies, distinguished by their fields (`docs/providers/pledg.md#notifications`). With the
-//! merchant's secret set, what is not signed with it is refused, though some of Pledg's own plug-ins accept it: anybody can
-//! send that.
+//! Notifications: POSTs of JSON in four bodies, distinguished by their fields (`docs/providers/pledg.md#notifications`).
+//! With the merchant's secret set, an unsigned notification is rejected, although some of Pledg's own plug-ins accept it: a
+//! stranger could send one.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -14,7 +14,7 @@ use crate::callbacks::{Answer, CallbackSecrets, Dedup, Inbound, ParsedCallback, 
 use crate::domain::{PaymentId, Secret, Subject, WallTime};
 use crate::providers::inbound::{parts, posted_object, text, unreadable};
 
-/// How its callbacks are judged and read.
+/// How tilldeck verifies and parses its callbacks.
 pub const SPEC: Spec = Spec {
     secrets: &[MERCHANT_SECRET],
     body_max: 256 * 1024,
@@ -24,7 +24,7 @@ pub const SPEC: Spec = Spec {
 /// The one field of a notice that is a JWT, and the last one of a hashed notice.
 const SIGNATURE: &str = "signature";
 
-/// Bounds the work on a text that is not Pledg's; its JWTs are far shorter.
+/// Bounds the parsing of strangers' texts; Pledg's JWTs are far shorter.
 const JWT_MAX: usize = 64 * 1024;
 
 fn read(inbound: &Inbound, held: &CallbackSecrets) -> Result<ParsedCallback, Refusal> {
@@ -35,7 +35,7 @@ fn read(inbound: &Inbound, held: &CallbackSecrets) -> Result<ParsedCallback, Ref
     };
     let found = shape(&notice);
     if found.is_none() && !held.secrets.contains_key(MERCHANT_SECRET) {
-        return Err(unreadable("it is none of Pledg's notifications"));
+        return Err(unreadable("it is not a Pledg notification"));
     }
     let (kind, dedup) = match found {
         Some((kind, dedup)) => (kind, dedup),
@@ -57,59 +57,59 @@ fn read(inbound: &Inbound, held: &CallbackSecrets) -> Result<ParsedCallback, Ref
     })
 }
 
-/// What is signed, and how it is.
+/// The signed fields, and how they are signed.
 fn verified(
     notice: Map<String, Value>,
     secret: &Secret,
     at: WallTime,
 ) -> Result<(Map<String, Value>, &'static str), Refusal> {
-    let refuse = |words: &str| Err(Refusal::Refused(words.to_owned()));
+    let refuse = |message: &str| Err(Refusal::Refused(message.to_owned()));
     let Some(given) = notice.get(SIGNATURE) else {
         return refuse("it is not signed, and merchant_secret is set");
     };
     let Some(given) = given.as_str() else {
-        return refuse("its signature is no text");
+        return refuse("its signature is not a string");
     };
     if notice.len() == 1 {
         return match sign::verify_jwt_hs256(secret, given, at) {
-            // The shop signs its purchases with the same secret, and payers see those JWTs in links, so they could send one here
-            // (`docs/providers/pledg.md#transfer-notices`).
+            // The shop signs its purchases with the same secret, and payers see those JWTs in links, so they could send one
+            // here (`docs/providers/pledg.md#transfer-notices`).
             Ok(Value::Object(payload)) if payload.contains_key("data") => {
-                refuse("its JWT is one that the shop made for a purchase")
+                refuse("its JWT is one that the shop made for a purchase link")
             }
             Ok(Value::Object(payload)) => Ok((payload, "a signature (JWT)")),
-            Ok(_) => refuse("its JWT holds no object"),
+            Ok(_) => refuse("its JWT contains no object"),
             Err(error) => Err(Refusal::Refused(error.to_string())),
         };
     }
     let Some(expected) = signature::back_mode(secret, &notice) else {
-        return refuse("it is signed like a back-mode notification and lacks a field of one");
+        return refuse("it has a back-mode signature but lacks a back-mode field");
     };
     if !bool::from(expected.as_bytes().ct_eq(given.as_bytes())) {
-        return refuse("its signature is not the hash of these fields with merchant_secret");
+        return refuse("its signature does not match these fields and merchant_secret");
     }
-    // The hash covers six fields (`docs/providers/pledg.md#back-mode`). Anybody who has seen a genuine notice can add others, so
-    // they are dropped.
+    // The hash covers six fields (`docs/providers/pledg.md#back-mode`). A sender who copied a genuine notice could add
+    // others, so unsigned fields are dropped.
     let mut notice = notice;
     notice.retain(|name, _| signature::SIGNED.contains(&name.as_str()));
     Ok((notice, "a signature (hash)"))
 }
 
-/// What a notice holds, where there is no secret to verify it with.
+/// A notice's fields, where there is no secret to verify it.
 fn opened(notice: Map<String, Value>) -> Result<Map<String, Value>, Refusal> {
     let jwt = match (notice.len(), notice.get(SIGNATURE)) {
         (1, Some(Value::String(jwt))) => jwt,
-        (1, Some(_)) => return Err(unreadable("its signature is no text")),
+        (1, Some(_)) => return Err(unreadable("its signature is not a string")),
         _ => return Ok(notice),
     };
     let payload = jwt.split('.').nth(1).filter(|_| jwt.len() <= JWT_MAX);
     let payload = payload.and_then(|payload| URL_SAFE_NO_PAD.decode(payload).ok());
     payload
         .and_then(|payload| serde_json::from_slice(&payload).ok())
-        .ok_or_else(|| unreadable("its signature is no JWT"))
+        .ok_or_else(|| unreadable("its signature is not a JWT"))
 }
 
-/// The notice's state in a word, and what makes it the same as another.
+/// The notice's state, and the bytes that identify it.
 fn shape(notice: &Map<String, Value>) -> Option<(&str, Vec<u8>)> {
     let text = |name: &str| text(notice, name);
     let reference = text("reference").unwrap_or_default();
@@ -117,7 +117,7 @@ fn shape(notice: &Map<String, Value>) -> Option<(&str, Vec<u8>)> {
         return Some(("transfer", parts(&["transfer", uid, reference])));
     }
     if let (Some(status), Some(id), Some(at)) = (text("status"), text("id"), text("created_at")) {
-        // A status can come back: a chargeback is solved, and another one begins.
+        // A status can occur again: one chargeback is solved, and another one begins.
         return Some((status, parts(&["back", id, status, reference, at])));
     }
     // The documented name, then those that the newest plug-ins read (`docs/providers/pledg.md#error-notices`).
@@ -174,27 +174,30 @@ mod tests {
         json!({ "signature": jwt_hs256(&Secret::new("SECRET"), payload) })
     }
 
-    fn seen(told: &ParsedCallback) -> (&str, Option<String>) {
-        let subject = told.subject.as_ref().map(ToString::to_string);
-        (&told.kind, subject)
+    fn seen(parsed: &ParsedCallback) -> (&str, Option<String>) {
+        let subject = parsed.subject.as_ref().map(ToString::to_string);
+        (&parsed.kind, subject)
     }
 
     #[test]
     fn the_published_vectors_are_accepted() {
         let transfer = json!({ "signature": TRANSFER });
-        let told = judged(Some("your-256-bit-secret"), &transfer).unwrap();
-        assert_eq!(seen(&told), ("transfer", Some("purchase_reference".into())));
-        assert_eq!(told.proof, "a signature (JWT)");
-        let told = judged(Some("SECRET"), &back(HASH)).unwrap();
+        let parsed = judged(Some("your-256-bit-secret"), &transfer).unwrap();
+        assert_eq!(
+            seen(&parsed),
+            ("transfer", Some("purchase_reference".into()))
+        );
+        assert_eq!(parsed.proof, "a signature (JWT)");
+        let parsed = judged(Some("SECRET"), &back(HASH)).unwrap();
         let reference = Some("PLEDG_1086986786391".into());
-        assert_eq!(seen(&told), ("completed", reference));
-        assert_eq!(told.proof, "a signature (hash)");
-        assert!(!told.asks && told.answer == Answer::Plain);
+        assert_eq!(seen(&parsed), ("completed", reference));
+        assert_eq!(parsed.proof, "a signature (hash)");
+        assert!(!parsed.asks && parsed.answer == Answer::Plain);
         let mut boolean = back(BOOLEAN_HASH);
         boolean["sandbox"] = true.into();
         boolean["reference"] = "PLEDG_108698_6786391".into();
         assert!(judged(Some("SECRET"), &boolean).is_ok());
-        // What is not hashed may be anything, and more may come.
+        // Fields outside the hash may have any value, and further fields are allowed.
         boolean["metadata"] = json!([1]);
         boolean["purchase_state"] = "PRIMARY_KO".into();
         boolean["transfer_order_item_uid"] = "tri_forged".into();
@@ -228,31 +231,49 @@ mod tests {
                 json!({"reference": "R", "purchase_state": "VCP_KO", "purchase_uid": "pur_1"}),
                 "not signed",
             ),
-            (json!({"signature": 7}), "no text"),
-            (json!({"signature": null, "status": "completed"}), "no text"),
+            (json!({"signature": 7}), "not a string"),
+            (
+                json!({"signature": null, "status": "completed"}),
+                "not a string",
+            ),
             (
                 json!({"signature": TRANSFER, "reference": "forged"}),
-                "lacks a field",
+                "lacks a back-mode field",
             ),
             (
                 hashed(&|n| drop(n.as_object_mut().unwrap().remove("error"))),
-                "lacks a field",
+                "lacks a back-mode field",
             ),
-            (hashed(&|n| n["status"] = json!({})), "lacks a field"),
-            (hashed(&|n| n["status"] = "failed".into()), "not the hash"),
-            (hashed(&|n| n["sandbox"] = "True".into()), "not the hash"),
-            (hashed(&|n| n["sandbox"] = 1.into()), "not the hash"),
+            (
+                hashed(&|n| n["status"] = json!({})),
+                "lacks a back-mode field",
+            ),
+            (
+                hashed(&|n| n["status"] = "failed".into()),
+                "does not match these fields",
+            ),
+            (
+                hashed(&|n| n["sandbox"] = "True".into()),
+                "does not match these fields",
+            ),
+            (
+                hashed(&|n| n["sandbox"] = 1.into()),
+                "does not match these fields",
+            ),
             (
                 hashed(&|n| n["signature"] = HASH.to_lowercase().into()),
-                "not the hash",
+                "does not match these fields",
             ),
-            (hashed(&|n| n["signature"] = "".into()), "not the hash"),
+            (
+                hashed(&|n| n["signature"] = "".into()),
+                "does not match these fields",
+            ),
             (
                 hashed(&|n| n["signature"] = HASH[..63].into()),
-                "not the hash",
+                "does not match these fields",
             ),
-            (back(swapped), "not the hash"),
-            (back(TRANSFER), "not the hash"),
+            (back(swapped), "does not match these fields"),
+            (back(TRANSFER), "does not match these fields"),
             (jwt(HASH.into()), "three parts"),
             (jwt(String::new()), "three parts"),
             (jwt(format!("{TRANSFER}.")), "three parts"),
@@ -278,11 +299,11 @@ mod tests {
                 "no number",
             ),
         ];
-        for (notice, words) in notices {
-            let told = judged(Some("SECRET"), &notice);
-            assert!(is_inert(&told), "{notice}");
-            let why = why_refused(told);
-            assert!(why.contains(words), "{notice}: {why}");
+        for (notice, message) in notices {
+            let parsed = judged(Some("SECRET"), &notice);
+            assert!(is_inert(&parsed), "{notice}");
+            let why = why_refused(parsed);
+            assert!(why.contains(message), "{notice}: {why}");
             assert!(!why.contains("SECRET"), "{why}");
         }
         let ahead = signed(&json!({"reference": "R", "state": "X_KO", "exp": 1_795_316_007}));
@@ -290,33 +311,34 @@ mod tests {
     }
 
     #[test]
-    fn a_jwt_is_told_apart_after_it_was_verified_and_the_same_is_known_again() {
+    fn a_jwt_is_classified_after_it_was_verified_and_a_repeat_is_recognised() {
         let paid = json!({"reference": "R-1", "transfer_order_item_uid": "tri_1", "purchase_uid": "pur_1", "amount_cents": 5});
         let documented =
             json!({"reference": "R-1", "purchase_state": "PRIMARY_KO", "purchase_uid": "pur_1"});
         let plugins = json!({"reference": "R-1", "state": "PRIMARY_KO", "uid": "pur_1", "acceptance_state": "REJECTED"});
-        let given_up = json!({"reference": "R-1", "uid": "pur_1", "acceptance_state": "ABANDONED"});
+        let abandoned =
+            json!({"reference": "R-1", "uid": "pur_1", "acceptance_state": "ABANDONED"});
         let other = json!({"reference": "R-1", "news": [1]});
-        let told = |payload: &Value| judged(Some("SECRET"), &signed(payload)).unwrap();
+        let parsed = |payload: &Value| judged(Some("SECRET"), &signed(payload)).unwrap();
         for (payload, kind) in [
             (&paid, "transfer"),
             (&documented, "PRIMARY_KO"),
             (&plugins, "PRIMARY_KO"),
-            (&given_up, "ABANDONED"),
+            (&abandoned, "ABANDONED"),
             (&other, "notification"),
         ] {
             assert_eq!(
-                seen(&told(payload)),
+                seen(&parsed(payload)),
                 (kind, Some("R-1".into())),
                 "{payload}"
             );
         }
-        // Signed anew, with another header or time, it is still the same notice.
+        // Signed again, with another header or time, it is still the same notice.
         let mut anew = paid.clone();
         anew["iat"] = 7.into();
-        assert_eq!(told(&paid).dedup, told(&anew).dedup);
-        assert_eq!(told(&documented).dedup, told(&plugins).dedup);
-        let all = [&paid, &documented, &given_up, &other].map(|payload| told(payload).dedup);
+        assert_eq!(parsed(&paid).dedup, parsed(&anew).dedup);
+        assert_eq!(parsed(&documented).dedup, parsed(&plugins).dedup);
+        let all = [&paid, &documented, &abandoned, &other].map(|payload| parsed(payload).dedup);
         for (at, one) in all.iter().enumerate() {
             assert!(!all[at + 1..].contains(one));
         }
@@ -333,7 +355,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_secret_all_four_are_read_and_said_to_be_unproved() {
+    fn without_a_secret_all_four_are_read_and_marked_unverified() {
         let forged = {
             let (begin, _) = TRANSFER.rsplit_once('.').unwrap();
             json!({ "signature": format!("{begin}.AAAA") })
@@ -346,9 +368,9 @@ mod tests {
             (json!({"purchase_state": "VCP_KO"}), "VCP_KO"),
             (json!({"state": "SCORING_KO", "uid": "pur_1"}), "SCORING_KO"),
         ] {
-            let told = judged(None, &notice).unwrap();
-            assert_eq!(told.kind, kind, "{notice}");
-            assert_eq!(told.proof, "nothing: merchant_secret is not set");
+            let parsed = judged(None, &notice).unwrap();
+            assert_eq!(parsed.kind, kind, "{notice}");
+            assert_eq!(parsed.proof, "nothing: merchant_secret is not set");
         }
         let long = format!("a.{}.b", "A".repeat(70_000));
         for notice in [
@@ -369,7 +391,7 @@ mod tests {
     }
 
     #[test]
-    fn hostile_texts_come_out_inert() {
+    fn hostile_texts_are_made_inert() {
         for hostile in ["\u{1b}[2J", "\u{202e}x", "a\r\nb", &"x".repeat(9_000)] {
             for field in [
                 "reference",
@@ -380,11 +402,11 @@ mod tests {
                 let mut payload =
                     json!({"purchase_state": "VCP_KO", "status": "s", "created_at": "x"});
                 payload[field] = hostile.into();
-                for told in [
+                for parsed in [
                     judged(None, &payload),
                     judged(Some("SECRET"), &signed(&payload)),
                 ] {
-                    assert!(is_inert(&told) && told.is_ok(), "{payload}: {told:?}");
+                    assert!(is_inert(&parsed) && parsed.is_ok(), "{payload}: {parsed:?}");
                 }
             }
         }

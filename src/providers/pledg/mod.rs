@@ -49,8 +49,8 @@ pub static MANIFEST: Manifest = Manifest {
             url: "https://staging.front.ecard.pledg.co",
         },
     ],
-    // Our choice: Pledg publishes no limit (`docs/providers/pledg.md#limits`). It is far above what a shop needs, and stops a
-    // runaway script before Pledg does.
+    // Our choice: Pledg publishes no limit (`docs/providers/pledg.md#limits`). It is far above what a shop needs, and stops
+    // a runaway script before Pledg does.
     limits: &[PublishedLimit {
         endpoint: "api",
         counts: Counts::All,
@@ -94,7 +94,7 @@ const COMPANY: &[Param] = &[Param::in_path(
 
 const SCHEDULE: &str = r#"{"amount_cents": 20000, "created": "2026-12-17"}"#;
 
-/// What the call takes; <https://docs.pledg.co/integration/principles/settings.html> has all of it.
+/// The call's fields; <https://docs.pledg.co/integration/principles/settings.html> has all of it.
 const PURCHASE: &str = r#"{
   "data": {
     "merchantUid": "mer_00000000-0000-4000-8000-000000000001",
@@ -120,8 +120,8 @@ const PURCHASE_LINK: &str = r#"{
   "purchase_link_settings": {"send_email": true, "email": "payer@shop.example", "send_sms": false}
 }"#;
 
-/// Every documented call but the token call, which is made by itself. "Check a purchase status" and "trigger a
-/// capture" are named by the documentation without a path, so they are not here.
+/// Every documented call except the token call, which tilldeck makes itself. "Check a purchase status" and "trigger a
+/// capture" have no documented path, so they are not here.
 const CATALOGUE: &[Documented] = &[
     Documented {
         method: "POST",
@@ -129,7 +129,8 @@ const CATALOGUE: &[Documented] = &[
         params: MERCHANT,
         body: Some(SCHEDULE),
         writes: false,
-        about: "payment schedule of one solution, with the access token; `second_installment_date` in the body moves the second part",
+        about: "payment schedule of one solution, with the access token; `second_installment_date` in the \
+            body moves the second part",
     },
     Documented {
         method: "POST",
@@ -153,7 +154,7 @@ const CATALOGUE: &[Documented] = &[
         params: &[],
         body: Some(PURCHASE_LINK),
         writes: true,
-        about: "purchase, whose link the answer gives; the body is signed with merchant_secret and sent as the signature",
+        about: "create a purchase link; tilldeck signs the body with merchant_secret and sends the signature",
     },
     Documented {
         method: "POST",
@@ -161,7 +162,8 @@ const CATALOGUE: &[Documented] = &[
         params: &[],
         body: Some(PURCHASE),
         writes: true,
-        about: "purchase paid by transfer; the body is signed with merchant_secret and sent as the signature",
+        about: "create a purchase paid by transfer; tilldeck signs the body with merchant_secret and sends \
+            the signature",
     },
     Documented {
         method: "POST",
@@ -173,7 +175,7 @@ const CATALOGUE: &[Documented] = &[
         )],
         body: Some(r#"{"amount_cents": 500}"#),
         writes: true,
-        about: "refund of a part, or of all; again and again up to the total",
+        about: "refund a part or all; repeated refunds up to the total",
     },
     Documented {
         method: "POST",
@@ -185,7 +187,8 @@ const CATALOGUE: &[Documented] = &[
         )],
         body: None,
         writes: true,
-        about: "release of a virtual card, which refunds the payer; with the dashboard's login (basic), unless bearer is chosen",
+        about: "release a virtual card, which refunds the payer; uses the dashboard login (basic) unless \
+            you choose bearer",
     },
 ];
 
@@ -196,18 +199,23 @@ const GUIDE: &[Guide] = &[
         title: "A staging account, for tests",
         about: GuideTopic::SetUp,
         steps: &[
-            "Ask your contact at Pledg for access to staging; such accounts, too, are made by Pledg.",
-            "Its dashboard is at https://staging.dashboard.ecard.pledg.co: its login is dashboard_user and dashboard_password.",
-            "Write environment = \"sandbox\" in the config. Staging sends links by e-mail alone, asks for no one-time code, and moves no money.",
-            "Pay with Stripe's test cards: 4242424242424242 is good, 4000002500003155 asks for 3-D Secure, 4000000000009995 has no funds.",
+            "Ask your contact at Pledg for access to staging; Pledg creates these accounts, too.",
+            "Its dashboard is at https://staging.dashboard.ecard.pledg.co: its login is dashboard_user and \
+            dashboard_password.",
+            "Set environment = \"sandbox\" in the config. Staging sends links only by e-mail, needs no \
+            one-time code, and moves no money.",
+            "Pay with Stripe's test cards: 4242424242424242 succeeds, 4000002500003155 requires 3-D Secure, \
+            4000000000009995 has no funds.",
         ],
     },
     Guide {
         title: "A production account",
         about: GuideTopic::SetUp,
         steps: &[
-            "Production accounts cannot be self-made: sign a contract with Pledg, who then sets up the company and its payment solutions.",
-            "Each payment solution (in three instalments, deferred, …) has a merchant uid of its own, mer_…; a company over several has cmp_….",
+            "You cannot create a production account yourself: sign a contract with Pledg, which then sets \
+            up the company and its payment solutions.",
+            "Each payment solution (in three instalments, deferred, …) has its own merchant uid, mer_…; a \
+            company with several solutions has cmp_….",
             "The dashboard is at https://dashboard.ecard.pledg.co.",
         ],
     },
@@ -215,10 +223,11 @@ const GUIDE: &[Guide] = &[
         title: "The API key and its secret",
         about: GuideTopic::SetUp,
         steps: &[
-            "Ask Pledg for a client API key and its secret, for staging and production each.",
-            "`tilldeck account add` asks for both and verifies them by getting an access token, which lives ten minutes.",
+            "Ask Pledg for a client API key and its secret, one for staging and one for production.",
+            "Run `tilldeck account add` and enter both; tilldeck verifies them by fetching an access token, \
+            which expires after ten minutes.",
             "Keep both private: never in a web page's JavaScript, a mobile app or a shared repository.",
-            "If they are exposed by accident, tell Pledg at once.",
+            "If they leak, inform Pledg at once.",
         ],
     },
     Guide {
@@ -226,19 +235,22 @@ const GUIDE: &[Guide] = &[
         about: GuideTopic::SetUp,
         steps: &[
             "It is the \"Secret Key\" in the dashboard, not the API secret.",
-            "It signs purchase links, and Pledg signs its notifications with it: without one nobody can tell a real notification from a forged one.",
+            "It signs purchase links, and Pledg signs its notifications with it: without it tilldeck cannot \
+            recognise a forged notification.",
             "Set it as merchant_secret of the account.",
-            "`tilldeck purchase-link ACCOUNT --data '{\"data\": {…}}' --qr` signs a purchase and prints the link to its page.",
+            "`tilldeck purchase-link ACCOUNT --data '{\"data\": {…}}' --qr` signs a purchase and prints the \
+            link to its page.",
         ],
     },
     Guide {
-        title: "The dashboard's login, for basic authentication",
+        title: "The dashboard login, for basic authentication",
         about: GuideTopic::SetUp,
         steps: &[
             "Pledg protects some endpoints with basic authentication and does not list them: tilldeck sends it with the release of a \
              virtual card.",
-            "Set dashboard_user and dashboard_password of the account: the e-mail address and password of the merchant dashboard.",
-            "For any other call choose it: `tilldeck request ACCOUNT METHOD PATH --auth basic`, or in the explorer. `--auth bearer` \
+            "Set dashboard_user and dashboard_password of the account: the e-mail address and password of \
+            the merchant dashboard.",
+            "For any other call, choose it: `tilldeck request ACCOUNT METHOD PATH --auth basic`, or in the explorer. `--auth bearer` \
              sends the access token instead.",
         ],
     },

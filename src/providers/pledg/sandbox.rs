@@ -1,11 +1,10 @@
-//! Pledg as the sandbox plays it: its routes and what it remembers. Staging and production are both here, told
-//! apart by their credentials and uids alone, since one listener has one address: no credential of one works at the other
-//! (`docs/providers/pledg.md#simulator`).
+//! The simulated Pledg: its routes and state. It serves staging and production on one address and separates them by
+//! credentials and uids: no credential of one works in the other (`docs/providers/pledg.md#simulator`).
 
 mod access;
+mod controls;
 mod funnel;
 mod notice;
-mod play;
 mod purchase;
 mod schedule;
 #[cfg(test)]
@@ -27,13 +26,13 @@ use crate::sandbox::{About, Sample, SimulatedProvider, Simulator, snapshot};
 
 pub use access::{API_KEY, API_SECRET, DASHBOARD_PASSWORD, DASHBOARD_USER, MERCHANT_SECRET};
 use access::{BACKENDS, Backend};
-use play::Play;
+use controls::Controls;
 use purchase::Purchase;
 
-/// How long a token lives unless set otherwise, as documented.
+/// The documented token lifetime; a setting changes it.
 const TOKEN_LIFE: Duration = Duration::from_mins(10);
 
-/// More purchases than this are not remembered.
+/// Bounds the purchases in memory.
 const PURCHASES_MAX: usize = 1_000;
 
 /// The simulated provider.
@@ -42,7 +41,7 @@ pub struct Pledg {
     memory: Mutex<Memory>,
 }
 
-/// All it remembers. What is skipped does not survive a restart: tokens are secrets.
+/// Its state. Skipped fields do not survive a restart: tokens are secrets.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Memory {
     purchases: Vec<Purchase>,
@@ -52,7 +51,7 @@ struct Memory {
     #[serde(skip)]
     tokens: Granted<&'static str>,
     #[serde(skip)]
-    play: Play,
+    controls: Controls,
     #[serde(skip)]
     revision: u64,
 }
@@ -64,34 +63,42 @@ impl Pledg {
 
     /// The schedule of a merchant, or those of a company.
     fn simulate(of: &str, uid: &str, request: &Request) -> Response {
-        let schedule = schedule::TermsQuery::read(request.body()).and_then(|asked| {
+        let schedule = schedule::TermsQuery::read(request.body()).and_then(|requested| {
             if of == "companies" {
                 let known = BACKENDS.iter().find(|backend| backend.company == uid);
                 let backend = known.ok_or_else(|| unknown("company", uid))?;
-                let items: Vec<Value> = backend.merchants.iter().map(|one| asked.of(one)).collect();
+                let items: Vec<Value> = backend
+                    .merchants
+                    .iter()
+                    .map(|one| requested.of(one))
+                    .collect();
                 return Ok(json!({ "items": items }));
             }
             let (_, merchant) = access::merchant(uid).ok_or_else(|| unknown("merchant", uid))?;
-            Ok(asked.of(merchant))
+            Ok(requested.of(merchant))
         });
         answer(schedule)
     }
 
-    /// Makes a purchase of signed data.
+    /// Creates a purchase from signed data.
     fn purchase(&self, request: &Request, simulator: &Simulator) -> Result<Value, Refusal> {
         let now = simulator.now();
         let query = request.uri().query().unwrap_or_default();
         let data = purchase::read(query, request.body(), now)?;
         let memory = &mut *self.memory();
         memory.follow_scripts(now);
-        if memory.purchases.iter().any(|known| data.is_used_by(known)) {
+        if memory
+            .purchases
+            .iter()
+            .any(|known| data.is_completed_by(known))
+        {
             return Err(data.used());
         }
         let uid = memory.made(data, simulator.seed(), now);
         Ok(json!({ "purchase_uid": uid, "purchase_link": funnel::link(request, &uid) }))
     }
 
-    /// Refunds or releases a purchase of `backend`'s.
+    /// Refunds or releases a purchase of `backend`.
     fn change(
         &self,
         backend: &Backend,
@@ -104,8 +111,8 @@ impl Pledg {
         let mut all = memory.purchases.iter_mut();
         let found = all.find(|purchase| purchase.uid == uid);
         let found = found.ok_or_else(|| unknown("purchase", uid))?;
-        if access::crosses(backend, &found.merchant) {
-            return Err(access::unauthorised());
+        if access::is_in_other_environment(backend, &found.merchant) {
+            return Err(access::unauthorized_response());
         }
         let answer = change(found)?;
         memory.revision += 1;
@@ -114,7 +121,7 @@ impl Pledg {
 }
 
 impl Memory {
-    /// Makes a purchase, and says its uid.
+    /// Creates a purchase and returns its uid.
     fn made(&mut self, data: purchase::Data, seed: u64, now: WallTime) -> String {
         self.purchases_made += 1;
         self.revision += 1;
@@ -128,7 +135,7 @@ impl Memory {
     }
 }
 
-/// An answer that refuses; boxed, being large.
+/// An error response; boxed because it is large.
 type Refusal = Box<Response>;
 
 fn refuse(status: StatusCode, debug: &str) -> Refusal {
@@ -139,8 +146,8 @@ fn refuse(status: StatusCode, debug: &str) -> Refusal {
 }
 
 fn unknown(what: &str, uid: &str) -> Refusal {
-    let words = format!("no {what} {}", inert::quoted(uid, 60));
-    refuse(StatusCode::NOT_FOUND, &words)
+    let message = format!("no {what} {}", inert::quoted(uid, 60));
+    refuse(StatusCode::NOT_FOUND, &message)
 }
 
 fn json_response(status: StatusCode, body: &Value) -> Response {
@@ -154,7 +161,7 @@ fn with(mut response: Response, name: HeaderName, value: &'static str) -> Respon
     response
 }
 
-/// The open calls are made by browsers from shops' own pages.
+/// Adds CORS headers: browsers make the open calls from shops' pages.
 fn for_browsers(response: Response) -> Response {
     let response = with(response, header::ACCESS_CONTROL_ALLOW_ORIGIN, "*");
     let response = with(
@@ -211,18 +218,18 @@ impl SimulatedProvider for Pledg {
                 (
                     "POST",
                     "/api/users/me/merchants/<MERCHANT_UID>/simulate_payment_schedule",
-                    "the same, open",
+                    "payment schedule, open to all",
                 ),
                 (
                     "POST",
                     "/api/users/me/companies/<COMPANY_UID>/simulate_payment_schedule",
-                    "all schedules of a company, open",
+                    "all schedules of a company, open to all",
                 ),
                 (
                     "POST",
                     "/api/purchase_link/?signature=",
-                    "purchase of signed data; one whose reference ends in -PAID, -ABANDONED or a state like \
-                     -SCORING_KO becomes that by itself",
+                    "purchase of signed data; -PAID, -ABANDONED or a state such as -SCORING_KO at the \
+                    reference's end sets the outcome",
                 ),
                 (
                     "GET",
@@ -232,7 +239,7 @@ impl SimulatedProvider for Pledg {
                 (
                     "POST",
                     "/api/payment_by_transfer?signature=",
-                    "the same, paid by transfer",
+                    "purchase of signed data, paid by transfer",
                 ),
                 (
                     "POST",
@@ -251,23 +258,23 @@ impl SimulatedProvider for Pledg {
     fn begin(
         &self,
         simulator: &Simulator,
-        kept: Option<Value>,
+        saved: Option<Value>,
         same_seed: bool,
     ) -> Result<(), String> {
-        let mut memory: Memory = snapshot::resume(kept)?;
+        let mut memory: Memory = snapshot::resume(saved)?;
         if !same_seed {
             memory.purchases.retain(|purchase| !purchase.seeded);
         }
         let known = |purchase: &Purchase| access::merchant(&purchase.merchant).is_some();
         if !memory.purchases.iter().all(known) {
-            return Err("it holds a purchase of an unknown merchant".into());
+            return Err("it contains a purchase of an unknown merchant".into());
         }
         for seed in purchase::seeds(simulator.start()).into_iter().rev() {
             if !memory.purchases.iter().any(|known| known.uid == seed.uid) {
                 memory.purchases.insert(0, seed);
             }
         }
-        memory.play.style.set_up = simulator.callback_url("pledg").is_some();
+        memory.controls.style.set_up = simulator.callback_url("pledg").is_some();
         *self.memory() = memory;
         Ok(())
     }
@@ -291,8 +298,8 @@ impl SimulatedProvider for Pledg {
     }
 
     fn down(&self) -> Option<Response> {
-        let words = "the service is under maintenance";
-        let body = json!({ "error": { "type": "maintenance", "debug": words } });
+        let message = "the service is under maintenance";
+        let body = json!({ "error": { "type": "maintenance", "debug": message } });
         Some(json_response(StatusCode::SERVICE_UNAVAILABLE, &body))
     }
 
@@ -320,10 +327,10 @@ impl SimulatedProvider for Pledg {
             }),
             ["api", "merchants", uid, "simulate_payment_schedule"] if post => {
                 match access::bearer(request.headers(), &self.memory(), simulator) {
-                    Ok(backend) if !access::crosses(backend, uid) => {
+                    Ok(backend) if !access::is_in_other_environment(backend, uid) => {
                         Self::simulate("merchants", uid, request)
                     }
-                    Ok(_) => *access::unauthorised(),
+                    Ok(_) => *access::unauthorized_response(),
                     Err(refusal) => *refusal,
                 }
             }
@@ -374,27 +381,27 @@ impl SimulatedProvider for Pledg {
         let Some(notice) = notice else {
             return Some(Err(format!("{id} has had no notification yet")));
         };
-        memory.outbox.post(notice.webhook(simulator.now()));
+        memory.outbox.push(notice.webhook(simulator.now()));
         memory.revision += 1;
-        Some(Ok(format!("{id}: its notification goes out once more")))
+        Some(Ok(format!("{id}: sending its notification again")))
     }
 
     fn settings(&self) -> Vec<simulate::Setting> {
-        self.memory().play.settings()
+        self.memory().controls.settings()
     }
 
     fn set(&self, setting: &str, value: &str) -> Result<String, String> {
-        self.memory().play.set(setting, value)
+        self.memory().controls.set(setting, value)
     }
 
     fn events(&self) -> &'static [simulate::Event] {
-        &play::EVENTS
+        &controls::EVENTS
     }
 
     fn event(&self, event: &str, subject: &str, simulator: &Simulator) -> Result<String, String> {
         let memory = &mut *self.memory();
         memory.follow_scripts(simulator.now());
-        memory.happen(event, subject, simulator)
+        memory.trigger(event, subject, simulator)
     }
 
     fn state(&self, simulator: &Simulator) -> Value {
@@ -424,7 +431,7 @@ impl SimulatedProvider for Pledg {
             "purchases": purchases.collect::<Vec<_>>(),
             "notifications_waiting": notices.collect::<Vec<_>>(),
             "tokens_issued": memory.tokens_issued,
-            "tokens_alive": memory.tokens.good(now),
+            "tokens_alive": memory.tokens.valid_count(now),
         })
     }
 
@@ -460,11 +467,18 @@ impl SimulatedProvider for Pledg {
             .min()
     }
 
-    fn tried(&self, webhook: u64, answered: Option<&DeliveryResult>, simulator: &Simulator) {
+    fn record_attempt(
+        &self,
+        webhook: u64,
+        answered: Option<&DeliveryResult>,
+        simulator: &Simulator,
+    ) {
         let status = answered.map(|answered| answered.status);
         let memory = &mut *self.memory();
-        let waits = memory.play.waits();
-        memory.outbox.tried(webhook, simulator.now(), status, waits);
+        let waits = memory.controls.waits();
+        memory
+            .outbox
+            .record_attempt(webhook, simulator.now(), status, waits);
         memory.revision += 1;
     }
 }

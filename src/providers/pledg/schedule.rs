@@ -1,18 +1,19 @@
-//! A payment schedule, read: which solution is paid when, and what fees come on top (`docs/providers/pledg.md#schedules`). Pure.
+//! Reads a payment schedule: the payments of each solution, and their fees (`docs/providers/pledg.md#schedules`).
+//! Pure.
 
 use super::wire::{self, Solution};
 use crate::domain::amount::Cents;
 use crate::domain::{Column, Digest};
 use crate::net::redact;
 
-/// Whether a call to `path` asks for a schedule.
-pub fn is_asked(path: &str) -> bool {
+/// Whether a call to `path` simulates a schedule.
+pub fn is_schedule_call(path: &str) -> bool {
     let path = path.split(['?', '#']).next().unwrap_or(path);
     path.trim_end_matches('/')
         .ends_with("/simulate_payment_schedule")
 }
 
-/// What the answer says; `None` where it is none, or its sums are beyond all money.
+/// The schedule as a table; `None` where the answer is not one, or its sums overflow.
 pub fn digest(body: &[u8]) -> Option<Digest> {
     let solutions = wire::solutions(body)?;
     let mut digest = Digest {
@@ -23,7 +24,7 @@ pub fn digest(body: &[u8]) -> Option<Digest> {
             Column::number("fees"),
             Column::number("to pay"),
         ],
-        note: "fees come on top: to pay = amount + fees. The answer names no currency; Pledg's default is EUR",
+        note: "fees come on top: to pay = amount + fees. The answer has no currency; Pledg's default is EUR",
         ..Digest::default()
     };
     let mut titles = Vec::new();
@@ -38,7 +39,7 @@ pub fn digest(body: &[u8]) -> Option<Digest> {
     Some(digest)
 }
 
-/// Adds the rows of one solution, its sums last, and tells it in a line.
+/// Adds the rows of one solution, its sums last, and returns a one-line summary.
 fn add(rows: &mut Vec<Vec<String>>, solution: &Solution) -> Option<String> {
     let (mut amounts, mut fees) = (Cents(0), Cents(0));
     let count = solution.parts.len();
@@ -137,9 +138,9 @@ mod tests {
         ] {
             assert_eq!(digest(other.as_bytes()), None, "{other}");
         }
-        assert!(is_asked(
+        assert!(is_schedule_call(
             "/api/users/me/merchants/mer_1/simulate_payment_schedule?x=1"
         ));
-        assert!(!is_asked("/api/purchase_link/"));
+        assert!(!is_schedule_call("/api/purchase_link/"));
     }
 }

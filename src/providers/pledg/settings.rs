@@ -10,8 +10,7 @@ pub const API_KEY: &str = "api_key";
 pub const API_SECRET: &str = "api_secret";
 /// Signs purchases and notifications.
 pub const MERCHANT_SECRET: &str = "merchant_secret";
-/// The dashboard's login. A text: it is an e-mail address, and which login an account uses should be seen in
-/// the file.
+/// The dashboard's login. Not a secret: it is an e-mail address, and the file should show which login an account uses.
 pub const DASHBOARD_USER: &str = "dashboard_user";
 /// The dashboard's password.
 pub const DASHBOARD_PASSWORD: &str = "dashboard_password";
@@ -21,8 +20,8 @@ pub const API: &str = "api";
 /// Where payers make a purchase; no call goes there.
 pub const FRONT: &str = "front";
 
-/// What an account section may hold. Who only signs purchases has no use for the API secret, so that each
-/// secret is asked for by the call that needs it.
+/// The keys of an account section. The API secret is optional because an account that only signs purchases needs none; a
+/// call that needs a missing secret reports it.
 pub const SPEC: ProviderSpec = ProviderSpec {
     name: "pledg",
     title: "Pledg",
@@ -37,7 +36,7 @@ pub const SPEC: ProviderSpec = ProviderSpec {
             name: API_SECRET,
             kind: KeyKind::Secret,
             required: false,
-            about: "the secret issued with the API key; gets the access tokens",
+            about: "the secret issued with the API key; fetches the access tokens",
         },
         KeySpec {
             name: MERCHANT_SECRET,
@@ -49,13 +48,13 @@ pub const SPEC: ProviderSpec = ProviderSpec {
             name: DASHBOARD_USER,
             kind: KeyKind::Text,
             required: false,
-            about: "the e-mail address of the dashboard's login, for the calls that take it",
+            about: "the e-mail address of the dashboard login, for calls that need it",
         },
         KeySpec {
             name: DASHBOARD_PASSWORD,
             kind: KeyKind::Secret,
             required: false,
-            about: "the password of the dashboard's login",
+            about: "the password of the dashboard login",
         },
     ],
     environments: &["production", "sandbox"],

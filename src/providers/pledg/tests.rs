@@ -23,7 +23,7 @@ struct Bench {
     tokens: Tokens,
     keys: Keys,
     events: crate::net::EventReceiver,
-    hand: ManualClock,
+    manual_clock: ManualClock,
     ledger: Ledger,
     _sandbox: Sandbox,
     _folder: tempfile::TempDir,
@@ -39,7 +39,7 @@ const HOW: RequestOptions = RequestOptions {
 };
 
 async fn bench_with(change: impl FnOnce(&mut BTreeMap<&'static str, String>)) -> Bench {
-    let (clock, hand) = Clock::by_hand(WallTime(1_795_316_066_000));
+    let (clock, manual_clock) = Clock::by_hand(WallTime(1_795_316_066_000));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let options = crate::sandbox::Options::new(clock.clone());
     let sandbox = crate::sandbox::start(listener, vec![(MANIFEST.simulator)()], options);
@@ -98,7 +98,7 @@ async fn bench_with(change: impl FnOnce(&mut BTreeMap<&'static str, String>)) ->
         tokens,
         keys,
         events,
-        hand,
+        manual_clock,
         ledger,
         _sandbox: sandbox,
         _folder: folder,
@@ -118,13 +118,13 @@ impl Bench {
             writes: MANIFEST.writes("POST", path),
             auth: None,
         };
-        let asked = async {
+        let requests = async {
             let call = self.client.call(&op)?;
             let reply = self.session.send(&call, self.client.as_ref(), HOW).await?;
             self.client.answer(&op, &reply, reply.at)
         };
         let account = self.session.account();
-        match asked.await {
+        match requests.await {
             Ok(Answer::Raw(raw)) => Ok(raw),
             Ok(other) => panic!("a raw call is answered raw: {other:?}"),
             Err(error) => Err(error.problem(&account.id, account.provider_title)),
@@ -173,25 +173,25 @@ async fn every_documented_call_works_as_its_examples_have_it() {
                 path.replace(&format!("{{{}}}", param.name), param.example)
             });
         let reply = bench.ask(&filled, documented.body).await.unwrap();
-        let said = String::from_utf8_lossy(&reply.body);
-        assert_eq!(reply.status, 200, "{}: {said}", documented.path);
+        let text = String::from_utf8_lossy(&reply.body);
+        assert_eq!(reply.status, 200, "{}: {text}", documented.path);
         assert_eq!(bench.client.judge(&reply), Ok(()));
         let simulated = documented.path.ends_with("/simulate_payment_schedule");
         assert_eq!(bench.digest(&filled, &reply).is_some(), simulated);
         assert_eq!(MANIFEST.writes("POST", &filled), !simulated);
     }
-    let told: Vec<String> = bench
+    let texts: Vec<String> = bench
         .exchanges()
         .await
         .iter()
         .map(|one| format!("{one:?}"))
         .collect();
     assert_eq!(
-        told.len(),
+        texts.len(),
         MANIFEST.catalogue.len() + 1,
         "one token serves all"
     );
-    for one in told {
+    for one in texts {
         for secret in [
             sandbox::API_SECRET,
             sandbox::MERCHANT_SECRET,
@@ -248,7 +248,7 @@ async fn a_call_takes_its_own_credential_and_names_the_one_that_is_missing() {
 }
 
 #[tokio::test]
-async fn the_secret_is_read_anew_for_each_token() {
+async fn the_secret_is_read_again_for_each_token() {
     let bench = bench().await;
     bench.tokens.refresh(HOW).await.unwrap();
     let replace = |secret: &str| {
@@ -258,7 +258,9 @@ async fn the_secret_is_read_anew_for_each_token() {
     replace("another-secret-altogether");
     assert!(bench.tokens.refresh(HOW).await.is_err());
     replace(sandbox::API_SECRET);
-    bench.hand.advance(std::time::Duration::from_mins(5));
+    bench
+        .manual_clock
+        .advance(std::time::Duration::from_mins(5));
     assert!(bench.tokens.refresh(HOW).await.is_ok());
 }
 
@@ -283,16 +285,16 @@ async fn a_pair_that_makes_no_header_is_refused_before_it_is_sent() {
         .await;
         let refused = bench.ask(path, None).await.unwrap_err();
         assert_eq!(refused.kind, ProblemKind::Config, "{key}: {refused}");
-        let told = refused.describe();
-        assert!(told.contains(key) && told.contains(word), "{told}");
-        assert!(!told.contains("one"), "{told}");
+        let texts = refused.describe();
+        assert!(texts.contains(key) && texts.contains(word), "{texts}");
+        assert!(!texts.contains("one"), "{texts}");
         assert!(bench.exchanges().await.is_empty());
     }
 }
 
 #[tokio::test]
 async fn a_colon_in_a_password_and_a_long_pair_are_fine() {
-    // Refused by the simulator, which knows neither; what counts is that the header was whole.
+    // The simulator rejects both; the point is that the header was complete.
     let bench = bench_with(|keys| {
         keys.insert(
             settings::API_SECRET,
@@ -320,20 +322,20 @@ async fn what_cannot_be_meant_is_refused_before_it_is_sent() {
         (LINK, Some("{\"data\": 7}"), "`data`"),
         (LINK, None, "nothing to sign"),
         (LINK, Some("  "), "nothing to sign"),
-        (already.as_str(), Some(ORDER), "leave one of the two out"),
+        (already.as_str(), Some(ORDER), "omit one of the two"),
         (
             "/api/token",
             Some("grant_type=client_credentials"),
-            "made by itself",
+            "makes the token call itself",
         ),
-        ("/api/token/?x=1", None, "made by itself"),
+        ("/api/token/?x=1", None, "makes the token call itself"),
     ] {
         let refused = bench.ask(path, body).await.unwrap_err();
         assert_eq!(refused.kind, ProblemKind::Usage, "{path}: {refused}");
         assert!(refused.message.contains(words), "{words}: {refused}");
     }
     assert!(bench.exchanges().await.is_empty());
-    // Signed elsewhere: sent as it is, and refused by who can tell.
+    // Signed elsewhere: sent unchanged; the provider rejects it.
     let reply = bench.ask(&already, None).await.unwrap();
     assert_eq!(reply.status, 400);
     assert!(matches!(
@@ -434,7 +436,7 @@ async fn failures_are_judged_by_status_and_words_and_made_inert() {
         assert_eq!(problem.kind, kind, "{body}: {problem}");
         assert!(problem.message.contains(words), "{words}: {problem}");
     }
-    for good in ["{}", r#"{"error":null}"#, "", "[]", r#"{"type":"x"}"#] {
-        assert_eq!(judged(200, good), Ok(()), "{good}");
+    for valid in ["{}", r#"{"error":null}"#, "", "[]", r#"{"type":"x"}"#] {
+        assert_eq!(judged(200, valid), Ok(()), "{valid}");
     }
 }

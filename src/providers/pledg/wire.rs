@@ -1,17 +1,17 @@
-//! Pledg's JSON as sent: what a failure says, and a payment schedule. Money is an integer of cents.
+//! Pledg's JSON as sent: failures and payment schedules. Money is an integer of cents.
 
 use serde::Deserialize;
 use serde_json::{Number, Value};
 
 use crate::domain::amount::Cents;
 
-/// What the provider says is wrong.
+/// The provider's error.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Failure {
-    /// Its own name for it, where it has one: `invalid_client`, `maintenance`.
+    /// The provider's name of the error, where it has one: `invalid_client`, `maintenance`.
     pub kind: Option<String>,
-    /// Its words, which hold the name too. Hostile until made inert.
-    pub words: String,
+    /// Its message, which includes the name. Untrusted until made inert.
+    pub message: String,
 }
 
 /// Reads a failure in any of Pledg's shapes (`docs/providers/pledg.md#failures`): `{"error":{"debug":"…"}}` (API),
@@ -25,25 +25,25 @@ pub fn failure(body: &[u8]) -> Option<Failure> {
             .filter(|text| !text.is_empty())
             .map(str::to_owned)
     };
-    let said = |kind: Option<String>, words: Option<String>| {
-        let told: Vec<&str> = kind.iter().chain(&words).map(String::as_str).collect();
-        (!told.is_empty()).then(|| Failure {
-            words: told.join(", "),
+    let build = |kind: Option<String>, message: Option<String>| {
+        let parts: Vec<&str> = kind.iter().chain(&message).map(String::as_str).collect();
+        (!parts.is_empty()).then(|| Failure {
+            message: parts.join(", "),
             kind: kind.clone(),
         })
     };
     match &body["error"] {
         Value::Null if body["type"].is_string() && body["message"].is_string() => {
-            said(text(&body["type"]), text(&body["message"]))
+            build(text(&body["type"]), text(&body["message"]))
         }
-        error @ Value::String(_) => said(text(error), text(&body["error_description"])),
+        error @ Value::String(_) => build(text(error), text(&body["error_description"])),
         error @ Value::Object(_) => {
-            let words = ["debug", "message"]
+            let message = ["debug", "message"]
                 .iter()
                 .find_map(|name| text(&error[name]));
-            said(text(&error["type"]), words).or(Some(Failure {
+            build(text(&error["type"]), message).or(Some(Failure {
                 kind: None,
-                words: "an error without words".into(),
+                message: "an error without a message".into(),
             }))
         }
         _ => None,
@@ -85,7 +85,7 @@ pub fn solutions(body: &[u8]) -> Option<Vec<Solution>> {
 
 fn solution(item: &Value) -> Option<Solution> {
     let kinds = ["INSTALLMENT", "DEFERRED"].into_iter();
-    // The provider's own plug-ins read both cases.
+    // The provider's own plug-ins accept upper and lower case.
     let mut named = kinds.filter_map(|kind| {
         let found = item
             .get(kind)

@@ -135,7 +135,7 @@ fn a_nonce_ahead_of_the_providers_time_is_sent_only_if_insisted_on() {
     }
     let refused = place.run(&["check", "A"]);
     assert_eq!((refused.code, peer.requests().len()), (2, 3), "{refused:?}");
-    let way_out = ["ahead of the provider's time", "make a new API key"];
+    let way_out = ["ahead of the provider's time", "create a new API key"];
     assert!(
         way_out.iter().all(|words| refused.err.contains(words)),
         "{refused:?}"

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::http_server::{Request, Response};
 use crate::sandbox::Simulator;
-use crate::sandbox::simulator::scatter;
+use crate::sandbox::simulator::seeded_hash;
 
 impl Kanga {
     pub(super) fn fail(&self, code: Option<u16>) -> Response {
@@ -31,7 +31,8 @@ impl Kanga {
     /// Accepts a signed call and uses up its nonce.
     fn admit(&self, request: &Request, memory: &mut Memory) -> Option<(&'static Shop, Fields)> {
         let body = request.body();
-        // Signature first (`docs/providers/kanga.md#signature`): the shop is the one whose secret fits, and nothing is parsed before.
+        // Signature first (`docs/providers/kanga.md#signature`): the secret that matches identifies the shop; nothing is
+        // parsed before.
         let shop = SHOPS.iter().find(|shop| {
             let upper_case = self.rules().upper_case_signatures;
             signed::is_signed(request.headers(), body, shop.secret, upper_case)
@@ -62,8 +63,8 @@ impl Kanga {
         let (Some(token), Some(quantity)) = (fields.text("token"), fields.text("quantity")) else {
             return self.fail(None);
         };
-        let lived = simulator.now().since(simulator.start());
-        let Some(mut prices) = prices::estimate(simulator.seed(), lived, token, quantity) else {
+        let elapsed = simulator.now().since(simulator.start());
+        let Some(mut prices) = prices::estimate(simulator.seed(), elapsed, token, quantity) else {
             return self.fail(None);
         };
         // Shuffled, so that a client which relies on the order fails here (`docs/providers/kanga.md#price-estimate`).
@@ -72,7 +73,7 @@ impl Kanga {
             memory.estimates += 1;
             memory.estimates
         };
-        let mut rng = Rng::with_seed(scatter(simulator.seed(), "estimate order", turn));
+        let mut rng = Rng::with_seed(seeded_hash(simulator.seed(), "estimate order", turn));
         rng.shuffle(&mut prices);
         let prices: Map<_, _> = prices
             .into_iter()
@@ -88,7 +89,7 @@ impl Kanga {
         };
         memory.tokens_issued += 1;
         let turn = memory.tokens_issued;
-        let mut rng = Rng::with_seed(scatter(simulator.seed(), "payment token", turn));
+        let mut rng = Rng::with_seed(seeded_hash(simulator.seed(), "payment token", turn));
         let value: String = (0..32).map(|_| rng.alphanumeric()).collect();
         let now = simulator.now();
         let expires = now.plus(self.rules().token_life);
@@ -118,14 +119,14 @@ impl Kanga {
     pub(super) fn test(&self, request: &Request) -> Response {
         let body = request.body();
         let upper_case = self.rules().upper_case_signatures;
-        let good = signed::is_signed(request.headers(), body, TEST_SECRET, upper_case)
+        let valid = signed::is_signed(request.headers(), body, TEST_SECRET, upper_case)
             && Fields::read(body).is_some_and(|fields| {
                 fields.text("appId") == Some(TEST_KEY)
                     && fields.integer("nonce").is_some()
                     && fields.is_absent_or("param1", |value| value.is_i64() || value.is_u64())
                     && fields.is_absent_or("param2", Value::is_string)
             });
-        if good {
+        if valid {
             json_response(StatusCode::OK, &json!({ "result": "ok" }))
         } else {
             self.fail(None)

@@ -19,7 +19,7 @@ use super::{Kanga, Memory, PAYMENTS_MAX, SHOPS, Shop, only, prices};
 const EMAIL_MAX: usize = 254;
 const TITLE_MAX: usize = 200;
 
-/// Answers below `/tpg/payment/`; `rest` is what follows that.
+/// Answers requests below `/tpg/payment/`; `rest` is the remaining path.
 pub(super) fn answer(
     kanga: &Kanga,
     rest: &str,
@@ -31,8 +31,8 @@ pub(super) fn answer(
         None => (rest, None),
     };
     let Some(shop) = SHOPS.iter().find(|shop| shop.key == key) else {
-        let words = "No shop has this API key.";
-        return notice(StatusCode::NOT_FOUND, "Unknown shop", words, None);
+        let message = "No shop has this API key.";
+        return notice(StatusCode::NOT_FOUND, "Unknown shop", message, None);
     };
     let memory = &mut *kanga.memory();
     match (act, request.method()) {
@@ -45,7 +45,7 @@ pub(super) fn answer(
     }
 }
 
-/// What the payment link says.
+/// The parameters of a payment link.
 struct Link {
     currency: String,
     amount: String,
@@ -67,7 +67,9 @@ impl Link {
             if !prices::codes().any(|known| known == code) {
                 let known: Vec<_> = prices::codes().collect();
                 let known = known.join(", ");
-                return Err(format!("{code} is no currency here; there are {known}."));
+                return Err(format!(
+                    "{code} is not a currency of this sandbox; it has {known}."
+                ));
             }
         }
         let amount = Amount::typed(&amount).map_err(|error| format!("{error}."))?;
@@ -88,8 +90,8 @@ struct Form(Vec<(String, String)>);
 
 impl Form {
     fn read(text: &[u8]) -> Result<Self, String> {
-        let pairs: Vec<(String, String)> =
-            serde_urlencoded::from_bytes(text).map_err(|_| "It is not readable.".to_owned())?;
+        let pairs: Vec<(String, String)> = serde_urlencoded::from_bytes(text)
+            .map_err(|_| "The link is not readable.".to_owned())?;
         for (at, (name, _)) in pairs.iter().enumerate() {
             if pairs[..at].iter().any(|(earlier, _)| earlier == name) {
                 return Err(format!("{name} is given twice."));
@@ -126,21 +128,20 @@ fn start(
     let now = simulator.now();
     let link = match Link::read(request.uri().query().unwrap_or_default()) {
         Ok(link) => link,
-        Err(words) => return notice(StatusCode::BAD_REQUEST, "Unusable link", &words, None),
+        Err(message) => return notice(StatusCode::BAD_REQUEST, "Unusable link", &message, None),
     };
     let known = memory.payment(shop, link.id.as_str());
     if let Some(known) = known {
         let amount = Amount::received(&known.amount).ok();
         let same = known.currency == link.currency && amount == Amount::received(&link.amount).ok();
         if !same {
-            let words =
-                "The shop has used this payment's id already, for another amount or currency.";
-            return notice(StatusCode::CONFLICT, "Another payment", words, None);
+            let message = "The shop already used this payment's id for another amount or currency.";
+            return notice(StatusCode::CONFLICT, "Another payment", message, None);
         }
     } else {
         if memory.payments.len() >= PAYMENTS_MAX {
-            let words = "This sandbox holds as many payments as it can.";
-            return notice(StatusCode::SERVICE_UNAVAILABLE, "Full", words, None);
+            let message = "The sandbox is full: it holds no more payments.";
+            return notice(StatusCode::SERVICE_UNAVAILABLE, "Full", message, None);
         }
         let (id, currency, amount) = (link.id.as_str(), &link.currency, &link.amount);
         let mut opened = Payment::new(shop.name, id, currency, amount, now);
@@ -154,7 +155,7 @@ fn start(
         memory.payments.push(opened);
         memory.revision += 1;
     }
-    let mut remark = None;
+    let mut notice = None;
     let progress = memory
         .payment(shop, link.id.as_str())
         .map(|payment| payment.progress(now));
@@ -162,8 +163,9 @@ fn start(
     if let (true, true, Some(token)) = (opens, unverified, &link.token) {
         let redeemed = link.email.is_some() && memory.redeem(shop, token, now);
         if !redeemed {
-            remark = Some(
-                "The payment token does not spare you this step: it is unknown, used or expired, or the link has no e-mail address.",
+            notice = Some(
+                "The payment token is unknown, used or expired, or the link has no e-mail address. Verify \
+                your address below.",
             );
         } else if let Some(payment) = memory.payment_mut(shop, link.id.as_str()) {
             // A NEW payment can always be verified.
@@ -177,7 +179,7 @@ fn start(
     if opens && payment.email.is_none() {
         payment.email = link.email;
     }
-    page::page(StatusCode::OK, &checkout(payment, shop, simulator, remark))
+    page::page(StatusCode::OK, &checkout(payment, shop, simulator, notice))
 }
 
 fn perform(
@@ -188,29 +190,29 @@ fn perform(
     simulator: &Simulator,
 ) -> Response {
     if is_foreign(request) {
-        let words = "A page of another site sent this form.";
-        return notice(StatusCode::FORBIDDEN, "Refused", words, None);
+        let message = "A page of another site sent this form.";
+        return notice(StatusCode::FORBIDDEN, "Refused", message, None);
     }
-    let bad = |words: &str, back| notice(StatusCode::BAD_REQUEST, "Not done", words, back);
+    let bad = |message: &str, back| notice(StatusCode::BAD_REQUEST, "Not done", message, back);
     let mut form = match Form::read(request.body()) {
         Ok(form) => form,
-        Err(words) => return bad(&words, None),
+        Err(message) => return bad(&message, None),
     };
     let id = form.take("transactionKey").unwrap_or_default();
     let Some(payment) = memory.payment_mut(shop, &id) else {
-        let words = "The shop has no payment with this id.";
-        return notice(StatusCode::NOT_FOUND, "Unknown payment", words, None);
+        let message = "The shop has no payment with this id.";
+        return notice(StatusCode::NOT_FOUND, "Unknown payment", message, None);
     };
     let back = address(shop, payment);
-    let deed = match act {
+    let payer_act = match act {
         "verify" => {
             let typed = form.take("email").unwrap_or_default();
             if !is_email(&typed) {
-                // The same page, with what was typed.
+                // Shows the page again with the typed address.
                 let mut shown = payment.clone();
                 shown.email = Some(typed.chars().take(EMAIL_MAX).collect());
-                let words = "This is not an e-mail address. Correct it below.";
-                let html = checkout(&shown, shop, simulator, Some(words));
+                let message = "This is not an e-mail address. Correct it below.";
+                let html = checkout(&shown, shop, simulator, Some(message));
                 return page::page(StatusCode::BAD_REQUEST, &html);
             }
             payment.email = Some(typed);
@@ -229,14 +231,14 @@ fn perform(
                 return notice(
                     StatusCode::NOT_FOUND,
                     "Not done",
-                    "There is no such act.",
+                    "This action does not exist.",
                     None,
                 );
             }
         },
     };
-    if let Err(words) = payment.act(simulator.now(), deed) {
-        return notice(StatusCode::CONFLICT, "Not done", words, Some(&back));
+    if let Err(message) = payment.act(simulator.now(), payer_act) {
+        return notice(StatusCode::CONFLICT, "Not done", message, Some(&back));
     }
     memory.revision += 1;
     let mut response = text(StatusCode::SEE_OTHER, "");
@@ -262,7 +264,7 @@ fn offered(payment: &Payment) -> impl Iterator<Item = &'static str> {
     prices::codes().filter(move |code| forced.is_none_or(|forced| forced == *code))
 }
 
-fn notice(status: StatusCode, title: &str, words: &str, back: Option<&str>) -> Response {
+fn notice(status: StatusCode, title: &str, message: &str, back: Option<&str>) -> Response {
     let back = back.map_or_else(Html::default, |back| {
         Html::fill(
             "<p><a href=\"{{back}}\">Back to the payment</a></p>\n",
@@ -274,14 +276,14 @@ fn notice(status: StatusCode, title: &str, words: &str, back: Option<&str>) -> R
         &[
             ("styles", page::styles()),
             ("title", Html::text(title)),
-            ("words", Html::text(words)),
+            ("words", Html::text(message)),
             ("back", back),
         ],
     );
     page::page(status, &html)
 }
 
-fn checkout(payment: &Payment, shop: &Shop, simulator: &Simulator, remark: Option<&str>) -> Html {
+fn checkout(payment: &Payment, shop: &Shop, simulator: &Simulator, notice: Option<&str>) -> Html {
     let now = simulator.now();
     let progress = payment.progress(now);
     let view = View {
@@ -289,7 +291,7 @@ fn checkout(payment: &Payment, shop: &Shop, simulator: &Simulator, remark: Optio
         shop,
         progress: &progress,
         seed: simulator.seed(),
-        lived: now.since(simulator.start()),
+        elapsed: now.since(simulator.start()),
         now,
     };
     let state = &progress.state;
@@ -315,7 +317,7 @@ fn checkout(payment: &Payment, shop: &Shop, simulator: &Simulator, remark: Optio
             ),
             (
                 "notice",
-                optional("<div class=\"notice\">{{text}}</div>\n", remark),
+                optional("<div class=\"notice\">{{text}}</div>\n", notice),
             ),
             ("tone", Html::text(tone)),
             ("state", Html::text(state.as_str())),
@@ -330,8 +332,8 @@ fn checkout(payment: &Payment, shop: &Shop, simulator: &Simulator, remark: Optio
     )
 }
 
-/// A way to see what has changed, where a payment goes on by itself. The page never loads itself again: that would take
-/// away the payer's place on it, and the button that is about to be pressed (WCAG 2.2.1).
+/// A link that reloads the page, for payments that change without the payer. The page never reloads itself: that would move
+/// the payer's focus and the button they are about to press (WCAG 2.2.1).
 fn again(payment: &Payment, shop: &Shop, progress: &Progress) -> Html {
     let waits_for_payer = match progress.state {
         PaymentState::New => true,
@@ -349,27 +351,27 @@ fn again(payment: &Payment, shop: &Shop, progress: &Progress) -> Html {
 
 fn meaning(progress: &Progress) -> &'static str {
     match &progress.state {
-        PaymentState::New => "Your e-mail address is to be verified first.",
+        PaymentState::New => "Verify your e-mail address first.",
         PaymentState::Active if progress.sent => "Your payment is on its way.",
         PaymentState::Active if progress.paid > 0 => {
-            "A part has arrived; the payment waits for the rest."
+            "Part of the payment has arrived; the rest is outstanding."
         }
-        PaymentState::Active => "The payment waits for your money.",
+        PaymentState::Active => "The payment is waiting for your money.",
         PaymentState::Processing if progress.on_chain => {
-            "Your payment was seen on the chain and waits to be confirmed. This can take days."
+            "Your payment is on the chain and awaits confirmation. This can take days."
         }
-        PaymentState::Processing => "Your payment was seen and is being confirmed.",
-        PaymentState::Finalizing => "Your payment is confirmed and goes to the shop.",
+        PaymentState::Processing => "Your payment was received and is being confirmed.",
+        PaymentState::Finalizing => "Your payment is confirmed and is on its way to the shop.",
         PaymentState::Finalized if progress.surplus > 0 => {
-            "The shop has the money. What you paid too much goes back to you."
+            "The shop received the payment. The amount you overpaid goes back to you."
         }
-        PaymentState::Finalized => "The shop has the money.",
-        PaymentState::Cancelling => "The payment is being called off.",
+        PaymentState::Finalized => "The shop received the payment.",
+        PaymentState::Cancelling => "The payment is being cancelled.",
         PaymentState::Canceled if progress.paid > 0 => {
-            "The payment was called off. What you paid goes back to you."
+            "The payment was cancelled. Your money goes back to you."
         }
-        PaymentState::Canceled => "The payment was called off.",
-        PaymentState::Failed => "The payment went wrong.",
+        PaymentState::Canceled => "The payment was cancelled.",
+        PaymentState::Failed => "The payment failed.",
         PaymentState::Unknown(_) => "",
     }
 }
@@ -397,18 +399,18 @@ fn track(state: &PaymentState) -> Html {
     }))
 }
 
-/// A payment at one instant, as the page shows it.
+/// A payment at one point in time, as the page shows it.
 struct View<'a> {
     payment: &'a Payment,
     shop: &'a Shop,
     progress: &'a Progress,
     seed: u64,
-    lived: Duration,
+    elapsed: Duration,
     now: WallTime,
 }
 
 impl View<'_> {
-    /// So many thousandths of the amount; `None` where it has more digits than exact arithmetic holds.
+    /// This many thousandths of the amount; `None` where the result has more digits than exact arithmetic holds.
     fn share(&self, thousandths: u32) -> Option<Decimal> {
         let amount = Decimal::from_str_exact(&self.payment.amount).ok()?;
         let share = amount.checked_mul(Decimal::new(i64::from(thousandths), 3))?;
@@ -421,7 +423,7 @@ impl View<'_> {
         } = self.payment;
         let thousandths = self.progress.paid + self.progress.surplus;
         match self.share(thousandths) {
-            _ if thousandths == 0 => format!("nothing of {amount} {currency}"),
+            _ if thousandths == 0 => format!("0 of {amount} {currency}"),
             _ if thousandths == WHOLE => format!("{amount} {currency}"),
             Some(paid) => format!("{paid} of {amount} {currency}"),
             None => format!("{thousandths} thousandths of {amount} {currency}"),
@@ -448,7 +450,7 @@ impl View<'_> {
 
     fn price(&self, thousandths: u32, code: &str) -> Option<Decimal> {
         let share = self.share(thousandths)?;
-        prices::quote(self.seed, self.lived, &self.payment.currency, share, code)
+        prices::quote(self.seed, self.elapsed, &self.payment.currency, share, code)
     }
 
     fn facts(&self) -> Html {
@@ -470,7 +472,7 @@ impl View<'_> {
         }
         if matches!(state, PaymentState::New | PaymentState::Active) && !self.progress.sent {
             let left = self.payment.deadline().since(self.now);
-            facts.push(fact("Called off unless paid within", &time::fine(left)));
+            facts.push(fact("Cancelled unless paid within", &time::fine(left)));
         }
         Html::join(facts)
     }
@@ -485,7 +487,7 @@ impl View<'_> {
             ],
             PaymentState::Active if open => vec![
                 Html::markup(
-                    "<h2>Pay in</h2>\n<p class=\"soft\">Prices move, and include 3 % on top.</p>\n",
+                    "<h2>Pay in</h2>\n<p class=\"soft\">Prices change, and include a 3 % fee.</p>\n",
                 ),
                 self.grid(
                     offered(self.payment)
@@ -501,8 +503,13 @@ impl View<'_> {
                         "settles within seconds",
                     ),
                     self.button("pay-on-chain", "", "Pay on-chain", "takes days"),
-                    self.button("pay-part", "", "Pay a part", "two fifths of what is left"),
-                    self.button("overpay", "", "Overpay", "5 % too much"),
+                    self.button(
+                        "pay-part",
+                        "",
+                        "Pay a part",
+                        "two fifths of the outstanding amount",
+                    ),
+                    self.button("overpay", "", "Overpay", "pays 5 % too much"),
                 ]),
                 Html::markup("<h2>Or</h2>\n"),
                 self.grid(vec![self.cancel(), self.fail()]),
@@ -529,7 +536,8 @@ impl View<'_> {
 
     fn form(&self, act: &'static str, inside: Html) -> Html {
         Html::fill(
-            "<form method=\"post\" action=\"/tpg/payment/{{key}}/{{act}}\"><input type=\"hidden\" name=\"transactionKey\" value=\"{{id}}\">{{inside}}</form>\n",
+            "<form method=\"post\" action=\"/tpg/payment/{{key}}/{{act}}\"><input type=\"hidden\" \
+            name=\"transactionKey\" value=\"{{id}}\">{{inside}}</form>\n",
             &[
                 ("key", Html::text(self.shop.key)),
                 ("act", Html::text(act)),
@@ -539,12 +547,12 @@ impl View<'_> {
         )
     }
 
-    fn button(&self, act: &'static str, class: &'static str, words: &str, about: &str) -> Html {
+    fn button(&self, act: &'static str, class: &'static str, message: &str, about: &str) -> Html {
         let button = Html::fill(
             "<button class=\"{{class}}\">{{words}}<small>{{about}}</small></button>",
             &[
                 ("class", Html::text(class)),
-                ("words", Html::text(words)),
+                ("words", Html::text(message)),
                 ("about", Html::text(about)),
             ],
         );
@@ -552,17 +560,24 @@ impl View<'_> {
     }
 
     fn cancel(&self) -> Html {
-        self.button("cancel", "danger", "Cancel", "as the payer may")
+        self.button("cancel", "danger", "Cancel", "as a payer can")
     }
 
     fn fail(&self) -> Html {
-        self.button("fail", "danger", "Let it fail", "as bad luck may")
+        self.button(
+            "fail",
+            "danger",
+            "Let it fail",
+            "simulates a failed payment",
+        )
     }
 
     fn verify(&self) -> Html {
         let email = self.payment.email.as_deref().unwrap_or("payer@example.com");
         let inside = Html::fill(
-            "<label for=\"email\">E-mail address</label><input id=\"email\" name=\"email\" type=\"email\" required maxlength=\"254\" value=\"{{email}}\"><button class=\"main\">Verify<small>no mail is sent; the address counts as verified</small></button>",
+            "<label for=\"email\">E-mail address</label><input id=\"email\" name=\"email\" type=\"email\" \
+            required maxlength=\"254\" value=\"{{email}}\"><button class=\"main\">Verify<small>the sandbox \
+            sends no mail and accepts the address</small></button>",
             &[("email", Html::text(email))],
         );
         Html::join([
@@ -579,7 +594,8 @@ impl View<'_> {
             ""
         };
         let inside = Html::fill(
-            "<button class=\"{{class}}\" name=\"currency\" value=\"{{code}}\">{{code}}<small>{{price}}</small></button>",
+            "<button class=\"{{class}}\" name=\"currency\" \
+            value=\"{{code}}\">{{code}}<small>{{price}}</small></button>",
             &[
                 ("class", Html::text(class)),
                 ("code", Html::text(code)),

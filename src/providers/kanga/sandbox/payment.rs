@@ -1,5 +1,5 @@
-//! One simulated payment. Where it stands is computed from what was done to it and a given time; nothing
-//! here waits, asks the time or knows HTTP.
+//! One simulated payment. Its state is computed from its acts and a given time; nothing here waits, reads a clock or knows
+//! HTTP.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -38,7 +38,7 @@ impl Pace {
     }
 }
 
-/// What is done to a payment.
+/// What happens to a payment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Act {
     /// The payer's e-mail address is verified.
@@ -53,9 +53,9 @@ pub(super) enum Act {
     },
     /// A part is paid.
     Part,
-    /// It is called off, which takes this long.
+    /// It is cancelled, which takes this long.
     Cancel(Duration),
-    /// It goes wrong.
+    /// It fails.
     Fail,
 }
 
@@ -78,32 +78,33 @@ impl From<PayerAct> for Act {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Deed {
+struct ScheduledAct {
     at: WallTime,
     act: Act,
 }
 
-/// One payment as the provider keeps it.
+/// One payment as the provider stores it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Payment {
-    /// The shop's name; its key is not kept.
+    /// The shop's name; its key is not saved.
     pub(super) shop: String,
     pub(super) id: String,
     /// Settlement currency.
     pub(super) currency: String,
-    /// As the payment link said it.
+    /// As in the payment link.
     pub(super) amount: String,
     pub(super) title: Option<String>,
-    /// The payer's address. Not kept: it is somebody's.
+    /// The payer's address. Not saved, because it is personal data.
     #[serde(skip)]
     pub(super) email: Option<String>,
     pub(super) forced: Option<String>,
     pub(super) opened: WallTime,
-    /// Whether the world began with it.
+    /// Whether the simulation started with it.
     pub(super) seeded: bool,
-    /// How many changes of state were reported to the shop, or had nobody to be reported to.
+    /// The number of state changes that need no further callback: reported, or without a callback URL.
     pub(super) reported: usize,
-    deeds: Vec<Deed>,
+    #[serde(alias = "deeds")]
+    scheduled_acts: Vec<ScheduledAct>,
 }
 
 /// A change of state.
@@ -113,11 +114,11 @@ pub(super) struct Change {
     pub(super) state: PaymentState,
 }
 
-/// Where a payment stands at one instant.
+/// A payment's progress at one point in time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Progress {
     pub(super) state: PaymentState,
-    /// When it came to this state.
+    /// When it entered this state.
     pub(super) since: WallTime,
     /// Thousandths of the amount that were paid, at most [`WHOLE`].
     pub(super) paid: u32,
@@ -126,7 +127,7 @@ pub(super) struct Progress {
     /// What the payer chose to pay in.
     pub(super) paying_in: Option<String>,
     pub(super) on_chain: bool,
-    /// Whether the payer has sent everything, seen or not.
+    /// Whether the payer has sent the full amount, confirmed or not.
     pub(super) sent: bool,
 }
 
@@ -149,20 +150,22 @@ impl Payment {
             opened,
             seeded: false,
             reported: 0,
-            deeds: Vec::new(),
+            scheduled_acts: Vec::new(),
         }
     }
 
-    /// Writes down what is done at `at`, now or later, whether or not it will then be possible.
+    /// Schedules an act at `at`, whether or not it is possible by then.
     pub(super) fn script(&mut self, at: WallTime, act: Act) {
-        let place = self.deeds.partition_point(|deed| deed.at <= at);
-        self.deeds.insert(place, Deed { at, act });
+        let place = self
+            .scheduled_acts
+            .partition_point(|scheduled| scheduled.at <= at);
+        self.scheduled_acts.insert(place, ScheduledAct { at, act });
     }
 
-    /// Does something to it now.
+    /// Applies an act now.
     ///
     /// # Errors
-    /// Why it cannot be done, as a sentence.
+    /// If the act is impossible; the reason as a sentence.
     pub(super) fn act(&mut self, now: WallTime, act: Act) -> Result<(), &'static str> {
         let mut run = self.run(now);
         run.apply(now, &act)?;
@@ -170,7 +173,7 @@ impl Payment {
         Ok(())
     }
 
-    /// Where it stands.
+    /// Its progress at `now`.
     pub(super) fn progress(&self, now: WallTime) -> Progress {
         self.run(now).progress
     }
@@ -186,7 +189,7 @@ impl Payment {
         all.into_iter().map(|change| change.at).find(|at| *at > now)
     }
 
-    /// When it is called off if not paid by then.
+    /// When an unpaid payment is cancelled.
     pub(super) fn deadline(&self) -> WallTime {
         self.opened.plus(LIFE)
     }
@@ -206,17 +209,21 @@ impl Payment {
             changes: Vec::new(),
             deadline: self.deadline(),
         };
-        for deed in self.deeds.iter().filter(|deed| deed.at <= until) {
-            run.pass(deed.at);
-            // A scripted act that is no longer possible, as a payment after its cancellation, does nothing.
-            let _ = run.apply(deed.at, &deed.act);
+        for scheduled in self
+            .scheduled_acts
+            .iter()
+            .filter(|scheduled| scheduled.at <= until)
+        {
+            run.pass(scheduled.at);
+            // A scheduled act that is no longer possible, such as paying after the cancellation, does nothing.
+            let _ = run.apply(scheduled.at, &scheduled.act);
         }
         run.pass(until);
         run
     }
 }
 
-/// A payment's life being gone through once.
+/// Replays a payment's acts in order of time.
 struct Run {
     progress: Progress,
     ahead: VecDeque<Change>,
@@ -264,10 +271,10 @@ impl Run {
 
     fn open_for_paying(&mut self, at: WallTime) -> Result<(), &'static str> {
         if self.progress.sent && !self.progress.state.is_final() {
-            return Err("The full amount is on its way already.");
+            return Err("The full amount is already on its way.");
         }
         if !self.is_payable() {
-            return Err("It takes no more money.");
+            return Err("The payment accepts no more money.");
         }
         if self.progress.state == PaymentState::New {
             self.enter(at, PaymentState::Active);
@@ -279,7 +286,7 @@ impl Run {
         use PaymentState::{Active, Failed, Finalized, Finalizing, New, Processing};
         match act {
             Act::Verify if self.progress.state == New => self.enter(at, Active),
-            Act::Verify => return Err("The e-mail address is verified already."),
+            Act::Verify => return Err("The e-mail address is already verified."),
             Act::Choose(currency) if self.is_payable() => {
                 self.progress.paying_in = Some(currency.clone());
             }
@@ -315,14 +322,14 @@ impl Run {
             }
             Act::Cancel(takes) => match self.progress.state {
                 New | Active | Processing => self.call_off(at, *takes),
-                _ => return Err("It can no longer be called off."),
+                _ => return Err("The payment can no longer be cancelled."),
             },
             Act::Fail => match self.progress.state {
                 New | Active | Processing | Finalizing => {
                     self.ahead.clear();
                     self.enter(at, Failed);
                 }
-                _ => return Err("It can no longer fail."),
+                _ => return Err("The payment can no longer fail."),
             },
         }
         Ok(())
@@ -354,7 +361,7 @@ mod tests {
             .collect()
     }
 
-    fn told(life: &[(u64, &str)]) -> Vec<(u64, String)> {
+    fn transitions(life: &[(u64, &str)]) -> Vec<(u64, String)> {
         life.iter()
             .map(|(at, state)| (*at, (*state).to_owned()))
             .collect()
@@ -370,7 +377,7 @@ mod tests {
             (14, "FINALIZING"),
             (17, "FINALIZED"),
         ];
-        assert_eq!(life(&paid), told(&expected));
+        assert_eq!(life(&paid), transitions(&expected));
         assert_eq!(paid.progress(at(9)).state, PaymentState::New);
         assert_eq!(paid.progress(at(13)).state, PaymentState::Processing);
         assert_eq!(paid.progress(at(100_000)).state, PaymentState::Finalized);
@@ -412,7 +419,10 @@ mod tests {
     #[test]
     fn a_cancelled_payment_passes_through_cancelling() {
         let off = payment(&[(5, PayerAct::Cancel)]);
-        assert_eq!(life(&off), told(&[(5, "CANCELLING"), (8, "CANCELED")]));
+        assert_eq!(
+            life(&off),
+            transitions(&[(5, "CANCELLING"), (8, "CANCELED")])
+        );
         let mut settled = payment(&[(0, PayerAct::Pay)]);
         assert!(settled.act(at(60), PayerAct::Cancel.into()).is_err());
     }
@@ -421,9 +431,9 @@ mod tests {
     #[test]
     fn an_unpaid_payment_is_cancelled_at_24_hours() {
         let expected = [(86_400, "CANCELLING"), (86_403, "CANCELED")];
-        assert_eq!(life(&payment(&[])), told(&expected));
+        assert_eq!(life(&payment(&[])), transitions(&expected));
         let part = payment(&[(10, PayerAct::PayPart)]);
-        assert_eq!(life(&part)[1..], told(&expected));
+        assert_eq!(life(&part)[1..], transitions(&expected));
         let mut late = part.clone();
         assert!(late.act(at(86_400), PayerAct::Pay.into()).is_err());
         let just = payment(&[(86_399, PayerAct::Pay)]);

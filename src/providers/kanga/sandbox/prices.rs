@@ -1,13 +1,13 @@
-//! Simulated prices: exact decimals that wander a little as the world's time passes. Pure.
+//! Simulated prices: exact decimals that drift a little with simulated time. Pure.
 
 use std::time::Duration;
 
 use rust_decimal::Decimal;
 
-use crate::sandbox::simulator::scatter;
+use crate::sandbox::simulator::seeded_hash;
 
-/// Every currency that can be paid in or settled in, and what one of it is worth in EMT as the world
-/// begins. The first four reproduce the documentation's sample for 3000 EMT (`docs/providers/kanga.md#price-estimate`).
+/// Every currency for payment or settlement, and the value of one unit in EMT at the simulation's start. The first four
+/// reproduce the documentation's sample for 3000 EMT (`docs/providers/kanga.md#price-estimate`).
 const COINS: [(&str, &str); 7] = [
     ("EMT", "1"),
     ("BTC", "2060000"),
@@ -18,10 +18,10 @@ const COINS: [(&str, &str); 7] = [
     ("oEUR", "327.92"),
 ];
 
-/// What the payer pays on top.
+/// The fee on top of the price.
 const MARGIN: Decimal = Decimal::from_parts(103, 0, 0, false, 2);
 
-/// How far prices wander over which time, in hundred-thousandths.
+/// Each wave's period and height, in hundred-thousandths.
 const WAVES: [(Duration, i64); 4] = [
     (Duration::from_secs(20), 60),
     (Duration::from_mins(10), 250),
@@ -34,24 +34,29 @@ pub(super) fn codes() -> impl Iterator<Item = &'static str> {
     COINS.iter().map(|(code, _)| *code)
 }
 
-/// What `quantity` of `token` costs in every currency, `lived` after the world began. `None` for an
+/// What `quantity` of `token` costs in every currency, `elapsed` after the simulation's start. `None` for an
 /// unknown currency, a quantity that is no positive number, or one beyond exact arithmetic.
 pub(super) fn estimate(
     seed: u64,
-    lived: Duration,
+    elapsed: Duration,
     token: &str,
     quantity: &str,
 ) -> Option<Vec<(&'static str, String)>> {
     let quantity = quantity_of(quantity)?;
     codes()
-        .map(|code| Some((code, quote(seed, lived, token, quantity, code)?.to_string())))
+        .map(|code| {
+            Some((
+                code,
+                quote(seed, elapsed, token, quantity, code)?.to_string(),
+            ))
+        })
         .collect()
 }
 
 /// What `quantity` of `token` costs in `code`.
 pub(super) fn quote(
     seed: u64,
-    lived: Duration,
+    elapsed: Duration,
     token: &str,
     quantity: Decimal,
     code: &str,
@@ -61,8 +66,8 @@ pub(super) fn quote(
         value
     } else {
         value
-            .checked_mul(worth(seed, lived, token)?)?
-            .checked_div(worth(seed, lived, code)?)?
+            .checked_mul(worth(seed, elapsed, token)?)?
+            .checked_div(worth(seed, elapsed, code)?)?
     };
     let price = price.round_sf(8)?.normalize();
     (!price.is_zero()).then_some(price)
@@ -77,28 +82,28 @@ pub(super) fn quantity_of(text: &str) -> Option<Decimal> {
     Decimal::from_str_exact(text).ok()
 }
 
-fn worth(seed: u64, lived: Duration, code: &str) -> Option<Decimal> {
+fn worth(seed: u64, elapsed: Duration, code: &str) -> Option<Decimal> {
     let (_, base) = COINS.iter().find(|(known, _)| *known == code)?;
     let base = Decimal::from_str_exact(base).expect("the table holds decimals");
     if code == "EMT" {
         return Some(base);
     }
-    let drift = drift(seed, code, lived) - drift(seed, code, Duration::ZERO);
+    let drift = drift(seed, code, elapsed) - drift(seed, code, Duration::ZERO);
     base.checked_mul(Decimal::new(100_000 + drift, 5))
 }
 
-/// Waves of noise on top of one another: it looks like a walk, yet any instant is computed alone.
-fn drift(seed: u64, code: &str, lived: Duration) -> i64 {
+/// A sum of noise waves: it looks like a random walk, but any point in time can be computed alone.
+fn drift(seed: u64, code: &str, elapsed: Duration) -> i64 {
     let wave = |(length, height): (Duration, i64)| {
         let length = length.as_millis();
         let point = |n: u128| {
             let n = u64::try_from(n).unwrap_or(u64::MAX);
             let spread = u64::try_from(2 * height + 1).expect("heights are positive");
-            // The spread sets the waves apart from one another.
-            let hash = scatter(seed ^ (spread << 32), code, n) % spread;
+            // The spread also seeds the hash, so that the waves differ.
+            let hash = seeded_hash(seed ^ (spread << 32), code, n) % spread;
             i64::try_from(hash).expect("it is below the spread") - height
         };
-        let (n, into) = (lived.as_millis() / length, lived.as_millis() % length);
+        let (n, into) = (elapsed.as_millis() / length, elapsed.as_millis() % length);
         let (from, to) = (point(n), point(n + 1));
         let share = |of: i64| of * i64::try_from(into).unwrap_or(0);
         from + share(to - from) / i64::try_from(length).unwrap_or(i64::MAX)
@@ -110,8 +115,12 @@ fn drift(seed: u64, code: &str, lived: Duration) -> i64 {
 mod tests {
     use super::*;
 
-    fn priced(lived: Duration, token: &str, quantity: &str) -> Option<Vec<(&'static str, String)>> {
-        estimate(1, lived, token, quantity)
+    fn priced(
+        elapsed: Duration,
+        token: &str,
+        quantity: &str,
+    ) -> Option<Vec<(&'static str, String)>> {
+        estimate(1, elapsed, token, quantity)
     }
 
     // docs/providers/kanga.md#price-estimate
@@ -127,8 +136,8 @@ mod tests {
 
     #[test]
     fn prices_drift_with_the_clock_within_bounds() {
-        let btc = |lived| {
-            let prices = priced(lived, "oPLN", "1000").unwrap();
+        let btc = |elapsed| {
+            let prices = priced(elapsed, "oPLN", "1000").unwrap();
             quantity_of(&prices[1].1).unwrap()
         };
         let first = btc(Duration::ZERO);

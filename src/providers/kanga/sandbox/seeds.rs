@@ -1,4 +1,4 @@
-//! The payments the world begins with. Same seed, same payments; pure.
+//! The payments at the simulation's start. Same seed, same payments; pure.
 
 use std::time::Duration;
 
@@ -15,14 +15,14 @@ const DAY: i64 = 24 * HOUR;
 /// The seed whose payments are exactly as written below.
 const PLAIN: u64 = 1;
 
-/// A payment as it is written down: times in seconds from the world's beginning.
-struct Sketch {
+/// A payment's template: times in seconds from the simulation's start.
+struct PaymentTemplate {
     id: &'static str,
     title: &'static str,
     currency: &'static str,
     amount: &'static str,
-    /// What the shop asked for, where the payer changed it in the link.
-    asked: Option<&'static str>,
+    /// The shop's amount, where the payer changed it in the link.
+    requested_amount: Option<&'static str>,
     opened: i64,
     acts: &'static [(i64, Step)],
 }
@@ -36,37 +36,37 @@ enum Step {
     Failed,
 }
 
-const SKETCHES: [Sketch; 8] = [
-    Sketch {
+const TEMPLATES: [PaymentTemplate; 8] = [
+    PaymentTemplate {
         id: "ORDER-1001",
         title: "Espresso machine",
         currency: "oPLN",
         amount: "249.00",
-        asked: None,
+        requested_amount: None,
         opened: -5,
         acts: &[
             (6, Step::Verified),
             (18, Step::Paid(Pace::seconds(2, 22, 38))),
         ],
     },
-    Sketch {
+    PaymentTemplate {
         id: "ORDER-1002",
         title: "Mountain bike, deposit",
         currency: "BTC",
         amount: "0.0150",
-        asked: None,
+        requested_amount: None,
         opened: -20,
         acts: &[
             (20, Step::Verified),
             (55, Step::Paid(Pace::seconds(5, 75, 125))),
         ],
     },
-    Sketch {
+    PaymentTemplate {
         id: "ORDER-1003",
         title: "Garden studio, first instalment",
         currency: "ETH",
         amount: "0.75",
-        asked: None,
+        requested_amount: None,
         opened: -6 * HOUR,
         acts: &[
             (-6 * HOUR + 90, Step::Verified),
@@ -76,57 +76,57 @@ const SKETCHES: [Sketch; 8] = [
             ),
         ],
     },
-    Sketch {
+    PaymentTemplate {
         id: "ORDER-1004",
         title: "Standing desk",
         currency: "EMT",
         amount: "1200",
-        asked: None,
+        requested_amount: None,
         opened: -2 * HOUR,
         acts: &[
             (-2 * HOUR + 60, Step::Verified),
             (-2 * HOUR + 240, Step::PaidPart),
         ],
     },
-    Sketch {
+    PaymentTemplate {
         id: "ORDER-1005",
         title: "Annual subscription",
         currency: "EMT",
         amount: "3000",
-        asked: None,
+        requested_amount: None,
         opened: -9 * DAY,
         acts: &[
             (-9 * DAY + 40, Step::Verified),
             (-9 * DAY + 95, Step::Paid(Pace::seconds(1, 4, 7))),
         ],
     },
-    Sketch {
+    PaymentTemplate {
         id: "ORDER-1006",
         title: "Headphones",
         currency: "oPLN",
         amount: "1.00",
-        asked: Some("899.00"),
+        requested_amount: Some("899.00"),
         opened: -3 * HOUR,
         acts: &[
             (-3 * HOUR + 30, Step::Verified),
             (-3 * HOUR + 60, Step::Paid(Pace::seconds(1, 4, 7))),
         ],
     },
-    Sketch {
+    PaymentTemplate {
         id: "ORDER-1007",
         title: "Concert tickets",
         currency: "USDT",
         amount: "86.40",
-        asked: None,
+        requested_amount: None,
         opened: -45,
         acts: &[(-15, Step::Verified), (70, Step::Cancelled(20))],
     },
-    Sketch {
+    PaymentTemplate {
         id: "ORDER-1008",
         title: "Camera lens",
         currency: "ETH",
         amount: "0.1240",
-        asked: None,
+        requested_amount: None,
         opened: -26 * HOUR,
         acts: &[
             (-26 * HOUR + 50, Step::Verified),
@@ -140,7 +140,7 @@ const SKETCHES: [Sketch; 8] = [
 ];
 
 /// Currencies other seeds draw from: code, lowest and highest amount in units of its last place, places.
-const PURSES: [(&str, u64, u64, u32); 6] = [
+const AMOUNT_RANGES: [(&str, u64, u64, u32); 6] = [
     ("oPLN", 1_900, 250_000, 2),
     ("BTC", 8, 900, 4),
     ("ETH", 40, 9_000, 4),
@@ -149,31 +149,31 @@ const PURSES: [(&str, u64, u64, u32); 6] = [
     ("oEUR", 500, 60_000, 2),
 ];
 
-/// The payments of `shop`'s world that begins at `start`, and what it expects of each.
+/// The payments of `shop` for a simulation that starts at `start`, and the shop's expectation of each.
 pub(super) fn payments(seed: u64, start: WallTime, shop: &str) -> Vec<(Payment, Expected)> {
     let mut rng = Rng::with_seed(seed);
-    SKETCHES
+    TEMPLATES
         .iter()
-        .map(|sketch| {
+        .map(|template| {
             let variation = (seed != PLAIN).then(|| Variation::drawn(&mut rng));
-            sketch.draw(start, shop, variation.as_ref())
+            template.draw(start, shop, variation.as_ref())
         })
         .collect()
 }
 
-/// How one payment of another seed differs from its sketch.
+/// How a payment differs from its template under another seed.
 struct Variation {
     currency: &'static str,
     amount: String,
     /// One unit of the currency's last place: what a payer who tampers pays.
-    least: String,
-    /// What comes after the beginning comes at this share of its time, in hundredths.
-    tempo: i64,
+    smallest_unit: String,
+    /// Scales the times of acts after the start, in per cent.
+    pace_percent: i64,
 }
 
 impl Variation {
     fn drawn(rng: &mut Rng) -> Self {
-        let (currency, low, high, places) = PURSES[rng.usize(..PURSES.len())];
+        let (currency, low, high, places) = AMOUNT_RANGES[rng.usize(..AMOUNT_RANGES.len())];
         let units = rng.u64(low..=high);
         let one = 10_u64.pow(places);
         let width = usize::try_from(places).expect("a few places");
@@ -187,34 +187,34 @@ impl Variation {
         Self {
             currency,
             amount: written(units),
-            least: written(1),
-            tempo: rng.i64(60..=160),
+            smallest_unit: written(1),
+            pace_percent: rng.i64(60..=160),
         }
     }
 }
 
-impl Sketch {
+impl PaymentTemplate {
     fn draw(
         &self,
         start: WallTime,
         shop: &str,
         variation: Option<&Variation>,
     ) -> (Payment, Expected) {
-        let tempo = variation.map_or(100, |v| v.tempo);
+        let pace_percent = variation.map_or(100, |v| v.pace_percent);
         let at = |seconds: i64| {
             let paced = if seconds > 0 {
-                seconds * tempo / 100
+                seconds * pace_percent / 100
             } else {
                 seconds
             };
             WallTime(start.0.saturating_add(paced * 1000))
         };
         let currency = variation.map_or(self.currency, |v| v.currency);
-        let sketched = self.asked.unwrap_or(self.amount);
-        let asked = variation.map_or(sketched, |v| &v.amount);
+        let original = self.requested_amount.unwrap_or(self.amount);
+        let requested_amount = variation.map_or(original, |v| &v.amount);
         let paid = match variation {
             None => self.amount,
-            Some(variation) if self.asked.is_some() => &variation.least,
+            Some(variation) if self.requested_amount.is_some() => &variation.smallest_unit,
             Some(variation) => &variation.amount,
         };
         let mut payment = Payment::new(shop, self.id, currency, paid, at(self.opened));
@@ -237,7 +237,7 @@ impl Sketch {
             payment.script(at(*seconds), act);
         }
         let expected = Expected {
-            amount: Amount::typed(asked).expect("it was written here"),
+            amount: Amount::typed(requested_amount).expect("it was written here"),
             currency: Currency::new(currency).expect("it was written here"),
         };
         (payment, expected)
@@ -260,11 +260,11 @@ mod tests {
     }
 
     #[test]
-    fn same_seed_same_world() {
+    fn the_same_seed_gives_the_same_data() {
         assert_eq!(payments(7, START, "shop"), payments(7, START, "shop"));
         assert_ne!(payments(7, START, "shop"), payments(8, START, "shop"));
         for seed in 0..200 {
-            assert_eq!(payments(seed, START, "shop").len(), SKETCHES.len());
+            assert_eq!(payments(seed, START, "shop").len(), TEMPLATES.len());
         }
     }
 
@@ -298,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn in_every_world_one_paid_amount_was_tampered_with() {
+    fn with_every_seed_one_paid_amount_was_tampered_with() {
         for seed in 1..50 {
             let odd = payments(seed, START, "shop")
                 .into_iter()

@@ -1,5 +1,5 @@
-//! What makes a call valid: the signature over its bytes (`docs/providers/kanga.md#signature`), then its JSON, read strictly.
-//! Knows no state; nonces are compared in `calls.rs`.
+//! Whether a call is valid: the signature over its bytes (`docs/providers/kanga.md#signature`), then its JSON, read
+//! strictly. Knows no state; nonces are compared in `calls.rs`.
 
 use axum::http::HeaderMap;
 use hmac::{Hmac, KeyInit as _, Mac as _};
@@ -42,8 +42,8 @@ fn unhex(text: &[u8], upper_case: bool) -> Option<Vec<u8>> {
         .collect()
 }
 
-/// A JSON object of plain values. A key given twice, a nested value or anything behind the object is refused:
-/// two readers could understand such a body differently.
+/// A JSON object of plain values. A duplicate key, a nested value or bytes after the object are rejected: two parsers could
+/// read such a body differently.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Fields(Map<String, Value>);
 
@@ -68,8 +68,8 @@ impl Fields {
         self.get(name)?.as_u64()
     }
 
-    pub(super) fn is_absent_or(&self, name: &str, good: impl Fn(&Value) -> bool) -> bool {
-        self.get(name).is_none_or(good)
+    pub(super) fn is_absent_or(&self, name: &str, valid: impl Fn(&Value) -> bool) -> bool {
+        self.get(name).is_none_or(valid)
     }
 }
 

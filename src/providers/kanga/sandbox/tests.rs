@@ -1,4 +1,4 @@
-//! Kanga's simulator over real loopback HTTP, with a hand-driven clock.
+//! Kanga's simulator over real loopback HTTP, with a manual clock.
 
 use std::ops::Deref;
 use std::path::Path;
@@ -21,7 +21,7 @@ use crate::sandbox::{Options, StartError, start};
 const CHECK: &str = "/api/v2/tpg/transaction";
 const CREATE: &str = "/api/v2/tpg/create/payment";
 
-/// The provider's own calls on the bench of all of them.
+/// The provider's calls on the shared test bench.
 struct Bench(testing::Bench);
 
 impl Deref for Bench {
@@ -189,7 +189,7 @@ async fn nonces_and_payments_survive_a_restart_and_secrets_are_not_saved() {
     let path = folder.path().join("sandbox.json");
     let keep = |path: &Path| {
         let path = path.to_owned();
-        move |options: &mut Options| options.keep = Some(path)
+        move |options: &mut Options| options.state_file = Some(path)
     };
     let first = bench_with(Rules::default(), keep(&path)).await;
     let page = link("currency=EMT&amount=12.50&transactionKey=A-1&email=payer@example.com");
@@ -206,8 +206,8 @@ async fn nonces_and_payments_survive_a_restart_and_secrets_are_not_saved() {
     }
     let second = bench_with(Rules::default(), keep(&path)).await;
     assert_eq!(second.create(1_000).await, refused(9000));
-    let kept = second.check("A-1", 1_001).await;
-    assert_eq!(kept["state"], "ACTIVE");
+    let saved = second.check("A-1", 1_001).await;
+    assert_eq!(saved["state"], "ACTIVE");
     assert_eq!(
         second.check("ORDER-1001", 1_002).await["state"],
         "FINALIZED",
@@ -375,7 +375,7 @@ async fn force_currency_limits_the_choice_of_currency() {
 }
 
 #[tokio::test]
-async fn a_page_keeps_what_was_typed_never_loads_itself_again_and_offers_a_look_at_what_goes_on() {
+async fn a_page_keeps_the_typed_address_never_reloads_itself_and_links_to_the_current_state() {
     const REFRESH: &str = "http-equiv=\"refresh\"";
     const LOOK: &str = "Show the state now";
     let bench = bench().await;
@@ -402,10 +402,10 @@ async fn a_page_keeps_what_was_typed_never_loads_itself_again_and_offers_a_look_
         "it is not accepted: {}",
         seen.body
     );
-    let good = bench
+    let valid = bench
         .form(&verify, "transactionKey=F-2&email=a%40b.example")
         .await;
-    assert_eq!(good.status, 303);
+    assert_eq!(valid.status, 303);
     let choosing = bench
         .get(&link("currency=EMT&amount=1&transactionKey=F-2"))
         .await;
@@ -526,10 +526,10 @@ struct ShopServer {
 async fn shop() -> ShopServer {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let status = Arc::new(Mutex::new(StatusCode::OK));
-    let (heard, says) = (seen.clone(), status.clone());
+    let (received, says) = (seen.clone(), status.clone());
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let server = Server::start(listener, Limits::default(), move |request| {
-        heard.lock().unwrap().push(format!(
+        received.lock().unwrap().push(format!(
             "{} {} {}",
             request.method(),
             request.uri(),
@@ -547,7 +547,7 @@ async fn shop() -> ShopServer {
 }
 
 impl ShopServer {
-    fn heard(&self) -> Vec<String> {
+    fn received(&self) -> Vec<String> {
         std::mem::take(&mut *self.seen.lock().unwrap())
     }
 
@@ -570,19 +570,19 @@ async fn each_change_of_state_sends_one_callback_with_the_id_alone() {
     let shop = shop().await;
     let bench = shop.bench("/hook?a=1").await;
     bench.sandbox.pump().await;
-    assert_eq!(shop.heard(), [""; 0], "what is past is not news");
+    assert_eq!(shop.received(), [""; 0], "what is past is not news");
     bench.pass(6);
     bench.sandbox.pump().await;
     let one = "GET /hook?a=1&transactionKey=ORDER-1001 0";
-    assert_eq!(shop.heard(), [one]);
+    assert_eq!(shop.received(), [one]);
     bench.sandbox.pump().await;
-    assert_eq!(shop.heard(), [""; 0], "200 ends it");
+    assert_eq!(shop.received(), [""; 0], "200 ends it");
     bench.pass(60);
     bench.sandbox.pump().await;
-    let mut heard = shop.heard();
-    heard.retain(|line| line.contains("ORDER-1001"));
+    let mut received = shop.received();
+    received.retain(|line| line.contains("ORDER-1001"));
     assert_eq!(
-        heard, [one; 3],
+        received, [one; 3],
         "each change is told, also when several are due"
     );
 
@@ -592,13 +592,13 @@ async fn each_change_of_state_sends_one_callback_with_the_id_alone() {
     bench.act("a%26b%20%23", "pay-part").await;
     bench.sandbox.pump().await;
     assert!(
-        shop.heard()
+        shop.received()
             .contains(&"GET /hook?a=1&transactionKey=a%26b%20%23 0".to_owned())
     );
     let repeat = Command::RepeatCallback(PaymentId::new("ORDER-1005").unwrap());
     bench.sandbox.command(&repeat).unwrap();
     bench.sandbox.pump().await;
-    assert!(shop.heard()[0].contains("ORDER-1005"));
+    assert!(shop.received()[0].contains("ORDER-1005"));
 }
 
 #[tokio::test]
@@ -612,7 +612,7 @@ async fn without_a_callback_url_callbacks_wait_and_schedule_no_wake_up() {
         bench_with(Rules::default(), |options| {
             options.speed = 0;
             options.callback_urls = url.map(|url| ("kanga".into(), url)).into_iter().collect();
-            options.keep = Some(path);
+            options.state_file = Some(path);
         })
     };
     let waiting = async |bench: &Bench| {
@@ -626,7 +626,7 @@ async fn without_a_callback_url_callbacks_wait_and_schedule_no_wake_up() {
     first.sandbox.pump().await;
     assert_eq!(waiting(&first).await[0]["tries"], 1);
     first.0.sandbox.stop().await;
-    shop.heard();
+    shop.received();
 
     let second = run(None).await;
     let later = Command::Advance(Duration::from_mins(20));
@@ -634,14 +634,14 @@ async fn without_a_callback_url_callbacks_wait_and_schedule_no_wake_up() {
     assert_eq!(second.sandbox.pump().await, 0);
     assert_eq!(waiting(&second).await[0]["tries"], 1, "that was no try");
     second.0.sandbox.stop().await;
-    assert_eq!(shop.heard(), [""; 0]);
+    assert_eq!(shop.received(), [""; 0]);
 
     shop.answers(StatusCode::OK);
     let third = run(Some(url)).await;
     third.sandbox.command(&later).unwrap();
     third.sandbox.pump().await;
     let one = "GET /hook?transactionKey=ORDER-1003 0".to_owned();
-    assert!(shop.heard().contains(&one));
+    assert!(shop.received().contains(&one));
 
     let options = Options::new(Clock::by_hand(WallTime(0)).0);
     let simulator = Simulator::new(&options, None);
@@ -659,16 +659,16 @@ async fn without_a_callback_url_callbacks_wait_and_schedule_no_wake_up() {
 async fn a_refused_callback_is_retried_after_15_minutes_1_hour_and_6_hours() {
     let shop = shop().await;
     let bench = shop.bench("/hook").await;
-    let tries = |heard: Vec<String>| {
+    let tries = |received: Vec<String>| {
         let one = "GET /hook?transactionKey=ORDER-1003 0";
-        heard.iter().filter(|line| *line == one).count()
+        received.iter().filter(|line| *line == one).count()
     };
     bench.sandbox.pump().await;
     let repeat = Command::RepeatCallback(PaymentId::new("ORDER-1003").unwrap());
     shop.answers(StatusCode::NO_CONTENT);
     bench.sandbox.command(&repeat).unwrap();
     bench.sandbox.pump().await;
-    assert_eq!(tries(shop.heard()), 1, "204 is not 200");
+    assert_eq!(tries(shop.received()), 1, "204 is not 200");
     for (wait, status) in [
         (15 * 60, StatusCode::CREATED),
         (3_600, StatusCode::FOUND),
@@ -676,19 +676,19 @@ async fn a_refused_callback_is_retried_after_15_minutes_1_hour_and_6_hours() {
     ] {
         bench.pass(wait - 1);
         bench.sandbox.pump().await;
-        assert_eq!(tries(shop.heard()), 0, "too early");
+        assert_eq!(tries(shop.received()), 0, "too early");
         shop.answers(status);
         bench.pass(1);
         bench.sandbox.pump().await;
-        assert_eq!(tries(shop.heard()), 1, "after {wait} s");
+        assert_eq!(tries(shop.received()), 1, "after {wait} s");
     }
     bench.pass(20 * 3_600);
     bench.sandbox.pump().await;
-    assert_eq!(tries(shop.heard()), 0, "silence after four tries");
+    assert_eq!(tries(shop.received()), 0, "silence after four tries");
     shop.answers(StatusCode::OK);
     bench.pass(2 * 86_400);
     bench.sandbox.pump().await;
-    assert_eq!(tries(shop.heard()), 2, "later changes are still told");
+    assert_eq!(tries(shop.received()), 2, "later changes are still told");
 }
 
 // docs/providers/kanga.md#simulator
@@ -696,12 +696,12 @@ async fn a_refused_callback_is_retried_after_15_minutes_1_hour_and_6_hours() {
 async fn callbacks_can_be_duplicated_late_out_of_order_posted_or_about_unknown_payments() {
     let shop = shop().await;
     let bench = shop.bench("/hook").await;
-    let heard = async |seconds: u64| {
+    let received = async |seconds: u64| {
         bench.pass(seconds);
         bench.sandbox.pump().await;
-        let mut heard = shop.heard();
-        heard.retain(|line| !line.contains("ORDER-10"));
-        heard
+        let mut received = shop.received();
+        received.retain(|line| !line.contains("ORDER-10"));
+        received
             .into_iter()
             .map(|line| line.replace("GET /hook?transactionKey=", ""))
             .collect::<Vec<_>>()
@@ -714,27 +714,31 @@ async fn callbacks_can_be_duplicated_late_out_of_order_posted_or_about_unknown_p
     };
     bench.set("callback-fault", "duplicate").unwrap();
     open("D").await;
-    assert_eq!(heard(0).await, ["D 0", "D 0"], "ACTIVE");
-    assert_eq!(heard(60).await, ["D 0"; 6]);
+    assert_eq!(received(0).await, ["D 0", "D 0"], "ACTIVE");
+    assert_eq!(received(60).await, ["D 0"; 6]);
 
     bench.set("callback-fault", "late").unwrap();
     open("L").await;
-    assert_eq!(heard(59).await, [""; 0]);
-    assert_eq!(heard(1).await, ["L 0"]);
-    assert_eq!(heard(60).await, ["L 0"; 3]);
+    assert_eq!(received(59).await, [""; 0]);
+    assert_eq!(received(1).await, ["L 0"]);
+    assert_eq!(received(60).await, ["L 0"; 3]);
 
     bench.set("callback-fault", "out-of-order").unwrap();
     open("O").await;
-    assert_eq!(heard(7).await, ["O 0"], "FINALIZED is told first");
-    assert_eq!(heard(60).await, ["O 0"; 3], "what was before it after it");
+    assert_eq!(received(7).await, ["O 0"], "FINALIZED is told first");
+    assert_eq!(
+        received(60).await,
+        ["O 0"; 3],
+        "what was before it after it"
+    );
 
     bench.set("callback-fault", "none").unwrap();
     bench.set("callback-method", "form").unwrap();
     open("F").await;
-    assert_eq!(heard(0).await, ["POST /hook 16"]);
+    assert_eq!(received(0).await, ["POST /hook 16"]);
     bench.set("callback-method", "get").unwrap();
     bench.event("callback", "no such/payment").unwrap();
-    assert_eq!(heard(0).await, ["no%20such%2Fpayment 0"]);
+    assert_eq!(received(0).await, ["no%20such%2Fpayment 0"]);
 
     for (setting, value, words) in [
         (
@@ -751,7 +755,7 @@ async fn callbacks_can_be_duplicated_late_out_of_order_posted_or_about_unknown_p
         bench
             .event("reset", "x")
             .unwrap_err()
-            .contains("it has callback")
+            .contains("its event is callback")
     );
 }
 
@@ -765,7 +769,7 @@ async fn callbacks_are_sent_unprompted_and_to_this_machine_only() {
     };
     assert!(bench.sandbox.command(&pay).unwrap().contains("ORDER-1001"));
     let arrived = async {
-        while shop.heard().is_empty() {
+        while shop.received().is_empty() {
             tokio::task::yield_now().await;
         }
     };
@@ -834,7 +838,7 @@ async fn a_clock_set_back_changes_neither_states_nor_nonces() {
         bench.check("ORDER-1001", 10_000).await["state"],
         "FINALIZED"
     );
-    bench.hand.set_wall(WallTime(0));
+    bench.manual_clock.set_wall(WallTime(0));
     assert_eq!(bench.check("ORDER-1001", 9_999).await, refused(9000));
     assert_eq!(
         bench.check("ORDER-1001", 10_001).await["state"],
@@ -883,7 +887,7 @@ async fn the_providers_clock_can_be_set_back_and_right_again() {
     let date = async || bench.get("/").await.header("date").unwrap().to_owned();
     let before = date().await;
     let back = |by| bench.sandbox.command(&Command::SetBack(by)).unwrap();
-    assert!(back(Duration::from_hours(24)).contains("set back by"));
+    assert!(back(Duration::from_hours(24)).contains("back by"));
     assert_ne!(date().await, before);
     assert_eq!(bench.check("ORDER-1001", 10_001).await["state"], state);
     back(Duration::ZERO);
@@ -923,7 +927,7 @@ async fn secrets_and_payment_tokens_are_never_shown() {
 }
 
 #[tokio::test]
-async fn things_are_made_to_happen_over_http_but_not_by_other_sites() {
+async fn commands_are_accepted_over_http_but_not_from_other_sites() {
     let bench = bench().await;
     let seen = bench
         .form("/_control/payer", r#"{"payment":"ORDER-1004","act":"pay"}"#)
@@ -972,7 +976,7 @@ async fn it_listens_to_this_machine_only() {
 }
 
 #[tokio::test]
-async fn same_seed_same_world_over_http() {
+async fn the_same_seed_gives_the_same_data_over_http() {
     let with = |seed| bench_with(Rules::default(), move |options| options.seed = seed);
     let (a, b, c) = (with(5).await, with(5).await, with(6).await);
     let state = async |bench: &Bench| bench.simulator().await;

@@ -1,5 +1,5 @@
 //! Who may call, and how often: clients with their secrets, access tokens, and the two sliding windows of a minute
-//! each. Everything is by the world's time.
+//! each. All times are simulated time.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -12,15 +12,15 @@ use serde_json::json;
 use crate::domain::WallTime;
 use crate::http_server::{Request, Response};
 use crate::sandbox::granted::Granted;
-use crate::sandbox::simulator::scatter;
+use crate::sandbox::simulator::seeded_hash;
 
 use super::{error, json_response, only};
 
 /// A client of the developer section.
 pub struct Client {
-    /// Its id, which is no secret.
+    /// Its id; not a secret.
     pub id: &'static str,
-    /// What its secrets begin with; the rest counts the resets.
+    /// The prefix of its secrets; the number of resets follows.
     secrets: &'static str,
 }
 
@@ -86,14 +86,14 @@ impl Access {
             let mut values = form.iter().filter(|(known, _)| known == name);
             match (values.next(), values.next()) {
                 (Some((_, value)), None) if !value.is_empty() => Ok(value.as_str()),
-                (Some(_), Some(_)) => Err(format!("The parameter {name} stands twice")),
+                (Some(_), Some(_)) => Err(format!("The parameter {name} occurs twice")),
                 _ => Err(format!("The parameter {name} is missing")),
             }
         };
         match field("grant_type") {
             Ok("client_credentials") => {}
             Ok(_) => {
-                let why = "Only the grant client_credentials is served";
+                let why = "Only the grant type client_credentials is supported";
                 return refuse(StatusCode::BAD_REQUEST, "unsupported_grant_type", why);
             }
             Err(why) => return bad(&why),
@@ -126,17 +126,17 @@ impl Access {
 
     fn issue(&mut self, client: usize, seed: u64, life: Duration, now: WallTime) -> String {
         self.issued += 1;
-        let mut rng = Rng::with_seed(scatter(seed, "kinguin token", self.issued));
+        let mut rng = Rng::with_seed(seeded_hash(seed, "kinguin token", self.issued));
         let value: String = (0..TOKEN_LEN).map(|_| rng.alphanumeric()).collect();
         let expires = now.plus(life);
         self.tokens.add(value.clone(), client, now, expires);
         value
     }
 
-    /// Whose token a call carries.
+    /// The client whose token a call carries.
     ///
     /// # Errors
-    /// With the refusal, if there is none, or none that is good now.
+    /// The error response, if there is no valid token.
     pub fn bearer(&self, headers: &HeaderMap, now: WallTime) -> Result<usize, Box<Response>> {
         let mut all = headers.get_all(header::AUTHORIZATION).iter();
         let value = match (all.next(), all.next()) {
@@ -147,7 +147,7 @@ impl Access {
             .and_then(|value| value.split_once(' '))
             .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
             .map(|(_, token)| token.trim());
-        let client = token.and_then(|token| self.tokens.whose(token, now));
+        let client = token.and_then(|token| self.tokens.owner(token, now));
         client.ok_or_else(|| {
             let mut refusal = error(
                 StatusCode::UNAUTHORIZED,
@@ -160,28 +160,28 @@ impl Access {
         })
     }
 
-    /// Gives a client a new secret, as the developer section does; the old one is refused from now on. Tokens that
-    /// were granted stay good until they expire.
+    /// Gives a client a new secret, as the developer section does; the old one is invalid at once. Granted tokens stay
+    /// valid until they expire.
     pub fn reset(&mut self, client: usize) -> String {
         self.resets[client] += 1;
         self.secret(client)
     }
 
-    /// Makes every token void.
+    /// Revokes every token.
     pub fn revoke(&mut self) -> usize {
         self.tokens.revoke()
     }
 
-    /// How many tokens are good, and how many were ever granted.
+    /// The number of valid tokens, and of all tokens ever granted.
     pub fn count(&self, now: WallTime) -> (usize, u64) {
-        (self.tokens.good(now), self.issued)
+        (self.tokens.valid_count(now), self.issued)
     }
 }
 
-/// What becomes of calls over the limit.
+/// How calls over the limit are treated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum OverLimit {
-    /// 429 and no word of when to come again.
+    /// 429 without `Retry-After`.
     #[default]
     Refuse,
     /// 429 with `Retry-After`.
@@ -199,15 +199,15 @@ impl OverLimit {
     ];
 }
 
-/// When the calls of one client were let in.
+/// A sliding window of one client's calls.
 #[derive(Debug, Default)]
 pub struct Window {
-    /// Ascending; those that wait for room stand at the instant they are let in.
+    /// Ascending; a delayed call is entered at the time it is let in.
     entered: VecDeque<WallTime>,
 }
 
 impl Window {
-    /// Until there is room for one more call; zero where there is now.
+    /// The time until one more call fits; zero if it fits now.
     pub fn wait(&mut self, limit: usize, now: WallTime) -> Duration {
         while self
             .entered
@@ -222,12 +222,12 @@ impl Window {
         }
     }
 
-    /// Lets one call in, `wait` from now.
+    /// Enters one call, `wait` from now.
     pub fn enter(&mut self, now: WallTime, wait: Duration) {
         self.entered.push_back(now.plus(wait));
     }
 
-    /// How many are in the window now, those that wait included.
+    /// The number of calls in the window, delayed ones included.
     pub fn used(&self, now: WallTime) -> usize {
         let inside = self.entered.iter();
         inside.filter(|at| at.plus(WINDOW) > now).count()

@@ -1,4 +1,4 @@
-//! What one seller has: offers, keys, sales, and the uploads of files. Knows no HTTP.
+//! One seller's inventory: offers, keys, sales, and file uploads. Knows no HTTP.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use fastrand::Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::WallTime;
-use crate::sandbox::simulator::scatter;
+use crate::sandbox::simulator::seeded_hash;
 
 use super::products::Product;
 
@@ -27,22 +27,22 @@ pub struct Inventory {
     pub uploads: Vec<Upload>,
     /// Orders that were restocked.
     pub restocked: Vec<String>,
-    /// How many offers there ever were; ids are counted.
+    /// The number of offers ever made; ids count up.
     pub offers_made: u32,
-    /// How many keys there ever were.
+    /// The number of keys ever made.
     pub keys_made: u32,
-    /// How many sales there ever were.
+    /// The number of sales ever made.
     pub sales_made: u32,
-    /// How its wholesale offers are shown.
+    /// Display settings of its wholesale offers.
     #[serde(default)]
     pub wholesale_shown: WholesaleShown,
 }
 
-/// How a seller's wholesale offers are shown.
+/// Display settings of a seller's wholesale offers.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct WholesaleShown {
     pub hidden: bool,
-    /// The most stock that is shown.
+    /// The highest stock shown.
     pub most: Option<i64>,
 }
 
@@ -54,7 +54,7 @@ pub struct WholesaleShown {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Offer {
     pub id: String,
-    /// The product's place in the world's list.
+    /// The product's index in the simulator's list.
     pub product: usize,
     pub named: bool,
     pub active: bool,
@@ -63,7 +63,7 @@ pub struct Offer {
     pub iwtr: i64,
     pub declared: i64,
     pub declared_text: Option<i64>,
-    /// In all, in 1, 7 and 30 days.
+    /// Sold in total, and in 1, 7 and 30 days.
     pub sold: [i64; 4],
     pub wholesale: Option<Wholesale>,
     pub bid: i64,
@@ -84,7 +84,7 @@ pub struct Wholesale {
     pub discounts: Vec<i64>,
 }
 
-/// One key. Its text is a secret: it is not kept, and begins anew as what the id gives.
+/// One key. Its text is a secret: it is not saved, and after a restart it is derived from the id.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Key {
     pub id: String,
@@ -108,7 +108,7 @@ impl std::fmt::Debug for Key {
     }
 }
 
-/// Where a key stands.
+/// A key's state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum KeyStatus {
     Available,
@@ -156,7 +156,7 @@ pub struct Upload {
     pub details: String,
 }
 
-/// Every state of a sale, and the webhook that tells of it.
+/// Every state of a sale, and the webhook that reports it.
 pub const STATES: [(&str, &str); 10] = [
     ("BUYING", "reserve"),
     ("BOUGHT", "give"),
@@ -170,7 +170,7 @@ pub const STATES: [(&str, &str); 10] = [
     ("PROCESSING_INGAME", "processingingame"),
 ];
 
-/// How many keys of an offer can be sold, and how many are promised.
+/// The numbers of an offer's keys that are for sale and that are promised.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Counts {
     pub available: i64,
@@ -178,7 +178,7 @@ pub struct Counts {
 }
 
 impl Counts {
-    /// How many a buyer can buy.
+    /// The number of keys that a buyer can buy.
     pub fn buyable(self, offer: &Offer) -> i64 {
         (self.available + offer.declared - self.reserved).max(0)
     }
@@ -188,14 +188,14 @@ impl Counts {
 const DAY: i64 = 24 * 60 * 60 * 1000;
 
 impl Inventory {
-    /// The seller `at` (0 or 1) as the world begins.
+    /// The seller `at` (0 or 1) at the simulation's start.
     pub fn seeded(at: usize, seed: u64, start: WallTime, products: &[Product]) -> Self {
         let mut inventory = Self {
             seller: if at == 0 { 120_417 } else { 98_331 },
             name: ["Sandbox Keys", "Other Sandbox Keys"][at].to_owned(),
             ..Self::default()
         };
-        let mut rng = Rng::with_seed(scatter(seed, "kinguin shelf", at as u64));
+        let mut rng = Rng::with_seed(seeded_hash(seed, "kinguin shelf", at as u64));
         for product in 0..[254, 3][at] {
             inventory.seed_offer(product, &mut rng, start, products);
         }
@@ -328,11 +328,11 @@ impl Inventory {
 
     fn next_offer_id(&mut self) -> String {
         self.offers_made += 1;
-        let whose = u64::from(self.seller == 98_331) << 56;
-        format!("65a0c0de{:016x}", whose | u64::from(self.offers_made))
+        let seller_bit = u64::from(self.seller == 98_331) << 56;
+        format!("65a0c0de{:016x}", seller_bit | u64::from(self.offers_made))
     }
 
-    /// A new offer's place, with nothing but its product and price.
+    /// Adds an offer with a product and a price; returns its index.
     pub fn add_offer(&mut self, product: usize, iwtr: i64, now: WallTime) -> usize {
         let id = self.next_offer_id();
         self.offers.push(Offer {
@@ -357,7 +357,7 @@ impl Inventory {
         self.offers.len() - 1
     }
 
-    /// A new key's place; without `content`, its text is what its id gives.
+    /// Adds a key and returns its index; without `content`, its text is derived from its id.
     pub fn add_key(
         &mut self,
         offer: &str,
@@ -366,8 +366,8 @@ impl Inventory {
         now: WallTime,
     ) -> usize {
         self.keys_made += 1;
-        let whose = u32::from(self.seller == 98_331);
-        let id = format!("5700{whose:04}-0000-4000-8000-{:012}", self.keys_made);
+        let seller_bit = u32::from(self.seller == 98_331);
+        let id = format!("5700{seller_bit:04}-0000-4000-8000-{:012}", self.keys_made);
         self.keys.push(Key {
             content: content.unwrap_or_else(|| derived(&id)),
             id,
@@ -384,15 +384,15 @@ impl Inventory {
         self.keys.len() - 1
     }
 
-    /// A new sale's place, in the state BUYING.
+    /// Adds a sale in the state BUYING; returns its index.
     pub fn add_sale(&mut self, offer: &str, now: WallTime, products: &[Product]) -> usize {
         self.sales_made += 1;
-        let whose = u64::from(self.seller == 98_331) << 56;
+        let seller_bit = u64::from(self.seller == 98_331) << 56;
         let number = u64::from(self.sales_made);
         let of = self.offers.iter().find(|known| known.id == offer);
         let (product, iwtr) = of.map_or((0, 0), |offer| (offer.product, offer.iwtr));
         self.reservations.push(Reservation {
-            id: format!("65b00000{:016x}", whose | number),
+            id: format!("65b00000{:016x}", seller_bit | number),
             order: format!("SBX-{}", 100_000 + number),
             offer: offer.to_owned(),
             product,
@@ -444,7 +444,7 @@ impl Inventory {
         counts
     }
 
-    /// Gives the keys, whose texts are not kept, their texts anew.
+    /// Restores the keys' texts after a restart, because they are not saved.
     pub fn refill(&mut self) {
         for key in &mut self.keys {
             key.content = derived(&key.id);
@@ -452,9 +452,9 @@ impl Inventory {
     }
 }
 
-/// The text of a key that nobody uploaded, or whose text was not kept.
+/// The text of a key that was not uploaded, or whose text was lost at a restart.
 fn derived(id: &str) -> String {
-    let mut rng = Rng::with_seed(scatter(0, id, 0));
+    let mut rng = Rng::with_seed(seeded_hash(0, id, 0));
     let mut group = || {
         (0..5)
             .map(|_| rng.alphanumeric().to_ascii_uppercase())

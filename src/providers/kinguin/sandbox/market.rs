@@ -1,11 +1,11 @@
-//! What is seen of the market: products, the lowest prices allowed, wholesale offers whoever sells.
+//! The market: products, lowest allowed prices, wholesale offers of all sellers.
 
 use axum::http::StatusCode;
 use fastrand::Rng;
 use serde_json::{Value, json};
 
 use crate::http_server::{Request, Response};
-use crate::sandbox::simulator::scatter;
+use crate::sandbox::simulator::seeded_hash;
 
 use super::inventory::{Inventory, WholesaleShown, price};
 use super::offers::{self, money};
@@ -21,7 +21,7 @@ const COMPETITORS: [(u32, &str); 4] = [
     (90_211, "Second Tower"),
 ];
 
-/// GET of products by words of their names.
+/// GET of products by words in their name.
 pub fn search(request: &Request, products: &[Product]) -> Result<Response, Box<Response>> {
     let query = Query::of(request);
     let phrase = query.get("phrase").unwrap_or_default().to_lowercase();
@@ -84,7 +84,7 @@ pub fn wholesale_tier(id: &str, products: &[Product]) -> Result<Response, Box<Re
     Ok(json_response(StatusCode::OK, &body))
 }
 
-/// GET of the sellers, of this world and beside it, whose names have a part in common.
+/// GET of sellers by part of their name, competitors included.
 pub fn sellers_like(
     request: &Request,
     inventories: &[Inventory],
@@ -102,7 +102,7 @@ pub fn sellers_like(
     Ok(json_response(StatusCode::OK, &rows.collect()))
 }
 
-/// GET of how a seller's wholesale offers are shown.
+/// GET of the display settings of a seller's wholesale offers.
 pub fn configuration(inventory: &Inventory) -> Response {
     let shown = &inventory.wholesale_shown;
     let body = json!({
@@ -174,7 +174,7 @@ fn of_product(
             all.push((cents, row));
         }
     }
-    let mut rng = Rng::with_seed(scatter(seed, "kinguin competitors", at as u64));
+    let mut rng = Rng::with_seed(seeded_hash(seed, "kinguin competitors", at as u64));
     for (number, name) in COMPETITORS
         .into_iter()
         .take(rng.usize(1..=COMPETITORS.len()))
@@ -221,7 +221,7 @@ fn row(
         "productId": product.id,
         "sellerName": name,
         "sellerId": number,
-        // A text, as documented.
+        // A string, as documented.
         "buyableStock": stock.to_string(),
         "status": "ACTIVE",
         "price": money(cents),

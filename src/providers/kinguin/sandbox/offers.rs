@@ -77,7 +77,7 @@ pub fn view(offer: &Offer, inventory: &Inventory, counts: Counts, products: &[Pr
         "minQuantity": product.in_game.then_some(100),
         "updatedAt": date(offer.updated),
         "createdAt": date(offer.created),
-        "sandboxExtra": "a field that no documentation names",
+        "sandboxExtra": "an undocumented field",
     })
 }
 
@@ -94,7 +94,7 @@ pub fn rule(product: &Product) -> Option<Value> {
     })
 }
 
-/// One offer as this API writes it, counted anew.
+/// One offer as this API writes it, with current stock counts.
 pub fn one(inventory: &Inventory, at: usize, products: &[Product]) -> Value {
     let offer = &inventory.offers[at];
     let counts = inventory.counts().get(offer.id.as_str()).copied();
@@ -211,7 +211,7 @@ pub fn update(
     Ok(json_response(StatusCode::OK, &one(inventory, at, products)))
 }
 
-/// Changes what the fields name; a null is as good as no field.
+/// Changes the named fields; null counts as absent.
 fn change(
     fields: &Map<String, Value>,
     offer: &mut Offer,
@@ -227,8 +227,8 @@ fn change(
             _ => wrong.push("status: must match \"^ACTIVE|INACTIVE$\"".to_owned()),
         }
     }
-    if let Some(asked) = get("price") {
-        match asked.get("amount").and_then(Value::as_i64) {
+    if let Some(input) = get("price") {
+        match input.get("amount").and_then(Value::as_i64) {
             None => wrong.push("price.amount: must be an integer".into()),
             Some(..=0) => wrong.push("Offer price must be greater than zero".into()),
             Some(amount) if amount > AMOUNT_MAX => {
@@ -242,7 +242,7 @@ fn change(
             )),
             Some(amount) => offer.iwtr = amount,
         }
-        if asked.get("currency").and_then(Value::as_str) != Some("EUR") {
+        if input.get("currency").and_then(Value::as_str) != Some("EUR") {
             wrong.push("price.currency: must match \"^EUR$\"".into());
         }
     }
@@ -272,9 +272,9 @@ fn change(
     {
         wrong.push("declaredTextStock: must be less than or equal to declaredStock".into());
     }
-    if let Some(asked) = get("wholesale") {
-        match wholesale(asked) {
-            Ok(asked) => offer.wholesale = Some(asked),
+    if let Some(input) = get("wholesale") {
+        match wholesale(input) {
+            Ok(input) => offer.wholesale = Some(input),
             Err(why) => wrong.push(why.into()),
         }
     }
@@ -295,11 +295,11 @@ fn change(
     }
 }
 
-/// Discounts as they are asked for.
-pub fn wholesale(asked: &Value) -> Result<Wholesale, &'static str> {
-    let enabled = asked.get("enabled").and_then(Value::as_bool);
+/// Reads the requested discounts.
+pub fn wholesale(input: &Value) -> Result<Wholesale, &'static str> {
+    let enabled = input.get("enabled").and_then(Value::as_bool);
     let enabled = enabled.ok_or("Wholesale tiers values are invalid")?;
-    let tiers = asked.get("tiers").and_then(Value::as_array);
+    let tiers = input.get("tiers").and_then(Value::as_array);
     let mut discounts = Vec::new();
     for (tier, level) in tiers.into_iter().flatten().zip(1..) {
         let number = |name: &str| tier.get(name).and_then(Value::as_i64);
@@ -310,7 +310,7 @@ pub fn wholesale(asked: &Value) -> Result<Wholesale, &'static str> {
         discounts.push(discount.ok_or("Wholesale discount value is invalid")?);
     }
     Ok(Wholesale {
-        name: asked.get("name").and_then(Value::as_str).map(str::to_owned),
+        name: input.get("name").and_then(Value::as_str).map(str::to_owned),
         enabled,
         discounts,
     })
@@ -349,12 +349,12 @@ pub fn bulk(
         };
         places.push(at);
     }
-    let asked = match what {
+    let input = match what {
         "wholesale/bulk" => {
-            let asked = body
+            let input = body
                 .get("wholesale")
                 .ok_or("Wholesale tiers values are invalid");
-            Some(asked.and_then(wholesale).map_err(|why| bad(&[why]))?)
+            Some(input.and_then(wholesale).map_err(|why| bad(&[why]))?)
         }
         _ => None,
     };
@@ -367,7 +367,7 @@ pub fn bulk(
         match what {
             "status/bulk/activate" => offer.active = true,
             "status/bulk/deactivate" => offer.active = false,
-            "wholesale/bulk" => offer.wholesale.clone_from(&asked),
+            "wholesale/bulk" => offer.wholesale.clone_from(&input),
             _ => offer.favorite = favorite.unwrap_or_default(),
         }
         offer.updated = now;
@@ -412,10 +412,10 @@ pub fn position(
         .number("bid")?
         .unwrap_or(offer.bid)
         .clamp(0, AMOUNT_MAX);
-    let asked = query.number("price")?.unwrap_or(own).clamp(0, AMOUNT_MAX);
+    let input = query.number("price")?.unwrap_or(own).clamp(0, AMOUNT_MAX);
     let body = json!({
         "current": place(offer.bid, own),
-        "new": place(bid, asked),
+        "new": place(bid, input),
         "buyButtonBidEnabled": true,
         "tier": { "from": 0, "entryFee": 5, "step": 5, "minBid": 5 },
         "nextValidBid": (bid / 5 + 1) * 5,

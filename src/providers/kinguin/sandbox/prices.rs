@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 pub struct Rule {
     /// A UUID.
     pub id: String,
-    /// Its name for people.
+    /// Its display name.
     pub name: String,
     /// Per cent on top of what the seller receives.
     pub percent: i64,

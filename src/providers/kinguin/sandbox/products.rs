@@ -1,21 +1,21 @@
-//! The products of the world: games that do not exist, their numbers, and the commission on each.
+//! The simulated products: invented games, their numbers, and the commission on each.
 
 use fastrand::Rng;
 
-use crate::sandbox::simulator::scatter;
+use crate::sandbox::simulator::seeded_hash;
 
 use super::prices::Rule;
 
-/// How many there are.
+/// The number of products.
 pub const COUNT: usize = 280;
 
-/// The product that the provider itself names for tests; here the first.
+/// The product that Kinguin names for tests; the first in the list.
 const TEST_PRODUCT: &str = "5c9b71292539a4e8f1809707";
 
 /// The shop's numbers begin above this.
 const NUMBERS: usize = 1_000;
 
-/// The place of the product without a commission rule, where one is played.
+/// The index of the product without a commission rule, where that setting is on.
 const WITHOUT_RULE: usize = 4;
 
 /// One product.
@@ -27,11 +27,11 @@ pub struct Product {
     pub number: usize,
     /// Its name.
     pub name: String,
-    /// What the provider takes; `None` where no rule is set up.
+    /// The provider's commission; `None` where no rule is set up.
     pub rule: Option<Rule>,
     /// The lowest price it may be sold at, in cents.
     pub minimum: i64,
-    /// Whether it is not out yet.
+    /// Whether it is not released yet.
     pub pre_order: bool,
     /// Whether it is something within a game, sold by the piece.
     pub in_game: bool,
@@ -56,10 +56,10 @@ const KINDS: [&str; 6] = [
     "Console Key",
 ];
 
-/// All products of the world of this seed, always in the same order.
+/// All products of this seed, always in the same order.
 #[must_use]
 pub fn all(seed: u64) -> Vec<Product> {
-    let mut rng = Rng::with_seed(scatter(seed, "kinguin products", 0));
+    let mut rng = Rng::with_seed(seeded_hash(seed, "kinguin products", 0));
     let mut names: Vec<String> = FIRST
         .iter()
         .flat_map(|first| SECOND.iter().map(move |second| format!("{first} {second}")))
@@ -79,7 +79,7 @@ pub fn all(seed: u64) -> Vec<Product> {
     products
 }
 
-/// Plays that the provider has set up no commission rule for one product, or that it has.
+/// Removes or restores the commission rule of one product.
 pub fn miss_rule(products: &mut [Product], missing: bool) {
     products[WITHOUT_RULE].rule = if missing {
         None
@@ -121,7 +121,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn same_seed_same_products_and_no_name_stands_twice() {
+    fn the_same_seed_gives_the_same_products_with_unique_names() {
         let names = |seed| all(seed).into_iter().map(|p| p.name).collect::<Vec<_>>();
         assert_eq!(names(1), names(1));
         assert_ne!(names(1), names(2));

@@ -1,4 +1,4 @@
-//! What stands behind the question mark, pages, and instants as this API writes them.
+//! Query parameters, pages, and times as this API writes them.
 
 use axum::http::StatusCode;
 use jiff::Timestamp;
@@ -9,7 +9,7 @@ use crate::http_server::{Request, Response};
 
 use super::error;
 
-/// Pages are no larger than this, whatever is asked for.
+/// The largest page; larger requests get this size.
 const SIZE_MAX: usize = 100;
 const SIZE_USUAL: usize = 25;
 
@@ -17,7 +17,7 @@ const SIZE_USUAL: usize = 25;
 pub struct Query(Vec<(String, String)>);
 
 impl Query {
-    /// Those of this request; what is no query has none.
+    /// The parameters of this request; none if it has no query.
     pub fn of(request: &Request) -> Self {
         let text = request.uri().query().unwrap_or_default();
         Self(serde_urlencoded::from_str(text).unwrap_or_default())
@@ -34,14 +34,14 @@ impl Query {
     /// A whole number.
     ///
     /// # Errors
-    /// With the refusal, if it is none.
+    /// The error response, if the value is invalid.
     pub fn number(&self, name: &str) -> Result<Option<i64>, Box<Response>> {
         self.get(name)
             .map(|text| {
                 text.parse().map_err(|_| {
-                    let words =
+                    let message =
                         format!("Failed to convert value of parameter '{name}' to a number");
-                    Box::new(error(StatusCode::BAD_REQUEST, &words))
+                    Box::new(error(StatusCode::BAD_REQUEST, &message))
                 })
             })
             .transpose()
@@ -50,13 +50,14 @@ impl Query {
     /// An instant.
     ///
     /// # Errors
-    /// With the refusal, if it is none.
+    /// The error response, if the value is invalid.
     pub fn instant(&self, name: &str) -> Result<Option<WallTime>, Box<Response>> {
         self.get(name)
             .map(|text| {
                 instant(text).ok_or_else(|| {
-                    let words = format!("Failed to convert value of parameter '{name}' to a date");
-                    Box::new(error(StatusCode::BAD_REQUEST, &words))
+                    let message =
+                        format!("Failed to convert value of parameter '{name}' to a date");
+                    Box::new(error(StatusCode::BAD_REQUEST, &message))
                 })
             })
             .transpose()
@@ -64,11 +65,11 @@ impl Query {
 
     /// The parameters as a query with another page.
     fn with_page(&self, page: usize, size: usize) -> String {
-        let kept = self
+        let found = self
             .0
             .iter()
             .filter(|(name, _)| name != "page" && name != "size");
-        let mut all: Vec<(&str, String)> = kept
+        let mut all: Vec<(&str, String)> = found
             .map(|(name, value)| (name.as_str(), value.clone()))
             .collect();
         all.push(("page", page.to_string()));
@@ -87,16 +88,16 @@ pub struct Page {
 }
 
 impl Page {
-    /// The page asked for, and what of `all` is on it. Pages count from 0.
+    /// The requested page and its rows of `all`. Pages count from 0.
     ///
     /// # Errors
-    /// With the refusal, if the page or its size is no number of any use.
+    /// The error response, if the page or its size is invalid.
     pub fn of<T>(
         request: &Request,
         query: &Query,
         all: Vec<T>,
     ) -> Result<(Self, Vec<T>), Box<Response>> {
-        let refuse = |words: &str| Box::new(error(StatusCode::BAD_REQUEST, words));
+        let refuse = |message: &str| Box::new(error(StatusCode::BAD_REQUEST, message));
         let number = query.number("page")?.unwrap_or(0);
         let number =
             usize::try_from(number).map_err(|_| refuse("Page index must not be less than zero"))?;
@@ -129,7 +130,7 @@ impl Page {
         self.total.div_ceil(self.size)
     }
 
-    /// In HAL, as the live API is seen to answer: no `_embedded` where nothing is on the page, no `next` on the
+    /// In HAL, as public clients see the live API answer: no `_embedded` where nothing is on the page, no `next` on the
     /// last one.
     pub fn hal(&self, name: &str, rows: Vec<Value>) -> Map<String, Value> {
         let mut body = Map::new();
@@ -153,7 +154,7 @@ impl Page {
         body
     }
 
-    /// As the API description has it for offers and keys.
+    /// The shape that the API description has for offers and keys.
     pub fn listed(&self, rows: Vec<Value>) -> Map<String, Value> {
         let mut body = Map::new();
         body.insert("content".into(), rows.into());
@@ -169,7 +170,7 @@ impl Page {
         body
     }
 
-    /// As the API description has it for all else.
+    /// The shape that the API description has for all other lists.
     pub fn spring(&self, rows: Vec<Value>) -> Value {
         json!({
             "content": Value::from(rows),

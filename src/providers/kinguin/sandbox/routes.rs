@@ -1,4 +1,4 @@
-//! Which request goes where, once it is known who calls.
+//! Routes requests, once the caller is known.
 
 use axum::http::{Method, StatusCode};
 use serde_json::json;
@@ -10,7 +10,7 @@ use super::inventory::Inventory;
 use super::query::{Query, date};
 use super::{Event, Memory, error, json_response, market, offers, only, sales, stock};
 
-/// What is answered without a token; `None` where one is needed.
+/// Answers public calls; `None` where the call needs a token.
 pub fn public(request: &Request, memory: &Memory, seed: u64) -> Option<Response> {
     let (inventories, products) = (&memory.inventories, &memory.products);
     let parts = parts(request.uri().path());
@@ -86,7 +86,7 @@ pub fn public(request: &Request, memory: &Memory, seed: u64) -> Option<Response>
     Some(answered.unwrap_or_else(|refusal| *refusal))
 }
 
-/// Answers a request of `client`, whose token is good.
+/// Answers a request of `client`, whose token is valid.
 pub fn answer(
     request: &Request,
     memory: &mut Memory,
@@ -213,7 +213,7 @@ fn merchant(inventory: &Inventory, began: WallTime) -> Response {
         },
         "createdAt": date(WallTime(began.0 - 900 * 24 * 60 * 60 * 1000)),
         "updatedAt": date(began),
-        "sandboxExtra": "a field that no documentation names",
+        "sandboxExtra": "an undocumented field",
     });
     json_response(StatusCode::OK, &body)
 }
@@ -260,7 +260,7 @@ fn offer_calls(
             ["stock", "file"] if post => stock::upload_file(request, inventory, id, now),
             ["stock", "file", upload] if get => stock::upload_status(inventory, id, upload),
             ["stock", key] if get => stock::one(inventory, id, key, products),
-            ["stock", key] if put => stock::hold(request, inventory, id, key, products),
+            ["stock", key] if put => stock::set_availability(request, inventory, id, key, products),
             _ => Err(nothing()),
         };
     }
@@ -290,7 +290,7 @@ fn offer_calls(
     }
 }
 
-/// Where an offer stands in the caller's list. Another seller's is forbidden to writes and unknown to reads.
+/// An offer's index in the caller's list. For another seller's offer, writes get 403 and reads 404.
 fn place(memory: &Memory, client: usize, id: &str, writes: bool) -> Result<usize, Box<Response>> {
     let mut own = memory.inventories[client].offers.iter();
     if let Some(at) = own.position(|offer| offer.id == id) {

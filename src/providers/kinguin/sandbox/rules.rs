@@ -1,4 +1,4 @@
-//! How the provider is played, as far as that can be changed.
+//! The settings of the simulated Kinguin.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::domain::{inert, simulate};
 
 use super::access::OverLimit;
 
-/// The longest and the shortest life a token can be given.
+/// The shortest and the longest token lifetime.
 const TOKEN_LIFE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_hours(24));
 
 /// The lowest and the highest limit that can be set.
@@ -25,7 +25,7 @@ const SETTINGS: [&str; 7] = [
     "missing-rule",
 ];
 
-/// In which of its two shapes a list of offers is answered.
+/// The shape of offer lists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum ListShape {
     /// As live clients see it.
@@ -35,7 +35,7 @@ pub enum ListShape {
     Spec,
 }
 
-/// How the provider is played.
+/// The settings with their current values.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Rules {
     pub token_life: Duration,
@@ -43,7 +43,7 @@ pub struct Rules {
     pub limits: [usize; 2],
     pub over_limit: OverLimit,
     pub shape: ListShape,
-    /// Files of earlier runs have none.
+    /// Snapshots of earlier versions lack it.
     #[serde(default)]
     pub webhook_fault: WebhookFault,
     /// Whether one product has no commission rule.
@@ -51,17 +51,17 @@ pub struct Rules {
     pub missing_rule: bool,
 }
 
-/// What is wrong with each webhook from now on.
+/// The fault that each new webhook has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum WebhookFault {
     #[default]
     None,
     /// The registered headers have another value.
     WrongHeader,
-    /// They are not there.
+    /// They are missing.
     NoHeader,
     Duplicate,
-    /// One that no documentation names follows.
+    /// An undocumented webhook follows.
     Unknown,
 }
 
@@ -79,7 +79,7 @@ impl Default for Rules {
 }
 
 impl Rules {
-    /// As they are listed.
+    /// All settings with their current values.
     pub fn settings(&self) -> Vec<simulate::Setting> {
         let [token_life, writes, reads, over, shape, fault, missing_rule] = SETTINGS;
         let setting = |name, value, choices, about| simulate::Setting {
@@ -93,78 +93,73 @@ impl Rules {
                 token_life,
                 format!("{}s", self.token_life.as_secs()),
                 &["5s", "20s", "300s", "3600s"],
-                "how long access tokens live from now on",
+                "lifetime of new access tokens",
             ),
             setting(
                 writes,
                 self.limits[0].to_string(),
                 &["3", "50", "2000"],
-                "writes a minute for each client",
+                "writes per minute and client",
             ),
             setting(
                 reads,
                 self.limits[1].to_string(),
                 &["3", "50", "4000"],
-                "reads a minute for each client",
+                "reads per minute and client",
             ),
             setting(
                 over,
                 name_of(&OverLimit::ALL, &self.over_limit),
                 &["refuse", "refuse-with-retry-after", "delay"],
-                "what becomes of calls over the limit",
+                "treatment of calls over the limit",
             ),
             setting(
                 shape,
                 name_of(&SHAPES, &self.shape),
                 &["hal", "spec"],
-                "how lists of offers are written: as live clients see them, or as documented",
+                "shape of offer lists: as live clients see them, or as documented",
             ),
             setting(
                 fault,
                 name_of(&FAULTS, &self.webhook_fault),
                 &["none", "wrong-header", "no-header", "duplicate", "unknown"],
-                "what is wrong with webhooks",
+                "fault in webhooks",
             ),
             setting(
                 missing_rule,
                 if self.missing_rule { "on" } else { "off" }.into(),
                 &["off", "on"],
-                "whether one product has no commission rule: commissionRule is null in its offer",
+                "leave one product without a commission rule: its offer has commissionRule null",
             ),
         ]
     }
 
-    /// Changes one, and says what is so from now on.
+    /// Changes a setting and describes the new state.
     ///
     /// # Errors
-    /// In words, if there is no such setting or the value does not fit.
+    /// A message, if there is no such setting or the value does not fit.
     pub fn set(&mut self, setting: &str, value: &str) -> Result<String, String> {
         let limit = || {
             let limit = value.parse().ok();
             let limit = limit.filter(|limit| (LIMITS.0..=LIMITS.1).contains(limit));
-            limit.ok_or_else(|| {
-                format!(
-                    "a limit is a whole number from {} to {}",
-                    LIMITS.0, LIMITS.1
-                )
-            })
+            limit.ok_or_else(|| format!("enter a whole number from {} to {}", LIMITS.0, LIMITS.1))
         };
-        let said = match setting {
+        let message = match setting {
             "token-life" => {
                 let life = parse_duration(value).map_err(|error| error.to_string())?;
                 if !(TOKEN_LIFE.0..=TOKEN_LIFE.1).contains(&life) {
-                    return Err("an access token lives from 1s to 24h".into());
+                    return Err("enter a lifetime from 1s to 24h".into());
                 }
                 self.token_life = Duration::from_secs(life.as_secs());
-                format!("new access tokens live for {} s", life.as_secs())
+                format!("new access tokens expire after {} s", life.as_secs())
             }
             "limit-writes" => {
                 self.limits[0] = limit()?;
-                format!("{value} writes a minute for each client")
+                format!("{value} writes per minute and client")
             }
             "limit-reads" => {
                 self.limits[1] = limit()?;
-                format!("{value} reads a minute for each client")
+                format!("{value} reads per minute and client")
             }
             "over-limit" => {
                 self.over_limit = one_of(&OverLimit::ALL, value)?;
@@ -172,11 +167,11 @@ impl Rules {
             }
             "list-shape" => {
                 self.shape = one_of(&SHAPES, value)?;
-                format!("lists of offers: {value}")
+                format!("shape of offer lists: {value}")
             }
             "webhook-fault" => {
                 self.webhook_fault = one_of(&FAULTS, value)?;
-                format!("what is wrong with webhooks: {value}")
+                format!("fault in webhooks: {value}")
             }
             "missing-rule" => {
                 self.missing_rule = one_of(&[(false, "off"), (true, "on")], value)?;
@@ -184,13 +179,13 @@ impl Rules {
             }
             _ => {
                 return Err(format!(
-                    "it has no setting {}; its settings are {}",
+                    "Kinguin has no setting {}; its settings are {}",
                     inert::quoted(setting, 40),
                     SETTINGS.join(", ")
                 ));
             }
         };
-        Ok(said)
+        Ok(message)
     }
 }
 
@@ -200,7 +195,7 @@ fn one_of<T: Copy>(all: &[(T, &'static str)], value: &str) -> Result<T, String> 
     found.ok_or_else(|| {
         let names: Vec<&str> = all.iter().map(|(_, name)| *name).collect();
         format!(
-            "{} is none of {}",
+            "{} is not one of {}",
             inert::quoted(value, 40),
             names.join(", ")
         )

@@ -1,4 +1,4 @@
-//! Reservations and alerts over HTTP, and what moves a reservation on. A reservation is one sold key.
+//! Reservations and alerts over HTTP, and the transitions of a reservation. A reservation is one sold key.
 
 use std::time::Duration;
 
@@ -40,11 +40,11 @@ fn view(sale: &Reservation, inventory: &Inventory, products: &[Product]) -> Valu
         "status": sale.status,
         "maxDeliveryDate": date(deliver_by(sale)),
         "updatedAt": date(sale.updated),
-        "sandboxExtra": "a field that no documentation names",
+        "sandboxExtra": "an undocumented field",
     })
 }
 
-/// A seller who is out of keys has a quarter of an hour to upload one (`docs/providers/kinguin.md#reservations`).
+/// A seller without keys has a quarter of an hour to upload one (`docs/providers/kinguin.md#reservations`).
 fn deliver_by(sale: &Reservation) -> WallTime {
     sale.created.plus(Duration::from_mins(15))
 }
@@ -119,8 +119,8 @@ pub fn list(
     Ok(json_response(StatusCode::OK, &page.spring(rows.collect())))
 }
 
-/// PATCH of the delivery of an in-game product. The published text does not say how the sale is named, so nothing
-/// changes here.
+/// PATCH of the delivery of an in-game product. Kinguin does not document which field names the sale, so nothing changes
+/// here.
 pub fn deliver(request: &Request) -> Result<Response, Box<Response>> {
     let fields = offers::object(request)?;
     match fields.get("status").and_then(Value::as_str) {
@@ -185,7 +185,7 @@ pub fn csv(
     Ok(respond(StatusCode::OK, "text/csv", text))
 }
 
-/// An alert there is for every key that was not uploaded in time.
+/// One alert for each key that was not uploaded in time.
 fn alerts<'a>(
     inventory: &'a Inventory,
     products: &'a [Product],
@@ -256,7 +256,7 @@ pub fn alert(
 /// Moves a reservation to a state; delivering takes a key from the stock.
 ///
 /// # Errors
-/// In words, if there is no such state, it is there already, or no key is left.
+/// A message, if there is no such state, the reservation already has it, or no key is left.
 pub fn move_on(
     inventory: &mut Inventory,
     at: usize,
@@ -266,20 +266,20 @@ pub fn move_on(
     let Some((state, _)) = STATES.iter().find(|(known, _)| *known == state) else {
         let known = STATES.map(|(state, _)| state).join(", ");
         return Err(format!(
-            "{} is no state; they are {known}",
+            "{} is not a state; the states are {known}",
             inert::quoted(state, 40)
         ));
     };
     let sale = &inventory.reservations[at];
     let (id, offer) = (sale.id.clone(), sale.offer.clone());
     if sale.status == *state {
-        return Err(format!("{id} is {state} already"));
+        return Err(format!("{id} is already {state}"));
     }
     if *state == "DELIVERED" && sale.key.is_none() {
         let mut keys = inventory.keys.iter();
         let key = keys.position(|key| key.offer == offer && key.status == KeyStatus::Available);
         let key =
-            key.ok_or_else(|| format!("offer {offer} has no key to deliver; upload one to {id}"))?;
+            key.ok_or_else(|| format!("offer {offer} has no key to deliver; upload one for {id}"))?;
         inventory.dispatch(key, &id, now);
     }
     let sale = &mut inventory.reservations[at];

@@ -1,4 +1,4 @@
-//! Keys over HTTP: listed, uploaded one by one, in lists and in files, held back, taken back.
+//! Keys over HTTP: list, upload (single, list, file), withhold, take back.
 
 use axum::http::{StatusCode, header};
 use base64::Engine as _;
@@ -19,7 +19,7 @@ const REQUEST_ID_MAX: usize = 36;
 const UPLOADS_MAX: usize = 200;
 const MIME_TYPES: [&str; 4] = ["text/plain", "image/jpeg", "image/png", "image/gif"];
 
-/// A key as this API writes it, text and all.
+/// A key as this API writes it, including its text.
 fn view(key: &Key, inventory: &Inventory, products: &[Product]) -> Value {
     let offer = inventory.offers.iter().find(|offer| offer.id == key.offer);
     json!({
@@ -39,7 +39,7 @@ fn view(key: &Key, inventory: &Inventory, products: &[Product]) -> Value {
         "externalVendor": null,
         "externalPrice": null,
         "hidden": false,
-        "sandboxExtra": "a field that no documentation names",
+        "sandboxExtra": "an undocumented field",
     })
 }
 
@@ -103,8 +103,8 @@ pub fn one(
     ))
 }
 
-/// PUT of one key: on sale, or held back.
-pub fn hold(
+/// PUT of one key: on sale, or withheld.
+pub fn set_availability(
     request: &Request,
     inventory: &mut Inventory,
     offer: &str,
@@ -134,8 +134,8 @@ pub fn hold(
     ))
 }
 
-/// What one key is uploaded with, checked.
-struct Upped {
+/// A validated key upload.
+struct NewKey {
     content: String,
     mime: String,
     request: Option<String>,
@@ -143,8 +143,8 @@ struct Upped {
     sale: Option<usize>,
 }
 
-fn checked(asked: &Value, inventory: &Inventory, offer: &str) -> Result<Upped, Box<Response>> {
-    let text = |name: &str| asked.get(name).and_then(Value::as_str).map(str::to_owned);
+fn checked(input: &Value, inventory: &Inventory, offer: &str) -> Result<NewKey, Box<Response>> {
+    let text = |name: &str| input.get(name).and_then(Value::as_str).map(str::to_owned);
     let mut wrong = Vec::new();
     let content = text("body").unwrap_or_default();
     let mime = text("mimeType").unwrap_or_default();
@@ -184,22 +184,22 @@ fn checked(asked: &Value, inventory: &Inventory, offer: &str) -> Result<Upped, B
                 bad(&["Invalid reservation ID (does not exist or has already been processed)"])
             })?;
             if inventory.reservations[at].status == "BUYING" {
-                let words = "Reservation is being proceeded by another action now. Please try again in few seconds";
-                return Err(Box::new(error(StatusCode::CONFLICT, words)));
+                let message = "Reservation is being proceeded by another action now. Please try again in few seconds";
+                return Err(Box::new(error(StatusCode::CONFLICT, message)));
             }
             Some(at)
         }
     };
-    let there = |key: &Key| {
+    let duplicates = |key: &Key| {
         key.offer == offer && key.content == content || request.is_some() && key.request == request
     };
-    if inventory.keys.iter().any(there) {
+    if inventory.keys.iter().any(duplicates) {
         return Err(Box::new(error(
             StatusCode::CONFLICT,
             "Stock already uploaded",
         )));
     }
-    Ok(Upped {
+    Ok(NewKey {
         content,
         mime,
         request,
@@ -209,16 +209,16 @@ fn checked(asked: &Value, inventory: &Inventory, offer: &str) -> Result<Upped, B
 }
 
 fn put_in(
-    upped: Upped,
+    new_key: NewKey,
     inventory: &mut Inventory,
     offer: &str,
     now: WallTime,
     events: &mut Vec<Event>,
 ) -> usize {
-    let at = inventory.add_key(offer, &upped.mime, Some(upped.content), now);
-    inventory.keys[at].request = upped.request;
-    inventory.keys[at].external = upped.external;
-    if let Some(sale) = upped.sale {
+    let at = inventory.add_key(offer, &new_key.mime, Some(new_key.content), now);
+    inventory.keys[at].request = new_key.request;
+    inventory.keys[at].external = new_key.external;
+    if let Some(sale) = new_key.sale {
         let id = inventory.reservations[sale].id.clone();
         inventory.dispatch(at, &id, now);
         let sale = &mut inventory.reservations[sale];
@@ -241,21 +241,21 @@ pub fn upload(
     let body: Value = serde_json::from_slice(request.body())
         .map_err(|_| Box::new(error(StatusCode::BAD_REQUEST, "JSON parse error")))?;
     let many = request.uri().path().ends_with("/list");
-    let asked = match (&body, many) {
+    let input = match (&body, many) {
         (Value::Array(all), true) => all.as_slice(),
         (Value::Object(_), false) => std::slice::from_ref(&body),
         _ => return Err(bad(&["the body has the wrong shape"])),
     };
-    // All or none: a list with one bad key leaves nothing behind.
+    // All or nothing: a list with one invalid key changes nothing.
     let mut trial = inventory.clone();
-    let mut told = Vec::new();
+    let mut rows = Vec::new();
     let mut places = Vec::new();
-    for asked in asked {
-        let upped = checked(asked, &trial, offer)?;
-        places.push(put_in(upped, &mut trial, offer, now, &mut told));
+    for input in input {
+        let new_key = checked(input, &trial, offer)?;
+        places.push(put_in(new_key, &mut trial, offer, now, &mut rows));
     }
     *inventory = trial;
-    events.append(&mut told);
+    events.append(&mut rows);
     let rows = places
         .into_iter()
         .map(|at| view(&inventory.keys[at], inventory, products));
@@ -294,7 +294,7 @@ pub fn upload_file(
             }
             ("DONE", format!("{} keys uploaded", keys.len()))
         }
-        Some("zip") => ("ERROR", "this sandbox opens .txt files only".to_owned()),
+        Some("zip") => ("ERROR", "this sandbox reads only .txt files".to_owned()),
         _ => return Err(bad(&["Unsupported file extension"])),
     };
     let upload = Upload {
@@ -339,7 +339,7 @@ fn upload_view(upload: &Upload) -> Value {
     })
 }
 
-/// GET of how an upload is getting on.
+/// GET of an upload's progress.
 pub fn upload_status(
     inventory: &Inventory,
     offer: &str,
@@ -376,17 +376,17 @@ pub fn restock(
         )));
     }
     let mut rows = Vec::new();
-    for asked in fields
+    for input in fields
         .get("offers")
         .and_then(Value::as_array)
         .into_iter()
         .flatten()
     {
-        let offer = asked
+        let offer = input
             .get("offerId")
             .and_then(Value::as_str)
             .unwrap_or_default();
-        let keys = asked.get("keysNumber").and_then(Value::as_i64);
+        let keys = input.get("keysNumber").and_then(Value::as_i64);
         let known = inventory.offers.iter().any(|known| known.id == offer);
         let Some(keys) = keys.filter(|keys| known && (1..=100).contains(keys)) else {
             return Err(bad(&[

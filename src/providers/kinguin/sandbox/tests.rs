@@ -1,4 +1,4 @@
-//! Kinguin's simulator over real loopback HTTP, with a hand-driven clock.
+//! Kinguin's simulator over real loopback HTTP, with a manual clock.
 
 mod access;
 mod selling;
@@ -22,7 +22,7 @@ const API: &str = "/sales-manager-api/api/v1";
 const OFFER: &str = "65a0c0de0000000000000001";
 const PRODUCT: &str = "5c9b71292539a4e8f1809707";
 
-/// The provider's own calls on the bench of all of them.
+/// The provider's calls on the shared test bench.
 struct Bench {
     bench: testing::Bench,
     token: String,
@@ -37,7 +37,7 @@ impl Deref for Bench {
 }
 
 impl Seen {
-    /// The words of a refusal.
+    /// The message of an error.
     fn message(&self) -> String {
         let body = self.json();
         body["message"].as_str().unwrap_or_default().to_owned()
@@ -107,7 +107,7 @@ fn filled(call: &Documented) -> String {
     for param in call.params {
         match param.place {
             Place::Path => path = path.replace(&format!("{{{}}}", param.name), param.example),
-            // All of many filters together may leave nothing.
+            // All filters together may match nothing.
             Place::Query if !param.required && call.params.len() > 6 => {}
             Place::Query => query.push((param.name, param.example)),
         }
@@ -223,7 +223,7 @@ async fn faults_apply_to_the_token_call_and_to_api_calls() {
 async fn no_secret_and_no_token_is_echoed_saved_or_shown() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("kept.json");
-    let bench = bench_with(|options| options.keep = Some(path.clone())).await;
+    let bench = bench_with(|options| options.state_file = Some(path.clone())).await;
     let planted = "PLANTED-PLANTED";
     let refused = bench
         .token_call(&format!(
@@ -247,14 +247,14 @@ async fn no_secret_and_no_token_is_echoed_saved_or_shown() {
     let unknown = bench
         .as_client(planted, "GET", &format!("{API}/merchants"), "")
         .await;
-    let kept = std::fs::read_to_string(&path).unwrap();
+    let saved = std::fs::read_to_string(&path).unwrap();
     for text in [
         refused.body,
         state.body,
         index.body,
         unknown.body,
         unknown.head,
-        kept,
+        saved,
     ] {
         assert!(!text.contains(planted), "{text}");
         assert!(!text.contains(CLIENT_SECRET), "{text}");
@@ -263,10 +263,10 @@ async fn no_secret_and_no_token_is_echoed_saved_or_shown() {
 }
 
 #[tokio::test]
-async fn what_is_kept_survives_a_restart_but_for_tokens() {
+async fn the_saved_state_survives_a_restart_without_tokens() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("kept.json");
-    let first = bench_with(|options| options.keep = Some(path.clone())).await;
+    let first = bench_with(|options| options.state_file = Some(path.clone())).await;
     first.set("limit-reads", "77").unwrap();
     first.event("revoke-tokens", "").unwrap();
     let token = first.grant(CLIENT_ID, CLIENT_SECRET).await;
@@ -279,12 +279,12 @@ async fn what_is_kept_survives_a_restart_but_for_tokens() {
             .status,
         200
     );
-    let said = first.event("reset-secret", "").unwrap();
-    assert!(said.contains("SANDBOX-KINGUIN-SECRET-2"), "{said}");
+    let message = first.event("reset-secret", "").unwrap();
+    assert!(message.contains("SANDBOX-KINGUIN-SECRET-2"), "{message}");
     first.bench.sandbox.stop().await;
 
     let again = Bench {
-        bench: testing::Bench::start(simulator(), |options| options.keep = Some(path)).await,
+        bench: testing::Bench::start(simulator(), |options| options.state_file = Some(path)).await,
         token,
     };
     assert_eq!(again.get(&offer).await.status, 401, "tokens are not kept");
@@ -300,7 +300,7 @@ async fn what_is_kept_survives_a_restart_but_for_tokens() {
 }
 
 #[tokio::test]
-async fn settings_are_listed_as_they_are_written_and_nonsense_is_refused() {
+async fn settings_are_listed_as_they_are_written_and_invalid_ones_are_refused() {
     let bench = bench().await;
     for setting in bench.sandbox.settings().remove(0).1 {
         for choice in setting.choices {

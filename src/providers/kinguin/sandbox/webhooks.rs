@@ -1,5 +1,4 @@
-//! Webhooks: where they are sent, what stands in them, and what came of each. They carry no signature: the headers
-//! that were registered prove them.
+//! Webhooks: their endpoints, bodies and results. They carry no signature: the registered headers authenticate them.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -20,18 +19,18 @@ use super::query::{Page, Query, date};
 use super::rules::WebhookFault;
 use super::{WEBHOOK_HEADER, WEBHOOK_SECRET, bad, error, json_response};
 
-/// A webhook that was not answered 200 is sent again at once, and once more after five minutes
+/// A webhook that was not answered 200 is repeated at once, and a second time after five minutes
 /// (`docs/providers/kinguin.md#webhooks`).
 const WAITS: [Duration; 2] = [Duration::ZERO, Duration::from_mins(5)];
 
-/// What is remembered is bounded.
+/// Bounds the log.
 const LOG_MAX: usize = 200;
 
 /// Events besides those of a reservation's states.
 const OTHERS: [&str; 3] = ["offerblocked", "chatmessage", "orderprocessing"];
 
-/// All sellers' webhooks. Subscriptions hold the receivers' headers, which are secrets, so neither they nor letters on
-/// their way survive a restart; the log does.
+/// All sellers' webhooks. Subscriptions hold the receivers' headers, which are secrets, so neither they nor queued webhooks
+/// survive a restart; the log does.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Webhooks {
     #[serde(skip)]
@@ -40,14 +39,14 @@ pub struct Webhooks {
     outbox: Outbox,
     log: Vec<Sent>,
     sent: u64,
-    /// Whether there is an address for the webhooks of the first seller, where that one has registered none.
+    /// Whether the first seller's webhooks have an address although no endpoint is registered: the sandbox's callback URL.
     #[serde(skip)]
     pub set_up: bool,
     #[serde(skip)]
     pub fault: WebhookFault,
 }
 
-/// What stands in the headers in place of what was registered.
+/// The value that the fault puts in place of the registered one.
 const WRONG: &str = "SANDBOX-KINGUIN-WRONG-WEBHOOK-SECRET";
 
 #[derive(Default)]
@@ -59,17 +58,18 @@ struct Subscription {
 }
 
 impl std::fmt::Debug for Subscription {
-    /// Without the headers.
+    /// Leaves the headers out: they are secrets.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Subscription({} endpoints)", self.endpoints.len())
     }
 }
 
-/// One webhook, on its way or not.
+/// One webhook, queued or finished.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Sent {
     number: u64,
-    whose: usize,
+    #[serde(alias = "whose")]
+    seller: usize,
     event: String,
     body: String,
     body_id: String,
@@ -77,7 +77,7 @@ struct Sent {
     attempts: u32,
     status: Option<u16>,
     state: State,
-    /// The letter that carries it; letters are counted anew after a restart.
+    /// Its number in the outbox; the count starts again after a restart.
     #[serde(skip)]
     webhook: Option<u64>,
 }
@@ -119,7 +119,7 @@ pub fn sample(sample: &Sample<'_>) -> Result<Webhook, String> {
                 let event = inert::quoted(event, 40);
                 let others = OTHERS.join(", ");
                 format!(
-                    "Kinguin has no webhook {event}; it has {}, {others}",
+                    "Kinguin has no webhook {event}; its webhooks are {}, {others}",
                     known.join(", ")
                 )
             })?;
@@ -134,10 +134,7 @@ pub fn sample(sample: &Sample<'_>) -> Result<Webhook, String> {
     };
     let name = sample.header.unwrap_or(WEBHOOK_HEADER);
     if !is_header_name(name) {
-        return Err(format!(
-            "{} is no name of a header",
-            inert::quoted(name, 40)
-        ));
+        return Err(format!("{} is not a header name", inert::quoted(name, 40)));
     }
     let mut webhook = Webhook::notice(None, body.to_string(), sample.at);
     let proof = sample.secret.map(|secret| secret.expose().to_owned());
@@ -148,10 +145,10 @@ pub fn sample(sample: &Sample<'_>) -> Result<Webhook, String> {
 }
 
 impl Webhooks {
-    /// POST of the subscription: made once, changed from then on.
+    /// POST of the subscription: creates it, later changes it.
     pub fn subscribe(
         &mut self,
-        whose: usize,
+        seller: usize,
         request: &Request,
     ) -> Result<Response, Box<Response>> {
         let fields = offers::object(request)?;
@@ -166,14 +163,14 @@ impl Webhooks {
                 STATES.iter().any(|(_, known)| known == event) || OTHERS.contains(&event.as_str());
             let url = url.as_str().unwrap_or_default();
             if !known {
-                let words = format!("endpoints: there is no event {}", inert::quoted(event, 40));
-                return Err(bad(&[words]));
+                let message = format!("endpoints: there is no event {}", inert::quoted(event, 40));
+                return Err(bad(&[message]));
             }
             if !is_local_url(url) {
-                let words = format!(
-                    "endpoints.{event}: this sandbox sends to http:// URLs of its own machine only"
+                let message = format!(
+                    "endpoints.{event}: this sandbox sends only to http:// URLs on its own machine"
                 );
-                return Err(bad(&[words]));
+                return Err(bad(&[message]));
             }
             endpoints.insert(event.clone(), url.to_owned());
         }
@@ -189,21 +186,21 @@ impl Webhooks {
                 return Err(bad(&["headers: name and value are needed"]));
             };
             if !is_header_name(name) || value.chars().any(char::is_control) {
-                return Err(bad(&["headers: this makes no header"]));
+                return Err(bad(&["headers: this is not a valid header"]));
             }
             headers.push((name.to_owned(), value.to_owned()));
         }
-        let held = self.subscriptions[whose].get_or_insert_default();
+        let held = self.subscriptions[seller].get_or_insert_default();
         held.version += 1;
         held.endpoints = endpoints;
         held.headers = headers;
         held.blocked.clear();
-        self.subscription(whose)
+        self.subscription(seller)
     }
 
     /// GET of the subscription.
-    pub fn subscription(&self, whose: usize) -> Result<Response, Box<Response>> {
-        let Some(held) = &self.subscriptions[whose] else {
+    pub fn subscription(&self, seller: usize) -> Result<Response, Box<Response>> {
+        let Some(held) = &self.subscriptions[seller] else {
             return Err(Box::new(error(
                 StatusCode::NOT_FOUND,
                 "Subscription not found",
@@ -214,8 +211,8 @@ impl Webhooks {
             .iter()
             .map(|(name, value)| json!({ "name": name, "value": value }));
         let body = json!({
-            "id": format!("65d0000000000000000000{whose:02}"),
-            "subscriberId": format!("seller-{whose}"),
+            "id": format!("65d0000000000000000000{seller:02}"),
+            "subscriberId": format!("seller-{seller}"),
             "version": held.version,
             "endpoints": held.endpoints,
             "headers": headers.collect::<Vec<_>>(),
@@ -226,8 +223,8 @@ impl Webhooks {
     }
 
     /// GET of what was sent, the newest first.
-    pub fn requests(&self, whose: usize, request: &Request) -> Result<Response, Box<Response>> {
-        let own = self.log.iter().rev().filter(|sent| sent.whose == whose);
+    pub fn requests(&self, seller: usize, request: &Request) -> Result<Response, Box<Response>> {
+        let own = self.log.iter().rev().filter(|sent| sent.seller == seller);
         let (page, rows) = Page::of(request, &Query::of(request), own.collect())?;
         let rows = rows.into_iter().map(|sent| {
             json!({
@@ -250,10 +247,10 @@ impl Webhooks {
         Ok(json_response(StatusCode::OK, &page.spring(rows.collect())))
     }
 
-    /// Tells of a reservation's state as it stands.
+    /// Sends a reservation's current state.
     pub fn sale(
         &mut self,
-        whose: usize,
+        seller: usize,
         own: &Inventory,
         id: &str,
         products: &[Product],
@@ -299,25 +296,25 @@ impl Webhooks {
             body["releasedStockId"] = sale.key.clone().into();
             body["releasedExternalStockId"] = key.and_then(|key| key.external.clone()).into();
         }
-        self.post(whose, event, &sale.id, body.to_string(), now);
+        self.post(seller, event, &sale.id, body.to_string(), now);
     }
 
-    /// Puts a webhook in the post, where somebody wants it.
+    /// Queues a webhook, where an endpoint is registered for it.
     pub fn post(
         &mut self,
-        whose: usize,
+        seller: usize,
         event: &str,
         body_id: &str,
         body: String,
         now: WallTime,
     ) -> bool {
-        let to = match &self.subscriptions[whose] {
+        let to = match &self.subscriptions[seller] {
             Some(held) if held.blocked.iter().any(|blocked| blocked == event) => return false,
             Some(held) => match held.endpoints.get(event) {
                 Some(url) => Some(url.clone()),
                 None => return false,
             },
-            None if self.set_up && whose == 0 => None,
+            None if self.set_up && seller == 0 => None,
             None => return false,
         };
         let unknown = || json!({ "status": "SANDBOX_UNDOCUMENTED", "updatedAt": date(now) });
@@ -327,29 +324,29 @@ impl Webhooks {
             WebhookFault::None | WebhookFault::WrongHeader | WebhookFault::NoHeader => None,
         };
         for body in std::iter::once(body).chain(further) {
-            self.send(whose, event, body_id, to.clone(), body, now);
+            self.send(seller, event, body_id, to.clone(), body, now);
         }
         true
     }
 
     fn send(
         &mut self,
-        whose: usize,
+        seller: usize,
         event: &str,
         body_id: &str,
         to: Option<String>,
         body: String,
         now: WallTime,
     ) {
-        // The registered headers join it when it leaves: letters are kept no longer than they must.
-        self.outbox.post(Webhook::notice(to, body.clone(), now));
+        // The registered headers are added when it is sent, so that secrets stay in memory as briefly as possible.
+        self.outbox.push(Webhook::notice(to, body.clone(), now));
         self.sent += 1;
         if self.log.len() >= LOG_MAX {
             self.log.remove(0);
         }
         self.log.push(Sent {
             number: self.sent,
-            whose,
+            seller,
             event: event.to_owned(),
             body,
             body_id: body_id.to_owned(),
@@ -366,10 +363,10 @@ impl Webhooks {
         let mut due = self.outbox.due(now);
         for webhook in &mut due {
             let mut log = self.log.iter();
-            let whose = log
+            let seller = log
                 .find(|sent| sent.webhook == Some(webhook.number))
-                .map(|sent| sent.whose);
-            let held = whose.and_then(|whose| self.subscriptions[whose].as_ref());
+                .map(|sent| sent.seller);
+            let held = seller.and_then(|seller| self.subscriptions[seller].as_ref());
             let mut headers = held.map_or_else(
                 || vec![(WEBHOOK_HEADER.to_owned(), WEBHOOK_SECRET.to_owned())],
                 |held| held.headers.clone(),
@@ -388,7 +385,7 @@ impl Webhooks {
         due
     }
 
-    /// Those that have not been taken yet, without the registered headers.
+    /// The webhooks that were not delivered yet, without the registered headers.
     pub fn waiting(&self) -> Vec<Webhook> {
         self.outbox.waiting().to_vec()
     }
@@ -398,9 +395,9 @@ impl Webhooks {
         self.outbox.next(self.set_up)
     }
 
-    /// What came of sending one. Given up for good, its endpoint is blocked until it is registered anew.
-    pub fn tried(&mut self, webhook: u64, status: Option<u16>, now: WallTime) {
-        self.outbox.tried(webhook, now, status, &WAITS);
+    /// Records the result of an attempt. After the last failed attempt its endpoint is blocked until it is registered again.
+    pub fn record_attempt(&mut self, webhook: u64, status: Option<u16>, now: WallTime) {
+        self.outbox.record_attempt(webhook, now, status, &WAITS);
         let waits = self
             .outbox
             .waiting()
@@ -418,14 +415,14 @@ impl Webhooks {
             (false, _) => State::GivenUp,
         };
         if sent.state == State::GivenUp
-            && let Some(held) = &mut self.subscriptions[sent.whose]
+            && let Some(held) = &mut self.subscriptions[sent.seller]
             && !held.blocked.contains(&sent.event)
         {
             held.blocked.push(sent.event.clone());
         }
     }
 
-    /// Forgets what was registered and sent in another world.
+    /// Clears subscriptions and log of another simulation.
     pub fn forget(&mut self) {
         *self = Self {
             set_up: self.set_up,
@@ -434,7 +431,7 @@ impl Webhooks {
         };
     }
 
-    /// What was on its way when it was kept is lost with its headers.
+    /// Queued webhooks are lost at a restart, because their headers are not saved.
     pub fn resume(&mut self) {
         for sent in &mut self.log {
             if sent.state == State::Waiting {
@@ -443,13 +440,13 @@ impl Webhooks {
         }
     }
 
-    /// For people: how many of a seller's events are wanted, wait and were taken. No headers.
-    pub fn state(&self, whose: usize) -> Value {
+    /// Counts for the state page: subscribed, waiting and delivered events of a seller. No headers.
+    pub fn state(&self, seller: usize) -> Value {
         let count = |state| {
-            let own = self.log.iter().filter(|sent| sent.whose == whose);
+            let own = self.log.iter().filter(|sent| sent.seller == seller);
             own.filter(|sent| sent.state == state).count()
         };
-        let held = self.subscriptions[whose].as_ref();
+        let held = self.subscriptions[seller].as_ref();
         json!({
             "endpoints": held.map_or(0, |held| held.endpoints.len()),
             "blocked": held.map(|held| held.blocked.clone()).unwrap_or_default(),

@@ -1,16 +1,16 @@
-//! Guilds, characters and links that players share. What is written can be read in the sandbox's state alone: there
-//! are no calls that list it.
+//! Guilds, characters and links that players share. Only the sandbox's state shows them: Kongregate has no calls that list
+//! them.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::cast::Cast;
+use super::fixtures::GameData;
 use super::{CallResult, Failure, Params};
 use crate::domain::WallTime;
 
-/// More of each are not remembered.
+/// Bounds the memory for each kind.
 const MANY_MAX: usize = 1_000;
 
 /// All of them, by their identifiers.
@@ -21,7 +21,7 @@ pub struct Community {
     links: BTreeMap<String, Value>,
 }
 
-/// Where no server is named.
+/// The server where a call names none.
 const DEFAULT: &str = "Default";
 
 fn put(all: &mut BTreeMap<String, Value>, key: String, value: Value) -> Result<(), Failure> {
@@ -63,7 +63,7 @@ impl Community {
     }
 
     /// POST characters.
-    pub fn character(&mut self, params: &Params, cast: &Cast) -> CallResult {
+    pub fn character(&mut self, params: &Params, game_data: &GameData) -> CallResult {
         params.game()?;
         let [identifier, name] = params.required(["character_identifier", "character_name"])?;
         let server = params.get("server_identifier").unwrap_or(DEFAULT);
@@ -81,7 +81,7 @@ impl Community {
             ));
         }
         let user = params.number("user_id");
-        if params.get("user_id").is_some() && user.and_then(|id| cast.name(id)).is_none() {
+        if params.get("user_id").is_some() && user.and_then(|id| game_data.name(id)).is_none() {
             return Err(Failure::not_found("User"));
         }
         let row = json!({ "name": name, "user_id": user, "guild": guild, "level": level });
@@ -96,8 +96,8 @@ impl Community {
     }
 
     /// POST `shared_links/create`.
-    pub fn link(&mut self, params: &Params, cast: &Cast, now: WallTime) -> CallResult {
-        let owner = owner(params, cast)?;
+    pub fn link(&mut self, params: &Params, game_data: &GameData, now: WallTime) -> CallResult {
+        let owner = owner(params, game_data)?;
         let [id, name, kind, link, _] =
             params.required(["id", "name", "type", "link_params", "expiration"])?;
         let ends = params.number("expiration");
@@ -112,8 +112,8 @@ impl Community {
     }
 
     /// POST `shared_links`/…/destroy.
-    pub fn end_link(&mut self, id: &str, params: &Params, cast: &Cast) -> CallResult {
-        let owner = owner(params, cast)?;
+    pub fn end_link(&mut self, id: &str, params: &Params, game_data: &GameData) -> CallResult {
+        let owner = owner(params, game_data)?;
         let is_theirs = |link: &Value| link["user_id"] == json!(owner);
         if !self.links.get(id).is_some_and(is_theirs) {
             return Err(Failure::not_found("Shared link"));
@@ -123,11 +123,11 @@ impl Community {
     }
 }
 
-/// The player whom the call proves.
-fn owner(params: &Params, cast: &Cast) -> Result<u64, Failure> {
+/// The player whom the call authenticates.
+fn owner(params: &Params, game_data: &GameData) -> Result<u64, Failure> {
     params.game()?;
     let [user, token] = params.required(["user_id", "game_auth_token"])?;
-    let player = user.parse().ok().and_then(|id| cast.player(id));
+    let player = user.parse().ok().and_then(|id| game_data.player(id));
     let player = player.filter(|player| player.token() == token);
     player
         .map(|player| player.id)

@@ -1,23 +1,26 @@
-//! Players proved, items listed and used up.
+//! Authenticating players, listing and using items.
 
 use serde_json::{Value, json};
 
-use super::cast::{ITEMS, Instance, Player};
-use super::post::What;
+use super::fixtures::{ITEMS, Instance, Player};
+use super::webhooks::EventKind;
 use super::{API_KEY, CallResult, Failure, GAME_ID, GAME_TITLE, Memory, Params};
 use crate::sandbox::Simulator;
-use crate::sandbox::simulator::scatter;
+use crate::sandbox::simulator::seeded_hash;
 
 impl Memory {
-    /// The player whom number and token prove.
+    /// The player whom number and token authenticate.
     pub fn proved(&self, user_id: &str, token: &str) -> Result<&Player, Failure> {
-        let player = user_id.parse().ok().and_then(|id| self.cast.player(id));
+        let player = user_id
+            .parse()
+            .ok()
+            .and_then(|id| self.game_data.player(id));
         player
             .filter(|player| player.token() == token)
             .ok_or_else(Failure::credentials)
     }
 
-    /// GET authenticate. Here a wrong key is one of three that do not belong together.
+    /// GET authenticate. Here a wrong key gets the error of a wrong token or player.
     pub fn authenticate(&self, params: &Params) -> CallResult {
         let [user, token, key] = params.required(["user_id", "game_auth_token", "api_key"])?;
         if key != API_KEY {
@@ -61,9 +64,9 @@ impl Memory {
         let [user] = params.required(["user_id"])?;
         let user = user.parse().ok();
         let user: u64 = user
-            .filter(|id| self.cast.name(*id).is_some())
+            .filter(|id| self.game_data.name(*id).is_some())
             .ok_or_else(|| Failure::not_found("User"))?;
-        let rows: Vec<Value> = self.cast.owned(user).map(Instance::row).collect();
+        let rows: Vec<Value> = self.game_data.owned(user).map(Instance::row).collect();
         let mut body = json!({ "success": true, "items": rows });
         if self.has_extras(0) {
             body["s"] = 1.into();
@@ -77,7 +80,7 @@ impl Memory {
         params.game()?;
         let [user, token, id] = params.required(["user_id", "game_auth_token", "id"])?;
         let player = self.proved(user, token)?.id;
-        let mut all = self.cast.instances.iter_mut();
+        let mut all = self.game_data.instances.iter_mut();
         let found = all.find(|one| one.id.to_string() == id && one.owner == player);
         let found = found.ok_or_else(|| Failure::not_found("Item"))?;
         let left = match &mut found.uses {
@@ -88,18 +91,18 @@ impl Memory {
                 *left
             }
         };
-        self.cast.usage_records += 1;
-        let record = self.cast.usage_records;
-        self.send(What::Inventory { player }, simulator);
+        self.game_data.usage_records += 1;
+        let record = self.game_data.usage_records;
+        self.send(EventKind::Inventory { player }, simulator);
         Ok(json!({ "success": true, "remaining_uses": left, "usage_record_id": record }))
     }
 
-    /// Whether an answer has fields that no documentation names.
+    /// Whether an answer has undocumented fields.
     fn has_extras(&self, at: u64) -> bool {
         match self.rules.extras.as_str() {
             "always" => true,
             "never" => false,
-            _ => scatter(self.answered, "extras", at).is_multiple_of(2),
+            _ => seeded_hash(self.answered, "extras", at).is_multiple_of(2),
         }
     }
 }

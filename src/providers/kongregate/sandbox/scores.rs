@@ -3,18 +3,18 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::cast::{CROWD, Cast};
-use super::people::{avatar, friends};
+use super::fixtures::{GameData, OTHER_USERS};
+use super::users::{avatar, friends};
 use super::{CallResult, Failure, Memory, Params};
 use crate::domain::WallTime;
-use crate::sandbox::simulator::scatter;
+use crate::sandbox::simulator::seeded_hash;
 
 const PER_PAGE: usize = 25;
 
-/// The largest value there is.
+/// The largest accepted value.
 const VALUE_MAX: u64 = i64::MAX as u64;
 
-/// How a new value and an old one become one.
+/// How a new value is combined with the old one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Max,
@@ -43,21 +43,21 @@ const STATISTICS: [(u64, &str, Kind); 4] = [
 
 const DAY: i64 = 24 * 60 * 60 * 1000;
 
-/// In which day and which week of the world an instant is; weeks begin on Mondays.
+/// The number of a time's day and week; weeks begin on Mondays.
 fn day_and_week(at: WallTime) -> (i64, i64) {
     let day = at.0.div_euclid(DAY);
     (day, (day + 3).div_euclid(7))
 }
 
-/// What one player has of one statistic.
+/// One player's values of one statistic.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Score {
     statistic: u64,
     user: u64,
     lifetime: u64,
-    /// Of which day, and how much.
+    /// Day number and value.
     daily: (i64, u64),
-    /// Of which week, and how much.
+    /// Week number and value.
     weekly: (i64, u64),
 }
 
@@ -66,11 +66,11 @@ struct Score {
 pub struct Scores(Vec<Score>);
 
 impl Scores {
-    /// As the world begins: two pages and a bit, of which fewer are of this week and few of today.
+    /// The scores at the simulation's start: over two pages, fewer of this week, few of today.
     pub fn seeded(seed: u64, at: WallTime) -> Self {
         let (day, week) = day_and_week(at);
-        let crowd = CROWD.take(62).map(|user| {
-            let lifetime = 1_000 + scatter(seed, "score", user) % 90_000;
+        let others = OTHER_USERS.take(62).map(|user| {
+            let lifetime = 1_000 + seeded_hash(seed, "score", user) % 90_000;
             let daily = if user % 6 == 0 { day } else { day - 1 };
             let weekly = if user % 2 == 0 { week } else { week - 1 };
             Score {
@@ -81,7 +81,7 @@ impl Scores {
                 weekly: (weekly, lifetime / 2),
             }
         });
-        Self(crowd.collect())
+        Self(others.collect())
     }
 
     fn put(
@@ -117,7 +117,7 @@ impl Scores {
         scope: &str,
         statistic: &str,
         params: &Params,
-        cast: &Cast,
+        game_data: &GameData,
         now: WallTime,
     ) -> CallResult {
         let statistic = of_path(statistic)?;
@@ -140,23 +140,23 @@ impl Scores {
             statistic.2,
             all.collect(),
             params.page(page),
-            cast,
+            game_data,
         ))
     }
 
     /// GET `high_scores` of a player's friends.
-    pub fn friends(&self, statistic: &str, user: &str, cast: &Cast) -> CallResult {
+    pub fn friends(&self, statistic: &str, user: &str, game_data: &GameData) -> CallResult {
         let statistic = of_path(statistic)?;
         let user = user.strip_suffix(".json").and_then(|id| id.parse().ok());
         let user: u64 = user
-            .filter(|id| cast.name(*id).is_some())
+            .filter(|id| game_data.name(*id).is_some())
             .ok_or_else(|| Failure::not_found("User"))?;
-        let friends = friends(user, cast);
+        let friends = friends(user, game_data);
         let all = self.0.iter().filter(|score| {
             score.statistic == statistic.0 && (score.user == user || friends.contains(&score.user))
         });
         let all = all.map(|score| (score.user, score.lifetime)).collect();
-        Ok(listed("friends", statistic.2, all, 1, cast))
+        Ok(listed("friends", statistic.2, all, 1, game_data))
     }
 }
 
@@ -171,7 +171,13 @@ fn of_path(text: &str) -> Result<(u64, &'static str, Kind), Failure> {
 }
 
 /// One page of a list, the best first.
-fn listed(scope: &str, kind: Kind, mut all: Vec<(u64, u64)>, page: usize, cast: &Cast) -> Value {
+fn listed(
+    scope: &str,
+    kind: Kind,
+    mut all: Vec<(u64, u64)>,
+    page: usize,
+    game_data: &GameData,
+) -> Value {
     all.sort_by_key(|(user, value)| {
         let rank = if kind == Kind::Min {
             *value
@@ -183,8 +189,8 @@ fn listed(scope: &str, kind: Kind, mut all: Vec<(u64, u64)>, page: usize, cast: 
     let from = (page - 1).saturating_mul(PER_PAGE);
     let rows = all.iter().skip(from).take(PER_PAGE).map(|(user, value)| {
         json!({
-            "username": cast.name(*user),
-            "level": cast.player(*user).map_or(1 + user % 30, |player| player.level),
+            "username": game_data.name(*user),
+            "level": game_data.player(*user).map_or(1 + user % 30, |player| player.level),
             "score": value,
             "avatar_url": avatar(*user),
         })
@@ -200,12 +206,12 @@ fn listed(scope: &str, kind: Kind, mut all: Vec<(u64, u64)>, page: usize, cast: 
 }
 
 impl Memory {
-    /// POST `submit_statistics`: all of it, or nothing where one value is no good. A name that is not known is passed
-    /// over; nothing is published of such.
+    /// POST `submit_statistics`: all or nothing if a value is invalid. Unknown names are ignored; Kongregate does not
+    /// document them.
     pub fn submit(&mut self, params: &Params, now: WallTime) -> CallResult {
         params.game()?;
         let [user] = params.required(["user_id"])?;
-        let user = user.parse().ok().and_then(|id| self.cast.player(id));
+        let user = user.parse().ok().and_then(|id| self.game_data.player(id));
         let user = user.ok_or_else(|| Failure::not_found("User"))?;
         if params
             .get("game_auth_token")

@@ -1,4 +1,4 @@
-//! Kongregate's simulator over real loopback HTTP, with a hand-driven clock.
+//! Kongregate's simulator over real loopback HTTP, with a manual clock.
 
 mod callbacks;
 mod calls;
@@ -14,7 +14,7 @@ use crate::sandbox::testing::{self, Seen};
 const FORM: &str = "Content-Type: application/x-www-form-urlencoded\r\n";
 const KEY: &str = "api_key=SANDBOX-KONGREGATE-KEY";
 
-/// The provider's own calls on the bench of all of them.
+/// The provider's calls on the shared test bench.
 struct Bench(testing::Bench);
 
 impl Deref for Bench {
@@ -68,7 +68,7 @@ impl Bench {
         seen.json()
     }
 
-    /// A player as the sandbox's state tells it.
+    /// A player from the sandbox's state.
     async fn player(&self, id: u64) -> Value {
         let simulator = self.simulator().await;
         let players = simulator["providers"]["kongregate"]["players"].as_array();

@@ -1,4 +1,4 @@
-//! Who may ask what: the two environments with their credentials, the token call, and the two kinds of
+//! Access control: the two environments with their credentials, the token call, and the two kinds of
 //! `Authorization`. Strict where the documentation is: no credential is accepted in place of another
 //! (`docs/providers/pledg.md#credentials`).
 
@@ -12,12 +12,12 @@ use super::{Memory, Refusal, json_response, refuse, with};
 use crate::domain::WallTime;
 use crate::http_server::{Request, Response};
 use crate::sandbox::Simulator;
-use crate::sandbox::simulator::scatter;
+use crate::sandbox::simulator::seeded_hash;
 
 /// The API key of the sandbox's shop, in staging.
 pub const API_KEY: &str = "SANDBOX-PLEDG-KEY";
-/// Its secret, which protects nothing. With the key it fits into one line of `base64`, which breaks lines at 76
-/// characters: the documented curl line works with it.
+/// Its secret; it protects nothing. Key and secret are short enough that `base64` does not wrap them at 76 characters, so
+/// the documented curl line works.
 pub const API_SECRET: &str = "SANDBOX-PLEDG-API-SECRET";
 /// Signs its purchases and notifications. It protects nothing either.
 pub const MERCHANT_SECRET: &str = "SANDBOX-PLEDG-MERCHANT-SECRET-THAT-PROTECTS-NOTHING";
@@ -44,7 +44,7 @@ pub(super) struct Merchant {
     pub plan: Plan,
     /// Fees in hundredths of a per cent of the amount.
     pub fee: u64,
-    /// The yearly rate in per cent, as JSON has it.
+    /// The yearly rate in per cent, as JSON text.
     pub rate: &'static str,
     pub mode: Mode,
     /// Signs its purchases and notifications, where it has one.
@@ -54,13 +54,13 @@ pub(super) struct Merchant {
 /// When a payer pays.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Plan {
-    /// In so many parts, a month apart.
+    /// In this number of parts, a month apart.
     Installment(u64),
-    /// At once, so many days later.
+    /// In one part, this number of days later.
     Deferred(i64),
 }
 
-/// How a merchant gets its money, and so which notification tells of it.
+/// How a merchant is paid, which decides the kind of notification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Mode {
     /// By bank transfer.
@@ -150,7 +150,7 @@ pub(super) fn grant(request: &Request, memory: &mut Memory, simulator: &Simulato
         return refused(StatusCode::BAD_REQUEST, "unsupported_grant_type");
     }
     let now = simulator.now();
-    let life = memory.play.token_life;
+    let life = memory.controls.token_life;
     memory.tokens_issued += 1;
     memory.revision += 1;
     let expires = now.plus(life);
@@ -165,9 +165,9 @@ pub(super) fn grant(request: &Request, memory: &mut Memory, simulator: &Simulato
     with(granted, header::CACHE_CONTROL, "no-store")
 }
 
-/// A token that looks like a JWT. Its last part is random: it is known again, not verified.
+/// A token that looks like a JWT. Its last part is random: tokens are looked up, not verified.
 fn token(seed: u64, turn: u64, now: WallTime, expires: WallTime) -> String {
-    let mut rng = Rng::with_seed(scatter(seed, "pledg token", turn));
+    let mut rng = Rng::with_seed(seeded_hash(seed, "pledg token", turn));
     let claims = json!({ "iat": now.0 / 1000, "exp": expires.0 / 1000, "jti": turn.to_string() });
     let signature: [u8; 32] = std::array::from_fn(|_| rng.u8(..));
     let head = URL_SAFE_NO_PAD.encode(r#"{"typ":"JWT","alg":"HS256"}"#);
@@ -175,20 +175,20 @@ fn token(seed: u64, turn: u64, now: WallTime, expires: WallTime) -> String {
     format!("{head}.{claims}.{}", URL_SAFE_NO_PAD.encode(signature))
 }
 
-/// The environment whose live token a request carries.
+/// The environment of the request's valid token.
 pub(super) fn bearer(
     headers: &HeaderMap,
     memory: &Memory,
     simulator: &Simulator,
 ) -> Result<&'static Backend, Refusal> {
-    let value = the_one(headers).and_then(|value| value.strip_prefix("Bearer "));
-    let name = value.and_then(|value| memory.tokens.whose(value, simulator.now()));
+    let value = authorization(headers).and_then(|value| value.strip_prefix("Bearer "));
+    let name = value.and_then(|value| memory.tokens.owner(value, simulator.now()));
     let mut backends = BACKENDS.iter();
     let backend = backends.find(|backend| Some(backend.name) == name);
-    backend.ok_or_else(unauthorised)
+    backend.ok_or_else(unauthorized_response)
 }
 
-/// The environment whose dashboard's login a request carries.
+/// The environment of the request's dashboard login.
 pub(super) fn dashboard(headers: &HeaderMap) -> Result<&'static Backend, Refusal> {
     let pair = basic(headers);
     let backend = pair.and_then(|pair| {
@@ -196,7 +196,7 @@ pub(super) fn dashboard(headers: &HeaderMap) -> Result<&'static Backend, Refusal
         backends.find(|backend| is(&pair, backend.dashboard))
     });
     backend.ok_or_else(|| {
-        let refusal = *refuse(StatusCode::UNAUTHORIZED, "login and password do not fit");
+        let refusal = *refuse(StatusCode::UNAUTHORIZED, "login and password do not match");
         Box::new(with(
             refusal,
             header::WWW_AUTHENTICATE,
@@ -205,20 +205,20 @@ pub(super) fn dashboard(headers: &HeaderMap) -> Result<&'static Backend, Refusal
     })
 }
 
-/// Whether a merchant is of another environment than `backend`, whose tokens nobody knows there.
-pub(super) fn crosses(backend: &Backend, uid: &str) -> bool {
+/// Whether a merchant belongs to another environment than `backend`.
+pub(super) fn is_in_other_environment(backend: &Backend, uid: &str) -> bool {
     merchant(uid).is_some_and(|(theirs, _)| theirs.name != backend.name)
 }
 
-/// What a call without a good token is answered.
-pub(super) fn unauthorised() -> Refusal {
+/// The answer to a call without a valid token.
+pub(super) fn unauthorized_response() -> Refusal {
     let refusal = *refuse(StatusCode::UNAUTHORIZED, "no valid access token");
     Box::new(with(refusal, header::WWW_AUTHENTICATE, "Bearer"))
 }
 
-/// The pair in `Authorization: Basic`, split at the first colon. Wrapped base64 is none.
+/// The pair in `Authorization: Basic`, split at the first colon. Wrapped base64 is invalid.
 fn basic(headers: &HeaderMap) -> Option<(String, String)> {
-    let encoded = the_one(headers)?.strip_prefix("Basic ")?;
+    let encoded = authorization(headers)?.strip_prefix("Basic ")?;
     let pair = String::from_utf8(STANDARD.decode(encoded).ok()?).ok()?;
     let (user, password) = pair.split_once(':')?;
     Some((user.to_owned(), password.to_owned()))
@@ -228,8 +228,8 @@ fn is(pair: &(String, String), known: (&str, &str)) -> bool {
     (pair.0.as_str(), pair.1.as_str()) == known
 }
 
-/// The only `Authorization` there is.
-fn the_one(headers: &HeaderMap) -> Option<&str> {
+/// The `Authorization` header, if there is exactly one.
+fn authorization(headers: &HeaderMap) -> Option<&str> {
     let mut all = headers.get_all(header::AUTHORIZATION).iter();
     let (Some(value), None) = (all.next(), all.next()) else {
         return None;

@@ -1,5 +1,5 @@
-//! The page where a payer makes a purchase: opened by a signed link, or by the link that `purchase_link` answers. It looks
-//! unlike Pledg's own; what a payer does there becomes of the purchase.
+//! The page where a payer makes a purchase: opened by a signed link, or by the link that `purchase_link` answers. It does
+//! not look like Pledg's own page. The payer's choice there decides the purchase's state.
 
 use axum::http::{HeaderValue, Method, StatusCode, header};
 
@@ -12,7 +12,7 @@ use crate::sandbox::Simulator;
 use crate::sandbox::control::is_foreign;
 use crate::sandbox::page::{self, Html};
 
-/// What a payer can do here.
+/// The payer's choices on this page.
 const ACTS: [(PayerAct, &str, &str, &str); 3] = [
     (PayerAct::Pay, "pay", "main", "Pay"),
     (PayerAct::Cancel, "cancel", "danger", "Give up"),
@@ -57,8 +57,8 @@ fn open(pledg: &Pledg, request: &Request, simulator: &Simulator) -> Response {
     let memory = &mut *pledg.memory();
     memory.follow_scripts(now);
     let mut known = memory.purchases.iter();
-    let uid = match known.find(|known| data.is_of(known)) {
-        // The link was opened before.
+    let uid = match known.find(|known| data.is_data_of(known)) {
+        // The payer opened the link before: show the same purchase.
         Some(known) => known.uid.clone(),
         None => memory.made(data, simulator.seed(), now),
     };
@@ -78,7 +78,7 @@ fn act(pledg: &Pledg, request: &Request, simulator: &Simulator) -> Response {
     let reference = memory.purchases.iter().find(|known| known.uid == uid);
     let reference = reference.map(|known| known.reference.clone());
     let (Some((act, ..)), Some(reference)) = (chosen, reference) else {
-        let words = "There is no such purchase, or nothing of this kind can be done.";
+        let words = "This purchase or this action does not exist.";
         return message(StatusCode::NOT_FOUND, "Not done", words);
     };
     if let Err(words) = memory.act(&reference, *act, simulator.now()) {
@@ -111,7 +111,9 @@ fn page_of(memory: &super::Memory, uid: &str) -> Response {
     };
     let form = |(_, act, class, words): &(PayerAct, &'static str, &'static str, &'static str)| {
         Html::fill(
-            "<form method=\"post\" action=\"/purchase\"><input type=\"hidden\" name=\"uid\" value=\"{{uid}}\"><button class=\"{{class}}\" name=\"act\" value=\"{{act}}\">{{words}}</button></form>\n",
+            "<form method=\"post\" action=\"/purchase\"><input type=\"hidden\" name=\"uid\" \
+            value=\"{{uid}}\"><button class=\"{{class}}\" name=\"act\" \
+            value=\"{{act}}\">{{words}}</button></form>\n",
             &[
                 ("uid", Html::text(&purchase.uid)),
                 ("class", Html::text(class)),

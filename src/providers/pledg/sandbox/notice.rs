@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::access::{BACKENDS, Mode};
-use super::play::BACK_STATUSES;
+use super::controls::BACK_STATUSES;
 use super::purchase::{self, ABANDONED, PAID, Purchase};
 use crate::auth::sign;
 use crate::domain::{Secret, WallTime, inert};
@@ -17,32 +17,32 @@ use crate::providers::pledg::signature;
 use crate::sandbox::Sample;
 use crate::sandbox::outbox::Webhook;
 
-/// How much later than the notice of a payment the late error comes.
+/// The delay of a late error notice after the notice of the payment.
 const LATE: Duration = Duration::from_mins(1);
 
 /// A notice that was sent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Sent {
-    /// Without one it went to the sandbox's callback URL.
+    /// `None` is the sandbox's callback URL.
     to: Option<String>,
     body: String,
 }
 
 impl Sent {
-    /// It, as a letter.
+    /// The notice as a webhook.
     pub fn webhook(&self, at: WallTime) -> Webhook {
         Webhook::notice(self.to.clone(), self.body.clone(), at)
     }
 }
 
-/// What is wrong with each notice from now on.
+/// The fault that each new notice has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum Fault {
     #[default]
     None,
     /// A signed value is changed after signing: the amount of a transfer, the id in back mode.
     Tampered,
-    /// The amount is another one, and signed as such.
+    /// Another amount, correctly signed.
     OtherAmount,
     WrongSecret,
     /// Back mode.
@@ -53,7 +53,7 @@ pub(super) enum Fault {
     ExtraDot,
     /// A JWT's: `alg` is `none`, and there is no signature.
     AlgNone,
-    /// A JWT's: its time is over.
+    /// A JWT's: it is expired.
     Expired,
     /// Nothing is signed, though the merchant has a secret.
     Unsigned,
@@ -83,7 +83,7 @@ impl Fault {
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Style {
     pub fault: Fault,
-    /// Whether there is an address for the notices of purchases that name none.
+    /// Whether the sandbox has a callback URL, for purchases that name none.
     pub set_up: bool,
     /// `sandbox` of back mode as the text "true" and not as a boolean.
     pub text_booleans: bool,
@@ -92,7 +92,7 @@ pub(super) struct Style {
 }
 
 impl Style {
-    /// The letters that tell of the purchase's state; noted as its latest notice.
+    /// Queues the webhooks for the purchase's state; saved as its latest notice.
     pub fn queue_webhooks(self, purchase: &mut Purchase, now: WallTime) -> Vec<Webhook> {
         let secret = self.secret(purchase);
         let secret = secret.as_ref();
@@ -245,7 +245,7 @@ impl Style {
         self.note(purchase, to, &body, at)
     }
 
-    /// The merchant's secret, or the one that fault puts in its place.
+    /// The merchant's secret, or the fault's wrong one.
     fn secret(self, purchase: &Purchase) -> Option<Secret> {
         let own = purchase.merchant().signs?;
         if self.fault == Fault::Unsigned {
@@ -292,7 +292,7 @@ impl Style {
         json!({ "signature": jwt })
     }
 
-    /// The letter, where it can go anywhere; noted as the purchase's latest notice.
+    /// The webhook, where there is an address; saved as the purchase's latest notice.
     fn note(
         self,
         purchase: &mut Purchase,
@@ -314,7 +314,7 @@ impl Style {
 /// A notice about a purchase that need not exist.
 pub(super) fn sample(sample: &Sample<'_>) -> Result<Webhook, String> {
     if sample.header.is_some() {
-        return Err("Pledg's notifications are signed in their body, not in a header".into());
+        return Err("Pledg's notifications are signed in their body, not by a header".into());
     }
     let style = Style {
         set_up: true,
@@ -332,7 +332,7 @@ pub(super) fn sample(sample: &Sample<'_>) -> Result<Webhook, String> {
         }
         event => {
             return Err(format!(
-                "Pledg notifies of no {}; it does of transfer, {ABANDONED}, a state like SCORING_KO, and {}",
+                "Pledg has no notification {}; it has transfer, {ABANDONED}, states such as SCORING_KO, and {}",
                 inert::quoted(event, 40),
                 BACK_STATUSES.join(", ")
             ));

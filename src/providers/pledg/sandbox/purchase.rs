@@ -1,5 +1,5 @@
-//! A purchase's life: made from signed data, then paid, refused or given up; refunded or released. Answers of
-//! calls whose answer is not documented hold the uid and the amounts, and no more.
+//! A purchase's life cycle: created from signed data, then paid, refused or abandoned; refunded or released. Undocumented
+//! answers contain only the uid and the amounts.
 
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
@@ -11,15 +11,15 @@ use super::{Refusal, refuse};
 use crate::auth::sign::{self, JwtError};
 use crate::domain::{Secret, WallTime, inert};
 use crate::http_server::is_local_url;
-use crate::sandbox::simulator::scatter;
+use crate::sandbox::simulator::seeded_hash;
 
-/// How long after it was made a purchase with a script does what its reference says.
+/// The delay between a purchase's creation and its scripted outcome.
 const SCRIPTED_AFTER: std::time::Duration = std::time::Duration::from_secs(5);
 
-/// The most cents of one purchase; the documentation's largest is a hundredth of it.
+/// The largest purchase in cents; the documentation's largest example is a hundredth of it.
 const AMOUNT_MAX: u64 = 100_000_000;
 
-/// States that are no refusal; those end in `_KO`.
+/// States other than refusals, which end in `_KO`.
 pub(super) const CREATED: &str = "CREATED";
 pub(super) const PAID: &str = "PAID";
 pub(super) const ABANDONED: &str = "ABANDONED";
@@ -40,13 +40,13 @@ pub(super) struct Purchase {
     pub metadata: Map<String, Value>,
     pub payment_url: Option<String>,
     pub error_url: Option<String>,
-    /// The latest notice, to be sent once more on demand.
+    /// The latest notice, so that it can be sent again.
     pub notice: Option<Sent>,
-    /// Whether the world began with it.
+    /// Whether the simulation started with it.
     pub seeded: bool,
 }
 
-/// What a signature is checked to hold.
+/// The validated data of a signature.
 pub(super) struct Data {
     merchant: &'static Merchant,
     reference: String,
@@ -82,7 +82,7 @@ impl Purchase {
         }
     }
 
-    /// What its reference's ending makes of it, and when: `…-PAID`, `…-ABANDONED`, `…-SCORING_KO`.
+    /// The scripted outcome from its reference's ending, and when: `…-PAID`, `…-ABANDONED`, `…-SCORING_KO`.
     pub fn script(&self) -> Option<(WallTime, String)> {
         if self.state != CREATED {
             return None;
@@ -115,7 +115,7 @@ impl Purchase {
         }))
     }
 
-    /// Calls off a virtual card that was not charged, and with it the purchase.
+    /// Cancels a virtual card that was not charged, and its purchase.
     pub fn release(&mut self) -> Result<Value, Refusal> {
         let bad = |debug: &str| refuse(StatusCode::BAD_REQUEST, debug);
         match self.state.as_str() {
@@ -132,7 +132,7 @@ impl Purchase {
     }
 }
 
-/// Whether a word is the state of a refused purchase.
+/// Whether `word` is the state of a refused purchase.
 pub(super) fn is_refusal(word: &str) -> bool {
     let name = word.strip_suffix("_KO").unwrap_or_default();
     !name.is_empty()
@@ -142,9 +142,12 @@ pub(super) fn is_refusal(word: &str) -> bool {
             .all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
 }
 
-/// A uid of this kind: the same world gives the same.
+/// A uid of this kind; the same seed gives the same uid.
 pub(super) fn uid(kind: &str, seed: u64, turn: u64) -> String {
-    let (a, b) = (scatter(seed, kind, turn), scatter(seed, kind, !turn));
+    let (a, b) = (
+        seeded_hash(seed, kind, turn),
+        seeded_hash(seed, kind, !turn),
+    );
     format!(
         "{kind}_{:08x}-{:04x}-4{:03x}-{:04x}-{:012x}",
         a >> 32,
@@ -155,7 +158,7 @@ pub(super) fn uid(kind: &str, seed: u64, turn: u64) -> String {
     )
 }
 
-/// What the signature holds, checked; data without one where the merchant has no secret.
+/// The validated data of the signature; unsigned data only where the merchant has no secret.
 pub(super) fn read(query: &str, body: &[u8], now: WallTime) -> Result<Data, Refusal> {
     let pairs: Vec<(String, String)> = serde_urlencoded::from_str(query).unwrap_or_default();
     let mut signatures = pairs.iter().filter(|(name, _)| name == "signature");
@@ -175,7 +178,7 @@ pub(super) fn read(query: &str, body: &[u8], now: WallTime) -> Result<Data, Refu
     }
 }
 
-/// The payload, and the secret that fits. None of it is looked at before one does.
+/// The payload, and the secret that matches. The payload is not read before one does.
 fn verified(signature: &str, now: WallTime) -> Result<(Value, &'static str), Refusal> {
     let mut why = None;
     let merchants = BACKENDS.iter().flat_map(|backend| backend.merchants);
@@ -219,8 +222,8 @@ fn data(payload: &Value, secret: Option<&str>) -> Result<Data, Refusal> {
             ));
         }
         (own, Some(secret)) if own != Some(secret) => {
-            let words = "its signature is not made with this merchant's secret";
-            return Err(typed(StatusCode::BAD_REQUEST, "error_token", words));
+            let message = "its signature is not made with this merchant's secret";
+            return Err(typed(StatusCode::BAD_REQUEST, "error_token", message));
         }
         _ => {}
     }
@@ -257,7 +260,7 @@ fn data(payload: &Value, secret: Option<&str>) -> Result<Data, Refusal> {
 }
 
 impl Data {
-    /// What a payer buys without a shop having signed it: for 20.00, from the first merchant.
+    /// Unsigned data of a purchase of 20.00 from the first merchant.
     pub fn by_transfer(reference: &str) -> Self {
         Self {
             merchant: &BACKENDS[0].merchants[0],
@@ -269,17 +272,17 @@ impl Data {
         }
     }
 
-    /// Whether this is what a purchase was made of.
-    pub fn is_of(&self, purchase: &Purchase) -> bool {
+    /// Whether a purchase was created from this data.
+    pub fn is_data_of(&self, purchase: &Purchase) -> bool {
         purchase.merchant == self.merchant.uid && purchase.reference == self.reference
     }
 
-    /// Whether a purchase has used this reference up: it was completed.
-    pub fn is_used_by(&self, purchase: &Purchase) -> bool {
-        self.is_of(purchase) && matches!(purchase.state.as_str(), PAID | RELEASED)
+    /// Whether a purchase with this reference was completed.
+    pub fn is_completed_by(&self, purchase: &Purchase) -> bool {
+        self.is_data_of(purchase) && matches!(purchase.state.as_str(), PAID | RELEASED)
     }
 
-    /// What a used reference is answered.
+    /// The answer to a reference that is already used.
     pub fn used(&self) -> Refusal {
         invalid(&format!(
             "the reference {} belongs to a completed purchase",
@@ -288,16 +291,16 @@ impl Data {
     }
 }
 
-fn invalid(words: &str) -> Refusal {
-    typed(StatusCode::BAD_REQUEST, "invalid_request_error", words)
+fn invalid(message: &str) -> Refusal {
+    typed(StatusCode::BAD_REQUEST, "invalid_request_error", message)
 }
 
-fn typed(status: StatusCode, kind: &str, words: &str) -> Refusal {
-    let body = json!({ "error": { "type": kind, "debug": words } });
+fn typed(status: StatusCode, kind: &str, message: &str) -> Refusal {
+    let body = json!({ "error": { "type": kind, "debug": message } });
     Box::new(super::json_response(status, &body))
 }
 
-/// The purchases the world begins with.
+/// The purchases at the simulation's start.
 pub(super) fn seeds(start: WallTime) -> Vec<Purchase> {
     let [staging, production] = &BACKENDS;
     let of = |backend: &Backend, at: usize| backend.merchants[at].uid.to_owned();

@@ -1,4 +1,4 @@
-//! When a payer pays how much: the documented rules, on whole cents (`docs/providers/pledg.md#schedules`).
+//! The payment schedule by the documented rules, in whole cents (`docs/providers/pledg.md#schedules`).
 
 use axum::http::StatusCode;
 use jiff::Span;
@@ -8,10 +8,10 @@ use serde_json::{Map, Value, json};
 use super::access::{Merchant, Plan};
 use super::{Refusal, refuse};
 
-/// More is no purchase: the documentation's largest is a hundredth of it, and the sums stay far from overflow.
+/// The largest accepted amount: the documentation's largest is a hundredth of it, and sums stay far from overflow.
 const AMOUNT_MAX: u64 = 100_000_000;
 
-/// What a simulation is asked.
+/// The parameters of a schedule simulation.
 #[derive(Debug)]
 pub(super) struct TermsQuery {
     amount: u64,
@@ -20,7 +20,7 @@ pub(super) struct TermsQuery {
 }
 
 impl TermsQuery {
-    /// Reads the body; its type is not looked at, since Pledg's own plug-ins send none.
+    /// Reads the body; ignores its content type, because Pledg's own plug-ins send none.
     pub fn read(body: &[u8]) -> Result<Self, Refusal> {
         let bad = |debug: &str| refuse(StatusCode::BAD_REQUEST, debug);
         let body: Map<String, Value> =
@@ -73,8 +73,8 @@ impl TermsQuery {
         Value::Object(schedule)
     }
 
-    /// The date of a part: whole months after the first, counted from there so that no month's end is lost on
-    /// the way; after the second, where that has a date of its own.
+    /// The date of a part: whole months after the first, counted from there so that month ends are preserved; counted from
+    /// the second, where that has its own date.
     fn date(&self, at: u64) -> Date {
         let months = |from: Date, months: u64| {
             let months = i64::try_from(months).expect("a plan has a few parts");

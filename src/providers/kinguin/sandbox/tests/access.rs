@@ -46,7 +46,7 @@ async fn the_token_call_is_a_posted_form_with_the_client_credentials_grant() {
             401,
             "invalid_client",
         ),
-        // The secret of one client is no secret of the other.
+        // One client's secret is not valid for the other.
         (
             format!(
                 "grant_type=client_credentials&client_id={OTHER_CLIENT_ID}&client_secret={CLIENT_SECRET}"
@@ -91,12 +91,12 @@ async fn each_token_call_grants_a_new_token_and_older_ones_stay_valid_until_they
     bench.set("token-life", "20s").unwrap();
     let short = bench.grant(CLIENT_ID, CLIENT_SECRET).await;
     assert_ne!(short, bench.token);
-    bench.hand.advance(Duration::from_millis(19_999));
+    bench.manual_clock.advance(Duration::from_millis(19_999));
     assert_eq!(
         bench.as_client(&short, "GET", &merchant, "").await.status,
         200
     );
-    bench.hand.advance(Duration::from_millis(1));
+    bench.manual_clock.advance(Duration::from_millis(1));
     assert_eq!(
         bench.as_client(&short, "GET", &merchant, "").await.status,
         401
@@ -221,10 +221,10 @@ async fn a_token_of_another_simulator_is_refused() {
 #[tokio::test]
 async fn a_reset_refuses_the_old_secret_and_shows_the_new_one() {
     let bench = bench().await;
-    let said = bench.event("reset-secret", CLIENT_ID).unwrap();
+    let message = bench.event("reset-secret", CLIENT_ID).unwrap();
     assert!(
-        said.contains("SANDBOX-KINGUIN-SECRET-2 from now on"),
-        "{said}"
+        message.contains("is now SANDBOX-KINGUIN-SECRET-2"),
+        "{message}"
     );
     let form = |secret: &str| {
         format!("grant_type=client_credentials&client_id={CLIENT_ID}&client_secret={secret}")
@@ -245,8 +245,8 @@ async fn a_reset_refuses_the_old_secret_and_shows_the_new_one() {
     bench
         .grant(OTHER_CLIENT_ID, "SANDBOX-KINGUIN-OTHER-SECRET-1")
         .await;
-    let said = bench.event("reset-secret", "").unwrap();
-    assert!(said.contains("SANDBOX-KINGUIN-SECRET-3"), "{said}");
+    let message = bench.event("reset-secret", "").unwrap();
+    assert!(message.contains("SANDBOX-KINGUIN-SECRET-3"), "{message}");
     assert!(bench.event("reset-secret", "nobody").is_err());
 }
 
@@ -259,7 +259,7 @@ async fn the_rate_limit_slides_and_counts_reads_and_writes_apart_for_each_client
     let (merchant, offer) = (format!("{API}/merchants"), format!("{API}/offers/{OFFER}"));
     for _ in 0..3 {
         assert_eq!(bench.get(&merchant).await.status, 200);
-        bench.hand.advance(Duration::from_secs(10));
+        bench.manual_clock.advance(Duration::from_secs(10));
     }
     let refused = bench.get(&merchant).await;
     assert_eq!((refused.status, refused.header("retry-after")), (429, None));
@@ -280,9 +280,9 @@ async fn the_rate_limit_slides_and_counts_reads_and_writes_apart_for_each_client
         "another client"
     );
     // At 30 s; the first read leaves the window at 60 s, and the second not before 70 s.
-    bench.hand.advance(Duration::from_millis(29_999));
+    bench.manual_clock.advance(Duration::from_millis(29_999));
     assert_eq!(bench.get(&merchant).await.status, 429);
-    bench.hand.advance(Duration::from_millis(1));
+    bench.manual_clock.advance(Duration::from_millis(1));
     assert_eq!(bench.get(&merchant).await.status, 200);
     assert_eq!(
         bench.get(&merchant).await.status,
@@ -300,7 +300,7 @@ async fn over_the_limit_retry_after_names_the_seconds_until_a_request_fits() {
     for _ in 0..3 {
         bench.get(&merchant).await;
     }
-    bench.hand.advance(Duration::from_millis(17_500));
+    bench.manual_clock.advance(Duration::from_millis(17_500));
     let refused = bench.get(&merchant).await;
     assert_eq!(
         (refused.status, refused.header("retry-after")),
@@ -322,7 +322,7 @@ async fn token_calls_and_public_reads_do_not_count_against_the_limit() {
     assert_eq!(bench.get(&format!("{API}/merchants")).await.status, 200);
 }
 
-/// A request as the dialect itself gets it, so that a late answer need not be waited for.
+/// Calls the simulated provider directly, so that the test need not wait for a delayed answer.
 fn request(token: &str) -> Request {
     axum::http::Request::builder()
         .uri(format!("{API}/merchants"))
@@ -334,7 +334,7 @@ fn request(token: &str) -> Request {
 // docs/providers/kinguin.md#limits
 #[test]
 fn a_delayed_call_is_answered_once_the_window_has_room() {
-    let (clock, hand) = Clock::by_hand(WallTime(1_795_316_066_000));
+    let (clock, manual_clock) = Clock::by_hand(WallTime(1_795_316_066_000));
     let simulator = Simulator::new(&Options::new(clock), None);
     let kinguin = Kinguin::default();
     kinguin.begin(&simulator, None, true).unwrap();
@@ -361,9 +361,9 @@ fn a_delayed_call_is_answered_once_the_window_has_room() {
     };
     for _ in 0..3 {
         assert_eq!(late(), None);
-        hand.advance(Duration::from_secs(5));
+        manual_clock.advance(Duration::from_secs(5));
     }
-    // At 15 s: the places of 0, 5 and 10 s are free again a minute later each.
+    // At 15 s: the calls of 0, 5 and 10 s leave the window a minute later each.
     assert_eq!(late(), Some(Duration::from_secs(45)));
     assert_eq!(late(), Some(Duration::from_secs(50)));
     assert_eq!(late(), Some(Duration::from_secs(55)));

@@ -77,9 +77,9 @@ async fn filters_and_the_summary_fit_the_data() {
         .iter()
         .map(|r| r["count"].as_i64().unwrap())
         .sum();
-    let told = summary["totalBlock"].as_i64().unwrap()
+    let result = summary["totalBlock"].as_i64().unwrap()
         + summary["totalManualVerification"].as_i64().unwrap();
-    assert_eq!(blocked, told);
+    assert_eq!(blocked, result);
 }
 
 // docs/providers/kinguin.md#offers
@@ -202,7 +202,7 @@ async fn a_patch_changes_only_what_it_names_and_updated_at_moves() {
     let bench = bench().await;
     let offer = format!("{API}/offers/{OFFER}");
     let before = bench.get(&offer).await.json();
-    bench.hand.advance(Duration::from_secs(1));
+    bench.manual_clock.advance(Duration::from_secs(1));
     let after = bench
         .write(
             "PATCH",
@@ -228,7 +228,7 @@ async fn a_patch_changes_only_what_it_names_and_updated_at_moves() {
 async fn the_calculator_answers_flat_whole_numbers_both_ways() {
     let bench = bench().await;
     let calculator = format!("{API}/offers/calculations/priceAndCommission?kpcProductId=");
-    // The second product of every world has 5 % and 15 cents.
+    // The second product has 5 % and 15 cents with every seed.
     let second = "5c9b71290000000000000002";
     for (asked, iwtr, price) in [
         ("price=10524", 10_009, 10_524),
@@ -336,8 +336,8 @@ async fn a_sale_moves_from_buying_to_delivered_and_takes_a_key() {
         seen["availableStock"].as_i64().unwrap()
     };
     let before = stock().await;
-    let said = bench.event("sale", OFFER).unwrap();
-    let id = said.split(' ').nth(1).unwrap();
+    let message = bench.event("sale", OFFER).unwrap();
+    let id = message.split(' ').nth(1).unwrap();
     bench.event("reservation", &format!("{id} BOUGHT")).unwrap();
     assert!(
         bench

@@ -11,7 +11,7 @@ const SUBSCRIPTION: &str = "/envoy2/api/v1/subscription";
 
 type Received = Arc<Mutex<Vec<(String, Value)>>>;
 
-/// A receiver that answers with these statuses in turn, the last of them from then on.
+/// A receiver that answers with these statuses in turn and then repeats the last.
 async fn receiver(statuses: &'static [u16]) -> (Server, String, Received) {
     let received = Received::default();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -50,7 +50,7 @@ impl Bench {
         .await
     }
 
-    /// Sends what is due, whoever comes first: the postman of the sandbox works, too.
+    /// Sends the due webhooks; the sandbox's own dispatcher may send some of them first.
     async fn until(&self, received: &Received, count: usize) -> Vec<(String, Value)> {
         for _ in 0..200 {
             self.sandbox.pump().await;
@@ -79,8 +79,8 @@ async fn a_change_of_state_sends_a_webhook_with_the_registered_headers_and_no_si
             .status,
         200
     );
-    let said = bench.event("sale", OFFER).unwrap();
-    let id = said.split(' ').nth(1).unwrap();
+    let message = bench.event("sale", OFFER).unwrap();
+    let id = message.split(' ').nth(1).unwrap();
     for state in ["BOUGHT", "DELIVERED"] {
         bench
             .until(&received, if state == "BOUGHT" { 1 } else { 2 })
@@ -119,15 +119,15 @@ async fn a_refused_webhook_is_retried_at_once_and_five_minutes_later() {
     bench.subscribe(&url, &["reserve"]).await;
     bench.event("sale", OFFER).unwrap();
     bench.until(&received, 2).await;
-    bench.hand.advance(Duration::from_secs(299));
+    bench.manual_clock.advance(Duration::from_secs(299));
     assert_eq!(
         bench.sandbox.pump().await,
         0,
         "not before five minutes have passed"
     );
-    bench.hand.advance(Duration::from_secs(1));
+    bench.manual_clock.advance(Duration::from_secs(1));
     bench.until(&received, 3).await;
-    bench.hand.advance(Duration::from_mins(30));
+    bench.manual_clock.advance(Duration::from_mins(30));
     assert_eq!(bench.sandbox.pump().await, 0);
     assert_eq!(received.lock().unwrap().len(), 3, "given up");
     let log = bench.get("/envoy2/api/v1/requests").await.json();
@@ -195,12 +195,12 @@ async fn without_a_subscription_webhooks_go_to_the_callback_url_with_the_chosen_
         let seen = bench.until(&received, count).await;
         seen[count - more..].to_vec()
     };
-    let said = bench.event("sale", "").unwrap();
+    let message = bench.event("sale", "").unwrap();
     let seen = after(1).await;
     assert_eq!(seen[0].0, WEBHOOK_SECRET);
     assert!(
-        said.contains(seen[0].1["reservationId"].as_str().unwrap()),
-        "{said}"
+        message.contains(seen[0].1["reservationId"].as_str().unwrap()),
+        "{message}"
     );
     for (fault, headers) in [
         (
@@ -230,13 +230,13 @@ async fn without_a_subscription_webhooks_go_to_the_callback_url_with_the_chosen_
             .unwrap_err()
             .contains("no-header")
     );
-    // Whoever subscribes to some events gets those alone.
+    // A subscription to some events gets only those.
     bench.subscribe(&url, &["reserve"]).await;
     assert!(
         bench
             .event("chat", "hello")
             .unwrap()
-            .contains("nothing goes out")
+            .contains("no webhook sent")
     );
     bench.event("order", "").unwrap();
     bench.event("sale", "").unwrap();
@@ -251,7 +251,7 @@ async fn webhooks_go_to_this_machine_only_and_need_valid_headers() {
         bench
             .event("chat", "hello")
             .unwrap()
-            .contains("nothing goes out")
+            .contains("no webhook sent")
     );
     for url in [
         "http://example.com/hook",

@@ -1,4 +1,5 @@
-//! The callbacks of Kongregate's simulator, and what a game's answers to orders lead to (`docs/providers/kongregate.md#callbacks`).
+//! The callbacks of Kongregate's simulator, and the effect of a game's answers to orders
+//! (`docs/providers/kongregate.md#callbacks`).
 
 use std::sync::{Arc, Mutex};
 
@@ -11,15 +12,15 @@ use crate::callbacks::{CallbackSecrets, Inbound, ParsedCallback, Refusal};
 use crate::domain::{PlayerId, Secret, Subject};
 use crate::http_server::{self, Limits, Outcome, Server, text};
 use crate::providers::kongregate::callback::{INVENTORY, ORDER_PLACED, ORDER_REQUEST, SPEC};
-use crate::providers::kongregate::sandbox::post::provider_time;
+use crate::providers::kongregate::sandbox::webhooks::provider_time;
 
 /// What the game's own server answers: a status and a body, or nothing at all.
 type Answer = Option<(u16, &'static str)>;
 
-/// What it answers to an order that is placed, and to all else.
+/// Its answers to a placed order, and to everything else.
 type Answers = Arc<Mutex<[Answer; 2]>>;
 
-/// A sandbox whose callbacks come to a receiver.
+/// A sandbox whose callbacks go to a test receiver.
 struct Posted {
     bench: Bench,
     received: Arc<Mutex<Vec<http_server::Request>>>,
@@ -36,7 +37,7 @@ impl Posted {
         let (keeps, says) = (received.clone(), answers.clone());
         let server = Server::start(listener, Limits::default(), move |request| {
             let [placed, other] = *says.lock().unwrap();
-            let kind = judged(&request).map(|told| told.kind);
+            let kind = judged(&request).map(|callback| callback.kind);
             let is_placed = kind.as_deref() == Ok(ORDER_PLACED);
             let answer = if is_placed { placed } else { other };
             keeps.lock().unwrap().push(request);
@@ -62,13 +63,13 @@ impl Posted {
         *self.answers.lock().unwrap() = [answer; 2];
     }
 
-    /// What has come since last asked. The sandbox's own postman may have been first.
+    /// The callbacks received since the last call. The sandbox's own dispatcher may have sent some first.
     async fn taken(&self) -> Vec<http_server::Request> {
         self.bench.sandbox.pump().await;
         std::mem::take(&mut *self.received.lock().unwrap())
     }
 
-    /// What comes of an event.
+    /// The callbacks that an event causes.
     async fn event(&self, event: &str, subject: &str) -> Vec<http_server::Request> {
         self.bench.event(event, subject).unwrap();
         self.taken().await
@@ -83,7 +84,7 @@ fn fields(request: &http_server::Request) -> Vec<(String, String)> {
     serde_urlencoded::from_bytes(request.body()).unwrap()
 }
 
-/// What the receiver makes of it.
+/// The receiver's verdict on a callback.
 fn judged(request: &http_server::Request) -> Result<ParsedCallback, Refusal> {
     let mut held = CallbackSecrets::default();
     held.secrets.insert("api_key", Secret::new(API_KEY));
@@ -99,9 +100,9 @@ fn judged(request: &http_server::Request) -> Result<ParsedCallback, Refusal> {
 #[tokio::test]
 async fn a_changed_inventory_sends_one_callback_in_plain_fields() {
     let posted = Posted::new().await;
-    let came = posted.event("buy", "1001 tea-tin").await;
-    let [request] = &came[..] else {
-        panic!("one callback: {came:?}");
+    let received = posted.event("buy", "1001 tea-tin").await;
+    let [request] = &received[..] else {
+        panic!("one callback: {received:?}");
     };
     assert_eq!(request.method(), Method::POST);
     let kind = &request.headers()["content-type"];
@@ -116,9 +117,9 @@ async fn a_changed_inventory_sends_one_callback_in_plain_fields() {
     ];
     let wanted = wanted.map(|(name, value)| (name.to_owned(), value.to_owned()));
     assert_eq!(fields(request), wanted);
-    let told = judged(request).unwrap();
-    assert_eq!(told.subject, Some(Subject::Player(PlayerId(1001))));
-    // One attempt: a failure is the end of it.
+    let callback = judged(request).unwrap();
+    assert_eq!(callback.subject, Some(Subject::Player(PlayerId(1001))));
+    // One attempt: a failed callback is not repeated.
     posted.says(Some((500, "")));
     assert_eq!(posted.event("change-inventory", "1001").await.len(), 1);
     posted.bench.pass(24 * 60 * 60);
@@ -131,14 +132,14 @@ async fn a_changed_inventory_sends_one_callback_in_plain_fields() {
         "a use changes the inventory, too"
     );
     posted.bench.set("callback-fault", "wrong-key").unwrap();
-    let came = posted.event("give", "1002 sea-chart").await;
+    let received = posted.event("give", "1002 sea-chart").await;
     let refused = Refusal::Refused("the key is not this game's".into());
-    assert_eq!(judged(&came[0]), Err(refused));
+    assert_eq!(judged(&received[0]), Err(refused));
     posted.bench.set("callback-fault", "duplicate").unwrap();
-    let came = posted.event("give", "1002 sea-chart").await;
+    let received = posted.event("give", "1002 sea-chart").await;
     assert_eq!(
-        judged(&came[0]).unwrap().dedup,
-        judged(&came[1]).unwrap().dedup
+        judged(&received[0]).unwrap().dedup,
+        judged(&received[1]).unwrap().dedup
     );
     posted.bench.set("callback-fault", "none").unwrap();
     for (way, proof) in [
@@ -147,10 +148,10 @@ async fn a_changed_inventory_sends_one_callback_in_plain_fields() {
         ("plain", "the key"),
     ] {
         posted.bench.set("inventory-events", way).unwrap();
-        let came = posted.event("change-inventory", "1001").await;
-        let told = judged(&came[0]).unwrap();
+        let received = posted.event("change-inventory", "1001").await;
+        let callback = judged(&received[0]).unwrap();
         assert_eq!(
-            (told.kind.as_str(), told.proof, told.asks),
+            (callback.kind.as_str(), callback.proof, callback.asks),
             (INVENTORY, proof, true)
         );
     }
@@ -195,8 +196,8 @@ fn the_providers_time_has_its_offset_in_summer_and_winter() {
 async fn a_faulty_signed_request_is_refused_with_its_reason_and_a_valid_one_accepted() {
     let posted = Posted::new().await;
     for (fault, words) in [
-        ("bad-signature", "not made with this game's key"),
-        ("wrong-key", "not made with this game's key"),
+        ("bad-signature", "does not match these bytes"),
+        ("wrong-key", "does not match these bytes"),
         ("algorithm-none", "`none`"),
         ("algorithm-sha1", "`HMAC-SHA1`"),
         ("padded", "unpadded"),
@@ -205,16 +206,16 @@ async fn a_faulty_signed_request_is_refused_with_its_reason_and_a_valid_one_acce
         ("not-json", "JSON object"),
     ] {
         posted.bench.set("callback-fault", fault).unwrap();
-        let came = posted.event("order", "1001 sword").await;
-        let Err(Refusal::Refused(why)) = judged(&came[0]) else {
+        let received = posted.event("order", "1001 sword").await;
+        let Err(Refusal::Refused(why)) = judged(&received[0]) else {
             panic!("{fault} is accepted");
         };
         assert!(why.contains(words), "{fault}: {why}");
-        // On a plain event, too: its key is right, and does not save it.
+        // On a plain event, too: a valid key does not outweigh a bad signature.
         if fault != "wrong-key" {
-            let came = posted.event("change-inventory", "1001").await;
+            let received = posted.event("change-inventory", "1001").await;
             assert!(
-                matches!(judged(&came[0]), Err(Refusal::Refused(_))),
+                matches!(judged(&received[0]), Err(Refusal::Refused(_))),
                 "{fault}"
             );
         }
@@ -224,12 +225,12 @@ async fn a_faulty_signed_request_is_refused_with_its_reason_and_a_valid_one_acce
         ("unknown-event", "the key"),
         ("unknown-signed-event", "a signature"),
     ] {
-        let came = posted.event(event, "1001").await;
-        let told = judged(&came[0]).unwrap();
-        assert_eq!((told.proof, told.asks), (proof, false));
+        let received = posted.event(event, "1001").await;
+        let callback = judged(&received[0]).unwrap();
+        assert_eq!((callback.proof, callback.asks), (proof, false));
     }
-    let came = posted.event("order", "1001 sword 1002").await;
-    let signed = &fields(&came[0])[0].1;
+    let received = posted.event("order", "1001 sword 1002").await;
+    let signed = &fields(&received[0])[0].1;
     let key = Secret::new(API_KEY);
     let payload = crate::providers::kongregate::signed::verify(&key, signed).unwrap();
     let names: Vec<&String> = payload.keys().collect();
@@ -256,7 +257,7 @@ async fn what_waits_for_an_address_is_bounded_and_forgotten_with_its_order() {
         options.callback_urls.insert("kongregate".into(), nobody);
     })
     .await;
-    // On the one thread of this test the postman does not run meanwhile.
+    // This test has one thread, so the dispatcher does not run meanwhile.
     for _ in 0..230 {
         bench.event("order", "1001 sword").unwrap();
     }
@@ -278,7 +279,7 @@ async fn an_order_is_charged_only_if_the_game_answers_completed() {
     const OFFER: &str = r#"{"items":[{"name":"Sword","description":"Sharp","price":7,"image_url":"https://x.example/s.png"},{"name":"Sheath","description":"For it","price":0,"image_url":"https://x.example/t.png"}]}"#;
     let posted = Posted::new().await;
     let kreds = async |id: u64| posted.bench.player(id).await["kreds"].as_u64().unwrap();
-    // A request that is not answered with an offer is the end of the order.
+    // Without a price in the answer the order ends.
     for (answer, why) in [
         (Some((200, "")), "not JSON"),
         (Some((200, "{}")), "no list of items"),
@@ -295,21 +296,21 @@ async fn an_order_is_charged_only_if_the_game_answers_completed() {
                 200,
                 r#"{"items":[{"name":"A","description":"B","price":"1","image_url":"u"}]}"#,
             )),
-            "no whole number",
+            "not a whole number",
         ),
         (
             Some((
                 200,
                 r#"{"items":[{"name":"A","description":"B","price":1.5,"image_url":"u"}]}"#,
             )),
-            "no whole number",
+            "not a whole number",
         ),
         (
             Some((
                 200,
                 r#"{"items":[{"name":"A","description":"B","price":-1,"image_url":"u"}]}"#,
             )),
-            "no whole number",
+            "not a whole number",
         ),
         (
             Some((
@@ -318,22 +319,22 @@ async fn an_order_is_charged_only_if_the_game_answers_completed() {
             )),
             "less than 99999 Kreds",
         ),
-        (Some((503, OFFER)), "another status"),
+        (Some((503, OFFER)), "does not have status 200"),
         (None, "did not answer"),
     ] {
         posted.says(answer);
         if answer.is_none() {
             posted.bench.set("patience", "20ms").unwrap();
         }
-        let came = posted.event("order", "1001 sword").await;
-        assert_eq!(judged(&came[0]).unwrap().kind, ORDER_REQUEST);
+        let received = posted.event("order", "1001 sword").await;
+        assert_eq!(judged(&received[0]).unwrap().kind, ORDER_REQUEST);
         assert!(posted.taken().await.is_empty(), "{answer:?}");
         let orders = posted.orders().await;
         let state = orders.as_array().unwrap().last().unwrap()["state"].clone();
         assert!(state.as_str().unwrap().contains(why), "{answer:?}: {state}");
     }
     posted.bench.set("patience", "5s").unwrap();
-    // An offer, and then how the game closes it.
+    // A price, and then the game's answer to the placed order.
     let before = kreds(1001).await;
     for (placed, charged, state) in [
         (Some((200, r#"{"state":"canceled"}"#)), 0, "canceled"),
@@ -343,32 +344,39 @@ async fn an_order_is_charged_only_if_the_game_answers_completed() {
             "neither completed nor canceled",
         ),
         (Some((200, "completed")), 0, "not JSON"),
-        (Some((500, r#"{"state":"completed"}"#)), 0, "another status"),
+        (
+            Some((500, r#"{"state":"completed"}"#)),
+            0,
+            "does not have status 200",
+        ),
         (
             Some((200, r#"{"state":"completed"}"#)),
             7,
-            "completed; 7 Kreds",
+            "completed; charged 7 Kreds",
         ),
     ] {
         *posted.answers.lock().unwrap() = [placed, Some((200, OFFER))];
-        let mut came = posted.event("order", "1001 sword 1002").await;
-        came.extend(posted.taken().await);
-        let kinds: Vec<String> = came.iter().map(|one| judged(one).unwrap().kind).collect();
+        let mut received = posted.event("order", "1001 sword 1002").await;
+        received.extend(posted.taken().await);
+        let kinds: Vec<String> = received
+            .iter()
+            .map(|one| judged(one).unwrap().kind)
+            .collect();
         assert_eq!(kinds, [ORDER_REQUEST, ORDER_PLACED]);
         assert_eq!(before - kreds(1001).await, charged, "{placed:?}");
         let orders = posted.orders().await;
         let order = orders.as_array().unwrap().last().unwrap();
-        let said = order["state"].as_str().unwrap();
-        assert!(said.contains(state), "{placed:?}: {said}");
-        // Once more, as a provider that was not sure might: nothing is charged twice.
+        let shown = order["state"].as_str().unwrap();
+        assert!(shown.contains(state), "{placed:?}: {shown}");
+        // A repeated callback: the player is not charged twice.
         let id = PaymentId::new(order["id"].to_string()).unwrap();
         let again = simulate::Command::RepeatCallback(id);
         posted.bench.sandbox.command(&again).unwrap();
-        let came = posted.taken().await;
-        assert_eq!(judged(&came[0]).unwrap().kind, ORDER_PLACED);
+        let received = posted.taken().await;
+        assert_eq!(judged(&received[0]).unwrap().kind, ORDER_PLACED);
         assert_eq!(before - kreds(1001).await, charged, "{placed:?}");
     }
-    // Who uploaded the game pays nothing.
+    // The game's uploader pays nothing.
     let own = kreds(1005).await;
     posted.event("order", "1005 sword").await;
     posted.taken().await;

@@ -8,7 +8,7 @@ use super::*;
 #[tokio::test]
 async fn every_documented_call_is_answered_below_a_prefix_by_form_and_json() {
     let bench = Bench::new().await;
-    // In the order in which one makes what the next needs.
+    // In an order in which each call creates what the next needs.
     for call in &CATALOGUE {
         let mut path = call.path.to_owned();
         let mut query = Vec::new();
@@ -100,21 +100,21 @@ async fn authenticate_refuses_missing_parameters_and_wrong_credentials_in_the_do
     );
     const WRONG: (u64, &str) = (403, "Invalid credentials");
     let bench = Bench::new().await;
-    let good = format!("user_id=1001&game_auth_token={TOKEN_1001}&{KEY}");
+    let valid = format!("user_id=1001&game_auth_token={TOKEN_1001}&{KEY}");
     let answer = bench
-        .get(&format!("/authenticate.json?{good}"))
+        .get(&format!("/authenticate.json?{valid}"))
         .await
         .json();
     let wanted = json!({ "success": true, "username": "PaperLantern", "user_id": 1001 });
     assert_eq!(answer, wanted);
     for (query, wanted) in [
-        (good.replace("user_id=1001", "user_id="), MISSING),
-        (good.replace("game_auth_token", "token"), MISSING),
-        (good.replace(KEY, "api_key=+"), MISSING),
-        (good.replace("1001&", "1002&"), WRONG),
-        (good.replace("1001&", "x&"), WRONG),
-        (good.replace("-1001-1", "-1001-2"), WRONG),
-        (good.replace(KEY, "api_key=wrong"), WRONG),
+        (valid.replace("user_id=1001", "user_id="), MISSING),
+        (valid.replace("game_auth_token", "token"), MISSING),
+        (valid.replace(KEY, "api_key=+"), MISSING),
+        (valid.replace("1001&", "1002&"), WRONG),
+        (valid.replace("1001&", "x&"), WRONG),
+        (valid.replace("-1001-1", "-1001-2"), WRONG),
+        (valid.replace(KEY, "api_key=wrong"), WRONG),
     ] {
         let answer = bench
             .get(&format!("/authenticate.json?{query}"))
@@ -217,18 +217,18 @@ async fn each_use_counts_once_and_a_used_up_item_leaves_the_list() {
 #[tokio::test]
 async fn a_changed_password_ends_the_players_token() {
     let bench = Bench::new().await;
-    let asked = |token: &str| format!("/authenticate.json?user_id=1001&game_auth_token={token}");
-    assert_eq!(bench.keyed(&asked(TOKEN_1001)).await["success"], true);
-    let said = bench.event("change-password", "paperlantern").unwrap();
-    assert!(!said.contains("SANDBOX-TOKEN"), "{said}");
-    let old = bench.keyed(&asked(TOKEN_1001)).await;
+    let target = |token: &str| format!("/authenticate.json?user_id=1001&game_auth_token={token}");
+    assert_eq!(bench.keyed(&target(TOKEN_1001)).await["success"], true);
+    let message = bench.event("change-password", "paperlantern").unwrap();
+    assert!(!message.contains("SANDBOX-TOKEN"), "{message}");
+    let old = bench.keyed(&target(TOKEN_1001)).await;
     assert_eq!(failure(&old), (403, "Invalid credentials"));
     assert_eq!(
-        bench.keyed(&asked("SANDBOX-TOKEN-1001-2")).await["success"],
+        bench.keyed(&target("SANDBOX-TOKEN-1001-2")).await["success"],
         true
     );
     bench.event("rename", "1001 InkLantern").unwrap();
-    let renamed = bench.keyed(&asked("SANDBOX-TOKEN-1001-2")).await;
+    let renamed = bench.keyed(&target("SANDBOX-TOKEN-1001-2")).await;
     assert_eq!(renamed["username"], "InkLantern");
     for bad in ["1001 TinCompass", "1001 x", "1001", "77 Somebody"] {
         assert!(bench.event("rename", bad).is_err(), "{bad}");
@@ -334,7 +334,7 @@ async fn scores_are_listed_by_scope_and_joined_by_the_statistics_kind() {
         counts.push(list["page_count"].as_u64().unwrap());
     }
     assert_eq!(counts, [1, 2]);
-    // Two posts each: the first counts whole, the second by the statistic's kind.
+    // Two posts each: the first sets the value, the second applies the statistic's kind.
     for values in [[50, 100, 7, 3], [40, 200, 5, 4]] {
         let [high, lap, rank, lanterns] = values;
         let form = format!(
@@ -355,7 +355,7 @@ async fn scores_are_listed_by_scope_and_joined_by_the_statistics_kind() {
         let list = bench.get(&target).await.json();
         assert_eq!(list["lifetime_scores"][0]["score"], wanted, "{statistic}");
     }
-    // The next day begins anew; what is of all time stays.
+    // The next day starts at zero; the lifetime value stays.
     bench.pass(24 * 60 * 60);
     let today = bench.get("/high_scores/daily/7004.json").await.json();
     assert_eq!(today["daily_scores"], json!([]));
@@ -422,32 +422,32 @@ async fn downtime_blank_answers_and_undocumented_fields_can_be_switched_on() {
 #[tokio::test]
 async fn no_key_or_token_is_saved_or_shown_but_on_the_start_page() {
     let folder = tempfile::tempdir().unwrap();
-    let kept = folder.path().join("kept.json");
+    let saved = folder.path().join("kept.json");
     let bench = Bench::with(|options| {
-        options.keep = Some(kept.clone());
+        options.state_file = Some(saved.clone());
         options
             .callback_urls
             .insert("kongregate".into(), "http://127.0.0.1:9/".into());
     })
     .await;
-    let mut told = Vec::new();
+    let mut responses = Vec::new();
     for (event, subject) in [
         ("buy", "1001 lamp-oil"),
         ("change-password", "1001"),
         ("order", "1001 sword"),
         ("unknown-signed-event", "1001"),
     ] {
-        told.push(bench.event(event, subject).unwrap());
+        responses.push(bench.event(event, subject).unwrap());
     }
-    told.push(bench.simulator().await.to_string());
-    told.push(std::fs::read_to_string(&kept).unwrap());
-    for text in told {
+    responses.push(bench.simulator().await.to_string());
+    responses.push(std::fs::read_to_string(&saved).unwrap());
+    for text in responses {
         assert!(
             !text.contains(API_KEY) && !text.contains("SANDBOX-TOKEN"),
             "{text}"
         );
     }
-    // The page for newcomers names the one player's first token, so that `player auth` can be tried.
+    // The start page shows one player's first token, so that users can try `player auth`.
     let index = bench.raw("GET", "/", "", "").await.unwrap();
     assert!(index.body.contains(TOKEN_1001) && index.body.contains(API_KEY));
 }
@@ -455,11 +455,11 @@ async fn no_key_or_token_is_saved_or_shown_but_on_the_start_page() {
 #[tokio::test]
 async fn a_restart_goes_on_and_another_seed_makes_other_players() {
     let folder = tempfile::tempdir().unwrap();
-    let kept = folder.path().join("kept.json");
+    let saved = folder.path().join("kept.json");
     let keep = |seed| {
-        let kept = kept.clone();
+        let saved = saved.clone();
         move |options: &mut Options| {
-            options.keep = Some(kept);
+            options.state_file = Some(saved);
             options.seed = seed;
         }
     };

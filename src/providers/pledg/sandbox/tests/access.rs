@@ -8,8 +8,8 @@ const BODY: &str = r#"{"amount_cents":200,"created":"2021-12-17"}"#;
 #[tokio::test]
 async fn only_the_documented_token_call_grants_a_token() {
     let bench = bench().await;
-    let good = format!("{FORM}{}", pair(API_KEY, API_SECRET));
-    let granted = bench.post("/api/token", &good, GRANT).await;
+    let valid = format!("{FORM}{}", pair(API_KEY, API_SECRET));
+    let granted = bench.post("/api/token", &valid, GRANT).await;
     assert_eq!(granted.status, 200);
     let answer = granted.json();
     assert_eq!(answer["token_type"], "Bearer");
@@ -23,7 +23,7 @@ async fn only_the_documented_token_call_grants_a_token() {
     assert!(STANDARD.encode(format!("{API_KEY}:{API_SECRET}")).len() <= 76);
     assert_eq!(token.split('.').count(), 3);
 
-    let got = bench.send("GET", "/api/token", &good, "").await;
+    let got = bench.send("GET", "/api/token", &valid, "").await;
     assert_eq!((got.status, got.header("allow")), (405, Some("POST")));
     for body in [
         "",
@@ -31,9 +31,9 @@ async fn only_the_documented_token_call_grants_a_token() {
         "grant_type=client_credentials&scope=all",
         "grant_type=client_credentials\n",
     ] {
-        let seen = bench.post("/api/token", &good, body).await;
-        let told = (seen.status, seen.json());
-        assert_eq!(told, (400, json!({ "error": "unsupported_grant_type" })));
+        let seen = bench.post("/api/token", &valid, body).await;
+        let result = (seen.status, seen.json());
+        assert_eq!(result, (400, json!({ "error": "unsupported_grant_type" })));
     }
     let untyped = pair(API_KEY, API_SECRET);
     assert_eq!(bench.post("/api/token", &untyped, GRANT).await.status, 400);
@@ -55,9 +55,9 @@ async fn only_the_documented_token_call_grants_a_token() {
         }),
     ] {
         let seen = bench.post("/api/token", &headers, GRANT).await;
-        let told = (seen.status, seen.json());
+        let result = (seen.status, seen.json());
         assert_eq!(
-            told,
+            result,
             (401, json!({ "error": "invalid_client" })),
             "{headers}"
         );

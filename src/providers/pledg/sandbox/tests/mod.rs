@@ -1,4 +1,4 @@
-//! Pledg's simulator over real loopback HTTP, with a hand-driven clock.
+//! Pledg's simulator over real loopback HTTP, with a manual clock.
 
 mod access;
 mod notice;
@@ -28,7 +28,7 @@ const MERCHANT: &str = "mer_00000000-0000-4000-8000-000000000001";
 /// Of the other environment.
 const PRODUCTION: &str = "mer_00000000-0000-4000-8000-000000000101";
 
-/// The provider's own calls on the bench of all of them.
+/// The provider's calls on the shared test bench.
 struct Bench(testing::Bench);
 
 impl Deref for Bench {

@@ -14,7 +14,7 @@ const BACK: &str = "mer_00000000-0000-4000-8000-000000000002";
 const UNSIGNED: &str = "mer_00000000-0000-4000-8000-000000000003";
 const AT: WallTime = WallTime(1_795_316_066_000);
 
-/// A shop that takes notifications, and what it was sent.
+/// A shop that receives notifications, and records them.
 struct Shop {
     server: Server,
     seen: Arc<Mutex<Vec<Value>>>,
@@ -58,7 +58,7 @@ struct Both {
 }
 
 async fn both() -> Both {
-    // The world stands still, so that only the tests' own rounds send.
+    // Simulated time stands still, so that only the test itself sends.
     let bench = bench_with(|options| options.speed = 0).await;
     Both {
         bench,
@@ -81,7 +81,7 @@ impl Both {
         assert_eq!(made.status, 200, "{made:?}");
     }
 
-    /// What arrives when this happens.
+    /// The notifications that arrive after this event.
     async fn after(&self, event: &str, subject: &str) -> Vec<Value> {
         self.bench.event(event, subject).unwrap();
         self.arrived().await
@@ -196,8 +196,8 @@ async fn notifications_go_to_this_machine_only() {
         assert_eq!(both.bench.buy(&order).await.status, 200);
         assert_eq!(both.bench.sandbox.pump().await, 0);
     }
-    let said = both.bench.event("pay", "R-1").unwrap();
-    assert!(said.contains("no notification"), "{said}");
+    let message = both.bench.event("pay", "R-1").unwrap();
+    assert!(message.contains("no notification"), "{message}");
     assert_eq!(both.bench.sandbox.pump().await, 0);
 }
 
@@ -221,7 +221,7 @@ async fn a_purchase_without_an_address_is_notified_at_the_callback_url() {
     let seen = shop.taken();
     assert_eq!(opened(&seen[0]).unwrap()["reference"], "R-1");
     assert_eq!(opened(&seen[1]).unwrap()["purchase_state"], "SCORING_KO");
-    // What names an address of its own is told there alone.
+    // A purchase with its own URL is notified only there.
     let own = Shop::open().await;
     let mut order = order("R-3", MERCHANT);
     order["data"]["paymentNotificationUrl"] = own.url().into();

@@ -38,8 +38,8 @@ async fn signed_data_makes_a_purchase() {
 #[tokio::test]
 async fn any_other_signature_is_refused() {
     let bench = bench().await;
-    let good = signed(&order("R-1", MERCHANT), MERCHANT_SECRET);
-    let parts: Vec<&str> = good.split('.').collect();
+    let valid = signed(&order("R-1", MERCHANT), MERCHANT_SECRET);
+    let parts: Vec<&str> = valid.split('.').collect();
     let headed = |alg: &str| {
         let header = json!({ "typ": "JWT", "alg": alg }).to_string();
         URL_SAFE_NO_PAD.encode(header)
@@ -57,13 +57,13 @@ async fn any_other_signature_is_refused() {
             format!("{}.{other_bytes}.{}", parts[0], parts[2]),
             "signature",
         ),
-        (format!("{good}."), "three parts"),
+        (format!("{valid}."), "three parts"),
         (String::new(), "three parts"),
         (
             signed(&order("R-1", MERCHANT), "another secret"),
             "signature",
         ),
-        // Of production, whose secret is good there alone.
+        // Of production, whose secret is valid only there.
         (
             signed(&order("R-1", PRODUCTION), MERCHANT_SECRET),
             "signature",
@@ -113,13 +113,13 @@ async fn missing_wrong_or_unsigned_data_is_refused() {
         ),
     ] {
         let seen = bench.buy(&bad).await;
-        let told = (seen.status, error_type(&seen));
-        assert_eq!(told, (400, "invalid_request_error".into()), "{bad}");
+        let result = (seen.status, error_type(&seen));
+        assert_eq!(result, (400, "invalid_request_error".into()), "{bad}");
         assert!(debug(&seen).contains(word), "{word}: {seen:?}");
     }
     let unknown = bench.buy(&order("R-1", "mer_unknown")).await;
-    let told = (unknown.status, error_type(&unknown));
-    assert_eq!(told, (404, "invalid_merchant_uid".into()));
+    let result = (unknown.status, error_type(&unknown));
+    assert_eq!(result, (404, "invalid_merchant_uid".into()));
 
     let body = order("R-1", MERCHANT).to_string();
     let unsigned = bench.post("/api/purchase_link/", "", &body).await;
@@ -162,12 +162,12 @@ async fn a_purchase_is_paid_refused_or_abandoned_once() {
     ] {
         bench.buy(&order(reference, MERCHANT)).await;
         assert!(bench.event("refuse", &format!("{reference} SOON")).is_err());
-        let said = bench.event(event, subject).unwrap();
-        assert!(said.contains(state), "{said}");
+        let message = bench.event(event, subject).unwrap();
+        assert!(message.contains(state), "{message}");
         assert_eq!(bench.purchase(reference).await["state"], state);
         for again in ["pay", "refuse", "abandon"] {
-            let said = bench.event(again, reference).unwrap_err();
-            assert!(said.contains(state), "{said}");
+            let message = bench.event(again, reference).unwrap_err();
+            assert!(message.contains(state), "{message}");
         }
     }
     assert!(bench.event("pay", "R-99").is_err());
@@ -176,7 +176,7 @@ async fn a_purchase_is_paid_refused_or_abandoned_once() {
 
 // docs/providers/pledg.md#simulator
 #[tokio::test]
-async fn a_references_ending_decides_what_becomes_of_its_purchase() {
+async fn a_references_ending_decides_the_outcome_of_its_purchase() {
     let bench = bench().await;
     for (reference, state) in [
         ("A-PAID", "PAID"),
@@ -185,7 +185,7 @@ async fn a_references_ending_decides_what_becomes_of_its_purchase() {
         ("A-1", "CREATED"),
         ("A-_KO", "CREATED"),
     ] {
-        // Tried twice: the one given up on has its script too.
+        // Two purchases: the abandoned one has a script, too.
         for _ in 0..2 {
             assert_eq!(bench.buy(&order(reference, MERCHANT)).await.status, 200);
         }

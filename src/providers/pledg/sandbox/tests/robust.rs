@@ -10,8 +10,8 @@ const BODY: &str = r#"{"amount_cents":200,"created":"2021-12-17"}"#;
 async fn faults_apply_to_every_call() {
     let bench = bench().await;
     let open = format!("/api/users/me/merchants/{MERCHANT}/simulate_payment_schedule");
-    let good = format!("{FORM}{}", pair(API_KEY, API_SECRET));
-    let play = |fault| bench.sandbox.command(&Command::SetFault(fault)).unwrap();
+    let valid = format!("{FORM}{}", pair(API_KEY, API_SECRET));
+    let controls = |fault| bench.sandbox.command(&Command::SetFault(fault)).unwrap();
     for (fault, status) in [
         (
             Fault::TooManyRequests {
@@ -24,8 +24,8 @@ async fn faults_apply_to_every_call() {
         (Fault::Latency(Duration::from_millis(5)), 200),
         (Fault::None, 200),
     ] {
-        play(fault);
-        let token = bench.post("/api/token", &good, GRANT).await;
+        controls(fault);
+        let token = bench.post("/api/token", &valid, GRANT).await;
         let schedule = bench.post(&open, "", BODY).await;
         assert_eq!(
             (token.status, schedule.status),
@@ -42,7 +42,7 @@ async fn faults_apply_to_every_call() {
             assert!(schedule.body.starts_with("<!DOCTYPE html>"));
         }
     }
-    play(Fault::TornBody);
+    controls(Fault::TornBody);
     let torn = bench.post(&open, "", BODY).await;
     assert!(serde_json::from_str::<Value>(&torn.body).is_err());
 }
@@ -53,7 +53,7 @@ async fn secrets_and_tokens_are_never_shown() {
     let token = bench.token().await;
     let login = pair(DASHBOARD_USER, DASHBOARD_PASSWORD);
     let wrong = format!("{FORM}{}", pair(API_KEY, "SANDBOX-WRONG-SECRET"));
-    let told = [
+    let result = [
         bench.state().await.to_string(),
         bench.send("GET", "/", "", "").await.body,
         bench.post("/api/token", &wrong, GRANT).await.body,
@@ -70,7 +70,7 @@ async fn secrets_and_tokens_are_never_shown() {
         "SANDBOX-WRONG-SECRET",
         BACKENDS[1].secret,
     ];
-    for (at, text) in told.iter().enumerate() {
+    for (at, text) in result.iter().enumerate() {
         assert!(!text.is_empty());
         for secret in secrets {
             assert!(!text.contains(secret), "{at}: {text}");
@@ -81,19 +81,19 @@ async fn secrets_and_tokens_are_never_shown() {
 #[tokio::test]
 async fn what_was_bought_survives_a_restart_and_tokens_do_not() {
     let folder = tempfile::tempdir().unwrap();
-    let keep = folder.path().join("world.json");
-    let kept = |options: &mut Options| options.keep = Some(keep.clone());
-    let first = bench_with(kept).await;
+    let state_file = folder.path().join("world.json");
+    let saved = |options: &mut Options| options.state_file = Some(state_file.clone());
+    let first = bench_with(saved).await;
     first.buy(&order("R-1", MERCHANT)).await;
     first.event("pay", "R-1").unwrap();
     first.event("abandon", "ORDER-3003").unwrap();
     let token = first.token().await;
     let uid = first.purchase("R-1").await["uid"].clone();
     first.0.sandbox.stop().await;
-    let text = std::fs::read_to_string(&keep).unwrap();
+    let text = std::fs::read_to_string(&state_file).unwrap();
     assert!(!text.contains(&token) && !text.contains("THAT-PROTECTS-NOTHING"));
 
-    let second = bench_with(kept).await;
+    let second = bench_with(saved).await;
     assert_eq!(second.purchase("R-1").await["uid"], uid);
     assert_eq!(second.purchase("R-1").await["state"], "PAID");
     assert_eq!(second.purchase("ORDER-3003").await["state"], "ABANDONED");
@@ -110,7 +110,7 @@ async fn what_was_bought_survives_a_restart_and_tokens_do_not() {
     second.0.sandbox.stop().await;
 
     let another = bench_with(|options| {
-        options.keep = Some(keep.clone());
+        options.state_file = Some(state_file.clone());
         options.seed = 2;
     });
     let another = another.await;
@@ -126,8 +126,8 @@ async fn what_was_bought_survives_a_restart_and_tokens_do_not() {
 async fn tokens_are_revoked_at_once() {
     let bench = bench().await;
     let token = bench.token().await;
-    let said = bench.event("revoke-tokens", "").unwrap();
-    assert!(said.starts_with('1'), "{said}");
+    let message = bench.event("revoke-tokens", "").unwrap();
+    assert!(message.ends_with(": 1"), "{message}");
     assert_eq!(
         bench
             .simulate(MERCHANT, &carrying(&token), BODY)

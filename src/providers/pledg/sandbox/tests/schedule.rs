@@ -26,12 +26,12 @@ async fn a_schedule_is_as_documented_on_both_paths() {
     let seen = bench.post(&open("merchants", MERCHANT), "", body).await;
     assert_eq!((seen.status, seen.json()), (200, documented.clone()));
     assert_eq!(seen.header("access-control-allow-origin"), Some("*"));
-    let asked = bench
+    let answer = bench
         .send("OPTIONS", &open("merchants", MERCHANT), "", "")
         .await;
-    assert_eq!(asked.status, 204);
+    assert_eq!(answer.status, 204);
     assert_eq!(
-        asked.header("access-control-allow-methods"),
+        answer.header("access-control-allow-methods"),
         Some("POST, OPTIONS")
     );
 
@@ -89,13 +89,13 @@ async fn the_parts_of_a_schedule_sum_exactly_and_month_ends_are_preserved() {
 #[tokio::test]
 async fn a_schedule_of_unknown_uids_bad_dates_or_amounts_is_refused_with_a_reason() {
     let bench = bench().await;
-    let good = r#"{"amount_cents":200,"created":"2021-12-17"}"#;
+    let valid = r#"{"amount_cents":200,"created":"2021-12-17"}"#;
     for (of, uid) in [
         ("merchants", "mer_x"),
         ("companies", "cmp_x"),
         ("companies", MERCHANT),
     ] {
-        let seen = bench.post(&open(of, uid), "", good).await;
+        let seen = bench.post(&open(of, uid), "", valid).await;
         assert_eq!(seen.status, 404);
         assert!(debug(&seen).contains(uid));
     }

@@ -1,5 +1,5 @@
-//! Callbacks, sent once each (`docs/providers/kongregate.md#callbacks`): events in plain fields, and signed requests. Keys and
-//! tokens are put in when one is sent, so that none is saved.
+//! Callbacks, sent once each (`docs/providers/kongregate.md#callbacks`): events in plain fields, and signed requests. Keys
+//! and tokens are added at sending, so that none is saved.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -22,11 +22,11 @@ use crate::providers::kongregate::signed;
 use crate::sandbox::outbox::Webhook;
 use crate::sandbox::{Sample, Simulator};
 
-/// More than this are not kept waiting; the oldest is lost, as a provider that sends once may lose one.
+/// The most waiting callbacks; the oldest is dropped, as a provider that sends once may lose one.
 const WAITING_MAX: usize = 1_000;
-/// So many of those that went out are remembered.
+/// The number of sent callbacks that are remembered.
 const SENT_MAX: usize = 50;
-/// What is wrong with callbacks.
+/// The fault that each new callback has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum Fault {
     #[default]
@@ -43,7 +43,7 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// All of them, by the names they are set with.
+    /// Every fault with its name in the setting.
     pub const ALL: [(Self, &'static str); 10] = [
         (Self::None, "none"),
         (Self::WrongKey, "wrong-key"),
@@ -57,28 +57,28 @@ impl Fault {
         (Self::Duplicate, "duplicate"),
     ];
 
-    /// Whether it is a fault of a signed request.
+    /// Whether the fault concerns signed requests.
     fn is_of_signature(self) -> bool {
         !matches!(self, Self::None | Self::WrongKey | Self::Duplicate)
     }
 }
 
-/// Of what is told.
+/// What a callback reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum What {
+pub enum EventKind {
     /// A player's inventory changed.
     Inventory { player: u64 },
-    /// Something that no documentation names, in plain fields.
+    /// An undocumented event, in plain fields.
     Unknown { player: u64 },
-    /// The same, signed.
+    /// An undocumented event, signed.
     UnknownSigned { player: u64 },
-    /// What does this order hold, and cost?
+    /// Asks for this order's items and price.
     OrderRequest { order: u64 },
-    /// The player agreed.
+    /// The player accepted the price.
     OrderPlaced { order: u64 },
 }
 
-impl What {
+impl EventKind {
     pub fn event(self) -> &'static str {
         match self {
             Self::Inventory { .. } => INVENTORY,
@@ -89,11 +89,11 @@ impl What {
     }
 }
 
-/// One callback on its way.
+/// One waiting callback.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Waiting {
     number: u64,
-    what: What,
+    what: EventKind,
     fault: Fault,
     at: WallTime,
 }
@@ -113,21 +113,21 @@ impl WebhookQueue {
         self.waiting.iter().map(|one| one.at).min()
     }
 
-    /// What is on its way: events and nothing more.
+    /// The waiting callbacks' events.
     pub fn waiting(&self) -> Value {
         let events = self.waiting.iter().map(|one| one.what.event());
         events.collect::<Vec<_>>().into()
     }
 
-    /// What went out lately, and what came of it.
+    /// The callbacks sent lately, and their results.
     pub fn sent(&self) -> Value {
         self.sent.iter().cloned().collect::<Vec<_>>().into()
     }
 }
 
-/// The provider's clock as its callbacks tell it: local time on the west coast of the United States.
+/// The time format of its callbacks: local time on the west coast of the United States.
 pub fn provider_time(at: WallTime) -> String {
-    // A rule of its own, since the system's time zone table may be missing.
+    // An explicit rule, because the system's time zone database may be missing.
     let zone = TimeZone::posix("PST8PDT,M3.2.0,M11.1.0").expect("it is a rule of POSIX");
     let at = Timestamp::from_millisecond(at.0).unwrap_or(Timestamp::UNIX_EPOCH);
     at.to_zoned(zone)
@@ -136,52 +136,51 @@ pub fn provider_time(at: WallTime) -> String {
 }
 
 impl Memory {
-    /// Puts a callback in, and says so in words. Without an address none is made: what Kongregate cannot send, it
-    /// forgets.
-    pub fn send(&mut self, what: What, simulator: &Simulator) -> &'static str {
+    /// Queues a callback and describes that. Without a callback URL none is queued: Kongregate does not retry later.
+    pub fn send(&mut self, what: EventKind, simulator: &Simulator) -> &'static str {
         if simulator.callback_url("kongregate").is_none() {
-            return "no callback: no address is set for it";
+            return "no callback sent: no callback URL is set";
         }
         let fault = self.rules.fault;
         let copies = if fault == Fault::Duplicate { 2 } else { 1 };
         for _ in 0..copies {
-            self.post.posted += 1;
-            if self.post.waiting.len() >= WAITING_MAX {
-                self.post.waiting.remove(0);
+            self.webhooks.posted += 1;
+            if self.webhooks.waiting.len() >= WAITING_MAX {
+                self.webhooks.waiting.remove(0);
             }
-            self.post.waiting.push(Waiting {
-                number: self.post.posted,
+            self.webhooks.waiting.push(Waiting {
+                number: self.webhooks.posted,
                 what,
                 fault,
                 at: simulator.now(),
             });
         }
-        "its callback goes out"
+        "sending the callback"
     }
 
-    /// Forgets what can be sent no more: its order is forgotten, or was never known. It would be due for ever.
+    /// Drops callbacks whose order is no longer known: they could never be sent and would stay due.
     pub fn forget_unsendable(&mut self) {
-        let mut waiting = std::mem::take(&mut self.post.waiting);
+        let mut waiting = std::mem::take(&mut self.webhooks.waiting);
         waiting.retain(|one| match one.what {
-            What::Inventory { player } | What::Unknown { player } => {
-                self.cast.player(player).is_some()
+            EventKind::Inventory { player } | EventKind::Unknown { player } => {
+                self.game_data.player(player).is_some()
             }
-            What::UnknownSigned { .. } => true,
-            What::OrderRequest { order } | What::OrderPlaced { order } => {
-                self.post.orders.known(order).is_some()
+            EventKind::UnknownSigned { .. } => true,
+            EventKind::OrderRequest { order } | EventKind::OrderPlaced { order } => {
+                self.webhooks.orders.known(order).is_some()
             }
         });
-        self.post.waiting = waiting;
+        self.webhooks.waiting = waiting;
     }
 
     /// The callbacks to be sent now.
     pub fn webhooks(&self, now: WallTime) -> Vec<Webhook> {
-        let due = self.post.waiting.iter().filter(|one| one.at <= now);
+        let due = self.webhooks.waiting.iter().filter(|one| one.at <= now);
         due.filter_map(|one| {
             let form = self.body(one)?;
             Some(Webhook {
                 number: one.number,
-                patience: Some(self.rules.patience),
+                answer_timeout: Some(self.rules.answer_timeout),
                 ..Webhook::form(form, one.at)
             })
         })
@@ -200,8 +199,8 @@ impl Memory {
         payload.insert("algorithm".into(), signed::ALGORITHM.into());
         payload.insert("event".into(), one.what.event().into());
         match one.what {
-            What::Inventory { player } | What::Unknown { player } => {
-                let player = self.cast.player(player)?;
+            EventKind::Inventory { player } | EventKind::Unknown { player } => {
+                let player = self.game_data.player(player)?;
                 fields.extend([
                     ("event", one.what.event().to_owned()),
                     ("api_key", key.to_owned()),
@@ -213,12 +212,12 @@ impl Memory {
                 payload.insert("user_id".into(), player.id.into());
                 payload.insert("time".into(), time.into());
             }
-            What::UnknownSigned { player } => {
+            EventKind::UnknownSigned { player } => {
                 payload.insert("user_id".into(), player.into());
                 payload.insert("time".into(), time.into());
             }
-            What::OrderRequest { order } | What::OrderPlaced { order } => {
-                let order = self.post.orders.known(order)?;
+            EventKind::OrderRequest { order } | EventKind::OrderPlaced { order } => {
+                let order = self.webhooks.orders.known(order)?;
                 for (name, value) in [
                     ("game_id", json!(GAME_ID)),
                     ("buyer_id", json!(order.buyer)),
@@ -244,42 +243,42 @@ impl Memory {
         serde_urlencoded::to_string(fields).ok()
     }
 
-    /// What came of sending one: it was the only try.
+    /// Records the result of the only attempt.
     pub fn record_answer(
         &mut self,
         webhook: u64,
         answered: Option<&DeliveryResult>,
         simulator: &Simulator,
     ) {
-        let waiting = &mut self.post.waiting;
+        let waiting = &mut self.webhooks.waiting;
         let Some(at) = waiting.iter().position(|one| one.number == webhook) else {
             return;
         };
         let one = waiting.remove(at);
-        let came = match answered {
+        let outcome = match answered {
             Some(answered) => format!("status {}", answered.status),
             None => "no answer in time".into(),
         };
         let followed = match one.what {
-            What::OrderRequest { order } => self.priced(order, answered, simulator),
-            What::OrderPlaced { order } => self.closed(order, answered),
-            What::Inventory { .. } | What::Unknown { .. } | What::UnknownSigned { .. } => {
-                String::new()
-            }
+            EventKind::OrderRequest { order } => self.apply_price(order, answered, simulator),
+            EventKind::OrderPlaced { order } => self.apply_delivery(order, answered),
+            EventKind::Inventory { .. }
+            | EventKind::Unknown { .. }
+            | EventKind::UnknownSigned { .. } => String::new(),
         };
-        if self.post.sent.len() >= SENT_MAX {
-            self.post.sent.pop_front();
+        if self.webhooks.sent.len() >= SENT_MAX {
+            self.webhooks.sent.pop_front();
         }
-        self.post.sent.push_back(json!({
+        self.webhooks.sent.push_back(json!({
             "event": one.what.event(),
             "time": provider_time(one.at),
-            "came": came,
+            "came": outcome,
             "followed": followed,
         }));
     }
 }
 
-/// A signed request, or what a fault makes of one.
+/// A signed request, altered by the fault.
 fn signed_request(mut payload: Map<String, Value>, key: &str, fault: Fault) -> String {
     match fault {
         Fault::AlgorithmNone => drop(payload.insert("algorithm".into(), "none".into())),
@@ -308,7 +307,9 @@ fn signed_request(mut payload: Map<String, Value>, key: &str, fault: Fault) -> S
 /// A callback about a player or an order that need not exist.
 pub fn sample(sample: &Sample<'_>) -> Result<Webhook, String> {
     if sample.header.is_some() {
-        return Err("Kongregate's callbacks are proved in their body, not in a header".into());
+        return Err(
+            "Kongregate's callbacks are authenticated in their body, not by a header".into(),
+        );
     }
     let (subject, secret) = (sample.subject, sample.secret);
     let event = if sample.event.is_empty() {
@@ -337,7 +338,7 @@ pub fn sample(sample: &Sample<'_>) -> Result<Webhook, String> {
         }
         (event, _) => {
             return Err(format!(
-                "Kongregate has no event {}; it has {INVENTORY}, {ORDER_REQUEST}, {ORDER_PLACED}",
+                "Kongregate has no event {}; its events are {INVENTORY}, {ORDER_REQUEST}, {ORDER_PLACED}",
                 inert::quoted(event, 40)
             ));
         }
@@ -346,5 +347,5 @@ pub fn sample(sample: &Sample<'_>) -> Result<Webhook, String> {
     Ok(Webhook::form(form, sample.at))
 }
 
-/// How long a receiver may take by default. Our choice: Kongregate says only that it cuts slow ones off.
-pub const PATIENCE: Duration = Duration::from_secs(5);
+/// The default time for a receiver's answer. Our choice: Kongregate documents only that it cuts off slow ones.
+pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);

@@ -1,4 +1,4 @@
-//! How callbacks are sent, as far as that can be changed, and what can be made to happen besides what payers do.
+//! The simulator's controls at Kanga: how callbacks are sent, and events besides the payer's acts.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::domain::simulate::{Event, Setting};
 use crate::domain::{WallTime, time};
 use crate::sandbox::outbox::Webhook;
 
-/// How much later than it should a callback comes that is late.
+/// The delay of a late callback.
 const LATE: Duration = Duration::from_mins(1);
 
 const FAULT: &str = "callback-fault";
@@ -19,7 +19,7 @@ const FAILURES: &str = "failure-status";
 const TOKEN_LIFE: &str = "payment-token-life";
 
 impl Rules {
-    /// What the documentation leaves open, as settings.
+    /// All settings with their current values.
     pub(super) fn settings(&self) -> Vec<Setting> {
         let setting = |name, value: String, choices, about| Setting {
             name,
@@ -37,27 +37,27 @@ impl Rules {
                 }
                 .to_owned(),
                 &["off", "on"],
-                "whether a signature in upper-case hex is accepted",
+                "accept signatures in upper-case hex",
             ),
             setting(
                 FAILURES,
                 if self.failures_are_400 { "400" } else { "200" }.to_owned(),
                 &["200", "400"],
-                "the HTTP status of answers that say fail",
+                "HTTP status of answers whose result is fail",
             ),
             setting(
                 TOKEN_LIFE,
                 format!("{}s", self.token_life.as_secs()),
                 &["10s", "60s", "900s"],
-                "how long a payment token is good for",
+                "lifetime of payment tokens",
             ),
         ]
     }
 
-    /// Changes one of them; whether it is one.
+    /// Changes a setting; `false` if there is none of this name.
     ///
     /// # Errors
-    /// In words, if the value does not fit.
+    /// A message, if the value does not fit.
     pub(super) fn set(&mut self, name: &str, value: &str) -> Result<bool, String> {
         match name {
             UPPER_CASE => self.upper_case_signatures = value == "on",
@@ -71,7 +71,7 @@ impl Rules {
     }
 }
 
-/// What is wrong with each callback from now on.
+/// The fault that each new callback has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 enum Fault {
     #[default]
@@ -89,11 +89,11 @@ const FAULTS: [(Fault, &str); 4] = [
     (Fault::OutOfOrder, "out-of-order"),
 ];
 
-/// What can be made to happen.
+/// The events that an operator can trigger.
 pub(super) const EVENTS: [Event; 1] = [Event {
     name: CALLBACK,
-    subject: "an id, of a payment or not",
-    about: "sends a callback with this id, which anybody could send",
+    subject: "any payment id; it need not exist",
+    about: "send a callback with this id, as a stranger could",
 }];
 
 /// The one event.
@@ -101,14 +101,14 @@ pub(super) const CALLBACK: &str = "callback";
 
 /// How callbacks are sent.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Play {
+pub(super) struct Controls {
     fault: Fault,
-    /// By POST with a form, and not by GET; the documentation does not say.
+    /// By POST with a form instead of GET; the documentation does not say which.
     form: bool,
 }
 
-impl Play {
-    /// Every setting as it stands.
+impl Controls {
+    /// All settings with their current values.
     pub fn settings(self) -> Vec<Setting> {
         let fault = FAULTS.iter().find(|(fault, _)| *fault == self.fault);
         vec![
@@ -116,13 +116,13 @@ impl Play {
                 name: FAULT,
                 value: fault.map_or("none", |(_, name)| name).to_owned(),
                 choices: &["none", "duplicate", "late", "out-of-order"],
-                about: "what is wrong with callbacks",
+                about: "fault in callbacks",
             },
             Setting {
                 name: METHOD,
                 value: if self.form { "form" } else { "get" }.to_owned(),
                 choices: &["get", "form"],
-                about: "whether the id comes in the URL of a GET or in the form of a POST",
+                about: "send the id in the URL of a GET or in the form of a POST",
             },
         ]
     }
@@ -130,7 +130,7 @@ impl Play {
     /// Changes a setting.
     ///
     /// # Errors
-    /// In words, if there is no such setting or the value does not fit.
+    /// A message, if there is no such setting or the value does not fit.
     pub fn set(&mut self, name: &str, value: &str) -> Result<String, String> {
         let known = self.settings();
         let setting = Setting::named(&known, "Kanga", name)?;
@@ -142,7 +142,7 @@ impl Play {
             let fault = faults.find_map(|(fault, known)| (known == value).then_some(fault));
             self.fault = fault.unwrap_or_default();
         }
-        Ok(format!("Kanga's {name} is {value} from now on"))
+        Ok(format!("Kanga: {name} is now {value}"))
     }
 
     /// One callback.
@@ -154,7 +154,7 @@ impl Play {
         }
     }
 
-    /// What tells of a change.
+    /// The callbacks for one state change.
     pub fn webhooks(self, id: &str, change: &Change) -> Vec<Webhook> {
         let late = match self.fault {
             Fault::Late => true,

@@ -1,78 +1,79 @@
-//! How Kongregate is played, as far as that can be changed, and what can be made to happen.
+//! The simulator's controls at Kongregate: settings and events.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::Memory;
-use super::cast;
+use super::fixtures;
 use super::orders;
-use super::post::{self, Fault, What};
+use super::webhooks::{self, EventKind, Fault};
 use crate::domain::simulate::{Event, Setting};
 use crate::domain::{inert, time};
 use crate::sandbox::Simulator;
 
-/// What can be made to happen.
+/// The events that an operator can trigger.
 pub(super) const EVENTS: [Event; 8] = [
     Event {
         name: "buy",
-        subject: "a player's number or name, and an item's identifier like tea-tin",
-        about: "the player buys it for Kreds; the game is told that the inventory changed",
+        subject: "a player's number or name, and an item's identifier such as tea-tin",
+        about: "the player buys it for Kreds; Kongregate sends an inventory callback",
     },
     Event {
         name: "give",
         subject: "a player's number or name, and an item's identifier",
-        about: "the player is given it for nothing; the game is told that the inventory changed",
+        about: "the player gets it for free; Kongregate sends an inventory callback",
     },
     Event {
         name: "change-inventory",
         subject: "a player's number or name",
-        about: "the game is told that the inventory changed, whether it did or not",
+        about: "send an inventory callback without a change",
     },
     Event {
         name: "change-password",
         subject: "a player's number or name",
-        about: "the player's game_auth_token is another from now on",
+        about: "the player gets a new game_auth_token; the old one is invalid",
     },
     Event {
         name: "rename",
         subject: "a player's number or name, and the new name",
-        about: "the player's name is another from now on; the number stays",
+        about: "rename the player; the number stays",
     },
     Event {
         name: "order",
-        subject: "a player's number or name, what is ordered in one word, and who is to have it where that is another",
-        about: "the game is asked what the order holds and costs, then to hand it over; its answers decide",
+        subject: "a player's number or name, the order's name in one word, and optionally another recipient",
+        about: "ask the game for the order's items and price, then to deliver it; its answers decide",
     },
     Event {
         name: "unknown-event",
         subject: "a player's number or name",
-        about: "the game is told of something that no documentation names",
+        about: "send an undocumented callback",
     },
     Event {
         name: "unknown-signed-event",
         subject: "a player's number or name",
-        about: "the same in a signed request",
+        about: "send an undocumented callback as a signed request",
     },
 ];
 
-/// Longer prefixes are not played.
+/// The longest accepted prefix.
 const PREFIX_MAX: usize = 60;
 
-/// How it is played.
+/// The settings with their current values.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Rules {
-    /// Below which all calls are; begins with a slash.
+    /// The path prefix of all calls; begins with a slash.
     pub prefix: String,
     pub fault: Fault,
-    /// Whether changes of an inventory are told plain, signed, or both.
+    /// Whether inventory callbacks are plain, signed, or both.
     pub inventory: String,
-    pub patience: Duration,
+    #[serde(alias = "patience")]
+    pub answer_timeout: Duration,
     pub down: bool,
     pub blank: bool,
-    /// Whether answers have fields that no documentation names: random, always, never.
+    /// Whether answers have undocumented fields: random, always, never.
     pub extras: String,
-    /// Which calls need the key: all, as the guide has it, or only those whose API description lists it.
+    /// Which calls need the key: all (guide), or only those whose API description lists it.
     #[serde(default = "keyed_always")]
     pub key_needed: String,
 }
@@ -87,7 +88,7 @@ impl Default for Rules {
             prefix: "/api".into(),
             fault: Fault::None,
             inventory: "plain".into(),
-            patience: post::PATIENCE,
+            answer_timeout: webhooks::ANSWER_TIMEOUT,
             down: false,
             blank: false,
             extras: "random".into(),
@@ -101,12 +102,12 @@ fn switch(on: bool) -> String {
 }
 
 impl Rules {
-    /// Whether these could have been set.
+    /// Validates settings from a snapshot.
     pub fn check(&self) -> Result<(), String> {
         prefix(&self.prefix).map(drop)
     }
 
-    /// Every setting as it stands.
+    /// All settings with their current values.
     pub fn settings(&self) -> Vec<Setting> {
         let fault = Fault::ALL.iter().find(|(fault, _)| *fault == self.fault);
         let setting = |name, value, choices, about| Setting {
@@ -131,49 +132,49 @@ impl Rules {
                     "not-json",
                     "duplicate",
                 ],
-                "what is wrong with callbacks from now on",
+                "fault in callbacks",
             ),
             setting(
                 "inventory-events",
                 self.inventory.clone(),
                 &["plain", "signed", "both"],
-                "whether changes of an inventory are told in plain fields or signed",
+                "send inventory callbacks as plain fields, signed or both",
             ),
             setting(
                 "patience",
-                format!("{}ms", self.patience.as_millis()),
+                format!("{}ms", self.answer_timeout.as_millis()),
                 &["5000ms", "500ms", "30s"],
-                "how long a receiver may take before the connection is cut",
+                "time a receiver has to answer",
             ),
             setting(
                 "downtime",
                 switch(self.down),
                 &["off", "on"],
-                "whether every call is answered 503 with an HTML page",
+                "answer every call with 503 and an HTML page",
             ),
             setting(
                 "blank-answers",
                 switch(self.blank),
                 &["off", "on"],
-                "whether every call is answered 200 with nothing",
+                "answer every call with 200 and an empty body",
             ),
             setting(
                 "extra-fields",
                 self.extras.clone(),
                 &["random", "always", "never"],
-                "whether answers have fields that no documentation names",
+                "add undocumented fields to answers",
             ),
             setting(
                 "key-needed",
                 self.key_needed.clone(),
                 &["always", "where-listed"],
-                "whether every call needs the key, as the guide says, or only those whose API description lists it",
+                "require the key in every call (guide), or only where the API description lists it",
             ),
             setting(
                 "prefix",
                 self.prefix.clone(),
                 &["/api", "/"],
-                "below which path all calls are; the embedded account asks below /api",
+                "path prefix of all calls; the embedded account uses /api",
             ),
         ]
     }
@@ -185,17 +186,21 @@ impl Rules {
         match name {
             "prefix" => {
                 self.prefix = prefix(value)?;
-                return Ok(format!("Kongregate's calls are below {}", self.prefix));
+                return Ok(format!(
+                    "Kongregate: all calls are now below {}",
+                    self.prefix
+                ));
             }
             "patience" => {
-                let patience = time::parse_duration(value).map_err(|error| error.to_string())?;
-                if !(Duration::from_millis(1)..=Duration::from_mins(1)).contains(&patience) {
-                    return Err("a receiver has up to one minute".into());
+                let answer_timeout =
+                    time::parse_duration(value).map_err(|error| error.to_string())?;
+                if !(Duration::from_millis(1)..=Duration::from_mins(1)).contains(&answer_timeout) {
+                    return Err("enter at most one minute".into());
                 }
-                self.patience = patience;
-                let patience = time::fine(patience);
+                self.answer_timeout = answer_timeout;
+                let answer_timeout = time::fine(answer_timeout);
                 return Ok(format!(
-                    "receivers of Kongregate's callbacks have {patience}"
+                    "Kongregate: receivers now have {answer_timeout} to answer"
                 ));
             }
             _ => {}
@@ -213,11 +218,11 @@ impl Rules {
             "key-needed" => value.clone_into(&mut self.key_needed),
             _ => value.clone_into(&mut self.extras),
         }
-        Ok(format!("Kongregate's {name} is {value} from now on"))
+        Ok(format!("Kongregate: {name} is now {value}"))
     }
 }
 
-/// A prefix that can be the beginning of a path.
+/// Validates a path prefix.
 fn prefix(text: &str) -> Result<String, String> {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '-' | '_');
     let fits = text.starts_with('/')
@@ -228,15 +233,15 @@ fn prefix(text: &str) -> Result<String, String> {
         Ok(text.to_owned())
     } else {
         Err(format!(
-            "a prefix is a path like /api, not {}",
+            "enter a path such as /api, not {}",
             inert::quoted(text, 40)
         ))
     }
 }
 
 impl Memory {
-    /// Makes one of [`EVENTS`] happen.
-    pub fn happen(
+    /// Triggers one of [`EVENTS`].
+    pub fn trigger(
         &mut self,
         event: &str,
         subject: &str,
@@ -245,52 +250,52 @@ impl Memory {
         if !EVENTS.iter().any(|known| known.name == event) {
             let names: Vec<_> = EVENTS.iter().map(|event| event.name).collect();
             return Err(format!(
-                "Kongregate has no event {}; it has {}",
+                "Kongregate has no event {}; its events are {}",
                 inert::quoted(event, 40),
                 names.join(", ")
             ));
         }
         let mut given = subject.split_whitespace();
-        let player = self.someone(given.next().unwrap_or_default())?;
+        let player = self.find_player(given.next().unwrap_or_default())?;
         let (second, third) = (given.next().unwrap_or_default(), given.next());
-        let name = self.cast.name(player).unwrap_or_default();
+        let name = self.game_data.name(player).unwrap_or_default();
         match event {
             "buy" | "give" => {
-                let item = cast::item(second).ok_or_else(|| {
-                    let known = cast::ITEMS.iter().map(|item| item.identifier);
+                let item = fixtures::item(second).ok_or_else(|| {
+                    let known = fixtures::ITEMS.iter().map(|item| item.identifier);
                     format!(
-                        "the game sells no {}; it sells {}",
+                        "the game does not sell {}; it sells {}",
                         inert::quoted(second, 40),
                         known.collect::<Vec<_>>().join(", ")
                     )
                 })?;
-                let known = self.cast.player_mut(player);
-                let known = known.ok_or("nobody of that name plays the game")?;
+                let known = self.game_data.player_mut(player);
+                let known = known.ok_or("the game has no player of that name")?;
                 let price = if event == "give" || known.is_uploader() {
                     0
                 } else {
                     item.price
                 };
                 known.kreds = known.kreds.checked_sub(price).ok_or_else(|| {
-                    format!("{name} has {} Kreds, and it costs {price}", known.kreds)
+                    format!("{name} has {} Kreds; the item costs {price}", known.kreds)
                 })?;
-                let id = self.cast.give(player, item);
-                let said = self.send(What::Inventory { player }, simulator);
+                let id = self.game_data.give(player, item);
+                let sent_notice = self.send(EventKind::Inventory { player }, simulator);
                 Ok(format!(
-                    "{name} has {} (item {id}) for {price} Kreds; {said}",
+                    "{name} has {} (item {id}) for {price} Kreds; {sent_notice}",
                     item.identifier
                 ))
             }
             "change-inventory" => {
-                let said = self.send(What::Inventory { player }, simulator);
-                Ok(format!("{name}'s inventory changed; {said}"))
+                let sent_notice = self.send(EventKind::Inventory { player }, simulator);
+                Ok(format!("{name}'s inventory changed; {sent_notice}"))
             }
             "change-password" => {
-                let known = self.cast.player_mut(player);
-                let known = known.ok_or("nobody of that name plays the game")?;
+                let known = self.game_data.player_mut(player);
+                let known = known.ok_or("the game has no player of that name")?;
                 known.passwords += 1;
                 Ok(format!(
-                    "{name} changed the password: the old game_auth_token is void, and the new one ends in -{}",
+                    "{name} changed the password: the old game_auth_token is invalid, the new one ends in -{}",
                     known.passwords
                 ))
             }
@@ -302,44 +307,46 @@ impl Memory {
                 if !fits {
                     return Err("a name has 4 to 16 letters, digits and _".into());
                 }
-                if self.cast.id_of(second).is_some() {
-                    return Err(format!("{second} is somebody's name already"));
+                if self.game_data.id_of(second).is_some() {
+                    return Err(format!("another player is already called {second}"));
                 }
-                let known = self.cast.player_mut(player);
-                let known = known.ok_or("nobody of that name plays the game")?;
+                let known = self.game_data.player_mut(player);
+                let known = known.ok_or("the game has no player of that name")?;
                 second.clone_into(&mut known.username);
-                Ok(format!("{name} is {second} from now on"))
+                Ok(format!("{name} is now called {second}"))
             }
             "order" => {
                 let info = orders::order_info(second)?;
-                let recipient = third.map_or(Ok(player), |third| self.someone(third))?;
-                let order = self.post.orders.begin(player, recipient, info);
+                let recipient = third.map_or(Ok(player), |third| self.find_player(third))?;
+                let order = self.webhooks.orders.begin(player, recipient, info);
                 self.forget_unsendable();
-                let said = self.send(What::OrderRequest { order }, simulator);
-                Ok(format!("{name} orders {info}: order {order}; {said}"))
+                let sent_notice = self.send(EventKind::OrderRequest { order }, simulator);
+                Ok(format!(
+                    "{name} orders {info}: order {order}; {sent_notice}"
+                ))
             }
             "unknown-event" => {
-                let said = self.send(What::Unknown { player }, simulator);
-                Ok(format!("an event that nobody knows; {said}"))
+                let sent_notice = self.send(EventKind::Unknown { player }, simulator);
+                Ok(format!("undocumented callback; {sent_notice}"))
             }
             _ => {
-                let said = self.send(What::UnknownSigned { player }, simulator);
-                Ok(format!("a signed event that nobody knows; {said}"))
+                let sent_notice = self.send(EventKind::UnknownSigned { player }, simulator);
+                Ok(format!("undocumented signed callback; {sent_notice}"))
             }
         }
     }
 
     /// A player of the game by number or name.
-    fn someone(&self, text: &str) -> Result<u64, String> {
-        let mut all = self.cast.players.iter();
+    fn find_player(&self, text: &str) -> Result<u64, String> {
+        let mut all = self.game_data.players.iter();
         let found = all.find(|player| {
             player.id.to_string() == text || player.username.eq_ignore_ascii_case(text)
         });
         found.map(|player| player.id).ok_or_else(|| {
-            let known = self.cast.players.iter();
+            let known = self.game_data.players.iter();
             let known = known.map(|player| format!("{} ({})", player.id, player.username));
             format!(
-                "no player {}; there are {}",
+                "there is no player {}; the players are {}",
                 inert::quoted(text, 40),
                 known.collect::<Vec<_>>().join(", ")
             )

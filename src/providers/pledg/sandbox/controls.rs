@@ -1,5 +1,4 @@
-//! How Pledg is played, as far as that can be changed, and what can be made to happen: by a command, or because
-//! the world's time has come.
+//! The simulator's controls at Pledg: settings, events, and scripted outcomes that fall due in simulated time.
 
 use std::time::Duration;
 
@@ -30,61 +29,61 @@ pub(super) const BACK_STATUSES: [&str; 15] = [
     "reversed",
 ];
 
-/// How long a refused notice waits before it is tried again, where that is switched on. No rule is published.
+/// The delays before each retry of a notice, where retries are on. Pledg documents no rule.
 const RETRY_WAITS: [Duration; 3] = [
     Duration::from_mins(1),
     Duration::from_mins(10),
     Duration::from_hours(1),
 ];
 
-/// What can be made to happen.
+/// The events that an operator can trigger.
 pub(super) const EVENTS: [Event; 7] = [
     Event {
         name: "purchase",
-        subject: "a new reference; one that ends in -PAID or -SCORING_KO goes on by itself",
-        about: "a payer begins to buy for 20.00, by transfer",
+        subject: "a new reference; -PAID or -SCORING_KO at its end sets the outcome",
+        about: "a payer starts a purchase of 20.00, by transfer",
     },
     Event {
         name: "pay",
         subject: "a purchase's reference",
-        about: "the payer pays; the merchant is notified",
+        about: "the payer pays; Pledg notifies the merchant",
     },
     Event {
         name: "refuse",
-        subject: "a reference, and a state like FICP_FILTER_KO",
-        about: "the purchase is refused, as SCORING_KO unless said otherwise; the merchant is notified",
+        subject: "a reference, and a state such as FICP_FILTER_KO",
+        about: "Pledg refuses the purchase (default: SCORING_KO) and notifies the merchant",
     },
     Event {
         name: "abandon",
         subject: "a purchase's reference",
-        about: "the payer gives up; the merchant is notified",
+        about: "the payer abandons; Pledg notifies the merchant",
     },
     Event {
         name: "debit",
         subject: "a reference of a merchant in back mode",
-        about: "the merchant charges the virtual card, which cannot be released from then on",
+        about: "the merchant charges the virtual card; it can no longer be released",
     },
     Event {
         name: "status",
-        subject: "a reference and a back-mode status like pending or chargeback-initiated",
-        about: "the merchant is notified of this status of the transaction",
+        subject: "a reference and a back-mode status such as pending or chargeback-initiated",
+        about: "Pledg notifies the merchant of this transaction status",
     },
     Event {
         name: "revoke-tokens",
         subject: "",
-        about: "makes every access token void at once",
+        about: "revoke all access tokens now",
     },
 ];
 
-/// How it is played.
+/// The settings with their current values.
 #[derive(Debug)]
-pub(super) struct Play {
+pub(super) struct Controls {
     pub token_life: Duration,
     pub style: Style,
     pub retries: bool,
 }
 
-impl Default for Play {
+impl Default for Controls {
     fn default() -> Self {
         Self {
             token_life: TOKEN_LIFE,
@@ -94,13 +93,13 @@ impl Default for Play {
     }
 }
 
-impl Play {
-    /// How long a refused notice waits, by how often it was tried.
+impl Controls {
+    /// The delays before each retry; empty where retries are off.
     pub fn waits(&self) -> &'static [Duration] {
         if self.retries { &RETRY_WAITS } else { &[] }
     }
 
-    /// Every setting as it stands.
+    /// All settings with their current values.
     pub fn settings(&self) -> Vec<Setting> {
         let fault = Fault::ALL
             .iter()
@@ -110,7 +109,7 @@ impl Play {
                 name: "token-life",
                 value: format!("{}s", self.token_life.as_secs()),
                 choices: &["600s", "20s"],
-                about: "how long an access token lives",
+                about: "lifetime of access tokens",
             },
             Setting {
                 name: "notice-fault",
@@ -129,7 +128,7 @@ impl Play {
                     "duplicate",
                     "late-error",
                 ],
-                about: "what is wrong with notifications",
+                about: "fault in notifications",
             },
             Setting {
                 name: "notice-booleans",
@@ -140,7 +139,7 @@ impl Play {
                 }
                 .to_owned(),
                 choices: &["json", "text"],
-                about: "whether `sandbox` in a back-mode notification is true or \"true\"",
+                about: "write `sandbox` in back-mode notifications as true or \"true\"",
             },
             Setting {
                 name: "error-names",
@@ -151,13 +150,13 @@ impl Play {
                 }
                 .to_owned(),
                 choices: &["documented", "plugins"],
-                about: "whether an error notification has `purchase_state` or `state`",
+                about: "name of the state field in error notifications: `purchase_state` or `state`",
             },
             Setting {
                 name: "notice-retries",
                 value: if self.retries { "on" } else { "off" }.to_owned(),
                 choices: &["off", "on"],
-                about: "whether a notification that was not taken is tried again",
+                about: "retry notifications that were not answered 200",
             },
         ]
     }
@@ -169,11 +168,11 @@ impl Play {
         if name == "token-life" {
             let life = time::parse_duration(value).map_err(|error| error.to_string())?;
             if life < Duration::from_secs(1) {
-                return Err("a token lives one second at least".into());
+                return Err("enter a lifetime of at least one second".into());
             }
             self.token_life = Duration::from_secs(life.as_secs());
             let life = time::fine(self.token_life);
-            return Ok(format!("Pledg's new tokens live {life}"));
+            return Ok(format!("Pledg: new tokens expire after {life}"));
         }
         setting.takes(value)?;
         match name {
@@ -186,13 +185,13 @@ impl Play {
             "error-names" => self.style.plugin_names = value == "plugins",
             _ => self.retries = value == "on",
         }
-        Ok(format!("Pledg's {name} is {value} from now on"))
+        Ok(format!("Pledg: {name} is now {value}"))
     }
 }
 
 impl Memory {
-    /// Makes one of [`EVENTS`] happen.
-    pub fn happen(
+    /// Triggers one of [`EVENTS`].
+    pub fn trigger(
         &mut self,
         event: &str,
         subject: &str,
@@ -200,7 +199,7 @@ impl Memory {
     ) -> Result<String, String> {
         if event == "revoke-tokens" {
             let many = self.tokens.revoke();
-            return Ok(format!("{many} of Pledg's access tokens are void"));
+            return Ok(format!("revoked access tokens: {many}"));
         }
         let mut given = subject.split_whitespace();
         let (reference, further) = (given.next().unwrap_or_default(), given.next());
@@ -213,7 +212,7 @@ impl Memory {
                 let state = further.unwrap_or("SCORING_KO");
                 if !purchase::is_refusal(state) {
                     let state = inert::quoted(state, 40);
-                    return Err(format!("{state} is no refusal; those end in _KO"));
+                    return Err(format!("{state} is not a refusal; a refusal ends in _KO"));
                 }
                 self.move_on(reference, state, now)
             }
@@ -221,28 +220,28 @@ impl Memory {
                 let purchase = self.latest(reference)?;
                 if purchase.state != PAID {
                     return Err(format!(
-                        "{reference} is {}, so no card was made",
+                        "{reference} is {}, so it has no virtual card",
                         purchase.state
                     ));
                 }
                 purchase.debited = true;
                 self.revision += 1;
-                Ok(format!("{reference}: the virtual card is charged"))
+                Ok(format!("{reference}: charged the virtual card"))
             }
             "status" => {
                 let status =
                     further.and_then(|given| BACK_STATUSES.into_iter().find(|s| *s == given));
                 let status = status.ok_or_else(|| {
-                    format!("give a reference and one of {}", BACK_STATUSES.join(", "))
+                    format!("enter a reference and one of {}", BACK_STATUSES.join(", "))
                 })?;
-                let style = self.play.style;
+                let style = self.controls.style;
                 let webhook = style.status(self.latest(reference)?, status, now);
                 Ok(self.posted(reference, status, webhook.into_iter().collect()))
             }
             _ => {
                 let names: Vec<_> = EVENTS.iter().map(|event| event.name).collect();
                 Err(format!(
-                    "Pledg has no event {}; it has {}",
+                    "Pledg has no event {}; its events are {}",
                     inert::quoted(event, 40),
                     names.join(", ")
                 ))
@@ -252,29 +251,29 @@ impl Memory {
 
     fn buy(&mut self, reference: &str, simulator: &Simulator) -> Result<String, String> {
         if PaymentId::new(reference).is_err() {
-            return Err("give the reference of a new purchase, like ORDER-3005".into());
+            return Err("enter the reference of a new purchase, such as ORDER-3005".into());
         }
         if self.place(reference).is_ok() {
-            return Err(format!("there is a purchase {reference} already"));
+            return Err(format!("purchase {reference} already exists"));
         }
         let data = purchase::Data::by_transfer(reference);
         let uid = self.made(data, simulator.seed(), simulator.now());
-        Ok(format!("{reference} is made: {uid}"))
+        Ok(format!("created {reference}: {uid}"))
     }
 
-    /// What a payer does, where Pledg knows it.
+    /// Applies a payer's act, where Pledg supports it.
     pub fn act(&mut self, reference: &str, act: PayerAct, now: WallTime) -> Result<String, String> {
         match act {
             PayerAct::Pay => self.move_on(reference, PAID, now),
             PayerAct::Cancel => self.move_on(reference, ABANDONED, now),
             PayerAct::Fail => self.move_on(reference, "SCORING_KO", now),
             PayerAct::PayOnChain | PayerAct::PayPart | PayerAct::Overpay => {
-                Err("at Pledg a payer can pay, cancel or fail".into())
+                Err("at Pledg the payer's actions are pay, cancel and fail".into())
             }
         }
     }
 
-    /// Does what references say, for those whose time has come.
+    /// Applies the scripted outcomes that are due.
     pub fn follow_scripts(&mut self, now: WallTime) {
         for at in 0..self.purchases.len() {
             if let Some((due, state)) = self.purchases[at].script()
@@ -300,14 +299,14 @@ impl Memory {
     fn place(&self, reference: &str) -> Result<usize, String> {
         let mut all = self.purchases.iter();
         all.rposition(|purchase| purchase.reference == reference)
-            .ok_or_else(|| format!("Pledg knows no purchase {}", inert::quoted(reference, 60)))
+            .ok_or_else(|| format!("Pledg has no purchase {}", inert::quoted(reference, 60)))
     }
 
     fn move_on(&mut self, reference: &str, state: &str, now: WallTime) -> Result<String, String> {
         let at = self.place(reference)?;
         let was = &self.purchases[at].state;
         if was != CREATED {
-            return Err(format!("{reference} is {was} already"));
+            return Err(format!("{reference} is already {was}"));
         }
         Ok(self.enter(at, state, now))
     }
@@ -315,21 +314,22 @@ impl Memory {
     fn enter(&mut self, at: usize, state: &str, now: WallTime) -> String {
         let purchase = &mut self.purchases[at];
         state.clone_into(&mut purchase.state);
-        let webhooks = self.play.style.queue_webhooks(purchase, now);
+        let webhooks = self.controls.style.queue_webhooks(purchase, now);
         let reference = purchase.reference.clone();
         self.posted(&reference, state, webhooks)
     }
 
     fn posted(&mut self, reference: &str, state: &str, webhooks: Vec<Webhook>) -> String {
         self.revision += 1;
-        let told = match webhooks.len() {
-            0 => "no notification: it names no URL of this machine for it".to_owned(),
-            1 => "its notification goes out".to_owned(),
-            many => format!("{many} notifications go out"),
+        let description = match webhooks.len() {
+            0 => "no notification sent: the purchase names no notification URL on this machine"
+                .to_owned(),
+            1 => "sending the notification".to_owned(),
+            many => format!("sending {many} notifications"),
         };
         for webhook in webhooks {
-            self.outbox.post(webhook);
+            self.outbox.push(webhook);
         }
-        format!("{reference} is {state}; {told}")
+        format!("{reference} is {state}; {description}")
     }
 }

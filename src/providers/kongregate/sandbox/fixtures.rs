@@ -1,13 +1,13 @@
-//! The game's items, its players and what they own, the same for the same seed. All names are invented.
+//! Fixtures: the game's items, its players and what they own. Same seed, same data; all names are invented.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::sandbox::simulator::scatter;
+use crate::sandbox::simulator::seeded_hash;
 
-/// Something the game sells.
+/// An item that the game sells.
 pub struct Definition {
-    /// Not the number of what a player owns.
+    /// The definition's number; a player's item has its own.
     pub id: u64,
     pub identifier: &'static str,
     pub name: &'static str,
@@ -15,7 +15,7 @@ pub struct Definition {
     /// In Kreds.
     pub price: u64,
     pub tags: &'static [&'static str],
-    /// How often one can be used; `None` is without limit.
+    /// The number of uses; `None` is unlimited.
     pub uses: Option<u64>,
 }
 
@@ -34,7 +34,7 @@ pub static ITEMS: [Definition; 6] = [
         id: 302,
         identifier: "tea-tin",
         name: "Tin of tea",
-        description: "Ten cups, each good for one more try.",
+        description: "Ten cups. Each buys one more try.",
         price: 40,
         tags: &["potion", "boost"],
         uses: Some(10),
@@ -43,7 +43,7 @@ pub static ITEMS: [Definition; 6] = [
         id: 303,
         identifier: "sea-chart",
         name: "Sea chart",
-        description: "Shows the harbour's far side for good.",
+        description: "Shows the harbour's far side, permanently.",
         price: 75,
         tags: &["map"],
         uses: None,
@@ -61,7 +61,7 @@ pub static ITEMS: [Definition; 6] = [
         id: 305,
         identifier: "paint-red",
         name: "Red paint",
-        description: "For one boat, for good.",
+        description: "For one boat. Permanent.",
         price: 15,
         tags: &["paint"],
         uses: None,
@@ -82,38 +82,38 @@ pub fn item(identifier: &str) -> Option<&'static Definition> {
     ITEMS.iter().find(|item| item.identifier == identifier)
 }
 
-/// A player whose game this is about.
+/// A player of the game.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Player {
     pub id: u64,
     pub username: String,
     pub kreds: u64,
-    /// How many passwords there were; the token follows from it.
+    /// The number of passwords so far; the token follows from it.
     pub passwords: u64,
     pub private: bool,
     pub level: u64,
     pub gender: Option<String>,
     pub age: Option<u64>,
-    /// How many of the crowd are friends.
+    /// How many of [`OTHER_USERS`] are friends.
     pub friends: u64,
 }
 
 impl Player {
-    /// What proves the player until the password is changed.
+    /// The player's `game_auth_token`; a password change makes a new one.
     pub fn token(&self) -> String {
         format!("SANDBOX-TOKEN-{}-{}", self.id, self.passwords)
     }
 
-    /// The uploader's own account, which buys for nothing.
+    /// Whether this is the uploader's own account, which buys for 0 Kreds.
     pub fn is_uploader(&self) -> bool {
         self.id == 1005
     }
 }
 
-/// One thing a player owns.
+/// One item that a player owns.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Instance {
-    /// Not the number of the definition.
+    /// The item's own number, not its definition's.
     pub id: u64,
     pub owner: u64,
     pub item: String,
@@ -135,7 +135,7 @@ impl Instance {
         })
     }
 
-    /// Whether there is nothing left of it.
+    /// Whether all its uses are spent.
     pub fn is_used_up(&self) -> bool {
         self.uses == Some(0)
     }
@@ -143,18 +143,18 @@ impl Instance {
 
 /// The players and what they own.
 #[derive(Debug, Default, Serialize, Deserialize)]
-pub struct Cast {
+pub struct GameData {
     pub players: Vec<Player>,
     pub instances: Vec<Instance>,
     pub usage_records: u64,
     given: u64,
 }
 
-/// Number and size of the crowd: who is nobody in the game, but a friend or on a list.
-pub const CROWD: std::ops::Range<u64> = 2_000..3_300;
+/// Ids of users who do not play the game, but appear as friends or in score lists.
+pub const OTHER_USERS: std::ops::Range<u64> = 2_000..3_300;
 
-/// The name of one of the crowd.
-pub fn crowd_name(id: u64) -> String {
+/// The name of one of [`OTHER_USERS`].
+pub fn other_user_name(id: u64) -> String {
     const FIRST: [&str; 10] = [
         "Amber", "Brisk", "Calm", "Dapper", "Early", "Fabled", "Gentle", "Hidden", "Idle", "Jolly",
     ];
@@ -167,8 +167,8 @@ pub fn crowd_name(id: u64) -> String {
     format!("{}{}{id}", pick(&FIRST, id), pick(&SECOND, id / 10))
 }
 
-impl Cast {
-    /// As the world begins.
+impl GameData {
+    /// The data at the simulation's start.
     pub fn seeded(seed: u64) -> Self {
         let rows: [(u64, &str, bool, u64); 5] = [
             (1001, "PaperLantern", false, 3),
@@ -180,15 +180,15 @@ impl Cast {
         let players = rows.map(|(id, name, private, friends)| Player {
             id,
             username: name.into(),
-            kreds: 100 + scatter(seed, "kreds", id) % 400,
+            kreds: 100 + seeded_hash(seed, "kreds", id) % 400,
             passwords: 1,
             private,
-            level: 1 + scatter(seed, "level", id) % 60,
+            level: 1 + seeded_hash(seed, "level", id) % 60,
             gender: (id % 2 == 0).then(|| "Female".into()),
-            age: (id % 3 != 0).then(|| 18 + scatter(seed, "age", id) % 40),
+            age: (id % 3 != 0).then(|| 18 + seeded_hash(seed, "age", id) % 40),
             friends,
         });
-        let mut cast = Self {
+        let mut game_data = Self {
             players: players.into(),
             usage_records: 7_652,
             ..Self::default()
@@ -201,17 +201,17 @@ impl Cast {
             (1004, "ghost-net"),
             (1004, "paint-red"),
         ] {
-            let id = cast.give(owner, item(what).expect("it is one of the items"));
-            let one = cast.instances.iter_mut().find(|one| one.id == id);
+            let id = game_data.give(owner, item(what).expect("it is one of the items"));
+            let one = game_data.instances.iter_mut().find(|one| one.id == id);
             let one = one.expect("it was just given");
             if let Some(uses) = &mut one.uses {
-                *uses = 1 + scatter(seed, "uses", id) % *uses;
+                *uses = 1 + seeded_hash(seed, "uses", id) % *uses;
             }
             if what == "paint-red" {
                 one.data = Some(r#"{"boat":7}"#.into());
             }
         }
-        cast
+        game_data
     }
 
     /// A player by number.
@@ -219,37 +219,37 @@ impl Cast {
         self.players.iter().find(|player| player.id == id)
     }
 
-    /// The same, to be changed.
+    /// A player by number, mutable.
     pub fn player_mut(&mut self, id: u64) -> Option<&mut Player> {
         self.players.iter_mut().find(|player| player.id == id)
     }
 
-    /// Name by number, also of one of the crowd.
+    /// Name by number, also of [`OTHER_USERS`].
     pub fn name(&self, id: u64) -> Option<String> {
         match self.player(id) {
             Some(player) => Some(player.username.clone()),
-            None => CROWD.contains(&id).then(|| crowd_name(id)),
+            None => OTHER_USERS.contains(&id).then(|| other_user_name(id)),
         }
     }
 
-    /// Number by name, also of one of the crowd. Case does not matter.
+    /// Number by name, also of [`OTHER_USERS`]. Case does not matter.
     pub fn id_of(&self, name: &str) -> Option<u64> {
         let known = self.players.iter();
         let known = known.map(|player| (player.id, player.username.clone()));
-        let mut all = known.chain(CROWD.map(|id| (id, crowd_name(id))));
+        let mut all = known.chain(OTHER_USERS.map(|id| (id, other_user_name(id))));
         all.find(|(_, known)| known.eq_ignore_ascii_case(name))
             .map(|(id, _)| id)
     }
 
-    /// What is left of what a player owns.
+    /// A player's items that are not used up.
     pub fn owned(&self, owner: u64) -> impl Iterator<Item = &Instance> {
         let all = self.instances.iter();
         all.filter(move |one| one.owner == owner && !one.is_used_up())
     }
 
-    /// Gives a player one of these, and says its number.
+    /// Gives a player an item and returns its number.
     pub fn give(&mut self, owner: u64, item: &Definition) -> u64 {
-        /// More than this is not remembered.
+        /// Bounds the items in memory.
         const INSTANCES_MAX: usize = 5_000;
         self.given += 1;
         let id = 50_000 + self.given;

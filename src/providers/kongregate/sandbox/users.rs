@@ -1,76 +1,76 @@
-//! Who players are: one or many, friends by the page, kongpanions.
+//! User queries: one or several users, pages of friends, kongpanions.
 
 use serde_json::{Value, json};
 
-use super::cast::{CROWD, Cast};
+use super::fixtures::{GameData, OTHER_USERS};
 use super::{CallResult, Failure, GAME_TITLE, Params};
-use crate::sandbox::simulator::scatter;
+use crate::sandbox::simulator::seeded_hash;
 
-/// More are not asked for at once.
+/// The most users in one call.
 const MANY_MAX: usize = 50;
 /// Friends on one page.
 const FRIENDS_MAX: usize = 500;
 
 /// GET `user_info`, and whether the answer is a list.
-pub fn info(params: &Params, cast: &Cast) -> (CallResult, bool) {
+pub fn info(params: &Params, game_data: &GameData) -> (CallResult, bool) {
     let listed =
         |text: &str| -> Vec<String> { text.split(',').map(|one| one.trim().to_owned()).collect() };
     if let Some(names) = params.get("usernames") {
         let ids = listed(names);
-        let ids = ids.iter().map(|name| cast.id_of(name)).collect();
-        return many(ids, cast);
+        let ids = ids.iter().map(|name| game_data.id_of(name)).collect();
+        return many(ids, game_data);
     }
     if let Some(numbers) = params.get("user_ids") {
         let ids = listed(numbers);
-        return many(ids.iter().map(|id| id.parse().ok()).collect(), cast);
+        return many(ids.iter().map(|id| id.parse().ok()).collect(), game_data);
     }
-    let asked = match (params.get("username"), params.get("user_id")) {
-        (Some(name), _) => cast.id_of(name),
+    let requested = match (params.get("username"), params.get("user_id")) {
+        (Some(name), _) => game_data.id_of(name),
         (None, Some(id)) => id.parse().ok(),
         (None, None) => {
-            // No text is published.
+            // Kongregate documents no text.
             let words = "username, user_id, usernames, or user_ids is a required parameter";
             return (Err(Failure::new(400, words)), false);
         }
     };
-    let known = asked.filter(|id| cast.name(*id).is_some());
-    let said = known.ok_or_else(|| Failure::not_found("User"));
-    (said.map(|id| one(id, params, cast)), false)
+    let known = requested.filter(|id| game_data.name(*id).is_some());
+    let result = known.ok_or_else(|| Failure::not_found("User"));
+    (result.map(|id| one(id, params, game_data)), false)
 }
 
-fn many(ids: Vec<Option<u64>>, cast: &Cast) -> (CallResult, bool) {
+fn many(ids: Vec<Option<u64>>, game_data: &GameData) -> (CallResult, bool) {
     if ids.len() > MANY_MAX {
         let words = format!("at most {MANY_MAX} users can be requested");
         return (Err(Failure::new(400, words)), true);
     }
-    // Unknown players are left out. Our choice: nothing is published of lists with some of them.
+    // Unknown players are left out. Our choice: Kongregate does not document lists with unknown players.
     let known = ids.into_iter().flatten();
     let users = known.filter_map(|id| {
-        let username = cast.name(id)?;
-        let private = cast.player(id).is_some_and(|player| player.private);
+        let username = game_data.name(id)?;
+        let private = game_data.player(id).is_some_and(|player| player.private);
         Some(json!({
             "user_id": id,
             "username": username,
             "private": private,
-            "user_vars": vars(id, cast),
+            "user_vars": vars(id, game_data),
         }))
     });
     let users: Vec<Value> = users.collect();
     (Ok(json!({ "success": true, "users": users })), true)
 }
 
-/// What a page about a player says. Gender and age may be missing.
-fn vars(id: u64, cast: &Cast) -> Value {
-    let player = cast.player(id);
+/// The fields about a player. Gender and age may be missing.
+fn vars(id: u64, game_data: &GameData) -> Value {
+    let player = game_data.player(id);
     json!({
-        "username": cast.name(id),
-        "level": player.map_or(1 + scatter(0, "level", id) % 20, |player| player.level),
-        "points": scatter(0, "points", id) % 5_000,
+        "username": game_data.name(id),
+        "level": player.map_or(1 + seeded_hash(0, "level", id) % 20, |player| player.level),
+        "points": seeded_hash(0, "points", id) % 5_000,
         "avatar_url": avatar(id),
         "chat_avatar_url": avatar(id),
         "admin": false,
         "game_url": "https://www.kongregate.com/games/sandbox/lantern-harbour",
-        "developer": player.is_some_and(super::cast::Player::is_uploader),
+        "developer": player.is_some_and(super::fixtures::Player::is_uploader),
         "moderator": false,
         "game_title": GAME_TITLE,
         "gender": player.and_then(|player| player.gender.clone()),
@@ -78,29 +78,29 @@ fn vars(id: u64, cast: &Cast) -> Value {
     })
 }
 
-/// Where a player's picture would be.
+/// The URL of a player's picture.
 pub fn avatar(id: u64) -> String {
     format!("https://images.example/avatars/{id}.png")
 }
 
-/// The numbers of a player's friends; those of a private profile are nobody's business.
-pub fn friends(id: u64, cast: &Cast) -> Vec<u64> {
-    match cast.player(id) {
+/// The numbers of a player's friends; none for a private profile.
+pub fn friends(id: u64, game_data: &GameData) -> Vec<u64> {
+    match game_data.player(id) {
         Some(player) if !player.private => {
             // Two players of the game are friends, so that lists of friends' scores are not empty.
-            let own = cast.players.iter().map(|other| other.id);
+            let own = game_data.players.iter().map(|other| other.id);
             let own = own.filter(|other| *other != id).take(2);
             let many = usize::try_from(player.friends).unwrap_or(0);
-            own.chain(CROWD).take(many).collect()
+            own.chain(OTHER_USERS).take(many).collect()
         }
         _ => Vec::new(),
     }
 }
 
-fn one(id: u64, params: &Params, cast: &Cast) -> Value {
+fn one(id: u64, params: &Params, game_data: &GameData) -> Value {
     let wanted = params.get("friends") == Some("true");
     let all = if wanted {
-        friends(id, cast)
+        friends(id, game_data)
     } else {
         Vec::new()
     };
@@ -108,19 +108,19 @@ fn one(id: u64, params: &Params, cast: &Cast) -> Value {
     let pages = all.len().div_ceil(FRIENDS_MAX).max(1);
     let from = (page - 1).saturating_mul(FRIENDS_MAX);
     let ids: Vec<u64> = all.into_iter().skip(from).take(FRIENDS_MAX).collect();
-    let names: Vec<Option<String>> = ids.iter().map(|id| cast.name(*id)).collect();
+    let names: Vec<Option<String>> = ids.iter().map(|id| game_data.name(*id)).collect();
     json!({
         "success": true,
         "user_id": id,
-        "username": cast.name(id),
-        "private": cast.player(id).is_some_and(|player| player.private),
+        "username": game_data.name(id),
+        "private": game_data.player(id).is_some_and(|player| player.private),
         "page_num": page,
         "num_pages": pages,
         "friends": names,
         "friend_ids": ids,
         "muted_users": [],
         "muted_user_ids": [],
-        "user_vars": vars(id, cast),
+        "user_vars": vars(id, game_data),
     })
 }
 
@@ -157,18 +157,18 @@ pub fn kongpanions() -> Value {
 }
 
 /// GET kongpanions of a player; no `success` either.
-pub fn owned_kongpanions(params: &Params, cast: &Cast) -> CallResult {
-    let asked = match (params.get("username"), params.get("user_id")) {
-        (Some(name), _) => cast.id_of(name),
+pub fn owned_kongpanions(params: &Params, game_data: &GameData) -> CallResult {
+    let requested = match (params.get("username"), params.get("user_id")) {
+        (Some(name), _) => game_data.id_of(name),
         (None, id) => id.and_then(|id| id.parse().ok()),
     };
-    let id = asked.filter(|id| cast.name(*id).is_some());
+    let id = requested.filter(|id| game_data.name(*id).is_some());
     let id = id.ok_or_else(|| Failure::not_found("User"))?;
     let owned = (0..KONGPANIONS.len())
-        .filter(|at| !scatter(id, "kongpanion", *at as u64).is_multiple_of(3));
+        .filter(|at| !seeded_hash(id, "kongpanion", *at as u64).is_multiple_of(3));
     let rows = owned.map(|at| {
         let mut row = kongpanion(at);
-        row["shiny"] = scatter(id, "shiny", at as u64).is_multiple_of(4).into();
+        row["shiny"] = seeded_hash(id, "shiny", at as u64).is_multiple_of(4).into();
         row
     });
     Ok(json!({ "kongpanions": rows.collect::<Vec<_>>() }))
