@@ -49,7 +49,7 @@ pub enum Msg {
         result: Result<Explored, Problem>,
     },
     /// A request of ours waits: for a slot in the rate budget, for another call with the same key, or
-    /// until it is tried again. `None` once it goes on.
+    /// for its retry. `None` once it goes on.
     Waiting {
         /// Which request.
         request: RequestId,
