@@ -1,4 +1,4 @@
-//! The answer to a token call (RFC 6749, 4.4.3 and 5), read. Pure.
+//! Parses the response to a token request (RFC 6749, 4.4.3 and 5). Pure.
 
 use std::time::Duration;
 
@@ -9,51 +9,52 @@ use serde_json::Value;
 use crate::domain::{Account, Problem, ProblemKind, Secret, inert};
 use crate::net::{NetError, Reply, redact};
 
-/// The life of a token whose answer has no `expires_in`. RFC 6749, 5.1 leaves it to the provider's documentation, and neither
-/// Kinguin nor Pledg documents a default: short, so that an expired token is not used for long.
+/// The lifetime of a token whose response has no `expires_in`. RFC 6749, 5.1 leaves it to the provider's
+/// documentation, and neither Kinguin nor Pledg documents a default: short, so that an expired token is not used for
+/// long.
 pub const LIFE_UNKNOWN: Duration = Duration::from_mins(1);
 
-/// No token is used longer, whatever is promised: a secret that was withdrawn must not work on for days.
+/// No token is used longer, whatever `expires_in` says: a withdrawn secret must not work for days.
 pub const LIFE_MAX: Duration = Duration::from_hours(24);
 
-/// Longer tokens fit into no header that servers take.
+/// Longer tokens do not fit into a header that servers accept.
 const TOKEN_MAX: usize = 16 * 1024;
 
-/// The longest wait that a provider may ask for.
+/// The longest `Retry-After` that is honoured.
 const RETRY_AFTER_MAX: Duration = Duration::from_hours(1);
 
-/// What a token call granted.
+/// A granted token.
 #[derive(Debug)]
 pub struct Grant {
     /// The access token.
     pub token: Secret,
-    /// How long it lives from when it was asked for.
+    /// Its lifetime, counted from the token request.
     pub life: Duration,
-    /// What was odd about the answer and how it was taken; empty where there is nothing to say.
+    /// Defaults that were assumed for missing fields; may be empty.
     pub note: String,
 }
 
-/// Why a token call granted nothing.
+/// Why a token request failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
-    /// As it is told.
+    /// The error for the operator.
     pub error: NetError,
-    /// How long the provider asked to wait before the next try.
+    /// The wait that the provider requested.
     pub retry_after: Option<Duration>,
 }
 
 impl Failure {
-    /// Whether the provider refused the credentials, so that trying the same again is no use.
+    /// Whether the provider rejected the credentials, so that a retry with the same ones is useless.
     #[must_use]
     pub fn is_refusal(&self) -> bool {
         matches!(&self.error, NetError::Unauthorised(problem) if problem.kind == ProblemKind::Refused)
     }
 }
 
-/// Reads the answer to a token call.
+/// Parses the response to a token request.
 ///
 /// # Errors
-/// If it grants nothing that can be used.
+/// If it grants no usable token.
 pub fn read(reply: &Reply, account: &Account) -> Result<Grant, Failure> {
     let body = parse(&reply.body);
     if matches!(reply.status, 200 | 201) {
@@ -69,22 +70,22 @@ pub fn read(reply: &Reply, account: &Account) -> Result<Grant, Failure> {
     Err(failed(reply, body.ok().as_ref(), account))
 }
 
-/// A failure of the exchange itself, told as one of the token call.
+/// A network error as a failure of the token request.
 #[must_use]
-pub fn unanswered(error: NetError, account: &Account) -> Failure {
+pub fn from_net_error(error: NetError, account: &Account) -> Failure {
     let error = match error {
-        // Their own messages are complete, or they are not about the provider.
+        // These messages are complete as they are, or are not about the provider.
         own @ (NetError::Unauthorised(_)
         | NetError::BudgetExhausted { .. }
         | NetError::TurnedAway { .. }
-        | NetError::CalledOff
+        | NetError::Cancelled
         | NetError::Uncounted(_)
         | NetError::Unprepared(_)) => own,
         NetError::TimedOut { .. } => NetError::Unauthorised(Problem::new(
             ProblemKind::Unreachable,
             no_token(account, &error.to_string()),
             format!(
-                "nothing but the token call was sent, so trying again is safe; if it stays, check `endpoints` of account {}",
+                "only the token request was sent, so trying again is safe; if it happens again, check `endpoints` of account {}",
                 account.id
             ),
         )),
@@ -100,19 +101,19 @@ pub fn unanswered(error: NetError, account: &Account) -> Failure {
     }
 }
 
-/// A token that had already expired when its answer came.
+/// The failure for a token that had expired when its response arrived.
 #[must_use]
-pub fn came_too_late(account: &Account) -> Failure {
+pub fn expired_on_arrival(account: &Account) -> Failure {
     failure(
         ProblemKind::Failing,
         no_token(
             account,
             &format!(
-                "{} granted one that had expired when its answer came",
+                "{} granted a token that had expired when the response arrived",
                 account.provider_title
             ),
         ),
-        "the provider answers too slowly for the life it gives; try again",
+        "the provider answers too slowly for the token's lifetime; try again",
     )
 }
 
@@ -133,7 +134,7 @@ fn unexpected(account: &Account, what: &str) -> Failure {
         no_token(
             account,
             &format!(
-                "{}'s answer to the token call makes no sense: {what}",
+                "{} sent an invalid response to the token request: {what}",
                 account.provider_title
             ),
         ),
@@ -144,7 +145,7 @@ fn unexpected(account: &Account, what: &str) -> Failure {
     )
 }
 
-/// The body as a JSON object, or in words what it is instead. Never any of its text: it may hold a token.
+/// The body as a JSON object, or in words what it is instead. The error quotes none of the body: it may hold a token.
 fn parse(body: &[u8]) -> Result<Value, String> {
     let text = body.trim_ascii();
     if text.is_empty() {
@@ -155,21 +156,21 @@ fn parse(body: &[u8]) -> Result<Value, String> {
     }
     match serde_json::from_slice::<Value>(text) {
         Ok(object @ Value::Object(_)) => Ok(object),
-        Ok(_) => Err("it is no JSON object".into()),
-        Err(error) if error.is_eof() => Err("its JSON breaks off in the middle".into()),
+        Ok(_) => Err("it is not a JSON object".into()),
+        Err(error) if error.is_eof() => Err("its JSON is cut off".into()),
         Err(_) => Err("it is not JSON".into()),
     }
 }
 
-const NO_TYPE: &str = "the answer names no token_type; bearer is assumed";
+const NO_TYPE: &str = "the response has no token_type; bearer is assumed";
 
 fn granted(body: &Value) -> Result<Grant, String> {
     let token = match body.get("access_token") {
         None | Some(Value::Null) => return Err("it has no access_token".into()),
         Some(Value::String(token)) => token.as_str(),
-        Some(_) => return Err("its access_token is no text".into()),
+        Some(_) => return Err("its access_token is not a string".into()),
     };
-    // Before any of the answer can reach a message: it may repeat the token elsewhere.
+    // Learned before any part of the response can reach a message: it may repeat the token elsewhere.
     redact::learn_passing(&Secret::new(token), "access_token");
     check_token(token)?;
     let mut notes = Vec::new();
@@ -186,18 +187,18 @@ fn granted(body: &Value) -> Result<Grant, String> {
                 inert::quoted(&kind, 40)
             ));
         }
-        Some(_) => return Err("its token_type is no text".into()),
+        Some(_) => return Err("its token_type is not a string".into()),
     }
     let life = match body.get("expires_in") {
         None | Some(Value::Null) => {
-            notes.push("the answer names no expires_in; a minute is assumed".to_owned());
+            notes.push("the response has no expires_in; one minute is assumed".to_owned());
             LIFE_UNKNOWN
         }
         Some(value) => life(value)?,
     };
     if life > LIFE_MAX {
         notes.push(format!(
-            "expires_in is {} s; the token is renewed after a day all the same",
+            "expires_in is {} s; the token is renewed after a day anyway",
             life.as_secs()
         ));
     }
@@ -225,21 +226,21 @@ pub(super) fn check_token(token: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// Seconds, as a number or as text, whole ones: what stands behind the point is left off.
+/// A lifetime in whole seconds, from a JSON number or string; a fraction is cut off.
 fn life(expires_in: &Value) -> Result<Duration, String> {
     let text = match expires_in {
         Value::Number(number) => number.to_string(),
         Value::String(text) => text.trim().to_owned(),
-        _ => return Err("its expires_in is no number of seconds".into()),
+        _ => return Err("its expires_in is not a number of seconds".into()),
     };
     let odd = || {
         format!(
-            "its expires_in is {}, which is no number of seconds",
+            "its expires_in is {}, which is not a number of seconds",
             inert::quoted(&redact::scrub(&text), 40)
         )
     };
     let whole = if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
-        // More digits than fit are longer than LIFE_MAX in any case.
+        // A number beyond u64 is longer than LIFE_MAX in any case.
         text.parse().unwrap_or(u64::MAX)
     } else {
         let number = Decimal::from_str_exact(&text)
@@ -255,7 +256,7 @@ fn life(expires_in: &Value) -> Result<Duration, String> {
     };
     if whole == 0 {
         return Err(format!(
-            "its expires_in is {}: the token would never be good",
+            "its expires_in is {}: the token would never be valid",
             inert::cut(&text, 40)
         ));
     }
@@ -268,7 +269,7 @@ fn failed(reply: &Reply, body: Option<&Value>, account: &Account) -> Failure {
     let code = body.and_then(|body| text_of(body.get("error")));
     let mut words = body.map(words).unwrap_or_default();
     if words.is_empty() && reply.body.trim_ascii().starts_with(b"<") {
-        words = ": an HTML page, perhaps of a proxy or firewall in between".into();
+        words = ": an HTML page, perhaps from a proxy or firewall".into();
     }
     // The codes of RFC 6749, 5.2 that mean wrong or unauthorised credentials; the others mean a malformed request.
     let of_the_client = code.is_some_and(|code| {
@@ -285,7 +286,7 @@ fn failed(reply: &Reply, body: Option<&Value>, account: &Account) -> Failure {
                 &format!("{provider} refused the credentials (status {status}{words})"),
             ),
             &format!(
-                "check the key and secret of account {0}, and that they are of its environment, {1}; `tilldeck account rotate {0}` takes a new secret",
+                "check the key and secret of account {0}, and that they belong to its environment ({1}); `tilldeck account rotate {0}` sets a new secret",
                 account.id,
                 account.environment.as_str()
             ),
@@ -293,20 +294,20 @@ fn failed(reply: &Reply, body: Option<&Value>, account: &Account) -> Failure {
     }
     let (what, hint) = match status {
         429 => (
-            format!("{provider} turned the token call away: too many requests (status 429{words})"),
+            format!("{provider} rejected the token request: too many requests (status 429{words})"),
             "wait, or look for another program that fetches tokens with the same credentials"
                 .to_owned(),
         ),
         500.. => (
             format!("{provider}'s token endpoint is failing (status {status}{words})"),
-            "try again; if it stays, ask the provider".to_owned(),
+            "try again; if it happens again, ask the provider".to_owned(),
         ),
         404 | 405 => (
-            format!("{provider} has no token endpoint there (status {status}{words})"),
+            format!("{provider} has no token endpoint at this URL (status {status}{words})"),
             format!("check `endpoints` of account {}", account.id),
         ),
         _ => (
-            format!("{provider} turned the token call away (status {status}{words})"),
+            format!("{provider} rejected the token request (status {status}{words})"),
             format!(
                 "check `endpoints` of account {}; `tilldeck log` shows the exchange",
                 account.id
@@ -323,26 +324,26 @@ fn text_of(value: Option<&Value>) -> Option<&str> {
     value?.as_str().filter(|text| !text.trim().is_empty())
 }
 
-/// What an error body says for people, inert, redacted and cut, behind a colon.
+/// The error description of an error body, behind a colon: inert, redacted and cut.
 fn words(body: &Value) -> String {
-    let mut said: Vec<&str> = Vec::new();
+    let mut parts: Vec<&str> = Vec::new();
     let nested = body.get("error").filter(|error| error.is_object());
     for of in [Some(body), nested].into_iter().flatten() {
         for name in ["error", "error_description", "message", "detail", "debug"] {
             if let Some(text) = text_of(of.get(name))
-                && !said.contains(&text)
+                && !parts.contains(&text)
             {
-                said.push(text);
+                parts.push(text);
             }
         }
     }
-    if said.is_empty() {
+    if parts.is_empty() {
         return String::new();
     }
-    // Redacted as a header's value, not as a body: the end of a body, which may be cut off, is hidden wherever it could be the
-    // beginning of a secret.
-    let said = redact::header("error", &said.join(": "));
-    format!(": {}", inert::cut(&said, 200))
+    // Redacted like a header, not like a body: the end of a body may be the beginning of a secret and would be
+    // hidden.
+    let parts = redact::header("error", &parts.join(": "));
+    format!(": {}", inert::cut(&parts, 200))
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! What an access token says of itself where it is a JWT. For display only: only the provider has the key to verify it, and to
-//! clients a token is opaque (RFC 6749, 1.4), so its life comes from `expires_in` and never from its `exp`.
+//! The claims of an access token that is a JWT. For display only: only the provider can verify it, and to clients a
+//! token is opaque (RFC 6749, 1.4). Its lifetime comes from `expires_in`, never from `exp`.
 
 use crate::domain::{Secret, inert};
 use crate::net::redact;
@@ -9,7 +9,7 @@ use super::sign;
 /// Longer payloads are not decoded.
 const PAYLOAD_MAX: usize = 16 * 1024;
 
-/// So much of the claims is shown.
+/// The claims are cut to this many characters.
 const SHOWN_MAX: usize = 4_000;
 
 /// The payload of a token that looks like a JWT (three parts, a JSON object in the first two), as one line of

@@ -1,5 +1,5 @@
-//! When a token is used, fetched, renewed or given up. Arithmetic on given instants and given chance; never asks
-//! the time, never sleeps, sends nothing.
+//! Decides when a token is used, fetched, renewed or dropped. Pure arithmetic on given instants and given jitter: no
+//! clock, no sleeping, no I/O.
 
 use std::time::Duration;
 
@@ -8,28 +8,28 @@ use crate::net::NetError;
 
 use super::grant::Failure;
 
-/// A token is renewed by a tenth of its life before it expires, but at least by so much (and at most by half of
-/// its life, or one of 20 s would be renewed all the time).
+/// The shortest time before expiry at which a token is renewed. Usually it is a tenth of the lifetime, and at most
+/// half of it, or a token of 20 s would be renewed all the time.
 pub const MARGIN_MIN: Duration = Duration::from_secs(30);
 
-/// Nothing is fetched by itself sooner after the beginning of the fetch before.
+/// The shortest time between the starts of two automatic fetches.
 pub const PAUSE: Duration = Duration::from_secs(5);
 
 /// The first wait after a failure; it doubles with each further one.
 pub const BACKOFF_MIN: Duration = Duration::from_secs(1);
 
-/// The longest wait between two tries, unless the provider asks for a longer one.
+/// The longest wait between two attempts, unless the provider requests a longer one.
 pub const BACKOFF_MAX: Duration = Duration::from_mins(1);
 
-/// How often it is looked at whether refused credentials were replaced.
+/// How often to check whether rejected credentials were replaced.
 pub const LOOK_AGAIN: Duration = Duration::from_secs(30);
 
-/// A throw of the dice, so that many programs do not come all at once: 0 to 1000.
+/// A random number from 0 to 1000, so that many processes do not act at the same moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Jitter(u32);
 
 impl Jitter {
-    /// Of any number; what is above 1000 counts as 1000.
+    /// From any number; above 1000 counts as 1000.
     #[must_use]
     pub fn new(per_mille: u32) -> Self {
         Self(per_mille.min(1000))
@@ -41,7 +41,7 @@ impl Jitter {
     }
 }
 
-/// At which age a token of this life is to be renewed: before the margin by up to a fifth of it, never later.
+/// The age at which a token of this lifetime is renewed: up to a fifth of the margin earlier, never later.
 #[must_use]
 pub fn renew_at(life: Duration, jitter: Jitter) -> Duration {
     let margin = (life / 10).max(MARGIN_MIN).min(life / 2);
@@ -49,7 +49,8 @@ pub fn renew_at(life: Duration, jitter: Jitter) -> Duration {
     life.saturating_sub(early)
 }
 
-/// How long to wait after so many failures in a row (1 for the first): from half of the full wait to all of it.
+/// The wait after this many failures in a row (1 for the first): a random part from half of the full wait to all of
+/// it.
 #[must_use]
 pub fn backoff(failures: u32, jitter: Jitter) -> Duration {
     let doublings = failures.saturating_sub(1).min(16);
@@ -57,16 +58,16 @@ pub fn backoff(failures: u32, jitter: Jitter) -> Duration {
     full / 2 + jitter.part(full / 2)
 }
 
-/// Why a token is fetched.
+/// The reason of a fetch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Why {
-    /// A call needs one and none is good.
+    /// A call needs a token and none is valid.
     Needed,
-    /// The one in hand is to be renewed, or the fetch before has failed.
+    /// The current token is due for renewal, or the fetch before failed.
     Due,
-    /// The operator asks for a new one, whatever there is.
-    Asked,
-    /// The credentials were refused: only if they have been replaced.
+    /// The operator requests a new token, whatever the current one.
+    Requested,
+    /// The credentials were rejected: fetch only if they have been replaced since.
     IfReplaced,
 }
 
@@ -75,34 +76,34 @@ pub enum Why {
 pub struct Fetch {
     /// Counted up from 1.
     pub number: u64,
-    /// What for.
+    /// Its reason.
     pub why: Why,
 }
 
-/// What whoever needs a token is to do.
+/// The next step for a caller that needs a token.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Next {
-    /// Use the token in hand; where a fetch is given, begin it behind that.
+    /// Use the current token; start the given fetch, if any, in the background.
     Use(Option<Fetch>),
-    /// Begin this fetch, and wait for it.
+    /// Start this fetch, and wait for it.
     Begin(Fetch),
-    /// Wait for this fetch, which is under way.
+    /// Wait for this running fetch.
     Wait(Fetch),
-    /// There is none and none is fetched now, since the fetch before ended like this.
-    GiveUp(NetError),
+    /// There is no token and no fetch starts now, since the fetch before failed with this error.
+    Fail(NetError),
 }
 
-/// How it stands with a fetch that was waited for.
+/// The outcome of a fetch for a caller that waits for it.
 #[derive(Debug, PartialEq, Eq)]
 pub enum FetchOutcome {
-    /// It is under way.
+    /// It is still running.
     Waiting,
-    /// A good token is in hand.
-    Good,
-    /// It failed, and no good token is in hand.
+    /// There is a valid token.
+    Valid,
+    /// It failed, and there is no valid token.
     Failed(NetError),
-    /// It brought a token that is of no use any more.
-    AskAgain,
+    /// It brought a token that has expired since: start over.
+    Restart,
 }
 
 /// The latest fetch, where it failed.
@@ -110,8 +111,9 @@ pub enum FetchOutcome {
 struct Failed {
     number: u64,
     error: NetError,
-    told: TokenFailure,
-    /// On the monotonic clock: for what is refused, when to look whether it was replaced; else when to try again.
+    failure: TokenFailure,
+    /// The earliest next attempt, on the monotonic clock; for rejected credentials, the earliest check whether they
+    /// were replaced.
     not_before: Duration,
 }
 
@@ -119,56 +121,56 @@ struct Failed {
 #[derive(Debug, Default)]
 pub struct Lifecycle {
     token: Option<(Secret, TokenLife)>,
-    /// The latest token that a call was refused with: it is not taken up again from where it is kept.
-    spurned: Option<Secret>,
+    /// The latest token that a call was rejected with: it is not loaded again from the store.
+    rejected: Option<Secret>,
     under_way: Option<Fetch>,
     numbered: u64,
     /// When the latest fetch began, on the monotonic clock.
     began: Option<Duration>,
     failed: Option<Failed>,
-    in_a_row: u32,
+    failures: u32,
     fetched: u32,
-    /// Whether this process has had a use for a token.
+    /// Whether this process has needed a token. Without that, nothing is fetched automatically.
     wanted: bool,
 }
 
 impl Lifecycle {
-    /// The token in hand, if it is good.
+    /// The current token, if it is valid.
     #[must_use]
-    pub fn good(&self, now: Now) -> Option<&Secret> {
+    pub fn valid(&self, now: Now) -> Option<&Secret> {
         let (token, life) = self.token.as_ref()?;
         life.left(now)?;
         Some(token)
     }
 
-    /// The token in hand, expired or not, and its life.
+    /// The current token and its lifetime, expired or not.
     #[must_use]
-    pub fn in_hand(&self) -> Option<(&Secret, TokenLife)> {
+    pub fn current_token(&self) -> Option<(&Secret, TokenLife)> {
         self.token.as_ref().map(|(token, life)| (token, *life))
     }
 
-    /// The fetch under way.
+    /// The running fetch.
     #[must_use]
     pub fn under_way(&self) -> Option<Fetch> {
         self.under_way
     }
 
-    /// How it stands, but for where it is kept and what it says.
+    /// The status, without where the token is saved and its claims.
     #[must_use]
     pub fn status(&self) -> TokenStatus {
         TokenStatus {
             life: self.token.as_ref().map(|(_, life)| *life),
             fetching: self.under_way.is_some(),
-            failure: self.failed.as_ref().map(|failed| failed.told.clone()),
+            failure: self.failed.as_ref().map(|failed| failed.failure.clone()),
             fetched: self.fetched,
             ..TokenStatus::default()
         }
     }
 
-    /// A call needs a token. One in the `background` is not what makes a failed fetch be tried again early.
+    /// A call needs a token. A background call does not trigger an early retry after a failure.
     pub fn needed(&mut self, now: Now, background: bool) -> Next {
         self.wanted = true;
-        if self.good(now).is_some() {
+        if self.valid(now).is_some() {
             let renewal = self.automatic(now);
             return Next::Use(renewal.map(|why| self.begin(now, why)));
         }
@@ -179,26 +181,26 @@ impl Lifecycle {
         if let Some(failed) = &self.failed {
             let early = now.mono < failed.not_before;
             if early && background {
-                return Next::GiveUp(failed.error.clone());
+                return Next::Fail(failed.error.clone());
             }
-            if background && failed.told.refused {
+            if background && failed.failure.refused {
                 why = Why::IfReplaced;
             }
         }
         Next::Begin(self.begin(now, why))
     }
 
-    /// The operator asks for a new token, whatever there is. Shares only a fetch that was asked for likewise:
-    /// any other may end with a token that another process has fetched before.
-    pub fn asked(&mut self, now: Now) -> Next {
+    /// The operator requests a new token. Joins only a fetch of the same reason: any other may end with a token that
+    /// another process has saved.
+    pub fn requested(&mut self, now: Now) -> Next {
         self.wanted = true;
         match self.under_way {
             Some(fetch) => Next::Wait(fetch),
-            None => Next::Begin(self.begin(now, Why::Asked)),
+            None => Next::Begin(self.begin(now, Why::Requested)),
         }
     }
 
-    /// What is to be done by itself at this instant.
+    /// The fetch to start automatically at this instant, if any.
     pub fn tick(&mut self, now: Now) -> Option<Fetch> {
         if !self.wanted {
             return None;
@@ -207,7 +209,7 @@ impl Lifecycle {
         Some(self.begin(now, why))
     }
 
-    /// When to [`Lifecycle::tick`] next, if nothing happens before: from now on the monotonic clock.
+    /// How long until the next [`Lifecycle::tick`], if nothing happens before.
     #[must_use]
     pub fn wakes_in(&self, now: Now) -> Option<Duration> {
         if !self.wanted || self.under_way.is_some() {
@@ -223,7 +225,7 @@ impl Lifecycle {
         Some(due.max(earliest.saturating_sub(now.mono)))
     }
 
-    /// The fetch that time brings about: the token is due or over, or its fetch has failed a while ago.
+    /// The reason for an automatic fetch: the token is due or expired, or the fetch before failed long enough ago.
     fn automatic(&self, now: Now) -> Option<Why> {
         let due = match &self.token {
             Some((_, life)) => life.renews_in(now).is_zero(),
@@ -233,7 +235,7 @@ impl Lifecycle {
         if !due || early || self.under_way.is_some() {
             return None;
         }
-        let refused = self.failed.as_ref().is_some_and(|f| f.told.refused);
+        let refused = self.failed.as_ref().is_some_and(|f| f.failure.refused);
         Some(if refused { Why::IfReplaced } else { Why::Due })
     }
 
@@ -258,7 +260,7 @@ impl Lifecycle {
         fetch
     }
 
-    /// Whether this fetch is the one under way; it is not any more.
+    /// Ends this fetch; `false` if it is not the running one.
     fn ends(&mut self, number: u64) -> bool {
         let ends = self.under_way.is_some_and(|fetch| fetch.number == number);
         if ends {
@@ -267,8 +269,8 @@ impl Lifecycle {
         ends
     }
 
-    /// The fetch brought a token, whose request was sent at `sent`. `false` where it has expired already: then
-    /// the fetch goes on being under way, and has failed.
+    /// The fetch granted a token, whose request was sent at `sent`. `false` if it has expired already: the fetch then
+    /// still runs, and the caller must report its failure.
     #[must_use]
     pub fn granted(
         &mut self,
@@ -294,8 +296,8 @@ impl Lifecycle {
         true
     }
 
-    /// A token that is kept, by this process or another, was read: at the beginning, or in the course of the
-    /// fetch of this number, which then ends. Says whether it is taken up.
+    /// A saved token was read, at the start or during the fetch of this number, which then ends. Returns whether it
+    /// is used.
     pub fn found(&mut self, of: Option<Fetch>, now: Now, token: Secret, life: TokenLife) -> bool {
         let Some(left) = life.left(now) else {
             return false;
@@ -303,7 +305,7 @@ impl Lifecycle {
         // The age of the current token is measured on the monotonic clock; the saved copy has wall-clock times, by which a
         // clock that was set back would make it young again.
         let in_hand = self.token.as_ref().is_some_and(|(held, _)| *held == token);
-        if in_hand || self.spurned.as_ref() == Some(&token) {
+        if in_hand || self.rejected.as_ref() == Some(&token) {
             return false;
         }
         let left_in_hand = self.token.as_ref().and_then(|(_, life)| life.left(now));
@@ -315,7 +317,7 @@ impl Lifecycle {
             let serves = match fetch.why {
                 Why::Needed | Why::IfReplaced => true,
                 Why::Due => is_fresh,
-                Why::Asked => false,
+                Why::Requested => false,
             };
             if !serves || !self.ends(fetch.number) {
                 return false;
@@ -328,26 +330,28 @@ impl Lifecycle {
     fn take(&mut self, token: Secret, life: TokenLife) {
         self.token = Some((token, life));
         self.failed = None;
-        self.in_a_row = 0;
+        self.failures = 0;
     }
 
-    /// The fetch brought none. The token in hand stays.
+    /// The fetch failed. The current token stays.
     pub fn failed(&mut self, number: u64, now: Now, failure: Failure, jitter: Jitter) {
         if !self.ends(number) {
             return;
         }
-        self.in_a_row = self.in_a_row.saturating_add(1);
+        self.failures = self.failures.saturating_add(1);
         let refused = failure.is_refusal();
         let own = if refused {
             LOOK_AGAIN
         } else {
-            backoff(self.in_a_row, jitter)
+            backoff(self.failures, jitter)
         };
-        let wait = failure.retry_after.map_or(own, |asked| asked.max(own));
+        let wait = failure
+            .retry_after
+            .map_or(own, |requested| requested.max(own));
         let not_before = now.mono.saturating_add(wait);
         self.failed = Some(Failed {
             number,
-            told: TokenFailure {
+            failure: TokenFailure {
                 at: now.wall,
                 why: failure.error.to_string(),
                 refused,
@@ -358,7 +362,7 @@ impl Lifecycle {
         });
     }
 
-    /// The credentials are the ones that were refused, so nothing was sent.
+    /// The credentials are still the rejected ones, so nothing was sent.
     pub fn not_replaced(&mut self, number: u64, now: Now) {
         if !self.ends(number) {
             return;
@@ -369,25 +373,25 @@ impl Lifecycle {
         }
     }
 
-    /// A call with this token was answered 401: it is dropped, if it is still the one in hand.
+    /// A call with this token was answered 401: drops the token, if it is still the current one.
     pub fn refused(&mut self, token: &Secret) -> bool {
         let in_hand = self.token.as_ref().is_some_and(|(held, _)| held == token);
         if in_hand {
-            self.spurned = self.token.take().map(|(token, _)| token);
+            self.rejected = self.token.take().map(|(token, _)| token);
         }
         in_hand
     }
 
-    /// Whether this token was refused by a call.
+    /// Whether a call with this token was rejected.
     #[must_use]
-    pub fn is_spurned(&self, token: &Secret) -> bool {
-        self.spurned.as_ref() == Some(token)
+    pub fn is_rejected(&self, token: &Secret) -> bool {
+        self.rejected.as_ref() == Some(token)
     }
 
-    /// How it stands for whoever waits for this fetch. Of one that was asked for its own outcome counts; of any
-    /// other, whether there is a good token.
+    /// The outcome for a caller that waits for this fetch. A fetch that the operator requested counts by its own
+    /// result, any other by whether there is a valid token.
     #[must_use]
-    pub fn settled(&self, fetch: Fetch, now: Now) -> FetchOutcome {
+    pub fn outcome(&self, fetch: Fetch, now: Now) -> FetchOutcome {
         if self
             .under_way
             .is_some_and(|other| other.number == fetch.number)
@@ -396,11 +400,11 @@ impl Lifecycle {
         }
         let failed = self.failed.as_ref().filter(|f| f.number >= fetch.number);
         match failed {
-            Some(failed) if fetch.why == Why::Asked || self.good(now).is_none() => {
+            Some(failed) if fetch.why == Why::Requested || self.valid(now).is_none() => {
                 FetchOutcome::Failed(failed.error.clone())
             }
-            _ if self.good(now).is_some() => FetchOutcome::Good,
-            _ => FetchOutcome::AskAgain,
+            _ if self.valid(now).is_some() => FetchOutcome::Valid,
+            _ => FetchOutcome::Restart,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Access tokens and signatures: who fetches a token when, and how bytes are signed.
+//! Access tokens and signatures: when tokens are fetched, and how bytes are signed.
 
 pub mod grant;
 pub mod jwt;
@@ -26,23 +26,23 @@ use crate::net::{
 use grant::Failure;
 use lifecycle::{Fetch, FetchOutcome, Jitter, Lifecycle, Next, Why};
 
-/// A provider's part in fetching a token (OAuth 2.0, grant `client_credentials`): which call is made, and, as
-/// [`Authorise`], how client id and secret go into it. The secret is read anew for each call, so that a file that
-/// was replaced is seen.
+/// How a provider grants tokens (OAuth 2.0, RFC 6749, 4.4, grant `client_credentials`): which request is made, and,
+/// as [`Authorise`], how client id and secret go into it. The secret is read for each request, so that a replaced
+/// file counts.
 pub trait FetchToken: Authorise {
-    /// The token call, before authorising.
+    /// The token request, before authorising.
     fn call(&self) -> Call;
 }
 
-/// How often the console looks at the time at least while a token is in hand: the monotonic clock, by which waits
-/// end, stands still while a laptop sleeps.
-const LOOK: Duration = Duration::from_secs(5);
+/// The longest sleep before the token's age is checked again: the monotonic clock, by which sleeps end, stands still
+/// while a laptop is suspended.
+const MAX_SLEEP: Duration = Duration::from_secs(5);
 
-/// How long a program that ends waits for a renewal under way, which would be lost for the next one.
-const RENEWAL_PATIENCE: Duration = Duration::from_secs(2);
+/// How long an exiting program waits for a running renewal, whose token would be lost.
+const RENEWAL_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How long it waits for a token to be kept: a little longer than a keyring may take.
-const KEEPING_PATIENCE: Duration = Duration::from_secs(4);
+/// How long it waits for a token to be saved: a little longer than a keyring may take.
+const SAVE_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// An account's access tokens. Cheap to clone; all clones share the one token.
 #[derive(Clone)]
@@ -54,11 +54,11 @@ struct Shared {
     clock: Clock,
     store: Option<TokenStore>,
     held: Mutex<State>,
-    /// Told at each change of what is held.
+    /// Notified at each change of the state.
     changed: watch::Sender<()>,
     loaded: OnceCell<()>,
     tasks: TaskTracker,
-    /// Ends a fetch that nobody waits for any more.
+    /// Cancels a fetch when the program exits and no caller is left.
     ending: CancellationToken,
 }
 
@@ -69,20 +69,20 @@ struct State {
     kept_note: String,
     note: String,
     claims: Option<String>,
-    /// Whether the token in hand is just being put where it is kept.
-    keeping: bool,
+    /// Whether the current token is being saved right now.
+    saving: bool,
     /// A digest of the token call that was refused.
     refused: Option<[u8; 32]>,
 }
 
 impl Tokens {
-    /// Fetches nothing yet, and keeps nothing beyond this process.
+    /// Tokens that are saved nowhere beyond this process. Nothing is fetched yet.
     #[must_use]
     pub fn new(session: Session, fetch: Arc<dyn FetchToken>, clock: Clock) -> Self {
         Self::stored_in(None, session, fetch, clock)
     }
 
-    /// Fetches nothing yet; what is fetched is kept in `store`, for later runs and other processes.
+    /// Tokens that are saved in `store`, for later runs and other processes. Nothing is fetched yet.
     #[must_use]
     pub fn stored_in(
         store: Option<TokenStore>,
@@ -103,7 +103,7 @@ impl Tokens {
         }))
     }
 
-    /// How the token stands.
+    /// The status of the token.
     #[must_use]
     pub fn status(&self) -> TokenStatus {
         let held = self.held();
@@ -116,17 +116,17 @@ impl Tokens {
         }
     }
 
-    /// The token in hand, if it is good at this instant. Never waits.
+    /// The current token, if it is valid at this instant. Never waits.
     #[must_use]
     pub fn current(&self) -> Option<Secret> {
         let now = self.0.clock.now();
-        self.held().cycle.good(now).cloned()
+        self.held().cycle.valid(now).cloned()
     }
 
-    /// The header that carries the token in hand, and the token.
+    /// The `Authorization` header with the current token (RFC 6750, 2.1), and the token.
     ///
     /// # Errors
-    /// [`NetError::Unprepared`] if none is good; [`Tokens::ready`] gets one.
+    /// [`NetError::Unprepared`] if none is valid; [`Tokens::ready`] gets one.
     pub fn bearer(&self) -> Result<((&'static str, HeaderText), Secret), NetError> {
         let token = self
             .current()
@@ -135,14 +135,15 @@ impl Tokens {
         Ok((("authorization", HeaderText::Secret(value)), token))
     }
 
-    /// Makes the token known that an earlier run or another process has kept in a file, good or not. Blocks.
+    /// Teaches the redactor the token that an earlier run or another process has saved in a file, valid or not.
+    /// Blocks.
     pub fn learn_stored(&self) {
         if let Some(store) = &self.0.store {
             store.learn();
         }
     }
 
-    /// Reads the token that was kept by an earlier run or another process, once.
+    /// Loads the token that an earlier run or another process has saved, once.
     pub async fn load(&self) {
         self.0
             .loaded
@@ -156,28 +157,28 @@ impl Tokens {
             .await;
     }
 
-    /// Sees to it that a good token is in hand: the one there is, else the one being fetched, else a new one. One
-    /// that is due serves at once, and is renewed behind that.
+    /// Ensures a valid token: the current one, else the one being fetched, else a new one. A token that is due is
+    /// used at once and renewed in the background.
     ///
     /// # Errors
-    /// If none can be had: the credentials are refused, or no usable answer came.
-    pub async fn ready(&self, how: RequestOptions) -> Result<(), NetError> {
+    /// If there is none: the credentials are rejected, or no usable response arrived.
+    pub async fn ready(&self, options: RequestOptions) -> Result<(), NetError> {
         self.load().await;
-        self.obtain(how, |cycle, now| cycle.needed(now, how.background))
+        self.obtain(options, |cycle, now| cycle.needed(now, options.background))
             .await
             .map(drop)
     }
 
-    /// Fetches a new token now. The one in hand serves until the new one is there, and stays if that fails.
+    /// Fetches a new token now. The current one is used until then, and stays if the fetch fails.
     ///
     /// # Errors
-    /// If none can be had.
-    pub async fn refresh(&self, how: RequestOptions) -> Result<TokenStatus, NetError> {
+    /// If the fetch fails.
+    pub async fn refresh(&self, options: RequestOptions) -> Result<TokenStatus, NetError> {
         self.load().await;
         loop {
             // A fetch for another reason may have ended with a saved token, without a token call.
-            let why = self.obtain(how, Lifecycle::asked).await?;
-            if why == Some(Why::Asked) {
+            let why = self.obtain(options, Lifecycle::requested).await?;
+            if why == Some(Why::Requested) {
                 self.saved().await;
                 return Ok(self.status());
             }
@@ -187,14 +188,14 @@ impl Tokens {
     /// Waits until it is known where the current token is saved.
     async fn saved(&self) {
         let mut changes = self.0.changed.subscribe();
-        // The sender is held by `self`, so it is there.
-        while self.held().keeping && changes.changed().await.is_ok() {}
+        // Cannot fail: `self` holds the sender.
+        while self.held().saving && changes.changed().await.is_ok() {}
     }
 
-    /// Does what `next` tells until a good token is in hand. Says what the fetch was for that was waited for.
+    /// Follows `next` until there is a valid token. Returns the reason of the fetch it waited for, if any.
     async fn obtain(
         &self,
-        how: RequestOptions,
+        options: RequestOptions,
         next: impl Fn(&mut Lifecycle, Now) -> Next,
     ) -> Result<Option<Why>, NetError> {
         let mut changes = self.0.changed.subscribe();
@@ -205,19 +206,19 @@ impl Tokens {
             let begin = {
                 let mut held = self.held();
                 if let Some(fetch) = waits {
-                    match held.cycle.settled(fetch, now) {
+                    match held.cycle.outcome(fetch, now) {
                         FetchOutcome::Waiting => None,
-                        FetchOutcome::Good => return Ok(Some(fetch.why)),
+                        FetchOutcome::Valid => return Ok(Some(fetch.why)),
                         // This fetch only looked for replaced credentials. An operator gets a token call of their own, whose
                         // failure is the answer.
                         FetchOutcome::Failed(_)
-                            if fetch.why == Why::IfReplaced && !how.background =>
+                            if fetch.why == Why::IfReplaced && !options.background =>
                         {
                             waits = None;
                             continue;
                         }
                         FetchOutcome::Failed(error) => return Err(error),
-                        FetchOutcome::AskAgain => {
+                        FetchOutcome::Restart => {
                             waits = None;
                             continue;
                         }
@@ -227,10 +228,10 @@ impl Tokens {
                         Next::Use(None) => return Ok(None),
                         Next::Use(Some(fetch)) => {
                             drop(held);
-                            self.start(fetch, behind());
+                            self.start(fetch, background_options());
                             return Ok(None);
                         }
-                        Next::GiveUp(error) => return Err(error),
+                        Next::Fail(error) => return Err(error),
                         Next::Wait(fetch) => {
                             waits = Some(fetch);
                             None
@@ -243,15 +244,15 @@ impl Tokens {
                 }
             };
             if let Some(fetch) = begin {
-                self.start(fetch, how);
+                self.start(fetch, options);
             }
-            // The sender is held by `self`, so it is there.
+            // Cannot fail: `self` holds the sender.
             let _ = changes.changed().await;
         }
     }
 
-    /// Whether `reply` turned down the `token` its call carried (401); that one is dropped then. Nothing was carried
-    /// out (RFC 9110, 15.5.2), so the call may be repeated with another.
+    /// Whether `reply` rejected the `token` of its call (401); that token is dropped then. The call was not carried
+    /// out (RFC 9110, 15.5.2), so it may be repeated with another token.
     #[must_use]
     pub fn is_stale(&self, reply: &Reply, token: Option<&Secret>) -> bool {
         let turned_down = token.filter(|_| reply.status == 401);
@@ -261,27 +262,27 @@ impl Tokens {
         turned_down.is_some()
     }
 
-    /// The provider answered 401 to this token: it is dropped, if it is still the one in hand.
+    /// The provider answered 401 to this token: drops it, if it is still the current one.
     fn refused(&self, token: &Secret) {
         if !self.held().cycle.refused(token) {
             return;
         }
         self.0.changed.send_replace(());
-        let (tokens, spurned) = (self.clone(), token.clone());
+        let (tokens, rejected) = (self.clone(), token.clone());
         self.0.tasks.spawn(async move {
             tokens.emit();
             if let Some(store) = &tokens.0.store {
                 // Under the lock, so that a newer token which another process has saved stays.
                 let _lane = store.key_lock().await;
-                store.forget(&spurned, tokens.0.clock.now()).await;
+                store.forget(&rejected, tokens.0.clock.now()).await;
             }
         });
     }
 
-    /// Forgets the token that is kept for later runs: its account, or the secret it was granted for, is no more.
+    /// Deletes the saved token: its account was removed, or its secret replaced.
     ///
     /// # Errors
-    /// In words, why it is still kept, or may be.
+    /// In words, why it may still be saved.
     pub async fn delete_stored(&self) -> Result<(), String> {
         match &self.0.store {
             Some(store) => store.forget_any().await,
@@ -289,7 +290,7 @@ impl Tokens {
         }
     }
 
-    /// Renews the token ahead of its expiry, as long as this is polled; nothing before a first one was asked for.
+    /// Renews the token before it expires, as long as this is polled. Does nothing until a token was needed.
     pub async fn renew(self) {
         let mut changes = self.0.changed.subscribe();
         self.load().await;
@@ -301,12 +302,12 @@ impl Tokens {
                 (held.cycle.tick(now), held.cycle.wakes_in(now))
             };
             if let Some(fetch) = fetch {
-                self.start(fetch, behind());
+                self.start(fetch, background_options());
             }
             let wait = async {
                 match wait {
                     Some(wait) => {
-                        tokio::time::sleep(wait.clamp(Duration::from_millis(1), LOOK)).await;
+                        tokio::time::sleep(wait.clamp(Duration::from_millis(1), MAX_SLEEP)).await;
                     }
                     None => std::future::pending().await,
                 }
@@ -318,43 +319,43 @@ impl Tokens {
         }
     }
 
-    /// Waits until what was fetched is kept, and for a renewal under way, both within limits: for a program that
-    /// ends.
+    /// For a program that exits: waits, within limits, until the token is saved and a running renewal is finished.
     pub async fn finish(&self) {
         let patience = match self.held().cycle.under_way().map(|fetch| fetch.why) {
-            None => KEEPING_PATIENCE,
-            Some(Why::Due) => RENEWAL_PATIENCE,
-            // Their callers have gone. Cancelled here, not dropped, so that the request log records that they were sent.
-            Some(Why::Needed | Why::Asked | Why::IfReplaced) => {
+            None => SAVE_TIMEOUT,
+            Some(Why::Due) => RENEWAL_TIMEOUT,
+            // No caller is left for these. Cancelled, not dropped, so that the request log records that they were
+            // sent.
+            Some(Why::Needed | Why::Requested | Why::IfReplaced) => {
                 self.0.ending.cancel();
-                KEEPING_PATIENCE
+                SAVE_TIMEOUT
             }
         };
         self.0.tasks.close();
         let _ = tokio::time::timeout(patience, self.0.tasks.wait()).await;
     }
 
-    /// Begins a fetch. It is nobody's own: who waits for it may give up, and it goes on for the others.
-    fn start(&self, fetch: Fetch, how: RequestOptions) {
+    /// Starts a fetch as a task of its own: a caller may stop waiting, and the fetch continues for the others.
+    fn start(&self, fetch: Fetch, options: RequestOptions) {
         self.0.changed.send_replace(());
-        let under_way = UnderWay {
+        let under_way = RunningFetch {
             tokens: self.clone(),
             number: fetch.number,
         };
         let ending = self.0.ending.clone();
         self.0.tasks.spawn(async move {
-            let run = under_way.tokens.run(fetch, how);
+            let run = under_way.tokens.run(fetch, options);
             ending.run_until_cancelled(run).await;
         });
     }
 
-    async fn run(&self, fetch: Fetch, how: RequestOptions) {
+    async fn run(&self, fetch: Fetch, options: RequestOptions) {
         let shared = &self.0;
         self.emit();
         let _lane = match &shared.store {
             Some(store) => {
                 let key_lock = store.key_lock().await;
-                if fetch.why != Why::Asked && self.load_token(store, Some(fetch)).await {
+                if fetch.why != Why::Requested && self.load_token(store, Some(fetch)).await {
                     self.emit();
                     return;
                 }
@@ -369,9 +370,9 @@ impl Tokens {
             latest: Mutex::new(None),
         };
         if fetch.why == Why::IfReplaced {
-            let sealed = stamped.authorise(&call).await.is_ok();
+            let signed = stamped.authorise(&call).await.is_ok();
             let refused = self.held().refused;
-            if sealed
+            if signed
                 && stamped
                     .latest()
                     .is_some_and(|(_, digest)| Some(digest) == refused)
@@ -384,9 +385,9 @@ impl Tokens {
             }
         }
         let account = shared.session.account();
-        let granted = match shared.session.send(&call, &stamped, how).await {
+        let granted = match shared.session.send(&call, &stamped, options).await {
             Ok(reply) => grant::read(&reply, account),
-            Err(error) => Err(grant::unanswered(error, account)),
+            Err(error) => Err(grant::from_net_error(error, account)),
         };
         let now = shared.clock.now();
         let (sent, digest) = stamped.latest().unwrap_or((now, [0; 32]));
@@ -401,10 +402,10 @@ impl Tokens {
                 held.claims = jwt::claims(&grant.token);
                 held.note = grant.note;
                 held.refused = None;
-                held.keeping = shared.store.is_some();
+                held.saving = shared.store.is_some();
                 Ok(grant.token)
             } else {
-                Err(grant::came_too_late(account))
+                Err(grant::expired_on_arrival(account))
             }
         });
         match granted {
@@ -430,7 +431,7 @@ impl Tokens {
         self.0.changed.send_replace(());
     }
 
-    /// Takes up the kept token, if there is one that serves.
+    /// Uses the saved token, if it serves the purpose.
     async fn load_token(&self, store: &TokenStore, of: Option<Fetch>) -> bool {
         let found = store.read(self.0.clock.now(), jitter()).await;
         let note = store.note();
@@ -452,16 +453,16 @@ impl Tokens {
     }
 
     async fn save_token(&self, store: &TokenStore, token: &Secret) {
-        let life = match self.held().cycle.in_hand() {
+        let life = match self.held().cycle.current_token() {
             Some((held, life)) if held == token => life,
             _ => {
-                self.held().keeping = false;
+                self.held().saving = false;
                 return;
             }
         };
         let put = store.write(token, life).await;
         let mut held = self.held();
-        held.keeping = false;
+        held.saving = false;
         match put {
             Ok(kept) => {
                 held.kept_note = if kept == StoredIn::Keyring {
@@ -473,7 +474,7 @@ impl Tokens {
             }
             Err(why) => {
                 held.kept = StoredIn::Memory;
-                held.kept_note = format!("it cannot be kept: {why}");
+                held.kept_note = format!("it cannot be saved: {why}");
             }
         }
     }
@@ -490,9 +491,9 @@ impl Tokens {
     }
 }
 
-/// How a renewal goes out that nobody waits for: behind what somebody waits for, under a number of its own. Those
-/// count down from the last; who asks by hand counts up.
-fn behind() -> RequestOptions {
+/// Options of a renewal in the background: low priority, under a number of its own. These numbers count down from the
+/// last, those of the operator's requests count up.
+fn background_options() -> RequestOptions {
     static NEXT: AtomicU64 = AtomicU64::new(u64::MAX);
     RequestOptions {
         request: RequestId(NEXT.fetch_sub(1, Ordering::Relaxed)),
@@ -505,28 +506,28 @@ fn jitter() -> Jitter {
     Jitter::new(fastrand::u32(0..=1000))
 }
 
-/// A fetch under way. If it ends without an outcome, because it crashed or the program ends, whoever waits for it
-/// is told.
-struct UnderWay {
+/// Guards a running fetch: if it ends without a result, because it panicked or the program exits, its waiters get an
+/// error.
+struct RunningFetch {
     tokens: Tokens,
     number: u64,
 }
 
-impl Drop for UnderWay {
+impl Drop for RunningFetch {
     fn drop(&mut self) {
         let failure = Failure {
-            error: NetError::CalledOff,
+            error: NetError::Cancelled,
             retry_after: None,
         };
-        self.tokens.fail_if_under_way(self.number, failure);
+        self.tokens.fail_if_running(self.number, failure);
     }
 }
 
 impl Tokens {
-    fn fail_if_under_way(&self, number: u64, failure: Failure) {
+    fn fail_if_running(&self, number: u64, failure: Failure) {
         let under_way = {
             let mut held = self.held();
-            held.keeping = false;
+            held.saving = false;
             held.cycle.under_way()
         };
         if under_way.is_some_and(|fetch| fetch.number == number) {
@@ -535,7 +536,8 @@ impl Tokens {
     }
 }
 
-/// Authorises a token call, and notes when it went out and what it was: its life counts from then.
+/// Authorises a token request, and records when it was sent and a digest of it: the token's lifetime counts from
+/// then.
 struct Stamped<'a> {
     fetch: &'a dyn FetchToken,
     clock: &'a Clock,
@@ -552,17 +554,17 @@ impl Authorise for Stamped<'_> {
     fn prepare<'a>(
         &'a self,
         call: &'a Call,
-        how: RequestOptions,
+        options: RequestOptions,
     ) -> BoxFuture<'a, Result<(), NetError>> {
-        self.fetch.prepare(call, how)
+        self.fetch.prepare(call, options)
     }
 
     fn authorise<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Result<SignedRequest, NetError>> {
         Box::pin(async move {
-            let sealed = self.fetch.authorise(call).await?;
-            let stamp = (self.clock.now(), digest(&sealed));
+            let signed = self.fetch.authorise(call).await?;
+            let stamp = (self.clock.now(), digest(&signed));
             *self.latest.lock().unwrap_or_else(PoisonError::into_inner) = Some(stamp);
-            Ok(sealed)
+            Ok(signed)
         })
     }
 
@@ -571,20 +573,20 @@ impl Authorise for Stamped<'_> {
     }
 }
 
-/// Of all that authorising put into a call, so that replaced credentials can be told from the ones before.
-fn digest(sealed: &SignedRequest) -> [u8; 32] {
+/// A digest of all that authorising added, to detect replaced credentials.
+fn digest(signed: &SignedRequest) -> [u8; 32] {
     let mut hash = Sha256::new();
     let mut part = |bytes: &[u8]| {
         hash.update((bytes.len() as u64).to_be_bytes());
         hash.update(bytes);
     };
-    for (name, value) in sealed.headers.iter().chain(&sealed.query) {
+    for (name, value) in signed.headers.iter().chain(&signed.query) {
         part(name.as_bytes());
         part(match value {
             HeaderText::Open(text) => text.as_bytes(),
             HeaderText::Secret(secret) => secret.expose().as_bytes(),
         });
     }
-    part(&sealed.body);
+    part(&signed.body);
     hash.finalize().into()
 }

@@ -43,23 +43,23 @@ fn mac_sha256(secret: &Secret, message: &[u8]) -> Hmac<Sha256> {
     mac
 }
 
-/// The header every JWT made here has, byte for byte.
+/// The header of every JWT made here, byte for byte.
 const JWT_HEADER: &str = r#"{"typ":"JWT","alg":"HS256"}"#;
 
-/// Longer texts are no JWT that a shop or a provider sends.
+/// Longer texts are not a JWT of a shop or a provider.
 const JWT_MAX: usize = 64 * 1024;
 
-/// Why a JWT is not accepted. Says nothing of its payload, which nobody has vouched for.
+/// Why a JWT is rejected. Says nothing about its payload, which is not verified.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum JwtError {
-    /// Not three parts of unpadded base64url with a JSON object in the first two.
+    /// Not three parts of unpadded base64url with JSON objects in the first two.
     #[error("this is not a signed JWT: {0}")]
     Malformed(&'static str),
     /// Signed in another way, or not at all.
-    #[error("it says to be signed with {0}, and only HS256 is accepted")]
+    #[error("it is signed with {0}; only HS256 is accepted")]
     Algorithm(String),
-    /// Another secret or other bytes.
-    #[error("its signature is not made with this secret over these bytes")]
+    /// The signature is of another secret or of other bytes.
+    #[error("its signature does not match this secret and these bytes")]
     Signature,
     /// Its own time is over.
     #[error("it expired at {}", .0.rfc3339())]
@@ -69,7 +69,8 @@ pub enum JwtError {
     NotYet(WallTime),
 }
 
-/// A JWT over `payload`, signed with HS256 under the secret's own bytes. Whoever has it can use it.
+/// A JWT with `payload`, signed with HS256 under the secret's own bytes. Treat it like a secret: its holder can use
+/// it.
 #[must_use]
 pub fn jwt_hs256(secret: &Secret, payload: &Value) -> String {
     let mut jwt = URL_SAFE_NO_PAD.encode(JWT_HEADER);
@@ -84,10 +85,10 @@ pub fn jwt_hs256(secret: &Secret, payload: &Value) -> String {
 /// How far the signer's clock and this machine's may differ (RFC 7519, 4.1.4 and 4.1.5 allow "a few minutes").
 const LEEWAY: Duration = Duration::from_mins(1);
 
-/// The payload of a JWT whose HS256 signature is right, whose `exp`, where it has one, is still ahead, and whose `nbf`,
-/// where it has one, is not, but for a minute in which clocks may differ.
+/// The payload of a JWT with a valid HS256 signature, whose `exp` is not over and whose `nbf` has begun, where it has
+/// them; [`LEEWAY`] allows for different clocks.
 ///
-/// The signature is checked over the text as it came, in constant time, before any of the payload is read.
+/// The signature is verified over the received text, in constant time, before the payload is parsed.
 ///
 /// # Errors
 /// If it is anything else.
@@ -97,7 +98,7 @@ pub fn verify_jwt_hs256(secret: &Secret, token: &str, now: WallTime) -> Result<V
     }
     let parts: Vec<&str> = token.split('.').collect();
     let [header, payload, signature] = parts[..] else {
-        return Err(JwtError::Malformed("it has not exactly three parts"));
+        return Err(JwtError::Malformed("it does not have exactly three parts"));
     };
     let header = json_object(header).ok_or(JwtError::Malformed("its header cannot be read"))?;
     match &header["alg"] {
@@ -105,10 +106,10 @@ pub fn verify_jwt_hs256(secret: &Secret, token: &str, now: WallTime) -> Result<V
         Value::String(alg) => return Err(JwtError::Algorithm(inert::quoted(alg, 40))),
         _ => return Err(JwtError::Malformed("its header names no algorithm")),
     }
-    // A critical extension that is not understood makes the JWT invalid (RFC 7515, 4.1.11). None is understood here.
+    // RFC 7515, 4.1.11: a critical extension that is not understood makes the JWT invalid. None is understood here.
     if !header["crit"].is_null() {
         return Err(JwtError::Malformed(
-            "its header asks for an extension that is not known",
+            "its header requires an unknown extension",
         ));
     }
     let signed = &token[..token.len() - signature.len() - 1];
@@ -121,14 +122,14 @@ pub fn verify_jwt_hs256(secret: &Secret, token: &str, now: WallTime) -> Result<V
     let payload = json_object(payload).ok_or(JwtError::Malformed("its payload cannot be read"))?;
     if !payload["exp"].is_null() {
         let expires = seconds(&payload["exp"])
-            .ok_or(JwtError::Malformed("its exp is no number of seconds"))?;
+            .ok_or(JwtError::Malformed("its exp is not a number of seconds"))?;
         if now >= expires.plus(LEEWAY) {
             return Err(JwtError::Expired(expires));
         }
     }
     if !payload["nbf"].is_null() {
         let begins = seconds(&payload["nbf"])
-            .ok_or(JwtError::Malformed("its nbf is no number of seconds"))?;
+            .ok_or(JwtError::Malformed("its nbf is not a number of seconds"))?;
         if now.plus(LEEWAY) < begins {
             return Err(JwtError::NotYet(begins));
         }
@@ -142,7 +143,7 @@ pub(super) fn json_object(part: &str) -> Option<Value> {
     serde_json::from_slice(&bytes).ok().filter(Value::is_object)
 }
 
-/// A `NumericDate` (RFC 7519, 2): seconds since 1970. What stands behind the point is left off.
+/// A `NumericDate` (RFC 7519, 2): seconds since 1970; a fraction is cut off.
 pub(super) fn seconds(date: &Value) -> Option<WallTime> {
     let text = date.as_number()?.to_string();
     let whole = text

@@ -1,5 +1,5 @@
-//! An account's access token between runs: in the vault, under a name that tells nothing, and fetched by one
-//! process at a time.
+//! Saves an account's access token between runs: in the vault, under a hashed name. Only one process at a time
+//! fetches a new one.
 
 use std::time::Duration;
 
@@ -13,15 +13,15 @@ use crate::domain::{Now, Secret, StoredIn, TokenLife, WallTime, inert};
 use crate::ledger::{KeyHash, KeyLock, Ledger};
 use crate::net::redact;
 
-/// How long another process may hold the lane: a token call with all its tries takes less. Then this one fetches
-/// for itself, which costs a token call and harms nothing.
+/// How long to wait for another process that holds the key lock: a token request with all its retries takes less.
+/// After that this process fetches its own token, which costs one request and does no harm.
 const KEY_LOCK_WAIT: Duration = Duration::from_secs(40);
 
-/// So far may the clock have been set back since a token was kept; one that is further in the future was kept by
+/// How far a saved token may lie in the future, because the clock was set back. One further ahead was saved by
 /// another clock, and its age is unknown.
 const FUTURE_MAX: Duration = Duration::from_secs(5);
 
-/// Where one account's token is kept.
+/// The saved token of one account.
 #[derive(Clone)]
 pub struct TokenStore {
     vault: Vault,
@@ -29,14 +29,14 @@ pub struct TokenStore {
     key: KeyHash,
 }
 
-/// A kept token as it was found.
+/// A saved token as it was read.
 pub(super) struct StoredTokenFound {
     pub token: Secret,
     pub life: TokenLife,
     pub kept: StoredIn,
 }
 
-/// As written in the vault.
+/// The JSON in the vault.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct StoredToken {
@@ -63,18 +63,18 @@ impl TokenStore {
         format!("token-{}", self.key.as_str())
     }
 
-    /// Why it is not kept in a better place; empty where there is nothing to say.
+    /// Why it is not saved in a safer place; may be empty.
     pub(super) fn note(&self) -> String {
         self.vault.note().unwrap_or_default()
     }
 
-    /// The right to fetch, for one process at a time; `None` where another holds it for too long.
+    /// The lock under which one process at a time fetches; `None` where another holds it for too long.
     pub(super) async fn key_lock(&self) -> Option<KeyLock> {
         let key_lock = tokio::time::timeout(KEY_LOCK_WAIT, self.ledger.key_lock(&self.key)).await;
         key_lock.ok()?.ok()
     }
 
-    /// Makes the token known that is kept in a file; the keyring may prompt. Blocks.
+    /// Teaches the redactor a token that is saved in a file; the keyring is skipped, since it may prompt. Blocks.
     pub(super) fn learn(&self) {
         let kept = self.vault.without_keyring().get(&self.name());
         if let Ok(Some((secret, _))) = kept
@@ -84,7 +84,7 @@ impl TokenStore {
         }
     }
 
-    /// The kept token, if it can be trusted. What cannot be read is as good as none: a new one takes its place.
+    /// The saved token, if it can be trusted. An unreadable one counts as none and is replaced.
     pub(super) async fn read(&self, now: Now, jitter: Jitter) -> Option<StoredTokenFound> {
         let (vault, name) = (self.vault.clone(), self.name());
         let got = tokio::task::spawn_blocking(move || vault.get(&name)).await;
@@ -109,10 +109,10 @@ impl TokenStore {
         })
     }
 
-    /// Keeps a token in place of the one before it.
+    /// Saves a token in place of the one before.
     ///
     /// # Errors
-    /// In words, why it cannot be kept.
+    /// In words, why it cannot be saved.
     pub(super) async fn write(&self, token: &Secret, life: TokenLife) -> Result<StoredIn, String> {
         let wire = StoredToken {
             schema: 1,
@@ -126,27 +126,27 @@ impl TokenStore {
         match put {
             Ok(Ok(place)) => Ok(stored_as(&place)),
             Ok(Err(error)) => Err(inert::cut(&error.to_string(), 200)),
-            Err(_) => Err("keeping it crashed".into()),
+            Err(_) => Err("saving it crashed".into()),
         }
     }
 
-    /// Forgets whatever token is kept.
+    /// Deletes any saved token.
     ///
     /// # Errors
-    /// In words, why it is still kept, or may be.
+    /// In words, why it may still be saved.
     pub(super) async fn forget_any(&self) -> Result<(), String> {
         let (vault, name) = (self.vault.clone(), self.name());
         match tokio::task::spawn_blocking(move || vault.forget(&name)).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(error)) => Err(inert::cut(&error.to_string(), 200)),
-            Err(_) => Err("forgetting it crashed".into()),
+            Err(_) => Err("deleting it crashed".into()),
         }
     }
 
-    /// Forgets the kept token if it is this one, which is of no use any more.
-    pub(super) async fn forget(&self, spurned: &Secret, now: Now) {
+    /// Deletes the saved token if it is this one, which the provider rejected.
+    pub(super) async fn forget(&self, rejected: &Secret, now: Now) {
         let found = self.read(now, Jitter::new(0)).await;
-        if found.is_some_and(|found| found.token == *spurned) {
+        if found.is_some_and(|found| found.token == *rejected) {
             let (vault, name) = (self.vault.clone(), self.name());
             // A failure does no harm: the process that loads the token is refused with 401 and replaces it.
             let _ = tokio::task::spawn_blocking(move || vault.forget(&name)).await;

@@ -1,4 +1,4 @@
-//! An account without its secrets, and whether its credentials are good.
+//! An account without its secrets, and the status of its credentials.
 
 use std::fmt;
 
@@ -14,7 +14,7 @@ impl fmt::Display for ProviderId {
     }
 }
 
-/// What an account's calls can move.
+/// What an account's calls affect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Environment {
     /// Real money.
@@ -36,7 +36,7 @@ impl Environment {
         }
     }
 
-    /// Whether writes must be armed first.
+    /// Whether calls may move real money, so that writes must be armed first.
     #[must_use]
     pub fn is_live(self) -> bool {
         self == Self::Production
@@ -48,34 +48,34 @@ impl Environment {
 pub struct Account {
     /// The operator's name for it.
     pub id: AccountId,
-    /// Whose account it is.
+    /// Its provider.
     pub provider: ProviderId,
     /// The provider's name for people: "Kanga TPG".
     pub provider_title: &'static str,
-    /// What its calls can move.
+    /// What its calls affect.
     pub environment: Environment,
     /// Host and port of its first API endpoint: "api.kanga.exchange", "127.0.0.1:9000".
     pub host: String,
-    /// Where its paths begin: `https://api.kanga.exchange`, or `https://proxy.example/kanga` where it was overridden.
-    /// No user, no slash at the end.
+    /// The base URL of its paths: `https://api.kanga.exchange`, or `https://proxy.example/kanga` where overridden.
+    /// Without user name and trailing slash.
     pub base: String,
-    /// Where its secret comes from, in words: "env `KANGA_API_SECRET`", "keyring shop", "built in". Never the secret.
+    /// The source of its secret: "env `KANGA_API_SECRET`", "keyring shop", "built in". Never the secret.
     pub secret_source: String,
     /// Whether calls need an access token that expires (OAuth 2.0).
     pub uses_access_tokens: bool,
-    /// What it can be asked for besides raw calls.
+    /// Its operations besides raw calls.
     pub abilities: &'static [Ability],
 }
 
 impl Account {
-    /// Whether it can be asked for this.
+    /// Whether it supports this operation.
     #[must_use]
     pub fn can(&self, ability: Ability) -> bool {
         self.abilities.contains(&ability)
     }
 }
 
-/// What a provider's accounts can be asked for.
+/// An operation that only some providers have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Ability {
     /// The state of a payment.
@@ -95,7 +95,7 @@ pub enum Ability {
 }
 
 impl Ability {
-    /// What an account that cannot do it does not have.
+    /// A noun for it, for "has no …".
     #[must_use]
     pub fn noun(self) -> &'static str {
         match self {
@@ -110,42 +110,42 @@ impl Ability {
     }
 }
 
-/// What is known of an account's credentials.
+/// The last known state of an account's credentials.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CredentialStatus {
-    /// Never asked.
+    /// Never verified.
     Untested,
-    /// Being asked.
+    /// Verification is running.
     Verifying,
-    /// The provider accepted key and secret.
+    /// The provider accepted the credentials.
     Good {
         /// When the answer arrived.
         at: WallTime,
     },
-    /// The provider refused them.
+    /// The provider rejected them.
     Refused {
         /// When the answer arrived.
         at: WallTime,
         /// The provider's or our own words, inert.
         why: String,
     },
-    /// The secret could not be read on this machine, so nobody was asked.
+    /// The secret could not be read on this machine, so no request was sent.
     Unreadable {
         /// When it was tried.
         at: WallTime,
         /// What is wrong, inert.
         why: String,
     },
-    /// No answer came, which says nothing about the credentials.
+    /// No response arrived, which says nothing about the credentials.
     Unreachable {
-        /// When it was given up.
+        /// When the attempt ended.
         at: WallTime,
         /// What went wrong, inert.
         why: String,
     },
-    /// An answer came that neither accepts nor refuses the credentials, or nothing was sent.
+    /// The response neither accepts nor rejects the credentials, or nothing was sent.
     Unverified {
-        /// When it was given up.
+        /// When the attempt ended.
         at: WallTime,
         /// What went wrong, inert.
         why: String,
@@ -153,7 +153,7 @@ pub enum CredentialStatus {
 }
 
 impl CredentialStatus {
-    /// What the outcome of a verification says.
+    /// The status after a verification with this outcome.
     #[must_use]
     pub fn after(outcome: Result<(), &Problem>, at: WallTime) -> Self {
         match outcome {
@@ -161,7 +161,7 @@ impl CredentialStatus {
             Err(problem) => {
                 let why = problem.describe();
                 match problem.kind {
-                    // What cannot be asked at all says nothing of the credentials.
+                    // A provider without such a call says nothing about the credentials.
                     ProblemKind::Usage => Self::Untested,
                     ProblemKind::Refused => Self::Refused { at, why },
                     ProblemKind::Config => Self::Unreadable { at, why },
@@ -194,7 +194,7 @@ impl CredentialStatus {
         }
     }
 
-    /// When it was found out.
+    /// When it was determined.
     #[must_use]
     pub fn at(&self) -> Option<WallTime> {
         match self {
@@ -207,7 +207,7 @@ impl CredentialStatus {
         }
     }
 
-    /// Why it is not good.
+    /// Why they are not valid.
     #[must_use]
     pub fn why(&self) -> Option<&str> {
         match self {

@@ -1,4 +1,4 @@
-//! Money: an exact decimal that keeps the text it came as. Never a float.
+//! Money: an exact decimal that preserves its original text. Never a float.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -7,7 +7,7 @@ use num_bigint::BigUint;
 use rust_decimal::Decimal as FixedPoint;
 use serde::{Deserialize, Serialize};
 
-/// The most digits an operator may type. A provider may send more: its text is kept whatever its length.
+/// The most digits an operator may type. Amounts from a provider may be longer.
 pub const TYPED_DIGITS_MAX: usize = 36;
 
 /// Why a text is not an amount.
@@ -39,7 +39,7 @@ pub enum AmountError {
 }
 
 impl AmountError {
-    /// Why this text, which is not a number that is accepted, is none.
+    /// The reason why this text is not an accepted number.
     fn of(text: &str) -> Self {
         let shown = || super::inert::quoted(text, 40);
         let numeric = |with: &[char]| {
@@ -86,7 +86,7 @@ impl<'a> Decimal<'a> {
         })
     }
 
-    /// The digits that carry value: none of the zeros before the first one, none of those behind the last.
+    /// The significant digits, without leading and trailing zeros.
     fn digits(self) -> impl Iterator<Item = u8> + 'a {
         let mut whole = self.whole.trim_start_matches('0');
         let mut fraction = self.fraction.trim_end_matches('0');
@@ -98,7 +98,7 @@ impl<'a> Decimal<'a> {
         whole.bytes().chain(fraction.bytes())
     }
 
-    /// The power of ten of the first digit that carries value; `None` for zero.
+    /// The power of ten of the first significant digit; `None` for zero.
     fn magnitude(self) -> Option<i64> {
         let length = |part: &str| i64::try_from(part.len()).ok();
         let whole = self.whole.trim_start_matches('0');
@@ -396,7 +396,7 @@ pub struct Currency(String);
 pub struct CurrencyError(String);
 
 impl Currency {
-    /// Checks and keeps a code: 1 to [`CURRENCY_MAX`] letters, digits, `-`, `_` or `.`.
+    /// Validates a code: 1 to [`CURRENCY_MAX`] letters, digits, `-`, `_` or `.`.
     ///
     /// # Errors
     /// If the text is anything else.

@@ -1,4 +1,4 @@
-//! How much of a rate limit is used, and which calls it counts.
+//! Usage of a rate limit, and which calls it counts.
 
 use std::time::Duration;
 
@@ -46,7 +46,7 @@ pub struct BudgetGauge {
     /// Slots taken: in flight, or whose reply was seen less than one period ago. Those of other processes of
     /// this user are counted too.
     pub used: u32,
-    /// Slots there are.
+    /// The total number of slots.
     pub limit: u32,
     /// The length of the window.
     pub period: Duration,
@@ -54,36 +54,36 @@ pub struct BudgetGauge {
     pub next_free: Option<Duration>,
     /// Requests of this process that wait for a slot.
     pub waiting: u32,
-    /// The provider answered 429 although slots were free: another program spends with these credentials.
-    /// So long nothing is sent.
+    /// How long nothing is sent, because the provider answered 429 although slots were free: another program uses the
+    /// same credentials.
     pub held: Option<Duration>,
 }
 
 /// One request of this process that waits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Waiting {
-    /// Whose.
+    /// The account whose request waits.
     pub account: AccountId,
     /// `GET`, `POST`, …
     pub method: String,
-    /// Where to, without its query.
+    /// Its path, without the query.
     pub path: String,
-    /// What it is about, in a few words; may be empty.
+    /// Its subject in a few words; may be empty.
     pub about: String,
-    /// What for, inert: "for a slot in the rate budget", "for the access token".
+    /// The reason, inert: "for a slot in the rate budget", "connection refused".
     pub why: String,
-    /// When it goes on at the earliest, on the monotonic clock, where that is known.
+    /// The earliest time it continues, on the monotonic clock, where that is known.
     pub until: Option<Duration>,
-    /// How long that was when it began to wait.
+    /// How long that was when the wait began.
     pub left: Option<Duration>,
 }
 
 impl Waiting {
-    /// In words, as it began: "for a slot in the rate budget, 20 s".
+    /// For a message: "connection refused; retrying in 0.8 s".
     #[must_use]
     pub fn describe(&self) -> String {
         match self.left {
-            Some(left) => format!("{}, {}", self.why, time::fine(left)),
+            Some(left) => format!("{}; retrying in {}", self.why, time::fine(left)),
             None => self.why.clone(),
         }
     }

@@ -1,10 +1,10 @@
-//! The text of a body, by its charset. What is no text is said to be none, so that no byte of it is lost.
+//! Decodes the text of a body by its charset. Binary data is reported as such, so that no byte of it is lost.
 
 use std::borrow::Cow;
 
 use encoding_rs::{DecoderResult, Encoding, UTF_8, UTF_16BE, UTF_16LE};
 
-/// Stands before a text to tell in which order its bytes are, and is no part of it.
+/// U+FEFF at the beginning of a text shows its byte order (RFC 2781, 3.2); it is not part of the text.
 pub const BYTE_ORDER_MARK: char = '\u{feff}';
 
 /// The text of a body, or of its beginning, whose `Content-Type` is this; `None` where it is no text in its charset.
@@ -26,7 +26,7 @@ pub fn decode<'a>(bytes: &'a [u8], content_type: &str, is_whole: bool) -> Option
         None => Encoding::for_bom(bytes).map(|(encoding, _)| encoding),
     };
     let encoding = named.unwrap_or(UTF_8);
-    // What begins as JSON in single bytes is not in UTF-16, whatever is said.
+    // Text that begins as JSON in single bytes is not UTF-16, whatever its `Content-Type` says.
     let is_json = is_json || is_utf16(encoding) && begins_as_json(bytes);
     if encoding == UTF_8 || is_json {
         match utf8(bytes, is_whole) {
@@ -51,7 +51,7 @@ pub fn decode<'a>(bytes: &'a [u8], content_type: &str, is_whole: bool) -> Option
 #[must_use]
 pub fn as_utf8<'a>(bytes: &'a [u8], content_type: &str) -> Cow<'a, [u8]> {
     let encoding = match Encoding::for_bom(bytes) {
-        // What is no UTF-8 behind the mark is for the parser to refuse.
+        // The parser rejects invalid UTF-8 behind the mark.
         Some((encoding, mark)) if encoding == UTF_8 => return bytes[mark..].into(),
         Some((encoding, _)) => Some(encoding),
         // JSON begins with a character of ASCII, so one of its first two bytes is zero.

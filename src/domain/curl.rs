@@ -1,16 +1,16 @@
-//! An exchange as a `curl` command. Made from what was kept, so secrets are placeholders already.
+//! An exchange as a `curl` command. Made from the saved, redacted record, so secrets are placeholders already.
 
 use std::fmt::Write as _;
 
 use super::{Account, AuthMethod, Exchange, RawCall, inert, raw_path};
 
-/// Headers curl makes itself. It is not asked for compression: its output is to be read.
+/// Headers that curl sets itself. `Accept-Encoding` is left out, so that the output is readable.
 const MADE_BY_CURL: [&str; 4] = ["host", "content-length", "accept-encoding", "connection"];
 
-/// Methods whose requests say that they have no body.
+/// Methods whose requests have `Content-Length: 0` where they have no body.
 const WITH_LENGTH: [&str; 3] = ["POST", "PUT", "PATCH"];
 
-/// A longer word is refused by Linux, whatever the shell.
+/// Linux rejects a longer argument, whatever the shell (MAX_ARG_STRLEN).
 const WORD_MAX: usize = 100 * 1024;
 
 /// The request of `exchange` as a command that dash, bash, zsh and fish read alike.
@@ -19,7 +19,7 @@ pub fn command(exchange: &Exchange) -> String {
     let mut out = begin(&exchange.method, &exchange.url);
     for (name, value) in &exchange.request_headers {
         if !MADE_BY_CURL.contains(&name.to_ascii_lowercase().as_str()) {
-            // After a colon, no value would mean: without this header.
+            // `-H "name:"` without a value would remove the header.
             let header = match value.as_str() {
                 "" => format!("{name};"),
                 value => format!("{name}: {value}"),
@@ -41,8 +41,8 @@ pub fn command(exchange: &Exchange) -> String {
     out
 }
 
-/// A call that was not sent yet, with `$TOKEN` where the account's access token goes. What else the
-/// account's scheme would add is not known here, and said to be missing.
+/// A call that was not sent yet, with `$TOKEN` in place of the access token. Other parts that the account's scheme
+/// adds are not known here; a note says so.
 #[must_use]
 pub fn unsent(account: &Account, call: &RawCall) -> String {
     // `/` is the endpoint itself.
@@ -75,23 +75,23 @@ pub fn unsent(account: &Account, call: &RawCall) -> String {
     out
 }
 
-/// Words that a shell reads and does nothing with. A comment would be run by an interactive zsh.
+/// A note that a shell ignores: `:` with an argument. An interactive zsh would run a `#` comment.
 #[must_use]
 pub fn note(text: &str) -> String {
     format!(": {}", quote(&inert::line(text)))
 }
 
-/// Keeps curl from calling a body a form.
+/// Stops curl from declaring the body a form.
 const NO_TYPE: &str = " \\\n  -H 'Content-Type:'";
 
-/// What method and URL come to.
+/// The command with method and URL.
 fn begin(method: &str, url: &str) -> String {
     let mut out = String::from("curl");
-    // It would make several URLs of one.
+    // curl would expand brackets and braces to several URLs.
     if url.contains(['[', ']', '{', '}', '\\']) {
         out.push_str(" -g");
     }
-    // It would resolve them.
+    // curl would resolve dot segments.
     if url.contains("/.") {
         out.push_str(" --path-as-is");
     }
@@ -159,10 +159,10 @@ fn octal(out: &mut String, bytes: &[u8]) {
     }
 }
 
-/// A call as a command of this program's own.
+/// A call as a tilldeck command.
 #[must_use]
 pub fn own_command(profile: &str, account: &Account, call: &RawCall) -> String {
-    // Without the profile it might reach another account of the same name, perhaps a live one.
+    // Another profile may have a live account of the same name.
     let mut out = format!(
         "tilldeck --profile {} request {} {} {}",
         word(profile),

@@ -1,5 +1,4 @@
-//! What providers send of their own accord: each callback as it was received and judged, and what is still to be done
-//! about it.
+//! Callbacks: each as received and judged, and its jobs.
 
 use std::fmt;
 use std::time::Duration;
@@ -13,7 +12,7 @@ use super::{Body, PaymentId, PlayerId, WallTime};
 #[serde(transparent)]
 pub struct DeliveryId(pub i64);
 
-/// One callback, without its bytes: these are kept sealed, and read with [`Received`]. Every text in it is inert.
+/// One callback, without its bytes, which are saved encrypted and read as [`Received`]. Every text in it is inert.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delivery {
     /// Unique within the ledger.
@@ -28,13 +27,13 @@ pub struct Delivery {
     pub from: String,
     /// `GET`, `POST`, …
     pub method: String,
-    /// What was found.
+    /// The result of the checks.
     pub verdict: Verdict,
-    /// Why it was refused, or by what it is known to be genuine, in a few words: "the key", "a signature".
+    /// Why it was rejected, or what proves it, in a few words: "the key", "a signature".
     pub why: String,
-    /// What it tells, in the provider's word: "payment changed", "BOUGHT". May be empty.
+    /// Its event, in the provider's word: "payment changed", "BOUGHT". May be empty.
     pub kind: String,
-    /// Of what it tells.
+    /// What it is about.
     pub subject: Option<Subject>,
     /// 1 for the first of its kind, 2 for what was delivered a second time, …
     pub attempt: u32,
@@ -42,23 +41,23 @@ pub struct Delivery {
     pub status: u16,
     /// How many bytes its body has.
     pub bytes: u64,
-    /// What it gives rise to, in the order it was taken on.
+    /// Its jobs, in the order they were created.
     pub jobs: Vec<Job>,
 }
 
-/// What was found of a delivery.
+/// The result of a callback's checks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Verdict {
-    /// Genuine as far as it can be known, and new.
+    /// Genuine as far as that can be checked, and new.
     Accepted,
-    /// Genuine, and delivered before: shown, and acted upon no more. One that names only what changed is still handed
-    /// on to the shop's own server, for which it may be news.
+    /// Genuine, and delivered before: shown, but not processed again. One that only names what changed is still
+    /// forwarded to the shop, which may need it.
     Repeat,
-    /// A check failed: kept, and not acted upon.
+    /// A check failed: saved, not processed.
     Refused,
-    /// Nobody here has the name in its path.
+    /// No account has the name in its path.
     UnknownAccount,
-    /// It cannot be understood: kept, and not acted upon.
+    /// It cannot be parsed: saved, not processed.
     Unreadable,
 }
 
@@ -84,7 +83,7 @@ impl Verdict {
         }
     }
 
-    /// The one that [`Verdict::as_str`] calls so.
+    /// The verdict with this word.
     #[must_use]
     pub fn from_word(word: &str) -> Option<Self> {
         Self::ALL
@@ -93,10 +92,10 @@ impl Verdict {
     }
 }
 
-/// Of what a delivery tells.
+/// What a callback is about.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Subject {
-    /// A payment, an order, a reservation: what the shop's books call it.
+    /// A payment, an order or a reservation, by the shop's id.
     Payment(PaymentId),
     /// A player.
     Player(PlayerId),
@@ -111,42 +110,41 @@ impl fmt::Display for Subject {
     }
 }
 
-/// The ledger's number of one errand.
+/// The ledger's number of one job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct JobId(pub i64);
 
-/// One thing to be done about a delivery. It is tried again until it is done or given up, after a restart too.
+/// One job of a callback. It is retried until it succeeds or expires, also after a restart.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Job {
     /// Unique within the ledger.
     pub id: JobId,
-    /// What is to be done.
+    /// Its kind.
     pub kind: JobKind,
-    /// Where a delivery is handed on to; empty for what is asked of its provider.
+    /// The URL that a callback is forwarded to; empty for a query to the provider.
     pub target: String,
     /// How often it was tried.
     pub tries: u32,
-    /// Whether it is still to be done.
+    /// Its state.
     pub state: JobState,
     /// When it was last tried.
     pub tried_at: Option<WallTime>,
-    /// What came of the last try, in words: "PROCESSING", "HTTP 500", "no connection". Empty before the first.
+    /// The result of the last attempt: "PROCESSING", "HTTP 500", "no connection". Empty before the first.
     pub told: String,
-    /// The HTTP status of the last try, where it was handed on.
+    /// The HTTP status of the last attempt to forward it.
     pub status: Option<u16>,
     /// How long the last try took.
     pub took: Option<Duration>,
 }
 
-/// What is to be done.
+/// The kinds of job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum JobKind {
-    /// Ask the provider what is so: check the payment, fetch the inventory.
+    /// Query the provider: check the payment, fetch the inventory.
     Ask,
-    /// Hand the same bytes on to the shop's own server.
+    /// Forward the same bytes to the shop's own server.
     Forward,
-    /// The same while the provider waits for what the shop says. It is done at once or never: goods must not be given
-    /// twice.
+    /// Forward while the provider waits for the shop's answer. Never retried: the shop must not deliver goods twice.
     Relay,
 }
 
@@ -164,24 +162,24 @@ impl JobKind {
         }
     }
 
-    /// The one that [`JobKind::as_str`] calls so.
+    /// The kind with this word.
     #[must_use]
     pub fn from_word(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == word)
     }
 }
 
-/// How an errand stands.
+/// The state of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum JobState {
-    /// Still to be done.
+    /// Waiting for its next attempt.
     Due {
-        /// When it is tried next.
+        /// When the next attempt starts.
         at: WallTime,
     },
     /// Done.
     Done,
-    /// Not tried again.
+    /// Expired: not retried.
     GivenUp,
 }
 
@@ -194,14 +192,14 @@ pub struct Received {
     pub headers: Vec<(String, String)>,
     /// The body.
     pub body: Body,
-    /// What the shop's own server said to it, where it was handed on: by errand, the latest answer.
+    /// The latest answer of the shop's server to each forward job.
     pub replies: Vec<(JobId, Body)>,
 }
 
 /// Whether callbacks can be received.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Listening {
-    /// Nobody listens; none is meant to.
+    /// Not configured.
     #[default]
     Off,
     /// Requests are answered.
@@ -211,9 +209,9 @@ pub enum Listening {
         /// When the listener last answered a request of its own through the socket.
         heartbeat: WallTime,
     },
-    /// Requests would not be answered.
+    /// Requests cannot be answered.
     Down {
-        /// Where it was to listen.
+        /// The configured address.
         address: String,
         /// What is wrong and what to do, in words.
         why: String,

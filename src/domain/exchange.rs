@@ -1,4 +1,4 @@
-//! One request and its reply, already redacted: what the ledger keeps and the screen shows.
+//! One request and its response, redacted: the record that the ledger saves and the screen shows.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{AccountId, Delivery, Received, WallTime};
 
-/// The most bytes of one body that are kept.
+/// The most bytes of one body that are saved.
 pub const BODY_KEPT_MAX: usize = 256 * 1024;
 
 /// The ledger's number of one exchange; grows with time.
@@ -17,58 +17,58 @@ pub const BODY_KEPT_MAX: usize = 256 * 1024;
 #[serde(transparent)]
 pub struct ExchangeId(pub i64);
 
-/// One try of one request. Every text in it has passed the redactor.
+/// One attempt of one request. Every text in it is redacted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Exchange {
     /// Unique within the ledger; negative where the ledger could not be written.
     pub id: ExchangeId,
-    /// Whose call it was.
+    /// The account of the request.
     pub account: AccountId,
     /// The provider's short name.
     pub provider: String,
     /// The account's environment, as [`super::Environment::as_str`].
     pub environment: String,
-    /// When it left.
+    /// When it was sent.
     pub at: WallTime,
     /// `GET`, `POST`, …
     pub method: String,
-    /// The whole URL, secrets in it replaced.
+    /// The whole URL, redacted.
     pub url: String,
-    /// What it was for, in a few words: "ORDER-1001", "3000 EMT"; may be empty.
+    /// Its purpose in a few words: "ORDER-1001", "3000 EMT"; may be empty.
     pub about: String,
-    /// 1 for the first try.
+    /// 1 for the first attempt.
     pub attempt: u32,
-    /// What came of it.
+    /// Its result.
     pub outcome: Outcome,
-    /// The protocol of the reply, as HAR names it: `HTTP/1.1`; empty where that is not known.
+    /// The protocol of the response, as HAR names it: `HTTP/1.1`; empty where unknown.
     pub http_version: String,
     /// From sending until the head of the reply; `None` where none came.
     pub to_head: Option<Duration>,
-    /// From sending until the end of the reply, or until it was given up.
+    /// From sending until the end of the response, or until the request was cancelled.
     pub took: Duration,
-    /// What was sent, in order.
+    /// The request headers, in order.
     pub request_headers: Vec<(String, String)>,
-    /// What was sent.
+    /// The request body.
     pub request_body: Body,
-    /// What came back, in order.
+    /// The response headers, in order.
     pub response_headers: Vec<(String, String)>,
-    /// What came back.
+    /// The response body.
     pub response_body: Body,
     /// How many bytes of the reply's body went over the wire, where that is known.
     pub response_wire: Option<u64>,
 }
 
-/// What came of one try.
+/// The result of one attempt.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
-    /// A reply with this HTTP status.
+    /// A response with this HTTP status.
     Status(u16),
-    /// No whole reply; in a few words: "timed out", "connection refused".
+    /// No complete response; in a few words: "timed out", "connection refused".
     Failed(String),
 }
 
-/// What a token call is for, in [`Exchange::about`].
+/// The purpose of a token request, in [`Exchange::about`].
 pub const TOKEN_CALL: &str = "an access token";
 
 /// A body as it may be shown.
@@ -86,7 +86,7 @@ pub struct Body {
 }
 
 impl Body {
-    /// The bytes that `text` stands for. Those of a text are UTF-8, whatever its charset was.
+    /// The bytes that `text` represents; text is UTF-8, whatever its original charset.
     #[must_use]
     pub fn raw(&self) -> Cow<'_, [u8]> {
         let decoded = self.base64.then(|| STANDARD.decode(&self.text).ok());
@@ -96,7 +96,7 @@ impl Body {
         }
     }
 
-    /// As text for people; bytes that are none are replaced. Hostile until made inert.
+    /// As readable text; invalid bytes are replaced. Hostile until made inert.
     #[must_use]
     pub fn readable(&self) -> Cow<'_, str> {
         match self.raw() {

@@ -1,4 +1,4 @@
-//! What a shop expects to be paid for an order, who said so, and when it may be changed.
+//! The amount a shop expects for an order, its origin, and when it may be changed.
 
 use std::fmt;
 
@@ -45,7 +45,7 @@ pub struct Expectation {
     pub sum: Expected,
     /// Who set it.
     pub by: ExpectedBy,
-    /// When.
+    /// When it was set.
     pub at: WallTime,
 }
 
@@ -56,22 +56,22 @@ impl fmt::Display for Expectation {
     }
 }
 
-/// Whether an expectation may take the place of another one.
+/// Whether an expectation may replace another one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Replaced {
-    /// Never: one that is there stays.
+    /// Never: an existing one stays.
     Never,
-    /// Only this one, which the operator was shown and gave up.
+    /// Only this one, which the operator saw and agreed to replace.
     Shown(Expected),
-    /// Whatever it is: the operator said so.
+    /// Any: the operator confirmed it.
     Confirmed,
 }
 
 impl Replaced {
-    /// Whether `new` is to be written where `current` is in force. The same sum again changes nothing.
+    /// Whether to write `new` over `current`. The same sum again changes nothing.
     ///
     /// # Errors
-    /// The expectation that stays in force, because it differs and nobody confirmed the change.
+    /// The current expectation, if it differs and the change was not confirmed.
     pub fn writes(
         &self,
         current: Option<&Expectation>,

@@ -1,21 +1,21 @@
-//! One call of the explorer and what came of it, fit to be shown.
+//! One call of the explorer and its response, ready for display.
 
 use std::time::Duration;
 
-/// A call as it was put together: any documented one, or another.
+/// A call as entered: a documented one, or any other.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RawCall {
     /// `GET`, `POST`, …
     pub method: String,
     /// From the root of the account's first API endpoint, with its query.
     pub path: String,
-    /// Sent as it is, unless the provider's scheme adds to it.
+    /// Sent unchanged, unless the provider's scheme adds fields.
     pub body: Option<String>,
     /// As in [`super::Op::Raw`].
     pub auth: Option<super::AuthMethod>,
 }
 
-/// What came of it. Redacted, so that it may be shown and copied; not inert yet.
+/// Its response. Redacted, so that it may be shown and copied; not inert yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Explored {
     /// HTTP status.
@@ -30,22 +30,22 @@ pub struct Explored {
     pub text: String,
     /// Whether it was cut.
     pub cut: bool,
-    /// What the provider itself says is wrong, where it does: a failure may stand inside a 200.
+    /// The provider's own error message, if any: some providers send errors with status 200.
     pub failure: Option<String>,
-    /// What it says in the provider's terms, where the call is known.
+    /// The response as a table, where the call is known.
     pub digest: Option<Digest>,
 }
 
-/// A reply read by who knows what its fields mean. Texts are redacted; not inert yet.
+/// A response as a table. Texts are redacted; not inert yet.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Digest {
-    /// What it is, in a line: "offers 0-24 of 251".
+    /// Its title: "offers 0-24 of 251".
     pub title: String,
-    /// What a reader tells rows apart by comes first, ids come last.
+    /// The columns; those that distinguish rows come first, ids last.
     pub columns: Vec<Column>,
     /// As many cells each as there are columns.
     pub rows: Vec<Vec<String>>,
-    /// What a reader must know of the figures: "price is what the buyer pays, IWTR what you receive".
+    /// A note on the figures: "price is what the buyer pays, IWTR what you receive".
     pub note: &'static str,
 }
 
@@ -54,11 +54,11 @@ pub struct Digest {
 pub struct Column {
     /// Its heading.
     pub name: &'static str,
-    /// What stands in it, and so how it is laid out.
+    /// Its kind of content, which decides the layout.
     pub holds: Holds,
 }
 
-/// What stands in a column.
+/// The kind of content of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Holds {
     /// Words, which may be cut.

@@ -1,14 +1,14 @@
-//! A documented call with its parameters filled in. RFC 3986: a value can be nothing but a value, so
-//! `/`, `?`, `#` and `..` in it lead nowhere else.
+//! A documented call with its parameters filled in. Values are percent-encoded (RFC 3986, 2.1), so that `/`, `?`, `#`
+//! and `..` in a value cannot change the path.
 
 use std::fmt::Write as _;
 
 use super::catalogue::{Documented, Place};
 
-/// A piece of a filled path, for those who draw it.
+/// A piece of a filled path, for display.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Piece {
-    /// As documented, or what joins two pieces.
+    /// Fixed text of the documented path, or a separator.
     Fixed(String),
     /// A value, percent-encoded.
     Value(String),
@@ -17,7 +17,7 @@ pub enum Piece {
 }
 
 impl Piece {
-    /// Its text, as it stands in the path.
+    /// Its text in the path.
     #[must_use]
     pub fn text(&self) -> &str {
         match self {
@@ -67,14 +67,14 @@ pub fn pieces(call: &Documented, values: &[&str]) -> Vec<Piece> {
     out
 }
 
-/// Why a value cannot stand where it is to go.
+/// Checks the value of a parameter.
 ///
 /// # Errors
-/// If it is missing though the call needs it, or is a dot segment, which every URL reader takes for a
-/// step up or no step, percent-encoded or not.
+/// If it is missing but required, or is a dot segment, which URL parsers resolve even if percent-encoded (WHATWG
+/// URL).
 pub fn check(place: Place, required: bool, value: &str) -> Result<(), &'static str> {
     match (place, value) {
-        (_, "") if required || place == Place::Path => Err("the call needs it"),
+        (_, "") if required || place == Place::Path => Err("the call requires a value"),
         (Place::Path, "." | "..") => Err("a path cannot carry `.` or `..` as a value"),
         _ => Ok(()),
     }

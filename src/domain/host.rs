@@ -1,5 +1,5 @@
-//! Which hosts are this machine. The only function that decides it: no proxy, plain http, and the callers of the
-//! simulator all depend on it.
+//! Decides which hosts are this machine. The only such function: proxies, plain http and access to the simulator
+//! depend on it.
 
 use std::net::IpAddr;
 

@@ -17,13 +17,13 @@ pub enum IdError {
     /// Nothing was given.
     #[error("{what} is empty")]
     Empty {
-        /// What was being read, as a noun phrase ("the payment id").
+        /// The name of the value ("the payment id").
         what: &'static str,
     },
     /// More characters than the limit.
     #[error("{what} has {length} characters; at most {max} are accepted")]
     TooLong {
-        /// What was being read.
+        /// The name of the value.
         what: &'static str,
         /// How many characters it has.
         length: usize,
@@ -33,7 +33,7 @@ pub enum IdError {
     /// A character outside the accepted set.
     #[error("{what} has {found} at position {position}; {accepted}")]
     Character {
-        /// What was being read.
+        /// The name of the value.
         what: &'static str,
         /// The character, escaped.
         found: String,
@@ -84,7 +84,7 @@ fn check(
 pub struct AccountId(String);
 
 impl AccountId {
-    /// Checks and keeps a name.
+    /// Validates a name.
     ///
     /// # Errors
     /// If it is empty, longer than [`ACCOUNT_ID_MAX`], has another character, or is `.` or `..`.
@@ -117,7 +117,7 @@ impl AccountId {
 pub struct PaymentId(String);
 
 impl PaymentId {
-    /// Checks and keeps an id exactly as given.
+    /// Validates an id and stores it exactly as given.
     ///
     /// # Errors
     /// If it is empty or blank, longer than [`PAYMENT_ID_MAX`] characters, or has a control character.
@@ -144,7 +144,7 @@ impl PaymentId {
     }
 }
 
-/// Numbers one thing asked in this process; the answer carries it back.
+/// The number of one request in this process; its answer has the same number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RequestId(pub u64);
 

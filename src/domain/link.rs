@@ -2,7 +2,7 @@
 
 use super::{Amount, Currency, Expected, PaymentId, Secret};
 
-/// What a link is to say. Values are kept as the operator wrote them and encoded when the link is built.
+/// The contents of a link. Values are as the operator wrote them; building the link encodes them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LinkRequest {
     /// The shop's unique id of the payment (`transactionKey`).
@@ -17,15 +17,15 @@ pub struct LinkRequest {
     pub email: Option<String>,
     /// The only currency the payer may pay in.
     pub force_currency: Option<Currency>,
-    /// Whether to ask the provider for a payment token and put it in; with an e-mail address it spares the
-    /// payer the e-mail verification. Asking is a call that writes.
+    /// Whether to request a payment token and add it to the link; with an e-mail address it spares the payer the
+    /// e-mail verification. That request is a write.
     pub with_token: bool,
-    /// Whether a payment that is open and expects another sum is to expect this one from now on.
+    /// Whether to replace a different expectation of an open payment.
     pub replace_expectation: bool,
 }
 
 impl LinkRequest {
-    /// What is to be paid by it.
+    /// The expected payment.
     #[must_use]
     pub fn expected(&self) -> Expected {
         Expected {

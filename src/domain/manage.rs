@@ -1,19 +1,19 @@
-//! Accounts added, their secrets replaced, accounts removed: what is asked, and what came of it.
+//! Requests to add, rotate and remove accounts, and their results.
 
 use super::{Account, AccountId, Environment, Problem, ProblemKind, ProviderId, Secret};
 
-/// How to come by something at a provider, step by step.
+/// A guide to get something at a provider, step by step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Guide {
-    /// What is come by: "A client (id and secret)".
+    /// What one gets: "A client (id and secret)".
     pub title: &'static str,
-    /// Where it is shown, besides in the whole guide.
+    /// Its topic, which decides where it is shown besides the whole guide.
     pub about: GuideTopic,
     /// In order, a sentence or two each.
     pub steps: &'static [&'static str],
 }
 
-/// The errand with which a guide helps.
+/// The topic of a guide.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GuideTopic {
     /// An account and what it needs.
@@ -39,34 +39,33 @@ pub struct SetupField {
     pub key: &'static str,
     /// What it is, as a noun phrase.
     pub about: &'static str,
-    /// Whether it is kept out of the config file and out of sight.
+    /// Whether it is a secret: not in the config file, and masked on screen.
     pub secret: bool,
     /// Whether an account must have it.
     pub required: bool,
-    /// Whether it is a secret that the provider's verification proves; of others nobody can say whether they are
-    /// good before they are used.
+    /// Whether the provider's verification covers this secret. Others can only be tried by use.
     pub proved: bool,
 }
 
-/// A provider of whom accounts can be added: what one needs, and how it is come by.
+/// The setup of accounts at one provider: fields, environments, guides.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProviderSetup {
     /// Its short name.
     pub provider: ProviderId,
     /// Its name for people.
     pub title: &'static str,
-    /// Where an account may be; the first is the usual one.
+    /// The environments of an account; the first is the usual one.
     pub environments: Vec<Environment>,
-    /// In the order they are asked for.
+    /// The fields, in the order of the form.
     pub fields: Vec<SetupField>,
-    /// The endpoints whose URL can be another than the provider's own.
+    /// The endpoints whose URL the operator may override.
     pub endpoints: &'static [&'static str],
-    /// How an account and what it needs are come by.
+    /// How to get an account and its credentials.
     pub guide: &'static [Guide],
 }
 
 impl ProviderSetup {
-    /// The key that rotation is about where none is named: the first secret an account must have.
+    /// The field that rotation replaces by default: the first required secret.
     #[must_use]
     pub fn main_secret(&self) -> Option<&'static str> {
         let secrets = || self.fields.iter().filter(|field| field.secret);
@@ -75,19 +74,19 @@ impl ProviderSetup {
     }
 }
 
-/// How sure one must be of credentials before they are kept.
+/// How strictly credentials are verified before they are saved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Proof {
     /// The provider must have accepted them.
     #[default]
     Needed,
-    /// The provider must not have refused them; that nobody could be asked, or nothing that tells, is fine.
+    /// The provider must not have rejected them; it may be unreachable, or offer no way to verify them.
     IfReachable,
-    /// Nobody is asked.
+    /// No verification.
     Waived,
 }
 
-/// Whether a failure to verify leaves open whether the credentials are good.
+/// Whether a failed verification says nothing about the credentials.
 #[must_use]
 pub fn leaves_open(problem: &Problem) -> bool {
     matches!(
@@ -100,103 +99,103 @@ pub fn leaves_open(problem: &Problem) -> bool {
     )
 }
 
-/// Why a secret is not replaced by one that nothing can prove, unless that is asked for.
+/// The error for a new secret that the provider cannot verify.
 #[must_use]
 pub fn unprovable(account: &Account, key: &str) -> Problem {
     Problem::new(
         ProblemKind::Usage,
         format!(
-            "account {}: nothing that {} can be asked tells whether a {key} is good",
+            "account {}: {} offers no way to verify a {key}",
             account.id, account.provider_title
         ),
-        "the old one stays; look at the new one closely, then add --unverified to keep it without proof",
+        "the old one stays in use; check the new one carefully, then add --unverified to save it unverified",
     )
 }
 
-/// Why nobody is asked about a new account that has none of the secrets that `proves` names.
+/// The error for a new account without any of the secrets in `proves`, which the provider could verify.
 #[must_use]
 pub fn unprovable_account(account: &Account, proves: &[&str]) -> Problem {
     Problem::new(
         ProblemKind::Usage,
         format!(
-            "account {}: without {}, nothing that {} can be asked tells whether its credentials are good",
+            "account {}: {} offers no way to verify credentials without {}",
             account.id,
-            proves.join(" or "),
-            account.provider_title
+            account.provider_title,
+            proves.join(" or ")
         ),
-        "`tilldeck account add --unverified` keeps it without proof",
+        "`tilldeck account add --unverified` saves the account unverified",
     )
 }
 
-/// An account to be added, its secrets in hand.
+/// An account to add, with its secrets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewAccount {
     /// The operator's name for it.
     pub name: AccountId,
-    /// Whose account it is.
+    /// Its provider.
     pub provider: ProviderId,
-    /// What its calls can move.
+    /// What its calls affect.
     pub environment: Environment,
-    /// What stands in the config file, by key.
+    /// Its fields in the config file, by key.
     pub texts: Vec<(&'static str, String)>,
-    /// Endpoints whose URL is another than the provider's own, by name.
+    /// Overridden endpoint URLs, by name.
     pub endpoints: Vec<(String, String)>,
-    /// What does not, by key.
+    /// Its secrets, by key.
     pub secrets: Vec<(&'static str, Secret)>,
-    /// How sure one must be of them.
+    /// How strictly they are verified.
     pub proof: Proof,
 }
 
 /// One change of the profile's accounts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
-    /// Verify and keep a new account.
+    /// Verify and save a new account.
     Add(Box<NewAccount>),
-    /// Verify a new secret and put it in the place of the old one.
+    /// Verify a new secret and replace the old one.
     Rotate {
-        /// Whose.
+        /// The account.
         account: AccountId,
-        /// Which of its secrets.
+        /// The field of the secret.
         key: String,
         /// The new one.
         secret: Secret,
-        /// Keep it also where nothing can prove it; what can be proved is proved all the same.
+        /// Save it although the provider cannot verify it. A secret that can be verified still is.
         unverified: bool,
     },
-    /// Take an account out of the config, and forget what was kept for it.
+    /// Remove an account from the config, and delete its secrets.
     Remove(AccountId),
 }
 
-/// What came of a [`Change`].
+/// The result of a [`Change`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Changed {
     /// The account is in the config.
     Added {
-        /// As it is from now on.
+        /// The account after the change.
         account: Account,
-        /// Why nobody could say whether the credentials are good; `None` where they were accepted.
+        /// Why the credentials could not be verified; `None` if the provider accepted them.
         unverified: Option<Problem>,
-        /// Where each secret is kept, in words.
+        /// Where each secret is saved, in words.
         kept: Vec<(String, String)>,
-        /// Which of them the provider accepted.
+        /// The secrets that the provider accepted.
         proved: Vec<String>,
     },
-    /// The new secret is in the place of the old one.
+    /// The new secret replaces the old one.
     Rotated {
-        /// As it is from now on.
+        /// The account after the change.
         account: Account,
-        /// Whether the provider accepted it; else it is kept, and nobody knows whether it is good.
+        /// Whether the provider accepted it; otherwise it is saved unverified.
         verified: bool,
-        /// Where it is kept, in words; `None` where it is not tilldeck's to keep.
+        /// Where it is saved, in words; `None` where the operator manages it.
         kept: Option<String>,
-        /// What the operator must do by hand, or know; may be empty.
+        /// What the operator must do or know; may be empty.
         todo: String,
     },
-    /// The account is out of the config.
+    /// The account is removed from the config.
     Removed {
-        /// Which.
+        /// The account.
         account: AccountId,
-        /// What could not be forgotten, in words; may be empty.
+        /// What could not be deleted, in words; may be empty.
         left: String,
     },
 }

@@ -1,18 +1,18 @@
-//! All that can be asked of an account, and all that comes back.
+//! The operations on an account, and their answers.
 
 use super::{
     Amount, Currency, Estimate, Inventory, LinkRequest, Payment, PaymentId, PaymentLink, Player,
     PlayerId, Secret,
 };
 
-/// One thing to ask of one account.
+/// One operation on one account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Op {
-    /// Are the credentials good? The cheapest call that changes nothing.
+    /// Verify the credentials, by the cheapest call that changes nothing.
     Verify,
-    /// What became of a payment (Kanga: CHECK PAYMENT).
+    /// The state of a payment (Kanga: CHECK PAYMENT).
     CheckPayment(PaymentId),
-    /// What a sum is worth in other currencies (Kanga: GET PRICE ESTIMATE).
+    /// The price of a sum in other currencies (Kanga: GET PRICE ESTIMATE).
     Estimate {
         /// Settlement currency.
         token: Currency,
@@ -21,18 +21,18 @@ pub enum Op {
     },
     /// A token for one payment link (Kanga: CREATE PAYMENT TOKEN).
     CreatePaymentToken,
-    /// The URL a payer is sent to (Kanga: START PAYMENT). Asks the provider only if it is to hold a token.
+    /// The URL of the payment page (Kanga: START PAYMENT). Sends a request only where the link needs a token.
     PaymentLink(LinkRequest),
-    /// The provider's test of the signature (Kanga: TEST); needs no account.
+    /// The provider's signature test (Kanga: TEST); needs no account.
     TestSignature,
-    /// Is this player who they claim to be?
+    /// Authenticate a player.
     AuthenticatePlayer {
-        /// Who they claim to be.
+        /// The claimed id.
         player: PlayerId,
-        /// What the game's client was given to prove it.
+        /// The token that the game's client received.
         token: Secret,
     },
-    /// What a player owns.
+    /// The inventory of a player.
     PlayerItems(PlayerId),
     /// Any call, authorised.
     Raw {
@@ -40,16 +40,16 @@ pub enum Op {
         method: String,
         /// From the root of the account's first API endpoint, with its query: `/api/v2/test`.
         path: String,
-        /// Sent as it is, unless the provider's scheme adds fields to it (Kanga: `appId`, `nonce`).
+        /// Sent unchanged, unless the provider's scheme adds fields (Kanga: `appId`, `nonce`).
         body: Option<Vec<u8>>,
-        /// What a call to this path does, where the provider's catalogue knows.
+        /// Whether the call writes, by the provider's catalogue or by its method.
         writes: bool,
-        /// How it is authorised, where that is not left to the provider's catalogue.
+        /// The authorisation method, where the caller chooses it.
         auth: Option<AuthMethod>,
     },
 }
 
-/// How one call is authorised, at a provider whose calls are authorised in several ways.
+/// The authorisation of one call, at a provider that has several methods.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AuthMethod {
     /// `Authorization: Basic`, with a user name and a password (Pledg: the dashboard's login).
@@ -59,10 +59,10 @@ pub enum AuthMethod {
 }
 
 impl AuthMethod {
-    /// Both.
+    /// All methods.
     pub const ALL: [Self; 2] = [Self::Basic, Self::Bearer];
 
-    /// In one word, as it is typed.
+    /// The word on the command line.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -73,16 +73,16 @@ impl AuthMethod {
 }
 
 impl Op {
-    /// What it is about, in a few words, for a row of the log: "ORDER-1001", "3000 EMT".
+    /// A short label for a row of the log: "ORDER-1001", "3000 EMT".
     #[must_use]
     pub fn about(&self) -> String {
         match self {
-            Self::Verify => "are the credentials good?".into(),
+            Self::Verify => "verify credentials".into(),
             Self::CheckPayment(id) => id.as_str().to_owned(),
             Self::Estimate { token, quantity } => format!("{quantity} {token}"),
             Self::CreatePaymentToken => "a payment token".into(),
             Self::PaymentLink(link) => link.id.as_str().to_owned(),
-            Self::TestSignature => "is the signature right?".into(),
+            Self::TestSignature => "test signature".into(),
             Self::AuthenticatePlayer { player, .. } | Self::PlayerItems(player) => {
                 format!("player {player}")
             }
@@ -108,18 +108,18 @@ impl Op {
     }
 }
 
-/// What came back for an [`Op`].
+/// The answer to an [`Op`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
-    /// The credentials are good.
+    /// The credentials are valid.
     Verified,
-    /// The payment asked for.
+    /// To [`Op::CheckPayment`].
     Payment(Payment),
-    /// The prices asked for.
+    /// To [`Op::Estimate`].
     Estimate(Estimate),
-    /// A payment token, good for one link.
+    /// A payment token, valid for one link.
     PaymentToken(Secret),
-    /// The link asked for.
+    /// To [`Op::PaymentLink`].
     Link(PaymentLink),
     /// The signature was accepted.
     SignatureAccepted,
@@ -127,7 +127,7 @@ pub enum Answer {
     Player(Player),
     /// To [`Op::PlayerItems`].
     Inventory(Inventory),
-    /// Whatever a raw call brought.
+    /// To [`Op::Raw`].
     Raw(RawReply),
 }
 
@@ -140,7 +140,7 @@ pub struct RawReply {
     pub content_type: Option<String>,
     /// The body as received. Hostile until made inert.
     pub body: Vec<u8>,
-    /// From sending to its end, without what was waited for before.
+    /// From sending to its end, without the wait before.
     pub took: std::time::Duration,
 }
 

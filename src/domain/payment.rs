@@ -1,4 +1,4 @@
-//! Payments: their states and the order of them, what was seen, and what was expected.
+//! Payments: states and their order, observations and expectations.
 
 use std::fmt;
 
@@ -6,8 +6,8 @@ use serde::Serialize;
 
 use super::{AccountId, Amount, Currency, Expectation, PaymentId, Reported, WallTime};
 
-/// Where a payment stands. The names are Kanga's, spelled as Kanga spells them (`CANCELED` with one L,
-/// `CANCELLING` with two).
+/// The state of a payment. The names are Kanga's, in Kanga's spelling (`CANCELED` with one L, `CANCELLING` with two);
+/// see `docs/providers/kanga.md`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum PaymentState {
     /// The payer has opened the payment page.
@@ -31,7 +31,7 @@ pub enum PaymentState {
 }
 
 impl PaymentState {
-    /// The way of a payment that goes well.
+    /// The states of a successful payment, in order.
     pub const TRACK: [Self; 5] = [
         Self::New,
         Self::Active,
@@ -52,7 +52,7 @@ impl PaymentState {
         Self::Failed,
     ];
 
-    /// Reads the provider's word; one that is not documented becomes [`PaymentState::Unknown`].
+    /// Parses the provider's word; an undocumented one becomes [`PaymentState::Unknown`].
     #[must_use]
     pub fn from_word(word: &str) -> Self {
         Self::KNOWN
@@ -83,7 +83,7 @@ impl PaymentState {
         matches!(self, Self::Finalized | Self::Canceled | Self::Failed)
     }
 
-    /// Whether a payment in this state can still come to `goal`, states being skippable.
+    /// Whether a payment in this state can still reach `goal`; states may be skipped.
     #[must_use]
     pub fn can_reach(&self, goal: &Self) -> bool {
         let place = |state: &Self| Self::TRACK.iter().position(|s| s == state);
@@ -105,20 +105,20 @@ impl fmt::Display for PaymentState {
     }
 }
 
-/// What the provider says of one payment.
+/// One payment as the provider reports it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Payment {
-    /// The shop's id of it.
+    /// The shop's id.
     pub id: PaymentId,
     /// Settlement currency.
     pub currency: Reported<Currency>,
     /// In the settlement currency.
     pub amount: Reported<Amount>,
-    /// Where it stands.
+    /// Its state.
     pub state: PaymentState,
 }
 
-/// What the operator expects to be paid. The payment page's URL is unsigned, so a payer can change both.
+/// The expected amount. The payment page's URL is unsigned, so a payer can change amount and currency.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Expected {
     /// Compared by decimal value.
@@ -141,21 +141,21 @@ impl Payment {
     }
 }
 
-/// A payment as it was seen at one instant.
+/// A payment as observed at one instant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Observation {
     /// When the answer arrived.
     pub at: WallTime,
-    /// What it said.
+    /// The payment.
     pub payment: Payment,
 }
 
 /// A payment on the watch list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Watch {
-    /// Whose payment it is.
+    /// The account of the payment.
     pub account: AccountId,
-    /// The shop's id of it.
+    /// The shop's id.
     pub id: PaymentId,
     /// The expectation in force, where there is one.
     pub expected: Option<Expectation>,
@@ -163,21 +163,21 @@ pub struct Watch {
     pub since: WallTime,
 }
 
-/// What is watched, and what was handled.
+/// The watched payments and the handled alerts.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Watchlist {
     /// The oldest watch first.
     pub watches: Vec<Watch>,
-    /// Matters that were marked as handled, and when.
+    /// Alerts that were marked as handled, and when.
     pub handled: Vec<(String, WallTime)>,
 }
 
 /// What a payer would pay in each currency, fee included, at one instant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Estimate {
-    /// Settlement currency that was asked for.
+    /// The requested settlement currency.
     pub token: Currency,
-    /// The sum that was asked for.
+    /// The requested sum.
     pub quantity: Amount,
     /// Price by paying currency, in the order received.
     pub prices: Vec<Price>,

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Secret;
 
-/// Kongregate's number of a player. A name may change, the number does not.
+/// Kongregate's number of a player. A player may change the name, not the number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct PlayerId(pub u64);
@@ -17,16 +17,16 @@ impl fmt::Display for PlayerId {
     }
 }
 
-/// A player who is who they claim to be.
+/// An authenticated player.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Player {
-    /// Who.
+    /// The player's number.
     pub id: PlayerId,
-    /// The name at the time of asking; not inert.
+    /// The name when it was queried; not inert.
     pub username: String,
 }
 
-/// What an accepted callback says of a player.
+/// The player that an accepted callback names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlayerClaim {
     /// Number and name; the name is empty where none was sent, and not inert.
@@ -35,16 +35,16 @@ pub struct PlayerClaim {
     pub token: Option<Secret>,
 }
 
-/// What a player owns.
+/// The items of a player.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Inventory {
-    /// Whose.
+    /// The owner.
     pub player: PlayerId,
     /// In the provider's order.
     pub items: Vec<Item>,
 }
 
-/// One thing that a player owns: an instance of an item. No text in it is inert.
+/// One item of a player: an instance of a definition. No text in it is inert.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Item {
     /// The instance's number, not that of the item's definition.
@@ -53,10 +53,10 @@ pub struct Item {
     pub identifier: String,
     /// The item's name for people.
     pub name: String,
-    /// What it is.
+    /// Its description.
     pub description: String,
-    /// How often it can still be used; `None` is without limit.
+    /// The remaining uses; `None` is unlimited.
     pub remaining_uses: Option<u64>,
-    /// What the game keeps with it.
+    /// Data that the game stores with it.
     pub data: Option<String>,
 }

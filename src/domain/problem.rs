@@ -1,33 +1,33 @@
-//! A failure as it is told: what happened, to which account, and what to do next.
+//! An error for the operator: what happened, to which account, and what to do next.
 
 use std::fmt;
 
-/// What sort of failure it is. Decides the exit code and the `kind` in JSON.
+/// The kind of error. Decides the exit code and the `kind` in JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ProblemKind {
     /// The command line or a typed value is wrong.
     Usage,
     /// The config file, or a secret it names, is wrong.
     Config,
-    /// The provider refused the credentials.
+    /// The provider rejected the credentials.
     Refused,
-    /// The provider does not know the thing asked for.
+    /// The provider does not know the requested object.
     NotFound,
     /// No connection, no answer in time, or the connection broke.
     Unreachable,
-    /// The provider failed or turned the request away (4xx, 5xx).
+    /// The provider failed or rejected the request (4xx, 5xx).
     Failing,
-    /// The provider's answer makes no sense.
+    /// The provider's response is invalid.
     Nonsense,
-    /// No slot is free in the rate budget and waiting was ruled out.
+    /// No slot is free in the rate budget, and the caller does not wait.
     Budget,
-    /// What was waited for did not come in time.
+    /// The awaited state was not reached in time.
     TimedOut,
-    /// The operator answered a question with no.
+    /// The operator declined a confirmation.
     Declined,
     /// Stopped by the operator.
     Interrupted,
-    /// This machine's own trouble: a file, a port, the terminal.
+    /// A local cause: a file, a port, the terminal.
     Local,
 }
 
@@ -52,10 +52,10 @@ impl ProblemKind {
     }
 }
 
-/// A failure, told so that the operator knows what to do. Holds no secret; text from outside is inert.
+/// An error for the operator. Holds no secret; text from outside is inert.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    /// What sort of failure it is.
+    /// Its kind.
     pub kind: ProblemKind,
     /// What happened, and to which account.
     pub message: String,
@@ -77,7 +77,7 @@ impl Problem {
         out
     }
 
-    /// A failure with its next step.
+    /// An error with its next step.
     #[must_use]
     pub fn new(kind: ProblemKind, message: impl Into<String>, hint: impl Into<String>) -> Self {
         Self {

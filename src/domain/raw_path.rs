@@ -1,4 +1,4 @@
-//! The path of a raw call as people write it, and as it can be sent.
+//! The path of a raw call: as typed, and as it can be sent.
 
 use std::fmt::Write as _;
 
@@ -12,7 +12,7 @@ impl HasFragment {
     pub const HINT: &str = "leave it out, or write %23 where a `#` is meant";
 }
 
-/// The same text, in which each `%` begins a percent-encoded byte (RFC 3986, 2.1): one that does not is `%25`.
+/// The text with each `%` that does not begin a percent-encoded byte (RFC 3986, 2.1) replaced by `%25`.
 #[must_use]
 pub fn without_stray_percent(text: &str) -> String {
     let mut parts = text.split('%');
@@ -25,9 +25,8 @@ pub fn without_stray_percent(text: &str) -> String {
     whole
 }
 
-/// The path with everything percent-encoded that no URL may hold as it is: blanks, quotes, letters beyond ASCII, a `%`
-/// that begins no escape. What is percent-encoded already stays as it is; so does what no path is meant to have, a backslash and control characters,
-/// which the gate refuses.
+/// The path with everything percent-encoded that a URL must not contain: blanks, quotes, letters beyond ASCII, a
+/// stray `%`. Existing escapes stay. So do backslashes and control characters, which the gate rejects.
 ///
 /// # Errors
 /// If it has a fragment.

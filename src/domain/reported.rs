@@ -6,13 +6,13 @@ use serde::Serialize;
 
 use super::{Amount, Currency, inert};
 
-/// A value as a provider reported it. One that cannot be read stays what it is, a text, so that it costs nothing that
-/// was reported beside it.
+/// A value as a provider reported it. An unreadable one stays as text, so that the other values beside it are not
+/// lost.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reported<T> {
-    /// Read.
+    /// Parsed.
     Read(T),
-    /// The text, which makes no sense; hostile until made inert. Empty where there was nothing.
+    /// The text, which cannot be parsed; hostile until made inert. Empty where there was none.
     Unread(String),
 }
 
@@ -26,7 +26,7 @@ impl<T: AsRef<str>> Reported<T> {
         }
     }
 
-    /// What it says, where that can be read.
+    /// The value, where it could be parsed.
     #[must_use]
     pub fn read(&self) -> Option<&T> {
         match self {
@@ -36,21 +36,21 @@ impl<T: AsRef<str>> Reported<T> {
     }
 }
 impl Reported<Amount> {
-    /// Keeps the text and reads it.
+    /// Parses an amount; stores the text where that fails.
     #[must_use]
     pub fn amount(text: &str) -> Self {
         Amount::received(text).map_or_else(|_| Self::Unread(text.to_owned()), Self::Read)
     }
 }
 impl Reported<Currency> {
-    /// Keeps the text and reads it.
+    /// Parses a currency; stores the text where that fails.
     #[must_use]
     pub fn currency(text: &str) -> Self {
         Currency::new(text).map_or_else(|_| Self::Unread(text.to_owned()), Self::Read)
     }
 }
 impl<T: AsRef<str>> fmt::Display for Reported<T> {
-    /// Inert, and cut where it is over-long; `?` where there was nothing.
+    /// Inert, and cut where it is too long; `?` where it is empty.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Read(value) => f.pad(value.as_ref()),

@@ -1,4 +1,4 @@
-//! A value nobody may see: no `Display`, no `Serialize`, a `Debug` that shows nothing, wiped on drop.
+//! A secret value: no `Display`, no `Serialize`, a `Debug` without the value, wiped on drop.
 
 use std::fmt;
 
@@ -12,13 +12,13 @@ use super::charset::BYTE_ORDER_MARK;
 pub struct Secret(SecretString);
 
 impl Secret {
-    /// Takes a value out of sight.
+    /// Wraps a value.
     #[must_use]
     pub fn new(value: impl Into<String>) -> Self {
         Self(SecretString::from(value.into()))
     }
 
-    /// The value itself. To be signed or sent with, never printed.
+    /// The value itself. For signing and sending only, never for printing.
     #[must_use]
     pub fn expose(&self) -> &str {
         self.0.expose_secret()

@@ -1,13 +1,13 @@
-//! What can be made to happen in the embedded simulator.
+//! Commands to the embedded simulator.
 
 use std::time::Duration;
 
 use super::{PaymentId, inert};
 
-/// A fault the simulator plays on API calls until it is set to another.
+/// A fault that the simulator applies to API calls until another is set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Fault {
-    /// All is well.
+    /// No fault.
     #[default]
     None,
     /// Every answer comes this much later.
@@ -28,7 +28,7 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// Every fault with its usual measure, in the order shown.
+    /// Every fault with a default value, in display order.
     pub const ALL: [Self; 7] = [
         Self::None,
         Self::Latency(Duration::from_millis(1500)),
@@ -76,25 +76,26 @@ impl Fault {
     }
 }
 
-/// One thing to make happen in the simulator.
+/// One command to the simulator.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
-    /// Play this fault from now on.
+    /// Apply this fault from now on.
     SetFault(Fault),
-    /// Move the simulator's clock on.
+    /// Advance the simulator's clock.
     Advance(Duration),
-    /// From now on the `Date` headers are so far behind: the provider's clock was set back. States and deadlines go on.
+    /// Set the provider's clock back: `Date` headers are this much behind from now on. States and deadlines are not
+    /// affected.
     SetBack(Duration),
-    /// What the payer does on the checkout page.
+    /// An action of the payer on the checkout page.
     Payer {
-        /// Which payment.
+        /// The payment.
         payment: PaymentId,
-        /// What happens to it.
+        /// The action.
         act: PayerAct,
     },
     /// Send the payment's latest callback once more, as a provider may.
     RepeatCallback(PaymentId),
-    /// Change how one provider is played.
+    /// Change a setting of one simulated provider.
     Set {
         /// Its short name.
         provider: String,
@@ -103,35 +104,35 @@ pub enum Command {
         /// The new value, as written.
         value: String,
     },
-    /// Make something happen at one provider.
+    /// Trigger an event at one simulated provider.
     Event {
         /// Its short name.
         provider: String,
         /// One of its events.
         event: String,
-        /// To what it happens; may be empty.
+        /// The object of the event; may be empty.
         subject: String,
     },
 }
 
-/// One thing about how a provider is played that can be changed.
+/// One setting of a simulated provider.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Setting {
     /// Its name on the command line: `token-life`.
     pub name: &'static str,
-    /// Its value now, as it is written.
+    /// Its current value, as it is typed.
     pub value: String,
-    /// Values to choose from or to begin with: `20s`, `3600s`.
+    /// Allowed values or examples: `20s`, `3600s`.
     pub choices: &'static [&'static str],
     /// What it does, for people.
     pub about: &'static str,
 }
 
 impl Setting {
-    /// The one of this name among a provider's.
+    /// The setting of this name.
     ///
     /// # Errors
-    /// In words, which there are.
+    /// The names of all settings.
     pub fn named<'a>(all: &'a [Self], provider: &str, name: &str) -> Result<&'a Self, String> {
         all.iter().find(|one| one.name == name).ok_or_else(|| {
             let names: Vec<_> = all.iter().map(|one| one.name).collect();
@@ -140,10 +141,10 @@ impl Setting {
         })
     }
 
-    /// Whether it can have this value.
+    /// Whether this value is allowed.
     ///
     /// # Errors
-    /// In words, what it can have.
+    /// The allowed values.
     pub fn takes(&self, value: &str) -> Result<(), String> {
         if self.choices.contains(&value) {
             return Ok(());
@@ -153,29 +154,29 @@ impl Setting {
     }
 }
 
-/// One thing that can be made to happen at a provider.
+/// One event that the operator can trigger at a simulated provider.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Event {
     /// Its name on the command line: `reset-secret`.
     pub name: &'static str,
-    /// To what it happens: "a reservation's id"; empty where it needs nothing.
+    /// Its object: "a reservation's id"; empty where it needs none.
     pub subject: &'static str,
     /// What it does, for people.
     pub about: &'static str,
 }
 
-/// How one provider is played, as far as that can be changed.
+/// The settings and events of one simulated provider.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Part {
     /// Its short name.
     pub provider: &'static str,
-    /// How it is played now.
+    /// Its current settings.
     pub settings: Vec<Setting>,
-    /// What can be made to happen at it.
+    /// Its events.
     pub events: &'static [Event],
 }
 
-/// What a payer, or bad luck, can do to a payment.
+/// An action of the payer, or a failure of the payment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PayerAct {
     /// The full amount, from a Kanga account: settles within seconds.
@@ -186,9 +187,9 @@ pub enum PayerAct {
     PayPart,
     /// More than the amount; ends FINALIZED, the surplus is returned.
     Overpay,
-    /// Calls the payment off.
+    /// Cancels the payment.
     Cancel,
-    /// The payment goes wrong.
+    /// The payment fails.
     Fail,
 }
 

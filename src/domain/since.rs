@@ -1,4 +1,4 @@
-//! A beginning as people write it: so long ago, a day, or an instant.
+//! The start of a period as operators type it: a duration ago, a day, or an instant.
 
 use std::time::Duration;
 
@@ -8,10 +8,10 @@ use jiff::{ToSpan as _, Zoned};
 
 use super::{WallTime, inert, time};
 
-/// From when on something is shown. What it leaves open, a day or a zone, is filled in by [`Since::instant`].
+/// The start of a period. [`Since::instant`] adds what it leaves open: the day or the time zone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Since {
-    /// So long ago.
+    /// A duration ago.
     Ago(Duration),
     /// The beginning of a day, counted back from today.
     DaysBack(i64),
@@ -23,19 +23,19 @@ pub enum Since {
     At(WallTime),
 }
 
-/// Why a text is no beginning.
+/// Why a text is not a start time.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{0} is no time; write how long ago (30m, 24h, 7d), `today`, `yesterday`, a date (2026-11-28), a date and time \
+    "{0} is not a time; write how long ago (30m, 24h, 7d), `today`, `yesterday`, a date (2026-11-28), a date and time \
      (\"2026-11-28 14:30\", 2026-11-28T14:30Z), or a time of today (14:30)"
 )]
 pub struct SinceError(String);
 
 impl Since {
-    /// Reads a beginning. A date begins at midnight; a time without a zone is local.
+    /// Parses a start time. A date begins at midnight; a time without a zone is local.
     ///
     /// # Errors
-    /// If it is none.
+    /// If the text has none of these forms.
     pub fn parse(written: &str) -> Result<Self, SinceError> {
         let text = written.trim();
         match text.to_ascii_lowercase().as_str() {
@@ -46,7 +46,7 @@ impl Since {
         if let Ok(ago) = time::parse_duration(text.strip_suffix(" ago").unwrap_or(text)) {
             return Ok(Self::Ago(ago));
         }
-        // Such a text is read as a local one as well, and its zone left out.
+        // The local parser would accept such a text too and ignore its zone.
         if let Some(at) = with_zone(text) {
             return Ok(Self::At(at));
         }
@@ -64,8 +64,8 @@ impl Since {
         Err(SinceError(inert::quoted(written, 60)))
     }
 
-    /// The instant it means, seen from `now` in `zone`. A local time that a change of the clock leaves out is the one
-    /// after the gap.
+    /// The instant, seen from `now` in `zone`. A local time that a clock change skips counts as the one after the
+    /// gap.
     #[must_use]
     pub fn instant(&self, now: WallTime, zone: &TimeZone) -> WallTime {
         let today = || now.to_zoned(zone).date();

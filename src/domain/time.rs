@@ -99,7 +99,8 @@ pub fn coarse(duration: Duration) -> String {
     }
 }
 
-/// A duration in at most two units, for a sentence, where it was measured; see [`exact`] for one that was set: `42 s`, `7 min 5 s`, `3 h`, `12 d 4 h`.
+/// A measured duration in at most two units, for a sentence: `42 s`, `7 min 5 s`, `3 h`, `12 d 4 h`. See [`exact`]
+/// for a configured one.
 #[must_use]
 pub fn fine(duration: Duration) -> String {
     let two = |large: u64, unit: &str, small: u64, rest: &str| match small {
@@ -115,7 +116,7 @@ pub fn fine(duration: Duration) -> String {
     }
 }
 
-/// A duration that somebody set, with nothing left out: `1.5 s`, `1 min 30 s`, `1 d 2 h 3 min`.
+/// A configured duration, complete: `1.5 s`, `1 min 30 s`, `1 d 2 h 3 min`.
 #[must_use]
 pub fn exact(duration: Duration) -> String {
     let seconds = duration.as_secs();
@@ -153,7 +154,7 @@ pub struct DurationError(String);
 /// what [`fine`] and [`coarse`] print of it. A day has 24 hours.
 ///
 /// # Errors
-/// If it has no unit, is negative, or is no duration at all.
+/// If it has no unit, is negative, or is not a duration.
 pub fn parse_duration(text: &str) -> Result<Duration, DurationError> {
     let refuse = || DurationError(super::inert::quoted(text, 40));
     let span: Span = text.trim().parse().map_err(|_| refuse())?;

@@ -1,4 +1,4 @@
-//! All that happened to one payment, on one axis, and what the distances between its happenings mean.
+//! The timeline of one payment, and what the intervals between its entries mean.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,34 +10,34 @@ use super::{
     Observation, Outcome, PaymentId, PaymentState, Verdict, WallTime, inert,
 };
 
-/// All that is known to have happened to a payment.
+/// The known history of a payment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Timeline {
-    /// Whose payment.
+    /// The account of the payment.
     pub account: AccountId,
-    /// Which.
+    /// The payment.
     pub payment: PaymentId,
-    /// What is expected of it.
+    /// The expected amount.
     pub expected: Option<Expected>,
     /// Oldest first.
     pub happenings: Vec<Happening>,
-    /// Whether there was more, further back, than is told.
+    /// Whether older entries are omitted.
     pub cut: bool,
 }
 
-/// One thing that happened.
+/// One entry of the timeline.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Happening {
-    /// When.
+    /// When it happened.
     pub at: WallTime,
-    /// What.
+    /// What happened.
     pub what: What,
 }
 
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum What {
-    /// A request of ours that concerned it.
+    /// A request of this program about the payment.
     Call {
         /// Its number in the log.
         exchange: ExchangeId,
@@ -45,12 +45,12 @@ pub enum What {
         method: String,
         /// Path and query, redacted.
         path: String,
-        /// What came of it.
+        /// Its result.
         outcome: Outcome,
         /// How long it took.
         took: Duration,
     },
-    /// Its state was seen to be this, for the first time or anew.
+    /// The payment was observed in this state, for the first time or again.
     State(Observation),
     /// An expectation was set.
     Expected {
@@ -59,62 +59,62 @@ pub enum What {
         /// The one that is in force from then on.
         new: Expectation,
     },
-    /// A callback told of it.
+    /// A callback reported the payment.
     Callback(Arc<Delivery>),
 }
 
-/// How soon after a callback a change of state is taken for what the callback told.
+/// How soon after a callback a change of state counts as the reported one.
 const CAUSED_WITHIN: Duration = Duration::from_mins(1);
-/// The same, after the last try of the check it gave rise to; the answer is seen a little later.
+/// The same, after the last attempt of the check that the callback triggered; its answer is seen a little later.
 const CHECKED_WITHIN: Duration = Duration::from_secs(5);
-/// How long a callback may take before one says that it is missing.
+/// A callback that has not arrived after this time is reported as missing.
 const CALLBACK_AFTER: Duration = Duration::from_mins(1);
-/// From so many on, calls that brought nothing new are told as one.
+/// This many unchanged checks in a row are shown as one row.
 const RUN_MIN: usize = 3;
 
-/// One row of a timeline as it is told: one happening, or calls that brought nothing new.
+/// One row of a displayed timeline: one entry, or several unchanged checks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Row {
-    /// Its first happening, by its place in [`Timeline::happenings`].
+    /// Its first entry, as an index into [`Timeline::happenings`].
     pub first: usize,
-    /// Its last one; another one than the first only where calls are told as one.
+    /// Its last entry; differs from the first only in a row of unchanged checks.
     pub last: usize,
-    /// What is to be said of it.
+    /// Remarks on it.
     pub remarks: Vec<Remark>,
 }
 
-/// What the distance between two happenings means.
+/// What the interval between two entries means.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Remark {
-    /// Of a callback: we knew already.
+    /// On a callback: its state was observed before.
     SeenBefore {
-        /// What it tells of.
+        /// The reported state.
         state: PaymentState,
         /// How long before the callback it was seen.
         by: Duration,
     },
-    /// Of a state: a callback told of it.
+    /// On a state: a callback reported it.
     SeenAfter {
         /// Which callback.
         callback: DeliveryId,
         /// How long after the callback it was seen.
         by: Duration,
     },
-    /// Of a state that was left again: no callback told of it.
-    NeverTold(PaymentState),
-    /// Of the latest state: no callback has told of it yet.
-    NotTold {
-        /// Which.
+    /// On a past state: no callback reported it.
+    NeverReported(PaymentState),
+    /// On the latest state: no callback has reported it yet.
+    NotReported {
+        /// The state.
         state: PaymentState,
-        /// Since it was seen.
+        /// The time since it was observed.
         waited: Duration,
     },
-    /// Of a callback: nothing has changed since the one before.
+    /// On a callback: nothing has changed since the one before.
     NothingNew {
         /// Which callback.
         callback: DeliveryId,
     },
-    /// Of calls: so many in a row brought the same.
+    /// On checks: this many in a row had the same result.
     Unchanged {
         /// How many.
         times: usize,
@@ -130,33 +130,33 @@ impl fmt::Display for Remark {
             Self::SeenAfter { callback, by } => {
                 write!(f, "seen {} after callback {}", fine(*by), callback.0)
             }
-            Self::NeverTold(state) => write!(f, "no callback told of {}", word(state)),
-            Self::NotTold { state, waited } => {
+            Self::NeverReported(state) => write!(f, "no callback reported {}", word(state)),
+            Self::NotReported { state, waited } => {
                 // Whole minutes, so that an idle screen changes once a minute.
                 let waited = Duration::from_secs(waited.as_secs() / 60 * 60);
                 write!(f, "no callback for {} since {}", fine(waited), word(state))
             }
             Self::NothingNew { callback } => {
-                write!(f, "callback {} tells nothing new", callback.0)
+                write!(f, "callback {} reports nothing new", callback.0)
             }
-            Self::Unchanged { times } => write!(f, "asked {times} times without change"),
+            Self::Unchanged { times } => write!(f, "checked {times} times without change"),
         }
     }
 }
 
-/// A state's word, inert: the provider may have invented it.
+/// The word of a state, inert: it comes from the provider.
 fn word(state: &PaymentState) -> String {
     inert::cut(state.as_str(), 40)
 }
 
 impl Delivery {
-    /// Whether it is what it claims to be, as far as that can be known; told before or not.
+    /// Whether its checks passed, new or repeated.
     #[must_use]
     pub fn is_genuine(&self) -> bool {
         matches!(self.verdict, Verdict::Accepted | Verdict::Repeat)
     }
 
-    /// Whether the provider is still to be asked what is so.
+    /// Whether a check with the provider is still pending.
     fn is_being_checked(&self) -> bool {
         let due = |job: &Job| matches!(job.state, JobState::Due { .. });
         self.checks().any(due)
@@ -166,36 +166,36 @@ impl Delivery {
         self.jobs.iter().filter(|job| job.kind == JobKind::Ask)
     }
 
-    /// Whether a change that was seen then may be what it told of.
-    fn may_have_told(&self, seen: WallTime) -> bool {
+    /// Whether a change that was observed then may be the one it reported.
+    fn may_have_reported(&self, seen: WallTime) -> bool {
         let tried = self.checks().filter_map(|job| job.tried_at);
         let till = tried.map(|at| at.plus(CHECKED_WITHIN));
         seen <= till.fold(self.received_at.plus(CAUSED_WITHIN), WallTime::max)
     }
 }
 
-/// The latest change, while one walks along the happenings.
+/// The latest change during the walk over the entries.
 struct Latest<'a> {
     seen: &'a Observation,
     row: usize,
-    /// A callback told of it.
-    told: bool,
-    /// It is the first that is known of the payment: nobody saw a change.
+    /// A callback reported it.
+    reported: bool,
+    /// It is the first observation of the payment, so not a change.
     first: bool,
 }
 
-/// What is told of happenings, oldest first; every one of them is in one row.
+/// The rows of a timeline, oldest first; every entry is in one row.
 #[must_use]
 pub fn rows(happenings: &[Happening]) -> Vec<Row> {
     walk(happenings).0
 }
 
-/// What is missing at the end: the callback that should have told of the latest change by now.
+/// The missing callback, if the latest change should have been reported by now.
 #[must_use]
 pub fn missing(happenings: &[Happening], now: WallTime) -> Option<Remark> {
     let latest = walk(happenings).1?;
     let waited = now.since(latest.seen.at);
-    (!latest.told && !latest.first && waited >= CALLBACK_AFTER).then(|| Remark::NotTold {
+    (!latest.reported && !latest.first && waited >= CALLBACK_AFTER).then(|| Remark::NotReported {
         state: latest.seen.payment.state.clone(),
         waited,
     })
@@ -205,7 +205,7 @@ fn walk(happenings: &[Happening]) -> (Vec<Row>, Option<Latest<'_>>) {
     let any_callback = happenings.iter().any(|it| genuine(it).is_some());
     let mut rows: Vec<Row> = Vec::new();
     let mut latest: Option<Latest<'_>> = None;
-    // The callback that is to be followed by a change.
+    // A callback whose change has not been observed yet.
     let mut announced: Option<&Delivery> = None;
     let mut at = 0;
     while let Some(happening) = happenings.get(at) {
@@ -224,34 +224,34 @@ fn walk(happenings: &[Happening]) -> (Vec<Row>, Option<Latest<'_>>) {
             }
             What::State(seen) => {
                 if changes(latest.as_ref().map(|latest| latest.seen), seen) {
-                    let told = announced.take();
+                    let reported = announced.take();
                     let first = latest.is_none();
-                    if let Some(delivery) = told {
+                    if let Some(delivery) = reported {
                         row.remarks.push(Remark::SeenAfter {
                             callback: delivery.id,
                             by: seen.at.since(delivery.received_at),
                         });
                     }
-                    if let Some(left) = latest.filter(|left| !left.told && !left.first)
+                    if let Some(left) = latest.filter(|left| !left.reported && !left.first)
                         && any_callback
                     {
                         let state = left.seen.payment.state.clone();
-                        rows[left.row].remarks.push(Remark::NeverTold(state));
+                        rows[left.row].remarks.push(Remark::NeverReported(state));
                     }
                     latest = Some(Latest {
                         seen,
                         row: rows.len(),
-                        told: told.is_some(),
+                        reported: reported.is_some(),
                         first,
                     });
                 }
             }
             What::Callback(delivery) if delivery.is_genuine() => {
                 let before = latest.as_ref().map(|latest| latest.seen);
-                if told_by(delivery, before, &happenings[at + 1..]) {
+                if reported_by(delivery, before, &happenings[at + 1..]) {
                     announced = Some(delivery);
-                } else if let Some(latest) = latest.as_mut().filter(|latest| !latest.told) {
-                    latest.told = true;
+                } else if let Some(latest) = latest.as_mut().filter(|latest| !latest.reported) {
+                    latest.reported = true;
                     row.remarks.push(Remark::SeenBefore {
                         state: latest.seen.payment.state.clone(),
                         by: delivery.received_at.since(latest.seen.at),
@@ -283,11 +283,13 @@ fn changes(before: Option<&Observation>, seen: &Observation) -> bool {
     before.is_none_or(|before| before.payment != seen.payment)
 }
 
-/// Whether the next change that follows a callback is what it told of.
-fn told_by(delivery: &Delivery, before: Option<&Observation>, after: &[Happening]) -> bool {
+/// Whether the next change after a callback is the one it reported.
+fn reported_by(delivery: &Delivery, before: Option<&Observation>, after: &[Happening]) -> bool {
     for happening in after {
         match &happening.what {
-            What::State(seen) if changes(before, seen) => return delivery.may_have_told(seen.at),
+            What::State(seen) if changes(before, seen) => {
+                return delivery.may_have_reported(seen.at);
+            }
             _ if genuine(happening).is_some() => return false,
             _ => {}
         }
@@ -295,7 +297,7 @@ fn told_by(delivery: &Delivery, before: Option<&Observation>, after: &[Happening
     false
 }
 
-/// How many calls from the first on are alike and brought nothing new.
+/// How many calls from the first on are alike and changed nothing.
 fn run(happenings: &[Happening], before: Option<&Observation>) -> usize {
     let key = |happening: &'_ Happening| match &happening.what {
         What::Call {
@@ -314,12 +316,12 @@ fn run(happenings: &[Happening], before: Option<&Observation>) -> usize {
         .iter()
         .take_while(|it| key(it) == first && first.is_some())
         .count();
-    // The last of them saw what changed.
-    let saw = match happenings.get(alike).map(|it| &it.what) {
+    // The last of them observed the change.
+    let changed = match happenings.get(alike).map(|it| &it.what) {
         Some(What::State(seen)) => changes(before, seen),
         _ => false,
     };
-    alike - usize::from(saw && alike > 0)
+    alike - usize::from(changed && alike > 0)
 }
 
 #[cfg(test)]

@@ -1,20 +1,20 @@
-//! How an account's access token stands. Everything here follows from a given instant; nothing asks the time.
+//! The status of an account's access token. Pure: everything follows from a given instant.
 
 use std::time::Duration;
 
 use super::{Now, WallTime};
 
-/// The life of one access token, known by both clocks: the monotonic one, which no one sets but which stands
-/// still while the machine sleeps, and the wall clock, which goes on. The older age counts.
+/// The lifetime of one access token on both clocks: the monotonic clock cannot be set but stands still while the
+/// machine sleeps; the wall clock goes on. The older age counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TokenLife {
     /// An instant of this process at which the age was known.
     pub since: Now,
-    /// How old it was then; zero at the instant its request was sent.
+    /// Its age then; zero when its request was sent.
     pub aged: Duration,
-    /// How long it lives from when its request was sent.
+    /// Its lifetime, counted from the sending of its request.
     pub life: Duration,
-    /// The age at which it is to be renewed; less than `life`.
+    /// The age at which it is renewed; less than `life`.
     pub renew_at: Duration,
 }
 
@@ -35,7 +35,7 @@ impl TokenLife {
             .filter(|left| !left.is_zero())
     }
 
-    /// Until it is to be renewed; zero once that is due.
+    /// The time until its renewal; zero once that is due.
     #[must_use]
     pub fn renews_in(&self, now: Now) -> Duration {
         self.renew_at.saturating_sub(self.age(now))
@@ -53,20 +53,20 @@ impl TokenLife {
     }
 }
 
-/// The word for how a token stands.
+/// The state of a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum TokenState {
-    /// There is none, and none is being fetched.
+    /// No token, and no fetch is running.
     Missing,
-    /// Good for a while.
+    /// Valid.
     Fresh,
-    /// Still good; time to renew it.
+    /// Valid, but due for renewal.
     Due,
-    /// One is being fetched; the one in hand, if any, serves until it expires.
+    /// A fetch is running; the current token, if any, is used until it expires.
     Refreshing,
-    /// The provider refused the credentials it is fetched with, and none is in hand that is still good.
+    /// The provider rejected the credentials, and there is no valid token.
     Refused,
-    /// The one in hand has expired.
+    /// The current token has expired.
     Expired,
 }
 
@@ -85,7 +85,7 @@ impl TokenState {
     }
 }
 
-/// Where a token is kept between runs.
+/// Where a token is saved between runs.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum StoredIn {
     /// Only in this process.
@@ -116,35 +116,35 @@ pub struct TokenFailure {
     pub at: WallTime,
     /// What happened and to which account, inert.
     pub why: String,
-    /// Whether the provider refused the credentials, so that trying again by itself is no use.
+    /// Whether the provider rejected the credentials, so that an automatic retry is useless.
     pub refused: bool,
-    /// When it is tried again by itself, on the monotonic clock; `None` where it is not.
+    /// When it is retried automatically, on the monotonic clock; `None` where it is not.
     pub again: Option<Duration>,
 }
 
-/// How an account's access token stands. Never the token itself.
+/// The status of an account's access token. Never the token itself.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct TokenStatus {
-    /// The token in hand, expired or not.
+    /// The lifetime of the current token, expired or not.
     pub life: Option<TokenLife>,
-    /// Whether one is being fetched.
+    /// Whether a fetch is running.
     pub fetching: bool,
     /// The latest attempt, where it failed.
     pub failure: Option<TokenFailure>,
     /// How many were fetched by this process.
     pub fetched: u32,
-    /// What was odd about the answer that granted the token in hand, and how it was taken; empty where nothing was.
+    /// Defaults that were assumed for missing fields of the response that granted it; may be empty.
     pub note: String,
-    /// Where it is kept between runs.
+    /// Where it is saved between runs.
     pub kept: StoredIn,
-    /// Why it is not kept in a better place, inert; empty where there is nothing to say.
+    /// Why it is not saved in a safer place, inert; may be empty.
     pub kept_note: String,
-    /// What the token says of itself where it is a JWT: its payload as JSON, redacted and inert. Never verified.
+    /// The claims of a token that is a JWT: its payload as JSON, redacted and inert. Never verified.
     pub claims: Option<String>,
 }
 
 impl TokenStatus {
-    /// The word for it at this instant.
+    /// The state at this instant.
     #[must_use]
     pub fn state(&self, now: Now) -> TokenState {
         if self.fetching {
@@ -159,7 +159,7 @@ impl TokenStatus {
         }
     }
 
-    /// Until the token in hand expires; `None` where there is none that is good.
+    /// The time until the current token expires; `None` where there is no valid one.
     #[must_use]
     pub fn left(&self, now: Now) -> Option<Duration> {
         self.life.and_then(|life| life.left(now))

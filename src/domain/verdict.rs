@@ -1,4 +1,5 @@
-//! The verdict on a payment: the only place that says "paid". Screen, command line, exports and hooks ask it.
+//! The verdict on a payment. This is the only place that decides "paid"; screen, command line, exports and hooks use
+//! it.
 
 use std::cmp::Ordering;
 
@@ -106,7 +107,7 @@ impl PaymentVerdict {
         }
     }
 
-    /// In plain words, to stand behind the state.
+    /// In plain words, shown behind the state.
     #[must_use]
     pub fn words(self) -> &'static str {
         match self {
@@ -133,7 +134,7 @@ impl PaymentVerdict {
         }
     }
 
-    /// Whether somebody must look at it. A payment without an expected amount is no alarm by itself.
+    /// Whether the operator must act. A payment without an expected amount is not an alert by itself.
     #[must_use]
     pub fn needs_attention(self) -> bool {
         match self {
@@ -204,8 +205,8 @@ impl Payment {
         }
     }
 
-    /// How what is to be paid departs from what is expected, in words, whatever the state. Of a payment that is open
-    /// it is a warning: the page's URL is not signed, so its payer can change what it asks for.
+    /// How the payment differs from the expectation, in words, in any state. For an open payment it is a warning: the
+    /// page's URL is unsigned, so its payer can change the amount.
     #[must_use]
     pub fn departure(&self, expected: Option<&Expected>) -> Option<&'static str> {
         match self.compare(expected) {
@@ -217,7 +218,7 @@ impl Payment {
         }
     }
 
-    /// Whether somebody must look at it: its verdict says so, or it is open and its payer changed what it asks for.
+    /// Whether the operator must act: the verdict says so, or the payer of an open payment changed the amount.
     #[must_use]
     pub fn needs_attention(&self, expected: Option<&Expected>) -> bool {
         let verdict = self.verdict(expected);
@@ -304,7 +305,7 @@ impl Payment {
             PaymentVerdict::Failed => format!("failed: {sum} was not paid — {STOP}"),
             PaymentVerdict::Open => match self.departure(expected) {
                 Some(how) => format!(
-                    "not paid yet: expected {wanted}, but the payment is over {sum}, {how} — {STOP}"
+                    "not paid yet: expected {wanted}, but the payment is for {sum}, {how} — {STOP}"
                 ),
                 None => format!("not paid yet, {sum}: {}", meaning(&self.state)),
             },
@@ -321,7 +322,7 @@ fn meaning(state: &PaymentState) -> String {
         PaymentState::Finalizing => "confirmed, on its way to the shop".into(),
         PaymentState::Cancelling => "being cancelled".into(),
         PaymentState::Unknown(word) => format!(
-            "{} is a state this version does not know, taken as open",
+            "{} is a state this version does not know, treated as open",
             inert::quoted(word, 24)
         ),
         PaymentState::Finalized | PaymentState::Canceled | PaymentState::Failed => String::new(),

@@ -1,4 +1,5 @@
-//! What passes the gate: a [`Call`] before authorising, [`SignedRequest`] bytes that are sent as they are, a [`Reply`].
+//! What goes through the gate: a [`Call`] before authorising, a [`SignedRequest`] whose bytes are sent unchanged, and
+//! a [`Reply`].
 
 use std::any::Any;
 use std::fmt;
@@ -24,18 +25,18 @@ pub struct Call {
     pub endpoint: &'static str,
     /// Joined to the endpoint; begins with `/`, may have a query. `/` alone is the endpoint's own URL.
     pub path: String,
-    /// What is sent.
+    /// The body.
     pub body: Content,
-    /// What it is for, in a few words, for the log.
+    /// Its purpose in a few words, for the log.
     pub about: String,
-    /// Whether it may be sent again when it is not known what became of it.
+    /// Whether it may be sent again when its outcome is unknown.
     pub repeat: Repeat,
-    /// How it is authorised, where the provider leaves that open.
+    /// The authorisation method, where the provider allows several.
     pub auth: Option<AuthMethod>,
 }
 
 impl fmt::Debug for Call {
-    /// Without the body, and with the path as it may be shown: a player's token stands in its query.
+    /// Without the body, and with the path redacted: a player's token is in its query.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let path = redact::body(&self.path);
         write!(f, "Call({} {} {path})", self.method, self.endpoint)
@@ -58,7 +59,7 @@ pub enum Content {
 pub fn form_boundary(body: &[u8]) -> Option<&str> {
     let end = body.iter().position(|byte| matches!(byte, b'\r' | b'\n'))?;
     let boundary = body[..end].strip_prefix(b"--")?;
-    // By RFC 2046.
+    // RFC 2046, 5.1.1: the characters and the length of a boundary.
     let is_one = (1..=70).contains(&boundary.len())
         && boundary
             .iter()
@@ -66,33 +67,34 @@ pub fn form_boundary(body: &[u8]) -> Option<&str> {
     std::str::from_utf8(boundary).ok().filter(|_| is_one)
 }
 
-/// Whether a call may be sent again when it is not known what became of it.
+/// Whether a call may be sent again when its outcome is unknown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Repeat {
     /// It changes nothing; sending it twice is harmless.
     Safe,
-    /// It writes: sent again only where it is certain that nothing was carried out.
+    /// It writes: sent again only where the provider certainly did not carry it out.
     Never,
 }
 
-/// The final bytes of one try. What is signed here is what is sent.
+/// The final bytes of one attempt. What is signed here is what is sent.
 pub struct SignedRequest {
     /// Added to the request, in order.
     pub headers: Vec<(&'static str, HeaderText)>,
-    /// Where a callback is forwarded: how. Whoever is called is no provider, whose clock would matter.
+    /// For a forwarded callback: how to send it. The recipient is not the provider, so its `Date` header says nothing
+    /// about the provider's clock.
     pub verbatim: Option<Verbatim>,
     /// Added to the query, in order, percent-encoded.
     pub query: Vec<(&'static str, HeaderText)>,
     /// Sent unchanged.
     pub body: Bytes,
-    /// Kept until the reply was seen: a place in a queue, a lock.
+    /// Held until the response was seen: a place in a queue, a lock.
     pub permit: Option<Box<dyn Any + Send>>,
-    /// The access token it carries, so that a refusal can be told to be of this one and not of a newer one.
+    /// The access token it carries: a 401 then drops this token, not a newer one.
     pub token: Option<Secret>,
-    /// How far its nonce is ahead of the provider's time, where that is worth a warning.
+    /// How far its nonce is ahead of the provider's time, where the operator should be warned.
     pub nonce_ahead: Option<Duration>,
-    /// Names of JSON fields whose texts are secret in this call and its reply, besides those that are secret
-    /// everywhere.
+    /// Names of JSON fields whose strings are secret in this call and its response, besides the fields that are
+    /// secret everywhere.
     pub hidden: &'static [&'static str],
 }
 
@@ -133,7 +135,7 @@ impl SignedRequest {
         url
     }
 
-    /// All headers that a request goes out with but `Host`, so that what is recorded is what is sent.
+    /// All headers of the request except `Host`, so that the record shows what is sent.
     pub(super) fn headers(&self, method: &str) -> HeaderMap {
         let mut map = HeaderMap::new();
         for (name, value) in &self.headers {
@@ -144,7 +146,8 @@ impl SignedRequest {
                     (secret.expose(), true)
                 }
             };
-            // A secret with a line break in it makes no header; the provider then refuses the call.
+            // A secret with a line break is not a valid header value: the call goes out without it and the provider
+            // rejects it.
             if let (Ok(name), Ok(mut value)) =
                 (name.parse::<HeaderName>(), HeaderValue::from_str(text))
             {
@@ -157,7 +160,7 @@ impl SignedRequest {
         }
         if self.verbatim.is_none() {
             let agent = concat!("tilldeck/", env!("CARGO_PKG_VERSION"));
-            // A call may have its own.
+            // Headers that a call sets itself stay.
             for (name, value) in [
                 (ACCEPT, "*/*"),
                 (ACCEPT_ENCODING, coding::ACCEPTED),
@@ -179,7 +182,7 @@ impl SignedRequest {
 pub enum HeaderText {
     /// May be shown.
     Open(String),
-    /// Never shown; also taught to the redactor.
+    /// Never shown; the redactor learns it.
     Secret(Secret),
 }
 
@@ -198,7 +201,7 @@ pub struct Reply {
     pub wire: Option<u64>,
     /// From sending until the head.
     pub to_head: Duration,
-    /// From sending until its end; what was waited for before is no part of it.
+    /// From sending until its end, without the wait before.
     pub took: Duration,
     /// When its end was seen.
     pub at: WallTime,
@@ -227,9 +230,9 @@ impl Reply {
         self.date_in("date")
     }
 
-    /// How long the provider asks to be left alone, counted from when this reply's end was seen: `Retry-After` in
-    /// seconds, as some send it with a fraction or below zero, or as an HTTP date by the server's own clock where it
-    /// tells that.
+    /// How long the provider wants no further request, counted from the end of this response: `Retry-After` (RFC
+    /// 9110, 10.2.3). Accepts seconds, also with a fraction or a sign as some servers send them, and an HTTP date,
+    /// which is compared with the server's own `Date` where present.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         let text = self.header("retry-after")?.trim();
@@ -248,13 +251,13 @@ impl Reply {
         if below_zero {
             return Some(Duration::ZERO);
         }
-        // More seconds than can be counted are very many; a part of one is waited for as a whole one.
+        // A number beyond u64 counts as the longest wait; a fraction is rounded up to a whole second.
         let seconds: u64 = whole.parse().unwrap_or(u64::MAX);
         let part = u64::from(fraction.bytes().any(|digit| digit != b'0'));
         Some(Duration::from_secs(seconds.saturating_add(part)))
     }
 
-    /// This reply as it is handed to whoever asked for a raw call.
+    /// This response as the answer to a raw call.
     #[must_use]
     pub fn into_raw(self) -> RawReply {
         RawReply {

@@ -1,5 +1,5 @@
-//! Content codings (RFC 9110, 8.4) of replies and callbacks: undoes those that are asked for, within a limit, and names
-//! those that nobody asked for. Then the charset: what is read as JSON is UTF-8 from here on.
+//! Content codings (RFC 9110, 8.4) of responses and callbacks: decodes those that requests accept, within a size
+//! limit, and names the others. Also the charset: text that is parsed as JSON is UTF-8 from here on.
 
 use std::borrow::Cow;
 use std::io::Read;
@@ -10,35 +10,35 @@ use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap};
 
 use crate::domain::charset;
 
-/// What requests ask for, in `Accept-Encoding`.
+/// The value of `Accept-Encoding` in requests.
 pub const ACCEPTED: &str = "gzip, deflate";
 
-/// Registered codings that cannot be undone here.
+/// Registered codings that this program cannot decode.
 const FOREIGN: [&str; 6] = ["br", "zstd", "compress", "x-compress", "dcb", "dcz"];
 
-/// How gzip begins (RFC 1952, 2.3.1), and no text in UTF-8 or UTF-16 that means something here.
+/// How gzip begins (RFC 1952, 2.3.1); no meaningful text in UTF-8 or UTF-16 begins so.
 const GZIP: &[u8] = b"\x1f\x8b";
 
-/// So many codings are undone, one after another.
+/// The most codings that are decoded, one after another.
 const LAYERS_MAX: usize = 2;
 
 /// Why a body cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CodingError {
-    /// It came in a coding that was not asked for.
+    /// It has a coding that was not requested.
     Unknown(&'static str),
     /// It is not what its header says.
     Malformed(&'static str),
-    /// It begins as gzip does, no header says so, and it is none.
+    /// It begins like gzip without a header that says so, and is not valid gzip.
     Unannounced,
-    /// Its header names more codings than are undone.
+    /// Its header names more codings than are decoded.
     TooMany,
     /// More than the limit when decoded.
     TooLarge,
 }
 
-/// The body as it was before it was encoded, by these headers. What is no registered coding in `Content-Encoding`
-/// (`utf-8`, `none`) says nothing about the bytes and is passed over.
+/// The body before it was encoded, by these headers. Values of `Content-Encoding` that are not registered codings
+/// (`utf-8`, `none`) are ignored: they say nothing about the bytes.
 ///
 /// # Errors
 /// If it cannot be decoded, or has more than `limit` bytes then.
@@ -61,7 +61,7 @@ pub fn may_grow(body: &[u8], headers: &HeaderMap) -> bool {
     headers.contains_key(CONTENT_ENCODING) || body.starts_with(GZIP)
 }
 
-/// The body with which a parser of texts can do something, where it is one: see [`charset::as_utf8`].
+/// The body as UTF-8 where it is text; see [`charset::as_utf8`].
 #[must_use]
 pub fn as_utf8(body: Bytes, headers: &HeaderMap) -> Bytes {
     let kind = content_type(headers);
@@ -79,7 +79,7 @@ fn content_type(headers: &HeaderMap) -> &str {
     kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default()
 }
 
-/// Whether a body of this `Content-Type` is a text, and no file that may well be compressed.
+/// Whether a body of this `Content-Type` is text. Other types may be files that are compressed on purpose.
 fn is_text(content_type: &str) -> bool {
     let kind = content_type.trim().to_ascii_lowercase();
     let texts = ["json", "text/", "xml", "form"];
@@ -95,7 +95,7 @@ fn announced<'a>(
         .flat_map(|value| value.split(','))
         .map(|coding| coding.trim().to_ascii_lowercase())
         .collect();
-    // One proxy after another may compress; more is an attempt to cost time.
+    // Each of two proxies may compress; more layers are an attempt to waste time and memory.
     let layers = codings
         .iter()
         .filter(|coding| coding.contains("gzip") || *coding == "deflate");
@@ -109,7 +109,7 @@ fn announced<'a>(
     {
         body = match coding.as_str() {
             "gzip" | "x-gzip" => read(MultiGzDecoder::new(&body[..]), "gzip", limit)?,
-            // By the standard with the header of zlib; some servers leave it out.
+            // RFC 9110, 8.4.1.2: deflate has a zlib header; some servers leave it out.
             "deflate" => match read(ZlibDecoder::new(&body[..]), "deflate", limit) {
                 Err(malformed @ CodingError::Malformed(_)) => {
                     let bare = read(DeflateDecoder::new(&body[..]), "deflate", limit);

@@ -1,4 +1,4 @@
-//! Why no reply came through the gate, and what the operator can do about it.
+//! Why the gate got no response, and what the operator can do about it.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use crate::ledger::LedgerError;
 
 use super::proxy::UnusableProxy;
 
-/// Why no reply came. Holds no secret and no full URL; text from outside is inert.
+/// Why no response arrived. Holds no secret and no full URL; text from outside is inert.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NetError {
     /// The URL leads to a host that is not one of the account's endpoints.
@@ -18,7 +18,7 @@ pub enum NetError {
     },
     /// Plain http to another machine.
     #[error(
-        "{host} would be asked over plain http, where anyone on the way can read and change it"
+        "plain http to {host} is not allowed: others on the network can read and change the request"
     )]
     PlainHttp {
         /// The host.
@@ -28,12 +28,12 @@ pub enum NetError {
     #[error("{0} is not a path that can be joined to the account's endpoint")]
     BadPath(String),
     /// The name has no address.
-    #[error("the name {host} could not be looked up")]
+    #[error("the host name {host} cannot be resolved")]
     Dns {
         /// The host.
         host: String,
     },
-    /// Nobody listens there.
+    /// No server listens there.
     #[error("{host} refused the connection")]
     ConnectionRefused {
         /// The host.
@@ -44,7 +44,7 @@ pub enum NetError {
     Broken {
         /// The host.
         host: String,
-        /// "before the reply came", "in the middle of the reply".
+        /// "before the response arrived", "in the middle of the response".
         when: &'static str,
     },
     /// The certificate or the handshake is not acceptable.
@@ -52,7 +52,7 @@ pub enum NetError {
     Tls {
         /// The host.
         host: String,
-        /// The TLS library's words.
+        /// The cause in plain words.
         why: String,
     },
     /// TLS could not be set up on this machine.
@@ -63,10 +63,10 @@ pub enum NetError {
     CaFile {
         /// The file.
         path: std::path::PathBuf,
-        /// "is not there".
+        /// "does not exist".
         why: String,
     },
-    /// A proxy is named that cannot be used, by this variable or key. Nothing is sent without it.
+    /// This variable or key names a proxy that cannot be used. Nothing is sent without the proxy.
     #[error("{0} names no usable proxy; nothing was sent")]
     UnusableProxy(String),
     /// The proxy opened no connection.
@@ -95,7 +95,7 @@ pub enum NetError {
         /// The limit.
         limit: Duration,
     },
-    /// The reply sends elsewhere. Redirects are not followed: a signed request is for one host.
+    /// The response is a redirect. Redirects are not followed: a signed request is valid for one host only.
     #[error("{host} answered {status} and points to {to}; redirects are not followed")]
     Redirected {
         /// The host.
@@ -106,64 +106,64 @@ pub enum NetError {
         to: String,
     },
     /// The body is larger than is read.
-    #[error("the answer of {host} is larger than {} MiB and was not read to its end", .limit / 1_048_576)]
+    #[error("the response of {host} is larger than {} MiB; the rest was not read", .limit / 1_048_576)]
     TooLarge {
         /// The host.
         host: String,
         /// The limit in bytes.
         limit: u64,
     },
-    /// What came is no HTTP response, or its body is not what its head says.
-    #[error("the answer of {host} makes no sense: {why}")]
+    /// The response is not HTTP, or its body is not what its head says.
+    #[error("invalid response from {host}: {why}")]
     Undecodable {
         /// The host.
         host: String,
         /// What is wrong with it.
         why: String,
     },
-    /// A write was sent, and nobody knows whether it was carried out.
+    /// A write was sent, and its outcome is unknown.
     #[error("{0}; the write may have been carried out")]
     Unconfirmed(Box<NetError>),
-    /// No slot is free and waiting was ruled out.
+    /// No slot is free, and the caller does not wait (`no_wait`).
     #[error("the rate budget of {limit} {counted} in {} is used up{}", time::exact(*.period), .next.map(|n| format!("; the next slot frees in {}", time::fine(n))).unwrap_or_default())]
     BudgetExhausted {
         /// Slots there are.
         limit: u32,
-        /// What they are for: "writes".
+        /// Which calls they count: "writes".
         counted: &'static str,
         /// The window.
         period: Duration,
         /// Until the next slot frees, where that is known.
         next: Option<Duration>,
     },
-    /// The provider has answered 429, and waiting until it takes requests again was ruled out.
-    #[error("the provider answered 429 and takes no request for another {}", time::fine(*.left))]
+    /// The provider answered 429, and the caller does not wait (`no_wait`).
+    #[error("the provider answered 429 and accepts no requests for another {}", time::fine(*.left))]
     TurnedAway {
         /// How long still.
         left: Duration,
     },
-    /// The provider has answered 429 and wants to be left alone for longer than anybody waits.
-    #[error("the provider answered 429 and takes no request for another {}", time::fine(*.left))]
+    /// The provider answered 429 with a longer hold than a request waits for.
+    #[error("the provider answered 429 and accepts no requests for another {}", time::fine(*.left))]
     LeftAlone {
         /// How long still.
         left: Duration,
     },
-    /// Whoever asked does not wait any more.
-    #[error("the request was called off before its reply came; it may have been carried out")]
-    CalledOff,
+    /// The caller cancelled the request.
+    #[error("the request was cancelled before its response arrived; it may have been carried out")]
+    Cancelled,
     /// The ledger cannot be written, so neither slots nor nonces would be shared. Nothing was sent.
     #[error(
-        "the ledger cannot be written, and without it neither the rate budget nor nonces are shared with other tilldecks; nothing was sent: {0}"
+        "nothing was sent: the ledger cannot be written, so other tilldeck processes would not see this request's slot and nonce: {0}"
     )]
     Uncounted(String),
-    /// Another program holds the lock of the ledger's database, and waiting for it was ruled out. Nothing was sent.
+    /// Another program has locked the ledger's database, and the caller does not wait for it. Nothing was sent.
     #[error("another program has locked the ledger's database; nothing was sent")]
     Locked,
     /// The call could not be authorised.
     #[error("{0}")]
     Unauthorised(Problem),
-    /// What a call needs besides its slot ran out while it waited for the slot. In a noun phrase.
-    #[error("{0} ran out again and again while the request waited for a slot in the rate budget")]
+    /// A credential, named by this noun phrase, expired each time while the call waited for its slot.
+    #[error("{0} expired repeatedly while the request waited for a slot in the rate budget")]
     Unprepared(&'static str),
 }
 
@@ -182,7 +182,7 @@ impl From<LedgerError> for NetError {
 impl NetError {
     /// What to do about a write that may have been carried out.
     pub const LOOK_FIRST: &str =
-        "look at the provider whether it took effect before you send it again";
+        "check at the provider whether it took effect before you send it again";
 
     /// A few words for the log's status column.
     #[must_use]
@@ -190,7 +190,7 @@ impl NetError {
         match self {
             Self::ForeignHost { .. } | Self::PlainHttp { .. } | Self::BadPath(_) => "not sent",
             Self::Dns { .. } => "no such host",
-            Self::ConnectionRefused { .. } => "refused connection",
+            Self::ConnectionRefused { .. } => "connection refused",
             Self::Broken { .. } => "connection broke",
             Self::Tls { .. } | Self::NoTls(_) | Self::CaFile { .. } => "TLS failed",
             Self::Proxy { .. } | Self::UnusableProxy(_) => "proxy failed",
@@ -198,14 +198,14 @@ impl NetError {
             Self::TimedOut { .. } => "timed out",
             Self::Redirected { .. } => "redirect",
             Self::TooLarge { .. } => "too large",
-            Self::Undecodable { .. } => "makes no sense",
+            Self::Undecodable { .. } => "invalid response",
             Self::Unconfirmed(error) => error.in_brief(),
             Self::BudgetExhausted { .. }
             | Self::TurnedAway { .. }
             | Self::LeftAlone { .. }
             | Self::Locked
             | Self::Uncounted(_) => "no slot",
-            Self::CalledOff => "called off",
+            Self::Cancelled => "cancelled",
             Self::Unauthorised(_) | Self::Unprepared(_) => "not authorised",
         }
     }
@@ -230,19 +230,19 @@ impl NetError {
     pub fn may_have_arrived(&self) -> bool {
         match self {
             Self::TimedOut { what, .. } => *what != CONNECTING,
-            // "See Other" is how a write that was carried out is answered.
+            // RFC 9110, 15.4.4: "See Other" answers a write that was carried out.
             Self::Redirected { status, .. } => *status == 303,
             Self::Broken { .. }
             | Self::TooLarge { .. }
             | Self::Undecodable { .. }
-            | Self::CalledOff
+            | Self::Cancelled
             | Self::Unconfirmed(_) => true,
             _ => false,
         }
     }
 
-    /// The error as the caller of a write is to see it.
-    pub(super) fn of_a_write(self) -> Self {
+    /// The error for the caller of a write: it says where the write may have been carried out.
+    pub(super) fn for_write(self) -> Self {
         if self.may_have_arrived() {
             Self::Unconfirmed(Box::new(self))
         } else {
@@ -250,7 +250,7 @@ impl NetError {
         }
     }
 
-    /// Told to the operator of `account`.
+    /// The error as a message for the operator of `account`, with what to do next.
     #[must_use]
     pub fn problem(self, account: &AccountId) -> Problem {
         let (kind, hint) = match &self {
@@ -262,7 +262,7 @@ impl NetError {
             ),
             Self::PlainHttp { .. } => (
                 ProblemKind::Config,
-                "use an https:// endpoint; plain http is allowed to this machine (127.0.0.1) only".to_owned(),
+                "use an https:// endpoint; plain http is allowed only to this machine (127.0.0.1)".to_owned(),
             ),
             Self::Dns { .. } => (
                 ProblemKind::Unreachable,
@@ -273,7 +273,7 @@ impl NetError {
                 format!("check that the server runs, and `endpoints` of account {account} in the config"),
             ),
             Self::Broken { .. } | Self::Unreachable { .. } => {
-                (ProblemKind::Unreachable, "try again; if it stays, ask the provider".to_owned())
+                (ProblemKind::Unreachable, "try again; if it happens again, ask the provider".to_owned())
             }
             Self::TimedOut { .. } => (ProblemKind::Unreachable, format!("checking again is safe; {}", more_time(account))),
             Self::Unconfirmed(error) => {
@@ -299,7 +299,7 @@ impl NetError {
             Self::Tls { .. } => (
                 ProblemKind::Unreachable,
                 "nothing was sent; if the server is your own, trust its authority with `ca_file` in [network] or \
-                 SSL_CERT_FILE; else someone may be in between, or this machine's clock is wrong"
+                 SSL_CERT_FILE; otherwise someone may be intercepting the connection, or this machine's clock is wrong"
                     .to_owned(),
             ),
             Self::CaFile { .. } => (ProblemKind::Local, "name a PEM file with the authority's certificate".to_owned()),
@@ -324,28 +324,28 @@ impl NetError {
             }
             Self::TurnedAway { .. } => (
                 ProblemKind::Budget,
-                "another program may be spending with these credentials; leave out --no-wait to wait".to_owned(),
+                "another program may be using these credentials; leave out --no-wait to wait".to_owned(),
             ),
             Self::LeftAlone { .. } => (
                 ProblemKind::Failing,
-                "another program may be spending with these credentials; nothing is sent until then, unless `x` in the console's request log lifts the hold".to_owned(),
+                "another program may be using these credentials; no request is sent until then; `x` in the console's request log lifts the hold".to_owned(),
             ),
-            Self::CalledOff => (ProblemKind::Interrupted, String::new()),
+            Self::Cancelled => (ProblemKind::Interrupted, String::new()),
             Self::Uncounted(_) => (
                 ProblemKind::Local,
-                "make room, or name another folder with --state-dir; --uncoordinated sends all the same, within a \
+                "make room, or name another folder with --state-dir; --uncoordinated sends anyway, within a \
                  tenth of the rate limit"
                     .to_owned(),
             ),
             Self::Locked => (
                 ProblemKind::Local,
-                "end the program that has opened ledger.db, or leave out --no-wait to wait".to_owned(),
+                "close the program that has locked ledger.db, or leave out --no-wait to wait".to_owned(),
             ),
-            Self::Unprepared(_) => (ProblemKind::Budget, "wait until the budget is freer, then try again".to_owned()),
+            Self::Unprepared(_) => (ProblemKind::Budget, "wait until more of the rate budget is free, then try again".to_owned()),
             Self::Unauthorised(problem) => {
                 let own = format!("account {account}: ");
                 let mut problem = problem.clone();
-                // Who authorises may not know for whom.
+                // An authoriser may not know the account's name, so that is added here.
                 if !problem.message.starts_with(&own) {
                     problem.message.insert_str(0, &own);
                 }
@@ -363,16 +363,16 @@ fn more_time(account: &AccountId) -> String {
     )
 }
 
-/// What a time-out while connecting is said to have interrupted.
+/// Completes "HOST did not …" for a timeout while connecting.
 pub(super) const CONNECTING: &str = "accept the connection";
-/// What a time-out after connecting is said to have interrupted.
+/// The same after connecting.
 pub(super) const ANSWERING: &str = "answer";
 /// The same in the middle of the body.
-pub(super) const CONTINUING: &str = "go on with its answer";
+pub(super) const CONTINUING: &str = "continue its response";
 /// The same where all of it took too long.
-pub(super) const ENDING: &str = "finish its answer";
+pub(super) const ENDING: &str = "finish its response";
 
-/// Words of a library or a peer, fit for an error.
+/// Text from a library or a peer, made inert and short enough for an error.
 pub(super) fn foreign_words(text: &str) -> String {
     inert::cut(text, 160)
 }

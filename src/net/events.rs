@@ -1,5 +1,5 @@
-//! What happens behind the screen, on its way to whoever shows it. Sending never waits: nothing that keeps nonces, slots
-//! or callbacks may depend on a screen or a pipe that is read.
+//! Events from the gate and the workers to the console or the command line. Sending never waits: a slow screen or a
+//! blocked pipe must not delay nonces, slots or callbacks.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,40 +13,40 @@ use crate::domain::{
     Op, PlayerClaim, Problem, RequestId, TokenStatus, Waiting,
 };
 
-/// Events that wait for a reader which is behind.
+/// The most events that are queued for a slow reader.
 const WAITING_MAX: usize = 1_024;
-/// So many find room where the reader is not far behind.
+/// This many fit while the reader is not far behind.
 pub const ROOM: usize = WAITING_MAX / 2;
 
-/// What happens behind the screen: told by the gate, and by all that works behind it.
+/// One change that the console or a command may show.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
-    /// One try has ended and is recorded.
+    /// One attempt has ended and is recorded.
     Exchange(Arc<Exchange>),
     /// A request waits; `None` once it goes on.
     Waiting(RequestId, Option<Waiting>),
     /// A budget changed.
     Budget(AccountId, BudgetGauge),
-    /// An account's access token changed, or its standing did.
+    /// An access token or its status changed.
     Token(AccountId, TokenStatus),
-    /// A callback was received, or what is done about one went on; the same number replaces what was told before.
+    /// A callback was received, or one of its jobs made progress; replaces the earlier event of the same number.
     Delivery(Arc<Delivery>),
     /// Whether callbacks can be received.
     Listening(Listening),
     /// An accepted callback names a player of this account.
     Player(AccountId, PlayerClaim),
-    /// A callback gave rise to asking an account, and this came of it.
+    /// A callback made this program query the account; this is the result.
     Asked {
         /// Which account.
         account: AccountId,
-        /// What it was asked.
+        /// The query.
         op: Op,
-        /// What came back.
+        /// The answer.
         result: Result<Answer, Problem>,
         /// What is expected of the payment it was about.
         expected: Option<Expectation>,
     },
-    /// More happened than was read: what was brought before has gaps. The ledger has all of it.
+    /// Events were dropped because the reader was slow. The ledger has all of them.
     Missed,
     /// Something works less well than it should. Inert.
     Warning {
@@ -59,7 +59,7 @@ pub enum Event {
     ClockWarning(AccountId, ClockWarning),
 }
 
-/// What an event is about, where a newer one takes its place.
+/// Identifies events of which only the newest matters.
 #[derive(PartialEq)]
 enum Subject<'a> {
     Request(RequestId),
@@ -87,7 +87,7 @@ impl Event {
         })
     }
 
-    /// Which of these is to be left out first: the oldest request, else the oldest callback. The ledger has them, too.
+    /// Which event to drop first: the oldest request, else the oldest callback. Both are also in the ledger.
     fn least_missed(events: &VecDeque<Self>) -> Option<usize> {
         let oldest = |is: fn(&Self) -> bool| events.iter().position(is);
         let is_row = |event: &Self| {
@@ -112,7 +112,7 @@ pub struct EventReceiver(Arc<Shared>);
 struct Shared {
     queue: Mutex<Queue>,
     ready: Notify,
-    /// The reader has caught up by one.
+    /// Notified when the reader took an event.
     room: Notify,
     senders: AtomicUsize,
 }
@@ -138,8 +138,8 @@ pub fn channel() -> (EventSender, EventReceiver) {
 }
 
 impl EventSender {
-    /// Sends an event without waiting. A state that was not read yet gives way to the newer one; where the reader is far
-    /// behind, the oldest that the ledger has is left out, which [`Event::Missed`] tells.
+    /// Sends an event without waiting. It replaces an unread older event of the same subject. When the queue is full,
+    /// the oldest event that is also in the ledger is dropped and [`Event::Missed`] is sent.
     pub fn send(&self, event: Event) {
         let mut queue = self.0.queue();
         if queue.closed {
@@ -185,7 +185,7 @@ impl EventSender {
         !queue.closed && queue.events.len() + ROOM > WAITING_MAX
     }
 
-    /// Gives the reader up: what is sent from now on is left out, and nobody waits for it.
+    /// Stops delivery: later events are dropped, and no sender waits for the reader.
     pub fn close(&self) {
         self.0.queue().closed = true;
         self.0.room.notify_waiters();
@@ -208,7 +208,7 @@ impl Drop for EventSender {
 }
 
 impl EventReceiver {
-    /// The next event; `None` once all that was sent is read and nobody can send any more.
+    /// The next event; `None` once all events are read and no sender is left.
     pub async fn recv(&mut self) -> Option<Event> {
         loop {
             let over = self.0.senders.load(Ordering::SeqCst) == 0;

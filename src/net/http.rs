@@ -23,18 +23,18 @@ use crate::domain::{WallTime, charset};
 /// The most bytes of a reply that are read, before and after decompression.
 pub const REPLY_MAX: u64 = 8 * 1024 * 1024;
 
-/// The longest a reply's body may take, however steadily it comes: a slot of the budget is in use meanwhile.
+/// The longest time a response body may take, however steadily it arrives: it uses a slot of the budget meanwhile.
 pub const WHOLE_MAX: Duration = Duration::from_mins(2);
 
-/// For how long a reply may stay away, where neither account nor provider has a time of its own.
+/// How long to wait for a response, where neither account nor provider sets a timeout.
 pub const IDLE: Duration = Duration::from_secs(30);
 
-/// How long to wait for what.
+/// The timeouts of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timeouts {
-    /// Until the connection stands, TLS included.
+    /// Until the connection is established, TLS included.
     pub connect: Duration,
-    /// For the reply's head, and then for each further part of its body; `None`: as account and provider have it.
+    /// For the response head, and then for each further part of its body; `None`: the account's or provider's own.
     pub idle: Option<Duration>,
 }
 
@@ -47,14 +47,14 @@ impl Default for Timeouts {
     }
 }
 
-/// How other machines are reached. Nothing of it is looked at until the first request.
+/// Proxy, certificates and timeouts. Read only at the first request.
 #[derive(Debug, Clone)]
 pub struct Network {
-    /// What the operator says of time.
+    /// The operator's timeouts.
     pub timeouts: Timeouts,
     /// `[network]` of the config.
     pub config: config::Network,
-    /// Where proxies and certificates are named, too.
+    /// The environment, which may name proxies and certificates.
     pub environ: Environ,
 }
 
@@ -69,19 +69,19 @@ impl From<Timeouts> for Network {
     }
 }
 
-/// What is to be sent, once.
+/// One request to send, once.
 pub struct Outgoing<'a> {
     /// `GET`, `POST`, …
     pub method: &'a str,
     /// Where to.
     pub url: &'a Url,
-    /// All of them but `Host`: what is recorded is what is sent.
+    /// All headers except `Host`, as they are recorded.
     pub headers: HeaderMap,
     /// Sent unchanged.
     pub body: Bytes,
-    /// For how long nothing may come.
+    /// The longest time without any data.
     pub idle: Duration,
-    /// Whether the reply is to be read here: decompressed, and JSON in UTF-8 without a byte order mark.
+    /// Whether to decode the response: decompress it, and convert JSON to UTF-8 without a byte order mark.
     pub decodes: bool,
     /// The longest its body is read, if not [`WHOLE_MAX`].
     pub longest: Option<Duration>,
@@ -112,18 +112,18 @@ enum Route {
     Through(Proxy),
 }
 
-/// What was seen of one try, whole or not.
+/// The result of one attempt, complete or not.
 pub struct AttemptResult {
     /// The reply, or why there is none.
     pub result: Result<Reply, NetError>,
     /// The head of a reply whose body could not be read.
     pub head: Option<(u16, Vec<(String, String)>)>,
-    /// From sending until the end, or until it was given up.
+    /// From sending until the end, or until the request was cancelled.
     pub took: Duration,
 }
 
 impl AttemptResult {
-    /// The same, where the status says all: a reply whose body could not be read is one without a body.
+    /// The same where only the status matters: a response whose body could not be read becomes one without a body.
     pub(super) fn by_status(mut self, at: WallTime) -> Self {
         if self.result.is_err()
             && let Some((status, headers)) = self.head.clone()
@@ -173,8 +173,8 @@ impl Http {
     }
 
     fn client(&self, route: &Route) -> Result<Client, NetError> {
-        // Not needed for plain http, but the library asks for it whatever the scheme. A second call is
-        // refused and changes nothing.
+        // rustls needs a default provider before any client is built, also for plain http. A second install fails and
+        // changes nothing.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
         let ready = match route {
@@ -252,7 +252,7 @@ impl Http {
             took: now.mono.saturating_sub(began),
         };
         match tried.head {
-            // A refusal is obeyed and told as one, whatever becomes of its page.
+            // An error status counts even where the error page could not be read.
             Some((400.., _)) => tried.by_status(now.wall),
             _ => tried,
         }
@@ -329,16 +329,17 @@ impl Http {
                 let why = match error {
                     CodingError::TooLarge => return too_large(),
                     CodingError::Unknown(coding) => {
-                        format!("it is compressed with {coding}, which was not asked for")
+                        format!("it is compressed with {coding}, which was not requested")
                     }
                     CodingError::Malformed(coding) => {
-                        format!("it is not the {coding} that its Content-Encoding says")
+                        format!("its Content-Encoding says {coding}, but it is not valid {coding}")
                     }
                     CodingError::TooMany => {
                         "its Content-Encoding names more than two codings".into()
                     }
                     CodingError::Unannounced => {
-                        "it begins as gzip without a Content-Encoding, and is no valid gzip".into()
+                        "it begins like gzip without a Content-Encoding, but is not valid gzip"
+                            .into()
                     }
                 };
                 let host = host.clone();
@@ -369,8 +370,8 @@ impl Http {
                     why: format!("or {host} behind it: {why}; is it an http:// proxy?"),
                     proxy: proxy.to_string(),
                 },
-                // Of these the names behind them are looked up here.
-                (Route::Through(proxy), None) if error.is_dns() && proxy.is_told_addresses() => {
+                // SOCKS proxies that take addresses only: this machine resolves the target's name.
+                (Route::Through(proxy), None) if error.is_dns() && proxy.takes_addresses_only() => {
                     NetError::Dns { host }
                 }
                 (Route::Through(proxy), None) => NetError::Proxy {
@@ -401,9 +402,9 @@ impl Http {
             None => NetError::Broken {
                 host,
                 when: if error.is_body() || error.is_decode() {
-                    "in the middle of the reply"
+                    "in the middle of the response"
                 } else {
-                    "before the reply came"
+                    "before the response arrived"
                 },
             },
         }
@@ -415,11 +416,11 @@ impl Http {
             let limit = crate::domain::time::exact(self.network.timeouts.connect);
             format!("opened no connection to {host} within {limit}")
         } else if error.is_dns() {
-            "could not be looked up".into()
+            "cannot be resolved".into()
         } else if cause.io == Some(std::io::ErrorKind::ConnectionRefused) {
             "refused the connection".into()
         } else if words.contains("authorization required") {
-            "wants a user name and password, other than those in its URL if it has any (407)".into()
+            "requires a user name and password, other than any in its URL (407)".into()
         } else if words.contains("unsuccessful") {
             format!("refused to open a connection to {host}")
         } else {
@@ -428,12 +429,12 @@ impl Http {
     }
 }
 
-/// What is found below the library's layers.
+/// The cause below the layers of the HTTP library.
 #[derive(Default)]
 struct Cause {
     tls: Option<rustls::Error>,
     io: Option<std::io::ErrorKind>,
-    /// The bytes that came are no HTTP.
+    /// Set where the bytes received are not HTTP.
     malformed: Option<String>,
 }
 
@@ -464,7 +465,8 @@ impl Cause {
     }
 }
 
-/// The system's, but that names of this machine are this machine's whatever a name server says.
+/// The system resolver, except that `localhost` and names below it always mean this machine (RFC 6761), whatever a
+/// name server says.
 struct Resolver;
 
 impl Resolve for Resolver {
@@ -484,8 +486,8 @@ impl Resolve for Resolver {
     }
 }
 
-/// A reply's body decompressed; JSON, which parsers take in UTF-8 alone, in that and without a byte order mark (RFC 8259,
-/// 8.1). Every other text as it is.
+/// A response body decompressed, and where it is JSON, in UTF-8 without a byte order mark, as parsers require (RFC
+/// 8259, 8.1). Other text stays as it is.
 fn readable(body: Bytes, headers: &HeaderMap) -> Result<Bytes, CodingError> {
     let body = coding::decode(body, headers, REPLY_MAX)?;
     let text = coding::as_utf8(body.clone(), headers);
@@ -519,7 +521,7 @@ fn deepest(error: &reqwest::Error) -> String {
         cause = inner;
     }
     if error.source().is_none() {
-        "the request could not be made".into()
+        "the request cannot be built".into()
     } else {
         foreign_words(&cause.to_string())
     }

@@ -1,4 +1,4 @@
-//! Events as lines of the log for support: what failed and how long it took, never what was sent or said in a body.
+//! Events as lines of the support log: failures and durations, never contents of requests or responses.
 
 use std::time::Duration;
 
@@ -7,10 +7,10 @@ use tracing::{info, warn};
 use super::{ClockWarning, Event};
 use crate::domain::{AccountId, Exchange, Listening, Outcome, TokenStatus, Waiting};
 
-/// Shorter waits are of no interest.
+/// Shorter waits are not logged.
 const WAIT_MIN: Duration = Duration::from_secs(1);
 
-/// What is told over and over, and what names a person, has no line.
+/// Frequent events and events that name a person are not logged.
 pub(super) fn log(event: &Event) {
     match event {
         Event::Exchange(exchange) => request(exchange),
@@ -33,12 +33,12 @@ pub(super) fn log(event: &Event) {
                 "the check after a callback failed"
             );
         }
-        Event::Missed => warn!("more happened than was read"),
+        Event::Missed => warn!("events were dropped: the reader is slow"),
         Event::Warning { about, text } => warn!(about, text, "warning"),
         Event::ClockWarning(account, warning) => clock(account, *warning),
         Event::Waiting(_, None)
         | Event::Budget(..)
-        // They come again whenever anything about them changes; who works on callbacks has their lines.
+        // Sent again at every change; the workers log callbacks themselves.
         | Event::Delivery(_)
         | Event::Listening(Listening::Off | Listening::Up { .. })
         | Event::Player(..)
@@ -60,7 +60,7 @@ fn request(exchange: &Exchange) {
 }
 
 fn wait(waiting: &Waiting) {
-    // Where it is not known for how long, it is mostly for a moment.
+    // A wait of unknown length is mostly a short one.
     let Some(left) = waiting.left.filter(|left| *left >= WAIT_MIN) else {
         return;
     };
@@ -73,7 +73,7 @@ fn wait(waiting: &Waiting) {
 fn token(account: &AccountId, status: &TokenStatus) {
     let account = account.as_str();
     match &status.failure {
-        _ if status.fetching => info!(account, "access token is requested"),
+        _ if status.fetching => info!(account, "requesting an access token"),
         Some(failure) => {
             let again_ms = failure.again.map(|again| again.as_millis());
             let (refused, why) = (failure.refused, &failure.why);

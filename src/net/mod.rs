@@ -40,11 +40,11 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// Turns a call into its final bytes: adds keys, tokens, nonces, signatures. One per account.
 pub trait Authorise: Send + Sync {
-    /// Gets ready what takes requests of its own, like an access token. Called before a slot of the budget is
-    /// taken, so that nothing waits with a slot in its hand.
+    /// Gets what takes requests of its own, such as an access token. Called before a slot is taken, so that no slot
+    /// is held during that time.
     ///
     /// # Errors
-    /// If it cannot be had.
+    /// If no token can be obtained.
     fn prepare<'a>(
         &'a self,
         _call: &'a Call,
@@ -53,45 +53,44 @@ pub trait Authorise: Send + Sync {
         Box::pin(async { Ok(()) })
     }
 
-    /// Seals one try. Called anew for each try, since a nonce serves once. Sends nothing itself.
+    /// Signs one attempt. Called again for each attempt, since a nonce is valid once. Sends nothing itself.
     ///
     /// # Errors
-    /// If the secret cannot be read or no nonce can be had; [`NetError::Unprepared`] where what
-    /// [`Authorise::prepare`] got has run out meanwhile.
+    /// If the secret cannot be read or no nonce is available; [`NetError::Unprepared`] where the result of
+    /// [`Authorise::prepare`] has expired meanwhile.
     fn authorise<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Result<SignedRequest, NetError>>;
 
-    /// Whether this reply means that the authorisation was stale (a nonce overtaken by another program, a token
-    /// that was revoked), so that one more try with a fresh one is worth it. Nothing was carried out then.
-    /// `token` is the access token the try carried.
+    /// Whether this response rejects an outdated nonce or token, so that one more attempt with a fresh one is
+    /// worthwhile. The provider did not carry out the call then. `token` is the access token of the attempt.
     fn is_stale(&self, _reply: &Reply, _token: Option<&Secret>) -> bool {
         false
     }
 
-    /// A reply, seen at `seen`, says what the provider's time is.
+    /// Called with the provider's time from a response seen at `seen`.
     fn provider_time(&self, _date: WallTime, _seen: Now) {}
 }
 
-/// What an operator may insist on against what tilldeck promises.
+/// Safety rules that the operator has switched off.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Overrides {
-    /// Requests are sent although the ledger cannot be written, so that other processes know nothing of them: within
-    /// a part of each limit.
+    /// Send requests although the ledger cannot be written and other processes cannot see them: within a part of each
+    /// limit.
     pub uncoordinated: bool,
-    /// Nonces are sent that are ahead of the provider's time.
+    /// Send nonces that are ahead of the provider's time.
     pub allow_nonce_ahead: bool,
 }
 
-/// By how much time may be wrong.
+/// How far a clock or a nonce is ahead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClockWarning {
-    /// This machine's clock is ahead of the provider's by at least so much.
+    /// This machine's clock is ahead of the provider's by at least this much.
     Clock(Duration),
-    /// The nonces of the account's key are ahead of the provider's time by so much: other programs that use the key
-    /// are refused.
+    /// The nonces of the account's key are ahead of the provider's time by this much: the provider rejects other
+    /// programs that use the key.
     Nonces(Duration),
 }
 
-/// What all sessions share: the connection pool, the ledger, the clock, and who listens.
+/// Shared by all sessions: the connection pool, the ledger, the clock and the event channel.
 pub struct Gate {
     http: Http,
     ledger: Ledger,
@@ -122,20 +121,20 @@ impl Gate {
         }
     }
 
-    /// The same, for an operator who insists.
+    /// The same with these overrides.
     #[must_use]
     pub fn with_overrides(mut self, overrides: Overrides) -> Self {
         self.overrides = overrides;
         self
     }
 
-    /// What the operator insists on.
+    /// The overrides in force.
     #[must_use]
     pub fn overrides(&self) -> Overrides {
         self.overrides
     }
 
-    /// What was last seen to be wrong with the time, and for which account.
+    /// The latest clock warning and its account.
     #[must_use]
     pub fn clock_warning(&self) -> Option<(AccountId, ClockWarning)> {
         self.clock_warning
@@ -144,7 +143,7 @@ impl Gate {
             .clone()
     }
 
-    /// What of the ledger's must be written before `account` may use it.
+    /// Whether `account` may send only what the ledger has saved.
     #[must_use]
     pub fn persistence(&self, account: &Account) -> Persistence {
         if account.environment == Environment::Embedded || self.overrides.uncoordinated {
@@ -154,40 +153,40 @@ impl Gate {
         }
     }
 
-    fn warn_of_clock(&self, account: &AccountId, warning: ClockWarning) {
-        let told = Some((account.clone(), warning));
+    fn emit_clock_warning(&self, account: &AccountId, warning: ClockWarning) {
+        let reported = Some((account.clone(), warning));
         *self
             .clock_warning
             .lock()
-            .unwrap_or_else(PoisonError::into_inner) = told;
+            .unwrap_or_else(PoisonError::into_inner) = reported;
         self.emit(Event::ClockWarning(account.clone(), warning));
     }
 
-    /// How other machines are reached.
+    /// Proxy, certificates and timeouts.
     #[must_use]
     pub fn network(&self) -> &Network {
         self.http.network()
     }
 
-    /// How the budget of `limit` stands.
+    /// The gauge of `limit`.
     pub async fn gauge(&self, limit: &Limit) -> Option<BudgetGauge> {
         budget::gauge(self, limit).await
     }
 
-    /// Waits until whoever listens is not far behind. Only for what nothing else waits for.
+    /// Waits until the reader of events is not far behind. Only for senders that nothing else depends on.
     pub async fn caught_up(&self) {
         if let Some(events) = &self.events {
             events.room().await;
         }
     }
 
-    /// Tells whoever listens, in order and without waiting for them; and the log for support.
+    /// Sends an event to the reader, in order and without waiting, and to the support log.
     pub fn emit(&self, event: Event) {
         emit(self.events.as_ref(), event);
     }
 
-    /// Tells of an exchange once it has its number.
-    fn tell_recorded(&self) -> impl FnOnce(Exchange) + Send + 'static {
+    /// Emits an exchange once the ledger has numbered it.
+    fn emit_recorded(&self) -> impl FnOnce(Exchange) + Send + 'static {
         let events = self.events.clone();
         move |exchange| emit(events.as_ref(), Event::Exchange(Arc::new(exchange)))
     }
@@ -206,14 +205,14 @@ impl Drop for Gate {
     }
 }
 
-/// How one request is to be treated.
+/// Options of one request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RequestOptions {
-    /// Under which number the waiting is told.
+    /// The number under which its wait is reported.
     pub request: RequestId,
-    /// Whether it goes behind all else and leaves part of the budget free.
+    /// Low priority: behind all other requests, and leaves part of the budget free.
     pub background: bool,
-    /// Whether to give up at once where no slot is free.
+    /// Fail at once where no slot is free.
     pub no_wait: bool,
 }
 
@@ -245,15 +244,14 @@ impl Session {
         }
     }
 
-    /// The same, with a time of its own for which a reply may stay away, where the operator names none.
+    /// The same with this response timeout, where the operator sets none.
     #[must_use]
     pub fn with_timeout(mut self, idle: Duration) -> Self {
         self.idle = self.gate.network().timeouts.idle.unwrap_or(idle);
         self
     }
 
-    /// Sends again although the provider asked to be left alone for longer (429). Another process that knows of that
-    /// wish keeps to it.
+    /// Ends the holds after a 429. Another process that already knows of a hold keeps waiting.
     pub async fn lift_holds(&self) {
         budget::lift(self).await;
     }
@@ -270,7 +268,7 @@ impl Session {
         &self.account
     }
 
-    /// The rate limits it is kept to.
+    /// Its rate limits.
     #[must_use]
     pub fn limits(&self) -> &[Limit] {
         &self.limits
@@ -283,30 +281,30 @@ impl Session {
             .find(|limit| limit.endpoint == call.endpoint && limit.counts.covers(&call.method))
     }
 
-    /// Sends `call`, in this order: host allowed, slot taken, authorised and sealed, sent, recorded
-    /// redacted, tried again or returned.
+    /// Sends `call`, in this order: host allowed, slot taken, signed, sent, recorded redacted, then retried or
+    /// returned.
     ///
     /// # Errors
-    /// If no whole reply came; [`NetError::Unconfirmed`] where a write may have been carried out all the same. A reply
-    /// with an error status is a reply.
+    /// If no complete response arrived; [`NetError::Unconfirmed`] where a write may have been carried out all the
+    /// same. A response with an error status is not an error here.
     pub async fn send(
         &self,
         call: &Call,
         authorise: &dyn Authorise,
-        how: RequestOptions,
+        options: RequestOptions,
     ) -> Result<Reply, NetError> {
-        let reply = self.send_again_and_again(call, authorise, how).await;
+        let reply = self.send_with_retries(call, authorise, options).await;
         reply.map_err(|error| match call.repeat {
             Repeat::Safe => error,
-            Repeat::Never => error.of_a_write(),
+            Repeat::Never => error.for_write(),
         })
     }
 
-    async fn send_again_and_again(
+    async fn send_with_retries(
         &self,
         call: &Call,
         authorise: &dyn Authorise,
-        how: RequestOptions,
+        options: RequestOptions,
     ) -> Result<Reply, NetError> {
         let url = self.resolve(call)?;
         let began = self.gate.clock.now().mono;
@@ -319,7 +317,9 @@ impl Session {
                 result: tried,
                 token,
                 held,
-            } = self.attempt(call, &url, authorise, how, attempt).await?;
+            } = self
+                .attempt(call, &url, authorise, options, attempt)
+                .await?;
             if let Ok(reply) = &tried {
                 if !renewed && authorise.is_stale(reply, token.as_ref()) {
                     renewed = true;
@@ -335,80 +335,82 @@ impl Session {
                 }
             }
             if let Some(left) = held {
-                if how.no_wait {
+                if options.no_wait {
                     return Err(NetError::TurnedAway { left });
                 }
                 if left > budget::HOLD_WAITED_MAX || waits.next().is_none() {
                     return tried;
                 }
-                // The next try waits for its slot until the hold is over, where that can be seen and called off.
+                // The next attempt waits for its slot until the hold is over; that wait is shown and can be
+                // cancelled.
                 continue;
             }
-            let Some(asked) = retry::again(call.repeat, &tried) else {
+            let Some(requested) = retry::decide(call.repeat, &tried) else {
                 return tried;
             };
             let elapsed = self.gate.clock.now().mono.saturating_sub(began);
             let Some(wait) = waits
                 .next()
-                .map(|own| asked.map_or(own, |asked| asked.max(own)))
+                .map(|own| requested.map_or(own, |requested| requested.max(own)))
             else {
                 return tried;
             };
-            if how.no_wait && asked.is_some() || elapsed > retry::LAST_START {
+            if options.no_wait && requested.is_some() || elapsed > retry::LAST_START {
                 return tried;
             }
             let why = match &tried {
-                Ok(reply) => format!("until it is tried again: {} answered", reply.status),
-                Err(error) => format!("until it is tried again: {}", error.in_brief()),
+                Ok(reply) => format!("HTTP {}", reply.status),
+                Err(error) => error.in_brief().to_owned(),
             };
             let waiting = self.waiting(call, why, Some(wait));
-            self.gate.emit(Event::Waiting(how.request, Some(waiting)));
+            self.gate
+                .emit(Event::Waiting(options.request, Some(waiting)));
             tokio::time::sleep(wait).await;
-            self.gate.emit(Event::Waiting(how.request, None));
+            self.gate.emit(Event::Waiting(options.request, None));
         }
     }
 
-    /// One try; the outer error is one that no further try can mend.
+    /// One attempt; a retry cannot help against the outer error.
     async fn attempt(
         &self,
         call: &Call,
         url: &Url,
         authorise: &dyn Authorise,
-        how: RequestOptions,
+        options: RequestOptions,
         attempt: u32,
     ) -> Result<Attempt, NetError> {
         let gate = &self.gate;
         let mut unprepared = 0;
-        let (slot, sealed) = loop {
-            self.must_be_shared(call, how).await?;
-            authorise.prepare(call, how).await?;
-            let slot = budget::take(self, call, how).await?;
+        let (slot, signed) = loop {
+            self.must_be_shared(call, options).await?;
+            authorise.prepare(call, options).await?;
+            let slot = budget::take(self, call, options).await?;
             let authorised = authorise.authorise(call).await;
-            // What slot or nonce could not be written is known to nobody else, and is not used.
-            self.must_be_shared(call, how).await?;
+            // A slot or nonce that the ledger could not save is unknown to other processes and must not be used.
+            self.must_be_shared(call, options).await?;
             match authorised {
                 Ok(_) if slot.has_lapsed(gate.clock.now()) => {}
                 Ok(_) if slot.is_held(gate.clock.now()).await => {}
-                Ok(sealed) => break (slot, sealed),
+                Ok(signed) => break (slot, signed),
                 Err(NetError::Unprepared(_)) if unprepared < UNPREPARED_MAX => unprepared += 1,
-                // No nonce could be stored in time.
-                Err(NetError::Locked) if !how.no_wait && unprepared < UNPREPARED_MAX => {
+                // The nonce could not be saved in time.
+                Err(NetError::Locked) if !options.no_wait && unprepared < UNPREPARED_MAX => {
                     unprepared += 1;
                 }
                 Err(error) => return Err(error),
             }
         };
-        let headers = sealed.headers(&call.method);
-        let url = &sealed.url(url);
+        let headers = signed.headers(&call.method);
+        let url = &signed.url(url);
         let began = gate.clock.now();
         let sent = record::Sent {
             account: &self.account,
             call,
             url,
             headers: &headers,
-            foreign: sealed.verbatim.is_some(),
-            body: &sealed.body,
-            hidden: sealed.hidden,
+            foreign: signed.verbatim.is_some(),
+            body: &signed.body,
+            hidden: signed.hidden,
             at: began.wall,
             attempt,
         };
@@ -422,68 +424,68 @@ impl Session {
             method: &call.method,
             url,
             headers: headers.clone(),
-            body: sealed.body.clone(),
+            body: signed.body.clone(),
             idle: self.idle,
-            decodes: sealed
+            decodes: signed
                 .verbatim
                 .as_ref()
                 .is_none_or(|verbatim| !verbatim.status_decides),
             longest: None,
         };
-        let tried = if let Some(verbatim) = &sealed.verbatim {
+        let tried = if let Some(verbatim) = &signed.verbatim {
             verbatim::send(gate, outgoing, verbatim).await
         } else {
             gate.http.send(outgoing).await
         };
         let seen = gate.clock.now();
         if let Ok(reply) = &tried.result
-            && sealed.verbatim.is_none()
+            && signed.verbatim.is_none()
         {
             self.compare_clocks(began, seen, reply, authorise);
         }
-        // Before the next call of this key, which has its slot already, may go.
+        // The hold must be set before the permit is released: the next call of this key already has its slot.
         let held = match (&tried.result, self.limit(call)) {
             (Ok(reply), Some(limit)) if reply.status == 429 => {
                 let wait = budget::refused(gate, limit, reply);
                 let (account, ms) = (self.account.id.as_str(), wait.as_millis());
-                let asked = reply.retry_after().is_some();
-                tracing::warn!(account, ms, asked, "requests are held after a 429");
+                let requested = reply.retry_after().is_some();
+                tracing::warn!(account, ms, requested, "requests are held after a 429");
                 Some(wait)
             }
             _ => None,
         };
-        if let Some(by) = sealed.nonce_ahead {
-            gate.warn_of_clock(&self.account.id, ClockWarning::Nonces(by));
+        if let Some(by) = signed.nonce_ahead {
+            gate.emit_clock_warning(&self.account.id, ClockWarning::Nonces(by));
         }
-        // The next call of this key may go once this one's reply was seen.
-        drop(sealed.permit);
-        // Recorded before anything is awaited: whoever calls this off now does not undo what was sent.
+        // Calls of one key go one after another, so that nonces arrive in ascending order.
+        drop(signed.permit);
+        // Recorded before the first await: cancelling now must not lose the record of a request that was sent.
         let slot = unanswered.answered();
         let exchange = record::exchange(&sent, &tried);
-        gate.ledger.record_later(exchange, gate.tell_recorded());
+        gate.ledger.record_later(exchange, gate.emit_recorded());
         slot.seen(seen).await;
         gate.ledger.keep_up().await;
         Ok(Attempt {
             result: tried.result,
-            token: sealed.token,
+            token: signed.token,
             held,
         })
     }
 
-    /// Without the ledger, neither slots nor nonces are shared with other processes: then only the simulator is
-    /// asked, unless the operator insists. Where another program has locked it, that is waited for.
-    async fn must_be_shared(&self, call: &Call, how: RequestOptions) -> Result<(), NetError> {
+    /// Fails where the ledger cannot be written, since other processes would not see slots and nonces; the simulator
+    /// and `--uncoordinated` are exempt. Waits while another program has locked it.
+    async fn must_be_shared(&self, call: &Call, options: RequestOptions) -> Result<(), NetError> {
         let Self { gate, account, .. } = self;
         if gate.persistence(account) == Persistence::BestEffort {
             return Ok(());
         }
         let began = gate.clock.now().mono;
-        let mut told = false;
+        let mut reported = false;
         let shared = loop {
             let Status::Degraded { .. } = gate.ledger.status().await else {
                 break Ok(());
             };
-            // It may be writable again, and nothing else may be written for long.
+            // The ledger may be writable again without any write having shown it.
             let tried = gate.ledger.try_again().await;
             let Status::Degraded { why } = gate.ledger.status().await else {
                 break Ok(());
@@ -492,17 +494,17 @@ impl Session {
             if !matches!(tried, Err(LedgerError::Locked(_))) || waited > LOCK_WAITED_MAX {
                 break Err(NetError::Uncounted(why));
             }
-            if how.no_wait {
+            if options.no_wait {
                 break Err(NetError::Locked);
             }
-            if !std::mem::replace(&mut told, true) {
+            if !std::mem::replace(&mut reported, true) {
                 let waiting = self.waiting(call, budget::LOCKED.to_owned(), None);
-                gate.emit(Event::Waiting(how.request, Some(waiting)));
+                gate.emit(Event::Waiting(options.request, Some(waiting)));
             }
             tokio::time::sleep(budget::LOOK_AGAIN).await;
         };
-        if told {
-            gate.emit(Event::Waiting(how.request, None));
+        if reported {
+            gate.emit(Event::Waiting(options.request, None));
         }
         shared
     }
@@ -525,7 +527,7 @@ impl Session {
         }
     }
 
-    /// Where a call would go.
+    /// The URL of a call.
     ///
     /// # Errors
     /// If that is not one of the account's endpoints, or plain http to another machine.
@@ -536,7 +538,7 @@ impl Session {
             .iter()
             .find(|(name, _)| *name == call.endpoint)
             .ok_or_else(bad)?;
-        // Two slashes would begin the name of a host.
+        // `//` would begin a host name.
         if !call.path.starts_with('/')
             || call.path.starts_with("//")
             || call
@@ -553,7 +555,7 @@ impl Session {
         if climbs {
             return Err(bad());
         }
-        // `/` is the endpoint itself: one that has a path of its own gets no slash at its end.
+        // `/` is the endpoint itself: an endpoint with a path gets no slash at its end.
         let url = if call.path == "/" {
             base.clone()
         } else {
@@ -579,37 +581,36 @@ impl Session {
         let Some(date) = reply.date() else {
             return;
         };
-        // A reply that took long may have been dated at its beginning, and an error page by another machine.
+        // A slow response may carry the date of its beginning, an error page the date of another machine.
         let is_prompt = seen.mono.saturating_sub(sent.mono) <= AHEAD_MAX;
         if is_prompt && (200..300).contains(&reply.status) {
             authorise.provider_time(date, seen);
         }
-        // The header has whole seconds: up to 999 ms of what looks like a lead is rounding.
+        // `Date` has whole seconds, so up to 999 ms of an apparent lead is rounding.
         let ahead = sent.wall.since(date.plus(Duration::from_millis(999)));
         if ahead > AHEAD_MAX {
             self.gate
-                .warn_of_clock(&self.account.id, ClockWarning::Clock(ahead));
+                .emit_clock_warning(&self.account.id, ClockWarning::Clock(ahead));
         }
     }
 }
 
-/// How long a lock of another program on the ledger is waited for.
+/// How long to wait for another program's lock on the ledger.
 const LOCK_WAITED_MAX: Duration = Duration::from_mins(1);
 
-/// How often a call is prepared anew because what was prepared ran out while it waited for a slot, or because the ledger
-/// was locked.
+/// How often a call is prepared again because its token expired while it waited for a slot, or because the ledger was
+/// locked.
 const UNPREPARED_MAX: u32 = 3;
 
-/// What one try brought.
+/// The result of one attempt.
 struct Attempt {
     result: Result<Reply, NetError>,
     token: Option<Secret>,
-    /// For how long nothing more is to be sent.
+    /// How long the provider wants no further request.
     held: Option<Duration>,
 }
 
-/// A request under way. Dropped before its reply, because whoever asked has called it off, it is recorded all
-/// the same: what was sent was sent.
+/// A request whose response is outstanding. If the caller cancels it, dropping this records that it was sent.
 struct Unanswered<'a> {
     gate: &'a Gate,
     sent: &'a record::Sent<'a>,
@@ -627,15 +628,15 @@ impl Drop for Unanswered<'_> {
     fn drop(&mut self) {
         let Some(slot) = self.slot.take() else { return };
         let now = self.gate.clock.now();
-        slot.given_up(now);
+        slot.cancelled(now);
         let tried = http::AttemptResult {
-            result: Err(NetError::CalledOff),
+            result: Err(NetError::Cancelled),
             head: None,
             took: now.mono.saturating_sub(self.began.mono),
         };
         let exchange = record::exchange(self.sent, &tried);
         let ledger = &self.gate.ledger;
-        ledger.record_later(exchange, self.gate.tell_recorded());
+        ledger.record_later(exchange, self.gate.emit_recorded());
     }
 }
 

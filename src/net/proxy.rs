@@ -1,4 +1,4 @@
-//! Through which proxy a request goes, and who says so. Decided here alone; the HTTP library is told the result.
+//! Selects the proxy of a request. Decided only here; the HTTP library gets the result.
 
 use std::fmt;
 
@@ -12,12 +12,12 @@ use crate::domain::host;
 const VARIABLES: [&str; 4] = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
 const EXCEPTIONS: [&str; 2] = ["NO_PROXY", "no_proxy"];
 
-/// A proxy, and where it is named. Displayed without its password.
+/// A proxy and its source. Displayed without its password.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Proxy {
     /// Host and port, for errors.
     host: String,
-    /// Where it is named: `HTTPS_PROXY`.
+    /// The variable or key that names it: `HTTPS_PROXY`.
     pub(super) named_by: &'static str,
     /// As the HTTP library takes it, with user and password.
     pub(super) url: SecretUrl,
@@ -41,8 +41,9 @@ impl Proxy {
 }
 
 impl Proxy {
-    /// Whether it is told addresses and no names, and has one itself.
-    pub(super) fn is_told_addresses(&self) -> bool {
+    /// Whether this machine resolves the target's name for it: SOCKS without the `h`. Only where the proxy itself is
+    /// an address, so that a DNS error can only concern the target.
+    pub(super) fn takes_addresses_only(&self) -> bool {
         let by_address = ["socks5://", "socks4://"]
             .iter()
             .any(|it| self.url.0.starts_with(it));
@@ -59,16 +60,17 @@ impl fmt::Display for Proxy {
     }
 }
 
-/// What is named as a proxy cannot be used. Nothing is sent then: it may be there so that nothing goes out without it.
+/// The configured proxy cannot be used. Nothing is sent then: the proxy may be there so that nothing goes out without
+/// it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0} names no usable proxy")]
 pub struct UnusableProxy(pub &'static str);
 
-/// The proxy for `url`, `None` if it is to be reached directly: this machine always is. `configured` is `proxy` of the
-/// config, which goes before the environment; empty, it rules proxies out.
+/// The proxy for `url`; `None` for a direct connection, which this machine always gets. `configured` is `proxy` of
+/// the config and wins over the environment; empty, it switches proxies off.
 ///
 /// # Errors
-/// If what is named is not the URL of a proxy.
+/// If the configured value is not the URL of a proxy.
 pub fn proxy_for(
     url: &Url,
     configured: Option<&str>,
@@ -90,7 +92,7 @@ pub fn proxy_for(
     let exceptions = EXCEPTIONS.into_iter().find_map(text).unwrap_or_default();
     let exceptions = exceptions_at(&exceptions, url.port_or_known_default());
     let Some((named_by, written)) = named else {
-        // On other systems that would read the environment once more.
+        // `from_system` reads system settings on macOS only; elsewhere it would read the environment again.
         let of_system = cfg!(target_os = "macos").then(Matcher::from_system);
         return Ok(of_system.and_then(intercept).map(|found| Proxy {
             host: authority(found.uri()),
@@ -111,7 +113,7 @@ pub fn proxy_for(
     }))
 }
 
-/// Host and port, and never what stands before them.
+/// Host and port, without user and password.
 fn authority(uri: &hyper::Uri) -> String {
     let host = uri.host().unwrap_or_default();
     match uri.port_u16() {
@@ -120,8 +122,8 @@ fn authority(uri: &hyper::Uri) -> String {
     }
 }
 
-/// The URL as the HTTP library takes it, where it says the same to every reader: a `#`, `/`, `?` or `@` in a password
-/// that is not percent-encoded ends the host for one and not for another.
+/// The URL as the HTTP library takes it, if it is unambiguous: programs disagree where the host begins after an
+/// unencoded `#`, `/`, `?` or `@` in a password.
 fn unmistakable(written: &str) -> Option<String> {
     let url = if written.contains("://") {
         written.to_owned()
@@ -138,8 +140,8 @@ fn unmistakable(written: &str) -> Option<String> {
     is_plain.then_some(url)
 }
 
-/// The names that concern a server on `port`: an entry may name one (`example.com:8443`), and begin with `*.`, as curl
-/// and others read it.
+/// The exceptions for a server on `port`: an entry may have a port (`example.com:8443`) or begin with `*.`, as in
+/// curl.
 fn exceptions_at(list: &str, port: Option<u16>) -> String {
     let entries = list.split(',').map(str::trim).filter_map(|entry| {
         let (name, at) = match entry.rsplit_once(':') {

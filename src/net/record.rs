@@ -1,4 +1,4 @@
-//! One try, as it may be kept and shown: made here, through the redactor, and nowhere else.
+//! The record of one attempt. Made only here, through the redactor.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -11,15 +11,15 @@ use super::{http, redact};
 use crate::domain::exchange::BODY_KEPT_MAX;
 use crate::domain::{Account, Body, Exchange, ExchangeId, Outcome, WallTime, charset, inert};
 
-/// Headers of a reply beyond this many are not kept.
-const HEADERS_KEPT_MAX: usize = 64;
-/// Stands for the bodies of a callback that is handed on; what it was for names the callback.
+/// The most response headers that are saved.
+const HEADERS_MAX: usize = 64;
+/// Replaces the body of a forwarded callback; the purpose of the request names the callback.
 const WITHHELD: &str = "<sealed with the callback>";
 /// Longer header values are cut.
-const HEADER_KEPT_MAX: usize = 2_000;
+const HEADER_VALUE_MAX: usize = 2_000;
 
-/// Headers that come from elsewhere and carry no secret, in lower case. All others' values are not shown: which header
-/// a webhook's secret is in, is the shop's choice.
+/// Headers of forwarded callbacks that carry no secret, in lower case. All other values are hidden: a shop may choose
+/// any header for its webhook secret.
 const OPEN_HEADERS: [&str; 19] = [
     "host",
     "content-type",
@@ -42,7 +42,7 @@ const OPEN_HEADERS: [&str; 19] = [
     "x-request-id",
 ];
 
-/// The value of a header that came from elsewhere, as it may be shown.
+/// The value of a foreign header, as it may be shown.
 #[must_use]
 pub fn foreign_header(name: &str, value: &str) -> String {
     let name = name.to_ascii_lowercase();
@@ -53,7 +53,7 @@ pub fn foreign_header(name: &str, value: &str) -> String {
     }
 }
 
-/// What was sent in one try.
+/// The request of one attempt.
 pub struct Sent<'a> {
     /// Whose call it was.
     pub account: &'a Account,
@@ -63,8 +63,8 @@ pub struct Sent<'a> {
     pub url: &'a reqwest::Url,
     /// The final headers.
     pub headers: &'a HeaderMap,
-    /// Whether it came from elsewhere and is handed on: then neither body is kept, nor the query, since both may hold
-    /// what is sold. The ledger has them sealed.
+    /// Whether it is a forwarded callback: neither body nor query is recorded then, since both may hold the goods
+    /// sold. The ledger has them encrypted.
     pub foreign: bool,
     /// The final body.
     pub body: &'a [u8],
@@ -76,7 +76,7 @@ pub struct Sent<'a> {
     pub attempt: u32,
 }
 
-/// The try as an [`Exchange`] without a number yet.
+/// The attempt as an [`Exchange`] without a number yet.
 #[must_use]
 pub fn exchange(sent: &Sent<'_>, tried: &AttemptResult) -> Exchange {
     if let Ok(reply) = &tried.result {
@@ -128,7 +128,7 @@ pub fn exchange(sent: &Sent<'_>, tried: &AttemptResult) -> Exchange {
         request_body: request_body(sent),
         response_headers: response_headers
             .iter()
-            .take(HEADERS_KEPT_MAX)
+            .take(HEADERS_MAX)
             .map(|(name, value)| {
                 let value = shown_header(sent, name, value);
                 (redact::scrub(name).into_owned(), shortened(value))
@@ -138,7 +138,8 @@ pub fn exchange(sent: &Sent<'_>, tried: &AttemptResult) -> Exchange {
     }
 }
 
-/// What was sent, with the header that the protocol itself adds: HTTP/2 has another way to name the host.
+/// The request headers, with the `Host` that the protocol adds; HTTP/2 names the host in another way (RFC 9113,
+/// 8.3.1).
 fn request_headers(sent: &Sent<'_>, reply: Option<&Reply>) -> Vec<(String, String)> {
     let is_newer = reply.is_some_and(|reply| reply.version == "HTTP/2.0");
     let host = (!is_newer && !sent.headers.contains_key("host"))
@@ -153,8 +154,8 @@ fn request_headers(sent: &Sent<'_>, reply: Option<&Reply>) -> Vec<(String, Strin
 
 /// A header's value, cut where it is over-long.
 fn shortened(mut value: String) -> String {
-    if value.chars().count() > HEADER_KEPT_MAX {
-        value = value.chars().take(HEADER_KEPT_MAX - 1).collect();
+    if value.chars().count() > HEADER_VALUE_MAX {
+        value = value.chars().take(HEADER_VALUE_MAX - 1).collect();
         value.push('…');
     }
     value
@@ -168,7 +169,7 @@ fn shown_header(sent: &Sent<'_>, name: &str, value: &str) -> String {
     }
 }
 
-/// The size of a body that is kept sealed elsewhere, and nothing else of it.
+/// A body that is recorded by its size only.
 #[must_use]
 pub fn withheld(bytes: &[u8]) -> Body {
     Body {
@@ -178,7 +179,8 @@ pub fn withheld(bytes: &[u8]) -> Body {
     }
 }
 
-/// Where something in it is secret, what is not JSON is secret as a whole: the upload of a file, most likely.
+/// The recorded request body. Where a call has secret fields, a body that is not JSON is hidden completely: most
+/// likely it is a file upload.
 fn request_body(sent: &Sent<'_>) -> Body {
     if sent.foreign {
         return withheld(sent.body);
@@ -198,30 +200,29 @@ fn request_body(sent: &Sent<'_>) -> Body {
     }
 }
 
-/// The type of a body that is to be kept byte for byte: what is not UTF-8 is not decoded.
+/// The `Content-Type` for bodies that are recorded byte for byte: text that is not UTF-8 is not decoded.
 const UNDECODED: &str = "text/plain; charset=utf-8";
 
-/// A body that came as it may be shown and kept, redacted whole and then cut: a secret that straddles the cut must not
-/// survive by half.
+/// A received body for the record: redacted first, then cut, so that no half of a secret survives at the cut.
 #[must_use]
 pub fn kept(bytes: &[u8]) -> Body {
     kept_hiding(bytes, UNDECODED, &[])
 }
 
-/// What lies far behind the cut cannot reach back over it; looking at all of 8 MiB would cost time.
+/// Only the beginning is redacted: text far behind the cut cannot affect it, and 8 MiB would take long.
 fn near(bytes: &[u8]) -> &[u8] {
     &bytes[..bytes.len().min(BODY_KEPT_MAX + 64 * 1024)]
 }
 
-/// The same for a body of this `Content-Type`, by whose charset it is decoded, with the texts of these JSON fields
-/// redacted, too. What is no text is kept in base64, unless a secret may be in it.
+/// The same for a body of this `Content-Type`: decoded by its charset, with these JSON fields redacted. Binary data
+/// is saved as base64, unless it may hold a secret.
 #[must_use]
 pub fn kept_hiding(bytes: &[u8], content_type: &str, hidden: &[&str]) -> Body {
     let near = near(bytes);
     let is_whole = near.len() == bytes.len();
     let mut text = match charset::decode(near, content_type, is_whole) {
         Some(text) => redact::body_hiding(&text, hidden),
-        None if hidden.is_empty() && holds_no_secret(near) => return binary(bytes),
+        None if hidden.is_empty() && has_no_secret(near) => return binary(bytes),
         None => redact::body_hiding(&String::from_utf8_lossy(near), hidden),
     };
     let cut = !is_whole || text.len() > BODY_KEPT_MAX;
@@ -236,8 +237,8 @@ pub fn kept_hiding(bytes: &[u8], content_type: &str, hidden: &[&str]) -> Body {
     }
 }
 
-/// Whether the redactor finds nothing in what is no text, nor between its zero bytes, as in UTF-16.
-fn holds_no_secret(bytes: &[u8]) -> bool {
+/// Whether the redactor finds nothing in binary data, also without its zero bytes, as in UTF-16.
+fn has_no_secret(bytes: &[u8]) -> bool {
     let lossy = String::from_utf8_lossy(bytes);
     let narrow = lossy.replace('\0', "");
     redact::body(&lossy) == lossy && redact::body(&narrow) == narrow

@@ -1,4 +1,4 @@
-//! What is tried again, and when. Pure; each further try takes its own slot and is authorised anew.
+//! Decides retries and their waits. Pure; each further attempt takes its own slot and is signed again.
 
 use std::time::Duration;
 
@@ -7,20 +7,19 @@ use backon::{BackoffBuilder as _, ExponentialBuilder};
 use super::call::{Repeat, Reply};
 use super::error::NetError;
 
-/// The most tries of one call, the first included.
+/// The most attempts of one call, the first included.
 pub const TRIES_MAX: usize = 3;
 
-/// The longest `Retry-After` that is waited for; a longer one is told to the operator instead.
+/// The longest `Retry-After` that a call waits for; a longer one is reported to the operator instead.
 pub const RETRY_AFTER_MAX: Duration = Duration::from_secs(20);
 
-/// A provider that answers 429 and does not say for how long is left alone for this long, where no limit with a period of
-/// its own counts the call.
+/// The pause after a 429 without `Retry-After`, for calls that no limit counts.
 pub const TURNED_AWAY_PAUSE: Duration = Duration::from_secs(5);
 
-/// No further try of one call begins later than this after the first.
+/// No further attempt begins later than this after the first.
 pub const LAST_START: Duration = Duration::from_secs(15);
 
-/// The waits between the tries of one call: jittered, growing.
+/// The waits between attempts: exponential with jitter.
 pub fn waits() -> impl Iterator<Item = Duration> + Send {
     ExponentialBuilder::default()
         .with_min_delay(Duration::from_millis(200))
@@ -30,20 +29,20 @@ pub fn waits() -> impl Iterator<Item = Duration> + Send {
         .build()
 }
 
-/// Whether a try that ended like this may be followed by another, and the wait the provider asked for.
+/// Whether another attempt may follow, and the wait that the provider requested (RFC 9110, 10.2.3).
 ///
-/// A write is repeated only where nothing can have been carried out: no connection stood, or the provider
-/// turned it away with 429 before doing anything.
+/// A write is repeated only where the provider cannot have carried it out: no connection was made, or it answered 429
+/// (RFC 6585, 4).
 #[must_use]
-pub fn again(repeat: Repeat, tried: &Result<Reply, NetError>) -> Option<Option<Duration>> {
+pub fn decide(repeat: Repeat, tried: &Result<Reply, NetError>) -> Option<Option<Duration>> {
     match tried {
         Ok(reply) => {
-            let asked = reply.retry_after();
+            let requested = reply.retry_after();
             let turned_away = reply.status == 429;
             let passing = matches!(reply.status, 502..=504) && repeat == Repeat::Safe;
-            let asked = asked.or(turned_away.then_some(TURNED_AWAY_PAUSE));
-            ((turned_away || passing) && asked.is_none_or(|wait| wait <= RETRY_AFTER_MAX))
-                .then_some(asked)
+            let requested = requested.or(turned_away.then_some(TURNED_AWAY_PAUSE));
+            ((turned_away || passing) && requested.is_none_or(|wait| wait <= RETRY_AFTER_MAX))
+                .then_some(requested)
         }
         Err(
             error @ (NetError::ConnectionRefused { .. }
@@ -78,14 +77,14 @@ mod tests {
     fn lost() -> Result<Reply, NetError> {
         Err(NetError::Broken {
             host: "h".into(),
-            when: "before the reply came",
+            when: "before the response arrived",
         })
     }
 
     #[test]
     fn a_write_is_never_repeated_blindly() {
-        assert_eq!(again(Repeat::Never, &lost()), None);
-        assert_eq!(again(Repeat::Never, &Ok(reply(503, None))), None);
+        assert_eq!(decide(Repeat::Never, &lost()), None);
+        assert_eq!(decide(Repeat::Never, &Ok(reply(503, None))), None);
         let timed_out = |what| {
             Err(NetError::TimedOut {
                 host: "h".into(),
@@ -94,22 +93,22 @@ mod tests {
             })
         };
         assert_eq!(
-            again(Repeat::Never, &timed_out(super::super::error::ANSWERING)),
+            decide(Repeat::Never, &timed_out(super::super::error::ANSWERING)),
             None
         );
         assert_eq!(
-            again(Repeat::Never, &timed_out(super::super::error::CONNECTING)),
+            decide(Repeat::Never, &timed_out(super::super::error::CONNECTING)),
             Some(None)
         );
         assert_eq!(
-            again(
+            decide(
                 Repeat::Never,
                 &Err(NetError::ConnectionRefused { host: "h".into() })
             ),
             Some(None)
         );
         assert_eq!(
-            again(Repeat::Never, &Ok(reply(429, None))),
+            decide(Repeat::Never, &Ok(reply(429, None))),
             Some(Some(TURNED_AWAY_PAUSE)),
             "the provider did nothing"
         );
@@ -117,22 +116,22 @@ mod tests {
 
     #[test]
     fn a_read_is_repeated_when_the_trouble_may_pass() {
-        assert_eq!(again(Repeat::Safe, &lost()), Some(None));
-        assert_eq!(again(Repeat::Safe, &Ok(reply(503, None))), Some(None));
+        assert_eq!(decide(Repeat::Safe, &lost()), Some(None));
+        assert_eq!(decide(Repeat::Safe, &Ok(reply(503, None))), Some(None));
         assert_eq!(
-            again(Repeat::Safe, &Ok(reply(429, Some("2")))),
+            decide(Repeat::Safe, &Ok(reply(429, Some("2")))),
             Some(Some(Duration::from_secs(2)))
         );
         assert_eq!(
-            again(Repeat::Safe, &Ok(reply(429, Some("600")))),
+            decide(Repeat::Safe, &Ok(reply(429, Some("600")))),
             None,
             "too long to wait unseen"
         );
         for final_status in [200, 400, 401, 404, 500] {
-            assert_eq!(again(Repeat::Safe, &Ok(reply(final_status, None))), None);
+            assert_eq!(decide(Repeat::Safe, &Ok(reply(final_status, None))), None);
         }
         assert_eq!(
-            again(Repeat::Safe, &Err(NetError::Dns { host: "h".into() })),
+            decide(Repeat::Safe, &Err(NetError::Dns { host: "h".into() })),
             None
         );
     }

@@ -1,4 +1,4 @@
-//! Whom TLS trusts, and in words why it does not.
+//! Which certificates TLS trusts, and why it rejects others, in plain words.
 
 use std::fs;
 use std::path::Path;
@@ -12,15 +12,15 @@ use crate::config::Environ;
 /// The certificates of a file, in PEM.
 ///
 /// # Errors
-/// In words that follow the file's name: "is not there".
+/// In words that follow the file's name: "does not exist".
 pub fn certificates(path: &Path) -> Result<Vec<Certificate>, String> {
     let pem = fs::read(path).map_err(|error| match error.kind() {
-        std::io::ErrorKind::NotFound => "is not there".to_owned(),
+        std::io::ErrorKind::NotFound => "does not exist".to_owned(),
         _ => format!("cannot be read: {error}"),
     })?;
     let found = Certificate::from_pem_bundle(&pem).unwrap_or_default();
     if found.is_empty() {
-        return Err("has no certificate in it (PEM is read)".into());
+        return Err("contains no certificate in PEM format".into());
     }
     Ok(found)
 }
@@ -32,7 +32,7 @@ pub(super) fn variables_at_fault(environ: &Environ) -> Option<String> {
         .into_iter()
         .find(|name| environ.is_set_to_nothing(name));
     if let Some(name) = empty {
-        return Some(format!("{name} is set to nothing"));
+        return Some(format!("{name} is empty"));
     }
     let file = environ.get("SSL_CERT_FILE").and_then(|path| {
         let why = certificates(Path::new(&path)).err()?;
@@ -48,9 +48,9 @@ pub(super) fn variables_at_fault(environ: &Environ) -> Option<String> {
             .find(|folder| !folder.is_dir())
             .or_else(|| std::env::split_paths(&list).next())?;
         let why = if folder.is_dir() {
-            "has no certificate in it"
+            "contains no certificate"
         } else {
-            "is no folder"
+            "is not a folder"
         };
         Some(format!(
             "SSL_CERT_DIR names {}, which {why}",
@@ -73,7 +73,7 @@ pub(super) fn words(error: &Error) -> String {
             | AlertDescription::HandshakeFailure,
         ) => "it refused the handshake; it may want a client certificate, which is not supported",
         Error::AlertReceived(AlertDescription::UnrecognisedName) => {
-            "it serves no host of this name"
+            "it does not serve this host name"
         }
         other => return foreign_words(&other.to_string()),
     };
@@ -93,9 +93,9 @@ fn of_certificate(error: &CertificateError) -> String {
         }
         E::Revoked => "its certificate was revoked",
         E::InvalidPurpose | E::InvalidPurposeContext { .. } => {
-            "its certificate is not one for servers"
+            "its certificate is not a server certificate"
         }
-        // What the library has no name of its own for.
+        // The library has no variant of its own for this cause.
         E::Other(other) if format!("{other:?}").contains("CaUsedAsEndEntity") => {
             "its certificate is self-signed: it is its own authority"
         }

@@ -1,5 +1,5 @@
-//! A callback on its way to the shop's own server: sent as it was received, which no general HTTP client does. One of
-//! these rewrites the query and asks for compressed answers.
+//! Forwards a callback to the shop's own server unchanged. General HTTP clients cannot do that: reqwest normalises
+//! the query and requests compression.
 
 use std::future::poll_fn;
 use std::io;
@@ -23,24 +23,24 @@ use super::error::{ANSWERING, CONNECTING, CONTINUING, NetError, foreign_words};
 use super::http::{AttemptResult, Outgoing, REPLY_MAX, WHOLE_MAX, authority, texts};
 use crate::domain::host;
 
-/// So much is read of an answer whose status alone counts.
-const PAGE_MAX: usize = 64 * 1024;
+/// How much of a response is read where only its status matters.
+const PAGE_BYTES_MAX: usize = 64 * 1024;
 
-/// For so long it is waited for: whoever has taken the callback must not get it again because of its page.
-const PAGE_PATIENCE: Duration = Duration::from_secs(2);
+/// How long to read that: a shop that took the callback must not get it again because its page is slow.
+const PAGE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// What is forwarded, besides its method and its body.
+/// The parts of a forwarded callback besides method and body.
 #[derive(Debug, Clone)]
 pub struct Verbatim {
-    /// The sender's headers that go on. Of these the values of few are recorded.
+    /// The sender's headers that are forwarded. Few of their values are recorded.
     pub headers: HeaderMap,
     /// Path and query, byte for byte. Over https they go as a URL has them: `'` becomes `%27` there.
     pub target: String,
-    /// Whether the answer's status decides, whatever becomes of its body; otherwise the answer is wanted whole.
+    /// Whether only the response's status matters; otherwise the body is needed completely.
     pub status_decides: bool,
 }
 
-/// Sends once and reads the reply, or as much of it as counts.
+/// Sends once and reads the response, or as much of it as is needed.
 pub(super) async fn send(
     gate: &Gate,
     outgoing: Outgoing<'_>,
@@ -56,7 +56,7 @@ pub(super) async fn send(
             took: gate.clock.now().mono.saturating_sub(began),
         }
     } else {
-        let longest = verbatim.status_decides.then_some(PAGE_PATIENCE);
+        let longest = verbatim.status_decides.then_some(PAGE_TIMEOUT);
         gate.http
             .send(Outgoing {
                 longest,
@@ -71,7 +71,7 @@ pub(super) async fn send(
     }
 }
 
-/// Over plain http, which goes to this machine alone.
+/// Over plain http, which is allowed to this machine only.
 async fn plain(
     gate: &Gate,
     outgoing: Outgoing<'_>,
@@ -100,7 +100,7 @@ async fn plain(
             why: foreign_words(&error.to_string()),
         },
     })?;
-    // Only costs latency where it is refused.
+    // TCP_NODELAY is an optimisation: without it only latency suffers.
     let _ = tcp.set_nodelay(true);
     let mut request = hyper::Request::builder()
         .method(outgoing.method)
@@ -110,8 +110,8 @@ async fn plain(
         .map_err(|_| NetError::BadPath(foreign_words(&verbatim.target)))?;
     request.headers_mut().extend(outgoing.headers);
     let handshake = http1::handshake(TokioIo::new(tcp)).await;
-    let (mut sender, connection) = handshake.map_err(|_| broken("before the reply came"))?;
-    // It ends with what it carries: the request, or this call given up.
+    let (mut sender, connection) = handshake.map_err(|_| broken("before the response arrived"))?;
+    // The connection task ends with the request, or when this call is cancelled.
     let _connection = AbortOnDropHandle::new(tokio::spawn(connection));
     let response = timeout(idle, sender.send_request(request)).await;
     let response = response.map_err(|_| timed_out(ANSWERING, idle))?;
@@ -122,7 +122,7 @@ async fn plain(
                 why: foreign_words(&error.to_string()),
             }
         } else {
-            broken("before the reply came")
+            broken("before the response arrived")
         }
     })?;
     let to_head = gate.clock.now().mono.saturating_sub(began);
@@ -132,7 +132,7 @@ async fn plain(
     let mut incoming = response.into_body();
     let mut body = BytesMut::new();
     let longest = if verbatim.status_decides {
-        PAGE_PATIENCE
+        PAGE_TIMEOUT
     } else {
         WHOLE_MAX
     };
@@ -144,9 +144,9 @@ async fn plain(
         let Some(data) = data.map_err(|_| timed_out(CONTINUING, idle.min(longest)))? else {
             break;
         };
-        let data = data.map_err(|_| broken("in the middle of the reply"))?;
+        let data = data.map_err(|_| broken("in the middle of the response"))?;
         body.extend_from_slice(&data);
-        if verbatim.status_decides && body.len() > PAGE_MAX {
+        if verbatim.status_decides && body.len() > PAGE_BYTES_MAX {
             break;
         }
         if body.len() as u64 > REPLY_MAX {
@@ -182,7 +182,8 @@ async fn next(body: &mut Incoming) -> Option<Result<bytes::Bytes, hyper::Error>>
     }
 }
 
-/// Where this machine's servers listen. A name is not looked up: what `localhost` means here is not up to the resolver.
+/// The addresses of a loopback URL. `localhost` is not resolved: a name server must not decide what it means (RFC
+/// 6761, 6.3).
 fn addresses(url: &reqwest::Url) -> Vec<SocketAddr> {
     let port = url.port_or_known_default().unwrap_or(80);
     let host = url.host_str().unwrap_or_default();

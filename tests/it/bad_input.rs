@@ -350,7 +350,7 @@ fn a_name_that_cannot_be_looked_up() {
         &["check", "A-17"],
         5,
         "unreachable",
-        &["account shop", "api.kanga.invalid", "looked up"],
+        &["account shop", "api.kanga.invalid", "cannot be resolved"],
     );
 }
 
@@ -371,13 +371,21 @@ fn a_connection_that_breaks() {
     let half = b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n{\"result\"";
     let smtp = b"220 smtp ready\r\n";
     let acts: [(Act, &str, &[&str]); 3] = [
-        (Act::Reset, "unreachable", &["broke before the reply came"]),
+        (
+            Act::Reset,
+            "unreachable",
+            &["broke before the response arrived"],
+        ),
         (
             Act::Bytes(half.to_vec()),
             "unreachable",
-            &["in the middle of the reply"],
+            &["in the middle of the response"],
         ),
-        (Act::Bytes(smtp.to_vec()), "bad_answer", &["makes no sense"]),
+        (
+            Act::Bytes(smtp.to_vec()),
+            "bad_answer",
+            &["invalid response"],
+        ),
     ];
     std::thread::scope(|scope| {
         for (act, kind, says) in acts {

@@ -140,9 +140,9 @@ fn a_429_by_someone_else_is_obeyed_by_every_process() {
     for _ in 0..2 {
         let ran = place.run(&[&read[..], &["--no-wait"]].concat());
         assert_eq!(ran.code, 6, "{ran:?}");
-        let said = "account keys: the provider answered 429 and takes no request for another ";
+        let said = "account keys: the provider answered 429 and accepts no requests for another ";
         assert!(
-            ran.err.contains(said) && ran.err.contains("another program may be spending"),
+            ran.err.contains(said) && ran.err.contains("another program may be using"),
             "{ran:?}"
         );
         assert_eq!(gateway.requests().len(), 1, "the second does not even ask");
@@ -155,7 +155,7 @@ fn a_429_by_someone_else_is_obeyed_by_every_process() {
         message
             .as_str()
             .unwrap()
-            .contains("takes no request for another 9 min"),
+            .contains("accepts no requests for another 9 min"),
         "{message}"
     );
     assert_eq!(gateway.requests().len(), 1);

@@ -285,7 +285,7 @@ fn json_in_utf_16_and_gzip_that_no_header_names_are_read() {
     let torn = &gzip[..gzip.len() - 9];
     let peer = Peer::start(vec![answer("application/json", torn)]);
     let ran = Place::with_shop(&peer.url).run(&["check", "A-17"]);
-    let words = "it begins as gzip without a Content-Encoding, and is no valid gzip";
+    let words = "it begins like gzip without a Content-Encoding, but is not valid gzip";
     assert!(ran.code == 5 && ran.err.contains(words), "{ran:?}");
     // A file stays a file.
     let peer = granting(answer("application/gzip", &gzip));
@@ -480,14 +480,14 @@ fn certificates_that_are_not_there_are_named_with_the_variable_or_key() {
         (
             "SSL_CERT_FILE",
             "/nope.pem",
-            "SSL_CERT_FILE names /nope.pem, which is not there",
+            "SSL_CERT_FILE names /nope.pem, which does not exist",
         ),
-        ("SSL_CERT_FILE", empty, "which has no certificate in it"),
-        ("SSL_CERT_FILE", "", "SSL_CERT_FILE is set to nothing"),
+        ("SSL_CERT_FILE", empty, "which contains no certificate"),
+        ("SSL_CERT_FILE", "", "SSL_CERT_FILE is empty"),
         (
             "SSL_CERT_DIR",
             "/nope",
-            "SSL_CERT_DIR names /nope, which is no folder",
+            "SSL_CERT_DIR names /nope, which is not a folder",
         ),
     ] {
         let ran = ask(&place, "GET", &[(variable, value)]);
@@ -498,7 +498,7 @@ fn certificates_that_are_not_there_are_named_with_the_variable_or_key() {
     assert_eq!(ran.code, 2, "{ran:?}");
     assert!(
         ran.err
-            .contains("`ca_file` in [network] names /nope.pem, which is not there"),
+            .contains("`ca_file` in [network] names /nope.pem, which does not exist"),
         "{ran:?}"
     );
 }
@@ -532,7 +532,7 @@ fn a_proxy_with_a_login_is_used_and_its_faults_are_its_own() {
     let closed = format!("127.0.0.1:{}", closed_port());
     let refused = format!("the proxy {closed} (ALL_PROXY) refused the connection");
     let login = format!(
-        "the proxy {} (HTTPS_PROXY) wants a user name and password",
+        "the proxy {} (HTTPS_PROXY) requires a user name and password",
         proxy.address
     );
     for (variable, value, code, wanted) in [
@@ -543,7 +543,7 @@ fn a_proxy_with_a_login_is_used_and_its_faults_are_its_own() {
             "https_proxy",
             "http://none.invalid:3128".into(),
             5,
-            "the proxy none.invalid:3128 (https_proxy) could not be looked up",
+            "the proxy none.invalid:3128 (https_proxy) cannot be resolved",
         ),
         (
             "HTTPS_PROXY",
@@ -555,7 +555,7 @@ fn a_proxy_with_a_login_is_used_and_its_faults_are_its_own() {
             "HTTPS_PROXY",
             format!("socks5://{closed}"),
             5,
-            "the name gateway.invalid could not be looked up",
+            "the host name gateway.invalid cannot be resolved",
         ),
     ] {
         // A name that nobody can look up, so that nothing leaves this machine.

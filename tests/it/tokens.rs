@@ -169,7 +169,7 @@ fn a_token_call_that_brings_none_is_told_with_account_words_and_exit_code() {
             ok(r#"{"access_token":"MWE5NjJi"#),
             5,
             "bad_answer",
-            "its JSON breaks off in the middle",
+            "its JSON is cut off",
         ),
         (
             "without",

@@ -55,10 +55,10 @@ fn bad(body: &str) -> String {
     assert_eq!(problem.kind, ProblemKind::Nonsense, "{body}");
     let words = problem.message;
     assert!(
-        words.contains("Kinguin's answer to the token call makes no sense: "),
+        words.contains("Kinguin sent an invalid response to the token request: "),
         "{words}"
     );
-    words.rsplit("no sense: ").next().unwrap().to_owned()
+    words.rsplit("token request: ").next().unwrap().to_owned()
 }
 
 #[test]
@@ -111,10 +111,10 @@ fn an_odd_life_is_understood_or_told() {
         assert!(grant.note.contains("no expires_in"), "{}", grant.note);
     }
     for (text, words) in [
-        ("0", "its expires_in is 0: the token would never be good"),
+        ("0", "its expires_in is 0: the token would never be valid"),
         (
             "0.5",
-            "its expires_in is 0.5: the token would never be good",
+            "its expires_in is 0.5: the token would never be valid",
         ),
         (
             "-1",
@@ -126,11 +126,11 @@ fn an_odd_life_is_understood_or_told() {
         ),
         (
             r#""soon""#,
-            "its expires_in is `soon`, which is no number of seconds",
+            "its expires_in is `soon`, which is not a number of seconds",
         ),
-        (r#""""#, "which is no number of seconds"),
-        ("true", "its expires_in is no number of seconds"),
-        ("[3600]", "its expires_in is no number of seconds"),
+        (r#""""#, "which is not a number of seconds"),
+        ("true", "its expires_in is not a number of seconds"),
+        ("[3600]", "its expires_in is not a number of seconds"),
     ] {
         let told = bad(&format!(
             r#"{{"access_token":"t","token_type":"bearer","expires_in":{text}}}"#
@@ -148,18 +148,15 @@ fn an_answer_that_grants_nothing_usable_says_what_is_wrong() {
             "<!DOCTYPE html><title>Sign in</title>",
             "it is an HTML page",
         ),
-        (
-            r#"{"access_token":"plan"#,
-            "its JSON breaks off in the middle",
-        ),
+        (r#"{"access_token":"plan"#, "its JSON is cut off"),
         ("token=abc", "it is not JSON"),
-        (r#"["t"]"#, "it is no JSON object"),
+        (r#"["t"]"#, "it is not a JSON object"),
         ("{}", "it has no access_token"),
         (
             r#"{"access_token":null,"expires_in":5}"#,
             "it has no access_token",
         ),
-        (r#"{"access_token":7}"#, "its access_token is no text"),
+        (r#"{"access_token":7}"#, "its access_token is not a string"),
         (
             r#"{"access_token":"","token_type":"bearer"}"#,
             "its access_token is empty",
@@ -183,7 +180,7 @@ fn an_answer_that_grants_nothing_usable_says_what_is_wrong() {
         (r#"{"access_token":"t","token_type":"DPoP"}"#, "DPoP"),
         (
             r#"{"access_token":"t","token_type":5}"#,
-            "its token_type is no text",
+            "its token_type is not a string",
         ),
     ] {
         let told = bad(body);
@@ -225,7 +222,7 @@ fn a_refusal_is_told_apart_from_a_failure() {
             403,
             "<html>blocked</html>",
             Refused,
-            "(status 403: an HTML page, perhaps of a proxy or firewall in between)",
+            "(status 403: an HTML page, perhaps from a proxy or firewall)",
         ),
         (
             200,
@@ -237,16 +234,21 @@ fn a_refusal_is_told_apart_from_a_failure() {
             400,
             r#"{"error":"invalid_request","detail":"grant_type"}"#,
             Failing,
-            "turned the token call away (status 400: invalid_request: grant_type)",
+            "rejected the token request (status 400: invalid_request: grant_type)",
         ),
-        (400, "", Failing, "turned the token call away (status 400)"),
+        (400, "", Failing, "rejected the token request (status 400)"),
         (
             400,
             r#"{"error":{"debug":"no such grant"}}"#,
             Failing,
             "(status 400: no such grant)",
         ),
-        (404, "", Failing, "has no token endpoint there (status 404)"),
+        (
+            404,
+            "",
+            Failing,
+            "has no token endpoint at this URL (status 404)",
+        ),
         (429, "", Failing, "too many requests (status 429)"),
         (
             500,
@@ -260,7 +262,7 @@ fn a_refusal_is_told_apart_from_a_failure() {
             Failing,
             "token endpoint is failing (status 503: an HTML page",
         ),
-        (204, "", Failing, "turned the token call away (status 204)"),
+        (204, "", Failing, "rejected the token request (status 204)"),
     ] {
         let failure = read(&reply(status, &[], body), &account()).unwrap_err();
         assert_eq!(failure.is_refusal(), kind == Refused, "{status} {body}");
@@ -316,7 +318,7 @@ fn a_token_call_without_an_answer_is_told_as_such() {
         what: "answer",
         limit: Duration::from_secs(10),
     };
-    let told = problem(unanswered(silent, &account()));
+    let told = problem(from_net_error(silent, &account()));
     assert_eq!(told.kind, ProblemKind::Unreachable);
     assert_eq!(
         told.message,
@@ -327,7 +329,7 @@ fn a_token_call_without_an_answer_is_told_as_such() {
         status: 302,
         to: "https://evil.example/".into(),
     };
-    let told = problem(unanswered(elsewhere, &account()));
+    let told = problem(from_net_error(elsewhere, &account()));
     assert_eq!(told.kind, ProblemKind::Failing);
     assert!(
         told.message.contains("redirects are not followed"),
@@ -335,7 +337,7 @@ fn a_token_call_without_an_answer_is_told_as_such() {
         told.message
     );
     assert_eq!(
-        unanswered(NetError::CalledOff, &account()).error,
-        NetError::CalledOff
+        from_net_error(NetError::Cancelled, &account()).error,
+        NetError::Cancelled
     );
 }

@@ -107,9 +107,9 @@ fn whoever_asks_while_it_is_due_is_served_and_one_fetch_happens_behind() {
         secs(600),
         NONE
     ));
-    assert_eq!(cycle.good(at(1140)), Some(&Secret::new("two")));
+    assert_eq!(cycle.valid(at(1140)), Some(&Secret::new("two")));
     assert_eq!(
-        cycle.good(at(1141)),
+        cycle.valid(at(1141)),
         None,
         "life counts from when it was asked for"
     );
@@ -120,20 +120,20 @@ fn callers_without_a_token_share_one_fetch() {
     let mut cycle = Lifecycle::default();
     let fetch = begun(cycle.needed(at(0), true));
     assert_eq!(cycle.needed(at(1), false), Next::Wait(fetch));
-    assert_eq!(cycle.asked(at(1)), Next::Wait(fetch));
-    assert_eq!(cycle.settled(fetch, at(1)), FetchOutcome::Waiting);
+    assert_eq!(cycle.requested(at(1)), Next::Wait(fetch));
+    assert_eq!(cycle.outcome(fetch, at(1)), FetchOutcome::Waiting);
     cycle.failed(fetch.number, at(2), failing(), FULL);
     assert_eq!(
-        cycle.settled(fetch, at(2)),
+        cycle.outcome(fetch, at(2)),
         FetchOutcome::Failed(failing().error)
     );
     assert!(
-        matches!(cycle.needed(at(2), true), Next::GiveUp(_)),
+        matches!(cycle.needed(at(2), true), Next::Fail(_)),
         "polling waits"
     );
     let again = begun(cycle.needed(at(2), false));
     assert_eq!(
-        cycle.settled(fetch, at(2)),
+        cycle.outcome(fetch, at(2)),
         FetchOutcome::Failed(failing().error)
     );
     assert!(cycle.granted(
@@ -143,7 +143,7 @@ fn callers_without_a_token_share_one_fetch() {
         secs(60),
         NONE
     ));
-    assert_eq!(cycle.settled(fetch, at(3)), FetchOutcome::Good);
+    assert_eq!(cycle.outcome(fetch, at(3)), FetchOutcome::Valid);
 }
 
 #[test]
@@ -160,7 +160,7 @@ fn a_failed_renewal_keeps_the_token_and_waits_longer_each_time() {
     let status = cycle.status();
     assert_eq!(status.state(at(541)), TokenState::Due);
     assert_eq!(status.failure.unwrap().again, Some(secs(542)));
-    assert_eq!(cycle.good(at(541)), Some(&Secret::new("one")));
+    assert_eq!(cycle.valid(at(541)), Some(&Secret::new("one")));
     assert_eq!(cycle.tick(at(541)), None);
     assert_eq!(cycle.wakes_in(at(541)), Some(secs(1)));
     let fetch = cycle.tick(at(542)).unwrap();
@@ -190,14 +190,14 @@ fn a_failed_renewal_keeps_the_token_and_waits_longer_each_time() {
 #[test]
 fn whoever_asked_for_a_new_token_is_told_that_it_failed_though_the_old_one_is_good() {
     let mut cycle = with_token(600);
-    let fetch = begun(cycle.asked(at(10)));
+    let fetch = begun(cycle.requested(at(10)));
     assert_eq!(cycle.needed(at(10), false), Next::Use(None));
     cycle.failed(fetch.number, at(11), refusal(), FULL);
     assert_eq!(
-        cycle.settled(fetch, at(11)),
+        cycle.outcome(fetch, at(11)),
         FetchOutcome::Failed(refusal().error)
     );
-    assert_eq!(cycle.good(at(11)), Some(&Secret::new("one")));
+    assert_eq!(cycle.valid(at(11)), Some(&Secret::new("one")));
 }
 
 #[test]
@@ -210,7 +210,7 @@ fn a_wait_the_provider_asks_for_is_kept_by_all_but_the_operator() {
         failure(ProblemKind::Failing, Some(secs(30))),
         NONE,
     );
-    assert!(matches!(cycle.needed(at(29), true), Next::GiveUp(_)));
+    assert!(matches!(cycle.needed(at(29), true), Next::Fail(_)));
     assert_eq!(cycle.tick(at(29)), None);
     assert_eq!(begun(cycle.needed(at(29), false)).why, Why::Needed);
 }
@@ -238,10 +238,10 @@ fn what_was_refused_is_fetched_again_only_with_other_credentials_or_when_asked()
     assert_eq!(look.why, Why::IfReplaced);
     cycle.not_replaced(look.number, at(601));
     assert_eq!(
-        cycle.settled(look, at(601)),
+        cycle.outcome(look, at(601)),
         FetchOutcome::Failed(refusal().error)
     );
-    assert!(matches!(cycle.needed(at(602), true), Next::GiveUp(_)));
+    assert!(matches!(cycle.needed(at(602), true), Next::Fail(_)));
     assert_eq!(
         begun(cycle.needed(at(602), false)).why,
         Why::Needed,
@@ -268,7 +268,7 @@ fn a_401_drops_the_token_in_hand_and_no_other() {
         "not from the vault either"
     );
     assert!(cycle.found(Some(fetch), at(2), Secret::new("theirs"), life));
-    assert_eq!(cycle.settled(fetch, at(2)), FetchOutcome::Good);
+    assert_eq!(cycle.outcome(fetch, at(2)), FetchOutcome::Valid);
     assert_eq!(cycle.status().fetched, 1, "another process fetched it");
 }
 
@@ -295,9 +295,9 @@ fn what_another_process_keeps_is_taken_where_it_serves() {
     assert!(!cycle.found(Some(fetch), at(540), Secret::new("due"), lives(599)));
     assert!(cycle.found(Some(fetch), at(540), Secret::new("newer"), lives(1000)));
     assert_eq!(cycle.under_way(), None);
-    let asked = begun(cycle.asked(at(541)));
+    let requested = begun(cycle.requested(at(541)));
     assert!(
-        !cycle.found(Some(asked), at(541), Secret::new("newest"), lives(2000)),
+        !cycle.found(Some(requested), at(541), Secret::new("newest"), lives(2000)),
         "a new one was asked for"
     );
 }
@@ -329,13 +329,13 @@ fn a_token_that_came_too_late_is_none() {
         NONE
     ));
     assert_eq!(
-        cycle.settled(fetch, at(6)),
+        cycle.outcome(fetch, at(6)),
         FetchOutcome::Waiting,
         "it is yet to fail"
     );
     cycle.failed(fetch.number, at(6), failing(), NONE);
     assert!(matches!(
-        cycle.settled(fetch, at(6)),
+        cycle.outcome(fetch, at(6)),
         FetchOutcome::Failed(_)
     ));
 }
@@ -347,7 +347,7 @@ fn a_laptop_that_slept_past_expiry_renews_as_soon_as_it_looks() {
         mono: secs(20),
         wall: at(3600).wall,
     };
-    assert_eq!(cycle.good(woken), None);
+    assert_eq!(cycle.valid(woken), None);
     assert_eq!(cycle.wakes_in(woken), Some(Duration::ZERO));
     assert_eq!(cycle.tick(woken).map(|fetch| fetch.why), Some(Why::Due));
 }
@@ -386,19 +386,19 @@ impl History {
     }
 
     fn is_good(&self, text: &str) -> bool {
-        let (_, asked, life, refused) = self
+        let (_, requested, life, refused) = self
             .tokens
             .iter()
             .find(|(t, ..)| t == text)
             .expect("granted");
-        let mono = self.now.mono.saturating_sub(asked.mono);
-        let wall = self.now.wall.since(asked.wall);
+        let mono = self.now.mono.saturating_sub(requested.mono);
+        let wall = self.now.wall.since(requested.wall);
         !refused && mono.max(wall) < *life
     }
 
-    fn in_hand(&self) -> Option<String> {
+    fn current_token(&self) -> Option<String> {
         self.cycle
-            .good(self.now)
+            .valid(self.now)
             .map(|token| token.expose().to_owned())
     }
 
@@ -417,7 +417,7 @@ impl History {
         let background = self.rng.bool();
         match self.cycle.needed(self.now, background) {
             Next::Use(fetch) => {
-                let token = self.in_hand().expect("a token to use");
+                let token = self.current_token().expect("a token to use");
                 assert!(
                     self.is_good(&token),
                     "a call with a token known to be expired or refused"
@@ -428,28 +428,28 @@ impl History {
                 }
             }
             Next::Begin(fetch) => {
-                assert_eq!(self.in_hand(), None);
+                assert_eq!(self.current_token(), None);
                 let after_failure = self.cycle.failed.is_some();
                 self.begins(fetch, background && after_failure);
                 self.waiters.push(fetch);
             }
             Next::Wait(fetch) => {
                 assert_eq!(
-                    self.in_hand(),
+                    self.current_token(),
                     None,
                     "made to wait with a good token in hand"
                 );
                 assert_eq!(self.under_way.map(|(under_way, _)| under_way), Some(fetch));
                 self.waiters.push(fetch);
             }
-            Next::GiveUp(_) => {
-                assert_eq!((self.in_hand(), self.under_way), (None, None));
+            Next::Fail(_) => {
+                assert_eq!((self.current_token(), self.under_way), (None, None));
             }
         }
     }
 
     fn ask(&mut self) {
-        match self.cycle.asked(self.now) {
+        match self.cycle.requested(self.now) {
             Next::Begin(fetch) => {
                 self.begins(fetch, false);
                 self.waiters.push(fetch);
@@ -459,11 +459,11 @@ impl History {
         }
     }
 
-    fn grow(&mut self, asked: Now) -> (Secret, Duration) {
+    fn grow(&mut self, requested: Now) -> (Secret, Duration) {
         let longest = [3, 40, 7_200][self.rng.usize(..3)];
         let life = secs(self.rng.u64(1..=longest));
         let text = format!("token-{}", self.tokens.len());
-        self.tokens.push((text.clone(), asked, life, false));
+        self.tokens.push((text.clone(), requested, life, false));
         (Secret::new(text), life)
     }
 
@@ -491,7 +491,7 @@ impl History {
         };
         let jitter = Jitter::new(self.rng.u32(0..=1000));
         let failure = match self.rng.u8(..8) {
-            0 if fetch.why != Why::Asked => {
+            0 if fetch.why != Why::Requested => {
                 self.elsewhere(Some(fetch));
                 return;
             }
@@ -527,9 +527,9 @@ impl History {
     }
 
     fn step(&mut self) {
-        let before = self.in_hand();
+        let before = self.current_token();
         let known = self.tokens.len();
-        let mut spurned = None;
+        let mut rejected = None;
         match self.rng.u8(..16) {
             0..=3 => self.need(),
             4 => self.ask(),
@@ -555,7 +555,7 @@ impl History {
                 if before.as_ref() == Some(&text) {
                     self.tokens[which].3 = true;
                 }
-                spurned = Some(text);
+                rejected = Some(text);
             }
             11 => self.elsewhere(None),
             12 => {
@@ -567,10 +567,10 @@ impl History {
             _ => self.now = self.now.plus(Duration::from_millis(self.rng.u64(..30_000))),
         }
         if let Some(text) = before
-            && spurned.as_ref() != Some(&text)
+            && rejected.as_ref() != Some(&text)
             && self.is_good(&text)
         {
-            let now = self.in_hand().expect("a valid token was thrown away");
+            let now = self.current_token().expect("a valid token was thrown away");
             let replaced = self.tokens[known..].iter().any(|(new, ..)| *new == now);
             assert!(now == text || replaced, "{text} gave way to {now}");
         }
@@ -582,13 +582,13 @@ impl History {
         assert_eq!(self.cycle.under_way().map(|fetch| fetch.number), under_way);
         let (cycle, now) = (&self.cycle, self.now);
         self.waiters.retain(|fetch| {
-            let settled = cycle.settled(*fetch, now);
+            let outcome = cycle.outcome(*fetch, now);
             assert_eq!(
-                settled == FetchOutcome::Waiting,
+                outcome == FetchOutcome::Waiting,
                 under_way == Some(fetch.number),
                 "left hanging"
             );
-            settled == FetchOutcome::Waiting
+            outcome == FetchOutcome::Waiting
         });
         match cycle.wakes_in(now) {
             // Who is told to wake now finds something to do.

@@ -123,7 +123,7 @@ fn distances_are_named() {
                 state(201, "FINALIZED"),
             ],
             &[
-                "100: no callback told of FINALIZING",
+                "100: no callback reported FINALIZING",
                 "201: seen 1 s after callback 200",
             ],
         ),
@@ -148,8 +148,8 @@ fn distances_are_named() {
             ],
             &[
                 "11: seen 1 s after callback 10",
-                "900: callback 900 tells nothing new",
-                "3600: callback 3600 tells nothing new",
+                "900: callback 900 reports nothing new",
+                "3600: callback 3600 reports nothing new",
             ],
         ),
         (
@@ -197,7 +197,7 @@ fn distances_are_named() {
         (
             "a provider that is not asked",
             vec![callback(0), of(delivery(60, Verdict::Repeat))],
-            &["60: callback 60 tells nothing new"],
+            &["60: callback 60 reports nothing new"],
         ),
         (
             "calls without change; the one that saw it stands alone",
@@ -211,7 +211,7 @@ fn distances_are_named() {
                 callback(41),
             ],
             &[
-                "10: asked 3 times without change",
+                "10: checked 3 times without change",
                 "41: ACTIVE seen 1 s before its callback",
             ],
         ),
@@ -248,7 +248,7 @@ fn a_payment_is_not_called_late_within_the_first_minute() {
 #[test]
 fn a_state_that_was_invented_is_inert() {
     let state = PaymentState::from_word("\u{1b}[2Jx");
-    let told = Remark::NeverTold(state).to_string();
+    let told = Remark::NeverReported(state).to_string();
     assert!(!told.chars().any(inert::is_hostile), "{told}");
 }
 
@@ -293,8 +293,8 @@ proptest! {
                     Remark::SeenBefore { by, .. } => {
                         prop_assert!(own.is_some() && by.as_secs() < 2_000);
                     }
-                    Remark::NeverTold(_) => {}
-                    Remark::NotTold { .. } => prop_assert!(false, "that is no row's"),
+                    Remark::NeverReported(_) => {}
+                    Remark::NotReported { .. } => prop_assert!(false, "that is no row's"),
                 }
             }
         }

@@ -1,5 +1,6 @@
-//! The rate budget: a slot is taken before sending and freed one period after the reply was seen. Who goes first,
-//! and what is told of it. The arithmetic is in [`window`]; what processes share is counted in the ledger.
+//! The rate limiter: a slot is taken before sending and freed one period after the response was seen. Decides the
+//! order of waiting requests and reports waits and gauges. The arithmetic is in [`window`]; slots shared between
+//! processes are counted in the ledger.
 
 pub mod window;
 
@@ -23,7 +24,7 @@ use window::{READY_MAX, SlotCache, Step};
 /// A limit as the provider publishes it or the operator set it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limit {
-    /// What the slots are counted under: host, credentials and which calls, hashed.
+    /// The key of the shared count: a hash of host, credentials and which calls are counted.
     pub scope: Arc<str>,
     /// Of which endpoint it counts the calls.
     pub endpoint: &'static str,
@@ -43,50 +44,51 @@ impl Limit {
     }
 }
 
-/// How often a full budget is looked at again, at most: another process may have come or gone.
+/// How often a full budget is queried again, at least: other processes share it and may have freed slots.
 pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(250);
 
-/// What a request waits for while another program has locked the ledger.
+/// The reason shown while another program has locked the ledger.
 pub(super) const LOCKED: &str = "for the ledger: another program has locked its database";
 
-/// How often a lock of another program on the ledger is waited for: each time takes the ledger seconds at first, then a
-/// quarter of one, and the pause after it.
+/// The most tries while another program has locked the ledger. A try takes seconds at first, later a quarter of a
+/// second plus the pause after it.
 const LOCKED_TRIES: u32 = 120;
 
-/// Who has waited for less than this is not told of.
-const UNTOLD: Duration = Duration::from_millis(100);
+/// Shorter waits are not reported.
+const REPORT_AFTER: Duration = Duration::from_millis(100);
 
-/// A gauge is told at most once in this time; the last change is always told.
+/// The shortest time between two reports of a gauge; the last change is always reported.
 const GAUGE_PAUSE: Duration = Duration::from_millis(100);
 
-/// The longest a request that was answered 429 waits to be sent again. Beyond it, the operator is told instead.
+/// The longest hold a request waits for after a 429. A longer one is reported as an error instead.
 pub(super) const HOLD_WAITED_MAX: Duration = Duration::from_mins(2);
 
-/// A provider that answers 429 and names no time at all is not asked again at once.
+/// The shortest hold after a 429, also where the provider names none.
 const HOLD_MIN: Duration = Duration::from_secs(1);
 
-/// Those who waited for a provider to take requests again do not all go at once: by up to so much, and up to a quarter
-/// of what the provider asked for, they spread.
+/// Requests that waited for the end of a hold are spread over a random part of a quarter of it, at most this, so that
+/// they do not cause the next 429 together.
 const SPREAD_MAX: Duration = Duration::from_secs(1);
 
-/// One scope in this process: its purse, and two queues before it.
+/// The rate limiter of one scope in this process: its slot cache, and the two queues before it.
 struct RateLimiter {
     slot_cache: Mutex<SlotCache<SlotId>>,
-    /// Fair: whoever came first is at the counter, all others of the kind wait behind.
+    /// Fair mutexes: the first waiter asks for slots, the others of its kind queue behind it. Background requests
+    /// have a queue of their own, so that polling never delays the operator.
     interactive: tokio::sync::Mutex<()>,
     background: tokio::sync::Mutex<()>,
     interactive_waiting: AtomicU32,
     background_waiting: AtomicU32,
-    /// A reply was seen, or a slot came back.
+    /// Notified when a response was seen or a slot was returned.
     changed: Notify,
-    /// A task is under way that gives back what is not used.
+    /// A task that returns unused slots is running.
     sweeping: AtomicBool,
-    /// A task is under way that takes slots ahead.
+    /// A task that takes slots ahead of use is running.
     refilling: AtomicBool,
     reported: Mutex<GaugeReport>,
 }
 
-/// When the gauge was told last, and whether a task is under way that tells it in a moment.
+/// When the gauge was last reported, and whether a delayed report is scheduled.
 #[derive(Default)]
 struct GaugeReport {
     at: Option<Duration>,
@@ -127,7 +129,7 @@ impl RateLimiter {
     }
 }
 
-/// Every scope's till.
+/// The rate limiters of all scopes.
 #[derive(Default)]
 pub(super) struct RateLimiters(Mutex<HashMap<Arc<str>, Arc<RateLimiter>>>);
 
@@ -140,7 +142,7 @@ impl RateLimiters {
             .clone()
     }
 
-    /// Gives back what was taken ahead: whoever comes next need not wait for it.
+    /// Returns the slots that were taken ahead of use, so that the next process can use them at once.
     pub(super) fn close(&self, ledger: &Ledger, clock: &Clock) {
         let limiters = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for limiter in limiters.values() {
@@ -149,7 +151,8 @@ impl RateLimiters {
     }
 }
 
-/// A slot that was taken, or none where there is no limit. Dropped before anything was sent, it goes back.
+/// Permission to send one request: a slot, or none where no limit counts the call. Dropped before anything was sent,
+/// the slot is returned.
 pub(super) struct Permit<'a>(Option<PermitInner<'a>>);
 
 struct PermitInner<'a> {
@@ -164,28 +167,28 @@ struct PermitInner<'a> {
 pub(super) async fn take<'a>(
     session: &'a Session,
     call: &Call,
-    how: RequestOptions,
+    options: RequestOptions,
 ) -> Result<Permit<'a>, NetError> {
     let Some(limit) = session.limit(call) else {
         return Ok(Permit(None));
     };
     let limiter = session.gate.limiters.of(limit);
-    let (queue, waiting) = limiter.queue(how.background);
+    let (queue, waiting) = limiter.queue(options.background);
     let mut wait = WaiterGuard::enter(waiting, session, limit, &limiter);
     let mut reporter = WaitReporter {
         session,
         call,
-        how,
+        options,
         reported: false,
     };
-    // Who does not wait does not queue: whoever is at the counter may stand there for a while.
-    let first = if how.no_wait {
+    // With `no_wait` a request does not queue: the first in the queue may hold it for a long time.
+    let first = if options.no_wait {
         None
     } else {
-        Some(reporter.patiently(&limiter, queue.lock()).await)
+        Some(reporter.wait_in_queue(&limiter, queue.lock()).await)
     };
     let (id, at) = acquire_slot(session, limit, &limiter, &mut reporter).await?;
-    // From here on the slot goes back if the request is called off.
+    // From here on a cancelled request returns its slot: the future is dropped, and the permit with it.
     let permit = Permit(Some(PermitInner {
         session,
         limit,
@@ -195,14 +198,14 @@ pub(super) async fn take<'a>(
     }));
     wait.served = true;
     drop((wait, first));
-    reporter.goes_on();
+    reporter.resume();
     refill_behind(session, limit, &limiter);
     sweep_later(&session.gate, &limiter);
     report_gauge(session, limit, &limiter).await;
     Ok(permit)
 }
 
-/// First in its queue: until it has a slot.
+/// Gets a slot for the first request of a queue; waits unless `no_wait`.
 async fn acquire_slot(
     session: &Session,
     limit: &Limit,
@@ -210,7 +213,7 @@ async fn acquire_slot(
     reporter: &mut WaitReporter<'_>,
 ) -> Result<(SlotId, Now), NetError> {
     let gate = &session.gate;
-    let background = reporter.how.background;
+    let background = reporter.options.background;
     let reserve = if background { limit.reserve() } else { 0 };
     let mut locked = 0;
     let mut spread = Duration::ZERO;
@@ -240,10 +243,10 @@ async fn acquire_slot(
             Step::Go(id, at) => return Ok((id, at)),
             Step::Wait(next) => next,
             Step::Take(wanted) => {
-                let asked = gate
+                let pending = gate
                     .ledger
                     .take_slots(terms(session, limit, reserve), wanted);
-                match reporter.while_locked(asked).await? {
+                match reporter.while_locked(pending).await? {
                     Ok(Slots::Granted(mut granted)) => {
                         limiter.slot_cache().granted(granted.take(), now);
                         continue;
@@ -254,7 +257,7 @@ async fn acquire_slot(
                         Some(left)
                     }
                     Err(LedgerError::Locked(_))
-                        if !reporter.how.no_wait && locked < LOCKED_TRIES =>
+                        if !reporter.options.no_wait && locked < LOCKED_TRIES =>
                     {
                         locked += 1;
                         None
@@ -265,7 +268,7 @@ async fn acquire_slot(
         };
         let held = limiter.slot_cache().held(now);
         spread = spread.max(held.unwrap_or_default() / 4).min(SPREAD_MAX);
-        if reporter.how.no_wait {
+        if reporter.options.no_wait {
             return Err(match held {
                 Some(left) => NetError::TurnedAway { left },
                 None => NetError::BudgetExhausted {
@@ -303,11 +306,11 @@ fn counted(limit: &Limit) -> &'static str {
     }
 }
 
-/// Tells that one request waits, once, and that it goes on.
+/// Reports once that a request waits, and that it goes on.
 struct WaitReporter<'a> {
     session: &'a Session,
     call: &'a Call,
-    how: RequestOptions,
+    options: RequestOptions,
     reported: bool,
 }
 
@@ -318,7 +321,7 @@ impl WaitReporter<'_> {
         }
         self.emit(
             if held {
-                "until the provider takes requests again: it answered 429"
+                "for the provider's rate limit (429)"
             } else {
                 "for a slot in the rate budget"
             },
@@ -329,14 +332,18 @@ impl WaitReporter<'_> {
     fn emit(&mut self, why: &str, next: Option<Duration>) {
         self.reported = true;
         let waiting = self.session.waiting(self.call, why.to_owned(), next);
-        let reported = Event::Waiting(self.how.request, Some(waiting));
+        let reported = Event::Waiting(self.options.request, Some(waiting));
         self.session.gate.emit(reported);
     }
 
-    /// Awaits a place at the counter; tells of it if that takes longer than a moment.
-    async fn patiently<T>(&mut self, limiter: &RateLimiter, place: impl Future<Output = T>) -> T {
+    /// Awaits the queue's turn; reports the wait if it takes longer than [`REPORT_AFTER`].
+    async fn wait_in_queue<T>(
+        &mut self,
+        limiter: &RateLimiter,
+        place: impl Future<Output = T>,
+    ) -> T {
         let mut place = std::pin::pin!(place);
-        if let Ok(there) = tokio::time::timeout(UNTOLD, &mut place).await {
+        if let Ok(there) = tokio::time::timeout(REPORT_AFTER, &mut place).await {
             return there;
         }
         let held = limiter.slot_cache().held(self.session.gate.clock.now());
@@ -344,34 +351,34 @@ impl WaitReporter<'_> {
         place.await
     }
 
-    /// Awaits the ledger; tells of it if another program holds its lock, or gives up.
-    async fn while_locked<T>(&mut self, asked: impl Future<Output = T>) -> Result<T, NetError> {
+    /// Awaits the ledger. While another program holds its lock, reports the wait, or fails with `no_wait`.
+    async fn while_locked<T>(&mut self, pending: impl Future<Output = T>) -> Result<T, NetError> {
         let mut status = self.session.gate.ledger.status_changes();
         let locked = async { status.wait_for(|at| *at == Status::Locked).await.is_ok() };
-        let mut asked = std::pin::pin!(asked);
+        let mut pending = std::pin::pin!(pending);
         tokio::select! {
             biased;
-            answer = &mut asked => return Ok(answer),
+            answer = &mut pending => return Ok(answer),
             true = locked => {}
         }
-        if self.how.no_wait {
+        if self.options.no_wait {
             return Err(NetError::Locked);
         }
         self.emit(LOCKED, None);
-        Ok(asked.await)
+        Ok(pending.await)
     }
 
-    fn goes_on(&mut self) {
+    fn resume(&mut self) {
         if self.reported {
-            let reported = Event::Waiting(self.how.request, None);
+            let reported = Event::Waiting(self.options.request, None);
             self.session.gate.emit(reported);
         }
     }
 }
 
 impl Permit<'_> {
-    /// Whether so much time has passed since it was taken (a machine that slept, a process that was stopped) that
-    /// other processes may count it as free.
+    /// Whether other processes may already count the slot as free, because this machine slept or the process was
+    /// stopped.
     pub(super) fn has_lapsed(&self, now: Now) -> bool {
         self.0.as_ref().is_some_and(|held| {
             let mono = now.mono.saturating_sub(held.at.mono);
@@ -379,7 +386,7 @@ impl Permit<'_> {
         })
     }
 
-    /// Whether the provider has turned another request away since the slot was taken: this one then waits, too.
+    /// Whether the provider answered another request with 429 since the slot was taken: this one then waits, too.
     pub(super) async fn is_held(&self, now: Now) -> bool {
         let Some(PermitInner {
             session,
@@ -394,8 +401,8 @@ impl Permit<'_> {
         if limiter.slot_cache().held(now).is_some() {
             return true;
         }
-        // While this one waited for its key, that may have been a request of another process.
-        let waited = now.mono.saturating_sub(at.mono) > UNTOLD;
+        // While this request waited for the lock of its key, another process may have received a 429.
+        let waited = now.mono.saturating_sub(at.mono) > REPORT_AFTER;
         let ledger = &session.gate.ledger;
         waited
             && ledger
@@ -412,8 +419,8 @@ impl Permit<'_> {
         }
     }
 
-    /// Nobody waits for the reply any more. It may still come, so the slot frees one period from now.
-    pub(super) fn given_up(mut self, now: Now) {
+    /// The request was cancelled. Its response may still arrive, so the slot frees one period from now.
+    pub(super) fn cancelled(mut self, now: Now) {
         if let Some(held) = self.0.take() {
             held.release(now);
         }
@@ -440,9 +447,9 @@ impl Drop for Permit<'_> {
     }
 }
 
-/// The provider answered 429 although a slot was free: another program spends with these credentials, or the limit
-/// is lower than is known here. Nothing is sent until the time it names has passed; where it names none, for one
-/// whole period, after which all it can have counted so far has left its window. Gives back how long that is.
+/// Handles a 429 although a slot was free: another program uses the same credentials, or the real limit is lower.
+/// Nothing is sent until `Retry-After` (RFC 9110, 10.2.3) has passed; without that header, for one period, after
+/// which every request counted so far has left the window. Returns the length of the hold.
 pub(super) fn refused(gate: &Gate, limit: &Limit, reply: &Reply) -> Duration {
     let now = gate.clock.now();
     let wait = reply
@@ -455,7 +462,7 @@ pub(super) fn refused(gate: &Gate, limit: &Limit, reply: &Reply) -> Duration {
     wait
 }
 
-/// Ends each hold of a session's limits, for this process and for those that ask the ledger from now on.
+/// Ends every hold on the limits of a session, in this process and in the ledger that others share.
 pub(super) async fn lift(session: &Session) {
     let gate = &session.gate;
     for limit in session.limits() {
@@ -474,14 +481,14 @@ fn terms(session: &Session, limit: &Limit, reserve: u32) -> Terms {
         limit: limit.requests,
         period: limit.period,
         reserve,
-        // From taking the slot to the end of the request: keeping it ready and the wait for the key's lane are
-        // part of it.
+        // The longest time from taking the slot to the end of the request; it includes the time in the cache and the
+        // wait for the key's lock.
         flight: READY_MAX + LANE_LIMIT + session.idle + WHOLE_MAX,
     }
 }
 
-/// Takes slots ahead while a burst goes on, so that its next requests find them ready. The last of the budget is
-/// left to those who ask.
+/// Takes slots ahead during a burst, so that its next requests need not wait for the ledger. Leaves the reserve to
+/// requests that ask.
 fn refill_behind(session: &Session, limit: &Limit, limiter: &Arc<RateLimiter>) {
     let gate = &session.gate;
     let now = gate.clock.now();
@@ -496,7 +503,7 @@ fn refill_behind(session: &Session, limit: &Limit, limiter: &Arc<RateLimiter>) {
     let (ledger, limiter) = (gate.ledger.clone(), limiter.clone());
     let terms = terms(session, limit, reserve);
     tokio::spawn(async move {
-        // What goes wrong is found again, and told, by the next request that asks.
+        // An error here is not reported: the next request asks the ledger itself and reports it.
         if let Ok(Slots::Granted(mut granted)) = ledger.take_slots(terms, wanted).await {
             limiter.slot_cache().granted(granted.take(), now);
         }
@@ -504,7 +511,7 @@ fn refill_behind(session: &Session, limit: &Limit, limiter: &Arc<RateLimiter>) {
     });
 }
 
-/// Sees to it that what was taken ahead and is not used goes back soon.
+/// Schedules the return of slots that were taken ahead and not used.
 fn sweep_later(gate: &Arc<Gate>, limiter: &Arc<RateLimiter>) {
     if !limiter.slot_cache().has_ready() || limiter.sweeping.swap(true, Ordering::AcqRel) {
         return;
@@ -530,7 +537,7 @@ fn sweep_later(gate: &Arc<Gate>, limiter: &Arc<RateLimiter>) {
     });
 }
 
-/// Tells how the budget stands: at once, or shortly where that was told just now.
+/// Reports the gauge now, or after a pause where it was just reported.
 async fn report_gauge(session: &Session, limit: &Limit, limiter: &Arc<RateLimiter>) {
     if session.gate.events.is_none() {
         return;
@@ -545,7 +552,7 @@ async fn report_gauge(session: &Session, limit: &Limit, limiter: &Arc<RateLimite
     }
 }
 
-/// Tells how the budget stands in a moment, once for all that ask for it until then.
+/// Schedules one report of the gauge, however often it is requested until then.
 fn report_gauge_soon(session: &Session, limit: &Limit, limiter: &Arc<RateLimiter>) {
     let Ok(runtime) = tokio::runtime::Handle::try_current() else {
         // The program is leaving.
@@ -599,7 +606,7 @@ struct WaiterGuard<'a> {
     session: &'a Session,
     limit: &'a Limit,
     limiter: &'a Arc<RateLimiter>,
-    /// It has its slot; else it leaves without one, which the gauge must tell.
+    /// Whether it has its slot. Otherwise the gauge is reported again when the guard is dropped.
     served: bool,
 }
 

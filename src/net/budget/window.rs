@@ -1,5 +1,5 @@
-//! One scope's slots as this process knows them: an exact sliding window, and the slots that were taken in the
-//! ledger ahead of use. Arithmetic on given instants; never waits, never asks the time, touches no file.
+//! The slots of one scope as this process sees them: an exact sliding window, and the slots that were taken in the
+//! ledger ahead of use. Pure arithmetic on given instants: no waiting, no clock, no I/O.
 //!
 //! A slot counts from before its request is sent until one period after its reply was seen. A request reaches the
 //! provider between those two instants, so no window of one period at the provider, wherever it begins, can hold
@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use crate::domain::Now;
 
-/// The window of this process alone, on the monotonic clock: it holds whatever is done to the wall clock, by which
-/// processes share theirs.
+/// The window of this process, on the monotonic clock: a change of the wall clock, by which processes share theirs,
+/// does not affect it.
 #[derive(Debug, Clone)]
 pub struct Window {
     limit: u32,
@@ -62,10 +62,10 @@ impl Window {
         self.freeing.get(nth).map(|free| free.saturating_sub(now))
     }
 
-    /// The reply to a request under one of the slots was seen, or it was given up.
+    /// The response to a request that used a slot was seen, or the request was cancelled.
     pub fn seen(&mut self, now: Duration) {
         self.in_flight = self.in_flight.saturating_sub(1);
-        // Not before the last one, should the clock given ever go back.
+        // Keeps the queue ascending even if the given clock goes back.
         let last = self.freeing.back().copied().unwrap_or_default();
         self.freeing
             .push_back(now.saturating_add(self.period).max(last));
@@ -77,24 +77,24 @@ impl Window {
     }
 }
 
-/// The longest a slot that was taken in the ledger is kept ready. Beyond it, it goes back: the time a request may
-/// last is counted from when the slot was taken.
+/// The longest a slot taken in the ledger stays in the cache; after that it is returned. The time a request may last
+/// counts from when its slot was taken.
 pub const READY_MAX: Duration = Duration::from_secs(1);
 
-/// Slots are taken ahead where the last ones were taken less than this ago.
+/// A burst: requests that take slots in the ledger less than this apart.
 const BURST: Duration = Duration::from_millis(20);
 
-/// The most that are taken ahead at once.
+/// The most slots taken ahead at once.
 const AHEAD_MAX: u32 = 32;
 
-/// What to do for a request that asks for a slot.
+/// The next step for a request that needs a slot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step<Id> {
     /// Send under this slot, which was taken in the ledger at that instant.
     Go(Id, Now),
-    /// Take up to so many in the ledger, then ask again.
+    /// Take up to this many in the ledger, then call again.
     Take(u32),
-    /// Wait so long, or for a reply where that is not known; then ask again.
+    /// Wait this long, or for a response where the time is not known; then call again.
     Wait(Option<Duration>),
 }
 
@@ -121,7 +121,7 @@ impl<Id> SlotCache<Id> {
         }
     }
 
-    /// What to do for a request that leaves `reserve` free, while `queued` others wait behind it.
+    /// The next step for a request that leaves `reserve` slots free, while `queued` others wait behind it.
     pub fn step(&mut self, now: Now, reserve: u32, queued: u32) -> Step<Id> {
         if let Some(left) = self.held(now) {
             return Step::Wait(Some(left));
@@ -142,14 +142,16 @@ impl<Id> SlotCache<Id> {
         } else {
             1
         };
-        // A process that is killed takes its slots along for a while: let that be few of them.
+        // A killed process leaves its cached slots used until they expire, so the cache stays small: 2 % of the
+        // limit.
         let most = (self.window.limit / 50).clamp(1, AHEAD_MAX);
         self.ahead = self.ahead.max(queued.saturating_add(1)).min(most);
         self.taken_at = Some(now.mono);
         Step::Take(self.ahead.min(room))
     }
 
-    /// How many to take in the ledger while nobody waits for them yet: in a burst, before those kept ready run out.
+    /// How many slots to take ahead, before any request waits for them: during a burst, once half of the cache is
+    /// used.
     pub fn refill(&mut self, now: Now, reserve: u32) -> Option<u32> {
         let bursting = self.ahead > 1 && self.held(now).is_none();
         let low = u32::try_from(self.ready.len()).unwrap_or(u32::MAX) <= self.ahead / 2;
@@ -162,12 +164,12 @@ impl<Id> SlotCache<Id> {
         Some(wanted)
     }
 
-    /// These were taken in the ledger, at that instant.
+    /// Adds slots that were taken in the ledger at that instant.
     pub fn granted(&mut self, ids: impl IntoIterator<Item = Id>, at: Now) {
         self.ready.extend(ids.into_iter().map(|id| (id, at)));
     }
 
-    /// Those kept ready for too long, or all of them: they go back to the ledger.
+    /// Removes the cached slots that are too old, or all of them, for return to the ledger.
     pub fn give_back(&mut self, now: Now, all: bool) -> Vec<Id> {
         let old = |at: &Now| {
             now.mono.saturating_sub(at.mono) > READY_MAX || now.wall.since(at.wall) > READY_MAX
@@ -179,13 +181,13 @@ impl<Id> SlotCache<Id> {
         back.into_iter().map(|(id, _)| id).collect()
     }
 
-    /// Whether any are kept ready.
+    /// Whether the cache holds any slot.
     #[must_use]
     pub fn has_ready(&self) -> bool {
         !self.ready.is_empty()
     }
 
-    /// The reply to a request was seen, or it was given up.
+    /// The response to a request was seen, or the request was cancelled.
     pub fn seen(&mut self, now: Now) {
         self.window.seen(now.mono);
     }
@@ -200,12 +202,12 @@ impl<Id> SlotCache<Id> {
         self.held_until = Some(self.held_until.map_or(until, |held| held.max(until)));
     }
 
-    /// Sends again, whatever was to be waited for.
+    /// Ends the hold.
     pub fn lift(&mut self) {
         self.held_until = None;
     }
 
-    /// How long nothing is to be sent.
+    /// How long the hold lasts; `None` where there is none.
     pub fn held(&mut self, now: Now) -> Option<Duration> {
         let left = self
             .held_until?

@@ -1,9 +1,9 @@
-//! Undoes the escapes of URLs, JSON, JavaScript and HTML, one layer at a time, and tells where in the text before
-//! each byte stood. Knows no secrets.
+//! Decodes the escapes of URLs, JSON, JavaScript and HTML, one layer at a time, and maps each decoded byte to its
+//! place in the text before. Knows no secrets.
 
 use std::ops::Range;
 
-/// What HTML calls the characters of ASCII that a key or password may have.
+/// HTML's names of the ASCII characters that a key or password may have.
 const NAMED: [(&str, u8); 35] = [
     ("amp", b'&'),
     ("lt", b'<'),
@@ -42,7 +42,7 @@ const NAMED: [(&str, u8); 35] = [
     ("rbrace", b'}'),
 ];
 
-/// No escape is longer: a surrogate pair in JSON, or a number with leading zeros in HTML.
+/// The longest escape: a surrogate pair in JSON, or a number with leading zeros in HTML.
 const LONGEST: usize = 12;
 
 /// A text without its outermost escapes.
@@ -51,7 +51,7 @@ pub(super) struct Layer {
     undone: Vec<Undone>,
 }
 
-/// One escape: the bytes it stood for, and where it was in the text before.
+/// One escape: its decoded bytes, and its place in the text before.
 struct Undone {
     at: usize,
     length: u8,
@@ -94,7 +94,7 @@ impl Layer {
         &self.bytes
     }
 
-    /// Where in the text before these bytes stood, whole escapes each.
+    /// The place of these bytes in the text before; whole escapes at both ends.
     pub(super) fn before(&self, range: Range<usize>) -> Range<usize> {
         self.span(range.start).start..self.span(range.end - 1).end
     }
@@ -153,7 +153,7 @@ impl Meant {
     }
 }
 
-/// The escape that a text begins with: its length, and what it stands for.
+/// The escape at the beginning of a text: its length, and what it decodes to.
 fn read(text: &[u8]) -> Option<(u8, Meant)> {
     match *text {
         [b'%', high, low, ..] => {

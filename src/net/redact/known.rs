@@ -1,4 +1,4 @@
-//! The values that are known to be secret, the forms they take, and how they are found and replaced. Knows no names.
+//! The known secret values, the encoded forms they take, and how they are found and replaced.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -12,21 +12,21 @@ use base64::engine::general_purpose::STANDARD_NO_PAD;
 use super::escapes::{self, Layer};
 use crate::domain::Secret;
 
-/// Shorter values are redacted by name only: replacing them everywhere would garble all else.
+/// Shorter values are redacted by field name only: replacing them everywhere would garble other text.
 const KNOWN_MIN: usize = 4;
 
-/// From this length on a form is found in capital and small letters alike; shorter ones may be words.
+/// Forms from this length on match regardless of case; shorter ones may be words.
 const CASELESS_MIN: usize = 12;
 
-/// So many first characters of a known value at the very end of a body are taken for it.
+/// This many first characters of a known value at the very end of a body count as the value.
 const BEGUN_MIN: usize = 6;
 
-/// Escapes within escapes are undone to this depth: an error that three programs have handed on as JSON, and a secret
-/// that looks as if it had escapes itself.
+/// How deep nested escapes are decoded: an error that three programs forwarded as JSON, plus a secret that itself
+/// looks escaped.
 const LAYERS_MAX: usize = 6;
 
-/// The most passing values of one name that are remembered; the oldest gives way. Configured secrets stay, and each
-/// name has its own: a busy hour of signatures must push out neither the secret that made them nor an access token.
+/// The most temporary values of one name that are remembered; the oldest is dropped. Each name has its own list and
+/// configured secrets stay: many signatures must not push out an access token or the secret that made them.
 const PASSING_MAX: usize = 48;
 
 struct Known {
@@ -45,7 +45,7 @@ struct Form {
 }
 
 impl Form {
-    /// How much of this form `bytes` begin with.
+    /// How many bytes of this form `bytes` begin with.
     fn begun(&self, bytes: &[u8]) -> usize {
         let alike = |(own, other): &(&u8, &u8)| {
             if self.caseless {
@@ -82,7 +82,7 @@ struct Register {
     values: Vec<Known>,
     /// By their key.
     forms: HashMap<u32, Vec<Form>>,
-    /// Which keys there may be. Almost all of a text is told apart by this alone.
+    /// A bitmap of the possible keys, which rules out almost every position of a text at once.
     keys: KeySet,
     count: u64,
 }
@@ -154,8 +154,7 @@ impl Register {
         }
     }
 
-    /// Every known value in `text`, however it is escaped there; of one that is torn by the text's end so much as
-    /// can be recognised.
+    /// Every known value in `text`, however it is escaped; at the end of the text also the beginning of one.
     fn find(&self, text: &str, torn: bool) -> Vec<Found> {
         let mut found = self.find_in(text.as_bytes(), torn);
         let mut layers = Vec::<Layer>::new();
@@ -229,7 +228,7 @@ pub fn learn(value: &Secret, name: &'static str) {
     remember(value, name, false);
 }
 
-/// Makes a value known that serves once or for a while: a signature, a token.
+/// Makes a temporary value known: a signature, a token.
 pub fn learn_passing(value: &Secret, name: &'static str) {
     remember(value, name, true);
 }
@@ -241,9 +240,9 @@ fn remember(value: &Secret, name: &'static str, passing: bool) {
     let mut known = KNOWN.write().unwrap_or_else(PoisonError::into_inner);
     let known = known.get_or_insert_default();
     if let Some(at) = known.values.iter().position(|k| k.value == *value) {
-        let mut kept = known.values.remove(at);
-        kept.passing &= passing;
-        known.values.push(kept);
+        let mut entry = known.values.remove(at);
+        entry.passing &= passing;
+        known.values.push(entry);
         return;
     }
     let alike = |k: &Known| k.passing && k.name == name;
@@ -255,10 +254,10 @@ fn remember(value: &Secret, name: &'static str, passing: bool) {
     known.add(value, name, passing);
 }
 
-/// What a value is looked for as, once escapes are undone, and whether capital and small letters are alike.
+/// The forms in which a value is searched after escapes are decoded, and whether case matters.
 fn forms(text: &str) -> Vec<(Secret, bool)> {
     let mut forms = vec![text.to_owned()];
-    // A value may look as if it had escapes, and is undone with them.
+    // A value may look escaped itself; the text is decoded, so the decoded value is searched, too.
     let mut inner = Layer::under(text.as_bytes());
     while let Some(layer) = inner
         && forms.len() <= LAYERS_MAX
@@ -269,7 +268,7 @@ fn forms(text: &str) -> Vec<(Secret, bool)> {
         inner = Layer::under(layer.bytes());
     }
     let form = serde_urlencoded::to_string([("", text)]).unwrap_or_default();
-    // RFC 6749 has client id and secret encoded as in a form before they are a `Basic` pair.
+    // RFC 6749, 2.3.1: client id and secret are form-encoded before they are joined for `Basic`.
     for text in [text, form.trim_start_matches('=')] {
         let within = (0..3).map(|before| within_base64(text, before));
         for base64 in within.chain([STANDARD_NO_PAD.encode(text)]) {
@@ -289,11 +288,12 @@ fn forms(text: &str) -> Vec<(Secret, bool)> {
     forms
 }
 
-/// What can be seen of the text within base64 of a longer one, so many bytes after a group's begin.
+/// The part of the base64 that does not depend on the bytes around the text, for a text that begins this many bytes
+/// into a group of three.
 fn within_base64(text: &str, before: usize) -> String {
     let padded = [&vec![0; before][..], text.as_bytes()].concat();
     let encoded = STANDARD_NO_PAD.encode(&padded);
-    // Characters that other bytes have a part in are left out.
+    // Characters that also encode neighbouring bytes are left out.
     let from = (before * 8).div_ceil(6);
     let limiter = padded.len() * 8 / 6;
     encoded[from..limiter].to_owned()
@@ -306,7 +306,7 @@ fn hex(text: &str) -> String {
     })
 }
 
-/// `text` with every known value replaced, in whatever form it stands.
+/// `text` with every known value replaced, in any of its forms.
 #[must_use]
 pub fn scrub(text: &str) -> Cow<'_, str> {
     replaced(text, false)
@@ -336,7 +336,7 @@ fn replaced(text: &str, torn: bool) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// What stands in a secret's place.
+/// The placeholder of a secret.
 pub(super) fn placeholder(name: &str) -> String {
     format!("<{name}>")
 }

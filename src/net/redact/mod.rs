@@ -58,7 +58,7 @@ const FIELDS: [&str; 22] = [
 /// No secret field's name is longer than this, escapes included.
 const NAME_MAX: usize = 128;
 
-/// Names under which a reply hands out tokens, as they are compared and as they are shown.
+/// Names of the fields in which a response grants tokens, normalised for comparison and as shown.
 const HANDED_OUT: [(&str, &str); 4] = [
     ("accesstoken", "access_token"),
     ("refreshtoken", "refresh_token"),
@@ -66,10 +66,10 @@ const HANDED_OUT: [(&str, &str); 4] = [
     ("paymenttoken", "paymentToken"),
 ];
 
-/// What is shorter may be a word.
+/// Shorter values may be ordinary words.
 const HANDED_OUT_MIN: usize = 12;
 
-/// Makes the tokens known that a JSON body hands out by name: the same reply may have them once more under another.
+/// Makes the tokens known that a JSON body grants by name: the same response may repeat them under another name.
 pub fn learn_handed_out(body: &str) {
     if !body.contains("oken\"") {
         return;
@@ -103,8 +103,8 @@ pub fn header(name: &str, value: &str) -> String {
     {
         return placeholder(name);
     }
-    // Location and Link carry URLs, whose query may carry tokens; some carry JSON.
-    // What is known goes first: by its name alone, a value would be cut at a character that it has in it.
+    // Location and Link carry URLs, whose query may carry tokens; some headers carry JSON. Known values are replaced
+    // first: the rules by name would end a value at the first delimiter inside it.
     pairs(&json_fields(&scrub(value), &[])).into_owned()
 }
 
@@ -125,8 +125,8 @@ pub fn body(text: &str) -> String {
     body_hiding(text, &[])
 }
 
-/// A body as it may be shown, where JSON fields of these names have secret texts, too. What is no text stays: such a
-/// name may be a list's elsewhere.
+/// A body as it may be shown; strings in JSON fields of these names are secret, too. Other values stay: elsewhere the
+/// same name may be a list.
 #[must_use]
 pub fn body_hiding(text: &str, hidden: &[&str]) -> String {
     let known = scrub_torn(text);
@@ -145,7 +145,8 @@ fn form_parts<'a>(text: &'a str, hidden: &[&str]) -> Cow<'a, str> {
     while let Some(at) = rest.find("form-data") {
         let (before, part) = rest.split_at(at);
         out.push_str(before);
-        // Its head ends with an empty line, its content before the next boundary; some leave out the CR.
+        // A part's head ends with an empty line and its content before the next boundary; some senders leave out the
+        // CR.
         let head_end = ["\r\n\r\n", "\n\n"]
             .into_iter()
             .filter_map(|end| Some(part.find(end)? + end.len()))
@@ -160,11 +161,11 @@ fn form_parts<'a>(text: &'a str, hidden: &[&str]) -> Cow<'a, str> {
         out.push_str(head);
         match name {
             Some(name) if is_secret_field(name) || hidden.contains(&name) => {
-                let kept = content[..end].trim_end_matches('\r').len();
-                if kept > 0 {
+                let length = content[..end].trim_end_matches('\r').len();
+                if length > 0 {
                     out.push_str(&placeholder(name));
                 }
-                out.push_str(&content[kept..end]);
+                out.push_str(&content[length..end]);
             }
             _ => out.push_str(&content[..end]),
         }
@@ -188,7 +189,7 @@ fn is_secret_field(name: &str) -> bool {
     FIELDS.contains(&plain(name).as_str())
 }
 
-/// A field's name however it is written.
+/// A field name without case, `_` and `-`.
 fn plain(name: &str) -> String {
     name.chars()
         .filter(|c| !matches!(c, '_' | '-'))
@@ -235,8 +236,7 @@ fn json_fields<'a>(text: &'a str, hidden: &[&str]) -> Cow<'a, str> {
     Cow::Owned(out)
 }
 
-/// Replaces the values of secret fields in JSON that stands, escaped, in a JSON string: somebody else's
-/// answer, handed on in an error.
+/// Replaces the values of secret fields in JSON inside a JSON string: another server's answer, quoted in an error.
 fn inner_json_fields(text: &str) -> Cow<'_, str> {
     const QUOTE: &str = "\\\"";
     let mut out = String::new();
@@ -255,7 +255,7 @@ fn inner_json_fields(text: &str) -> Cow<'_, str> {
             Some(_) => (value + QUOTE.len(), &['"']),
             None => (value, &['"', ',', '}', '\\']),
         };
-        // What is escaped within the inner string ends in more backslashes than one.
+        // A quote escaped inside the inner string has more backslashes.
         let limiter = text[from..]
             .match_indices(stops)
             .find(|(at, _)| !text[from..from + at].ends_with(r"\\"))
@@ -334,7 +334,7 @@ fn value_end(text: &str, from: usize) -> usize {
     text.len()
 }
 
-/// Where the value of a pair ends. What was replaced within it is part of it.
+/// Where the value of a pair ends. Placeholders inside it are part of it.
 fn pair_end(text: &str, from: usize, ends: impl Fn(char) -> bool + Copy) -> usize {
     let mut at = from;
     while let Some(next) = text[at..].find(ends) {
@@ -362,7 +362,7 @@ fn pairs(text: &str) -> Cow<'_, str> {
         |c: char| matches!(c, '&' | '?' | ';' | '#' | '"' | '\'' | '<' | '>') || c.is_whitespace();
     let mut out = String::new();
     let mut copied = 0;
-    // Each part is looked through once: a body of nothing but `=` must cost no more than its length.
+    // Each part is searched once, so that a body of nothing but `=` takes linear time.
     let (mut start, mut looked) = (0, 0);
     for (equals, _) in text.match_indices('=') {
         if let Some(at) = text[looked..equals].rfind(begins).map(|i| looked + i) {

@@ -277,13 +277,13 @@ mod tests {
             (jwt(HASH.into()), "three parts"),
             (jwt(String::new()), "three parts"),
             (jwt(format!("{TRANSFER}.")), "three parts"),
-            (jwt(format!("{begin}.")), "not made with this secret"),
-            (jwt(TRANSFER.into()), "not made with this secret"),
+            (jwt(format!("{begin}.")), "does not match this secret"),
+            (jwt(TRANSFER.into()), "does not match this secret"),
             (jwt(format!("{TRANSFER}=")), "unpadded base64url"),
-            (header(r#"{"alg":"none"}"#), "`none`, and only HS256"),
+            (header(r#"{"alg":"none"}"#), "`none`; only HS256"),
             (
                 header(r#"{"alg":"RS256","typ":"JWT"}"#),
-                "`RS256`, and only HS256",
+                "`RS256`; only HS256",
             ),
             (header("{\"alg\":\"\\u001b[2J\"}"), "only HS256"),
             (

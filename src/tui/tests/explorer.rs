@@ -237,7 +237,7 @@ fn a_call_that_only_waited_was_not_sent() {
             method: "GET".into(),
             path: "/v1/offers/5f9e2c".into(),
             about: String::new(),
-            why: "until the provider takes requests again: it answered 429".into(),
+            why: "for the provider's rate limit (429)".into(),
             until: Some(second(until).mono),
         }),
     };
@@ -245,7 +245,7 @@ fn a_call_that_only_waited_was_not_sent() {
     let (request, _, call) = send(&mut model, "one offer", second(1));
     update(&mut model, second(1), waits(request, 54));
     let shown = screen(&model, second(1), 120, 40);
-    assert!(shown.contains("waits 53s until the provider"), "{shown}");
+    assert!(shown.contains("waits 53s for the provider"), "{shown}");
     assert_eq!(
         press(&mut model, "<esc>", second(2)),
         [Effect::Cancel(request)]

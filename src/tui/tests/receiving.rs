@@ -455,7 +455,10 @@ fn a_timeline_leads_to_its_calls_and_callbacks_and_back() {
     // Repeated requests are grouped; opening the group shows each.
     press(&mut model, "gj", now);
     let folded = screen(&model, now, 120, 40);
-    assert!(folded.contains("asked 12 times without change"), "{folded}");
+    assert!(
+        folded.contains("checked 12 times without change"),
+        "{folded}"
+    );
     press(&mut model, "j<enter>", now);
     let unfolded = screen(&model, now, 120, 40);
     assert!(!unfolded.contains("asked 12 times"), "{unfolded}");

@@ -92,12 +92,12 @@ impl Rail<'_> {
     pub fn remark(&self, remark: &Remark, area: Rect, row: u16, buf: &mut Buffer) {
         let theme = self.ctx.theme;
         let tone = match remark {
-            Remark::NotTold { .. } | Remark::NeverTold(_) => Tone::Warn,
+            Remark::NotReported { .. } | Remark::NeverReported(_) => Tone::Warn,
             Remark::SeenBefore { .. } => Tone::Accent,
             _ => Tone::Dim,
         };
         let glyph = match remark {
-            Remark::NotTold { .. } => "┄",
+            Remark::NotReported { .. } => "┄",
             _ => "│",
         };
         Pen::new(buf, area, row)

@@ -347,7 +347,10 @@ mod tests {
         assert_eq!(draft.values(), ["5f9e2c", ""]);
         let mut draft = Draft::new(&account("shop", Environment::Production), call);
         assert_eq!(draft.values(), ["", ""]);
-        assert_eq!(draft.submit().unwrap_err(), "offerId: the call needs it");
+        assert_eq!(
+            draft.submit().unwrap_err(),
+            "offerId: the call requires a value"
+        );
         assert_eq!(draft.as_it_stands().path, "/v1/offers/{offerId}");
         typed(&mut draft, "a/b");
         draft.next(true);
