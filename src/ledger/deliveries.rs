@@ -111,7 +111,7 @@ pub struct JobResult {
     /// As in [`crate::domain::Job`].
     pub took: Option<Duration>,
     /// It was found that nothing can change any more: see [`DedupKey::Subject`].
-    pub settles: bool,
+    pub is_final: bool,
     /// What the shop's own server said, sealed.
     pub reply: Option<Vec<u8>>,
 }

@@ -27,7 +27,7 @@ pub fn start(messages: mpsc::Sender<Msg>) -> io::Result<()> {
             loop {
                 let events = match next(decoder.patience()) {
                     Ok(Some(bytes)) => decoder.read(&bytes),
-                    Ok(None) => decoder.nothing_came(),
+                    Ok(None) => decoder.timed_out(),
                     Err(_) => return,
                 };
                 for message in events {

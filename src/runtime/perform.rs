@@ -26,19 +26,19 @@ pub fn perform(effect: Effect, deck: &Arc<Deck>, tasks: &mut Tasks, messages: &m
     let messages = messages.clone();
     match effect {
         Effect::Cancel(request) => tasks.cancel(request),
-        Effect::Watch(new) => tasks.start_in_turn(async move {
+        Effect::Watch(new) => tasks.start_sequential(async move {
             let result = watch(&deck, &new).await;
             let _ = messages.send(Msg::Watched { new, result }).await;
         }),
-        Effect::Expect { new, shown } => tasks.start_in_turn(async move {
+        Effect::Expect { new, shown } => tasks.start_sequential(async move {
             let result = expect(&deck, &new, Replaced::Shown(shown)).await;
             let _ = messages.send(Msg::Watched { new, result }).await;
         }),
-        Effect::Unwatch(key) => tasks.start_in_turn(async move {
+        Effect::Unwatch(key) => tasks.start_sequential(async move {
             report_failure(deck.unwatch(&key.0, &key.1).await, &messages).await;
             let _ = messages.send(Msg::Unwatched(key)).await;
         }),
-        Effect::MarkHandled { matter, handled } => tasks.start_in_turn(async move {
+        Effect::MarkHandled { matter, handled } => tasks.start_sequential(async move {
             report_failure(deck.mark_handled(&matter, handled).await, &messages).await;
         }),
         Effect::LoadLog {

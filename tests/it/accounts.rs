@@ -290,7 +290,7 @@ fn a_person_adds_an_account_whose_secret_tilldeck_keeps_and_rotates_it() {
     let listed = run(&place, &["account", "list", "--json"]).object();
     assert_eq!(
         listed["secret_source"],
-        "file kept by tilldeck: the keyring is switched off by TILLDECK_KEYRING"
+        "tilldeck's own file: the keyring is switched off by TILLDECK_KEYRING"
     );
     assert_eq!(listed["status"], "good");
 
@@ -480,7 +480,7 @@ fn a_config_that_is_wrong_is_left_alone() {
         ),
     );
     assert_eq!(ran.code, 2, "{ran:?}");
-    assert!(ran.err.contains("nothing was kept"), "{ran:?}");
+    assert!(ran.err.contains("nothing was saved"), "{ran:?}");
     assert_eq!(read(&place.config_path()), BY_HAND);
 }
 
@@ -497,7 +497,7 @@ fn refused_is_never_kept_and_unreachable_only_if_asked_for() {
         add.extend(more);
         let ran = run(&place, &add);
         assert_eq!(ran.code, 3, "{ran:?}");
-        assert!(ran.err.contains("nothing was kept"), "{ran:?}");
+        assert!(ran.err.contains("nothing was saved"), "{ran:?}");
         assert!(!usual_config(&place).exists());
     }
     // Nobody listens there any more.
@@ -592,7 +592,7 @@ fn the_console_adds_rotates_and_removes_without_a_restart() {
     terminal.sees("••••");
     terminal.send("\r");
     terminal.sees("keys is good and kept");
-    terminal.sees("secret file kept by tilldeck:");
+    terminal.sees("secret tilldeck's own file:");
     let kept = place.state().join("vault/mine.keys.client_secret");
     assert_eq!(read(&kept), FIRST);
 
@@ -729,7 +729,7 @@ fn an_account_that_only_signs_is_kept_only_as_not_verified() {
             .contains("account signs: without api_secret, nothing")
             && ran
                 .err
-                .contains("nothing was kept; `tilldeck account add --unverified`"),
+                .contains("nothing was saved; `tilldeck account add --unverified`"),
         "{ran:?}"
     );
     assert!(!usual_config(&place).exists());

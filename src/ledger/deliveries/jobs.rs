@@ -62,7 +62,7 @@ impl Ledger {
     ///
     /// # Errors
     /// If the ledger has stopped or cannot be read.
-    pub async fn next_errand(&self, queue: JobFilter) -> Result<Option<WallTime>, LedgerError> {
+    pub async fn next_job_due(&self, queue: JobFilter) -> Result<Option<WallTime>, LedgerError> {
         self.ask(move |store| {
             store.read(|conn| {
                 let mut next = conn.prepare_cached(&format!(
@@ -110,7 +110,7 @@ impl Ledger {
     ///
     /// # Errors
     /// If it cannot be kept: it will be tried again.
-    pub async fn tried_errand(
+    pub async fn finish_attempt(
         &self,
         id: JobId,
         held_until: WallTime,
@@ -324,7 +324,7 @@ fn keep_tried(
             .prepare_cached("UPDATE deliveries SET size = size + ?2 WHERE id = ?1")?
             .execute((delivery, more))?;
     }
-    if tried.settles {
+    if tried.is_final {
         change
             .prepare_cached("UPDATE identities SET settled = 1 WHERE id = ?1")?
             .execute([identity])?;

@@ -148,10 +148,10 @@ async fn an_order_is_relayed_once_although_the_clock_was_ahead() {
         told: "HTTP 200".into(),
         status: Some(200),
         took: None,
-        settles: false,
+        is_final: false,
         reply: None,
     };
-    let done = first.tried_errand(kept.jobs[0].id, START.plus(MINUTE), done);
+    let done = first.finish_attempt(kept.jobs[0].id, START.plus(MINUTE), done);
     done.await.unwrap();
     close(first);
     // Even where a wrong clock is believed in the end.
