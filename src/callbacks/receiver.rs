@@ -296,7 +296,7 @@ impl Shared {
                         "account {name}: callbacks cannot be verified: reading its secrets takes longer than {} s",
                         JUDGING.as_secs()
                     ),
-                    "the provider was asked to send them again; check whether a keyring or password manager waits for your input",
+                    "the provider sends them again later; check whether a keyring or password manager waits for your input",
                 );
                 self.report_unable(name, problem);
                 return (unable(), None);
@@ -443,7 +443,7 @@ impl Shared {
                     let problem = Problem::new(
                         ProblemKind::Local,
                         format!("account {name}: a callback was not saved: {error}"),
-                        "the provider was asked to send it again",
+                        "the provider sends it again later",
                     );
                     self.report_unable(name, problem);
                 }

@@ -108,7 +108,7 @@ impl Deck {
             at: now,
             taken_until: (!self.callbacks.workers()).then_some(held_until),
         };
-        let added = self.ledger.add_errand(id, job).await.map_err(|error| {
+        let added = self.ledger.add_job(id, job).await.map_err(|error| {
             Problem::new(
                 ProblemKind::Local,
                 format!("callback {} cannot be forwarded: {error}", id.0),

@@ -256,7 +256,7 @@ impl CallbackService {
             workers.others.spawn(async move {
                 let over = WallTime(worker.since.0.saturating_sub(RUN_OVER));
                 // If this cannot be written, the next run does it.
-                let _ = worker.queries.ledger.forsake_errands(RUNS, over).await;
+                let _ = worker.queries.ledger.end_abandoned_jobs(RUNS, over).await;
                 let queues = jobs::JOB_QUEUES
                     .map(|key_lock| jobs::work(worker.clone(), key_lock, stop.clone()));
                 let [asks, unknown_asks, forwards, unknown_forwards] = queues;

@@ -146,7 +146,7 @@ async fn nobody_waits_for_a_thread_that_has_ended() {
     let ledger = start(folder.path());
     ledger.deliver(new(1)).await.unwrap();
     let (hold, until) = mpsc::channel::<()>();
-    ledger.tell(move |_| {
+    ledger.send(move |_| {
         let _ = until.recv();
         panic!("the ledger's thread ends");
     });

@@ -108,12 +108,12 @@ async fn by_hand_any_delivery_is_given_an_errand() {
     let ledger = start(folder.path());
     let junk = ledger.deliver(refused()).await.unwrap();
     let again = ledger
-        .add_errand(junk.id, job(JobKind::Forward, after(3)))
+        .add_job(junk.id, job(JobKind::Forward, after(3)))
         .await
         .unwrap();
     assert_eq!(again.jobs.len(), 1);
     assert_eq!(take_due(&ledger, after(3)).await, [again.jobs[0].id]);
-    let missing = ledger.add_errand(DeliveryId(99), job(JobKind::Ask, START));
+    let missing = ledger.add_job(DeliveryId(99), job(JobKind::Ask, START));
     assert_eq!(missing.await, Err(LedgerError::Gone));
     let missing = ledger.finish_attempt(JobId(99), START, tried(JobState::Done));
     assert_eq!(missing.await, Err(LedgerError::Gone));
@@ -138,7 +138,10 @@ async fn what_nobody_is_left_to_do_is_given_up_elsewhere_and_long_due_only() {
         };
         ledger.deliver(given).await.unwrap();
     }
-    ledger.forsake_errands("sandbox ", after(5)).await.unwrap();
+    ledger
+        .end_abandoned_jobs("sandbox ", after(5))
+        .await
+        .unwrap();
     let standings = kept(&ledger).await;
     let open = standings
         .iter()

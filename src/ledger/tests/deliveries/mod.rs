@@ -121,7 +121,7 @@ async fn take_due(ledger: &Ledger, now: WallTime) -> Vec<JobId> {
 
 /// What is done when nothing else is to be done.
 async fn rest(ledger: &Ledger) {
-    ledger.tell(|store| while super::super::deliveries::at_rest(store) {});
+    ledger.send(|store| while super::super::deliveries::at_rest(store) {});
     ledger.flush().await;
 }
 
@@ -145,7 +145,7 @@ async fn what_comes_together_is_written_together_and_survives() {
     let before = transactions(folder.path());
     // The thread is busy while they come.
     let (hold, until) = mpsc::channel::<()>();
-    ledger.tell(move |_| assert!(until.recv().is_err()));
+    ledger.send(move |_| assert!(until.recv().is_err()));
     let coming: Vec<_> = (0..COUNT)
         .map(|number| {
             let ledger = ledger.clone();
