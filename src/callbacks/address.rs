@@ -1,23 +1,23 @@
-//! A callback's address: `/callbacks/NAME`, and whatever a provider or its panel puts behind the name. Pure.
+//! A callback's address: `/callbacks/NAME`, and the path that a provider or its panel adds after the name. Pure.
 
 use std::borrow::Cow;
 
 use percent_encoding::percent_decode_str;
 
-/// The folder that all accounts' addresses are in.
+/// The path prefix of all callback addresses.
 const FOLDER: &str = "callbacks";
 
-/// What the path of a request says.
+/// A parsed request path.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Address<'a> {
-    /// The account's name, its percent escapes decoded; empty where the path ends before it.
+    /// The account's name, percent-decoded; empty where the path ends before it.
     pub account: Cow<'a, str>,
-    /// The path behind the name as it was sent: empty, or with a `/` in front. Slashes alone count as nothing.
+    /// The path after the name, unchanged: empty, or with a leading `/`. Slashes alone count as nothing.
     pub rest: Cow<'a, str>,
 }
 
 impl<'a> Address<'a> {
-    /// The address that a path is; `None` where it is none. Doubled slashes count as one, up to the name's end.
+    /// Parses a path; `None` if it is not a callback address. Doubled slashes count as one, up to the name's end.
     #[must_use]
     pub fn of(path: &'a str) -> Option<Self> {
         let (folder, behind) = segment(path);
@@ -36,7 +36,8 @@ impl<'a> Address<'a> {
         })
     }
 
-    /// Whether what is behind the name leads out of it. Some servers decode a path before they resolve its `..`.
+    /// Whether the path after the name contains `..`. Some servers decode a path before they resolve it, so encoded
+    /// dots count.
     #[must_use]
     pub fn climbs(&self) -> bool {
         decoded(&self.rest)
@@ -45,7 +46,7 @@ impl<'a> Address<'a> {
     }
 }
 
-/// The first segment of a path, and all that is behind it.
+/// The first segment of a path, and the rest.
 fn segment(path: &str) -> (&str, &str) {
     let path = path.trim_start_matches('/');
     path.split_at(path.find('/').unwrap_or(path.len()))

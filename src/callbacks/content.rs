@@ -1,12 +1,12 @@
-//! A callback's body as its provider's rules read it: decompressed, in UTF-8, and without a byte order mark. What is saved and
-//! forwarded stays as it was received. Pure.
+//! A callback's body as its provider's rules read it: decompressed, in UTF-8, without a byte order mark. The saved and
+//! forwarded body stays as it was received. Pure.
 
 use std::borrow::Cow;
 
 use super::Inbound;
 use crate::net::coding::{self, CodingError};
 
-/// What `Content-Encoding` may name, as the answer to any other says it.
+/// The supported `Content-Encoding` values, for the answer to any other (RFC 9110 15.5.16).
 pub(super) const ACCEPTED: &str = "gzip, deflate, identity";
 
 /// Why a body cannot be read, in words for its row.
@@ -20,7 +20,7 @@ pub(super) enum Unreadable {
     TooLarge(String),
 }
 
-/// The same callback with the body that is to be read, of at most `limit` bytes.
+/// The same callback with a decoded body of at most `limit` bytes.
 pub(super) fn readable(inbound: &Inbound, limit: usize) -> Result<Cow<'_, Inbound>, Unreadable> {
     let sent = inbound.request.body();
     let headers = inbound.request.headers();

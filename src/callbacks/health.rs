@@ -1,4 +1,5 @@
-//! The receiver's call to itself, through its own socket: what looks alive and would not answer is found out.
+//! The receiver's health check: it calls itself through its own socket. A bound port alone does not prove that
+//! callbacks are answered.
 
 use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -14,12 +15,12 @@ use crate::domain::{Listening, WallTime};
 use crate::http_server::{self, Outgoing, Request, Response, text};
 use crate::ledger::{Ledger, Status};
 
-/// Where it is called, by others too.
+/// The path of the health check, for monitoring tools too.
 pub(super) const HEARTBEAT: &str = "/heartbeat";
-/// Carries what only the receiver itself can know.
+/// Identifies the receiver's own probe.
 const PROBE_HEADER: &str = "x-tilldeck-pulse";
 
-/// Whether the receiver would answer, as its own calls find.
+/// The result of the receiver's own probes.
 pub(super) struct HealthCheck {
     clock: Clock,
     ledger: Ledger,
@@ -27,12 +28,12 @@ pub(super) struct HealthCheck {
     run: Mutex<Probe>,
 }
 
-/// The call that is under way.
+/// The probe in progress.
 #[derive(Default)]
 struct Probe {
-    /// What it is known by.
+    /// Its secret value.
     probe_id: Option<String>,
-    /// Whether it came through the socket.
+    /// Whether it arrived through the socket.
     seen: bool,
 }
 
@@ -52,23 +53,24 @@ impl HealthCheck {
         self.listening.send_replace(Listening::Off);
     }
 
-    /// Answers whoever asks whether somebody is there, and knows its own call.
+    /// Answers health checks, and recognises its own probe.
     pub(super) fn answer_probe(&self, request: &Request) -> Response {
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
-            let mut refused = text(StatusCode::METHOD_NOT_ALLOWED, "GET it.\n");
+            let mut refused = text(StatusCode::METHOD_NOT_ALLOWED, "Use GET.\n");
             let allowed = HeaderValue::from_static("GET, HEAD");
             refused.headers_mut().insert(header::ALLOW, allowed);
             return refused;
         }
         if let Some(probe_id) = request.headers().get(PROBE_HEADER) {
             let mut run = self.run.lock().unwrap_or_else(PoisonError::into_inner);
-            // Another caller's value proves nothing about this receiver's own socket.
+            // Another caller's value proves nothing about this receiver's socket.
             if run.probe_id.as_deref().map(str::as_bytes) == Some(probe_id.as_bytes()) {
                 run.seen = true;
                 return text(StatusCode::OK, "alive\n");
             }
         }
-        // Not the last call's result alone: a ledger that cannot be written is known at once, the next call may be seconds away.
+        // The last probe alone is not enough: a write error of the ledger is known at once, the next probe may be
+        // seconds away.
         let keeps = match *self.ledger.status_changes().borrow() {
             Status::Opening | Status::Ready | Status::SetAside { .. } => true,
             Status::Locked | Status::Degraded { .. } => false,
@@ -79,7 +81,7 @@ impl HealthCheck {
         }
     }
 
-    /// Calls itself again and again, until aborted.
+    /// Probes itself repeatedly, until aborted.
     pub(super) async fn run_probe(self: Arc<Self>, bound: SocketAddr, limits: Limits) {
         let url = format!("http://{}", reachable(bound));
         loop {
@@ -102,21 +104,21 @@ impl HealthCheck {
         }
     }
 
-    /// Who answers that nothing can be kept is of no more use than who does not answer.
+    /// A receiver that cannot save callbacks is as useless as one that does not answer.
     async fn can_keep(&self, patience: Duration) -> Result<(), String> {
         let asked = async {
             let status = self.ledger.status().await;
             if let Status::Degraded { .. } = status {
-                // With no other writes, only this one can find out that the ledger works again. The result counts at the next
-                // call, so that a ledger that fails now and then does not flap between up and down.
+                // Without other writes, only this one can show that the ledger works again. Its result counts at the
+                // next probe, so that a ledger with occasional errors does not flap between up and down.
                 let _ = self.ledger.try_again().await;
             }
             status
         };
         match tokio::time::timeout(patience, asked).await {
-            Ok(Status::Degraded { why }) => Err(format!("callbacks cannot be kept: {why}")),
+            Ok(Status::Degraded { why }) => Err(format!("callbacks cannot be saved: {why}")),
             Ok(_) => Ok(()),
-            Err(_) => Err("callbacks cannot be kept: the ledger does not answer".into()),
+            Err(_) => Err("callbacks cannot be saved: the ledger does not answer".into()),
         }
     }
 
@@ -139,10 +141,12 @@ impl HealthCheck {
         };
         let answered = http_server::send_to(to, &call, patience)
             .await
-            .map_err(|error| format!("it does not answer its own call: {error}"))?;
+            .map_err(|error| {
+                format!("the receiver does not answer its own health check: {error}")
+            })?;
         let run = self.run.lock().unwrap_or_else(PoisonError::into_inner);
         if answered.status != 200 || !run.seen {
-            return Err("another program answers in its place".into());
+            return Err("another program answers on this port".into());
         }
         Ok(())
     }
@@ -166,7 +170,7 @@ impl HealthCheck {
     }
 }
 
-/// By what a server that listens there is called from this machine: one that listens on all addresses, by loopback.
+/// The address to reach a local server at: loopback, for one that listens on all addresses.
 #[must_use]
 pub fn reachable(bound: SocketAddr) -> SocketAddr {
     let ip = match bound.ip() {

@@ -1,4 +1,5 @@
-//! Inbound callbacks: limits, verdict, durable row, answer. Knows no provider: an [`CallbackHandler`] judges what comes.
+//! Inbound callbacks: limits, verdict, durable row, answer. Knows no provider: a [`CallbackHandler`] judges each
+//! callback.
 
 mod address;
 mod content;
@@ -24,18 +25,18 @@ pub use health::reachable;
 pub use rate::Rate;
 pub use receiver::{Limits, Receiver, Setup};
 
-/// One request to an account's callback address, whole.
+/// A complete request to an account's callback address.
 #[derive(Clone)]
 pub struct Inbound {
-    /// As it came: method, path and query, headers, body.
+    /// As received: method, path and query, headers, body.
     pub request: Request,
-    /// Who sent it; `None` where a proxy names no address.
+    /// The sender's address; `None` where a proxy names none.
     pub from: Option<IpAddr>,
     /// When its last byte was received.
     pub at: WallTime,
 }
 
-/// Without what may be a secret: headers, query and body.
+/// Leaves out what may be a secret: headers, query and body.
 impl fmt::Debug for Inbound {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Inbound")
@@ -49,26 +50,26 @@ impl fmt::Debug for Inbound {
     }
 }
 
-/// What a provider's callback says, once it is known to be genuine as far as that can be known.
+/// The content of a callback that passed its provider's checks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ParsedCallback {
-    /// As in [`Delivery`]; made inert by whoever keeps it.
+    /// As in [`Delivery`]; made inert before it is saved.
     pub kind: String,
     /// As in [`Delivery`].
     pub subject: Option<Subject>,
-    /// By what it is known to be genuine, in a few words: "the key", "a signature", "nothing: unsigned".
+    /// How it was verified, in a few words: "the key", "a signature".
     pub proof: &'static str,
-    /// Whether that proves anything. What does not, anybody may have made up.
+    /// Whether it is signed or carries the key. Anyone may have made up one that is not.
     pub proved: bool,
-    /// What is the same for two deliveries of one message, or of one subject.
+    /// What makes two deliveries the same message, or about the same subject.
     pub dedup: Dedup,
-    /// Whether the provider is asked what is so: the payment's state, the player's inventory.
+    /// Whether to check with the provider: the payment's state, the player's inventory.
     pub asks: bool,
-    /// The body that it is answered with, status 200, once it is kept.
+    /// The answer once it is saved, with status 200.
     pub answer: Answer,
 }
 
-/// What makes two deliveries the same. The receiver adds realm and account to it and hashes all.
+/// What makes two deliveries the same. The receiver adds the account key and hashes it all.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Dedup {
     /// As [`crate::ledger::DedupKey::Message`].
@@ -77,65 +78,66 @@ pub enum Dedup {
     Subject(Vec<u8>),
 }
 
-/// What a genuine callback is answered with.
+/// The answer to a valid callback.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
-    /// 200 without a body worth reading.
+    /// 200 with a body that the provider ignores.
     Plain,
-    /// The provider waits for what the shop says: its own server is asked while the connection is open. Where there
-    /// is none, it fails or it is too slow, this JSON is the answer, which makes nobody pay.
+    /// The provider waits for the shop's answer: its server is called while the connection is open. Without a server,
+    /// or if it fails or is too slow, the answer is this JSON, which charges no player.
     Relayed {
-        /// What is answered in the shop's stead.
+        /// The answer without the shop.
         otherwise: &'static str,
     },
 }
 
-/// Why a callback is not acted upon.
+/// Why a callback is rejected.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refusal {
-    /// A check failed; which, in words. Answered 403.
+    /// A check failed, with its description. Answered 403.
     Refused(String),
-    /// It makes no sense; what, in words. Answered 400.
+    /// It cannot be parsed, with the reason. Answered 400.
     Unreadable(String),
-    /// The provider does not call by this method. Answered 405.
+    /// The provider does not use this method. Answered 405.
     Method {
-        /// Those it calls by: "GET, POST".
+        /// The methods it uses: "GET, POST".
         allowed: &'static str,
     },
-    /// It cannot be judged now: a secret cannot be read. Answered 503, so that it comes again.
+    /// A secret cannot be read now. Answered 503, so that the provider sends it again.
     Unable(Problem),
 }
 
-/// An account's texts and secrets, as far as they are set, by their keys in the config file.
+/// The texts and secrets of an account that are set, by config key.
 #[derive(Debug, Clone, Default)]
 pub struct CallbackSecrets {
-    /// Those that are no secret.
+    /// Not secret.
     pub texts: BTreeMap<&'static str, String>,
     /// Those of [`Spec::secrets`] that are set.
     pub secrets: BTreeMap<&'static str, Secret>,
 }
 
-/// How a provider's callbacks are read.
+/// The rules for a provider's callbacks.
 #[derive(Clone, Copy)]
 pub struct Spec {
-    /// The secrets that judging takes, by key.
+    /// The secrets needed for verification, by key.
     pub secrets: &'static [&'static str],
-    /// No body of theirs is longer, in bytes; what is longer is answered 413 and not kept.
+    /// The largest body in bytes; a larger one is answered 413 and not saved.
     pub body_max: usize,
-    /// Judges a request and reads it. Pure.
+    /// Verifies and parses a request. Pure.
     pub read: fn(&Inbound, &CallbackSecrets) -> Result<ParsedCallback, Refusal>,
 }
 
-/// Of a callback that is relayed, the errand is in hand for so long; whoever finds it later gives it up.
+/// The lease of a relayed callback's job. A process that finds the job after it ends it as failed.
 pub const RELAY_HOLD: Duration = Duration::from_mins(1);
 
-/// Who receives callbacks.
+/// Finds the handlers for received callbacks.
 pub trait CallbackHandlers: Send + Sync {
-    /// The account of this name.
+    /// The handler of this account.
     fn find(&self, name: &str) -> Option<Arc<dyn CallbackHandler>>;
-    /// A callback was kept, of whatever verdict; told after it was answered. Must not block.
+    /// A callback was saved, with any verdict; called after it was answered. Must not block.
     fn saved(&self, delivery: Delivery);
-    /// Callbacks to this account cannot be judged or kept; told at most once in 30 s for each account. Must not block.
+    /// Callbacks to this account cannot be judged or saved; called at most once in 30 s for each account. Must not
+    /// block.
     fn unable(&self, _name: &str, _problem: Problem) {}
 }
 
@@ -145,12 +147,12 @@ pub trait CallbackHandler: Send + Sync {
     fn provider(&self) -> &'static str;
     /// As [`Spec::body_max`].
     fn body_max(&self) -> usize;
-    /// Judges a request and reads it.
+    /// Verifies and parses a request.
     fn read<'a>(&'a self, inbound: &'a Inbound) -> BoxFuture<'a, Result<ParsedCallback, Refusal>>;
-    /// Where its callbacks are handed on to.
+    /// The forward target of its callbacks.
     fn forward_to(&self) -> Option<String>;
-    /// Asks the shop's own server while the provider waits, and keeps what came of it; `None` where no answer came. The
-    /// errand is held until [`RELAY_HOLD`] after it came. Dropped when [`Limits::relay`] is over.
+    /// Calls the shop's server while the provider waits, and saves the result; `None` if no answer arrived. The job's
+    /// lease is [`RELAY_HOLD`]. The future is dropped after [`Limits::relay`].
     fn relay<'a>(
         &'a self,
         inbound: &'a Inbound,
@@ -158,7 +160,7 @@ pub trait CallbackHandler: Send + Sync {
     ) -> BoxFuture<'a, Option<Response>>;
 }
 
-/// A request as it came, for keeping and for handing on.
+/// A request as received, for saving and forwarding.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Raw {
     /// `GET`, `POST`, …
@@ -175,7 +177,7 @@ pub struct Raw {
 const READABLE_MAX: usize = 1024 * 1024;
 
 impl Raw {
-    /// The request once more, with the body as its provider's rules read it; `None` where nobody can.
+    /// The request with its body decoded as its provider's rules read it; `None` if it cannot be decoded.
     #[must_use]
     pub fn readable(&self) -> Option<Inbound> {
         let request = axum::http::Request::builder()
@@ -207,7 +209,7 @@ impl Raw {
     }
 }
 
-/// Without what may be a secret: headers, query and body.
+/// Leaves out what may be a secret: headers, query and body.
 impl fmt::Debug for Raw {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Raw")
@@ -220,7 +222,7 @@ impl fmt::Debug for Raw {
 }
 
 impl Raw {
-    /// The request as it came.
+    /// Copies a received request.
     #[must_use]
     pub fn of(request: &Request) -> Self {
         let target = request.uri().path_and_query();

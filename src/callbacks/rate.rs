@@ -1,5 +1,5 @@
-//! Who sends a callback, and how many one address may send. Arithmetic on a given instant; never sleeps, never asks the
-//! time.
+//! The sender of a callback, and a rate limit for each address. Computes with a given instant; never sleeps, never
+//! reads the clock.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
@@ -9,22 +9,24 @@ use axum::http::{Extensions, HeaderMap};
 
 use crate::http_server::Peer;
 
-/// More addresses than these are not told apart: those with the most left are forgotten, which does them no harm.
+/// The most addresses that are tracked. Beyond it, those with the most tokens left are dropped, which does not change
+/// their limit much.
 const ADDRESSES: usize = 4_096;
 
-/// What one address may send.
+/// The limit of one address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rate {
-    /// In the long run.
+    /// The average rate.
     pub per_second: u32,
-    /// At once.
+    /// The burst size.
     pub burst: u32,
 }
 
-/// What each address has left.
+/// The tokens of each address.
 pub(super) struct Rates {
     rate: Rate,
-    /// In nanoseconds of waiting: one request costs as many as it takes to earn it. All whose address is unknown share one.
+    /// In nanoseconds: one request costs the time that it takes to earn it. Senders without a known address share one
+    /// entry.
     left: HashMap<Option<IpAddr>, Remaining>,
 }
 
@@ -56,7 +58,7 @@ impl Rates {
         left.nanos.saturating_add(earned).min(self.most())
     }
 
-    /// Lets a request of `from` pass, or says how long it has to wait.
+    /// Takes a token for a request of `from`, or returns how long to wait.
     pub(super) fn take(&mut self, from: Option<IpAddr>, now: Duration) -> Result<(), Duration> {
         let (who, cost) = (from.map(network), self.cost());
         let has = if let Some(left) = self.left.get(&who) {
@@ -91,7 +93,7 @@ impl Rates {
     }
 }
 
-/// Who counts as one: of IPv6, a whole /64 is anybody's.
+/// The key of an address. One IPv6 customer usually has a whole /64, so it counts as one.
 fn network(from: IpAddr) -> IpAddr {
     match from.to_canonical() {
         IpAddr::V6(ip) => {
@@ -102,19 +104,19 @@ fn network(from: IpAddr) -> IpAddr {
     }
 }
 
-/// Who sent a request.
+/// The sender of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Sender {
     /// A program on this machine, directly; not limited.
     Local(IpAddr),
-    /// Another machine, or whoever a proxy on this machine says.
+    /// Another machine, or the address that a proxy on this machine reports.
     Remote(IpAddr),
-    /// A proxy on this machine does not say whose request it is, in words that are an address.
+    /// A proxy on this machine reports no valid address.
     Unknown,
 }
 
 impl Sender {
-    /// Its address, where that is known.
+    /// The address, if known.
     pub(super) fn address(self) -> Option<IpAddr> {
         match self {
             Self::Local(ip) | Self::Remote(ip) => Some(ip),
@@ -123,9 +125,9 @@ impl Sender {
     }
 }
 
-/// Who sent a request. A proxy on this machine says who called it in the last entry of `X-Forwarded-For`, or of
-/// `Forwarded` where only that is there; what comes before is whatever its caller wrote. A program on this machine that
-/// writes one itself limits itself.
+/// Finds the sender of a request. A proxy on this machine reports its caller in the last entry of `X-Forwarded-For`, or
+/// of `Forwarded` where only that is present. Earlier entries are written by the caller and not trustworthy. A local
+/// program that sets the header limits only itself.
 pub(super) fn sender(headers: &HeaderMap, extensions: &Extensions) -> Sender {
     let peer = extensions.get::<Peer>();
     let peer = peer.map_or(Ipv4Addr::LOCALHOST.into(), |peer| {
@@ -146,7 +148,7 @@ pub(super) fn sender(headers: &HeaderMap, extensions: &Extensions) -> Sender {
     named.map_or(Sender::Unknown, Sender::Remote)
 }
 
-/// Whom one element of `Forwarded` names (RFC 7239, 4): `for="[2001:db8::1]:4711";proto=https`.
+/// The `for` address of one `Forwarded` element (RFC 7239 4): `for="[2001:db8::1]:4711";proto=https`.
 fn forwarded_for(element: &str) -> Option<&str> {
     element.split(';').find_map(|pair| {
         let (name, value) = pair.split_once('=')?;
@@ -155,12 +157,12 @@ fn forwarded_for(element: &str) -> Option<&str> {
     })
 }
 
-/// An address as proxies write it: bare, in brackets, with a port, with the zone it is valid in.
+/// Parses an address as proxies write it: bare, in brackets, with a port, with a zone.
 fn address(entry: &str) -> Option<IpAddr> {
     let entry = entry.trim();
     let host = match entry.strip_prefix('[') {
         Some(inner) => inner.split_once(']')?.0,
-        // An IPv6 address has colons of its own, so no port is split off (RFC 7239, 6).
+        // An unbracketed IPv6 address has no port to split off (RFC 7239 6).
         None => match entry.split_once(':') {
             Some((host, port)) if !port.contains(':') => host,
             _ => entry,

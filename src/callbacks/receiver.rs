@@ -1,4 +1,4 @@
-//! The receiver: one request after another is judged, made durable, answered, and only then told on.
+//! The receiver: each request is judged, made durable, answered, and only then reported.
 
 mod judged;
 mod relay;
@@ -34,13 +34,14 @@ use crate::http_server::{
 use crate::ledger::{DedupKey, Ledger, NewDelivery, NewJob};
 use crate::net::{coding, redact};
 
-/// Longer than a reverse proxy's patience is of no use.
+/// A reverse proxy gives up earlier than this.
 const JUDGING: Duration = Duration::from_secs(10);
-/// What is being judged and kept goes on when its sender hangs up, so what it takes is bounded by itself, in KiB.
+/// Memory for callbacks that are being judged and saved, in KiB. It has its own limit, since that work continues after
+/// the sender disconnects.
 const IN_HAND_KIB: usize = 64 * 1024;
-/// How often it is told of an account that its callbacks cannot be judged or kept.
+/// How often a problem of one account is reported.
 const TELL_AGAIN: Duration = Duration::from_secs(30);
-/// What a provider is told where its callback cannot be kept or judged now.
+/// The `Retry-After` of a callback that cannot be saved or judged now (RFC 9110 10.2.3).
 const AGAIN: Duration = Duration::from_secs(30);
 
 const NAME_MAX: usize = 64;
@@ -48,18 +49,18 @@ const WHY_MAX: usize = 500;
 const KIND_MAX: usize = 80;
 const METHOD_MAX: usize = 16;
 
-/// What the receiver takes on.
+/// The receiver's limits.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// Of its connections.
+    /// For connections.
     pub server: http_server::Limits,
-    /// Of each address. Who calls directly from this machine is not limited.
+    /// For each address. Senders on this machine are not limited.
     pub rate: Rate,
-    /// How long a provider is kept waiting for what the shop's own server says; less than [`super::RELAY_HOLD`].
+    /// How long a provider waits for the shop's server; less than [`super::RELAY_HOLD`].
     pub relay: Duration,
-    /// How often it calls itself.
+    /// How often it probes itself.
     pub heartbeat: Duration,
-    /// How long its own call may take.
+    /// The timeout of a probe.
     pub heartbeat_patience: Duration,
 }
 
@@ -92,23 +93,23 @@ impl Default for Limits {
     }
 }
 
-/// What a receiver works with.
+/// What a receiver needs.
 pub struct Setup {
-    /// What it takes on.
+    /// Its limits.
     pub limits: Limits,
-    /// Where callbacks are kept.
+    /// Where callbacks are saved.
     pub ledger: Ledger,
-    /// When they came.
+    /// The clock for their time of receipt.
     pub clock: Clock,
     /// Seals their bytes.
     pub sealer: Arc<Sealer>,
     /// As in [`NewDelivery`].
     pub account_key: String,
-    /// Who they are for.
+    /// Finds each account's handler.
     pub handlers: Arc<dyn CallbackHandlers>,
 }
 
-/// A running receiver. Dropped, it hangs up.
+/// A running receiver. Dropped, it closes its connections.
 pub struct Receiver {
     server: Server,
     shared: Arc<Shared>,
@@ -120,9 +121,9 @@ struct Shared {
     setup: Setup,
     rates: Mutex<Rates>,
     room: Arc<Semaphore>,
-    /// When it was last told of an account that it cannot.
+    /// When each account's last problem was reported.
     told_unable: Mutex<HashMap<String, Duration>>,
-    /// What is being judged and kept goes on although whoever sent it hangs up: it may be durable already.
+    /// Judging and saving continue if the sender disconnects: the callback may be durable already.
     tasks: TaskTracker,
     health: Arc<HealthCheck>,
 }
@@ -161,23 +162,23 @@ impl Receiver {
         })
     }
 
-    /// Where it listens.
+    /// The address it listens on.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.server.address()
     }
 
-    /// Whether it would answer, as its own calls find; [`Listening::Off`] before the first.
+    /// The result of its own probes; [`Listening::Off`] before the first.
     #[must_use]
     pub fn listening(&self) -> watch::Receiver<Listening> {
         self.listening.clone()
     }
 
-    /// Accepts nothing more, and finishes what has come for at most `patience`.
+    /// Accepts no new connections, and finishes requests in progress for at most `patience`.
     pub async fn stop(self, patience: Duration) {
         self.health.abort();
         self.shared.tasks.close();
-        // What does not finish in time ends with the runtime.
+        // A request that takes longer ends with the runtime.
         let finished = self.shared.tasks.wait();
         let _ = tokio::join!(
             self.server.stop(patience),
@@ -188,7 +189,7 @@ impl Receiver {
 }
 
 impl Shared {
-    /// Only for an account that there is, a body is read, and of that no more than its provider's are.
+    /// Reads a body only for a known account, and only up to the largest size of its provider's callbacks.
     fn admit(&self, head: &Parts) -> Admission {
         let sender = sender(&head.headers, &head.extensions);
         if !matches!(sender, Sender::Local(_)) {
@@ -216,7 +217,7 @@ impl Shared {
             return unable();
         }
         let Some(address) = Address::of(path) else {
-            return text(StatusCode::NOT_FOUND, "There is nothing here.\n");
+            return text(StatusCode::NOT_FOUND, "Not found.\n");
         };
         let name = address.account.into_owned();
         let from = sender(request.headers(), request.extensions()).address();
@@ -255,7 +256,7 @@ impl Shared {
         parsed.await.unwrap_or_else(|_| unable())
     }
 
-    /// Saves what is for no account.
+    /// Saves a callback that belongs to no account.
     async fn miss(&self, name: &str, inbound: &Inbound) -> (Response, Option<Delivery>) {
         let mut unknown = if name.is_empty() {
             Judgement::unlike(
@@ -270,10 +271,10 @@ impl Shared {
         if let Some(Unread(status)) = inbound.request.extensions().get() {
             unknown.why = format!("{}; {}", unknown.why, incomplete(status.as_u16()));
         }
-        self.put_away(name, "", inbound, unknown).await
+        self.save_rejected(name, "", inbound, unknown).await
     }
 
-    /// Judges a callback, keeps it, and says what it is answered with.
+    /// Judges a callback, saves it, and returns the answer.
     async fn receive(
         &self,
         name: &str,
@@ -283,7 +284,7 @@ impl Shared {
         let provider = handler.provider();
         let readable = match readable(&inbound, handler.body_max()) {
             Ok(readable) => readable,
-            Err(judged) => return self.put_away(name, provider, &inbound, *judged).await,
+            Err(judged) => return self.save_rejected(name, provider, &inbound, *judged).await,
         };
         let judged = tokio::time::timeout(JUDGING, handler.read(&readable)).await;
         let judged = match judged {
@@ -292,10 +293,10 @@ impl Shared {
                 let problem = Problem::new(
                     ProblemKind::TimedOut,
                     format!(
-                        "account {name}: callbacks cannot be judged: its secrets were not read within {} s",
+                        "account {name}: callbacks cannot be verified: reading its secrets takes longer than {} s",
                         JUDGING.as_secs()
                     ),
-                    "they were answered so that they come again; see whether what keeps the secrets waits for you",
+                    "the provider sends them again later; check whether a keyring or password manager waits for your input",
                 );
                 self.report_unable(name, problem);
                 return (unable(), None);
@@ -305,24 +306,24 @@ impl Shared {
                 return (unable(), None);
             }
             Ok(Err(Refusal::Refused(why))) => {
-                Judgement::unlike(403, why, "This callback was refused.\n")
+                Judgement::unlike(403, why, "This callback was rejected.\n")
             }
             Ok(Err(Refusal::Unreadable(why))) => Judgement::unlike(400, why, NOT_UNDERSTOOD),
             Ok(Err(Refusal::Method { allowed })) => {
                 let method = inert::cut(inbound.request.method().as_str(), METHOD_MAX);
-                let why = format!("{method} is not how callbacks come here: {allowed}");
-                let words = "Callbacks do not come here by this method.\n";
+                let why = format!("method {method} is not allowed; this provider uses {allowed}");
+                let words = "This method is not allowed for callbacks.\n";
                 Judgement {
                     header: Some((header::ALLOW, allowed)),
                     ..Judgement::unlike(405, why, words)
                 }
             }
         };
-        self.put_away(name, provider, &inbound, judged).await
+        self.save_rejected(name, provider, &inbound, judged).await
     }
 
-    /// Keeps what is not acted upon.
-    async fn put_away(
+    /// Saves a callback that is rejected.
+    async fn save_rejected(
         &self,
         name: &str,
         provider: &str,
@@ -341,7 +342,7 @@ impl Shared {
         }
     }
 
-    /// Keeps what is genuine, with what is to be done about it.
+    /// Saves a valid callback, with its jobs.
     async fn accept(
         &self,
         name: &str,
@@ -398,7 +399,7 @@ impl Shared {
             Answer::Relayed { otherwise } => {
                 let said = match delivery.verdict {
                     Verdict::Accepted => self.relay(handler, inbound, &delivery, identity).await,
-                    _ => self.said_first(identity).await,
+                    _ => self.first_answer(identity).await,
                 };
                 said.unwrap_or_else(|| json(Bytes::from_static(otherwise.as_bytes())))
             }
@@ -441,8 +442,8 @@ impl Shared {
                 if judged.verdict != Verdict::UnknownAccount {
                     let problem = Problem::new(
                         ProblemKind::Local,
-                        format!("account {name}: a callback was not kept: {error}"),
-                        "it was answered so that it comes again",
+                        format!("account {name}: a callback was not saved: {error}"),
+                        "the provider sends it again later",
                     );
                     self.report_unable(name, problem);
                 }
@@ -465,7 +466,7 @@ impl Shared {
         self.setup.handlers.unable(name, problem);
     }
 
-    /// `rest` is the path behind the name: the same message to another place is another one.
+    /// `rest` is the path after the name: the same message to another path is a different one.
     fn identity(&self, name: &str, rest: &str, dedup: &Dedup) -> DedupKey {
         let (which, what) = match dedup {
             Dedup::Message(what) => (b"m", what),
@@ -492,7 +493,7 @@ impl Shared {
     }
 }
 
-/// About how much memory it takes.
+/// The approximate memory it takes.
 fn size(request: &Request) -> usize {
     let headers = request.headers().iter();
     let head: usize = headers
@@ -506,7 +507,7 @@ fn json(body: Bytes) -> Response {
 }
 
 fn unable() -> Response {
-    let words = "This callback cannot be kept now. Please send it again.\n";
+    let words = "This callback cannot be saved now. Please send it again.\n";
     later(StatusCode::SERVICE_UNAVAILABLE, words, AGAIN)
 }
 

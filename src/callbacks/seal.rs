@@ -1,5 +1,5 @@
-//! Sealed bytes: what came and what was answered, as the ledger keeps it. They hold the game's key, players' tokens,
-//! static headers; without the key from the vault they tell nothing, and none can be changed unnoticed.
+//! Encryption of received callbacks and sent answers in the ledger. They contain the game's key, players' tokens and
+//! static headers. Without the vault's key they can be neither read nor changed unnoticed.
 
 use std::fmt;
 
@@ -8,11 +8,11 @@ use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundK
 
 use super::Raw;
 
-/// How what is sealed is laid out: this byte, the nonce, then the ciphertext with its tag.
+/// The layout version: this byte, the nonce, then the ciphertext with its tag.
 const VERSION: u8 = 1;
 const HEAD: usize = 1 + NONCE_LEN;
 
-/// What is sealed as one cannot be opened as the other.
+/// Authenticated with the ciphertext, so that a request cannot be opened as an answer or the other way round.
 #[derive(Clone, Copy)]
 enum What {
     Request,
@@ -36,7 +36,7 @@ impl What {
 pub struct Sealer(LessSafeKey);
 
 impl Sealer {
-    /// With a key that is used for nothing else. With nonces by chance, one key is good for some billion messages.
+    /// `key` must have no other use. With random 96-bit nonces, one key is safe for some billion messages.
     #[must_use]
     pub fn new(key: [u8; 32]) -> Self {
         let key = UnboundKey::new(&CHACHA20_POLY1305, &key).expect("its keys have 32 bytes");
@@ -64,7 +64,7 @@ impl Sealer {
         })
     }
 
-    /// The request, where it was sealed with this key and is whole.
+    /// Opens a request; `None` if it was sealed with another key or changed.
     #[must_use]
     pub fn open(&self, sealed: &[u8]) -> Option<Raw> {
         let plain = self.disclose(What::Request, sealed)?;
@@ -95,7 +95,7 @@ impl Sealer {
         })
     }
 
-    /// The body of an answer, where it was sealed with this key and is whole.
+    /// Opens the body of an answer; `None` if it was sealed with another key or changed.
     #[must_use]
     pub fn open_reply(&self, sealed: &[u8]) -> Option<Vec<u8>> {
         self.disclose(What::Reply, sealed)

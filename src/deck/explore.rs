@@ -1,4 +1,4 @@
-//! One call of the explorer: sent as it was put together, its reply redacted and read.
+//! Raw calls of the explorer: sent unchanged, the reply redacted and parsed.
 
 use super::Deck;
 use crate::domain::raw_path::{self, HasFragment};
@@ -16,10 +16,10 @@ impl Deck {
         link.map_err(|error| runtime.problem(error))
     }
 
-    /// Sends a call as it was put together. A reply with an error status is an answer too.
+    /// Sends a raw call unchanged. A reply with an error status is an answer too.
     ///
     /// # Errors
-    /// If there is no such account, or no reply came.
+    /// If there is no such account, or no reply arrives.
     pub async fn explore(
         &self,
         account: &AccountId,

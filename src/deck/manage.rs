@@ -1,5 +1,5 @@
-//! Accounts added, their secrets replaced, accounts removed: proved first, then kept. The one implementation, for
-//! console and command line.
+//! Adding accounts, replacing their secrets and removing accounts: verified first, then saved. Console and command line
+//! share this one implementation.
 
 mod admin;
 
@@ -20,7 +20,7 @@ use admin::AccountAdmin;
 /// The simulator's event that gives a client a new secret.
 const RESET: &str = "reset-secret";
 
-/// The providers of whom accounts can be added.
+/// The providers that accounts can be added for.
 #[must_use]
 pub fn setups() -> Vec<ProviderSetup> {
     REGISTRY.iter().map(|manifest| setup(manifest)).collect()
@@ -54,7 +54,7 @@ fn setup(manifest: &Manifest) -> ProviderSetup {
     }
 }
 
-/// A change whose credentials were proved as far as was asked; nothing is kept yet.
+/// A verified change that is not saved yet. How far it is verified depends on the caller's [`Proof`].
 pub struct Verified(Step);
 
 enum Step {
@@ -83,21 +83,21 @@ impl Step {
     }
 }
 
-/// Where a secret that is replaced is at home.
+/// Where the secret that a rotation replaces is stored.
 enum Home {
-    /// Tilldeck keeps it itself, under this name.
+    /// In tilldeck's own vault, under this name.
     Vault(String, SecretSource),
-    /// Somebody else keeps it.
+    /// In a place that only the operator writes to: a variable, a file, a command's output.
     Elsewhere(SecretSource),
     /// In the simulator.
     Simulator,
 }
 
 impl Deck {
-    /// Proves a change of this profile's accounts: with the secrets in hand, keeping nothing.
+    /// Verifies a change of this profile's accounts with the new secrets. Saves nothing.
     ///
     /// # Errors
-    /// If the change cannot be made, or its secrets are refused, or nobody can be asked who must be.
+    /// If the change cannot be made, the provider rejects the secrets, or the provider cannot be reached and must be.
     pub async fn prove(&self, change: Change, how: RequestOptions) -> Result<Verified, Problem> {
         match change {
             Change::Add(new) => self.prove_addition(*new, Vec::new(), how).await,
@@ -128,7 +128,7 @@ impl Deck {
         }
     }
 
-    /// As [`Deck::prove`] for a new account, some of whose secrets stay where they are: `sources`.
+    /// As [`Deck::prove`] for a new account with some secrets that stay where they are (`sources`).
     ///
     /// # Errors
     /// As [`Deck::prove`].
@@ -144,7 +144,7 @@ impl Deck {
         for (key, secret) in &new.secrets {
             redact::learn(secret, key);
             secret_overrides.take(&new.name, key, secret.clone());
-            // Stands in until the secret is kept and its place known.
+            // A placeholder until the secret is saved and its place is known.
             let name = name(&self.profile, &new.name, key);
             secrets.push((*key, SecretSource::Keyring { name }));
         }
@@ -180,7 +180,7 @@ impl Deck {
         let unverified = if new.proof == Proof::Waived {
             Some(Problem::new(
                 ProblemKind::Unreachable,
-                "nobody was asked",
+                "it was not verified, as requested",
                 "",
             ))
         } else {
@@ -274,7 +274,7 @@ impl Deck {
             }));
         }
         let tried = self.try_out(&trial, true, how).await;
-        // The trial's token bears the account's name, and is not the one that is in use.
+        // The trial's token is stored under this account's name, but is not the token in use.
         self.retell_token(&account);
         match tried {
             Ok(()) => Ok(Verified(Step::Rotate {
@@ -287,7 +287,7 @@ impl Deck {
             Err(problem) => {
                 let hint = match problem.kind {
                     ProblemKind::Refused => {
-                        "the old secret stays; was the new one copied whole?".to_owned()
+                        "the old secret stays; check that the new one is complete".to_owned()
                     }
                     _ if problem.hint.is_empty() => {
                         "the old secret stays, since the new one could not be verified; try again"
@@ -300,10 +300,10 @@ impl Deck {
         }
     }
 
-    /// Keeps what was proved, and works with it from now on. What cannot be done whole is undone.
+    /// Saves a verified change and applies it. A change that cannot be saved completely is undone.
     ///
     /// # Errors
-    /// If it cannot be kept; all is as it was then.
+    /// If it cannot be saved; nothing has changed then.
     pub async fn save(&self, proved: Verified) -> Result<Changed, Problem> {
         let before = proved
             .0
@@ -326,7 +326,7 @@ impl Deck {
                     account,
                     verified,
                     kept: None,
-                    todo: "it is held in memory until the simulator is left".into(),
+                    todo: "it is lost when the simulator ends".into(),
                 }
             }
             step => {
@@ -334,9 +334,9 @@ impl Deck {
                 blocking(move || admin.save(step)).await?
             }
         };
-        // What was granted for the old secret, or to an account that is gone, serves nobody.
+        // A token of the old secret, or of a removed account, must not be used again.
         let forgotten = match before.as_ref().and_then(|runtime| runtime.tokens.as_ref()) {
-            // A secret that gets no token leaves the granted ones as they are.
+            // A secret that grants no token leaves the existing tokens valid.
             Some(tokens)
                 if !matches!(
                     changed,
@@ -354,7 +354,7 @@ impl Deck {
             Changed::Removed { left, .. } => {
                 if let Err(why) = forgotten {
                     let gap = if left.is_empty() { "" } else { "; " };
-                    *left = format!("{left}{gap}its access token is still kept: {why}");
+                    *left = format!("{left}{gap}its access token is still stored: {why}");
                 }
             }
             Changed::Rotated { account, .. } => self.retell_token(&account.id),
@@ -380,7 +380,7 @@ impl Deck {
         if let Some((account, status)) = verdict
             && account.environment != Environment::Embedded
         {
-            // What cannot be kept is told by the ledger's own status.
+            // The ledger's own status reports a failed write.
             let _ = self
                 .ledger
                 .remember_credentials(&self.profile, &account.id, &status)
@@ -415,8 +415,8 @@ impl Deck {
         let config = self.config.clone().ok_or_else(|| {
             Problem::new(
                 ProblemKind::Config,
-                "this system names no folder for config files",
-                "name a file with --config",
+                "this system has no folder for config files",
+                "choose a file with --config",
             )
         })?;
         Ok(AccountAdmin {
@@ -441,7 +441,7 @@ impl Deck {
         }
     }
 
-    /// An account at work that nobody else sees, with the secrets in hand.
+    /// A runtime with the new secrets, for verification only: no other caller can find it.
     fn trial(
         &self,
         config: &AccountConfig,
@@ -451,8 +451,8 @@ impl Deck {
         runtime.ok_or_else(|| Problem::new(ProblemKind::Usage, "this provider is not known", ""))
     }
 
-    /// Whether the provider accepts the credentials. A new secret is known to be good once a token was granted for
-    /// it; of a new account the rest is asked too.
+    /// Whether the provider accepts the credentials. A granted token is enough to verify a new secret; for a new
+    /// account the other secrets are checked too.
     async fn try_out(
         &self,
         runtime: &AccountRuntime,
@@ -472,7 +472,7 @@ impl Deck {
     }
 }
 
-/// Reads the secrets that stay elsewhere, so that none is kept by the name of a place where there is nothing.
+/// Reads the secrets that stay in their own place, so that a source without a secret is not saved as one.
 fn read_elsewhere(
     config: &AccountConfig,
     held: &[&str],
@@ -485,7 +485,7 @@ fn read_elsewhere(
             Err(error) => Err(Problem::new(
                 ProblemKind::Config,
                 format!("account {}: {key} cannot be read: {error}", config.id),
-                "nothing was kept",
+                "nothing was saved",
             )),
         })
         .collect()
@@ -494,12 +494,12 @@ fn read_elsewhere(
 fn not_saved(problem: Problem) -> Problem {
     let hint = match problem.kind {
         ProblemKind::Refused => {
-            "nothing was kept; were key and secret copied whole, and is this the right environment?"
+            "nothing was saved; check that key and secret are complete and belong to this environment"
                 .to_owned()
         }
-        _ if leaves_open(&problem) => "nothing was kept".to_owned(),
-        _ if problem.hint.is_empty() => "nothing was kept".to_owned(),
-        _ => format!("nothing was kept; {}", problem.hint),
+        _ if leaves_open(&problem) => "nothing was saved".to_owned(),
+        _ if problem.hint.is_empty() => "nothing was saved".to_owned(),
+        _ => format!("nothing was saved; {}", problem.hint),
     };
     Problem::new(problem.kind, problem.message, hint)
 }
@@ -511,11 +511,11 @@ fn no_secret(account: &AccountId, key: &str) -> Problem {
             "account {account} has no secret {}",
             crate::domain::inert::quoted(key, 40)
         ),
-        "its table in the config file names those it has",
+        "its table in the config file lists its secrets",
     )
 }
 
-/// What was given for a new account is wrong; no file has anything to do with it.
+/// Rewords an error about a new account: it comes from the input and not from a file.
 fn wrongly_given(error: &ConfigError) -> Problem {
     Problem::new(
         ProblemKind::Usage,
@@ -539,7 +539,7 @@ fn find(config: &Config, profile: &str, account: &AccountId) -> Result<AccountCo
         Problem::new(
             ProblemKind::Config,
             format!("profile {profile} has no account {account} in the config file any more"),
-            "the file was changed meanwhile; look at it, then try again",
+            "another program changed the file; check it, then try again",
         )
     })
 }
@@ -551,13 +551,13 @@ async fn blocking<T: Send + 'static>(
     done.unwrap_or_else(|_| {
         Err(Problem::new(
             ProblemKind::Local,
-            "a fault in tilldeck ended this change",
-            "look at the config file before trying again",
+            "an internal error in tilldeck ended this change",
+            "check the config file before you try again",
         ))
     })
 }
 
-/// What a secret is kept under.
+/// The vault's name for a secret.
 fn name(profile: &str, account: &AccountId, key: &str) -> String {
     format!("{profile}.{account}.{key}")
 }

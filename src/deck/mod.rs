@@ -1,5 +1,5 @@
-//! A profile made to work: accounts with their sessions, the ledger, the embedded simulator. The only
-//! wiring; console, command line and tests all stand on it.
+//! An open profile: accounts with their sessions, the ledger, the embedded simulator. The only place where these are
+//! put together; console, command line and tests all use it.
 
 mod explore;
 pub mod manage;
@@ -38,34 +38,34 @@ use crate::net::{ClockWarning, EventSender, Gate, Network, Overrides, RequestOpt
 use crate::providers::REGISTRY;
 use crate::sandbox::Sandbox;
 
-/// How long the end waits for the ledger.
+/// How long closing waits for the ledger.
 const FLUSH_MAX: Duration = Duration::from_secs(10);
 
-/// What a deck is opened with.
+/// The settings that a deck is opened with.
 pub struct Options {
-    /// Where the ledger is.
+    /// The ledger's folder.
     pub state_dir: PathBuf,
-    /// Tells the time.
+    /// The source of time.
     pub clock: Clock,
-    /// How other machines are reached, and for how long they are waited for.
+    /// How connections to other machines are made, and their timeouts.
     pub network: Network,
-    /// Who hears of each exchange.
+    /// Receives each exchange and other events.
     pub events: Option<EventSender>,
-    /// Whether access tokens are renewed ahead of their end, as long as the deck is open.
+    /// Whether access tokens are renewed before they expire, while the deck is open.
     pub renew: bool,
     /// Where a secret's environment variable is looked up.
     pub environ: Environ,
-    /// The config file, where accounts are added and removed; it need not exist.
+    /// The config file that accounts are added to and removed from; it need not exist.
     pub config: Option<PathBuf>,
-    /// Where secrets that tilldeck is given are kept, and access tokens between runs.
+    /// The store of secrets that tilldeck saves, and of access tokens between runs.
     pub vault: Vault,
-    /// What the operator insists on.
+    /// Safety limits that the operator overrides.
     pub overrides: Overrides,
-    /// Whether and how callbacks are received, as long as the deck is open; a command that ends at once does not.
+    /// Whether and how callbacks are received while the deck is open; `None` for a command that ends at once.
     pub receive: Option<Receive>,
 }
 
-/// A profile at work.
+/// An open profile.
 pub struct Deck {
     profile: String,
     config: Option<PathBuf>,
@@ -77,7 +77,7 @@ pub struct Deck {
     simulator: Option<Sandbox>,
     queries: QueryService,
     callbacks: CallbackService,
-    /// The watch list, an expectation or a mark was changed by this process.
+    /// Notifies of changes that this process makes to the watch list, expectations and marks.
     changed: Notify,
 }
 
@@ -104,14 +104,14 @@ impl Deck {
         tokio::spawn(log_ledger(ledger.status_changes()));
         let gate = Gate::new(ledger.clone(), clock.clone(), network, events);
         let gate = Arc::new(gate.with_overrides(overrides));
-        // Before the simulator, which is told where it is; after it there is somebody to receive for.
+        // Before the simulator, which needs the receiver's address.
         let bound = ListenState::new(profile, receive.as_ref()).await;
         let simulator = if profile.built_in {
             Some(simulator::start(&clock, bound.callback_urls()).await?)
         } else {
             None
         };
-        // Nothing of the simulator's is worth opening a keyring for.
+        // The simulator's secrets are built in, so opening a keyring for them would only cost time.
         let sealing = match &simulator {
             Some(_) => vault.without_keyring(),
             None => vault.clone(),
@@ -175,19 +175,19 @@ impl Deck {
         })
     }
 
-    /// The accounts at work, in the config's order.
+    /// The profile's accounts, in the config's order.
     pub fn accounts(&self) -> impl Iterator<Item = Account> {
         let registry = self.registry.all().into_iter();
         registry.map(|runtime| runtime.account.clone())
     }
 
-    /// What survives this process.
+    /// The store that survives this process.
     #[must_use]
     pub fn ledger(&self) -> &Ledger {
         &self.ledger
     }
 
-    /// How each account's budget stands.
+    /// The current use of each account's rate limits.
     pub async fn gauges(&self) -> Vec<(AccountId, BudgetGauge)> {
         let mut gauges = Vec::new();
         for runtime in self.registry.all() {
@@ -200,20 +200,20 @@ impl Deck {
         gauges
     }
 
-    /// Sends an account's requests again, although its provider asked to be left alone for longer (429).
+    /// Lifts the pause that an account's provider asked for (429).
     pub async fn lift_holds(&self, account: &AccountId) {
         if let Some(runtime) = self.registry.find(account) {
             runtime.session.lift_holds().await;
         }
     }
 
-    /// The account whose provider's clock was seen to be behind this machine's, and by how much.
+    /// An account whose provider's clock is behind this machine's, and by how much.
     #[must_use]
     pub fn clock_warning(&self) -> Option<(AccountId, ClockWarning)> {
         self.gate.clock_warning()
     }
 
-    /// The simulator's address, where one is running.
+    /// The simulator's address, if one is running.
     #[must_use]
     pub fn simulator_url(&self) -> Option<String> {
         self.simulator.as_ref().map(Sandbox::base_url)
@@ -265,7 +265,7 @@ impl Deck {
                         "account {name} is a {} account, which has no {noun}",
                         account.provider_title
                     ),
-                    "name another account with --account",
+                    "choose another account with --account",
                 ))
             };
         }
@@ -283,15 +283,15 @@ impl Deck {
                     "profile {} has several such accounts: {}, {}, …",
                     self.profile, first.id, second.id
                 ),
-                "name one with --account",
+                "choose one with --account",
             )),
         }
     }
 
-    /// Asks an account.
+    /// Sends an operation to an account's provider.
     ///
     /// # Errors
-    /// Tells what happened, to which account, and what to do next.
+    /// With what happened, to which account, and what to do next.
     pub async fn query(
         &self,
         account: &AccountId,
@@ -305,7 +305,7 @@ impl Deck {
         self.queries.query(&runtime, &op, how).await
     }
 
-    /// Whether a raw call to this path of this account writes.
+    /// Whether a raw call with this method and path is a write.
     ///
     /// # Errors
     /// If there is no such account.
@@ -313,7 +313,7 @@ impl Deck {
         Ok(self.runtime(account)?.manifest.writes(method, path))
     }
 
-    /// Whether a call to this path of this account could be sent at all.
+    /// Whether a call to this path stays within the account's base URL.
     ///
     /// # Errors
     /// If the path leads elsewhere.
@@ -337,7 +337,7 @@ impl Deck {
             .map_err(|error| runtime.problem(error.into()))
     }
 
-    /// The kind and words of what the provider itself says in a raw reply (a failure inside a 200).
+    /// The failure that a provider reports inside a raw reply with status 200.
     ///
     /// # Errors
     /// The provider's failure.
@@ -350,7 +350,7 @@ impl Deck {
         self.runtime(account)?.judged(raw, writes)
     }
 
-    /// What each account's credentials were when they were last verified.
+    /// The last verified state of each account's credentials.
     pub async fn remembered_credentials(&self) -> Vec<(AccountId, CredentialStatus)> {
         let mut known = Vec::new();
         if self.simulator.is_none() {
@@ -367,7 +367,7 @@ impl Deck {
         known
     }
 
-    /// Waits until the tokens that were fetched are kept, within limits.
+    /// Waits until new tokens are saved, within limits.
     pub async fn finish_tokens(&self) {
         for runtime in self.registry.all() {
             if let Some(tokens) = &runtime.tokens {
@@ -383,7 +383,7 @@ impl Deck {
         if let Some(simulator) = self.simulator {
             simulator.stop().await;
         }
-        // A lock of another program may last, and is not waited for where nothing is to be written.
+        // Another program may hold the lock for long; there is no reason to wait for it without anything to write.
         let locked = *self.ledger.status_changes().borrow() == Status::Locked;
         if !locked || self.ledger.has_unsaved() {
             let _ = tokio::time::timeout(FLUSH_MAX, self.ledger.flush()).await;
@@ -391,7 +391,7 @@ impl Deck {
     }
 }
 
-/// Brings what is wrong with the ledger to the log for support, until it is closed.
+/// Logs the ledger's problems to the support log until the deck is closed.
 async fn log_ledger(mut changes: watch::Receiver<Status>) {
     let mut was_ready = true;
     loop {
@@ -413,8 +413,8 @@ async fn log_ledger(mut changes: watch::Receiver<Status>) {
     }
 }
 
-/// Makes known, before anything is sent, received or recorded, what answers may echo: the accounts' secrets and the
-/// access tokens of earlier runs, as far as they are read at once.
+/// Teaches the redactor the accounts' secrets and the access tokens of earlier runs, as far as they can be read at
+/// once. Done before anything is sent, received or recorded, since a reply may echo them.
 async fn learn_secrets(profile: &Profile, environ: &Environ, registry: &[AccountRuntime]) {
     let (accounts, environ) = (profile.accounts.clone(), environ.clone());
     let tokens: Vec<_> = registry
@@ -422,7 +422,7 @@ async fn learn_secrets(profile: &Profile, environ: &Environ, registry: &[Account
         .filter_map(|runtime| runtime.tokens.clone())
         .collect();
     let learnt = tokio::task::spawn_blocking(move || {
-        secrets::learn_cheap(&accounts, &environ);
+        secrets::learn_fast(&accounts, &environ);
         for tokens in tokens {
             tokens.learn_stored();
         }
@@ -430,14 +430,14 @@ async fn learn_secrets(profile: &Profile, environ: &Environ, registry: &[Account
     let _ = learnt.await;
 }
 
-/// Nothing runs beside a ledger of a newer tilldeck: callbacks that are still to be forwarded would be lost sight of.
+/// A ledger of a newer tilldeck stops the program: without it, callbacks that still wait to be forwarded would be lost.
 async fn refuse_newer(folder: PathBuf) -> Result<(), Problem> {
     let newer = tokio::task::spawn_blocking(move || ledger::written_by_newer(&folder)).await;
     match newer {
         Ok(Some(why)) => Err(Problem::new(
             ProblemKind::Local,
             format!("this tilldeck cannot use the ledger {why}"),
-            "update tilldeck, or name another folder with --state-dir; the ledger stays as it is",
+            "update tilldeck, or choose another folder with --state-dir; the ledger stays as it is",
         )),
         _ => Ok(()),
     }

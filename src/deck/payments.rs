@@ -1,5 +1,4 @@
-//! The watch list, what is expected of payments, and what was marked as handled: in the ledger, or, where the embedded
-//! simulator runs, in memory as long as that.
+//! The watch list, expectations and handled marks: in the ledger, or in memory while the embedded simulator runs.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -13,13 +12,13 @@ use crate::domain::{
 use crate::ledger::LedgerError;
 use crate::net::RequestOptions;
 
-/// How often to look for changes by other processes.
+/// How often changes by other processes are looked for.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// Changes within this time are read together.
 const GATHER: Duration = Duration::from_millis(50);
 
-/// What the ledger keeps elsewhere, in memory.
+/// In memory, what the ledger stores for real accounts.
 pub(super) struct SimulatedBook(Mutex<Pages>);
 
 #[derive(Default)]
@@ -30,7 +29,7 @@ struct Pages {
 }
 
 impl SimulatedBook {
-    /// Begins with the payments that the simulator's world begins with.
+    /// Starts with the payments that the simulator starts with.
     pub(super) fn new(seeded: Vec<(&'static str, PaymentId, Expected)>, at: WallTime) -> Self {
         let mut pages = Pages::default();
         for (provider, id, sum) in seeded {
@@ -93,11 +92,12 @@ impl Deck {
         list.await.map_err(|error: LedgerError| unread(&error))
     }
 
-    /// Returns once the watch list is no longer `known`, with what it is now: whoever changed it, within a second.
+    /// Returns the watch list once it differs from `known`: at once for changes by this process, within a second for
+    /// others.
     pub async fn watchlist_after(&self, known: &Watchlist) -> Watchlist {
         let mut seen = None;
         loop {
-            // The simulator's is changed by this process alone.
+            // Only this process changes the simulator's list.
             let version = match &self.queries.book {
                 Some(_) => 0,
                 None => self.ledger.data_version().await.unwrap_or_default(),
@@ -112,7 +112,7 @@ impl Deck {
             }
             tokio::select! {
                 () = self.changed.notified() => {
-                    // What changes together is read once.
+                    // Changes that come together are read once.
                     tokio::time::sleep(GATHER).await;
                     seen = None;
                 }
@@ -121,7 +121,7 @@ impl Deck {
         }
     }
 
-    /// Watches a payment; one that is watched already stays as it is.
+    /// Adds a payment to the watch list; one that is on it already stays unchanged.
     ///
     /// # Errors
     /// If it cannot be stored.
@@ -146,7 +146,7 @@ impl Deck {
         stored
     }
 
-    /// Takes a payment off the watch list; whether it was on it. What is expected of it stays known.
+    /// Removes a payment from the watch list; returns whether it was on it. Its expectation stays.
     ///
     /// # Errors
     /// If that cannot be stored.
@@ -164,7 +164,7 @@ impl Deck {
         stored
     }
 
-    /// What is expected of a payment.
+    /// The expected amount of a payment.
     ///
     /// # Errors
     /// If the ledger cannot be read.
@@ -193,10 +193,10 @@ impl Deck {
         found.map_err(|error| unread(&error))
     }
 
-    /// Sets what is expected of a payment. Gives the expectation that was in force before.
+    /// Sets the expected amount of a payment. Returns the previous one.
     ///
     /// # Errors
-    /// If it cannot be stored. Within, the expectation that stays in force because it differs and may not be replaced.
+    /// If it cannot be stored. The inner error is the expectation in force, which differs and may not be replaced.
     pub async fn expect(
         &self,
         account: &AccountId,
@@ -231,8 +231,8 @@ impl Deck {
         set
     }
 
-    /// Builds a payment link and stores what it asks for as the expectation. A link for an id that is final or expects
-    /// another sum would only lead to a payment that is taken for another one.
+    /// Builds a payment link and stores its sum as the expectation. Fails for an id that is final or has another
+    /// expected sum: the payer would pay a different payment.
     pub(super) async fn link(
         &self,
         account: &AccountId,
@@ -242,7 +242,7 @@ impl Deck {
         let runtime = self.runtime(account)?;
         let id = &link.id;
         let refused = |why: String, hint: &str| {
-            let message = format!("account {account}: no link was made: payment {id} {why}");
+            let message = format!("account {account}: no link created: payment {id} {why}");
             Problem::new(ProblemKind::Usage, message, hint)
         };
         let last = self.last_observation(account, id).await?;
@@ -258,7 +258,7 @@ impl Deck {
         };
         let conflict = |stays: &Expectation| {
             refused(
-                format!("expects {stays}, the link is over {sum}"),
+                format!("expects {stays}, but the link is for {sum}"),
                 "use a new id, or change what it expects: --replace-expectation, `tilldeck payments expect`, or e in \
                  the console's Payments",
             )
@@ -269,7 +269,7 @@ impl Deck {
             .map_err(|stays| conflict(&stays))?;
         let op = Op::PaymentLink(link.clone());
         let answer = self.queries.query(&runtime, &op, how).await?;
-        // Another process may have been faster.
+        // Another process may have set it in between.
         let stored = self
             .expect(account, id, sum.clone(), ExpectedBy::Link, replaced)
             .await?;
@@ -277,7 +277,7 @@ impl Deck {
         Ok(answer)
     }
 
-    /// Marks a matter as handled now, or takes the mark away.
+    /// Sets or removes the handled mark of a matter.
     ///
     /// # Errors
     /// If that cannot be stored.
@@ -302,7 +302,7 @@ impl Deck {
         stored
     }
 
-    /// All that was seen of a payment before, the oldest first.
+    /// All saved observations of a payment, oldest first.
     ///
     /// # Errors
     /// If there is no such account, or the ledger cannot be read.
@@ -311,7 +311,7 @@ impl Deck {
         account: &AccountId,
         id: &PaymentId,
     ) -> Result<Vec<Observation>, Problem> {
-        // Another run of the simulator has other payments of the same names.
+        // Another run of the simulator reuses the same ids for other payments.
         if self.runtime(account)?.account.environment == Environment::Embedded {
             return Ok(self.queries.seen.of(account, id));
         }
@@ -319,7 +319,7 @@ impl Deck {
         seen.map_err(|error| unread(&error))
     }
 
-    /// What was seen of a payment last.
+    /// The last observation of a payment.
     ///
     /// # Errors
     /// If there is no such account, or the ledger cannot be read.
@@ -335,7 +335,8 @@ impl Deck {
         last.await.map_err(|error| unread(&error))
     }
 
-    /// Whether what is watched and expected ends with this process: in the embedded sandbox, whose payments do.
+    /// Whether watch list and expectations end with this process: true in the embedded sandbox, whose payments end with
+    /// it too.
     #[must_use]
     pub fn forgets_payments(&self) -> bool {
         self.queries.book.is_some()
@@ -345,7 +346,7 @@ impl Deck {
 fn unread(error: &LedgerError) -> Problem {
     Problem::new(
         ProblemKind::Local,
-        format!("what is watched and expected cannot be read: {error}"),
+        format!("the watch list cannot be read: {error}"),
         "",
     )
 }

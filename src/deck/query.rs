@@ -1,5 +1,5 @@
-//! Asking an account, and keeping what is worth keeping of its answer. Apart from the deck, because who works behind
-//! it asks, too.
+//! Queries an account and saves observations from the answer. Separate from the deck, because background jobs query
+//! too.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,10 +15,10 @@ use crate::ledger::{Ledger, LedgerError};
 use crate::net::RequestOptions;
 use crate::providers::Verify;
 
-/// So many observations of the simulator's payments are remembered; the payment seen longest ago gives way.
+/// The number of simulator observations in memory; beyond it, the oldest ones go.
 const SEEN_MAX: usize = 4_000;
 
-/// All that asking takes. Clones share it.
+/// What a query needs. Clones share it.
 #[derive(Clone)]
 pub(super) struct QueryService {
     pub(super) profile: Arc<str>,
@@ -26,7 +26,7 @@ pub(super) struct QueryService {
     pub(super) ledger: Ledger,
     pub(super) clock: Clock,
     pub(super) seen: Seen,
-    /// Stands in for the ledger where the simulator runs: its payments end with it.
+    /// Replaces the ledger for the simulator, whose payments end with this process.
     pub(super) book: Option<Arc<SimulatedBook>>,
 }
 
@@ -66,7 +66,7 @@ impl QueryService {
         how: RequestOptions,
     ) -> Result<Answer, Problem> {
         let ask = async {
-            // A kept token would answer for credentials that are withdrawn by now.
+            // A stored token would still authorise with credentials that the provider has revoked.
             if let (Op::Verify, Some(tokens)) = (op, &runtime.tokens) {
                 tokens.refresh(how).await?;
                 if runtime.manifest.verify == Verify::TokenCall {
@@ -95,7 +95,7 @@ impl QueryService {
         }
     }
 
-    /// Keeps what outlives this run. The simulator's world does not, so what is seen of it stays in memory.
+    /// Saves observations of real accounts. The simulator's stay in memory, since its payments end with this run.
     async fn remember(&self, runtime: &AccountRuntime, op: &Op, result: &Result<Answer, Problem>) {
         let at = self.clock.now().wall;
         let account = &runtime.account.id;
@@ -110,7 +110,7 @@ impl QueryService {
                     self.seen.note(account, observation);
                     return;
                 }
-                // What cannot be kept is told by the ledger's own status; the answer stands all the same.
+                // The ledger's own status reports a failed write; the answer is valid all the same.
                 let _ = self
                     .ledger
                     .observe(account, &self.profile, &observation)
@@ -128,19 +128,19 @@ impl QueryService {
     }
 }
 
-/// What was seen of the simulator's payments in this run.
+/// The observations of the simulator's payments in this run.
 #[derive(Clone, Default)]
 pub(super) struct Seen(Arc<Mutex<Memory>>);
 
 #[derive(Default)]
 struct Memory {
     by_payment: HashMap<(AccountId, PaymentId), Vec<Observation>>,
-    /// Whose turn it is to give way: one entry for each observation, the oldest first.
+    /// Drop order: one entry for each observation, the oldest first.
     order: VecDeque<(AccountId, PaymentId)>,
 }
 
 impl Seen {
-    /// As the ledger does: only what differs from the last.
+    /// As the ledger does, saves only what differs from the last observation.
     fn note(&self, account: &AccountId, observation: Observation) {
         let mut memory = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (account.clone(), observation.payment.id.clone());

@@ -16,21 +16,21 @@ use crate::ledger::{KeyHash, Ledger, NonceRules};
 use crate::net::{self, Gate, Limit, NetError, Session};
 use crate::providers::{self, Client, Credentials, Manifest, REGISTRY, ReadSecret};
 
-/// One account at work.
+/// A running account.
 pub(super) struct AccountRuntime {
     pub(super) account: Account,
     pub(super) manifest: &'static Manifest,
     pub(super) client: Arc<dyn Client>,
     pub(super) session: Session,
     pub(super) tokens: Option<Tokens>,
-    /// What its callbacks are judged by.
+    /// The secrets that its callbacks are verified with.
     pub(super) keys: Keys,
-    /// Renews the tokens as long as the account is at work.
+    /// Renews the tokens while the account runs.
     _renewal: Option<AbortOnDropHandle<()>>,
 }
 
-/// The accounts at work, in the config's order. They come and go while others are asked, so whoever asks one holds
-/// on to it and not to the list.
+/// The running accounts, in the config's order. The list can change during a request, so a request holds its own
+/// account and not the list.
 #[derive(Clone, Default)]
 pub(super) struct AccountRegistry(Arc<RwLock<Vec<Arc<AccountRuntime>>>>);
 
@@ -54,7 +54,7 @@ impl AccountRegistry {
             .find(|runtime| runtime.account.id == *id)
     }
 
-    /// In the place of the one of this name, else at the end.
+    /// Replaces the account of this name, or adds it at the end.
     pub(super) fn adopt(&self, runtime: AccountRuntime) {
         let runtime = Arc::new(runtime);
         let mut registry = self.0.write().unwrap_or_else(PoisonError::into_inner);
@@ -73,10 +73,10 @@ impl AccountRegistry {
     }
 }
 
-/// Of each limit, a process that nobody knows of keeps to this part: there may be more of its kind.
+/// A process without the shared ledger uses this part of each limit: other such processes may run.
 const UNCOORDINATED_SHARE: u32 = 10;
 
-/// What all accounts at work share.
+/// What all running accounts share.
 #[derive(Clone)]
 pub(super) struct AccountFactory {
     pub(super) gate: Arc<Gate>,
@@ -84,11 +84,11 @@ pub(super) struct AccountFactory {
     pub(super) clock: Clock,
     pub(super) environ: Environ,
     pub(super) vault: Vault,
-    /// Secrets that are in force for this run without being where the config says.
+    /// Secrets for this run that override the config.
     pub(super) secret_overrides: SecretOverrides,
-    /// Whether tokens are renewed ahead of their expiry; only where somebody listens, which a command does not.
+    /// Whether tokens are renewed before they expire; a short command does not.
     pub(super) renews: bool,
-    /// Whether tokens are kept for later runs; those of an account on trial are not.
+    /// Whether tokens are saved for later runs; those of a trial account are not.
     pub(super) keeps: bool,
 }
 
@@ -111,11 +111,11 @@ impl AccountFactory {
         self.runtime(session, manifest, credentials, set.collect())
     }
 
-    /// An account of the config file; `None` where its provider is not known.
+    /// An account of the config file; `None` if its provider is unknown.
     pub(super) fn configured(&self, config: &AccountConfig) -> Option<AccountRuntime> {
         let manifest = providers::by_name(config.provider)?;
         let endpoints = endpoints(config, manifest);
-        // Where all that names the account at its provider is secret, the name it has here stands for it.
+        // Where every name of the account at its provider is secret, the config's name identifies it.
         let mut keys = manifest.spec.keys.iter().filter(|key| key.required);
         let name = keys.find_map(|key| config.texts.get(key.name));
         let name = name.map_or(config.id.as_str(), String::as_str);
@@ -163,7 +163,7 @@ impl AccountFactory {
         }
     }
 
-    /// The limits an account is kept to: as published, or as the operator set them.
+    /// The account's rate limits: as published, or as the operator set them.
     fn limits(
         &self,
         manifest: &Manifest,
@@ -215,7 +215,7 @@ impl AccountFactory {
         let account = session.account().clone();
         let tokens = manifest.tokens.map(|fetch| {
             let fetch = fetch(&credentials);
-            // What the simulator grants is worth nothing to the next one.
+            // A token from one simulator run is invalid in the next.
             let keeps = self.keeps && account.environment != Environment::Embedded;
             let url = session.resolve(&fetch.call()).ok().filter(|_| keeps);
             let texts: Vec<&str> = credentials.texts.values().map(String::as_str).collect();
@@ -246,15 +246,15 @@ impl AccountFactory {
 }
 
 impl AccountRuntime {
-    /// What the provider itself says in a raw reply. A write that it, or a machine before it, has failed over may have
-    /// been carried out all the same.
+    /// The failure that a provider reports in a raw reply. A write may have taken effect even if the provider or a
+    /// proxy reports a failure.
     pub(super) fn judged(&self, raw: &RawReply, writes: bool) -> Result<(), Problem> {
         self.client.judge(raw).map_err(|error| {
             let problem = self.problem(error);
             if !writes || !matches!(raw.status, 408 | 500..) {
                 return problem;
             }
-            let message = format!("{}; the write may have been carried out", problem.message);
+            let message = format!("{}; the write may have taken effect", problem.message);
             Problem::new(problem.kind, message, NetError::LOOK_FIRST)
         })
     }
@@ -264,7 +264,7 @@ impl AccountRuntime {
     }
 }
 
-/// The accounts of a profile, as they can be shown before anything is opened.
+/// The accounts of a profile, as shown before anything is opened.
 #[must_use]
 pub fn accounts(profile: &Profile, vault: &Vault) -> Vec<Account> {
     if profile.built_in {
@@ -318,19 +318,19 @@ fn account(config: &AccountConfig, manifest: &Manifest, vault: &Vault) -> Accoun
     }
 }
 
-/// An endpoint as the beginning of its calls' URLs.
+/// An endpoint's base URL.
 fn base(url: &Url) -> String {
     let path = url.path().trim_end_matches('/');
     format!("{}://{}{path}", url.scheme(), net::http::authority(url))
 }
 
-/// Where a secret comes from; one that tilldeck keeps itself is told as such.
+/// A secret's source in words; for one that tilldeck stores itself, the store.
 pub(super) fn source_in_words(source: &SecretSource, vault: &Vault) -> String {
     match source {
         SecretSource::File { written, base } if vault.holds(&base.join(written)) => {
             match vault.note() {
-                Some(why) => format!("file kept by tilldeck: {why}"),
-                None => "file kept by tilldeck".into(),
+                Some(why) => format!("tilldeck's own file: {why}"),
+                None => "tilldeck's own file".into(),
             }
         }
         SecretSource::File { .. }

@@ -1,4 +1,4 @@
-//! How an account's secrets are read: at first use, and taught to the redactor before anything else.
+//! Reading an account's secrets: at first use, and taught to the redactor before anything else.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -8,7 +8,7 @@ use crate::domain::{AccountId, Problem, ProblemKind, Secret};
 use crate::net::redact;
 use crate::providers::{Manifest, ReadSecret};
 
-/// Secrets in hand, by account and key: they go before what config and simulator say, for this run.
+/// Secrets that override the config and the simulator for this run, by account and key.
 #[derive(Clone, Default)]
 pub(super) struct SecretOverrides(Arc<RwLock<BTreeMap<(AccountId, String), Secret>>>);
 
@@ -18,13 +18,13 @@ impl SecretOverrides {
         held.insert((account.clone(), key.to_owned()), secret);
     }
 
-    /// Lets go of one of an account's secrets, or of all.
+    /// Removes one of an account's secrets, or all.
     pub(super) fn drop(&self, account: &AccountId, key: Option<&str>) {
         let mut held = self.0.write().unwrap_or_else(PoisonError::into_inner);
         held.retain(|(of, name), _| of != account || key.is_some_and(|key| name != key));
     }
 
-    /// Reads what is in hand, and as `then` does what is not.
+    /// Reads an overridden secret, or the others by `then`.
     pub(super) fn before(&self, account: &AccountId, then: ReadSecret) -> ReadSecret {
         let (held, account) = (self.0.clone(), account.clone());
         Arc::new(move |key| {
@@ -41,12 +41,12 @@ impl SecretOverrides {
     }
 }
 
-/// Makes known what can be read at once, whether or not it is ever used: a provider may echo any of an account's
-/// secrets in its first answer. A secret that takes a prompt or seconds is made known when it is read. Blocks.
-pub(super) fn learn_cheap(accounts: &[AccountConfig], environ: &Environ) {
+/// Teaches the redactor the secrets that can be read at once, used or not: a provider may echo any of them in its first
+/// answer. Slow ones are taught when they are read. Blocks.
+pub(super) fn learn_fast(accounts: &[AccountConfig], environ: &Environ) {
     let secrets = accounts.iter().flat_map(|account| &account.secrets);
     for (key, source) in secrets.filter(|(_, source)| source.is_cheap()) {
-        // What cannot be read is told by the call that needs it.
+        // The call that needs the secret reports the error.
         if let Ok(resolved) = source.resolve(environ) {
             redact::learn(&resolved.secret, key);
         }
@@ -103,7 +103,7 @@ pub(super) fn configured_secret(config: &AccountConfig, environ: Environ) -> Rea
                     String::new(),
                 )),
                 Err(_) => Err(told(
-                    format!("{key} cannot be read: reading it crashed"),
+                    format!("{key} cannot be read: an internal error stopped reading it"),
                     String::new(),
                 )),
             }

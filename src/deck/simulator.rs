@@ -1,4 +1,4 @@
-//! The simulator behind a deck, and the control of one that runs elsewhere on this machine.
+//! The embedded simulator, and control of a simulator that runs elsewhere on this machine.
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -22,10 +22,10 @@ use crate::providers::{self, REGISTRY};
 use crate::sandbox::{self, Sandbox};
 
 impl Deck {
-    /// Makes something happen in the embedded simulator; says what, in words.
+    /// Runs a control command in the embedded simulator; returns its answer in words.
     ///
     /// # Errors
-    /// If none is running, or the command does not fit.
+    /// If none is running, or the command is invalid.
     pub fn simulate(&self, command: &simulate::Command) -> Result<String, Problem> {
         let refuse = |why: String| Problem::new(ProblemKind::Usage, why, "");
         let simulator = self
@@ -35,7 +35,7 @@ impl Deck {
         simulator.command(command).map_err(refuse)
     }
 
-    /// How the embedded simulator plays each provider that can be played in more than one way.
+    /// How the embedded simulator plays each provider with more than one variant.
     #[must_use]
     pub fn simulator_parts(&self) -> Vec<simulate::Part> {
         let parts = self.simulator.iter().flat_map(Sandbox::settings);
@@ -49,10 +49,10 @@ impl Deck {
             .collect()
     }
 
-    /// Makes something happen in a simulator that runs elsewhere on this machine; says what, in words.
+    /// Runs a control command in a simulator elsewhere on this machine; returns its answer in words.
     ///
     /// # Errors
-    /// If it cannot be reached, or refuses.
+    /// If it cannot be reached, or rejects the command.
     pub async fn trigger(&self, url: &str, command: &simulate::Command) -> Result<String, Problem> {
         let account = AccountId::new("simulator").expect("a plain word is a fine account name");
         let base = Url::parse(url)
@@ -103,77 +103,76 @@ impl Deck {
             .send(&call, &Unsigned, how)
             .await
             .map_err(|error| error.problem(&account))?;
-        let said = inert::cut(String::from_utf8_lossy(&reply.body).trim(), 200);
+        let answer = inert::cut(String::from_utf8_lossy(&reply.body).trim(), 200);
         if reply.status < 300 {
-            Ok(said)
+            Ok(answer)
         } else {
             Err(Problem::new(
                 ProblemKind::Usage,
-                format!("the sandbox refused: {said}"),
+                format!("the sandbox rejected it: {answer}"),
                 "",
             ))
         }
     }
 }
 
-/// One callback sent by hand, and what came of it.
+/// One simulated callback and its result.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Posted {
     /// `GET` or `POST`.
     pub method: &'static str,
-    /// Where it went, redacted.
+    /// The target URL, redacted.
     pub url: String,
-    /// Besides those of every request; redacted.
+    /// Headers besides those of every request; redacted.
     pub headers: Vec<(String, String)>,
     /// Its body, redacted.
     pub body: Option<String>,
-    /// The status it was answered with, and the body where it is whole, redacted; or why no answer came.
+    /// The status and the complete body, redacted; or why no answer arrived.
     pub answer: Result<(u16, Option<String>), String>,
 }
 
 impl Posted {
-    /// Whether it was taken: providers take 200 alone for that.
+    /// Whether it was accepted: providers count only 200.
     #[must_use]
     pub fn is_taken(&self) -> bool {
         matches!(self.answer, Ok((200, _)))
     }
 }
 
-/// What proves a callback that is sent by hand.
+/// How a simulated callback is signed.
 #[derive(Debug, Clone)]
 pub enum Proof {
-    /// The simulator's own secret.
+    /// With the simulator's own secret.
     Simulator,
-    /// Another account's.
+    /// With another account's secret.
     Own(Secret),
-    /// Nothing does.
+    /// Not at all.
     None,
 }
 
-/// What is to be sent by hand.
+/// A simulated callback to send.
 #[derive(Debug, Clone)]
 pub struct Posting {
     /// The provider's short name.
     pub provider: String,
-    /// Where to: plain http on this machine.
+    /// The target: plain http on this machine.
     pub to: String,
-    /// About what: a payment's id, a reservation's, a purchase's reference, a player's number.
+    /// The subject: a payment's id, a reservation's, a purchase's reference, a player's number.
     pub subject: String,
-    /// What it tells, in the provider's word; empty for what it mostly tells.
+    /// The event, in the provider's word; empty for the most common one.
     pub event: String,
-    /// What proves it.
+    /// How it is signed.
     pub proof: Proof,
-    /// The header that carries the proof, where that is the shop's choice.
+    /// The header that carries the secret, where the shop chooses it.
     pub header: Option<String>,
-    /// How often these very bytes are sent.
+    /// How often the same bytes are sent.
     pub times: u32,
 }
 
-/// Makes a callback up as a provider would send it, and sends it straight to a receiver on this machine, through no
-/// simulator. Each try is told.
+/// Builds a callback as a provider would, and sends it straight to a receiver on this machine. Reports each attempt.
 ///
 /// # Errors
-/// If the provider sends none like that, or the address is of another machine.
+/// If the provider has no such callback, or the address is on another machine.
 pub async fn post(posting: &Posting, at: WallTime) -> Result<Vec<Posted>, Problem> {
     const PATIENCE: Duration = Duration::from_secs(10);
     let usage = |message: String, hint: &str| Problem::new(ProblemKind::Usage, message, hint);
@@ -188,8 +187,8 @@ pub async fn post(posting: &Posting, at: WallTime) -> Result<Vec<Posted>, Proble
     if !http_server::is_local_url(&posting.to) {
         let to = inert::quoted(&posting.to, 80);
         return Err(usage(
-            format!("{to} is no http:// URL of this machine"),
-            "give the address that callbacks come to, like http://127.0.0.1:8787/callbacks/shop",
+            format!("{to} is not an http:// URL of this machine"),
+            "give the receiver's address, like http://127.0.0.1:8787/callbacks/shop",
         ));
     }
     let key = manifest.callbacks.secrets.first().copied();
@@ -212,9 +211,9 @@ pub async fn post(posting: &Posting, at: WallTime) -> Result<Vec<Posted>, Proble
         header: posting.header.as_deref(),
         at,
     };
-    let letter = (manifest.simulator)().sample(&sample);
-    let letter = letter.map_err(|why| usage(why, ""))?;
-    let outgoing = letter.request(&posting.to);
+    let webhook = (manifest.simulator)().sample(&sample);
+    let webhook = webhook.map_err(|why| usage(why, ""))?;
+    let outgoing = webhook.request(&posting.to);
     let shown = Posted {
         method: outgoing.method(),
         url: Url::parse(&outgoing.url).map_or_else(|_| String::new(), |url| redact::url(&url)),
@@ -242,7 +241,7 @@ pub async fn post(posting: &Posting, at: WallTime) -> Result<Vec<Posted>, Proble
     Ok(all)
 }
 
-/// Sends a body as it is; the simulator's control needs no key.
+/// Sends a body unchanged; the simulator's control needs no key.
 struct Unsigned;
 
 impl Authorise for Unsigned {
@@ -256,7 +255,7 @@ impl Authorise for Unsigned {
     }
 }
 
-/// Starts the simulator on any free port; it sends each provider's callbacks to its URL.
+/// Starts the simulator on a free port; it sends each provider's callbacks to its URL.
 pub(super) async fn start(
     clock: &Clock,
     callback_urls: BTreeMap<String, String>,
@@ -281,7 +280,7 @@ pub(super) async fn start(
 /// Starts the simulator of every provider on `listener`.
 ///
 /// # Errors
-/// In words, why it could not be started.
+/// A message that says why it could not be started.
 pub async fn serve(listener: TcpListener, options: sandbox::Options) -> Result<Sandbox, String> {
     let providers = REGISTRY
         .iter()

@@ -1,4 +1,4 @@
-//! The accounts' access tokens: how they stand, renewed on demand, handed out.
+//! The accounts' access tokens: their state, renewal on demand, and a valid token for the operator.
 
 use super::{AccountRuntime, Deck};
 use crate::auth::Tokens;
@@ -6,7 +6,7 @@ use crate::domain::{AccountId, Problem, ProblemKind, Secret, TokenStatus};
 use crate::net::RequestOptions;
 
 impl Deck {
-    /// Reads the tokens that earlier runs and other processes have kept.
+    /// Reads the tokens that earlier runs and other processes have saved.
     pub async fn load_tokens(&self) {
         for runtime in self.registry.all() {
             if let Some(tokens) = &runtime.tokens {
@@ -15,7 +15,7 @@ impl Deck {
         }
     }
 
-    /// How each account's access token stands, where it uses such.
+    /// The state of each account's access token, for providers that use them.
     #[must_use]
     pub fn tokens(&self) -> Vec<(AccountId, TokenStatus)> {
         self.registry
@@ -30,10 +30,10 @@ impl Deck {
             .collect()
     }
 
-    /// Fetches a new access token now. The one in hand stays if that fails.
+    /// Fetches a new access token now. The current one stays if that fails.
     ///
     /// # Errors
-    /// If the account has no access tokens, or none can be had.
+    /// If the account uses no access tokens, or the provider grants none.
     pub async fn refresh_token(
         &self,
         account: &AccountId,
@@ -44,10 +44,10 @@ impl Deck {
         refreshed.map_err(|error| error.problem(account))
     }
 
-    /// An access token that is good now.
+    /// A valid access token.
     ///
     /// # Errors
-    /// If the account has no access tokens, or none can be had.
+    /// If the account uses no access tokens, or the provider grants none.
     pub async fn token(&self, account: &AccountId, how: RequestOptions) -> Result<Secret, Problem> {
         let runtime = self.runtime(account)?;
         let tokens = tokens_of(&runtime)?;
@@ -56,8 +56,8 @@ impl Deck {
         tokens.current().ok_or_else(|| {
             Problem::new(
                 ProblemKind::Failing,
-                format!("account {account}: the access token expired as soon as it was there"),
-                "check the life the provider gives its tokens, and this machine's clock",
+                format!("account {account}: the new access token was already expired"),
+                "check this machine's clock, and how long the provider's tokens last",
             )
         })
     }
@@ -68,7 +68,7 @@ fn tokens_of(runtime: &AccountRuntime) -> Result<&Tokens, Problem> {
         Problem::new(
             ProblemKind::Usage,
             format!(
-                "account {}: {} uses no access tokens; each call is signed",
+                "account {}: {} uses no access tokens; each request is signed",
                 runtime.account.id, runtime.account.provider_title
             ),
             "",

@@ -1,4 +1,4 @@
-//! Bodies as they are read: no larger than may be, and all of them together within bounds.
+//! Reading request bodies, with a limit for each and one for all together.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -12,21 +12,21 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{Limits, SMALL_BODY};
 
-/// Of a body that is refused, so much is read and thrown away: a client that is still sending would otherwise see a
-/// reset instead of the answer.
+/// How much of a rejected body is read and discarded: a client that is still sending would otherwise get a reset
+/// instead of the answer.
 const THROWN_AWAY: usize = 16 << 20;
 
-/// In what room is given out.
+/// The unit of the shared memory limit.
 const UNIT: usize = 1024;
 
-/// The room that all bodies share.
+/// The memory that all bodies share.
 #[derive(Clone)]
 pub(super) struct Bodies {
     shared: Arc<Semaphore>,
     patience: Duration,
 }
 
-/// What one body has of it, until dropped.
+/// One body's part of it, released when dropped.
 pub(super) struct Room {
     all: Bodies,
     taken: Option<OwnedSemaphorePermit>,
@@ -49,7 +49,7 @@ impl Bodies {
 }
 
 impl Room {
-    /// Takes room for a body of so many bytes in all; whether there is some in time.
+    /// Reserves memory for a body of this size; returns whether it was available in time.
     async fn fit(&mut self, bytes: usize) -> bool {
         let taken = self.taken.as_ref();
         let taken = taken.map_or(0, OwnedSemaphorePermit::num_permits);
@@ -81,8 +81,8 @@ async fn next(body: &mut Incoming) -> Result<Option<Bytes>, StatusCode> {
     Ok(None)
 }
 
-/// A body of at most `limit` bytes. Of a client that `waits` to be told to send it, one that is too long is not asked
-/// for.
+/// Reads a body of at most `limit` bytes. A client that `waits` for `100 Continue` (RFC 9110 10.1.1) is not told to
+/// continue if its body is too large.
 pub(super) async fn whole(
     mut body: Incoming,
     limit: usize,
@@ -91,7 +91,7 @@ pub(super) async fn whole(
 ) -> Result<Bytes, StatusCode> {
     let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
     if announced > limit {
-        throw_away(body, waits).await?;
+        discard(body, waits).await?;
         return Err(StatusCode::PAYLOAD_TOO_LARGE);
     }
     let mut bytes = BytesMut::new();
@@ -106,14 +106,14 @@ pub(super) async fn whole(
             StatusCode::SERVICE_UNAVAILABLE
         };
         drop((bytes, data));
-        throw_away(body, false).await?;
+        discard(body, false).await?;
         return Err(refusal);
     }
     Ok(bytes.freeze())
 }
 
-/// Reads what comes and keeps none of it. A client that `waits` to be told to send sends nothing.
-pub(super) async fn throw_away(mut body: Incoming, waits: bool) -> Result<(), StatusCode> {
+/// Reads and discards a body. A client that `waits` for `100 Continue` sends nothing.
+pub(super) async fn discard(mut body: Incoming, waits: bool) -> Result<(), StatusCode> {
     let mut seen = 0;
     while !waits
         && seen <= THROWN_AWAY

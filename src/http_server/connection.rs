@@ -1,4 +1,4 @@
-//! One connection: which part of a request it is in, how long that may last, and its bytes.
+//! One connection: its current phase, the time limit of that phase, and its bytes.
 
 use std::future::poll_fn;
 use std::io;
@@ -12,25 +12,25 @@ use tokio::net::TcpStream;
 
 use super::Limits;
 
-/// Where a connection stands.
+/// The phase of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum Phase {
-    /// For the first byte of a request.
+    /// Waiting for the first byte of a request.
     Waiting = 0,
-    /// A head has begun.
+    /// Receiving a head.
     Head = 1,
-    /// A head is whole, its body not yet.
+    /// The head is complete, the body is not.
     Body = 2,
-    /// A request is whole, its answer not yet made.
+    /// The request is complete, the answer is not ready.
     Answering = 3,
 }
 
-/// What the parts of one connection tell each other. All of them run in one task.
+/// State shared by the parts of one connection. They all run in one task.
 #[derive(Debug, Default)]
 pub(super) struct Connection {
     phase: AtomicU8,
-    /// Grows whenever the time that the phase may last begins anew.
+    /// Increases whenever the phase's time limit starts again.
     turn: AtomicU64,
     cut: AtomicBool,
 }
@@ -50,7 +50,7 @@ impl Connection {
         self.turn.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Lets nothing more be written; the other side sees a reset and not a tidy end.
+    /// Blocks further writes, so that the client sees a reset and not a regular end.
     pub(super) fn cut(&self) {
         self.cut.store(true, Ordering::Relaxed);
     }
@@ -59,7 +59,7 @@ impl Connection {
         self.cut.load(Ordering::Relaxed)
     }
 
-    /// Ends when the phase has lasted for too long. To be polled after whatever may change the phase.
+    /// Completes when the phase has exceeded its time limit. Poll it after everything that may change the phase.
     pub(super) fn late(
         self: &Arc<Self>,
         limits: Limits,
@@ -71,7 +71,7 @@ impl Connection {
             let limit = match connection.phase() {
                 Phase::Waiting => limits.silence,
                 Phase::Head => limits.head_time,
-                // The first is answered when it is late, the second is the handler's affair.
+                // A late body is answered, and the handler's time is its own affair.
                 Phase::Body | Phase::Answering => return Poll::Pending,
             };
             let now = connection.turn.load(Ordering::Relaxed);
@@ -101,7 +101,7 @@ impl TimedStream {
         Ok(())
     }
 
-    /// An answer that is taken slowly is no silence.
+    /// A client that reads slowly is not silent.
     fn wrote(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         if written.is_ready() && self.connection.phase() == Phase::Waiting {
             self.connection.enter(Phase::Waiting);
@@ -113,7 +113,7 @@ impl TimedStream {
 impl Drop for TimedStream {
     fn drop(&mut self) {
         if self.connection.is_cut() {
-            // Where it cannot be, the end is a tidy one.
+            // Where it cannot be set, the connection ends regularly.
             let _ = self.tcp.set_zero_linger();
         }
     }

@@ -1,5 +1,5 @@
-//! A small HTTP/1.1 server, and the one-shot request that delivers simulated callbacks. Knows nothing of what is
-//! served; calls no other machine.
+//! A small HTTP/1.1 server, and the single request that delivers simulated callbacks. Independent of its handlers;
+//! calls no other machine.
 
 mod body;
 mod connection;
@@ -32,54 +32,53 @@ use slots::{ConnectionSlot, ConnectionSlots};
 
 pub use outgoing::{DeliveryResult, Outgoing, SendError, is_local_url, send, send_to};
 
-/// A request with its whole body.
+/// A request with its complete body.
 pub type Request = axum::http::Request<Bytes>;
-/// A response with its whole body.
+/// A response with its complete body.
 pub type Response = axum::http::Response<Bytes>;
 
-/// What becomes of a request.
+/// What the handler decides.
 #[derive(Debug)]
 pub enum Outcome {
-    /// This is sent.
+    /// Send this response.
     Answer(Response),
-    /// The connection is reset; not one byte is sent.
+    /// Reset the connection without sending a byte.
     Reset,
 }
 
-/// Which `Host` a request may name.
+/// The accepted `Host` values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Hosts {
-    /// This machine only: a web page that rebinds its own name to 127.0.0.1 is refused.
+    /// This machine only: rejects DNS rebinding, where a web page resolves its own name to 127.0.0.1.
     Loopback,
-    /// Any, for a server that a tunnel or proxy stands in front of.
+    /// Any, for a server behind a tunnel or reverse proxy.
     Any,
 }
 
-/// What one server accepts.
+/// The limits of a server.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// The largest body in bytes; more is answered 413.
+    /// The largest body in bytes; a larger one is answered 413.
     pub body: usize,
-    /// How many bytes of bodies are held at once, of all connections together; the first [`SMALL_BODY`] of each do not
-    /// count.
+    /// The memory for bodies of all connections together, in bytes; the first [`SMALL_BODY`] of each do not count.
     pub bodies: usize,
-    /// How long a body waits for that room; then it is answered 503.
+    /// How long a body waits for that memory; then it is answered 503.
     pub room_time: Duration,
-    /// The largest head in bytes, at least 8 KiB; more is answered 431.
+    /// The largest head in bytes, at least 8 KiB; a larger one is answered 431.
     pub head: usize,
-    /// How many connections are open at once. Where there is one more, that one is closed which has been without a
-    /// whole request for the longest: idle connections and slow ones keep nobody out.
+    /// The most open connections. One more closes the connection that has been without a complete request for the
+    /// longest, so idle and slow ones block nobody.
     pub connections: usize,
-    /// How long a connection may stay silent between requests.
+    /// How long a connection may be idle between requests.
     pub silence: Duration,
-    /// How long a head may take from its first byte to its last, however its bytes drip in. Then the connection is cut.
+    /// How long a head may take from its first byte to its last. Then the connection is closed (slow-loris protection).
     pub head_time: Duration,
-    /// How long a body may take, likewise; then it is answered 408.
+    /// How long a body may take; then it is answered 408.
     pub body_time: Duration,
-    /// Which `Host` is accepted.
+    /// The accepted `Host` values.
     pub hosts: Hosts,
-    /// Whether a client that has said all it has to say, and ends its half of the connection, is still answered. Only for
-    /// a handler that comes to an end by itself: one that has hung up is not told from it.
+    /// Whether a client that closes its sending half is still answered. Only for a handler that always ends: a client
+    /// that has disconnected looks the same.
     pub half_close: bool,
 }
 
@@ -100,32 +99,32 @@ impl Default for Limits {
     }
 }
 
-/// A body that is no longer always fits, however many large ones come.
+/// A body up to this size never waits for memory.
 pub const SMALL_BODY: usize = 16 * 1024;
 
-/// What becomes of a request's body, as its head tells.
+/// What happens to a request's body, decided by its head.
 #[derive(Debug)]
 pub enum Admission {
-    /// It is read, up to so many bytes and no more than [`Limits::body`]; a longer one is answered 413.
+    /// Read it, up to this many bytes and [`Limits::body`]; a larger one is answered 413.
     Read(usize),
-    /// As [`Admission::Read`], and the handler answers also what cannot be read: it finds no body, and [`Unread`] among
-    /// the request's extensions.
+    /// As [`Admission::Read`], but the handler also answers unreadable bodies: it gets an empty body, and [`Unread`]
+    /// among the request's extensions.
     Judge(usize),
-    /// It is thrown away as it comes, and the handler finds none; where it does not come whole, [`Unread`] as well.
+    /// Discard it; the handler gets an empty body, and [`Unread`] if it is incomplete.
     Discard,
-    /// It is thrown away, and this is the answer.
+    /// Discard it, and send this answer.
     Refuse(Response),
 }
 
-/// The other end of the connection that a request came on; among the request's extensions.
+/// The client's address; among the request's extensions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Peer(pub SocketAddr);
 
-/// With which status a request whose body could not be read is to be answered; among its extensions.
+/// The status to answer an unreadable body with; among the request's extensions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Unread(pub StatusCode);
 
-/// A running server. Dropped, it stops accepting and hangs up.
+/// A running server. Dropped, it stops accepting and closes its connections.
 #[derive(Debug)]
 pub struct Server {
     address: SocketAddr,
@@ -148,7 +147,7 @@ impl Server {
         Self::start_admitting(listener, limits, admit, handler)
     }
 
-    /// The same, where `admit` decides by a request's head whether its body is read.
+    /// As [`Server::start`]; `admit` decides by a request's head whether its body is read.
     ///
     /// # Errors
     /// If the listener does not know its own address.
@@ -186,13 +185,13 @@ impl Server {
         })
     }
 
-    /// Where it listens.
+    /// The address it listens on.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Accepts nothing more, finishes what is being answered for at most `patience`, then hangs up.
+    /// Accepts no new connections, finishes requests in progress for at most `patience`, then closes all.
     pub async fn stop(self, patience: Duration) {
         self.stop.cancel();
         self.tasks.close();
@@ -221,7 +220,7 @@ struct Accepting<S> {
     tasks: TaskTracker,
 }
 
-/// What all connections share.
+/// State that all connections share.
 #[derive(Clone)]
 struct Service<A, H> {
     admit: A,
@@ -246,7 +245,7 @@ where
                 next = next => next,
                 () = self.stop.cancelled() => return,
             };
-            // Only costs latency where it is refused.
+            // If it cannot be set, only latency suffers.
             let _ = tcp.set_nodelay(true);
             self.tasks.spawn(serve(
                 tcp,
@@ -265,10 +264,10 @@ async fn accept(listener: &TcpListener, slots: &ConnectionSlots) -> (TcpStream, 
     loop {
         match listener.accept().await {
             Ok(accepted) => return accepted,
-            // It was gone before it was accepted.
+            // The client disconnected before the accept.
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
             Err(_) => {
-                // Out of file descriptors, mostly: one comes back, and a pause lets more.
+                // Usually the process has no free file descriptor: a pause lets other connections end.
                 slots.evict();
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
@@ -276,7 +275,7 @@ async fn accept(listener: &TcpListener, slots: &ConnectionSlots) -> (TcpStream, 
     }
 }
 
-/// One connection from its first byte to its end.
+/// Serves one connection until it ends.
 async fn serve<A, H, F>(
     tcp: TcpStream,
     peer: SocketAddr,
@@ -304,7 +303,7 @@ async fn serve<A, H, F>(
             Ok::<_, Infallible>(match outcome {
                 Outcome::Answer(response) => response.map(Body::from),
                 Outcome::Reset => {
-                    // From here on every write fails, so this empty response stays unsent.
+                    // All writes fail from here on, so this empty response is never sent.
                     connection.cut();
                     axum::http::Response::new(Body::empty())
                 }
@@ -323,14 +322,14 @@ async fn serve<A, H, F>(
     let mut ending = false;
     loop {
         let served = poll_fn(|cx| {
-            // The other first: what it does decides what is late.
+            // Poll the connection first: its progress decides whether the phase is late.
             if http.as_mut().poll(cx).is_ready() {
                 return std::task::Poll::Ready(());
             }
             late.as_mut().poll(cx)
         });
         tokio::select! {
-            // Its errors are those of the other side.
+            // Its errors are the client's.
             () = served => return,
             () = abandon.cancelled() => {
                 connection.cut();
@@ -368,8 +367,8 @@ where
         let words = "This server answers only to its loopback address.\n";
         return Outcome::Answer(text(StatusCode::MISDIRECTED_REQUEST, words));
     }
-    // It may have had a Content-Length, too, which is not seen any more: what stands in front of this may take a part
-    // of the body for another request, so none may follow (RFC 9112, section 6.3).
+    // hyper hides a Content-Length beside Transfer-Encoding. A proxy in front may frame the request differently, so no
+    // other request may follow on this connection (RFC 9112 6.3).
     let last = head.headers.contains_key(header::TRANSFER_ENCODING);
     let expected = head.headers.contains_key(header::EXPECT);
     head.extensions.insert(Peer(peer));
@@ -381,7 +380,7 @@ where
                 body::whole(body, limits.body.min(*most), expected, &mut room).await
             }
             Admission::Discard | Admission::Refuse(_) => {
-                let thrown_away = body::throw_away(body, expected).await;
+                let thrown_away = body::discard(body, expected).await;
                 thrown_away.map(|()| Bytes::new())
             }
         }
@@ -390,7 +389,7 @@ where
     let read = read.unwrap_or(Err(StatusCode::REQUEST_TIMEOUT));
     let (last, bytes) = match (&admission, read) {
         (_, Ok(bytes)) => (last, bytes),
-        // What is left of it is still coming.
+        // The rest of the body is still arriving.
         (Admission::Judge(_) | Admission::Discard, Err(refusal)) => {
             head.extensions.insert(Unread(refusal));
             (true, Bytes::new())
@@ -412,7 +411,7 @@ where
     }
 }
 
-/// After it, no other request is read.
+/// Closes the connection after this response.
 fn closing(mut response: Response) -> Response {
     let close = header::HeaderValue::from_static("close");
     response.headers_mut().insert(header::CONNECTION, close);

@@ -1,5 +1,5 @@
-//! One request to a program on this machine, on a connection of its own: nothing in it can be made to reach another
-//! machine.
+//! One request to a program on this machine, on its own connection. Its parts are validated, so that it cannot reach
+//! another machine.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -17,11 +17,11 @@ use crate::domain::host::{address, is_loopback};
 /// A request of the simulator to a program on this machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outgoing {
-    /// Where to: plain http on this machine.
+    /// The target: plain http on this machine.
     pub url: String,
-    /// Besides those of every request. One with a line break in it is refused.
+    /// Additional headers. One with a line break is rejected.
     pub headers: Vec<(String, String)>,
-    /// Sent by POST; without one it is a GET.
+    /// Sent by POST; without a body the method is GET.
     pub body: Option<String>,
 }
 
@@ -33,56 +33,55 @@ impl Outgoing {
     }
 }
 
-/// What a request brought.
+/// The answer to a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeliveryResult {
     /// HTTP status.
     pub status: u16,
-    /// Its body; `None` where it was cut off, did not end in time, or is larger than 64 KiB.
+    /// Its body; `None` if it was incomplete, late, or larger than 64 KiB.
     pub body: Option<Vec<u8>>,
 }
 
-/// Why a request brought no status.
+/// Why a request got no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum SendError {
     /// Not an `http://` URL of this machine.
-    #[error("only http:// URLs of this machine are called, like http://127.0.0.1:8787/callbacks")]
+    #[error("the URL is not an http:// URL of this machine, like http://127.0.0.1:8787/callbacks")]
     NotLoopback,
-    /// No connection, or it broke.
+    /// No connection, or it ended early.
     #[error("no answer: {0}")]
     Io(#[from] io::Error),
-    /// Nothing came in time.
+    /// No answer in time.
     #[error("no answer in time")]
     TimedOut,
-    /// A header that would not be one line.
-    #[error("a header has a line break in it")]
+    /// A header with a line break would be two headers.
+    #[error("a header contains a line break")]
     BadHeader,
-    /// What came is not HTTP/1.
+    /// The answer is not HTTP/1.
     #[error("the answer is not HTTP/1.1")]
     Nonsense,
 }
 
-/// The largest body of an answer that is read.
+/// The largest answer body that is read.
 const BODY_MAX: usize = 64 * 1024;
 
-/// Sends once and brings back what was answered; redirects are not followed. A status that came counts, whatever
-/// became of the body.
+/// Sends once and returns the answer; redirects are not followed. The status counts even if the body is incomplete.
 ///
 /// # Errors
-/// If the URL is not plain http to this machine, or no status comes within `patience`.
+/// If the URL is not plain http to this machine, or no status arrives within `patience`.
 pub async fn send(request: &Outgoing, patience: Duration) -> Result<DeliveryResult, SendError> {
     let uri = local(&request.url)?;
     let host = uri.host().ok_or(SendError::NotLoopback)?;
-    // A name is not looked up: what `localhost` means here is not up to the resolver.
+    // Names are not resolved: a hosts file could point `localhost` elsewhere.
     let ip = address(host).unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
     let to = (ip, uri.port_u16().unwrap_or(80)).into();
     exchange(to, &uri, request, patience).await
 }
 
-/// As [`send`], to an address that is this machine's own whatever its number: a server there is asked whether it is well.
+/// As [`send`], to any address of this machine: used to check a server's health.
 ///
 /// # Errors
-/// If the URL is no URL, or no status comes within `patience`.
+/// If the URL is invalid, or no status arrives within `patience`.
 pub async fn send_to(
     own: SocketAddr,
     request: &Outgoing,
@@ -123,7 +122,7 @@ async fn exchange(
     let response = async {
         let tcp = TcpStream::connect(to).await?;
         let (mut sender, connection) = http1::handshake(TokioIo::new(tcp)).await?;
-        // It ends with what it carries: the request, or this call given up.
+        // The task ends when the request is answered or this future is dropped.
         let connection = AbortOnDropHandle::new(tokio::spawn(connection));
         let response = sender.send_request(wire).await?;
         Ok::<_, SendError>((response, connection))

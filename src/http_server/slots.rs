@@ -1,4 +1,5 @@
-//! Who is connected. Where all places are taken, whoever has been without a whole request for the longest goes.
+//! Connection slots. If all are in use, the connection that has been without a complete request for the longest is
+//! closed.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,10 +11,10 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
 
 use super::connection::{Connection, Phase};
 
-/// All of them were being answered: how soon it is looked again whether one can go.
+/// How soon to retry where every connection is being answered.
 const AGAIN: Duration = Duration::from_millis(20);
 
-/// The places of one server.
+/// The slots of one server.
 pub(super) struct ConnectionSlots {
     free: Arc<Semaphore>,
     taken: Arc<Mutex<Occupied>>,
@@ -21,7 +22,7 @@ pub(super) struct ConnectionSlots {
 
 #[derive(Default)]
 struct Occupied {
-    /// By when each came, or last had a request whole.
+    /// When each connection opened, or last completed a request.
     by_age: BTreeMap<u64, (Arc<Connection>, CancellationToken)>,
     next: u64,
 }
@@ -35,7 +36,7 @@ impl Occupied {
     }
 }
 
-/// One connection's place, until dropped.
+/// One connection's slot, until dropped.
 pub(super) struct ConnectionSlot {
     connection: Arc<Connection>,
     go: CancellationToken,
@@ -56,7 +57,7 @@ impl ConnectionSlots {
         }
     }
 
-    /// Takes a place, sending somebody away if need be.
+    /// Takes a slot, closing another connection if necessary.
     pub(super) async fn take(&self) -> ConnectionSlot {
         let free = loop {
             let free = self.free.clone();
@@ -81,7 +82,8 @@ impl ConnectionSlots {
         }
     }
 
-    /// Sends away whoever has been without a whole request for the longest; nobody whose request is whole.
+    /// Closes the connection that has been without a complete request for the longest; never one with a complete
+    /// request.
     pub(super) fn evict(&self) {
         let mut taken = lock(&self.taken);
         let waiting = taken
@@ -101,16 +103,16 @@ impl ConnectionSlot {
         self.connection.clone()
     }
 
-    /// Says that a request is whole: all others have waited for longer.
+    /// Marks the request as complete, so that other connections are closed first.
     pub(super) fn renew(&self) {
         let mut taken = lock(&self.taken);
-        // Whoever was sent away stays so.
+        // A connection that was told to close stays so.
         if let Some((connection, go)) = taken.by_age.remove(&self.age.load(Ordering::Relaxed)) {
             self.age.store(taken.add(connection, go), Ordering::Relaxed);
         }
     }
 
-    /// Ends when it has to go.
+    /// Completes when the connection must close.
     pub(super) fn evicted(&self) -> WaitForCancellationFuture<'_> {
         self.go.cancelled()
     }

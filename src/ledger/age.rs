@@ -1,5 +1,5 @@
-//! From which instant age counts. A clock that was wrong for one run must not make all that is kept look old: that
-//! cannot be undone.
+//! The instant that ages count from. A clock that was wrong for one run must not make everything look old, since
+//! deletion cannot be undone.
 
 use rusqlite::{Connection, OptionalExtension as _};
 
@@ -8,18 +8,18 @@ use crate::domain::WallTime;
 
 const HOUR: i64 = 60 * 60 * 1000;
 
-/// A clock that is further than this from the last time that is believed has jumped, and is believed once it has gone on
-/// for as long. Meanwhile what is too much is dropped, and little or nothing for its age.
+/// A clock further than this from the last trusted time has jumped. It is trusted once it has gone on for as long;
+/// until then rows are dropped for their number and hardly for their age.
 const JUMP: i64 = 24 * HOUR;
 
-/// Nor is it believed before the machine has run for this long with it, by the clock that nobody sets: two short runs
-/// with two wrong clocks are a day apart at once.
+/// Nor is it trusted before the machine has run this long with it, by the monotonic clock: two short runs with two
+/// wrong clocks can be a day apart at once.
 const RUN: i64 = HOUR;
 
-/// The time that is believed is written down no more often.
+/// The trusted time is saved at most this often.
 const NOTED: i64 = HOUR;
 
-/// The time that ages count from: that of `clock`, or the last one believed where it has jumped ahead. Takes note of it.
+/// The time that ages count from: `clock`, or the last trusted one after a jump ahead. Saves it.
 pub(super) fn reference(conn: &Connection, clock: &Clock) -> rusqlite::Result<WallTime> {
     let now = clock.now();
     let (shared, now) = (clock.shared(now), now.wall);
@@ -52,7 +52,7 @@ pub(super) fn reference(conn: &Connection, clock: &Clock) -> rusqlite::Result<Wa
             return Ok(now);
         }
         Some(0..) if same_boot => {}
-        // Each running of the machine bears it out by itself.
+        // Each boot of the machine must confirm the jumped clock by itself.
         Some(0..) => drop(note(believed, same_way)?),
         // It has just jumped, or by less than it seemed.
         _ => drop(note(believed, Some(now.0))?),

@@ -1,4 +1,4 @@
-//! What is written behind: nobody waits for it, so a burst of it is written in one go.
+//! Write-behind: no caller waits for these rows, so a burst is written in one transaction.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,16 +9,16 @@ use crate::domain::{Exchange, Now};
 use super::writer::Store;
 use super::{Ledger, SlotId, exchanges, slots};
 
-/// In a burst, what came together within this time is written at once. A single one is written without delay.
+/// In a burst, rows that come within this time are written together. A single row is written without delay.
 const GATHER: Duration = Duration::from_millis(40);
 
-/// No more than this is written at once: whoever asks for a slot meanwhile must not wait for long.
+/// The most rows in one transaction: a slot request in between must not wait for long.
 const CHUNK: usize = 16;
 
-/// More than this is not gathered: whoever adds to it waits until it is written.
+/// The most rows in memory: beyond it, the caller that adds one waits for the write.
 const GATHERED_MAX: usize = 1024;
 
-/// What waits to be written.
+/// Rows that wait to be written.
 #[derive(Default)]
 pub(super) struct WriteBehind(Mutex<Waiting>);
 
@@ -26,8 +26,8 @@ pub(super) struct WriteBehind(Mutex<Waiting>);
 struct Waiting {
     released: Vec<(SlotId, Now)>,
     exchanges: VecDeque<(Exchange, Then)>,
-    /// A task is under way that sees to it, until nothing has come for a while.
-    tended: bool,
+    /// A task is flushing, until no row has come for a while.
+    flushing: bool,
 }
 
 impl Waiting {
@@ -36,7 +36,7 @@ impl Waiting {
     }
 }
 
-/// Told of the exchange with the id it was given.
+/// Receives the exchange with its new id.
 type Then = Box<dyn FnOnce(Exchange) + Send>;
 
 impl WriteBehind {
@@ -44,7 +44,7 @@ impl WriteBehind {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Writes the slots whose replies were seen: who counts them must count them as they are.
+    /// Writes the releases of slots first: the next count must include them.
     pub(super) fn release(&self, store: &mut Store) {
         let released = std::mem::take(&mut self.lock().released);
         if !released.is_empty() {
@@ -52,7 +52,7 @@ impl WriteBehind {
         }
     }
 
-    /// Writes some of what is waiting; whether there is more.
+    /// Writes one chunk; returns whether there is more.
     pub(super) fn write(&self, store: &mut Store) -> bool {
         let (exchanges, more) = {
             let mut waiting = self.lock();
@@ -74,19 +74,19 @@ impl WriteBehind {
 }
 
 impl Ledger {
-    /// Says when the reply was seen, or the request given up: the slot stays used for one period from then.
+    /// Reports that the reply was seen or the request was abandoned: the slot stays used for one period from then.
     pub fn release_slot(&self, id: SlotId, seen_at: Now) {
         let mut waiting = self.0.behind.lock();
         waiting.released.push((id, seen_at));
-        self.tend(&mut waiting);
+        self.start_flushing(&mut waiting);
     }
 
-    /// Keeps an exchange without waiting for it; then `then` is given it with its id, negative where it cannot be
-    /// kept.
+    /// Saves an exchange in the background, then calls `then` with it and its id. The id is negative if it cannot be
+    /// saved.
     pub fn record_later(&self, exchange: Exchange, then: impl FnOnce(Exchange) + Send + 'static) {
         let mut waiting = self.0.behind.lock();
         waiting.exchanges.push_back((exchange, Box::new(then)));
-        self.tend(&mut waiting);
+        self.start_flushing(&mut waiting);
     }
 
     /// Whether exchanges wait to be written.
@@ -95,7 +95,7 @@ impl Ledger {
         !self.0.behind.lock().exchanges.is_empty()
     }
 
-    /// Waits while more is to be written behind than should be kept in memory.
+    /// Waits while too many rows are in memory.
     pub async fn keep_up(&self) {
         let much = self.0.behind.lock().exchanges.len() > GATHERED_MAX;
         if much {
@@ -103,51 +103,51 @@ impl Ledger {
         }
     }
 
-    /// Writes now all that is waiting to be written, ahead of whatever is asked next.
+    /// Writes all waiting rows before the next job.
     pub(super) fn catch_up(&self) {
         let behind = self.0.behind.clone();
-        self.tell(move |store| while behind.write(store) {});
+        self.send(move |store| while behind.write(store) {});
     }
 
-    /// Writes what is waiting, letting go first whoever has asked for something else meanwhile.
-    fn catch_up_in_turn(&self) {
+    /// Writes waiting rows one chunk a job, so that other jobs run in between.
+    fn flush_in_chunks(&self) {
         let shared = Arc::downgrade(&self.0);
         let behind = self.0.behind.clone();
-        self.tell(move |store| {
+        self.send(move |store| {
             if behind.write(store)
                 && let Some(shared) = shared.upgrade()
             {
-                Ledger(shared).catch_up_in_turn();
+                Ledger(shared).flush_in_chunks();
             }
         });
     }
 
-    /// Sees to it that what was added is written: the first of a burst now, what comes meanwhile together.
-    fn tend(&self, waiting: &mut Waiting) {
+    /// Starts flushing: the first row of a burst at once, those that follow together.
+    fn start_flushing(&self, waiting: &mut Waiting) {
         let Ok(runtime) = tokio::runtime::Handle::try_current() else {
-            self.catch_up_in_turn();
+            self.flush_in_chunks();
             return;
         };
-        if std::mem::replace(&mut waiting.tended, true) {
+        if std::mem::replace(&mut waiting.flushing, true) {
             return;
         }
-        self.catch_up_in_turn();
+        self.flush_in_chunks();
         let shared = Arc::downgrade(&self.0);
         runtime.spawn(async move {
             loop {
                 tokio::time::sleep(GATHER).await;
-                // With the last handle, all that waits is written.
+                // With the last handle, the writing thread writes what is left.
                 let Some(shared) = shared.upgrade() else {
                     return;
                 };
                 {
                     let mut waiting = shared.behind.lock();
                     if waiting.is_empty() {
-                        waiting.tended = false;
+                        waiting.flushing = false;
                         return;
                     }
                 }
-                Ledger(shared).catch_up_in_turn();
+                Ledger(shared).flush_in_chunks();
             }
         });
     }

@@ -1,5 +1,5 @@
-//! The last verdict on each account's credentials, with its instant; so that the next start can show it
-//! before anybody is asked. Never the credentials.
+//! The last verified state of each account's credentials, so that the next start can show it before any request. Never
+//! the credentials themselves.
 
 use rusqlite::{OptionalExtension as _, Row};
 
@@ -8,10 +8,10 @@ use crate::domain::{AccountId, CredentialStatus, WallTime};
 use super::{Ledger, LedgerError};
 
 impl Ledger {
-    /// Keeps a verdict. That there is none yet is not kept: the last one still tells more.
+    /// Saves a state. "Untested" is not saved: the last real result is more useful.
     ///
     /// # Errors
-    /// If it cannot be kept.
+    /// If it cannot be saved.
     pub async fn remember_credentials(
         &self,
         profile: &str,
@@ -34,7 +34,7 @@ impl Ledger {
         .map(drop)
     }
 
-    /// The last verdict; [`CredentialStatus::Untested`] where there is none.
+    /// The last saved state; [`CredentialStatus::Untested`] if there is none.
     ///
     /// # Errors
     /// If the ledger has stopped or cannot be read.

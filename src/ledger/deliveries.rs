@@ -1,5 +1,5 @@
-//! Callbacks as they came, and what is still to be done about each. A repeat is found here, under the file's lock, so
-//! that two processes never both take one for new.
+//! Received callbacks and their jobs. Repeats are detected here, under the file's lock, so that two processes never
+//! both take one as new.
 
 mod insert;
 mod jobs;
@@ -17,10 +17,10 @@ pub(super) use insert::Incoming;
 pub use prune::UNKNOWN_MAX;
 pub(super) use prune::{Salvaged, at_rest};
 
-/// A callback before it is kept.
+/// A callback before it is saved.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewDelivery {
-    /// Who may act on it: a profile, or one run of the embedded simulator.
+    /// The owner: a profile, or one run of the embedded simulator.
     pub account_key: String,
     /// As in [`Delivery`].
     pub account: String,
@@ -32,7 +32,7 @@ pub struct NewDelivery {
     pub from: String,
     /// As in [`Delivery`].
     pub method: String,
-    /// What was found, but for repeats: an accepted one may prove to be one when it is kept.
+    /// The verdict before repeats are detected: an accepted callback may become a repeat when it is saved.
     pub verdict: Verdict,
     /// As in [`Delivery`].
     pub why: String,
@@ -40,69 +40,68 @@ pub struct NewDelivery {
     pub kind: String,
     /// As in [`Delivery`].
     pub subject: Option<Subject>,
-    /// Whether something proves that it is its provider's. What nothing proves, anybody may have made up: unless it is
-    /// about a payment that is watched, expected or was seen before, it has a small share of the room, in which the
-    /// newest push out the oldest, and its errands a queue of their own.
+    /// Whether its signature or key proves the sender. Anyone may have made up one without proof: unless its payment is
+    /// watched, expected or known, it has a small share of the space, where the newest replace the oldest, and its jobs
+    /// have a queue of their own.
     pub proved: bool,
-    /// What makes it the same as another; only accepted ones have it.
+    /// What makes it equal to another; only for accepted ones.
     pub identity: Option<DedupKey>,
-    /// The HTTP status that it is answered with once it is kept.
+    /// The HTTP status of its answer.
     pub status: u16,
-    /// How many bytes its body has.
+    /// The size of its body in bytes.
     pub bytes: u64,
     /// Its request line, headers and body, sealed: the ledger cannot read them.
     pub sealed: Vec<u8>,
-    /// What is to be done about it. Of a repeat, nothing but what [`DedupKey::Subject`] says.
+    /// Its jobs. A repeat gets only the jobs that [`DedupKey::Subject`] describes.
     pub jobs: Vec<NewJob>,
 }
 
-/// What makes a delivery the same as an earlier one; a SHA-256 of what its provider tells apart by.
+/// What makes two deliveries equal: a SHA-256 of the fields that the provider tells them apart by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum DedupKey {
-    /// It names this very message: any earlier one that was accepted makes it a repeat.
+    /// Names this message: any earlier accepted one makes it a repeat.
     Message([u8; 32]),
-    /// It names only what changed, and the next change looks the same: it is a repeat as long as an earlier one's
-    /// [`JobKind::Ask`] waits to be done (one that is in hand may be answered with what was so before), and once that has
-    /// found that nothing can change any more. A repeat has no [`JobKind::Ask`] of its own; the one that waits is done at
-    /// once. It is handed on all the same, since our own question says nothing about what the shop knows: a
-    /// [`JobKind::Forward`] is left out, of repeats and others, only while an earlier one to the same target waits for its
-    /// first try.
+    /// Names only the subject, and the next change looks the same. It is a repeat while an earlier one's
+    /// [`JobKind::Ask`] waits (one that is running may return the older state), and once that check has found a final
+    /// state. A repeat has no [`JobKind::Ask`] of its own; the waiting one becomes due at once. It is forwarded all the
+    /// same, since our own check says nothing about what the shop knows: a [`JobKind::Forward`] is left out only while
+    /// an earlier one to the same target waits for its first attempt.
     Subject([u8; 32]),
 }
 
-/// An errand before it is kept.
+/// A job before it is saved.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewJob {
-    /// What is to be done.
+    /// The kind of work.
     pub kind: JobKind,
     /// As in [`crate::domain::Job`].
     pub target: String,
-    /// Since when it is to be done. Its first try is due at once.
+    /// When it was created. Its first attempt is due at once.
     pub at: WallTime,
-    /// It is already in hand until then: nobody else takes it before.
+    /// The end of its creator's lease, if it has one: no other process takes it before.
     pub taken_until: Option<WallTime>,
 }
 
-/// Which errands.
+/// A selection of jobs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JobFilter {
     /// As in [`NewDelivery`].
     pub account_key: Arc<str>,
-    /// What is to be done.
+    /// The kind of work.
     pub kinds: &'static [JobKind],
-    /// Those that are proved or about a known payment, the longest due first; or the others, the newest first: among what
-    /// anybody may have made up, the newest is the likeliest to matter still. See [`NewDelivery::proved`].
+    /// `true`: jobs of proved callbacks or of known payments, the longest due first. `false`: the others, newest first,
+    /// since among made-up ones the newest is the likeliest to matter. See [`NewDelivery::proved`].
     pub known: bool,
     /// Only this account's.
     pub account: Option<String>,
 }
 
-/// What came of one try of an errand.
+/// The result of one attempt of a job.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JobResult {
-    /// How it stands now.
+    /// The job's new state.
     pub state: JobState,
-    /// When it was tried.
+    /// When the attempt began.
     pub at: WallTime,
     /// As in [`crate::domain::Job`]; inert and redacted.
     pub told: String,
@@ -110,25 +109,25 @@ pub struct JobResult {
     pub status: Option<u16>,
     /// As in [`crate::domain::Job`].
     pub took: Option<Duration>,
-    /// It was found that nothing can change any more: see [`DedupKey::Subject`].
-    pub settles: bool,
-    /// What the shop's own server said, sealed.
+    /// The payment's state is final: see [`DedupKey::Subject`].
+    pub is_final: bool,
+    /// The shop's answer, sealed.
     pub reply: Option<Vec<u8>>,
 }
 
-/// What is known of the shop's own answer to the first of several deliveries that are the same.
+/// The shop's answer to the first of several equal deliveries.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct FirstReply {
-    /// It, sealed, where there was one.
+    /// The sealed answer, if there is one.
     pub sealed: Option<Vec<u8>>,
-    /// A [`JobKind::Relay`] is under way: it may come yet.
+    /// A [`JobKind::Relay`] is running: the answer may still arrive.
     pub awaited: bool,
 }
 
-/// Which deliveries to read. The default asks for none; set a limit.
+/// A selection of deliveries. The default selects none; set a limit.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct DeliveryQuery {
-    /// Only those of this realm; `None` takes all.
+    /// Only this owner's; `None` selects all.
     pub account_key: Option<String>,
     /// Only older ones than this.
     pub before: Option<DeliveryId>,
@@ -138,7 +137,7 @@ pub struct DeliveryQuery {
     pub since: Option<WallTime>,
     /// Only this account's.
     pub account: Option<String>,
-    /// Only those that tell of this.
+    /// Only those about this subject.
     pub subject: Option<Subject>,
     /// At most this many.
     pub limit: usize,
@@ -149,7 +148,7 @@ pub struct DeliveryQuery {
 pub struct SealedParts {
     /// Its request line, headers and body.
     pub request: Vec<u8>,
-    /// The latest answer of the shop's own server to each errand that has one.
+    /// The latest answer of the shop's server for each job that has one.
     pub replies: Vec<(JobId, Vec<u8>)>,
 }
 
@@ -170,7 +169,7 @@ impl Ledger {
             .await
     }
 
-    /// How many there are of what `query` asks for.
+    /// The number of deliveries that `query` selects.
     ///
     /// # Errors
     /// If the ledger has stopped or cannot be read.
@@ -179,7 +178,7 @@ impl Ledger {
             .await
     }
 
-    /// One delivery, if it is still kept.
+    /// One delivery, if it is still saved.
     ///
     /// # Errors
     /// If the ledger has stopped or cannot be read.
@@ -188,7 +187,7 @@ impl Ledger {
             .await
     }
 
-    /// The sealed bytes of one delivery, if it is still kept.
+    /// The sealed bytes of one delivery, if it is still saved.
     ///
     /// # Errors
     /// If the ledger has stopped or cannot be read.

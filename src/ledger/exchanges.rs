@@ -1,4 +1,4 @@
-//! What went out and came back, already redacted; the newest are kept. A window on it is read at a time.
+//! Recorded requests and responses, already redacted; the newest are kept. They are read in windows.
 
 use std::time::Duration;
 
@@ -13,10 +13,10 @@ use crate::domain::{AccountId, Body, Exchange, ExchangeId, Outcome, WallTime};
 use super::writer::Store;
 use super::{Ledger, LedgerError, age};
 
-/// More words than this in a filter are not looked for.
+/// The most words of a filter that are searched.
 const WORDS_MAX: usize = 8;
 
-/// What a row takes beside its texts.
+/// The size of a row beside its texts.
 const ROW_BYTES: usize = 200;
 
 const COLUMNS: &str = "id, account, provider, environment, at, method, url, about, attempt, status, failure, to_head, \
@@ -25,14 +25,14 @@ const COLUMNS: &str = "id, account, provider, environment, at, method, url, abou
 const TEXTS: &str = "request_headers, response_headers, request_body, response_body";
 const NO_TEXTS: &str = "'[]', '[]', '', ''";
 
-/// Which exchanges to read. The default asks for none; set a limit.
+/// A selection of exchanges. The default selects none; set a limit.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct LogQuery {
     /// Only older ones than this.
     pub before: Option<ExchangeId>,
     /// Only newer ones than this; the limit then leaves out the newest, so that a follower misses none.
     pub after: Option<ExchangeId>,
-    /// Only those that left at this instant or later.
+    /// Only those sent at this instant or later.
     pub since: Option<WallTime>,
     /// Only this account's.
     pub account: Option<AccountId>,
@@ -41,7 +41,7 @@ pub struct LogQuery {
     pub filter: String,
     /// At most this many.
     pub limit: usize,
-    /// Whether headers and bodies are wanted; without, both are empty, and only the bodies' sizes are told.
+    /// Whether to read headers and bodies; otherwise they are empty, with the bodies' sizes.
     pub bodies: bool,
 }
 
@@ -56,7 +56,7 @@ impl Ledger {
             .await
     }
 
-    /// The oldest of the newest ones that `query` asks for.
+    /// The oldest of the newest exchanges that `query` selects.
     ///
     /// # Errors
     /// If the ledger has stopped or cannot be read.
@@ -66,7 +66,7 @@ impl Ledger {
             .await
     }
 
-    /// How many there are of what `query` asks for.
+    /// The number of exchanges that `query` selects.
     ///
     /// # Errors
     /// If the ledger has stopped or cannot be read.
@@ -83,7 +83,7 @@ impl Ledger {
         .await
     }
 
-    /// One exchange in full, if it is still kept.
+    /// One exchange in full, if it is still saved.
     ///
     /// # Errors
     /// If the ledger has stopped or cannot be read.
@@ -102,11 +102,11 @@ impl Ledger {
     }
 }
 
-/// Keeps exchanges in one go, and gives back their ids.
+/// Saves exchanges in one transaction, and returns their ids.
 pub(super) fn record(store: &mut Store, exchanges: &[Exchange]) -> Vec<ExchangeId> {
     let count = u32::try_from(exchanges.len()).unwrap_or(u32::MAX);
     store.recorded = store.recorded.saturating_add(count);
-    // Without a file, the ids say so and grow all the same.
+    // Without a file, ids are negative.
     let given: Vec<i64> = if store.is_kept() {
         Vec::new()
     } else {
@@ -206,7 +206,7 @@ fn oldest(conn: &Connection, query: &LogQuery) -> rusqlite::Result<Option<Exchan
     Ok(oldest.map(ExchangeId))
 }
 
-/// From where and which: what stands behind the columns, and its values.
+/// The FROM and WHERE clauses of a query, with their values.
 fn selection(query: &LogQuery) -> (String, Vec<Value>) {
     let mut conditions = String::from("1");
     let mut values: Vec<Value> = Vec::new();
@@ -288,7 +288,7 @@ pub(super) fn account(row: &Row<'_>, column: usize) -> rusqlite::Result<AccountI
     AccountId::new(row.get::<_, String>(column)?).map_err(|error| malformed(column, error))
 }
 
-/// A text that this program cannot have written.
+/// The error for a text that this program cannot have written.
 pub(super) fn malformed(
     column: usize,
     error: impl std::error::Error + Send + Sync + 'static,
@@ -296,15 +296,14 @@ pub(super) fn malformed(
     rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(error))
 }
 
-/// So many rows go in one step, more than are recorded until the next pruning. Between two steps, whoever else writes has
-/// its turn.
+/// Rows dropped in one step, more than are recorded between two runs. Other processes can write between steps.
 const STEP: u32 = 1024;
 
-/// So many pages are given back to the disk in one step.
+/// Pages returned to the disk in one step.
 const PAGES: usize = 256;
 
-/// Up to which exchange all go because there are too many or too much. Found without keeping anybody from writing, for
-/// all steps at once: whoever is recorded meanwhile is not among them.
+/// The last exchange to drop because there are too many or too much. Found once for all steps and without a write lock,
+/// so exchanges recorded meanwhile are not among them.
 pub(super) fn too_many(store: &mut Store) -> i64 {
     let count = i64::try_from(store.limits.count).unwrap_or(i64::MAX);
     let bytes = i64::try_from(store.limits.bytes).unwrap_or(i64::MAX);
@@ -320,8 +319,8 @@ pub(super) fn too_many(store: &mut Store) -> i64 {
     last.unwrap_or(0)
 }
 
-/// Drops some of what is too old, and of those up to `last`; whether there may be more. If it fails, the next time does
-/// more.
+/// Drops some exchanges that are too old, and some up to `last`; returns whether there may be more. After a failure the
+/// next run continues.
 pub(super) fn prune(store: &mut Store, last: i64) -> bool {
     let clock = store.clock.clone();
     let age = i64::try_from(store.limits.age.as_millis()).unwrap_or(i64::MAX);

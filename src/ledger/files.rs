@@ -1,5 +1,5 @@
-//! The ledger's folder and file: made for the user alone, opened by one process at a time, set aside if
-//! they cannot be used. Blocks; only the ledger's thread comes here.
+//! The ledger's folder and file: created for the user alone, opened by one process at a time, moved away if damaged.
+//! Blocks; only the ledger's thread calls this.
 
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
@@ -16,22 +16,22 @@ use super::writer::LOCK_UNTOLD;
 use super::{Status, schema};
 
 const FILE: &str = "ledger.db";
-/// How the name of a file that was moved out of the way begins.
+/// The name prefix of a file that was moved away.
 const SET_ASIDE: &str = "ledger.db.damaged-";
 
-/// What SQLite keeps beside it, by the ends of their names.
+/// The suffixes of SQLite's companion files.
 const COMPANIONS: [&str; 2] = ["-wal", "-shm"];
 
-/// How long another process may hold a lock, or take to open the file, before this one goes on without.
+/// How long to wait for another process's lock or its opening of the file; then this process goes on without a file.
 const OPENING_LIMIT: Duration = Duration::from_secs(30);
 
-/// Which file was opened, whatever its name is now.
+/// Identifies the opened file, whatever its name is now.
 pub(super) type FileId = (u64, u64);
 
 /// An open ledger.
 pub(super) struct Opened {
     pub(super) conn: Connection,
-    /// `None` where it is in memory only.
+    /// `None` for a ledger in memory.
     pub(super) file: Option<FileId>,
     pub(super) status: Status,
 }
@@ -45,8 +45,8 @@ enum Refusal {
 
 const LOCKED: &str = "the database is locked by another program";
 
-/// Opens the file in `folder`, making both if need be; without them, a ledger in memory. A file that is
-/// `damaged` is set aside first, unless somebody already did.
+/// Opens the file in `folder`, creating both if necessary; if that fails, a ledger in memory. A `damaged` file is moved
+/// away first, unless another process already did.
 pub(super) fn open(
     folder: &Path,
     clock: &Clock,
@@ -78,7 +78,7 @@ fn open_file(
     if let Some(danger) = private::danger_of_folder(folder) {
         return Err(format!("it {danger}; {}", danger.remedy(folder)));
     }
-    // SQLite is to follow no link, and none is left in this path.
+    // SQLite must not follow links, and this path contains none.
     let folder = &folder.canonicalize().map_err(|error| error.to_string())?;
     let _held = lock(&folder.join("ledger.lock"), status_sender)?;
     let path = folder.join(FILE);
@@ -90,8 +90,8 @@ fn open_file(
         status = set_aside(&path, why, clock)?;
     }
     if file_id(&path).is_none() {
-        // The companions of a file that was removed. A new one must not share them with what is still open of the old
-        // one: when that is closed, the system takes this process's locks on them away, and others would cut them short.
+        // Companions of a file that was removed. A new file must not share them with open connections to the old one:
+        // closing those would release this process's locks, and other processes would truncate the companions.
         for companion in COMPANIONS {
             let _ = fs::remove_file(with_suffix(&path, companion));
         }
@@ -129,8 +129,8 @@ fn connect(path: &Path) -> Result<Connection, Refusal> {
     let conn = Connection::open_with_flags(path, flags)?;
     conn.busy_timeout(LOCK_UNTOLD)?;
     conn.set_prepared_statement_cache_capacity(64);
-    // Closing must not delete `ledger.db-wal` by name: the file may have been set aside by another process
-    // meanwhile, and the name may be its successor's.
+    // Closing must not delete `ledger.db-wal` by name: another process may have moved the file away, and the name may
+    // belong to the new one.
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     let application: i32 = conn.pragma_query_value(None, "application_id", |row| row.get(0))?;
     let version = schema::version(&conn)?;
@@ -138,15 +138,16 @@ fn connect(path: &Path) -> Result<Connection, Refusal> {
     let empty = application == 0 && version == 0 && tables == 0;
     if application != schema::APPLICATION_ID && !empty {
         return Err(Refusal::Trouble(
-            "it is the database of another program, and stays as it is; name another folder".into(),
+            "it is the database of another program, and is left unchanged; choose another folder"
+                .into(),
         ));
     }
     if version > schema::NEWEST {
-        // What a newer one knows must stay known: watches, nonces, and what is owed to shops.
+        // A newer file may contain watches, nonces and open jobs that this version would ignore.
         return Err(Refusal::Trouble(newer(version)));
     }
     if empty {
-        // Only before the first table can a file learn to shrink.
+        // Auto-vacuum can only be set before the first table.
         conn.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
     }
     let mode: String =
@@ -158,11 +159,11 @@ fn connect(path: &Path) -> Result<Connection, Refusal> {
     }
     conn.pragma_update(None, "synchronous", "NORMAL")?;
     conn.pragma_update(None, "journal_size_limit", 16 * 1024 * 1024)?;
-    // A flood of callbacks waits while the log is brought into the file; a longer log has each page in it once more
-    // often than not. In pages, so 16 MiB.
+    // Callbacks wait during a checkpoint; with a longer log, most checkpoints write a page more than once. In pages, so
+    // 16 MiB.
     conn.pragma_update(None, "wal_autocheckpoint", 4_096)?;
     schema::migrate(&conn)?;
-    // From here on the store waits itself.
+    // From here on the store itself waits for locks.
     conn.busy_timeout(Duration::ZERO)?;
     Ok(conn)
 }
@@ -174,8 +175,8 @@ fn newer(version: usize) -> String {
     )
 }
 
-/// Why the ledger in this folder is not for this program: a newer tilldeck wrote it. `None` as well where there is none,
-/// or it cannot be looked at. Changes nothing.
+/// Why this program cannot use the ledger in this folder: a newer tilldeck wrote it. `None` also if there is none, or
+/// it cannot be read. Changes nothing.
 #[must_use]
 pub fn written_by_newer(folder: &Path) -> Option<String> {
     let path = folder.canonicalize().ok()?.join(FILE);
@@ -183,7 +184,7 @@ pub fn written_by_newer(folder: &Path) -> Option<String> {
         | OpenFlags::SQLITE_OPEN_NO_MUTEX
         | OpenFlags::SQLITE_OPEN_NOFOLLOW;
     let conn = Connection::open_with_flags(&path, flags).ok()?;
-    // Whoever has locked it is waited for, and told of, where it is opened.
+    // If it is locked, the real opening waits and reports that.
     conn.busy_timeout(Duration::ZERO).ok()?;
     // As in `connect`.
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)
@@ -196,7 +197,7 @@ pub fn written_by_newer(folder: &Path) -> Option<String> {
     is_newer.then(|| format!("{}: {}", path.display(), newer(version)))
 }
 
-/// The ledgers of this folder that could not be used and were moved out of the way, oldest first.
+/// The damaged ledgers of this folder that were moved away, oldest first.
 #[must_use]
 pub fn set_aside_in(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
@@ -221,7 +222,7 @@ impl From<rusqlite::Error> for Refusal {
     }
 }
 
-/// Whether the file's content is at fault.
+/// Whether the error means that the file's content is damaged.
 pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
     let code = error.sqlite_error_code();
     matches!(
@@ -230,12 +231,12 @@ pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
     )
 }
 
-/// Whether another connection has the lock that is needed.
+/// Whether another connection holds the lock.
 pub(super) fn is_locked(error: &rusqlite::Error) -> bool {
     error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
 }
 
-/// Moves the file and its companions out of the way.
+/// Moves the file and its companions away.
 fn set_aside(path: &Path, why: String, clock: &Clock) -> Result<Status, String> {
     let stamp: String = clock.now().wall.date_and_clock(&jiff::tz::TimeZone::UTC);
     let stamp = stamp.replace(['-', ':'], "").replace(' ', "-");
@@ -265,7 +266,7 @@ fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     name.into()
 }
 
-/// Waits for the other process that is opening; the lock goes with the file, or with the process.
+/// Waits for the other process that is opening the file. The system releases the lock with the file or the process.
 fn lock(path: &Path, status_sender: &watch::Sender<Status>) -> Result<File, String> {
     const PAUSE: Duration = Duration::from_millis(10);
     let named = |error: std::io::Error| format!("{}: {error}", path.display());
@@ -284,17 +285,17 @@ fn lock(path: &Path, status_sender: &watch::Sender<Status>) -> Result<File, Stri
             Err(TryLockError::Error(error)) => return Err(named(error)),
         }
     }
-    Err("another process has been opening the ledger for too long".into())
+    Err("another process takes too long to open the ledger".into())
 }
 
-/// Whether the file ends in the middle of a page, which SQLite never leaves: somebody has cut it. What is in the memory
-/// of a process hides that for long.
+/// Whether the file ends inside a page, which SQLite never writes: another program has truncated it. A process's page
+/// cache hides that for long.
 pub(super) fn is_cut_short(folder: &Path) -> bool {
     const PAGE: u64 = 4_096;
     fs::metadata(folder.join(FILE)).is_ok_and(|about| about.len() % PAGE != 0)
 }
 
-/// Which file has the ledger's name now.
+/// The file that has the ledger's name now.
 pub(super) fn present(folder: &Path) -> Option<FileId> {
     file_id(&folder.join(FILE))
 }

@@ -1,6 +1,6 @@
-//! What must survive a crash or be shared by several processes of one user, in an embedded SQLite file.
-//! A [`Ledger`] is a handle: one thread owns the file, and each call is a job for it. It knows no provider,
-//! no secret and no screen.
+//! Data that must survive a crash or is shared by several processes of one user, in an embedded SQLite file. A
+//! [`Ledger`] is a handle: one thread owns the file, and each call is a job for it. It knows no provider, no secret and
+//! no screen.
 
 mod age;
 mod behind;
@@ -38,18 +38,16 @@ pub use slots::{Counted, Granted, HOLD_MAX, SlotId, Slots, Terms};
 
 use writer::{Store, Task};
 
-/// How much of the past is kept: of exchanges, and by itself of callbacks, where what anybody can send (refused,
-/// unknown, unreadable) and repeats have a smaller share of their own. Nonces, slots, watches and callbacks that are
-/// still to be acted upon are never dropped by it, but those that nothing proves and that are about payments nobody here
-/// knows; and what tells that an order was relayed goes by number alone.
+/// How much history is kept: of exchanges, and separately of callbacks, where those that anyone can send (rejected,
+/// unknown, unreadable) and repeats have a smaller share. Nonces, slots, watches and callbacks with open jobs are never
+/// dropped, except unproved callbacks about unknown payments. Records of relayed orders are limited by number alone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Retention {
-    /// What is older than this goes. A clock that has just jumped ahead makes nothing older until it has gone on for a
-    /// day.
+    /// Older rows are dropped. After the clock has jumped ahead, ages count only once it has gone on for a day.
     pub age: Duration,
-    /// The oldest go until the rest is no larger.
+    /// The oldest rows are dropped until the rest is no larger.
     pub bytes: u64,
-    /// The oldest go until there are no more.
+    /// The oldest rows are dropped until there are no more.
     pub count: u64,
 }
 
@@ -63,32 +61,32 @@ impl Default for Retention {
     }
 }
 
-/// How the ledger fares.
+/// The ledger's state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Status {
     /// Not open yet. [`Ledger::status`] waits until it is.
     Opening,
-    /// Another program holds the database's lock; whoever wants to write waits for it.
+    /// Another program holds the database's lock; writes wait for it.
     Locked,
-    /// All is kept.
+    /// Everything is saved.
     Ready,
-    /// The old file could not be used and was moved; a fresh one is in its place, and all is kept there.
+    /// The old file was damaged and moved away; a new one is in its place.
     SetAside {
         /// Where the old file is now.
         to: PathBuf,
         /// What was wrong with it.
         why: String,
     },
-    /// What is new is not kept beyond this run, and other processes cannot be coordinated with: they share
-    /// neither nonces nor the rate budget with this one. So only the simulator is asked.
+    /// New data is lost at the end of this run, and other processes cannot be coordinated with: they share neither
+    /// nonces nor rate limits with this one. So requests go to the simulator only.
     Degraded {
-        /// What is wrong, and with which folder.
+        /// The cause, with the folder.
         why: String,
     },
 }
 
 impl Status {
-    /// What the operator must know of it.
+    /// The message for the operator; `None` where all is well.
     #[must_use]
     pub fn warning(&self) -> Option<String> {
         match self {
@@ -105,66 +103,68 @@ impl Status {
     }
 }
 
-/// Why the ledger did not do what was asked.
+/// Why the ledger did not do a job.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LedgerError {
     /// The file cannot be written at present.
-    #[error("the ledger cannot be written: {0}; make room or name another folder with --state-dir")]
-    NotKept(String),
-    /// Another program holds the database's lock for longer than is waited for.
     #[error(
-        "the database in {0} is locked by another program; end that program, or name another folder with --state-dir"
+        "the ledger cannot be written: {0}; make room or choose another folder with --state-dir"
+    )]
+    NotKept(String),
+    /// Another program holds the database's lock for too long.
+    #[error(
+        "the database in {0} is locked by another program; end that program, or choose another folder with --state-dir"
     )]
     Locked(String),
-    /// There is no room for one more callback of this account on which something is to be done.
+    /// There is no space for one more callback of this account with open jobs.
     #[error(
         "too many callbacks of this account still wait to be forwarded or checked, and no more are accepted until some \
-         are done; `tilldeck log --deliveries` shows what they wait for: a shop's server or a provider that fails"
+         are done. `tilldeck log --deliveries` shows the server or provider that fails"
     )]
     TooManyWaiting,
-    /// The file cannot be read, or a row in it makes no sense.
+    /// The file or a row in it cannot be read.
     #[error("the ledger cannot be read: {0}; move ledger.db away to start afresh")]
     Unreadable(String),
-    /// A delivery, or an errand of it, is not kept any more.
-    #[error("this callback is not kept any more")]
+    /// A delivery, or its job, is no longer saved.
+    #[error("this callback is no longer saved")]
     Gone,
     /// The thread that owns the file has ended.
     #[error("the ledger has stopped; start tilldeck again")]
     Stopped,
-    /// Another process has kept the key to itself for too long.
+    /// Another process has held the key's lock for too long.
     #[error(
         "another tilldeck has held this API key for over {0} s; end it, or let it go on if it is suspended"
     )]
     LaneBusy(u64),
-    /// The file by which processes take turns with a key cannot be opened or locked.
+    /// The lock file of a key cannot be opened or locked.
     #[error("the lock file {} cannot be used: {why}", .path.display())]
     Unlockable {
-        /// Which.
+        /// The lock file.
         path: PathBuf,
-        /// The system's words.
+        /// The system's message.
         why: String,
     },
     /// There is no higher nonce.
     #[error(
-        "the last nonce of this API key is the highest there is; make a new key at the provider"
+        "the last nonce of this API key is the highest possible number; create a new key at the provider"
     )]
     NoncesExhausted,
-    /// The next nonce would be ahead of the provider's time by so much.
+    /// The next nonce would be this far ahead of the provider's time.
     #[error(
-        "the last nonce of this API key is {} ahead of the provider's time: a program that uses the key with the right \
-         time is refused for as long",
+        "the last nonce of this API key is {} ahead of the provider's time: the provider rejects \
+         other programs that use the key until then",
         time::fine(*.0)
     )]
     NonceAhead(Duration),
 }
 
-/// Whether what other processes must know may be known to this one alone.
+/// Whether data for other processes may stay in this process's memory.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Persistence {
-    /// What cannot be written is not used.
+    /// No: it is an error if it cannot be written.
     #[default]
     Required,
-    /// What cannot be written is kept in memory: for the simulator, whom no other process asks.
+    /// Yes, if it cannot be written: for the simulator, which no other process uses.
     BestEffort,
 }
 
@@ -176,7 +176,7 @@ struct Shared {
     jobs: mpsc::Sender<Task>,
     status: watch::Receiver<Status>,
     folder: PathBuf,
-    lanes: Mutex<HashMap<KeyHash, Arc<tokio::sync::Mutex<()>>>>,
+    key_locks: Mutex<HashMap<KeyHash, Arc<tokio::sync::Mutex<()>>>>,
     behind: Arc<WriteBehind>,
     incoming: Arc<Incoming>,
     #[cfg(test)]
@@ -185,7 +185,7 @@ struct Shared {
 
 impl Drop for Shared {
     fn drop(&mut self) {
-        // The thread ends once its queue is empty: what waits to be written is put into it last.
+        // The thread ends once its queue is empty, so waiting rows are added last.
         let behind = self.behind.clone();
         let _ = self
             .jobs
@@ -200,8 +200,8 @@ impl std::fmt::Debug for Ledger {
 }
 
 impl Ledger {
-    /// Returns at once; a thread opens the file in `folder`. It always comes to be usable: if need be
-    /// without keeping anything, which [`Ledger::status`] tells.
+    /// Returns at once; a thread opens the file in `folder`. The ledger always becomes usable: if necessary in memory
+    /// only, which [`Ledger::status`] reports.
     #[must_use]
     pub fn start(folder: PathBuf, clock: Clock, limits: Retention) -> Self {
         let (jobs, queue) = mpsc::channel();
@@ -217,7 +217,7 @@ impl Ledger {
             jobs,
             status,
             folder,
-            lanes: Mutex::default(),
+            key_locks: Mutex::default(),
             behind: Arc::default(),
             incoming: Arc::default(),
             #[cfg(test)]
@@ -225,13 +225,13 @@ impl Ledger {
         }))
     }
 
-    /// How it fares, once it is open.
+    /// The current state, once the file is open.
     pub async fn status(&self) -> Status {
         let mut status = self.0.status.clone();
         let open = status.wait_for(|status| *status != Status::Opening).await;
         let open = open.map(|status| status.clone());
         match open {
-            // Its last word says nothing once its thread has ended.
+            // A state is meaningless once the thread has ended.
             Ok(now) if status.has_changed().is_ok() => now,
             _ => Status::Degraded {
                 why: LedgerError::Stopped.to_string(),
@@ -239,14 +239,14 @@ impl Ledger {
         }
     }
 
-    /// Tries whether it can be opened and written again, where it could not before; [`Ledger::status`] tells.
+    /// Tries to open and write the file again after a failure; [`Ledger::status`] has the result.
     ///
     /// # Errors
     /// If it cannot be written.
     pub async fn try_again(&self) -> Result<(), LedgerError> {
         let again = |store: &mut Store| {
             store.open_again();
-            // As much as a callback takes: a full disk has room for less, and would be left and entered by turns.
+            // As large as a callback: a nearly full disk accepts smaller writes, and the state would flap.
             store.write_durably(|conn| {
                 conn.execute("INSERT INTO trial VALUES (zeroblob(65536))", ())?;
                 conn.execute("DELETE FROM trial", ()).map(drop)
@@ -255,31 +255,31 @@ impl Ledger {
         self.ask(again).await
     }
 
-    /// Tells each change: opening, writing fails, writing works again.
+    /// Reports each change: opening, writes fail, writes work again.
     #[must_use]
     pub fn status_changes(&self) -> watch::Receiver<Status> {
         self.0.status.clone()
     }
 
-    /// Returns when all that was asked before is done.
+    /// Returns when all earlier jobs are done.
     pub async fn flush(&self) {
         self.catch_up();
         let _ = self.ask(|_| Ok(())).await;
     }
 
-    /// Puts a job in the queue; it is done even if nobody waits for its answer.
+    /// Adds a job to the queue; it runs even if its caller is gone.
     async fn ask<T: Send + 'static>(
         &self,
         job: impl FnOnce(&mut Store) -> Result<T, LedgerError> + Send + 'static,
     ) -> Result<T, LedgerError> {
         let (answer, answered) = oneshot::channel();
-        self.tell(move |store| {
+        self.send(move |store| {
             let _ = answer.send(job(store));
         });
         answered.await.unwrap_or(Err(LedgerError::Stopped))
     }
 
-    fn tell(&self, job: impl FnOnce(&mut Store) + Send + 'static) {
+    fn send(&self, job: impl FnOnce(&mut Store) + Send + 'static) {
         let _ = self.0.jobs.send(Box::new(job));
     }
 }

@@ -1,5 +1,5 @@
-//! The last nonce of each API key, stored before it is used; and the lane that lets calls of one key go
-//! out one after another, since a provider refuses a nonce that was overtaken.
+//! The last nonce of each API key, stored before it is used; and the lock that sends the requests of one key in order,
+//! since a provider rejects a nonce that is lower than the last.
 
 use std::fmt::{self, Write as _};
 use std::fs::{File, TryLockError};
@@ -18,18 +18,18 @@ use crate::private;
 use super::writer::Store;
 use super::{Ledger, LedgerError, Persistence, Status};
 
-/// Longer than a request whose answer comes as late and as slowly as is usual; whoever holds the lane longer is stuck.
+/// Longer than any usual request; a process that holds the lock longer is stuck.
 pub const LANE_LIMIT: Duration = Duration::from_mins(3);
 
-/// How often a lane held by another process is tried again.
+/// How often a lock held by another process is tried again.
 const LANE_PAUSE: Duration = Duration::from_millis(10);
 
-/// Names an API key without telling it: SHA-256 of provider and key, in hexadecimal.
+/// Identifies an API key without revealing it: SHA-256 of provider and key, in hexadecimal.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct KeyHash(String);
 
 impl KeyHash {
-    /// Of a key; the key itself is not kept.
+    /// The key itself is not stored.
     #[must_use]
     pub fn of(provider: &str, key: &str) -> Self {
         let mut hash = Sha256::new();
@@ -57,8 +57,8 @@ impl fmt::Debug for KeyHash {
     }
 }
 
-/// The right to use one API key, until dropped. Nobody else has it: in this process by a lock in memory,
-/// across processes by a lock on a file, which the system takes back when a process dies.
+/// The exclusive right to use one API key, until dropped: a mutex in this process, and a file lock across processes,
+/// which the system releases when a process dies.
 #[derive(Debug)]
 pub struct KeyLock {
     ledger: Ledger,
@@ -68,21 +68,26 @@ pub struct KeyLock {
 }
 
 impl Ledger {
-    /// Waits for the lane of a key. Dropping the future gives up.
+    /// Waits for the lock of a key. Dropping the future stops waiting.
     ///
     /// # Errors
-    /// If another process holds it for over three minutes, or its file cannot be locked although the ledger can be written.
+    /// If another process holds it for over three minutes, or its file cannot be locked although the ledger can be
+    /// written.
     pub async fn key_lock(&self, key: &KeyHash) -> Result<KeyLock, LedgerError> {
         let busy = |_| LedgerError::LaneBusy(LANE_LIMIT.as_secs());
-        tokio::time::timeout(LANE_LIMIT, self.enter_lane(key))
+        tokio::time::timeout(LANE_LIMIT, self.lock_key(key))
             .await
             .map_err(busy)?
     }
 
-    async fn enter_lane(&self, key: &KeyHash) -> Result<KeyLock, LedgerError> {
+    async fn lock_key(&self, key: &KeyHash) -> Result<KeyLock, LedgerError> {
         let here = {
-            let mut lanes = self.0.lanes.lock().unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(lanes.entry(key.clone()).or_default())
+            let mut locks = self
+                .0
+                .key_locks
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(locks.entry(key.clone()).or_default())
         };
         let here = here.lock_owned().await;
         let path = self.0.folder.join("lanes").join(format!("{}.lock", key.0));
@@ -93,15 +98,15 @@ impl Ledger {
         let file = path.clone();
         let degraded = matches!(*self.0.status.borrow(), Status::Degraded { .. });
         let folder = self.0.folder.clone();
-        let opened = tokio::task::spawn_blocking(move || match lane_file(&file) {
-            // A lock needs nothing to be written.
+        let opened = tokio::task::spawn_blocking(move || match lock_file(&file) {
+            // Locking works even where nothing can be written.
             Err(_) if degraded => File::open(folder),
             opened => opened,
         });
         let opened = opened.await;
         let across = match opened.unwrap_or_else(|crash| Err(crash.into())) {
             Ok(file) => Some(locked(file).await.map_err(unlockable)?),
-            // Only this process is kept in order: with the simulator, or for one who insists.
+            // Only this process is coordinated: with the simulator, or with --uncoordinated.
             Err(_) if degraded => None,
             Err(error) => return Err(unlockable(error)),
         };
@@ -114,7 +119,7 @@ impl Ledger {
     }
 }
 
-fn lane_file(path: &Path) -> std::io::Result<File> {
+fn lock_file(path: &Path) -> std::io::Result<File> {
     if let Some(folder) = path.parent() {
         private::make_subfolder(folder)?;
     }
@@ -131,39 +136,40 @@ async fn locked(file: File) -> std::io::Result<File> {
     }
 }
 
-/// What a nonce is made by.
+/// How a nonce is made.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct NonceRules {
-    /// Whether it is used where it cannot be stored.
+    /// Whether it is used if it cannot be stored.
     pub persistence: Persistence,
-    /// Whether it is used where it is ahead of the provider's time.
+    /// Whether it is used if it is ahead of the provider's time.
     pub allow_ahead: bool,
 }
 
-/// A nonce, stored for good.
+/// A stored nonce.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Nonce {
     /// In milliseconds since 1970, unless an earlier one was higher.
     pub value: i64,
-    /// How far it is ahead of the provider's time, where that is more than [`AHEAD_MAX`].
+    /// How far it is ahead of the provider's time, if that is more than [`AHEAD_MAX`].
     pub ahead: Option<Duration>,
 }
 
-/// Further ahead of the provider's time than this, a nonce shuts out other programs that use the key. A clock that
-/// is further off than this is not what nonces are made from.
+/// A nonce further ahead of the provider's time than this blocks other programs that use the key. A clock that is
+/// further off is not used for nonces.
 pub const AHEAD_MAX: Duration = Duration::from_secs(2);
 
-/// `Date` has whole seconds: on average the provider's time is so much later, and never more than twice that.
+/// `Date` has whole seconds (RFC 9110 6.6.1): on average the provider's time is this much later, and never more than
+/// twice that.
 const ROUNDED: Duration = Duration::from_millis(500);
 
 impl KeyLock {
-    /// The next nonce: the provider's time in milliseconds, or one more than the last where that is higher. The time
-    /// is this machine's, as long as the provider's `Date` does not show that to be wrong. It is stored for good
-    /// before it is returned; by [`Persistence::BestEffort`] it is known to this process alone where it cannot be.
+    /// The next nonce: the provider's time in milliseconds, or one more than the last if that is higher. This machine's
+    /// clock is used unless the provider's `Date` contradicts it. The nonce is stored durably before it is returned;
+    /// with [`Persistence::BestEffort`] it may be in memory only.
     ///
     /// # Errors
-    /// If the ledger has stopped or cannot be written, if there is no higher number, or if it would be ahead of the
-    /// provider's time and that is not allowed.
+    /// If the ledger has stopped or cannot be written, if there is no higher number, or if the nonce would be too far
+    /// ahead of the provider's time.
     pub async fn next_nonce(&mut self, now: Now, rules: NonceRules) -> Result<Nonce, LedgerError> {
         let key = self.key.0.clone();
         self.ledger
@@ -172,38 +178,37 @@ impl KeyLock {
     }
 }
 
-/// A `Date` that contradicts what is believed is believed itself once so many replies in a row have agreed on it: one
-/// alone may come from a cache, from a proxy, or from one machine of many.
+/// A `Date` that contradicts the trusted time is trusted after this many replies in a row agree: a single one may come
+/// from a cache, a proxy, or one machine of many.
 const REPLIES_BELIEVED: i64 = 3;
 
-/// What is believed is written down anew after this time, at least.
+/// The trusted time is saved again after this time, at least.
 const CONFIRMED_EVERY: Duration = Duration::from_mins(1);
 
-/// What has not been confirmed for this long stops no request that this machine's clock has nothing against: without
-/// requests there is no reply that could put it right.
+/// An older trusted time no longer blocks a request that this machine's clock allows: without requests, no reply could
+/// correct it.
 const STOPS_FOR: Duration = Duration::from_mins(10);
 
-/// Whether two clocks show the same, as far as `Date` can tell.
+/// Whether two clocks agree, within the precision of `Date`.
 fn agree(one: i64, other: i64) -> bool {
     Duration::from_millis(one.abs_diff(other)) <= AHEAD_MAX + ROUNDED
 }
 
 impl Ledger {
-    /// A provider said in a reply (its `Date`), which was seen at `seen`, what its time is. From that the nonces of
-    /// `key` are made: at once where it agrees with this machine's clock or with what is believed already, else once
-    /// several replies have agreed on it. Waits for nothing.
+    /// Reports the `Date` of a provider's reply, seen at `seen`. Nonces of `key` follow it at once if it agrees with
+    /// this machine's clock or the trusted time, otherwise after several replies agree. Does not wait.
     pub fn note_provider_time(&self, key: &KeyHash, date: WallTime, seen: Now) {
         let key = key.0.clone();
-        self.tell(move |store| {
+        self.send(move |store| {
             let clocks = Clocks::of(&store.clock, seen);
             let date = date.plus(ROUNDED).0;
-            // Where it cannot be written, nonces are made from what was known before.
+            // If it cannot be written, nonces use the previous time.
             let _ = store.write(|conn| note(conn, &key, date, clocks));
         });
     }
 }
 
-/// What this machine's clocks show at one instant.
+/// This machine's clocks at one instant.
 #[derive(Clone, Copy)]
 struct Clocks {
     shared: SharedInstant,
@@ -256,7 +261,7 @@ fn note(conn: &Connection, key: &str, date: i64, now: Clocks) -> rusqlite::Resul
     change.commit()
 }
 
-/// What a provider's clock showed, and this machine's clocks at the same instant.
+/// A provider's clock, and this machine's clocks at the same instant.
 struct ProviderTime {
     replies: i64,
     date: i64,
@@ -282,7 +287,8 @@ impl ProviderTime {
         .optional()
     }
 
-    /// What it shows now: within one boot by the clock that nobody sets, else by what this machine's clock was off.
+    /// The provider's time now: within one boot by the monotonic clock, otherwise by the difference to this machine's
+    /// clock.
     fn at(&self, now: Clocks) -> i64 {
         if self.boot == now.shared.boot {
             self.after(now.shared.ms.saturating_sub(self.at))
@@ -299,14 +305,13 @@ impl ProviderTime {
         self.date.saturating_add(passed.max(0))
     }
 
-    /// How long ago it was written down; `None` where the machine was started since.
+    /// How long ago it was saved; `None` if the machine was restarted since.
     fn age(&self, now: SharedInstant) -> Option<Duration> {
         let ms = now.ms.saturating_sub(self.at).max(0).unsigned_abs();
         (self.boot == now.boot).then(|| Duration::from_millis(ms))
     }
 
-    /// Whether a reply that shows `date` says nothing new. By the wall clock too: after the next start of the machine
-    /// that is all there is to go by.
+    /// Whether a reply with `date` adds nothing new. Compares the wall clock too: after a restart there is no other.
     fn is_confirmed(&self, date: i64, now: Clocks) -> bool {
         let same = |at: i64| Duration::from_millis(at.abs_diff(date)) <= ROUNDED;
         same(self.at(now))
@@ -317,12 +322,12 @@ impl ProviderTime {
     }
 }
 
-/// What the next nonce is at least, and at most.
+/// The lower and upper limits of the next nonce.
 struct Bounds {
     least: i64,
-    /// The provider's time, where that is known.
+    /// The provider's time, if known.
     provider: Option<i64>,
-    /// What no longer stops a nonce that is not ahead of this machine's clock.
+    /// An old time, which no longer blocks a nonce that this machine's clock allows.
     unconfirmed: bool,
     wall: WallTime,
     allow_ahead: bool,
@@ -340,7 +345,7 @@ impl Bounds {
             least: believed_at
                 .filter(|at| !agree(*at, wall.0))
                 .unwrap_or(wall.0),
-            // One reply alone is no reason to refuse what this machine's clock has nothing against.
+            // One reply alone does not block what this machine's clock allows.
             provider: believed_at.or(claimed_at.map(|at| at.max(wall.0))),
             unconfirmed: age.is_none_or(|age| age > STOPS_FOR),
             wall,
@@ -373,7 +378,7 @@ fn next(store: &mut Store, key: &str, now: Now, rules: NonceRules) -> Result<Non
         let given = store.nonces.get(key).copied();
         let stored = store.write_durably(|conn| advance(conn, key, given, &bounds));
         if store.era != era {
-            // The file was replaced meanwhile, and what the old one knew was taken along.
+            // The file was replaced meanwhile, and the old one's nonces were copied.
             continue;
         }
         let nonce = match stored {
@@ -397,7 +402,7 @@ fn last(conn: &Connection, key: &str) -> rusqlite::Result<Option<i64>> {
         .optional()
 }
 
-/// The inner error is one of the nonce and not of the file.
+/// The outer error is the file's, the inner one the nonce's.
 fn advance(
     conn: &Connection,
     key: &str,
@@ -418,8 +423,8 @@ fn advance(
     Ok(Ok(nonce))
 }
 
-/// The last nonces of a file that is being replaced, as far as they can still be read.
-pub(super) fn carried(conn: &Connection) -> rusqlite::Result<Vec<(String, i64)>> {
+/// The last nonces of a file that is being replaced, as far as they can be read.
+pub(super) fn salvaged(conn: &Connection) -> rusqlite::Result<Vec<(String, i64)>> {
     conn.prepare("SELECT key, last FROM nonces")?
         .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
         .collect()

@@ -1,4 +1,4 @@
-//! Payments over time: what was seen of each, what is expected of it, which are watched, what was handled.
+//! Payments over time: observations, expectations, the watch list, handled marks.
 
 use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, TransactionBehavior};
 
@@ -19,7 +19,7 @@ const OBSERVATION: &str = "SELECT at, state, amount, currency, payment FROM obse
      WHERE profile = ?1 AND account = ?2 AND payment = ?3";
 
 impl Ledger {
-    /// Stores an observation if state, amount or currency differ from the last; whether they did.
+    /// Saves an observation if state, amount or currency differ from the last; returns whether they did.
     ///
     /// # Errors
     /// If it cannot be stored.
@@ -35,7 +35,7 @@ impl Ledger {
             .await
     }
 
-    /// All that was seen of a payment, the oldest first.
+    /// All observations of a payment, oldest first.
     ///
     /// # Errors
     /// If the ledger has stopped or cannot be read.
@@ -56,7 +56,7 @@ impl Ledger {
         .await
     }
 
-    /// What was seen of a payment last.
+    /// The last observation of a payment.
     ///
     /// # Errors
     /// If the ledger has stopped or cannot be read.
@@ -93,7 +93,7 @@ impl Ledger {
         .await
     }
 
-    /// Watches a payment; one that is watched already stays as it is. What is expected of it is not touched.
+    /// Adds a payment to the watch list; one that is on it already stays unchanged. Its expectation is not changed.
     ///
     /// # Errors
     /// If it cannot be stored.
@@ -117,7 +117,7 @@ impl Ledger {
         .map(drop)
     }
 
-    /// No longer watches a payment; whether it was watched. What was seen and is expected of it stays.
+    /// Removes a payment from the watch list; returns whether it was on it. Observations and expectations stay.
     ///
     /// # Errors
     /// If that cannot be stored.
@@ -140,11 +140,11 @@ impl Ledger {
         .map(|rows| rows > 0)
     }
 
-    /// Sets what is expected of a payment, unless another expectation is in force that may not be replaced. Gives
-    /// the one that was in force before.
+    /// Sets the expected amount of a payment, unless one is in force that may not be replaced. Returns the previous
+    /// one.
     ///
     /// # Errors
-    /// If it cannot be stored. Within, the expectation that stays in force.
+    /// If it cannot be stored. The inner error is the expectation that stays in force.
     pub async fn expect(
         &self,
         profile: &str,
@@ -210,7 +210,7 @@ impl Ledger {
         .await
     }
 
-    /// The expectation of a payment that is in force.
+    /// The expectation in force.
     ///
     /// # Errors
     /// If the ledger has stopped or cannot be read.
@@ -225,7 +225,7 @@ impl Ledger {
             .await
     }
 
-    /// The matters of a profile that were marked as handled, and when.
+    /// The handled matters of a profile, with their instants.
     ///
     /// # Errors
     /// If the ledger has stopped or cannot be read.
@@ -241,7 +241,7 @@ impl Ledger {
         .await
     }
 
-    /// Marks a matter as handled, or takes the mark away (`None`).
+    /// Sets or removes (`None`) the handled mark of a matter.
     ///
     /// # Errors
     /// If that cannot be stored.

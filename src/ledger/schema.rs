@@ -2,10 +2,10 @@
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
-/// Says in the file's head whose it is: "tdck".
+/// The file's application id, in ASCII: "tdck".
 pub(super) const APPLICATION_ID: i32 = 0x7464_636b;
 
-/// What leads from each version to the next; the first from an empty file to version 1.
+/// The migration steps: each leads to the next version; the first from an empty file to version 1.
 const STEPS: [&str; 6] = [
     include_str!("schema/1.sql"),
     include_str!("schema/2.sql"),
@@ -18,7 +18,7 @@ const STEPS: [&str; 6] = [
 /// The version of this program.
 pub(super) const NEWEST: usize = STEPS.len();
 
-/// Brings the file up to [`NEWEST`], in one transaction.
+/// Migrates the file to [`NEWEST`], in one transaction.
 pub(super) fn migrate(conn: &Connection) -> rusqlite::Result<()> {
     migrate_by(conn, &STEPS)
 }
@@ -39,7 +39,7 @@ fn migrate_by(conn: &Connection, steps: &[&str]) -> rusqlite::Result<()> {
 
 pub(super) fn version(conn: &Connection) -> rusqlite::Result<usize> {
     let version: i32 = conn.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    // A negative one was never ours; it counts as newer than all.
+    // A negative version is never ours; it counts as newer.
     Ok(usize::try_from(version).unwrap_or(usize::MAX))
 }
 

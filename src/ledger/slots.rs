@@ -1,12 +1,11 @@
-//! The rate budget's slots: an exact sliding window shared by all processes of the user. A slot is taken
-//! before sending and freed one period after its reply was seen, so that no window at the provider, wherever
-//! it begins, can hold more than the limit. Never waits; says how long to.
+//! The slots of the rate limits: an exact sliding window shared by all processes of the user. A slot is taken before
+//! sending and freed one period after the reply was seen. So no window at the provider, wherever it begins, contains
+//! more requests than the limit. Never waits; returns how long to wait.
 //!
-//! Times are those of [`Clock::shared`]: within one boot of the machine a clock that nobody can set. After a restart
-//! nothing tells how long it took, so what was taken before it is held for its whole time once more. Where the system
-//! does not name its boots, the wall clock is what processes share: set back, it frees no slot early and holds all for
-//! one more request and period at most; set forward, it frees slots early, so that each process keeps to a window of
-//! its own besides.
+//! Times are those of [`Clock::shared`]: within one boot a clock that cannot be set. After a restart its length is
+//! unknown, so earlier slots are held for their whole time again. If the system does not name its boots, processes
+//! share the wall clock: set back, it frees no slot early and holds all for at most one more request and period; set
+//! forward, it frees slots early, so each process also counts a window of its own.
 //!
 //! [`Clock::shared`]: crate::clock::Clock::shared
 
@@ -21,49 +20,49 @@ use crate::domain::Now;
 use super::writer::Store;
 use super::{Ledger, LedgerError, Persistence};
 
-/// One slot that was taken.
+/// One taken slot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SlotId {
-    /// Which of the files this process has had; numbers begin anew in each.
+    /// The number of the file in this process; ids restart in each file.
     era: u32,
     id: i64,
     scope: Arc<str>,
     period: i64,
 }
 
-/// What slots are asked for.
+/// A request for slots.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Terms {
-    /// What they are counted under.
+    /// The limit's name.
     pub scope: Arc<str>,
-    /// Slots there are.
+    /// The number of slots.
     pub limit: u32,
     /// The window.
     pub period: Duration,
-    /// How many are left free for more urgent callers.
+    /// How many stay free for more urgent requests.
     pub reserve: u32,
-    /// How long a request can last from taking its slot. A process that dies never releases its slots: each is
-    /// freed so long and one period after it was taken.
+    /// The longest time between taking a slot and the reply. A process that dies releases nothing, so its slots are
+    /// freed after this time and one period.
     pub flight: Duration,
-    /// Whether slots that cannot be written are granted all the same.
+    /// Whether slots are granted that cannot be written.
     pub persistence: Persistence,
 }
 
-/// The answer to who asks for slots.
+/// The answer to a request for slots.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Slots<Some = Granted> {
     /// At least one. Send, then call [`Ledger::release_slot`] for each.
     Granted(Some),
     /// None is free.
     Full {
-        /// Until there is one; `None` where that depends on replies still on their way.
+        /// The wait for one; `None` if it depends on replies that are still to come.
         next_free: Option<Duration>,
     },
-    /// Some process was told by the provider to wait so long.
+    /// The provider asked some process to wait this long.
     Held(Duration),
 }
 
-/// Slots that were taken and are nobody's yet. Dropped with any of them, those go back: whoever asked has gone.
+/// Granted slots that no caller has yet. Dropped, they are returned: the caller has gone.
 #[derive(Debug)]
 pub struct Granted {
     ledger: Ledger,
@@ -71,7 +70,7 @@ pub struct Granted {
 }
 
 impl Granted {
-    /// All of them, from now on the caller's.
+    /// Passes all of them to the caller.
     pub fn take(&mut self) -> Vec<SlotId> {
         std::mem::take(&mut self.ids)
     }
@@ -91,18 +90,18 @@ impl Drop for Granted {
     }
 }
 
-/// How a budget stands.
+/// The current use of a limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Counted {
     /// Slots taken.
     pub used: u32,
-    /// Until the next is free, where all are taken and that is known.
+    /// The wait for the next, if all are taken and it is known.
     pub next_free: Option<Duration>,
-    /// How long the provider told some process to wait.
+    /// How long the provider asked some process to wait.
     pub held: Option<Duration>,
 }
 
-/// A slot that is not in the file: the file could not be written, or has been replaced.
+/// A slot that is not in the file: the file cannot be written, or was replaced.
 pub(super) struct UnpersistedSlot {
     id: i64,
     era: u32,
@@ -112,12 +111,12 @@ pub(super) struct UnpersistedSlot {
     free_at: i64,
 }
 
-/// What is asked for, in the file's units.
+/// The request, in the file's units.
 struct SlotRequest {
     terms: Terms,
     period: i64,
     flight: i64,
-    /// At most so many.
+    /// At most this many.
     wanted: u32,
 }
 
@@ -126,7 +125,7 @@ impl SlotRequest {
         self.terms.limit.saturating_sub(self.terms.reserve) as usize
     }
 
-    /// How many are granted while `in_use` are taken; `None` where that is none.
+    /// How many are granted while `in_use` are taken; `None` for none.
     fn grant(&self, in_use: usize) -> Option<u32> {
         let free = self.open_to_all().checked_sub(in_use)?;
         let free = u32::try_from(free).unwrap_or(u32::MAX);
@@ -134,24 +133,24 @@ impl SlotRequest {
     }
 }
 
-/// Instants are kept in whole milliseconds; that of a reply is rounded up, so that none of its period is lost.
+/// Instants are whole milliseconds; a reply's is rounded up, so that no part of its period is lost.
 const ROUND_UP: Duration = Duration::from_nanos(999_999);
 
-/// The longest a provider's wish to be left alone is kept: a header must not lock an account for good.
+/// The longest wait that a provider can ask for: one header must not block an account for good.
 pub const HOLD_MAX: Duration = Duration::from_hours(24);
 
 fn millis(duration: Duration) -> i64 {
-    // Far from the end of the range, so that sums of instants and lengths cannot overflow.
+    // Far from the end of the range, so that sums cannot overflow.
     i64::try_from(duration.as_millis()).map_or(i64::MAX / 8, |ms| ms.min(i64::MAX / 8))
 }
 
 impl Ledger {
-    /// Takes at least one slot and at most `wanted`, in one go.
+    /// Takes at least one slot and at most `wanted`, in one transaction.
     ///
     /// # Errors
     /// If the ledger has stopped or cannot be read.
     pub async fn take_slots(&self, terms: Terms, wanted: u32) -> Result<Slots, LedgerError> {
-        let asked = SlotRequest {
+        let request = SlotRequest {
             period: millis(terms.period),
             flight: millis(terms.flight),
             terms,
@@ -159,32 +158,32 @@ impl Ledger {
         };
         let (answer, answered) = tokio::sync::oneshot::channel();
         let ledger = self.clone();
-        self.tell(move |store| {
+        self.send(move |store| {
             ledger.0.behind.release(store);
-            let taken = take(store, &asked).map(|taken| taken.map(|ids| Granted { ledger, ids }));
+            let taken = take(store, &request).map(|taken| taken.map(|ids| Granted { ledger, ids }));
             if let Err(Ok(Slots::Granted(mut granted))) = answer.send(taken) {
-                // Whoever asked is gone and will send nothing.
+                // The caller is gone and sends nothing.
                 discard(store, &granted.take());
             }
         });
         answered.await.unwrap_or(Err(LedgerError::Stopped))
     }
 
-    /// Gives back slots under which nothing was sent.
+    /// Returns slots that no request used.
     pub fn return_slots(&self, ids: Vec<SlotId>) {
         if !ids.is_empty() {
-            self.tell(move |store| discard(store, &ids));
+            self.send(move |store| discard(store, &ids));
         }
     }
 
-    /// From `since` on, the provider wants to be left alone for so long ([`HOLD_MAX`] at most): no process takes a slot
-    /// of `scope` meanwhile.
+    /// The provider asks for a pause from `since` on ([`HOLD_MAX`] at most): no process takes a slot of `scope`
+    /// meanwhile.
     pub fn hold_slots(&self, scope: Arc<str>, since: Now, wait: Duration) {
-        self.tell(move |store| {
+        self.send(move |store| {
             let since = store.clock.shared(since);
             let longest = since.ms.saturating_add(millis(HOLD_MAX));
             let until = since.ms.saturating_add(millis(wait)).min(longest);
-            // Where it cannot be written, this process keeps to it all the same.
+            // If it cannot be written, at least this process waits.
             let _ = store.write(|conn| {
                 conn.prepare_cached(
                     "INSERT INTO holds (scope, boot, since, until) VALUES (?1, ?2, ?3, ?4)
@@ -196,10 +195,10 @@ impl Ledger {
         });
     }
 
-    /// The provider may be sent requests again, whatever it asked for.
+    /// Lifts a provider's pause.
     pub fn lift_hold(&self, scope: Arc<str>) {
-        self.tell(move |store| {
-            // Where it cannot be written, other processes keep to the hold.
+        self.send(move |store| {
+            // If it cannot be written, other processes still wait.
             let _ = store.write(|conn| {
                 conn.prepare_cached("DELETE FROM holds WHERE scope = ?1")?
                     .execute([&*scope])
@@ -207,7 +206,7 @@ impl Ledger {
         });
     }
 
-    /// How the budget of `scope` stands.
+    /// The current use of the limit `scope`.
     ///
     /// # Errors
     /// If the ledger has stopped or cannot be read.
@@ -222,13 +221,13 @@ impl Ledger {
         self.ask(move |store| {
             behind.release(store);
             let now = store.clock.shared(store.clock.now());
-            let loose = loose_of(store, &scope, now);
-            let used = store.read(|conn| used(conn, &scope, now))? + loose.len();
+            let unpersisted = unpersisted_in(store, &scope, now);
+            let used = store.read(|conn| used(conn, &scope, now))? + unpersisted.len();
             let limit = limit as usize;
             let next = if used < limit {
                 None
             } else {
-                store.read(|conn| nth_free(conn, &scope, now, &loose, used - limit))?
+                store.read(|conn| nth_free(conn, &scope, now, &unpersisted, used - limit))?
             };
             let wait = next
                 .map(|at| wait_until(at, now).min(Duration::from_millis(period.unsigned_abs())));
@@ -246,10 +245,13 @@ fn wait_until(at: i64, now: SharedInstant) -> Duration {
     Duration::from_millis(at.saturating_sub(now.ms).unsigned_abs())
 }
 
-/// When each loose slot in use is freed; `None` while in flight.
-fn loose_of(store: &mut Store, scope: &str, now: SharedInstant) -> Vec<Option<i64>> {
-    store.loose.retain(|slot| slot.free_at > now.ms);
-    let here = store.loose.iter().filter(|slot| &*slot.scope == scope);
+/// When each unpersisted slot is freed; `None` while its request is in flight.
+fn unpersisted_in(store: &mut Store, scope: &str, now: SharedInstant) -> Vec<Option<i64>> {
+    store.unpersisted.retain(|slot| slot.free_at > now.ms);
+    let here = store
+        .unpersisted
+        .iter()
+        .filter(|slot| &*slot.scope == scope);
     here.map(|slot| (!slot.in_flight).then_some(slot.free_at))
         .collect()
 }
@@ -264,51 +266,53 @@ impl<A> Slots<A> {
     }
 }
 
-fn take(store: &mut Store, asked: &SlotRequest) -> Result<Slots<Vec<SlotId>>, LedgerError> {
-    // First, since it may bring slots along that are not in the file.
+fn take(store: &mut Store, request: &SlotRequest) -> Result<Slots<Vec<SlotId>>, LedgerError> {
+    // First, since it may add slots that are not in the file.
     store.follow_file();
     let era = store.era;
     let now = store.clock.shared(store.clock.now());
-    let loose = loose_of(store, &asked.terms.scope, now);
+    let unpersisted = unpersisted_in(store, &request.terms.scope, now);
     let numbered = |era: u32, ids: Vec<i64>| -> Vec<SlotId> {
         let slots = ids.into_iter().map(|id| SlotId {
             era,
             id,
-            scope: asked.terms.scope.clone(),
-            period: asked.period,
+            scope: request.terms.scope.clone(),
+            period: request.period,
         });
         slots.collect()
     };
     let clock = store.clock.clone();
-    match store.write(|conn| take_in_file(conn, asked, &clock, &loose)) {
-        // The file proved damaged and was replaced; what could be read of it counts too.
+    match store.write(|conn| take_in_file(conn, request, &clock, &unpersisted)) {
+        // The file turned out damaged and was replaced; slots read from it count too.
         Ok(Slots::Granted(ids)) if store.era != era => {
             let taken = numbered(store.era, ids);
             discard(store, &taken);
-            return take(store, asked);
+            return take(store, request);
         }
         Ok(taken) => return Ok(taken.map(|ids| numbered(store.era, ids))),
         Err(LedgerError::NotKept(_) | LedgerError::Locked(_))
-            if asked.terms.persistence == Persistence::BestEffort => {}
+            if request.terms.persistence == Persistence::BestEffort => {}
         Err(error) => return Err(error),
     }
-    let scope = &asked.terms.scope;
+    let scope = &request.terms.scope;
     let in_file = store.read(|conn| used(conn, scope, now)).unwrap_or(0);
-    let in_use = in_file + loose.len();
-    let Some(granted) = asked.grant(in_use) else {
-        let over = in_use.saturating_sub(asked.open_to_all());
-        let next = store.read(|conn| nth_free(conn, scope, now, &loose, over));
+    let in_use = in_file + unpersisted.len();
+    let Some(granted) = request.grant(in_use) else {
+        let over = in_use.saturating_sub(request.open_to_all());
+        let next = store.read(|conn| nth_free(conn, scope, now, &unpersisted, over));
         return Ok(full(next.unwrap_or(None), now));
     };
     let ids: Vec<i64> = (0..granted).map(|_| store.unkept_id()).collect();
-    store.loose.extend(ids.iter().map(|id| UnpersistedSlot {
-        id: *id,
-        era: store.era,
-        scope: scope.clone(),
-        period: asked.period,
-        in_flight: true,
-        free_at: now.ms + asked.flight + asked.period,
-    }));
+    store
+        .unpersisted
+        .extend(ids.iter().map(|id| UnpersistedSlot {
+            id: *id,
+            era: store.era,
+            scope: scope.clone(),
+            period: request.period,
+            in_flight: true,
+            free_at: now.ms + request.flight + request.period,
+        }));
     Ok(Slots::Granted(numbered(store.era, ids)))
 }
 
@@ -320,16 +324,16 @@ fn full<Some>(next: Option<i64>, now: SharedInstant) -> Slots<Some> {
 
 fn take_in_file(
     conn: &Connection,
-    asked: &SlotRequest,
+    request: &SlotRequest,
     clock: &Clock,
-    loose: &[Option<i64>],
+    unpersisted: &[Option<i64>],
 ) -> rusqlite::Result<Slots<Vec<i64>>> {
-    let scope = &*asked.terms.scope;
+    let scope = &*request.terms.scope;
     let change = Transaction::new_unchecked(conn, TransactionBehavior::Immediate)?;
-    // Only now: the lock may have been waited for, and what other processes wrote meanwhile lies after any earlier
-    // instant, as if the clock had been set back.
+    // Only now: the lock may have taken long, and rows that other processes wrote meanwhile would be later than an
+    // earlier instant, as if the clock had been set back.
     let now = clock.shared(clock.now());
-    begin_anew(&change, asked, now)?;
+    restart_periods(&change, request, now)?;
     if let Some(wait) = held(&change, scope, now)? {
         change.commit()?;
         return Ok(Slots::Held(wait));
@@ -337,34 +341,34 @@ fn take_in_file(
     change
         .prepare_cached("DELETE FROM slots WHERE scope = ?1 AND boot = ?2 AND free_at <= ?3")?
         .execute((scope, now.boot, now.ms))?;
-    let in_use = used(&change, scope, now)? + loose.len();
-    let taken = if let Some(granted) = asked.grant(in_use) {
+    let in_use = used(&change, scope, now)? + unpersisted.len();
+    let taken = if let Some(granted) = request.grant(in_use) {
         let mut insert = change.prepare_cached(
             "INSERT INTO slots (scope, boot, period, flight, free_at) VALUES (?1, ?2, ?3, ?4, ?5)",
         )?;
-        let free_at = now.ms + asked.flight + asked.period;
+        let free_at = now.ms + request.flight + request.period;
         let mut ids = Vec::new();
         for _ in 0..granted {
-            insert.execute((scope, now.boot, asked.period, asked.flight, free_at))?;
+            insert.execute((scope, now.boot, request.period, request.flight, free_at))?;
             ids.push(change.last_insert_rowid());
         }
         Slots::Granted(ids)
     } else {
-        let over = in_use.saturating_sub(asked.open_to_all());
-        full(nth_free(&change, scope, now, loose, over)?, now)
+        let over = in_use.saturating_sub(request.open_to_all());
+        full(nth_free(&change, scope, now, unpersisted, over)?, now)
     };
     change.commit()?;
     Ok(taken)
 }
 
-/// Rows whose clock is not this one, because the machine was started anew or a shared wall clock was set back, get
-/// their whole time from now: late enough, since all of it lies before this instant.
-fn begin_anew(
+/// Rows of another boot, or from before a shared wall clock was set back, get their whole time again from now: late
+/// enough, since they were written earlier.
+fn restart_periods(
     change: &Connection,
-    asked: &SlotRequest,
+    request: &SlotRequest,
     now: SharedInstant,
 ) -> rusqlite::Result<()> {
-    let scope = &*asked.terms.scope;
+    let scope = &*request.terms.scope;
     let foreign: bool = change
         .prepare_cached(
             "SELECT (SELECT min(boot) FROM slots WHERE scope = ?1) < ?2
@@ -373,10 +377,10 @@ fn begin_anew(
                  OR EXISTS (SELECT 1 FROM holds WHERE scope = ?1 AND boot <> ?2)",
         )?
         .query_row(
-            (scope, now.boot, now.ms + asked.flight + asked.period),
+            (scope, now.boot, now.ms + request.flight + request.period),
             |row| row.get::<_, Option<bool>>(0),
         )?
-        // Without any row there is nothing to compare.
+        // Without rows there is nothing to compare.
         .unwrap_or(false);
     if !foreign {
         return Ok(());
@@ -396,7 +400,7 @@ fn begin_anew(
     Ok(())
 }
 
-/// How long nothing of `scope` is to be sent. A clock that was set back to before it was asked for ends it.
+/// How long requests of `scope` are paused. A clock that was set back to before the pause ends it.
 fn held(conn: &Connection, scope: &str, now: SharedInstant) -> rusqlite::Result<Option<Duration>> {
     let until: Option<i64> = conn
         .prepare_cached(
@@ -407,7 +411,7 @@ fn held(conn: &Connection, scope: &str, now: SharedInstant) -> rusqlite::Result<
     Ok(until.map(|until| wait_until(until, now)))
 }
 
-/// Those of another boot are all in use until [`begin_anew`] has seen them.
+/// Slots of another boot all count as in use until [`restart_periods`] has updated them.
 fn used(conn: &Connection, scope: &str, now: SharedInstant) -> rusqlite::Result<usize> {
     let count: i64 = conn
         .prepare_cached(
@@ -419,12 +423,12 @@ fn used(conn: &Connection, scope: &str, now: SharedInstant) -> rusqlite::Result<
     Ok(usize::try_from(count).unwrap_or(usize::MAX / 2))
 }
 
-/// When `n` more than one of the slots whose reply was seen are free.
+/// When `n` more slots with a seen reply are free.
 fn nth_free(
     conn: &Connection,
     scope: &str,
     now: SharedInstant,
-    loose: &[Option<i64>],
+    unpersisted: &[Option<i64>],
     n: usize,
 ) -> rusqlite::Result<Option<i64>> {
     let mut query = conn.prepare_cached(
@@ -434,27 +438,27 @@ fn nth_free(
     let wanted = i64::try_from(n).map_or(i64::MAX, |n| n.saturating_add(1));
     let rows = query.query_map((scope, now.boot, now.ms, wanted), |row| row.get(0))?;
     let mut frees: Vec<i64> = rows.collect::<Result<_, _>>()?;
-    frees.extend(loose.iter().copied().flatten());
+    frees.extend(unpersisted.iter().copied().flatten());
     frees.sort_unstable();
     Ok(frees.get(n).copied())
 }
 
 pub(super) fn release(store: &mut Store, slots: &[(SlotId, Now)]) {
     store.follow_file();
-    let mut kept = Vec::with_capacity(slots.len());
+    let mut in_file = Vec::with_capacity(slots.len());
     for (slot, seen) in slots {
         let seen = store.clock.shared(seen.plus(ROUND_UP));
-        let mut loose = store.loose.iter_mut();
-        if let Some(loose) = loose.find(|loose| loose.is(slot)) {
-            loose.in_flight = false;
-            loose.free_at = seen.ms.saturating_add(loose.period);
+        let mut unpersisted = store.unpersisted.iter_mut();
+        if let Some(unpersisted) = unpersisted.find(|unpersisted| unpersisted.is(slot)) {
+            unpersisted.in_flight = false;
+            unpersisted.free_at = seen.ms.saturating_add(unpersisted.period);
         } else if slot.era == store.era {
-            kept.push((slot, seen));
+            in_file.push((slot, seen));
         }
     }
-    // Where this cannot be written, the slots are held for longer, as if this process had died. A row that has
-    // lapsed meanwhile (the machine slept, with the request on its way) is put back: its period begins only now.
-    if kept.is_empty() {
+    // If this cannot be written, the slots are held longer, as if this process had died. A row that has expired
+    // meanwhile (the machine slept during the request) is inserted again: its period begins only now.
+    if in_file.is_empty() {
         return;
     }
     let _ = store.write(|conn| {
@@ -465,7 +469,7 @@ pub(super) fn release(store: &mut Store, slots: &[(SlotId, Now)]) {
                  VALUES (?1, ?2, ?3, ?4, 0, ?5, ?5 + ?3)
                  ON CONFLICT (id) DO UPDATE SET boot = ?4, seen_at = ?5, free_at = ?5 + period",
             )?;
-            for (slot, seen) in &kept {
+            for (slot, seen) in &in_file {
                 release.execute((slot.id, &*slot.scope, slot.period, seen.boot, seen.ms))?;
             }
         }
@@ -476,8 +480,8 @@ pub(super) fn release(store: &mut Store, slots: &[(SlotId, Now)]) {
 fn discard(store: &mut Store, slots: &[SlotId]) {
     store.follow_file();
     store
-        .loose
-        .retain(|loose| !slots.iter().any(|slot| loose.is(slot)));
+        .unpersisted
+        .retain(|unpersisted| !slots.iter().any(|slot| unpersisted.is(slot)));
     let era = store.era;
     let _ = store.write(|conn| {
         let change = Transaction::new_unchecked(conn, TransactionBehavior::Immediate)?;
@@ -496,8 +500,8 @@ impl UnpersistedSlot {
     }
 }
 
-/// The slots of a file that is being replaced, as far as they can still be read.
-pub(super) fn carried(
+/// The slots of a file that is being replaced, as far as they can be read.
+pub(super) fn salvaged(
     conn: &Connection,
     era: u32,
     now: SharedInstant,

@@ -1,5 +1,5 @@
-//! The one thread that owns the file. Takes jobs in order, sleeps while there are none, and sees to it
-//! that a damaged or full file never stops the program.
+//! The thread that owns the file. Runs jobs in order, sleeps while there are none, and keeps the program going if the
+//! file is damaged or the disk is full.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -15,28 +15,27 @@ use super::files::{self, FileId, Opened};
 use super::slots::{self, UnpersistedSlot};
 use super::{LedgerError, Retention, Status, age, deliveries, exchanges, nonces};
 
-/// One thing to do.
+/// One job.
 pub(super) type Task = Box<dyn FnOnce(&mut Store) + Send>;
 
-/// What is old is dropped when the first burst of work is over, and then after this many exchanges.
+/// Old rows are pruned after the first burst of work, and then after this many exchanges.
 const PRUNE_EVERY: u32 = 512;
 const FIRST_REST: Duration = Duration::from_secs(1);
 
-/// How long a lock of another program is waited for; less where it was waited for in vain before, since other jobs
-/// wait behind.
+/// How long to wait for another program's lock; shorter after a wait in vain, since other jobs wait behind.
 const LOCK_PATIENCE: Duration = Duration::from_secs(5);
 const LOCK_PATIENCE_AGAIN: Duration = Duration::from_millis(250);
 
-/// A lock that lasts longer than this is told of: other tilldecks hold it for milliseconds.
+/// A lock that lasts longer is reported: other tilldecks hold it for milliseconds.
 pub(super) const LOCK_UNTOLD: Duration = Duration::from_millis(1_500);
 
-/// How often a locked database is tried again, at most.
+/// The longest wait between two attempts at a locked database.
 const LOCK_PAUSE_MAX: Duration = Duration::from_millis(50);
 
-/// It is dropped in small steps, and between two of them other processes have time to write.
+/// Pruning runs in small steps, with time for other processes to write between two of them.
 const BETWEEN_STEPS: Duration = Duration::from_millis(10);
 
-/// Does jobs until the last handle is gone.
+/// Runs jobs until the last handle is gone.
 pub(super) fn run(mut store: Store, jobs: &Receiver<Task>) {
     let mut rested = false;
     let mut used = false;
@@ -69,25 +68,25 @@ pub(super) fn run(mut store: Store, jobs: &Receiver<Task>) {
     }
 }
 
-/// The file, and what this process knows beyond it.
+/// The file, and this process's state beside it.
 pub(super) struct Store {
     pub(super) clock: Clock,
     pub(super) limits: Retention,
-    /// The last nonce of each key as given out here, for when the file cannot be written.
+    /// The last nonce of each key in this process, for when the file cannot be written.
     pub(super) nonces: HashMap<String, i64>,
     /// Slots that are not in the file.
-    pub(super) loose: Vec<UnpersistedSlot>,
+    pub(super) unpersisted: Vec<UnpersistedSlot>,
     /// Exchanges since the last pruning began.
     pub(super) recorded: u32,
-    /// Up to which exchange all go; `None` while nothing is being dropped.
+    /// The last exchange to prune; `None` while no pruning runs.
     pruning: Option<i64>,
-    /// Counts the files this process has had.
+    /// Counts the files of this process.
     pub(super) era: u32,
     conn: Connection,
     file: Option<FileId>,
     folder: PathBuf,
     status_sender: watch::Sender<Status>,
-    /// What the status goes back to when writing works again.
+    /// The state to return to when writes work again.
     opened_as: Status,
     failing: bool,
     last_unkept: i64,
@@ -101,14 +100,14 @@ impl Store {
         status_sender: watch::Sender<Status>,
     ) -> Self {
         let Opened { conn, file, status } = files::open(&folder, &clock, &status_sender, None);
-        // Before any row has a time that may be wrong.
+        // Before any row gets a time that may be wrong.
         let _ = age::reference(&conn, &clock);
         status_sender.send_replace(status.clone());
         Self {
             clock,
             limits,
             nonces: HashMap::new(),
-            loose: Vec::new(),
+            unpersisted: Vec::new(),
             recorded: 0,
             pruning: None,
             era: 0,
@@ -118,28 +117,28 @@ impl Store {
             status_sender,
             opened_as: status,
             failing: false,
-            // Negative, and growing with time like those that are kept.
+            // Negative, and growing with time like the ids in the file.
             last_unkept: -1_000_000_000_000,
         }
     }
 
-    /// Whether there is a file at all.
+    /// Whether there is a file.
     pub(super) fn is_kept(&self) -> bool {
         self.file.is_some()
     }
 
-    /// How it fares.
+    /// The current state.
     pub(super) fn status(&self) -> Status {
         self.status_sender.borrow().clone()
     }
 
-    /// A number for something that is not in the file.
+    /// An id for a row that is not in the file.
     pub(super) fn unkept_id(&mut self) -> i64 {
         self.last_unkept += 1;
         self.last_unkept
     }
 
-    /// Drops some of what is too old or too much.
+    /// Prunes some rows that are too old or too many.
     pub(super) fn prune(&mut self) {
         let last = match self.pruning {
             Some(last) if self.recorded < PRUNE_EVERY => last,
@@ -153,8 +152,8 @@ impl Store {
         self.pruning = more.then_some(last);
     }
 
-    /// Changes the file. `job` may run more than once: on a fresh file if this one proves
-    /// damaged, and after waiting for a lock; so it is one transaction.
+    /// Writes to the file. `job` may run more than once, on a new file if this one is damaged and after waiting for a
+    /// lock; so it must be one transaction.
     pub(super) fn write<T>(
         &mut self,
         job: impl Fn(&Connection) -> rusqlite::Result<T>,
@@ -183,7 +182,7 @@ impl Store {
         }
     }
 
-    /// [`Store::write`], and survives a power cut once it has returned.
+    /// As [`Store::write`], and survives a power failure once it has returned.
     pub(super) fn write_durably<T>(
         &mut self,
         job: impl Fn(&Connection) -> rusqlite::Result<T>,
@@ -218,7 +217,7 @@ impl Store {
                     self.reopen(Some((file, error.to_string())));
                     return job(&self.conn);
                 }
-                // Here rather than by SQLite's own wait, which knows locks after which it gives up at once.
+                // Here and not by SQLite's busy handler, which gives up at once on some locks.
                 (Err(error), _) if files::is_locked(&error) && waited < patience => {
                     std::thread::sleep(pause);
                     waited += pause;
@@ -237,14 +236,14 @@ impl Store {
         }
     }
 
-    /// Where there is no file, since it could not be opened: once more.
+    /// Tries again to open a file that could not be opened.
     pub(super) fn open_again(&mut self) {
         if !self.is_kept() {
             self.reopen(None);
         }
     }
 
-    /// Another process may have set the file aside, or the user may have removed it.
+    /// Another process may have moved the file away, or the user may have deleted it.
     pub(super) fn follow_file(&mut self) {
         let Some(file) = self.file else {
             return;
@@ -257,11 +256,11 @@ impl Store {
     }
 
     fn reopen(&mut self, damaged: Option<(FileId, String)>) {
-        // What must not be forgotten is taken along. Each process takes all of it: too much is harmless.
+        // Copies what must not be lost. Each process copies all it knows: duplicates do no harm.
         let now = self.clock.shared(self.clock.now());
-        let slots = slots::carried(&self.conn, self.era, now).unwrap_or_default();
-        self.loose.extend(slots);
-        for (key, last) in nonces::carried(&self.conn).unwrap_or_default() {
+        let slots = slots::salvaged(&self.conn, self.era, now).unwrap_or_default();
+        self.unpersisted.extend(slots);
+        for (key, last) in nonces::salvaged(&self.conn).unwrap_or_default() {
             let known = self.nonces.entry(key).or_insert(last);
             *known = last.max(*known);
         }
@@ -274,7 +273,7 @@ impl Store {
         self.failing = false;
         self.status_sender.send_replace(opened.status);
         if self.is_kept() {
-            // Where it cannot be written, callbacks cannot be kept either, which is told then.
+            // If this cannot be written, callbacks cannot be saved either, and that is reported.
             let _ = durably(&self.conn, |conn| callbacks.bring(conn));
         }
     }

@@ -1,5 +1,5 @@
-//! The terminal's clipboard (OSC 52), also from inside tmux and GNU screen, which keep the sequence from the terminal
-//! unless it is wrapped.
+//! Copying to the terminal's clipboard (OSC 52), also through tmux and GNU screen, which pass the sequence on only if
+//! it is wrapped.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -9,21 +9,21 @@ use crate::config::Environ;
 /// Old versions of screen drop a longer string.
 const SCREEN_MAX: usize = 252;
 
-/// What stands between the console and the terminal.
+/// The multiplexer between the console and the terminal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Multiplexer {
-    /// Nothing.
+    /// None.
     Nothing,
     /// tmux.
     Tmux,
     /// GNU screen.
     Screen,
-    /// One of them, on the machine at the other end of an ssh.
+    /// tmux or screen, on the machine at the other end of an ssh connection.
     Either,
 }
 
 impl Multiplexer {
-    /// As the environment tells.
+    /// Detected from the environment.
     #[must_use]
     pub fn of(environ: &Environ) -> Self {
         let term = environ.get("TERM").unwrap_or_default();
@@ -39,7 +39,7 @@ impl Multiplexer {
         }
     }
 
-    /// What puts `text` on the clipboard. The plain sequence is always there: with `set-clipboard on` tmux reads it.
+    /// The sequence that copies `text`. It always includes the plain one, which tmux reads with `set-clipboard on`.
     #[must_use]
     pub fn sequence(self, text: &str) -> String {
         let plain = format!("\u{1b}]52;c;{}\u{7}", STANDARD.encode(text));
@@ -53,7 +53,7 @@ impl Multiplexer {
                 let mut wrapped = String::new();
                 for part in plain.as_bytes().chunks(SCREEN_MAX) {
                     wrapped.push_str("\u{1b}P");
-                    // Base64 and what is around it are ASCII.
+                    // Base64 and the sequence around it are ASCII.
                     wrapped.extend(part.iter().copied().map(char::from));
                     wrapped.push_str("\u{1b}\\");
                 }
@@ -63,7 +63,7 @@ impl Multiplexer {
         plain + &wrapped
     }
 
-    /// What was done with `what`: that it arrived is nowhere to be seen.
+    /// A notice after copying `what`. The terminal does not confirm the copy.
     #[must_use]
     pub fn done(self, what: &str) -> String {
         match self {

@@ -1,4 +1,4 @@
-//! Effects about what was received.
+//! Effects about received callbacks.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use super::tasks::Tasks;
 use crate::deck::Deck;
 use crate::tui::{Effect, Msg};
 
-/// Starts what `effect` asks for; gives back what is not about what was received.
+/// Starts an effect about callbacks; returns any other.
 pub fn perform(
     effect: Effect,
     deck: &Arc<Deck>,

@@ -1,5 +1,5 @@
-//! What the terminal sends, to messages, on a thread of its own. It reads the bytes itself: only who sees where a read
-//! ends can tell an Esc from the begin of a sequence, and a paste from keys.
+//! Terminal input to messages, on its own thread. It reads the bytes itself: the end of a read tells an Esc key from a
+//! sequence, and a paste from typing.
 
 mod decode;
 mod sequence;
@@ -14,10 +14,10 @@ use tokio::sync::mpsc;
 use crate::tui::Msg;
 use decode::Decoder;
 
-/// What a terminal holds at most for a program to read.
+/// The most input that a terminal buffers for a program.
 const READ_MAX: usize = 4096;
 
-/// Reads until the terminal or the receiver is gone.
+/// Reads until the terminal or the receiver is closed.
 pub fn start(messages: mpsc::Sender<Msg>) -> io::Result<()> {
     std::thread::Builder::new()
         .name("input".into())
@@ -27,7 +27,7 @@ pub fn start(messages: mpsc::Sender<Msg>) -> io::Result<()> {
             loop {
                 let events = match next(decoder.patience()) {
                     Ok(Some(bytes)) => decoder.read(&bytes),
-                    Ok(None) => decoder.nothing_came(),
+                    Ok(None) => decoder.timed_out(),
                     Err(_) => return,
                 };
                 for message in events {
@@ -40,7 +40,7 @@ pub fn start(messages: mpsc::Sender<Msg>) -> io::Result<()> {
         .map(drop)
 }
 
-/// The terminal's next bytes; `None` if none come within the time.
+/// The terminal's next bytes; `None` if none arrive within the time.
 fn next(patience: Option<Duration>) -> io::Result<Option<Vec<u8>>> {
     let stdin = io::stdin();
     let limit = patience.and_then(|time| Timespec::try_from(time).ok());

@@ -1,11 +1,11 @@
-//! What happens behind the screen, as the console hears it.
+//! Background events as messages to the console.
 
 use crate::domain::{AccountId, time};
 use crate::net::{ClockWarning, Event};
 use crate::tui::Msg;
 use crate::tui::msg::{Level, Notice};
 
-/// What is told behind the screen, as a message.
+/// Converts a background event to a message.
 pub fn message_of(event: Event) -> Msg {
     match event {
         Event::Exchange(exchange) => Msg::Exchange(exchange),
@@ -29,7 +29,7 @@ pub fn message_of(event: Event) -> Msg {
         Event::Missed => Msg::Notice(Notice {
             level: Level::Info,
             about: "events missed".into(),
-            text: "too many events to show them all; all are saved: `tilldeck log` lists the requests, and \
+            text: "there are too many events to show; all are saved: `tilldeck log` lists the requests, and \
                    `tilldeck log --deliveries` the callbacks"
                 .into(),
         }),
@@ -46,18 +46,18 @@ pub fn message_of(event: Event) -> Msg {
     }
 }
 
-/// Why a wrong time matters, and what to do.
+/// Why a wrong clock matters, and what to do.
 #[must_use]
 pub fn clock_warning(account: &AccountId, warning: ClockWarning) -> String {
     match warning {
         ClockWarning::Clock(by) => format!(
-            "this machine's clock is {} ahead of {account}'s provider: set it. A nonce from the future locks out other \
-             programs that use the key; once several replies agree, nonces follow the provider's time",
+            "this machine's clock is {} ahead of {account}'s provider: set it. A nonce from the future blocks other \
+             programs that use the key. Once several replies agree, tilldeck uses the provider's time",
             time::fine(by)
         ),
         ClockWarning::Nonces(by) => format!(
             "the nonces of account {account} are {} ahead of the provider's time: other programs that use its key are \
-             refused for as long. Wait, or make a new key at the provider",
+             rejected until then. Wait, or create a new key at the provider",
             time::fine(by)
         ),
     }

@@ -1,4 +1,4 @@
-//! The shell around the console: waits, updates, performs, draws if something changed.
+//! The main loop: waits for messages, updates the model, runs effects, draws if something changed.
 
 mod clipboard;
 mod inbound;
@@ -39,45 +39,45 @@ pub use message::clock_warning;
 use tasks::Tasks;
 use terminal::Entered;
 
-/// How many exchanges the log begins with.
+/// How many exchanges the request log loads first.
 const LOG_FIRST: usize = 200;
-/// How many messages are taken before a frame is drawn: a flood must not starve the screen.
+/// The most messages before a frame is drawn: a flood must not block the screen.
 const MESSAGES_A_FRAME: usize = 256;
-/// How long the ledger may take to write its last rows when the console is left.
+/// How long the ledger may take to write its last rows at exit.
 const CLOSING: Duration = Duration::from_secs(2);
 
-/// How long the screen may take to hear a signal before what it waits with is thrown away.
+/// How long the screen may take to react to a signal before its pending output is discarded.
 const UNBLOCK_AFTER: Duration = Duration::from_millis(200);
 
-/// What the console runs on.
+/// What the console needs.
 pub struct Start {
-    /// The console before its first frame.
+    /// The console's model before its first frame.
     pub model: Model,
-    /// The profile to open behind it.
+    /// The profile to open in the background.
     pub profile: Profile,
-    /// What it is opened with; `events` is set here.
+    /// The deck's options; `events` is set here.
     pub options: Options,
-    /// Whether accounts on real hosts are verified without being asked.
+    /// Whether real accounts are verified at start without asking.
     pub verify_on_start: bool,
-    /// Starts the log for support; called once the first frame is drawn.
+    /// Starts the support log; called after the first frame.
     pub start_log: Box<dyn FnOnce()>,
 }
 
 /// How the console ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ended {
-    /// The operator left.
+    /// The operator quit.
     Left,
-    /// Interrupted by a signal.
+    /// A signal interrupted it.
     Interrupted,
 }
 
-/// Runs the console until it is left. The first frame is drawn before anything else is touched: the
-/// ledger, the network, the secrets, the simulator, even the threads. Only the signals come first: one that
-/// finds nobody listening would leave the terminal as it is.
+/// Runs the console until it ends. Draws the first frame before it opens anything: the ledger, the network, the
+/// secrets, the simulator, even threads. Only signal handlers come first: an early signal would otherwise leave the
+/// terminal in raw mode.
 ///
 /// # Errors
-/// If there is no terminal, or it goes away.
+/// If there is no terminal, or it disconnects.
 pub fn run(mut start: Start) -> io::Result<Ended> {
     let early = Arc::new(AtomicBool::new(false));
     for signal in ENDING {
@@ -132,8 +132,8 @@ pub fn run(mut start: Start) -> io::Result<Ended> {
     });
     runtime.shutdown_background();
     match ended {
-        // The terminal has hung up; the signal that says so comes a moment later. What the error says depends on
-        // which call noticed first.
+        // The terminal has disconnected, and SIGHUP follows a moment later. Which error appears depends on the first
+        // call that noticed.
         Err(_) if !io::stdout().is_terminal() => Ok(Ended::Interrupted),
         ended => ended,
     }
@@ -154,7 +154,7 @@ impl Console {
         let mut tasks = Tasks::default();
         let unblocking = tokio::spawn(unblock(Signals::new()?));
         if !self.entered.fits()? {
-            // It was resized when nobody listened yet.
+            // It may have been resized before the signal handler was installed.
             self.repaint(effects)?;
         }
         let (opened_to, mut opened) = mpsc::channel(1);
@@ -180,7 +180,7 @@ impl Console {
                 }
             }
             let now = self.clock.now();
-            // While it is stopped, the terminal is the shell's.
+            // While stopped, the terminal belongs to the shell.
             if terminal::is_taken() && self.model.take_dirty() {
                 self.entered
                     .screen
@@ -215,12 +215,12 @@ impl Console {
                 }
             }
         };
-        // The screen first: what follows may take a moment.
+        // Restore the screen first: the following steps may take a moment.
         if ended == Ended::Interrupted {
-            // What gives the terminal back must not be thrown away with what it did not take.
+            // The restore sequence must not be discarded with the pending output.
             unblocking.abort();
             let _ = unblocking.await;
-            // Nor may keys that were meant for the console reach the shell.
+            // Discard keys that were meant for the console, so that the shell does not get them.
             discard(QueueSelector::IOFlush);
             drop(self.entered);
         } else {
@@ -228,7 +228,7 @@ impl Console {
             unblocking.abort();
         }
         let _ = tokio::time::timeout(CLOSING, tasks.stop()).await;
-        // Nobody hears any more what is told: whoever tells must not wait for that.
+        // No task reads events any more, and senders must not wait for one.
         drop(self.inbox);
         if let Some(deck) = deck {
             let _ = tokio::time::timeout(CLOSING, deck.stop_receiving()).await;
@@ -238,7 +238,7 @@ impl Console {
         Ok(ended)
     }
 
-    /// Draws all anew, in the size that the terminal has by now.
+    /// Redraws everything in the terminal's current size.
     fn repaint(&mut self, effects: &mut Vec<Effect>) -> io::Result<()> {
         self.entered.repaint()?;
         let area = self.entered.area();
@@ -251,8 +251,8 @@ impl Console {
     }
 }
 
-/// After a signal, throws away what the terminal does not take: the screen's thread waits in a write until it is taken,
-/// and would hear no signal.
+/// After a signal, discards the terminal's pending output: the screen's thread may block in a write and would not
+/// notice the signal.
 async fn unblock(mut signals: Signals) -> ! {
     signals.any().await;
     loop {
@@ -261,11 +261,11 @@ async fn unblock(mut signals: Signals) -> ! {
     }
 }
 
-/// Throws away what the terminal has not taken yet, or not given, and wakes who waits for it to be taken.
+/// Discards pending output and input, and wakes a blocked write.
 fn discard(queue: QueueSelector) {
     let terminal = io::stdout();
     let _ = tcflush(&terminal, queue);
-    // Who waits is woken only by output that begins again.
+    // A blocked write wakes only when output is restarted.
     let _ = tcflow(&terminal, Action::OOff);
     let _ = tcflow(&terminal, Action::OOn);
 }
@@ -277,7 +277,7 @@ async fn sleep(wake: Option<Duration>) {
     }
 }
 
-/// What happens behind the first frame.
+/// Opens the deck and runs effects, after the first frame.
 struct Opening {
     profile: Profile,
     options: Options,
@@ -303,7 +303,7 @@ impl Opening {
         tokio::spawn(relay(events, messages.clone()));
         let (ready, list) = ready(&deck, self.verify, &messages).await;
         let follow = follow_ledger(deck.ledger().clone(), messages.clone());
-        // While nothing can be asked yet: what is told of a budget later is newer.
+        // Before any request, so that later gauges are newer.
         for (account, gauge) in deck.gauges().await {
             let _ = messages.send(Msg::Budget { account, gauge }).await;
         }
@@ -312,7 +312,7 @@ impl Opening {
         let _ = messages.send(Msg::Ready(ready)).await;
         let _ = messages.send(Msg::Simulator(parts)).await;
         for account in deck.accounts() {
-            // Looked at only once there is room to tell it: what changes later is told later.
+            // Read only once it can be sent; later changes are sent later.
             let Ok(room) = messages.reserve().await else {
                 break;
             };
@@ -341,7 +341,7 @@ async fn ready(deck: &Arc<Deck>, verify: bool, messages: &mpsc::Sender<Msg>) -> 
         .filter(|account| unasked(account.environment))
         .map(|account| account.id.clone())
         .collect();
-    // What is wrong with the ledger is told once, for the requests.
+    // The request log shows the ledger's problems, once.
     let deliveries = deck.deliveries(None, LOG_FIRST).await.unwrap_or_default();
     let listening = deck.listening().borrow().clone();
     let list = deck.watchlist().await.unwrap_or_default();
@@ -372,7 +372,7 @@ async fn relay(mut events: EventReceiver, messages: mpsc::Sender<Msg>) {
     }
 }
 
-/// Brings the watch list whenever it is no longer `known`, be it by another process.
+/// Sends the watch list whenever it differs from `known`, also after changes by other processes.
 async fn follow_watchlist(deck: Arc<Deck>, mut known: Watchlist, messages: mpsc::Sender<Msg>) {
     loop {
         let list = deck.watchlist_after(&known).await;
@@ -397,7 +397,7 @@ async fn follow_watchlist(deck: Arc<Deck>, mut known: Watchlist, messages: mpsc:
     }
 }
 
-/// Tells the operator when the ledger cannot keep what it should, and when it can again.
+/// Notifies the operator when the ledger cannot save, and when it works again.
 async fn follow_ledger(ledger: crate::ledger::Ledger, messages: mpsc::Sender<Msg>) {
     let mut changes = ledger.status_changes();
     let mut told = false;
@@ -430,7 +430,7 @@ async fn follow_ledger(ledger: crate::ledger::Ledger, messages: mpsc::Sender<Msg
     }
 }
 
-/// Signals that end the console: all that end a process by themselves and can be heard.
+/// Signals that end a process by default and can be handled.
 const ENDING: [i32; 13] = [
     SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGABRT, SIGALRM, SIGUSR1, SIGUSR2, SIGVTALRM, SIGPROF,
     SIGXCPU, SIGSYS, SIGTRAP,
@@ -461,8 +461,8 @@ impl Signals {
     }
 }
 
-/// Signals that tell what becomes of the terminal. Not TTIN and TTOU: they mean that it is another's, and who hears them
-/// instead of stopping asks for it without end.
+/// Signals about the terminal's state. Not TTIN and TTOU: they mean that another process group owns the terminal, and a
+/// handler instead of a stop would retry for ever.
 struct Changes {
     stop: Signal,
     continued: Signal,
@@ -479,12 +479,12 @@ impl Changes {
     }
 }
 
-/// Why the console cannot be shown here, if it cannot. `term` is what `TERM` says, where it is set.
+/// Why the console cannot run here; `None` if it can. `term` is the variable `TERM`.
 #[must_use]
 pub fn no_terminal(term: Option<&OsStr>) -> Option<Problem> {
     let term = term.unwrap_or(OsStr::new("vt100"));
     let why = if !io::stdin().is_terminal() || !io::stdout().is_terminal() {
-        "standard input or output is none".to_owned()
+        "input or output is redirected".to_owned()
     } else if term.is_empty() {
         "TERM is empty".to_owned()
     } else if term == "dumb" || term == "unknown" {

@@ -1,5 +1,5 @@
-//! Effect to task to message; one arm each, no decisions. What is asked of an account is in `requests`, what was
-//! received in `inbound`.
+//! One task for each effect, and a message with its result. Requests to accounts are in `requests`, callbacks in
+//! `inbound`.
 
 use std::sync::Arc;
 
@@ -16,8 +16,7 @@ use crate::ledger::LogQuery;
 use crate::tui::msg::NewWatch;
 use crate::tui::{Effect, Msg};
 
-/// Starts what `effect` asks for; its outcome comes as a message. What concerns the terminal itself is
-/// done by the loop and never comes here.
+/// Starts an effect's task; the result is sent as a message. The main loop handles effects on the terminal itself.
 pub fn perform(effect: Effect, deck: &Arc<Deck>, tasks: &mut Tasks, messages: &mpsc::Sender<Msg>) {
     let other = requests::perform(effect, deck, tasks, messages);
     let other = other.and_then(|effect| inbound::perform(effect, deck, tasks, messages));
@@ -26,19 +25,19 @@ pub fn perform(effect: Effect, deck: &Arc<Deck>, tasks: &mut Tasks, messages: &m
     let messages = messages.clone();
     match effect {
         Effect::Cancel(request) => tasks.cancel(request),
-        Effect::Watch(new) => tasks.start_in_turn(async move {
+        Effect::Watch(new) => tasks.start_sequential(async move {
             let result = watch(&deck, &new).await;
             let _ = messages.send(Msg::Watched { new, result }).await;
         }),
-        Effect::Expect { new, shown } => tasks.start_in_turn(async move {
+        Effect::Expect { new, shown } => tasks.start_sequential(async move {
             let result = expect(&deck, &new, Replaced::Shown(shown)).await;
             let _ = messages.send(Msg::Watched { new, result }).await;
         }),
-        Effect::Unwatch(key) => tasks.start_in_turn(async move {
+        Effect::Unwatch(key) => tasks.start_sequential(async move {
             report_failure(deck.unwatch(&key.0, &key.1).await, &messages).await;
             let _ = messages.send(Msg::Unwatched(key)).await;
         }),
-        Effect::MarkHandled { matter, handled } => tasks.start_in_turn(async move {
+        Effect::MarkHandled { matter, handled } => tasks.start_sequential(async move {
             report_failure(deck.mark_handled(&matter, handled).await, &messages).await;
         }),
         Effect::LoadLog {
@@ -70,7 +69,7 @@ pub fn perform(effect: Effect, deck: &Arc<Deck>, tasks: &mut Tasks, messages: &m
             let result = open(&deck, exchange).await;
             let _ = messages.send(Msg::Opened { request, result }).await;
         }),
-        // Done above.
+        // Handled above.
         Effect::Ask { .. }
         | Effect::Explore { .. }
         | Effect::RefreshToken { .. }
@@ -80,7 +79,7 @@ pub fn perform(effect: Effect, deck: &Arc<Deck>, tasks: &mut Tasks, messages: &m
         | Effect::OpenDelivery { .. }
         | Effect::Replay { .. }
         | Effect::LoadHistory { .. }
-        // Done by the loop.
+        // Handled by the main loop.
         | Effect::Copy { .. }
         | Effect::Bell
         | Effect::Suspend
@@ -88,7 +87,7 @@ pub fn perform(effect: Effect, deck: &Arc<Deck>, tasks: &mut Tasks, messages: &m
     }
 }
 
-/// Puts a payment on the watch list. Gives the expectation that stays in force where another one was to be set.
+/// Adds a payment to the watch list. Returns the expectation in force if a different one was requested.
 async fn watch(deck: &Deck, new: &NewWatch) -> Result<Option<Expectation>, Problem> {
     deck.watch(&new.account, &new.id).await?;
     expect(deck, new, Replaced::Never).await
@@ -115,7 +114,7 @@ async fn report_failure<T>(result: Result<T, Problem>, messages: &mpsc::Sender<M
     }
 }
 
-/// Exchanges with their bodies, newest first.
+/// Loads exchanges with their bodies, newest first.
 pub async fn log(
     deck: &Deck,
     before: Option<ExchangeId>,
@@ -134,18 +133,18 @@ pub async fn log(
         Err(error) => Err(Problem::new(
             ProblemKind::Local,
             format!("older requests cannot be read: {error}"),
-            "what this run sends is shown all the same",
+            "requests of this run are still shown",
         )),
     }
 }
 
-/// One exchange with its bodies.
+/// Loads one exchange with its bodies.
 async fn open(deck: &Deck, id: ExchangeId) -> Result<Arc<Exchange>, Problem> {
     match deck.ledger().exchange(id).await {
         Ok(Some(exchange)) => Ok(Arc::new(exchange)),
         Ok(None) => Err(Problem::new(
             ProblemKind::NotFound,
-            "this request is not in the ledger any more",
+            "this request is no longer in the ledger",
             "",
         )),
         Err(error) => Err(Problem::new(
@@ -159,7 +158,7 @@ async fn open(deck: &Deck, id: ExchangeId) -> Result<Arc<Exchange>, Problem> {
 async fn browse(url: Secret) -> Result<String, Problem> {
     let opened = tokio::task::spawn_blocking(move || child::open(url.expose())).await;
     match opened {
-        Ok(Ok(())) => Ok("the page was handed to the browser".into()),
+        Ok(Ok(())) => Ok("the page was opened in the browser".into()),
         Ok(Err(error)) => Err(Problem::new(
             ProblemKind::Local,
             format!(

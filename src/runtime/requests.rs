@@ -1,4 +1,4 @@
-//! Effects that ask an account something, under a number: each is answered in any case, and can be called off.
+//! Effects that send requests to an account. Each has a number, always gets an answer, and can be cancelled.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::domain::{AccountId, Problem, ProblemKind, RequestId};
 use crate::net::RequestOptions;
 use crate::tui::{Effect, Msg};
 
-/// Starts the request that `effect` is; gives back any other.
+/// Starts a request effect; returns any other effect.
 pub fn perform(
     effect: Effect,
     deck: &Arc<Deck>,
@@ -33,7 +33,7 @@ pub fn perform(
             };
             let how = RequestOptions {
                 background,
-                ..asked_by_hand(request)
+                ..foreground(request)
             };
             let ask = async move {
                 let result = deck.query(&account, op, how).await;
@@ -51,7 +51,7 @@ pub fn perform(
                 result: Err(crash(&account)),
             };
             let explore = async move {
-                let result = deck.explore(&account, &call, asked_by_hand(request)).await;
+                let result = deck.explore(&account, &call, foreground(request)).await;
                 Msg::Explored { request, result }
             };
             answering(request, explore, crashed, tasks, messages);
@@ -62,7 +62,7 @@ pub fn perform(
                 result: Err(crash(&account)),
             };
             let refresh = async move {
-                let result = deck.refresh_token(&account, asked_by_hand(request)).await;
+                let result = deck.refresh_token(&account, foreground(request)).await;
                 let result = result.map(drop);
                 Msg::Refreshed { request, result }
             };
@@ -74,7 +74,7 @@ pub fn perform(
                 result: Err(crash(&account)),
             };
             let obtain = async move {
-                let result = deck.token(&account, asked_by_hand(request)).await;
+                let result = deck.token(&account, foreground(request)).await;
                 Msg::TokenToCopy { request, result }
             };
             answering(request, obtain, crashed, tasks, messages);
@@ -85,8 +85,8 @@ pub fn perform(
     None
 }
 
-/// A request that the operator waits for.
-fn asked_by_hand(request: RequestId) -> RequestOptions {
+/// Options of a request that the operator waits for.
+fn foreground(request: RequestId) -> RequestOptions {
     RequestOptions {
         request,
         background: false,
@@ -94,12 +94,12 @@ fn asked_by_hand(request: RequestId) -> RequestOptions {
     }
 }
 
-/// A task of ours ended without an answer.
+/// The problem of a task that panicked.
 fn crash(account: &AccountId) -> Problem {
     Problem::new(
         ProblemKind::Local,
-        format!("account {account}: a fault in tilldeck ended this request"),
-        "what was sent was sent; the fault is told when the console is left",
+        format!("account {account}: an internal error in tilldeck ended this request"),
+        "a sent request may have taken effect; quit the console to see the error",
     )
 }
 
@@ -112,8 +112,8 @@ fn manage(
 ) {
     let told = messages.clone();
     let change = async move {
-        let result = match deck.prove(change, asked_by_hand(request)).await {
-            // What is being kept is not called off half-way, and is told in any case.
+        let result = match deck.prove(change, foreground(request)).await {
+            // Saving is not cancelled half-way, and its result is always reported.
             Ok(proved) => {
                 let kept = tokio::spawn(async move {
                     let result = deck.save(proved).await;
@@ -129,15 +129,15 @@ fn manage(
     let crashed = async move {
         let result = Err(Problem::new(
             ProblemKind::Local,
-            "a fault in tilldeck ended this change",
-            "look at the config file before trying again",
+            "an internal error in tilldeck ended this change",
+            "check the config file before you try again",
         ));
         let _ = messages.send(Msg::Managed { request, result }).await;
     };
     tasks.start_request(request, change, crashed);
 }
 
-/// Starts a request that can be called off and is answered in any case.
+/// Starts a request that can be cancelled and always gets an answer.
 fn answering(
     request: RequestId,
     work: impl Future<Output = Msg> + Send + 'static,

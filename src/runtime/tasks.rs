@@ -1,4 +1,4 @@
-//! What is in flight, by its number: cancelled one by one, or all at the end.
+//! Running tasks by number: cancelled one by one, or all at the end.
 
 use std::collections::HashMap;
 
@@ -13,7 +13,7 @@ use crate::domain::RequestId;
 pub struct Tasks {
     all: JoinSet<()>,
     by_request: HashMap<RequestId, AbortHandle>,
-    /// Closed when the last task that was started in turn ends.
+    /// Closes when the last sequential task ends.
     turn: Option<oneshot::Receiver<()>>,
 }
 
@@ -24,8 +24,8 @@ impl Tasks {
         self.all.spawn(task);
     }
 
-    /// Starts a task that runs after all others that were started in turn.
-    pub fn start_in_turn(&mut self, task: impl Future<Output = ()> + Send + 'static) {
+    /// Starts a task that runs after all earlier sequential tasks.
+    pub fn start_sequential(&mut self, task: impl Future<Output = ()> + Send + 'static) {
         let (done, next) = oneshot::channel::<()>();
         let before = self.turn.replace(next);
         self.start(async move {
@@ -37,7 +37,7 @@ impl Tasks {
         });
     }
 
-    /// Starts the task of a request; `crashed` follows it if it panics, so that nobody waits for ever.
+    /// Starts a request's task; if it panics, `crashed` sends the answer, so that the screen does not wait for ever.
     pub fn start_request(
         &mut self,
         request: RequestId,
@@ -54,7 +54,7 @@ impl Tasks {
         self.by_request.insert(request, handle);
     }
 
-    /// Stops the task of a request, if it still runs.
+    /// Stops a request's task, if it still runs.
     pub fn cancel(&mut self, request: RequestId) {
         if let Some(handle) = self.by_request.remove(&request) {
             handle.abort();

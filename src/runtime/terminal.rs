@@ -1,4 +1,4 @@
-//! The terminal: entered, left, and given back whatever happens.
+//! The terminal's modes: entered, left, and restored in every case.
 
 use std::io::{self, BufWriter, Stdout, Write as _};
 use std::mem::ManuallyDrop;
@@ -12,37 +12,37 @@ use ratatui::layout::Rect;
 use ratatui::{Terminal, TerminalOptions, Viewport};
 use rustix::process::{Signal, kill_current_process_group};
 
-/// What is drawn on: one write for a frame rather than one for each cell.
+/// The drawing backend: one write for each frame rather than one for each cell.
 pub type Screen = Terminal<CrosstermBackend<BufWriter<Stdout>>>;
 
 /// Alternate screen, hidden cursor, bracketed paste.
 const ENTER: &str = "\u{1b}[?1049h\u{1b}[?25l\u{1b}[?2004h";
-/// Clicks and the wheel, in the SGR form. Not the motion in between: nothing here follows the pointer.
+/// Clicks and the wheel, in the SGR form, without motion: the console does not follow the pointer.
 const MOUSE: &str = "\u{1b}[?1000h\u{1b}[?1006h";
-/// All of it undone, the cursor shown, colours reset.
+/// Undoes all modes, shows the cursor, resets colours.
 const LEAVE: &str = "\u{1b}[?1006l\u{1b}[?1000l\u{1b}[?2004l\u{1b}[0m\u{1b}[?1049l\u{1b}[?25h";
 
-/// Beyond any screen. Of a larger terminal the upper left part is drawn on: each cell takes memory.
+/// Larger than usual screens. Of a larger terminal only the upper left part is used: each cell takes memory.
 const COLUMNS_MAX: u16 = 1000;
 const ROWS_MAX: u16 = 500;
 
-/// A terminal takes what it is sent within this time; nothing tells that it has.
+/// How long a terminal may take for its output; it does not confirm it.
 const TAKEN_WITHIN: Duration = Duration::from_millis(20);
 
 static ENTERED: AtomicBool = AtomicBool::new(false);
 
-/// Takes the terminal; it is given back when this is dropped.
+/// The terminal in console mode; restored when this is dropped.
 pub struct Entered {
-    /// To draw on. Never dropped: dropping it writes to a terminal that may have hung up, and panics then.
+    /// The drawing target. Never dropped: its drop writes to a terminal that may have disconnected, and panics then.
     pub screen: ManuallyDrop<Screen>,
     mouse: bool,
 }
 
 impl Entered {
-    /// Takes the terminal.
+    /// Enters console mode.
     ///
     /// # Errors
-    /// If there is none.
+    /// If there is no terminal.
     pub fn new(mouse: bool) -> io::Result<Self> {
         take(mouse)?;
         match blank() {
@@ -54,8 +54,8 @@ impl Entered {
         }
     }
 
-    /// Gives the terminal back and stops the process, as Ctrl-Z does; [`Entered::resume`] is due once it is continued.
-    /// Does nothing where no shell could continue it.
+    /// Restores the terminal and stops the process, as Ctrl-Z does; call [`Entered::resume`] once it continues. Does
+    /// nothing without a shell that could continue it.
     ///
     /// # Errors
     /// If the process cannot be stopped.
@@ -64,17 +64,18 @@ impl Entered {
             return Ok(());
         }
         give_back();
-        // The whole group, as the terminal itself would: a parent that runs us must stop, too. Not TSTP, which we hear.
+        // The whole process group, as the terminal would do: a parent that runs us must stop too. Not TSTP, which we
+        // handle.
         kill_current_process_group(Signal::STOP)?;
         Ok(())
     }
 
-    /// Takes the terminal again after the process was stopped, whatever has become of it since; [`Entered::repaint`] is due.
+    /// Enters console mode again after a stop, whatever happened to the terminal; call [`Entered::repaint`] afterwards.
     ///
     /// # Errors
-    /// If the terminal cannot be taken again.
+    /// If the terminal cannot be entered again.
     pub fn resume(&mut self) -> io::Result<()> {
-        // Who was stopped without a chance to give it back has it in the shell's modes now.
+        // After SIGSTOP, the terminal was not restored and now has the shell's modes.
         give_back();
         take(self.mouse)
     }
@@ -84,36 +85,36 @@ impl Entered {
         self.screen.get_frame().area()
     }
 
-    /// Whether the terminal still has the size that is drawn on.
+    /// Whether the terminal's size is still the drawn size.
     ///
     /// # Errors
-    /// If the terminal is gone.
+    /// If the terminal has disconnected.
     pub fn fits(&mut self) -> io::Result<bool> {
         Ok(self.area() == drawn_on()?)
     }
 
-    /// Draws every cell with the next frame. Due whenever the terminal was resized, even to the size that it had: what was
-    /// cut off in between is lost.
+    /// Makes the next frame draw every cell. Call it after every resize, even to the same size: the terminal may have
+    /// cut the content in between.
     ///
     /// # Errors
-    /// If the terminal is gone.
+    /// If the terminal has disconnected.
     pub fn repaint(&mut self) -> io::Result<()> {
-        // Not `clear`: it asks the terminal where the cursor is, and the answer goes to the input thread.
+        // Not `clear`: it queries the cursor position, and the input thread would read the answer.
         self.screen.resize(drawn_on()?)
     }
 
     /// Rings the bell.
     ///
     /// # Errors
-    /// If the terminal is gone.
+    /// If the terminal has disconnected.
     pub fn bell(&mut self) -> io::Result<()> {
         self.write("\u{7}")
     }
 
-    /// Sends a sequence to the terminal, past what is drawn.
+    /// Writes a sequence to the terminal, outside the drawn frame.
     ///
     /// # Errors
-    /// If the terminal is gone.
+    /// If the terminal has disconnected.
     pub fn write(&mut self, text: &str) -> io::Result<()> {
         let writer = self.screen.backend_mut();
         io::Write::write_all(writer, text.as_bytes())?;
@@ -127,7 +128,7 @@ impl Drop for Entered {
     }
 }
 
-/// A screen on which nothing is drawn yet.
+/// An empty screen.
 fn blank() -> io::Result<ManuallyDrop<Screen>> {
     let writer = BufWriter::with_capacity(64 * 1024, io::stdout());
     let options = TerminalOptions {
@@ -147,9 +148,11 @@ fn drawn_on() -> io::Result<Rect> {
     ))
 }
 
-/// Whether a shell would notice that this process is stopped: the leader of the session is there, in another group.
+/// Whether a shell would notice that this process is stopped: the session's leader exists and is in another process
+/// group.
 fn has_job_control() -> bool {
-    // Not rustix: in a container the kernel gives 0 for a session or a parent outside of it, which its `Pid` cannot hold.
+    // Not rustix: in a container the kernel returns 0 for a session or parent outside of it, which its `Pid` cannot
+    // hold.
     let (Ok(session), parent) = (getsid(None), getppid()) else {
         return false;
     };
@@ -170,19 +173,19 @@ fn take(mouse: bool) -> io::Result<()> {
     stdout.flush()
 }
 
-/// Whether the terminal is taken at present.
+/// Whether the terminal is in console mode.
 #[must_use]
 pub fn is_taken() -> bool {
     ENTERED.load(Ordering::SeqCst)
 }
 
-/// Gives the terminal back, if it was taken. May be called from a panic.
+/// Restores the terminal, if it was entered. May be called from a panic.
 pub fn give_back() {
     if ENTERED.swap(false, Ordering::SeqCst) {
         let mut stdout = io::stdout();
         let _ = stdout.write_all(LEAVE.as_bytes());
         let _ = stdout.flush();
-        // Last, and not at once: from then on Ctrl-C makes the kernel throw away what the terminal has not taken yet.
+        // Last and separate: from then on Ctrl-C makes the kernel discard the terminal's pending output.
         std::thread::sleep(TAKEN_WITHIN);
         let _ = disable_raw_mode();
     }

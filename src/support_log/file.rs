@@ -1,4 +1,4 @@
-//! One file a day, of the newest seven days, for the user alone. What enters it has passed the redactor here.
+//! One log file a day, the newest seven days, readable by the user alone. Every line is redacted here.
 
 use std::borrow::Cow;
 use std::fs::{self, File};
@@ -13,16 +13,16 @@ use crate::domain::inert;
 use crate::net::redact;
 use crate::private;
 
-/// Days whose files are saved.
+/// How many daily files are kept.
 const DAYS: usize = 7;
 
-/// The most bytes of one day: a program that fails in a loop must not fill the disk.
+/// The size limit of one day: a program that fails in a loop must not fill the disk.
 const DAY_MAX: u64 = 16 * 1024 * 1024;
 
-/// The most characters of one line.
+/// The longest line, in characters.
 const LINE_MAX: usize = 4_096;
 
-/// Stands for an e-mail address.
+/// Replaces an e-mail address.
 const ADDRESS: &str = "<address>";
 
 /// Appends lines to the file of the day, in UTC. Several processes may do so at once.
@@ -48,7 +48,7 @@ impl DailyFile {
         }
     }
 
-    /// Appends a line, redacted by what is known to be secret by now.
+    /// Appends a line, redacted with the secrets known so far.
     pub(super) fn append(&mut self, line: &str) -> io::Result<()> {
         let line = redact::body(line);
         let line = without_addresses(&inert::cut(&line, LINE_MAX)) + "\n";
@@ -92,7 +92,7 @@ impl DailyFile {
         Ok(Today { date, file })
     }
 
-    /// Removes all but the newest files. What bears another name is not ours.
+    /// Deletes all but the newest files. Files with other names are not touched.
     fn prune(&self) {
         let entries = fs::read_dir(&self.folder).into_iter().flatten().flatten();
         let mut dated: Vec<_> = entries
@@ -113,7 +113,7 @@ fn is_ours(name: &str) -> bool {
     date.is_some_and(|date| date.parse::<jiff::civil::Date>().is_ok())
 }
 
-/// Personal data has no place in what is handed to support.
+/// Replaces e-mail addresses: operators send this file to support, so it must contain no personal data.
 fn without_addresses(text: &str) -> String {
     let ends = |c: char| c.is_whitespace() || "\"'`<>(),;:=/?&".contains(c);
     let words = text.split_inclusive(ends).map(|word| {

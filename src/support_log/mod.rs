@@ -1,8 +1,8 @@
-//! The log for support: what the program did, one line an event, in a daily file of the state folder.
+//! The log for support: what the program did, one line for each event, in a daily file of the state folder.
 //!
 //! Any layer writes to it with the macros of `tracing`; they do nothing until [`start`] is called. A line is formatted
-//! where it happens, and redacted and written by a thread of its own: nobody waits for the disk, and where too many
-//! lines wait, more are left out and counted.
+//! in place, and redacted and written by a separate thread, so that no caller waits for the disk. If too many lines
+//! wait, further ones are left out and counted.
 
 mod file;
 
@@ -27,24 +27,24 @@ use file::DailyFile;
 /// Sets the level: `off`, `error`, `warn`, `info`, `debug` or `trace`.
 pub const LEVEL: &str = "TILLDECK_LOG";
 
-/// Lines that wait for the disk.
+/// The most lines that wait for the disk.
 const WAITING_MAX: usize = 1_024;
 
-/// How long an end waits for the disk.
+/// How long the end of the program waits for the disk.
 const FLUSH_MAX: Duration = Duration::from_millis(300);
 
-/// Where lines go, once the log is started.
+/// The writer, once the log is started.
 static QUEUE: OnceLock<Queue> = OnceLock::new();
 
-/// Where the daily files are.
+/// The folder of the daily files.
 #[must_use]
 pub fn folder(state: &Path) -> PathBuf {
     state.join("logs")
 }
 
-/// Writes from now on what happens, to files in `folder`. A second call changes nothing.
+/// Starts the log in `folder`. A second call changes nothing.
 ///
-/// Nothing here can fail the program: where no file can be written, there is no log.
+/// Never fails the program: if no file can be written, there is no log.
 pub fn start(folder: PathBuf, clock: Clock, environ: &Environ) {
     let asked = environ.get(LEVEL);
     let level = asked
@@ -68,16 +68,16 @@ pub fn start(folder: PathBuf, clock: Clock, environ: &Environ) {
         .with_ansi(false)
         .with_target(false)
         .log_internal_errors(false);
-    // What libraries say may name anything, and stays out.
+    // Libraries may log anything, secrets included, so their lines are left out.
     let ours = Targets::new().with_target("tilldeck", level);
     let subscriber = tracing_subscriber::registry().with(ours).with(lines);
     let _ = tracing::subscriber::set_global_default(subscriber);
     if !understood {
-        tracing::warn!("{LEVEL} is no level: use off, error, warn, info, debug or trace");
+        tracing::warn!("{LEVEL} is not a valid level: use off, error, warn, info, debug or trace");
     }
 }
 
-/// Waits until all lines are written, or the disk takes too long. Before the process ends.
+/// Waits until all lines are written, within a limit. Call it before the process ends.
 pub fn flush() {
     if let Some(queue) = QUEUE.get() {
         let (done, written) = mpsc::channel();
@@ -129,7 +129,7 @@ fn write(lines: &mpsc::Receiver<Message>, waiting: &AtomicUsize, mut file: Daily
         match message {
             Message::Line(line) => {
                 waiting.fetch_sub(1, Ordering::AcqRel);
-                // Where it cannot be written there is nowhere to say so; the next line tries again.
+                // A write error cannot be reported anywhere; the next line tries again.
                 let _ = file.append(&line);
             }
             Message::Flush(done) => {
@@ -139,7 +139,7 @@ fn write(lines: &mpsc::Receiver<Message>, waiting: &AtomicUsize, mut file: Daily
     }
 }
 
-/// Takes formatted lines.
+/// Receives formatted lines.
 struct Lines;
 
 impl<'a> MakeWriter<'a> for Lines {
@@ -151,7 +151,7 @@ impl<'a> MakeWriter<'a> for Lines {
 }
 
 impl io::Write for Lines {
-    /// A line comes in one piece.
+    /// `tracing` writes each line in one call.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         if let Some(queue) = QUEUE.get() {
             queue.push(line);

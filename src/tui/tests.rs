@@ -184,7 +184,7 @@ fn a_console_that_cannot_start() {
     let problem = Problem::new(
         ProblemKind::Local,
         "the ledger /home/ops/.local/state/tilldeck/ledger.db cannot be opened: disk full",
-        "free some space, or name another folder with --state-dir",
+        "free some space, or choose another folder with --state-dir",
     );
     update(&mut model, second(0), Msg::NotReady(problem));
     assert_snapshot!("failed_80x24", screen(&model, second(0), 80, 24));

@@ -290,7 +290,7 @@ fn a_person_adds_an_account_whose_secret_tilldeck_keeps_and_rotates_it() {
     let listed = run(&place, &["account", "list", "--json"]).object();
     assert_eq!(
         listed["secret_source"],
-        "file kept by tilldeck: TILLDECK_KEYRING disables the keyring"
+        "tilldeck's own file: the keyring is switched off by TILLDECK_KEYRING"
     );
     assert_eq!(listed["status"], "good");
 
@@ -592,7 +592,7 @@ fn the_console_adds_rotates_and_removes_without_a_restart() {
     terminal.sees("••••");
     terminal.send("\r");
     terminal.sees("keys is valid and saved");
-    terminal.sees("secret file kept by tilldeck:");
+    terminal.sees("secret: tilldeck's own file:");
     let kept = place.state().join("vault/mine.keys.client_secret");
     assert_eq!(read(&kept), FIRST);
 

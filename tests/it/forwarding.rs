@@ -107,14 +107,14 @@ fn what_the_shop_asks_for_is_respected_and_told() {
             reply("503 No", "Retry-After: 7200\r\n", ""),
             "due",
             Some(7_200),
-            "HTTP 503, asks to wait 2 h",
+            "HTTP 503, wait 2 h",
         ),
         (
             reply("500 No", "Retry-After: 99999999\r\n", ""),
             "due",
             // Until a day after it came.
             Some(24 * 3_600 - 59),
-            "HTTP 500, asks to wait 1157 d 9 h, longer than its day of tries",
+            "HTTP 500, wait 1157 d 9 h, longer than the 24 h of retries",
         ),
         (
             reply("503 No", "Retry-After: soon\r\n", ""),
@@ -126,7 +126,7 @@ fn what_the_shop_asks_for_is_respected_and_told() {
             reply("308 Moved", "Location: /h/\r\n", ""),
             "due",
             Some(1),
-            "HTTP 308, a redirect to /h/, which is not followed",
+            "HTTP 308, redirect to /h/ not followed",
         ),
     ] {
         let provider = Peer::start(vec![json(ACTIVE)]);

@@ -139,7 +139,7 @@ impl CallbackHandler for Seat {
                 told: "HTTP 200".into(),
                 status: Some(200),
                 took: None,
-                settles: false,
+                is_final: false,
                 reply: Some(self.hall.sealer.seal_reply(said.as_bytes())),
             };
             let job = delivery.jobs[0].id;
@@ -148,7 +148,7 @@ impl CallbackHandler for Seat {
                 let _one = self.hall.judging.acquire().await.unwrap();
             }
             let held = inbound.at.plus(RELAY_HOLD);
-            let kept = self.hall.ledger.tried_errand(job, held, tried).await;
+            let kept = self.hall.ledger.finish_attempt(job, held, tried).await;
             kept.unwrap();
             Some(respond(
                 axum::http::StatusCode::OK,
@@ -558,13 +558,16 @@ async fn half_a_request_is_not_waited_for() {
     assert_eq!(
         seen,
         [
-            (404, "no account has this name; its body broke off"),
-            (400, "its body broke off"),
             (
                 404,
-                "no account has this name; its body did not come in time"
+                "no account has this name; the connection ended before its whole body arrived"
             ),
-            (408, "its body did not come in time"),
+            (400, "the connection ended before its whole body arrived"),
+            (
+                404,
+                "no account has this name; its body did not arrive in time"
+            ),
+            (408, "its body did not arrive in time"),
         ]
     );
 }
@@ -770,7 +773,10 @@ async fn a_shop_that_does_not_answer_an_order_is_not_asked_again() {
     let all = house.deliveries().await;
     let slow = &all[1].jobs[0];
     assert_eq!((slow.state, slow.tries), (JobState::GivenUp, 1));
-    assert_eq!(house.hall.ledger.next_errand(all_errands()).await, Ok(None));
+    assert_eq!(
+        house.hall.ledger.next_job_due(all_errands()).await,
+        Ok(None)
+    );
 }
 
 #[tokio::test]
@@ -817,7 +823,7 @@ async fn what_cannot_be_kept_is_to_come_again() {
     let Listening::Down { why, .. } = down else {
         panic!()
     };
-    assert!(why.starts_with("callbacks cannot be kept: "), "{why}");
+    assert!(why.starts_with("callbacks cannot be saved: "), "{why}");
     let heartbeat = hear(
         house.address(),
         b"GET /heartbeat HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n",
@@ -890,7 +896,7 @@ async fn its_own_calls_tell_whether_it_would_answer() {
         .await;
     let expected = Listening::Down {
         address: address.to_string(),
-        why: "it does not answer its own call: no answer in time".into(),
+        why: "the receiver does not answer its own health check: no answer in time".into(),
         since: later,
     };
     assert_eq!(down, expected);

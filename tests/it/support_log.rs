@@ -68,7 +68,7 @@ fn the_variable_sets_the_level_and_a_word_that_is_none_leaves_the_usual_one() {
         let found = (
             log.contains(" start "),
             log.contains("failed kind=\"usage\""),
-            log.contains("TILLDECK_LOG is no level"),
+            log.contains("TILLDECK_LOG is not a valid level"),
         );
         assert_eq!(found, (start, failed, unknown), "{level}: {log}");
         assert!(!log.contains("nobody"), "what was typed: {log}");

@@ -1,4 +1,4 @@
-//! What was found of one request, and what it is answered with.
+//! The verdict on a request, and its answer.
 
 use std::borrow::Cow;
 
@@ -9,9 +9,9 @@ use crate::domain::{Subject, Verdict};
 use crate::http_server::Unread;
 use crate::ledger::{DedupKey, NewJob};
 
-pub(super) const NOT_UNDERSTOOD: &str = "This callback cannot be understood.\n";
+pub(super) const NOT_UNDERSTOOD: &str = "This callback cannot be parsed.\n";
 
-/// A request with what was found of it.
+/// A request with its verdict.
 pub(super) struct Judgement {
     pub(super) verdict: Verdict,
     pub(super) why: String,
@@ -28,7 +28,7 @@ pub(super) struct Judgement {
 }
 
 impl Judgement {
-    /// Of what is not acted upon, by the status of its answer.
+    /// A rejection, by the status of its answer.
     pub(super) fn unlike(status: u16, why: impl Into<String>, words: &'static str) -> Self {
         Self {
             verdict: match status {
@@ -49,15 +49,15 @@ impl Judgement {
     }
 }
 
-/// Why a body is not whole, by the status of the answer to that.
+/// Why a body is incomplete, by the status of the answer.
 pub(super) fn incomplete(status: u16) -> &'static str {
     match status {
-        408 => "its body did not come in time",
-        _ => "its body broke off",
+        408 => "its body did not arrive in time",
+        _ => "the connection ended before its whole body arrived",
     }
 }
 
-/// The callback as its provider's rules read it, or what to answer where nobody can.
+/// The callback with a decoded body, or the answer to one that cannot be decoded.
 pub(super) fn readable(
     inbound: &Inbound,
     limit: usize,
@@ -72,13 +72,13 @@ pub(super) fn readable(
         return Err(judged.into());
     }
     if Address::of(inbound.request.uri().path()).is_some_and(|address| address.climbs()) {
-        let why = "the path behind the account's name has `..` in it";
+        let why = "the path after the account's name contains `..`";
         return Err(Judgement::unlike(400, why, NOT_UNDERSTOOD).into());
     }
     let unreadable = |unreadable| match unreadable {
         content::Unreadable::Unsupported(why) => Judgement {
             header: Some((header::ACCEPT_ENCODING, content::ACCEPTED)),
-            ..Judgement::unlike(415, why, "This Content-Encoding is not read here.\n")
+            ..Judgement::unlike(415, why, "This Content-Encoding is not supported.\n")
         },
         content::Unreadable::Broken(why) => Judgement::unlike(400, why, NOT_UNDERSTOOD),
         content::Unreadable::TooLarge(why) => {

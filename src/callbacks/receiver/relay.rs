@@ -1,4 +1,4 @@
-//! Callbacks whose provider waits for what the shop says: how long it is waited for, and what a repeat is told.
+//! Callbacks with a provider that waits for the shop's answer: the time limit, and the answer to a repeat.
 
 use std::time::Duration;
 
@@ -8,11 +8,11 @@ use crate::domain::{Delivery, JobKind, JobState};
 use crate::http_server::Response;
 use crate::ledger::{DedupKey, JobResult};
 
-/// How soon it is looked again whether the shop has answered the first of several orders that are the same.
-const LOOK_AGAIN: Duration = Duration::from_millis(50);
+/// The interval of checks for the shop's answer to the first of several equal orders.
+const POLL: Duration = Duration::from_millis(50);
 
 impl Shared {
-    /// What the shop's own server says, within limits; its silence is kept, too, so that nobody asks it again.
+    /// Calls the shop's server, within the time limit. A timeout is saved too, so that no process calls the shop again.
     pub(super) async fn relay(
         &self,
         handler: &dyn CallbackHandler,
@@ -26,44 +26,44 @@ impl Shared {
             .find(|job| job.kind == JobKind::Relay)?;
         let limit = self.setup.limits.relay;
         let relayed = handler.relay(inbound, delivery);
-        if let Ok(said) = tokio::time::timeout(limit, relayed).await {
-            return said;
+        if let Ok(answer) = tokio::time::timeout(limit, relayed).await {
+            return answer;
         }
-        let given_up = JobResult {
+        let timed_out = JobResult {
             state: JobState::GivenUp,
             at: inbound.at,
             told: "no answer in time".into(),
             status: None,
             took: Some(limit),
-            settles: false,
+            is_final: false,
             reply: None,
         };
-        // Where this cannot be saved, the next process that takes the job gives it up. An answer that was saved at the last
-        // moment stands, so that a repeat of the order gets the same one.
+        // Where this cannot be saved, the next process that finds the job ends it as failed. An answer that was saved
+        // at the last moment wins, so that a repeat of the order gets the same one.
         let held_until = inbound.at.plus(RELAY_HOLD);
         let ledger = &self.setup.ledger;
-        let _ = ledger.tried_errand(job.id, held_until, given_up).await;
+        let _ = ledger.finish_attempt(job.id, held_until, timed_out).await;
         self.open(ledger.first_reply(identity).await.ok()?.sealed)
     }
 
-    /// What was said to the first of those that this one repeats. Where the shop is being asked right now, its answer
-    /// is waited for: two answers to one order must not differ.
-    pub(super) async fn said_first(&self, identity: DedupKey) -> Option<Response> {
-        let settled = async {
+    /// The answer to the first of these equal orders. While the shop is still being called, this waits: two answers to
+    /// one order must not differ.
+    pub(super) async fn first_answer(&self, identity: DedupKey) -> Option<Response> {
+        let answered = async {
             loop {
                 let first = self.setup.ledger.first_reply(identity).await.ok()?;
                 if first.sealed.is_some() || !first.awaited {
                     return first.sealed;
                 }
-                tokio::time::sleep(LOOK_AGAIN).await;
+                tokio::time::sleep(POLL).await;
             }
         };
-        let sealed = tokio::time::timeout(self.setup.limits.relay, settled).await;
+        let sealed = tokio::time::timeout(self.setup.limits.relay, answered).await;
         self.open(sealed.ok()?)
     }
 
     fn open(&self, sealed: Option<Vec<u8>>) -> Option<Response> {
-        let said = self.setup.sealer.open_reply(&sealed?)?;
-        Some(json(said.into()))
+        let body = self.setup.sealer.open_reply(&sealed?)?;
+        Some(json(body.into()))
     }
 }

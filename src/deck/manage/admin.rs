@@ -1,4 +1,4 @@
-//! Keeps what was proved: the vault, the config file and the accounts at work change together, or not at all.
+//! Saves verified changes: the vault, the config file and the running accounts change together, or not at all.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -11,7 +11,7 @@ use crate::domain::manage::Changed;
 use crate::domain::{Account, AccountId, Problem, ProblemKind, Secret};
 use crate::providers::{self, SPECS};
 
-/// What a change is kept with. Blocks: files are written, and the keyring may take seconds.
+/// What saving a change needs. Blocks: it writes files, and the keyring may take seconds.
 pub(super) struct AccountAdmin {
     pub(super) profile: String,
     pub(super) config: PathBuf,
@@ -56,14 +56,15 @@ impl AccountAdmin {
                 let source = self.source(&name, &place);
                 kept.push((name, place));
                 let written = entry.secrets.iter_mut().find(|(known, _)| known == key);
-                written.expect("each secret in hand has its entry").1 = source?;
+                written.expect("each new secret has its entry").1 = source?;
             }
             self.edited(&Edit::Add(entry.clone()))
         };
         let config = match added() {
             Ok(config) => config,
             Err(problem) => {
-                // What is left over is found by nobody; the next secret of this name takes another.
+                // A leftover entry does no harm: nothing refers to it, and the next secret of this account gets another
+                // name.
                 for (name, _) in kept {
                     let _ = self.factory.vault.forget(&name);
                 }
@@ -123,7 +124,7 @@ impl AccountAdmin {
                     (config, None, by_hand(&source))
                 }
             }
-            Home::Simulator => unreachable!("the deck itself keeps the simulator's"),
+            Home::Simulator => unreachable!("the deck changes the simulator's secrets itself"),
         };
         Ok(Changed::Rotated {
             account: self.seat(&find(&config, &self.profile, account)?)?,
@@ -133,8 +134,8 @@ impl AccountAdmin {
         })
     }
 
-    /// Replaces a secret where it is kept, or keeps the new one beside it, has the config name that, and only then
-    /// forgets the old one. What could not be forgotten is told in words.
+    /// Replaces a secret in its place, or saves the new one under another name, points the config to it, and only then
+    /// deletes the old one. Returns a message if the old one could not be deleted.
     fn save_in_vault(
         &self,
         config: Config,
@@ -165,12 +166,12 @@ impl AccountAdmin {
             })
         });
         let config = named.inspect_err(|_| {
-            // What is left over is found by nobody, and told by the problem either way.
+            // A leftover entry does no harm, and the problem mentions it either way.
             let _ = vault.forget(&fresh);
         })?;
         let left = match vault.forget(name) {
             Ok(()) => String::new(),
-            Err(error) => format!("the old secret is still kept: {error}"),
+            Err(error) => format!("the old secret is still stored: {error}"),
         };
         Ok((config, place, left))
     }
@@ -192,7 +193,7 @@ impl AccountAdmin {
         let left: Vec<String> = names
             .iter()
             .filter_map(|name| self.factory.vault.forget(name).err())
-            .map(|error| format!("its secret is still kept: {error}"))
+            .map(|error| format!("its secret is still stored: {error}"))
             .collect();
         Ok(Changed::Removed {
             account: account.clone(),
@@ -204,7 +205,7 @@ impl AccountAdmin {
         edit::apply(&self.config, edit, &SPECS).map_err(|error| Problem::from(&error))
     }
 
-    /// At work from now on.
+    /// Adds it to the running accounts.
     fn seat(&self, config: &AccountConfig) -> Result<Account, Problem> {
         let runtime = self
             .factory
@@ -215,10 +216,10 @@ impl AccountAdmin {
         Ok(account)
     }
 
-    /// A name under which nothing is kept: another config file, or an account that was taken out by hand, may have
-    /// left something under the usual one.
+    /// A free name in the vault: another config file, or an account that was removed by hand, may have left an entry
+    /// under the usual one.
     ///
-    /// `taken` is none of those, even if what is kept there cannot be seen at the moment.
+    /// Never returns one of `taken`, even if the vault cannot be read at the moment.
     fn free_name(
         &self,
         account: &AccountId,
@@ -243,12 +244,12 @@ impl AccountAdmin {
         }
         Err(Problem::new(
             ProblemKind::Local,
-            format!("a hundred secrets are kept under names like {usual} already"),
-            "forget those that nobody uses",
+            format!("a hundred secrets with names like {usual} are stored already"),
+            "delete the unused ones",
         ))
     }
 
-    /// The name under which tilldeck itself keeps this secret; `None` where it is somebody else's to keep.
+    /// The vault's name of a secret that tilldeck stores itself; `None` where the operator stores it elsewhere.
     pub(super) fn saved_as(
         &self,
         config: &AccountConfig,
@@ -284,7 +285,7 @@ impl AccountAdmin {
                     Problem::new(
                         ProblemKind::Local,
                         "the state folder's path is not UTF-8, so the config file cannot name it",
-                        "name another folder with --state-dir",
+                        "choose another folder with --state-dir",
                     )
                 })?;
                 Ok(SecretSource::File {
@@ -299,19 +300,19 @@ impl AccountAdmin {
 fn unsaved(error: &VaultError) -> Problem {
     Problem::new(
         ProblemKind::Local,
-        format!("the secret cannot be kept: {error}"),
-        "look at the state folder's permissions and the space left",
+        format!("the secret cannot be saved: {error}"),
+        "check the state folder's permissions and the free disk space",
     )
 }
 
 fn place_in_words(place: &VaultPlace) -> String {
     match place {
         VaultPlace::Keyring => "the keyring".into(),
-        VaultPlace::File(path) => format!("a file kept by tilldeck, {}", path.display()),
+        VaultPlace::File(path) => format!("tilldeck's file {}", path.display()),
     }
 }
 
-/// What is left to do where the secret is not tilldeck's to replace.
+/// What the operator must do where tilldeck cannot replace the secret.
 fn by_hand(source: &SecretSource) -> String {
     let shown = source.describe();
     match source {

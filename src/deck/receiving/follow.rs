@@ -1,5 +1,5 @@
-//! Tells what is received, by this process or by another one of the same user: it reads the ledger, where a flood
-//! waits, and not a queue.
+//! Reports received callbacks, of this process or of another one of the same user. It reads the ledger and not a queue
+//! in memory, so that a flood cannot fill the memory.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,20 +13,19 @@ use crate::domain::{Delivery, DeliveryId, JobState};
 use crate::ledger::DeliveryQuery;
 use crate::net::Event;
 
-/// So many are told in one go; the console's list is no longer, so that it has no gaps.
+/// Deliveries in one batch. The console's list is no longer, so that it has no gaps.
 const PAGE: usize = crate::net::events::ROOM;
-/// The console is told no more often: of any flood it has the newest, and time to draw.
+/// The minimum time between two batches: during a flood the console shows the newest and has time to draw.
 const PACE: Duration = Duration::from_millis(250);
-/// So many deliveries with something due are looked at again.
+/// How many deliveries with open jobs are read again for changes.
 const OPEN_MAX: usize = 32;
 
-/// Tells all that comes from now on, until stopped; what was kept by then is told first. `begun` is told once nothing
-/// can be missed any more.
+/// Reports all deliveries until stopped. Sets `ready` once no new delivery can be missed.
 pub(super) async fn follow(
     shared: Arc<Shared>,
     stop: CancellationToken,
     every: bool,
-    begun: watch::Sender<bool>,
+    ready: watch::Sender<bool>,
 ) {
     let newest = DeliveryQuery {
         limit: 1,
@@ -40,12 +39,12 @@ pub(super) async fn follow(
         every,
         open: BTreeMap::new(),
     };
-    begun.send_replace(true);
+    ready.send_replace(true);
     loop {
         let stopped = tokio::select! {
             () = shared.came.notified() => false,
             () = tokio::time::sleep(shared.pace.others) => {
-                follower.look_again().await;
+                follower.report_changes().await;
                 false
             }
             () = stop.cancelled() => true,
@@ -64,14 +63,14 @@ struct Follower<'a> {
     shared: &'a Shared,
     last: DeliveryId,
     every: bool,
-    /// Those with something due, as they were told: another process may be doing it.
+    /// Deliveries with open jobs, as last reported: another process may run the jobs.
     open: BTreeMap<DeliveryId, Delivery>,
 }
 
 impl Follower<'_> {
-    /// Tells a page; whether there may be more at once.
+    /// Reports one batch; returns whether there may be more at once.
     async fn emit(&mut self) -> bool {
-        // It is read after the wait: what is told is as new as it can be.
+        // Read after the wait, so that the batch is current.
         self.shared.gate.caught_up().await;
         let account_key = Some(self.shared.account_key.to_string());
         let query = DeliveryQuery {
@@ -126,17 +125,17 @@ impl Follower<'_> {
         }
     }
 
-    /// Tells how it stands with those that something was due about.
-    async fn look_again(&mut self) {
-        let told: Vec<Delivery> = self.open.values().cloned().collect();
-        for told in told {
-            let now = self.shared.queries.ledger.delivery(told.id).await;
+    /// Reports the deliveries with open jobs that have changed.
+    async fn report_changes(&mut self) {
+        let reported: Vec<Delivery> = self.open.values().cloned().collect();
+        for reported in reported {
+            let now = self.shared.queries.ledger.delivery(reported.id).await;
             let Ok(Some(now)) = now else {
-                self.open.remove(&told.id);
+                self.open.remove(&reported.id);
                 continue;
             };
             self.note(&now);
-            if now != told {
+            if now != reported {
                 self.shared.due.notify_waiters();
                 self.shared.publish(now);
             }

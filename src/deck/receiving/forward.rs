@@ -1,4 +1,5 @@
-//! A callback's very bytes on to the shop's own server, through the gate like all else.
+//! Forwards a callback byte for byte to the shop's own server. The request goes through the gate, so it is recorded and
+//! redacted.
 
 use std::time::Duration;
 
@@ -16,11 +17,11 @@ use crate::net::{
     SignedRequest, Verbatim, redact,
 };
 
-/// So much of what the shop's server says is kept with the errand.
+/// How much of the shop's reply body is saved with the job.
 pub(super) const REPLY_KEPT_MAX: usize = 64 * 1024;
 
-/// Headers that are about one connection and not about what is said on it (RFC 9110, 7.6.1), in lower case; and those
-/// that this end of the next connection writes itself. What `Accept-Encoding` asks for is decoded here.
+/// Headers of one connection, in lower case (hop-by-hop, RFC 9110 7.6.1), and headers that our own client sets. Our
+/// client decodes what `Accept-Encoding` asks for, so the sender's value must not reach the shop.
 const OWN_HEADERS: [&str; 13] = [
     "connection",
     "keep-alive",
@@ -37,16 +38,16 @@ const OWN_HEADERS: [&str; 13] = [
     "accept-encoding",
 ];
 
-/// Where callbacks are handed on to, as it may be written: `http://` on this machine, `https://` elsewhere.
+/// Parses a forward target: `http://` on this machine, `https://` elsewhere.
 ///
 /// # Errors
-/// If it is no such URL, or has a secret in it: it is kept in the clear and shown.
+/// If it is no such URL, or contains a secret: targets are stored and shown in plain text.
 pub fn target(text: &str) -> Result<Url, Problem> {
     let wrong = |why: &str, hint: &str| {
         Problem::new(
             ProblemKind::Usage,
             format!(
-                "callbacks cannot be handed on to {}: {why}",
+                "callbacks cannot be forwarded to {}: {why}",
                 inert::quoted(&redact::body(&without_login(text)), 120)
             ),
             hint,
@@ -54,11 +55,11 @@ pub fn target(text: &str) -> Result<Url, Problem> {
     };
     let example =
         "write it like http://127.0.0.1:3000/callbacks, or https://shop.example/callbacks";
-    let url = Url::parse(text).map_err(|_| wrong("this is no URL", example))?;
+    let url = Url::parse(text).map_err(|_| wrong("this is not a URL", example))?;
     if url.fragment().is_some() {
         return Err(wrong(
             "it has a fragment (`#…`), which HTTP never sends",
-            "leave it out",
+            "remove it",
         ));
     }
     match url.scheme() {
@@ -66,22 +67,22 @@ pub fn target(text: &str) -> Result<Url, Problem> {
         "http" if net::is_loopback(&url) => {}
         "http" => {
             return Err(wrong(
-                "over plain http anyone on the way could read and change them",
+                "plain http to another machine can be read and changed on the way",
                 "use https://, or a server on this machine",
             ));
         }
-        _ => return Err(wrong("only http and https are spoken", example)),
+        _ => return Err(wrong("only http and https are supported", example)),
     }
     if !url.username().is_empty() || url.password().is_some() || redact::url(&url) != url.as_str() {
         return Err(wrong(
-            "it has a secret in it, and is shown and kept as it is",
-            "leave the secret out; the callback's own headers and signature are handed on",
+            "it contains a secret, and targets are stored and shown in plain text",
+            "remove the secret; the callback's own headers and signature are forwarded",
         ));
     }
     Ok(url)
 }
 
-/// A URL as it may be shown.
+/// A URL without its password, for messages.
 fn without_login(text: &str) -> String {
     match text.rsplit_once('@') {
         Some((before, host)) => match before.split_once("://") {
@@ -92,36 +93,36 @@ fn without_login(text: &str) -> String {
     }
 }
 
-/// What came of handing one on.
+/// The result of forwarding a callback.
 pub(super) struct ForwardResult {
     pub(super) result: Result<Reply, NetError>,
 }
 
-/// Who waits for the answer.
+/// Who uses the shop's answer.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum AnswerUse {
-    /// Nobody: its status decides.
+    /// The job: only its status counts.
     Status,
-    /// The provider: it is passed on whole.
+    /// The provider: the whole answer goes back to it.
     Answer,
 }
 
-/// The shop's server has done away with the address for good (RFC 9110, 15.5.11).
+/// The shop has removed the address for good (410 Gone, RFC 9110 15.5.11).
 const GONE: u16 = 410;
 
 impl ForwardResult {
-    /// In words for its row.
+    /// One line for the job's row.
     pub(super) fn describe(&self) -> String {
         match &self.result {
             Ok(reply) if reply.status == GONE => {
-                format!("HTTP {GONE}: the address is gone, so it is not sent again")
+                format!("HTTP {GONE}: the shop removed this address; no retry")
             }
             Ok(reply) => match self.retry_after() {
-                Some(wait) => format!("HTTP {}, asks to wait {}", reply.status, time::fine(wait)),
+                Some(wait) => format!("HTTP {}, wait {} requested", reply.status, time::fine(wait)),
                 None => format!("HTTP {}", reply.status),
             },
             Err(NetError::Redirected { status, to, .. }) => {
-                format!("HTTP {status}, a redirect to {to}, which is not followed")
+                format!("HTTP {status}, redirect to {to} not followed")
             }
             Err(error @ (NetError::Tls { .. } | NetError::NoTls(_))) => {
                 let hint = error.clone().problem(&unnamed()).hint;
@@ -131,12 +132,12 @@ impl ForwardResult {
         }
     }
 
-    /// Whether no other try can succeed.
+    /// Whether no retry can succeed.
     pub(super) fn is_final(&self) -> bool {
         self.status() == Some(GONE)
     }
 
-    /// How long the shop asks to be left alone, where it has not taken it.
+    /// How long the shop's `Retry-After` asks to wait, if it did not accept the callback.
     pub(super) fn retry_after(&self) -> Option<Duration> {
         let asked = self.result.as_ref().ok()?.retry_after()?;
         (!self.taken()).then_some(asked)
@@ -150,12 +151,12 @@ impl ForwardResult {
         }
     }
 
-    /// Whether the shop's server has taken it.
+    /// Whether the shop accepted the callback (2xx).
     pub(super) fn taken(&self) -> bool {
         matches!(self.status(), Some(200..300))
     }
 
-    /// So much of the answer's body as is kept.
+    /// The start of the reply body, which is saved with the job.
     pub(super) fn saved_body(&self) -> Option<&[u8]> {
         let body = &self.result.as_ref().ok()?.body;
         Some(&body[..body.len().min(REPLY_KEPT_MAX)])
@@ -167,7 +168,7 @@ impl ForwardResult {
 }
 
 impl Shared {
-    /// Hands a callback on, once.
+    /// Forwards a callback once.
     pub(super) async fn forward(
         &self,
         delivery: &Delivery,
@@ -207,7 +208,7 @@ impl Shared {
         };
         let as_received = AsReceived {
             verbatim: Verbatim {
-                headers: handed_on(raw),
+                headers: forwarded_headers(raw),
                 target,
                 status_decides: wanted == AnswerUse::Status,
             },
@@ -218,7 +219,7 @@ impl Shared {
         }
     }
 
-    /// In whose name it is recorded: the account's, where there is one of that name.
+    /// The account that the exchange is recorded under, if it still exists.
     fn account_for(&self, name: &str, to: &Url) -> Account {
         let id = AccountId::new(name).unwrap_or_else(|_| unnamed());
         let at = |account: Account| Account {
@@ -243,7 +244,7 @@ impl Shared {
     }
 }
 
-/// Path and query of the target with the callback's own behind them, byte for byte.
+/// The target's path and query, followed by the callback's own, byte for byte.
 fn joined(to: &Url, callback: &str) -> String {
     let (path, query) = match callback.split_once('?') {
         Some((path, query)) => (path, Some(query)),
@@ -263,13 +264,13 @@ fn joined(to: &Url, callback: &str) -> String {
     joined
 }
 
-/// In whose name something is recorded that is no account's.
+/// The account name of exchanges that belong to no account.
 fn unnamed() -> AccountId {
     AccountId::new("callbacks").expect("a plain word is a fine name")
 }
 
-/// The provider's headers that go on.
-fn handed_on(raw: &Raw) -> HeaderMap {
+/// The provider's headers that are forwarded.
+fn forwarded_headers(raw: &Raw) -> HeaderMap {
     let named_by_connection: Vec<String> = raw
         .headers
         .iter()
@@ -291,7 +292,7 @@ fn handed_on(raw: &Raw) -> HeaderMap {
             map.append(name, value);
         }
     }
-    // A body that is empty says so where the sender's did, and where a method expects one (RFC 9110, 8.6).
+    // An empty body needs a Content-Length where the sender had one, and where the method expects one (RFC 9110 8.6).
     let has = |wanted: &str| {
         let mut names = raw.headers.iter();
         names.any(|(name, _)| name.eq_ignore_ascii_case(wanted))
@@ -303,7 +304,7 @@ fn handed_on(raw: &Raw) -> HeaderMap {
     map
 }
 
-/// Sends what came, as it came.
+/// Sends the callback unchanged.
 struct AsReceived {
     verbatim: Verbatim,
     body: bytes::Bytes,
@@ -339,10 +340,10 @@ mod tests {
             ("http://127.0.0.1.example/x", "plain http"),
             ("ftp://127.0.0.1/x", "only http and https"),
             ("https://shop.example/callbacks#top", "a fragment"),
-            ("127.0.0.1:3000", "no URL"),
-            ("/callbacks", "no URL"),
-            ("https://name:word@shop.example/", "a secret in it"),
-            ("https://shop.example/?api_key=abcdefgh", "a secret in it"),
+            ("127.0.0.1:3000", "not a URL"),
+            ("/callbacks", "not a URL"),
+            ("https://name:word@shop.example/", "a secret"),
+            ("https://shop.example/?api_key=abcdefgh", "a secret"),
         ] {
             let problem = target(bad).unwrap_err();
             assert_eq!(problem.kind, ProblemKind::Usage);
@@ -407,7 +408,7 @@ mod tests {
                 .collect(),
             body: "{}".into(),
         };
-        let on = handed_on(&raw);
+        let on = forwarded_headers(&raw);
         let on: Vec<(&str, &[u8])> = on
             .iter()
             .map(|(name, value)| (name.as_str(), value.as_bytes()))

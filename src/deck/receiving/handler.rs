@@ -1,4 +1,4 @@
-//! The accounts at work as the receiver sees them: each judges what comes to it by its provider's rules.
+//! The callback handlers of the profile's accounts: each judges callbacks by its provider's rules.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,34 +17,35 @@ use crate::http_server::Response;
 use crate::net::{BoxFuture, Event, redact};
 use crate::providers::ReadSecret;
 
-/// A secret that was changed elsewhere is noticed by its refusals; so often its source is asked again at most.
+/// After a rejected callback its secret's source is read again at most this often: the secret may have changed.
 const ANEW: Duration = Duration::from_secs(1);
-/// The same where asking costs something: a password manager, a keyring. Anybody can cause a refusal.
+/// The same for sources that are slow or prompt (a password manager, a keyring). Anyone can send a callback that is
+/// rejected.
 const ANEW_DEAR: Duration = Duration::from_secs(30);
-/// A source that failed is not asked again before.
+/// A source that failed is not read again before this time.
 const FAILED_FOR: Duration = Duration::from_secs(5);
 
-/// An account's texts and secrets, as judging needs them; read at the first callback.
+/// The texts and secrets that callbacks of an account are verified with; read at the first callback.
 pub(in crate::deck) struct Keys {
     texts: BTreeMap<&'static str, String>,
     read_secret: ReadSecret,
-    /// The secrets that are set, and whether asking for one is dear.
+    /// The keys that are set, and whether reading one is slow.
     set: BTreeMap<&'static str, bool>,
     known: Mutex<KnownSubjects>,
-    /// One at a time: a source may be a password manager that takes seconds.
+    /// One read at a time: a source may be a password manager that takes seconds.
     reading: tokio::sync::Mutex<()>,
 }
 
 #[derive(Default)]
 struct KnownSubjects {
     held: Option<Arc<CallbackSecrets>>,
-    /// When the sources were last asked, by the monotonic clock.
+    /// When the sources were last read, by the monotonic clock.
     asked: Option<Duration>,
     failed: Option<Problem>,
 }
 
 impl Keys {
-    /// `set` names the secrets that are set, and whether asking for one is dear: a program or a keyring is asked.
+    /// `set` names the keys that are set, and whether reading one is slow: a command or a keyring.
     pub(in crate::deck) fn new(
         spec: &crate::config::ProviderSpec,
         mut texts: BTreeMap<&'static str, String>,
@@ -70,7 +71,7 @@ impl Keys {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What is known, read now if nothing is.
+    /// The current secrets, read now if there are none yet.
     pub(super) async fn held(
         &self,
         secrets: &[&'static str],
@@ -95,15 +96,15 @@ impl Keys {
         self.read(secrets, now).await
     }
 
-    /// What is held instead of `judged_by`, which something was refused by: the sources are asked again, by one at a
-    /// time and not too often. `None` where nothing else is known.
+    /// Newer secrets than `judged_by`, after a callback was rejected with those. One caller at a time reads the sources
+    /// again, at the intervals above. `None` if there are no newer ones.
     async fn anew(
         &self,
         judged_by: &CallbackSecrets,
         secrets: &[&'static str],
         now: Duration,
     ) -> Result<Option<Arc<CallbackSecrets>>, Problem> {
-        // Whoever waited here for another's asking finds what that one learnt.
+        // A caller that waited here for another's read uses what that one found.
         let _reading = self.reading.lock().await;
         let other =
             |held: Arc<CallbackSecrets>| (held.secrets != judged_by.secrets).then_some(held);
@@ -151,7 +152,7 @@ impl Keys {
     }
 }
 
-/// All accounts at work.
+/// All accounts of the profile.
 pub(super) struct CallbackRouter(pub(super) Arc<Shared>);
 
 impl CallbackHandlers for CallbackRouter {
@@ -164,22 +165,22 @@ impl CallbackHandlers for CallbackRouter {
     }
 
     fn saved(&self, delivery: Delivery) {
-        // Whoever looks reads them from the ledger: a flood waits there and not in memory.
+        // Readers load callbacks from the ledger, so a flood does not fill the memory.
         self.0.came.notify_one();
-        // A repeat may have made due what waits since an earlier one.
+        // A repeat may have made an earlier delivery's job due.
         if !delivery.jobs.is_empty() || delivery.verdict == Verdict::Repeat {
             self.0.due.notify_waiters();
         }
     }
     fn unable(&self, name: &str, problem: Problem) {
         let about = format!("callbacks {}", inert::cut(name, 64));
-        let told = [problem.message, problem.hint];
-        let told = told.iter().filter(|text| !text.is_empty());
-        let told = told.map(String::as_str).collect::<Vec<_>>().join("; ");
+        let words = [problem.message, problem.hint];
+        let words = words.iter().filter(|text| !text.is_empty());
+        let words = words.map(String::as_str).collect::<Vec<_>>().join("; ");
         let text = format!(
-            "callbacks to {} are turned away until it is mended: {}",
+            "callbacks to {} are rejected until this is fixed: {}",
             inert::quoted(name, 64),
-            inert::cut(&redact::scrub(&told), 400)
+            inert::cut(&redact::scrub(&words), 400)
         );
         self.0.gate.emit(Event::Warning { about, text });
     }
@@ -192,7 +193,7 @@ struct AccountHandler {
 }
 
 impl Shared {
-    /// What a callback to this account is worth.
+    /// Judges a callback to this account.
     pub(super) async fn judge(
         &self,
         runtime: &AccountRuntime,
@@ -207,7 +208,7 @@ impl Shared {
         if !matches!(judged, Err(Refusal::Refused(_))) || spec.secrets.is_empty() {
             return judged;
         }
-        // Where the source cannot be asked it may have another secret by now: then it is to come again.
+        // The secret may have changed while its source cannot be read, so the provider is to send the callback again.
         match keys.anew(&held, spec.secrets, now).await {
             Ok(Some(held)) => (spec.read)(inbound, &held),
             Ok(None) => judged,

@@ -1,5 +1,5 @@
-//! What callbacks give rise to, done one after another until it is done or given up. The ledger has the list, so that
-//! it survives a restart and two processes share it.
+//! The job queues of received callbacks: each job runs until it succeeds or its retries end. The ledger stores the
+//! jobs, so they survive a restart and several processes share them.
 
 mod unknown;
 
@@ -20,34 +20,34 @@ use crate::domain::{
 use crate::ledger::{JobFilter, JobResult};
 use crate::net::{Event, RequestOptions, redact};
 
-/// So many errands of a lane are in hand at once; of what anybody may have made up, fewer.
+/// Jobs of one queue that run at once; fewer for callbacks that anyone may have made up.
 const AT_ONCE: usize = 6;
 const AT_ONCE_UNKNOWN: usize = 2;
-/// As long as one is in hand no other process takes it; after that its owner is taken to have died.
+/// While a lease lasts no other process takes the job; after it, its owner counts as dead.
 pub(super) const LEASE: Duration = Duration::from_mins(1);
-/// One try takes no longer, all in all: well within the lease.
+/// The time limit of one attempt, well within the lease.
 const TRY_MAX: Duration = Duration::from_secs(45);
-/// However near the next one is, the list is not looked at sooner.
+/// The minimum wait between two reads of the queue, however near the next job is.
 const SHORTEST: Duration = Duration::from_millis(20);
-/// How long what is in hand may take when the program leaves; then it is given back.
-const LEAVING: Duration = Duration::from_secs(1);
-/// How long giving back may take.
+/// How long running attempts may take when the program ends; then their jobs go back to the queue.
+const SHUTDOWN: Duration = Duration::from_secs(1);
+/// How long giving jobs back may take.
 const GIVING_BACK: Duration = Duration::from_millis(500);
-/// A provider that says so often that it does not know of what it is asked, over some minutes, is believed: anybody
-/// can send a hint with an id of their own making.
+/// After this many "not found" answers, over some minutes, the payment counts as made up: anyone can send a callback
+/// with an invented id.
 const NOT_FOUND_MAX: u32 = 5;
-/// The same where nobody here knows of it either.
+/// The same for a payment that this ledger does not know either.
 const UNKNOWN_NOT_FOUND_MAX: u32 = 2;
-/// How long after the first of these two the second one follows.
+/// The wait between those two attempts.
 const UNKNOWN_AGAIN: Duration = Duration::from_secs(30);
-/// No more characters are saved of what came of a try: enough for a cause and what to do about it.
-const TOLD_MAX: usize = 500;
-/// The waits after the first tries, in seconds.
+/// The most characters saved of an attempt's result: enough for a cause and what to do about it.
+const SUMMARY_MAX: usize = 500;
+/// The waits after the first attempts, in seconds.
 const WAITS: [u64; 6] = [1, 5, 30, 2 * 60, 10 * 60, 30 * 60];
-/// After these, once an hour, until a day has passed.
+/// After these, one attempt an hour until a day has passed.
 const HOURLY: u32 = 23;
 
-/// When to try again after so many tries that failed; `None` gives up.
+/// The wait after this many failed attempts; `None` ends the retries.
 fn wait_after(tries: u32) -> Option<Duration> {
     let short = usize::try_from(tries.saturating_sub(1)).ok();
     match short.and_then(|at| WAITS.get(at)) {
@@ -57,15 +57,15 @@ fn wait_after(tries: u32) -> Option<Duration> {
     }
 }
 
-/// For so long after it came, a callback is forwarded again and again.
+/// How long a callback is forwarded again after it was received.
 const DAY: Duration = Duration::from_hours(24);
 
 /// The longest of [`WAITS`].
 const LONGEST_SHORT: Duration = Duration::from_mins(30);
 
-/// The same for a callback that came so long ago, where the shop may have asked to be left alone for so long: a wish for
-/// longer than is left of its day is cut to that. Of what could not be tried on its day, the first waits come
-/// all the same.
+/// As [`wait_after`], for a callback of this age, with the wait that the shop asked for (`Retry-After`). That wait is
+/// cut to what is left of the callback's day. A callback that could not be tried on its day still gets the first, short
+/// waits.
 fn wait_within_day(tries: u32, age: Duration, asked: Option<Duration>) -> Option<Duration> {
     let wait = wait_after(tries)?;
     let (left, asked) = (DAY.saturating_sub(age), asked.unwrap_or_default());
@@ -77,10 +77,10 @@ fn wait_within_day(tries: u32, age: Duration, asked: Option<Duration>) -> Option
 
 pub(super) use unknown::Unknown;
 
-/// An account and what it is asked about.
+/// An account and what is checked about it.
 type About = (String, Subject);
 
-/// Who asks about what: one at a time.
+/// One mutex for each key: two checks of one payment never run at once.
 #[derive(Default)]
 pub(super) struct KeyedMutex {
     by_subject: Mutex<HashMap<About, Weak<tokio::sync::Mutex<()>>>>,
@@ -104,7 +104,7 @@ impl KeyedMutex {
     }
 }
 
-/// Errands that share the room there is.
+/// Jobs that share a limit of concurrent attempts.
 #[derive(Clone, Copy)]
 pub(super) struct JobQueue {
     kinds: &'static [JobKind],
@@ -112,8 +112,8 @@ pub(super) struct JobQueue {
     known: bool,
 }
 
-/// A shop's server that hangs must not keep payments from being checked, and what anybody may have made up keeps nothing
-/// else from being done.
+/// Separate queues: a shop's server that hangs does not delay payment checks, and made-up callbacks delay nothing
+/// else.
 pub(super) const JOB_QUEUES: [JobQueue; 4] = {
     const ASKS: &[JobKind] = &[JobKind::Ask];
     const FORWARDS: &[JobKind] = &[JobKind::Forward, JobKind::Relay];
@@ -143,30 +143,30 @@ impl JobQueue {
     }
 }
 
-/// What was taken out of the list, to be tried now.
+/// A job that this process has leased, for one attempt.
 pub(super) struct ClaimedJob {
     delivery: Delivery,
     id: JobId,
     held_until: WallTime,
     known: bool,
-    /// Given back once it was tried.
+    /// A slot of the rate limit for unknown payments; released when the attempt ends.
     slot: Option<unknown::Slot>,
 }
 
-/// Does what is due of a lane, until stopped.
+/// Runs the due jobs of a queue until stopped.
 pub(super) async fn work(shared: Arc<Shared>, queue: JobQueue, stop: CancellationToken) {
-    let mut secret_overrides = JoinSet::new();
-    let leaving = CancellationToken::new();
-    // When the list was looked at last.
+    let mut attempts = JoinSet::new();
+    let cancel = CancellationToken::new();
+    // When the queue was last read.
     let mut seen = WallTime(i64::MAX);
     while !stop.is_cancelled() {
         let due = shared.due.notified();
         tokio::pin!(due);
-        // What is told from here on is not missed, although the list is read first.
+        // Subscribed before the queue is read, so that no notification is lost in between.
         due.as_mut().enable();
-        let room = queue.at_once() - secret_overrides.len();
+        let room = queue.at_once() - attempts.len();
         let pause = if room > 0 {
-            let taken = match queue {
+            let claimed = match queue {
                 JobQueue {
                     kinds: [JobKind::Ask],
                     known: false,
@@ -177,11 +177,11 @@ pub(super) async fn work(shared: Arc<Shared>, queue: JobQueue, stop: Cancellatio
                         .await
                 }
             };
-            match taken {
-                Ok(taken) => {
-                    for taken in taken {
-                        let (shared, leaving) = (shared.clone(), leaving.clone());
-                        secret_overrides.spawn(async move { shared.attempt(taken, leaving).await });
+            match claimed {
+                Ok(jobs) => {
+                    for job in jobs {
+                        let (shared, cancel) = (shared.clone(), cancel.clone());
+                        attempts.spawn(async move { shared.attempt(job, cancel).await });
                     }
                     continue;
                 }
@@ -193,90 +193,90 @@ pub(super) async fn work(shared: Arc<Shared>, queue: JobQueue, stop: Cancellatio
         tokio::select! {
             () = stop.cancelled() => break,
             () = due => {}
-            Some(_) = secret_overrides.join_next() => {}
+            Some(_) = attempts.join_next() => {}
             () = tokio::time::sleep(pause) => {}
         }
     }
-    for patience in [LEAVING, GIVING_BACK] {
-        let rest = async { while secret_overrides.join_next().await.is_some() {} };
+    for patience in [SHUTDOWN, GIVING_BACK] {
+        let rest = async { while attempts.join_next().await.is_some() {} };
         let _ = tokio::time::timeout(patience, rest).await;
-        leaving.cancel();
+        cancel.cancel();
     }
 }
 
-/// What came of one try, before it is known whether there is another.
+/// The result of one attempt, before it is known whether another one follows.
 struct AttemptOutcome {
-    told: String,
+    summary: String,
     status: Option<u16>,
     took: Option<Duration>,
     reply: Option<Vec<u8>>,
-    /// Nothing can change any more.
-    settles: bool,
-    end: Disposition,
-    /// How long the shop asks to be left alone.
+    /// The payment's state is final.
+    is_final: bool,
+    next: Disposition,
+    /// The shop's `Retry-After`.
     after: Option<Duration>,
 }
 
-/// Whether a try was the last one.
+/// Whether an attempt was the last one.
 enum Disposition {
     Done,
-    /// Another one follows, until there were too many.
+    /// Retry, until there were too many.
     Again,
-    /// Another one follows, unless the provider said so often enough.
+    /// Retry, unless the provider answered "not found" often enough.
     Unknown,
-    /// It was broken off, and whoever comes next may begin it at once.
+    /// Interrupted: any process may retry at once.
     GivenBack,
-    /// None can ever succeed.
+    /// No retry can succeed.
     Hopeless,
 }
 
 impl AttemptOutcome {
-    fn without_answer(told: impl Into<String>, end: Disposition) -> Self {
+    fn without_answer(summary: impl Into<String>, next: Disposition) -> Self {
         Self {
-            told: told.into(),
+            summary: summary.into(),
             status: None,
             took: None,
             reply: None,
-            settles: false,
-            end,
+            is_final: false,
+            next,
             after: None,
         }
     }
 
-    fn hopeless(told: impl Into<String>) -> Self {
-        Self::without_answer(told, Disposition::Hopeless)
+    fn hopeless(summary: impl Into<String>) -> Self {
+        Self::without_answer(summary, Disposition::Hopeless)
     }
 }
 
 impl Shared {
-    /// Takes what is due of a queue; else tells for how long there is nothing, as far as is known.
+    /// Leases due jobs of a queue, or returns how long to wait as far as is known.
     async fn take(
         &self,
         queue: JobFilter,
         room: usize,
         seen: &mut WallTime,
     ) -> Result<Vec<ClaimedJob>, Duration> {
-        let (now, set_back) = self.look(seen);
+        let (now, set_back) = self.read_clock(seen);
         self.due(&queue, now, set_back).await?;
-        let taken = self.hold(queue, now, room).await;
+        let taken = self.claim(queue, now, room).await;
         if taken.is_empty() {
             return Err(self.pace.others);
         }
         Ok(taken)
     }
 
-    /// This instant, and whether the clock was set back since `seen`.
-    fn look(&self, seen: &mut WallTime) -> (WallTime, bool) {
+    /// Now, and whether the clock was set back since `seen`.
+    fn read_clock(&self, seen: &mut WallTime) -> (WallTime, bool) {
         let now = self.queries.clock.now().wall;
         (now, now < std::mem::replace(seen, now))
     }
 
-    /// Whether there is something to take, else for how long not: the file is written to only where there is, or where the
-    /// clock was set back, since the ledger knows what is due then. However far the next one is off, the list is looked
-    /// at: another process may have died.
+    /// Whether jobs are due, else how long to wait. Only then is the file written to; also after the clock was set
+    /// back, since the ledger decides what is due then. The wait has a maximum, because another process may have died
+    /// with a job.
     async fn due(&self, queue: &JobFilter, now: WallTime, set_back: bool) -> Result<(), Duration> {
-        // The ledger tells on its own what is wrong with it.
-        let next = self.queries.ledger.next_errand(queue.clone()).await;
+        // The ledger's own status reports its problems.
+        let next = self.queries.ledger.next_job_due(queue.clone()).await;
         match next.ok().flatten() {
             Some(at) if at <= now || set_back => Ok(()),
             Some(at) => Err(at.since(now).max(SHORTEST).min(self.pace.others)),
@@ -284,8 +284,8 @@ impl Shared {
         }
     }
 
-    /// Takes up to so many out of the list.
-    async fn hold(&self, queue: JobFilter, now: WallTime, room: usize) -> Vec<ClaimedJob> {
+    /// Leases up to `room` jobs.
+    async fn claim(&self, queue: JobFilter, now: WallTime, room: usize) -> Vec<ClaimedJob> {
         let (held_until, known) = (now.plus(LEASE), queue.known);
         let ledger = &self.queries.ledger;
         let taken = ledger.take_jobs(queue, now, held_until, room).await;
@@ -300,23 +300,23 @@ impl Shared {
         taken.collect()
     }
 
-    /// Tries an errand, keeps what came of it and tells it.
-    async fn attempt(&self, taken: ClaimedJob, leaving: CancellationToken) {
-        let tried = self.attempt_within(&taken, u32::MAX, &leaving);
-        if let Some(after) = tried.await {
+    /// Runs one attempt of a job, saves its result and reports it.
+    async fn attempt(&self, taken: ClaimedJob, cancel: CancellationToken) {
+        let attempt = self.attempt_within(&taken, u32::MAX, &cancel);
+        if let Some(after) = attempt.await {
             log_lines::tried(&after, taken.id);
             self.publish(after);
         }
     }
 
-    /// Tries an errand this once and never again. `None` where what came of it cannot be kept.
+    /// Runs one attempt of a job without retries. `None` if its result cannot be saved.
     pub(super) async fn attempt_once(
         &self,
         delivery: Delivery,
         id: JobId,
         held_until: WallTime,
     ) -> Option<Delivery> {
-        let stays = CancellationToken::new();
+        let never = CancellationToken::new();
         let taken = ClaimedJob {
             delivery,
             id,
@@ -324,7 +324,7 @@ impl Shared {
             known: true,
             slot: None,
         };
-        let after = self.attempt_within(&taken, 1, &stays).await?;
+        let after = self.attempt_within(&taken, 1, &never).await?;
         log_lines::tried(&after, id);
         Some(after)
     }
@@ -333,7 +333,7 @@ impl Shared {
         &self,
         taken: &ClaimedJob,
         tries_max: u32,
-        leaving: &CancellationToken,
+        cancel: &CancellationToken,
     ) -> Option<Delivery> {
         let ClaimedJob {
             delivery,
@@ -344,17 +344,17 @@ impl Shared {
         } = taken;
         let job = delivery.jobs.iter().find(|job| job.id == *id)?;
         let began = self.queries.clock.now();
-        let (outcome, asked) = tokio::select! {
+        let (outcome, event) = tokio::select! {
             done = tokio::time::timeout(TRY_MAX, self.carry_out(delivery, job)) => {
                 done.unwrap_or_else(|_| (AttemptOutcome::without_answer("no answer within 45 s", Disposition::Again), None))
             }
-            () = leaving.cancelled() => {
-                (AttemptOutcome::without_answer("tilldeck ended before there was an answer", Disposition::GivenBack), None)
+            () = cancel.cancelled() => {
+                (AttemptOutcome::without_answer("tilldeck ended before the answer arrived", Disposition::GivenBack), None)
             }
         };
         let now = self.queries.clock.now();
         let tries = job.tries + 1;
-        let again = match outcome.end {
+        let again = match outcome.next {
             Disposition::Done | Disposition::Hopeless => None,
             _ if tries >= tries_max => None,
             Disposition::Unknown if *known && tries >= NOT_FOUND_MAX => None,
@@ -368,7 +368,7 @@ impl Shared {
             Disposition::Unknown | Disposition::Again => wait_after(tries),
             Disposition::GivenBack => Some(Duration::ZERO),
         };
-        let state = match (&outcome.end, again) {
+        let state = match (&outcome.next, again) {
             (Disposition::Done, _) => JobState::Done,
             (_, Some(wait)) => JobState::Due {
                 at: now.wall.plus(wait),
@@ -378,44 +378,47 @@ impl Shared {
         let outcome = JobResult {
             state,
             at: began.wall,
-            told: inert::cut(&redact::scrub(&outcome.told), TOLD_MAX),
+            told: inert::cut(&redact::scrub(&outcome.summary), SUMMARY_MAX),
             status: outcome.status,
             took: outcome.took.or(Some(now.mono.saturating_sub(began.mono))),
-            settles: outcome.settles,
+            is_final: outcome.is_final,
             reply: outcome.reply,
         };
-        // What cannot be kept is tried again once its lease has run out.
+        // A result that cannot be saved is retried once the lease has expired.
         let ledger = &self.queries.ledger;
-        let kept = ledger.tried_errand(*id, *held_until, outcome).await.ok();
-        if let Some(asked) = asked {
-            self.gate.emit(asked);
+        let saved = ledger.finish_attempt(*id, *held_until, outcome).await.ok();
+        if let Some(event) = event {
+            self.gate.emit(event);
         }
-        kept
+        saved
     }
 
-    /// Does what is to be done, and what is to be told of it besides.
+    /// Runs a job; returns its result and an event to report.
     async fn carry_out(&self, delivery: &Delivery, job: &Job) -> (AttemptOutcome, Option<Event>) {
         match job.kind {
             JobKind::Ask => self.ask_about(delivery).await,
             JobKind::Forward => (self.try_forward(delivery, job).await, None),
             JobKind::Relay => (
                 AttemptOutcome::hopeless(
-                    "tilldeck ended while the shop was being asked; it is not asked twice, for goods would be given twice",
+                    "tilldeck ended before the shop answered; no retry, because the order could be delivered twice",
                 ),
                 None,
             ),
         }
     }
 
-    /// Asks the provider what is so.
+    /// Checks the current state with the provider.
     async fn ask_about(&self, delivery: &Delivery) -> (AttemptOutcome, Option<Event>) {
         let Some(subject) = &delivery.subject else {
-            return (AttemptOutcome::hopeless("it does not say of what"), None);
+            return (
+                AttemptOutcome::hopeless("the callback names no payment and no player"),
+                None,
+            );
         };
         let runtime = AccountId::new(delivery.account.as_str()).ok();
         let Some(runtime) = runtime.and_then(|id| self.queries.registry.find(&id)) else {
             return (
-                AttemptOutcome::hopeless("there is no such account any more"),
+                AttemptOutcome::hopeless("the account no longer exists"),
                 None,
             );
         };
@@ -435,10 +438,10 @@ impl Shared {
         let turn = self.turns.take(&delivery.account, subject).await;
         let result = self.queries.query(&runtime, &op, how).await;
         drop(turn);
-        let outcome = came_of(&result);
+        let outcome = check_outcome(&result);
         let account = runtime.account.id.clone();
         let expected = match subject {
-            // Without it the payment is shown as not compared, which is so.
+            // Without it the payment is shown as not compared, which is true.
             Subject::Payment(id) => self.queries.expectation(&account, id).await.ok().flatten(),
             Subject::Player(_) => None,
         };
@@ -451,7 +454,7 @@ impl Shared {
         (outcome, Some(event))
     }
 
-    /// Hands a callback on to the shop's server.
+    /// Forwards a callback to the shop's server.
     async fn try_forward(&self, delivery: &Delivery, job: &Job) -> AttemptOutcome {
         let to = match forward::target(&job.target) {
             Ok(to) => to,
@@ -473,19 +476,19 @@ impl Shared {
             );
         }
         let result = self.forward(delivery, &raw, &to, AnswerUse::Status).await;
-        let mut told = result.describe();
+        let mut summary = result.describe();
         let now = self.queries.clock.now().wall;
         let left = DAY.saturating_sub(now.since(delivery.received_at));
         if result.retry_after().is_some_and(|asked| asked > left) {
-            told.push_str(", longer than its day of tries");
+            summary.push_str(", longer than the 24 h of retries");
         }
         AttemptOutcome {
-            told,
+            summary,
             status: result.status(),
             took: result.took(),
             reply: self.sealed_reply(&result).await,
-            settles: false,
-            end: if result.taken() {
+            is_final: false,
+            next: if result.taken() {
                 Disposition::Done
             } else if result.is_final() {
                 Disposition::Hopeless
@@ -496,7 +499,7 @@ impl Shared {
         }
     }
 
-    /// A callback as it came.
+    /// A callback as it was received.
     pub(super) async fn bytes_of(&self, delivery: DeliveryId) -> Result<Raw, Problem> {
         let parts = self.parts_of(delivery).await?;
         let key = self.sealing.key().await;
@@ -506,9 +509,9 @@ impl Shared {
     }
 }
 
-/// What an answer says about the subject of a callback.
-fn came_of(result: &Result<Answer, Problem>) -> AttemptOutcome {
-    let (told, settles, end) = match result {
+/// The result of a check.
+fn check_outcome(result: &Result<Answer, Problem>) -> AttemptOutcome {
+    let (summary, is_final, end) = match result {
         Ok(Answer::Payment(payment)) => (
             payment.state.as_str().to_owned(),
             payment.state.is_final(),
@@ -520,7 +523,7 @@ fn came_of(result: &Result<Answer, Problem>) -> AttemptOutcome {
             (format!("{count} {items}"), false, Disposition::Done)
         }
         Ok(_) => ("answered".to_owned(), false, Disposition::Done),
-        // There is no such question, or no such account: that does not mend itself.
+        // The provider has no such operation, or the account is gone: no retry can change that.
         Err(problem) if problem.kind == ProblemKind::Usage => {
             (problem.message.clone(), false, Disposition::Hopeless)
         }
@@ -530,12 +533,12 @@ fn came_of(result: &Result<Answer, Problem>) -> AttemptOutcome {
         Err(problem) => (problem.message.clone(), false, Disposition::Again),
     };
     AttemptOutcome {
-        told,
+        summary,
         status: None,
         took: None,
         reply: None,
-        settles,
-        end,
+        is_final,
+        next: end,
         after: None,
     }
 }
@@ -611,7 +614,7 @@ mod tests {
         assert_eq!(
             turns.by_subject.lock().unwrap().len(),
             3,
-            "who is done is forgotten"
+            "unused keys are removed"
         );
     }
 }

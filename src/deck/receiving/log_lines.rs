@@ -1,4 +1,4 @@
-//! What befalls callbacks, as lines of the log for support. Nothing of what was received is in them.
+//! Support log lines about callbacks. They contain nothing of a callback's content.
 
 use tracing::{info, warn};
 
@@ -18,7 +18,7 @@ pub(super) fn received(delivery: &Delivery) {
     }
 }
 
-/// Something was done about a callback.
+/// A job was attempted.
 pub(super) fn tried(delivery: &Delivery, id: JobId) {
     let Some(job) = delivery.jobs.iter().find(|job| job.id == id) else {
         return;
@@ -30,13 +30,13 @@ pub(super) fn tried(delivery: &Delivery, id: JobId) {
         JobKind::Relay => "relay of an order",
     };
     let Job { tries, status, .. } = *job;
-    // What is asked has no target.
+    // A check has no target.
     let to = Some(without_query(&job.target)).filter(|to| !to.is_empty());
     let ms = job.took.map(|took| took.as_millis());
     let result = match job.state {
         JobState::Done => "done",
-        JobState::Due { .. } => "tried again later",
-        JobState::GivenUp => "given up",
+        JobState::Due { .. } => "retry",
+        JobState::GivenUp => "failed",
     };
     if job.state == JobState::Done {
         info!(account, to, result, status, ms, tries, "{what}");

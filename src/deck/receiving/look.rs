@@ -1,4 +1,4 @@
-//! One callback as it may be shown, and handed on once more by hand.
+//! Shows one callback, and forwards it again on request.
 
 use super::{Shared, forward, unread};
 use crate::deck::Deck;
@@ -6,7 +6,7 @@ use crate::domain::{AccountId, Delivery, DeliveryId, JobKind, Problem, ProblemKi
 use crate::ledger::{NewJob, SealedParts};
 use crate::net::{record, redact};
 
-/// More headers are not shown.
+/// The most headers that are shown.
 const HEADERS_SHOWN_MAX: usize = 100;
 
 impl Shared {
@@ -22,23 +22,20 @@ impl Shared {
 fn unknown(id: DeliveryId) -> Problem {
     Problem::new(
         ProblemKind::NotFound,
-        format!(
-            "there is no callback {} in the ledger, or none any more",
-            id.0
-        ),
-        "`tilldeck log --deliveries` lists those that are kept",
+        format!("callback {} is not in the ledger, or no longer", id.0),
+        "`tilldeck log --deliveries` lists the saved callbacks",
     )
 }
 
-/// The key that opens it is not this one.
+/// The stored callback was sealed with another key.
 pub(super) fn sealed_by_another(id: DeliveryId) -> Problem {
     Problem::new(
         ProblemKind::Config,
         format!(
-            "callback {} cannot be opened: it was sealed with another key than the one that is kept",
+            "callback {} cannot be opened: it was sealed with another key than the stored one",
             id.0
         ),
-        "what it told is listed all the same; callbacks received from now on can be opened",
+        "its row stays in the list; callbacks received from now on can be opened",
     )
 }
 
@@ -46,7 +43,7 @@ impl Deck {
     /// The bytes of a callback, redacted.
     ///
     /// # Errors
-    /// If they are not kept any more, or cannot be unsealed.
+    /// If they are no longer saved, or cannot be opened.
     pub async fn received(&self, delivery: DeliveryId) -> Result<Received, Problem> {
         let shared = &self.callbacks.shared;
         let known = self.delivery(delivery).await?;
@@ -67,7 +64,7 @@ impl Deck {
             Some((*job, record::kept(&reply)))
         });
         let is_coding = |name: &str| name.eq_ignore_ascii_case("content-encoding");
-        // Only what can be read can be redacted.
+        // Only a decoded body can be redacted.
         let body = match raw.readable() {
             Some(inbound) => record::kept(inbound.request.body()),
             None => record::withheld(&raw.body),
@@ -94,11 +91,11 @@ impl Deck {
         }
     }
 
-    /// Hands a callback of whatever verdict on once more. Where the deck receives callbacks, it is tried until it is
-    /// done, behind this; elsewhere once, and the delivery returned tells what came of it.
+    /// Forwards a callback of any verdict again. Where the deck receives callbacks, this happens in the background with
+    /// retries; elsewhere once, and the returned delivery has the result.
     ///
     /// # Errors
-    /// If there is no such callback, or `to` is no URL that callbacks may be handed on to.
+    /// If there is no such callback, or `to` is not a valid forward target.
     pub async fn replay(&self, id: DeliveryId, to: &str) -> Result<Delivery, Problem> {
         let shared = &self.callbacks.shared;
         self.delivery(id).await?;
@@ -111,10 +108,10 @@ impl Deck {
             at: now,
             taken_until: (!self.callbacks.workers()).then_some(held_until),
         };
-        let added = self.ledger.add_errand(id, job).await.map_err(|error| {
+        let added = self.ledger.add_job(id, job).await.map_err(|error| {
             Problem::new(
                 ProblemKind::Local,
-                format!("callback {} cannot be handed on: {error}", id.0),
+                format!("callback {} cannot be forwarded: {error}", id.0),
                 "",
             )
         })?;

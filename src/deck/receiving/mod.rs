@@ -1,5 +1,4 @@
-//! What is received and what is done about it: the receiver on its port, whoever works through the errands, and whoever
-//! looks at both.
+//! Receiving callbacks: the receiver on its port, the workers of the job queues, and the follower that reports both.
 
 mod follow;
 mod forward;
@@ -38,26 +37,26 @@ pub use forward::target;
 use handler::CallbackRouter;
 use sealing::Sealing;
 
-/// How callbacks are received.
+/// The settings for receiving callbacks.
 #[derive(Debug, Clone, Default)]
 pub struct Receive {
-    /// Where; without it, only what is still to be done about earlier ones is done. The embedded simulator's are
-    /// received in any case, on any free port.
+    /// The address to listen on; without it, only the open jobs of earlier callbacks run. The embedded simulator's
+    /// callbacks are received in any case, on a free port.
     pub bind: Option<SocketAddr>,
-    /// Where they are handed on to: one account's, or those of all that have none of their own. Made by [`target`].
+    /// The forward target of one account, or the default for accounts without one. Made by [`target`].
     pub forward: Vec<(Option<AccountId>, Url)>,
-    /// Whether each one is told, however many there are. Otherwise the newest are, and [`Event::Missed`].
+    /// Whether every callback is reported. Otherwise a flood is cut to the newest, with [`Event::Missed`].
     pub every: bool,
-    /// How often it is looked for what nobody tells.
+    /// How often changes are polled for that have no notification.
     pub pace: Pace,
 }
 
-/// How often it is looked for what nobody tells.
+/// How often changes are polled for that have no notification.
 #[derive(Debug, Clone, Copy)]
 pub struct Pace {
-    /// What other processes received, did, or left when they died.
+    /// Callbacks and jobs of other processes.
     pub others: Duration,
-    /// Whether a port that was taken is free.
+    /// Whether a port in use is free again.
     pub bind: Duration,
 }
 
@@ -70,14 +69,14 @@ impl Default for Pace {
     }
 }
 
-/// How long an answer under way may take when the program leaves.
+/// How long a response in progress may take when the program ends.
 const LEAVING: Duration = Duration::from_secs(2);
 
-/// What all that work on callbacks share.
+/// State that all callback tasks share.
 pub(super) struct Shared {
-    /// Whose callbacks: a profile's, or those of one run of the embedded simulator.
+    /// The owner of the callbacks: a profile, or one run of the embedded simulator.
     pub(super) account_key: Arc<str>,
-    /// Since when the deck is open.
+    /// When the deck was opened.
     pub(super) since: WallTime,
     pub(super) queries: QueryService,
     pub(super) gate: Arc<Gate>,
@@ -86,14 +85,14 @@ pub(super) struct Shared {
     pace: Pace,
     turns: jobs::KeyedMutex,
     unknown: jobs::Unknown,
-    /// A callback was kept.
+    /// Notifies that a callback was saved.
     came: Notify,
-    /// An errand may be due.
+    /// Notifies that a job may be due.
     due: Notify,
 }
 
 impl Shared {
-    /// Where an account's callbacks are handed on to.
+    /// An account's forward target.
     fn forward_of(&self, account: &str) -> Option<&Url> {
         let own = |of: &Option<AccountId>| of.as_ref().is_some_and(|of| of.as_str() == account);
         let mut all = self.forward.iter();
@@ -103,8 +102,8 @@ impl Shared {
         found.map(|(_, url)| url)
     }
 
-    /// Reads what an account's callbacks are judged by: the redactor then knows it wherever a shop's server or whoever
-    /// called repeats it. Where it cannot be read, all else is redacted all the same.
+    /// Reads the account's callback secrets, so that the redactor knows them if a shop's server or a sender repeats
+    /// them. If they cannot be read, everything else is still redacted.
     async fn know_secrets(&self, account: &AccountId) {
         if let Some(runtime) = self.queries.registry.find(account) {
             let secrets = runtime.manifest.callbacks.secrets;
@@ -120,27 +119,27 @@ impl Shared {
     }
 }
 
-/// The deck's part that receives.
+/// The deck's callback service.
 pub(super) struct CallbackService {
     pub(super) shared: Arc<Shared>,
     workers: Option<Workers>,
     listening: watch::Receiver<Listening>,
-    /// Whether what is kept from now on is told.
+    /// Whether new callbacks are reported.
     begun: watch::Receiver<bool>,
 }
 
-/// What runs behind the deck.
+/// The background tasks.
 struct Workers {
-    /// Ends the receiver.
-    hang_up: CancellationToken,
+    /// Stops the receiver.
+    stop_receiver: CancellationToken,
     receiver: TaskTracker,
-    /// Ends the others, which have work to do as long as something is received.
+    /// Stops the workers, which have work as long as callbacks arrive.
     stop: CancellationToken,
     others: TaskTracker,
     _at_the_latest: (DropGuard, DropGuard),
 }
 
-/// What a reception is made of.
+/// What the service is built from.
 pub(super) struct Parts {
     pub(super) queries: QueryService,
     pub(super) gate: Arc<Gate>,
@@ -150,16 +149,16 @@ pub(super) struct Parts {
     pub(super) receive: Option<Receive>,
 }
 
-/// What became of the receiver's port.
+/// The state of the receiver's port.
 pub(super) enum ListenState {
-    /// None is wanted.
+    /// No port is configured.
     Off,
     To(TcpListener),
     Not(SocketAddr, io::Error),
 }
 
 impl ListenState {
-    /// Takes the port that is wanted.
+    /// Binds the configured port.
     pub(super) async fn new(profile: &Profile, receive: Option<&Receive>) -> Self {
         let Some(receive) = receive else {
             return Self::Off;
@@ -178,7 +177,7 @@ impl ListenState {
         }
     }
 
-    /// Where each provider's simulator is to send its callbacks.
+    /// The URL that each provider's simulator sends its callbacks to.
     pub(super) fn callback_urls(&self) -> std::collections::BTreeMap<String, String> {
         let address = match self {
             Self::To(listener) => listener.local_addr().ok(),
@@ -198,16 +197,16 @@ impl ListenState {
     }
 }
 
-/// How the names of the realms of all runs of the embedded simulator begin.
+/// The prefix of the account keys of all runs of the embedded simulator.
 const RUNS: &str = "sandbox ";
 
-/// What a run of the simulator has left undone for so many milliseconds, it will not do: it has ended.
+/// Open jobs of a simulator run that are this old, in milliseconds, are dropped: that run has ended.
 const RUN_OVER: i64 = 24 * 60 * 60 * 1000;
 
-/// In whose name callbacks are kept.
+/// The key that callbacks are saved under.
 pub(super) fn account_key(profile: &Profile) -> String {
     if profile.built_in {
-        // Runs of the simulator know nothing of each other's payments.
+        // Each run of the simulator has its own payments.
         format!("{RUNS}{:016x}", fastrand::u64(..))
     } else {
         profile.name.clone()
@@ -215,7 +214,7 @@ pub(super) fn account_key(profile: &Profile) -> String {
 }
 
 impl CallbackService {
-    /// Begins to receive, where that is wanted, and to do what is due.
+    /// Starts receiving, if configured, and starts the workers.
     pub(super) fn start(parts: Parts) -> Self {
         let Parts {
             queries,
@@ -256,18 +255,18 @@ impl CallbackService {
             let (worker, stop) = (shared.clone(), workers.stop.clone());
             workers.others.spawn(async move {
                 let over = WallTime(worker.since.0.saturating_sub(RUN_OVER));
-                // Where this cannot be written, the next run does it.
-                let _ = worker.queries.ledger.forsake_errands(RUNS, over).await;
+                // If this cannot be written, the next run does it.
+                let _ = worker.queries.ledger.end_abandoned_jobs(RUNS, over).await;
                 let queues = jobs::JOB_QUEUES
                     .map(|key_lock| jobs::work(worker.clone(), key_lock, stop.clone()));
                 let [asks, unknown_asks, forwards, unknown_forwards] = queues;
                 tokio::join!(asks, unknown_asks, forwards, unknown_forwards);
             });
-            let (server, hang_up) = (shared.clone(), workers.hang_up.clone());
+            let (server, stop_receiver) = (shared.clone(), workers.stop_receiver.clone());
             let mut ready = begun.clone();
             workers.receiver.spawn(async move {
                 let _ = ready.wait_for(|ready| *ready).await;
-                serve(server, bound, tell, hang_up).await;
+                serve(server, bound, tell, stop_receiver).await;
             });
             workers.receiver.close();
             workers.others.close();
@@ -283,14 +282,14 @@ impl CallbackService {
         }
     }
 
-    /// Whether somebody does what is due.
+    /// Whether workers run here.
     pub(super) fn workers(&self) -> bool {
         self.workers.is_some()
     }
 
     async fn stop(&self) {
         let Some(workers) = &self.workers else { return };
-        workers.hang_up.cancel();
+        workers.stop_receiver.cancel();
         let _ =
             tokio::time::timeout(LEAVING + Duration::from_secs(1), workers.receiver.wait()).await;
         workers.stop.cancel();
@@ -300,23 +299,26 @@ impl CallbackService {
 
 impl Workers {
     fn new() -> Self {
-        let (hang_up, stop) = (CancellationToken::new(), CancellationToken::new());
+        let (stop_receiver, stop) = (CancellationToken::new(), CancellationToken::new());
         Self {
             receiver: TaskTracker::new(),
             others: TaskTracker::new(),
-            _at_the_latest: (hang_up.clone().drop_guard(), stop.clone().drop_guard()),
-            hang_up,
+            _at_the_latest: (
+                stop_receiver.clone().drop_guard(),
+                stop.clone().drop_guard(),
+            ),
+            stop_receiver,
             stop,
         }
     }
 }
 
-/// Keeps the receiver on its port, and tells how it fares.
+/// Keeps the receiver bound to its port, and reports its health.
 async fn serve(
     shared: Arc<Shared>,
     mut bound: ListenState,
     tell: watch::Sender<Listening>,
-    hang_up: CancellationToken,
+    stop: CancellationToken,
 ) {
     let since = shared.queries.clock.now().wall;
     let receiver = loop {
@@ -336,7 +338,7 @@ async fn serve(
         };
         let down = Listening::Down {
             address: address.to_string(),
-            why: why_not(&error),
+            why: bind_error(&error),
             since,
         };
         if *tell.borrow() != down {
@@ -344,7 +346,7 @@ async fn serve(
             shared.gate.emit(Event::Listening(down));
         }
         tokio::select! {
-            () = hang_up.cancelled() => return,
+            () = stop.cancelled() => return,
             () = tokio::time::sleep(shared.pace.bind) => {}
         }
         bound = ListenState::at(address).await;
@@ -353,18 +355,18 @@ async fn serve(
     listening.mark_changed();
     loop {
         tokio::select! {
-            () = hang_up.cancelled() => break,
+            () = stop.cancelled() => break,
             changed = listening.changed() => {
                 if changed.is_err() {
                     break;
                 }
                 let now = listening.borrow_and_update().clone();
                 let before = tell.send_replace(now.clone());
-                // Each heartbeat is a change.
+                // Each health check is a change.
                 if let Listening::Up { url, .. } = &now
                     && !matches!(before, Listening::Up { .. })
                 {
-                    tracing::info!(url, "callbacks are received");
+                    tracing::info!(url, "listening for callbacks");
                 }
                 shared.gate.emit(Event::Listening(now));
             }
@@ -378,8 +380,8 @@ async fn start(shared: &Arc<Shared>, listener: TcpListener) -> io::Result<Receiv
     let key = shared.sealing.key().await;
     if let Some(why) = key.fleeting {
         let text = format!(
-            "the key that callbacks are sealed with cannot be kept ({why}): what is received now cannot be opened or \
-             handed on again once tilldeck has ended"
+            "the key that seals callbacks cannot be saved ({why}). After tilldeck ends, callbacks of this run cannot be \
+             opened or forwarded again"
         );
         let about = "callbacks key".to_owned();
         shared.gate.emit(Event::Warning { about, text });
@@ -397,19 +399,19 @@ async fn start(shared: &Arc<Shared>, listener: TcpListener) -> io::Result<Receiv
     )
 }
 
-/// Why a port cannot be had, and what to do.
-fn why_not(error: &io::Error) -> String {
+/// Why a port cannot be bound, and what to do.
+fn bind_error(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::AddrInUse => {
-            "another program listens there, perhaps another tilldeck; end it, or choose another address with `bind` in \
+            "another program, perhaps another tilldeck, uses this port; end it, or choose another address with `bind` in \
              [callbacks] or --bind"
                 .into()
         }
         io::ErrorKind::PermissionDenied => {
-            "ports below 1024 are the system's; choose a higher one, and let a reverse proxy stand before it".into()
+            "ports below 1024 need root; choose a higher one, and put a reverse proxy in front".into()
         }
         io::ErrorKind::AddrNotAvailable => {
-            "this machine has no such address; 127.0.0.1 it always has".into()
+            "this machine does not have this address; 127.0.0.1 always works".into()
         }
         _ => format!("{error}; choose another address with `bind` in [callbacks] or --bind"),
     }
@@ -422,8 +424,7 @@ impl Deck {
         self.callbacks.listening.clone()
     }
 
-    /// Receives no more callbacks. What is being answered is answered and what is being done is finished, within
-    /// limits.
+    /// Stops receiving callbacks. Responses and attempts in progress are finished, within limits.
     pub async fn stop_receiving(&self) {
         self.callbacks.stop().await;
     }
@@ -437,7 +438,7 @@ impl Deck {
         before: Option<DeliveryId>,
         limit: usize,
     ) -> Result<Vec<Arc<Delivery>>, Problem> {
-        // Not before: what came in between would be neither listed nor told.
+        // The follower must run first, or a callback in between would be neither listed nor reported.
         let mut ready = self.callbacks.begun.clone();
         let _ = ready.wait_for(|ready| *ready).await;
         let query = DeliveryQuery {
@@ -452,11 +453,11 @@ impl Deck {
     }
 }
 
-/// The ledger does not tell what is asked of it.
+/// Reports a failed read; the ledger's status covers failed writes only.
 fn unread(what: &str, error: &crate::ledger::LedgerError) -> Problem {
     Problem::new(
         ProblemKind::Local,
         format!("{what} cannot be read: {error}"),
-        "what this run receives is shown all the same",
+        "callbacks of this run are still shown",
     )
 }

@@ -1,4 +1,4 @@
-//! Players as accepted callbacks name them. Name and token stay sealed in the ledger until they are needed.
+//! Players as accepted callbacks name them. Name and token stay sealed in the ledger until needed.
 
 use super::{Shared, unread};
 use crate::deck::Deck;
@@ -7,7 +7,7 @@ use crate::domain::{
 };
 use crate::ledger::DeliveryQuery;
 
-/// So many of a player's callbacks are opened, the newest first, before it is given up.
+/// How many of a player's callbacks are opened, newest first, in search of a token.
 const OPENED_MAX: usize = 20;
 
 impl Shared {

@@ -1,5 +1,5 @@
-//! Callbacks whose provider waits for what the shop says: its server is asked while the connection is open. Goods must
-//! not be given twice, so none of these is tried a second time by itself.
+//! Callbacks with a provider that waits for the shop's answer: the shop is called while the connection is open. There
+//! is no automatic retry, because an order could be delivered twice (`docs/providers/kongregate.md`).
 
 use axum::http::{HeaderValue, StatusCode, header};
 use bytes::Bytes;
@@ -13,7 +13,8 @@ use crate::ledger::JobResult;
 use crate::net::NetError;
 
 impl Shared {
-    /// Asks the shop's server; `None` where no answer came that could be result back. The receiver says how long it waits.
+    /// Calls the shop's server; `None` if no answer came that can be returned to the provider. The receiver sets the
+    /// time limit.
     pub(super) async fn relay(
         &self,
         inbound: &Inbound,
@@ -29,7 +30,7 @@ impl Shared {
             },
         };
         let took = self.queries.clock.now().mono.saturating_sub(began.mono);
-        let tried = JobResult {
+        let outcome = JobResult {
             state: if result.taken() {
                 JobState::Done
             } else {
@@ -39,8 +40,8 @@ impl Shared {
             told: result.describe(),
             status: result.status(),
             took: Some(result.took().unwrap_or(took)),
-            settles: false,
-            // A repeat is answered with these words, so they are kept before they are said, and only where they count.
+            is_final: false,
+            // A repeat gets the same answer, so it is saved before it is returned. Only a successful one counts.
             reply: if result.taken() {
                 self.sealed_reply(&result).await
             } else {
@@ -49,7 +50,7 @@ impl Shared {
         };
         let held_until = inbound.at.plus(RELAY_HOLD);
         let ledger = &self.queries.ledger;
-        if let Ok(delivery) = ledger.tried_errand(job.id, held_until, tried).await {
+        if let Ok(delivery) = ledger.finish_attempt(job.id, held_until, outcome).await {
             log_lines::tried(&delivery, job.id);
             self.publish(delivery);
         }
@@ -77,14 +78,14 @@ fn answer(body: Bytes) -> Response {
     http_server::respond(StatusCode::OK, "application/json", body)
 }
 
-/// How the log tells a callback that was result on from a question about the same.
-pub(super) const HANDED_ON: &str = ", forwarded";
+/// Marks a forwarded callback in the request log, to tell it from a check of the same payment.
+pub(super) const FORWARDED: &str = ", forwarded";
 
-/// Under what a delivery that is result on stands in the log, whose bytes are kept with the delivery alone.
+/// The log's subject of a forwarded callback. The callback's bytes are stored with the delivery only.
 pub(super) fn about(delivery: &Delivery) -> String {
     let id = delivery.id.0;
     match &delivery.subject {
-        Some(subject) => format!("{subject}, callback {id}{HANDED_ON}"),
-        None => format!("callback {id}{HANDED_ON}"),
+        Some(subject) => format!("{subject}, callback {id}{FORWARDED}"),
+        None => format!("callback {id}{FORWARDED}"),
     }
 }

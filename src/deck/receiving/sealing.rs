@@ -1,5 +1,5 @@
-//! The key that callbacks' bytes are sealed with: made once, kept in the vault, and read when it is first needed, so
-//! that nobody waits for a keyring who receives nothing.
+//! The key that seals callbacks: made once, saved in the vault, and read at first use, so that a program without
+//! callbacks never waits for a keyring.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,21 +15,21 @@ use crate::ledger::{KeyHash, Ledger};
 
 /// The vault's name for it.
 const NAME: &str = "callbacks-key";
-/// How long another process may take to make it.
+/// How long another process may take to create it.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// The sealing key, once it is in hand.
+/// The sealing key, once it is loaded.
 pub(in crate::deck) struct Sealing {
     vault: Vault,
     ledger: Ledger,
     key: OnceCell<Key>,
 }
 
-/// What seals and opens.
+/// Seals and opens callbacks.
 #[derive(Clone)]
 pub(in crate::deck) struct Key {
     pub(in crate::deck) sealer: Arc<Sealer>,
-    /// In words, why the key is of this run only.
+    /// Why the key lasts for this run only.
     pub(in crate::deck) fleeting: Option<String>,
 }
 
@@ -42,7 +42,7 @@ impl Sealing {
         }
     }
 
-    /// The key; made where there is none yet. One that cannot be kept serves this run all the same.
+    /// The key; created if there is none yet. If it cannot be saved, it serves this run only.
     pub(in crate::deck) async fn key(&self) -> Key {
         let key = self.key.get_or_init(|| async {
             match self.saved_key().await {
@@ -63,11 +63,11 @@ impl Sealing {
         if let Some(key) = self.read().await? {
             return Ok(key);
         }
-        // Of two that find none, one makes it and the other finds that.
+        // Of two processes that find none, the first creates it and the second reads that.
         let name = KeyHash::of("tilldeck", NAME);
         let _lane = tokio::time::timeout(PATIENCE, self.ledger.key_lock(&name))
             .await
-            .map_err(|_| "another tilldeck is making it and does not come to an end".to_owned())?
+            .map_err(|_| "another tilldeck is creating it and does not finish".to_owned())?
             .map_err(|error| error.to_string())?;
         if let Some(key) = self.read().await? {
             return Ok(key);
@@ -84,9 +84,9 @@ impl Sealing {
         };
         let bytes = STANDARD.decode(secret.expose()).ok();
         let key = bytes.and_then(|bytes| bytes.try_into().ok());
-        // One that is replaced would leave all that it has sealed unreadable for ever.
+        // Never replaced: everything that it has sealed would become unreadable.
         key.map(Some).ok_or_else(|| {
-            format!("what is kept as {NAME} is no key; remove it to have a new one made")
+            format!("the vault entry {NAME} is not a valid key; remove it, and tilldeck creates a new one")
         })
     }
 
@@ -98,7 +98,7 @@ impl Sealing {
         match tokio::task::spawn_blocking(move || work(&vault)).await {
             Ok(Ok(done)) => Ok(done),
             Ok(Err(error)) => Err(inert::cut(&error.to_string(), 200)),
-            Err(_) => Err("reading it crashed".into()),
+            Err(_) => Err("an internal error stopped reading it".into()),
         }
     }
 }

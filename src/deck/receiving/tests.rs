@@ -399,7 +399,7 @@ async fn a_shop_that_hangs_keeps_no_payment_from_being_checked_and_what_hangs_is
         known: true,
         account: None,
     };
-    let next = bench.deck.ledger.next_errand(queue).await;
+    let next = bench.deck.ledger.next_job_due(queue).await;
     assert_eq!(next, Ok(Some(START)));
 }
 

@@ -1,8 +1,8 @@
-//! All that happened to one payment, put together from the request log, what was seen of it, and its callbacks.
+//! The timeline of one payment, from the request log, its observations, and its callbacks.
 
 use std::sync::Arc;
 
-use super::relay::HANDED_ON;
+use super::relay::FORWARDED;
 use super::unread;
 use crate::deck::Deck;
 use crate::domain::{
@@ -11,11 +11,11 @@ use crate::domain::{
 use crate::ledger::{DeliveryQuery, LogQuery};
 use crate::net::redact;
 
-/// The newest so many are told.
+/// The most entries of each kind, the newest.
 const HAPPENINGS_MAX: usize = 2_000;
 
 impl Deck {
-    /// All that is known to have happened to a payment: calls, callbacks, changes of its state.
+    /// The timeline of a payment: calls, callbacks, changes of its state.
     ///
     /// # Errors
     /// If there is no such account, or what is known cannot be read.
@@ -26,7 +26,7 @@ impl Deck {
     ) -> Result<Timeline, Problem> {
         let runtime = self.runtime(account)?;
         let shared = &self.callbacks.shared;
-        // Another run of the simulator has other payments of the same names.
+        // Another run of the simulator reuses the same ids for other payments.
         let embedded = runtime.account.environment == Environment::Embedded;
         let calls = LogQuery {
             since: embedded.then_some(shared.since),
@@ -70,7 +70,7 @@ impl Deck {
                 what: What::Callback(Arc::new(delivery)),
             }))
             .collect();
-        // What is of the same instant stays in this order: a call, the state it told, a callback.
+        // A stable sort: entries of the same instant stay in the order call, its state, callback.
         happenings.sort_by_key(|happening| happening.at);
         let over = happenings.len().saturating_sub(HAPPENINGS_MAX);
         happenings.drain(..over);
@@ -84,10 +84,10 @@ impl Deck {
     }
 }
 
-/// Whether a call was about this payment: the log's filter finds also those that have its id in another's. A callback
-/// that was handed on is told with the callback.
+/// Whether a call was about this payment. The log's filter also finds ids that contain this one. A forwarded callback
+/// is shown with the callback.
 fn concerns(call: &Exchange, payment: &str) -> bool {
-    if call.about.ends_with(HANDED_ON) {
+    if call.about.ends_with(FORWARDED) {
         return false;
     }
     if call.about == payment {

@@ -1,4 +1,4 @@
-//! How deliveries are made durable: those that come while others are being written are written next, all in one go.
+//! Durable inserts of deliveries: those that arrive during a write are written together in the next one.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,11 +13,11 @@ use super::super::writer::Store;
 use super::super::{Ledger, LedgerError, Status, age};
 use super::{DedupKey, NewDelivery, NewJob, prune, rows};
 
-/// No more than this is written at once, in number and in bytes: whoever asks for something else meanwhile waits.
+/// The limits of one write, in number and bytes: other jobs wait meanwhile.
 const BATCH: usize = 512;
 const BATCH_BYTES: usize = 4 * 1024 * 1024;
 
-/// No more than this waits in memory, in KiB; whoever brings more waits outside.
+/// The limit of waiting deliveries in memory, in KiB; beyond it, callers wait before they add one.
 const WAITING_KIB: usize = 64 * 1024;
 
 /// Deliveries that wait to be written.
@@ -29,7 +29,7 @@ pub(in super::super) struct Incoming {
 #[derive(Default)]
 struct Waiting {
     queue: VecDeque<One>,
-    /// The writing thread knows, and comes until there are none.
+    /// The writing thread is notified, and continues until none wait.
     tended: bool,
 }
 
@@ -58,7 +58,7 @@ impl Incoming {
         self.lock().queue.len()
     }
 
-    /// The next that are written together; nobody is told to come for more once there are none.
+    /// The next batch. If none wait, clears the notification.
     fn next(&self) -> Vec<One> {
         let mut waiting = self.lock();
         let mut bytes = 0;
@@ -66,26 +66,26 @@ impl Incoming {
             bytes += one.new.sealed.len();
             bytes <= BATCH_BYTES
         });
-        // One that fits nowhere goes alone.
+        // One that exceeds the limit alone is written alone.
         let some = fitting.count().max(1).min(waiting.queue.len());
         let batch: Vec<One> = waiting.queue.drain(..some).collect();
         waiting.tended = !batch.is_empty();
         batch
     }
 
-    /// Lets go of all that waits: nobody will write it.
+    /// Drops all waiting deliveries: the thread has ended.
     fn abandon(&self) {
         let waiting = std::mem::take(&mut *self.lock());
         drop(waiting);
     }
 
-    /// Writes some of what waits, and tells who brought it; whether there may be more.
+    /// Writes one batch and answers its callers; returns whether there may be more.
     fn write(&self, store: &mut Store) -> bool {
         let batch = self.next();
         if batch.is_empty() {
             return false;
         }
-        // Whoever has gone away meanwhile will bring it again; it is kept all the same.
+        // If a caller is gone, its provider sends the callback again; the row is saved all the same.
         let (news, tells): (Vec<_>, Vec<_>) =
             batch.into_iter().map(|one| (one.new, one.done)).unzip();
         match insert(store, &news) {
@@ -104,8 +104,8 @@ impl Incoming {
     }
 }
 
-/// The promise that the writing thread comes. Where it is broken, because the thread has ended or ends meanwhile, nobody
-/// is left waiting for it.
+/// A guard for the notified thread. If the thread ends before it writes, dropping the guard answers all waiting
+/// callers.
 struct Tending(Option<Arc<Incoming>>);
 
 impl Tending {
@@ -123,17 +123,17 @@ impl Drop for Tending {
 }
 
 impl Ledger {
-    /// Keeps a callback, and returns once it survives a power cut. Those that come together are written together.
-    /// Dropped while it waits, it may be kept all the same.
+    /// Saves a callback; returns once it survives a power failure. Callbacks that come together are written together.
+    /// If this future is dropped, the callback may be saved all the same.
     ///
     /// # Errors
-    /// If it cannot be kept: it must then be answered so that it comes again.
+    /// If it cannot be saved: the caller must then ask the provider to send it again.
     pub async fn deliver(&self, new: NewDelivery) -> Result<Delivery, LedgerError> {
         let incoming = &self.0.incoming;
         let kib = (new.sealed.len() / 1024 + 1).min(WAITING_KIB);
         let kib = u32::try_from(kib).unwrap_or(u32::MAX);
         let room = incoming.room.clone().acquire_many_owned(kib).await;
-        let (done, told) = oneshot::channel();
+        let (done, answer) = oneshot::channel();
         let tended = {
             let mut waiting = incoming.lock();
             waiting.queue.push_back(One {
@@ -143,24 +143,24 @@ impl Ledger {
             });
             std::mem::replace(&mut waiting.tended, true)
         };
-        // Without the lock: where the thread has ended, the promise is broken here.
+        // Outside the lock: where the thread has ended, the guard is dropped here and takes the lock.
         if !tended {
             self.tend_incoming();
         }
-        told.await.unwrap_or(Err(LedgerError::Stopped))
+        answer.await.unwrap_or(Err(LedgerError::Stopped))
     }
 
-    /// Has the next batch written, letting go first whoever has asked for something else meanwhile.
+    /// Writes the next batch after the jobs that are already in the queue.
     fn tend_incoming(&self) {
         let shared = Arc::downgrade(&self.0);
         let incoming = self.0.incoming.clone();
         let promise = Tending(Some(incoming.clone()));
-        self.tell(move |store| {
+        self.send(move |store| {
             if !incoming.write(store) {
                 promise.kept();
                 return;
             }
-            // Without a handle, nobody is left who waits to be told.
+            // Without a handle, no caller waits.
             if let Some(shared) = shared.upgrade() {
                 promise.kept();
                 Ledger(shared).tend_incoming();
@@ -169,19 +169,19 @@ impl Ledger {
     }
 }
 
-/// Keeps those for which there is room.
+/// Saves the deliveries that there is space for.
 fn insert(store: &mut Store, news: &[NewDelivery]) -> Result<Vec<Option<Delivery>>, LedgerError> {
     require_file(store)?;
     let (clock, limits) = (store.clock.clone(), store.limits.clone());
     let kept = store.write_durably(|conn| {
         let change = Transaction::new_unchecked(conn, TransactionBehavior::Immediate)?;
-        // First: what has just come is never what has to go.
+        // First: a new delivery must never be the one that is dropped.
         let now = age::reference(&change, &clock)?;
         prune::prune(&change, &limits, now, news.len() * 2 + 16)?;
         let insert = |new: &NewDelivery| {
             let known = rows::is_known(&change, new)?;
-            // Before it is counted: it must not be a repeat of itself when it comes again. What anybody may have made up
-            // has pushed out others like it.
+            // Before it is counted: a rejected delivery must not count as a repeat of itself when it is sent again.
+            // Made-up ones only replace others like them.
             let room = new.jobs.is_empty()
                 || !known
                 || prune::has_room(&change, &limits, &new.account_key, &new.account)?;
@@ -191,12 +191,12 @@ fn insert(store: &mut Store, news: &[NewDelivery]) -> Result<Vec<Option<Delivery
         change.commit()?;
         Ok(kept)
     })?;
-    // The file may have proved damaged, with no other to be had.
+    // The file may have turned out damaged, without a replacement.
     require_file(store)?;
     Ok(kept)
 }
 
-/// What is only in memory is not kept.
+/// An error if the ledger has no file: a callback in memory only does not count as saved.
 pub(super) fn require_file(store: &Store) -> Result<(), LedgerError> {
     if store.is_kept() {
         return Ok(());
@@ -209,32 +209,33 @@ pub(super) fn require_file(store: &Store) -> Result<(), LedgerError> {
 
 fn insert_one(conn: &Connection, new: &NewDelivery, known: bool) -> rusqlite::Result<Delivery> {
     let mut jobs = new.jobs.clone();
-    let mut told = rows::Classified {
+    let mut classified = rows::Classified {
         verdict: new.verdict,
         identity: None,
         attempt: 1,
         known,
     };
     let Some(identity) = &new.identity else {
-        return rows::insert(conn, new, &jobs, &told);
+        return rows::insert(conn, new, &jobs, &classified);
     };
     let relayed = jobs.iter().any(|job| job.kind == JobKind::Relay);
     let (id, earlier, settled) = count(conn, identity.hash(), new.received_at, relayed)?;
     let ask = Ask {
         identity: id,
         at: new.received_at,
-        due: due_ask(conn, id, new, earlier)?,
+        due: check_due(conn, id, new, earlier)?,
         known,
     };
     let repeat = earlier > 0
         && match identity {
             DedupKey::Message(_) => true,
-            DedupKey::Subject(_) => settled || wake_ask(conn, &ask)?,
+            DedupKey::Subject(_) => settled || advance_check(conn, &ask)?,
         };
     match identity {
         DedupKey::Message(_) if repeat => jobs.clear(),
         DedupKey::Message(_) => {}
-        // What it tells may be another change than the earlier one's: the shop learns of it, unless it will yet.
+        // It may report another change than the earlier one: the shop gets it, unless the earlier one is still to be
+        // sent.
         DedupKey::Subject(_) => {
             let mut wanted = Vec::with_capacity(jobs.len());
             for mut job in jobs {
@@ -253,14 +254,14 @@ fn insert_one(conn: &Connection, new: &NewDelivery, known: bool) -> rusqlite::Re
         }
     }
     if repeat {
-        told.verdict = Verdict::Repeat;
+        classified.verdict = Verdict::Repeat;
     }
-    told.identity = Some(id);
-    told.attempt = earlier.saturating_add(1);
-    rows::insert(conn, new, &jobs, &told)
+    classified.identity = Some(id);
+    classified.attempt = earlier.saturating_add(1);
+    rows::insert(conn, new, &jobs, &classified)
 }
 
-/// Counts a delivery of an identity: its number, how many came before, and whether it is settled.
+/// Counts a delivery of an identity: returns its row, how many came before, and whether its state is final.
 fn count(
     conn: &Connection,
     hash: &[u8; 32],
@@ -287,27 +288,27 @@ fn count(
     Ok((conn.last_insert_rowid(), 0, false))
 }
 
-/// A check that a callback calls for.
+/// A check that a callback causes.
 struct Ask {
     identity: i64,
-    /// When the callback came.
+    /// When the callback was received.
     at: WallTime,
-    /// When it may be made.
+    /// When the check may run.
     due: WallTime,
     known: bool,
 }
 
-/// What proves nothing can be sent by anybody who knows the payment, as often as he likes. Its payment is checked again
-/// no sooner than this after the last check, or after one that is under way; and later where more came than any payment
-/// gives rise to.
+/// Anyone who knows a payment's id can send an unsigned callback about it, any number of times. So the payment is
+/// checked again no sooner than this after the last or current check, and later if there are more callbacks than any
+/// payment causes.
 const NEXT_CHECK: Duration = Duration::from_secs(2);
 const NEXT_CHECK_OF_MANY: Duration = Duration::from_millis(LATEST_NEW);
 const MANY: u32 = 20;
 
-/// No new errand is due later than so many milliseconds.
+/// The latest that a new job is due, in milliseconds.
 pub(super) const LATEST_NEW: u64 = 30_000;
 
-fn due_ask(
+fn check_due(
     conn: &Connection,
     identity: i64,
     new: &NewDelivery,
@@ -328,14 +329,14 @@ fn due_ask(
     } else {
         NEXT_CHECK_OF_MANY
     };
-    // A check that a wrong clock dated later counts as one of now.
+    // A check that a wrong clock dated in the future counts as one of now.
     Ok(last.map_or(now, |last| now.max(WallTime(last.min(now.0)).plus(pause))))
 }
 
-/// Whether what an earlier delivery tells is still to be asked for; that is then done as soon as it may, however long it
-/// was to wait. What is being asked at this moment does not count: the answer may be of before the change that this one
-/// tells of. Its payment may have come to be known meanwhile.
-fn wake_ask(conn: &Connection, ask: &Ask) -> rusqlite::Result<bool> {
+/// Makes an earlier delivery's waiting check due as soon as allowed; returns whether there is one. A running check does
+/// not count: its answer may be older than the change that this delivery reports. The payment may have become known
+/// meanwhile.
+fn advance_check(conn: &Connection, ask: &Ask) -> rusqlite::Result<bool> {
     let woken: Vec<i64> = conn
         .prepare_cached(
             "UPDATE errands SET due_at = min(due_at, ?4), known = max(known, ?5)
@@ -359,7 +360,8 @@ fn wake_ask(conn: &Connection, ask: &Ask) -> rusqlite::Result<bool> {
     Ok(!woken.is_empty())
 }
 
-/// Whether an earlier delivery is still to be handed on there for the first time: the shop then learns of both at once.
+/// Whether an earlier delivery still waits for its first forward to this target: the shop then gets the news by that
+/// one.
 fn is_to_be_forwarded(
     conn: &Connection,
     identity: i64,

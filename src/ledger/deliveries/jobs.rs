@@ -1,4 +1,4 @@
-//! What is to be done about deliveries: taken by one process at a time, tried, and done or given up.
+//! The job queues: one process at a time leases a job, attempts it, and saves the result.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,24 +11,24 @@ use super::super::{Ledger, LedgerError};
 use super::insert::{LATEST_NEW, require_file};
 use super::{DedupKey, FirstReply, JobFilter, JobResult, NewJob, rows};
 
-/// The account of a queue, the fourth value, where it names one.
+/// The SQL condition for a queue's account, its fourth parameter, if it has one.
 const OF_ACCOUNT: &str =
     "(?4 IS NULL OR ?4 = (SELECT account FROM deliveries WHERE deliveries.id = errands.delivery))";
 
-/// In nobody's hand.
+/// The lease end of a job without a lease.
 const FREE: i64 = i64::MIN;
 
-/// No wait between two tries is longer of tilldeck's own accord, in milliseconds.
+/// The longest wait between two attempts that tilldeck chooses, in milliseconds.
 const LONGEST: i64 = 60 * 60 * 1000;
-/// No wait is longer, whoever asked for it: what seems to be due later is due, and the clock was set back.
+/// The longest wait at all. A job that seems due later is due now: the clock was set back.
 const LONGEST_ASKED: i64 = 24 * LONGEST;
 
 impl Ledger {
-    /// Adds an errand to a delivery of whatever verdict: it is handed on once more by hand.
+    /// Adds a job to a delivery of any verdict, to forward it again.
     ///
     /// # Errors
-    /// If it cannot be kept, or there is no such delivery.
-    pub async fn add_errand(
+    /// If it cannot be saved, or there is no such delivery.
+    pub async fn add_job(
         &self,
         delivery: DeliveryId,
         new: NewJob,
@@ -42,11 +42,10 @@ impl Ledger {
         .await
     }
 
-    /// Takes errands that are due at `now`. Until `till` no other process takes them. Each comes with its delivery. Those
-    /// that were never tried are due whatever the clock says.
+    /// Leases due jobs until `till`, with their deliveries. Jobs without an attempt are due whatever the clock says.
     ///
     /// # Errors
-    /// If it cannot be written that they are taken.
+    /// If the leases cannot be written.
     pub async fn take_jobs(
         &self,
         queue: JobFilter,
@@ -58,11 +57,11 @@ impl Ledger {
             .await
     }
 
-    /// When the next errand is due or no longer taken; `None` where there is none.
+    /// When the next job is due or its lease ends; `None` if there is none.
     ///
     /// # Errors
     /// If the ledger has stopped or cannot be read.
-    pub async fn next_errand(&self, queue: JobFilter) -> Result<Option<WallTime>, LedgerError> {
+    pub async fn next_job_due(&self, queue: JobFilter) -> Result<Option<WallTime>, LedgerError> {
         self.ask(move |store| {
             store.read(|conn| {
                 let mut next = conn.prepare_cached(&format!(
@@ -82,7 +81,7 @@ impl Ledger {
         .await
     }
 
-    /// How many callbacks of each account of a realm wait although anybody may have made them up, see
+    /// The number of waiting callbacks of each account that anyone may have made up, see
     /// [`super::NewDelivery::proved`]; accounts without any are left out.
     ///
     /// # Errors
@@ -105,38 +104,39 @@ impl Ledger {
         .await
     }
 
-    /// Keeps what came of trying an errand that was taken until `held_until`, and returns its delivery as it stands now.
-    /// Where it was taken or settled by another meanwhile, or settled already, that counts and this changes nothing.
+    /// Saves the result of an attempt whose lease ends at `held_until`, and returns the delivery. If another process
+    /// has leased or finished the job meanwhile, that result counts and this one is ignored.
     ///
     /// # Errors
-    /// If it cannot be kept: it will be tried again.
-    pub async fn tried_errand(
+    /// If it cannot be saved: the job is then retried.
+    pub async fn finish_attempt(
         &self,
         id: JobId,
         held_until: WallTime,
-        tried: JobResult,
+        outcome: JobResult,
     ) -> Result<Delivery, LedgerError> {
         self.ask(move |store| {
-            let kept = store.write_durably(|conn| keep_tried(conn, id, held_until, &tried))?;
-            kept.ok_or(LedgerError::Gone)
+            let saved = store.write_durably(|conn| save_attempt(conn, id, held_until, &outcome))?;
+            saved.ok_or(LedgerError::Gone)
         })
         .await
     }
 
-    /// Gives up what was due before `before` in realms whose names begin so: nobody is left who would take it.
+    /// Ends the jobs that were due before `before` and whose owner's name begins with `realms`: no process would take
+    /// them.
     ///
     /// # Errors
     /// If it cannot be written.
-    pub async fn forsake_errands(
+    pub async fn end_abandoned_jobs(
         &self,
         realms: &'static str,
         before: WallTime,
     ) -> Result<(), LedgerError> {
-        self.ask(move |store| store.write(|conn| forsake(conn, realms, before)))
+        self.ask(move |store| store.write(|conn| end_abandoned(conn, realms, before)))
             .await
     }
 
-    /// What the shop's own server said to the first delivery of an identity.
+    /// The shop's answer to the first delivery of an identity.
     ///
     /// # Errors
     /// If the ledger has stopped or cannot be read.
@@ -176,14 +176,14 @@ fn add(
     let Some(account_key) = known else {
         return Ok(None);
     };
-    // Without an identity: what is done by hand makes no later delivery a repeat.
+    // Without an identity: a forward by the operator makes no later delivery a repeat.
     let whose = rows::JobOwner {
         delivery,
         account_key: &account_key,
         identity: None,
         known: true,
     };
-    rows::insert_errand(&change, &whose, new)?;
+    rows::insert_job(&change, &whose, new)?;
     rows::classify(&change, delivery)?;
     let now = rows::one(&change, delivery)?;
     change.commit()?;
@@ -207,7 +207,7 @@ fn take(
     let mut due: Vec<(i64, i64, i64)> = Vec::new();
     for condition in [
         "max(due_at, taken_until) <= ?5".to_owned(),
-        // By the clock they are due later than any new one is, or were tried later than now: it was set back.
+        // Due later than any new job can be, or attempted in the future: the clock was set back.
         format!("tries = 0 AND max(due_at, taken_until) > ?5 + {LATEST_NEW} AND taken_until <= ?5"),
         format!(
             "max(due_at, taken_until) > ?5 + {LONGEST}
@@ -251,9 +251,9 @@ fn take(
     Ok(taken)
 }
 
-fn forsake(conn: &Connection, realms: &str, before: WallTime) -> rusqlite::Result<()> {
+fn end_abandoned(conn: &Connection, realms: &str, before: WallTime) -> rusqlite::Result<()> {
     let change = Transaction::new_unchecked(conn, TransactionBehavior::Immediate)?;
-    let forsaken: Vec<i64> = change
+    let ended: Vec<i64> = change
         .prepare_cached(
             "UPDATE errands SET due_at = NULL
              WHERE due_at IS NOT NULL AND max(due_at, taken_until) < ?2 AND substr(realm, 1, length(?1)) = ?1
@@ -261,17 +261,17 @@ fn forsake(conn: &Connection, realms: &str, before: WallTime) -> rusqlite::Resul
         )?
         .query_map((realms, before.0), |row| row.get(0))?
         .collect::<Result<_, _>>()?;
-    for delivery in forsaken {
+    for delivery in ended {
         rows::classify(&change, DeliveryId(delivery))?;
     }
     change.commit()
 }
 
-fn keep_tried(
+fn save_attempt(
     conn: &Connection,
     id: JobId,
     held_until: WallTime,
-    tried: &JobResult,
+    outcome: &JobResult,
 ) -> rusqlite::Result<Option<Delivery>> {
     let change = Transaction::new_unchecked(conn, TransactionBehavior::Immediate)?;
     let known: Option<(i64, Option<i64>, i64, bool, bool)> = change
@@ -296,7 +296,7 @@ fn keep_tried(
     if !held {
         return rows::one(&change, DeliveryId(delivery));
     }
-    let due_at = match tried.state {
+    let due_at = match outcome.state {
         JobState::Due { at } => Some(at.0),
         JobState::Done | JobState::GivenUp => None,
     };
@@ -311,26 +311,26 @@ fn keep_tried(
             id.0,
             due_at,
             FREE,
-            tried.state == JobState::Done,
-            tried.at.0,
-            &tried.told,
-            tried.status,
-            tried.took.map(nanos),
-            &tried.reply,
+            outcome.state == JobState::Done,
+            outcome.at.0,
+            &outcome.told,
+            outcome.status,
+            outcome.took.map(nanos),
+            &outcome.reply,
         ))?;
-    if let Some(reply) = &tried.reply {
+    if let Some(reply) = &outcome.reply {
         let more = i64::try_from(reply.len()).unwrap_or(i64::MAX) - had;
         change
             .prepare_cached("UPDATE deliveries SET size = size + ?2 WHERE id = ?1")?
             .execute((delivery, more))?;
     }
-    if tried.settles {
+    if outcome.is_final {
         change
             .prepare_cached("UPDATE identities SET settled = 1 WHERE id = ?1")?
             .execute([identity])?;
     }
-    if unknown && tried.state == JobState::Done {
-        found(&change, identity)?;
+    if unknown && outcome.state == JobState::Done {
+        mark_known(&change, identity)?;
     }
     rows::classify(&change, DeliveryId(delivery))?;
     let now = rows::one(&change, DeliveryId(delivery))?;
@@ -338,15 +338,15 @@ fn keep_tried(
     Ok(now)
 }
 
-/// The provider knows what these deliveries are about: nobody has made it up.
-fn found(conn: &Connection, identity: Option<i64>) -> rusqlite::Result<()> {
-    let founded: Vec<i64> = conn
+/// The provider knows the payment of these deliveries, so they are not made up.
+fn mark_known(conn: &Connection, identity: Option<i64>) -> rusqlite::Result<()> {
+    let known: Vec<i64> = conn
         .prepare_cached(
             "UPDATE errands SET known = 1 WHERE identity = ?1 AND NOT known RETURNING delivery",
         )?
         .query_map([identity], |row| row.get(0))?
         .collect::<Result<_, _>>()?;
-    for delivery in founded {
+    for delivery in known {
         rows::classify(conn, DeliveryId(delivery))?;
     }
     Ok(())

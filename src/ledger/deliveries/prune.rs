@@ -1,4 +1,4 @@
-//! What is dropped when it is old or too much, a little at a time; and what is taken along when the file is replaced.
+//! Pruning by age and size, a little at a time; and what is copied when the file is replaced.
 
 use rusqlite::types::Value;
 use rusqlite::{
@@ -11,27 +11,28 @@ use super::super::writer::Store;
 use super::super::{Retention, age};
 use super::rows::Class;
 
-/// Of what anybody can send, no more than this is kept.
+/// The most rows of callbacks that anyone can send.
 const JUNK_MAX: u64 = 1_000;
 
-/// Of what anybody may have made up and on which something is to be done, no more than this waits, of all accounts
-/// together. The oldest goes, of the account that has the most: who floods one keeps the others from nothing.
+/// The most waiting callbacks that anyone may have made up, of all accounts together. Beyond it, the oldest of the
+/// account with the most is dropped, so that a flood to one account does not affect the others.
 pub const UNKNOWN_MAX: u64 = 1_000;
 
-/// Repeats and junk have this share of the bytes each, and repeats of the rows: they never push out what counts.
+/// The share of bytes for repeats and for rejected callbacks each, and the share of rows for repeats: they never
+/// displace accepted ones.
 const SHARE: u64 = 8;
 
-/// Identities are so much smaller that this many times the deliveries are remembered.
+/// Identities are small, so this many times more of them than deliveries are saved.
 const IDENTITIES: u64 = 10;
 
-/// How much of what is still to be acted upon is taken on: this many times what is kept of the rest, and of that no
-/// account has more than one part. Who floods one account keeps the others from nothing.
+/// Deliveries with open jobs may take this many times the limit of the others, and one account at most one part of
+/// that. A flood to one account does not affect the others.
 const OPEN: u64 = 4;
 
-/// How many of each kind are dropped in one go when nothing else is done.
+/// The most rows of each kind that one idle step drops.
 const AT_REST: usize = 256;
 
-/// Of a file that is replaced, so many identities (the newest) and deliveries (the oldest) are taken along.
+/// The most identities (the newest) and deliveries (the oldest) that are copied from a replaced file.
 const CARRIED: i64 = 100_000;
 
 struct Bounds {
@@ -75,7 +76,7 @@ fn rows_and_bytes(row: &Row<'_>) -> rusqlite::Result<(u64, u64)> {
     Ok((at(0)?, at(1)?))
 }
 
-/// Whether one more of this account, on which something is to be done, can be taken on.
+/// Whether there is space for one more delivery of this account with open jobs.
 pub(super) fn has_room(
     conn: &Connection,
     limits: &Retention,
@@ -93,8 +94,8 @@ pub(super) fn has_room(
     Ok(rows < most.rows / OPEN && bytes < most.bytes / OPEN)
 }
 
-/// Drops what is too old or too much, but of each kind no more than `most`; whether there may be more. Age counts to
-/// `now`.
+/// Drops rows that are too old or too many, at most `most` of each kind; returns whether there may be more. Ages count
+/// to `now`.
 pub(super) fn prune(
     conn: &Connection,
     limits: &Retention,
@@ -109,8 +110,8 @@ pub(super) fn prune(
     }
     let remembered = limits.count.saturating_mul(IDENTITIES);
     let remembered = i64::try_from(remembered).unwrap_or(i64::MAX);
-    // By themselves: however many hints come, no order is forgotten. And by number alone: one that comes again is as
-    // genuine as ever, however old it is.
+    // Separately, so that a flood of hints displaces no order. By number alone, since a repeat of an old message is
+    // still a repeat.
     for (relayed, since) in [(false, since), (true, i64::MIN)] {
         let dropped = conn
             .prepare_cached(
@@ -133,7 +134,7 @@ pub(super) fn prune(
     Ok(more)
 }
 
-/// How many were dropped.
+/// The number of dropped rows.
 fn drop_oldest(
     conn: &Connection,
     class: Class,
@@ -161,7 +162,7 @@ fn drop_oldest(
             if !too_much(rows, bytes) {
                 return Ok(dropped);
             }
-            // Whoever floods one account pushes out nothing of another.
+            // A flood to one account displaces nothing of another.
             if matches!(class, Class::Accepted | Class::Unknown) {
                 (id, size) = oldest_of_the_largest(conn, class, rows > bounds.rows)?;
             }
@@ -176,7 +177,7 @@ fn drop_oldest(
     Ok(most)
 }
 
-/// What was made up takes no room among what is to be known again.
+/// Deletes the identity of a dropped made-up delivery, so that it takes no space from real ones.
 fn forget_unknown(conn: &Connection, identity: Option<i64>) -> rusqlite::Result<()> {
     conn.prepare_cached(
         "DELETE FROM identities WHERE id = ?1 AND NOT settled
@@ -186,14 +187,14 @@ fn forget_unknown(conn: &Connection, identity: Option<i64>) -> rusqlite::Result<
     .map(drop)
 }
 
-/// The oldest delivery of a class, of the account that has the most of them, in number or in bytes.
+/// The oldest delivery of a class, of the account with the most rows or bytes.
 fn oldest_of_the_largest(
     conn: &Connection,
     class: Class,
     in_number: bool,
 ) -> rusqlite::Result<(i64, i64)> {
     let by = if in_number { "rows" } else { "bytes" };
-    // Only accepted ones have an index by account; among all of a realm the few of another class would be sought for long.
+    // Only accepted ones have an index by account; for other classes it would be slow, so `+` turns it off.
     let of = if class == Class::Accepted { "" } else { "+" };
     let class = class as i64;
     conn.prepare_cached(&format!(
@@ -204,7 +205,7 @@ fn oldest_of_the_largest(
     .query_row((), |row| Ok((row.get(0)?, row.get(1)?)))
 }
 
-/// As [`prune`], while nothing else is to be done; whether there may be more. If it fails, the next time does more.
+/// Runs [`prune`] while the ledger is idle; returns whether there may be more. After a failure the next run continues.
 pub(in super::super) fn at_rest(store: &mut Store) -> bool {
     let (clock, limits) = (store.clock.clone(), store.limits.clone());
     let more = store.write(|conn| {
@@ -217,8 +218,8 @@ pub(in super::super) fn at_rest(store: &mut Store) -> bool {
     more.unwrap_or(false)
 }
 
-/// What must not be forgotten of a file that is being replaced: what is still to be done, what would be a repeat, how far
-/// the numbers had come, so that none has two meanings, and what is known of the clocks.
+/// What is copied from a file that is being replaced: open jobs, identities of repeats, the last row ids, so that none
+/// is used twice, and what is known of the clocks.
 pub(in super::super) struct Salvaged(Vec<Table>);
 
 struct Table {
@@ -228,7 +229,7 @@ struct Table {
 }
 
 impl Salvaged {
-    /// As far as it can still be read. Before the fresh file is opened: that takes over the old one's log by its name.
+    /// Reads as much as possible. Before the new file is opened, which takes over the old one's log by its name.
     pub(in super::super) fn of(old: &Connection) -> Self {
         let open = format!(
             "class IN ({}, {})",
@@ -265,8 +266,8 @@ impl Salvaged {
         )
     }
 
-    /// Brings it into the fresh file. Each process that had the old one open does so; what another one brought already
-    /// is left as it is.
+    /// Copies it into the new file. Each process that had the old file open does this; rows that another one copied
+    /// stay as they are.
     pub(in super::super) fn bring(&self, new: &Connection) -> rusqlite::Result<()> {
         let change = Transaction::new_unchecked(new, TransactionBehavior::Immediate)?;
         for Table { name, last, rows } in &self.0 {
@@ -297,7 +298,7 @@ fn last_number(conn: &Connection, table: &str) -> rusqlite::Result<Option<i64>> 
     .optional()
 }
 
-/// All rows up to the first that cannot be read.
+/// All rows up to the first unreadable one.
 fn read(conn: &Connection, sql: &str) -> Vec<Vec<Value>> {
     let mut found = Vec::new();
     if let Ok(mut query) = conn.prepare(sql) {

@@ -1,4 +1,4 @@
-//! Deliveries as rows: written, read, and dropped with age.
+//! Deliveries as rows: insert, read, classify.
 
 use std::time::Duration;
 
@@ -13,30 +13,30 @@ use crate::domain::{
 use super::super::exchanges::malformed;
 use super::{DeliveryQuery, NewDelivery, NewJob, SealedParts};
 
-/// What a row takes beside its texts.
+/// The size of a row beside its texts.
 const ROW_BYTES: usize = 250;
 
 const COLUMNS: &str = "id, account, provider, received_at, sender, method, verdict, why, kind, payment, player, \
      attempt, status, bytes";
-const ERRAND_COLUMNS: &str = "id, duty, target, tries, due_at, done, tried_at, told, status, took";
+const JOB_COLUMNS: &str = "id, duty, target, tries, due_at, done, tried_at, told, status, took";
 
-/// By what a delivery is dropped.
+/// The class that a delivery is pruned by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(i64)]
 pub(super) enum Class {
     Accepted = 0,
     Repeat = 1,
-    /// Anybody can send these, so they have room of their own.
+    /// Anyone can send these, so they have their own share of the space.
     Junk = 2,
-    /// An errand is due: it is not dropped.
+    /// It has an open job, so it is not dropped.
     Open = 3,
-    /// An errand is due, and anybody may have made it up: see [`NewDelivery::proved`].
+    /// It has an open job, and anyone may have made it up: see [`NewDelivery::proved`].
     Unknown = 4,
 }
 
 impl Class {
-    /// `due` says of a delivery with something due whether it is known; `unfounded`, that its provider was asked and
-    /// knows nothing of it either.
+    /// `due`: for a delivery with an open job, whether its payment is known. `unfounded`: the provider was checked and
+    /// does not know it either.
     fn of(verdict: Verdict, due: Option<bool>, unfounded: bool) -> Self {
         match (due, verdict) {
             (Some(true), _) => Self::Open,
@@ -49,7 +49,7 @@ impl Class {
     }
 }
 
-/// Whether it is proved, or about a payment that is watched, expected or was seen before.
+/// Whether it is proved, or about a payment that is watched, expected or known.
 pub(super) fn is_known(conn: &Connection, new: &NewDelivery) -> rusqlite::Result<bool> {
     let Some(Subject::Payment(payment)) = &new.subject else {
         return Ok(new.proved);
@@ -67,7 +67,7 @@ pub(super) fn is_known(conn: &Connection, new: &NewDelivery) -> rusqlite::Result
     })
 }
 
-/// How a delivery is told from others like it.
+/// A delivery's place among equal ones.
 pub(super) struct Classified {
     pub(super) verdict: Verdict,
     pub(super) identity: Option<i64>,
@@ -80,14 +80,14 @@ pub(super) fn insert(
     conn: &Connection,
     new: &NewDelivery,
     jobs: &[NewJob],
-    told: &Classified,
+    classified: &Classified,
 ) -> rusqlite::Result<Delivery> {
     let Classified {
         verdict,
         identity,
         attempt,
         known,
-    } = *told;
+    } = *classified;
     let due = (!jobs.is_empty()).then_some(known);
     let (payment, player) = subject_columns(new.subject.as_ref());
     let texts = [
@@ -134,7 +134,7 @@ pub(super) fn insert(
             identity,
             known,
         };
-        taken_on.push(insert_errand(conn, &whose, job)?);
+        taken_on.push(insert_job(conn, &whose, job)?);
     }
     Ok(Delivery {
         id,
@@ -154,7 +154,7 @@ pub(super) fn insert(
     })
 }
 
-/// Of which delivery an errand is.
+/// The delivery that a job belongs to.
 pub(super) struct JobOwner<'a> {
     pub(super) delivery: DeliveryId,
     pub(super) account_key: &'a str,
@@ -162,7 +162,7 @@ pub(super) struct JobOwner<'a> {
     pub(super) known: bool,
 }
 
-pub(super) fn insert_errand(
+pub(super) fn insert_job(
     conn: &Connection,
     whose: &JobOwner<'_>,
     new: &NewJob,
@@ -194,7 +194,7 @@ pub(super) fn insert_errand(
     })
 }
 
-/// Puts a delivery where it belongs after its errands have changed.
+/// Updates a delivery's class after its jobs have changed.
 pub(super) fn classify(conn: &Connection, id: DeliveryId) -> rusqlite::Result<()> {
     let (verdict, class, due, unfounded): (String, i64, Option<bool>, bool) = conn
         .prepare_cached(
@@ -206,7 +206,7 @@ pub(super) fn classify(conn: &Connection, id: DeliveryId) -> rusqlite::Result<()
         .query_row((id.0, JobKind::Ask.as_str()), |row| {
             Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
         })?;
-    // A word that nobody knows counts as junk.
+    // An unknown word counts as a rejected callback.
     let verdict = Verdict::from_word(&verdict).unwrap_or(Verdict::Unreadable);
     let belongs = Class::of(verdict, due, unfounded) as i64;
     if belongs != class {
@@ -220,7 +220,7 @@ fn subject_columns(subject: Option<&Subject>) -> (Option<String>, Option<String>
     match subject {
         None => (None, None),
         Some(Subject::Payment(id)) => (Some(id.as_str().to_owned()), None),
-        // Beyond what a column's integers hold, a number is possible all the same.
+        // Numbers beyond a column's range saturate.
         Some(Subject::Player(id)) => (None, Some(id.to_string())),
     }
 }
@@ -245,7 +245,7 @@ pub(super) fn count(conn: &Connection, query: &DeliveryQuery) -> rusqlite::Resul
         .map(|count| usize::try_from(count).unwrap_or(usize::MAX))
 }
 
-/// From where and which: what stands behind the columns, and its values.
+/// The FROM and WHERE clauses of a query, with their values.
 fn selection(query: &DeliveryQuery) -> (String, Vec<Value>) {
     let mut conditions = String::from("1");
     let mut values: Vec<Value> = Vec::new();
@@ -342,7 +342,7 @@ fn from_row(row: &Row<'_>) -> rusqlite::Result<Delivery> {
 
 fn jobs(conn: &Connection, id: DeliveryId) -> rusqlite::Result<Vec<Job>> {
     conn.prepare_cached(&format!(
-        "SELECT {ERRAND_COLUMNS} FROM errands WHERE delivery = ?1 ORDER BY id"
+        "SELECT {JOB_COLUMNS} FROM errands WHERE delivery = ?1 ORDER BY id"
     ))?
     .query_map([id.0], |row| {
         let due_at: Option<i64> = row.get(4)?;

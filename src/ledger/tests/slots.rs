@@ -295,7 +295,7 @@ async fn who_no_longer_waits_for_a_slot_takes_none() {
     let folder = tempfile::tempdir().unwrap();
     let ledger = start(folder.path());
     let (hold, until) = mpsc::channel::<()>();
-    ledger.tell(move |_| assert!(until.recv().is_err()));
+    ledger.send(move |_| assert!(until.recv().is_err()));
     {
         let mut asking = std::pin::pin!(ledger.take_slots(terms("kanga", 3, 0), 2));
         let asked = std::future::poll_fn(|cx| std::task::Poll::Ready(asking.as_mut().poll(cx)));

@@ -1,4 +1,4 @@
-//! Bytes as they are read, to keys, mouse and pastes. Never reads, and never asks the time: it says how long it would wait.
+//! Decodes input bytes to keys, mouse events and pastes. Does no I/O and reads no clock: it returns how long to wait.
 
 use std::time::Duration;
 
@@ -11,48 +11,48 @@ const ESC: u8 = 0x1b;
 const PASTE: &[u8] = b"\x1b[200~";
 const PASTED: &[u8] = b"\x1b[201~";
 
-/// An Esc is the begin of a sequence if its rest comes within this time, over a slow line too.
+/// An Esc is the start of a sequence if the rest arrives within this time; slow lines need some.
 const AFTER_ESC: Duration = Duration::from_millis(100);
-/// So long the rest of a sequence or of a character may take; then it was none.
+/// How long the rest of a sequence or character may take; after that it is dropped.
 const AFTER_BEGIN: Duration = Duration::from_secs(1);
-/// A paste without marks is over when nothing more comes for this time.
+/// A paste without marks ends when no input arrives for this time.
 const AFTER_BURST: Duration = Duration::from_millis(30);
-/// A paste whose end mark is lost is over after this time, or the console would be deaf for ever.
+/// A paste without an end mark ends after this time; otherwise the console would ignore all keys.
 const AFTER_PASTE: Duration = Duration::from_secs(5);
 
-/// Keys that are held down to move: so many in one read are no paste.
+/// Movement keys repeat when held down, so several of them in one read are not a paste.
 const HELD_DOWN: [u8; 4] = *b"hjkl";
 
-/// Takes what was read, read by read.
+/// Decodes input, one read at a time.
 #[derive(Debug, Default)]
 pub struct Decoder {
-    /// The begin of something whose rest has not been read yet.
+    /// The start of an incomplete sequence.
     held: Vec<u8>,
     state: State,
 }
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 enum State {
-    /// Keys.
+    /// Typed keys.
     #[default]
     Keys,
-    /// Between the marks of a paste; so many of the held bytes have been searched for the end mark.
+    /// Inside a marked paste; the number of pending bytes that were searched for the end mark.
     Paste { searched: usize },
-    /// What is held is a paste without marks.
+    /// The pending bytes are a paste without marks.
     Burst,
 }
 
-/// What stands at the begin of some bytes.
+/// The first item in the input.
 #[expect(clippy::large_enum_variant, reason = "there is one at a time")]
 enum Token {
-    /// So many bytes, with this meaning.
+    /// This many bytes, with this meaning.
     Whole(usize, Option<Msg>),
-    /// The begin of a sequence or a character.
+    /// The start of a sequence or a character.
     Part,
 }
 
 impl Decoder {
-    /// How long to wait for more before [`Decoder::nothing_came`] is due; `None` if nothing is begun.
+    /// How long to wait for more input before [`Decoder::timed_out`] is due; `None` if nothing is pending.
     pub fn patience(&self) -> Option<Duration> {
         match self.state {
             State::Paste { .. } => Some(AFTER_PASTE),
@@ -63,20 +63,20 @@ impl Decoder {
         }
     }
 
-    /// Takes the bytes of one read.
+    /// Decodes the bytes of one read.
     pub fn read(&mut self, bytes: &[u8]) -> Vec<Msg> {
         let mut out = Vec::new();
-        // Esc and a key typed after it are two keys; together in one read they are Alt and that key.
+        // Esc, then a key in another read, are two keys; in one read they are Alt and that key.
         if self.state == State::Keys && self.held == [ESC] && !matches!(bytes, [b'[' | b'O', ..]) {
-            out.extend(self.nothing_came());
+            out.extend(self.timed_out());
         }
         self.held.extend_from_slice(bytes);
         while self.step(&mut out) {}
         out
     }
 
-    /// Nothing came for as long as it would wait: what is begun is all.
-    pub fn nothing_came(&mut self) -> Vec<Msg> {
+    /// No input arrived in time, so the pending bytes are complete.
+    pub fn timed_out(&mut self) -> Vec<Msg> {
         let held = std::mem::take(&mut self.held);
         match std::mem::take(&mut self.state) {
             State::Paste { .. } => vec![paste(held.get(PASTE.len()..).unwrap_or_default())],
@@ -86,7 +86,7 @@ impl Decoder {
         }
     }
 
-    /// Takes one thing from the front of what is held; `false` if that needs more bytes, or nothing is left.
+    /// Decodes one item from the front of the pending bytes; `false` if it needs more bytes, or none are left.
     fn step(&mut self, out: &mut Vec<Msg>) -> bool {
         if self.held.is_empty() && self.state == State::Keys {
             return false;
@@ -120,7 +120,7 @@ impl Decoder {
             State::Keys => match piece(&self.held) {
                 Token::Part => return false,
                 Token::Whole(length, message) => {
-                    out.extend(message.map(wanting_out));
+                    out.extend(message.map(as_interrupt));
                     self.take(length);
                 }
             },
@@ -134,13 +134,13 @@ impl Decoder {
     }
 }
 
-/// How many bytes at the begin are text as it is typed or pasted: printable characters, tabs and line ends.
+/// The number of leading text bytes: printable characters, tabs and line ends.
 fn run(bytes: &[u8]) -> usize {
     let other = |byte: &u8| byte.is_ascii_control() && !matches!(byte, b'\t' | b'\r' | b'\n');
     bytes.iter().position(other).unwrap_or(bytes.len())
 }
 
-/// Whether so much text in one read was pasted: nobody types two characters at once, or a character and Enter.
+/// Whether this text in one read was pasted: a person does not type two characters, or a character and Enter, at once.
 fn is_paste(run: &[u8]) -> bool {
     let text = String::from_utf8_lossy(run);
     let text = text.trim_start_matches(['\t', '\r', '\n']);
@@ -171,7 +171,7 @@ fn piece(bytes: &[u8]) -> Token {
     }
 }
 
-/// What follows `ESC [`.
+/// Parses the sequence after `ESC [`.
 fn csi(rest: &[u8]) -> Token {
     const INTRODUCER: usize = 2;
     match rest {
@@ -186,7 +186,7 @@ fn csi(rest: &[u8]) -> Token {
         return Token::Part;
     };
     match rest[end] {
-        // Broken off: what comes now is another thing.
+        // The sequence was interrupted; the following bytes are something else.
         ESC => Token::Whole(INTRODUCER + end, None),
         last => {
             let parameters = std::str::from_utf8(&rest[..end]).unwrap_or_default();
@@ -228,8 +228,8 @@ fn character(bytes: &[u8]) -> Token {
     }
 }
 
-/// Esc and Ctrl-C typed in one go are read as Alt-Ctrl-C; whoever types that wants out.
-fn wanting_out(message: Msg) -> Msg {
+/// Esc and Ctrl-C in one read decode as Alt-Ctrl-C; the operator means Ctrl-C.
+fn as_interrupt(message: Msg) -> Msg {
     match message {
         Msg::Key(mut event)
             if event.code == KeyCode::Char('c')
@@ -266,13 +266,13 @@ mod tests {
         let mut all = Vec::new();
         for read in reads {
             if *read == "…" {
-                all.extend(decoder.nothing_came());
+                all.extend(decoder.timed_out());
             } else {
                 all.extend(decoder.read(read.as_bytes()));
             }
         }
         if decoder.patience().is_some() {
-            all.extend(decoder.nothing_came());
+            all.extend(decoder.timed_out());
         }
         assert_eq!(decoder.patience(), None);
         let shown = all.iter().map(|message| match message {
@@ -342,7 +342,7 @@ mod tests {
             (&["\x1bq"], "Alt-q"),
             (&["\x1b\x03"], "Control-c"),
             (&["\x1b", "…", "["], "Esc ["),
-            // What never gets its end takes nothing with it for long.
+            // An incomplete sequence swallows no later key for long.
             (&["\x1b[", "…", "q"], "q"),
             (&["\x1b[1\x1b[A"], "Up"),
         ] {
@@ -381,7 +381,7 @@ mod tests {
         let mut decoder = Decoder::default();
         assert_eq!(decoder.read(b"\x1b[200~A-1"), []);
         assert_eq!(decoder.patience(), Some(AFTER_PASTE));
-        assert_eq!(decoder.nothing_came(), [Msg::Paste("A-1".into())]);
+        assert_eq!(decoder.timed_out(), [Msg::Paste("A-1".into())]);
         assert_eq!(decoded(&["\x1b[200~A", "…", "q"]), "\"A\" q");
     }
 

@@ -1,4 +1,4 @@
-//! One whole escape sequence to what it means. Sequences that the console does not ask for mean nothing.
+//! Parses one complete escape sequence. Sequences that the console does not use have no meaning.
 
 use ratatui::crossterm::event::{
     KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind,
@@ -42,7 +42,7 @@ pub fn linux_console(last: u8) -> Option<Msg> {
         .then(|| key(KeyCode::F(1 + last - b'A'), KeyModifiers::NONE))
 }
 
-/// A terminal that knows no SGR form sends `ESC [ M` and these three bytes.
+/// Terminals without the SGR form send `ESC [ M` and these three bytes.
 pub fn x10_mouse(bytes: [u8; 3]) -> Option<Msg> {
     let [buttons, column, row] = bytes.map(|byte| u16::from(byte.saturating_sub(32)));
     mouse(buttons, (column, row), false)
@@ -58,7 +58,7 @@ fn sgr_mouse(parameters: &str, released: bool) -> Option<Msg> {
     mouse(buttons, (column, row), released)
 }
 
-/// The cell is counted from 1.
+/// Cells count from 1.
 fn mouse(buttons: u16, (column, row): (u16, u16), released: bool) -> Option<Msg> {
     let moves = buttons & 0b10_0000 != 0;
     let number = (buttons & 0b11) | ((buttons & 0b1100_0000) >> 4);
@@ -77,7 +77,7 @@ fn mouse(buttons: u16, (column, row): (u16, u16), released: bool) -> Option<Msg>
         5 => MouseEventKind::ScrollDown,
         6 => MouseEventKind::ScrollLeft,
         7 => MouseEventKind::ScrollRight,
-        // Nothing here follows the pointer.
+        // The console ignores pointer motion.
         _ => return None,
     };
     let mut modifiers = KeyModifiers::NONE;

@@ -53,7 +53,7 @@ fn refused() -> Problem {
     Problem::new(
         ProblemKind::Refused,
         "account keys: Kinguin refused the credentials (401)",
-        "nothing was kept",
+        "nothing was saved",
     )
 }
 
@@ -61,7 +61,7 @@ fn unreachable() -> Problem {
     Problem::new(
         ProblemKind::Unreachable,
         "account keys: id.sandbox.kinguin.net refused the connection",
-        "nothing was kept",
+        "nothing was saved",
     )
 }
 
@@ -70,7 +70,7 @@ fn kinguin(name: &str) -> Account {
         provider: ProviderId("kinguin"),
         provider_title: "Kinguin",
         host: "gateway.sandbox.kinguin.net".into(),
-        secret_source: "file kept by tilldeck".into(),
+        secret_source: "tilldeck's own file".into(),
         uses_access_tokens: true,
         abilities: &[],
         ..account(name, Environment::Sandbox)
@@ -122,7 +122,7 @@ fn an_account_is_verified_then_saved_and_listed_without_a_restart() {
         shown.contains("keys is valid and saved: client_secret in the keyring"),
         "{shown}"
     );
-    assert!(shown.contains("secret: file kept by tilldeck"), "{shown}");
+    assert!(shown.contains("secret: tilldeck's own file"), "{shown}");
 }
 
 #[test]

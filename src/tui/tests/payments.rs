@@ -145,7 +145,7 @@ fn a_second_link_with_an_id_in_use_does_not_turn_an_under_paid_order_into_a_paid
     };
     let request = *request;
     // The deck refuses it; see its own tests.
-    let why = "no link was made: payment LIVE-1 is FINALIZED";
+    let why = "no link created: payment LIVE-1 is FINALIZED";
     let result = Err(Problem::new(ProblemKind::Usage, why, "use a new id"));
     update(&mut model, second(1), Msg::Answered { request, result });
     assert!(screen(&model, second(1), 120, 40).contains(why));

@@ -1,5 +1,5 @@
-//! Callbacks that nothing proves, about payments that nobody here knows. Anybody can send these, so they spend a small
-//! part of the rate budget, and their number is told.
+//! Unsigned callbacks about payments that this ledger does not know. Anyone can send these, so they use a small part of
+//! the rate limit, and their number is reported.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -11,22 +11,22 @@ use crate::domain::{AccountId, WallTime, inert};
 use crate::ledger::{JobFilter, Ledger, SlotId, Slots, Terms, UNKNOWN_MAX};
 use crate::net::Event;
 
-/// They have one part in so many of an account's rate budget.
+/// They use one part in this many of an account's rate limit.
 const PART: u32 = 10;
-/// More than these are told of: a shop does not make so many payments elsewhere at once.
+/// More than these are reported: a shop does not create that many payments elsewhere at once.
 const MANY: u64 = 100;
-/// How often that is told of an account.
-const TELL_AGAIN: Duration = Duration::from_mins(10);
+/// How often a warning about one account is repeated.
+const WARN_AGAIN: Duration = Duration::from_mins(10);
 
-/// What is remembered of them from one look at the list to the next.
+/// State between two reads of the queue.
 #[derive(Default)]
 pub(in super::super) struct Unknown(Mutex<Memory>);
 
 #[derive(Default)]
 struct Memory {
-    /// When it was last told of each account that many wait.
+    /// When each account's warning was last shown.
     warned: HashMap<String, Duration>,
-    /// All that wait do so for a slot until then: a flood does not make the list be looked at for each of its callbacks.
+    /// No slot is free until then, so a flood does not cause a read of the queue for each callback.
     rest_until: Duration,
 }
 
@@ -36,7 +36,7 @@ impl Unknown {
     }
 }
 
-/// One of the requests that they may cause. Counts until one period after it was dropped.
+/// A slot of the rate limit for unknown payments. It stays used for one period after it is dropped.
 pub(super) struct Slot {
     ledger: Ledger,
     clock: Clock,
@@ -51,8 +51,7 @@ impl Drop for Slot {
 }
 
 impl Shared {
-    /// Takes the newest that is due of an account that may be asked about one more; else tells for how long there is
-    /// nothing.
+    /// Leases the newest due job of an account with a free slot, or returns how long to wait.
     pub(super) async fn take_unknown(
         &self,
         queue: JobQueue,
@@ -63,14 +62,14 @@ impl Shared {
         if !rest.is_zero() {
             return Err(rest);
         }
-        let (now, set_back) = self.look(seen);
+        let (now, set_back) = self.read_clock(seen);
         let waiting = self
             .queries
             .ledger
             .unknown_waiting(self.account_key.clone())
             .await;
         let mut waiting = waiting.unwrap_or_default();
-        // No account always comes first.
+        // In random order, so that no account always comes first.
         fastrand::shuffle(&mut waiting);
         let mut pause = self.pace.others;
         let mut all_used = false;
@@ -94,7 +93,7 @@ impl Shared {
                     continue;
                 }
             };
-            let mut taken = self.hold(queue, now, 1).await;
+            let mut taken = self.claim(queue, now, 1).await;
             if let Some(one) = taken.first_mut() {
                 one.slot = slot;
                 return Ok(taken);
@@ -106,8 +105,8 @@ impl Shared {
         Err(pause)
     }
 
-    /// One of an account's slots for these, or for how long there is none. They are counted in the ledger, for all
-    /// processes together. `None` where there is no such account any more, or no limit.
+    /// Takes one of an account's slots, or returns how long to wait. The ledger counts them, for all processes
+    /// together. `None` where the account is gone or has no limit.
     async fn slot(&self, account: Option<&str>) -> Result<Option<Slot>, Duration> {
         let id = account.and_then(|name| AccountId::new(name).ok());
         let Some(runtime) = id.and_then(|id| self.queries.registry.find(&id)) else {
@@ -137,18 +136,18 @@ impl Shared {
             }
             Ok(Slots::Full { next_free }) => next_free,
             Ok(Slots::Held(left)) => Some(left),
-            // The ledger tells on its own what is wrong with it.
+            // The ledger's own status reports its problems.
             Err(_) => None,
         };
         Err(next.unwrap_or(self.pace.others).max(SHORTEST))
     }
 
-    /// Tells whoever operates this that many wait, at most once in a while.
+    /// Warns the operator that many callbacks wait, at most once in [`WARN_AGAIN`].
     fn warn_of_many(&self, account: &str, count: u64) {
         let now = self.queries.clock.now().mono;
         {
             let warned = &mut self.unknown.memory().warned;
-            let lately = |at: &Duration| now.saturating_sub(*at) < TELL_AGAIN;
+            let lately = |at: &Duration| now.saturating_sub(*at) < WARN_AGAIN;
             if warned.get(account).is_some_and(lately) {
                 return;
             }
@@ -157,9 +156,9 @@ impl Shared {
         let account = inert::cut(account, 64);
         let about = format!("unknown payments {account}");
         let text = format!(
-            "account {account}: {count} callbacks name payments that nobody here knows. Anybody can send these: they are \
-             checked newest first, by a tenth of the rate limit, and of more than {UNKNOWN_MAX} the oldest are dropped. \
-             Callbacks about watched, expected or known payments go first. If the shop did not make these payments, \
+            "account {account}: {count} callbacks are about unknown payments. Anyone can send these. tilldeck checks them \
+             newest first, with a tenth of the rate limit, and drops the oldest beyond {UNKNOWN_MAX}. \
+             Callbacks about watched, expected or known payments go first. If your shop did not create these payments, \
              block their senders: `tilldeck log --deliveries --json` names them in `from`."
         );
         self.gate.emit(Event::Warning { about, text });

@@ -64,7 +64,7 @@ async fn each_kind_is_dropped_by_itself_and_what_is_due_never() {
     let now = clock.now().wall;
     let id = due.jobs[0].id;
     assert_eq!(take_due(&ledger, now).await, [id]);
-    let done = ledger.tried_errand(id, now.plus(LEASE), tried(JobState::Done));
+    let done = ledger.finish_attempt(id, now.plus(LEASE), tried(JobState::Done));
     done.await.unwrap();
     known(6).await;
     assert_eq!(ledger.delivery(due.id).await, Ok(None));
@@ -105,7 +105,7 @@ async fn what_waits_to_be_acted_upon_is_bounded() {
     };
     ledger.deliver(nothing_to_do).await.unwrap();
     let first = take_due(&ledger, START).await[0];
-    let done = ledger.tried_errand(first, START.plus(LEASE), tried(JobState::Done));
+    let done = ledger.finish_attempt(first, START.plus(LEASE), tried(JobState::Done));
     done.await.unwrap();
     let room = ledger.deliver(hint(8, "flooded")).await.unwrap();
     assert_eq!(room.attempt, 1, "what was refused does not count");
@@ -126,7 +126,7 @@ async fn a_flood_of_one_account_pushes_out_nothing_of_others() {
     };
     let first = ledger.deliver(order.clone()).await.unwrap();
     let taken = take_due(&ledger, START).await;
-    let done = ledger.tried_errand(taken[0], START.plus(LEASE), tried(JobState::Done));
+    let done = ledger.finish_attempt(taken[0], START.plus(LEASE), tried(JobState::Done));
     done.await.unwrap();
     for number in 0..300 {
         ledger.deliver(new(number)).await.unwrap();
@@ -146,7 +146,7 @@ async fn nobody_waits_for_a_thread_that_has_ended() {
     let ledger = start(folder.path());
     ledger.deliver(new(1)).await.unwrap();
     let (hold, until) = mpsc::channel::<()>();
-    ledger.tell(move |_| {
+    ledger.send(move |_| {
         let _ = until.recv();
         panic!("the ledger's thread ends");
     });

@@ -6,7 +6,7 @@ use super::*;
 async fn an_errand_is_in_one_hand_at_a_time_until_it_is_done() {
     let folder = tempfile::tempdir().unwrap();
     let [one, two] = [start(folder.path()), start(folder.path())];
-    assert_eq!(one.next_errand(queue(&JobKind::ALL)).await, Ok(None));
+    assert_eq!(one.next_job_due(queue(&JobKind::ALL)).await, Ok(None));
     let with = |number, jobs| NewDelivery {
         jobs,
         ..new(number)
@@ -27,14 +27,14 @@ async fn an_errand_is_in_one_hand_at_a_time_until_it_is_done() {
     assert_eq!(forwards.await.unwrap().len(), 1);
     for (job, due) in [(late, 5), (soon, 2)] {
         let again = tried(JobState::Due { at: after(due) });
-        one.tried_errand(job, after(1), again).await.unwrap();
+        one.finish_attempt(job, after(1), again).await.unwrap();
     }
     let mut elsewhere = with(4, vec![job(JobKind::Ask, START)]);
     elsewhere.account_key = "sandbox 1".into();
     one.deliver(elsewhere).await.unwrap();
 
     assert_eq!(
-        two.next_errand(queue(&JobKind::ALL)).await,
+        two.next_job_due(queue(&JobKind::ALL)).await,
         Ok(Some(after(2)))
     );
     assert_eq!(take_due(&two, after(1)).await, []);
@@ -47,7 +47,7 @@ async fn an_errand_is_in_one_hand_at_a_time_until_it_is_done() {
     assert_eq!(take_due(&one, after(6)).await, [late]);
     assert_eq!(take_due(&two, after(7)).await, [], "all are in hand");
     assert_eq!(
-        one.next_errand(queue(&JobKind::ALL)).await,
+        one.next_job_due(queue(&JobKind::ALL)).await,
         Ok(Some(after(8)))
     );
     assert_eq!(take_due(&one, after(8)).await, [relayed.jobs[0].id]);
@@ -64,7 +64,10 @@ async fn an_errand_is_in_one_hand_at_a_time_until_it_is_done() {
         ..tried(JobState::Due { at: after(50) })
     };
     let held = after(36).plus(LEASE);
-    let delivery = two.tried_errand(soon, held, failed.clone()).await.unwrap();
+    let delivery = two
+        .finish_attempt(soon, held, failed.clone())
+        .await
+        .unwrap();
     let job = &delivery.jobs[0];
     assert_eq!(job.state, JobState::Due { at: after(50) });
     assert_eq!((job.tries, job.status), (2, Some(500)));
@@ -72,12 +75,12 @@ async fn an_errand_is_in_one_hand_at_a_time_until_it_is_done() {
     assert_eq!(job.took, Some(Duration::from_millis(40)));
     assert_eq!(take_due(&one, after(50)).await, [relayed.jobs[0].id, soon]);
     let held = after(50).plus(LEASE);
-    let done = one.tried_errand(soon, held, tried(JobState::Done));
+    let done = one.finish_attempt(soon, held, tried(JobState::Done));
     let delivery = done.await.unwrap();
     assert_eq!(delivery.jobs[0].state, JobState::Done);
     assert_eq!(delivery.jobs[0].tries, 3);
     for held_until in [held, after(36)] {
-        let late = two.tried_errand(soon, held_until, failed.clone());
+        let late = two.finish_attempt(soon, held_until, failed.clone());
         assert_eq!(late.await.unwrap(), delivery, "it is done already");
     }
     assert_eq!(delivery.jobs[0].told, "PROCESSING");
@@ -105,14 +108,14 @@ async fn by_hand_any_delivery_is_given_an_errand() {
     let ledger = start(folder.path());
     let junk = ledger.deliver(refused()).await.unwrap();
     let again = ledger
-        .add_errand(junk.id, job(JobKind::Forward, after(3)))
+        .add_job(junk.id, job(JobKind::Forward, after(3)))
         .await
         .unwrap();
     assert_eq!(again.jobs.len(), 1);
     assert_eq!(take_due(&ledger, after(3)).await, [again.jobs[0].id]);
-    let missing = ledger.add_errand(DeliveryId(99), job(JobKind::Ask, START));
+    let missing = ledger.add_job(DeliveryId(99), job(JobKind::Ask, START));
     assert_eq!(missing.await, Err(LedgerError::Gone));
-    let missing = ledger.tried_errand(JobId(99), START, tried(JobState::Done));
+    let missing = ledger.finish_attempt(JobId(99), START, tried(JobState::Done));
     assert_eq!(missing.await, Err(LedgerError::Gone));
     assert_eq!(ledger.delivery(DeliveryId(99)).await, Ok(None));
     assert_eq!(ledger.sealed(DeliveryId(99)).await, Ok(None));
@@ -135,7 +138,10 @@ async fn what_nobody_is_left_to_do_is_given_up_elsewhere_and_long_due_only() {
         };
         ledger.deliver(given).await.unwrap();
     }
-    ledger.forsake_errands("sandbox ", after(5)).await.unwrap();
+    ledger
+        .end_abandoned_jobs("sandbox ", after(5))
+        .await
+        .unwrap();
     let standings = kept(&ledger).await;
     let open = standings
         .iter()
@@ -177,14 +183,14 @@ async fn the_shop_is_told_of_every_change_whatever_our_own_question_does() {
     );
     assert_eq!(come(4, one).await, (Verdict::Repeat, vec![]));
     let again = tried(JobState::Due { at: after(600) });
-    ledger.tried_errand(forward, held, again).await.unwrap();
+    ledger.finish_attempt(forward, held, again).await.unwrap();
     for id in take_due(&ledger, after(5)).await {
         let settles = JobResult {
-            settles: true,
+            is_final: true,
             ..tried(JobState::Done)
         };
         let held = after(5).plus(LEASE);
-        ledger.tried_errand(id, held, settles).await.unwrap();
+        ledger.finish_attempt(id, held, settles).await.unwrap();
     }
     assert_eq!(
         come(6, one).await,
@@ -213,7 +219,10 @@ async fn a_clock_that_is_set_back_puts_nothing_off() {
         at: noon,
         ..tried(JobState::Due { at })
     };
-    ledger.tried_errand(tried_once, held, again).await.unwrap();
+    ledger
+        .finish_attempt(tried_once, held, again)
+        .await
+        .unwrap();
     let untried = take_due(&ledger, after(12 * 3600 - 1800)).await;
     assert_eq!(untried.len(), 1, "it was never tried");
     assert_ne!(untried[0], tried_once);
@@ -242,7 +251,7 @@ async fn a_wait_of_hours_that_a_shop_asked_for_is_no_clock_that_was_set_back() {
         at: START,
         ..tried(JobState::Due { at })
     };
-    ledger.tried_errand(id, held, again).await.unwrap();
+    ledger.finish_attempt(id, held, again).await.unwrap();
     for early in [1, 3600, 19 * 3600] {
         let due = take_due(&ledger, after(early)).await;
         assert!(due.is_empty(), "{early}");

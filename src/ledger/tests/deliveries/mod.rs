@@ -87,7 +87,7 @@ fn tried(state: JobState) -> JobResult {
         told: "PROCESSING".into(),
         status: None,
         took: Some(Duration::from_millis(40)),
-        settles: false,
+        is_final: false,
         reply: None,
     }
 }
@@ -121,7 +121,7 @@ async fn take_due(ledger: &Ledger, now: WallTime) -> Vec<JobId> {
 
 /// What is done when nothing else is to be done.
 async fn rest(ledger: &Ledger) {
-    ledger.tell(|store| while super::super::deliveries::at_rest(store) {});
+    ledger.send(|store| while super::super::deliveries::at_rest(store) {});
     ledger.flush().await;
 }
 
@@ -145,7 +145,7 @@ async fn what_comes_together_is_written_together_and_survives() {
     let before = transactions(folder.path());
     // The thread is busy while they come.
     let (hold, until) = mpsc::channel::<()>();
-    ledger.tell(move |_| assert!(until.recv().is_err()));
+    ledger.send(move |_| assert!(until.recv().is_err()));
     let coming: Vec<_> = (0..COUNT)
         .map(|number| {
             let ledger = ledger.clone();
@@ -217,24 +217,27 @@ async fn a_hint_is_a_repeat_while_it_is_to_be_asked_for_and_once_all_is_settled(
     assert_eq!(come(4).await, (Verdict::Repeat, 4));
     let later = JobState::Due { at: after(60) };
     let held = after(2).plus(LEASE);
-    let put_off = ledger.tried_errand(first[0], held, tried(later));
+    let put_off = ledger.finish_attempt(first[0], held, tried(later));
     put_off.await.unwrap();
     assert_eq!(come(5).await, (Verdict::Repeat, 5), "it failed, and is due");
     let both = take_due(&ledger, after(6)).await;
     assert_eq!(both.len(), 2, "whatever it was to wait, this is news");
     let held = after(6).plus(LEASE);
     for (job, state) in both.into_iter().zip([JobState::Done, JobState::GivenUp]) {
-        let settled = ledger.tried_errand(job, held, tried(state));
+        let settled = ledger.finish_attempt(job, held, tried(state));
         settled.await.unwrap();
     }
     assert_eq!(come(71).await, (Verdict::Accepted, 6));
     let third = take_due(&ledger, after(72)).await;
     let settles = JobResult {
-        settles: true,
+        is_final: true,
         ..tried(JobState::Done)
     };
     let held = after(72).plus(LEASE);
-    ledger.tried_errand(third[0], held, settles).await.unwrap();
+    ledger
+        .finish_attempt(third[0], held, settles)
+        .await
+        .unwrap();
     assert_eq!(come(73).await, (Verdict::Repeat, 7), "nothing can change");
     let other = ledger.deliver(hint(2, after(74))).await.unwrap();
     assert_eq!(other.verdict, Verdict::Accepted);

@@ -124,7 +124,7 @@ async fn a_payment_that_is_named_again_and_again_is_checked_at_a_measured_pace()
                 ..tried(JobState::Done)
             };
             ledger
-                .tried_errand(id, now.plus(LEASE), done)
+                .finish_attempt(id, now.plus(LEASE), done)
                 .await
                 .unwrap();
         }
@@ -208,7 +208,7 @@ async fn what_its_provider_knows_was_not_made_up() {
     for (of, state) in [(&made_up, JobState::GivenUp), (&genuine, JobState::Done)] {
         let (_, id) = take_one(&ledger, asks.clone()).await.unwrap();
         assert_eq!(of.jobs[0].id, id, "the newest first");
-        ledger.tried_errand(id, held, tried(state)).await.unwrap();
+        ledger.finish_attempt(id, held, tried(state)).await.unwrap();
     }
     // Its other errand has room and goes first from now on.
     assert_eq!((class(genuine.id).await, class(made_up.id).await), (3, 4));
@@ -216,7 +216,7 @@ async fn what_its_provider_knows_was_not_made_up() {
     let (_, forward) = take_one(&ledger, unknown()).await.unwrap();
     for id in [genuine.jobs[1].id, forward] {
         ledger
-            .tried_errand(id, held, tried(JobState::Done))
+            .finish_attempt(id, held, tried(JobState::Done))
             .await
             .unwrap();
     }
