@@ -275,7 +275,7 @@ mod tests {
             ),
             (
                 signed(&json!({"reference": "R", "exp": "soon"})),
-                "no number",
+                "not a number",
             ),
         ];
         for (notice, words) in notices {
