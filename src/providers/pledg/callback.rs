@@ -296,7 +296,7 @@ mod tests {
             ),
             (
                 signed(&json!({"reference": "R", "exp": "soon"})),
-                "no number",
+                "not a number",
             ),
         ];
         for (notice, message) in notices {
