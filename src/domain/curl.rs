@@ -10,7 +10,7 @@ const MADE_BY_CURL: [&str; 4] = ["host", "content-length", "accept-encoding", "c
 /// Methods whose requests have `Content-Length: 0` where they have no body.
 const WITH_LENGTH: [&str; 3] = ["POST", "PUT", "PATCH"];
 
-/// Linux rejects a longer argument, whatever the shell (MAX_ARG_STRLEN).
+/// Linux rejects a longer argument, whatever the shell (`MAX_ARG_STRLEN`).
 const WORD_MAX: usize = 100 * 1024;
 
 /// The request of `exchange` as a command that dash, bash, zsh and fish read alike.

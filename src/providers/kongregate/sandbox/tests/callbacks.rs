@@ -273,10 +273,11 @@ async fn what_waits_for_an_address_is_bounded_and_forgotten_with_its_order() {
     );
 }
 
+const OFFER: &str = r#"{"items":[{"name":"Sword","description":"Sharp","price":7,"image_url":"https://x.example/s.png"},{"name":"Sheath","description":"For it","price":0,"image_url":"https://x.example/t.png"}]}"#;
+
 // docs/providers/kongregate.md#orders
 #[tokio::test]
 async fn an_order_is_charged_only_if_the_game_answers_completed() {
-    const OFFER: &str = r#"{"items":[{"name":"Sword","description":"Sharp","price":7,"image_url":"https://x.example/s.png"},{"name":"Sheath","description":"For it","price":0,"image_url":"https://x.example/t.png"}]}"#;
     let posted = Posted::new().await;
     let kreds = async |id: u64| posted.bench.player(id).await["kreds"].as_u64().unwrap();
     // Without a price in the answer the order ends.
@@ -376,12 +377,21 @@ async fn an_order_is_charged_only_if_the_game_answers_completed() {
         assert_eq!(judged(&received[0]).unwrap().kind, ORDER_PLACED);
         assert_eq!(before - kreds(1001).await, charged, "{placed:?}");
     }
-    // The game's uploader pays nothing.
-    let own = kreds(1005).await;
+}
+
+// docs/providers/kongregate.md#orders
+#[tokio::test]
+async fn the_games_uploader_pays_nothing() {
+    let posted = Posted::new().await;
+    *posted.answers.lock().unwrap() = [Some((200, r#"{"state":"completed"}"#)), Some((200, OFFER))];
+    let own = posted.bench.player(1005).await["kreds"].as_u64().unwrap();
     posted.event("order", "1005 sword").await;
     posted.taken().await;
     let orders = posted.orders().await;
     let state = orders.as_array().unwrap().last().unwrap()["state"].clone();
     assert_eq!(state, "completed; 0 Kreds were charged");
-    assert_eq!(kreds(1005).await, own);
+    assert_eq!(
+        posted.bench.player(1005).await["kreds"].as_u64().unwrap(),
+        own
+    );
 }
