@@ -451,7 +451,7 @@ mod tests {
             ),
             (
                 "tilldeck account add --provider kinguin --secret cl",
-                "client_secret=\tthe client's secret key, shown there once",
+                "client_secret=\tthe client's secret key; Kinguin shows it once",
             ),
             ("tilldeck account rotate --color a", "always\tAlways"),
         ] {

@@ -122,7 +122,7 @@ pub enum NetError {
         why: String,
     },
     /// A write was sent, and its outcome is unknown.
-    #[error("{0}; the write may have been carried out")]
+    #[error("{0}; the write may have taken effect")]
     Unconfirmed(Box<NetError>),
     /// No slot is free, and the caller does not wait (`no_wait`).
     #[error("the rate budget of {limit} {counted} in {} is used up{}", time::exact(*.period), .next.map(|n| format!("; the next slot frees in {}", time::fine(n))).unwrap_or_default())]
@@ -149,7 +149,7 @@ pub enum NetError {
         left: Duration,
     },
     /// The caller cancelled the request.
-    #[error("the request was cancelled before its response arrived; it may have been carried out")]
+    #[error("the request was cancelled before its response arrived; it may have taken effect")]
     Cancelled,
     /// The ledger cannot be written, so neither slots nor nonces would be shared. Nothing was sent.
     #[error(

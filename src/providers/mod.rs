@@ -278,7 +278,7 @@ mod tests {
         assert!(account.secrets.contains_key("webhook_secret"));
         for name in ["X Token", "X:Token", "Tökén", "X-Token: value", "(x)"] {
             let refused = named(name).unwrap_err().to_string();
-            assert!(refused.contains("no name of a header"), "{name}: {refused}");
+            assert!(refused.contains("not a header name"), "{name}: {refused}");
             assert!(!refused.contains("value"), "{refused}");
         }
     }

@@ -50,7 +50,7 @@ impl Model {
             return;
         };
         let words = format!(
-            "{account}: the hold is lifted, though the provider answered 429 and asked to wait for another {}",
+            "{account}: hold lifted; the provider (429) wanted {} more",
             time::fine(left)
         );
         self.store.flash(Level::Info, words);

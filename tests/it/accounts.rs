@@ -261,7 +261,7 @@ fn asked_for_the_secret(place: &Place, kinguin: &Kinguin) -> Terminal {
     terminal.send("keys\r");
     terminal.sees("client_id, the client id");
     terminal.send(&format!("{CLIENT}\r"));
-    terminal.sees("client_secret, the client's secret key, shown there once (not shown):");
+    terminal.sees("client_secret, the client's secret key; Kinguin shows it once (not shown):");
     terminal
 }
 
@@ -725,11 +725,11 @@ fn an_account_that_only_signs_is_kept_only_as_not_verified() {
     let ran = run(&place, &add);
     assert_eq!(ran.code, 2, "{ran:?}");
     assert!(
-        ran.err
-            .contains("account signs: without api_secret, nothing")
-            && ran
-                .err
-                .contains("nothing was saved; `tilldeck account add --unverified`"),
+        ran.err.contains(
+            "account signs: Pledg offers no way to verify credentials without api_secret"
+        ) && ran
+            .err
+            .contains("nothing was saved; `tilldeck account add --unverified`"),
         "{ran:?}"
     );
     assert!(!usual_config(&place).exists());
@@ -767,7 +767,10 @@ fn what_is_wrong_with_a_new_account_is_told_of_what_was_given() {
     assert_eq!(run(&place, &with(&secret, &settings)).code, 0);
     settings[2] = "--name=Keys".into();
     let ran = run(&place, &with(&secret, &settings));
-    assert!(ran.err.contains("an account keys already"), "{ran:?}");
+    assert!(
+        ran.err.contains("the account keys already exists"),
+        "{ran:?}"
+    );
     settings[2] = "--name=other".into();
     settings[4] = "--set=endpoints.gateway=nowhere".into();
     let ran = run(&place, &with(&secret, &settings));

@@ -557,7 +557,7 @@ fn a_body_that_is_not_json_where_json_is_due() {
         "{\"a\": 1} sneaky",
         "{\"a\": \"sneaky",
     ] {
-        refused(&place, "keys", setups, data, "the body is not JSON");
+        refused(&place, "keys", setups, data, "needs a JSON body");
     }
     let schedule = "/api/merchants/mer_1/simulate_payment_schedule";
     refused(
@@ -596,7 +596,7 @@ fn credentials_that_no_header_can_carry() {
         &["token", "refresh", "later"][..],
         &["account", "verify", "later"],
     ] {
-        let says = ["account later: ", "api_key holds a colon"];
+        let says = ["account later: ", "api_key contains a colon"];
         fails(&place, arguments, 2, "config", &says);
     }
     assert!(peer.requests().is_empty());

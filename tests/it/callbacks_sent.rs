@@ -121,7 +121,7 @@ fn each_providers_callback_arrives_proved_and_is_retried_as_the_provider_does() 
     assert_eq!(to, format!("{}/callbacks/kanga", sent.peer.url));
     let page = sent.get("GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n");
     assert!(
-        page.contains(to) && page.contains("the last answer was 500"),
+        page.contains(to) && page.contains("last status: 500"),
         "{page}"
     );
 
@@ -192,7 +192,11 @@ fn one_callback_is_delivered_by_hand_and_shown_without_its_secret() {
         Ran::from(command.args(more).output().unwrap())
     };
     let ran = deliver(&["kanga", "ORDER-1"]);
-    assert_eq!((ran.code, ran.out.as_str()), (0, "200 taken\n"), "{ran:?}");
+    assert_eq!(
+        (ran.code, ran.out.as_str()),
+        (0, "200 accepted\n"),
+        "{ran:?}"
+    );
     assert!(
         ran.err
             .contains(&format!("GET {to}?transactionKey=ORDER-1")),

@@ -668,7 +668,7 @@ fn a_killed_run_goes_on_with_the_row_in_flight() {
     assert_eq!(asked(&shop.peer)[3..], ["C", "NOPE", "OPEN"], "{ran:?}");
     assert_eq!(ran.code, 4, "{ran:?}");
     assert_eq!(column(&ran.out, "id"), ["A", "B", "C", "NOPE", "OPEN"]);
-    assert!(ran.err.contains("2 answers taken"), "{ran:?}");
+    assert!(ran.err.contains("2 results taken"), "{ran:?}");
     assert!(
         ran.err
             .contains("5 payments: 1 less, 1 open, 2 paid, 1 not found"),

@@ -101,7 +101,7 @@ fn what_the_shop_asks_for_is_respected_and_told() {
             reply("410 Gone", "", ""),
             "given_up",
             None,
-            "HTTP 410: the address is gone",
+            "HTTP 410: the shop removed this address",
         ),
         (
             reply("503 No", "Retry-After: 7200\r\n", ""),

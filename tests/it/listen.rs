@@ -88,7 +88,7 @@ fn each_delivery_is_a_line_with_its_verdict_and_what_is_done_about_it_is_kept() 
     assert_eq!(kept[0]["errands"][0]["told"], "FINALIZED");
     let table = place.run(&["log", "--deliveries", "--account", "shop"]);
     assert_eq!(table.out.lines().count(), 3);
-    for word in ["accepted", "repeat 2", &id, "asked: FINALIZED"] {
+    for word in ["accepted", "repeat 2", &id, "checked: FINALIZED"] {
         assert!(table.out.contains(word), "{word}: {}", table.out);
     }
     let export = place.run(&["log", "--deliveries", "--export", "har"]);
@@ -131,7 +131,7 @@ fn it_says_why_it_cannot_listen_and_ends_as_it_is_told() {
     );
     for (arguments, why) in [
         (vec!["--forward-to", "http://shop.example/x"], "plain http"),
-        (vec!["--forward-to", "shop.example"], "no URL"),
+        (vec!["--forward-to", "shop.example"], "not a URL"),
         (vec!["--forward-to", "nobody=http://127.0.0.1:9/"], "nobody"),
         (
             vec![
@@ -208,7 +208,7 @@ fn the_sandbox_calls_and_is_asked() {
         line.contains("accepted") && line.contains("kanga"),
         "{line}"
     );
-    listener.line_with("asked: ");
+    listener.line_with("checked: ");
 }
 
 #[cfg(target_os = "linux")]

@@ -40,3 +40,4 @@ mod support_log;
 mod terminal;
 mod tokens;
 mod typing;
+mod words;

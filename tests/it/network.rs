@@ -78,14 +78,14 @@ fn a_write_whose_answer_never_came_is_told_as_one_that_may_have_been_carried_out
             let ran = ask(&place, method, &[]);
             assert_eq!(ran.code, 5, "{name} {method}: {ran:?}");
             assert!(
-                ran.err.contains("may have been carried out"),
+                ran.err.contains("may have taken effect"),
                 "{name} {method}: {ran:?}"
             );
             assert!(!ran.err.contains("try again"), "{name} {method}: {ran:?}");
             assert_eq!(asked(&peer, method), 1, "{name} {method}");
         }
         let ran = ask(&place, "GET", &[]);
-        assert!(!ran.err.contains("carried out"), "{name}: {ran:?}");
+        assert!(!ran.err.contains("taken effect"), "{name}: {ran:?}");
         let again = matches!(name, "cut" | "reset" | "silence");
         assert_eq!(
             asked(&peer, "GET") > 1,
@@ -113,12 +113,12 @@ fn a_write_that_a_provider_fails_over_is_told_as_one_that_may_have_been_carried_
         let place = keys(&peer.url, "", "");
         let ran = ask(&place, "POST", &[]);
         assert_eq!(
-            ran.err.contains("may have been carried out"),
+            ran.err.contains("may have taken effect"),
             may_have,
             "{status}: {ran:?}"
         );
         assert!(
-            !ask(&place, "GET", &[]).err.contains("carried out"),
+            !ask(&place, "GET", &[]).err.contains("taken effect"),
             "{status}"
         );
     }
@@ -134,7 +134,7 @@ fn a_refusal_is_obeyed_whatever_becomes_of_its_page() {
         let peer = granting(Act::Bytes(format!("{head}{rest}").into_bytes()));
         let place = keys(&peer.url, "", "");
         let ran = ask(&place, "POST", &[]);
-        assert!(!ran.err.contains("carried out"), "{ran:?}");
+        assert!(!ran.err.contains("taken effect"), "{ran:?}");
         ask(&place, "POST", &[]);
         assert_eq!(asked(&peer, "POST"), 1, "{rest:?}: the second was not sent");
     }
@@ -152,7 +152,7 @@ fn a_write_that_did_not_leave_is_not_told_as_one_that_may_have_been_carried_out(
     let ran = ask(&place, "POST", &[]);
     assert_eq!(ran.code, 5);
     assert!(
-        ran.err.contains("refused the connection") && !ran.err.contains("carried out"),
+        ran.err.contains("refused the connection") && !ran.err.contains("taken effect"),
         "{ran:?}"
     );
 }
@@ -564,7 +564,7 @@ fn a_proxy_with_a_login_is_used_and_its_faults_are_its_own() {
         assert_eq!(ran.code, code, "{value}: {ran:?}");
         assert!(ran.err.contains(wanted), "{wanted}: {ran:?}");
         assert!(
-            !ran.err.contains("gateway.invalid refused") && !ran.err.contains("carried out"),
+            !ran.err.contains("gateway.invalid refused") && !ran.err.contains("taken effect"),
             "{ran:?}"
         );
         assert!(!ran.all().contains("user:w"), "{ran:?}");

@@ -341,7 +341,10 @@ fn ids_to_watch_come_from_standard_input() {
     assert_eq!(ids(&rows), ["A", "B"]);
     assert_eq!(rows[1]["expected_amount"], "5");
     let ran = place.run(&["payments", "add", "-", "C"]);
-    assert!(ran.code == 2 && ran.err.contains("stands alone"), "{ran:?}");
+    assert!(
+        ran.code == 2 && ran.err.contains("cannot be combined"),
+        "{ran:?}"
+    );
 }
 
 #[test]

@@ -475,7 +475,7 @@ fn every_call_carries_the_key_from_the_config_and_none_that_is_typed() {
     .unwrap();
     let ran = run(&place, &[&post[..], &["a=1"]].concat());
     assert!(
-        ran.code == 2 && ran.err.contains(r#"write "form" or "json""#),
+        ran.code == 2 && ran.err.contains(r#"set it to "form" or "json""#),
         "{ran:?}"
     );
 }

@@ -624,7 +624,7 @@ fn by_keys_alone_offers_are_found_sent_for_and_read_as_a_table_and_a_write_asks_
     });
     terminal.send("6");
     terminal.sees("6 Explorer");
-    terminal.send("/your offers a page\r");
+    terminal.send("/list your offers\r");
     terminal.sees("Not sent yet.");
     terminal.send("\r");
     terminal.sees("200 OK");

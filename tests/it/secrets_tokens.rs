@@ -405,7 +405,7 @@ fn planted_credentials_and_tokens_are_found_on_no_screen() {
     terminal.send("f6");
     let mut times = 0;
     for (letters, filled_in) in [
-        ("your offers a page k-env", ""),
+        ("list your offers k-env", ""),
         ("payment schedule access token p-env", "mer_1"),
     ] {
         terminal.sees("6 Explorer");

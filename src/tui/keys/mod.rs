@@ -84,7 +84,7 @@ table! {
     Requests LoadOlder "older" ["o"] "older" "load older requests";
 
     Requests RequestTimeline "request-timeline" ["t"] "timeline" "show the payment's timeline";
-    Requests CancelWaiting "cancel-waiting" ["x"] "cancel" "cancel a waiting request or lift a hold";
+    Requests CancelWaiting "cancel-waiting" ["x"] "cancel" "cancel a waiting request; lift a hold";
 
     Callbacks CallbackSubject "callback-subject" ["enter" "t"] "timeline" "show the payment's or player's page";
     Callbacks OpenDelivery "open-callback" ["i"] "details" "show the callback's details";

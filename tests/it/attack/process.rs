@@ -47,7 +47,7 @@ fn too_few_open_files_are_told_in_plain_words_before_anything_is_begun() {
         let mut terminal = Terminal::start(&limited(&place, files, &[]), (120, 24));
         assert_eq!((terminal.ended(), terminal.kept()), (2, Vec::new()));
         assert!(
-            terminal.screen().contains("and needs 48"),
+            terminal.screen().contains("tilldeck needs 48"),
             "{}",
             terminal.screen()
         );

@@ -184,7 +184,7 @@ fn made_up_payments_keep_no_watched_and_no_new_one_from_being_checked() {
     kanga.asked_after("GENUINE-NEW", since, PERIOD * 3);
     let (_, most) = kanga.forgeries(PERIOD);
     assert!(most <= 20, "{most} of 200 were spent on forgeries");
-    let warned = listener.error_with("nobody here knows");
+    let warned = listener.error_with("unknown payments");
     assert!(warned.contains("account shop: "), "{warned}");
 }
 

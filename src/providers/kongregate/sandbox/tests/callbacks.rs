@@ -389,7 +389,7 @@ async fn the_games_uploader_pays_nothing() {
     posted.taken().await;
     let orders = posted.orders().await;
     let state = orders.as_array().unwrap().last().unwrap()["state"].clone();
-    assert_eq!(state, "completed; 0 Kreds were charged");
+    assert_eq!(state, "completed; charged 0 Kreds");
     assert_eq!(
         posted.bench.player(1005).await["kreds"].as_u64().unwrap(),
         own
