@@ -86,7 +86,7 @@ pub fn jwt_hs256(secret: &Secret, payload: &Value) -> String {
 const LEEWAY: Duration = Duration::from_mins(1);
 
 /// The payload of a JWT with a valid HS256 signature, whose `exp` is not over and whose `nbf` has begun, where it has
-/// them; [`LEEWAY`] allows for different clocks.
+/// them; `LEEWAY` allows for different clocks.
 ///
 /// The signature is verified over the received text, in constant time, before the payload is parsed.
 ///

@@ -290,7 +290,7 @@ fn a_person_adds_an_account_whose_secret_tilldeck_keeps_and_rotates_it() {
     let listed = run(&place, &["account", "list", "--json"]).object();
     assert_eq!(
         listed["secret_source"],
-        "tilldeck's own file: the keyring is switched off by TILLDECK_KEYRING"
+        "tilldeck's own file: TILLDECK_KEYRING disables the keyring"
     );
     assert_eq!(listed["status"], "good");
 

@@ -115,7 +115,7 @@ fn check_holds_expectations() {
     );
     let (exit, said) = code(&["--amount", "0.01", "--currency", "btc"]);
     assert!(
-        exit == 1 && said.contains("currency btc was expected, it is BTC"),
+        exit == 1 && said.contains("expected currency btc, found BTC"),
         "{said}"
     );
     let ran = place.run(&[

@@ -114,7 +114,7 @@ fn what_the_shop_asks_for_is_respected_and_told() {
             "due",
             // Until a day after it came.
             Some(24 * 3_600 - 59),
-            "HTTP 500, wait 1157 d 9 h, longer than the 24 h of retries",
+            "HTTP 500, wait 1157 d 9 h requested, longer than the 24 h of retries",
         ),
         (
             reply("503 No", "Retry-After: soon\r\n", ""),

@@ -249,7 +249,7 @@ fn what_the_answer_holds_is_inert_and_what_makes_no_sense_is_said() {
     let nonsense = [
         ("", "it is empty (status 200)"),
         ("{", "not JSON"),
-        ("{}", "neither that the call succeeded nor that it failed"),
+        ("{}", "it does not say whether the call succeeded"),
         (r#"{"success":true}"#, ""),
         (
             r#"{"success":true,"user_id":1002,"username":"A","items":[{"id":-1}]}"#,
