@@ -253,7 +253,10 @@ fn one_callback_is_delivered_by_hand_and_shown_without_its_secret() {
             &["kinguin", "R-1", "--secret", "env:NOBODY_HAS_SET"],
             "not set or empty",
         ),
-        (&["pledg", "R-1", "EXPLODED"], "Pledg has no notification `EXPLODED`"),
+        (
+            &["pledg", "R-1", "EXPLODED"],
+            "Pledg has no notification `EXPLODED`",
+        ),
     ] {
         let ran = deliver(arguments);
         assert_eq!(ran.code, 2, "{arguments:?}: {ran:?}");
