@@ -122,7 +122,7 @@ struct Shared {
     rates: Mutex<Rates>,
     room: Arc<Semaphore>,
     /// When each account's last problem was reported.
-    told_unable: Mutex<HashMap<String, Duration>>,
+    unable_reported: Mutex<HashMap<String, Duration>>,
     /// Judging and saving continue if the sender disconnects: the callback may be durable already.
     tasks: TaskTracker,
     health: Arc<HealthCheck>,
@@ -139,7 +139,7 @@ impl Receiver {
         let shared = Arc::new(Shared {
             rates: Mutex::new(Rates::new(limits.rate)),
             room: Arc::new(Semaphore::new(IN_HAND_KIB)),
-            told_unable: Mutex::default(),
+            unable_reported: Mutex::default(),
             setup,
             tasks: TaskTracker::new(),
             health: Arc::new(health),
@@ -238,7 +238,7 @@ impl Shared {
             from,
             at: self.setup.clock.now().wall,
         };
-        let (tell, parsed) = oneshot::channel();
+        let (answer_sender, answer) = oneshot::channel();
         let shared = self.clone();
         self.tasks.spawn(async move {
             let _room = room;
@@ -247,13 +247,13 @@ impl Shared {
                 None => shared.miss(&name, &inbound).await,
             };
             // The sender may have closed the connection.
-            let _ = tell.send(answer);
+            let _ = answer_sender.send(answer);
             if let Some(delivery) = kept {
                 shared.setup.handlers.saved(delivery);
             }
         });
         // The task panicked: 503, so that the provider sends again what was not saved.
-        parsed.await.unwrap_or_else(|_| unable())
+        answer.await.unwrap_or_else(|_| unable())
     }
 
     /// Saves a callback that belongs to no account.
@@ -455,13 +455,13 @@ impl Shared {
     fn report_unable(&self, name: &str, problem: Problem) {
         let now = self.setup.clock.now().mono;
         {
-            let parsed = self.told_unable.lock();
-            let mut parsed = parsed.unwrap_or_else(PoisonError::into_inner);
+            let reported = self.unable_reported.lock();
+            let mut reported = reported.unwrap_or_else(PoisonError::into_inner);
             let lately = |at: &Duration| now.saturating_sub(*at) < TELL_AGAIN;
-            if parsed.get(name).is_some_and(lately) {
+            if reported.get(name).is_some_and(lately) {
                 return;
             }
-            parsed.insert(name.to_owned(), now);
+            reported.insert(name.to_owned(), now);
         }
         self.setup.handlers.unable(name, problem);
     }

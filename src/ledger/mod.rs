@@ -33,7 +33,7 @@ pub use deliveries::{
 };
 pub use exchanges::LogQuery;
 pub use files::{set_aside_in, written_by_newer};
-pub use nonces::{AHEAD_MAX, KeyHash, KeyLock, LANE_LIMIT, Nonce, NonceRules};
+pub use nonces::{KEY_LOCK_MAX, KeyHash, KeyLock, NONCE_LEAD_MAX, Nonce, NonceRules};
 pub use slots::{Counted, Granted, HOLD_MAX, SlotId, Slots, Terms};
 
 use writer::{Store, Task};

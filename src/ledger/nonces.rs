@@ -19,7 +19,7 @@ use super::writer::Store;
 use super::{Ledger, LedgerError, Persistence, Status};
 
 /// Longer than any usual request; a process that holds the lock longer is stuck.
-pub const LANE_LIMIT: Duration = Duration::from_mins(3);
+pub const KEY_LOCK_MAX: Duration = Duration::from_mins(3);
 
 /// How often a lock held by another process is tried again.
 const LANE_PAUSE: Duration = Duration::from_millis(10);
@@ -74,8 +74,8 @@ impl Ledger {
     /// If another process holds it for over three minutes, or its file cannot be locked although the ledger can be
     /// written.
     pub async fn key_lock(&self, key: &KeyHash) -> Result<KeyLock, LedgerError> {
-        let busy = |_| LedgerError::LaneBusy(LANE_LIMIT.as_secs());
-        tokio::time::timeout(LANE_LIMIT, self.lock_key(key))
+        let busy = |_| LedgerError::LaneBusy(KEY_LOCK_MAX.as_secs());
+        tokio::time::timeout(KEY_LOCK_MAX, self.lock_key(key))
             .await
             .map_err(busy)?
     }
@@ -150,13 +150,13 @@ pub struct NonceRules {
 pub struct Nonce {
     /// In milliseconds since 1970, unless an earlier one was higher.
     pub value: i64,
-    /// How far it is ahead of the provider's time, if that is more than [`AHEAD_MAX`].
+    /// How far it is ahead of the provider's time, if that is more than [`NONCE_LEAD_MAX`].
     pub ahead: Option<Duration>,
 }
 
 /// A nonce further ahead of the provider's time than this blocks other programs that use the key. A clock that is
 /// further off is not used for nonces.
-pub const AHEAD_MAX: Duration = Duration::from_secs(2);
+pub const NONCE_LEAD_MAX: Duration = Duration::from_secs(2);
 
 /// `Date` has whole seconds (RFC 9110 6.6.1): on average the provider's time is this much later, and never more than
 /// twice that.
@@ -191,7 +191,7 @@ const STOPS_FOR: Duration = Duration::from_mins(10);
 
 /// Whether two clocks agree, within the precision of `Date`.
 fn agree(one: i64, other: i64) -> bool {
-    Duration::from_millis(one.abs_diff(other)) <= AHEAD_MAX + ROUNDED
+    Duration::from_millis(one.abs_diff(other)) <= NONCE_LEAD_MAX + ROUNDED
 }
 
 impl Ledger {
@@ -361,8 +361,11 @@ impl Bounds {
             Some(None) => return Err(LedgerError::NoncesExhausted),
         };
         let ahead_of = |at: i64| WallTime(value).since(WallTime(at).plus(ROUNDED));
-        let ahead = self.provider.map(ahead_of).filter(|by| *by > AHEAD_MAX);
-        let tried = self.unconfirmed && ahead_of(self.wall.0) <= AHEAD_MAX;
+        let ahead = self
+            .provider
+            .map(ahead_of)
+            .filter(|by| *by > NONCE_LEAD_MAX);
+        let tried = self.unconfirmed && ahead_of(self.wall.0) <= NONCE_LEAD_MAX;
         match ahead {
             Some(by) if !self.allow_ahead && !tried => Err(LedgerError::NonceAhead(by)),
             ahead => Ok(Nonce { value, ahead }),

@@ -33,7 +33,7 @@ use crate::domain::{
     Account, AccountId, BudgetGauge, Environment, Exchange, Now, RequestId, Secret, Waiting,
     WallTime, host, inert,
 };
-use crate::ledger::{AHEAD_MAX, Ledger, LedgerError, Persistence, Status};
+use crate::ledger::{Ledger, LedgerError, NONCE_LEAD_MAX, Persistence, Status};
 
 /// A boxed future, for traits that are used as objects.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -446,7 +446,7 @@ impl Session {
         // The hold must be set before the permit is released: the next call of this key already has its slot.
         let held = match (&tried.result, self.limit(call)) {
             (Ok(reply), Some(limit)) if reply.status == 429 => {
-                let wait = budget::refused(gate, limit, reply);
+                let wait = budget::start_hold(gate, limit, reply);
                 let (account, ms) = (self.account.id.as_str(), wait.as_millis());
                 let requested = reply.retry_after().is_some();
                 tracing::warn!(account, ms, requested, "requests are held after a 429");
@@ -582,13 +582,13 @@ impl Session {
             return;
         };
         // A slow response may carry the date of its beginning, an error page the date of another machine.
-        let is_prompt = seen.mono.saturating_sub(sent.mono) <= AHEAD_MAX;
+        let is_prompt = seen.mono.saturating_sub(sent.mono) <= NONCE_LEAD_MAX;
         if is_prompt && (200..300).contains(&reply.status) {
             authorise.provider_time(date, seen);
         }
         // `Date` has whole seconds, so up to 999 ms of an apparent lead is rounding.
         let ahead = sent.wall.since(date.plus(Duration::from_millis(999)));
-        if ahead > AHEAD_MAX {
+        if ahead > NONCE_LEAD_MAX {
             self.gate
                 .emit_clock_warning(&self.account.id, ClockWarning::Clock(ahead));
         }

@@ -31,13 +31,13 @@ pub(in crate::deck) struct Keys {
     read_secret: ReadSecret,
     /// The keys that are set, and whether reading one is slow.
     set: BTreeMap<&'static str, bool>,
-    known: Mutex<KnownSubjects>,
+    known: Mutex<SecretCache>,
     /// One read at a time: a source may be a password manager that takes seconds.
     reading: tokio::sync::Mutex<()>,
 }
 
 #[derive(Default)]
-struct KnownSubjects {
+struct SecretCache {
     held: Option<Arc<CallbackSecrets>>,
     /// When the sources were last read, by the monotonic clock.
     asked: Option<Duration>,
@@ -67,7 +67,7 @@ impl Keys {
         }
     }
 
-    fn known(&self) -> std::sync::MutexGuard<'_, KnownSubjects> {
+    fn known(&self) -> std::sync::MutexGuard<'_, SecretCache> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

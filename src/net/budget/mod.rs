@@ -18,7 +18,7 @@ use super::http::WHOLE_MAX;
 use super::{Call, Event, Gate, NetError, Reply, RequestOptions, Session};
 use crate::clock::Clock;
 use crate::domain::{AccountId, BudgetGauge, Counts, Now};
-use crate::ledger::{HOLD_MAX, LANE_LIMIT, Ledger, LedgerError, SlotId, Slots, Status, Terms};
+use crate::ledger::{HOLD_MAX, KEY_LOCK_MAX, Ledger, LedgerError, SlotId, Slots, Status, Terms};
 use window::{READY_MAX, SlotCache, Step};
 
 /// A limit as the provider publishes it or the operator set it.
@@ -382,7 +382,7 @@ impl Permit<'_> {
     pub(super) fn has_lapsed(&self, now: Now) -> bool {
         self.0.as_ref().is_some_and(|held| {
             let mono = now.mono.saturating_sub(held.at.mono);
-            mono.max(now.wall.since(held.at.wall)) > READY_MAX + LANE_LIMIT
+            mono.max(now.wall.since(held.at.wall)) > READY_MAX + KEY_LOCK_MAX
         })
     }
 
@@ -450,7 +450,7 @@ impl Drop for Permit<'_> {
 /// Handles a 429 although a slot was free: another program uses the same credentials, or the real limit is lower.
 /// Nothing is sent until `Retry-After` (RFC 9110, 10.2.3) has passed; without that header, for one period, after
 /// which every request counted so far has left the window. Returns the length of the hold.
-pub(super) fn refused(gate: &Gate, limit: &Limit, reply: &Reply) -> Duration {
+pub(super) fn start_hold(gate: &Gate, limit: &Limit, reply: &Reply) -> Duration {
     let now = gate.clock.now();
     let wait = reply
         .retry_after()
@@ -483,7 +483,7 @@ fn terms(session: &Session, limit: &Limit, reserve: u32) -> Terms {
         reserve,
         // The longest time from taking the slot to the end of the request; it includes the time in the cache and the
         // wait for the key's lock.
-        flight: READY_MAX + LANE_LIMIT + session.idle + WHOLE_MAX,
+        flight: READY_MAX + KEY_LOCK_MAX + session.idle + WHOLE_MAX,
     }
 }
 

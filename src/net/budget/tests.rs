@@ -9,7 +9,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::window::{SlotCache, Step};
-use super::{LANE_LIMIT, LOOK_AGAIN, Limit, READY_MAX};
+use super::{KEY_LOCK_MAX, LOOK_AGAIN, Limit, READY_MAX};
 use crate::clock::{Clock, ManualClock};
 use crate::domain::{
     Account, AccountId, Counts, Environment, Now, ProviderId, RequestId, WallTime,
@@ -146,7 +146,7 @@ impl Play {
                         limit: self.weather.limit,
                         period: PERIOD,
                         reserve: 0,
-                        flight: READY_MAX + LANE_LIMIT + WHOLE,
+                        flight: READY_MAX + KEY_LOCK_MAX + WHOLE,
                         persistence: Persistence::Required,
                     };
                     match self.processes[at].ledger.take_slots(terms, wanted).await {

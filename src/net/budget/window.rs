@@ -85,7 +85,7 @@ pub const READY_MAX: Duration = Duration::from_secs(1);
 const BURST: Duration = Duration::from_millis(20);
 
 /// The most slots taken ahead at once.
-const AHEAD_MAX: u32 = 32;
+const PREFETCH_MAX: u32 = 32;
 
 /// The next step for a request that needs a slot.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -144,7 +144,7 @@ impl<Id> SlotCache<Id> {
         };
         // A killed process leaves its cached slots used until they expire, so the cache stays small: 2 % of the
         // limit.
-        let most = (self.window.limit / 50).clamp(1, AHEAD_MAX);
+        let most = (self.window.limit / 50).clamp(1, PREFETCH_MAX);
         self.ahead = self.ahead.max(queued.saturating_add(1)).min(most);
         self.taken_at = Some(now.mono);
         Step::Take(self.ahead.min(room))

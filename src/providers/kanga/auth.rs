@@ -10,7 +10,7 @@ use tokio::sync::OnceCell;
 use super::{api, settings, wire};
 use crate::auth::sign;
 use crate::domain::{Now, Problem, ProblemKind, Secret, WallTime};
-use crate::ledger::{AHEAD_MAX, KeyHash, KeyLock, LedgerError, Nonce};
+use crate::ledger::{KeyHash, KeyLock, LedgerError, NONCE_LEAD_MAX, Nonce};
 use crate::net::{
     Authorise, BoxFuture, Call, Content, HeaderText, NetError, Reply, SignedRequest, redact,
 };
@@ -127,7 +127,7 @@ impl Signer {
             let now = self.credentials.clock.now();
             match key_lock.next_nonce(now, self.credentials.nonces).await {
                 Err(LedgerError::NonceAhead(by)) if by <= LEAD_WAITED_MAX => {
-                    tokio::time::sleep(by.saturating_sub(AHEAD_MAX).max(LEAD_STEP)).await;
+                    tokio::time::sleep(by.saturating_sub(NONCE_LEAD_MAX).max(LEAD_STEP)).await;
                 }
                 nonce => return nonce,
             }
