@@ -280,8 +280,11 @@ impl Deck {
             (Some(first), Some(second)) => Err(Problem::new(
                 ProblemKind::Usage,
                 format!(
-                    "profile {} has several such accounts: {}, {}, …",
-                    self.profile, first.id, second.id
+                    "several accounts of profile {} fit: {}, {}{}",
+                    self.profile,
+                    first.id,
+                    second.id,
+                    able.next().map_or("", |_| ", …")
                 ),
                 "choose one with --account",
             )),

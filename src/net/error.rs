@@ -328,7 +328,7 @@ impl NetError {
             ),
             Self::LeftAlone { .. } => (
                 ProblemKind::Failing,
-                "another program may be using these credentials; no request is sent until then; `x` in the console's request log lifts the hold".to_owned(),
+                "another program may be using these credentials; no request is sent until then; `x` in the console's request log ends the pause".to_owned(),
             ),
             Self::Cancelled => (ProblemKind::Interrupted, String::new()),
             Self::Uncounted(_) => (

@@ -67,13 +67,13 @@ impl Multiplexer {
     #[must_use]
     pub fn done(self, what: &str) -> String {
         match self {
-            Self::Nothing => format!("{what} was sent to the terminal's clipboard"),
+            Self::Nothing => format!("copied to the terminal's clipboard: {what}"),
             Self::Tmux => {
-                format!("{what} was sent; tmux passes it on with `set -g set-clipboard on`")
+                format!("copied by tmux, which needs `set -g set-clipboard on`: {what}")
             }
-            Self::Screen => format!("{what} was sent through screen to the terminal's clipboard"),
+            Self::Screen => format!("copied through screen to the terminal's clipboard: {what}"),
             Self::Either => {
-                format!("{what} was sent; tmux, if used, needs `set -g set-clipboard on`")
+                format!("copied; tmux, if used, needs `set -g set-clipboard on`: {what}")
             }
         }
     }

@@ -487,7 +487,7 @@ fn a_provider_that_fails() {
         json(r#"{"result":"fail"}"#),
         5,
         "provider_failing",
-        &["without a code"],
+        &["gave no reason"],
     );
     check_fails(
         reply("429 Too Many Requests", "Retry-After: 600\r\n", ""),

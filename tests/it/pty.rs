@@ -528,7 +528,7 @@ fn by_keys_alone_a_payment_is_estimated_linked_paid_and_seen_finalized() {
     terminal.send("ERRAND-1\t250\tEMT\tA blue bicycle\t\toPLN\r");
     terminal.sees("Link for ERRAND-1");
     terminal.send("y");
-    terminal.sees("the payment link was sent to the terminal's clipboard");
+    terminal.sees("copied to the terminal's clipboard: the payment link");
     let bytes = terminal.wait_for_bytes("the clipboard", |bytes| clipboard(bytes).is_some());
     let url = clipboard(&bytes).unwrap();
     assert!(

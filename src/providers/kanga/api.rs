@@ -335,7 +335,7 @@ fn outcome(answer: &Flat, reply: &Reply, requested: &str) -> Result<(), ApiError
                 what: match code {
                     Some(Field::Number(code)) => format!("rejected the request (code {})", inert::cut(&redact::scrub(code), 20)),
                     Some(Field::Text(code)) => format!("rejected the request (code {})", inert::quoted(&redact::scrub(code), 20)),
-                    Some(Field::Other(_)) | None => "rejected the request without a code".into(),
+                    Some(Field::Other(_)) | None => "rejected the request and gave no reason".into(),
                 },
                 hint: "check the values sent; `tilldeck log` shows the exchange".into(),
             },

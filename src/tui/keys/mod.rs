@@ -84,7 +84,7 @@ table! {
     Requests LoadOlder "older" ["o"] "older" "load older requests";
 
     Requests RequestTimeline "request-timeline" ["t"] "timeline" "show the payment's timeline";
-    Requests CancelWaiting "cancel-waiting" ["x"] "cancel" "cancel a waiting request; lift a hold";
+    Requests CancelWaiting "cancel-waiting" ["x"] "cancel" "cancel a waiting request; end a pause";
 
     Callbacks CallbackSubject "callback-subject" ["enter" "t"] "timeline" "show the payment's or player's page";
     Callbacks OpenDelivery "open-callback" ["i"] "details" "show the callback's details";
@@ -157,7 +157,7 @@ table! {
 
     LinkResult CopyLink "copy-link" ["y"] "copy" "copy the link";
     LinkResult OpenLink "open-link" ["o"] "open" "open the link in the browser";
-    LinkResult WatchLink "watch-link" ["w" "enter"] "watch" "show the payment in the list";
+    LinkResult WatchLink "watch-link" ["w" "enter"] "show" "show the payment in the list";
 
     Alerts GoToAlert "go-to-alert" ["enter"] "go there" "go to the payment or account";
     Alerts MarkHandled "mark-handled" ["m"] "handled" "mark as handled, or unmark";

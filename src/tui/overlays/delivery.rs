@@ -101,11 +101,11 @@ impl State {
             .is_some_and(|known| known.account.environment.is_live());
         let subject = words::subject(&self.delivery);
         let title = match subject.as_str() {
-            "" => format!("Callback to {}", self.delivery.account),
+            "" => format!("Callback for {}", self.delivery.account),
             subject => {
                 let room = screen.width.saturating_sub(50).max(8);
                 let subject = fit_middle(subject, room);
-                format!("Callback to {} about {subject}", self.delivery.account)
+                format!("Callback for {} about {subject}", self.delivery.account)
             }
         };
         let inner = window(

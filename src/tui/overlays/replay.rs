@@ -94,9 +94,12 @@ impl State {
             Stage::Failed(problem) => (problem.describe(), Tone::Bad),
         };
         let title = if self.live {
-            format!("Replay a callback to {}, LIVE", self.delivery.account)
+            format!(
+                "Forward a callback of {} again, LIVE",
+                self.delivery.account
+            )
         } else {
-            format!("Replay a callback to {}", self.delivery.account)
+            format!("Forward a callback of {} again", self.delivery.account)
         };
         draw_form(
             &self.form,

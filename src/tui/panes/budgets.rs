@@ -184,7 +184,7 @@ fn draw_gauge(
         let when = when(left, ctx);
         // What the key does otherwise.
         let lift = if ctx.store.waiting.is_empty() {
-            "; x lifts the hold"
+            "; x ends the pause"
         } else {
             ""
         };

@@ -138,13 +138,13 @@ fn a_hold_after_a_429_is_lifted_where_no_request_waits() {
     update(&mut model, second(2), gone_on);
     let text = screen(&model, second(2), 140, 40);
     assert!(
-        text.contains("next request in 2 h 59 min; x lifts the hold"),
+        text.contains("next request in 2 h 59 min; x ends the pause"),
         "{text}"
     );
     let lifts = [Effect::LiftHolds(name("kinguin"))];
     assert_eq!(press(&mut model, "x", second(2)), lifts);
     let text = screen(&model, second(2), 140, 40);
-    assert!(text.contains("kinguin: hold lifted;"), "{text}");
+    assert!(text.contains("kinguin: pause ended;"), "{text}");
     report(&mut model, 3, "kinguin", gauge(Counts::Writes, 17, 2000));
     assert_eq!(press(&mut model, "x", second(3)), []);
 }
