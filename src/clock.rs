@@ -3,6 +3,8 @@
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use jiff::tz::TimeZone;
+
 use crate::domain::{Now, WallTime};
 
 /// Reads the time. Cheap to clone; all clones of a clock agree.
@@ -58,6 +60,12 @@ impl Clock {
         (Self(Source::ManualClock(at.clone())), ManualClock(at))
     }
 
+    /// Whether only a [`ManualClock`] moves it: then a sleep does not tell that its time has come.
+    #[must_use]
+    pub fn is_manual(&self) -> bool {
+        matches!(self.0, Source::ManualClock(_))
+    }
+
     /// The current time.
     #[must_use]
     #[expect(
@@ -99,6 +107,19 @@ impl Clock {
         };
         SharedInstant { boot, ms }
     }
+}
+
+/// The machine's time zone, from `TZ` or `/etc/localtime`.
+#[must_use]
+pub fn time_zone() -> TimeZone {
+    // `TimeZone::system` walks the whole zone database to learn the zone's name, which is shown nowhere.
+    if std::env::var_os("TZ").is_none()
+        && let Ok(tzif) = std::fs::read("/etc/localtime")
+        && let Ok(zone) = TimeZone::tzif("local", &tzif)
+    {
+        return zone;
+    }
+    TimeZone::system()
 }
 
 /// The machine's boot and the namespace of its clocks: a container may have its own.
@@ -164,6 +185,15 @@ impl ManualClock {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_time_zone_is_the_one_that_the_system_names() {
+        let (ours, named) = (time_zone(), TimeZone::system());
+        for second in [0, 1_500_000_000, 1_790_000_000, 1_805_000_000] {
+            let at = jiff::Timestamp::from_second(second).unwrap();
+            assert_eq!(ours.to_offset(at), named.to_offset(at));
+        }
+    }
 
     #[test]
     fn a_hand_driven_clock_moves_only_by_hand() {

@@ -60,7 +60,7 @@ pub async fn run(
     if rows.is_empty() && !args.follow && !out.json {
         out.say(&none("callbacks", context));
     }
-    let zone = TimeZone::system();
+    let zone = crate::clock::time_zone();
     print(&rows, &zone, out)?;
     if !args.follow {
         return Ok(Exit::Done);

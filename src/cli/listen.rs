@@ -233,7 +233,7 @@ impl Printing {
         let (ended_to, ended) = oneshot::channel();
         let mut printer = Printer {
             out: out.for_reader(),
-            zone: TimeZone::system(),
+            zone: crate::clock::time_zone(),
             since,
             reported: BTreeMap::new(),
             events,

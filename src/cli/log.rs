@@ -70,7 +70,7 @@ pub async fn run(
             Err(error) => out.fail(&local(&error.to_string())),
         };
     }
-    let zone = jiff::tz::TimeZone::system();
+    let zone = crate::clock::time_zone();
     let mut last = None;
     loop {
         match pages.next().await {
@@ -254,7 +254,7 @@ impl Log {
     /// The instant of `--since`.
     pub(super) fn since_when(&self, context: &Context) -> Option<WallTime> {
         let since = self.since.as_ref()?;
-        Some(since.instant(context.clock.now().wall, &jiff::tz::TimeZone::system()))
+        Some(since.instant(context.clock.now().wall, &crate::clock::time_zone()))
     }
 }
 

@@ -26,7 +26,7 @@ use signal_hook::consts::{
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, time_zone};
 use crate::config::{Environ, Profile};
 use crate::deck::{Deck, Options};
 use crate::domain::{AccountId, Environment, PaymentId, Problem, Watchlist};
@@ -43,6 +43,8 @@ use terminal::Entered;
 const LOG_FIRST: usize = 200;
 /// The most messages before a frame is drawn: a flood must not block the screen.
 const MESSAGES_A_FRAME: usize = 256;
+/// The least time between two frames that show news. Data comes in bursts; a key is answered at once.
+const FRAME: Duration = Duration::from_millis(25);
 /// How long the ledger may take to write its last rows at exit.
 const CLOSING: Duration = Duration::from_secs(2);
 
@@ -161,6 +163,9 @@ impl Console {
         tasks.start(opening.open(self.messages.clone(), opened_to));
         let mut deck: Option<Arc<Deck>> = None;
         let mut early = Vec::new();
+        // No frame of news is drawn earlier.
+        let mut next_frame = Duration::ZERO;
+        let mut is_input = false;
         let ended = 'run: loop {
             for effect in effects.drain(..) {
                 match effect {
@@ -181,28 +186,36 @@ impl Console {
             }
             let now = self.clock.now();
             // While stopped, the terminal belongs to the shell.
-            if terminal::is_taken() && self.model.take_dirty() {
+            let may_draw = terminal::is_taken() && (is_input || now.mono >= next_frame);
+            if may_draw && self.model.take_dirty() {
                 self.entered
                     .screen
                     .draw(|frame| tui::view(&self.model, now, frame))?;
+                next_frame = now.mono + FRAME;
             }
-            let wake = self.model.next_wake(now);
+            is_input = false;
+            let rest = next_frame.saturating_sub(now.mono);
+            let frame = (self.model.is_dirty() && !rest.is_zero()).then_some(rest);
+            let wake = self.model.next_wake(now).into_iter().chain(frame).min();
             tokio::select! {
                 message = self.inbox.recv() => {
-                    let Some(message) = message else { break Ended::Left };
-                    effects.extend(tui::update(&mut self.model, self.clock.now(), message));
+                    let Some(mut message) = message else { break Ended::Left };
                     for _ in 0..MESSAGES_A_FRAME {
-                        let Ok(message) = self.inbox.try_recv() else { break };
+                        is_input |= message.is_input();
                         effects.extend(tui::update(&mut self.model, self.clock.now(), message));
+                        let Ok(next) = self.inbox.try_recv() else { break };
+                        message = next;
                     }
                 }
                 Some(()) = self.changes.stop.recv() => effects.push(Effect::Suspend),
                 Some(()) = self.changes.continued.recv() => {
                     self.entered.resume()?;
                     self.repaint(effects)?;
+                    is_input = true;
                 }
                 Some(()) = self.changes.resized.recv() => if terminal::is_taken() {
                     self.repaint(effects)?;
+                    is_input = true;
                 },
                 Some(open) = opened.recv() => {
                     deck = Some(open);
@@ -327,7 +340,6 @@ impl Opening {
 }
 
 async fn ready(deck: &Arc<Deck>, verify: bool, messages: &mpsc::Sender<Msg>) -> (Ready, Watchlist) {
-    let zone = tokio::task::spawn_blocking(jiff::tz::TimeZone::system);
     let log = match perform::log(deck, None, String::new(), LOG_FIRST).await {
         Ok(log) => log,
         Err(problem) => {
@@ -359,7 +371,7 @@ async fn ready(deck: &Arc<Deck>, verify: bool, messages: &mpsc::Sender<Msg>) -> 
         log,
         verify,
         simulator: deck.simulator_url(),
-        zone: zone.await.unwrap_or(jiff::tz::TimeZone::UTC),
+        zone: time_zone(),
     };
     (ready, list)
 }

@@ -411,8 +411,7 @@ impl Inner {
 
 /// Sends callbacks as they fall due, until aborted.
 async fn deliver(inner: Arc<Inner>) {
-    // A manual clock may jump without notice, so no sleep is longer than this.
-    const LONGEST: Duration = Duration::from_millis(250);
+    let longest = inner.simulator.longest_sleep();
     loop {
         inner.pump().await;
         let now = inner.simulator.now();
@@ -428,8 +427,8 @@ async fn deliver(inner: Arc<Inner>) {
         let pause = inner
             .simulator
             .outside_span(next.since(now))
-            .unwrap_or(LONGEST);
-        let pause = pause.clamp(Duration::from_millis(1), LONGEST);
+            .unwrap_or(longest);
+        let pause = pause.clamp(Duration::from_millis(1), longest);
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
             () = inner.changed.notified() => {}

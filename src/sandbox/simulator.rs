@@ -49,6 +49,15 @@ impl Simulator {
         }
     }
 
+    /// The longest sleep that misses nothing: a manual clock jumps, and a machine that slept wakes, without notice.
+    pub fn longest_sleep(&self) -> Duration {
+        if self.clock.is_manual() {
+            Duration::from_millis(250)
+        } else {
+            Duration::from_secs(10)
+        }
+    }
+
     /// The simulated time. It never goes back, even if the wall clock does.
     #[must_use]
     pub fn now(&self) -> WallTime {

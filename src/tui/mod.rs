@@ -117,6 +117,12 @@ impl Model {
         self.options.mouse
     }
 
+    /// Whether the screen may have changed since the last call of [`Model::take_dirty`].
+    #[must_use]
+    pub fn is_dirty(&self) -> bool {
+        self.dirty
+    }
+
     /// Whether the screen may have changed since the last call.
     pub fn take_dirty(&mut self) -> bool {
         std::mem::take(&mut self.dirty)

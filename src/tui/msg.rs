@@ -179,6 +179,14 @@ pub enum Msg {
     },
 }
 
+impl Msg {
+    /// Whether the operator caused it, who waits to see what it does.
+    #[must_use]
+    pub fn is_input(&self) -> bool {
+        matches!(self, Self::Key(_) | Self::Paste(_) | Self::Mouse(_))
+    }
+}
+
 /// The state at the start of the runtime.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Ready {
