@@ -3,9 +3,9 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::keys::{Action, TABLE};
+use super::keys::{Action, ConsoleAction, GLOBAL, Keys as _, NavAction, OVERLAY, WindowAction};
 use super::msg::Level;
-use super::panes::{Pane, ViewContext, step};
+use super::panes::{Pane, ViewContext};
 use super::store::Store;
 use super::theme::{Tone, badge};
 use super::widgets::text::{Pen, below, paragraph, width};
@@ -13,7 +13,7 @@ use super::{Model, alerts};
 use crate::domain::simulate::Fault;
 use crate::domain::{Environment, Now, Problem};
 
-pub fn draw_header(profile: &str, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
+pub fn draw_header(ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
     let (store, theme) = (ctx.store, ctx.theme);
     let dim = theme.style(Tone::Dim);
     let right = alert_counter(store);
@@ -24,7 +24,7 @@ pub fn draw_header(profile: &str, ctx: ViewContext<'_>, area: Rect, buf: &mut Bu
     pen.keep(width(&right) + 1)
         .text(" tilldeck ", theme.bold(Tone::Accent))
         .text("› ", dim)
-        .text(profile, theme.bold(Tone::Plain))
+        .text(&store.profile, theme.bold(Tone::Plain))
         .skip(1);
     for environment in [
         Environment::Production,
@@ -144,7 +144,7 @@ pub fn draw_notice(ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
                 1 => String::new(),
                 n => format!(", {} more", n - 1),
             };
-            let key = format!(" {} dismisses{more} ", ctx.key(Action::Escape));
+            let key = format!(" {} dismisses{more} ", ctx.key(ConsoleAction::Escape));
             (notice.level, &notice.text, key)
         }
         (None, None) => return,
@@ -172,20 +172,18 @@ pub fn draw_notice(ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
 pub fn draw_footer(model: &Model, now: Now, area: Rect, buf: &mut Buffer) {
     let ctx = model.ctx(now, false);
     let theme = ctx.theme;
-    let chain = model.scope().chain();
+    let scope = model.scope();
     let failed = matches!(model.store.phase, super::store::Phase::Failed(_));
-    let has_global = chain.contains(&super::keys::Scope::Global);
-    let ends: &[Action] = match (failed, has_global) {
-        (true, _) => &[Action::Quit],
-        (false, true) => &[Action::Help, Action::Quit],
-        (false, false) if chain.contains(&super::keys::Scope::Overlay) => &[Action::Close],
+    let ends: &[Action] = match (failed, scope.is_in(&GLOBAL)) {
+        (true, _) => &[ConsoleAction::Quit.into()],
+        (false, true) => &[ConsoleAction::Help.into(), ConsoleAction::Quit.into()],
+        (false, false) if scope.is_in(&OVERLAY) => &[WindowAction::Close.into()],
         (false, false) => &[],
     };
     let entry = |action: Action| -> Option<(String, &'static str)> {
-        let row = action.binding();
         let key = ctx.key(action);
         let word = model.footer_word(action, now);
-        (!key.is_empty() && !row.short.is_empty()).then_some((key, word))
+        (!key.is_empty() && !action.0.short.is_empty()).then_some((key, word))
     };
     let right: Vec<_> = ends.iter().filter_map(|action| entry(*action)).collect();
     let taken: u16 = right
@@ -195,16 +193,16 @@ pub fn draw_footer(model: &Model, now: Now, area: Rect, buf: &mut Buffer) {
     let mut pen = Pen::new(buf, area, 0);
     pen.keep(taken).skip(1);
     if !failed {
-        let entries = chain.iter().flat_map(|scope| {
-            TABLE
-                .iter()
-                .filter(move |row| row.scope == *scope && !row.short.is_empty())
-        });
-        for row in entries {
-            if ends.contains(&row.action) || step(row.action).is_some() || !model.can(row.action) {
+        let entries = scope.chain().flat_map(super::keys::Scope::bindings);
+        for action in entries.map(Action) {
+            if ends.contains(&action)
+                || action.0.short.is_empty()
+                || NavAction::of(action).is_some()
+                || !model.can(action, now)
+            {
                 continue;
             }
-            let Some((key, word)) = entry(row.action) else {
+            let Some((key, word)) = entry(action) else {
                 continue;
             };
             if width(&key) + width(word) + 3 > pen.left() {
@@ -249,7 +247,7 @@ pub fn draw_failed(problem: &Problem, ctx: ViewContext<'_>, area: Rect, buf: &mu
     let rows = paragraph(buf, left, &problem.message, theme.style(Tone::Plain));
     left = below(left, rows + 1);
     let rows = paragraph(buf, left, &problem.hint, theme.style(Tone::Dim));
-    let text = format!("{} quits.", ctx.key(Action::Quit));
+    let text = format!("{} quits.", ctx.key(ConsoleAction::Quit));
     paragraph(buf, below(left, rows + 1), &text, theme.style(Tone::Dim));
 }
 
@@ -258,7 +256,7 @@ pub fn draw_too_small(ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
         "{}x{} is too small; {} quits",
         area.width,
         area.height,
-        ctx.key(Action::Quit)
+        ctx.key(ConsoleAction::Quit)
     );
     Pen::new(buf, area, 0).text(&text, ctx.theme.style(Tone::Plain));
 }

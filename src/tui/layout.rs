@@ -51,7 +51,7 @@ pub enum ZoomMode {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LayoutInput {
     pub focus: Pane,
-    pub spread: ZoomMode,
+    pub zoom: ZoomMode,
     /// Requests or Callbacks: the visible one, if both do not fit.
     pub log: Pane,
     pub accounts: usize,
@@ -59,8 +59,8 @@ pub struct LayoutInput {
     pub tokens: usize,
 }
 
-pub fn arrange(screen: Rect, matter: LayoutInput) -> Arrangement {
-    let LayoutInput { focus, spread, .. } = matter;
+pub fn arrange(screen: Rect, input: LayoutInput) -> Arrangement {
+    let LayoutInput { focus, zoom, .. } = input;
     if screen.width < SMALLEST.0 || screen.height < SMALLEST.1 {
         return Arrangement::TooSmall(screen);
     }
@@ -69,7 +69,7 @@ pub fn arrange(screen: Rect, matter: LayoutInput) -> Arrangement {
         height: 1,
         ..screen
     };
-    let whole = spread == ZoomMode::All
+    let whole = zoom == ZoomMode::All
         && !focus.is_alone()
         && screen.width >= WHOLE.0
         && screen.height >= WHOLE.1;
@@ -80,7 +80,7 @@ pub fn arrange(screen: Rect, matter: LayoutInput) -> Arrangement {
         ..screen
     };
     let panes = if whole {
-        deck(body, matter)
+        deck(body, input)
     } else {
         let mut panes = [Rect::default(); 8];
         panes[focus.index()] = body;
@@ -101,10 +101,10 @@ pub fn arrange(screen: Rect, matter: LayoutInput) -> Arrangement {
 }
 
 /// Payments at the left with Callbacks below, the small panes in a column at the right, Requests along the bottom.
-fn deck(body: Rect, matter: LayoutInput) -> [Rect; 8] {
+fn deck(body: Rect, input: LayoutInput) -> [Rect; 8] {
     let LayoutInput {
         accounts, tokens, ..
-    } = matter;
+    } = input;
     let log = (u32::from(body.height) * 30 / 100).clamp(8, 22);
     let log = u16::try_from(log).unwrap_or(8);
     let side = (u32::from(body.width) * 38 / 100).clamp(32, 72);
@@ -150,7 +150,7 @@ fn deck(body: Rect, matter: LayoutInput) -> [Rect; 8] {
             ..left
         };
         (payments, bottom, callbacks)
-    } else if matter.log == Pane::Callbacks {
+    } else if input.log == Pane::Callbacks {
         (left, Rect::default(), bottom)
     } else {
         (left, bottom, Rect::default())
@@ -178,14 +178,14 @@ mod tests {
                 for (accounts, tokens) in [(0, 0), (1, 0), (3, 2), (9, 9)] {
                     let screen = Rect::new(0, 0, width, height);
                     let log = [Pane::Requests, Pane::Callbacks][usize::from(width % 2)];
-                    let matter = LayoutInput {
+                    let input = LayoutInput {
                         focus: Pane::Payments,
-                        spread: ZoomMode::All,
+                        zoom: ZoomMode::All,
                         log,
                         accounts,
                         tokens,
                     };
-                    let Arrangement::Console(areas) = arrange(screen, matter) else {
+                    let Arrangement::Console(areas) = arrange(screen, input) else {
                         continue;
                     };
                     let area: u32 = areas.panes.iter().map(|pane| pane.area()).sum();

@@ -1,21 +1,18 @@
-//! The console: `Model`, `update` and `view`, all pure. This file only routes; panes and windows decide.
+//! The console: `Model`, `update` and `view`, all pure. This file only routes: to the top window, else to the focused
+//! pane, else to the console itself.
 
-mod act;
 mod alerts;
-mod callback_actions;
-mod cancel;
 mod chrome;
+mod component;
+mod console;
+mod deliveries;
 pub mod effect;
 mod events;
-mod explorer_actions;
-mod history;
 mod keys;
 mod layout;
-mod manage;
 pub mod msg;
 mod overlays;
 mod panes;
-mod player_actions;
 mod pointer;
 pub mod setup;
 mod store;
@@ -23,7 +20,6 @@ mod theme;
 mod traffic;
 mod watched;
 mod widgets;
-mod windows;
 
 #[cfg(test)]
 pub(crate) mod testing;
@@ -33,51 +29,51 @@ mod tests;
 use std::time::Duration;
 
 use ratatui::Frame;
+use ratatui::buffer::Buffer;
 use ratatui::crossterm::event::{KeyEvent, KeyEventKind, MouseEventKind};
-use ratatui::layout::Rect;
+use ratatui::layout::{Position, Rect};
 
-use crate::domain::Now;
-use crate::domain::manage::ProviderSetup;
+use crate::domain::{Now, Problem, RequestId};
 
 pub use effect::Effect;
 pub use keys::{KeyRow, key_rows};
 pub use msg::Msg;
 pub use setup::{Setup, ThemeChoice, UiOptions};
 
-use keys::{Action, Keymap, Scope};
+use component::{AnyComponent, Command, DynComponent, Event, Paste, UpdateContext, ViewContext};
+use keys::{Action, ConsoleAction, FilterAction, Keymap, Keys as _, NavAction, Scope, WindowAction};
 use layout::{Areas, Arrangement, LayoutInput, ZoomMode, arrange};
+use msg::Level;
 use overlays::Overlay;
-use panes::{Pane, UpdateContext, ViewContext};
-use store::{Phase, Store};
+use panes::{Pane, Panes};
+use store::{InFlight, Phase, Purpose, Store};
 use theme::Theme;
 use widgets::boxes::Framed;
-use widgets::form::Typed;
 
 /// The complete state of the console.
 #[derive(Debug, Clone)]
 pub struct Model {
-    profile: String,
-    setups: Vec<ProviderSetup>,
-    may_manage: bool,
     options: UiOptions,
     theme: Theme,
     keymap: Keymap,
     screen: Rect,
     focus: Pane,
-    spread: ZoomMode,
-    overlay: Overlay,
+    zoom: ZoomMode,
+    /// The open windows; the last one is on top.
+    overlays: Vec<Overlay>,
     store: Store,
-    credentials: panes::credentials::State,
-    tokens: panes::tokens::State,
-    payments: panes::payments::State,
-    estimates: panes::estimates::State,
-    requests: panes::requests::State,
-    explorer: panes::explorer::State,
-    callbacks: panes::callbacks::State,
-    players: panes::players::State,
+    panes: Panes,
     /// The last focused of Requests and Callbacks, which share one place on small screens.
     log: Pane,
     dirty: bool,
+}
+
+/// The component that gets a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Pane(Pane),
+    /// The window at this place of the stack.
+    Window(usize),
 }
 
 impl Model {
@@ -87,27 +83,17 @@ impl Model {
     /// Names the key override that is not valid.
     pub fn new(setup: Setup) -> Result<Self, String> {
         Ok(Self {
-            profile: setup.profile,
-            setups: setup.setups,
-            may_manage: setup.may_manage,
             theme: Theme::new(&setup.ui),
             keymap: Keymap::new(&setup.ui.keys)?,
-            options: setup.ui,
             screen: Rect::new(0, 0, 80, 24),
             focus: Pane::Payments,
-            spread: ZoomMode::All,
-            overlay: Overlay::None,
-            store: Store::new(setup.accounts),
-            credentials: panes::credentials::State::default(),
-            tokens: panes::tokens::State::default(),
-            payments: panes::payments::State::default(),
-            estimates: panes::estimates::State::default(),
-            requests: panes::requests::State::default(),
-            players: panes::players::State::new(&setup.catalogues),
-            explorer: panes::explorer::State::new(setup.catalogues),
-            callbacks: panes::callbacks::State::default(),
+            zoom: ZoomMode::All,
+            overlays: Vec::new(),
+            store: Store::new(&setup),
+            panes: Panes::new(&setup),
             log: Pane::Requests,
             dirty: true,
+            options: setup.ui,
         })
     }
 
@@ -131,72 +117,38 @@ impl Model {
     /// The time until the screen changes or a request is due by itself. `None` while idle.
     #[must_use]
     pub fn next_wake(&self, now: Now) -> Option<Duration> {
-        let still = self.options.reduced_motion;
-        let dues = self
-            .store
-            .poll_due()
-            .into_iter()
-            .chain(self.estimates.due())
-            .filter(|_| self.store.is_ready());
-        let armed = self.store.accounts.iter().filter_map(|k| k.armed(now));
-        let mut wakes: Vec<Duration> = dues.map(|due| due.saturating_sub(now.mono)).collect();
+        let ctx = self.ctx(now, false);
+        let sends = Pane::ALL.into_iter().filter_map(|pane| self.panes.get(pane).due());
+        let due = self.store.poll_due().into_iter().chain(sends);
+        let due = due.filter(|_| self.store.is_ready());
+        let due = due.map(|due| due.saturating_sub(now.mono));
         // The header counts the minutes until an account is disarmed.
-        wakes.extend(armed.map(|left| {
+        let armed = self.store.accounts.iter().filter_map(|k| k.armed(now));
+        let armed = armed.map(|left| {
             let into = left.as_millis().saturating_sub(1) % 60_000 + 1;
             Duration::from_millis(u64::try_from(into).unwrap_or(1))
-        }));
-        if let Arrangement::Console(areas) = self.arranged(self.screen) {
-            for pane in Pane::ALL {
-                if !areas.pane(pane).is_empty() {
-                    wakes.extend(match pane {
-                        Pane::Credentials => {
-                            panes::credentials::State::changes_in(&self.store, now)
-                        }
-                        Pane::Tokens => panes::tokens::State::changes_in(&self.store, now, still),
-                        Pane::Payments => {
-                            panes::payments::State::changes_in(&self.store, now, still)
-                        }
-                        Pane::Estimates => self.estimates.changes_in(now, still),
-                        Pane::Requests => {
-                            panes::requests::State::changes_in(&self.store, now, still)
-                        }
-                        Pane::Explorer => self.explorer.changes_in(now, still),
-                        Pane::Callbacks => {
-                            let listening = &self.store.listening;
-                            self.callbacks.changes_in(listening, now, still)
-                        }
-                        Pane::Players => self.players.changes_in(now),
-                    });
-                }
-            }
-        }
-        if let Overlay::Timeline(state) = &self.overlay {
-            wakes.extend(state.changes_in(now, still));
-        }
-        if let Overlay::Alerts(_) = &self.overlay {
-            wakes.extend(overlays::alerts::State::changes_in(&self.store, now));
-        }
-        wakes
-            .into_iter()
-            .min()
-            .map(|wake| wake.max(Duration::from_millis(1)))
+        });
+        let shown = Pane::ALL.into_iter().filter(|pane| self.shows(*pane));
+        let panes = shown.filter_map(|pane| self.panes.get(pane).next_wake(ctx));
+        let windows = self.overlays.iter();
+        let windows = windows.filter_map(|window| window.component().next_wake(ctx));
+        let wake = due.chain(armed).chain(panes).chain(windows).min();
+        wake.map(|wake| wake.max(Duration::from_millis(1)))
     }
 
     fn arranged(&self, screen: Rect) -> Arrangement {
-        let accounts = self.store.accounts.len();
-        let tokens = self.store.token_users().count();
         let log = match self.focus {
             pane @ (Pane::Requests | Pane::Callbacks) => pane,
             _ => self.log,
         };
-        let matter = LayoutInput {
+        let input = LayoutInput {
             focus: self.focus,
-            spread: self.spread,
+            zoom: self.zoom,
             log,
-            accounts,
-            tokens,
+            accounts: self.store.accounts.len(),
+            tokens: self.store.token_users().count(),
         };
-        arrange(screen, matter)
+        arrange(screen, input)
     }
 
     fn areas(&self) -> Option<Areas> {
@@ -211,29 +163,181 @@ impl Model {
             .is_some_and(|areas| !areas.pane(pane).is_empty())
     }
 
+    /// The component that has the keys.
+    fn top(&self) -> Place {
+        match self.overlays.len() {
+            0 => Place::Pane(self.focus),
+            n => Place::Window(n - 1),
+        }
+    }
+
+    fn component(&self, place: Place) -> &DynComponent {
+        match place {
+            Place::Pane(pane) => self.panes.get(pane),
+            Place::Window(at) => self.overlays[at].component(),
+        }
+    }
+
+    /// Where a component is drawn: inside a pane's frame, or above the footer.
+    fn area(&self, place: Place) -> Rect {
+        let Place::Pane(pane) = place else {
+            return Rect {
+                height: self.screen.height.saturating_sub(1),
+                ..self.screen
+            };
+        };
+        let Some(areas) = self.areas() else {
+            return Rect::default();
+        };
+        let area = areas.pane(pane);
+        if self.panes.get(pane).draws_frames() {
+            area
+        } else if area.width < 3 || area.height < 3 {
+            Rect::default()
+        } else {
+            padded(Rect {
+                x: area.x + 1,
+                y: area.y + 1,
+                width: area.width - 2,
+                height: area.height - 2,
+            })
+        }
+    }
+
+    /// Calls a component, and carries out what it asks of the console.
+    fn call<R>(
+        &mut self,
+        place: Place,
+        io: &mut Io<'_>,
+        call: impl FnOnce(&mut DynComponent, &mut UpdateContext<'_>) -> R,
+    ) -> R {
+        let area = self.area(place);
+        let mut commands = Vec::new();
+        let mut ctx = UpdateContext {
+            store: &mut self.store,
+            out: io.out,
+            console: &mut commands,
+            theme: &self.theme,
+            keymap: &self.keymap,
+            now: io.now,
+            area,
+            windows: self.overlays.len(),
+            place: match place {
+                Place::Pane(_) => 0,
+                Place::Window(at) => at,
+            },
+            still: self.options.reduced_motion,
+        };
+        let result = match place {
+            Place::Pane(pane) => call(self.panes.get_mut(pane), &mut ctx),
+            Place::Window(at) => call(self.overlays[at].component_mut(), &mut ctx),
+        };
+        for command in commands {
+            self.carry_out(command, io);
+        }
+        result
+    }
+
+    fn carry_out(&mut self, command: Command, io: &mut Io<'_>) {
+        match command {
+            Command::Open(overlay) => self.overlays.push(overlay),
+            Command::Close(place) => self.overlays.truncate(place),
+            Command::Do(intent) => {
+                self.overlays.clear();
+                self.focus = intent.pane();
+                let pane = Place::Pane(self.focus);
+                self.call(pane, io, |pane, ctx| pane.on_intent(intent, ctx));
+            }
+            Command::Act(action) => {
+                // Shows the pane that the action changes.
+                self.focus = Pane::of(action.0.scope).unwrap_or(self.focus);
+                self.act(action, io);
+            }
+            Command::Cancel(request) => self.cancel(request, io),
+        }
+    }
+
+    /// Tells every component, the windows from the top down.
+    fn publish(&mut self, event: Event<'_>, io: &mut Io<'_>) {
+        for at in (0..self.overlays.len()).rev() {
+            // A window above may have closed this one.
+            if at < self.overlays.len() {
+                self.call(Place::Window(at), io, |it, ctx| it.on_event(event, ctx));
+            }
+        }
+        for pane in Pane::ALL {
+            self.call(Place::Pane(pane), io, |it, ctx| it.on_event(event, ctx));
+        }
+    }
+
+    fn on_message(&mut self, msg: &Msg, io: &mut Io<'_>) {
+        self.store.apply(msg, io.now);
+        let (request, failure) = match msg {
+            Msg::Answered { request, result } => (*request, result.as_ref().err()),
+            Msg::Explored { request, result } => (*request, result.as_ref().err()),
+            Msg::Refreshed { request, result } => (*request, result.as_ref().err()),
+            Msg::TokenToCopy { request, result } => (*request, result.as_ref().err()),
+            Msg::Managed { request, result } => (*request, result.as_ref().err()),
+            Msg::Replayed { request, result } => {
+                self.report_unless_shown(*request, result.as_ref().err());
+                self.publish(Event::Message(msg, None), io);
+                return;
+            }
+            _ => {
+                self.publish(Event::Message(msg, None), io);
+                return;
+            }
+        };
+        let asked = self.store.answered(request);
+        // The response to a cancelled request may still arrive. A change of the accounts that was cancelled too late is
+        // done, and must be shown.
+        let is_done = matches!(msg, Msg::Managed { result: Ok(_), .. });
+        if asked.is_none() && !is_done {
+            return;
+        }
+        let purpose = asked.as_ref().map(|asked| &asked.purpose);
+        if matches!(purpose, Some(Purpose::Manage | Purpose::Authenticate(_))) {
+            self.report_unless_shown(request, failure);
+        }
+        self.publish(Event::Message(msg, asked.as_ref()), io);
+    }
+
+    /// Shows a failure, unless a window waits for it.
+    fn report_unless_shown(&mut self, request: RequestId, failure: Option<&Problem>) {
+        let mut windows = self.overlays.iter();
+        let is_shown = windows.any(|window| window.component().request() == Some(request));
+        if let Some(problem) = failure.filter(|_| !is_shown) {
+            self.store.flash(Level::Error, problem.describe());
+        }
+    }
+
+    /// Cancels a request of the console.
+    fn cancel(&mut self, request: RequestId, io: &mut Io<'_>) {
+        let Some(asked) = self.store.in_flight_for(request).cloned() else {
+            return;
+        };
+        let waited = self.store.waiting.contains_key(&request);
+        self.store.cancel(request, io.out);
+        self.store.flash(Level::Info, cancelled(&asked));
+        let event = Event::Cancelled {
+            request,
+            asked: &asked,
+            waited,
+        };
+        self.publish(event, io);
+    }
+
     /// The innermost scope whose keys work now.
-    fn scope(&self) -> Scope {
+    fn scope(&self) -> &'static Scope {
         if self.can_only_be_left() {
             return self.focus.scope();
         }
-        self.overlay.scope().unwrap_or_else(|| match self.focus {
-            Pane::Explorer => self.explorer.scope(),
-            pane => pane.scope(),
-        })
+        self.component(self.top()).scope()
     }
 
     /// Nothing is on screen to work with: only the keys to quit are active.
     fn can_only_be_left(&self) -> bool {
         matches!(self.store.phase, Phase::Failed(_)) || self.areas().is_none()
-    }
-
-    fn fit_explorer(&mut self, now: Now) {
-        if self.focus == Pane::Explorer
-            && let Some(areas) = self.areas()
-        {
-            let area = areas.pane(Pane::Explorer);
-            self.explorer.fit(&self.store, area, now);
-        }
     }
 
     fn ctx(&self, now: Now, focused: bool) -> ViewContext<'_> {
@@ -247,22 +351,118 @@ impl Model {
         }
     }
 
-    /// What a pane may change besides its own state.
-    fn update_ctx<'a>(
-        store: &'a mut Store,
-        now: Now,
-        out: &'a mut Vec<Effect>,
-    ) -> UpdateContext<'a> {
-        UpdateContext { store, out, now }
+    /// Does what a key does: in the top window, else in the focused pane, else in the console.
+    fn act(&mut self, action: Action, io: &mut Io<'_>) {
+        let top = self.top();
+        if let Some(action) = NavAction::of(action) {
+            self.call(top, io, |it, ctx| it.step(action.step(), ctx));
+        } else if WindowAction::of(action).is_some() {
+            self.close(top, io);
+        } else if FilterAction::of(action).is_some() {
+            self.call(top, io, AnyComponent::keep_filter);
+        } else if let Some(action) = ConsoleAction::of(action) {
+            self.act_console(action, io);
+        } else {
+            self.call(top, io, |it, ctx| it.act_any(action, ctx));
+        }
+    }
+
+    fn close(&mut self, place: Place, io: &mut Io<'_>) {
+        let closes = self.call(place, io, AnyComponent::close);
+        if let Place::Window(at) = place
+            && closes
+        {
+            self.overlays.truncate(at);
+        }
+    }
+
+    fn on_key(&mut self, key: &KeyEvent, io: &mut Io<'_>) {
+        if key.kind == KeyEventKind::Release {
+            return;
+        }
+        let action = self.keymap.action(self.scope(), key);
+        if self.can_only_be_left() {
+            let leaves = [
+                ConsoleAction::Quit,
+                ConsoleAction::Leave,
+                ConsoleAction::Suspend,
+            ];
+            if let Some(action) = action.and_then(ConsoleAction::of)
+                && leaves.contains(&action)
+            {
+                self.dirty = true;
+                self.act_console(action, io);
+            }
+        } else if let Some(action) = action {
+            self.dirty = true;
+            self.store.flash = None;
+            self.act(action, io);
+        } else {
+            let top = self.top();
+            self.dirty |= self.call(top, io, |it, ctx| it.key(key, ctx));
+        }
+    }
+
+    fn on_paste(&mut self, text: &str, io: &mut Io<'_>) {
+        let top = self.top();
+        self.dirty = true;
+        match self.call(top, io, |it, ctx| it.paste(text, ctx)) {
+            Paste::Whole => {}
+            Paste::FirstLine => self.store.flash(Level::Warning, "pasted only the first line"),
+            Paste::Refused if text.trim().is_empty() => {}
+            Paste::Refused => {
+                let text = "cannot paste here: type the keys one by one";
+                self.store.flash(Level::Info, text);
+            }
+        }
+    }
+
+    /// Fits everything to the screen, and sends what is due.
+    fn fit(&mut self, io: &mut Io<'_>) {
+        self.store.poll(io.now, io.out);
+        for pane in Pane::ALL {
+            self.call(Place::Pane(pane), io, AnyComponent::fit);
+        }
+        for at in 0..self.overlays.len() {
+            self.call(Place::Window(at), io, AnyComponent::fit);
+        }
+        // Reading rate limits changes nothing on screen; their messages will.
+        if self.shows(Pane::Requests) {
+            self.store.look_at_budgets(io.now, io.out);
+        }
+    }
+}
+
+/// The time of an update, and its effects.
+struct Io<'a> {
+    now: Now,
+    out: &'a mut Vec<Effect>,
+}
+
+/// The notice about a cancelled request.
+fn cancelled(asked: &InFlight) -> &'static str {
+    match asked.purpose {
+        // The renewal is shared: other requests of the account may wait for it.
+        Purpose::RefreshToken => "cancelled; the token renewal continues for other requests",
+        Purpose::CopyToken => "cancelled; nothing was copied",
+        Purpose::Verify
+        | Purpose::Check(_)
+        | Purpose::Quote
+        | Purpose::Link(_)
+        | Purpose::Manage
+        | Purpose::Explore
+        | Purpose::Authenticate(_)
+        | Purpose::Items(_) => "cancelled",
     }
 }
 
 /// Applies one message to the model and returns the effects to carry out.
 pub fn update(model: &mut Model, now: Now, msg: Msg) -> Vec<Effect> {
     let mut out = Vec::new();
+    let io = &mut Io { now, out: &mut out };
     match msg {
-        Msg::Key(key) => on_key(model, now, &key, &mut out),
-        Msg::Paste(text) => model.paste(&text, now, &mut out),
+        Msg::Key(key) => model.on_key(&key, io),
+        Msg::Paste(text) => model.on_paste(&text, io),
         Msg::Mouse(mouse) => {
             if matches!(
                 mouse.kind,
@@ -270,81 +470,27 @@ pub fn update(model: &mut Model, now: Now, msg: Msg) -> Vec<Effect> {
             ) {
                 return out;
             }
-            model.pointed(mouse, now, &mut out);
+            model.pointed(mouse, io);
         }
-        Msg::Resized { width, height } => model.resized(width, height, now),
-        Msg::Woke => {
+        Msg::Resized { width, height } => {
+            model.screen = Rect::new(0, 0, width, height);
             model.dirty = true;
-            model.form_changed(now);
-            model.lay_out_delivery(now);
         }
-        Msg::Listening(listening) => model.on_listening(listening, now),
-        fact => {
-            model.dirty = true;
-            model.on_message(fact, now, &mut out);
+        msg => {
+            model.dirty |= match &msg {
+                Msg::Listening(listening) => model.store.is_news(listening, now),
+                _ => true,
+            };
+            model.on_message(&msg, io);
         }
     }
-    let before = out.len();
-    model.store.poll(now, &mut out);
-    model
-        .estimates
-        .poll(&mut Model::update_ctx(&mut model.store, now, &mut out));
-    model.dirty |= out.len() > before;
     if matches!(model.focus, Pane::Requests | Pane::Callbacks) {
         model.log = model.focus;
     }
-    model.load_due_timeline(now, &mut out);
-    // Reading rate limits changes nothing on screen; their messages will.
-    if model.shows(Pane::Requests) {
-        model.store.look_at_budgets(now, &mut out);
-    }
-    model.fit_explorer(now);
-    let height = model.list_area(Pane::Payments, now).height;
-    model.payments.fit(height, &model.store);
+    let before = io.out.len();
+    model.fit(io);
+    model.dirty |= io.out.len() > before;
     out
-}
-
-fn on_key(model: &mut Model, now: Now, key: &KeyEvent, out: &mut Vec<Effect>) {
-    if key.kind == KeyEventKind::Release {
-        return;
-    }
-    if let Some(action) = model.keymap.action(model.scope(), key) {
-        if model.can_only_be_left()
-            && !matches!(action, Action::Quit | Action::Leave | Action::Suspend)
-        {
-            return;
-        }
-        model.dirty = true;
-        model.store.flash = None;
-        model.act(action, now, out);
-        return;
-    }
-    if model.can_only_be_left() {
-        return;
-    }
-    match model.overlay.typed(key) {
-        Typed::Nothing => {
-            if let Overlay::Filter(pane, input) = &mut model.overlay
-                && widgets::form::edit(input, key)
-            {
-                let (pane, filter) = (*pane, input.value().to_owned());
-                model.set_filter(pane, &filter);
-                model.dirty = true;
-            }
-            if matches!(model.overlay, Overlay::None) && model.focus == Pane::Explorer {
-                model.store.flash = None;
-                model.dirty |= model.explorer.key(key, &mut model.store, now);
-            }
-        }
-        Typed::Changed => {
-            model.dirty = true;
-            model.form_changed(now);
-        }
-        Typed::Locked => {
-            model.dirty = true;
-            model.arm_for_form();
-        }
-    }
 }
 
 /// Draws the console at any size, even if the size changed since the last update.
@@ -360,7 +506,7 @@ pub fn view(model: &Model, now: Now, frame: &mut Frame) {
     };
     let buf = frame.buffer_mut();
     let ctx = model.ctx(now, false);
-    chrome::draw_header(&model.profile, ctx, areas.header, buf);
+    chrome::draw_header(ctx, areas.header, buf);
     let mut cursor = None;
     if let Phase::Failed(problem) = &model.store.phase {
         chrome::draw_failed(problem, ctx, areas.body, buf);
@@ -372,15 +518,15 @@ pub fn view(model: &Model, now: Now, frame: &mut Frame) {
             cursor = cursor.or(draw_pane(model, pane, areas.pane(pane), now, buf));
         }
         chrome::draw_notice(ctx, areas.notice, buf);
-        if !matches!(model.overlay, Overlay::None | Overlay::Filter(..)) {
+        if let Some(top) = model.overlays.last() {
             buf.set_style(areas.tabs, model.theme.behind_window());
             buf.set_style(areas.body, model.theme.behind_window());
+            let over = Rect {
+                height: screen.height - 1,
+                ..screen
+            };
+            cursor = top.component().view(ctx, over, buf);
         }
-        let over = Rect {
-            height: screen.height - 1,
-            ..screen
-        };
-        cursor = model.overlay.view(ctx, over, buf).or(cursor);
         // A notice about a key pressed in a window must not hide behind the window.
         if model.store.flash.is_some() {
             chrome::draw_notice(ctx, areas.notice, buf);
@@ -398,74 +544,32 @@ fn draw_pane(
     pane: Pane,
     area: Rect,
     now: Now,
-    buf: &mut ratatui::buffer::Buffer,
-) -> Option<ratatui::layout::Position> {
+    buf: &mut Buffer,
+) -> Option<Position> {
     if area.is_empty() {
         return None;
     }
     let focused = model.focus == pane;
     let ctx = model.ctx(now, focused);
-    if pane == Pane::Explorer {
-        // It draws its own frames.
-        return model.explorer.view(ctx, area, buf);
+    let component = model.panes.get(pane);
+    if component.draws_frames() {
+        return component.view(ctx, area, buf);
     }
-    let note = match pane {
-        Pane::Requests => model.requests.note(ctx).or_else(|| {
-            // A short note replaces the hidden Callbacks pane.
-            let hidden = !model.shows(Pane::Callbacks);
-            hidden.then(|| panes::callbacks::listener::brief(&model.callbacks, ctx))
-        }),
-        Pane::Callbacks => model.callbacks.note(ctx),
-        Pane::Players if !model.players.players.is_empty() => Some((
-            format!("{} known", model.players.players.len()),
-            theme::Tone::Dim,
-        )),
-        Pane::Payments => {
-            let title = widgets::text::width(&pane.title());
-            model
-                .payments
-                .note(ctx, area.width.saturating_sub(title + 9))
-        }
-        _ => None,
-    };
+    let title = pane.title();
+    let room = area.width.saturating_sub(widgets::text::width(&title) + 9);
+    // A short note replaces the hidden Callbacks pane.
+    let hides = pane == Pane::Requests && !model.shows(Pane::Callbacks);
+    let brief = || hides.then(|| panes::callbacks::listener::brief(ctx));
+    let note = component.note(ctx, room).or_else(brief);
     let inner = Framed {
         theme: &model.theme,
         focused,
         live: model.store.is_live(),
-        title: &pane.title(),
+        title: &title,
         note: note.as_ref().map(|(text, tone)| (text.as_str(), *tone)),
     }
     .draw(area, buf);
-    let inner = padded(inner);
-    match pane {
-        Pane::Credentials => model.credentials.view(ctx, inner, buf),
-        Pane::Tokens => model.tokens.view(ctx, inner, buf),
-        Pane::Payments => {
-            let typing = model.overlay.filter(pane);
-            return model
-                .payments
-                .view(ctx, typing, inner, buf)
-                .map(|x| ratatui::layout::Position::new(x, inner.y));
-        }
-        Pane::Estimates => model.estimates.view(ctx, inner, buf),
-        Pane::Requests => {
-            let typing = model.overlay.filter(pane);
-            return model
-                .requests
-                .view(ctx, typing, inner, buf)
-                .map(|x| ratatui::layout::Position::new(x, inner.y));
-        }
-        Pane::Callbacks => {
-            let typing = model.overlay.filter(pane);
-            return model
-                .callbacks
-                .view(ctx, typing, inner, buf)
-                .map(|x| ratatui::layout::Position::new(x, inner.y));
-        }
-        Pane::Players => model.players.view(ctx, inner, buf),
-        Pane::Explorer => {}
-    }
-    None
+    component.view(ctx, padded(inner), buf)
 }
 
 /// The inside of a frame, with padding if there is room.

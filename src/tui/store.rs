@@ -1,19 +1,24 @@
 //! The last known state of each account, its age, and the requests in progress. Knows nothing about the screen.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
-use crate::domain::manage::Change;
+use crate::domain::manage::{Change, ProviderSetup};
 use crate::domain::simulate::{Fault, Part};
 use crate::domain::{
-    Ability, Account, AccountId, BudgetGauge, CredentialStatus, LinkRequest, Listening, Now, Op,
-    PaymentId, PlayerId, Problem, RawCall, RequestId, TokenStatus, Waiting, WallTime,
+    Ability, Account, AccountId, BudgetGauge, CredentialStatus, Exchange, ExchangeId, LinkRequest,
+    Listening, Now, Op, PaymentId, PlayerId, Problem, ProblemKind, RawCall, RequestId, Secret,
+    Subject, TokenStatus, Waiting, WallTime,
 };
 
 use super::Effect;
-use super::msg::{Level, Notice};
+use super::deliveries::{Tally, Window};
+use super::msg::{Level, Notice, WatchKey};
+use super::panes::contains;
+use super::setup::Setup;
 use super::traffic::Traffic;
 use super::watched::Watched;
 
@@ -25,6 +30,9 @@ const BUDGETS_EVERY: Duration = Duration::from_secs(2);
 const POLLS_MAX: usize = 8;
 /// The most notices; a new one replaces the oldest.
 const NOTICES_MAX: usize = 20;
+
+/// Tokens of players in memory; a new one replaces the first.
+const PLAYER_TOKENS_MAX: usize = 500;
 
 /// The subject of notices about the callback listener.
 pub const LISTENER: &str = "listener";
@@ -87,11 +95,27 @@ pub struct Flash {
 /// The state of accounts, payments and requests, without the panes' own state.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Store {
+    /// The profile's name.
+    pub profile: String,
+    /// The providers to add accounts for.
+    pub setups: Vec<ProviderSetup>,
+    /// Whether accounts can be added and removed.
+    pub may_manage: bool,
     pub phase: Phase,
     pub zone: TimeZone,
     pub accounts: Vec<AccountState>,
     /// Newest first.
     pub payments: Vec<Watched>,
+    /// The payment that is selected in its pane.
+    pub selected_payment: Option<WatchKey>,
+    /// The loaded requests, oldest first.
+    pub exchanges: VecDeque<Arc<Exchange>>,
+    /// The loaded callbacks.
+    pub deliveries: Window,
+    /// The open jobs of all callbacks.
+    pub open_jobs: Tally,
+    /// The latest token that a callback brought, of each player.
+    player_tokens: BTreeMap<(AccountId, PlayerId), Secret>,
     pub simulator: Option<String>,
     pub fault: Fault,
     /// The state of the callback listener.
@@ -115,12 +139,21 @@ pub struct Store {
 }
 
 impl Store {
-    pub fn new(accounts: Vec<Account>) -> Self {
+    pub fn new(setup: &Setup) -> Self {
+        let accounts = setup.accounts.iter().cloned();
         Self {
+            profile: setup.profile.clone(),
+            setups: setup.setups.clone(),
+            may_manage: setup.may_manage,
             phase: Phase::Opening,
             zone: TimeZone::UTC,
-            accounts: accounts.into_iter().map(AccountState::new).collect(),
+            accounts: accounts.map(AccountState::new).collect(),
             payments: Vec::new(),
+            selected_payment: None,
+            exchanges: VecDeque::new(),
+            deliveries: Window::default(),
+            open_jobs: Tally::default(),
+            player_tokens: BTreeMap::new(),
             simulator: None,
             fault: Fault::None,
             listening: Listening::Off,
@@ -164,6 +197,77 @@ impl Store {
         self.payments
             .iter_mut()
             .find(|watched| watched.watch.account == *account && watched.watch.id == *id)
+    }
+
+    pub fn is_watched(&self, account: &AccountId, id: &PaymentId) -> bool {
+        let mut all = self.payments.iter();
+        all.any(|w| w.watch.account == *account && w.watch.id == *id)
+    }
+
+    /// The exchange with this id, if it is loaded.
+    pub fn exchange(&self, id: ExchangeId) -> Option<&Arc<Exchange>> {
+        self.exchanges.iter().rev().find(|exchange| exchange.id == id)
+    }
+
+    /// The payment of an exchange: the one that the request names.
+    pub fn payment_of(&self, exchange: &Exchange) -> Option<PaymentId> {
+        let sent =
+            |id: &str| contains(&exchange.url, id) || contains(&exchange.request_body.text, id);
+        if let Ok(id) = PaymentId::new(exchange.about.as_str())
+            && (sent(id.as_str()) || self.is_watched(&exchange.account, &id))
+        {
+            return Some(id);
+        }
+        // An explorer call has no subject: looks for the ids of known payments in it.
+        let watched = self.payments.iter();
+        let watched = watched.filter(|w| w.watch.account == exchange.account);
+        let reported = self.deliveries.rows().iter().filter_map(|delivery| {
+            let of = delivery.account == exchange.account.as_str();
+            match &delivery.subject {
+                Some(Subject::Payment(id)) if of => Some(id),
+                _ => None,
+            }
+        });
+        watched
+            .map(|watched| &watched.watch.id)
+            .chain(reported)
+            .find(|id| is_about(exchange, id.as_str()))
+            .cloned()
+    }
+
+    /// The token of a player from a callback.
+    pub fn player_token(&self, account: &AccountId, player: PlayerId) -> Option<Secret> {
+        self.player_tokens.get(&(account.clone(), player)).cloned()
+    }
+
+    pub fn set_player_token(&mut self, account: &AccountId, player: PlayerId, token: Secret) {
+        self.player_tokens.insert((account.clone(), player), token);
+        if self.player_tokens.len() > PLAYER_TOKENS_MAX {
+            self.player_tokens.pop_first();
+        }
+    }
+
+    /// The accounts with an ability, and the index of the selected payment's account among them, or 0.
+    pub fn accounts_with(&self, ability: Ability) -> (Vec<AccountId>, usize) {
+        let able = self.accounts.iter();
+        let able = able.filter(|known| known.account.can(ability));
+        let accounts: Vec<AccountId> = able.map(|known| known.id().clone()).collect();
+        let at = self.selected_payment.as_ref().and_then(|(account, _)| {
+            let mut all = accounts.iter();
+            all.position(|id| id == account)
+        });
+        (accounts, at.unwrap_or(0))
+    }
+
+    pub fn any_can(&self, ability: Ability) -> bool {
+        let mut all = self.accounts.iter();
+        all.any(|known| known.account.can(ability))
+    }
+
+    /// Shows a notice that no account has the ability.
+    pub fn none_can(&mut self, ability: Ability) {
+        let text = format!("no account of this profile has {}", ability.noun());
+        self.flash(Level::Warning, text);
     }
 
     /// Sends a request and returns its number.
@@ -248,6 +352,7 @@ impl Store {
         }
         self.payments
             .retain(|watched| watched.watch.account != *account);
+        self.player_tokens.retain(|(of, _), _| of != account);
         self.accounts.retain(|known| known.id() != account);
     }
 
@@ -574,4 +679,20 @@ impl AccountState {
     pub fn may_write(&self, now: Now) -> bool {
         !self.account.environment.is_live() || self.armed(now).is_some()
     }
+}
+
+/// Whether an exchange is about a payment, or has its id in the path.
+pub fn is_about(exchange: &Exchange, payment: &str) -> bool {
+    // A shorter id would match by accident.
+    let named = payment.len() >= 4 && contains(exchange.path(), payment);
+    exchange.about == payment || named
+}
+
+/// A response of the wrong type. Only a bug in tilldeck causes it.
+pub fn unexpected() -> Problem {
+    Problem::new(
+        ProblemKind::Nonsense,
+        "internal error: the response has the wrong type",
+        "report it as a bug of tilldeck",
+    )
 }

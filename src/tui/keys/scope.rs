@@ -1,115 +1,163 @@
 //! Scopes: the panes and windows where a key works, and the wider scopes around each.
 
-macro_rules! scopes {
-    (
-        around { $($around:ident $heading:literal;)* }
-        innermost { $($leaf:ident [$($outer:ident)*] $title:literal;)* }
-    ) => {
-        /// Where a key works.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-        pub enum Scope { $($around,)* $($leaf),* }
+use std::fmt;
+use std::hash::{Hash, Hasher};
 
-        impl Scope {
-            /// Every scope that can be the innermost one.
-            pub const LEAVES: &'static [Self] = &[$(Self::$leaf),*];
-
-            /// The scopes a key is looked up in, innermost first, while this one is the innermost.
-            pub fn chain(self) -> &'static [Self] {
-                match self {
-                    $(Self::$leaf => &[Self::$leaf, $(Self::$outer,)* Self::Always],)*
-                    $(Self::$around)|* => &[Self::Always],
-                }
-            }
-
-            /// The heading in the help.
-            pub fn title(self) -> &'static str {
-                match self {
-                    $(Self::$around => $heading,)*
-                    $(Self::$leaf => $title),*
-                }
-            }
-        }
-    };
-}
-
-scopes! {
-    around {
-        Always "Anywhere";
-        Global "Console";
-        Nav "Moving";
-        ExplorerCall "Explorer";
-        ExplorerRequest "Explorer, request";
-        Overlay "Windows";
-        Reader "Windows";
-    }
-    innermost {
-        Credentials [Nav Global] "Credentials";
-        Tokens [Nav Global] "Tokens";
-        Payments [Nav Global] "Payments";
-        Estimates [Nav Global] "Estimates";
-        Requests [Nav Global] "Requests";
-        Explorer [ExplorerCall Nav Global] "Explorer";
-        ExplorerFind [] "Explorer, finding";
-        ExplorerFields [ExplorerRequest] "Explorer, request";
-        ExplorerBody [ExplorerRequest] "Explorer, request";
-        ExplorerAnswer [ExplorerCall Nav Global] "Explorer, answer";
-        ExplorerSearch [] "Explorer, searching";
-        Callbacks [Nav Global] "Callbacks";
-        Players [Nav Global] "Players";
-        Form [Overlay] "Forms";
-        Palette [Overlay] "Palette";
-        Filter [Overlay] "Filter";
-        Exchange [Nav Reader Overlay] "Request";
-        Delivery [Nav Reader Overlay] "Callback";
-        Timeline [Nav Reader Overlay] "Timeline";
-        LinkResult [Nav Reader Overlay] "Payment link";
-        Alerts [Nav Reader Overlay] "Alerts";
-        ExpectAsk [Overlay] "Expected amount";
-        Claims [Nav Reader Overlay] "Claims";
-        CopyToken [Overlay] "Copy a token";
-        Help [Nav Reader Overlay] "Help";
-        HelpFind [] "Help, searching";
-        Guide [Nav Reader Overlay] "Guide";
-        History [Nav Reader Overlay] "History";
-        Sandbox [Nav Reader Overlay] "Simulator";
-        SendAsk [Overlay] "Send";
-        QuitAsk [Overlay] "Quit";
-    }
+/// Where a key works. Two scopes are the same if their ids are.
+pub struct Scope {
+    /// Unique: the name of its static.
+    pub id: &'static str,
+    /// The heading in the help. Several scopes may share one.
+    pub title: &'static str,
+    /// Whether a plain letter is text here, and not a key.
+    pub takes_text: bool,
+    /// The wider scopes, in which a key is looked up after this one.
+    pub around: &'static [&'static Self],
 }
 
 impl Scope {
-    /// Whether a plain letter is text in this scope, and not a key.
-    pub fn takes_text(self) -> bool {
-        matches!(
-            self,
-            Self::Form
-                | Self::Palette
-                | Self::Filter
-                | Self::ExplorerFind
-                | Self::ExplorerRequest
-                | Self::ExplorerFields
-                | Self::ExplorerBody
-                | Self::ExplorerSearch
-                | Self::HelpFind
-                | Self::Overlay
-                | Self::Always
-        )
+    /// Every scope a key is looked up in while this one is the innermost, innermost first.
+    pub fn chain(&'static self) -> impl Iterator<Item = &'static Self> {
+        let around = self.around.iter().copied();
+        std::iter::once(self).chain(around).chain([&super::ALWAYS])
     }
 
-    /// Whether the scope belongs to the explorer or to one of its windows.
-    pub fn is_explorers(self) -> bool {
-        matches!(
-            self,
-            Self::Explorer
-                | Self::ExplorerCall
-                | Self::ExplorerFind
-                | Self::ExplorerRequest
-                | Self::ExplorerFields
-                | Self::ExplorerBody
-                | Self::ExplorerAnswer
-                | Self::ExplorerSearch
-                | Self::History
-                | Self::SendAsk
-        )
+    /// Whether a key is also looked up in `other`.
+    pub fn is_in(&'static self, other: &Self) -> bool {
+        self.chain().any(|scope| scope == other)
+    }
+
+    /// Its keys, in the order of footer and help.
+    pub fn bindings(&'static self) -> impl Iterator<Item = &'static Binding> {
+        super::bindings().filter(move |binding| binding.scope == self)
     }
 }
+
+impl PartialEq for Scope {
+    fn eq(&self, other: &Self) -> bool {
+        self.id == other.id
+    }
+}
+
+impl Eq for Scope {}
+
+impl Hash for Scope {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.id.hash(state);
+    }
+}
+
+impl fmt::Debug for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.id)
+    }
+}
+
+/// One key declaration.
+pub struct Binding {
+    pub scope: &'static Scope,
+    /// The action's name, in `[ui.keys]` and in the palette.
+    pub name: &'static str,
+    pub keys: &'static [&'static str],
+    /// One word for the footer; empty: the footer omits the key.
+    pub short: &'static str,
+    /// A verb and a noun, at most 40 columns.
+    pub help: &'static str,
+}
+
+/// What a key does, as the key table names it. [`Keys::of`] turns it into the enum of the component that declared it.
+#[derive(Clone, Copy)]
+pub struct Action(pub &'static Binding);
+
+impl PartialEq for Action {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.name == other.0.name
+    }
+}
+
+impl Eq for Action {}
+
+impl Hash for Action {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.name.hash(state);
+    }
+}
+
+impl fmt::Debug for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.name)
+    }
+}
+
+/// The actions of one component. `keys!` implements it.
+pub trait Keys: Copy + Into<Action> + 'static {
+    /// Every action, in the order of the declaration.
+    const ALL: &'static [Self];
+    /// The declarations, in the same order.
+    const BINDINGS: &'static [Binding];
+
+    /// The component's action, if it is one of this component.
+    fn of(action: Action) -> Option<Self> {
+        let at = Self::BINDINGS.iter().position(|it| it.name == action.0.name)?;
+        Self::ALL.get(at).copied()
+    }
+}
+
+/// The actions of a component that has no keys of its own.
+#[derive(Debug, Clone, Copy)]
+pub enum NoAction {}
+
+impl Keys for NoAction {
+    const ALL: &'static [Self] = &[];
+    const BINDINGS: &'static [Binding] = &[];
+}
+
+impl From<NoAction> for Action {
+    fn from(action: NoAction) -> Self {
+        match action {}
+    }
+}
+
+/// Declares the keys of a component: an enum with one action for each row, and a static for each scope. A row has the
+/// action, its name in the config file, its keys, its word in the footer and its help. A `text` scope has a text field,
+/// so that a plain letter is no key there.
+macro_rules! keys {
+    ($(#[$meta:meta])* $Action:ident:
+        $($SCOPE:ident $title:literal $kind:ident [$($outer:path),*] {
+            $($variant:ident $name:literal [$($key:literal)*] $short:literal $help:literal;)*
+        })*
+    ) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum $Action { $($($variant),*),* }
+
+        $(pub static $SCOPE: $crate::tui::keys::Scope = $crate::tui::keys::Scope {
+            id: stringify!($SCOPE),
+            title: $title,
+            takes_text: $crate::tui::keys::keys!(@ $kind),
+            around: &[$(&$outer),*],
+        };)*
+
+        impl $crate::tui::keys::Keys for $Action {
+            const ALL: &'static [Self] = &[$($(Self::$variant),*),*];
+            const BINDINGS: &'static [$crate::tui::keys::Binding] = &[$($($crate::tui::keys::Binding {
+                scope: &$SCOPE,
+                name: $name,
+                keys: &[$($key),*],
+                short: $short,
+                help: $help,
+            }),*),*];
+        }
+
+        impl From<$Action> for $crate::tui::keys::Action {
+            fn from(action: $Action) -> Self {
+                use $crate::tui::keys::Keys as _;
+                Self(&$Action::BINDINGS[action as usize])
+            }
+        }
+    };
+    (@ text) => { true };
+    (@ keys) => { false };
+}
+
+pub(crate) use keys;

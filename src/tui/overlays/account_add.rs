@@ -4,19 +4,19 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
-use super::{Stage, draw_form};
-use crate::domain::manage::{NewAccount, Proof, ProviderSetup, leaves_open};
-use crate::domain::{AccountId, Environment, Problem};
-use crate::tui::keys::Action;
-use crate::tui::panes::ViewContext;
+use super::form_window::{FormAction, FormView, FormWindow, Stage};
+use crate::domain::manage::{Change, NewAccount, Proof, ProviderSetup, leaves_open};
+use crate::domain::{AccountId, Environment, Problem, ProviderId};
+use crate::tui::component::{UpdateContext, ViewContext};
+use crate::tui::store::Store;
 use crate::tui::theme::Tone;
 use crate::tui::widgets::form::{Field, Form, Switch};
 
 /// The form, the providers to choose from, and the names in use.
 #[derive(Debug, Clone)]
 pub struct State {
-    pub form: Form,
-    pub stage: Stage,
+    form: Form,
+    stage: Stage,
     setups: Vec<ProviderSetup>,
     shown: usize,
     names_in_use: Vec<AccountId>,
@@ -31,20 +31,21 @@ const NEEDS: usize = 3;
 const UNVERIFIED: &str = "save unverified";
 
 impl State {
-    pub fn new(setups: Vec<ProviderSetup>, names_in_use: Vec<AccountId>, profile: String) -> Self {
+    pub fn new(store: &Store) -> Self {
+        let names_in_use = store.accounts.iter().map(|known| known.id().clone());
         let mut state = Self {
             form: Form::new(Vec::new()),
             stage: Stage::Filling,
-            setups,
+            setups: store.setups.clone(),
             shown: 0,
-            names_in_use,
-            profile,
+            names_in_use: names_in_use.collect(),
+            profile: store.profile.clone(),
         };
         state.form.fields = state.fields("");
         state
     }
 
-    pub fn setup(&self) -> &ProviderSetup {
+    fn setup(&self) -> &ProviderSetup {
         &self.setups[self.shown]
     }
 
@@ -85,36 +86,10 @@ impl State {
         fields
     }
 
-    /// Shows the fields of the chosen provider.
-    pub fn refit(&mut self) {
-        let chosen = self.form.fields[PROVIDER].chosen();
-        if chosen == self.shown {
-            return;
-        }
-        self.shown = chosen.min(self.setups.len() - 1);
-        let name = self.form.fields[NAME].typed().to_owned();
-        self.form.fields = self.fields(&name);
-        self.stage = Stage::Filling;
-    }
-
     fn environment(&self) -> Environment {
         let chosen = self.form.fields[ENVIRONMENT].chosen();
         let known = self.setup().environments.get(chosen).copied();
         known.unwrap_or(Environment::Production)
-    }
-
-    /// Shows the error. If the provider did not answer, the form offers to save the account unverified.
-    pub fn failed(&mut self, problem: Problem) {
-        let offered = self.form.fields.len() > self.last() + 1;
-        if leaves_open(&problem) && !offered {
-            let field = Field::switch(UNVERIFIED, "", Switch::Off);
-            self.form.fields.push(field);
-            self.form.at = self.form.fields.len() - 1;
-        } else if !leaves_open(&problem) && offered {
-            self.form.fields.pop();
-            self.form.at = self.form.at.min(self.last());
-        }
-        self.stage = Stage::Failed(problem);
     }
 
     /// The index of the endpoints' field: the last one, except for the choice to save unverified.
@@ -123,7 +98,7 @@ impl State {
     }
 
     /// The account that the form describes. On an error it marks the fields and returns `None`.
-    pub fn submit(&mut self) -> Option<NewAccount> {
+    fn read(&mut self) -> Option<NewAccount> {
         let setup = self.setup().clone();
         let environment = self.environment();
         let last = self.last();
@@ -174,16 +149,72 @@ impl State {
             },
         })
     }
+}
 
-    pub fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
+impl FormWindow for State {
+    fn form(&self) -> &Form {
+        &self.form
+    }
+
+    fn form_mut(&mut self) -> &mut Form {
+        &mut self.form
+    }
+
+    fn stage(&self) -> Option<&Stage> {
+        Some(&self.stage)
+    }
+
+    fn stage_mut(&mut self) -> Option<&mut Stage> {
+        Some(&mut self.stage)
+    }
+
+    fn guide(&self) -> Option<ProviderId> {
+        Some(self.setup().provider)
+    }
+
+    fn submit(&mut self, ctx: &mut UpdateContext<'_>) {
+        if let Some(new) = self.read() {
+            let account = new.name.clone();
+            let change = Change::Add(Box::new(new));
+            self.stage = Stage::Asked(ctx.store.manage(account, change, ctx.out));
+        }
+    }
+
+    /// Shows the fields of the chosen provider.
+    fn refit(&mut self, _ctx: &mut UpdateContext<'_>) {
+        let chosen = self.form.fields[PROVIDER].chosen();
+        if chosen == self.shown {
+            return;
+        }
+        self.shown = chosen.min(self.setups.len() - 1);
+        let name = self.form.fields[NAME].typed().to_owned();
+        self.form.fields = self.fields(&name);
+        self.stage = Stage::Filling;
+    }
+
+    /// If the provider did not answer, the form offers to save the account unverified.
+    fn failed(&mut self, problem: &Problem) {
+        let offered = self.form.fields.len() > self.last() + 1;
+        if leaves_open(problem) && !offered {
+            let field = Field::switch(UNVERIFIED, "", Switch::Off);
+            self.form.fields.push(field);
+            self.form.at = self.form.fields.len() - 1;
+        } else if !leaves_open(problem) && offered {
+            self.form.fields.pop();
+            self.form.at = self.form.at.min(self.last());
+        }
+        self.stage = Stage::Failed(problem.clone());
+    }
+
+    fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
         let text;
         let (note, tone) = match &self.stage {
             Stage::Filling => {
                 text = format!(
                     "{} verifies them with {}, then saves them. {} shows how to get them.",
-                    ctx.key(Action::Submit),
+                    ctx.key(FormAction::Submit),
                     self.setup().title,
-                    ctx.key(Action::FormGuide)
+                    ctx.key(FormAction::FormGuide)
                 );
                 (text.as_str(), Tone::Dim)
             }
@@ -214,7 +245,14 @@ impl State {
         } else {
             format!("New account in {}", self.profile)
         };
-        draw_form(&self.form, ctx, (&title, note, tone), live, screen, buf)
+        FormView {
+            form: &self.form,
+            title: &title,
+            note: note,
+            tone: tone,
+            live,
+        }
+        .draw(ctx, screen, buf)
     }
 }
 

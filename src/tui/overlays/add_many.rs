@@ -3,9 +3,9 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
-use super::draw_form;
+use super::form_window::{FormView, FormWindow};
 use crate::domain::AccountId;
-use crate::tui::panes::ViewContext;
+use crate::tui::component::{Intent, UpdateContext, ViewContext};
 use crate::tui::panes::payments::pasted::Pasted;
 use crate::tui::theme::Tone;
 use crate::tui::widgets::form::{Field, Form};
@@ -13,9 +13,9 @@ use crate::tui::widgets::form::{Field, Form};
 /// The form, the pasted payments, and the accounts to choose from.
 #[derive(Debug, Clone)]
 pub struct State {
-    pub form: Form,
+    form: Form,
     accounts: Vec<AccountId>,
-    pub pasted: Pasted,
+    pasted: Pasted,
 }
 
 impl State {
@@ -28,22 +28,39 @@ impl State {
         }
     }
 
-    pub fn account(&self) -> Option<&AccountId> {
+    fn account(&self) -> Option<&AccountId> {
         let chosen = self.form.fields.first().map_or(0, Field::chosen);
         self.accounts.get(chosen)
     }
+}
 
-    pub fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
+impl FormWindow for State {
+    fn form(&self) -> &Form {
+        &self.form
+    }
+
+    fn form_mut(&mut self) -> &mut Form {
+        &mut self.form
+    }
+
+    fn submit(&mut self, ctx: &mut UpdateContext<'_>) {
+        if let Some(account) = self.account().cloned() {
+            let pasted = std::mem::take(&mut self.pasted);
+            ctx.intend(Intent::WatchMany(account, pasted));
+        }
+    }
+
+    fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
         let rows = &self.pasted.rows;
         let sums = rows.iter().filter(|(_, sum)| sum.is_some()).count();
         let note = format!("{} payments, {sums} with an expected amount.", rows.len());
-        draw_form(
-            &self.form,
-            ctx,
-            ("Watch the pasted payments", &note, Tone::Dim),
-            ctx.store.is_live(),
-            screen,
-            buf,
-        )
+        FormView {
+            form: &self.form,
+            title: "Watch the pasted payments",
+            note: &note,
+            tone: Tone::Dim,
+            live: ctx.store.is_live(),
+        }
+        .draw(ctx, screen, buf)
     }
 }

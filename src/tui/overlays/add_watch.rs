@@ -3,17 +3,18 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
-use super::draw_form;
+use super::form_window::{FormView, FormWindow};
 use crate::domain::{AccountId, Amount, Expected, ExpectedBy};
 use crate::tui::msg::NewWatch;
-use crate::tui::panes::ViewContext;
+use crate::tui::component::{Intent, UpdateContext, ViewContext};
+use crate::tui::panes::payments::pasted;
 use crate::tui::theme::Tone;
 use crate::tui::widgets::form::{Field, Form};
 
 /// The form and the accounts to choose from.
 #[derive(Debug, Clone)]
 pub struct State {
-    pub form: Form,
+    form: Form,
     accounts: Vec<AccountId>,
 }
 
@@ -40,18 +41,13 @@ impl State {
         Self { form, accounts }
     }
 
-    /// Whether the cursor is in the id's field.
-    pub fn types_id(&self) -> bool {
-        self.form.at == ID
-    }
-
-    pub fn account(&self) -> Option<&AccountId> {
+    fn account(&self) -> Option<&AccountId> {
         let chosen = self.form.fields.get(ACCOUNT).map_or(0, Field::chosen);
         self.accounts.get(chosen)
     }
 
     /// The payment to watch. On an error it marks the fields and returns `None`.
-    pub fn submit(&mut self) -> Option<NewWatch> {
+    fn read(&mut self) -> Option<NewWatch> {
         let account = self.account().cloned();
         let fields = &mut self.form.fields;
         let id = super::payment_id(fields[ID].typed());
@@ -79,19 +75,44 @@ impl State {
             by: ExpectedBy::Form,
         })
     }
+}
 
-    pub fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
-        draw_form(
-            &self.form,
-            ctx,
-            (
-                "Watch a payment",
-                "PAID appears only if amount and currency match.",
-                Tone::Dim,
-            ),
-            ctx.store.is_live(),
-            screen,
-            buf,
-        )
+impl FormWindow for State {
+    fn form(&self) -> &Form {
+        &self.form
+    }
+
+    fn form_mut(&mut self) -> &mut Form {
+        &mut self.form
+    }
+
+    fn submit(&mut self, ctx: &mut UpdateContext<'_>) {
+        if let Some(new) = self.read() {
+            ctx.intend(Intent::Watch(new));
+        }
+    }
+
+    /// Several payments replace the form.
+    fn take_paste(&mut self, text: &str, ctx: &mut UpdateContext<'_>) -> bool {
+        if self.form.at != ID {
+            return false;
+        }
+        let Some(pasted) = pasted::read(text) else {
+            return false;
+        };
+        ctx.close();
+        pasted::watch(pasted, self.account(), ctx);
+        true
+    }
+
+    fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
+        FormView {
+            form: &self.form,
+            title: "Watch a payment",
+            note: "PAID appears only if amount and currency match.",
+            tone: Tone::Dim,
+            live: ctx.store.is_live(),
+        }
+        .draw(ctx, screen, buf)
     }
 }

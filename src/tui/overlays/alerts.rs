@@ -3,17 +3,26 @@
 use std::time::Duration;
 
 use ratatui::buffer::Buffer;
-use ratatui::layout::Rect;
+use ratatui::layout::{Position, Rect};
 
-use crate::domain::Now;
-use crate::tui::alerts::{self, Alert};
-use crate::tui::keys::Action;
-use crate::tui::panes::{ViewContext, age, age_changes_in};
+use crate::tui::alerts::{self, Alert, Leads};
+use crate::tui::component::{Component, Intent, UpdateContext, ViewContext};
+use crate::tui::keys::{NAV, OVERLAY, READER, Scope, keys};
+use crate::tui::panes::{age, age_changes_in};
 use crate::tui::store::Store;
 use crate::tui::theme::Tone;
 use crate::tui::widgets::boxes::window;
 use crate::tui::widgets::list::{List, Step};
 use crate::tui::widgets::text::{Pen, below, cells, paragraph, width};
+
+keys! {
+    /// What a key does in the list of alerts.
+    Action:
+    ALERTS "Alerts" keys [NAV, READER, OVERLAY] {
+        GoToAlert "go-to-alert" ["enter"] "go there" "go to the payment or account";
+        MarkHandled "mark-handled" ["m"] "handled" "mark as handled, or unmark";
+    }
+}
 
 /// The widest window it is read in.
 const WIDEST: u16 = 110;
@@ -43,29 +52,61 @@ impl State {
         place.unwrap_or(self.list.selected.min(alerts.len().saturating_sub(1)))
     }
 
-    pub fn chosen(&self, store: &Store) -> Option<Alert> {
+    fn chosen(&self, store: &Store) -> Option<Alert> {
         let alerts = alerts::all(store);
         let at = self.place(&alerts);
         alerts.into_iter().nth(at)
     }
+}
 
-    pub fn step(&mut self, step: Step, screen: Rect, store: &Store) {
-        let alerts = alerts::all(store);
+impl Component for State {
+    type Action = Action;
+
+    fn scope(&self) -> &'static Scope {
+        &ALERTS
+    }
+
+    fn can(&self, _action: Action, ctx: ViewContext<'_>) -> bool {
+        ctx.store.is_ready() && !alerts::all(ctx.store).is_empty()
+    }
+
+    fn act(&mut self, action: Action, ctx: &mut UpdateContext<'_>) {
+        let Some(alert) = self.chosen(ctx.store) else {
+            return;
+        };
+        match (action, alert.leads) {
+            (Action::GoToAlert, Leads::Payment(key)) => ctx.intend(Intent::ShowPayment(key)),
+            (Action::GoToAlert, Leads::Account(account)) => {
+                ctx.intend(Intent::ShowAccount(account));
+            }
+            (Action::GoToAlert, Leads::Callbacks) => ctx.intend(Intent::ShowCallbacks),
+            (Action::GoToAlert, Leads::Notice(_)) => {}
+            (Action::MarkHandled, Leads::Notice(about)) => ctx.store.dismiss(&about),
+            (Action::MarkHandled, _) => {
+                let handled = alert.handled.is_none();
+                let (now, out) = (ctx.now, &mut *ctx.out);
+                ctx.store.mark_handled(alert.matter, handled, now, out);
+            }
+        }
+    }
+
+    fn step(&mut self, step: Step, ctx: &mut UpdateContext<'_>) {
+        let alerts = alerts::all(ctx.store);
         self.list.selected = self.place(&alerts);
-        self.list
-            .step(step, alerts.len(), parts(screen, alerts.len()).1);
+        let (_, height) = parts(ctx.area, alerts.len());
+        self.list.step(step, alerts.len(), height);
         let at = alerts.get(self.list.selected);
         self.selected = at.map(|alert| alert.matter.clone());
     }
 
     /// The time until an age on screen changes.
-    pub fn changes_in(store: &Store, now: Now) -> Option<Duration> {
-        let alerts = alerts::all(store).into_iter();
+    fn next_wake(&self, ctx: ViewContext<'_>) -> Option<Duration> {
+        let alerts = alerts::all(ctx.store).into_iter();
         let times = alerts.filter_map(|alert| alert.handled.or(alert.since));
-        times.map(|at| age_changes_in(at, now)).min()
+        times.map(|at| age_changes_in(at, ctx.now)).min()
     }
 
-    pub fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) {
+    fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
         let theme = ctx.theme;
         let alerts = alerts::all(ctx.store);
         let (whole, height) = parts(screen, alerts.len());
@@ -78,7 +119,7 @@ impl State {
                 "Nothing needs attention.",
                 theme.style(Tone::Good),
             );
-            return;
+            return None;
         }
         let list = Rect { height, ..inner };
         let account = alerts.iter().filter_map(|alert| alert.account.as_ref());
@@ -121,6 +162,7 @@ impl State {
         );
         let at = below(under, under.height.saturating_sub(1));
         Pen::new(buf, at, 0).text(&keys, theme.style(Tone::Dim));
+        None
     }
 }
 

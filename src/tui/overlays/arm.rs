@@ -3,49 +3,65 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
-use super::{draw_form, link_form};
+use super::form_window::{FormView, FormWindow};
 use crate::domain::AccountId;
-use crate::tui::panes::ViewContext;
+use crate::tui::component::{UpdateContext, ViewContext};
+use crate::tui::msg::Level;
 use crate::tui::theme::Tone;
 use crate::tui::widgets::form::{Field, Form};
 
-/// The account, and the form to return to.
+/// The account to arm.
 #[derive(Debug, Clone)]
 pub struct State {
-    pub form: Form,
-    pub account: AccountId,
-    pub resume: Option<Box<link_form::State>>,
+    form: Form,
+    account: AccountId,
 }
 
 impl State {
-    pub fn new(account: AccountId, resume: Option<Box<link_form::State>>) -> Self {
+    pub fn new(account: AccountId) -> Self {
         Self {
             form: Form::new(vec![Field::text("Account", "type its full name", "")]),
             account,
-            resume,
         }
     }
+}
 
-    /// Whether the typed name is the account's.
-    pub fn submit(&mut self) -> bool {
+impl FormWindow for State {
+    fn form(&self) -> &Form {
+        &self.form
+    }
+
+    fn form_mut(&mut self) -> &mut Form {
+        &mut self.form
+    }
+
+    fn submit(&mut self, ctx: &mut UpdateContext<'_>) {
         let field = &mut self.form.fields[0];
         let right = field.typed() == self.account.as_str();
         field.error = (!right).then(|| format!("type {} to arm it", self.account));
-        right
+        if !right {
+            return;
+        }
+        if let Some(known) = ctx.store.known_mut(&self.account) {
+            known.arm(ctx.now);
+        }
+        let text = format!("{} is armed for ten minutes", self.account);
+        ctx.flash(Level::Warning, text);
+        ctx.close();
     }
 
-    pub fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
+    fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
         let note = format!(
             "{} moves real money. Type its name to allow write calls for ten minutes.",
             self.account
         );
-        draw_form(
-            &self.form,
-            ctx,
-            ("Arm a LIVE account", &note, Tone::Live),
-            true,
-            screen,
-            buf,
-        )
+        FormView {
+            form: &self.form,
+            title: "Arm a LIVE account",
+            note: &note,
+            tone: Tone::Live,
+            live: true,
+        }
+        .draw(ctx, screen, buf)
     }
 }

@@ -2,10 +2,11 @@
 
 use jiff::tz::TimeZone;
 use ratatui::buffer::Buffer;
-use ratatui::layout::Rect;
+use ratatui::layout::{Position, Rect};
 
 use crate::domain::{AccountId, WallTime, inert};
-use crate::tui::panes::ViewContext;
+use crate::tui::component::{Component, UpdateContext, ViewContext};
+use crate::tui::keys::{NAV, NoAction, OVERLAY, READER, Scope};
 use crate::tui::store::Store;
 use crate::tui::theme::Tone;
 use crate::tui::widgets::boxes::window;
@@ -28,13 +29,6 @@ pub struct State {
 impl State {
     pub fn new(account: AccountId) -> Self {
         Self { account, scroll: 0 }
-    }
-
-    pub fn step(&mut self, step: Step, screen: Rect, store: &Store) {
-        let inner = inside(screen);
-        let rows = self.rows(store, inner.width).len();
-        let height = inner.height.saturating_sub(note_rows(inner.width));
-        self.scroll = step.scroll(self.scroll, rows, height);
     }
 
     fn rows(&self, store: &Store, columns: u16) -> Vec<String> {
@@ -65,8 +59,38 @@ impl State {
         }
         rows
     }
+}
 
-    pub fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) {
+static CLAIMS: Scope = Scope {
+    id: "CLAIMS",
+    title: "Claims",
+    takes_text: false,
+    around: &[&NAV, &READER, &OVERLAY],
+};
+
+impl Component for State {
+    type Action = NoAction;
+
+    fn scope(&self) -> &'static Scope {
+        &CLAIMS
+    }
+
+    fn can(&self, action: NoAction, _ctx: ViewContext<'_>) -> bool {
+        match action {}
+    }
+
+    fn act(&mut self, action: NoAction, _ctx: &mut UpdateContext<'_>) {
+        match action {}
+    }
+
+    fn step(&mut self, step: Step, ctx: &mut UpdateContext<'_>) {
+        let inner = inside(ctx.area);
+        let rows = self.rows(ctx.store, inner.width).len();
+        let height = inner.height.saturating_sub(note_rows(inner.width));
+        self.scroll = step.scroll(self.scroll, rows, height);
+    }
+
+    fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
         let theme = ctx.theme;
         let live = ctx
             .store
@@ -101,6 +125,7 @@ impl State {
             let shown = format!(" {}-{last} of {} ", first + 1, rows.len());
             Pen::new(buf, under, 0).flush(&shown, theme.style(Tone::Dim));
         }
+        None
     }
 }
 

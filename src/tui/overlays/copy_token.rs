@@ -1,24 +1,59 @@
 //! Asks before the console copies an access token. The token itself is not in this state.
 
 use ratatui::buffer::Buffer;
-use ratatui::layout::Rect;
+use ratatui::layout::{Position, Rect};
 
 use crate::domain::AccountId;
-use crate::tui::keys::Action;
-use crate::tui::panes::ViewContext;
+use crate::tui::component::{Component, UpdateContext, ViewContext};
+use crate::tui::keys::{OVERLAY, Scope, WindowAction, keys};
 use crate::tui::panes::tokens::countdown;
+use crate::tui::store::Purpose;
 use crate::tui::theme::Tone;
 use crate::tui::widgets::boxes::window;
 use crate::tui::widgets::text::{below, cells, paragraph, wrap};
 
+keys! {
+    /// What a key answers.
+    Action:
+    COPY_TOKEN "Copy a token" keys [OVERLAY] {
+        ConfirmCopy "confirm-copy" ["y"] "copy" "copy the access token";
+    }
+}
+
 /// The account whose token the console would copy.
 #[derive(Debug, Clone)]
 pub struct State {
-    pub account: AccountId,
+    account: AccountId,
 }
 
 impl State {
-    pub fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) {
+    pub fn new(account: AccountId) -> Self {
+        Self { account }
+    }
+}
+
+impl Component for State {
+    type Action = Action;
+
+    fn scope(&self) -> &'static Scope {
+        &COPY_TOKEN
+    }
+
+    fn can(&self, _action: Action, ctx: ViewContext<'_>) -> bool {
+        ctx.store.is_ready()
+    }
+
+    fn act(&mut self, action: Action, ctx: &mut UpdateContext<'_>) {
+        match action {
+            Action::ConfirmCopy => {
+                ctx.close();
+                let purpose = Purpose::CopyToken;
+                ctx.store.request_token(&self.account, &purpose, ctx.out);
+            }
+        }
+    }
+
+    fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
         let known = ctx.store.known(&self.account);
         let live = known.is_some_and(|known| known.account.environment.is_live());
         let left = known
@@ -45,7 +80,7 @@ impl State {
         let keys = format!(
             "{} copies it, {} cancels.",
             ctx.key(Action::ConfirmCopy),
-            ctx.key(Action::Close)
+            ctx.key(WindowAction::Close)
         );
         let wide = 62.min(screen.width);
         let rows = cells(wrap(&text, wide.saturating_sub(4)).len());
@@ -65,5 +100,6 @@ impl State {
             &keys,
             ctx.theme.style(Tone::Dim),
         );
+        None
     }
 }

@@ -4,16 +4,32 @@
 use std::sync::Arc;
 
 use ratatui::buffer::Buffer;
-use ratatui::layout::Rect;
+use ratatui::layout::{Position, Rect};
 
-use super::Overlay;
-use crate::domain::{AccountId, Delivery, Problem, Received, RequestId, inert};
-use crate::tui::panes::ViewContext;
+use crate::domain::{
+    AccountId, Delivery, Exchange, Listening, Problem, Received, RequestId, Secret, curl, inert,
+};
+use crate::tui::Effect;
+use crate::tui::component::{Component, Event, UpdateContext, ViewContext};
+use crate::tui::keys::{NAV, OVERLAY, READER, Scope, keys};
+use crate::tui::msg::{Level, Msg};
+use crate::tui::panes::callbacks;
 use crate::tui::panes::callbacks::words;
 use crate::tui::widgets::boxes::window;
 use crate::tui::widgets::list::Step;
 use crate::tui::widgets::sheet::{Kind, Sheet, WIDEST, add_body, add_headers};
 use crate::tui::widgets::text::fit_middle;
+
+keys! {
+    /// What a key does in the details of a callback.
+    Action:
+    DELIVERY "Callback" keys [NAV, READER, OVERLAY] {
+        DeliveryTimeline "delivery-timeline" ["enter" "t"] "timeline" "show the payment's timeline";
+        ReplayDelivery "replay-delivery" ["r"] "replay" "forward again, after confirmation";
+        CopyDelivery "copy-delivery" ["y"] "copy as curl" "copy as curl, without secrets";
+        CopyDeliveryBody "copy-delivery-body" ["b"] "copy body" "copy the body, without secrets";
+    }
+}
 
 /// The received request, which the ledger loads on demand.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,75 +42,118 @@ enum Bytes {
 /// The callback and its text.
 #[derive(Debug, Clone)]
 pub struct State {
-    pub delivery: Arc<Delivery>,
+    delivery: Arc<Delivery>,
     bytes: Bytes,
     sheet: Sheet,
-    /// The window to return to.
-    pub under: Box<Overlay>,
 }
 
 impl State {
-    /// `request` is the number of the request that loads the bytes.
-    pub fn new(
-        delivery: Arc<Delivery>,
-        request: RequestId,
-        under: Overlay,
-        ctx: ViewContext<'_>,
-        screen: Rect,
-    ) -> Self {
+    /// Opens the callback, and loads the received bytes.
+    pub fn open(delivery: Arc<Delivery>, ctx: &mut UpdateContext<'_>) {
+        let request = ctx.store.number();
+        ctx.out.push(Effect::OpenDelivery {
+            request,
+            delivery: delivery.id,
+        });
         let bytes = Bytes::Asked(request);
-        let sheet = Sheet::new(lines(&delivery, &bytes, ctx), screen);
-        Self {
+        let sheet = Sheet::new(lines(&delivery, &bytes, ctx.view()));
+        ctx.open(Self {
             delivery,
             bytes,
             sheet,
-            under: Box::new(under),
+        });
+    }
+
+    fn lay_out(&mut self, ctx: &UpdateContext<'_>) {
+        let lines = lines(&self.delivery, &self.bytes, ctx.view());
+        self.sheet.replace(lines);
+    }
+
+    fn received(&self, ctx: &mut UpdateContext<'_>) -> Option<&Received> {
+        if let Bytes::Read(received) = &self.bytes {
+            return Some(received);
+        }
+        let text = "still loading the callback; try again in a moment";
+        ctx.flash(Level::Info, text);
+        None
+    }
+
+    /// The callback as a curl command, to the address where this console listens.
+    fn curl(&self, received: &Received, ctx: &UpdateContext<'_>) -> String {
+        let base = match &ctx.store.listening {
+            Listening::Up { url, .. } => url.as_str(),
+            Listening::Off | Listening::Down { .. } => "http://127.0.0.1:8787",
+        };
+        curl::command(&Exchange::of_callback(&self.delivery, received, base))
+    }
+}
+
+impl Component for State {
+    type Action = Action;
+
+    fn scope(&self) -> &'static Scope {
+        &DELIVERY
+    }
+
+    fn can(&self, action: Action, ctx: ViewContext<'_>) -> bool {
+        match action {
+            Action::DeliveryTimeline => ctx.store.is_ready() && self.delivery.subject.is_some(),
+            Action::ReplayDelivery => ctx.store.is_ready(),
+            Action::CopyDelivery | Action::CopyDeliveryBody => true,
         }
     }
 
-    /// Replaces the callback by its newer version.
-    pub fn apply(&mut self, delivery: Arc<Delivery>, ctx: ViewContext<'_>) {
-        self.delivery = delivery;
+    fn act(&mut self, action: Action, ctx: &mut UpdateContext<'_>) {
+        match action {
+            Action::DeliveryTimeline => {
+                if !callbacks::open_subject(&self.delivery, ctx) {
+                    ctx.flash(Level::Info, "this callback names no payment");
+                }
+            }
+            Action::ReplayDelivery => callbacks::open_replay(&self.delivery, ctx),
+            Action::CopyDelivery => {
+                if let Some(received) = self.received(ctx) {
+                    let text = Secret::new(self.curl(received, ctx));
+                    ctx.copy(text, "the callback as a curl command, secrets replaced");
+                }
+            }
+            Action::CopyDeliveryBody => {
+                if let Some(received) = self.received(ctx) {
+                    ctx.copy(Secret::new(received.body.readable()), "the body");
+                }
+            }
+        }
+    }
+
+    fn step(&mut self, step: Step, ctx: &mut UpdateContext<'_>) {
+        self.sheet.step(step, ctx.area);
+    }
+
+    fn on_event(&mut self, event: Event<'_>, ctx: &mut UpdateContext<'_>) {
+        match event {
+            Event::Message(Msg::Delivery(newer), _) if newer.id == self.delivery.id => {
+                self.delivery = newer.clone();
+            }
+            Event::Message(Msg::Received { request, result }, _)
+                if self.bytes == Bytes::Asked(*request) =>
+            {
+                self.bytes = match result {
+                    Ok(received) => Bytes::Read(received.clone()),
+                    Err(problem) => Bytes::Failed(problem.clone()),
+                };
+            }
+            // Its countdowns change.
+            Event::Message(Msg::Woke, _) => {}
+            Event::Message(..) | Event::Cancelled { .. } => return,
+        }
         self.lay_out(ctx);
     }
 
-    /// Shows the loaded bytes, if they belong to the current request.
-    pub fn received(
-        &mut self,
-        request: RequestId,
-        result: Result<Received, Problem>,
-        ctx: ViewContext<'_>,
-    ) {
-        if self.bytes == Bytes::Asked(request) {
-            self.bytes = match result {
-                Ok(received) => Bytes::Read(received),
-                Err(problem) => Bytes::Failed(problem),
-            };
-            self.lay_out(ctx);
-        }
+    fn fit(&mut self, ctx: &mut UpdateContext<'_>) {
+        self.sheet.fit(ctx.area);
     }
 
-    /// Builds the text again, since countdowns in it change.
-    pub fn lay_out(&mut self, ctx: ViewContext<'_>) {
-        self.sheet.replace(lines(&self.delivery, &self.bytes, ctx));
-    }
-
-    pub fn bytes(&self) -> Option<&Received> {
-        match &self.bytes {
-            Bytes::Read(received) => Some(received),
-            Bytes::Asked(_) | Bytes::Failed(_) => None,
-        }
-    }
-
-    pub fn resized(&mut self, screen: Rect) {
-        self.sheet.resized(screen);
-    }
-
-    pub fn step(&mut self, step: Step, screen: Rect) {
-        self.sheet.step(step, screen);
-    }
-
-    pub fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) {
+    fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
         let known = AccountId::new(self.delivery.account.as_str()).ok();
         let live = known
             .and_then(|account| ctx.store.known(&account))
@@ -117,6 +176,7 @@ impl State {
             live,
         );
         self.sheet.view(ctx.theme, inner, buf);
+        None
     }
 }
 

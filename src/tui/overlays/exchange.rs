@@ -5,52 +5,85 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use ratatui::buffer::Buffer;
-use ratatui::layout::Rect;
+use ratatui::layout::{Position, Rect};
 
-use super::Overlay;
-use crate::domain::{Exchange, Outcome};
-use crate::tui::panes::ViewContext;
+use crate::domain::{Exchange, Outcome, Secret, curl};
+use crate::tui::component::{Component, UpdateContext, ViewContext};
+use crate::tui::keys::{NAV, OVERLAY, READER, Scope, keys};
 use crate::tui::panes::request_rows::outcome;
+use crate::tui::panes::requests;
 use crate::tui::widgets::boxes::window;
 use crate::tui::widgets::list::Step;
 use crate::tui::widgets::sheet::{Kind, Sheet, WIDEST, add_body, add_headers};
 
+keys! {
+    /// What a key does in the details of a request.
+    Action:
+    EXCHANGE "Request" keys [NAV, READER, OVERLAY] {
+        ExchangeTimeline "exchange-timeline" ["enter" "t"] "timeline" "show the payment's timeline";
+        CopyCurl "copy-curl" ["y"] "copy as curl" "copy as curl, without secrets";
+        CopyBody "copy-body" ["b"] "copy body" "copy the response (or request) body";
+    }
+}
+
 /// The exchange and its text.
 #[derive(Debug, Clone)]
 pub struct State {
-    pub exchange: Arc<Exchange>,
+    exchange: Arc<Exchange>,
     sheet: Sheet,
-    /// The window to return to.
-    pub under: Box<Overlay>,
 }
 
 impl State {
-    pub fn new(exchange: Arc<Exchange>, under: Overlay, screen: Rect) -> Self {
-        let sheet = Sheet::new(lines(&exchange), screen);
-        Self {
-            exchange,
-            sheet,
-            under: Box::new(under),
-        }
-    }
-
-    pub fn resized(&mut self, screen: Rect) {
-        self.sheet.resized(screen);
-    }
-
-    pub fn step(&mut self, step: Step, screen: Rect) {
-        self.sheet.step(step, screen);
+    pub fn new(exchange: Arc<Exchange>) -> Self {
+        let sheet = Sheet::new(lines(&exchange));
+        Self { exchange, sheet }
     }
 
     /// The response body, or the request body if there is none.
-    pub fn body(&self) -> Cow<'_, str> {
+    fn body(&self) -> Cow<'_, str> {
         match self.exchange.response_body.readable() {
-            reply if reply.is_empty() => self.exchange.request_body.readable(),
-            reply => reply,
+            body if body.is_empty() => self.exchange.request_body.readable(),
+            body => body,
+        }
+    }
+}
+
+impl Component for State {
+    type Action = Action;
+
+    fn scope(&self) -> &'static Scope {
+        &EXCHANGE
+    }
+
+    fn can(&self, action: Action, ctx: ViewContext<'_>) -> bool {
+        match action {
+            Action::ExchangeTimeline => {
+                ctx.store.is_ready() && ctx.store.payment_of(&self.exchange).is_some()
+            }
+            Action::CopyCurl | Action::CopyBody => true,
         }
     }
 
-    pub fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) {
+    fn act(&mut self, action: Action, ctx: &mut UpdateContext<'_>) {
+        match action {
+            Action::ExchangeTimeline => requests::open_timeline(&self.exchange, ctx),
+            Action::CopyCurl => {
+                let text = Secret::new(curl::command(&self.exchange));
+                ctx.copy(text, "the request as a curl command");
+            }
+            Action::CopyBody => ctx.copy(Secret::new(self.body()), "the body"),
+        }
+    }
+
+    fn step(&mut self, step: Step, ctx: &mut UpdateContext<'_>) {
+        self.sheet.step(step, ctx.area);
+    }
+
+    fn fit(&mut self, ctx: &mut UpdateContext<'_>) {
+        self.sheet.fit(ctx.area);
+    }
+
+    fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
         let live = ctx
             .store
             .known(&self.exchange.account)
@@ -64,6 +97,7 @@ impl State {
             live,
         );
         self.sheet.view(ctx.theme, inner, buf);
+        None
     }
 }
 

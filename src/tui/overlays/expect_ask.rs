@@ -3,35 +3,77 @@
 use std::time::Duration;
 
 use ratatui::buffer::Buffer;
-use ratatui::layout::Rect;
+use ratatui::layout::{Position, Rect};
 
 use crate::domain::{Expectation, Now};
-use crate::tui::keys::Action;
+use crate::tui::Effect;
+use crate::tui::component::{Component, UpdateContext, ViewContext};
+use crate::tui::keys::{OVERLAY, Scope, keys};
 use crate::tui::msg::NewWatch;
-use crate::tui::panes::ViewContext;
 use crate::tui::theme::Tone;
 use crate::tui::widgets::boxes::window;
 use crate::tui::widgets::text::{below, cells, paragraph, wrap};
 
+keys! {
+    /// What a key answers.
+    Action:
+    EXPECT_ASK "Expected amount" keys [OVERLAY] {
+        ConfirmExpected "confirm-expected" ["y"] "change" "change the expected amount";
+        LeaveExpected "leave-expected" ["n"] "keep" "keep the current expected amount";
+    }
+}
+
 /// The new expected amount and the current one.
 #[derive(Debug, Clone)]
 pub struct State {
-    pub new: NewWatch,
+    new: NewWatch,
     /// The current expectation.
-    pub current: Expectation,
+    current: Expectation,
     /// When the window opened. It opens by itself, so a key typed at that moment was meant for the pane below.
-    pub opened: Duration,
+    opened: Duration,
 }
 
 /// The window ignores keys for this long, so that the operator can read it first.
 const UNREAD: Duration = Duration::from_millis(500);
 
 impl State {
-    pub fn is_read(&self, now: Now) -> bool {
-        now.mono.saturating_sub(self.opened) >= UNREAD
+    pub fn new(new: NewWatch, current: Expectation, now: Now) -> Self {
+        let opened = now.mono;
+        Self {
+            new,
+            current,
+            opened,
+        }
+    }
+}
+
+impl Component for State {
+    type Action = Action;
+
+    fn scope(&self) -> &'static Scope {
+        &EXPECT_ASK
     }
 
-    pub fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) {
+    fn can(&self, _action: Action, _ctx: ViewContext<'_>) -> bool {
+        true
+    }
+
+    fn act(&mut self, action: Action, ctx: &mut UpdateContext<'_>) {
+        let is_read = ctx.now.mono.saturating_sub(self.opened) >= UNREAD;
+        match action {
+            Action::ConfirmExpected if is_read => {
+                ctx.close();
+                ctx.out.push(Effect::Expect {
+                    new: self.new.clone(),
+                    shown: self.current.sum.clone(),
+                });
+            }
+            Action::ConfirmExpected => {}
+            Action::LeaveExpected => ctx.close(),
+        }
+    }
+
+    fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
         let theme = ctx.theme;
         let known = ctx.store.known(&self.new.account);
         let live = known.is_some_and(|known| known.account.environment.is_live());
@@ -54,5 +96,6 @@ impl State {
             ctx.key(Action::LeaveExpected)
         );
         paragraph(buf, below(inner, used + 1), &keys, theme.style(Tone::Dim));
+        None
     }
 }

@@ -3,10 +3,11 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
-use super::draw_form;
+use super::form_window::{FormView, FormWindow};
 use crate::domain::{AccountId, Amount, Expected, ExpectedBy, PaymentId};
 use crate::tui::msg::NewWatch;
-use crate::tui::panes::ViewContext;
+use crate::tui::Effect;
+use crate::tui::component::{UpdateContext, ViewContext};
 use crate::tui::theme::Tone;
 use crate::tui::watched::Watched;
 use crate::tui::widgets::form::{Field, Form};
@@ -15,7 +16,7 @@ use crate::tui::widgets::text::fit_middle;
 /// The form and its payment.
 #[derive(Debug, Clone)]
 pub struct State {
-    pub form: Form,
+    form: Form,
     account: AccountId,
     id: PaymentId,
 }
@@ -39,7 +40,7 @@ impl State {
     }
 
     /// The new expectation. On an error it marks the fields and returns `None`.
-    pub fn submit(&mut self) -> Option<NewWatch> {
+    fn read(&mut self) -> Option<NewWatch> {
         let fields = &mut self.form.fields;
         let amount = Amount::typed(fields[AMOUNT].typed());
         let currency = super::currency(fields[CURRENCY].typed());
@@ -59,21 +60,34 @@ impl State {
             by: ExpectedBy::Form,
         })
     }
+}
 
-    pub fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
+impl FormWindow for State {
+    fn form(&self) -> &Form {
+        &self.form
+    }
+
+    fn form_mut(&mut self) -> &mut Form {
+        &mut self.form
+    }
+
+    fn submit(&mut self, ctx: &mut UpdateContext<'_>) {
+        if let Some(new) = self.read() {
+            ctx.close();
+            ctx.out.push(Effect::Watch(new));
+        }
+    }
+
+    fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
         let id = fit_middle(self.id.as_str(), screen.width.saturating_sub(34).max(8));
         let title = format!("Expected amount of {id}");
-        draw_form(
-            &self.form,
-            ctx,
-            (
-                &title,
-                "PAID appears only if amount and currency match.",
-                Tone::Dim,
-            ),
-            ctx.store.is_live(),
-            screen,
-            buf,
-        )
+        FormView {
+            form: &self.form,
+            title: &title,
+            note: "PAID appears only if amount and currency match.",
+            tone: Tone::Dim,
+            live: ctx.store.is_live(),
+        }
+        .draw(ctx, screen, buf)
     }
 }

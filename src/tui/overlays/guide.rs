@@ -1,27 +1,36 @@
 //! The guide: how to get an account and credentials from each provider.
 
 use ratatui::buffer::Buffer;
-use ratatui::layout::Rect;
+use ratatui::layout::{Position, Rect};
 
-use super::{Overlay, steps_in};
+use super::steps_in;
+use crate::domain::ProviderId;
 use crate::domain::manage::ProviderSetup;
-use crate::tui::keys::Action;
-use crate::tui::panes::ViewContext;
+use crate::tui::component::{Component, UpdateContext, ViewContext};
+use crate::tui::keys::{NAV, OVERLAY, READER, Scope, keys};
 use crate::tui::theme::Tone;
 use crate::tui::widgets::boxes::window;
 use crate::tui::widgets::list::Step;
 use crate::tui::widgets::text::{Pen, cells, width};
 
+keys! {
+    /// What a key does in the guide.
+    Action:
+    GUIDE "Guide" keys [NAV, READER, OVERLAY] {
+        NextGuide "next-guide" ["tab" "right" "l"] "next provider" "next provider";
+        PreviousGuide "previous-guide" ["shift-tab" "left" "h"] "" "previous provider";
+    }
+}
+
 /// The most columns of the text: longer lines are hard to read.
 const WIDE: u16 = 88;
 
-/// The shown provider, the scroll position, and the window to go back to.
+/// The shown provider and the scroll position.
 #[derive(Debug, Clone)]
 pub struct State {
     setups: Vec<ProviderSetup>,
     at: usize,
     scroll: usize,
-    pub resume: Option<Box<Overlay>>,
 }
 
 enum Row {
@@ -31,23 +40,17 @@ enum Row {
 
 impl State {
     /// Opens on the guide of `provider`, or on the first one.
-    pub fn new(
-        setups: Vec<ProviderSetup>,
-        provider: Option<&str>,
-        resume: Option<Box<Overlay>>,
-    ) -> Self {
-        let at = setups
-            .iter()
-            .position(|setup| Some(setup.provider.0) == provider);
+    pub fn new(setups: &[ProviderSetup], provider: Option<ProviderId>) -> Self {
+        let mut all = setups.iter();
+        let at = all.position(|setup| Some(setup.provider) == provider);
         Self {
-            setups,
+            setups: setups.to_vec(),
             at: at.unwrap_or(0),
             scroll: 0,
-            resume,
         }
     }
 
-    pub fn turn(&mut self, on: bool) {
+    fn turn(&mut self, on: bool) {
         let count = self.setups.len().max(1);
         self.at = (self.at + if on { 1 } else { count - 1 }) % count;
         self.scroll = 0;
@@ -65,12 +68,32 @@ impl State {
         rows
     }
 
-    pub fn step(&mut self, step: Step, screen: Rect) {
-        let rows = self.rows(text_width(screen)).len();
-        self.scroll = step.scroll(self.scroll, rows, page(rows, screen));
+}
+
+impl Component for State {
+    type Action = Action;
+
+    fn scope(&self) -> &'static Scope {
+        &GUIDE
     }
 
-    pub fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) {
+    fn can(&self, _action: Action, _ctx: ViewContext<'_>) -> bool {
+        true
+    }
+
+    fn act(&mut self, action: Action, _ctx: &mut UpdateContext<'_>) {
+        match action {
+            Action::NextGuide => self.turn(true),
+            Action::PreviousGuide => self.turn(false),
+        }
+    }
+
+    fn step(&mut self, step: Step, ctx: &mut UpdateContext<'_>) {
+        let rows = self.rows(text_width(ctx.area)).len();
+        self.scroll = step.scroll(self.scroll, rows, page(rows, ctx.area));
+    }
+
+    fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
         let theme = ctx.theme;
         let rows = self.rows(text_width(screen));
         let page = page(rows.len(), screen);
@@ -117,15 +140,16 @@ impl State {
             let words = format!(" {}-{last} of {} ", first + 1, rows.len());
             Pen::new(buf, under, 0).flush(&words, theme.style(Tone::Dim));
         }
+        None
     }
-}
-
-/// Columns inside the window's frame and padding.
-fn text_width(screen: Rect) -> u16 {
-    WIDE.min(screen.width).saturating_sub(4).max(1)
 }
 
 /// Rows of text below the providers' names and a blank line.
 fn page(rows: usize, screen: Rect) -> u16 {
     cells(rows).min(screen.height.saturating_sub(4)).max(1)
+}
+
+/// Columns inside the window's frame and padding.
+fn text_width(screen: Rect) -> u16 {
+    WIDE.min(screen.width).saturating_sub(4).max(1)
 }

@@ -6,25 +6,37 @@ use ratatui::layout::{Position, Rect};
 use tui_input::Input;
 
 use super::legend::LEGEND;
-use crate::tui::keys::{Action, Binding, Chord, Keymap, Scope, TABLE};
-use crate::tui::panes::ViewContext;
+use crate::tui::component::{Component, Paste, UpdateContext, ViewContext};
+use crate::tui::keys::{self, Binding, Chord, Keymap, NAV, OVERLAY, READER, Scope, bindings, keys};
 use crate::tui::theme::Tone;
 use crate::tui::widgets::boxes::window;
-use crate::tui::widgets::form::{Typed, draw_input, edit, paste};
+use crate::tui::widgets::form::{draw_input, edit};
 use crate::tui::widgets::list::Step;
 use crate::tui::widgets::text::{Pen, below, width};
+
+keys! {
+    /// What a key does in the help.
+    Action:
+    HELP "Help" keys [NAV, READER, OVERLAY] {
+        FindInHelp "find-in-help" ["/"] "search" "search this window";
+    }
+    HELP_FIND "Help, searching" text [] {
+        ApplyHelpSearch "apply-help-search" ["enter"] "apply" "show the matching lines";
+        DropHelpSearch "drop-help-search" ["esc"] "clear" "show all lines again";
+    }
+}
 
 /// The widest window: the keys, help and name of a row with nothing cut.
 const WIDE: u16 = 86;
 /// Columns of a key's help.
-const HELP: u16 = 40;
+const HELP_WIDTH: u16 = 40;
 /// Columns of an action's name.
 const NAME: u16 = 18;
 
 /// The scope that it explains, the scroll position, and the search.
 #[derive(Debug, Clone)]
 pub struct State {
-    scope: Scope,
+    scope: &'static Scope,
     scroll: usize,
     search: Input,
     searching: bool,
@@ -46,7 +58,7 @@ struct Entry {
 
 impl Entry {
     fn of(binding: &'static Binding, keymap: &Keymap) -> Self {
-        let chords = keymap.all(binding.action).iter();
+        let chords = keymap.all(keys::Action(binding)).iter();
         Self {
             keys: chords.map(Chord::to_string).collect(),
             help: binding.help,
@@ -77,7 +89,7 @@ impl Entry {
 }
 
 impl State {
-    pub fn new(scope: Scope) -> Self {
+    pub fn new(scope: &'static Scope) -> Self {
         Self {
             scope,
             scroll: 0,
@@ -86,53 +98,77 @@ impl State {
         }
     }
 
-    pub fn scope(&self) -> Scope {
-        if self.searching {
-            Scope::HelpFind
-        } else {
-            Scope::Help
-        }
-    }
-
-    /// Begins a search, closes its input, or clears it.
-    pub fn search(&mut self, action: Action) {
-        self.searching = action == Action::FindInHelp;
-        if action == Action::DropHelpSearch {
-            self.search = Input::default();
-            self.scroll = 0;
-        }
-    }
-
-    pub fn key(&mut self, key: &KeyEvent) -> Typed {
-        if self.searching && edit(&mut self.search, key) {
-            self.scroll = 0;
-            Typed::Changed
-        } else {
-            Typed::Nothing
-        }
-    }
-
-    /// Whether it takes the text.
-    pub fn paste(&mut self, text: &str) -> bool {
-        if self.searching {
-            paste(&mut self.search, text);
-            self.scroll = 0;
-        }
-        self.searching
-    }
-
     fn is_searched(&self) -> bool {
         self.searching || !self.search.value().is_empty()
     }
 
-    pub fn step(&mut self, step: Step, screen: Rect, keymap: &Keymap) {
-        let height = screen
-            .height
-            .saturating_sub(4 + u16::from(self.is_searched()));
-        self.scroll = step.scroll(self.scroll, self.rows(keymap).len(), height);
+    /// Headings with the entries that match the search; all entries below a heading that matches.
+    fn rows(&self, keymap: &Keymap) -> Vec<Row> {
+        let text = self.search.value().to_lowercase();
+        let mut rows = Vec::new();
+        for (title, mut entries) in sections(self.scope, keymap) {
+            if !title.to_lowercase().contains(&text) {
+                entries.retain(|entry| entry.contains(&text));
+            }
+            if entries.is_empty() {
+                continue;
+            }
+            if !rows.is_empty() {
+                rows.push(Row::Blank);
+            }
+            rows.push(Row::Heading(title));
+            rows.extend(entries.into_iter().map(Row::Entry));
+        }
+        rows
+    }
+}
+
+impl Component for State {
+    type Action = Action;
+
+    fn scope(&self) -> &'static Scope {
+        if self.searching { &HELP_FIND } else { &HELP }
     }
 
-    pub fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
+    fn can(&self, _action: Action, _ctx: ViewContext<'_>) -> bool {
+        true
+    }
+
+    fn act(&mut self, action: Action, _ctx: &mut UpdateContext<'_>) {
+        self.searching = action == Action::FindInHelp;
+        match action {
+            Action::FindInHelp | Action::ApplyHelpSearch => {}
+            Action::DropHelpSearch => {
+                self.search = Input::default();
+                self.scroll = 0;
+            }
+        }
+    }
+
+    fn step(&mut self, step: Step, ctx: &mut UpdateContext<'_>) {
+        let around = 4 + u16::from(self.is_searched());
+        let height = ctx.area.height.saturating_sub(around);
+        let rows = self.rows(ctx.keymap).len();
+        self.scroll = step.scroll(self.scroll, rows, height);
+    }
+
+    fn key(&mut self, key: &KeyEvent, _ctx: &mut UpdateContext<'_>) -> bool {
+        let changed = self.searching && edit(&mut self.search, key);
+        if changed {
+            self.scroll = 0;
+        }
+        changed
+    }
+
+    fn paste(&mut self, text: &str, _ctx: &mut UpdateContext<'_>) -> Paste {
+        if !self.searching {
+            return Paste::Refused;
+        }
+        self.scroll = 0;
+        Paste::into_line(&mut self.search, text)
+    }
+
+    fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
         let theme = ctx.theme;
         let size = (WIDE, screen.height.saturating_sub(2));
         let mut inner = window(buf, screen, theme, "Help", size, false);
@@ -162,7 +198,7 @@ impl State {
                     if entry.name.is_empty() || name == 0 {
                         pen.text(entry.help, theme.style(Tone::Dim));
                     } else {
-                        pen.cell(entry.help, HELP, theme.style(Tone::Dim))
+                        pen.cell(entry.help, HELP_WIDTH, theme.style(Tone::Dim))
                             .skip(1)
                             .cell(entry.name, name, theme.style(Tone::Accent));
                     }
@@ -184,46 +220,25 @@ impl State {
         }
         cursor
     }
-
-    /// Headings with the entries that match the search; all entries below a heading that matches.
-    fn rows(&self, keymap: &Keymap) -> Vec<Row> {
-        let text = self.search.value().to_lowercase();
-        let mut rows = Vec::new();
-        for (title, mut entries) in sections(self.scope, keymap) {
-            if !title.to_lowercase().contains(&text) {
-                entries.retain(|entry| entry.contains(&text));
-            }
-            if entries.is_empty() {
-                continue;
-            }
-            if !rows.is_empty() {
-                rows.push(Row::Blank);
-            }
-            rows.push(Row::Heading(title));
-            rows.extend(entries.into_iter().map(Row::Entry));
-        }
-        rows
-    }
 }
 
 /// Columns of keys and of names; narrow windows show no names.
 fn columns(room: u16) -> (u16, u16) {
-    if room >= 15 + HELP + NAME + 2 {
-        (room.saturating_sub(HELP + NAME + 2).min(22), NAME)
+    if room >= 15 + HELP_WIDTH + NAME + 2 {
+        (room.saturating_sub(HELP_WIDTH + NAME + 2).min(22), NAME)
     } else {
-        (room.saturating_sub(HELP + 1).clamp(9, 16), 0)
+        (room.saturating_sub(HELP_WIDTH + 1).clamp(9, 16), 0)
     }
 }
 
 /// The keys of the scope, the legend, and the keys of all other scopes.
-fn sections(scope: Scope, keymap: &Keymap) -> Vec<(&'static str, Vec<Entry>)> {
-    let here = scope.chain();
-    let mut sections: Vec<(&'static str, Vec<Entry>)> = here
-        .iter()
+fn sections(scope: &'static Scope, keymap: &Keymap) -> Vec<(&'static str, Vec<Entry>)> {
+    let mut sections: Vec<(&'static str, Vec<Entry>)> = scope
+        .chain()
         .map(|scope| {
-            let own = TABLE.iter().filter(|binding| binding.scope == *scope);
+            let own = scope.bindings();
             let own = own.map(|binding| Entry::of(binding, keymap));
-            (scope.title(), own.collect())
+            (scope.title, own.collect())
         })
         .collect();
     sections.extend(LEGEND.iter().map(|(title, rows)| {
@@ -235,8 +250,8 @@ fn sections(scope: Scope, keymap: &Keymap) -> Vec<(&'static str, Vec<Entry>)> {
         (*title, rows.collect())
     }));
     let others = sections.len();
-    for binding in TABLE.iter().filter(|row| !here.contains(&row.scope)) {
-        let title = binding.scope.title();
+    for binding in bindings().filter(|binding| !scope.is_in(binding.scope)) {
+        let title = binding.scope.title;
         let entry = Entry::of(binding, keymap);
         // Several scopes share one title: "Explorer, request".
         match sections[others..].iter_mut().find(|(of, _)| *of == title) {

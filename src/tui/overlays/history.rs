@@ -1,14 +1,23 @@
 //! The explorer's calls of this session, to open or to send again.
 
 use ratatui::buffer::Buffer;
-use ratatui::layout::Rect;
+use ratatui::layout::{Position, Rect};
 
-use crate::tui::panes::ViewContext;
+use crate::tui::component::{Component, Intent, UpdateContext, ViewContext};
+use crate::tui::keys::{NAV, OVERLAY, READER, Scope, keys};
 use crate::tui::panes::explorer::history::CallSummary;
 use crate::tui::theme::Tone;
 use crate::tui::widgets::boxes::window;
 use crate::tui::widgets::list::{List, Step};
 use crate::tui::widgets::text::{Pen, below, cells, width};
+
+keys! {
+    /// What a key does in the history.
+    Action:
+    HISTORY "History" keys [NAV, READER, OVERLAY] {
+        Reopen "reopen" ["enter"] "open" "open the call and its response";
+    }
+}
 
 /// The calls, newest first, and the selected one.
 #[derive(Debug, Clone)]
@@ -24,18 +33,35 @@ impl State {
             rows,
         }
     }
+}
 
-    /// The number of the selected call.
-    pub fn chosen(&self) -> Option<u64> {
-        Some(self.rows.get(self.list.selected)?.number)
+impl Component for State {
+    type Action = Action;
+
+    fn scope(&self) -> &'static Scope {
+        &HISTORY
     }
 
-    pub fn step(&mut self, step: Step, screen: Rect) {
-        let height = screen.height.saturating_sub(6);
+    fn can(&self, _action: Action, _ctx: ViewContext<'_>) -> bool {
+        true
+    }
+
+    fn act(&mut self, action: Action, ctx: &mut UpdateContext<'_>) {
+        match action {
+            Action::Reopen => {
+                if let Some(call) = self.rows.get(self.list.selected) {
+                    ctx.intend(Intent::ShowCall(call.number));
+                }
+            }
+        }
+    }
+
+    fn step(&mut self, step: Step, ctx: &mut UpdateContext<'_>) {
+        let height = ctx.area.height.saturating_sub(6);
         self.list.step(step, self.rows.len(), height);
     }
 
-    pub fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) {
+    fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
         let theme = ctx.theme;
         let dim = theme.style(Tone::Dim);
         let height = cells(self.rows.len() + 4).min(screen.height.saturating_sub(2));
@@ -78,5 +104,6 @@ impl State {
         }
         let note = "The last 50 calls. tilldeck deletes them when it quits.";
         Pen::new(buf, below(inner, inner.height.saturating_sub(1)), 0).text(note, dim);
+        None
     }
 }

@@ -3,18 +3,25 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
-use super::{Stage, draw_form};
-use crate::domain::{AccountId, Amount, LinkRequest};
-use crate::tui::panes::ViewContext;
+use super::{arm, link_result};
+use super::form_window::{FormView, FormWindow, Stage};
+use crate::domain::{AccountId, Amount, Answer, ExpectedBy, LinkRequest, Op};
+use crate::tui::component::{Intent, UpdateContext, ViewContext};
+use crate::tui::msg::NewWatch;
+use crate::tui::store::{Purpose, unexpected};
 use crate::tui::theme::Tone;
 use crate::tui::widgets::form::{Field, Form, Switch, Value};
 
 /// The form and the accounts to choose from.
 #[derive(Debug, Clone)]
 pub struct State {
-    pub form: Form,
+    form: Form,
     accounts: Vec<AccountId>,
-    pub stage: Stage,
+    stage: Stage,
+    /// What the request in progress asks for.
+    asked: Option<(AccountId, LinkRequest)>,
+    /// The operator is asked to arm the account, for the payment token.
+    arming: bool,
 }
 
 const ID: usize = 0;
@@ -53,16 +60,18 @@ impl State {
             form: Form::new(fields),
             accounts,
             stage: Stage::Filling,
+            asked: None,
+            arming: false,
         }
     }
 
-    pub fn account(&self) -> Option<&AccountId> {
+    fn account(&self) -> Option<&AccountId> {
         let chosen = self.form.fields.get(ACCOUNT).map_or(0, Field::chosen);
         self.accounts.get(chosen)
     }
 
     /// Locks or unlocks the payment token: only an armed account may request one.
-    pub fn allow_writes(&mut self, may_write: bool) {
+    fn allow_writes(&mut self, may_write: bool) {
         if let Value::Switch(switch) = &mut self.form.fields[TOKEN].value {
             *switch = match (*switch, may_write) {
                 (_, false) => Switch::Locked,
@@ -72,13 +81,8 @@ impl State {
         }
     }
 
-    /// Turns the payment token on, after the operator armed the account.
-    pub fn unlock(&mut self) {
-        self.form.fields[TOKEN].value = Value::Switch(Switch::On);
-    }
-
     /// The link that the form describes. On an error it marks the fields and returns `None`.
-    pub fn submit(&mut self) -> Option<(AccountId, LinkRequest)> {
+    fn read(&mut self) -> Option<(AccountId, LinkRequest)> {
         let fields = &mut self.form.fields;
         let id = super::payment_id(fields[ID].typed());
         fields[ID].error = id.as_ref().err().cloned();
@@ -109,8 +113,68 @@ impl State {
         };
         Some((self.account()?.clone(), link))
     }
+}
 
-    pub fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
+impl FormWindow for State {
+    fn form(&self) -> &Form {
+        &self.form
+    }
+
+    fn form_mut(&mut self) -> &mut Form {
+        &mut self.form
+    }
+
+    fn stage(&self) -> Option<&Stage> {
+        Some(&self.stage)
+    }
+
+    fn stage_mut(&mut self) -> Option<&mut Stage> {
+        Some(&mut self.stage)
+    }
+
+    fn submit(&mut self, ctx: &mut UpdateContext<'_>) {
+        if let Some((account, link)) = self.read() {
+            let op = Op::PaymentLink(link.clone());
+            let purpose = Purpose::Link(link.clone());
+            let request = ctx.store.ask(account.clone(), op, purpose, false, ctx.out);
+            self.stage = Stage::Asked(request);
+            self.asked = Some((account, link));
+        }
+    }
+
+    /// The chosen account may have changed, or its arming.
+    fn refit(&mut self, ctx: &mut UpdateContext<'_>) {
+        let known = self.account().and_then(|account| ctx.store.known(account));
+        let may_write = known.is_some_and(|known| known.may_write(ctx.now));
+        self.allow_writes(may_write);
+        if may_write && std::mem::take(&mut self.arming) {
+            self.form.fields[TOKEN].value = Value::Switch(Switch::On);
+        }
+    }
+
+    fn unlock(&mut self, ctx: &mut UpdateContext<'_>) {
+        if let Some(account) = self.account().cloned() {
+            self.arming = true;
+            ctx.open(arm::State::new(account));
+        }
+    }
+
+    fn done(&mut self, answer: Option<&Answer>, ctx: &mut UpdateContext<'_>) {
+        let (Some(Answer::Link(link)), Some((account, request))) = (answer, self.asked.take())
+        else {
+            self.stage = Stage::Failed(unexpected());
+            return;
+        };
+        ctx.intend(Intent::Watch(NewWatch {
+            account: account.clone(),
+            id: request.id.clone(),
+            expected: Some(request.expected()),
+            by: ExpectedBy::Link,
+        }));
+        ctx.open(link_result::State::new(account, request, link.clone()));
+    }
+
+    fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
         let failure;
         let (note, tone) = match &self.stage {
             Stage::Filling => (
@@ -138,7 +202,14 @@ impl State {
         } else {
             "Payment link"
         };
-        draw_form(&self.form, ctx, (title, note, tone), live, screen, buf)
+        FormView {
+            form: &self.form,
+            title: title,
+            note: note,
+            tone: tone,
+            live,
+        }
+        .draw(ctx, screen, buf)
     }
 }
 

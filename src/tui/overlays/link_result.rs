@@ -3,15 +3,26 @@
 
 use qrcode::{Color as Module, EcLevel, QrCode};
 use ratatui::buffer::Buffer;
-use ratatui::layout::Rect;
+use ratatui::layout::{Position, Rect};
 use ratatui::style::{Color, Style};
 
 use crate::domain::{AccountId, LinkRequest, PaymentLink};
-use crate::tui::keys::Action;
-use crate::tui::panes::ViewContext;
+use crate::tui::Effect;
+use crate::tui::component::{Component, Intent, UpdateContext, ViewContext};
+use crate::tui::keys::{NAV, OVERLAY, READER, Scope, keys};
 use crate::tui::theme::{Theme, Tone};
 use crate::tui::widgets::boxes::window;
 use crate::tui::widgets::text::{Pen, below, cells, fit_middle, paragraph, wrap};
+
+keys! {
+    /// What a key does with a new link.
+    Action:
+    LINK_RESULT "Payment link" keys [NAV, READER, OVERLAY] {
+        CopyLink "copy-link" ["y"] "copy" "copy the link";
+        OpenLink "open-link" ["o"] "open" "open the link in the browser";
+        WatchLink "watch-link" ["w" "enter"] "show" "show the payment in the list";
+    }
+}
 
 /// Light modules around a code: ISO/IEC 18004 requires four. Two remain readable on a small screen.
 const QUIET: [usize; 2] = [4, 2];
@@ -19,9 +30,9 @@ const QUIET: [usize; 2] = [4, 2];
 /// The link and its QR code.
 #[derive(Debug, Clone)]
 pub struct State {
-    pub account: AccountId,
-    pub request: LinkRequest,
-    pub link: PaymentLink,
+    account: AccountId,
+    request: LinkRequest,
+    link: PaymentLink,
     code: Option<Code>,
 }
 
@@ -59,7 +70,81 @@ impl State {
         }
     }
 
-    pub fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) {
+    fn draw_code(
+        &self,
+        ctx: ViewContext<'_>,
+        above: u16,
+        area: Rect,
+        screen: Rect,
+        buf: &mut Buffer,
+    ) {
+        let theme = ctx.theme;
+        let dim = theme.style(Tone::Dim);
+        let Some(code) = &self.code else {
+            paragraph(buf, area, "The link is too long for a QR code.", dim);
+            return;
+        };
+        if theme.is_ascii() && !theme.has_color() {
+            let text = format!(
+                "A QR code needs colours or Unicode. {} copies the link.",
+                ctx.key(Action::CopyLink)
+            );
+            paragraph(buf, area, &text, dim);
+            return;
+        }
+        for quiet in QUIET {
+            let (wide, high) = code.size(theme, quiet);
+            if wide <= area.width && high <= area.height {
+                let at = Rect {
+                    x: area.x + (area.width - wide) / 2,
+                    y: area.y + (area.height - high).min(1),
+                    width: wide,
+                    height: high,
+                };
+                code.draw(theme, quiet, at, buf);
+                return;
+            }
+        }
+        let (wide, high) = code.size(theme, QUIET[1]);
+        // The frame, the lines above the code, and the footer.
+        let rows_beside = above + 3;
+        let text = format!(
+            "The QR code needs at least {}x{}; this terminal has {}x{}. Enlarge it or zoom out. {} copies the link, {} opens it.",
+            // In a narrower terminal the link would need more rows.
+            (wide + 4).max(screen.width),
+            (high + rows_beside).max(screen.height + 1),
+            screen.width,
+            screen.height + 1,
+            ctx.key(Action::CopyLink),
+            ctx.key(Action::OpenLink)
+        );
+        paragraph(buf, below(area, 1), &text, dim);
+    }
+}
+
+impl Component for State {
+    type Action = Action;
+
+    fn scope(&self) -> &'static Scope {
+        &LINK_RESULT
+    }
+
+    fn can(&self, _action: Action, _ctx: ViewContext<'_>) -> bool {
+        true
+    }
+
+    fn act(&mut self, action: Action, ctx: &mut UpdateContext<'_>) {
+        match action {
+            Action::CopyLink => ctx.copy(self.link.url.clone(), "the payment link"),
+            Action::OpenLink => ctx.out.push(Effect::Browse(self.link.url.clone())),
+            Action::WatchLink => {
+                let key = (self.account.clone(), self.request.id.clone());
+                ctx.intend(Intent::ShowPayment(key));
+            }
+        }
+    }
+
+    fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
         let theme = ctx.theme;
         let live = ctx
             .store
@@ -114,57 +199,7 @@ impl State {
             left = below(left, rows);
         }
         self.draw_code(ctx, above, left, screen, buf);
-    }
-
-    fn draw_code(
-        &self,
-        ctx: ViewContext<'_>,
-        above: u16,
-        area: Rect,
-        screen: Rect,
-        buf: &mut Buffer,
-    ) {
-        let theme = ctx.theme;
-        let dim = theme.style(Tone::Dim);
-        let Some(code) = &self.code else {
-            paragraph(buf, area, "The link is too long for a QR code.", dim);
-            return;
-        };
-        if theme.is_ascii() && !theme.has_color() {
-            let text = format!(
-                "A QR code needs colours or Unicode. {} copies the link.",
-                ctx.key(Action::CopyLink)
-            );
-            paragraph(buf, area, &text, dim);
-            return;
-        }
-        for quiet in QUIET {
-            let (wide, high) = code.size(theme, quiet);
-            if wide <= area.width && high <= area.height {
-                let at = Rect {
-                    x: area.x + (area.width - wide) / 2,
-                    y: area.y + (area.height - high).min(1),
-                    width: wide,
-                    height: high,
-                };
-                code.draw(theme, quiet, at, buf);
-                return;
-            }
-        }
-        let (wide, high) = code.size(theme, QUIET[1]);
-        // The frame, the lines above the code, and the footer.
-        let rows_beside = above + 3;
-        let text = format!(
-            "The QR code needs at least {}x{}; this terminal has {}x{}. Enlarge it or zoom out. {} copies the link, {} opens it.",
-            // In a narrower terminal the link would need more rows.
-            (wide + 4).max(screen.width),
-            (high + rows_beside).max(screen.height + 1),
-            screen.width,
-            screen.height + 1,
-            ctx.key(Action::CopyLink),
-            ctx.key(Action::OpenLink)
-        );
-        paragraph(buf, below(area, 1), &text, dim);
+        None
     }
 }
 

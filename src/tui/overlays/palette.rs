@@ -5,13 +5,23 @@ use ratatui::crossterm::event::KeyEvent;
 use ratatui::layout::{Position, Rect};
 use tui_input::Input;
 
-use crate::tui::keys::{Action, Binding, Scope};
-use crate::tui::panes::ViewContext;
+use crate::tui::component::{Command, Component, Paste, UpdateContext, ViewContext};
+use crate::tui::keys::{self, Binding, OVERLAY, Scope, bindings, keys};
 use crate::tui::theme::Tone;
 use crate::tui::widgets::boxes::window;
-use crate::tui::widgets::form::{Typed, draw_input, edit, paste};
+use crate::tui::widgets::form::{draw_input, edit};
 use crate::tui::widgets::list::{List, Step};
 use crate::tui::widgets::text::{Pen, below};
+
+keys! {
+    /// What a key does in the palette.
+    Action:
+    PALETTE "Palette" text [OVERLAY] {
+        Choose "choose" ["enter"] "run" "run the selected action";
+        ChooseDown "choose-down" ["down" "ctrl-n"] "" "next action";
+        ChooseUp "choose-up" ["up" "ctrl-p"] "" "previous action";
+    }
+}
 
 /// Rows of matches on screen.
 const ROWS: u16 = 12;
@@ -19,14 +29,14 @@ const ROWS: u16 = 12;
 /// The typed text and the actions that match it.
 #[derive(Debug, Clone)]
 pub struct State {
-    pub input: Input,
+    input: Input,
     list: List,
     /// The actions that are available now, in the order of the key table.
-    offered: Vec<Action>,
+    offered: Vec<keys::Action>,
 }
 
 impl State {
-    pub fn new(offered: Vec<Action>) -> Self {
+    pub fn new(offered: Vec<keys::Action>) -> Self {
         Self {
             input: Input::default(),
             list: List::default(),
@@ -34,40 +44,59 @@ impl State {
         }
     }
 
-    pub fn key(&mut self, key: &KeyEvent) -> Typed {
-        if edit(&mut self.input, key) {
-            self.list = List::default();
-            Typed::Changed
-        } else {
-            Typed::Nothing
-        }
-    }
-
-    pub fn paste(&mut self, text: &str) {
-        paste(&mut self.input, text);
-        self.list = List::default();
-    }
-
-    pub fn step(&mut self, step: Step) {
-        let len = self.found().count();
-        self.list.step(step, len, ROWS);
-    }
-
-    pub fn chosen(&self) -> Option<(Scope, Action)> {
-        self.found()
-            .nth(self.list.selected)
-            .map(|binding| (binding.scope, binding.action))
-    }
-
     fn found(&self) -> impl Iterator<Item = &'static Binding> {
-        crate::tui::keys::TABLE.iter().filter(|binding| {
-            self.offered.contains(&binding.action)
+        bindings().filter(|binding| {
+            self.offered.contains(&keys::Action(binding))
                 && (is_subsequence(self.input.value(), binding.name)
                     || binding.help.contains(&self.input.value().to_lowercase()))
         })
     }
+}
 
-    pub fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
+impl Component for State {
+    type Action = Action;
+
+    fn scope(&self) -> &'static Scope {
+        &PALETTE
+    }
+
+    fn can(&self, _action: Action, _ctx: ViewContext<'_>) -> bool {
+        true
+    }
+
+    fn act(&mut self, action: Action, ctx: &mut UpdateContext<'_>) {
+        let len = self.found().count();
+        match action {
+            Action::Choose => {
+                ctx.close();
+                if let Some(binding) = self.found().nth(self.list.selected) {
+                    ctx.console.push(Command::Act(keys::Action(binding)));
+                }
+            }
+            Action::ChooseDown => self.list.step(Step::Down(1), len, ROWS),
+            Action::ChooseUp => self.list.step(Step::Up(1), len, ROWS),
+        }
+    }
+
+    fn step(&mut self, step: Step, _ctx: &mut UpdateContext<'_>) {
+        let len = self.found().count();
+        self.list.step(step, len, ROWS);
+    }
+
+    fn key(&mut self, key: &KeyEvent, _ctx: &mut UpdateContext<'_>) -> bool {
+        let changed = edit(&mut self.input, key);
+        if changed {
+            self.list = List::default();
+        }
+        changed
+    }
+
+    fn paste(&mut self, text: &str, _ctx: &mut UpdateContext<'_>) -> Paste {
+        self.list = List::default();
+        Paste::into_line(&mut self.input, text)
+    }
+
+    fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
         let theme = ctx.theme;
         let found: Vec<&Binding> = self.found().collect();
         let inner = window(
@@ -90,7 +119,7 @@ impl State {
             Pen::new(buf, area, row)
                 .cell(binding.name, 18, theme.bold(Tone::Plain))
                 .skip(1)
-                .right(&ctx.key(binding.action), 9, theme.style(Tone::Accent))
+                .right(&ctx.key(keys::Action(binding)), 9, theme.style(Tone::Accent))
                 .skip(2)
                 .text(binding.help, theme.style(Tone::Dim));
             if at == self.list.selected {

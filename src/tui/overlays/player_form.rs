@@ -3,10 +3,11 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
-use super::{Stage, draw_form};
-use crate::domain::{AccountId, Environment, PlayerId, Secret};
-use crate::tui::panes::ViewContext;
+use super::form_window::{FormView, FormWindow, Stage};
+use crate::domain::{AccountId, Answer, Environment, Op, PlayerId, Secret};
+use crate::tui::component::{Intent, UpdateContext, ViewContext};
 use crate::tui::panes::players::Example;
+use crate::tui::store::Purpose;
 use crate::tui::theme::Tone;
 use crate::tui::widgets::form::{Field, Form};
 
@@ -17,9 +18,11 @@ const ACCOUNT: usize = 2;
 /// The form and the accounts to choose from.
 #[derive(Debug, Clone)]
 pub struct State {
-    pub form: Form,
+    form: Form,
     accounts: Vec<AccountId>,
-    pub stage: Stage,
+    stage: Stage,
+    /// The player that is being authenticated.
+    asked: Option<(AccountId, PlayerId)>,
     example: Option<Example>,
 }
 
@@ -50,13 +53,14 @@ impl State {
             form,
             accounts,
             stage: Stage::Filling,
+            asked: None,
             example,
         }
     }
 
     /// The account, the player and the typed token, which the form no longer holds. On an error it marks the fields and
     /// returns `None`.
-    pub fn submit(&mut self) -> Option<(AccountId, PlayerId, Option<Secret>)> {
+    fn read(&mut self) -> Option<(AccountId, PlayerId, Option<Secret>)> {
         let chosen = self.form.fields.get(ACCOUNT).map_or(0, Field::chosen);
         let fields = &mut self.form.fields;
         let player = fields[PLAYER].typed().parse::<u64>().ok().map(PlayerId);
@@ -75,8 +79,48 @@ impl State {
         self.form.fields[TOKEN] = token_field();
         Some((account, player?, token.and_then(Result::ok)))
     }
+}
 
-    pub fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
+impl FormWindow for State {
+    fn form(&self) -> &Form {
+        &self.form
+    }
+
+    fn form_mut(&mut self) -> &mut Form {
+        &mut self.form
+    }
+
+    fn stage(&self) -> Option<&Stage> {
+        Some(&self.stage)
+    }
+
+    fn stage_mut(&mut self) -> Option<&mut Stage> {
+        Some(&mut self.stage)
+    }
+
+    fn submit(&mut self, ctx: &mut UpdateContext<'_>) {
+        let Some((account, player, token)) = self.read() else {
+            return;
+        };
+        let known = ctx.store.player_token(&account, player);
+        let Some(token) = token.or(known) else {
+            ctx.intend(Intent::LoadPlayer(account, player));
+            return;
+        };
+        let op = Op::AuthenticatePlayer { player, token };
+        let purpose = Purpose::Authenticate(player);
+        let request = ctx.store.ask(account.clone(), op, purpose, false, ctx.out);
+        self.stage = Stage::Asked(request);
+        self.asked = Some((account, player));
+    }
+
+    fn done(&mut self, _answer: Option<&Answer>, ctx: &mut UpdateContext<'_>) {
+        if let Some((account, player)) = self.asked.take() {
+            ctx.intend(Intent::LoadPlayer(account, player));
+        }
+    }
+
+    fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
         let chosen = self.form.fields.get(ACCOUNT).map_or(0, Field::chosen);
         let known = self.accounts.get(chosen);
         let embedded = known
@@ -96,13 +140,13 @@ impl State {
             Stage::Asked(_) => ("verifying with Kongregate…".to_owned(), Tone::Busy),
             Stage::Failed(problem) => (problem.describe(), Tone::Bad),
         };
-        draw_form(
-            &self.form,
-            ctx,
-            ("Authenticate a player", &note, tone),
-            ctx.store.is_live(),
-            screen,
-            buf,
-        )
+        FormView {
+            form: &self.form,
+            title: "Authenticate a player",
+            note: &note,
+            tone: tone,
+            live: ctx.store.is_live(),
+        }
+        .draw(ctx, screen, buf)
     }
 }

@@ -3,9 +3,9 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
-use super::draw_form;
+use super::form_window::{FormView, FormWindow};
 use crate::domain::{AccountId, Amount};
-use crate::tui::panes::ViewContext;
+use crate::tui::component::{Intent, UpdateContext, ViewContext};
 use crate::tui::panes::estimates::Question;
 use crate::tui::theme::Tone;
 use crate::tui::widgets::form::{Field, Form};
@@ -13,7 +13,7 @@ use crate::tui::widgets::form::{Field, Form};
 /// The form and the accounts to choose from.
 #[derive(Debug, Clone)]
 pub struct State {
-    pub form: Form,
+    form: Form,
     accounts: Vec<AccountId>,
 }
 
@@ -41,7 +41,7 @@ impl State {
     }
 
     /// The estimate to request. On an error it marks the fields and returns `None`.
-    pub fn submit(&mut self) -> Option<Question> {
+    fn read(&mut self) -> Option<Question> {
         let chosen = self.form.fields.get(ACCOUNT).map_or(0, Field::chosen);
         let fields = &mut self.form.fields;
         let quantity = Amount::typed(fields[QUANTITY].typed());
@@ -57,19 +57,31 @@ impl State {
             quantity: quantity.ok()?,
         })
     }
+}
 
-    pub fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
-        draw_form(
-            &self.form,
-            ctx,
-            (
-                "Price estimate",
-                "Shows what a payer pays in each currency, fee included.",
-                Tone::Dim,
-            ),
-            ctx.store.is_live(),
-            screen,
-            buf,
-        )
+impl FormWindow for State {
+    fn form(&self) -> &Form {
+        &self.form
+    }
+
+    fn form_mut(&mut self) -> &mut Form {
+        &mut self.form
+    }
+
+    fn submit(&mut self, ctx: &mut UpdateContext<'_>) {
+        if let Some(question) = self.read() {
+            ctx.intend(Intent::Estimate(question));
+        }
+    }
+
+    fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
+        FormView {
+            form: &self.form,
+            title: "Price estimate",
+            note: "Shows what a payer pays in each currency, fee included.",
+            tone: Tone::Dim,
+            live: ctx.store.is_live(),
+        }
+        .draw(ctx, screen, buf)
     }
 }

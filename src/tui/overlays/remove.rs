@@ -3,19 +3,21 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
-use super::{Stage, draw_form};
+use super::form_window::{FormAction, FormView, FormWindow, Stage};
 use crate::domain::Account;
-use crate::tui::keys::Action;
-use crate::tui::panes::ViewContext;
+use crate::domain::manage::Change;
+use crate::tui::keys::WindowAction;
+use crate::tui::panes::credentials;
+use crate::tui::component::{UpdateContext, ViewContext};
 use crate::tui::theme::Tone;
 use crate::tui::widgets::form::{Field, Form};
 
 /// The account that the form removes.
 #[derive(Debug, Clone)]
 pub struct State {
-    pub form: Form,
-    pub stage: Stage,
-    pub account: Account,
+    form: Form,
+    stage: Stage,
+    account: Account,
     /// Whether the guide shows how to delete the credentials at the provider.
     deletable: bool,
 }
@@ -34,18 +36,44 @@ impl State {
             deletable,
         }
     }
+}
 
-    /// Whether the operator confirmed.
-    pub fn submit(&mut self) -> bool {
-        let Some(field) = self.form.fields.first_mut() else {
-            return true;
-        };
-        let right = field.typed() == self.account.id.as_str();
-        field.error = (!right).then(|| format!("type {} to remove it", self.account.id));
-        right
+impl FormWindow for State {
+    fn form(&self) -> &Form {
+        &self.form
     }
 
-    pub fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
+    fn form_mut(&mut self) -> &mut Form {
+        &mut self.form
+    }
+
+    fn stage(&self) -> Option<&Stage> {
+        Some(&self.stage)
+    }
+
+    fn stage_mut(&mut self) -> Option<&mut Stage> {
+        Some(&mut self.stage)
+    }
+
+    /// A removal takes effect at once.
+    fn can_cancel(&self) -> bool {
+        false
+    }
+
+    fn submit(&mut self, ctx: &mut UpdateContext<'_>) {
+        let account = &self.account.id;
+        if let Some(field) = self.form.fields.first_mut() {
+            let right = field.typed() == account.as_str();
+            field.error = (!right).then(|| format!("type {account} to remove it"));
+            if !right {
+                return;
+            }
+        }
+        let change = Change::Remove(account.clone());
+        self.stage = Stage::Asked(ctx.store.manage(account.clone(), change, ctx.out));
+    }
+
+    fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
         let Account {
             id,
             provider_title,
@@ -58,12 +86,12 @@ impl State {
                 let confirm = if live {
                     "Type its name, then".to_owned()
                 } else {
-                    format!("{} cancels,", ctx.key(Action::Close))
+                    format!("{} cancels,", ctx.key(WindowAction::Close))
                 };
                 let stays = if self.deletable {
                     format!(
                         "{provider_title} still accepts its credentials; the guide ({}) shows how to delete them there. ",
-                        ctx.key(Action::Guide)
+                        ctx.key(credentials::Action::Guide)
                     )
                 } else {
                     String::new()
@@ -71,7 +99,7 @@ impl State {
                 let note = format!(
                     "tilldeck removes {id} ({provider_title}, {}) from the config and deletes its saved secrets. {stays}{confirm} {} removes it.",
                     environment.as_str(),
-                    ctx.key(Action::Submit)
+                    ctx.key(FormAction::Submit)
                 );
                 (note, if live { Tone::Live } else { Tone::Plain })
             }
@@ -83,6 +111,13 @@ impl State {
         } else {
             format!("Remove {id}")
         };
-        draw_form(&self.form, ctx, (&title, &note, tone), live, screen, buf)
+        FormView {
+            form: &self.form,
+            title: &title,
+            note: &note,
+            tone: tone,
+            live,
+        }
+        .draw(ctx, screen, buf)
     }
 }

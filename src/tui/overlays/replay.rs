@@ -5,10 +5,10 @@ use std::sync::Arc;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
-use super::{Overlay, Stage, draw_form};
+use super::form_window::{FormAction, FormView, FormWindow, Stage};
 use crate::domain::{Delivery, JobKind};
-use crate::tui::keys::Action;
-use crate::tui::panes::ViewContext;
+use crate::tui::Effect;
+use crate::tui::component::{UpdateContext, ViewContext};
 use crate::tui::panes::callbacks::words;
 use crate::tui::theme::Tone;
 use crate::tui::widgets::form::{Field, Form};
@@ -19,16 +19,14 @@ const NAME: usize = 1;
 /// The callback to forward again.
 #[derive(Debug, Clone)]
 pub struct State {
-    pub form: Form,
-    pub stage: Stage,
-    pub delivery: Arc<Delivery>,
+    form: Form,
+    stage: Stage,
+    delivery: Arc<Delivery>,
     live: bool,
-    /// The window to return to.
-    pub under: Box<Overlay>,
 }
 
 impl State {
-    pub fn new(delivery: Arc<Delivery>, live: bool, under: Overlay) -> Self {
+    pub fn new(delivery: Arc<Delivery>, live: bool) -> Self {
         let mut targets = delivery.jobs.iter().filter(|job| job.kind != JobKind::Ask);
         let target = targets.next_back().map_or("", |job| job.target.as_str());
         let mut fields = vec![Field::text(
@@ -44,12 +42,11 @@ impl State {
             stage: Stage::Filling,
             delivery,
             live,
-            under: Box::new(under),
         }
     }
 
     /// The target URL, if the operator confirmed.
-    pub fn submit(&mut self) -> Option<String> {
+    fn read(&mut self) -> Option<String> {
         let account = &self.delivery.account;
         if let Some(field) = self.form.fields.get_mut(NAME) {
             let right = field.typed() == account;
@@ -68,8 +65,44 @@ impl State {
         }
         Some(to)
     }
+}
 
-    pub fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
+impl FormWindow for State {
+    fn form(&self) -> &Form {
+        &self.form
+    }
+
+    fn form_mut(&mut self) -> &mut Form {
+        &mut self.form
+    }
+
+    fn stage(&self) -> Option<&Stage> {
+        Some(&self.stage)
+    }
+
+    fn stage_mut(&mut self) -> Option<&mut Stage> {
+        Some(&mut self.stage)
+    }
+
+    /// A callback that is queued is forwarded.
+    fn can_cancel(&self) -> bool {
+        false
+    }
+
+    fn submit(&mut self, ctx: &mut UpdateContext<'_>) {
+        if let Some(to) = self.read() {
+            let request = ctx.store.number();
+            self.stage = Stage::Asked(request);
+            let delivery = self.delivery.id;
+            ctx.out.push(Effect::Replay {
+                request,
+                delivery,
+                to,
+            });
+        }
+    }
+
+    fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
         let subject = words::subject(&self.delivery);
         let (note, tone) = match &self.stage {
             Stage::Filling => {
@@ -86,7 +119,7 @@ impl State {
                     "tilldeck sends the same callback{about} to your shop's server again. The shop may process it twice.{}{} \
                      forwards it.",
                     money.trim_end(),
-                    format_args!(" {}", ctx.key(Action::Submit)),
+                    format_args!(" {}", ctx.key(FormAction::Submit)),
                 );
                 (note, if self.live { Tone::Live } else { Tone::Plain })
             }
@@ -101,13 +134,13 @@ impl State {
         } else {
             format!("Forward a callback of {} again", self.delivery.account)
         };
-        draw_form(
-            &self.form,
-            ctx,
-            (&title, &note, tone),
-            self.live,
-            screen,
-            buf,
-        )
+        FormView {
+            form: &self.form,
+            title: &title,
+            note: &note,
+            tone: tone,
+            live: self.live,
+        }
+        .draw(ctx, screen, buf)
     }
 }

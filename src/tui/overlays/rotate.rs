@@ -3,11 +3,11 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
-use super::{Stage, steps_in};
-use crate::domain::manage::{Guide, GuideTopic, ProviderSetup, leaves_open};
-use crate::domain::{Account, Secret};
-use crate::tui::keys::Action;
-use crate::tui::panes::ViewContext;
+use super::form_window::{FormAction, FormWindow, Stage};
+use super::steps_in;
+use crate::domain::manage::{Change, Guide, GuideTopic, ProviderSetup, leaves_open};
+use crate::domain::{Account, ProviderId, Secret};
+use crate::tui::component::{UpdateContext, ViewContext};
 use crate::tui::theme::Tone;
 use crate::tui::widgets::boxes::window;
 use crate::tui::widgets::form::{Field, Form};
@@ -19,9 +19,9 @@ const UNPROVABLE: &str = "if not verified";
 /// The form, the account, and the steps to create its new secret.
 #[derive(Debug, Clone)]
 pub struct State {
-    pub form: Form,
-    pub stage: Stage,
-    pub account: Account,
+    form: Form,
+    stage: Stage,
+    account: Account,
     keys: Vec<&'static str>,
     /// The keys of secrets that no request verifies.
     unprovable: Vec<&'static str>,
@@ -61,7 +61,7 @@ impl State {
         }
     }
 
-    pub fn key(&self) -> &'static str {
+    fn key(&self) -> &'static str {
         let several = self.keys.len() > 1;
         let at = if several {
             self.form.fields[1].chosen()
@@ -72,13 +72,13 @@ impl State {
     }
 
     /// Whether the provider offers no way to verify the secret.
-    pub fn is_unprovable(&self) -> bool {
+    fn is_unprovable(&self) -> bool {
         self.unprovable.contains(&self.key())
     }
 
     /// The new secret. On an error it marks the field and returns `None`. A secret that cannot be verified needs the
     /// operator's choice.
-    pub fn submit(&mut self) -> Option<Secret> {
+    fn read(&mut self) -> Option<Secret> {
         let undecided =
             self.is_unprovable() && self.form.fields.last().is_some_and(|f| f.chosen() == 0);
         let last = self.form.fields.len() - 1;
@@ -113,7 +113,7 @@ impl State {
             Stage::Filling => (
                 format!(
                     "{} verifies it with {}, then replaces the old {}.",
-                    ctx.key(Action::Submit),
+                    ctx.key(FormAction::Submit),
                     self.account.provider_title,
                     self.key()
                 ),
@@ -146,9 +146,44 @@ impl State {
             ),
         }
     }
+}
+
+impl FormWindow for State {
+    fn form(&self) -> &Form {
+        &self.form
+    }
+
+    fn form_mut(&mut self) -> &mut Form {
+        &mut self.form
+    }
+
+    fn stage(&self) -> Option<&Stage> {
+        Some(&self.stage)
+    }
+
+    fn stage_mut(&mut self) -> Option<&mut Stage> {
+        Some(&mut self.stage)
+    }
+
+    fn guide(&self) -> Option<ProviderId> {
+        Some(self.account.provider)
+    }
+
+    fn submit(&mut self, ctx: &mut UpdateContext<'_>) {
+        if let Some(secret) = self.read() {
+            let account = self.account.id.clone();
+            let change = Change::Rotate {
+                account: account.clone(),
+                key: self.key().to_owned(),
+                secret,
+                unverified: self.is_unprovable(),
+            };
+            self.stage = Stage::Asked(ctx.store.manage(account, change, ctx.out));
+        }
+    }
 
     /// Shows the whole form, and as many steps as fit above it.
-    pub fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
+    fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
         let theme = ctx.theme;
         let live = self.account.environment.is_live();
         let mark = if live { ", LIVE: real money" } else { "" };
@@ -172,7 +207,7 @@ impl State {
         let whole = steps.len() <= usize::from(shown);
         for (row, line) in (0..shown).zip(&steps) {
             let text = if !whole && row + 1 == shown {
-                format!("… {} shows all steps", ctx.key(Action::FormGuide))
+                format!("… {} shows all steps", ctx.key(FormAction::FormGuide))
             } else {
                 line.clone()
             };

@@ -3,17 +3,31 @@
 use std::time::Duration;
 
 use ratatui::buffer::Buffer;
-use ratatui::layout::Rect;
+use ratatui::layout::{Position, Rect};
 
+use super::simulate_form;
 use crate::domain::PaymentId;
 use crate::domain::simulate::{Command, Event, Fault, Part, PayerAct, Setting};
-use crate::tui::keys::Action;
-use crate::tui::panes::ViewContext;
+use crate::tui::Effect;
+use crate::tui::component::{Component, UpdateContext, ViewContext};
+use crate::tui::keys::{NAV, OVERLAY, READER, Scope, keys};
 use crate::tui::store::Store;
 use crate::tui::theme::Tone;
 use crate::tui::widgets::boxes::window;
 use crate::tui::widgets::list::{List, Step};
 use crate::tui::widgets::text::{Pen, cells, width};
+
+keys! {
+    /// What a key does in the simulator's window.
+    Action:
+    SANDBOX "Simulator" keys [NAV, READER, OVERLAY] {
+        Play "play" ["enter"] "run" "do the selected action";
+        NextChoice "next-choice" ["right" "l"] "" "next value of the setting";
+        PreviousChoice "previous-choice" ["left" "h"] "change" "previous value of the setting";
+        OtherValue "other-value" ["e"] "other value" "type a value for the setting";
+        NextSection "next-section" ["tab"] "next group" "go to the next group";
+    }
+}
 
 const ADVANCES: [(Duration, &str, &str); 4] = [
     (Duration::from_mins(1), "+1 min", "one minute later"),
@@ -50,7 +64,7 @@ enum Row<'a> {
 
 /// The effect of the selected row.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Chosen {
+enum Chosen {
     /// A complete command.
     Do(Command),
     /// An event whose subject the operator types.
@@ -115,7 +129,7 @@ impl State {
         self.rows(store).into_iter().nth(self.list.selected)
     }
 
-    pub fn chosen(&self, store: &Store) -> Option<Chosen> {
+    fn chosen(&self, store: &Store) -> Option<Chosen> {
         Some(match self.selected(store)? {
             Row::Heading(_) => return None,
             Row::Choice(command, ..) => Chosen::Do(command),
@@ -130,7 +144,7 @@ impl State {
     }
 
     /// The command that sets the selected setting to its next or previous choice.
-    pub fn turned(&self, store: &Store, on: bool) -> Option<Command> {
+    fn turned(&self, store: &Store, on: bool) -> Option<Command> {
         let Row::Setting(part, setting) = self.selected(store)? else {
             return None;
         };
@@ -159,7 +173,76 @@ impl State {
     }
 
     /// Moves the selection and skips headings.
-    pub fn step(&mut self, step: Step, screen: Rect, store: &Store) {
+
+    /// Selects the first row of the next group; after the last group, of the first one.
+    fn next_section(&mut self, screen: Rect, store: &Store) {
+        let rows = self.rows(store);
+        let height = screen.height.saturating_sub(4);
+        let begins = |at: &usize| {
+            *at > 0
+                && matches!(rows[*at - 1], Row::Heading(_))
+                && !matches!(rows[*at], Row::Heading(_))
+        };
+        let next = (self.list.selected + 1..rows.len()).find(begins);
+        let Some(next) = next.or_else(|| (0..rows.len()).find(begins)) else {
+            return;
+        };
+        let end = (next..rows.len())
+            .find(|at| matches!(rows[*at], Row::Heading(_)))
+            .unwrap_or(rows.len());
+        // Scrolls so that as much of the group as fits is on screen.
+        self.list.selected = end - 1;
+        self.list.fit(rows.len(), height);
+        self.list.selected = next - 1;
+        self.list.fit(rows.len(), height);
+        self.list.selected = next;
+        self.list.fit(rows.len(), height);
+    }
+}
+
+impl Component for State {
+    type Action = Action;
+
+    fn scope(&self) -> &'static Scope {
+        &SANDBOX
+    }
+
+    fn can(&self, _action: Action, _ctx: ViewContext<'_>) -> bool {
+        true
+    }
+
+    fn act(&mut self, action: Action, ctx: &mut UpdateContext<'_>) {
+        let command = match action {
+            Action::NextSection => {
+                self.next_section(ctx.area, ctx.store);
+                None
+            }
+            Action::NextChoice => self.turned(ctx.store, true),
+            Action::PreviousChoice => self.turned(ctx.store, false),
+            Action::OtherValue => {
+                let chosen = self.setting(ctx.store);
+                let form = chosen.map(|(provider, setting)| {
+                    simulate_form::State::setting(provider, setting)
+                });
+                if let Some(form) = form {
+                    ctx.open(form);
+                }
+                None
+            }
+            Action::Play => match self.chosen(ctx.store) {
+                Some(Chosen::Do(command)) => Some(command),
+                Some(Chosen::Ask(provider, event)) => {
+                    ctx.open(simulate_form::State::event(&provider, event));
+                    None
+                }
+                None => None,
+            },
+        };
+        ctx.out.extend(command.map(Effect::Simulate));
+    }
+
+    fn step(&mut self, step: Step, ctx: &mut UpdateContext<'_>) {
+        let (screen, store) = (ctx.area, &*ctx.store);
         let rows = self.rows(store);
         let height = screen.height.saturating_sub(4);
         let before = self.list.selected;
@@ -183,32 +266,7 @@ impl State {
         }
     }
 
-    /// Selects the first row of the next group; after the last group, of the first one.
-    pub fn next_section(&mut self, screen: Rect, store: &Store) {
-        let rows = self.rows(store);
-        let height = screen.height.saturating_sub(4);
-        let begins = |at: &usize| {
-            *at > 0
-                && matches!(rows[*at - 1], Row::Heading(_))
-                && !matches!(rows[*at], Row::Heading(_))
-        };
-        let next = (self.list.selected + 1..rows.len()).find(begins);
-        let Some(next) = next.or_else(|| (0..rows.len()).find(begins)) else {
-            return;
-        };
-        let end = (next..rows.len())
-            .find(|at| matches!(rows[*at], Row::Heading(_)))
-            .unwrap_or(rows.len());
-        // Scrolls so that as much of the group as fits is on screen.
-        self.list.selected = end - 1;
-        self.list.fit(rows.len(), height);
-        self.list.selected = next - 1;
-        self.list.fit(rows.len(), height);
-        self.list.selected = next;
-        self.list.fit(rows.len(), height);
-    }
-
-    pub fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) {
+    fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
         let theme = ctx.theme;
         let rows = self.rows(ctx.store);
         let height = cells(rows.len() + 2).min(screen.height.saturating_sub(2));
@@ -246,6 +304,7 @@ impl State {
             );
             Pen::new(buf, under, 0).flush(&shown, theme.style(Tone::Dim));
         }
+        None
     }
 }
 

@@ -1,14 +1,23 @@
 //! Asks before it sends a write call.
 
 use ratatui::buffer::Buffer;
-use ratatui::layout::Rect;
+use ratatui::layout::{Position, Rect};
 
 use crate::domain::{AccountId, RawCall};
-use crate::tui::keys::Action;
-use crate::tui::panes::ViewContext;
+use crate::tui::component::{Component, Intent, UpdateContext, ViewContext};
+use crate::tui::keys::{OVERLAY, Scope, keys};
 use crate::tui::theme::{Tone, badge};
 use crate::tui::widgets::boxes::window;
 use crate::tui::widgets::text::{Pen, below, cells, fit, paragraph, wrap};
+
+keys! {
+    /// What a key answers.
+    Action:
+    SEND_ASK "Send" keys [OVERLAY] {
+        ConfirmSend "confirm-send" ["y"] "send" "send the write call";
+        DontSend "dont-send" ["n"] "do not send" "do not send it";
+    }
+}
 
 /// Rows a path may take.
 const PATH_ROWS: usize = 6;
@@ -20,14 +29,43 @@ const OTHER_ROWS: u16 = 7;
 /// The call to confirm.
 #[derive(Debug, Clone)]
 pub struct State {
-    pub account: AccountId,
-    pub call: RawCall,
+    account: AccountId,
+    call: RawCall,
     /// Its documented purpose; empty for an undocumented call.
-    pub about: &'static str,
+    about: &'static str,
 }
 
 impl State {
-    pub fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) {
+    pub fn new(account: AccountId, call: RawCall, about: &'static str) -> Self {
+        Self {
+            account,
+            call,
+            about,
+        }
+    }
+}
+
+impl Component for State {
+    type Action = Action;
+
+    fn scope(&self) -> &'static Scope {
+        &SEND_ASK
+    }
+
+    fn can(&self, _action: Action, _ctx: ViewContext<'_>) -> bool {
+        true
+    }
+
+    fn act(&mut self, action: Action, ctx: &mut UpdateContext<'_>) {
+        match action {
+            Action::ConfirmSend => {
+                ctx.intend(Intent::Send(self.account.clone(), self.call.clone()));
+            }
+            Action::DontSend => ctx.close(),
+        }
+    }
+
+    fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
         let theme = ctx.theme;
         let known = ctx.store.known(&self.account);
         let live = known.is_some_and(|known| known.account.environment.is_live());
@@ -81,6 +119,7 @@ impl State {
             ctx.key(Action::DontSend)
         );
         Pen::new(buf, inner, row + 2).text(&keys, theme.style(Tone::Plain));
+        None
     }
 }
 

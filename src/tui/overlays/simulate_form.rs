@@ -3,9 +3,10 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
-use super::{draw_form, sandbox};
+use super::form_window::{FormView, FormWindow};
 use crate::domain::simulate::{Command, Event, Setting};
-use crate::tui::panes::ViewContext;
+use crate::tui::Effect;
+use crate::tui::component::{UpdateContext, ViewContext};
 use crate::tui::theme::Tone;
 use crate::tui::widgets::form::{Field, Form};
 
@@ -16,18 +17,17 @@ enum What {
     Event { event: String },
 }
 
-/// The form, and the window to return to.
+/// The form, and what its text is for.
 #[derive(Debug, Clone)]
 pub struct State {
-    pub form: Form,
+    form: Form,
     provider: String,
     what: What,
     about: &'static str,
-    pub back: sandbox::State,
 }
 
 impl State {
-    pub fn event(provider: &str, event: Event, back: sandbox::State) -> Self {
+    pub fn event(provider: &str, event: Event) -> Self {
         Self {
             form: Form::new(vec![Field::text("Subject", event.subject, "")]),
             provider: provider.into(),
@@ -35,11 +35,10 @@ impl State {
                 event: event.name.into(),
             },
             about: event.about,
-            back,
         }
     }
 
-    pub fn setting(provider: &str, setting: &Setting, back: sandbox::State) -> Self {
+    pub fn setting(provider: &str, setting: &Setting) -> Self {
         let hint = format!("like {}", setting.choices.join(", "));
         Self {
             form: Form::new(vec![Field::replaced("Value", &hint, &setting.value)]),
@@ -48,12 +47,11 @@ impl State {
                 setting: setting.name.into(),
             },
             about: setting.about,
-            back,
         }
     }
 
     /// The command of the form. The simulator checks the value.
-    pub fn command(&self) -> Command {
+    fn command(&self) -> Command {
         let typed = self.form.fields[0].typed().to_owned();
         let provider = self.provider.clone();
         match &self.what {
@@ -69,20 +67,35 @@ impl State {
             },
         }
     }
+}
 
-    pub fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
+impl FormWindow for State {
+    fn form(&self) -> &Form {
+        &self.form
+    }
+
+    fn form_mut(&mut self) -> &mut Form {
+        &mut self.form
+    }
+
+    fn submit(&mut self, ctx: &mut UpdateContext<'_>) {
+        ctx.out.push(Effect::Simulate(self.command()));
+        ctx.close();
+    }
+
+    fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
         let name = match &self.what {
             What::Set { setting } => setting,
             What::Event { event } => event,
         };
         let title = format!("Simulator: {} {name}", self.provider);
-        draw_form(
-            &self.form,
-            ctx,
-            (&title, self.about, Tone::Dim),
-            false,
-            screen,
-            buf,
-        )
+        FormView {
+            form: &self.form,
+            title: &title,
+            note: self.about,
+            tone: Tone::Dim,
+            live: false,
+        }
+        .draw(ctx, screen, buf)
     }
 }

@@ -7,20 +7,35 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ratatui::buffer::Buffer;
-use ratatui::layout::Rect;
+use ratatui::layout::{Position, Rect};
 
-use super::Overlay;
+use super::{delivery, exchange};
 use crate::domain::timeline::{self, Remark, Row};
 use crate::domain::{
-    AccountId, Delivery, ExchangeId, Listening, Now, PaymentId, Problem, RequestId, Timeline, What,
+    AccountId, Delivery, ExchangeId, Listening, Now, Op, PaymentId, Problem, RequestId, Secret,
+    Subject, Timeline, What,
 };
-use crate::tui::keys::Action;
-use crate::tui::panes::{ViewContext, tick};
-use crate::tui::store::Store;
+use crate::tui::Effect;
+use crate::tui::component::{Component, Event, UpdateContext, ViewContext};
+use crate::tui::keys::{NAV, OVERLAY, READER, Scope, keys};
+use crate::tui::msg::{Level, Msg};
+use crate::tui::panes::{payments, tick};
+use crate::tui::store::{InFlight, Purpose, Store, is_about};
 use crate::tui::theme::Tone;
 use crate::tui::widgets::boxes::window;
 use crate::tui::widgets::list::{List, Step};
 use crate::tui::widgets::text::{Pen, below, fit_middle, paragraph};
+
+keys! {
+    /// What a key does in a timeline.
+    Action:
+    TIMELINE "Timeline" keys [NAV, READER, OVERLAY] {
+        OpenHappening "open-happening" ["enter"] "open" "open an entry, or expand a group";
+        AllCalls "all-calls" ["a"] "all calls" "group or show repeated calls";
+        CheckTimeline "check-timeline" ["c"] "check" "check the payment now";
+        CopyTimelineId "copy-timeline-id" ["y"] "copy id" "copy the payment id";
+    }
+}
 
 /// The widest window it is read in.
 const WIDEST: u16 = 110;
@@ -39,8 +54,8 @@ enum History {
 /// The payment, its timeline and the selected row.
 #[derive(Debug, Clone)]
 pub struct State {
-    pub account: AccountId,
-    pub payment: PaymentId,
+    account: AccountId,
+    payment: PaymentId,
     known: History,
     asked: Option<RequestId>,
     /// When to reload it.
@@ -50,9 +65,7 @@ pub struct State {
     unfolded: BTreeSet<usize>,
     all: bool,
     /// The request that loads an exchange to show.
-    pub opening: Option<RequestId>,
-    /// The window to return to.
-    pub under: Box<Overlay>,
+    opening: Option<RequestId>,
 }
 
 /// One line on screen.
@@ -78,7 +91,7 @@ impl Line {
 
 /// What is selected.
 #[derive(Debug, Clone)]
-pub enum Chosen {
+enum Chosen {
     Exchange(ExchangeId),
     Delivery(Arc<Delivery>),
     Unfolded,
@@ -87,7 +100,7 @@ pub enum Chosen {
 
 impl State {
     /// An empty timeline that loads at once.
-    pub fn new(account: AccountId, payment: PaymentId, under: Overlay, now: Now) -> Self {
+    pub fn new(account: AccountId, payment: PaymentId, now: Now) -> Self {
         Self {
             account,
             payment,
@@ -98,90 +111,12 @@ impl State {
             unfolded: BTreeSet::new(),
             all: false,
             opening: None,
-            under: Box::new(under),
         }
     }
 
     /// Reloads soon, since something about the payment changed.
-    pub fn poll_soon(&mut self, now: Now) {
+    fn poll_soon(&mut self, now: Now) {
         self.due = Some(self.due.unwrap_or(now.mono + SETTLES_IN));
-    }
-
-    /// When to reload; `None` while a request is in progress.
-    pub fn due(&self) -> Option<Duration> {
-        self.due.filter(|_| self.asked.is_none())
-    }
-
-    pub fn set_request(&mut self, request: RequestId) {
-        self.asked = Some(request);
-        self.due = None;
-    }
-
-    pub fn apply(
-        &mut self,
-        request: RequestId,
-        result: Result<Timeline, Problem>,
-        now: Now,
-        store: &Store,
-        screen: Rect,
-    ) {
-        if self.asked != Some(request) {
-            return;
-        }
-        self.asked = None;
-        let at_end = match &self.known {
-            History::Loaded(..) => {
-                let lines = self.lines(now, store);
-                // Remarks may stand below the last row.
-                let after = lines.iter().skip(self.list.selected + 1);
-                !after.copied().any(Line::is_chosen_from)
-            }
-            _ => true,
-        };
-        match result {
-            Ok(timeline) => {
-                let rows = timeline::rows(&timeline.happenings);
-                self.known = History::Loaded(timeline, rows);
-            }
-            // A failed reload keeps the entries on screen and tries again later.
-            Err(_) if matches!(self.known, History::Loaded(..)) => {
-                self.poll_soon(Now {
-                    mono: now.mono + Duration::from_secs(5),
-                    ..now
-                });
-            }
-            Err(problem) => self.known = History::Failed(problem),
-        }
-        // The newest entry matters most.
-        if at_end {
-            self.step(Step::Bottom, screen, now, store);
-        }
-    }
-
-    /// The time until the screen changes by itself, or until the next reload.
-    pub fn changes_in(&self, now: Now, still: bool) -> Option<Duration> {
-        let due = self.due().map(|due| due.saturating_sub(now.mono));
-        let History::Loaded(timeline, _) = &self.known else {
-            return due;
-        };
-        let open = timeline.happenings.iter().any(|it| match &it.what {
-            What::Callback(delivery) => delivery.jobs.iter().any(
-                |job| matches!(job.state, crate::domain::JobState::Due { at } if at > now.wall),
-            ),
-            _ => false,
-        });
-        let counts = (open && !still).then(|| tick(now));
-        // The remark about a missing callback counts whole minutes.
-        let states = timeline.happenings.iter().rev();
-        let latest = states
-            .filter(|it| matches!(it.what, What::State(_)))
-            .map(|it| now.wall.since(it.at))
-            .next();
-        let minute = latest.map(|age| {
-            let into = u64::try_from(age.as_millis() % 60_000).unwrap_or(0);
-            Duration::from_millis(60_000 - into)
-        });
-        due.into_iter().chain(counts).chain(minute).min()
     }
 
     fn missing(&self, now: Now, store: &Store) -> Option<Remark> {
@@ -229,37 +164,94 @@ impl State {
         lines
     }
 
-    pub fn step(&mut self, step: Step, screen: Rect, now: Now, store: &Store) {
-        let height = inside(screen).height;
-        let lines = self.lines(now, store);
-        let up = matches!(step, Step::Up(_) | Step::PageUp | Step::Top);
-        self.list.step(step, lines.len(), height);
-        // The cursor skips remarks and days.
-        let can = |at: &usize| lines.get(*at).copied().is_some_and(Line::is_chosen_from);
-        let from = self.list.selected;
-        let before = (0..=from).rev().find(can);
-        let after = (from..lines.len()).find(can);
-        let chosen = if up {
-            before.or(after)
-        } else {
-            after.or(before)
+    /// When to reload; `None` while a request is in progress.
+    fn due(&self) -> Option<Duration> {
+        self.due.filter(|_| self.asked.is_none())
+    }
+
+    fn apply(&mut self, result: Result<Timeline, Problem>, ctx: &mut UpdateContext<'_>) {
+        self.asked = None;
+        let at_end = match &self.known {
+            History::Loaded(..) => {
+                let lines = self.lines(ctx.now, ctx.store);
+                // Remarks may stand below the last row.
+                let after = lines.iter().skip(self.list.selected + 1);
+                !after.copied().any(Line::is_chosen_from)
+            }
+            _ => true,
         };
-        self.list.selected = chosen.unwrap_or(from);
-        self.list.fit(lines.len(), height);
-        // The remark about a missing callback is below the last entry: scrolls to it.
-        if chosen.is_some_and(|at| (at + 1..lines.len()).all(|below| !can(&below))) {
-            self.list.fit_to_end(lines.len(), height);
+        match result {
+            Ok(timeline) => {
+                let rows = timeline::rows(&timeline.happenings);
+                self.known = History::Loaded(timeline, rows);
+            }
+            // A failed reload keeps the entries on screen and tries again later.
+            Err(_) if matches!(self.known, History::Loaded(..)) => {
+                self.poll_soon(Now {
+                    mono: ctx.now.mono + Duration::from_secs(5),
+                    ..ctx.now
+                });
+            }
+            Err(problem) => self.known = History::Failed(problem),
+        }
+        // The newest entry matters most.
+        if at_end {
+            Component::step(self, Step::Bottom, ctx);
         }
     }
 
-    /// Shows every call, or groups repeated ones.
-    pub fn toggle_all(&mut self) {
-        self.all = !self.all;
-        self.unfolded.clear();
+    /// Whether a message may add an entry.
+    fn is_changed_by(&self, msg: &Msg, asked: Option<&InFlight>) -> bool {
+        let is_this =
+            |account: &AccountId, id: &PaymentId| *account == self.account && *id == self.payment;
+        match (msg, asked.map(|asked| &asked.purpose)) {
+            (Msg::Exchange(exchange), _) => {
+                exchange.account == self.account && is_about(exchange, self.payment.as_str())
+            }
+            (Msg::Delivery(delivery), _) => {
+                let subject = Subject::Payment(self.payment.clone());
+                delivery.account == self.account.as_str() && delivery.subject == Some(subject)
+            }
+            (Msg::Watched { new, .. }, _) => is_this(&new.account, &new.id),
+            (Msg::Answered { .. }, Some(Purpose::Check(id))) => {
+                asked.is_some_and(|asked| is_this(&asked.account, id))
+            }
+            (
+                Msg::Asked {
+                    account,
+                    op: Op::CheckPayment(id),
+                    ..
+                },
+                _,
+            ) => is_this(account, id),
+            _ => false,
+        }
+    }
+
+    fn open_chosen(&mut self, ctx: &mut UpdateContext<'_>) {
+        match self.choose(ctx.now, ctx.store) {
+            Chosen::Exchange(id) => match ctx.store.exchange(id).cloned() {
+                Some(exchange) => ctx.open(exchange::State::new(exchange)),
+                None => {
+                    let request = ctx.store.number();
+                    self.opening = Some(request);
+                    ctx.out.push(Effect::OpenExchange {
+                        request,
+                        exchange: id,
+                    });
+                }
+            },
+            Chosen::Delivery(loaded) => {
+                // The store may have a newer version than the timeline.
+                let newer = ctx.store.deliveries.known(loaded.id).cloned();
+                delivery::State::open(newer.unwrap_or(loaded), ctx);
+            }
+            Chosen::Unfolded | Chosen::Nothing => {}
+        }
     }
 
     /// The target of the selected line. A group expands.
-    pub fn choose(&mut self, now: Now, store: &Store) -> Chosen {
+    fn choose(&mut self, now: Now, store: &Store) -> Chosen {
         let line = self.lines(now, store).get(self.list.selected).copied();
         let History::Loaded(timeline, rows) = &self.known else {
             return Chosen::Nothing;
@@ -285,8 +277,129 @@ impl State {
         let id = fit_middle(self.payment.as_str(), room.max(8));
         format!("Timeline of {id} at {}", self.account)
     }
+}
 
-    pub fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) {
+impl Component for State {
+    type Action = Action;
+
+    fn scope(&self) -> &'static Scope {
+        &TIMELINE
+    }
+
+    fn can(&self, action: Action, ctx: ViewContext<'_>) -> bool {
+        match action {
+            Action::CheckTimeline => ctx.store.is_watched(&self.account, &self.payment),
+            Action::OpenHappening | Action::AllCalls | Action::CopyTimelineId => true,
+        }
+    }
+
+    fn act(&mut self, action: Action, ctx: &mut UpdateContext<'_>) {
+        match action {
+            Action::OpenHappening => self.open_chosen(ctx),
+            Action::AllCalls => {
+                self.all = !self.all;
+                self.unfolded.clear();
+            }
+            Action::CheckTimeline => {
+                let key = (self.account.clone(), self.payment.clone());
+                match ctx.store.payments.iter().position(|w| w.is(&key)) {
+                    Some(at) => ctx.store.check(at, false, ctx.out),
+                    None => ctx.flash(
+                        Level::Info,
+                        "this payment is not watched; add it in Payments first",
+                    ),
+                }
+            }
+            Action::CopyTimelineId => {
+                ctx.copy(Secret::new(self.payment.as_str()), "the payment id");
+            }
+        }
+    }
+
+    fn step(&mut self, step: Step, ctx: &mut UpdateContext<'_>) {
+        let height = inside(ctx.area).height;
+        let lines = self.lines(ctx.now, ctx.store);
+        let up = matches!(step, Step::Up(_) | Step::PageUp | Step::Top);
+        self.list.step(step, lines.len(), height);
+        // The cursor skips remarks and days.
+        let can = |at: &usize| lines.get(*at).copied().is_some_and(Line::is_chosen_from);
+        let from = self.list.selected;
+        let before = (0..=from).rev().find(can);
+        let after = (from..lines.len()).find(can);
+        let chosen = if up {
+            before.or(after)
+        } else {
+            after.or(before)
+        };
+        self.list.selected = chosen.unwrap_or(from);
+        self.list.fit(lines.len(), height);
+        // The remark about a missing callback is below the last entry: scrolls to it.
+        if chosen.is_some_and(|at| (at + 1..lines.len()).all(|below| !can(&below))) {
+            self.list.fit_to_end(lines.len(), height);
+        }
+    }
+
+    fn on_event(&mut self, event: Event<'_>, ctx: &mut UpdateContext<'_>) {
+        let Event::Message(msg, asked) = event else {
+            return;
+        };
+        match msg {
+            Msg::Timeline { request, result } if self.asked == Some(*request) => {
+                self.apply(result.clone(), ctx);
+            }
+            Msg::Opened { request, result } if self.opening == Some(*request) => {
+                self.opening = None;
+                match result {
+                    Ok(exchange) => ctx.open(exchange::State::new(exchange.clone())),
+                    Err(problem) => ctx.flash(Level::Error, problem.describe()),
+                }
+            }
+            _ if self.is_changed_by(msg, asked) => self.poll_soon(ctx.now),
+            _ => {}
+        }
+    }
+
+    /// Reloads when that is due.
+    fn fit(&mut self, ctx: &mut UpdateContext<'_>) {
+        if ctx.store.is_ready() && self.due().is_some_and(|due| due <= ctx.now.mono) {
+            let request = ctx.store.number();
+            self.asked = Some(request);
+            self.due = None;
+            ctx.out.push(Effect::LoadHistory {
+                request,
+                account: self.account.clone(),
+                payment: self.payment.clone(),
+            });
+        }
+    }
+
+    /// The time until the screen changes by itself, or until the next reload.
+    fn next_wake(&self, ctx: ViewContext<'_>) -> Option<Duration> {
+        let due = self.due().map(|due| due.saturating_sub(ctx.now.mono));
+        let History::Loaded(timeline, _) = &self.known else {
+            return due;
+        };
+        let open = timeline.happenings.iter().any(|it| match &it.what {
+            What::Callback(delivery) => delivery.jobs.iter().any(
+                |job| matches!(job.state, crate::domain::JobState::Due { at } if at > ctx.now.wall),
+            ),
+            _ => false,
+        });
+        let counts = (open && !ctx.still).then(|| tick(ctx.now));
+        // The remark about a missing callback counts whole minutes.
+        let states = timeline.happenings.iter().rev();
+        let latest = states
+            .filter(|it| matches!(it.what, What::State(_)))
+            .map(|it| ctx.now.wall.since(it.at))
+            .next();
+        let minute = latest.map(|age| {
+            let into = u64::try_from(age.as_millis() % 60_000).unwrap_or(0);
+            Duration::from_millis(60_000 - into)
+        });
+        due.into_iter().chain(counts).chain(minute).min()
+    }
+
+    fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
         let theme = ctx.theme;
         let live = ctx
             .store
@@ -304,11 +417,11 @@ impl State {
             History::Nothing => {
                 let word = "Loading…";
                 Pen::new(buf, frame, 0).text(word, theme.style(Tone::Dim));
-                return;
+                return None;
             }
             History::Failed(problem) => {
                 paragraph(buf, frame, &problem.describe(), theme.style(Tone::Bad));
-                return;
+                return None;
             }
             History::Loaded(timeline, rows) => (timeline, rows),
         };
@@ -317,10 +430,10 @@ impl State {
         if rows.is_empty() {
             let text = format!(
                 "No request, callback or state of this payment is saved. {} in Payments watches it.",
-                ctx.key(Action::AddWatch)
+                ctx.key(payments::Action::AddWatch)
             );
             paragraph(buf, list, &text, theme.style(Tone::Dim));
-            return;
+            return None;
         }
         let lines = self.lines(ctx.now, ctx.store);
         let shown = self.list.window(lines.len(), list.height);
@@ -362,6 +475,7 @@ impl State {
             let shown = format!(" {}-{bottom} of {} ", top + 1, lines.len());
             Pen::new(buf, under, 0).flush(&shown, theme.style(Tone::Dim));
         }
+        None
     }
 }
 

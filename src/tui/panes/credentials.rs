@@ -3,15 +3,33 @@
 use std::time::Duration;
 
 use ratatui::buffer::Buffer;
-use ratatui::layout::Rect;
+use ratatui::layout::{Position, Rect};
 
 use super::{UpdateContext, ViewContext, age_changes_in};
-use crate::domain::{AccountId, CredentialStatus, Environment, Now};
-use crate::tui::keys::Action;
-use crate::tui::store::{AccountState, Store};
+use crate::domain::manage::{Changed, GuideTopic};
+use crate::domain::{Account, AccountId, CredentialStatus, Environment};
+use crate::tui::component::{Command, Component, Event, Intent};
+use crate::tui::keys::{GLOBAL, NAV, Scope, keys};
+use crate::tui::msg::{Level, Msg, Notice};
+use crate::tui::overlays::{account_add, arm, guide, remove, rotate};
+use crate::tui::store::{AccountState, Purpose, Store};
 use crate::tui::theme::{Tone, badge};
-use crate::tui::widgets::list::List;
+use crate::tui::widgets::list::{List, Step};
 use crate::tui::widgets::text::{Pen, below, cells, paragraph, width};
+
+keys! {
+    /// What a key does in the list of accounts.
+    Action:
+    CREDENTIALS "Credentials" keys [NAV, GLOBAL] {
+        Verify "verify" ["v" "enter"] "verify" "verify the selected credentials";
+        VerifyAll "verify-all" ["V"] "verify all" "verify every account";
+        Arm "arm" ["A"] "arm" "allow write calls, or disarm";
+        AddAccount "add-account" ["a"] "add" "add and verify an account";
+        RotateSecret "rotate-secret" ["R"] "rotate" "replace the account's secret";
+        RemoveAccount "remove-account" ["d"] "remove" "remove the account from the config";
+        Guide "guide" ["i"] "guide" "show how to get credentials";
+    }
+}
 
 /// The selection.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -24,15 +42,189 @@ impl State {
         store.accounts.get(self.list.selected)
     }
 
-    fn selected_id(&self, store: &Store) -> Option<AccountId> {
-        self.selected(store).map(|known| known.id().clone())
+    fn selected_account(&self, store: &Store) -> Option<Account> {
+        Some(self.selected(store)?.account.clone())
     }
 
-    pub fn act(&mut self, action: Action, ctx: &mut UpdateContext<'_>) {
+    fn open_rotation(&self, ctx: &mut UpdateContext<'_>) {
+        let Some(account) = self.selected_account(ctx.store) else {
+            return;
+        };
+        let mut setups = ctx.store.setups.iter();
+        let setup = setups.find(|setup| setup.provider == account.provider);
+        if let Some(form) = setup.map(|setup| rotate::State::new(account, setup)) {
+            ctx.open(form);
+        }
+    }
+
+    fn open_removal(&self, ctx: &mut UpdateContext<'_>) {
+        let Some(account) = self.selected_account(ctx.store) else {
+            return;
+        };
+        let mut setups = ctx.store.setups.iter();
+        let setup = setups.find(|setup| setup.provider == account.provider);
+        let guide = setup.and_then(|setup| setup.guide_about(GuideTopic::Deletion));
+        let deletable = guide.is_some();
+        ctx.open(remove::State::new(account, deletable));
+    }
+
+    /// Shows the result of a change of the accounts.
+    fn changed(&mut self, changed: &Changed, ctx: &mut UpdateContext<'_>) {
+        let (id, level, text) = match changed.clone() {
+            Changed::Added {
+                account,
+                unverified,
+                kept,
+                proved,
+            } => {
+                let id = account.id.clone();
+                let verdict = unverified.as_ref().map_or(Ok(()), Err);
+                let status = CredentialStatus::after(verdict, ctx.now.wall);
+                ctx.store.adopt(account, status);
+                ctx.intend(Intent::ShowAccount(id.clone()));
+                let places: Vec<String> = kept
+                    .iter()
+                    .map(|(key, place)| {
+                        let only = unverified.is_none() && !proved.contains(key);
+                        let how = if only { ", not verified" } else { "" };
+                        format!("{key} in {place}{how}")
+                    })
+                    .collect();
+                let places = places.join(", ");
+                if unverified.is_none() {
+                    (
+                        id.clone(),
+                        Level::Info,
+                        format!("{id} is valid and saved: {places}"),
+                    )
+                } else {
+                    let text = format!("{id} is saved unverified: {places}");
+                    (id, Level::Warning, text)
+                }
+            }
+            Changed::Rotated {
+                account,
+                verified,
+                kept,
+                todo,
+            } => {
+                let id = account.id.clone();
+                let (status, is) = if verified {
+                    (CredentialStatus::Good { at: ctx.now.wall }, "valid and in use")
+                } else {
+                    let known = ctx.store.accounts.iter().find(|k| *k.id() == id);
+                    let status = known.map_or(CredentialStatus::Untested, |k| k.status.clone());
+                    (status, "in use, not verified,")
+                };
+                ctx.store.adopt(account, status);
+                let place = match (&kept, todo.is_empty()) {
+                    (Some(place), _) => format!(", in {place}"),
+                    (None, false) => " in this console".to_owned(),
+                    (None, true) => ", and the account's source already has it".to_owned(),
+                };
+                let left = if todo.is_empty() {
+                    String::new()
+                } else {
+                    format!("; {todo}")
+                };
+                let level = if verified && left.is_empty() {
+                    Level::Info
+                } else {
+                    Level::Warning
+                };
+                let is = if place.starts_with(',') {
+                    is.trim_end_matches(',')
+                } else {
+                    is
+                };
+                (
+                    id.clone(),
+                    level,
+                    format!("{id}: the new secret is {is}{place}{left}"),
+                )
+            }
+            Changed::Removed { account, left } => {
+                ctx.store.forget(&account, ctx.out);
+                let last = ctx.store.accounts.len().saturating_sub(1);
+                self.list.selected = self.list.selected.min(last);
+                if left.is_empty() {
+                    let text = format!("{account} is removed");
+                    (account, Level::Info, text)
+                } else {
+                    let text = format!("{account} is removed; {left}");
+                    (account, Level::Warning, text)
+                }
+            }
+        };
+        let about = format!("account {id}");
+        ctx.store.notice(Notice { level, about, text }, ctx.now);
+    }
+}
+
+/// Whether the profile's accounts can be changed. If not, a notice shows why.
+fn may_manage(ctx: &mut UpdateContext<'_>) -> bool {
+    if !ctx.store.may_manage {
+        ctx.flash(
+            Level::Info,
+            "the built-in sandbox has fixed accounts; run `tilldeck account add` to add your own",
+        );
+    }
+    ctx.store.may_manage
+}
+
+/// Arms a live account for write calls, after the operator typed its name, or disarms it.
+pub fn toggle_arming(account: &AccountId, ctx: &mut UpdateContext<'_>) {
+    let Some(known) = ctx.store.known_mut(account) else {
+        return;
+    };
+    if !known.account.environment.is_live() {
+        let text = format!("{account} is not a live account: write calls are always allowed");
+        ctx.flash(Level::Info, text);
+    } else if known.armed(ctx.now).is_some() {
+        known.disarm();
+        ctx.flash(Level::Info, format!("{account} is disarmed"));
+    } else {
+        ctx.open(arm::State::new(account.clone()));
+    }
+}
+
+impl Component for State {
+    type Action = Action;
+
+    fn scope(&self) -> &'static Scope {
+        &CREDENTIALS
+    }
+
+    fn can(&self, action: Action, ctx: ViewContext<'_>) -> bool {
+        let store = ctx.store;
+        let selected = self.selected(store);
+        // The guide needs no started runtime.
+        let can = match action {
+            Action::Guide => return true,
+            Action::Verify | Action::RotateSecret => selected.is_some(),
+            Action::VerifyAll => store.accounts.len() > 1,
+            Action::Arm => selected.is_some_and(|known| known.account.environment.is_live()),
+            Action::AddAccount => store.may_manage,
+            Action::RemoveAccount => store.may_manage && selected.is_some(),
+        };
+        can && store.is_ready()
+    }
+
+    fn act(&mut self, action: Action, ctx: &mut UpdateContext<'_>) {
+        if action == Action::Guide {
+            let selected = self.selected_account(ctx.store);
+            let provider = selected.map(|account| account.provider);
+            ctx.open(guide::State::new(&ctx.store.setups, provider));
+            return;
+        }
+        if !ctx.is_ready() {
+            return;
+        }
         match action {
+            Action::Guide => {}
             Action::Verify => {
-                if let Some(account) = self.selected_id(ctx.store) {
-                    ctx.store.verify(&account, ctx.out);
+                if let Some(account) = self.selected_account(ctx.store) {
+                    ctx.store.verify(&account.id, ctx.out);
                 }
             }
             Action::VerifyAll => {
@@ -41,34 +233,103 @@ impl State {
                     ctx.store.verify(&account, ctx.out);
                 }
             }
-            _ => {}
+            Action::Arm => {
+                if let Some(account) = self.selected_account(ctx.store) {
+                    toggle_arming(&account.id, ctx);
+                }
+            }
+            Action::AddAccount => {
+                if may_manage(ctx) && !ctx.store.setups.is_empty() {
+                    ctx.open(account_add::State::new(ctx.store));
+                }
+            }
+            Action::RotateSecret => self.open_rotation(ctx),
+            Action::RemoveAccount => {
+                if may_manage(ctx) {
+                    self.open_removal(ctx);
+                }
+            }
         }
     }
 
-    /// Cancels the verification of the selected account; returns whether there was one.
-    pub fn cancel(&mut self, ctx: &mut UpdateContext<'_>) -> bool {
-        let Some(known) = ctx.store.accounts.get_mut(self.list.selected) else {
-            return false;
-        };
-        let Some(request) = known.verifying.take() else {
-            return false;
-        };
-        ctx.store.cancel(request, ctx.out);
-        true
+    fn word(&self, action: Action, ctx: ViewContext<'_>) -> Option<&'static str> {
+        let known = self.selected(ctx.store)?;
+        (action == Action::Arm && known.armed(ctx.now).is_some()).then_some("disarm")
     }
 
-    /// Time until the pane must be redrawn without an event.
-    pub fn changes_in(store: &Store, now: Now) -> Option<Duration> {
-        store
-            .accounts
-            .iter()
+    fn step(&mut self, step: Step, ctx: &mut UpdateContext<'_>) {
+        let len = ctx.store.accounts.len();
+        self.list.step(step, len, list_area(ctx.area, len).height);
+    }
+
+    fn point(&mut self, at: Position, is_click: bool, ctx: &mut UpdateContext<'_>) {
+        let len = ctx.store.accounts.len();
+        if is_click {
+            self.list.point(at, list_area(ctx.area, len), len);
+        }
+    }
+
+    fn fit(&mut self, ctx: &mut UpdateContext<'_>) {
+        let len = ctx.store.accounts.len();
+        self.list.fit(len, list_area(ctx.area, len).height);
+    }
+
+    fn on_event(&mut self, event: Event<'_>, ctx: &mut UpdateContext<'_>) {
+        match event {
+            Event::Message(Msg::Ready(ready), _) => {
+                for account in &ready.verify {
+                    ctx.store.verify(account, ctx.out);
+                }
+            }
+            Event::Message(Msg::Answered { result, .. }, Some(asked))
+                if asked.purpose == Purpose::Verify =>
+            {
+                if let Some(known) = ctx.store.known_mut(&asked.account) {
+                    known.verifying = None;
+                }
+                let outcome = result.as_ref().map(|_| ());
+                ctx.store.judge(&asked.account, outcome, ctx.now);
+            }
+            Event::Cancelled { asked, .. } if asked.purpose == Purpose::Verify => {
+                if let Some(known) = ctx.store.known_mut(&asked.account) {
+                    known.verifying = None;
+                }
+            }
+            Event::Message(
+                Msg::Managed {
+                    result: Ok(changed),
+                    ..
+                },
+                _,
+            ) => self.changed(changed, ctx),
+            Event::Message(..) | Event::Cancelled { .. } => {}
+        }
+    }
+
+    fn on_intent(&mut self, intent: Intent, ctx: &mut UpdateContext<'_>) {
+        if let Intent::ShowAccount(account) = intent {
+            let mut all = ctx.store.accounts.iter();
+            let at = all.position(|known| *known.id() == account);
+            self.list.selected = at.unwrap_or(self.list.selected);
+        }
+    }
+
+    fn cancel(&mut self, ctx: &mut UpdateContext<'_>) -> bool {
+        let request = self.selected(ctx.store).and_then(|known| known.verifying);
+        ctx.console.extend(request.map(Command::Cancel));
+        request.is_some()
+    }
+
+    fn next_wake(&self, ctx: ViewContext<'_>) -> Option<Duration> {
+        let accounts = ctx.store.accounts.iter();
+        accounts
             .filter(|known| known.verifying.is_none())
             .filter_map(|known| known.status.at())
-            .map(|at| age_changes_in(at, now))
+            .map(|at| age_changes_in(at, ctx.now))
             .min()
     }
 
-    pub fn view(&self, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
+    fn view(&self, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) -> Option<Position> {
         let accounts = &ctx.store.accounts;
         if accounts.is_empty() {
             paragraph(
@@ -81,7 +342,7 @@ impl State {
                 ),
                 ctx.theme.style(Tone::Dim),
             );
-            return;
+            return None;
         }
         let list = list_area(area, accounts.len());
         let names = accounts
@@ -105,6 +366,7 @@ impl State {
         if let Some(known) = self.selected(ctx.store) {
             draw_detail(known, ctx, below(area, list.height), buf);
         }
+        None
     }
 }
 

@@ -4,18 +4,37 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use ratatui::buffer::Buffer;
-use ratatui::layout::Rect;
+use ratatui::layout::{Position, Rect};
 
 use super::{UpdateContext, ViewContext, age_changes_in, tick};
+use crate::domain::manage::Changed;
 use crate::domain::payment::Price;
-use crate::domain::{AccountId, Amount, Currency, Estimate, Now, Op, Problem, Reported, RequestId};
-use crate::tui::keys::Action;
-use crate::tui::store::{Phase, Purpose};
+use crate::domain::{
+    Ability, AccountId, Amount, Answer, Currency, Environment, Estimate, Op, Problem, Reported,
+    RequestId,
+};
+use crate::tui::component::{Command, Component, Event, Intent};
+use crate::tui::keys::{GLOBAL, NAV, Scope, keys};
+use crate::tui::msg::Msg;
+use crate::tui::overlays::quote_form;
+use crate::tui::store::{Phase, Purpose, unexpected};
 use crate::tui::theme::Tone;
 use crate::tui::widgets::bar::sparkline;
-use crate::tui::widgets::list::List;
+use crate::tui::widgets::list::{List, Step};
 use crate::tui::widgets::text::{Pen, below, cells, paragraph, width};
 
+keys! {
+    /// What a key does in the estimates.
+    Action:
+    ESTIMATES "Estimates" keys [NAV, GLOBAL] {
+        Quote "quote" ["e" "enter"] "amount" "set the amount to estimate";
+        Refresh "refresh" ["r"] "refresh" "estimate the same amount again";
+        AutoRefresh "auto-refresh" ["t"] "auto" "repeat every 30 s, or stop";
+    }
+}
+
+/// The first estimate in the simulator, so that the pane shows an example.
+const FIRST: (&str, &str) = ("3000", "EMT");
 /// Estimates in memory, for the sparkline.
 const HISTORY_MAX: usize = 48;
 const AUTO_EVERY: Duration = Duration::from_secs(30);
@@ -40,8 +59,8 @@ enum Auto {
 /// The question and its estimates so far.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct State {
-    pub list: List,
-    pub question: Option<Question>,
+    list: List,
+    question: Option<Question>,
     /// Oldest first.
     quotes: VecDeque<Estimate>,
     request: Option<RequestId>,
@@ -50,8 +69,7 @@ pub struct State {
 }
 
 impl State {
-    /// Clears the estimates of an account that was removed.
-    pub fn forget(&mut self, account: &AccountId) {
+    fn forget(&mut self, account: &AccountId) {
         if self
             .question
             .as_ref()
@@ -61,18 +79,48 @@ impl State {
         }
     }
 
-    pub fn rows(&self) -> usize {
-        self.quotes.back().map_or(0, |quote| quote.prices.len())
-    }
-
     /// Requests an estimate for another question.
-    pub fn ask(&mut self, question: Question, ctx: &mut UpdateContext<'_>) {
+    fn ask(&mut self, question: Question, ctx: &mut UpdateContext<'_>) {
         if self.question.as_ref() != Some(&question) {
             self.quotes.clear();
             self.question = Some(question);
         }
-        self.cancel(ctx);
+        if let Some(request) = self.request.take() {
+            ctx.store.cancel(request, ctx.out);
+        }
         self.refresh(false, ctx);
+    }
+
+    /// Shows an example of the simulator.
+    fn ask_first(&mut self, ctx: &mut UpdateContext<'_>) {
+        let mut all = ctx.store.accounts.iter();
+        let embedded = all.find(|known| {
+            let account = &known.account;
+            account.environment == Environment::Embedded && account.can(Ability::Estimates)
+        });
+        if let (Some(known), Ok(quantity), Ok(token)) =
+            (embedded, Amount::typed(FIRST.0), Currency::new(FIRST.1))
+        {
+            let account = known.id().clone();
+            let question = Question {
+                account,
+                token,
+                quantity,
+            };
+            self.ask(question, ctx);
+        }
+    }
+
+    fn open_form(&self, ctx: &mut UpdateContext<'_>) {
+        let (accounts, _) = ctx.store.accounts_with(Ability::Estimates);
+        if accounts.is_empty() {
+            ctx.store.none_can(Ability::Estimates);
+            return;
+        }
+        let last = self.question.as_ref();
+        let same = |last: &Question| accounts.iter().position(|id| *id == last.account);
+        let at = last.and_then(same).unwrap_or(0);
+        ctx.open(quote_form::State::new(accounts, at, last));
     }
 
     fn refresh(&mut self, background: bool, ctx: &mut UpdateContext<'_>) {
@@ -94,34 +142,7 @@ impl State {
         }
     }
 
-    pub fn act(&mut self, action: Action, ctx: &mut UpdateContext<'_>) {
-        match action {
-            Action::Refresh => self.refresh(false, ctx),
-            Action::AutoRefresh => {
-                self.auto = match self.auto {
-                    Auto::Off => Auto::On(ctx.now.mono + AUTO_EVERY),
-                    Auto::On(_) => Auto::Off,
-                };
-            }
-            _ => {}
-        }
-    }
-
-    /// Refreshes the estimate when it is due.
-    pub fn poll(&mut self, ctx: &mut UpdateContext<'_>) {
-        if self.due().is_some_and(|due| due <= ctx.now.mono) {
-            self.refresh(true, ctx);
-        }
-    }
-
-    pub fn due(&self) -> Option<Duration> {
-        match self.auto {
-            Auto::On(due) if self.request.is_none() && self.question.is_some() => Some(due),
-            _ => None,
-        }
-    }
-
-    pub fn apply(&mut self, result: Result<Estimate, Problem>) {
+    fn apply(&mut self, result: Result<Estimate, Problem>) {
         self.request = None;
         match result {
             Ok(mut quote) => {
@@ -137,65 +158,6 @@ impl State {
             }
             Err(problem) => self.last_error = Some(problem),
         }
-    }
-
-    /// Cancels the request; returns whether there was one.
-    pub fn cancel(&mut self, ctx: &mut UpdateContext<'_>) -> bool {
-        let Some(request) = self.request.take() else {
-            return false;
-        };
-        ctx.store.cancel(request, ctx.out);
-        true
-    }
-
-    /// Time until the pane must be redrawn without an event.
-    pub fn changes_in(&self, now: Now, still: bool) -> Option<Duration> {
-        let age = self
-            .quotes
-            .back()
-            .map(|quote| age_changes_in(quote.quoted_at, now));
-        let count = self.due().filter(|_| !still).map(|_| tick(now));
-        age.into_iter().chain(count).min()
-    }
-
-    pub fn view(&self, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
-        let Some(question) = &self.question else {
-            if ctx.store.phase == Phase::Opening {
-                Pen::new(buf, area, 0).text("Opening…", ctx.theme.style(Tone::Dim));
-                return;
-            }
-            let text = format!(
-                "No estimate yet. Press {} in this pane to see what a payer would pay in each currency.",
-                ctx.key(Action::Quote)
-            );
-            paragraph(buf, area, &text, ctx.theme.style(Tone::Dim));
-            return;
-        };
-        self.draw_question(question, ctx, area, buf);
-        let mut left = below(area, 1);
-        if let Some(problem) = &self.last_error {
-            let room = Rect {
-                height: left.height.min(if left.height > 6 { 3 } else { 1 }),
-                ..left
-            };
-            let rows = paragraph(buf, room, &problem.describe(), ctx.theme.style(Tone::Bad));
-            left = below(left, rows);
-        }
-        let Some(quote) = self.quotes.back() else {
-            if self.last_error.is_none() {
-                let word = match ctx.store.waiting_for(self.request) {
-                    Some(why) => format!("waits {why}"),
-                    None if self.request.is_some() => "requesting…".into(),
-                    None => "not requested yet".into(),
-                };
-                Pen::new(buf, left, 0).text(&word, ctx.theme.style(Tone::Dim));
-            }
-            return;
-        };
-        if left.height > 7 {
-            left = below(left, 1);
-        }
-        self.draw_prices(quote, ctx, left, buf);
     }
 
     fn draw_question(
@@ -303,6 +265,142 @@ impl State {
                 buf.set_style(line, theme.selected(true));
             }
         }
+    }
+}
+
+impl Component for State {
+    type Action = Action;
+
+    fn scope(&self) -> &'static Scope {
+        &ESTIMATES
+    }
+
+    fn can(&self, action: Action, ctx: ViewContext<'_>) -> bool {
+        let can = match action {
+            Action::Quote => ctx.store.any_can(Ability::Estimates),
+            Action::Refresh | Action::AutoRefresh => self.question.is_some(),
+        };
+        can && ctx.store.is_ready()
+    }
+
+    fn act(&mut self, action: Action, ctx: &mut UpdateContext<'_>) {
+        if !ctx.is_ready() {
+            return;
+        }
+        match action {
+            Action::Quote => self.open_form(ctx),
+            Action::Refresh => self.refresh(false, ctx),
+            Action::AutoRefresh => {
+                self.auto = match self.auto {
+                    Auto::Off => Auto::On(ctx.now.mono + AUTO_EVERY),
+                    Auto::On(_) => Auto::Off,
+                };
+            }
+        }
+    }
+
+    fn step(&mut self, step: Step, ctx: &mut UpdateContext<'_>) {
+        let len = self.quotes.back().map_or(0, |quote| quote.prices.len());
+        self.list.step(step, len, ctx.area.height);
+    }
+
+    /// Refreshes the estimate when it is due.
+    fn fit(&mut self, ctx: &mut UpdateContext<'_>) {
+        if Component::due(self).is_some_and(|due| due <= ctx.now.mono) {
+            self.refresh(true, ctx);
+        }
+    }
+
+    fn on_event(&mut self, event: Event<'_>, ctx: &mut UpdateContext<'_>) {
+        match event {
+            Event::Message(Msg::Ready(_), _) => self.ask_first(ctx),
+            Event::Message(Msg::Answered { result, .. }, Some(asked))
+                if asked.purpose == Purpose::Quote =>
+            {
+                self.apply(match result {
+                    Ok(Answer::Estimate(quote)) => Ok(quote.clone()),
+                    Ok(_) => Err(unexpected()),
+                    Err(problem) => Err(problem.clone()),
+                });
+            }
+            Event::Message(
+                Msg::Managed {
+                    result: Ok(Changed::Removed { account, .. }),
+                    ..
+                },
+                _,
+            ) => self.forget(account),
+            Event::Cancelled { request, .. } if self.request == Some(request) => self.request = None,
+            Event::Message(..) | Event::Cancelled { .. } => {}
+        }
+    }
+
+    fn on_intent(&mut self, intent: Intent, ctx: &mut UpdateContext<'_>) {
+        if let Intent::Estimate(question) = intent {
+            self.ask(question, ctx);
+        }
+    }
+
+    fn cancel(&mut self, ctx: &mut UpdateContext<'_>) -> bool {
+        ctx.console.extend(self.request.map(Command::Cancel));
+        self.request.is_some()
+    }
+
+    fn due(&self) -> Option<Duration> {
+        match self.auto {
+            Auto::On(due) if self.request.is_none() && self.question.is_some() => Some(due),
+            _ => None,
+        }
+    }
+
+    fn next_wake(&self, ctx: ViewContext<'_>) -> Option<Duration> {
+        let age = self
+            .quotes
+            .back()
+            .map(|quote| age_changes_in(quote.quoted_at, ctx.now));
+        let count = self.due().filter(|_| !ctx.still).map(|_| tick(ctx.now));
+        age.into_iter().chain(count).min()
+    }
+
+    fn view(&self, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) -> Option<Position> {
+        let Some(question) = &self.question else {
+            if ctx.store.phase == Phase::Opening {
+                Pen::new(buf, area, 0).text("Opening…", ctx.theme.style(Tone::Dim));
+                return None;
+            }
+            let text = format!(
+                "No estimate yet. Press {} in this pane to see what a payer would pay in each currency.",
+                ctx.key(Action::Quote)
+            );
+            paragraph(buf, area, &text, ctx.theme.style(Tone::Dim));
+            return None;
+        };
+        self.draw_question(question, ctx, area, buf);
+        let mut left = below(area, 1);
+        if let Some(problem) = &self.last_error {
+            let room = Rect {
+                height: left.height.min(if left.height > 6 { 3 } else { 1 }),
+                ..left
+            };
+            let rows = paragraph(buf, room, &problem.describe(), ctx.theme.style(Tone::Bad));
+            left = below(left, rows);
+        }
+        let Some(quote) = self.quotes.back() else {
+            if self.last_error.is_none() {
+                let word = match ctx.store.waiting_for(self.request) {
+                    Some(why) => format!("waits {why}"),
+                    None if self.request.is_some() => "requesting…".into(),
+                    None => "not requested yet".into(),
+                };
+                Pen::new(buf, left, 0).text(&word, ctx.theme.style(Tone::Dim));
+            }
+            return None;
+        };
+        if left.height > 7 {
+            left = below(left, 1);
+        }
+        self.draw_prices(quote, ctx, left, buf);
+        None
     }
 }
 

@@ -15,12 +15,78 @@ pub mod track;
 
 use std::time::Duration;
 
-use super::Effect;
-use super::keys::{Action, Keymap, Scope};
-use super::store::Store;
-use super::theme::Theme;
-use super::widgets::list::Step;
+use super::component::DynComponent;
+use super::keys::{Binding, Keys as _, Scope};
+use super::setup::Setup;
 use crate::domain::{Now, WallTime, time};
+
+pub use super::component::{UpdateContext, ViewContext};
+
+/// The keys of every pane, in the order of footer and help.
+pub const BINDINGS: &[&[Binding]] = &[
+    credentials::Action::BINDINGS,
+    tokens::Action::BINDINGS,
+    payments::Action::BINDINGS,
+    estimates::Action::BINDINGS,
+    requests::Action::BINDINGS,
+    callbacks::Action::BINDINGS,
+    players::Action::BINDINGS,
+    explorer::Action::BINDINGS,
+];
+
+/// The state of every pane.
+#[derive(Debug, Clone)]
+pub struct Panes {
+    pub credentials: credentials::State,
+    pub tokens: tokens::State,
+    pub payments: payments::State,
+    pub estimates: estimates::State,
+    pub requests: requests::State,
+    pub explorer: explorer::State,
+    pub callbacks: callbacks::State,
+    pub players: players::State,
+}
+
+impl Panes {
+    pub fn new(setup: &Setup) -> Self {
+        Self {
+            credentials: credentials::State::default(),
+            tokens: tokens::State::default(),
+            payments: payments::State::default(),
+            estimates: estimates::State::default(),
+            requests: requests::State::default(),
+            explorer: explorer::State::new(setup.catalogues.clone()),
+            callbacks: callbacks::State::default(),
+            players: players::State::new(&setup.catalogues),
+        }
+    }
+
+    pub fn get(&self, pane: Pane) -> &DynComponent {
+        match pane {
+            Pane::Credentials => &self.credentials,
+            Pane::Tokens => &self.tokens,
+            Pane::Payments => &self.payments,
+            Pane::Estimates => &self.estimates,
+            Pane::Requests => &self.requests,
+            Pane::Explorer => &self.explorer,
+            Pane::Callbacks => &self.callbacks,
+            Pane::Players => &self.players,
+        }
+    }
+
+    pub fn get_mut(&mut self, pane: Pane) -> &mut DynComponent {
+        match pane {
+            Pane::Credentials => &mut self.credentials,
+            Pane::Tokens => &mut self.tokens,
+            Pane::Payments => &mut self.payments,
+            Pane::Estimates => &mut self.estimates,
+            Pane::Requests => &mut self.requests,
+            Pane::Explorer => &mut self.explorer,
+            Pane::Callbacks => &mut self.callbacks,
+            Pane::Players => &mut self.players,
+        }
+    }
+}
 
 /// A pane of the console.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,37 +159,23 @@ impl Pane {
         format!("{} {name}", self.index() + 1)
     }
 
-    pub fn scope(self) -> Scope {
+    /// The scope of its list.
+    pub fn scope(self) -> &'static Scope {
         match self {
-            Self::Credentials => Scope::Credentials,
-            Self::Tokens => Scope::Tokens,
-            Self::Payments => Scope::Payments,
-            Self::Estimates => Scope::Estimates,
-            Self::Requests => Scope::Requests,
-            Self::Explorer => Scope::Explorer,
-            Self::Callbacks => Scope::Callbacks,
-            Self::Players => Scope::Players,
+            Self::Credentials => &credentials::CREDENTIALS,
+            Self::Tokens => &tokens::TOKENS,
+            Self::Payments => &payments::PAYMENTS,
+            Self::Estimates => &estimates::ESTIMATES,
+            Self::Requests => &requests::REQUESTS,
+            Self::Explorer => &explorer::EXPLORER,
+            Self::Callbacks => &callbacks::CALLBACKS,
+            Self::Players => &players::PLAYERS,
         }
     }
 
     /// The pane that a key scope belongs to.
-    pub fn of(scope: Scope) -> Option<Self> {
+    pub fn of(scope: &Scope) -> Option<Self> {
         Self::ALL.into_iter().find(|pane| pane.scope() == scope)
-    }
-
-    /// The pane that an action moves the focus to.
-    pub fn focused_by(action: Action) -> Option<Self> {
-        Some(match action {
-            Action::FocusCredentials => Self::Credentials,
-            Action::FocusTokens => Self::Tokens,
-            Action::FocusPayments => Self::Payments,
-            Action::FocusEstimates => Self::Estimates,
-            Action::FocusRequests => Self::Requests,
-            Action::FocusExplorer => Self::Explorer,
-            Action::FocusCallbacks => Self::Callbacks,
-            Action::FocusPlayers => Self::Players,
-            _ => return None,
-        })
     }
 
     /// Whether it is drawn alone: it needs the whole body.
@@ -138,55 +190,6 @@ impl Pane {
     pub fn previous(self) -> Self {
         Self::ALL[(self.index() + Self::ALL.len() - 1) % Self::ALL.len()]
     }
-}
-
-/// What a pane reads to draw itself, besides its own state.
-#[derive(Clone, Copy)]
-pub struct ViewContext<'a> {
-    pub store: &'a Store,
-    pub theme: &'a Theme,
-    pub keymap: &'a Keymap,
-    pub now: Now,
-    pub focused: bool,
-    /// Reduced motion: clock times instead of countdowns.
-    pub still: bool,
-}
-
-impl ViewContext<'_> {
-    /// The first key of an action, as in "press v".
-    pub fn key(&self, action: Action) -> String {
-        self.keymap.first(action)
-    }
-
-    /// `just now`, `<1m ago`, `2m ago`.
-    pub fn ago(&self, at: WallTime) -> String {
-        match age(at, self.now).as_str() {
-            "now" => "just now".into(),
-            age => format!("{age} ago"),
-        }
-    }
-
-    /// Time until a monotonic instant: `4s`, or the clock time with reduced motion.
-    pub fn until(&self, due: Duration) -> String {
-        let left = due.saturating_sub(self.now.mono);
-        if self.still {
-            return self.now.wall.plus(left).clock(&self.store.zone);
-        }
-        format!("{}s", left.as_millis().div_ceil(1000))
-    }
-
-    /// `in 4s`, or `at 02:54:26` with reduced motion.
-    pub fn in_or_at(&self, due: Duration) -> String {
-        let preposition = if self.still { "at" } else { "in" };
-        format!("{preposition} {}", self.until(due))
-    }
-}
-
-/// What a pane may change besides its own state: the store, and the effects to perform.
-pub struct UpdateContext<'a> {
-    pub store: &'a mut Store,
-    pub out: &'a mut Vec<Effect>,
-    pub now: Now,
 }
 
 /// An event younger than this is shown as new.
@@ -231,19 +234,6 @@ pub fn contains(text: &str, part: &str) -> bool {
     text.as_bytes()
         .windows(part.len().max(1))
         .any(|window| window.eq_ignore_ascii_case(part.as_bytes()))
-}
-
-/// The moves that every list understands.
-pub fn step(action: Action) -> Option<Step> {
-    Some(match action {
-        Action::Up => Step::Up(1),
-        Action::Down => Step::Down(1),
-        Action::PageUp => Step::PageUp,
-        Action::PageDown => Step::PageDown,
-        Action::Top => Step::Top,
-        Action::Bottom => Step::Bottom,
-        _ => return None,
-    })
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The watched payments: each one's state, its expected amount, and its progress. `watched` decides when
 //! to poll.
 
+mod checks;
 mod detail;
 pub mod pasted;
 pub mod rows;
@@ -9,20 +10,47 @@ mod view;
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::time::Duration;
 
-use super::{UpdateContext, age_changes_in, tick};
+use ratatui::buffer::Buffer;
+use ratatui::crossterm::event::KeyEvent;
+use ratatui::layout::{Position, Rect};
+
+use super::{UpdateContext, ViewContext, age_changes_in, tick};
 use crate::domain::{
-    AccountId, Expectation, ExpectedBy, Now, Observation, PaymentId, Problem, Secret, Watch,
+    Ability, AccountId, Expectation, ExpectedBy, Observation, Op, PaymentId, Problem, Secret, Watch,
     Watchlist,
 };
 use crate::tui::Effect;
-use crate::tui::keys::Action;
-use crate::tui::msg::{Level, NewWatch, Notice, WatchKey};
-use crate::tui::store::Store;
+use crate::tui::component::{Command, Component, Event, Intent, Paste};
+use crate::tui::keys::{FILTER, GLOBAL, NAV, Scope, keys};
+use crate::tui::msg::{Level, Msg, NewWatch, Notice, WatchKey};
+use crate::tui::overlays::{add_watch, expect_ask, expect_form, timeline};
+use crate::tui::store::{Purpose, Store};
+use crate::tui::theme::Tone;
 use crate::tui::watched::Watched;
+use crate::tui::widgets::filter::Filter;
+use crate::tui::widgets::form::first_line;
 use crate::tui::widgets::list::{List, Step};
 
 use pasted::Pasted;
 use rows::Sort;
+
+keys! {
+    /// What a key does in the list of payments.
+    Action:
+    PAYMENTS "Payments" keys [NAV, GLOBAL] {
+        Check "check" ["c" "enter"] "check" "check the selected or marked payments";
+        AddWatch "add" ["a"] "add" "watch a payment; paste adds several";
+        RemoveWatch "remove" ["d"] "remove" "stop watching the selected or marked";
+        UndoRemove "undo" ["u"] "undo" "undo the last removal";
+        PaymentTimeline "timeline" ["t"] "timeline" "show the payment's timeline";
+        ExpectPayment "expect" ["e"] "expect" "set the expected amount";
+        FilterPayments "filter-payments" ["/"] "filter" "filter by id, state, verdict, account";
+        MarkPayment "mark" ["space"] "mark" "mark or unmark the payment";
+        CopyId "copy-id" ["y"] "copy id" "copy the payment ids";
+        SortPayments "sort" ["s"] "sort" "change the sort order";
+        ClearSettled "clear-settled" ["x"] "clear" "remove settled payments";
+    }
+}
 
 /// Payments that the operator removed; of more, the oldest are forgotten.
 const OFF_MAX: usize = 200;
@@ -32,12 +60,12 @@ const UNDO_MAX: usize = 20;
 const NAMED_MAX: usize = 3;
 
 /// The selection, the marks, the filter, and what was removed last.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default)]
 pub struct State {
     pub list: List,
     /// Set once the operator selects a row: it stays selected when the order changes.
     selected: Option<WatchKey>,
-    filter: String,
+    filter: Filter,
     sort: Sort,
     marked: BTreeSet<WatchKey>,
     /// The latest removal last; each payment with its place in the list.
@@ -53,7 +81,7 @@ pub struct State {
 impl State {
     /// The places in [`Store::payments`] of the shown rows, in their order.
     pub fn rows(&self, store: &Store) -> Vec<usize> {
-        rows::order(store, &self.filter, self.sort)
+        rows::order(store, self.filter.text(), self.sort)
     }
 
     fn place_of_selected(&self, store: &Store, rows: &[usize]) -> usize {
@@ -74,7 +102,7 @@ impl State {
     }
 
     /// Selects a payment, and clears a filter that hides it.
-    pub fn select(&mut self, account: &AccountId, id: &PaymentId, store: &Store) {
+    fn select(&mut self, account: &AccountId, id: &PaymentId, store: &Store) {
         let key = (account.clone(), id.clone());
         let rows = self.rows(store);
         if !rows.iter().any(|at| store.payments[*at].is(&key)) {
@@ -83,70 +111,17 @@ impl State {
         self.selected = Some(key);
     }
 
-    /// Selects the row at this place on the screen.
-    pub fn point(&mut self, row: u16, height: u16, store: &Store) {
-        let rows = self.rows(store);
-        let at = self.list.window(rows.len(), height).start + usize::from(row);
-        if let Some(at) = rows.get(at) {
-            self.selected = Some(store.payments[*at].key());
-        }
-    }
-
-    pub fn step(&mut self, step: Step, height: u16, store: &Store) {
-        let rows = self.rows(store);
-        self.list.selected = self.place_of_selected(store, &rows);
-        self.list.step(step, rows.len(), height);
-        let at = rows.get(self.list.selected);
-        self.selected = at.map(|at| store.payments[*at].key());
-    }
-
-    /// Scrolls so that the selected row stays visible after the list or its order changed.
-    pub fn fit(&mut self, height: u16, store: &Store) {
-        let rows = self.rows(store);
-        self.list.selected = self.place_of_selected(store, &rows);
-        self.list.fit(rows.len(), height);
-        // Without a selection by the operator the first row is selected: it is the one that needs attention.
-        if self.selected.is_some() || self.list.selected > 0 {
-            let at = rows.get(self.list.selected);
-            self.selected = at.map(|at| store.payments[*at].key());
-        }
-        let all = &store.payments;
-        self.marked
-            .retain(|key| all.iter().any(|watched| watched.is(key)));
-    }
-
-    pub fn filter(&self) -> &str {
-        &self.filter
-    }
-
-    pub fn set_filter(&mut self, filter: &str) {
-        filter.clone_into(&mut self.filter);
-    }
-
-    pub fn has_marks(&self) -> bool {
-        !self.marked.is_empty()
-    }
-
     fn is_marked(&self, watched: &Watched) -> bool {
         self.marked.contains(&watched.key())
     }
 
-    /// Clears the marks; returns whether there were any.
-    pub fn drop_marks(&mut self) -> bool {
-        !std::mem::take(&mut self.marked).is_empty()
-    }
-
-    pub fn can_undo(&self) -> bool {
-        !self.removed.is_empty()
-    }
-
-    pub fn can_clear(store: &Store) -> bool {
+    fn can_clear(store: &Store) -> bool {
         let mut all = store.payments.iter();
         all.any(|watched| rows::is_settled(watched, store))
     }
 
     /// The payments that an action is about: the marked and visible ones, or the selected one where none is marked.
-    pub fn chosen(&self, store: &Store) -> Vec<WatchKey> {
+    fn chosen(&self, store: &Store) -> Vec<WatchKey> {
         if self.marked.is_empty() {
             self.selected(store).map(Watched::key).into_iter().collect()
         } else {
@@ -171,7 +146,7 @@ impl State {
 
     /// Adds a payment, or selects it where it is on the list, and checks it. An expected amount that is set is not
     /// overwritten here: [`Effect::Watch`] asks first where it differs.
-    pub fn watch(&mut self, new: NewWatch, ctx: &mut UpdateContext<'_>) {
+    fn watch(&mut self, new: NewWatch, ctx: &mut UpdateContext<'_>) {
         let added = self.put(&new, ctx);
         ctx.store.payments.splice(0..0, added);
         self.select(&new.account, &new.id, ctx.store);
@@ -196,7 +171,7 @@ impl State {
     }
 
     /// Adds all pasted payments, with one notice.
-    pub fn watch_all(&mut self, account: &AccountId, pasted: Pasted, ctx: &mut UpdateContext<'_>) {
+    fn watch_all(&mut self, account: &AccountId, pasted: Pasted, ctx: &mut UpdateContext<'_>) {
         self.differing.clear();
         let total = pasted.rows.len();
         let mut added = Vec::new();
@@ -236,10 +211,10 @@ impl State {
     }
 
     /// The result of [`Effect::Watch`]: returns the expectation in force, where the operator must decide between two.
-    pub fn watched(
+    fn watched(
         &mut self,
         new: &NewWatch,
-        result: Result<Option<Expectation>, Problem>,
+        result: &Result<Option<Expectation>, Problem>,
         ctx: &mut UpdateContext<'_>,
     ) -> Option<Expectation> {
         match result {
@@ -264,12 +239,12 @@ impl State {
                 };
                 let text = format!("the earlier expected amount stays in force: {named}{more}");
                 notice("expected amounts", Level::Warning, text, ctx);
-                show_expectation(new, in_force, ctx);
+                show_expectation(new, in_force.clone(), ctx);
                 None
             }
             Ok(Some(in_force)) => {
                 show_expectation(new, in_force.clone(), ctx);
-                Some(in_force)
+                Some(in_force.clone())
             }
             Err(problem) => {
                 notice("watch list", Level::Error, problem.describe(), ctx);
@@ -279,10 +254,10 @@ impl State {
     }
 
     /// Takes over the stored watch list, which another process may have changed.
-    pub fn listed(
+    fn listed(
         &mut self,
         list: Watchlist,
-        seen: Vec<(WatchKey, Vec<Observation>)>,
+        seen: &[(WatchKey, Vec<Observation>)],
         ctx: &mut UpdateContext<'_>,
     ) {
         ctx.store.handled = list.handled.into_iter().collect();
@@ -307,7 +282,7 @@ impl State {
             });
         let mut new: Vec<Watch> = stored.into_values().collect();
         new.sort_by(|a, b| (a.since, &a.id).cmp(&(b.since, &b.id)));
-        let mut seen: HashMap<WatchKey, Vec<Observation>> = seen.into_iter().collect();
+        let mut seen: HashMap<WatchKey, Vec<Observation>> = seen.iter().cloned().collect();
         // The newest on top.
         let new = new.into_iter().rev().map(|watch| {
             let seen = seen.remove(&(watch.account.clone(), watch.id.clone()));
@@ -317,75 +292,13 @@ impl State {
     }
 
     /// A removal was saved, or failed: from now on the stored list is right.
-    pub fn unwatched(&mut self, key: &WatchKey) {
+    fn unwatched(&mut self, key: &WatchKey) {
         self.leaving.remove(key);
     }
 
     /// Whether the operator removed it.
-    pub fn was_removed(&self, account: &AccountId, id: &PaymentId) -> bool {
-        let mut off = self.off.iter();
-        off.any(|(of, off)| of == account && off == id)
-    }
-
-    pub fn act(&mut self, action: Action, ctx: &mut UpdateContext<'_>) {
-        match action {
-            Action::Check => match self.chosen_or_warn(ctx).as_slice() {
-                [one] => {
-                    let mut all = ctx.store.payments.iter();
-                    if let Some(at) = all.position(|watched| watched.is(one)) {
-                        ctx.store.check(at, false, ctx.out);
-                    }
-                }
-                // Through the poll queue, a few at a time: the operator's next request must not wait behind them.
-                many => {
-                    let keys: BTreeSet<&WatchKey> = many.iter().collect();
-                    let all = ctx.store.payments.iter_mut();
-                    for watched in all.filter(|watched| keys.contains(&watched.key())) {
-                        watched.poll_now(ctx.now);
-                    }
-                }
-            },
-            Action::MarkPayment => {
-                if let Some(key) = self.selected(ctx.store).map(Watched::key)
-                    && !self.marked.remove(&key)
-                {
-                    self.marked.insert(key);
-                }
-                let rows = self.rows(ctx.store);
-                let next = self.place_of_selected(ctx.store, &rows) + 1;
-                if let Some(next) = rows.get(next) {
-                    self.selected = Some(ctx.store.payments[*next].key());
-                }
-            }
-            Action::CopyId => {
-                let chosen = self.chosen_or_warn(ctx);
-                let ids: Vec<&str> = chosen.iter().map(|(_, id)| id.as_str()).collect();
-                let what = match ids.len() {
-                    0 => return,
-                    1 => "the payment id",
-                    _ => "the marked payments' ids",
-                };
-                let text = Secret::new(ids.join("\n"));
-                ctx.out.push(Effect::Copy { text, what });
-            }
-            Action::SortPayments => {
-                self.sort = self.sort.next();
-                let text = format!("sorted: {}", self.sort.words());
-                ctx.store.flash(Level::Info, text);
-            }
-            Action::RemoveWatch => {
-                let chosen = self.chosen_or_warn(ctx);
-                self.remove(&chosen, ctx);
-            }
-            Action::ClearSettled => {
-                let all = ctx.store.payments.iter();
-                let settled = all.filter(|w| rows::is_settled(w, ctx.store));
-                let settled: Vec<WatchKey> = settled.map(Watched::key).collect();
-                self.remove(&settled, ctx);
-            }
-            Action::UndoRemove => self.undo(ctx),
-            _ => {}
-        }
+    fn was_removed(&self, key: &WatchKey) -> bool {
+        self.off.contains(key)
     }
 
     fn remove(&mut self, keys: &[WatchKey], ctx: &mut UpdateContext<'_>) {
@@ -454,33 +367,288 @@ impl State {
         }
         ctx.store.flash(Level::Info, text);
     }
+}
 
-    /// Cancels the check of the selected payment; returns whether there was one.
-    pub fn cancel(&mut self, ctx: &mut UpdateContext<'_>) -> bool {
-        let Some(at) = self.place_in_store(ctx.store) else {
-            return false;
+impl Component for State {
+    type Action = Action;
+
+    fn scope(&self) -> &'static Scope {
+        if self.filter.is_typed() {
+            &FILTER
+        } else {
+            &PAYMENTS
+        }
+    }
+
+    fn can(&self, action: Action, ctx: ViewContext<'_>) -> bool {
+        let store = ctx.store;
+        // A closure, because finding the selected payment sorts the list.
+        let selected = || self.selected(store);
+        let can = match action {
+            Action::Check => {
+                !self.marked.is_empty() || selected().is_some_and(|w| w.asking.is_none())
+            }
+            Action::RemoveWatch
+            | Action::CopyId
+            | Action::PaymentTimeline
+            | Action::ExpectPayment
+            | Action::MarkPayment => selected().is_some(),
+            Action::UndoRemove => !self.removed.is_empty(),
+            Action::FilterPayments | Action::SortPayments => !store.payments.is_empty(),
+            Action::ClearSettled => Self::can_clear(store),
+            Action::AddWatch => store.any_can(Ability::Payments),
         };
-        let watched = &mut ctx.store.payments[at];
-        let Some(request) = watched.asking else {
-            return false;
+        can && store.is_ready()
+    }
+
+    fn act(&mut self, action: Action, ctx: &mut UpdateContext<'_>) {
+        if action == Action::FilterPayments {
+            self.filter.open();
+            return;
+        }
+        if !ctx.is_ready() {
+            return;
+        }
+        match action {
+            Action::FilterPayments => {}
+            Action::AddWatch => open_form("", ctx),
+            Action::PaymentTimeline => {
+                if let Some(key) = self.selected(ctx.store).map(Watched::key) {
+                    ctx.open(timeline::State::new(key.0, key.1, ctx.now));
+                }
+            }
+            Action::ExpectPayment => {
+                if let Some(form) = self.selected(ctx.store).map(expect_form::State::new) {
+                    ctx.open(form);
+                }
+            }
+            Action::Check => match self.chosen_or_warn(ctx).as_slice() {
+                [one] => {
+                    let mut all = ctx.store.payments.iter();
+                    if let Some(at) = all.position(|watched| watched.is(one)) {
+                        ctx.store.check(at, false, ctx.out);
+                    }
+                }
+                // Through the poll queue, a few at a time: the operator's next request must not wait behind them.
+                many => {
+                    let keys: BTreeSet<&WatchKey> = many.iter().collect();
+                    let all = ctx.store.payments.iter_mut();
+                    for watched in all.filter(|watched| keys.contains(&watched.key())) {
+                        watched.poll_now(ctx.now);
+                    }
+                }
+            },
+            Action::MarkPayment => {
+                if let Some(key) = self.selected(ctx.store).map(Watched::key)
+                    && !self.marked.remove(&key)
+                {
+                    self.marked.insert(key);
+                }
+                let rows = self.rows(ctx.store);
+                let next = self.place_of_selected(ctx.store, &rows) + 1;
+                if let Some(next) = rows.get(next) {
+                    self.selected = Some(ctx.store.payments[*next].key());
+                }
+            }
+            Action::CopyId => {
+                let chosen = self.chosen_or_warn(ctx);
+                let ids: Vec<&str> = chosen.iter().map(|(_, id)| id.as_str()).collect();
+                let what = match ids.len() {
+                    0 => return,
+                    1 => "the payment id",
+                    _ => "the marked payments' ids",
+                };
+                let text = Secret::new(ids.join("\n"));
+                ctx.out.push(Effect::Copy { text, what });
+            }
+            Action::SortPayments => {
+                self.sort = self.sort.next();
+                let text = format!("sorted: {}", self.sort.words());
+                ctx.store.flash(Level::Info, text);
+            }
+            Action::RemoveWatch => {
+                let chosen = self.chosen_or_warn(ctx);
+                self.remove(&chosen, ctx);
+            }
+            Action::ClearSettled => {
+                let all = ctx.store.payments.iter();
+                let settled = all.filter(|w| rows::is_settled(w, ctx.store));
+                let settled: Vec<WatchKey> = settled.map(Watched::key).collect();
+                self.remove(&settled, ctx);
+            }
+            Action::UndoRemove => self.undo(ctx),
+        }
+    }
+
+    fn step(&mut self, step: Step, ctx: &mut UpdateContext<'_>) {
+        let rows = self.rows(ctx.store);
+        let height = self.parts(ctx.area, rows.len()).list.height;
+        self.list.selected = self.place_of_selected(ctx.store, &rows);
+        self.list.step(step, rows.len(), height);
+        let at = rows.get(self.list.selected);
+        self.selected = at.map(|at| ctx.store.payments[*at].key());
+    }
+
+    fn key(&mut self, key: &KeyEvent, _ctx: &mut UpdateContext<'_>) -> bool {
+        self.filter.key(key)
+    }
+
+    fn paste(&mut self, text: &str, ctx: &mut UpdateContext<'_>) -> Paste {
+        if self.filter.is_typed() {
+            return self.filter.paste(text);
+        }
+        let (id, more) = first_line(text);
+        if !ctx.store.is_ready() || id.is_empty() {
+            return Paste::Refused;
+        }
+        if let Some(pasted) = pasted::read(text) {
+            pasted::watch(pasted, None, ctx);
+            return Paste::Whole;
+        }
+        open_form(id, ctx);
+        if more { Paste::FirstLine } else { Paste::Whole }
+    }
+
+    fn point(&mut self, at: Position, is_click: bool, ctx: &mut UpdateContext<'_>) {
+        let rows = self.rows(ctx.store);
+        let list = self.parts(ctx.area, rows.len()).list;
+        if is_click && let Some(row) = self.list.at(at, list, rows.len()) {
+            self.selected = Some(ctx.store.payments[rows[row]].key());
+        }
+    }
+
+    /// Scrolls so that the selected row stays visible after the list or its order changed.
+    fn fit(&mut self, ctx: &mut UpdateContext<'_>) {
+        let store = &mut *ctx.store;
+        let rows = self.rows(store);
+        let height = self.parts(ctx.area, rows.len()).list.height;
+        self.list.selected = self.place_of_selected(store, &rows);
+        self.list.fit(rows.len(), height);
+        let at = rows.get(self.list.selected);
+        let key = at.map(|at| store.payments[*at].key());
+        store.selected_payment.clone_from(&key);
+        // Without a selection by the operator the first row is selected: it is the one that needs attention.
+        if self.selected.is_some() || self.list.selected > 0 {
+            self.selected = key;
+        }
+        let all = &store.payments;
+        self.marked
+            .retain(|key| all.iter().any(|watched| watched.is(key)));
+    }
+
+    fn on_event(&mut self, event: Event<'_>, ctx: &mut UpdateContext<'_>) {
+        let (msg, asked) = match event {
+            Event::Message(msg, asked) => (msg, asked),
+            Event::Cancelled { asked, .. } => {
+                if let Purpose::Check(id) = &asked.purpose
+                    && let Some(watched) = ctx.store.payment_mut(&asked.account, id)
+                {
+                    watched.cancelled(ctx.now);
+                }
+                return;
+            }
         };
-        watched.cancelled(ctx.now);
-        ctx.store.cancel(request, ctx.out);
+        match msg {
+            Msg::Answered { result, .. } => {
+                if let Some(asked) = asked
+                    && let Purpose::Check(id) = &asked.purpose
+                {
+                    let key = (asked.account.clone(), id.clone());
+                    checks::checked(&key, checks::payment(result), ctx);
+                }
+            }
+            Msg::Asked {
+                account,
+                op: Op::CheckPayment(id),
+                result,
+                expected,
+            } => {
+                let key = (account.clone(), id.clone());
+                let result = checks::payment(result);
+                self.checked_after_callback(&key, result, expected.as_ref(), ctx);
+            }
+            Msg::Watchlist { list, seen } => self.listed(list.clone(), seen, ctx),
+            Msg::Unwatched(key) => self.unwatched(key),
+            Msg::Watched { new, result } => {
+                let Some(current) = self.watched(new, result, ctx) else {
+                    return;
+                };
+                if ctx.windows == 0 {
+                    ctx.open(expect_ask::State::new(new.clone(), current, ctx.now));
+                } else {
+                    let text = format!(
+                        "{} still expects {}; the amount you typed is not saved",
+                        new.id, current.sum
+                    );
+                    ctx.flash(Level::Warning, text);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn on_intent(&mut self, intent: Intent, ctx: &mut UpdateContext<'_>) {
+        match intent {
+            Intent::ShowPayment((account, id)) => self.select(&account, &id, ctx.store),
+            Intent::Watch(new) => self.watch(new, ctx),
+            Intent::WatchMany(account, pasted) => self.watch_all(&account, pasted, ctx),
+            _ => {}
+        }
+    }
+
+    fn close(&mut self, _ctx: &mut UpdateContext<'_>) -> bool {
+        self.filter.clear();
         true
     }
 
-    /// Time until the pane must be redrawn without an event.
-    pub fn changes_in(store: &Store, now: Now, still: bool) -> Option<Duration> {
-        let open = store.payments.iter().filter(|w| !w.is_final());
+    fn keep_filter(&mut self, _ctx: &mut UpdateContext<'_>) {
+        self.filter.keep();
+    }
+
+    fn cancel(&mut self, ctx: &mut UpdateContext<'_>) -> bool {
+        // Marks first: the console checks payments all the time, so Esc would almost always cancel a check instead.
+        if !std::mem::take(&mut self.marked).is_empty() {
+            return true;
+        }
+        let at = self.place_in_store(ctx.store);
+        let request = at.and_then(|at| ctx.store.payments[at].asking);
+        if let Some(request) = request {
+            ctx.console.push(Command::Cancel(request));
+            return true;
+        }
+        self.filter.clear()
+    }
+
+    fn next_wake(&self, ctx: ViewContext<'_>) -> Option<Duration> {
+        let now = ctx.now;
+        let open = ctx.store.payments.iter().filter(|w| !w.is_final());
         let ages = open
             .clone()
             .flat_map(|watched| [watched.changed_at(), watched.stale_since()])
             .flatten()
             .map(|at| age_changes_in(at, now));
         let counts = open
-            .filter(|w| !still && w.due().is_some_and(|due| due > now.mono))
+            .filter(|w| !ctx.still && w.due().is_some_and(|due| due > now.mono))
             .map(|_| tick(now));
         ages.chain(counts).min()
+    }
+
+    fn note(&self, ctx: ViewContext<'_>, room: u16) -> Option<(String, Tone)> {
+        self.totals(ctx, room)
+    }
+
+    fn view(&self, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) -> Option<Position> {
+        self.draw(ctx, area, buf)
+    }
+}
+
+/// Opens the form that watches a payment.
+fn open_form(id: &str, ctx: &mut UpdateContext<'_>) {
+    let (accounts, at) = ctx.store.accounts_with(Ability::Payments);
+    if accounts.is_empty() {
+        ctx.store.none_can(Ability::Payments);
+    } else {
+        ctx.open(add_watch::State::new(accounts, at, id));
     }
 }
 
@@ -506,12 +674,4 @@ fn show_expectation(new: &NewWatch, in_force: Expectation, ctx: &mut UpdateConte
     {
         watched.watch.expected = Some(in_force);
     }
-}
-
-/// Adds a payment that a callback was about.
-pub fn add_from_callback(watch: Watch, ctx: &mut UpdateContext<'_>) {
-    ctx.out.push(Effect::Watch(again(&watch)));
-    ctx.store
-        .payments
-        .insert(0, Watched::reported(watch, ctx.now));
 }

@@ -6,14 +6,33 @@ mod view;
 
 use std::time::Duration;
 
-use super::{UpdateContext, age_changes_in};
+use ratatui::buffer::Buffer;
+use ratatui::layout::{Position, Rect};
+
+use super::{UpdateContext, ViewContext, age_changes_in};
+use crate::domain::manage::Changed;
 use crate::domain::{
-    AccountId, Documented, Inventory, Now, Op, Player, PlayerClaim, PlayerId, Problem, ProviderId,
-    RequestId, Secret, WallTime, inert,
+    AccountId, Answer, Documented, Inventory, Op, Player, PlayerClaim, PlayerId, Problem,
+    ProblemKind, ProviderId, RequestId, Secret, WallTime, inert,
 };
-use crate::tui::msg::Level;
-use crate::tui::store::Purpose;
+use crate::tui::component::{Command, Component, Event, Intent};
+use crate::tui::keys::{GLOBAL, NAV, Scope, keys};
+use crate::tui::msg::{Level, Msg, Notice};
+use crate::tui::overlays::player_form;
+use crate::tui::store::{Purpose, unexpected};
+use crate::tui::theme::Tone;
 use crate::tui::widgets::list::{List, Step};
+
+keys! {
+    /// What a key does in the list of players.
+    Action:
+    PLAYERS "Players" keys [NAV, GLOBAL] {
+        Authenticate "authenticate" ["a"] "authenticate" "authenticate or look up a player";
+        RefreshItems "refresh-items" ["r" "enter"] "refresh" "load the player's inventory";
+        CopyPlayer "copy-player" ["y"] "copy id" "copy the player's number";
+        ForgetPlayer "forget-player" ["d"] "forget" "remove the player from the list";
+    }
+}
 
 /// Players in memory; of more, the one without news for longest is dropped.
 const PLAYERS_MAX: usize = 500;
@@ -36,8 +55,6 @@ pub struct PlayerState {
     pub id: PlayerId,
     /// Control characters escaped; empty while the name is unknown.
     pub name: String,
-    /// From the latest callback.
-    token: Option<Secret>,
     pub proof: Proof,
     inventory: Option<(Inventory, WallTime)>,
     /// What changed with the latest inventory, and when.
@@ -119,7 +136,6 @@ impl State {
                     account: account.clone(),
                     id,
                     name: String::new(),
-                    token: None,
                     proof: Proof::None,
                     inventory: None,
                     changed: None,
@@ -137,51 +153,36 @@ impl State {
     }
 
     /// A callback named a player.
-    pub fn named(&mut self, account: &AccountId, claim: PlayerClaim) {
+    fn named(&mut self, account: &AccountId, claim: &PlayerClaim) {
         let player = self.player_mut(account, claim.player.id);
         if !claim.player.username.is_empty() {
             player.name = inert::cut(&claim.player.username, NAME_MAX);
         }
-        player.token = claim.token.or(player.token.take());
-    }
-
-    /// The token of a player from a callback.
-    pub fn token_of(&self, account: &AccountId, id: PlayerId) -> Option<Secret> {
-        self.players[self.find(account, id)?].token.clone()
     }
 
     /// Selects a player, added to the list if new.
-    pub fn select(&mut self, account: &AccountId, id: PlayerId) {
+    fn select(&mut self, account: &AccountId, id: PlayerId) {
         self.player_mut(account, id);
         self.list.selected = self.find(account, id).unwrap_or(0);
         self.scroll = 0;
     }
 
-    /// Verifies a player's token; the inventory is fetched after that succeeds.
-    pub fn authenticate(
-        account: &AccountId,
-        player: PlayerId,
-        token: Secret,
-        ctx: &mut UpdateContext<'_>,
-    ) -> RequestId {
-        let op = Op::AuthenticatePlayer { player, token };
-        let purpose = Purpose::Authenticate(player);
-        ctx.store.ask(account.clone(), op, purpose, false, ctx.out)
-    }
-
-    /// The result of [`State::authenticate`].
-    pub fn authenticated(
+    /// The result of an authentication.
+    fn authenticated(
         &mut self,
-        account: &AccountId,
-        id: PlayerId,
-        result: &Result<Player, Problem>,
-        now: Now,
+        (account, id): (&AccountId, PlayerId),
+        result: Result<&Player, &Problem>,
+        at: WallTime,
     ) {
+        // A lost connection proves nothing about the player: only the provider's verdict is saved.
+        if matches!(result, Err(problem) if problem.kind != ProblemKind::Refused) {
+            return;
+        }
         let player = self.player_mut(account, id);
         match result {
             Ok(reply) => {
                 player.name = inert::cut(&reply.username, NAME_MAX);
-                player.proof = Proof::Proved(now.wall);
+                player.proof = Proof::Proved(at);
                 player.last_error = None;
             }
             // An earlier token proved who the player is; that this one fails does not undo it.
@@ -193,7 +194,7 @@ impl State {
     }
 
     /// Fetches the inventory of the selected player.
-    pub fn refresh(&mut self, ctx: &mut UpdateContext<'_>) {
+    fn refresh(&mut self, ctx: &mut UpdateContext<'_>) {
         let Some(player) = self.players.get_mut(self.list.selected) else {
             return;
         };
@@ -206,53 +207,69 @@ impl State {
         player.request = Some(ctx.store.ask(account, op, purpose, false, ctx.out));
     }
 
-    /// The reply to [`State::refresh`], or to a fetch after a callback; returns what changed, in words.
-    pub fn items(
+    /// The inventory of a player, after [`State::refresh`] or a callback. A notice shows what changed.
+    fn items(
         &mut self,
-        account: &AccountId,
-        id: PlayerId,
-        result: Result<Inventory, Problem>,
-        now: Now,
-    ) -> Option<String> {
-        let player = self.player_mut(account, id);
-        match result {
-            Err(problem) => {
-                player.last_error = Some(problem);
-                None
-            }
-            Ok(inventory) => {
-                player.last_error = None;
-                let before = player.inventory.as_ref().map(|(before, _)| before);
-                let changed =
-                    before.map(|before| changes::changes(&before.items, &inventory.items));
-                player.inventory = Some((inventory, now.wall));
-                let changed = changed.filter(|changed| !changed.is_empty())?;
-                player.changed = Some((changed.clone(), now.wall));
-                Some(changed)
-            }
+        (account, id): (&AccountId, PlayerId),
+        result: Result<&Answer, &Problem>,
+        ctx: &mut UpdateContext<'_>,
+    ) {
+        if ctx.store.known(account).is_none() {
+            return;
         }
+        let player = self.player_mut(account, id);
+        let inventory = match result {
+            Ok(Answer::Inventory(inventory)) => inventory.clone(),
+            Ok(_) => {
+                player.last_error = Some(unexpected());
+                return;
+            }
+            Err(problem) => {
+                player.last_error = Some(problem.clone());
+                return;
+            }
+        };
+        player.last_error = None;
+        let before = player.inventory.as_ref().map(|(before, _)| before);
+        let changed = before.map(|before| changes::changes(&before.items, &inventory.items));
+        player.inventory = Some((inventory, ctx.now.wall));
+        let Some(changed) = changed.filter(|changed| !changed.is_empty()) else {
+            return;
+        };
+        player.changed = Some((changed.clone(), ctx.now.wall));
+        let text = format!("{}: {changed}", player.display_name());
+        let notice = Notice {
+            level: Level::Info,
+            about: format!("player {account} {id}"),
+            text,
+        };
+        ctx.store.notice(notice, ctx.now);
+    }
+
+    fn open_form(&self, ctx: &mut UpdateContext<'_>) {
+        let accounts: Vec<AccountId> = ctx.store.games().map(|k| k.id().clone()).collect();
+        if accounts.is_empty() {
+            let text = "this profile has no Kongregate account; players need one";
+            ctx.flash(Level::Info, text);
+            return;
+        }
+        let selected = self.selected().map(|known| known.id);
+        ctx.open(player_form::State::new(accounts, selected, self.example));
     }
 
     /// A request for the inventory was answered or cancelled.
-    pub fn settled(&mut self, account: &AccountId, id: PlayerId) {
+    fn settled(&mut self, account: &AccountId, id: PlayerId) {
         if let Some(at) = self.find(account, id) {
             self.players[at].request = None;
         }
     }
 
-    /// Cancels the request for the selected player; returns whether there was one.
-    pub fn cancel(&mut self, ctx: &mut UpdateContext<'_>) -> bool {
-        let player = self.players.get_mut(self.list.selected);
-        let Some(request) = player.and_then(|player| player.request.take()) else {
-            return false;
-        };
-        ctx.store.cancel(request, ctx.out);
-        true
-    }
-
     /// Removes the selected player from the list.
-    pub fn remove_selected(&mut self, ctx: &mut UpdateContext<'_>) {
-        self.cancel(ctx);
+    fn remove_selected(&mut self, ctx: &mut UpdateContext<'_>) {
+        let selected = self.players.get_mut(self.list.selected);
+        if let Some(request) = selected.and_then(|player| player.request.take()) {
+            ctx.store.cancel(request, ctx.out);
+        }
         if self.list.selected < self.players.len() {
             let gone = self.players.remove(self.list.selected);
             self.list.selected = self.list.selected.min(self.players.len().saturating_sub(1));
@@ -266,14 +283,49 @@ impl State {
     }
 
     /// Removes the players of an account that was removed.
-    pub fn forget(&mut self, account: &AccountId) {
+    fn forget(&mut self, account: &AccountId) {
         self.players.retain(|player| player.account != *account);
         let last = self.players.len().saturating_sub(1);
         self.list.selected = self.list.selected.min(last);
     }
+}
+
+impl Component for State {
+    type Action = Action;
+
+    fn scope(&self) -> &'static Scope {
+        &PLAYERS
+    }
+
+    fn can(&self, action: Action, ctx: ViewContext<'_>) -> bool {
+        let selected = self.selected();
+        let can = match action {
+            Action::Authenticate => ctx.store.games().next().is_some(),
+            Action::RefreshItems => selected.is_some_and(|known| known.request.is_none()),
+            Action::CopyPlayer | Action::ForgetPlayer => selected.is_some(),
+        };
+        can && ctx.store.is_ready()
+    }
+
+    fn act(&mut self, action: Action, ctx: &mut UpdateContext<'_>) {
+        if !ctx.is_ready() {
+            return;
+        }
+        match action {
+            Action::Authenticate => self.open_form(ctx),
+            Action::RefreshItems => self.refresh(ctx),
+            Action::ForgetPlayer => self.remove_selected(ctx),
+            Action::CopyPlayer => {
+                if let Some(known) = self.selected() {
+                    ctx.copy(Secret::new(known.id.to_string()), "the player's number");
+                }
+            }
+        }
+    }
 
     /// Moves among the players; page keys scroll the inventory.
-    pub fn step(&mut self, step: Step, area: ratatui::layout::Rect) {
+    fn step(&mut self, step: Step, ctx: &mut UpdateContext<'_>) {
+        let area = ctx.area;
         let parts = view::parts(area);
         match step {
             Step::PageUp | Step::PageDown => {
@@ -290,26 +342,93 @@ impl State {
         }
     }
 
-    /// Selects the row that is drawn at this position.
-    pub fn point(&mut self, at: ratatui::layout::Position, area: ratatui::layout::Rect) {
-        let list = view::parts(area).list;
-        if list.contains(at) {
-            let window = self.list.window(self.players.len(), list.height);
-            let place = window.start + usize::from(at.y - list.y);
-            if window.contains(&place) {
-                self.list.selected = place;
-                self.scroll = 0;
-            }
+    fn point(&mut self, at: Position, is_click: bool, ctx: &mut UpdateContext<'_>) {
+        let list = view::parts(ctx.area).list;
+        if is_click && self.list.point(at, list, self.players.len()) {
+            self.scroll = 0;
         }
     }
 
-    /// Time until the pane must be redrawn without an event.
-    pub fn changes_in(&self, now: Now) -> Option<Duration> {
+    fn on_event(&mut self, event: Event<'_>, ctx: &mut UpdateContext<'_>) {
+        match event {
+            Event::Message(Msg::Player { account, claim }, _)
+                if ctx.store.known(account).is_some() =>
+            {
+                self.named(account, claim);
+            }
+            Event::Message(
+                Msg::Asked {
+                    account,
+                    op: Op::PlayerItems(player),
+                    result,
+                    ..
+                },
+                _,
+            ) => self.items((account, *player), result.as_ref(), ctx),
+            Event::Message(Msg::Answered { result, .. }, Some(asked)) => match asked.purpose {
+                Purpose::Items(player) => {
+                    self.settled(&asked.account, player);
+                    self.items((&asked.account, player), result.as_ref(), ctx);
+                }
+                Purpose::Authenticate(player) => {
+                    let result = match result {
+                        Ok(Answer::Player(player)) => Ok(player),
+                        Ok(_) => return,
+                        Err(problem) => Err(problem),
+                    };
+                    self.authenticated((&asked.account, player), result, ctx.now.wall);
+                }
+                _ => {}
+            },
+            Event::Message(
+                Msg::Managed {
+                    result: Ok(Changed::Removed { account, .. }),
+                    ..
+                },
+                _,
+            ) => self.forget(account),
+            Event::Cancelled { asked, .. } => {
+                if let Purpose::Items(player) = asked.purpose {
+                    self.settled(&asked.account, player);
+                }
+            }
+            Event::Message(..) => {}
+        }
+    }
+
+    fn on_intent(&mut self, intent: Intent, ctx: &mut UpdateContext<'_>) {
+        match intent {
+            Intent::ShowPlayer(account, player) => self.select(&account, player),
+            Intent::LoadPlayer(account, player) => {
+                self.select(&account, player);
+                self.refresh(ctx);
+            }
+            _ => {}
+        }
+    }
+
+    fn cancel(&mut self, ctx: &mut UpdateContext<'_>) -> bool {
+        let request = self.selected().and_then(|player| player.request);
+        ctx.console.extend(request.map(Command::Cancel));
+        request.is_some()
+    }
+
+    fn next_wake(&self, ctx: ViewContext<'_>) -> Option<Duration> {
         self.players
             .iter()
             .filter_map(|player| player.inventory.as_ref())
-            .map(|(_, at)| age_changes_in(*at, now))
+            .map(|(_, at)| age_changes_in(*at, ctx.now))
             .min()
+    }
+
+    fn note(&self, _ctx: ViewContext<'_>, _room: u16) -> Option<(String, Tone)> {
+        let known = self.players.len();
+        (known > 0).then(|| (format!("{known} known"), Tone::Dim))
+    }
+
+    fn view(&self, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) -> Option<Position> {
+        self.draw(ctx, area, buf);
+        None
     }
 }
 

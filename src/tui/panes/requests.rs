@@ -7,21 +7,35 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ratatui::buffer::Buffer;
-use ratatui::layout::Rect;
-use tui_input::Input;
+use ratatui::crossterm::event::KeyEvent;
+use ratatui::layout::{Position, Rect};
 
 use super::budgets::{budget_rows, draw_budgets};
 use super::request_rows::draw_row;
 use super::{UpdateContext, ViewContext, contains};
-use crate::domain::{Exchange, ExchangeId, Now, Outcome, Problem, RequestId};
+use crate::domain::{Exchange, ExchangeId, Outcome, Problem, RequestId};
 use crate::tui::Effect;
-use crate::tui::keys::Action;
-use crate::tui::msg::Level;
-use crate::tui::store::Store;
+use crate::tui::component::{Component, Event, Intent, Paste};
+use crate::tui::keys::{FILTER, GLOBAL, NAV, NavAction, Scope, keys};
+use crate::tui::msg::{Level, Msg};
+use crate::tui::overlays::{exchange, timeline};
+use crate::tui::store::{AccountState, Store};
 use crate::tui::theme::Tone;
-use crate::tui::widgets::form::draw_filter;
+use crate::tui::widgets::filter::Filter;
 use crate::tui::widgets::list::{List, Step};
 use crate::tui::widgets::text::{Pen, below, cells, fit};
+
+keys! {
+    /// What a key does in the request log.
+    Action:
+    REQUESTS "Requests" keys [NAV, GLOBAL] {
+        OpenExchange "open" ["enter"] "open" "show the request and its response";
+        Filter "filter" ["/"] "filter" "filter the requests by text";
+        LoadOlder "older" ["o"] "older" "load older requests";
+        RequestTimeline "request-timeline" ["t"] "timeline" "show the payment's timeline";
+        CancelWaiting "cancel-waiting" ["x"] "cancel" "cancel a waiting request; end a pause";
+    }
+}
 
 /// Rows in memory while the newest are followed.
 const ROWS_MAX: usize = 500;
@@ -54,17 +68,15 @@ enum Older {
 }
 
 /// The loaded rows, the filter and the selection.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct State {
     list: List,
     /// The selected waiting request; `None` while the selection is in the log.
     waiting_at: Option<RequestId>,
     waits: List,
-    /// Oldest first.
-    rows: VecDeque<Arc<Exchange>>,
     /// The rows that match the filter, from memory and from the ledger; oldest first.
     found: VecDeque<Arc<Exchange>>,
-    filter: String,
+    filter: Filter,
     follow: Follow,
     older: Older,
     loading: Option<Load>,
@@ -76,9 +88,8 @@ impl Default for State {
             list: List::default(),
             waiting_at: None,
             waits: List::default(),
-            rows: VecDeque::new(),
             found: VecDeque::new(),
-            filter: String::new(),
+            filter: Filter::default(),
             follow: Follow::Following,
             older: Older::Perhaps,
             loading: None,
@@ -88,67 +99,59 @@ impl Default for State {
 
 impl State {
     /// The rows on the screen: those that match the filter, or all.
-    fn shown(&self) -> &VecDeque<Arc<Exchange>> {
-        if self.filter.is_empty() {
-            &self.rows
-        } else {
+    fn shown<'a>(&'a self, store: &'a Store) -> &'a VecDeque<Arc<Exchange>> {
+        if self.filter.is_active() {
             &self.found
+        } else {
+            &store.exchanges
         }
     }
 
-    pub fn selected(&self) -> Option<&Arc<Exchange>> {
+    pub fn selected<'a>(&'a self, store: &'a Store) -> Option<&'a Arc<Exchange>> {
         if self.waiting_at.is_some() {
             return None;
         }
-        self.shown().get(self.list.selected)
+        self.shown(store).get(self.list.selected)
     }
 
-    /// The exchange with this id, if it is loaded.
-    pub fn known(&self, id: ExchangeId) -> Option<&Arc<Exchange>> {
-        self.rows.iter().rev().find(|exchange| exchange.id == id)
-    }
-
-    pub fn filter(&self) -> &str {
-        &self.filter
-    }
-
-    pub fn can_load(&self, store: &Store) -> bool {
+    fn can_load(&self, store: &Store) -> bool {
         store.is_ready()
             && self.loading.is_none()
             && self.older == Older::Perhaps
-            && self.shown().len() < ROWS_READ_MAX
+            && self.shown(store).len() < ROWS_READ_MAX
     }
 
     /// Takes the newest rows from the ledger, newest first.
-    pub fn begin(&mut self, newest_first: Vec<Arc<Exchange>>) {
-        self.rows = newest_first.into_iter().take(ROWS_MAX).rev().collect();
-        self.go_to_end();
+    fn begin(&mut self, newest_first: &[Arc<Exchange>], store: &mut Store) {
+        let newest = newest_first.iter().take(ROWS_MAX);
+        store.exchanges = newest.rev().cloned().collect();
+        self.go_to_end(store);
     }
 
-    fn go_to_end(&mut self) {
+    fn go_to_end(&mut self, store: &mut Store) {
         self.follow = Follow::Following;
-        while self.rows.len() > ROWS_MAX {
-            self.rows.pop_front();
+        while store.exchanges.len() > ROWS_MAX {
+            store.exchanges.pop_front();
             self.older = Older::Perhaps;
         }
-        self.list.selected = self.shown().len().saturating_sub(1);
+        self.list.selected = self.shown(store).len().saturating_sub(1);
     }
 
     /// Adds a new exchange.
-    pub fn push(&mut self, exchange: Arc<Exchange>) {
-        let seen = self.filter.is_empty() || matches(&exchange, &self.filter);
-        if !self.filter.is_empty() && seen {
+    fn push(&mut self, exchange: &Arc<Exchange>, store: &mut Store) {
+        let unfiltered = !self.filter.is_active();
+        let seen = unfiltered || matches(exchange, self.filter.text());
+        if !unfiltered && seen {
             self.found.push_back(exchange.clone());
         }
-        self.rows.push_back(exchange);
+        store.exchanges.push_back(exchange.clone());
         let max = match self.follow {
             Follow::Following => ROWS_MAX,
             Follow::Paused(_) => ROWS_READ_MAX,
         };
-        let unfiltered = self.filter.is_empty();
         let mut dropped = 0;
-        if self.rows.len() > max {
-            self.rows.pop_front();
+        if store.exchanges.len() > max {
+            store.exchanges.pop_front();
             dropped += usize::from(unfiltered);
             self.older = Older::Perhaps;
         }
@@ -158,7 +161,7 @@ impl State {
             self.older = Older::Perhaps;
         }
         match &mut self.follow {
-            Follow::Following => self.list.selected = self.shown().len().saturating_sub(1),
+            Follow::Following => self.list.selected = self.shown(store).len().saturating_sub(1),
             Follow::Paused(new) => {
                 *new += usize::from(seen);
                 self.list.selected = self.list.selected.saturating_sub(dropped);
@@ -166,44 +169,10 @@ impl State {
         }
     }
 
-    /// Moves the selection among the rows laid out in `parts`.
-    pub fn step(&mut self, step: Step, parts: Parts, ctx: &mut UpdateContext<'_>) {
-        let height = parts.list.height;
-        if self.step_waiting(step, parts.waiting.height, ctx.store) {
-            return;
-        }
-        let len = self.shown().len();
-        let at_top = self.list.selected == 0;
-        self.list.step(step, len, height);
-        if self.list.selected + 1 >= len {
-            self.go_to_end();
-        } else if self.follow == Follow::Following {
-            self.follow = Follow::Paused(0);
-        }
-        if at_top && matches!(step, Step::Up(_) | Step::PageUp | Step::Top) {
-            self.load_older(ctx);
-        }
-        self.list.fit(self.shown().len(), height);
-    }
-
-    /// Selects the row drawn at `row`.
-    pub fn point(&mut self, row: u16, height: u16) {
-        self.waiting_at = None;
-        let at = self.list.window(self.shown().len(), height).start + usize::from(row);
-        if at < self.shown().len() {
-            self.list.selected = at;
-            if at + 1 < self.shown().len() && self.follow == Follow::Following {
-                self.follow = Follow::Paused(0);
-            } else if at + 1 == self.shown().len() {
-                self.go_to_end();
-            }
-        }
-    }
-
     fn load_older(&mut self, ctx: &mut UpdateContext<'_>) {
         if self.can_load(ctx.store) {
             let before = self
-                .shown()
+                .shown(ctx.store)
                 .iter()
                 .map(|exchange| exchange.id)
                 .find(|id| id.0 >= 0);
@@ -212,7 +181,7 @@ impl State {
     }
 
     fn load(&mut self, before: Option<ExchangeId>, ctx: &mut UpdateContext<'_>) {
-        let filter = self.filter.clone();
+        let filter = self.filter.text().to_owned();
         ctx.out.push(Effect::LoadLog {
             before,
             filter: filter.clone(),
@@ -222,17 +191,17 @@ impl State {
     }
 
     /// Adds older rows from the ledger, newest first.
-    pub fn loaded(
+    fn loaded(
         &mut self,
-        result: Result<Vec<Arc<Exchange>>, Problem>,
+        result: &Result<Vec<Arc<Exchange>>, Problem>,
         ctx: &mut UpdateContext<'_>,
     ) {
         let Some(load) = self.loading.take() else {
             return;
         };
-        if load.filter != self.filter {
+        if load.filter != self.filter.text() {
             // The filter changed while the query ran: query again with the new one.
-            if !self.filter.is_empty() {
+            if self.filter.is_active() {
                 self.load(None, ctx);
             }
             return;
@@ -249,10 +218,10 @@ impl State {
         } else {
             Older::Perhaps
         };
-        let shown = if self.filter.is_empty() {
-            &mut self.rows
-        } else {
+        let shown = if self.filter.is_active() {
             &mut self.found
+        } else {
+            &mut ctx.store.exchanges
         };
         let mut added = 0;
         for row in rows {
@@ -263,116 +232,247 @@ impl State {
                 if place <= self.list.selected {
                     added += 1;
                 }
-                shown.insert(place, row);
+                shown.insert(place, row.clone());
             }
         }
+        let last = self.shown(ctx.store).len().saturating_sub(1);
         self.list.selected = match self.follow {
-            Follow::Following => self.shown().len().saturating_sub(1),
-            Follow::Paused(_) => (self.list.selected + added).min(self.shown().len() - 1),
+            Follow::Following => last,
+            Follow::Paused(_) => (self.list.selected + added).min(last),
         };
     }
 
-    /// Shows only rows with this text.
-    pub fn set_filter(&mut self, filter: &str) {
-        filter.trim().clone_into(&mut self.filter);
-        self.found = if self.filter.is_empty() {
-            VecDeque::new()
-        } else {
-            self.rows
-                .iter()
-                .filter(|exchange| matches(exchange, &self.filter))
-                .cloned()
-                .collect()
-        };
+    /// Shows only the rows that match the filter, after it changed.
+    fn filter_changed(&mut self, store: &Store) {
+        self.found = VecDeque::new();
+        if self.filter.is_active() {
+            let all = store.exchanges.iter();
+            let found = all.filter(|exchange| matches(exchange, self.filter.text()));
+            self.found = found.cloned().collect();
+        }
         self.older = Older::Perhaps;
         self.follow = Follow::Following;
-        self.list.selected = self.shown().len().saturating_sub(1);
+        self.list.selected = self.shown(store).len().saturating_sub(1);
+    }
+}
+
+impl Component for State {
+    type Action = Action;
+
+    fn scope(&self) -> &'static Scope {
+        if self.filter.is_typed() {
+            &FILTER
+        } else {
+            &REQUESTS
+        }
     }
 
-    pub fn act(&mut self, action: Action, ctx: &mut UpdateContext<'_>) {
+    fn can(&self, action: Action, ctx: ViewContext<'_>) -> bool {
+        let selected = self.selected(ctx.store);
         match action {
+            Action::OpenExchange => selected.is_some(),
+            Action::Filter => true,
+            Action::LoadOlder => self.can_load(ctx.store),
+            Action::RequestTimeline => {
+                let payment = selected.and_then(|exchange| ctx.store.payment_of(exchange));
+                ctx.store.is_ready() && payment.is_some()
+            }
+            Action::CancelWaiting => {
+                let held = ctx.store.accounts.iter().any(AccountState::is_held);
+                held || !ctx.store.waiting.is_empty()
+            }
+        }
+    }
+
+    fn act(&mut self, action: Action, ctx: &mut UpdateContext<'_>) {
+        match action {
+            Action::OpenExchange => {
+                if let Some(exchange) = self.selected(ctx.store).cloned() {
+                    ctx.open(exchange::State::new(exchange));
+                }
+                return;
+            }
+            Action::Filter => {
+                self.filter.open();
+                return;
+            }
+            Action::LoadOlder | Action::RequestTimeline | Action::CancelWaiting => {}
+        }
+        if !ctx.is_ready() {
+            return;
+        }
+        match action {
+            Action::OpenExchange | Action::Filter => {}
             Action::LoadOlder => {
-                if self.follow == Follow::Following && !self.shown().is_empty() {
+                if self.follow == Follow::Following && !self.shown(ctx.store).is_empty() {
                     self.follow = Follow::Paused(0);
                 }
                 self.load_older(ctx);
             }
-            // The typed filter looked at loaded rows only; Enter also queries the ledger.
-            Action::KeepFilter if !self.filter.is_empty() && self.loading.is_none() => {
-                self.load(None, ctx);
+            Action::RequestTimeline => {
+                if let Some(exchange) = self.selected(ctx.store).cloned() {
+                    open_timeline(&exchange, ctx);
+                }
             }
-            _ => {}
+            Action::CancelWaiting => self.cancel_waiting(ctx),
         }
     }
 
-    /// Time until the rate limits or the waiting rows must be redrawn or refreshed.
-    pub fn changes_in(store: &Store, now: Now, still: bool) -> Option<Duration> {
-        let resets = store
+    fn step(&mut self, step: Step, ctx: &mut UpdateContext<'_>) {
+        let parts = parts(ctx.area, ctx.store);
+        let height = parts.list.height;
+        if self.step_waiting(step, parts.waiting.height, ctx.store) {
+            return;
+        }
+        let len = self.shown(ctx.store).len();
+        let at_top = self.list.selected == 0;
+        self.list.step(step, len, height);
+        if self.list.selected + 1 >= len {
+            self.go_to_end(ctx.store);
+        } else if self.follow == Follow::Following {
+            self.follow = Follow::Paused(0);
+        }
+        if at_top && matches!(step, Step::Up(_) | Step::PageUp | Step::Top) {
+            self.load_older(ctx);
+        }
+        self.list.fit(self.shown(ctx.store).len(), height);
+    }
+
+    fn key(&mut self, key: &KeyEvent, ctx: &mut UpdateContext<'_>) -> bool {
+        let taken = self.filter.key(key);
+        if taken {
+            self.filter_changed(ctx.store);
+        }
+        taken
+    }
+
+    fn paste(&mut self, text: &str, ctx: &mut UpdateContext<'_>) -> Paste {
+        let pasted = self.filter.paste(text);
+        if pasted != Paste::Refused {
+            self.filter_changed(ctx.store);
+        }
+        pasted
+    }
+
+    fn point(&mut self, at: Position, is_click: bool, ctx: &mut UpdateContext<'_>) {
+        let parts = parts(ctx.area, ctx.store);
+        if !is_click || self.point_waiting(at, parts.waiting, ctx.store) {
+            return;
+        }
+        let len = self.shown(ctx.store).len();
+        if self.list.point(at, parts.list, len) {
+            self.waiting_at = None;
+            if self.list.selected + 1 == len {
+                self.go_to_end(ctx.store);
+            } else if self.follow == Follow::Following {
+                self.follow = Follow::Paused(0);
+            }
+        }
+    }
+
+    fn on_event(&mut self, event: Event<'_>, ctx: &mut UpdateContext<'_>) {
+        match event {
+            Event::Message(Msg::Ready(ready), _) => self.begin(&ready.log, ctx.store),
+            Event::Message(Msg::Exchange(exchange), _) => self.push(exchange, ctx.store),
+            Event::Message(Msg::Log(result), _) => self.loaded(result, ctx),
+            // Selects the next one, so that repeated presses cancel several.
+            Event::Cancelled { .. } => self.fit_waiting(ctx.store),
+            Event::Message(..) => {}
+        }
+        self.waiting_changed(ctx.store);
+    }
+
+    fn on_intent(&mut self, intent: Intent, ctx: &mut UpdateContext<'_>) {
+        if let Intent::ShowWaiting = intent {
+            self.select_waiting(ctx.store);
+        }
+    }
+
+    /// Clears the filter.
+    fn close(&mut self, ctx: &mut UpdateContext<'_>) -> bool {
+        self.filter.clear();
+        self.filter_changed(ctx.store);
+        true
+    }
+
+    /// The typed filter looked at loaded rows only; Enter also queries the ledger.
+    fn keep_filter(&mut self, ctx: &mut UpdateContext<'_>) {
+        self.filter.keep();
+        if self.filter.is_active() && self.loading.is_none() && ctx.store.is_ready() {
+            self.load(None, ctx);
+        }
+    }
+
+    fn cancel(&mut self, ctx: &mut UpdateContext<'_>) -> bool {
+        if self.waiting_at.is_some() {
+            self.cancel_waiting(ctx);
+            return true;
+        }
+        let cleared = self.filter.clear();
+        if cleared {
+            self.filter_changed(ctx.store);
+        }
+        cleared
+    }
+
+    /// The time until the rate limits or the waiting rows must be redrawn or read again.
+    fn next_wake(&self, ctx: ViewContext<'_>) -> Option<Duration> {
+        let resets = ctx.store
             .accounts
             .iter()
-            .filter_map(|known| known.budget_changes_in(now));
-        let counts = store
+            .filter_map(|known| known.budget_changes_in(ctx.now));
+        let counts = ctx.store
             .accounts
             .iter()
-            .flat_map(|known| known.budgets(now))
+            .flat_map(|known| known.budgets(ctx.now))
             .filter(|gauge| gauge.held.or(gauge.next_free).is_some())
             .map(|_| ());
-        let waits = store
+        let waits = ctx.store
             .waiting
             .values()
-            .filter(|waiting| waiting.until.is_some_and(|until| until > now.mono))
+            .filter(|waiting| waiting.until.is_some_and(|until| until > ctx.now.mono))
             .map(|_| ());
-        let counts = counts.chain(waits).next().filter(|()| !still);
-        let traffic = store.traffic.changes_in(now, still);
-        let ctx = store.budgets_due(now);
+        let counts = counts.chain(waits).next().filter(|()| !ctx.still);
+        let traffic = ctx.store.traffic.changes_in(ctx.now, ctx.still);
+        let look = ctx.store.budgets_due(ctx.now);
         resets
-            .chain(counts.map(|()| super::tick(now)))
+            .chain(counts.map(|()| super::tick(ctx.now)))
             .chain(traffic)
-            .chain(ctx.map(|due| due.saturating_sub(now.mono)))
+            .chain(look.map(|due| due.saturating_sub(ctx.now.mono)))
             .min()
     }
 
-    /// The note at the right of the title.
-    pub fn note(&self, ctx: ViewContext<'_>) -> Option<(String, Tone)> {
+    fn note(&self, ctx: ViewContext<'_>, _room: u16) -> Option<(String, Tone)> {
         match self.follow {
             Follow::Paused(new) => Some((
-                format!("paused, {new} new: {} shows them", ctx.key(Action::Bottom)),
+                format!("paused, {new} new: {} shows them", ctx.key(NavAction::Bottom)),
                 Tone::Warn,
             )),
-            Follow::Following if !self.filter.is_empty() => Some((
-                format!("{} match `{}`", self.found.len(), fit(&self.filter, 24)),
+            Follow::Following if self.filter.is_active() => Some((
+                format!("{} match `{}`", self.found.len(), fit(self.filter.text(), 24)),
                 Tone::Accent,
             )),
             Follow::Following => None,
         }
     }
 
-    /// Draws the pane; `typing` is the filter being typed. Returns the cursor's column in it.
-    pub fn view(
-        &self,
-        ctx: ViewContext<'_>,
-        typing: Option<&Input>,
-        area: Rect,
-        buf: &mut Buffer,
-    ) -> Option<u16> {
+    fn view(&self, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) -> Option<Position> {
         let theme = ctx.theme;
-        let cursor = typing.map(|input| {
-            let hint = "method, path, account, status or body";
-            draw_filter(buf, area, input, hint, theme)
-        });
+        let hint = "method, path, account, status or body";
+        let cursor = self.filter.draw(hint, theme, area, buf);
         let parts = parts(area, ctx.store);
-        if typing.is_none() {
+        if cursor.is_none() {
             draw_budgets(ctx, parts.budgets, buf);
         }
         self.draw_waits(ctx, parts.waiting, buf);
         let list = parts.list;
-        let rows = self.shown();
+        let rows = self.shown(ctx.store);
         if rows.is_empty() {
             let word = if !ctx.store.is_ready() {
                 "Opening the ledger…"
             } else if self.loading.is_some() {
                 "Loading from the ledger…"
-            } else if self.filter.is_empty() {
+            } else if !self.filter.is_active() {
                 "No requests yet. Every request appears here, with secrets replaced."
             } else {
                 "No request matches the filter."
@@ -390,7 +490,18 @@ impl State {
                 buf.set_style(line, theme.selected(true));
             }
         }
-        cursor
+        cursor.map(|x| Position::new(x, area.y))
+    }
+}
+
+/// Opens the timeline of the payment that a request names.
+pub fn open_timeline(exchange: &Exchange, ctx: &mut UpdateContext<'_>) {
+    match ctx.store.payment_of(exchange) {
+        Some(payment) => {
+            let account = exchange.account.clone();
+            ctx.open(timeline::State::new(account, payment, ctx.now));
+        }
+        None => ctx.flash(Level::Info, "this request names no known payment"),
     }
 }
 

@@ -3,16 +3,29 @@
 use std::time::Duration;
 
 use ratatui::buffer::Buffer;
-use ratatui::layout::Rect;
+use ratatui::layout::{Position, Rect};
 
 use super::{UpdateContext, ViewContext, tick};
 use crate::domain::{AccountId, Now, StoredIn, TokenLife, TokenState, TokenStatus};
-use crate::tui::keys::Action;
+use crate::tui::component::{Command, Component, Event};
+use crate::tui::keys::{ConsoleAction, GLOBAL, NAV, Scope, keys};
+use crate::tui::msg::{Level, Msg};
+use crate::tui::overlays::{claims, copy_token};
 use crate::tui::store::{AccountState, Purpose, Store};
 use crate::tui::theme::Tone;
 use crate::tui::widgets::bar::eighths;
-use crate::tui::widgets::list::List;
+use crate::tui::widgets::list::{List, Step};
 use crate::tui::widgets::text::{Pen, below, cells, paragraph, width};
+
+keys! {
+    /// What a key does in the list of tokens.
+    Action:
+    TOKENS "Tokens" keys [NAV, GLOBAL] {
+        RefreshToken "refresh-token" ["r"] "refresh" "renew the access token now";
+        CopyToken "copy-token" ["y"] "copy" "copy the token, after confirmation";
+        Claims "claims" ["i" "enter"] "claims" "show the token's claims (JWT)";
+    }
+}
 
 /// From here on a token "ends soon"; for a token that lives shortly, a quarter of its life.
 const LAST: Duration = Duration::from_mins(1);
@@ -33,29 +46,106 @@ impl State {
     fn selected_id(&self, store: &Store) -> Option<AccountId> {
         self.selected(store).map(|known| known.id().clone())
     }
+}
 
-    pub fn act(&mut self, action: Action, ctx: &mut UpdateContext<'_>) {
-        if action == Action::RefreshToken
-            && let Some(account) = self.selected_id(ctx.store)
-        {
-            ctx.store
-                .request_token(&account, &Purpose::RefreshToken, ctx.out);
+impl Component for State {
+    type Action = Action;
+
+    fn scope(&self) -> &'static Scope {
+        &TOKENS
+    }
+
+    fn can(&self, action: Action, ctx: ViewContext<'_>) -> bool {
+        let selected = self.selected(ctx.store);
+        match action {
+            Action::RefreshToken | Action::CopyToken => {
+                let idle = |known: &AccountState| ctx.store.token_request(known.id()).is_none();
+                ctx.store.is_ready() && selected.is_some_and(idle)
+            }
+            Action::Claims => selected.is_some_and(has_claims),
         }
     }
 
-    /// The operator's request for the selected account's token, if one is in flight.
-    pub fn asking(&self, store: &Store) -> Option<crate::domain::RequestId> {
-        store.token_request(self.selected(store)?.id())
+    fn act(&mut self, action: Action, ctx: &mut UpdateContext<'_>) {
+        let Some(account) = self.selected_id(ctx.store) else {
+            return;
+        };
+        match action {
+            Action::Claims => {
+                if self.selected(ctx.store).is_some_and(has_claims) {
+                    ctx.open(claims::State::new(account));
+                }
+            }
+            Action::RefreshToken => {
+                if ctx.is_ready() {
+                    let purpose = Purpose::RefreshToken;
+                    ctx.store.request_token(&account, &purpose, ctx.out);
+                }
+            }
+            Action::CopyToken => {
+                if ctx.is_ready() {
+                    ctx.open(copy_token::State::new(account));
+                }
+            }
+        }
     }
 
-    /// Time until the pane must be redrawn without an event.
-    pub fn changes_in(store: &Store, now: Now, still: bool) -> Option<Duration> {
-        store
+    fn step(&mut self, step: Step, ctx: &mut UpdateContext<'_>) {
+        let len = ctx.store.token_users().count();
+        self.list.step(step, len, list_area(ctx.area, len).height);
+    }
+
+    fn point(&mut self, at: Position, is_click: bool, ctx: &mut UpdateContext<'_>) {
+        let len = ctx.store.token_users().count();
+        if is_click {
+            self.list.point(at, list_area(ctx.area, len), len);
+        }
+    }
+
+    fn fit(&mut self, ctx: &mut UpdateContext<'_>) {
+        let len = ctx.store.token_users().count();
+        self.list.fit(len, list_area(ctx.area, len).height);
+    }
+
+    fn on_event(&mut self, event: Event<'_>, ctx: &mut UpdateContext<'_>) {
+        let Event::Message(msg, Some(asked)) = event else {
+            return;
+        };
+        match msg {
+            Msg::Refreshed { result: Ok(()), .. } => {
+                let text = format!("{} has a new access token", asked.account);
+                ctx.flash(Level::Info, text);
+            }
+            Msg::TokenToCopy { result: Ok(text), .. } => {
+                ctx.copy(text.clone(), "the access token");
+            }
+            Msg::Refreshed {
+                result: Err(problem),
+                ..
+            }
+            | Msg::TokenToCopy {
+                result: Err(problem),
+                ..
+            } => ctx.flash(Level::Error, problem.describe()),
+            _ => {}
+        }
+    }
+
+    fn cancel(&mut self, ctx: &mut UpdateContext<'_>) -> bool {
+        let selected = self.selected(ctx.store);
+        let request = selected.and_then(|known| ctx.store.token_request(known.id()));
+        ctx.console.extend(request.map(Command::Cancel));
+        request.is_some()
+    }
+
+    fn next_wake(&self, ctx: ViewContext<'_>) -> Option<Duration> {
+        let now = ctx.now;
+        ctx.store
             .token_users()
             .filter_map(|known| known.token.as_ref())
             .filter_map(|status| {
                 let counts = status.left(now).is_some() || retry_in(status, now).is_some();
-                if still {
+                if ctx.still {
                     reduced_changes_in(status, now)
                 } else {
                     counts.then(|| tick(now))
@@ -64,11 +154,11 @@ impl State {
             .min()
     }
 
-    pub fn view(&self, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
+    fn view(&self, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) -> Option<Position> {
         let users: Vec<&AccountState> = ctx.store.token_users().collect();
         if users.is_empty() {
             draw_none(ctx, area, buf);
-            return;
+            return None;
         }
         let list = list_area(area, users.len());
         let columns = Columns::of(&users, list.width);
@@ -91,7 +181,13 @@ impl State {
             left = draw_detail(known, ctx, left, buf);
         }
         draw_others(ctx, left, buf);
+        None
     }
+}
+
+fn has_claims(known: &AccountState) -> bool {
+    let status = known.token.as_ref();
+    status.is_some_and(|status| status.claims.is_some())
 }
 
 /// The rows of the list: every account that uses tokens, with room left for the selected one's detail.
@@ -312,7 +408,7 @@ fn describe(known: &AccountState, ctx: ViewContext<'_>) -> Vec<(String, Tone)> {
     let (now, zone) = (ctx.now, &ctx.store.zone);
     let request = ctx.store.token_request(known.id());
     if let Some(why) = ctx.store.waiting_for(request) {
-        let text = format!("waits {why}; {} cancels it", ctx.key(Action::Escape));
+        let text = format!("waits {why}; {} cancels it", ctx.key(ConsoleAction::Escape));
         out.push((text, Tone::Busy));
     }
     if let Some(failure) = &status.failure {

@@ -429,13 +429,6 @@ fn draw_value(pen: &mut Pen<'_>, field: &Field, here: bool, theme: &Theme) -> Op
     None
 }
 
-/// The filter that is being typed, above a list; returns the cursor's column.
-pub fn draw_filter(buf: &mut Buffer, area: Rect, input: &Input, hint: &str, theme: &Theme) -> u16 {
-    let mut pen = Pen::new(buf, area, 0);
-    pen.text("filter / ", theme.bold(Tone::Accent));
-    draw_input(&mut pen, input, hint, theme)
-}
-
 /// A line that is being typed, scrolled so that the cursor is visible; returns the cursor's column.
 pub fn draw_input(pen: &mut Pen<'_>, input: &Input, hint: &str, theme: &Theme) -> u16 {
     let from = pen.x();

@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use ratatui::layout::{Position, Rect};
+
 /// A selection in a list that scrolls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct List {
@@ -25,10 +27,26 @@ impl List {
         offset..(offset + height).min(len)
     }
 
-    /// Saves the scroll position after a move.
+    /// Saves the scroll position after a move. A list that is not on screen keeps its own.
     pub fn fit(&mut self, len: usize, height: u16) {
         self.selected = self.selected.min(len.saturating_sub(1));
-        self.offset = self.window(len, height).start;
+        if height > 0 {
+            self.offset = self.window(len, height).start;
+        }
+    }
+
+    /// The row drawn at a position of the list's area.
+    pub fn at(self, at: Position, area: Rect, len: usize) -> Option<usize> {
+        let window = self.window(len, area.height);
+        let row = window.start + usize::from(at.y.saturating_sub(area.y));
+        (area.contains(at) && window.contains(&row)).then_some(row)
+    }
+
+    /// Selects the row drawn at a position; returns whether there is one.
+    pub fn point(&mut self, at: Position, area: Rect, len: usize) -> bool {
+        let row = self.at(at, area, len);
+        self.selected = row.unwrap_or(self.selected);
+        row.is_some()
     }
 
     /// Rows were inserted above the selected one, which keeps its place on the screen.

@@ -4,6 +4,7 @@
 pub mod bar;
 pub mod boxes;
 pub mod editor;
+pub mod filter;
 pub mod form;
 pub mod json;
 pub mod list;

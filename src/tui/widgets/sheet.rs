@@ -34,23 +34,23 @@ pub struct Sheet {
 }
 
 impl Sheet {
-    pub fn new(lines: Vec<(Kind, String)>, screen: Rect) -> Self {
-        let columns = text_width(screen);
-        let wrapped = (columns, wrapped(&lines, columns));
+    /// The lines, which [`Sheet::fit`] wraps.
+    pub fn new(lines: Vec<(Kind, String)>) -> Self {
         Self {
             lines,
-            wrapped,
+            wrapped: (0, Vec::new()),
             scroll: 0,
         }
     }
 
     /// Replaces the lines; the scroll position stays.
     pub fn replace(&mut self, lines: Vec<(Kind, String)>) {
-        self.wrapped.1 = wrapped(&lines, self.wrapped.0);
+        self.wrapped = (0, Vec::new());
         self.lines = lines;
     }
 
-    pub fn resized(&mut self, screen: Rect) {
+    /// Wraps the lines for a screen.
+    pub fn fit(&mut self, screen: Rect) {
         let columns = text_width(screen);
         if self.wrapped.0 != columns {
             self.wrapped = (columns, wrapped(&self.lines, columns));

@@ -5,8 +5,7 @@ use std::time::Duration;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::State;
-use crate::domain::{Listening, Now};
+use crate::domain::Listening;
 use crate::tui::panes::{ViewContext, age_changes_in};
 use crate::tui::theme::Tone;
 use crate::tui::widgets::text::{Pen, paragraph, width};
@@ -27,11 +26,11 @@ fn state(ctx: ViewContext<'_>) -> (&'static str, Tone) {
 }
 
 /// The parts of the line, the most important first.
-fn parts(pane: &State, ctx: ViewContext<'_>) -> Vec<(String, Tone)> {
+fn parts(ctx: ViewContext<'_>) -> Vec<(String, Tone)> {
     let mut parts = Vec::new();
     match &ctx.store.listening {
         // An empty list explains in its own place how to switch the listener on.
-        Listening::Off if pane.rows().is_empty() => parts.push(("off".into(), Tone::Dim)),
+        Listening::Off if ctx.store.deliveries.rows().is_empty() => parts.push(("off".into(), Tone::Dim)),
         Listening::Off => parts.push((
             "off: set `bind` under `[callbacks]`, or run `tilldeck listen`".into(),
             Tone::Dim,
@@ -44,7 +43,7 @@ fn parts(pane: &State, ctx: ViewContext<'_>) -> Vec<(String, Tone)> {
         }
         Listening::Down { .. } => {}
     }
-    match pane.rows().front() {
+    match ctx.store.deliveries.rows().front() {
         Some(last) => parts.push((
             format!("last callback {}", ctx.ago(last.received_at)),
             Tone::Dim,
@@ -54,7 +53,7 @@ fn parts(pane: &State, ctx: ViewContext<'_>) -> Vec<(String, Tone)> {
         }
         None => {}
     }
-    let sum = pane.tally.sum;
+    let sum = ctx.store.open_jobs.sum;
     for (count, word, tone) in [
         (sum.queued - sum.failing, "queued", Tone::Busy),
         (sum.failing, "retrying", Tone::Warn),
@@ -98,9 +97,9 @@ fn lines(parts: Vec<(String, Tone)>, columns: u16, most: usize) -> Vec<Vec<(Stri
 const ERROR_ROWS: u16 = 3;
 
 /// Rows the state takes in a pane of this size.
-pub fn rows(pane: &State, ctx: ViewContext<'_>, area: Rect) -> u16 {
+pub fn rows(ctx: ViewContext<'_>, area: Rect) -> u16 {
     let most = if area.height >= 7 { 2 } else { 1 };
-    let rows = lines(parts(pane, ctx), area.width, most).len();
+    let rows = lines(parts(ctx), area.width, most).len();
     let rows = u16::try_from(rows).unwrap_or(1);
     match &ctx.store.listening {
         Listening::Down { .. } => {
@@ -130,7 +129,7 @@ fn why_down(ctx: ViewContext<'_>) -> String {
     }
 }
 
-pub fn draw(pane: &State, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
+pub fn draw(ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
     let theme = ctx.theme;
     let (glyph, tone) = state(ctx);
     Pen::new(buf, area, 0).text(glyph, theme.bold(tone));
@@ -152,7 +151,7 @@ pub fn draw(pane: &State, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
     if most == 0 {
         return;
     }
-    for line in lines(parts(pane, ctx), area.width, most) {
+    for line in lines(parts(ctx), area.width, most) {
         let mut pen = Pen::new(buf, inner, row);
         for (at, (text, tone)) in line.iter().enumerate() {
             if at > 0 {
@@ -165,9 +164,9 @@ pub fn draw(pane: &State, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
 }
 
 /// The state in a few words, for the title of the pane that is drawn in its place.
-pub fn brief(pane: &State, ctx: ViewContext<'_>) -> (String, Tone) {
+pub fn brief(ctx: ViewContext<'_>) -> (String, Tone) {
     let (_, tone) = state(ctx);
-    let word = match (&ctx.store.listening, pane.rows().front()) {
+    let word = match (&ctx.store.listening, ctx.store.deliveries.rows().front()) {
         (Listening::Off, None) => "callbacks off".to_owned(),
         (Listening::Down { .. }, _) => "callback listener down".to_owned(),
         (_, Some(last)) => format!("last callback {}", ctx.ago(last.received_at)),
@@ -178,14 +177,14 @@ pub fn brief(pane: &State, ctx: ViewContext<'_>) -> (String, Tone) {
 }
 
 /// Time until the line must be redrawn without an event.
-pub fn changes_in(pane: &State, listening: &Listening, now: Now) -> Option<Duration> {
-    let beat = match listening {
+pub fn changes_in(ctx: ViewContext<'_>) -> Option<Duration> {
+    let beat = match &ctx.store.listening {
         Listening::Up { heartbeat, .. } => Some(*heartbeat),
         Listening::Off | Listening::Down { .. } => None,
     };
-    let last = pane.rows().front().map(|last| last.received_at);
+    let last = ctx.store.deliveries.rows().front().map(|last| last.received_at);
     beat.into_iter()
         .chain(last)
-        .map(|at| age_changes_in(at, now))
+        .map(|at| age_changes_in(at, ctx.now))
         .min()
 }

@@ -1,11 +1,10 @@
 //! A callback in words: its verdict, its jobs, and how it arrived.
 
 use crate::domain::{Delivery, Job, JobKind, JobState, Subject, Verdict};
+use crate::tui::deliveries::has_failed;
 use crate::tui::panes::ViewContext;
 use crate::tui::theme::Tone;
 use crate::tui::widgets::text::size;
-
-use super::window::has_failed;
 
 /// Glyph, word and tone of a verdict.
 pub fn verdict(delivery: &Delivery) -> (&'static str, String, Tone) {

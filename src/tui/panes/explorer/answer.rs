@@ -5,10 +5,10 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 use tui_input::Input;
 
+use super::Action;
 use super::history::PastCall;
 use super::table::Table;
 use crate::domain::{Explored, inert, time};
-use crate::tui::keys::Action;
 use crate::tui::panes::ViewContext;
 use crate::tui::theme::Tone;
 use crate::tui::widgets::form::draw_input;

@@ -11,7 +11,7 @@ use crate::tui::panes::tick;
 
 impl State {
     /// Notes that the draft's call was sent, and moves the focus to its answer.
-    pub fn sent(&mut self, request: RequestId, call: RawCall, now: Now) {
+    pub(super) fn sent(&mut self, request: RequestId, call: RawCall, now: Now) {
         if let Some(draft) = self.draft_mut() {
             draft.in_flight = Some(InFlight {
                 request,
@@ -23,7 +23,7 @@ impl State {
         }
     }
 
-    pub fn apply(&mut self, request: RequestId, result: Result<Explored, Problem>, now: Now) {
+    pub(super) fn apply(&mut self, request: RequestId, result: Result<Explored, Problem>, now: Now) {
         let owns = |draft: &&mut Draft| {
             draft
                 .in_flight
@@ -49,7 +49,7 @@ impl State {
     }
 
     /// An exchange arrived: it belongs to a call in flight, or to one that was answered before it.
-    pub fn observe(&mut self, exchange: &Arc<Exchange>) {
+    pub(super) fn observe(&mut self, exchange: &Arc<Exchange>) {
         let in_flight = self.drafts.iter_mut().find_map(|draft| {
             let here = draft.account == exchange.account;
             let in_flight = draft.in_flight.as_mut().filter(|_| here)?;
@@ -62,14 +62,14 @@ impl State {
     }
 
     /// The request of the current draft that is in flight.
-    pub fn in_flight(&self) -> Option<RequestId> {
+    pub(super) fn in_flight(&self) -> Option<RequestId> {
         let in_flight = self.draft()?.in_flight.as_ref()?;
         Some(in_flight.request)
     }
 
     /// The operator cancelled a request; `waits` where it waited for a slot. Returns whether it is certain that
     /// nothing was sent.
-    pub fn cancelled(&mut self, request: RequestId, waits: bool, now: Now) -> bool {
+    pub(super) fn cancelled(&mut self, request: RequestId, waits: bool, now: Now) -> bool {
         let mut calls = self
             .drafts
             .iter()
@@ -96,7 +96,7 @@ impl State {
     }
 
     /// Time until a call in flight must be redrawn.
-    pub fn changes_in(&self, now: Now, still: bool) -> Option<Duration> {
+    pub(super) fn changes_in(&self, now: Now, still: bool) -> Option<Duration> {
         let in_flight = self.draft().and_then(|draft| draft.in_flight.as_ref());
         in_flight.filter(|_| !still).map(|_| tick(now))
     }

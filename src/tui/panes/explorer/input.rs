@@ -5,14 +5,15 @@ use ratatui::layout::Position;
 
 use super::{Part, State, Typing, view};
 use crate::domain::Now;
+use crate::tui::component::Paste;
 use crate::tui::msg::Level;
 use crate::tui::store::Store;
 use crate::tui::widgets::editor::Edited;
-use crate::tui::widgets::form;
+use crate::tui::widgets::form::{self, first_line};
 
 impl State {
     /// Handles a key that is not an action; returns whether the screen changed.
-    pub fn key(&mut self, key: &KeyEvent, store: &mut Store, now: Now) -> bool {
+    pub(super) fn type_key(&mut self, key: &KeyEvent, store: &mut Store, now: Now) -> bool {
         let height = view::body_area(self.area, self).height;
         match &mut self.typing {
             Typing::Find(input) => {
@@ -42,23 +43,20 @@ impl State {
         }
     }
 
-    /// Handles a paste; returns whether only its first line was used.
-    pub fn paste(&mut self, text: &str, store: &mut Store, now: Now) -> Option<bool> {
+    pub(super) fn take_paste(&mut self, text: &str, store: &mut Store, now: Now) -> Paste {
         let height = view::body_area(self.area, self).height;
         match &mut self.typing {
             Typing::Find(input) => {
-                form::paste(input, text);
+                let pasted = Paste::into_line(input, text);
                 let query = input.value().to_owned();
                 self.find(&query, store, now);
-                Some(true)
+                pasted
             }
             Typing::Search(input) => {
-                form::paste(input, text);
+                let pasted = Paste::into_line(input, text);
                 let query = input.value().to_owned();
-                if let Some(answer) = &mut self.answer {
-                    answer.search(&query);
-                }
-                Some(true)
+                self.with_answer(|answer| answer.search(&query));
+                pasted
             }
             Typing::Nothing if self.part == Part::Request => {
                 let in_body = self.draft().is_some_and(|draft| draft.in_body);
@@ -66,14 +64,19 @@ impl State {
                     .draft_mut()
                     .map_or(Edited::No, |draft| draft.paste(text, height));
                 edited_flash(edited, store);
-                Some(edited == Edited::Changed && !in_body)
+                let more = first_line(text).1;
+                if edited == Edited::Changed && !in_body && more {
+                    Paste::FirstLine
+                } else {
+                    Paste::Whole
+                }
             }
-            Typing::Nothing => None,
+            Typing::Nothing => Paste::Refused,
         }
     }
 
     /// Handles a click or the wheel: focuses the part under the pointer and selects the row there.
-    pub fn pointed(&mut self, at: Position, click: bool, store: &Store) {
+    pub(super) fn pointed(&mut self, at: Position, click: bool, store: &Store) {
         let parts = view::parts(self.area, self);
         let part = [
             (Part::Calls, parts.calls),

@@ -8,24 +8,84 @@ pub mod history;
 mod in_flight;
 mod input;
 mod rows;
+mod send;
 mod table;
 mod view;
 
-use ratatui::layout::Rect;
+use std::time::Duration;
+
+use ratatui::buffer::Buffer;
+use ratatui::crossterm::event::KeyEvent;
+use ratatui::layout::{Position, Rect};
 use tui_input::Input;
 
 use crate::domain::{Account, AccountId, Documented, Now, RawCall, catalogue};
-use crate::tui::keys::{Action, Scope};
-use crate::tui::msg::Level;
-use crate::tui::store::Store;
+use crate::tui::component::{Command, Component, Event, Intent, Paste};
+use crate::tui::keys::{GLOBAL, NAV, Scope, keys};
+use crate::tui::msg::{Level, Msg};
+use crate::tui::overlays;
+use crate::tui::store::{Purpose, Store};
 use crate::tui::widgets::list::{List, Step};
 
-use super::UpdateContext;
+use super::{UpdateContext, ViewContext};
 use answer::Answer;
 use calls::{Catalogues, Row};
 use draft::Draft;
 use history::{History, PastCall};
 use rows::Starts;
+
+keys! {
+    /// What a key does in the explorer.
+    Action:
+    EXPLORER "Explorer" keys [EXPLORER_CALL, NAV, GLOBAL] {
+        OpenCall "open-call" ["enter"] "fill in" "fill in the selected call";
+        FindCall "find-call" ["/"] "find" "find a call by path or purpose";
+    }
+    EXPLORER_FIND "Explorer, finding" text [] {
+        TakeFound "take-found" ["enter"] "fill in" "fill in the selected call";
+        FoundDown "found-down" ["down" "ctrl-n"] "" "next call";
+        FoundUp "found-up" ["up" "ctrl-p"] "" "previous call";
+        DropFind "drop-find" ["esc"] "all calls" "show all calls again";
+    }
+    EXPLORER_FIELDS "Explorer, request" text [EXPLORER_REQUEST] {
+        SendField "send-field" ["enter"] "send" "send the call";
+        NextParam "next-param" ["down"] "" "next field";
+        PreviousParam "previous-param" ["up"] "" "previous field";
+    }
+    EXPLORER_REQUEST "Explorer, request" text [] {
+        SendCall "send" ["ctrl-s" "f5" "alt-enter" "ctrl-enter"] "send" "send the call, also from the body";
+        NextInCall "next-in-call" ["tab"] "next" "next field, then the body";
+        PreviousInCall "previous-in-call" ["shift-tab"] "" "previous field";
+        ToAnswer "answer" ["ctrl-o"] "response" "go to the response";
+        ToCalls "calls" ["esc"] "calls" "cancel the call, or show all calls";
+    }
+    EXPLORER_BODY "Explorer, request" text [EXPLORER_REQUEST] {
+        TidyBody "tidy" ["ctrl-t"] "indent" "indent the body";
+        UndoEdit "undo-edit" ["ctrl-/" "ctrl-7" "alt-z"] "undo" "undo the last change to the body";
+    }
+    EXPLORER_ANSWER "Explorer, answer" keys [EXPLORER_CALL, NAV, GLOBAL] {
+        EditCall "edit-call" ["e" "enter"] "edit" "edit the request";
+        SendAgain "send-again" ["r"] "again" "send the call again";
+        Search "search" ["/"] "search" "search the response";
+        NextMatch "next-match" ["n"] "next" "next match";
+        PreviousMatch "previous-match" ["N"] "" "previous match";
+        ToggleDigest "table" ["d"] "table/body" "switch between table and body";
+        ToggleWrap "wrap" ["w"] "wrap" "wrap long lines, or scroll sideways";
+        ScrollLeft "scroll-left" ["<"] "" "scroll left (unwrapped lines)";
+        ScrollRight "scroll-right" [">"] "" "scroll right (unwrapped lines)";
+        CopyAnswer "copy-answer" ["b"] "copy body" "copy the response body";
+    }
+    EXPLORER_SEARCH "Explorer, searching" text [] {
+        KeepSearch "keep-search" ["enter"] "done" "close the search; n and N continue";
+        DropSearch "drop-search" ["esc"] "cancel" "cancel the search";
+    }
+    EXPLORER_CALL "Explorer" keys [] {
+        CopyCommand "copy-command" ["y"] "copy" "copy as a tilldeck command";
+        CopyCallCurl "copy-call-curl" ["Y"] "as curl" "copy as curl, without secrets";
+        History "history" ["H"] "history" "list the calls of this session";
+        ArmAccount "arm-account" ["A"] "arm" "allow write calls, or disarm";
+    }
+}
 
 /// Drafts in memory; of more, the oldest without a request in flight is dropped.
 const DRAFTS_MAX: usize = 64;
@@ -87,23 +147,6 @@ impl State {
         }
     }
 
-    /// The key scope of the focused part.
-    pub fn scope(&self) -> Scope {
-        match (&self.typing, self.part) {
-            (Typing::Find(_), _) => Scope::ExplorerFind,
-            (Typing::Search(_), _) => Scope::ExplorerSearch,
-            (Typing::Nothing, Part::Calls) => Scope::Explorer,
-            (Typing::Nothing, Part::Answer) => Scope::ExplorerAnswer,
-            (Typing::Nothing, Part::Request) => {
-                if self.draft().is_some_and(|draft| draft.in_body) {
-                    Scope::ExplorerBody
-                } else {
-                    Scope::ExplorerFields
-                }
-            }
-        }
-    }
-
     pub fn draft(&self) -> Option<&Draft> {
         self.drafts.get(self.current?)
     }
@@ -113,7 +156,7 @@ impl State {
     }
 
     /// The account of the selected row.
-    pub fn account(&self) -> Option<&AccountId> {
+    fn account(&self) -> Option<&AccountId> {
         match self.draft() {
             Some(draft) => Some(&draft.account),
             None => self.rows.get(self.list.selected).map(Row::account),
@@ -121,24 +164,24 @@ impl State {
     }
 
     /// What the provider's documents say a call is for.
-    pub fn about(&self, account: &Account, call: &RawCall) -> Option<&'static str> {
+    fn about(&self, account: &Account, call: &RawCall) -> Option<&'static str> {
         let calls = calls::catalogue(&self.catalogues, account.provider);
         catalogue::find(calls, &call.method, &call.path).map(|call| call.about)
     }
 
     /// Whether a call changes something at the provider.
-    pub fn writes(&self, account: &Account, call: &RawCall) -> bool {
+    fn writes(&self, account: &Account, call: &RawCall) -> bool {
         let calls = calls::catalogue(&self.catalogues, account.provider);
         catalogue::writes(calls, &call.method, &call.path)
     }
 
     /// The sent call whose answer belongs to the current draft.
-    pub fn past(&self) -> Option<&PastCall> {
+    fn past(&self) -> Option<&PastCall> {
         self.history.get(self.draft()?.past?)
     }
 
     /// Rebuilds the rows if accounts or their arming changed, and lays out for an area.
-    pub fn fit(&mut self, store: &Store, area: Rect, now: Now) {
+    fn lay_out(&mut self, store: &Store, area: Rect, now: Now) {
         self.area = area;
         let from: Vec<_> = store
             .accounts
@@ -221,50 +264,131 @@ impl State {
         self.open_selected(store);
     }
 
-    pub fn step(&mut self, step: Step, store: &Store) {
-        match self.part {
-            Part::Calls => {
-                let height = view::list_area(self.area, self).height;
-                self.list.step(step, self.rows.len(), height);
-                let is_heading = |at: usize| self.rows.get(at).is_some_and(Row::is_heading);
-                if is_heading(self.list.selected) {
-                    let up = matches!(step, Step::Up(_) | Step::PageUp) && self.list.selected > 0;
-                    let on = if up { Step::Up(1) } else { Step::Down(1) };
-                    self.list.step(on, self.rows.len(), height);
-                }
-                self.open_selected(store);
+    fn next_in_call(&mut self, forward: bool) {
+        if let Some(draft) = self.draft_mut() {
+            draft.next(forward);
+        }
+    }
+
+    /// Whether there is an answer, or a request in flight.
+    fn has_answer(&self) -> bool {
+        self.draft()
+            .is_some_and(|draft| draft.past.is_some() || draft.in_flight.is_some())
+    }
+
+    /// Opens an earlier call with its answer.
+    fn reopen(&mut self, number: u64, store: &Store) {
+        let Some(past) = self.history.get(number).cloned() else {
+            return;
+        };
+        self.open(&past.account, past.documented, store);
+        if let Some(draft) = self.draft_mut() {
+            draft.fill(&past.values, &past.call);
+            draft.past = Some(number);
+            self.part = Part::Answer;
+        }
+        let row = self.rows.iter().position(|row| match row {
+            Row::Call { account, call, .. } => {
+                *account == past.account && calls::is_same_call(Some(call), past.documented)
             }
-            Part::Answer => {
-                if let Some(answer) = &mut self.answer {
-                    answer.step(step);
-                }
-            }
-            Part::Request => {
-                if let Some(draft) = self.draft_mut().filter(|draft| !draft.in_body) {
-                    draft.next(matches!(step, Step::Down(_) | Step::PageDown));
+            Row::Other(account) => *account == past.account && past.documented.is_none(),
+            _ => false,
+        });
+        self.list.selected = row.unwrap_or(self.list.selected);
+    }
+}
+
+impl Component for State {
+    type Action = Action;
+
+    /// The key scope of the focused part.
+    fn scope(&self) -> &'static Scope {
+        match (&self.typing, self.part) {
+            (Typing::Find(_), _) => &EXPLORER_FIND,
+            (Typing::Search(_), _) => &EXPLORER_SEARCH,
+            (Typing::Nothing, Part::Calls) => &EXPLORER,
+            (Typing::Nothing, Part::Answer) => &EXPLORER_ANSWER,
+            (Typing::Nothing, Part::Request) => {
+                if self.draft().is_some_and(|draft| draft.in_body) {
+                    &EXPLORER_BODY
+                } else {
+                    &EXPLORER_FIELDS
                 }
             }
         }
     }
 
-    /// Performs the actions that need no other part of the console.
-    pub fn act(&mut self, action: Action, now: Now, ctx: &mut UpdateContext<'_>) {
+    fn can(&self, action: Action, ctx: ViewContext<'_>) -> bool {
+        let in_flight = self.draft().is_some_and(|draft| draft.in_flight.is_some());
+        let read = self.past().is_some_and(|past| past.outcome.is_ok()) && !in_flight;
+        let answer = self.answer.as_ref().filter(|_| read);
         match action {
+            // In the fields, `SendField` has the shorter key and is the one shown in the footer.
+            Action::SendCall => self.draft().is_some_and(|draft| draft.in_body),
+            Action::OpenCall
+            | Action::SendField
+            | Action::CopyCommand
+            | Action::CopyCallCurl
+            | Action::EditCall => self.draft().is_some(),
+            Action::SendAgain => self.draft().is_some() && !in_flight,
+            Action::ToAnswer => self.has_answer(),
+            Action::History => !self.history.is_empty(),
+            Action::ToggleDigest => answer.is_some_and(Answer::has_table),
+            Action::ScrollLeft | Action::ScrollRight => answer.is_some_and(|a| !a.wraps()),
+            Action::NextMatch | Action::PreviousMatch => answer.is_some_and(Answer::has_query),
+            Action::Search | Action::ToggleWrap | Action::CopyAnswer => answer.is_some(),
+            Action::ArmAccount => {
+                let known = self.account().and_then(|id| ctx.store.known(id));
+                ctx.store.is_ready()
+                    && known.is_some_and(|known| known.account.environment.is_live())
+            }
+            Action::FindCall
+            | Action::TakeFound
+            | Action::FoundDown
+            | Action::FoundUp
+            | Action::DropFind
+            | Action::NextParam
+            | Action::PreviousParam
+            | Action::NextInCall
+            | Action::PreviousInCall
+            | Action::TidyBody
+            | Action::UndoEdit
+            | Action::ToCalls
+            | Action::KeepSearch
+            | Action::DropSearch => true,
+        }
+    }
+
+    fn act(&mut self, action: Action, ctx: &mut UpdateContext<'_>) {
+        match action {
+            Action::SendCall | Action::SendField | Action::SendAgain => self.send(ctx),
+            Action::CopyCommand => self.copy_command(ctx),
+            Action::CopyCallCurl => self.copy_curl(ctx),
+            Action::CopyAnswer => self.copy_answer(ctx),
+            Action::ArmAccount => self.toggle_arming(ctx),
+            Action::History => {
+                if self.history.is_empty() {
+                    ctx.flash(Level::Info, "no calls in this session yet");
+                } else {
+                    ctx.open(overlays::history::State::new(self.history.describe()));
+                }
+            }
             Action::FindCall => {
                 self.part = Part::Calls;
                 self.typing = Typing::Find(Input::default());
-                self.find("", ctx.store, now);
+                self.find("", ctx.store, ctx.now);
             }
             Action::DropFind => {
                 self.typing = Typing::Nothing;
                 let selected = self.rows.get(self.list.selected).cloned();
-                self.find("", ctx.store, now);
+                self.find("", ctx.store, ctx.now);
                 let at = selected.and_then(|old| self.rows.iter().position(|r| r.is_same(&old)));
                 self.list.selected = at.unwrap_or(self.list.selected);
                 self.open_selected(ctx.store);
             }
-            Action::FoundDown => self.step(Step::Down(1), ctx.store),
-            Action::FoundUp => self.step(Step::Up(1), ctx.store),
+            Action::FoundDown => Component::step(self, Step::Down(1), ctx),
+            Action::FoundUp => Component::step(self, Step::Up(1), ctx),
+            Action::OpenCall if self.draft().is_none() => self.toggle_arming(ctx),
             Action::TakeFound | Action::OpenCall => {
                 if self.draft().is_some() {
                     self.typing = Typing::Nothing;
@@ -272,7 +396,10 @@ impl State {
                 }
             }
             Action::EditCall => self.part = Part::Request,
-            Action::ToCalls => self.part = Part::Calls,
+            Action::ToCalls => match self.in_flight() {
+                Some(request) => ctx.console.push(Command::Cancel(request)),
+                None => self.part = Part::Calls,
+            },
             Action::ToAnswer => {
                 if self.has_answer() {
                     self.part = Part::Answer;
@@ -310,90 +437,118 @@ impl State {
                     answer.search("");
                 }
             }
-            _ => self.act_on_answer(action),
+            Action::NextMatch => self.with_answer(|answer| answer.next_match(true)),
+            Action::PreviousMatch => self.with_answer(|answer| answer.next_match(false)),
+            Action::ToggleDigest => self.with_answer(Answer::toggle_table),
+            Action::ToggleWrap => self.with_answer(Answer::toggle_wrap),
+            Action::ScrollRight => self.with_answer(|answer| answer.sideways(true)),
+            Action::ScrollLeft => self.with_answer(|answer| answer.sideways(false)),
         }
     }
 
-    fn act_on_answer(&mut self, action: Action) {
-        let Some(answer) = &mut self.answer else {
-            return;
-        };
-        match action {
-            Action::NextMatch => answer.next_match(true),
-            Action::PreviousMatch => answer.next_match(false),
-            Action::ToggleDigest => answer.toggle_table(),
-            Action::ToggleWrap => answer.toggle_wrap(),
-            Action::ScrollRight => answer.sideways(true),
-            Action::ScrollLeft => answer.sideways(false),
+    fn word(&self, action: Action, ctx: ViewContext<'_>) -> Option<&'static str> {
+        let known = self.account().and_then(|id| ctx.store.known(id))?;
+        (action == Action::ArmAccount && known.armed(ctx.now).is_some()).then_some("disarm")
+    }
+
+    fn step(&mut self, step: Step, ctx: &mut UpdateContext<'_>) {
+        match self.part {
+            Part::Calls => {
+                let height = view::list_area(self.area, self).height;
+                self.list.step(step, self.rows.len(), height);
+                let is_heading = |at: usize| self.rows.get(at).is_some_and(Row::is_heading);
+                if is_heading(self.list.selected) {
+                    let up = matches!(step, Step::Up(_) | Step::PageUp) && self.list.selected > 0;
+                    let on = if up { Step::Up(1) } else { Step::Down(1) };
+                    self.list.step(on, self.rows.len(), height);
+                }
+                self.open_selected(ctx.store);
+            }
+            Part::Answer => {
+                if let Some(answer) = &mut self.answer {
+                    answer.step(step);
+                }
+            }
+            Part::Request => {
+                if let Some(draft) = self.draft_mut().filter(|draft| !draft.in_body) {
+                    draft.next(matches!(step, Step::Down(_) | Step::PageDown));
+                }
+            }
+        }
+    }
+
+    fn key(&mut self, key: &KeyEvent, ctx: &mut UpdateContext<'_>) -> bool {
+        ctx.store.flash = None;
+        self.type_key(key, ctx.store, ctx.now)
+    }
+
+    fn paste(&mut self, text: &str, ctx: &mut UpdateContext<'_>) -> Paste {
+        self.take_paste(text, ctx.store, ctx.now)
+    }
+
+    fn point(&mut self, at: Position, is_click: bool, ctx: &mut UpdateContext<'_>) {
+        self.pointed(at, is_click, ctx.store);
+    }
+
+    fn fit(&mut self, ctx: &mut UpdateContext<'_>) {
+        if !ctx.area.is_empty() {
+            self.lay_out(ctx.store, ctx.area, ctx.now);
+        }
+    }
+
+    fn on_event(&mut self, event: Event<'_>, ctx: &mut UpdateContext<'_>) {
+        match event {
+            Event::Message(Msg::Explored { request, result }, _) => {
+                self.apply(*request, result.clone(), ctx.now);
+            }
+            Event::Message(Msg::Exchange(exchange), _) => self.observe(exchange),
+            Event::Cancelled {
+                request,
+                asked,
+                waited,
+            } if asked.purpose == Purpose::Explore => {
+                if self.cancelled(request, waited, ctx.now) {
+                    ctx.flash(Level::Info, "cancelled; nothing was sent");
+                }
+            }
+            Event::Message(..) | Event::Cancelled { .. } => {}
+        }
+    }
+
+    fn on_intent(&mut self, intent: Intent, ctx: &mut UpdateContext<'_>) {
+        match intent {
+            Intent::ShowCall(number) => self.reopen(number, ctx.store),
+            Intent::Send(account, call) => self.send_confirmed(account, call, ctx),
             _ => {}
         }
     }
 
-    fn next_in_call(&mut self, forward: bool) {
-        if let Some(draft) = self.draft_mut() {
-            draft.next(forward);
-        }
+    fn cancel(&mut self, ctx: &mut UpdateContext<'_>) -> bool {
+        let request = self.in_flight();
+        ctx.console.extend(request.map(Command::Cancel));
+        request.is_some()
     }
 
-    /// Whether there is an answer, or a request in flight.
-    pub fn has_answer(&self) -> bool {
-        self.draft()
-            .is_some_and(|draft| draft.past.is_some() || draft.in_flight.is_some())
-    }
-
-    /// Whether an action would do anything now.
-    pub fn can(&self, action: Action) -> bool {
-        let in_flight = self.draft().is_some_and(|draft| draft.in_flight.is_some());
-        let read = self.past().is_some_and(|past| past.outcome.is_ok()) && !in_flight;
-        let answer = self.answer.as_ref().filter(|_| read);
-        match action {
-            // In the fields, `SendField` has the shorter key and is the one shown in the footer.
-            Action::SendCall => self.draft().is_some_and(|draft| draft.in_body),
-            Action::OpenCall
-            | Action::SendField
-            | Action::CopyCommand
-            | Action::CopyCallCurl
-            | Action::EditCall => self.draft().is_some(),
-            Action::SendAgain => self.draft().is_some() && !in_flight,
-            Action::ToAnswer => self.has_answer(),
-            Action::History => !self.history.is_empty(),
-            Action::ToggleDigest => answer.is_some_and(Answer::has_table),
-            Action::ScrollLeft | Action::ScrollRight => answer.is_some_and(|a| !a.wraps()),
-            Action::NextMatch | Action::PreviousMatch => answer.is_some_and(Answer::has_query),
-            Action::Search | Action::ToggleWrap | Action::CopyAnswer => answer.is_some(),
-            _ => true,
-        }
-    }
-
-    /// One step back: to the request, to the calls, to all calls; returns whether there was one.
-    pub fn back(&mut self, store: &Store, now: Now) -> bool {
+    /// One step back: to the request, to the calls, to all calls.
+    fn back(&mut self, ctx: &mut UpdateContext<'_>) -> bool {
         match self.part {
             Part::Answer => self.part = Part::Request,
             Part::Request => self.part = Part::Calls,
-            Part::Calls if !self.query.is_empty() => self.find("", store, now),
+            Part::Calls if !self.query.is_empty() => self.find("", ctx.store, ctx.now),
             Part::Calls => return false,
         }
         true
     }
 
-    /// Opens an earlier call with its answer.
-    pub fn reopen(&mut self, number: u64, store: &Store) {
-        let Some(past) = self.history.get(number).cloned() else {
-            return;
-        };
-        self.open(&past.account, past.documented, store);
-        if let Some(draft) = self.draft_mut() {
-            draft.fill(&past.values, &past.call);
-            draft.past = Some(number);
-            self.part = Part::Answer;
-        }
-        let row = self.rows.iter().position(|row| match row {
-            Row::Call { account, call, .. } => {
-                *account == past.account && calls::is_same_call(Some(call), past.documented)
-            }
-            Row::Other(account) => *account == past.account && past.documented.is_none(),
-            _ => false,
-        });
-        self.list.selected = row.unwrap_or(self.list.selected);
+    fn next_wake(&self, ctx: ViewContext<'_>) -> Option<Duration> {
+        self.changes_in(ctx.now, ctx.still)
+    }
+
+    fn draws_frames(&self) -> bool {
+        true
+    }
+
+    fn view(&self, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) -> Option<Position> {
+        self.draw(ctx, area, buf)
     }
 }

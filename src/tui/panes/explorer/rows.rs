@@ -8,9 +8,8 @@ use ratatui::style::Modifier;
 use unicode_width::UnicodeWidthChar as _;
 
 use super::calls::{Row, common_start, describe, strip_start};
-use super::{State, calls};
+use super::{Action, State, calls};
 use crate::domain::{AccountId, Documented, ProviderId};
-use crate::tui::keys::Action;
 use crate::tui::panes::ViewContext;
 use crate::tui::theme::{Tone, badge};
 use crate::tui::widgets::text::{Pen, below, cells, paragraph, path_end, width};

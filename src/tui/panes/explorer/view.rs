@@ -7,10 +7,10 @@ use unicode_width::UnicodeWidthChar as _;
 use super::calls::{Row, is_hidden};
 use super::draft::Draft;
 use super::rows::{WRITES, method_tone};
-use super::{Part, State, Typing, answer};
+use super::{Action, Part, State, Typing, answer};
 use crate::domain::catalogue;
 use crate::domain::fill::Piece;
-use crate::tui::keys::Action;
+use crate::tui::keys::ConsoleAction;
 use crate::tui::padded;
 use crate::tui::panes::ViewContext;
 use crate::tui::theme::{Tone, badge};
@@ -203,7 +203,7 @@ fn split(draft: &Draft, area: Rect) -> Split {
 
 impl State {
     /// Draws the visible parts; returns the cursor.
-    pub fn view(&self, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) -> Option<Position> {
+    pub fn draw(&self, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) -> Option<Position> {
         let parts = parts(area, self);
         let whole = !parts.calls.is_empty() && !parts.request.is_empty();
         let live = self
@@ -286,7 +286,7 @@ impl State {
             let x = draw_input(&mut pen, input, "letters of path, purpose, account", theme);
             cursor = Some(Position::new(x, inner.y));
         } else if !self.query.is_empty() {
-            let text = format!("`{}` · {} shows all", self.query, ctx.key(Action::Escape));
+            let text = format!("`{}` · {} shows all", self.query, ctx.key(ConsoleAction::Escape));
             Pen::new(buf, inner, 0).text(&text, theme.style(Tone::Accent));
         }
         let (list, selected) = list_parts(area, self);
@@ -349,7 +349,7 @@ impl State {
                 .text(&words, theme.style(Tone::Busy));
             let call = format!("{} {}", in_flight.call.method, in_flight.call.path);
             paragraph(buf, below(area, 1), &call, theme.style(Tone::Dim));
-            let escape = format!("{} cancels it.", ctx.key(Action::Escape));
+            let escape = format!("{} cancels it.", ctx.key(ConsoleAction::Escape));
             Pen::new(buf, area, 2 + cells(wrap(&call, area.width).len() - 1))
                 .text(&escape, theme.style(Tone::Dim));
             return None;

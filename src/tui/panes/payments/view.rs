@@ -1,19 +1,17 @@
 //! The list of watched payments, and the areas of the pane.
 
 use ratatui::buffer::Buffer;
-use ratatui::layout::Rect;
-use tui_input::Input;
+use ratatui::layout::{Position, Rect};
 
 use super::State;
 use super::rows::{Totals, needs_attention};
-use super::{Sort, detail};
+use super::{Action, Sort, detail};
 use crate::domain::WallTime;
-use crate::tui::keys::Action;
+use crate::tui::keys::ConsoleAction;
 use crate::tui::panes::{ViewContext, age};
 use crate::tui::store::Phase;
 use crate::tui::theme::Tone;
 use crate::tui::watched::{LastError, Watched};
-use crate::tui::widgets::form::draw_filter;
 use crate::tui::widgets::text::{Pen, below, cells, fit_middle, paragraph, width};
 
 /// The areas of the pane.
@@ -25,7 +23,7 @@ pub struct Parts {
 
 impl State {
     /// The detail is at the bottom, and gets what a list of `len` rows leaves free.
-    pub fn parts(&self, area: Rect, len: usize, typing: bool) -> Parts {
+    pub fn parts(&self, area: Rect, len: usize) -> Parts {
         let least = match area.height {
             0..8 => 0,
             8..12 => 5,
@@ -33,7 +31,7 @@ impl State {
             height => (height / 2).clamp(9, 16),
         };
         // While a filter hides rows, it must be visible.
-        let filters = typing || !self.filter.is_empty();
+        let filters = self.filter.is_typed() || self.filter.is_active();
         let head = area.height >= 14 || (area.height >= 4 && filters);
         let used = cells(len).saturating_add(u16::from(head) + 1);
         let free = area.height.saturating_sub(used);
@@ -54,7 +52,7 @@ impl State {
     }
 
     /// Counts and totals of the shown payments, for the frame.
-    pub fn note(&self, ctx: ViewContext<'_>, room: u16) -> Option<(String, Tone)> {
+    pub fn totals(&self, ctx: ViewContext<'_>, room: u16) -> Option<(String, Tone)> {
         let payments = &ctx.store.payments;
         if payments.is_empty() {
             return None;
@@ -82,34 +80,27 @@ impl State {
         (!note.is_empty()).then_some((note, tone))
     }
 
-    /// Draws the pane; `typing` is the filter being typed. Returns the cursor's column in it.
-    pub fn view(
-        &self,
-        ctx: ViewContext<'_>,
-        typing: Option<&Input>,
-        area: Rect,
-        buf: &mut Buffer,
-    ) -> Option<u16> {
+    /// Draws the pane; returns the cursor of the filter that is typed.
+    pub fn draw(&self, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) -> Option<Position> {
         let payments = &ctx.store.payments;
         if payments.is_empty() {
             draw_empty(ctx, area, buf);
             return None;
         }
         let rows = self.rows(ctx.store);
-        let parts = self.parts(area, rows.len(), typing.is_some());
+        let parts = self.parts(area, rows.len());
         let shown: Vec<&Watched> = rows.iter().map(|at| &payments[*at]).collect();
         let window = self.list.window(shown.len(), parts.list.height);
         let columns = Columns::new(parts.list.width, &shown[window.clone()], ctx, self);
-        let mut cursor = None;
-        if let Some(input) = typing {
-            let hint = "id, state, verdict or account";
-            let line = parts.head.unwrap_or(Rect { height: 1, ..area });
-            cursor = Some(draw_filter(buf, line, input, hint, ctx.theme));
-        } else if let Some(head) = parts.head {
-            if self.filter.is_empty() {
-                columns.draw_head(ctx, head, buf);
-            } else {
+        let line = parts.head.unwrap_or(Rect { height: 1, ..area });
+        let hint = "id, state, verdict or account";
+        let cursor = self.filter.draw(hint, ctx.theme, line, buf);
+        let cursor = cursor.map(|x| Position::new(x, line.y));
+        if let Some(head) = parts.head.filter(|_| cursor.is_none()) {
+            if self.filter.is_active() {
                 self.draw_active_filter(shown.len(), ctx, head, buf);
+            } else {
+                columns.draw_head(ctx, head, buf);
             }
         }
         if shown.is_empty() {
@@ -153,11 +144,11 @@ impl State {
         let text = format!("{shown} of {all} match ");
         Pen::new(buf, area, 0)
             .text("filter / ", theme.bold(Tone::Accent))
-            .text(&self.filter, theme.style(Tone::Plain))
+            .text(self.filter.text(), theme.style(Tone::Plain))
             .skip(2)
             .text(&text, theme.style(Tone::Dim))
             .text(
-                &format!("· {} clears it", ctx.key(Action::Escape)),
+                &format!("· {} clears it", ctx.key(ConsoleAction::Escape)),
                 theme.style(Tone::Dim),
             );
     }
@@ -244,7 +235,7 @@ fn draw_empty(ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
             format!(
                 "Paste payments into this pane, one a line: id;amount;currency. Or press {} to type one. {} builds a link for a payer and watches its payment.",
                 ctx.key(Action::AddWatch),
-                ctx.key(Action::Link)
+                ctx.key(ConsoleAction::Link)
             ),
         ),
     };

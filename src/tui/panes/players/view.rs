@@ -4,9 +4,9 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::changes::{name, uses};
-use super::{PlayerState, Proof, State};
+use super::{Action, PlayerState, Proof, State};
 use crate::domain::Environment;
-use crate::tui::keys::Action;
+use crate::tui::keys::NavAction;
 use crate::tui::panes::{JUST_NOW, ViewContext, age};
 use crate::tui::store::Store;
 use crate::tui::theme::Tone;
@@ -52,7 +52,7 @@ pub fn item_rows(items: Rect) -> u16 {
 }
 
 impl State {
-    pub fn view(&self, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
+    pub fn draw(&self, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
         let theme = ctx.theme;
         if self.players.is_empty() {
             self.draw_empty(ctx, area, buf);
@@ -130,7 +130,7 @@ impl State {
             .text(&format!(" · {} at {}", player.id, player.account), dim);
         match &player.proof {
             Proof::None => {
-                let text = match &player.token {
+                let text = match ctx.store.player_token(&player.account, player.id) {
                     Some(_) => " · token from a callback",
                     None => " · not authenticated",
                 };
@@ -245,7 +245,7 @@ impl State {
                 first + 1,
                 (first + usize::from(left.height)).min(inventory.items.len()),
                 inventory.items.len(),
-                ctx.key(Action::PageDown)
+                ctx.key(NavAction::PageDown)
             );
             Pen::new(buf, area, 1).flush(&shown, dim);
         }

@@ -1,11 +1,13 @@
 //! The waiting requests, as rows above the log: which one is selected, and how they are drawn.
 
 use ratatui::buffer::Buffer;
-use ratatui::layout::Rect;
+use ratatui::layout::{Position, Rect};
 
 use super::{Follow, State};
-use crate::domain::RequestId;
-use crate::tui::panes::ViewContext;
+use crate::domain::{RequestId, time};
+use crate::tui::Effect;
+use crate::tui::component::{Command, Intent, UpdateContext, ViewContext};
+use crate::tui::msg::Level;
 use crate::tui::panes::request_rows::draw_waiting;
 use crate::tui::store::Store;
 use crate::tui::widgets::list::{List, Step};
@@ -17,20 +19,20 @@ impl State {
     }
 
     /// Selects the waiting request that waits longest.
-    pub fn select_waiting(&mut self, store: &Store) {
+    pub(super) fn select_waiting(&mut self, store: &Store) {
         self.waiting_at = store.waiting.keys().next().copied();
         self.waits = List::default();
     }
 
     /// The selection leaves the waiting requests once there are none.
-    pub fn waiting_changed(&mut self, store: &Store) {
+    pub(super) fn waiting_changed(&mut self, store: &Store) {
         if store.waiting.is_empty() {
             self.waiting_at = None;
         }
     }
 
     /// If the selected request no longer waits, selects the next one.
-    pub fn fit_waiting(&mut self, store: &Store) {
+    pub(super) fn fit_waiting(&mut self, store: &Store) {
         if let Some(at) = self.waiting_at {
             let next = store.waiting.keys().find(|id| **id >= at);
             self.waiting_at = next.or(store.waiting.keys().next_back()).copied();
@@ -74,12 +76,41 @@ impl State {
         true
     }
 
-    /// Selects the waiting request drawn at `row`.
-    pub fn select_waiting_row(&mut self, row: u16, height: u16, store: &Store) {
-        let at = self.waits.window(store.waiting.len(), height).start + usize::from(row);
-        if let Some(id) = store.waiting.keys().nth(at) {
-            self.waits.selected = at;
-            self.waiting_at = Some(*id);
+    /// Selects the waiting request drawn at a position; returns whether there is one.
+    pub(super) fn point_waiting(&mut self, at: Position, area: Rect, store: &Store) -> bool {
+        let Some(row) = self.waits.at(at, area, store.waiting.len()) else {
+            return false;
+        };
+        self.waits.selected = row;
+        self.waiting_at = store.waiting.keys().nth(row).copied();
+        true
+    }
+
+    /// Cancels the selected waiting request. Without a selection it selects the oldest one. Where none waits, it lifts the
+    /// hold of the account that is shown first: a request that would wait for hours does not even start.
+    pub(super) fn cancel_waiting(&mut self, ctx: &mut UpdateContext<'_>) {
+        if ctx.store.waiting.is_empty() {
+            lift_hold(ctx);
+            return;
+        }
+        let Some(request) = self.waiting_at else {
+            ctx.intend(Intent::ShowWaiting);
+            return;
+        };
+        let Some(waiting) = ctx.store.waiting.get(&request) else {
+            // It ended between the last frame and the key press: must not cancel the next one instead.
+            self.select_waiting(ctx.store);
+            ctx.flash(Level::Info, "this request no longer waits");
+            return;
+        };
+        if ctx.store.in_flight_for(request).is_some() {
+            ctx.console.push(Command::Cancel(request));
+        } else {
+            let text = format!(
+                "{}: this request was not started in the console and cannot be cancelled here; other requests need it",
+                waiting.account
+            );
+            ctx.flash(Level::Info, text);
         }
     }
 
@@ -115,4 +146,21 @@ impl State {
             }
         }
     }
+}
+
+/// Sends again to a provider that answered 429.
+fn lift_hold(ctx: &mut UpdateContext<'_>) {
+    let held = ctx.store.accounts.iter().find_map(|known| {
+        let left = known.budgets(ctx.now).filter_map(|gauge| gauge.held).max()?;
+        Some((known.id().clone(), left))
+    });
+    let Some((account, left)) = held else {
+        return;
+    };
+    let text = format!(
+        "{account}: pause ended; the provider (429) wanted {} more",
+        time::fine(left)
+    );
+    ctx.flash(Level::Info, text);
+    ctx.out.push(Effect::LiftHolds(account));
 }

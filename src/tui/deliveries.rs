@@ -1,4 +1,5 @@
-//! The newest callbacks, a bounded window over the ledger, and the count of all jobs that are not done.
+//! The newest callbacks, a bounded window over the ledger, and the count of all jobs that are not done. Knows nothing
+//! about the screen.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;

@@ -1,0 +1,422 @@
+//! What a pane and a window have in common: keys, events, drawing. Each is one [`Component`]; the console routes to them
+//! and knows none of them.
+
+use std::time::Duration;
+
+use ratatui::buffer::Buffer;
+use ratatui::crossterm::event::KeyEvent;
+use ratatui::layout::{Position, Rect};
+use tui_input::Input;
+
+use super::Effect;
+use super::keys::{Action, Keymap, Keys, Scope};
+use super::msg::{Level, Msg, NewWatch, WatchKey};
+use super::overlays::Overlay;
+use super::panes::Pane;
+use super::panes::estimates::Question;
+use super::panes::payments::pasted::Pasted;
+use super::store::{InFlight, Store};
+use super::theme::{Theme, Tone};
+use super::widgets::form::{first_line, paste};
+use super::widgets::list::Step;
+use crate::domain::{AccountId, Now, PlayerId, RawCall, RequestId, Secret, WallTime};
+
+/// What a component reads to draw itself, besides its own state.
+#[derive(Clone, Copy)]
+pub struct ViewContext<'a> {
+    pub store: &'a Store,
+    pub theme: &'a Theme,
+    pub keymap: &'a Keymap,
+    pub now: Now,
+    pub focused: bool,
+    /// Reduced motion: clock times instead of countdowns.
+    pub still: bool,
+}
+
+impl ViewContext<'_> {
+    /// The first key of an action, as in "press v".
+    pub fn key(&self, action: impl Into<Action>) -> String {
+        self.keymap.first(action)
+    }
+
+    /// `just now`, `<1m ago`, `2m ago`.
+    pub fn ago(&self, at: WallTime) -> String {
+        match super::panes::age(at, self.now).as_str() {
+            "now" => "just now".into(),
+            age => format!("{age} ago"),
+        }
+    }
+
+    /// Time until a monotonic instant: `4s`, or the clock time with reduced motion.
+    pub fn until(&self, due: Duration) -> String {
+        let left = due.saturating_sub(self.now.mono);
+        if self.still {
+            return self.now.wall.plus(left).clock(&self.store.zone);
+        }
+        format!("{}s", left.as_millis().div_ceil(1000))
+    }
+
+    /// `in 4s`, or `at 02:54:26` with reduced motion.
+    pub fn in_or_at(&self, due: Duration) -> String {
+        let preposition = if self.still { "at" } else { "in" };
+        format!("{preposition} {}", self.until(due))
+    }
+}
+
+/// What a component may change besides its own state: the store, the effects to carry out, and the console.
+pub struct UpdateContext<'a> {
+    pub store: &'a mut Store,
+    pub out: &'a mut Vec<Effect>,
+    pub console: &'a mut Vec<Command>,
+    pub theme: &'a Theme,
+    pub keymap: &'a Keymap,
+    pub now: Now,
+    /// Where the component is drawn: the inside of a pane's frame, or the screen above the footer for a window.
+    pub area: Rect,
+    /// The number of open windows.
+    pub windows: usize,
+    /// The place of the window that acts, in the stack of windows.
+    pub place: usize,
+    /// Reduced motion.
+    pub still: bool,
+}
+
+impl UpdateContext<'_> {
+    /// The context to lay out a text.
+    pub fn view(&self) -> ViewContext<'_> {
+        ViewContext {
+            store: self.store,
+            theme: self.theme,
+            keymap: self.keymap,
+            now: self.now,
+            focused: false,
+            still: self.still,
+        }
+    }
+
+    /// Opens a window over everything else.
+    pub fn open(&mut self, overlay: impl Into<Overlay>) {
+        self.console.push(Command::Open(overlay.into()));
+    }
+
+    /// Closes the window that acts.
+    pub fn close(&mut self) {
+        self.console.push(Command::Close(self.place));
+    }
+
+    /// Closes all windows, focuses the pane of the intent, and has it done there.
+    pub fn intend(&mut self, intent: Intent) {
+        self.console.push(Command::Do(intent));
+    }
+
+    pub fn copy(&mut self, text: Secret, what: &'static str) {
+        self.out.push(Effect::Copy { text, what });
+    }
+
+    pub fn flash(&mut self, level: Level, text: impl Into<String>) {
+        self.store.flash(level, text);
+    }
+
+
+    /// Whether effects are carried out already; if not, a notice says so.
+    pub fn is_ready(&mut self) -> bool {
+        if !self.store.is_ready() {
+            let text = "still starting; try again in a moment";
+            self.store.flash(Level::Info, text);
+        }
+        self.store.is_ready()
+    }
+}
+
+/// What a component asks of the console.
+#[derive(Debug, Clone)]
+pub enum Command {
+    Open(Overlay),
+    /// Closes the window at this place of the stack, and those above it.
+    Close(usize),
+    /// Closes all windows, focuses a pane, and hands it the intent.
+    Do(Intent),
+    /// Does what a key would do, in the pane that declares it.
+    Act(Action),
+    /// Cancels a request of the console.
+    Cancel(RequestId),
+}
+
+/// What a component wants another pane to do.
+#[derive(Debug, Clone)]
+pub enum Intent {
+    ShowAccount(AccountId),
+    ShowPayment(WatchKey),
+    ShowPlayer(AccountId, PlayerId),
+    /// Shows a player and loads the inventory.
+    LoadPlayer(AccountId, PlayerId),
+    ShowCallbacks,
+    /// Shows a call of the explorer's history.
+    ShowCall(u64),
+    /// Selects the request that waits longest.
+    ShowWaiting,
+    Watch(NewWatch),
+    WatchMany(AccountId, Pasted),
+    Estimate(Question),
+    /// Sends a write call that the operator confirmed.
+    Send(AccountId, RawCall),
+}
+
+impl Intent {
+    /// The pane that does it.
+    pub fn pane(&self) -> Pane {
+        match self {
+            Self::ShowAccount(_) => Pane::Credentials,
+            Self::ShowPayment(_) | Self::Watch(_) | Self::WatchMany(..) => Pane::Payments,
+            Self::ShowPlayer(..) | Self::LoadPlayer(..) => Pane::Players,
+            Self::ShowCallbacks => Pane::Callbacks,
+            Self::ShowCall(_) | Self::Send(..) => Pane::Explorer,
+            Self::ShowWaiting => Pane::Requests,
+            Self::Estimate(_) => Pane::Estimates,
+        }
+    }
+}
+
+/// What happened, after the store applied it. Every component hears of it.
+#[derive(Debug, Clone, Copy)]
+pub enum Event<'a> {
+    /// A message from outside, with the console's request that it answers. The response to a cancelled request is no event.
+    Message(&'a Msg, Option<&'a InFlight>),
+    /// The operator cancelled a request of the console. It may have been sent, unless it `waited` for a slot.
+    Cancelled {
+        request: RequestId,
+        asked: &'a InFlight,
+        waited: bool,
+    },
+}
+
+/// The result of a paste.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Paste {
+    /// Nothing here takes text.
+    Refused,
+    Whole,
+    /// Only the first line has a place.
+    FirstLine,
+}
+
+impl Paste {
+    /// Pastes into a line that is being typed.
+    pub fn into_line(input: &mut Input, text: &str) -> Self {
+        paste(input, text);
+        if first_line(text).1 {
+            Self::FirstLine
+        } else {
+            Self::Whole
+        }
+    }
+}
+
+/// A pane or a window.
+pub trait Component {
+    /// What its keys do.
+    type Action: Keys;
+
+    /// The innermost scope whose keys work now.
+    fn scope(&self) -> &'static Scope;
+
+    /// Whether an action is available now. Footer and palette omit the others; the key itself says why not.
+    fn can(&self, action: Self::Action, ctx: ViewContext<'_>) -> bool;
+
+    fn act(&mut self, action: Self::Action, ctx: &mut UpdateContext<'_>);
+
+    /// The footer's word for an action, where it depends on the selection.
+    fn word(&self, _action: Self::Action, _ctx: ViewContext<'_>) -> Option<&'static str> {
+        None
+    }
+
+    /// Moves the selection or scrolls.
+    fn step(&mut self, _step: Step, _ctx: &mut UpdateContext<'_>) {}
+
+    /// Handles a key that has no action, such as a letter in a text field; returns whether it took the key.
+    fn key(&mut self, _key: &KeyEvent, _ctx: &mut UpdateContext<'_>) -> bool {
+        false
+    }
+
+    fn paste(&mut self, _text: &str, _ctx: &mut UpdateContext<'_>) -> Paste {
+        Paste::Refused
+    }
+
+    /// Handles a click, or the wheel over the component before it scrolls.
+    fn point(&mut self, _at: Position, _is_click: bool, _ctx: &mut UpdateContext<'_>) {}
+
+    fn on_event(&mut self, _event: Event<'_>, _ctx: &mut UpdateContext<'_>) {}
+
+    /// Does what another component wants of this pane.
+    fn on_intent(&mut self, _intent: Intent, _ctx: &mut UpdateContext<'_>) {}
+
+    /// Called after every update: fits scroll positions and texts to the area, which is empty for a hidden pane, and sends
+    /// what is due.
+    fn fit(&mut self, _ctx: &mut UpdateContext<'_>) {}
+
+    /// The key that closes a window, or leaves a text field of a pane. Returns whether the window closes.
+    fn close(&mut self, _ctx: &mut UpdateContext<'_>) -> bool {
+        true
+    }
+
+    /// Enter in the filter of a pane: the filter stays and its field closes.
+    fn keep_filter(&mut self, _ctx: &mut UpdateContext<'_>) {}
+
+    /// Esc in a pane: cancels what the selection waits for, or undoes marks or a filter. Returns whether there was any.
+    fn cancel(&mut self, _ctx: &mut UpdateContext<'_>) -> bool {
+        false
+    }
+
+    /// Esc in a pane with nothing to cancel: one step back. Returns whether there was one.
+    fn back(&mut self, _ctx: &mut UpdateContext<'_>) -> bool {
+        false
+    }
+
+    /// The request that the component waits for and shows the result of.
+    fn request(&self) -> Option<RequestId> {
+        None
+    }
+
+    /// When it sends something by itself, also while it is hidden.
+    fn due(&self) -> Option<Duration> {
+        None
+    }
+
+    /// The time until its part of the screen changes without an event.
+    fn next_wake(&self, _ctx: ViewContext<'_>) -> Option<Duration> {
+        None
+    }
+
+    /// Whether a pane draws its own frames; the console draws those of the others.
+    fn draws_frames(&self) -> bool {
+        false
+    }
+
+    /// The note at the right of a pane's title, at most `room` columns.
+    fn note(&self, _ctx: ViewContext<'_>, _room: u16) -> Option<(String, Tone)> {
+        None
+    }
+
+    /// Draws it; returns the cursor's position, if it has one.
+    fn view(&self, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) -> Option<Position>;
+}
+
+/// A [`Component`] with its actions as the key table names them, so that the console can hold any.
+pub trait AnyComponent {
+    /// `None`: the action is another component's.
+    fn can_any(&self, action: Action, ctx: ViewContext<'_>) -> Option<bool>;
+    /// Returns whether the action is this component's.
+    fn act_any(&mut self, action: Action, ctx: &mut UpdateContext<'_>) -> bool;
+    fn word_any(&self, action: Action, ctx: ViewContext<'_>) -> Option<&'static str>;
+    fn step(&mut self, step: Step, ctx: &mut UpdateContext<'_>);
+    fn key(&mut self, key: &KeyEvent, ctx: &mut UpdateContext<'_>) -> bool;
+    fn paste(&mut self, text: &str, ctx: &mut UpdateContext<'_>) -> Paste;
+    fn point(&mut self, at: Position, is_click: bool, ctx: &mut UpdateContext<'_>);
+    fn on_event(&mut self, event: Event<'_>, ctx: &mut UpdateContext<'_>);
+    fn on_intent(&mut self, intent: Intent, ctx: &mut UpdateContext<'_>);
+    fn fit(&mut self, ctx: &mut UpdateContext<'_>);
+    fn close(&mut self, ctx: &mut UpdateContext<'_>) -> bool;
+    fn keep_filter(&mut self, ctx: &mut UpdateContext<'_>);
+    fn cancel(&mut self, ctx: &mut UpdateContext<'_>) -> bool;
+    fn back(&mut self, ctx: &mut UpdateContext<'_>) -> bool;
+    fn request(&self) -> Option<RequestId>;
+    fn due(&self) -> Option<Duration>;
+    fn next_wake(&self, ctx: ViewContext<'_>) -> Option<Duration>;
+    fn draws_frames(&self) -> bool;
+    fn note(&self, ctx: ViewContext<'_>, room: u16) -> Option<(String, Tone)>;
+    fn view(&self, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) -> Option<Position>;
+    fn scope(&self) -> &'static Scope;
+}
+
+/// A component of any kind, for the console.
+pub type DynComponent = dyn AnyComponent;
+
+impl<C: Component> AnyComponent for C {
+    fn can_any(&self, action: Action, ctx: ViewContext<'_>) -> Option<bool> {
+        C::Action::of(action).map(|action| self.can(action, ctx))
+    }
+
+    fn act_any(&mut self, action: Action, ctx: &mut UpdateContext<'_>) -> bool {
+        let action = C::Action::of(action);
+        if let Some(action) = action {
+            self.act(action, ctx);
+        }
+        action.is_some()
+    }
+
+    fn word_any(&self, action: Action, ctx: ViewContext<'_>) -> Option<&'static str> {
+        self.word(C::Action::of(action)?, ctx)
+    }
+
+    fn step(&mut self, step: Step, ctx: &mut UpdateContext<'_>) {
+        Component::step(self, step, ctx);
+    }
+
+    fn key(&mut self, key: &KeyEvent, ctx: &mut UpdateContext<'_>) -> bool {
+        Component::key(self, key, ctx)
+    }
+
+    fn paste(&mut self, text: &str, ctx: &mut UpdateContext<'_>) -> Paste {
+        Component::paste(self, text, ctx)
+    }
+
+    fn point(&mut self, at: Position, is_click: bool, ctx: &mut UpdateContext<'_>) {
+        Component::point(self, at, is_click, ctx);
+    }
+
+    fn on_event(&mut self, event: Event<'_>, ctx: &mut UpdateContext<'_>) {
+        Component::on_event(self, event, ctx);
+    }
+
+    fn on_intent(&mut self, intent: Intent, ctx: &mut UpdateContext<'_>) {
+        Component::on_intent(self, intent, ctx);
+    }
+
+    fn fit(&mut self, ctx: &mut UpdateContext<'_>) {
+        Component::fit(self, ctx);
+    }
+
+    fn close(&mut self, ctx: &mut UpdateContext<'_>) -> bool {
+        Component::close(self, ctx)
+    }
+
+    fn keep_filter(&mut self, ctx: &mut UpdateContext<'_>) {
+        Component::keep_filter(self, ctx);
+    }
+
+    fn cancel(&mut self, ctx: &mut UpdateContext<'_>) -> bool {
+        Component::cancel(self, ctx)
+    }
+
+    fn back(&mut self, ctx: &mut UpdateContext<'_>) -> bool {
+        Component::back(self, ctx)
+    }
+
+    fn request(&self) -> Option<RequestId> {
+        Component::request(self)
+    }
+
+    fn due(&self) -> Option<Duration> {
+        Component::due(self)
+    }
+
+    fn next_wake(&self, ctx: ViewContext<'_>) -> Option<Duration> {
+        Component::next_wake(self, ctx)
+    }
+
+    fn draws_frames(&self) -> bool {
+        Component::draws_frames(self)
+    }
+
+    fn note(&self, ctx: ViewContext<'_>, room: u16) -> Option<(String, Tone)> {
+        Component::note(self, ctx, room)
+    }
+
+    fn view(&self, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) -> Option<Position> {
+        Component::view(self, ctx, area, buf)
+    }
+
+    fn scope(&self) -> &'static Scope {
+        Component::scope(self)
+    }
+}

@@ -1,0 +1,160 @@
+//! The console's own keys: focus, zoom, the windows that belong to no pane, quitting.
+
+use super::component::AnyComponent;
+use super::keys::{Action, ConsoleAction, FilterAction, Keys as _, NavAction, WindowAction, bindings};
+use super::layout::ZoomMode;
+use super::msg::Level;
+use super::overlays::{Overlay, alerts, help, link_form, palette, quit_ask, sandbox};
+use super::panes::Pane;
+use super::{Effect, Io, Model, Place};
+use crate::domain::{Ability, Environment, Now};
+
+impl Model {
+    pub(super) fn act_console(&mut self, action: ConsoleAction, io: &mut Io<'_>) {
+        match action {
+            ConsoleAction::Suspend => io.out.push(Effect::Suspend),
+            ConsoleAction::Leave => io.out.push(Effect::Quit),
+            ConsoleAction::Quit if self.store.in_flight().any(|asked| asked.writes) => {
+                self.open(quit_ask::State);
+            }
+            ConsoleAction::Quit => io.out.push(Effect::Quit),
+            ConsoleAction::Escape => self.escape(io),
+            ConsoleAction::Zoom => {
+                self.zoom = match self.zoom {
+                    ZoomMode::All => ZoomMode::Zoomed,
+                    ZoomMode::Zoomed => ZoomMode::All,
+                };
+            }
+            ConsoleAction::NextPane => self.focus = self.focus.next(),
+            ConsoleAction::PreviousPane => self.focus = self.focus.previous(),
+            ConsoleAction::FocusCredentials => self.focus = Pane::Credentials,
+            ConsoleAction::FocusTokens => self.focus = Pane::Tokens,
+            ConsoleAction::FocusPayments => self.focus = Pane::Payments,
+            ConsoleAction::FocusEstimates => self.focus = Pane::Estimates,
+            ConsoleAction::FocusRequests => self.focus = Pane::Requests,
+            ConsoleAction::FocusExplorer => self.focus = Pane::Explorer,
+            ConsoleAction::FocusCallbacks => self.focus = Pane::Callbacks,
+            ConsoleAction::FocusPlayers => self.focus = Pane::Players,
+            ConsoleAction::Help => self.open(help::State::new(self.scope())),
+            ConsoleAction::Palette => self.open(palette::State::new(self.offered(io.now))),
+            ConsoleAction::ShowAlerts => self.open(alerts::State::new(&self.store)),
+            ConsoleAction::Link | ConsoleAction::Sandbox if !self.store.is_ready() => {
+                let text = "still starting; try again in a moment";
+                self.store.flash(Level::Info, text);
+            }
+            ConsoleAction::Link => self.open_link_form(io.now),
+            ConsoleAction::Sandbox => self.open_sandbox(),
+        }
+    }
+
+    pub(super) fn open(&mut self, overlay: impl Into<Overlay>) {
+        self.overlays.push(overlay.into());
+    }
+
+    fn open_link_form(&mut self, now: Now) {
+        let (accounts, at) = self.store.accounts_with(Ability::Links);
+        let account = accounts.get(at).and_then(|account| self.store.known(account));
+        let may_write = account.is_some_and(|known| known.may_write(now));
+        if accounts.is_empty() {
+            self.store.none_can(Ability::Links);
+        } else {
+            self.open(link_form::State::new(accounts, at, may_write));
+        }
+    }
+
+    fn open_sandbox(&mut self) {
+        if self.store.simulator.is_none() {
+            let text = "this profile has no built-in simulator";
+            self.store.flash(Level::Info, text);
+            return;
+        }
+        let selected = self.store.selected_payment.clone();
+        let simulated = selected.filter(|(account, _)| {
+            let known = self.store.known(account);
+            known.is_some_and(|known| known.account.environment == Environment::Embedded)
+        });
+        self.open(sandbox::State::new(simulated.map(|(_, id)| id)));
+    }
+
+    /// Cancels, dismisses or goes back, whichever comes first.
+    fn escape(&mut self, io: &mut Io<'_>) {
+        let pane = Place::Pane(self.focus);
+        // Clears a filter before the notice: hidden rows matter more than a notice that was read.
+        if self.call(pane, io, AnyComponent::cancel) {
+            return;
+        }
+        if let Some(notice) = self.store.notices.last() {
+            let about = notice.about.clone();
+            self.store.dismiss(&about);
+            return;
+        }
+        if !self.call(pane, io, AnyComponent::back) {
+            self.zoom = ZoomMode::All;
+        }
+    }
+
+    /// The actions for the palette: those that work here, and those of every pane.
+    fn offered(&self, now: Now) -> Vec<Action> {
+        let here = self.scope();
+        let offered = bindings().filter(|binding| {
+            here.is_in(binding.scope) || Pane::of(binding.scope).is_some()
+        });
+        let offered = offered.map(Action).filter(|action| {
+            let own = [ConsoleAction::Palette.into(), ConsoleAction::Escape.into()];
+            NavAction::of(*action).is_none() && !own.contains(action) && self.can(*action, now)
+        });
+        offered.collect()
+    }
+
+    /// Whether an action is available now. Footer and palette omit the others.
+    pub(super) fn can(&self, action: Action, now: Now) -> bool {
+        if let Some(action) = ConsoleAction::of(action) {
+            return self.can_console(action);
+        }
+        if NavAction::of(action).is_some()
+            || WindowAction::of(action).is_some()
+            || FilterAction::of(action).is_some()
+        {
+            return true;
+        }
+        let ctx = self.ctx(now, false);
+        let panes = Pane::ALL.into_iter().map(Place::Pane);
+        let mut places = std::iter::once(self.top()).chain(panes);
+        let can = places.find_map(|place| self.component(place).can_any(action, ctx));
+        can.unwrap_or(false)
+    }
+
+    fn can_console(&self, action: ConsoleAction) -> bool {
+        let ready = self.store.is_ready();
+        match action {
+            ConsoleAction::Link => ready && self.store.any_can(Ability::Links),
+            ConsoleAction::Sandbox => ready && self.store.simulator.is_some(),
+            ConsoleAction::Zoom => !self.focus.is_alone(),
+            ConsoleAction::FocusExplorer => self.focus != Pane::Explorer,
+            ConsoleAction::FocusPlayers => {
+                self.focus != Pane::Players && self.store.games().next().is_some()
+            }
+            ConsoleAction::ShowAlerts
+            | ConsoleAction::NextPane
+            | ConsoleAction::PreviousPane
+            | ConsoleAction::FocusCredentials
+            | ConsoleAction::FocusTokens
+            | ConsoleAction::FocusPayments
+            | ConsoleAction::FocusEstimates
+            | ConsoleAction::FocusRequests
+            | ConsoleAction::FocusCallbacks
+            | ConsoleAction::Escape
+            | ConsoleAction::Palette
+            | ConsoleAction::Help
+            | ConsoleAction::Quit
+            | ConsoleAction::Leave
+            | ConsoleAction::Suspend => true,
+        }
+    }
+
+    /// The footer's word for an action, which may depend on the selection.
+    pub(super) fn footer_word(&self, action: Action, now: Now) -> &'static str {
+        let word = self.component(self.top()).word_any(action, self.ctx(now, false));
+        word.unwrap_or(action.0.short)
+    }
+}

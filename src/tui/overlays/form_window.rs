@@ -1,0 +1,240 @@
+//! What all windows with a form have in common: moving among the fields, submitting, and the progress of the request.
+
+use ratatui::buffer::Buffer;
+use ratatui::crossterm::event::KeyEvent;
+use ratatui::layout::{Position, Rect};
+
+use super::guide;
+use crate::domain::{Answer, Problem, ProviderId, RequestId};
+use crate::tui::component::{Component, Event, Paste, UpdateContext, ViewContext};
+use crate::tui::keys::{OVERLAY, Scope, keys};
+use crate::tui::msg::Msg;
+use crate::tui::theme::Tone;
+use crate::tui::widgets::boxes::window;
+use crate::tui::widgets::form::{Form, Typed, first_line};
+use crate::tui::widgets::text::{below, cells, paragraph, wrap};
+
+keys! {
+    /// What a key does in a form.
+    FormAction:
+    FORM "Forms" text [OVERLAY] {
+        Submit "submit" ["enter"] "done" "check and submit the form";
+        NextField "next-field" ["tab" "down"] "next" "next field";
+        PreviousField "previous-field" ["shift-tab" "up"] "back" "previous field";
+        FormGuide "form-guide" ["f1"] "guide" "show how to get credentials";
+    }
+}
+
+/// The progress of a form that stays open until its request has a response.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Stage {
+    Filling,
+    Asked(RequestId),
+    Failed(Problem),
+}
+
+impl Stage {
+    /// The request that is in progress.
+    pub fn request(&self) -> Option<RequestId> {
+        match self {
+            Self::Asked(request) => Some(*request),
+            Self::Filling | Self::Failed(_) => None,
+        }
+    }
+}
+
+/// A window with a form.
+pub trait FormWindow {
+    fn form(&self) -> &Form;
+
+    fn form_mut(&mut self) -> &mut Form;
+
+    /// The progress of its request, if it sends one.
+    fn stage(&self) -> Option<&Stage> {
+        None
+    }
+
+    fn stage_mut(&mut self) -> Option<&mut Stage> {
+        None
+    }
+
+    /// Whether Esc can cancel its request. Without this, Esc closes the window and the request goes on.
+    fn can_cancel(&self) -> bool {
+        true
+    }
+
+    /// The provider whose guide helps to fill it in.
+    fn guide(&self) -> Option<ProviderId> {
+        None
+    }
+
+    /// Carries out a complete form, or marks its errors.
+    fn submit(&mut self, ctx: &mut UpdateContext<'_>);
+
+    /// The form or the store may have changed.
+    fn refit(&mut self, _ctx: &mut UpdateContext<'_>) {}
+
+    /// The operator pressed a locked switch.
+    fn unlock(&mut self, _ctx: &mut UpdateContext<'_>) {}
+
+    /// The request succeeded; `answer` is its answer, where it has one.
+    fn done(&mut self, _answer: Option<&Answer>, ctx: &mut UpdateContext<'_>) {
+        ctx.close();
+    }
+
+    /// The request failed.
+    fn failed(&mut self, problem: &Problem) {
+        if let Some(stage) = self.stage_mut() {
+            *stage = Stage::Failed(problem.clone());
+        }
+    }
+
+    /// Takes a pasted text for itself, before the current field would.
+    fn take_paste(&mut self, _text: &str, _ctx: &mut UpdateContext<'_>) -> bool {
+        false
+    }
+
+    fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position>;
+}
+
+impl<F: FormWindow> Component for F {
+    type Action = FormAction;
+
+    fn scope(&self) -> &'static Scope {
+        &FORM
+    }
+
+    fn can(&self, action: FormAction, _ctx: ViewContext<'_>) -> bool {
+        action != FormAction::FormGuide || self.guide().is_some()
+    }
+
+    fn act(&mut self, action: FormAction, ctx: &mut UpdateContext<'_>) {
+        match action {
+            FormAction::Submit => {
+                self.refit(ctx);
+                if Component::request(self).is_none() {
+                    self.submit(ctx);
+                }
+            }
+            FormAction::NextField => self.form_mut().next(),
+            FormAction::PreviousField => self.form_mut().previous(),
+            FormAction::FormGuide => {
+                if let Some(provider) = self.guide() {
+                    ctx.open(guide::State::new(&ctx.store.setups, Some(provider)));
+                }
+            }
+        }
+    }
+
+    fn key(&mut self, key: &KeyEvent, ctx: &mut UpdateContext<'_>) -> bool {
+        match self.form_mut().key(key) {
+            Typed::Nothing => return false,
+            Typed::Changed => self.refit(ctx),
+            Typed::Locked => self.unlock(ctx),
+        }
+        true
+    }
+
+    fn paste(&mut self, text: &str, ctx: &mut UpdateContext<'_>) -> Paste {
+        if self.take_paste(text, ctx) {
+            return Paste::Whole;
+        }
+        match (self.form_mut().paste(text), first_line(text)) {
+            (false, _) => Paste::Refused,
+            (true, (_, true)) => Paste::FirstLine,
+            (true, (_, false)) => Paste::Whole,
+        }
+    }
+
+    fn on_event(&mut self, event: Event<'_>, ctx: &mut UpdateContext<'_>) {
+        let Some(waiting) = Component::request(self) else {
+            return;
+        };
+        let (request, result) = match event {
+            Event::Cancelled { request, .. } if request == waiting => {
+                if let Some(stage) = self.stage_mut() {
+                    *stage = Stage::Filling;
+                }
+                return;
+            }
+            Event::Message(Msg::Answered { request, result }, _) => {
+                (request, result.as_ref().map(Some))
+            }
+            Event::Message(Msg::Managed { request, result }, _) => {
+                (request, result.as_ref().map(|_| None))
+            }
+            Event::Message(Msg::Replayed { request, result }, _) => {
+                (request, result.as_ref().map(|()| None))
+            }
+            Event::Message(..) | Event::Cancelled { .. } => return,
+        };
+        if *request == waiting {
+            match result {
+                Ok(answer) => self.done(answer, ctx),
+                Err(problem) => self.failed(problem),
+            }
+        }
+    }
+
+    fn fit(&mut self, ctx: &mut UpdateContext<'_>) {
+        self.refit(ctx);
+    }
+
+    /// The first Esc cancels the form's request.
+    fn close(&mut self, ctx: &mut UpdateContext<'_>) -> bool {
+        let request = Component::request(self).filter(|_| self.can_cancel());
+        if let (Some(request), Some(stage)) = (request, self.stage_mut()) {
+            *stage = Stage::Filling;
+            ctx.store.cancel(request, ctx.out);
+            self.refit(ctx);
+        }
+        request.is_none()
+    }
+
+    fn request(&self) -> Option<RequestId> {
+        self.stage().and_then(Stage::request)
+    }
+
+    fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
+        FormWindow::view(self, ctx, screen, buf)
+    }
+}
+
+/// How a form's window looks: the fields, and a note below them.
+pub struct FormView<'a> {
+    pub form: &'a Form,
+    pub title: &'a str,
+    pub note: &'a str,
+    pub tone: Tone,
+    /// Whether an account with real money is involved.
+    pub live: bool,
+}
+
+impl FormView<'_> {
+    pub fn draw(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
+        let Self { form, note, .. } = self;
+        let wide = 76.min(screen.width);
+        let room = wide.saturating_sub(4).max(1);
+        let rows = cells(wrap(note, room).len());
+        let size = (wide, form.height(room) + rows + 5);
+        let inner = window(buf, screen, ctx.theme, self.title, size, self.live);
+        // A blank row above the form and one below it, if both fit.
+        let spare = inner
+            .height
+            .saturating_sub(form.height(inner.width) + rows);
+        let air = u16::from(spare >= 2);
+        let fields = Rect {
+            height: inner
+                .height
+                .saturating_sub(rows.min(inner.height.saturating_sub(1)) + air * 2),
+            ..below(inner, air)
+        };
+        let cursor = form.draw(buf, fields, ctx.theme);
+        let under = below(
+            inner,
+            air * 2 + fields.height.min(form.height(inner.width)),
+        );
+        paragraph(buf, under, note, ctx.theme.style(self.tone));
+        cursor
+    }
+}

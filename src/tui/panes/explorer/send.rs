@@ -1,0 +1,117 @@
+//! Sending the current call, with the safeguards of write calls, and copying it.
+
+use super::{Part, State};
+use crate::domain::{AccountId, RawCall, Secret, curl};
+use crate::tui::component::UpdateContext;
+use crate::tui::msg::Level;
+use crate::tui::overlays::{arm, send_ask};
+use crate::tui::panes::credentials;
+
+use super::answer::Answer;
+
+impl State {
+    pub(super) fn with_answer(&mut self, change: impl FnOnce(&mut Answer)) {
+        if let Some(answer) = &mut self.answer {
+            change(answer);
+        }
+    }
+
+    pub(super) fn toggle_arming(&self, ctx: &mut UpdateContext<'_>) {
+        if let Some(account) = self.account().cloned() {
+            credentials::toggle_arming(&account, ctx);
+        }
+    }
+
+    /// Sends the current call. A write call of a live account needs an armed account, and every write call a
+    /// confirmation.
+    pub(super) fn send(&mut self, ctx: &mut UpdateContext<'_>) {
+        if !ctx.is_ready() {
+            return;
+        }
+        let Some(draft) = self.draft_mut() else {
+            return;
+        };
+        if draft.in_flight.is_some() {
+            let text = "this call is in progress; cancel it first, or wait for its response";
+            ctx.flash(Level::Info, text);
+            return;
+        }
+        let account = draft.account.clone();
+        let call = match draft.submit() {
+            Ok(call) => call,
+            Err(text) => {
+                self.part = Part::Request;
+                ctx.flash(Level::Warning, text);
+                return;
+            }
+        };
+        let known = ctx.store.known(&account);
+        if known.is_some_and(|known| !self.writes(&known.account, &call)) {
+            self.send_now(account, call, false, ctx);
+        } else if known.is_some_and(|known| known.may_write(ctx.now)) {
+            let about = known.and_then(|known| self.about(&known.account, &call));
+            ctx.open(send_ask::State::new(account, call, about.unwrap_or_default()));
+        } else {
+            ctx.open(arm::State::new(account));
+        }
+    }
+
+    /// Sends the confirmed call, unless the arming expired while the question was open.
+    pub(super) fn send_confirmed(
+        &mut self,
+        account: AccountId,
+        call: RawCall,
+        ctx: &mut UpdateContext<'_>,
+    ) {
+        let known = ctx.store.known(&account);
+        if known.is_some_and(|known| known.may_write(ctx.now)) {
+            self.send_now(account, call, true, ctx);
+        } else {
+            ctx.open(arm::State::new(account));
+        }
+    }
+
+    fn send_now(
+        &mut self,
+        account: AccountId,
+        call: RawCall,
+        writes: bool,
+        ctx: &mut UpdateContext<'_>,
+    ) {
+        let request = ctx.store.explore(account, call.clone(), writes, ctx.out);
+        self.sent(request, call, ctx.now);
+    }
+
+    pub(super) fn copy_answer(&self, ctx: &mut UpdateContext<'_>) {
+        if let Some(Ok(explored)) = self.past().map(|past| &past.outcome) {
+            ctx.copy(Secret::new(explored.text.clone()), "the response body");
+        }
+    }
+
+    pub(super) fn copy_command(&self, ctx: &mut UpdateContext<'_>) {
+        let draft = self.draft();
+        if let Some(draft) = draft
+            && let Some(known) = ctx.store.known(&draft.account)
+        {
+            let call = draft.as_it_stands();
+            let text = curl::own_command(&ctx.store.profile, &known.account, &call);
+            ctx.copy(Secret::new(text), "the call as a tilldeck command");
+        }
+    }
+
+    pub(super) fn copy_curl(&self, ctx: &mut UpdateContext<'_>) {
+        let draft = self.draft();
+        if let Some(draft) = draft
+            && let Some(known) = ctx.store.known(&draft.account)
+        {
+            let call = draft.as_it_stands();
+            // If the form still shows the sent call, copies the request as it was sent.
+            let past = self.past().filter(|past| past.call == call);
+            let text = past.and_then(|past| past.exchange.as_ref()).map_or_else(
+                || curl::unsent(&known.account, &call),
+                |exchange| curl::command(exchange),
+            );
+            ctx.copy(Secret::new(text), "the call as a curl command, secrets replaced");
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! What becomes of a check: of the operator, of a poll, or of a callback.
+
+use super::{State, again};
+use crate::domain::{
+    Answer, Expectation, Payment, Problem, ProblemKind, Watch,
+};
+use crate::tui::Effect;
+use crate::tui::component::UpdateContext;
+use crate::tui::msg::{Level, Notice, WatchKey};
+use crate::tui::store::unexpected;
+use crate::tui::theme::Tone;
+use crate::tui::watched::{Change, Watched, about};
+
+/// The size of the watch list up to which a callback adds its payment. A sender of forged callbacks must not be able to
+/// make the console check an endless list.
+const WATCHED_MAX: usize = 100;
+
+/// The payment in a response.
+pub(super) fn payment(result: &Result<Answer, Problem>) -> Result<Payment, Problem> {
+    match result {
+        Ok(Answer::Payment(payment)) => Ok(payment.clone()),
+        Ok(_) => Err(unexpected()),
+        Err(problem) => Err(problem.clone()),
+    }
+}
+
+/// Applies the result of a check. A new final state gives a notice and rings the bell.
+pub(super) fn checked(
+    key: &WatchKey,
+    result: Result<Payment, Problem>,
+    ctx: &mut UpdateContext<'_>,
+) {
+    let (account, id) = key;
+    let verifying = ctx
+        .store
+        .known(account)
+        .is_some_and(|known| known.verifying.is_some());
+    // The request is signed, so its result also proves or disproves the credentials.
+    match &result {
+        Ok(_) if !verifying => ctx.store.judge(account, Ok(()), ctx.now),
+        Err(problem) if !verifying && problem.kind == ProblemKind::Refused => {
+            ctx.store.judge(account, Err(problem), ctx.now);
+        }
+        _ => {}
+    }
+    let Some(watched) = ctx.store.payment_mut(account, id) else {
+        return;
+    };
+    if let Err(problem) = &result
+        && watched.is_final()
+    {
+        watched.cancelled(ctx.now);
+        let text = format!("cannot check {id} again: {}", problem.describe());
+        ctx.flash(Level::Warning, text);
+        return;
+    }
+    if watched.apply(result, ctx.now) == Change::Ended {
+        let (tone, words) = watched.explain(ctx.now);
+        let level = match tone {
+            Tone::Bad => Level::Error,
+            Tone::Warn => Level::Warning,
+            _ => Level::Info,
+        };
+        let notice = Notice {
+            level,
+            about: watched.about(),
+            text: format!("{id}: {words}"),
+        };
+        ctx.store.notice(notice, ctx.now);
+        ctx.out.push(Effect::Bell);
+    }
+}
+
+impl State {
+    /// The result of a check that a callback caused. A confirmed payment goes on the watch list.
+    pub(super) fn checked_after_callback(
+        &mut self,
+        key: &WatchKey,
+        result: Result<Payment, Problem>,
+        expected: Option<&Expectation>,
+        ctx: &mut UpdateContext<'_>,
+    ) {
+        let (account, id) = key;
+        if let Some(watched) = ctx.store.payment_mut(account, id) {
+            // A check of the console may be in progress and has its own response.
+            let asking = watched.asking;
+            checked(key, result, ctx);
+            if let Some(watched) = ctx.store.payment_mut(account, id) {
+                watched.asking = asking;
+            }
+        } else if let Ok(payment) = result {
+            let watch = Watch {
+                account: account.clone(),
+                id: payment.id.clone(),
+                expected: expected.cloned(),
+                since: ctx.now.wall,
+            };
+            self.watch_reported(watch, payment, ctx);
+        }
+    }
+
+    /// Watches the payment of a callback, after the provider confirmed it. A payment that the operator removed is not
+    /// added again.
+    fn watch_reported(&self, watch: Watch, payment: Payment, ctx: &mut UpdateContext<'_>) {
+        let key = (watch.account.clone(), watch.id.clone());
+        let (account, id) = &key;
+        if ctx.store.known(account).is_none() || self.was_removed(&key) {
+            return;
+        }
+        if ctx.store.payments.len() >= WATCHED_MAX {
+            let text = format!(
+                "callback for {id}: not watched, because the watch list already has {WATCHED_MAX} payments"
+            );
+            super::notice("watch list", Level::Info, text, ctx);
+            return;
+        }
+        ctx.out.push(Effect::Watch(again(&watch)));
+        let watched = Watched::reported(watch, ctx.now);
+        ctx.store.payments.insert(0, watched);
+        checked(&key, Ok(payment), ctx);
+        let Some(watched) = ctx.store.payment_mut(account, id) else {
+            return;
+        };
+        let over = watched.is_final();
+        let (tone, words) = watched.explain(ctx.now);
+        let level = match tone {
+            Tone::Bad => Level::Error,
+            Tone::Warn if over => Level::Warning,
+            _ => Level::Info,
+        };
+        let text = format!("callback for {id}, now watched: {words}");
+        super::notice(&about(account, id), level, text, ctx);
+        if over {
+            ctx.out.push(Effect::Bell);
+        }
+    }
+}

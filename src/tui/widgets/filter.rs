@@ -1,0 +1,75 @@
+//! The filter of a list: its text, and the field while the operator types it.
+
+use ratatui::buffer::Buffer;
+use ratatui::crossterm::event::KeyEvent;
+use ratatui::layout::Rect;
+use tui_input::Input;
+
+use super::form::{draw_input, edit};
+use super::text::Pen;
+use crate::tui::component::Paste;
+use crate::tui::theme::{Theme, Tone};
+
+/// A filter. The list shows all rows while its text is empty.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    text: String,
+    input: Option<Input>,
+}
+
+impl Filter {
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    pub fn is_active(&self) -> bool {
+        !self.text.is_empty()
+    }
+
+    pub fn is_typed(&self) -> bool {
+        self.input.is_some()
+    }
+
+    /// Opens the field with the current text.
+    pub fn open(&mut self) {
+        self.input = Some(Input::new(self.text.clone()));
+    }
+
+    /// Closes the field; the text stays.
+    pub fn keep(&mut self) {
+        self.input = None;
+    }
+
+    /// Closes the field and clears the text; returns whether there was any.
+    pub fn clear(&mut self) -> bool {
+        self.input = None;
+        !std::mem::take(&mut self.text).is_empty()
+    }
+
+    /// Handles a key in the field; returns whether it took the key.
+    pub fn key(&mut self, key: &KeyEvent) -> bool {
+        let Some(input) = &mut self.input else {
+            return false;
+        };
+        let taken = edit(input, key);
+        input.value().trim().clone_into(&mut self.text);
+        taken
+    }
+
+    pub fn paste(&mut self, text: &str) -> Paste {
+        let Some(input) = &mut self.input else {
+            return Paste::Refused;
+        };
+        let pasted = Paste::into_line(input, text);
+        input.value().trim().clone_into(&mut self.text);
+        pasted
+    }
+
+    /// Draws the open field; returns the cursor's column.
+    pub fn draw(&self, hint: &str, theme: &Theme, area: Rect, buf: &mut Buffer) -> Option<u16> {
+        let input = self.input.as_ref()?;
+        let mut pen = Pen::new(buf, area, 0);
+        pen.text("filter / ", theme.bold(Tone::Accent));
+        Some(draw_input(&mut pen, input, hint, theme))
+    }
+}
