@@ -117,7 +117,6 @@ impl UpdateContext<'_> {
         self.store.flash(level, text);
     }
 
-
     /// Whether effects are carried out already; if not, a notice says so.
     pub fn is_ready(&mut self) -> bool {
         if !self.store.is_ready() {

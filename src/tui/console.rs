@@ -1,7 +1,9 @@
 //! The console's own keys: focus, zoom, the windows that belong to no pane, quitting.
 
 use super::component::AnyComponent;
-use super::keys::{Action, ConsoleAction, FilterAction, Keys as _, NavAction, WindowAction, bindings};
+use super::keys::{
+    Action, ConsoleAction, FilterAction, Keys as _, NavAction, WindowAction, bindings,
+};
 use super::layout::ZoomMode;
 use super::msg::Level;
 use super::overlays::{Overlay, alerts, help, link_form, palette, quit_ask, sandbox};
@@ -47,13 +49,21 @@ impl Model {
         }
     }
 
+    /// Opens a window. A timeline that is open already comes back instead: windows must not pile up.
     pub(super) fn open(&mut self, overlay: impl Into<Overlay>) {
-        self.overlays.push(overlay.into());
+        let overlay = overlay.into();
+        let mut open = self.overlays.iter();
+        match open.position(|below| overlay.is_same_timeline(below)) {
+            Some(at) => self.overlays.truncate(at + 1),
+            None => self.overlays.push(overlay),
+        }
     }
 
     fn open_link_form(&mut self, now: Now) {
         let (accounts, at) = self.store.accounts_with(Ability::Links);
-        let account = accounts.get(at).and_then(|account| self.store.known(account));
+        let account = accounts
+            .get(at)
+            .and_then(|account| self.store.known(account));
         let may_write = account.is_some_and(|known| known.may_write(now));
         if accounts.is_empty() {
             self.store.none_can(Ability::Links);
@@ -96,9 +106,8 @@ impl Model {
     /// The actions for the palette: those that work here, and those of every pane.
     fn offered(&self, now: Now) -> Vec<Action> {
         let here = self.scope();
-        let offered = bindings().filter(|binding| {
-            here.is_in(binding.scope) || Pane::of(binding.scope).is_some()
-        });
+        let offered = bindings()
+            .filter(|binding| here.is_in(binding.scope) || Pane::of(binding.scope).is_some());
         let offered = offered.map(Action).filter(|action| {
             let own = [ConsoleAction::Palette.into(), ConsoleAction::Escape.into()];
             NavAction::of(*action).is_none() && !own.contains(action) && self.can(*action, now)
@@ -154,7 +163,9 @@ impl Model {
 
     /// The footer's word for an action, which may depend on the selection.
     pub(super) fn footer_word(&self, action: Action, now: Now) -> &'static str {
-        let word = self.component(self.top()).word_any(action, self.ctx(now, false));
+        let word = self
+            .component(self.top())
+            .word_any(action, self.ctx(now, false));
         word.unwrap_or(action.0.short)
     }
 }

@@ -41,7 +41,9 @@ pub use msg::Msg;
 pub use setup::{Setup, ThemeChoice, UiOptions};
 
 use component::{AnyComponent, Command, DynComponent, Event, Paste, UpdateContext, ViewContext};
-use keys::{Action, ConsoleAction, FilterAction, Keymap, Keys as _, NavAction, Scope, WindowAction};
+use keys::{
+    Action, ConsoleAction, FilterAction, Keymap, Keys as _, NavAction, Scope, WindowAction,
+};
 use layout::{Areas, Arrangement, LayoutInput, ZoomMode, arrange};
 use msg::Level;
 use overlays::Overlay;
@@ -118,7 +120,9 @@ impl Model {
     #[must_use]
     pub fn next_wake(&self, now: Now) -> Option<Duration> {
         let ctx = self.ctx(now, false);
-        let sends = Pane::ALL.into_iter().filter_map(|pane| self.panes.get(pane).due());
+        let sends = Pane::ALL
+            .into_iter()
+            .filter_map(|pane| self.panes.get(pane).due());
         let due = self.store.poll_due().into_iter().chain(sends);
         let due = due.filter(|_| self.store.is_ready());
         let due = due.map(|due| due.saturating_sub(now.mono));
@@ -240,7 +244,7 @@ impl Model {
 
     fn carry_out(&mut self, command: Command, io: &mut Io<'_>) {
         match command {
-            Command::Open(overlay) => self.overlays.push(overlay),
+            Command::Open(overlay) => self.open(overlay),
             Command::Close(place) => self.overlays.truncate(place),
             Command::Do(intent) => {
                 self.overlays.clear();
@@ -408,7 +412,9 @@ impl Model {
         self.dirty = true;
         match self.call(top, io, |it, ctx| it.paste(text, ctx)) {
             Paste::Whole => {}
-            Paste::FirstLine => self.store.flash(Level::Warning, "pasted only the first line"),
+            Paste::FirstLine => self
+                .store
+                .flash(Level::Warning, "pasted only the first line"),
             Paste::Refused if text.trim().is_empty() => {}
             Paste::Refused => {
                 let text = "cannot paste here: type the keys one by one";
@@ -425,10 +431,6 @@ impl Model {
         }
         for at in 0..self.overlays.len() {
             self.call(Place::Window(at), io, AnyComponent::fit);
-        }
-        // Reading rate limits changes nothing on screen; their messages will.
-        if self.shows(Pane::Requests) {
-            self.store.look_at_budgets(io.now, io.out);
         }
     }
 }
@@ -490,6 +492,10 @@ pub fn update(model: &mut Model, now: Now, msg: Msg) -> Vec<Effect> {
     let before = io.out.len();
     model.fit(io);
     model.dirty |= io.out.len() > before;
+    // Reading rate limits changes nothing on screen; their messages will.
+    if model.shows(Pane::Requests) {
+        model.store.look_at_budgets(now, io.out);
+    }
     out
 }
 

@@ -30,7 +30,9 @@ impl Model {
                 return;
             };
             self.focus = pane;
-            self.call(Place::Pane(pane), io, |pane, ctx| pane.point(at, false, ctx));
+            self.call(Place::Pane(pane), io, |pane, ctx| {
+                pane.point(at, false, ctx)
+            });
         }
         self.dirty = true;
         let top = self.top();

@@ -206,7 +206,10 @@ impl Store {
 
     /// The exchange with this id, if it is loaded.
     pub fn exchange(&self, id: ExchangeId) -> Option<&Arc<Exchange>> {
-        self.exchanges.iter().rev().find(|exchange| exchange.id == id)
+        self.exchanges
+            .iter()
+            .rev()
+            .find(|exchange| exchange.id == id)
     }
 
     /// The payment of an exchange: the one that the request names.

@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, HashMap};
 use ratatui::crossterm::event::KeyEvent;
 
 pub use chord::Chord;
-pub use scope::{Action, Binding, Keys, NoAction, Scope};
 pub(super) use scope::keys;
+pub use scope::{Action, Binding, Keys, NoAction, Scope};
 
 use super::widgets::list::Step;
 use super::{overlays, panes};

@@ -98,7 +98,9 @@ pub trait Keys: Copy + Into<Action> + 'static {
 
     /// The component's action, if it is one of this component.
     fn of(action: Action) -> Option<Self> {
-        let at = Self::BINDINGS.iter().position(|it| it.name == action.0.name)?;
+        let at = Self::BINDINGS
+            .iter()
+            .position(|it| it.name == action.0.name)?;
         Self::ALL.get(at).copied()
     }
 }

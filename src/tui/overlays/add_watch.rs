@@ -5,8 +5,8 @@ use ratatui::layout::{Position, Rect};
 
 use super::form_window::{FormView, FormWindow};
 use crate::domain::{AccountId, Amount, Expected, ExpectedBy};
-use crate::tui::msg::NewWatch;
 use crate::tui::component::{Intent, UpdateContext, ViewContext};
+use crate::tui::msg::NewWatch;
 use crate::tui::panes::payments::pasted;
 use crate::tui::theme::Tone;
 use crate::tui::widgets::form::{Field, Form};
@@ -78,10 +78,6 @@ impl State {
 }
 
 impl FormWindow for State {
-    fn form(&self) -> &Form {
-        &self.form
-    }
-
     fn form_mut(&mut self) -> &mut Form {
         &mut self.form
     }

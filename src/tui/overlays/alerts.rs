@@ -52,7 +52,7 @@ impl State {
         place.unwrap_or(self.list.selected.min(alerts.len().saturating_sub(1)))
     }
 
-    fn chosen(&self, store: &Store) -> Option<Alert> {
+    pub fn chosen(&self, store: &Store) -> Option<Alert> {
         let alerts = alerts::all(store);
         let at = self.place(&alerts);
         alerts.into_iter().nth(at)

@@ -5,9 +5,9 @@ use ratatui::layout::{Position, Rect};
 
 use super::form_window::{FormView, FormWindow};
 use crate::domain::{AccountId, Amount, Expected, ExpectedBy, PaymentId};
-use crate::tui::msg::NewWatch;
 use crate::tui::Effect;
 use crate::tui::component::{UpdateContext, ViewContext};
+use crate::tui::msg::NewWatch;
 use crate::tui::theme::Tone;
 use crate::tui::watched::Watched;
 use crate::tui::widgets::form::{Field, Form};
@@ -63,10 +63,6 @@ impl State {
 }
 
 impl FormWindow for State {
-    fn form(&self) -> &Form {
-        &self.form
-    }
-
     fn form_mut(&mut self) -> &mut Form {
         &mut self.form
     }

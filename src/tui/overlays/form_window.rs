@@ -45,8 +45,6 @@ impl Stage {
 
 /// A window with a form.
 pub trait FormWindow {
-    fn form(&self) -> &Form;
-
     fn form_mut(&mut self) -> &mut Form;
 
     /// The progress of its request, if it sends one.
@@ -219,9 +217,7 @@ impl FormView<'_> {
         let size = (wide, form.height(room) + rows + 5);
         let inner = window(buf, screen, ctx.theme, self.title, size, self.live);
         // A blank row above the form and one below it, if both fit.
-        let spare = inner
-            .height
-            .saturating_sub(form.height(inner.width) + rows);
+        let spare = inner.height.saturating_sub(form.height(inner.width) + rows);
         let air = u16::from(spare >= 2);
         let fields = Rect {
             height: inner
@@ -230,10 +226,7 @@ impl FormView<'_> {
             ..below(inner, air)
         };
         let cursor = form.draw(buf, fields, ctx.theme);
-        let under = below(
-            inner,
-            air * 2 + fields.height.min(form.height(inner.width)),
-        );
+        let under = below(inner, air * 2 + fields.height.min(form.height(inner.width)));
         paragraph(buf, under, note, ctx.theme.style(self.tone));
         cursor
     }

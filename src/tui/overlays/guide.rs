@@ -67,7 +67,6 @@ impl State {
         }
         rows
     }
-
 }
 
 impl Component for State {

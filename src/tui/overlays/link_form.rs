@@ -3,8 +3,8 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
-use super::{arm, link_result};
 use super::form_window::{FormView, FormWindow, Stage};
+use super::{arm, link_result};
 use crate::domain::{AccountId, Amount, Answer, ExpectedBy, LinkRequest, Op};
 use crate::tui::component::{Intent, UpdateContext, ViewContext};
 use crate::tui::msg::NewWatch;
@@ -17,7 +17,7 @@ use crate::tui::widgets::form::{Field, Form, Switch, Value};
 pub struct State {
     form: Form,
     accounts: Vec<AccountId>,
-    stage: Stage,
+    pub stage: Stage,
     /// What the request in progress asks for.
     asked: Option<(AccountId, LinkRequest)>,
     /// The operator is asked to arm the account, for the payment token.
@@ -116,10 +116,6 @@ impl State {
 }
 
 impl FormWindow for State {
-    fn form(&self) -> &Form {
-        &self.form
-    }
-
     fn form_mut(&mut self) -> &mut Form {
         &mut self.form
     }

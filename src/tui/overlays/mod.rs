@@ -111,6 +111,16 @@ overlays! {
     Timeline(timeline);
 }
 
+impl Overlay {
+    /// Whether both are the timeline of one payment.
+    pub fn is_same_timeline(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Timeline(one), Self::Timeline(other)) => one.is_of(other),
+            _ => false,
+        }
+    }
+}
+
 /// The typed payment id. A form replaces characters that it cannot show, and the result would be the id of another
 /// payment: such ids are rejected.
 fn payment_id(text: &str) -> Result<PaymentId, String> {

@@ -119,7 +119,11 @@ impl Component for State {
             Pen::new(buf, area, row)
                 .cell(binding.name, 18, theme.bold(Tone::Plain))
                 .skip(1)
-                .right(&ctx.key(keys::Action(binding)), 9, theme.style(Tone::Accent))
+                .right(
+                    &ctx.key(keys::Action(binding)),
+                    9,
+                    theme.style(Tone::Accent),
+                )
                 .skip(2)
                 .text(binding.help, theme.style(Tone::Dim));
             if at == self.list.selected {

@@ -54,7 +54,12 @@ impl Component for State {
             ctx.key(Action::ConfirmQuit),
             ctx.key(Action::Stay)
         );
-        paragraph(buf, below(inner, rows + 1), &keys, ctx.theme.style(Tone::Dim));
+        paragraph(
+            buf,
+            below(inner, rows + 1),
+            &keys,
+            ctx.theme.style(Tone::Dim),
+        );
         None
     }
 }

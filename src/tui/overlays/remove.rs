@@ -6,9 +6,9 @@ use ratatui::layout::{Position, Rect};
 use super::form_window::{FormAction, FormView, FormWindow, Stage};
 use crate::domain::Account;
 use crate::domain::manage::Change;
+use crate::tui::component::{UpdateContext, ViewContext};
 use crate::tui::keys::WindowAction;
 use crate::tui::panes::credentials;
-use crate::tui::component::{UpdateContext, ViewContext};
 use crate::tui::theme::Tone;
 use crate::tui::widgets::form::{Field, Form};
 
@@ -39,10 +39,6 @@ impl State {
 }
 
 impl FormWindow for State {
-    fn form(&self) -> &Form {
-        &self.form
-    }
-
     fn form_mut(&mut self) -> &mut Form {
         &mut self.form
     }

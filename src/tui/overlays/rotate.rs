@@ -149,10 +149,6 @@ impl State {
 }
 
 impl FormWindow for State {
-    fn form(&self) -> &Form {
-        &self.form
-    }
-
     fn form_mut(&mut self) -> &mut Form {
         &mut self.form
     }
@@ -222,5 +218,31 @@ impl FormWindow for State {
         let under = below(form, self.form.height(inner.width).min(fields.height) + air);
         paragraph(buf, under, &note, theme.style(tone));
         cursor
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Environment;
+    use crate::tui::testing::account;
+
+    #[test]
+    fn a_new_secret_that_nothing_proves_must_be_meant() {
+        let account = Account {
+            provider: ProviderId("kinguin"),
+            ..account("keys", Environment::Sandbox)
+        };
+        let setups = crate::tui::testing::setups();
+        let mut form = State::new(account, &setups[1]);
+        let space = ratatui::crossterm::event::KeyCode::Char(' ').into();
+        form.form.paste("planted-client-secret-8f3a");
+        assert!(form.read().is_some() && !form.is_unprovable());
+        form.form.next();
+        form.form.key(&space);
+        assert_eq!((form.key(), form.is_unprovable()), ("other_secret", true));
+        assert!(form.read().is_none(), "the old one is left by itself");
+        form.form.key(&space);
+        assert!(form.read().is_some());
     }
 }

@@ -221,9 +221,8 @@ impl Component for State {
             Action::PreviousChoice => self.turned(ctx.store, false),
             Action::OtherValue => {
                 let chosen = self.setting(ctx.store);
-                let form = chosen.map(|(provider, setting)| {
-                    simulate_form::State::setting(provider, setting)
-                });
+                let form = chosen
+                    .map(|(provider, setting)| simulate_form::State::setting(provider, setting));
                 if let Some(form) = form {
                     ctx.open(form);
                 }

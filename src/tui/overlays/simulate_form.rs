@@ -70,10 +70,6 @@ impl State {
 }
 
 impl FormWindow for State {
-    fn form(&self) -> &Form {
-        &self.form
-    }
-
     fn form_mut(&mut self) -> &mut Form {
         &mut self.form
     }

@@ -114,6 +114,11 @@ impl State {
         }
     }
 
+    /// Whether both are about one payment.
+    pub fn is_of(&self, other: &Self) -> bool {
+        self.account == other.account && self.payment == other.payment
+    }
+
     /// Reloads soon, since something about the payment changed.
     fn poll_soon(&mut self, now: Now) {
         self.due = Some(self.due.unwrap_or(now.mono + SETTLES_IN));

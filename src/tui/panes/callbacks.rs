@@ -127,7 +127,8 @@ impl State {
             return store.deliveries.put(delivery, max);
         }
         // A row that is shown stays, even if its new state does not match the filter any more.
-        let seen = matches(&delivery, self.filter.text()) || self.found.known(delivery.id).is_some();
+        let seen =
+            matches(&delivery, self.filter.text()) || self.found.known(delivery.id).is_some();
         let put = if seen {
             self.found.put(delivery.clone(), max)
         } else {
@@ -422,7 +423,9 @@ impl Component for State {
                 .iter()
                 .any(|job| matches!(job.state, JobState::Due { at } if at > ctx.now.wall))
         };
-        let counts = !ctx.still && ctx.store.open_jobs.sum.queued > 0 && ctx.store.deliveries.rows().iter().any(due);
+        let counts = !ctx.still
+            && ctx.store.open_jobs.sum.queued > 0
+            && ctx.store.deliveries.rows().iter().any(due);
         listener::changes_in(ctx)
             .into_iter()
             .chain(counts.then(|| tick(ctx.now)))
@@ -435,7 +438,11 @@ impl Component for State {
             return Some((format!("{} new: {key} shows them", self.new), Tone::Warn));
         }
         self.filter.is_active().then(|| {
-            let text = format!("{} match `{}`", self.found.len(), fit(self.filter.text(), 24));
+            let text = format!(
+                "{} match `{}`",
+                self.found.len(),
+                fit(self.filter.text(), 24)
+            );
             (text, Tone::Accent)
         })
     }

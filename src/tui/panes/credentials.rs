@@ -110,7 +110,10 @@ impl State {
             } => {
                 let id = account.id.clone();
                 let (status, is) = if verified {
-                    (CredentialStatus::Good { at: ctx.now.wall }, "valid and in use")
+                    (
+                        CredentialStatus::Good { at: ctx.now.wall },
+                        "valid and in use",
+                    )
                 } else {
                     let known = ctx.store.accounts.iter().find(|k| *k.id() == id);
                     let status = known.map_or(CredentialStatus::Untested, |k| k.status.clone());

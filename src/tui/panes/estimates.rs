@@ -330,7 +330,9 @@ impl Component for State {
                 },
                 _,
             ) => self.forget(account),
-            Event::Cancelled { request, .. } if self.request == Some(request) => self.request = None,
+            Event::Cancelled { request, .. } if self.request == Some(request) => {
+                self.request = None
+            }
             Event::Message(..) | Event::Cancelled { .. } => {}
         }
     }

@@ -16,8 +16,8 @@ use ratatui::layout::{Position, Rect};
 
 use super::{UpdateContext, ViewContext, age_changes_in, tick};
 use crate::domain::{
-    Ability, AccountId, Expectation, ExpectedBy, Observation, Op, PaymentId, Problem, Secret, Watch,
-    Watchlist,
+    Ability, AccountId, Expectation, ExpectedBy, Observation, Op, PaymentId, Problem, Secret,
+    Watch, Watchlist,
 };
 use crate::tui::Effect;
 use crate::tui::component::{Command, Component, Event, Intent, Paste};
@@ -102,7 +102,7 @@ impl State {
     }
 
     /// Selects a payment, and clears a filter that hides it.
-    fn select(&mut self, account: &AccountId, id: &PaymentId, store: &Store) {
+    pub fn select(&mut self, account: &AccountId, id: &PaymentId, store: &Store) {
         let key = (account.clone(), id.clone());
         let rows = self.rows(store);
         if !rows.iter().any(|at| store.payments[*at].is(&key)) {

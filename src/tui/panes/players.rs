@@ -168,7 +168,7 @@ impl State {
     }
 
     /// The result of an authentication.
-    fn authenticated(
+    pub fn authenticated(
         &mut self,
         (account, id): (&AccountId, PlayerId),
         result: Result<&Player, &Problem>,

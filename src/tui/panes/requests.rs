@@ -417,17 +417,20 @@ impl Component for State {
 
     /// The time until the rate limits or the waiting rows must be redrawn or read again.
     fn next_wake(&self, ctx: ViewContext<'_>) -> Option<Duration> {
-        let resets = ctx.store
+        let resets = ctx
+            .store
             .accounts
             .iter()
             .filter_map(|known| known.budget_changes_in(ctx.now));
-        let counts = ctx.store
+        let counts = ctx
+            .store
             .accounts
             .iter()
             .flat_map(|known| known.budgets(ctx.now))
             .filter(|gauge| gauge.held.or(gauge.next_free).is_some())
             .map(|_| ());
-        let waits = ctx.store
+        let waits = ctx
+            .store
             .waiting
             .values()
             .filter(|waiting| waiting.until.is_some_and(|until| until > ctx.now.mono))
@@ -445,11 +448,18 @@ impl Component for State {
     fn note(&self, ctx: ViewContext<'_>, _room: u16) -> Option<(String, Tone)> {
         match self.follow {
             Follow::Paused(new) => Some((
-                format!("paused, {new} new: {} shows them", ctx.key(NavAction::Bottom)),
+                format!(
+                    "paused, {new} new: {} shows them",
+                    ctx.key(NavAction::Bottom)
+                ),
                 Tone::Warn,
             )),
             Follow::Following if self.filter.is_active() => Some((
-                format!("{} match `{}`", self.found.len(), fit(self.filter.text(), 24)),
+                format!(
+                    "{} match `{}`",
+                    self.found.len(),
+                    fit(self.filter.text(), 24)
+                ),
                 Tone::Accent,
             )),
             Follow::Following => None,

@@ -116,7 +116,9 @@ impl Component for State {
                 let text = format!("{} has a new access token", asked.account);
                 ctx.flash(Level::Info, text);
             }
-            Msg::TokenToCopy { result: Ok(text), .. } => {
+            Msg::TokenToCopy {
+                result: Ok(text), ..
+            } => {
                 ctx.copy(text.clone(), "the access token");
             }
             Msg::Refreshed {

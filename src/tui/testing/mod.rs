@@ -499,7 +499,7 @@ pub fn busy() -> Model {
         .collect();
     let asked = update(&mut model, second(0), Msg::Ready(readiness(watches, log)));
     let order = id("ORDER-1042");
-    model.payments.select(&shop(), &order, &model.store);
+    model.panes.payments.select(&shop(), &order, &model.store);
     let prices: &[&[(&str, &str)]] = &[
         &[
             ("oPLN", "40.33"),

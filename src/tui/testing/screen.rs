@@ -6,7 +6,14 @@ use ratatui::buffer::Buffer;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use crate::domain::Now;
-use crate::tui::{Effect, Model, Msg, update, view};
+use crate::tui::{Effect, Io, Model, Msg, keys, update, view};
+
+/// Does what an action of the key table does.
+pub fn act(model: &mut Model, action: keys::Action, now: Now) -> Vec<Effect> {
+    let mut out = Vec::new();
+    model.act(action, &mut Io { now, out: &mut out });
+    out
+}
 
 /// Presses keys one after another: each character, or one named key (`<enter>`).
 pub fn press(model: &mut Model, keys: &str, now: Now) -> Vec<Effect> {

@@ -113,8 +113,8 @@ fn an_account_is_verified_then_saved_and_listed_without_a_restart() {
     );
     assert!(screen(&model, second(1), 120, 40).contains("verifying with Kinguin"));
     managed(&mut model, request, Ok(added()));
-    assert!(matches!(model.overlay, Overlay::None));
-    let known = model.credentials.selected(&model.store).unwrap();
+    assert!(matches!(model.overlays.as_slice(), []));
+    let known = model.panes.credentials.selected(&model.store).unwrap();
     assert_eq!(known.account, kinguin("keys"));
     assert_eq!(known.status, CredentialStatus::Good { at: second(2).wall });
     let shown = screen(&model, second(2), 120, 40);
@@ -164,7 +164,7 @@ fn without_a_way_to_verify_it_is_saved_only_by_choice() {
         proved: Vec::new(),
     };
     managed(&mut model, request, Ok(changed));
-    let known = model.credentials.selected(&model.store).unwrap();
+    let known = model.panes.credentials.selected(&model.store).unwrap();
     assert_eq!(known.status.word(), "unreachable");
     assert!(screen(&model, second(3), 120, 40).contains("keys is saved unverified"));
 }
@@ -178,7 +178,7 @@ fn verifying_can_be_cancelled() {
         [Effect::Cancel(request)]
     );
     assert!(
-        matches!(model.overlay, Overlay::AddAccount(_)),
+        matches!(model.overlays.last(), Some(Overlay::AddAccount(_))),
         "the fields stay"
     );
     managed(&mut model, request, Err(refused()));
@@ -313,7 +313,10 @@ fn the_console_works_after_the_last_account_is_removed() {
     let shown = screen(&model, second(2), 120, 40);
     assert!(shown.contains("a adds one"), "{shown}");
     press(&mut model, "vdRAL3c4e5i<tab><esc>1a", second(3));
-    assert!(matches!(model.overlay, Overlay::AddAccount(_)));
+    assert!(matches!(
+        model.overlays.last(),
+        Some(Overlay::AddAccount(_))
+    ));
 }
 
 #[test]
@@ -338,7 +341,7 @@ fn the_guide_lies_over_the_form_and_gives_it_back() {
     press(&mut model, "<esc>", second(1));
     assert!(screen(&model, second(1), 120, 40).contains("CLIENT-1"));
     press(&mut model, "<esc>i", second(1));
-    assert!(matches!(model.overlay, Overlay::Guide(_)));
+    assert!(matches!(model.overlays.last(), Some(Overlay::Guide(_))));
 }
 
 #[test]
@@ -382,19 +385,4 @@ fn windows_of_accounts_in_ascii_and_where_there_is_no_room() {
             resized_screen(&mut model, second(1), width, height);
         }
     }
-}
-
-#[test]
-fn a_new_secret_that_nothing_proves_must_be_meant() {
-    let setups = crate::tui::testing::setups();
-    let mut asked = crate::tui::overlays::rotate::State::new(kinguin("keys"), &setups[1]);
-    let space = ratatui::crossterm::event::KeyCode::Char(' ').into();
-    asked.form.paste(PLANTED);
-    assert!(asked.submit().is_some() && !asked.is_unprovable());
-    asked.form.next();
-    asked.form.key(&space);
-    assert_eq!((asked.key(), asked.is_unprovable()), ("other_secret", true));
-    assert!(asked.submit().is_none(), "the old one is left by itself");
-    asked.form.key(&space);
-    assert!(asked.submit().is_some());
 }

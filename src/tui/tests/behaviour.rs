@@ -306,12 +306,15 @@ fn a_live_account_is_armed_before_it_writes() {
     let fill = "LA-1<tab>5<tab>EMT<tab><tab><tab><tab> ";
     press(&mut model, fill, second(0));
     assert!(
-        matches!(model.overlay, Overlay::Arm(_)),
+        matches!(model.overlays.last(), Some(Overlay::Arm(_))),
         "{:?}",
-        model.overlay
+        model.overlays
     );
     press(&mut model, "shp<enter>", second(0));
-    assert!(matches!(model.overlay, Overlay::Arm(_)), "a wrong name");
+    assert!(
+        matches!(model.overlays.last(), Some(Overlay::Arm(_))),
+        "a wrong name"
+    );
     press(&mut model, "<esc>", second(0));
     press(&mut model, " shop<enter>", second(0));
     assert!(screen(&model, second(0), 120, 40).contains("ARMED shop 10 min"));
@@ -326,7 +329,7 @@ fn a_live_account_is_armed_before_it_writes() {
     );
     // Ten minutes later the account is not armed any more: the switch is locked, and off again.
     press(&mut model, fill, second(601));
-    assert!(matches!(model.overlay, Overlay::Arm(_)));
+    assert!(matches!(model.overlays.last(), Some(Overlay::Arm(_))));
 }
 
 #[test]
@@ -358,7 +361,7 @@ fn quitting_asks_only_while_something_is_written() {
     );
     assert_eq!(press(&mut model, "<ctrl-c>", second(0)), [Effect::Quit]);
     assert_eq!(press(&mut model, "<ctrl-z>", second(0)), [Effect::Suspend]);
-    model.overlay = Overlay::None;
+    model.overlays.clear();
     assert_eq!(press(&mut model, "q", second(0)), []);
     assert_eq!(press(&mut model, "n", second(0)), []);
     assert_eq!(press(&mut model, "qy", second(0)), [Effect::Quit]);
@@ -408,7 +411,10 @@ fn the_log_pauses_and_follows() {
     assert!(shown.contains("paused, 3 new: G shows them"), "{shown}");
     press(&mut model, "G", second(4));
     assert!(!screen(&model, second(4), 120, 40).contains("paused"));
-    assert_eq!(model.requests.selected().unwrap().id, ExchangeId(22));
+    assert_eq!(
+        model.panes.requests.selected(&model.store).unwrap().id,
+        ExchangeId(22)
+    );
 }
 
 #[test]
@@ -430,7 +436,10 @@ fn older_requests_come_when_the_top_is_passed() {
 fn a_filter_applies_while_typed_and_queries_the_ledger_on_enter() {
     let mut model = busy();
     assert_eq!(press(&mut model, "5/TIMED", second(3)), []);
-    assert_eq!(model.requests.selected().unwrap().id, ExchangeId(6));
+    assert_eq!(
+        model.panes.requests.selected(&model.store).unwrap().id,
+        ExchangeId(6)
+    );
     assert_eq!(
         press(&mut model, "<enter>", second(3)),
         [Effect::LoadLog {
@@ -440,7 +449,7 @@ fn a_filter_applies_while_typed_and_queries_the_ledger_on_enter() {
         }]
     );
     press(&mut model, "<esc>", second(3));
-    assert_eq!(model.requests.filter(), "");
+    assert!(!screen(&model, second(3), 120, 40).contains("match `TIMED`"));
 }
 
 #[test]
@@ -480,7 +489,7 @@ fn mouse_moves_draw_nothing_and_a_click_focuses() {
     assert_eq!(model.focus, Pane::Requests);
     update(&mut model, second(3), mouse(press, 5, 5));
     assert_eq!(
-        (model.focus, model.payments.list.selected),
+        (model.focus, model.panes.payments.list.selected),
         (Pane::Payments, 2)
     );
     assert!(model.take_dirty());

@@ -171,8 +171,7 @@ fn the_last_minute_moves_on_by_itself_and_then_rests() {
 fn budgets_in_use_are_looked_at_again_while_they_are_on_screen() {
     let mut model = calm();
     let wakes = |model: &mut Model, at: u64| update(model, second(at), Msg::Woke);
-    let rests =
-        |model: &Model, at| panes::requests::State::changes_in(&model.store, second(at), false);
+    let rests = |model: &Model, at| model.panes.requests.next_wake(model.ctx(second(at), false));
     report(&mut model, 100, "kinguin", gauge(Counts::Reads, 0, 4000));
     assert_eq!(wakes(&mut model, 110), [], "nothing is used");
     assert_eq!(rests(&model, 110), None);
@@ -242,7 +241,10 @@ fn a_waiting_request_of_the_console_can_be_cancelled() {
     assert!(model.store.accounts[0].verifying.is_none(), "nothing hangs");
     assert!(model.store.waiting.is_empty());
     assert!(screen(&model, second(1), 120, 40).contains("cancelled"));
-    assert!(model.requests.selected().is_some(), "back in the log");
+    assert!(
+        model.panes.requests.selected(&model.store).is_some(),
+        "back in the log"
+    );
 }
 
 #[test]
@@ -287,12 +289,13 @@ fn a_link_that_waits_goes_back_to_its_form() {
             .unwrap(),
     );
     let mut out = Vec::new();
-    model.cancel_request(request, second(1), &mut out);
+    let now = second(1);
+    model.cancel(request, &mut Io { now, out: &mut out });
     assert_eq!(out, [Effect::Cancel(request)]);
-    let Overlay::LinkForm(form) = &model.overlay else {
-        panic!("{:?}", model.overlay);
+    let Some(Overlay::LinkForm(form)) = model.overlays.last() else {
+        panic!("{:?}", model.overlays);
     };
-    assert_eq!(form.stage, overlays::Stage::Filling);
+    assert_eq!(form.stage, overlays::form_window::Stage::Filling);
 }
 
 #[test]
@@ -346,9 +349,15 @@ fn five_hundred_waiting_requests_scroll_and_leave_the_log_its_half() {
         waits(&mut model, 1, request, "kinguin");
     }
     press(&mut model, "5g", second(1));
-    assert_eq!(model.requests.selected_waiting(), Some(RequestId(1000)));
+    assert_eq!(
+        model.panes.requests.selected_waiting(),
+        Some(RequestId(1000))
+    );
     press(&mut model, "jjjjjjjjjj", second(1));
-    assert_eq!(model.requests.selected_waiting(), Some(RequestId(1010)));
+    assert_eq!(
+        model.panes.requests.selected_waiting(),
+        Some(RequestId(1010))
+    );
     let text = screen(&model, second(1), 120, 40);
     assert!(
         text.contains("more wait") && text.contains("500 waiting"),
@@ -356,10 +365,13 @@ fn five_hundred_waiting_requests_scroll_and_leave_the_log_its_half() {
     );
     assert!(text.contains("/api/v2/tpg/transaction"), "the log is seen");
     press(&mut model, "G", second(1));
-    assert_eq!(model.requests.selected_waiting(), None);
+    assert_eq!(model.panes.requests.selected_waiting(), None);
     press(&mut model, "g", second(1));
     press(&mut model, &"j".repeat(40), second(1));
-    assert_eq!(model.requests.selected_waiting(), Some(RequestId(1040)));
+    assert_eq!(
+        model.panes.requests.selected_waiting(),
+        Some(RequestId(1040))
+    );
 }
 
 fn parts() -> Vec<simulate::Part> {
@@ -454,7 +466,10 @@ fn the_simulators_settings_turn_and_its_events_happen() {
             subject: "offer-1".into(),
         })]
     );
-    assert!(matches!(model.overlay, Overlay::Sandbox(_)), "back again");
+    assert!(
+        matches!(model.overlays.last(), Some(Overlay::Sandbox(_))),
+        "back again"
+    );
     assert_eq!(
         press(&mut model, "<tab><enter>", now),
         [set("pledg", "token-life", "600s")],
@@ -462,7 +477,7 @@ fn the_simulators_settings_turn_and_its_events_happen() {
     );
     press(&mut model, "e", now);
     press(&mut model, "<esc>", now);
-    assert!(matches!(model.overlay, Overlay::Sandbox(_)));
+    assert!(matches!(model.overlays.last(), Some(Overlay::Sandbox(_))));
     press(&mut model, "e20", now);
     assert_eq!(
         press(&mut model, "s<enter>", now),

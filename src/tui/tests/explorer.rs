@@ -6,7 +6,6 @@ use insta::assert_snapshot;
 use ratatui::crossterm::event::{KeyCode, KeyModifiers, MouseButton, MouseEvent};
 
 use super::*;
-use crate::tui::keys::Scope;
 
 const SIZES: [(u16, u16); 3] = [(120, 40), (80, 24), (60, 15)];
 
@@ -135,7 +134,7 @@ fn letters_find_a_call_enter_fills_it_in_and_enter_sends_it() {
     press(&mut model, "/offkey", second(0));
     shots("find", &mut model, second(0));
     press(&mut model, "<esc>/one offer<enter>", second(0));
-    assert_eq!(model.scope(), Scope::ExplorerFields);
+    assert_eq!(model.scope(), &panes::explorer::EXPLORER_FIELDS);
     press(&mut model, "/x ?", second(0));
     let (request, account, call) = sent(&press(&mut model, "<enter>", second(1))).unwrap();
     assert_eq!(account, shop());
@@ -191,7 +190,7 @@ fn a_write_is_marked_and_needs_confirmation() {
 fn a_body_is_edited_checked_and_sent_from_where_one_is() {
     let mut model = exploring(sandbox_setup());
     press(&mut model, "/calc<enter>", second(0));
-    assert_eq!(model.scope(), Scope::ExplorerBody);
+    assert_eq!(model.scope(), &panes::explorer::EXPLORER_BODY);
     press(&mut model, "<down>x", second(0));
     shots("body_wrong", &mut model, second(0));
     assert_eq!(press(&mut model, "<f5>", second(0)), [], "it is no JSON");
@@ -341,7 +340,7 @@ fn writes_of_a_live_account_are_absent_until_its_name_is_typed() {
     let late = second(601);
     update(&mut model, late, Msg::Woke);
     assert_eq!(press(&mut model, "y", late), []);
-    assert!(matches!(model.overlay, Overlay::Arm(_)));
+    assert!(matches!(model.overlays.last(), Some(Overlay::Arm(_))));
     press(&mut model, "<esc>", late);
     let shown = screen(&model, late, 120, 40);
     assert!(shown.contains("not armed"), "{shown}");
@@ -350,7 +349,7 @@ fn writes_of_a_live_account_are_absent_until_its_name_is_typed() {
         [],
         "from the request neither"
     );
-    assert!(matches!(model.overlay, Overlay::Arm(_)));
+    assert!(matches!(model.overlays.last(), Some(Overlay::Arm(_))));
 }
 
 #[test]
@@ -363,7 +362,10 @@ fn any_other_call_of_a_live_account_needs_arming_where_it_may_write() {
         ("GET", "/v9/things")
     );
     press(&mut model, "<esc>e<up> <enter>", second(0));
-    assert!(matches!(model.overlay, Overlay::Arm(_)), "POST may write");
+    assert!(
+        matches!(model.overlays.last(), Some(Overlay::Arm(_))),
+        "POST may write"
+    );
 }
 
 #[test]
@@ -395,7 +397,7 @@ fn a_call_is_copied_as_a_command_and_as_curl() {
 fn past_calls_are_taken_up_again() {
     let mut model = exploring(sandbox_setup());
     press(&mut model, "H", second(0));
-    assert!(matches!(model.overlay, Overlay::None), "there are none");
+    assert!(matches!(model.overlays.as_slice(), []), "there are none");
     for (at, letters) in [(1, "one offer"), (2, "calc"), (3, "page by page")] {
         let keys = if letters == "calc" { "<f5>" } else { "<enter>" };
         let found = format!("/{letters}<enter>");
@@ -486,9 +488,9 @@ fn the_mouse_points_at_calls_fields_and_answers() {
     press(&mut model, "yes", second(0));
     assert!(screen(&model, second(0), 120, 40).contains("?dryRun=yes"));
     point(&mut model, click, "\"currency\"");
-    assert_eq!(model.scope(), Scope::ExplorerBody);
+    assert_eq!(model.scope(), &panes::explorer::EXPLORER_BODY);
     point(&mut model, MouseEventKind::ScrollDown, "what the buyer");
-    assert_eq!(model.scope(), Scope::Explorer);
+    assert_eq!(model.scope(), &panes::explorer::EXPLORER);
 }
 
 #[test]
@@ -566,10 +568,9 @@ fn every_action_is_safe_in_every_part() {
     for keys in ["", "/x", "/one<enter>", "/one<enter><enter>"] {
         let mut before = exploring(sandbox_setup());
         press(&mut before, keys, second(4));
-        for row in keys::TABLE {
+        for row in keys::bindings() {
             let mut model = before.clone();
-            let mut out = Vec::new();
-            model.act(row.action, second(4), &mut out);
+            act(&mut model, keys::Action(row), second(4));
             update(&mut model, second(5), Msg::Key(KeyCode::Char('x').into()));
             drawn(&model, second(5), 80, 24);
         }

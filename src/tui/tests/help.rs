@@ -1,13 +1,13 @@
 //! The help window: complete, whole, and searchable.
 
 use super::*;
-use crate::tui::keys::TABLE;
+use crate::tui::keys::bindings;
 
 /// Every page of the open help window.
 fn pages(model: &mut Model, width: u16, height: u16) -> String {
     let mut all = resized_screen(model, second(4), width, height);
     // About twice the rows of the table, ten at a time.
-    for _ in 0..TABLE.len() / 5 {
+    for _ in 0..bindings().count() / 5 {
         press(model, "jjjjjjjjjj", second(4));
         all += &screen(model, second(4), width, height);
     }
@@ -20,7 +20,7 @@ fn help_shows_every_action_and_symbol_whole() {
         let mut model = busy();
         press(&mut model, "?", second(4));
         let all = pages(&mut model, width, height);
-        for row in TABLE {
+        for row in bindings() {
             let named = format!("{:<40} {}", row.help, row.name);
             assert!(all.contains(&named), "{width}x{height}: {named}");
         }
@@ -58,11 +58,11 @@ fn help_is_searched_by_key_help_and_action_name() {
         press(&mut model, "<enter>", second(4));
         assert!(shown(&model).contains(found), "the result stays: {typed}");
         press(&mut model, "<esc>", second(4));
-        assert!(matches!(model.overlay, Overlay::None));
+        assert!(matches!(model.overlays.as_slice(), []));
     }
     press(&mut model, "?/zzzz", second(4));
     assert!(shown(&model).contains("no match"));
     press(&mut model, "<esc>", second(4));
     assert!(shown(&model).contains("change the sort order"));
-    assert!(matches!(model.overlay, Overlay::Help(_)));
+    assert!(matches!(model.overlays.last(), Some(Overlay::Help(_))));
 }

@@ -323,7 +323,7 @@ fn several_pasted_lines_are_all_watched_with_one_notice() {
         "{notice}"
     );
     assert!(
-        matches!(model.overlay, Overlay::None),
+        matches!(model.overlays.as_slice(), []),
         "a list asks nothing"
     );
 
@@ -390,8 +390,13 @@ fn what_turns_out_to_be_wrong_comes_into_sight_until_a_row_is_chosen() {
         for id in ["A-005", "A-150"] {
             let account = model.store.payments[0].watch.account.clone();
             let payment = payment(id, "1.00", "FINALIZED");
-            let shop_id = payment.id.clone();
-            model.checked(&account, &shop_id, Ok(payment), second(2), &mut Vec::new());
+            let reported = Msg::Asked {
+                account,
+                op: Op::CheckPayment(payment.id.clone()),
+                result: Ok(Answer::Payment(payment)),
+                expected: None,
+            };
+            update(&mut model, second(2), reported);
         }
         let shown = resized_screen(&mut model, second(2), 120, 40);
         if keys.is_empty() {
@@ -400,7 +405,7 @@ fn what_turns_out_to_be_wrong_comes_into_sight_until_a_row_is_chosen() {
                 "{shown}"
             );
         } else {
-            let selected = model.payments.selected(&model.store).unwrap();
+            let selected = model.panes.payments.selected(&model.store).unwrap();
             assert_eq!(selected.watch.id.as_str(), "A-000", "{shown}");
         }
     }
@@ -419,7 +424,11 @@ fn a_filter_narrows_by_id_state_verdict_or_account_and_stays_in_sight() {
     ] {
         let mut model = many();
         press(&mut model, &format!("/{filter}<enter>"), second(1));
-        assert_eq!(model.payments.rows(&model.store).len(), shown, "{filter}");
+        assert_eq!(
+            model.panes.payments.rows(&model.store).len(),
+            shown,
+            "{filter}"
+        );
         let text = screen(&model, second(1), 120, 40);
         assert!(text.contains(&format!("{shown} of 300 match")), "{text}");
     }
@@ -430,14 +439,14 @@ fn a_filter_narrows_by_id_state_verdict_or_account_and_stays_in_sight() {
         resized_screen(&mut model, second(1), 80, 24)
     );
     press(&mut model, "<esc>", second(1));
-    assert_eq!(model.payments.rows(&model.store).len(), 300);
+    assert_eq!(model.panes.payments.rows(&model.store).len(), 300);
 }
 
 #[test]
 fn the_order_changes_and_the_selected_payment_stays_selected() {
     let mut model = many();
     press(&mut model, "jjjj", second(1));
-    let selected = |model: &Model| model.payments.selected(&model.store).unwrap().key();
+    let selected = |model: &Model| model.panes.payments.selected(&model.store).unwrap().key();
     let before = selected(&model);
     for said in [
         "newest first",
@@ -450,7 +459,7 @@ fn the_order_changes_and_the_selected_payment_stays_selected() {
         assert_eq!(selected(&model), before);
     }
     press(&mut model, "sss", second(1));
-    let first = model.payments.rows(&model.store)[0];
+    let first = model.panes.payments.rows(&model.store)[0];
     assert_eq!(
         model.store.payments[first].watch.id.as_str(),
         "SHOP-2026-11-28-000000"
@@ -499,7 +508,7 @@ fn what_is_done_to_marked_payments_is_done_to_all_of_them() {
 #[test]
 fn each_removal_can_be_undone_the_latest_first() {
     let mut model = many();
-    let selected = |model: &Model| model.payments.selected(&model.store).unwrap().key();
+    let selected = |model: &Model| model.panes.payments.selected(&model.store).unwrap().key();
     let before: Vec<_> = model.store.payments.iter().map(Watched::key).collect();
     let first = selected(&model);
     press(&mut model, "d", second(1));
@@ -590,18 +599,18 @@ fn orders_pasted_into_the_form_that_types_one_are_all_watched() {
         second(1),
         Msg::Paste("A-1;25;EMT\rA-2;1;BTC\r".into()),
     );
-    assert!(matches!(model.overlay, Overlay::None));
+    assert!(matches!(model.overlays.as_slice(), []));
     assert_eq!(model.store.payments.len(), 2);
     press(&mut model, "a", second(1));
     update(&mut model, second(1), Msg::Paste("A-3".into()));
     assert!(
-        matches!(model.overlay, Overlay::AddWatch(_)),
+        matches!(model.overlays.last(), Some(Overlay::AddWatch(_))),
         "one id alone is typed into it"
     );
     press(&mut model, "<tab>", second(1));
     update(&mut model, second(1), Msg::Paste("1,250,000".into()));
     assert!(
-        matches!(model.overlay, Overlay::AddWatch(_)),
+        matches!(model.overlays.last(), Some(Overlay::AddWatch(_))),
         "an amount is no list"
     );
     assert_eq!(model.store.payments.len(), 2);
@@ -650,7 +659,13 @@ fn an_alert_leads_to_its_payment_and_is_handled_once() {
     press(&mut there, "<enter>", second(1));
     assert_eq!(there.focus, Pane::Payments);
     assert_eq!(
-        there.payments.selected(&there.store).unwrap().watch.id,
+        there
+            .panes
+            .payments
+            .selected(&there.store)
+            .unwrap()
+            .watch
+            .id,
         id("LIVE-1")
     );
 
@@ -689,8 +704,8 @@ fn an_alert_leads_to_its_payment_and_is_handled_once() {
 fn a_key_in_the_list_of_alerts_is_about_the_matter_that_was_selected() {
     let mut model = many();
     press(&mut model, "!j", second(400));
-    let selected = |model: &Model| match &model.overlay {
-        Overlay::Alerts(state) => state.chosen(&model.store).unwrap().matter,
+    let selected = |model: &Model| match model.overlays.last() {
+        Some(Overlay::Alerts(state)) => state.chosen(&model.store).unwrap().matter,
         other => panic!("{other:?}"),
     };
     let second_one = selected(&model);
@@ -732,9 +747,9 @@ fn a_click_on_the_counter_lists_the_alerts() {
         })
     };
     update(&mut model, second(0), click(20));
-    assert!(matches!(model.overlay, Overlay::None));
+    assert!(matches!(model.overlays.as_slice(), []));
     update(&mut model, second(0), click(112));
-    assert!(matches!(model.overlay, Overlay::Alerts(_)));
+    assert!(matches!(model.overlays.last(), Some(Overlay::Alerts(_))));
 }
 
 #[test]

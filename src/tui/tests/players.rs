@@ -242,7 +242,7 @@ fn a_players_keys() {
         "cancelled"
     );
     press(&mut model, "d", now);
-    assert!(model.players.players.is_empty());
+    assert!(model.panes.players.players.is_empty());
     let message = Msg::Asked {
         account: game(),
         op: Op::PlayerItems(PlayerId(765)),
@@ -251,7 +251,7 @@ fn a_players_keys() {
     };
     update(&mut model, now, message);
     assert_eq!(
-        model.players.players.len(),
+        model.panes.players.players.len(),
         1,
         "a callback brings them back"
     );
@@ -304,14 +304,13 @@ pub fn items(many: usize) -> Vec<Item> {
 /// A player whose name and items are this text.
 pub fn hostile_player(bad: &str) -> Model {
     let mut model = authenticated();
-    model.players.authenticated(
-        &game(),
-        PlayerId(765),
-        &Ok(Player {
+    model.panes.players.authenticated(
+        (&game(), PlayerId(765)),
+        Ok(&Player {
             id: PlayerId(765),
             username: bad.into(),
         }),
-        second(4),
+        second(4).wall,
     );
     let message = Msg::Asked {
         account: game(),

@@ -183,7 +183,7 @@ fn a_replay_asks_first_and_where_to() {
             result: Ok(()),
         },
     );
-    assert!(matches!(model.overlay, Overlay::None));
+    assert!(matches!(model.overlays.as_slice(), []));
 
     // A callback that was never forwarded cannot be forwarded again.
     assert_eq!(press(&mut model, "gr<enter>", now), []);
@@ -217,7 +217,12 @@ fn a_live_accounts_callback_is_replayed_by_name_only() {
 fn a_job_replaces_its_row_and_a_failed_one_gives_a_notice() {
     let mut model = receiving();
     let now = second(4);
-    let count = |model: &Model| (model.callbacks.len(), model.callbacks.tally.sum);
+    let count = |model: &Model| {
+        (
+            model.panes.callbacks.len(&model.store),
+            model.store.open_jobs.sum,
+        )
+    };
     let (rows, before) = count(&model);
     assert_eq!((before.queued, before.failing, before.given_up), (2, 1, 1));
     let mut failing = (*deliveries()[7]).clone();
@@ -239,27 +244,33 @@ fn a_flood_is_bounded_and_moves_nothing_that_is_looked_at() {
     let mut model = receiving();
     let now = second(4);
     press(&mut model, "jjj", now);
-    let looked_at = model.callbacks.selected().unwrap().id;
+    let looked_at = model.panes.callbacks.selected(&model.store).unwrap().id;
     for number in 11..300 {
         let one = delivery(number, 3, "ORDER-9");
         update(&mut model, now, Msg::Delivery(one.into()));
     }
-    assert_eq!(model.callbacks.selected().unwrap().id, looked_at);
+    assert_eq!(
+        model.panes.callbacks.selected(&model.store).unwrap().id,
+        looked_at
+    );
     assert!(screen(&model, now, 120, 40).contains("289 new: g shows them"));
     for number in 300..10_300 {
         let one = delivery(number, 3, "ORDER-9");
         update(&mut model, now, Msg::Delivery(one.into()));
     }
-    assert_eq!(model.callbacks.len(), 2000);
+    assert_eq!(model.panes.callbacks.len(&model.store), 2000);
     press(&mut model, "g", now);
-    assert_eq!(model.callbacks.len(), 500);
-    assert_eq!(model.callbacks.selected().unwrap().id, DeliveryId(10_299));
+    assert_eq!(model.panes.callbacks.len(&model.store), 500);
+    assert_eq!(
+        model.panes.callbacks.selected(&model.store).unwrap().id,
+        DeliveryId(10_299)
+    );
     // Callbacks outside of the window are counted as well.
     let mut late = delivery(11, 3, "ORDER-9");
     late.jobs = vec![forwarded(1, 500, JobState::Due { at: wall(99) })];
     update(&mut model, now, Msg::Delivery(late.into()));
-    assert_eq!(model.callbacks.len(), 500);
-    assert_eq!(model.callbacks.tally.sum.failing, 2);
+    assert_eq!(model.panes.callbacks.len(&model.store), 500);
+    assert_eq!(model.store.open_jobs.sum.failing, 2);
 }
 
 #[test]
@@ -275,9 +286,9 @@ fn older_callbacks_are_brought_at_the_end_and_by_a_key() {
     );
     assert_eq!(press(&mut model, "o", now), [], "one question at a time");
     let older = vec![Arc::new(delivery(0, -100_000, "ORDER-1"))];
-    let rows = model.callbacks.len();
+    let rows = model.panes.callbacks.len(&model.store);
     update(&mut model, now, Msg::Deliveries(Ok(older)));
-    assert_eq!(model.callbacks.len(), rows + 1);
+    assert_eq!(model.panes.callbacks.len(&model.store), rows + 1);
     assert_eq!(press(&mut model, "o", now), [], "there are no more");
 }
 
@@ -310,7 +321,10 @@ fn keys_on_a_callback_open_its_payment_or_player() {
         "{effects:?}"
     );
     press(&mut model, "<esc>jjjjjj", now);
-    assert_eq!(model.callbacks.selected().unwrap().id, DeliveryId(4));
+    assert_eq!(
+        model.panes.callbacks.selected(&model.store).unwrap().id,
+        DeliveryId(4)
+    );
     press(&mut model, "<enter>", now);
     assert_eq!(model.focus, Pane::Players, "it tells of a player");
     press(&mut model, "7j", now);
@@ -429,9 +443,9 @@ fn a_timeline_leads_to_its_calls_and_callbacks_and_back() {
     let found = super::exchange(33, "/api/v2/tpg/transaction", Outcome::Status(200));
     let result = Ok(found);
     update(&mut model, now, Msg::Opened { request, result });
-    assert!(matches!(model.overlay, Overlay::Exchange(_)));
+    assert!(matches!(model.overlays.last(), Some(Overlay::Exchange(_))));
     press(&mut model, "t", now);
-    assert!(matches!(model.overlay, Overlay::Timeline(_)));
+    assert!(matches!(model.overlays.last(), Some(Overlay::Timeline(_))));
     let effects = press(&mut model, "kk<enter>", now);
     assert!(
         matches!(
@@ -444,7 +458,7 @@ fn a_timeline_leads_to_its_calls_and_callbacks_and_back() {
         "{effects:?}"
     );
     press(&mut model, "<esc>", now);
-    assert!(matches!(model.overlay, Overlay::Timeline(_)));
+    assert!(matches!(model.overlays.last(), Some(Overlay::Timeline(_))));
     assert_eq!(
         press(&mut model, "y", now),
         [Effect::Copy {
@@ -471,7 +485,7 @@ fn a_timeline_leads_to_its_calls_and_callbacks_and_back() {
         "{effects:?}"
     );
     press(&mut model, "<esc>", now);
-    assert!(matches!(model.overlay, Overlay::None));
+    assert!(matches!(model.overlays.as_slice(), []));
 }
 
 #[test]
@@ -535,7 +549,13 @@ fn an_unwatched_payment_is_watched_after_a_callbacks_check_finds_it() {
     let mut model = busy();
     let now = second(4);
     press(&mut model, "3j", now);
-    let selected = model.payments.selected(&model.store).unwrap().watch.clone();
+    let selected = model
+        .panes
+        .payments
+        .selected(&model.store)
+        .unwrap()
+        .watch
+        .clone();
     let effects = update(
         &mut model,
         now,
@@ -546,7 +566,7 @@ fn an_unwatched_payment_is_watched_after_a_callbacks_check_finds_it() {
         "{effects:?}"
     );
     assert_eq!(
-        model.payments.selected(&model.store).unwrap().watch,
+        model.panes.payments.selected(&model.store).unwrap().watch,
         selected,
         "what is looked at stays"
     );

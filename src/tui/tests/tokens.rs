@@ -281,7 +281,7 @@ fn a_token_is_copied_after_a_yes_and_is_in_no_model_and_no_debug() {
 fn claims_are_said_to_be_unverified_and_hostile_ones_are_inert() {
     let mut model = begun(three_setup(), 120, 40);
     assert_eq!(press(&mut model, "2i", second(1)), []);
-    assert!(matches!(model.overlay, Overlay::None), "there are none");
+    assert!(matches!(model.overlays.as_slice(), []), "there are none");
     let mut status = token(0, 600);
     status.claims = Some(format!(
         r#"{{"exp":1795316666,"x":"a\u202eb","long":"{}"}}"#,
@@ -313,7 +313,7 @@ fn nine_accounts_scroll_and_long_names_are_cut() {
     press(&mut model, "2G", second(1));
     let text = screen(&model, second(1), 80, 24);
     assert!(text.contains("missing"), "{text}");
-    assert_eq!(model.tokens.list.selected, 8);
+    assert_eq!(model.panes.tokens.list.selected, 8);
     let effects = press(&mut model, "r", second(1));
     assert!(
         matches!(&effects[..], [Effect::RefreshToken { account, .. }] if account.as_str().ends_with('8'))

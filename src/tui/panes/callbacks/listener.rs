@@ -30,7 +30,9 @@ fn parts(ctx: ViewContext<'_>) -> Vec<(String, Tone)> {
     let mut parts = Vec::new();
     match &ctx.store.listening {
         // An empty list explains in its own place how to switch the listener on.
-        Listening::Off if ctx.store.deliveries.rows().is_empty() => parts.push(("off".into(), Tone::Dim)),
+        Listening::Off if ctx.store.deliveries.rows().is_empty() => {
+            parts.push(("off".into(), Tone::Dim))
+        }
         Listening::Off => parts.push((
             "off: set `bind` under `[callbacks]`, or run `tilldeck listen`".into(),
             Tone::Dim,
@@ -182,7 +184,12 @@ pub fn changes_in(ctx: ViewContext<'_>) -> Option<Duration> {
         Listening::Up { heartbeat, .. } => Some(*heartbeat),
         Listening::Off | Listening::Down { .. } => None,
     };
-    let last = ctx.store.deliveries.rows().front().map(|last| last.received_at);
+    let last = ctx
+        .store
+        .deliveries
+        .rows()
+        .front()
+        .map(|last| last.received_at);
     beat.into_iter()
         .chain(last)
         .map(|at| age_changes_in(at, ctx.now))

@@ -276,7 +276,7 @@ mod tests {
 
     #[test]
     fn a_few_letters_find_a_call() {
-        let store = Store::new(sandbox_setup().accounts);
+        let store = Store::new(&sandbox_setup());
         assert_eq!(found(&store, "").len(), 7);
         assert_eq!(
             found(&store, "calcpr")[..2],
@@ -295,7 +295,7 @@ mod tests {
 
     #[test]
     fn writes_of_a_live_account_are_absent_until_it_is_armed() {
-        let mut store = Store::new(live_setup().accounts);
+        let mut store = Store::new(&live_setup());
         let shown = found(&store, "shop");
         assert_eq!(shown[0], "shop:");
         assert!(shown.contains(&"locked 2".into()), "{shown:?}");

@@ -23,7 +23,12 @@ impl State {
         }
     }
 
-    pub(super) fn apply(&mut self, request: RequestId, result: Result<Explored, Problem>, now: Now) {
+    pub(super) fn apply(
+        &mut self,
+        request: RequestId,
+        result: Result<Explored, Problem>,
+        now: Now,
+    ) {
         let owns = |draft: &&mut Draft| {
             draft
                 .in_flight

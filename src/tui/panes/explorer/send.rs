@@ -50,7 +50,11 @@ impl State {
             self.send_now(account, call, false, ctx);
         } else if known.is_some_and(|known| known.may_write(ctx.now)) {
             let about = known.and_then(|known| self.about(&known.account, &call));
-            ctx.open(send_ask::State::new(account, call, about.unwrap_or_default()));
+            ctx.open(send_ask::State::new(
+                account,
+                call,
+                about.unwrap_or_default(),
+            ));
         } else {
             ctx.open(arm::State::new(account));
         }
@@ -111,7 +115,10 @@ impl State {
                 || curl::unsent(&known.account, &call),
                 |exchange| curl::command(exchange),
             );
-            ctx.copy(Secret::new(text), "the call as a curl command, secrets replaced");
+            ctx.copy(
+                Secret::new(text),
+                "the call as a curl command, secrets replaced",
+            );
         }
     }
 }

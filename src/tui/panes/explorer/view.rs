@@ -286,7 +286,11 @@ impl State {
             let x = draw_input(&mut pen, input, "letters of path, purpose, account", theme);
             cursor = Some(Position::new(x, inner.y));
         } else if !self.query.is_empty() {
-            let text = format!("`{}` · {} shows all", self.query, ctx.key(ConsoleAction::Escape));
+            let text = format!(
+                "`{}` · {} shows all",
+                self.query,
+                ctx.key(ConsoleAction::Escape)
+            );
             Pen::new(buf, inner, 0).text(&text, theme.style(Tone::Accent));
         }
         let (list, selected) = list_parts(area, self);

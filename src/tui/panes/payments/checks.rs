@@ -1,9 +1,7 @@
 //! What becomes of a check: of the operator, of a poll, or of a callback.
 
 use super::{State, again};
-use crate::domain::{
-    Answer, Expectation, Payment, Problem, ProblemKind, Watch,
-};
+use crate::domain::{Answer, Expectation, Payment, Problem, ProblemKind, Watch};
 use crate::tui::Effect;
 use crate::tui::component::UpdateContext;
 use crate::tui::msg::{Level, Notice, WatchKey};

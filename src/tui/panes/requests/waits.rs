@@ -4,7 +4,9 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
 use super::{Follow, State};
-use crate::domain::{RequestId, time};
+#[cfg(test)]
+use crate::domain::RequestId;
+use crate::domain::time;
 use crate::tui::Effect;
 use crate::tui::component::{Command, Intent, UpdateContext, ViewContext};
 use crate::tui::msg::Level;
@@ -14,6 +16,7 @@ use crate::tui::widgets::list::{List, Step};
 
 impl State {
     /// The selected waiting request.
+    #[cfg(test)]
     pub fn selected_waiting(&self) -> Option<RequestId> {
         self.waiting_at
     }
@@ -151,7 +154,10 @@ impl State {
 /// Sends again to a provider that answered 429.
 fn lift_hold(ctx: &mut UpdateContext<'_>) {
     let held = ctx.store.accounts.iter().find_map(|known| {
-        let left = known.budgets(ctx.now).filter_map(|gauge| gauge.held).max()?;
+        let left = known
+            .budgets(ctx.now)
+            .filter_map(|gauge| gauge.held)
+            .max()?;
         Some((known.id().clone(), left))
     });
     let Some((account, left)) = held else {
