@@ -15,11 +15,10 @@ impl Model {
     pub(super) fn act_console(&mut self, action: ConsoleAction, io: &mut Io<'_>) {
         match action {
             ConsoleAction::Suspend => io.out.push(Effect::Suspend),
-            ConsoleAction::Leave => io.out.push(Effect::Quit),
             ConsoleAction::Quit if self.store.in_flight().any(|asked| asked.writes) => {
                 self.open(quit_ask::State);
             }
-            ConsoleAction::Quit => io.out.push(Effect::Quit),
+            ConsoleAction::Quit | ConsoleAction::Leave => io.out.push(Effect::Quit),
             ConsoleAction::Escape => self.escape(io),
             ConsoleAction::Zoom => {
                 self.zoom = match self.zoom {

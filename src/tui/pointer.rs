@@ -31,7 +31,7 @@ impl Model {
             };
             self.focus = pane;
             self.call(Place::Pane(pane), io, |pane, ctx| {
-                pane.point(at, false, ctx)
+                pane.point(at, false, ctx);
             });
         }
         self.dirty = true;

@@ -244,8 +244,8 @@ impl FormWindow for State {
         FormView {
             form: &self.form,
             title: &title,
-            note: note,
-            tone: tone,
+            note,
+            tone,
             live,
         }
         .draw(ctx, screen, buf)

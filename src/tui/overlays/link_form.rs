@@ -200,9 +200,9 @@ impl FormWindow for State {
         };
         FormView {
             form: &self.form,
-            title: title,
-            note: note,
-            tone: tone,
+            title,
+            note,
+            tone,
             live,
         }
         .draw(ctx, screen, buf)

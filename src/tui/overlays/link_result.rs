@@ -18,9 +18,9 @@ keys! {
     /// What a key does with a new link.
     Action:
     LINK_RESULT "Payment link" keys [NAV, READER, OVERLAY] {
-        CopyLink "copy-link" ["y"] "copy" "copy the link";
-        OpenLink "open-link" ["o"] "open" "open the link in the browser";
-        WatchLink "watch-link" ["w" "enter"] "show" "show the payment in the list";
+        Copy "copy-link" ["y"] "copy" "copy the link";
+        Open "open-link" ["o"] "open" "open the link in the browser";
+        Show "watch-link" ["w" "enter"] "show" "show the payment in the list";
     }
 }
 
@@ -87,7 +87,7 @@ impl State {
         if theme.is_ascii() && !theme.has_color() {
             let text = format!(
                 "A QR code needs colours or Unicode. {} copies the link.",
-                ctx.key(Action::CopyLink)
+                ctx.key(Action::Copy)
             );
             paragraph(buf, area, &text, dim);
             return;
@@ -115,8 +115,8 @@ impl State {
             (high + rows_beside).max(screen.height + 1),
             screen.width,
             screen.height + 1,
-            ctx.key(Action::CopyLink),
-            ctx.key(Action::OpenLink)
+            ctx.key(Action::Copy),
+            ctx.key(Action::Open)
         );
         paragraph(buf, below(area, 1), &text, dim);
     }
@@ -135,9 +135,9 @@ impl Component for State {
 
     fn act(&mut self, action: Action, ctx: &mut UpdateContext<'_>) {
         match action {
-            Action::CopyLink => ctx.copy(self.link.url.clone(), "the payment link"),
-            Action::OpenLink => ctx.out.push(Effect::Browse(self.link.url.clone())),
-            Action::WatchLink => {
+            Action::Copy => ctx.copy(self.link.url.clone(), "the payment link"),
+            Action::Open => ctx.out.push(Effect::Browse(self.link.url.clone())),
+            Action::Show => {
                 let key = (self.account.clone(), self.request.id.clone());
                 ctx.intend(Intent::ShowPayment(key));
             }

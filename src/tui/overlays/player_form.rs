@@ -140,7 +140,7 @@ impl FormWindow for State {
             form: &self.form,
             title: "Authenticate a player",
             note: &note,
-            tone: tone,
+            tone,
             live: ctx.store.is_live(),
         }
         .draw(ctx, screen, buf)

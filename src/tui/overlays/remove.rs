@@ -111,7 +111,7 @@ impl FormWindow for State {
             form: &self.form,
             title: &title,
             note: &note,
-            tone: tone,
+            tone,
             live,
         }
         .draw(ctx, screen, buf)

@@ -134,7 +134,7 @@ impl FormWindow for State {
             form: &self.form,
             title: &title,
             note: &note,
-            tone: tone,
+            tone,
             live: self.live,
         }
         .draw(ctx, screen, buf)

@@ -172,8 +172,6 @@ impl State {
         }
     }
 
-    /// Moves the selection and skips headings.
-
     /// Selects the first row of the next group; after the last group, of the first one.
     fn next_section(&mut self, screen: Rect, store: &Store) {
         let rows = self.rows(store);
@@ -240,6 +238,7 @@ impl Component for State {
         ctx.out.extend(command.map(Effect::Simulate));
     }
 
+    /// Moves the selection and skips headings.
     fn step(&mut self, step: Step, ctx: &mut UpdateContext<'_>) {
         let (screen, store) = (ctx.area, &*ctx.store);
         let rows = self.rows(store);

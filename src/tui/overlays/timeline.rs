@@ -235,17 +235,18 @@ impl State {
 
     fn open_chosen(&mut self, ctx: &mut UpdateContext<'_>) {
         match self.choose(ctx.now, ctx.store) {
-            Chosen::Exchange(id) => match ctx.store.exchange(id).cloned() {
-                Some(exchange) => ctx.open(exchange::State::new(exchange)),
-                None => {
-                    let request = ctx.store.number();
-                    self.opening = Some(request);
-                    ctx.out.push(Effect::OpenExchange {
-                        request,
-                        exchange: id,
-                    });
+            Chosen::Exchange(id) => {
+                if let Some(exchange) = ctx.store.exchange(id).cloned() {
+                    ctx.open(exchange::State::new(exchange));
+                    return;
                 }
-            },
+                let request = ctx.store.number();
+                self.opening = Some(request);
+                ctx.out.push(Effect::OpenExchange {
+                    request,
+                    exchange: id,
+                });
+            }
             Chosen::Delivery(loaded) => {
                 // The store may have a newer version than the timeline.
                 let newer = ctx.store.deliveries.known(loaded.id).cloned();

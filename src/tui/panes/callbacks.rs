@@ -177,7 +177,7 @@ impl State {
     }
 
     /// The areas of the pane.
-    fn parts(&self, ctx: ViewContext<'_>, area: Rect) -> Parts {
+    fn parts(ctx: ViewContext<'_>, area: Rect) -> Parts {
         // In a wider row the eye loses the line.
         let area = Rect {
             width: area.width.min(160),
@@ -342,7 +342,7 @@ impl Component for State {
 
     /// Moves the selection; at the last row it loads older ones.
     fn step(&mut self, step: Step, ctx: &mut UpdateContext<'_>) {
-        let height = self.parts(ctx.view(), ctx.area).list.height;
+        let height = Self::parts(ctx.view(), ctx.area).list.height;
         let len = self.len(ctx.store);
         let at_end = self.list.selected + 1 >= len;
         self.list.step(step, len, height);
@@ -371,14 +371,14 @@ impl Component for State {
     }
 
     fn point(&mut self, at: Position, is_click: bool, ctx: &mut UpdateContext<'_>) {
-        let list = self.parts(ctx.view(), ctx.area).list;
+        let list = Self::parts(ctx.view(), ctx.area).list;
         if is_click {
             self.list.point(at, list, self.len(ctx.store));
         }
     }
 
     fn fit(&mut self, ctx: &mut UpdateContext<'_>) {
-        let height = self.parts(ctx.view(), ctx.area).list.height;
+        let height = Self::parts(ctx.view(), ctx.area).list.height;
         self.list.fit(self.len(ctx.store), height);
     }
 
@@ -449,7 +449,7 @@ impl Component for State {
 
     fn view(&self, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) -> Option<Position> {
         let theme = ctx.theme;
-        let parts = self.parts(ctx, area);
+        let parts = Self::parts(ctx, area);
         let hint = "account, verdict, kind, payment, reason or result";
         let cursor = self.filter.draw(hint, theme, area, buf);
         let cursor = cursor.map(|x| Position::new(x, area.y));

@@ -331,7 +331,7 @@ impl Component for State {
                 _,
             ) => self.forget(account),
             Event::Cancelled { request, .. } if self.request == Some(request) => {
-                self.request = None
+                self.request = None;
             }
             Event::Message(..) | Event::Cancelled { .. } => {}
         }

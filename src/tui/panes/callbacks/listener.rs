@@ -31,7 +31,7 @@ fn parts(ctx: ViewContext<'_>) -> Vec<(String, Tone)> {
     match &ctx.store.listening {
         // An empty list explains in its own place how to switch the listener on.
         Listening::Off if ctx.store.deliveries.rows().is_empty() => {
-            parts.push(("off".into(), Tone::Dim))
+            parts.push(("off".into(), Tone::Dim));
         }
         Listening::Off => parts.push((
             "off: set `bind` under `[callbacks]`, or run `tilldeck listen`".into(),
