@@ -77,7 +77,7 @@ pub fn from_net_error(error: NetError, account: &Account) -> Failure {
         // These messages are complete as they are, or are not about the provider.
         own @ (NetError::Unauthorised(_)
         | NetError::BudgetExhausted { .. }
-        | NetError::TurnedAway { .. }
+        | NetError::RateLimited { no_wait: true, .. }
         | NetError::Cancelled
         | NetError::Uncounted(_)
         | NetError::Unprepared(_)) => own,

@@ -35,7 +35,7 @@ use crate::ledger::{DedupKey, Ledger, NewDelivery, NewJob};
 use crate::net::{coding, redact};
 
 /// A reverse proxy gives up earlier than this.
-const JUDGING: Duration = Duration::from_secs(10);
+const JUDGE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Memory for callbacks that are being judged and saved, in KiB. It has its own limit, since that work continues after
 /// the sender disconnects.
 const IN_HAND_KIB: usize = 64 * 1024;
@@ -230,7 +230,7 @@ impl Shared {
         }
         let kib = u32::try_from((bytes / 1024 + 1).min(IN_HAND_KIB)).unwrap_or(u32::MAX);
         let room = self.room.clone().acquire_many_owned(kib);
-        let Ok(room) = tokio::time::timeout(JUDGING, room).await else {
+        let Ok(room) = tokio::time::timeout(JUDGE_TIMEOUT, room).await else {
             return unable();
         };
         let inbound = Inbound {
@@ -259,14 +259,14 @@ impl Shared {
     /// Saves a callback that belongs to no account.
     async fn miss(&self, name: &str, inbound: &Inbound) -> (Response, Option<Delivery>) {
         let mut unknown = if name.is_empty() {
-            Judgement::unlike(
+            Judgement::rejected(
                 404,
                 "the path ends before the account's name: /callbacks/NAME",
                 "This path names no account: /callbacks/NAME.\n",
             )
         } else {
             let words = "No account here has this name.\n";
-            Judgement::unlike(404, "no account has this name", words)
+            Judgement::rejected(404, "no account has this name", words)
         };
         if let Some(Unread(status)) = inbound.request.extensions().get() {
             unknown.why = format!("{}; {}", unknown.why, incomplete(status.as_u16()));
@@ -286,7 +286,7 @@ impl Shared {
             Ok(readable) => readable,
             Err(judged) => return self.save_rejected(name, provider, &inbound, *judged).await,
         };
-        let judged = tokio::time::timeout(JUDGING, handler.read(&readable)).await;
+        let judged = tokio::time::timeout(JUDGE_TIMEOUT, handler.read(&readable)).await;
         let judged = match judged {
             Ok(Ok(parsed)) => return self.accept(name, handler, &inbound, parsed).await,
             Err(_) => {
@@ -294,7 +294,7 @@ impl Shared {
                     ProblemKind::TimedOut,
                     format!(
                         "account {name}: callbacks cannot be verified: reading its secrets takes longer than {} s",
-                        JUDGING.as_secs()
+                        JUDGE_TIMEOUT.as_secs()
                     ),
                     "the provider sends them again later; check whether a keyring or password manager waits for your input",
                 );
@@ -306,16 +306,16 @@ impl Shared {
                 return (unable(), None);
             }
             Ok(Err(Refusal::Refused(why))) => {
-                Judgement::unlike(403, why, "This callback was rejected.\n")
+                Judgement::rejected(403, why, "This callback was rejected.\n")
             }
-            Ok(Err(Refusal::Unreadable(why))) => Judgement::unlike(400, why, NOT_UNDERSTOOD),
+            Ok(Err(Refusal::Unreadable(why))) => Judgement::rejected(400, why, NOT_UNDERSTOOD),
             Ok(Err(Refusal::Method { allowed })) => {
                 let method = inert::cut(inbound.request.method().as_str(), METHOD_MAX);
                 let why = format!("method {method} is not allowed; this provider uses {allowed}");
                 let words = "This method is not allowed for callbacks.\n";
                 Judgement {
                     header: Some((header::ALLOW, allowed)),
-                    ..Judgement::unlike(405, why, words)
+                    ..Judgement::rejected(405, why, words)
                 }
             }
         };

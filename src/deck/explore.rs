@@ -43,7 +43,7 @@ impl Deck {
             unreachable!("a raw call is answered raw");
         };
         let kind = raw.content_type.as_deref().unwrap_or_default();
-        let kept = record::kept_hiding(&raw.body, kind, runtime.client.hidden(&call.path));
+        let kept = record::body_hiding(&raw.body, kind, runtime.client.hidden(&call.path));
         Ok(Explored {
             status: raw.status,
             content_type: raw

@@ -277,19 +277,19 @@ impl Deck {
         Ok(answer)
     }
 
-    /// Sets or removes the handled mark of a matter.
+    /// Sets or removes the handled mark of an alert, by its key.
     ///
     /// # Errors
     /// If that cannot be stored.
-    pub async fn mark_handled(&self, matter: &str, handled: bool) -> Result<(), Problem> {
+    pub async fn mark_handled(&self, alert: &str, handled: bool) -> Result<(), Problem> {
         let at = handled.then(|| self.clock.now().wall);
         let stored = if let Some(book) = &self.queries.book {
             let marks = &mut book.pages().list.handled;
-            marks.retain(|(known, _)| known != matter);
-            marks.extend(at.map(|at| (matter.to_owned(), at)));
+            marks.retain(|(known, _)| known != alert);
+            marks.extend(at.map(|at| (alert.to_owned(), at)));
             Ok(())
         } else {
-            let stored = self.ledger.mark_handled(&self.profile, matter, at).await;
+            let stored = self.ledger.mark_handled(&self.profile, alert, at).await;
             stored.map_err(|error| {
                 Problem::new(
                     ProblemKind::Local,

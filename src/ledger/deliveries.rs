@@ -104,7 +104,7 @@ pub struct JobResult {
     /// When the attempt began.
     pub at: WallTime,
     /// As in [`crate::domain::Job`]; inert and redacted.
-    pub told: String,
+    pub summary: String,
     /// As in [`crate::domain::Job`].
     pub status: Option<u16>,
     /// As in [`crate::domain::Job`].

@@ -225,7 +225,7 @@ impl Ledger {
             .await
     }
 
-    /// The handled matters of a profile, with their instants.
+    /// The keys of the alerts of a profile that are marked as handled, with their instants.
     ///
     /// # Errors
     /// If the ledger has stopped or cannot be read.
@@ -241,27 +241,27 @@ impl Ledger {
         .await
     }
 
-    /// Sets or removes (`None`) the handled mark of a matter.
+    /// Sets or removes (`None`) the handled mark of an alert, by its key.
     ///
     /// # Errors
     /// If that cannot be stored.
     pub async fn mark_handled(
         &self,
         profile: &str,
-        matter: &str,
+        alert: &str,
         at: Option<WallTime>,
     ) -> Result<(), LedgerError> {
-        let (profile, matter) = (profile.to_owned(), matter.to_owned());
+        let (profile, alert) = (profile.to_owned(), alert.to_owned());
         self.ask(move |store| {
             store.write(|conn| match at {
                 Some(at) => conn.execute(
                     "INSERT INTO handled (profile, matter, at) VALUES (?1, ?2, ?3)
                      ON CONFLICT DO UPDATE SET at = excluded.at",
-                    (&profile, &matter, at.0),
+                    (&profile, &alert, at.0),
                 ),
                 None => conn.execute(
                     "DELETE FROM handled WHERE profile = ?1 AND matter = ?2",
-                    (&profile, &matter),
+                    (&profile, &alert),
                 ),
             })
         })

@@ -50,9 +50,9 @@ pub struct Terms {
 
 /// The answer to a request for slots.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Slots<Some = Granted> {
+pub enum Slots<G = Granted> {
     /// At least one. Send, then call [`Ledger::release_slot`] for each.
-    Granted(Some),
+    Granted(G),
     /// None is free.
     Full {
         /// The wait for one; `None` if it depends on replies that are still to come.
@@ -316,7 +316,7 @@ fn take(store: &mut Store, request: &SlotRequest) -> Result<Slots<Vec<SlotId>>, 
     Ok(Slots::Granted(numbered(store.era, ids)))
 }
 
-fn full<Some>(next: Option<i64>, now: SharedInstant) -> Slots<Some> {
+fn full<G>(next: Option<i64>, now: SharedInstant) -> Slots<G> {
     Slots::Full {
         next_free: next.map(|at| wait_until(at, now)),
     }

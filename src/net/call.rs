@@ -88,7 +88,7 @@ pub struct SignedRequest {
     /// Sent unchanged.
     pub body: Bytes,
     /// Held until the response was seen: a place in a queue, a lock.
-    pub permit: Option<Box<dyn Any + Send>>,
+    pub key_lock: Option<Box<dyn Any + Send>>,
     /// The access token it carries: a 401 then drops this token, not a newer one.
     pub token: Option<Secret>,
     /// How far its nonce is ahead of the provider's time, where the operator should be warned.
@@ -107,7 +107,7 @@ impl SignedRequest {
             verbatim: None,
             query: Vec::new(),
             body,
-            permit: None,
+            key_lock: None,
             token: None,
             nonce_ahead: None,
             hidden: &[],

@@ -26,6 +26,7 @@ pub use error::NetError;
 pub use events::{Event, EventReceiver, EventSender};
 pub use http::{Http, Network, Timeouts};
 pub use log_lines::without_query;
+use retry::Decision;
 pub use verbatim::Verbatim;
 
 use crate::clock::Clock;
@@ -336,7 +337,10 @@ impl Session {
             }
             if let Some(left) = held {
                 if options.no_wait {
-                    return Err(NetError::TurnedAway { left });
+                    return Err(NetError::RateLimited {
+                        left,
+                        no_wait: true,
+                    });
                 }
                 if left > budget::HOLD_WAITED_MAX || waits.next().is_none() {
                     return tried;
@@ -345,8 +349,10 @@ impl Session {
                 // cancelled.
                 continue;
             }
-            let Some(requested) = retry::decide(call.repeat, &tried) else {
-                return tried;
+            let requested = match retry::decide(call.repeat, &tried) {
+                Decision::Return => return tried,
+                Decision::Retry => None,
+                Decision::RetryAfter(wait) => Some(wait),
             };
             let elapsed = self.gate.clock.now().mono.saturating_sub(began);
             let Some(wait) = waits
@@ -458,7 +464,7 @@ impl Session {
             gate.emit_clock_warning(&self.account.id, ClockWarning::Nonces(by));
         }
         // Calls of one key go one after another, so that nonces arrive in ascending order.
-        drop(signed.permit);
+        drop(signed.key_lock);
         // Recorded before the first await: cancelling now must not lose the record of a request that was sent.
         let slot = unanswered.answered();
         let exchange = record::exchange(&sent, &tried);

@@ -89,7 +89,7 @@ pub fn exchange(sent: &Sent<'_>, tried: &AttemptResult) -> Exchange {
                 withheld(&reply.body)
             } else {
                 let kind = reply.header("content-type").unwrap_or_default();
-                kept_hiding(&reply.body, kind, sent.hidden)
+                body_hiding(&reply.body, kind, sent.hidden)
             },
             Some(reply.to_head),
         ),
@@ -190,7 +190,7 @@ fn request_body(sent: &Sent<'_>) -> Body {
         None | Some(b'{' | b'[')
     );
     if sent.hidden.is_empty() || is_json {
-        kept_hiding(sent.body, UNDECODED, sent.hidden)
+        body_hiding(sent.body, UNDECODED, sent.hidden)
     } else {
         Body {
             text: "<body>".into(),
@@ -205,8 +205,8 @@ const UNDECODED: &str = "text/plain; charset=utf-8";
 
 /// A received body for the record: redacted first, then cut, so that no half of a secret survives at the cut.
 #[must_use]
-pub fn kept(bytes: &[u8]) -> Body {
-    kept_hiding(bytes, UNDECODED, &[])
+pub fn body(bytes: &[u8]) -> Body {
+    body_hiding(bytes, UNDECODED, &[])
 }
 
 /// Only the beginning is redacted: text far behind the cut cannot affect it, and 8 MiB would take long.
@@ -217,7 +217,7 @@ fn near(bytes: &[u8]) -> &[u8] {
 /// The same for a body of this `Content-Type`: decoded by its charset, with these JSON fields redacted. Binary data
 /// is saved as base64, unless it may hold a secret.
 #[must_use]
-pub fn kept_hiding(bytes: &[u8], content_type: &str, hidden: &[&str]) -> Body {
+pub fn body_hiding(bytes: &[u8], content_type: &str, hidden: &[&str]) -> Body {
     let near = near(bytes);
     let is_whole = near.len() == bytes.len();
     let mut text = match charset::decode(near, content_type, is_whole) {
@@ -260,15 +260,15 @@ mod tests {
 
     #[test]
     fn memory_is_bounded_bodies_are_cut_with_the_cut_shown() {
-        let whole = kept(b"short");
+        let whole = body(b"short");
         assert_eq!(
             (whole.text.as_str(), whole.bytes, whole.cut),
             ("short", 5, false)
         );
-        let long = kept("ż".repeat(400_000).as_bytes());
+        let long = body("ż".repeat(400_000).as_bytes());
         assert!(long.text.len() <= BODY_KEPT_MAX);
         assert_eq!((long.bytes, long.cut), (800_000, true));
-        let exact = kept(&vec![b'x'; BODY_KEPT_MAX]);
+        let exact = body(&vec![b'x'; BODY_KEPT_MAX]);
         assert!(!exact.cut);
     }
 
@@ -276,18 +276,18 @@ mod tests {
     fn fields_that_a_call_hides_are_redacted_where_they_are_texts() {
         let page = br#"{"content":[{"id":"7","content":"PLANTED","mimeType":"text/plain"}],"body" : "PLANTED"}"#;
         assert_eq!(
-            kept_hiding(page, "", &["content", "body"]).text,
+            body_hiding(page, "", &["content", "body"]).text,
             r#"{"content":[{"id":"7","content":"<content>","mimeType":"text/plain"}],"body" : "<body>"}"#
         );
-        let torn = kept_hiding(br#"{"content":[{"content":"PLAN"#, "", &["content"]);
+        let torn = body_hiding(br#"{"content":[{"content":"PLAN"#, "", &["content"]);
         assert!(!torn.text.contains("PLAN"), "{}", torn.text);
-        assert!(kept(page).text.contains("PLANTED"));
+        assert!(body(page).text.contains("PLANTED"));
     }
 
     #[test]
     fn a_secret_across_the_cut_is_redacted_first() {
-        let mut body = vec![b' '; BODY_KEPT_MAX - 30];
-        body.extend_from_slice(br#"{"paymentToken":"PLANTEDPLANTEDPLANTEDPLANTED"}"#);
-        assert!(!kept(&body).text.contains("PLANT"));
+        let mut bytes = vec![b' '; BODY_KEPT_MAX - 30];
+        bytes.extend_from_slice(br#"{"paymentToken":"PLANTEDPLANTEDPLANTEDPLANTED"}"#);
+        assert!(!body(&bytes).text.contains("PLANT"));
     }
 }

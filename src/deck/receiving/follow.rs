@@ -42,7 +42,7 @@ pub(super) async fn follow(
     ready.send_replace(true);
     loop {
         let stopped = tokio::select! {
-            () = shared.came.notified() => false,
+            () = shared.saved.notified() => false,
             () = tokio::time::sleep(shared.pace.others) => {
                 follower.report_changes().await;
                 false

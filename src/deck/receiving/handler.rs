@@ -166,7 +166,7 @@ impl CallbackHandlers for CallbackRouter {
 
     fn saved(&self, delivery: Delivery) {
         // Readers load callbacks from the ledger, so a flood does not fill the memory.
-        self.0.came.notify_one();
+        self.0.saved.notify_one();
         // A repeat may have made an earlier delivery's job due.
         if !delivery.jobs.is_empty() || delivery.verdict == Verdict::Repeat {
             self.0.due.notify_waiters();

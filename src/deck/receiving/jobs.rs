@@ -378,7 +378,7 @@ impl Shared {
         let outcome = JobResult {
             state,
             at: began.wall,
-            told: inert::cut(&redact::scrub(&outcome.summary), SUMMARY_MAX),
+            summary: inert::cut(&redact::scrub(&outcome.summary), SUMMARY_MAX),
             status: outcome.status,
             took: outcome.took.or(Some(now.mono.saturating_sub(began.mono))),
             is_final: outcome.is_final,
@@ -435,7 +435,7 @@ impl Shared {
             self.gate
                 .emit(Event::Player(runtime.account.id.clone(), claim));
         }
-        let turn = self.turns.take(&delivery.account, subject).await;
+        let turn = self.subject_locks.take(&delivery.account, subject).await;
         let result = self.queries.query(&runtime, &op, how).await;
         drop(turn);
         let outcome = check_outcome(&result);

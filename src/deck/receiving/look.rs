@@ -61,12 +61,12 @@ impl Deck {
         };
         let replies = parts.replies.iter().filter_map(|(job, sealed)| {
             let reply = sealer.open_reply(sealed)?;
-            Some((*job, record::kept(&reply)))
+            Some((*job, record::body(&reply)))
         });
         let is_coding = |name: &str| name.eq_ignore_ascii_case("content-encoding");
         // Only a decoded body can be redacted.
         let body = match raw.readable() {
-            Some(inbound) => record::kept(inbound.request.body()),
+            Some(inbound) => record::body(inbound.request.body()),
             None => record::withheld(&raw.body),
         };
         Ok(Received {

@@ -83,10 +83,10 @@ pub(super) struct Shared {
     pub(super) sealing: Sealing,
     forward: Vec<(Option<AccountId>, Url)>,
     pace: Pace,
-    turns: jobs::KeyedMutex,
+    subject_locks: jobs::KeyedMutex,
     unknown: jobs::Unknown,
     /// Notifies that a callback was saved.
-    came: Notify,
+    saved: Notify,
     /// Notifies that a job may be due.
     due: Notify,
 }
@@ -136,7 +136,7 @@ struct Workers {
     /// Stops the workers, which have work as long as callbacks arrive.
     stop: CancellationToken,
     others: TaskTracker,
-    _at_the_latest: (DropGuard, DropGuard),
+    _stop_on_drop: (DropGuard, DropGuard),
 }
 
 /// What the service is built from.
@@ -239,9 +239,9 @@ impl CallbackService {
             gate,
             forward,
             pace,
-            turns: jobs::KeyedMutex::default(),
+            subject_locks: jobs::KeyedMutex::default(),
             unknown: jobs::Unknown::default(),
-            came: Notify::new(),
+            saved: Notify::new(),
             due: Notify::new(),
         });
         let (tell, listening) = watch::channel(Listening::Off);
@@ -303,7 +303,7 @@ impl Workers {
         Self {
             receiver: TaskTracker::new(),
             others: TaskTracker::new(),
-            _at_the_latest: (
+            _stop_on_drop: (
                 stop_receiver.clone().drop_guard(),
                 stop.clone().drop_guard(),
             ),

@@ -37,7 +37,7 @@ impl Shared {
                 JobState::GivenUp
             },
             at: began.wall,
-            told: result.describe(),
+            summary: result.describe(),
             status: result.status(),
             took: Some(result.took().unwrap_or(took)),
             is_final: false,

@@ -313,7 +313,7 @@ fn save_attempt(
             FREE,
             outcome.state == JobState::Done,
             outcome.at.0,
-            &outcome.told,
+            &outcome.summary,
             outcome.status,
             outcome.took.map(nanos),
             &outcome.reply,

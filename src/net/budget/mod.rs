@@ -270,7 +270,10 @@ async fn acquire_slot(
         spread = spread.max(held.unwrap_or_default() / 4).min(SPREAD_MAX);
         if reporter.options.no_wait {
             return Err(match held {
-                Some(left) => NetError::TurnedAway { left },
+                Some(left) => NetError::RateLimited {
+                    left,
+                    no_wait: true,
+                },
                 None => NetError::BudgetExhausted {
                     limit: limit.requests,
                     counted: counted(limit),
@@ -280,7 +283,10 @@ async fn acquire_slot(
             });
         }
         if let Some(left) = held.filter(|left| *left > HOLD_WAITED_MAX) {
-            return Err(NetError::LeftAlone { left });
+            return Err(NetError::RateLimited {
+                left,
+                no_wait: false,
+            });
         }
         reporter.waits(held.is_some(), next);
         report_gauge(session, limit, limiter).await;

@@ -112,7 +112,7 @@ impl Signer {
         fields.insert("appId".into(), self.api_key().into());
         fields.insert("nonce".into(), nonce.value.into());
         Ok(SignedRequest {
-            permit: Some(Box::new(key_lock)),
+            key_lock: Some(Box::new(key_lock)),
             nonce_ahead: nonce.ahead,
             ..sealed(&fields, Some(secret))
         })
