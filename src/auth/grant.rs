@@ -46,7 +46,7 @@ pub struct Failure {
 impl Failure {
     /// Whether the provider rejected the credentials, so that a retry with the same ones is useless.
     #[must_use]
-    pub fn is_refusal(&self) -> bool {
+    pub fn is_rejection(&self) -> bool {
         matches!(&self.error, NetError::Unauthorised(problem) if problem.kind == ProblemKind::Refused)
     }
 }

@@ -304,12 +304,12 @@ impl Lifecycle {
         };
         // The age of the current token is measured on the monotonic clock; the saved copy has wall-clock times, by which a
         // clock that was set back would make it young again.
-        let in_hand = self.token.as_ref().is_some_and(|(held, _)| *held == token);
-        if in_hand || self.rejected.as_ref() == Some(&token) {
+        let is_current = self.token.as_ref().is_some_and(|(held, _)| *held == token);
+        if is_current || self.rejected.as_ref() == Some(&token) {
             return false;
         }
-        let left_in_hand = self.token.as_ref().and_then(|(_, life)| life.left(now));
-        if left_in_hand.is_some_and(|in_hand| left <= in_hand) {
+        let left_of_current = self.token.as_ref().and_then(|(_, life)| life.left(now));
+        if left_of_current.is_some_and(|current| left <= current) {
             return false;
         }
         if let Some(fetch) = of {
@@ -339,7 +339,7 @@ impl Lifecycle {
             return;
         }
         self.failures = self.failures.saturating_add(1);
-        let refused = failure.is_refusal();
+        let refused = failure.is_rejection();
         let own = if refused {
             LOOK_AGAIN
         } else {
@@ -374,12 +374,12 @@ impl Lifecycle {
     }
 
     /// A call with this token was answered 401: drops the token, if it is still the current one.
-    pub fn refused(&mut self, token: &Secret) -> bool {
-        let in_hand = self.token.as_ref().is_some_and(|(held, _)| held == token);
-        if in_hand {
+    pub fn reject(&mut self, token: &Secret) -> bool {
+        let is_current = self.token.as_ref().is_some_and(|(held, _)| held == token);
+        if is_current {
             self.rejected = self.token.take().map(|(token, _)| token);
         }
-        in_hand
+        is_current
     }
 
     /// Whether a call with this token was rejected.

@@ -71,8 +71,8 @@ struct State {
     claims: Option<String>,
     /// Whether the current token is being saved right now.
     saving: bool,
-    /// A digest of the token call that was refused.
-    refused: Option<[u8; 32]>,
+    /// A digest of the token request that was rejected.
+    rejected: Option<[u8; 32]>,
 }
 
 impl Tokens {
@@ -173,7 +173,7 @@ impl Tokens {
     ///
     /// # Errors
     /// If the fetch fails.
-    pub async fn refresh(&self, options: RequestOptions) -> Result<TokenStatus, NetError> {
+    pub async fn fetch_new(&self, options: RequestOptions) -> Result<TokenStatus, NetError> {
         self.load().await;
         loop {
             // A fetch for another reason may have ended with a saved token, without a token call.
@@ -257,14 +257,14 @@ impl Tokens {
     pub fn is_stale(&self, reply: &Reply, token: Option<&Secret>) -> bool {
         let turned_down = token.filter(|_| reply.status == 401);
         if let Some(token) = turned_down {
-            self.refused(token);
+            self.reject(token);
         }
         turned_down.is_some()
     }
 
     /// The provider answered 401 to this token: drops it, if it is still the current one.
-    fn refused(&self, token: &Secret) {
-        if !self.held().cycle.refused(token) {
+    fn reject(&self, token: &Secret) {
+        if !self.held().cycle.reject(token) {
             return;
         }
         self.0.changed.send_replace(());
@@ -273,7 +273,7 @@ impl Tokens {
             tokens.emit();
             if let Some(store) = &tokens.0.store {
                 // Under the lock, so that a newer token which another process has saved stays.
-                let _lane = store.key_lock().await;
+                let _key_lock = store.key_lock().await;
                 store.forget(&rejected, tokens.0.clock.now()).await;
             }
         });
@@ -352,7 +352,7 @@ impl Tokens {
     async fn run(&self, fetch: Fetch, options: RequestOptions) {
         let shared = &self.0;
         self.emit();
-        let _lane = match &shared.store {
+        let _key_lock = match &shared.store {
             Some(store) => {
                 let key_lock = store.key_lock().await;
                 if fetch.why != Why::Requested && self.load_token(store, Some(fetch)).await {
@@ -371,11 +371,11 @@ impl Tokens {
         };
         if fetch.why == Why::IfReplaced {
             let signed = stamped.authorise(&call).await.is_ok();
-            let refused = self.held().refused;
+            let rejected = self.held().rejected;
             if signed
                 && stamped
                     .latest()
-                    .is_some_and(|(_, digest)| Some(digest) == refused)
+                    .is_some_and(|(_, digest)| Some(digest) == rejected)
             {
                 let now = shared.clock.now();
                 self.held().cycle.not_replaced(fetch.number, now);
@@ -401,7 +401,7 @@ impl Tokens {
             {
                 held.claims = jwt::claims(&grant.token);
                 held.note = grant.note;
-                held.refused = None;
+                held.rejected = None;
                 held.saving = shared.store.is_some();
                 Ok(grant.token)
             } else {
@@ -425,7 +425,7 @@ impl Tokens {
         let now = self.0.clock.now();
         {
             let mut held = self.held();
-            held.refused = digest.filter(|_| failure.is_refusal());
+            held.rejected = digest.filter(|_| failure.is_rejection());
             held.cycle.failed(number, now, failure, jitter());
         }
         self.0.changed.send_replace(());

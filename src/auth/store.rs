@@ -76,8 +76,8 @@ impl TokenStore {
 
     /// Teaches the redactor a token that is saved in a file; the keyring is skipped, since it may prompt. Blocks.
     pub(super) fn learn(&self) {
-        let kept = self.vault.without_keyring().get(&self.name());
-        if let Ok(Some((secret, _))) = kept
+        let stored = self.vault.without_keyring().get(&self.name());
+        if let Ok(Some((secret, _))) = stored
             && let Ok(wire) = serde_json::from_str::<StoredToken>(secret.expose())
         {
             redact::learn_passing(&Secret::new(wire.access_token), "access_token");

@@ -38,11 +38,11 @@ use crate::net::{coding, redact};
 const JUDGE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Memory for callbacks that are being judged and saved, in KiB. It has its own limit, since that work continues after
 /// the sender disconnects.
-const IN_HAND_KIB: usize = 64 * 1024;
+const IN_PROGRESS_KIB: usize = 64 * 1024;
 /// How often a problem of one account is reported.
-const TELL_AGAIN: Duration = Duration::from_secs(30);
+const REPORT_AGAIN: Duration = Duration::from_secs(30);
 /// The `Retry-After` of a callback that cannot be saved or judged now (RFC 9110 10.2.3).
-const AGAIN: Duration = Duration::from_secs(30);
+const RETRY_AFTER: Duration = Duration::from_secs(30);
 
 const NAME_MAX: usize = 64;
 const WHY_MAX: usize = 500;
@@ -138,7 +138,7 @@ impl Receiver {
         let limits = setup.limits;
         let shared = Arc::new(Shared {
             rates: Mutex::new(Rates::new(limits.rate)),
-            room: Arc::new(Semaphore::new(IN_HAND_KIB)),
+            room: Arc::new(Semaphore::new(IN_PROGRESS_KIB)),
             unable_reported: Mutex::default(),
             setup,
             tasks: TaskTracker::new(),
@@ -228,7 +228,7 @@ impl Shared {
         {
             bytes += handler.body_max();
         }
-        let kib = u32::try_from((bytes / 1024 + 1).min(IN_HAND_KIB)).unwrap_or(u32::MAX);
+        let kib = u32::try_from((bytes / 1024 + 1).min(IN_PROGRESS_KIB)).unwrap_or(u32::MAX);
         let room = self.room.clone().acquire_many_owned(kib);
         let Ok(room) = tokio::time::timeout(JUDGE_TIMEOUT, room).await else {
             return unable();
@@ -397,11 +397,11 @@ impl Shared {
         let answer = match parsed.answer {
             Answer::Plain => text(StatusCode::OK, "ok"),
             Answer::Relayed { otherwise } => {
-                let said = match delivery.verdict {
+                let shop_response = match delivery.verdict {
                     Verdict::Accepted => self.relay(handler, inbound, &delivery, identity).await,
                     _ => self.first_answer(identity).await,
                 };
-                said.unwrap_or_else(|| json(Bytes::from_static(otherwise.as_bytes())))
+                shop_response.unwrap_or_else(|| json(Bytes::from_static(otherwise.as_bytes())))
             }
         };
         (answer, Some(delivery))
@@ -457,7 +457,7 @@ impl Shared {
         {
             let reported = self.unable_reported.lock();
             let mut reported = reported.unwrap_or_else(PoisonError::into_inner);
-            let lately = |at: &Duration| now.saturating_sub(*at) < TELL_AGAIN;
+            let lately = |at: &Duration| now.saturating_sub(*at) < REPORT_AGAIN;
             if reported.get(name).is_some_and(lately) {
                 return;
             }
@@ -508,7 +508,7 @@ fn json(body: Bytes) -> Response {
 
 fn unable() -> Response {
     let words = "This callback cannot be saved now. Please send it again.\n";
-    later(StatusCode::SERVICE_UNAVAILABLE, words, AGAIN)
+    later(StatusCode::SERVICE_UNAVAILABLE, words, RETRY_AFTER)
 }
 
 fn later(status: StatusCode, words: &str, wait: Duration) -> Response {

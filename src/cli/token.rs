@@ -93,10 +93,7 @@ async fn refresh(
     let mut exit = Exit::Done;
     let mut table = Table::default();
     for account in &accounts {
-        match deck
-            .refresh_token(&account.id, request_options(false))
-            .await
-        {
+        match deck.fetch_token(&account.id, request_options(false)).await {
             Ok(status) => report(account, &status, context.clock.now(), &mut table, out)?,
             Err(problem) => exit = exit.and(out.fail(&problem)?),
         }

@@ -98,16 +98,20 @@ impl Deck {
     ///
     /// # Errors
     /// If the change cannot be made, the provider rejects the secrets, or the provider cannot be reached and must be.
-    pub async fn prove(&self, change: Change, how: RequestOptions) -> Result<Verified, Problem> {
+    pub async fn prove(
+        &self,
+        change: Change,
+        options: RequestOptions,
+    ) -> Result<Verified, Problem> {
         match change {
-            Change::Add(new) => self.prove_addition(*new, Vec::new(), how).await,
+            Change::Add(new) => self.prove_addition(*new, Vec::new(), options).await,
             Change::Rotate {
                 account,
                 key,
                 secret,
                 unverified,
             } => {
-                self.prove_rotation(account, &key, secret, unverified, how)
+                self.prove_rotation(account, &key, secret, unverified, options)
                     .await
             }
             Change::Remove(account) => {
@@ -136,7 +140,7 @@ impl Deck {
         &self,
         new: NewAccount,
         sources: Vec<(&'static str, SecretSource)>,
-        how: RequestOptions,
+        options: RequestOptions,
     ) -> Result<Verified, Problem> {
         self.only_own("added to")?;
         let secret_overrides = SecretOverrides::default();
@@ -188,7 +192,7 @@ impl Deck {
             let proves = runtime.manifest.proves;
             let provable = proves.iter().any(|key| config.secrets.contains_key(key));
             let tried = if provable {
-                self.try_out(&runtime, false, how).await
+                self.try_out(&runtime, false, options).await
             } else {
                 Err(unprovable_account(&runtime.account, proves))
             };
@@ -215,7 +219,7 @@ impl Deck {
         key: &str,
         secret: Secret,
         unverified: bool,
-        how: RequestOptions,
+        options: RequestOptions,
     ) -> Result<Verified, Problem> {
         let runtime = self.runtime(&account)?;
         let spec = runtime.manifest.spec.keys.iter();
@@ -273,7 +277,7 @@ impl Deck {
                 home,
             }));
         }
-        let tried = self.try_out(&trial, true, how).await;
+        let tried = self.try_out(&trial, true, options).await;
         // The trial's token is stored under this account's name, but is not the token in use.
         self.retell_token(&account);
         match tried {
@@ -457,16 +461,16 @@ impl Deck {
         &self,
         runtime: &AccountRuntime,
         secret_alone: bool,
-        how: RequestOptions,
+        options: RequestOptions,
     ) -> Result<(), Problem> {
         if let Some(tokens) = runtime.tokens.as_ref().filter(|_| secret_alone) {
-            let granted = tokens.refresh(how).await;
+            let granted = tokens.fetch_new(options).await;
             return granted
                 .map(drop)
                 .map_err(|error| error.problem(&runtime.account.id));
         }
         self.queries
-            .perform(runtime, &Op::Verify, how)
+            .perform(runtime, &Op::Verify, options)
             .await
             .map(drop)
     }

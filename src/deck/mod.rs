@@ -299,13 +299,13 @@ impl Deck {
         &self,
         account: &AccountId,
         op: Op,
-        how: RequestOptions,
+        options: RequestOptions,
     ) -> Result<Answer, Problem> {
         if let Op::PaymentLink(link) = &op {
-            return self.link(account, link, how).await;
+            return self.link(account, link, options).await;
         }
         let runtime = self.runtime(account)?;
-        self.queries.query(&runtime, &op, how).await
+        self.queries.query(&runtime, &op, options).await
     }
 
     /// Whether a raw call with this method and path is a write.

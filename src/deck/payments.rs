@@ -16,7 +16,7 @@ use crate::net::RequestOptions;
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// Changes within this time are read together.
-const GATHER: Duration = Duration::from_millis(50);
+const COALESCE: Duration = Duration::from_millis(50);
 
 /// In memory, what the ledger stores for real accounts.
 pub(super) struct SimulatedBook(Mutex<Pages>);
@@ -113,7 +113,7 @@ impl Deck {
             tokio::select! {
                 () = self.changed.notified() => {
                     // Changes that come together are read once.
-                    tokio::time::sleep(GATHER).await;
+                    tokio::time::sleep(COALESCE).await;
                     seen = None;
                 }
                 () = tokio::time::sleep(LOOK_EVERY), if self.queries.book.is_none() => {}
@@ -237,7 +237,7 @@ impl Deck {
         &self,
         account: &AccountId,
         link: &LinkRequest,
-        how: RequestOptions,
+        options: RequestOptions,
     ) -> Result<Answer, Problem> {
         let runtime = self.runtime(account)?;
         let id = &link.id;
@@ -268,7 +268,7 @@ impl Deck {
             .writes(current.as_ref(), &sum)
             .map_err(|stays| conflict(&stays))?;
         let op = Op::PaymentLink(link.clone());
-        let answer = self.queries.query(&runtime, &op, how).await?;
+        let answer = self.queries.query(&runtime, &op, options).await?;
         // Another process may have set it in between.
         let stored = self
             .expect(account, id, sum.clone(), ExpectedBy::Link, replaced)

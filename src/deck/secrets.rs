@@ -78,7 +78,7 @@ pub(super) fn configured_secret(config: &AccountConfig, environ: Environ) -> Rea
         let (source, environ, account) =
             (sources.get(key).cloned(), environ.clone(), account.clone());
         Box::pin(async move {
-            let told = |message: String, hint: String| {
+            let unreadable = |message: String, hint: String| {
                 Problem::new(
                     ProblemKind::Config,
                     format!("account {account}: {message}"),
@@ -86,7 +86,7 @@ pub(super) fn configured_secret(config: &AccountConfig, environ: Environ) -> Rea
                 )
             };
             let Some(source) = source else {
-                return Err(told(
+                return Err(unreadable(
                     format!("{key} is not set"),
                     format!("set {key} of account {account} in the config"),
                 ));
@@ -98,11 +98,11 @@ pub(super) fn configured_secret(config: &AccountConfig, environ: Environ) -> Rea
                     redact::learn(&resolved.secret, key);
                     Ok(resolved.secret)
                 }
-                Ok(Err(error)) => Err(told(
+                Ok(Err(error)) => Err(unreadable(
                     format!("{key} cannot be read: {error}"),
                     String::new(),
                 )),
-                Err(_) => Err(told(
+                Err(_) => Err(unreadable(
                     format!("{key} cannot be read: an internal error stopped reading it"),
                     String::new(),
                 )),

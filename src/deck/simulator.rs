@@ -85,7 +85,7 @@ impl Deck {
             vec![("control", base)],
             Vec::new(),
         );
-        let how = RequestOptions {
+        let options = RequestOptions {
             request: RequestId(0),
             background: false,
             no_wait: false,
@@ -100,7 +100,7 @@ impl Deck {
             auth: None,
         };
         let reply = session
-            .send(&call, &Unsigned, how)
+            .send(&call, &Unsigned, options)
             .await
             .map_err(|error| error.problem(&account))?;
         let answer = inert::cut(String::from_utf8_lossy(&reply.body).trim(), 200);

@@ -14,7 +14,7 @@ use super::{Limits, SMALL_BODY};
 
 /// How much of a rejected body is read and discarded: a client that is still sending would otherwise get a reset
 /// instead of the answer.
-const THROWN_AWAY: usize = 16 << 20;
+const DISCARD_MAX: usize = 16 << 20;
 
 /// The unit of the shared memory limit.
 const UNIT: usize = 1024;
@@ -116,7 +116,7 @@ pub(super) async fn whole(
 pub(super) async fn discard(mut body: Incoming, waits: bool) -> Result<(), StatusCode> {
     let mut seen = 0;
     while !waits
-        && seen <= THROWN_AWAY
+        && seen <= DISCARD_MAX
         && let Some(data) = next(&mut body).await?
     {
         seen += data.len();

@@ -12,7 +12,7 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
 use super::connection::{Connection, Phase};
 
 /// How soon to retry where every connection is being answered.
-const AGAIN: Duration = Duration::from_millis(20);
+const IDLE_CHECK: Duration = Duration::from_millis(20);
 
 /// The slots of one server.
 pub(super) struct ConnectionSlots {
@@ -66,7 +66,7 @@ impl ConnectionSlots {
             }
             self.evict();
             let free = self.free.clone().acquire_owned();
-            if let Ok(free) = tokio::time::timeout(AGAIN, free).await {
+            if let Ok(free) = tokio::time::timeout(IDLE_CHECK, free).await {
                 break free.expect("it is never closed");
             }
         };

@@ -10,13 +10,13 @@ use super::writer::Store;
 use super::{Ledger, SlotId, exchanges, slots};
 
 /// In a burst, rows that come within this time are written together. A single row is written without delay.
-const GATHER: Duration = Duration::from_millis(40);
+const COALESCE: Duration = Duration::from_millis(40);
 
 /// The most rows in one transaction: a slot request in between must not wait for long.
 const CHUNK: usize = 16;
 
 /// The most rows in memory: beyond it, the caller that adds one waits for the write.
-const GATHERED_MAX: usize = 1024;
+const BUFFERED_MAX: usize = 1024;
 
 /// Rows that wait to be written.
 #[derive(Default)]
@@ -97,7 +97,7 @@ impl Ledger {
 
     /// Waits while too many rows are in memory.
     pub async fn keep_up(&self) {
-        let much = self.0.behind.lock().exchanges.len() > GATHERED_MAX;
+        let much = self.0.behind.lock().exchanges.len() > BUFFERED_MAX;
         if much {
             self.flush().await;
         }
@@ -135,7 +135,7 @@ impl Ledger {
         let shared = Arc::downgrade(&self.0);
         runtime.spawn(async move {
             loop {
-                tokio::time::sleep(GATHER).await;
+                tokio::time::sleep(COALESCE).await;
                 // With the last handle, the writing thread writes what is left.
                 let Some(shared) = shared.upgrade() else {
                     return;

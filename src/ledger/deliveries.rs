@@ -165,7 +165,7 @@ impl Ledger {
     /// # Errors
     /// If the ledger has stopped or cannot be read.
     pub async fn deliveries(&self, query: DeliveryQuery) -> Result<Vec<Delivery>, LedgerError> {
-        self.ask(move |store| store.read(|conn| rows::list(conn, &query)))
+        self.run(move |store| store.read(|conn| rows::list(conn, &query)))
             .await
     }
 
@@ -174,7 +174,7 @@ impl Ledger {
     /// # Errors
     /// If the ledger has stopped or cannot be read.
     pub async fn count_deliveries(&self, query: DeliveryQuery) -> Result<usize, LedgerError> {
-        self.ask(move |store| store.read(|conn| rows::count(conn, &query)))
+        self.run(move |store| store.read(|conn| rows::count(conn, &query)))
             .await
     }
 
@@ -183,7 +183,7 @@ impl Ledger {
     /// # Errors
     /// If the ledger has stopped or cannot be read.
     pub async fn delivery(&self, id: DeliveryId) -> Result<Option<Delivery>, LedgerError> {
-        self.ask(move |store| store.read(|conn| rows::one(conn, id)))
+        self.run(move |store| store.read(|conn| rows::one(conn, id)))
             .await
     }
 
@@ -192,7 +192,7 @@ impl Ledger {
     /// # Errors
     /// If the ledger has stopped or cannot be read.
     pub async fn sealed(&self, id: DeliveryId) -> Result<Option<SealedParts>, LedgerError> {
-        self.ask(move |store| store.read(|conn| rows::sealed(conn, id)))
+        self.run(move |store| store.read(|conn| rows::sealed(conn, id)))
             .await
     }
 }

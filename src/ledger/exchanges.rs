@@ -52,7 +52,7 @@ impl Ledger {
     /// If the ledger has stopped or cannot be read.
     pub async fn log(&self, query: LogQuery) -> Result<Vec<Exchange>, LedgerError> {
         self.catch_up();
-        self.ask(move |store| store.read(|conn| log(conn, &query)))
+        self.run(move |store| store.read(|conn| log(conn, &query)))
             .await
     }
 
@@ -62,7 +62,7 @@ impl Ledger {
     /// If the ledger has stopped or cannot be read.
     pub async fn oldest(&self, query: LogQuery) -> Result<Option<ExchangeId>, LedgerError> {
         self.catch_up();
-        self.ask(move |store| store.read(|conn| oldest(conn, &query)))
+        self.run(move |store| store.read(|conn| oldest(conn, &query)))
             .await
     }
 
@@ -72,7 +72,7 @@ impl Ledger {
     /// If the ledger has stopped or cannot be read.
     pub async fn count_exchanges(&self, query: LogQuery) -> Result<usize, LedgerError> {
         self.catch_up();
-        self.ask(move |store| {
+        self.run(move |store| {
             store.read(|conn| {
                 let (selection, values) = selection(&query);
                 conn.prepare_cached(&format!("SELECT count(*) FROM (SELECT id {selection})"))?
@@ -89,7 +89,7 @@ impl Ledger {
     /// If the ledger has stopped or cannot be read.
     pub async fn exchange(&self, id: ExchangeId) -> Result<Option<Exchange>, LedgerError> {
         self.catch_up();
-        self.ask(move |store| {
+        self.run(move |store| {
             store.read(|conn| {
                 conn.prepare_cached(&format!(
                     "SELECT {COLUMNS}, {TEXTS} FROM exchanges WHERE id = ?1"
@@ -110,7 +110,7 @@ pub(super) fn record(store: &mut Store, exchanges: &[Exchange]) -> Vec<ExchangeI
     let given: Vec<i64> = if store.is_kept() {
         Vec::new()
     } else {
-        exchanges.iter().map(|_| store.unkept_id()).collect()
+        exchanges.iter().map(|_| store.unpersisted_id()).collect()
     };
     let stored = store.write(|conn| {
         let change = Transaction::new_unchecked(conn, TransactionBehavior::Deferred)?;
@@ -121,7 +121,7 @@ pub(super) fn record(store: &mut Store, exchanges: &[Exchange]) -> Vec<ExchangeI
         change.commit()?;
         Ok(ids)
     });
-    let ids = stored.unwrap_or_else(|_| exchanges.iter().map(|_| store.unkept_id()).collect());
+    let ids = stored.unwrap_or_else(|_| exchanges.iter().map(|_| store.unpersisted_id()).collect());
     ids.into_iter().map(ExchangeId).collect()
 }
 

@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use crate::clock::Clock;
 use crate::private;
 
-use super::writer::LOCK_UNTOLD;
+use super::writer::LOCK_REPORTED_AFTER;
 use super::{Status, schema};
 
 const FILE: &str = "ledger.db";
@@ -107,7 +107,7 @@ fn open_file(
                 });
             }
             Err(Refusal::Locked) if waited < OPENING_LIMIT => {
-                waited += LOCK_UNTOLD;
+                waited += LOCK_REPORTED_AFTER;
                 status_sender.send_replace(Status::Locked);
                 continue;
             }
@@ -127,7 +127,7 @@ fn connect(path: &Path) -> Result<Connection, Refusal> {
         | OpenFlags::SQLITE_OPEN_NO_MUTEX
         | OpenFlags::SQLITE_OPEN_NOFOLLOW;
     let conn = Connection::open_with_flags(path, flags)?;
-    conn.busy_timeout(LOCK_UNTOLD)?;
+    conn.busy_timeout(LOCK_REPORTED_AFTER)?;
     conn.set_prepared_statement_cache_capacity(64);
     // Closing must not delete `ledger.db-wal` by name: another process may have moved the file away, and the name may
     // belong to the new one.
@@ -278,7 +278,7 @@ fn lock(path: &Path, status_sender: &watch::Sender<Status>) -> Result<File, Stri
             Err(TryLockError::WouldBlock) => {
                 std::thread::sleep(PAUSE);
                 waited += PAUSE;
-                if waited == LOCK_UNTOLD {
+                if waited == LOCK_REPORTED_AFTER {
                     status_sender.send_replace(Status::Locked);
                 }
             }

@@ -22,7 +22,7 @@ use super::{Ledger, LedgerError, Persistence, Status};
 pub const KEY_LOCK_MAX: Duration = Duration::from_mins(3);
 
 /// How often a lock held by another process is tried again.
-const LANE_PAUSE: Duration = Duration::from_millis(10);
+const LOCK_PAUSE: Duration = Duration::from_millis(10);
 
 /// Identifies an API key without revealing it: SHA-256 of provider and key, in hexadecimal.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -74,7 +74,7 @@ impl Ledger {
     /// If another process holds it for over three minutes, or its file cannot be locked although the ledger can be
     /// written.
     pub async fn key_lock(&self, key: &KeyHash) -> Result<KeyLock, LedgerError> {
-        let busy = |_| LedgerError::LaneBusy(KEY_LOCK_MAX.as_secs());
+        let busy = |_| LedgerError::KeyBusy(KEY_LOCK_MAX.as_secs());
         tokio::time::timeout(KEY_LOCK_MAX, self.lock_key(key))
             .await
             .map_err(busy)?
@@ -130,7 +130,7 @@ async fn locked(file: File) -> std::io::Result<File> {
     loop {
         match file.try_lock() {
             Ok(()) => return Ok(file),
-            Err(TryLockError::WouldBlock) => tokio::time::sleep(LANE_PAUSE).await,
+            Err(TryLockError::WouldBlock) => tokio::time::sleep(LOCK_PAUSE).await,
             Err(TryLockError::Error(error)) => return Err(error),
         }
     }
@@ -173,7 +173,7 @@ impl KeyLock {
     pub async fn next_nonce(&mut self, now: Now, rules: NonceRules) -> Result<Nonce, LedgerError> {
         let key = self.key.0.clone();
         self.ledger
-            .ask(move |store| next(store, &key, now, rules))
+            .run(move |store| next(store, &key, now, rules))
             .await
     }
 }
@@ -386,7 +386,7 @@ fn next(store: &mut Store, key: &str, now: Now, rules: NonceRules) -> Result<Non
         }
         let nonce = match stored {
             Ok(nonce) => nonce?,
-            Err(LedgerError::NotKept(_) | LedgerError::Locked(_))
+            Err(LedgerError::NotSaved(_) | LedgerError::Locked(_))
                 if rules.persistence == Persistence::BestEffort =>
             {
                 let stored = store.read(|conn| last(conn, key)).unwrap_or_default();

@@ -218,7 +218,7 @@ impl Ledger {
     ) -> Result<Counted, LedgerError> {
         let period = millis(period);
         let behind = self.0.behind.clone();
-        self.ask(move |store| {
+        self.run(move |store| {
             behind.release(store);
             let now = store.clock.shared(store.clock.now());
             let unpersisted = unpersisted_in(store, &scope, now);
@@ -290,7 +290,7 @@ fn take(store: &mut Store, request: &SlotRequest) -> Result<Slots<Vec<SlotId>>, 
             return take(store, request);
         }
         Ok(taken) => return Ok(taken.map(|ids| numbered(store.era, ids))),
-        Err(LedgerError::NotKept(_) | LedgerError::Locked(_))
+        Err(LedgerError::NotSaved(_) | LedgerError::Locked(_))
             if request.terms.persistence == Persistence::BestEffort => {}
         Err(error) => return Err(error),
     }
@@ -302,7 +302,7 @@ fn take(store: &mut Store, request: &SlotRequest) -> Result<Slots<Vec<SlotId>>, 
         let next = store.read(|conn| nth_free(conn, scope, now, &unpersisted, over));
         return Ok(full(next.unwrap_or(None), now));
     };
-    let ids: Vec<i64> = (0..granted).map(|_| store.unkept_id()).collect();
+    let ids: Vec<i64> = (0..granted).map(|_| store.unpersisted_id()).collect();
     store
         .unpersisted
         .extend(ids.iter().map(|id| UnpersistedSlot {

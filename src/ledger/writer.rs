@@ -27,7 +27,7 @@ const LOCK_PATIENCE: Duration = Duration::from_secs(5);
 const LOCK_PATIENCE_AGAIN: Duration = Duration::from_millis(250);
 
 /// A lock that lasts longer is reported: other tilldecks hold it for milliseconds.
-pub(super) const LOCK_UNTOLD: Duration = Duration::from_millis(1_500);
+pub(super) const LOCK_REPORTED_AFTER: Duration = Duration::from_millis(1_500);
 
 /// The longest wait between two attempts at a locked database.
 const LOCK_PAUSE_MAX: Duration = Duration::from_millis(50);
@@ -133,7 +133,7 @@ impl Store {
     }
 
     /// An id for a row that is not in the file.
-    pub(super) fn unkept_id(&mut self) -> i64 {
+    pub(super) fn unpersisted_id(&mut self) -> i64 {
         self.last_unkept += 1;
         self.last_unkept
     }
@@ -172,7 +172,7 @@ impl Store {
                     (why, LedgerError::Locked(folder.to_string()))
                 } else {
                     let why = format!("{folder}: {error}");
-                    (why, LedgerError::NotKept(error.to_string()))
+                    (why, LedgerError::NotSaved(error.to_string()))
                 };
                 if self.is_kept() && !std::mem::replace(&mut self.failing, true) {
                     self.status_sender.send_replace(Status::Degraded { why });
@@ -222,7 +222,10 @@ impl Store {
                     std::thread::sleep(pause);
                     waited += pause;
                     pause = (pause * 2).min(LOCK_PAUSE_MAX);
-                    if waited >= LOCK_UNTOLD && !self.failing && self.status() != Status::Locked {
+                    if waited >= LOCK_REPORTED_AFTER
+                        && !self.failing
+                        && self.status() != Status::Locked
+                    {
                         self.status_sender.send_replace(Status::Locked);
                     }
                 }

@@ -49,7 +49,7 @@ pub trait Authorise: Send + Sync {
     fn prepare<'a>(
         &'a self,
         _call: &'a Call,
-        _how: RequestOptions,
+        _options: RequestOptions,
     ) -> BoxFuture<'a, Result<(), NetError>> {
         Box::pin(async { Ok(()) })
     }

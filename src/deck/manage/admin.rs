@@ -77,7 +77,7 @@ impl AccountAdmin {
             .zip(&kept)
             .map(|((key, _), (_, place))| (*key, place))
             .collect();
-        let told = entry.secrets.iter().map(|(key, source)| {
+        let sources = entry.secrets.iter().map(|(key, source)| {
             let words = match places.get(key.as_str()) {
                 Some(place) => place_in_words(place),
                 None => source.describe(),
@@ -90,7 +90,7 @@ impl AccountAdmin {
         });
         Ok(Changed::Added {
             account,
-            kept: told.collect(),
+            kept: sources.collect(),
             proved: accepted.map(ToString::to_string).collect(),
             unverified,
         })

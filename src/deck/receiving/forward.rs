@@ -177,7 +177,7 @@ impl Shared {
         wanted: AnswerUse,
     ) -> ForwardResult {
         let account = self.account_for(&delivery.account, to);
-        let how = RequestOptions {
+        let options = RequestOptions {
             request: crate::domain::RequestId(0),
             background: true,
             no_wait: false,
@@ -215,7 +215,7 @@ impl Shared {
             body: raw.body.clone(),
         };
         ForwardResult {
-            result: session.send(&call, &as_received, how).await,
+            result: session.send(&call, &as_received, options).await,
         }
     }
 

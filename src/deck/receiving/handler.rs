@@ -18,10 +18,10 @@ use crate::net::{BoxFuture, Event, redact};
 use crate::providers::ReadSecret;
 
 /// After a rejected callback its secret's source is read again at most this often: the secret may have changed.
-const ANEW: Duration = Duration::from_secs(1);
+const READ_RETRY: Duration = Duration::from_secs(1);
 /// The same for sources that are slow or prompt (a password manager, a keyring). Anyone can send a callback that is
 /// rejected.
-const ANEW_DEAR: Duration = Duration::from_secs(30);
+const PROMPT_RETRY: Duration = Duration::from_secs(30);
 /// A source that failed is not read again before this time.
 const FAILED_FOR: Duration = Duration::from_secs(5);
 
@@ -116,8 +116,8 @@ impl Keys {
             let dear = secrets.iter().any(|key| self.set.get(key) == Some(&true));
             let pause = match (&known.failed, dear) {
                 (Some(_), _) => FAILED_FOR,
-                (None, true) => ANEW_DEAR,
-                (None, false) => ANEW,
+                (None, true) => PROMPT_RETRY,
+                (None, false) => READ_RETRY,
             };
             if known.asked.is_some_and(|at| now.saturating_sub(at) < pause) {
                 return known.failed.clone().map_or(Ok(None), Err);

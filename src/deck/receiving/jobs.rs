@@ -87,20 +87,20 @@ pub(super) struct KeyedMutex {
 }
 
 impl KeyedMutex {
-    async fn take(&self, account: &str, subject: &Subject) -> tokio::sync::OwnedMutexGuard<()> {
-        let turn = {
+    async fn lock(&self, account: &str, subject: &Subject) -> tokio::sync::OwnedMutexGuard<()> {
+        let lock = {
             let mut all = self
                 .by_subject
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner);
-            all.retain(|_, turn| turn.strong_count() > 0);
+            all.retain(|_, lock| lock.strong_count() > 0);
             let key = (account.to_owned(), subject.clone());
             let known = all.get(&key).and_then(Weak::upgrade);
-            let turn = known.unwrap_or_default();
-            all.insert(key, Arc::downgrade(&turn));
-            turn
+            let lock = known.unwrap_or_default();
+            all.insert(key, Arc::downgrade(&lock));
+            lock
         };
-        turn.lock_owned().await
+        lock.lock_owned().await
     }
 }
 
@@ -396,7 +396,7 @@ impl Shared {
     /// Runs a job; returns its result and an event to report.
     async fn carry_out(&self, delivery: &Delivery, job: &Job) -> (AttemptOutcome, Option<Event>) {
         match job.kind {
-            JobKind::Ask => self.ask_about(delivery).await,
+            JobKind::Ask => self.check_with_provider(delivery).await,
             JobKind::Forward => (self.try_forward(delivery, job).await, None),
             JobKind::Relay => (
                 AttemptOutcome::hopeless(
@@ -408,7 +408,7 @@ impl Shared {
     }
 
     /// Checks the current state with the provider.
-    async fn ask_about(&self, delivery: &Delivery) -> (AttemptOutcome, Option<Event>) {
+    async fn check_with_provider(&self, delivery: &Delivery) -> (AttemptOutcome, Option<Event>) {
         let Some(subject) = &delivery.subject else {
             return (
                 AttemptOutcome::hopeless("the callback names no payment and no player"),
@@ -426,7 +426,7 @@ impl Shared {
             Subject::Payment(id) => Op::CheckPayment(id.clone()),
             Subject::Player(id) => Op::PlayerItems(*id),
         };
-        let how = RequestOptions {
+        let options = RequestOptions {
             request: RequestId(0),
             background: true,
             no_wait: false,
@@ -435,9 +435,9 @@ impl Shared {
             self.gate
                 .emit(Event::Player(runtime.account.id.clone(), claim));
         }
-        let turn = self.subject_locks.take(&delivery.account, subject).await;
-        let result = self.queries.query(&runtime, &op, how).await;
-        drop(turn);
+        let lock = self.subject_locks.lock(&delivery.account, subject).await;
+        let result = self.queries.query(&runtime, &op, options).await;
+        drop(lock);
         let outcome = check_outcome(&result);
         let account = runtime.account.id.clone();
         let expected = match subject {
@@ -505,7 +505,7 @@ impl Shared {
         let key = self.sealing.key().await;
         key.sealer
             .open(&parts.request)
-            .ok_or_else(|| super::look::sealed_by_another(delivery))
+            .ok_or_else(|| super::inspect::sealed_by_another(delivery))
     }
 }
 
@@ -596,23 +596,23 @@ mod tests {
 
     #[tokio::test]
     async fn one_subject_is_asked_about_by_one_at_a_time() {
-        let turns = KeyedMutex::default();
+        let locks = KeyedMutex::default();
         let subject = |id: &str| Subject::Payment(crate::domain::PaymentId::new(id).unwrap());
-        let first = turns.take("shop", &subject("A")).await;
-        let _other = turns.take("shop", &subject("B")).await;
-        let _elsewhere = turns.take("shop2", &subject("A")).await;
+        let first = locks.lock("shop", &subject("A")).await;
+        let _other = locks.lock("shop", &subject("B")).await;
+        let _elsewhere = locks.lock("shop2", &subject("A")).await;
         {
             let a = subject("A");
-            let second = turns.take("shop", &a);
+            let second = locks.lock("shop", &a);
             tokio::pin!(second);
             let soon = Duration::from_millis(5);
             assert!(tokio::time::timeout(soon, &mut second).await.is_err());
             drop(first);
             second.await;
         }
-        let _ = turns.take("shop", &subject("C")).await;
+        let _ = locks.lock("shop", &subject("C")).await;
         assert_eq!(
-            turns.by_subject.lock().unwrap().len(),
+            locks.by_subject.lock().unwrap().len(),
             3,
             "unused keys are removed"
         );

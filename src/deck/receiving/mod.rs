@@ -3,9 +3,9 @@
 mod follow;
 mod forward;
 pub(super) mod handler;
+mod inspect;
 mod jobs;
 mod log_lines;
-mod look;
 mod players;
 mod relay;
 mod sealing;
@@ -244,21 +244,21 @@ impl CallbackService {
             saved: Notify::new(),
             due: Notify::new(),
         });
-        let (tell, listening) = watch::channel(Listening::Off);
-        let (tell_begun, begun) = watch::channel(!wanted);
+        let (state, listening) = watch::channel(Listening::Off);
+        let (set_begun, begun) = watch::channel(!wanted);
         let workers = if wanted {
             let workers = Workers::new();
-            let (teller, stop) = (shared.clone(), workers.stop.clone());
+            let (follower, stop) = (shared.clone(), workers.stop.clone());
             workers
                 .others
-                .spawn(follow::follow(teller, stop, every, tell_begun));
+                .spawn(follow::follow(follower, stop, every, set_begun));
             let (worker, stop) = (shared.clone(), workers.stop.clone());
             workers.others.spawn(async move {
                 let over = WallTime(worker.since.0.saturating_sub(RUN_OVER));
                 // If this cannot be written, the next run does it.
                 let _ = worker.queries.ledger.end_abandoned_jobs(RUNS, over).await;
-                let queues = jobs::JOB_QUEUES
-                    .map(|key_lock| jobs::work(worker.clone(), key_lock, stop.clone()));
+                let queues =
+                    jobs::JOB_QUEUES.map(|queue| jobs::work(worker.clone(), queue, stop.clone()));
                 let [asks, unknown_asks, forwards, unknown_forwards] = queues;
                 tokio::join!(asks, unknown_asks, forwards, unknown_forwards);
             });
@@ -266,7 +266,7 @@ impl CallbackService {
             let mut ready = begun.clone();
             workers.receiver.spawn(async move {
                 let _ = ready.wait_for(|ready| *ready).await;
-                serve(server, bound, tell, stop_receiver).await;
+                serve(server, bound, state, stop_receiver).await;
             });
             workers.receiver.close();
             workers.others.close();
@@ -317,7 +317,7 @@ impl Workers {
 async fn serve(
     shared: Arc<Shared>,
     mut bound: ListenState,
-    tell: watch::Sender<Listening>,
+    state: watch::Sender<Listening>,
     stop: CancellationToken,
 ) {
     let since = shared.queries.clock.now().wall;
@@ -341,8 +341,8 @@ async fn serve(
             why: bind_error(&error),
             since,
         };
-        if *tell.borrow() != down {
-            tell.send_replace(down.clone());
+        if *state.borrow() != down {
+            state.send_replace(down.clone());
             shared.gate.emit(Event::Listening(down));
         }
         tokio::select! {
@@ -361,7 +361,7 @@ async fn serve(
                     break;
                 }
                 let now = listening.borrow_and_update().clone();
-                let before = tell.send_replace(now.clone());
+                let before = state.send_replace(now.clone());
                 // Each health check is a change.
                 if let Listening::Up { url, .. } = &now
                     && !matches!(before, Listening::Up { .. })
@@ -373,7 +373,7 @@ async fn serve(
         }
     }
     receiver.stop(LEAVING).await;
-    tell.send_replace(Listening::Off);
+    state.send_replace(Listening::Off);
 }
 
 async fn start(shared: &Arc<Shared>, listener: TcpListener) -> io::Result<Receiver> {

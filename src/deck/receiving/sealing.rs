@@ -65,7 +65,7 @@ impl Sealing {
         }
         // Of two processes that find none, the first creates it and the second reads that.
         let name = KeyHash::of("tilldeck", NAME);
-        let _lane = tokio::time::timeout(PATIENCE, self.ledger.key_lock(&name))
+        let _key_lock = tokio::time::timeout(PATIENCE, self.ledger.key_lock(&name))
             .await
             .map_err(|_| "another tilldeck is creating it and does not finish".to_owned())?
             .map_err(|error| error.to_string())?;

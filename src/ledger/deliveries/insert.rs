@@ -106,15 +106,15 @@ impl Incoming {
 
 /// A guard for the notified thread. If the thread ends before it writes, dropping the guard answers all waiting
 /// callers.
-struct Tending(Option<Arc<Incoming>>);
+struct AbandonGuard(Option<Arc<Incoming>>);
 
-impl Tending {
-    fn kept(mut self) {
+impl AbandonGuard {
+    fn disarm(mut self) {
         self.0 = None;
     }
 }
 
-impl Drop for Tending {
+impl Drop for AbandonGuard {
     fn drop(&mut self) {
         if let Some(incoming) = &self.0 {
             incoming.abandon();
@@ -154,15 +154,15 @@ impl Ledger {
     fn tend_incoming(&self) {
         let shared = Arc::downgrade(&self.0);
         let incoming = self.0.incoming.clone();
-        let promise = Tending(Some(incoming.clone()));
+        let guard = AbandonGuard(Some(incoming.clone()));
         self.send(move |store| {
             if !incoming.write(store) {
-                promise.kept();
+                guard.disarm();
                 return;
             }
             // Without a handle, no caller waits.
             if let Some(shared) = shared.upgrade() {
-                promise.kept();
+                guard.disarm();
                 Ledger(shared).tend_incoming();
             }
         });
@@ -201,7 +201,7 @@ pub(super) fn require_file(store: &Store) -> Result<(), LedgerError> {
     if store.is_kept() {
         return Ok(());
     }
-    Err(LedgerError::NotKept(match store.status() {
+    Err(LedgerError::NotSaved(match store.status() {
         Status::Degraded { why } => why,
         _ => "it has no file".into(),
     }))

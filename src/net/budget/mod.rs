@@ -146,7 +146,7 @@ impl RateLimiters {
     pub(super) fn close(&self, ledger: &Ledger, clock: &Clock) {
         let limiters = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for limiter in limiters.values() {
-            ledger.return_slots(limiter.slot_cache().give_back(clock.now(), true));
+            ledger.return_slots(limiter.slot_cache().remove_unused(clock.now(), true));
         }
     }
 }
@@ -230,7 +230,7 @@ async fn acquire_slot(
         }
         let (step, old) = {
             let mut slot_cache = limiter.slot_cache();
-            let old = slot_cache.give_back(now, false);
+            let old = slot_cache.remove_unused(now, false);
             let step = if behind {
                 Step::Wait(None)
             } else {
@@ -530,7 +530,7 @@ fn sweep_later(gate: &Arc<Gate>, limiter: &Arc<RateLimiter>) {
             let (old, more) = {
                 let mut slot_cache = limiter.slot_cache();
                 (
-                    slot_cache.give_back(gate.clock.now(), false),
+                    slot_cache.remove_unused(gate.clock.now(), false),
                     slot_cache.has_ready(),
                 )
             };

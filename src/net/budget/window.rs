@@ -170,7 +170,7 @@ impl<Id> SlotCache<Id> {
     }
 
     /// Removes the cached slots that are too old, or all of them, for return to the ledger.
-    pub fn give_back(&mut self, now: Now, all: bool) -> Vec<Id> {
+    pub fn remove_unused(&mut self, now: Now, all: bool) -> Vec<Id> {
         let old = |at: &Now| {
             now.mono.saturating_sub(at.mono) > READY_MAX || now.wall.since(at.wall) > READY_MAX
         };
@@ -275,8 +275,8 @@ mod tests {
         assert_eq!(slot_cache.step(now(0), 0, 0), Step::Take(2));
         slot_cache.granted([2, 3], now(0));
         assert_eq!(slot_cache.step(now(0), 0, 0), Step::Go(2, now(0)));
-        assert!(slot_cache.give_back(now(1), false).is_empty());
-        assert_eq!(slot_cache.give_back(now(2), false), [3]);
+        assert!(slot_cache.remove_unused(now(1), false).is_empty());
+        assert_eq!(slot_cache.remove_unused(now(2), false), [3]);
         assert_eq!(
             slot_cache.step(now(2), 0, 0),
             Step::Take(1),

@@ -167,8 +167,8 @@ fn storage(error: &LedgerError) -> NetError {
         LedgerError::Unlockable { .. } => {
             "remove the file, or take ownership of it with `chown`; it keeps the calls of one key in order"
         }
-        LedgerError::LaneBusy(_) => "quit the other tilldeck, or wait until it has finished",
-        LedgerError::NotKept(_) | LedgerError::Unreadable(_) => {
+        LedgerError::KeyBusy(_) => "quit the other tilldeck, or wait until it has finished",
+        LedgerError::NotSaved(_) | LedgerError::Unreadable(_) => {
             "free disk space, or choose another folder with --state-dir"
         }
         // These errors already say what to do.

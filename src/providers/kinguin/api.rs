@@ -30,9 +30,9 @@ impl Authorise for Kinguin {
     fn prepare<'a>(
         &'a self,
         call: &'a Call,
-        how: RequestOptions,
+        options: RequestOptions,
     ) -> BoxFuture<'a, Result<(), NetError>> {
-        self.bearer.prepare(call, how)
+        self.bearer.prepare(call, options)
     }
     fn authorise<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Result<SignedRequest, NetError>> {
         self.bearer.authorise(call)

@@ -87,13 +87,13 @@ impl Authorise for Bearer {
     fn prepare<'a>(
         &'a self,
         call: &'a Call,
-        how: RequestOptions,
+        options: RequestOptions,
     ) -> BoxFuture<'a, Result<(), NetError>> {
         Box::pin(async move {
             if catalogue::is_public(&call.method, &call.path) {
                 return Ok(());
             }
-            self.tokens.ready(how).await
+            self.tokens.ready(options).await
         })
     }
 

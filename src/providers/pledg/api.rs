@@ -41,9 +41,9 @@ impl Authorise for Pledg {
     fn prepare<'a>(
         &'a self,
         call: &'a Call,
-        how: RequestOptions,
+        options: RequestOptions,
     ) -> BoxFuture<'a, Result<(), NetError>> {
-        self.keys.prepare(call, how)
+        self.keys.prepare(call, options)
     }
     fn authorise<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Result<SignedRequest, NetError>> {
         self.keys.authorise(call)

@@ -150,11 +150,11 @@ impl Authorise for Keys {
     fn prepare<'a>(
         &'a self,
         call: &'a Call,
-        how: RequestOptions,
+        options: RequestOptions,
     ) -> BoxFuture<'a, Result<(), NetError>> {
         Box::pin(async move {
             match scheme_of(call) {
-                Scheme::Token => self.tokens().ready(how).await,
+                Scheme::Token => self.tokens().ready(options).await,
                 Scheme::Open | Scheme::Dashboard | Scheme::Signature => Ok(()),
             }
         })
