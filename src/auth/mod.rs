@@ -131,6 +131,7 @@ impl Tokens {
         let token = self
             .current()
             .ok_or(NetError::Unprepared("the access token"))?;
+        // The token goes along: a 401 must drop this one, not a newer one (`SignedRequest::token`).
         let value = Secret::new(format!("Bearer {}", token.expose()));
         Ok((("authorization", HeaderText::Secret(value)), token))
     }
@@ -201,6 +202,7 @@ impl Tokens {
         let mut changes = self.0.changed.subscribe();
         let mut waits: Option<Fetch> = None;
         loop {
+            // Before the state is read: a change after this line wakes the wait below.
             changes.mark_unchanged();
             let now = self.0.clock.now();
             let begin = {
@@ -227,6 +229,7 @@ impl Tokens {
                     match next(&mut held.cycle, now) {
                         Next::Use(None) => return Ok(None),
                         Next::Use(Some(fetch)) => {
+                            // Released before waiting callers are woken.
                             drop(held);
                             self.start(fetch, background_options());
                             return Ok(None);
@@ -267,6 +270,7 @@ impl Tokens {
         if !self.held().cycle.reject(token) {
             return;
         }
+        // The renewal task sleeps until the old token is due; it looks again now.
         self.0.changed.send_replace(());
         let (tokens, rejected) = (self.clone(), token.clone());
         self.0.tasks.spawn(async move {
@@ -274,6 +278,7 @@ impl Tokens {
             if let Some(store) = &tokens.0.store {
                 // Under the lock, so that a newer token which another process has saved stays.
                 let _key_lock = store.key_lock().await;
+                // Otherwise the next run would load it and earn a 401 of its own.
                 store.forget(&rejected, tokens.0.clock.now()).await;
             }
         });
@@ -331,6 +336,7 @@ impl Tokens {
                 SAVE_TIMEOUT
             }
         };
+        // `wait` below returns only for a closed tracker.
         self.0.tasks.close();
         let _ = tokio::time::timeout(patience, self.0.tasks.wait()).await;
     }
@@ -355,6 +361,8 @@ impl Tokens {
         let _key_lock = match &shared.store {
             Some(store) => {
                 let key_lock = store.key_lock().await;
+                // Another process may have fetched while this one waited for the lock; the operator's own request
+                // always goes out.
                 if fetch.why != Why::Requested && self.load_token(store, Some(fetch)).await {
                     self.emit();
                     return;
@@ -370,6 +378,7 @@ impl Tokens {
             latest: Mutex::new(None),
         };
         if fetch.why == Why::IfReplaced {
+            // Signed but not sent: the digest alone shows whether the secret's source has changed.
             let signed = stamped.authorise(&call).await.is_ok();
             let rejected = self.held().rejected;
             if signed
@@ -378,6 +387,7 @@ impl Tokens {
                     .is_some_and(|(_, digest)| Some(digest) == rejected)
             {
                 let now = shared.clock.now();
+                // Nothing is sent: the same credentials would be rejected again.
                 self.held().cycle.not_replaced(fetch.number, now);
                 shared.changed.send_replace(());
                 self.emit();
@@ -390,8 +400,10 @@ impl Tokens {
             Err(error) => Err(grant::from_net_error(error, account)),
         };
         let now = shared.clock.now();
+        // From sending on: the provider starts the lifetime before its response arrives here.
         let (sent, digest) = stamped.latest().unwrap_or((now, [0; 32]));
         let granted = granted.and_then(|grant| {
+            // Before the token can be used, shown or saved.
             redact::learn_passing(&grant.token, "access_token");
             let mut held = self.held();
             let (token, number) = (grant.token.clone(), fetch.number);
@@ -402,6 +414,7 @@ impl Tokens {
                 held.claims = jwt::claims(&grant.token);
                 held.note = grant.note;
                 held.rejected = None;
+                // Set under the same lock as the token, so that no one sees the token as saved before it is.
                 held.saving = shared.store.is_some();
                 Ok(grant.token)
             } else {
@@ -425,6 +438,7 @@ impl Tokens {
         let now = self.0.clock.now();
         {
             let mut held = self.held();
+            // Only a rejection: after a time-out the same credentials are tried again.
             held.rejected = digest.filter(|_| failure.is_rejection());
             held.cycle.failed(number, now, failure, jitter());
         }
@@ -454,6 +468,7 @@ impl Tokens {
 
     async fn save_token(&self, store: &TokenStore, token: &Secret) {
         let life = match self.held().cycle.current_token() {
+            // A call may have been rejected meanwhile, or a newer fetch has replaced it.
             Some((held, life)) if held == token => life,
             _ => {
                 self.held().saving = false;
@@ -577,6 +592,7 @@ impl Authorise for Stamped<'_> {
 fn digest(signed: &SignedRequest) -> [u8; 32] {
     let mut hash = Sha256::new();
     let mut part = |bytes: &[u8]| {
+        // The length tells ("ab", "c") from ("a", "bc").
         hash.update((bytes.len() as u64).to_be_bytes());
         hash.update(bytes);
     };

@@ -38,6 +38,7 @@ pub(super) struct StoredTokenFound {
 
 /// The JSON in the vault.
 #[derive(Serialize, Deserialize)]
+// A newer version's entry counts as unreadable and is fetched again, rather than half understood.
 #[serde(deny_unknown_fields)]
 struct StoredToken {
     schema: u32,
@@ -92,6 +93,7 @@ impl TokenStore {
         let wire: StoredToken = serde_json::from_str(secret.expose()).ok()?;
         let life = Duration::from_millis(wire.life);
         let asked_at = WallTime(wire.asked_at);
+        // The vault's file may have been edited or written by another version: each field is checked.
         let trusted = wire.schema == 1
             && grant::check_token(&wire.access_token).is_ok()
             && !life.is_zero()
@@ -100,6 +102,7 @@ impl TokenStore {
         trusted.then(|| StoredTokenFound {
             token: Secret::new(wire.access_token),
             life: TokenLife {
+                // The monotonic clock starts anew in each process, so the age is taken over as a length.
                 since: now,
                 aged: now.wall.since(asked_at),
                 life,

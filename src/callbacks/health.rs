@@ -133,6 +133,7 @@ impl HealthCheck {
             probe_id: Some(probe_id.clone()),
             seen: false,
         };
+        // Through the real socket: a firewall rule or another program on the port would go unnoticed otherwise.
         let to = reachable(bound);
         let call = Outgoing {
             url: format!("http://{to}{HEARTBEAT}"),
@@ -145,6 +146,7 @@ impl HealthCheck {
                 format!("the receiver does not answer its own health check: {error}")
             })?;
         let run = self.run.lock().unwrap_or_else(PoisonError::into_inner);
+        // A 200 alone may come from another program that has taken over the port.
         if answered.status != 200 || !run.seen {
             return Err("another program answers on this port".into());
         }
@@ -153,10 +155,12 @@ impl HealthCheck {
 
     fn report_down(&self, bound: SocketAddr, why: String, now: WallTime) {
         self.listening.send_if_modified(|listening| {
+            // The same cause is no change, or the console would redraw at each probe.
             if matches!(listening, Listening::Down { why: known, .. } if *known == why) {
                 return false;
             }
             let since = match listening {
+                // Another cause of the same outage: it lasts since the first.
                 Listening::Down { since, .. } => *since,
                 _ => now,
             };

@@ -195,6 +195,7 @@ impl Shared {
         if !matches!(sender, Sender::Local(_)) {
             let now = self.setup.clock.now().mono;
             let mut rates = self.rates.lock().unwrap_or_else(PoisonError::into_inner);
+            // Before the body is read, so that a flood costs no memory (RFC 6585, 4).
             if let Err(wait) = rates.take(sender.address(), now) {
                 let words = "Too many callbacks from this address.\n";
                 return Admission::Refuse(later(StatusCode::TOO_MANY_REQUESTS, words, wait));
@@ -216,6 +217,7 @@ impl Shared {
         if request.extensions().get() == Some(&Unread(StatusCode::SERVICE_UNAVAILABLE)) {
             return unable();
         }
+        // Scanners probe many paths: what is not below /callbacks/ leaves no row.
         let Some(address) = Address::of(path) else {
             return text(StatusCode::NOT_FOUND, "Not found.\n");
         };
@@ -226,8 +228,10 @@ impl Shared {
         if let Some(handler) = &handler
             && coding::may_grow(request.body(), request.headers())
         {
+            // Decompressed it may have any size up to this limit.
             bytes += handler.body_max();
         }
+        // Capped at the whole, or a body above it would wait for ever.
         let kib = u32::try_from((bytes / 1024 + 1).min(IN_PROGRESS_KIB)).unwrap_or(u32::MAX);
         let room = self.room.clone().acquire_many_owned(kib);
         let Ok(room) = tokio::time::timeout(JUDGE_TIMEOUT, room).await else {
@@ -299,6 +303,8 @@ impl Shared {
                     "the provider sends them again later; check whether a keyring or password manager waits for your input",
                 );
                 self.report_unable(name, problem);
+                // No row: without its secrets the callback cannot be told from a forged one, and the provider sends
+                // it again.
                 return (unable(), None);
             }
             Ok(Err(Refusal::Unable(problem))) => {
@@ -391,6 +397,7 @@ impl Shared {
             jobs,
         };
         let kept = self.save(name, handler.provider(), inbound, judged).await;
+        // A 200 would make the provider forget the callback, so without a durable row it gets 503.
         let Some(delivery) = kept else {
             return (unable(), None);
         };
@@ -398,6 +405,8 @@ impl Shared {
             Answer::Plain => text(StatusCode::OK, "ok"),
             Answer::Relayed { otherwise } => {
                 let shop_response = match delivery.verdict {
+                    // Only the first delivery calls the shop; a repeat gets the same answer, or an order would be
+                    // delivered twice.
                     Verdict::Accepted => self.relay(handler, inbound, &delivery, identity).await,
                     _ => self.first_answer(identity).await,
                 };
@@ -414,6 +423,7 @@ impl Shared {
         inbound: &Inbound,
         judged: Judgement,
     ) -> Option<Delivery> {
+        // All of it is the sender's text: redacted, inert and short before it is saved.
         let shown = |text: &str, most: usize| inert::cut(&redact::scrub(text), most);
         let new = NewDelivery {
             account_key: self.setup.account_key.clone(),
@@ -432,6 +442,7 @@ impl Shared {
             identity: judged.identity,
             status: judged.status,
             bytes: u64::try_from(inbound.request.body().len()).unwrap_or(u64::MAX),
+            // Sealed as received, so that a forward sends the same bytes.
             sealed: self.setup.sealer.seal(&Raw::of(&inbound.request)),
             jobs: judged.jobs,
         };
@@ -479,6 +490,7 @@ impl Shared {
             hash.update((part.len() as u64).to_be_bytes());
             hash.update(part);
         }
+        // Only where there is one, so that identities from before such paths were accepted stay valid.
         if !rest.is_empty() && matches!(dedup, Dedup::Message(_)) {
             hash.update(b"path");
             hash.update((rest.len() as u64).to_be_bytes());
@@ -513,6 +525,7 @@ fn unable() -> Response {
 
 fn later(status: StatusCode, words: &str, wait: Duration) -> Response {
     let mut response = text(status, words);
+    // Whole seconds (RFC 9110, 10.2.3), rounded up so that the sender does not come too early.
     let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
     response
         .headers_mut()

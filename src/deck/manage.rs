@@ -279,7 +279,7 @@ impl Deck {
         }
         let tried = self.try_out(&trial, true, options).await;
         // The trial's token is stored under this account's name, but is not the token in use.
-        self.retell_token(&account);
+        self.emit_token(&account);
         match tried {
             Ok(()) => Ok(Verified(Step::Rotate {
                 account,
@@ -361,7 +361,7 @@ impl Deck {
                     *left = format!("{left}{gap}its access token is still stored: {why}");
                 }
             }
-            Changed::Rotated { account, .. } => self.retell_token(&account.id),
+            Changed::Rotated { account, .. } => self.emit_token(&account.id),
             Changed::Added { .. } => {}
         }
         let at = self.clock.now().wall;
@@ -393,7 +393,7 @@ impl Deck {
         Ok(changed)
     }
 
-    fn retell_token(&self, account: &AccountId) {
+    fn emit_token(&self, account: &AccountId) {
         if let Ok(runtime) = self.runtime(account)
             && let Some(tokens) = &runtime.tokens
         {

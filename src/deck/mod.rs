@@ -99,6 +99,7 @@ impl Deck {
             overrides,
             receive,
         } = options;
+        // Before anything is sent: jobs and nonces of a newer ledger would be ignored.
         refuse_newer(state_dir.clone()).await?;
         let ledger = Ledger::start(state_dir, clock.clone(), Retention::default());
         tokio::spawn(log_ledger(ledger.status_changes()));
@@ -356,6 +357,7 @@ impl Deck {
     /// The last verified state of each account's credentials.
     pub async fn remembered_credentials(&self) -> Vec<(AccountId, CredentialStatus)> {
         let mut known = Vec::new();
+        // The simulator's credentials are valid by construction.
         if self.simulator.is_none() {
             for account in self.accounts() {
                 if let Ok(status) = self
@@ -382,6 +384,7 @@ impl Deck {
     /// Stops receiving, stops the simulator and waits until the ledger has written all.
     pub async fn close(self) {
         self.stop_receiving().await;
+        // Before the simulator, which may be the one that grants them.
         self.finish_tokens().await;
         if let Some(simulator) = self.simulator {
             simulator.stop().await;

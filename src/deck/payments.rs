@@ -43,6 +43,7 @@ impl SimulatedBook {
             pages.list.watches.push(Watch {
                 account,
                 id,
+                // Filled in by `Pages::list`, from the one place that holds expectations.
                 expected: None,
                 since: at,
             });
@@ -100,6 +101,7 @@ impl Deck {
             // Only this process changes the simulator's list.
             let version = match &self.queries.book {
                 Some(_) => 0,
+                // Cheap: SQLite answers it from the file's header, without reading the list.
                 None => self.ledger.data_version().await.unwrap_or_default(),
             };
             if seen != Some(version)
@@ -245,6 +247,7 @@ impl Deck {
             let message = format!("account {account}: no link created: payment {id} {why}");
             Problem::new(ProblemKind::Usage, message, hint)
         };
+        // A final payment takes no money: its payer would see the old one.
         let last = self.last_observation(account, id).await?;
         if let Some(last) = last.filter(|last| last.payment.state.is_final()) {
             let state = &last.payment.state;
@@ -273,6 +276,7 @@ impl Deck {
         let stored = self
             .expect(account, id, sum.clone(), ExpectedBy::Link, replaced)
             .await?;
+        // The link exists already; without its expectation it must not be used, so this is an error.
         stored.map_err(|stays| conflict(&stays))?;
         Ok(answer)
     }

@@ -39,6 +39,8 @@ impl QueryService {
     ) -> Result<Answer, Problem> {
         let result = match op {
             Op::PaymentLink(link) => {
+                // Created for this link alone: its number of uses is not documented
+                // (`docs/providers/kanga.md#payment-token`).
                 let token = if link.with_token {
                     match self
                         .perform(runtime, &Op::CreatePaymentToken, options)
@@ -58,6 +60,7 @@ impl QueryService {
             }
             op => self.perform(runtime, op, options).await,
         };
+        // Failures, too: a rejected verification changes the state of the credentials.
         self.remember(runtime, op, &result).await;
         result
     }

@@ -117,6 +117,7 @@ async fn exchange(
     patience: Duration,
 ) -> Result<DeliveryResult, SendError> {
     let wire = wire(uri, request)?;
+    // One deadline for connect, head and body.
     let till = tokio::time::sleep(patience);
     tokio::pin!(till);
     let response = async {
@@ -149,6 +150,7 @@ fn wire(uri: &Uri, request: &Outgoing) -> Result<hyper::Request<Body>, SendError
         .header(header::HOST, host)
         .header(header::USER_AGENT, "tilldeck-sandbox")
         .header(header::ACCEPT, "*/*")
+        // One request for each connection, as providers send callbacks.
         .header(header::CONNECTION, "close");
     for (name, value) in &request.headers {
         wire = wire.header(name, value);

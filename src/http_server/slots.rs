@@ -61,6 +61,7 @@ impl ConnectionSlots {
     pub(super) async fn take(&self) -> ConnectionSlot {
         let free = loop {
             let free = self.free.clone();
+            // Without waiting first: the usual case closes no connection.
             if let Ok(free) = free.try_acquire_owned() {
                 break free;
             }
@@ -86,6 +87,7 @@ impl ConnectionSlots {
     /// request.
     pub(super) fn evict(&self) {
         let mut taken = lock(&self.taken);
+        // Oldest first, since ages only grow.
         let waiting = taken
             .by_age
             .iter()

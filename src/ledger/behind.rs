@@ -47,6 +47,7 @@ impl WriteBehind {
     /// Writes the releases of slots first: the next count must include them.
     pub(super) fn release(&self, store: &mut Store) {
         let released = std::mem::take(&mut self.lock().released);
+        // An empty transaction would still take the file's lock.
         if !released.is_empty() {
             slots::release(store, &released);
         }
@@ -60,6 +61,7 @@ impl WriteBehind {
             let exchanges: Vec<_> = waiting.exchanges.drain(..some).collect();
             (exchanges, !waiting.exchanges.is_empty())
         };
+        // Before the exchanges: other processes may be waiting for these slots.
         self.release(store);
         if exchanges.is_empty() {
             return more;
@@ -67,6 +69,7 @@ impl WriteBehind {
         let (exchanges, thens): (Vec<_>, Vec<_>) = exchanges.into_iter().unzip();
         let ids = exchanges::record(store, &exchanges);
         for ((exchange, id), then) in exchanges.into_iter().zip(ids).zip(thens) {
+            // Only now: whoever receives it may look it up by its id.
             then(Exchange { id, ..exchange });
         }
         more
@@ -111,6 +114,7 @@ impl Ledger {
 
     /// Writes waiting rows one chunk a job, so that other jobs run in between.
     fn flush_in_chunks(&self) {
+        // Weak, so that waiting rows do not keep the ledger's thread alive for ever.
         let shared = Arc::downgrade(&self.0);
         let behind = self.0.behind.clone();
         self.send(move |store| {
@@ -124,6 +128,7 @@ impl Ledger {
 
     /// Starts flushing: the first row of a burst at once, those that follow together.
     fn start_flushing(&self, waiting: &mut Waiting) {
+        // Called from `Drop` while the program ends: without a runtime there is no timer to wait with.
         let Ok(runtime) = tokio::runtime::Handle::try_current() else {
             self.flush_in_chunks();
             return;

@@ -194,6 +194,7 @@ fn log(conn: &Connection, query: &LogQuery) -> rusqlite::Result<Vec<Exchange>> {
         .prepare_cached(&format!("SELECT {COLUMNS}, {texts} {selection}"))?
         .query_map(params_from_iter(values), from_row)?
         .collect::<Result<_, _>>()?;
+    // A follower's query reads oldest first, so that its limit leaves out the newest.
     found.sort_by_key(|exchange| std::cmp::Reverse(exchange.id));
     Ok(found)
 }
@@ -228,6 +229,7 @@ fn selection(query: &LogQuery) -> (String, Vec<Value>) {
         require("account = ?", account.as_str().to_owned().into());
     }
     for word in query.filter.split_whitespace().take(WORDS_MAX) {
+        // `%` and `_` are wildcards of LIKE; an operator means them literally.
         let pattern = word
             .replace('\\', "\\\\")
             .replace('%', "\\%")
@@ -316,6 +318,7 @@ pub(super) fn too_many(store: &mut Store) -> i64 {
         )?
         .query_row([count, bytes], |row| row.get(0))
     });
+    // Nothing is dropped where the file cannot be read.
     last.unwrap_or(0)
 }
 
@@ -338,6 +341,7 @@ pub(super) fn prune(store: &mut Store, last: i64) -> bool {
             )?
             .execute((last, STEP))?;
         change.commit()?;
+        // After the commit: a vacuum inside the transaction would hold the lock for longer.
         conn.execute_batch(&format!("PRAGMA incremental_vacuum({PAGES})"))?;
         let free: i64 = conn.pragma_query_value(None, "freelist_count", |row| row.get(0))?;
         let whole = STEP as usize;

@@ -207,6 +207,7 @@ impl Ledger {
         let (jobs, queue) = mpsc::channel();
         let (changes, status) = watch::channel(Status::Opening);
         let there = folder.clone();
+        // A thread of its own: SQLite blocks, and a full disk or a lock must not stop the screen.
         let thread = std::thread::Builder::new()
             .name("ledger".to_owned())
             .spawn(move || writer::run(Store::open(there, clock, limits, changes), &queue));
@@ -263,6 +264,7 @@ impl Ledger {
 
     /// Returns when all earlier jobs are done.
     pub async fn flush(&self) {
+        // Waiting rows are jobs as well: they run before this one.
         self.catch_up();
         let _ = self.run(|_| Ok(())).await;
     }
@@ -280,6 +282,7 @@ impl Ledger {
     }
 
     fn send(&self, job: impl FnOnce(&mut Store) + Send + 'static) {
+        // Fails only where the thread has ended; `run` then reports it, other jobs have no one to tell.
         let _ = self.0.jobs.send(Box::new(job));
     }
 }

@@ -74,6 +74,8 @@ impl Ledger {
     /// If another process holds it for over three minutes, or its file cannot be locked although the ledger can be
     /// written.
     pub async fn key_lock(&self, key: &KeyHash) -> Result<KeyLock, LedgerError> {
+        // A process that is stopped (SIGSTOP, a debugger) keeps its lock; waiting for ever would freeze this one,
+        // too.
         let busy = |_| LedgerError::KeyBusy(KEY_LOCK_MAX.as_secs());
         tokio::time::timeout(KEY_LOCK_MAX, self.lock_key(key))
             .await
@@ -89,6 +91,7 @@ impl Ledger {
                 .unwrap_or_else(PoisonError::into_inner);
             Arc::clone(locks.entry(key.clone()).or_default())
         };
+        // First within the process: waiting here costs nothing, waiting for the file polls.
         let here = here.lock_owned().await;
         let path = self.0.folder.join("lanes").join(format!("{}.lock", key.0));
         let unlockable = |error: std::io::Error| LedgerError::Unlockable {
@@ -98,6 +101,7 @@ impl Ledger {
         let file = path.clone();
         let degraded = matches!(*self.0.status.borrow(), Status::Degraded { .. });
         let folder = self.0.folder.clone();
+        // Opening may block on a network file system.
         let opened = tokio::task::spawn_blocking(move || match lock_file(&file) {
             // Locking works even where nothing can be written.
             Err(_) if degraded => File::open(folder),
@@ -130,6 +134,7 @@ async fn locked(file: File) -> std::io::Result<File> {
     loop {
         match file.try_lock() {
             Ok(()) => return Ok(file),
+            // Polled, since a blocking lock could not be cancelled by dropping the future.
             Err(TryLockError::WouldBlock) => tokio::time::sleep(LOCK_PAUSE).await,
             Err(TryLockError::Error(error)) => return Err(error),
         }
@@ -226,6 +231,7 @@ impl Clocks {
 
 fn note(conn: &Connection, key: &str, date: i64, now: Clocks) -> rusqlite::Result<()> {
     let believed = ProviderTime::of(conn, key, true)?;
+    // A reply that agrees with either clock needs no second witness.
     let at_once = believed
         .as_ref()
         .is_some_and(|known| agree(known.at(now), date))
@@ -302,6 +308,7 @@ impl ProviderTime {
     }
 
     fn after(&self, passed: i64) -> i64 {
+        // A clock that was set back must not take the provider's time back with it.
         self.date.saturating_add(passed.max(0))
     }
 
@@ -344,6 +351,8 @@ impl Bounds {
         Ok(Self {
             least: believed_at
                 .filter(|at| !agree(*at, wall.0))
+                // This machine's clock has milliseconds, `Date` only seconds: it is used unless the two contradict
+                // each other.
                 .unwrap_or(wall.0),
             // One reply alone does not block what this machine's clock allows.
             provider: believed_at.or(claimed_at.map(|at| at.max(wall.0))),
@@ -365,6 +374,7 @@ impl Bounds {
             .provider
             .map(ahead_of)
             .filter(|by| *by > NONCE_LEAD_MAX);
+        // An old belief stops no request: only a reply could correct it.
         let tried = self.unconfirmed && ahead_of(self.wall.0) <= NONCE_LEAD_MAX;
         match ahead {
             Some(by) if !self.allow_ahead && !tried => Err(LedgerError::NonceAhead(by)),
@@ -378,7 +388,10 @@ fn next(store: &mut Store, key: &str, now: Now, rules: NonceRules) -> Result<Non
     loop {
         let bounds = store.read(|conn| Bounds::of(conn, key, now, rules))?;
         let era = store.era;
+        // Also one that could not be written: the provider may have seen it.
         let given = store.nonces.get(key).copied();
+        // Durable before it is sent: after a power failure the same nonce must not come again
+        // (`docs/providers/kanga.md#nonce`).
         let stored = store.write_durably(|conn| advance(conn, key, given, &bounds));
         if store.era != era {
             // The file was replaced meanwhile, and the old one's nonces were copied.

@@ -159,8 +159,10 @@ impl Ledger {
         let (answer, answered) = tokio::sync::oneshot::channel();
         let ledger = self.clone();
         self.send(move |store| {
+            // Releases that still wait in memory would make the count too high.
             ledger.0.behind.release(store);
             let taken = take(store, &request).map(|taken| taken.map(|ids| Granted { ledger, ids }));
+            // Taken apart here: on this thread, `Granted`'s own `Drop` would queue a job behind others.
             if let Err(Ok(Slots::Granted(mut granted))) = answer.send(taken) {
                 // The caller is gone and sends nothing.
                 discard(store, &granted.take());
@@ -221,6 +223,7 @@ impl Ledger {
         self.run(move |store| {
             behind.release(store);
             let now = store.clock.shared(store.clock.now());
+            // Slots that only this process knows count as well, or the gauge would show more than may be sent.
             let unpersisted = unpersisted_in(store, &scope, now);
             let used = store.read(|conn| used(conn, &scope, now))? + unpersisted.len();
             let limit = limit as usize;
@@ -290,11 +293,13 @@ fn take(store: &mut Store, request: &SlotRequest) -> Result<Slots<Vec<SlotId>>, 
             return take(store, request);
         }
         Ok(taken) => return Ok(taken.map(|ids| numbered(store.era, ids))),
+        // Only the simulator and `--uncoordinated` get here: their slots are counted in memory.
         Err(LedgerError::NotSaved(_) | LedgerError::Locked(_))
             if request.terms.persistence == Persistence::BestEffort => {}
         Err(error) => return Err(error),
     }
     let scope = &request.terms.scope;
+    // An unreadable file counts as empty, since this process's own slots are counted beside it.
     let in_file = store.read(|conn| used(conn, scope, now)).unwrap_or(0);
     let in_use = in_file + unpersisted.len();
     let Some(granted) = request.grant(in_use) else {
@@ -335,10 +340,12 @@ fn take_in_file(
     let now = clock.shared(clock.now());
     restart_periods(&change, request, now)?;
     if let Some(wait) = held(&change, scope, now)? {
+        // Also keeps what `restart_periods` has corrected.
         change.commit()?;
         return Ok(Slots::Held(wait));
     }
     change
+        // Only this boot's: instants of another boot cannot be compared until they are restarted.
         .prepare_cached("DELETE FROM slots WHERE scope = ?1 AND boot = ?2 AND free_at <= ?3")?
         .execute((scope, now.boot, now.ms))?;
     let in_use = used(&change, scope, now)? + unpersisted.len();

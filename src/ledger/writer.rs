@@ -40,6 +40,7 @@ pub(super) fn run(mut store: Store, jobs: &Receiver<Task>) {
     let mut rested = false;
     let mut used = false;
     loop {
+        // Without work to do the thread sleeps for good: an idle program wakes no processor.
         let patience = if store.pruning.is_some() {
             Some(BETWEEN_STEPS)
         } else {
@@ -53,6 +54,7 @@ pub(super) fn run(mut store: Store, jobs: &Receiver<Task>) {
                     store.prune();
                     continue;
                 }
+                // The last handle is gone; dropping the store closes the file.
                 Err(RecvTimeoutError::Disconnected) => return,
             },
             None => match jobs.recv() {
@@ -62,6 +64,7 @@ pub(super) fn run(mut store: Store, jobs: &Receiver<Task>) {
         };
         job(&mut store);
         used = true;
+        // Also while it is busy: a program that never rests must not grow its file without end.
         if store.recorded >= PRUNE_EVERY {
             store.prune();
         }
@@ -174,6 +177,7 @@ impl Store {
                     let why = format!("{folder}: {error}");
                     (why, LedgerError::NotSaved(error.to_string()))
                 };
+                // Reported once; without a file, the opening has reported it already.
                 if self.is_kept() && !std::mem::replace(&mut self.failing, true) {
                     self.status_sender.send_replace(Status::Degraded { why });
                 }
@@ -213,6 +217,7 @@ impl Store {
         let mut pause = Duration::from_millis(1);
         loop {
             match (job(&self.conn), self.file) {
+                // Once only: a fault of the new file, too, is the disk's and goes to the caller.
                 (Err(error), Some(file)) if files::is_damage(&error) => {
                     self.reopen(Some((file, error.to_string())));
                     return job(&self.conn);
@@ -261,10 +266,12 @@ impl Store {
     fn reopen(&mut self, damaged: Option<(FileId, String)>) {
         // Copies what must not be lost. Each process copies all it knows: duplicates do no harm.
         let now = self.clock.shared(self.clock.now());
+        // The old file is still open and may be readable, whatever name it has now.
         let slots = slots::salvaged(&self.conn, self.era, now).unwrap_or_default();
         self.unpersisted.extend(slots);
         for (key, last) in nonces::salvaged(&self.conn).unwrap_or_default() {
             let known = self.nonces.entry(key).or_insert(last);
+            // The higher one: a nonce that goes back is rejected (`docs/providers/kanga.md#nonce`).
             *known = last.max(*known);
         }
         let callbacks = deliveries::Salvaged::of(&self.conn);
@@ -273,6 +280,7 @@ impl Store {
         self.conn = opened.conn;
         self.file = opened.file;
         self.opened_as = opened.status.clone();
+        // The new file has its own history of failures.
         self.failing = false;
         self.status_sender.send_replace(opened.status);
         if self.is_kept() {
@@ -286,6 +294,8 @@ fn durably<T>(
     conn: &Connection,
     job: impl FnOnce(&Connection) -> rusqlite::Result<T>,
 ) -> rusqlite::Result<T> {
+    // In WAL mode only FULL syncs at each commit; NORMAL may lose the last ones in a power failure
+    // (sqlite.org/pragma.html#pragma_synchronous).
     conn.pragma_update(None, "synchronous", "FULL")?;
     let done = job(conn);
     conn.pragma_update(None, "synchronous", "NORMAL")?;

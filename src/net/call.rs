@@ -151,6 +151,7 @@ impl SignedRequest {
             if let (Ok(name), Ok(mut value)) =
                 (name.parse::<HeaderName>(), HeaderValue::from_str(text))
             {
+                // Not indexed by HTTP/2's header compression (RFC 7541, 7.1.3), and hidden in debug output.
                 value.set_sensitive(secret);
                 map.append(name, value);
             }
@@ -237,6 +238,7 @@ impl Reply {
     pub fn retry_after(&self) -> Option<Duration> {
         let text = self.header("retry-after")?.trim();
         if let Some(until) = self.date_in("retry-after") {
+            // Against the server's own clock: this machine's may be wrong.
             return Some(until.since(self.date().unwrap_or(self.at)));
         }
         let (below_zero, number) = match text.strip_prefix(['-', '+']) {

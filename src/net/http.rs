@@ -168,6 +168,8 @@ impl Http {
         let Network {
             config, environ, ..
         } = &self.network;
+        // An unusable proxy is an error, never a direct connection: it may be there so that nothing goes out without
+        // it.
         let proxy = proxy::proxy_for(url, config.proxy.as_deref(), environ)?;
         Ok(proxy.map_or(Route::Direct, Route::Through))
     }
@@ -203,9 +205,11 @@ impl Http {
             reason = "the one place that builds an HTTP client"
         )]
         let builder = Client::builder()
+            // A redirect would carry signature and key to another host, and take no slot there.
             .redirect(reqwest::redirect::Policy::none())
             // Every try takes its own slot in the budget, so none may happen in here.
             .retry(reqwest::retry::never())
+            // Proxies are chosen in `proxy.rs` alone; reqwest would read the environment by rules of its own.
             .no_proxy()
             // RFC 9112, 5.2: a folded line is read as one with a blank in it.
             .http1_allow_obsolete_multiline_headers_in_responses(true)
@@ -274,6 +278,7 @@ impl Http {
             decodes,
             longest,
         } = outgoing;
+        // Besides `idle`: a server that sends one byte now and then would use its slot for ever.
         let longest = longest.unwrap_or(WHOLE_MAX);
         let route = self.route(url)?;
         let client = self.client(&route)?;
@@ -295,8 +300,10 @@ impl Http {
         let to_head = self.clock.now().mono.saturating_sub(began);
         let status = response.status().as_u16();
         let headers = texts(response.headers());
+        // Noted before the body: if that breaks, the record still has status and headers.
         *head = Some((status, headers.clone()));
         let version = match response.version() {
+            // As HAR 1.2 and the log name them.
             Version::HTTP_10 => "HTTP/1.0",
             Version::HTTP_2 => "HTTP/2.0",
             _ => "HTTP/1.1",
@@ -318,11 +325,13 @@ impl Http {
                 })?
                 .map_err(|error| self.classify(&error, &route, host))?;
             let Some(chunk) = chunk else { break };
+            // Counted while reading: `Content-Length` may be missing or wrong.
             if (raw.len() + chunk.len()) as u64 > REPLY_MAX {
                 return Err(too_large());
             }
             raw.extend_from_slice(&chunk);
         }
+        // HAR tells the size on the wire and the decoded size apart.
         let wire = Some(raw.len() as u64);
         let body = if decodes {
             readable(raw.freeze(), response.headers()).map_err(|error| {
@@ -394,6 +403,7 @@ impl Http {
                 },
             };
         }
+        // reqwest found the request itself invalid; nothing was sent.
         if error.is_builder() {
             return NetError::BadPath(deepest(error));
         }

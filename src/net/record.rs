@@ -80,6 +80,7 @@ pub struct Sent<'a> {
 #[must_use]
 pub fn exchange(sent: &Sent<'_>, tried: &AttemptResult) -> Exchange {
     if let Ok(reply) = &tried.result {
+        // First: the reply may repeat a token that it grants, in a header or under another name.
         redact::learn_handed_out(&String::from_utf8_lossy(near(&reply.body)));
     }
     let (response_headers, response_body, to_head) = match (&tried.result, &tried.head) {
@@ -106,6 +107,7 @@ pub fn exchange(sent: &Sent<'_>, tried: &AttemptResult) -> Exchange {
         method: sent.call.method.clone(),
         url: if sent.foreign {
             let mut url = sent.url.clone();
+            // As the body: the query may hold the goods sold.
             url.set_query(None);
             redact::url(&url)
         } else {
@@ -115,6 +117,7 @@ pub fn exchange(sent: &Sent<'_>, tried: &AttemptResult) -> Exchange {
         attempt: sent.attempt,
         outcome: match &tried.result {
             Ok(reply) => Outcome::Status(reply.status),
+            // A status that was received is shown even where its body could not be read.
             Err(error) => Outcome::Failed(match &tried.head {
                 Some((status, _)) => format!("{status}, {}", error.in_record()),
                 None => error.in_record(),
@@ -128,6 +131,7 @@ pub fn exchange(sent: &Sent<'_>, tried: &AttemptResult) -> Exchange {
         request_body: request_body(sent),
         response_headers: response_headers
             .iter()
+            // A server may send thousands; the record is kept for weeks.
             .take(HEADERS_MAX)
             .map(|(name, value)| {
                 let value = shown_header(sent, name, value);
@@ -222,10 +226,12 @@ pub fn body_hiding(bytes: &[u8], content_type: &str, hidden: &[&str]) -> Body {
     let is_whole = near.len() == bytes.len();
     let mut text = match charset::decode(near, content_type, is_whole) {
         Some(text) => redact::body_hiding(&text, hidden),
+        // Base64 would hide a secret from every later redaction, so such data is shown as redacted text instead.
         None if hidden.is_empty() && has_no_secret(near) => return binary(bytes),
         None => redact::body_hiding(&String::from_utf8_lossy(near), hidden),
     };
     let cut = !is_whole || text.len() > BODY_KEPT_MAX;
+    // Redaction may lengthen a text, so the limit counts afterwards.
     if text.len() > BODY_KEPT_MAX {
         text.truncate(text.floor_char_boundary(BODY_KEPT_MAX));
     }
@@ -240,11 +246,13 @@ pub fn body_hiding(bytes: &[u8], content_type: &str, hidden: &[&str]) -> Body {
 /// Whether the redactor finds nothing in binary data, also without its zero bytes, as in UTF-16.
 fn has_no_secret(bytes: &[u8]) -> bool {
     let lossy = String::from_utf8_lossy(bytes);
+    // An ASCII secret in UTF-16 has a zero byte after each character.
     let narrow = lossy.replace('\0', "");
     redact::body(&lossy) == lossy && redact::body(&narrow) == narrow
 }
 
 fn binary(bytes: &[u8]) -> Body {
+    // Base64 makes four characters of three bytes.
     let some = &bytes[..bytes.len().min(BODY_KEPT_MAX / 4 * 3)];
     Body {
         text: STANDARD.encode(some),

@@ -25,6 +25,7 @@ pub fn waits() -> impl Iterator<Item = Duration> + Send {
         .with_min_delay(Duration::from_millis(200))
         .with_max_delay(Duration::from_secs(5))
         .with_max_times(TRIES_MAX - 1)
+        // So that processes that failed together do not retry together.
         .with_jitter()
         .build()
 }

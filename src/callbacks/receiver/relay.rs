@@ -58,6 +58,7 @@ impl Shared {
                 tokio::time::sleep(POLL).await;
             }
         };
+        // The provider waits for the repeat, too.
         let sealed = tokio::time::timeout(self.setup.limits.relay, answered).await;
         self.open(sealed.ok()?)
     }

@@ -183,6 +183,7 @@ impl Shared {
             no_wait: false,
         };
         self.know_secrets(&account.id).await;
+        // Joined as text: a URL library would re-encode parts of the path.
         let target = joined(to, &raw.target);
         let mut url = to.clone();
         let (path, query) = match target.split_once('?') {
@@ -194,6 +195,7 @@ impl Shared {
         let session = Session::new(
             self.gate.clone(),
             account,
+            // No limits: the shop's server is the operator's own.
             vec![("forward", url)],
             Vec::new(),
         );
@@ -203,6 +205,7 @@ impl Shared {
             path: "/".into(),
             body: Content::Empty,
             about: about(delivery),
+            // A retry is a new attempt of the job, with its own row and after its own wait.
             repeat: Repeat::Never,
             auth: None,
         };
@@ -231,6 +234,7 @@ impl Shared {
             Some(runtime) => at(runtime.account.clone()),
             None => at(Account {
                 id,
+                // The account was removed while its callbacks still waited: they are forwarded all the same.
                 provider: ProviderId("callbacks"),
                 provider_title: "callbacks",
                 environment: Environment::Production,
@@ -253,6 +257,7 @@ fn joined(to: &Url, callback: &str) -> String {
     let rest = Address::of(path).map_or("".into(), |address| address.rest);
     let mut joined = match &*rest {
         "" => to.path().to_owned(),
+        // Panels append the order's path to the callback URL; the shop gets it at the same place.
         rest => format!("{}{rest}", to.path().trim_end_matches('/')),
     };
     let own = to.query().filter(|query| !query.is_empty());
@@ -274,6 +279,7 @@ fn forwarded_headers(raw: &Raw) -> HeaderMap {
     let named_by_connection: Vec<String> = raw
         .headers
         .iter()
+        // RFC 9110, 7.6.1: headers that `Connection` names belong to that connection alone.
         .filter(|(name, _)| name.eq_ignore_ascii_case("connection"))
         .flat_map(|(_, value)| {
             let value = String::from_utf8_lossy(value).to_ascii_lowercase();

@@ -80,6 +80,7 @@ impl Keys {
         if let Some(held) = &self.known().held {
             return Ok(held.clone());
         }
+        // Callers that come together wait for one read: each may open a password manager's prompt.
         let _reading = self.reading.lock().await;
         {
             let known = self.known();
@@ -145,6 +146,7 @@ impl Keys {
         let mut known = self.known();
         known.asked = Some(now);
         known.failed.clone_from(&failed);
+        // A secret that failed leaves the old ones in use.
         match failed {
             Some(problem) => Err(problem),
             None => Ok(known.held.insert(Arc::new(held)).clone()),
@@ -205,6 +207,7 @@ impl Shared {
         let held = keys.held(spec.secrets, now).await;
         let held = held.map_err(Refusal::Unable)?;
         let judged = (spec.read)(inbound, &held);
+        // Only a failed check can become a passed one by another secret.
         if !matches!(judged, Err(Refusal::Refused(_))) || spec.secrets.is_empty() {
             return judged;
         }

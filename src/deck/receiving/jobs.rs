@@ -93,6 +93,7 @@ impl KeyedMutex {
                 .by_subject
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner);
+            // Entries of finished checks go here, or the map would grow with each payment.
             all.retain(|_, lock| lock.strong_count() > 0);
             let key = (account.to_owned(), subject.clone());
             let known = all.get(&key).and_then(Weak::upgrade);
@@ -197,6 +198,7 @@ pub(super) async fn work(shared: Arc<Shared>, queue: JobQueue, stop: Cancellatio
             () = tokio::time::sleep(pause) => {}
         }
     }
+    // First the attempts may finish; what is cancelled then writes its job back.
     for patience in [SHUTDOWN, GIVING_BACK] {
         let rest = async { while attempts.join_next().await.is_some() {} };
         let _ = tokio::time::timeout(patience, rest).await;
@@ -316,6 +318,7 @@ impl Shared {
         id: JobId,
         held_until: WallTime,
     ) -> Option<Delivery> {
+        // A command that ends early is cancelled as a whole.
         let never = CancellationToken::new();
         let taken = ClaimedJob {
             delivery,
@@ -345,6 +348,7 @@ impl Shared {
         let job = delivery.jobs.iter().find(|job| job.id == *id)?;
         let began = self.queries.clock.now();
         let (outcome, event) = tokio::select! {
+            // Ends before the lease does: no other process may begin the same attempt.
             done = tokio::time::timeout(TRY_MAX, self.carry_out(delivery, job)) => {
                 done.unwrap_or_else(|_| (AttemptOutcome::without_answer("no answer within 45 s", Disposition::Again), None))
             }
@@ -428,13 +432,16 @@ impl Shared {
         };
         let options = RequestOptions {
             request: RequestId(0),
+            // Nobody waits for it, so it leaves part of the budget to the operator.
             background: true,
             no_wait: false,
         };
+        // Before the check: the console shows the player's name while the items are on their way.
         if let Some(claim) = self.player_claim(delivery).await {
             self.gate
                 .emit(Event::Player(runtime.account.id.clone(), claim));
         }
+        // An older answer must not be saved after a newer one.
         let lock = self.subject_locks.lock(&delivery.account, subject).await;
         let result = self.queries.query(&runtime, &op, options).await;
         drop(lock);
@@ -464,6 +471,7 @@ impl Shared {
             Ok(raw) => raw,
             Err(problem) => {
                 let end = match problem.kind {
+                    // The ledger may be readable later; a wrong key will not become the right one.
                     ProblemKind::Local => Disposition::Again,
                     _ => Disposition::Hopeless,
                 };

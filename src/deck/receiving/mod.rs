@@ -98,6 +98,7 @@ impl Shared {
         let mut all = self.forward.iter();
         let found = all
             .find(|(of, _)| own(of))
+            // The account's own target wins over the default.
             .or_else(|| self.forward.iter().find(|(of, _)| of.is_none()));
         found.map(|(_, url)| url)
     }
@@ -163,6 +164,7 @@ impl ListenState {
         let Some(receive) = receive else {
             return Self::Off;
         };
+        // The simulator runs in this process, so any free port of this machine does.
         let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         match receive.bind.or(profile.built_in.then_some(any)) {
             Some(address) => Self::at(address).await,
@@ -245,6 +247,7 @@ impl CallbackService {
             due: Notify::new(),
         });
         let (state, listening) = watch::channel(Listening::Off);
+        // A command that receives nothing has no follower to wait for.
         let (set_begun, begun) = watch::channel(!wanted);
         let workers = if wanted {
             let workers = Workers::new();
@@ -263,11 +266,13 @@ impl CallbackService {
                 tokio::join!(asks, unknown_asks, forwards, unknown_forwards);
             });
             let (server, stop_receiver) = (shared.clone(), workers.stop_receiver.clone());
+            // The port opens once the follower runs, or the first callbacks would go unreported.
             let mut ready = begun.clone();
             workers.receiver.spawn(async move {
                 let _ = ready.wait_for(|ready| *ready).await;
                 serve(server, bound, state, stop_receiver).await;
             });
+            // A tracker's `wait` returns only once it is closed.
             workers.receiver.close();
             workers.others.close();
             Some(workers)
@@ -289,6 +294,7 @@ impl CallbackService {
 
     async fn stop(&self) {
         let Some(workers) = &self.workers else { return };
+        // The receiver first: the workers finish what it still accepts.
         workers.stop_receiver.cancel();
         let _ =
             tokio::time::timeout(LEAVING + Duration::from_secs(1), workers.receiver.wait()).await;
@@ -334,6 +340,7 @@ async fn serve(
                     },
                 }
             }
+            // Tried again: the program that holds the port may end.
             ListenState::Not(address, error) => (address, error),
         };
         let down = Listening::Down {
@@ -341,6 +348,7 @@ async fn serve(
             why: bind_error(&error),
             since,
         };
+        // Tried every second, reported once.
         if *state.borrow() != down {
             state.send_replace(down.clone());
             shared.gate.emit(Event::Listening(down));
@@ -352,6 +360,7 @@ async fn serve(
         bound = ListenState::at(address).await;
     };
     let mut listening = receiver.listening();
+    // The first state counts as a change, or it would never be passed on.
     listening.mark_changed();
     loop {
         tokio::select! {
@@ -377,6 +386,7 @@ async fn serve(
 }
 
 async fn start(shared: &Arc<Shared>, listener: TcpListener) -> io::Result<Receiver> {
+    // Before the port opens: a callback must not wait for a keyring's prompt.
     let key = shared.sealing.key().await;
     if let Some(why) = key.fleeting {
         let text = format!(

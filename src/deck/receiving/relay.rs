@@ -34,6 +34,7 @@ impl Shared {
             state: if result.taken() {
                 JobState::Done
             } else {
+                // Never `Due`: see the head of this file.
                 JobState::GivenUp
             },
             at: began.wall,
@@ -59,6 +60,7 @@ impl Shared {
             .ok()
             .filter(|reply| (200..300).contains(&reply.status))?;
         let mut response = answer(reply.body.clone());
+        // The provider gets the shop's own answer: status, type and body.
         *response.status_mut() = StatusCode::from_u16(reply.status).ok()?;
         if let Some(kind) = reply.header("content-type")
             && let Ok(kind) = HeaderValue::from_str(kind)

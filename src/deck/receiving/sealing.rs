@@ -44,6 +44,7 @@ impl Sealing {
 
     /// The key; created if there is none yet. If it cannot be saved, it serves this run only.
     pub(in crate::deck) async fn key(&self) -> Key {
+        // Once in a run: a keyring may prompt at each read.
         let key = self.key.get_or_init(|| async {
             match self.saved_key().await {
                 Ok(bytes) => Key {

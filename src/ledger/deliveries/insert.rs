@@ -69,6 +69,7 @@ impl Incoming {
         // One that exceeds the limit alone is written alone.
         let some = fitting.count().max(1).min(waiting.queue.len());
         let batch: Vec<One> = waiting.queue.drain(..some).collect();
+        // Under the same lock as the queue, so that a callback added now finds a thread that still comes.
         waiting.tended = !batch.is_empty();
         batch
     }
@@ -156,6 +157,7 @@ impl Ledger {
         let incoming = self.0.incoming.clone();
         let guard = AbandonGuard(Some(incoming.clone()));
         self.send(move |store| {
+            // One batch a job: slots and nonces are served between two batches.
             if !incoming.write(store) {
                 guard.disarm();
                 return;
@@ -177,6 +179,7 @@ fn insert(store: &mut Store, news: &[NewDelivery]) -> Result<Vec<Option<Delivery
         let change = Transaction::new_unchecked(conn, TransactionBehavior::Immediate)?;
         // First: a new delivery must never be the one that is dropped.
         let now = age::reference(&change, &clock)?;
+        // More than are added, so that a file that is over its limits shrinks.
         prune::prune(&change, &limits, now, news.len() * 2 + 16)?;
         let insert = |new: &NewDelivery| {
             let known = rows::is_known(&change, new)?;
@@ -226,12 +229,14 @@ fn insert_one(conn: &Connection, new: &NewDelivery, known: bool) -> rusqlite::Re
         due: check_due(conn, id, new, earlier)?,
         known,
     };
+    // Counted first: the number of the attempt is shown for repeats as well.
     let repeat = earlier > 0
         && match identity {
             DedupKey::Message(_) => true,
             DedupKey::Subject(_) => settled || advance_check(conn, &ask)?,
         };
     match identity {
+        // The first delivery's jobs still run or have run; the shop must not get the same order twice.
         DedupKey::Message(_) if repeat => jobs.clear(),
         DedupKey::Message(_) => {}
         // It may report another change than the earlier one: the shop gets it, unless the earlier one is still to be
@@ -270,6 +275,7 @@ fn count(
 ) -> rusqlite::Result<(i64, u32, bool)> {
     let known = conn
         .prepare_cached(
+            // Bounded, since it is read as a `u32`.
             "UPDATE identities SET deliveries = min(deliveries + 1, 4000000000), seen_at = max(seen_at, ?2)
              WHERE hash = ?1 RETURNING id, deliveries - 1, settled",
         )?
@@ -315,6 +321,7 @@ fn check_due(
     earlier: u32,
 ) -> rusqlite::Result<WallTime> {
     let now = new.received_at;
+    // A signed callback is the provider's own, and the first one of any is worth a check at once.
     if new.proved || earlier == 0 {
         return Ok(now);
     }

@@ -199,6 +199,7 @@ fn take(
 ) -> rusqlite::Result<Vec<(Delivery, JobId)>> {
     let change = Transaction::new_unchecked(conn, TransactionBehavior::Immediate)?;
     let most = i64::try_from(limit).unwrap_or(i64::MAX);
+    // Made-up callbacks: the newest first, since real ones among a flood are likelier to be new.
     let order = if queue.known {
         "max(due_at, taken_until)"
     } else {
@@ -236,13 +237,16 @@ fn take(
         }
     }
     due.sort_unstable();
+    // One job can meet several of the conditions.
     due.dedup();
+    // Each kind was limited by itself.
     due.truncate(limit);
     let mut taken = Vec::with_capacity(due.len());
     for (_, job, delivery) in due {
         change
             .prepare_cached("UPDATE errands SET taken_until = ?2 WHERE id = ?1")?
             .execute((job, till.0))?;
+        // Pruned meanwhile by another process: its job goes with it.
         if let Some(delivery) = rows::one(&change, DeliveryId(delivery))? {
             taken.push((delivery, JobId(job)));
         }
@@ -293,6 +297,7 @@ fn save_attempt(
     let Some((delivery, identity, had, held, unknown)) = known else {
         return Ok(None);
     };
+    // The lease has expired and another process has the job, or has finished it.
     if !held {
         return rows::one(&change, DeliveryId(delivery));
     }
@@ -319,6 +324,7 @@ fn save_attempt(
             &outcome.reply,
         ))?;
     if let Some(reply) = &outcome.reply {
+        // The tally by which rows are pruned counts replies, too.
         let more = i64::try_from(reply.len()).unwrap_or(i64::MAX) - had;
         change
             .prepare_cached("UPDATE deliveries SET size = size + ?2 WHERE id = ?1")?

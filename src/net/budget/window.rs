@@ -58,6 +58,7 @@ impl Window {
     /// Until a slot that leaves `reserve` free can be taken, where that does not depend on a reply.
     pub fn next(&mut self, now: Duration, reserve: u32) -> Option<Duration> {
         let over = (self.used(now) + 1).checked_sub(self.limit.saturating_sub(reserve))?;
+        // The instants are ascending, so the n-th release makes the n-th slot free.
         let nth = usize::try_from(over).ok()?.checked_sub(1)?;
         self.freeing.get(nth).map(|free| free.saturating_sub(now))
     }
@@ -131,12 +132,15 @@ impl<Id> SlotCache<Id> {
             return Step::Wait(self.window.next(now.mono, reserve));
         }
         if let Some((id, at)) = self.ready.pop_front() {
+            // A cached slot is already counted in the file; only here it starts to count in this process's own
+            // window.
             self.window.take(now.mono, reserve);
             return Step::Go(id, at);
         }
         let burst = self
             .taken_at
             .is_some_and(|at| now.mono.saturating_sub(at) < BURST);
+        // Doubled as long as requests follow each other: one transaction then serves many.
         self.ahead = if burst {
             self.ahead.saturating_mul(2)
         } else {
@@ -147,6 +151,7 @@ impl<Id> SlotCache<Id> {
         let most = (self.window.limit / 50).clamp(1, PREFETCH_MAX);
         self.ahead = self.ahead.max(queued.saturating_add(1)).min(most);
         self.taken_at = Some(now.mono);
+        // Never beyond this process's own window, which also counts what the file could not store.
         Step::Take(self.ahead.min(room))
     }
 
@@ -172,6 +177,7 @@ impl<Id> SlotCache<Id> {
     /// Removes the cached slots that are too old, or all of them, for return to the ledger.
     pub fn remove_unused(&mut self, now: Now, all: bool) -> Vec<Id> {
         let old = |at: &Now| {
+            // By both clocks: the monotonic one stands still during suspend, while other processes count on.
             now.mono.saturating_sub(at.mono) > READY_MAX || now.wall.since(at.wall) > READY_MAX
         };
         let (keep, back): (VecDeque<_>, VecDeque<_>) = std::mem::take(&mut self.ready)
