@@ -91,6 +91,7 @@ impl Clock {
                 (boot, Duration::ZERO)
             }
         };
+        // Without a boot id, a reboot could not be told from a clock that was set.
         let ms = if boot == WALL {
             now.wall.0
         } else {
@@ -108,6 +109,7 @@ fn boot_id() -> &'static str {
         let Ok(id) = std::fs::read_to_string("/proc/sys/kernel/random/boot_id") else {
             return WALL.to_owned();
         };
+        // time_namespaces(7): a container's boot clock may have an offset of its own.
         let clocks = std::fs::read_link("/proc/self/ns/time").unwrap_or_default();
         format!("{} {}", id.trim(), clocks.display())
     })
@@ -116,6 +118,7 @@ fn boot_id() -> &'static str {
 /// Continues while the machine sleeps, and is the same in all processes.
 fn since_boot() -> Duration {
     #[cfg(any(target_os = "linux", target_os = "android"))]
+    // CLOCK_MONOTONIC stands still during suspend on Linux (clock_getres(2)).
     let clock = rustix::time::ClockId::Boottime;
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
     let clock = rustix::time::ClockId::Monotonic;

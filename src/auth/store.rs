@@ -120,7 +120,7 @@ impl TokenStore {
         let wire = StoredToken {
             schema: 1,
             access_token: token.expose().to_owned(),
-            asked_at: life.asked_at().0,
+            asked_at: life.requested_at().0,
             life: u64::try_from(life.life.as_millis()).unwrap_or(u64::MAX),
         };
         let text = serde_json::to_string(&wire).expect("texts and numbers are JSON");

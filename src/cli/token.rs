@@ -134,7 +134,7 @@ async fn print(name: &str, context: &Context, deck: &Deck, out: &Out) -> Result<
         let status = deck.tokens().into_iter().find(|(id, _)| *id == account);
         let expires_at = status
             .and_then(|(_, status)| status.life)
-            .map(|life| life.asked_at().plus(life.life).rfc3339());
+            .map(|life| life.requested_at().plus(life.life).rfc3339());
         out.object(&json!({
             "account": account,
             "access_token": token.expose(),
@@ -174,9 +174,9 @@ fn report(
             "environment": account.environment.as_str(),
             "state": state.word(),
             "expires_in": status.left(now).map(|left| left.as_secs()),
-            "expires_at": life.map(|life| life.asked_at().plus(life.life).rfc3339()),
-            "got_at": life.map(|life| life.asked_at().rfc3339()),
-            "renews_at": life.map(|life| life.asked_at().plus(life.renew_at).rfc3339()),
+            "expires_at": life.map(|life| life.requested_at().plus(life.life).rfc3339()),
+            "got_at": life.map(|life| life.requested_at().rfc3339()),
+            "renews_at": life.map(|life| life.requested_at().plus(life.renew_at).rfc3339()),
             "kept": status.kept.word(),
             "kept_note": non_empty(&status.kept_note),
             "fetched": status.fetched,

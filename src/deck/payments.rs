@@ -76,7 +76,7 @@ impl Pages {
 }
 
 impl Deck {
-    /// What is watched, and which matters are handled.
+    /// What is watched, and which alerts are handled.
     ///
     /// # Errors
     /// If the ledger cannot be read.

@@ -119,6 +119,7 @@ impl Documented {
                 match (asked.next(), known.next()) {
                     (None, None) => break true,
                     (Some(part), Some(own))
+                        // An empty segment fills no parameter: `/offers/` is not `/offers/{offerId}`.
                         if own.starts_with('{') && !part.is_empty() || part == own => {}
                     _ => break false,
                 }

@@ -138,6 +138,7 @@ impl Exchange {
     /// The path of the URL, with its query.
     #[must_use]
     pub fn path(&self) -> &str {
+        // By hand: a redacted URL has placeholders, which a URL parser would encode.
         let after_scheme = self.url.find("://").map_or(0, |at| at + 3);
         self.url[after_scheme..]
             .find('/')

@@ -202,6 +202,7 @@ pub fn missing(happenings: &[Happening], now: WallTime) -> Option<Remark> {
 }
 
 fn walk(happenings: &[Happening]) -> (Vec<Row>, Option<Latest<'_>>) {
+    // Without any, the shop receives its callbacks elsewhere, and none is missing.
     let any_callback = happenings.iter().any(|it| genuine(it).is_some());
     let mut rows: Vec<Row> = Vec::new();
     let mut latest: Option<Latest<'_>> = None;
@@ -290,6 +291,7 @@ fn reported_by(delivery: &Delivery, before: Option<&Observation>, after: &[Happe
             What::State(seen) if changes(before, seen) => {
                 return delivery.may_have_reported(seen.at);
             }
+            // The later callback is closer to the change.
             _ if genuine(happening).is_some() => return false,
             _ => {}
         }
@@ -306,6 +308,7 @@ fn run(happenings: &[Happening], before: Option<&Observation>) -> usize {
             outcome,
             ..
         } => {
+            // The query may carry what differs in each call.
             let path = path.split('?').next().unwrap_or_default().to_owned();
             Some((method.clone(), path, outcome.clone()))
         }

@@ -22,6 +22,7 @@ impl TokenLife {
     /// Time since its request was sent. A wall clock that was set back makes it no younger.
     #[must_use]
     pub fn age(&self, now: Now) -> Duration {
+        // The older one: a token that is used too long is rejected, one renewed early costs a request.
         let mono = now.mono.saturating_sub(self.since.mono);
         let wall = now.wall.since(self.since.wall);
         self.aged.saturating_add(mono.max(wall))
@@ -43,7 +44,7 @@ impl TokenLife {
 
     /// When its request was sent, by the wall clock.
     #[must_use]
-    pub fn asked_at(&self) -> WallTime {
+    pub fn requested_at(&self) -> WallTime {
         WallTime(
             self.since
                 .wall

@@ -28,6 +28,7 @@ impl<'de, V: Deserialize<'de>> Deserialize<'de> for UniqueKeys<V> {
                 let mut object = Vec::new();
                 while let Some((name, value)) = map.next_entry::<String, V>()? {
                     if !names.insert(name.clone()) {
+                        // The name is a stranger's text and goes into an error.
                         let name = inert::quoted(&name, 40);
                         return Err(A::Error::custom(format!("the key {name} occurs twice")));
                     }

@@ -39,7 +39,9 @@ pub async fn apply(fault: Fault, reply: Response) -> Outcome {
             tokio::time::sleep(late).await;
             Outcome::Answer(reply)
         }
+        // Half a body with its right length: the JSON is cut, the HTTP is not.
         Fault::TornBody => Outcome::Answer(reply.map(|body| body.slice(..body.len() / 2))),
+        // The request was executed: a write that is repeated blindly would take effect twice.
         Fault::LostReply => Outcome::Reset,
         Fault::None | Fault::TooManyRequests { .. } | Fault::ServerError | Fault::Html => {
             Outcome::Answer(reply)

@@ -94,7 +94,7 @@ impl Client for Kanga {
                 &[("token", token.as_str()), ("quantity", quantity.as_str())],
                 Repeat::Safe,
             ),
-            // A token works once: a lost answer would leave one behind that no one can use.
+            // It creates something at Kanga, so a lost response is not repeated.
             Op::CreatePaymentToken => post(CREATE, &[], Repeat::Never),
             Op::TestSignature => post(TEST, &[], Repeat::Safe),
             Op::PaymentLink(_) => {
@@ -216,7 +216,7 @@ impl Client for Kanga {
         let mut shown = url.clone();
         if let Some(token) = token {
             let _ = write!(url, "&paymentToken={}", encode(token.expose()));
-            // The token works once and for anyone: the shown link and the log leave it out.
+            // The token stands for a verified address, so the shown link leaves it out.
             shown.push_str("&paymentToken=…");
         }
         Ok(PaymentLink {

@@ -86,6 +86,7 @@ pub fn hidden_fields(path: &str) -> &'static [&'static str] {
     let path = path.split(['?', '#']).next().unwrap_or(path);
     // Decoded first, because an escaped path leads to the same keys. Hiding too much costs less than showing a key.
     let path = percent_decode_str(path).decode_utf8_lossy();
+    // Whole segments: an offer whose name contains "stock" has nothing to hide.
     let has = |part: &str| path.split('/').any(|known| known == part);
     match (has("stock"), has("subscription")) {
         (true, _) => &["body", "content"],

@@ -95,6 +95,7 @@ fn user_items(fields: &wire::Fields) -> Option<Digest> {
     ];
     let row = |row: &wire::Fields| {
         let uses = match row.get("remaining_uses") {
+            // `docs/providers/kongregate.md#items`: null means without limit.
             Some(Value::Null) => "unlimited".into(),
             _ => text(row, "remaining_uses"),
         };
@@ -153,6 +154,7 @@ fn user_info(fields: &wire::Fields) -> Option<Digest> {
 }
 
 fn scores(fields: &wire::Fields) -> Option<Digest> {
+    // The list is named by its scope: `lifetime_scores` (`docs/providers/kongregate.md#scores`).
     let list = fields.keys().find(|name| name.ends_with("_scores"))?;
     let columns = [
         Column::text("player"),

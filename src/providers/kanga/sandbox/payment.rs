@@ -281,7 +281,7 @@ impl Run {
         if !self.is_payable() {
             return Err("The payment accepts no more money.");
         }
-        // Paying proves the address as well, as on Kanga's page.
+        // Who pays need not verify first (our choice).
         if self.progress.state == PaymentState::New {
             self.enter(at, PaymentState::Active);
         }
