@@ -151,7 +151,7 @@ impl TokenStore {
         let found = self.read(now, Jitter::new(0)).await;
         if found.is_some_and(|found| found.token == *rejected) {
             let (vault, name) = (self.vault.clone(), self.name());
-            // A failure does no harm: the process that loads the token is refused with 401 and replaces it.
+            // A failure does no harm: the process that loads the token gets a 401 and replaces it.
             let _ = tokio::task::spawn_blocking(move || vault.forget(&name)).await;
         }
     }

@@ -1,4 +1,4 @@
-//! Raw calls of the explorer: sent unchanged, the reply redacted and parsed.
+//! Raw calls of the explorer: sent unchanged, the response redacted and parsed.
 
 use super::Deck;
 use crate::domain::raw_path::{self, HasFragment};
@@ -16,10 +16,10 @@ impl Deck {
         link.map_err(|error| runtime.problem(error))
     }
 
-    /// Sends a raw call unchanged. A reply with an error status is an answer too.
+    /// Sends a raw call unchanged. A response with an error status is an answer too.
     ///
     /// # Errors
-    /// If there is no such account, or no reply arrives.
+    /// If there is no such account, or no response arrives.
     pub async fn explore(
         &self,
         account: &AccountId,

@@ -1,4 +1,4 @@
-//! An open profile: accounts with their sessions, the ledger, the embedded simulator. The only place where these are
+//! An open profile: accounts with their sessions, the ledger, the built-in simulator. The only place where these are
 //! put together; console, command line and tests all use it.
 
 mod explore;
@@ -85,7 +85,7 @@ impl Deck {
     /// Opens a profile. The ledger opens behind this; secrets are read at first use.
     ///
     /// # Errors
-    /// If the embedded simulator cannot be started, or a newer tilldeck wrote the ledger.
+    /// If the built-in simulator cannot be started, or a newer tilldeck wrote the ledger.
     pub async fn open(profile: &Profile, options: Options) -> Result<Self, Problem> {
         let Options {
             state_dir,
@@ -341,7 +341,7 @@ impl Deck {
             .map_err(|error| runtime.problem(error.into()))
     }
 
-    /// The failure that a provider reports inside a raw reply with status 200.
+    /// The failure that a provider reports inside a raw response with status 200.
     ///
     /// # Errors
     /// The provider's failure.
@@ -420,7 +420,7 @@ async fn log_ledger(mut changes: watch::Receiver<Status>) {
 }
 
 /// Teaches the redactor the accounts' secrets and the access tokens of earlier runs, as far as they can be read at
-/// once. Done before anything is sent, received or recorded, since a reply may echo them.
+/// once. Done before anything is sent, received or recorded, since a response may echo them.
 async fn learn_secrets(profile: &Profile, environ: &Environ, registry: &[AccountRuntime]) {
     let (accounts, environ) = (profile.accounts.clone(), environ.clone());
     let tokens: Vec<_> = registry

@@ -1,4 +1,4 @@
-//! The watch list, expectations and handled marks: in the ledger, or in memory while the embedded simulator runs.
+//! The watch list, expectations and handled marks: in the ledger, or in memory while the built-in simulator runs.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -339,7 +339,7 @@ impl Deck {
         last.await.map_err(|error| unread(&error))
     }
 
-    /// Whether watch list and expectations end with this process: true in the embedded sandbox, whose payments end with
+    /// Whether watch list and expectations end with this process: true in the built-in sandbox, whose payments end with
     /// it too.
     #[must_use]
     pub fn forgets_payments(&self) -> bool {

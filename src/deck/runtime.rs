@@ -246,7 +246,7 @@ impl AccountFactory {
 }
 
 impl AccountRuntime {
-    /// The failure that a provider reports in a raw reply. A write may have taken effect even if the provider or a
+    /// The failure that a provider reports in a raw response. A write may have taken effect even if the provider or a
     /// proxy reports a failure.
     pub(super) fn judged(&self, raw: &RawReply, writes: bool) -> Result<(), Problem> {
         self.client.judge(raw).map_err(|error| {

@@ -1,4 +1,4 @@
-//! The embedded simulator, and control of a simulator that runs elsewhere on this machine.
+//! The built-in simulator, and control of a simulator that runs elsewhere on this machine.
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -22,7 +22,7 @@ use crate::providers::{self, REGISTRY};
 use crate::sandbox::{self, Sandbox};
 
 impl Deck {
-    /// Runs a control command in the embedded simulator; returns its answer in words.
+    /// Runs a control command in the built-in simulator; returns its answer in words.
     ///
     /// # Errors
     /// If none is running, or the command is invalid.
@@ -35,7 +35,7 @@ impl Deck {
         simulator.command(command).map_err(refuse)
     }
 
-    /// How the embedded simulator plays each provider with more than one variant.
+    /// How the built-in simulator plays each provider with more than one variant.
     #[must_use]
     pub fn simulator_parts(&self) -> Vec<simulate::Part> {
         let parts = self.simulator.iter().flat_map(Sandbox::settings);
@@ -263,7 +263,7 @@ pub(super) async fn start(
     let trouble = |error: String| {
         Problem::new(
             ProblemKind::Local,
-            format!("the embedded simulator could not be started: {error}"),
+            format!("the built-in simulator could not be started: {error}"),
             "it needs one free port on 127.0.0.1; with a config file, --profile chooses real accounts",
         )
     };

@@ -78,7 +78,7 @@ impl<'a> Decimal<'a> {
         };
         let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
         let plain = |part: &str| part.bytes().all(|b| b.is_ascii_digit());
-        // Providers send "5." and ".5"; only a point alone is no number.
+        // `5.` and `.5` are numbers; a point alone is none.
         let any = !whole.is_empty() || !fraction.is_empty();
         (any && plain(whole) && plain(fraction)).then_some(Self {
             whole,

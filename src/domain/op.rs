@@ -132,7 +132,7 @@ pub enum Answer {
     Raw(RawReply),
 }
 
-/// The reply to [`Op::Raw`], whatever its status.
+/// The response to [`Op::Raw`], whatever its status.
 #[derive(Clone, PartialEq, Eq)]
 pub struct RawReply {
     /// HTTP status.

@@ -94,7 +94,7 @@ impl PaymentState {
             // (`docs/providers/kanga.md#states`).
             (Self::Unknown(_), _) | (_, Self::Unknown(_) | Self::Failed) => true,
             (Self::Cancelling, goal) => *goal == Self::Canceled,
-            // Confirmed money is not sent back.
+            // Only from NEW, ACTIVE and PROCESSING (`docs/providers/kanga.md#states`).
             (Self::Finalizing, Self::Cancelling | Self::Canceled) => false,
             (_, Self::Cancelling | Self::Canceled) => true,
             (a, b) => place(a) < place(b),

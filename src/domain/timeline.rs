@@ -202,7 +202,7 @@ pub fn missing(happenings: &[Happening], now: WallTime) -> Option<Remark> {
 }
 
 fn walk(happenings: &[Happening]) -> (Vec<Row>, Option<Latest<'_>>) {
-    // Without any, the shop receives its callbacks elsewhere, and none is missing.
+    // Without any, callbacks may go elsewhere, so none is reported as missing.
     let any_callback = happenings.iter().any(|it| genuine(it).is_some());
     let mut rows: Vec<Row> = Vec::new();
     let mut latest: Option<Latest<'_>> = None;

@@ -77,7 +77,7 @@ impl WriteBehind {
 }
 
 impl Ledger {
-    /// Reports that the reply was seen or the request was abandoned: the slot stays used for one period from then.
+    /// Reports that the response was seen or the request was abandoned: the slot stays used for one period from then.
     pub fn release_slot(&self, id: SlotId, seen_at: Now) {
         let mut waiting = self.0.behind.lock();
         waiting.released.push((id, seen_at));

@@ -20,7 +20,7 @@ pub(super) use prune::{Salvaged, at_rest};
 /// A callback before it is saved.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewDelivery {
-    /// The owner: a profile, or one run of the embedded simulator.
+    /// The owner: a profile, or one run of the built-in simulator.
     pub account_key: String,
     /// As in [`Delivery`].
     pub account: String,

@@ -183,15 +183,15 @@ impl KeyLock {
     }
 }
 
-/// A `Date` that contradicts the trusted time is trusted after this many replies in a row agree: a single one may come
-/// from a cache, a proxy, or one machine of many.
+/// A `Date` that contradicts the trusted time is trusted after this many responses in a row agree: a single one may
+/// come from a cache, a proxy, or one machine of many.
 const REPLIES_BELIEVED: i64 = 3;
 
 /// The trusted time is saved again after this time, at least.
 const CONFIRMED_EVERY: Duration = Duration::from_mins(1);
 
-/// An older trusted time no longer blocks a request that this machine's clock allows: without requests, no reply could
-/// correct it.
+/// An older trusted time no longer blocks a request that this machine's clock allows: without requests, no response
+/// could correct it.
 const STOPS_FOR: Duration = Duration::from_mins(10);
 
 /// Whether two clocks agree, within the precision of `Date`.
@@ -200,8 +200,8 @@ fn agree(one: i64, other: i64) -> bool {
 }
 
 impl Ledger {
-    /// Reports the `Date` of a provider's reply, seen at `seen`. Nonces of `key` follow it at once if it agrees with
-    /// this machine's clock or the trusted time, otherwise after several replies agree. Does not wait.
+    /// Reports the `Date` of a provider's response, seen at `seen`. Nonces of `key` follow it at once if it agrees with
+    /// this machine's clock or the trusted time, otherwise after several responses agree. Does not wait.
     pub fn note_provider_time(&self, key: &KeyHash, date: WallTime, seen: Now) {
         let key = key.0.clone();
         self.send(move |store| {
@@ -231,7 +231,7 @@ impl Clocks {
 
 fn note(conn: &Connection, key: &str, date: i64, now: Clocks) -> rusqlite::Result<()> {
     let believed = ProviderTime::of(conn, key, true)?;
-    // A reply that agrees with either clock needs no second witness.
+    // A response that agrees with either clock needs no second witness.
     let at_once = believed
         .as_ref()
         .is_some_and(|known| agree(known.at(now), date))
@@ -318,7 +318,7 @@ impl ProviderTime {
         (self.boot == now.boot).then(|| Duration::from_millis(ms))
     }
 
-    /// Whether a reply with `date` adds nothing new. Compares the wall clock too: after a restart there is no other.
+    /// Whether a response with `date` adds nothing new. Compares the wall clock too: after a restart there is no other.
     fn is_confirmed(&self, date: i64, now: Clocks) -> bool {
         let same = |at: i64| Duration::from_millis(at.abs_diff(date)) <= ROUNDED;
         same(self.at(now))
@@ -354,7 +354,7 @@ impl Bounds {
                 // This machine's clock has milliseconds, `Date` only seconds: it is used unless the two contradict
                 // each other.
                 .unwrap_or(wall.0),
-            // One reply alone does not block what this machine's clock allows.
+            // One response alone does not block what this machine's clock allows.
             provider: believed_at.or(claimed_at.map(|at| at.max(wall.0))),
             unconfirmed: age.is_none_or(|age| age > STOPS_FOR),
             wall,
@@ -374,7 +374,7 @@ impl Bounds {
             .provider
             .map(ahead_of)
             .filter(|by| *by > NONCE_LEAD_MAX);
-        // An old belief stops no request: only a reply could correct it.
+        // An old belief stops no request: only a response could correct it.
         let tried = self.unconfirmed && ahead_of(self.wall.0) <= NONCE_LEAD_MAX;
         match ahead {
             Some(by) if !self.allow_ahead && !tried => Err(LedgerError::NonceAhead(by)),

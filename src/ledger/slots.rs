@@ -1,5 +1,5 @@
 //! The slots of the rate limits: an exact sliding window shared by all processes of the user. A slot is taken before
-//! sending and freed one period after the reply was seen. So no window at the provider, wherever it begins, contains
+//! sending and freed one period after the response was seen. So no window at the provider, wherever it begins, contains
 //! more requests than the limit. Never waits; returns how long to wait.
 //!
 //! Times are those of [`Clock::shared`]: within one boot a clock that cannot be set. After a restart its length is
@@ -41,7 +41,7 @@ pub struct Terms {
     pub period: Duration,
     /// How many stay free for more urgent requests.
     pub reserve: u32,
-    /// The longest time between taking a slot and the reply. A process that dies releases nothing, so its slots are
+    /// The longest time between taking a slot and the response. A process that dies releases nothing, so its slots are
     /// freed after this time and one period.
     pub flight: Duration,
     /// Whether slots are granted that cannot be written.
@@ -55,7 +55,7 @@ pub enum Slots<G = Granted> {
     Granted(G),
     /// None is free.
     Full {
-        /// The wait for one; `None` if it depends on replies that are still to come.
+        /// The wait for one; `None` if it depends on responses that are still to come.
         next_free: Option<Duration>,
     },
     /// The provider asked some process to wait this long.
@@ -133,10 +133,10 @@ impl SlotRequest {
     }
 }
 
-/// Instants are whole milliseconds; a reply's is rounded up, so that no part of its period is lost.
+/// Instants are whole milliseconds; a response's is rounded up, so that no part of its period is lost.
 const ROUND_UP: Duration = Duration::from_nanos(999_999);
 
-/// The longest wait that a provider can ask for: one header must not block an account for good.
+/// The longest wait that a provider can ask for: one header must not block an account for ever.
 pub const HOLD_MAX: Duration = Duration::from_hours(24);
 
 fn millis(duration: Duration) -> i64 {
@@ -430,7 +430,7 @@ fn used(conn: &Connection, scope: &str, now: SharedInstant) -> rusqlite::Result<
     Ok(usize::try_from(count).unwrap_or(usize::MAX / 2))
 }
 
-/// When `n` more slots with a seen reply are free.
+/// When `n` more slots with a seen response are free.
 fn nth_free(
     conn: &Connection,
     scope: &str,

@@ -40,7 +40,7 @@ pub(super) fn run(mut store: Store, jobs: &Receiver<Task>) {
     let mut rested = false;
     let mut used = false;
     loop {
-        // Without work to do the thread sleeps for good: an idle program wakes no processor.
+        // Without work to do the thread sleeps: an idle program wakes no processor.
         let patience = if store.pruning.is_some() {
             Some(BETWEEN_STEPS)
         } else {

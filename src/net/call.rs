@@ -187,7 +187,7 @@ pub enum HeaderText {
     Secret(Secret),
 }
 
-/// One whole reply.
+/// One whole response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reply {
     /// HTTP status.
@@ -225,7 +225,7 @@ impl Reply {
         Some(WallTime(i64::try_from(date.as_millis()).ok()?))
     }
 
-    /// The server's time when it made this reply, in whole seconds: `Date`.
+    /// The server's time when it made this response, in whole seconds: `Date`.
     #[must_use]
     pub fn date(&self) -> Option<WallTime> {
         self.date_in("date")

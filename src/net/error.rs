@@ -39,7 +39,7 @@ pub enum NetError {
         /// The host.
         host: String,
     },
-    /// The connection broke before the reply's end.
+    /// The connection broke before the response's end.
     #[error("the connection to {host} broke {when}")]
     Broken {
         /// The host.
@@ -85,7 +85,7 @@ pub enum NetError {
         /// The system's words.
         why: String,
     },
-    /// No reply within the limit.
+    /// No response within the limit.
     #[error("{host} did not {what} within {}", time::exact(*.limit))]
     TimedOut {
         /// The host.

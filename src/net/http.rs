@@ -20,7 +20,7 @@ use crate::config::{self, Environ};
 use crate::domain::host::is_loopback;
 use crate::domain::{WallTime, charset};
 
-/// The most bytes of a reply that are read, before and after decompression.
+/// The most bytes of a response that are read, before and after decompression.
 pub const REPLY_MAX: u64 = 8 * 1024 * 1024;
 
 /// The longest time a response body may take, however steadily it arrives: it uses a slot of the budget meanwhile.
@@ -114,9 +114,9 @@ enum Route {
 
 /// The result of one attempt, complete or not.
 pub struct AttemptResult {
-    /// The reply, or why there is none.
+    /// The response, or why there is none.
     pub result: Result<Reply, NetError>,
-    /// The head of a reply whose body could not be read.
+    /// The head of a response whose body could not be read.
     pub head: Option<(u16, Vec<(String, String)>)>,
     /// From sending until the end, or until the request was cancelled.
     pub took: Duration,
@@ -244,7 +244,7 @@ impl Http {
         Ok(builder.tls_certs_merge(found))
     }
 
-    /// Sends once and reads the reply to its end.
+    /// Sends once and reads the response to its end.
     pub async fn send(&self, outgoing: Outgoing<'_>) -> AttemptResult {
         let began = self.clock.now().mono;
         let mut head = None;
@@ -505,7 +505,7 @@ fn readable(body: Bytes, headers: &HeaderMap) -> Result<Bytes, CodingError> {
     Ok(if is_json { text } else { body })
 }
 
-/// A reply's headers; bytes that are not UTF-8 are replaced.
+/// A response's headers; bytes that are not UTF-8 are replaced.
 pub(super) fn texts(headers: &HeaderMap) -> Vec<(String, String)> {
     let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
     headers

@@ -68,7 +68,7 @@ pub struct Sent<'a> {
     pub foreign: bool,
     /// The final body.
     pub body: &'a [u8],
-    /// Names of JSON fields that are secret in this call and its reply.
+    /// Names of JSON fields that are secret in this call and its response.
     pub hidden: &'static [&'static str],
     /// When it left.
     pub at: WallTime,
@@ -80,7 +80,7 @@ pub struct Sent<'a> {
 #[must_use]
 pub fn exchange(sent: &Sent<'_>, tried: &AttemptResult) -> Exchange {
     if let Ok(reply) = &tried.result {
-        // First: the reply may repeat a token that it grants, in a header or under another name.
+        // First: the response may repeat a token that it grants, in a header or under another name.
         redact::learn_handed_out(&String::from_utf8_lossy(near(&reply.body)));
     }
     let (response_headers, response_body, to_head) = match (&tried.result, &tried.head) {

@@ -1,5 +1,5 @@
 //! JSON objects in which each name occurs once. RFC 8259, 4 leaves open which of two equal names counts, so that two readers
-//! could see different values; such an object is refused.
+//! could see different values; such an object is rejected.
 
 use std::collections::HashSet;
 use std::fmt;

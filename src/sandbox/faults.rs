@@ -32,7 +32,7 @@ pub fn replacement(fault: Fault) -> Option<Response> {
     }
 }
 
-/// Applies the fault to the reply of an executed request.
+/// Applies the fault to the response of an executed request.
 pub async fn apply(fault: Fault, reply: Response) -> Outcome {
     match fault {
         Fault::Latency(late) => {

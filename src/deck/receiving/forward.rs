@@ -17,7 +17,7 @@ use crate::net::{
     SignedRequest, Verbatim, redact,
 };
 
-/// How much of the shop's reply body is saved with the job.
+/// How much of the shop's response body is saved with the job.
 pub(super) const REPLY_KEPT_MAX: usize = 64 * 1024;
 
 /// Headers of one connection, in lower case (hop-by-hop, RFC 9110 7.6.1), and headers that our own client sets. Our
@@ -156,7 +156,7 @@ impl ForwardResult {
         matches!(self.status(), Some(200..300))
     }
 
-    /// The start of the reply body, which is saved with the job.
+    /// The start of the response body, which is saved with the job.
     pub(super) fn saved_body(&self) -> Option<&[u8]> {
         let body = &self.result.as_ref().ok()?.body;
         Some(&body[..body.len().min(REPLY_KEPT_MAX)])

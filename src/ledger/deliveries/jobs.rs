@@ -324,7 +324,7 @@ fn save_attempt(
             &outcome.reply,
         ))?;
     if let Some(reply) = &outcome.reply {
-        // The tally by which rows are pruned counts replies, too.
+        // The tally by which rows are pruned counts responses, too.
         let more = i64::try_from(reply.len()).unwrap_or(i64::MAX) - had;
         change
             .prepare_cached("UPDATE deliveries SET size = size + ?2 WHERE id = ?1")?

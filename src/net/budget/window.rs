@@ -1,7 +1,7 @@
 //! The slots of one scope as this process sees them: an exact sliding window, and the slots that were taken in the
 //! ledger ahead of use. Pure arithmetic on given instants: no waiting, no clock, no I/O.
 //!
-//! A slot counts from before its request is sent until one period after its reply was seen. A request reaches the
+//! A slot counts from before its request is sent until one period after its response was seen. A request reaches the
 //! provider between those two instants, so no window of one period at the provider, wherever it begins, can hold
 //! more requests than there are slots.
 
@@ -17,7 +17,7 @@ pub struct Window {
     limit: u32,
     period: Duration,
     in_flight: u32,
-    /// When each slot whose reply was seen is free again; ascending.
+    /// When each slot whose response was seen is free again; ascending.
     freeing: VecDeque<Duration>,
 }
 
@@ -55,7 +55,7 @@ impl Window {
         room
     }
 
-    /// Until a slot that leaves `reserve` free can be taken, where that does not depend on a reply.
+    /// Until a slot that leaves `reserve` free can be taken, where that does not depend on a response.
     pub fn next(&mut self, now: Duration, reserve: u32) -> Option<Duration> {
         let over = (self.used(now) + 1).checked_sub(self.limit.saturating_sub(reserve))?;
         // The instants are ascending, so the n-th release makes the n-th slot free.

@@ -1,4 +1,4 @@
-//! Kanga's calls: operation to call, reply to answer, and the payment link. No I/O.
+//! Kanga's calls: operation to call, response to answer, and the payment link. No I/O.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -181,7 +181,7 @@ impl Client for Kanga {
             at: WallTime(0),
         };
         match serde_json::from_slice::<Flat>(&reply.body) {
-            // A reply without `result` may be an estimate, which is an object of prices.
+            // A response without `result` may be an estimate, which is an object of prices.
             Ok(answer) if answer.get("result").is_some() => {
                 outcome(&answer, &reply, "the requested resource")
             }

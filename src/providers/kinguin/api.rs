@@ -1,4 +1,4 @@
-//! Kinguin's calls: operation to call, reply to answer. No I/O.
+//! Kinguin's calls: operation to call, response to answer. No I/O.
 
 use std::sync::Arc;
 
@@ -146,7 +146,7 @@ fn check_body(method: &str, path: &str, body: &[u8]) -> Result<(), ApiError> {
     }
 }
 
-/// A whole JSON reply.
+/// A whole JSON response.
 pub fn read<T: serde::de::DeserializeOwned>(status: u16, body: &[u8]) -> Result<T, ApiError> {
     serde_json::from_slice(body).map_err(|error| ApiError::Unexpected {
         what: match body.trim_ascii_start().first() {

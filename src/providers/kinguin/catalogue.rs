@@ -80,7 +80,7 @@ pub fn is_public(method: &str, path: &str) -> bool {
         && catalogue::find(&CATALOGUE, method, path).is_some_and(|call| PUBLIC.contains(&call.path))
 }
 
-/// The names of JSON fields that are secret in this call and its reply. A game key is `body` on its way up and
+/// The names of JSON fields that are secret in this call and its response. A game key is `body` on its way up and
 /// `content` on its way down; the header that proves webhooks has a `value`.
 pub fn hidden_fields(path: &str) -> &'static [&'static str] {
     let path = path.split(['?', '#']).next().unwrap_or(path);

@@ -1,4 +1,4 @@
-//! Replies in Kinguin's terms: tables in which the buyer's price and the seller's are never mixed up. A key's text is
+//! Responses in Kinguin's terms: tables in which the buyer's price and the seller's are never mixed up. A key's text is
 //! in none of them.
 
 mod sales;
@@ -26,7 +26,7 @@ const KEYS: &str = "the keys are secret and not shown here";
 const BUYER: Column = Column::number("buyer pays");
 const SELLER: Column = Column::number("you receive");
 
-/// A reply as a table, for the calls that are known here.
+/// A response as a table, for the calls that are known here.
 pub fn digest(call: &RawCall, reply: &RawReply) -> Option<Digest> {
     // An error body is shown as it is.
     if !(200..300).contains(&reply.status) {
@@ -108,7 +108,7 @@ fn paged<T: DeserializeOwned>(
     let of = page
         .total
         .map_or_else(String::new, |total| format!(" of {total}"));
-    // Without a size in the reply, a full page is the best guess.
+    // Without a size in the response, a full page is the best guess.
     let before = page.number.saturating_mul(page.size.unwrap_or(count));
     let mut title = match count {
         0 => format!("{what}: none on page {}{of}", page.number),

@@ -1,4 +1,4 @@
-//! Kongregate's calls: operation to call, reply to answer. No I/O.
+//! Kongregate's calls: operation to call, response to answer. No I/O.
 
 use std::sync::Arc;
 

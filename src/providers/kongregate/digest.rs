@@ -1,4 +1,4 @@
-//! Replies in Kongregate's terms: tables of items, inventories, players and scores.
+//! Responses in Kongregate's terms: tables of items, inventories, players and scores.
 
 use serde_json::Value;
 
@@ -13,7 +13,7 @@ const NOTHING: &str = "–";
 /// More rows in one answer are not shown as a table.
 const ROWS_MAX: usize = 1_000;
 
-/// A reply as a table, for the calls that are known here.
+/// A response as a table, for the calls that are known here.
 pub fn digest(call: &RawCall, reply: &RawReply) -> Option<Digest> {
     let fields = wire::outcome(reply.status, &reply.body).ok()?;
     let path = find(&catalogue::CATALOGUE, &call.method, &call.path)?.path;

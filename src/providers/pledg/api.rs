@@ -1,4 +1,4 @@
-//! Pledg's calls: operation to call, reply to answer. No I/O.
+//! Pledg's calls: operation to call, response to answer. No I/O.
 
 use std::sync::Arc;
 

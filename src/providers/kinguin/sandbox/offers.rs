@@ -188,7 +188,7 @@ pub fn create(
     if fields.get("price").is_none_or(Value::is_null) {
         return Err(bad(&["price: must not be null"]));
     }
-    // Built on a copy, so that a refused offer changes nothing.
+    // Built on a copy, so that a rejected offer changes nothing.
     let mut trial = inventory.clone();
     let at = trial.add_offer(product, 0, now);
     change(&fields, &mut trial.offers[at], &products[product], now)?;
