@@ -91,7 +91,7 @@ impl Clock {
                 (boot, Duration::ZERO)
             }
         };
-        // Without a boot id, a reboot could not be told from a clock that was set.
+        // Without a boot id, a reboot looks like a clock that was set.
         let ms = if boot == WALL {
             now.wall.0
         } else {

@@ -72,7 +72,7 @@ impl fmt::Display for Danger {
 #[must_use]
 pub fn danger_of_folder(folder: &Path) -> Option<Danger> {
     let link = fs::symlink_metadata(folder).ok()?;
-    // Whoever owns the link can point it elsewhere, whatever folder it leads to now.
+    // The link's owner can point it elsewhere, whatever folder it leads to now.
     if link.is_symlink()
         && let Some(danger @ Danger::Owner(_)) = Danger::of(&link)
     {

@@ -141,7 +141,7 @@ impl Lifecycle {
     #[must_use]
     pub fn valid(&self, now: Now) -> Option<&Secret> {
         let (token, life) = self.token.as_ref()?;
-        // By the clock that no one sets: an expired token is never sent.
+        // An expired token is never sent; both clocks count, see `TokenLife`.
         life.left(now)?;
         Some(token)
     }
@@ -200,7 +200,7 @@ impl Lifecycle {
     pub fn requested(&mut self, now: Now) -> Next {
         self.wanted = true;
         match self.under_way {
-            // One fetch at a time: the caller looks at its reason afterwards, and asks again if it was another.
+            // One fetch at a time: the caller looks at its reason afterwards, and starts over if it was another.
             Some(fetch) => Next::Wait(fetch),
             None => Next::Begin(self.begin(now, Why::Requested)),
         }
@@ -358,7 +358,7 @@ impl Lifecycle {
         };
         let wait = failure
             .retry_after
-            // Never earlier than the provider asks (RFC 9110, 10.2.3), and never without back-off.
+            // Never earlier than the provider requests (RFC 9110, 10.2.3), and never without back-off.
             .map_or(own, |requested| requested.max(own));
         let not_before = now.mono.saturating_add(wait);
         self.failed = Some(Failed {

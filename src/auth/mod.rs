@@ -414,7 +414,7 @@ impl Tokens {
                 held.claims = jwt::claims(&grant.token);
                 held.note = grant.note;
                 held.rejected = None;
-                // Set under the same lock as the token, so that no one sees the token as saved before it is.
+                // Set under the same lock as the token, so that the token never looks saved before it is.
                 held.saving = shared.store.is_some();
                 Ok(grant.token)
             } else {
@@ -592,7 +592,7 @@ impl Authorise for Stamped<'_> {
 fn digest(signed: &SignedRequest) -> [u8; 32] {
     let mut hash = Sha256::new();
     let mut part = |bytes: &[u8]| {
-        // The length tells ("ab", "c") from ("a", "bc").
+        // With the length, ("ab", "c") and ("a", "bc") differ.
         hash.update((bytes.len() as u64).to_be_bytes());
         hash.update(bytes);
     };

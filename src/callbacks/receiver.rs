@@ -303,7 +303,7 @@ impl Shared {
                     "the provider sends them again later; check whether a keyring or password manager waits for your input",
                 );
                 self.report_unable(name, problem);
-                // No row: without its secrets the callback cannot be told from a forged one, and the provider sends
+                // No row: without its secrets the callback cannot be distinguished from a forged one, and the provider sends
                 // it again.
                 return (unable(), None);
             }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Now, WallTime};
 
-/// The lifetime of one access token on both clocks: the monotonic clock cannot be set but stands still while the
+/// The lifetime of one access token on both clocks: the monotonic clock cannot be set but may stand still while the
 /// machine sleeps; the wall clock goes on. The older age counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TokenLife {

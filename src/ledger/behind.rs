@@ -69,7 +69,7 @@ impl WriteBehind {
         let (exchanges, thens): (Vec<_>, Vec<_>) = exchanges.into_iter().unzip();
         let ids = exchanges::record(store, &exchanges);
         for ((exchange, id), then) in exchanges.into_iter().zip(ids).zip(thens) {
-            // Only now: whoever receives it may look it up by its id.
+            // Only now: the receiver may look it up by its id.
             then(Exchange { id, ..exchange });
         }
         more

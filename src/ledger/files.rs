@@ -75,7 +75,7 @@ fn open_file(
     damaged: Option<(FileId, String)>,
 ) -> Result<Opened, String> {
     private::make_folder(folder).map_err(|error| error.to_string())?;
-    // Whoever can write to the folder can exchange the file under a running program.
+    // A user who can write to the folder can exchange the file under a running program.
     if let Some(danger) = private::danger_of_folder(folder) {
         return Err(format!("it {danger}; {}", danger.remedy(folder)));
     }
@@ -119,7 +119,7 @@ fn open_file(
             Err(Refusal::Trouble(why)) => return Err(why),
             Err(Refusal::Damaged(why)) => why,
         };
-        // The second damaged file in a row: something else is wrong, and moving more files away helps no one.
+        // The second damaged file in a row: something else is wrong, and moving more files away does not help.
         if status != Status::Ready {
             return Err(why);
         }
@@ -159,7 +159,7 @@ fn connect(path: &Path) -> Result<Connection, Refusal> {
     }
     let mode: String =
         conn.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
-    // SQLite keeps the old mode where shared memory does not work, as on network file systems.
+    // SQLite stays in the old mode where shared memory does not work, as on network file systems.
     if mode != "wal" {
         return Err(Refusal::Trouble(
             "its file system cannot share a database between processes".into(),

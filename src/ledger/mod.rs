@@ -282,7 +282,7 @@ impl Ledger {
     }
 
     fn send(&self, job: impl FnOnce(&mut Store) + Send + 'static) {
-        // Fails only where the thread has ended; `run` then reports it, other jobs have no one to tell.
+        // Fails only where the thread has ended; `run` then reports it, other jobs have no caller.
         let _ = self.0.jobs.send(Box::new(job));
     }
 }

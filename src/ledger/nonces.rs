@@ -74,7 +74,7 @@ impl Ledger {
     /// If another process holds it for over three minutes, or its file cannot be locked although the ledger can be
     /// written.
     pub async fn key_lock(&self, key: &KeyHash) -> Result<KeyLock, LedgerError> {
-        // A process that is stopped (SIGSTOP, a debugger) keeps its lock; waiting for ever would freeze this one,
+        // A process that is stopped (SIGSTOP, a debugger) holds its lock; waiting for ever would freeze this one,
         // too.
         let busy = |_| LedgerError::KeyBusy(KEY_LOCK_MAX.as_secs());
         tokio::time::timeout(KEY_LOCK_MAX, self.lock_key(key))

@@ -340,7 +340,7 @@ fn take_in_file(
     let now = clock.shared(clock.now());
     restart_periods(&change, request, now)?;
     if let Some(wait) = held(&change, scope, now)? {
-        // Also keeps what `restart_periods` has corrected.
+        // Also saves what `restart_periods` has corrected.
         change.commit()?;
         return Ok(Slots::Held(wait));
     }

@@ -331,7 +331,7 @@ impl Http {
             }
             raw.extend_from_slice(&chunk);
         }
-        // HAR tells the size on the wire and the decoded size apart.
+        // HAR has the size on the wire and the decoded size.
         let wire = Some(raw.len() as u64);
         let body = if decodes {
             readable(raw.freeze(), response.headers()).map_err(|error| {

@@ -131,7 +131,7 @@ pub fn exchange(sent: &Sent<'_>, tried: &AttemptResult) -> Exchange {
         request_body: request_body(sent),
         response_headers: response_headers
             .iter()
-            // A server may send thousands; the record is kept for weeks.
+            // A server may send thousands; the record is saved for weeks.
             .take(HEADERS_MAX)
             .map(|(name, value)| {
                 let value = shown_header(sent, name, value);

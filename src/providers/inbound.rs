@@ -105,7 +105,7 @@ pub fn text<'a>(object: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
 pub fn parts(parts: &[&str]) -> Vec<u8> {
     let mut bytes = Vec::new();
     for part in parts {
-        // The length tells ("ab", "c") from ("a", "bc").
+        // With the length, ("ab", "c") and ("a", "bc") differ.
         bytes.extend_from_slice(&part.len().to_le_bytes());
         bytes.extend_from_slice(part.as_bytes());
     }

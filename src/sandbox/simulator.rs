@@ -53,7 +53,7 @@ impl Simulator {
     /// The simulated time. It never goes back, even if the wall clock does.
     #[must_use]
     pub fn now(&self) -> WallTime {
-        // By the monotonic clock, which no one sets.
+        // By the monotonic clock, which cannot be set.
         let real = self.clock.now().mono.saturating_sub(self.opened.mono);
         let simulated = real.saturating_mul(self.speed);
         self.start.plus(simulated).plus(self.moved().advanced)

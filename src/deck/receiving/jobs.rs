@@ -432,7 +432,7 @@ impl Shared {
         };
         let options = RequestOptions {
             request: RequestId(0),
-            // Nobody waits for it, so it leaves part of the budget to the operator.
+            // No caller waits for it, so it leaves part of the budget to the operator.
             background: true,
             no_wait: false,
         };

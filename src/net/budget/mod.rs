@@ -297,7 +297,7 @@ async fn acquire_slot(
         }
         reporter.waits(held.is_some(), next);
         report_gauge(session, limit, limiter).await;
-        // Never until `next` in one sleep: other processes may return slots earlier, without a notification here.
+        // Not one sleep until `next`: other processes may return slots earlier, without a notification here.
         let pause = next
             .unwrap_or(LOOK_AGAIN)
             .clamp(Duration::from_millis(1), LOOK_AGAIN);
@@ -397,8 +397,7 @@ impl Permit<'_> {
     pub(super) fn has_lapsed(&self, now: Now) -> bool {
         self.0.as_ref().is_some_and(|held| {
             let mono = now.mono.saturating_sub(held.at.mono);
-            // The monotonic clock stands still while a machine sleeps and the wall clock can be set: the larger one
-            // counts.
+            // By both clocks, and the larger age counts: to be wrong costs a fresh slot, not a request too many.
             mono.max(now.wall.since(held.at.wall)) > READY_MAX + KEY_LOCK_MAX
         })
     }

@@ -177,7 +177,7 @@ impl<Id> SlotCache<Id> {
     /// Removes the cached slots that are too old, or all of them, for return to the ledger.
     pub fn remove_unused(&mut self, now: Now, all: bool) -> Vec<Id> {
         let old = |at: &Now| {
-            // By both clocks: the monotonic one stands still during suspend, while other processes count on.
+            // By both clocks, and the larger age counts.
             now.mono.saturating_sub(at.mono) > READY_MAX || now.wall.since(at.wall) > READY_MAX
         };
         let (keep, back): (VecDeque<_>, VecDeque<_>) = std::mem::take(&mut self.ready)

@@ -113,7 +113,7 @@ impl Signer {
             .nonce(&mut key_lock)
             .await
             .map_err(|error| storage(&error))?;
-        // Replaced, not kept: a key or nonce in the operator's own body would only be rejected.
+        // Replaced: a key or nonce in the operator's own body would only be rejected.
         fields.insert("appId".into(), self.api_key().into());
         fields.insert("nonce".into(), nonce.value.into());
         Ok(SignedRequest {
@@ -197,7 +197,7 @@ impl Authorise for Signer {
 
     fn is_stale(&self, reply: &Reply, _token: Option<&Secret>) -> bool {
         serde_json::from_slice::<wire::Flat>(&reply.body).is_ok_and(|answer| {
-            // 9000 also means wrong credentials; one more try with a fresh nonce tells the two apart.
+            // 9000 also means wrong credentials; one more try with a fresh nonce distinguishes the two.
             answer.get("result") == Some(&wire::Field::Text("fail".into()))
                 && answer.get("code") == Some(&wire::Field::Number(INVALID_CREDENTIALS.into()))
         })

@@ -27,7 +27,7 @@ fn read(inbound: &Inbound, held: &CallbackSecrets) -> Result<ParsedCallback, Ref
             let name = held.texts.get(WEBHOOK_HEADER);
             let name = name.map_or(HEADER, String::as_str);
             let value = header(inbound, name)?.as_bytes();
-            // In constant time: the answer's delay must not tell how much of a guess is right.
+            // In constant time: the response's delay must not reveal how much of a guess is right.
             if !bool::from(value.ct_eq(secret.expose().as_bytes())) {
                 let words = format!("the header {name} does not have the registered value");
                 return Err(Refusal::Refused(words));

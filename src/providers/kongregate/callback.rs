@@ -184,7 +184,7 @@ fn plain_one(key: &Secret, form: &Form) -> Result<ParsedCallback, Refusal> {
     let given = form
         .get(settings::API_KEY)
         .ok_or_else(|| Refusal::Refused("the game's key is missing".into()))?;
-    // In constant time: the answer's delay must not tell how much of a guess is right.
+    // In constant time: the response's delay must not reveal how much of a guess is right.
     let is_ours: bool = given.as_bytes().ct_eq(key.expose().as_bytes()).into();
     if !is_ours {
         return Err(Refusal::Refused("the key is not this game's".into()));

@@ -261,7 +261,7 @@ fn basic(
         }
     }
     let pair = STANDARD.encode(format!("{user}:{}", password.expose()));
-    // The pair in base64 is as good as the password itself.
+    // The pair in base64 is worth as much as the password itself.
     redact::learn(&Secret::new(pair.as_str()), "authorization");
     let value = Secret::new(format!("Basic {pair}"));
     Ok(("authorization", HeaderText::Secret(value)))

@@ -87,7 +87,7 @@ fn verified(
     let Some(expected) = signature::back_mode(secret, &notice) else {
         return refuse("it has a back-mode signature but lacks a back-mode field");
     };
-    // In constant time: the answer's delay must not tell how much of a guess is right.
+    // In constant time: the response's delay must not reveal how much of a guess is right.
     if !bool::from(expected.as_bytes().ct_eq(given.as_bytes())) {
         return refuse("its signature does not match these fields and merchant_secret");
     }

@@ -77,7 +77,7 @@ impl Access {
         let kind = request.headers().get(header::CONTENT_TYPE);
         let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
         let kind = kind.split(';').next().unwrap_or_default().trim();
-        // RFC 6749, 4.4.2 asks for a form, and so does Kinguin (`docs/providers/kinguin.md#token`).
+        // RFC 6749, 4.4.2 requires a form, and so does Kinguin (`docs/providers/kinguin.md#token`).
         if !kind.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
             return bad("The body must be application/x-www-form-urlencoded");
         }

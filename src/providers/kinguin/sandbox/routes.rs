@@ -233,7 +233,7 @@ fn offer_calls(
     let (get, post) = (reads(request), *method == Method::POST);
     let (put, patch) = (*method == Method::PUT, *method == Method::PATCH);
     if let [id, ..] = rest
-        // Tells an id from the names of collection calls, which are never 24 characters long.
+        // Distinguishes an id from the names of collection calls, which are never 24 characters long.
         && id.len() == 24
     {
         // Before the method is looked at: a foreign offer is foreign to every call.

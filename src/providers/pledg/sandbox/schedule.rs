@@ -89,7 +89,7 @@ impl TermsQuery {
 }
 
 fn later(from: Date, by: Span) -> Date {
-    // Adding months from the first date keeps month ends: 31 January, 28 February, 31 March.
+    // Adding months from the first date preserves month ends: 31 January, 28 February, 31 March.
     from.saturating_add(by)
 }
 
