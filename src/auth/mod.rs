@@ -479,13 +479,13 @@ impl Tokens {
         let mut held = self.held();
         held.saving = false;
         match put {
-            Ok(kept) => {
-                held.kept_note = if kept == StoredIn::Keyring {
+            Ok(place) => {
+                held.kept_note = if place == StoredIn::Keyring {
                     String::new()
                 } else {
                     store.note()
                 };
-                held.kept = kept;
+                held.kept = place;
             }
             Err(why) => {
                 held.kept = StoredIn::Memory;

@@ -71,12 +71,12 @@ impl HealthCheck {
         }
         // The last probe alone is not enough: a write error of the ledger is known at once, the next probe may be
         // seconds away.
-        let keeps = match *self.ledger.status_changes().borrow() {
+        let can_save = match *self.ledger.status_changes().borrow() {
             Status::Opening | Status::Ready | Status::SetAside { .. } => true,
             Status::Locked | Status::Degraded { .. } => false,
         };
         match &*self.listening.borrow() {
-            Listening::Up { .. } | Listening::Off if keeps => text(StatusCode::OK, "alive\n"),
+            Listening::Up { .. } | Listening::Off if can_save => text(StatusCode::OK, "alive\n"),
             _ => text(StatusCode::SERVICE_UNAVAILABLE, "down\n"),
         }
     }
@@ -86,12 +86,12 @@ impl HealthCheck {
         let url = format!("http://{}", reachable(bound));
         loop {
             let patience = limits.heartbeat_patience;
-            let beaten = match self.call_itself(bound, patience).await {
-                Ok(()) => self.can_keep(patience).await,
+            let probed = match self.call_itself(bound, patience).await {
+                Ok(()) => self.can_save(patience).await,
                 down => down,
             };
             let now = self.clock.now().wall;
-            match beaten {
+            match probed {
                 Ok(()) => {
                     self.listening.send_replace(Listening::Up {
                         url: url.clone(),
@@ -105,8 +105,8 @@ impl HealthCheck {
     }
 
     /// A receiver that cannot save callbacks is as useless as one that does not answer.
-    async fn can_keep(&self, patience: Duration) -> Result<(), String> {
-        let asked = async {
+    async fn can_save(&self, patience: Duration) -> Result<(), String> {
+        let check = async {
             let status = self.ledger.status().await;
             if let Status::Degraded { .. } = status {
                 // Without other writes, only this one can show that the ledger works again. Its result counts at the
@@ -115,7 +115,7 @@ impl HealthCheck {
             }
             status
         };
-        match tokio::time::timeout(patience, asked).await {
+        match tokio::time::timeout(patience, check).await {
             Ok(Status::Degraded { why }) => Err(format!("callbacks cannot be saved: {why}")),
             Ok(_) => Ok(()),
             Err(_) => Err("callbacks cannot be saved: the ledger does not answer".into()),

@@ -246,13 +246,13 @@ impl Shared {
         let shared = self.clone();
         self.tasks.spawn(async move {
             let _room = room;
-            let (answer, kept) = match handler {
+            let (answer, saved) = match handler {
                 Some(handler) => shared.receive(&name, &*handler, inbound).await,
                 None => shared.miss(&name, &inbound).await,
             };
             // The sender may have closed the connection.
             let _ = answer_sender.send(answer);
-            if let Some(delivery) = kept {
+            if let Some(delivery) = saved {
                 shared.setup.handlers.saved(delivery);
             }
         });
@@ -396,9 +396,9 @@ impl Shared {
             identity: Some(identity),
             jobs,
         };
-        let kept = self.save(name, handler.provider(), inbound, judged).await;
+        let saved = self.save(name, handler.provider(), inbound, judged).await;
         // A 200 would make the provider forget the callback, so without a durable row it gets 503.
-        let Some(delivery) = kept else {
+        let Some(delivery) = saved else {
             return (unable(), None);
         };
         let answer = match parsed.answer {

@@ -147,12 +147,13 @@ impl Deck {
         let mut secrets = sources;
         for (key, secret) in &new.secrets {
             redact::learn(secret, key);
-            secret_overrides.take(&new.name, key, secret.clone());
+            secret_overrides.insert(&new.name, key, secret.clone());
             // A placeholder until the secret is saved and its place is known.
             let name = name(&self.profile, &new.name, key);
             secrets.push((*key, SecretSource::Keyring { name }));
         }
         let order = providers::by_name(new.provider.0).map_or(&[][..], |m| m.spec.keys);
+        // The config file gets them in the provider's order, not in that of typing.
         secrets.sort_by_key(|(key, _)| order.iter().position(|spec| spec.name == *key));
         let entry = Entry {
             profile: self.profile.clone(),
@@ -179,7 +180,7 @@ impl Deck {
         .await?;
         for (key, secret) in read {
             redact::learn(&secret, key);
-            secret_overrides.take(&new.name, key, secret);
+            secret_overrides.insert(&new.name, key, secret);
         }
         let unverified = if new.proof == Proof::Waived {
             Some(Problem::new(
@@ -191,6 +192,7 @@ impl Deck {
             let runtime = self.trial(&config, secret_overrides)?;
             let proves = runtime.manifest.proves;
             let provable = proves.iter().any(|key| config.secrets.contains_key(key));
+            // Before anything is written: a wrong secret must not reach the config file or the vault.
             let tried = if provable {
                 self.try_out(&runtime, false, options).await
             } else {
@@ -231,7 +233,7 @@ impl Deck {
         let provable = runtime.manifest.proves.contains(&key);
         redact::learn(&secret, key);
         let secret_overrides = SecretOverrides::default();
-        secret_overrides.take(&account, key, secret.clone());
+        secret_overrides.insert(&account, key, secret.clone());
         let (trial, home) = if runtime.account.environment == Environment::Embedded {
             let mut events = (runtime.manifest.simulator)().events().iter();
             if !(provable && events.any(|event| event.name == RESET)) {
@@ -321,11 +323,11 @@ impl Deck {
                 verified,
                 home: Home::Simulator,
             } => {
-                self.factory.secret_overrides.take(&account, key, secret);
+                self.factory.secret_overrides.insert(&account, key, secret);
                 let runtime = self.runtime(&account)?;
-                let seated = self.factory.embedded(runtime.manifest, &self.simulated()?);
-                let account = seated.account.clone();
-                self.registry.adopt(seated);
+                let runtime = self.factory.embedded(runtime.manifest, &self.simulated()?);
+                let account = runtime.account.clone();
+                self.registry.insert(runtime);
                 Changed::Rotated {
                     account,
                     verified,
@@ -382,6 +384,7 @@ impl Deck {
             Changed::Rotated { .. } | Changed::Removed { .. } => None,
         };
         if let Some((account, status)) = verdict
+            // The simulator's credentials end with this process.
             && account.environment != Environment::Embedded
         {
             // The ledger's own status reports a failed write.
@@ -439,8 +442,9 @@ impl Deck {
     fn factory_with(&self, secret_overrides: SecretOverrides) -> AccountFactory {
         AccountFactory {
             secret_overrides,
+            // A trial runs for one verification.
             renews: false,
-            keeps: false,
+            saves_tokens: false,
             ..self.factory.clone()
         }
     }

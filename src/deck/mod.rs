@@ -125,7 +125,7 @@ impl Deck {
             vault,
             secret_overrides: SecretOverrides::default(),
             renews: renew,
-            keeps: true,
+            saves_tokens: true,
         };
         let registry: Vec<AccountRuntime> = if let Some(simulator) = &simulator {
             let base = Url::parse(&simulator.base_url()).expect("a loopback address makes a URL");

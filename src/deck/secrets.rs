@@ -13,7 +13,7 @@ use crate::providers::{Manifest, ReadSecret};
 pub(super) struct SecretOverrides(Arc<RwLock<BTreeMap<(AccountId, String), Secret>>>);
 
 impl SecretOverrides {
-    pub(super) fn take(&self, account: &AccountId, key: &str, secret: Secret) {
+    pub(super) fn insert(&self, account: &AccountId, key: &str, secret: Secret) {
         let mut held = self.0.write().unwrap_or_else(PoisonError::into_inner);
         held.insert((account.clone(), key.to_owned()), secret);
     }
@@ -30,6 +30,7 @@ impl SecretOverrides {
         Arc::new(move |key| {
             let held = held.read().unwrap_or_else(PoisonError::into_inner);
             match held.get(&(account.clone(), key.to_owned())) {
+                // Looked up at each read: a rotation must count without a restart.
                 None => then(key),
                 Some(secret) => {
                     let secret = secret.clone();

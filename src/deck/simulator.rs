@@ -55,6 +55,7 @@ impl Deck {
     /// If it cannot be reached, or rejects the command.
     pub async fn trigger(&self, url: &str, command: &simulate::Command) -> Result<String, Problem> {
         let account = AccountId::new("simulator").expect("a plain word is a fine account name");
+        // Control commands go to this machine only, like the simulator itself.
         let base = Url::parse(url)
             .ok()
             .filter(net::is_loopback)
@@ -96,6 +97,7 @@ impl Deck {
             path,
             body: Content::Bytes(json.into()),
             about: "simulator control".into(),
+            // A lost response may follow a command that took effect.
             repeat: Repeat::Never,
             auth: None,
         };
@@ -201,6 +203,7 @@ pub async fn post(posting: &Posting, at: WallTime) -> Result<Vec<Posted>, Proble
             return Err(usage(format!("callbacks of {title} carry no secret"), ""));
         }
     };
+    // Before it can appear in the reported request.
     if let (Some(secret), Some(key)) = (&secret, key) {
         redact::learn(secret, key);
     }

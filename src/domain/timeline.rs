@@ -169,8 +169,8 @@ impl Delivery {
     /// Whether a change that was observed then may be the one it reported.
     fn may_have_reported(&self, seen: WallTime) -> bool {
         let tried = self.checks().filter_map(|job| job.tried_at);
-        let till = tried.map(|at| at.plus(CHECKED_WITHIN));
-        seen <= till.fold(self.received_at.plus(CAUSED_WITHIN), WallTime::max)
+        let latest = tried.map(|at| at.plus(CHECKED_WITHIN));
+        seen <= latest.fold(self.received_at.plus(CAUSED_WITHIN), WallTime::max)
     }
 }
 

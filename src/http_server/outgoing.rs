@@ -118,8 +118,8 @@ async fn exchange(
 ) -> Result<DeliveryResult, SendError> {
     let wire = wire(uri, request)?;
     // One deadline for connect, head and body.
-    let till = tokio::time::sleep(patience);
-    tokio::pin!(till);
+    let deadline = tokio::time::sleep(patience);
+    tokio::pin!(deadline);
     let response = async {
         let tcp = TcpStream::connect(to).await?;
         let (mut sender, connection) = http1::handshake(TokioIo::new(tcp)).await?;
@@ -130,13 +130,13 @@ async fn exchange(
     };
     let (response, _connection) = tokio::select! {
         response = response => response?,
-        () = &mut till => return Err(SendError::TimedOut),
+        () = &mut deadline => return Err(SendError::TimedOut),
     };
     let status = response.status().as_u16();
     let body = axum::body::to_bytes(Body::new(response.into_body()), BODY_MAX);
     let body = tokio::select! {
         body = body => body.ok().map(|body| body.to_vec()),
-        () = &mut till => None,
+        () = &mut deadline => None,
     };
     Ok(DeliveryResult { status, body })
 }

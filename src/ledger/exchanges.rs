@@ -107,7 +107,7 @@ pub(super) fn record(store: &mut Store, exchanges: &[Exchange]) -> Vec<ExchangeI
     let count = u32::try_from(exchanges.len()).unwrap_or(u32::MAX);
     store.recorded = store.recorded.saturating_add(count);
     // Without a file, ids are negative.
-    let given: Vec<i64> = if store.is_kept() {
+    let given: Vec<i64> = if store.has_file() {
         Vec::new()
     } else {
         exchanges.iter().map(|_| store.unpersisted_id()).collect()

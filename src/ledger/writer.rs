@@ -92,7 +92,7 @@ pub(super) struct Store {
     /// The state to return to when writes work again.
     opened_as: Status,
     failing: bool,
-    last_unkept: i64,
+    last_unpersisted: i64,
 }
 
 impl Store {
@@ -121,12 +121,12 @@ impl Store {
             opened_as: status,
             failing: false,
             // Negative, and growing with time like the ids in the file.
-            last_unkept: -1_000_000_000_000,
+            last_unpersisted: -1_000_000_000_000,
         }
     }
 
     /// Whether there is a file.
-    pub(super) fn is_kept(&self) -> bool {
+    pub(super) fn has_file(&self) -> bool {
         self.file.is_some()
     }
 
@@ -137,8 +137,8 @@ impl Store {
 
     /// An id for a row that is not in the file.
     pub(super) fn unpersisted_id(&mut self) -> i64 {
-        self.last_unkept += 1;
-        self.last_unkept
+        self.last_unpersisted += 1;
+        self.last_unpersisted
     }
 
     /// Prunes some rows that are too old or too many.
@@ -178,7 +178,7 @@ impl Store {
                     (why, LedgerError::NotSaved(error.to_string()))
                 };
                 // Reported once; without a file, the opening has reported it already.
-                if self.is_kept() && !std::mem::replace(&mut self.failing, true) {
+                if self.has_file() && !std::mem::replace(&mut self.failing, true) {
                     self.status_sender.send_replace(Status::Degraded { why });
                 }
                 Err(error)
@@ -246,7 +246,7 @@ impl Store {
 
     /// Tries again to open a file that could not be opened.
     pub(super) fn open_again(&mut self) {
-        if !self.is_kept() {
+        if !self.has_file() {
             self.reopen(None);
         }
     }
@@ -283,7 +283,7 @@ impl Store {
         // The new file has its own history of failures.
         self.failing = false;
         self.status_sender.send_replace(opened.status);
-        if self.is_kept() {
+        if self.has_file() {
             // If this cannot be written, callbacks cannot be saved either, and that is reported.
             let _ = durably(&self.conn, |conn| callbacks.bring(conn));
         }

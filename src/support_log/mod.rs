@@ -46,8 +46,8 @@ pub fn folder(state: &Path) -> PathBuf {
 ///
 /// Never fails the program: if no file can be written, there is no log.
 pub fn start(folder: PathBuf, clock: Clock, environ: &Environ) {
-    let asked = environ.get(LEVEL);
-    let level = asked
+    let written = environ.get(LEVEL);
+    let level = written
         .as_deref()
         .map(|level| level.to_string_lossy().parse());
     // Reported below, once there is a log to report it in.

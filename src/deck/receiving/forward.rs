@@ -139,8 +139,8 @@ impl ForwardResult {
 
     /// How long the shop's `Retry-After` asks to wait, if it did not accept the callback.
     pub(super) fn retry_after(&self) -> Option<Duration> {
-        let asked = self.result.as_ref().ok()?.retry_after()?;
-        (!self.taken()).then_some(asked)
+        let requested = self.result.as_ref().ok()?.retry_after()?;
+        (!self.taken()).then_some(requested)
     }
 
     pub(super) fn status(&self) -> Option<u16> {

@@ -99,7 +99,7 @@ impl Keys {
 
     /// Newer secrets than `judged_by`, after a callback was rejected with those. One caller at a time reads the sources
     /// again, at the intervals above. `None` if there are no newer ones.
-    async fn anew(
+    async fn reread(
         &self,
         judged_by: &CallbackSecrets,
         secrets: &[&'static str],
@@ -114,8 +114,8 @@ impl Keys {
             if let Some(held) = known.held.clone().and_then(other) {
                 return Ok(Some(held));
             }
-            let dear = secrets.iter().any(|key| self.set.get(key) == Some(&true));
-            let pause = match (&known.failed, dear) {
+            let is_slow = secrets.iter().any(|key| self.set.get(key) == Some(&true));
+            let pause = match (&known.failed, is_slow) {
                 (Some(_), _) => FAILED_FOR,
                 (None, true) => PROMPT_RETRY,
                 (None, false) => READ_RETRY,
@@ -212,7 +212,7 @@ impl Shared {
             return judged;
         }
         // The secret may have changed while its source cannot be read, so the provider is to send the callback again.
-        match keys.anew(&held, spec.secrets, now).await {
+        match keys.reread(&held, spec.secrets, now).await {
             Ok(Some(held)) => (spec.read)(inbound, &held),
             Ok(None) => judged,
             Err(problem) => Err(Refusal::Unable(problem)),
@@ -261,7 +261,7 @@ mod tests {
     const KEY: &str = "webhook_secret";
 
     /// Keys whose source says what is in the lock, or fails, and counts how often it was asked.
-    fn keys(source: &Arc<Mutex<Option<&'static str>>>, dear: bool) -> (Keys, Arc<AtomicU32>) {
+    fn keys(source: &Arc<Mutex<Option<&'static str>>>, is_slow: bool) -> (Keys, Arc<AtomicU32>) {
         let asked = Arc::new(AtomicU32::new(0));
         let (source, counted) = (source.clone(), asked.clone());
         let read: ReadSecret = Arc::new(move |_| {
@@ -275,7 +275,7 @@ mod tests {
             })
         });
         let spec = &crate::providers::by_name("kinguin").unwrap().spec;
-        let set = BTreeMap::from([(KEY, dear)]);
+        let set = BTreeMap::from([(KEY, is_slow)]);
         (Keys::new(spec, BTreeMap::new(), read, set), asked)
     }
 
@@ -291,19 +291,19 @@ mod tests {
         let old = keys.held(&[KEY], at(0)).await.unwrap();
         assert_eq!(secret(&old), "old");
         *source.lock().unwrap() = Some("new");
-        let too_soon = keys.anew(&old, &[KEY], at(0)).await.unwrap();
+        let too_soon = keys.reread(&old, &[KEY], at(0)).await.unwrap();
         assert!(too_soon.is_none());
-        let one = || keys.anew(&old, &[KEY], at(1));
+        let one = || keys.reread(&old, &[KEY], at(1));
         for found in <[_; 3]>::from(tokio::join!(one(), one(), one())) {
             assert_eq!(secret(&found.unwrap().unwrap()), "new");
         }
         assert_eq!(asked.load(Ordering::SeqCst), 2);
         // A forged one finds nothing new.
         let new = keys.held(&[KEY], at(2)).await.unwrap();
-        assert!(keys.anew(&new, &[KEY], at(2)).await.unwrap().is_none());
+        assert!(keys.reread(&new, &[KEY], at(2)).await.unwrap().is_none());
         *source.lock().unwrap() = None;
         for second in [3, 4] {
-            assert!(keys.anew(&new, &[KEY], at(second)).await.is_err());
+            assert!(keys.reread(&new, &[KEY], at(second)).await.is_err());
         }
         assert_eq!(asked.load(Ordering::SeqCst), 4, "one that fails is spared");
         assert_eq!(secret(&keys.held(&[KEY], at(4)).await.unwrap()), "new");
@@ -317,7 +317,7 @@ mod tests {
         let held = keys.held(&[KEY], at(0)).await.unwrap();
         for second in 1..=31 {
             assert!(
-                keys.anew(&held, &[KEY], at(second))
+                keys.reread(&held, &[KEY], at(second))
                     .await
                     .unwrap()
                     .is_none()

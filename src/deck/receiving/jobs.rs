@@ -66,13 +66,13 @@ const LONGEST_SHORT: Duration = Duration::from_mins(30);
 /// As [`wait_after`], for a callback of this age, with the wait that the shop asked for (`Retry-After`). That wait is
 /// cut to what is left of the callback's day. A callback that could not be tried on its day still gets the first, short
 /// waits.
-fn wait_within_day(tries: u32, age: Duration, asked: Option<Duration>) -> Option<Duration> {
+fn wait_within_day(tries: u32, age: Duration, requested: Option<Duration>) -> Option<Duration> {
     let wait = wait_after(tries)?;
-    let (left, asked) = (DAY.saturating_sub(age), asked.unwrap_or_default());
-    if left.is_zero() && (wait > LONGEST_SHORT || asked > LONGEST_SHORT) {
+    let (left, requested) = (DAY.saturating_sub(age), requested.unwrap_or_default());
+    if left.is_zero() && (wait > LONGEST_SHORT || requested > LONGEST_SHORT) {
         return None;
     }
-    Some(wait.max(asked.min(left.max(LONGEST_SHORT))))
+    Some(wait.max(requested.min(left.max(LONGEST_SHORT))))
 }
 
 pub(super) use unknown::Unknown;
@@ -487,7 +487,10 @@ impl Shared {
         let mut summary = result.describe();
         let now = self.queries.clock.now().wall;
         let left = DAY.saturating_sub(now.since(delivery.received_at));
-        if result.retry_after().is_some_and(|asked| asked > left) {
+        if result
+            .retry_after()
+            .is_some_and(|requested| requested > left)
+        {
             summary.push_str(", longer than the 24 h of retries");
         }
         AttemptOutcome {

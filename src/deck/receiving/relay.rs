@@ -71,8 +71,8 @@ impl Shared {
     }
 
     pub(super) async fn sealed_reply(&self, result: &ForwardResult) -> Option<Vec<u8>> {
-        let kept = result.saved_body()?;
-        Some(self.sealing.key().await.sealer.seal_reply(kept))
+        let body = result.saved_body()?;
+        Some(self.sealing.key().await.sealer.seal_reply(body))
     }
 }
 

@@ -87,16 +87,16 @@ impl Incoming {
             return false;
         }
         // If a caller is gone, its provider sends the callback again; the row is saved all the same.
-        let (news, tells): (Vec<_>, Vec<_>) =
+        let (news, callers): (Vec<_>, Vec<_>) =
             batch.into_iter().map(|one| (one.new, one.done)).unzip();
         match insert(store, &news) {
-            Ok(kept) => {
-                for (kept, done) in kept.into_iter().zip(tells) {
-                    let _ = done.send(kept.ok_or(LedgerError::TooManyWaiting));
+            Ok(saved) => {
+                for (one, done) in saved.into_iter().zip(callers) {
+                    let _ = done.send(one.ok_or(LedgerError::TooManyWaiting));
                 }
             }
             Err(error) => {
-                for done in tells {
+                for done in callers {
                     let _ = done.send(Err(error.clone()));
                 }
             }
@@ -175,7 +175,7 @@ impl Ledger {
 fn insert(store: &mut Store, news: &[NewDelivery]) -> Result<Vec<Option<Delivery>>, LedgerError> {
     require_file(store)?;
     let (clock, limits) = (store.clock.clone(), store.limits.clone());
-    let kept = store.write_durably(|conn| {
+    let saved = store.write_durably(|conn| {
         let change = Transaction::new_unchecked(conn, TransactionBehavior::Immediate)?;
         // First: a new delivery must never be the one that is dropped.
         let now = age::reference(&change, &clock)?;
@@ -190,18 +190,18 @@ fn insert(store: &mut Store, news: &[NewDelivery]) -> Result<Vec<Option<Delivery
                 || prune::has_room(&change, &limits, &new.account_key, &new.account)?;
             room.then(|| insert_one(&change, new, known)).transpose()
         };
-        let kept = news.iter().map(insert).collect::<rusqlite::Result<_>>()?;
+        let saved = news.iter().map(insert).collect::<rusqlite::Result<_>>()?;
         change.commit()?;
-        Ok(kept)
+        Ok(saved)
     })?;
     // The file may have turned out damaged, without a replacement.
     require_file(store)?;
-    Ok(kept)
+    Ok(saved)
 }
 
 /// An error if the ledger has no file: a callback in memory only does not count as saved.
 pub(super) fn require_file(store: &Store) -> Result<(), LedgerError> {
-    if store.is_kept() {
+    if store.has_file() {
         return Ok(());
     }
     Err(LedgerError::NotSaved(match store.status() {

@@ -42,7 +42,7 @@ impl Ledger {
         .await
     }
 
-    /// Leases due jobs until `till`, with their deliveries. Jobs without an attempt are due whatever the clock says.
+    /// Leases due jobs until `until`, with their deliveries. Jobs without an attempt are due whatever the clock says.
     ///
     /// # Errors
     /// If the leases cannot be written.
@@ -50,10 +50,10 @@ impl Ledger {
         &self,
         queue: JobFilter,
         now: WallTime,
-        till: WallTime,
+        until: WallTime,
         limit: usize,
     ) -> Result<Vec<(Delivery, JobId)>, LedgerError> {
-        self.run(move |store| store.write(|conn| take(conn, &queue, now, till, limit)))
+        self.run(move |store| store.write(|conn| take(conn, &queue, now, until, limit)))
             .await
     }
 
@@ -194,7 +194,7 @@ fn take(
     conn: &Connection,
     queue: &JobFilter,
     now: WallTime,
-    till: WallTime,
+    until: WallTime,
     limit: usize,
 ) -> rusqlite::Result<Vec<(Delivery, JobId)>> {
     let change = Transaction::new_unchecked(conn, TransactionBehavior::Immediate)?;
@@ -245,7 +245,7 @@ fn take(
     for (_, job, delivery) in due {
         change
             .prepare_cached("UPDATE errands SET taken_until = ?2 WHERE id = ?1")?
-            .execute((job, till.0))?;
+            .execute((job, until.0))?;
         // Pruned meanwhile by another process: its job goes with it.
         if let Some(delivery) = rows::one(&change, DeliveryId(delivery))? {
             taken.push((delivery, JobId(job)));

@@ -143,9 +143,9 @@ impl Register {
     }
 
     fn remove(&mut self, at: usize) {
-        let gone = self.values.remove(at).number;
+        let removed = self.values.remove(at).number;
         self.forms.retain(|_, forms| {
-            forms.retain(|form| form.of != gone);
+            forms.retain(|form| form.of != removed);
             !forms.is_empty()
         });
         // A bitmap cannot forget one key, since others may share its bit.
