@@ -197,7 +197,7 @@ pub(super) fn in_words(job: &Job) -> String {
         JobKind::Ask => "checked".to_owned(),
         JobKind::Forward | JobKind::Relay => format!("to {}", safe(&job.target)),
     };
-    let report = safe(&job.told);
+    let report = safe(&job.summary);
     match job.state {
         JobState::Done => format!("{what}: {report}"),
         JobState::GivenUp => format!("{what}: failed after {}: {report}", tries(job)),
@@ -251,7 +251,7 @@ fn job(job: &Job) -> Value {
         "due_at": due_at,
         "tries": job.tries,
         "tried_at": job.tried_at.map(crate::domain::WallTime::rfc3339),
-        "told": safe(&inert::unescaped(&job.told)),
+        "told": safe(&inert::unescaped(&job.summary)),
         "status": job.status,
         "took_ms": job.took.map(|took| u64::try_from(took.as_millis()).unwrap_or(u64::MAX)),
     })

@@ -60,7 +60,7 @@ fn report(delivery: &Delivery, out: &Out) -> Result<Exit, OutputError> {
         ProblemKind::Unreachable,
         format!(
             "callback {} was not accepted by {}: {}",
-            delivery.id.0, job.target, job.told
+            delivery.id.0, job.target, job.summary
         ),
         "the callback stays saved; fix the server, then replay it again",
     ))

@@ -93,10 +93,7 @@ async fn refresh(
     let mut exit = Exit::Done;
     let mut table = Table::default();
     for account in &accounts {
-        match deck
-            .refresh_token(&account.id, request_options(false))
-            .await
-        {
+        match deck.fetch_token(&account.id, request_options(false)).await {
             Ok(status) => report(account, &status, context.clock.now(), &mut table, out)?,
             Err(problem) => exit = exit.and(out.fail(&problem)?),
         }
@@ -137,7 +134,7 @@ async fn print(name: &str, context: &Context, deck: &Deck, out: &Out) -> Result<
         let status = deck.tokens().into_iter().find(|(id, _)| *id == account);
         let expires_at = status
             .and_then(|(_, status)| status.life)
-            .map(|life| life.asked_at().plus(life.life).rfc3339());
+            .map(|life| life.requested_at().plus(life.life).rfc3339());
         out.object(&json!({
             "account": account,
             "access_token": token.expose(),
@@ -177,9 +174,9 @@ fn report(
             "environment": account.environment.as_str(),
             "state": state.word(),
             "expires_in": status.left(now).map(|left| left.as_secs()),
-            "expires_at": life.map(|life| life.asked_at().plus(life.life).rfc3339()),
-            "got_at": life.map(|life| life.asked_at().rfc3339()),
-            "renews_at": life.map(|life| life.asked_at().plus(life.renew_at).rfc3339()),
+            "expires_at": life.map(|life| life.requested_at().plus(life.life).rfc3339()),
+            "got_at": life.map(|life| life.requested_at().rfc3339()),
+            "renews_at": life.map(|life| life.requested_at().plus(life.renew_at).rfc3339()),
             "kept": status.kept.word(),
             "kept_note": non_empty(&status.kept_note),
             "fetched": status.fetched,

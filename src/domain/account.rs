@@ -168,6 +168,7 @@ impl CredentialStatus {
                     ProblemKind::Unreachable | ProblemKind::TimedOut => {
                         Self::Unreachable { at, why }
                     }
+                    // None of these says anything about the credentials; they may be valid.
                     ProblemKind::NotFound
                     | ProblemKind::Failing
                     | ProblemKind::Nonsense

@@ -43,7 +43,7 @@ impl Counts {
 pub struct BudgetGauge {
     /// Which calls it counts.
     pub counts: Counts,
-    /// Slots taken: in flight, or whose reply was seen less than one period ago. Those of other processes of
+    /// Slots taken: in flight, or whose response was seen less than one period ago. Those of other processes of
     /// this user are counted too.
     pub used: u32,
     /// The total number of slots.

@@ -79,9 +79,11 @@ impl Replaced {
     ) -> Result<bool, Expectation> {
         match current {
             None => Ok(true),
+            // By value: "249.0" again is no change.
             Some(current) if current.sum == *new => Ok(false),
             Some(current) => match self {
                 Self::Confirmed => Ok(true),
+                // What the operator agreed to replace is still there; another process may have changed it meanwhile.
                 Self::Shown(shown) if *shown == current.sum => Ok(true),
                 Self::Shown(_) | Self::Never => Err(current.clone()),
             },

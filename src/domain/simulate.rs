@@ -1,4 +1,4 @@
-//! Commands to the embedded simulator.
+//! Commands to the built-in simulator.
 
 use std::time::Duration;
 

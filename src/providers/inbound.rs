@@ -90,6 +90,7 @@ pub fn header<'a>(inbound: &'a Inbound, name: &str) -> Result<&'a HeaderValue, R
     match (all.next(), all.next()) {
         (Some(value), None) => Ok(value),
         (None, _) => Err(Refusal::Refused(format!("the header {name} is missing"))),
+        // The shop's own server may check the other one.
         (Some(_), Some(_)) => Err(Refusal::Refused(format!("the header {name} occurs twice"))),
     }
 }
@@ -104,6 +105,7 @@ pub fn text<'a>(object: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
 pub fn parts(parts: &[&str]) -> Vec<u8> {
     let mut bytes = Vec::new();
     for part in parts {
+        // With the length, ("ab", "c") and ("a", "bc") differ.
         bytes.extend_from_slice(&part.len().to_le_bytes());
         bytes.extend_from_slice(part.as_bytes());
     }

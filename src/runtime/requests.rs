@@ -62,7 +62,7 @@ pub fn perform(
                 result: Err(crash(&account)),
             };
             let refresh = async move {
-                let result = deck.refresh_token(&account, foreground(request)).await;
+                let result = deck.fetch_token(&account, foreground(request)).await;
                 let result = result.map(drop);
                 Msg::Refreshed { request, result }
             };

@@ -73,6 +73,7 @@ const ROUTES: [(&str, &str, &str, &str); 8] = [
 #[must_use]
 pub fn is_foreign(request: &Request) -> bool {
     let mut origins = request.headers().get_all(header::ORIGIN).iter();
+    // `all`: without an `Origin` no browser sent it, so a request by curl passes.
     let host = request.headers().get(header::HOST);
     let own = |origin: &HeaderValue| {
         host.is_some_and(|host| origin.as_bytes() == [b"http://", host.as_bytes()].concat())
@@ -163,6 +164,7 @@ pub fn command(request: &Request) -> Result<Command, Box<Response>> {
         refused.headers_mut().insert(header::ALLOW, allow);
         return Err(refused);
     }
+    // CSRF: a page of another site could send forms to this port (RFC 6454, 7: `Origin`).
     if is_foreign(request) {
         return Err(refuse(
             StatusCode::FORBIDDEN,
@@ -238,6 +240,7 @@ impl Fields {
         if body.trim_ascii_start().starts_with(b"{") {
             let object: Map<String, Value> = serde_json::from_slice(body)
                 .map_err(|error| format!("the body is not JSON: {error}"))?;
+            // Numbers by their JSON text, as a form would have them.
             let texts = object.into_iter().map(|(name, value)| match value {
                 Value::String(text) => (name, text),
                 other => (name, other.to_string()),

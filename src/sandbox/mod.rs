@@ -1,4 +1,5 @@
-//! The embedded providers on one loopback server: start, command, stop. Knows each provider only as a [`SimulatedProvider`].
+//! The built-in providers on one loopback server: start, command, stop. Knows each provider only as a
+//! [`SimulatedProvider`].
 
 pub mod control;
 pub mod faults;

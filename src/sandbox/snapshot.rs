@@ -96,6 +96,7 @@ impl SnapshotFile {
     ) -> io::Result<()> {
         let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
         let revision = revision();
+        // Nothing has changed: a simulation that is left alone does not write.
         if *written == revision {
             return Ok(());
         }
@@ -107,6 +108,7 @@ impl SnapshotFile {
         std::fs::create_dir_all(folder)?;
         let mut file = tempfile::NamedTempFile::new_in(folder)?;
         file.write_all(&text)?;
+        // A rename within one folder is atomic: a crash leaves the old file or the new one.
         file.persist(&self.path).map_err(|error| error.error)?;
         *written = revision;
         Ok(())

@@ -25,7 +25,7 @@ pub enum Leads {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Alert {
     /// A stable name, under which the ledger saves that it was handled.
-    pub matter: String,
+    pub key: String,
     /// One sentence for the operator.
     pub what: String,
     pub account: Option<AccountId>,
@@ -45,7 +45,7 @@ pub fn all(store: &Store) -> Vec<Alert> {
         .chain(notices(store))
         .collect();
     for alert in &mut alerts {
-        alert.handled = store.handled_at(&alert.matter, alert.since);
+        alert.handled = store.handled_at(&alert.key, alert.since);
     }
     alerts.sort_by_key(|alert| (alert.handled.is_some(), alert.tone != Tone::Bad));
     alerts
@@ -65,7 +65,7 @@ fn payments(store: &Store) -> impl Iterator<Item = Alert> {
     wrong.filter_map(|watched| {
         let payment = watched.latest()?;
         Some(Alert {
-            matter: watched.matter(),
+            key: watched.alert_key(),
             what: format!(
                 "{}: {}",
                 fit_middle(watched.watch.id.as_str(), ID_MAX),
@@ -86,7 +86,7 @@ fn accounts(store: &Store) -> impl Iterator<Item = Alert> {
         let id = known.id();
         let word = known.status.word();
         Some(Alert {
-            matter: format!("credentials {id} {word}"),
+            key: format!("credentials {id} {word}"),
             what: format!("credentials of {id}: {word}: {why}"),
             account: Some(id.clone()),
             since: known.failing_since.or(known.status.at()),
@@ -116,7 +116,7 @@ fn unchecked(store: &Store) -> impl Iterator<Item = Alert> {
             n => format!("{n} payments cannot"),
         };
         Some(Alert {
-            matter: format!("checks {id}"),
+            key: format!("checks {id}"),
             what: format!("{payments} be checked: {}", problem.describe()),
             account: Some(id.clone()),
             since: failing.iter().filter_map(|w| w.failing_since).min(),
@@ -137,7 +137,7 @@ fn listener(store: &Store) -> Option<Alert> {
         return None;
     };
     Some(Alert {
-        matter: LISTENER.to_owned(),
+        key: LISTENER.to_owned(),
         what: format!("cannot receive callbacks at {address}: {why}"),
         account: None,
         since: Some(*since),
@@ -156,7 +156,7 @@ fn notices(store: &Store) -> impl Iterator<Item = Alert> {
     warnings
         .filter(move |n| !is_alert(&n.about))
         .map(|notice| Alert {
-            matter: format!("notice {}", notice.about),
+            key: format!("notice {}", notice.about),
             what: notice.text.clone(),
             account: None,
             since: store.raised(&notice.about),

@@ -54,7 +54,7 @@ impl Model {
         if before.is_some_and(|before| given_up(before) < given_up(&delivery)) {
             let job = delivery.jobs.iter().rev();
             let mut last = job.filter(|job| job.state == JobState::GivenUp);
-            let why = last.next().map_or("", |job| job.told.as_str());
+            let why = last.next().map_or("", |job| job.summary.as_str());
             self.store.notice(
                 Notice {
                     level: Level::Warning,

@@ -457,19 +457,19 @@ impl Store {
     }
 
     /// When the operator marked an alert as handled, if that was after it began.
-    pub fn handled_at(&self, matter: &str, began: Option<WallTime>) -> Option<WallTime> {
-        let handled = self.handled.get(matter).copied();
+    pub fn handled_at(&self, alert: &str, began: Option<WallTime>) -> Option<WallTime> {
+        let handled = self.handled.get(alert).copied();
         handled.filter(|at| began.is_none_or(|began| *at >= began))
     }
 
     /// Marks an alert as handled, or removes the mark.
-    pub fn mark_handled(&mut self, matter: String, handled: bool, now: Now, out: &mut Vec<Effect>) {
+    pub fn mark_handled(&mut self, alert: String, handled: bool, now: Now, out: &mut Vec<Effect>) {
         if handled {
-            self.handled.insert(matter.clone(), now.wall);
+            self.handled.insert(alert.clone(), now.wall);
         } else {
-            self.handled.remove(&matter);
+            self.handled.remove(&alert);
         }
-        out.push(Effect::MarkHandled { matter, handled });
+        out.push(Effect::MarkHandled { alert, handled });
     }
 
     pub fn flash(&mut self, level: Level, text: impl Into<String>) {

@@ -320,7 +320,7 @@ impl Model {
             Leads::Notice(about) => self.store.dismiss(&about),
             Leads::Payment(_) | Leads::Account(_) | Leads::Callbacks => {
                 let handled = alert.handled.is_none();
-                self.store.mark_handled(alert.matter, handled, now, out);
+                self.store.mark_handled(alert.key, handled, now, out);
             }
         }
     }

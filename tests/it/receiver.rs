@@ -136,7 +136,7 @@ impl CallbackHandler for Seat {
             let tried = JobResult {
                 state: JobState::Done,
                 at: inbound.at,
-                told: "HTTP 200".into(),
+                summary: "HTTP 200".into(),
                 status: Some(200),
                 took: None,
                 is_final: false,

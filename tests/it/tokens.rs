@@ -204,7 +204,7 @@ fn a_token_call_that_brings_none_is_told_with_account_words_and_exit_code() {
             body("400 Bad Request", r#"{"error":"invalid_client"}"#),
             3,
             "credentials_refused",
-            "refused the credentials (status 400: invalid_client)",
+            "rejected the credentials (status 400: invalid_client)",
         ),
         (
             "400 other",
@@ -650,7 +650,7 @@ async fn a_secret_replaced_while_running_is_used_at_the_next_token_call() {
     let place = placed(&token.url, &gateway.url);
     let bench = open(&place, With::default()).await;
     bench.get().await.unwrap();
-    let problem = bench.deck.refresh_token(&keys(), how()).await.unwrap_err();
+    let problem = bench.deck.fetch_token(&keys(), how()).await.unwrap_err();
     assert_eq!(problem.kind, ProblemKind::Refused);
     let status = bench.status();
     assert!(
@@ -659,7 +659,7 @@ async fn a_secret_replaced_while_running_is_used_at_the_next_token_call() {
     );
     bench.get().await.unwrap();
     put_secret(&place, OTHER_SECRET);
-    let status = bench.deck.refresh_token(&keys(), how()).await.unwrap();
+    let status = bench.deck.fetch_token(&keys(), how()).await.unwrap();
     assert_eq!((status.failure, status.fetched), (None, 2));
     bench.get().await.unwrap();
     assert_eq!(

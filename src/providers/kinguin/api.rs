@@ -1,4 +1,4 @@
-//! Kinguin's calls: operation to call, reply to answer. No I/O.
+//! Kinguin's calls: operation to call, response to answer. No I/O.
 
 use std::sync::Arc;
 
@@ -30,9 +30,9 @@ impl Authorise for Kinguin {
     fn prepare<'a>(
         &'a self,
         call: &'a Call,
-        how: RequestOptions,
+        options: RequestOptions,
     ) -> BoxFuture<'a, Result<(), NetError>> {
-        self.bearer.prepare(call, how)
+        self.bearer.prepare(call, options)
     }
     fn authorise<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Result<SignedRequest, NetError>> {
         self.bearer.authorise(call)
@@ -83,6 +83,7 @@ impl Client for Kinguin {
             Op::Raw { .. } => Ok(Answer::Raw(reply.clone().into_raw())),
             Op::Verify => {
                 let retry_after = reply.header("retry-after");
+                // The status first: an error page is no merchant, whatever it looks like.
                 if let Some(refusal) = refusal(reply.status, &reply.body, retry_after) {
                     return Err(refusal);
                 }
@@ -132,6 +133,7 @@ fn unsupported(op: &Op) -> ApiError {
 /// A body that is documented as JSON must be JSON: Kinguin does not document how it reads anything else.
 fn check_body(method: &str, path: &str, body: &[u8]) -> Result<(), ApiError> {
     let documented = find(&catalogue::CATALOGUE, method, path);
+    // Undocumented calls and file uploads go out as they are typed.
     if documented.is_none_or(|call| call.body.is_none()) {
         return Ok(());
     }
@@ -144,7 +146,7 @@ fn check_body(method: &str, path: &str, body: &[u8]) -> Result<(), ApiError> {
     }
 }
 
-/// A whole JSON reply.
+/// A whole JSON response.
 pub fn read<T: serde::de::DeserializeOwned>(status: u16, body: &[u8]) -> Result<T, ApiError> {
     serde_json::from_slice(body).map_err(|error| ApiError::Unexpected {
         what: match body.trim_ascii_start().first() {
@@ -163,6 +165,7 @@ fn refusal(status: u16, body: &[u8], retry_after: Option<&str>) -> Option<ApiErr
     if status < 400 {
         return None;
     }
+    // The provider's own words, in whichever field they are (`docs/providers/kinguin.md#failures`).
     let detail = wire::error_message(body).map_or_else(String::new, |message| {
         format!(": {}", inert::cut(&redact::body(&message), 200))
     });
@@ -171,6 +174,7 @@ fn refusal(status: u16, body: &[u8], retry_after: Option<&str>) -> Option<ApiErr
         hint: hint.into(),
     };
     Some(match status {
+        // The gate has already tried once more with a fresh token (`docs/providers/kinguin.md#bearer`).
         401 => ApiError::Refused {
             code: format!("status 401{detail}"),
             hint: "Kinguin also rejected a fresh access token. Check that the client still exists in the \

@@ -80,12 +80,13 @@ pub fn is_public(method: &str, path: &str) -> bool {
         && catalogue::find(&CATALOGUE, method, path).is_some_and(|call| PUBLIC.contains(&call.path))
 }
 
-/// The names of JSON fields that are secret in this call and its reply. A game key is `body` on its way up and
+/// The names of JSON fields that are secret in this call and its response. A game key is `body` on its way up and
 /// `content` on its way down; the header that proves webhooks has a `value`.
 pub fn hidden_fields(path: &str) -> &'static [&'static str] {
     let path = path.split(['?', '#']).next().unwrap_or(path);
     // Decoded first, because an escaped path leads to the same keys. Hiding too much costs less than showing a key.
     let path = percent_decode_str(path).decode_utf8_lossy();
+    // Whole segments: an offer whose name contains "stock" has nothing to hide.
     let has = |part: &str| path.split('/').any(|known| known == part);
     match (has("stock"), has("subscription")) {
         (true, _) => &["body", "content"],

@@ -1,4 +1,4 @@
-//! Kongregate's calls: operation to call, reply to answer. No I/O.
+//! Kongregate's calls: operation to call, response to answer. No I/O.
 
 use std::sync::Arc;
 
@@ -52,6 +52,7 @@ impl Client for Kongregate {
             // The cheapest call that needs the key but no player.
             Op::Verify => Ok(get(catalogue::ITEMS.into())),
             Op::AuthenticatePlayer { player, token } => {
+                // It goes into the query, which errors and proxies repeat.
                 redact::learn_passing(token, GAME_AUTH_TOKEN);
                 let query = serde_urlencoded::to_string([
                     ("user_id", player.to_string().as_str()),
@@ -86,6 +87,7 @@ impl Client for Kongregate {
         if let Op::Raw { .. } = op {
             return Ok(Answer::Raw(reply.clone().into_raw()));
         }
+        // `success` decides, whatever the status is (`docs/providers/kongregate.md#answers`).
         let fields = wire::outcome(reply.status, &reply.body)?;
         match op {
             Op::Verify => match fields.get("items") {
@@ -120,6 +122,7 @@ impl Kongregate {
             )),
         });
         let body = text.transpose()?;
+        // RFC 9110, 9.3.1: a body of a GET has no defined meaning, and the key goes into the query.
         if matches!(method, "GET" | "HEAD") {
             return match body {
                 None => Ok(Content::Empty),
@@ -163,6 +166,7 @@ fn form(body: &str) -> Result<Map<String, Value>, ApiError> {
     let pairs: Vec<(String, String)> = serde_urlencoded::from_str(body.trim()).unwrap_or_default();
     let mut fields = Map::new();
     for (name, value) in pairs {
+        // The server might take the other one.
         if fields.insert(name.clone(), value.into()).is_some() {
             return Err(ApiError::Unsupported(format!(
                 "the field {} occurs twice. Nothing was sent",
@@ -221,6 +225,7 @@ fn unexpected(what: impl Into<String>) -> ApiError {
 
 fn authenticated_player(requested: PlayerId, fields: &wire::Fields) -> Result<Player, ApiError> {
     let id = wire::whole(fields.get("user_id")).ok_or_else(|| unexpected("it names no player"))?;
+    // A name must not be shown beside another player's number.
     if id != requested.0 {
         return Err(unexpected(
             "it describes another player than the requested one",

@@ -32,14 +32,14 @@ impl State {
         let first = alerts::all(store).into_iter().next();
         Self {
             list: List::default(),
-            selected: first.map(|alert| alert.matter),
+            selected: first.map(|alert| alert.key),
         }
     }
 
     fn place(&self, alerts: &[Alert]) -> usize {
         let selected = self.selected.as_ref();
         let mut all = alerts.iter();
-        let place = all.position(|alert| Some(&alert.matter) == selected);
+        let place = all.position(|alert| Some(&alert.key) == selected);
         place.unwrap_or(self.list.selected.min(alerts.len().saturating_sub(1)))
     }
 
@@ -55,7 +55,7 @@ impl State {
         self.list
             .step(step, alerts.len(), parts(screen, alerts.len()).1);
         let at = alerts.get(self.list.selected);
-        self.selected = at.map(|alert| alert.matter.clone());
+        self.selected = at.map(|alert| alert.key.clone());
     }
 
     /// The time until an age on screen changes.

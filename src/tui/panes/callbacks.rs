@@ -348,6 +348,6 @@ fn matches(delivery: &Delivery, filter: &str) -> bool {
         &delivery.why,
     ]
     .into_iter()
-    .chain(delivery.jobs.iter().map(|job| job.told.as_str()))
+    .chain(delivery.jobs.iter().map(|job| job.summary.as_str()))
     .any(|text| super::contains(text, filter))
 }

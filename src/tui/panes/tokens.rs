@@ -337,11 +337,11 @@ fn describe(known: &AccountState, ctx: ViewContext<'_>) -> Vec<(String, Tone)> {
     }
     match status.life {
         Some(life) => {
-            let got = life.asked_at().clock(zone);
+            let got = life.requested_at().clock(zone);
             let renews = life.renews_in(now);
             let renewal = match (life.left(now), renews.is_zero()) {
                 (None, _) => {
-                    let ended = life.asked_at().plus(life.life).clock(zone);
+                    let ended = life.requested_at().plus(life.life).clock(zone);
                     format!("expired {ended}")
                 }
                 (Some(_), true) if status.fetching => "renewing now".into(),

@@ -638,7 +638,7 @@ fn an_alert_leads_to_its_payment_and_is_handled_once() {
         text: "LIVE-1: less than expected".into(),
     };
     model.store.notice(notice, second(0));
-    assert_eq!(alerts::count(&model.store), 1, "one matter counts once");
+    assert_eq!(alerts::count(&model.store), 1, "one cause counts once");
     assert!(screen(&model, second(0), 120, 40).contains("! 1 alert"));
 
     press(&mut model, "1!", second(1));
@@ -655,11 +655,11 @@ fn an_alert_leads_to_its_payment_and_is_handled_once() {
     );
 
     let effects = press(&mut model, "m", second(2));
-    let matter = "payment kanga LIVE-1 less".to_owned();
+    let alert = "payment kanga LIVE-1 less".to_owned();
     assert_eq!(
         effects,
         [Effect::MarkHandled {
-            matter,
+            alert,
             handled: true
         }]
     );
@@ -678,7 +678,7 @@ fn an_alert_leads_to_its_payment_and_is_handled_once() {
     assert_eq!(
         alerts::count(&model.store),
         1,
-        "less than another amount is another matter"
+        "less than another amount is another alert"
     );
     let mut none = ready(Vec::new());
     press(&mut none, "!", second(0));
@@ -686,11 +686,11 @@ fn an_alert_leads_to_its_payment_and_is_handled_once() {
 }
 
 #[test]
-fn a_key_in_the_list_of_alerts_is_about_the_matter_that_was_selected() {
+fn a_key_in_the_list_of_alerts_is_about_the_alert_that_was_selected() {
     let mut model = many();
     press(&mut model, "!j", second(400));
     let selected = |model: &Model| match &model.overlay {
-        Overlay::Alerts(state) => state.chosen(&model.store).unwrap().matter,
+        Overlay::Alerts(state) => state.chosen(&model.store).unwrap().key,
         other => panic!("{other:?}"),
     };
     let second_one = selected(&model);

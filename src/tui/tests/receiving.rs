@@ -101,7 +101,7 @@ fn a_callback_is_shown_with_all_details() {
     // The timeline shows what is in progress.
     let mut done = (*deliveries()[7]).clone();
     done.jobs[1].state = JobState::Done;
-    done.jobs[1].told = "HTTP 204".into();
+    done.jobs[1].summary = "HTTP 204".into();
     update(&mut model, now, Msg::Delivery(done.into()));
     let text = resized_screen(&mut model, now, 120, 40);
     assert!(text.contains("forwarded: HTTP 204"), "{text}");

@@ -158,6 +158,7 @@ impl Controls {
     pub fn webhooks(self, id: &str, change: &Change) -> Vec<Webhook> {
         let late = match self.fault {
             Fault::Late => true,
+            // The final change on time, all earlier ones late: that is the order that misleads a shop.
             Fault::OutOfOrder => !change.state.is_final(),
             Fault::None | Fault::Duplicate => false,
         };

@@ -123,6 +123,7 @@ impl Memory {
     }
 
     fn sale(&mut self, offer: &str, now: WallTime) -> Result<String, String> {
+        // The first seller is the one whose credentials the built-in account has.
         let first = self.inventories[0]
             .offers
             .first()

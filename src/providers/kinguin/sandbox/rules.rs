@@ -150,6 +150,7 @@ impl Rules {
                 if !(TOKEN_LIFE.0..=TOKEN_LIFE.1).contains(&life) {
                     return Err("enter a lifetime from 1s to 24h".into());
                 }
+                // `expires_in` has whole seconds (RFC 6749, 5.1).
                 self.token_life = Duration::from_secs(life.as_secs());
                 format!("new access tokens expire after {} s", life.as_secs())
             }

@@ -227,6 +227,7 @@ fn prefix(text: &str) -> Result<String, String> {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '-' | '_');
     let fits = text.starts_with('/')
         && text.len() <= PREFIX_MAX
+        // Two slashes at the start would begin a host name (RFC 3986, 4.2).
         && !text.contains("//")
         && text.chars().all(plain);
     if fits {
@@ -271,11 +272,13 @@ impl Memory {
                 })?;
                 let known = self.game_data.player_mut(player);
                 let known = known.ok_or("the game has no player of that name")?;
+                // The uploader buys for 0 Kreds (`docs/providers/kongregate.md#hosts`).
                 let price = if event == "give" || known.is_uploader() {
                     0
                 } else {
                     item.price
                 };
+                // Paid first: a player without enough Kreds gets nothing.
                 known.kreds = known.kreds.checked_sub(price).ok_or_else(|| {
                     format!("{name} has {} Kreds; the item costs {price}", known.kreds)
                 })?;
@@ -307,6 +310,7 @@ impl Memory {
                 if !fits {
                     return Err("a name has 4 to 16 letters, digits and _".into());
                 }
+                // Names are unique at one time, numbers for ever.
                 if self.game_data.id_of(second).is_some() {
                     return Err(format!("another player is already called {second}"));
                 }
@@ -319,6 +323,7 @@ impl Memory {
                 let info = orders::order_info(second)?;
                 let recipient = third.map_or(Ok(player), |third| self.find_player(third))?;
                 let order = self.webhooks.orders.begin(player, recipient, info);
+                // Orders drop out of memory in turn, and with them the callbacks that would need them.
                 self.forget_unsendable();
                 let sent_notice = self.send(EventKind::OrderRequest { order }, simulator);
                 Ok(format!(

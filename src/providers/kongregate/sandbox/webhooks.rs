@@ -229,7 +229,7 @@ impl Memory {
                 }
             }
         }
-        // A plain event with a bad signed request beside it must be refused too, so faults of signatures apply to it.
+        // A plain event with a bad signed request beside it must be rejected too, so faults of signatures apply to it.
         let signs = match self.rules.inventory.as_str() {
             "both" | "signed" => true,
             _ => one.fault.is_of_signature(),

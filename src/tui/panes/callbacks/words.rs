@@ -90,8 +90,8 @@ pub fn state(job: &Job, ctx: ViewContext<'_>) -> (String, Tone) {
         _ => String::new(),
     };
     match job.state {
-        JobState::Done => (format!("{verb}: {}{took}", job.told), Tone::Plain),
-        JobState::GivenUp => (format!("gave up: {}", job.told), Tone::Bad),
+        JobState::Done => (format!("{verb}: {}{took}", job.summary), Tone::Plain),
+        JobState::GivenUp => (format!("gave up: {}", job.summary), Tone::Bad),
         JobState::Due { at } => {
             let left = at.since(ctx.now.wall);
             let next = match (left.is_zero(), ctx.still) {
@@ -106,7 +106,7 @@ pub fn state(job: &Job, ctx: ViewContext<'_>) -> (String, Tone) {
                 (JobKind::Relay, true) => "relaying now".into(),
             };
             if has_failed(job) {
-                (format!("{now}: {}", job.told), Tone::Warn)
+                (format!("{now}: {}", job.summary), Tone::Warn)
             } else {
                 (now, Tone::Busy)
             }

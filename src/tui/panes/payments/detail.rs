@@ -99,7 +99,7 @@ fn state(watched: &Watched, ctx: ViewContext<'_>) -> String {
     } else if watched.is_final() {
         parts.push("final, no longer checked".into());
     }
-    if let Some(at) = ctx.store.handled_at(&watched.matter(), watched.began()) {
+    if let Some(at) = ctx.store.handled_at(&watched.alert_key(), watched.began()) {
         parts.push(format!("marked as handled {}", ctx.ago(at)));
     }
     parts.join(" · ")

@@ -80,7 +80,7 @@ fn rank(watched: &Watched, store: &Store) -> u8 {
 pub fn needs_attention(watched: &Watched, store: &Store) -> bool {
     watched.needs_attention()
         && store
-            .handled_at(&watched.matter(), watched.began())
+            .handled_at(&watched.alert_key(), watched.began())
             .is_none()
 }
 
