@@ -113,7 +113,7 @@ pub fn expired_on_arrival(account: &Account) -> Failure {
                 account.provider_title
             ),
         ),
-        "the provider answers too slowly for the token's lifetime; try again",
+        "the provider responds too slowly for the token's lifetime; try again",
     )
 }
 
@@ -283,7 +283,7 @@ fn failed(reply: &Reply, body: Option<&Value>, account: &Account) -> Failure {
             ProblemKind::Refused,
             no_token(
                 account,
-                &format!("{provider} refused the credentials (status {status}{words})"),
+                &format!("{provider} rejected the credentials (status {status}{words})"),
             ),
             &format!(
                 "check the key and secret of account {0}, and that they belong to its environment ({1}); `tilldeck account rotate {0}` sets a new secret",

@@ -146,7 +146,7 @@ impl HealthCheck {
             })?;
         let run = self.run.lock().unwrap_or_else(PoisonError::into_inner);
         if answered.status != 200 || !run.seen {
-            return Err("another program answers on this port".into());
+            return Err("another program responds on this port".into());
         }
         Ok(())
     }

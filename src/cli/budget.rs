@@ -81,7 +81,9 @@ fn row(account: &AccountId, gauge: &BudgetGauge, table: &mut Table) {
             whole(left)
         ),
         (None, Some(left)) if full => format!("next request in {}", whole(left)),
-        (None, None) if full => "all requests are in flight".into(),
+        (None, None) if full => {
+            "each slot is in use by a request that waits for its response".into()
+        }
         (None, _) => String::new(),
     };
     table.row([

@@ -8,7 +8,7 @@ use super::args::{Export, Log};
 use super::log::{Writer, look_again};
 use super::output::{Out, OutputError, Table, Tone, plain, problem_json, toned, whole};
 use super::report::counted;
-use super::{Context, Exit, export, local};
+use super::{Context, Exit, export, local, words};
 use crate::deck::Deck;
 use crate::domain::{
     Delivery, DeliveryId, Exchange, Job, JobKind, JobState, Received, Subject, Verdict, inert,
@@ -155,17 +155,12 @@ pub(super) fn print(rows: &[Delivery], zone: &TimeZone, out: &Out) -> Result<(),
     let mut table = Table::default();
     for row in rows {
         let (glyph, tone) = glyph(row.verdict);
-        let verdict = match row.verdict {
-            Verdict::Repeat => format!("repeat {}", row.attempt),
-            Verdict::UnknownAccount => "no such account".to_owned(),
-            verdict => verdict.as_str().to_owned(),
-        };
         let subject = row.subject.as_ref().map(ToString::to_string);
         table.row([
             toned(row.received_at.date_and_clock(zone), Tone::Dim),
             toned(format!("{:>5}", row.id.0), Tone::Dim),
             toned(glyph, tone),
-            toned(verdict, tone),
+            toned(words::verdict(row), tone),
             plain(safe(&row.account)),
             whole(&safe(&subject.unwrap_or_default()), Tone::Strong),
             plain(safe(&row.kind)),
@@ -184,9 +179,9 @@ fn safe(text: &str) -> String {
 /// Glyph and tone of a verdict.
 fn glyph(verdict: Verdict) -> (&'static str, Tone) {
     match verdict {
-        Verdict::Accepted => ("✓", Tone::Good),
+        Verdict::Accepted => ("✔", Tone::Good),
         Verdict::Repeat => ("↻", Tone::Dim),
-        Verdict::Refused => ("✗", Tone::Bad),
+        Verdict::Refused => ("✘", Tone::Bad),
         Verdict::UnknownAccount | Verdict::Unreadable => ("?", Tone::Warn),
     }
 }

@@ -227,6 +227,7 @@ fn checked(bytes: &[u8], source: String, lines: SecretLines) -> Result<Resolved,
     if secret.is_empty() {
         return Err(SecretError::Empty(source));
     }
+    // Text in UTF-16 has NUL bytes, and may still be valid UTF-8.
     if secret.contains('\0') {
         return Err(SecretError::NotText(source));
     }
@@ -281,6 +282,7 @@ fn from_file(path: &Path, shown: String) -> Result<Resolved, SecretError> {
         return Err(SecretError::NotAFile(shown));
     }
     let file = File::open(path).map_err(|error| failed(&error))?;
+    // Once more, of the open file: another one may be at the path by now.
     let about = file.metadata().map_err(|error| failed(&error))?;
     if let Some(danger) = Danger::of(&about) {
         return Err(SecretError::Unsafe {

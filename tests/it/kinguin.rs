@@ -292,5 +292,5 @@ fn a_body_that_is_not_json_has_exit_code_2() {
         "{\"price\": }",
     ]);
     assert_eq!(ran.code, 2, "{ran:?}");
-    assert!(ran.err.contains("line 1 column 11"), "{ran:?}");
+    assert!(ran.err.contains("line 1, column 11"), "{ran:?}");
 }
