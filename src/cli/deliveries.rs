@@ -66,6 +66,7 @@ pub async fn run(
         return Ok(Exit::Done);
     }
     let mut last = rows.last().map_or(newest, |row| row.id.max(newest));
+    // From here on `after` selects; a clock that is set back must not hide new entries.
     query.since = None;
     loop {
         query.after = Some(last);
@@ -93,6 +94,7 @@ async fn export(
     for row in rows {
         let (received, unread) = match deck.received(row.id).await {
             Ok(received) => (received, None),
+            // One callback that cannot be opened does not end the export of the others.
             Err(problem) => (Received::default(), Some(problem)),
         };
         unread_count += u64::from(unread.is_some());

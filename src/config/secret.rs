@@ -16,7 +16,7 @@ use crate::domain::{Secret, inert};
 use crate::private::Danger;
 
 use super::child::{self, Unread};
-use super::keyring::{KeyringError, Ring};
+use super::keyring::{KeyringError, TimedKeyring};
 use super::paths::{self, Environ};
 
 /// No key or password is longer; a larger file is a wrong path.
@@ -344,7 +344,7 @@ fn from_keyring(
 ) -> Result<Zeroizing<Vec<u8>>, SecretError> {
     let entry = name.to_owned();
     // Called each time: the operator may have unlocked it since.
-    let found = Ring::system(environ).ask_anyway(move |store| store.get(&entry));
+    let found = TimedKeyring::system(environ).retry(move |store| store.get(&entry));
     match found {
         Ok(Some(secret)) => Ok(Zeroizing::new(secret.expose().as_bytes().to_vec())),
         Ok(None) => Err(SecretError::NoEntry(inert::quoted(name, 120))),

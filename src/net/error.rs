@@ -333,7 +333,7 @@ impl NetError {
             Self::Cancelled => (ProblemKind::Interrupted, String::new()),
             Self::Uncounted(_) => (
                 ProblemKind::Local,
-                "make room, or name another folder with --state-dir; --uncoordinated sends anyway, within a \
+                "free disk space, or choose another folder with --state-dir; --uncoordinated sends anyway, within a \
                  tenth of the rate limit"
                     .to_owned(),
             ),

@@ -50,9 +50,11 @@ impl DailyFile {
 
     /// Appends a line, redacted with the secrets known so far.
     pub(super) fn append(&mut self, line: &str) -> io::Result<()> {
+        // Redacted before it is cut: a part of a secret would not be recognised.
         let line = redact::body(line);
         let line = without_addresses(&inert::cut(&line, LINE_MAX)) + "\n";
         let written = self.write(line.as_bytes());
+        // The next line opens the file anew.
         if written.is_err() {
             self.today = None;
         }
@@ -87,6 +89,7 @@ impl DailyFile {
     fn open(&self, date: String) -> io::Result<Today> {
         private::make_subfolder(&self.folder)?;
         let file = private::open(&self.folder.join(format!("tilldeck.{date}.log")))?;
+        // Each write goes to the end, so processes do not overwrite the lines of others.
         fcntl_setfl(&file, fcntl_getfl(&file)? | OFlags::APPEND)?;
         self.prune();
         Ok(Today { date, file })

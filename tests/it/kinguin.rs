@@ -136,7 +136,7 @@ async fn a_body_that_is_not_json_is_not_sent_and_the_place_is_told() {
         .unwrap_err();
     assert_eq!(problem.kind, ProblemKind::Usage);
     assert!(
-        problem.message.contains("line 2 column 15"),
+        problem.message.contains("line 2, column 15"),
         "{}",
         problem.message
     );

@@ -85,10 +85,10 @@ pub struct Global {
     #[arg(long, global = true, value_name = "NAME")]
     pub profile: Option<String>,
     /// Config file. Default: `TILLDECK_CONFIG`, then the platform's config folder.
-    #[arg(long, global = true, value_parser = path(), value_name = "PATH")]
+    #[arg(long, global = true, value_parser = path(), value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// State folder. Default: `TILLDECK_STATE_DIR`, then the platform's state folder.
-    #[arg(long, global = true, value_parser = path(), value_name = "PATH")]
+    #[arg(long, global = true, value_parser = path(), value_name = "FOLDER")]
     pub state_dir: Option<PathBuf>,
     /// The account to use. Not needed if only one account fits.
     #[arg(long, global = true, value_name = "NAME")]
@@ -388,44 +388,4 @@ pub fn sum_of(token: &str, quantity: &str) -> Result<(Currency, Amount), Problem
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_command_line_is_well_formed() {
-        Arguments::command().debug_assert();
-    }
-
-    #[test]
-    fn no_arguments_are_the_defaults() {
-        let parsed = Arguments::try_parse_from(["tilldeck"]).unwrap();
-        assert_eq!(format!("{parsed:?}"), format!("{:?}", Arguments::default()));
-    }
-
-    #[test]
-    fn bad_values_are_refused_with_reasons() {
-        for bad in ["1e5", "-1", "1,5", "", &"9".repeat(60)] {
-            let refusal = sum_of("EMT", bad).unwrap_err();
-            assert!(refusal.message.contains("amount"), "{refusal}");
-        }
-        let refusal =
-            Arguments::try_parse_from(["tilldeck", "check", "A", "--expect", "PAYED"]).unwrap_err();
-        assert_eq!(refusal.exit_code(), 2);
-        for known in ["FINALIZED", "PAID"] {
-            assert!(refusal.to_string().contains(known), "{refusal}");
-        }
-        assert!(
-            Arguments::try_parse_from(["tilldeck", "check", "A", "--amount", "1"]).is_err(),
-            "needs a currency"
-        );
-        assert!(Arguments::try_parse_from(["tilldeck", "check"]).is_err());
-        assert!(Arguments::try_parse_from(["tilldeck", "check", "A", "--from", "b.csv"]).is_err());
-    }
-
-    #[test]
-    fn a_sum_in_the_wrong_order_is_recognised() {
-        let refusal = sum_of("250", "EMT").unwrap_err();
-        assert_eq!(refusal.hint, "did you mean `estimate EMT 250`?");
-        assert!(sum_of("EMT", "250").is_ok());
-    }
-}
+mod tests;

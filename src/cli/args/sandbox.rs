@@ -37,7 +37,7 @@ pub enum SandboxCommand {
         #[arg(long, value_name = "[PROVIDER=]URL")]
         callback_url: Vec<String>,
         /// Save nonces and payments in this file, so that a restart continues with them.
-        #[arg(long, value_parser = path(), value_name = "PATH")]
+        #[arg(long, value_parser = path(), value_name = "FILE")]
         keep: Option<PathBuf>,
     },
     /// Trigger events in a running sandbox, or send one callback to a receiver.
