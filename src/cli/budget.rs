@@ -103,6 +103,7 @@ fn bar(gauge: &BudgetGauge) -> String {
     let filled = if used >= limit {
         BAR
     } else {
+        // One cell as soon as anything is used; the last one only when the limit is reached.
         (used * BAR / limit).max(u64::from(used > 0)).min(BAR - 1)
     };
     let cells = |count: u64| usize::try_from(count).unwrap_or(0);

@@ -124,6 +124,7 @@ fn pages() -> io::Result<Vec<Page>> {
 }
 
 fn built() -> Command {
+    // `tilldeck help` only repeats the other pages.
     let mut command = commands().disable_help_subcommand(true);
     command.build();
     command

@@ -104,6 +104,7 @@ async fn token_of(
             ));
         }
     };
+    // A prompt accepts Enter alone.
     if token.expose().trim().is_empty() {
         return Err(usage(account, "the player's token is empty"));
     }

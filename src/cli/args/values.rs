@@ -70,6 +70,7 @@ pub(super) fn verdict(text: &str) -> Result<PaymentVerdict, String> {
 }
 
 pub(super) fn amount(text: &str) -> Result<Amount, String> {
+    // The arguments allow negative numbers: otherwise `-5` would be "an unexpected argument", not a wrong amount.
     Amount::typed(text).map_err(|error| error.to_string())
 }
 
