@@ -142,7 +142,7 @@ impl HealthCheck {
         let answered = http_server::send_to(to, &call, patience)
             .await
             .map_err(|error| {
-                format!("the receiver does not answer its own health check: {error}")
+                format!("the receiver does not respond to its own health check: {error}")
             })?;
         let run = self.run.lock().unwrap_or_else(PoisonError::into_inner);
         if answered.status != 200 || !run.seen {

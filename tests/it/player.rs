@@ -128,7 +128,7 @@ fn the_player_commands_keep_their_contract_on_the_simulator() {
         (
             &["player", "items", "1001", "--account", "kanga"],
             2,
-            "is a Kanga TPG account",
+            "Kanga TPG has no players",
         ),
         (&["player"], 2, ""),
     ] {

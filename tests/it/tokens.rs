@@ -1001,7 +1001,7 @@ fn the_token_commands_keep_their_contract_against_a_sandbox_elsewhere() {
             &["token", "refresh", "--account", "shop"],
             "uses no access tokens",
         ),
-        (&["token", "print"], "NAME"),
+        (&["token", "print"], "missing: <ACCOUNT>"),
     ] {
         let ran = place.run(arguments);
         assert_eq!(ran.code, 2, "{ran:?}");
