@@ -115,7 +115,7 @@ pub fn expired_on_arrival(account: &Account) -> Failure {
                 account.provider_title
             ),
         ),
-        "the provider answers too slowly for the token's lifetime; try again",
+        "the provider responds too slowly for the token's lifetime; try again",
     )
 }
 

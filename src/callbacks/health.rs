@@ -143,12 +143,12 @@ impl HealthCheck {
         let answered = http_server::send_to(to, &call, patience)
             .await
             .map_err(|error| {
-                format!("the receiver does not answer its own health check: {error}")
+                format!("the receiver does not respond to its own health check: {error}")
             })?;
         let run = self.run.lock().unwrap_or_else(PoisonError::into_inner);
         // A 200 alone may come from another program that has taken over the port.
         if answered.status != 200 || !run.seen {
-            return Err("another program answers on this port".into());
+            return Err("another program responds on this port".into());
         }
         Ok(())
     }

@@ -214,6 +214,7 @@ impl Names {
         let by_option = line.option("provider").and_then(manifest);
         Self {
             profiles,
+            // The first plain word is the command itself.
             manifest: plain.iter().skip(1).find_map(|word| named(word)),
             provider: by_option.or_else(|| plain.iter().skip(2).find_map(|word| manifest(word))),
             line: plain.iter().map(|word| (*word).to_owned()).collect(),

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::args::TokenCommand;
 use super::output::{Out, OutputError, Table, Tone, plain, toned};
-use super::{Context, Exit, request_options};
+use super::{Context, Exit, request_options, words};
 use crate::deck::Deck;
 use crate::domain::{Account, Now, Problem, ProblemKind, StoredIn, TokenState, TokenStatus, time};
 
@@ -60,6 +60,7 @@ async fn show(
         Ok(accounts) => accounts,
         Err(problem) => return out.fail(&problem),
     };
+    // Saved tokens are read only here: this command sends nothing that would load them.
     deck.load_tokens().await;
     let now = context.clock.now();
     let known = deck.tokens();
@@ -148,12 +149,12 @@ async fn print(name: &str, context: &Context, deck: &Deck, out: &Out) -> Result<
 
 fn glyph(state: TokenState) -> (&'static str, Tone) {
     match state {
-        TokenState::Fresh => ("✓", Tone::Good),
+        TokenState::Fresh => ("✔", Tone::Good),
         TokenState::Due => ("!", Tone::Warn),
         TokenState::Refreshing => ("…", Tone::Busy),
         TokenState::Missing => ("·", Tone::Dim),
-        TokenState::Refused => ("✗", Tone::Bad),
-        TokenState::Expired => ("✗", Tone::Warn),
+        TokenState::Refused => ("✘", Tone::Bad),
+        TokenState::Expired => ("✘", Tone::Warn),
     }
 }
 
@@ -192,8 +193,8 @@ fn report(
     let left = status
         .left(now)
         .map_or(String::new(), |left| format!("{} left", time::fine(left)));
-    let got = status.life.map_or(String::new(), |life| {
-        format!("got {} ago", time::fine(life.age(now)))
+    let issued = status.life.map_or(String::new(), |life| {
+        format!("issued {} ago", time::fine(life.age(now)))
     });
     let saved = match (&status.life, &status.kept) {
         (None, _) => String::new(),
@@ -204,9 +205,9 @@ fn report(
         toned(glyph, tone),
         toned(account.id.as_str(), Tone::Strong),
         plain(account.provider_title),
-        toned(state.word(), tone),
+        toned(words::token(state), tone),
         plain(left),
-        toned(got, Tone::Dim),
+        toned(issued, Tone::Dim),
         toned(saved, Tone::Dim),
         toned(status.note.as_str(), Tone::Dim),
     ]);

@@ -115,7 +115,9 @@ impl Deck {
                     .await
             }
             Change::Remove(account) => {
-                self.only_own("removed from")?;
+                self.only_own(&format!(
+                    "account {account} belongs to the built-in simulator and cannot be removed"
+                ))?;
                 self.runtime(&account)?;
                 let edit = Edit::Remove {
                     profile: self.profile.clone(),
@@ -142,7 +144,7 @@ impl Deck {
         sources: Vec<(&'static str, SecretSource)>,
         options: RequestOptions,
     ) -> Result<Verified, Problem> {
-        self.only_own("added to")?;
+        self.only_own("the built-in profile sandbox accepts no other accounts")?;
         let secret_overrides = SecretOverrides::default();
         let mut secrets = sources;
         for (key, secret) in &new.secrets {
@@ -405,16 +407,14 @@ impl Deck {
         }
     }
 
-    fn only_own(&self, what: &str) -> Result<(), Problem> {
+    fn only_own(&self, otherwise: &str) -> Result<(), Problem> {
         if self.simulator.is_none() {
             return Ok(());
         }
         Err(Problem::new(
             ProblemKind::Usage,
-            format!(
-                "the built-in profile sandbox cannot be {what}: its accounts are the simulator's"
-            ),
-            "choose a profile of yours with --profile; `tilldeck account add` makes the first one",
+            otherwise,
+            "choose your own profile with --profile; `tilldeck account add` creates the first one",
         ))
     }
 
@@ -546,7 +546,7 @@ fn find(config: &Config, profile: &str, account: &AccountId) -> Result<AccountCo
     found.cloned().ok_or_else(|| {
         Problem::new(
             ProblemKind::Config,
-            format!("profile {profile} has no account {account} in the config file any more"),
+            format!("account {account} of profile {profile} is no longer in the config file"),
             "another program changed the file; check it, then try again",
         )
     })

@@ -238,11 +238,23 @@ impl Deck {
                 crate::domain::inert::quoted(name, 64)
             ),
             if names.is_empty() {
-                "it has none at all; `tilldeck account add` makes one".to_owned()
+                "it has no accounts; `tilldeck account add` adds one".to_owned()
             } else {
                 format!("its accounts are: {}", names.join(", "))
             },
         )
+    }
+
+    /// Which accounts can do it instead. Some commands name the account by an option, others by an argument, so this
+    /// names the accounts and no option.
+    fn able(&self, can: &impl Fn(&Account) -> bool, noun: &str) -> String {
+        let able = self.accounts().filter(can);
+        let names: Vec<String> = able.map(|account| account.id.to_string()).collect();
+        match names.as_slice() {
+            [] => format!("no account of profile {} has {noun}", self.profile),
+            [one] => format!("use the account {one}"),
+            several => format!("use one of the accounts {}", several.join(", ")),
+        }
     }
 
     /// The account called `name`; without a name, the only account that has `ability`.
@@ -262,11 +274,8 @@ impl Deck {
             } else {
                 Err(Problem::new(
                     ProblemKind::Usage,
-                    format!(
-                        "account {name} is a {} account, which has no {noun}",
-                        account.provider_title
-                    ),
-                    "choose another account with --account",
+                    format!("account {name}: {} has no {noun}", account.provider_title),
+                    self.able(&can, noun),
                 ))
             };
         }

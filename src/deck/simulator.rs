@@ -66,7 +66,7 @@ impl Deck {
                         "{} is not the URL of a sandbox on this machine",
                         inert::quoted(url, 80)
                     ),
-                    "give the URL that `tilldeck sandbox serve` printed",
+                    "pass the URL that `tilldeck sandbox serve` prints, such as http://127.0.0.1:9000",
                 )
             })?;
         let sandbox::control::Call { path, json } = sandbox::control::call(command);
@@ -104,17 +104,29 @@ impl Deck {
         let reply = session
             .send(&call, &Unsigned, options)
             .await
-            .map_err(|error| error.problem(&account))?;
+            .map_err(|error| unreached(error, &account))?;
         let answer = inert::cut(String::from_utf8_lossy(&reply.body).trim(), 200);
         if reply.status < 300 {
             Ok(answer)
         } else {
             Err(Problem::new(
                 ProblemKind::Usage,
-                format!("the sandbox rejected it: {answer}"),
+                format!("the sandbox rejected the command: {answer}"),
                 "",
             ))
         }
+    }
+}
+
+/// The sandbox is not an account of the config, so the hint is about the URL and not about `endpoints`.
+fn unreached(error: NetError, account: &AccountId) -> Problem {
+    match error {
+        NetError::ConnectionRefused { .. } | NetError::Unreachable { .. } => Problem::new(
+            ProblemKind::Unreachable,
+            format!("cannot reach the sandbox: {error}"),
+            "check that `tilldeck sandbox serve` runs, and pass the URL that it prints",
+        ),
+        error => error.problem(account),
     }
 }
 

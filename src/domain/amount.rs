@@ -17,7 +17,7 @@ pub enum AmountError {
     #[error("the amount is empty; write digits and a point, like 12.50")]
     Empty,
     /// A minus sign.
-    #[error("the amount {0} is negative; a payment's amount is positive")]
+    #[error("the amount {0} is negative; the amount must be positive")]
     Negative(String),
     /// An exponent.
     #[error("the amount {0} has an exponent; write all its digits, like 100000")]
@@ -34,7 +34,7 @@ pub enum AmountError {
     #[error("the amount has {0} digits; at most {TYPED_DIGITS_MAX} are accepted")]
     TooManyDigits(usize),
     /// Zero where something must be paid.
-    #[error("the amount is zero; a payment's amount is positive")]
+    #[error("the amount is zero; the amount must be positive")]
     Zero,
 }
 

@@ -49,10 +49,10 @@ pub enum SendError {
     #[error("the URL is not an http:// URL of this machine, like http://127.0.0.1:8787/callbacks")]
     NotLoopback,
     /// No connection, or it ended early.
-    #[error("no answer: {0}")]
+    #[error("no response: {0}")]
     Io(#[from] io::Error),
     /// No answer in time.
-    #[error("no answer in time")]
+    #[error("no response in time")]
     TimedOut,
     /// A header with a line break would be two headers.
     #[error("a header contains a line break")]

@@ -261,7 +261,7 @@ fn set_aside(path: &Path, why: String, clock: &Clock) -> Result<Status, String> 
     let to = (1..1000)
         .map(named)
         .find(|to| !to.exists())
-        .ok_or("there are too many damaged ledgers beside it")?;
+        .ok_or("there are too many damaged ledgers beside it; delete some")?;
     fs::rename(path, &to).map_err(|error| error.to_string())?;
     for companion in COMPANIONS {
         // Either may be missing.

@@ -108,7 +108,7 @@ impl Status {
 pub enum LedgerError {
     /// The file cannot be written at present.
     #[error(
-        "the ledger cannot be written: {0}; make room or choose another folder with --state-dir"
+        "the ledger cannot be written: {0}; free disk space, or choose another folder with --state-dir"
     )]
     NotSaved(String),
     /// Another program holds the database's lock for too long.
@@ -123,7 +123,7 @@ pub enum LedgerError {
     )]
     TooManyWaiting,
     /// The file or a row in it cannot be read.
-    #[error("the ledger cannot be read: {0}; move ledger.db away to start afresh")]
+    #[error("the ledger cannot be read: {0}; move ledger.db away to start with a new one")]
     Unreadable(String),
     /// A delivery, or its job, is no longer saved.
     #[error("this callback is no longer saved")]
@@ -133,7 +133,7 @@ pub enum LedgerError {
     Stopped,
     /// Another process has held the key's lock for too long.
     #[error(
-        "another tilldeck has held this API key for over {0} s; end it, or let it go on if it is suspended"
+        "another tilldeck process has used this API key for over {0} s; end it, or continue it if it is suspended"
     )]
     KeyBusy(u64),
     /// The lock file of a key cannot be opened or locked.

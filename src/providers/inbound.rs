@@ -51,7 +51,11 @@ fn object(inbound: &Inbound) -> Result<Map<String, Value>, Refusal> {
             "the body is not a JSON object with unique names",
         )),
         Err(error) => {
-            let at = format!("line {}, column {}", error.line(), error.column());
+            let at = if error.is_eof() {
+                "it ends too early".to_owned()
+            } else {
+                format!("line {}, column {}", error.line(), error.column())
+            };
             Err(unreadable(&match content_type(inbound) {
                 Some(kind) if !is_json(&kind) => format!(
                     "the body is not JSON: its Content-Type is {} ({at})",
@@ -213,7 +217,7 @@ pub(crate) mod tests {
             "{form}"
         );
         let json = why("application/json; charset=utf-8", b"{");
-        assert!(json.ends_with("not JSON: line 1, column 1"), "{json}");
+        assert!(json.ends_with("not JSON: it ends too early"), "{json}");
     }
 
     #[test]

@@ -140,7 +140,7 @@ fn a_429_by_someone_else_is_obeyed_by_every_process() {
     for _ in 0..2 {
         let ran = place.run(&[&read[..], &["--no-wait"]].concat());
         assert_eq!(ran.code, 6, "{ran:?}");
-        let said = "account keys: the provider answered 429 and accepts no requests for another ";
+        let said = "account keys: the provider responded 429 and accepts no requests for another ";
         assert!(
             ran.err.contains(said) && ran.err.contains("another program may be using"),
             "{ran:?}"

@@ -251,7 +251,7 @@ fn a_list_is_watched_row_by_row() {
         "line 2: account shop: payment A expects 9 EMT (command), not 1 EMT",
         "line 4: `x` is not an amount",
         "lines 7 and 8 have the same payment id but different amounts",
-        "2 watched, 4 refused",
+        "2 watched, 4 not added",
     ] {
         assert!(ran.err.contains(said), "{said}: {ran:?}");
     }

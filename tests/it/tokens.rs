@@ -427,7 +427,7 @@ fn ten_runs_of_the_program_cost_one_token_call() {
     assert!(instants.is_sorted() && instants[0] < instants[1], "{shown}");
     let people = place.run(&["token", "show"]);
     assert!(
-        people.out.starts_with("✓  keys  Kinguin  fresh  59 min "),
+        people.out.starts_with("✔  keys  Kinguin  valid  59 min "),
         "{people:?}"
     );
 
@@ -981,7 +981,7 @@ fn the_token_commands_keep_their_contract_against_a_sandbox_elsewhere() {
     assert!(!refreshed.all().contains(token));
     let again = place.run(&["token", "refresh", "keys"]);
     assert!(
-        again.out.starts_with("✓  keys  Kinguin  fresh  "),
+        again.out.starts_with("✔  keys  Kinguin  valid  "),
         "{again:?}"
     );
     assert!(
@@ -1001,7 +1001,7 @@ fn the_token_commands_keep_their_contract_against_a_sandbox_elsewhere() {
             &["token", "refresh", "--account", "shop"],
             "uses no access tokens",
         ),
-        (&["token", "print"], "NAME"),
+        (&["token", "print"], "missing: <ACCOUNT>"),
     ] {
         let ran = place.run(arguments);
         assert_eq!(ran.code, 2, "{ran:?}");

@@ -32,7 +32,7 @@ impl Shared {
         let timed_out = JobResult {
             state: JobState::GivenUp,
             at: inbound.at,
-            summary: "no answer in time".into(),
+            summary: "no response in time".into(),
             status: None,
             took: Some(limit),
             is_final: false,

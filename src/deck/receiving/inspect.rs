@@ -22,8 +22,8 @@ impl Shared {
 fn unknown(id: DeliveryId) -> Problem {
     Problem::new(
         ProblemKind::NotFound,
-        format!("callback {} is not in the ledger, or no longer", id.0),
-        "`tilldeck log --deliveries` lists the saved callbacks",
+        format!("callback {} is not saved", id.0),
+        "`tilldeck log --deliveries` lists the saved callbacks; tilldeck deletes the oldest ones",
     )
 }
 

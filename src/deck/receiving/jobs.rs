@@ -350,10 +350,10 @@ impl Shared {
         let (outcome, event) = tokio::select! {
             // Ends before the lease does: no other process may begin the same attempt.
             done = tokio::time::timeout(TRY_MAX, self.carry_out(delivery, job)) => {
-                done.unwrap_or_else(|_| (AttemptOutcome::without_answer("no answer within 45 s", Disposition::Again), None))
+                done.unwrap_or_else(|_| (AttemptOutcome::without_answer("no response within 45 s", Disposition::Again), None))
             }
             () = cancel.cancelled() => {
-                (AttemptOutcome::without_answer("tilldeck ended before the answer arrived", Disposition::GivenBack), None)
+                (AttemptOutcome::without_answer("tilldeck ended before the response arrived", Disposition::GivenBack), None)
             }
         };
         let now = self.queries.clock.now();
@@ -404,7 +404,7 @@ impl Shared {
             JobKind::Forward => (self.try_forward(delivery, job).await, None),
             JobKind::Relay => (
                 AttemptOutcome::hopeless(
-                    "tilldeck ended before the shop answered; no retry, because the order could be delivered twice",
+                    "tilldeck ended before the shop responded; no retry, because the order could be delivered twice",
                 ),
                 None,
             ),

@@ -11,7 +11,7 @@ use super::wire::{Field, Flat};
 use crate::domain::payment::Price;
 use crate::domain::{
     Amount, Answer, Currency, Estimate, LinkRequest, Now, Op, Payment, PaymentId, PaymentLink,
-    PaymentState, RawReply, Reported, Secret, WallTime, inert,
+    PaymentState, RawReply, Reported, Secret, WallTime, bad_json, inert,
 };
 use crate::net::{
     Authorise, BoxFuture, Call, Content, NetError, Repeat, Reply, SignedRequest, redact,
@@ -155,7 +155,8 @@ impl Client for Kanga {
                 outcome(&answer, reply, "this call").map(|()| Answer::SignatureAccepted)
             }
             Op::Estimate { token, .. } => {
-                outcome(&answer, reply, &format!("the currency {token}"))?;
+                let named = format!("the currency {token}");
+                outcome(&answer, reply, &named).map_err(|error| check_currency(error, token))?;
                 Err(ApiError::Unexpected {
                     what: "it has a `result` but no prices".into(),
                 })
@@ -264,7 +265,7 @@ fn read(reply: &Reply) -> Result<Flat, ApiError> {
         Err(error) => Err(ApiError::Unexpected {
             what: format!(
                 "it is not the expected JSON: {}",
-                inert::cut(&redact::scrub(&error.to_string()), 120)
+                inert::cut(&redact::scrub(&bad_json(&error)), 120)
             ),
         }),
     }
@@ -350,6 +351,20 @@ fn outcome(answer: &Flat, reply: &Reply, requested: &str) -> Result<(), ApiError
             },
         }),
         other => Err(ApiError::Unexpected { what: format!("`result` is {}", inert::quoted(&redact::scrub(other), 40)) }),
+    }
+}
+
+/// Kanga gives no reason where it does not know the currency, and the usual cause is the case: `emt` for `EMT`.
+fn check_currency(error: ApiError, token: &Currency) -> ApiError {
+    let hint = || {
+        format!(
+            "check the currency {token}: codes are case-sensitive, such as EMT or oPLN; then check the amount"
+        )
+    };
+    match error {
+        ApiError::Failing { what, .. } => ApiError::Failing { what, hint: hint() },
+        ApiError::NotFound { what, .. } => ApiError::NotFound { what, hint: hint() },
+        other => other,
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::auth::Bearer;
 use super::{catalogue, digest, settings, wire};
 use crate::domain::catalogue::find;
-use crate::domain::{Answer, Digest, Op, RawCall, RawReply, Secret, WallTime, inert};
+use crate::domain::{Answer, Digest, Op, RawCall, RawReply, Secret, WallTime, bad_json, inert};
 use crate::net::{
     Authorise, BoxFuture, Call, Content, NetError, Repeat, Reply, RequestOptions, SignedRequest,
     redact,
@@ -141,7 +141,8 @@ fn check_body(method: &str, path: &str, body: &[u8]) -> Result<(), ApiError> {
     match serde_json::from_slice::<serde::de::IgnoredAny>(body) {
         Ok(_) => Ok(()),
         Err(error) => Err(ApiError::Unsupported(format!(
-            "this call needs a JSON body: {error}. Nothing was sent"
+            "this call needs a JSON body: {}. Nothing was sent",
+            bad_json(&error)
         ))),
     }
 }
@@ -154,7 +155,7 @@ pub fn read<T: serde::de::DeserializeOwned>(status: u16, body: &[u8]) -> Result<
             Some(b'<') => format!("it is an HTML page, not JSON (status {status})"),
             Some(_) => format!(
                 "it is not the expected JSON: {}",
-                inert::cut(&redact::body(&error.to_string()), 120)
+                inert::cut(&redact::body(&bad_json(&error)), 120)
             ),
         },
     })

@@ -314,10 +314,10 @@ async fn what_cannot_be_meant_is_refused_before_it_is_sent() {
         (
             OPEN,
             Some("{\"amount_cents\": 200,\n oops"),
-            "line 2 column 2",
+            "line 2, column 2",
         ),
-        (OPEN, Some("{} trailing"), "trailing characters"),
-        (LINK, Some("[]"), "expected a map"),
+        (OPEN, Some("{} trailing"), "more text after the end"),
+        (LINK, Some("[]"), "an array in place of an object"),
         (LINK, Some("{\"merchantUid\": \"mer_1\"}"), "`data`"),
         (LINK, Some("{\"data\": 7}"), "`data`"),
         (LINK, None, "nothing to sign"),

@@ -257,7 +257,7 @@ impl Memory {
         let one = waiting.remove(at);
         let outcome = match answered {
             Some(answered) => format!("status {}", answered.status),
-            None => "no answer in time".into(),
+            None => "no response in time".into(),
         };
         let followed = match one.what {
             EventKind::OrderRequest { order } => self.apply_price(order, answered, simulator),
