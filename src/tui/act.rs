@@ -34,7 +34,7 @@ impl Model {
             }
             Action::Escape => self.escape(now, out),
             Action::Zoom => {
-                self.spread = match self.spread {
+                self.zoom = match self.zoom {
                     ZoomMode::All => ZoomMode::Zoomed,
                     ZoomMode::Zoomed => ZoomMode::All,
                 };
@@ -248,7 +248,8 @@ impl Model {
             }
             Action::VerifyAll => ready && self.store.accounts.len() > 1,
             Action::AddAccount => ready && self.may_manage,
-            Action::Verify | Action::RotateSecret => ready && !self.store.accounts.is_empty(),
+            Action::Verify => ready && !self.store.accounts.is_empty(),
+            Action::RotateSecret => ready && self.can_rotate(),
             Action::RemoveAccount => ready && self.may_manage && !self.store.accounts.is_empty(),
             Action::FormGuide => self.is_about_accounts(),
             Action::Arm => {
@@ -258,6 +259,7 @@ impl Model {
                         .selected(&self.store)
                         .is_some_and(|known| known.account.environment.is_live())
             }
+            // A second request for the same token would only wait for the first.
             Action::RefreshToken | Action::CopyToken => {
                 let known = self.tokens.selected(&self.store);
                 let idle = |known: &AccountState| self.store.token_request(known.id()).is_none();
@@ -352,32 +354,12 @@ impl Model {
             self.cancel_waiting(now, out);
             return;
         }
-        if self.focus == Pane::Tokens
-            && let Some(request) = self.tokens.asking(&self.store)
-        {
-            self.cancel_request(request, now, out);
-            return;
-        }
-        if self.focus == Pane::Explorer
-            && let Some(request) = self.explorer.in_flight()
-        {
-            self.cancel_request(request, now, out);
-            return;
-        }
         // Marks first: the console checks payments all the time, so Esc would almost always cancel a check instead.
         if self.focus == Pane::Payments && self.payments.drop_marks() {
             return;
         }
-        let update_ctx = &mut Self::update_ctx(&mut self.store, now, out);
-        let cancelled = match self.focus {
-            Pane::Credentials => self.credentials.cancel(update_ctx),
-            Pane::Payments => self.payments.cancel(update_ctx),
-            Pane::Estimates => self.estimates.cancel(update_ctx),
-            Pane::Players => self.players.cancel(update_ctx),
-            Pane::Explorer | Pane::Tokens | Pane::Requests | Pane::Callbacks => false,
-        };
-        if cancelled {
-            self.store.flash(Level::Info, "cancelled");
+        if let Some(request) = self.request_in_focus() {
+            self.cancel_request(request, now, out);
             return;
         }
         // Clears the filter before the notice: hidden rows matter more than a notice that was read.
@@ -414,7 +396,7 @@ impl Model {
         if self.focus == Pane::Explorer && self.explorer.back(&self.store, now) {
             return;
         }
-        self.spread = ZoomMode::All;
+        self.zoom = ZoomMode::All;
     }
 
     pub(super) fn step(&mut self, step: Step, now: Now, out: &mut Vec<Effect>) {

@@ -55,14 +55,18 @@ impl Model {
             let job = delivery.jobs.iter().rev();
             let mut last = job.filter(|job| job.state == JobState::GivenUp);
             let why = last.next().map_or("", |job| job.told.as_str());
+            let about = match words::subject(&delivery).as_str() {
+                "" => String::new(),
+                subject => format!(" about {subject}"),
+            };
             self.store.notice(
                 Notice {
                     level: Level::Warning,
                     about: format!("callback {}", delivery.account),
                     text: format!(
-                        "Gave up processing the callback to {} about {}: {why}",
+                        "gave up processing the callback to {}{about}: {}",
                         delivery.account,
-                        words::subject(&delivery)
+                        panes::without_account(why, &delivery.account)
                     ),
                 },
                 now,

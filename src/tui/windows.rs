@@ -159,7 +159,7 @@ impl Model {
         if let Some(known) = self.store.known_mut(&account) {
             known.arm(now);
         }
-        let words = format!("{account} is armed for ten minutes");
+        let words = format!("{account} is armed: write calls are allowed for ten minutes");
         self.store.flash(Level::Warning, words);
         self.overlay = match resume {
             Some(mut form) => {

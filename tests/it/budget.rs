@@ -342,7 +342,7 @@ async fn a_waiting_request_that_is_called_off_uses_no_slot() {
             break waiting;
         }
     };
-    assert_eq!(waiting.why, "for a slot in the rate budget");
+    assert_eq!(waiting.why, "no free slot in the rate limit");
     let writes = async || -> BudgetGauge {
         let gauges = deck.gauges().await.into_iter().map(|(_, gauge)| gauge);
         let mut writes = gauges.filter(|gauge| gauge.counts == Counts::Writes);

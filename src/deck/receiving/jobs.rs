@@ -346,10 +346,10 @@ impl Shared {
         let began = self.queries.clock.now();
         let (outcome, event) = tokio::select! {
             done = tokio::time::timeout(TRY_MAX, self.carry_out(delivery, job)) => {
-                done.unwrap_or_else(|_| (AttemptOutcome::without_answer("no answer within 45 s", Disposition::Again), None))
+                done.unwrap_or_else(|_| (AttemptOutcome::without_answer("no response within 45 s", Disposition::Again), None))
             }
             () = cancel.cancelled() => {
-                (AttemptOutcome::without_answer("tilldeck ended before the answer arrived", Disposition::GivenBack), None)
+                (AttemptOutcome::without_answer("tilldeck ended before the response arrived", Disposition::GivenBack), None)
             }
         };
         let now = self.queries.clock.now();
@@ -400,7 +400,7 @@ impl Shared {
             JobKind::Forward => (self.try_forward(delivery, job).await, None),
             JobKind::Relay => (
                 AttemptOutcome::hopeless(
-                    "tilldeck ended before the shop answered; no retry, because the order could be delivered twice",
+                    "tilldeck ended before the shop responded; no retry, because the order could be delivered twice",
                 ),
                 None,
             ),
@@ -522,7 +522,7 @@ fn check_outcome(result: &Result<Answer, Problem>) -> AttemptOutcome {
             let items = if count == 1 { "item" } else { "items" };
             (format!("{count} {items}"), false, Disposition::Done)
         }
-        Ok(_) => ("answered".to_owned(), false, Disposition::Done),
+        Ok(_) => ("response received".to_owned(), false, Disposition::Done),
         // The provider has no such operation, or the account is gone: no retry can change that.
         Err(problem) if problem.kind == ProblemKind::Usage => {
             (problem.message.clone(), false, Disposition::Hopeless)

@@ -48,7 +48,7 @@ impl Limit {
 pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(250);
 
 /// The reason shown while another program has locked the ledger.
-pub(super) const LOCKED: &str = "for the ledger: another program has locked its database";
+pub(super) const LOCKED: &str = "another program has locked tilldeck's database";
 
 /// The most tries while another program has locked the ledger. A try takes seconds at first, later a quarter of a
 /// second plus the pause after it.
@@ -321,9 +321,9 @@ impl WaitReporter<'_> {
         }
         self.emit(
             if held {
-                "for the provider's rate limit (429)"
+                "rate limit reached (429)"
             } else {
-                "for a slot in the rate budget"
+                "no free slot in the rate limit"
             },
             next,
         );

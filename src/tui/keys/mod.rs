@@ -56,10 +56,10 @@ table! {
     Credentials Arm "arm" ["A"] "arm" "allow write calls, or disarm";
 
     Credentials AddAccount "add-account" ["a"] "add" "add and verify an account";
-    Credentials RotateSecret "rotate-secret" ["R"] "rotate" "replace the account's secret";
+    Credentials RotateSecret "rotate-secret" ["R"] "new secret" "replace the account's secret";
     Credentials RemoveAccount "remove-account" ["d"] "remove" "remove the account from the config";
     Credentials Guide "guide" ["i"] "guide" "show how to get credentials";
-    Tokens RefreshToken "refresh-token" ["r"] "refresh" "renew the access token now";
+    Tokens RefreshToken "refresh-token" ["r"] "renew" "renew the access token now";
     Tokens CopyToken "copy-token" ["y"] "copy" "copy the token, after confirmation";
     Tokens Claims "claims" ["i" "enter"] "claims" "show the token's claims (JWT)";
 

@@ -226,7 +226,10 @@ fn sections(scope: Scope, keymap: &Keymap) -> Vec<(&'static str, Vec<Entry>)> {
             (scope.title(), own.collect())
         })
         .collect();
-    sections.extend(LEGEND.iter().map(|(title, rows)| {
+    // The columns of the pane below come first: an operator opens help there to read them.
+    let mut legend: Vec<_> = LEGEND.iter().collect();
+    legend.sort_by_key(|(title, _)| !title.ends_with(scope.title()));
+    sections.extend(legend.into_iter().map(|(title, rows)| {
         let rows = rows.iter().map(|(symbol, meaning)| Entry {
             keys: vec![(*symbol).to_owned()],
             help: meaning,

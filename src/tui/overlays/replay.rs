@@ -90,7 +90,7 @@ impl State {
                 );
                 (note, if self.live { Tone::Live } else { Tone::Plain })
             }
-            Stage::Asked(_) => ("queueing…".to_owned(), Tone::Busy),
+            Stage::Asked(_) => ("adding it to the queue…".to_owned(), Tone::Busy),
             Stage::Failed(problem) => (problem.describe(), Tone::Bad),
         };
         let title = if self.live {

@@ -205,8 +205,8 @@ fn draw_gauge(
     let per = format!(" per {}", period(gauge.period));
     let next = match gauge.next_free {
         _ if !full => String::new(),
-        Some(left) => format!(", next slot {}", when(left, ctx)),
-        None => ", all in flight".into(),
+        Some(left) => format!(", next free slot {}", when(left, ctx)),
+        None => ", all slots in use".into(),
     };
     // In a narrow pane the wait is worth more than the length of the window.
     let per = fitting(

@@ -315,13 +315,16 @@ impl State {
             "No loaded callback matches the filter.".to_owned()
         } else {
             match &ctx.store.listening {
-                Listening::Off => "Callbacks are off. Set `bind = \"127.0.0.1:8787\"` under `[callbacks]` in \
+                Listening::Off => {
+                    "Callbacks are off. Set `bind = \"127.0.0.1:8787\"` under `[callbacks]` in \
                      the config file, or run `tilldeck listen`."
-                    .to_owned(),
-                Listening::Up { .. } => "No callback received yet. Each one appears here with its verdict, also when it is \
-                     refused."
-                    .to_owned(),
-                Listening::Down { .. } => "No callback received yet.".to_owned(),
+                        .to_owned()
+                }
+                Listening::Up { .. } => {
+                    "No callback yet. Each one appears here with its verdict, refused ones too."
+                        .to_owned()
+                }
+                Listening::Down { .. } => "No callback yet.".to_owned(),
             }
         };
         paragraph(buf, area, &text, ctx.theme.style(Tone::Dim));

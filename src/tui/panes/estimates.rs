@@ -140,12 +140,14 @@ impl State {
     }
 
     /// Cancels the request; returns whether there was one.
-    pub fn cancel(&mut self, ctx: &mut UpdateContext<'_>) -> bool {
-        let Some(request) = self.request.take() else {
-            return false;
-        };
-        ctx.store.cancel(request, ctx.out);
-        true
+    pub fn cancel(&mut self, ctx: &mut UpdateContext<'_>) {
+        if let Some(request) = self.request.take() {
+            ctx.store.cancel(request, ctx.out);
+        }
+    }
+
+    pub fn request(&self) -> Option<RequestId> {
+        self.request
     }
 
     /// Time until the pane must be redrawn without an event.

@@ -455,20 +455,6 @@ impl State {
         ctx.store.flash(Level::Info, text);
     }
 
-    /// Cancels the check of the selected payment; returns whether there was one.
-    pub fn cancel(&mut self, ctx: &mut UpdateContext<'_>) -> bool {
-        let Some(at) = self.place_in_store(ctx.store) else {
-            return false;
-        };
-        let watched = &mut ctx.store.payments[at];
-        let Some(request) = watched.asking else {
-            return false;
-        };
-        watched.cancelled(ctx.now);
-        ctx.store.cancel(request, ctx.out);
-        true
-    }
-
     /// Time until the pane must be redrawn without an event.
     pub fn changes_in(store: &Store, now: Now, still: bool) -> Option<Duration> {
         let open = store.payments.iter().filter(|w| !w.is_final());

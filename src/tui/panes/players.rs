@@ -240,14 +240,12 @@ impl State {
         }
     }
 
-    /// Cancels the request for the selected player; returns whether there was one.
-    pub fn cancel(&mut self, ctx: &mut UpdateContext<'_>) -> bool {
+    /// Cancels the request for the selected player.
+    fn cancel(&mut self, ctx: &mut UpdateContext<'_>) {
         let player = self.players.get_mut(self.list.selected);
-        let Some(request) = player.and_then(|player| player.request.take()) else {
-            return false;
-        };
-        ctx.store.cancel(request, ctx.out);
-        true
+        if let Some(request) = player.and_then(|player| player.request.take()) {
+            ctx.store.cancel(request, ctx.out);
+        }
     }
 
     /// Removes the selected player from the list.

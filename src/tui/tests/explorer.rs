@@ -237,7 +237,7 @@ fn a_call_that_only_waited_was_not_sent() {
             method: "GET".into(),
             path: "/v1/offers/5f9e2c".into(),
             about: String::new(),
-            why: "for the provider's rate limit (429)".into(),
+            why: "rate limit reached (429)".into(),
             until: Some(second(until).mono),
         }),
     };
@@ -245,7 +245,10 @@ fn a_call_that_only_waited_was_not_sent() {
     let (request, _, call) = send(&mut model, "one offer", second(1));
     update(&mut model, second(1), waits(request, 54));
     let shown = screen(&model, second(1), 120, 40);
-    assert!(shown.contains("waits 53s for the provider"), "{shown}");
+    assert!(
+        shown.contains("waits 53s rate limit reached (429)"),
+        "{shown}"
+    );
     assert_eq!(
         press(&mut model, "<esc>", second(2)),
         [Effect::Cancel(request)]
@@ -300,7 +303,7 @@ fn a_failure_and_a_cancelled_call_are_shown() {
         method: "GET".into(),
         path: "/v1/offers/5f9e2c".into(),
         about: String::new(),
-        why: "for a slot in the rate budget".into(),
+        why: "no free slot in the rate limit".into(),
         until: Some(second(10).mono),
     };
     update(
@@ -311,7 +314,7 @@ fn a_failure_and_a_cancelled_call_are_shown() {
             waiting: Some(waiting),
         },
     );
-    assert!(screen(&model, second(6), 80, 24).contains("waits 4s for a slot in the rate budget"));
+    assert!(screen(&model, second(6), 80, 24).contains("waits 4s no free slot in the rate limit"));
     assert_eq!(
         press(&mut model, "<esc>", second(6)),
         [Effect::Cancel(request)]

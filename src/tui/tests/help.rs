@@ -6,8 +6,8 @@ use crate::tui::keys::TABLE;
 /// Every page of the open help window.
 fn pages(model: &mut Model, width: u16, height: u16) -> String {
     let mut all = resized_screen(model, second(4), width, height);
-    // About twice the rows of the table, ten at a time.
-    for _ in 0..TABLE.len() / 5 {
+    // The table, its headings and the legend, ten rows at a time.
+    for _ in 0..TABLE.len() / 3 {
         press(model, "jjjjjjjjjj", second(4));
         all += &screen(model, second(4), width, height);
     }

@@ -125,7 +125,7 @@ pub fn draw_detail(delivery: &Delivery, ctx: ViewContext<'_>, area: Rect, buf: &
     let mut pen = Pen::new(buf, area, 0);
     pen.text("── ", theme.border(false, false))
         .text(name, theme.bold(Tone::Plain))
-        .text(" to ", dim)
+        .text(" at ", dim)
         .text(&delivery.account, dim)
         .skip(1);
     let rest = usize::from(pen.left());
@@ -135,10 +135,10 @@ pub fn draw_detail(delivery: &Delivery, ctx: ViewContext<'_>, area: Rect, buf: &
     left = below(left, rows);
     let rows = paragraph(buf, left, &words::arrival(delivery, ctx), dim);
     left = below(left, rows);
-    for (row, job) in (0..left.height).zip(&delivery.jobs) {
-        let (words, tone) = words::state(job, ctx);
-        Pen::new(buf, left, row)
-            .text(&words, theme.style(tone))
-            .text(&words::history(job), dim);
+    for job in &delivery.jobs {
+        let (words, tone) = words::state(job, &delivery.account, ctx);
+        let words = words + &words::history(job);
+        let rows = paragraph(buf, left, &words, theme.style(tone));
+        left = below(left, rows);
     }
 }
