@@ -109,6 +109,7 @@ impl Model {
                     self.overlay = Overlay::Exchange(exchange::State::new(
                         exchange.clone(),
                         Overlay::None,
+                        &self.store.zone,
                         screen,
                     ));
                 }
@@ -293,6 +294,7 @@ impl Model {
         match action {
             action if self.disarms(action, now) => "disarm",
             Action::CallbackSubject => self.subject_word(),
+            Action::Submit => self.overlay.submit_word().unwrap_or(action.binding().short),
             action => action.binding().short,
         }
     }

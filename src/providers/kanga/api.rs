@@ -11,7 +11,7 @@ use super::wire::{Field, Flat};
 use crate::domain::payment::Price;
 use crate::domain::{
     Amount, Answer, Currency, Estimate, LinkRequest, Now, Op, Payment, PaymentId, PaymentLink,
-    PaymentState, RawReply, Reported, Secret, WallTime, inert,
+    PaymentState, RawReply, Reported, Secret, WallTime, inert, json_error,
 };
 use crate::net::{
     Authorise, BoxFuture, Call, Content, NetError, Repeat, Reply, SignedRequest, redact,
@@ -160,7 +160,7 @@ impl Client for Kanga {
             | Op::AuthenticatePlayer { .. }
             | Op::PlayerItems(_)
             | Op::Raw { .. } => Err(ApiError::Unsupported(
-                "this operation has no answer to read".into(),
+                "this operation has no response to read".into(),
             )),
         }
     }
@@ -257,7 +257,7 @@ fn read(reply: &Reply) -> Result<Flat, ApiError> {
         Err(error) => Err(ApiError::Unexpected {
             what: format!(
                 "it is not the expected JSON: {}",
-                inert::cut(&redact::scrub(&error.to_string()), 120)
+                inert::cut(&redact::scrub(&json_error::describe(&error)), 120)
             ),
         }),
     }

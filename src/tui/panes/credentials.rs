@@ -196,21 +196,11 @@ fn status(known: &AccountState, ctx: ViewContext<'_>) -> (&'static str, String, 
             ("!", Tone::Warn)
         }
     };
-    // `CredentialStatus::word` is what `--json` prints; the screen has words of its own.
-    let word = shown_word(&known.status);
+    let word = known.status.shown();
     let when = known
         .status
         .at()
         .map(|at| format!(" {}", ctx.ago(at)))
         .unwrap_or_default();
     (glyph, format!("{word}{when}"), tone)
-}
-
-/// The word for a status on screen.
-pub fn shown_word(status: &CredentialStatus) -> &'static str {
-    match status {
-        CredentialStatus::Good { .. } => "valid",
-        CredentialStatus::Refused { .. } => "rejected",
-        _ => status.word(),
-    }
 }

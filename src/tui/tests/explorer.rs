@@ -196,7 +196,7 @@ fn a_body_is_edited_checked_and_sent_from_where_one_is() {
     shots("body_wrong", &mut model, second(0));
     assert_eq!(press(&mut model, "<f5>", second(0)), [], "it is no JSON");
     let flash = model.store.flash.clone().unwrap().text;
-    assert!(flash.starts_with("the body is not JSON: line 2"), "{flash}");
+    assert!(flash.starts_with("the body is not JSON, line 2"), "{flash}");
     press(&mut model, "<alt-z>", second(0));
     let (_, _, call) = sent(&press(&mut model, "<ctrl-s>", second(0))).unwrap();
     assert_eq!(
@@ -245,10 +245,7 @@ fn a_call_that_only_waited_was_not_sent() {
     let (request, _, call) = send(&mut model, "one offer", second(1));
     update(&mut model, second(1), waits(request, 54));
     let shown = screen(&model, second(1), 120, 40);
-    assert!(
-        shown.contains("waits 53s rate limit reached (429)"),
-        "{shown}"
-    );
+    assert!(shown.contains("waiting 53s: rate"), "{shown}");
     assert_eq!(
         press(&mut model, "<esc>", second(2)),
         [Effect::Cancel(request)]
@@ -303,7 +300,7 @@ fn a_failure_and_a_cancelled_call_are_shown() {
         method: "GET".into(),
         path: "/v1/offers/5f9e2c".into(),
         about: String::new(),
-        why: "no free slot in the rate limit".into(),
+        why: "rate limit reached".into(),
         until: Some(second(10).mono),
     };
     update(
@@ -314,7 +311,7 @@ fn a_failure_and_a_cancelled_call_are_shown() {
             waiting: Some(waiting),
         },
     );
-    assert!(screen(&model, second(6), 80, 24).contains("waits 4s no free slot in the rate limit"));
+    assert!(screen(&model, second(6), 80, 24).contains("waiting 4s: rate limit reached"));
     assert_eq!(
         press(&mut model, "<esc>", second(6)),
         [Effect::Cancel(request)]

@@ -7,7 +7,7 @@ use unicode_width::UnicodeWidthChar as _;
 use super::calls::{Row, is_hidden};
 use super::draft::Draft;
 use super::rows::{WRITES, method_tone};
-use super::{Part, State, Typing, answer};
+use super::{Part, State, Typing, response};
 use crate::domain::catalogue;
 use crate::domain::fill::Piece;
 use crate::tui::keys::Action;
@@ -18,12 +18,16 @@ use crate::tui::widgets::boxes::Framed;
 use crate::tui::widgets::form::draw_input;
 use crate::tui::widgets::text::{Pen, below, cells, paragraph, wrap};
 
-/// From this size on, calls, request and answer are drawn at once.
+/// From this size on, calls, request and response are drawn at once.
 const WHOLE: (u16, u16) = (100, 26);
 /// Rows of a path.
 const PATH_ROWS: usize = 3;
+/// Rows of a call's purpose, and of a field's help.
+const ABOUT_ROWS: usize = 3;
 /// Rows left to a body.
 const BODY_MIN: u16 = 4;
+/// Columns by which a field's help is indented.
+const HINT_INDENT: u16 = 2;
 /// Rows left to the list above the selected call.
 const LIST_MIN: u16 = 4;
 
@@ -31,27 +35,27 @@ const LIST_MIN: u16 = 4;
 pub struct Parts {
     pub calls: Rect,
     pub request: Rect,
-    pub answer: Rect,
+    pub response: Rect,
 }
 
 pub fn parts(area: Rect, state: &State) -> Parts {
     let mut parts = Parts {
         calls: Rect::default(),
         request: Rect::default(),
-        answer: Rect::default(),
+        response: Rect::default(),
     };
     if area.width < WHOLE.0 || area.height < WHOLE.1 {
         match state.part {
             Part::Calls => parts.calls = area,
             Part::Request => parts.request = area,
-            Part::Answer => parts.answer = area,
+            Part::Response => parts.response = area,
         }
         return parts;
     }
     // The focused part gets the room.
     let side = match state.part {
         Part::Calls => area.width * 11 / 20,
-        Part::Request | Part::Answer => (area.width * 3 / 10).clamp(34, 60),
+        Part::Request | Part::Response => (area.width * 3 / 10).clamp(34, 60),
     };
     let right = Rect {
         x: area.x + side,
@@ -63,8 +67,9 @@ pub fn parts(area: Rect, state: &State) -> Parts {
             .body
             .as_ref()
             .map_or(0, |body| cells(body.len()).clamp(4, 14) + 2);
-        let fields = draft.form.height(right.width.saturating_sub(4));
-        8 + fields + body
+        let inner = right.width.saturating_sub(4);
+        let about = cells(about_rows(draft, inner) + hint_rows(draft, inner));
+        6 + about + draft.form.height(inner) + body
     });
     let request = wanted.max(8).min(area.height / 2);
     parts.calls = Rect {
@@ -75,7 +80,7 @@ pub fn parts(area: Rect, state: &State) -> Parts {
         height: request,
         ..right
     };
-    parts.answer = below(right, request);
+    parts.response = below(right, request);
     parts
 }
 
@@ -127,8 +132,8 @@ fn list_parts(area: Rect, state: &State) -> (Rect, Rect) {
     )
 }
 
-pub fn answer_area(area: Rect, state: &State) -> Rect {
-    inside(parts(area, state).answer)
+pub fn response_area(area: Rect, state: &State) -> Rect {
+    inside(parts(area, state).response)
 }
 
 pub fn body_area(area: Rect, state: &State) -> Rect {
@@ -146,6 +151,8 @@ pub fn fields_area(area: Rect, state: &State) -> Rect {
 /// The areas of a request, from the top.
 struct Split {
     path: Rect,
+    /// The account, and whether the call writes.
+    account: Rect,
     about: Rect,
     fields: Rect,
     hint: Rect,
@@ -155,6 +162,26 @@ struct Split {
 
 fn path_text(draft: &Draft) -> String {
     draft.path().iter().map(Piece::text).collect()
+}
+
+/// Rows of the purpose, below the path.
+fn about_rows(draft: &Draft, width: u16) -> usize {
+    wrap(about_of(draft), width).len().min(ABOUT_ROWS)
+}
+
+/// Rows of the longest help of a field, so that the rows below do not move from field to field.
+fn hint_rows(draft: &Draft, width: u16) -> usize {
+    let helps = draft.field_helps();
+    let rows = helps.map(|help| wrap(&help, width.saturating_sub(HINT_INDENT)).len());
+    rows.max().unwrap_or(0).min(ABOUT_ROWS)
+}
+
+fn about_of(draft: &Draft) -> &'static str {
+    draft
+        .call
+        .map_or("any API call, with the account's credentials", |call| {
+            call.about
+        })
 }
 
 fn split(draft: &Draft, area: Rect) -> Split {
@@ -174,7 +201,8 @@ fn split(draft: &Draft, area: Rect) -> Split {
         taken
     };
     let path = take(cells(path));
-    let about = take(1);
+    let account = take(1);
+    let about = take(cells(about_rows(draft, area.width)));
     let body = draft.body.is_some();
     let reserved = if body {
         BODY_MIN.min(area.height / 3) + 1
@@ -182,17 +210,18 @@ fn split(draft: &Draft, area: Rect) -> Split {
         0
     };
     let wanted = draft.form.height(area.width);
-    let free = area.height.saturating_sub(path.height + 1 + reserved);
+    let above = path.height + account.height + about.height;
+    let free = area.height.saturating_sub(above + reserved);
     let fields = take(
         wanted
             .min(free.max(1))
             .min(if wanted == 0 { 0 } else { u16::MAX }),
     );
-    let hinted = draft.call.is_some_and(|call| !call.params.is_empty()) && free > wanted;
-    let hint = take(u16::from(hinted));
+    let hint = take(cells(hint_rows(draft, area.width)).min(free.saturating_sub(wanted)));
     let heading = take(u16::from(body));
     Split {
         path,
+        account,
         about,
         fields,
         hint,
@@ -212,8 +241,8 @@ impl State {
             .is_some_and(|known| known.account.environment.is_live());
         let frame = |part: Part, area: Rect, name: &str, note: Option<String>, buf: &mut Buffer| {
             let title = match (whole, part) {
-                (true, Part::Request | Part::Answer) => name.to_owned(),
-                (false, Part::Request | Part::Answer) => format!("6 Explorer › {name}"),
+                (true, Part::Request | Part::Response) => name.to_owned(),
+                (false, Part::Request | Part::Response) => format!("6 Explorer › {name}"),
                 (_, Part::Calls) => "6 Explorer".to_owned(),
             };
             Framed {
@@ -237,17 +266,19 @@ impl State {
                 .iter()
                 .filter(|row| matches!(row, Row::Call { .. }))
                 .count();
-            let note = match count {
-                0 => None,
-                1 => Some("1 call".to_owned()),
-                count => Some(format!("{count} calls")),
+            let note = match (count, self.query.is_empty()) {
+                (0, _) => None,
+                (1, true) => Some("1 call".to_owned()),
+                (count, true) => Some(format!("{count} calls")),
+                (1, false) => Some("1 call matches".to_owned()),
+                (count, false) => Some(format!("{count} calls match")),
             };
             let inner = frame(Part::Calls, parts.calls, "", note, buf);
             cursor = self.draw_calls(ctx, area, inner, buf);
         }
         if !parts.request.is_empty() {
-            let note = (!whole && self.has_answer())
-                .then(|| format!("{}: answer", ctx.key(Action::ToAnswer)));
+            let note = (!whole && self.has_response())
+                .then(|| format!("{}: response", ctx.key(Action::ToResponse)));
             let inner = frame(Part::Request, parts.request, "Request", note, buf);
             let here = self.part == Part::Request;
             match self.draft() {
@@ -258,15 +289,15 @@ impl State {
                 None => self.draw_no_draft(ctx, inner, buf),
             }
         }
-        if !parts.answer.is_empty() {
+        if !parts.response.is_empty() {
             let in_flight = self.draft().is_some_and(|draft| draft.in_flight.is_some());
             let note = self
-                .answer
+                .response
                 .as_ref()
                 .filter(|_| !in_flight)
-                .and_then(answer::Answer::place);
-            let inner = frame(Part::Answer, parts.answer, "Answer", note, buf);
-            cursor = cursor.or(self.draw_answer(ctx, inner, buf));
+                .and_then(response::Response::place);
+            let inner = frame(Part::Response, parts.response, "Response", note, buf);
+            cursor = cursor.or(self.draw_response(ctx, inner, buf));
         }
         cursor
     }
@@ -286,7 +317,11 @@ impl State {
             let x = draw_input(&mut pen, input, "letters of path, purpose, account", theme);
             cursor = Some(Position::new(x, inner.y));
         } else if !self.query.is_empty() {
-            let text = format!("`{}` · {} shows all", self.query, ctx.key(Action::Escape));
+            let text = format!(
+                "`{}` · {} shows all calls",
+                self.query,
+                ctx.key(Action::Escape)
+            );
             Pen::new(buf, inner, 0).text(&text, theme.style(Tone::Accent));
         }
         let (list, selected) = list_parts(area, self);
@@ -332,17 +367,22 @@ impl State {
         paragraph(buf, area, &words, ctx.theme.style(Tone::Dim));
     }
 
-    fn draw_answer(&self, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) -> Option<Position> {
+    fn draw_response(
+        &self,
+        ctx: ViewContext<'_>,
+        area: Rect,
+        buf: &mut Buffer,
+    ) -> Option<Position> {
         let theme = ctx.theme;
         let draft = self.draft()?;
         if let Some(in_flight) = &draft.in_flight {
             let words = match ctx.store.waiting.get(&in_flight.request) {
                 Some(waiting) => {
                     // Where it is cut off, the remaining time still shows.
-                    let until = waiting.until.map(|until| ctx.until(until) + " ");
-                    format!("waits {}{}", until.unwrap_or_default(), waiting.why)
+                    let until = waiting.until.map(|until| format!(" {}", ctx.until(until)));
+                    format!("waiting{}: {}", until.unwrap_or_default(), waiting.why)
                 }
-                None => answer::sent(in_flight.since, ctx),
+                None => response::sent(in_flight.since, ctx),
             };
             Pen::new(buf, area, 0)
                 .text("◌ ", theme.bold(Tone::Busy))
@@ -354,7 +394,7 @@ impl State {
                 .text(&escape, theme.style(Tone::Dim));
             return None;
         }
-        let (Some(answer), Some(past)) = (&self.answer, self.past()) else {
+        let (Some(response), Some(past)) = (&self.response, self.past()) else {
             let words = if ctx.store.is_ready() {
                 "Not sent yet."
             } else {
@@ -367,7 +407,7 @@ impl State {
             Typing::Search(input) => Some(input),
             _ => None,
         };
-        answer.view(past, typing, ctx, area, buf)
+        response.view(past, typing, ctx, area, buf)
     }
 }
 
@@ -389,7 +429,7 @@ fn draw_request(
     });
     draw_path(draft, writes, ctx, split.path, buf);
 
-    let mut pen = Pen::new(buf, split.about, 0);
+    let mut pen = Pen::new(buf, split.account, 0);
     if writes {
         pen.text(WRITES, theme.bold(Tone::Warn)).skip(2);
     }
@@ -402,22 +442,22 @@ fn draw_request(
     if known.is_some_and(|known| is_hidden(known, writes, ctx.now)) {
         let words = format!("not armed: to send, type the name {}", draft.account);
         pen.text(&words, theme.bold(Tone::Live));
-    } else {
-        let about = draft
-            .call
-            .map_or("any API call, with the account's credentials", |call| {
-                call.about
-            });
-        pen.text(about, dim);
     }
+    paragraph(buf, split.about, about_of(draft), dim);
 
     let mut cursor = None;
     let form = draft.form.draw(buf, split.fields, theme);
     if here && !draft.in_body {
         cursor = form;
     }
-    if let Some(about) = draft.about_field().filter(|_| here) {
-        Pen::new(buf, split.hint, 0).skip(2).text(&about, dim);
+    if let Some(help) = draft.field_help().filter(|_| here) {
+        let indent = HINT_INDENT.min(split.hint.width);
+        let area = Rect {
+            x: split.hint.x + indent,
+            width: split.hint.width - indent,
+            ..split.hint
+        };
+        paragraph(buf, area, &help, dim);
     }
     if let Some(body) = &draft.body {
         let mut pen = Pen::new(buf, split.heading, 0);
@@ -437,7 +477,7 @@ fn draw_request(
                     Tone::Warn
                 };
                 let words = format!(
-                    "! not JSON: line {}, column {}: {}",
+                    "! not JSON, line {}, column {}: {}",
                     wrong.line, wrong.column, wrong.words
                 );
                 pen.text(&words, theme.style(tone))
