@@ -310,6 +310,7 @@ impl Model {
     }
 
     fn quit(&mut self, out: &mut Vec<Effect>) {
+        // A write whose response is lost may have taken effect without the operator's knowledge.
         if self.store.in_flight().any(|asked| asked.writes) {
             self.overlay = Overlay::QuitAsk;
         } else {

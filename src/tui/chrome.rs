@@ -19,6 +19,7 @@ pub fn draw_header(profile: &str, ctx: ViewContext<'_>, area: Rect, buf: &mut Bu
     let dim = theme.style(Tone::Dim);
     let right = alert_counter(store);
     let tone = Tone::Warn;
+    // First, because it must not be cut off: the badges and the address take what is left.
     Pen::new(buf, area, 0).flush(&right, theme.bold(tone));
 
     let mut pen = Pen::new(buf, area, 0);
@@ -44,6 +45,7 @@ pub fn draw_header(profile: &str, ctx: ViewContext<'_>, area: Rect, buf: &mut Bu
     }
     for known in &store.accounts {
         if let Some(left) = known.armed(ctx.now) {
+            // Rounded up, so that "0 min" is never shown while writes are still allowed.
             let minutes = left.as_secs().div_ceil(60);
             let text = format!(" ARMED {} {minutes} min ", known.id());
             pen.skip(1).text(&text, theme.badge(Tone::Warn));

@@ -43,6 +43,7 @@ impl Model {
         if !self.store.is_ready() {
             return;
         }
+        // Only while it is open: the ledger is read for what is on screen.
         if let Overlay::Timeline(state) = &mut self.overlay
             && state.due().is_some_and(|due| due <= now.mono)
         {

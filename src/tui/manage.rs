@@ -224,6 +224,7 @@ impl Model {
                 let (status, is) = if verified {
                     (CredentialStatus::Good { at: now.wall }, "valid and in use")
                 } else {
+                    // The old secret's status stays until the new one was used.
                     let known = self.store.accounts.iter().find(|k| *k.id() == id);
                     let status = known.map_or(CredentialStatus::Untested, |k| k.status.clone());
                     (status, "in use, not verified,")
@@ -256,6 +257,7 @@ impl Model {
                 )
             }
             Changed::Removed { account, left } => {
+                // Before the next draw: no pane may show an account that is not in the config any more.
                 self.store.forget(&account, out);
                 self.estimates.forget(&account);
                 self.players.forget(&account);

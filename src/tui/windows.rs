@@ -319,6 +319,7 @@ impl Model {
         match alert.leads {
             Leads::Notice(about) => self.store.dismiss(&about),
             Leads::Payment(_) | Leads::Account(_) | Leads::Callbacks => {
+                // The same key marks and unmarks.
                 let handled = alert.handled.is_none();
                 let words = if handled {
                     "marked as handled"

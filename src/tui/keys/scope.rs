@@ -52,7 +52,7 @@ scopes! {
         ExplorerFind [] "Explorer, finding";
         ExplorerFields [ExplorerRequest] "Explorer, request";
         ExplorerBody [ExplorerRequest] "Explorer, request";
-        ExplorerResponse [ExplorerCall Nav Global] "Explorer, answer";
+        ExplorerResponse [ExplorerCall Nav Global] "Explorer, response";
         ExplorerSearch [] "Explorer, searching";
         Callbacks [Nav Global] "Callbacks";
         Players [Nav Global] "Players";

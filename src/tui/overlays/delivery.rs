@@ -65,6 +65,7 @@ impl State {
         result: Result<Received, Problem>,
         ctx: ViewContext<'_>,
     ) {
+        // Another number belongs to a window that was closed meanwhile.
         if self.bytes == Bytes::Asked(request) {
             self.bytes = match result {
                 Ok(received) => Bytes::Read(received),

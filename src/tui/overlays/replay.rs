@@ -29,6 +29,7 @@ pub struct State {
 
 impl State {
     pub fn new(delivery: Arc<Delivery>, live: bool, under: Overlay) -> Self {
+        // The last target that it went to is the most likely one again.
         let mut targets = delivery.jobs.iter().filter(|job| job.kind != JobKind::Ask);
         let target = targets.next_back().map_or("", |job| job.target.as_str());
         let mut fields = vec![Field::text(

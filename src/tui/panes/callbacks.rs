@@ -141,6 +141,7 @@ impl State {
         let len = self.len();
         let at_end = self.list.selected + 1 >= len;
         self.list.step(step, len, height);
+        // At the top the operator follows the newest rows again.
         if self.list.selected == 0 {
             self.follow();
         }

@@ -137,6 +137,7 @@ fn draw_row(
         .skip(1)
         .cell(&format!(" {word} "), 6, theme.badge(tone))
         .skip(1);
+    // In a narrow pane the status word is worth more than "ago".
     let status = if width(&status) > pen.left() {
         status.replace(" just now", " now").replace(" ago", "")
     } else {

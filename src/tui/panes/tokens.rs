@@ -223,6 +223,7 @@ impl Columns {
         let names = users.iter().map(|known| width(known.id().as_str())).max();
         // The glyph and the gaps.
         let rest = room.saturating_sub(Self::WORD + Self::LEFT + 4);
+        // The gauge gives way before the name, and the name before the word and the countdown.
         let account = names.unwrap_or(0).min(rest.max(6)).min(24);
         let gauge = match rest.saturating_sub(account) {
             0..5 => 0,

@@ -33,6 +33,7 @@ impl Columns {
         };
         let fixed = TIME + VERDICT + 4;
         let rest = total.saturating_sub(fixed);
+        // With one account the column would repeat the same word in every row.
         let account = if ctx.store.accounts.len() > 1 {
             widest(|row| width(&row.account), if rest >= 60 { 14 } else { 10 })
         } else {
@@ -84,6 +85,7 @@ impl Columns {
             (&delivery.kind, self.kind, dim),
         ] {
             if wide > 0 {
+                // Cut in the middle: ids of one shop often differ only at their ends.
                 pen.id(text, wide, style).skip(1);
             }
         }
