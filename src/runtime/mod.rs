@@ -409,7 +409,9 @@ async fn follow_ledger(ledger: crate::ledger::Ledger, messages: mpsc::Sender<Msg
     loop {
         let status = ledger.status().await;
         let (level, text) = match &status {
-            Status::Ready if reported => (Level::Info, "the ledger can be written again".to_owned()),
+            Status::Ready if reported => {
+                (Level::Info, "the ledger can be written again".to_owned())
+            }
             Status::Ready | Status::Opening => (Level::Info, String::new()),
             Status::Locked => (
                 Level::Warning,

@@ -1,4 +1,5 @@
-//! The help window: the keys of the current scope, the legend, then the keys of all other scopes. It can be searched.
+//! The help window: the keys and columns of the current scope, the legend, then the keys of all other scopes. It can be
+//! searched.
 
 use ratatui::buffer::Buffer;
 use ratatui::crossterm::event::KeyEvent;
@@ -226,17 +227,17 @@ fn sections(scope: Scope, keymap: &Keymap) -> Vec<(&'static str, Vec<Entry>)> {
             (scope.title(), own.collect())
         })
         .collect();
-    // The columns of the pane below come first: an operator opens help there to read them.
-    let mut legend: Vec<_> = LEGEND.iter().collect();
-    legend.sort_by_key(|(title, _)| !title.ends_with(scope.title()));
-    sections.extend(legend.into_iter().map(|(title, rows)| {
+    for (title, rows) in LEGEND {
         let rows = rows.iter().map(|(symbol, meaning)| Entry {
             keys: vec![(*symbol).to_owned()],
             help: meaning,
             name: "",
         });
-        (*title, rows.collect())
-    }));
+        // The columns of the pane below follow its keys: an operator opens help there to read them.
+        let is_own = title.strip_prefix("Columns of ") == Some(scope.title());
+        let at = if is_own { 1 } else { sections.len() };
+        sections.insert(at, (*title, rows.collect()));
+    }
     let others = sections.len();
     for binding in TABLE.iter().filter(|row| !here.contains(&row.scope)) {
         let title = binding.scope.title();

@@ -14,7 +14,7 @@ pub mod expect_form;
 pub mod guide;
 pub mod help;
 pub mod history;
-mod legend;
+pub mod legend;
 pub mod link_form;
 pub mod link_result;
 pub mod palette;

@@ -6,6 +6,7 @@ pub mod draft;
 pub mod history;
 mod in_flight;
 mod input;
+mod request;
 pub mod response;
 mod rows;
 mod table;
@@ -194,6 +195,7 @@ impl State {
     }
 
     fn open(&mut self, account: &AccountId, call: Option<&'static Documented>, store: &Store) {
+        // A half-typed call is found again after a look at another one.
         let known = self
             .drafts
             .iter()
