@@ -44,13 +44,10 @@ fn parts(pane: &State, ctx: ViewContext<'_>) -> Vec<(String, Tone)> {
         }
         Listening::Down { .. } => {}
     }
-    match pane.rows().front() {
-        Some(last) => parts.push((
-            format!("last callback {}", ctx.ago(last.received_at)),
-            Tone::Dim,
-        )),
-        // An empty list says so in its own place.
-        None => {}
+    // An empty list says so in its own place.
+    if let Some(last) = pane.rows().front() {
+        let text = format!("last callback {}", ctx.ago(last.received_at));
+        parts.push((text, Tone::Dim));
     }
     let sum = pane.tally.sum;
     for (count, word, tone) in [
