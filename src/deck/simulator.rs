@@ -109,7 +109,7 @@ impl Deck {
         } else {
             Err(Problem::new(
                 ProblemKind::Usage,
-                format!("the sandbox rejected it: {answer}"),
+                format!("the simulator rejected the command: {answer}"),
                 "",
             ))
         }

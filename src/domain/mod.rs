@@ -17,6 +17,7 @@ pub mod fill;
 pub mod host;
 pub mod id;
 pub mod inert;
+pub mod json_error;
 pub mod link;
 pub mod manage;
 pub mod op;

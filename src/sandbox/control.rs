@@ -7,7 +7,7 @@ use axum::http::{HeaderValue, Method, StatusCode, header};
 use serde_json::{Map, Value, json};
 
 use crate::domain::simulate::{Command, Fault, PayerAct};
-use crate::domain::{PaymentId, inert};
+use crate::domain::{PaymentId, inert, json_error};
 use crate::http_server::{Request, Response, respond, text};
 
 use super::outbox::Webhook;
@@ -236,8 +236,9 @@ struct Fields(Vec<(String, String)>);
 impl Fields {
     fn read(body: &[u8]) -> Result<Self, String> {
         if body.trim_ascii_start().starts_with(b"{") {
-            let object: Map<String, Value> = serde_json::from_slice(body)
-                .map_err(|error| format!("the body is not JSON: {error}"))?;
+            let object: Map<String, Value> = serde_json::from_slice(body).map_err(|error| {
+                format!("the body is not JSON: {}", json_error::describe(&error))
+            })?;
             let texts = object.into_iter().map(|(name, value)| match value {
                 Value::String(text) => (name, text),
                 other => (name, other.to_string()),

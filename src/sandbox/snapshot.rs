@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::domain::WallTime;
+use crate::domain::{WallTime, json_error};
 
 const VERSION: u32 = 1;
 
@@ -48,7 +48,8 @@ pub async fn read(path: &Path) -> io::Result<Option<Snapshot>> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),
     };
-    let saved: Snapshot = serde_json::from_slice(&text).map_err(io::Error::other)?;
+    let saved: Snapshot = serde_json::from_slice(&text)
+        .map_err(|error| io::Error::other(json_error::describe(&error)))?;
     if saved.version == VERSION {
         Ok(Some(saved))
     } else {
@@ -63,7 +64,7 @@ pub async fn read(path: &Path) -> io::Result<Option<Snapshot>> {
 pub fn resume<T: Default + DeserializeOwned>(saved: Option<Value>) -> Result<T, String> {
     saved.map_or_else(
         || Ok(T::default()),
-        |saved| serde_json::from_value(saved).map_err(|error| error.to_string()),
+        |saved| serde_json::from_value(saved).map_err(|error| json_error::describe(&error)),
     )
 }
 

@@ -291,6 +291,7 @@ impl Model {
         match action {
             action if self.disarms(action, now) => "disarm",
             Action::CallbackSubject => self.subject_word(),
+            Action::Submit => self.overlay.submit_word().unwrap_or(action.binding().short),
             action => action.binding().short,
         }
     }

@@ -11,7 +11,7 @@ use super::wire::{Field, Flat};
 use crate::domain::payment::Price;
 use crate::domain::{
     Amount, Answer, Currency, Estimate, LinkRequest, Now, Op, Payment, PaymentId, PaymentLink,
-    PaymentState, RawReply, Reported, Secret, WallTime, inert,
+    PaymentState, RawReply, Reported, Secret, WallTime, inert, json_error,
 };
 use crate::net::{
     Authorise, BoxFuture, Call, Content, NetError, Repeat, Reply, SignedRequest, redact,
@@ -257,7 +257,7 @@ fn read(reply: &Reply) -> Result<Flat, ApiError> {
         Err(error) => Err(ApiError::Unexpected {
             what: format!(
                 "it is not the expected JSON: {}",
-                inert::cut(&redact::scrub(&error.to_string()), 120)
+                inert::cut(&redact::scrub(&json_error::describe(&error)), 120)
             ),
         }),
     }

@@ -66,7 +66,7 @@ pub static MANIFEST: Manifest = Manifest {
             params: &[],
             body: Some(r#"{"token": "EMT", "quantity": "3000"}"#),
             writes: false,
-            about: "price estimate, unsigned, on the payment page's host (the URL in the documentation's heading)",
+            about: "price estimate on the payment page's host, unsigned (the URL in the documentation's heading)",
         },
         Documented {
             method: "POST",

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::auth::Bearer;
 use super::{catalogue, digest, settings, wire};
 use crate::domain::catalogue::find;
-use crate::domain::{Answer, Digest, Op, RawCall, RawReply, Secret, WallTime, inert};
+use crate::domain::{Answer, Digest, Op, RawCall, RawReply, Secret, WallTime, inert, json_error};
 use crate::net::{
     Authorise, BoxFuture, Call, Content, NetError, Repeat, Reply, RequestOptions, SignedRequest,
     redact,
@@ -139,7 +139,8 @@ fn check_body(method: &str, path: &str, body: &[u8]) -> Result<(), ApiError> {
     match serde_json::from_slice::<serde::de::IgnoredAny>(body) {
         Ok(_) => Ok(()),
         Err(error) => Err(ApiError::Unsupported(format!(
-            "this call needs a JSON body: {error}. Nothing was sent"
+            "this call needs a JSON body: {}. Nothing was sent",
+            json_error::describe(&error)
         ))),
     }
 }
@@ -152,7 +153,7 @@ pub fn read<T: serde::de::DeserializeOwned>(status: u16, body: &[u8]) -> Result<
             Some(b'<') => format!("it is an HTML page, not JSON (status {status})"),
             Some(_) => format!(
                 "it is not the expected JSON: {}",
-                inert::cut(&redact::body(&error.to_string()), 120)
+                inert::cut(&redact::body(&json_error::describe(&error)), 120)
             ),
         },
     })

@@ -9,6 +9,7 @@ use super::auth::Keyed;
 use super::{catalogue, digest, settings, wire};
 use crate::domain::{
     Answer, Digest, Inventory, Item, Op, Player, PlayerId, RawCall, RawReply, WallTime, inert,
+    json_error,
 };
 use crate::net::{
     Authorise, BoxFuture, Call, Content, NetError, Repeat, Reply, SignedRequest, form_boundary,
@@ -145,7 +146,8 @@ impl Kongregate {
             // The error names line and column only, so it shows nothing of the body.
             serde_json::from_str(body).map_err(|error| {
                 ApiError::Unsupported(format!(
-                    "the body is not a JSON object: {error}. Nothing was sent"
+                    "the body is not a JSON object: {}. Nothing was sent",
+                    json_error::describe(&error)
                 ))
             })?
         } else {

@@ -96,7 +96,7 @@ const GUIDE: &[Guide] = &[
         steps: &[
             "Kongregate has no sandbox and no test key: tests are made on the real game.",
             "The account that uploaded the game buys its items for 0 Kreds.",
-            "Without a game, tilldeck's embedded sandbox answers as Kongregate does: `tilldeck sandbox serve`.",
+            "Without a game, tilldeck's built-in simulator responds as Kongregate does: `tilldeck sandbox serve`.",
         ],
     },
 ];

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::auth::{Keys, Scheme, TokenCall, chosen, scheme};
 use super::{schedule, wire};
 use crate::auth::FetchToken;
-use crate::domain::{Answer, Digest, Op, RawCall, RawReply, Secret, WallTime, inert};
+use crate::domain::{Answer, Digest, Op, RawCall, RawReply, Secret, WallTime, inert, json_error};
 use crate::net::{
     Authorise, BoxFuture, Call, Content, NetError, Repeat, Reply, RequestOptions, SignedRequest,
     redact,
@@ -169,7 +169,7 @@ fn parse<'a, T: serde::Deserialize<'a>>(body: &'a [u8]) -> Result<T, ApiError> {
     serde_json::from_slice(body).map_err(|error| {
         ApiError::Unsupported(format!(
             "the body is not valid JSON for Pledg: {}. Nothing was sent",
-            inert::cut(&redact::scrub(&error.to_string()), 120)
+            inert::cut(&redact::scrub(&json_error::describe(&error)), 120)
         ))
     })
 }

@@ -129,7 +129,7 @@ const CATALOGUE: &[Documented] = &[
         params: MERCHANT,
         body: Some(SCHEDULE),
         writes: false,
-        about: "payment schedule of one solution, with the access token; `second_installment_date` in the \
+        about: "schedule of one solution, with the access token; `second_installment_date` in the \
             body moves the second part",
     },
     Documented {
@@ -138,7 +138,7 @@ const CATALOGUE: &[Documented] = &[
         params: MERCHANT,
         body: Some(SCHEDULE),
         writes: false,
-        about: "payment schedule of one solution, open to all",
+        about: "schedule of one solution, without a token",
     },
     Documented {
         method: "POST",
@@ -146,7 +146,7 @@ const CATALOGUE: &[Documented] = &[
         params: COMPANY,
         body: Some(SCHEDULE),
         writes: false,
-        about: "payment schedules of all solutions of a company, open to all",
+        about: "schedules of all solutions of a company, without a token",
     },
     Documented {
         method: "POST",

@@ -128,7 +128,7 @@ table! {
     ExplorerAnswer ScrollRight "scroll-right" [">"] "" "scroll right (unwrapped lines)";
     ExplorerAnswer CopyAnswer "copy-answer" ["b"] "copy body" "copy the response body";
 
-    ExplorerSearch KeepSearch "keep-search" ["enter"] "done" "close the search; n and N continue";
+    ExplorerSearch KeepSearch "keep-search" ["enter"] "search" "close the search; n and N continue";
     ExplorerSearch DropSearch "drop-search" ["esc"] "cancel" "cancel the search";
 
     ExplorerCall CopyCommand "copy-command" ["y"] "copy" "copy as a tilldeck command";
@@ -184,7 +184,7 @@ table! {
     QuitAsk ConfirmQuit "confirm-quit" ["y"] "quit anyway" "quit without waiting";
     QuitAsk Stay "stay" ["n"] "wait" "wait for the response";
 
-    Form Submit "submit" ["enter"] "done" "check and submit the form";
+    Form Submit "submit" ["enter"] "submit" "check and submit the form";
     Form NextField "next-field" ["tab" "down"] "next" "next field";
     Form PreviousField "previous-field" ["shift-tab" "up"] "back" "previous field";
 

@@ -152,6 +152,24 @@ impl Overlay {
         }
     }
 
+    /// What Enter does in its form, for the footer; `None` without a form.
+    pub fn submit_word(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::AddAccount(_) => "verify and save",
+            Self::AddMany(_) | Self::AddWatch(_) => "watch",
+            Self::Arm(_) => "arm",
+            Self::ExpectForm(_) => "set amount",
+            Self::LinkForm(_) => "create link",
+            Self::Player(state) => state.submit_word(),
+            Self::Quote(_) => "estimate",
+            Self::Remove(_) => "remove",
+            Self::Replay(_) => "forward",
+            Self::Rotate(_) => "replace",
+            Self::SimulateForm(state) => state.submit_word(),
+            _ => return None,
+        })
+    }
+
     /// The progress of its form, if the form sends a request.
     pub fn stage(&mut self) -> Option<&mut Stage> {
         match self {

@@ -196,7 +196,7 @@ fn a_body_is_edited_checked_and_sent_from_where_one_is() {
     shots("body_wrong", &mut model, second(0));
     assert_eq!(press(&mut model, "<f5>", second(0)), [], "it is no JSON");
     let flash = model.store.flash.clone().unwrap().text;
-    assert!(flash.starts_with("the body is not JSON: line 2"), "{flash}");
+    assert!(flash.starts_with("the body is not JSON, line 2"), "{flash}");
     press(&mut model, "<alt-z>", second(0));
     let (_, _, call) = sent(&press(&mut model, "<ctrl-s>", second(0))).unwrap();
     assert_eq!(

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use ratatui::style::Style;
 use serde::de::IgnoredAny;
 
-use crate::domain::inert;
+use crate::domain::{inert, json_error};
 use crate::tui::theme::{Theme, Tone};
 
 /// The result of reading a text as JSON.
@@ -45,7 +45,7 @@ pub fn read(text: &str) -> Reading {
         None if nested => Reading::Whole(lines(text)),
         Some(error) if nested && error.is_eof() => Reading::Torn(lines(text)),
         None => Reading::Not("a single value".into()),
-        Some(error) => Reading::Not(error.to_string()),
+        Some(error) => Reading::Not(json_error::describe(&error)),
     }
 }
 

@@ -22,8 +22,12 @@ use crate::tui::widgets::text::{Pen, below, cells, paragraph, wrap};
 const WHOLE: (u16, u16) = (100, 26);
 /// Rows of a path.
 const PATH_ROWS: usize = 3;
+/// Rows of a call's purpose, and of a field's help.
+const ABOUT_ROWS: usize = 3;
 /// Rows left to a body.
 const BODY_MIN: u16 = 4;
+/// Columns by which a field's help is indented.
+const HINT_INDENT: u16 = 2;
 /// Rows left to the list above the selected call.
 const LIST_MIN: u16 = 4;
 
@@ -63,8 +67,9 @@ pub fn parts(area: Rect, state: &State) -> Parts {
             .body
             .as_ref()
             .map_or(0, |body| cells(body.len()).clamp(4, 14) + 2);
-        let fields = draft.form.height(right.width.saturating_sub(4));
-        8 + fields + body
+        let inner = right.width.saturating_sub(4);
+        let about = cells(about_rows(draft, inner) + hint_rows(draft, inner));
+        6 + about + draft.form.height(inner) + body
     });
     let request = wanted.max(8).min(area.height / 2);
     parts.calls = Rect {
@@ -146,6 +151,8 @@ pub fn fields_area(area: Rect, state: &State) -> Rect {
 /// The areas of a request, from the top.
 struct Split {
     path: Rect,
+    /// The account, and whether the call writes.
+    account: Rect,
     about: Rect,
     fields: Rect,
     hint: Rect,
@@ -155,6 +162,26 @@ struct Split {
 
 fn path_text(draft: &Draft) -> String {
     draft.path().iter().map(Piece::text).collect()
+}
+
+/// Rows of the purpose, below the path.
+fn about_rows(draft: &Draft, width: u16) -> usize {
+    wrap(about_of(draft), width).len().min(ABOUT_ROWS)
+}
+
+/// Rows of the longest help of a field, so that the rows below do not move from field to field.
+fn hint_rows(draft: &Draft, width: u16) -> usize {
+    let helps = draft.field_helps();
+    let rows = helps.map(|help| wrap(&help, width.saturating_sub(HINT_INDENT)).len());
+    rows.max().unwrap_or(0).min(ABOUT_ROWS)
+}
+
+fn about_of(draft: &Draft) -> &'static str {
+    draft
+        .call
+        .map_or("any API call, with the account's credentials", |call| {
+            call.about
+        })
 }
 
 fn split(draft: &Draft, area: Rect) -> Split {
@@ -174,7 +201,8 @@ fn split(draft: &Draft, area: Rect) -> Split {
         taken
     };
     let path = take(cells(path));
-    let about = take(1);
+    let account = take(1);
+    let about = take(cells(about_rows(draft, area.width)));
     let body = draft.body.is_some();
     let reserved = if body {
         BODY_MIN.min(area.height / 3) + 1
@@ -182,17 +210,18 @@ fn split(draft: &Draft, area: Rect) -> Split {
         0
     };
     let wanted = draft.form.height(area.width);
-    let free = area.height.saturating_sub(path.height + 1 + reserved);
+    let above = path.height + account.height + about.height;
+    let free = area.height.saturating_sub(above + reserved);
     let fields = take(
         wanted
             .min(free.max(1))
             .min(if wanted == 0 { 0 } else { u16::MAX }),
     );
-    let hinted = draft.call.is_some_and(|call| !call.params.is_empty()) && free > wanted;
-    let hint = take(u16::from(hinted));
+    let hint = take(cells(hint_rows(draft, area.width)).min(free.saturating_sub(wanted)));
     let heading = take(u16::from(body));
     Split {
         path,
+        account,
         about,
         fields,
         hint,
@@ -340,7 +369,7 @@ impl State {
                 Some(waiting) => {
                     // Where it is cut off, the remaining time still shows.
                     let until = waiting.until.map(|until| ctx.until(until) + " ");
-                    format!("waits {}{}", until.unwrap_or_default(), waiting.why)
+                    format!("waiting {}{}", until.unwrap_or_default(), waiting.why)
                 }
                 None => answer::sent(in_flight.since, ctx),
             };
@@ -389,7 +418,7 @@ fn draw_request(
     });
     draw_path(draft, writes, ctx, split.path, buf);
 
-    let mut pen = Pen::new(buf, split.about, 0);
+    let mut pen = Pen::new(buf, split.account, 0);
     if writes {
         pen.text(WRITES, theme.bold(Tone::Warn)).skip(2);
     }
@@ -402,22 +431,22 @@ fn draw_request(
     if known.is_some_and(|known| is_hidden(known, writes, ctx.now)) {
         let words = format!("not armed: to send, type the name {}", draft.account);
         pen.text(&words, theme.bold(Tone::Live));
-    } else {
-        let about = draft
-            .call
-            .map_or("any API call, with the account's credentials", |call| {
-                call.about
-            });
-        pen.text(about, dim);
     }
+    paragraph(buf, split.about, about_of(draft), dim);
 
     let mut cursor = None;
     let form = draft.form.draw(buf, split.fields, theme);
     if here && !draft.in_body {
         cursor = form;
     }
-    if let Some(about) = draft.about_field().filter(|_| here) {
-        Pen::new(buf, split.hint, 0).skip(2).text(&about, dim);
+    if let Some(help) = draft.field_help().filter(|_| here) {
+        let indent = HINT_INDENT.min(split.hint.width);
+        let area = Rect {
+            x: split.hint.x + indent,
+            width: split.hint.width - indent,
+            ..split.hint
+        };
+        paragraph(buf, area, &help, dim);
     }
     if let Some(body) = &draft.body {
         let mut pen = Pen::new(buf, split.heading, 0);
@@ -437,7 +466,7 @@ fn draw_request(
                     Tone::Warn
                 };
                 let words = format!(
-                    "! not JSON: line {}, column {}: {}",
+                    "! not JSON, line {}, column {}: {}",
                     wrong.line, wrong.column, wrong.words
                 );
                 pen.text(&words, theme.style(tone))
