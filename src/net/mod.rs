@@ -359,8 +359,9 @@ impl Session {
                 return tried;
             }
             let why = match &tried {
-                Ok(reply) => format!("HTTP {}", reply.status),
-                Err(error) => error.in_brief().to_owned(),
+                Ok(reply) if reply.status == 429 => budget::RATE_LIMITED.to_owned(),
+                Ok(reply) => format!("to retry after status {}", reply.status),
+                Err(error) => format!("to retry: {}", error.in_brief()),
             };
             let waiting = self.waiting(call, why, Some(wait));
             self.gate

@@ -109,6 +109,7 @@ impl Model {
                     self.overlay = Overlay::Exchange(exchange::State::new(
                         exchange.clone(),
                         Overlay::None,
+                        &self.store.zone,
                         screen,
                     ));
                 }

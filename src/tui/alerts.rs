@@ -67,7 +67,7 @@ fn payments(store: &Store) -> impl Iterator<Item = Alert> {
         Some(Alert {
             matter: watched.matter(),
             what: format!(
-                "{}: {}",
+                "{} · {}",
                 fit_middle(watched.watch.id.as_str(), ID_MAX),
                 payment.explain(watched.expected())
             ),
@@ -87,7 +87,7 @@ fn accounts(store: &Store) -> impl Iterator<Item = Alert> {
         let word = known.status.word();
         Some(Alert {
             matter: format!("credentials {id} {word}"),
-            what: format!("credentials of {id}: {word}: {why}"),
+            what: format!("credentials {word}: {why}"),
             account: Some(id.clone()),
             since: known.failing_since.or(known.status.at()),
             tone: Tone::Bad,
@@ -117,7 +117,7 @@ fn unchecked(store: &Store) -> impl Iterator<Item = Alert> {
         };
         Some(Alert {
             matter: format!("checks {id}"),
-            what: format!("{payments} be checked: {}", problem.describe()),
+            what: format!("{payments} be checked · {}", problem.describe()),
             account: Some(id.clone()),
             since: failing.iter().filter_map(|w| w.failing_since).min(),
             tone: Tone::Warn,

@@ -103,7 +103,12 @@ impl Model {
     pub(super) fn open_exchange(&mut self, exchange: Arc<Exchange>) {
         let screen = self.overlay_screen();
         let under = std::mem::take(&mut self.overlay);
-        self.overlay = Overlay::Exchange(exchange::State::new(exchange, under, screen));
+        self.overlay = Overlay::Exchange(exchange::State::new(
+            exchange,
+            under,
+            &self.store.zone,
+            screen,
+        ));
     }
 
     /// The payment of an exchange: the one that the request names.

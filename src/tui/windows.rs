@@ -320,7 +320,13 @@ impl Model {
             Leads::Notice(about) => self.store.dismiss(&about),
             Leads::Payment(_) | Leads::Account(_) | Leads::Callbacks => {
                 let handled = alert.handled.is_none();
+                let words = if handled {
+                    "marked as handled"
+                } else {
+                    "no longer marked as handled"
+                };
                 self.store.mark_handled(alert.matter, handled, now, out);
+                self.store.flash(Level::Info, words);
             }
         }
     }

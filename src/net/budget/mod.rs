@@ -48,6 +48,8 @@ impl Limit {
 pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(250);
 
 /// The reason shown while another program has locked the ledger.
+/// Why a request waits after a 429.
+pub(super) const RATE_LIMITED: &str = "for the provider's rate limit (429)";
 pub(super) const LOCKED: &str = "for the ledger: another program has locked its database";
 
 /// The most tries while another program has locked the ledger. A try takes seconds at first, later a quarter of a
@@ -321,7 +323,7 @@ impl WaitReporter<'_> {
         }
         self.emit(
             if held {
-                "for the provider's rate limit (429)"
+                RATE_LIMITED
             } else {
                 "for a slot in the rate budget"
             },

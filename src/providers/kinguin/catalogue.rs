@@ -102,7 +102,7 @@ const STOCK_ID: Param = Param::in_path(
 );
 const UPLOAD_ID: Param = Param::in_path(
     "uploadId",
-    "the id in the answer to the file upload",
+    "the id in the response to the file upload",
     "f11e0000-0000-4000-8000-000000000001",
 );
 const ALERT_ID: Param = Param::in_path("alertId", "the alert's id", "65a1e2700000000000000007");
@@ -291,7 +291,7 @@ pub static CATALOGUE: [Documented; 47] = [
             ),
             Param::optional("brokerId", "the seller's type", "internal"),
         ],
-        "convert between the buyer's price and what you receive (IWTR); set one of the two",
+        "convert between the buyer's price and what you receive (`priceIWTR`); set one of the two",
     ),
     Documented::get(RESERVATIONS, &SALES, "list sales (sold keys)"),
     Documented::get(RESERVATIONS_ARCHIVE, &SALES, "list archived sales"),

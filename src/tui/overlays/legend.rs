@@ -49,7 +49,7 @@ pub const LEGEND: &[Section] = &[
             ("=  <  >", "as expected, less, more than expected"),
             ("≠  ·", "other currency, no expected amount"),
             ("since", "age of the state; a clock time when final"),
-            ("next", "time until the next check"),
+            ("check", "time until the next check"),
         ],
     ),
     (

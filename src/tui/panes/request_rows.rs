@@ -52,16 +52,13 @@ pub fn draw_waiting(
     pen.cell(&waits.method, method(&waits.method, area), dim)
         .skip(1);
     let origin = if own { "" } else { "background" };
-    let mut parts = vec![
+    // The reason is worth more than the path, which is the same in most rows.
+    let parts = [
         (waits.about.as_str(), plain),
         (waits.why.as_str(), busy),
+        (waits.path.as_str(), dim),
         (origin, dim),
     ];
-    // In a narrow pane the reason is worth more than the path.
-    parts.insert(
-        if area.width < 90 { 2 } else { 0 },
-        (waits.path.as_str(), dim),
-    );
     for (text, style) in parts.into_iter().filter(|(text, _)| !text.is_empty()) {
         pen.text(text, style).skip(2);
     }

@@ -336,11 +336,17 @@ impl State {
     pub fn note(&self, ctx: ViewContext<'_>) -> Option<(String, Tone)> {
         match self.follow {
             Follow::Paused(new) => Some((
-                format!("paused, {new} new: {} shows them", ctx.key(Action::Bottom)),
+                format!(
+                    "paused, {new} new requests: {} shows them",
+                    ctx.key(Action::Bottom)
+                ),
                 Tone::Warn,
             )),
             Follow::Following if !self.filter.is_empty() => Some((
-                format!("{} match `{}`", self.found.len(), fit(&self.filter, 24)),
+                match self.found.len() {
+                    1 => format!("1 request matches `{}`", fit(&self.filter, 24)),
+                    n => format!("{n} requests match `{}`", fit(&self.filter, 24)),
+                },
                 Tone::Accent,
             )),
             Follow::Following => None,

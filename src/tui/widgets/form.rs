@@ -16,6 +16,8 @@ use crate::tui::theme::{Theme, Tone};
 const TYPED_MAX: usize = 16 * 1024;
 /// Replaces a character of a pasted text that cannot be typed: it is visible, and every check refuses it.
 const UNTYPEABLE: char = '\u{fffd}';
+/// The most rows of a hint.
+const HINT_ROWS: usize = 3;
 /// Columns by which an error is indented.
 const ERROR_INDENT: u16 = 4;
 
@@ -191,13 +193,31 @@ impl Field {
         }
     }
 
-    fn height(&self, width: u16) -> u16 {
-        let room = width.saturating_sub(ERROR_INDENT).max(1);
+    /// Rows of its value, or of its hint in the `room` cells after the label, and of its error.
+    fn height(&self, width: u16, room: u16) -> u16 {
+        let error_room = width.saturating_sub(ERROR_INDENT).max(1);
         let error = self
             .error
             .as_ref()
-            .map_or(0, |error| wrap(error, room).len().min(2));
-        1 + cells(error)
+            .map_or(0, |error| wrap(error, error_room).len().min(2));
+        self.hint_rows(room) + cells(error)
+    }
+
+    fn hint_rows(&self, room: u16) -> u16 {
+        if self.is_empty() {
+            cells(wrap(&self.hint, room).len().min(HINT_ROWS))
+        } else {
+            1
+        }
+    }
+
+    /// Whether nothing is typed, so that the hint is in its place.
+    fn is_empty(&self) -> bool {
+        match &self.value {
+            Value::Text(input) => input.value().is_empty(),
+            Value::Hidden(hidden) => hidden.0.is_empty(),
+            Value::Choice { .. } | Value::Switch(_) => false,
+        }
     }
 
     pub fn is_on(&self) -> bool {
@@ -316,23 +336,31 @@ impl Form {
         true
     }
 
-    /// Rows of the form: one for each field, and those of its error below it.
+    /// Rows of the form: those of each field, and of its error below it.
     pub fn height(&self, width: u16) -> u16 {
-        self.fields.iter().map(|field| field.height(width)).sum()
+        let room = self.room(width);
+        let heights = self.fields.iter().map(|field| field.height(width, room));
+        heights.sum()
+    }
+
+    /// Columns of the widest label.
+    fn label_width(&self) -> u16 {
+        let labels = self.fields.iter().map(|field| width(field.label));
+        labels.max().unwrap_or(0)
+    }
+
+    /// Columns after the label: the mark of the current field and two gaps are before them.
+    fn room(&self, width: u16) -> u16 {
+        width.saturating_sub(self.label_width() + 4).max(1)
     }
 
     /// Draws the fields, scrolled so that the current one is visible; returns the cursor.
     pub fn draw(&self, buf: &mut Buffer, area: Rect, theme: &Theme) -> Option<Position> {
-        let label = self
-            .fields
-            .iter()
-            .map(|field| width(field.label))
-            .max()
-            .unwrap_or(0);
+        let (label, room) = (self.label_width(), self.room(area.width));
         let rows_to = |at: usize| -> u16 {
             self.fields[..at]
                 .iter()
-                .map(|field| field.height(area.width))
+                .map(|field| field.height(area.width, room))
                 .sum()
         };
         let first = (0..=self.at)
@@ -355,12 +383,23 @@ impl Form {
             };
             pen.text(if here { "▸ " } else { "  " }, style)
                 .cell(field.label, label + 2, style);
-            if let Some(at) = draw_value(&mut pen, field, here, theme) {
+            let hint_rows = field.hint_rows(room);
+            if field.is_empty() {
+                let (x, room) = (pen.x(), pen.left());
+                let hint = Rect {
+                    x,
+                    width: room,
+                    height: hint_rows.min(left.height),
+                    ..left
+                };
+                paragraph(buf, hint, &field.hint, theme.style(Tone::Dim));
+                cursor = here.then_some(Position::new(x, left.y)).or(cursor);
+            } else if let Some(at) = draw_value(&mut pen, field, here, theme) {
                 cursor = Some(Position::new(at, left.y));
             }
-            left = below(left, 1);
+            left = below(left, hint_rows);
             if let Some(error) = &field.error {
-                let rows = field.height(area.width) - 1;
+                let rows = field.height(area.width, room) - hint_rows;
                 let indent = ERROR_INDENT.min(left.width);
                 let under = Rect {
                     x: left.x + indent,
@@ -383,9 +422,6 @@ fn draw_value(pen: &mut Pen<'_>, field: &Field, here: bool, theme: &Theme) -> Op
             return Some(pen.x());
         }
         Value::Text(input) if here => return Some(draw_input(pen, input, &field.hint, theme)),
-        Value::Text(input) if input.value().is_empty() => {
-            pen.text(&field.hint, theme.style(Tone::Dim));
-        }
         Value::Text(input) => {
             pen.text(input.value(), theme.style(Tone::Plain));
         }
@@ -393,11 +429,7 @@ fn draw_value(pen: &mut Pen<'_>, field: &Field, here: bool, theme: &Theme) -> Op
             let from = pen.x();
             let room = usize::from(pen.left()).saturating_sub(1);
             let dots = hidden.0.chars().count().min(room);
-            if dots == 0 {
-                pen.text(&field.hint, theme.style(Tone::Dim));
-            } else {
-                pen.text(&"•".repeat(dots), theme.style(Tone::Plain));
-            }
+            pen.text(&"•".repeat(dots), theme.style(Tone::Plain));
             return here.then_some(from + cells(dots));
         }
         Value::Choice { options, at } => {
@@ -446,7 +478,7 @@ pub fn draw_input(pen: &mut Pen<'_>, input: &Input, hint: &str, theme: &Theme) -
     }
     let scrolled = input.visual_scroll(room);
     let mut hidden = 0;
-    let shown: String = input
+    let mut shown: String = input
         .value()
         .chars()
         .skip_while(|c| {
@@ -455,6 +487,14 @@ pub fn draw_input(pen: &mut Pen<'_>, input: &Input, hint: &str, theme: &Theme) -
             skip
         })
         .collect();
+    if scrolled > 0
+        && let Some(first) = shown.chars().next()
+    {
+        // The cursor is at the right end of a scrolled line, so the mark covers no character that is being edited.
+        let wide = unicode_width::UnicodeWidthChar::width(first).unwrap_or(0);
+        let mark = format!("…{}", " ".repeat(wide.saturating_sub(1)));
+        shown.replace_range(..first.len_utf8(), &mark);
+    }
     pen.text(&shown, theme.style(Tone::Plain));
     from + cells(input.visual_cursor().saturating_sub(scrolled).min(room))
 }

@@ -190,10 +190,10 @@ impl Rail<'_> {
                 let mut pen = self.begin(at, ("✎", Tone::Accent), area, row, buf);
                 pen.text("expects ", dim);
                 if let Some(old) = old {
-                    pen.text(&old.sum.to_string(), dim).text(" -> ", dim);
+                    pen.text(&old.sum.to_string(), dim).text(" → ", dim);
                 }
                 pen.text(&new.sum.to_string(), plain)
-                    .text(&format!("  set by {}", new.by.as_str()), dim);
+                    .text(&format!("  {}", new.by.words()), dim);
             }
             What::Callback(delivery) => {
                 let (_, word, tone) = words::verdict(delivery);

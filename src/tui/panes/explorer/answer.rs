@@ -262,7 +262,7 @@ fn hidden_columns(table: &Table, ctx: ViewContext<'_>) -> String {
     let side = |count: usize, action| {
         let columns = if count == 1 { "column" } else { "columns" };
         let key = ctx.key(action);
-        (count > 0).then(|| format!("  {key} {count} {columns}"))
+        (count > 0).then(|| format!("  {count} more {columns}: {key}"))
     };
     [
         side(left, Action::ScrollLeft),
@@ -347,7 +347,7 @@ fn read(explored: &Explored) -> ((String, Tone), Reader) {
         }
         Reading::Torn(lines) => (
             (
-                "incomplete JSON: the reply ends too early".into(),
+                "incomplete JSON: the response ends too early".into(),
                 Tone::Bad,
             ),
             Reader::json(lines),

@@ -148,7 +148,7 @@ impl State {
             pen.skip(1).text(" ARMED ", theme.badge(Tone::Warn));
         }
         let start = self.start(id, ctx);
-        let legend = format!("… = {start}");
+        let legend = format!("… stands for {start}");
         if columns.path > 0 && !start.is_empty() && width(&legend) + GAP <= pen.left() {
             pen.flush(&legend, dim);
         }

@@ -266,17 +266,19 @@ impl State {
                 .iter()
                 .filter(|row| matches!(row, Row::Call { .. }))
                 .count();
-            let note = match count {
-                0 => None,
-                1 => Some("1 call".to_owned()),
-                count => Some(format!("{count} calls")),
+            let note = match (count, self.query.is_empty()) {
+                (0, _) => None,
+                (1, true) => Some("1 call".to_owned()),
+                (count, true) => Some(format!("{count} calls")),
+                (1, false) => Some("1 call matches".to_owned()),
+                (count, false) => Some(format!("{count} calls match")),
             };
             let inner = frame(Part::Calls, parts.calls, "", note, buf);
             cursor = self.draw_calls(ctx, area, inner, buf);
         }
         if !parts.request.is_empty() {
             let note = (!whole && self.has_answer())
-                .then(|| format!("{}: answer", ctx.key(Action::ToAnswer)));
+                .then(|| format!("{}: response", ctx.key(Action::ToAnswer)));
             let inner = frame(Part::Request, parts.request, "Request", note, buf);
             let here = self.part == Part::Request;
             match self.draft() {
@@ -294,7 +296,7 @@ impl State {
                 .as_ref()
                 .filter(|_| !in_flight)
                 .and_then(answer::Answer::place);
-            let inner = frame(Part::Answer, parts.answer, "Answer", note, buf);
+            let inner = frame(Part::Answer, parts.answer, "Response", note, buf);
             cursor = cursor.or(self.draw_answer(ctx, inner, buf));
         }
         cursor
@@ -315,7 +317,11 @@ impl State {
             let x = draw_input(&mut pen, input, "letters of path, purpose, account", theme);
             cursor = Some(Position::new(x, inner.y));
         } else if !self.query.is_empty() {
-            let text = format!("`{}` · {} shows all", self.query, ctx.key(Action::Escape));
+            let text = format!(
+                "`{}` · {} shows all calls",
+                self.query,
+                ctx.key(Action::Escape)
+            );
             Pen::new(buf, inner, 0).text(&text, theme.style(Tone::Accent));
         }
         let (list, selected) = list_parts(area, self);

@@ -150,7 +150,12 @@ impl State {
     fn draw_active_filter(&self, shown: usize, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
         let theme = ctx.theme;
         let all = ctx.store.payments.len();
-        let text = format!("{shown} of {all} match ");
+        let noun = if all == 1 {
+            "payment matches"
+        } else {
+            "payments match"
+        };
+        let text = format!("{shown} of {all} {noun} ");
         Pen::new(buf, area, 0)
             .text("filter / ", theme.bold(Tone::Accent))
             .text(&self.filter, theme.style(Tone::Plain))
@@ -305,7 +310,8 @@ impl Columns {
             compared: if roomy { COMPARED.0 } else { COMPARED.1 },
             next: match (total >= 56, ctx.still) {
                 (false, _) => 0,
-                (true, false) => 6,
+                // Two columns apart from the age: `18:29  queued`.
+                (true, false) => 8,
                 (true, true) => 10,
             },
             id: 0,
@@ -355,7 +361,7 @@ impl Columns {
         pen.cell(if words { "vs. order" } else { "" }, self.compared, dim)
             .skip(1);
         pen.right("since", AGE, dim);
-        pen.right(if self.next > 0 { "next" } else { "" }, self.next, dim);
+        pen.right(if self.next > 0 { "check" } else { "" }, self.next, dim);
     }
 
     fn draw_row(
@@ -435,7 +441,7 @@ fn clock_short(at: WallTime, ctx: ViewContext<'_>) -> String {
 fn next_word(watched: &Watched, ctx: ViewContext<'_>) -> (String, Tone) {
     if watched.asking.is_some() {
         let waits = ctx.store.waiting_for(watched.asking).is_some();
-        return (if waits { "waits" } else { "now" }.into(), Tone::Busy);
+        return (if waits { "queued" } else { "now" }.into(), Tone::Busy);
     }
     let tone = match watched.last_error {
         LastError::Failed(_) => Tone::Bad,

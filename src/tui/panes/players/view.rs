@@ -101,8 +101,8 @@ impl State {
             (
                 "No players yet.",
                 format!(
-                    "{} authenticates a player with the token from the game's client, or fetches an inventory by \
-                     player number alone. A callback about a player adds it here too.",
+                    "Press {} to authenticate a player with the token from the game's client, or to fetch an inventory \
+                     by player number alone. A callback about a player adds it here too.",
                     ctx.key(Action::Authenticate)
                 ),
             )
@@ -141,7 +141,7 @@ impl State {
                 pen.text(&text, theme.style(Tone::Good));
             }
             Proof::Refused(_) => {
-                pen.text(" · REFUSED", theme.bold(Tone::Bad));
+                pen.text(" · REJECTED", theme.bold(Tone::Bad));
             }
         }
         let mut pen = Pen::new(buf, area, 1);
