@@ -283,7 +283,7 @@ fn failed(reply: &Reply, body: Option<&Value>, account: &Account) -> Failure {
             ProblemKind::Refused,
             no_token(
                 account,
-                &format!("{provider} refused the credentials (status {status}{words})"),
+                &format!("{provider} rejected the credentials (status {status}{words})"),
             ),
             &format!(
                 "check the key and secret of account {0}, and that they belong to its environment ({1}); `tilldeck account rotate {0}` sets a new secret",

@@ -263,7 +263,7 @@ pub(super) async fn start(
     let trouble = |error: String| {
         Problem::new(
             ProblemKind::Local,
-            format!("the embedded simulator could not be started: {error}"),
+            format!("the built-in simulator could not be started: {error}"),
             "it needs one free port on 127.0.0.1; with a config file, --profile chooses real accounts",
         )
     };

@@ -96,7 +96,7 @@ pub enum NetError {
         limit: Duration,
     },
     /// The response is a redirect. Redirects are not followed: a signed request is valid for one host only.
-    #[error("{host} answered {status} and points to {to}; redirects are not followed")]
+    #[error("{host} responded with {status} and points to {to}; redirects are not followed")]
     Redirected {
         /// The host.
         host: String,
@@ -137,13 +137,13 @@ pub enum NetError {
         next: Option<Duration>,
     },
     /// The provider answered 429, and the caller does not wait (`no_wait`).
-    #[error("the provider answered 429 and accepts no requests for another {}", time::fine(*.left))]
+    #[error("the provider responded with 429 and accepts no requests for another {}", time::fine(*.left))]
     TurnedAway {
         /// How long still.
         left: Duration,
     },
     /// The provider answered 429 with a longer hold than a request waits for.
-    #[error("the provider answered 429 and accepts no requests for another {}", time::fine(*.left))]
+    #[error("the provider responded with 429 and accepts no requests for another {}", time::fine(*.left))]
     LeftAlone {
         /// How long still.
         left: Duration,

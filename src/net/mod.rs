@@ -360,8 +360,8 @@ impl Session {
             }
             let why = match &tried {
                 Ok(reply) if reply.status == 429 => budget::RATE_LIMITED.to_owned(),
-                Ok(reply) => format!("to retry after status {}", reply.status),
-                Err(error) => format!("to retry: {}", error.in_brief()),
+                Ok(reply) => format!("status {}", reply.status),
+                Err(error) => error.in_brief().to_owned(),
             };
             let waiting = self.waiting(call, why, Some(wait));
             self.gate

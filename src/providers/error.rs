@@ -52,7 +52,7 @@ impl ApiError {
             Self::Net(error) => return error.problem(account),
             Self::Refused { code, hint } => (
                 ProblemKind::Refused,
-                format!("{provider} refused the credentials ({code})"),
+                format!("{provider} rejected the credentials ({code})"),
                 hint,
             ),
             Self::NotFound { what, hint } => (

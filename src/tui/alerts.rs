@@ -87,7 +87,7 @@ fn accounts(store: &Store) -> impl Iterator<Item = Alert> {
         let word = known.status.word();
         Some(Alert {
             matter: format!("credentials {id} {word}"),
-            what: format!("credentials {word}: {why}"),
+            what: format!("credentials {}: {why}", known.status.shown()),
             account: Some(id.clone()),
             since: known.failing_since.or(known.status.at()),
             tone: Tone::Bad,

@@ -17,7 +17,7 @@ impl Model {
                 }
             }
             Action::DontSend => self.overlay = Overlay::None,
-            Action::CopyCommand | Action::CopyCallCurl | Action::CopyAnswer => {
+            Action::CopyCommand | Action::CopyCallCurl | Action::CopyResponse => {
                 self.copy_call(action, out);
             }
             Action::ArmAccount => {
@@ -128,7 +128,7 @@ impl Model {
 
     fn copy_call(&mut self, action: Action, out: &mut Vec<Effect>) {
         let past = self.explorer.past();
-        if action == Action::CopyAnswer {
+        if action == Action::CopyResponse {
             if let Some(Ok(explored)) = past.map(|past| &past.outcome) {
                 out.push(Effect::Copy {
                     text: Secret::new(explored.text.clone()),

@@ -585,7 +585,7 @@ fn the_console_adds_rotates_and_removes_without_a_restart() {
     terminal.send("\t\t\t");
     terminal.paste(&format!("gateway={url} token={url}/auth/token"));
     terminal.send("\r");
-    terminal.sees("refused the credentials");
+    terminal.sees("rejected the credentials");
     assert_eq!(read(&place.config_path()), before);
     terminal.send("\u{1b}[A\u{1b}[A\u{1b}[A\u{15}");
     terminal.paste(FIRST);

@@ -204,7 +204,7 @@ fn a_token_call_that_brings_none_is_told_with_account_words_and_exit_code() {
             body("400 Bad Request", r#"{"error":"invalid_client"}"#),
             3,
             "credentials_refused",
-            "refused the credentials (status 400: invalid_client)",
+            "rejected the credentials (status 400: invalid_client)",
         ),
         (
             "400 other",

@@ -209,9 +209,9 @@ fn a_refusal_is_told_apart_from_a_failure() {
             400,
             invalid_client,
             Refused,
-            "refused the credentials (status 400: invalid_client: Client authentication failed)",
+            "rejected the credentials (status 400: invalid_client: Client authentication failed)",
         ),
-        (401, "", Refused, "refused the credentials (status 401)"),
+        (401, "", Refused, "rejected the credentials (status 401)"),
         (
             401,
             r#"{"message":"Bad credentials"}"#,
@@ -228,7 +228,7 @@ fn a_refusal_is_told_apart_from_a_failure() {
             200,
             invalid_client,
             Refused,
-            "refused the credentials (status 200",
+            "rejected the credentials (status 200",
         ),
         (
             400,

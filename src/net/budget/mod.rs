@@ -49,8 +49,8 @@ pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(250);
 
 /// The reason shown while another program has locked the ledger.
 /// Why a request waits after a 429.
-pub(super) const RATE_LIMITED: &str = "for the provider's rate limit (429)";
-pub(super) const LOCKED: &str = "for the ledger: another program has locked its database";
+pub(super) const RATE_LIMITED: &str = "rate limit reached (429)";
+pub(super) const LOCKED: &str = "another program has locked the ledger's database";
 
 /// The most tries while another program has locked the ledger. A try takes seconds at first, later a quarter of a
 /// second plus the pause after it.
@@ -325,7 +325,7 @@ impl WaitReporter<'_> {
             if held {
                 RATE_LIMITED
             } else {
-                "for a slot in the rate budget"
+                "rate limit reached"
             },
             next,
         );

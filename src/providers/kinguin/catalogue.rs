@@ -404,7 +404,7 @@ pub static CATALOGUE: [Documented; 47] = [
         Some(
             r#"{"productId": "5c9b712900000000000000ff", "price": {"amount": 1500, "currency": "EUR"}, "status": "ACTIVE", "declaredStock": 0}"#,
         ),
-        "create an offer; the `price` you send is what you receive (IWTR), the answer's `price` is what the \
+        "create an offer; the `price` you send is what you receive, the response's `price` is what the \
         buyer pays",
     ),
     Documented::write(

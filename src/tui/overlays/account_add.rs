@@ -189,7 +189,7 @@ impl State {
             }
             Stage::Asked(request) => {
                 text = match ctx.store.waiting_for(Some(*request)) {
-                    Some(why) => format!("verifying, waits {why}; Esc cancels"),
+                    Some(why) => format!("verifying, waiting: {why}; Esc cancels"),
                     None => format!("verifying with {}…; Esc cancels", self.setup().title),
                 };
                 (text.as_str(), Tone::Busy)

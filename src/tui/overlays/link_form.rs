@@ -119,7 +119,7 @@ impl State {
             ),
             Stage::Asked(request) => {
                 failure = match ctx.store.waiting_for(Some(*request)) {
-                    Some(why) => format!("creating the link, waits {why}; Esc cancels"),
+                    Some(why) => format!("creating the link, waiting: {why}; Esc cancels"),
                     None => "creating the link…; Esc cancels".into(),
                 };
                 (failure.as_str(), Tone::Busy)

@@ -121,7 +121,7 @@ impl State {
             ),
             Stage::Asked(request) => (
                 match ctx.store.waiting_for(Some(*request)) {
-                    Some(why) => format!("verifying, waits {why}; Esc cancels"),
+                    Some(why) => format!("verifying, waiting: {why}; Esc cancels"),
                     None => format!(
                         "verifying with {}…; Esc cancels",
                         self.account.provider_title

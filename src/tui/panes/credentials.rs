@@ -193,7 +193,7 @@ fn draw_detail(known: &AccountState, ctx: ViewContext<'_>, area: Rect, buf: &mut
 fn status(known: &AccountState, ctx: ViewContext<'_>) -> (&'static str, String, Tone) {
     if known.verifying.is_some() {
         let word = match ctx.store.waiting_for(known.verifying) {
-            Some(why) => format!("waits {why}"),
+            Some(why) => format!("waiting: {why}"),
             None => "verifying".into(),
         };
         return ("◌", word, Tone::Busy);

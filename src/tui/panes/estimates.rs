@@ -184,7 +184,7 @@ impl State {
         let Some(quote) = self.quotes.back() else {
             if self.last_error.is_none() {
                 let word = match ctx.store.waiting_for(self.request) {
-                    Some(why) => format!("waits {why}"),
+                    Some(why) => format!("waiting: {why}"),
                     None if self.request.is_some() => "requesting…".into(),
                     None => "not requested yet".into(),
                 };

@@ -179,8 +179,8 @@ impl State {
     ) {
         let player = self.player_mut(account, id);
         match result {
-            Ok(reply) => {
-                player.name = inert::cut(&reply.username, NAME_MAX);
+            Ok(authenticated) => {
+                player.name = inert::cut(&authenticated.username, NAME_MAX);
                 player.proof = Proof::Proved(now.wall);
                 player.last_error = None;
             }
@@ -206,7 +206,7 @@ impl State {
         player.request = Some(ctx.store.ask(account, op, purpose, false, ctx.out));
     }
 
-    /// The reply to [`State::refresh`], or to a fetch after a callback; returns what changed, in words.
+    /// The response to [`State::refresh`], or to a fetch after a callback; returns what changed, in words.
     pub fn items(
         &mut self,
         account: &AccountId,
@@ -233,7 +233,7 @@ impl State {
         }
     }
 
-    /// A request for the inventory was answered or cancelled.
+    /// A request for the inventory ended or was cancelled.
     pub fn settled(&mut self, account: &AccountId, id: PlayerId) {
         if let Some(at) = self.find(account, id) {
             self.players[at].request = None;

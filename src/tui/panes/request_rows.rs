@@ -29,21 +29,21 @@ pub fn draw_waiting(
     );
     let more = match hidden {
         0 => String::new(),
-        n => format!("{n} more wait"),
+        n => format!("{n} more waiting"),
     };
     Pen::new(buf, area, row).flush(&more, theme.style(Tone::Warn));
     let left = waits
         .until
         .filter(|until| *until > ctx.now.mono)
         .map(|until| ctx.until(until));
-    let word = left.map_or_else(|| "waits".into(), |left| format!("waits {left}"));
+    let word = left.map_or_else(|| "waiting".into(), |left| format!("waiting {left}"));
     let mut pen = Pen::new(buf, area, row);
     if hidden > 0 {
         pen.keep(width(&more) + 2);
     }
     pen.text("◌", theme.bold(Tone::Busy))
         .skip(1)
-        .cell(&word, if ctx.still { 14 } else { 11 }, busy)
+        .cell(&word, if ctx.still { 16 } else { 11 }, busy)
         .skip(1);
     if ctx.store.accounts.len() > 1 {
         let wide = if area.width >= 90 { 12 } else { 8 };

@@ -312,7 +312,7 @@ fn describe(known: &AccountState, ctx: ViewContext<'_>) -> Vec<(String, Tone)> {
     let (now, zone) = (ctx.now, &ctx.store.zone);
     let request = ctx.store.token_request(known.id());
     if let Some(why) = ctx.store.waiting_for(request) {
-        let text = format!("waits {why}; {} cancels it", ctx.key(Action::Escape));
+        let text = format!("waiting: {why}; {} cancels it", ctx.key(Action::Escape));
         out.push((text, Tone::Busy));
     }
     if let Some(failure) = &status.failure {

@@ -237,7 +237,7 @@ fn a_call_that_only_waited_was_not_sent() {
             method: "GET".into(),
             path: "/v1/offers/5f9e2c".into(),
             about: String::new(),
-            why: "for the provider's rate limit (429)".into(),
+            why: "rate limit reached (429)".into(),
             until: Some(second(until).mono),
         }),
     };
@@ -245,7 +245,7 @@ fn a_call_that_only_waited_was_not_sent() {
     let (request, _, call) = send(&mut model, "one offer", second(1));
     update(&mut model, second(1), waits(request, 54));
     let shown = screen(&model, second(1), 120, 40);
-    assert!(shown.contains("waits 53s for the provider"), "{shown}");
+    assert!(shown.contains("waiting 53s: rate"), "{shown}");
     assert_eq!(
         press(&mut model, "<esc>", second(2)),
         [Effect::Cancel(request)]
@@ -300,7 +300,7 @@ fn a_failure_and_a_cancelled_call_are_shown() {
         method: "GET".into(),
         path: "/v1/offers/5f9e2c".into(),
         about: String::new(),
-        why: "for a slot in the rate budget".into(),
+        why: "rate limit reached".into(),
         until: Some(second(10).mono),
     };
     update(
@@ -311,7 +311,7 @@ fn a_failure_and_a_cancelled_call_are_shown() {
             waiting: Some(waiting),
         },
     );
-    assert!(screen(&model, second(6), 80, 24).contains("waits 4s for a slot in the rate budget"));
+    assert!(screen(&model, second(6), 80, 24).contains("waiting 4s: rate limit reached"));
     assert_eq!(
         press(&mut model, "<esc>", second(6)),
         [Effect::Cancel(request)]

@@ -150,13 +150,13 @@ impl Rules {
                 "downtime",
                 switch(self.down),
                 &["off", "on"],
-                "answer every call with 503 and an HTML page",
+                "respond to every call with 503 and an HTML page",
             ),
             setting(
                 "blank-answers",
                 switch(self.blank),
                 &["off", "on"],
-                "answer every call with 200 and an empty body",
+                "respond to every call with 200 and an empty body",
             ),
             setting(
                 "extra-fields",

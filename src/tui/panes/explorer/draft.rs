@@ -33,7 +33,7 @@ pub struct BodyError {
     pub words: String,
 }
 
-/// A call that was sent and has no answer yet.
+/// A call that was sent and has no response yet.
 #[derive(Debug, Clone)]
 pub struct InFlight {
     pub request: RequestId,
@@ -57,7 +57,7 @@ pub struct Draft {
     pub in_body: bool,
     pub wrong: Option<BodyError>,
     pub in_flight: Option<InFlight>,
-    /// The number of its latest answer in the history.
+    /// The number of its latest response in the history.
     pub past: Option<u64>,
 }
 

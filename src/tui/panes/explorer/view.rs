@@ -7,7 +7,7 @@ use unicode_width::UnicodeWidthChar as _;
 use super::calls::{Row, is_hidden};
 use super::draft::Draft;
 use super::rows::{WRITES, method_tone};
-use super::{Part, State, Typing, answer};
+use super::{Part, State, Typing, response};
 use crate::domain::catalogue;
 use crate::domain::fill::Piece;
 use crate::tui::keys::Action;
@@ -18,7 +18,7 @@ use crate::tui::widgets::boxes::Framed;
 use crate::tui::widgets::form::draw_input;
 use crate::tui::widgets::text::{Pen, below, cells, paragraph, wrap};
 
-/// From this size on, calls, request and answer are drawn at once.
+/// From this size on, calls, request and response are drawn at once.
 const WHOLE: (u16, u16) = (100, 26);
 /// Rows of a path.
 const PATH_ROWS: usize = 3;
@@ -35,27 +35,27 @@ const LIST_MIN: u16 = 4;
 pub struct Parts {
     pub calls: Rect,
     pub request: Rect,
-    pub answer: Rect,
+    pub response: Rect,
 }
 
 pub fn parts(area: Rect, state: &State) -> Parts {
     let mut parts = Parts {
         calls: Rect::default(),
         request: Rect::default(),
-        answer: Rect::default(),
+        response: Rect::default(),
     };
     if area.width < WHOLE.0 || area.height < WHOLE.1 {
         match state.part {
             Part::Calls => parts.calls = area,
             Part::Request => parts.request = area,
-            Part::Answer => parts.answer = area,
+            Part::Response => parts.response = area,
         }
         return parts;
     }
     // The focused part gets the room.
     let side = match state.part {
         Part::Calls => area.width * 11 / 20,
-        Part::Request | Part::Answer => (area.width * 3 / 10).clamp(34, 60),
+        Part::Request | Part::Response => (area.width * 3 / 10).clamp(34, 60),
     };
     let right = Rect {
         x: area.x + side,
@@ -80,7 +80,7 @@ pub fn parts(area: Rect, state: &State) -> Parts {
         height: request,
         ..right
     };
-    parts.answer = below(right, request);
+    parts.response = below(right, request);
     parts
 }
 
@@ -132,8 +132,8 @@ fn list_parts(area: Rect, state: &State) -> (Rect, Rect) {
     )
 }
 
-pub fn answer_area(area: Rect, state: &State) -> Rect {
-    inside(parts(area, state).answer)
+pub fn response_area(area: Rect, state: &State) -> Rect {
+    inside(parts(area, state).response)
 }
 
 pub fn body_area(area: Rect, state: &State) -> Rect {
@@ -241,8 +241,8 @@ impl State {
             .is_some_and(|known| known.account.environment.is_live());
         let frame = |part: Part, area: Rect, name: &str, note: Option<String>, buf: &mut Buffer| {
             let title = match (whole, part) {
-                (true, Part::Request | Part::Answer) => name.to_owned(),
-                (false, Part::Request | Part::Answer) => format!("6 Explorer › {name}"),
+                (true, Part::Request | Part::Response) => name.to_owned(),
+                (false, Part::Request | Part::Response) => format!("6 Explorer › {name}"),
                 (_, Part::Calls) => "6 Explorer".to_owned(),
             };
             Framed {
@@ -277,8 +277,8 @@ impl State {
             cursor = self.draw_calls(ctx, area, inner, buf);
         }
         if !parts.request.is_empty() {
-            let note = (!whole && self.has_answer())
-                .then(|| format!("{}: response", ctx.key(Action::ToAnswer)));
+            let note = (!whole && self.has_response())
+                .then(|| format!("{}: response", ctx.key(Action::ToResponse)));
             let inner = frame(Part::Request, parts.request, "Request", note, buf);
             let here = self.part == Part::Request;
             match self.draft() {
@@ -289,15 +289,15 @@ impl State {
                 None => self.draw_no_draft(ctx, inner, buf),
             }
         }
-        if !parts.answer.is_empty() {
+        if !parts.response.is_empty() {
             let in_flight = self.draft().is_some_and(|draft| draft.in_flight.is_some());
             let note = self
-                .answer
+                .response
                 .as_ref()
                 .filter(|_| !in_flight)
-                .and_then(answer::Answer::place);
-            let inner = frame(Part::Answer, parts.answer, "Response", note, buf);
-            cursor = cursor.or(self.draw_answer(ctx, inner, buf));
+                .and_then(response::Response::place);
+            let inner = frame(Part::Response, parts.response, "Response", note, buf);
+            cursor = cursor.or(self.draw_response(ctx, inner, buf));
         }
         cursor
     }
@@ -367,17 +367,22 @@ impl State {
         paragraph(buf, area, &words, ctx.theme.style(Tone::Dim));
     }
 
-    fn draw_answer(&self, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) -> Option<Position> {
+    fn draw_response(
+        &self,
+        ctx: ViewContext<'_>,
+        area: Rect,
+        buf: &mut Buffer,
+    ) -> Option<Position> {
         let theme = ctx.theme;
         let draft = self.draft()?;
         if let Some(in_flight) = &draft.in_flight {
             let words = match ctx.store.waiting.get(&in_flight.request) {
                 Some(waiting) => {
                     // Where it is cut off, the remaining time still shows.
-                    let until = waiting.until.map(|until| ctx.until(until) + " ");
-                    format!("waiting {}{}", until.unwrap_or_default(), waiting.why)
+                    let until = waiting.until.map(|until| format!(" {}", ctx.until(until)));
+                    format!("waiting{}: {}", until.unwrap_or_default(), waiting.why)
                 }
-                None => answer::sent(in_flight.since, ctx),
+                None => response::sent(in_flight.since, ctx),
             };
             Pen::new(buf, area, 0)
                 .text("◌ ", theme.bold(Tone::Busy))
@@ -389,7 +394,7 @@ impl State {
                 .text(&escape, theme.style(Tone::Dim));
             return None;
         }
-        let (Some(answer), Some(past)) = (&self.answer, self.past()) else {
+        let (Some(response), Some(past)) = (&self.response, self.past()) else {
             let words = if ctx.store.is_ready() {
                 "Not sent yet."
             } else {
@@ -402,7 +407,7 @@ impl State {
             Typing::Search(input) => Some(input),
             _ => None,
         };
-        answer.view(past, typing, ctx, area, buf)
+        response.view(past, typing, ctx, area, buf)
     }
 }
 

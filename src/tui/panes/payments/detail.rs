@@ -91,7 +91,7 @@ fn state(watched: &Watched, ctx: ViewContext<'_>) -> String {
     }
     if watched.asking.is_some() {
         parts.push(match ctx.store.waiting_for(watched.asking) {
-            Some(why) => format!("waits {why}"),
+            Some(why) => format!("waiting: {why}"),
             None => "checking now".into(),
         });
     } else if let Some(due) = watched.due() {

@@ -148,7 +148,7 @@ impl State {
         match (&player.inventory, player.request) {
             (_, Some(request)) => {
                 let word = match ctx.store.waiting_for(Some(request)) {
-                    Some(why) => format!("waits {why}"),
+                    Some(why) => format!("waiting: {why}"),
                     None => "fetching the inventory…".into(),
                 };
                 pen.text(&word, theme.style(Tone::Busy));

@@ -1,4 +1,4 @@
-//! The answer to a call: a table of what the provider's documents say about it, and the body as it was
+//! The response to a call: a table of what the provider's documents say about it, and the body as it was
 //! received.
 
 use ratatui::buffer::Buffer;
@@ -29,9 +29,9 @@ enum Shown {
     Body,
 }
 
-/// An answer on the screen.
+/// A response on the screen.
 #[derive(Debug, Clone)]
-pub struct Answer {
+pub struct Response {
     /// The number of its call in the history.
     pub number: u64,
     /// What kind of body it is: "JSON", "an HTML page".
@@ -43,7 +43,7 @@ pub struct Answer {
     height: u16,
 }
 
-/// The areas of an answer.
+/// The areas of a response.
 struct Parts {
     head: Rect,
     /// Rows of the head that the table's note uses.
@@ -52,7 +52,7 @@ struct Parts {
     search: Rect,
 }
 
-impl Answer {
+impl Response {
     pub fn new(past: &PastCall) -> Self {
         let (note, body, table) = match &past.outcome {
             Err(_) => ((String::new(), Tone::Dim), Reader::text("", true), None),
