@@ -71,6 +71,7 @@ impl Model {
             return;
         }
         let account = draft.account.clone();
+        // Checked before anything is asked: no confirmation for a call that cannot be sent.
         let call = match draft.submit() {
             Ok(call) => call,
             Err(words) => {
@@ -123,6 +124,7 @@ impl Model {
     fn writes(&self, account: &AccountId, call: &RawCall) -> bool {
         self.store
             .known(account)
+            // An unknown account counts as writing: the stricter case.
             .is_none_or(|known| self.explorer.writes(&known.account, call))
     }
 

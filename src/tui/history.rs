@@ -154,7 +154,7 @@ impl Model {
                     let newer = self.callbacks.known(delivery.id).cloned();
                     self.open_delivery(newer.unwrap_or(delivery), now, out);
                 }
-                Chosen::Unfolded | Chosen::Nothing => {}
+                Chosen::Expanded | Chosen::Nothing => {}
             },
             Action::AllCalls => state.toggle_all(),
             Action::CheckTimeline => {

@@ -1,6 +1,6 @@
 //! The actions of windows: opens them, checks their forms, and carries out a complete form.
 
-use super::alerts::Leads;
+use super::alerts::Target;
 use tui_input::Input;
 
 use super::keys::{Action, TABLE};
@@ -199,7 +199,7 @@ impl Model {
                 None
             }
             Action::NextChoice | Action::PreviousChoice => {
-                state.turned(&self.store, action == Action::NextChoice)
+                state.next_value(&self.store, action == Action::NextChoice)
             }
             Action::OtherValue => {
                 if let Some((provider, setting)) = state.setting(&self.store) {
@@ -290,20 +290,20 @@ impl Model {
         let Some(alert) = state.chosen(&self.store) else {
             return;
         };
-        match alert.leads {
-            Leads::Payment((account, id)) => {
+        match alert.target {
+            Target::Payment((account, id)) => {
                 self.focus = Pane::Payments;
                 self.payments.select(&account, &id, &self.store);
             }
-            Leads::Account(account) => {
+            Target::Account(account) => {
                 let mut all = self.store.accounts.iter();
                 if let Some(at) = all.position(|known| *known.id() == account) {
                     self.credentials.list.selected = at;
                 }
                 self.focus = Pane::Credentials;
             }
-            Leads::Callbacks => self.focus = Pane::Callbacks,
-            Leads::Notice(_) => return,
+            Target::Callbacks => self.focus = Pane::Callbacks,
+            Target::Notice(_) => return,
         }
         self.overlay = Overlay::None;
     }
@@ -316,9 +316,9 @@ impl Model {
         let Some(alert) = state.chosen(&self.store) else {
             return;
         };
-        match alert.leads {
-            Leads::Notice(about) => self.store.dismiss(&about),
-            Leads::Payment(_) | Leads::Account(_) | Leads::Callbacks => {
+        match alert.target {
+            Target::Notice(about) => self.store.dismiss(&about),
+            Target::Payment(_) | Target::Account(_) | Target::Callbacks => {
                 let handled = alert.handled.is_none();
                 let words = if handled {
                     "marked as handled"

@@ -123,7 +123,7 @@ impl State {
         Some(match self.selected(store)? {
             Row::Heading(_) => return None,
             Row::Choice(command, ..) => Chosen::Do(command),
-            Row::Setting(..) => Chosen::Do(self.turned(store, true)?),
+            Row::Setting(..) => Chosen::Do(self.next_value(store, true)?),
             Row::Event(part, event) if event.subject.is_empty() => Chosen::Do(Command::Event {
                 provider: part.provider.into(),
                 event: event.name.into(),
@@ -134,7 +134,7 @@ impl State {
     }
 
     /// The command that sets the selected setting to its next or previous choice.
-    pub fn turned(&self, store: &Store, on: bool) -> Option<Command> {
+    pub fn next_value(&self, store: &Store, on: bool) -> Option<Command> {
         let Row::Setting(part, setting) = self.selected(store)? else {
             return None;
         };
@@ -142,6 +142,7 @@ impl State {
         let last = choices.len().checked_sub(1)?;
         let at = choices.iter().position(|choice| *choice == setting.value);
         let next = match (at, on) {
+            // A typed value that is not among the choices.
             (None, true) => 0,
             (None, false) => last,
             (Some(at), true) => (at + 1) % choices.len(),
@@ -174,6 +175,7 @@ impl State {
         while is_heading(self.list.selected) {
             let here = self.list.selected;
             self.list.step(on, rows.len(), height);
+            // At the top heading the way up ends: turn round.
             if self.list.selected == here {
                 on = Step::Down(1);
             }

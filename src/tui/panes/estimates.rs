@@ -68,9 +68,11 @@ impl State {
     /// Requests an estimate for another question.
     pub fn ask(&mut self, question: Question, ctx: &mut UpdateContext<'_>) {
         if self.question.as_ref() != Some(&question) {
+            // Prices of another amount would show as a change.
             self.quotes.clear();
             self.question = Some(question);
         }
+        // The response to the earlier question would appear under the new one.
         self.cancel(ctx);
         self.refresh(false, ctx);
     }
@@ -220,7 +222,7 @@ impl State {
         let account = (ctx.store.accounts.len() > 1).then(|| format!("at {}", question.account));
         let right = [age, next.unwrap_or_default(), account.unwrap_or_default()];
         let sum = format!("{} {}", question.quantity, question.token);
-        let pays = ": the payer pays";
+        let pays = ": payer pays";
         let room = area.width.saturating_sub(width(&sum) + width(pays) + 1);
         // The age is the last to go.
         let mut shown = Vec::new();

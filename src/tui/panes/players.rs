@@ -140,8 +140,10 @@ impl State {
     pub fn named(&mut self, account: &AccountId, claim: PlayerClaim) {
         let player = self.player_mut(account, claim.player.id);
         if !claim.player.username.is_empty() {
+            // The name is the player's own choice and may be of any length.
             player.name = inert::cut(&claim.player.username, NAME_MAX);
         }
+        // Not every callback carries a token; an earlier one stays valid until the player gets another.
         player.token = claim.token.or(player.token.take());
     }
 
@@ -252,6 +254,7 @@ impl State {
 
     /// Removes the selected player from the list.
     pub fn remove_selected(&mut self, ctx: &mut UpdateContext<'_>) {
+        // The response would add the player again.
         self.cancel(ctx);
         if self.list.selected < self.players.len() {
             let gone = self.players.remove(self.list.selected);

@@ -180,6 +180,7 @@ impl State {
         } else if self.follow == Follow::Following {
             self.follow = Follow::Paused(0);
         }
+        // At the first row, one more step up means: older ones.
         if at_top && matches!(step, Step::Up(_) | Step::PageUp | Step::Top) {
             self.load_older(ctx);
         }
@@ -206,6 +207,7 @@ impl State {
                 .shown()
                 .iter()
                 .map(|exchange| exchange.id)
+                // An exchange that could not be saved has a negative id and no place in the ledger.
                 .find(|id| id.0 >= 0);
             self.load(before, ctx);
         }
@@ -244,6 +246,7 @@ impl State {
                 return;
             }
         };
+        // Fewer rows than requested: the ledger has no more.
         self.older = if rows.len() < LOAD {
             Older::None
         } else {

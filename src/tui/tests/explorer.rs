@@ -188,6 +188,37 @@ fn a_write_is_marked_and_needs_confirmation() {
 }
 
 #[test]
+fn a_long_purpose_and_field_help_are_shown_whole() {
+    const LONG: &[Documented] = &[Documented {
+        method: "PATCH",
+        path: "/v1/offers/{offerId}",
+        params: &[crate::domain::catalogue::Param::in_path(
+            "offerId",
+            "the offer's id as the list of offers shows it, or the id in the address of its page on the web site",
+            "5f9e2c",
+        )],
+        body: None,
+        writes: true,
+        about: "report the delivery of an in-game product: DELIVERED or CANCELED. The provider documents no more than \
+                that",
+    }];
+    let words = |shown: String| -> String {
+        let text = shown.replace(['│', '\n'], " ");
+        text.split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    let mut setup = sandbox_setup();
+    setup.catalogues[0].1 = LONG;
+    let mut model = exploring(setup);
+    press(&mut model, "<down><enter>", second(0));
+    let request = words(resized_screen(&mut model, second(0), 80, 24));
+    assert!(request.contains(LONG[0].about), "{request}");
+    assert!(request.contains(LONG[0].params[0].about), "{request}");
+    press(&mut model, "<enter>", second(0));
+    let asked = words(resized_screen(&mut model, second(0), 80, 24));
+    assert!(asked.contains(LONG[0].about), "{asked}");
+}
+
+#[test]
 fn a_body_is_edited_checked_and_sent_from_where_one_is() {
     let mut model = exploring(sandbox_setup());
     press(&mut model, "/calc<enter>", second(0));

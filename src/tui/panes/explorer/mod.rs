@@ -194,6 +194,7 @@ impl State {
     }
 
     fn open(&mut self, account: &AccountId, call: Option<&'static Documented>, store: &Store) {
+        // A half-typed call is found again after a look at another one.
         let known = self
             .drafts
             .iter()

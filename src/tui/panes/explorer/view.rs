@@ -317,11 +317,7 @@ impl State {
             let x = draw_input(&mut pen, input, "letters of path, purpose, account", theme);
             cursor = Some(Position::new(x, inner.y));
         } else if !self.query.is_empty() {
-            let text = format!(
-                "`{}` · {} shows all calls",
-                self.query,
-                ctx.key(Action::Escape)
-            );
+            let text = format!("`{}` · {} shows all", self.query, ctx.key(Action::Escape));
             Pen::new(buf, inner, 0).text(&text, theme.style(Tone::Accent));
         }
         let (list, selected) = list_parts(area, self);
@@ -389,6 +385,7 @@ impl State {
                 .text(&words, theme.style(Tone::Busy));
             let call = format!("{} {}", in_flight.call.method, in_flight.call.path);
             paragraph(buf, below(area, 1), &call, theme.style(Tone::Dim));
+            // Below the call, which wraps.
             let escape = format!("{} cancels it.", ctx.key(Action::Escape));
             Pen::new(buf, area, 2 + cells(wrap(&call, area.width).len() - 1))
                 .text(&escape, theme.style(Tone::Dim));

@@ -176,8 +176,8 @@ impl State {
         room: u16,
     ) -> (String, Tone) {
         let unseen = |rows: &[usize]| {
-            let calls = |at: &&usize| needs_attention(&ctx.store.payments[**at], ctx.store);
-            rows.iter().filter(calls).count()
+            let needs = |at: &&usize| needs_attention(&ctx.store.payments[**at], ctx.store);
+            rows.iter().filter(needs).count()
         };
         let (above, under) = (unseen(&shown[..window.start]), unseen(&shown[window.end..]));
         let mut parts = Vec::new();
@@ -310,8 +310,8 @@ impl Columns {
             compared: if roomy { COMPARED.0 } else { COMPARED.1 },
             next: match (total >= 56, ctx.still) {
                 (false, _) => 0,
-                // Two columns apart from the age: `18:29  queued`.
-                (true, false) => 8,
+                // `queued`, apart from the age before it.
+                (true, false) => 7,
                 (true, true) => 10,
             },
             id: 0,
