@@ -129,7 +129,7 @@ const CATALOGUE: &[Documented] = &[
         params: MERCHANT,
         body: Some(SCHEDULE),
         writes: false,
-        about: "schedule of one solution, with the access token; `second_installment_date` in the \
+        about: "payment schedule (access token) of one solution; `second_installment_date` in the \
             body moves the second part",
     },
     Documented {
@@ -138,7 +138,7 @@ const CATALOGUE: &[Documented] = &[
         params: MERCHANT,
         body: Some(SCHEDULE),
         writes: false,
-        about: "schedule of one solution, without a token",
+        about: "payment schedule (no token) of one solution",
     },
     Documented {
         method: "POST",
@@ -146,7 +146,7 @@ const CATALOGUE: &[Documented] = &[
         params: COMPANY,
         body: Some(SCHEDULE),
         writes: false,
-        about: "schedules of all solutions of a company, without a token",
+        about: "payment schedules (no token) of all solutions of a company",
     },
     Documented {
         method: "POST",

@@ -314,7 +314,7 @@ async fn what_cannot_be_meant_is_refused_before_it_is_sent() {
         (
             OPEN,
             Some("{\"amount_cents\": 200,\n oops"),
-            "line 2 column 2",
+            "line 2, column 2",
         ),
         (OPEN, Some("{} trailing"), "trailing characters"),
         (LINK, Some("[]"), "expected a map"),

@@ -228,11 +228,11 @@ impl State {
         let mut shown = Vec::new();
         for part in right.into_iter().filter(|part| !part.is_empty()) {
             shown.push(part);
-            if width(&shown.join(" · ")) > room {
+            if width(&shown.join(", ")) > room {
                 shown.pop();
             }
         }
-        let right = shown.join(" · ");
+        let right = shown.join(", ");
         Pen::new(buf, area, 0)
             .keep(width(&right) + 1)
             .text(&sum, theme.bold(Tone::Plain))

@@ -209,7 +209,7 @@ fn a_long_purpose_and_field_help_are_shown_whole() {
     let mut setup = sandbox_setup();
     setup.catalogues[0].1 = LONG;
     let mut model = exploring(setup);
-    press(&mut model, "<down><enter>", second(0));
+    press(&mut model, "<enter>", second(0));
     let request = words(resized_screen(&mut model, second(0), 80, 24));
     assert!(request.contains(LONG[0].about), "{request}");
     assert!(request.contains(LONG[0].params[0].about), "{request}");

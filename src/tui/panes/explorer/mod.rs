@@ -6,6 +6,7 @@ pub mod draft;
 pub mod history;
 mod in_flight;
 mod input;
+mod request;
 pub mod response;
 mod rows;
 mod table;

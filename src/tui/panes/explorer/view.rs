@@ -1,33 +1,21 @@
-//! The areas of the explorer, and how the calls and the request are drawn.
+//! The areas of the explorer, and how the calls and the response are drawn.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
-use unicode_width::UnicodeWidthChar as _;
 
-use super::calls::{Row, is_hidden};
-use super::draft::Draft;
-use super::rows::{WRITES, method_tone};
+use super::calls::Row;
+use super::request::{self, draw_request, split};
 use super::{Part, State, Typing, response};
-use crate::domain::catalogue;
-use crate::domain::fill::Piece;
 use crate::tui::keys::Action;
 use crate::tui::padded;
 use crate::tui::panes::ViewContext;
-use crate::tui::theme::{Tone, badge};
+use crate::tui::theme::Tone;
 use crate::tui::widgets::boxes::Framed;
 use crate::tui::widgets::form::draw_input;
 use crate::tui::widgets::text::{Pen, below, cells, paragraph, wrap};
 
 /// From this size on, calls, request and response are drawn at once.
 const WHOLE: (u16, u16) = (100, 26);
-/// Rows of a path.
-const PATH_ROWS: usize = 3;
-/// Rows of a call's purpose, and of a field's help.
-const ABOUT_ROWS: usize = 3;
-/// Rows left to a body.
-const BODY_MIN: u16 = 4;
-/// Columns by which a field's help is indented.
-const HINT_INDENT: u16 = 2;
 /// Rows left to the list above the selected call.
 const LIST_MIN: u16 = 4;
 
@@ -63,13 +51,7 @@ pub fn parts(area: Rect, state: &State) -> Parts {
         ..area
     };
     let wanted = state.draft().map_or(8, |draft| {
-        let body = draft
-            .body
-            .as_ref()
-            .map_or(0, |body| cells(body.len()).clamp(4, 14) + 2);
-        let inner = right.width.saturating_sub(4);
-        let about = cells(about_rows(draft, inner) + hint_rows(draft, inner));
-        6 + about + draft.form.height(inner) + body
+        request::height(draft, right.width.saturating_sub(4))
     });
     let request = wanted.max(8).min(area.height / 2);
     parts.calls = Rect {
@@ -146,88 +128,6 @@ pub fn fields_area(area: Rect, state: &State) -> Rect {
     state.draft().map_or(Rect::default(), |draft| {
         split(draft, inside(parts(area, state).request)).fields
     })
-}
-
-/// The areas of a request, from the top.
-struct Split {
-    path: Rect,
-    /// The account, and whether the call writes.
-    account: Rect,
-    about: Rect,
-    fields: Rect,
-    hint: Rect,
-    heading: Rect,
-    body: Rect,
-}
-
-fn path_text(draft: &Draft) -> String {
-    draft.path().iter().map(Piece::text).collect()
-}
-
-/// Rows of the purpose, below the path.
-fn about_rows(draft: &Draft, width: u16) -> usize {
-    wrap(about_of(draft), width).len().min(ABOUT_ROWS)
-}
-
-/// Rows of the longest help of a field, so that the rows below do not move from field to field.
-fn hint_rows(draft: &Draft, width: u16) -> usize {
-    let helps = draft.field_helps();
-    let rows = helps.map(|help| wrap(&help, width.saturating_sub(HINT_INDENT)).len());
-    rows.max().unwrap_or(0).min(ABOUT_ROWS)
-}
-
-fn about_of(draft: &Draft) -> &'static str {
-    draft
-        .call
-        .map_or("any API call, with the account's credentials", |call| {
-            call.about
-        })
-}
-
-fn split(draft: &Draft, area: Rect) -> Split {
-    let indent = cells(draft.method().len() + 1);
-    let room = area.width.saturating_sub(indent).max(1);
-    let path = path_text(draft)
-        .len()
-        .div_ceil(usize::from(room))
-        .clamp(1, PATH_ROWS);
-    let mut left = area;
-    let mut take = |rows: u16| {
-        let taken = Rect {
-            height: rows.min(left.height),
-            ..left
-        };
-        left = below(left, rows);
-        taken
-    };
-    let path = take(cells(path));
-    let account = take(1);
-    let about = take(cells(about_rows(draft, area.width)));
-    let body = draft.body.is_some();
-    let reserved = if body {
-        BODY_MIN.min(area.height / 3) + 1
-    } else {
-        0
-    };
-    let wanted = draft.form.height(area.width);
-    let above = path.height + account.height + about.height;
-    let free = area.height.saturating_sub(above + reserved);
-    let fields = take(
-        wanted
-            .min(free.max(1))
-            .min(if wanted == 0 { 0 } else { u16::MAX }),
-    );
-    let hint = take(cells(hint_rows(draft, area.width)).min(free.saturating_sub(wanted)));
-    let heading = take(u16::from(body));
-    Split {
-        path,
-        account,
-        about,
-        fields,
-        hint,
-        heading,
-        body: if body { left } else { Rect::default() },
-    }
 }
 
 impl State {
@@ -405,126 +305,5 @@ impl State {
             _ => None,
         };
         response.view(past, typing, ctx, area, buf)
-    }
-}
-
-fn draw_request(
-    draft: &Draft,
-    state: &State,
-    here: bool,
-    ctx: ViewContext<'_>,
-    area: Rect,
-    buf: &mut Buffer,
-) -> Option<Position> {
-    let theme = ctx.theme;
-    let dim = theme.style(Tone::Dim);
-    let split = split(draft, area);
-    let known = ctx.store.known(&draft.account);
-    let writes = known.is_some_and(|known| {
-        let calls = super::calls::catalogue(&state.catalogues, known.account.provider);
-        catalogue::writes(calls, draft.method(), &path_text(draft))
-    });
-    draw_path(draft, writes, ctx, split.path, buf);
-
-    let mut pen = Pen::new(buf, split.account, 0);
-    if writes {
-        pen.text(WRITES, theme.bold(Tone::Warn)).skip(2);
-    }
-    pen.text(draft.account.as_str(), theme.style(Tone::Plain))
-        .skip(1);
-    if let Some(known) = known {
-        let (word, tone) = badge(known.account.environment);
-        pen.text(&format!(" {word} "), theme.badge(tone)).skip(1);
-    }
-    if known.is_some_and(|known| is_hidden(known, writes, ctx.now)) {
-        let words = format!("not armed: to send, type the name {}", draft.account);
-        pen.text(&words, theme.bold(Tone::Live));
-    }
-    paragraph(buf, split.about, about_of(draft), dim);
-
-    let mut cursor = None;
-    let form = draft.form.draw(buf, split.fields, theme);
-    if here && !draft.in_body {
-        cursor = form;
-    }
-    if let Some(help) = draft.field_help().filter(|_| here) {
-        let indent = HINT_INDENT.min(split.hint.width);
-        let area = Rect {
-            x: split.hint.x + indent,
-            width: split.hint.width - indent,
-            ..split.hint
-        };
-        paragraph(buf, area, &help, dim);
-    }
-    if let Some(body) = &draft.body {
-        let mut pen = Pen::new(buf, split.heading, 0);
-        let (mark, style) = if draft.in_body && here {
-            ("▸ ", theme.bold(Tone::Accent))
-        } else {
-            ("  ", dim)
-        };
-        pen.text(mark, style).text("Body", style).skip(2);
-        match (&draft.wrong, body.is_blank()) {
-            (_, true) => pen.text("none", dim),
-            (None, false) => pen.text("✔ ", theme.style(Tone::Good)).text("JSON", dim),
-            (Some(wrong), false) => {
-                let tone = if draft.call.is_some() {
-                    Tone::Bad
-                } else {
-                    Tone::Warn
-                };
-                let words = format!(
-                    "! not JSON, line {}, column {}: {}",
-                    wrong.line, wrong.column, wrong.words
-                );
-                pen.text(&words, theme.style(tone))
-            }
-        };
-        let at = body.draw(here && draft.in_body, split.body, theme, buf);
-        cursor = at.or(cursor);
-    }
-    cursor
-}
-
-/// Method and path; values stand out, missing ones more so.
-fn draw_path(draft: &Draft, writes: bool, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
-    let theme = ctx.theme;
-    Pen::new(buf, area, 0).text(draft.method(), theme.bold(method_tone(writes)));
-    let indent = cells(draft.method().len() + 1).min(area.width);
-    let area = Rect {
-        x: area.x + indent,
-        width: area.width - indent,
-        ..area
-    };
-    let (mut row, mut used) = (0, 0);
-    let room = usize::from(area.width.max(1));
-    let rows = usize::from(area.height);
-    let all: usize = draft
-        .path()
-        .iter()
-        .map(|piece| piece.text().chars().count())
-        .sum();
-    // The end of a long path is shown: that is where the operator types.
-    let mut skip = all.saturating_sub(room * rows);
-    for piece in draft.path() {
-        let style = match &piece {
-            Piece::Fixed(_) => theme.style(Tone::Plain),
-            Piece::Value(_) => theme.bold(Tone::Accent),
-            Piece::Missing(_) => theme.bold(Tone::Warn),
-        };
-        for c in piece.text().chars() {
-            if skip > 0 {
-                skip -= 1;
-                continue;
-            }
-            let wide = c.width().unwrap_or(0);
-            if used + wide > room {
-                (row, used) = (row + 1, 0);
-            }
-            let mut pen = Pen::new(buf, area, row);
-            pen.skip(cells(used))
-                .text(c.encode_utf8(&mut [0; 4]), style);
-            used += wide;
-        }
     }
 }
