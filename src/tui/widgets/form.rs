@@ -329,6 +329,7 @@ impl Form {
         field.unselect(true);
         match &mut field.value {
             Value::Text(input) => paste(input, text),
+            // The pasted text is a secret: its copy is wiped too.
             Value::Hidden(hidden) => hidden.add(&Zeroizing::new(typeable(text, TYPED_MAX))),
             Value::Choice { .. } | Value::Switch(_) => return false,
         }
@@ -589,6 +590,58 @@ mod tests {
         assert!(form.fields[0].secret().is_none());
         form.paste("a\u{202e}b");
         assert!(form.fields[0].secret().unwrap().is_err());
+    }
+
+    fn drawn(area: Rect, draw: impl FnOnce(&mut Buffer)) -> Vec<String> {
+        let mut buf = Buffer::empty(area);
+        draw(&mut buf);
+        let cells = buf.content.iter().map(ratatui::buffer::Cell::symbol);
+        let text: Vec<&str> = cells.collect();
+        let rows = text.chunks(usize::from(area.width));
+        rows.map(|row| row.concat().trim_end().to_owned()).collect()
+    }
+
+    #[test]
+    fn a_line_whose_start_is_scrolled_off_begins_with_a_mark() {
+        let theme = Theme::new(&crate::tui::UiOptions::default());
+        let rows = |text: &str| {
+            let area = Rect::new(0, 0, 8, 1);
+            drawn(area, |buf| {
+                draw_input(
+                    &mut Pen::new(buf, area, 0),
+                    &Input::new(text.into()),
+                    "",
+                    &theme,
+                );
+            })
+        };
+        assert_eq!(rows("ORDER-7"), ["ORDER-7"]);
+        assert_eq!(rows("ORDER-1042"), ["…R-1042"]);
+    }
+
+    #[test]
+    fn a_hint_that_is_too_long_wraps() {
+        let theme = Theme::new(&crate::tui::UiOptions::default());
+        let mut form = Form::new(vec![
+            Field::text("id", "the client id, from the panel", ""),
+            Field::text("name", "", "x"),
+        ]);
+        let area = Rect::new(0, 0, 24, 4);
+        assert_eq!(form.height(area.width), 3);
+        let rows = drawn(area, |buf| {
+            form.draw(buf, area, &theme);
+        });
+        assert_eq!(
+            rows,
+            [
+                "▸ id    the client id,",
+                "        from the panel",
+                "  name  x",
+                ""
+            ]
+        );
+        form.paste("CLIENT");
+        assert_eq!(form.height(area.width), 2, "a value has one row");
     }
 
     #[test]
