@@ -13,7 +13,7 @@ use crate::tui::panes::{ViewContext, age};
 use crate::tui::store::Phase;
 use crate::tui::theme::Tone;
 use crate::tui::watched::{LastError, Watched};
-use crate::tui::widgets::form::draw_filter;
+use crate::tui::widgets::input::draw_filter;
 use crate::tui::widgets::text::{Pen, below, cells, fit_middle, paragraph, width};
 
 /// The areas of the pane.
