@@ -341,7 +341,7 @@ fn on_key(model: &mut Model, now: Now, key: &KeyEvent, out: &mut Vec<Effect>) {
     match model.overlay.typed(key) {
         Typed::Nothing => {
             if let Overlay::Filter(pane, input) = &mut model.overlay
-                && widgets::form::edit(input, key)
+                && widgets::input::edit(input, key)
             {
                 let (pane, filter) = (*pane, input.value().to_owned());
                 model.set_filter(pane, &filter);

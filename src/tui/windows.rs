@@ -12,7 +12,7 @@ use super::overlays::{
 use super::panes::payments::pasted::{self, Pasted};
 use super::panes::{Pane, step};
 use super::store::Purpose;
-use super::widgets::form::{first_line, paste};
+use super::widgets::input::{first_line, paste};
 use super::{Effect, Model};
 use crate::domain::{
     Ability, AccountId, Expectation, ExpectedBy, LinkRequest, Now, Op, Problem, Secret, curl,

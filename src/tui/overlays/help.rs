@@ -11,7 +11,8 @@ use crate::tui::keys::{Action, Binding, Chord, Keymap, Scope, TABLE};
 use crate::tui::panes::ViewContext;
 use crate::tui::theme::Tone;
 use crate::tui::widgets::boxes::window;
-use crate::tui::widgets::form::{Typed, draw_input, edit, paste};
+use crate::tui::widgets::form::Typed;
+use crate::tui::widgets::input::{draw_input, edit, paste};
 use crate::tui::widgets::list::Step;
 use crate::tui::widgets::text::{Pen, below, width};
 

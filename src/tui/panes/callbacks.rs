@@ -20,7 +20,7 @@ use crate::tui::Effect;
 use crate::tui::msg::Level;
 use crate::tui::store::Store;
 use crate::tui::theme::Tone;
-use crate::tui::widgets::form::draw_filter;
+use crate::tui::widgets::input::draw_filter;
 use crate::tui::widgets::list::{List, Step};
 use crate::tui::widgets::text::{below, fit, paragraph};
 use window::{Put, Tally, Window};

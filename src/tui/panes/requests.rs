@@ -19,7 +19,7 @@ use crate::tui::keys::Action;
 use crate::tui::msg::Level;
 use crate::tui::store::Store;
 use crate::tui::theme::Tone;
-use crate::tui::widgets::form::draw_filter;
+use crate::tui::widgets::input::draw_filter;
 use crate::tui::widgets::list::{List, Step};
 use crate::tui::widgets::text::{Pen, below, cells, fit};
 

@@ -17,12 +17,12 @@ pub(super) const EVENTS: [Event; 8] = [
     Event {
         name: "buy",
         subject: "a player's number or name, and an item's identifier such as tea-tin",
-        about: "the player buys it for Kreds; Kongregate sends an inventory callback",
+        about: "a player buys an item for Kreds; Kongregate sends an inventory callback",
     },
     Event {
         name: "give",
         subject: "a player's number or name, and an item's identifier",
-        about: "the player gets it for free; Kongregate sends an inventory callback",
+        about: "a player gets an item for free; Kongregate sends an inventory callback",
     },
     Event {
         name: "change-inventory",

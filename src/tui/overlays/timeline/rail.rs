@@ -121,6 +121,7 @@ impl Rail<'_> {
         let took = happenings[entry.last].at.since(happenings[entry.first].at);
         let text = format!(", over {}", time::fine(took));
         pen.text(&text, theme.style(Tone::Dim));
+        // Success is what repeated calls usually have; only a failure is worth the room.
         if let What::Call { outcome, .. } = &happenings[entry.first].what
             && !matches!(outcome, Outcome::Status(200..300))
         {
@@ -181,6 +182,7 @@ impl Rail<'_> {
                 pen.text(payment.state.as_str(), theme.bold(tone))
                     .skip(2)
                     .text(&payment.sum(), plain);
+                // "Not paid yet" at every open state would hide the one that says more.
                 if verdict != PaymentVerdict::Open {
                     let words = format!("  {}", verdict.words());
                     pen.text(&words, theme.style(tone));

@@ -112,6 +112,7 @@ impl Draft {
             in_flight: None,
             past: None,
         };
+        // The method of a free call is mostly GET: the path is what to type first.
         draft.form.at = if call.is_none() { PATH } else { 0 };
         draft.check();
         draft
@@ -277,6 +278,7 @@ impl Draft {
 
     /// Undoes the last change of the body; returns whether there was one.
     pub fn undo(&mut self) -> bool {
+        // Fields have no undo: there the key must not change the body unseen.
         let undone = self.in_body && self.body.as_mut().is_some_and(Editor::undo);
         self.check();
         undone

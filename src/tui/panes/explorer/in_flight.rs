@@ -30,6 +30,7 @@ impl State {
                 .as_ref()
                 .is_some_and(|in_flight| in_flight.request == request)
         };
+        // Among all drafts: the operator may have gone on to another call.
         let Some(draft) = self.drafts.iter_mut().find(owns) else {
             return;
         };

@@ -8,7 +8,7 @@ use crate::domain::Now;
 use crate::tui::msg::Level;
 use crate::tui::store::Store;
 use crate::tui::widgets::editor::Edited;
-use crate::tui::widgets::form;
+use crate::tui::widgets::input;
 
 impl State {
     /// Handles a key that is not an action; returns whether the screen changed.
@@ -16,7 +16,7 @@ impl State {
         let height = view::body_area(self.area, self).height;
         match &mut self.typing {
             Typing::Find(input) => {
-                let changed = form::edit(input, key);
+                let changed = input::edit(input, key);
                 let query = input.value().to_owned();
                 if changed {
                     self.find(&query, store, now);
@@ -24,7 +24,7 @@ impl State {
                 changed
             }
             Typing::Search(input) => {
-                let changed = form::edit(input, key);
+                let changed = input::edit(input, key);
                 let query = input.value().to_owned();
                 if let Some(response) = self.response.as_mut().filter(|_| changed) {
                     response.search(&query);
@@ -47,13 +47,13 @@ impl State {
         let height = view::body_area(self.area, self).height;
         match &mut self.typing {
             Typing::Find(input) => {
-                form::paste(input, text);
+                input::paste(input, text);
                 let query = input.value().to_owned();
                 self.find(&query, store, now);
                 Some(true)
             }
             Typing::Search(input) => {
-                form::paste(input, text);
+                input::paste(input, text);
                 let query = input.value().to_owned();
                 if let Some(response) = &mut self.response {
                     response.search(&query);

@@ -112,6 +112,7 @@ pub fn split(draft: &Draft, area: Rect) -> Split {
     } else {
         0
     };
+    // The body is what is typed most: long forms scroll so that some of its rows stay.
     let reserved = if body {
         BODY_MIN.min(area.height / 3) + heading_rows
     } else {

@@ -11,7 +11,7 @@ use crate::domain::{Explored, inert, time};
 use crate::tui::keys::Action;
 use crate::tui::panes::ViewContext;
 use crate::tui::theme::Tone;
-use crate::tui::widgets::form::draw_input;
+use crate::tui::widgets::input::draw_input;
 use crate::tui::widgets::json::{self, Reading};
 use crate::tui::widgets::list::Step;
 use crate::tui::widgets::reader::Reader;

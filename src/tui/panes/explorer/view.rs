@@ -11,7 +11,7 @@ use crate::tui::padded;
 use crate::tui::panes::ViewContext;
 use crate::tui::theme::Tone;
 use crate::tui::widgets::boxes::Framed;
-use crate::tui::widgets::form::draw_input;
+use crate::tui::widgets::input::draw_input;
 use crate::tui::widgets::text::{Pen, below, cells, paragraph, wrap};
 
 /// From this size on, calls, request and response are drawn at once.

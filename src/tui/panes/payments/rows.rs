@@ -141,6 +141,7 @@ impl Totals {
         let mut totals = Self::default();
         for watched in shown {
             totals.attention += usize::from(needs_attention(watched, store));
+            // Not checked yet: nothing says that it is over.
             let Some(payment) = watched.latest() else {
                 totals.open += 1;
                 continue;

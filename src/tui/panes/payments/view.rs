@@ -13,7 +13,7 @@ use crate::tui::panes::{ViewContext, age};
 use crate::tui::store::Phase;
 use crate::tui::theme::Tone;
 use crate::tui::watched::{LastError, Watched};
-use crate::tui::widgets::form::draw_filter;
+use crate::tui::widgets::input::draw_filter;
 use crate::tui::widgets::text::{Pen, below, cells, fit_middle, paragraph, width};
 
 /// The areas of the pane.
@@ -66,7 +66,7 @@ impl State {
             1 => ("! 1 needs attention".to_owned(), "! 1".into(), Tone::Bad),
             n => (format!("! {n} need attention"), format!("! {n}"), Tone::Bad),
         };
-        let words = totals.words(room.saturating_sub(width(&attention) + 3));
+        let words = |attention: &str| totals.words(room.saturating_sub(width(attention) + 3));
         let both = |attention: &str, words: String| {
             let gap = if attention.is_empty() || words.is_empty() {
                 ""
@@ -76,7 +76,10 @@ impl State {
             format!("{attention}{gap}{words}")
         };
         // The longest wording that fits; what needs attention always shows.
-        let wordings = [both(&attention, words), both(&short, totals.words(0))];
+        let wordings = [
+            both(&attention, words(&attention)),
+            both(&short, words(&short)),
+        ];
         let fits = |note: &String| width(note) <= room;
         let note = wordings.into_iter().find(fits).unwrap_or(short);
         (!note.is_empty()).then_some((note, tone))
