@@ -65,8 +65,8 @@ struct Shared {
 #[derive(Default)]
 struct State {
     cycle: Lifecycle,
-    kept: StoredIn,
-    kept_note: String,
+    stored_in: StoredIn,
+    stored_note: String,
     note: String,
     claims: Option<String>,
     /// Whether the current token is being saved right now.
@@ -108,8 +108,8 @@ impl Tokens {
     pub fn status(&self) -> TokenStatus {
         let held = self.held();
         TokenStatus {
-            kept: held.kept.clone(),
-            kept_note: held.kept_note.clone(),
+            stored_in: held.stored_in.clone(),
+            stored_note: held.stored_note.clone(),
             note: held.note.clone(),
             claims: held.claims.clone(),
             ..held.cycle.status()
@@ -450,14 +450,14 @@ impl Tokens {
         let found = store.read(self.0.clock.now(), jitter()).await;
         let note = store.note();
         let mut held = self.held();
-        held.kept_note = note;
+        held.stored_note = note;
         let Some(found) = found else { return false };
         redact::learn_passing(&found.token, "access_token");
         let claims = jwt::claims(&found.token);
         let now = self.0.clock.now();
         let taken = held.cycle.found(of, now, found.token, found.life);
         if taken {
-            held.kept = found.kept;
+            held.stored_in = found.stored_in;
             held.note.clear();
             held.claims = claims;
             drop(held);
@@ -480,16 +480,16 @@ impl Tokens {
         held.saving = false;
         match put {
             Ok(place) => {
-                held.kept_note = if place == StoredIn::Keyring {
+                held.stored_note = if place == StoredIn::Keyring {
                     String::new()
                 } else {
                     store.note()
                 };
-                held.kept = place;
+                held.stored_in = place;
             }
             Err(why) => {
-                held.kept = StoredIn::Memory;
-                held.kept_note = format!("it cannot be saved: {why}");
+                held.stored_in = StoredIn::Memory;
+                held.stored_note = format!("it cannot be saved: {why}");
             }
         }
     }

@@ -33,7 +33,7 @@ pub struct TokenStore {
 pub(super) struct StoredTokenFound {
     pub token: Secret,
     pub life: TokenLife,
-    pub kept: StoredIn,
+    pub stored_in: StoredIn,
 }
 
 /// The JSON in the vault.
@@ -108,7 +108,7 @@ impl TokenStore {
                 life,
                 renew_at: renew_at(life, jitter),
             },
-            kept: stored_as(&place),
+            stored_in: stored_as(&place),
         })
     }
 

@@ -438,7 +438,7 @@ mod tests {
             ("tilldeck --profile sandbox request kanga P", "POST"),
             (
                 "tilldeck sandbox trigger fault l",
-                "lost-reply\tcarried out, but the reply is lost",
+                "lost-reply\teach request takes effect, but its response is lost",
             ),
             ("tilldeck sandbox trigger payer A over", "overpay"),
             ("tilldeck sandbox trigger set ki", "kinguin\tKinguin"),

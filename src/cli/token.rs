@@ -110,7 +110,7 @@ fn explain(deck: &Deck, accounts: &[Account], out: &Out) {
     let note = known
         .iter()
         .filter(|(id, _)| accounts.iter().any(|account| account.id == *id))
-        .map(|(_, status)| status.kept_note.as_str())
+        .map(|(_, status)| status.stored_note.as_str())
         .find(|note| !note.is_empty());
     if let Some(note) = note.filter(|_| !out.json) {
         out.message(
@@ -178,8 +178,8 @@ fn report(
             "expires_at": life.map(|life| life.requested_at().plus(life.life).rfc3339()),
             "got_at": life.map(|life| life.requested_at().rfc3339()),
             "renews_at": life.map(|life| life.requested_at().plus(life.renew_at).rfc3339()),
-            "kept": status.kept.word(),
-            "kept_note": non_empty(&status.kept_note),
+            "kept": status.stored_in.word(),
+            "kept_note": non_empty(&status.stored_note),
             "fetched": status.fetched,
             "note": non_empty(&status.note),
             "failure": status.failure.as_ref().map(|failure| json!({
@@ -196,7 +196,7 @@ fn report(
     let issued = status.life.map_or(String::new(), |life| {
         format!("issued {} ago", time::fine(life.age(now)))
     });
-    let saved = match (&status.life, &status.kept) {
+    let saved = match (&status.life, &status.stored_in) {
         (None, _) => String::new(),
         (Some(_), StoredIn::Memory) => "not saved".into(),
         (Some(_), stored) => format!("saved in the {}", place(stored)),

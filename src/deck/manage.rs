@@ -51,6 +51,10 @@ fn setup(manifest: &Manifest) -> ProviderSetup {
             .collect(),
         endpoints: manifest.spec.endpoints,
         guide: manifest.guide,
+        simulates_rotation: (manifest.simulator)()
+            .events()
+            .iter()
+            .any(|event| event.name == RESET),
     }
 }
 
@@ -241,8 +245,8 @@ impl Deck {
             if !(provable && events.any(|event| event.name == RESET)) {
                 return Err(Problem::new(
                     ProblemKind::Usage,
-                    format!("account {account}: the simulator never changes this secret"),
-                    "it is built in; accounts of the config file can be given new ones",
+                    format!("account {account}: the built-in simulator has a fixed secret"),
+                    "only accounts of the config file can get a new one",
                 ));
             }
             (

@@ -111,7 +111,7 @@ impl Deck {
         } else {
             Err(Problem::new(
                 ProblemKind::Usage,
-                format!("the sandbox rejected the command: {answer}"),
+                format!("the simulator rejected the command: {answer}"),
                 "",
             ))
         }

@@ -181,7 +181,21 @@ impl CredentialStatus {
         }
     }
 
-    /// The word for it.
+    /// The word on the screen.
+    #[must_use]
+    pub fn shown(&self) -> &'static str {
+        match self {
+            Self::Good { .. } => "valid",
+            Self::Refused { .. } => "rejected",
+            Self::Untested
+            | Self::Verifying
+            | Self::Unreadable { .. }
+            | Self::Unreachable { .. }
+            | Self::Unverified { .. } => self.word(),
+        }
+    }
+
+    /// The word in the ledger and in JSON.
     #[must_use]
     pub fn word(&self) -> &'static str {
         match self {

@@ -6,16 +6,34 @@ use serde_json::error::Category;
 /// words of their own.
 #[must_use]
 pub fn bad_json(error: &serde_json::Error) -> String {
+    let reason = bad_json_reason(error);
+    // Errors of the caller's own checks have no place; the place of an early end is the end.
+    if error.line() == 0 || error.classify() == Category::Eof {
+        return reason;
+    }
+    format!(
+        "{reason} (line {}, column {})",
+        error.line(),
+        error.column()
+    )
+}
+
+/// As [`bad_json`], without the place.
+#[must_use]
+pub fn bad_json_reason(error: &serde_json::Error) -> String {
     if error.classify() == Category::Eof {
         return "the JSON ends too early".into();
     }
     let whole = error.to_string();
-    // Errors of the caller's own checks have no position.
-    let Some((reason, _)) = whole.rsplit_once(" at line ") else {
-        return whole;
-    };
-    let reason = match reason {
+    let reason = whole
+        .rsplit_once(" at line ")
+        .map_or(&*whole, |(reason, _)| reason);
+    match reason {
         "expected value" => "a value is missing or invalid",
+        "expected `:`" => "a `:` is missing",
+        "expected `,` or `]`" => "a `,` or `]` is missing",
+        "expected `,` or `}`" => "a `,` or `}` is missing",
+        "invalid number" => "a number is not valid",
         "expected ident" => "an unknown word; only true, false and null need no quotes",
         "key must be a string" => "a name must be in double quotes",
         "trailing comma" => "a comma without a value after it",
@@ -24,13 +42,9 @@ pub fn bad_json(error: &serde_json::Error) -> String {
         "control character (\\u0000-\\u001F) found while parsing a string" => {
             "a line break or another control character within a string"
         }
-        other => &wrong_type(other).unwrap_or_else(|| other.to_owned()),
-    };
-    format!(
-        "{reason} (line {}, column {})",
-        error.line(),
-        error.column()
-    )
+        other => return wrong_type(other).unwrap_or_else(|| other.to_owned()),
+    }
+    .to_owned()
 }
 
 /// "invalid type: sequence, expected a map" in the words of JSON, without the value that was found.
@@ -87,7 +101,8 @@ mod tests {
                 "{}\n}",
                 "more text after the end of the JSON (line 2, column 1)",
             ),
-            ("[1 2]", "expected `,` or `]` (line 1, column 4)"),
+            ("[1 2]", "a `,` or `]` is missing (line 1, column 4)"),
+            ("[01]", "a number is not valid (line 1, column 3)"),
             ("\"\\x\"", "an invalid escape after `\\` (line 1, column 3)"),
             (
                 "\"a\nb\"",

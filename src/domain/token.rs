@@ -137,9 +137,9 @@ pub struct TokenStatus {
     /// Defaults that were assumed for missing fields of the response that granted it; may be empty.
     pub note: String,
     /// Where it is saved between runs.
-    pub kept: StoredIn,
+    pub stored_in: StoredIn,
     /// Why it is not saved in a safer place, inert; may be empty.
-    pub kept_note: String,
+    pub stored_note: String,
     /// The claims of a token that is a JWT: its payload as JSON, redacted and inert. Never verified.
     pub claims: Option<String>,
 }

@@ -8,7 +8,7 @@ use rusqlite::{
     params_from_iter,
 };
 
-use crate::domain::{AccountId, Body, Exchange, ExchangeId, Outcome, WallTime};
+use crate::domain::{AccountId, Body, Exchange, ExchangeId, Outcome, WallTime, bad_json};
 
 use super::writer::Store;
 use super::{Ledger, LedgerError, age};
@@ -249,7 +249,8 @@ fn from_row(row: &Row<'_>) -> rusqlite::Result<Exchange> {
     let length = |nanos: i64| Duration::from_nanos(nanos.unsigned_abs());
     let headers = |column: usize| -> rusqlite::Result<Vec<(String, String)>> {
         let text: String = row.get(column)?;
-        serde_json::from_str(&text).map_err(|error| malformed(column, error))
+        serde_json::from_str(&text)
+            .map_err(|error| malformed(column, std::io::Error::other(bad_json(&error))))
     };
     let body = |bytes: usize, text: usize| -> rusqlite::Result<Body> {
         Ok(Body {

@@ -96,7 +96,7 @@ pub enum NetError {
         limit: Duration,
     },
     /// The response is a redirect. Redirects are not followed: a signed request is valid for one host only.
-    #[error("{host} responded {status} and points to {to}; redirects are not followed")]
+    #[error("{host} responded with {status} and points to {to}; redirects are not followed")]
     Redirected {
         /// The host.
         host: String,
@@ -137,7 +137,7 @@ pub enum NetError {
         next: Option<Duration>,
     },
     /// The provider answered 429 (RFC 6585, 4), and this request does not wait for the end of the hold.
-    #[error("the provider responded 429 and accepts no requests for another {}", time::fine(*.left))]
+    #[error("the provider responded with 429 and accepts no requests for another {}", time::fine(*.left))]
     RateLimited {
         /// How long the hold still lasts.
         left: Duration,

@@ -374,7 +374,8 @@ impl Session {
                 return tried;
             }
             let why = match &tried {
-                Ok(reply) => format!("HTTP {}", reply.status),
+                Ok(reply) if reply.status == 429 => budget::RATE_LIMITED.to_owned(),
+                Ok(reply) => format!("status {}", reply.status),
                 Err(error) => error.in_brief().to_owned(),
             };
             let waiting = self.waiting(call, why, Some(wait));

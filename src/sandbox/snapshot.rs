@@ -64,7 +64,7 @@ pub async fn read(path: &Path) -> io::Result<Option<Snapshot>> {
 pub fn resume<T: Default + DeserializeOwned>(saved: Option<Value>) -> Result<T, String> {
     saved.map_or_else(
         || Ok(T::default()),
-        |saved| serde_json::from_value(saved).map_err(|error| error.to_string()),
+        |saved| serde_json::from_value(saved).map_err(|error| bad_json(&error)),
     )
 }
 

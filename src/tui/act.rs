@@ -6,7 +6,7 @@ use super::keys::Action;
 use super::layout::ZoomMode;
 use super::msg::Level;
 use super::overlays::{
-    Overlay, Stage, alerts, arm, claims, copy_token, exchange, expect_form, guide, help, link_form,
+    Overlay, Stage, alerts, arm, claims, copy_token, expect_form, guide, help, link_form,
     quote_form, sandbox,
 };
 use super::panes::{self, Pane, step};
@@ -34,7 +34,7 @@ impl Model {
             }
             Action::Escape => self.escape(now, out),
             Action::Zoom => {
-                self.spread = match self.spread {
+                self.zoom = match self.zoom {
                     ZoomMode::All => ZoomMode::Zoomed,
                     ZoomMode::Zoomed => ZoomMode::All,
                 };
@@ -104,13 +104,8 @@ impl Model {
             Action::Filter => self.type_filter(Pane::Requests),
             Action::FilterCallbacks => self.type_filter(Pane::Callbacks),
             Action::OpenExchange => {
-                if let Some(exchange) = self.requests.selected() {
-                    let screen = self.overlay_screen();
-                    self.overlay = Overlay::Exchange(exchange::State::new(
-                        exchange.clone(),
-                        Overlay::None,
-                        screen,
-                    ));
+                if let Some(exchange) = self.requests.selected().cloned() {
+                    self.open_exchange(exchange);
                 }
             }
             _ if !self.store.is_ready() => self
@@ -248,7 +243,8 @@ impl Model {
             }
             Action::VerifyAll => ready && self.store.accounts.len() > 1,
             Action::AddAccount => ready && self.may_manage,
-            Action::Verify | Action::RotateSecret => ready && !self.store.accounts.is_empty(),
+            Action::Verify => ready && !self.store.accounts.is_empty(),
+            Action::RotateSecret => ready && self.can_rotate(),
             Action::RemoveAccount => ready && self.may_manage && !self.store.accounts.is_empty(),
             Action::FormGuide => self.is_about_accounts(),
             Action::Arm => {
@@ -258,6 +254,7 @@ impl Model {
                         .selected(&self.store)
                         .is_some_and(|known| known.account.environment.is_live())
             }
+            // A second request for the same token would only wait for the first.
             Action::RefreshToken | Action::CopyToken => {
                 let known = self.tokens.selected(&self.store);
                 let idle = |known: &AccountState| self.store.token_request(known.id()).is_none();
@@ -291,6 +288,7 @@ impl Model {
         match action {
             action if self.disarms(action, now) => "disarm",
             Action::CallbackSubject => self.subject_word(),
+            Action::Submit => self.overlay.submit_word().unwrap_or(action.binding().short),
             action => action.binding().short,
         }
     }
@@ -306,6 +304,7 @@ impl Model {
     }
 
     fn quit(&mut self, out: &mut Vec<Effect>) {
+        // A write whose response is lost may have taken effect without the operator's knowledge.
         if self.store.in_flight().any(|asked| asked.writes) {
             self.overlay = Overlay::QuitAsk;
         } else {
@@ -352,32 +351,12 @@ impl Model {
             self.cancel_waiting(now, out);
             return;
         }
-        if self.focus == Pane::Tokens
-            && let Some(request) = self.tokens.asking(&self.store)
-        {
-            self.cancel_request(request, now, out);
-            return;
-        }
-        if self.focus == Pane::Explorer
-            && let Some(request) = self.explorer.in_flight()
-        {
-            self.cancel_request(request, now, out);
-            return;
-        }
         // Marks first: the console checks payments all the time, so Esc would almost always cancel a check instead.
         if self.focus == Pane::Payments && self.payments.drop_marks() {
             return;
         }
-        let update_ctx = &mut Self::update_ctx(&mut self.store, now, out);
-        let cancelled = match self.focus {
-            Pane::Credentials => self.credentials.cancel(update_ctx),
-            Pane::Payments => self.payments.cancel(update_ctx),
-            Pane::Estimates => self.estimates.cancel(update_ctx),
-            Pane::Players => self.players.cancel(update_ctx),
-            Pane::Explorer | Pane::Tokens | Pane::Requests | Pane::Callbacks => false,
-        };
-        if cancelled {
-            self.store.flash(Level::Info, "cancelled");
+        if let Some(request) = self.request_in_focus() {
+            self.cancel_request(request, now, out);
             return;
         }
         // Clears the filter before the notice: hidden rows matter more than a notice that was read.
@@ -414,7 +393,7 @@ impl Model {
         if self.focus == Pane::Explorer && self.explorer.back(&self.store, now) {
             return;
         }
-        self.spread = ZoomMode::All;
+        self.zoom = ZoomMode::All;
     }
 
     pub(super) fn step(&mut self, step: Step, now: Now, out: &mut Vec<Effect>) {

@@ -13,7 +13,7 @@ const ID_MAX: u16 = 40;
 
 /// The target of an alert.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Leads {
+pub enum Target {
     Account(AccountId),
     Payment(WatchKey),
     Callbacks,
@@ -31,7 +31,7 @@ pub struct Alert {
     pub account: Option<AccountId>,
     pub since: Option<WallTime>,
     pub tone: Tone,
-    pub leads: Leads,
+    pub target: Target,
     /// When the operator marked it as handled.
     pub handled: Option<WallTime>,
 }
@@ -47,6 +47,7 @@ pub fn all(store: &Store) -> Vec<Alert> {
     for alert in &mut alerts {
         alert.handled = store.handled_at(&alert.key, alert.since);
     }
+    // Stable: within a rank, causes stay in the order of their sources and do not jump.
     alerts.sort_by_key(|alert| (alert.handled.is_some(), alert.tone != Tone::Bad));
     alerts
 }
@@ -67,14 +68,14 @@ fn payments(store: &Store) -> impl Iterator<Item = Alert> {
         Some(Alert {
             key: watched.alert_key(),
             what: format!(
-                "{}: {}",
+                "{} · {}",
                 fit_middle(watched.watch.id.as_str(), ID_MAX),
                 payment.explain(watched.expected())
             ),
             account: Some(watched.watch.account.clone()),
             since: watched.began(),
             tone: payment.severity(watched.expected()).into(),
-            leads: Leads::Payment(watched.key()),
+            target: Target::Payment(watched.key()),
             handled: None,
         })
     })
@@ -87,11 +88,11 @@ fn accounts(store: &Store) -> impl Iterator<Item = Alert> {
         let word = known.status.word();
         Some(Alert {
             key: format!("credentials {id} {word}"),
-            what: format!("credentials of {id}: {word}: {why}"),
+            what: format!("credentials {}: {why}", known.status.shown()),
             account: Some(id.clone()),
             since: known.failing_since.or(known.status.at()),
             tone: Tone::Bad,
-            leads: Leads::Account(id.clone()),
+            target: Target::Account(id.clone()),
             handled: None,
         })
     })
@@ -99,6 +100,7 @@ fn accounts(store: &Store) -> impl Iterator<Item = Alert> {
 
 /// Failing checks: one alert for each account, and none if its credentials are the cause.
 fn unchecked(store: &Store) -> impl Iterator<Item = Alert> {
+    // Bad credentials make every check fail: one alert about them is enough.
     let working = store.accounts.iter().filter(|k| k.status.why().is_none());
     working.filter_map(|known| {
         let id = known.id();
@@ -117,11 +119,11 @@ fn unchecked(store: &Store) -> impl Iterator<Item = Alert> {
         };
         Some(Alert {
             key: format!("checks {id}"),
-            what: format!("{payments} be checked: {}", problem.describe()),
+            what: format!("{payments} be checked · {}", problem.describe()),
             account: Some(id.clone()),
             since: failing.iter().filter_map(|w| w.failing_since).min(),
             tone: Tone::Warn,
-            leads: Leads::Payment(first.key()),
+            target: Target::Payment(first.key()),
             handled: None,
         })
     })
@@ -142,7 +144,7 @@ fn listener(store: &Store) -> Option<Alert> {
         account: None,
         since: Some(*since),
         tone: Tone::Bad,
-        leads: Leads::Callbacks,
+        target: Target::Callbacks,
         handled: None,
     })
 }
@@ -165,7 +167,7 @@ fn notices(store: &Store) -> impl Iterator<Item = Alert> {
             } else {
                 Tone::Warn
             },
-            leads: Leads::Notice(notice.about.clone()),
+            target: Target::Notice(notice.about.clone()),
             handled: None,
         })
 }

@@ -51,18 +51,23 @@ impl Model {
             all.filter(|job| job.state == JobState::GivenUp).count()
         };
         let before = self.callbacks.known(delivery.id);
+        // Compared with the row before: a restart shows old failures as rows, without a notice for each.
         if before.is_some_and(|before| given_up(before) < given_up(&delivery)) {
             let job = delivery.jobs.iter().rev();
             let mut last = job.filter(|job| job.state == JobState::GivenUp);
             let why = last.next().map_or("", |job| job.summary.as_str());
+            let about = match words::subject(&delivery).as_str() {
+                "" => String::new(),
+                subject => format!(" about {subject}"),
+            };
             self.store.notice(
                 Notice {
                     level: Level::Warning,
                     about: format!("callback {}", delivery.account),
                     text: format!(
-                        "Gave up processing the callback to {} about {}: {why}",
+                        "gave up processing the callback to {}{about}: {}",
                         delivery.account,
-                        words::subject(&delivery)
+                        panes::without_account(why, &delivery.account)
                     ),
                 },
                 now,
@@ -206,6 +211,7 @@ impl Model {
             now,
         );
         if over {
+            // The operator may look at another window: a payment that ended is worth a sound.
             out.push(Effect::Bell);
         }
     }
@@ -288,6 +294,7 @@ impl Model {
     pub(super) fn open_replay(&mut self, delivery: Arc<Delivery>) {
         let account = AccountId::new(delivery.account.as_str()).ok();
         let known = account.and_then(|account| self.store.known(&account).cloned());
+        // The shop may deliver goods a second time, so a live account's name must be typed.
         let live = known.is_some_and(|known| known.account.environment == Environment::Production);
         let under = std::mem::take(&mut self.overlay);
         self.overlay = Overlay::Replay(replay::State::new(delivery, live, under));
@@ -436,6 +443,7 @@ impl Model {
                 what: "the body",
             }
         } else {
+            // Without a listener, the command names the address that `tilldeck listen` has by default.
             let base = match &self.store.listening {
                 Listening::Up { url, .. } => url.as_str(),
                 Listening::Off | Listening::Down { .. } => "http://127.0.0.1:8787",

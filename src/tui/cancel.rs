@@ -50,7 +50,7 @@ impl Model {
             return;
         };
         let words = format!(
-            "{account}: pause ended; the provider (429) wanted {} more",
+            "{account}: pause ended; the provider (429) asked for {} more",
             time::fine(left)
         );
         self.store.flash(Level::Info, words);
@@ -62,49 +62,83 @@ impl Model {
         let Some(asked) = self.store.in_flight_for(request).cloned() else {
             return;
         };
-        let mut words = "cancelled";
-        match asked.purpose {
+        let account = &asked.account;
+        let words = match asked.purpose {
             Purpose::Verify => {
-                if let Some(known) = self.store.known_mut(&asked.account) {
+                if let Some(known) = self.store.known_mut(account) {
                     known.verifying = None;
                 }
+                format!("cancelled the verification of {account}")
             }
             Purpose::Check(id) => {
-                if let Some(watched) = self.store.payment_mut(&asked.account, &id) {
+                if let Some(watched) = self.store.payment_mut(account, &id) {
                     watched.cancelled(now);
                 }
+                format!("cancelled the check of {id}")
             }
             Purpose::Quote => {
                 self.estimates
                     .cancel(&mut Self::update_ctx(&mut self.store, now, out));
+                "cancelled the price estimate".to_owned()
             }
-            Purpose::Link(_) | Purpose::Manage => {
-                let stage = self.overlay.stage();
-                if let Some(stage) = stage.filter(|stage| stage.request() == Some(request)) {
-                    *stage = Stage::Filling;
-                }
+            Purpose::Link(link) => {
+                self.reopen_form_of(request);
+                format!("cancelled the payment link for {}", link.id)
+            }
+            Purpose::Manage => {
+                self.reopen_form_of(request);
+                format!("cancelled the change of account {account}")
             }
             Purpose::Explore => {
                 let waits = self.store.waiting.contains_key(&request);
                 if self.explorer.cancelled(request, waits, now) {
-                    words = "cancelled; nothing was sent";
+                    "cancelled the call; nothing was sent".to_owned()
+                } else if asked.writes {
+                    "cancelled the call after sending; it may still have taken effect".to_owned()
+                } else {
+                    "cancelled the call".to_owned()
                 }
             }
             // The renewal is shared: other requests of the account may wait for it.
             Purpose::RefreshToken => {
-                words = "cancelled; the token renewal continues for other requests";
+                format!("no longer waits for the token of {account}; its renewal continues")
             }
-            Purpose::Authenticate(_) => {
-                let stage = self.overlay.stage();
-                if let Some(stage) = stage.filter(|stage| stage.request() == Some(request)) {
-                    *stage = Stage::Filling;
-                }
+            Purpose::Authenticate(player) => {
+                self.reopen_form_of(request);
+                self.players.settled(account, player);
+                format!("cancelled the authentication of player {player}")
             }
-            Purpose::Items(player) => self.players.settled(&asked.account, player),
-            Purpose::CopyToken => words = "cancelled; nothing was copied",
-        }
+            Purpose::Items(player) => {
+                self.players.settled(account, player);
+                format!("cancelled the inventory of player {player}")
+            }
+            Purpose::CopyToken => {
+                format!("cancelled: the token of {account} was not copied")
+            }
+        };
         self.store.cancel(request, out);
         self.requests.waiting_changed(&self.store);
         self.store.flash(Level::Info, words);
+    }
+
+    /// Lets the operator go on with the form that waits for this request.
+    fn reopen_form_of(&mut self, request: RequestId) {
+        let stage = self.overlay.stage();
+        if let Some(stage) = stage.filter(|stage| stage.request() == Some(request)) {
+            *stage = Stage::Filling;
+        }
+    }
+
+    /// The request of the focused pane's selection, which Esc cancels.
+    pub(super) fn request_in_focus(&self) -> Option<RequestId> {
+        match self.focus {
+            Pane::Credentials => self.credentials.selected(&self.store)?.verifying,
+            Pane::Tokens => self.tokens.asking(&self.store),
+            Pane::Payments => self.payments.selected(&self.store)?.asking,
+            Pane::Estimates => self.estimates.request(),
+            Pane::Explorer => self.explorer.in_flight(),
+            Pane::Players => self.players.selected()?.request,
+            Pane::Requests | Pane::Callbacks => None,
+        }
     }
 }

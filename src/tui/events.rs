@@ -329,7 +329,7 @@ impl Model {
     }
 }
 
-/// The inventory in an answer.
+/// The inventory in a response.
 pub(super) fn inventory(result: Result<Answer, Problem>) -> Result<Inventory, Problem> {
     match result? {
         Answer::Inventory(inventory) => Ok(inventory),

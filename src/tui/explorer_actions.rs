@@ -17,7 +17,7 @@ impl Model {
                 }
             }
             Action::DontSend => self.overlay = Overlay::None,
-            Action::CopyCommand | Action::CopyCallCurl | Action::CopyAnswer => {
+            Action::CopyCommand | Action::CopyCallCurl | Action::CopyResponse => {
                 self.copy_call(action, out);
             }
             Action::ArmAccount => {
@@ -71,6 +71,7 @@ impl Model {
             return;
         }
         let account = draft.account.clone();
+        // Checked before anything is asked: no confirmation for a call that cannot be sent.
         let call = match draft.submit() {
             Ok(call) => call,
             Err(words) => {
@@ -123,12 +124,13 @@ impl Model {
     fn writes(&self, account: &AccountId, call: &RawCall) -> bool {
         self.store
             .known(account)
+            // An unknown account counts as writing: the stricter case.
             .is_none_or(|known| self.explorer.writes(&known.account, call))
     }
 
     fn copy_call(&mut self, action: Action, out: &mut Vec<Effect>) {
         let past = self.explorer.past();
-        if action == Action::CopyAnswer {
+        if action == Action::CopyResponse {
             if let Some(Ok(explored)) = past.map(|past| &past.outcome) {
                 out.push(Effect::Copy {
                     text: Secret::new(explored.text.clone()),

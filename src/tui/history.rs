@@ -43,6 +43,7 @@ impl Model {
         if !self.store.is_ready() {
             return;
         }
+        // Only while it is open: the ledger is read for what is on screen.
         if let Overlay::Timeline(state) = &mut self.overlay
             && state.due().is_some_and(|due| due <= now.mono)
         {
@@ -103,7 +104,12 @@ impl Model {
     pub(super) fn open_exchange(&mut self, exchange: Arc<Exchange>) {
         let screen = self.overlay_screen();
         let under = std::mem::take(&mut self.overlay);
-        self.overlay = Overlay::Exchange(exchange::State::new(exchange, under, screen));
+        self.overlay = Overlay::Exchange(exchange::State::new(
+            exchange,
+            under,
+            &self.store.zone,
+            screen,
+        ));
     }
 
     /// The payment of an exchange: the one that the request names.
@@ -149,7 +155,7 @@ impl Model {
                     let newer = self.callbacks.known(delivery.id).cloned();
                     self.open_delivery(newer.unwrap_or(delivery), now, out);
                 }
-                Chosen::Unfolded | Chosen::Nothing => {}
+                Chosen::Expanded | Chosen::Nothing => {}
             },
             Action::AllCalls => state.toggle_all(),
             Action::CheckTimeline => {

@@ -4,8 +4,8 @@ use super::msg::{Level, Notice};
 use super::overlays::{Overlay, Stage, account_add, guide, remove, rotate};
 use super::panes::Pane;
 use super::{Effect, Model};
-use crate::domain::manage::{Change, Changed, GuideTopic};
-use crate::domain::{Account, CredentialStatus, Now, Problem, RequestId};
+use crate::domain::manage::{Change, Changed, GuideTopic, ProviderSetup};
+use crate::domain::{Account, CredentialStatus, Environment, Now, Problem, RequestId};
 
 impl Model {
     fn selected_account(&self) -> Option<Account> {
@@ -18,7 +18,7 @@ impl Model {
         if !self.may_manage {
             self.store.flash(
                 Level::Info,
-                "the built-in sandbox has fixed accounts; run `tilldeck account add` to add your own",
+                "the accounts of the built-in simulator are fixed; `tilldeck account add` adds your own",
             );
         }
         self.may_manage
@@ -36,12 +36,33 @@ impl Model {
         ));
     }
 
+    /// Whether the secret of the selected account can be replaced: always at a provider, and in the built-in simulator
+    /// where it plays that.
+    pub(super) fn can_rotate(&self) -> bool {
+        let selected = self.credentials.selected(&self.store);
+        selected.is_some_and(|known| {
+            let simulated = known.account.environment == Environment::Embedded;
+            let setup = self.setup_of(&known.account);
+            setup.is_some_and(|setup| setup.simulates_rotation || !simulated)
+        })
+    }
+
+    fn setup_of(&self, account: &Account) -> Option<&ProviderSetup> {
+        let mut setups = self.setups.iter();
+        setups.find(|setup| setup.provider == account.provider)
+    }
+
     pub(super) fn open_rotation(&mut self) {
         let Some(account) = self.selected_account() else {
             return;
         };
-        let mut setups = self.setups.iter();
-        if let Some(setup) = setups.find(|setup| setup.provider == account.provider) {
+        if !self.can_rotate() {
+            let text = format!(
+                "{} has a fixed secret: it is an account of the built-in simulator",
+                account.id
+            );
+            self.store.flash(Level::Info, text);
+        } else if let Some(setup) = self.setup_of(&account) {
             self.overlay = Overlay::Rotate(rotate::State::new(account, setup));
         }
     }
@@ -50,8 +71,7 @@ impl Model {
         if self.may_manage()
             && let Some(account) = self.selected_account()
         {
-            let mut setups = self.setups.iter();
-            let setup = setups.find(|setup| setup.provider == account.provider);
+            let setup = self.setup_of(&account);
             let guide = setup.and_then(|setup| setup.guide_about(GuideTopic::Deletion));
             let deletable = guide.is_some();
             self.overlay = Overlay::Remove(remove::State::new(account, deletable));
@@ -204,6 +224,7 @@ impl Model {
                 let (status, is) = if verified {
                     (CredentialStatus::Good { at: now.wall }, "valid and in use")
                 } else {
+                    // The old secret's status stays until the new one was used.
                     let known = self.store.accounts.iter().find(|k| *k.id() == id);
                     let status = known.map_or(CredentialStatus::Untested, |k| k.status.clone());
                     (status, "in use, not verified,")
@@ -236,6 +257,7 @@ impl Model {
                 )
             }
             Changed::Removed { account, left } => {
+                // Before the next draw: no pane may show an account that is not in the config any more.
                 self.store.forget(&account, out);
                 self.estimates.forget(&account);
                 self.players.forget(&account);

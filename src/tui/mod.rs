@@ -64,7 +64,7 @@ pub struct Model {
     keymap: Keymap,
     screen: Rect,
     focus: Pane,
-    spread: ZoomMode,
+    zoom: ZoomMode,
     overlay: Overlay,
     store: Store,
     credentials: panes::credentials::State,
@@ -75,6 +75,8 @@ pub struct Model {
     explorer: panes::explorer::State,
     callbacks: panes::callbacks::State,
     players: panes::players::State,
+    /// Rows that the details in the focused pane need, as of the last update.
+    detail_rows: u16,
     /// The last focused of Requests and Callbacks, which share one place on small screens.
     log: Pane,
     dirty: bool,
@@ -95,7 +97,7 @@ impl Model {
             options: setup.ui,
             screen: Rect::new(0, 0, 80, 24),
             focus: Pane::Payments,
-            spread: ZoomMode::All,
+            zoom: ZoomMode::All,
             overlay: Overlay::None,
             store: Store::new(setup.accounts),
             credentials: panes::credentials::State::default(),
@@ -106,6 +108,7 @@ impl Model {
             players: panes::players::State::new(&setup.catalogues),
             explorer: panes::explorer::State::new(setup.catalogues),
             callbacks: panes::callbacks::State::default(),
+            detail_rows: 0,
             log: Pane::Requests,
             dirty: true,
         })
@@ -150,7 +153,7 @@ impl Model {
                 if !areas.pane(pane).is_empty() {
                     wakes.extend(match pane {
                         Pane::Credentials => {
-                            panes::credentials::State::changes_in(&self.store, now)
+                            panes::credentials::State::changes_in(&self.store, now, still)
                         }
                         Pane::Tokens => panes::tokens::State::changes_in(&self.store, now, still),
                         Pane::Payments => {
@@ -189,14 +192,32 @@ impl Model {
             pane @ (Pane::Requests | Pane::Callbacks) => pane,
             _ => self.log,
         };
-        let matter = LayoutInput {
+        let input = LayoutInput {
             focus: self.focus,
-            spread: self.spread,
+            zoom: self.zoom,
             log,
             accounts,
             tokens,
+            detail: self.detail_rows,
         };
-        arrange(screen, matter)
+        arrange(screen, input)
+    }
+
+    /// Measures the details of the focused pane, for which the layout makes room.
+    fn measure_detail(&mut self, now: Now) {
+        let columns = padded(Rect::new(
+            0,
+            0,
+            layout::inside_of_side(self.screen.width),
+            1,
+        ))
+        .width;
+        let ctx = self.ctx(now, true);
+        self.detail_rows = match self.focus {
+            Pane::Credentials => self.credentials.detail_rows(ctx, columns),
+            Pane::Tokens => self.tokens.detail_rows(ctx, columns),
+            _ => 0,
+        };
     }
 
     fn areas(&self) -> Option<Areas> {
@@ -293,6 +314,7 @@ pub fn update(model: &mut Model, now: Now, msg: Msg) -> Vec<Effect> {
     if matches!(model.focus, Pane::Requests | Pane::Callbacks) {
         model.log = model.focus;
     }
+    model.measure_detail(now);
     model.load_due_timeline(now, &mut out);
     // Reading rate limits changes nothing on screen; their messages will.
     if model.shows(Pane::Requests) {
@@ -325,7 +347,7 @@ fn on_key(model: &mut Model, now: Now, key: &KeyEvent, out: &mut Vec<Effect>) {
     match model.overlay.typed(key) {
         Typed::Nothing => {
             if let Overlay::Filter(pane, input) = &mut model.overlay
-                && widgets::form::edit(input, key)
+                && widgets::input::edit(input, key)
             {
                 let (pane, filter) = (*pane, input.value().to_owned());
                 model.set_filter(pane, &filter);

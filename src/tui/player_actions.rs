@@ -86,6 +86,7 @@ impl Model {
         let Some((account, player, token)) = form.submit() else {
             return;
         };
+        // A callback brings the player's token too (docs/providers/kongregate.md).
         let token = token.or_else(|| self.players.token_of(&account, player));
         let update_ctx = &mut Self::update_ctx(&mut self.store, now, out);
         if let Some(token) = token {

@@ -426,7 +426,18 @@ impl Store {
     }
 
     pub fn waiting_for(&self, request: Option<RequestId>) -> Option<&str> {
-        Some(self.waiting.get(&request?)?.why.as_str())
+        Some(self.wait_of(request)?.why.as_str())
+    }
+
+    /// Whether the time until a waiting request goes on is known and not over.
+    pub fn counts_down(&self, request: Option<RequestId>, now: Now) -> bool {
+        let until = self.wait_of(request).and_then(|wait| wait.until);
+        until.is_some_and(|until| until > now.mono)
+    }
+
+    /// The wait of a request, if it waits.
+    pub fn wait_of(&self, request: Option<RequestId>) -> Option<&Waiting> {
+        self.waiting.get(&request?)
     }
 
     /// Updates the credentials' status from the result of a signed request.

@@ -1,6 +1,6 @@
 //! The actions of windows: opens them, checks their forms, and carries out a complete form.
 
-use super::alerts::Leads;
+use super::alerts::Target;
 use tui_input::Input;
 
 use super::keys::{Action, TABLE};
@@ -12,7 +12,7 @@ use super::overlays::{
 use super::panes::payments::pasted::{self, Pasted};
 use super::panes::{Pane, step};
 use super::store::Purpose;
-use super::widgets::form::{first_line, paste};
+use super::widgets::input::{first_line, paste};
 use super::{Effect, Model};
 use crate::domain::{
     Ability, AccountId, Expectation, ExpectedBy, LinkRequest, Now, Op, Problem, Secret, curl,
@@ -159,7 +159,7 @@ impl Model {
         if let Some(known) = self.store.known_mut(&account) {
             known.arm(now);
         }
-        let words = format!("{account} is armed for ten minutes");
+        let words = format!("{account} is armed: write calls are allowed for ten minutes");
         self.store.flash(Level::Warning, words);
         self.overlay = match resume {
             Some(mut form) => {
@@ -199,7 +199,7 @@ impl Model {
                 None
             }
             Action::NextChoice | Action::PreviousChoice => {
-                state.turned(&self.store, action == Action::NextChoice)
+                state.next_value(&self.store, action == Action::NextChoice)
             }
             Action::OtherValue => {
                 if let Some((provider, setting)) = state.setting(&self.store) {
@@ -290,20 +290,20 @@ impl Model {
         let Some(alert) = state.chosen(&self.store) else {
             return;
         };
-        match alert.leads {
-            Leads::Payment((account, id)) => {
+        match alert.target {
+            Target::Payment((account, id)) => {
                 self.focus = Pane::Payments;
                 self.payments.select(&account, &id, &self.store);
             }
-            Leads::Account(account) => {
+            Target::Account(account) => {
                 let mut all = self.store.accounts.iter();
                 if let Some(at) = all.position(|known| *known.id() == account) {
                     self.credentials.list.selected = at;
                 }
                 self.focus = Pane::Credentials;
             }
-            Leads::Callbacks => self.focus = Pane::Callbacks,
-            Leads::Notice(_) => return,
+            Target::Callbacks => self.focus = Pane::Callbacks,
+            Target::Notice(_) => return,
         }
         self.overlay = Overlay::None;
     }
@@ -316,11 +316,17 @@ impl Model {
         let Some(alert) = state.chosen(&self.store) else {
             return;
         };
-        match alert.leads {
-            Leads::Notice(about) => self.store.dismiss(&about),
-            Leads::Payment(_) | Leads::Account(_) | Leads::Callbacks => {
+        match alert.target {
+            Target::Notice(about) => self.store.dismiss(&about),
+            Target::Payment(_) | Target::Account(_) | Target::Callbacks => {
                 let handled = alert.handled.is_none();
+                let words = if handled {
+                    "marked as handled"
+                } else {
+                    "no longer marked as handled"
+                };
                 self.store.mark_handled(alert.key, handled, now, out);
+                self.store.flash(Level::Info, words);
             }
         }
     }

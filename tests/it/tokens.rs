@@ -881,14 +881,14 @@ async fn where_the_keyring_is_absent_locked_or_slow_a_private_file_keeps_the_tok
         bench.deck.finish_tokens().await;
         let status = bench.status();
         assert_eq!(
-            (status.kept, status.kept_note.as_str()),
+            (status.stored_in, status.stored_note.as_str()),
             (kept.clone(), words)
         );
         let files = std::fs::read_dir(&folder).map_or(0, Iterator::count);
         assert_eq!(files, usize::from(kept == StoredIn::File), "{words}");
         let next = open(&place, with()).await;
         next.get().await.unwrap();
-        assert_eq!(next.status().kept, kept);
+        assert_eq!(next.status().stored_in, kept);
         assert_eq!(token.requests().len(), 1, "{words}");
     }
 }

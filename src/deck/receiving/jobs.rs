@@ -533,7 +533,7 @@ fn check_outcome(result: &Result<Answer, Problem>) -> AttemptOutcome {
             let items = if count == 1 { "item" } else { "items" };
             (format!("{count} {items}"), false, Disposition::Done)
         }
-        Ok(_) => ("answered".to_owned(), false, Disposition::Done),
+        Ok(_) => ("response received".to_owned(), false, Disposition::Done),
         // The provider has no such operation, or the account is gone: no retry can change that.
         Err(problem) if problem.kind == ProblemKind::Usage => {
             (problem.message.clone(), false, Disposition::Hopeless)

@@ -48,8 +48,11 @@ impl Limit {
 /// How often a full budget is queried again, at least: other processes share it and may have freed slots.
 pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(250);
 
+/// The reason shown after the provider answered 429 (RFC 6585, 4).
+pub(super) const RATE_LIMITED: &str = "rate limit reached (429)";
+
 /// The reason shown while another program has locked the ledger.
-pub(super) const LOCKED: &str = "for the ledger: another program has locked its database";
+pub(super) const LOCKED: &str = "another program has locked the ledger's database";
 
 /// The most tries while another program has locked the ledger. A try takes seconds at first, later a quarter of a
 /// second plus the pause after it.
@@ -335,9 +338,9 @@ impl WaitReporter<'_> {
         }
         self.emit(
             if held {
-                "for the provider's rate limit (429)"
+                RATE_LIMITED
             } else {
-                "for a slot in the rate budget"
+                "rate limit reached"
             },
             next,
         );

@@ -165,7 +165,7 @@ impl Client for Kanga {
             | Op::AuthenticatePlayer { .. }
             | Op::PlayerItems(_)
             | Op::Raw { .. } => Err(ApiError::Unsupported(
-                "this operation has no answer to read".into(),
+                "this operation has no response to read".into(),
             )),
         }
     }

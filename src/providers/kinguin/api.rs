@@ -125,7 +125,7 @@ fn unsupported(op: &Op) -> ApiError {
         Op::TestSignature => {
             "Kinguin has no signatures to test; `account verify` fetches an access token instead"
         }
-        Op::Verify | Op::Raw { .. } => "this operation has no answer to read",
+        Op::Verify | Op::Raw { .. } => "this operation has no response to read",
     };
     ApiError::Unsupported(what.into())
 }

@@ -103,7 +103,7 @@ const STOCK_ID: Param = Param::in_path(
 );
 const UPLOAD_ID: Param = Param::in_path(
     "uploadId",
-    "the id in the answer to the file upload",
+    "the id in the response to the file upload",
     "f11e0000-0000-4000-8000-000000000001",
 );
 const ALERT_ID: Param = Param::in_path("alertId", "the alert's id", "65a1e2700000000000000007");
@@ -292,7 +292,7 @@ pub static CATALOGUE: [Documented; 47] = [
             ),
             Param::optional("brokerId", "the seller's type", "internal"),
         ],
-        "convert between the buyer's price and what you receive (IWTR); set one of the two",
+        "convert between the buyer's price and what you receive (`priceIWTR`); set one of the two",
     ),
     Documented::get(RESERVATIONS, &SALES, "list sales (sold keys)"),
     Documented::get(RESERVATIONS_ARCHIVE, &SALES, "list archived sales"),
@@ -405,7 +405,7 @@ pub static CATALOGUE: [Documented; 47] = [
         Some(
             r#"{"productId": "5c9b712900000000000000ff", "price": {"amount": 1500, "currency": "EUR"}, "status": "ACTIVE", "declaredStock": 0}"#,
         ),
-        "create an offer; the `price` you send is what you receive (IWTR), the answer's `price` is what the \
+        "create an offer; the `price` you send is what you receive, the response's `price` is what the \
         buyer pays",
     ),
     Documented::write(

@@ -19,7 +19,7 @@ use crate::providers::redacted;
 /// Shown where the provider gives no value or an unreadable one.
 const NOTHING: &str = "–";
 
-const PRICES: &str = "\"buyer pays\" is `price` in answers; \"you receive\" (IWTR) is `priceIWTR` in answers and `price` in what you send";
+const PRICES: &str = "In responses, `price` is what the buyer pays and `priceIWTR` (\"I want to receive\") is what you receive. In requests, `price` is what you receive.";
 const KEYS: &str = "the keys are secret and not shown here";
 
 // Columns: first what identifies a row to an operator, then money and states, ids last.

@@ -215,7 +215,7 @@ fn unsupported(op: &Op) -> ApiError {
             "Kongregate's calls are not signed; `account verify` checks whether the key is valid"
         }
         Op::Verify | Op::AuthenticatePlayer { .. } | Op::PlayerItems(_) | Op::Raw { .. } => {
-            "this operation has no answer to read"
+            "this operation has no response to read"
         }
     };
     ApiError::Unsupported(what.into())

@@ -108,7 +108,7 @@ impl Client for Pledg {
         match op {
             Op::Raw { .. } => Ok(Answer::Raw(reply.clone().into_raw())),
             _ => Err(ApiError::Unsupported(
-                "this operation has no answer to read".into(),
+                "this operation has no response to read".into(),
             )),
         }
     }

@@ -56,10 +56,10 @@ table! {
     Credentials Arm "arm" ["A"] "arm" "allow write calls, or disarm";
 
     Credentials AddAccount "add-account" ["a"] "add" "add and verify an account";
-    Credentials RotateSecret "rotate-secret" ["R"] "rotate" "replace the account's secret";
+    Credentials RotateSecret "rotate-secret" ["R"] "new secret" "replace the account's secret";
     Credentials RemoveAccount "remove-account" ["d"] "remove" "remove the account from the config";
     Credentials Guide "guide" ["i"] "guide" "show how to get credentials";
-    Tokens RefreshToken "refresh-token" ["r"] "refresh" "renew the access token now";
+    Tokens RefreshToken "refresh-token" ["r"] "renew" "renew the access token now";
     Tokens CopyToken "copy-token" ["y"] "copy" "copy the token, after confirmation";
     Tokens Claims "claims" ["i" "enter"] "claims" "show the token's claims (JWT)";
 
@@ -114,21 +114,21 @@ table! {
     ExplorerRequest PreviousInCall "previous-in-call" ["shift-tab"] "" "previous field";
     ExplorerBody TidyBody "tidy" ["ctrl-t"] "indent" "indent the body";
     ExplorerBody UndoEdit "undo-edit" ["ctrl-/" "ctrl-7" "alt-z"] "undo" "undo the last change to the body";
-    ExplorerRequest ToAnswer "answer" ["ctrl-o"] "response" "go to the response";
+    ExplorerRequest ToResponse "answer" ["ctrl-o"] "response" "go to the response";
     ExplorerRequest ToCalls "calls" ["esc"] "calls" "cancel the call, or show all calls";
 
-    ExplorerAnswer EditCall "edit-call" ["e" "enter"] "edit" "edit the request";
-    ExplorerAnswer SendAgain "send-again" ["r"] "again" "send the call again";
-    ExplorerAnswer Search "search" ["/"] "search" "search the response";
-    ExplorerAnswer NextMatch "next-match" ["n"] "next" "next match";
-    ExplorerAnswer PreviousMatch "previous-match" ["N"] "" "previous match";
-    ExplorerAnswer ToggleDigest "table" ["d"] "table/body" "switch between table and body";
-    ExplorerAnswer ToggleWrap "wrap" ["w"] "wrap" "wrap long lines, or scroll sideways";
-    ExplorerAnswer ScrollLeft "scroll-left" ["<"] "" "scroll left (unwrapped lines)";
-    ExplorerAnswer ScrollRight "scroll-right" [">"] "" "scroll right (unwrapped lines)";
-    ExplorerAnswer CopyAnswer "copy-answer" ["b"] "copy body" "copy the response body";
+    ExplorerResponse EditCall "edit-call" ["e" "enter"] "edit" "edit the request";
+    ExplorerResponse SendAgain "send-again" ["r"] "again" "send the call again";
+    ExplorerResponse Search "search" ["/"] "search" "search the response";
+    ExplorerResponse NextMatch "next-match" ["n"] "next" "next match";
+    ExplorerResponse PreviousMatch "previous-match" ["N"] "" "previous match";
+    ExplorerResponse ToggleDigest "table" ["d"] "table/body" "switch between table and body";
+    ExplorerResponse ToggleWrap "wrap" ["w"] "wrap" "wrap long lines, or scroll sideways";
+    ExplorerResponse ScrollLeft "scroll-left" ["<"] "" "scroll left (unwrapped lines)";
+    ExplorerResponse ScrollRight "scroll-right" [">"] "" "scroll right (unwrapped lines)";
+    ExplorerResponse CopyResponse "copy-answer" ["b"] "copy body" "copy the response body";
 
-    ExplorerSearch KeepSearch "keep-search" ["enter"] "done" "close the search; n and N continue";
+    ExplorerSearch KeepSearch "keep-search" ["enter"] "search" "close the search; n and N continue";
     ExplorerSearch DropSearch "drop-search" ["esc"] "cancel" "cancel the search";
 
     ExplorerCall CopyCommand "copy-command" ["y"] "copy" "copy as a tilldeck command";
@@ -184,7 +184,7 @@ table! {
     QuitAsk ConfirmQuit "confirm-quit" ["y"] "quit anyway" "quit without waiting";
     QuitAsk Stay "stay" ["n"] "wait" "wait for the response";
 
-    Form Submit "submit" ["enter"] "done" "check and submit the form";
+    Form Submit "submit" ["enter"] "submit" "check and submit the form";
     Form NextField "next-field" ["tab" "down"] "next" "next field";
     Form PreviousField "previous-field" ["shift-tab" "up"] "back" "previous field";
 

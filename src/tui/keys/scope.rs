@@ -52,7 +52,7 @@ scopes! {
         ExplorerFind [] "Explorer, finding";
         ExplorerFields [ExplorerRequest] "Explorer, request";
         ExplorerBody [ExplorerRequest] "Explorer, request";
-        ExplorerAnswer [ExplorerCall Nav Global] "Explorer, answer";
+        ExplorerResponse [ExplorerCall Nav Global] "Explorer, response";
         ExplorerSearch [] "Explorer, searching";
         Callbacks [Nav Global] "Callbacks";
         Players [Nav Global] "Players";
@@ -106,7 +106,7 @@ impl Scope {
                 | Self::ExplorerRequest
                 | Self::ExplorerFields
                 | Self::ExplorerBody
-                | Self::ExplorerAnswer
+                | Self::ExplorerResponse
                 | Self::ExplorerSearch
                 | Self::History
                 | Self::SendAsk

@@ -92,6 +92,7 @@ impl State {
             return;
         }
         self.shown = chosen.min(self.setups.len() - 1);
+        // The other fields belong to the provider; the name is the operator's and stays.
         let name = self.form.fields[NAME].typed().to_owned();
         self.form.fields = self.fields(&name);
         self.stage = Stage::Filling;
@@ -99,6 +100,7 @@ impl State {
 
     fn environment(&self) -> Environment {
         let chosen = self.form.fields[ENVIRONMENT].chosen();
+        // If in doubt, real money: then the form warns.
         let known = self.setup().environments.get(chosen).copied();
         known.unwrap_or(Environment::Production)
     }
@@ -189,7 +191,7 @@ impl State {
             }
             Stage::Asked(request) => {
                 text = match ctx.store.waiting_for(Some(*request)) {
-                    Some(why) => format!("verifying, waits {why}; Esc cancels"),
+                    Some(why) => format!("verifying, waiting: {why}; Esc cancels"),
                     None => format!("verifying with {}…; Esc cancels", self.setup().title),
                 };
                 (text.as_str(), Tone::Busy)

@@ -10,13 +10,15 @@ use crate::tui::alerts::{self, Alert};
 use crate::tui::keys::Action;
 use crate::tui::panes::{ViewContext, age, age_changes_in};
 use crate::tui::store::Store;
-use crate::tui::theme::Tone;
+use crate::tui::theme::{Tone, badge};
 use crate::tui::widgets::boxes::window;
 use crate::tui::widgets::list::{List, Step};
 use crate::tui::widgets::text::{Pen, below, cells, paragraph, width};
 
 /// The widest window it is read in.
 const WIDEST: u16 = 110;
+/// Columns of a badge: ` LIVE `.
+const BADGE: u16 = 6;
 /// Rows for the whole text of the selected alert.
 const DETAIL: u16 = 4;
 
@@ -114,11 +116,12 @@ impl State {
             ..under
         };
         paragraph(buf, room, &alerts[selected].what, theme.style(Tone::Plain));
-        let keys = format!(
-            "{} goes to it, {} marks it as handled.",
-            ctx.key(Action::GoToAlert),
-            ctx.key(Action::MarkHandled)
-        );
+        let verb = match alerts[selected].handled {
+            Some(_) => "marks it as not handled",
+            None => "marks it as handled",
+        };
+        let (go, mark) = (ctx.key(Action::GoToAlert), ctx.key(Action::MarkHandled));
+        let keys = format!("{go} goes to it, {mark} {verb}.");
         let at = below(under, under.height.saturating_sub(1));
         Pen::new(buf, at, 0).text(&keys, theme.style(Tone::Dim));
     }
@@ -156,6 +159,16 @@ fn draw_row(alert: &Alert, account: u16, ctx: ViewContext<'_>, line: Rect, buf: 
     pen.cell(id, account, dim)
         .skip(u16::from(account > 0))
         .keep(right);
+    // An account that was removed from the config has no badge.
+    let known = alert.account.as_ref().and_then(|id| ctx.store.known(id));
+    if let Some(known) = known {
+        let (word, tone) = badge(known.account.environment);
+        let text = format!(" {word} ");
+        pen.text(&text, theme.badge(tone))
+            .skip(BADGE.saturating_sub(width(&text)) + 1);
+    } else if account > 0 {
+        pen.skip(BADGE + 1);
+    }
     // The rows below the list show the whole text.
     pen.text(
         &alert.what,

@@ -65,6 +65,7 @@ impl State {
         result: Result<Received, Problem>,
         ctx: ViewContext<'_>,
     ) {
+        // Another number belongs to a window that was closed meanwhile.
         if self.bytes == Bytes::Asked(request) {
             self.bytes = match result {
                 Ok(received) => Bytes::Read(received),
@@ -101,11 +102,11 @@ impl State {
             .is_some_and(|known| known.account.environment.is_live());
         let subject = words::subject(&self.delivery);
         let title = match subject.as_str() {
-            "" => format!("Callback for {}", self.delivery.account),
+            "" => format!("Callback to {}", self.delivery.account),
             subject => {
                 let room = screen.width.saturating_sub(50).max(8);
                 let subject = fit_middle(subject, room);
-                format!("Callback for {} about {subject}", self.delivery.account)
+                format!("Callback to {} about {subject}", self.delivery.account)
             }
         };
         let inner = window(
@@ -137,7 +138,7 @@ fn lines(delivery: &Delivery, bytes: &Bytes, ctx: ViewContext<'_>) -> Vec<(Kind,
         out.push((Kind::Note, word.into()));
     }
     for job in &delivery.jobs {
-        let (words, _) = words::state(job, ctx);
+        let (words, _) = words::state(job, &delivery.account, ctx);
         let words = inert::line(&words).into_owned() + &inert::line(&words::history(job));
         out.push((Kind::Text, words));
         if let Some(at) = job.tried_at {

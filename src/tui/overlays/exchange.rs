@@ -4,11 +4,12 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use jiff::tz::TimeZone;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::Overlay;
-use crate::domain::{Exchange, Outcome};
+use crate::domain::{Environment, Exchange, Outcome};
 use crate::tui::panes::ViewContext;
 use crate::tui::panes::request_rows::outcome;
 use crate::tui::widgets::boxes::window;
@@ -25,8 +26,8 @@ pub struct State {
 }
 
 impl State {
-    pub fn new(exchange: Arc<Exchange>, under: Overlay, screen: Rect) -> Self {
-        let sheet = Sheet::new(lines(&exchange), screen);
+    pub fn new(exchange: Arc<Exchange>, under: Overlay, zone: &TimeZone, screen: Rect) -> Self {
+        let sheet = Sheet::new(lines(&exchange, zone), screen);
         Self {
             exchange,
             sheet,
@@ -45,8 +46,8 @@ impl State {
     /// The response body, or the request body if there is none.
     pub fn body(&self) -> Cow<'_, str> {
         match self.exchange.response_body.readable() {
-            reply if reply.is_empty() => self.exchange.request_body.readable(),
-            reply => reply,
+            response if response.is_empty() => self.exchange.request_body.readable(),
+            response => response,
         }
     }
 
@@ -67,7 +68,7 @@ impl State {
     }
 }
 
-fn lines(exchange: &Exchange) -> Vec<(Kind, String)> {
+fn lines(exchange: &Exchange, zone: &TimeZone) -> Vec<(Kind, String)> {
     let mut out = Vec::new();
     let mut note = |text: String| out.push((Kind::Note, text));
     let (_, word, _) = outcome(exchange);
@@ -88,8 +89,12 @@ fn lines(exchange: &Exchange) -> Vec<(Kind, String)> {
         "account {} · {} {} · {}",
         exchange.account,
         exchange.provider,
-        exchange.environment,
-        exchange.at.rfc3339()
+        if exchange.environment == Environment::Embedded.as_str() {
+            "built-in simulator"
+        } else {
+            &exchange.environment
+        },
+        exchange.at.date_and_clock(zone)
     ));
     note(String::new());
     out.push((Kind::Heading, "Request".into()));

@@ -36,6 +36,7 @@ impl State {
         provider: Option<&str>,
         resume: Option<Box<Overlay>>,
     ) -> Self {
+        // Of the selected account, because an operator opens the guide to replace its secret.
         let at = setups
             .iter()
             .position(|setup| Some(setup.provider.0) == provider);

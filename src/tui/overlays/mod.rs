@@ -14,7 +14,7 @@ pub mod expect_form;
 pub mod guide;
 pub mod help;
 pub mod history;
-mod legend;
+pub mod legend;
 pub mod link_form;
 pub mod link_result;
 pub mod palette;
@@ -150,6 +150,24 @@ impl Overlay {
             Self::SimulateForm(state) => Some(&mut state.form),
             _ => None,
         }
+    }
+
+    /// What Enter does in its form, for the footer; `None` without a form.
+    pub fn submit_word(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::AddAccount(_) => "verify and save",
+            Self::AddMany(_) | Self::AddWatch(_) => "watch",
+            Self::Arm(_) => "arm",
+            Self::ExpectForm(_) => "set amount",
+            Self::LinkForm(_) => "create link",
+            Self::Player(state) => state.submit_word(),
+            Self::Quote(_) => "estimate",
+            Self::Remove(_) => "remove",
+            Self::Replay(_) => "forward",
+            Self::Rotate(_) => "replace",
+            Self::SimulateForm(state) => state.submit_word(),
+            _ => return None,
+        })
     }
 
     /// The progress of its form, if the form sends a request.

@@ -9,7 +9,8 @@ use crate::tui::keys::{Action, Binding, Scope};
 use crate::tui::panes::ViewContext;
 use crate::tui::theme::Tone;
 use crate::tui::widgets::boxes::window;
-use crate::tui::widgets::form::{Typed, draw_input, edit, paste};
+use crate::tui::widgets::form::Typed;
+use crate::tui::widgets::input::{draw_input, edit, paste};
 use crate::tui::widgets::list::{List, Step};
 use crate::tui::widgets::text::{Pen, below};
 

@@ -76,6 +76,15 @@ impl State {
         Some((account, player?, token.and_then(Result::ok)))
     }
 
+    /// What Enter does: with a token it authenticates, without one it loads the inventory.
+    pub fn submit_word(&self) -> &'static str {
+        if self.form.fields[TOKEN].secret().is_some() {
+            "authenticate"
+        } else {
+            "look up"
+        }
+    }
+
     pub fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
         let chosen = self.form.fields.get(ACCOUNT).map_or(0, Field::chosen);
         let known = self.accounts.get(chosen);

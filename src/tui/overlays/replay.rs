@@ -29,6 +29,7 @@ pub struct State {
 
 impl State {
     pub fn new(delivery: Arc<Delivery>, live: bool, under: Overlay) -> Self {
+        // The last target that it went to is the most likely one again.
         let mut targets = delivery.jobs.iter().filter(|job| job.kind != JobKind::Ask);
         let target = targets.next_back().map_or("", |job| job.target.as_str());
         let mut fields = vec![Field::text(
@@ -90,7 +91,7 @@ impl State {
                 );
                 (note, if self.live { Tone::Live } else { Tone::Plain })
             }
-            Stage::Asked(_) => ("queueing…".to_owned(), Tone::Busy),
+            Stage::Asked(_) => ("adding it to the queue…".to_owned(), Tone::Busy),
             Stage::Failed(problem) => (problem.describe(), Tone::Bad),
         };
         let title = if self.live {

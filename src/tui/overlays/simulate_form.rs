@@ -70,6 +70,14 @@ impl State {
         }
     }
 
+    /// What Enter does.
+    pub fn submit_word(&self) -> &'static str {
+        match self.what {
+            What::Set { .. } => "set",
+            What::Event { .. } => "run",
+        }
+    }
+
     pub fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
         let name = match &self.what {
             What::Set { setting } => setting,

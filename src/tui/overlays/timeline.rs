@@ -47,7 +47,7 @@ pub struct State {
     due: Option<Duration>,
     list: List,
     /// Expanded groups of repeated calls, by their first happening.
-    unfolded: BTreeSet<usize>,
+    expanded: BTreeSet<usize>,
     all: bool,
     /// The request that loads an exchange to show.
     pub opening: Option<RequestId>,
@@ -71,7 +71,7 @@ enum Line {
 
 impl Line {
     /// Whether the cursor can stop on it.
-    fn is_chosen_from(self) -> bool {
+    fn is_selectable(self) -> bool {
         matches!(self, Self::Row(_) | Self::Call(_))
     }
 }
@@ -81,7 +81,7 @@ impl Line {
 pub enum Chosen {
     Exchange(ExchangeId),
     Delivery(Arc<Delivery>),
-    Unfolded,
+    Expanded,
     Nothing,
 }
 
@@ -95,7 +95,7 @@ impl State {
             asked: None,
             due: Some(now.mono),
             list: List::default(),
-            unfolded: BTreeSet::new(),
+            expanded: BTreeSet::new(),
             all: false,
             opening: None,
             under: Box::new(under),
@@ -134,7 +134,7 @@ impl State {
                 let lines = self.lines(now, store);
                 // Remarks may stand below the last row.
                 let after = lines.iter().skip(self.list.selected + 1);
-                !after.copied().any(Line::is_chosen_from)
+                !after.copied().any(Line::is_selectable)
             }
             _ => true,
         };
@@ -213,7 +213,7 @@ impl State {
                 lines.push(Line::Day(row.first));
                 before = today;
             }
-            if row.last > row.first && (self.all || self.unfolded.contains(&row.first)) {
+            if row.last > row.first && (self.all || self.expanded.contains(&row.first)) {
                 lines.extend((row.first..=row.last).map(Line::Call));
                 continue;
             }
@@ -235,7 +235,7 @@ impl State {
         let up = matches!(step, Step::Up(_) | Step::PageUp | Step::Top);
         self.list.step(step, lines.len(), height);
         // The cursor skips remarks and days.
-        let can = |at: &usize| lines.get(*at).copied().is_some_and(Line::is_chosen_from);
+        let can = |at: &usize| lines.get(*at).copied().is_some_and(Line::is_selectable);
         let from = self.list.selected;
         let before = (0..=from).rev().find(can);
         let after = (from..lines.len()).find(can);
@@ -255,7 +255,7 @@ impl State {
     /// Shows every call, or groups repeated ones.
     pub fn toggle_all(&mut self) {
         self.all = !self.all;
-        self.unfolded.clear();
+        self.expanded.clear();
     }
 
     /// The target of the selected line. A group expands.
@@ -266,8 +266,8 @@ impl State {
         };
         let at = match line {
             Some(Line::Row(at)) if rows[at].last > rows[at].first => {
-                self.unfolded.insert(rows[at].first);
-                return Chosen::Unfolded;
+                self.expanded.insert(rows[at].first);
+                return Chosen::Expanded;
             }
             Some(Line::Row(at)) => rows[at].first,
             Some(Line::Call(at)) => at,

@@ -20,7 +20,7 @@ use crate::tui::Effect;
 use crate::tui::msg::Level;
 use crate::tui::store::Store;
 use crate::tui::theme::Tone;
-use crate::tui::widgets::form::draw_filter;
+use crate::tui::widgets::input::draw_filter;
 use crate::tui::widgets::list::{List, Step};
 use crate::tui::widgets::text::{below, fit, paragraph};
 use window::{Put, Tally, Window};
@@ -141,6 +141,7 @@ impl State {
         let len = self.len();
         let at_end = self.list.selected + 1 >= len;
         self.list.step(step, len, height);
+        // At the top the operator follows the newest rows again.
         if self.list.selected == 0 {
             self.follow();
         }
@@ -315,13 +316,16 @@ impl State {
             "No loaded callback matches the filter.".to_owned()
         } else {
             match &ctx.store.listening {
-                Listening::Off => "Callbacks are off. Set `bind = \"127.0.0.1:8787\"` under `[callbacks]` in \
+                Listening::Off => {
+                    "Callbacks are off. Set `bind = \"127.0.0.1:8787\"` under `[callbacks]` in \
                      the config file, or run `tilldeck listen`."
-                    .to_owned(),
-                Listening::Up { .. } => "No callback received yet. Each one appears here with its verdict, also when it is \
-                     refused."
-                    .to_owned(),
-                Listening::Down { .. } => "No callback received yet.".to_owned(),
+                        .to_owned()
+                }
+                Listening::Up { .. } => {
+                    "No callback yet. Each one appears here with its verdict, refused ones too."
+                        .to_owned()
+                }
+                Listening::Down { .. } => "No callback yet.".to_owned(),
             }
         };
         paragraph(buf, area, &text, ctx.theme.style(Tone::Dim));

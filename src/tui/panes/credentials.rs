@@ -5,7 +5,9 @@ use std::time::Duration;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::{UpdateContext, ViewContext, age_changes_in};
+use super::{
+    UpdateContext, ViewContext, age_changes_in, draw_lines, line_rows, tick, without_account,
+};
 use crate::domain::{AccountId, CredentialStatus, Environment, Now};
 use crate::tui::keys::Action;
 use crate::tui::store::{AccountState, Store};
@@ -45,27 +47,17 @@ impl State {
         }
     }
 
-    /// Cancels the verification of the selected account; returns whether there was one.
-    pub fn cancel(&mut self, ctx: &mut UpdateContext<'_>) -> bool {
-        let Some(known) = ctx.store.accounts.get_mut(self.list.selected) else {
-            return false;
-        };
-        let Some(request) = known.verifying.take() else {
-            return false;
-        };
-        ctx.store.cancel(request, ctx.out);
-        true
-    }
-
     /// Time until the pane must be redrawn without an event.
-    pub fn changes_in(store: &Store, now: Now) -> Option<Duration> {
-        store
+    pub fn changes_in(store: &Store, now: Now, still: bool) -> Option<Duration> {
+        let ages = store
             .accounts
             .iter()
             .filter(|known| known.verifying.is_none())
             .filter_map(|known| known.status.at())
-            .map(|at| age_changes_in(at, now))
-            .min()
+            .map(|at| age_changes_in(at, now));
+        let mut waits = store.accounts.iter();
+        let counts = waits.any(|known| store.counts_down(known.verifying, now));
+        ages.chain((counts && !still).then(|| tick(now))).min()
     }
 
     pub fn view(&self, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
@@ -103,8 +95,14 @@ impl State {
             }
         }
         if let Some(known) = self.selected(ctx.store) {
-            draw_detail(known, ctx, below(area, list.height), buf);
+            draw_lines(&describe(known, ctx), ctx, below(area, list.height), buf);
         }
+    }
+
+    /// Rows that the details of the selected account need.
+    pub fn detail_rows(&self, ctx: ViewContext<'_>, columns: u16) -> u16 {
+        let known = self.selected(ctx.store);
+        known.map_or(0, |known| line_rows(&describe(known, ctx), columns))
     }
 }
 
@@ -139,6 +137,7 @@ fn draw_row(
         .skip(1)
         .cell(&format!(" {word} "), 6, theme.badge(tone))
         .skip(1);
+    // In a narrow pane the status word is worth more than "ago".
     let status = if width(&status) > pen.left() {
         status.replace(" just now", " now").replace(" ago", "")
     } else {
@@ -147,56 +146,48 @@ fn draw_row(
     pen.text(&status, theme.style(status_tone));
 }
 
-fn draw_detail(known: &AccountState, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
-    let theme = ctx.theme;
-    let dim = theme.style(Tone::Dim);
+/// The details of an account, the most important first.
+fn describe(known: &AccountState, ctx: ViewContext<'_>) -> Vec<(String, Tone)> {
     let account = &known.account;
-    let mut left = area;
-    if left.height > 4 {
-        left = below(left, 1);
+    let mut out = Vec::new();
+    if let Some(wait) = ctx.waiting(known.verifying) {
+        let key = ctx.key(Action::Escape);
+        out.push((format!("waiting: {wait}; {key} cancels"), Tone::Busy));
     }
     if let Some(why) = known.status.why() {
-        let mut room = left;
-        room.height = if left.height > 5 {
-            left.height - 2
-        } else {
-            left.height
-        };
         let tone = match known.status {
             CredentialStatus::Unreachable { .. } | CredentialStatus::Unverified { .. } => {
                 Tone::Warn
             }
             _ => Tone::Bad,
         };
-        let rows = paragraph(buf, room, why, theme.style(tone));
-        left = below(left, rows);
+        let why = without_account(why, known.id().as_str());
+        out.push((why.to_owned(), tone));
     }
-    if let Some(left_armed) = known.armed(ctx.now) {
-        let minutes = left_armed.as_secs().div_ceil(60);
-        Pen::new(buf, left, 0).text(
-            &format!("ARMED for {minutes} min: write calls are allowed"),
-            theme.bold(Tone::Live),
-        );
-        left = below(left, 1);
+    if let Some(left) = known.armed(ctx.now) {
+        let minutes = left.as_secs().div_ceil(60);
+        let text = format!("ARMED for {minutes} min: write calls are allowed");
+        out.push((text, Tone::Live));
     }
     if account.environment == Environment::Embedded {
         let text = format!("{}, built-in simulator", account.provider_title);
-        Pen::new(buf, left, 0).text(&text, dim);
-        return;
+        out.push((text, Tone::Dim));
+    } else {
+        let text = format!("{} at {}", account.provider_title, account.host);
+        out.push((text, Tone::Dim));
+        out.push((format!("secret: {}", account.secret_source), Tone::Dim));
     }
-    let text = format!("{} at {}", account.provider_title, account.host);
-    Pen::new(buf, left, 0).text(&text, dim);
-    let secret = format!("secret: {}", account.secret_source);
-    paragraph(buf, below(left, 1), &secret, dim);
+    out
 }
 
 fn status(known: &AccountState, ctx: ViewContext<'_>) -> (&'static str, String, Tone) {
     if known.verifying.is_some() {
-        let word = match ctx.store.waiting_for(known.verifying) {
-            Some(why) => format!("waits {why}"),
-            None => "verifying".into(),
+        // The details say what it waits for: a row has no room for the reason.
+        let word = match ctx.store.wait_of(known.verifying) {
+            Some(_) => "waiting",
+            None => "verifying",
         };
-        return ("◌", word, Tone::Busy);
+        return ("◌", word.into(), Tone::Busy);
     }
     let (glyph, tone) = match known.status {
         CredentialStatus::Untested | CredentialStatus::Verifying => ("○", Tone::Dim),
@@ -206,11 +197,7 @@ fn status(known: &AccountState, ctx: ViewContext<'_>) -> (&'static str, String, 
             ("!", Tone::Warn)
         }
     };
-    // `CredentialStatus::word` is what `--json` prints, so its "good" is translated here.
-    let word = match known.status {
-        CredentialStatus::Good { .. } => "valid",
-        _ => known.status.word(),
-    };
+    let word = known.status.shown();
     let when = known
         .status
         .at()

@@ -15,12 +15,16 @@ pub mod track;
 
 use std::time::Duration;
 
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
 use super::Effect;
 use super::keys::{Action, Keymap, Scope};
 use super::store::Store;
-use super::theme::Theme;
+use super::theme::{Theme, Tone};
 use super::widgets::list::Step;
-use crate::domain::{Now, WallTime, time};
+use super::widgets::text::{Pen, below, cells, paragraph, wrap};
+use crate::domain::{Now, RequestId, WallTime, time};
 
 /// A pane of the console.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -175,6 +179,15 @@ impl ViewContext<'_> {
         format!("{}s", left.as_millis().div_ceil(1000))
     }
 
+    /// Why a request waits, and when it goes on: `rate limit reached (429); retries in 4s`.
+    pub fn waiting(&self, request: Option<RequestId>) -> Option<String> {
+        let wait = self.store.wait_of(request)?;
+        Some(match wait.until {
+            Some(until) => format!("{}; retries {}", wait.why, self.in_or_at(until)),
+            None => wait.why.clone(),
+        })
+    }
+
     /// `in 4s`, or `at 02:54:26` with reduced motion.
     pub fn in_or_at(&self, due: Duration) -> String {
         let preposition = if self.still { "at" } else { "in" };
@@ -231,6 +244,47 @@ pub fn contains(text: &str, part: &str) -> bool {
     text.as_bytes()
         .windows(part.len().max(1))
         .any(|window| window.eq_ignore_ascii_case(part.as_bytes()))
+}
+
+/// A reason without the account that it begins with, for a place that names the account already.
+pub fn without_account<'a>(why: &'a str, account: &str) -> &'a str {
+    let rest = why.strip_prefix("account ");
+    let rest = rest.and_then(|rest| rest.strip_prefix(account));
+    rest.and_then(|rest| rest.strip_prefix(": ")).unwrap_or(why)
+}
+
+/// The rows that details need, each of them wrapped to `columns`.
+pub fn line_rows(lines: &[(String, Tone)], columns: u16) -> u16 {
+    let rows = lines.iter().map(|(text, _)| wrap(text, columns).len());
+    cells(rows.sum())
+}
+
+/// Draws details below a list, each of them wrapped, after a blank row where there is one to spare; returns the area
+/// below them.
+pub fn draw_lines(
+    lines: &[(String, Tone)],
+    ctx: ViewContext<'_>,
+    area: Rect,
+    buf: &mut Buffer,
+) -> Rect {
+    let spare = area.height > line_rows(lines, area.width);
+    let mut left = below(area, u16::from(spare));
+    for (text, tone) in lines {
+        let style = match tone {
+            Tone::Live => ctx.theme.bold(*tone),
+            _ => ctx.theme.style(*tone),
+        };
+        // A single row shows more of a text that is cut at its end than of one that is wrapped.
+        let rows = match left.height {
+            1 => {
+                Pen::new(buf, left, 0).text(text, style);
+                1
+            }
+            _ => paragraph(buf, left, text, style),
+        };
+        left = below(left, rows);
+    }
+    left
 }
 
 /// The moves that every list understands.

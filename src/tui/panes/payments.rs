@@ -77,6 +77,7 @@ impl State {
     pub fn select(&mut self, account: &AccountId, id: &PaymentId, store: &Store) {
         let key = (account.clone(), id.clone());
         let rows = self.rows(store);
+        // A row that stays hidden would look as if nothing had happened.
         if !rows.iter().any(|at| store.payments[*at].is(&key)) {
             self.filter.clear();
         }
@@ -110,6 +111,7 @@ impl State {
             let at = rows.get(self.list.selected);
             self.selected = at.map(|at| store.payments[*at].key());
         }
+        // A mark of a removed payment would count in "2 of 3 marked".
         let all = &store.payments;
         self.marked
             .retain(|key| all.iter().any(|watched| watched.is(key)));
@@ -182,6 +184,7 @@ impl State {
     fn put(&mut self, new: &NewWatch, ctx: &mut UpdateContext<'_>) -> Option<Watched> {
         self.leaving.remove(&(new.account.clone(), new.id.clone()));
         if let Some(watched) = ctx.store.payment_mut(&new.account, &new.id) {
+            // Who adds a payment again wants to know its state now.
             watched.poll_soon(ctx.now);
             return None;
         }
@@ -453,20 +456,6 @@ impl State {
             self.selected = Some(key);
         }
         ctx.store.flash(Level::Info, text);
-    }
-
-    /// Cancels the check of the selected payment; returns whether there was one.
-    pub fn cancel(&mut self, ctx: &mut UpdateContext<'_>) -> bool {
-        let Some(at) = self.place_in_store(ctx.store) else {
-            return false;
-        };
-        let watched = &mut ctx.store.payments[at];
-        let Some(request) = watched.asking else {
-            return false;
-        };
-        watched.cancelled(ctx.now);
-        ctx.store.cancel(request, ctx.out);
-        true
     }
 
     /// Time until the pane must be redrawn without an event.

@@ -140,8 +140,10 @@ impl State {
     pub fn named(&mut self, account: &AccountId, claim: PlayerClaim) {
         let player = self.player_mut(account, claim.player.id);
         if !claim.player.username.is_empty() {
+            // The name is the player's own choice and may be of any length.
             player.name = inert::cut(&claim.player.username, NAME_MAX);
         }
+        // Not every callback carries a token; an earlier one stays valid until the player gets another.
         player.token = claim.token.or(player.token.take());
     }
 
@@ -179,8 +181,8 @@ impl State {
     ) {
         let player = self.player_mut(account, id);
         match result {
-            Ok(reply) => {
-                player.name = inert::cut(&reply.username, NAME_MAX);
+            Ok(authenticated) => {
+                player.name = inert::cut(&authenticated.username, NAME_MAX);
                 player.proof = Proof::Proved(now.wall);
                 player.last_error = None;
             }
@@ -206,7 +208,7 @@ impl State {
         player.request = Some(ctx.store.ask(account, op, purpose, false, ctx.out));
     }
 
-    /// The reply to [`State::refresh`], or to a fetch after a callback; returns what changed, in words.
+    /// The response to [`State::refresh`], or to a fetch after a callback; returns what changed, in words.
     pub fn items(
         &mut self,
         account: &AccountId,
@@ -233,25 +235,24 @@ impl State {
         }
     }
 
-    /// A request for the inventory was answered or cancelled.
+    /// A request for the inventory ended or was cancelled.
     pub fn settled(&mut self, account: &AccountId, id: PlayerId) {
         if let Some(at) = self.find(account, id) {
             self.players[at].request = None;
         }
     }
 
-    /// Cancels the request for the selected player; returns whether there was one.
-    pub fn cancel(&mut self, ctx: &mut UpdateContext<'_>) -> bool {
+    /// Cancels the request for the selected player.
+    fn cancel(&mut self, ctx: &mut UpdateContext<'_>) {
         let player = self.players.get_mut(self.list.selected);
-        let Some(request) = player.and_then(|player| player.request.take()) else {
-            return false;
-        };
-        ctx.store.cancel(request, ctx.out);
-        true
+        if let Some(request) = player.and_then(|player| player.request.take()) {
+            ctx.store.cancel(request, ctx.out);
+        }
     }
 
     /// Removes the selected player from the list.
     pub fn remove_selected(&mut self, ctx: &mut UpdateContext<'_>) {
+        // The response would add the player again.
         self.cancel(ctx);
         if self.list.selected < self.players.len() {
             let gone = self.players.remove(self.list.selected);

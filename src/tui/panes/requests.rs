@@ -19,7 +19,7 @@ use crate::tui::keys::Action;
 use crate::tui::msg::Level;
 use crate::tui::store::Store;
 use crate::tui::theme::Tone;
-use crate::tui::widgets::form::draw_filter;
+use crate::tui::widgets::input::draw_filter;
 use crate::tui::widgets::list::{List, Step};
 use crate::tui::widgets::text::{Pen, below, cells, fit};
 
@@ -180,6 +180,7 @@ impl State {
         } else if self.follow == Follow::Following {
             self.follow = Follow::Paused(0);
         }
+        // At the first row, one more step up means: older ones.
         if at_top && matches!(step, Step::Up(_) | Step::PageUp | Step::Top) {
             self.load_older(ctx);
         }
@@ -206,6 +207,7 @@ impl State {
                 .shown()
                 .iter()
                 .map(|exchange| exchange.id)
+                // An exchange that could not be saved has a negative id and no place in the ledger.
                 .find(|id| id.0 >= 0);
             self.load(before, ctx);
         }
@@ -244,6 +246,7 @@ impl State {
                 return;
             }
         };
+        // Fewer rows than requested: the ledger has no more.
         self.older = if rows.len() < LOAD {
             Older::None
         } else {
@@ -336,11 +339,17 @@ impl State {
     pub fn note(&self, ctx: ViewContext<'_>) -> Option<(String, Tone)> {
         match self.follow {
             Follow::Paused(new) => Some((
-                format!("paused, {new} new: {} shows them", ctx.key(Action::Bottom)),
+                format!(
+                    "paused, {new} new requests: {} shows them",
+                    ctx.key(Action::Bottom)
+                ),
                 Tone::Warn,
             )),
             Follow::Following if !self.filter.is_empty() => Some((
-                format!("{} match `{}`", self.found.len(), fit(&self.filter, 24)),
+                match self.found.len() {
+                    1 => format!("1 request matches `{}`", fit(&self.filter, 24)),
+                    n => format!("{n} requests match `{}`", fit(&self.filter, 24)),
+                },
                 Tone::Accent,
             )),
             Follow::Following => None,

@@ -322,7 +322,7 @@ fn the_sandbox_takes_no_accounts_and_says_so() {
     for keys in ["a", "d"] {
         assert_eq!(press(&mut model, keys, second(1)), []);
         let shown = screen(&model, second(1), 120, 40);
-        assert!(shown.contains("`tilldeck account add` to add your own"));
+        assert!(shown.contains("`tilldeck account add` adds your own"));
     }
 }
 

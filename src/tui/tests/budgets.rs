@@ -33,7 +33,7 @@ fn waits(model: &mut Model, at: u64, request: u64, account: &str) {
         method: "POST".into(),
         path: "/sales-manager-api/api/v1/offers".into(),
         about: String::new(),
-        why: "for a slot in the rate budget".into(),
+        why: "rate limit reached".into(),
         until: Some(second(at + 12).mono),
     };
     let msg = Msg::Waiting {
@@ -232,7 +232,7 @@ fn a_waiting_request_of_the_console_can_be_cancelled() {
         panic!("{effects:?}");
     };
     waits(&mut model, 1, request.0, "kanga");
-    assert!(screen(&model, second(1), 120, 40).contains("waits for a slot"));
+    assert!(screen(&model, second(1), 120, 40).contains("waiting: rate"));
     assert_eq!(
         press(&mut model, "5x", second(1)),
         [],
@@ -241,7 +241,11 @@ fn a_waiting_request_of_the_console_can_be_cancelled() {
     assert_eq!(press(&mut model, "x", second(1)), [Effect::Cancel(request)]);
     assert!(model.store.accounts[0].verifying.is_none(), "nothing hangs");
     assert!(model.store.waiting.is_empty());
-    assert!(screen(&model, second(1), 120, 40).contains("cancelled"));
+    let shown = screen(&model, second(1), 120, 40);
+    assert!(
+        shown.contains("cancelled the verification of kanga"),
+        "{shown}"
+    );
     assert!(model.requests.selected().is_some(), "back in the log");
 }
 
@@ -351,7 +355,7 @@ fn five_hundred_waiting_requests_scroll_and_leave_the_log_its_half() {
     assert_eq!(model.requests.selected_waiting(), Some(RequestId(1010)));
     let text = screen(&model, second(1), 120, 40);
     assert!(
-        text.contains("more wait") && text.contains("500 waiting"),
+        text.contains("more waiting") && text.contains("500 waiting"),
         "{text}"
     );
     assert!(text.contains("/api/v2/tpg/transaction"), "the log is seen");

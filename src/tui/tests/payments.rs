@@ -421,7 +421,10 @@ fn a_filter_narrows_by_id_state_verdict_or_account_and_stays_in_sight() {
         press(&mut model, &format!("/{filter}<enter>"), second(1));
         assert_eq!(model.payments.rows(&model.store).len(), shown, "{filter}");
         let text = screen(&model, second(1), 120, 40);
-        assert!(text.contains(&format!("{shown} of 300 match")), "{text}");
+        assert!(
+            text.contains(&format!("{shown} of 300 payments match")),
+            "{text}"
+        );
     }
     let mut model = many();
     press(&mut model, "/less<enter>", second(1));
@@ -752,7 +755,7 @@ fn payments_that_cannot_be_checked_are_one_alert() {
     assert_eq!(alerts.len(), 1, "{alerts:?}");
     assert_eq!(
         alerts[0].what,
-        "3 payments cannot be checked: it answers 429. Wait"
+        "3 payments cannot be checked · it answers 429. Wait"
     );
 }
 
@@ -831,7 +834,7 @@ fn an_expected_amount_is_set_and_shown_with_its_origin() {
     for said in [
         "expected 30 EMT, received 25.00 EMT",
         "difference -5.00 EMT",
-        "set by form, just now",
+        "set in the console, just now",
     ] {
         assert!(shown.contains(said), "{said}: {shown}");
     }

@@ -5,6 +5,7 @@ pub mod bar;
 pub mod boxes;
 pub mod editor;
 pub mod form;
+pub mod input;
 pub mod json;
 pub mod list;
 pub mod reader;

@@ -398,7 +398,7 @@ fn track(state: &PaymentState) -> Html {
     let here = steps.iter().position(|step| step == state);
     Html::join(steps.iter().enumerate().map(|(at, step)| {
         let markup = match here {
-            Some(here) if at < here => "<li class=\"done\">✓ {{step}}</li>\n",
+            Some(here) if at < here => "<li class=\"done\">✔ {{step}}</li>\n",
             Some(here) if at == here => "<li class=\"now\" aria-current=\"step\">{{step}}</li>\n",
             _ => "<li>{{step}}</li>\n",
         };

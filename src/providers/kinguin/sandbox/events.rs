@@ -47,7 +47,7 @@ pub const EVENTS: [simulate::Event; 8] = [
     simulate::Event {
         name: "surprise",
         subject: "",
-        about: "send an undocumented webhook to the endpoint of `reserve`",
+        about: "send a webhook of an undocumented kind to the endpoint of `reserve`",
     },
 ];
 

@@ -51,7 +51,7 @@ pub(super) const EVENTS: [Event; 7] = [
     Event {
         name: "refuse",
         subject: "a reference, and a state such as FICP_FILTER_KO",
-        about: "Pledg refuses the purchase (default: SCORING_KO) and notifies the merchant",
+        about: "Pledg rejects the purchase (default: SCORING_KO) and notifies the merchant",
     },
     Event {
         name: "abandon",
@@ -128,7 +128,7 @@ impl Controls {
                     "duplicate",
                     "late-error",
                 ],
-                about: "fault in notifications",
+                about: "send notifications that are forged, unsigned, expired, sent twice, or in another format",
             },
             Setting {
                 name: "notice-booleans",
@@ -156,7 +156,7 @@ impl Controls {
                 name: "notice-retries",
                 value: if self.retries { "on" } else { "off" }.to_owned(),
                 choices: &["off", "on"],
-                about: "retry notifications that were not answered 200",
+                about: "send notifications again until the response is 200",
             },
         ]
     }

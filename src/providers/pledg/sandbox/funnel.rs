@@ -16,7 +16,7 @@ use crate::sandbox::page::{self, Html};
 const ACTS: [(PayerAct, &str, &str, &str); 3] = [
     (PayerAct::Pay, "pay", "main", "Pay"),
     (PayerAct::Cancel, "cancel", "danger", "Give up"),
-    (PayerAct::Fail, "fail", "danger", "Be refused"),
+    (PayerAct::Fail, "fail", "danger", "Be rejected"),
 ];
 
 /// Where a payer continues with a purchase that was made by an API call.

@@ -8,7 +8,7 @@ use crate::domain::Now;
 use crate::tui::msg::Level;
 use crate::tui::store::Store;
 use crate::tui::widgets::editor::Edited;
-use crate::tui::widgets::form;
+use crate::tui::widgets::input;
 
 impl State {
     /// Handles a key that is not an action; returns whether the screen changed.
@@ -16,7 +16,7 @@ impl State {
         let height = view::body_area(self.area, self).height;
         match &mut self.typing {
             Typing::Find(input) => {
-                let changed = form::edit(input, key);
+                let changed = input::edit(input, key);
                 let query = input.value().to_owned();
                 if changed {
                     self.find(&query, store, now);
@@ -24,10 +24,10 @@ impl State {
                 changed
             }
             Typing::Search(input) => {
-                let changed = form::edit(input, key);
+                let changed = input::edit(input, key);
                 let query = input.value().to_owned();
-                if let Some(answer) = self.answer.as_mut().filter(|_| changed) {
-                    answer.search(&query);
+                if let Some(response) = self.response.as_mut().filter(|_| changed) {
+                    response.search(&query);
                 }
                 changed
             }
@@ -47,16 +47,16 @@ impl State {
         let height = view::body_area(self.area, self).height;
         match &mut self.typing {
             Typing::Find(input) => {
-                form::paste(input, text);
+                input::paste(input, text);
                 let query = input.value().to_owned();
                 self.find(&query, store, now);
                 Some(true)
             }
             Typing::Search(input) => {
-                form::paste(input, text);
+                input::paste(input, text);
                 let query = input.value().to_owned();
-                if let Some(answer) = &mut self.answer {
-                    answer.search(&query);
+                if let Some(response) = &mut self.response {
+                    response.search(&query);
                 }
                 Some(true)
             }
@@ -78,14 +78,14 @@ impl State {
         let part = [
             (Part::Calls, parts.calls),
             (Part::Request, parts.request),
-            (Part::Answer, parts.answer),
+            (Part::Response, parts.response),
         ]
         .into_iter()
         .find(|(_, area)| area.contains(at));
         let Some((part, _)) = part else {
             return;
         };
-        // Without a draft, request and answer are empty. The wheel does not move the focus into the fields.
+        // Without a draft, request and response are empty. The wheel does not move the focus into the fields.
         let may = part == Part::Calls || self.draft().is_some();
         if may && (click || part != Part::Request) {
             self.part = part;
@@ -119,7 +119,7 @@ impl State {
                     }
                 }
             }
-            Part::Answer => {}
+            Part::Response => {}
         }
     }
 }

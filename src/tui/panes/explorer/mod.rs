@@ -1,12 +1,13 @@
-//! The explorer: find a call in the catalogue, fill it in, send it, read the answer. It sends nothing on
+//! The explorer: find a call in the catalogue, fill it in, send it, read the response. It sends nothing on
 //! its own, and its history is lost when the console quits.
 
-pub mod answer;
 pub mod calls;
 pub mod draft;
 pub mod history;
 mod in_flight;
 mod input;
+mod request;
+pub mod response;
 mod rows;
 mod table;
 mod view;
@@ -21,10 +22,10 @@ use crate::tui::store::Store;
 use crate::tui::widgets::list::{List, Step};
 
 use super::UpdateContext;
-use answer::Answer;
 use calls::{Catalogues, Row};
 use draft::Draft;
 use history::{History, PastCall};
+use response::Response;
 use rows::Starts;
 
 /// Drafts in memory; of more, the oldest without a request in flight is dropped.
@@ -36,7 +37,7 @@ pub enum Part {
     #[default]
     Calls,
     Request,
-    Answer,
+    Response,
 }
 
 /// The line that is being typed, outside a draft.
@@ -45,11 +46,11 @@ enum Typing {
     Nothing,
     /// The search in the list of calls.
     Find(Input),
-    /// The search in the answer.
+    /// The search in the response.
     Search(Input),
 }
 
-/// The list of calls, the drafts, and the answers.
+/// The list of calls, the drafts, and the responses.
 #[derive(Debug, Clone)]
 pub struct State {
     catalogues: Catalogues,
@@ -63,7 +64,7 @@ pub struct State {
     typing: Typing,
     drafts: Vec<Draft>,
     current: Option<usize>,
-    answer: Option<Answer>,
+    response: Option<Response>,
     pub history: History,
     area: Rect,
 }
@@ -81,7 +82,7 @@ impl State {
             typing: Typing::Nothing,
             drafts: Vec::new(),
             current: None,
-            answer: None,
+            response: None,
             history: History::default(),
             area: Rect::default(),
         }
@@ -93,7 +94,7 @@ impl State {
             (Typing::Find(_), _) => Scope::ExplorerFind,
             (Typing::Search(_), _) => Scope::ExplorerSearch,
             (Typing::Nothing, Part::Calls) => Scope::Explorer,
-            (Typing::Nothing, Part::Answer) => Scope::ExplorerAnswer,
+            (Typing::Nothing, Part::Response) => Scope::ExplorerResponse,
             (Typing::Nothing, Part::Request) => {
                 if self.draft().is_some_and(|draft| draft.in_body) {
                     Scope::ExplorerBody
@@ -132,7 +133,7 @@ impl State {
         catalogue::writes(calls, &call.method, &call.path)
     }
 
-    /// The sent call whose answer belongs to the current draft.
+    /// The sent call whose response belongs to the current draft.
     pub fn past(&self) -> Option<&PastCall> {
         self.history.get(self.draft()?.past?)
     }
@@ -162,21 +163,21 @@ impl State {
         }
         let height = view::list_area(self.area, self).height;
         self.list.fit(self.rows.len(), height);
-        let area = view::answer_area(self.area, self);
+        let area = view::response_area(self.area, self);
         let searching = matches!(self.typing, Typing::Search(_));
         if let Some(past) = self.draft().and_then(|draft| self.history.get(draft.past?)) {
             if self
-                .answer
+                .response
                 .as_ref()
-                .is_none_or(|answer| answer.number != past.number)
+                .is_none_or(|response| response.number != past.number)
             {
-                self.answer = Some(Answer::new(past));
+                self.response = Some(Response::new(past));
             }
-            if let Some(answer) = &mut self.answer {
-                answer.fit(past, searching, area);
+            if let Some(response) = &mut self.response {
+                response.fit(past, searching, area);
             }
         } else {
-            self.answer = None;
+            self.response = None;
         }
     }
 
@@ -194,6 +195,7 @@ impl State {
     }
 
     fn open(&mut self, account: &AccountId, call: Option<&'static Documented>, store: &Store) {
+        // A half-typed call is found again after a look at another one.
         let known = self
             .drafts
             .iter()
@@ -234,9 +236,9 @@ impl State {
                 }
                 self.open_selected(store);
             }
-            Part::Answer => {
-                if let Some(answer) = &mut self.answer {
-                    answer.step(step);
+            Part::Response => {
+                if let Some(response) = &mut self.response {
+                    response.step(step);
                 }
             }
             Part::Request => {
@@ -273,9 +275,9 @@ impl State {
             }
             Action::EditCall => self.part = Part::Request,
             Action::ToCalls => self.part = Part::Calls,
-            Action::ToAnswer => {
-                if self.has_answer() {
-                    self.part = Part::Answer;
+            Action::ToResponse => {
+                if self.has_response() {
+                    self.part = Part::Response;
                 } else {
                     ctx.store
                         .flash(Level::Info, "this call has not been sent yet");
@@ -299,32 +301,32 @@ impl State {
                 }
             }
             Action::Search => {
-                if let Some(answer) = &self.answer {
-                    self.typing = Typing::Search(Input::new(answer.query().to_owned()));
+                if let Some(response) = &self.response {
+                    self.typing = Typing::Search(Input::new(response.query().to_owned()));
                 }
             }
             Action::KeepSearch => self.typing = Typing::Nothing,
             Action::DropSearch => {
                 self.typing = Typing::Nothing;
-                if let Some(answer) = &mut self.answer {
-                    answer.search("");
+                if let Some(response) = &mut self.response {
+                    response.search("");
                 }
             }
-            _ => self.act_on_answer(action),
+            _ => self.act_on_response(action),
         }
     }
 
-    fn act_on_answer(&mut self, action: Action) {
-        let Some(answer) = &mut self.answer else {
+    fn act_on_response(&mut self, action: Action) {
+        let Some(response) = &mut self.response else {
             return;
         };
         match action {
-            Action::NextMatch => answer.next_match(true),
-            Action::PreviousMatch => answer.next_match(false),
-            Action::ToggleDigest => answer.toggle_table(),
-            Action::ToggleWrap => answer.toggle_wrap(),
-            Action::ScrollRight => answer.sideways(true),
-            Action::ScrollLeft => answer.sideways(false),
+            Action::NextMatch => response.next_match(true),
+            Action::PreviousMatch => response.next_match(false),
+            Action::ToggleDigest => response.toggle_table(),
+            Action::ToggleWrap => response.toggle_wrap(),
+            Action::ScrollRight => response.sideways(true),
+            Action::ScrollLeft => response.sideways(false),
             _ => {}
         }
     }
@@ -335,8 +337,8 @@ impl State {
         }
     }
 
-    /// Whether there is an answer, or a request in flight.
-    pub fn has_answer(&self) -> bool {
+    /// Whether there is a response, or a request in flight.
+    pub fn has_response(&self) -> bool {
         self.draft()
             .is_some_and(|draft| draft.past.is_some() || draft.in_flight.is_some())
     }
@@ -345,7 +347,7 @@ impl State {
     pub fn can(&self, action: Action) -> bool {
         let in_flight = self.draft().is_some_and(|draft| draft.in_flight.is_some());
         let read = self.past().is_some_and(|past| past.outcome.is_ok()) && !in_flight;
-        let answer = self.answer.as_ref().filter(|_| read);
+        let response = self.response.as_ref().filter(|_| read);
         match action {
             // In the fields, `SendField` has the shorter key and is the one shown in the footer.
             Action::SendCall => self.draft().is_some_and(|draft| draft.in_body),
@@ -355,12 +357,12 @@ impl State {
             | Action::CopyCallCurl
             | Action::EditCall => self.draft().is_some(),
             Action::SendAgain => self.draft().is_some() && !in_flight,
-            Action::ToAnswer => self.has_answer(),
+            Action::ToResponse => self.has_response(),
             Action::History => !self.history.is_empty(),
-            Action::ToggleDigest => answer.is_some_and(Answer::has_table),
-            Action::ScrollLeft | Action::ScrollRight => answer.is_some_and(|a| !a.wraps()),
-            Action::NextMatch | Action::PreviousMatch => answer.is_some_and(Answer::has_query),
-            Action::Search | Action::ToggleWrap | Action::CopyAnswer => answer.is_some(),
+            Action::ToggleDigest => response.is_some_and(Response::has_table),
+            Action::ScrollLeft | Action::ScrollRight => response.is_some_and(|a| !a.wraps()),
+            Action::NextMatch | Action::PreviousMatch => response.is_some_and(Response::has_query),
+            Action::Search | Action::ToggleWrap | Action::CopyResponse => response.is_some(),
             _ => true,
         }
     }
@@ -368,7 +370,7 @@ impl State {
     /// One step back: to the request, to the calls, to all calls; returns whether there was one.
     pub fn back(&mut self, store: &Store, now: Now) -> bool {
         match self.part {
-            Part::Answer => self.part = Part::Request,
+            Part::Response => self.part = Part::Request,
             Part::Request => self.part = Part::Calls,
             Part::Calls if !self.query.is_empty() => self.find("", store, now),
             Part::Calls => return false,
@@ -376,7 +378,7 @@ impl State {
         true
     }
 
-    /// Opens an earlier call with its answer.
+    /// Opens an earlier call with its response.
     pub fn reopen(&mut self, number: u64, store: &Store) {
         let Some(past) = self.history.get(number).cloned() else {
             return;
@@ -385,7 +387,7 @@ impl State {
         if let Some(draft) = self.draft_mut() {
             draft.fill(&past.values, &past.call);
             draft.past = Some(number);
-            self.part = Part::Answer;
+            self.part = Part::Response;
         }
         let row = self.rows.iter().position(|row| match row {
             Row::Call { account, call, .. } => {
