@@ -316,7 +316,7 @@ async fn what_cannot_be_meant_is_refused_before_it_is_sent() {
             Some("{\"amount_cents\": 200,\n oops"),
             "line 2, column 2",
         ),
-        (OPEN, Some("{} trailing"), "trailing characters"),
+        (OPEN, Some("{} trailing"), "more text follows"),
         (LINK, Some("[]"), "expected a map"),
         (LINK, Some("{\"merchantUid\": \"mer_1\"}"), "`data`"),
         (LINK, Some("{\"data\": 7}"), "`data`"),
