@@ -6,7 +6,7 @@ use super::keys::Action;
 use super::layout::ZoomMode;
 use super::msg::Level;
 use super::overlays::{
-    Overlay, Stage, alerts, arm, claims, copy_token, exchange, expect_form, guide, help, link_form,
+    Overlay, Stage, alerts, arm, claims, copy_token, expect_form, guide, help, link_form,
     quote_form, sandbox,
 };
 use super::panes::{self, Pane, step};
@@ -104,14 +104,8 @@ impl Model {
             Action::Filter => self.type_filter(Pane::Requests),
             Action::FilterCallbacks => self.type_filter(Pane::Callbacks),
             Action::OpenExchange => {
-                if let Some(exchange) = self.requests.selected() {
-                    let screen = self.overlay_screen();
-                    self.overlay = Overlay::Exchange(exchange::State::new(
-                        exchange.clone(),
-                        Overlay::None,
-                        &self.store.zone,
-                        screen,
-                    ));
+                if let Some(exchange) = self.requests.selected().cloned() {
+                    self.open_exchange(exchange);
                 }
             }
             _ if !self.store.is_ready() => self
