@@ -383,7 +383,7 @@ mod tests {
         typed(&mut draft, "x");
         assert_eq!(
             draft.submit().unwrap_err(),
-            "the body is not JSON, line 1, column 1: a value is missing or not valid"
+            "the body is not JSON, line 1, column 1: a value is missing or invalid"
         );
         assert!(draft.undo());
         assert!(draft.submit().is_ok());
