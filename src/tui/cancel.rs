@@ -50,7 +50,7 @@ impl Model {
             return;
         };
         let words = format!(
-            "{account}: pause ended; the provider (429) asked for {} more",
+            "{account}: pause ended; the provider (429) wanted {} more",
             time::fine(left)
         );
         self.store.flash(Level::Info, words);

@@ -556,7 +556,7 @@ fn the_sandbox_is_not_added_to_or_removed_from() {
     );
     let ran = run(&place, &["account", "rotate", "kanga", "--from=env:FIRST"]);
     assert!(
-        ran.code == 2 && ran.err.contains("never changes"),
+        ran.code == 2 && ran.err.contains("has a fixed secret"),
         "{ran:?}"
     );
 }
