@@ -99,6 +99,7 @@ impl Clock {
                 (boot, Duration::ZERO)
             }
         };
+        // Without a boot id, a reboot looks like a clock that was set.
         let ms = if boot == WALL {
             now.wall.0
         } else {
@@ -129,6 +130,7 @@ fn boot_id() -> &'static str {
         let Ok(id) = std::fs::read_to_string("/proc/sys/kernel/random/boot_id") else {
             return WALL.to_owned();
         };
+        // time_namespaces(7): a container's boot clock may have an offset of its own.
         let clocks = std::fs::read_link("/proc/self/ns/time").unwrap_or_default();
         format!("{} {}", id.trim(), clocks.display())
     })
@@ -137,6 +139,7 @@ fn boot_id() -> &'static str {
 /// Continues while the machine sleeps, and is the same in all processes.
 fn since_boot() -> Duration {
     #[cfg(any(target_os = "linux", target_os = "android"))]
+    // CLOCK_MONOTONIC stands still during suspend on Linux (clock_getres(2)).
     let clock = rustix::time::ClockId::Boottime;
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
     let clock = rustix::time::ClockId::Monotonic;

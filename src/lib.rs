@@ -1,4 +1,4 @@
-//! tilldeck: a terminal console for merchant accounts, with an embedded simulator.
+//! tilldeck: a terminal console for merchant accounts, with a built-in simulator.
 //!
 //! The modules below are listed in the order of their layers; each uses only those above it. The path of one
 //! request: a key press or a command becomes a [`domain::Op`]; [`deck`] passes it to the provider's client in

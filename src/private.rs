@@ -34,6 +34,7 @@ impl Danger {
     #[must_use]
     pub fn of(about: &Metadata) -> Option<Self> {
         let (owner, mode) = (about.uid(), about.mode() & 0o7777);
+        // Root can read and change everything anyway.
         if owner != 0 && owner != geteuid().as_raw() {
             return Some(Self::Owner(owner));
         }
@@ -71,6 +72,7 @@ impl fmt::Display for Danger {
 #[must_use]
 pub fn danger_of_folder(folder: &Path) -> Option<Danger> {
     let link = fs::symlink_metadata(folder).ok()?;
+    // The link's owner can point it elsewhere, whatever folder it leads to now.
     if link.is_symlink()
         && let Some(danger @ Danger::Owner(_)) = Danger::of(&link)
     {
@@ -84,6 +86,7 @@ pub fn danger_of_folder(folder: &Path) -> Option<Danger> {
 /// # Errors
 /// If it cannot be created.
 pub fn make_folder(folder: &Path) -> io::Result<()> {
+    // The mode is set at creation: a later chmod would leave a moment in which others can look in.
     DirBuilder::new().recursive(true).mode(0o700).create(folder)
 }
 
@@ -117,6 +120,7 @@ pub fn open(path: &Path) -> io::Result<File> {
         .create(true)
         .truncate(false)
         .mode(0o600)
+        // NONBLOCK: opening a FIFO that someone put here would wait for its other end (open(2)).
         .custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed())
         .open(path);
     let file = match opened {
@@ -126,6 +130,7 @@ pub fn open(path: &Path) -> io::Result<File> {
         }
         Err(error) => return Err(error),
     };
+    // Of the open file, not of the path, which may lead elsewhere by now.
     let about = file.metadata()?;
     if !about.is_file() {
         return Err(refused(path, "is not a regular file; remove it"));
@@ -133,6 +138,7 @@ pub fn open(path: &Path) -> io::Result<File> {
     if let Some(danger @ Danger::Owner(_)) = Danger::of(&about) {
         return Err(refused(path, &format!("{danger}; remove it")));
     }
+    // Written by an older program or with another umask: repaired, since the content is ours.
     if about.mode() & 0o077 != 0 {
         file.set_permissions(Permissions::from_mode(0o600))?;
     }

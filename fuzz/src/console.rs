@@ -361,7 +361,7 @@ impl Console {
             tries: input.byte().into(),
             state,
             tried_at: Some(NOW),
-            told: inert::line(&input.text()).into_owned(),
+            summary: inert::line(&input.text()).into_owned(),
             status: Some(500),
             took: Some(Duration::from_millis(9)),
         };

@@ -40,7 +40,7 @@ pub fn run(data: &[u8]) {
             );
         }
         for repeat in [Repeat::Safe, Repeat::Never] {
-            if let Some(Some(wait)) = retry::decide(repeat, &Ok(reply.clone())) {
+            if let retry::Decision::RetryAfter(wait) = retry::decide(repeat, &Ok(reply.clone())) {
                 assert!(wait <= retry::RETRY_AFTER_MAX);
             }
         }

@@ -46,7 +46,7 @@ pub struct Failure {
 impl Failure {
     /// Whether the provider rejected the credentials, so that a retry with the same ones is useless.
     #[must_use]
-    pub fn is_refusal(&self) -> bool {
+    pub fn is_rejection(&self) -> bool {
         matches!(&self.error, NetError::Unauthorised(problem) if problem.kind == ProblemKind::Refused)
     }
 }
@@ -57,7 +57,9 @@ impl Failure {
 /// If it grants no usable token.
 pub fn read(reply: &Reply, account: &Account) -> Result<Grant, Failure> {
     let body = parse(&reply.body);
+    // RFC 6749, 5.1 says 200; with 201 (RFC 9110, 15.3.2) the token is granted just as well.
     if matches!(reply.status, 200 | 201) {
+        // A 200 may carry an error instead of a token.
         let failed_inside = body.as_ref().is_ok_and(|body| {
             body.get("access_token").is_none() && body.get("error").is_some_and(|e| !e.is_null())
         });
@@ -77,7 +79,7 @@ pub fn from_net_error(error: NetError, account: &Account) -> Failure {
         // These messages are complete as they are, or are not about the provider.
         own @ (NetError::Unauthorised(_)
         | NetError::BudgetExhausted { .. }
-        | NetError::TurnedAway { .. }
+        | NetError::RateLimited { no_wait: true, .. }
         | NetError::Cancelled
         | NetError::Uncounted(_)
         | NetError::Unprepared(_)) => own,
@@ -113,7 +115,7 @@ pub fn expired_on_arrival(account: &Account) -> Failure {
                 account.provider_title
             ),
         ),
-        "the provider answers too slowly for the token's lifetime; try again",
+        "the provider responds too slowly for the token's lifetime; try again",
     )
 }
 
@@ -151,6 +153,7 @@ fn parse(body: &[u8]) -> Result<Value, String> {
     if text.is_empty() {
         return Err("it is empty".into());
     }
+    // A login page or firewall in between: worth its own words.
     if text.starts_with(b"<") {
         return Err("it is an HTML page".into());
     }
@@ -230,6 +233,7 @@ pub(super) fn check_token(token: &str) -> Result<(), String> {
 fn life(expires_in: &Value) -> Result<Duration, String> {
     let text = match expires_in {
         Value::Number(number) => number.to_string(),
+        // RFC 6749, 5.1 has a number; a quoted one means the same.
         Value::String(text) => text.trim().to_owned(),
         _ => return Err("its expires_in is not a number of seconds".into()),
     };
@@ -252,6 +256,7 @@ fn life(expires_in: &Value) -> Result<Duration, String> {
                 inert::cut(&text, 40)
             ));
         }
+        // Down: a token is rather renewed a second early.
         number.trunc().to_u64().unwrap_or(u64::MAX)
     };
     if whole == 0 {
@@ -278,12 +283,14 @@ fn failed(reply: &Reply, body: Option<&Value>, account: &Account) -> Failure {
             "invalid_client" | "unauthorized_client" | "invalid_grant"
         )
     });
+    // RFC 6749, 5.2 uses 400 for most errors and 401 for `invalid_client`; the body decides where the status does
+    // not.
     if matches!(status, 401 | 403) || (matches!(status, 200 | 201 | 400) && of_the_client) {
         return failure(
             ProblemKind::Refused,
             no_token(
                 account,
-                &format!("{provider} refused the credentials (status {status}{words})"),
+                &format!("{provider} rejected the credentials (status {status}{words})"),
             ),
             &format!(
                 "check the key and secret of account {0}, and that they belong to its environment ({1}); `tilldeck account rotate {0}` sets a new secret",
@@ -315,6 +322,7 @@ fn failed(reply: &Reply, body: Option<&Value>, account: &Account) -> Failure {
         ),
     };
     Failure {
+        // Bounded: one header must not stop an account for a day.
         retry_after: reply.retry_after().map(|wait| wait.min(RETRY_AFTER_MAX)),
         ..failure(ProblemKind::Failing, no_token(account, &what), &hint)
     }
@@ -329,6 +337,7 @@ fn words(body: &Value) -> String {
     let mut parts: Vec<&str> = Vec::new();
     let nested = body.get("error").filter(|error| error.is_object());
     for of in [Some(body), nested].into_iter().flatten() {
+        // RFC 6749, 5.2 has the first two; public clients read the others, too (`docs/providers/kinguin.md#token`).
         for name in ["error", "error_description", "message", "detail", "debug"] {
             if let Some(text) = text_of(of.get(name))
                 && !parts.contains(&text)

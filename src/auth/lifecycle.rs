@@ -53,8 +53,10 @@ pub fn renew_at(life: Duration, jitter: Jitter) -> Duration {
 /// it.
 #[must_use]
 pub fn backoff(failures: u32, jitter: Jitter) -> Duration {
+    // Bounded, or the power would overflow.
     let doublings = failures.saturating_sub(1).min(16);
     let full = (BACKOFF_MIN * 2_u32.pow(doublings)).min(BACKOFF_MAX);
+    // Half of the wait is certain, so that jitter cannot make it zero.
     full / 2 + jitter.part(full / 2)
 }
 
@@ -139,6 +141,7 @@ impl Lifecycle {
     #[must_use]
     pub fn valid(&self, now: Now) -> Option<&Secret> {
         let (token, life) = self.token.as_ref()?;
+        // An expired token is never sent; both clocks count, see `TokenLife`.
         life.left(now)?;
         Some(token)
     }
@@ -180,9 +183,11 @@ impl Lifecycle {
         let mut why = Why::Needed;
         if let Some(failed) = &self.failed {
             let early = now.mono < failed.not_before;
+            // The operator's own call tries again at once; polling waits.
             if early && background {
                 return Next::Fail(failed.error.clone());
             }
+            // Polling must not repeat rejected credentials; an operator's call may, and then sees the answer.
             if background && failed.failure.refused {
                 why = Why::IfReplaced;
             }
@@ -195,6 +200,7 @@ impl Lifecycle {
     pub fn requested(&mut self, now: Now) -> Next {
         self.wanted = true;
         match self.under_way {
+            // One fetch at a time: the caller looks at its reason afterwards, and starts over if it was another.
             Some(fetch) => Next::Wait(fetch),
             None => Next::Begin(self.begin(now, Why::Requested)),
         }
@@ -202,6 +208,7 @@ impl Lifecycle {
 
     /// The fetch to start automatically at this instant, if any.
     pub fn tick(&mut self, now: Now) -> Option<Fetch> {
+        // A console that shows no data of this account fetches no token for it.
         if !self.wanted {
             return None;
         }
@@ -286,6 +293,7 @@ impl Lifecycle {
             life: lives,
             renew_at: renew_at(lives, jitter),
         };
+        // A response that took longer than the token lives.
         if life.left(now).is_none() {
             return false;
         }
@@ -304,18 +312,20 @@ impl Lifecycle {
         };
         // The age of the current token is measured on the monotonic clock; the saved copy has wall-clock times, by which a
         // clock that was set back would make it young again.
-        let in_hand = self.token.as_ref().is_some_and(|(held, _)| *held == token);
-        if in_hand || self.rejected.as_ref() == Some(&token) {
+        let is_current = self.token.as_ref().is_some_and(|(held, _)| *held == token);
+        if is_current || self.rejected.as_ref() == Some(&token) {
             return false;
         }
-        let left_in_hand = self.token.as_ref().and_then(|(_, life)| life.left(now));
-        if left_in_hand.is_some_and(|in_hand| left <= in_hand) {
+        let left_of_current = self.token.as_ref().and_then(|(_, life)| life.left(now));
+        // The one that lives longer stays.
+        if left_of_current.is_some_and(|current| left <= current) {
             return false;
         }
         if let Some(fetch) = of {
             let is_fresh = !life.renews_in(now).is_zero();
             let serves = match fetch.why {
                 Why::Needed | Why::IfReplaced => true,
+                // A renewal must not end with a token that is itself due.
                 Why::Due => is_fresh,
                 Why::Requested => false,
             };
@@ -339,7 +349,8 @@ impl Lifecycle {
             return;
         }
         self.failures = self.failures.saturating_add(1);
-        let refused = failure.is_refusal();
+        let refused = failure.is_rejection();
+        // Rejected credentials are only compared, so the interval does not grow.
         let own = if refused {
             LOOK_AGAIN
         } else {
@@ -347,6 +358,7 @@ impl Lifecycle {
         };
         let wait = failure
             .retry_after
+            // Never earlier than the provider requests (RFC 9110, 10.2.3), and never without back-off.
             .map_or(own, |requested| requested.max(own));
         let not_before = now.mono.saturating_add(wait);
         self.failed = Some(Failed {
@@ -374,12 +386,12 @@ impl Lifecycle {
     }
 
     /// A call with this token was answered 401: drops the token, if it is still the current one.
-    pub fn refused(&mut self, token: &Secret) -> bool {
-        let in_hand = self.token.as_ref().is_some_and(|(held, _)| held == token);
-        if in_hand {
+    pub fn reject(&mut self, token: &Secret) -> bool {
+        let is_current = self.token.as_ref().is_some_and(|(held, _)| held == token);
+        if is_current {
             self.rejected = self.token.take().map(|(token, _)| token);
         }
-        in_hand
+        is_current
     }
 
     /// Whether a call with this token was rejected.
@@ -398,11 +410,13 @@ impl Lifecycle {
         {
             return FetchOutcome::Waiting;
         }
+        // A later fetch may have failed for the same callers.
         let failed = self.failed.as_ref().filter(|f| f.number >= fetch.number);
         match failed {
             Some(failed) if fetch.why == Why::Requested || self.valid(now).is_none() => {
                 FetchOutcome::Failed(failed.error.clone())
             }
+            // A failed renewal does no harm while the old token is valid.
             _ if self.valid(now).is_some() => FetchOutcome::Valid,
             _ => FetchOutcome::Restart,
         }

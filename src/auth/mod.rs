@@ -65,14 +65,14 @@ struct Shared {
 #[derive(Default)]
 struct State {
     cycle: Lifecycle,
-    kept: StoredIn,
-    kept_note: String,
+    stored_in: StoredIn,
+    stored_note: String,
     note: String,
     claims: Option<String>,
     /// Whether the current token is being saved right now.
     saving: bool,
-    /// A digest of the token call that was refused.
-    refused: Option<[u8; 32]>,
+    /// A digest of the token request that was rejected.
+    rejected: Option<[u8; 32]>,
 }
 
 impl Tokens {
@@ -108,8 +108,8 @@ impl Tokens {
     pub fn status(&self) -> TokenStatus {
         let held = self.held();
         TokenStatus {
-            kept: held.kept.clone(),
-            kept_note: held.kept_note.clone(),
+            stored_in: held.stored_in.clone(),
+            stored_note: held.stored_note.clone(),
             note: held.note.clone(),
             claims: held.claims.clone(),
             ..held.cycle.status()
@@ -131,6 +131,7 @@ impl Tokens {
         let token = self
             .current()
             .ok_or(NetError::Unprepared("the access token"))?;
+        // The token goes along: a 401 must drop this one, not a newer one (`SignedRequest::token`).
         let value = Secret::new(format!("Bearer {}", token.expose()));
         Ok((("authorization", HeaderText::Secret(value)), token))
     }
@@ -173,7 +174,7 @@ impl Tokens {
     ///
     /// # Errors
     /// If the fetch fails.
-    pub async fn refresh(&self, options: RequestOptions) -> Result<TokenStatus, NetError> {
+    pub async fn fetch_new(&self, options: RequestOptions) -> Result<TokenStatus, NetError> {
         self.load().await;
         loop {
             // A fetch for another reason may have ended with a saved token, without a token call.
@@ -201,6 +202,7 @@ impl Tokens {
         let mut changes = self.0.changed.subscribe();
         let mut waits: Option<Fetch> = None;
         loop {
+            // Before the state is read: a change after this line wakes the wait below.
             changes.mark_unchanged();
             let now = self.0.clock.now();
             let begin = {
@@ -227,6 +229,7 @@ impl Tokens {
                     match next(&mut held.cycle, now) {
                         Next::Use(None) => return Ok(None),
                         Next::Use(Some(fetch)) => {
+                            // Released before waiting callers are woken.
                             drop(held);
                             self.start(fetch, background_options());
                             return Ok(None);
@@ -257,23 +260,25 @@ impl Tokens {
     pub fn is_stale(&self, reply: &Reply, token: Option<&Secret>) -> bool {
         let turned_down = token.filter(|_| reply.status == 401);
         if let Some(token) = turned_down {
-            self.refused(token);
+            self.reject(token);
         }
         turned_down.is_some()
     }
 
     /// The provider answered 401 to this token: drops it, if it is still the current one.
-    fn refused(&self, token: &Secret) {
-        if !self.held().cycle.refused(token) {
+    fn reject(&self, token: &Secret) {
+        if !self.held().cycle.reject(token) {
             return;
         }
+        // The renewal task sleeps until the old token is due; it looks again now.
         self.0.changed.send_replace(());
         let (tokens, rejected) = (self.clone(), token.clone());
         self.0.tasks.spawn(async move {
             tokens.emit();
             if let Some(store) = &tokens.0.store {
                 // Under the lock, so that a newer token which another process has saved stays.
-                let _lane = store.key_lock().await;
+                let _key_lock = store.key_lock().await;
+                // Otherwise the next run would load it and earn a 401 of its own.
                 store.forget(&rejected, tokens.0.clock.now()).await;
             }
         });
@@ -331,6 +336,7 @@ impl Tokens {
                 SAVE_TIMEOUT
             }
         };
+        // `wait` below returns only for a closed tracker.
         self.0.tasks.close();
         let _ = tokio::time::timeout(patience, self.0.tasks.wait()).await;
     }
@@ -352,9 +358,11 @@ impl Tokens {
     async fn run(&self, fetch: Fetch, options: RequestOptions) {
         let shared = &self.0;
         self.emit();
-        let _lane = match &shared.store {
+        let _key_lock = match &shared.store {
             Some(store) => {
                 let key_lock = store.key_lock().await;
+                // Another process may have fetched while this one waited for the lock; the operator's own request
+                // always goes out.
                 if fetch.why != Why::Requested && self.load_token(store, Some(fetch)).await {
                     self.emit();
                     return;
@@ -370,14 +378,16 @@ impl Tokens {
             latest: Mutex::new(None),
         };
         if fetch.why == Why::IfReplaced {
+            // Signed but not sent: the digest alone shows whether the secret's source has changed.
             let signed = stamped.authorise(&call).await.is_ok();
-            let refused = self.held().refused;
+            let rejected = self.held().rejected;
             if signed
                 && stamped
                     .latest()
-                    .is_some_and(|(_, digest)| Some(digest) == refused)
+                    .is_some_and(|(_, digest)| Some(digest) == rejected)
             {
                 let now = shared.clock.now();
+                // Nothing is sent: the same credentials would be rejected again.
                 self.held().cycle.not_replaced(fetch.number, now);
                 shared.changed.send_replace(());
                 self.emit();
@@ -390,8 +400,10 @@ impl Tokens {
             Err(error) => Err(grant::from_net_error(error, account)),
         };
         let now = shared.clock.now();
+        // From sending on: the provider starts the lifetime before its response arrives here.
         let (sent, digest) = stamped.latest().unwrap_or((now, [0; 32]));
         let granted = granted.and_then(|grant| {
+            // Before the token can be used, shown or saved.
             redact::learn_passing(&grant.token, "access_token");
             let mut held = self.held();
             let (token, number) = (grant.token.clone(), fetch.number);
@@ -401,7 +413,8 @@ impl Tokens {
             {
                 held.claims = jwt::claims(&grant.token);
                 held.note = grant.note;
-                held.refused = None;
+                held.rejected = None;
+                // Set under the same lock as the token, so that the token never looks saved before it is.
                 held.saving = shared.store.is_some();
                 Ok(grant.token)
             } else {
@@ -425,7 +438,8 @@ impl Tokens {
         let now = self.0.clock.now();
         {
             let mut held = self.held();
-            held.refused = digest.filter(|_| failure.is_refusal());
+            // Only a rejection: after a time-out the same credentials are tried again.
+            held.rejected = digest.filter(|_| failure.is_rejection());
             held.cycle.failed(number, now, failure, jitter());
         }
         self.0.changed.send_replace(());
@@ -436,14 +450,14 @@ impl Tokens {
         let found = store.read(self.0.clock.now(), jitter()).await;
         let note = store.note();
         let mut held = self.held();
-        held.kept_note = note;
+        held.stored_note = note;
         let Some(found) = found else { return false };
         redact::learn_passing(&found.token, "access_token");
         let claims = jwt::claims(&found.token);
         let now = self.0.clock.now();
         let taken = held.cycle.found(of, now, found.token, found.life);
         if taken {
-            held.kept = found.kept;
+            held.stored_in = found.stored_in;
             held.note.clear();
             held.claims = claims;
             drop(held);
@@ -454,6 +468,7 @@ impl Tokens {
 
     async fn save_token(&self, store: &TokenStore, token: &Secret) {
         let life = match self.held().cycle.current_token() {
+            // A call may have been rejected meanwhile, or a newer fetch has replaced it.
             Some((held, life)) if held == token => life,
             _ => {
                 self.held().saving = false;
@@ -464,17 +479,17 @@ impl Tokens {
         let mut held = self.held();
         held.saving = false;
         match put {
-            Ok(kept) => {
-                held.kept_note = if kept == StoredIn::Keyring {
+            Ok(place) => {
+                held.stored_note = if place == StoredIn::Keyring {
                     String::new()
                 } else {
                     store.note()
                 };
-                held.kept = kept;
+                held.stored_in = place;
             }
             Err(why) => {
-                held.kept = StoredIn::Memory;
-                held.kept_note = format!("it cannot be saved: {why}");
+                held.stored_in = StoredIn::Memory;
+                held.stored_note = format!("it cannot be saved: {why}");
             }
         }
     }
@@ -577,6 +592,7 @@ impl Authorise for Stamped<'_> {
 fn digest(signed: &SignedRequest) -> [u8; 32] {
     let mut hash = Sha256::new();
     let mut part = |bytes: &[u8]| {
+        // With the length, ("ab", "c") and ("a", "bc") differ.
         hash.update((bytes.len() as u64).to_be_bytes());
         hash.update(bytes);
     };

@@ -33,11 +33,12 @@ pub struct TokenStore {
 pub(super) struct StoredTokenFound {
     pub token: Secret,
     pub life: TokenLife,
-    pub kept: StoredIn,
+    pub stored_in: StoredIn,
 }
 
 /// The JSON in the vault.
 #[derive(Serialize, Deserialize)]
+// A newer version's entry counts as unreadable and is fetched again, rather than half understood.
 #[serde(deny_unknown_fields)]
 struct StoredToken {
     schema: u32,
@@ -76,8 +77,8 @@ impl TokenStore {
 
     /// Teaches the redactor a token that is saved in a file; the keyring is skipped, since it may prompt. Blocks.
     pub(super) fn learn(&self) {
-        let kept = self.vault.without_keyring().get(&self.name());
-        if let Ok(Some((secret, _))) = kept
+        let stored = self.vault.without_keyring().get(&self.name());
+        if let Ok(Some((secret, _))) = stored
             && let Ok(wire) = serde_json::from_str::<StoredToken>(secret.expose())
         {
             redact::learn_passing(&Secret::new(wire.access_token), "access_token");
@@ -92,6 +93,7 @@ impl TokenStore {
         let wire: StoredToken = serde_json::from_str(secret.expose()).ok()?;
         let life = Duration::from_millis(wire.life);
         let asked_at = WallTime(wire.asked_at);
+        // The vault's file may have been edited or written by another version: each field is checked.
         let trusted = wire.schema == 1
             && grant::check_token(&wire.access_token).is_ok()
             && !life.is_zero()
@@ -100,12 +102,13 @@ impl TokenStore {
         trusted.then(|| StoredTokenFound {
             token: Secret::new(wire.access_token),
             life: TokenLife {
+                // The monotonic clock starts anew in each process, so the age is taken over as a length.
                 since: now,
                 aged: now.wall.since(asked_at),
                 life,
                 renew_at: renew_at(life, jitter),
             },
-            kept: stored_as(&place),
+            stored_in: stored_as(&place),
         })
     }
 
@@ -117,7 +120,7 @@ impl TokenStore {
         let wire = StoredToken {
             schema: 1,
             access_token: token.expose().to_owned(),
-            asked_at: life.asked_at().0,
+            asked_at: life.requested_at().0,
             life: u64::try_from(life.life.as_millis()).unwrap_or(u64::MAX),
         };
         let text = serde_json::to_string(&wire).expect("texts and numbers are JSON");
@@ -148,7 +151,7 @@ impl TokenStore {
         let found = self.read(now, Jitter::new(0)).await;
         if found.is_some_and(|found| found.token == *rejected) {
             let (vault, name) = (self.vault.clone(), self.name());
-            // A failure does no harm: the process that loads the token is refused with 401 and replaces it.
+            // A failure does no harm: the process that loads the token gets a 401 and replaces it.
             let _ = tokio::task::spawn_blocking(move || vault.forget(&name)).await;
         }
     }

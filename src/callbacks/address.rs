@@ -21,6 +21,7 @@ impl<'a> Address<'a> {
     #[must_use]
     pub fn of(path: &'a str) -> Option<Self> {
         let (folder, behind) = segment(path);
+        // Decoded: some clients percent-encode unreserved characters (RFC 3986, 2.3: equivalent).
         if decoded(folder) != FOLDER {
             return None;
         }
@@ -48,6 +49,7 @@ impl<'a> Address<'a> {
 
 /// The first segment of a path, and the rest.
 fn segment(path: &str) -> (&str, &str) {
+    // Panels join base URL and path with a slash too many.
     let path = path.trim_start_matches('/');
     path.split_at(path.find('/').unwrap_or(path.len()))
 }

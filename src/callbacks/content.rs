@@ -43,7 +43,9 @@ pub(super) fn readable(inbound: &Inbound, limit: usize) -> Result<Cow<'_, Inboun
             limit / 1024
         )),
     })?;
+    // JSON may arrive in another charset or with a byte order mark, which parsers reject (RFC 8259, 8.1).
     let body = coding::as_utf8(body, headers);
+    // The usual case copies nothing.
     if body == *sent {
         return Ok(Cow::Borrowed(inbound));
     }

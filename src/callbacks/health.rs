@@ -71,12 +71,12 @@ impl HealthCheck {
         }
         // The last probe alone is not enough: a write error of the ledger is known at once, the next probe may be
         // seconds away.
-        let keeps = match *self.ledger.status_changes().borrow() {
+        let can_save = match *self.ledger.status_changes().borrow() {
             Status::Opening | Status::Ready | Status::SetAside { .. } => true,
             Status::Locked | Status::Degraded { .. } => false,
         };
         match &*self.listening.borrow() {
-            Listening::Up { .. } | Listening::Off if keeps => text(StatusCode::OK, "alive\n"),
+            Listening::Up { .. } | Listening::Off if can_save => text(StatusCode::OK, "alive\n"),
             _ => text(StatusCode::SERVICE_UNAVAILABLE, "down\n"),
         }
     }
@@ -86,12 +86,12 @@ impl HealthCheck {
         let url = format!("http://{}", reachable(bound));
         loop {
             let patience = limits.heartbeat_patience;
-            let beaten = match self.call_itself(bound, patience).await {
-                Ok(()) => self.can_keep(patience).await,
+            let probed = match self.call_itself(bound, patience).await {
+                Ok(()) => self.can_save(patience).await,
                 down => down,
             };
             let now = self.clock.now().wall;
-            match beaten {
+            match probed {
                 Ok(()) => {
                     self.listening.send_replace(Listening::Up {
                         url: url.clone(),
@@ -105,8 +105,8 @@ impl HealthCheck {
     }
 
     /// A receiver that cannot save callbacks is as useless as one that does not answer.
-    async fn can_keep(&self, patience: Duration) -> Result<(), String> {
-        let asked = async {
+    async fn can_save(&self, patience: Duration) -> Result<(), String> {
+        let check = async {
             let status = self.ledger.status().await;
             if let Status::Degraded { .. } = status {
                 // Without other writes, only this one can show that the ledger works again. Its result counts at the
@@ -115,7 +115,7 @@ impl HealthCheck {
             }
             status
         };
-        match tokio::time::timeout(patience, asked).await {
+        match tokio::time::timeout(patience, check).await {
             Ok(Status::Degraded { why }) => Err(format!("callbacks cannot be saved: {why}")),
             Ok(_) => Ok(()),
             Err(_) => Err("callbacks cannot be saved: the ledger does not answer".into()),
@@ -133,6 +133,7 @@ impl HealthCheck {
             probe_id: Some(probe_id.clone()),
             seen: false,
         };
+        // Through the real socket: a firewall rule or another program on the port would go unnoticed otherwise.
         let to = reachable(bound);
         let call = Outgoing {
             url: format!("http://{to}{HEARTBEAT}"),
@@ -142,21 +143,24 @@ impl HealthCheck {
         let answered = http_server::send_to(to, &call, patience)
             .await
             .map_err(|error| {
-                format!("the receiver does not answer its own health check: {error}")
+                format!("the receiver does not respond to its own health check: {error}")
             })?;
         let run = self.run.lock().unwrap_or_else(PoisonError::into_inner);
+        // A 200 alone may come from another program that has taken over the port.
         if answered.status != 200 || !run.seen {
-            return Err("another program answers on this port".into());
+            return Err("another program responds on this port".into());
         }
         Ok(())
     }
 
     fn report_down(&self, bound: SocketAddr, why: String, now: WallTime) {
         self.listening.send_if_modified(|listening| {
+            // The same cause is no change, or the console would redraw at each probe.
             if matches!(listening, Listening::Down { why: known, .. } if *known == why) {
                 return false;
             }
             let since = match listening {
+                // Another cause of the same outage: it lasts since the first.
                 Listening::Down { since, .. } => *since,
                 _ => now,
             };

@@ -64,6 +64,7 @@ impl Rates {
         let has = if let Some(left) = self.left.get(&who) {
             self.left(*left, now)
         } else {
+            // A new address starts with a full burst.
             self.make_room(now);
             self.most()
         };
@@ -86,6 +87,7 @@ impl Rates {
             .iter()
             .map(|(who, left)| (self.left(*left, now), *who))
             .collect();
+        // A quarter at once, so that a flood of addresses does not sort the table each time.
         by_left.sort_unstable_by(|one, other| other.cmp(one));
         for (_, who) in by_left.into_iter().take(ADDRESSES / 4) {
             self.left.remove(&who);
@@ -137,11 +139,13 @@ pub(super) fn sender(headers: &HeaderMap, extensions: &Extensions) -> Sender {
         return Sender::Remote(peer);
     }
     let last = |name: &str| {
+        // Proxies append: the last line and its last entry are this machine's own proxy's (RFC 7239, 4).
         let line = headers.get_all(name).iter().next_back()?;
         Some(line.to_str().unwrap_or_default().rsplit(',').next())
     };
     let named = match (last("x-forwarded-for"), last("forwarded")) {
         (None, None) => return Sender::Local(peer),
+        // An unreadable entry counts as unknown, which is limited, and not as local.
         (Some(entry), _) => entry.and_then(address),
         (None, Some(element)) => element.and_then(forwarded_for).and_then(address),
     };

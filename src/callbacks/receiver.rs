@@ -35,14 +35,14 @@ use crate::ledger::{DedupKey, Ledger, NewDelivery, NewJob};
 use crate::net::{coding, redact};
 
 /// A reverse proxy gives up earlier than this.
-const JUDGING: Duration = Duration::from_secs(10);
+const JUDGE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Memory for callbacks that are being judged and saved, in KiB. It has its own limit, since that work continues after
 /// the sender disconnects.
-const IN_HAND_KIB: usize = 64 * 1024;
+const IN_PROGRESS_KIB: usize = 64 * 1024;
 /// How often a problem of one account is reported.
-const TELL_AGAIN: Duration = Duration::from_secs(30);
+const REPORT_AGAIN: Duration = Duration::from_secs(30);
 /// The `Retry-After` of a callback that cannot be saved or judged now (RFC 9110 10.2.3).
-const AGAIN: Duration = Duration::from_secs(30);
+const RETRY_AFTER: Duration = Duration::from_secs(30);
 
 const NAME_MAX: usize = 64;
 const WHY_MAX: usize = 500;
@@ -138,7 +138,7 @@ impl Receiver {
         let limits = setup.limits;
         let shared = Arc::new(Shared {
             rates: Mutex::new(Rates::new(limits.rate)),
-            room: Arc::new(Semaphore::new(IN_HAND_KIB)),
+            room: Arc::new(Semaphore::new(IN_PROGRESS_KIB)),
             unable_reported: Mutex::default(),
             setup,
             tasks: TaskTracker::new(),
@@ -195,6 +195,7 @@ impl Shared {
         if !matches!(sender, Sender::Local(_)) {
             let now = self.setup.clock.now().mono;
             let mut rates = self.rates.lock().unwrap_or_else(PoisonError::into_inner);
+            // Before the body is read, so that a flood costs no memory (RFC 6585, 4).
             if let Err(wait) = rates.take(sender.address(), now) {
                 let words = "Too many callbacks from this address.\n";
                 return Admission::Refuse(later(StatusCode::TOO_MANY_REQUESTS, words, wait));
@@ -216,6 +217,7 @@ impl Shared {
         if request.extensions().get() == Some(&Unread(StatusCode::SERVICE_UNAVAILABLE)) {
             return unable();
         }
+        // Scanners probe many paths: what is not below /callbacks/ leaves no row.
         let Some(address) = Address::of(path) else {
             return text(StatusCode::NOT_FOUND, "Not found.\n");
         };
@@ -226,11 +228,13 @@ impl Shared {
         if let Some(handler) = &handler
             && coding::may_grow(request.body(), request.headers())
         {
+            // Decompressed it may have any size up to this limit.
             bytes += handler.body_max();
         }
-        let kib = u32::try_from((bytes / 1024 + 1).min(IN_HAND_KIB)).unwrap_or(u32::MAX);
+        // Capped at the whole, or a body above it would wait for ever.
+        let kib = u32::try_from((bytes / 1024 + 1).min(IN_PROGRESS_KIB)).unwrap_or(u32::MAX);
         let room = self.room.clone().acquire_many_owned(kib);
-        let Ok(room) = tokio::time::timeout(JUDGING, room).await else {
+        let Ok(room) = tokio::time::timeout(JUDGE_TIMEOUT, room).await else {
             return unable();
         };
         let inbound = Inbound {
@@ -242,13 +246,13 @@ impl Shared {
         let shared = self.clone();
         self.tasks.spawn(async move {
             let _room = room;
-            let (answer, kept) = match handler {
+            let (answer, saved) = match handler {
                 Some(handler) => shared.receive(&name, &*handler, inbound).await,
                 None => shared.miss(&name, &inbound).await,
             };
             // The sender may have closed the connection.
             let _ = answer_sender.send(answer);
-            if let Some(delivery) = kept {
+            if let Some(delivery) = saved {
                 shared.setup.handlers.saved(delivery);
             }
         });
@@ -259,14 +263,14 @@ impl Shared {
     /// Saves a callback that belongs to no account.
     async fn miss(&self, name: &str, inbound: &Inbound) -> (Response, Option<Delivery>) {
         let mut unknown = if name.is_empty() {
-            Judgement::unlike(
+            Judgement::rejected(
                 404,
                 "the path ends before the account's name: /callbacks/NAME",
                 "This path names no account: /callbacks/NAME.\n",
             )
         } else {
             let words = "No account here has this name.\n";
-            Judgement::unlike(404, "no account has this name", words)
+            Judgement::rejected(404, "no account has this name", words)
         };
         if let Some(Unread(status)) = inbound.request.extensions().get() {
             unknown.why = format!("{}; {}", unknown.why, incomplete(status.as_u16()));
@@ -286,7 +290,7 @@ impl Shared {
             Ok(readable) => readable,
             Err(judged) => return self.save_rejected(name, provider, &inbound, *judged).await,
         };
-        let judged = tokio::time::timeout(JUDGING, handler.read(&readable)).await;
+        let judged = tokio::time::timeout(JUDGE_TIMEOUT, handler.read(&readable)).await;
         let judged = match judged {
             Ok(Ok(parsed)) => return self.accept(name, handler, &inbound, parsed).await,
             Err(_) => {
@@ -294,11 +298,13 @@ impl Shared {
                     ProblemKind::TimedOut,
                     format!(
                         "account {name}: callbacks cannot be verified: reading its secrets takes longer than {} s",
-                        JUDGING.as_secs()
+                        JUDGE_TIMEOUT.as_secs()
                     ),
                     "the provider sends them again later; check whether a keyring or password manager waits for your input",
                 );
                 self.report_unable(name, problem);
+                // No row: without its secrets the callback cannot be distinguished from a forged one, and the provider sends
+                // it again.
                 return (unable(), None);
             }
             Ok(Err(Refusal::Unable(problem))) => {
@@ -306,16 +312,16 @@ impl Shared {
                 return (unable(), None);
             }
             Ok(Err(Refusal::Refused(why))) => {
-                Judgement::unlike(403, why, "This callback was rejected.\n")
+                Judgement::rejected(403, why, "This callback was rejected.\n")
             }
-            Ok(Err(Refusal::Unreadable(why))) => Judgement::unlike(400, why, NOT_UNDERSTOOD),
+            Ok(Err(Refusal::Unreadable(why))) => Judgement::rejected(400, why, NOT_UNDERSTOOD),
             Ok(Err(Refusal::Method { allowed })) => {
                 let method = inert::cut(inbound.request.method().as_str(), METHOD_MAX);
                 let why = format!("method {method} is not allowed; this provider uses {allowed}");
                 let words = "This method is not allowed for callbacks.\n";
                 Judgement {
                     header: Some((header::ALLOW, allowed)),
-                    ..Judgement::unlike(405, why, words)
+                    ..Judgement::rejected(405, why, words)
                 }
             }
         };
@@ -390,18 +396,21 @@ impl Shared {
             identity: Some(identity),
             jobs,
         };
-        let kept = self.save(name, handler.provider(), inbound, judged).await;
-        let Some(delivery) = kept else {
+        let saved = self.save(name, handler.provider(), inbound, judged).await;
+        // A 200 would make the provider forget the callback, so without a durable row it gets 503.
+        let Some(delivery) = saved else {
             return (unable(), None);
         };
         let answer = match parsed.answer {
             Answer::Plain => text(StatusCode::OK, "ok"),
             Answer::Relayed { otherwise } => {
-                let said = match delivery.verdict {
+                let shop_response = match delivery.verdict {
+                    // Only the first delivery calls the shop; a repeat gets the same answer, or an order would be
+                    // delivered twice.
                     Verdict::Accepted => self.relay(handler, inbound, &delivery, identity).await,
                     _ => self.first_answer(identity).await,
                 };
-                said.unwrap_or_else(|| json(Bytes::from_static(otherwise.as_bytes())))
+                shop_response.unwrap_or_else(|| json(Bytes::from_static(otherwise.as_bytes())))
             }
         };
         (answer, Some(delivery))
@@ -414,6 +423,7 @@ impl Shared {
         inbound: &Inbound,
         judged: Judgement,
     ) -> Option<Delivery> {
+        // All of it is the sender's text: redacted, inert and short before it is saved.
         let shown = |text: &str, most: usize| inert::cut(&redact::scrub(text), most);
         let new = NewDelivery {
             account_key: self.setup.account_key.clone(),
@@ -432,6 +442,7 @@ impl Shared {
             identity: judged.identity,
             status: judged.status,
             bytes: u64::try_from(inbound.request.body().len()).unwrap_or(u64::MAX),
+            // Sealed as received, so that a forward sends the same bytes.
             sealed: self.setup.sealer.seal(&Raw::of(&inbound.request)),
             jobs: judged.jobs,
         };
@@ -457,7 +468,7 @@ impl Shared {
         {
             let reported = self.unable_reported.lock();
             let mut reported = reported.unwrap_or_else(PoisonError::into_inner);
-            let lately = |at: &Duration| now.saturating_sub(*at) < TELL_AGAIN;
+            let lately = |at: &Duration| now.saturating_sub(*at) < REPORT_AGAIN;
             if reported.get(name).is_some_and(lately) {
                 return;
             }
@@ -479,6 +490,7 @@ impl Shared {
             hash.update((part.len() as u64).to_be_bytes());
             hash.update(part);
         }
+        // Only where there is one, so that identities from before such paths were accepted stay valid.
         if !rest.is_empty() && matches!(dedup, Dedup::Message(_)) {
             hash.update(b"path");
             hash.update((rest.len() as u64).to_be_bytes());
@@ -508,11 +520,12 @@ fn json(body: Bytes) -> Response {
 
 fn unable() -> Response {
     let words = "This callback cannot be saved now. Please send it again.\n";
-    later(StatusCode::SERVICE_UNAVAILABLE, words, AGAIN)
+    later(StatusCode::SERVICE_UNAVAILABLE, words, RETRY_AFTER)
 }
 
 fn later(status: StatusCode, words: &str, wait: Duration) -> Response {
     let mut response = text(status, words);
+    // Whole seconds (RFC 9110, 10.2.3), rounded up so that the sender does not come too early.
     let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
     response
         .headers_mut()

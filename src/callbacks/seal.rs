@@ -55,6 +55,7 @@ impl Sealer {
         self.close(What::Request, length, |plain| {
             put(plain, raw.method.as_bytes());
             put(plain, raw.target.as_bytes());
+            // Length before content: nothing in a header can look like the end of a field.
             put_length(plain, raw.headers.len());
             for (name, value) in &raw.headers {
                 put(plain, name.as_bytes());
@@ -103,6 +104,7 @@ impl Sealer {
 
     fn close(&self, what: What, length: usize, fill: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
         let mut nonce = [0; NONCE_LEN];
+        // Random and not counted: several processes seal with this key.
         getrandom::fill(&mut nonce).expect("the system has random numbers, or nothing is secret");
         let mut sealed = Vec::with_capacity(HEAD + length + CHACHA20_POLY1305.tag_len());
         sealed.push(VERSION);
@@ -119,6 +121,7 @@ impl Sealer {
 
     fn disclose(&self, what: What, sealed: &[u8]) -> Option<Vec<u8>> {
         let (head, hidden) = sealed.split_at_checked(HEAD)?;
+        // Written by a newer version: unreadable here, not damaged.
         if head[0] != VERSION {
             return None;
         }

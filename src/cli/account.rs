@@ -7,7 +7,7 @@ use unicode_width::UnicodeWidthStr as _;
 
 use super::args::AccountCommand;
 use super::output::{Out, OutputError, Table, Tone, plain, toned};
-use super::{Context, Exit, Keeping, manage, request_options};
+use super::{Context, Exit, Interrupts, manage, request_options, words};
 use crate::deck::Deck;
 use crate::domain::{Ability, Account, CredentialStatus, Environment, Op, inert, time};
 
@@ -15,7 +15,7 @@ pub async fn run(
     command: &AccountCommand,
     context: &Context,
     deck: &Deck,
-    keeping: &Keeping,
+    interrupts: &Interrupts,
     out: &Out,
 ) -> Result<Exit, OutputError> {
     match command {
@@ -24,8 +24,8 @@ pub async fn run(
             let name = name.as_deref().or(context.account());
             verify(name, *signature, context, deck, out).await
         }
-        AccountCommand::Rotate(args) => manage::rotate(args, context, deck, keeping, out).await,
-        AccountCommand::Remove(args) => manage::remove(args, context, deck, keeping, out).await,
+        AccountCommand::Rotate(args) => manage::rotate(args, context, deck, interrupts, out).await,
+        AccountCommand::Remove(args) => manage::remove(args, context, deck, interrupts, out).await,
         AccountCommand::Add(_) => unreachable!("it opens a deck of its own"),
     }
 }
@@ -63,6 +63,7 @@ async fn list(context: &Context, deck: &Deck, out: &Out) -> Result<Exit, OutputE
             .find(|(id, _)| *id == account.id)
             .map(|(_, status)| status);
         let (word, at) = status.map_or(("untested", None), |status| (status.word(), status.at()));
+        let shown = status.map_or(word, words::credentials);
         let tone = status.map_or(Tone::Dim, tone_of);
         if out.json {
             out.object(&json!({
@@ -84,12 +85,12 @@ async fn list(context: &Context, deck: &Deck, out: &Out) -> Result<Exit, OutputE
             toned(account.id.as_str(), Tone::Strong),
             plain(account.provider_title),
             toned(
-                account.environment.as_str(),
+                words::environment(account.environment),
                 environment_tone(account.environment),
             ),
             plain(account.host.as_str()),
             toned(account.secret_source.as_str(), Tone::Dim),
-            toned(format!("{word}{when}"), tone),
+            toned(format!("{shown}{when}"), tone),
         ]);
     }
     if !any && !out.json {
@@ -111,7 +112,7 @@ fn columns(account: &Account) -> [&str; 3] {
     [
         account.id.as_str(),
         account.provider_title,
-        account.environment.as_str(),
+        words::environment(account.environment),
     ]
 }
 
@@ -136,6 +137,7 @@ async fn verify(
         },
         None => deck
             .accounts()
+            // Only some providers can test a signature; the others are left out, not failed.
             .filter(|account| !signature || account.can(Ability::SignatureTest))
             .collect(),
     };
@@ -157,13 +159,15 @@ async fn verify(
         let now = context.clock.now().wall;
         let status = CredentialStatus::after(result.as_ref().map(|_| ()), now);
         let tone = tone_of(&status);
-        let word = match status {
-            CredentialStatus::Good { .. } if signature => "signature accepted",
-            _ => status.word(),
+        let accepted = signature && matches!(status, CredentialStatus::Good { .. });
+        let word = if accepted {
+            "signature accepted"
+        } else {
+            status.word()
         };
         let glyph = match tone {
-            Tone::Good => "✓",
-            Tone::Bad => "✗",
+            Tone::Good => "✔",
+            Tone::Bad => "✘",
             _ => "!",
         };
         match result {
@@ -188,7 +192,14 @@ async fn verify(
                     format!("{environment:0$}", widths[2]),
                     environment_tone(account.environment),
                 ),
-                toned(word, tone),
+                toned(
+                    if accepted {
+                        word
+                    } else {
+                        words::credentials(&status)
+                    },
+                    tone,
+                ),
             ]);
             out.table(&table)?;
         }

@@ -81,7 +81,9 @@ fn row(account: &AccountId, gauge: &BudgetGauge, table: &mut Table) {
             whole(left)
         ),
         (None, Some(left)) if full => format!("next request in {}", whole(left)),
-        (None, None) if full => "all requests are in flight".into(),
+        (None, None) if full => {
+            "each slot is in use by a request that waits for its response".into()
+        }
         (None, _) => String::new(),
     };
     table.row([
@@ -101,6 +103,7 @@ fn bar(gauge: &BudgetGauge) -> String {
     let filled = if used >= limit {
         BAR
     } else {
+        // One cell as soon as anything is used; the last one only when the limit is reached.
         (used * BAR / limit).max(u64::from(used > 0)).min(BAR - 1)
     };
     let cells = |count: u64| usize::try_from(count).unwrap_or(0);

@@ -214,6 +214,7 @@ impl Names {
         let by_option = line.option("provider").and_then(manifest);
         Self {
             profiles,
+            // The first plain word is the command itself.
             manifest: plain.iter().skip(1).find_map(|word| named(word)),
             provider: by_option.or_else(|| plain.iter().skip(2).find_map(|word| manifest(word))),
             line: plain.iter().map(|word| (*word).to_owned()).collect(),
@@ -437,7 +438,7 @@ mod tests {
             ("tilldeck --profile sandbox request kanga P", "POST"),
             (
                 "tilldeck sandbox trigger fault l",
-                "lost-reply\tcarried out, but the reply is lost",
+                "lost-reply\teach request takes effect, but its response is lost",
             ),
             ("tilldeck sandbox trigger payer A over", "overpay"),
             ("tilldeck sandbox trigger set ki", "kinguin\tKinguin"),

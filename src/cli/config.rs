@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::args::{ConfigCommand, Global};
 use super::output::{Out, OutputError, Table, Tone, plain, toned};
-use super::{Exit, console, load, locations, misconfigured, vault};
+use super::{Exit, console, load, locations, misconfigured, vault, words};
 use crate::config::{Config, ConfigPath, EXAMPLE, Environ, edit};
 use crate::deck;
 use crate::domain::{Problem, ProblemKind, inert};
@@ -48,6 +48,7 @@ pub fn run(command: &ConfigCommand, global: &Global, out: &Out) -> Result<Exit, 
                 .and_then(|()| {
                     std::fs::OpenOptions::new()
                         .write(true)
+                        // An existing file is never overwritten, even one that appears at this moment.
                         .create_new(true)
                         .mode(0o600)
                         .open(&path)
@@ -59,6 +60,7 @@ pub fn run(command: &ConfigCommand, global: &Global, out: &Out) -> Result<Exit, 
                     out.line(&shown)?;
                     out.say("written; edit it, then run `tilldeck config check`");
                 }
+                // The system reports a broken link as an existing file.
                 Err(_) if path.is_symlink() && !path.exists() => {
                     return misconfigured(&edit::dangling(&path), out);
                 }
@@ -103,6 +105,7 @@ fn check(global: &Global, path: &str, out: &Out) -> Result<Exit, OutputError> {
         Ok(vault) => vault,
         Err(problem) => return out.fail(&problem),
     };
+    // Only the console knows its actions and keys, so it checks [ui.keys].
     if let Err(problem) = console::model(&config, chosen, &vault, out) {
         return out.fail(&problem);
     }
@@ -158,15 +161,15 @@ fn check(global: &Global, path: &str, out: &Out) -> Result<Exit, OutputError> {
                 continue;
             }
             let (glyph, tone) = if failed {
-                ("✗", Tone::Bad)
+                ("✘", Tone::Bad)
             } else {
-                ("✓", Tone::Good)
+                ("✔", Tone::Good)
             };
             table.row([
                 toned(glyph, tone),
                 toned(format!("{}/{}", profile.name, account.id), Tone::Strong),
                 plain(account.provider_title),
-                plain(account.environment.as_str()),
+                plain(words::environment(account.environment)),
                 plain(account.host.as_str()),
                 toned(account.secret_source.as_str(), Tone::Dim),
             ]);

@@ -48,11 +48,12 @@ pub fn run(context: &Context, log: LogStart, out: &Out) -> Result<Exit, OutputEr
         options,
         verify_on_start: context.config.ui.verify_on_start,
     };
+    // The console handles signals itself: it must restore the terminal first.
     stop::leave_to_others();
     match runtime::run(start) {
         Ok(Ended::Left) => Ok(Exit::Done),
         Ok(Ended::Interrupted) => Ok(Exit::Interrupted),
-        Err(error) => fail(&local(&format!("the terminal is gone: {error}"))),
+        Err(error) => fail(&local(&format!("the terminal was closed: {error}"))),
     }
 }
 

@@ -8,7 +8,7 @@ use super::args::{Export, Log};
 use super::log::{Writer, look_again};
 use super::output::{Out, OutputError, Table, Tone, plain, problem_json, toned, whole};
 use super::report::counted;
-use super::{Context, Exit, export, local};
+use super::{Context, Exit, export, local, words};
 use crate::deck::Deck;
 use crate::domain::{
     Delivery, DeliveryId, Exchange, Job, JobKind, JobState, Received, Subject, Verdict, inert,
@@ -66,6 +66,7 @@ pub async fn run(
         return Ok(Exit::Done);
     }
     let mut last = rows.last().map_or(newest, |row| row.id.max(newest));
+    // From here on `after` selects; a clock that is set back must not hide new entries.
     query.since = None;
     loop {
         query.after = Some(last);
@@ -93,6 +94,7 @@ async fn export(
     for row in rows {
         let (received, unread) = match deck.received(row.id).await {
             Ok(received) => (received, None),
+            // One callback that cannot be opened does not end the export of the others.
             Err(problem) => (Received::default(), Some(problem)),
         };
         unread_count += u64::from(unread.is_some());
@@ -155,17 +157,12 @@ pub(super) fn print(rows: &[Delivery], zone: &TimeZone, out: &Out) -> Result<(),
     let mut table = Table::default();
     for row in rows {
         let (glyph, tone) = glyph(row.verdict);
-        let verdict = match row.verdict {
-            Verdict::Repeat => format!("repeat {}", row.attempt),
-            Verdict::UnknownAccount => "no such account".to_owned(),
-            verdict => verdict.as_str().to_owned(),
-        };
         let subject = row.subject.as_ref().map(ToString::to_string);
         table.row([
             toned(row.received_at.date_and_clock(zone), Tone::Dim),
             toned(format!("{:>5}", row.id.0), Tone::Dim),
             toned(glyph, tone),
-            toned(verdict, tone),
+            toned(words::verdict(row), tone),
             plain(safe(&row.account)),
             whole(&safe(&subject.unwrap_or_default()), Tone::Strong),
             plain(safe(&row.kind)),
@@ -184,9 +181,9 @@ fn safe(text: &str) -> String {
 /// Glyph and tone of a verdict.
 fn glyph(verdict: Verdict) -> (&'static str, Tone) {
     match verdict {
-        Verdict::Accepted => ("✓", Tone::Good),
+        Verdict::Accepted => ("✔", Tone::Good),
         Verdict::Repeat => ("↻", Tone::Dim),
-        Verdict::Refused => ("✗", Tone::Bad),
+        Verdict::Refused => ("✘", Tone::Bad),
         Verdict::UnknownAccount | Verdict::Unreadable => ("?", Tone::Warn),
     }
 }
@@ -197,7 +194,7 @@ pub(super) fn in_words(job: &Job) -> String {
         JobKind::Ask => "checked".to_owned(),
         JobKind::Forward | JobKind::Relay => format!("to {}", safe(&job.target)),
     };
-    let report = safe(&job.told);
+    let report = safe(&job.summary);
     match job.state {
         JobState::Done => format!("{what}: {report}"),
         JobState::GivenUp => format!("{what}: failed after {}: {report}", tries(job)),
@@ -251,7 +248,7 @@ fn job(job: &Job) -> Value {
         "due_at": due_at,
         "tries": job.tries,
         "tried_at": job.tried_at.map(crate::domain::WallTime::rfc3339),
-        "told": safe(&inert::unescaped(&job.told)),
+        "told": safe(&inert::unescaped(&job.summary)),
         "status": job.status,
         "took_ms": job.took.map(|took| u64::try_from(took.as_millis()).unwrap_or(u64::MAX)),
     })

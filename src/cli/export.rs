@@ -216,6 +216,7 @@ fn response(exchange: &Exchange) -> Value {
             let reason = known.and_then(|status| status.canonical_reason());
             (*status, reason.unwrap_or_default())
         }
+        // HAR 1.2 knows no failed request; browsers write status 0.
         Outcome::Failed(why) => (0, why.as_str()),
     };
     let body = &exchange.response_body;

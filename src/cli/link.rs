@@ -39,6 +39,7 @@ pub async fn run(
     };
     // Printed whole, with its token: the link is meant for the payer.
     let url = link.url.expose();
+    // The link exists by now, so a failure to watch the payment only warns.
     let watched = if args.no_watch {
         false
     } else {
@@ -70,7 +71,7 @@ pub async fn run(
     });
     print(fields, url, qr, out)?;
     if deck.simulator_url().is_some() && !out.json {
-        out.say("note: this page ends with this command's simulator; to open a payment page, run `tilldeck sandbox serve` or the console");
+        out.say("note: this command's simulator has ended, so the link does not open; for a payment page, use `tilldeck sandbox serve` or the console");
     }
     Ok(Exit::Done)
 }

@@ -117,7 +117,10 @@ impl List {
                 let opened = File::open(path).and_then(|file| Ok((file.metadata()?, file)));
                 let (about, mut file) = opened.map_err(|error| unread(&name, &error))?;
                 if about.is_dir() {
-                    return Err(refused(format!("{name} is a directory"), "pass a CSV file"));
+                    return Err(unusable(
+                        format!("{name} is a directory"),
+                        "pass a CSV file",
+                    ));
                 }
                 (name, Some((about.dev(), about.ino())), copy(&mut file))
             }
@@ -126,11 +129,12 @@ impl List {
         let mut begin = Vec::new();
         let read = Window::new(&file, 0).take(BEGIN).read_to_end(&mut begin);
         read.map_err(|error| unread(&name, &error))?;
+        // The byte order marks of UTF-16, and the NUL bytes of UTF-16 without one.
         if begin.starts_with(&[0xff, 0xfe])
             || begin.starts_with(&[0xfe, 0xff])
             || begin.contains(&0)
         {
-            return Err(refused(
+            return Err(unusable(
                 format!("{name} is not UTF-8 text"),
                 "save it as CSV in UTF-8",
             ));
@@ -152,8 +156,9 @@ impl List {
                     .header(&begin[start..])
                     .is_ok_and(|header| header.columns.len() > 1) =>
             {
-                let message = format!("{name} is CSV, not ids one a line", name = list.name);
-                return Err(refused(message, "pass `--from -` to read it"));
+                // Otherwise each whole line would be checked as an id.
+                let message = format!("{name} is CSV, not one id per line", name = list.name);
+                return Err(unusable(message, "pass `--from -` to read it"));
             }
             Source::Ids => {}
             Source::Stdin | Source::File(_) => {
@@ -171,11 +176,11 @@ impl List {
         let record = records.next().map_err(|error| unread(&self.name, &error))?;
         let record = record.ok_or_else(|| self.empty(EMPTY_CSV))?;
         Header::read(&record, delimiter)
-            .map_err(|(why, hint)| refused(format!("{} {why}", self.name), &hint))
+            .map_err(|(why, hint)| unusable(format!("{} {why}", self.name), &hint))
     }
 
     fn empty(&self, hint: &str) -> Problem {
-        refused(format!("the list is empty: {}", self.name), hint)
+        unusable(format!("the list is empty: {}", self.name), hint)
     }
 
     /// The names of the further columns. A name that a result column already has gets the prefix `list_`.
@@ -252,6 +257,7 @@ impl List {
                 Format::Csv(_) => EMPTY_CSV,
             }));
         }
+        // The second pass needs only the few ids in `twice`; this set has every id of the list.
         drop(seen);
         let mut duplicates: HashMap<PaymentId, Duplicate> = HashMap::new();
         if !twice.is_empty() {
@@ -444,9 +450,9 @@ pub fn hash(id: &PaymentId) -> u64 {
 }
 
 fn unread(name: &str, error: &io::Error) -> Problem {
-    refused(format!("{name} cannot be read: {error}"), "")
+    unusable(format!("{name} cannot be read: {error}"), "")
 }
 
-fn refused(message: impl Into<String>, hint: &str) -> Problem {
+fn unusable(message: impl Into<String>, hint: &str) -> Problem {
     Problem::new(ProblemKind::Usage, message, hint)
 }

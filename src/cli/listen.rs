@@ -131,7 +131,7 @@ fn no_account(name: &str, accounts: &[crate::domain::Account]) -> Problem {
     )
 }
 
-/// Runs until interrupted, or until nothing can be received any more.
+/// Runs until interrupted, or until no callbacks can be received.
 async fn listen(deck: &Deck, printing: &Printing) -> Result<Exit, Problem> {
     let mut listening = deck.listening();
     let mut ledger = deck.ledger().status_changes();
@@ -158,7 +158,7 @@ async fn listen(deck: &Deck, printing: &Printing) -> Result<Exit, Problem> {
                 ));
             }
             Listening::Down { address, why, .. } => {
-                let what = format!("nothing is received at {address}");
+                let what = format!("cannot receive callbacks at {address}");
                 health.receiver = Some((what, why));
             }
             Listening::Off => {}
@@ -293,12 +293,12 @@ impl Printer {
                     Some(Note::Words(tone, label, words)) => self.out.message(tone, label, &words),
                     Some(Note::Greeting { url, callbacks, simulator }) => {
                         let printed = self.greet(&url, &callbacks, simulator.as_deref());
-                        self.judge(printed);
+                        self.note_failure(printed);
                     }
                     None => return,
                 },
                 Some(event) = self.events.recv() => self.on_event(event),
-                () = &mut reader_gone, if !self.unread => self.judge(Err(OutputError::ReaderGone)),
+                () = &mut reader_gone, if !self.unread => self.note_failure(Err(OutputError::ReaderGone)),
             }
         };
         while let Some(event) = self.events.try_recv() {
@@ -306,12 +306,12 @@ impl Printer {
         }
         if let Some(problem) = problem {
             let printed = self.out.problem(&problem);
-            self.judge(printed);
+            self.note_failure(printed);
         }
     }
 
     /// A failure to print does not stop the receiver; it is reported once.
-    fn judge(&mut self, printed: Result<(), OutputError>) {
+    fn note_failure(&mut self, printed: Result<(), OutputError>) {
         let Err(error) = printed else { return };
         if !std::mem::replace(&mut self.unread, true) {
             let words = format!(
@@ -349,7 +349,7 @@ impl Printer {
                 }
                 if !self.unread {
                     let printed = self.delivery(&delivery);
-                    self.judge(printed);
+                    self.note_failure(printed);
                 }
             }
             Event::Warning { text, .. } => self.out.message(Tone::Warn, "warning:", &text),
@@ -466,6 +466,6 @@ fn receiver_stopped() -> Problem {
     Problem::new(
         ProblemKind::Local,
         "the callback receiver stopped",
-        "start it again; every callback answered with 200 is saved",
+        "start it again; every callback with the response 200 is saved",
     )
 }

@@ -44,6 +44,7 @@ pub async fn run(
         ..LogQuery::default()
     };
     // `--follow` starts here, even where --limit hides the newest.
+    // Only its id is needed, so one row.
     let newest = LogQuery {
         limit: 1,
         ..LogQuery::default()
@@ -92,10 +93,12 @@ pub async fn run(
     loop {
         query.after = Some(last);
         look_again(out).await?;
+        // From here on `after` selects; a clock that is set back must not hide new entries.
         query.since = None;
         match ledger.log(query.clone()).await {
             Ok(more) if more.is_empty() => {}
             Ok(mut more) => {
+                // The ledger returns the newest first.
                 more.reverse();
                 print(&more, &zone, out)?;
                 last = more.last().map_or(last, |row| row.id);
@@ -148,6 +151,7 @@ impl<'a> Pages<'a> {
             ..self.query.clone()
         };
         let mut rows = self.ledger.log(page).await?;
+        // The ledger returns the newest first.
         rows.reverse();
         self.query.limit -= rows.len();
         self.query.after = rows.last().map(|row| row.id).or(self.query.after);

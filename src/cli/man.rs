@@ -33,11 +33,11 @@ const FILES: &[(&str, &str)] = &[
     ),
     (
         "~/.local/state/tilldeck/vault/",
-        "Secrets, where no keyring works.",
+        "Secrets, if there is no keyring.",
     ),
     (
         "~/.local/state/tilldeck/logs/",
-        "The log for support: a file a day of the last seven days. It has no secret, no body and no query.",
+        "The log for support: one file per day, for seven days. It contains no secrets, bodies or queries.",
     ),
 ];
 
@@ -46,7 +46,7 @@ const ENVIRONMENT: &[(&str, &str)] = &[
     ("TILLDECK_STATE_DIR", "The state folder."),
     (
         "TILLDECK_LOG",
-        "What the log for support has: off, error, warn, info (the default), debug or trace.",
+        "The level of the log for support: off, error, warn, info (the default), debug or trace.",
     ),
     (
         "TILLDECK_KEYRING",
@@ -54,7 +54,7 @@ const ENVIRONMENT: &[(&str, &str)] = &[
     ),
     (
         "NO_COLOR",
-        "Any value disables colors, except with --color always. A QR code on a terminal is black on white all the same; with --color never it is not.",
+        "Any value disables colors, unless --color always is set. QR codes on a terminal stay black on white, unless --color never is set.",
     ),
     (
         "TERM",
@@ -124,6 +124,7 @@ fn pages() -> io::Result<Vec<Page>> {
 }
 
 fn built() -> Command {
+    // `tilldeck help` only repeats the other pages.
     let mut command = commands().disable_help_subcommand(true);
     command.build();
     command

@@ -10,8 +10,8 @@ use serde_json::json;
 use super::args::{AddAccount, Global, RemoveAccount, RotateSecret};
 use super::output::{Out, OutputError, Table, Tone, plain, toned};
 use super::{
-    Context, Exit, Keeping, can_ask, locations, misconfigured, prompt, request_options,
-    until_stopped, warn,
+    Context, Exit, Interrupts, can_ask, locations, misconfigured, prompt, request_options,
+    until_stopped, warn, words,
 };
 use crate::clock::Clock;
 use crate::config::{Config, Profile, SANDBOX, SecretSource, edit};
@@ -44,7 +44,7 @@ pub async fn add(args: &AddAccount, global: Global, out: &Out) -> Result<Exit, O
         Some(Ok(config)) => config,
         Some(Err(error)) => return misconfigured(&error, out),
     };
-    let keeping = Keeping::default();
+    let interrupts = Interrupts::default();
     // Lives until after a signal, so that the ledger's rows of sent requests are written.
     let opened = OnceLock::new();
     let work = async {
@@ -69,7 +69,7 @@ pub async fn add(args: &AddAccount, global: Global, out: &Out) -> Result<Exit, O
             Ok(deck) => opened.get_or_init(|| deck),
             Err(problem) => return out.fail(&problem),
         };
-        let done = save_addition(answers, sources, deck, &keeping).await;
+        let done = save_addition(answers, sources, deck, &interrupts).await;
         let done = match done {
             Ok(changed) => report(&changed, &context, path, out),
             Err(problem) => out.fail(&problem),
@@ -77,16 +77,16 @@ pub async fn add(args: &AddAccount, global: Global, out: &Out) -> Result<Exit, O
         warn(deck, out).await;
         done
     };
-    let done = until_stopped(work, &keeping, out).await;
+    let done = until_stopped(work, &interrupts, out).await;
     if let Some(deck) = opened.into_inner() {
         deck.close().await;
     }
     done.unwrap_or_else(|| out.fail(&prompt::interrupted()))
 }
 
-async fn save(proved: Verified, deck: &Deck, keeping: &Keeping) -> Result<Changed, Problem> {
+async fn save(proved: Verified, deck: &Deck, interrupts: &Interrupts) -> Result<Changed, Problem> {
     // From here on Ctrl-C waits: a secret without its config entry would be lost.
-    keeping.begin();
+    interrupts.block();
     deck.save(proved).await
 }
 
@@ -94,7 +94,7 @@ async fn save_addition(
     answers: NewAccount,
     sources: Vec<(&'static str, SecretSource)>,
     deck: &Deck,
-    keeping: &Keeping,
+    interrupts: &Interrupts,
 ) -> Result<Changed, Problem> {
     let proved = deck
         .prove_addition(answers, sources, request_options(false))
@@ -107,7 +107,7 @@ async fn save_addition(
         }
         problem
     })?;
-    save(proved, deck, keeping).await
+    save(proved, deck, interrupts).await
 }
 
 /// The profile for a new account: the named one, else the default, else the only one, else a new one.
@@ -122,6 +122,7 @@ fn profile_for(
         .filter(|profile| !profile.built_in)
         .map(|profile| profile.name.as_str())
         .collect();
+    // Production and test accounts start in different profiles, so that one command never mixes them.
     let first = match environment {
         Environment::Production => "live",
         Environment::Sandbox | Environment::Embedded => "test",
@@ -138,6 +139,7 @@ fn profile_for(
         }
         (None, default, _) => default,
     };
+    // The config check rejects this name in any case, too.
     if name.eq_ignore_ascii_case(SANDBOX) {
         return Err(usage(
             "the built-in profile sandbox accepts no other accounts",
@@ -157,6 +159,7 @@ async fn confirm_addition(
     new: &NewAccount,
     profile: &Profile,
 ) -> Result<(), Problem> {
+    // Without a terminal every value was passed on the command line, which is confirmation enough.
     if args.yes || !can_ask() {
         return Ok(());
     }
@@ -169,7 +172,7 @@ async fn confirm_addition(
         "{} at {} ({}{live}) in profile {}: verify and save it? [y/N] ",
         new.name,
         new.provider,
-        new.environment.as_str(),
+        words::environment(new.environment),
         profile.name
     );
     prompt::confirm(&question, "nothing was sent and nothing saved").await
@@ -180,7 +183,7 @@ pub async fn rotate(
     args: &RotateSecret,
     context: &Context,
     deck: &Deck,
-    keeping: &Keeping,
+    interrupts: &Interrupts,
     out: &Out,
 ) -> Result<Exit, OutputError> {
     let done = async {
@@ -205,7 +208,7 @@ pub async fn rotate(
         save(
             deck.prove(change, request_options(false)).await?,
             deck,
-            keeping,
+            interrupts,
         )
         .await
     };
@@ -263,7 +266,7 @@ pub async fn remove(
     args: &RemoveAccount,
     context: &Context,
     deck: &Deck,
-    keeping: &Keeping,
+    interrupts: &Interrupts,
     out: &Out,
 ) -> Result<Exit, OutputError> {
     let done = async {
@@ -274,7 +277,7 @@ pub async fn remove(
         if !args.yes {
             confirm_removal(&account).await?;
         }
-        let changed = save(proved, deck, keeping).await?;
+        let changed = save(proved, deck, interrupts).await?;
         Ok((changed, account))
     };
     match done.await {
@@ -309,7 +312,7 @@ async fn confirm_removal(account: &Account) -> Result<(), Problem> {
     let about = format!(
         "account {id} ({}, {}) will be removed from the config, and its stored secrets deleted",
         account.provider_title,
-        account.environment.as_str()
+        words::environment(account.environment)
     );
     say(&about);
     let unchanged = format!("account {id} was not removed");
@@ -357,7 +360,12 @@ fn report(
                 }))?;
                 return Ok(Exit::Done);
             }
-            row(account, status.word(), unverified.is_none(), out)?;
+            row(
+                account,
+                words::credentials(&status),
+                unverified.is_none(),
+                out,
+            )?;
             for (key, place) in kept {
                 let status = if proved.contains(key) {
                     "accepted"
@@ -466,10 +474,10 @@ fn row(account: &Account, word: &str, valid: bool, out: &Out) -> Result<(), Outp
     let tone = if valid { Tone::Good } else { Tone::Warn };
     let mut table = Table::default();
     table.row([
-        toned(if valid { "✓" } else { "!" }, tone),
+        toned(if valid { "✔" } else { "!" }, tone),
         toned(account.id.as_str(), Tone::Strong),
         plain(account.provider_title),
-        plain(account.environment.as_str()),
+        plain(words::environment(account.environment)),
         toned(word, tone),
     ]);
     out.table(&table)

@@ -22,6 +22,7 @@ mod log;
 mod log_start;
 mod man;
 mod manage;
+mod misuse;
 pub mod output;
 mod payments;
 mod player;
@@ -33,6 +34,7 @@ mod request;
 mod sandbox;
 mod stop;
 mod token;
+mod words;
 
 use std::cell::Cell;
 use std::convert::Infallible;
@@ -50,7 +52,7 @@ pub use list::{List, Order, Overview};
 
 use args::{AccountCommand, Arguments, Command, Global, SandboxCommand, Trigger};
 use log_start::LogStart;
-use output::{Color, Out, OutputError, Tone};
+use output::{Out, OutputError, Tone};
 
 use crate::clock::Clock;
 use crate::config::{self as settings, Config, ConfigError, Environ, Locations, Profile, Vault};
@@ -235,50 +237,17 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         0 | 1 => run(Arguments::default()),
         _ => match Arguments::try_parse_from(&arguments) {
             Ok(parsed) => run(parsed),
-            Err(error) if error.use_stderr() => misused(&error, &arguments),
+            Err(error) if error.use_stderr() => misuse::report(&error, &arguments),
             // Only help needs examples; every other command would wait for their table.
             Err(error) => {
                 let with_examples = args::with_examples().try_get_matches_from(&arguments);
-                misused(&with_examples.err().unwrap_or(error), &arguments)
+                misuse::report(&with_examples.err().unwrap_or(error), &arguments)
             }
         },
     };
     tracing::info!(code = exit as u8, "end");
     support_log::flush();
     ExitCode::from(exit as u8)
-}
-
-/// Prints help and version, which are no errors, or the error. Arguments may be pasted from anywhere, so they are
-/// printed inert.
-fn misused(error: &clap::Error, arguments: &[OsString]) -> Exit {
-    let out = Out::new(
-        arguments.iter().any(|argument| argument == "--json"),
-        Color::Auto,
-    );
-    if !error.use_stderr() {
-        let rendered = error.render();
-        let text = if out.color {
-            rendered.ansi().to_string()
-        } else {
-            rendered.to_string()
-        };
-        return ended(out.bytes(text.as_bytes()).map(|()| Exit::Done), &out);
-    }
-    let text = error.render().to_string();
-    let text = inert::block(text.trim_end());
-    if out.json {
-        let message = text
-            .trim_start_matches("error: ")
-            .split("\n\n")
-            .next()
-            .unwrap_or_default()
-            .to_owned();
-        let hint = "`tilldeck --help` shows the valid arguments";
-        let problem = Problem::new(ProblemKind::Usage, message, hint);
-        return ended(out.fail(&problem), &out);
-    }
-    out.say(&text);
-    Exit::Usage
 }
 
 fn run(arguments: Arguments) -> Exit {
@@ -378,11 +347,11 @@ async fn dispatch(command: Command, context: &Context, out: &Out) -> Result<Exit
         Ok(deck) => deck,
         Err(problem) => return out.fail(&problem),
     };
-    let keeping = Keeping::default();
+    let interrupts = Interrupts::default();
     let work = async {
         match command {
             Command::Check(args) => {
-                check::run(&args, context, &deck, &keeping, out).await
+                check::run(&args, context, &deck, &interrupts, out).await
             }
             Command::Payments(command) => payments::run(&command, context, &deck, out).await,
             Command::Estimate { token, quantity } => match args::sum_of(&token, &quantity) {
@@ -393,7 +362,7 @@ async fn dispatch(command: Command, context: &Context, out: &Out) -> Result<Exit
             },
             Command::Link(args) => link::run(&args, context, &deck, out).await,
             Command::Account(command) => {
-                account::run(&command, context, &deck, &keeping, out).await
+                account::run(&command, context, &deck, &interrupts, out).await
             }
             Command::Token(command) => token::run(&command, context, &deck, out).await,
             Command::Player(command) => {
@@ -426,7 +395,7 @@ async fn dispatch(command: Command, context: &Context, out: &Out) -> Result<Exit
         }
     };
     // Only around the work: after a signal, the ledger still records what was sent.
-    let done = Box::pin(until_stopped(work, &keeping, out)).await;
+    let done = Box::pin(until_stopped(work, &interrupts, out)).await;
     warn(&deck, out).await;
     let Some(done) = done else {
         // By now the ledger has the outcome of the current request.
@@ -481,16 +450,16 @@ enum OnStop {
 
 /// Whether signals can interrupt the command.
 #[derive(Default)]
-struct Keeping(Cell<OnStop>);
+struct Interrupts(Cell<OnStop>);
 
-impl Keeping {
+impl Interrupts {
     /// From here on signals do not interrupt.
-    fn begin(&self) {
+    fn block(&self) {
         self.0.set(OnStop::Finish);
     }
 
     /// From here on the command handles signals itself.
-    fn listens(&self) {
+    fn leave_to_command(&self) {
         self.0.set(OnStop::Handled);
     }
 }
@@ -498,7 +467,7 @@ impl Keeping {
 /// Runs the work until a signal ends it: `None`. A change that is being saved is saved completely.
 async fn until_stopped(
     work: impl Future<Output = Result<Exit, OutputError>>,
-    keeping: &Keeping,
+    interrupts: &Interrupts,
     out: &Out,
 ) -> Option<Result<Exit, OutputError>> {
     let mut stops = stop::StopSignals::new();
@@ -508,7 +477,7 @@ async fn until_stopped(
         // A second signal is not needed: the command either ends now or finishes its save.
         _ = stops.next() => {}
     }
-    match keeping.0.get() {
+    match interrupts.0.get() {
         OnStop::Stop => return None,
         OnStop::Finish => out.say("saving; this cannot be interrupted now"),
         OnStop::Handled => {}
@@ -584,6 +553,7 @@ fn misconfigured(error: &ConfigError, out: &Out) -> Result<Exit, OutputError> {
         out.problem(&error.into())?;
     } else {
         out.say(error.render(out.color_err).trim_end());
+        out.hint(error.hint());
     }
     Ok(Exit::Usage)
 }

@@ -290,10 +290,15 @@ impl Out {
         let message = redact::scrub(&problem.message);
         let hint = redact::scrub(&problem.hint);
         self.message(Tone::Bad, "error:", &message);
-        if !hint.is_empty() {
-            self.message(Tone::Dim, " hint:", &hint);
-        }
+        self.hint(&hint);
         Ok(())
+    }
+
+    /// Writes below an error what to do; nothing if there is no hint.
+    pub fn hint(&self, hint: &str) {
+        if !hint.is_empty() {
+            self.message(Tone::Dim, " hint:", hint);
+        }
     }
 }
 
@@ -487,15 +492,15 @@ mod tests {
     #[test]
     fn columns_line_up_whatever_their_colour_and_width() {
         let mut table = Table::default();
-        table.row([toned("✓", Tone::Good), plain("漢字"), plain("x")]);
-        table.row([toned("✗", Tone::Bad), plain("abcdef"), plain("y")]);
+        table.row([toned("✔", Tone::Good), plain("漢字"), plain("x")]);
+        table.row([toned("✘", Tone::Bad), plain("abcdef"), plain("y")]);
         let plain_out = Out::default();
-        assert_eq!(table.lines(&plain_out), ["✓  漢字    x", "✗  abcdef  y"]);
+        assert_eq!(table.lines(&plain_out), ["✔  漢字    x", "✘  abcdef  y"]);
         let colored = Out {
             color: true,
             ..plain_out.clone()
         };
-        assert_eq!(table.lines(&colored)[0], "\u{1b}[32m✓\u{1b}[0m  漢字    x");
+        assert_eq!(table.lines(&colored)[0], "\u{1b}[32m✔\u{1b}[0m  漢字    x");
     }
 
     #[test]

@@ -69,6 +69,7 @@ fn owner(name: &str, watches: &[Watch], deck: &Deck) -> Result<AccountId, Proble
     let is_configured = deck.accounts().any(|account| account.id.as_str() == name);
     let mut owners = watches.iter().map(|watch| &watch.account);
     match owners.find(|account| account.as_str() == name) {
+        // `pick` knows only configured accounts; rows of a removed one must still be removable.
         Some(account) if !is_configured => Ok(account.clone()),
         Some(_) | None => Ok(deck.pick(Some(name), Some(Ability::Payments))?.id),
     }
@@ -234,7 +235,7 @@ impl<'a> Book<'a> {
         }
         self.out.say(&match failed {
             0 => format!("{added} watched"),
-            failed => format!("{added} watched, {failed} refused"),
+            failed => format!("{added} watched, {failed} not added"),
         });
         Ok(exit)
     }
@@ -253,6 +254,7 @@ impl<'a> Book<'a> {
             if duplicate.differs {
                 return Err(usage(duplicate.conflict()));
             }
+            // An equal row is no mistake, and is watched once.
             if duplicate.first != row.line {
                 return Ok(None);
             }
@@ -394,7 +396,7 @@ impl<'a> Book<'a> {
             Ok(before) => return Ok(before),
             Err(current) => current,
         };
-        let refused = |current: &Expectation, hint: String| {
+        let unchanged = |current: &Expectation, hint: String| {
             let message = format!(
                 "account {}: payment {id} expects {current}, not {sum}; nothing was changed",
                 self.account
@@ -408,13 +410,15 @@ impl<'a> Book<'a> {
                 ""
             };
             let hint = format!("{why}pass {} to change it", consent.flag);
-            return Err(refused(&current, hint));
+            return Err(unchanged(&current, hint));
         }
         let question = format!("{id} expects {current}. Change it to {sum}? [y/N] ");
-        let message = refused(&current, String::new()).message;
+        // A "no" is reported like a missing option: nothing was changed.
+        let message = unchanged(&current, String::new()).message;
         prompt::confirm(&question, &message).await?;
+        // Only what was shown may be replaced: another process may change it during the prompt.
         set(Replaced::Shown(current.sum.clone()))
             .await?
-            .map_err(|current| refused(&current, "it has changed in the meantime".into()))
+            .map_err(|current| unchanged(&current, "it has changed in the meantime".into()))
     }
 }

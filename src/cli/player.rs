@@ -104,6 +104,7 @@ async fn token_of(
             ));
         }
     };
+    // A prompt accepts Enter alone.
     if token.expose().trim().is_empty() {
         return Err(usage(account, "the player's token is empty"));
     }
@@ -122,7 +123,7 @@ fn authenticated(player: &Player, account: &Account, out: &Out) -> Result<Exit, 
     }
     let mut table = Table::default();
     table.row([
-        toned("✓", Tone::Good),
+        toned("✔", Tone::Good),
         toned(player.username.as_str(), Tone::Strong),
         plain(format!("player {}", player.id)),
         toned("is who they claim to be", Tone::Good),
@@ -156,7 +157,7 @@ fn items(inventory: &Inventory, account: &Account, out: &Out) -> Result<Exit, Ou
     out.say(&format!("player {player} owns {owns}, at {}", account.id));
     let mut table = Table::default();
     if !inventory.items.is_empty() {
-        let heading = ["ITEM", "IDENTIFIER", "USES LEFT", "NAME", "DATA"];
+        let heading = ["item", "identifier", "uses left", "name", "data"];
         table.row(heading.map(|name| toned(name, Tone::Dim)));
     }
     for item in &inventory.items {

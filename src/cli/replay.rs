@@ -3,7 +3,7 @@
 use super::args::Replay;
 use super::deliveries;
 use super::output::{Out, OutputError, Tone};
-use super::{Exit, local};
+use super::{Exit, local, words};
 use crate::deck::Deck;
 use crate::domain::{
     Delivery, DeliveryId, JobKind, JobState, Problem, ProblemKind, Verdict, inert,
@@ -29,7 +29,7 @@ fn report(delivery: &Delivery, out: &Out) -> Result<Exit, OutputError> {
             &format!(
                 "callback {} was {}: {}",
                 delivery.id.0,
-                delivery.verdict.as_str(),
+                words::verdict(delivery),
                 delivery.why
             ),
         );
@@ -37,6 +37,7 @@ fn report(delivery: &Delivery, out: &Out) -> Result<Exit, OutputError> {
     let forwards = delivery.jobs.iter();
     let newest = forwards
         .filter(|job| job.kind == JobKind::Forward)
+        // A callback may have earlier forwards; the job of this run has the highest id.
         .max_by_key(|job| job.id);
     let Some(job) = newest else {
         return out.fail(&local(&format!(
@@ -60,7 +61,7 @@ fn report(delivery: &Delivery, out: &Out) -> Result<Exit, OutputError> {
         ProblemKind::Unreachable,
         format!(
             "callback {} was not accepted by {}: {}",
-            delivery.id.0, job.target, job.told
+            delivery.id.0, job.target, job.summary
         ),
         "the callback stays saved; fix the server, then replay it again",
     ))

@@ -198,6 +198,7 @@ impl Report {
             toned(glyph, tone),
             toned(format!("{words:<31}"), tone),
             plain(format!("{sum:<20}")),
+            // Only an invalid id of a list is this long; it may be cut.
             if self.id.chars().count() > PAYMENT_ID_MAX {
                 toned(&self.id, Tone::Strong)
             } else {

@@ -17,7 +17,7 @@ use crate::domain::{Ability, Account, Answer, Op, Problem, ProblemKind, RawReply
 pub(super) use body::Body;
 
 pub async fn run(args: &Request, deck: &Deck, out: &Out) -> Result<Exit, OutputError> {
-    match ask(args, deck, out).await {
+    match send(args, deck, out).await {
         Ok(RawCall {
             account,
             raw,
@@ -51,6 +51,7 @@ pub async fn run(args: &Request, deck: &Deck, out: &Out) -> Result<Exit, OutputE
                 }
                 out.object(&object)?;
             } else if std::io::stdout().is_terminal() {
+                // The body may have escape codes, so a terminal gets it inert.
                 let text = decoded.unwrap_or_else(|| String::from_utf8_lossy(&body));
                 out.line(inert::block(&text).trim_end())?;
             } else {
@@ -73,7 +74,7 @@ struct RawCall {
     writes: bool,
 }
 
-async fn ask(args: &Request, deck: &Deck, out: &Out) -> Result<RawCall, Problem> {
+async fn send(args: &Request, deck: &Deck, out: &Out) -> Result<RawCall, Problem> {
     let choice = args.auth.map(|_| Ability::AuthMethods);
     let account = deck.pick(Some(&args.account_name), choice)?;
     let path = raw_path::sendable(&args.path).map_err(|error| {
@@ -86,6 +87,7 @@ async fn ask(args: &Request, deck: &Deck, out: &Out) -> Result<RawCall, Problem>
     let body = body.unwrap_or_else(|_| Err(prompt::interrupted()))?;
     let writes = deck.writes(&account.id, &args.method, &path)?;
     if writes && !args.yes {
+        // An invalid path fails before the prompt, not after it.
         deck.could_send(&account.id, &path)?;
         confirm(&format!("{} {path}", args.method), &account).await?;
     }

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::args::TokenCommand;
 use super::output::{Out, OutputError, Table, Tone, plain, toned};
-use super::{Context, Exit, request_options};
+use super::{Context, Exit, request_options, words};
 use crate::deck::Deck;
 use crate::domain::{Account, Now, Problem, ProblemKind, StoredIn, TokenState, TokenStatus, time};
 
@@ -60,6 +60,7 @@ async fn show(
         Ok(accounts) => accounts,
         Err(problem) => return out.fail(&problem),
     };
+    // Saved tokens are read only here: this command sends nothing that would load them.
     deck.load_tokens().await;
     let now = context.clock.now();
     let known = deck.tokens();
@@ -93,10 +94,7 @@ async fn refresh(
     let mut exit = Exit::Done;
     let mut table = Table::default();
     for account in &accounts {
-        match deck
-            .refresh_token(&account.id, request_options(false))
-            .await
-        {
+        match deck.fetch_token(&account.id, request_options(false)).await {
             Ok(status) => report(account, &status, context.clock.now(), &mut table, out)?,
             Err(problem) => exit = exit.and(out.fail(&problem)?),
         }
@@ -112,7 +110,7 @@ fn explain(deck: &Deck, accounts: &[Account], out: &Out) {
     let note = known
         .iter()
         .filter(|(id, _)| accounts.iter().any(|account| account.id == *id))
-        .map(|(_, status)| status.kept_note.as_str())
+        .map(|(_, status)| status.stored_note.as_str())
         .find(|note| !note.is_empty());
     if let Some(note) = note.filter(|_| !out.json) {
         out.message(
@@ -137,7 +135,7 @@ async fn print(name: &str, context: &Context, deck: &Deck, out: &Out) -> Result<
         let status = deck.tokens().into_iter().find(|(id, _)| *id == account);
         let expires_at = status
             .and_then(|(_, status)| status.life)
-            .map(|life| life.asked_at().plus(life.life).rfc3339());
+            .map(|life| life.requested_at().plus(life.life).rfc3339());
         out.object(&json!({
             "account": account,
             "access_token": token.expose(),
@@ -151,12 +149,12 @@ async fn print(name: &str, context: &Context, deck: &Deck, out: &Out) -> Result<
 
 fn glyph(state: TokenState) -> (&'static str, Tone) {
     match state {
-        TokenState::Fresh => ("✓", Tone::Good),
+        TokenState::Fresh => ("✔", Tone::Good),
         TokenState::Due => ("!", Tone::Warn),
         TokenState::Refreshing => ("…", Tone::Busy),
         TokenState::Missing => ("·", Tone::Dim),
-        TokenState::Refused => ("✗", Tone::Bad),
-        TokenState::Expired => ("✗", Tone::Warn),
+        TokenState::Refused => ("✘", Tone::Bad),
+        TokenState::Expired => ("✘", Tone::Warn),
     }
 }
 
@@ -177,11 +175,11 @@ fn report(
             "environment": account.environment.as_str(),
             "state": state.word(),
             "expires_in": status.left(now).map(|left| left.as_secs()),
-            "expires_at": life.map(|life| life.asked_at().plus(life.life).rfc3339()),
-            "got_at": life.map(|life| life.asked_at().rfc3339()),
-            "renews_at": life.map(|life| life.asked_at().plus(life.renew_at).rfc3339()),
-            "kept": status.kept.word(),
-            "kept_note": non_empty(&status.kept_note),
+            "expires_at": life.map(|life| life.requested_at().plus(life.life).rfc3339()),
+            "got_at": life.map(|life| life.requested_at().rfc3339()),
+            "renews_at": life.map(|life| life.requested_at().plus(life.renew_at).rfc3339()),
+            "kept": status.stored_in.word(),
+            "kept_note": non_empty(&status.stored_note),
             "fetched": status.fetched,
             "note": non_empty(&status.note),
             "failure": status.failure.as_ref().map(|failure| json!({
@@ -195,10 +193,10 @@ fn report(
     let left = status
         .left(now)
         .map_or(String::new(), |left| format!("{} left", time::fine(left)));
-    let got = status.life.map_or(String::new(), |life| {
-        format!("got {} ago", time::fine(life.age(now)))
+    let issued = status.life.map_or(String::new(), |life| {
+        format!("issued {} ago", time::fine(life.age(now)))
     });
-    let saved = match (&status.life, &status.kept) {
+    let saved = match (&status.life, &status.stored_in) {
         (None, _) => String::new(),
         (Some(_), StoredIn::Memory) => "not saved".into(),
         (Some(_), stored) => format!("saved in the {}", place(stored)),
@@ -207,9 +205,9 @@ fn report(
         toned(glyph, tone),
         toned(account.id.as_str(), Tone::Strong),
         plain(account.provider_title),
-        toned(state.word(), tone),
+        toned(words::token(state), tone),
         plain(left),
-        toned(got, Tone::Dim),
+        toned(issued, Tone::Dim),
         toned(saved, Tone::Dim),
         toned(status.note.as_str(), Tone::Dim),
     ]);

@@ -111,6 +111,7 @@ impl<'t, 'a> Table<'t, 'a> {
     fn only(&self, known: &[&'static str]) -> Result<(), ConfigError> {
         for (key, _) in self.in_order() {
             let written = key.get_ref().as_ref();
+            // A misspelt key must not be a setting that silently does nothing.
             if known.contains(&written) {
                 continue;
             }
@@ -232,6 +233,7 @@ impl Checker<'_, '_> {
         if let Some(profiles) = root.table("profiles", " in [profiles]".into())? {
             self.profiles(&profiles, &mut config)?;
         }
+        // After the profiles, since it names one of them.
         if let Some(default) = root.string("default_profile")? {
             if let Err(error) = config.profile(Some(default.value)) {
                 return Err(self.source.error(
@@ -325,7 +327,7 @@ impl Checker<'_, '_> {
                 "light" => Theme::Light,
                 other => {
                     let known = ["auto", "dark", "light"];
-                    return Err(self.unknown("theme", "theme", &theme.span, other, &known));
+                    return Err(self.unknown("theme", &theme.span, other, &known));
                 }
             },
         };
@@ -489,7 +491,7 @@ impl Checker<'_, '_> {
             .iter()
             .find(|spec| spec.name == name.value)
             .copied();
-        found.ok_or_else(|| self.unknown("provider", "provider", &name.span, name.value, &names))
+        found.ok_or_else(|| self.unknown("provider", &name.span, name.value, &names))
     }
 
     fn environment(
@@ -505,19 +507,12 @@ impl Checker<'_, '_> {
             return Ok(name.value.to_owned());
         }
         let what = format!("environment of {}", spec.title);
-        Err(self.unknown(
-            "environment",
-            &what,
-            &name.span,
-            name.value,
-            spec.environments,
-        ))
+        Err(self.unknown(&what, &name.span, name.value, spec.environments))
     }
 
     /// The error for a word that is not known.
     fn unknown(
         &self,
-        key: &str,
         what: &str,
         span: &Range<usize>,
         written: &str,
@@ -527,15 +522,12 @@ impl Checker<'_, '_> {
         match nearest(written, known.iter().copied()) {
             Some(near) => self.source.error(
                 span.clone(),
-                format!(
-                    "`{key}` names an unknown {what}: {}",
-                    inert::quoted(written, 40)
-                ),
+                format!("unknown {what}: {}", inert::quoted(written, 40)),
                 format!("did you mean `{near}`? {list}"),
             ),
             None => self.source.error(
                 span.clone(),
-                format!("`{key}` names an unknown {what}"),
+                format!("unknown {what}{}", shown_word(written)),
                 list,
             ),
         }
@@ -621,6 +613,7 @@ impl Checker<'_, '_> {
             let wanted =
                 "a list of strings, the program and its arguments: [\"pass\", \"show\", \"name\"]";
             let words = words.ok_or_else(|| ways.wrong_type(way, wanted))?;
+            // The system accepts no NUL byte in a program or an argument.
             let usable = words
                 .first()
                 .is_some_and(|program| !program.trim().is_empty())
@@ -636,11 +629,13 @@ impl Checker<'_, '_> {
             return Err(empty());
         }
         match name {
+            // `env = "NAME=value"` would put the secret itself into the config file.
             "env" if text.contains(['=', ' ']) => Err(refuse(
                 way.0.span(),
                 "has an `env` that is not a variable's name",
             )),
             "env" => {
+                // Programs that tilldeck starts must not inherit the secret.
                 child::withhold(text);
                 Ok(SecretSource::Env { name: text.into() })
             }
@@ -714,6 +709,20 @@ impl Checker<'_, '_> {
     }
 }
 
+/// The longest word shown that is near no known one.
+const WORD_MAX: usize = 12;
+
+/// A value, to name it in an error, if it is surely no secret that was pasted into the wrong line: a short word such as
+/// `staging`.
+fn shown_word(written: &str) -> String {
+    let is_word = written.len() <= WORD_MAX && written.bytes().all(|b| b.is_ascii_alphabetic());
+    if is_word && !written.is_empty() {
+        format!(": `{written}`")
+    } else {
+        String::new()
+    }
+}
+
 /// Why a text is not the URL of a proxy; it may be empty.
 fn proxy_fault(written: &str) -> Option<&'static str> {
     if written.contains('@') {
@@ -724,6 +733,7 @@ fn proxy_fault(written: &str) -> Option<&'static str> {
     }
     let url = reqwest::Url::parse(written).ok();
     let usable = url.is_some_and(|url| {
+        // The schemes that the HTTP client supports.
         let scheme = ["http", "https", "socks4", "socks4a", "socks5", "socks5h"];
         scheme.contains(&url.scheme()) && url.host_str().is_some_and(|host| !host.is_empty())
     });
@@ -745,9 +755,11 @@ fn endpoint_url(written: &str) -> Result<String, &'static str> {
     if !url.username().is_empty() || url.password().is_some() || written.contains('@') {
         return Err("has a user name or password in it");
     }
+    // Paths are appended to this URL, so a query would end up in the middle.
     if url.query().is_some() || url.fragment().is_some() {
         return Err("has a query or a fragment");
     }
+    // Port 0 stands for "any free port" when listening; no server can be reached there.
     if url.port() == Some(0) {
         return Err("has the port 0");
     }

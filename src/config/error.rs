@@ -43,7 +43,7 @@ impl Place {
     }
 }
 
-/// Why the configuration cannot be used. `Display` is one line; [`ConfigError::render`] shows the position.
+/// Why the configuration cannot be used. `Display` is one line; [`ConfigError::render`] also shows the line.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ConfigError(Box<Inner>);
 
@@ -96,7 +96,8 @@ impl ConfigError {
         self.0.place.as_ref()
     }
 
-    /// Several lines: what is wrong, the line with a caret below the position, and what to do.
+    /// Several lines: what is wrong, and the line with a caret below the position. The hint is not among them: it has
+    /// the same form below every error.
     #[must_use]
     pub fn render(&self, color: bool) -> String {
         let path = self.shown_path();
@@ -117,9 +118,6 @@ impl ConfigError {
             }
             (None, Some(path)) => group = group.element(Origin::path(path.as_str())),
             (_, None) => {}
-        }
-        if !self.hint().is_empty() {
-            group = group.element(Level::HELP.message(self.hint()));
         }
         let renderer = if color {
             Renderer::styled()

@@ -61,47 +61,47 @@ pub enum KeyringError {
 impl KeyringError {
     /// Whether the keyring as a whole is unusable, so that the next request would fail, too.
     #[must_use]
-    pub fn is_of_all(&self) -> bool {
+    pub fn is_general(&self) -> bool {
         !matches!(self, Self::Refused | Self::NotText)
     }
 }
 
 /// A keyring with a time limit. Once found unusable it is not called again, so that a program waits for it at most
 /// once.
-pub struct Ring {
+pub struct TimedKeyring {
     store: Arc<dyn Keyring>,
     limit: Duration,
-    useless: Mutex<Option<KeyringError>>,
+    failure: Mutex<Option<KeyringError>>,
 }
 
-impl fmt::Debug for Ring {
+impl fmt::Debug for TimedKeyring {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Ring")
-            .field("useless", &self.useless())
+        f.debug_struct("TimedKeyring")
+            .field("failure", &self.failure())
             .finish_non_exhaustive()
     }
 }
 
-impl Ring {
+impl TimedKeyring {
     /// A keyring that may take `limit` per request.
     #[must_use]
     pub fn new(store: Arc<dyn Keyring>, limit: Duration) -> Self {
         Self {
             store,
             limit,
-            useless: Mutex::new(None),
+            failure: Mutex::new(None),
         }
     }
 
     /// The system's keyring, one per process, unless the environment disables it.
     #[must_use]
     pub fn system(environ: &Environ) -> Arc<Self> {
-        static SYSTEM: LazyLock<Arc<Ring>> =
-            LazyLock::new(|| Arc::new(Ring::new(Arc::new(System), KEYRING_LIMIT)));
-        static OFF: LazyLock<Arc<Ring>> = LazyLock::new(|| {
-            let ring = Ring::new(Arc::new(System), KEYRING_LIMIT);
-            ring.found_useless(KeyringError::Off("TILLDECK_KEYRING disables the keyring"));
-            Arc::new(ring)
+        static SYSTEM: LazyLock<Arc<TimedKeyring>> =
+            LazyLock::new(|| Arc::new(TimedKeyring::new(Arc::new(System), KEYRING_LIMIT)));
+        static OFF: LazyLock<Arc<TimedKeyring>> = LazyLock::new(|| {
+            let keyring = TimedKeyring::new(Arc::new(System), KEYRING_LIMIT);
+            keyring.set_failure(KeyringError::Off("TILLDECK_KEYRING disables the keyring"));
+            Arc::new(keyring)
         });
         let off = environ
             .get(KEYRING_VARIABLE)
@@ -111,26 +111,26 @@ impl Ring {
 
     /// Why it is no longer called.
     #[must_use]
-    pub fn useless(&self) -> Option<KeyringError> {
-        let useless = self.useless.lock();
-        useless.unwrap_or_else(PoisonError::into_inner).clone()
+    pub fn failure(&self) -> Option<KeyringError> {
+        let failure = self.failure.lock();
+        failure.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn found_useless(&self, why: KeyringError) {
-        *self.useless.lock().unwrap_or_else(PoisonError::into_inner) = Some(why);
+    fn set_failure(&self, why: KeyringError) {
+        *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(why);
     }
 
     /// Calls the store, unless the keyring is known to be unusable.
     ///
     /// # Errors
     /// If it is unusable or does not respond.
-    pub fn ask<T: Send + 'static>(
+    pub fn call<T: Send + 'static>(
         &self,
         question: impl FnOnce(&dyn Keyring) -> Result<T, KeyringError> + Send + 'static,
     ) -> Result<T, KeyringError> {
-        match self.useless() {
+        match self.failure() {
             Some(why) => Err(why),
-            None => self.ask_anyway(question),
+            None => self.retry(question),
         }
     }
 
@@ -139,11 +139,11 @@ impl Ring {
     ///
     /// # Errors
     /// If it does not respond.
-    pub fn ask_anyway<T: Send + 'static>(
+    pub fn retry<T: Send + 'static>(
         &self,
         question: impl FnOnce(&dyn Keyring) -> Result<T, KeyringError> + Send + 'static,
     ) -> Result<T, KeyringError> {
-        if let Some(off @ KeyringError::Off(_)) = self.useless() {
+        if let Some(off @ KeyringError::Off(_)) = self.failure() {
             return Err(off);
         }
         let (send, receive) = mpsc::channel();
@@ -166,8 +166,9 @@ impl Ring {
             Err(error) => Err(KeyringError::Absent(inert::cut(&error.to_string(), 120))),
         };
         match &answer {
-            Err(why) if why.is_of_all() => self.found_useless(why.clone()),
-            _ => *self.useless.lock().unwrap_or_else(PoisonError::into_inner) = None,
+            Err(why) if why.is_general() => self.set_failure(why.clone()),
+            // It works again, for example because the operator unlocked it.
+            _ => *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = None,
         }
         answer
     }

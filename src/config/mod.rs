@@ -270,6 +270,7 @@ pub fn load(
     };
     match file::read(&path)? {
         Some(text) => check::check(&path, &text, specs),
+        // A broken link is a mistake: with the defaults, the accounts would be missing without a word.
         None if path.is_symlink() => Err(edit::dangling(&path)),
         None if named => Err(ConfigError::of_file(
             &path,

@@ -16,7 +16,7 @@ use crate::domain::{Secret, inert};
 use crate::private::Danger;
 
 use super::child::{self, Unread};
-use super::keyring::{KeyringError, Ring};
+use super::keyring::{KeyringError, TimedKeyring};
 use super::paths::{self, Environ};
 
 /// No key or password is longer; a larger file is a wrong path.
@@ -227,6 +227,7 @@ fn checked(bytes: &[u8], source: String, lines: SecretLines) -> Result<Resolved,
     if secret.is_empty() {
         return Err(SecretError::Empty(source));
     }
+    // Text in UTF-16 has NUL bytes, and may still be valid UTF-8.
     if secret.contains('\0') {
         return Err(SecretError::NotText(source));
     }
@@ -281,6 +282,7 @@ fn from_file(path: &Path, shown: String) -> Result<Resolved, SecretError> {
         return Err(SecretError::NotAFile(shown));
     }
     let file = File::open(path).map_err(|error| failed(&error))?;
+    // Once more, of the open file: another one may be at the path by now.
     let about = file.metadata().map_err(|error| failed(&error))?;
     if let Some(danger) = Danger::of(&about) {
         return Err(SecretError::Unsafe {
@@ -342,7 +344,7 @@ fn from_keyring(
 ) -> Result<Zeroizing<Vec<u8>>, SecretError> {
     let entry = name.to_owned();
     // Called each time: the operator may have unlocked it since.
-    let found = Ring::system(environ).ask_anyway(move |store| store.get(&entry));
+    let found = TimedKeyring::system(environ).retry(move |store| store.get(&entry));
     match found {
         Ok(Some(secret)) => Ok(Zeroizing::new(secret.expose().as_bytes().to_vec())),
         Ok(None) => Err(SecretError::NoEntry(inert::quoted(name, 120))),

@@ -176,9 +176,8 @@ fn an_error_shows_the_line_and_the_way_out() {
       |
     3 | api_kye = …
       | ^^^^^^^
-      |
-      = help: did you mean `api_key`?
     ");
+    assert_eq!(error.hint(), "did you mean `api_key`?");
     let coloured = error.render(true);
     assert!(
         coloured.contains('\u{1b}') && !coloured.contains(":::"),
@@ -244,7 +243,10 @@ fn each_mistake_in_an_account_is_named_with_its_place() {
             "environment = \"production2\"",
             "unknown environment of Kanga TPG: `production2`",
         ),
-        ("environment = \"moon\"", "unknown environment of Kanga TPG"),
+        (
+            "environment = \"moon\"",
+            "unknown environment of Kanga TPG: `moon`",
+        ),
         (
             "endpoints = { apy = \"https://x.example\" }",
             "unknown key `apy`",

@@ -11,7 +11,7 @@ use std::time::Duration;
 use secrecy::zeroize::Zeroizing;
 
 use super::Environ;
-use super::keyring::{Keyring, KeyringError, Ring};
+use super::keyring::{Keyring, KeyringError, TimedKeyring};
 use crate::domain::{Secret, inert};
 use crate::private;
 
@@ -60,14 +60,17 @@ pub enum VaultError {
 #[derive(Debug, Clone)]
 pub struct Vault {
     folder: PathBuf,
-    ring: Option<Arc<Ring>>,
+    keyring: Option<Arc<TimedKeyring>>,
 }
 
 impl Vault {
     /// Stores in files in `folder` only.
     #[must_use]
     pub fn files(folder: PathBuf) -> Self {
-        Self { folder, ring: None }
+        Self {
+            folder,
+            keyring: None,
+        }
     }
 
     /// Stores in the system's keyring, else in files in `folder`. `TILLDECK_KEYRING=off` in `environ` disables the
@@ -76,7 +79,7 @@ impl Vault {
     pub fn system(folder: PathBuf, environ: &Environ) -> Self {
         Self {
             folder,
-            ring: Some(Ring::system(environ)),
+            keyring: Some(TimedKeyring::system(environ)),
         }
     }
 
@@ -85,7 +88,7 @@ impl Vault {
     pub fn with(folder: PathBuf, keyring: Arc<dyn Keyring>, limit: Duration) -> Self {
         Self {
             folder,
-            ring: Some(Arc::new(Ring::new(keyring, limit))),
+            keyring: Some(Arc::new(TimedKeyring::new(keyring, limit))),
         }
     }
 
@@ -98,7 +101,7 @@ impl Vault {
     /// Why secrets are saved in files instead of the keyring, once that is known.
     #[must_use]
     pub fn note(&self) -> Option<String> {
-        let why = self.ring.as_ref()?.useless()?;
+        let why = self.keyring.as_ref()?.failure()?;
         Some(why.to_string())
     }
 
@@ -109,9 +112,9 @@ impl Vault {
     /// If it cannot be saved anywhere; then the previous one is unchanged.
     pub fn put(&self, name: &str, secret: &Secret) -> Result<VaultPlace, VaultError> {
         let path = self.path(name)?;
-        if let Some(ring) = &self.ring {
+        if let Some(keyring) = &self.keyring {
             let (entry, value) = (name.to_owned(), secret.clone());
-            if ring.ask(move |store| store.put(&entry, &value)).is_ok() {
+            if keyring.call(move |store| store.put(&entry, &value)).is_ok() {
                 // A remaining file would count as the newer one.
                 remove(&path)?;
                 return Ok(VaultPlace::Keyring);
@@ -135,15 +138,15 @@ impl Vault {
     ) -> Result<bool, VaultError> {
         let path = self.path(name)?;
         let entry = name.to_owned();
-        match (place, &self.ring) {
+        match (place, &self.keyring) {
             // The keyring was disabled since the secret was saved.
             (VaultPlace::Keyring, None) => Ok(false),
-            (VaultPlace::Keyring, Some(ring)) => {
+            (VaultPlace::Keyring, Some(keyring)) => {
                 let value = secret.clone();
-                Ok(ring.ask(move |store| store.put(&entry, &value)).is_ok())
+                Ok(keyring.call(move |store| store.put(&entry, &value)).is_ok())
             }
-            (VaultPlace::File(_), Some(ring))
-                if ring.ask(move |store| store.get(&entry)).is_ok() =>
+            (VaultPlace::File(_), Some(keyring))
+                if keyring.call(move |store| store.get(&entry)).is_ok() =>
             {
                 Ok(false)
             }
@@ -180,11 +183,11 @@ impl Vault {
         if let Some(secret) = self.read(&path)? {
             return Ok(Some((secret, VaultPlace::File(path))));
         }
-        let Some(ring) = &self.ring else {
+        let Some(keyring) = &self.keyring else {
             return Ok(None);
         };
         let entry = name.to_owned();
-        let found = ring.ask(move |store| store.get(&entry)).unwrap_or(None);
+        let found = keyring.call(move |store| store.get(&entry)).unwrap_or(None);
         Ok(found.map(|secret| (secret, VaultPlace::Keyring)))
     }
 
@@ -195,11 +198,11 @@ impl Vault {
     pub fn forget(&self, name: &str) -> Result<(), VaultError> {
         let path = self.path(name)?;
         remove(&path)?;
-        let Some(ring) = &self.ring else {
+        let Some(keyring) = &self.keyring else {
             return Ok(());
         };
         let entry = name.to_owned();
-        match ring.ask(move |store| store.forget(&entry)) {
+        match keyring.call(move |store| store.forget(&entry)) {
             Ok(()) | Err(KeyringError::Off(_) | KeyringError::Absent(_)) => Ok(()),
             Err(why) => Err(VaultError::Keyring(why)),
         }

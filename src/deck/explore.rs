@@ -1,4 +1,4 @@
-//! Raw calls of the explorer: sent unchanged, the reply redacted and parsed.
+//! Raw calls of the explorer: sent unchanged, the response redacted and parsed.
 
 use super::Deck;
 use crate::domain::raw_path::{self, HasFragment};
@@ -16,15 +16,15 @@ impl Deck {
         link.map_err(|error| runtime.problem(error))
     }
 
-    /// Sends a raw call unchanged. A reply with an error status is an answer too.
+    /// Sends a raw call unchanged. A response with an error status is an answer too.
     ///
     /// # Errors
-    /// If there is no such account, or no reply arrives.
+    /// If there is no such account, or no response arrives.
     pub async fn explore(
         &self,
         account: &AccountId,
         call: &RawCall,
-        how: RequestOptions,
+        options: RequestOptions,
     ) -> Result<Explored, Problem> {
         let runtime = self.runtime(account)?;
         let path = raw_path::sendable(&call.path).map_err(|error| {
@@ -39,11 +39,11 @@ impl Deck {
             body: call.body.clone().map(String::into_bytes),
             auth: call.auth,
         };
-        let Answer::Raw(raw) = self.query(account, op, how).await? else {
+        let Answer::Raw(raw) = self.query(account, op, options).await? else {
             unreachable!("a raw call is answered raw");
         };
         let kind = raw.content_type.as_deref().unwrap_or_default();
-        let kept = record::kept_hiding(&raw.body, kind, runtime.client.hidden(&call.path));
+        let body = record::body_hiding(&raw.body, kind, runtime.client.hidden(&call.path));
         Ok(Explored {
             status: raw.status,
             content_type: raw
@@ -52,8 +52,8 @@ impl Deck {
                 .map(|text| redact::header("content-type", text)),
             took: raw.took,
             bytes: raw.body.len(),
-            text: kept.readable().into_owned(),
-            cut: kept.cut,
+            text: body.readable().into_owned(),
+            cut: body.cut,
             failure: runtime
                 .judged(&raw, writes)
                 .err()

@@ -51,6 +51,10 @@ fn setup(manifest: &Manifest) -> ProviderSetup {
             .collect(),
         endpoints: manifest.spec.endpoints,
         guide: manifest.guide,
+        simulates_rotation: (manifest.simulator)()
+            .events()
+            .iter()
+            .any(|event| event.name == RESET),
     }
 }
 
@@ -98,20 +102,26 @@ impl Deck {
     ///
     /// # Errors
     /// If the change cannot be made, the provider rejects the secrets, or the provider cannot be reached and must be.
-    pub async fn prove(&self, change: Change, how: RequestOptions) -> Result<Verified, Problem> {
+    pub async fn prove(
+        &self,
+        change: Change,
+        options: RequestOptions,
+    ) -> Result<Verified, Problem> {
         match change {
-            Change::Add(new) => self.prove_addition(*new, Vec::new(), how).await,
+            Change::Add(new) => self.prove_addition(*new, Vec::new(), options).await,
             Change::Rotate {
                 account,
                 key,
                 secret,
                 unverified,
             } => {
-                self.prove_rotation(account, &key, secret, unverified, how)
+                self.prove_rotation(account, &key, secret, unverified, options)
                     .await
             }
             Change::Remove(account) => {
-                self.only_own("removed from")?;
+                self.only_own(&format!(
+                    "account {account} belongs to the built-in simulator and cannot be removed"
+                ))?;
                 self.runtime(&account)?;
                 let edit = Edit::Remove {
                     profile: self.profile.clone(),
@@ -136,19 +146,20 @@ impl Deck {
         &self,
         new: NewAccount,
         sources: Vec<(&'static str, SecretSource)>,
-        how: RequestOptions,
+        options: RequestOptions,
     ) -> Result<Verified, Problem> {
-        self.only_own("added to")?;
+        self.only_own("the built-in profile sandbox accepts no other accounts")?;
         let secret_overrides = SecretOverrides::default();
         let mut secrets = sources;
         for (key, secret) in &new.secrets {
             redact::learn(secret, key);
-            secret_overrides.take(&new.name, key, secret.clone());
+            secret_overrides.insert(&new.name, key, secret.clone());
             // A placeholder until the secret is saved and its place is known.
             let name = name(&self.profile, &new.name, key);
             secrets.push((*key, SecretSource::Keyring { name }));
         }
         let order = providers::by_name(new.provider.0).map_or(&[][..], |m| m.spec.keys);
+        // The config file gets them in the provider's order, not in that of typing.
         secrets.sort_by_key(|(key, _)| order.iter().position(|spec| spec.name == *key));
         let entry = Entry {
             profile: self.profile.clone(),
@@ -175,7 +186,7 @@ impl Deck {
         .await?;
         for (key, secret) in read {
             redact::learn(&secret, key);
-            secret_overrides.take(&new.name, key, secret);
+            secret_overrides.insert(&new.name, key, secret);
         }
         let unverified = if new.proof == Proof::Waived {
             Some(Problem::new(
@@ -187,8 +198,9 @@ impl Deck {
             let runtime = self.trial(&config, secret_overrides)?;
             let proves = runtime.manifest.proves;
             let provable = proves.iter().any(|key| config.secrets.contains_key(key));
+            // Before anything is written: a wrong secret must not reach the config file or the vault.
             let tried = if provable {
-                self.try_out(&runtime, false, how).await
+                self.try_out(&runtime, false, options).await
             } else {
                 Err(unprovable_account(&runtime.account, proves))
             };
@@ -215,7 +227,7 @@ impl Deck {
         key: &str,
         secret: Secret,
         unverified: bool,
-        how: RequestOptions,
+        options: RequestOptions,
     ) -> Result<Verified, Problem> {
         let runtime = self.runtime(&account)?;
         let spec = runtime.manifest.spec.keys.iter();
@@ -227,14 +239,14 @@ impl Deck {
         let provable = runtime.manifest.proves.contains(&key);
         redact::learn(&secret, key);
         let secret_overrides = SecretOverrides::default();
-        secret_overrides.take(&account, key, secret.clone());
+        secret_overrides.insert(&account, key, secret.clone());
         let (trial, home) = if runtime.account.environment == Environment::Embedded {
             let mut events = (runtime.manifest.simulator)().events().iter();
             if !(provable && events.any(|event| event.name == RESET)) {
                 return Err(Problem::new(
                     ProblemKind::Usage,
-                    format!("account {account}: the simulator never changes this secret"),
-                    "it is built in; accounts of the config file can be given new ones",
+                    format!("account {account}: the built-in simulator has a fixed secret"),
+                    "only accounts of the config file can get a new one",
                 ));
             }
             (
@@ -273,9 +285,9 @@ impl Deck {
                 home,
             }));
         }
-        let tried = self.try_out(&trial, true, how).await;
+        let tried = self.try_out(&trial, true, options).await;
         // The trial's token is stored under this account's name, but is not the token in use.
-        self.retell_token(&account);
+        self.emit_token(&account);
         match tried {
             Ok(()) => Ok(Verified(Step::Rotate {
                 account,
@@ -317,11 +329,11 @@ impl Deck {
                 verified,
                 home: Home::Simulator,
             } => {
-                self.factory.secret_overrides.take(&account, key, secret);
+                self.factory.secret_overrides.insert(&account, key, secret);
                 let runtime = self.runtime(&account)?;
-                let seated = self.factory.embedded(runtime.manifest, &self.simulated()?);
-                let account = seated.account.clone();
-                self.registry.adopt(seated);
+                let runtime = self.factory.embedded(runtime.manifest, &self.simulated()?);
+                let account = runtime.account.clone();
+                self.registry.insert(runtime);
                 Changed::Rotated {
                     account,
                     verified,
@@ -357,7 +369,7 @@ impl Deck {
                     *left = format!("{left}{gap}its access token is still stored: {why}");
                 }
             }
-            Changed::Rotated { account, .. } => self.retell_token(&account.id),
+            Changed::Rotated { account, .. } => self.emit_token(&account.id),
             Changed::Added { .. } => {}
         }
         let at = self.clock.now().wall;
@@ -378,6 +390,7 @@ impl Deck {
             Changed::Rotated { .. } | Changed::Removed { .. } => None,
         };
         if let Some((account, status)) = verdict
+            // The simulator's credentials end with this process.
             && account.environment != Environment::Embedded
         {
             // The ledger's own status reports a failed write.
@@ -389,7 +402,7 @@ impl Deck {
         Ok(changed)
     }
 
-    fn retell_token(&self, account: &AccountId) {
+    fn emit_token(&self, account: &AccountId) {
         if let Ok(runtime) = self.runtime(account)
             && let Some(tokens) = &runtime.tokens
         {
@@ -398,16 +411,14 @@ impl Deck {
         }
     }
 
-    fn only_own(&self, what: &str) -> Result<(), Problem> {
+    fn only_own(&self, otherwise: &str) -> Result<(), Problem> {
         if self.simulator.is_none() {
             return Ok(());
         }
         Err(Problem::new(
             ProblemKind::Usage,
-            format!(
-                "the built-in profile sandbox cannot be {what}: its accounts are the simulator's"
-            ),
-            "choose a profile of yours with --profile; `tilldeck account add` makes the first one",
+            otherwise,
+            "choose your own profile with --profile; `tilldeck account add` creates the first one",
         ))
     }
 
@@ -435,8 +446,9 @@ impl Deck {
     fn factory_with(&self, secret_overrides: SecretOverrides) -> AccountFactory {
         AccountFactory {
             secret_overrides,
+            // A trial runs for one verification.
             renews: false,
-            keeps: false,
+            saves_tokens: false,
             ..self.factory.clone()
         }
     }
@@ -457,16 +469,16 @@ impl Deck {
         &self,
         runtime: &AccountRuntime,
         secret_alone: bool,
-        how: RequestOptions,
+        options: RequestOptions,
     ) -> Result<(), Problem> {
         if let Some(tokens) = runtime.tokens.as_ref().filter(|_| secret_alone) {
-            let granted = tokens.refresh(how).await;
+            let granted = tokens.fetch_new(options).await;
             return granted
                 .map(drop)
                 .map_err(|error| error.problem(&runtime.account.id));
         }
         self.queries
-            .perform(runtime, &Op::Verify, how)
+            .perform(runtime, &Op::Verify, options)
             .await
             .map(drop)
     }
@@ -538,7 +550,7 @@ fn find(config: &Config, profile: &str, account: &AccountId) -> Result<AccountCo
     found.cloned().ok_or_else(|| {
         Problem::new(
             ProblemKind::Config,
-            format!("profile {profile} has no account {account} in the config file any more"),
+            format!("account {account} of profile {profile} is no longer in the config file"),
             "another program changed the file; check it, then try again",
         )
     })

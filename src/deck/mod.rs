@@ -1,4 +1,4 @@
-//! An open profile: accounts with their sessions, the ledger, the embedded simulator. The only place where these are
+//! An open profile: accounts with their sessions, the ledger, the built-in simulator. The only place where these are
 //! put together; console, command line and tests all use it.
 
 mod explore;
@@ -85,7 +85,7 @@ impl Deck {
     /// Opens a profile. The ledger opens behind this; secrets are read at first use.
     ///
     /// # Errors
-    /// If the embedded simulator cannot be started, or a newer tilldeck wrote the ledger.
+    /// If the built-in simulator cannot be started, or a newer tilldeck wrote the ledger.
     pub async fn open(profile: &Profile, options: Options) -> Result<Self, Problem> {
         let Options {
             state_dir,
@@ -99,6 +99,7 @@ impl Deck {
             overrides,
             receive,
         } = options;
+        // Before anything is sent: jobs and nonces of a newer ledger would be ignored.
         refuse_newer(state_dir.clone()).await?;
         let ledger = Ledger::start(state_dir, clock.clone(), Retention::default());
         tokio::spawn(log_ledger(ledger.status_changes()));
@@ -124,7 +125,7 @@ impl Deck {
             vault,
             secret_overrides: SecretOverrides::default(),
             renews: renew,
-            keeps: true,
+            saves_tokens: true,
         };
         let registry: Vec<AccountRuntime> = if let Some(simulator) = &simulator {
             let base = Url::parse(&simulator.base_url()).expect("a loopback address makes a URL");
@@ -237,11 +238,23 @@ impl Deck {
                 crate::domain::inert::quoted(name, 64)
             ),
             if names.is_empty() {
-                "it has none at all; `tilldeck account add` makes one".to_owned()
+                "it has no accounts; `tilldeck account add` adds one".to_owned()
             } else {
                 format!("its accounts are: {}", names.join(", "))
             },
         )
+    }
+
+    /// Which accounts can do it instead. Some commands name the account by an option, others by an argument, so this
+    /// names the accounts and no option.
+    fn able(&self, can: &impl Fn(&Account) -> bool, noun: &str) -> String {
+        let able = self.accounts().filter(can);
+        let names: Vec<String> = able.map(|account| account.id.to_string()).collect();
+        match names.as_slice() {
+            [] => format!("no account of profile {} has {noun}", self.profile),
+            [one] => format!("use the account {one}"),
+            several => format!("use one of the accounts {}", several.join(", ")),
+        }
     }
 
     /// The account called `name`; without a name, the only account that has `ability`.
@@ -261,11 +274,8 @@ impl Deck {
             } else {
                 Err(Problem::new(
                     ProblemKind::Usage,
-                    format!(
-                        "account {name} is a {} account, which has no {noun}",
-                        account.provider_title
-                    ),
-                    "choose another account with --account",
+                    format!("account {name}: {} has no {noun}", account.provider_title),
+                    self.able(&can, noun),
                 ))
             };
         }
@@ -299,13 +309,13 @@ impl Deck {
         &self,
         account: &AccountId,
         op: Op,
-        how: RequestOptions,
+        options: RequestOptions,
     ) -> Result<Answer, Problem> {
         if let Op::PaymentLink(link) = &op {
-            return self.link(account, link, how).await;
+            return self.link(account, link, options).await;
         }
         let runtime = self.runtime(account)?;
-        self.queries.query(&runtime, &op, how).await
+        self.queries.query(&runtime, &op, options).await
     }
 
     /// Whether a raw call with this method and path is a write.
@@ -340,7 +350,7 @@ impl Deck {
             .map_err(|error| runtime.problem(error.into()))
     }
 
-    /// The failure that a provider reports inside a raw reply with status 200.
+    /// The failure that a provider reports inside a raw response with status 200.
     ///
     /// # Errors
     /// The provider's failure.
@@ -356,6 +366,7 @@ impl Deck {
     /// The last verified state of each account's credentials.
     pub async fn remembered_credentials(&self) -> Vec<(AccountId, CredentialStatus)> {
         let mut known = Vec::new();
+        // The simulator's credentials are valid by construction.
         if self.simulator.is_none() {
             for account in self.accounts() {
                 if let Ok(status) = self
@@ -382,6 +393,7 @@ impl Deck {
     /// Stops receiving, stops the simulator and waits until the ledger has written all.
     pub async fn close(self) {
         self.stop_receiving().await;
+        // Before the simulator, which may be the one that grants them.
         self.finish_tokens().await;
         if let Some(simulator) = self.simulator {
             simulator.stop().await;
@@ -417,7 +429,7 @@ async fn log_ledger(mut changes: watch::Receiver<Status>) {
 }
 
 /// Teaches the redactor the accounts' secrets and the access tokens of earlier runs, as far as they can be read at
-/// once. Done before anything is sent, received or recorded, since a reply may echo them.
+/// once. Done before anything is sent, received or recorded, since a response may echo them.
 async fn learn_secrets(profile: &Profile, environ: &Environ, registry: &[AccountRuntime]) {
     let (accounts, environ) = (profile.accounts.clone(), environ.clone());
     let tokens: Vec<_> = registry

@@ -1,4 +1,4 @@
-//! The watch list, expectations and handled marks: in the ledger, or in memory while the embedded simulator runs.
+//! The watch list, expectations and handled marks: in the ledger, or in memory while the built-in simulator runs.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -16,7 +16,7 @@ use crate::net::RequestOptions;
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// Changes within this time are read together.
-const GATHER: Duration = Duration::from_millis(50);
+const COALESCE: Duration = Duration::from_millis(50);
 
 /// In memory, what the ledger stores for real accounts.
 pub(super) struct SimulatedBook(Mutex<Pages>);
@@ -43,6 +43,7 @@ impl SimulatedBook {
             pages.list.watches.push(Watch {
                 account,
                 id,
+                // Filled in by `Pages::list`, from the one place that holds expectations.
                 expected: None,
                 since: at,
             });
@@ -75,7 +76,7 @@ impl Pages {
 }
 
 impl Deck {
-    /// What is watched, and which matters are handled.
+    /// What is watched, and which alerts are handled.
     ///
     /// # Errors
     /// If the ledger cannot be read.
@@ -100,6 +101,7 @@ impl Deck {
             // Only this process changes the simulator's list.
             let version = match &self.queries.book {
                 Some(_) => 0,
+                // Cheap: SQLite answers it from the file's header, without reading the list.
                 None => self.ledger.data_version().await.unwrap_or_default(),
             };
             if seen != Some(version)
@@ -113,7 +115,7 @@ impl Deck {
             tokio::select! {
                 () = self.changed.notified() => {
                     // Changes that come together are read once.
-                    tokio::time::sleep(GATHER).await;
+                    tokio::time::sleep(COALESCE).await;
                     seen = None;
                 }
                 () = tokio::time::sleep(LOOK_EVERY), if self.queries.book.is_none() => {}
@@ -237,7 +239,7 @@ impl Deck {
         &self,
         account: &AccountId,
         link: &LinkRequest,
-        how: RequestOptions,
+        options: RequestOptions,
     ) -> Result<Answer, Problem> {
         let runtime = self.runtime(account)?;
         let id = &link.id;
@@ -245,6 +247,7 @@ impl Deck {
             let message = format!("account {account}: no link created: payment {id} {why}");
             Problem::new(ProblemKind::Usage, message, hint)
         };
+        // A final payment takes no money: its payer would see the old one.
         let last = self.last_observation(account, id).await?;
         if let Some(last) = last.filter(|last| last.payment.state.is_final()) {
             let state = &last.payment.state;
@@ -268,28 +271,29 @@ impl Deck {
             .writes(current.as_ref(), &sum)
             .map_err(|stays| conflict(&stays))?;
         let op = Op::PaymentLink(link.clone());
-        let answer = self.queries.query(&runtime, &op, how).await?;
+        let answer = self.queries.query(&runtime, &op, options).await?;
         // Another process may have set it in between.
         let stored = self
             .expect(account, id, sum.clone(), ExpectedBy::Link, replaced)
             .await?;
+        // The link exists already; without its expectation it must not be used, so this is an error.
         stored.map_err(|stays| conflict(&stays))?;
         Ok(answer)
     }
 
-    /// Sets or removes the handled mark of a matter.
+    /// Sets or removes the handled mark of an alert, by its key.
     ///
     /// # Errors
     /// If that cannot be stored.
-    pub async fn mark_handled(&self, matter: &str, handled: bool) -> Result<(), Problem> {
+    pub async fn mark_handled(&self, alert: &str, handled: bool) -> Result<(), Problem> {
         let at = handled.then(|| self.clock.now().wall);
         let stored = if let Some(book) = &self.queries.book {
             let marks = &mut book.pages().list.handled;
-            marks.retain(|(known, _)| known != matter);
-            marks.extend(at.map(|at| (matter.to_owned(), at)));
+            marks.retain(|(known, _)| known != alert);
+            marks.extend(at.map(|at| (alert.to_owned(), at)));
             Ok(())
         } else {
-            let stored = self.ledger.mark_handled(&self.profile, matter, at).await;
+            let stored = self.ledger.mark_handled(&self.profile, alert, at).await;
             stored.map_err(|error| {
                 Problem::new(
                     ProblemKind::Local,
@@ -335,7 +339,7 @@ impl Deck {
         last.await.map_err(|error| unread(&error))
     }
 
-    /// Whether watch list and expectations end with this process: true in the embedded sandbox, whose payments end with
+    /// Whether watch list and expectations end with this process: true in the built-in sandbox, whose payments end with
     /// it too.
     #[must_use]
     pub fn forgets_payments(&self) -> bool {

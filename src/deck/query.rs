@@ -35,12 +35,17 @@ impl QueryService {
         &self,
         runtime: &AccountRuntime,
         op: &Op,
-        how: RequestOptions,
+        options: RequestOptions,
     ) -> Result<Answer, Problem> {
         let result = match op {
             Op::PaymentLink(link) => {
+                // Created for this link alone: its number of uses is not documented
+                // (`docs/providers/kanga.md#payment-token`).
                 let token = if link.with_token {
-                    match self.perform(runtime, &Op::CreatePaymentToken, how).await? {
+                    match self
+                        .perform(runtime, &Op::CreatePaymentToken, options)
+                        .await?
+                    {
                         Answer::PaymentToken(token) => Some(token),
                         _ => None,
                     }
@@ -53,8 +58,9 @@ impl QueryService {
                     .map(Answer::Link)
                     .map_err(|error| runtime.problem(error))
             }
-            op => self.perform(runtime, op, how).await,
+            op => self.perform(runtime, op, options).await,
         };
+        // Failures, too: a rejected verification changes the state of the credentials.
         self.remember(runtime, op, &result).await;
         result
     }
@@ -63,12 +69,12 @@ impl QueryService {
         &self,
         runtime: &AccountRuntime,
         op: &Op,
-        how: RequestOptions,
+        options: RequestOptions,
     ) -> Result<Answer, Problem> {
-        let ask = async {
+        let exchange = async {
             // A stored token would still authorise with credentials that the provider has revoked.
             if let (Op::Verify, Some(tokens)) = (op, &runtime.tokens) {
-                tokens.refresh(how).await?;
+                tokens.fetch_new(options).await?;
                 if runtime.manifest.verify == Verify::TokenCall {
                     return Ok(Answer::Verified);
                 }
@@ -76,11 +82,11 @@ impl QueryService {
             let call = runtime.client.call(op)?;
             let reply = runtime
                 .session
-                .send(&call, runtime.client.as_ref(), how)
+                .send(&call, runtime.client.as_ref(), options)
                 .await?;
             runtime.client.answer(op, &reply, reply.at)
         };
-        ask.await.map_err(|error| runtime.problem(error))
+        exchange.await.map_err(|error| runtime.problem(error))
     }
 
     /// What is expected of a payment.

@@ -55,7 +55,7 @@ impl AccountRegistry {
     }
 
     /// Replaces the account of this name, or adds it at the end.
-    pub(super) fn adopt(&self, runtime: AccountRuntime) {
+    pub(super) fn insert(&self, runtime: AccountRuntime) {
         let runtime = Arc::new(runtime);
         let mut registry = self.0.write().unwrap_or_else(PoisonError::into_inner);
         match registry
@@ -89,7 +89,7 @@ pub(super) struct AccountFactory {
     /// Whether tokens are renewed before they expire; a short command does not.
     pub(super) renews: bool,
     /// Whether tokens are saved for later runs; those of a trial account are not.
-    pub(super) keeps: bool,
+    pub(super) saves_tokens: bool,
 }
 
 impl AccountFactory {
@@ -121,9 +121,11 @@ impl AccountFactory {
         let name = name.map_or(config.id.as_str(), String::as_str);
         let limits = self.limits(manifest, Some(config), &endpoints, name);
         let read_secret = secrets::configured_secret(config, self.environ.clone());
+        // A secret that was rotated in this run wins over a variable that still has the old one.
         let read_secret = self.secret_overrides.before(&config.id, read_secret);
         let account = account(config, manifest, &self.vault);
         let session = self.session(&account, &endpoints, limits);
+        // The account's own, then the config's for all, then the provider's.
         let timeout = config.timeout.or(self.gate.network().config.timeout);
         let session = session.with_timeout(timeout.unwrap_or(manifest.timeout));
         let credentials = self.credentials(&account, config.texts.clone(), read_secret, endpoints);
@@ -181,6 +183,7 @@ impl AccountFactory {
                     (Counts::All | Counts::Writes, Some(own)) => own.requests,
                 };
                 let requests = if self.gate.overrides().uncoordinated {
+                    // Other processes cannot be seen, so each gets a part of the limit.
                     (requests / UNCOORDINATED_SHARE).max(1)
                 } else {
                     requests
@@ -190,6 +193,7 @@ impl AccountFactory {
                     .find(|(name, _)| *name == limit.endpoint)
                     .map(|(_, url)| net::http::authority(url))
                     .unwrap_or_default();
+                // A hash: the ledger is no place for a client id, and two accounts with one key share one limit.
                 let mut scope = KeyHash::of(&host, credentials).as_str().to_owned();
                 if limit.counts != Counts::All {
                     scope = format!("{scope} {}", limit.counts.word());
@@ -216,8 +220,8 @@ impl AccountFactory {
         let tokens = manifest.tokens.map(|fetch| {
             let fetch = fetch(&credentials);
             // A token from one simulator run is invalid in the next.
-            let keeps = self.keeps && account.environment != Environment::Embedded;
-            let url = session.resolve(&fetch.call()).ok().filter(|_| keeps);
+            let saves = self.saves_tokens && account.environment != Environment::Embedded;
+            let url = session.resolve(&fetch.call()).ok().filter(|_| saves);
             let texts: Vec<&str> = credentials.texts.values().map(String::as_str).collect();
             let client = texts.join("\n");
             let keep = url
@@ -226,6 +230,7 @@ impl AccountFactory {
         });
         let renewal = tokens.clone().filter(|_| self.renews);
         let renewal = renewal.map(|tokens| AbortOnDropHandle::new(tokio::spawn(tokens.renew())));
+        // After the tokens are made: fetching them needs the credentials without tokens.
         credentials.tokens.clone_from(&tokens);
         let keys = Keys::new(
             &manifest.spec,
@@ -246,7 +251,7 @@ impl AccountFactory {
 }
 
 impl AccountRuntime {
-    /// The failure that a provider reports in a raw reply. A write may have taken effect even if the provider or a
+    /// The failure that a provider reports in a raw response. A write may have taken effect even if the provider or a
     /// proxy reports a failure.
     pub(super) fn judged(&self, raw: &RawReply, writes: bool) -> Result<(), Problem> {
         self.client.judge(raw).map_err(|error| {
@@ -358,6 +363,7 @@ fn endpoints(config: &AccountConfig, manifest: &Manifest) -> Vec<(&'static str, 
             let url = config
                 .endpoints
                 .get(endpoint.name)
+                // An overridden endpoint: a proxy, or another host of the provider.
                 .map_or(endpoint.url, String::as_str);
             Some((endpoint.name, Url::parse(url).ok()?))
         })

@@ -13,7 +13,7 @@ use crate::providers::{Manifest, ReadSecret};
 pub(super) struct SecretOverrides(Arc<RwLock<BTreeMap<(AccountId, String), Secret>>>);
 
 impl SecretOverrides {
-    pub(super) fn take(&self, account: &AccountId, key: &str, secret: Secret) {
+    pub(super) fn insert(&self, account: &AccountId, key: &str, secret: Secret) {
         let mut held = self.0.write().unwrap_or_else(PoisonError::into_inner);
         held.insert((account.clone(), key.to_owned()), secret);
     }
@@ -30,6 +30,7 @@ impl SecretOverrides {
         Arc::new(move |key| {
             let held = held.read().unwrap_or_else(PoisonError::into_inner);
             match held.get(&(account.clone(), key.to_owned())) {
+                // Looked up at each read: a rotation must count without a restart.
                 None => then(key),
                 Some(secret) => {
                     let secret = secret.clone();
@@ -78,7 +79,7 @@ pub(super) fn configured_secret(config: &AccountConfig, environ: Environ) -> Rea
         let (source, environ, account) =
             (sources.get(key).cloned(), environ.clone(), account.clone());
         Box::pin(async move {
-            let told = |message: String, hint: String| {
+            let unreadable = |message: String, hint: String| {
                 Problem::new(
                     ProblemKind::Config,
                     format!("account {account}: {message}"),
@@ -86,7 +87,7 @@ pub(super) fn configured_secret(config: &AccountConfig, environ: Environ) -> Rea
                 )
             };
             let Some(source) = source else {
-                return Err(told(
+                return Err(unreadable(
                     format!("{key} is not set"),
                     format!("set {key} of account {account} in the config"),
                 ));
@@ -98,11 +99,11 @@ pub(super) fn configured_secret(config: &AccountConfig, environ: Environ) -> Rea
                     redact::learn(&resolved.secret, key);
                     Ok(resolved.secret)
                 }
-                Ok(Err(error)) => Err(told(
+                Ok(Err(error)) => Err(unreadable(
                     format!("{key} cannot be read: {error}"),
                     String::new(),
                 )),
-                Err(_) => Err(told(
+                Err(_) => Err(unreadable(
                     format!("{key} cannot be read: an internal error stopped reading it"),
                     String::new(),
                 )),

@@ -1,4 +1,4 @@
-//! The embedded simulator, and control of a simulator that runs elsewhere on this machine.
+//! The built-in simulator, and control of a simulator that runs elsewhere on this machine.
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -22,7 +22,7 @@ use crate::providers::{self, REGISTRY};
 use crate::sandbox::{self, Sandbox};
 
 impl Deck {
-    /// Runs a control command in the embedded simulator; returns its answer in words.
+    /// Runs a control command in the built-in simulator; returns its answer in words.
     ///
     /// # Errors
     /// If none is running, or the command is invalid.
@@ -35,7 +35,7 @@ impl Deck {
         simulator.command(command).map_err(refuse)
     }
 
-    /// How the embedded simulator plays each provider with more than one variant.
+    /// How the built-in simulator plays each provider with more than one variant.
     #[must_use]
     pub fn simulator_parts(&self) -> Vec<simulate::Part> {
         let parts = self.simulator.iter().flat_map(Sandbox::settings);
@@ -55,6 +55,7 @@ impl Deck {
     /// If it cannot be reached, or rejects the command.
     pub async fn trigger(&self, url: &str, command: &simulate::Command) -> Result<String, Problem> {
         let account = AccountId::new("simulator").expect("a plain word is a fine account name");
+        // Control commands go to this machine only, like the simulator itself.
         let base = Url::parse(url)
             .ok()
             .filter(net::is_loopback)
@@ -65,7 +66,7 @@ impl Deck {
                         "{} is not the URL of a sandbox on this machine",
                         inert::quoted(url, 80)
                     ),
-                    "give the URL that `tilldeck sandbox serve` printed",
+                    "pass the URL that `tilldeck sandbox serve` prints, such as http://127.0.0.1:9000",
                 )
             })?;
         let sandbox::control::Call { path, json } = sandbox::control::call(command);
@@ -85,7 +86,7 @@ impl Deck {
             vec![("control", base)],
             Vec::new(),
         );
-        let how = RequestOptions {
+        let options = RequestOptions {
             request: RequestId(0),
             background: false,
             no_wait: false,
@@ -96,23 +97,36 @@ impl Deck {
             path,
             body: Content::Bytes(json.into()),
             about: "simulator control".into(),
+            // A lost response may follow a command that took effect.
             repeat: Repeat::Never,
             auth: None,
         };
         let reply = session
-            .send(&call, &Unsigned, how)
+            .send(&call, &Unsigned, options)
             .await
-            .map_err(|error| error.problem(&account))?;
+            .map_err(|error| unreached(error, &account))?;
         let answer = inert::cut(String::from_utf8_lossy(&reply.body).trim(), 200);
         if reply.status < 300 {
             Ok(answer)
         } else {
             Err(Problem::new(
                 ProblemKind::Usage,
-                format!("the sandbox rejected it: {answer}"),
+                format!("the simulator rejected the command: {answer}"),
                 "",
             ))
         }
+    }
+}
+
+/// The sandbox is not an account of the config, so the hint is about the URL and not about `endpoints`.
+fn unreached(error: NetError, account: &AccountId) -> Problem {
+    match error {
+        NetError::ConnectionRefused { .. } | NetError::Unreachable { .. } => Problem::new(
+            ProblemKind::Unreachable,
+            format!("cannot reach the sandbox: {error}"),
+            "check that `tilldeck sandbox serve` runs, and pass the URL that it prints",
+        ),
+        error => error.problem(account),
     }
 }
 
@@ -201,6 +215,7 @@ pub async fn post(posting: &Posting, at: WallTime) -> Result<Vec<Posted>, Proble
             return Err(usage(format!("callbacks of {title} carry no secret"), ""));
         }
     };
+    // Before it can appear in the reported request.
     if let (Some(secret), Some(key)) = (&secret, key) {
         redact::learn(secret, key);
     }
@@ -263,7 +278,7 @@ pub(super) async fn start(
     let trouble = |error: String| {
         Problem::new(
             ProblemKind::Local,
-            format!("the embedded simulator could not be started: {error}"),
+            format!("the built-in simulator could not be started: {error}"),
             "it needs one free port on 127.0.0.1; with a config file, --profile chooses real accounts",
         )
     };

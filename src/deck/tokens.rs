@@ -34,24 +34,28 @@ impl Deck {
     ///
     /// # Errors
     /// If the account uses no access tokens, or the provider grants none.
-    pub async fn refresh_token(
+    pub async fn fetch_token(
         &self,
         account: &AccountId,
-        how: RequestOptions,
+        options: RequestOptions,
     ) -> Result<TokenStatus, Problem> {
         let runtime = self.runtime(account)?;
-        let refreshed = tokens_of(&runtime)?.refresh(how).await;
-        refreshed.map_err(|error| error.problem(account))
+        let fetched = tokens_of(&runtime)?.fetch_new(options).await;
+        fetched.map_err(|error| error.problem(account))
     }
 
     /// A valid access token.
     ///
     /// # Errors
     /// If the account uses no access tokens, or the provider grants none.
-    pub async fn token(&self, account: &AccountId, how: RequestOptions) -> Result<Secret, Problem> {
+    pub async fn token(
+        &self,
+        account: &AccountId,
+        options: RequestOptions,
+    ) -> Result<Secret, Problem> {
         let runtime = self.runtime(account)?;
         let tokens = tokens_of(&runtime)?;
-        let ready = tokens.ready(how).await;
+        let ready = tokens.ready(options).await;
         ready.map_err(|error| error.problem(account))?;
         tokens.current().ok_or_else(|| {
             Problem::new(

@@ -168,6 +168,7 @@ impl CredentialStatus {
                     ProblemKind::Unreachable | ProblemKind::TimedOut => {
                         Self::Unreachable { at, why }
                     }
+                    // None of these says anything about the credentials; they may be valid.
                     ProblemKind::NotFound
                     | ProblemKind::Failing
                     | ProblemKind::Nonsense
@@ -180,7 +181,21 @@ impl CredentialStatus {
         }
     }
 
-    /// The word for it.
+    /// The word on the screen.
+    #[must_use]
+    pub fn shown(&self) -> &'static str {
+        match self {
+            Self::Good { .. } => "valid",
+            Self::Refused { .. } => "rejected",
+            Self::Untested
+            | Self::Verifying
+            | Self::Unreadable { .. }
+            | Self::Unreachable { .. }
+            | Self::Unverified { .. } => self.word(),
+        }
+    }
+
+    /// The word in the ledger and in JSON.
     #[must_use]
     pub fn word(&self) -> &'static str {
         match self {

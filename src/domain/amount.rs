@@ -17,7 +17,7 @@ pub enum AmountError {
     #[error("the amount is empty; write digits and a point, like 12.50")]
     Empty,
     /// A minus sign.
-    #[error("the amount {0} is negative; a payment's amount is positive")]
+    #[error("the amount {0} is negative; the amount must be positive")]
     Negative(String),
     /// An exponent.
     #[error("the amount {0} has an exponent; write all its digits, like 100000")]
@@ -34,7 +34,7 @@ pub enum AmountError {
     #[error("the amount has {0} digits; at most {TYPED_DIGITS_MAX} are accepted")]
     TooManyDigits(usize),
     /// Zero where something must be paid.
-    #[error("the amount is zero; a payment's amount is positive")]
+    #[error("the amount is zero; the amount must be positive")]
     Zero,
 }
 
@@ -78,6 +78,7 @@ impl<'a> Decimal<'a> {
         };
         let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
         let plain = |part: &str| part.bytes().all(|b| b.is_ascii_digit());
+        // `5.` and `.5` are numbers; a point alone is none.
         let any = !whole.is_empty() || !fraction.is_empty();
         (any && plain(whole) && plain(fraction)).then_some(Self {
             whole,
@@ -131,6 +132,7 @@ impl Amount {
     pub fn typed(text: &str) -> Result<Self, AmountError> {
         let text = text.trim();
         let digits = text.bytes().filter(u8::is_ascii_digit).count();
+        // First, so that no error quotes a text of any length.
         if digits > TYPED_DIGITS_MAX {
             return Err(AmountError::TooManyDigits(digits));
         }
@@ -180,6 +182,7 @@ impl Amount {
     #[must_use]
     pub fn difference(&self, other: &Self) -> Option<String> {
         let (mut own, mut others) = (Total::default(), Total::default());
+        // Exact, with numbers of any size: 28 digits are too few for the difference of two long amounts.
         (own.add(self) && others.add(other)).then(|| own.difference(&others))
     }
 
@@ -195,6 +198,7 @@ impl Amount {
     #[must_use]
     pub fn change_since(&self, earlier: &Self) -> Option<Change> {
         let (new, old) = (self.fixed()?, earlier.fixed()?);
+        // Rounded for display only; nothing is decided by it.
         let share = new.checked_sub(old)?.checked_div(old)?;
         Some(Change(
             share.checked_mul(FixedPoint::ONE_HUNDRED)?.round_dp(2),
@@ -236,6 +240,7 @@ impl Ord for Amount {
         // Zero has no magnitude and is below all else.
         a.magnitude()
             .cmp(&b.magnitude())
+            // Equal powers of ten: then the digits decide, compared from the left.
             .then_with(|| a.digits().cmp(b.digits()))
     }
 }
@@ -276,6 +281,7 @@ impl Cents {
 impl fmt::Display for Cents {
     /// In the currency's unit, without its name: `12.34`, `-0.05`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // By hand: -5 / 100 is 0, which has no sign.
         let sign = if self.0 < 0 { "-" } else { "" };
         let cents = self.0.unsigned_abs();
         f.pad(&format!("{sign}{}.{:02}", cents / 100, cents % 100))
@@ -403,6 +409,7 @@ impl Currency {
     pub fn new(text: impl Into<String>) -> Result<Self, CurrencyError> {
         let text = text.into();
         let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
+        // Kanga publishes no list of codes (`docs/providers/kanga.md#money`), so any word of these characters is one.
         if text.is_empty() || text.len() > CURRENCY_MAX || !text.bytes().all(plain) {
             return Err(CurrencyError(super::inert::quoted(&text, 40)));
         }

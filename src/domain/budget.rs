@@ -43,7 +43,7 @@ impl Counts {
 pub struct BudgetGauge {
     /// Which calls it counts.
     pub counts: Counts,
-    /// Slots taken: in flight, or whose reply was seen less than one period ago. Those of other processes of
+    /// Slots taken: in flight, or whose response was seen less than one period ago. Those of other processes of
     /// this user are counted too.
     pub used: u32,
     /// The total number of slots.
@@ -70,7 +70,7 @@ pub struct Waiting {
     pub path: String,
     /// Its subject in a few words; may be empty.
     pub about: String,
-    /// The reason, inert: "for a slot in the rate budget", "connection refused".
+    /// The reason, inert: "rate limit reached (429)", "connection refused".
     pub why: String,
     /// The earliest time it continues, on the monotonic clock, where that is known.
     pub until: Option<Duration>,

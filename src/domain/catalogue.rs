@@ -113,12 +113,13 @@ impl Documented {
     #[must_use]
     pub fn covers(&self, method: &str, path: &str) -> bool {
         let path = path.split(['?', '#']).next().unwrap_or(path);
-        let (mut asked, mut known) = (path.split('/'), self.path.split('/'));
+        let (mut given, mut known) = (path.split('/'), self.path.split('/'));
         self.method == method
             && loop {
-                match (asked.next(), known.next()) {
+                match (given.next(), known.next()) {
                     (None, None) => break true,
                     (Some(part), Some(own))
+                        // An empty segment fills no parameter: `/offers/` is not `/offers/{offerId}`.
                         if own.starts_with('{') && !part.is_empty() || part == own => {}
                     _ => break false,
                 }

@@ -21,6 +21,7 @@ pub fn decode<'a>(bytes: &'a [u8], content_type: &str, is_whole: bool) -> Option
         .next()
         .is_some_and(|kind| kind.to_ascii_lowercase().contains("json"));
     let named = match label.map(|label| Encoding::for_label(label.as_bytes())) {
+        // An unknown charset: shown as binary rather than as wrong characters.
         Some(None) if !is_json => return None,
         Some(named) => named,
         None => Encoding::for_bom(bytes).map(|(encoding, _)| encoding),

@@ -35,6 +35,7 @@ pub fn command(exchange: &Exchange) -> String {
         }
         out = with_body(out, &body.raw());
     }
+    // Before the command, where it is read first.
     if body.cut {
         out = format!("{}\n{out}", note("only the beginning of the body is here"));
     }
@@ -48,7 +49,6 @@ pub fn unsent(account: &Account, call: &RawCall) -> String {
     // `/` is the endpoint itself.
     let url = match call.path.as_str() {
         "/" => account.base.clone(),
-        // One with a fragment is not sent at all.
         path => {
             let sent = raw_path::sendable(path);
             // One with a fragment is not sent at all.
@@ -66,6 +66,7 @@ pub fn unsent(account: &Account, call: &RawCall) -> String {
         out = with_body(out, body.as_bytes());
     } else if WITH_LENGTH.contains(&call.method.as_str()) {
         out.push_str(NO_TYPE);
+        // RFC 9110, 8.6: these methods say that their body is empty.
         out = with_body(out, b"");
     }
     if !account.uses_access_tokens {
@@ -104,6 +105,7 @@ fn begin(method: &str, url: &str) -> String {
     }
     let mut shown = String::with_capacity(url.len());
     for c in url.chars() {
+        // Percent-encoded (RFC 3986, 2.1): the same URL, without a character that could disguise the command.
         if inert::is_hostile(c) {
             for byte in c.encode_utf8(&mut [0; 4]).bytes() {
                 let _ = write!(shown, "%{byte:02X}");
@@ -147,6 +149,7 @@ fn as_input(body: &[u8]) -> String {
                 c => out.push(c),
             }
         }
+        // Octal, since `\x` is not POSIX's (printf(1p)).
         octal(&mut out, chunk.invalid());
     }
     out.push('\'');

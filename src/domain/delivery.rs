@@ -130,7 +130,7 @@ pub struct Job {
     /// When it was last tried.
     pub tried_at: Option<WallTime>,
     /// The result of the last attempt: "PROCESSING", "HTTP 500", "no connection". Empty before the first.
-    pub told: String,
+    pub summary: String,
     /// The HTTP status of the last attempt to forward it.
     pub status: Option<u16>,
     /// How long the last try took.

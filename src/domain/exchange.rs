@@ -42,7 +42,7 @@ pub struct Exchange {
     pub outcome: Outcome,
     /// The protocol of the response, as HAR names it: `HTTP/1.1`; empty where unknown.
     pub http_version: String,
-    /// From sending until the head of the reply; `None` where none came.
+    /// From sending until the head of the response; `None` where none came.
     pub to_head: Option<Duration>,
     /// From sending until the end of the response, or until the request was cancelled.
     pub took: Duration,
@@ -54,7 +54,7 @@ pub struct Exchange {
     pub response_headers: Vec<(String, String)>,
     /// The response body.
     pub response_body: Body,
-    /// How many bytes of the reply's body went over the wire, where that is known.
+    /// How many bytes of the response's body went over the wire, where that is known.
     pub response_wire: Option<u64>,
 }
 
@@ -138,6 +138,7 @@ impl Exchange {
     /// The path of the URL, with its query.
     #[must_use]
     pub fn path(&self) -> &str {
+        // By hand: a redacted URL has placeholders, which a URL parser would encode.
         let after_scheme = self.url.find("://").map_or(0, |at| at + 3);
         self.url[after_scheme..]
             .find('/')

@@ -20,7 +20,7 @@ pub enum ExpectedBy {
 impl ExpectedBy {
     const ALL: [Self; 4] = [Self::Link, Self::Form, Self::Command, Self::List];
 
-    /// The word in the ledger, in JSON and on screen.
+    /// The word in the ledger and in JSON.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -28,6 +28,17 @@ impl ExpectedBy {
             Self::Form => "form",
             Self::Command => "command",
             Self::List => "list",
+        }
+    }
+
+    /// Who set it, for people.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Link => "set by a payment link",
+            Self::Form => "set in the console",
+            Self::Command => "set by a command",
+            Self::List => "set by an imported list",
         }
     }
 
@@ -50,9 +61,9 @@ pub struct Expectation {
 }
 
 impl fmt::Display for Expectation {
-    /// `249.00 oPLN (link)`.
+    /// `249.00 oPLN (set by a payment link)`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&format!("{} ({})", self.sum, self.by.as_str()))
+        f.pad(&format!("{} ({})", self.sum, self.by.words()))
     }
 }
 
@@ -79,9 +90,11 @@ impl Replaced {
     ) -> Result<bool, Expectation> {
         match current {
             None => Ok(true),
+            // By value: "249.0" again is no change.
             Some(current) if current.sum == *new => Ok(false),
             Some(current) => match self {
                 Self::Confirmed => Ok(true),
+                // What the operator agreed to replace is still there; another process may have changed it meanwhile.
                 Self::Shown(shown) if *shown == current.sum => Ok(true),
                 Self::Shown(_) | Self::Never => Err(current.clone()),
             },

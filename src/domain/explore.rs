@@ -22,7 +22,7 @@ pub struct Explored {
     pub status: u16,
     /// `Content-Type`, where there is one.
     pub content_type: Option<String>,
-    /// From sending to the end of the reply.
+    /// From sending to the end of the response.
     pub took: Duration,
     /// How many bytes the body had, after decompression.
     pub bytes: usize,

@@ -52,6 +52,7 @@ pub fn pieces(call: &Documented, values: &[&str]) -> Vec<Piece> {
     let mut joint = if call.path.contains('?') { '&' } else { '?' };
     let query = call.params.iter().zip(values);
     for (param, value) in query.filter(|(param, _)| param.place == Place::Query) {
+        // An empty parameter would filter by the empty text.
         if value.is_empty() && !param.required {
             continue;
         }

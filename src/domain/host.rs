@@ -8,6 +8,7 @@ use std::net::IpAddr;
 #[must_use]
 pub fn is_loopback(host: &str) -> bool {
     if let Some(address) = address(host) {
+        // `::ffff:127.0.0.1` is 127.0.0.1 (RFC 4291, 2.5.5.2).
         return address.to_canonical().is_loopback();
     }
     let name = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();

@@ -124,6 +124,7 @@ impl PaymentId {
     pub fn new(text: impl Into<String>) -> Result<Self, IdError> {
         const WHAT: &str = "the payment id";
         let text = text.into();
+        // Blank, but no line break in it: that gets the error which names it.
         if text.trim().is_empty() && text.chars().all(|c| !c.is_control()) {
             return Err(IdError::Empty { what: WHAT });
         }

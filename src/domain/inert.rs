@@ -7,6 +7,8 @@ use std::fmt::Write as _;
 /// Whether a character could move the cursor, recolour the screen, reorder or hide text.
 #[must_use]
 pub fn is_hostile(c: char) -> bool {
+    // Controls, then what Unicode calls default-ignorable or uses for direction: it takes no space on screen, or
+    // reorders what does.
     c.is_control()
         || matches!(c,
             '\u{00ad}' | '\u{034f}' | '\u{061c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
@@ -86,6 +88,7 @@ pub fn json(text: &str) -> Cow<'_, str> {
     let mut out = String::with_capacity(text.len() + 16);
     for c in text.chars() {
         if is_hostile(c) {
+            // JSON escapes UTF-16 units (RFC 8259, 7).
             for unit in c.encode_utf16(&mut [0; 2]) {
                 let _ = write!(out, "\\u{unit:04x}");
             }
@@ -103,6 +106,7 @@ pub fn cut(text: &str, max: usize) -> String {
     if escaped.chars().count() <= max {
         return escaped.into_owned();
     }
+    // Escaped first, then cut: an escape that is cut in half shows nothing hostile.
     let mut out: String = escaped.chars().take(max.saturating_sub(1)).collect();
     out.push('…');
     out

@@ -62,6 +62,8 @@ pub struct ProviderSetup {
     pub endpoints: &'static [&'static str],
     /// How to get an account and its credentials.
     pub guide: &'static [Guide],
+    /// Whether the built-in simulator can give an account a new secret, so that its secret can be replaced.
+    pub simulates_rotation: bool,
 }
 
 impl ProviderSetup {

@@ -5,6 +5,7 @@
 
 pub mod account;
 pub mod amount;
+mod bad_json;
 pub mod budget;
 pub mod catalogue;
 pub mod charset;
@@ -35,6 +36,7 @@ pub mod verdict;
 
 pub use account::{Ability, Account, CredentialStatus, Environment, ProviderId};
 pub use amount::{Amount, Currency, Total};
+pub use bad_json::{bad_json, bad_json_reason};
 pub use budget::{BudgetGauge, Counts, Waiting};
 pub use catalogue::Documented;
 pub use delivery::{

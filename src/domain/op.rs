@@ -95,6 +95,7 @@ impl Op {
     #[must_use]
     pub fn writes(&self) -> bool {
         match self {
+            // It makes a token at the provider, though no money moves.
             Self::CreatePaymentToken => true,
             Self::PaymentLink(link) => link.with_token,
             Self::Raw { writes, .. } => *writes,
@@ -131,7 +132,7 @@ pub enum Answer {
     Raw(RawReply),
 }
 
-/// The reply to [`Op::Raw`], whatever its status.
+/// The response to [`Op::Raw`], whatever its status.
 #[derive(Clone, PartialEq, Eq)]
 pub struct RawReply {
     /// HTTP status.

@@ -90,8 +90,11 @@ impl PaymentState {
         match (self, goal) {
             (a, b) if a == b => true,
             (a, _) if a.is_final() => false,
+            // Nothing is known of an undocumented state, and any open one can fail
+            // (`docs/providers/kanga.md#states`).
             (Self::Unknown(_), _) | (_, Self::Unknown(_) | Self::Failed) => true,
             (Self::Cancelling, goal) => *goal == Self::Canceled,
+            // Only from NEW, ACTIVE and PROCESSING (`docs/providers/kanga.md#states`).
             (Self::Finalizing, Self::Cancelling | Self::Canceled) => false,
             (_, Self::Cancelling | Self::Canceled) => true,
             (a, b) => place(a) < place(b),

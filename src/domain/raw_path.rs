@@ -19,6 +19,7 @@ pub fn without_stray_percent(text: &str) -> String {
     let mut whole = parts.next().unwrap_or_default().to_owned();
     for part in parts {
         let is_escape = matches!(part.as_bytes(), [high, low, ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit());
+        // A `%` that begins no escape is meant as itself.
         whole.push_str(if is_escape { "%" } else { "%25" });
         whole.push_str(part);
     }

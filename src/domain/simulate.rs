@@ -1,4 +1,4 @@
-//! Commands to the embedded simulator.
+//! Commands to the built-in simulator.
 
 use std::time::Duration;
 
@@ -59,13 +59,15 @@ impl Fault {
     #[must_use]
     pub fn describe(self) -> &'static str {
         match self {
-            Self::None => "answers at once, correctly",
-            Self::Latency(_) => "every answer comes late",
-            Self::TooManyRequests { .. } => "429 Too Many Requests",
-            Self::ServerError => "503 Service Unavailable",
-            Self::Html => "502 with an HTML page",
-            Self::TornBody => "JSON that ends half-way",
-            Self::LostReply => "carried out, but the reply is lost",
+            Self::None => "each API call gets a correct response at once",
+            Self::Latency(_) => "each response comes late",
+            Self::TooManyRequests { .. } => {
+                "each response is 429 Too Many Requests: the rate limit is reached"
+            }
+            Self::ServerError => "each response is 503 Service Unavailable",
+            Self::Html => "each response is 502 with an HTML page, as a proxy sends",
+            Self::TornBody => "the JSON of each response is cut in the middle",
+            Self::LostReply => "each request takes effect, but its response is lost",
         }
     }
 

@@ -43,6 +43,7 @@ impl Since {
             "yesterday" => return Ok(Self::DaysBack(1)),
             _ => {}
         }
+        // What the screen prints ("2 h ago") is read, too.
         if let Ok(ago) = time::parse_duration(text.strip_suffix(" ago").unwrap_or(text)) {
             return Ok(Self::Ago(ago));
         }
@@ -56,6 +57,7 @@ impl Since {
         if let Ok(day) = text.parse::<Date>() {
             return Ok(Self::Local(day.to_datetime(Time::midnight())));
         }
+        // Without a colon "14" would be a time of day to the parser, and a forgotten unit to its writer.
         if text.contains(':')
             && let Ok(time) = text.parse::<Time>()
         {
@@ -79,6 +81,7 @@ impl Since {
                 WallTime(now.0.saturating_sub(ago))
             }
             Self::DaysBack(days) => {
+                // By calendar days: a day of a clock change has 23 or 25 hours.
                 let day = today().checked_sub(days.days()).unwrap_or(Date::MIN);
                 local(day.to_datetime(Time::midnight()))
             }

@@ -38,6 +38,7 @@ impl WallTime {
     }
 
     fn timestamp(self) -> Timestamp {
+        // Out of range only for a damaged row; 1970 is recognised as wrong.
         Timestamp::from_millisecond(self.0).unwrap_or(Timestamp::UNIX_EPOCH)
     }
 
@@ -157,6 +158,7 @@ pub struct DurationError(String);
 /// If it has no unit, is negative, or is not a duration.
 pub fn parse_duration(text: &str) -> Result<Duration, DurationError> {
     let refuse = || DurationError(super::inert::quoted(text, 40));
+    // jiff's friendly format: units in words and letters, several in one text.
     let span: Span = text.trim().parse().map_err(|_| refuse())?;
     let signed: SignedDuration = span
         .to_duration(SpanRelativeTo::days_are_24_hours())

@@ -169,8 +169,8 @@ impl Delivery {
     /// Whether a change that was observed then may be the one it reported.
     fn may_have_reported(&self, seen: WallTime) -> bool {
         let tried = self.checks().filter_map(|job| job.tried_at);
-        let till = tried.map(|at| at.plus(CHECKED_WITHIN));
-        seen <= till.fold(self.received_at.plus(CAUSED_WITHIN), WallTime::max)
+        let latest = tried.map(|at| at.plus(CHECKED_WITHIN));
+        seen <= latest.fold(self.received_at.plus(CAUSED_WITHIN), WallTime::max)
     }
 }
 
@@ -202,6 +202,7 @@ pub fn missing(happenings: &[Happening], now: WallTime) -> Option<Remark> {
 }
 
 fn walk(happenings: &[Happening]) -> (Vec<Row>, Option<Latest<'_>>) {
+    // Without any, callbacks may go elsewhere, so none is reported as missing.
     let any_callback = happenings.iter().any(|it| genuine(it).is_some());
     let mut rows: Vec<Row> = Vec::new();
     let mut latest: Option<Latest<'_>> = None;
@@ -290,6 +291,7 @@ fn reported_by(delivery: &Delivery, before: Option<&Observation>, after: &[Happe
             What::State(seen) if changes(before, seen) => {
                 return delivery.may_have_reported(seen.at);
             }
+            // The later callback is closer to the change.
             _ if genuine(happening).is_some() => return false,
             _ => {}
         }
@@ -306,6 +308,7 @@ fn run(happenings: &[Happening], before: Option<&Observation>) -> usize {
             outcome,
             ..
         } => {
+            // The query may carry what differs in each call.
             let path = path.split('?').next().unwrap_or_default().to_owned();
             Some((method.clone(), path, outcome.clone()))
         }

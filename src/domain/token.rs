@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Now, WallTime};
 
-/// The lifetime of one access token on both clocks: the monotonic clock cannot be set but stands still while the
+/// The lifetime of one access token on both clocks: the monotonic clock cannot be set but may stand still while the
 /// machine sleeps; the wall clock goes on. The older age counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TokenLife {
@@ -22,6 +22,7 @@ impl TokenLife {
     /// Time since its request was sent. A wall clock that was set back makes it no younger.
     #[must_use]
     pub fn age(&self, now: Now) -> Duration {
+        // The older one: a token that is used too long is rejected, one renewed early costs a request.
         let mono = now.mono.saturating_sub(self.since.mono);
         let wall = now.wall.since(self.since.wall);
         self.aged.saturating_add(mono.max(wall))
@@ -43,7 +44,7 @@ impl TokenLife {
 
     /// When its request was sent, by the wall clock.
     #[must_use]
-    pub fn asked_at(&self) -> WallTime {
+    pub fn requested_at(&self) -> WallTime {
         WallTime(
             self.since
                 .wall
@@ -136,9 +137,9 @@ pub struct TokenStatus {
     /// Defaults that were assumed for missing fields of the response that granted it; may be empty.
     pub note: String,
     /// Where it is saved between runs.
-    pub kept: StoredIn,
+    pub stored_in: StoredIn,
     /// Why it is not saved in a safer place, inert; may be empty.
-    pub kept_note: String,
+    pub stored_note: String,
     /// The claims of a token that is a JWT: its payload as JSON, redacted and inert. Never verified.
     pub claims: Option<String>,
 }

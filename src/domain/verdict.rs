@@ -190,11 +190,13 @@ impl Payment {
 
     fn compare(&self, expected: Option<&Expected>) -> Comparison {
         let (Some(amount), Some(currency)) = (self.amount.read(), self.currency.read()) else {
+            // Before the expectation is looked at: an unreadable amount is worth a warning without one, too.
             return Comparison::Unreadable;
         };
         let Some(expected) = expected else {
             return Comparison::NotCompared;
         };
+        // Before the amount: sums of two currencies cannot be compared.
         if *currency != expected.currency {
             return Comparison::OtherCurrency;
         }
@@ -276,6 +278,7 @@ impl Payment {
             PaymentState::Cancelling | PaymentState::Unknown(_)
         );
         match verdict {
+            // The payer may have changed the link: a warning while there is time to act.
             PaymentVerdict::Open if odd || self.needs_attention(expected) => Severity::Warning,
             verdict => verdict.severity(),
         }

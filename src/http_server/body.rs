@@ -14,7 +14,7 @@ use super::{Limits, SMALL_BODY};
 
 /// How much of a rejected body is read and discarded: a client that is still sending would otherwise get a reset
 /// instead of the answer.
-const THROWN_AWAY: usize = 16 << 20;
+const DISCARD_MAX: usize = 16 << 20;
 
 /// The unit of the shared memory limit.
 const UNIT: usize = 1024;
@@ -53,6 +53,7 @@ impl Room {
     async fn fit(&mut self, bytes: usize) -> bool {
         let taken = self.taken.as_ref();
         let taken = taken.map_or(0, OwnedSemaphorePermit::num_permits);
+        // Small bodies never wait, so that large ones cannot block callbacks.
         let needed = bytes.saturating_sub(SMALL_BODY).div_ceil(UNIT);
         let more = u32::try_from(needed.saturating_sub(taken)).unwrap_or(u32::MAX);
         if more == 0 {
@@ -74,6 +75,7 @@ impl Room {
 async fn next(body: &mut Incoming) -> Result<Option<Bytes>, StatusCode> {
     while let Some(frame) = poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx)).await {
         let frame = frame.map_err(|_| StatusCode::BAD_REQUEST)?;
+        // Trailers are no part of the body (RFC 9110, 6.5).
         if let Ok(data) = frame.into_data() {
             return Ok(Some(data));
         }
@@ -89,6 +91,7 @@ pub(super) async fn whole(
     waits: bool,
     room: &mut Room,
 ) -> Result<Bytes, StatusCode> {
+    // `Content-Length`, where there is one: too large a body is rejected before its first byte.
     let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
     if announced > limit {
         discard(body, waits).await?;
@@ -105,6 +108,7 @@ pub(super) async fn whole(
         } else {
             StatusCode::SERVICE_UNAVAILABLE
         };
+        // Its memory is free for others while the rest is discarded.
         drop((bytes, data));
         discard(body, false).await?;
         return Err(refusal);
@@ -116,7 +120,7 @@ pub(super) async fn whole(
 pub(super) async fn discard(mut body: Incoming, waits: bool) -> Result<(), StatusCode> {
     let mut seen = 0;
     while !waits
-        && seen <= THROWN_AWAY
+        && seen <= DISCARD_MAX
         && let Some(data) = next(&mut body).await?
     {
         seen += data.len();

@@ -114,6 +114,7 @@ impl Drop for TimedStream {
     fn drop(&mut self) {
         if self.connection.is_cut() {
             // Where it cannot be set, the connection ends regularly.
+            // Linger 0 makes the close a reset (SO_LINGER, socket(7)).
             let _ = self.tcp.set_zero_linger();
         }
     }

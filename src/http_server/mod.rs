@@ -163,6 +163,7 @@ impl Server {
         F: Future<Output = Outcome> + Send + 'static,
     {
         let address = listener.local_addr()?;
+        // Two stages: `stop` finishes requests in progress, `abandon` cuts them off.
         let (stop, abandon) = (CancellationToken::new(), CancellationToken::new());
         let tasks = TaskTracker::new();
         let accepting = Accepting {
@@ -237,6 +238,7 @@ where
     async fn run(self, listener: TcpListener) {
         let slots = ConnectionSlots::new(self.limits.connections);
         loop {
+            // Both in one future: while all slots are taken, new connections wait in the system's backlog.
             let next = async {
                 let (tcp, peer) = accept(&listener, &slots).await;
                 (tcp, peer, slots.take().await)
@@ -293,9 +295,11 @@ async fn serve<A, H, F>(
     let answer = |request: axum::http::Request<Incoming>| {
         let (service, connection, slot) = (service.clone(), connection.clone(), &slot);
         async move {
+            // hyper calls this when the head is complete.
             connection.enter(Phase::Body);
             let received = || {
                 connection.enter(Phase::Answering);
+                // A complete request makes the connection the youngest again, so that `evict` takes another.
                 slot.renew();
             };
             let outcome = receive(request, peer, limits, received, service).await;
@@ -314,6 +318,7 @@ async fn serve<A, H, F>(
     let service = hyper::service::service_fn(answer);
     let http = http1::Builder::new()
         .max_header_size(limits.head)
+        // hyper panics below 8 KiB.
         .max_buf_size(limits.head.max(8 * 1024))
         .half_close(limits.half_close)
         .serve_connection(io, service);
@@ -336,6 +341,7 @@ async fn serve<A, H, F>(
                 return;
             }
             () = slot.evicted(), if !ending => {
+                // A request that is being answered is finished first: its callback may be saved already.
                 if connection.phase() != Phase::Answering {
                     return;
                 }
@@ -364,6 +370,7 @@ where
 {
     let (mut head, body) = request.into_parts();
     if limits.hosts == Hosts::Loopback && !names_loopback(&head.headers, &head.uri) {
+        // 421 (RFC 9110, 15.5.20): the request was meant for another host.
         let words = "This server answers only to its loopback address.\n";
         return Outcome::Answer(text(StatusCode::MISDIRECTED_REQUEST, words));
     }
@@ -385,6 +392,7 @@ where
             }
         }
     };
+    // For the whole body: a byte now and then would hold the connection for ever.
     let read = tokio::time::timeout(limits.body_time, read).await;
     let read = read.unwrap_or(Err(StatusCode::REQUEST_TIMEOUT));
     let (last, bytes) = match (&admission, read) {
@@ -420,6 +428,7 @@ fn closing(mut response: Response) -> Response {
 
 fn names_loopback(headers: &HeaderMap, uri: &Uri) -> bool {
     let mut hosts = headers.get_all(header::HOST).iter();
+    // No `Host`, or two of them, is a bad request (RFC 9112, 3.2).
     let (Some(host), None) = (hosts.next(), hosts.next()) else {
         return false;
     };

@@ -49,10 +49,10 @@ pub enum SendError {
     #[error("the URL is not an http:// URL of this machine, like http://127.0.0.1:8787/callbacks")]
     NotLoopback,
     /// No connection, or it ended early.
-    #[error("no answer: {0}")]
+    #[error("no response: {0}")]
     Io(#[from] io::Error),
     /// No answer in time.
-    #[error("no answer in time")]
+    #[error("no response in time")]
     TimedOut,
     /// A header with a line break would be two headers.
     #[error("a header contains a line break")]
@@ -117,8 +117,9 @@ async fn exchange(
     patience: Duration,
 ) -> Result<DeliveryResult, SendError> {
     let wire = wire(uri, request)?;
-    let till = tokio::time::sleep(patience);
-    tokio::pin!(till);
+    // One deadline for connect, head and body.
+    let deadline = tokio::time::sleep(patience);
+    tokio::pin!(deadline);
     let response = async {
         let tcp = TcpStream::connect(to).await?;
         let (mut sender, connection) = http1::handshake(TokioIo::new(tcp)).await?;
@@ -129,13 +130,13 @@ async fn exchange(
     };
     let (response, _connection) = tokio::select! {
         response = response => response?,
-        () = &mut till => return Err(SendError::TimedOut),
+        () = &mut deadline => return Err(SendError::TimedOut),
     };
     let status = response.status().as_u16();
     let body = axum::body::to_bytes(Body::new(response.into_body()), BODY_MAX);
     let body = tokio::select! {
         body = body => body.ok().map(|body| body.to_vec()),
-        () = &mut till => None,
+        () = &mut deadline => None,
     };
     Ok(DeliveryResult { status, body })
 }
@@ -149,6 +150,7 @@ fn wire(uri: &Uri, request: &Outgoing) -> Result<hyper::Request<Body>, SendError
         .header(header::HOST, host)
         .header(header::USER_AGENT, "tilldeck-sandbox")
         .header(header::ACCEPT, "*/*")
+        // One request for each connection, as providers send callbacks.
         .header(header::CONNECTION, "close");
     for (name, value) in &request.headers {
         wire = wire.header(name, value);

@@ -12,7 +12,7 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
 use super::connection::{Connection, Phase};
 
 /// How soon to retry where every connection is being answered.
-const AGAIN: Duration = Duration::from_millis(20);
+const IDLE_CHECK: Duration = Duration::from_millis(20);
 
 /// The slots of one server.
 pub(super) struct ConnectionSlots {
@@ -61,12 +61,13 @@ impl ConnectionSlots {
     pub(super) async fn take(&self) -> ConnectionSlot {
         let free = loop {
             let free = self.free.clone();
+            // Without waiting first: the usual case closes no connection.
             if let Ok(free) = free.try_acquire_owned() {
                 break free;
             }
             self.evict();
             let free = self.free.clone().acquire_owned();
-            if let Ok(free) = tokio::time::timeout(AGAIN, free).await {
+            if let Ok(free) = tokio::time::timeout(IDLE_CHECK, free).await {
                 break free.expect("it is never closed");
             }
         };
@@ -86,6 +87,7 @@ impl ConnectionSlots {
     /// request.
     pub(super) fn evict(&self) {
         let mut taken = lock(&self.taken);
+        // Oldest first, since ages only grow.
         let waiting = taken
             .by_age
             .iter()

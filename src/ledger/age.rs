@@ -39,6 +39,7 @@ pub(super) fn reference(conn: &Connection, clock: &Clock) -> rusqlite::Result<Wa
     };
     let ahead = now.0.saturating_sub(believed);
     if (-JUMP..=JUMP).contains(&ahead) {
+        // Noted only when it matters, or each callback would rewrite this row.
         if jumped_at.is_some() || !(0..NOTED).contains(&ahead) {
             note(now.0, None)?;
         }
@@ -57,5 +58,6 @@ pub(super) fn reference(conn: &Connection, clock: &Clock) -> rusqlite::Result<Wa
         // It has just jumped, or by less than it seemed.
         _ => drop(note(believed, Some(now.0))?),
     }
+    // The earlier one: it deletes less.
     Ok(WallTime(believed.min(now.0)))
 }

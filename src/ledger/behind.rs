@@ -10,13 +10,13 @@ use super::writer::Store;
 use super::{Ledger, SlotId, exchanges, slots};
 
 /// In a burst, rows that come within this time are written together. A single row is written without delay.
-const GATHER: Duration = Duration::from_millis(40);
+const COALESCE: Duration = Duration::from_millis(40);
 
 /// The most rows in one transaction: a slot request in between must not wait for long.
 const CHUNK: usize = 16;
 
 /// The most rows in memory: beyond it, the caller that adds one waits for the write.
-const GATHERED_MAX: usize = 1024;
+const BUFFERED_MAX: usize = 1024;
 
 /// Rows that wait to be written.
 #[derive(Default)]
@@ -47,6 +47,7 @@ impl WriteBehind {
     /// Writes the releases of slots first: the next count must include them.
     pub(super) fn release(&self, store: &mut Store) {
         let released = std::mem::take(&mut self.lock().released);
+        // An empty transaction would still take the file's lock.
         if !released.is_empty() {
             slots::release(store, &released);
         }
@@ -60,6 +61,7 @@ impl WriteBehind {
             let exchanges: Vec<_> = waiting.exchanges.drain(..some).collect();
             (exchanges, !waiting.exchanges.is_empty())
         };
+        // Before the exchanges: other processes may be waiting for these slots.
         self.release(store);
         if exchanges.is_empty() {
             return more;
@@ -67,6 +69,7 @@ impl WriteBehind {
         let (exchanges, thens): (Vec<_>, Vec<_>) = exchanges.into_iter().unzip();
         let ids = exchanges::record(store, &exchanges);
         for ((exchange, id), then) in exchanges.into_iter().zip(ids).zip(thens) {
+            // Only now: the receiver may look it up by its id.
             then(Exchange { id, ..exchange });
         }
         more
@@ -74,7 +77,7 @@ impl WriteBehind {
 }
 
 impl Ledger {
-    /// Reports that the reply was seen or the request was abandoned: the slot stays used for one period from then.
+    /// Reports that the response was seen or the request was abandoned: the slot stays used for one period from then.
     pub fn release_slot(&self, id: SlotId, seen_at: Now) {
         let mut waiting = self.0.behind.lock();
         waiting.released.push((id, seen_at));
@@ -97,7 +100,7 @@ impl Ledger {
 
     /// Waits while too many rows are in memory.
     pub async fn keep_up(&self) {
-        let much = self.0.behind.lock().exchanges.len() > GATHERED_MAX;
+        let much = self.0.behind.lock().exchanges.len() > BUFFERED_MAX;
         if much {
             self.flush().await;
         }
@@ -111,6 +114,7 @@ impl Ledger {
 
     /// Writes waiting rows one chunk a job, so that other jobs run in between.
     fn flush_in_chunks(&self) {
+        // Weak, so that waiting rows do not keep the ledger's thread alive for ever.
         let shared = Arc::downgrade(&self.0);
         let behind = self.0.behind.clone();
         self.send(move |store| {
@@ -124,6 +128,7 @@ impl Ledger {
 
     /// Starts flushing: the first row of a burst at once, those that follow together.
     fn start_flushing(&self, waiting: &mut Waiting) {
+        // Called from `Drop` while the program ends: without a runtime there is no timer to wait with.
         let Ok(runtime) = tokio::runtime::Handle::try_current() else {
             self.flush_in_chunks();
             return;
@@ -135,7 +140,7 @@ impl Ledger {
         let shared = Arc::downgrade(&self.0);
         runtime.spawn(async move {
             loop {
-                tokio::time::sleep(GATHER).await;
+                tokio::time::sleep(COALESCE).await;
                 // With the last handle, the writing thread writes what is left.
                 let Some(shared) = shared.upgrade() else {
                     return;

@@ -21,7 +21,7 @@ impl Ledger {
         let Some(at) = status.at() else { return Ok(()) };
         let (word, why) = (status.word(), status.why().unwrap_or_default().to_owned());
         let (profile, account) = (profile.to_owned(), account.clone());
-        self.ask(move |store| {
+        self.run(move |store| {
             store.write(|conn| {
                 conn.prepare_cached(
                     "INSERT INTO credentials (profile, account, status, at, why) VALUES (?1, ?2, ?3, ?4, ?5)
@@ -44,7 +44,7 @@ impl Ledger {
         account: &AccountId,
     ) -> Result<CredentialStatus, LedgerError> {
         let (profile, account) = (profile.to_owned(), account.clone());
-        self.ask(move |store| {
+        self.run(move |store| {
             store.read(|conn| {
                 let found = conn
                     .prepare_cached(

@@ -20,7 +20,7 @@ pub(super) use prune::{Salvaged, at_rest};
 /// A callback before it is saved.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewDelivery {
-    /// The owner: a profile, or one run of the embedded simulator.
+    /// The owner: a profile, or one run of the built-in simulator.
     pub account_key: String,
     /// As in [`Delivery`].
     pub account: String,
@@ -104,7 +104,7 @@ pub struct JobResult {
     /// When the attempt began.
     pub at: WallTime,
     /// As in [`crate::domain::Job`]; inert and redacted.
-    pub told: String,
+    pub summary: String,
     /// As in [`crate::domain::Job`].
     pub status: Option<u16>,
     /// As in [`crate::domain::Job`].
@@ -165,7 +165,7 @@ impl Ledger {
     /// # Errors
     /// If the ledger has stopped or cannot be read.
     pub async fn deliveries(&self, query: DeliveryQuery) -> Result<Vec<Delivery>, LedgerError> {
-        self.ask(move |store| store.read(|conn| rows::list(conn, &query)))
+        self.run(move |store| store.read(|conn| rows::list(conn, &query)))
             .await
     }
 
@@ -174,7 +174,7 @@ impl Ledger {
     /// # Errors
     /// If the ledger has stopped or cannot be read.
     pub async fn count_deliveries(&self, query: DeliveryQuery) -> Result<usize, LedgerError> {
-        self.ask(move |store| store.read(|conn| rows::count(conn, &query)))
+        self.run(move |store| store.read(|conn| rows::count(conn, &query)))
             .await
     }
 
@@ -183,7 +183,7 @@ impl Ledger {
     /// # Errors
     /// If the ledger has stopped or cannot be read.
     pub async fn delivery(&self, id: DeliveryId) -> Result<Option<Delivery>, LedgerError> {
-        self.ask(move |store| store.read(|conn| rows::one(conn, id)))
+        self.run(move |store| store.read(|conn| rows::one(conn, id)))
             .await
     }
 
@@ -192,7 +192,7 @@ impl Ledger {
     /// # Errors
     /// If the ledger has stopped or cannot be read.
     pub async fn sealed(&self, id: DeliveryId) -> Result<Option<SealedParts>, LedgerError> {
-        self.ask(move |store| store.read(|conn| rows::sealed(conn, id)))
+        self.run(move |store| store.read(|conn| rows::sealed(conn, id)))
             .await
     }
 }

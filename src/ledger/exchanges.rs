@@ -8,7 +8,7 @@ use rusqlite::{
     params_from_iter,
 };
 
-use crate::domain::{AccountId, Body, Exchange, ExchangeId, Outcome, WallTime};
+use crate::domain::{AccountId, Body, Exchange, ExchangeId, Outcome, WallTime, bad_json};
 
 use super::writer::Store;
 use super::{Ledger, LedgerError, age};
@@ -52,7 +52,7 @@ impl Ledger {
     /// If the ledger has stopped or cannot be read.
     pub async fn log(&self, query: LogQuery) -> Result<Vec<Exchange>, LedgerError> {
         self.catch_up();
-        self.ask(move |store| store.read(|conn| log(conn, &query)))
+        self.run(move |store| store.read(|conn| log(conn, &query)))
             .await
     }
 
@@ -62,7 +62,7 @@ impl Ledger {
     /// If the ledger has stopped or cannot be read.
     pub async fn oldest(&self, query: LogQuery) -> Result<Option<ExchangeId>, LedgerError> {
         self.catch_up();
-        self.ask(move |store| store.read(|conn| oldest(conn, &query)))
+        self.run(move |store| store.read(|conn| oldest(conn, &query)))
             .await
     }
 
@@ -72,7 +72,7 @@ impl Ledger {
     /// If the ledger has stopped or cannot be read.
     pub async fn count_exchanges(&self, query: LogQuery) -> Result<usize, LedgerError> {
         self.catch_up();
-        self.ask(move |store| {
+        self.run(move |store| {
             store.read(|conn| {
                 let (selection, values) = selection(&query);
                 conn.prepare_cached(&format!("SELECT count(*) FROM (SELECT id {selection})"))?
@@ -89,7 +89,7 @@ impl Ledger {
     /// If the ledger has stopped or cannot be read.
     pub async fn exchange(&self, id: ExchangeId) -> Result<Option<Exchange>, LedgerError> {
         self.catch_up();
-        self.ask(move |store| {
+        self.run(move |store| {
             store.read(|conn| {
                 conn.prepare_cached(&format!(
                     "SELECT {COLUMNS}, {TEXTS} FROM exchanges WHERE id = ?1"
@@ -107,10 +107,10 @@ pub(super) fn record(store: &mut Store, exchanges: &[Exchange]) -> Vec<ExchangeI
     let count = u32::try_from(exchanges.len()).unwrap_or(u32::MAX);
     store.recorded = store.recorded.saturating_add(count);
     // Without a file, ids are negative.
-    let given: Vec<i64> = if store.is_kept() {
+    let given: Vec<i64> = if store.has_file() {
         Vec::new()
     } else {
-        exchanges.iter().map(|_| store.unkept_id()).collect()
+        exchanges.iter().map(|_| store.unpersisted_id()).collect()
     };
     let stored = store.write(|conn| {
         let change = Transaction::new_unchecked(conn, TransactionBehavior::Deferred)?;
@@ -121,7 +121,7 @@ pub(super) fn record(store: &mut Store, exchanges: &[Exchange]) -> Vec<ExchangeI
         change.commit()?;
         Ok(ids)
     });
-    let ids = stored.unwrap_or_else(|_| exchanges.iter().map(|_| store.unkept_id()).collect());
+    let ids = stored.unwrap_or_else(|_| exchanges.iter().map(|_| store.unpersisted_id()).collect());
     ids.into_iter().map(ExchangeId).collect()
 }
 
@@ -194,6 +194,7 @@ fn log(conn: &Connection, query: &LogQuery) -> rusqlite::Result<Vec<Exchange>> {
         .prepare_cached(&format!("SELECT {COLUMNS}, {texts} {selection}"))?
         .query_map(params_from_iter(values), from_row)?
         .collect::<Result<_, _>>()?;
+    // A follower's query reads oldest first, so that its limit leaves out the newest.
     found.sort_by_key(|exchange| std::cmp::Reverse(exchange.id));
     Ok(found)
 }
@@ -228,6 +229,7 @@ fn selection(query: &LogQuery) -> (String, Vec<Value>) {
         require("account = ?", account.as_str().to_owned().into());
     }
     for word in query.filter.split_whitespace().take(WORDS_MAX) {
+        // `%` and `_` are wildcards of LIKE; an operator means them literally.
         let pattern = word
             .replace('\\', "\\\\")
             .replace('%', "\\%")
@@ -247,7 +249,8 @@ fn from_row(row: &Row<'_>) -> rusqlite::Result<Exchange> {
     let length = |nanos: i64| Duration::from_nanos(nanos.unsigned_abs());
     let headers = |column: usize| -> rusqlite::Result<Vec<(String, String)>> {
         let text: String = row.get(column)?;
-        serde_json::from_str(&text).map_err(|error| malformed(column, error))
+        serde_json::from_str(&text)
+            .map_err(|error| malformed(column, std::io::Error::other(bad_json(&error))))
     };
     let body = |bytes: usize, text: usize| -> rusqlite::Result<Body> {
         Ok(Body {
@@ -316,6 +319,7 @@ pub(super) fn too_many(store: &mut Store) -> i64 {
         )?
         .query_row([count, bytes], |row| row.get(0))
     });
+    // Nothing is dropped where the file cannot be read.
     last.unwrap_or(0)
 }
 
@@ -338,6 +342,7 @@ pub(super) fn prune(store: &mut Store, last: i64) -> bool {
             )?
             .execute((last, STEP))?;
         change.commit()?;
+        // After the commit: a vacuum inside the transaction would hold the lock for longer.
         conn.execute_batch(&format!("PRAGMA incremental_vacuum({PAGES})"))?;
         let free: i64 = conn.pragma_query_value(None, "freelist_count", |row| row.get(0))?;
         let whole = STEP as usize;

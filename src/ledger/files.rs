@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use crate::clock::Clock;
 use crate::private;
 
-use super::writer::LOCK_UNTOLD;
+use super::writer::LOCK_REPORTED_AFTER;
 use super::{Status, schema};
 
 const FILE: &str = "ledger.db";
@@ -75,11 +75,14 @@ fn open_file(
     damaged: Option<(FileId, String)>,
 ) -> Result<Opened, String> {
     private::make_folder(folder).map_err(|error| error.to_string())?;
+    // A user who can write to the folder can exchange the file under a running program.
     if let Some(danger) = private::danger_of_folder(folder) {
         return Err(format!("it {danger}; {}", danger.remedy(folder)));
     }
     // SQLite must not follow links, and this path contains none.
     let folder = &folder.canonicalize().map_err(|error| error.to_string())?;
+    // Held until the end of this function: of two processes, one creates or moves the file and the other finds the
+    // result.
     let _held = lock(&folder.join("ledger.lock"), status_sender)?;
     let path = folder.join(FILE);
     let mut status = Status::Ready;
@@ -97,6 +100,7 @@ fn open_file(
         }
     }
     loop {
+        // Created before SQLite sees it, so that it is the user's alone from the start.
         private::open(&path).map_err(|error| error.to_string())?;
         let why = match connect(&path) {
             Ok(conn) => {
@@ -107,7 +111,7 @@ fn open_file(
                 });
             }
             Err(Refusal::Locked) if waited < OPENING_LIMIT => {
-                waited += LOCK_UNTOLD;
+                waited += LOCK_REPORTED_AFTER;
                 status_sender.send_replace(Status::Locked);
                 continue;
             }
@@ -115,6 +119,7 @@ fn open_file(
             Err(Refusal::Trouble(why)) => return Err(why),
             Err(Refusal::Damaged(why)) => why,
         };
+        // The second damaged file in a row: something else is wrong, and moving more files away does not help.
         if status != Status::Ready {
             return Err(why);
         }
@@ -123,11 +128,12 @@ fn open_file(
 }
 
 fn connect(path: &Path) -> Result<Connection, Refusal> {
+    // NO_MUTEX: one thread alone uses the connection.
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
         | OpenFlags::SQLITE_OPEN_NO_MUTEX
         | OpenFlags::SQLITE_OPEN_NOFOLLOW;
     let conn = Connection::open_with_flags(path, flags)?;
-    conn.busy_timeout(LOCK_UNTOLD)?;
+    conn.busy_timeout(LOCK_REPORTED_AFTER)?;
     conn.set_prepared_statement_cache_capacity(64);
     // Closing must not delete `ledger.db-wal` by name: another process may have moved the file away, and the name may
     // belong to the new one.
@@ -135,6 +141,7 @@ fn connect(path: &Path) -> Result<Connection, Refusal> {
     let application: i32 = conn.pragma_query_value(None, "application_id", |row| row.get(0))?;
     let version = schema::version(&conn)?;
     let tables: i64 = conn.query_row("SELECT count(*) FROM sqlite_master", [], |row| row.get(0))?;
+    // A database of another program often has no application id, so an empty one must have no tables either.
     let empty = application == 0 && version == 0 && tables == 0;
     if application != schema::APPLICATION_ID && !empty {
         return Err(Refusal::Trouble(
@@ -152,11 +159,13 @@ fn connect(path: &Path) -> Result<Connection, Refusal> {
     }
     let mode: String =
         conn.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
+    // SQLite stays in the old mode where shared memory does not work, as on network file systems.
     if mode != "wal" {
         return Err(Refusal::Trouble(
             "its file system cannot share a database between processes".into(),
         ));
     }
+    // The writes that must survive a power failure raise it for themselves (`Store::write_durably`).
     conn.pragma_update(None, "synchronous", "NORMAL")?;
     conn.pragma_update(None, "journal_size_limit", 16 * 1024 * 1024)?;
     // Callbacks wait during a checkpoint; with a longer log, most checkpoints write a page more than once. In pages, so
@@ -239,6 +248,7 @@ pub(super) fn is_locked(error: &rusqlite::Error) -> bool {
 /// Moves the file and its companions away.
 fn set_aside(path: &Path, why: String, clock: &Clock) -> Result<Status, String> {
     let stamp: String = clock.now().wall.date_and_clock(&jiff::tz::TimeZone::UTC);
+    // Colons are not allowed in names on every file system, and sorting by name sorts by time.
     let stamp = stamp.replace(['-', ':'], "").replace(' ', "-");
     let named = |number: u32| {
         let again = if number == 1 {
@@ -251,7 +261,7 @@ fn set_aside(path: &Path, why: String, clock: &Clock) -> Result<Status, String> 
     let to = (1..1000)
         .map(named)
         .find(|to| !to.exists())
-        .ok_or("there are too many damaged ledgers beside it")?;
+        .ok_or("there are too many damaged ledgers beside it; delete some")?;
     fs::rename(path, &to).map_err(|error| error.to_string())?;
     for companion in COMPANIONS {
         // Either may be missing.
@@ -278,7 +288,7 @@ fn lock(path: &Path, status_sender: &watch::Sender<Status>) -> Result<File, Stri
             Err(TryLockError::WouldBlock) => {
                 std::thread::sleep(PAUSE);
                 waited += PAUSE;
-                if waited == LOCK_UNTOLD {
+                if waited == LOCK_REPORTED_AFTER {
                     status_sender.send_replace(Status::Locked);
                 }
             }

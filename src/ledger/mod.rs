@@ -108,9 +108,9 @@ impl Status {
 pub enum LedgerError {
     /// The file cannot be written at present.
     #[error(
-        "the ledger cannot be written: {0}; make room or choose another folder with --state-dir"
+        "the ledger cannot be written: {0}; free disk space, or choose another folder with --state-dir"
     )]
-    NotKept(String),
+    NotSaved(String),
     /// Another program holds the database's lock for too long.
     #[error(
         "the database in {0} is locked by another program; end that program, or choose another folder with --state-dir"
@@ -123,7 +123,7 @@ pub enum LedgerError {
     )]
     TooManyWaiting,
     /// The file or a row in it cannot be read.
-    #[error("the ledger cannot be read: {0}; move ledger.db away to start afresh")]
+    #[error("the ledger cannot be read: {0}; move ledger.db away to start with a new one")]
     Unreadable(String),
     /// A delivery, or its job, is no longer saved.
     #[error("this callback is no longer saved")]
@@ -133,9 +133,9 @@ pub enum LedgerError {
     Stopped,
     /// Another process has held the key's lock for too long.
     #[error(
-        "another tilldeck has held this API key for over {0} s; end it, or let it go on if it is suspended"
+        "another tilldeck process has used this API key for over {0} s; end it, or continue it if it is suspended"
     )]
-    LaneBusy(u64),
+    KeyBusy(u64),
     /// The lock file of a key cannot be opened or locked.
     #[error("the lock file {} cannot be used: {why}", .path.display())]
     Unlockable {
@@ -205,11 +205,12 @@ impl Ledger {
     #[must_use]
     pub fn start(folder: PathBuf, clock: Clock, limits: Retention) -> Self {
         let (jobs, queue) = mpsc::channel();
-        let (tell, status) = watch::channel(Status::Opening);
+        let (changes, status) = watch::channel(Status::Opening);
         let there = folder.clone();
+        // A thread of its own: SQLite blocks, and a full disk or a lock must not stop the screen.
         let thread = std::thread::Builder::new()
             .name("ledger".to_owned())
-            .spawn(move || writer::run(Store::open(there, clock, limits, tell), &queue));
+            .spawn(move || writer::run(Store::open(there, clock, limits, changes), &queue));
         // Without its thread, every call answers `Stopped`.
         #[cfg(not(test))]
         drop(thread);
@@ -252,7 +253,7 @@ impl Ledger {
                 conn.execute("DELETE FROM trial", ()).map(drop)
             })
         };
-        self.ask(again).await
+        self.run(again).await
     }
 
     /// Reports each change: opening, writes fail, writes work again.
@@ -263,12 +264,13 @@ impl Ledger {
 
     /// Returns when all earlier jobs are done.
     pub async fn flush(&self) {
+        // Waiting rows are jobs as well: they run before this one.
         self.catch_up();
-        let _ = self.ask(|_| Ok(())).await;
+        let _ = self.run(|_| Ok(())).await;
     }
 
     /// Adds a job to the queue; it runs even if its caller is gone.
-    async fn ask<T: Send + 'static>(
+    async fn run<T: Send + 'static>(
         &self,
         job: impl FnOnce(&mut Store) -> Result<T, LedgerError> + Send + 'static,
     ) -> Result<T, LedgerError> {
@@ -280,6 +282,7 @@ impl Ledger {
     }
 
     fn send(&self, job: impl FnOnce(&mut Store) + Send + 'static) {
+        // Fails only where the thread has ended; `run` then reports it, other jobs have no caller.
         let _ = self.0.jobs.send(Box::new(job));
     }
 }

@@ -22,7 +22,7 @@ use super::{Ledger, LedgerError, Persistence, Status};
 pub const KEY_LOCK_MAX: Duration = Duration::from_mins(3);
 
 /// How often a lock held by another process is tried again.
-const LANE_PAUSE: Duration = Duration::from_millis(10);
+const LOCK_PAUSE: Duration = Duration::from_millis(10);
 
 /// Identifies an API key without revealing it: SHA-256 of provider and key, in hexadecimal.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -74,7 +74,9 @@ impl Ledger {
     /// If another process holds it for over three minutes, or its file cannot be locked although the ledger can be
     /// written.
     pub async fn key_lock(&self, key: &KeyHash) -> Result<KeyLock, LedgerError> {
-        let busy = |_| LedgerError::LaneBusy(KEY_LOCK_MAX.as_secs());
+        // A process that is stopped (SIGSTOP, a debugger) holds its lock; waiting for ever would freeze this one,
+        // too.
+        let busy = |_| LedgerError::KeyBusy(KEY_LOCK_MAX.as_secs());
         tokio::time::timeout(KEY_LOCK_MAX, self.lock_key(key))
             .await
             .map_err(busy)?
@@ -89,6 +91,7 @@ impl Ledger {
                 .unwrap_or_else(PoisonError::into_inner);
             Arc::clone(locks.entry(key.clone()).or_default())
         };
+        // First within the process: waiting here costs nothing, waiting for the file polls.
         let here = here.lock_owned().await;
         let path = self.0.folder.join("lanes").join(format!("{}.lock", key.0));
         let unlockable = |error: std::io::Error| LedgerError::Unlockable {
@@ -98,6 +101,7 @@ impl Ledger {
         let file = path.clone();
         let degraded = matches!(*self.0.status.borrow(), Status::Degraded { .. });
         let folder = self.0.folder.clone();
+        // Opening may block on a network file system.
         let opened = tokio::task::spawn_blocking(move || match lock_file(&file) {
             // Locking works even where nothing can be written.
             Err(_) if degraded => File::open(folder),
@@ -130,7 +134,8 @@ async fn locked(file: File) -> std::io::Result<File> {
     loop {
         match file.try_lock() {
             Ok(()) => return Ok(file),
-            Err(TryLockError::WouldBlock) => tokio::time::sleep(LANE_PAUSE).await,
+            // Polled, since a blocking lock could not be cancelled by dropping the future.
+            Err(TryLockError::WouldBlock) => tokio::time::sleep(LOCK_PAUSE).await,
             Err(TryLockError::Error(error)) => return Err(error),
         }
     }
@@ -173,20 +178,20 @@ impl KeyLock {
     pub async fn next_nonce(&mut self, now: Now, rules: NonceRules) -> Result<Nonce, LedgerError> {
         let key = self.key.0.clone();
         self.ledger
-            .ask(move |store| next(store, &key, now, rules))
+            .run(move |store| next(store, &key, now, rules))
             .await
     }
 }
 
-/// A `Date` that contradicts the trusted time is trusted after this many replies in a row agree: a single one may come
-/// from a cache, a proxy, or one machine of many.
+/// A `Date` that contradicts the trusted time is trusted after this many responses in a row agree: a single one may
+/// come from a cache, a proxy, or one machine of many.
 const REPLIES_BELIEVED: i64 = 3;
 
 /// The trusted time is saved again after this time, at least.
 const CONFIRMED_EVERY: Duration = Duration::from_mins(1);
 
-/// An older trusted time no longer blocks a request that this machine's clock allows: without requests, no reply could
-/// correct it.
+/// An older trusted time no longer blocks a request that this machine's clock allows: without requests, no response
+/// could correct it.
 const STOPS_FOR: Duration = Duration::from_mins(10);
 
 /// Whether two clocks agree, within the precision of `Date`.
@@ -195,8 +200,8 @@ fn agree(one: i64, other: i64) -> bool {
 }
 
 impl Ledger {
-    /// Reports the `Date` of a provider's reply, seen at `seen`. Nonces of `key` follow it at once if it agrees with
-    /// this machine's clock or the trusted time, otherwise after several replies agree. Does not wait.
+    /// Reports the `Date` of a provider's response, seen at `seen`. Nonces of `key` follow it at once if it agrees with
+    /// this machine's clock or the trusted time, otherwise after several responses agree. Does not wait.
     pub fn note_provider_time(&self, key: &KeyHash, date: WallTime, seen: Now) {
         let key = key.0.clone();
         self.send(move |store| {
@@ -226,6 +231,7 @@ impl Clocks {
 
 fn note(conn: &Connection, key: &str, date: i64, now: Clocks) -> rusqlite::Result<()> {
     let believed = ProviderTime::of(conn, key, true)?;
+    // A response that agrees with either clock needs no second witness.
     let at_once = believed
         .as_ref()
         .is_some_and(|known| agree(known.at(now), date))
@@ -302,6 +308,7 @@ impl ProviderTime {
     }
 
     fn after(&self, passed: i64) -> i64 {
+        // A clock that was set back must not take the provider's time back with it.
         self.date.saturating_add(passed.max(0))
     }
 
@@ -311,7 +318,7 @@ impl ProviderTime {
         (self.boot == now.boot).then(|| Duration::from_millis(ms))
     }
 
-    /// Whether a reply with `date` adds nothing new. Compares the wall clock too: after a restart there is no other.
+    /// Whether a response with `date` adds nothing new. Compares the wall clock too: after a restart there is no other.
     fn is_confirmed(&self, date: i64, now: Clocks) -> bool {
         let same = |at: i64| Duration::from_millis(at.abs_diff(date)) <= ROUNDED;
         same(self.at(now))
@@ -344,8 +351,10 @@ impl Bounds {
         Ok(Self {
             least: believed_at
                 .filter(|at| !agree(*at, wall.0))
+                // This machine's clock has milliseconds, `Date` only seconds: it is used unless the two contradict
+                // each other.
                 .unwrap_or(wall.0),
-            // One reply alone does not block what this machine's clock allows.
+            // One response alone does not block what this machine's clock allows.
             provider: believed_at.or(claimed_at.map(|at| at.max(wall.0))),
             unconfirmed: age.is_none_or(|age| age > STOPS_FOR),
             wall,
@@ -365,6 +374,7 @@ impl Bounds {
             .provider
             .map(ahead_of)
             .filter(|by| *by > NONCE_LEAD_MAX);
+        // An old belief stops no request: only a response could correct it.
         let tried = self.unconfirmed && ahead_of(self.wall.0) <= NONCE_LEAD_MAX;
         match ahead {
             Some(by) if !self.allow_ahead && !tried => Err(LedgerError::NonceAhead(by)),
@@ -378,7 +388,10 @@ fn next(store: &mut Store, key: &str, now: Now, rules: NonceRules) -> Result<Non
     loop {
         let bounds = store.read(|conn| Bounds::of(conn, key, now, rules))?;
         let era = store.era;
+        // Also one that could not be written: the provider may have seen it.
         let given = store.nonces.get(key).copied();
+        // Durable before it is sent: after a power failure the same nonce must not come again
+        // (`docs/providers/kanga.md#nonce`).
         let stored = store.write_durably(|conn| advance(conn, key, given, &bounds));
         if store.era != era {
             // The file was replaced meanwhile, and the old one's nonces were copied.
@@ -386,7 +399,7 @@ fn next(store: &mut Store, key: &str, now: Now, rules: NonceRules) -> Result<Non
         }
         let nonce = match stored {
             Ok(nonce) => nonce?,
-            Err(LedgerError::NotKept(_) | LedgerError::Locked(_))
+            Err(LedgerError::NotSaved(_) | LedgerError::Locked(_))
                 if rules.persistence == Persistence::BestEffort =>
             {
                 let stored = store.read(|conn| last(conn, key)).unwrap_or_default();

@@ -31,7 +31,7 @@ impl Ledger {
     ) -> Result<bool, LedgerError> {
         let (account, profile) = (account.clone(), profile.to_owned());
         let seen = observation.clone();
-        self.ask(move |store| store.write(|conn| observe(conn, &profile, &account, &seen)))
+        self.run(move |store| store.write(|conn| observe(conn, &profile, &account, &seen)))
             .await
     }
 
@@ -46,7 +46,7 @@ impl Ledger {
         id: &PaymentId,
     ) -> Result<Vec<Observation>, LedgerError> {
         let (account, profile, id) = (account.clone(), profile.to_owned(), id.clone());
-        self.ask(move |store| {
+        self.run(move |store| {
             store.read(|conn| {
                 conn.prepare_cached(&format!("{OBSERVATION} ORDER BY id"))?
                     .query_map((&profile, account.as_str(), id.as_str()), observation)?
@@ -67,7 +67,7 @@ impl Ledger {
         id: &PaymentId,
     ) -> Result<Option<Observation>, LedgerError> {
         let (account, profile, id) = (account.clone(), profile.to_owned(), id.clone());
-        self.ask(move |store| store.read(|conn| last_observation(conn, &profile, &account, &id)))
+        self.run(move |store| store.read(|conn| last_observation(conn, &profile, &account, &id)))
             .await
     }
 
@@ -77,7 +77,7 @@ impl Ledger {
     /// If the ledger has stopped or cannot be read.
     pub async fn watches(&self, profile: &str) -> Result<Vec<Watch>, LedgerError> {
         let profile = profile.to_owned();
-        self.ask(move |store| {
+        self.run(move |store| {
             store.read(|conn| {
                 conn.prepare_cached(
                     "SELECT w.account, w.payment, w.since, e.amount, e.currency, e.set_by, e.at
@@ -99,7 +99,7 @@ impl Ledger {
     /// If it cannot be stored.
     pub async fn watch(&self, profile: &str, watch: &Watch) -> Result<(), LedgerError> {
         let (profile, watch) = (profile.to_owned(), watch.clone());
-        self.ask(move |store| {
+        self.run(move |store| {
             store.write(|conn| {
                 conn.prepare_cached(
                     "INSERT INTO watches (profile, account, payment, since) VALUES (?1, ?2, ?3, ?4)
@@ -128,7 +128,7 @@ impl Ledger {
         id: &PaymentId,
     ) -> Result<bool, LedgerError> {
         let (account, profile, id) = (account.clone(), profile.to_owned(), id.clone());
-        self.ask(move |store| {
+        self.run(move |store| {
             store.write(|conn| {
                 conn.prepare_cached(
                     "DELETE FROM watches WHERE profile = ?1 AND account = ?2 AND payment = ?3",
@@ -155,7 +155,7 @@ impl Ledger {
     ) -> Result<Result<Option<Expectation>, Expectation>, LedgerError> {
         let (account, profile, id) = (account.clone(), profile.to_owned(), id.clone());
         let new = new.clone();
-        self.ask(move |store| {
+        self.run(move |store| {
             store.write(|conn| {
                 let change = Transaction::new_unchecked(conn, TransactionBehavior::Immediate)?;
                 let current = in_force(&change, &profile, &account, &id)?;
@@ -198,7 +198,7 @@ impl Ledger {
         id: &PaymentId,
     ) -> Result<Vec<Expectation>, LedgerError> {
         let (account, profile, id) = (account.clone(), profile.to_owned(), id.clone());
-        self.ask(move |store| {
+        self.run(move |store| {
             store.read(|conn| {
                 conn.prepare_cached(&format!("{EXPECTATION} ORDER BY id"))?
                     .query_map((&profile, account.as_str(), id.as_str()), |row| {
@@ -221,17 +221,17 @@ impl Ledger {
         id: &PaymentId,
     ) -> Result<Option<Expectation>, LedgerError> {
         let (account, profile, id) = (account.clone(), profile.to_owned(), id.clone());
-        self.ask(move |store| store.read(|conn| in_force(conn, &profile, &account, &id)))
+        self.run(move |store| store.read(|conn| in_force(conn, &profile, &account, &id)))
             .await
     }
 
-    /// The handled matters of a profile, with their instants.
+    /// The keys of the alerts of a profile that are marked as handled, with their instants.
     ///
     /// # Errors
     /// If the ledger has stopped or cannot be read.
     pub async fn handled(&self, profile: &str) -> Result<Vec<(String, WallTime)>, LedgerError> {
         let profile = profile.to_owned();
-        self.ask(move |store| {
+        self.run(move |store| {
             store.read(|conn| {
                 conn.prepare_cached("SELECT matter, at FROM handled WHERE profile = ?1")?
                     .query_map([&profile], |row| Ok((row.get(0)?, WallTime(row.get(1)?))))?
@@ -241,27 +241,27 @@ impl Ledger {
         .await
     }
 
-    /// Sets or removes (`None`) the handled mark of a matter.
+    /// Sets or removes (`None`) the handled mark of an alert, by its key.
     ///
     /// # Errors
     /// If that cannot be stored.
     pub async fn mark_handled(
         &self,
         profile: &str,
-        matter: &str,
+        alert: &str,
         at: Option<WallTime>,
     ) -> Result<(), LedgerError> {
-        let (profile, matter) = (profile.to_owned(), matter.to_owned());
-        self.ask(move |store| {
+        let (profile, alert) = (profile.to_owned(), alert.to_owned());
+        self.run(move |store| {
             store.write(|conn| match at {
                 Some(at) => conn.execute(
                     "INSERT INTO handled (profile, matter, at) VALUES (?1, ?2, ?3)
                      ON CONFLICT DO UPDATE SET at = excluded.at",
-                    (&profile, &matter, at.0),
+                    (&profile, &alert, at.0),
                 ),
                 None => conn.execute(
                     "DELETE FROM handled WHERE profile = ?1 AND matter = ?2",
-                    (&profile, &matter),
+                    (&profile, &alert),
                 ),
             })
         })
@@ -274,7 +274,7 @@ impl Ledger {
     /// # Errors
     /// If the ledger has stopped or cannot be read.
     pub async fn data_version(&self) -> Result<i64, LedgerError> {
-        self.ask(|store| {
+        self.run(|store| {
             store.read(|conn| conn.pragma_query_value(None, "data_version", |row| row.get(0)))
         })
         .await

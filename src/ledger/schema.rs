@@ -24,10 +24,12 @@ pub(super) fn migrate(conn: &Connection) -> rusqlite::Result<()> {
 }
 
 fn migrate_by(conn: &Connection, steps: &[&str]) -> rusqlite::Result<()> {
+    // Most openings end here, without a write lock.
     if version(conn)? >= steps.len() {
         return Ok(());
     }
     let change = Transaction::new_unchecked(conn, TransactionBehavior::Immediate)?;
+    // Read again inside the transaction: another process may have migrated the file meanwhile.
     for step in steps.iter().skip(version(&change)?) {
         change.execute_batch(step)?;
     }

@@ -1,5 +1,5 @@
 //! The slots of the rate limits: an exact sliding window shared by all processes of the user. A slot is taken before
-//! sending and freed one period after the reply was seen. So no window at the provider, wherever it begins, contains
+//! sending and freed one period after the response was seen. So no window at the provider, wherever it begins, contains
 //! more requests than the limit. Never waits; returns how long to wait.
 //!
 //! Times are those of [`Clock::shared`]: within one boot a clock that cannot be set. After a restart its length is
@@ -41,7 +41,7 @@ pub struct Terms {
     pub period: Duration,
     /// How many stay free for more urgent requests.
     pub reserve: u32,
-    /// The longest time between taking a slot and the reply. A process that dies releases nothing, so its slots are
+    /// The longest time between taking a slot and the response. A process that dies releases nothing, so its slots are
     /// freed after this time and one period.
     pub flight: Duration,
     /// Whether slots are granted that cannot be written.
@@ -50,12 +50,12 @@ pub struct Terms {
 
 /// The answer to a request for slots.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Slots<Some = Granted> {
+pub enum Slots<G = Granted> {
     /// At least one. Send, then call [`Ledger::release_slot`] for each.
-    Granted(Some),
+    Granted(G),
     /// None is free.
     Full {
-        /// The wait for one; `None` if it depends on replies that are still to come.
+        /// The wait for one; `None` if it depends on responses that are still to come.
         next_free: Option<Duration>,
     },
     /// The provider asked some process to wait this long.
@@ -133,10 +133,10 @@ impl SlotRequest {
     }
 }
 
-/// Instants are whole milliseconds; a reply's is rounded up, so that no part of its period is lost.
+/// Instants are whole milliseconds; a response's is rounded up, so that no part of its period is lost.
 const ROUND_UP: Duration = Duration::from_nanos(999_999);
 
-/// The longest wait that a provider can ask for: one header must not block an account for good.
+/// The longest wait that a provider can ask for: one header must not block an account for ever.
 pub const HOLD_MAX: Duration = Duration::from_hours(24);
 
 fn millis(duration: Duration) -> i64 {
@@ -159,8 +159,10 @@ impl Ledger {
         let (answer, answered) = tokio::sync::oneshot::channel();
         let ledger = self.clone();
         self.send(move |store| {
+            // Releases that still wait in memory would make the count too high.
             ledger.0.behind.release(store);
             let taken = take(store, &request).map(|taken| taken.map(|ids| Granted { ledger, ids }));
+            // Taken apart here: on this thread, `Granted`'s own `Drop` would queue a job behind others.
             if let Err(Ok(Slots::Granted(mut granted))) = answer.send(taken) {
                 // The caller is gone and sends nothing.
                 discard(store, &granted.take());
@@ -218,9 +220,10 @@ impl Ledger {
     ) -> Result<Counted, LedgerError> {
         let period = millis(period);
         let behind = self.0.behind.clone();
-        self.ask(move |store| {
+        self.run(move |store| {
             behind.release(store);
             let now = store.clock.shared(store.clock.now());
+            // Slots that only this process knows count as well, or the gauge would show more than may be sent.
             let unpersisted = unpersisted_in(store, &scope, now);
             let used = store.read(|conn| used(conn, &scope, now))? + unpersisted.len();
             let limit = limit as usize;
@@ -290,11 +293,13 @@ fn take(store: &mut Store, request: &SlotRequest) -> Result<Slots<Vec<SlotId>>, 
             return take(store, request);
         }
         Ok(taken) => return Ok(taken.map(|ids| numbered(store.era, ids))),
-        Err(LedgerError::NotKept(_) | LedgerError::Locked(_))
+        // Only the simulator and `--uncoordinated` get here: their slots are counted in memory.
+        Err(LedgerError::NotSaved(_) | LedgerError::Locked(_))
             if request.terms.persistence == Persistence::BestEffort => {}
         Err(error) => return Err(error),
     }
     let scope = &request.terms.scope;
+    // An unreadable file counts as empty, since this process's own slots are counted beside it.
     let in_file = store.read(|conn| used(conn, scope, now)).unwrap_or(0);
     let in_use = in_file + unpersisted.len();
     let Some(granted) = request.grant(in_use) else {
@@ -302,7 +307,7 @@ fn take(store: &mut Store, request: &SlotRequest) -> Result<Slots<Vec<SlotId>>, 
         let next = store.read(|conn| nth_free(conn, scope, now, &unpersisted, over));
         return Ok(full(next.unwrap_or(None), now));
     };
-    let ids: Vec<i64> = (0..granted).map(|_| store.unkept_id()).collect();
+    let ids: Vec<i64> = (0..granted).map(|_| store.unpersisted_id()).collect();
     store
         .unpersisted
         .extend(ids.iter().map(|id| UnpersistedSlot {
@@ -316,7 +321,7 @@ fn take(store: &mut Store, request: &SlotRequest) -> Result<Slots<Vec<SlotId>>, 
     Ok(Slots::Granted(numbered(store.era, ids)))
 }
 
-fn full<Some>(next: Option<i64>, now: SharedInstant) -> Slots<Some> {
+fn full<G>(next: Option<i64>, now: SharedInstant) -> Slots<G> {
     Slots::Full {
         next_free: next.map(|at| wait_until(at, now)),
     }
@@ -335,10 +340,12 @@ fn take_in_file(
     let now = clock.shared(clock.now());
     restart_periods(&change, request, now)?;
     if let Some(wait) = held(&change, scope, now)? {
+        // Also saves what `restart_periods` has corrected.
         change.commit()?;
         return Ok(Slots::Held(wait));
     }
     change
+        // Only this boot's: instants of another boot cannot be compared until they are restarted.
         .prepare_cached("DELETE FROM slots WHERE scope = ?1 AND boot = ?2 AND free_at <= ?3")?
         .execute((scope, now.boot, now.ms))?;
     let in_use = used(&change, scope, now)? + unpersisted.len();
@@ -423,7 +430,7 @@ fn used(conn: &Connection, scope: &str, now: SharedInstant) -> rusqlite::Result<
     Ok(usize::try_from(count).unwrap_or(usize::MAX / 2))
 }
 
-/// When `n` more slots with a seen reply are free.
+/// When `n` more slots with a seen response are free.
 fn nth_free(
     conn: &Connection,
     scope: &str,

@@ -27,7 +27,7 @@ const LOCK_PATIENCE: Duration = Duration::from_secs(5);
 const LOCK_PATIENCE_AGAIN: Duration = Duration::from_millis(250);
 
 /// A lock that lasts longer is reported: other tilldecks hold it for milliseconds.
-pub(super) const LOCK_UNTOLD: Duration = Duration::from_millis(1_500);
+pub(super) const LOCK_REPORTED_AFTER: Duration = Duration::from_millis(1_500);
 
 /// The longest wait between two attempts at a locked database.
 const LOCK_PAUSE_MAX: Duration = Duration::from_millis(50);
@@ -40,6 +40,7 @@ pub(super) fn run(mut store: Store, jobs: &Receiver<Task>) {
     let mut rested = false;
     let mut used = false;
     loop {
+        // Without work to do the thread sleeps: an idle program wakes no processor.
         let patience = if store.pruning.is_some() {
             Some(BETWEEN_STEPS)
         } else {
@@ -53,6 +54,7 @@ pub(super) fn run(mut store: Store, jobs: &Receiver<Task>) {
                     store.prune();
                     continue;
                 }
+                // The last handle is gone; dropping the store closes the file.
                 Err(RecvTimeoutError::Disconnected) => return,
             },
             None => match jobs.recv() {
@@ -62,6 +64,7 @@ pub(super) fn run(mut store: Store, jobs: &Receiver<Task>) {
         };
         job(&mut store);
         used = true;
+        // Also while it is busy: a program that never rests must not grow its file without end.
         if store.recorded >= PRUNE_EVERY {
             store.prune();
         }
@@ -89,7 +92,7 @@ pub(super) struct Store {
     /// The state to return to when writes work again.
     opened_as: Status,
     failing: bool,
-    last_unkept: i64,
+    last_unpersisted: i64,
 }
 
 impl Store {
@@ -118,12 +121,12 @@ impl Store {
             opened_as: status,
             failing: false,
             // Negative, and growing with time like the ids in the file.
-            last_unkept: -1_000_000_000_000,
+            last_unpersisted: -1_000_000_000_000,
         }
     }
 
     /// Whether there is a file.
-    pub(super) fn is_kept(&self) -> bool {
+    pub(super) fn has_file(&self) -> bool {
         self.file.is_some()
     }
 
@@ -133,9 +136,9 @@ impl Store {
     }
 
     /// An id for a row that is not in the file.
-    pub(super) fn unkept_id(&mut self) -> i64 {
-        self.last_unkept += 1;
-        self.last_unkept
+    pub(super) fn unpersisted_id(&mut self) -> i64 {
+        self.last_unpersisted += 1;
+        self.last_unpersisted
     }
 
     /// Prunes some rows that are too old or too many.
@@ -172,9 +175,10 @@ impl Store {
                     (why, LedgerError::Locked(folder.to_string()))
                 } else {
                     let why = format!("{folder}: {error}");
-                    (why, LedgerError::NotKept(error.to_string()))
+                    (why, LedgerError::NotSaved(error.to_string()))
                 };
-                if self.is_kept() && !std::mem::replace(&mut self.failing, true) {
+                // Reported once; without a file, the opening has reported it already.
+                if self.has_file() && !std::mem::replace(&mut self.failing, true) {
                     self.status_sender.send_replace(Status::Degraded { why });
                 }
                 Err(error)
@@ -213,6 +217,7 @@ impl Store {
         let mut pause = Duration::from_millis(1);
         loop {
             match (job(&self.conn), self.file) {
+                // Once only: a fault of the new file, too, is the disk's and goes to the caller.
                 (Err(error), Some(file)) if files::is_damage(&error) => {
                     self.reopen(Some((file, error.to_string())));
                     return job(&self.conn);
@@ -222,7 +227,10 @@ impl Store {
                     std::thread::sleep(pause);
                     waited += pause;
                     pause = (pause * 2).min(LOCK_PAUSE_MAX);
-                    if waited >= LOCK_UNTOLD && !self.failing && self.status() != Status::Locked {
+                    if waited >= LOCK_REPORTED_AFTER
+                        && !self.failing
+                        && self.status() != Status::Locked
+                    {
                         self.status_sender.send_replace(Status::Locked);
                     }
                 }
@@ -238,7 +246,7 @@ impl Store {
 
     /// Tries again to open a file that could not be opened.
     pub(super) fn open_again(&mut self) {
-        if !self.is_kept() {
+        if !self.has_file() {
             self.reopen(None);
         }
     }
@@ -258,10 +266,12 @@ impl Store {
     fn reopen(&mut self, damaged: Option<(FileId, String)>) {
         // Copies what must not be lost. Each process copies all it knows: duplicates do no harm.
         let now = self.clock.shared(self.clock.now());
+        // The old file is still open and may be readable, whatever name it has now.
         let slots = slots::salvaged(&self.conn, self.era, now).unwrap_or_default();
         self.unpersisted.extend(slots);
         for (key, last) in nonces::salvaged(&self.conn).unwrap_or_default() {
             let known = self.nonces.entry(key).or_insert(last);
+            // The higher one: a nonce that goes back is rejected (`docs/providers/kanga.md#nonce`).
             *known = last.max(*known);
         }
         let callbacks = deliveries::Salvaged::of(&self.conn);
@@ -270,9 +280,10 @@ impl Store {
         self.conn = opened.conn;
         self.file = opened.file;
         self.opened_as = opened.status.clone();
+        // The new file has its own history of failures.
         self.failing = false;
         self.status_sender.send_replace(opened.status);
-        if self.is_kept() {
+        if self.has_file() {
             // If this cannot be written, callbacks cannot be saved either, and that is reported.
             let _ = durably(&self.conn, |conn| callbacks.bring(conn));
         }
@@ -283,6 +294,8 @@ fn durably<T>(
     conn: &Connection,
     job: impl FnOnce(&Connection) -> rusqlite::Result<T>,
 ) -> rusqlite::Result<T> {
+    // In WAL mode only FULL syncs at each commit; NORMAL may lose the last ones in a power failure
+    // (sqlite.org/pragma.html#pragma_synchronous).
     conn.pragma_update(None, "synchronous", "FULL")?;
     let done = job(conn);
     conn.pragma_update(None, "synchronous", "NORMAL")?;

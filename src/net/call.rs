@@ -88,7 +88,7 @@ pub struct SignedRequest {
     /// Sent unchanged.
     pub body: Bytes,
     /// Held until the response was seen: a place in a queue, a lock.
-    pub permit: Option<Box<dyn Any + Send>>,
+    pub key_lock: Option<Box<dyn Any + Send>>,
     /// The access token it carries: a 401 then drops this token, not a newer one.
     pub token: Option<Secret>,
     /// How far its nonce is ahead of the provider's time, where the operator should be warned.
@@ -107,7 +107,7 @@ impl SignedRequest {
             verbatim: None,
             query: Vec::new(),
             body,
-            permit: None,
+            key_lock: None,
             token: None,
             nonce_ahead: None,
             hidden: &[],
@@ -151,6 +151,7 @@ impl SignedRequest {
             if let (Ok(name), Ok(mut value)) =
                 (name.parse::<HeaderName>(), HeaderValue::from_str(text))
             {
+                // Not indexed by HTTP/2's header compression (RFC 7541, 7.1.3), and hidden in debug output.
                 value.set_sensitive(secret);
                 map.append(name, value);
             }
@@ -186,7 +187,7 @@ pub enum HeaderText {
     Secret(Secret),
 }
 
-/// One whole reply.
+/// One whole response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reply {
     /// HTTP status.
@@ -224,7 +225,7 @@ impl Reply {
         Some(WallTime(i64::try_from(date.as_millis()).ok()?))
     }
 
-    /// The server's time when it made this reply, in whole seconds: `Date`.
+    /// The server's time when it made this response, in whole seconds: `Date`.
     #[must_use]
     pub fn date(&self) -> Option<WallTime> {
         self.date_in("date")
@@ -237,6 +238,7 @@ impl Reply {
     pub fn retry_after(&self) -> Option<Duration> {
         let text = self.header("retry-after")?.trim();
         if let Some(until) = self.date_in("retry-after") {
+            // Against the server's own clock: this machine's may be wrong.
             return Some(until.since(self.date().unwrap_or(self.at)));
         }
         let (below_zero, number) = match text.strip_prefix(['-', '+']) {

@@ -39,7 +39,7 @@ pub enum NetError {
         /// The host.
         host: String,
     },
-    /// The connection broke before the reply's end.
+    /// The connection broke before the response's end.
     #[error("the connection to {host} broke {when}")]
     Broken {
         /// The host.
@@ -85,7 +85,7 @@ pub enum NetError {
         /// The system's words.
         why: String,
     },
-    /// No reply within the limit.
+    /// No response within the limit.
     #[error("{host} did not {what} within {}", time::exact(*.limit))]
     TimedOut {
         /// The host.
@@ -96,7 +96,7 @@ pub enum NetError {
         limit: Duration,
     },
     /// The response is a redirect. Redirects are not followed: a signed request is valid for one host only.
-    #[error("{host} answered {status} and points to {to}; redirects are not followed")]
+    #[error("{host} responded with {status} and points to {to}; redirects are not followed")]
     Redirected {
         /// The host.
         host: String,
@@ -136,17 +136,13 @@ pub enum NetError {
         /// Until the next slot frees, where that is known.
         next: Option<Duration>,
     },
-    /// The provider answered 429, and the caller does not wait (`no_wait`).
-    #[error("the provider answered 429 and accepts no requests for another {}", time::fine(*.left))]
-    TurnedAway {
-        /// How long still.
+    /// The provider answered 429 (RFC 6585, 4), and this request does not wait for the end of the hold.
+    #[error("the provider responded with 429 and accepts no requests for another {}", time::fine(*.left))]
+    RateLimited {
+        /// How long the hold still lasts.
         left: Duration,
-    },
-    /// The provider answered 429 with a longer hold than a request waits for.
-    #[error("the provider answered 429 and accepts no requests for another {}", time::fine(*.left))]
-    LeftAlone {
-        /// How long still.
-        left: Duration,
+        /// Whether the caller chose not to wait; otherwise the hold is longer than any request waits for.
+        no_wait: bool,
     },
     /// The caller cancelled the request.
     #[error("the request was cancelled before its response arrived; it may have taken effect")]
@@ -201,8 +197,7 @@ impl NetError {
             Self::Undecodable { .. } => "invalid response",
             Self::Unconfirmed(error) => error.in_brief(),
             Self::BudgetExhausted { .. }
-            | Self::TurnedAway { .. }
-            | Self::LeftAlone { .. }
+            | Self::RateLimited { .. }
             | Self::Locked
             | Self::Uncounted(_) => "no slot",
             Self::Cancelled => "cancelled",
@@ -322,18 +317,18 @@ impl NetError {
             Self::BudgetExhausted { .. } => {
                 (ProblemKind::Budget, "leave out --no-wait to wait for the slot".to_owned())
             }
-            Self::TurnedAway { .. } => (
+            Self::RateLimited { no_wait: true, .. } => (
                 ProblemKind::Budget,
                 "another program may be using these credentials; leave out --no-wait to wait".to_owned(),
             ),
-            Self::LeftAlone { .. } => (
+            Self::RateLimited { no_wait: false, .. } => (
                 ProblemKind::Failing,
                 "another program may be using these credentials; no request is sent until then; `x` in the console's request log ends the pause".to_owned(),
             ),
             Self::Cancelled => (ProblemKind::Interrupted, String::new()),
             Self::Uncounted(_) => (
                 ProblemKind::Local,
-                "make room, or name another folder with --state-dir; --uncoordinated sends anyway, within a \
+                "free disk space, or choose another folder with --state-dir; --uncoordinated sends anyway, within a \
                  tenth of the rate limit"
                     .to_owned(),
             ),

@@ -96,6 +96,7 @@ impl Event {
                 Self::Exchange(_) | Self::Asked { .. } | Self::Player(..)
             )
         };
+        // What is not a row exists once per subject, so it cannot fill the queue.
         oldest(is_row).or_else(|| oldest(|event| matches!(event, Self::Delivery(_))))
     }
 }
@@ -146,6 +147,7 @@ impl EventSender {
             return;
         }
         let events = &mut queue.events;
+        // Moved to the end, not replaced in place: the reader must see it after what happened in between.
         if let Some(subject) = event.subject() {
             let older = events
                 .iter()
@@ -163,6 +165,7 @@ impl EventSender {
                 events.push_front(Event::Missed);
             }
         }
+        // Before the notification, so that the woken reader does not wait for this lock.
         drop(queue);
         self.0.ready.notify_one();
     }
@@ -170,6 +173,7 @@ impl EventSender {
     /// Waits until the reader is not far behind: then [`ROOM`] events are sent without a gap.
     pub async fn room(&self) {
         loop {
+            // Subscribed before the check, so that a read in between is not missed.
             let room = self.0.room.notified();
             if !self.is_behind() {
                 return;
@@ -211,6 +215,8 @@ impl EventReceiver {
     /// The next event; `None` once all events are read and no sender is left.
     pub async fn recv(&mut self) -> Option<Event> {
         loop {
+            // Read before the queue: a sender sends its last event before it is dropped, so `over` with an empty
+            // queue is the end.
             let over = self.0.senders.load(Ordering::SeqCst) == 0;
             if let Some(event) = self.try_recv() {
                 return Some(event);
@@ -234,6 +240,7 @@ impl Drop for EventReceiver {
     fn drop(&mut self) {
         let mut queue = self.0.queue();
         queue.closed = true;
+        // Freed now, not with the last sender.
         queue.events.clear();
         drop(queue);
         self.0.room.notify_waiters();

@@ -20,7 +20,7 @@ use crate::config::{self, Environ};
 use crate::domain::host::is_loopback;
 use crate::domain::{WallTime, charset};
 
-/// The most bytes of a reply that are read, before and after decompression.
+/// The most bytes of a response that are read, before and after decompression.
 pub const REPLY_MAX: u64 = 8 * 1024 * 1024;
 
 /// The longest time a response body may take, however steadily it arrives: it uses a slot of the budget meanwhile.
@@ -114,9 +114,9 @@ enum Route {
 
 /// The result of one attempt, complete or not.
 pub struct AttemptResult {
-    /// The reply, or why there is none.
+    /// The response, or why there is none.
     pub result: Result<Reply, NetError>,
-    /// The head of a reply whose body could not be read.
+    /// The head of a response whose body could not be read.
     pub head: Option<(u16, Vec<(String, String)>)>,
     /// From sending until the end, or until the request was cancelled.
     pub took: Duration,
@@ -168,6 +168,8 @@ impl Http {
         let Network {
             config, environ, ..
         } = &self.network;
+        // An unusable proxy is an error, never a direct connection: it may be there so that nothing goes out without
+        // it.
         let proxy = proxy::proxy_for(url, config.proxy.as_deref(), environ)?;
         Ok(proxy.map_or(Route::Direct, Route::Through))
     }
@@ -203,9 +205,11 @@ impl Http {
             reason = "the one place that builds an HTTP client"
         )]
         let builder = Client::builder()
+            // A redirect would carry signature and key to another host, and take no slot there.
             .redirect(reqwest::redirect::Policy::none())
             // Every try takes its own slot in the budget, so none may happen in here.
             .retry(reqwest::retry::never())
+            // Proxies are chosen in `proxy.rs` alone; reqwest would read the environment by rules of its own.
             .no_proxy()
             // RFC 9112, 5.2: a folded line is read as one with a blank in it.
             .http1_allow_obsolete_multiline_headers_in_responses(true)
@@ -240,7 +244,7 @@ impl Http {
         Ok(builder.tls_certs_merge(found))
     }
 
-    /// Sends once and reads the reply to its end.
+    /// Sends once and reads the response to its end.
     pub async fn send(&self, outgoing: Outgoing<'_>) -> AttemptResult {
         let began = self.clock.now().mono;
         let mut head = None;
@@ -274,6 +278,7 @@ impl Http {
             decodes,
             longest,
         } = outgoing;
+        // Besides `idle`: a server that sends one byte now and then would use its slot for ever.
         let longest = longest.unwrap_or(WHOLE_MAX);
         let route = self.route(url)?;
         let client = self.client(&route)?;
@@ -295,8 +300,10 @@ impl Http {
         let to_head = self.clock.now().mono.saturating_sub(began);
         let status = response.status().as_u16();
         let headers = texts(response.headers());
+        // Noted before the body: if that breaks, the record still has status and headers.
         *head = Some((status, headers.clone()));
         let version = match response.version() {
+            // As HAR 1.2 and the log name them.
             Version::HTTP_10 => "HTTP/1.0",
             Version::HTTP_2 => "HTTP/2.0",
             _ => "HTTP/1.1",
@@ -318,11 +325,13 @@ impl Http {
                 })?
                 .map_err(|error| self.classify(&error, &route, host))?;
             let Some(chunk) = chunk else { break };
+            // Counted while reading: `Content-Length` may be missing or wrong.
             if (raw.len() + chunk.len()) as u64 > REPLY_MAX {
                 return Err(too_large());
             }
             raw.extend_from_slice(&chunk);
         }
+        // HAR has the size on the wire and the decoded size.
         let wire = Some(raw.len() as u64);
         let body = if decodes {
             readable(raw.freeze(), response.headers()).map_err(|error| {
@@ -394,6 +403,7 @@ impl Http {
                 },
             };
         }
+        // reqwest found the request itself invalid; nothing was sent.
         if error.is_builder() {
             return NetError::BadPath(deepest(error));
         }
@@ -495,7 +505,7 @@ fn readable(body: Bytes, headers: &HeaderMap) -> Result<Bytes, CodingError> {
     Ok(if is_json { text } else { body })
 }
 
-/// A reply's headers; bytes that are not UTF-8 are replaced.
+/// A response's headers; bytes that are not UTF-8 are replaced.
 pub(super) fn texts(headers: &HeaderMap) -> Vec<(String, String)> {
     let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
     headers

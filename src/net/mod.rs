@@ -26,6 +26,7 @@ pub use error::NetError;
 pub use events::{Event, EventReceiver, EventSender};
 pub use http::{Http, Network, Timeouts};
 pub use log_lines::without_query;
+use retry::Decision;
 pub use verbatim::Verbatim;
 
 use crate::clock::Clock;
@@ -48,7 +49,7 @@ pub trait Authorise: Send + Sync {
     fn prepare<'a>(
         &'a self,
         _call: &'a Call,
-        _how: RequestOptions,
+        _options: RequestOptions,
     ) -> BoxFuture<'a, Result<(), NetError>> {
         Box::pin(async { Ok(()) })
     }
@@ -154,6 +155,7 @@ impl Gate {
     }
 
     fn emit_clock_warning(&self, account: &AccountId, warning: ClockWarning) {
+        // Saved as well as emitted: a command without an event channel reads it at its end.
         let reported = Some((account.clone(), warning));
         *self
             .clock_warning
@@ -201,6 +203,7 @@ fn emit(events: Option<&EventSender>, event: Event) {
 
 impl Drop for Gate {
     fn drop(&mut self) {
+        // Cached slots would stay used for a whole period otherwise.
         self.limiters.close(&self.ledger, &self.clock);
     }
 }
@@ -306,6 +309,8 @@ impl Session {
         authorise: &dyn Authorise,
         options: RequestOptions,
     ) -> Result<Reply, NetError> {
+        // First: a path that leads to another host must cost neither a slot nor a nonce, and no token must be fetched
+        // for it.
         let url = self.resolve(call)?;
         let began = self.gate.clock.now().mono;
         let mut waits = retry::waits();
@@ -321,10 +326,13 @@ impl Session {
                 .attempt(call, &url, authorise, options, attempt)
                 .await?;
             if let Ok(reply) = &tried {
+                // At once and only once: the fresh nonce or token needs no wait, and a second rejection has another
+                // cause.
                 if !renewed && authorise.is_stale(reply, token.as_ref()) {
                     renewed = true;
                     continue;
                 }
+                // 304 answers a conditional request and points nowhere (RFC 9110, 15.4.5).
                 if (300..400).contains(&reply.status) && reply.status != 304 {
                     let to = reply.header("location").unwrap_or("nowhere");
                     return Err(NetError::Redirected {
@@ -336,8 +344,12 @@ impl Session {
             }
             if let Some(left) = held {
                 if options.no_wait {
-                    return Err(NetError::TurnedAway { left });
+                    return Err(NetError::RateLimited {
+                        left,
+                        no_wait: true,
+                    });
                 }
+                // The wait itself is not used, only counted: these retries end after `TRIES_MAX` like the others.
                 if left > budget::HOLD_WAITED_MAX || waits.next().is_none() {
                     return tried;
                 }
@@ -345,9 +357,12 @@ impl Session {
                 // cancelled.
                 continue;
             }
-            let Some(requested) = retry::decide(call.repeat, &tried) else {
-                return tried;
+            let requested = match retry::decide(call.repeat, &tried) {
+                Decision::Return => return tried,
+                Decision::Retry => None,
+                Decision::RetryAfter(wait) => Some(wait),
             };
+            // On the monotonic clock: a clock that is set meanwhile ends no retries early.
             let elapsed = self.gate.clock.now().mono.saturating_sub(began);
             let Some(wait) = waits
                 .next()
@@ -359,7 +374,8 @@ impl Session {
                 return tried;
             }
             let why = match &tried {
-                Ok(reply) => format!("HTTP {}", reply.status),
+                Ok(reply) if reply.status == 429 => budget::RATE_LIMITED.to_owned(),
+                Ok(reply) => format!("status {}", reply.status),
                 Err(error) => error.in_brief().to_owned(),
             };
             let waiting = self.waiting(call, why, Some(wait));
@@ -383,12 +399,14 @@ impl Session {
         let mut unprepared = 0;
         let (slot, signed) = loop {
             self.must_be_shared(call, options).await?;
+            // Before the slot: fetching a token may take seconds, and takes a slot of its own.
             authorise.prepare(call, options).await?;
             let slot = budget::take(self, call, options).await?;
             let authorised = authorise.authorise(call).await;
             // A slot or nonce that the ledger could not save is unknown to other processes and must not be used.
             self.must_be_shared(call, options).await?;
             match authorised {
+                // Both arms begin again: the slot went back to the limiter, and the signature's nonce is not used.
                 Ok(_) if slot.has_lapsed(gate.clock.now()) => {}
                 Ok(_) if slot.is_held(gate.clock.now()).await => {}
                 Ok(signed) => break (slot, signed),
@@ -400,6 +418,7 @@ impl Session {
                 Err(error) => return Err(error),
             }
         };
+        // From here on the bytes are final: what is signed is what is recorded and sent.
         let headers = signed.headers(&call.method);
         let url = &signed.url(url);
         let began = gate.clock.now();
@@ -438,6 +457,7 @@ impl Session {
             gate.http.send(outgoing).await
         };
         let seen = gate.clock.now();
+        // The `Date` of a shop's own server says nothing about the provider's clock.
         if let Ok(reply) = &tried.result
             && signed.verbatim.is_none()
         {
@@ -454,16 +474,19 @@ impl Session {
             }
             _ => None,
         };
+        // Reported only now that it was sent: until then a retry may have replaced the nonce.
         if let Some(by) = signed.nonce_ahead {
             gate.emit_clock_warning(&self.account.id, ClockWarning::Nonces(by));
         }
         // Calls of one key go one after another, so that nonces arrive in ascending order.
-        drop(signed.permit);
+        drop(signed.key_lock);
         // Recorded before the first await: cancelling now must not lose the record of a request that was sent.
         let slot = unanswered.answered();
         let exchange = record::exchange(&sent, &tried);
         gate.ledger.record_later(exchange, gate.emit_recorded());
+        // After the record, since this awaits.
         slot.seen(seen).await;
+        // Back-pressure: a burst waits here for the disk, with its slot already released.
         gate.ledger.keep_up().await;
         Ok(Attempt {
             result: tried.result,
@@ -548,6 +571,7 @@ impl Session {
             return Err(bad());
         }
         let path_only = call.path.split(['?', '#']).next().unwrap_or_default();
+        // Servers and proxies decode `%2e%2e` before they resolve it, so the decoded path is checked.
         let climbs = percent_encoding::percent_decode_str(path_only)
             .decode_utf8_lossy()
             .split(['/', '\\'])
@@ -562,6 +586,7 @@ impl Session {
             let joined = format!("{}{}", base.as_str().trim_end_matches('/'), call.path);
             Url::parse(&joined).map_err(|_| bad())?
         };
+        // The last line of defence: whatever the URL parser made of the path, the credentials go to this host only.
         if url.host() != base.host() || url.port_or_known_default() != base.port_or_known_default()
         {
             return Err(NetError::ForeignHost {

@@ -76,6 +76,7 @@ pub fn proxy_for(
     configured: Option<&str>,
     environ: &Environ,
 ) -> Result<Option<Proxy>, UnusableProxy> {
+    // A proxy on another machine would look for this address on itself.
     if url.host_str().is_none_or(host::is_loopback) {
         return Ok(None);
     }
@@ -102,6 +103,7 @@ pub fn proxy_for(
     };
     let written = written.trim();
     let matcher = || Matcher::builder().all(written);
+    // First without the exceptions: an unusable proxy is an error even for a host that it would not serve.
     let found = intercept(matcher().build()).filter(|found| found.uri().host().is_some());
     let (Some(found), Some(proxy)) = (found, unmistakable(written)) else {
         return Err(UnusableProxy(named_by));

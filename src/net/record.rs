@@ -68,7 +68,7 @@ pub struct Sent<'a> {
     pub foreign: bool,
     /// The final body.
     pub body: &'a [u8],
-    /// Names of JSON fields that are secret in this call and its reply.
+    /// Names of JSON fields that are secret in this call and its response.
     pub hidden: &'static [&'static str],
     /// When it left.
     pub at: WallTime,
@@ -80,6 +80,7 @@ pub struct Sent<'a> {
 #[must_use]
 pub fn exchange(sent: &Sent<'_>, tried: &AttemptResult) -> Exchange {
     if let Ok(reply) = &tried.result {
+        // First: the response may repeat a token that it grants, in a header or under another name.
         redact::learn_handed_out(&String::from_utf8_lossy(near(&reply.body)));
     }
     let (response_headers, response_body, to_head) = match (&tried.result, &tried.head) {
@@ -89,7 +90,7 @@ pub fn exchange(sent: &Sent<'_>, tried: &AttemptResult) -> Exchange {
                 withheld(&reply.body)
             } else {
                 let kind = reply.header("content-type").unwrap_or_default();
-                kept_hiding(&reply.body, kind, sent.hidden)
+                body_hiding(&reply.body, kind, sent.hidden)
             },
             Some(reply.to_head),
         ),
@@ -106,6 +107,7 @@ pub fn exchange(sent: &Sent<'_>, tried: &AttemptResult) -> Exchange {
         method: sent.call.method.clone(),
         url: if sent.foreign {
             let mut url = sent.url.clone();
+            // As the body: the query may hold the goods sold.
             url.set_query(None);
             redact::url(&url)
         } else {
@@ -115,6 +117,7 @@ pub fn exchange(sent: &Sent<'_>, tried: &AttemptResult) -> Exchange {
         attempt: sent.attempt,
         outcome: match &tried.result {
             Ok(reply) => Outcome::Status(reply.status),
+            // A status that was received is shown even where its body could not be read.
             Err(error) => Outcome::Failed(match &tried.head {
                 Some((status, _)) => format!("{status}, {}", error.in_record()),
                 None => error.in_record(),
@@ -128,6 +131,7 @@ pub fn exchange(sent: &Sent<'_>, tried: &AttemptResult) -> Exchange {
         request_body: request_body(sent),
         response_headers: response_headers
             .iter()
+            // A server may send thousands; the record is saved for weeks.
             .take(HEADERS_MAX)
             .map(|(name, value)| {
                 let value = shown_header(sent, name, value);
@@ -190,7 +194,7 @@ fn request_body(sent: &Sent<'_>) -> Body {
         None | Some(b'{' | b'[')
     );
     if sent.hidden.is_empty() || is_json {
-        kept_hiding(sent.body, UNDECODED, sent.hidden)
+        body_hiding(sent.body, UNDECODED, sent.hidden)
     } else {
         Body {
             text: "<body>".into(),
@@ -205,8 +209,8 @@ const UNDECODED: &str = "text/plain; charset=utf-8";
 
 /// A received body for the record: redacted first, then cut, so that no half of a secret survives at the cut.
 #[must_use]
-pub fn kept(bytes: &[u8]) -> Body {
-    kept_hiding(bytes, UNDECODED, &[])
+pub fn body(bytes: &[u8]) -> Body {
+    body_hiding(bytes, UNDECODED, &[])
 }
 
 /// Only the beginning is redacted: text far behind the cut cannot affect it, and 8 MiB would take long.
@@ -217,15 +221,17 @@ fn near(bytes: &[u8]) -> &[u8] {
 /// The same for a body of this `Content-Type`: decoded by its charset, with these JSON fields redacted. Binary data
 /// is saved as base64, unless it may hold a secret.
 #[must_use]
-pub fn kept_hiding(bytes: &[u8], content_type: &str, hidden: &[&str]) -> Body {
+pub fn body_hiding(bytes: &[u8], content_type: &str, hidden: &[&str]) -> Body {
     let near = near(bytes);
     let is_whole = near.len() == bytes.len();
     let mut text = match charset::decode(near, content_type, is_whole) {
         Some(text) => redact::body_hiding(&text, hidden),
+        // Base64 would hide a secret from every later redaction, so such data is shown as redacted text instead.
         None if hidden.is_empty() && has_no_secret(near) => return binary(bytes),
         None => redact::body_hiding(&String::from_utf8_lossy(near), hidden),
     };
     let cut = !is_whole || text.len() > BODY_KEPT_MAX;
+    // Redaction may lengthen a text, so the limit counts afterwards.
     if text.len() > BODY_KEPT_MAX {
         text.truncate(text.floor_char_boundary(BODY_KEPT_MAX));
     }
@@ -240,11 +246,13 @@ pub fn kept_hiding(bytes: &[u8], content_type: &str, hidden: &[&str]) -> Body {
 /// Whether the redactor finds nothing in binary data, also without its zero bytes, as in UTF-16.
 fn has_no_secret(bytes: &[u8]) -> bool {
     let lossy = String::from_utf8_lossy(bytes);
+    // An ASCII secret in UTF-16 has a zero byte after each character.
     let narrow = lossy.replace('\0', "");
     redact::body(&lossy) == lossy && redact::body(&narrow) == narrow
 }
 
 fn binary(bytes: &[u8]) -> Body {
+    // Base64 makes four characters of three bytes.
     let some = &bytes[..bytes.len().min(BODY_KEPT_MAX / 4 * 3)];
     Body {
         text: STANDARD.encode(some),
@@ -260,15 +268,15 @@ mod tests {
 
     #[test]
     fn memory_is_bounded_bodies_are_cut_with_the_cut_shown() {
-        let whole = kept(b"short");
+        let whole = body(b"short");
         assert_eq!(
             (whole.text.as_str(), whole.bytes, whole.cut),
             ("short", 5, false)
         );
-        let long = kept("ż".repeat(400_000).as_bytes());
+        let long = body("ż".repeat(400_000).as_bytes());
         assert!(long.text.len() <= BODY_KEPT_MAX);
         assert_eq!((long.bytes, long.cut), (800_000, true));
-        let exact = kept(&vec![b'x'; BODY_KEPT_MAX]);
+        let exact = body(&vec![b'x'; BODY_KEPT_MAX]);
         assert!(!exact.cut);
     }
 
@@ -276,18 +284,18 @@ mod tests {
     fn fields_that_a_call_hides_are_redacted_where_they_are_texts() {
         let page = br#"{"content":[{"id":"7","content":"PLANTED","mimeType":"text/plain"}],"body" : "PLANTED"}"#;
         assert_eq!(
-            kept_hiding(page, "", &["content", "body"]).text,
+            body_hiding(page, "", &["content", "body"]).text,
             r#"{"content":[{"id":"7","content":"<content>","mimeType":"text/plain"}],"body" : "<body>"}"#
         );
-        let torn = kept_hiding(br#"{"content":[{"content":"PLAN"#, "", &["content"]);
+        let torn = body_hiding(br#"{"content":[{"content":"PLAN"#, "", &["content"]);
         assert!(!torn.text.contains("PLAN"), "{}", torn.text);
-        assert!(kept(page).text.contains("PLANTED"));
+        assert!(body(page).text.contains("PLANTED"));
     }
 
     #[test]
     fn a_secret_across_the_cut_is_redacted_first() {
-        let mut body = vec![b' '; BODY_KEPT_MAX - 30];
-        body.extend_from_slice(br#"{"paymentToken":"PLANTEDPLANTEDPLANTEDPLANTED"}"#);
-        assert!(!kept(&body).text.contains("PLANT"));
+        let mut bytes = vec![b' '; BODY_KEPT_MAX - 30];
+        bytes.extend_from_slice(br#"{"paymentToken":"PLANTEDPLANTEDPLANTEDPLANTED"}"#);
+        assert!(!body(&bytes).text.contains("PLANT"));
     }
 }

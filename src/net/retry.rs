@@ -14,7 +14,7 @@ pub const TRIES_MAX: usize = 3;
 pub const RETRY_AFTER_MAX: Duration = Duration::from_secs(20);
 
 /// The pause after a 429 without `Retry-After`, for calls that no limit counts.
-pub const TURNED_AWAY_PAUSE: Duration = Duration::from_secs(5);
+pub const RATE_LIMITED_PAUSE: Duration = Duration::from_secs(5);
 
 /// No further attempt begins later than this after the first.
 pub const LAST_START: Duration = Duration::from_secs(15);
@@ -25,31 +25,49 @@ pub fn waits() -> impl Iterator<Item = Duration> + Send {
         .with_min_delay(Duration::from_millis(200))
         .with_max_delay(Duration::from_secs(5))
         .with_max_times(TRIES_MAX - 1)
+        // So that processes that failed together do not retry together.
         .with_jitter()
         .build()
 }
 
-/// Whether another attempt may follow, and the wait that the provider requested (RFC 9110, 10.2.3).
+/// What follows an attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decision {
+    /// No further attempt: the caller gets this result.
+    Return,
+    /// Another attempt after the next of [`waits`].
+    Retry,
+    /// Another attempt, not before the provider's own wait (`Retry-After`: RFC 9110, 10.2.3) is over.
+    RetryAfter(Duration),
+}
+
+/// Whether another attempt may follow.
 ///
 /// A write is repeated only where the provider cannot have carried it out: no connection was made, or it answered 429
 /// (RFC 6585, 4).
 #[must_use]
-pub fn decide(repeat: Repeat, tried: &Result<Reply, NetError>) -> Option<Option<Duration>> {
+pub fn decide(repeat: Repeat, tried: &Result<Reply, NetError>) -> Decision {
     match tried {
         Ok(reply) => {
-            let requested = reply.retry_after();
-            let turned_away = reply.status == 429;
+            let rate_limited = reply.status == 429;
+            // 502 to 504 mean that a gateway or an overload is at fault (RFC 9110, 15.6.3 to 15.6.5), which may pass;
+            // a 500 is the provider's own failure on this request.
             let passing = matches!(reply.status, 502..=504) && repeat == Repeat::Safe;
-            let requested = requested.or(turned_away.then_some(TURNED_AWAY_PAUSE));
-            ((turned_away || passing) && requested.is_none_or(|wait| wait <= RETRY_AFTER_MAX))
-                .then_some(requested)
+            let own = rate_limited.then_some(RATE_LIMITED_PAUSE);
+            match reply.retry_after().or(own) {
+                _ if !rate_limited && !passing => Decision::Return,
+                None => Decision::Retry,
+                Some(wait) if wait <= RETRY_AFTER_MAX => Decision::RetryAfter(wait),
+                Some(_) => Decision::Return,
+            }
         }
         Err(
             error @ (NetError::ConnectionRefused { .. }
             | NetError::TimedOut { .. }
             | NetError::Broken { .. }),
-        ) if repeat == Repeat::Safe || !error.may_have_arrived() => Some(None),
-        Err(_) => None,
+        ) if repeat == Repeat::Safe || !error.may_have_arrived() => Decision::Retry,
+        // The rest needs the operator: a wrong host name, certificate, proxy or path.
+        Err(_) => Decision::Return,
     }
 }
 
@@ -83,8 +101,11 @@ mod tests {
 
     #[test]
     fn a_write_is_never_repeated_blindly() {
-        assert_eq!(decide(Repeat::Never, &lost()), None);
-        assert_eq!(decide(Repeat::Never, &Ok(reply(503, None))), None);
+        assert_eq!(decide(Repeat::Never, &lost()), Decision::Return);
+        assert_eq!(
+            decide(Repeat::Never, &Ok(reply(503, None))),
+            Decision::Return
+        );
         let timed_out = |what| {
             Err(NetError::TimedOut {
                 host: "h".into(),
@@ -94,45 +115,48 @@ mod tests {
         };
         assert_eq!(
             decide(Repeat::Never, &timed_out(super::super::error::ANSWERING)),
-            None
+            Decision::Return
         );
         assert_eq!(
             decide(Repeat::Never, &timed_out(super::super::error::CONNECTING)),
-            Some(None)
+            Decision::Retry
         );
         assert_eq!(
             decide(
                 Repeat::Never,
                 &Err(NetError::ConnectionRefused { host: "h".into() })
             ),
-            Some(None)
+            Decision::Retry
         );
         assert_eq!(
             decide(Repeat::Never, &Ok(reply(429, None))),
-            Some(Some(TURNED_AWAY_PAUSE)),
+            Decision::RetryAfter(RATE_LIMITED_PAUSE),
             "the provider did nothing"
         );
     }
 
     #[test]
     fn a_read_is_repeated_when_the_trouble_may_pass() {
-        assert_eq!(decide(Repeat::Safe, &lost()), Some(None));
-        assert_eq!(decide(Repeat::Safe, &Ok(reply(503, None))), Some(None));
+        assert_eq!(decide(Repeat::Safe, &lost()), Decision::Retry);
+        assert_eq!(decide(Repeat::Safe, &Ok(reply(503, None))), Decision::Retry);
         assert_eq!(
             decide(Repeat::Safe, &Ok(reply(429, Some("2")))),
-            Some(Some(Duration::from_secs(2)))
+            Decision::RetryAfter(Duration::from_secs(2))
         );
         assert_eq!(
             decide(Repeat::Safe, &Ok(reply(429, Some("600")))),
-            None,
+            Decision::Return,
             "too long to wait unseen"
         );
         for final_status in [200, 400, 401, 404, 500] {
-            assert_eq!(decide(Repeat::Safe, &Ok(reply(final_status, None))), None);
+            assert_eq!(
+                decide(Repeat::Safe, &Ok(reply(final_status, None))),
+                Decision::Return
+            );
         }
         assert_eq!(
             decide(Repeat::Safe, &Err(NetError::Dns { host: "h".into() })),
-            None
+            Decision::Return
         );
     }
 

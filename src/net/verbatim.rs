@@ -105,6 +105,7 @@ async fn plain(
     let mut request = hyper::Request::builder()
         .method(outgoing.method)
         .uri(&verbatim.target)
+        // The shop's own host: the sender's `Host` names this receiver.
         .header(HOST, &host)
         .body(Body::from(outgoing.body))
         .map_err(|_| NetError::BadPath(foreign_words(&verbatim.target)))?;
@@ -146,6 +147,7 @@ async fn plain(
         };
         let data = data.map_err(|_| broken("in the middle of the response"))?;
         body.extend_from_slice(&data);
+        // Not an error: the status is known, and nothing more is wanted.
         if verbatim.status_decides && body.len() > PAGE_BYTES_MAX {
             break;
         }

@@ -183,7 +183,7 @@ impl Bench {
     /// still valid.
     async fn try_verify(&self) -> Result<Answer, ApiError> {
         if let Some(tokens) = &self.tokens {
-            tokens.refresh(HOW).await?;
+            tokens.fetch_new(HOW).await?;
         }
         match self.manifest.verify {
             Verify::Call => self.ask(&Op::Verify).await,

@@ -27,14 +27,14 @@ pub enum ApiError {
         /// What to do.
         hint: String,
     },
-    /// The reply is not what the provider documents.
+    /// The response is not what the provider documents.
     Unexpected {
         /// What is wrong with it.
         what: String,
     },
     /// The provider has no such call, or a value cannot be sent.
     Unsupported(String),
-    /// The request got no reply.
+    /// The request got no response.
     Net(NetError),
 }
 
@@ -52,7 +52,7 @@ impl ApiError {
             Self::Net(error) => return error.problem(account),
             Self::Refused { code, hint } => (
                 ProblemKind::Refused,
-                format!("{provider} refused the credentials ({code})"),
+                format!("{provider} rejected the credentials ({code})"),
                 hint,
             ),
             Self::NotFound { what, hint } => (
@@ -65,7 +65,7 @@ impl ApiError {
             }
             Self::Unexpected { what } => (
                 ProblemKind::Nonsense,
-                format!("{provider} sent an answer that tilldeck cannot read: {what}"),
+                format!("{provider} sent a response that tilldeck cannot read: {what}"),
                 "`tilldeck log` shows the exchange; if the error persists, contact the provider"
                     .to_owned(),
             ),

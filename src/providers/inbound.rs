@@ -51,7 +51,11 @@ fn object(inbound: &Inbound) -> Result<Map<String, Value>, Refusal> {
             "the body is not a JSON object with unique names",
         )),
         Err(error) => {
-            let at = format!("line {}, column {}", error.line(), error.column());
+            let at = if error.is_eof() {
+                "it ends too early".to_owned()
+            } else {
+                format!("line {}, column {}", error.line(), error.column())
+            };
             Err(unreadable(&match content_type(inbound) {
                 Some(kind) if !is_json(&kind) => format!(
                     "the body is not JSON: its Content-Type is {} ({at})",
@@ -90,6 +94,7 @@ pub fn header<'a>(inbound: &'a Inbound, name: &str) -> Result<&'a HeaderValue, R
     match (all.next(), all.next()) {
         (Some(value), None) => Ok(value),
         (None, _) => Err(Refusal::Refused(format!("the header {name} is missing"))),
+        // The shop's own server may check the other one.
         (Some(_), Some(_)) => Err(Refusal::Refused(format!("the header {name} occurs twice"))),
     }
 }
@@ -104,6 +109,7 @@ pub fn text<'a>(object: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
 pub fn parts(parts: &[&str]) -> Vec<u8> {
     let mut bytes = Vec::new();
     for part in parts {
+        // With the length, ("ab", "c") and ("a", "bc") differ.
         bytes.extend_from_slice(&part.len().to_le_bytes());
         bytes.extend_from_slice(part.as_bytes());
     }
@@ -211,7 +217,7 @@ pub(crate) mod tests {
             "{form}"
         );
         let json = why("application/json; charset=utf-8", b"{");
-        assert!(json.ends_with("not JSON: line 1, column 1"), "{json}");
+        assert!(json.ends_with("not JSON: it ends too early"), "{json}");
     }
 
     #[test]

@@ -263,6 +263,18 @@ mod tests {
         config::load(&locations, &SPECS)
     }
 
+    /// The console's list of calls cuts the purposes at about this width.
+    #[test]
+    fn the_beginning_of_its_purpose_tells_each_call_from_the_others() {
+        for manifest in REGISTRY {
+            let mut seen = std::collections::BTreeSet::new();
+            for call in manifest.catalogue {
+                let begin: String = call.about.chars().take(26).collect();
+                assert!(seen.insert(begin), "{}: {}", call.method, call.about);
+            }
+        }
+    }
+
     #[test]
     fn the_header_that_proves_webhooks_has_a_headers_name() {
         let named = |name: &str| {

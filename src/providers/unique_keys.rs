@@ -1,5 +1,5 @@
 //! JSON objects in which each name occurs once. RFC 8259, 4 leaves open which of two equal names counts, so that two readers
-//! could see different values; such an object is refused.
+//! could see different values; such an object is rejected.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -28,6 +28,7 @@ impl<'de, V: Deserialize<'de>> Deserialize<'de> for UniqueKeys<V> {
                 let mut object = Vec::new();
                 while let Some((name, value)) = map.next_entry::<String, V>()? {
                     if !names.insert(name.clone()) {
+                        // The name is a stranger's text and goes into an error.
                         let name = inert::quoted(&name, 40);
                         return Err(A::Error::custom(format!("the key {name} occurs twice")));
                     }

@@ -52,7 +52,7 @@ pub fn clock_warning(account: &AccountId, warning: ClockWarning) -> String {
     match warning {
         ClockWarning::Clock(by) => format!(
             "this machine's clock is {} ahead of {account}'s provider: set it. A nonce from the future blocks other \
-             programs that use the key. Once several replies agree, tilldeck uses the provider's time",
+             programs that use the key. Once several responses agree, tilldeck uses the provider's time",
             time::fine(by)
         ),
         ClockWarning::Nonces(by) => format!(

@@ -113,6 +113,7 @@ pub fn run(mut start: Start) -> io::Result<Ended> {
     if early.load(Ordering::SeqCst) {
         return Ok(Ended::Interrupted);
     }
+    // Bounded: a flood of events makes its senders wait instead of filling the memory.
     let (messages, inbox) = mpsc::channel(1024);
     input::start(messages.clone())?;
     let ended = runtime.block_on(async {
@@ -176,10 +177,12 @@ impl Console {
                         let between = Multiplexer::of(&Environ::process());
                         self.entered.write(&between.sequence(text.expose()))?;
                         let done = Ok(between.done(what));
+                        // This task empties the channel: waiting here for room would block for ever.
                         let _ = self.messages.try_send(Msg::Done(done));
                     }
                     effect => match &deck {
                         Some(deck) => perform::perform(effect, deck, &mut tasks, &self.messages),
+                        // Performed as soon as the deck is open.
                         None => early.push(effect),
                     },
                 }
@@ -200,6 +203,7 @@ impl Console {
             tokio::select! {
                 message = self.inbox.recv() => {
                     let Some(mut message) = message else { break Ended::Left };
+                    // One frame for all that has arrived, with a limit, so that a flood does not freeze the screen.
                     for _ in 0..MESSAGES_A_FRAME {
                         is_input |= message.is_input();
                         effects.extend(tui::update(&mut self.model, self.clock.now(), message));
@@ -347,6 +351,7 @@ async fn ready(deck: &Arc<Deck>, verify: bool, messages: &mpsc::Sender<Msg>) -> 
             Vec::new()
         }
     };
+    // Real accounts only by choice (`verify_on_start`): a verification is a request that counts against their limit.
     let unasked = |environment: Environment| verify || environment == Environment::Embedded;
     let verify: Vec<AccountId> = deck
         .accounts()
@@ -412,11 +417,13 @@ async fn follow_watchlist(deck: Arc<Deck>, mut known: Watchlist, messages: mpsc:
 /// Notifies the operator when the ledger cannot save, and when it works again.
 async fn follow_ledger(ledger: crate::ledger::Ledger, messages: mpsc::Sender<Msg>) {
     let mut changes = ledger.status_changes();
-    let mut told = false;
+    let mut reported = false;
     loop {
         let status = ledger.status().await;
         let (level, text) = match &status {
-            Status::Ready if told => (Level::Info, "the ledger can be written again".to_owned()),
+            Status::Ready if reported => {
+                (Level::Info, "the ledger can be written again".to_owned())
+            }
             Status::Ready | Status::Opening => (Level::Info, String::new()),
             Status::Locked => (
                 Level::Warning,
@@ -426,7 +433,7 @@ async fn follow_ledger(ledger: crate::ledger::Ledger, messages: mpsc::Sender<Msg
             Status::Degraded { .. } => (Level::Error, status.warning().unwrap_or_default()),
         };
         if !text.is_empty() {
-            told = true;
+            reported = true;
             let notice = Notice {
                 level,
                 about: "ledger".into(),

@@ -37,8 +37,8 @@ pub fn perform(effect: Effect, deck: &Arc<Deck>, tasks: &mut Tasks, messages: &m
             report_failure(deck.unwatch(&key.0, &key.1).await, &messages).await;
             let _ = messages.send(Msg::Unwatched(key)).await;
         }),
-        Effect::MarkHandled { matter, handled } => tasks.start_sequential(async move {
-            report_failure(deck.mark_handled(&matter, handled).await, &messages).await;
+        Effect::MarkHandled { alert, handled } => tasks.start_sequential(async move {
+            report_failure(deck.mark_handled(&alert, handled).await, &messages).await;
         }),
         Effect::LoadLog {
             before,

@@ -62,7 +62,7 @@ pub fn perform(
                 result: Err(crash(&account)),
             };
             let refresh = async move {
-                let result = deck.refresh_token(&account, foreground(request)).await;
+                let result = deck.fetch_token(&account, foreground(request)).await;
                 let result = result.map(drop);
                 Msg::Refreshed { request, result }
             };
@@ -110,21 +110,21 @@ fn manage(
     tasks: &mut Tasks,
     messages: mpsc::Sender<Msg>,
 ) {
-    let told = messages.clone();
+    let reporter = messages.clone();
     let change = async move {
         let result = match deck.prove(change, foreground(request)).await {
             // Saving is not cancelled half-way, and its result is always reported.
             Ok(proved) => {
-                let kept = tokio::spawn(async move {
+                let saving = tokio::spawn(async move {
                     let result = deck.save(proved).await;
-                    let _ = told.send(Msg::Managed { request, result }).await;
+                    let _ = reporter.send(Msg::Managed { request, result }).await;
                 });
-                let _ = kept.await;
+                let _ = saving.await;
                 return;
             }
             Err(problem) => Err(problem),
         };
-        let _ = told.send(Msg::Managed { request, result }).await;
+        let _ = reporter.send(Msg::Managed { request, result }).await;
     };
     let crashed = async move {
         let result = Err(Problem::new(

@@ -30,6 +30,7 @@ impl Tasks {
         let before = self.turn.replace(next);
         self.start(async move {
             if let Some(before) = before {
+                // An error means that the task before was aborted: its turn is over too.
                 let _ = before.await;
             }
             task.await;
@@ -45,6 +46,7 @@ impl Tasks {
         crashed: impl Future<Output = ()> + Send + 'static,
     ) {
         self.reap();
+        // A panic ends only the inner task, so that the outer one can still report it.
         let handle = self.all.spawn(async move {
             let guarded = AbortOnDropHandle::new(tokio::spawn(task));
             if guarded.await.is_err_and(|error| error.is_panic()) {
@@ -68,6 +70,7 @@ impl Tasks {
 
     fn reap(&mut self) {
         while self.all.try_join_next().is_some() {}
+        // Without this, a console that runs for weeks would hold a handle for every request.
         self.by_request.retain(|_, handle| !handle.is_finished());
     }
 }

@@ -7,7 +7,7 @@ use axum::http::{HeaderValue, Method, StatusCode, header};
 use serde_json::{Map, Value, json};
 
 use crate::domain::simulate::{Command, Fault, PayerAct};
-use crate::domain::{PaymentId, inert};
+use crate::domain::{PaymentId, bad_json, inert};
 use crate::http_server::{Request, Response, respond, text};
 
 use super::outbox::Webhook;
@@ -73,6 +73,7 @@ const ROUTES: [(&str, &str, &str, &str); 8] = [
 #[must_use]
 pub fn is_foreign(request: &Request) -> bool {
     let mut origins = request.headers().get_all(header::ORIGIN).iter();
+    // `all`: without an `Origin` no browser sent it, so a request by curl passes.
     let host = request.headers().get(header::HOST);
     let own = |origin: &HeaderValue| {
         host.is_some_and(|host| origin.as_bytes() == [b"http://", host.as_bytes()].concat())
@@ -163,6 +164,7 @@ pub fn command(request: &Request) -> Result<Command, Box<Response>> {
         refused.headers_mut().insert(header::ALLOW, allow);
         return Err(refused);
     }
+    // CSRF: a page of another site could send forms to this port (RFC 6454, 7: `Origin`).
     if is_foreign(request) {
         return Err(refuse(
             StatusCode::FORBIDDEN,
@@ -237,7 +239,8 @@ impl Fields {
     fn read(body: &[u8]) -> Result<Self, String> {
         if body.trim_ascii_start().starts_with(b"{") {
             let object: Map<String, Value> = serde_json::from_slice(body)
-                .map_err(|error| format!("the body is not JSON: {error}"))?;
+                .map_err(|error| format!("the body is not a JSON object: {}", bad_json(&error)))?;
+            // Numbers by their JSON text, as a form would have them.
             let texts = object.into_iter().map(|(name, value)| match value {
                 Value::String(text) => (name, text),
                 other => (name, other.to_string()),
@@ -354,7 +357,7 @@ fn waiting(webhooks: &[Webhook]) -> String {
     let answer = match (next.tries, next.status) {
         (0, _) => String::new(),
         (tries, Some(status)) => format!(" (attempts: {tries}, last status: {status})"),
-        (tries, None) => format!(" (attempts: {tries}, no answer)"),
+        (tries, None) => format!(" (attempts: {tries}, no response)"),
     };
     let at = next.next.rfc3339();
     format!("{many}, next attempt {at}{to}{answer}")
@@ -516,7 +519,7 @@ mod tests {
             ("payer", "payment=A&act=dance", "`dance` is not an action"),
             ("callback", "payment=", "the payment id is empty"),
             ("state", "", "does not take POST"),
-            ("advance", "{", "not JSON"),
+            ("advance", "{", "the JSON ends too early"),
         ];
         for (route, body, message) in table {
             let error = parse(route, body.as_bytes()).unwrap_err();

@@ -32,14 +32,16 @@ pub fn replacement(fault: Fault) -> Option<Response> {
     }
 }
 
-/// Applies the fault to the reply of an executed request.
+/// Applies the fault to the response of an executed request.
 pub async fn apply(fault: Fault, reply: Response) -> Outcome {
     match fault {
         Fault::Latency(late) => {
             tokio::time::sleep(late).await;
             Outcome::Answer(reply)
         }
+        // Half a body with its right length: the JSON is cut, the HTTP is not.
         Fault::TornBody => Outcome::Answer(reply.map(|body| body.slice(..body.len() / 2))),
+        // The request was executed: a write that is repeated blindly would take effect twice.
         Fault::LostReply => Outcome::Reset,
         Fault::None | Fault::TooManyRequests { .. } | Fault::ServerError | Fault::Html => {
             Outcome::Answer(reply)

@@ -29,6 +29,7 @@ impl<W> fmt::Debug for Granted<W> {
 impl<W: Copy + PartialEq> Granted<W> {
     /// Adds a token, valid until it expires.
     pub fn add(&mut self, value: String, owner: W, now: WallTime, expires: WallTime) {
+        // Here and not by a timer: nothing runs in the background of a simulation.
         self.tokens.retain(|token| token.expires > now);
         if self.tokens.len() >= TOKENS_MAX {
             self.tokens.pop_front();

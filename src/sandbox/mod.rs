@@ -1,4 +1,5 @@
-//! The embedded providers on one loopback server: start, command, stop. Knows each provider only as a [`SimulatedProvider`].
+//! The built-in providers on one loopback server: start, command, stop. Knows each provider only as a
+//! [`SimulatedProvider`].
 
 pub mod control;
 pub mod faults;
@@ -294,11 +295,15 @@ impl Inner {
     }
 
     fn command(&self, command: &Command) -> Result<String, String> {
-        let unknown = |id: &PaymentId| Err(format!("the sandbox has no payment {id}"));
+        let unknown = |id: &PaymentId| Err(format!("there is no payment {id}"));
         let result = match command {
             Command::SetFault(fault) => {
                 self.simulator.set_fault(*fault);
-                Ok(format!("API calls now: {}", fault.describe()))
+                Ok(format!(
+                    "fault {} is set: {}",
+                    fault.name(),
+                    fault.describe()
+                ))
             }
             Command::Advance(by) => self.simulator.advance(*by).map(|()| {
                 let now = self.simulator.now().rfc3339();

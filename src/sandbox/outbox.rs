@@ -83,6 +83,7 @@ impl Webhook {
     /// The request it makes to `url`.
     #[must_use]
     pub fn request(&self, url: &str) -> Outgoing {
+        // A callback URL may have a query of its own, such as a shop's secret.
         let separator = if url.contains('?') { '&' } else { '?' };
         Outgoing {
             url: if self.query.is_empty() {
@@ -110,6 +111,7 @@ impl Outbox {
     #[must_use]
     pub fn due(&self, now: WallTime) -> Vec<Webhook> {
         let mut due: Vec<_> = self.webhooks.iter().filter(|l| l.next <= now).collect();
+        // Equal times in the order they were queued.
         due.sort_by_key(|webhook| (webhook.next, webhook.number));
         due.into_iter().cloned().collect()
     }

@@ -45,6 +45,7 @@ impl Html {
         while let Some((before, after)) = rest.split_once("{{") {
             out.push_str(before);
             let (name, after) = after.split_once("}}").unwrap_or((after, ""));
+            // Found by name in our own template: filled-in text that contains `{{` is never scanned.
             if let Some((_, piece)) = pieces.iter().find(|(known, _)| *known == name) {
                 out.push_str(&piece.0);
             }
@@ -85,6 +86,7 @@ pub fn page(status: StatusCode, html: &Html) -> Response {
     let headers = response.headers_mut();
     let mut set = |name, value| headers.insert(name, HeaderValue::from_static(value));
     set(header::CONTENT_SECURITY_POLICY, policy);
+    // The page shows a payment's current state.
     set(header::CACHE_CONTROL, "no-store");
     set(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
     // `no-referrer` would make browsers send `Origin: null` with the page's own forms.

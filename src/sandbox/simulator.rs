@@ -39,6 +39,7 @@ impl Simulator {
     pub fn new(options: &Options, resumed: Option<WallTime>) -> Self {
         let opened = options.clock.now();
         Self {
+            // Never earlier than the last run: its payments would lie in the future.
             start: resumed.map_or(opened.wall, |at| at.max(opened.wall)),
             clock: options.clock.clone(),
             opened,
@@ -61,6 +62,7 @@ impl Simulator {
     /// The simulated time. It never goes back, even if the wall clock does.
     #[must_use]
     pub fn now(&self) -> WallTime {
+        // By the monotonic clock, which cannot be set.
         let real = self.clock.now().mono.saturating_sub(self.opened.mono);
         let simulated = real.saturating_mul(self.speed);
         self.start.plus(simulated).plus(self.moved().advanced)

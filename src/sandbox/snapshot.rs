@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::domain::WallTime;
+use crate::domain::{WallTime, bad_json};
 
 const VERSION: u32 = 1;
 
@@ -48,7 +48,8 @@ pub async fn read(path: &Path) -> io::Result<Option<Snapshot>> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),
     };
-    let saved: Snapshot = serde_json::from_slice(&text).map_err(io::Error::other)?;
+    let saved: Snapshot =
+        serde_json::from_slice(&text).map_err(|error| io::Error::other(bad_json(&error)))?;
     if saved.version == VERSION {
         Ok(Some(saved))
     } else {
@@ -63,7 +64,7 @@ pub async fn read(path: &Path) -> io::Result<Option<Snapshot>> {
 pub fn resume<T: Default + DeserializeOwned>(saved: Option<Value>) -> Result<T, String> {
     saved.map_or_else(
         || Ok(T::default()),
-        |saved| serde_json::from_value(saved).map_err(|error| error.to_string()),
+        |saved| serde_json::from_value(saved).map_err(|error| bad_json(&error)),
     )
 }
 
@@ -96,6 +97,7 @@ impl SnapshotFile {
     ) -> io::Result<()> {
         let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
         let revision = revision();
+        // Nothing has changed: a simulation that is left alone does not write.
         if *written == revision {
             return Ok(());
         }
@@ -107,6 +109,7 @@ impl SnapshotFile {
         std::fs::create_dir_all(folder)?;
         let mut file = tempfile::NamedTempFile::new_in(folder)?;
         file.write_all(&text)?;
+        // A rename within one folder is atomic: a crash leaves the old file or the new one.
         file.persist(&self.path).map_err(|error| error.error)?;
         *written = revision;
         Ok(())

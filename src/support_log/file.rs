@@ -50,9 +50,11 @@ impl DailyFile {
 
     /// Appends a line, redacted with the secrets known so far.
     pub(super) fn append(&mut self, line: &str) -> io::Result<()> {
+        // Redacted before it is cut, so that no half of a secret survives at the cut.
         let line = redact::body(line);
         let line = without_addresses(&inert::cut(&line, LINE_MAX)) + "\n";
         let written = self.write(line.as_bytes());
+        // Opened again at the next line: the folder may have been removed, or the disk was full.
         if written.is_err() {
             self.today = None;
         }
@@ -87,6 +89,7 @@ impl DailyFile {
     fn open(&self, date: String) -> io::Result<Today> {
         private::make_subfolder(&self.folder)?;
         let file = private::open(&self.folder.join(format!("tilldeck.{date}.log")))?;
+        // Each write goes to the end (POSIX `O_APPEND`), so that lines of two processes do not overwrite each other.
         fcntl_setfl(&file, fcntl_getfl(&file)? | OFlags::APPEND)?;
         self.prune();
         Ok(Today { date, file })
@@ -99,8 +102,10 @@ impl DailyFile {
             .filter(|entry| is_ours(&entry.file_name().to_string_lossy()))
             .map(|entry| entry.path())
             .collect();
+        // Names with ISO dates sort by time.
         dated.sort();
         for old in dated.iter().rev().skip(DAYS) {
+            // Another process may have removed it first.
             let _ = fs::remove_file(old);
         }
     }
@@ -121,6 +126,7 @@ fn without_addresses(text: &str) -> String {
             Some((at, last)) if ends(last) => word.split_at(at),
             _ => (word, ""),
         };
+        // A word with an at sign is more likely an address than anything that support needs.
         if bare.contains('@') || bare.contains("%40") {
             Cow::Owned([ADDRESS, end].concat())
         } else {

@@ -46,10 +46,11 @@ pub fn folder(state: &Path) -> PathBuf {
 ///
 /// Never fails the program: if no file can be written, there is no log.
 pub fn start(folder: PathBuf, clock: Clock, environ: &Environ) {
-    let asked = environ.get(LEVEL);
-    let level = asked
+    let written = environ.get(LEVEL);
+    let level = written
         .as_deref()
         .map(|level| level.to_string_lossy().parse());
+    // Reported below, once there is a log to report it in.
     let understood = !matches!(level, Some(Err(_)));
     let level = level.and_then(Result::ok).unwrap_or(LevelFilter::INFO);
     if level == LevelFilter::OFF || QUEUE.get().is_some() {
@@ -71,6 +72,7 @@ pub fn start(folder: PathBuf, clock: Clock, environ: &Environ) {
     // Libraries may log anything, secrets included, so their lines are left out.
     let ours = Targets::new().with_target("tilldeck", level);
     let subscriber = tracing_subscriber::registry().with(ours).with(lines);
+    // Fails only where a test has set one already.
     let _ = tracing::subscriber::set_global_default(subscriber);
     if !understood {
         tracing::warn!("{LEVEL} is not a valid level: use off, error, warn, info, debug or trace");
@@ -110,6 +112,7 @@ impl Queue {
     }
 
     fn push(&self, line: &[u8]) {
+        // Left out rather than waited for: a slow disk must not slow the program.
         if self.waiting.fetch_add(1, Ordering::AcqRel) >= WAITING_MAX {
             self.waiting.fetch_sub(1, Ordering::AcqRel);
             self.left_out.fetch_add(1, Ordering::AcqRel);

@@ -13,7 +13,7 @@ const ID_MAX: u16 = 40;
 
 /// The target of an alert.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Leads {
+pub enum Target {
     Account(AccountId),
     Payment(WatchKey),
     Callbacks,
@@ -25,13 +25,13 @@ pub enum Leads {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Alert {
     /// A stable name, under which the ledger saves that it was handled.
-    pub matter: String,
+    pub key: String,
     /// One sentence for the operator.
     pub what: String,
     pub account: Option<AccountId>,
     pub since: Option<WallTime>,
     pub tone: Tone,
-    pub leads: Leads,
+    pub target: Target,
     /// When the operator marked it as handled.
     pub handled: Option<WallTime>,
 }
@@ -45,8 +45,9 @@ pub fn all(store: &Store) -> Vec<Alert> {
         .chain(notices(store))
         .collect();
     for alert in &mut alerts {
-        alert.handled = store.handled_at(&alert.matter, alert.since);
+        alert.handled = store.handled_at(&alert.key, alert.since);
     }
+    // Stable: within a rank, causes stay in the order of their sources and do not jump.
     alerts.sort_by_key(|alert| (alert.handled.is_some(), alert.tone != Tone::Bad));
     alerts
 }
@@ -65,16 +66,16 @@ fn payments(store: &Store) -> impl Iterator<Item = Alert> {
     wrong.filter_map(|watched| {
         let payment = watched.latest()?;
         Some(Alert {
-            matter: watched.matter(),
+            key: watched.alert_key(),
             what: format!(
-                "{}: {}",
+                "{} · {}",
                 fit_middle(watched.watch.id.as_str(), ID_MAX),
                 payment.explain(watched.expected())
             ),
             account: Some(watched.watch.account.clone()),
             since: watched.began(),
             tone: payment.severity(watched.expected()).into(),
-            leads: Leads::Payment(watched.key()),
+            target: Target::Payment(watched.key()),
             handled: None,
         })
     })
@@ -86,12 +87,12 @@ fn accounts(store: &Store) -> impl Iterator<Item = Alert> {
         let id = known.id();
         let word = known.status.word();
         Some(Alert {
-            matter: format!("credentials {id} {word}"),
-            what: format!("credentials of {id}: {word}: {why}"),
+            key: format!("credentials {id} {word}"),
+            what: format!("credentials {}: {why}", known.status.shown()),
             account: Some(id.clone()),
             since: known.failing_since.or(known.status.at()),
             tone: Tone::Bad,
-            leads: Leads::Account(id.clone()),
+            target: Target::Account(id.clone()),
             handled: None,
         })
     })
@@ -99,6 +100,7 @@ fn accounts(store: &Store) -> impl Iterator<Item = Alert> {
 
 /// Failing checks: one alert for each account, and none if its credentials are the cause.
 fn unchecked(store: &Store) -> impl Iterator<Item = Alert> {
+    // Bad credentials make every check fail: one alert about them is enough.
     let working = store.accounts.iter().filter(|k| k.status.why().is_none());
     working.filter_map(|known| {
         let id = known.id();
@@ -116,12 +118,12 @@ fn unchecked(store: &Store) -> impl Iterator<Item = Alert> {
             n => format!("{n} payments cannot"),
         };
         Some(Alert {
-            matter: format!("checks {id}"),
-            what: format!("{payments} be checked: {}", problem.describe()),
+            key: format!("checks {id}"),
+            what: format!("{payments} be checked · {}", problem.describe()),
             account: Some(id.clone()),
             since: failing.iter().filter_map(|w| w.failing_since).min(),
             tone: Tone::Warn,
-            leads: Leads::Payment(first.key()),
+            target: Target::Payment(first.key()),
             handled: None,
         })
     })
@@ -137,12 +139,12 @@ fn listener(store: &Store) -> Option<Alert> {
         return None;
     };
     Some(Alert {
-        matter: LISTENER.to_owned(),
+        key: LISTENER.to_owned(),
         what: format!("cannot receive callbacks at {address}: {why}"),
         account: None,
         since: Some(*since),
         tone: Tone::Bad,
-        leads: Leads::Callbacks,
+        target: Target::Callbacks,
         handled: None,
     })
 }
@@ -156,7 +158,7 @@ fn notices(store: &Store) -> impl Iterator<Item = Alert> {
     warnings
         .filter(move |n| !is_alert(&n.about))
         .map(|notice| Alert {
-            matter: format!("notice {}", notice.about),
+            key: format!("notice {}", notice.about),
             what: notice.text.clone(),
             account: None,
             since: store.raised(&notice.about),
@@ -165,7 +167,7 @@ fn notices(store: &Store) -> impl Iterator<Item = Alert> {
             } else {
                 Tone::Warn
             },
-            leads: Leads::Notice(notice.about.clone()),
+            target: Target::Notice(notice.about.clone()),
             handled: None,
         })
 }

@@ -2,13 +2,14 @@
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use ratatui::widgets::{Clear, Widget as _};
 
 use super::keys::{Action, ConsoleAction, GLOBAL, Keys as _, NavAction, OVERLAY, WindowAction};
 use super::msg::Level;
 use super::panes::{Pane, ViewContext};
 use super::store::Store;
 use super::theme::{Tone, badge};
-use super::widgets::text::{Pen, below, paragraph, width};
+use super::widgets::text::{Pen, below, cells, paragraph, width, wrap};
 use super::{Model, alerts};
 use crate::domain::simulate::Fault;
 use crate::domain::{Environment, Now, Problem};
@@ -18,6 +19,7 @@ pub fn draw_header(ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
     let dim = theme.style(Tone::Dim);
     let right = alert_counter(store);
     let tone = Tone::Warn;
+    // First, because it must not be cut off: the badges and the address take what is left.
     Pen::new(buf, area, 0).flush(&right, theme.bold(tone));
 
     let mut pen = Pen::new(buf, area, 0);
@@ -43,6 +45,7 @@ pub fn draw_header(ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
     }
     for known in &store.accounts {
         if let Some(left) = known.armed(ctx.now) {
+            // Rounded up, so that "0 min" is never shown while writes are still allowed.
             let minutes = left.as_secs().div_ceil(60);
             let text = format!(" ARMED {} {minutes} min ", known.id());
             pen.skip(1).text(&text, theme.badge(Tone::Warn));
@@ -134,7 +137,10 @@ fn tabs(focus: Pane, room: u16) -> [String; 8] {
     }
 }
 
-/// Draws the latest notice over the lowest frame line.
+/// The most rows of a notice: enough for a cause and what to do about it.
+const NOTICE_ROWS: u16 = 4;
+
+/// Draws the latest notice over the lowest frame line; a long one grows upwards.
 pub fn draw_notice(ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
     let (store, theme) = (ctx.store, ctx.theme);
     let (level, text, key) = match (&store.flash, store.notices.last()) {
@@ -154,18 +160,25 @@ pub fn draw_notice(ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
         Level::Warning => ("!", Tone::Warn),
         Level::Error => ("✘", Tone::Bad),
     };
-    for x in area.left()..area.right() {
-        if let Some(cell) = buf.cell_mut((x, area.y)) {
-            cell.reset();
-        }
-    }
-    Pen::new(buf, area, 0).flush(&key, theme.style(Tone::Dim));
-    let mut pen = Pen::new(buf, area, 0);
-    pen.keep(width(&key))
-        .text(" ", theme.style(tone))
-        .text(glyph, theme.bold(tone))
-        .skip(1)
-        .text(text, theme.bold(tone));
+    // A blank, the symbol, a blank, and a blank at the end.
+    let columns = area.width.saturating_sub(4 + width(&key)).max(1);
+    // On a low screen the panes are worth more than the end of a notice, which the list of alerts shows whole.
+    let most = if area.y < 20 { 1 } else { NOTICE_ROWS };
+    let rows = cells(wrap(text, columns).len()).min(most);
+    let area = Rect {
+        y: area.y + 1 - rows,
+        height: rows,
+        ..area
+    };
+    Clear.render(area, buf);
+    Pen::new(buf, area, rows - 1).flush(&key, theme.style(Tone::Dim));
+    Pen::new(buf, area, 0).skip(1).text(glyph, theme.bold(tone));
+    let inner = Rect {
+        x: area.x + 3,
+        width: columns,
+        ..area
+    };
+    paragraph(buf, inner, text, theme.bold(tone));
 }
 
 /// Draws the keys that work now: those of the window or pane first, help and quit at the right.

@@ -17,7 +17,7 @@ use super::panes::estimates::Question;
 use super::panes::payments::pasted::Pasted;
 use super::store::{InFlight, Store};
 use super::theme::{Theme, Tone};
-use super::widgets::form::{first_line, paste};
+use super::widgets::input::{first_line, paste};
 use super::widgets::list::Step;
 use crate::domain::{AccountId, Now, PlayerId, RawCall, RequestId, Secret, WallTime};
 
@@ -54,6 +54,15 @@ impl ViewContext<'_> {
             return self.now.wall.plus(left).clock(&self.store.zone);
         }
         format!("{}s", left.as_millis().div_ceil(1000))
+    }
+
+    /// Why a request waits, and when it goes on: `rate limit reached (429); retries in 4s`.
+    pub fn waiting(&self, request: Option<RequestId>) -> Option<String> {
+        let wait = self.store.wait_of(request)?;
+        Some(match wait.until {
+            Some(until) => format!("{}; retries {}", wait.why, self.in_or_at(until)),
+            None => wait.why.clone(),
+        })
     }
 
     /// `in 4s`, or `at 02:54:26` with reduced motion.
@@ -286,6 +295,11 @@ pub trait Component {
         None
     }
 
+    /// Rows that the details of the selection need in a pane of so many columns; the focused pane grows for them.
+    fn detail_rows(&self, _ctx: ViewContext<'_>, _columns: u16) -> u16 {
+        0
+    }
+
     /// Whether a pane draws its own frames; the console draws those of the others.
     fn draws_frames(&self) -> bool {
         false
@@ -321,6 +335,7 @@ pub trait AnyComponent {
     fn request(&self) -> Option<RequestId>;
     fn due(&self) -> Option<Duration>;
     fn next_wake(&self, ctx: ViewContext<'_>) -> Option<Duration>;
+    fn detail_rows(&self, ctx: ViewContext<'_>, columns: u16) -> u16;
     fn draws_frames(&self) -> bool;
     fn note(&self, ctx: ViewContext<'_>, room: u16) -> Option<(String, Tone)>;
     fn view(&self, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) -> Option<Position>;
@@ -401,6 +416,10 @@ impl<C: Component> AnyComponent for C {
 
     fn next_wake(&self, ctx: ViewContext<'_>) -> Option<Duration> {
         Component::next_wake(self, ctx)
+    }
+
+    fn detail_rows(&self, ctx: ViewContext<'_>, columns: u16) -> u16 {
+        Component::detail_rows(self, ctx, columns)
     }
 
     fn draws_frames(&self) -> bool {

@@ -133,5 +133,5 @@ impl Tally {
 
 /// Whether a due job has failed before.
 pub fn has_failed(job: &Job) -> bool {
-    job.tries > 0 && !job.told.is_empty()
+    job.tries > 0 && !job.summary.is_empty()
 }

@@ -61,7 +61,7 @@ pub enum Effect {
     /// Mark an alert as handled, or remove the mark.
     MarkHandled {
         /// The alert's stable name.
-        matter: String,
+        alert: String,
         /// Whether it is handled.
         handled: bool,
     },

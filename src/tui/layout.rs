@@ -57,7 +57,12 @@ pub struct LayoutInput {
     pub accounts: usize,
     /// The number of accounts with access tokens.
     pub tokens: usize,
+    /// Rows that the details in the focused one of Credentials and Tokens need.
+    pub detail: u16,
 }
+
+/// The least rows of Estimates when another pane grows: its frame and two rows.
+const ESTIMATES_MIN: u16 = 4;
 
 pub fn arrange(screen: Rect, input: LayoutInput) -> Arrangement {
     let LayoutInput { focus, zoom, .. } = input;
@@ -103,12 +108,14 @@ pub fn arrange(screen: Rect, input: LayoutInput) -> Arrangement {
 /// Payments at the left with Callbacks below, the small panes in a column at the right, Requests along the bottom.
 fn deck(body: Rect, input: LayoutInput) -> [Rect; 8] {
     let LayoutInput {
-        accounts, tokens, ..
+        accounts,
+        tokens,
+        detail: wanted,
+        ..
     } = input;
     let log = (u32::from(body.height) * 30 / 100).clamp(8, 22);
     let log = u16::try_from(log).unwrap_or(8);
-    let side = (u32::from(body.width) * 38 / 100).clamp(32, 72);
-    let side = u16::try_from(side).unwrap_or(32);
+    let side = side(body.width);
     let upper = body.height - log;
     let accounts = u16::try_from(accounts.clamp(1, 40)).unwrap_or(40);
     let users = u16::try_from(tokens.min(40)).unwrap_or(40);
@@ -122,6 +129,21 @@ fn deck(body: Rect, input: LayoutInput) -> [Rect; 8] {
     // The list of accounts takes rows from Estimates; the detail of the selected account does not.
     let credentials = (2 + accounts + detail).max(4).min(beside / 2);
     let credentials = credentials.max((2 + accounts).min(beside.saturating_sub(4)));
+    // The focused pane grows until its details are whole: Estimates gives rows first, then the details of the other.
+    let spare = |rows: u16| upper.saturating_sub(rows + ESTIMATES_MIN);
+    let (credentials, tokens) = match input.focus {
+        Pane::Credentials => {
+            let most = spare(tokens.min(2 + users + 1));
+            let grown = credentials.max((2 + accounts + wanted).min(most));
+            (grown, tokens.min(spare(grown)))
+        }
+        Pane::Tokens => {
+            let most = spare(credentials.min(2 + accounts + 1));
+            let grown = tokens.max((2 + users + wanted).min(most));
+            (credentials.min(spare(grown)), grown)
+        }
+        _ => (credentials, tokens),
+    };
     let column = |y: u16, height: u16| Rect {
         x: body.right() - side,
         y: body.y + y,
@@ -167,6 +189,17 @@ fn deck(body: Rect, input: LayoutInput) -> [Rect; 8] {
     ]
 }
 
+/// The width of the column of small panes.
+fn side(width: u16) -> u16 {
+    let side = (u32::from(width) * 38 / 100).clamp(32, 72);
+    u16::try_from(side).unwrap_or(32)
+}
+
+/// The width inside the frame of a small pane.
+pub fn inside_of_side(width: u16) -> u16 {
+    side(width) - 2
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -175,15 +208,17 @@ mod tests {
     fn panes_tile_the_body_at_every_size() {
         for width in 1..=250 {
             for height in 1..=80 {
-                for (accounts, tokens) in [(0, 0), (1, 0), (3, 2), (9, 9)] {
+                for (accounts, tokens, detail) in [(0, 0, 0), (1, 0, 9), (3, 2, 9), (9, 9, 30)] {
                     let screen = Rect::new(0, 0, width, height);
                     let log = [Pane::Requests, Pane::Callbacks][usize::from(width % 2)];
+                    let focus = [Pane::Payments, Pane::Credentials, Pane::Tokens];
                     let input = LayoutInput {
-                        focus: Pane::Payments,
+                        focus: focus[usize::from(height % 3)],
                         zoom: ZoomMode::All,
                         log,
                         accounts,
                         tokens,
+                        detail,
                     };
                     let Arrangement::Console(areas) = arrange(screen, input) else {
                         continue;
@@ -197,5 +232,28 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn the_focused_pane_makes_room_for_its_details() {
+        let heights = |focus: Pane, detail: u16| {
+            let input = LayoutInput {
+                focus,
+                zoom: ZoomMode::All,
+                log: Pane::Requests,
+                accounts: 4,
+                tokens: 2,
+                detail,
+            };
+            let Arrangement::Console(areas) = arrange(Rect::new(0, 0, 120, 40), input) else {
+                panic!("120x40 is large enough");
+            };
+            [Pane::Credentials, Pane::Tokens, Pane::Estimates].map(|pane| areas.pane(pane).height)
+        };
+        assert_eq!(heights(Pane::Payments, 9), [8, 10, 9]);
+        assert_eq!(heights(Pane::Credentials, 2), [8, 10, 9], "it has the rows");
+        assert_eq!(heights(Pane::Credentials, 6), [12, 10, 5]);
+        assert_eq!(heights(Pane::Credentials, 30), [18, 5, 4]);
+        assert_eq!(heights(Pane::Tokens, 9), [8, 13, 6]);
     }
 }

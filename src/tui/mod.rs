@@ -65,6 +65,8 @@ pub struct Model {
     overlays: Vec<Overlay>,
     store: Store,
     panes: Panes,
+    /// Rows that the details in the focused pane need, as of the last update.
+    detail_rows: u16,
     /// The last focused of Requests and Callbacks, which share one place on small screens.
     log: Pane,
     dirty: bool,
@@ -93,6 +95,7 @@ impl Model {
             overlays: Vec::new(),
             store: Store::new(&setup),
             panes: Panes::new(&setup),
+            detail_rows: 0,
             log: Pane::Requests,
             dirty: true,
             options: setup.ui,
@@ -151,6 +154,7 @@ impl Model {
             log,
             accounts: self.store.accounts.len(),
             tokens: self.store.token_users().count(),
+            detail: self.detail_rows,
         };
         arrange(screen, input)
     }
@@ -322,7 +326,7 @@ impl Model {
         };
         let waited = self.store.waiting.contains_key(&request);
         self.store.cancel(request, io.out);
-        self.store.flash(Level::Info, cancelled(&asked));
+        self.store.flash(Level::Info, cancelled(&asked, waited));
         let event = Event::Cancelled {
             request,
             asked: &asked,
@@ -423,6 +427,14 @@ impl Model {
         }
     }
 
+    /// Measures the details of the focused pane, for which the layout makes room.
+    fn measure_detail(&mut self, now: Now) {
+        let width = layout::inside_of_side(self.screen.width);
+        let columns = padded(Rect::new(0, 0, width, 1)).width;
+        let pane = self.panes.get(self.focus);
+        self.detail_rows = pane.detail_rows(self.ctx(now, true), columns);
+    }
+
     /// Fits everything to the screen, and sends what is due.
     fn fit(&mut self, io: &mut Io<'_>) {
         self.store.poll(io.now, io.out);
@@ -442,19 +454,27 @@ struct Io<'a> {
 }
 
 /// The notice about a cancelled request.
-fn cancelled(asked: &InFlight) -> &'static str {
-    match asked.purpose {
+fn cancelled(asked: &InFlight, waited: bool) -> String {
+    let account = &asked.account;
+    match &asked.purpose {
+        Purpose::Verify => format!("cancelled the verification of {account}"),
+        Purpose::Check(id) => format!("cancelled the check of {id}"),
+        Purpose::Quote => "cancelled the price estimate".to_owned(),
+        Purpose::Link(link) => format!("cancelled the payment link for {}", link.id),
+        Purpose::Manage => format!("cancelled the change of account {account}"),
+        Purpose::Explore if asked.writes && !waited => {
+            "cancelled the call after sending; it may still have taken effect".to_owned()
+        }
+        Purpose::Explore => "cancelled the call".to_owned(),
         // The renewal is shared: other requests of the account may wait for it.
-        Purpose::RefreshToken => "cancelled; the token renewal continues for other requests",
-        Purpose::CopyToken => "cancelled; nothing was copied",
-        Purpose::Verify
-        | Purpose::Check(_)
-        | Purpose::Quote
-        | Purpose::Link(_)
-        | Purpose::Manage
-        | Purpose::Explore
-        | Purpose::Authenticate(_)
-        | Purpose::Items(_) => "cancelled",
+        Purpose::RefreshToken => {
+            format!("no longer waits for the token of {account}; its renewal continues")
+        }
+        Purpose::CopyToken => format!("cancelled: the token of {account} was not copied"),
+        Purpose::Authenticate(player) => {
+            format!("cancelled the authentication of player {player}")
+        }
+        Purpose::Items(player) => format!("cancelled the inventory of player {player}"),
     }
 }
 
@@ -489,6 +509,7 @@ pub fn update(model: &mut Model, now: Now, msg: Msg) -> Vec<Effect> {
     if matches!(model.focus, Pane::Requests | Pane::Callbacks) {
         model.log = model.focus;
     }
+    model.measure_detail(now);
     let before = io.out.len();
     model.fit(io);
     model.dirty |= io.out.len() > before;

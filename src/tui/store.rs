@@ -534,7 +534,18 @@ impl Store {
     }
 
     pub fn waiting_for(&self, request: Option<RequestId>) -> Option<&str> {
-        Some(self.waiting.get(&request?)?.why.as_str())
+        Some(self.wait_of(request)?.why.as_str())
+    }
+
+    /// Whether the time until a waiting request goes on is known and not over.
+    pub fn counts_down(&self, request: Option<RequestId>, now: Now) -> bool {
+        let until = self.wait_of(request).and_then(|wait| wait.until);
+        until.is_some_and(|until| until > now.mono)
+    }
+
+    /// The wait of a request, if it waits.
+    pub fn wait_of(&self, request: Option<RequestId>) -> Option<&Waiting> {
+        self.waiting.get(&request?)
     }
 
     /// Updates the credentials' status from the result of a signed request.
@@ -565,19 +576,19 @@ impl Store {
     }
 
     /// When the operator marked an alert as handled, if that was after it began.
-    pub fn handled_at(&self, matter: &str, began: Option<WallTime>) -> Option<WallTime> {
-        let handled = self.handled.get(matter).copied();
+    pub fn handled_at(&self, alert: &str, began: Option<WallTime>) -> Option<WallTime> {
+        let handled = self.handled.get(alert).copied();
         handled.filter(|at| began.is_none_or(|began| *at >= began))
     }
 
     /// Marks an alert as handled, or removes the mark.
-    pub fn mark_handled(&mut self, matter: String, handled: bool, now: Now, out: &mut Vec<Effect>) {
+    pub fn mark_handled(&mut self, alert: String, handled: bool, now: Now, out: &mut Vec<Effect>) {
         if handled {
-            self.handled.insert(matter.clone(), now.wall);
+            self.handled.insert(alert.clone(), now.wall);
         } else {
-            self.handled.remove(&matter);
+            self.handled.remove(&alert);
         }
-        out.push(Effect::MarkHandled { matter, handled });
+        out.push(Effect::MarkHandled { alert, handled });
     }
 
     pub fn flash(&mut self, level: Level, text: impl Into<String>) {

@@ -131,7 +131,7 @@ impl Watched {
     }
 
     /// The stable name of its alert. A new verdict is a new alert.
-    pub fn matter(&self) -> String {
+    pub fn alert_key(&self) -> String {
         let verdict = self.verdict().map_or("", PaymentVerdict::as_str);
         format!("{} {verdict}", self.about())
     }

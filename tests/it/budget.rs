@@ -140,7 +140,8 @@ fn a_429_by_someone_else_is_obeyed_by_every_process() {
     for _ in 0..2 {
         let ran = place.run(&[&read[..], &["--no-wait"]].concat());
         assert_eq!(ran.code, 6, "{ran:?}");
-        let said = "account keys: the provider answered 429 and accepts no requests for another ";
+        let said =
+            "account keys: the provider responded with 429 and accepts no requests for another ";
         assert!(
             ran.err.contains(said) && ran.err.contains("another program may be using"),
             "{ran:?}"
@@ -342,7 +343,7 @@ async fn a_waiting_request_that_is_called_off_uses_no_slot() {
             break waiting;
         }
     };
-    assert_eq!(waiting.why, "for a slot in the rate budget");
+    assert_eq!(waiting.why, "rate limit reached");
     let writes = async || -> BudgetGauge {
         let gauges = deck.gauges().await.into_iter().map(|(_, gauge)| gauge);
         let mut writes = gauges.filter(|gauge| gauge.counts == Counts::Writes);

@@ -105,7 +105,7 @@ async fn listening(
 
 fn is_told(delivery: &Delivery, told: &str) -> bool {
     let mut jobs = delivery.jobs.iter();
-    jobs.any(|job| job.state == JobState::Done && job.told == told)
+    jobs.any(|job| job.state == JobState::Done && job.summary == told)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -78,7 +78,7 @@ fn flags_win_over_the_ledger_with_a_warning() {
     assert_eq!(ran.code, 0, "{ran:?}");
     assert!(
         ran.err
-            .contains("the saved expected amount is 249.00 oPLN (link)"),
+            .contains("the saved expected amount is 249.00 oPLN (set by a payment link)"),
         "{ran:?}"
     );
     assert!(ran.out.contains("FINALIZED, paid"), "{ran:?}");
@@ -108,7 +108,9 @@ fn a_link_watches_its_payment_and_refuses_another_sum() {
     let refused = place.run(&other);
     assert_eq!(refused.code, 2, "{refused:?}");
     assert!(
-        refused.err.contains("expects 249.00 oPLN (link)")
+        refused
+            .err
+            .contains("expects 249.00 oPLN (set by a payment link)")
             && refused.err.contains("--replace-expectation"),
         "{refused:?}"
     );

@@ -445,7 +445,7 @@ fn a_row_without_a_sum_is_compared_with_the_ledger() {
     assert_eq!(ran.object()["verdict"], "paid");
     assert!(
         ran.err
-            .contains("first: line 2, payment A: saved 9 EMT (command), list 5 EMT"),
+            .contains("first: line 2, payment A: saved 9 EMT (set by a command), list 5 EMT"),
         "{ran:?}"
     );
 }

@@ -325,7 +325,7 @@ fn accounts_are_listed_and_verified() {
     );
     let ran = place.run(&["account", "verify", "shop"]);
     assert_eq!(ran.code, 0, "9001 proves key and secret: {ran:?}");
-    assert!(ran.out.contains("good"), "{ran:?}");
+    assert!(ran.out.contains("valid"), "{ran:?}");
     assert_eq!(
         place.run(&["account", "list", "--json"]).object()["status"],
         "good",

@@ -314,8 +314,8 @@ async fn a_passing_failure_of_a_read_is_waited_out_and_retry_after_is_obeyed() {
             }
         }
     }
-    assert!(waits[0].starts_with("HTTP 503"), "{waits:?}");
-    assert!(waits[1].contains("rate limit (429)"), "{waits:?}");
+    assert!(waits[0].starts_with("status 503"), "{waits:?}");
+    assert!(waits[1].contains("rate limit reached (429)"), "{waits:?}");
 }
 
 #[tokio::test]

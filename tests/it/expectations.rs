@@ -90,7 +90,12 @@ async fn a_link_for_an_id_that_expects_another_sum_is_refused_until_it_is_insist
     check(deck, "A-17").await;
     let refused = ask("1", false).await.unwrap_err();
     assert_eq!(refused.kind, ProblemKind::Usage);
-    for said in ["shop", "A-17", "249.00 oPLN (link)", "1 oPLN"] {
+    for said in [
+        "shop",
+        "A-17",
+        "249.00 oPLN (set by a payment link)",
+        "1 oPLN",
+    ] {
         assert!(refused.message.contains(said), "{refused}");
     }
     ask("249", false)

@@ -136,7 +136,7 @@ async fn a_body_that_is_not_json_is_not_sent_and_the_place_is_told() {
         .unwrap_err();
     assert_eq!(problem.kind, ProblemKind::Usage);
     assert!(
-        problem.message.contains("line 2 column 15"),
+        problem.message.contains("line 2, column 15"),
         "{}",
         problem.message
     );
@@ -292,5 +292,5 @@ fn a_body_that_is_not_json_has_exit_code_2() {
         "{\"price\": }",
     ]);
     assert_eq!(ran.code, 2, "{ran:?}");
-    assert!(ran.err.contains("line 1 column 11"), "{ran:?}");
+    assert!(ran.err.contains("line 1, column 11"), "{ran:?}");
 }

@@ -375,7 +375,7 @@ fn secrets_of_callbacks_are_in_no_output_no_export_and_no_file() {
     let target = format!("/callbacks/keys?api_key={}", PLANTED[2]);
     let mut printed = Vec::new();
     // The second one's header is wrong; the first one is handed on as well.
-    for (secret, until) in [(PLANTED[0], "HTTP 200"), (PLANTED[1], "refused")] {
+    for (secret, until) in [(PLANTED[0], "HTTP 200"), (PLANTED[1], "rejected")] {
         let headers = format!(
             "X-Shop: {secret}\r\nContent-Type: application/json\r\nAuthorization: Bearer {}\r\n",
             PLANTED[3]

@@ -174,7 +174,7 @@ fn an_expected_amount_is_changed_with_a_yes_only() {
     let refused = expect("1", &[]);
     assert_eq!(refused.code, 2, "{refused:?}");
     for said in [
-        "expects 249.00 oPLN (command), not 1 oPLN",
+        "expects 249.00 oPLN (set by a command), not 1 oPLN",
         "not a terminal: pass --yes",
     ] {
         assert!(refused.err.contains(said), "{said}: {refused:?}");
@@ -248,10 +248,10 @@ fn a_list_is_watched_row_by_row() {
     let ran = place.run(&from);
     assert_eq!(ran.code, 2, "{ran:?}");
     for said in [
-        "line 2: account shop: payment A expects 9 EMT (command), not 1 EMT",
+        "line 2: account shop: payment A expects 9 EMT (set by a command), not 1 EMT",
         "line 4: `x` is not an amount",
         "lines 7 and 8 have the same payment id but different amounts",
-        "2 watched, 4 refused",
+        "2 watched, 4 not added",
     ] {
         assert!(ran.err.contains(said), "{said}: {ran:?}");
     }
@@ -408,7 +408,7 @@ fn a_terminal_is_asked_before_an_expected_amount_is_changed() {
         ("y", 0, "expected amount of A changed from 5 EMT to 6 EMT"),
     ] {
         let mut terminal = Terminal::start(&place.command(&expect), (120, 10));
-        terminal.sees("A expects 5 EMT (command). Change it to 6 EMT? [y/N]");
+        terminal.sees("A expects 5 EMT (set by a command). Change it to 6 EMT? [y/N]");
         terminal.send(&format!("{answer}\r"));
         terminal.sees(said);
         assert_eq!(terminal.ended(), code);

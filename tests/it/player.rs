@@ -74,7 +74,7 @@ fn the_player_commands_keep_their_contract_on_the_simulator() {
     );
     assert_eq!(
         ran.out,
-        "✓  PaperLantern  player 1001  is who they claim to be\n"
+        "✔  PaperLantern  player 1001  is who they claim to be\n"
     );
     let ran = run(&place, &[ITEMS, &["--json"]].concat());
     assert!(
@@ -128,7 +128,7 @@ fn the_player_commands_keep_their_contract_on_the_simulator() {
         (
             &["player", "items", "1001", "--account", "kanga"],
             2,
-            "is a Kanga TPG account",
+            "Kanga TPG has no players",
         ),
         (&["player"], 2, ""),
     ] {

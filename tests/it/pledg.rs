@@ -207,5 +207,5 @@ fn what_a_call_lacks_is_named_with_exit_code_2() {
     );
     let torn = simulated.post(SCHEDULE, "{\"amount_cents\": 200,");
     assert_eq!(torn.code, 2, "{torn:?}");
-    assert!(torn.err.contains("line 1 column"), "{torn:?}");
+    assert!(torn.err.contains("ends too early"), "{torn:?}");
 }

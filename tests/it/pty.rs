@@ -620,7 +620,7 @@ fn by_keys_alone_offers_are_found_sent_for_and_read_as_a_table_and_a_write_asks_
         terminal.sees(&format!("✔ {account}"));
     }
     terminal.wait_for("both tokens to be got", |screen| {
-        row(screen, "kinguin", "fresh") && row(screen, "pledg", "fresh")
+        row(screen, "kinguin", "█") && row(screen, "pledg", "█")
     });
     terminal.send("6");
     terminal.sees("6 Explorer");

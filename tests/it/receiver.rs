@@ -136,7 +136,7 @@ impl CallbackHandler for Seat {
             let tried = JobResult {
                 state: JobState::Done,
                 at: inbound.at,
-                told: "HTTP 200".into(),
+                summary: "HTTP 200".into(),
                 status: Some(200),
                 took: None,
                 is_final: false,
@@ -896,7 +896,7 @@ async fn its_own_calls_tell_whether_it_would_answer() {
         .await;
     let expected = Listening::Down {
         address: address.to_string(),
-        why: "the receiver does not answer its own health check: no answer in time".into(),
+        why: "the receiver does not respond to its own health check: no response in time".into(),
         since: later,
     };
     assert_eq!(down, expected);

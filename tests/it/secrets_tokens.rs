@@ -463,7 +463,7 @@ async fn planted_credentials_and_tokens_are_found_in_no_debug_form() {
     let deck = Deck::open(profile, options).await.unwrap();
     let mut told = format!("{config:?}");
     for account in deck.accounts() {
-        let status = deck.refresh_token(&account.id, how()).await.unwrap();
+        let status = deck.fetch_token(&account.id, how()).await.unwrap();
         let _ = write!(told, "{status:?}");
     }
     for (name, secrets) in ACCOUNTS {

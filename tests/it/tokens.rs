@@ -204,7 +204,7 @@ fn a_token_call_that_brings_none_is_told_with_account_words_and_exit_code() {
             body("400 Bad Request", r#"{"error":"invalid_client"}"#),
             3,
             "credentials_refused",
-            "refused the credentials (status 400: invalid_client)",
+            "rejected the credentials (status 400: invalid_client)",
         ),
         (
             "400 other",
@@ -427,7 +427,7 @@ fn ten_runs_of_the_program_cost_one_token_call() {
     assert!(instants.is_sorted() && instants[0] < instants[1], "{shown}");
     let people = place.run(&["token", "show"]);
     assert!(
-        people.out.starts_with("✓  keys  Kinguin  fresh  59 min "),
+        people.out.starts_with("✔  keys  Kinguin  valid  59 min "),
         "{people:?}"
     );
 
@@ -650,7 +650,7 @@ async fn a_secret_replaced_while_running_is_used_at_the_next_token_call() {
     let place = placed(&token.url, &gateway.url);
     let bench = open(&place, With::default()).await;
     bench.get().await.unwrap();
-    let problem = bench.deck.refresh_token(&keys(), how()).await.unwrap_err();
+    let problem = bench.deck.fetch_token(&keys(), how()).await.unwrap_err();
     assert_eq!(problem.kind, ProblemKind::Refused);
     let status = bench.status();
     assert!(
@@ -659,7 +659,7 @@ async fn a_secret_replaced_while_running_is_used_at_the_next_token_call() {
     );
     bench.get().await.unwrap();
     put_secret(&place, OTHER_SECRET);
-    let status = bench.deck.refresh_token(&keys(), how()).await.unwrap();
+    let status = bench.deck.fetch_token(&keys(), how()).await.unwrap();
     assert_eq!((status.failure, status.fetched), (None, 2));
     bench.get().await.unwrap();
     assert_eq!(
@@ -881,14 +881,14 @@ async fn where_the_keyring_is_absent_locked_or_slow_a_private_file_keeps_the_tok
         bench.deck.finish_tokens().await;
         let status = bench.status();
         assert_eq!(
-            (status.kept, status.kept_note.as_str()),
+            (status.stored_in, status.stored_note.as_str()),
             (kept.clone(), words)
         );
         let files = std::fs::read_dir(&folder).map_or(0, Iterator::count);
         assert_eq!(files, usize::from(kept == StoredIn::File), "{words}");
         let next = open(&place, with()).await;
         next.get().await.unwrap();
-        assert_eq!(next.status().kept, kept);
+        assert_eq!(next.status().stored_in, kept);
         assert_eq!(token.requests().len(), 1, "{words}");
     }
 }
@@ -981,7 +981,7 @@ fn the_token_commands_keep_their_contract_against_a_sandbox_elsewhere() {
     assert!(!refreshed.all().contains(token));
     let again = place.run(&["token", "refresh", "keys"]);
     assert!(
-        again.out.starts_with("✓  keys  Kinguin  fresh  "),
+        again.out.starts_with("✔  keys  Kinguin  valid  "),
         "{again:?}"
     );
     assert!(
@@ -1001,7 +1001,7 @@ fn the_token_commands_keep_their_contract_against_a_sandbox_elsewhere() {
             &["token", "refresh", "--account", "shop"],
             "uses no access tokens",
         ),
-        (&["token", "print"], "NAME"),
+        (&["token", "print"], "missing: <ACCOUNT>"),
     ] {
         let ran = place.run(arguments);
         assert_eq!(ran.code, 2, "{ran:?}");

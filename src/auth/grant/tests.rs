@@ -209,9 +209,9 @@ fn a_refusal_is_told_apart_from_a_failure() {
             400,
             invalid_client,
             Refused,
-            "refused the credentials (status 400: invalid_client: Client authentication failed)",
+            "rejected the credentials (status 400: invalid_client: Client authentication failed)",
         ),
-        (401, "", Refused, "refused the credentials (status 401)"),
+        (401, "", Refused, "rejected the credentials (status 401)"),
         (
             401,
             r#"{"message":"Bad credentials"}"#,
@@ -228,7 +228,7 @@ fn a_refusal_is_told_apart_from_a_failure() {
             200,
             invalid_client,
             Refused,
-            "refused the credentials (status 200",
+            "rejected the credentials (status 200",
         ),
         (
             400,
@@ -265,7 +265,7 @@ fn a_refusal_is_told_apart_from_a_failure() {
         (204, "", Failing, "rejected the token request (status 204)"),
     ] {
         let failure = read(&reply(status, &[], body), &account()).unwrap_err();
-        assert_eq!(failure.is_refusal(), kind == Refused, "{status} {body}");
+        assert_eq!(failure.is_rejection(), kind == Refused, "{status} {body}");
         let problem = problem(failure);
         assert_eq!(problem.kind, kind, "{status} {body}");
         assert!(

@@ -252,9 +252,9 @@ fn what_was_refused_is_fetched_again_only_with_other_credentials_or_when_asked()
 #[test]
 fn a_401_drops_the_token_in_hand_and_no_other() {
     let mut cycle = with_token(600);
-    assert!(!cycle.refused(&Secret::new("older")));
-    assert!(cycle.refused(&Secret::new("one")));
-    assert!(!cycle.refused(&Secret::new("one")));
+    assert!(!cycle.reject(&Secret::new("older")));
+    assert!(cycle.reject(&Secret::new("one")));
+    assert!(!cycle.reject(&Secret::new("one")));
     assert_eq!(cycle.status().state(at(2)), TokenState::Missing);
     let life = TokenLife {
         since: at(1),
@@ -516,7 +516,7 @@ impl History {
             6 => failure(ProblemKind::Failing, Some(secs(self.rng.u64(..100)))),
             _ => failing(),
         };
-        let least = if failure.is_refusal() {
+        let least = if failure.is_rejection() {
             LOOK_AGAIN
         } else {
             BACKOFF_MIN / 2
@@ -551,7 +551,7 @@ impl History {
                     any
                 };
                 let text = self.tokens[which].0.clone();
-                self.cycle.refused(&Secret::new(text.clone()));
+                self.cycle.reject(&Secret::new(text.clone()));
                 if before.as_ref() == Some(&text) {
                     self.tokens[which].3 = true;
                 }

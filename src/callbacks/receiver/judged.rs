@@ -29,7 +29,7 @@ pub(super) struct Judgement {
 
 impl Judgement {
     /// A rejection, by the status of its answer.
-    pub(super) fn unlike(status: u16, why: impl Into<String>, words: &'static str) -> Self {
+    pub(super) fn rejected(status: u16, why: impl Into<String>, words: &'static str) -> Self {
         Self {
             verdict: match status {
                 403 => Verdict::Refused,
@@ -68,21 +68,21 @@ pub(super) fn readable(
             413 => format!("its body is larger than {} KiB", limit / 1024),
             status => incomplete(status).into(),
         };
-        let judged = Judgement::unlike(status, why, "The body was not accepted.\n");
+        let judged = Judgement::rejected(status, why, "The body was not accepted.\n");
         return Err(judged.into());
     }
     if Address::of(inbound.request.uri().path()).is_some_and(|address| address.climbs()) {
         let why = "the path after the account's name contains `..`";
-        return Err(Judgement::unlike(400, why, NOT_UNDERSTOOD).into());
+        return Err(Judgement::rejected(400, why, NOT_UNDERSTOOD).into());
     }
     let unreadable = |unreadable| match unreadable {
         content::Unreadable::Unsupported(why) => Judgement {
             header: Some((header::ACCEPT_ENCODING, content::ACCEPTED)),
-            ..Judgement::unlike(415, why, "This Content-Encoding is not supported.\n")
+            ..Judgement::rejected(415, why, "This Content-Encoding is not supported.\n")
         },
-        content::Unreadable::Broken(why) => Judgement::unlike(400, why, NOT_UNDERSTOOD),
+        content::Unreadable::Broken(why) => Judgement::rejected(400, why, NOT_UNDERSTOOD),
         content::Unreadable::TooLarge(why) => {
-            Judgement::unlike(413, why, "The body was not accepted.\n")
+            Judgement::rejected(413, why, "The body was not accepted.\n")
         }
     };
     content::readable(inbound, limit).map_err(|why| unreadable(why).into())

@@ -32,7 +32,7 @@ impl Shared {
         let timed_out = JobResult {
             state: JobState::GivenUp,
             at: inbound.at,
-            told: "no answer in time".into(),
+            summary: "no response in time".into(),
             status: None,
             took: Some(limit),
             is_final: false,
@@ -58,6 +58,7 @@ impl Shared {
                 tokio::time::sleep(POLL).await;
             }
         };
+        // The provider waits for the repeat, too.
         let sealed = tokio::time::timeout(self.setup.limits.relay, answered).await;
         self.open(sealed.ok()?)
     }

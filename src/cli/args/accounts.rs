@@ -7,9 +7,10 @@ use clap::{Args, Subcommand};
 pub enum AccountCommand {
     /// List the profile's accounts.
     List,
-    /// Verify the credentials with the provider, by its cheapest read request.
+    /// Verify the credentials: send the provider one request that changes nothing.
     Verify {
         /// Only this account. Without it, all accounts.
+        #[arg(value_name = "ACCOUNT")]
         name: Option<String>,
         /// Test only the signature, with the provider's published test key (Kanga TEST).
         #[arg(long)]
@@ -26,13 +27,13 @@ pub enum AccountCommand {
 /// `account add`.
 #[derive(Debug, Args)]
 pub struct AddAccount {
-    /// The account's name; any name you like.
+    /// The name of the new account: letters, digits, `-`, `_` and `.`
     #[arg(long)]
     pub name: Option<String>,
     /// The provider: kanga, kinguin, kongregate or pledg.
     #[arg(long)]
     pub provider: Option<String>,
-    /// production or sandbox.
+    /// The provider's environment: production or sandbox.
     #[arg(long)]
     pub environment: Option<String>,
     /// A value that is not secret, such as `api_key=…` or `endpoints.NAME=URL`. Repeat it for more.
@@ -56,8 +57,9 @@ pub struct AddAccount {
 #[derive(Debug, Args)]
 pub struct RotateSecret {
     /// The account.
+    #[arg(value_name = "ACCOUNT")]
     pub name: String,
-    /// Which secret. Default: the one that authorizes requests.
+    /// The key of the secret in the config, such as `api_secret`. Default: the secret that authorizes requests.
     #[arg(long)]
     pub key: Option<String>,
     /// Read the new secret once from this source instead of prompting: `env:NAME`, `file:PATH`,
@@ -65,7 +67,7 @@ pub struct RotateSecret {
     #[arg(long, value_name = "SOURCE")]
     pub from: Option<String>,
     /// Save a secret that the provider cannot verify, such as Pledg's `merchant_secret` or `dashboard_password`.
-    /// A secret that can be verified is still verified.
+    /// tilldeck still verifies every other secret.
     #[arg(long)]
     pub unverified: bool,
 }
@@ -74,6 +76,7 @@ pub struct RotateSecret {
 #[derive(Debug, Args)]
 pub struct RemoveAccount {
     /// The account.
+    #[arg(value_name = "ACCOUNT")]
     pub name: String,
     /// Do not ask for confirmation.
     #[arg(long)]
@@ -86,16 +89,19 @@ pub enum TokenCommand {
     /// Show the state of access tokens, without their values. Sends nothing.
     Show {
         /// Only this account. Without it, all accounts.
+        #[arg(value_name = "ACCOUNT")]
         name: Option<String>,
     },
     /// Fetch a new access token, even if the current one is valid.
     Refresh {
         /// Only this account. Without it, all accounts.
+        #[arg(value_name = "ACCOUNT")]
         name: Option<String>,
     },
     /// Print the access token; fetch one first if needed. Anyone who has it can act as the account.
     Print {
         /// The account.
+        #[arg(value_name = "ACCOUNT")]
         name: String,
     },
 }

@@ -17,7 +17,7 @@ const EXAMPLES: &[(&str, &[&str])] = &[
         &[
             "tilldeck check ORDER-1 --expect PAID --amount 25.00 --currency EMT",
             "tilldeck check ORDER-1 --wait PAID --timeout 10m",
-            "tilldeck check --from orders.csv --resume answers.csv --csv",
+            "tilldeck check --from orders.csv --resume results.csv --csv",
         ],
     ),
     (

@@ -17,7 +17,8 @@ pub use payments::{AddPayments, Check, ExpectPayment, Filters, PaymentsCommand, 
 pub use sandbox::{Deliver, SandboxCommand, Trigger};
 pub use values::Goal;
 use values::{
-    amount, auth_method, bind, currency, email, method, path, payment_id, player_id, since, timeout,
+    amount, auth_method, bind, callback_id, currency, email, limit, method, path, payment_id,
+    player_id, since, timeout,
 };
 
 use super::output::Color;
@@ -43,7 +44,7 @@ pub const EXITS: [(&str, &str); 10] = [
 
 const WITHOUT_CONFIG: &str = "Without a config file, tilldeck uses the built-in sandbox. It needs no credentials and no network.";
 
-const LOG: &str = "A log for support is in the folder logs of the state folder; `tilldeck config path` says where. TILLDECK_LOG=debug writes more, off nothing.";
+const LOG: &str = "A log for support is in `logs` in the state folder; `tilldeck config path` prints where. TILLDECK_LOG=debug logs more, TILLDECK_LOG=off logs nothing.";
 
 fn exits() -> String {
     let lines = EXITS.map(|(code, meaning)| format!("{code:>3}  {meaning}\n"));
@@ -80,25 +81,27 @@ pub fn commands() -> clap::Command {
 #[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Global options")]
 pub struct Global {
-    /// The profile of the config file to use ("sandbox" is built in).
+    /// The profile of the config file to use, or `sandbox`, the built-in simulator.
     #[arg(long, global = true, value_name = "NAME")]
     pub profile: Option<String>,
     /// Config file. Default: `TILLDECK_CONFIG`, then the platform's config folder.
-    #[arg(long, global = true, value_parser = path(), value_name = "PATH")]
+    #[arg(long, global = true, value_parser = path(), value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// State folder. Default: `TILLDECK_STATE_DIR`, then the platform's state folder.
-    #[arg(long, global = true, value_parser = path(), value_name = "PATH")]
+    #[arg(long, global = true, value_parser = path(), value_name = "FOLDER")]
     pub state_dir: Option<PathBuf>,
-    /// The account. Not needed where only one account fits.
+    /// The account to use. Not needed if only one account fits.
     #[arg(long, global = true, value_name = "NAME")]
     pub account: Option<String>,
     /// Print one JSON object per line to stdout.
     #[arg(long, global = true)]
     pub json: bool,
-    /// Send requests even if the ledger cannot be written. Each command then uses at most a tenth of each rate limit.
+    /// Send requests even if tilldeck cannot save them in the ledger (its database in the state folder). Each command
+    /// then uses at most a tenth of each rate limit.
     #[arg(long, global = true)]
     pub uncoordinated: bool,
-    /// Send nonces that are ahead of the provider's time.
+    /// Send even if the next nonce (Kanga's request number) is ahead of the provider's time. Until that time, the
+    /// provider may reject other programs that use the same key.
     #[arg(long, global = true)]
     pub allow_nonce_ahead: bool,
     /// When to use colors.
@@ -117,9 +120,11 @@ pub enum Command {
     Payments(PaymentsCommand),
     /// Show what a payer would pay in each currency (Kanga GET PRICE ESTIMATE).
     Estimate {
-        /// The settlement currency; case-sensitive.
+        /// The settlement currency, such as EMT; case-sensitive.
+        #[arg(value_name = "CURRENCY")]
         token: String,
         /// The amount in that currency.
+        #[arg(value_name = "AMOUNT", allow_negative_numbers = true)]
         quantity: String,
     },
     /// Print the payment URL for a payer, and save the expected amount (Kanga START PAYMENT).
@@ -133,9 +138,10 @@ pub enum Command {
     /// Verify a player and list the player's items (Kongregate).
     #[command(subcommand)]
     Player(PlayerCommand),
-    /// Show the use of each rate limit, and when the next request may be sent.
+    /// Show how much of each rate limit is used, and when the next request may be sent.
     Budget,
-    /// Send any API call with an account's credentials, within its rate limit. Body to stdout, status to stderr.
+    /// Send any API call with an account's credentials, within its rate limit. The response body goes to stdout, the
+    /// status to stderr.
     Request(Request),
     /// Sign a purchase and print the link to the payer's page (Pledg). Sends nothing.
     PurchaseLink(PurchaseLink),
@@ -147,7 +153,7 @@ pub enum Command {
     /// Receive callbacks until interrupted: verify, save, process and forward them.
     #[command(after_help = LISTEN)]
     Listen(Listen),
-    /// Forward saved callbacks again, unchanged, and show how the shop's server responds.
+    /// Forward saved callbacks again, unchanged, and show the response of the shop's server.
     Replay(Replay),
     /// Create, find and check the config file.
     #[command(subcommand)]
@@ -160,7 +166,7 @@ pub enum Command {
     /// Print the man page, or write one page per command.
     Man {
         /// Write all pages into this folder: `tilldeck.1`, `tilldeck-check.1`, …
-        #[arg(long, value_parser = path(), value_name = "DIR")]
+        #[arg(long, value_parser = path(), value_name = "FOLDER")]
         dir: Option<PathBuf>,
     },
     /// Called by the completion scripts.
@@ -184,7 +190,7 @@ pub struct Link {
     #[arg(long, value_parser = payment_id)]
     pub id: PaymentId,
     /// The amount to pay.
-    #[arg(long, value_parser = amount)]
+    #[arg(long, value_parser = amount, allow_negative_numbers = true)]
     pub amount: Amount,
     /// The settlement currency; case-sensitive.
     #[arg(long, value_parser = currency)]
@@ -196,7 +202,7 @@ pub struct Link {
     #[arg(long, value_parser = email)]
     pub email: Option<String>,
     /// The only currency the payer may pay with.
-    #[arg(long, value_parser = currency)]
+    #[arg(long, value_parser = currency, value_name = "CURRENCY")]
     pub force_currency: Option<Currency>,
     /// Add a payment token from Kanga to the link. With --email, the payer skips the e-mail verification.
     #[arg(long)]
@@ -219,8 +225,8 @@ pub enum PlayerCommand {
     ///
     /// Exits with 3 if the player's number, the token and the game's key do not match.
     Auth {
-        /// The player's number. Names may change; the number does not.
-        #[arg(value_name = "USER_ID", value_parser = player_id)]
+        /// The player's number (Kongregate's `user_id`). Names may change; the number does not.
+        #[arg(value_name = "USER_ID", value_parser = player_id, allow_negative_numbers = true)]
         player: PlayerId,
         /// The source of the player's token: `env:NAME`, `file:PATH`, `command:PROGRAM ARGUMENTS…`, `keyring:NAME`;
         /// `callback` takes it from the player's newest callback; `prompt` (the default) reads it from the terminal.
@@ -230,8 +236,8 @@ pub enum PlayerCommand {
     },
     /// List a player's items, each with its number and the uses left.
     Items {
-        /// The player's number.
-        #[arg(value_name = "USER_ID", value_parser = player_id)]
+        /// The player's number (Kongregate's `user_id`).
+        #[arg(value_name = "USER_ID", value_parser = player_id, allow_negative_numbers = true)]
         player: PlayerId,
     },
 }
@@ -239,13 +245,13 @@ pub enum PlayerCommand {
 /// `request`.
 #[derive(Debug, Args)]
 pub struct Request {
-    /// The account.
+    /// The account whose credentials are used.
     #[arg(value_name = "ACCOUNT")]
     pub account_name: String,
-    /// HTTP method.
+    /// HTTP method: GET, HEAD, POST, PUT, PATCH, DELETE or OPTIONS.
     #[arg(value_parser = method)]
     pub method: String,
-    /// Path and query, from the root of the account's first API endpoint.
+    /// Path and query of the call, such as `/api/v1/offers?page=2`. tilldeck adds the host of the account.
     pub path: String,
     /// Request body: text, @FILE, or - for stdin.
     #[arg(long, value_name = "BODY", allow_hyphen_values = true)]
@@ -263,15 +269,15 @@ pub struct Request {
     /// Exit with 6 instead of waiting when the rate limit is reached.
     #[arg(long)]
     pub no_wait: bool,
-    /// Wait this long for the response (90s, 2m) instead of the account's `timeout`.
-    #[arg(long, value_parser = timeout, value_name = "TIME")]
+    /// Wait at most this long for the response (90s, 2m), instead of the account's `timeout` in the config.
+    #[arg(long, value_parser = timeout, value_name = "TIME", allow_negative_numbers = true)]
     pub timeout: Option<Duration>,
 }
 
 /// `purchase-link`.
 #[derive(Debug, Args)]
 pub struct PurchaseLink {
-    /// The account.
+    /// The Pledg account whose `merchant_secret` signs the purchase.
     #[arg(value_name = "ACCOUNT")]
     pub account_name: String,
     /// The purchase as JSON, `{"data": {"merchantUid": "mer_…", "amountCents": 2000, …}}`:
@@ -284,24 +290,25 @@ pub struct PurchaseLink {
 }
 
 const LISTEN: &str = "\
-The provider sends an account's callbacks to http://ADDR/callbacks/ACCOUNT. A path below that is forwarded, too. \
-GET /heartbeat there answers 200 while the receiver works.
+The provider sends the callbacks of an account to http://ADDRESS/callbacks/ACCOUNT. If the provider adds a path, \
+tilldeck adds it to the URL of --forward-to. To monitor the receiver, request http://ADDRESS/heartbeat: the status is \
+200 while it works.
 
-tilldeck answers 200 once a callback is saved on disk, then processes and forwards it, also after a restart. If the \
-shop's server does not answer 2xx, tilldeck retries for a day, at growing intervals. It respects Retry-After, and \
-410 stops the retries.
+tilldeck first saves a callback on disk, then responds 200, then processes and forwards it. A restart loses nothing. \
+Until the shop's server responds 2xx, tilldeck retries for a day, at growing intervals. It respects Retry-After. The \
+status 410 stops the retries.
 
-Run it behind a reverse proxy with TLS. No other proxy may set X-Forwarded-For.
+Run it behind a reverse proxy with TLS. Only that proxy may set X-Forwarded-For.
 
-With --json each callback is one JSON object, printed when it arrives; messages about its processing go to stderr. \
-SIGTERM exits with 0, Ctrl-C with 130. If the receiver fails permanently, tilldeck exits with 2.";
+With --json, tilldeck prints each callback as one JSON object when it arrives. Messages about its processing go to \
+stderr. SIGTERM exits with 0, Ctrl-C with 130. If the receiver fails permanently, tilldeck exits with 2.";
 
 /// `listen`.
 #[derive(Debug, Args)]
 pub struct Listen {
     /// Address to listen on (8787, localhost:8787, `[::1]:8787`). Default: `callbacks.bind` of the config, then
     /// 127.0.0.1:8787. Port 0 selects a free port.
-    #[arg(long, value_parser = bind, value_name = "ADDR")]
+    #[arg(long, value_parser = bind, value_name = "ADDRESS")]
     pub bind: Option<SocketAddr>,
     /// Forward callbacks unchanged to the shop's server: http:// on this machine, https:// elsewhere. With ACCOUNT=,
     /// only the callbacks of that account.
@@ -312,8 +319,8 @@ pub struct Listen {
 /// `replay`.
 #[derive(Debug, Args)]
 pub struct Replay {
-    /// Callback ids from `log --deliveries`; rejected callbacks work, too.
-    #[arg(required = true, value_name = "ID")]
+    /// Ids of callbacks, from `log --deliveries`. Rejected callbacks can be replayed, too.
+    #[arg(required = true, value_name = "ID", allow_negative_numbers = true, value_parser = callback_id)]
     pub ids: Vec<i64>,
     /// The shop's server: http:// on this machine, https:// elsewhere.
     #[arg(long, value_name = "URL")]
@@ -330,10 +337,10 @@ pub struct Log {
     #[arg(long, short)]
     pub follow: bool,
     /// Only entries newer than this: 30m, 24h, 7d, today, yesterday, 2026-11-28, "2026-11-28 14:30", 14:30.
-    #[arg(long, value_parser = since, value_name = "TIME")]
+    #[arg(long, value_parser = since, value_name = "TIME", allow_negative_numbers = true)]
     pub since: Option<Since>,
-    /// Show the newest N. Default: 200, or all with --export.
-    #[arg(long, value_name = "N")]
+    /// Show only the newest N entries. Default: 200, or all with --export.
+    #[arg(long, value_parser = limit, value_name = "N", allow_negative_numbers = true)]
     pub limit: Option<usize>,
     /// Export whole requests with responses, or whole callbacks, in this format. Secrets are redacted.
     #[arg(long, value_enum, value_name = "FORMAT", conflicts_with = "follow")]
@@ -367,58 +374,18 @@ pub enum ConfigCommand {
 /// # Errors
 /// If they are invalid; the hint says so where the two are swapped.
 pub fn sum_of(token: &str, quantity: &str) -> Result<(Currency, Amount), Problem> {
-    let refused = |message: String| {
+    let invalid = |message: String| {
         let swapped = amount(token).is_ok() && currency(quantity).is_ok();
         let hint = if swapped {
             format!("did you mean `estimate {quantity} {token}`?")
         } else {
-            "write the settlement currency, then how much of it: `estimate EMT 250`".into()
+            "write the settlement currency, then the amount: `estimate EMT 250`".into()
         };
         Problem::new(ProblemKind::Usage, message, hint)
     };
-    let quantity = amount(quantity).map_err(refused)?;
-    Ok((currency(token).map_err(refused)?, quantity))
+    let quantity = amount(quantity).map_err(invalid)?;
+    Ok((currency(token).map_err(invalid)?, quantity))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_command_line_is_well_formed() {
-        Arguments::command().debug_assert();
-    }
-
-    #[test]
-    fn no_arguments_are_the_defaults() {
-        let parsed = Arguments::try_parse_from(["tilldeck"]).unwrap();
-        assert_eq!(format!("{parsed:?}"), format!("{:?}", Arguments::default()));
-    }
-
-    #[test]
-    fn bad_values_are_refused_with_reasons() {
-        for bad in ["1e5", "-1", "1,5", "", &"9".repeat(60)] {
-            let refusal = sum_of("EMT", bad).unwrap_err();
-            assert!(refusal.message.contains("amount"), "{refusal}");
-        }
-        let refusal =
-            Arguments::try_parse_from(["tilldeck", "check", "A", "--expect", "PAYED"]).unwrap_err();
-        assert_eq!(refusal.exit_code(), 2);
-        for known in ["FINALIZED", "PAID"] {
-            assert!(refusal.to_string().contains(known), "{refusal}");
-        }
-        assert!(
-            Arguments::try_parse_from(["tilldeck", "check", "A", "--amount", "1"]).is_err(),
-            "needs a currency"
-        );
-        assert!(Arguments::try_parse_from(["tilldeck", "check"]).is_err());
-        assert!(Arguments::try_parse_from(["tilldeck", "check", "A", "--from", "b.csv"]).is_err());
-    }
-
-    #[test]
-    fn a_sum_in_the_wrong_order_is_recognised() {
-        let refusal = sum_of("250", "EMT").unwrap_err();
-        assert_eq!(refusal.hint, "did you mean `estimate EMT 250`?");
-        assert!(sum_of("EMT", "250").is_ok());
-    }
-}
+mod tests;

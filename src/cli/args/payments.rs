@@ -28,12 +28,12 @@ pub struct Check {
     /// The shop's payment ids. A single `-` reads them from stdin, one per line.
     #[arg(required_unless_present = "from", conflicts_with = "from", value_parser = payment_id, value_name = "ID")]
     pub ids: Vec<PaymentId>,
-    /// Exit with 1 unless the payment is in this state. PAID also compares amount and currency. A plain state ignores
-    /// the saved expected amount.
+    /// Exit with 1 unless the payment is in this state. PAID means FINALIZED with the expected amount and currency. Any
+    /// other state ignores the saved expected amount.
     #[arg(long, value_parser = goal, value_name = "STATE|PAID", help_heading = EXPECTATIONS)]
     pub expect: Option<Goal>,
     /// Exit with 1 unless the amount is equal (1.0 equals 1.00).
-    #[arg(long, value_parser = amount, requires = "currency", conflicts_with = "from", help_heading = EXPECTATIONS)]
+    #[arg(long, value_parser = amount, allow_negative_numbers = true, requires = "currency", conflicts_with = "from", help_heading = EXPECTATIONS)]
     pub amount: Option<Amount>,
     /// Exit with 1 unless the currency is equal; case-sensitive.
     #[arg(long, value_parser = currency, requires = "amount", conflicts_with = "from", help_heading = EXPECTATIONS)]
@@ -42,7 +42,7 @@ pub struct Check {
     #[arg(long, value_parser = goal, value_name = "STATE|PAID", conflicts_with = "from", help_heading = WAITING)]
     pub wait: Option<Goal>,
     /// Stop waiting after this time (30s, 10m, 1h30m, 1d).
-    #[arg(long, value_parser = duration, default_value = "10m", requires = "wait", value_name = "TIME", help_heading = WAITING)]
+    #[arg(long, value_parser = duration, allow_negative_numbers = true, default_value = "10m", requires = "wait", value_name = "TIME", help_heading = WAITING)]
     pub timeout: Duration,
     /// Exit with 6 instead of waiting when the rate limit is reached.
     #[arg(long, help_heading = WAITING)]
@@ -50,8 +50,9 @@ pub struct Check {
     /// Check every row of a CSV file; `-` reads it from stdin.
     #[arg(long, value_parser = path(), value_name = "FILE.csv", help_heading = LIST)]
     pub from: Option<PathBuf>,
-    /// Save each result in this file, and skip payments with a current result in it.
-    #[arg(long, value_parser = path(), value_name = "STATE.csv", help_heading = LIST)]
+    /// Save each result in this CSV file. A later run with the same file skips payments whose saved result is final or
+    /// less than an hour old.
+    #[arg(long, value_parser = path(), value_name = "RESULTS.csv", help_heading = LIST)]
     pub resume: Option<PathBuf>,
     /// Print the rows as CSV.
     #[arg(long, conflicts_with = "json", help_heading = LIST)]
@@ -93,15 +94,15 @@ impl Check {
     /// # Errors
     /// If options do not go together.
     pub fn list(&self) -> Result<Option<Source>, Problem> {
-        let refused =
+        let unusable =
             |message: &str, hint: &str| Err(Problem::new(ProblemKind::Usage, message, hint));
         if let Some(path) = &self.from {
             return Ok(Some(Source::named(path)));
         }
         if !reads_ids(&self.ids)? {
             return if self.resume.is_some() || self.csv {
-                refused(
-                    "--resume and --csv need a list",
+                unusable(
+                    "--resume and --csv need a list of payments",
                     "pass --from FILE.csv, or `check -` with ids on stdin",
                 )
             } else {
@@ -109,7 +110,7 @@ impl Check {
             };
         }
         if self.wait.is_some() {
-            return refused(
+            return unusable(
                 "--wait needs payment ids, not a list",
                 "pass the ids of the payments to wait for",
             );
@@ -187,10 +188,10 @@ pub struct Filters {
     #[arg(long, value_parser = verdict, value_name = "VERDICT")]
     pub verdict: Option<PaymentVerdict>,
     /// Only payments unchanged for longer than this (1h, 2d).
-    #[arg(long, value_parser = duration, value_name = "TIME")]
+    #[arg(long, value_parser = duration, allow_negative_numbers = true, value_name = "TIME")]
     pub older_than: Option<Duration>,
     /// Only payments that changed within this time (30m, 1h).
-    #[arg(long, value_parser = duration, value_name = "TIME")]
+    #[arg(long, value_parser = duration, allow_negative_numbers = true, value_name = "TIME")]
     pub newer_than: Option<Duration>,
 }
 
@@ -204,7 +205,7 @@ pub struct AddPayments {
     #[arg(long, value_parser = path(), value_name = "FILE.csv")]
     pub from: Option<PathBuf>,
     /// The expected amount.
-    #[arg(long, value_parser = amount, requires = "currency", conflicts_with = "from")]
+    #[arg(long, value_parser = amount, allow_negative_numbers = true, requires = "currency", conflicts_with = "from")]
     pub amount: Option<Amount>,
     /// The currency of the amount; case-sensitive.
     #[arg(long, value_parser = currency, requires = "amount", conflicts_with = "from")]
@@ -240,7 +241,7 @@ pub struct ExpectPayment {
     #[arg(value_parser = payment_id, value_name = "ID")]
     pub id: PaymentId,
     /// The expected amount.
-    #[arg(long, value_parser = amount)]
+    #[arg(long, value_parser = amount, allow_negative_numbers = true)]
     pub amount: Amount,
     /// The currency of the amount; case-sensitive.
     #[arg(long, value_parser = currency)]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
-use super::values::{act, bind_any_port, duration, fault, path, payment_id};
+use super::values::{act, bind_any_port, duration, fault, path, payment_id, seed, speed, times};
 use crate::domain::PaymentId;
 use crate::domain::simulate::{self, Fault};
 
@@ -16,25 +16,31 @@ pub enum SandboxCommand {
     /// Run the built-in simulator until interrupted. Prints its URL first.
     Serve {
         /// Address to listen on; loopback only. Port 0 selects a free port.
-        #[arg(long, default_value = "127.0.0.1:0", value_parser = bind_any_port, value_name = "ADDR")]
+        #[arg(long, default_value = "127.0.0.1:0", value_parser = bind_any_port, value_name = "ADDRESS")]
         bind: SocketAddr,
         /// Seed for the simulated data; the same seed gives the same data.
-        #[arg(long, default_value_t = 1)]
+        #[arg(
+            long,
+            default_value_t = 1,
+            value_parser = seed,
+            value_name = "N",
+            allow_negative_numbers = true
+        )]
         seed: u64,
-        /// Run the simulator's clock this many times faster than real time.
-        #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+        /// Run the simulator's clock N times faster than real time.
+        #[arg(long, default_value_t = 1, value_parser = speed, value_name = "N", allow_negative_numbers = true)]
         speed: u32,
         /// Send callbacks to this URL on this machine. PROVIDER=URL sets one provider's URL. A URL without a path, or
-        /// one that ends in `/callbacks`, is for all providers: each sends to `/callbacks/PROVIDER` there, which
-        /// `tilldeck listen` receives. Any other URL without PROVIDER= is Kanga's. Repeat the option for more URLs;
-        /// PROVIDER=URL wins over a URL for all.
+        /// one that ends in `/callbacks`, is for all providers: each sends to `/callbacks/PROVIDER` there, where
+        /// `tilldeck listen` receives it. Any other URL without PROVIDER= is for Kanga. Repeat the option for more URLs.
+        /// PROVIDER=URL takes precedence over a URL for all providers.
         #[arg(long, value_name = "[PROVIDER=]URL")]
         callback_url: Vec<String>,
-        /// File for nonces and payments, so that a restart continues with the same data.
-        #[arg(long, value_parser = path(), value_name = "PATH")]
+        /// Save nonces and payments in this file, so that a restart continues with them.
+        #[arg(long, value_parser = path(), value_name = "FILE")]
         keep: Option<PathBuf>,
     },
-    /// Trigger events in a running sandbox, or send one callback to a receiver on this machine.
+    /// Trigger events in a running sandbox, or send one callback to a receiver.
     Trigger {
         /// The URL that `sandbox serve` prints. Required, except for `deliver`.
         #[arg(long, value_name = "URL")]
@@ -48,22 +54,24 @@ pub enum SandboxCommand {
 /// `sandbox trigger`.
 #[derive(Debug, Subcommand)]
 pub enum Trigger {
-    /// Simulate a fault on every API call: none, latency, 429, 5xx, html, torn, lost-reply.
+    /// Simulate a fault of every API call: none, latency (late responses), 429 (rate limit), 5xx (status 503), html (an
+    /// error page), torn (incomplete JSON), lost-reply (the call is carried out, but no response arrives).
     Fault {
-        /// The fault.
+        /// The fault: none, latency, 429, 5xx, html, torn or lost-reply.
         #[arg(value_parser = fault)]
         fault: Fault,
     },
     /// Move the simulator's clock forward.
     Advance {
         /// How far (90s, 1h, 25h).
-        #[arg(value_parser = duration)]
+        #[arg(value_parser = duration, value_name = "TIME", allow_negative_numbers = true)]
         by: Duration,
     },
-    /// Set the providers' clocks back, as seen in their `Date` headers. Payments continue. 0s corrects the clocks.
+    /// Make the clocks of the providers late: the `Date` of their responses is this much too early. Payments continue as
+    /// usual. 0s makes the clocks right again.
     SetBack {
         /// How far (90s, 1h, 25h).
-        #[arg(value_parser = duration)]
+        #[arg(value_parser = duration, value_name = "TIME", allow_negative_numbers = true)]
         by: Duration,
     },
     /// Act as the payer: pay, pay-on-chain, pay-part, overpay, cancel, fail.
@@ -71,8 +79,8 @@ pub enum Trigger {
         /// The payment id.
         #[arg(value_parser = payment_id)]
         id: PaymentId,
-        /// The payer's action.
-        #[arg(value_parser = act)]
+        /// The payer's action: pay, pay-on-chain, pay-part, overpay, cancel or fail.
+        #[arg(value_parser = act, value_name = "ACTION")]
         act: simulate::PayerAct,
     },
     /// Send the latest callback of a payment again.
@@ -84,7 +92,7 @@ pub enum Trigger {
     /// Change a setting of a simulated provider (kanga, kongregate: callback-fault, …; kinguin: webhook-fault,
     /// token-life, …; pledg: notice-fault, …).
     Set {
-        /// Short name of the provider.
+        /// The provider: kanga, kinguin, kongregate or pledg.
         provider: String,
         /// The setting. For an unknown setting, the error lists all settings.
         setting: String,
@@ -95,24 +103,25 @@ pub enum Trigger {
     /// Trigger an event at a simulated provider (kanga: callback; kinguin: sale, reservation, …; kongregate:
     /// change-inventory, order, …; pledg: purchase, pay, …).
     Event {
-        /// Short name of the provider.
+        /// The provider: kanga, kinguin, kongregate or pledg.
         provider: String,
         /// The event. For an unknown event, the error lists all events.
         event: String,
-        /// What the event is about: an id, an id and a state, a text.
+        /// What the event is about. Depending on the event: nothing, an id, an id and a state, or a text.
         #[arg(allow_hyphen_values = true)]
         subject: Vec<String>,
     },
-    /// Send one callback directly to a receiver, in the provider's form. Its subject need not exist.
+    /// Send one callback in a provider's format to a receiver on this machine. It needs no running sandbox, and the
+    /// payment, player or purchase need not exist.
     Deliver(Deliver),
 }
 
 /// `sandbox trigger deliver`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Exits with 5 unless the response is 200. Providers treat every other status as a failed delivery.")]
+Exits with 5 if the status of the response is not 200: the providers would send the callback again.")]
 pub struct Deliver {
-    /// URL of the account's callbacks; http:// and on this machine only.
+    /// The receiver's URL for the account; http:// on this machine only.
     #[arg(long, value_name = "URL")]
     pub to: String,
     /// The source of the signing secret: `env:NAME`, `file:PATH`, `command:PROGRAM ARGUMENTS…` or `keyring:NAME`.
@@ -122,18 +131,18 @@ pub struct Deliver {
     /// Send the callback unsigned.
     #[arg(long, conflicts_with_all = ["secret", "header"])]
     pub unsigned: bool,
-    /// The header that carries the secret, where you choose it (kinguin).
-    #[arg(long, value_name = "NAME")]
+    /// The name of the header that carries the secret. For kinguin, where the shop chooses the name.
+    #[arg(long, value_name = "HEADER")]
     pub header: Option<String>,
-    /// Send the same callback N times.
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000), value_name = "N")]
+    /// How many times to send the same callback.
+    #[arg(long, default_value_t = 1, value_parser = times, value_name = "N", allow_negative_numbers = true)]
     pub times: u32,
-    /// Short name of the provider.
+    /// The provider: kanga, kinguin, kongregate or pledg.
     pub provider: String,
     /// What the callback is about: a payment id, a reservation id, a player's number or a purchase reference.
     #[arg(allow_hyphen_values = true)]
     pub subject: String,
-    /// The event in the provider's word: kinguin `DELIVERED`, kongregate `item_order_placed`, pledg `SCORING_KO`.
+    /// The event, by the provider's name for it: kinguin `DELIVERED`, kongregate `item_order_placed`, pledg `SCORING_KO`.
     /// For an unknown event, the error lists all events.
     pub event: Option<String>,
 }

@@ -49,7 +49,7 @@ pub(super) fn auth_method() -> impl TypedValueParser<Value = AuthMethod> {
     words.try_map(|word| {
         let mut all = AuthMethod::ALL.into_iter();
         all.find(|known| known.as_str().eq_ignore_ascii_case(&word))
-            .ok_or("write basic or bearer")
+            .ok_or("use basic or bearer")
     })
 }
 
@@ -70,6 +70,7 @@ pub(super) fn verdict(text: &str) -> Result<PaymentVerdict, String> {
 }
 
 pub(super) fn amount(text: &str) -> Result<Amount, String> {
+    // The arguments allow negative numbers: otherwise `-5` would be "an unexpected argument", not a wrong amount.
     Amount::typed(text).map_err(|error| error.to_string())
 }
 
@@ -95,11 +96,50 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
 pub(super) fn timeout(text: &str) -> Result<Duration, String> {
     match duration(text)? {
         Duration::ZERO => Err("the time must be longer than 0".into()),
-        long if long > config::TIMEOUT_MAX => {
-            Err(format!("{} at most", time::fine(config::TIMEOUT_MAX)))
-        }
+        long if long > config::TIMEOUT_MAX => Err(format!(
+            "the time must be at most {}",
+            time::fine(config::TIMEOUT_MAX)
+        )),
         wait => Ok(wait),
     }
+}
+
+/// A whole number in this range. The standard parser's words ("invalid digit found in string") are for programmers.
+fn whole(text: &str, range: std::ops::RangeInclusive<u64>) -> Result<u64, String> {
+    let number = text.parse().ok().filter(|number| range.contains(number));
+    number.ok_or_else(|| match *range.end() {
+        u64::MAX => "this must be a whole number, without a sign".into(),
+        most => format!(
+            "this must be a whole number from {} to {most}",
+            range.start()
+        ),
+    })
+}
+
+/// How many rows to show.
+pub(super) fn limit(text: &str) -> Result<usize, String> {
+    whole(text, 0..=u64::MAX).map(|number| usize::try_from(number).unwrap_or(usize::MAX))
+}
+
+/// A seed of the simulator.
+pub(super) fn seed(text: &str) -> Result<u64, String> {
+    whole(text, 0..=u64::MAX)
+}
+
+/// How many times faster than real time a clock runs.
+pub(super) fn speed(text: &str) -> Result<u32, String> {
+    whole(text, 1..=100_000).map(|number| u32::try_from(number).expect("100,000 fit"))
+}
+
+/// How many times a callback is sent.
+pub(super) fn times(text: &str) -> Result<u32, String> {
+    whole(text, 1..=1000).map(|number| u32::try_from(number).expect("1,000 fit"))
+}
+
+/// The id of a saved callback.
+pub(super) fn callback_id(text: &str) -> Result<i64, String> {
+    let id = text.parse().ok().filter(|id| *id > 0);
+    id.ok_or_else(|| "a callback's id is a whole number, such as 17".into())
 }
 
 pub(super) fn since(text: &str) -> Result<Since, String> {
@@ -167,7 +207,7 @@ pub(super) fn method(text: &str) -> Result<String, String> {
     if ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"].contains(&method.as_str()) {
         Ok(method)
     } else {
-        Err("the methods are GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS".into())
+        Err("unknown method; the methods are GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS".into())
     }
 }
 
@@ -176,6 +216,7 @@ pub(super) fn email(text: &str) -> Result<String, String> {
         .split_once('@')
         .is_some_and(|(name, host)| !name.is_empty() && !host.is_empty());
     if plausible
+        // RFC 5321, 4.5.3.1.3: 256 with the angle brackets.
         && text.len() <= 254
         && !text.contains(|c: char| c.is_control() || c.is_whitespace())
     {

@@ -10,7 +10,7 @@ use crate::cli::list::{List, Overview, Row};
 use crate::cli::output::{Out, OutputError, Table, Tone};
 use crate::cli::report::{CsvPrinter, Found, Report, counted};
 use crate::cli::stop::StopSignals;
-use crate::cli::{Exit, Keeping};
+use crate::cli::{Exit, Interrupts};
 use crate::domain::{Expected, PaymentId, Problem, ProblemKind};
 use crate::net::redact;
 
@@ -21,7 +21,7 @@ const FAILURES_MAX: u32 = 3;
 pub async fn run(
     checker: &Checker<'_>,
     source: Source,
-    keeping: &Keeping,
+    interrupts: &Interrupts,
 ) -> Result<Exit, OutputError> {
     let out = checker.out;
     // Before anything slow: a signal that arrives earlier would be lost.
@@ -46,7 +46,7 @@ pub async fn run(
         out.message(Tone::Dim, "note:", words);
     }
     // The run itself ends on a signal, so that it can print its summary.
-    keeping.listens();
+    interrupts.leave_to_command();
     out.begin_progress(overview.rows);
     let mut run = Run {
         checker,
@@ -177,7 +177,7 @@ impl Run<'_> {
         }
         let wanted = self.wanted(&order.id, order.sum, row.line).await;
         report.expected = wanted.sum.clone();
-        let is_new = self.answer(&mut report, &order.id).await?;
+        let is_new = self.fill_in(&mut report, &order.id).await?;
         if let (true, Some(resume)) = (is_new, &mut self.resume) {
             resume.append(&report, &row.extra_columns)?;
         }
@@ -211,10 +211,10 @@ impl Run<'_> {
     }
 
     /// Fills in the result: the saved one while it is valid, else the provider's. Returns whether to save it.
-    async fn answer(&mut self, report: &mut Report, id: &PaymentId) -> Result<bool, Failure> {
+    async fn fill_in(&mut self, report: &mut Report, id: &PaymentId) -> Result<bool, Failure> {
         let now = self.checker.context.clock.now().wall;
         let saved = match &self.resume {
-            Some(resume) => resume.answer(id)?,
+            Some(resume) => resume.saved_result(id)?,
             None => None,
         };
         if let Some(saved) = saved

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::args::{Check, Goal};
 use super::output::{Out, OutputError, Table, Tone};
 use super::report::{Found, Report};
-use super::{Context, Exit, Keeping, unexpected};
+use super::{Context, Exit, Interrupts, unexpected};
 use crate::deck::Deck;
 use crate::domain::{
     Ability, AccountId, Answer, Expectation, Expected, Op, Payment, PaymentId, PaymentState,
@@ -24,7 +24,7 @@ pub async fn run(
     args: &Check,
     context: &Context,
     deck: &Deck,
-    keeping: &Keeping,
+    interrupts: &Interrupts,
     out: &Out,
 ) -> Result<Exit, OutputError> {
     let account = match deck.pick(context.account(), Some(Ability::Payments)) {
@@ -44,7 +44,7 @@ pub async fn run(
     }
     match args.list() {
         Ok(None) => checker.each().await,
-        Ok(Some(source)) => bulk::run(&checker, source, keeping).await,
+        Ok(Some(source)) => bulk::run(&checker, source, interrupts).await,
         Err(problem) => out.fail(&problem),
     }
 }
@@ -81,6 +81,7 @@ struct Compared {
 impl Checker<'_> {
     /// Checks the payments on the command line.
     async fn each(&self) -> Result<Exit, OutputError> {
+        // One deadline for all ids: `--timeout` limits the whole command.
         let deadline = self.context.clock.now().mono + self.args.timeout;
         let mut exit = Exit::Done;
         for id in &self.args.ids {
@@ -156,6 +157,7 @@ impl Checker<'_> {
         };
         let (sum, binding, differs_from_saved) = match given {
             None => {
+                // `--expect FINALIZED` asks about the state alone, so a saved sum only warns.
                 let state_only = matches!(self.args.expect, Some(Goal::State(_)));
                 (ledger.map(|ledger| ledger.sum), !state_only, None)
             }
@@ -271,11 +273,13 @@ impl Checker<'_> {
                 }
                 Goal::Paid => not_paid(verdict, &payment.state),
             };
+            // `--expect` and `--wait` often name the same goal; its failure is printed once.
             failings.extend(failing.filter(|failing| !failings.contains(failing)));
         }
         if let Some(expected) = expected {
             if payment.currency.read() != Some(&expected.currency) {
                 let wanted = expected.currency.as_str();
+                // `emt` for `EMT` is easy to overlook.
                 let case = if wanted.eq_ignore_ascii_case(payment.currency.as_str()) {
                     "; currencies are case-sensitive"
                 } else {

@@ -117,7 +117,7 @@ impl Resume {
             let what = format!(
                 "{lines}: a quotation mark is not closed, or not doubled within a quoted field"
             );
-            refused(&name, &what, "correct it, or choose another file")
+            unusable(&name, &what, "correct it, or choose another file")
         })?;
         resume.index = index;
         resume.cut(whole)?;
@@ -177,7 +177,7 @@ impl Resume {
     ///
     /// # Errors
     /// If it cannot be read.
-    pub fn answer(&self, id: &PaymentId) -> Result<Option<Saved>, Problem> {
+    pub fn saved_result(&self, id: &PaymentId) -> Result<Option<Saved>, Problem> {
         let Some(newest) = self.index.get(&list::hash(id)) else {
             return Ok(None);
         };
@@ -247,39 +247,45 @@ fn open_locked(path: &Path, name: &str, list: &List) -> Result<File, Problem> {
     let about = file.metadata().map_err(failed)?;
     if !about.is_file() {
         let hint = "choose a file you can write to";
-        return Err(refused(name, "it is not a regular file", hint));
+        return Err(unusable(name, "it is not a regular file", hint));
     }
     if let Some(danger) = Danger::of(&about) {
         let what = format!("it {danger}; its final results cannot be trusted");
-        return Err(refused(name, &what, &danger.remedy(path)));
+        return Err(unusable(name, &what, &danger.remedy(path)));
     }
     let same = Some((about.dev(), about.ino()));
     if same == list.origin {
         let hint = "choose another file for the results";
-        return Err(refused(name, "it is the list to check", hint));
+        return Err(unusable(name, "it is the list to check", hint));
     }
     if same == stdout_file() {
+        // Both would write into the same file.
         let hint = "redirect stdout to another file";
-        return Err(refused(name, "stdout is redirected to the same file", hint));
+        return Err(unusable(
+            name,
+            "stdout is redirected to the same file",
+            hint,
+        ));
     }
+    // Two runs at once would mix their rows.
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => {
             let hint = "wait until it ends";
-            Err(refused(name, "another tilldeck uses it", hint))
+            Err(unusable(name, "another tilldeck uses it", hint))
         }
         Err(TryLockError::Error(error)) => Err(failed(error)),
     }
 }
 
-fn refused(name: &str, what: &str, hint: &str) -> Problem {
+fn unusable(name: &str, what: &str, hint: &str) -> Problem {
     let message = format!("--resume {name}: {what}");
     Problem::new(ProblemKind::Usage, message, hint)
 }
 
 fn no_result(name: &str) -> Problem {
     let what = "it is not a result of `check --csv`";
-    refused(name, what, "choose another file")
+    unusable(name, what, "choose another file")
 }
 
 fn unopened(name: &str, error: &io::Error) -> Problem {
@@ -308,7 +314,7 @@ fn further_columns(
                 COLUMNS[n]
             );
             let hint = "choose another file; all rows are then checked again";
-            return Err(refused(name, &what, hint));
+            return Err(unusable(name, &what, hint));
         }
         _ => return Err(no_result(name)),
     }

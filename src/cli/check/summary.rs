@@ -71,6 +71,7 @@ impl Summary {
             }
             Found::Failed(problem) if problem.kind == ProblemKind::NotFound => self.not_found += 1,
             Found::Failed(_) | Found::NotSeen => {
+                // It was not checked, so its expected amount does not count either.
                 self.unknown += 1;
                 return;
             }

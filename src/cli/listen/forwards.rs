@@ -27,16 +27,16 @@ impl Forwards {
             }
             return;
         }
-        if self.failing.get(&target) == Some(&job.told) {
+        if self.failing.get(&target) == Some(&job.summary) {
             return;
         }
         let next = match job.state {
             JobState::Due { .. } => "callbacks are saved and retried",
             JobState::Done | JobState::GivenUp => "this callback is saved and not retried",
         };
-        let cause = inert::line(&redact::scrub(&job.told)).into_owned();
+        let cause = inert::line(&redact::scrub(&job.summary)).into_owned();
         let words = format!("{target} does not accept callbacks: {cause} ({next})");
         out.message(Tone::Warn, "warning:", &words);
-        self.failing.insert(target, job.told.clone());
+        self.failing.insert(target, job.summary.clone());
     }
 }

@@ -29,7 +29,10 @@ pub(super) async fn answers(
     };
     let Some(setup) = provider else {
         let names: Vec<&str> = setups.iter().map(|setup| setup.provider.0).collect();
-        return Err(nobody(&[format!("--provider ({})", names.join(", "))]));
+        return Err(not_a_terminal(&[format!(
+            "--provider ({})",
+            names.join(", ")
+        )]));
     };
     let given = given(args, setup)?;
     let environment = match &args.environment {
@@ -86,7 +89,7 @@ pub(super) async fn answers(
         }
     }
     let (Some(name), []) = (name, missing.as_slice()) else {
-        return Err(nobody(&missing));
+        return Err(not_a_terminal(&missing));
     };
     let new = NewAccount {
         name,
@@ -104,7 +107,7 @@ pub(super) async fn answers(
     Ok((new, given.sources))
 }
 
-fn nobody(missing: &[String]) -> Problem {
+fn not_a_terminal(missing: &[String]) -> Problem {
     usage(
         format!("not a terminal: pass {}", missing.join(", ")),
         SOURCES,
@@ -203,6 +206,7 @@ pub(in crate::cli) fn source_of(text: &str) -> Result<SecretSource, Problem> {
         "env" => SecretSource::Env { name: name.into() },
         "keyring" => SecretSource::Keyring { name: name.into() },
         "command" => SecretSource::Command {
+            // The command runs without a shell, so quotes have no meaning here.
             words: name.split_whitespace().map(str::to_owned).collect(),
         },
         "file" => {

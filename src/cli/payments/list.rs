@@ -73,6 +73,7 @@ pub async fn list(
         let last = if is_configured {
             deck.last_observation(&watch.account, &watch.id).await
         } else {
+            // The deck knows only configured accounts.
             last_of_vanished(&watch, profile, deck).await
         };
         let known = match last.map(|last| known(watch, last)) {
@@ -138,6 +139,7 @@ impl Filters {
     /// Whether a payment matches the filters.
     fn matches(&self, watched: &Watched, now: WallTime) -> bool {
         let payment = watched.report.payment();
+        // A payment that was never seen counts from when it was added.
         let age = now.since(watched.changed_at.unwrap_or(watched.watch.since));
         self.state
             .as_ref()

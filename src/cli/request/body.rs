@@ -116,6 +116,7 @@ impl Part {
             place = before;
         }
         let media_type = media_type.unwrap_or_else(|| media_type_of(place).to_owned());
+        // A line break would start another header.
         if !media_type.bytes().all(|byte| (0x20..0x7f).contains(&byte)) {
             return Err(usage("--form: invalid media type", hint));
         }

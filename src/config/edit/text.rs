@@ -47,6 +47,7 @@ pub(super) fn add(text: &str, entry: &Entry) -> Result<String, EditError> {
     if !out.trim().is_empty() {
         out.push_str(end);
     }
+    // The section has `\n`; the file may have the line ends of Windows.
     out.push_str(&section(entry).replace('\n', end));
     let out = with_default(&out, text, &entry.profile)?;
     if Document::parse(out.as_str()).is_ok() {
@@ -144,6 +145,7 @@ fn with_default(out: &str, before: &str, profile: &str) -> Result<String, EditEr
     let line = format!("default_profile = {}{end}{end}", Value::from(profile));
     let first = headers(out).into_iter().next().unwrap_or(out.len());
     let mut at = comments_above(out, first);
+    // The mark must stay the first character of the file.
     if at == 0 && out.starts_with(BYTE_ORDER_MARK) {
         at = BYTE_ORDER_MARK.len_utf8();
     }
@@ -219,6 +221,7 @@ pub(super) fn remove(text: &str, profile: &str, account: &str) -> Result<String,
     let out = match sections(text, item) {
         Some(sections) => {
             let mut out = text.to_owned();
+            // From the end, so that the positions before stay right.
             for section in sections.into_iter().rev() {
                 out.replace_range(section, "");
             }

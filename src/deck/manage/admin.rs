@@ -44,7 +44,7 @@ impl AccountAdmin {
         secrets: &[(&'static str, Secret)],
         unverified: Option<Problem>,
     ) -> Result<Changed, Problem> {
-        let mut kept: Vec<(String, VaultPlace)> = Vec::new();
+        let mut saved: Vec<(String, VaultPlace)> = Vec::new();
         let mut added = || {
             for (key, secret) in secrets {
                 let name = self.free_name(&entry.account, key, None)?;
@@ -54,7 +54,7 @@ impl AccountAdmin {
                     .put(&name, secret)
                     .map_err(|error| unsaved(&error))?;
                 let source = self.source(&name, &place);
-                kept.push((name, place));
+                saved.push((name, place));
                 let written = entry.secrets.iter_mut().find(|(known, _)| known == key);
                 written.expect("each new secret has its entry").1 = source?;
             }
@@ -65,19 +65,19 @@ impl AccountAdmin {
             Err(problem) => {
                 // A leftover entry does no harm: nothing refers to it, and the next secret of this account gets another
                 // name.
-                for (name, _) in kept {
+                for (name, _) in saved {
                     let _ = self.factory.vault.forget(&name);
                 }
                 return Err(problem);
             }
         };
-        let account = self.seat(&find(&config, &self.profile, &entry.account)?)?;
+        let account = self.register(&find(&config, &self.profile, &entry.account)?)?;
         let places: BTreeMap<&str, &VaultPlace> = secrets
             .iter()
-            .zip(&kept)
+            .zip(&saved)
             .map(|((key, _), (_, place))| (*key, place))
             .collect();
-        let told = entry.secrets.iter().map(|(key, source)| {
+        let sources = entry.secrets.iter().map(|(key, source)| {
             let words = match places.get(key.as_str()) {
                 Some(place) => place_in_words(place),
                 None => source.describe(),
@@ -90,7 +90,7 @@ impl AccountAdmin {
         });
         Ok(Changed::Added {
             account,
-            kept: told.collect(),
+            kept: sources.collect(),
             proved: accepted.map(ToString::to_string).collect(),
             unverified,
         })
@@ -120,14 +120,14 @@ impl AccountAdmin {
                 } else {
                     self.factory
                         .secret_overrides
-                        .take(account, key, secret.clone());
+                        .insert(account, key, secret.clone());
                     (config, None, by_hand(&source))
                 }
             }
             Home::Simulator => unreachable!("the deck changes the simulator's secrets itself"),
         };
         Ok(Changed::Rotated {
-            account: self.seat(&find(&config, &self.profile, account)?)?,
+            account: self.register(&find(&config, &self.profile, account)?)?,
             verified,
             kept,
             todo,
@@ -188,6 +188,7 @@ impl AccountAdmin {
             profile: self.profile.clone(),
             account: account.clone(),
         })?;
+        // After the config file was written: if that fails, the account goes on as before.
         self.registry.remove(account);
         self.factory.secret_overrides.drop(account, None);
         let left: Vec<String> = names
@@ -206,13 +207,13 @@ impl AccountAdmin {
     }
 
     /// Adds it to the running accounts.
-    fn seat(&self, config: &AccountConfig) -> Result<Account, Problem> {
+    fn register(&self, config: &AccountConfig) -> Result<Account, Problem> {
         let runtime = self
             .factory
             .configured(config)
             .ok_or_else(|| Problem::new(ProblemKind::Usage, "this provider is not known", ""))?;
         let account = runtime.account.clone();
-        self.registry.adopt(runtime);
+        self.registry.insert(runtime);
         Ok(account)
     }
 
@@ -227,6 +228,7 @@ impl AccountAdmin {
         taken: Option<&str>,
     ) -> Result<String, Problem> {
         let usual = name(&self.profile, account, key);
+        // Bounded: a vault that reports every name as taken must not hang the command.
         let others = (2..100).map(|count| format!("{usual}-{count}"));
         for name in std::iter::once(usual.clone()).chain(others) {
             if Some(name.as_str()) == taken {
@@ -280,6 +282,7 @@ impl AccountAdmin {
         match place {
             VaultPlace::Keyring => Ok(SecretSource::Keyring { name: name.into() }),
             VaultPlace::File(path) => {
+                // The config file may be read from another working folder.
                 let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
                 let written = path.to_str().ok_or_else(|| {
                     Problem::new(

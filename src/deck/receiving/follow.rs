@@ -35,6 +35,7 @@ pub(super) async fn follow(
     let newest = newest.unwrap_or_default();
     let mut follower = Follower {
         shared: &shared,
+        // Older ones are listed by `Deck::deliveries`, not reported.
         last: newest.first().map_or(DeliveryId(0), |newest| newest.id),
         every,
         open: BTreeMap::new(),
@@ -42,13 +43,14 @@ pub(super) async fn follow(
     ready.send_replace(true);
     loop {
         let stopped = tokio::select! {
-            () = shared.came.notified() => false,
+            () = shared.saved.notified() => false,
             () = tokio::time::sleep(shared.pace.others) => {
                 follower.report_changes().await;
                 false
             }
             () = stop.cancelled() => true,
         };
+        // Also after `stop`: what was answered 200 is reported before the program ends.
         while follower.emit().await {}
         if stopped {
             return;
@@ -101,6 +103,7 @@ impl Follower<'_> {
             page.retain(|delivery| delivery.id > self.last);
             full = false;
         }
+        // The ledger answers newest first; a reader expects them in order.
         for delivery in page.into_iter().rev() {
             self.last = delivery.id;
             self.note(&delivery);
@@ -118,6 +121,7 @@ impl Follower<'_> {
         if due(delivery) {
             self.open.insert(delivery.id, delivery.clone());
             if self.open.len() > OPEN_MAX {
+                // The oldest: its job fails for the longest time and changes least often.
                 self.open.pop_first();
             }
         } else {

@@ -17,7 +17,7 @@ use crate::net::{
     SignedRequest, Verbatim, redact,
 };
 
-/// How much of the shop's reply body is saved with the job.
+/// How much of the shop's response body is saved with the job.
 pub(super) const REPLY_KEPT_MAX: usize = 64 * 1024;
 
 /// Headers of one connection, in lower case (hop-by-hop, RFC 9110 7.6.1), and headers that our own client sets. Our
@@ -139,8 +139,8 @@ impl ForwardResult {
 
     /// How long the shop's `Retry-After` asks to wait, if it did not accept the callback.
     pub(super) fn retry_after(&self) -> Option<Duration> {
-        let asked = self.result.as_ref().ok()?.retry_after()?;
-        (!self.taken()).then_some(asked)
+        let requested = self.result.as_ref().ok()?.retry_after()?;
+        (!self.taken()).then_some(requested)
     }
 
     pub(super) fn status(&self) -> Option<u16> {
@@ -156,7 +156,7 @@ impl ForwardResult {
         matches!(self.status(), Some(200..300))
     }
 
-    /// The start of the reply body, which is saved with the job.
+    /// The start of the response body, which is saved with the job.
     pub(super) fn saved_body(&self) -> Option<&[u8]> {
         let body = &self.result.as_ref().ok()?.body;
         Some(&body[..body.len().min(REPLY_KEPT_MAX)])
@@ -177,12 +177,13 @@ impl Shared {
         wanted: AnswerUse,
     ) -> ForwardResult {
         let account = self.account_for(&delivery.account, to);
-        let how = RequestOptions {
+        let options = RequestOptions {
             request: crate::domain::RequestId(0),
             background: true,
             no_wait: false,
         };
         self.know_secrets(&account.id).await;
+        // Joined as text: a URL library would re-encode parts of the path.
         let target = joined(to, &raw.target);
         let mut url = to.clone();
         let (path, query) = match target.split_once('?') {
@@ -194,6 +195,7 @@ impl Shared {
         let session = Session::new(
             self.gate.clone(),
             account,
+            // No limits: the shop's server is the operator's own.
             vec![("forward", url)],
             Vec::new(),
         );
@@ -203,6 +205,7 @@ impl Shared {
             path: "/".into(),
             body: Content::Empty,
             about: about(delivery),
+            // A retry is a new attempt of the job, with its own row and after its own wait.
             repeat: Repeat::Never,
             auth: None,
         };
@@ -215,7 +218,7 @@ impl Shared {
             body: raw.body.clone(),
         };
         ForwardResult {
-            result: session.send(&call, &as_received, how).await,
+            result: session.send(&call, &as_received, options).await,
         }
     }
 
@@ -231,6 +234,7 @@ impl Shared {
             Some(runtime) => at(runtime.account.clone()),
             None => at(Account {
                 id,
+                // The account was removed while its callbacks still waited: they are forwarded all the same.
                 provider: ProviderId("callbacks"),
                 provider_title: "callbacks",
                 environment: Environment::Production,
@@ -253,6 +257,7 @@ fn joined(to: &Url, callback: &str) -> String {
     let rest = Address::of(path).map_or("".into(), |address| address.rest);
     let mut joined = match &*rest {
         "" => to.path().to_owned(),
+        // Panels append the order's path to the callback URL; the shop gets it at the same place.
         rest => format!("{}{rest}", to.path().trim_end_matches('/')),
     };
     let own = to.query().filter(|query| !query.is_empty());
@@ -274,6 +279,7 @@ fn forwarded_headers(raw: &Raw) -> HeaderMap {
     let named_by_connection: Vec<String> = raw
         .headers
         .iter()
+        // RFC 9110, 7.6.1: headers that `Connection` names belong to that connection alone.
         .filter(|(name, _)| name.eq_ignore_ascii_case("connection"))
         .flat_map(|(_, value)| {
             let value = String::from_utf8_lossy(value).to_ascii_lowercase();

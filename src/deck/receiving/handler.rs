@@ -18,10 +18,10 @@ use crate::net::{BoxFuture, Event, redact};
 use crate::providers::ReadSecret;
 
 /// After a rejected callback its secret's source is read again at most this often: the secret may have changed.
-const ANEW: Duration = Duration::from_secs(1);
+const READ_RETRY: Duration = Duration::from_secs(1);
 /// The same for sources that are slow or prompt (a password manager, a keyring). Anyone can send a callback that is
 /// rejected.
-const ANEW_DEAR: Duration = Duration::from_secs(30);
+const PROMPT_RETRY: Duration = Duration::from_secs(30);
 /// A source that failed is not read again before this time.
 const FAILED_FOR: Duration = Duration::from_secs(5);
 
@@ -80,6 +80,7 @@ impl Keys {
         if let Some(held) = &self.known().held {
             return Ok(held.clone());
         }
+        // Callers that come together wait for one read: each may open a password manager's prompt.
         let _reading = self.reading.lock().await;
         {
             let known = self.known();
@@ -98,7 +99,7 @@ impl Keys {
 
     /// Newer secrets than `judged_by`, after a callback was rejected with those. One caller at a time reads the sources
     /// again, at the intervals above. `None` if there are no newer ones.
-    async fn anew(
+    async fn reread(
         &self,
         judged_by: &CallbackSecrets,
         secrets: &[&'static str],
@@ -113,11 +114,11 @@ impl Keys {
             if let Some(held) = known.held.clone().and_then(other) {
                 return Ok(Some(held));
             }
-            let dear = secrets.iter().any(|key| self.set.get(key) == Some(&true));
-            let pause = match (&known.failed, dear) {
+            let is_slow = secrets.iter().any(|key| self.set.get(key) == Some(&true));
+            let pause = match (&known.failed, is_slow) {
                 (Some(_), _) => FAILED_FOR,
-                (None, true) => ANEW_DEAR,
-                (None, false) => ANEW,
+                (None, true) => PROMPT_RETRY,
+                (None, false) => READ_RETRY,
             };
             if known.asked.is_some_and(|at| now.saturating_sub(at) < pause) {
                 return known.failed.clone().map_or(Ok(None), Err);
@@ -145,6 +146,7 @@ impl Keys {
         let mut known = self.known();
         known.asked = Some(now);
         known.failed.clone_from(&failed);
+        // A secret that failed leaves the old ones in use.
         match failed {
             Some(problem) => Err(problem),
             None => Ok(known.held.insert(Arc::new(held)).clone()),
@@ -166,7 +168,7 @@ impl CallbackHandlers for CallbackRouter {
 
     fn saved(&self, delivery: Delivery) {
         // Readers load callbacks from the ledger, so a flood does not fill the memory.
-        self.0.came.notify_one();
+        self.0.saved.notify_one();
         // A repeat may have made an earlier delivery's job due.
         if !delivery.jobs.is_empty() || delivery.verdict == Verdict::Repeat {
             self.0.due.notify_waiters();
@@ -205,11 +207,12 @@ impl Shared {
         let held = keys.held(spec.secrets, now).await;
         let held = held.map_err(Refusal::Unable)?;
         let judged = (spec.read)(inbound, &held);
+        // Only a failed check can become a passed one by another secret.
         if !matches!(judged, Err(Refusal::Refused(_))) || spec.secrets.is_empty() {
             return judged;
         }
         // The secret may have changed while its source cannot be read, so the provider is to send the callback again.
-        match keys.anew(&held, spec.secrets, now).await {
+        match keys.reread(&held, spec.secrets, now).await {
             Ok(Some(held)) => (spec.read)(inbound, &held),
             Ok(None) => judged,
             Err(problem) => Err(Refusal::Unable(problem)),
@@ -258,7 +261,7 @@ mod tests {
     const KEY: &str = "webhook_secret";
 
     /// Keys whose source says what is in the lock, or fails, and counts how often it was asked.
-    fn keys(source: &Arc<Mutex<Option<&'static str>>>, dear: bool) -> (Keys, Arc<AtomicU32>) {
+    fn keys(source: &Arc<Mutex<Option<&'static str>>>, is_slow: bool) -> (Keys, Arc<AtomicU32>) {
         let asked = Arc::new(AtomicU32::new(0));
         let (source, counted) = (source.clone(), asked.clone());
         let read: ReadSecret = Arc::new(move |_| {
@@ -272,7 +275,7 @@ mod tests {
             })
         });
         let spec = &crate::providers::by_name("kinguin").unwrap().spec;
-        let set = BTreeMap::from([(KEY, dear)]);
+        let set = BTreeMap::from([(KEY, is_slow)]);
         (Keys::new(spec, BTreeMap::new(), read, set), asked)
     }
 
@@ -288,19 +291,19 @@ mod tests {
         let old = keys.held(&[KEY], at(0)).await.unwrap();
         assert_eq!(secret(&old), "old");
         *source.lock().unwrap() = Some("new");
-        let too_soon = keys.anew(&old, &[KEY], at(0)).await.unwrap();
+        let too_soon = keys.reread(&old, &[KEY], at(0)).await.unwrap();
         assert!(too_soon.is_none());
-        let one = || keys.anew(&old, &[KEY], at(1));
+        let one = || keys.reread(&old, &[KEY], at(1));
         for found in <[_; 3]>::from(tokio::join!(one(), one(), one())) {
             assert_eq!(secret(&found.unwrap().unwrap()), "new");
         }
         assert_eq!(asked.load(Ordering::SeqCst), 2);
         // A forged one finds nothing new.
         let new = keys.held(&[KEY], at(2)).await.unwrap();
-        assert!(keys.anew(&new, &[KEY], at(2)).await.unwrap().is_none());
+        assert!(keys.reread(&new, &[KEY], at(2)).await.unwrap().is_none());
         *source.lock().unwrap() = None;
         for second in [3, 4] {
-            assert!(keys.anew(&new, &[KEY], at(second)).await.is_err());
+            assert!(keys.reread(&new, &[KEY], at(second)).await.is_err());
         }
         assert_eq!(asked.load(Ordering::SeqCst), 4, "one that fails is spared");
         assert_eq!(secret(&keys.held(&[KEY], at(4)).await.unwrap()), "new");
@@ -314,7 +317,7 @@ mod tests {
         let held = keys.held(&[KEY], at(0)).await.unwrap();
         for second in 1..=31 {
             assert!(
-                keys.anew(&held, &[KEY], at(second))
+                keys.reread(&held, &[KEY], at(second))
                     .await
                     .unwrap()
                     .is_none()

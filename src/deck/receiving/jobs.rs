@@ -66,13 +66,13 @@ const LONGEST_SHORT: Duration = Duration::from_mins(30);
 /// As [`wait_after`], for a callback of this age, with the wait that the shop asked for (`Retry-After`). That wait is
 /// cut to what is left of the callback's day. A callback that could not be tried on its day still gets the first, short
 /// waits.
-fn wait_within_day(tries: u32, age: Duration, asked: Option<Duration>) -> Option<Duration> {
+fn wait_within_day(tries: u32, age: Duration, requested: Option<Duration>) -> Option<Duration> {
     let wait = wait_after(tries)?;
-    let (left, asked) = (DAY.saturating_sub(age), asked.unwrap_or_default());
-    if left.is_zero() && (wait > LONGEST_SHORT || asked > LONGEST_SHORT) {
+    let (left, requested) = (DAY.saturating_sub(age), requested.unwrap_or_default());
+    if left.is_zero() && (wait > LONGEST_SHORT || requested > LONGEST_SHORT) {
         return None;
     }
-    Some(wait.max(asked.min(left.max(LONGEST_SHORT))))
+    Some(wait.max(requested.min(left.max(LONGEST_SHORT))))
 }
 
 pub(super) use unknown::Unknown;
@@ -87,20 +87,21 @@ pub(super) struct KeyedMutex {
 }
 
 impl KeyedMutex {
-    async fn take(&self, account: &str, subject: &Subject) -> tokio::sync::OwnedMutexGuard<()> {
-        let turn = {
+    async fn lock(&self, account: &str, subject: &Subject) -> tokio::sync::OwnedMutexGuard<()> {
+        let lock = {
             let mut all = self
                 .by_subject
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner);
-            all.retain(|_, turn| turn.strong_count() > 0);
+            // Entries of finished checks go here, or the map would grow with each payment.
+            all.retain(|_, lock| lock.strong_count() > 0);
             let key = (account.to_owned(), subject.clone());
             let known = all.get(&key).and_then(Weak::upgrade);
-            let turn = known.unwrap_or_default();
-            all.insert(key, Arc::downgrade(&turn));
-            turn
+            let lock = known.unwrap_or_default();
+            all.insert(key, Arc::downgrade(&lock));
+            lock
         };
-        turn.lock_owned().await
+        lock.lock_owned().await
     }
 }
 
@@ -197,6 +198,7 @@ pub(super) async fn work(shared: Arc<Shared>, queue: JobQueue, stop: Cancellatio
             () = tokio::time::sleep(pause) => {}
         }
     }
+    // First the attempts may finish; what is cancelled then writes its job back.
     for patience in [SHUTDOWN, GIVING_BACK] {
         let rest = async { while attempts.join_next().await.is_some() {} };
         let _ = tokio::time::timeout(patience, rest).await;
@@ -316,6 +318,7 @@ impl Shared {
         id: JobId,
         held_until: WallTime,
     ) -> Option<Delivery> {
+        // A command that ends early is cancelled as a whole.
         let never = CancellationToken::new();
         let taken = ClaimedJob {
             delivery,
@@ -345,11 +348,12 @@ impl Shared {
         let job = delivery.jobs.iter().find(|job| job.id == *id)?;
         let began = self.queries.clock.now();
         let (outcome, event) = tokio::select! {
+            // Ends before the lease does: no other process may begin the same attempt.
             done = tokio::time::timeout(TRY_MAX, self.carry_out(delivery, job)) => {
-                done.unwrap_or_else(|_| (AttemptOutcome::without_answer("no answer within 45 s", Disposition::Again), None))
+                done.unwrap_or_else(|_| (AttemptOutcome::without_answer("no response within 45 s", Disposition::Again), None))
             }
             () = cancel.cancelled() => {
-                (AttemptOutcome::without_answer("tilldeck ended before the answer arrived", Disposition::GivenBack), None)
+                (AttemptOutcome::without_answer("tilldeck ended before the response arrived", Disposition::GivenBack), None)
             }
         };
         let now = self.queries.clock.now();
@@ -378,7 +382,7 @@ impl Shared {
         let outcome = JobResult {
             state,
             at: began.wall,
-            told: inert::cut(&redact::scrub(&outcome.summary), SUMMARY_MAX),
+            summary: inert::cut(&redact::scrub(&outcome.summary), SUMMARY_MAX),
             status: outcome.status,
             took: outcome.took.or(Some(now.mono.saturating_sub(began.mono))),
             is_final: outcome.is_final,
@@ -396,11 +400,11 @@ impl Shared {
     /// Runs a job; returns its result and an event to report.
     async fn carry_out(&self, delivery: &Delivery, job: &Job) -> (AttemptOutcome, Option<Event>) {
         match job.kind {
-            JobKind::Ask => self.ask_about(delivery).await,
+            JobKind::Ask => self.check_with_provider(delivery).await,
             JobKind::Forward => (self.try_forward(delivery, job).await, None),
             JobKind::Relay => (
                 AttemptOutcome::hopeless(
-                    "tilldeck ended before the shop answered; no retry, because the order could be delivered twice",
+                    "tilldeck ended before the shop responded; no retry, because the order could be delivered twice",
                 ),
                 None,
             ),
@@ -408,7 +412,7 @@ impl Shared {
     }
 
     /// Checks the current state with the provider.
-    async fn ask_about(&self, delivery: &Delivery) -> (AttemptOutcome, Option<Event>) {
+    async fn check_with_provider(&self, delivery: &Delivery) -> (AttemptOutcome, Option<Event>) {
         let Some(subject) = &delivery.subject else {
             return (
                 AttemptOutcome::hopeless("the callback names no payment and no player"),
@@ -426,18 +430,21 @@ impl Shared {
             Subject::Payment(id) => Op::CheckPayment(id.clone()),
             Subject::Player(id) => Op::PlayerItems(*id),
         };
-        let how = RequestOptions {
+        let options = RequestOptions {
             request: RequestId(0),
+            // No caller waits for it, so it leaves part of the budget to the operator.
             background: true,
             no_wait: false,
         };
+        // Before the check: the console shows the player's name while the items are on their way.
         if let Some(claim) = self.player_claim(delivery).await {
             self.gate
                 .emit(Event::Player(runtime.account.id.clone(), claim));
         }
-        let turn = self.turns.take(&delivery.account, subject).await;
-        let result = self.queries.query(&runtime, &op, how).await;
-        drop(turn);
+        // An older answer must not be saved after a newer one.
+        let lock = self.subject_locks.lock(&delivery.account, subject).await;
+        let result = self.queries.query(&runtime, &op, options).await;
+        drop(lock);
         let outcome = check_outcome(&result);
         let account = runtime.account.id.clone();
         let expected = match subject {
@@ -464,6 +471,7 @@ impl Shared {
             Ok(raw) => raw,
             Err(problem) => {
                 let end = match problem.kind {
+                    // The ledger may be readable later; a wrong key will not become the right one.
                     ProblemKind::Local => Disposition::Again,
                     _ => Disposition::Hopeless,
                 };
@@ -479,7 +487,10 @@ impl Shared {
         let mut summary = result.describe();
         let now = self.queries.clock.now().wall;
         let left = DAY.saturating_sub(now.since(delivery.received_at));
-        if result.retry_after().is_some_and(|asked| asked > left) {
+        if result
+            .retry_after()
+            .is_some_and(|requested| requested > left)
+        {
             summary.push_str(", longer than the 24 h of retries");
         }
         AttemptOutcome {
@@ -505,7 +516,7 @@ impl Shared {
         let key = self.sealing.key().await;
         key.sealer
             .open(&parts.request)
-            .ok_or_else(|| super::look::sealed_by_another(delivery))
+            .ok_or_else(|| super::inspect::sealed_by_another(delivery))
     }
 }
 
@@ -522,7 +533,7 @@ fn check_outcome(result: &Result<Answer, Problem>) -> AttemptOutcome {
             let items = if count == 1 { "item" } else { "items" };
             (format!("{count} {items}"), false, Disposition::Done)
         }
-        Ok(_) => ("answered".to_owned(), false, Disposition::Done),
+        Ok(_) => ("response received".to_owned(), false, Disposition::Done),
         // The provider has no such operation, or the account is gone: no retry can change that.
         Err(problem) if problem.kind == ProblemKind::Usage => {
             (problem.message.clone(), false, Disposition::Hopeless)
@@ -596,23 +607,23 @@ mod tests {
 
     #[tokio::test]
     async fn one_subject_is_asked_about_by_one_at_a_time() {
-        let turns = KeyedMutex::default();
+        let locks = KeyedMutex::default();
         let subject = |id: &str| Subject::Payment(crate::domain::PaymentId::new(id).unwrap());
-        let first = turns.take("shop", &subject("A")).await;
-        let _other = turns.take("shop", &subject("B")).await;
-        let _elsewhere = turns.take("shop2", &subject("A")).await;
+        let first = locks.lock("shop", &subject("A")).await;
+        let _other = locks.lock("shop", &subject("B")).await;
+        let _elsewhere = locks.lock("shop2", &subject("A")).await;
         {
             let a = subject("A");
-            let second = turns.take("shop", &a);
+            let second = locks.lock("shop", &a);
             tokio::pin!(second);
             let soon = Duration::from_millis(5);
             assert!(tokio::time::timeout(soon, &mut second).await.is_err());
             drop(first);
             second.await;
         }
-        let _ = turns.take("shop", &subject("C")).await;
+        let _ = locks.lock("shop", &subject("C")).await;
         assert_eq!(
-            turns.by_subject.lock().unwrap().len(),
+            locks.by_subject.lock().unwrap().len(),
             3,
             "unused keys are removed"
         );

@@ -3,9 +3,9 @@
 mod follow;
 mod forward;
 pub(super) mod handler;
+mod inspect;
 mod jobs;
 mod log_lines;
-mod look;
 mod players;
 mod relay;
 mod sealing;
@@ -83,10 +83,10 @@ pub(super) struct Shared {
     pub(super) sealing: Sealing,
     forward: Vec<(Option<AccountId>, Url)>,
     pace: Pace,
-    turns: jobs::KeyedMutex,
+    subject_locks: jobs::KeyedMutex,
     unknown: jobs::Unknown,
     /// Notifies that a callback was saved.
-    came: Notify,
+    saved: Notify,
     /// Notifies that a job may be due.
     due: Notify,
 }
@@ -98,6 +98,7 @@ impl Shared {
         let mut all = self.forward.iter();
         let found = all
             .find(|(of, _)| own(of))
+            // The account's own target wins over the default.
             .or_else(|| self.forward.iter().find(|(of, _)| of.is_none()));
         found.map(|(_, url)| url)
     }
@@ -136,7 +137,7 @@ struct Workers {
     /// Stops the workers, which have work as long as callbacks arrive.
     stop: CancellationToken,
     others: TaskTracker,
-    _at_the_latest: (DropGuard, DropGuard),
+    _stop_on_drop: (DropGuard, DropGuard),
 }
 
 /// What the service is built from.
@@ -163,6 +164,7 @@ impl ListenState {
         let Some(receive) = receive else {
             return Self::Off;
         };
+        // The simulator runs in this process, so any free port of this machine does.
         let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         match receive.bind.or(profile.built_in.then_some(any)) {
             Some(address) => Self::at(address).await,
@@ -239,35 +241,38 @@ impl CallbackService {
             gate,
             forward,
             pace,
-            turns: jobs::KeyedMutex::default(),
+            subject_locks: jobs::KeyedMutex::default(),
             unknown: jobs::Unknown::default(),
-            came: Notify::new(),
+            saved: Notify::new(),
             due: Notify::new(),
         });
-        let (tell, listening) = watch::channel(Listening::Off);
-        let (tell_begun, begun) = watch::channel(!wanted);
+        let (state, listening) = watch::channel(Listening::Off);
+        // A command that receives nothing has no follower to wait for.
+        let (set_begun, begun) = watch::channel(!wanted);
         let workers = if wanted {
             let workers = Workers::new();
-            let (teller, stop) = (shared.clone(), workers.stop.clone());
+            let (follower, stop) = (shared.clone(), workers.stop.clone());
             workers
                 .others
-                .spawn(follow::follow(teller, stop, every, tell_begun));
+                .spawn(follow::follow(follower, stop, every, set_begun));
             let (worker, stop) = (shared.clone(), workers.stop.clone());
             workers.others.spawn(async move {
                 let over = WallTime(worker.since.0.saturating_sub(RUN_OVER));
                 // If this cannot be written, the next run does it.
                 let _ = worker.queries.ledger.end_abandoned_jobs(RUNS, over).await;
-                let queues = jobs::JOB_QUEUES
-                    .map(|key_lock| jobs::work(worker.clone(), key_lock, stop.clone()));
+                let queues =
+                    jobs::JOB_QUEUES.map(|queue| jobs::work(worker.clone(), queue, stop.clone()));
                 let [asks, unknown_asks, forwards, unknown_forwards] = queues;
                 tokio::join!(asks, unknown_asks, forwards, unknown_forwards);
             });
             let (server, stop_receiver) = (shared.clone(), workers.stop_receiver.clone());
+            // The port opens once the follower runs, or the first callbacks would go unreported.
             let mut ready = begun.clone();
             workers.receiver.spawn(async move {
                 let _ = ready.wait_for(|ready| *ready).await;
-                serve(server, bound, tell, stop_receiver).await;
+                serve(server, bound, state, stop_receiver).await;
             });
+            // A tracker's `wait` returns only once it is closed.
             workers.receiver.close();
             workers.others.close();
             Some(workers)
@@ -289,6 +294,7 @@ impl CallbackService {
 
     async fn stop(&self) {
         let Some(workers) = &self.workers else { return };
+        // The receiver first: the workers finish what it still accepts.
         workers.stop_receiver.cancel();
         let _ =
             tokio::time::timeout(LEAVING + Duration::from_secs(1), workers.receiver.wait()).await;
@@ -303,7 +309,7 @@ impl Workers {
         Self {
             receiver: TaskTracker::new(),
             others: TaskTracker::new(),
-            _at_the_latest: (
+            _stop_on_drop: (
                 stop_receiver.clone().drop_guard(),
                 stop.clone().drop_guard(),
             ),
@@ -317,7 +323,7 @@ impl Workers {
 async fn serve(
     shared: Arc<Shared>,
     mut bound: ListenState,
-    tell: watch::Sender<Listening>,
+    state: watch::Sender<Listening>,
     stop: CancellationToken,
 ) {
     let since = shared.queries.clock.now().wall;
@@ -334,6 +340,7 @@ async fn serve(
                     },
                 }
             }
+            // Tried again: the program that holds the port may end.
             ListenState::Not(address, error) => (address, error),
         };
         let down = Listening::Down {
@@ -341,8 +348,9 @@ async fn serve(
             why: bind_error(&error),
             since,
         };
-        if *tell.borrow() != down {
-            tell.send_replace(down.clone());
+        // Tried every second, reported once.
+        if *state.borrow() != down {
+            state.send_replace(down.clone());
             shared.gate.emit(Event::Listening(down));
         }
         tokio::select! {
@@ -352,6 +360,7 @@ async fn serve(
         bound = ListenState::at(address).await;
     };
     let mut listening = receiver.listening();
+    // The first state counts as a change, or it would never be passed on.
     listening.mark_changed();
     loop {
         tokio::select! {
@@ -361,7 +370,7 @@ async fn serve(
                     break;
                 }
                 let now = listening.borrow_and_update().clone();
-                let before = tell.send_replace(now.clone());
+                let before = state.send_replace(now.clone());
                 // Each health check is a change.
                 if let Listening::Up { url, .. } = &now
                     && !matches!(before, Listening::Up { .. })
@@ -373,10 +382,11 @@ async fn serve(
         }
     }
     receiver.stop(LEAVING).await;
-    tell.send_replace(Listening::Off);
+    state.send_replace(Listening::Off);
 }
 
 async fn start(shared: &Arc<Shared>, listener: TcpListener) -> io::Result<Receiver> {
+    // Before the port opens: a callback must not wait for a keyring's prompt.
     let key = shared.sealing.key().await;
     if let Some(why) = key.fleeting {
         let text = format!(

@@ -34,10 +34,11 @@ impl Shared {
             state: if result.taken() {
                 JobState::Done
             } else {
+                // Never `Due`: see the head of this file.
                 JobState::GivenUp
             },
             at: began.wall,
-            told: result.describe(),
+            summary: result.describe(),
             status: result.status(),
             took: Some(result.took().unwrap_or(took)),
             is_final: false,
@@ -59,6 +60,7 @@ impl Shared {
             .ok()
             .filter(|reply| (200..300).contains(&reply.status))?;
         let mut response = answer(reply.body.clone());
+        // The provider gets the shop's own answer: status, type and body.
         *response.status_mut() = StatusCode::from_u16(reply.status).ok()?;
         if let Some(kind) = reply.header("content-type")
             && let Ok(kind) = HeaderValue::from_str(kind)
@@ -69,8 +71,8 @@ impl Shared {
     }
 
     pub(super) async fn sealed_reply(&self, result: &ForwardResult) -> Option<Vec<u8>> {
-        let kept = result.saved_body()?;
-        Some(self.sealing.key().await.sealer.seal_reply(kept))
+        let body = result.saved_body()?;
+        Some(self.sealing.key().await.sealer.seal_reply(body))
     }
 }
 

@@ -44,6 +44,7 @@ impl Sealing {
 
     /// The key; created if there is none yet. If it cannot be saved, it serves this run only.
     pub(in crate::deck) async fn key(&self) -> Key {
+        // Once in a run: a keyring may prompt at each read.
         let key = self.key.get_or_init(|| async {
             match self.saved_key().await {
                 Ok(bytes) => Key {
@@ -65,7 +66,7 @@ impl Sealing {
         }
         // Of two processes that find none, the first creates it and the second reads that.
         let name = KeyHash::of("tilldeck", NAME);
-        let _lane = tokio::time::timeout(PATIENCE, self.ledger.key_lock(&name))
+        let _key_lock = tokio::time::timeout(PATIENCE, self.ledger.key_lock(&name))
             .await
             .map_err(|_| "another tilldeck is creating it and does not finish".to_owned())?
             .map_err(|error| error.to_string())?;

@@ -139,7 +139,7 @@ impl Bench {
     async fn receive(&self, account: &str, jobs: &[(JobKind, &str)], raw: &Raw) -> Delivery {
         let new = self.new_delivery(account, jobs, raw).await;
         let delivery = self.deck.ledger.deliver(new).await.unwrap();
-        self.deck.callbacks.shared.came.notify_one();
+        self.deck.callbacks.shared.saved.notify_one();
         self.deck.callbacks.shared.due.notify_waiters();
         delivery
     }
@@ -228,7 +228,7 @@ async fn a_check_is_tried_again_ever_later_survives_a_restart_and_settles_what_i
             at: START.plus(Duration::from_secs(1))
         }
     );
-    assert!(first.told.contains("500"), "{}", first.told);
+    assert!(first.summary.contains("500"), "{}", first.summary);
     bench.advance(1);
     let second = bench.tried(2).await;
     let due = START.plus(Duration::from_secs(6));
@@ -254,7 +254,7 @@ async fn a_check_is_tried_again_ever_later_survives_a_restart_and_settles_what_i
         }
     };
     assert_eq!(
-        (done.state, done.told.as_str()),
+        (done.state, done.summary.as_str()),
         (JobState::Done, "FINALIZED")
     );
     let (account, op, result) = asked.expect("told before the delivery");
@@ -300,7 +300,7 @@ async fn a_callback_is_handed_on_byte_for_byte_until_it_is_taken() {
         .await;
     assert_eq!(bench.tried(1).await.status, Some(500));
     bench.advance(1);
-    assert_eq!(bench.tried(2).await.told, "HTTP 503");
+    assert_eq!(bench.tried(2).await.summary, "HTTP 503");
     bench.advance(5);
     let done = bench.tried(3).await;
     assert_eq!((done.state, done.status), (JobState::Done, Some(200)));
@@ -360,7 +360,7 @@ async fn what_another_process_had_in_hand_when_it_died_is_done_once_its_lease_is
     tokio::time::sleep(Duration::from_millis(60)).await;
     assert_eq!(peer.asked(), 0, "it may be alive");
     bench.hand.advance(Duration::from_secs(61));
-    assert_eq!(bench.tried(1).await.told, "FINALIZED");
+    assert_eq!(bench.tried(1).await.summary, "FINALIZED");
 }
 
 #[tokio::test]
@@ -378,7 +378,7 @@ async fn a_shop_that_hangs_keeps_no_payment_from_being_checked_and_what_hangs_is
         bench.deck.ledger.deliver(new).await.unwrap();
     }
     let checked = bench.receive("shop", &[(JobKind::Ask, "")], &raw()).await;
-    assert_eq!(bench.tried(1).await.told, "FINALIZED");
+    assert_eq!(bench.tried(1).await.summary, "FINALIZED");
     bench.deck.stop_receiving().await;
 
     let query = crate::ledger::DeliveryQuery {
@@ -444,7 +444,7 @@ async fn what_cannot_be_done_is_given_up_at_once() {
             job = bench.tried(1).await;
         }
         assert_eq!(job.state, JobState::GivenUp, "{account}");
-        assert!(job.told.contains(why), "{}", job.told);
+        assert!(job.summary.contains(why), "{}", job.summary);
     }
     assert_eq!(peer.asked(), 0);
 }
@@ -458,7 +458,7 @@ async fn a_kept_callback_is_handed_on_by_hand_where_nothing_runs_and_once_only()
     let first = bench.deck.replay(delivery.id, &shop.url).await;
     let first = &first.unwrap().jobs[0];
     assert_eq!(
-        (first.state, first.told.as_str()),
+        (first.state, first.summary.as_str()),
         (JobState::GivenUp, "HTTP 500")
     );
     let second = bench.deck.replay(delivery.id, &shop.url).await;
@@ -547,7 +547,7 @@ async fn a_flood_is_told_by_its_newest_and_the_rest_is_hinted_at() {
         all.spawn(async move { ledger.deliver(new).await.unwrap().id });
     }
     let last = all.join_all().await.into_iter().max().unwrap();
-    bench.deck.callbacks.shared.came.notify_one();
+    bench.deck.callbacks.shared.saved.notify_one();
     let (mut told, mut missed) = (Vec::new(), false);
     while told.last() != Some(&last) {
         match bench.event().await {
@@ -588,7 +588,7 @@ async fn a_provider_that_waits_is_told_what_the_shop_says_and_the_shop_is_asked_
         );
         let after = bench.deck.delivery(order.id).await.unwrap();
         assert_eq!(after.jobs[0].state, state);
-        assert_eq!(after.jobs[0].told, told);
+        assert_eq!(after.jobs[0].summary, told);
         let parts = shared.parts_of(order.id).await.unwrap();
         assert_eq!(
             parts.replies.is_empty(),

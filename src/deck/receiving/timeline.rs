@@ -32,6 +32,7 @@ impl Deck {
             since: embedded.then_some(shared.since),
             account: Some(account.clone()),
             filter: payment.as_str().to_owned(),
+            // One more than is shown, to know whether something is left out.
             limit: HAPPENINGS_MAX + 1,
             ..LogQuery::default()
         };
@@ -48,6 +49,7 @@ impl Deck {
         let deliveries = deliveries.map_err(|error| unread("callbacks", &error))?;
         let seen = self.observations(account, payment).await?;
         let expectations = self.expectations(account, payment).await?;
+        // The log holds redacted text, so the id is compared as the redactor leaves it.
         let about = redact::scrub(payment.as_str());
         let environment = runtime.account.environment.as_str();
         let mut happenings: Vec<Happening> = calls

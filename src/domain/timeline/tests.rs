@@ -73,7 +73,7 @@ fn checking(at: i64, state: JobState, tried_at: Option<i64>) -> Happening {
         tries: u32::from(tried_at.is_some()),
         state,
         tried_at: tried_at.map(|at| WallTime(at * 1_000)),
-        told: String::new(),
+        summary: String::new(),
         status: None,
         took: None,
     };

@@ -69,6 +69,7 @@ impl Incoming {
         // One that exceeds the limit alone is written alone.
         let some = fitting.count().max(1).min(waiting.queue.len());
         let batch: Vec<One> = waiting.queue.drain(..some).collect();
+        // Under the same lock as the queue, so that a callback added now finds a thread that still comes.
         waiting.tended = !batch.is_empty();
         batch
     }
@@ -86,16 +87,16 @@ impl Incoming {
             return false;
         }
         // If a caller is gone, its provider sends the callback again; the row is saved all the same.
-        let (news, tells): (Vec<_>, Vec<_>) =
+        let (news, callers): (Vec<_>, Vec<_>) =
             batch.into_iter().map(|one| (one.new, one.done)).unzip();
         match insert(store, &news) {
-            Ok(kept) => {
-                for (kept, done) in kept.into_iter().zip(tells) {
-                    let _ = done.send(kept.ok_or(LedgerError::TooManyWaiting));
+            Ok(saved) => {
+                for (one, done) in saved.into_iter().zip(callers) {
+                    let _ = done.send(one.ok_or(LedgerError::TooManyWaiting));
                 }
             }
             Err(error) => {
-                for done in tells {
+                for done in callers {
                     let _ = done.send(Err(error.clone()));
                 }
             }
@@ -106,15 +107,15 @@ impl Incoming {
 
 /// A guard for the notified thread. If the thread ends before it writes, dropping the guard answers all waiting
 /// callers.
-struct Tending(Option<Arc<Incoming>>);
+struct AbandonGuard(Option<Arc<Incoming>>);
 
-impl Tending {
-    fn kept(mut self) {
+impl AbandonGuard {
+    fn disarm(mut self) {
         self.0 = None;
     }
 }
 
-impl Drop for Tending {
+impl Drop for AbandonGuard {
     fn drop(&mut self) {
         if let Some(incoming) = &self.0 {
             incoming.abandon();
@@ -154,15 +155,16 @@ impl Ledger {
     fn tend_incoming(&self) {
         let shared = Arc::downgrade(&self.0);
         let incoming = self.0.incoming.clone();
-        let promise = Tending(Some(incoming.clone()));
+        let guard = AbandonGuard(Some(incoming.clone()));
         self.send(move |store| {
+            // One batch a job: slots and nonces are served between two batches.
             if !incoming.write(store) {
-                promise.kept();
+                guard.disarm();
                 return;
             }
             // Without a handle, no caller waits.
             if let Some(shared) = shared.upgrade() {
-                promise.kept();
+                guard.disarm();
                 Ledger(shared).tend_incoming();
             }
         });
@@ -173,10 +175,11 @@ impl Ledger {
 fn insert(store: &mut Store, news: &[NewDelivery]) -> Result<Vec<Option<Delivery>>, LedgerError> {
     require_file(store)?;
     let (clock, limits) = (store.clock.clone(), store.limits.clone());
-    let kept = store.write_durably(|conn| {
+    let saved = store.write_durably(|conn| {
         let change = Transaction::new_unchecked(conn, TransactionBehavior::Immediate)?;
         // First: a new delivery must never be the one that is dropped.
         let now = age::reference(&change, &clock)?;
+        // More than are added, so that a file that is over its limits shrinks.
         prune::prune(&change, &limits, now, news.len() * 2 + 16)?;
         let insert = |new: &NewDelivery| {
             let known = rows::is_known(&change, new)?;
@@ -187,21 +190,21 @@ fn insert(store: &mut Store, news: &[NewDelivery]) -> Result<Vec<Option<Delivery
                 || prune::has_room(&change, &limits, &new.account_key, &new.account)?;
             room.then(|| insert_one(&change, new, known)).transpose()
         };
-        let kept = news.iter().map(insert).collect::<rusqlite::Result<_>>()?;
+        let saved = news.iter().map(insert).collect::<rusqlite::Result<_>>()?;
         change.commit()?;
-        Ok(kept)
+        Ok(saved)
     })?;
     // The file may have turned out damaged, without a replacement.
     require_file(store)?;
-    Ok(kept)
+    Ok(saved)
 }
 
 /// An error if the ledger has no file: a callback in memory only does not count as saved.
 pub(super) fn require_file(store: &Store) -> Result<(), LedgerError> {
-    if store.is_kept() {
+    if store.has_file() {
         return Ok(());
     }
-    Err(LedgerError::NotKept(match store.status() {
+    Err(LedgerError::NotSaved(match store.status() {
         Status::Degraded { why } => why,
         _ => "it has no file".into(),
     }))
@@ -226,12 +229,14 @@ fn insert_one(conn: &Connection, new: &NewDelivery, known: bool) -> rusqlite::Re
         due: check_due(conn, id, new, earlier)?,
         known,
     };
+    // Counted first: the number of the attempt is shown for repeats as well.
     let repeat = earlier > 0
         && match identity {
             DedupKey::Message(_) => true,
             DedupKey::Subject(_) => settled || advance_check(conn, &ask)?,
         };
     match identity {
+        // The first delivery's jobs still run or have run; the shop must not get the same order twice.
         DedupKey::Message(_) if repeat => jobs.clear(),
         DedupKey::Message(_) => {}
         // It may report another change than the earlier one: the shop gets it, unless the earlier one is still to be
@@ -270,6 +275,7 @@ fn count(
 ) -> rusqlite::Result<(i64, u32, bool)> {
     let known = conn
         .prepare_cached(
+            // Bounded, since it is read as a `u32`.
             "UPDATE identities SET deliveries = min(deliveries + 1, 4000000000), seen_at = max(seen_at, ?2)
              WHERE hash = ?1 RETURNING id, deliveries - 1, settled",
         )?
@@ -315,6 +321,7 @@ fn check_due(
     earlier: u32,
 ) -> rusqlite::Result<WallTime> {
     let now = new.received_at;
+    // A signed callback is the provider's own, and the first one of any is worth a check at once.
     if new.proved || earlier == 0 {
         return Ok(now);
     }

@@ -21,7 +21,7 @@ const FREE: i64 = i64::MIN;
 /// The longest wait between two attempts that tilldeck chooses, in milliseconds.
 const LONGEST: i64 = 60 * 60 * 1000;
 /// The longest wait at all. A job that seems due later is due now: the clock was set back.
-const LONGEST_ASKED: i64 = 24 * LONGEST;
+const LONGEST_RETRY_AFTER: i64 = 24 * LONGEST;
 
 impl Ledger {
     /// Adds a job to a delivery of any verdict, to forward it again.
@@ -33,7 +33,7 @@ impl Ledger {
         delivery: DeliveryId,
         new: NewJob,
     ) -> Result<Delivery, LedgerError> {
-        self.ask(move |store| {
+        self.run(move |store| {
             require_file(store)?;
             let added = store.write_durably(|conn| add(conn, delivery, &new))?;
             require_file(store)?;
@@ -42,7 +42,7 @@ impl Ledger {
         .await
     }
 
-    /// Leases due jobs until `till`, with their deliveries. Jobs without an attempt are due whatever the clock says.
+    /// Leases due jobs until `until`, with their deliveries. Jobs without an attempt are due whatever the clock says.
     ///
     /// # Errors
     /// If the leases cannot be written.
@@ -50,10 +50,10 @@ impl Ledger {
         &self,
         queue: JobFilter,
         now: WallTime,
-        till: WallTime,
+        until: WallTime,
         limit: usize,
     ) -> Result<Vec<(Delivery, JobId)>, LedgerError> {
-        self.ask(move |store| store.write(|conn| take(conn, &queue, now, till, limit)))
+        self.run(move |store| store.write(|conn| take(conn, &queue, now, until, limit)))
             .await
     }
 
@@ -62,7 +62,7 @@ impl Ledger {
     /// # Errors
     /// If the ledger has stopped or cannot be read.
     pub async fn next_job_due(&self, queue: JobFilter) -> Result<Option<WallTime>, LedgerError> {
-        self.ask(move |store| {
+        self.run(move |store| {
             store.read(|conn| {
                 let mut next = conn.prepare_cached(&format!(
                     "SELECT max(due_at, taken_until) FROM errands
@@ -90,7 +90,7 @@ impl Ledger {
         &self,
         account_key: Arc<str>,
     ) -> Result<Vec<(String, u64)>, LedgerError> {
-        self.ask(move |store| {
+        self.run(move |store| {
             store.read(|conn| {
                 conn.prepare_cached(
                     "SELECT account, rows FROM delivery_tally WHERE class = ?1 AND realm = ?2",
@@ -115,7 +115,7 @@ impl Ledger {
         held_until: WallTime,
         outcome: JobResult,
     ) -> Result<Delivery, LedgerError> {
-        self.ask(move |store| {
+        self.run(move |store| {
             let saved = store.write_durably(|conn| save_attempt(conn, id, held_until, &outcome))?;
             saved.ok_or(LedgerError::Gone)
         })
@@ -132,7 +132,7 @@ impl Ledger {
         realms: &'static str,
         before: WallTime,
     ) -> Result<(), LedgerError> {
-        self.ask(move |store| store.write(|conn| end_abandoned(conn, realms, before)))
+        self.run(move |store| store.write(|conn| end_abandoned(conn, realms, before)))
             .await
     }
 
@@ -141,7 +141,7 @@ impl Ledger {
     /// # Errors
     /// If the ledger has stopped or cannot be read.
     pub async fn first_reply(&self, identity: DedupKey) -> Result<FirstReply, LedgerError> {
-        self.ask(move |store| {
+        self.run(move |store| {
             store.read(|conn| {
                 conn.prepare_cached(
                     "SELECT
@@ -194,11 +194,12 @@ fn take(
     conn: &Connection,
     queue: &JobFilter,
     now: WallTime,
-    till: WallTime,
+    until: WallTime,
     limit: usize,
 ) -> rusqlite::Result<Vec<(Delivery, JobId)>> {
     let change = Transaction::new_unchecked(conn, TransactionBehavior::Immediate)?;
     let most = i64::try_from(limit).unwrap_or(i64::MAX);
+    // Made-up callbacks: the newest first, since real ones among a flood are likelier to be new.
     let order = if queue.known {
         "max(due_at, taken_until)"
     } else {
@@ -211,7 +212,7 @@ fn take(
         format!("tries = 0 AND max(due_at, taken_until) > ?5 + {LATEST_NEW} AND taken_until <= ?5"),
         format!(
             "max(due_at, taken_until) > ?5 + {LONGEST}
-             AND (tried_at > ?5 OR max(due_at, taken_until) > ?5 + {LONGEST_ASKED})"
+             AND (tried_at > ?5 OR max(due_at, taken_until) > ?5 + {LONGEST_RETRY_AFTER})"
         ),
     ] {
         let mut query = change.prepare_cached(&format!(
@@ -236,13 +237,16 @@ fn take(
         }
     }
     due.sort_unstable();
+    // One job can meet several of the conditions.
     due.dedup();
+    // Each kind was limited by itself.
     due.truncate(limit);
     let mut taken = Vec::with_capacity(due.len());
     for (_, job, delivery) in due {
         change
             .prepare_cached("UPDATE errands SET taken_until = ?2 WHERE id = ?1")?
-            .execute((job, till.0))?;
+            .execute((job, until.0))?;
+        // Pruned meanwhile by another process: its job goes with it.
         if let Some(delivery) = rows::one(&change, DeliveryId(delivery))? {
             taken.push((delivery, JobId(job)));
         }
@@ -293,6 +297,7 @@ fn save_attempt(
     let Some((delivery, identity, had, held, unknown)) = known else {
         return Ok(None);
     };
+    // The lease has expired and another process has the job, or has finished it.
     if !held {
         return rows::one(&change, DeliveryId(delivery));
     }
@@ -313,12 +318,13 @@ fn save_attempt(
             FREE,
             outcome.state == JobState::Done,
             outcome.at.0,
-            &outcome.told,
+            &outcome.summary,
             outcome.status,
             outcome.took.map(nanos),
             &outcome.reply,
         ))?;
     if let Some(reply) = &outcome.reply {
+        // The tally by which rows are pruned counts responses, too.
         let more = i64::try_from(reply.len()).unwrap_or(i64::MAX) - had;
         change
             .prepare_cached("UPDATE deliveries SET size = size + ?2 WHERE id = ?1")?

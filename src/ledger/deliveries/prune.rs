@@ -85,6 +85,7 @@ pub(super) fn has_room(
 ) -> rusqlite::Result<bool> {
     let most = bounds(Class::Open, limits);
     let (rows, bytes) = tally(conn, Class::Open)?;
+    // First all accounts together: many accounts with a fair share each could fill the disk as well.
     if rows >= most.rows || bytes >= most.bytes {
         return Ok(false);
     }
@@ -158,6 +159,7 @@ fn drop_oldest(
         let Some((mut id, mut size, at)) = found else {
             return Ok(dropped);
         };
+        // Too old goes in any case; too many only while there are too many.
         if at >= since {
             if !too_much(rows, bytes) {
                 return Ok(dropped);
@@ -272,6 +274,7 @@ impl Salvaged {
         let change = Transaction::new_unchecked(new, TransactionBehavior::Immediate)?;
         for Table { name, last, rows } in &self.0 {
             if let Some(last) = (*last).max(last_number(&change, name)?) {
+                // SQLite's own table of the last row ids has no unique key, so a row is replaced by hand.
                 change.execute("DELETE FROM sqlite_sequence WHERE name = ?1", [name])?;
                 change.execute("INSERT INTO sqlite_sequence VALUES (?1, ?2)", (name, last))?;
             }
@@ -306,6 +309,7 @@ fn read(conn: &Connection, sql: &str) -> Vec<Vec<Value>> {
         let rows = query.query_map([], |row| {
             (0..columns).map(|column| row.get(column)).collect()
         });
+        // Behind a damaged page nothing can be trusted.
         found.extend(rows.into_iter().flatten().map_while(Result::ok));
     }
     found

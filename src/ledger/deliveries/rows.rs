@@ -188,7 +188,7 @@ pub(super) fn insert_job(
         tries: 0,
         state: JobState::Due { at: new.at },
         tried_at: None,
-        told: String::new(),
+        summary: String::new(),
         status: None,
         took: None,
     })
@@ -358,7 +358,7 @@ fn jobs(conn: &Connection, id: DeliveryId) -> rusqlite::Result<Vec<Job>> {
             tries: row.get(3)?,
             state,
             tried_at: row.get::<_, Option<i64>>(6)?.map(WallTime),
-            told: row.get(7)?,
+            summary: row.get(7)?,
             status: row.get(8)?,
             took: row
                 .get::<_, Option<i64>>(9)?

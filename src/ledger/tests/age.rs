@@ -145,7 +145,7 @@ async fn an_order_is_relayed_once_although_the_clock_was_ahead() {
     let done = JobResult {
         state: crate::domain::JobState::Done,
         at: START,
-        told: "HTTP 200".into(),
+        summary: "HTTP 200".into(),
         status: Some(200),
         took: None,
         is_final: false,

@@ -43,7 +43,7 @@ async fn a_file_damaged_while_open_is_replaced() {
     let nonce = next_nonce(&mut key_lock, START).await.unwrap();
     record(&two, exchange("https://x.example")).await;
     // Zeroes over all pages, beneath both.
-    one.ask(|store| store.read(|conn| conn.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)")))
+    one.run(|store| store.read(|conn| conn.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)")))
         .await
         .unwrap();
     let length = std::fs::metadata(at.join("ledger.db")).unwrap().len();
@@ -55,7 +55,7 @@ async fn a_file_damaged_while_open_is_replaced() {
     // A cache that is still good may hide it for a while.
     for ledger in [&one, &two] {
         let shrink = |conn: &Connection| conn.execute_batch("PRAGMA shrink_memory");
-        let _ = ledger.ask(move |store| store.read(shrink)).await;
+        let _ = ledger.run(move |store| store.read(shrink)).await;
         assert!(record(ledger, exchange("https://x.example")).await.id.0 > 0);
     }
     assert_eq!(
@@ -212,7 +212,7 @@ async fn while_nothing_can_be_written_nonces_and_slots_go_on_in_memory() {
     assert_eq!(take(&ledger, 0).await, full);
     let seen = observation("NEW", "1", 0);
     let refused = ledger.observe(&shop(), "live", &seen).await;
-    assert!(matches!(refused, Err(LedgerError::NotKept(_))));
+    assert!(matches!(refused, Err(LedgerError::NotSaved(_))));
     forbid_writing(&ledger, false).await;
     assert_eq!(next_nonce(&mut key_lock, START).await, Ok(nonce + 3));
     assert_eq!(ledger.status().await, Status::Ready);
@@ -269,7 +269,7 @@ async fn a_transaction_that_another_process_has_overtaken_is_done_anew() {
     let other = Connection::open(folder.path().join("ledger.db")).unwrap();
     let insert = "INSERT INTO nonces (key, last) VALUES (hex(randomblob(8)), 1)";
     let tries = std::cell::Cell::new(0);
-    let counted = ledger.ask(move |store| {
+    let counted = ledger.run(move |store| {
         store.write(|conn| {
             let change = conn.unchecked_transaction()?;
             let before: u32 =
@@ -322,7 +322,7 @@ async fn folder_and_files_are_for_the_user_alone() {
     let outer = tempfile::tempdir().unwrap();
     let folder = outer.path().join("state").join("tilldeck");
     let ledger = start(&folder);
-    let _lane = ledger.key_lock(&key()).await.unwrap();
+    let _key_lock = ledger.key_lock(&key()).await.unwrap();
     record(&ledger, exchange("https://x.example")).await;
     let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&folder), 0o700);

@@ -47,7 +47,7 @@ fn close(ledger: Ledger) {
 /// Sets a pragma of the ledger's own connection.
 async fn set(ledger: &Ledger, pragma: &'static str, value: i32) {
     let run = move |conn: &Connection| conn.execute_batch(&format!("PRAGMA {pragma} = {value}"));
-    ledger.ask(move |store| store.read(run)).await.unwrap();
+    ledger.run(move |store| store.read(run)).await.unwrap();
 }
 
 async fn fill_disk(ledger: &Ledger, full: bool) {

@@ -114,7 +114,7 @@ async fn a_lane_held_for_too_long_is_an_error() {
     let _held = one.key_lock(&key()).await.unwrap();
     assert_eq!(
         two.key_lock(&key()).await.unwrap_err(),
-        LedgerError::LaneBusy(180)
+        LedgerError::KeyBusy(180)
     );
 }
 
@@ -322,7 +322,7 @@ async fn a_lock_that_only_readers_waited_for_is_over_when_they_have_read() {
         let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY);
         rusqlite::Error::SqliteFailure(code, None)
     };
-    let reading = ledger.ask(move |store| {
+    let reading = ledger.run(move |store| {
         let tries = Cell::new(0);
         store.read(|_| {
             tries.set(tries.get() + 1);
@@ -352,13 +352,13 @@ async fn a_nonce_that_cannot_be_stored_is_not_used() {
         .unwrap();
     forbid_writing(&ledger, true).await;
     let none = key_lock.next_nonce(clock.now(), strict(false)).await;
-    assert!(matches!(none, Err(LedgerError::NotKept(_))), "{none:?}");
+    assert!(matches!(none, Err(LedgerError::NotSaved(_))), "{none:?}");
     let slots = Terms {
         persistence: Persistence::Required,
         ..terms("kanga", 3, 0)
     };
     let none = ledger.take_slots(slots, 1).await;
-    assert!(matches!(none, Err(LedgerError::NotKept(_))), "{none:?}");
+    assert!(matches!(none, Err(LedgerError::NotSaved(_))), "{none:?}");
     forbid_writing(&ledger, false).await;
     let next = key_lock
         .next_nonce(clock.now(), strict(false))

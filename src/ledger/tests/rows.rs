@@ -132,7 +132,7 @@ async fn only_old_exchanges_are_dropped() {
     let nonce = next_nonce(&mut key_lock, START).await.unwrap();
     let prune = async || {
         ledger
-            .ask(|store| {
+            .run(|store| {
                 store.prune();
                 Ok(())
             })
@@ -187,7 +187,7 @@ async fn much_is_dropped_in_small_steps_between_which_others_write() {
             row.get::<_, i64>(0)
         })
     };
-    let step = ledger.ask(move |store| {
+    let step = ledger.run(move |store| {
         store.prune();
         store.read(count)
     });

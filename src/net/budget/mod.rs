@@ -40,6 +40,7 @@ impl Limit {
     /// What background requests leave free: 5 %, at least one slot where there are two or more.
     #[must_use]
     pub fn reserve(&self) -> u32 {
+        // A limit of one has no reserve: polling could never run.
         (self.requests / 20).max(u32::from(self.requests > 1))
     }
 }
@@ -47,8 +48,11 @@ impl Limit {
 /// How often a full budget is queried again, at least: other processes share it and may have freed slots.
 pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(250);
 
+/// The reason shown after the provider answered 429 (RFC 6585, 4).
+pub(super) const RATE_LIMITED: &str = "rate limit reached (429)";
+
 /// The reason shown while another program has locked the ledger.
-pub(super) const LOCKED: &str = "for the ledger: another program has locked its database";
+pub(super) const LOCKED: &str = "another program has locked the ledger's database";
 
 /// The most tries while another program has locked the ledger. A try takes seconds at first, later a quarter of a
 /// second plus the pause after it.
@@ -146,7 +150,7 @@ impl RateLimiters {
     pub(super) fn close(&self, ledger: &Ledger, clock: &Clock) {
         let limiters = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for limiter in limiters.values() {
-            ledger.return_slots(limiter.slot_cache().give_back(clock.now(), true));
+            ledger.return_slots(limiter.slot_cache().remove_unused(clock.now(), true));
         }
     }
 }
@@ -174,6 +178,7 @@ pub(super) async fn take<'a>(
     };
     let limiter = session.gate.limiters.of(limit);
     let (queue, waiting) = limiter.queue(options.background);
+    // Counted before queueing, so that background requests see it and step back.
     let mut wait = WaiterGuard::enter(waiting, session, limit, &limiter);
     let mut reporter = WaitReporter {
         session,
@@ -196,6 +201,7 @@ pub(super) async fn take<'a>(
         id,
         at,
     }));
+    // The queue is left before the gauge is reported: the next waiter must not wait for that.
     wait.served = true;
     drop((wait, first));
     reporter.resume();
@@ -218,10 +224,12 @@ async fn acquire_slot(
     let mut locked = 0;
     let mut spread = Duration::ZERO;
     loop {
+        // Subscribed before the state is read, so that a slot freed in between is not missed.
         let changed = limiter.changed.notified();
         let now = gate.clock.now();
         let behind = background && limiter.interactive_waiting.load(Ordering::Relaxed) > 0;
         let queued = limiter.queue(background).1.load(Ordering::Relaxed);
+        // The hold is over: a random delay first, then look again, since another hold may have begun meanwhile.
         if !spread.is_zero() && limiter.slot_cache().held(now).is_none() {
             let longest = u64::try_from(std::mem::take(&mut spread).as_millis());
             let part = fastrand::u64(0..=longest.unwrap_or_default());
@@ -230,7 +238,7 @@ async fn acquire_slot(
         }
         let (step, old) = {
             let mut slot_cache = limiter.slot_cache();
-            let old = slot_cache.give_back(now, false);
+            let old = slot_cache.remove_unused(now, false);
             let step = if behind {
                 Step::Wait(None)
             } else {
@@ -252,6 +260,7 @@ async fn acquire_slot(
                         continue;
                     }
                     Ok(Slots::Full { next_free }) => next_free,
+                    // Remembered here, so that the next requests need not read the ledger to learn it.
                     Ok(Slots::Held(left)) => {
                         limiter.slot_cache().hold(now.mono.saturating_add(left));
                         Some(left)
@@ -267,10 +276,14 @@ async fn acquire_slot(
             }
         };
         let held = limiter.slot_cache().held(now);
+        // A longer hold gathers more waiters, so it is spread over more time.
         spread = spread.max(held.unwrap_or_default() / 4).min(SPREAD_MAX);
         if reporter.options.no_wait {
             return Err(match held {
-                Some(left) => NetError::TurnedAway { left },
+                Some(left) => NetError::RateLimited {
+                    left,
+                    no_wait: true,
+                },
                 None => NetError::BudgetExhausted {
                     limit: limit.requests,
                     counted: counted(limit),
@@ -280,10 +293,14 @@ async fn acquire_slot(
             });
         }
         if let Some(left) = held.filter(|left| *left > HOLD_WAITED_MAX) {
-            return Err(NetError::LeftAlone { left });
+            return Err(NetError::RateLimited {
+                left,
+                no_wait: false,
+            });
         }
         reporter.waits(held.is_some(), next);
         report_gauge(session, limit, limiter).await;
+        // Not one sleep until `next`: other processes may return slots earlier, without a notification here.
         let pause = next
             .unwrap_or(LOOK_AGAIN)
             .clamp(Duration::from_millis(1), LOOK_AGAIN);
@@ -321,9 +338,9 @@ impl WaitReporter<'_> {
         }
         self.emit(
             if held {
-                "for the provider's rate limit (429)"
+                RATE_LIMITED
             } else {
-                "for a slot in the rate budget"
+                "rate limit reached"
             },
             next,
         );
@@ -357,6 +374,7 @@ impl WaitReporter<'_> {
         let locked = async { status.wait_for(|at| *at == Status::Locked).await.is_ok() };
         let mut pending = std::pin::pin!(pending);
         tokio::select! {
+            // An answer that is there counts before the lock is reported.
             biased;
             answer = &mut pending => return Ok(answer),
             true = locked => {}
@@ -382,6 +400,7 @@ impl Permit<'_> {
     pub(super) fn has_lapsed(&self, now: Now) -> bool {
         self.0.as_ref().is_some_and(|held| {
             let mono = now.mono.saturating_sub(held.at.mono);
+            // By both clocks, and the larger age counts: to be wrong costs a fresh slot, not a request too many.
             mono.max(now.wall.since(held.at.wall)) > READY_MAX + KEY_LOCK_MAX
         })
     }
@@ -402,6 +421,7 @@ impl Permit<'_> {
             return true;
         }
         // While this request waited for the lock of its key, another process may have received a 429.
+        // Only after a real wait: this reads the file.
         let waited = now.mono.saturating_sub(at.mono) > REPORT_AFTER;
         let ledger = &session.gate.ledger;
         waited
@@ -520,14 +540,16 @@ fn sweep_later(gate: &Arc<Gate>, limiter: &Arc<RateLimiter>) {
     tokio::spawn(async move {
         loop {
             tokio::time::sleep(READY_MAX).await;
+            // A weak reference: this task must not keep a closed deck's gate open.
             let Some(gate) = gate.upgrade() else { return };
             let (old, more) = {
                 let mut slot_cache = limiter.slot_cache();
                 (
-                    slot_cache.give_back(gate.clock.now(), false),
+                    slot_cache.remove_unused(gate.clock.now(), false),
                     slot_cache.has_ready(),
                 )
             };
+            // Outside the cache's lock, which is never held across another call.
             gate.ledger.return_slots(old);
             if !more {
                 limiter.sweeping.store(false, Ordering::Release);
@@ -554,8 +576,8 @@ async fn report_gauge(session: &Session, limit: &Limit, limiter: &Arc<RateLimite
 
 /// Schedules one report of the gauge, however often it is requested until then.
 fn report_gauge_soon(session: &Session, limit: &Limit, limiter: &Arc<RateLimiter>) {
+    // Called from `Drop`, which may run after the runtime has ended.
     let Ok(runtime) = tokio::runtime::Handle::try_current() else {
-        // The program is leaving.
         return;
     };
     if session.gate.events.is_none() || std::mem::replace(&mut limiter.reported().soon, true) {
@@ -587,6 +609,7 @@ pub(super) async fn gauge(gate: &Gate, limit: &Limit) -> Option<BudgetGauge> {
         .ok()?;
     let limiter = gate.limiters.of(limit);
     let now = gate.clock.now();
+    // This process may know of a hold that could not be written, another one of a hold that only the file has.
     let held = limiter.slot_cache().held(now).max(counted.held);
     Some(BudgetGauge {
         counts: limit.counts,
@@ -617,6 +640,7 @@ impl<'a> WaiterGuard<'a> {
         limit: &'a Limit,
         limiter: &'a Arc<RateLimiter>,
     ) -> Self {
+        // Relaxed: a number for the gauge and for courtesy; nothing else is ordered by it.
         queue.fetch_add(1, Ordering::Relaxed);
         Self {
             queue,

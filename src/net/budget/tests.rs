@@ -132,7 +132,7 @@ impl Play {
     async fn attempt(&mut self, at: usize) {
         loop {
             let now = self.clock.now();
-            let old = self.processes[at].slot_cache.give_back(now, false);
+            let old = self.processes[at].slot_cache.remove_unused(now, false);
             self.processes[at].ledger.return_slots(old);
             let next = match self.processes[at].slot_cache.step(now, 0, 3) {
                 Step::Go(id, _) => {

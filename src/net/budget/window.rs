@@ -1,7 +1,7 @@
 //! The slots of one scope as this process sees them: an exact sliding window, and the slots that were taken in the
 //! ledger ahead of use. Pure arithmetic on given instants: no waiting, no clock, no I/O.
 //!
-//! A slot counts from before its request is sent until one period after its reply was seen. A request reaches the
+//! A slot counts from before its request is sent until one period after its response was seen. A request reaches the
 //! provider between those two instants, so no window of one period at the provider, wherever it begins, can hold
 //! more requests than there are slots.
 
@@ -17,7 +17,7 @@ pub struct Window {
     limit: u32,
     period: Duration,
     in_flight: u32,
-    /// When each slot whose reply was seen is free again; ascending.
+    /// When each slot whose response was seen is free again; ascending.
     freeing: VecDeque<Duration>,
 }
 
@@ -55,9 +55,10 @@ impl Window {
         room
     }
 
-    /// Until a slot that leaves `reserve` free can be taken, where that does not depend on a reply.
+    /// Until a slot that leaves `reserve` free can be taken, where that does not depend on a response.
     pub fn next(&mut self, now: Duration, reserve: u32) -> Option<Duration> {
         let over = (self.used(now) + 1).checked_sub(self.limit.saturating_sub(reserve))?;
+        // The instants are ascending, so the n-th release makes the n-th slot free.
         let nth = usize::try_from(over).ok()?.checked_sub(1)?;
         self.freeing.get(nth).map(|free| free.saturating_sub(now))
     }
@@ -131,12 +132,15 @@ impl<Id> SlotCache<Id> {
             return Step::Wait(self.window.next(now.mono, reserve));
         }
         if let Some((id, at)) = self.ready.pop_front() {
+            // A cached slot is already counted in the file; only here it starts to count in this process's own
+            // window.
             self.window.take(now.mono, reserve);
             return Step::Go(id, at);
         }
         let burst = self
             .taken_at
             .is_some_and(|at| now.mono.saturating_sub(at) < BURST);
+        // Doubled as long as requests follow each other: one transaction then serves many.
         self.ahead = if burst {
             self.ahead.saturating_mul(2)
         } else {
@@ -147,6 +151,7 @@ impl<Id> SlotCache<Id> {
         let most = (self.window.limit / 50).clamp(1, PREFETCH_MAX);
         self.ahead = self.ahead.max(queued.saturating_add(1)).min(most);
         self.taken_at = Some(now.mono);
+        // Never beyond this process's own window, which also counts what the file could not store.
         Step::Take(self.ahead.min(room))
     }
 
@@ -170,8 +175,9 @@ impl<Id> SlotCache<Id> {
     }
 
     /// Removes the cached slots that are too old, or all of them, for return to the ledger.
-    pub fn give_back(&mut self, now: Now, all: bool) -> Vec<Id> {
+    pub fn remove_unused(&mut self, now: Now, all: bool) -> Vec<Id> {
         let old = |at: &Now| {
+            // By both clocks, and the larger age counts.
             now.mono.saturating_sub(at.mono) > READY_MAX || now.wall.since(at.wall) > READY_MAX
         };
         let (keep, back): (VecDeque<_>, VecDeque<_>) = std::mem::take(&mut self.ready)
@@ -275,8 +281,8 @@ mod tests {
         assert_eq!(slot_cache.step(now(0), 0, 0), Step::Take(2));
         slot_cache.granted([2, 3], now(0));
         assert_eq!(slot_cache.step(now(0), 0, 0), Step::Go(2, now(0)));
-        assert!(slot_cache.give_back(now(1), false).is_empty());
-        assert_eq!(slot_cache.give_back(now(2), false), [3]);
+        assert!(slot_cache.remove_unused(now(1), false).is_empty());
+        assert_eq!(slot_cache.remove_unused(now(2), false), [3]);
         assert_eq!(
             slot_cache.step(now(2), 0, 0),
             Step::Take(1),

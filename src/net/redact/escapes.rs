@@ -165,15 +165,18 @@ fn read(text: &[u8]) -> Option<(u8, Meant)> {
             if !(0xD800..0xDC00).contains(&unit) {
                 return Some((6, Meant::char(unit)?));
             }
+            // RFC 8259, 7: a character beyond U+FFFF is a surrogate pair.
             let low = text.get(6..12)?.strip_prefix(br"\u")?;
             let low = number(low, 16)?.checked_sub(0xDC00)?;
             let pair = 0x1_0000 + ((unit - 0xD800) << 10) + low;
             Some((12, Meant::char(pair)?))
         }
+        // JavaScript's; JSON has no `\x`, but pages and logs quote it.
         [b'\\', b'x', high, low, ..] => Some((4, Meant::char(number(&[high, low], 16)?)?)),
         [b'\\', b't', ..] => Some((2, Meant::byte(b'\t'))),
         [b'\\', meant @ (b'"' | b'\'' | b'\\' | b'/'), ..] => Some((2, Meant::byte(meant))),
         [b'&', ..] => {
+            // Only with its semicolon, and near: text is full of lone ampersands.
             let end = text.iter().take(LONGEST).position(|byte| *byte == b';')?;
             let meant = match &text[1..end] {
                 [b'#', b'x' | b'X', digits @ ..] => Meant::char(number(digits, 16)?)?,

@@ -143,11 +143,12 @@ impl Register {
     }
 
     fn remove(&mut self, at: usize) {
-        let gone = self.values.remove(at).number;
+        let removed = self.values.remove(at).number;
         self.forms.retain(|_, forms| {
-            forms.retain(|form| form.of != gone);
+            forms.retain(|form| form.of != removed);
             !forms.is_empty()
         });
+        // A bitmap cannot forget one key, since others may share its bit.
         self.keys = KeySet::default();
         for key in self.forms.keys() {
             self.keys.insert(*key);
@@ -187,6 +188,7 @@ impl Register {
             let rest = &bytes[from..];
             for form in self.forms.get(&key).into_iter().flatten() {
                 let (length, begun) = (form.text.expose().len(), form.begun(rest));
+                // A body that was cut may end within a secret or within an escape in it.
                 let ends = torn && begun >= BEGUN_MIN && escapes::is_torn(&rest[begun..]);
                 let taken = match begun {
                     _ if begun == length => length,
@@ -209,6 +211,7 @@ fn merged(text: &str, mut found: Vec<Found>) -> Vec<Found> {
     found.sort_unstable_by_key(|found| (found.at.start, found.at.end));
     let mut all: Vec<Found> = Vec::with_capacity(found.len());
     for mut next in found {
+        // A form may begin inside a multi-byte character of the text.
         next.at = text.floor_char_boundary(next.at.start)..text.ceil_char_boundary(next.at.end);
         match all.last_mut().filter(|last| next.at.start < last.at.end) {
             Some(last) => {
@@ -241,7 +244,9 @@ fn remember(value: &Secret, name: &'static str, passing: bool) {
     let known = known.get_or_insert_default();
     if let Some(at) = known.values.iter().position(|k| k.value == *value) {
         let mut entry = known.values.remove(at);
+        // A configured secret stays configured, even if it also occurs as a token.
         entry.passing &= passing;
+        // To the end: `PASSING_MAX` drops the one that was used longest ago.
         known.values.push(entry);
         return;
     }
@@ -318,6 +323,7 @@ pub(super) fn scrub_torn(text: &str) -> Cow<'_, str> {
 }
 
 fn replaced(text: &str, torn: bool) -> Cow<'_, str> {
+    // A poisoned lock is no reason to let a secret through.
     let known = KNOWN.read().unwrap_or_else(PoisonError::into_inner);
     let found = known
         .as_ref()

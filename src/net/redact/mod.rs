@@ -71,6 +71,7 @@ const HANDED_OUT_MIN: usize = 12;
 
 /// Makes the tokens known that a JSON body grants by name: the same response may repeat them under another name.
 pub fn learn_handed_out(body: &str) {
+    // A quick test first: nearly no response grants a token.
     if !body.contains("oken\"") {
         return;
     }
@@ -112,6 +113,7 @@ pub fn header(name: &str, value: &str) -> String {
 #[must_use]
 pub fn url(url: &reqwest::Url) -> String {
     let mut url = url.clone();
+    // Credentials in a URL are a secret whatever they are.
     if !url.username().is_empty() || url.password().is_some() {
         let _ = url.set_username("");
         let _ = url.set_password(None);
@@ -131,6 +133,7 @@ pub fn body(text: &str) -> String {
 pub fn body_hiding(text: &str, hidden: &[&str]) -> String {
     let known = scrub_torn(text);
     let known = form_parts(&known, hidden);
+    // Pairs last: they end at a quote, and would cut a JSON string with `=` in it before its field was found.
     pairs(&inner_json_fields(&json_fields(&known, hidden))).into_owned()
 }
 
@@ -210,6 +213,7 @@ fn json_fields<'a>(text: &'a str, hidden: &[&str]) -> Cow<'a, str> {
             continue;
         }
         let value = skip_space(text, colon + 1);
+        // Strings only: elsewhere the same name may be a list of what the operator needs.
         let hides = hidden.contains(&name.as_str()) && text[value..].starts_with('"');
         if !hides && !is_secret_field(&name) {
             continue;

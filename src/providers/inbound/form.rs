@@ -53,11 +53,14 @@ fn multipart<'a>(body: &'a [u8], boundary: &str) -> Option<Vec<(&'a [u8], &'a [u
     let first = [b"--", boundary.as_bytes()].concat();
     let next = [b"\r\n", &first[..]].concat();
     let (before, mut rest) = cut(body, &first)?;
+    // A preamble may precede the first boundary, which begins a line (RFC 2046, 5.1.1).
     if !before.is_empty() && !before.ends_with(b"\r\n") {
         return None;
     }
     let mut fields = Vec::new();
+    // The last boundary ends with two hyphens; without it the body was cut off.
     while !rest.starts_with(b"--") {
+        // RFC 2046, 5.1.1 allows blanks behind a boundary.
         let (_padding, part) = cut(rest, b"\r\n")?;
         let (part, behind) = cut(part, &next)?;
         let (head, value) = cut(part, b"\r\n\r\n")?;
@@ -101,6 +104,7 @@ pub fn pairs(form: &[u8]) -> impl Iterator<Item = (&[u8], Option<&[u8]>)> {
 /// A name or value of a form: percent escapes and `+` resolved; a percent sign that begins no escape stays one, as browsers
 /// have it.
 pub fn decoded(text: &[u8]) -> Cow<'_, [u8]> {
+    // First the `+`: `%2B` is a plus sign and must stay one.
     if text.contains(&b'+') {
         let spaces: Vec<u8> = text
             .iter()

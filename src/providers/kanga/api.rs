@@ -1,4 +1,4 @@
-//! Kanga's calls: operation to call, reply to answer, and the payment link. No I/O.
+//! Kanga's calls: operation to call, response to answer, and the payment link. No I/O.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use super::wire::{Field, Flat};
 use crate::domain::payment::Price;
 use crate::domain::{
     Amount, Answer, Currency, Estimate, LinkRequest, Now, Op, Payment, PaymentId, PaymentLink,
-    PaymentState, RawReply, Reported, Secret, WallTime, inert,
+    PaymentState, RawReply, Reported, Secret, WallTime, bad_json, inert,
 };
 use crate::net::{
     Authorise, BoxFuture, Call, Content, NetError, Repeat, Reply, SignedRequest, redact,
@@ -94,6 +94,7 @@ impl Client for Kanga {
                 &[("token", token.as_str()), ("quantity", quantity.as_str())],
                 Repeat::Safe,
             ),
+            // It creates something at Kanga, so a lost response is not repeated.
             Op::CreatePaymentToken => post(CREATE, &[], Repeat::Never),
             Op::TestSignature => post(TEST, &[], Repeat::Safe),
             Op::PaymentLink(_) => {
@@ -112,6 +113,7 @@ impl Client for Kanga {
                 ..
             } => Call {
                 method: method.clone(),
+                // The second estimate URL is on the payment page's host (`docs/providers/kanga.md#contradictions`).
                 endpoint: if is_also(path) { "pay" } else { "api" },
                 path: path.clone(),
                 body: body.clone().map_or(Content::Empty, Content::Bytes),
@@ -128,6 +130,7 @@ impl Client for Kanga {
         }
         let answer = read(reply)?;
         match op {
+            // An estimate has no `result`, unless it failed.
             Op::Estimate { token, quantity } if answer.get("result").is_none() => {
                 Ok(Answer::Estimate(estimate(token, quantity, &answer, at)?))
             }
@@ -144,6 +147,7 @@ impl Client for Kanga {
             Op::CreatePaymentToken => {
                 outcome(&answer, reply, "this call")?;
                 let token = Secret::new(text(&answer, "paymentToken")?);
+                // Before anything shows the link: with the token in it, its payer's address counts as verified.
                 redact::learn_passing(&token, "paymentToken");
                 Ok(Answer::PaymentToken(token))
             }
@@ -151,7 +155,8 @@ impl Client for Kanga {
                 outcome(&answer, reply, "this call").map(|()| Answer::SignatureAccepted)
             }
             Op::Estimate { token, .. } => {
-                outcome(&answer, reply, &format!("the currency {token}"))?;
+                let named = format!("the currency {token}");
+                outcome(&answer, reply, &named).map_err(|error| check_currency(error, token))?;
                 Err(ApiError::Unexpected {
                     what: "it has a `result` but no prices".into(),
                 })
@@ -160,7 +165,7 @@ impl Client for Kanga {
             | Op::AuthenticatePlayer { .. }
             | Op::PlayerItems(_)
             | Op::Raw { .. } => Err(ApiError::Unsupported(
-                "this operation has no answer to read".into(),
+                "this operation has no response to read".into(),
             )),
         }
     }
@@ -177,6 +182,7 @@ impl Client for Kanga {
             at: WallTime(0),
         };
         match serde_json::from_slice::<Flat>(&reply.body) {
+            // A response without `result` may be an estimate, which is an object of prices.
             Ok(answer) if answer.get("result").is_some() => {
                 outcome(&answer, &reply, "the requested resource")
             }
@@ -211,6 +217,7 @@ impl Client for Kanga {
         let mut shown = url.clone();
         if let Some(token) = token {
             let _ = write!(url, "&paymentToken={}", encode(token.expose()));
+            // The token stands for a verified address, so the shown link leaves it out.
             shown.push_str("&paymentToken=…");
         }
         Ok(PaymentLink {
@@ -226,6 +233,7 @@ fn encode(value: &str) -> String {
 
 /// A random id that no shop uses for a payment.
 fn probe() -> Result<String, ApiError> {
+    // 96 random bits: no shop's id is the same by chance.
     let mut bytes = [0_u8; 12];
     getrandom::fill(&mut bytes).map_err(|error| {
         ApiError::Unsupported(format!("this machine provides no random numbers: {error}"))
@@ -257,7 +265,7 @@ fn read(reply: &Reply) -> Result<Flat, ApiError> {
         Err(error) => Err(ApiError::Unexpected {
             what: format!(
                 "it is not the expected JSON: {}",
-                inert::cut(&redact::scrub(&error.to_string()), 120)
+                inert::cut(&redact::scrub(&bad_json(&error)), 120)
             ),
         }),
     }
@@ -318,8 +326,10 @@ fn text<'a>(answer: &'a Flat, name: &str) -> Result<&'a str, ApiError> {
 fn outcome(answer: &Flat, reply: &Reply, requested: &str) -> Result<(), ApiError> {
     match text(answer, "result")? {
         "ok" if reply.status < 400 => Ok(()),
+        // Something between Kanga and here has failed: money must not count on such an `ok`.
         "ok" => Err(failing(reply.status, reply)),
         "fail" => Err(match answer.get("code") {
+            // Only after `Authorise::is_stale` has caused a second try with a fresh nonce.
             Some(Field::Number(code)) if code == INVALID_CREDENTIALS => ApiError::Refused {
                 code: format!("code {INVALID_CREDENTIALS}, twice; the second try used a fresh nonce"),
                 hint: "either api_key and api_secret do not belong together, or another program used a \
@@ -341,6 +351,20 @@ fn outcome(answer: &Flat, reply: &Reply, requested: &str) -> Result<(), ApiError
             },
         }),
         other => Err(ApiError::Unexpected { what: format!("`result` is {}", inert::quoted(&redact::scrub(other), 40)) }),
+    }
+}
+
+/// Kanga gives no reason where it does not know the currency, and the usual cause is the case: `emt` for `EMT`.
+fn check_currency(error: ApiError, token: &Currency) -> ApiError {
+    let hint = || {
+        format!(
+            "check the currency {token}: codes are case-sensitive, such as EMT or oPLN; then check the amount"
+        )
+    };
+    match error {
+        ApiError::Failing { what, .. } => ApiError::Failing { what, hint: hint() },
+        ApiError::NotFound { what, .. } => ApiError::NotFound { what, hint: hint() },
+        other => other,
     }
 }
 
@@ -368,6 +392,7 @@ fn amount(answer: &Flat, name: &str) -> Reported<Amount> {
 /// The text of a field that may be missing, or a number.
 fn reported<'a>(answer: &'a Flat, name: &str) -> &'a str {
     match answer.get(name) {
+        // Amounts occur as numbers in the field (`docs/providers/kanga.md#money`); their own text is taken.
         Some(Field::Text(text) | Field::Number(text)) => text,
         Some(Field::Other(_)) | None => "",
     }

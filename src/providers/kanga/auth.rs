@@ -86,12 +86,14 @@ impl Signer {
             },
         };
         let path = call.path.split(['?', '#']).next().unwrap_or(&call.path);
+        // The one unsigned call: it names the key as `shopToken` (`docs/providers/kanga.md#contradictions`).
         if matches!(path, api::ESTIMATE | api::ESTIMATE_ALSO) {
             fields
                 .entry("shopToken")
                 .or_insert_with(|| self.api_key().into());
             return Ok(sealed(&fields, None));
         }
+        // Signed with the published secret, whatever the account's own: it proves the signing, not the key.
         if path == api::TEST {
             fields.insert("appId".into(), TEST_KEY.into());
             let now = self.credentials.clock.now().wall.0;
@@ -99,6 +101,8 @@ impl Signer {
             return Ok(sealed(&fields, Some(&Secret::new(TEST_SECRET))));
         }
         let secret = self.secret().await?;
+        // Held until the response: a nonce that is overtaken on the way is rejected
+        // (`docs/providers/kanga.md#nonce`).
         let mut key_lock = self
             .credentials
             .ledger
@@ -109,10 +113,11 @@ impl Signer {
             .nonce(&mut key_lock)
             .await
             .map_err(|error| storage(&error))?;
+        // Replaced: a key or nonce in the operator's own body would only be rejected.
         fields.insert("appId".into(), self.api_key().into());
         fields.insert("nonce".into(), nonce.value.into());
         Ok(SignedRequest {
-            permit: Some(Box::new(key_lock)),
+            key_lock: Some(Box::new(key_lock)),
             nonce_ahead: nonce.ahead,
             ..sealed(&fields, Some(secret))
         })
@@ -127,6 +132,7 @@ impl Signer {
             let now = self.credentials.clock.now();
             match key_lock.next_nonce(now, self.credentials.nonces).await {
                 Err(LedgerError::NonceAhead(by)) if by <= LEAD_WAITED_MAX => {
+                    // Not the whole lead: up to `NONCE_LEAD_MAX` is tolerated.
                     tokio::time::sleep(by.saturating_sub(NONCE_LEAD_MAX).max(LEAD_STEP)).await;
                 }
                 nonce => return nonce,
@@ -167,8 +173,8 @@ fn storage(error: &LedgerError) -> NetError {
         LedgerError::Unlockable { .. } => {
             "remove the file, or take ownership of it with `chown`; it keeps the calls of one key in order"
         }
-        LedgerError::LaneBusy(_) => "quit the other tilldeck, or wait until it has finished",
-        LedgerError::NotKept(_) | LedgerError::Unreadable(_) => {
+        LedgerError::KeyBusy(_) => "quit the other tilldeck, or wait until it has finished",
+        LedgerError::NotSaved(_) | LedgerError::Unreadable(_) => {
             "free disk space, or choose another folder with --state-dir"
         }
         // These errors already say what to do.
@@ -191,6 +197,7 @@ impl Authorise for Signer {
 
     fn is_stale(&self, reply: &Reply, _token: Option<&Secret>) -> bool {
         serde_json::from_slice::<wire::Flat>(&reply.body).is_ok_and(|answer| {
+            // 9000 also means wrong credentials; one more try with a fresh nonce distinguishes the two.
             answer.get("result") == Some(&wire::Field::Text("fail".into()))
                 && answer.get("code") == Some(&wire::Field::Number(INVALID_CREDENTIALS.into()))
         })

@@ -66,7 +66,7 @@ pub static MANIFEST: Manifest = Manifest {
             params: &[],
             body: Some(r#"{"token": "EMT", "quantity": "3000"}"#),
             writes: false,
-            about: "price estimate, unsigned, on the payment page's host (the URL in the documentation's heading)",
+            about: "price estimate on the payment page's host, unsigned (the URL in the documentation's heading)",
         },
         Documented {
             method: "POST",
@@ -110,7 +110,7 @@ const GUIDE: &[Guide] = &[Guide {
     title: "A merchant account and its API key",
     about: GuideTopic::SetUp,
     steps: &[
-        "Open an account at https://kanga.exchange and have it verified.",
+        "Open an account at https://kanga.exchange and complete its verification.",
         "In the web account, under Payment gateway > My store, choose \"Submit your application\". Kanga takes up to five business \
          days.",
         "Under Payment gateway > API, create a key; the page shows the secret. Kanga's API text calls this \

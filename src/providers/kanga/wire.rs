@@ -1,4 +1,4 @@
-//! Kanga's JSON exactly as sent. An object with one key twice is refused, since two readers could see different values.
+//! Kanga's JSON exactly as sent. An object with one key twice is rejected, since two readers could see different values.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;

@@ -1,11 +1,11 @@
-//! Kinguin's calls: operation to call, reply to answer. No I/O.
+//! Kinguin's calls: operation to call, response to answer. No I/O.
 
 use std::sync::Arc;
 
 use super::auth::Bearer;
 use super::{catalogue, digest, settings, wire};
 use crate::domain::catalogue::find;
-use crate::domain::{Answer, Digest, Op, RawCall, RawReply, Secret, WallTime, inert};
+use crate::domain::{Answer, Digest, Op, RawCall, RawReply, Secret, WallTime, bad_json, inert};
 use crate::net::{
     Authorise, BoxFuture, Call, Content, NetError, Repeat, Reply, RequestOptions, SignedRequest,
     redact,
@@ -30,9 +30,9 @@ impl Authorise for Kinguin {
     fn prepare<'a>(
         &'a self,
         call: &'a Call,
-        how: RequestOptions,
+        options: RequestOptions,
     ) -> BoxFuture<'a, Result<(), NetError>> {
-        self.bearer.prepare(call, how)
+        self.bearer.prepare(call, options)
     }
     fn authorise<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Result<SignedRequest, NetError>> {
         self.bearer.authorise(call)
@@ -83,6 +83,7 @@ impl Client for Kinguin {
             Op::Raw { .. } => Ok(Answer::Raw(reply.clone().into_raw())),
             Op::Verify => {
                 let retry_after = reply.header("retry-after");
+                // The status first: an error page is no merchant, whatever it looks like.
                 if let Some(refusal) = refusal(reply.status, &reply.body, retry_after) {
                     return Err(refusal);
                 }
@@ -124,7 +125,7 @@ fn unsupported(op: &Op) -> ApiError {
         Op::TestSignature => {
             "Kinguin has no signatures to test; `account verify` fetches an access token instead"
         }
-        Op::Verify | Op::Raw { .. } => "this operation has no answer to read",
+        Op::Verify | Op::Raw { .. } => "this operation has no response to read",
     };
     ApiError::Unsupported(what.into())
 }
@@ -132,6 +133,7 @@ fn unsupported(op: &Op) -> ApiError {
 /// A body that is documented as JSON must be JSON: Kinguin does not document how it reads anything else.
 fn check_body(method: &str, path: &str, body: &[u8]) -> Result<(), ApiError> {
     let documented = find(&catalogue::CATALOGUE, method, path);
+    // Undocumented calls and file uploads go out as they are typed.
     if documented.is_none_or(|call| call.body.is_none()) {
         return Ok(());
     }
@@ -139,12 +141,13 @@ fn check_body(method: &str, path: &str, body: &[u8]) -> Result<(), ApiError> {
     match serde_json::from_slice::<serde::de::IgnoredAny>(body) {
         Ok(_) => Ok(()),
         Err(error) => Err(ApiError::Unsupported(format!(
-            "this call needs a JSON body: {error}. Nothing was sent"
+            "this call needs a JSON body: {}. Nothing was sent",
+            bad_json(&error)
         ))),
     }
 }
 
-/// A whole JSON reply.
+/// A whole JSON response.
 pub fn read<T: serde::de::DeserializeOwned>(status: u16, body: &[u8]) -> Result<T, ApiError> {
     serde_json::from_slice(body).map_err(|error| ApiError::Unexpected {
         what: match body.trim_ascii_start().first() {
@@ -152,7 +155,7 @@ pub fn read<T: serde::de::DeserializeOwned>(status: u16, body: &[u8]) -> Result<
             Some(b'<') => format!("it is an HTML page, not JSON (status {status})"),
             Some(_) => format!(
                 "it is not the expected JSON: {}",
-                inert::cut(&redact::body(&error.to_string()), 120)
+                inert::cut(&redact::body(&bad_json(&error)), 120)
             ),
         },
     })
@@ -163,6 +166,7 @@ fn refusal(status: u16, body: &[u8], retry_after: Option<&str>) -> Option<ApiErr
     if status < 400 {
         return None;
     }
+    // The provider's own words, in whichever field they are (`docs/providers/kinguin.md#failures`).
     let detail = wire::error_message(body).map_or_else(String::new, |message| {
         format!(": {}", inert::cut(&redact::body(&message), 200))
     });
@@ -171,6 +175,7 @@ fn refusal(status: u16, body: &[u8], retry_after: Option<&str>) -> Option<ApiErr
         hint: hint.into(),
     };
     Some(match status {
+        // The gate has already tried once more with a fresh token (`docs/providers/kinguin.md#bearer`).
         401 => ApiError::Refused {
             code: format!("status 401{detail}"),
             hint: "Kinguin also rejected a fresh access token. Check that the client still exists in the \

@@ -53,17 +53,20 @@ impl FetchToken for Fetch {
 impl Authorise for Fetch {
     fn authorise<'a>(&'a self, _call: &'a Call) -> BoxFuture<'a, Result<SignedRequest, NetError>> {
         Box::pin(async {
+            // Read for each token request, so that a replaced secret counts at once.
             let secret = (self.read_secret)(settings::CLIENT_SECRET)
                 .await
                 .map_err(NetError::Unauthorised)?;
             redact::learn(&secret, settings::CLIENT_SECRET);
             let form = serde_urlencoded::to_string([
                 ("grant_type", "client_credentials"),
+                // In the form, not in a header (`docs/providers/kinguin.md#token`).
                 (settings::CLIENT_ID, &self.client_id),
                 (settings::CLIENT_SECRET, secret.expose()),
             ])
             .expect("pairs of texts make a form");
             let kind = HeaderText::Open("application/x-www-form-urlencoded".into());
+            // RFC 6749, 5.1: the response is JSON.
             let accept = HeaderText::Open("application/json".into());
             let headers = vec![("content-type", kind), ("accept", accept)];
             Ok(SignedRequest::new(headers, Bytes::from(form)))
@@ -87,13 +90,13 @@ impl Authorise for Bearer {
     fn prepare<'a>(
         &'a self,
         call: &'a Call,
-        how: RequestOptions,
+        options: RequestOptions,
     ) -> BoxFuture<'a, Result<(), NetError>> {
         Box::pin(async move {
             if catalogue::is_public(&call.method, &call.path) {
                 return Ok(());
             }
-            self.tokens.ready(how).await
+            self.tokens.ready(options).await
         })
     }
 
@@ -136,6 +139,7 @@ impl Authorise for Bearer {
 fn content_type(body: &[u8]) -> String {
     match form_boundary(body) {
         Some(boundary) => format!("multipart/form-data; boundary=\"{boundary}\""),
+        // JSON is always UTF-8 (RFC 8259, 8.1).
         None if std::str::from_utf8(body).is_err() => "application/octet-stream".into(),
         None => "application/json".into(),
     }

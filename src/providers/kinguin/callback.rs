@@ -27,6 +27,7 @@ fn read(inbound: &Inbound, held: &CallbackSecrets) -> Result<ParsedCallback, Ref
             let name = held.texts.get(WEBHOOK_HEADER);
             let name = name.map_or(HEADER, String::as_str);
             let value = header(inbound, name)?.as_bytes();
+            // In constant time: the response's delay must not reveal how much of a guess is right.
             if !bool::from(value.ct_eq(secret.expose().as_bytes())) {
                 let words = format!("the header {name} does not have the registered value");
                 return Err(Refusal::Refused(words));
@@ -54,6 +55,7 @@ fn read(inbound: &Inbound, held: &CallbackSecrets) -> Result<ParsedCallback, Ref
 fn shape(object: &Map<String, Value>) -> (&str, Option<&str>) {
     let has = |name: &str| object.contains_key(name);
     let status = text(object, "status");
+    // The shapes in the order of `docs/providers/kinguin.md#webhooks`.
     if let Some(id) = text(object, "reservationId") {
         return (status.unwrap_or("reservation"), Some(id));
     }
@@ -75,6 +77,7 @@ fn shape(object: &Map<String, Value>) -> (&str, Option<&str>) {
 fn identity(object: &Map<String, Value>, body: &[u8]) -> Vec<u8> {
     let [id, status, at] = ["reservationId", "status", "updatedAt"].map(|name| text(object, name));
     match (id, status, at) {
+        // Not the bytes: a repeat may be serialised in another way.
         (Some(id), Some(status), Some(at)) => parts(&["reservation", id, status, at]),
         _ => [b"body:", body].concat(),
     }

@@ -80,12 +80,13 @@ pub fn is_public(method: &str, path: &str) -> bool {
         && catalogue::find(&CATALOGUE, method, path).is_some_and(|call| PUBLIC.contains(&call.path))
 }
 
-/// The names of JSON fields that are secret in this call and its reply. A game key is `body` on its way up and
+/// The names of JSON fields that are secret in this call and its response. A game key is `body` on its way up and
 /// `content` on its way down; the header that proves webhooks has a `value`.
 pub fn hidden_fields(path: &str) -> &'static [&'static str] {
     let path = path.split(['?', '#']).next().unwrap_or(path);
     // Decoded first, because an escaped path leads to the same keys. Hiding too much costs less than showing a key.
     let path = percent_decode_str(path).decode_utf8_lossy();
+    // Whole segments: an offer whose name contains "stock" has nothing to hide.
     let has = |part: &str| path.split('/').any(|known| known == part);
     match (has("stock"), has("subscription")) {
         (true, _) => &["body", "content"],
@@ -102,7 +103,7 @@ const STOCK_ID: Param = Param::in_path(
 );
 const UPLOAD_ID: Param = Param::in_path(
     "uploadId",
-    "the id in the answer to the file upload",
+    "the id in the response to the file upload",
     "f11e0000-0000-4000-8000-000000000001",
 );
 const ALERT_ID: Param = Param::in_path("alertId", "the alert's id", "65a1e2700000000000000007");
@@ -291,7 +292,7 @@ pub static CATALOGUE: [Documented; 47] = [
             ),
             Param::optional("brokerId", "the seller's type", "internal"),
         ],
-        "convert between the buyer's price and what you receive (IWTR); set one of the two",
+        "convert between the buyer's price and what you receive (`priceIWTR`); set one of the two",
     ),
     Documented::get(RESERVATIONS, &SALES, "list sales (sold keys)"),
     Documented::get(RESERVATIONS_ARCHIVE, &SALES, "list archived sales"),
@@ -404,7 +405,7 @@ pub static CATALOGUE: [Documented; 47] = [
         Some(
             r#"{"productId": "5c9b712900000000000000ff", "price": {"amount": 1500, "currency": "EUR"}, "status": "ACTIVE", "declaredStock": 0}"#,
         ),
-        "create an offer; the `price` you send is what you receive (IWTR), the answer's `price` is what the \
+        "create an offer; the `price` you send is what you receive, the response's `price` is what the \
         buyer pays",
     ),
     Documented::write(

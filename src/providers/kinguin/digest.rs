@@ -1,4 +1,4 @@
-//! Replies in Kinguin's terms: tables in which the buyer's price and the seller's are never mixed up. A key's text is
+//! Responses in Kinguin's terms: tables in which the buyer's price and the seller's are never mixed up. A key's text is
 //! in none of them.
 
 mod sales;
@@ -19,19 +19,21 @@ use crate::providers::redacted;
 /// Shown where the provider gives no value or an unreadable one.
 const NOTHING: &str = "–";
 
-const PRICES: &str = "\"buyer pays\" is `price` in answers; \"you receive\" (IWTR) is `priceIWTR` in answers and `price` in what you send";
+const PRICES: &str = "In responses, `price` is what the buyer pays and `priceIWTR` (\"I want to receive\") is what you receive. In requests, `price` is what you receive.";
 const KEYS: &str = "the keys are secret and not shown here";
 
 // Columns: first what identifies a row to an operator, then money and states, ids last.
 const BUYER: Column = Column::number("buyer pays");
 const SELLER: Column = Column::number("you receive");
 
-/// A reply as a table, for the calls that are known here.
+/// A response as a table, for the calls that are known here.
 pub fn digest(call: &RawCall, reply: &RawReply) -> Option<Digest> {
+    // An error body is shown as it is.
     if !(200..300).contains(&reply.status) {
         return None;
     }
     let body = reply.body.as_slice();
+    // The documented pattern, so that `/offers/{offerId}` matches every offer.
     let path = find(&catalogue::CATALOGUE, &call.method, &call.path)?.path;
     let reads = call.method == "GET";
     let digest = match path {
@@ -88,6 +90,7 @@ pub fn digest(call: &RawCall, reply: &RawReply) -> Option<Digest> {
         catalogue::BLOCK_REASONS => listed("block reasons", body, REASON_COLUMNS, block_reason, ""),
         _ => None,
     }?;
+    // Cells are the provider's text, which may repeat a secret.
     Some(redacted(digest))
 }
 
@@ -105,6 +108,7 @@ fn paged<T: DeserializeOwned>(
     let of = page
         .total
         .map_or_else(String::new, |total| format!(" of {total}"));
+    // Without a size in the response, a full page is the best guess.
     let before = page.number.saturating_mul(page.size.unwrap_or(count));
     let mut title = match count {
         0 => format!("{what}: none on page {}{of}", page.number),
@@ -227,6 +231,7 @@ const IN_GAME: [&str; 2] = ["least", "unit price"];
 /// Drops the in-game columns where no row is in-game: other offers' unit price has no meaning.
 fn without_in_game(mut digest: Digest) -> Digest {
     let at = |name: &str| digest.columns.iter().position(|column| column.name == name);
+    // Only in-game offers have a minimum quantity, so that column decides.
     let least = at(IN_GAME[0]);
     if least.is_some_and(|least| digest.rows.iter().any(|row| row[least] != NOTHING)) {
         return digest;
@@ -341,6 +346,7 @@ const WHOLESALE_COLUMNS: Columns = &[
 ];
 
 fn wholesale(offer: wire::WholesaleOffer) -> Vec<String> {
+    // Documented as a string; a number means the same.
     let stock = offer.buyable_stock.and_then(|stock| match stock {
         serde_json::Value::String(text) => Some(text),
         serde_json::Value::Number(number) => Some(number.to_string()),

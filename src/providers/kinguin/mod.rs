@@ -90,8 +90,8 @@ const GUIDE: &[Guide] = &[
             "Open a customer account at https://www.kinguin.net.",
             "At the bottom of the page, in the middle under \"Partnership\", follow \"Sell on kinguin\".",
             "Choose \"Start selling\", and once more on the next page.",
-            "Fill in the form to its end, and wait until the account is verified and approved.",
-            "This upgrades your customer account to a merchant account: the orange switch at the top right, \
+            "Fill in the form to its end, and wait until Kinguin approves the account.",
+            "Your customer account is now a merchant account. The orange switch at the top right, \
             next to \"Account\", opens the merchant panel.",
         ],
     },

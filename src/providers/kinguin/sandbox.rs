@@ -137,7 +137,7 @@ impl Memory {
         let now = simulator.now();
         if request.uri().path() == TOKEN_PATH {
             self.revision += 1;
-            // Seeded by the run's start, so that tokens of another run or another simulator are refused.
+            // Seeded by the run's start, so that tokens of another run or another simulator are rejected.
             let seed = seeded_hash(
                 simulator.seed(),
                 "kinguin world",

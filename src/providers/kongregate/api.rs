@@ -1,4 +1,4 @@
-//! Kongregate's calls: operation to call, reply to answer. No I/O.
+//! Kongregate's calls: operation to call, response to answer. No I/O.
 
 use std::sync::Arc;
 
@@ -8,7 +8,8 @@ use serde_json::{Map, Value};
 use super::auth::Keyed;
 use super::{catalogue, digest, settings, wire};
 use crate::domain::{
-    Answer, Digest, Inventory, Item, Op, Player, PlayerId, RawCall, RawReply, WallTime, inert,
+    Answer, Digest, Inventory, Item, Op, Player, PlayerId, RawCall, RawReply, WallTime, bad_json,
+    inert,
 };
 use crate::net::{
     Authorise, BoxFuture, Call, Content, NetError, Repeat, Reply, SignedRequest, form_boundary,
@@ -52,6 +53,7 @@ impl Client for Kongregate {
             // The cheapest call that needs the key but no player.
             Op::Verify => Ok(get(catalogue::ITEMS.into())),
             Op::AuthenticatePlayer { player, token } => {
+                // It goes into the query, which errors and proxies repeat.
                 redact::learn_passing(token, GAME_AUTH_TOKEN);
                 let query = serde_urlencoded::to_string([
                     ("user_id", player.to_string().as_str()),
@@ -86,6 +88,7 @@ impl Client for Kongregate {
         if let Op::Raw { .. } = op {
             return Ok(Answer::Raw(reply.clone().into_raw()));
         }
+        // `success` decides, whatever the status is (`docs/providers/kongregate.md#answers`).
         let fields = wire::outcome(reply.status, &reply.body)?;
         match op {
             Op::Verify => match fields.get("items") {
@@ -120,6 +123,7 @@ impl Kongregate {
             )),
         });
         let body = text.transpose()?;
+        // RFC 9110, 9.3.1: a body of a GET has no defined meaning, and the key goes into the query.
         if matches!(method, "GET" | "HEAD") {
             return match body {
                 None => Ok(Content::Empty),
@@ -145,7 +149,8 @@ impl Kongregate {
             // The error names line and column only, so it shows nothing of the body.
             serde_json::from_str(body).map_err(|error| {
                 ApiError::Unsupported(format!(
-                    "the body is not a JSON object: {error}. Nothing was sent"
+                    "the body is not a JSON object: {}. Nothing was sent",
+                    bad_json(&error)
                 ))
             })?
         } else {
@@ -163,6 +168,7 @@ fn form(body: &str) -> Result<Map<String, Value>, ApiError> {
     let pairs: Vec<(String, String)> = serde_urlencoded::from_str(body.trim()).unwrap_or_default();
     let mut fields = Map::new();
     for (name, value) in pairs {
+        // The server might take the other one.
         if fields.insert(name.clone(), value.into()).is_some() {
             return Err(ApiError::Unsupported(format!(
                 "the field {} occurs twice. Nothing was sent",
@@ -209,7 +215,7 @@ fn unsupported(op: &Op) -> ApiError {
             "Kongregate's calls are not signed; `account verify` checks whether the key is valid"
         }
         Op::Verify | Op::AuthenticatePlayer { .. } | Op::PlayerItems(_) | Op::Raw { .. } => {
-            "this operation has no answer to read"
+            "this operation has no response to read"
         }
     };
     ApiError::Unsupported(what.into())
@@ -221,6 +227,7 @@ fn unexpected(what: impl Into<String>) -> ApiError {
 
 fn authenticated_player(requested: PlayerId, fields: &wire::Fields) -> Result<Player, ApiError> {
     let id = wire::whole(fields.get("user_id")).ok_or_else(|| unexpected("it names no player"))?;
+    // A name must not be shown beside another player's number.
     if id != requested.0 {
         return Err(unexpected(
             "it describes another player than the requested one",

@@ -38,6 +38,7 @@ impl Keyed {
     async fn key(&self) -> Result<Secret, NetError> {
         let key = self
             .key
+            // Read once: a keyring or password manager may prompt.
             .get_or_try_init(|| (self.credentials.read_secret)(settings::API_KEY));
         key.await.cloned().map_err(NetError::Unauthorised)
     }
@@ -46,6 +47,7 @@ impl Keyed {
         let key = self.key().await?;
         if matches!(call.method.as_str(), "GET" | "HEAD") {
             return Ok(SignedRequest {
+                // A GET takes it in the query (`docs/providers/kongregate.md#api-key`); the redactor hides it there.
                 query: vec![(settings::API_KEY, HeaderText::Secret(key))],
                 ..SignedRequest::new(Vec::new(), Bytes::new())
             });

@@ -57,6 +57,7 @@ fn read(inbound: &Inbound, held: &CallbackSecrets) -> Result<ParsedCallback, Ref
         return Err(Refusal::Method { allowed: "POST" });
     }
     let form = Form::read(&posted_form(inbound)?)?;
+    // Without the key nothing can be verified: 503, since the fault is here.
     let key = held.secrets.get(settings::API_KEY).ok_or_else(|| {
         Refusal::Unable(Problem::new(
             ProblemKind::Config,
@@ -73,6 +74,7 @@ fn read(inbound: &Inbound, held: &CallbackSecrets) -> Result<ParsedCallback, Ref
 fn signed_one(key: &Secret, text: &str, at: WallTime) -> Result<ParsedCallback, Refusal> {
     const PROOF: &str = "a signature";
     let fields = signed::verify(key, text).map_err(Refusal::Refused)?;
+    // After the signature: only a genuine `issued_at` means anything.
     must_be_new(&fields, at)?;
     let text = |name: &str| -> Result<String, Refusal> {
         let text = wire::text(fields.get(name));
@@ -106,6 +108,7 @@ fn signed_one(key: &Secret, text: &str, at: WallTime) -> Result<ParsedCallback, 
                     .map(Subject::Player),
                 proof: PROOF,
                 proved: true,
+                // Undocumented, so nothing less than all fields makes two of them the same.
                 dedup: Dedup::Message(parts(&["signed", &text_of(&fields)])),
                 asks: false,
                 answer: Answer::Plain,
@@ -120,6 +123,7 @@ fn signed_one(key: &Secret, text: &str, at: WallTime) -> Result<ParsedCallback, 
         subject: Some(Subject::Payment(id)),
         proof: PROOF,
         proved: true,
+        // Request and placement have the same `order_id` and are two messages.
         dedup: Dedup::Message(parts(&[&event, &order])),
         asks: false,
         answer,
@@ -180,6 +184,7 @@ fn plain_one(key: &Secret, form: &Form) -> Result<ParsedCallback, Refusal> {
     let given = form
         .get(settings::API_KEY)
         .ok_or_else(|| Refusal::Refused("the game's key is missing".into()))?;
+    // In constant time: the response's delay must not reveal how much of a guess is right.
     let is_ours: bool = given.as_bytes().ct_eq(key.expose().as_bytes()).into();
     if !is_ours {
         return Err(Refusal::Refused("the key is not this game's".into()));
@@ -209,6 +214,7 @@ fn plain_one(key: &Secret, form: &Form) -> Result<ParsedCallback, Refusal> {
         _ => {
             let about = form.get("user_id").and_then(|id| player(id).ok());
             let mut identity_parts = vec![event, field("time")?];
+            // Secrets stay out of a hash that the ledger stores.
             let secret = [settings::API_KEY, super::api::GAME_AUTH_TOKEN];
             for (name, value) in &form.0 {
                 if !secret.contains(&name.as_str()) {
@@ -275,6 +281,7 @@ impl Form {
 fn field(part: &[u8]) -> Result<String, Refusal> {
     let text = String::from_utf8(decoded(part).into_owned());
     let text = text.map_err(|_| unreadable("a field is not UTF-8"))?;
+    // No documented field has any, and they would disturb logs and screens.
     if text.contains(char::is_control) {
         return Err(unreadable("a field contains control characters"));
     }

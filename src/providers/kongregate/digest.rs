@@ -1,4 +1,4 @@
-//! Replies in Kongregate's terms: tables of items, inventories, players and scores.
+//! Responses in Kongregate's terms: tables of items, inventories, players and scores.
 
 use serde_json::Value;
 
@@ -13,7 +13,7 @@ const NOTHING: &str = "–";
 /// More rows in one answer are not shown as a table.
 const ROWS_MAX: usize = 1_000;
 
-/// A reply as a table, for the calls that are known here.
+/// A response as a table, for the calls that are known here.
 pub fn digest(call: &RawCall, reply: &RawReply) -> Option<Digest> {
     let fields = wire::outcome(reply.status, &reply.body).ok()?;
     let path = find(&catalogue::CATALOGUE, &call.method, &call.path)?.path;
@@ -95,6 +95,7 @@ fn user_items(fields: &wire::Fields) -> Option<Digest> {
     ];
     let row = |row: &wire::Fields| {
         let uses = match row.get("remaining_uses") {
+            // `docs/providers/kongregate.md#items`: null means without limit.
             Some(Value::Null) => "unlimited".into(),
             _ => text(row, "remaining_uses"),
         };
@@ -153,6 +154,7 @@ fn user_info(fields: &wire::Fields) -> Option<Digest> {
 }
 
 fn scores(fields: &wire::Fields) -> Option<Digest> {
+    // The list is named by its scope: `lifetime_scores` (`docs/providers/kongregate.md#scores`).
     let list = fields.keys().find(|name| name.ends_with("_scores"))?;
     let columns = [
         Column::text("player"),

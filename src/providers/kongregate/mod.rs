@@ -66,17 +66,17 @@ const GUIDE: &[Guide] = &[
             "Run `tilldeck account add` and enter the key; tilldeck verifies it by listing the game's items.",
             "Keep the key on servers: a game's client that makes these calls gives it to every player.",
             "A browser's warning about CORS or cross-origin resources means that a client calls the server \
-            API, so its code has probably exposed the key.",
+            API: the key is probably exposed.",
         ],
     },
     Guide {
         title: "A player's name and game_auth_token",
         about: GuideTopic::SetUp,
         steps: &[
-            "In the game's client, load Kongregate's Client API and call kongregate.services.getUsername() and \
+            "In the game's client, load Kongregate's Client API. Call kongregate.services.getUsername() and \
              kongregate.services.getGameAuthToken().",
-            "Let the client pass both to the game's server, usually at login, and keep the token in the server's memory: it is \
-             unique to one player of one game.",
+            "Let the client pass both to the game's server, usually at login. The server keeps the token in memory only: it \
+             is unique to one player of one game.",
             "`tilldeck player auth USER_ID` verifies that the token is the player's. An inventory callback \
             also contains name and token; `--token callback` uses that token.",
         ],
@@ -87,16 +87,16 @@ const GUIDE: &[Guide] = &[
         steps: &[
             "Open the game's address with /edit added to its end.",
             "Enter the address that receives them as the API Callback URL, and save: one address for each game.",
-            "Kongregate sends each callback once: after an outage fetch the players' items again.",
+            "Kongregate sends each callback once: after an outage, fetch the players' items again.",
         ],
     },
     Guide {
         title: "Tests",
         about: GuideTopic::SetUp,
         steps: &[
-            "Kongregate has no sandbox and no test key: tests are made on the real game.",
+            "Kongregate has no sandbox and no test key: test with the real game.",
             "The account that uploaded the game buys its items for 0 Kreds.",
-            "Without a game, tilldeck's embedded sandbox answers as Kongregate does: `tilldeck sandbox serve`.",
+            "Without a game, tilldeck's built-in simulator responds as Kongregate does: `tilldeck sandbox serve`.",
         ],
     },
 ];

@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Number, Value};
 
-use crate::domain::inert;
+use crate::domain::{bad_json, inert};
 use crate::net::redact;
 use crate::providers::ApiError;
 
@@ -36,7 +36,7 @@ pub fn outcome(status: u16, body: &[u8]) -> Result<Fields, ApiError> {
             Ok(_) | Err(_) if status >= 400 => return Err(by_status(status, body)),
             Ok(_) => return Err(unexpected("it is JSON, but not an object".into())),
             Err(error) => {
-                let words = inert::cut(&redact::body(&error.to_string()), 120);
+                let words = inert::cut(&redact::body(&bad_json(&error)), 120);
                 return Err(unexpected(format!("it is not JSON: {words}")));
             }
         },

@@ -1,4 +1,4 @@
-//! Pledg's calls: operation to call, reply to answer. No I/O.
+//! Pledg's calls: operation to call, response to answer. No I/O.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::auth::{Keys, Scheme, TokenCall, chosen, scheme};
 use super::{schedule, wire};
 use crate::auth::FetchToken;
-use crate::domain::{Answer, Digest, Op, RawCall, RawReply, Secret, WallTime, inert};
+use crate::domain::{Answer, Digest, Op, RawCall, RawReply, Secret, WallTime, bad_json, inert};
 use crate::net::{
     Authorise, BoxFuture, Call, Content, NetError, Repeat, Reply, RequestOptions, SignedRequest,
     redact,
@@ -41,9 +41,9 @@ impl Authorise for Pledg {
     fn prepare<'a>(
         &'a self,
         call: &'a Call,
-        how: RequestOptions,
+        options: RequestOptions,
     ) -> BoxFuture<'a, Result<(), NetError>> {
-        self.keys.prepare(call, how)
+        self.keys.prepare(call, options)
     }
     fn authorise<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Result<SignedRequest, NetError>> {
         self.keys.authorise(call)
@@ -69,12 +69,14 @@ impl Client for Pledg {
             }));
         };
         let plain = path.split(['?', '#']).next().unwrap_or(path);
+        // Its response would show an access token on the screen.
         if plain.trim_end_matches('/') == TOKEN {
             return Err(ApiError::Unsupported(
                 "tilldeck makes the token call itself; `tilldeck token refresh` makes it now, and `tilldeck token print` shows the token".into(),
             ));
         }
         let given = body.as_deref().filter(|body| !body.trim_ascii().is_empty());
+        // Elsewhere are the payer's pages, which no credentials belong to.
         if auth.is_some() && !plain.starts_with("/api/") {
             return Err(ApiError::Unsupported(
                 "tilldeck sends credentials only to paths below /api/; omit --auth, or correct the path".into(),
@@ -84,6 +86,7 @@ impl Client for Pledg {
             Scheme::Signature => to_be_signed(path, given)?,
             Scheme::Token | Scheme::Open | Scheme::Dashboard => match given {
                 Some(body) => {
+                    // Checked, not rewritten: the text is sent as it was typed.
                     parse::<serde::de::IgnoredAny>(body)?;
                     Content::Bytes(body.to_vec())
                 }
@@ -105,13 +108,14 @@ impl Client for Pledg {
         match op {
             Op::Raw { .. } => Ok(Answer::Raw(reply.clone().into_raw())),
             _ => Err(ApiError::Unsupported(
-                "this operation has no answer to read".into(),
+                "this operation has no response to read".into(),
             )),
         }
     }
 
     fn judge(&self, raw: &RawReply) -> Result<(), ApiError> {
         let failure = wire::failure(&raw.body);
+        // An `error` in a 200 is a failure (`docs/providers/pledg.md#failures`).
         if raw.status < 400 && failure.is_none() {
             return Ok(());
         }
@@ -138,6 +142,7 @@ fn to_be_signed(path: &str, body: Option<&[u8]>) -> Result<Content, ApiError> {
     let query = query.split('#').next().unwrap_or_default();
     let signed = query.split('&').any(|pair| {
         let name = pair.split('=').next().unwrap_or(pair);
+        // An escaped name is the same parameter.
         percent_decode_str(name).decode_utf8_lossy() == SIGNATURE
     });
     match (signed, body) {
@@ -169,7 +174,7 @@ fn parse<'a, T: serde::Deserialize<'a>>(body: &'a [u8]) -> Result<T, ApiError> {
     serde_json::from_slice(body).map_err(|error| {
         ApiError::Unsupported(format!(
             "the body is not valid JSON for Pledg: {}. Nothing was sent",
-            inert::cut(&redact::scrub(&error.to_string()), 120)
+            inert::cut(&redact::scrub(&bad_json(&error)), 120)
         ))
     })
 }

@@ -87,11 +87,13 @@ impl Keys {
                 let (header, token) = self.tokens().bearer()?;
                 let mut sealed = as_json(call);
                 sealed.headers.push(header);
+                // So that a 401 drops this token, not a newer one.
                 sealed.token = Some(token);
                 Ok(sealed)
             }
             Scheme::Dashboard => {
                 let user = self.credentials.texts.get(settings::DASHBOARD_USER);
+                // No other credential is tried in its place (`docs/providers/pledg.md#credentials`).
                 let user = user.ok_or_else(|| NetError::Unauthorised(no_dashboard_user()))?;
                 let password = secret(&self.credentials, settings::DASHBOARD_PASSWORD).await?;
                 let mut sealed = as_json(call);
@@ -133,6 +135,7 @@ impl Keys {
             .map(|(_, url)| url.as_str())
             .unwrap_or_default();
         let of_company = settings["data"].get("companyUid").is_some();
+        // A company has several solutions to choose from (`docs/providers/pledg.md#signed-purchases`).
         let page = if of_company {
             "payment_solutions"
         } else {
@@ -150,11 +153,11 @@ impl Authorise for Keys {
     fn prepare<'a>(
         &'a self,
         call: &'a Call,
-        how: RequestOptions,
+        options: RequestOptions,
     ) -> BoxFuture<'a, Result<(), NetError>> {
         Box::pin(async move {
             match scheme_of(call) {
-                Scheme::Token => self.tokens().ready(how).await,
+                Scheme::Token => self.tokens().ready(options).await,
                 Scheme::Open | Scheme::Dashboard | Scheme::Signature => Ok(()),
             }
         })
@@ -239,6 +242,7 @@ fn basic(
             format!("correct {key} in the config; tilldeck sends it as `user:password` in base64"),
         ))
     };
+    // RFC 7617, 2: the first colon ends the user name.
     if user.contains(':') {
         return Err(refused(
             user_key,
@@ -257,6 +261,7 @@ fn basic(
         }
     }
     let pair = STANDARD.encode(format!("{user}:{}", password.expose()));
+    // The pair in base64 is worth as much as the password itself.
     redact::learn(&Secret::new(pair.as_str()), "authorization");
     let value = Secret::new(format!("Basic {pair}"));
     Ok(("authorization", HeaderText::Secret(value)))

@@ -64,12 +64,14 @@ fn verified(
     at: WallTime,
 ) -> Result<(Map<String, Value>, &'static str), Refusal> {
     let refuse = |message: &str| Err(Refusal::Refused(message.to_owned()));
+    // Also where the body looks right: anyone can write one.
     let Some(given) = notice.get(SIGNATURE) else {
         return refuse("it is not signed, and merchant_secret is set");
     };
     let Some(given) = given.as_str() else {
         return refuse("its signature is not a string");
     };
+    // A JWT is the notice's only field (`docs/providers/pledg.md#transfer-notices`), a hash its last.
     if notice.len() == 1 {
         return match sign::verify_jwt_hs256(secret, given, at) {
             // The shop signs its purchases with the same secret, and payers see those JWTs in links, so they could send one
@@ -85,6 +87,7 @@ fn verified(
     let Some(expected) = signature::back_mode(secret, &notice) else {
         return refuse("it has a back-mode signature but lacks a back-mode field");
     };
+    // In constant time: the response's delay must not reveal how much of a guess is right.
     if !bool::from(expected.as_bytes().ct_eq(given.as_bytes())) {
         return refuse("its signature does not match these fields and merchant_secret");
     }
@@ -113,6 +116,7 @@ fn opened(notice: Map<String, Value>) -> Result<Map<String, Value>, Refusal> {
 fn shape(notice: &Map<String, Value>) -> Option<(&str, Vec<u8>)> {
     let text = |name: &str| text(notice, name);
     let reference = text("reference").unwrap_or_default();
+    // Only transfer notices have it, and they are sent only when paid.
     if let Some(uid) = text("transfer_order_item_uid") {
         return Some(("transfer", parts(&["transfer", uid, reference])));
     }

@@ -129,7 +129,7 @@ const CATALOGUE: &[Documented] = &[
         params: MERCHANT,
         body: Some(SCHEDULE),
         writes: false,
-        about: "payment schedule of one solution, with the access token; `second_installment_date` in the \
+        about: "payment schedule (access token) of one solution; `second_installment_date` in the \
             body moves the second part",
     },
     Documented {
@@ -138,7 +138,7 @@ const CATALOGUE: &[Documented] = &[
         params: MERCHANT,
         body: Some(SCHEDULE),
         writes: false,
-        about: "payment schedule of one solution, open to all",
+        about: "payment schedule (no token) of one solution",
     },
     Documented {
         method: "POST",
@@ -146,7 +146,7 @@ const CATALOGUE: &[Documented] = &[
         params: COMPANY,
         body: Some(SCHEDULE),
         writes: false,
-        about: "payment schedules of all solutions of a company, open to all",
+        about: "payment schedules (no token) of all solutions of a company",
     },
     Documented {
         method: "POST",
@@ -200,7 +200,7 @@ const GUIDE: &[Guide] = &[
         about: GuideTopic::SetUp,
         steps: &[
             "Ask your contact at Pledg for access to staging; Pledg creates these accounts, too.",
-            "Its dashboard is at https://staging.dashboard.ecard.pledg.co: its login is dashboard_user and \
+            "Its dashboard is at https://staging.dashboard.ecard.pledg.co. Save its login as dashboard_user and \
             dashboard_password.",
             "Set environment = \"sandbox\" in the config. Staging sends links only by e-mail, needs no \
             one-time code, and moves no money.",
@@ -212,7 +212,7 @@ const GUIDE: &[Guide] = &[
         title: "A production account",
         about: GuideTopic::SetUp,
         steps: &[
-            "You cannot create a production account yourself: sign a contract with Pledg, which then sets \
+            "Sign a contract with Pledg: you cannot create a production account yourself. Pledg then sets \
             up the company and its payment solutions.",
             "Each payment solution (in three instalments, deferred, …) has its own merchant uid, mer_…; a \
             company with several solutions has cmp_….",
@@ -235,7 +235,7 @@ const GUIDE: &[Guide] = &[
         about: GuideTopic::SetUp,
         steps: &[
             "It is the \"Secret Key\" in the dashboard, not the API secret.",
-            "It signs purchase links, and Pledg signs its notifications with it: without it tilldeck cannot \
+            "It signs purchase links, and Pledg signs its notifications with it. Without it, tilldeck cannot \
             recognise a forged notification.",
             "Set it as merchant_secret of the account.",
             "`tilldeck purchase-link ACCOUNT --data '{\"data\": {…}}' --qr` signs a purchase and prints the \
@@ -246,8 +246,8 @@ const GUIDE: &[Guide] = &[
         title: "The dashboard login, for basic authentication",
         about: GuideTopic::SetUp,
         steps: &[
-            "Pledg protects some endpoints with basic authentication and does not list them: tilldeck sends it with the release of a \
-             virtual card.",
+            "Some of Pledg's endpoints need basic authentication; Pledg does not list them. tilldeck sends it when it \
+             releases a virtual card.",
             "Set dashboard_user and dashboard_password of the account: the e-mail address and password of \
             the merchant dashboard.",
             "For any other call, choose it: `tilldeck request ACCOUNT METHOD PATH --auth basic`, or in the explorer. `--auth bearer` \

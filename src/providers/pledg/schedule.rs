@@ -49,6 +49,7 @@ fn add(rows: &mut Vec<Vec<String>>, solution: &Solution) -> Option<String> {
             redact::scrub(&part.payment_date).into_owned(),
             part.amount_cents.euros(),
             part.fees.euros(),
+            // Fees come on top (`docs/providers/pledg.md#schedules`); a sum that overflows makes no table.
             part.amount_cents.plus(part.fees)?.euros(),
         ]);
         amounts = amounts.plus(part.amount_cents)?;

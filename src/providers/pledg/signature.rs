@@ -31,6 +31,7 @@ pub fn back_mode(secret: &Secret, notice: &Map<String, Value>) -> Option<String>
 pub fn joined<'a>(secret: &Secret, fields: impl Iterator<Item = (&'a str, &'a str)>) -> String {
     let mut hash = Sha256::new();
     for (at, (name, value)) in fields.enumerate() {
+        // Between the pairs, not around them (`docs/providers/pledg.md#back-mode`).
         if at > 0 {
             hash.update(secret.expose());
         }

@@ -250,18 +250,18 @@ async fn a_call_takes_its_own_credential_and_names_the_one_that_is_missing() {
 #[tokio::test]
 async fn the_secret_is_read_again_for_each_token() {
     let bench = bench().await;
-    bench.tokens.refresh(HOW).await.unwrap();
+    bench.tokens.fetch_new(HOW).await.unwrap();
     let replace = |secret: &str| {
         let mut keys = bench.keys.lock().unwrap();
         keys.insert(settings::API_SECRET, secret.into());
     };
     replace("another-secret-altogether");
-    assert!(bench.tokens.refresh(HOW).await.is_err());
+    assert!(bench.tokens.fetch_new(HOW).await.is_err());
     replace(sandbox::API_SECRET);
     bench
         .manual_clock
         .advance(std::time::Duration::from_mins(5));
-    assert!(bench.tokens.refresh(HOW).await.is_ok());
+    assert!(bench.tokens.fetch_new(HOW).await.is_ok());
 }
 
 #[tokio::test]
@@ -314,10 +314,10 @@ async fn what_cannot_be_meant_is_refused_before_it_is_sent() {
         (
             OPEN,
             Some("{\"amount_cents\": 200,\n oops"),
-            "line 2 column 2",
+            "line 2, column 2",
         ),
-        (OPEN, Some("{} trailing"), "trailing characters"),
-        (LINK, Some("[]"), "expected a map"),
+        (OPEN, Some("{} trailing"), "more text after the end"),
+        (LINK, Some("[]"), "an array in place of an object"),
         (LINK, Some("{\"merchantUid\": \"mer_1\"}"), "`data`"),
         (LINK, Some("{\"data\": 7}"), "`data`"),
         (LINK, None, "nothing to sign"),

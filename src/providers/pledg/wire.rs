@@ -41,6 +41,7 @@ pub fn failure(body: &[u8]) -> Option<Failure> {
             let message = ["debug", "message"]
                 .iter()
                 .find_map(|name| text(&error[name]));
+            // An `error` object is a failure, even one that says nothing.
             build(text(&error["type"]), message).or(Some(Failure {
                 kind: None,
                 message: "an error without a message".into(),

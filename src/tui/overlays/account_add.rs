@@ -88,6 +88,7 @@ impl State {
 
     fn environment(&self) -> Environment {
         let chosen = self.form.fields[ENVIRONMENT].chosen();
+        // If in doubt, real money: then the form warns.
         let known = self.setup().environments.get(chosen).copied();
         known.unwrap_or(Environment::Production)
     }
@@ -168,6 +169,10 @@ impl FormWindow for State {
         Some(self.setup().provider)
     }
 
+    fn submit_word(&self) -> &'static str {
+        "verify and save"
+    }
+
     fn submit(&mut self, ctx: &mut UpdateContext<'_>) {
         if let Some(new) = self.read() {
             let account = new.name.clone();
@@ -183,6 +188,7 @@ impl FormWindow for State {
             return;
         }
         self.shown = chosen.min(self.setups.len() - 1);
+        // The other fields belong to the provider; the name is the operator's and stays.
         let name = self.form.fields[NAME].typed().to_owned();
         self.form.fields = self.fields(&name);
         self.stage = Stage::Filling;
@@ -216,7 +222,7 @@ impl FormWindow for State {
             }
             Stage::Asked(request) => {
                 text = match ctx.store.waiting_for(Some(*request)) {
-                    Some(why) => format!("verifying, waits {why}; Esc cancels"),
+                    Some(why) => format!("verifying, waiting: {why}; Esc cancels"),
                     None => format!("verifying with {}…; Esc cancels", self.setup().title),
                 };
                 (text.as_str(), Tone::Busy)

@@ -39,6 +39,10 @@ impl FormWindow for State {
         &mut self.form
     }
 
+    fn submit_word(&self) -> &'static str {
+        "watch"
+    }
+
     fn submit(&mut self, ctx: &mut UpdateContext<'_>) {
         if let Some(account) = self.account().cloned() {
             let pasted = std::mem::take(&mut self.pasted);

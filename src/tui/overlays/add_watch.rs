@@ -82,6 +82,10 @@ impl FormWindow for State {
         &mut self.form
     }
 
+    fn submit_word(&self) -> &'static str {
+        "watch"
+    }
+
     fn submit(&mut self, ctx: &mut UpdateContext<'_>) {
         if let Some(new) = self.read() {
             ctx.intend(Intent::Watch(new));

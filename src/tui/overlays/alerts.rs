@@ -5,12 +5,13 @@ use std::time::Duration;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
-use crate::tui::alerts::{self, Alert, Leads};
+use crate::tui::alerts::{self, Alert, Target};
 use crate::tui::component::{Component, Intent, UpdateContext, ViewContext};
 use crate::tui::keys::{NAV, OVERLAY, READER, Scope, keys};
+use crate::tui::msg::Level;
 use crate::tui::panes::{age, age_changes_in};
 use crate::tui::store::Store;
-use crate::tui::theme::Tone;
+use crate::tui::theme::{Tone, badge};
 use crate::tui::widgets::boxes::window;
 use crate::tui::widgets::list::{List, Step};
 use crate::tui::widgets::text::{Pen, below, cells, paragraph, width};
@@ -26,6 +27,8 @@ keys! {
 
 /// The widest window it is read in.
 const WIDEST: u16 = 110;
+/// Columns of a badge: ` LIVE `.
+const BADGE: u16 = 6;
 /// Rows for the whole text of the selected alert.
 const DETAIL: u16 = 4;
 
@@ -41,14 +44,14 @@ impl State {
         let first = alerts::all(store).into_iter().next();
         Self {
             list: List::default(),
-            selected: first.map(|alert| alert.matter),
+            selected: first.map(|alert| alert.key),
         }
     }
 
     fn place(&self, alerts: &[Alert]) -> usize {
         let selected = self.selected.as_ref();
         let mut all = alerts.iter();
-        let place = all.position(|alert| Some(&alert.matter) == selected);
+        let place = all.position(|alert| Some(&alert.key) == selected);
         place.unwrap_or(self.list.selected.min(alerts.len().saturating_sub(1)))
     }
 
@@ -74,18 +77,24 @@ impl Component for State {
         let Some(alert) = self.chosen(ctx.store) else {
             return;
         };
-        match (action, alert.leads) {
-            (Action::GoToAlert, Leads::Payment(key)) => ctx.intend(Intent::ShowPayment(key)),
-            (Action::GoToAlert, Leads::Account(account)) => {
+        match (action, alert.target) {
+            (Action::GoToAlert, Target::Payment(key)) => ctx.intend(Intent::ShowPayment(key)),
+            (Action::GoToAlert, Target::Account(account)) => {
                 ctx.intend(Intent::ShowAccount(account));
             }
-            (Action::GoToAlert, Leads::Callbacks) => ctx.intend(Intent::ShowCallbacks),
-            (Action::GoToAlert, Leads::Notice(_)) => {}
-            (Action::MarkHandled, Leads::Notice(about)) => ctx.store.dismiss(&about),
+            (Action::GoToAlert, Target::Callbacks) => ctx.intend(Intent::ShowCallbacks),
+            (Action::GoToAlert, Target::Notice(_)) => {}
+            (Action::MarkHandled, Target::Notice(about)) => ctx.store.dismiss(&about),
             (Action::MarkHandled, _) => {
                 let handled = alert.handled.is_none();
                 let (now, out) = (ctx.now, &mut *ctx.out);
-                ctx.store.mark_handled(alert.matter, handled, now, out);
+                ctx.store.mark_handled(alert.key, handled, now, out);
+                let text = if handled {
+                    "marked as handled"
+                } else {
+                    "no longer marked as handled"
+                };
+                ctx.flash(Level::Info, text);
             }
         }
     }
@@ -96,7 +105,7 @@ impl Component for State {
         let (_, height) = parts(ctx.area, alerts.len());
         self.list.step(step, alerts.len(), height);
         let at = alerts.get(self.list.selected);
-        self.selected = at.map(|alert| alert.matter.clone());
+        self.selected = at.map(|alert| alert.key.clone());
     }
 
     /// The time until an age on screen changes.
@@ -155,11 +164,12 @@ impl Component for State {
             ..under
         };
         paragraph(buf, room, &alerts[selected].what, theme.style(Tone::Plain));
-        let keys = format!(
-            "{} goes to it, {} marks it as handled.",
-            ctx.key(Action::GoToAlert),
-            ctx.key(Action::MarkHandled)
-        );
+        let verb = match alerts[selected].handled {
+            Some(_) => "marks it as not handled",
+            None => "marks it as handled",
+        };
+        let (go, mark) = (ctx.key(Action::GoToAlert), ctx.key(Action::MarkHandled));
+        let keys = format!("{go} goes to it, {mark} {verb}.");
         let at = below(under, under.height.saturating_sub(1));
         Pen::new(buf, at, 0).text(&keys, theme.style(Tone::Dim));
         None
@@ -198,6 +208,16 @@ fn draw_row(alert: &Alert, account: u16, ctx: ViewContext<'_>, line: Rect, buf: 
     pen.cell(id, account, dim)
         .skip(u16::from(account > 0))
         .keep(right);
+    // An account that was removed from the config has no badge.
+    let known = alert.account.as_ref().and_then(|id| ctx.store.known(id));
+    if let Some(known) = known {
+        let (word, tone) = badge(known.account.environment);
+        let text = format!(" {word} ");
+        pen.text(&text, theme.badge(tone))
+            .skip(BADGE.saturating_sub(width(&text)) + 1);
+    } else if account > 0 {
+        pen.skip(BADGE + 1);
+    }
     // The rows below the list show the whole text.
     pen.text(
         &alert.what,

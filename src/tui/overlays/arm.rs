@@ -31,6 +31,10 @@ impl FormWindow for State {
         &mut self.form
     }
 
+    fn submit_word(&self) -> &'static str {
+        "arm"
+    }
+
     fn submit(&mut self, ctx: &mut UpdateContext<'_>) {
         let field = &mut self.form.fields[0];
         let right = field.typed() == self.account.as_str();
@@ -41,7 +45,10 @@ impl FormWindow for State {
         if let Some(known) = ctx.store.known_mut(&self.account) {
             known.arm(ctx.now);
         }
-        let text = format!("{} is armed for ten minutes", self.account);
+        let text = format!(
+            "{} is armed: write calls are allowed for ten minutes",
+            self.account
+        );
         ctx.flash(Level::Warning, text);
         ctx.close();
     }

@@ -48,6 +48,7 @@ impl State {
                 None => line.to_owned(),
             };
             let indent = line.len() - line.trim_start_matches(' ').len();
+            // Hostile claims may be nested deeper than the window is wide.
             let indent = indent.min(usize::from(columns) / 2);
             let room = columns.saturating_sub(cells(indent)).max(1);
             let parts = wrap(line.trim_start_matches(' '), room);

@@ -160,11 +160,11 @@ impl Component for State {
             .is_some_and(|known| known.account.environment.is_live());
         let subject = words::subject(&self.delivery);
         let title = match subject.as_str() {
-            "" => format!("Callback for {}", self.delivery.account),
+            "" => format!("Callback to {}", self.delivery.account),
             subject => {
                 let room = screen.width.saturating_sub(50).max(8);
                 let subject = fit_middle(subject, room);
-                format!("Callback for {} about {subject}", self.delivery.account)
+                format!("Callback to {} about {subject}", self.delivery.account)
             }
         };
         let inner = window(
@@ -197,7 +197,7 @@ fn lines(delivery: &Delivery, bytes: &Bytes, ctx: ViewContext<'_>) -> Vec<(Kind,
         out.push((Kind::Note, word.into()));
     }
     for job in &delivery.jobs {
-        let (words, _) = words::state(job, ctx);
+        let (words, _) = words::state(job, &delivery.account, ctx);
         let words = inert::line(&words).into_owned() + &inert::line(&words::history(job));
         out.push((Kind::Text, words));
         if let Some(at) = job.tried_at {

@@ -4,10 +4,11 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use jiff::tz::TimeZone;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
-use crate::domain::{Exchange, Outcome, Secret, curl};
+use crate::domain::{Environment, Exchange, Outcome, Secret, curl};
 use crate::tui::component::{Component, UpdateContext, ViewContext};
 use crate::tui::keys::{NAV, OVERLAY, READER, Scope, keys};
 use crate::tui::panes::request_rows::outcome;
@@ -34,8 +35,8 @@ pub struct State {
 }
 
 impl State {
-    pub fn new(exchange: Arc<Exchange>) -> Self {
-        let sheet = Sheet::new(lines(&exchange));
+    pub fn new(exchange: Arc<Exchange>, zone: &TimeZone) -> Self {
+        let sheet = Sheet::new(lines(&exchange, zone));
         Self { exchange, sheet }
     }
 
@@ -101,7 +102,7 @@ impl Component for State {
     }
 }
 
-fn lines(exchange: &Exchange) -> Vec<(Kind, String)> {
+fn lines(exchange: &Exchange, zone: &TimeZone) -> Vec<(Kind, String)> {
     let mut out = Vec::new();
     let mut note = |text: String| out.push((Kind::Note, text));
     let (_, word, _) = outcome(exchange);
@@ -122,8 +123,12 @@ fn lines(exchange: &Exchange) -> Vec<(Kind, String)> {
         "account {} · {} {} · {}",
         exchange.account,
         exchange.provider,
-        exchange.environment,
-        exchange.at.rfc3339()
+        if exchange.environment == Environment::Embedded.as_str() {
+            "built-in simulator"
+        } else {
+            &exchange.environment
+        },
+        exchange.at.date_and_clock(zone)
     ));
     note(String::new());
     out.push((Kind::Heading, "Request".into()));

@@ -67,6 +67,10 @@ impl FormWindow for State {
         &mut self.form
     }
 
+    fn submit_word(&self) -> &'static str {
+        "set amount"
+    }
+
     fn submit(&mut self, ctx: &mut UpdateContext<'_>) {
         if let Some(new) = self.read() {
             ctx.close();

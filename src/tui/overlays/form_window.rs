@@ -11,14 +11,15 @@ use crate::tui::keys::{OVERLAY, Scope, keys};
 use crate::tui::msg::Msg;
 use crate::tui::theme::Tone;
 use crate::tui::widgets::boxes::window;
-use crate::tui::widgets::form::{Form, Typed, first_line};
+use crate::tui::widgets::form::{Form, Typed};
+use crate::tui::widgets::input::first_line;
 use crate::tui::widgets::text::{below, cells, paragraph, wrap};
 
 keys! {
     /// What a key does in a form.
     FormAction:
     FORM "Forms" text [OVERLAY] {
-        Submit "submit" ["enter"] "done" "check and submit the form";
+        Submit "submit" ["enter"] "submit" "check and submit the form";
         NextField "next-field" ["tab" "down"] "next" "next field";
         PreviousField "previous-field" ["shift-tab" "up"] "back" "previous field";
         FormGuide "form-guide" ["f1"] "guide" "show how to get credentials";
@@ -65,6 +66,9 @@ pub trait FormWindow {
     fn guide(&self) -> Option<ProviderId> {
         None
     }
+
+    /// What Enter does, for the footer.
+    fn submit_word(&self) -> &'static str;
 
     /// Carries out a complete form, or marks its errors.
     fn submit(&mut self, ctx: &mut UpdateContext<'_>);
@@ -122,6 +126,10 @@ impl<F: FormWindow> Component for F {
                 }
             }
         }
+    }
+
+    fn word(&self, action: FormAction, _ctx: ViewContext<'_>) -> Option<&'static str> {
+        (action == FormAction::Submit).then(|| self.submit_word())
     }
 
     fn key(&mut self, key: &KeyEvent, ctx: &mut UpdateContext<'_>) -> bool {

@@ -1,4 +1,5 @@
-//! The help window: the keys of the current scope, the legend, then the keys of all other scopes. It can be searched.
+//! The help window: the keys and columns of the current scope, the legend, then the keys of all other scopes. It can be
+//! searched.
 
 use ratatui::buffer::Buffer;
 use ratatui::crossterm::event::KeyEvent;
@@ -10,7 +11,7 @@ use crate::tui::component::{Component, Paste, UpdateContext, ViewContext};
 use crate::tui::keys::{self, Binding, Chord, Keymap, NAV, OVERLAY, READER, Scope, bindings, keys};
 use crate::tui::theme::Tone;
 use crate::tui::widgets::boxes::window;
-use crate::tui::widgets::form::{draw_input, edit};
+use crate::tui::widgets::input::{draw_input, edit};
 use crate::tui::widgets::list::Step;
 use crate::tui::widgets::text::{Pen, below, width};
 
@@ -241,14 +242,17 @@ fn sections(scope: &'static Scope, keymap: &Keymap) -> Vec<(&'static str, Vec<En
             (scope.title, own.collect())
         })
         .collect();
-    sections.extend(LEGEND.iter().map(|(title, rows)| {
+    for (title, rows) in LEGEND {
         let rows = rows.iter().map(|(symbol, meaning)| Entry {
             keys: vec![(*symbol).to_owned()],
             help: meaning,
             name: "",
         });
-        (*title, rows.collect())
-    }));
+        // The columns of the pane below follow its keys: an operator opens help there to read them.
+        let is_own = title.strip_prefix("Columns of ") == Some(scope.title);
+        let at = if is_own { 1 } else { sections.len() };
+        sections.insert(at, (*title, rows.collect()));
+    }
     let others = sections.len();
     for binding in bindings().filter(|binding| !scope.is_in(binding.scope)) {
         let title = binding.scope.title;

@@ -49,7 +49,7 @@ pub const LEGEND: &[Section] = &[
             ("=  <  >", "as expected, less, more than expected"),
             ("≠  ·", "other currency, no expected amount"),
             ("since", "age of the state; a clock time when final"),
-            ("next", "time until the next check"),
+            ("check", "time until the next check"),
         ],
     ),
     (
@@ -63,6 +63,115 @@ pub const LEGEND: &[Section] = &[
             ("try", "number of the attempt, from the second on"),
             ("ms", "time until the end of the response"),
             ("B", "size of the response body"),
+            (
+                "waiting",
+                "not sent yet, or waiting for a retry; x cancels it",
+            ),
+            ("19/600", "requests in the period, and how many are allowed"),
+        ],
+    ),
+    (
+        "Columns of Callbacks",
+        &[
+            ("time", "when the callback arrived; a date if not today"),
+            (
+                "self-test",
+                "when the listener last answered itself; every few seconds",
+            ),
+            (
+                "3 jobs queued",
+                "checks and forwards that callbacks caused, not done yet",
+            ),
+            ("accepted", "passed all checks; processed"),
+            (
+                "repeat 2",
+                "delivered again, the second time; not processed again",
+            ),
+            (
+                "refused",
+                "failed a check (signature, key, id); not processed",
+            ),
+            ("unreadable", "not in the provider's format; not processed"),
+            ("no account", "its address names no account of this profile"),
+            ("account", "the account in its address"),
+            ("payment", "the payment or player that it is about"),
+            ("event", "the provider's name for what happened"),
+            (
+                "check: …",
+                "the state that tilldeck then got from the provider",
+            ),
+            ("forwarded: …", "the response of your shop's server"),
+            (
+                "!",
+                "the last attempt failed: its reason, and the next retry",
+            ),
+            ("✘", "gave up: the reason, and what is not retried"),
+        ],
+    ),
+    (
+        "Columns of Credentials",
+        &[
+            ("account", "the account's name in the config"),
+            ("valid", "the provider accepted the credentials"),
+            ("rejected", "the provider did not accept the credentials"),
+            (
+                "unreadable",
+                "tilldeck cannot read the secret; it sent nothing",
+            ),
+            (
+                "unreachable",
+                "no response: the credentials may still be valid",
+            ),
+            (
+                "unverified",
+                "the response says nothing about the credentials",
+            ),
+            ("untested", "not verified since tilldeck started"),
+            ("2m ago", "age of the last verification"),
+        ],
+    ),
+    (
+        "Columns of Tokens",
+        &[
+            ("account", "the account that uses the token"),
+            ("valid", "in use; tilldeck renews it in time"),
+            ("due", "still valid; its renewal is due"),
+            (
+                "ends soon",
+                "valid for less than a minute, and not renewed yet",
+            ),
+            ("renewing", "tilldeck requests a new token"),
+            ("waiting", "the request for a new token is not sent yet"),
+            ("rejected", "the provider rejected the credentials"),
+            ("expired", "not valid any more, and not renewed yet"),
+            ("missing", "no token yet; requested when needed"),
+            ("bar, 59:32", "the time until the token expires"),
+        ],
+    ),
+    (
+        "Columns of Estimates",
+        &[
+            ("currency", "what the payer can pay in"),
+            ("price", "the amount that the payer would pay"),
+            ("+0.2 %", "the change since the estimate before"),
+            ("last column", "the last estimates, the newest at the right"),
+        ],
+    ),
+    (
+        "Columns of Explorer",
+        &[
+            ("method", "GET reads; POST, PUT, PATCH and DELETE write"),
+            ("path", "the address of the call at the provider"),
+            ("purpose", "what the call does"),
+        ],
+    ),
+    (
+        "Columns of Players",
+        &[
+            ("instance", "the number of one item of the player"),
+            ("item", "the item's name"),
+            ("uses", "how often the player can still use it"),
+            ("data", "what the game saved with it, or its description"),
         ],
     ),
 ];
@@ -70,7 +179,16 @@ pub const LEGEND: &[Section] = &[
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tui::panes::Pane;
     use crate::tui::widgets::text::width;
+
+    #[test]
+    fn every_pane_has_its_columns_explained() {
+        for pane in Pane::ALL {
+            let title = format!("Columns of {}", pane.name());
+            assert!(LEGEND.iter().any(|(of, _)| *of == title), "{title}");
+        }
+    }
 
     #[test]
     fn a_meaning_is_shown_whole_in_eighty_columns() {

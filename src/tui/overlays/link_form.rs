@@ -74,6 +74,7 @@ impl State {
     fn allow_writes(&mut self, may_write: bool) {
         if let Value::Switch(switch) = &mut self.form.fields[TOKEN].value {
             *switch = match (*switch, may_write) {
+                // Disarming also takes back a token that was switched on before.
                 (_, false) => Switch::Locked,
                 (Switch::Locked, true) => Switch::Off,
                 (other, true) => other,
@@ -109,6 +110,7 @@ impl State {
             email,
             force_currency: force.ok()?,
             with_token,
+            // A different expected amount is rejected here: the operator changes it in Payments, where both are shown.
             replace_expectation: false,
         };
         Some((self.account()?.clone(), link))
@@ -126,6 +128,10 @@ impl FormWindow for State {
 
     fn stage_mut(&mut self) -> Option<&mut Stage> {
         Some(&mut self.stage)
+    }
+
+    fn submit_word(&self) -> &'static str {
+        "create link"
     }
 
     fn submit(&mut self, ctx: &mut UpdateContext<'_>) {
@@ -179,7 +185,7 @@ impl FormWindow for State {
             ),
             Stage::Asked(request) => {
                 failure = match ctx.store.waiting_for(Some(*request)) {
-                    Some(why) => format!("creating the link, waits {why}; Esc cancels"),
+                    Some(why) => format!("creating the link, waiting: {why}; Esc cancels"),
                     None => "creating the link…; Esc cancels".into(),
                 };
                 (failure.as_str(), Tone::Busy)

@@ -15,7 +15,7 @@ pub mod form_window;
 pub mod guide;
 pub mod help;
 pub mod history;
-mod legend;
+pub mod legend;
 pub mod link_form;
 pub mod link_result;
 pub mod palette;

@@ -9,7 +9,7 @@ use crate::tui::component::{Command, Component, Paste, UpdateContext, ViewContex
 use crate::tui::keys::{self, Binding, OVERLAY, Scope, bindings, keys};
 use crate::tui::theme::Tone;
 use crate::tui::widgets::boxes::window;
-use crate::tui::widgets::form::{draw_input, edit};
+use crate::tui::widgets::input::{draw_input, edit};
 use crate::tui::widgets::list::{List, Step};
 use crate::tui::widgets::text::{Pen, below};
 

@@ -94,10 +94,20 @@ impl FormWindow for State {
         Some(&mut self.stage)
     }
 
+    /// With a token it authenticates, without one it loads the inventory.
+    fn submit_word(&self) -> &'static str {
+        if self.form.fields[TOKEN].secret().is_some() {
+            "authenticate"
+        } else {
+            "look up"
+        }
+    }
+
     fn submit(&mut self, ctx: &mut UpdateContext<'_>) {
         let Some((account, player, token)) = self.read() else {
             return;
         };
+        // A callback brings the player's token too (docs/providers/kongregate.md).
         let known = ctx.store.player_token(&account, player);
         let Some(token) = token.or(known) else {
             ctx.intend(Intent::LoadPlayer(account, player));

@@ -64,6 +64,10 @@ impl FormWindow for State {
         &mut self.form
     }
 
+    fn submit_word(&self) -> &'static str {
+        "estimate"
+    }
+
     fn submit(&mut self, ctx: &mut UpdateContext<'_>) {
         if let Some(question) = self.read() {
             ctx.intend(Intent::Estimate(question));

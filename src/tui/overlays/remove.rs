@@ -56,6 +56,10 @@ impl FormWindow for State {
         false
     }
 
+    fn submit_word(&self) -> &'static str {
+        "remove"
+    }
+
     fn submit(&mut self, ctx: &mut UpdateContext<'_>) {
         let account = &self.account.id;
         if let Some(field) = self.form.fields.first_mut() {

@@ -85,6 +85,10 @@ impl FormWindow for State {
         false
     }
 
+    fn submit_word(&self) -> &'static str {
+        "forward"
+    }
+
     fn submit(&mut self, ctx: &mut UpdateContext<'_>) {
         if let Some(to) = self.read() {
             let request = ctx.store.number();
@@ -119,7 +123,7 @@ impl FormWindow for State {
                 );
                 (note, if self.live { Tone::Live } else { Tone::Plain })
             }
-            Stage::Asked(_) => ("queueing…".to_owned(), Tone::Busy),
+            Stage::Asked(_) => ("adding it to the queue…".to_owned(), Tone::Busy),
             Stage::Failed(problem) => (problem.describe(), Tone::Bad),
         };
         let title = if self.live {

@@ -48,6 +48,7 @@ impl State {
             .map(|need| need.key)
             .collect();
         if !unprovable.is_empty() {
+            // The harmless choice comes first: Enter alone must not replace a secret that nothing has verified.
             let answers = vec!["keep the old secret".into(), "save anyway".into()];
             fields.push(Field::choice(UNPROVABLE, answers, 0));
         }
@@ -121,7 +122,7 @@ impl State {
             ),
             Stage::Asked(request) => (
                 match ctx.store.waiting_for(Some(*request)) {
-                    Some(why) => format!("verifying, waits {why}; Esc cancels"),
+                    Some(why) => format!("verifying, waiting: {why}; Esc cancels"),
                     None => format!(
                         "verifying with {}…; Esc cancels",
                         self.account.provider_title
@@ -165,6 +166,10 @@ impl FormWindow for State {
         Some(self.account.provider)
     }
 
+    fn submit_word(&self) -> &'static str {
+        "replace"
+    }
+
     fn submit(&mut self, ctx: &mut UpdateContext<'_>) {
         if let Some(secret) = self.read() {
             let account = self.account.id.clone();
@@ -199,6 +204,7 @@ impl FormWindow for State {
             live,
         );
         let air = u16::from(inner.height >= fixed + 4);
+        // The form is never cut for the sake of the steps; the guide has them too.
         let shown = inner.height.saturating_sub(fixed + air * 2);
         let whole = steps.len() <= usize::from(shown);
         for (row, line) in (0..shown).zip(&steps) {

@@ -1,4 +1,4 @@
-//! The controls of the embedded simulator: payer, faults, clock, and each provider's settings and events.
+//! The controls of the built-in simulator: payer, faults, clock, and each provider's settings and events.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use crate::tui::store::Store;
 use crate::tui::theme::Tone;
 use crate::tui::widgets::boxes::window;
 use crate::tui::widgets::list::{List, Step};
-use crate::tui::widgets::text::{Pen, cells, width};
+use crate::tui::widgets::text::{Pen, below, cells, paragraph, width};
 
 keys! {
     /// What a key does in the simulator's window.
@@ -34,15 +34,19 @@ const ADVANCES: [(Duration, &str, &str); 4] = [
     (
         Duration::from_mins(15),
         "+15 min",
-        "failed callbacks are retried",
+        "15 minutes later: failed callbacks are sent again",
     ),
     (Duration::from_hours(1), "+1 h", "one hour later"),
     (
         Duration::from_hours(25),
         "+25 h",
-        "past the payer's limit of one day",
+        "25 hours later: past the payer's limit of one day",
     ),
 ];
+/// Rows for the whole text of the selected row, with the rule above them.
+const DETAIL: u16 = 4;
+/// On a lower screen the rows are left to the list.
+const DETAIL_FROM: u16 = 14;
 /// The fewest columns of a name.
 const NAMES: u16 = 16;
 /// Columns of a setting's value, with the arrows around it.
@@ -133,7 +137,7 @@ impl State {
         Some(match self.selected(store)? {
             Row::Heading(_) => return None,
             Row::Choice(command, ..) => Chosen::Do(command),
-            Row::Setting(..) => Chosen::Do(self.turned(store, true)?),
+            Row::Setting(..) => Chosen::Do(self.next_value(store, true)?),
             Row::Event(part, event) if event.subject.is_empty() => Chosen::Do(Command::Event {
                 provider: part.provider.into(),
                 event: event.name.into(),
@@ -144,7 +148,7 @@ impl State {
     }
 
     /// The command that sets the selected setting to its next or previous choice.
-    fn turned(&self, store: &Store, on: bool) -> Option<Command> {
+    fn next_value(&self, store: &Store, on: bool) -> Option<Command> {
         let Row::Setting(part, setting) = self.selected(store)? else {
             return None;
         };
@@ -152,6 +156,7 @@ impl State {
         let last = choices.len().checked_sub(1)?;
         let at = choices.iter().position(|choice| *choice == setting.value);
         let next = match (at, on) {
+            // A typed value that is not among the choices.
             (None, true) => 0,
             (None, false) => last,
             (Some(at), true) => (at + 1) % choices.len(),
@@ -175,7 +180,7 @@ impl State {
     /// Selects the first row of the next group; after the last group, of the first one.
     fn next_section(&mut self, screen: Rect, store: &Store) {
         let rows = self.rows(store);
-        let height = screen.height.saturating_sub(4);
+        let height = list_height(rows.len(), screen);
         let begins = |at: &usize| {
             *at > 0
                 && matches!(rows[*at - 1], Row::Heading(_))
@@ -215,8 +220,8 @@ impl Component for State {
                 self.next_section(ctx.area, ctx.store);
                 None
             }
-            Action::NextChoice => self.turned(ctx.store, true),
-            Action::PreviousChoice => self.turned(ctx.store, false),
+            Action::NextChoice => self.next_value(ctx.store, true),
+            Action::PreviousChoice => self.next_value(ctx.store, false),
             Action::OtherValue => {
                 let chosen = self.setting(ctx.store);
                 let form = chosen
@@ -242,7 +247,7 @@ impl Component for State {
     fn step(&mut self, step: Step, ctx: &mut UpdateContext<'_>) {
         let (screen, store) = (ctx.area, &*ctx.store);
         let rows = self.rows(store);
-        let height = screen.height.saturating_sub(4);
+        let height = list_height(rows.len(), screen);
         let before = self.list.selected;
         self.list.step(step, rows.len(), height);
         let is_heading = |at: usize| matches!(rows.get(at), Some(Row::Heading(_)));
@@ -251,6 +256,7 @@ impl Component for State {
         while is_heading(self.list.selected) {
             let here = self.list.selected;
             self.list.step(on, rows.len(), height);
+            // At the top heading the way up ends: turn round.
             if self.list.selected == here {
                 on = Step::Down(1);
             }
@@ -267,9 +273,10 @@ impl Component for State {
     fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
         let theme = ctx.theme;
         let rows = self.rows(ctx.store);
-        let height = cells(rows.len() + 2).min(screen.height.saturating_sub(2));
-        let inner = window(buf, screen, theme, "Simulator", (100, height), false);
-        let window = self.list.window(rows.len(), inner.height);
+        let height = list_height(rows.len(), screen);
+        let size = (100, height + detail_rows(screen) + 2);
+        let inner = window(buf, screen, theme, "Simulator", size, false);
+        let window = self.list.window(rows.len(), height);
         let longest = rows.iter().map(|row| width(row.name()) + 2).max();
         let names = longest
             .unwrap_or_default()
@@ -286,6 +293,9 @@ impl Component for State {
                 };
                 buf.set_style(line, theme.selected(true));
             }
+        }
+        if let Some(row) = rows.get(self.list.selected) {
+            draw_detail(row, ctx, below(inner, height), buf);
         }
         if window.len() < rows.len() {
             let under = Rect {
@@ -315,6 +325,40 @@ impl Row<'_> {
             Self::Event(_, event) => event.name,
         }
     }
+}
+
+/// Rows of the list; the rest shows the selected row's text.
+fn list_height(len: usize, screen: Rect) -> u16 {
+    let room = screen.height.saturating_sub(4 + detail_rows(screen));
+    cells(len).min(room)
+}
+
+fn detail_rows(screen: Rect) -> u16 {
+    if screen.height < DETAIL_FROM {
+        0
+    } else {
+        DETAIL
+    }
+}
+
+/// The whole text of the selected row, and what can be chosen or must be typed.
+fn draw_detail(row: &Row<'_>, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
+    let dim = ctx.theme.style(Tone::Dim);
+    let (text, more) = match row {
+        Row::Heading(_) => return,
+        Row::Choice(_, _, words) => (words.as_str(), String::new()),
+        Row::Setting(_, setting) => (
+            setting.about,
+            format!("values: {}", setting.choices.join(", ")),
+        ),
+        Row::Event(_, event) if event.subject.is_empty() => (event.about, String::new()),
+        Row::Event(_, event) => (event.about, format!("needs {}", event.subject)),
+    };
+    let rule = "┄".repeat(usize::from(area.width));
+    Pen::new(buf, area, 0).text(&rule, dim);
+    let area = below(area, 1);
+    let rows = paragraph(buf, area, text, ctx.theme.style(Tone::Plain));
+    paragraph(buf, below(area, rows), &more, dim);
 }
 
 fn draw_row(
@@ -373,8 +417,8 @@ fn draw_row(
 
 fn describe(act: PayerAct) -> &'static str {
     match act {
-        PayerAct::Pay => "pays the full amount, settles within seconds",
-        PayerAct::PayOnChain => "pays the full amount on-chain: takes days",
+        PayerAct::Pay => "pays the full amount; the payment is final within seconds",
+        PayerAct::PayOnChain => "pays the full amount on the blockchain; this takes days",
         PayerAct::PayPart => "pays a part; the payment waits for the rest",
         PayerAct::Overpay => "pays more than the amount",
         PayerAct::Cancel => "cancels the payment",

@@ -21,6 +21,8 @@ keys! {
 
 /// Rows a path may take.
 const PATH_ROWS: usize = 6;
+/// Rows the purpose may take.
+const ABOUT_ROWS: usize = 3;
 /// Rows the beginning of a body may take.
 const BODY_ROWS: usize = 3;
 /// Rows of everything else, with the frame.
@@ -72,7 +74,10 @@ impl Component for State {
         let wide = screen.width.min(76);
         let path = format!("{} {}", self.call.method, self.call.path);
         let rows = cells(wrap(&path, wide.saturating_sub(4)).len().min(PATH_ROWS));
-        let about = u16::from(!self.about.is_empty());
+        let about = match self.about {
+            "" => 0,
+            about => cells(wrap(about, wide.saturating_sub(4)).len().min(ABOUT_ROWS)),
+        };
         let taken = rows + about + OTHER_ROWS;
         let room = usize::from(screen.height.saturating_sub(taken)).min(BODY_ROWS);
         let body = self.call.body.as_deref().unwrap_or_default();
@@ -102,7 +107,12 @@ impl Component for State {
         };
         paragraph(buf, path_area, &path, theme.bold(Tone::Warn));
         let mut row = 1 + rows;
-        Pen::new(buf, inner, row).text(self.about, theme.style(Tone::Plain));
+        let about_area = Rect {
+            height: about,
+            ..below(inner, row)
+        }
+        .intersection(inner);
+        paragraph(buf, about_area, self.about, theme.style(Tone::Plain));
         row += about;
         let size = match &self.call.body {
             None => "no body".to_owned(),

@@ -74,6 +74,13 @@ impl FormWindow for State {
         &mut self.form
     }
 
+    fn submit_word(&self) -> &'static str {
+        match self.what {
+            What::Set { .. } => "set",
+            What::Event { .. } => "run",
+        }
+    }
+
     fn submit(&mut self, ctx: &mut UpdateContext<'_>) {
         ctx.out.push(Effect::Simulate(self.command()));
         ctx.close();

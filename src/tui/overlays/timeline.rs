@@ -62,7 +62,7 @@ pub struct State {
     due: Option<Duration>,
     list: List,
     /// Expanded groups of repeated calls, by their first happening.
-    unfolded: BTreeSet<usize>,
+    expanded: BTreeSet<usize>,
     all: bool,
     /// The request that loads an exchange to show.
     opening: Option<RequestId>,
@@ -84,7 +84,7 @@ enum Line {
 
 impl Line {
     /// Whether the cursor can stop on it.
-    fn is_chosen_from(self) -> bool {
+    fn is_selectable(self) -> bool {
         matches!(self, Self::Row(_) | Self::Call(_))
     }
 }
@@ -94,7 +94,7 @@ impl Line {
 enum Chosen {
     Exchange(ExchangeId),
     Delivery(Arc<Delivery>),
-    Unfolded,
+    Expanded,
     Nothing,
 }
 
@@ -108,7 +108,7 @@ impl State {
             asked: None,
             due: Some(now.mono),
             list: List::default(),
-            unfolded: BTreeSet::new(),
+            expanded: BTreeSet::new(),
             all: false,
             opening: None,
         }
@@ -153,7 +153,7 @@ impl State {
                 lines.push(Line::Day(row.first));
                 before = today;
             }
-            if row.last > row.first && (self.all || self.unfolded.contains(&row.first)) {
+            if row.last > row.first && (self.all || self.expanded.contains(&row.first)) {
                 lines.extend((row.first..=row.last).map(Line::Call));
                 continue;
             }
@@ -181,7 +181,7 @@ impl State {
                 let lines = self.lines(ctx.now, ctx.store);
                 // Remarks may stand below the last row.
                 let after = lines.iter().skip(self.list.selected + 1);
-                !after.copied().any(Line::is_chosen_from)
+                !after.copied().any(Line::is_selectable)
             }
             _ => true,
         };
@@ -237,7 +237,7 @@ impl State {
         match self.choose(ctx.now, ctx.store) {
             Chosen::Exchange(id) => {
                 if let Some(exchange) = ctx.store.exchange(id).cloned() {
-                    ctx.open(exchange::State::new(exchange));
+                    ctx.open(exchange::State::new(exchange, &ctx.store.zone));
                     return;
                 }
                 let request = ctx.store.number();
@@ -252,7 +252,7 @@ impl State {
                 let newer = ctx.store.deliveries.known(loaded.id).cloned();
                 delivery::State::open(newer.unwrap_or(loaded), ctx);
             }
-            Chosen::Unfolded | Chosen::Nothing => {}
+            Chosen::Expanded | Chosen::Nothing => {}
         }
     }
 
@@ -264,8 +264,8 @@ impl State {
         };
         let at = match line {
             Some(Line::Row(at)) if rows[at].last > rows[at].first => {
-                self.unfolded.insert(rows[at].first);
-                return Chosen::Unfolded;
+                self.expanded.insert(rows[at].first);
+                return Chosen::Expanded;
             }
             Some(Line::Row(at)) => rows[at].first,
             Some(Line::Call(at)) => at,
@@ -304,7 +304,7 @@ impl Component for State {
             Action::OpenHappening => self.open_chosen(ctx),
             Action::AllCalls => {
                 self.all = !self.all;
-                self.unfolded.clear();
+                self.expanded.clear();
             }
             Action::CheckTimeline => {
                 let key = (self.account.clone(), self.payment.clone());
@@ -328,7 +328,7 @@ impl Component for State {
         let up = matches!(step, Step::Up(_) | Step::PageUp | Step::Top);
         self.list.step(step, lines.len(), height);
         // The cursor skips remarks and days.
-        let can = |at: &usize| lines.get(*at).copied().is_some_and(Line::is_chosen_from);
+        let can = |at: &usize| lines.get(*at).copied().is_some_and(Line::is_selectable);
         let from = self.list.selected;
         let before = (0..=from).rev().find(can);
         let after = (from..lines.len()).find(can);
@@ -356,7 +356,9 @@ impl Component for State {
             Msg::Opened { request, result } if self.opening == Some(*request) => {
                 self.opening = None;
                 match result {
-                    Ok(exchange) => ctx.open(exchange::State::new(exchange.clone())),
+                    Ok(exchange) => {
+                        ctx.open(exchange::State::new(exchange.clone(), &ctx.store.zone));
+                    }
                     Err(problem) => ctx.flash(Level::Error, problem.describe()),
                 }
             }

@@ -122,6 +122,7 @@ fn draw_traffic(ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
     let theme = ctx.theme;
     let minute = ctx.store.traffic.minute(ctx.now);
     let sum: u64 = minute.iter().map(|count| u64::from(*count)).sum();
+    // In flight counts only the console's own requests; the sum counts those of this whole process.
     let in_flight = ctx.store.in_flight().count();
     let waiting = ctx.store.waiting.len();
     let right = match (in_flight, waiting) {
@@ -205,8 +206,8 @@ fn draw_gauge(
     let per = format!(" per {}", period(gauge.period));
     let next = match gauge.next_free {
         _ if !full => String::new(),
-        Some(left) => format!(", next slot {}", when(left, ctx)),
-        None => ", all in flight".into(),
+        Some(left) => format!(", next free slot {}", when(left, ctx)),
+        None => ", all slots in use".into(),
     };
     // In a narrow pane the wait is worth more than the length of the window.
     let per = fitting(

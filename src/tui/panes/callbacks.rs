@@ -12,7 +12,7 @@ use ratatui::buffer::Buffer;
 use ratatui::crossterm::event::KeyEvent;
 use ratatui::layout::{Position, Rect};
 
-use super::{UpdateContext, ViewContext, tick};
+use super::{UpdateContext, ViewContext, tick, without_account};
 use crate::domain::{
     AccountId, Delivery, Environment, JobState, Listening, Problem, Secret, Subject,
 };
@@ -213,13 +213,16 @@ impl State {
             "No loaded callback matches the filter.".to_owned()
         } else {
             match &ctx.store.listening {
-                Listening::Off => "Callbacks are off. Set `bind = \"127.0.0.1:8787\"` under `[callbacks]` in \
+                Listening::Off => {
+                    "Callbacks are off. Set `bind = \"127.0.0.1:8787\"` under `[callbacks]` in \
                      the config file, or run `tilldeck listen`."
-                    .to_owned(),
-                Listening::Up { .. } => "No callback received yet. Each one appears here with its verdict, also when it is \
-                     refused."
-                    .to_owned(),
-                Listening::Down { .. } => "No callback received yet.".to_owned(),
+                        .to_owned()
+                }
+                Listening::Up { .. } => {
+                    "No callback yet. Each one appears here with its verdict, refused ones too."
+                        .to_owned()
+                }
+                Listening::Down { .. } => "No callback yet.".to_owned(),
             }
         };
         paragraph(buf, area, &text, ctx.theme.style(Tone::Dim));
@@ -249,19 +252,24 @@ impl State {
             all.filter(|job| job.state == JobState::GivenUp).count()
         };
         let before = ctx.store.deliveries.known(delivery.id);
+        // Compared with the row before: a restart shows old failures as rows, without a notice for each.
         if before.is_none_or(|before| given_up(before) >= given_up(delivery)) {
             return;
         }
         let mut jobs = delivery.jobs.iter().rev();
         let last = jobs.find(|job| job.state == JobState::GivenUp);
-        let why = last.map_or("", |job| job.told.as_str());
+        let why = last.map_or("", |job| job.summary.as_str());
+        let about = match words::subject(delivery).as_str() {
+            "" => String::new(),
+            subject => format!(" about {subject}"),
+        };
         let notice = Notice {
             level: Level::Warning,
             about: format!("callback {}", delivery.account),
             text: format!(
-                "Gave up processing the callback to {} about {}: {why}",
+                "gave up processing the callback to {}{about}: {}",
                 delivery.account,
-                words::subject(delivery)
+                without_account(why, &delivery.account)
             ),
         };
         ctx.store.notice(notice, ctx.now);
@@ -435,14 +443,17 @@ impl Component for State {
     fn note(&self, ctx: ViewContext<'_>, _room: u16) -> Option<(String, Tone)> {
         if self.new > 0 {
             let key = ctx.key(NavAction::Top);
-            return Some((format!("{} new: {key} shows them", self.new), Tone::Warn));
+            return Some((
+                format!("{} new callbacks: {key} shows them", self.new),
+                Tone::Warn,
+            ));
         }
         self.filter.is_active().then(|| {
-            let text = format!(
-                "{} match `{}`",
-                self.found.len(),
-                fit(self.filter.text(), 24)
-            );
+            let filter = fit(self.filter.text(), 24);
+            let text = match self.found.len() {
+                1 => format!("1 callback matches `{filter}`"),
+                n => format!("{n} callbacks match `{filter}`"),
+            };
             (text, Tone::Accent)
         })
     }
@@ -510,6 +521,7 @@ pub fn open_subject(delivery: &Delivery, ctx: &mut UpdateContext<'_>) -> bool {
 pub fn open_replay(delivery: &Arc<Delivery>, ctx: &mut UpdateContext<'_>) {
     let account = AccountId::new(delivery.account.as_str()).ok();
     let known = account.and_then(|account| ctx.store.known(&account));
+    // The shop may deliver goods a second time, so a live account's name must be typed.
     let live = known.is_some_and(|known| known.account.environment == Environment::Production);
     ctx.open(replay::State::new(delivery.clone(), live));
 }
@@ -534,6 +546,6 @@ fn matches(delivery: &Delivery, filter: &str) -> bool {
         &delivery.why,
     ]
     .into_iter()
-    .chain(delivery.jobs.iter().map(|job| job.told.as_str()))
+    .chain(delivery.jobs.iter().map(|job| job.summary.as_str()))
     .any(|text| super::contains(text, filter))
 }

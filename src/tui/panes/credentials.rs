@@ -5,11 +5,13 @@ use std::time::Duration;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
-use super::{UpdateContext, ViewContext, age_changes_in};
-use crate::domain::manage::{Changed, GuideTopic};
+use super::{
+    UpdateContext, ViewContext, age_changes_in, draw_lines, line_rows, tick, without_account,
+};
+use crate::domain::manage::{Changed, GuideTopic, ProviderSetup};
 use crate::domain::{Account, AccountId, CredentialStatus, Environment};
 use crate::tui::component::{Command, Component, Event, Intent};
-use crate::tui::keys::{GLOBAL, NAV, Scope, keys};
+use crate::tui::keys::{ConsoleAction, GLOBAL, NAV, Scope, keys};
 use crate::tui::msg::{Level, Msg, Notice};
 use crate::tui::overlays::{account_add, arm, guide, remove, rotate};
 use crate::tui::store::{AccountState, Purpose, Store};
@@ -25,7 +27,7 @@ keys! {
         VerifyAll "verify-all" ["V"] "verify all" "verify every account";
         Arm "arm" ["A"] "arm" "allow write calls, or disarm";
         AddAccount "add-account" ["a"] "add" "add and verify an account";
-        RotateSecret "rotate-secret" ["R"] "rotate" "replace the account's secret";
+        RotateSecret "rotate-secret" ["R"] "new secret" "replace the account's secret";
         RemoveAccount "remove-account" ["d"] "remove" "remove the account from the config";
         Guide "guide" ["i"] "guide" "show how to get credentials";
     }
@@ -46,14 +48,32 @@ impl State {
         Some(self.selected(store)?.account.clone())
     }
 
+    /// Whether the secret of the selected account can be replaced: always at a provider, and in the built-in simulator
+    /// where it plays that.
+    fn can_rotate(&self, store: &Store) -> bool {
+        let selected = self.selected(store);
+        selected.is_some_and(|known| {
+            let simulated = known.account.environment == Environment::Embedded;
+            let setup = setup_of(&known.account, store);
+            setup.is_some_and(|setup| setup.simulates_rotation || !simulated)
+        })
+    }
+
     fn open_rotation(&self, ctx: &mut UpdateContext<'_>) {
         let Some(account) = self.selected_account(ctx.store) else {
             return;
         };
-        let mut setups = ctx.store.setups.iter();
-        let setup = setups.find(|setup| setup.provider == account.provider);
-        if let Some(form) = setup.map(|setup| rotate::State::new(account, setup)) {
-            ctx.open(form);
+        if !self.can_rotate(ctx.store) {
+            let text = format!(
+                "{} has a fixed secret: it is an account of the built-in simulator",
+                account.id
+            );
+            ctx.flash(Level::Info, text);
+            return;
+        }
+        let setup = setup_of(&account, ctx.store).cloned();
+        if let Some(setup) = setup {
+            ctx.open(rotate::State::new(account, &setup));
         }
     }
 
@@ -61,8 +81,7 @@ impl State {
         let Some(account) = self.selected_account(ctx.store) else {
             return;
         };
-        let mut setups = ctx.store.setups.iter();
-        let setup = setups.find(|setup| setup.provider == account.provider);
+        let setup = setup_of(&account, ctx.store);
         let guide = setup.and_then(|setup| setup.guide_about(GuideTopic::Deletion));
         let deletable = guide.is_some();
         ctx.open(remove::State::new(account, deletable));
@@ -115,6 +134,7 @@ impl State {
                         "valid and in use",
                     )
                 } else {
+                    // The old secret's status stays until the new one was used.
                     let known = ctx.store.accounts.iter().find(|k| *k.id() == id);
                     let status = known.map_or(CredentialStatus::Untested, |k| k.status.clone());
                     (status, "in use, not verified,")
@@ -147,6 +167,7 @@ impl State {
                 )
             }
             Changed::Removed { account, left } => {
+                // Before the next draw: no pane may show an account that is not in the config any more.
                 ctx.store.forget(&account, ctx.out);
                 let last = ctx.store.accounts.len().saturating_sub(1);
                 self.list.selected = self.list.selected.min(last);
@@ -164,12 +185,17 @@ impl State {
     }
 }
 
+fn setup_of<'a>(account: &Account, store: &'a Store) -> Option<&'a ProviderSetup> {
+    let mut setups = store.setups.iter();
+    setups.find(|setup| setup.provider == account.provider)
+}
+
 /// Whether the profile's accounts can be changed. If not, a notice shows why.
 fn may_manage(ctx: &mut UpdateContext<'_>) -> bool {
     if !ctx.store.may_manage {
         ctx.flash(
             Level::Info,
-            "the built-in sandbox has fixed accounts; run `tilldeck account add` to add your own",
+            "the accounts of the built-in simulator are fixed; `tilldeck account add` adds your own",
         );
     }
     ctx.store.may_manage
@@ -204,7 +230,8 @@ impl Component for State {
         // The guide needs no started runtime.
         let can = match action {
             Action::Guide => return true,
-            Action::Verify | Action::RotateSecret => selected.is_some(),
+            Action::Verify => selected.is_some(),
+            Action::RotateSecret => self.can_rotate(store),
             Action::VerifyAll => store.accounts.len() > 1,
             Action::Arm => selected.is_some_and(|known| known.account.environment.is_live()),
             Action::AddAccount => store.may_manage,
@@ -324,12 +351,21 @@ impl Component for State {
     }
 
     fn next_wake(&self, ctx: ViewContext<'_>) -> Option<Duration> {
-        let accounts = ctx.store.accounts.iter();
-        accounts
+        let (store, now) = (ctx.store, ctx.now);
+        let ages = store
+            .accounts
+            .iter()
             .filter(|known| known.verifying.is_none())
             .filter_map(|known| known.status.at())
-            .map(|at| age_changes_in(at, ctx.now))
-            .min()
+            .map(|at| age_changes_in(at, now));
+        let mut waits = store.accounts.iter();
+        let counts = waits.any(|known| store.counts_down(known.verifying, now));
+        ages.chain((counts && !ctx.still).then(|| tick(now))).min()
+    }
+
+    fn detail_rows(&self, ctx: ViewContext<'_>, columns: u16) -> u16 {
+        let known = self.selected(ctx.store);
+        known.map_or(0, |known| line_rows(&describe(known, ctx), columns))
     }
 
     fn view(&self, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) -> Option<Position> {
@@ -367,7 +403,7 @@ impl Component for State {
             }
         }
         if let Some(known) = self.selected(ctx.store) {
-            draw_detail(known, ctx, below(area, list.height), buf);
+            draw_lines(&describe(known, ctx), ctx, below(area, list.height), buf);
         }
         None
     }
@@ -404,6 +440,7 @@ fn draw_row(
         .skip(1)
         .cell(&format!(" {word} "), 6, theme.badge(tone))
         .skip(1);
+    // In a narrow pane the status word is worth more than "ago".
     let status = if width(&status) > pen.left() {
         status.replace(" just now", " now").replace(" ago", "")
     } else {
@@ -412,56 +449,48 @@ fn draw_row(
     pen.text(&status, theme.style(status_tone));
 }
 
-fn draw_detail(known: &AccountState, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
-    let theme = ctx.theme;
-    let dim = theme.style(Tone::Dim);
+/// The details of an account, the most important first.
+fn describe(known: &AccountState, ctx: ViewContext<'_>) -> Vec<(String, Tone)> {
     let account = &known.account;
-    let mut left = area;
-    if left.height > 4 {
-        left = below(left, 1);
+    let mut out = Vec::new();
+    if let Some(wait) = ctx.waiting(known.verifying) {
+        let key = ctx.key(ConsoleAction::Escape);
+        out.push((format!("waiting: {wait}; {key} cancels"), Tone::Busy));
     }
     if let Some(why) = known.status.why() {
-        let mut room = left;
-        room.height = if left.height > 5 {
-            left.height - 2
-        } else {
-            left.height
-        };
         let tone = match known.status {
             CredentialStatus::Unreachable { .. } | CredentialStatus::Unverified { .. } => {
                 Tone::Warn
             }
             _ => Tone::Bad,
         };
-        let rows = paragraph(buf, room, why, theme.style(tone));
-        left = below(left, rows);
+        let why = without_account(why, known.id().as_str());
+        out.push((why.to_owned(), tone));
     }
-    if let Some(left_armed) = known.armed(ctx.now) {
-        let minutes = left_armed.as_secs().div_ceil(60);
-        Pen::new(buf, left, 0).text(
-            &format!("ARMED for {minutes} min: write calls are allowed"),
-            theme.bold(Tone::Live),
-        );
-        left = below(left, 1);
+    if let Some(left) = known.armed(ctx.now) {
+        let minutes = left.as_secs().div_ceil(60);
+        let text = format!("ARMED for {minutes} min: write calls are allowed");
+        out.push((text, Tone::Live));
     }
     if account.environment == Environment::Embedded {
         let text = format!("{}, built-in simulator", account.provider_title);
-        Pen::new(buf, left, 0).text(&text, dim);
-        return;
+        out.push((text, Tone::Dim));
+    } else {
+        let text = format!("{} at {}", account.provider_title, account.host);
+        out.push((text, Tone::Dim));
+        out.push((format!("secret: {}", account.secret_source), Tone::Dim));
     }
-    let text = format!("{} at {}", account.provider_title, account.host);
-    Pen::new(buf, left, 0).text(&text, dim);
-    let secret = format!("secret: {}", account.secret_source);
-    paragraph(buf, below(left, 1), &secret, dim);
+    out
 }
 
 fn status(known: &AccountState, ctx: ViewContext<'_>) -> (&'static str, String, Tone) {
     if known.verifying.is_some() {
-        let word = match ctx.store.waiting_for(known.verifying) {
-            Some(why) => format!("waits {why}"),
-            None => "verifying".into(),
+        // The details say what it waits for: a row has no room for the reason.
+        let word = match ctx.store.wait_of(known.verifying) {
+            Some(_) => "waiting",
+            None => "verifying",
         };
-        return ("◌", word, Tone::Busy);
+        return ("◌", word.into(), Tone::Busy);
     }
     let (glyph, tone) = match known.status {
         CredentialStatus::Untested | CredentialStatus::Verifying => ("○", Tone::Dim),
@@ -471,11 +500,7 @@ fn status(known: &AccountState, ctx: ViewContext<'_>) -> (&'static str, String, 
             ("!", Tone::Warn)
         }
     };
-    // `CredentialStatus::word` is what `--json` prints, so its "good" is translated here.
-    let word = match known.status {
-        CredentialStatus::Good { .. } => "valid",
-        _ => known.status.word(),
-    };
+    let word = known.status.shown();
     let when = known
         .status
         .at()

@@ -82,9 +82,12 @@ impl State {
     /// Requests an estimate for another question.
     fn ask(&mut self, question: Question, ctx: &mut UpdateContext<'_>) {
         if self.question.as_ref() != Some(&question) {
+            // Prices of another amount would show as a change.
+            // Prices of another amount would show as a change.
             self.quotes.clear();
             self.question = Some(question);
         }
+        // The response to the earlier question would appear under the new one.
         if let Some(request) = self.request.take() {
             ctx.store.cancel(request, ctx.out);
         }
@@ -147,7 +150,7 @@ impl State {
         match result {
             Ok(mut quote) => {
                 self.last_error = None;
-                // The provider's order varies from reply to reply; a row must not move.
+                // The provider's order varies from response to response; a row must not move.
                 quote
                     .prices
                     .sort_by(|a, b| a.currency.as_str().cmp(b.currency.as_str()));
@@ -168,42 +171,35 @@ impl State {
         buf: &mut Buffer,
     ) {
         let theme = ctx.theme;
-        let mut right = String::new();
+        let mut age = String::new();
         let mut tone = Tone::Dim;
         match (self.quotes.back(), &self.last_error, self.request) {
             (Some(quote), Some(_), _) => {
-                right = format!("stale, {}", ctx.ago(quote.quoted_at));
+                age = format!("stale, {}", ctx.ago(quote.quoted_at));
                 tone = Tone::Warn;
             }
-            (Some(quote), None, _) => right = ctx.ago(quote.quoted_at),
+            (Some(quote), None, _) => age = ctx.ago(quote.quoted_at),
             (None, ..) => {}
         }
-        if let Some(due) = self.due() {
-            let gap = if right.is_empty() { "" } else { " · " };
-            right = format!("{right}{gap}next {}", ctx.in_or_at(due));
-        }
+        let next = self.due().map(|due| format!("next {}", ctx.in_or_at(due)));
+        let account = (ctx.store.accounts.len() > 1).then(|| format!("at {}", question.account));
+        let right = [age, next.unwrap_or_default(), account.unwrap_or_default()];
         let sum = format!("{} {}", question.quantity, question.token);
-        let at = format!(" at {}", question.account);
-        let at = if ctx.store.accounts.len() > 1 {
-            &*at
-        } else {
-            ""
-        };
-        let mut pen = Pen::new(buf, area, 0);
-        pen.keep(width(&right) + 1);
-        // The longest wording that fits.
-        let room = pen.left();
-        let fits =
-            |(before, after): &(&str, String)| width(before) + width(&sum) + width(after) <= room;
-        let wordings = [
-            ("to settle ", format!("{at}, the payer pays")),
-            ("to settle ", ", the payer pays".to_owned()),
-            ("", ": payer pays".to_owned()),
-        ];
-        let (before, after) = wordings.into_iter().find(fits).unwrap_or_default();
-        pen.text(before, theme.style(Tone::Dim))
+        let pays = ": payer pays";
+        let room = area.width.saturating_sub(width(&sum) + width(pays) + 1);
+        // The age is the last to go.
+        let mut shown = Vec::new();
+        for part in right.into_iter().filter(|part| !part.is_empty()) {
+            shown.push(part);
+            if width(&shown.join(", ")) > room {
+                shown.pop();
+            }
+        }
+        let right = shown.join(", ");
+        Pen::new(buf, area, 0)
+            .keep(width(&right) + 1)
             .text(&sum, theme.bold(Tone::Plain))
-            .text(&after, theme.style(Tone::Dim));
+            .text(pays, theme.style(Tone::Dim));
         Pen::new(buf, area, 0).flush(&right, theme.style(tone));
     }
 
@@ -390,7 +386,7 @@ impl Component for State {
         let Some(quote) = self.quotes.back() else {
             if self.last_error.is_none() {
                 let word = match ctx.store.waiting_for(self.request) {
-                    Some(why) => format!("waits {why}"),
+                    Some(why) => format!("waiting: {why}"),
                     None if self.request.is_some() => "requesting…".into(),
                     None => "not requested yet".into(),
                 };

@@ -15,9 +15,14 @@ pub mod track;
 
 use std::time::Duration;
 
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
 use super::component::DynComponent;
 use super::keys::{Binding, Keys as _, Scope};
 use super::setup::Setup;
+use super::theme::Tone;
+use super::widgets::text::{Pen, below, cells, paragraph, wrap};
 use crate::domain::{Now, WallTime, time};
 
 pub use super::component::{UpdateContext, ViewContext};
@@ -234,6 +239,47 @@ pub fn contains(text: &str, part: &str) -> bool {
     text.as_bytes()
         .windows(part.len().max(1))
         .any(|window| window.eq_ignore_ascii_case(part.as_bytes()))
+}
+
+/// A reason without the account that it begins with, for a place that names the account already.
+pub fn without_account<'a>(why: &'a str, account: &str) -> &'a str {
+    let rest = why.strip_prefix("account ");
+    let rest = rest.and_then(|rest| rest.strip_prefix(account));
+    rest.and_then(|rest| rest.strip_prefix(": ")).unwrap_or(why)
+}
+
+/// The rows that details need, each of them wrapped to `columns`.
+pub fn line_rows(lines: &[(String, Tone)], columns: u16) -> u16 {
+    let rows = lines.iter().map(|(text, _)| wrap(text, columns).len());
+    cells(rows.sum())
+}
+
+/// Draws details below a list, each of them wrapped, after a blank row where there is one to spare; returns the area
+/// below them.
+pub fn draw_lines(
+    lines: &[(String, Tone)],
+    ctx: ViewContext<'_>,
+    area: Rect,
+    buf: &mut Buffer,
+) -> Rect {
+    let spare = area.height > line_rows(lines, area.width);
+    let mut left = below(area, u16::from(spare));
+    for (text, tone) in lines {
+        let style = match tone {
+            Tone::Live => ctx.theme.bold(*tone),
+            _ => ctx.theme.style(*tone),
+        };
+        // A single row shows more of a text that is cut at its end than of one that is wrapped.
+        let rows = match left.height {
+            1 => {
+                Pen::new(buf, left, 0).text(text, style);
+                1
+            }
+            _ => paragraph(buf, left, text, style),
+        };
+        left = below(left, rows);
+    }
+    left
 }
 
 #[cfg(test)]

@@ -28,7 +28,7 @@ use crate::tui::store::{Purpose, Store};
 use crate::tui::theme::Tone;
 use crate::tui::watched::Watched;
 use crate::tui::widgets::filter::Filter;
-use crate::tui::widgets::form::first_line;
+use crate::tui::widgets::input::first_line;
 use crate::tui::widgets::list::{List, Step};
 
 use pasted::Pasted;
@@ -105,6 +105,7 @@ impl State {
     pub fn select(&mut self, account: &AccountId, id: &PaymentId, store: &Store) {
         let key = (account.clone(), id.clone());
         let rows = self.rows(store);
+        // A row that stays hidden would look as if nothing had happened.
         if !rows.iter().any(|at| store.payments[*at].is(&key)) {
             self.filter.clear();
         }
@@ -157,6 +158,7 @@ impl State {
     fn put(&mut self, new: &NewWatch, ctx: &mut UpdateContext<'_>) -> Option<Watched> {
         self.leaving.remove(&(new.account.clone(), new.id.clone()));
         if let Some(watched) = ctx.store.payment_mut(&new.account, &new.id) {
+            // Who adds a payment again wants to know its state now.
             watched.poll_soon(ctx.now);
             return None;
         }
@@ -531,6 +533,7 @@ impl Component for State {
         if self.selected.is_some() || self.list.selected > 0 {
             self.selected = key;
         }
+        // A mark of a removed payment would count in "2 of 3 marked".
         let all = &store.payments;
         self.marked
             .retain(|key| all.iter().any(|watched| watched.is(key)));

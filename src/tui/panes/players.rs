@@ -156,6 +156,7 @@ impl State {
     fn named(&mut self, account: &AccountId, claim: &PlayerClaim) {
         let player = self.player_mut(account, claim.player.id);
         if !claim.player.username.is_empty() {
+            // The name is the player's own choice and may be of any length.
             player.name = inert::cut(&claim.player.username, NAME_MAX);
         }
     }
@@ -180,8 +181,8 @@ impl State {
         }
         let player = self.player_mut(account, id);
         match result {
-            Ok(reply) => {
-                player.name = inert::cut(&reply.username, NAME_MAX);
+            Ok(authenticated) => {
+                player.name = inert::cut(&authenticated.username, NAME_MAX);
                 player.proof = Proof::Proved(at);
                 player.last_error = None;
             }
@@ -266,6 +267,7 @@ impl State {
 
     /// Removes the selected player from the list.
     fn remove_selected(&mut self, ctx: &mut UpdateContext<'_>) {
+        // The response would add the player again.
         let selected = self.players.get_mut(self.list.selected);
         if let Some(request) = selected.and_then(|player| player.request.take()) {
             ctx.store.cancel(request, ctx.out);

@@ -29,21 +29,21 @@ pub fn draw_waiting(
     );
     let more = match hidden {
         0 => String::new(),
-        n => format!("{n} more wait"),
+        n => format!("{n} more waiting"),
     };
     Pen::new(buf, area, row).flush(&more, theme.style(Tone::Warn));
     let left = waits
         .until
         .filter(|until| *until > ctx.now.mono)
         .map(|until| ctx.until(until));
-    let word = left.map_or_else(|| "waits".into(), |left| format!("waits {left}"));
+    let word = left.map_or_else(|| "waiting".into(), |left| format!("waiting {left}"));
     let mut pen = Pen::new(buf, area, row);
     if hidden > 0 {
         pen.keep(width(&more) + 2);
     }
     pen.text("◌", theme.bold(Tone::Busy))
         .skip(1)
-        .cell(&word, if ctx.still { 14 } else { 11 }, busy)
+        .cell(&word, if ctx.still { 16 } else { 11 }, busy)
         .skip(1);
     if ctx.store.accounts.len() > 1 {
         let wide = if area.width >= 90 { 12 } else { 8 };
@@ -52,16 +52,13 @@ pub fn draw_waiting(
     pen.cell(&waits.method, method(&waits.method, area), dim)
         .skip(1);
     let origin = if own { "" } else { "background" };
-    let mut parts = vec![
+    // The reason is worth more than the path, which is the same in most rows.
+    let parts = [
         (waits.about.as_str(), plain),
         (waits.why.as_str(), busy),
+        (waits.path.as_str(), dim),
         (origin, dim),
     ];
-    // In a narrow pane the reason is worth more than the path.
-    parts.insert(
-        if area.width < 90 { 2 } else { 0 },
-        (waits.path.as_str(), dim),
-    );
     for (text, style) in parts.into_iter().filter(|(text, _)| !text.is_empty()) {
         pen.text(text, style).skip(2);
     }

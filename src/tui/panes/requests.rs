@@ -175,6 +175,7 @@ impl State {
                 .shown(ctx.store)
                 .iter()
                 .map(|exchange| exchange.id)
+                // An exchange that could not be saved has a negative id and no place in the ledger.
                 .find(|id| id.0 >= 0);
             self.load(before, ctx);
         }
@@ -213,6 +214,7 @@ impl State {
                 return;
             }
         };
+        // Fewer rows than requested: the ledger has no more.
         self.older = if rows.len() < LOAD {
             Older::None
         } else {
@@ -288,7 +290,7 @@ impl Component for State {
         match action {
             Action::OpenExchange => {
                 if let Some(exchange) = self.selected(ctx.store).cloned() {
-                    ctx.open(exchange::State::new(exchange));
+                    ctx.open(exchange::State::new(exchange, &ctx.store.zone));
                 }
                 return;
             }
@@ -332,6 +334,7 @@ impl Component for State {
         } else if self.follow == Follow::Following {
             self.follow = Follow::Paused(0);
         }
+        // At the first row, one more step up means: older ones.
         if at_top && matches!(step, Step::Up(_) | Step::PageUp | Step::Top) {
             self.load_older(ctx);
         }
@@ -449,17 +452,16 @@ impl Component for State {
         match self.follow {
             Follow::Paused(new) => Some((
                 format!(
-                    "paused, {new} new: {} shows them",
+                    "paused, {new} new requests: {} shows them",
                     ctx.key(NavAction::Bottom)
                 ),
                 Tone::Warn,
             )),
             Follow::Following if self.filter.is_active() => Some((
-                format!(
-                    "{} match `{}`",
-                    self.found.len(),
-                    fit(self.filter.text(), 24)
-                ),
+                match self.found.len() {
+                    1 => format!("1 request matches `{}`", fit(self.filter.text(), 24)),
+                    n => format!("{n} requests match `{}`", fit(self.filter.text(), 24)),
+                },
                 Tone::Accent,
             )),
             Follow::Following => None,

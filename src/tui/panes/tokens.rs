@@ -5,7 +5,7 @@ use std::time::Duration;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
-use super::{UpdateContext, ViewContext, tick};
+use super::{UpdateContext, ViewContext, draw_lines, line_rows, tick, without_account};
 use crate::domain::{AccountId, Now, StoredIn, TokenLife, TokenState, TokenStatus};
 use crate::tui::component::{Command, Component, Event};
 use crate::tui::keys::{ConsoleAction, GLOBAL, NAV, Scope, keys};
@@ -21,7 +21,7 @@ keys! {
     /// What a key does in the list of tokens.
     Action:
     TOKENS "Tokens" keys [NAV, GLOBAL] {
-        RefreshToken "refresh-token" ["r"] "refresh" "renew the access token now";
+        RefreshToken "refresh-token" ["r"] "renew" "renew the access token now";
         CopyToken "copy-token" ["y"] "copy" "copy the token, after confirmation";
         Claims "claims" ["i" "enter"] "claims" "show the token's claims (JWT)";
     }
@@ -45,6 +45,14 @@ impl State {
 
     fn selected_id(&self, store: &Store) -> Option<AccountId> {
         self.selected(store).map(|known| known.id().clone())
+    }
+
+    /// The details of the selected token, the most important first; last, the accounts without tokens.
+    fn details(&self, ctx: ViewContext<'_>, columns: u16) -> Vec<(String, Tone)> {
+        let known = self.selected(ctx.store);
+        let mut lines = known.map_or_else(Vec::new, |known| describe(known, ctx, columns));
+        lines.extend(without_tokens(ctx).map(|text| (text, Tone::Dim)));
+        lines
     }
 }
 
@@ -141,19 +149,24 @@ impl Component for State {
     }
 
     fn next_wake(&self, ctx: ViewContext<'_>) -> Option<Duration> {
-        let now = ctx.now;
-        ctx.store
-            .token_users()
-            .filter_map(|known| known.token.as_ref())
-            .filter_map(|status| {
-                let counts = status.left(now).is_some() || retry_in(status, now).is_some();
-                if ctx.still {
-                    reduced_changes_in(status, now)
-                } else {
-                    counts.then(|| tick(now))
-                }
-            })
-            .min()
+        let changes = |known: &AccountState| {
+            let status = known.token.as_ref();
+            if ctx.still {
+                return reduced_changes_in(status?, ctx.now);
+            }
+            let counts = status.is_some_and(|status| {
+                status.left(ctx.now).is_some() || retry_in(status, ctx.now).is_some()
+            });
+            let waits = ctx
+                .store
+                .counts_down(ctx.store.token_request(known.id()), ctx.now);
+            (counts || waits).then(|| tick(ctx.now))
+        };
+        ctx.store.token_users().filter_map(changes).min()
+    }
+
+    fn detail_rows(&self, ctx: ViewContext<'_>, columns: u16) -> u16 {
+        line_rows(&self.details(ctx, columns), columns)
     }
 
     fn view(&self, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) -> Option<Position> {
@@ -175,14 +188,8 @@ impl Component for State {
                 buf.set_style(line, ctx.theme.selected(ctx.focused));
             }
         }
-        let mut left = below(area, list.height);
-        if left.height > 5 {
-            left = below(left, 1);
-        }
-        if let Some(known) = self.selected(ctx.store) {
-            left = draw_detail(known, ctx, left, buf);
-        }
-        draw_others(ctx, left, buf);
+        let left = below(area, list.height);
+        draw_lines(&self.details(ctx, area.width), ctx, left, buf);
         None
     }
 }
@@ -258,16 +265,17 @@ fn badge(status: &TokenStatus, now: Now) -> Badge {
         None => Tone::Dim,
     };
     let failed = status.failure.is_some();
+    // `TokenState::word` is what `--json` prints; the screen has words of its own.
     let (glyph, word, tone) = match state {
         // Not an error yet: it is fetched when a request needs it.
         TokenState::Missing if failed => ("!", "missing", Tone::Warn),
         TokenState::Missing => ("○", "missing", Tone::Dim),
-        TokenState::Refreshing => ("◌", "refreshing", Tone::Busy),
-        TokenState::Refused => ("✘", "refused", Tone::Bad),
+        TokenState::Refreshing => ("◌", "renewing", Tone::Busy),
+        TokenState::Refused => ("✘", "rejected", Tone::Bad),
         TokenState::Expired => ("✘", "expired", Tone::Bad),
         TokenState::Fresh | TokenState::Due if last => ("!", "ends soon", left),
         TokenState::Due => ("!", "due", left),
-        TokenState::Fresh => ("✔", "fresh", left),
+        TokenState::Fresh => ("✔", "valid", left),
     };
     Badge {
         glyph,
@@ -313,6 +321,7 @@ impl Columns {
         let names = users.iter().map(|known| width(known.id().as_str())).max();
         // The glyph and the gaps.
         let rest = room.saturating_sub(Self::WORD + Self::LEFT + 4);
+        // The gauge gives way before the name, and the name before the word and the countdown.
         let account = names.unwrap_or(0).min(rest.max(6)).min(24);
         let gauge = match rest.saturating_sub(account) {
             0..5 => 0,
@@ -343,7 +352,7 @@ fn draw_row(
     if ctx.store.waiting_for(request).is_some() {
         badge = Badge {
             glyph: "◌",
-            word: "waits",
+            word: "waiting",
             tone: Tone::Busy,
             ..badge
         };
@@ -388,30 +397,15 @@ fn draw_row(
     pen.right(&words, columns.left, theme.style(tone));
 }
 
-/// Draws the details of the selected token, most important first; returns the area below.
-fn draw_detail(known: &AccountState, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) -> Rect {
-    let theme = ctx.theme;
-    let mut left = area;
-    for (text, tone) in describe(known, ctx) {
-        let room = Rect {
-            height: left.height.min(if tone == Tone::Bad { 4 } else { 2 }),
-            ..left
-        };
-        let rows = paragraph(buf, room, &text, theme.style(tone));
-        left = below(left, rows);
-    }
-    left
-}
-
-fn describe(known: &AccountState, ctx: ViewContext<'_>) -> Vec<(String, Tone)> {
+fn describe(known: &AccountState, ctx: ViewContext<'_>, columns: u16) -> Vec<(String, Tone)> {
     let mut out = Vec::new();
     let unknown = TokenStatus::default();
     let status = known.token.as_ref().unwrap_or(&unknown);
     let (now, zone) = (ctx.now, &ctx.store.zone);
     let request = ctx.store.token_request(known.id());
-    if let Some(why) = ctx.store.waiting_for(request) {
-        let text = format!("waits {why}; {} cancels it", ctx.key(ConsoleAction::Escape));
-        out.push((text, Tone::Busy));
+    if let Some(wait) = ctx.waiting(request) {
+        let key = ctx.key(ConsoleAction::Escape);
+        out.push((format!("waiting: {wait}; {key} cancels"), Tone::Busy));
     }
     if let Some(failure) = &status.failure {
         let tone = if status.left(now).is_some() {
@@ -420,65 +414,76 @@ fn describe(known: &AccountState, ctx: ViewContext<'_>) -> Vec<(String, Tone)> {
             Tone::Bad
         };
         let next = match retry_in(status, now) {
-            _ if status.fetching => "Retrying now".into(),
-            Some(left) if ctx.still => format!("Retry at {}", ends(left, ctx)),
-            Some(left) => format!("Retry in {}", ends(left, ctx)),
-            None if failure.refused => "No automatic retry".into(),
-            None => "Retry when a request needs it".into(),
+            _ if status.fetching => "retrying now".into(),
+            Some(left) if ctx.still => format!("retry at {}", ends(left, ctx)),
+            Some(left) => format!("retry in {}", ends(left, ctx)),
+            None if failure.refused => "no automatic retry".into(),
+            None => "retry when a request needs it".into(),
+        };
+        // An account whose first token never came has nothing to renew.
+        let what = if status.life.is_some() {
+            "Renewal"
+        } else {
+            "Request"
         };
         let why = failure.why.trim_end_matches('.');
+        // The reason first: a low pane shows one row.
         let text = format!(
-            "last renewal failed at {}: {why}. {next}.",
+            "{}. {what} failed at {}; {next}.",
+            without_account(why, known.id().as_str()),
             failure.at.clock(zone)
         );
         out.push((text, tone));
     }
     match status.life {
         Some(life) => {
-            let got = life.asked_at().clock(zone);
+            let issued = format!("issued {}", life.requested_at().clock(zone));
             let renews = life.renews_in(now);
             let renewal = match (life.left(now), renews.is_zero()) {
                 (None, _) => {
-                    let ended = life.asked_at().plus(life.life).clock(zone);
+                    let ended = life.requested_at().plus(life.life).clock(zone);
                     format!("expired {ended}")
                 }
                 (Some(_), true) if status.fetching => "renewing now".into(),
                 (Some(_), true) => "renewal is due".into(),
-                (Some(_), false) => format!("renews {}", in_or_at(renews, ctx)),
+                (Some(_), false) => {
+                    // The clock time of the renewal where the line has room for it.
+                    let room = columns.saturating_sub(width(&issued) + 3);
+                    renews_when(renews, room, ctx)
+                }
             };
-            out.push((format!("got {got} · {renewal}"), Tone::Plain));
+            let text = format!("{issued} · {renewal}");
+            // A narrow pane shows what comes next.
+            let fits = width(&text) <= columns;
+            out.push((if fits { text } else { renewal }, Tone::Plain));
         }
-        None if status.fetching => out.push(("fetching now".into(), Tone::Plain)),
+        None if status.fetching => out.push(("requesting a token now".into(), Tone::Plain)),
         None if status.failure.is_none() => {
-            out.push(("fetched when a request needs it".into(), Tone::Plain));
+            out.push(("no token yet; requested when needed".into(), Tone::Plain));
         }
         None => {}
     }
-    let history = match status.fetched {
-        0 if status.life.is_some() => "from an earlier run".into(),
-        0 => "not fetched in this run".into(),
-        1 => "fetched once".into(),
-        n => format!("renewed {}", times(n - 1)),
-    };
-    let result = if status.failure.is_none() && status.fetched > 0 {
-        " · last renewal ok"
-    } else {
-        ""
-    };
-    out.push((format!("{history}{result}"), Tone::Dim));
+    if status.life.is_some() {
+        let history = match status.fetched {
+            0 => "saved by an earlier run".into(),
+            1 => "not renewed yet".into(),
+            n => format!("renewed {}", times(n - 1)),
+        };
+        out.push((history, Tone::Dim));
+    }
     if !status.note.is_empty() {
         out.push((status.note.clone(), Tone::Warn));
     }
     if status.life.is_some() {
-        let place = match status.kept {
+        let place = match status.stored_in {
             StoredIn::Memory => "stored in memory only",
             StoredIn::Keyring => "stored in the keyring",
             StoredIn::File => "stored in a file that only you can read",
         };
-        let note = if status.kept_note.is_empty() {
+        let note = if status.stored_note.is_empty() {
             String::new()
         } else {
-            format!(": {}", status.kept_note)
+            format!(": {}", status.stored_note)
         };
         out.push((format!("{place}{note}"), Tone::Dim));
     }
@@ -496,27 +501,24 @@ fn times(count: u32) -> String {
     }
 }
 
-fn in_or_at(left: Duration, ctx: ViewContext<'_>) -> String {
+fn renews_when(left: Duration, room: u16, ctx: ViewContext<'_>) -> String {
     let at = ctx.now.wall.plus(left).clock(&ctx.store.zone);
     if ctx.still {
-        format!("at {at}")
-    } else {
-        format!("in {} ({at})", countdown(left))
+        return format!("renews at {at}");
     }
+    let short = format!("renews in {}", countdown(left));
+    let long = format!("{short} ({at})");
+    if width(&long) <= room { long } else { short }
 }
 
-fn draw_others(ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
-    let others: Vec<&str> = ctx
-        .store
-        .accounts
-        .iter()
+/// Names the accounts that have no tokens, so that none seems to be missing.
+fn without_tokens(ctx: ViewContext<'_>) -> Option<String> {
+    let accounts = ctx.store.accounts.iter();
+    let others: Vec<&str> = accounts
         .filter(|known| !known.account.uses_access_tokens)
         .map(|known| known.id().as_str())
         .collect();
-    if !others.is_empty() {
-        let text = format!("without tokens: {}", others.join(", "));
-        Pen::new(buf, area, 0).text(&text, ctx.theme.style(Tone::Dim));
-    }
+    (!others.is_empty()).then(|| format!("without tokens: {}", others.join(", ")))
 }
 
 fn draw_none(ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
@@ -561,10 +563,10 @@ mod tests {
     #[test]
     fn an_hour_passes_in_steps() {
         let status = with(3600, 3240);
-        assert_eq!(badge_at(&status, 0), ("✔", "fresh", Tone::Good, Tone::Good));
+        assert_eq!(badge_at(&status, 0), ("✔", "valid", Tone::Good, Tone::Good));
         assert_eq!(
             badge_at(&status, 2700),
-            ("✔", "fresh", Tone::Warn, Tone::Warn),
+            ("✔", "valid", Tone::Warn, Tone::Warn),
             "a quarter is left"
         );
         assert_eq!(badge_at(&status, 3240).1, "due");
@@ -577,7 +579,7 @@ mod tests {
         };
         assert_eq!(
             badge_at(&fetching, 3590),
-            ("◌", "refreshing", Tone::Busy, Tone::Warn)
+            ("◌", "renewing", Tone::Busy, Tone::Warn)
         );
     }
 
@@ -608,7 +610,10 @@ mod tests {
             ("!", "missing", Tone::Warn, Tone::Dim)
         );
         status.failure.as_mut().unwrap().refused = true;
-        assert_eq!(badge_at(&status, 0), ("✘", "refused", Tone::Bad, Tone::Dim));
+        assert_eq!(
+            badge_at(&status, 0),
+            ("✘", "rejected", Tone::Bad, Tone::Dim)
+        );
     }
 
     #[test]

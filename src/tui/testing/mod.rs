@@ -102,6 +102,7 @@ pub fn setups() -> Vec<ProviderSetup> {
                 about: GuideTopic::SetUp,
                 steps: &["Open an account.", "Make a key."],
             }],
+            simulates_rotation: false,
         },
         ProviderSetup {
             provider: ProviderId("kinguin"),
@@ -143,6 +144,7 @@ pub fn setups() -> Vec<ProviderSetup> {
                     ],
                 },
             ],
+            simulates_rotation: true,
         },
     ]
 }
@@ -283,7 +285,7 @@ pub fn token(at: u64, life: u64) -> TokenStatus {
             renew_at: Duration::from_secs(life * 9 / 10),
         }),
         fetched: 1,
-        kept: StoredIn::Keyring,
+        stored_in: StoredIn::Keyring,
         ..TokenStatus::default()
     }
 }

@@ -44,7 +44,7 @@ pub fn asked(number: i64, told: &str) -> Job {
         tries: 1,
         state: JobState::Done,
         tried_at: Some(wall(1)),
-        told: told.into(),
+        summary: told.into(),
         status: None,
         took: Some(Duration::from_millis(12)),
     }
@@ -59,7 +59,7 @@ pub fn forwarded(number: i64, status: u16, state: JobState) -> Job {
         tries: 1,
         state,
         tried_at: Some(wall(1)),
-        told: format!("HTTP {status}"),
+        summary: format!("HTTP {status}"),
         status: Some(status),
         took: Some(Duration::from_millis(4)),
     }
@@ -132,7 +132,7 @@ pub fn deliveries() -> Vec<Arc<Delivery>> {
     let mut new = delivery(10, 2, "ORDER-1042");
     new.jobs = vec![Job {
         tries: 0,
-        told: String::new(),
+        summary: String::new(),
         state: JobState::Due { at: wall(2) },
         tried_at: None,
         took: None,

@@ -52,7 +52,7 @@ fn managed(model: &mut Model, request: RequestId, result: Result<Changed, Proble
 fn refused() -> Problem {
     Problem::new(
         ProblemKind::Refused,
-        "account keys: Kinguin refused the credentials (401)",
+        "account keys: Kinguin rejected the credentials (401)",
         "nothing was saved",
     )
 }
@@ -131,7 +131,7 @@ fn refused_credentials_are_not_saved_and_stay_in_the_form() {
     let (request, _) = change_of(&press(&mut model, "<enter>", second(1)));
     managed(&mut model, request, Err(refused()));
     let shown = screen(&model, second(2), 120, 40);
-    assert!(shown.contains("refused the credentials (401)"), "{shown}");
+    assert!(shown.contains("rejected the credentials (401)"), "{shown}");
     assert!(
         shown.contains("CLIENT-1") && shown.contains("••••"),
         "{shown}"
@@ -325,7 +325,7 @@ fn the_sandbox_takes_no_accounts_and_says_so() {
     for keys in ["a", "d"] {
         assert_eq!(press(&mut model, keys, second(1)), []);
         let shown = screen(&model, second(1), 120, 40);
-        assert!(shown.contains("`tilldeck account add` to add your own"));
+        assert!(shown.contains("`tilldeck account add` adds your own"));
     }
 }
 

@@ -396,7 +396,10 @@ fn a_simulator_trigger_is_followed_by_a_check_of_the_payment() {
         },
     );
     press(&mut model, "<esc>", second(2));
-    assert!(screen(&model, second(2), 120, 40).contains("fault 5xx: 503 Service Unavailable"));
+    assert!(
+        screen(&model, second(2), 120, 40)
+            .contains("fault 5xx: each response is 503 Service Unavailable")
+    );
 }
 
 #[test]
@@ -408,7 +411,10 @@ fn the_log_pauses_and_follows() {
         update(&mut model, second(4), Msg::Exchange(new));
     }
     let shown = screen(&model, second(4), 120, 40);
-    assert!(shown.contains("paused, 3 new: G shows them"), "{shown}");
+    assert!(
+        shown.contains("paused, 3 new requests: G shows them"),
+        "{shown}"
+    );
     press(&mut model, "G", second(4));
     assert!(!screen(&model, second(4), 120, 40).contains("paused"));
     assert_eq!(

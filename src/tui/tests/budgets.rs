@@ -33,7 +33,7 @@ fn waits(model: &mut Model, at: u64, request: u64, account: &str) {
         method: "POST".into(),
         path: "/sales-manager-api/api/v1/offers".into(),
         about: String::new(),
-        why: "for a slot in the rate budget".into(),
+        why: "rate limit reached".into(),
         until: Some(second(at + 12).mono),
     };
     let msg = Msg::Waiting {
@@ -231,7 +231,7 @@ fn a_waiting_request_of_the_console_can_be_cancelled() {
         panic!("{effects:?}");
     };
     waits(&mut model, 1, request.0, "kanga");
-    assert!(screen(&model, second(1), 120, 40).contains("waits for a slot"));
+    assert!(screen(&model, second(1), 120, 40).contains("waiting: rate"));
     assert_eq!(
         press(&mut model, "5x", second(1)),
         [],
@@ -360,7 +360,7 @@ fn five_hundred_waiting_requests_scroll_and_leave_the_log_its_half() {
     );
     let text = screen(&model, second(1), 120, 40);
     assert!(
-        text.contains("more wait") && text.contains("500 waiting"),
+        text.contains("more waiting") && text.contains("500 waiting"),
         "{text}"
     );
     assert!(text.contains("/api/v2/tpg/transaction"), "the log is seen");

@@ -187,6 +187,37 @@ fn a_write_is_marked_and_needs_confirmation() {
 }
 
 #[test]
+fn a_long_purpose_and_field_help_are_shown_whole() {
+    const LONG: &[Documented] = &[Documented {
+        method: "PATCH",
+        path: "/v1/offers/{offerId}",
+        params: &[crate::domain::catalogue::Param::in_path(
+            "offerId",
+            "the offer's id as the list of offers shows it, or the id in the address of its page on the web site",
+            "5f9e2c",
+        )],
+        body: None,
+        writes: true,
+        about: "report the delivery of an in-game product: DELIVERED or CANCELED. The provider documents no more than \
+                that",
+    }];
+    let words = |shown: String| -> String {
+        let text = shown.replace(['│', '\n'], " ");
+        text.split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    let mut setup = sandbox_setup();
+    setup.catalogues[0].1 = LONG;
+    let mut model = exploring(setup);
+    press(&mut model, "<enter>", second(0));
+    let request = words(resized_screen(&mut model, second(0), 80, 24));
+    assert!(request.contains(LONG[0].about), "{request}");
+    assert!(request.contains(LONG[0].params[0].about), "{request}");
+    press(&mut model, "<enter>", second(0));
+    let asked = words(resized_screen(&mut model, second(0), 80, 24));
+    assert!(asked.contains(LONG[0].about), "{asked}");
+}
+
+#[test]
 fn a_body_is_edited_checked_and_sent_from_where_one_is() {
     let mut model = exploring(sandbox_setup());
     press(&mut model, "/calc<enter>", second(0));
@@ -195,7 +226,7 @@ fn a_body_is_edited_checked_and_sent_from_where_one_is() {
     shots("body_wrong", &mut model, second(0));
     assert_eq!(press(&mut model, "<f5>", second(0)), [], "it is no JSON");
     let flash = model.store.flash.clone().unwrap().text;
-    assert!(flash.starts_with("the body is not JSON: line 2"), "{flash}");
+    assert!(flash.starts_with("the body is not JSON, line 2"), "{flash}");
     press(&mut model, "<alt-z>", second(0));
     let (_, _, call) = sent(&press(&mut model, "<ctrl-s>", second(0))).unwrap();
     assert_eq!(
@@ -236,7 +267,7 @@ fn a_call_that_only_waited_was_not_sent() {
             method: "GET".into(),
             path: "/v1/offers/5f9e2c".into(),
             about: String::new(),
-            why: "for the provider's rate limit (429)".into(),
+            why: "rate limit reached (429)".into(),
             until: Some(second(until).mono),
         }),
     };
@@ -244,7 +275,7 @@ fn a_call_that_only_waited_was_not_sent() {
     let (request, _, call) = send(&mut model, "one offer", second(1));
     update(&mut model, second(1), waits(request, 54));
     let shown = screen(&model, second(1), 120, 40);
-    assert!(shown.contains("waits 53s for the provider"), "{shown}");
+    assert!(shown.contains("waiting 53s: rate"), "{shown}");
     assert_eq!(
         press(&mut model, "<esc>", second(2)),
         [Effect::Cancel(request)]
@@ -299,7 +330,7 @@ fn a_failure_and_a_cancelled_call_are_shown() {
         method: "GET".into(),
         path: "/v1/offers/5f9e2c".into(),
         about: String::new(),
-        why: "for a slot in the rate budget".into(),
+        why: "rate limit reached".into(),
         until: Some(second(10).mono),
     };
     update(
@@ -310,7 +341,7 @@ fn a_failure_and_a_cancelled_call_are_shown() {
             waiting: Some(waiting),
         },
     );
-    assert!(screen(&model, second(6), 80, 24).contains("waits 4s for a slot in the rate budget"));
+    assert!(screen(&model, second(6), 80, 24).contains("waiting 4s: rate limit reached"));
     assert_eq!(
         press(&mut model, "<esc>", second(6)),
         [Effect::Cancel(request)]

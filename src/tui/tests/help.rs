@@ -2,12 +2,13 @@
 
 use super::*;
 use crate::tui::keys::bindings;
+use crate::tui::overlays::legend::LEGEND;
 
 /// Every page of the open help window.
 fn pages(model: &mut Model, width: u16, height: u16) -> String {
     let mut all = resized_screen(model, second(4), width, height);
-    // About twice the rows of the table, ten at a time.
-    for _ in 0..bindings().count() / 5 {
+    // The table, its headings and the legend, ten rows at a time.
+    for _ in 0..bindings().count() / 3 {
         press(model, "jjjjjjjjjj", second(4));
         all += &screen(model, second(4), width, height);
     }
@@ -27,13 +28,11 @@ fn help_shows_every_action_and_symbol_whole() {
         for meaning in ["real money", "built-in simulator"] {
             assert!(all.contains(meaning), "{width}x{height}: {meaning}");
         }
-        for title in [
-            "Symbols",
-            "Badges",
-            "Columns of Payments",
-            "Columns of Requests",
-        ] {
+        for (title, rows) in LEGEND {
             assert!(all.contains(title), "{width}x{height}: {title}");
+            for (symbol, meaning) in *rows {
+                assert!(all.contains(meaning), "{width}x{height}: {symbol}");
+            }
         }
     }
 }

@@ -430,7 +430,10 @@ fn a_filter_narrows_by_id_state_verdict_or_account_and_stays_in_sight() {
             "{filter}"
         );
         let text = screen(&model, second(1), 120, 40);
-        assert!(text.contains(&format!("{shown} of 300 match")), "{text}");
+        assert!(
+            text.contains(&format!("{shown} of 300 payments match")),
+            "{text}"
+        );
     }
     let mut model = many();
     press(&mut model, "/less<enter>", second(1));
@@ -647,7 +650,7 @@ fn an_alert_leads_to_its_payment_and_is_handled_once() {
         text: "LIVE-1: less than expected".into(),
     };
     model.store.notice(notice, second(0));
-    assert_eq!(alerts::count(&model.store), 1, "one matter counts once");
+    assert_eq!(alerts::count(&model.store), 1, "one cause counts once");
     assert!(screen(&model, second(0), 120, 40).contains("! 1 alert"));
 
     press(&mut model, "1!", second(1));
@@ -670,11 +673,11 @@ fn an_alert_leads_to_its_payment_and_is_handled_once() {
     );
 
     let effects = press(&mut model, "m", second(2));
-    let matter = "payment kanga LIVE-1 less".to_owned();
+    let alert = "payment kanga LIVE-1 less".to_owned();
     assert_eq!(
         effects,
         [Effect::MarkHandled {
-            matter,
+            alert,
             handled: true
         }]
     );
@@ -693,7 +696,7 @@ fn an_alert_leads_to_its_payment_and_is_handled_once() {
     assert_eq!(
         alerts::count(&model.store),
         1,
-        "less than another amount is another matter"
+        "less than another amount is another alert"
     );
     let mut none = ready(Vec::new());
     press(&mut none, "!", second(0));
@@ -701,11 +704,11 @@ fn an_alert_leads_to_its_payment_and_is_handled_once() {
 }
 
 #[test]
-fn a_key_in_the_list_of_alerts_is_about_the_matter_that_was_selected() {
+fn a_key_in_the_list_of_alerts_is_about_the_alert_that_was_selected() {
     let mut model = many();
     press(&mut model, "!j", second(400));
     let selected = |model: &Model| match model.overlays.last() {
-        Some(Overlay::Alerts(state)) => state.chosen(&model.store).unwrap().matter,
+        Some(Overlay::Alerts(state)) => state.chosen(&model.store).unwrap().key,
         other => panic!("{other:?}"),
     };
     let second_one = selected(&model);
@@ -767,7 +770,7 @@ fn payments_that_cannot_be_checked_are_one_alert() {
     assert_eq!(alerts.len(), 1, "{alerts:?}");
     assert_eq!(
         alerts[0].what,
-        "3 payments cannot be checked: it answers 429. Wait"
+        "3 payments cannot be checked · it answers 429. Wait"
     );
 }
 
@@ -846,7 +849,7 @@ fn an_expected_amount_is_set_and_shown_with_its_origin() {
     for said in [
         "expected 30 EMT, received 25.00 EMT",
         "difference -5.00 EMT",
-        "set by form, just now",
+        "set in the console, just now",
     ] {
         assert!(shown.contains(said), "{said}: {shown}");
     }

@@ -208,7 +208,7 @@ fn a_players_token_is_sent_once_and_stored_nowhere() {
     let effects = press(&mut model, "<enter>", now);
     assert_eq!(asked_of(&effects).1, Op::PlayerItems(PlayerId(765)));
     let text = resized_screen(&mut model, now, 120, 40);
-    assert!(text.contains("REFUSED"), "{text}");
+    assert!(text.contains("REJECTED"), "{text}");
     let mut model = playing();
     press(&mut model, "aname<enter>", now);
     assert!(screen(&model, now, 120, 40).contains("the player's number"));

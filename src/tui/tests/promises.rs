@@ -143,7 +143,7 @@ fn hostile_callbacks_stay_words() {
         *text = bad.into();
     }
     let mut job = received::forwarded(60, 500, JobState::GivenUp);
-    job.told = bad.into();
+    job.summary = bad.into();
     job.target = bad.into();
     hostile.jobs = vec![job];
     let mut text = String::new();

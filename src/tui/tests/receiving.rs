@@ -65,7 +65,7 @@ fn a_listener_that_is_off_down_or_silent() {
     assert_eq!(alerts::count(&model.store), before);
     assert!(screen(&model, now, 120, 40).contains("receiving callbacks again"));
     let later = second(200);
-    assert!(resized_screen(&mut model, later, 120, 40).contains("heartbeat 3m ago"));
+    assert!(resized_screen(&mut model, later, 120, 40).contains("self-test 3m ago"));
 }
 
 #[test]
@@ -101,7 +101,7 @@ fn a_callback_is_shown_with_all_details() {
     // The timeline shows what is in progress.
     let mut done = (*deliveries()[7]).clone();
     done.jobs[1].state = JobState::Done;
-    done.jobs[1].told = "HTTP 204".into();
+    done.jobs[1].summary = "HTTP 204".into();
     update(&mut model, now, Msg::Delivery(done.into()));
     let text = resized_screen(&mut model, now, 120, 40);
     assert!(text.contains("forwarded: HTTP 204"), "{text}");
@@ -233,7 +233,7 @@ fn a_job_replaces_its_row_and_a_failed_one_gives_a_notice() {
     assert_eq!((after.queued, after.failing, after.given_up), (1, 0, 2));
     let notice = model.store.notices.last().unwrap();
     assert!(
-        notice.text.contains("Gave up") && notice.text.contains("ORDER-1043"),
+        notice.text.contains("gave up") && notice.text.contains("ORDER-1043"),
         "{}",
         notice.text
     );

@@ -85,8 +85,8 @@ fn every_state() -> Model {
                 "account expired: no connection to id.kinguin.net",
                 Some(49),
             )),
-            kept: StoredIn::File,
-            kept_note: "the keyring is locked".into(),
+            stored_in: StoredIn::File,
+            stored_note: "the keyring is locked".into(),
             ..token(0, 20)
         },
     );
@@ -147,14 +147,7 @@ fn without_colour_or_motion_the_words_show_the_state() {
     model.theme = Theme::new(&model.options);
     let text = resized_screen(&mut model, second(40), 120, 60);
     assert!(text.is_ascii());
-    for word in [
-        "fresh",
-        "due",
-        "refreshing",
-        "refused",
-        "expired",
-        "missing",
-    ] {
+    for word in ["valid", "due", "renewing", "rejected", "expired", "missing"] {
         assert!(text.contains(word), "{word}:\n{text}");
     }
     assert!(text.contains("03:54:26"), "the clock time it ends\n{text}");
@@ -206,16 +199,13 @@ fn r_renews_once_and_shows_the_result() {
         method: "POST".into(),
         path: "/oauth/token".into(),
         about: String::new(),
-        why: "for a slot in the rate budget".into(),
+        why: "rate limit reached".into(),
         until: Some(Duration::from_secs(9)),
     });
     let request = *request;
     update(&mut model, second(1), Msg::Waiting { request, waiting });
     let text = screen(&model, second(1), 120, 40);
-    assert!(
-        text.contains("waits for a slot in the rate budget"),
-        "{text}"
-    );
+    assert!(text.contains("waiting: rate limit reached"), "{text}");
     let result = Err(Problem::new(
         ProblemKind::Refused,
         "account pledg: refused",
@@ -224,7 +214,7 @@ fn r_renews_once_and_shows_the_result() {
     update(&mut model, second(2), Msg::Refreshed { request, result });
     let text = screen(&model, second(2), 120, 40);
     assert!(text.contains("account pledg: refused. Check the secret"));
-    assert!(!text.contains("waits for a slot"));
+    assert!(!text.contains("waiting: rate"));
 }
 
 #[test]
@@ -330,7 +320,7 @@ fn every_size_is_drawn_with_every_window() {
             method: "POST".into(),
             path: "/x".repeat(90),
             about: "\u{1b}[2J".into(),
-            why: "for a slot in the rate budget".into(),
+            why: "rate limit reached".into(),
             until: Some(Duration::from_secs(request)),
         };
         let msg = Msg::Waiting {

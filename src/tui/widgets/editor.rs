@@ -76,6 +76,7 @@ impl Editor {
     pub fn replace(&mut self, text: &str) {
         self.remember(false);
         self.lines = lines_of(&clean(text));
+        // The new text may be shorter: `go_to` limits the cursor to it.
         let (line, at) = (self.list.selected, self.at);
         self.go_to(line, at);
     }
@@ -96,6 +97,7 @@ impl Editor {
             self.undo.push((self.text(), self.list.selected, self.at));
             let mut kept = 0;
             let fits = |(text, ..): &&(String, usize, usize)| {
+                // 64: the entry itself, so that many empty texts do not fill the memory.
                 kept += text.len() + 64;
                 kept <= UNDO_MAX
             };
@@ -138,6 +140,7 @@ impl Editor {
             }
             (KeyCode::Char('k'), true, false) => {
                 let end = (self.list.selected, self.line().len());
+                // At the end of a line it joins the next one, as in Emacs and readline.
                 let to = if self.at == end.1 {
                     self.after(false)
                 } else {
@@ -250,12 +253,14 @@ impl Editor {
     fn new_line(&mut self) -> Edited {
         let head = &self.line()[..self.at];
         let indent = head.len() - head.trim_start_matches(' ').len();
+        // The body is mostly JSON: after an opening bracket the next line is one step deeper.
         let deeper = head.trim_end().ends_with(['{', '[']);
         let indent = " ".repeat(indent + if deeper { 2 } else { 0 });
         self.insert(&format!("\n{indent}"), false)
     }
 
     fn insert(&mut self, text: &str, typing: bool) -> Edited {
+        // Not cut: a body without its end would be sent as another body.
         if self.bytes() + text.len() > TEXT_MAX {
             return Edited::Full;
         }

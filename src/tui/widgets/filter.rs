@@ -5,7 +5,7 @@ use ratatui::crossterm::event::KeyEvent;
 use ratatui::layout::Rect;
 use tui_input::Input;
 
-use super::form::{draw_input, edit};
+use super::input::{draw_input, edit};
 use super::text::Pen;
 use crate::tui::component::Paste;
 use crate::tui::theme::{Theme, Tone};

@@ -5,17 +5,15 @@ use ratatui::buffer::Buffer;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::layout::{Position, Rect};
 use secrecy::zeroize::Zeroizing;
-use tui_input::{Input, InputRequest};
+use tui_input::Input;
 
+use super::input::{TYPED_MAX, UNTYPEABLE, draw_input, edit, paste, typeable};
 use super::text::{Pen, below, cells, paragraph, width, wrap};
 use crate::domain::{Secret, inert, secret};
 use crate::tui::theme::{Theme, Tone};
 
-/// The most characters of a field. Far more than any valid value, so that a text that is too long is refused with
-/// its length and not cut without a word.
-const TYPED_MAX: usize = 16 * 1024;
-/// Replaces a character of a pasted text that cannot be typed: it is visible, and every check refuses it.
-const UNTYPEABLE: char = '\u{fffd}';
+/// The most rows of a hint.
+const HINT_ROWS: usize = 3;
 /// Columns by which an error is indented.
 const ERROR_INDENT: u16 = 4;
 
@@ -191,13 +189,31 @@ impl Field {
         }
     }
 
-    fn height(&self, width: u16) -> u16 {
-        let room = width.saturating_sub(ERROR_INDENT).max(1);
+    /// Rows of its value, or of its hint in the `room` cells after the label, and of its error.
+    fn height(&self, width: u16, room: u16) -> u16 {
+        let error_room = width.saturating_sub(ERROR_INDENT).max(1);
         let error = self
             .error
             .as_ref()
-            .map_or(0, |error| wrap(error, room).len().min(2));
-        1 + cells(error)
+            .map_or(0, |error| wrap(error, error_room).len().min(2));
+        self.hint_rows(room) + cells(error)
+    }
+
+    fn hint_rows(&self, room: u16) -> u16 {
+        if self.is_empty() {
+            cells(wrap(&self.hint, room).len().min(HINT_ROWS))
+        } else {
+            1
+        }
+    }
+
+    /// Whether nothing is typed, so that the hint is in its place.
+    fn is_empty(&self) -> bool {
+        match &self.value {
+            Value::Text(input) => input.value().is_empty(),
+            Value::Hidden(hidden) => hidden.0.is_empty(),
+            Value::Choice { .. } | Value::Switch(_) => false,
+        }
     }
 
     pub fn is_on(&self) -> bool {
@@ -309,6 +325,7 @@ impl Form {
         field.unselect(true);
         match &mut field.value {
             Value::Text(input) => paste(input, text),
+            // The pasted text is a secret: its copy is wiped too.
             Value::Hidden(hidden) => hidden.add(&Zeroizing::new(typeable(text, TYPED_MAX))),
             Value::Choice { .. } | Value::Switch(_) => return false,
         }
@@ -316,23 +333,31 @@ impl Form {
         true
     }
 
-    /// Rows of the form: one for each field, and those of its error below it.
+    /// Rows of the form: those of each field, and of its error below it.
     pub fn height(&self, width: u16) -> u16 {
-        self.fields.iter().map(|field| field.height(width)).sum()
+        let room = self.room(width);
+        let heights = self.fields.iter().map(|field| field.height(width, room));
+        heights.sum()
+    }
+
+    /// Columns of the widest label.
+    fn label_width(&self) -> u16 {
+        let labels = self.fields.iter().map(|field| width(field.label));
+        labels.max().unwrap_or(0)
+    }
+
+    /// Columns after the label: the mark of the current field and two gaps are before them.
+    fn room(&self, width: u16) -> u16 {
+        width.saturating_sub(self.label_width() + 4).max(1)
     }
 
     /// Draws the fields, scrolled so that the current one is visible; returns the cursor.
     pub fn draw(&self, buf: &mut Buffer, area: Rect, theme: &Theme) -> Option<Position> {
-        let label = self
-            .fields
-            .iter()
-            .map(|field| width(field.label))
-            .max()
-            .unwrap_or(0);
+        let (label, room) = (self.label_width(), self.room(area.width));
         let rows_to = |at: usize| -> u16 {
             self.fields[..at]
                 .iter()
-                .map(|field| field.height(area.width))
+                .map(|field| field.height(area.width, room))
                 .sum()
         };
         let first = (0..=self.at)
@@ -355,12 +380,23 @@ impl Form {
             };
             pen.text(if here { "▸ " } else { "  " }, style)
                 .cell(field.label, label + 2, style);
-            if let Some(at) = draw_value(&mut pen, field, here, theme) {
+            let hint_rows = field.hint_rows(room);
+            if field.is_empty() {
+                let (x, room) = (pen.x(), pen.left());
+                let hint = Rect {
+                    x,
+                    width: room,
+                    height: hint_rows.min(left.height),
+                    ..left
+                };
+                paragraph(buf, hint, &field.hint, theme.style(Tone::Dim));
+                cursor = here.then_some(Position::new(x, left.y)).or(cursor);
+            } else if let Some(at) = draw_value(&mut pen, field, here, theme) {
                 cursor = Some(Position::new(at, left.y));
             }
-            left = below(left, 1);
+            left = below(left, hint_rows);
             if let Some(error) = &field.error {
-                let rows = field.height(area.width) - 1;
+                let rows = field.height(area.width, room) - hint_rows;
                 let indent = ERROR_INDENT.min(left.width);
                 let under = Rect {
                     x: left.x + indent,
@@ -383,9 +419,6 @@ fn draw_value(pen: &mut Pen<'_>, field: &Field, here: bool, theme: &Theme) -> Op
             return Some(pen.x());
         }
         Value::Text(input) if here => return Some(draw_input(pen, input, &field.hint, theme)),
-        Value::Text(input) if input.value().is_empty() => {
-            pen.text(&field.hint, theme.style(Tone::Dim));
-        }
         Value::Text(input) => {
             pen.text(input.value(), theme.style(Tone::Plain));
         }
@@ -393,11 +426,7 @@ fn draw_value(pen: &mut Pen<'_>, field: &Field, here: bool, theme: &Theme) -> Op
             let from = pen.x();
             let room = usize::from(pen.left()).saturating_sub(1);
             let dots = hidden.0.chars().count().min(room);
-            if dots == 0 {
-                pen.text(&field.hint, theme.style(Tone::Dim));
-            } else {
-                pen.text(&"•".repeat(dots), theme.style(Tone::Plain));
-            }
+            pen.text(&"•".repeat(dots), theme.style(Tone::Plain));
             return here.then_some(from + cells(dots));
         }
         Value::Choice { options, at } => {
@@ -429,98 +458,6 @@ fn draw_value(pen: &mut Pen<'_>, field: &Field, here: bool, theme: &Theme) -> Op
     None
 }
 
-/// A line that is being typed, scrolled so that the cursor is visible; returns the cursor's column.
-pub fn draw_input(pen: &mut Pen<'_>, input: &Input, hint: &str, theme: &Theme) -> u16 {
-    let from = pen.x();
-    let room = usize::from(pen.left()).saturating_sub(1);
-    if input.value().is_empty() {
-        pen.text(hint, theme.style(Tone::Dim));
-        return from;
-    }
-    let scrolled = input.visual_scroll(room);
-    let mut hidden = 0;
-    let shown: String = input
-        .value()
-        .chars()
-        .skip_while(|c| {
-            let skip = hidden < scrolled;
-            hidden += unicode_width::UnicodeWidthChar::width(*c).unwrap_or(0);
-            skip
-        })
-        .collect();
-    pen.text(&shown, theme.style(Tone::Plain));
-    from + cells(input.visual_cursor().saturating_sub(scrolled).min(room))
-}
-
-/// The usual keys of a text line; returns whether it changed.
-pub fn edit(input: &mut Input, key: &KeyEvent) -> bool {
-    let control = key.modifiers.contains(KeyModifiers::CONTROL);
-    let alt = key.modifiers.contains(KeyModifiers::ALT);
-    let request = match (key.code, control, alt) {
-        (KeyCode::Char(c), false, false)
-            if !inert::is_hostile(c) && input.value().len() < TYPED_MAX =>
-        {
-            let c = if key.modifiers.contains(KeyModifiers::SHIFT) {
-                c.to_ascii_uppercase()
-            } else {
-                c
-            };
-            InputRequest::InsertChar(c)
-        }
-        (KeyCode::Backspace, false, false) | (KeyCode::Char('h'), true, false) => {
-            InputRequest::DeletePrevChar
-        }
-        (KeyCode::Backspace, _, _) | (KeyCode::Char('w'), true, false) => {
-            InputRequest::DeletePrevWord
-        }
-        (KeyCode::Delete, _, _) => InputRequest::DeleteNextChar,
-        (KeyCode::Left, false, false) => InputRequest::GoToPrevChar,
-        (KeyCode::Right, false, false) => InputRequest::GoToNextChar,
-        (KeyCode::Left, _, _) => InputRequest::GoToPrevWord,
-        (KeyCode::Right, _, _) => InputRequest::GoToNextWord,
-        (KeyCode::Home, _, _) | (KeyCode::Char('a'), true, false) => InputRequest::GoToStart,
-        (KeyCode::End, _, _) | (KeyCode::Char('e'), true, false) => InputRequest::GoToEnd,
-        (KeyCode::Char('u'), true, false) => InputRequest::DeleteFromStart,
-        (KeyCode::Char('k'), true, false) => InputRequest::DeleteTillEnd,
-        _ => return false,
-    };
-    input.handle(request);
-    true
-}
-
-/// Inserts the first line of a pasted text at the cursor. A character that cannot be typed is marked, not dropped:
-/// an id without it would be another id.
-pub fn paste(input: &mut Input, text: &str) {
-    let value = input.value();
-    let pasted = typeable(text, TYPED_MAX.saturating_sub(value.chars().count()));
-    let at = input.cursor();
-    let split = value
-        .char_indices()
-        .nth(at)
-        .map_or(value.len(), |(place, _)| place);
-    let (before, after) = value.split_at(split);
-    let cursor = at + pasted.chars().count();
-    *input = Input::new(format!("{before}{pasted}{after}")).with_cursor(cursor);
-}
-
-/// The first line of a pasted text, and whether there are more. Terminals send a carriage return for a line end.
-pub fn first_line(text: &str) -> (&str, bool) {
-    let text = text.trim();
-    match text.split_once(['\r', '\n']) {
-        Some((first, _)) => (first.trim_end(), true),
-        None => (text, false),
-    }
-}
-
-fn typeable(text: &str, max: usize) -> String {
-    first_line(text)
-        .0
-        .chars()
-        .map(|c| if inert::is_hostile(c) { UNTYPEABLE } else { c })
-        .take(max)
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -544,17 +481,37 @@ mod tests {
         assert!(form.fields[0].secret().unwrap().is_err());
     }
 
+    fn drawn(area: Rect, draw: impl FnOnce(&mut Buffer)) -> Vec<String> {
+        let mut buf = Buffer::empty(area);
+        draw(&mut buf);
+        let cells = buf.content.iter().map(ratatui::buffer::Cell::symbol);
+        let text: Vec<&str> = cells.collect();
+        let rows = text.chunks(usize::from(area.width));
+        rows.map(|row| row.concat().trim_end().to_owned()).collect()
+    }
+
     #[test]
-    fn a_paste_is_inserted_at_the_cursor_and_drops_nothing_silently() {
-        let mut input = Input::new("ażd".into()).with_cursor(2);
-        paste(&mut input, "  b\u{1b}[c\rnext line");
+    fn a_hint_that_is_too_long_wraps() {
+        let theme = Theme::new(&crate::tui::UiOptions::default());
+        let mut form = Form::new(vec![
+            Field::text("id", "the client id, from the panel", ""),
+            Field::text("name", "", "x"),
+        ]);
+        let area = Rect::new(0, 0, 24, 4);
+        assert_eq!(form.height(area.width), 3);
+        let rows = drawn(area, |buf| {
+            form.draw(buf, area, &theme);
+        });
         assert_eq!(
-            (input.value(), input.cursor()),
-            ("ażb\u{fffd}[cd", 6),
-            "after the pasted text"
+            rows,
+            [
+                "▸ id    the client id,",
+                "        from the panel",
+                "  name  x",
+                ""
+            ]
         );
-        paste(&mut input, &"漢".repeat(20_000));
-        assert_eq!(input.value().chars().count(), TYPED_MAX);
-        assert!(input.value().ends_with("漢d"));
+        form.paste("CLIENT");
+        assert_eq!(form.height(area.width), 2, "a value has one row");
     }
 }

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use ratatui::style::Style;
 use serde::de::IgnoredAny;
 
-use crate::domain::inert;
+use crate::domain::{bad_json, inert};
 use crate::tui::theme::{Theme, Tone};
 
 /// The result of reading a text as JSON.
@@ -45,7 +45,7 @@ pub fn read(text: &str) -> Reading {
         None if nested => Reading::Whole(lines(text)),
         Some(error) if nested && error.is_eof() => Reading::Torn(lines(text)),
         None => Reading::Not("a single value".into()),
-        Some(error) => Reading::Not(error.to_string()),
+        Some(error) => Reading::Not(bad_json(&error)),
     }
 }
 
@@ -89,6 +89,7 @@ fn lines(text: &str) -> Lines {
                 while let Some(c) = letters.next() {
                     push(&mut out.text, c);
                     match c {
+                        // The escaped character, so that `\"` does not end the string.
                         '\\' => out.text.extend(letters.next()),
                         '"' => break,
                         _ => {}
@@ -97,6 +98,7 @@ fn lines(text: &str) -> Lines {
             }
             '{' | '[' => {
                 out.text.push(c);
+                // An empty object or array stays on one line.
                 while letters.next_if(char::is_ascii_whitespace).is_some() {}
                 if let Some(close) = letters.next_if(|c| matches!(c, '}' | ']')) {
                     out.text.push(close);
@@ -106,6 +108,7 @@ fn lines(text: &str) -> Lines {
                 }
             }
             '}' | ']' => {
+                // A body that is cut off or wrong may close more than it opened.
                 depth = depth.saturating_sub(1);
                 end(&mut out, &mut indent, depth);
                 out.text.push(c);
@@ -119,6 +122,7 @@ fn lines(text: &str) -> Lines {
             c => push(&mut out.text, c),
         }
     }
+    // A text that ends too early has a last line without its end.
     if out.lines.last().is_none_or(|line| line.to < out.text.len()) {
         end(&mut out, &mut indent, depth);
     }

@@ -6,6 +6,7 @@ pub mod boxes;
 pub mod editor;
 pub mod filter;
 pub mod form;
+pub mod input;
 pub mod json;
 pub mod list;
 pub mod reader;

@@ -106,6 +106,7 @@ impl Reader {
     /// Lays the text out, if the area's width changed.
     pub fn fit(&mut self, area: Rect) {
         if area.width != self.width && area.width > 0 {
+            // The rows are other ones afterwards: the byte at the top is what stays.
             let seen = self.rows.get(self.top).map_or(0, |row| row.from);
             self.width = area.width;
             self.rows = self.laid_out(area.width);
@@ -178,6 +179,7 @@ impl Reader {
         query.clone_into(&mut self.query);
         self.found = places(&self.text, query);
         let here = self.rows.get(self.top).map_or(0, |row| row.from);
+        // From the row on screen, so that typing more letters does not jump back to the top.
         self.at = self.found.partition_point(|at| *at < here);
         if self.at == self.found.len() {
             self.at = 0;
@@ -262,6 +264,7 @@ impl Reader {
                 row = Row {
                     from,
                     ink: from_ink,
+                    // JSON continues two columns deeper, so that the rest of a value does not look like a key.
                     indent: (line.indent + u16::from(self.colour) * 2).min(width / 2),
                     ..line
                 };

@@ -137,6 +137,7 @@ pub fn add_body(out: &mut Vec<(Kind, String)>, body: &Body) {
     let text = pretty.as_deref().unwrap_or(&readable);
     let text = inert::block(text);
     let mut all = text.lines();
+    // All lines are wrapped at once, and a body may have a hundred thousand.
     for line in all.by_ref().take(LINES_MAX) {
         out.push((Kind::Text, line.replace('\t', "    ")));
     }

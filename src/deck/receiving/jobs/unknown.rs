@@ -81,6 +81,7 @@ impl Shared {
                 account: Some(account),
                 ..queue.queue(&self.account_key)
             };
+            // Before a slot is taken: a slot stays used for a whole period.
             if let Err(next) = self.due(&queue, now, set_back).await {
                 pause = pause.min(next);
                 continue;
@@ -95,6 +96,7 @@ impl Shared {
             };
             let mut taken = self.claim(queue, now, 1).await;
             if let Some(one) = taken.first_mut() {
+                // Held until the attempt ends: its period counts from then.
                 one.slot = slot;
                 return Ok(taken);
             }
@@ -113,6 +115,7 @@ impl Shared {
             return Ok(None);
         };
         let limits = runtime.session.limits().iter();
+        // The tightest limit, since a check may count under any of them.
         let Some(limit) = limits.min_by_key(|limit| limit.requests) else {
             return Ok(None);
         };

@@ -69,7 +69,7 @@ async fn each_kind_is_dropped_by_itself_and_what_is_due_never() {
     known(6).await;
     assert_eq!(ledger.delivery(due.id).await, Ok(None));
     let left: i64 = ledger
-        .ask(|store| {
+        .run(|store| {
             store.read(|conn| conn.query_row("SELECT count(*) FROM errands", [], |row| row.get(0)))
         })
         .await
@@ -173,7 +173,7 @@ async fn what_cannot_be_kept_is_never_said_to_be() {
     std::fs::write(&path, "a file").unwrap();
     let nowhere = start(&path);
     let refused = nowhere.deliver(new(1)).await;
-    assert!(matches!(&refused, Err(LedgerError::NotKept(why)) if why.contains("taken")));
+    assert!(matches!(&refused, Err(LedgerError::NotSaved(why)) if why.contains("taken")));
     assert_eq!(kept(&nowhere).await, [], "nor shown");
 
     let ledger = start(folder.path());
@@ -184,7 +184,7 @@ async fn what_cannot_be_kept_is_never_said_to_be() {
     };
     let (one, two) = tokio::join!(ledger.deliver(large(1)), ledger.deliver(large(2)));
     for refused in [one, two] {
-        assert!(matches!(&refused, Err(LedgerError::NotKept(why)) if why.contains("full")));
+        assert!(matches!(&refused, Err(LedgerError::NotSaved(why)) if why.contains("full")));
     }
     // There is room for something small; nobody says by turns that all is well and that it is not.
     assert!(ledger.try_again().await.is_err());

@@ -58,7 +58,7 @@ async fn an_errand_is_in_one_hand_at_a_time_until_it_is_done() {
     );
 
     let failed = JobResult {
-        told: "HTTP 500".into(),
+        summary: "HTTP 500".into(),
         status: Some(500),
         reply: Some(b"sorry".to_vec()),
         ..tried(JobState::Due { at: after(50) })
@@ -83,7 +83,7 @@ async fn an_errand_is_in_one_hand_at_a_time_until_it_is_done() {
         let late = two.finish_attempt(soon, held_until, failed.clone());
         assert_eq!(late.await.unwrap(), delivery, "it is done already");
     }
-    assert_eq!(delivery.jobs[0].told, "PROCESSING");
+    assert_eq!(delivery.jobs[0].summary, "PROCESSING");
     assert_eq!(one.delivery(delivery.id).await, Ok(Some(delivery.clone())));
     let parts = SealedParts {
         request: b"sealed bytes".to_vec(),

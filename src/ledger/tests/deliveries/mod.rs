@@ -84,7 +84,7 @@ fn tried(state: JobState) -> JobResult {
     JobResult {
         state,
         at: after(1),
-        told: "PROCESSING".into(),
+        summary: "PROCESSING".into(),
         status: None,
         took: Some(Duration::from_millis(40)),
         is_final: false,

@@ -54,7 +54,7 @@ async fn with_known_payments(ledger: &Ledger) {
 
 async fn count(ledger: &Ledger, sql: &'static str) -> u64 {
     let rows = ledger
-        .ask(move |store| store.read(|conn| conn.query_row(sql, (), |row| row.get::<_, i64>(0))));
+        .run(move |store| store.read(|conn| conn.query_row(sql, (), |row| row.get::<_, i64>(0))));
     rows.await.unwrap().unsigned_abs()
 }
 
@@ -189,7 +189,7 @@ async fn what_its_provider_knows_was_not_made_up() {
         ..unproved(&format!("NEW-{number}"), number)
     };
     let class = async |id: DeliveryId| {
-        let class = ledger.ask(move |store| {
+        let class = ledger.run(move |store| {
             store.read(|conn| {
                 let class = "SELECT class FROM deliveries WHERE id = ?1";
                 conn.query_row(class, [id.0], |row| row.get::<_, i64>(0))

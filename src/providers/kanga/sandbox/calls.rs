@@ -38,6 +38,7 @@ impl Kanga {
             signed::is_signed(request.headers(), body, shop.secret, upper_case)
         })?;
         let fields = Fields::read(body)?;
+        // The secret of one shop with the key of another.
         if fields.text("appId")? != shop.key {
             return None;
         }
@@ -46,6 +47,7 @@ impl Kanga {
         if last.is_some_and(|last| nonce <= *last) {
             return None;
         }
+        // Used up once the signature was right, whatever the answer (`docs/providers/kanga.md#nonce`).
         memory.nonces.insert(shop.name.to_owned(), nonce);
         memory.revision += 1;
         Some((shop, fields))
@@ -57,6 +59,7 @@ impl Kanga {
             return self.fail(None);
         };
         let known = |key: &str| SHOPS.iter().any(|shop| shop.key == key);
+        // The estimate is unsigned, so the key alone is checked.
         if !fields.text("shopToken").is_some_and(known) {
             return self.fail(CREDENTIALS);
         }
@@ -68,12 +71,12 @@ impl Kanga {
             return self.fail(None);
         };
         // Shuffled, so that a client which relies on the order fails here (`docs/providers/kanga.md#price-estimate`).
-        let turn = {
+        let number = {
             let mut memory = self.memory();
             memory.estimates += 1;
             memory.estimates
         };
-        let mut rng = Rng::with_seed(seeded_hash(simulator.seed(), "estimate order", turn));
+        let mut rng = Rng::with_seed(seeded_hash(simulator.seed(), "estimate order", number));
         rng.shuffle(&mut prices);
         let prices: Map<_, _> = prices
             .into_iter()
@@ -88,8 +91,9 @@ impl Kanga {
             return self.fail(CREDENTIALS);
         };
         memory.tokens_issued += 1;
-        let turn = memory.tokens_issued;
-        let mut rng = Rng::with_seed(seeded_hash(simulator.seed(), "payment token", turn));
+        let number = memory.tokens_issued;
+        // From the seed, so that a run can be repeated exactly.
+        let mut rng = Rng::with_seed(seeded_hash(simulator.seed(), "payment token", number));
         let value: String = (0..32).map(|_| rng.alphanumeric()).collect();
         let now = simulator.now();
         let expires = now.plus(self.rules().token_life);
@@ -123,6 +127,8 @@ impl Kanga {
             && Fields::read(body).is_some_and(|fields| {
                 fields.text("appId") == Some(TEST_KEY)
                     && fields.integer("nonce").is_some()
+                    // The document's optional parameters, with the types of its table
+                    // (`docs/providers/kanga.md#calls`).
                     && fields.is_absent_or("param1", |value| value.is_i64() || value.is_u64())
                     && fields.is_absent_or("param2", Value::is_string)
             });

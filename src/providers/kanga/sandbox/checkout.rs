@@ -93,6 +93,7 @@ impl Form {
         let pairs: Vec<(String, String)> = serde_urlencoded::from_bytes(text)
             .map_err(|_| "The link is not readable.".to_owned())?;
         for (at, (name, _)) in pairs.iter().enumerate() {
+            // Two readers of the link could take different ones.
             if pairs[..at].iter().any(|(earlier, _)| earlier == name) {
                 return Err(format!("{name} is given twice."));
             }
@@ -133,12 +134,14 @@ fn start(
     let known = memory.payment(shop, link.id.as_str());
     if let Some(known) = known {
         let amount = Amount::received(&known.amount).ok();
+        // By value: "0.01" and "0.010" are the same sum (`docs/providers/kanga.md#money`).
         let same = known.currency == link.currency && amount == Amount::received(&link.amount).ok();
         if !same {
             let message = "The shop already used this payment's id for another amount or currency.";
             return notice(StatusCode::CONFLICT, "Another payment", message, None);
         }
     } else {
+        // Links are open to anyone who reaches the port.
         if memory.payments.len() >= PAYMENTS_MAX {
             let message = "The sandbox is full: it holds no more payments.";
             return notice(StatusCode::SERVICE_UNAVAILABLE, "Full", message, None);
@@ -161,6 +164,7 @@ fn start(
         .map(|payment| payment.progress(now));
     let unverified = progress.is_some_and(|progress| progress.state == PaymentState::New);
     if let (true, true, Some(token)) = (opens, unverified, &link.token) {
+        // Used up even where the page then shows a notice: a token works once.
         let redeemed = link.email.is_some() && memory.redeem(shop, token, now);
         if !redeemed {
             notice = Some(
@@ -189,6 +193,7 @@ fn perform(
     request: &Request,
     simulator: &Simulator,
 ) -> Response {
+    // Another site's page could press these buttons through the payer's browser.
     if is_foreign(request) {
         let message = "A page of another site sent this form.";
         return notice(StatusCode::FORBIDDEN, "Refused", message, None);
@@ -219,6 +224,7 @@ fn perform(
             Act::Verify
         }
         "choose" => {
+            // The list is checked again: a form can be sent without the page.
             let code = form.take("currency").unwrap_or_default();
             if !offered(payment).any(|known| known == code) {
                 return bad("This payment cannot be made in that currency.", Some(&back));
@@ -241,6 +247,7 @@ fn perform(
         return notice(StatusCode::CONFLICT, "Not done", message, Some(&back));
     }
     memory.revision += 1;
+    // 303 (RFC 9110, 15.4.4): reloading the page that follows does not repeat the act.
     let mut response = text(StatusCode::SEE_OTHER, "");
     if let Ok(location) = HeaderValue::from_str(&back) {
         response.headers_mut().insert(header::LOCATION, location);
@@ -377,21 +384,21 @@ fn meaning(progress: &Progress) -> &'static str {
 }
 
 fn track(state: &PaymentState) -> Html {
-    let called_off = [
+    let cancelled = [
         PaymentState::New,
         PaymentState::Cancelling,
         PaymentState::Canceled,
     ];
     let failed = [PaymentState::New, PaymentState::Failed];
     let steps: &[PaymentState] = match state {
-        PaymentState::Cancelling | PaymentState::Canceled => &called_off,
+        PaymentState::Cancelling | PaymentState::Canceled => &cancelled,
         PaymentState::Failed => &failed,
         _ => &PaymentState::TRACK,
     };
     let here = steps.iter().position(|step| step == state);
     Html::join(steps.iter().enumerate().map(|(at, step)| {
         let markup = match here {
-            Some(here) if at < here => "<li class=\"done\">✓ {{step}}</li>\n",
+            Some(here) if at < here => "<li class=\"done\">✔ {{step}}</li>\n",
             Some(here) if at == here => "<li class=\"now\" aria-current=\"step\">{{step}}</li>\n",
             _ => "<li>{{step}}</li>\n",
         };

@@ -37,13 +37,13 @@ impl Rules {
                 }
                 .to_owned(),
                 &["off", "on"],
-                "accept signatures in upper-case hex",
+                "accept signatures in upper-case hexadecimal too",
             ),
             setting(
                 FAILURES,
                 if self.failures_are_400 { "400" } else { "200" }.to_owned(),
                 &["200", "400"],
-                "HTTP status of answers whose result is fail",
+                "HTTP status of responses whose `result` is fail",
             ),
             setting(
                 TOKEN_LIFE,
@@ -93,7 +93,7 @@ const FAULTS: [(Fault, &str); 4] = [
 pub(super) const EVENTS: [Event; 1] = [Event {
     name: CALLBACK,
     subject: "any payment id; it need not exist",
-    about: "send a callback with this id, as a stranger could",
+    about: "send a callback with an id of your choice. Kanga's callbacks have no signature, so anyone can send one",
 }];
 
 /// The one event.
@@ -116,7 +116,7 @@ impl Controls {
                 name: FAULT,
                 value: fault.map_or("none", |(_, name)| name).to_owned(),
                 choices: &["none", "duplicate", "late", "out-of-order"],
-                about: "fault in callbacks",
+                about: "send each callback twice, late, or the final state before the earlier ones",
             },
             Setting {
                 name: METHOD,
@@ -158,6 +158,7 @@ impl Controls {
     pub fn webhooks(self, id: &str, change: &Change) -> Vec<Webhook> {
         let late = match self.fault {
             Fault::Late => true,
+            // The final change on time, all earlier ones late: that is the order that misleads a shop.
             Fault::OutOfOrder => !change.state.is_final(),
             Fault::None | Fault::Duplicate => false,
         };

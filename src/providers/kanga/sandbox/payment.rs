@@ -156,6 +156,7 @@ impl Payment {
 
     /// Schedules an act at `at`, whether or not it is possible by then.
     pub(super) fn script(&mut self, at: WallTime, act: Act) {
+        // Behind others of the same instant, so that they apply in the order they were made.
         let place = self
             .scheduled_acts
             .partition_point(|scheduled| scheduled.at <= at);
@@ -168,6 +169,7 @@ impl Payment {
     /// If the act is impossible; the reason as a sentence.
     pub(super) fn act(&mut self, now: WallTime, act: Act) -> Result<(), &'static str> {
         let mut run = self.run(now);
+        // First on a copy: an act that is impossible now is not stored.
         run.apply(now, &act)?;
         self.script(now, act);
         Ok(())
@@ -185,6 +187,7 @@ impl Payment {
 
     /// The next change of state after `now`.
     pub(super) fn next_change(&self, now: WallTime) -> Option<WallTime> {
+        // The whole future is known: it depends on the acts so far and on time alone.
         let all = self.run(WallTime(i64::MAX)).changes;
         all.into_iter().map(|change| change.at).find(|at| *at > now)
     }
@@ -239,8 +242,10 @@ impl Run {
                     let change = self.ahead.pop_front().expect("it was just seen");
                     self.enter(change.at, change.state);
                 }
+                // Only while no change is under way: money that was sent in time may arrive late
+                // (`docs/providers/kanga.md#expiry`).
                 None if self.is_payable() && self.deadline <= until => {
-                    self.call_off(self.deadline, CANCELLING);
+                    self.cancel(self.deadline, CANCELLING);
                 }
                 _ => return,
             }
@@ -253,7 +258,7 @@ impl Run {
         self.changes.push(Change { at, state });
     }
 
-    fn call_off(&mut self, at: WallTime, takes: Duration) {
+    fn cancel(&mut self, at: WallTime, takes: Duration) {
         self.enter(at, PaymentState::Cancelling);
         let state = PaymentState::Canceled;
         self.ahead = VecDeque::from([Change {
@@ -276,6 +281,7 @@ impl Run {
         if !self.is_payable() {
             return Err("The payment accepts no more money.");
         }
+        // Who pays need not verify first (our choice).
         if self.progress.state == PaymentState::New {
             self.enter(at, PaymentState::Active);
         }
@@ -321,11 +327,12 @@ impl Run {
                 self.progress.paid += part;
             }
             Act::Cancel(takes) => match self.progress.state {
-                New | Active | Processing => self.call_off(at, *takes),
+                New | Active | Processing => self.cancel(at, *takes),
                 _ => return Err("The payment can no longer be cancelled."),
             },
             Act::Fail => match self.progress.state {
                 New | Active | Processing | Finalizing => {
+                    // A failure stops the changes that a payment had still ahead of it.
                     self.ahead.clear();
                     self.enter(at, Failed);
                 }

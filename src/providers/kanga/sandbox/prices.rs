@@ -69,6 +69,7 @@ pub(super) fn quote(
             .checked_mul(worth(seed, elapsed, token)?)?
             .checked_div(worth(seed, elapsed, code)?)?
     };
+    // Eight significant digits: prices reach from satoshis to thousands.
     let price = price.round_sf(8)?.normalize();
     (!price.is_zero()).then_some(price)
 }
@@ -76,6 +77,7 @@ pub(super) fn quote(
 /// Reads a positive decimal as a shop sends it: digits and at most one point.
 pub(super) fn quantity_of(text: &str) -> Option<Decimal> {
     let amount = crate::domain::Amount::typed(text).ok()?;
+    // No spaces, signs or exponents: the sandbox takes what the document shows.
     if amount.as_str() != text {
         return None;
     }
@@ -85,9 +87,11 @@ pub(super) fn quantity_of(text: &str) -> Option<Decimal> {
 fn worth(seed: u64, elapsed: Duration, code: &str) -> Option<Decimal> {
     let (_, base) = COINS.iter().find(|(known, _)| *known == code)?;
     let base = Decimal::from_str_exact(base).expect("the table holds decimals");
+    // The unit of all other prices does not drift against itself.
     if code == "EMT" {
         return Some(base);
     }
+    // Zero at the start, so that the document's sample comes out exactly.
     let drift = drift(seed, code, elapsed) - drift(seed, code, Duration::ZERO);
     base.checked_mul(Decimal::new(100_000 + drift, 5))
 }

@@ -202,6 +202,7 @@ impl PaymentTemplate {
     ) -> (Payment, Expected) {
         let pace_percent = variation.map_or(100, |v| v.pace_percent);
         let at = |seconds: i64| {
+            // Acts before the start have happened; only later ones vary in pace.
             let paced = if seconds > 0 {
                 seconds * pace_percent / 100
             } else {

@@ -14,6 +14,7 @@ const HEX_DIGITS: usize = 128;
 /// Whether the header carries the HMAC-SHA512 of `body` under `secret`, the secret taken as text.
 pub(super) fn is_signed(headers: &HeaderMap, body: &[u8], secret: &str, upper_case: bool) -> bool {
     let mut values = headers.get_all(HEADER).iter();
+    // Two signatures are none: a proxy and a server could each check another one.
     let (Some(value), None) = (values.next(), values.next()) else {
         return false;
     };

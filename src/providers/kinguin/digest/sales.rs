@@ -65,6 +65,7 @@ pub fn alert(alert: wire::Alert) -> Vec<String> {
 pub fn by_day(body: &[u8]) -> Option<Digest> {
     let days: BTreeMap<String, wire::Day> = serde_json::from_slice(body).ok()?;
     let cents = |cents: Option<_>| money(cents.map(Money::from));
+    // The keys are dates, which sort as text.
     let rows = days.into_iter().rev().map(|(key, day)| {
         vec![
             day.date_to_string.unwrap_or(key),

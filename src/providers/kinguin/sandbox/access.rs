@@ -69,6 +69,7 @@ impl Access {
             return only("POST");
         }
         let refuse = |status, error: &str, why: &str| {
+            // RFC 6749, 5.2 has the first two; public clients read `message` (`docs/providers/kinguin.md#failures`).
             let body = json!({ "error": error, "error_description": why, "message": why });
             json_response(status, &body)
         };
@@ -76,6 +77,7 @@ impl Access {
         let kind = request.headers().get(header::CONTENT_TYPE);
         let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
         let kind = kind.split(';').next().unwrap_or_default().trim();
+        // RFC 6749, 4.4.2 requires a form, and so does Kinguin (`docs/providers/kinguin.md#token`).
         if !kind.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
             return bad("The body must be application/x-www-form-urlencoded");
         }
@@ -86,6 +88,7 @@ impl Access {
             let mut values = form.iter().filter(|(known, _)| known == name);
             match (values.next(), values.next()) {
                 (Some((_, value)), None) if !value.is_empty() => Ok(value.as_str()),
+                // RFC 6749, 3.2: no parameter may occur more than once.
                 (Some(_), Some(_)) => Err(format!("The parameter {name} occurs twice")),
                 _ => Err(format!("The parameter {name} is missing")),
             }
@@ -104,6 +107,7 @@ impl Access {
         };
         let client = CLIENTS.iter().position(|client| client.id == id);
         let Some(client) = client.filter(|client| self.secret(*client) == secret) else {
+            // One answer for an unknown client and a wrong secret, so that ids cannot be probed.
             let why = "Client authentication failed";
             return refuse(StatusCode::UNAUTHORIZED, "invalid_client", why);
         };
@@ -117,6 +121,7 @@ impl Access {
                 "scope": null,
             }),
         );
+        // RFC 6749, 5.1.
         let no_store = HeaderValue::from_static("no-store");
         granted
             .headers_mut()
@@ -139,12 +144,14 @@ impl Access {
     /// The error response, if there is no valid token.
     pub fn bearer(&self, headers: &HeaderMap, now: WallTime) -> Result<usize, Box<Response>> {
         let mut all = headers.get_all(header::AUTHORIZATION).iter();
+        // Two `Authorization` headers are none: two servers could each read another one.
         let value = match (all.next(), all.next()) {
             (Some(value), None) => value.to_str().ok(),
             _ => None,
         };
         let token = value
             .and_then(|value| value.split_once(' '))
+            // The scheme's name has no case (RFC 9110, 11.1).
             .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
             .map(|(_, token)| token.trim());
         let client = token.and_then(|token| self.tokens.owner(token, now));
@@ -153,6 +160,7 @@ impl Access {
                 StatusCode::UNAUTHORIZED,
                 "Full authentication is required to access this resource",
             );
+            // A 401 must name a scheme (RFC 9110, 11.6.1).
             let scheme = HeaderValue::from_static("Bearer");
             let headers = refusal.headers_mut();
             headers.insert(header::WWW_AUTHENTICATE, scheme);

@@ -47,7 +47,7 @@ pub const EVENTS: [simulate::Event; 8] = [
     simulate::Event {
         name: "surprise",
         subject: "",
-        about: "send an undocumented webhook to the endpoint of `reserve`",
+        about: "send a webhook of an undocumented kind to the endpoint of `reserve`",
     },
 ];
 
@@ -123,6 +123,7 @@ impl Memory {
     }
 
     fn sale(&mut self, offer: &str, now: WallTime) -> Result<String, String> {
+        // The first seller is the one whose credentials the built-in account has.
         let first = self.inventories[0]
             .offers
             .first()

@@ -223,6 +223,7 @@ impl Inventory {
             1 => Some("ADMIN_DUPLICATE"),
             7 => Some("MANUAL_VERIFICATION_SOFTWARE_PRODUCT"),
             8 => Some("STOCK_NOT_UPLOADED"),
+            // The first ten are fixed, for examples and tests; the others vary with the seed.
             _ if product > 10 && rng.u32(..40) == 0 => Some("TOO_MANY_REPORTS_24H_CNT"),
             _ => None,
         };
@@ -277,6 +278,7 @@ impl Inventory {
     }
 
     fn seed_sale(&mut self, number: usize, rng: &mut Rng, start: WallTime, products: &[Product]) {
+        // The catalogue's example offer has sales in most states.
         let offer = if number < 10 {
             0
         } else {
@@ -304,6 +306,7 @@ impl Inventory {
                 )
                 .expect("the list is not empty"),
         };
+        // As `docs/providers/kinguin.md#simulator` says: 40 current ones and an archive.
         let archived = number >= 40;
         let ago = if archived {
             rng.i64(100 * DAY..300 * DAY)

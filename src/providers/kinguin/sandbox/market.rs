@@ -204,6 +204,7 @@ fn of_product(
             row(&id, product, (number, name), stock, cents, wholesale),
         ));
     }
+    // A stable sort, so that equal prices keep their order from page to page.
     all.sort_by_key(|(cents, _)| *cents);
     all
 }

@@ -73,6 +73,7 @@ pub fn view(offer: &Offer, inventory: &Inventory, counts: Counts, products: &[Pr
         "salesBoosterRenewal": offer.renewal,
         "spaActive": offer.special_price,
         "favorite": offer.favorite,
+        // In a plain offer it repeats the price; only in-game offers give it a meaning.
         "unitPrice": buyer,
         "minQuantity": product.in_game.then_some(100),
         "updatedAt": date(offer.updated),
@@ -187,7 +188,7 @@ pub fn create(
     if fields.get("price").is_none_or(Value::is_null) {
         return Err(bad(&["price: must not be null"]));
     }
-    // Built on a copy, so that a refused offer changes nothing.
+    // Built on a copy, so that a rejected offer changes nothing.
     let mut trial = inventory.clone();
     let at = trial.add_offer(product, 0, now);
     change(&fields, &mut trial.offers[at], &products[product], now)?;
@@ -204,6 +205,7 @@ pub fn update(
     now: WallTime,
 ) -> Result<Response, Box<Response>> {
     let fields = object(request)?;
+    // Changed on a copy, so that a rejected update changes nothing.
     let mut offer = inventory.offers[at].clone();
     let product = &products[offer.product];
     change(&fields, &mut offer, product, now)?;
@@ -219,6 +221,7 @@ fn change(
     now: WallTime,
 ) -> Result<(), Box<Response>> {
     let mut wrong = Vec::new();
+    // A PATCH changes only what it names (`docs/providers/kinguin.md#offers`).
     let get = |name: &str| fields.get(name).filter(|value| !value.is_null());
     if let Some(status) = get("status") {
         match status.as_str() {
@@ -236,6 +239,7 @@ fn change(
                     "price.amount: must be less than or equal to {AMOUNT_MAX}"
                 ));
             }
+            // The minimum is what the buyer pays, the sent amount what the seller receives.
             Some(amount) if price(product, amount) < product.minimum => wrong.push(format!(
                 "Minimal price limit of {} EUR not reached for this product",
                 Cents(product.minimum)
@@ -359,6 +363,7 @@ pub fn bulk(
         _ => None,
     };
     let favorite = body.get("favorite").and_then(Value::as_bool);
+    // All checks come before the first change: one bad offer rejects the whole call.
     if what == "favorites" && favorite.is_none() {
         return Err(bad(&["favorite: must not be null"]));
     }
@@ -439,8 +444,10 @@ pub fn calculate(request: &Request, products: &[Product]) -> Result<Response, Bo
             "Commission Rule not found",
         )));
     };
+    // Far above every price, so that the arithmetic cannot overflow.
     let within = |cents: &i64| (0..=10 * AMOUNT_MAX).contains(cents);
     let (price, iwtr) = match (iwtr.filter(within), price.filter(within)) {
+        // `priceIWTR` wins where both are given (our choice).
         (Some(iwtr), _) => (rule.lowest_price(iwtr), iwtr),
         (None, Some(price)) => (price, rule.received(price)),
         (None, None) => {

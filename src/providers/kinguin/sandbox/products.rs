@@ -106,10 +106,12 @@ fn product(at: usize, name: String) -> Product {
         number: NUMBERS + at + 1,
         name,
         rule: match at {
+            // The rule that reproduces the guide's table (`docs/providers/kinguin.md#prices`).
             1 => rule("Indie", 5, 15),
             _ if at % 3 == 2 => rule("Software", 12, 25),
             _ => rule("Standard", 10, 10),
         },
+        // A few have a floor, as Microsoft's products do.
         minimum: if at % 40 == 39 { 500 } else { 10 },
         pre_order: at == 5,
         in_game: at == 7,

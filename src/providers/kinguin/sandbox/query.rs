@@ -107,13 +107,16 @@ impl Page {
                 .ok()
                 .filter(|size| *size > 0)
                 .ok_or_else(|| refuse("Page size must not be less than one"))?
+                // Cut without a word (our choice).
                 .min(SIZE_MAX),
         };
         let total = all.len();
+        // A page behind the end is empty, not an error.
         let from = number.saturating_mul(size).min(total);
         let rows: Vec<T> = all.into_iter().skip(from).take(size).collect();
         let host = request.headers().get(axum::http::header::HOST);
         let host = host.and_then(|host| host.to_str().ok()).unwrap_or_default();
+        // HAL links are absolute, by the name under which the client called.
         let base = format!("http://{host}{}", request.uri().path());
         let page = Self {
             number,

@@ -15,6 +15,7 @@ pub fn public(request: &Request, memory: &Memory, seed: u64) -> Option<Response>
     let (inventories, products) = (&memory.inventories, &memory.products);
     let parts = parts(request.uri().path());
     let answered = match (reads(request), parts.as_slice()) {
+        // All public calls are reads.
         (false, _) => return None,
         (_, ["library", "api", "v1", "products", "search"]) => market::search(request, products),
         (
@@ -127,6 +128,7 @@ pub fn answer(
             "wholesale",
             "configuration",
         ] if posts => market::configure(request, &mut memory.inventories[client]),
+        // Both sellers are merchants already.
         ["sales-manager-api", "api", "v1", "merchants"] if posts => Err(Box::new(error(
             StatusCode::CONFLICT,
             "Merchant already created",
@@ -231,8 +233,10 @@ fn offer_calls(
     let (get, post) = (reads(request), *method == Method::POST);
     let (put, patch) = (*method == Method::PUT, *method == Method::PATCH);
     if let [id, ..] = rest
+        // Distinguishes an id from the names of collection calls, which are never 24 characters long.
         && id.len() == 24
     {
+        // Before the method is looked at: a foreign offer is foreign to every call.
         let at = place(memory, client, id, !get)?;
         let products = &memory.products;
         let inventory = &mut memory.inventories[client];
@@ -243,6 +247,7 @@ fn offer_calls(
             )),
             [] if put || patch => offers::update(request, inventory, at, products, now),
             [] if *method == Method::DELETE => {
+                // Keys without an offer could be reached by no call.
                 inventory.keys.retain(|key| key.offer != *id);
                 inventory.offers.remove(at);
                 Ok(crate::http_server::respond(

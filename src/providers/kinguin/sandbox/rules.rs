@@ -99,31 +99,31 @@ impl Rules {
                 writes,
                 self.limits[0].to_string(),
                 &["3", "50", "2000"],
-                "writes per minute and client",
+                "write calls per minute and client",
             ),
             setting(
                 reads,
                 self.limits[1].to_string(),
                 &["3", "50", "4000"],
-                "reads per minute and client",
+                "read calls per minute and client",
             ),
             setting(
                 over,
                 name_of(&OverLimit::ALL, &self.over_limit),
                 &["refuse", "refuse-with-retry-after", "delay"],
-                "treatment of calls over the limit",
+                "over the rate limit: reject a call with 429, with or without Retry-After, or delay it",
             ),
             setting(
                 shape,
                 name_of(&SHAPES, &self.shape),
                 &["hal", "spec"],
-                "shape of offer lists: as live clients see them, or as documented",
+                "format of offer lists: HAL with _embedded, as live clients see them, or as documented",
             ),
             setting(
                 fault,
                 name_of(&FAULTS, &self.webhook_fault),
                 &["none", "wrong-header", "no-header", "duplicate", "unknown"],
-                "fault in webhooks",
+                "send webhooks with a wrong or missing secret header, twice, or of an unknown kind",
             ),
             setting(
                 missing_rule,
@@ -150,6 +150,7 @@ impl Rules {
                 if !(TOKEN_LIFE.0..=TOKEN_LIFE.1).contains(&life) {
                     return Err("enter a lifetime from 1s to 24h".into());
                 }
+                // `expires_in` has whole seconds (RFC 6749, 5.1).
                 self.token_life = Duration::from_secs(life.as_secs());
                 format!("new access tokens expire after {} s", life.as_secs())
             }

@@ -144,6 +144,7 @@ pub fn stats(
     let mut days = std::collections::BTreeMap::<String, (i64, i64)>::new();
     for sale in matching(&query, inventory, products, false)? {
         let day = days
+            // The date alone: sales of a day in UTC.
             .entry(sale.created.rfc3339()[..10].to_owned())
             .or_default();
         day.0 += sale.price;
@@ -275,6 +276,7 @@ pub fn move_on(
     if sale.status == *state {
         return Err(format!("{id} is already {state}"));
     }
+    // Taken before the state changes, so that a seller without keys changes nothing.
     if *state == "DELIVERED" && sale.key.is_none() {
         let mut keys = inventory.keys.iter();
         let key = keys.position(|key| key.offer == offer && key.status == KeyStatus::Available);

@@ -25,6 +25,7 @@ pub struct Community {
 const DEFAULT: &str = "Default";
 
 fn put(all: &mut BTreeMap<String, Value>, key: String, value: Value) -> Result<(), Failure> {
+    // Changing one that exists takes no space.
     if all.len() >= MANY_MAX && !all.contains_key(&key) {
         return Err(Failure::new(400, "There are too many in the sandbox"));
     }
@@ -102,6 +103,7 @@ impl Community {
             params.required(["id", "name", "type", "link_params", "expiration"])?;
         let ends = params.number("expiration");
         let ends = ends.and_then(|seconds| i64::try_from(seconds).ok());
+        // The call has seconds, the simulator's clock milliseconds.
         let ends = ends.and_then(|seconds| seconds.checked_mul(1_000));
         if ends.is_none_or(|ends| ends <= now.0) {
             return Err(Failure::new(400, "expiration must be in the future"));
@@ -114,6 +116,7 @@ impl Community {
     /// POST `shared_links`/…/destroy.
     pub fn end_link(&mut self, id: &str, params: &Params, game_data: &GameData) -> CallResult {
         let owner = owner(params, game_data)?;
+        // Another player's link counts as unknown (our choice).
         let is_theirs = |link: &Value| link["user_id"] == json!(owner);
         if !self.links.get(id).is_some_and(is_theirs) {
             return Err(Failure::not_found("Shared link"));

@@ -17,12 +17,12 @@ pub(super) const EVENTS: [Event; 8] = [
     Event {
         name: "buy",
         subject: "a player's number or name, and an item's identifier such as tea-tin",
-        about: "the player buys it for Kreds; Kongregate sends an inventory callback",
+        about: "a player buys an item for Kreds; Kongregate sends an inventory callback",
     },
     Event {
         name: "give",
         subject: "a player's number or name, and an item's identifier",
-        about: "the player gets it for free; Kongregate sends an inventory callback",
+        about: "a player gets an item for free; Kongregate sends an inventory callback",
     },
     Event {
         name: "change-inventory",
@@ -42,7 +42,7 @@ pub(super) const EVENTS: [Event; 8] = [
     Event {
         name: "order",
         subject: "a player's number or name, the order's name in one word, and optionally another recipient",
-        about: "ask the game for the order's items and price, then to deliver it; its answers decide",
+        about: "ask the game for the order's items and price, then to deliver it; its responses decide",
     },
     Event {
         name: "unknown-event",
@@ -132,7 +132,7 @@ impl Rules {
                     "not-json",
                     "duplicate",
                 ],
-                "fault in callbacks",
+                "send callbacks with a wrong key, a bad signature or encoding, or twice",
             ),
             setting(
                 "inventory-events",
@@ -144,25 +144,25 @@ impl Rules {
                 "patience",
                 format!("{}ms", self.answer_timeout.as_millis()),
                 &["5000ms", "500ms", "30s"],
-                "time a receiver has to answer",
+                "time that Kongregate waits for the response to a callback",
             ),
             setting(
                 "downtime",
                 switch(self.down),
                 &["off", "on"],
-                "answer every call with 503 and an HTML page",
+                "respond to every call with 503 and an HTML page",
             ),
             setting(
                 "blank-answers",
                 switch(self.blank),
                 &["off", "on"],
-                "answer every call with 200 and an empty body",
+                "respond to every call with 200 and an empty body",
             ),
             setting(
                 "extra-fields",
                 self.extras.clone(),
                 &["random", "always", "never"],
-                "add undocumented fields to answers",
+                "add undocumented fields to responses",
             ),
             setting(
                 "key-needed",
@@ -174,7 +174,7 @@ impl Rules {
                 "prefix",
                 self.prefix.clone(),
                 &["/api", "/"],
-                "path prefix of all calls; the embedded account uses /api",
+                "path prefix of all calls; the built-in account uses /api",
             ),
         ]
     }
@@ -200,7 +200,7 @@ impl Rules {
                 self.answer_timeout = answer_timeout;
                 let answer_timeout = time::fine(answer_timeout);
                 return Ok(format!(
-                    "Kongregate: receivers now have {answer_timeout} to answer"
+                    "Kongregate: waits {answer_timeout} for the response to a callback"
                 ));
             }
             _ => {}
@@ -227,6 +227,7 @@ fn prefix(text: &str) -> Result<String, String> {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '-' | '_');
     let fits = text.starts_with('/')
         && text.len() <= PREFIX_MAX
+        // Two slashes at the start would begin a host name (RFC 3986, 4.2).
         && !text.contains("//")
         && text.chars().all(plain);
     if fits {
@@ -271,11 +272,13 @@ impl Memory {
                 })?;
                 let known = self.game_data.player_mut(player);
                 let known = known.ok_or("the game has no player of that name")?;
+                // The uploader buys for 0 Kreds (`docs/providers/kongregate.md#hosts`).
                 let price = if event == "give" || known.is_uploader() {
                     0
                 } else {
                     item.price
                 };
+                // Paid first: a player without enough Kreds gets nothing.
                 known.kreds = known.kreds.checked_sub(price).ok_or_else(|| {
                     format!("{name} has {} Kreds; the item costs {price}", known.kreds)
                 })?;
@@ -307,6 +310,7 @@ impl Memory {
                 if !fits {
                     return Err("a name has 4 to 16 letters, digits and _".into());
                 }
+                // Names are unique at one time, numbers for ever.
                 if self.game_data.id_of(second).is_some() {
                     return Err(format!("another player is already called {second}"));
                 }
@@ -319,6 +323,7 @@ impl Memory {
                 let info = orders::order_info(second)?;
                 let recipient = third.map_or(Ok(player), |third| self.find_player(third))?;
                 let order = self.webhooks.orders.begin(player, recipient, info);
+                // Orders drop out of memory in turn, and with them the callbacks that would need them.
                 self.forget_unsendable();
                 let sent_notice = self.send(EventKind::OrderRequest { order }, simulator);
                 Ok(format!(

@@ -69,6 +69,7 @@ pub static ITEMS: [Definition; 6] = [
     Definition {
         id: 306,
         identifier: "ghost-net",
+        // Characters that break careless clients: an emoji, quotes, markup.
         name: "Ghost net \u{1f3ae}",
         description: "Catches \"nothing\" & <everything>.",
         price: 0,
@@ -254,6 +255,7 @@ impl GameData {
         self.given += 1;
         let id = 50_000 + self.given;
         if self.instances.len() >= INSTANCES_MAX {
+            // The oldest, since ids only grow.
             self.instances.remove(0);
         }
         self.instances.push(Instance {

@@ -23,6 +23,7 @@ impl Memory {
     /// GET authenticate. Here a wrong key gets the error of a wrong token or player.
     pub fn authenticate(&self, params: &Params) -> CallResult {
         let [user, token, key] = params.required(["user_id", "game_auth_token", "api_key"])?;
+        // The other calls answer a wrong key as `Params::game` does.
         if key != API_KEY {
             return Err(Failure::credentials());
         }
@@ -81,9 +82,11 @@ impl Memory {
         let [user, token, id] = params.required(["user_id", "game_auth_token", "id"])?;
         let player = self.proved(user, token)?.id;
         let mut all = self.game_data.instances.iter_mut();
+        // Another player's item is as unknown as one that does not exist.
         let found = all.find(|one| one.id.to_string() == id && one.owner == player);
         let found = found.ok_or_else(|| Failure::not_found("Item"))?;
         let left = match &mut found.uses {
+            // `docs/providers/kongregate.md#uses`: both fail, with words of our own.
             None => return Err(Failure::new(400, "Item has unlimited uses")),
             Some(0) => return Err(Failure::new(400, "Item has no uses remaining")),
             Some(left) => {
@@ -102,6 +105,7 @@ impl Memory {
         match self.rules.extras.as_str() {
             "always" => true,
             "never" => false,
+            // By the number of the answer, so that a run can be repeated exactly.
             _ => seeded_hash(self.answered, "extras", at).is_multiple_of(2),
         }
     }

@@ -106,6 +106,7 @@ impl Memory {
             return "already priced".into();
         }
         let buyer = known.buyer;
+        // Before the check of the buyer's Kreds, so that a repeated answer is recognised.
         known.price = Some(price);
         let player = self.game_data.player(buyer);
         if player.is_none_or(|player| !player.is_uploader() && player.kreds < price) {
@@ -135,6 +136,7 @@ impl Memory {
         let (buyer, price) = (known.buyer, known.price.unwrap_or(0));
         let was_charged = known.state.starts_with("completed");
         match state {
+            // A repeat charges nothing twice (`docs/providers/kongregate.md#simulator`).
             Ok(true) | Err(_) if was_charged => "already completed".into(),
             Ok(true) => {
                 let player = self.game_data.player_mut(buyer);
@@ -168,6 +170,7 @@ impl Memory {
 /// The body of a complete answer with status 200.
 fn body_of(answered: Option<&DeliveryResult>) -> Result<&[u8], &'static str> {
     let answered = answered.ok_or("the game did not answer in time")?;
+    // Any other status counts as no answer, so nothing is charged.
     if answered.status != 200 {
         return Err("the game's answer does not have status 200");
     }

@@ -46,6 +46,7 @@ const DAY: i64 = 24 * 60 * 60 * 1000;
 /// The number of a time's day and week; weeks begin on Mondays.
 fn day_and_week(at: WallTime) -> (i64, i64) {
     let day = at.0.div_euclid(DAY);
+    // 1970 began on a Thursday.
     (day, (day + 3).div_euclid(7))
 }
 
@@ -106,6 +107,7 @@ impl Scores {
         };
         known.lifetime = kind.join(Some(known.lifetime), value);
         for (part, now) in [(&mut known.daily, day), (&mut known.weekly, week)] {
+            // Yesterday's value does not count for today's list.
             let old = (part.0 == now).then_some(part.1);
             *part = (now, kind.join(old, value));
         }
@@ -184,6 +186,7 @@ fn listed(
         } else {
             VALUE_MAX.saturating_sub(*value)
         };
+        // Equal values by user, so that pages do not change between two calls.
         (rank, *user)
     });
     let from = (page - 1).saturating_mul(PER_PAGE);

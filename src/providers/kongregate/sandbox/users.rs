@@ -105,6 +105,7 @@ fn one(id: u64, params: &Params, game_data: &GameData) -> Value {
         Vec::new()
     };
     let page = params.page("page_num");
+    // An empty list still has its one page.
     let pages = all.len().div_ceil(FRIENDS_MAX).max(1);
     let from = (page - 1).saturating_mul(FRIENDS_MAX);
     let ids: Vec<u64> = all.into_iter().skip(from).take(FRIENDS_MAX).collect();

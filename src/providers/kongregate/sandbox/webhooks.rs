@@ -229,7 +229,7 @@ impl Memory {
                 }
             }
         }
-        // A plain event with a bad signed request beside it must be refused too, so faults of signatures apply to it.
+        // A plain event with a bad signed request beside it must be rejected too, so faults of signatures apply to it.
         let signs = match self.rules.inventory.as_str() {
             "both" | "signed" => true,
             _ => one.fault.is_of_signature(),
@@ -257,7 +257,7 @@ impl Memory {
         let one = waiting.remove(at);
         let outcome = match answered {
             Some(answered) => format!("status {}", answered.status),
-            None => "no answer in time".into(),
+            None => "no response in time".into(),
         };
         let followed = match one.what {
             EventKind::OrderRequest { order } => self.apply_price(order, answered, simulator),

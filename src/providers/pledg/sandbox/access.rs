@@ -140,12 +140,14 @@ pub(super) fn grant(request: &Request, memory: &mut Memory, simulator: &Simulato
         backends.find(|backend| is(&pair, (backend.key, backend.secret)))
     });
     let Some(backend) = backend else {
+        // RFC 6749, 5.2: 401 with the scheme that the client used.
         let refusal = refused(StatusCode::UNAUTHORIZED, "invalid_client");
         return with(refusal, header::WWW_AUTHENTICATE, "Basic realm=\"token\"");
     };
     if !is_form(request.headers()) {
         return refused(StatusCode::BAD_REQUEST, "invalid_request");
     }
+    // Exactly the documented body (`docs/providers/pledg.md#token`).
     if request.body() != "grant_type=client_credentials" {
         return refused(StatusCode::BAD_REQUEST, "unsupported_grant_type");
     }
@@ -162,6 +164,7 @@ pub(super) fn grant(request: &Request, memory: &mut Memory, simulator: &Simulato
         "expires_in": life.as_secs(),
     });
     let granted = json_response(StatusCode::OK, &body);
+    // RFC 6749, 5.1.
     with(granted, header::CACHE_CONTROL, "no-store")
 }
 

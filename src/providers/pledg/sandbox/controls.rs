@@ -51,7 +51,7 @@ pub(super) const EVENTS: [Event; 7] = [
     Event {
         name: "refuse",
         subject: "a reference, and a state such as FICP_FILTER_KO",
-        about: "Pledg refuses the purchase (default: SCORING_KO) and notifies the merchant",
+        about: "Pledg rejects the purchase (default: SCORING_KO) and notifies the merchant",
     },
     Event {
         name: "abandon",
@@ -128,7 +128,7 @@ impl Controls {
                     "duplicate",
                     "late-error",
                 ],
-                about: "fault in notifications",
+                about: "send notifications that are forged, unsigned, expired, sent twice, or in another format",
             },
             Setting {
                 name: "notice-booleans",
@@ -156,7 +156,7 @@ impl Controls {
                 name: "notice-retries",
                 value: if self.retries { "on" } else { "off" }.to_owned(),
                 choices: &["off", "on"],
-                about: "retry notifications that were not answered 200",
+                about: "send notifications again until the response is 200",
             },
         ]
     }
@@ -279,6 +279,7 @@ impl Memory {
             if let Some((due, state)) = self.purchases[at].script()
                 && due <= now
             {
+                // At the time it was due, not now: the simulated clock may have jumped over it.
                 self.enter(at, &state, due);
             }
         }
@@ -298,6 +299,7 @@ impl Memory {
 
     fn place(&self, reference: &str) -> Result<usize, String> {
         let mut all = self.purchases.iter();
+        // The last one: after a refusal a reference can be used again (`docs/providers/pledg.md#signed-purchases`).
         all.rposition(|purchase| purchase.reference == reference)
             .ok_or_else(|| format!("Pledg has no purchase {}", inert::quoted(reference, 60)))
     }
@@ -305,6 +307,7 @@ impl Memory {
     fn move_on(&mut self, reference: &str, state: &str, now: WallTime) -> Result<String, String> {
         let at = self.place(reference)?;
         let was = &self.purchases[at].state;
+        // All other states are final.
         if was != CREATED {
             return Err(format!("{reference} is already {was}"));
         }

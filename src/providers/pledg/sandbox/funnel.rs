@@ -16,7 +16,7 @@ use crate::sandbox::page::{self, Html};
 const ACTS: [(PayerAct, &str, &str, &str); 3] = [
     (PayerAct::Pay, "pay", "main", "Pay"),
     (PayerAct::Cancel, "cancel", "danger", "Give up"),
-    (PayerAct::Fail, "fail", "danger", "Be refused"),
+    (PayerAct::Fail, "fail", "danger", "Be rejected"),
 ];
 
 /// Where a payer continues with a purchase that was made by an API call.
@@ -66,6 +66,7 @@ fn open(pledg: &Pledg, request: &Request, simulator: &Simulator) -> Response {
 }
 
 fn act(pledg: &Pledg, request: &Request, simulator: &Simulator) -> Response {
+    // Another site's page could press these buttons through the payer's browser.
     if is_foreign(request) {
         let words = "A page of another site sent this form.";
         return message(StatusCode::FORBIDDEN, "Refused", words);
@@ -84,6 +85,7 @@ fn act(pledg: &Pledg, request: &Request, simulator: &Simulator) -> Response {
     if let Err(words) = memory.act(&reference, *act, simulator.now()) {
         return message(StatusCode::CONFLICT, "Not done", &words);
     }
+    // 303 (RFC 9110, 15.4.4): reloading the page that follows does not repeat the act.
     let mut response = text(StatusCode::SEE_OTHER, "");
     if let Ok(location) = HeaderValue::from_str(&format!("/purchase?uid={uid}")) {
         response.headers_mut().insert(header::LOCATION, location);

@@ -115,6 +115,7 @@ impl Style {
                 let paid = purchase.notice.clone();
                 let late = now.plus(LATE);
                 webhooks.extend(self.error(purchase, secret, "MERCHANT_TIMEOUT_KO", late));
+                // The late error is a fault; the payment stays the latest notice.
                 purchase.notice = paid;
             }
             _ => {}
@@ -146,6 +147,7 @@ impl Style {
             "amount_cents": purchase.amount + extra,
             "metadata": metadata,
         });
+        // A merchant with a secret gets the JWT and nothing else (`docs/providers/pledg.md#transfer-notices`).
         let body = if let Some(secret) = secret {
             self.signed(secret, &notice, now)
         } else {
@@ -252,6 +254,7 @@ impl Style {
             return None;
         }
         let of_the_other = BACKENDS[1].merchants[0].signs.unwrap_or_default();
+        // A wrong secret must differ from the right one.
         let other = if own == of_the_other {
             ""
         } else {
@@ -300,6 +303,7 @@ impl Style {
         body: &Value,
         at: WallTime,
     ) -> Option<Webhook> {
+        // Neither the purchase nor the sandbox names an address.
         if to.is_none() && !self.set_up {
             return None;
         }
@@ -343,6 +347,7 @@ pub(super) fn sample(sample: &Sample<'_>) -> Result<Webhook, String> {
 
 /// `2020-09-17 15:00:02.052177`: microseconds, and no zone.
 fn created(at: WallTime) -> String {
+    // The documented form; the clock has milliseconds, so the last three digits are zeros.
     let text = at.rfc3339().replace('T', " ");
     format!("{}000", text.trim_end_matches('Z'))
 }

@@ -103,6 +103,7 @@ impl Purchase {
         if self.state != PAID {
             return Err(bad(format!("the purchase is {}, not {PAID}", self.state)));
         }
+        // Partial refunds add up to what was paid at most (`docs/providers/pledg.md#calls`).
         let left = self.amount - self.refunded;
         if amount > left {
             return Err(bad(format!("only {left} cents are left to be refunded")));
@@ -120,6 +121,7 @@ impl Purchase {
         let bad = |debug: &str| refuse(StatusCode::BAD_REQUEST, debug);
         match self.state.as_str() {
             _ if self.merchant().mode != Mode::Back => Err(bad("it has no virtual card")),
+            // A release ends a card that was not debited (`docs/providers/pledg.md#calls`).
             PAID if self.debited => Err(bad("its virtual card was debited already")),
             PAID => {
                 self.state = RELEASED.into();
@@ -146,6 +148,7 @@ pub(super) fn is_refusal(word: &str) -> bool {
 pub(super) fn uid(kind: &str, seed: u64, turn: u64) -> String {
     let (a, b) = (
         seeded_hash(seed, kind, turn),
+        // A second, independent number: one has 64 bits, a UUID 122.
         seeded_hash(seed, kind, !turn),
     );
     format!(
@@ -153,6 +156,7 @@ pub(super) fn uid(kind: &str, seed: u64, turn: u64) -> String {
         a >> 32,
         a >> 16 & 0xffff,
         a & 0xfff,
+        // The version and variant bits of a random UUID (RFC 9562, 5.4).
         b >> 50 | 0x8000,
         b & 0xffff_ffff_ffff,
     )
@@ -174,6 +178,7 @@ pub(super) fn read(query: &str, body: &[u8], now: WallTime) -> Result<Data, Refu
                 None,
             )
         }
+        // Two readers of the link could take different ones.
         (Some(_), Some(_)) => Err(invalid("there are two signatures")),
     }
 }
@@ -221,6 +226,7 @@ fn data(payload: &Value, secret: Option<&str>) -> Result<Data, Refusal> {
                 "the merchant has a secret: the data must be signed",
             ));
         }
+        // One merchant's secret must not sign another's purchases.
         (own, Some(secret)) if own != Some(secret) => {
             let message = "its signature is not made with this merchant's secret";
             return Err(typed(StatusCode::BAD_REQUEST, "error_token", message));

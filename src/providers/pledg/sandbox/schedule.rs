@@ -58,6 +58,7 @@ impl TermsQuery {
                 let (each, rest) = (self.amount / count, self.amount % count);
                 let parts = (0..count).map(|at| {
                     let first = at == 0;
+                    // Remaining cents and fees go with the first part (`docs/providers/pledg.md#schedules`).
                     let (rest, fees) = if first { (rest, fees) } else { (0, 0) };
                     part(each + rest, fees, self.date(at))
                 });
@@ -88,6 +89,7 @@ impl TermsQuery {
 }
 
 fn later(from: Date, by: Span) -> Date {
+    // Adding months from the first date preserves month ends: 31 January, 28 February, 31 March.
     from.saturating_add(by)
 }
 
@@ -95,5 +97,6 @@ fn later(from: Date, by: Span) -> Date {
 fn date(given: &Value) -> Option<Date> {
     let text = given.as_str()?;
     let date: Date = text.parse().ok()?;
+    // The parser also reads other forms of ISO 8601, which Pledg does not document.
     (date.to_string() == text).then_some(date)
 }

@@ -121,6 +121,7 @@ impl Rail<'_> {
         let took = happenings[entry.last].at.since(happenings[entry.first].at);
         let text = format!(", over {}", time::fine(took));
         pen.text(&text, theme.style(Tone::Dim));
+        // Success is what repeated calls usually have; only a failure is worth the room.
         if let What::Call { outcome, .. } = &happenings[entry.first].what
             && !matches!(outcome, Outcome::Status(200..300))
         {
@@ -181,6 +182,7 @@ impl Rail<'_> {
                 pen.text(payment.state.as_str(), theme.bold(tone))
                     .skip(2)
                     .text(&payment.sum(), plain);
+                // "Not paid yet" at every open state would hide the one that says more.
                 if verdict != PaymentVerdict::Open {
                     let words = format!("  {}", verdict.words());
                     pen.text(&words, theme.style(tone));
@@ -190,10 +192,10 @@ impl Rail<'_> {
                 let mut pen = self.begin(at, ("✎", Tone::Accent), area, row, buf);
                 pen.text("expects ", dim);
                 if let Some(old) = old {
-                    pen.text(&old.sum.to_string(), dim).text(" -> ", dim);
+                    pen.text(&old.sum.to_string(), dim).text(" → ", dim);
                 }
                 pen.text(&new.sum.to_string(), plain)
-                    .text(&format!("  set by {}", new.by.as_str()), dim);
+                    .text(&format!("  {}", new.by.words()), dim);
             }
             What::Callback(delivery) => {
                 let (_, word, tone) = words::verdict(delivery);

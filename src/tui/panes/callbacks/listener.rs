@@ -10,7 +10,7 @@ use crate::tui::panes::{ViewContext, age_changes_in};
 use crate::tui::theme::Tone;
 use crate::tui::widgets::text::{Pen, paragraph, width};
 
-/// The listener beats far more often; an older heartbeat means that it may be down.
+/// The listener tests itself far more often; an older test means that it may be down.
 const HEARTBEAT_MAX_AGE: Duration = Duration::from_mins(1);
 
 /// Glyph and tone of the listener's state.
@@ -38,22 +38,17 @@ fn parts(ctx: ViewContext<'_>) -> Vec<(String, Tone)> {
             Tone::Dim,
         )),
         Listening::Up { url, heartbeat } => {
-            parts.push((format!("{url}/callbacks/NAME"), Tone::Plain));
+            parts.push((format!("{url}/callbacks/ACCOUNT"), Tone::Plain));
             let (_, tone) = state(ctx);
             let tone = if tone == Tone::Good { Tone::Dim } else { tone };
-            parts.push((format!("heartbeat {}", ctx.ago(*heartbeat)), tone));
+            parts.push((format!("self-test {}", ctx.ago(*heartbeat)), tone));
         }
         Listening::Down { .. } => {}
     }
-    match ctx.store.deliveries.rows().front() {
-        Some(last) => parts.push((
-            format!("last callback {}", ctx.ago(last.received_at)),
-            Tone::Dim,
-        )),
-        None if matches!(ctx.store.listening, Listening::Up { .. }) => {
-            parts.push(("no callback yet".into(), Tone::Dim));
-        }
-        None => {}
+    // An empty list says so in its own place.
+    if let Some(last) = ctx.store.deliveries.rows().front() {
+        let text = format!("last callback {}", ctx.ago(last.received_at));
+        parts.push((text, Tone::Dim));
     }
     let sum = ctx.store.open_jobs.sum;
     for (count, word, tone) in [
@@ -61,8 +56,9 @@ fn parts(ctx: ViewContext<'_>) -> Vec<(String, Tone)> {
         (sum.failing, "retrying", Tone::Warn),
         (sum.given_up, "failed", Tone::Bad),
     ] {
+        let jobs = if count == 1 { "job" } else { "jobs" };
         if count > 0 {
-            parts.push((format!("{count} {word}"), tone));
+            parts.push((format!("{count} {jobs} {word}"), tone));
         }
     }
     parts

@@ -33,6 +33,7 @@ impl Columns {
         };
         let fixed = TIME + VERDICT + 4;
         let rest = total.saturating_sub(fixed);
+        // With one account the column would repeat the same word in every row.
         let account = if ctx.store.accounts.len() > 1 {
             widest(|row| width(&row.account), if rest >= 60 { 14 } else { 10 })
         } else {
@@ -84,6 +85,7 @@ impl Columns {
             (&delivery.kind, self.kind, dim),
         ] {
             if wide > 0 {
+                // Cut in the middle: ids of one shop often differ only at their ends.
                 pen.id(text, wide, style).skip(1);
             }
         }
@@ -125,7 +127,7 @@ pub fn draw_detail(delivery: &Delivery, ctx: ViewContext<'_>, area: Rect, buf: &
     let mut pen = Pen::new(buf, area, 0);
     pen.text("── ", theme.border(false, false))
         .text(name, theme.bold(Tone::Plain))
-        .text(" to ", dim)
+        .text(" at ", dim)
         .text(&delivery.account, dim)
         .skip(1);
     let rest = usize::from(pen.left());
@@ -135,10 +137,10 @@ pub fn draw_detail(delivery: &Delivery, ctx: ViewContext<'_>, area: Rect, buf: &
     left = below(left, rows);
     let rows = paragraph(buf, left, &words::arrival(delivery, ctx), dim);
     left = below(left, rows);
-    for (row, job) in (0..left.height).zip(&delivery.jobs) {
-        let (words, tone) = words::state(job, ctx);
-        Pen::new(buf, left, row)
-            .text(&words, theme.style(tone))
-            .text(&words::history(job), dim);
+    for job in &delivery.jobs {
+        let (words, tone) = words::state(job, &delivery.account, ctx);
+        let words = words + &words::history(job);
+        let rows = paragraph(buf, left, &words, theme.style(tone));
+        left = below(left, rows);
     }
 }

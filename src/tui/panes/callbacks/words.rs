@@ -2,7 +2,7 @@
 
 use crate::domain::{Delivery, Job, JobKind, JobState, Subject, Verdict};
 use crate::tui::deliveries::has_failed;
-use crate::tui::panes::ViewContext;
+use crate::tui::panes::{ViewContext, without_account};
 use crate::tui::theme::Tone;
 use crate::tui::widgets::text::size;
 
@@ -21,7 +21,7 @@ pub fn verdict(delivery: &Delivery) -> (&'static str, String, Tone) {
 
 /// The verdict in one sentence.
 pub fn meaning(delivery: &Delivery) -> String {
-    let why = |word: &str| match delivery.why.as_str() {
+    let why = |word: &str| match without_account(&delivery.why, &delivery.account) {
         "" => word.to_owned(),
         why => format!("{word}: {why}"),
     };
@@ -52,7 +52,8 @@ fn ordinal(n: u32) -> String {
     format!("{n}{end}")
 }
 
-/// The jobs, the unfinished ones first, each with its tone; without jobs, the reason why there are none.
+/// The jobs, the unfinished ones first, each with its tone; without jobs, the reason why there are none. A failed job's
+/// row begins with a symbol and the reason: both must be seen where the rest is cut off.
 pub fn outcome(delivery: &Delivery, ctx: ViewContext<'_>) -> Vec<(String, Tone)> {
     if !delivery.jobs.is_empty() {
         let mut jobs: Vec<&Job> = delivery.jobs.iter().collect();
@@ -62,12 +63,20 @@ pub fn outcome(delivery: &Delivery, ctx: ViewContext<'_>) -> Vec<(String, Tone)>
             JobState::Due { .. } => 2,
             JobState::Done => 3,
         });
-        return jobs.into_iter().map(|job| state(job, ctx)).collect();
+        let row = |job: &Job| {
+            let (words, tone) = state(job, &delivery.account, ctx);
+            match job.state {
+                JobState::GivenUp => (format!("✘ {words}"), tone),
+                JobState::Due { .. } if has_failed(job) => (format!("! {words}"), tone),
+                JobState::Due { .. } | JobState::Done => (words, tone),
+            }
+        };
+        return jobs.into_iter().map(row).collect();
     }
     let words = match delivery.verdict {
         Verdict::Accepted => return Vec::new(),
         Verdict::Repeat => "duplicate".to_owned(),
-        _ => delivery.why.clone(),
+        _ => without_account(&delivery.why, &delivery.account).to_owned(),
     };
     let tone = match delivery.verdict {
         Verdict::Refused => Tone::Bad,
@@ -77,20 +86,21 @@ pub fn outcome(delivery: &Delivery, ctx: ViewContext<'_>) -> Vec<(String, Tone)>
     vec![(words, tone)]
 }
 
-/// The state of one job.
-pub fn state(job: &Job, ctx: ViewContext<'_>) -> (String, Tone) {
-    let verb = match job.kind {
-        JobKind::Ask => "check",
-        JobKind::Forward => "forwarded",
-        JobKind::Relay => "relayed",
+/// The state of one job, its reason first.
+pub fn state(job: &Job, account: &str, ctx: ViewContext<'_>) -> (String, Tone) {
+    let why = without_account(&job.summary, account);
+    let (done, doing) = match job.kind {
+        JobKind::Ask => ("check", "checking"),
+        JobKind::Forward => ("forwarded", "forwarding"),
+        JobKind::Relay => ("relayed", "relaying"),
     };
     let took = match (job.kind, job.took) {
         (JobKind::Forward | JobKind::Relay, Some(took)) => format!(" {} ms", took.as_millis()),
         _ => String::new(),
     };
     match job.state {
-        JobState::Done => (format!("{verb}: {}{took}", job.told), Tone::Plain),
-        JobState::GivenUp => (format!("gave up: {}", job.told), Tone::Bad),
+        JobState::Done => (format!("{done}: {why}{took}"), Tone::Plain),
+        JobState::GivenUp => (format!("{why} · gave up {doing}"), Tone::Bad),
         JobState::Due { at } => {
             let left = at.since(ctx.now.wall);
             let next = match (left.is_zero(), ctx.still) {
@@ -98,14 +108,13 @@ pub fn state(job: &Job, ctx: ViewContext<'_>) -> (String, Tone) {
                 (false, true) => format!("retry at {}", at.clock(&ctx.store.zone)),
                 (false, false) => format!("retry in {} s", left.as_millis().div_ceil(1000)),
             };
-            let now = match (job.kind, next.is_empty()) {
-                (_, false) => next,
-                (JobKind::Ask, true) => "checking now".into(),
-                (JobKind::Forward, true) => "forwarding now".into(),
-                (JobKind::Relay, true) => "relaying now".into(),
+            let now = if next.is_empty() {
+                format!("{doing} now")
+            } else {
+                next
             };
             if has_failed(job) {
-                (format!("{now}: {}", job.told), Tone::Warn)
+                (format!("{why} · {now}"), Tone::Warn)
             } else {
                 (now, Tone::Busy)
             }
@@ -129,7 +138,7 @@ pub fn arrival(delivery: &Delivery, ctx: ViewContext<'_>) -> String {
         kind => format!("“{kind}” "),
     };
     format!(
-        "callback {} {kind}{} from {} by {}, {} · answered {}",
+        "callback {} {kind}{} from {} by {}, {} · response HTTP {}",
         delivery.id.0,
         delivery.received_at.date_and_clock(&ctx.store.zone),
         delivery.from,

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use ratatui::crossterm::event::KeyEvent;
 
-use crate::domain::catalogue::Place;
+use crate::domain::catalogue::{Param, Place};
 use crate::domain::fill::{self, Piece};
 use crate::domain::{
     Ability, Account, AccountId, AuthMethod, Documented, Environment, Exchange, RawCall, RequestId,
+    bad_json_reason,
 };
 use crate::tui::widgets::editor::{Edited, Editor};
 use crate::tui::widgets::form::{Field, Form, Typed, Value};
@@ -32,7 +33,7 @@ pub struct BodyError {
     pub words: String,
 }
 
-/// A call that was sent and has no answer yet.
+/// A call that was sent and has no response yet.
 #[derive(Debug, Clone)]
 pub struct InFlight {
     pub request: RequestId,
@@ -56,13 +57,13 @@ pub struct Draft {
     pub in_body: bool,
     pub wrong: Option<BodyError>,
     pub in_flight: Option<InFlight>,
-    /// The number of its latest answer in the history.
+    /// The number of its latest response in the history.
     pub past: Option<u64>,
 }
 
 impl Draft {
     /// Required parameters begin with their examples only where these are sure to work and can do no
-    /// harm: at the embedded simulator.
+    /// harm: at the built-in simulator.
     pub fn new(account: &Account, call: Option<&'static Documented>) -> Self {
         let embedded = account.environment == Environment::Embedded;
         let (mut fields, body): (Vec<Field>, _) = match call {
@@ -111,6 +112,7 @@ impl Draft {
             in_flight: None,
             past: None,
         };
+        // The method of a free call is mostly GET: the path is what to type first.
         draft.form.at = if call.is_none() { PATH } else { 0 };
         draft.check();
         draft
@@ -191,7 +193,12 @@ impl Draft {
             let bare = path.typed();
             let wrong = !bare.starts_with('/') || bare.contains(char::is_whitespace);
             path.error = wrong.then(|| {
-                "a path begins with / and has no spaces; the host is the account's".into()
+                let words = if bare.starts_with('/') {
+                    "the path must not contain spaces; write %20"
+                } else {
+                    "the path must begin with /"
+                };
+                words.into()
             });
         }
         if self.form.find_error() {
@@ -206,7 +213,7 @@ impl Draft {
             body.go_to(wrong.line.saturating_sub(1), wrong.column.saturating_sub(1));
             self.in_body = true;
             return Err(format!(
-                "the body is not JSON: line {}, column {}: {}",
+                "the body is not JSON, line {}, column {}: {}",
                 wrong.line, wrong.column, wrong.words
             ));
         }
@@ -271,6 +278,7 @@ impl Draft {
 
     /// Undoes the last change of the body; returns whether there was one.
     pub fn undo(&mut self) -> bool {
+        // Fields have no undo: there the key must not change the body unseen.
         let undone = self.in_body && self.body.as_mut().is_some_and(Editor::undo);
         self.check();
         undone
@@ -292,40 +300,43 @@ impl Draft {
             }
         };
         let checked = serde_json::from_str::<serde::de::IgnoredAny>(&text);
-        self.wrong = checked.err().map(|error| {
-            let words = error.to_string();
-            let words = words.split(" at line ").next().unwrap_or_default();
-            BodyError {
-                line: error.line(),
-                column: error.column(),
-                words: words.to_owned(),
-            }
+        self.wrong = checked.err().map(|error| BodyError {
+            line: error.line(),
+            column: error.column(),
+            words: bad_json_reason(&error),
         });
     }
 
     /// What the catalogue says about the current field.
-    pub fn about_field(&self) -> Option<String> {
-        let param = self
-            .call?
-            .params
-            .get(self.form.at)
-            .filter(|_| !self.in_body)?;
-        let place = match param.place {
-            Place::Path => "in the path",
-            Place::Query => "in the query",
-        };
-        let need = if param.required {
-            "required"
-        } else {
-            "optional"
-        };
-        let example = if param.example.is_empty() {
-            String::new()
-        } else {
-            format!(", like {}", param.example)
-        };
-        Some(format!("{}; {need}, {place}{example}", param.about))
+    pub fn field_help(&self) -> Option<String> {
+        let current = (!self.in_body).then_some(self.form.at)?;
+        self.field_helps().nth(current)
     }
+
+    /// What the catalogue says about each field of a documented call.
+    pub fn field_helps(&self) -> impl Iterator<Item = String> {
+        let params = self.call.map_or(&[][..], |call| call.params);
+        params.iter().map(help)
+    }
+}
+
+/// The help of a parameter: its purpose, whether it is required, where it goes, and an example.
+fn help(param: &Param) -> String {
+    let place = match param.place {
+        Place::Path => "in the path",
+        Place::Query => "in the query",
+    };
+    let need = if param.required {
+        "required"
+    } else {
+        "optional"
+    };
+    let example = if param.example.is_empty() {
+        String::new()
+    } else {
+        format!(", like {}", param.example)
+    };
+    format!("{}; {need}, {place}{example}", param.about)
 }
 
 #[cfg(test)]
@@ -372,7 +383,7 @@ mod tests {
         typed(&mut draft, "x");
         assert_eq!(
             draft.submit().unwrap_err(),
-            "the body is not JSON: line 1, column 1: expected value"
+            "the body is not JSON, line 1, column 1: a value is missing or invalid"
         );
         assert!(draft.undo());
         assert!(draft.submit().is_ok());

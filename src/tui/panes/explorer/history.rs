@@ -135,7 +135,7 @@ impl History {
         self.all.iter().map(PastCall::describe).collect()
     }
 
-    /// An exchange arrived: it may belong to a call that was answered before.
+    /// An exchange arrived: it may belong to a call whose response came before.
     pub fn observe(&mut self, exchange: &Arc<Exchange>) {
         let past = self
             .all

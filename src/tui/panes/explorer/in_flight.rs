@@ -1,4 +1,4 @@
-//! Calls in flight: sent, answered or cancelled.
+//! Calls in flight: sent, then with a response or cancelled.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use crate::domain::{Exchange, Explored, Now, Problem, ProblemKind, RawCall, Requ
 use crate::tui::panes::tick;
 
 impl State {
-    /// Notes that the draft's call was sent, and moves the focus to its answer.
+    /// Notes that the draft's call was sent, and moves the focus to its response.
     pub(super) fn sent(&mut self, request: RequestId, call: RawCall, now: Now) {
         if let Some(draft) = self.draft_mut() {
             draft.in_flight = Some(InFlight {
@@ -19,7 +19,7 @@ impl State {
                 since: now.mono,
                 exchange: None,
             });
-            self.part = Part::Answer;
+            self.part = Part::Response;
         }
     }
 
@@ -35,6 +35,7 @@ impl State {
                 .as_ref()
                 .is_some_and(|in_flight| in_flight.request == request)
         };
+        // Among all drafts: the operator may have gone on to another call.
         let Some(draft) = self.drafts.iter_mut().find(owns) else {
             return;
         };
@@ -53,7 +54,7 @@ impl State {
         }
     }
 
-    /// An exchange arrived: it belongs to a call in flight, or to one that was answered before it.
+    /// An exchange arrived: it belongs to a call in flight, or to one whose response came before it.
     pub(super) fn observe(&mut self, exchange: &Arc<Exchange>) {
         let in_flight = self.drafts.iter_mut().find_map(|draft| {
             let here = draft.account == exchange.account;

@@ -9,7 +9,7 @@ use crate::tui::component::Paste;
 use crate::tui::msg::Level;
 use crate::tui::store::Store;
 use crate::tui::widgets::editor::Edited;
-use crate::tui::widgets::form::{self, first_line};
+use crate::tui::widgets::input::{self, first_line};
 
 impl State {
     /// Handles a key that is not an action; returns whether the screen changed.
@@ -17,7 +17,7 @@ impl State {
         let height = view::body_area(self.area, self).height;
         match &mut self.typing {
             Typing::Find(input) => {
-                let changed = form::edit(input, key);
+                let changed = input::edit(input, key);
                 let query = input.value().to_owned();
                 if changed {
                     self.find(&query, store, now);
@@ -25,10 +25,10 @@ impl State {
                 changed
             }
             Typing::Search(input) => {
-                let changed = form::edit(input, key);
+                let changed = input::edit(input, key);
                 let query = input.value().to_owned();
-                if let Some(answer) = self.answer.as_mut().filter(|_| changed) {
-                    answer.search(&query);
+                if let Some(response) = self.response.as_mut().filter(|_| changed) {
+                    response.search(&query);
                 }
                 changed
             }
@@ -55,7 +55,7 @@ impl State {
             Typing::Search(input) => {
                 let pasted = Paste::into_line(input, text);
                 let query = input.value().to_owned();
-                self.with_answer(|answer| answer.search(&query));
+                self.with_response(|response| response.search(&query));
                 pasted
             }
             Typing::Nothing if self.part == Part::Request => {
@@ -81,14 +81,14 @@ impl State {
         let part = [
             (Part::Calls, parts.calls),
             (Part::Request, parts.request),
-            (Part::Answer, parts.answer),
+            (Part::Response, parts.response),
         ]
         .into_iter()
         .find(|(_, area)| area.contains(at));
         let Some((part, _)) = part else {
             return;
         };
-        // Without a draft, request and answer are empty. The wheel does not move the focus into the fields.
+        // Without a draft, request and response are empty. The wheel does not move the focus into the fields.
         let may = part == Part::Calls || self.draft().is_some();
         if may && (click || part != Part::Request) {
             self.part = part;
@@ -122,7 +122,7 @@ impl State {
                     }
                 }
             }
-            Part::Answer => {}
+            Part::Response => {}
         }
     }
 }

@@ -1,12 +1,13 @@
-//! The explorer: find a call in the catalogue, fill it in, send it, read the answer. It sends nothing on
+//! The explorer: find a call in the catalogue, fill it in, send it, read the response. It sends nothing on
 //! its own, and its history is lost when the console quits.
 
-pub mod answer;
 pub mod calls;
 pub mod draft;
 pub mod history;
 mod in_flight;
 mod input;
+mod request;
+pub mod response;
 mod rows;
 mod send;
 mod table;
@@ -28,10 +29,10 @@ use crate::tui::store::{Purpose, Store};
 use crate::tui::widgets::list::{List, Step};
 
 use super::{UpdateContext, ViewContext};
-use answer::Answer;
 use calls::{Catalogues, Row};
 use draft::Draft;
 use history::{History, PastCall};
+use response::Response;
 use rows::Starts;
 
 keys! {
@@ -56,14 +57,14 @@ keys! {
         SendCall "send" ["ctrl-s" "f5" "alt-enter" "ctrl-enter"] "send" "send the call, also from the body";
         NextInCall "next-in-call" ["tab"] "next" "next field, then the body";
         PreviousInCall "previous-in-call" ["shift-tab"] "" "previous field";
-        ToAnswer "answer" ["ctrl-o"] "response" "go to the response";
+        ToResponse "answer" ["ctrl-o"] "response" "go to the response";
         ToCalls "calls" ["esc"] "calls" "cancel the call, or show all calls";
     }
     EXPLORER_BODY "Explorer, request" text [EXPLORER_REQUEST] {
         TidyBody "tidy" ["ctrl-t"] "indent" "indent the body";
         UndoEdit "undo-edit" ["ctrl-/" "ctrl-7" "alt-z"] "undo" "undo the last change to the body";
     }
-    EXPLORER_ANSWER "Explorer, answer" keys [EXPLORER_CALL, NAV, GLOBAL] {
+    EXPLORER_RESPONSE "Explorer, response" keys [EXPLORER_CALL, NAV, GLOBAL] {
         EditCall "edit-call" ["e" "enter"] "edit" "edit the request";
         SendAgain "send-again" ["r"] "again" "send the call again";
         Search "search" ["/"] "search" "search the response";
@@ -73,10 +74,10 @@ keys! {
         ToggleWrap "wrap" ["w"] "wrap" "wrap long lines, or scroll sideways";
         ScrollLeft "scroll-left" ["<"] "" "scroll left (unwrapped lines)";
         ScrollRight "scroll-right" [">"] "" "scroll right (unwrapped lines)";
-        CopyAnswer "copy-answer" ["b"] "copy body" "copy the response body";
+        CopyResponse "copy-answer" ["b"] "copy body" "copy the response body";
     }
     EXPLORER_SEARCH "Explorer, searching" text [] {
-        KeepSearch "keep-search" ["enter"] "done" "close the search; n and N continue";
+        KeepSearch "keep-search" ["enter"] "search" "close the search; n and N continue";
         DropSearch "drop-search" ["esc"] "cancel" "cancel the search";
     }
     EXPLORER_CALL "Explorer" keys [] {
@@ -96,7 +97,7 @@ pub enum Part {
     #[default]
     Calls,
     Request,
-    Answer,
+    Response,
 }
 
 /// The line that is being typed, outside a draft.
@@ -105,11 +106,11 @@ enum Typing {
     Nothing,
     /// The search in the list of calls.
     Find(Input),
-    /// The search in the answer.
+    /// The search in the response.
     Search(Input),
 }
 
-/// The list of calls, the drafts, and the answers.
+/// The list of calls, the drafts, and the responses.
 #[derive(Debug, Clone)]
 pub struct State {
     catalogues: Catalogues,
@@ -123,7 +124,7 @@ pub struct State {
     typing: Typing,
     drafts: Vec<Draft>,
     current: Option<usize>,
-    answer: Option<Answer>,
+    response: Option<Response>,
     pub history: History,
     area: Rect,
 }
@@ -141,7 +142,7 @@ impl State {
             typing: Typing::Nothing,
             drafts: Vec::new(),
             current: None,
-            answer: None,
+            response: None,
             history: History::default(),
             area: Rect::default(),
         }
@@ -205,21 +206,21 @@ impl State {
         }
         let height = view::list_area(self.area, self).height;
         self.list.fit(self.rows.len(), height);
-        let area = view::answer_area(self.area, self);
+        let area = view::response_area(self.area, self);
         let searching = matches!(self.typing, Typing::Search(_));
         if let Some(past) = self.draft().and_then(|draft| self.history.get(draft.past?)) {
             if self
-                .answer
+                .response
                 .as_ref()
-                .is_none_or(|answer| answer.number != past.number)
+                .is_none_or(|response| response.number != past.number)
             {
-                self.answer = Some(Answer::new(past));
+                self.response = Some(Response::new(past));
             }
-            if let Some(answer) = &mut self.answer {
-                answer.fit(past, searching, area);
+            if let Some(response) = &mut self.response {
+                response.fit(past, searching, area);
             }
         } else {
-            self.answer = None;
+            self.response = None;
         }
     }
 
@@ -237,6 +238,7 @@ impl State {
     }
 
     fn open(&mut self, account: &AccountId, call: Option<&'static Documented>, store: &Store) {
+        // A half-typed call is found again after a look at another one.
         let known = self
             .drafts
             .iter()
@@ -271,7 +273,7 @@ impl State {
     }
 
     /// Whether there is an answer, or a request in flight.
-    fn has_answer(&self) -> bool {
+    fn has_response(&self) -> bool {
         self.draft()
             .is_some_and(|draft| draft.past.is_some() || draft.in_flight.is_some())
     }
@@ -285,7 +287,7 @@ impl State {
         if let Some(draft) = self.draft_mut() {
             draft.fill(&past.values, &past.call);
             draft.past = Some(number);
-            self.part = Part::Answer;
+            self.part = Part::Response;
         }
         let row = self.rows.iter().position(|row| match row {
             Row::Call { account, call, .. } => {
@@ -307,7 +309,7 @@ impl Component for State {
             (Typing::Find(_), _) => &EXPLORER_FIND,
             (Typing::Search(_), _) => &EXPLORER_SEARCH,
             (Typing::Nothing, Part::Calls) => &EXPLORER,
-            (Typing::Nothing, Part::Answer) => &EXPLORER_ANSWER,
+            (Typing::Nothing, Part::Response) => &EXPLORER_RESPONSE,
             (Typing::Nothing, Part::Request) => {
                 if self.draft().is_some_and(|draft| draft.in_body) {
                     &EXPLORER_BODY
@@ -321,7 +323,7 @@ impl Component for State {
     fn can(&self, action: Action, ctx: ViewContext<'_>) -> bool {
         let in_flight = self.draft().is_some_and(|draft| draft.in_flight.is_some());
         let read = self.past().is_some_and(|past| past.outcome.is_ok()) && !in_flight;
-        let answer = self.answer.as_ref().filter(|_| read);
+        let response = self.response.as_ref().filter(|_| read);
         match action {
             // In the fields, `SendField` has the shorter key and is the one shown in the footer.
             Action::SendCall => self.draft().is_some_and(|draft| draft.in_body),
@@ -331,12 +333,12 @@ impl Component for State {
             | Action::CopyCallCurl
             | Action::EditCall => self.draft().is_some(),
             Action::SendAgain => self.draft().is_some() && !in_flight,
-            Action::ToAnswer => self.has_answer(),
+            Action::ToResponse => self.has_response(),
             Action::History => !self.history.is_empty(),
-            Action::ToggleDigest => answer.is_some_and(Answer::has_table),
-            Action::ScrollLeft | Action::ScrollRight => answer.is_some_and(|a| !a.wraps()),
-            Action::NextMatch | Action::PreviousMatch => answer.is_some_and(Answer::has_query),
-            Action::Search | Action::ToggleWrap | Action::CopyAnswer => answer.is_some(),
+            Action::ToggleDigest => response.is_some_and(Response::has_table),
+            Action::ScrollLeft | Action::ScrollRight => response.is_some_and(|a| !a.wraps()),
+            Action::NextMatch | Action::PreviousMatch => response.is_some_and(Response::has_query),
+            Action::Search | Action::ToggleWrap | Action::CopyResponse => response.is_some(),
             Action::ArmAccount => {
                 let known = self.account().and_then(|id| ctx.store.known(id));
                 ctx.store.is_ready()
@@ -364,7 +366,7 @@ impl Component for State {
             Action::SendCall | Action::SendField | Action::SendAgain => self.send(ctx),
             Action::CopyCommand => self.copy_command(ctx),
             Action::CopyCallCurl => self.copy_curl(ctx),
-            Action::CopyAnswer => self.copy_answer(ctx),
+            Action::CopyResponse => self.copy_response(ctx),
             Action::ArmAccount => self.toggle_arming(ctx),
             Action::History => {
                 if self.history.is_empty() {
@@ -400,9 +402,9 @@ impl Component for State {
                 Some(request) => ctx.console.push(Command::Cancel(request)),
                 None => self.part = Part::Calls,
             },
-            Action::ToAnswer => {
-                if self.has_answer() {
-                    self.part = Part::Answer;
+            Action::ToResponse => {
+                if self.has_response() {
+                    self.part = Part::Response;
                 } else {
                     ctx.store
                         .flash(Level::Info, "this call has not been sent yet");
@@ -426,23 +428,23 @@ impl Component for State {
                 }
             }
             Action::Search => {
-                if let Some(answer) = &self.answer {
-                    self.typing = Typing::Search(Input::new(answer.query().to_owned()));
+                if let Some(response) = &self.response {
+                    self.typing = Typing::Search(Input::new(response.query().to_owned()));
                 }
             }
             Action::KeepSearch => self.typing = Typing::Nothing,
             Action::DropSearch => {
                 self.typing = Typing::Nothing;
-                if let Some(answer) = &mut self.answer {
-                    answer.search("");
+                if let Some(response) = &mut self.response {
+                    response.search("");
                 }
             }
-            Action::NextMatch => self.with_answer(|answer| answer.next_match(true)),
-            Action::PreviousMatch => self.with_answer(|answer| answer.next_match(false)),
-            Action::ToggleDigest => self.with_answer(Answer::toggle_table),
-            Action::ToggleWrap => self.with_answer(Answer::toggle_wrap),
-            Action::ScrollRight => self.with_answer(|answer| answer.sideways(true)),
-            Action::ScrollLeft => self.with_answer(|answer| answer.sideways(false)),
+            Action::NextMatch => self.with_response(|response| response.next_match(true)),
+            Action::PreviousMatch => self.with_response(|response| response.next_match(false)),
+            Action::ToggleDigest => self.with_response(Response::toggle_table),
+            Action::ToggleWrap => self.with_response(Response::toggle_wrap),
+            Action::ScrollRight => self.with_response(|response| response.sideways(true)),
+            Action::ScrollLeft => self.with_response(|response| response.sideways(false)),
         }
     }
 
@@ -464,9 +466,9 @@ impl Component for State {
                 }
                 self.open_selected(ctx.store);
             }
-            Part::Answer => {
-                if let Some(answer) = &mut self.answer {
-                    answer.step(step);
+            Part::Response => {
+                if let Some(response) = &mut self.response {
+                    response.step(step);
                 }
             }
             Part::Request => {
@@ -532,7 +534,7 @@ impl Component for State {
     /// One step back: to the request, to the calls, to all calls.
     fn back(&mut self, ctx: &mut UpdateContext<'_>) -> bool {
         match self.part {
-            Part::Answer => self.part = Part::Request,
+            Part::Response => self.part = Part::Request,
             Part::Request => self.part = Part::Calls,
             Part::Calls if !self.query.is_empty() => self.find("", ctx.store, ctx.now),
             Part::Calls => return false,

@@ -66,6 +66,7 @@ impl State {
                 path = path.max(width(end) + u16::from(end != call.path));
             }
         }
+        // The purpose first: an operator knows what a call is for, rarely its path.
         let half = room * 11 / 20;
         let about = about.min(half.max(room.saturating_sub(GAP + path)));
         Columns {
@@ -147,7 +148,7 @@ impl State {
             pen.skip(1).text(" ARMED ", theme.badge(Tone::Warn));
         }
         let start = self.start(id, ctx);
-        let legend = format!("… = {start}");
+        let legend = format!("… stands for {start}");
         if columns.path > 0 && !start.is_empty() && width(&legend) + GAP <= pen.left() {
             pen.flush(&legend, dim);
         }
@@ -246,6 +247,7 @@ impl<'a> Letters<'a> {
         let from = self.path.end - end.chars().count();
         if from > self.path.start {
             let hidden = (self.path.start..from).any(|at| self.is_hit(at));
+            // A match in the part that is cut off must show somewhere.
             let style = if hidden {
                 found(ctx)
             } else {

@@ -7,12 +7,12 @@ use crate::tui::msg::Level;
 use crate::tui::overlays::{arm, send_ask};
 use crate::tui::panes::credentials;
 
-use super::answer::Answer;
+use super::response::Response;
 
 impl State {
-    pub(super) fn with_answer(&mut self, change: impl FnOnce(&mut Answer)) {
-        if let Some(answer) = &mut self.answer {
-            change(answer);
+    pub(super) fn with_response(&mut self, change: impl FnOnce(&mut Response)) {
+        if let Some(response) = &mut self.response {
+            change(response);
         }
     }
 
@@ -86,7 +86,7 @@ impl State {
         self.sent(request, call, ctx.now);
     }
 
-    pub(super) fn copy_answer(&self, ctx: &mut UpdateContext<'_>) {
+    pub(super) fn copy_response(&self, ctx: &mut UpdateContext<'_>) {
         if let Some(Ok(explored)) = self.past().map(|past| &past.outcome) {
             ctx.copy(Secret::new(explored.text.clone()), "the response body");
         }

@@ -1,29 +1,21 @@
-//! The areas of the explorer, and how the calls and the request are drawn.
+//! The areas of the explorer, and how the calls and the response are drawn.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
-use unicode_width::UnicodeWidthChar as _;
 
-use super::calls::{Row, is_hidden};
-use super::draft::Draft;
-use super::rows::{WRITES, method_tone};
-use super::{Action, Part, State, Typing, answer};
-use crate::domain::catalogue;
-use crate::domain::fill::Piece;
+use super::calls::Row;
+use super::request::{self, draw_request, split};
+use super::{Action, Part, State, Typing, response};
 use crate::tui::keys::ConsoleAction;
 use crate::tui::padded;
 use crate::tui::panes::ViewContext;
-use crate::tui::theme::{Tone, badge};
+use crate::tui::theme::Tone;
 use crate::tui::widgets::boxes::Framed;
-use crate::tui::widgets::form::draw_input;
+use crate::tui::widgets::input::draw_input;
 use crate::tui::widgets::text::{Pen, below, cells, paragraph, wrap};
 
-/// From this size on, calls, request and answer are drawn at once.
+/// From this size on, calls, request and response are drawn at once.
 const WHOLE: (u16, u16) = (100, 26);
-/// Rows of a path.
-const PATH_ROWS: usize = 3;
-/// Rows left to a body.
-const BODY_MIN: u16 = 4;
 /// Rows left to the list above the selected call.
 const LIST_MIN: u16 = 4;
 
@@ -31,27 +23,27 @@ const LIST_MIN: u16 = 4;
 pub struct Parts {
     pub calls: Rect,
     pub request: Rect,
-    pub answer: Rect,
+    pub response: Rect,
 }
 
 pub fn parts(area: Rect, state: &State) -> Parts {
     let mut parts = Parts {
         calls: Rect::default(),
         request: Rect::default(),
-        answer: Rect::default(),
+        response: Rect::default(),
     };
     if area.width < WHOLE.0 || area.height < WHOLE.1 {
         match state.part {
             Part::Calls => parts.calls = area,
             Part::Request => parts.request = area,
-            Part::Answer => parts.answer = area,
+            Part::Response => parts.response = area,
         }
         return parts;
     }
     // The focused part gets the room.
     let side = match state.part {
         Part::Calls => area.width * 11 / 20,
-        Part::Request | Part::Answer => (area.width * 3 / 10).clamp(34, 60),
+        Part::Request | Part::Response => (area.width * 3 / 10).clamp(34, 60),
     };
     let right = Rect {
         x: area.x + side,
@@ -59,12 +51,7 @@ pub fn parts(area: Rect, state: &State) -> Parts {
         ..area
     };
     let wanted = state.draft().map_or(8, |draft| {
-        let body = draft
-            .body
-            .as_ref()
-            .map_or(0, |body| cells(body.len()).clamp(4, 14) + 2);
-        let fields = draft.form.height(right.width.saturating_sub(4));
-        8 + fields + body
+        request::height(draft, right.width.saturating_sub(4))
     });
     let request = wanted.max(8).min(area.height / 2);
     parts.calls = Rect {
@@ -75,7 +62,7 @@ pub fn parts(area: Rect, state: &State) -> Parts {
         height: request,
         ..right
     };
-    parts.answer = below(right, request);
+    parts.response = below(right, request);
     parts
 }
 
@@ -127,8 +114,8 @@ fn list_parts(area: Rect, state: &State) -> (Rect, Rect) {
     )
 }
 
-pub fn answer_area(area: Rect, state: &State) -> Rect {
-    inside(parts(area, state).answer)
+pub fn response_area(area: Rect, state: &State) -> Rect {
+    inside(parts(area, state).response)
 }
 
 pub fn body_area(area: Rect, state: &State) -> Rect {
@@ -143,64 +130,6 @@ pub fn fields_area(area: Rect, state: &State) -> Rect {
     })
 }
 
-/// The areas of a request, from the top.
-struct Split {
-    path: Rect,
-    about: Rect,
-    fields: Rect,
-    hint: Rect,
-    heading: Rect,
-    body: Rect,
-}
-
-fn path_text(draft: &Draft) -> String {
-    draft.path().iter().map(Piece::text).collect()
-}
-
-fn split(draft: &Draft, area: Rect) -> Split {
-    let indent = cells(draft.method().len() + 1);
-    let room = area.width.saturating_sub(indent).max(1);
-    let path = path_text(draft)
-        .len()
-        .div_ceil(usize::from(room))
-        .clamp(1, PATH_ROWS);
-    let mut left = area;
-    let mut take = |rows: u16| {
-        let taken = Rect {
-            height: rows.min(left.height),
-            ..left
-        };
-        left = below(left, rows);
-        taken
-    };
-    let path = take(cells(path));
-    let about = take(1);
-    let body = draft.body.is_some();
-    let reserved = if body {
-        BODY_MIN.min(area.height / 3) + 1
-    } else {
-        0
-    };
-    let wanted = draft.form.height(area.width);
-    let free = area.height.saturating_sub(path.height + 1 + reserved);
-    let fields = take(
-        wanted
-            .min(free.max(1))
-            .min(if wanted == 0 { 0 } else { u16::MAX }),
-    );
-    let hinted = draft.call.is_some_and(|call| !call.params.is_empty()) && free > wanted;
-    let hint = take(u16::from(hinted));
-    let heading = take(u16::from(body));
-    Split {
-        path,
-        about,
-        fields,
-        hint,
-        heading,
-        body: if body { left } else { Rect::default() },
-    }
-}
-
 impl State {
     /// Draws the visible parts; returns the cursor.
     pub fn draw(&self, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) -> Option<Position> {
@@ -212,8 +141,8 @@ impl State {
             .is_some_and(|known| known.account.environment.is_live());
         let frame = |part: Part, area: Rect, name: &str, note: Option<String>, buf: &mut Buffer| {
             let title = match (whole, part) {
-                (true, Part::Request | Part::Answer) => name.to_owned(),
-                (false, Part::Request | Part::Answer) => format!("6 Explorer › {name}"),
+                (true, Part::Request | Part::Response) => name.to_owned(),
+                (false, Part::Request | Part::Response) => format!("6 Explorer › {name}"),
                 (_, Part::Calls) => "6 Explorer".to_owned(),
             };
             Framed {
@@ -237,17 +166,19 @@ impl State {
                 .iter()
                 .filter(|row| matches!(row, Row::Call { .. }))
                 .count();
-            let note = match count {
-                0 => None,
-                1 => Some("1 call".to_owned()),
-                count => Some(format!("{count} calls")),
+            let note = match (count, self.query.is_empty()) {
+                (0, _) => None,
+                (1, true) => Some("1 call".to_owned()),
+                (count, true) => Some(format!("{count} calls")),
+                (1, false) => Some("1 call matches".to_owned()),
+                (count, false) => Some(format!("{count} calls match")),
             };
             let inner = frame(Part::Calls, parts.calls, "", note, buf);
             cursor = self.draw_calls(ctx, area, inner, buf);
         }
         if !parts.request.is_empty() {
-            let note = (!whole && self.has_answer())
-                .then(|| format!("{}: answer", ctx.key(Action::ToAnswer)));
+            let note = (!whole && self.has_response())
+                .then(|| format!("{}: response", ctx.key(Action::ToResponse)));
             let inner = frame(Part::Request, parts.request, "Request", note, buf);
             let here = self.part == Part::Request;
             match self.draft() {
@@ -258,15 +189,15 @@ impl State {
                 None => self.draw_no_draft(ctx, inner, buf),
             }
         }
-        if !parts.answer.is_empty() {
+        if !parts.response.is_empty() {
             let in_flight = self.draft().is_some_and(|draft| draft.in_flight.is_some());
             let note = self
-                .answer
+                .response
                 .as_ref()
                 .filter(|_| !in_flight)
-                .and_then(answer::Answer::place);
-            let inner = frame(Part::Answer, parts.answer, "Answer", note, buf);
-            cursor = cursor.or(self.draw_answer(ctx, inner, buf));
+                .and_then(response::Response::place);
+            let inner = frame(Part::Response, parts.response, "Response", note, buf);
+            cursor = cursor.or(self.draw_response(ctx, inner, buf));
         }
         cursor
     }
@@ -336,29 +267,35 @@ impl State {
         paragraph(buf, area, &words, ctx.theme.style(Tone::Dim));
     }
 
-    fn draw_answer(&self, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) -> Option<Position> {
+    fn draw_response(
+        &self,
+        ctx: ViewContext<'_>,
+        area: Rect,
+        buf: &mut Buffer,
+    ) -> Option<Position> {
         let theme = ctx.theme;
         let draft = self.draft()?;
         if let Some(in_flight) = &draft.in_flight {
             let words = match ctx.store.waiting.get(&in_flight.request) {
                 Some(waiting) => {
                     // Where it is cut off, the remaining time still shows.
-                    let until = waiting.until.map(|until| ctx.until(until) + " ");
-                    format!("waits {}{}", until.unwrap_or_default(), waiting.why)
+                    let until = waiting.until.map(|until| format!(" {}", ctx.until(until)));
+                    format!("waiting{}: {}", until.unwrap_or_default(), waiting.why)
                 }
-                None => answer::sent(in_flight.since, ctx),
+                None => response::sent(in_flight.since, ctx),
             };
             Pen::new(buf, area, 0)
                 .text("◌ ", theme.bold(Tone::Busy))
                 .text(&words, theme.style(Tone::Busy));
             let call = format!("{} {}", in_flight.call.method, in_flight.call.path);
             paragraph(buf, below(area, 1), &call, theme.style(Tone::Dim));
+            // Below the call, which wraps.
             let escape = format!("{} cancels it.", ctx.key(ConsoleAction::Escape));
             Pen::new(buf, area, 2 + cells(wrap(&call, area.width).len() - 1))
                 .text(&escape, theme.style(Tone::Dim));
             return None;
         }
-        let (Some(answer), Some(past)) = (&self.answer, self.past()) else {
+        let (Some(response), Some(past)) = (&self.response, self.past()) else {
             let words = if ctx.store.is_ready() {
                 "Not sent yet."
             } else {
@@ -371,127 +308,6 @@ impl State {
             Typing::Search(input) => Some(input),
             _ => None,
         };
-        answer.view(past, typing, ctx, area, buf)
-    }
-}
-
-fn draw_request(
-    draft: &Draft,
-    state: &State,
-    here: bool,
-    ctx: ViewContext<'_>,
-    area: Rect,
-    buf: &mut Buffer,
-) -> Option<Position> {
-    let theme = ctx.theme;
-    let dim = theme.style(Tone::Dim);
-    let split = split(draft, area);
-    let known = ctx.store.known(&draft.account);
-    let writes = known.is_some_and(|known| {
-        let calls = super::calls::catalogue(&state.catalogues, known.account.provider);
-        catalogue::writes(calls, draft.method(), &path_text(draft))
-    });
-    draw_path(draft, writes, ctx, split.path, buf);
-
-    let mut pen = Pen::new(buf, split.about, 0);
-    if writes {
-        pen.text(WRITES, theme.bold(Tone::Warn)).skip(2);
-    }
-    pen.text(draft.account.as_str(), theme.style(Tone::Plain))
-        .skip(1);
-    if let Some(known) = known {
-        let (word, tone) = badge(known.account.environment);
-        pen.text(&format!(" {word} "), theme.badge(tone)).skip(1);
-    }
-    if known.is_some_and(|known| is_hidden(known, writes, ctx.now)) {
-        let words = format!("not armed: to send, type the name {}", draft.account);
-        pen.text(&words, theme.bold(Tone::Live));
-    } else {
-        let about = draft
-            .call
-            .map_or("any API call, with the account's credentials", |call| {
-                call.about
-            });
-        pen.text(about, dim);
-    }
-
-    let mut cursor = None;
-    let form = draft.form.draw(buf, split.fields, theme);
-    if here && !draft.in_body {
-        cursor = form;
-    }
-    if let Some(about) = draft.about_field().filter(|_| here) {
-        Pen::new(buf, split.hint, 0).skip(2).text(&about, dim);
-    }
-    if let Some(body) = &draft.body {
-        let mut pen = Pen::new(buf, split.heading, 0);
-        let (mark, style) = if draft.in_body && here {
-            ("▸ ", theme.bold(Tone::Accent))
-        } else {
-            ("  ", dim)
-        };
-        pen.text(mark, style).text("Body", style).skip(2);
-        match (&draft.wrong, body.is_blank()) {
-            (_, true) => pen.text("none", dim),
-            (None, false) => pen.text("✔ ", theme.style(Tone::Good)).text("JSON", dim),
-            (Some(wrong), false) => {
-                let tone = if draft.call.is_some() {
-                    Tone::Bad
-                } else {
-                    Tone::Warn
-                };
-                let words = format!(
-                    "! not JSON: line {}, column {}: {}",
-                    wrong.line, wrong.column, wrong.words
-                );
-                pen.text(&words, theme.style(tone))
-            }
-        };
-        let at = body.draw(here && draft.in_body, split.body, theme, buf);
-        cursor = at.or(cursor);
-    }
-    cursor
-}
-
-/// Method and path; values stand out, missing ones more so.
-fn draw_path(draft: &Draft, writes: bool, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
-    let theme = ctx.theme;
-    Pen::new(buf, area, 0).text(draft.method(), theme.bold(method_tone(writes)));
-    let indent = cells(draft.method().len() + 1).min(area.width);
-    let area = Rect {
-        x: area.x + indent,
-        width: area.width - indent,
-        ..area
-    };
-    let (mut row, mut used) = (0, 0);
-    let room = usize::from(area.width.max(1));
-    let rows = usize::from(area.height);
-    let all: usize = draft
-        .path()
-        .iter()
-        .map(|piece| piece.text().chars().count())
-        .sum();
-    // The end of a long path is shown: that is where the operator types.
-    let mut skip = all.saturating_sub(room * rows);
-    for piece in draft.path() {
-        let style = match &piece {
-            Piece::Fixed(_) => theme.style(Tone::Plain),
-            Piece::Value(_) => theme.bold(Tone::Accent),
-            Piece::Missing(_) => theme.bold(Tone::Warn),
-        };
-        for c in piece.text().chars() {
-            if skip > 0 {
-                skip -= 1;
-                continue;
-            }
-            let wide = c.width().unwrap_or(0);
-            if used + wide > room {
-                (row, used) = (row + 1, 0);
-            }
-            let mut pen = Pen::new(buf, area, row);
-            pen.skip(cells(used))
-                .text(c.encode_utf8(&mut [0; 4]), style);
-            used += wide;
-        }
+        response.view(past, typing, ctx, area, buf)
     }
 }

@@ -50,7 +50,7 @@ fn sums(watched: &Watched, ctx: ViewContext<'_>) -> String {
     let Some(expected) = &watched.watch.expected else {
         return String::new();
     };
-    let set = format!("set by {}, {}", expected.by.as_str(), ctx.ago(expected.at));
+    let set = format!("{}, {}", expected.by.words(), ctx.ago(expected.at));
     let apart = |payment: &Payment| payment.difference(&expected.sum);
     match watched
         .latest()
@@ -91,7 +91,7 @@ fn state(watched: &Watched, ctx: ViewContext<'_>) -> String {
     }
     if watched.asking.is_some() {
         parts.push(match ctx.store.waiting_for(watched.asking) {
-            Some(why) => format!("waits {why}"),
+            Some(why) => format!("waiting: {why}"),
             None => "checking now".into(),
         });
     } else if let Some(due) = watched.due() {
@@ -99,7 +99,7 @@ fn state(watched: &Watched, ctx: ViewContext<'_>) -> String {
     } else if watched.is_final() {
         parts.push("final, no longer checked".into());
     }
-    if let Some(at) = ctx.store.handled_at(&watched.matter(), watched.began()) {
+    if let Some(at) = ctx.store.handled_at(&watched.alert_key(), watched.began()) {
         parts.push(format!("marked as handled {}", ctx.ago(at)));
     }
     parts.join(" · ")

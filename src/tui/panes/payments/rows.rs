@@ -80,7 +80,7 @@ fn rank(watched: &Watched, store: &Store) -> u8 {
 pub fn needs_attention(watched: &Watched, store: &Store) -> bool {
     watched.needs_attention()
         && store
-            .handled_at(&watched.matter(), watched.began())
+            .handled_at(&watched.alert_key(), watched.began())
             .is_none()
 }
 
@@ -110,7 +110,7 @@ fn passes(watched: &Watched, filter: &str) -> bool {
     let last_error = match watched.last_error {
         LastError::None => "",
         LastError::NotKnown => "not found",
-        LastError::Failed(_) => "no answer",
+        LastError::Failed(_) => "no response",
     };
     let texts = [
         watched.watch.id.as_str(),
@@ -141,6 +141,7 @@ impl Totals {
         let mut totals = Self::default();
         for watched in shown {
             totals.attention += usize::from(needs_attention(watched, store));
+            // Not checked yet: nothing says that it is over.
             let Some(payment) = watched.latest() else {
                 totals.open += 1;
                 continue;
@@ -175,7 +176,8 @@ impl Totals {
         totals
     }
 
-    /// `12 open · 3 paid: 3249 EMT, 0.5 BTC`: the longest wording that fits; the counts always.
+    /// `12 open · 3 paid: 3249 EMT, 0.5 BTC`: the longest wording that fits; the counts always. Paid sums without room
+    /// are counted: `3 paid: 3249 EMT, 2 more`.
     pub fn words(&self, room: u16) -> String {
         let room = usize::from(room);
         let sums = |paid: bool| -> Vec<String> {
@@ -202,11 +204,20 @@ impl Totals {
             let words = some.map(|(count, word, sums)| format!("{count} {word}{sums}"));
             words.collect::<Vec<_>>().join(" · ")
         };
-        let (open, paid) = (list(&sums(false)), list(&sums(true)));
-        let wordings = [join(&open, &paid), join("", &paid)];
+        let (open, paid) = (list(&sums(false)), sums(true));
+        let some_paid = |shown: usize| {
+            let mut sums = paid[..shown].to_vec();
+            if shown < paid.len() {
+                sums.push(format!("{} more", paid.len() - shown));
+            }
+            list(&sums)
+        };
+        let shorter = (1..=paid.len())
+            .rev()
+            .map(|shown| join("", &some_paid(shown)));
         let fits = |text: &String| text.chars().count() <= room;
-        wordings
-            .into_iter()
+        std::iter::once(join(&open, &list(&paid)))
+            .chain(shorter)
             .find(fits)
             .unwrap_or_else(|| join("", ""))
     }

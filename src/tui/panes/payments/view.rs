@@ -64,7 +64,7 @@ impl State {
             1 => ("! 1 needs attention".to_owned(), "! 1".into(), Tone::Bad),
             n => (format!("! {n} need attention"), format!("! {n}"), Tone::Bad),
         };
-        let words = totals.words(room.saturating_sub(width(&attention) + 3));
+        let words = |attention: &str| totals.words(room.saturating_sub(width(attention) + 3));
         let both = |attention: &str, words: String| {
             let gap = if attention.is_empty() || words.is_empty() {
                 ""
@@ -74,7 +74,10 @@ impl State {
             format!("{attention}{gap}{words}")
         };
         // The longest wording that fits; what needs attention always shows.
-        let wordings = [both(&attention, words), both(&short, totals.words(0))];
+        let wordings = [
+            both(&attention, words(&attention)),
+            both(&short, words(&short)),
+        ];
         let fits = |note: &String| width(note) <= room;
         let note = wordings.into_iter().find(fits).unwrap_or(short);
         (!note.is_empty()).then_some((note, tone))
@@ -141,7 +144,12 @@ impl State {
     fn draw_active_filter(&self, shown: usize, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
         let theme = ctx.theme;
         let all = ctx.store.payments.len();
-        let text = format!("{shown} of {all} match ");
+        let noun = if all == 1 {
+            "payment matches"
+        } else {
+            "payments match"
+        };
+        let text = format!("{shown} of {all} {noun} ");
         Pen::new(buf, area, 0)
             .text("filter / ", theme.bold(Tone::Accent))
             .text(self.filter.text(), theme.style(Tone::Plain))
@@ -162,8 +170,8 @@ impl State {
         room: u16,
     ) -> (String, Tone) {
         let unseen = |rows: &[usize]| {
-            let calls = |at: &&usize| needs_attention(&ctx.store.payments[**at], ctx.store);
-            rows.iter().filter(calls).count()
+            let needs = |at: &&usize| needs_attention(&ctx.store.payments[**at], ctx.store);
+            rows.iter().filter(needs).count()
         };
         let (above, under) = (unseen(&shown[..window.start]), unseen(&shown[window.end..]));
         let mut parts = Vec::new();
@@ -296,7 +304,8 @@ impl Columns {
             compared: if roomy { COMPARED.0 } else { COMPARED.1 },
             next: match (total >= 56, ctx.still) {
                 (false, _) => 0,
-                (true, false) => 6,
+                // `queued`, apart from the age before it.
+                (true, false) => 7,
                 (true, true) => 10,
             },
             id: 0,
@@ -346,7 +355,7 @@ impl Columns {
         pen.cell(if words { "vs. order" } else { "" }, self.compared, dim)
             .skip(1);
         pen.right("since", AGE, dim);
-        pen.right(if self.next > 0 { "next" } else { "" }, self.next, dim);
+        pen.right(if self.next > 0 { "check" } else { "" }, self.next, dim);
     }
 
     fn draw_row(
@@ -426,7 +435,7 @@ fn clock_short(at: WallTime, ctx: ViewContext<'_>) -> String {
 fn next_word(watched: &Watched, ctx: ViewContext<'_>) -> (String, Tone) {
     if watched.asking.is_some() {
         let waits = ctx.store.waiting_for(watched.asking).is_some();
-        return (if waits { "waits" } else { "now" }.into(), Tone::Busy);
+        return (if waits { "queued" } else { "now" }.into(), Tone::Busy);
     }
     let tone = match watched.last_error {
         LastError::Failed(_) => Tone::Bad,

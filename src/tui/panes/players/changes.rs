@@ -14,6 +14,7 @@ pub fn changes(before: &[Item], after: &[Item]) -> String {
     let count = |items: &[Item]| {
         let mut counts: BTreeMap<String, i64> = BTreeMap::new();
         for item in items {
+            // By name and not by id: each copy of an item has an id of its own.
             *counts.entry(name(item)).or_default() += 1;
         }
         counts
@@ -31,6 +32,7 @@ pub fn changes(before: &[Item], after: &[Item]) -> String {
     }
     let known: BTreeMap<u64, &Item> = before.iter().map(|item| (item.id, item)).collect();
     for item in after {
+        // A new item is counted above.
         let Some(was) = known.get(&item.id) else {
             continue;
         };

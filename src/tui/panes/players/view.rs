@@ -101,8 +101,8 @@ impl State {
             (
                 "No players yet.",
                 format!(
-                    "{} authenticates a player with the token from the game's client, or fetches an inventory by \
-                     player number alone. A callback about a player adds it here too.",
+                    "Press {} to authenticate a player with the token from the game's client, or to fetch an inventory \
+                     by player number alone. A callback about a player adds it here too.",
                     ctx.key(Action::Authenticate)
                 ),
             )
@@ -141,14 +141,14 @@ impl State {
                 pen.text(&text, theme.style(Tone::Good));
             }
             Proof::Refused(_) => {
-                pen.text(" · REFUSED", theme.bold(Tone::Bad));
+                pen.text(" · REJECTED", theme.bold(Tone::Bad));
             }
         }
         let mut pen = Pen::new(buf, area, 1);
         match (&player.inventory, player.request) {
             (_, Some(request)) => {
                 let word = match ctx.store.waiting_for(Some(request)) {
-                    Some(why) => format!("waits {why}"),
+                    Some(why) => format!("waiting: {why}"),
                     None => "fetching the inventory…".into(),
                 };
                 pen.text(&word, theme.style(Tone::Busy));

@@ -37,6 +37,7 @@ impl State {
     /// If the selected request no longer waits, selects the next one.
     pub(super) fn fit_waiting(&mut self, store: &Store) {
         if let Some(at) = self.waiting_at {
+            // Ids grow with time, so the next higher one is the row below.
             let next = store.waiting.keys().find(|id| **id >= at);
             self.waiting_at = next.or(store.waiting.keys().next_back()).copied();
         }
@@ -129,6 +130,7 @@ impl State {
         let hidden = waiting.len().saturating_sub(window.len());
         let rows = waiting.iter().skip(window.start).take(window.len());
         for (row, (id, waits)) in (0..).zip(rows) {
+            // Requests that the console did not send come from polling and callbacks.
             let own = ctx.store.in_flight_for(*id).is_some();
             let is_last = row + 1 == area.height && hidden > 0;
             draw_waiting(

@@ -172,7 +172,7 @@ async fn a_slow_receiver_is_cut_off() {
     assert_eq!(posted.event("change-inventory", "1001").await.len(), 1);
     let simulator = posted.bench.simulator().await;
     let sent = &simulator["providers"]["kongregate"]["callbacks_sent"][0];
-    assert_eq!(sent["came"], "no answer in time");
+    assert_eq!(sent["came"], "no response in time");
 }
 
 // docs/providers/kongregate.md#callbacks

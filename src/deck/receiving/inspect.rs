@@ -22,8 +22,8 @@ impl Shared {
 fn unknown(id: DeliveryId) -> Problem {
     Problem::new(
         ProblemKind::NotFound,
-        format!("callback {} is not in the ledger, or no longer", id.0),
-        "`tilldeck log --deliveries` lists the saved callbacks",
+        format!("callback {} is not saved", id.0),
+        "`tilldeck log --deliveries` lists the saved callbacks; tilldeck deletes the oldest ones",
     )
 }
 
@@ -53,6 +53,7 @@ impl Deck {
             .open(&parts.request)
             .ok_or_else(|| sealed_by_another(delivery))?;
         if let Ok(account) = AccountId::new(known.account) {
+            // The sender may repeat the account's secrets in any header or field.
             shared.know_secrets(&account).await;
         }
         let header = |name: &str, value: &[u8]| {
@@ -61,12 +62,12 @@ impl Deck {
         };
         let replies = parts.replies.iter().filter_map(|(job, sealed)| {
             let reply = sealer.open_reply(sealed)?;
-            Some((*job, record::kept(&reply)))
+            Some((*job, record::body(&reply)))
         });
         let is_coding = |name: &str| name.eq_ignore_ascii_case("content-encoding");
         // Only a decoded body can be redacted.
         let body = match raw.readable() {
-            Some(inbound) => record::kept(inbound.request.body()),
+            Some(inbound) => record::body(inbound.request.body()),
             None => record::withheld(&raw.body),
         };
         Ok(Received {
@@ -74,6 +75,7 @@ impl Deck {
             headers: raw
                 .headers
                 .iter()
+                // The body is shown decoded.
                 .filter(|(name, _)| !is_coding(name))
                 .take(HEADERS_SHOWN_MAX)
                 .map(|(name, value)| header(name, value))
@@ -106,6 +108,7 @@ impl Deck {
             kind: JobKind::Forward,
             target: target.into(),
             at: now,
+            // Leased from the start where this command itself makes the attempt, so that a running console does not.
             taken_until: (!self.callbacks.workers()).then_some(held_until),
         };
         let added = self.ledger.add_job(id, job).await.map_err(|error| {
@@ -119,6 +122,7 @@ impl Deck {
             shared.due.notify_waiters();
             return Ok(added);
         }
+        // The job just added: ids only grow.
         let newest = added.jobs.iter().map(|job| job.id).max();
         match newest {
             Some(newest) => Ok(shared

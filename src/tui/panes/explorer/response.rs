@@ -1,4 +1,4 @@
-//! The answer to a call: a table of what the provider's documents say about it, and the body as it was
+//! The response to a call: a table of what the provider's documents say about it, and the body as it was
 //! received.
 
 use ratatui::buffer::Buffer;
@@ -11,7 +11,7 @@ use super::table::Table;
 use crate::domain::{Explored, inert, time};
 use crate::tui::panes::ViewContext;
 use crate::tui::theme::Tone;
-use crate::tui::widgets::form::draw_input;
+use crate::tui::widgets::input::draw_input;
 use crate::tui::widgets::json::{self, Reading};
 use crate::tui::widgets::list::Step;
 use crate::tui::widgets::reader::Reader;
@@ -29,9 +29,9 @@ enum Shown {
     Body,
 }
 
-/// An answer on the screen.
+/// A response on the screen.
 #[derive(Debug, Clone)]
-pub struct Answer {
+pub struct Response {
     /// The number of its call in the history.
     pub number: u64,
     /// What kind of body it is: "JSON", "an HTML page".
@@ -43,7 +43,7 @@ pub struct Answer {
     height: u16,
 }
 
-/// The areas of an answer.
+/// The areas of a response.
 struct Parts {
     head: Rect,
     /// Rows of the head that the table's note uses.
@@ -52,7 +52,7 @@ struct Parts {
     search: Rect,
 }
 
-impl Answer {
+impl Response {
     pub fn new(past: &PastCall) -> Self {
         let (note, body, table) = match &past.outcome {
             Err(_) => ((String::new(), Tone::Dim), Reader::text("", true), None),
@@ -262,7 +262,7 @@ fn hidden_columns(table: &Table, ctx: ViewContext<'_>) -> String {
     let side = |count: usize, action| {
         let columns = if count == 1 { "column" } else { "columns" };
         let key = ctx.key(action);
-        (count > 0).then(|| format!("  {key} {count} {columns}"))
+        (count > 0).then(|| format!("  {count} more {columns}: {key}"))
     };
     [
         side(left, Action::ScrollLeft),
@@ -347,7 +347,7 @@ fn read(explored: &Explored) -> ((String, Tone), Reader) {
         }
         Reading::Torn(lines) => (
             (
-                "incomplete JSON: the reply ends too early".into(),
+                "incomplete JSON: the response ends too early".into(),
                 Tone::Bad,
             ),
             Reader::json(lines),
