@@ -159,6 +159,7 @@ impl AccountFactory {
             nonces: NonceRules {
                 persistence: self.gate.persistence(account),
                 allow_ahead: self.gate.overrides().allow_nonce_ahead,
+                is_simulated: account.environment == Environment::Embedded,
             },
             clock: self.clock.clone(),
             tokens: None,

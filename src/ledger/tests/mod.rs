@@ -139,7 +139,7 @@ async fn next_nonce(key_lock: &mut KeyLock, wall: WallTime) -> Result<i64, Ledge
     };
     let rules = NonceRules {
         persistence: Persistence::BestEffort,
-        allow_ahead: false,
+        ..NonceRules::default()
     };
     Ok(key_lock.next_nonce(now, rules).await?.value)
 }

@@ -122,8 +122,8 @@ const HOUR: Duration = Duration::from_hours(1);
 
 fn strict(allow_ahead: bool) -> NonceRules {
     NonceRules {
-        persistence: Persistence::Required,
         allow_ahead,
+        ..NonceRules::default()
     }
 }
 
