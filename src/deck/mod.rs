@@ -100,18 +100,22 @@ impl Deck {
             receive,
         } = options;
         // Before anything is sent: jobs and nonces of a newer ledger would be ignored.
-        refuse_newer(state_dir.clone()).await?;
+        let listening = async {
+            // Before the simulator, which needs the receiver's address.
+            let bound = ListenState::new(profile, receive.as_ref()).await;
+            if !profile.built_in {
+                return Ok::<_, Problem>((bound, None));
+            }
+            let simulator = simulator::start(&clock, bound.callback_urls()).await?;
+            Ok((bound, Some(simulator)))
+        };
+        let (newer, listening) = tokio::join!(refuse_newer(state_dir.clone()), listening);
+        newer?;
+        let (bound, simulator) = listening?;
         let ledger = Ledger::start(state_dir, clock.clone(), Retention::default());
         tokio::spawn(log_ledger(ledger.status_changes()));
         let gate = Gate::new(ledger.clone(), clock.clone(), network, events);
         let gate = Arc::new(gate.with_overrides(overrides));
-        // Before the simulator, which needs the receiver's address.
-        let bound = ListenState::new(profile, receive.as_ref()).await;
-        let simulator = if profile.built_in {
-            Some(simulator::start(&clock, bound.callback_urls()).await?)
-        } else {
-            None
-        };
         // The simulator's secrets are built in, so opening a keyring for them would only cost time.
         let sealing = match &simulator {
             Some(_) => vault.without_keyring(),
