@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ratatui::buffer::Buffer;
-use ratatui::layout::{Position, Rect};
+use ratatui::layout::{Constraint, Layout, Position, Rect, Size};
 
 use crate::tui::alerts::{self, Alert, Target};
 use crate::tui::component::{Component, Intent, UpdateContext, ViewContext};
@@ -12,9 +12,10 @@ use crate::tui::msg::Level;
 use crate::tui::panes::{age, age_changes_in};
 use crate::tui::store::Store;
 use crate::tui::theme::{Tone, badge};
-use crate::tui::widgets::boxes::window;
+use crate::tui::widgets::boxes::{Window, inside};
 use crate::tui::widgets::list::{List, Step};
-use crate::tui::widgets::text::{Pen, below, cells, paragraph, width};
+use crate::tui::widgets::pager::Pager;
+use crate::tui::widgets::text::{Pen, cells, paragraph, width};
 
 keys! {
     /// What a key does in the list of alerts.
@@ -102,8 +103,8 @@ impl Component for State {
     fn step(&mut self, step: Step, ctx: &mut UpdateContext<'_>) {
         let alerts = alerts::all(ctx.store);
         self.list.selected = self.place(&alerts);
-        let (_, height) = parts(ctx.area, alerts.len());
-        self.list.step(step, alerts.len(), height);
+        let [list, ..] = areas(ctx.area, alerts.len());
+        self.list.step(step, alerts.len(), list.height);
         let at = alerts.get(self.list.selected);
         self.selected = at.map(|alert| alert.key.clone());
     }
@@ -118,9 +119,12 @@ impl Component for State {
     fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
         let theme = ctx.theme;
         let alerts = alerts::all(ctx.store);
-        let (whole, height) = parts(screen, alerts.len());
-        let live = ctx.store.is_live();
-        let inner = window(buf, screen, theme, "Alerts", whole, live);
+        let window = Window {
+            title: "Alerts",
+            size: size(screen, alerts.len()),
+            live: ctx.store.is_live(),
+        };
+        let inner = window.draw(theme, screen, buf);
         if alerts.is_empty() {
             paragraph(
                 buf,
@@ -130,7 +134,7 @@ impl Component for State {
             );
             return None;
         }
-        let list = Rect { height, ..inner };
+        let [list, place, detail, keys] = areas(screen, alerts.len());
         let account = alerts.iter().filter_map(|alert| alert.account.as_ref());
         let account = account
             .map(|id| width(id.as_str()))
@@ -140,53 +144,43 @@ impl Component for State {
         let selected = self.place(&alerts);
         let mut shown = self.list;
         shown.selected = selected;
-        let window = shown.window(alerts.len(), height);
-        let (from, till) = (window.start, window.end);
-        for (row, at) in (0..).zip(window) {
-            let whole = Rect {
-                y: list.y + row,
-                height: 1,
-                ..list
-            };
-            draw_row(&alerts[at], account, ctx, whole, buf);
-            if at == selected {
-                buf.set_style(whole, theme.selected(true));
-            }
-        }
-        let mut under = below(inner, height);
-        if till - from < alerts.len() {
-            let place = format!("{}-{till} of {}", from + 1, alerts.len());
-            Pen::new(buf, under, 0).flush(&place, theme.style(Tone::Dim));
-        }
-        under = below(under, 1);
-        let room = Rect {
-            height: under.height.saturating_sub(1),
-            ..under
-        };
-        paragraph(buf, room, &alerts[selected].what, theme.style(Tone::Plain));
+        let pager = Pager::list(list, shown, alerts.len());
+        pager.draw(theme, buf, |at, line, buf| {
+            draw_row(&alerts[at], account, ctx, line, buf);
+        });
+        let shown = pager.place().unwrap_or_default();
+        Pen::new(buf, place, 0).flush(&shown, theme.style(Tone::Dim));
+        let what = &alerts[selected].what;
+        paragraph(buf, detail, what, theme.style(Tone::Plain));
         let verb = match alerts[selected].handled {
             Some(_) => "marks it as not handled",
             None => "marks it as handled",
         };
         let (go, mark) = (ctx.key(Action::GoToAlert), ctx.key(Action::MarkHandled));
-        let keys = format!("{go} goes to it, {mark} {verb}.");
-        let at = below(under, under.height.saturating_sub(1));
-        Pen::new(buf, at, 0).text(&keys, theme.style(Tone::Dim));
+        let text = format!("{go} goes to it, {mark} {verb}.");
+        Pen::new(buf, keys, 0).text(&text, theme.style(Tone::Dim));
         None
     }
 }
 
-/// The window's size, and the rows of the list.
-fn parts(screen: Rect, len: usize) -> ((u16, u16), u16) {
+/// The window's size for so many alerts.
+fn size(screen: Rect, len: usize) -> Size {
     let frame = 2 + 1 + DETAIL;
     // Not `clamp`, which panics if the upper bound is below the lower one: on a tiny screen it is.
     let height = (cells(len) + frame)
         .max(frame + 1)
         .min(screen.height.saturating_sub(2).max(frame));
-    (
-        (screen.width.min(WIDEST), height),
-        height.saturating_sub(frame),
-    )
+    Size::new(WIDEST, height)
+}
+
+/// The alerts, the row of their place, the text of the selected one, and the keys.
+fn areas(screen: Rect, len: usize) -> [Rect; 4] {
+    inside(screen, size(screen, len)).layout(&Layout::vertical([
+        Constraint::Fill(1),
+        Constraint::Length(1),
+        Constraint::Length(DETAIL - 1),
+        Constraint::Length(1),
+    ]))
 }
 
 fn draw_row(alert: &Alert, account: u16, ctx: ViewContext<'_>, line: Rect, buf: &mut Buffer) {

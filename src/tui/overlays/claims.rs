@@ -2,17 +2,18 @@
 
 use jiff::tz::TimeZone;
 use ratatui::buffer::Buffer;
-use ratatui::layout::{Position, Rect};
+use ratatui::layout::{Position, Rect, Size};
 
 use crate::domain::{AccountId, WallTime, inert};
 use crate::tui::component::{Component, UpdateContext, ViewContext};
 use crate::tui::keys::{NAV, NoAction, OVERLAY, READER, Scope};
 use crate::tui::store::Store;
 use crate::tui::theme::Tone;
-use crate::tui::widgets::boxes::window;
+use crate::tui::widgets::boxes::{Window, columns_inside, inside};
 use crate::tui::widgets::json;
 use crate::tui::widgets::list::Step;
-use crate::tui::widgets::text::{Pen, below, cells, paragraph, wrap};
+use crate::tui::widgets::pager::Pager;
+use crate::tui::widgets::text::{Pen, cells, paragraph, split_rows, wrap};
 
 /// Fields that are instants, in seconds since the Unix epoch (RFC 7519, 4.1).
 const INSTANTS: [&str; 3] = ["\"exp\": ", "\"iat\": ", "\"nbf\": "];
@@ -85,61 +86,44 @@ impl Component for State {
     }
 
     fn step(&mut self, step: Step, ctx: &mut UpdateContext<'_>) {
-        let inner = inside(ctx.area);
-        let rows = self.rows(ctx.store, inner.width).len();
-        let height = inner.height.saturating_sub(note_rows(inner.width));
-        self.scroll = step.scroll(self.scroll, rows, height);
+        let rows = self.rows(ctx.store, columns_inside(ctx.area, WIDEST)).len();
+        let [_, text] = areas(ctx.area, rows);
+        self.scroll = step.scroll(self.scroll, rows, text.height);
     }
 
     fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
         let theme = ctx.theme;
-        let live = ctx
-            .store
-            .known(&self.account)
-            .is_some_and(|known| known.account.environment.is_live());
-        let rows = self.rows(ctx.store, inside(screen).width);
-        let wide = screen.width.min(WIDEST);
-        let room = inside(screen).width;
-        let high = cells(rows.len()) + note_rows(room) + 2;
-        let inner = window(
-            buf,
-            screen,
-            theme,
-            &format!("Claims of the token of {}", self.account),
-            (wide, high.min(screen.height.saturating_sub(2))),
-            live,
-        );
-        let used = paragraph(buf, inner, NOTE, theme.style(Tone::Warn));
-        let inner = below(inner, used + 1);
-        let height = usize::from(inner.height);
-        let first = self.scroll.min(rows.len().saturating_sub(height));
-        for (row, text) in (0..inner.height).zip(rows.iter().skip(first)) {
-            Pen::new(buf, inner, row).text(text, theme.style(Tone::Plain));
-        }
-        if rows.len() > height && height > 0 {
-            let last = (first + height).min(rows.len());
-            let under = Rect {
-                y: inner.bottom(),
-                height: 1,
-                ..inner
-            };
-            let shown = format!(" {}-{last} of {} ", first + 1, rows.len());
-            Pen::new(buf, under, 0).flush(&shown, theme.style(Tone::Dim));
-        }
+        let known = ctx.store.known(&self.account);
+        let rows = self.rows(ctx.store, columns_inside(screen, WIDEST));
+        let window = Window {
+            title: &format!("Claims of the token of {}", self.account),
+            size: size(screen, rows.len()),
+            live: known.is_some_and(|known| known.account.environment.is_live()),
+        };
+        window.draw(theme, screen, buf);
+        let [note, text] = areas(screen, rows.len());
+        paragraph(buf, note, NOTE, theme.style(Tone::Warn));
+        let pager = Pager::text(text, self.scroll, rows.len());
+        pager.draw(theme, buf, |at, line, buf| {
+            Pen::new(buf, line, 0).text(&rows[at], theme.style(Tone::Plain));
+        });
+        pager.draw_place(theme, buf);
         None
     }
 }
 
 const WIDEST: u16 = 90;
 
-/// The inside of the largest window that fits the screen.
-fn inside(screen: Rect) -> Rect {
-    let width = screen.width.min(WIDEST).saturating_sub(2);
-    Rect {
-        width: if width > 20 { width - 2 } else { width },
-        height: screen.height.saturating_sub(4),
-        ..screen
-    }
+/// The window's size for so many rows of claims.
+fn size(screen: Rect, rows: usize) -> Size {
+    let rows = cells(rows) + note_rows(columns_inside(screen, WIDEST));
+    Size::new(WIDEST, (rows + 2).min(screen.height.saturating_sub(2)))
+}
+
+/// The note with a blank row, and the claims.
+fn areas(screen: Rect, rows: usize) -> [Rect; 2] {
+    let inner = inside(screen, size(screen, rows));
+    split_rows(inner, note_rows(inner.width))
 }
 
 fn note_rows(columns: u16) -> u16 {

@@ -1,7 +1,7 @@
 //! Asks before the console copies an access token. The token itself is not in this state.
 
 use ratatui::buffer::Buffer;
-use ratatui::layout::{Position, Rect};
+use ratatui::layout::{Position, Rect, Size};
 
 use crate::domain::AccountId;
 use crate::tui::component::{Component, UpdateContext, ViewContext};
@@ -9,7 +9,7 @@ use crate::tui::keys::{OVERLAY, Scope, WindowAction, keys};
 use crate::tui::panes::tokens::countdown;
 use crate::tui::store::Purpose;
 use crate::tui::theme::Tone;
-use crate::tui::widgets::boxes::window;
+use crate::tui::widgets::boxes::Window;
 use crate::tui::widgets::text::{below, cells, paragraph, wrap};
 
 keys! {
@@ -84,14 +84,12 @@ impl Component for State {
         );
         let wide = 62.min(screen.width);
         let rows = cells(wrap(&text, wide.saturating_sub(4)).len());
-        let inner = window(
-            buf,
-            screen,
-            ctx.theme,
-            &format!("Copy the access token of {}", self.account),
-            (wide, rows + 4),
+        let inner = Window {
+            title: &format!("Copy the access token of {}", self.account),
+            size: Size::new(wide, rows + 4),
             live,
-        );
+        }
+        .draw(ctx.theme, screen, buf);
         let tone = if live { Tone::Live } else { Tone::Plain };
         let used = paragraph(buf, inner, &text, ctx.theme.style(tone));
         paragraph(

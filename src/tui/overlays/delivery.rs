@@ -15,9 +15,9 @@ use crate::tui::keys::{NAV, OVERLAY, READER, Scope, keys};
 use crate::tui::msg::{Level, Msg};
 use crate::tui::panes::callbacks;
 use crate::tui::panes::callbacks::words;
-use crate::tui::widgets::boxes::window;
+use crate::tui::widgets::boxes::Window;
 use crate::tui::widgets::list::Step;
-use crate::tui::widgets::sheet::{Kind, Sheet, WIDEST, add_body, add_headers};
+use crate::tui::widgets::sheet::{Kind, Sheet, add_body, add_headers, window_size};
 use crate::tui::widgets::text::fit_middle;
 
 keys! {
@@ -167,14 +167,12 @@ impl Component for State {
                 format!("Callback to {} about {subject}", self.delivery.account)
             }
         };
-        let inner = window(
-            buf,
-            screen,
-            ctx.theme,
-            &title,
-            (screen.width.min(WIDEST), screen.height.saturating_sub(2)),
+        let inner = Window {
+            title: &title,
+            size: window_size(screen),
             live,
-        );
+        }
+        .draw(ctx.theme, screen, buf);
         self.sheet.view(ctx.theme, inner, buf);
         None
     }

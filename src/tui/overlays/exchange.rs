@@ -13,9 +13,9 @@ use crate::tui::component::{Component, UpdateContext, ViewContext};
 use crate::tui::keys::{NAV, OVERLAY, READER, Scope, keys};
 use crate::tui::panes::request_rows::outcome;
 use crate::tui::panes::requests;
-use crate::tui::widgets::boxes::window;
+use crate::tui::widgets::boxes::Window;
 use crate::tui::widgets::list::Step;
-use crate::tui::widgets::sheet::{Kind, Sheet, WIDEST, add_body, add_headers};
+use crate::tui::widgets::sheet::{Kind, Sheet, add_body, add_headers, window_size};
 
 keys! {
     /// What a key does in the details of a request.
@@ -89,14 +89,12 @@ impl Component for State {
             .store
             .known(&self.exchange.account)
             .is_some_and(|known| known.account.environment.is_live());
-        let inner = window(
-            buf,
-            screen,
-            ctx.theme,
-            &format!("{} {}", self.exchange.method, self.exchange.path()),
-            (screen.width.min(WIDEST), screen.height.saturating_sub(2)),
+        let inner = Window {
+            title: &format!("{} {}", self.exchange.method, self.exchange.path()),
+            size: window_size(screen),
             live,
-        );
+        }
+        .draw(ctx.theme, screen, buf);
         self.sheet.view(ctx.theme, inner, buf);
         None
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ratatui::buffer::Buffer;
-use ratatui::layout::{Position, Rect};
+use ratatui::layout::{Position, Rect, Size};
 
 use crate::domain::{Expectation, Now};
 use crate::tui::Effect;
@@ -11,7 +11,7 @@ use crate::tui::component::{Component, UpdateContext, ViewContext};
 use crate::tui::keys::{OVERLAY, Scope, keys};
 use crate::tui::msg::NewWatch;
 use crate::tui::theme::Tone;
-use crate::tui::widgets::boxes::window;
+use crate::tui::widgets::boxes::Window;
 use crate::tui::widgets::text::{below, cells, paragraph, wrap};
 
 keys! {
@@ -88,7 +88,12 @@ impl Component for State {
         let wide = screen.width.min(70);
         let rows = cells(wrap(&text, wide.saturating_sub(4).max(1)).len());
         let title = "Change the expected amount";
-        let inner = window(buf, screen, theme, title, (wide, rows + 5), live);
+        let inner = Window {
+            title,
+            size: Size::new(wide, rows + 5),
+            live,
+        }
+        .draw(theme, screen, buf);
         let used = paragraph(buf, inner, &text, theme.style(Tone::Plain));
         let keys = format!(
             "{} changes it, {} cancels. The timeline shows both amounts.",

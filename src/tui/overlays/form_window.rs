@@ -2,7 +2,7 @@
 
 use ratatui::buffer::Buffer;
 use ratatui::crossterm::event::KeyEvent;
-use ratatui::layout::{Position, Rect};
+use ratatui::layout::{Position, Rect, Size};
 
 use super::guide;
 use crate::domain::{Answer, Problem, ProviderId, RequestId};
@@ -10,10 +10,10 @@ use crate::tui::component::{Component, Event, Paste, UpdateContext, ViewContext}
 use crate::tui::keys::{OVERLAY, Scope, keys};
 use crate::tui::msg::Msg;
 use crate::tui::theme::Tone;
-use crate::tui::widgets::boxes::window;
+use crate::tui::widgets::boxes::{Window, columns_inside};
 use crate::tui::widgets::form::{Form, Typed};
 use crate::tui::widgets::input::first_line;
-use crate::tui::widgets::text::{below, cells, paragraph, wrap};
+use crate::tui::widgets::text::{below, cells, paragraph, split_rows, wrap};
 
 keys! {
     /// What a key does in a form.
@@ -206,6 +206,9 @@ impl<F: FormWindow> Component for F {
     }
 }
 
+/// Columns of the window.
+const WIDE: u16 = 76;
+
 /// How a form's window looks: the fields, and a note below them.
 pub struct FormView<'a> {
     pub form: &'a Form,
@@ -219,20 +222,20 @@ pub struct FormView<'a> {
 impl FormView<'_> {
     pub fn draw(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
         let Self { form, note, .. } = self;
-        let wide = 76.min(screen.width);
-        let room = wide.saturating_sub(4).max(1);
+        let room = columns_inside(screen, WIDE);
         let rows = cells(wrap(note, room).len());
-        let size = (wide, form.height(room) + rows + 5);
-        let inner = window(buf, screen, ctx.theme, self.title, size, self.live);
+        let size = Size::new(WIDE, form.height(room) + rows + 5);
+        let inner = Window {
+            title: self.title,
+            size,
+            live: self.live,
+        }
+        .draw(ctx.theme, screen, buf);
         // A blank row above the form and one below it, if both fit.
         let spare = inner.height.saturating_sub(form.height(inner.width) + rows);
         let air = u16::from(spare >= 2);
-        let fields = Rect {
-            height: inner
-                .height
-                .saturating_sub(rows.min(inner.height.saturating_sub(1)) + air * 2),
-            ..below(inner, air)
-        };
+        let kept = rows.min(inner.height.saturating_sub(1)) + air * 2;
+        let [fields, _] = split_rows(below(inner, air), inner.height.saturating_sub(kept));
         let cursor = form.draw(buf, fields, ctx.theme);
         let under = below(inner, air * 2 + fields.height.min(form.height(inner.width)));
         paragraph(buf, under, note, ctx.theme.style(self.tone));

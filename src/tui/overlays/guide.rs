@@ -1,7 +1,10 @@
 //! The guide: how to get an account and credentials from each provider.
 
 use ratatui::buffer::Buffer;
-use ratatui::layout::{Position, Rect};
+use ratatui::layout::{Constraint, Layout, Position, Rect, Size};
+use ratatui::text::Span;
+use ratatui::widgets::{Tabs, Widget as _};
+use unicode_width::UnicodeWidthStr as _;
 
 use super::steps_in;
 use crate::domain::ProviderId;
@@ -9,9 +12,10 @@ use crate::domain::manage::ProviderSetup;
 use crate::tui::component::{Component, UpdateContext, ViewContext};
 use crate::tui::keys::{NAV, OVERLAY, READER, Scope, keys};
 use crate::tui::theme::Tone;
-use crate::tui::widgets::boxes::window;
+use crate::tui::widgets::boxes::{Window, columns_inside, inside};
 use crate::tui::widgets::list::Step;
-use crate::tui::widgets::text::{Pen, cells, width};
+use crate::tui::widgets::pager::Pager;
+use crate::tui::widgets::text::{Pen, cells, split_columns, width};
 
 keys! {
     /// What a key does in the guide.
@@ -69,6 +73,36 @@ impl State {
     }
 }
 
+impl State {
+    /// The providers, the shown one marked, and the key for the next one where there is room.
+    fn draw_tabs(&self, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
+        let theme = ctx.theme;
+        let tone = if theme.has_color() {
+            Tone::Accent
+        } else {
+            Tone::Plain
+        };
+        let shown = theme.badge(tone);
+        let names = self.setups.iter().enumerate().map(|(at, setup)| {
+            let dim = theme.style(Tone::Dim);
+            let style = if at == self.at { shown } else { dim };
+            Span::styled(format!(" {} ", setup.title), style)
+        });
+        let tabs = Tabs::new(names)
+            .select(self.at)
+            .highlight_style(shown)
+            .padding("", "")
+            .divider(" ");
+        let words = format!("{} next", ctx.key(Action::NextGuide));
+        let used = cells(tabs.width());
+        tabs.render(area, buf);
+        let [_, left] = split_columns(area, used + 1);
+        if self.setups.len() > 1 && width(&words) < left.width {
+            Pen::new(buf, left, 0).flush(&words, theme.style(Tone::Dim));
+        }
+    }
+}
+
 impl Component for State {
     type Action = Action;
 
@@ -88,67 +122,45 @@ impl Component for State {
     }
 
     fn step(&mut self, step: Step, ctx: &mut UpdateContext<'_>) {
-        let rows = self.rows(text_width(ctx.area)).len();
-        self.scroll = step.scroll(self.scroll, rows, page(rows, ctx.area));
+        let rows = self.rows(columns_inside(ctx.area, WIDE)).len();
+        let [_, _, text] = areas(ctx.area, rows);
+        self.scroll = step.scroll(self.scroll, rows, text.height);
     }
 
     fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
         let theme = ctx.theme;
-        let rows = self.rows(text_width(screen));
-        let page = page(rows.len(), screen);
-        let inner = window(
-            buf,
-            screen,
-            theme,
-            "Guide",
-            (WIDE, page + 4),
-            ctx.store.is_live(),
-        );
-        let mut pen = Pen::new(buf, inner, 0);
-        for (at, setup) in self.setups.iter().enumerate() {
-            let style = match (at == self.at, theme.has_color()) {
-                (true, true) => theme.badge(Tone::Accent),
-                (true, false) => theme.badge(Tone::Plain),
-                (false, _) => theme.style(Tone::Dim),
-            };
-            pen.text(&format!(" {} ", setup.title), style).skip(1);
-        }
-        if self.setups.len() > 1 {
-            let words = format!("{} next", ctx.key(Action::NextGuide));
-            if width(&words) < pen.left() {
-                pen.flush(&words, theme.style(Tone::Dim));
-            }
-        }
-        let first = self
-            .scroll
-            .min(rows.len().saturating_sub(usize::from(page)));
-        for (row, line) in (2..2 + page).zip(rows.iter().skip(first)) {
-            let mut pen = Pen::new(buf, inner, row);
-            match line {
+        let rows = self.rows(columns_inside(screen, WIDE));
+        let window = Window {
+            title: "Guide",
+            size: size(rows.len()),
+            live: ctx.store.is_live(),
+        };
+        window.draw(theme, screen, buf);
+        let [tabs, _, text] = areas(screen, rows.len());
+        self.draw_tabs(ctx, tabs, buf);
+        let pager = Pager::text(text, self.scroll, rows.len());
+        pager.draw(theme, buf, |at, line, buf| {
+            let mut pen = Pen::new(buf, line, 0);
+            match &rows[at] {
                 Row::Title(title) => pen.text(title, theme.bold(Tone::Accent)),
                 Row::Text(text) => pen.text(text, theme.style(Tone::Plain)),
             };
-        }
-        if rows.len() > usize::from(page) {
-            let under = Rect {
-                y: inner.bottom(),
-                height: 1,
-                ..inner
-            };
-            let last = first + usize::from(page);
-            let words = format!(" {}-{last} of {} ", first + 1, rows.len());
-            Pen::new(buf, under, 0).flush(&words, theme.style(Tone::Dim));
-        }
+        });
+        pager.draw_place(theme, buf);
         None
     }
 }
 
-/// Rows of text below the providers' names and a blank line.
-fn page(rows: usize, screen: Rect) -> u16 {
-    cells(rows).min(screen.height.saturating_sub(4)).max(1)
+/// The window's size for so many rows of text.
+fn size(rows: usize) -> Size {
+    Size::new(WIDE, cells(rows) + 4)
 }
 
-/// Columns inside the window's frame and padding.
-fn text_width(screen: Rect) -> u16 {
-    WIDE.min(screen.width).saturating_sub(4).max(1)
+/// The providers' names, a blank row, and the text.
+fn areas(screen: Rect, rows: usize) -> [Rect; 3] {
+    inside(screen, size(rows)).layout(&Layout::vertical([
+        Constraint::Length(1),
+        Constraint::Length(1),
+        Constraint::Fill(1),
+    ]))
 }

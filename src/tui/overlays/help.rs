@@ -3,16 +3,17 @@
 
 use ratatui::buffer::Buffer;
 use ratatui::crossterm::event::KeyEvent;
-use ratatui::layout::{Position, Rect};
+use ratatui::layout::{Position, Rect, Size};
 use tui_input::Input;
 
 use super::legend::LEGEND;
 use crate::tui::component::{Component, Paste, UpdateContext, ViewContext};
 use crate::tui::keys::{self, Binding, Chord, Keymap, NAV, OVERLAY, READER, Scope, bindings, keys};
 use crate::tui::theme::Tone;
-use crate::tui::widgets::boxes::window;
+use crate::tui::widgets::boxes::Window;
 use crate::tui::widgets::input::{draw_input, edit};
 use crate::tui::widgets::list::Step;
+use crate::tui::widgets::pager::Pager;
 use crate::tui::widgets::text::{Pen, below, width};
 
 keys! {
@@ -171,8 +172,13 @@ impl Component for State {
 
     fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
         let theme = ctx.theme;
-        let size = (WIDE, screen.height.saturating_sub(2));
-        let mut inner = window(buf, screen, theme, "Help", size, false);
+        let size = Size::new(WIDE, screen.height.saturating_sub(2));
+        let mut inner = Window {
+            title: "Help",
+            size,
+            live: false,
+        }
+        .draw(theme, screen, buf);
         let mut cursor = None;
         if self.is_searched() {
             let mut pen = Pen::new(buf, inner, 0);
@@ -183,12 +189,10 @@ impl Component for State {
         }
         let rows = self.rows(ctx.keymap);
         let (keys, name) = columns(inner.width);
-        let first = self
-            .scroll
-            .min(rows.len().saturating_sub(usize::from(inner.height)));
-        for (row, line) in (0..inner.height).zip(rows.iter().skip(first)) {
-            let mut pen = Pen::new(buf, inner, row);
-            match line {
+        let pager = Pager::text(inner, self.scroll, rows.len());
+        pager.draw(theme, buf, |at, line, buf| {
+            let mut pen = Pen::new(buf, line, 0);
+            match &rows[at] {
                 Row::Blank => {}
                 Row::Heading(title) => {
                     pen.text(title, theme.bold(Tone::Accent));
@@ -205,19 +209,10 @@ impl Component for State {
                     }
                 }
             }
-        }
+        });
+        pager.draw_place(theme, buf);
         if rows.is_empty() {
             Pen::new(buf, inner, 0).text("no match", theme.style(Tone::Dim));
-        }
-        if rows.len() > usize::from(inner.height) {
-            let under = Rect {
-                y: inner.bottom(),
-                height: 1,
-                ..inner
-            };
-            let last = first + usize::from(inner.height);
-            let place = format!(" {}-{last} of {} ", first + 1, rows.len());
-            Pen::new(buf, under, 0).flush(&place, theme.style(Tone::Dim));
         }
         cursor
     }

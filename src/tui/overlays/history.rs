@@ -1,15 +1,16 @@
 //! The explorer's calls of this session, to open or to send again.
 
 use ratatui::buffer::Buffer;
-use ratatui::layout::{Position, Rect};
+use ratatui::layout::{Constraint, Layout, Position, Rect, Size};
 
 use crate::tui::component::{Component, Intent, UpdateContext, ViewContext};
 use crate::tui::keys::{NAV, OVERLAY, READER, Scope, keys};
 use crate::tui::panes::explorer::history::CallSummary;
 use crate::tui::theme::Tone;
-use crate::tui::widgets::boxes::window;
+use crate::tui::widgets::boxes::{Window, inside};
 use crate::tui::widgets::list::{List, Step};
-use crate::tui::widgets::text::{Pen, below, cells, width};
+use crate::tui::widgets::pager::Pager;
+use crate::tui::widgets::text::{Pen, cells, width};
 
 keys! {
     /// What a key does in the history.
@@ -57,33 +58,27 @@ impl Component for State {
     }
 
     fn step(&mut self, step: Step, ctx: &mut UpdateContext<'_>) {
-        let height = ctx.area.height.saturating_sub(6);
-        self.list.step(step, self.rows.len(), height);
+        let [list, _] = areas(ctx.area, self.rows.len());
+        self.list.step(step, self.rows.len(), list.height);
     }
 
     fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
         let theme = ctx.theme;
         let dim = theme.style(Tone::Dim);
-        let height = cells(self.rows.len() + 4).min(screen.height.saturating_sub(2));
-        let live = ctx.store.is_live();
-        let inner = window(
-            buf,
-            screen,
-            theme,
-            "Calls of this session",
-            (110, height),
-            live,
-        );
-        let list = Rect {
-            height: inner.height.saturating_sub(2),
-            ..inner
+        let window = Window {
+            title: "Calls of this session",
+            size: size(screen, self.rows.len()),
+            live: ctx.store.is_live(),
         };
+        window.draw(theme, screen, buf);
+        let [list, note] = areas(screen, self.rows.len());
         let account = self.rows.iter().map(|row| width(row.account.as_str()));
         let account = account.max().unwrap_or(0).min(16);
-        for (row, at) in (0..).zip(self.list.window(self.rows.len(), list.height)) {
+        let pager = Pager::list(list, self.list, self.rows.len());
+        pager.draw(theme, buf, |at, line, buf| {
             let past = &self.rows[at];
-            let mut pen = Pen::new(buf, list, row);
-            pen.text(&past.at.clock(&ctx.store.zone), dim)
+            Pen::new(buf, line, 0)
+                .text(&past.at.clock(&ctx.store.zone), dim)
                 .skip(2)
                 .text(past.glyph, theme.bold(past.tone))
                 .skip(1)
@@ -93,17 +88,26 @@ impl Component for State {
                 .skip(1)
                 .cell(&past.method, 7, theme.bold(Tone::Plain))
                 .text(&past.path, theme.style(Tone::Plain));
-            if at == self.list.selected {
-                let whole = Rect {
-                    y: list.y + row,
-                    height: 1,
-                    ..list
-                };
-                buf.set_style(whole, theme.selected(true));
-            }
+        });
+        if let Some(place) = pager.place() {
+            Pen::new(buf, note, 0).flush(&place, dim);
         }
-        let note = "The last 50 calls. tilldeck deletes them when it quits.";
-        Pen::new(buf, below(inner, inner.height.saturating_sub(1)), 0).text(note, dim);
+        let text = "The last 50 calls. tilldeck deletes them when it quits.";
+        Pen::new(buf, note, 1).text(text, dim);
         None
     }
+}
+
+/// The window's size for so many calls.
+fn size(screen: Rect, rows: usize) -> Size {
+    let height = cells(rows + 4).min(screen.height.saturating_sub(2));
+    Size::new(110, height)
+}
+
+/// The calls; the row of their place, and the note.
+fn areas(screen: Rect, rows: usize) -> [Rect; 2] {
+    inside(screen, size(screen, rows)).layout(&Layout::vertical([
+        Constraint::Fill(1),
+        Constraint::Length(2),
+    ]))
 }

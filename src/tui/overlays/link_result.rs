@@ -3,7 +3,7 @@
 
 use qrcode::{Color as Module, EcLevel, QrCode};
 use ratatui::buffer::Buffer;
-use ratatui::layout::{Position, Rect};
+use ratatui::layout::{Position, Rect, Size};
 use ratatui::style::{Color, Style};
 
 use crate::domain::{AccountId, LinkRequest, PaymentLink};
@@ -11,8 +11,10 @@ use crate::tui::Effect;
 use crate::tui::component::{Component, Intent, UpdateContext, ViewContext};
 use crate::tui::keys::{NAV, OVERLAY, READER, Scope, keys};
 use crate::tui::theme::{Theme, Tone};
-use crate::tui::widgets::boxes::window;
-use crate::tui::widgets::text::{Pen, below, cells, fit_middle, paragraph, wrap};
+use crate::tui::widgets::boxes::{Window, columns_inside};
+use crate::tui::widgets::text::{
+    Pen, below, cells, fit_middle, paragraph, split_columns, stack, wrap,
+};
 
 keys! {
     /// What a key does with a new link.
@@ -70,14 +72,8 @@ impl State {
         }
     }
 
-    fn draw_code(
-        &self,
-        ctx: ViewContext<'_>,
-        above: u16,
-        area: Rect,
-        screen: Rect,
-        buf: &mut Buffer,
-    ) {
+    /// The code in the largest form that fits an area, or the text in place of it.
+    fn draw_code(&self, ctx: ViewContext<'_>, area: Rect, screen: Rect, buf: &mut Buffer) {
         let theme = ctx.theme;
         let dim = theme.style(Tone::Dim);
         let Some(code) = &self.code else {
@@ -92,33 +88,52 @@ impl State {
             paragraph(buf, area, &text, dim);
             return;
         }
-        for quiet in QUIET {
-            let (wide, high) = code.size(theme, quiet);
-            if wide <= area.width && high <= area.height {
-                let at = Rect {
-                    x: area.x + (area.width - wide) / 2,
-                    y: area.y + (area.height - high).min(1),
-                    width: wide,
-                    height: high,
-                };
-                code.draw(theme, quiet, at, buf);
-                return;
-            }
+        let symbols = code.symbols(theme);
+        let fits = |symbol: &&Symbol<'_>| {
+            let Size { width, height } = symbol.size();
+            width <= area.width && height <= area.height
+        };
+        if let Some(symbol) = symbols.iter().find(fits) {
+            let Size { width, height } = symbol.size();
+            let air = (area.height - height).min(1);
+            let [_, rows] = stack(area, [air, height]);
+            let [_, code] = split_columns(rows, (area.width - width) / 2);
+            symbol.draw(split_columns(code, width)[0], buf);
+            return;
         }
-        let (wide, high) = code.size(theme, QUIET[1]);
+        let [_, least] = symbols.map(|symbol| symbol.size());
         // The frame, the lines above the code, and the footer.
-        let rows_beside = above + 3;
+        let rows_beside = self.rows_above(theme, screen) + 3;
         let text = format!(
             "The QR code needs at least {}x{}; this terminal has {}x{}. Enlarge it or zoom out. {} copies the link, {} opens it.",
             // In a narrower terminal the link would need more rows.
-            (wide + 4).max(screen.width),
-            (high + rows_beside).max(screen.height + 1),
+            (least.width + 4).max(screen.width),
+            (least.height + rows_beside).max(screen.height + 1),
             screen.width,
             screen.height + 1,
             ctx.key(Action::Copy),
             ctx.key(Action::Open)
         );
         paragraph(buf, below(area, 1), &text, dim);
+    }
+
+    /// The window's width on a screen that is large enough.
+    fn width(&self, theme: &Theme) -> u16 {
+        let [whole, _] = self.sizes(theme);
+        (whole.width + 4).max(96)
+    }
+
+    /// The code's size with each quiet zone.
+    fn sizes(&self, theme: &Theme) -> [Size; 2] {
+        let code = self.code.as_ref();
+        let size = |symbol: Symbol<'_>| symbol.size();
+        code.map_or([Size::ZERO; 2], |code| code.symbols(theme).map(size))
+    }
+
+    /// Rows of the lines above the code.
+    fn rows_above(&self, theme: &Theme, screen: Rect) -> u16 {
+        let link = wrap(&self.link.shown, columns_inside(screen, self.width(theme)));
+        cells(link.len()) + if self.request.with_token { 3 } else { 1 }
     }
 }
 
@@ -150,34 +165,22 @@ impl Component for State {
             .store
             .known(&self.account)
             .is_some_and(|known| known.account.environment.is_live());
-        let code_wide = |code: &Code| code.size(theme, QUIET[0]).0 + 4;
-        let wide = screen
-            .width
-            .min(self.code.as_ref().map_or(0, code_wide).max(96));
-        let text = wrap(&self.link.shown, wide.saturating_sub(4).max(1));
-        let above = cells(text.len()) + if self.request.with_token { 3 } else { 1 };
-        let code_rows = self
-            .code
-            .as_ref()
-            .and_then(|code| {
-                QUIET
-                    .map(|quiet| code.size(theme, quiet))
-                    .into_iter()
-                    .find(|(w, h)| w + 4 <= screen.width && above + h + 2 <= screen.height)
-            })
-            .map_or(3, |(_, rows)| rows);
-        let height = above + code_rows + 3;
-        let inner = window(
-            buf,
-            screen,
-            theme,
-            &format!(
-                "Link for {}",
-                fit_middle(self.request.id.as_str(), wide.saturating_sub(16))
-            ),
-            (wide, height),
+        let above = self.rows_above(theme, screen);
+        let mut sizes = self.sizes(theme).into_iter();
+        let fitting = sizes.find(|size| {
+            size.width + 4 <= screen.width && above + size.height + 2 <= screen.height
+        });
+        // Without a code, a text of three rows.
+        let code = fitting.filter(|size| size.height > 0);
+        let height = above + code.map_or(3, |size| size.height) + 3;
+        let wide = self.width(theme);
+        let room = columns_inside(screen, wide).saturating_sub(12);
+        let inner = Window {
+            title: &format!("Link for {}", fit_middle(self.request.id.as_str(), room)),
+            size: Size::new(wide, height),
             live,
-        );
+        }
+        .draw(theme, screen, buf);
         let mut left = inner;
         Pen::new(buf, left, 0)
             .text(self.request.amount.as_str(), theme.bold(Tone::Plain))
@@ -198,32 +201,52 @@ impl Component for State {
             );
             left = below(left, rows);
         }
-        self.draw_code(ctx, above, left, screen, buf);
+        self.draw_code(ctx, left, screen, buf);
         None
     }
 }
 
 impl Code {
+    /// The code as it is drawn, the largest first.
+    fn symbols<'a>(&'a self, theme: &'a Theme) -> [Symbol<'a>; 2] {
+        QUIET.map(|quiet| Symbol {
+            code: self,
+            quiet,
+            theme,
+        })
+    }
+}
+
+/// A code with a quiet zone around it.
+struct Symbol<'a> {
+    code: &'a Code,
+    quiet: usize,
+    theme: &'a Theme,
+}
+
+impl Symbol<'_> {
     /// Columns and rows on screen.
-    fn size(&self, theme: &Theme, quiet: usize) -> (u16, u16) {
-        let side = self.side + 2 * quiet;
-        if theme.is_ascii() {
-            (cells(side * 2), cells(side))
+    fn size(&self) -> Size {
+        let side = self.code.side + 2 * self.quiet;
+        if self.theme.is_ascii() {
+            Size::new(cells(side * 2), cells(side))
         } else {
-            (cells(side), cells(side.div_ceil(2)))
+            Size::new(cells(side), cells(side.div_ceil(2)))
         }
     }
 
-    fn is_dark(&self, x: usize, y: usize, quiet: usize) -> bool {
-        let at = |place: usize| place.checked_sub(quiet).filter(|at| *at < self.side);
+    fn is_dark(&self, x: usize, y: usize) -> bool {
+        let side = self.code.side;
+        let at = |place: usize| place.checked_sub(self.quiet).filter(|at| *at < side);
         match (at(x), at(y)) {
-            (Some(x), Some(y)) => self.dark[y * self.side + x],
+            (Some(x), Some(y)) => self.code.dark[y * side + x],
             _ => false,
         }
     }
 
     /// Draws dark on light in every theme: many scanners cannot read an inverted code.
-    fn draw(&self, theme: &Theme, quiet: usize, area: Rect, buf: &mut Buffer) {
+    fn draw(&self, area: Rect, buf: &mut Buffer) {
+        let theme = self.theme;
         let black = Color::Rgb(0, 0, 0);
         let white = Color::Rgb(255, 255, 255);
         for row in 0..area.height {
@@ -233,7 +256,7 @@ impl Code {
                     continue;
                 };
                 if theme.is_ascii() {
-                    let dark = self.is_dark(x / 2, y, quiet);
+                    let dark = self.is_dark(x / 2, y);
                     cell.set_symbol(" ").set_style(Style::new().bg(if dark {
                         black
                     } else {
@@ -241,8 +264,8 @@ impl Code {
                     }));
                     continue;
                 }
-                let upper = self.is_dark(x, y * 2, quiet);
-                let lower = self.is_dark(x, y * 2 + 1, quiet);
+                let upper = self.is_dark(x, y * 2);
+                let lower = self.is_dark(x, y * 2 + 1);
                 // Without colours, a drawn cell is light on a dark terminal and dark on a light one.
                 let inked = |dark: bool| dark == (theme.has_color() || theme.is_light());
                 let symbol = match (inked(upper), inked(lower)) {

@@ -2,15 +2,16 @@
 
 use ratatui::buffer::Buffer;
 use ratatui::crossterm::event::KeyEvent;
-use ratatui::layout::{Position, Rect};
+use ratatui::layout::{Position, Rect, Size};
 use tui_input::Input;
 
 use crate::tui::component::{Command, Component, Paste, UpdateContext, ViewContext};
 use crate::tui::keys::{self, Binding, OVERLAY, Scope, bindings, keys};
 use crate::tui::theme::Tone;
-use crate::tui::widgets::boxes::window;
+use crate::tui::widgets::boxes::Window;
 use crate::tui::widgets::input::{draw_input, edit};
 use crate::tui::widgets::list::{List, Step};
+use crate::tui::widgets::pager::Pager;
 use crate::tui::widgets::text::{Pen, below};
 
 keys! {
@@ -99,14 +100,12 @@ impl Component for State {
     fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
         let theme = ctx.theme;
         let found: Vec<&Binding> = self.found().collect();
-        let inner = window(
-            buf,
-            screen,
-            theme,
-            "Actions",
-            (80, ROWS + 4),
-            ctx.store.is_live(),
-        );
+        let inner = Window {
+            title: "Actions",
+            size: Size::new(80, ROWS + 4),
+            live: ctx.store.is_live(),
+        }
+        .draw(theme, screen, buf);
         let mut pen = Pen::new(buf, inner, 0);
         pen.text("› ", theme.bold(Tone::Accent));
         let x = draw_input(&mut pen, &self.input, "type to search actions", theme);
@@ -114,27 +113,17 @@ impl Component for State {
         if found.is_empty() {
             Pen::new(buf, area, 0).text("no action matches", theme.style(Tone::Dim));
         }
-        for (row, at) in (0..).zip(self.list.window(found.len(), area.height)) {
+        let pager = Pager::list(area, self.list, found.len());
+        pager.draw(theme, buf, |at, line, buf| {
             let binding = found[at];
-            Pen::new(buf, area, row)
+            let key = ctx.key(keys::Action(binding));
+            Pen::new(buf, line, 0)
                 .cell(binding.name, 18, theme.bold(Tone::Plain))
                 .skip(1)
-                .right(
-                    &ctx.key(keys::Action(binding)),
-                    9,
-                    theme.style(Tone::Accent),
-                )
+                .right(&key, 9, theme.style(Tone::Accent))
                 .skip(2)
                 .text(binding.help, theme.style(Tone::Dim));
-            if at == self.list.selected {
-                let line = Rect {
-                    y: area.y + row,
-                    height: 1,
-                    ..area
-                };
-                buf.set_style(line, theme.selected(true));
-            }
-        }
+        });
         (!inner.is_empty()).then(|| Position::new(x, inner.y))
     }
 }

@@ -1,13 +1,13 @@
 //! Asks before the console quits while a write request waits for its response.
 
 use ratatui::buffer::Buffer;
-use ratatui::layout::{Position, Rect};
+use ratatui::layout::{Position, Rect, Size};
 
 use crate::tui::Effect;
 use crate::tui::component::{Component, UpdateContext, ViewContext};
 use crate::tui::keys::{OVERLAY, Scope, keys};
 use crate::tui::theme::Tone;
-use crate::tui::widgets::boxes::window;
+use crate::tui::widgets::boxes::Window;
 use crate::tui::widgets::text::{below, paragraph};
 
 keys! {
@@ -42,7 +42,12 @@ impl Component for State {
     }
 
     fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
-        let inner = window(buf, screen, ctx.theme, "Quit", (56, 7), ctx.store.is_live());
+        let inner = Window {
+            title: "Quit",
+            size: Size::new(56, 7),
+            live: ctx.store.is_live(),
+        }
+        .draw(ctx.theme, screen, buf);
         let rows = paragraph(
             buf,
             inner,

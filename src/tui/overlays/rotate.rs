@@ -1,7 +1,7 @@
 //! The form that replaces a secret, below the steps to create the new one.
 
 use ratatui::buffer::Buffer;
-use ratatui::layout::{Position, Rect};
+use ratatui::layout::{Position, Rect, Size};
 
 use super::form_window::{FormAction, FormWindow, Stage};
 use super::steps_in;
@@ -9,10 +9,12 @@ use crate::domain::manage::{Change, Guide, GuideTopic, ProviderSetup, leaves_ope
 use crate::domain::{Account, ProviderId, Secret};
 use crate::tui::component::{UpdateContext, ViewContext};
 use crate::tui::theme::Tone;
-use crate::tui::widgets::boxes::window;
+use crate::tui::widgets::boxes::{Window, columns_inside};
 use crate::tui::widgets::form::{Field, Form};
-use crate::tui::widgets::text::{Pen, below, cells, paragraph, wrap};
+use crate::tui::widgets::text::{Pen, below, cells, paragraph, split_rows, wrap};
 
+/// Columns of the window.
+const WIDE: u16 = 84;
 /// The choice for a secret that the provider offers no way to verify.
 const UNPROVABLE: &str = "if not verified";
 
@@ -189,37 +191,32 @@ impl FormWindow for State {
         let live = self.account.environment.is_live();
         let mark = if live { ", LIVE: real money" } else { "" };
         let title = format!("New secret of {}{mark}", self.account.id);
-        let wide = 84.min(screen.width);
-        let room = wide.saturating_sub(4).max(1);
+        let room = columns_inside(screen, WIDE);
         let (note, tone) = self.note(ctx);
         let notes = cells(wrap(&note, room).len());
         let steps = self.steps(room);
         let fixed = self.form.height(room) + notes;
-        let inner = window(
-            buf,
-            screen,
-            theme,
-            &title,
-            (wide, cells(steps.len()) + fixed + 4),
+        let inner = Window {
+            title: &title,
+            size: Size::new(WIDE, cells(steps.len()) + fixed + 4),
             live,
-        );
+        }
+        .draw(theme, screen, buf);
         let air = u16::from(inner.height >= fixed + 4);
         // The form is never cut for the sake of the steps; the guide has them too.
         let shown = inner.height.saturating_sub(fixed + air * 2);
         let whole = steps.len() <= usize::from(shown);
-        for (row, line) in (0..shown).zip(&steps) {
-            let text = if !whole && row + 1 == shown {
-                format!("… {} shows all steps", ctx.key(FormAction::FormGuide))
+        let [guide, form] = split_rows(inner, shown.min(cells(steps.len())));
+        for (at, line) in guide.rows().enumerate() {
+            let text = if !whole && line.bottom() == guide.bottom() {
+                &format!("… {} shows all steps", ctx.key(FormAction::FormGuide))
             } else {
-                line.clone()
+                &steps[at]
             };
-            Pen::new(buf, inner, row).text(&text, theme.style(Tone::Plain));
+            Pen::new(buf, line, 0).text(text, theme.style(Tone::Plain));
         }
-        let form = below(inner, shown.min(cells(steps.len())) + air);
-        let fields = Rect {
-            height: form.height.saturating_sub(notes).max(1).min(form.height),
-            ..form
-        };
+        let form = below(form, air);
+        let [fields, _] = split_rows(form, form.height.saturating_sub(notes).max(1));
         let cursor = self.form.draw(buf, fields, theme);
         let under = below(form, self.form.height(inner.width).min(fields.height) + air);
         paragraph(buf, under, &note, theme.style(tone));

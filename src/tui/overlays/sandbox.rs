@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ratatui::buffer::Buffer;
-use ratatui::layout::{Position, Rect};
+use ratatui::layout::{Constraint, Layout, Position, Rect, Size};
 
 use super::simulate_form;
 use crate::domain::PaymentId;
@@ -13,8 +13,9 @@ use crate::tui::component::{Component, UpdateContext, ViewContext};
 use crate::tui::keys::{NAV, OVERLAY, READER, Scope, keys};
 use crate::tui::store::Store;
 use crate::tui::theme::Tone;
-use crate::tui::widgets::boxes::window;
+use crate::tui::widgets::boxes::{Window, inside};
 use crate::tui::widgets::list::{List, Step};
+use crate::tui::widgets::pager::{Pager, draw_below};
 use crate::tui::widgets::text::{Pen, below, cells, paragraph, width};
 
 keys! {
@@ -180,7 +181,7 @@ impl State {
     /// Selects the first row of the next group; after the last group, of the first one.
     fn next_section(&mut self, screen: Rect, store: &Store) {
         let rows = self.rows(store);
-        let height = list_height(rows.len(), screen);
+        let height = areas(screen, rows.len())[0].height;
         let begins = |at: &usize| {
             *at > 0
                 && matches!(rows[*at - 1], Row::Heading(_))
@@ -247,7 +248,7 @@ impl Component for State {
     fn step(&mut self, step: Step, ctx: &mut UpdateContext<'_>) {
         let (screen, store) = (ctx.area, &*ctx.store);
         let rows = self.rows(store);
-        let height = list_height(rows.len(), screen);
+        let height = areas(screen, rows.len())[0].height;
         let before = self.list.selected;
         self.list.step(step, rows.len(), height);
         let is_heading = |at: usize| matches!(rows.get(at), Some(Row::Heading(_)));
@@ -273,44 +274,29 @@ impl Component for State {
     fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
         let theme = ctx.theme;
         let rows = self.rows(ctx.store);
-        let height = list_height(rows.len(), screen);
-        let size = (100, height + detail_rows(screen) + 2);
-        let inner = window(buf, screen, theme, "Simulator", size, false);
-        let window = self.list.window(rows.len(), height);
+        let window = Window {
+            title: "Simulator",
+            size: size(screen, rows.len()),
+            live: false,
+        };
+        let inner = window.draw(theme, screen, buf);
+        let [list, detail] = areas(screen, rows.len());
         let longest = rows.iter().map(|row| width(row.name()) + 2).max();
         let names = longest
             .unwrap_or_default()
             .min(inner.width * 2 / 5)
             .max(NAMES);
-        for (row, at) in (0..).zip(window.clone()) {
+        let pager = Pager::list(list, self.list, rows.len());
+        pager.draw(theme, buf, |at, line, buf| {
             let here = at == self.list.selected;
-            draw_row(&rows[at], names, here, ctx, inner, row, buf);
-            if here {
-                let line = Rect {
-                    y: inner.y + row,
-                    height: 1,
-                    ..inner
-                };
-                buf.set_style(line, theme.selected(true));
-            }
-        }
+            rows[at].draw(names, here, ctx, &mut Pen::new(buf, line, 0));
+        });
         if let Some(row) = rows.get(self.list.selected) {
-            draw_detail(row, ctx, below(inner, height), buf);
+            draw_detail(row, ctx, detail, buf);
         }
-        if window.len() < rows.len() {
-            let under = Rect {
-                y: inner.bottom(),
-                height: 1,
-                ..inner
-            };
-            let shown = format!(
-                " {}-{} of {}, {} next group ",
-                window.start + 1,
-                window.end,
-                rows.len(),
-                ctx.key(Action::NextSection)
-            );
-            Pen::new(buf, under, 0).flush(&shown, theme.style(Tone::Dim));
+        if let Some(place) = pager.place() {
+            let note = format!("{place}, {} next group", ctx.key(Action::NextSection));
+            draw_below(inner, &note, theme, buf);
         }
         None
     }
@@ -325,12 +311,66 @@ impl Row<'_> {
             Self::Event(_, event) => event.name,
         }
     }
+
+    /// Draws it, with names of `names` columns; `here`: it is the selected one.
+    fn draw(&self, names: u16, here: bool, ctx: ViewContext<'_>, pen: &mut Pen<'_>) {
+        let theme = ctx.theme;
+        let (plain, dim) = (theme.style(Tone::Plain), theme.style(Tone::Dim));
+        match self {
+            Self::Heading(text) => {
+                pen.text(text, theme.bold(Tone::Accent));
+            }
+            Self::Choice(command, name, words) => {
+                let is_current = *command == Command::SetFault(ctx.store.fault);
+                let (mark, tone) = match (is_current, ctx.store.fault) {
+                    (true, Fault::None) => ("●", Tone::Good),
+                    (true, _) => ("●", Tone::Warn),
+                    (false, _) => (" ", Tone::Dim),
+                };
+                pen.skip(1)
+                    .text(mark, theme.style(tone))
+                    .skip(1)
+                    .cell(name, names - 1, plain)
+                    .skip(1)
+                    .text(words, dim);
+            }
+            Self::Setting(_, setting) => {
+                let value = if here {
+                    format!("← {} →", setting.value)
+                } else {
+                    setting.value.clone()
+                };
+                let wide = width(&value).clamp(VALUES, 28);
+                pen.skip(3)
+                    .cell(setting.name, names - 1, plain)
+                    .skip(1)
+                    .cell(&value, wide, theme.bold(Tone::Plain))
+                    .skip(1)
+                    .text(setting.about, dim);
+            }
+            Self::Event(_, event) => {
+                let more = if event.subject.is_empty() { "" } else { "…" };
+                pen.skip(3)
+                    .cell(&format!("{}{more}", event.name), names - 1, plain)
+                    .skip(1)
+                    .text(event.about, dim);
+            }
+        }
+    }
 }
 
-/// Rows of the list; the rest shows the selected row's text.
-fn list_height(len: usize, screen: Rect) -> u16 {
-    let room = screen.height.saturating_sub(4 + detail_rows(screen));
-    cells(len).min(room)
+/// The window's size for so many rows.
+fn size(screen: Rect, rows: usize) -> Size {
+    let height = cells(rows) + detail_rows(screen) + 2;
+    Size::new(100, height.min(screen.height.saturating_sub(2)))
+}
+
+/// The rows, and the text of the selected one.
+fn areas(screen: Rect, rows: usize) -> [Rect; 2] {
+    inside(screen, size(screen, rows)).layout(&Layout::vertical([
+        Constraint::Fill(1),
+        Constraint::Length(detail_rows(screen)),
+    ]))
 }
 
 fn detail_rows(screen: Rect) -> u16 {
@@ -359,60 +399,6 @@ fn draw_detail(row: &Row<'_>, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer
     let area = below(area, 1);
     let rows = paragraph(buf, area, text, ctx.theme.style(Tone::Plain));
     paragraph(buf, below(area, rows), &more, dim);
-}
-
-fn draw_row(
-    row: &Row<'_>,
-    names: u16,
-    here: bool,
-    ctx: ViewContext<'_>,
-    area: Rect,
-    at: u16,
-    buf: &mut Buffer,
-) {
-    let theme = ctx.theme;
-    let (plain, dim) = (theme.style(Tone::Plain), theme.style(Tone::Dim));
-    let mut pen = Pen::new(buf, area, at);
-    match row {
-        Row::Heading(text) => {
-            pen.text(text, theme.bold(Tone::Accent));
-        }
-        Row::Choice(command, name, words) => {
-            let is_current = *command == Command::SetFault(ctx.store.fault);
-            let (mark, tone) = match (is_current, ctx.store.fault) {
-                (true, Fault::None) => ("●", Tone::Good),
-                (true, _) => ("●", Tone::Warn),
-                (false, _) => (" ", Tone::Dim),
-            };
-            pen.skip(1)
-                .text(mark, theme.style(tone))
-                .skip(1)
-                .cell(name, names - 1, plain)
-                .skip(1)
-                .text(words, dim);
-        }
-        Row::Setting(_, setting) => {
-            let value = if here {
-                format!("← {} →", setting.value)
-            } else {
-                setting.value.clone()
-            };
-            let wide = width(&value).clamp(VALUES, 28);
-            pen.skip(3)
-                .cell(setting.name, names - 1, plain)
-                .skip(1)
-                .cell(&value, wide, theme.bold(Tone::Plain))
-                .skip(1)
-                .text(setting.about, dim);
-        }
-        Row::Event(_, event) => {
-            let more = if event.subject.is_empty() { "" } else { "…" };
-            pen.skip(3)
-                .cell(&format!("{}{more}", event.name), names - 1, plain)
-                .skip(1)
-                .text(event.about, dim);
-        }
-    }
 }
 
 fn describe(act: PayerAct) -> &'static str {

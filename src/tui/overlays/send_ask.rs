@@ -1,14 +1,14 @@
 //! Asks before it sends a write call.
 
 use ratatui::buffer::Buffer;
-use ratatui::layout::{Position, Rect};
+use ratatui::layout::{Position, Rect, Size};
 
 use crate::domain::{AccountId, RawCall};
 use crate::tui::component::{Component, Intent, UpdateContext, ViewContext};
 use crate::tui::keys::{OVERLAY, Scope, keys};
 use crate::tui::theme::{Tone, badge};
-use crate::tui::widgets::boxes::window;
-use crate::tui::widgets::text::{Pen, below, cells, fit, paragraph, wrap};
+use crate::tui::widgets::boxes::{Window, columns_inside};
+use crate::tui::widgets::text::{Pen, cells, fit, paragraph, stack, wrap};
 
 keys! {
     /// What a key answers.
@@ -19,6 +19,8 @@ keys! {
     }
 }
 
+/// Columns of the window.
+const WIDE: u16 = 76;
 /// Rows a path may take.
 const PATH_ROWS: usize = 6;
 /// Rows the purpose may take.
@@ -71,26 +73,33 @@ impl Component for State {
         let theme = ctx.theme;
         let known = ctx.store.known(&self.account);
         let live = known.is_some_and(|known| known.account.environment.is_live());
-        let wide = screen.width.min(76);
+        let room = columns_inside(screen, WIDE);
         let path = format!("{} {}", self.call.method, self.call.path);
-        let rows = cells(wrap(&path, wide.saturating_sub(4)).len().min(PATH_ROWS));
+        let rows = cells(wrap(&path, room).len().min(PATH_ROWS));
         let about = match self.about {
             "" => 0,
-            about => cells(wrap(about, wide.saturating_sub(4)).len().min(ABOUT_ROWS)),
+            about => cells(wrap(about, room).len().min(ABOUT_ROWS)),
         };
         let taken = rows + about + OTHER_ROWS;
-        let room = usize::from(screen.height.saturating_sub(taken)).min(BODY_ROWS);
+        let lines = usize::from(screen.height.saturating_sub(taken)).min(BODY_ROWS);
         let body = self.call.body.as_deref().unwrap_or_default();
-        let begin = beginning(body, wide.saturating_sub(4), room);
-        let inner = window(
-            buf,
-            screen,
-            theme,
-            "Send a write call",
-            (wide, taken + cells(begin.len())),
+        let begin = beginning(body, room, lines);
+        let inner = Window {
+            title: "Send a write call",
+            size: Size::new(WIDE, taken + cells(begin.len())),
             live,
-        );
-        let mut pen = Pen::new(buf, inner, 0);
+        }
+        .draw(theme, screen, buf);
+        let [
+            account_row,
+            path_rows,
+            about_rows,
+            size_row,
+            body_rows,
+            _,
+            keys_row,
+        ] = stack(inner, [1, rows, about, 1, cells(begin.len()), 1, 1]);
+        let mut pen = Pen::new(buf, account_row, 0);
         pen.text("account ", theme.style(Tone::Dim))
             .text(self.account.as_str(), theme.bold(Tone::Plain))
             .skip(1);
@@ -101,34 +110,22 @@ impl Component for State {
         if live {
             pen.skip(1).text("real money", theme.bold(Tone::Live));
         }
-        let path_area = Rect {
-            height: rows.min(inner.height.saturating_sub(1)),
-            ..below(inner, 1)
-        };
-        paragraph(buf, path_area, &path, theme.bold(Tone::Warn));
-        let mut row = 1 + rows;
-        let about_area = Rect {
-            height: about,
-            ..below(inner, row)
-        }
-        .intersection(inner);
-        paragraph(buf, about_area, self.about, theme.style(Tone::Plain));
-        row += about;
+        paragraph(buf, path_rows, &path, theme.bold(Tone::Warn));
+        paragraph(buf, about_rows, self.about, theme.style(Tone::Plain));
         let size = match &self.call.body {
             None => "no body".to_owned(),
             Some(body) => format!("body of {} bytes", body.len()),
         };
-        Pen::new(buf, inner, row).text(&size, theme.style(Tone::Dim));
-        for line in &begin {
-            row += 1;
-            Pen::new(buf, inner, row).text(line, theme.style(Tone::Plain));
+        Pen::new(buf, size_row, 0).text(&size, theme.style(Tone::Dim));
+        for (line, text) in body_rows.rows().zip(&begin) {
+            Pen::new(buf, line, 0).text(text, theme.style(Tone::Plain));
         }
         let keys = format!(
             "{} sends it, {} cancels.",
             ctx.key(Action::ConfirmSend),
             ctx.key(Action::DontSend)
         );
-        Pen::new(buf, inner, row + 2).text(&keys, theme.style(Tone::Plain));
+        Pen::new(buf, keys_row, 0).text(&keys, theme.style(Tone::Plain));
         None
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ratatui::buffer::Buffer;
-use ratatui::layout::{Position, Rect};
+use ratatui::layout::{Position, Rect, Size};
 
 use super::{delivery, exchange};
 use crate::domain::timeline::{self, Remark, Row};
@@ -22,9 +22,10 @@ use crate::tui::msg::{Level, Msg};
 use crate::tui::panes::{payments, tick};
 use crate::tui::store::{InFlight, Purpose, Store, is_about};
 use crate::tui::theme::Tone;
-use crate::tui::widgets::boxes::window;
+use crate::tui::widgets::boxes::{Window, inside};
 use crate::tui::widgets::list::{List, Step};
-use crate::tui::widgets::text::{Pen, below, fit_middle, paragraph};
+use crate::tui::widgets::pager::Pager;
+use crate::tui::widgets::text::{Pen, fit_middle, paragraph, split_rows};
 
 keys! {
     /// What a key does in a timeline.
@@ -323,7 +324,8 @@ impl Component for State {
     }
 
     fn step(&mut self, step: Step, ctx: &mut UpdateContext<'_>) {
-        let height = inside(ctx.area).height;
+        let [_, list] = areas(ctx.area);
+        let height = list.height;
         let lines = self.lines(ctx.now, ctx.store);
         let up = matches!(step, Step::Up(_) | Step::PageUp | Step::Top);
         self.list.step(step, lines.len(), height);
@@ -413,14 +415,12 @@ impl Component for State {
             .store
             .known(&self.account)
             .is_some_and(|known| known.account.environment.is_live());
-        let frame = window(
-            buf,
-            screen,
-            theme,
-            &self.title(screen.width.min(WIDEST)),
-            (screen.width.min(WIDEST), screen.height.saturating_sub(2)),
+        let frame = Window {
+            title: &self.title(screen.width.min(WIDEST)),
+            size: Size::new(screen.width.min(WIDEST), screen.height.saturating_sub(2)),
             live,
-        );
+        }
+        .draw(theme, screen, buf);
         let (timeline, rows) = match &self.known {
             History::Nothing => {
                 let word = "Loading…";
@@ -433,8 +433,8 @@ impl Component for State {
             }
             History::Loaded(timeline, rows) => (timeline, rows),
         };
-        rail::draw_head(timeline, ctx, frame, buf);
-        let list = inside(screen).intersection(frame);
+        let [head, list] = areas(screen);
+        rail::draw_head(timeline, ctx, head, buf);
         if rows.is_empty() {
             let text = format!(
                 "No request, callback or state of this payment is saved. {} in Payments watches it.",
@@ -444,61 +444,35 @@ impl Component for State {
             return None;
         }
         let lines = self.lines(ctx.now, ctx.store);
-        let shown = self.list.window(lines.len(), list.height);
-        let (top, bottom) = (shown.start, shown.end);
         let rail = rail::Rail {
             timeline,
             ctx,
             narrow: list.width < 64,
         };
-        for (row, at) in (0..).zip(shown) {
-            match lines[at] {
-                Line::Day(happening) => rail.day(happening, list, row, buf),
-                Line::Row(of) => rail.row(&rows[of], list, row, buf),
-                Line::Call(happening) => rail.happening(happening, list, row, buf),
-                Line::Remark(of, remark) => {
-                    rail.remark(&rows[of].remarks[remark], list, row, buf);
-                }
-                Line::Missing => {
-                    if let Some(remark) = self.missing(ctx.now, ctx.store) {
-                        rail.remark(&remark, list, row, buf);
-                    }
+        let pager = Pager::list(list, self.list, lines.len());
+        pager.draw(theme, buf, |at, line, buf| match lines[at] {
+            Line::Day(happening) => rail.day(happening, line, buf),
+            Line::Row(of) => rail.row(&rows[of], line, buf),
+            Line::Call(happening) => rail.happening(happening, line, buf),
+            Line::Remark(of, remark) => rail.remark(&rows[of].remarks[remark], line, buf),
+            Line::Missing => {
+                if let Some(remark) = self.missing(ctx.now, ctx.store) {
+                    rail.remark(&remark, line, buf);
                 }
             }
-            if at == self.list.selected {
-                let selected = Rect {
-                    y: list.y + row,
-                    height: 1,
-                    ..list
-                };
-                buf.set_style(selected, theme.selected(true));
-            }
-        }
-        if lines.len() > usize::from(list.height) {
-            let under = Rect {
-                y: frame.bottom(),
-                height: 1,
-                ..frame
-            };
-            let shown = format!(" {}-{bottom} of {} ", top + 1, lines.len());
-            Pen::new(buf, under, 0).flush(&shown, theme.style(Tone::Dim));
-        }
+        });
+        pager.draw_place(theme, buf);
         None
     }
 }
 
-/// The area of the entries inside the largest window that fits the screen.
-fn inside(screen: Rect) -> Rect {
-    let width = screen.width.min(WIDEST);
-    let x = screen.x + (screen.width - width) / 2;
-    let height = screen.height.saturating_sub(2);
-    let y = screen.y + (screen.height - height) / 2;
-    let air = if width > 22 { 2 } else { 1 };
-    let inner = Rect {
-        x: x + air,
-        y: y + 1,
-        width: width.saturating_sub(2 * air),
-        height: height.saturating_sub(2),
-    };
-    below(inner, if inner.height >= 8 { 2 } else { 1 })
+/// The window's size.
+fn size(screen: Rect) -> Size {
+    Size::new(WIDEST, screen.height.saturating_sub(2))
+}
+
+/// The current state, with a blank row where there is room, and the entries.
+fn areas(screen: Rect) -> [Rect; 2] {
+    let inner = inside(screen, size(screen));
+    split_rows(inner, if inner.height >= 8 { 2 } else { 1 })
 }

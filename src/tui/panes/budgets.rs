@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::time::Duration;
 
 use ratatui::buffer::Buffer;
-use ratatui::layout::Rect;
+use ratatui::layout::{Constraint, Flex, Layout, Rect};
 
 use super::ViewContext;
 use crate::domain::{AccountId, BudgetGauge, Counts, Now, time};
@@ -95,14 +95,21 @@ pub fn draw_budgets(ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
         } else {
             room / cells(across)
         };
-        for (at, (account, gauge)) in (0..).zip(row) {
-            let place = Rect {
-                x: left.x + at * cell,
-                width: cell.saturating_sub(if at + 1 < cells(across) { 2 } else { 0 }),
-                height: 1,
-                ..left
-            };
-            draw_gauge(account, gauge, names, ctx, place, buf);
+        // Two columns between the gauges.
+        let wide = |at: usize| {
+            if at < across {
+                cell.saturating_sub(2)
+            } else {
+                cell
+            }
+        };
+        let columns = (1..=row.len()).map(|at| Constraint::Length(wide(at)));
+        let columns = Layout::horizontal(columns).spacing(2).flex(Flex::Start);
+        for ((account, gauge), place) in row.iter().zip(&*columns.split(left)) {
+            let pen = &mut Pen::new(buf, *place, 0);
+            pen.cell(&name(account, gauge), names, ctx.theme.style(Tone::Plain))
+                .skip(1);
+            draw_gauge(gauge, ctx, pen);
         }
         Pen::new(buf, left, 0).flush(&more, ctx.theme.style(Tone::Dim));
         left = below(left, 1);
@@ -157,14 +164,7 @@ fn draw_traffic(ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
     pen.text(&words, theme.style(Tone::Plain));
 }
 
-fn draw_gauge(
-    account: &AccountId,
-    gauge: &BudgetGauge,
-    names: u16,
-    ctx: ViewContext<'_>,
-    area: Rect,
-    buf: &mut Buffer,
-) {
+fn draw_gauge(gauge: &BudgetGauge, ctx: ViewContext<'_>, pen: &mut Pen<'_>) {
     let (theme, dim) = (ctx.theme, ctx.theme.style(Tone::Dim));
     let full = gauge.used >= gauge.limit;
     let nearly = u64::from(gauge.used) * 10 > u64::from(gauge.limit) * 9;
@@ -174,9 +174,6 @@ fn draw_gauge(
         (false, true) => Tone::Warn,
         (false, false) => Tone::Good,
     };
-    let mut pen = Pen::new(buf, area, 0);
-    pen.cell(&name(account, gauge), names, theme.style(Tone::Plain))
-        .skip(1);
     let waiting = match gauge.waiting {
         0 => String::new(),
         n => format!(", {n} waiting"),

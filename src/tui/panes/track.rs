@@ -6,7 +6,7 @@ use ratatui::layout::Rect;
 
 use crate::domain::{Observation, PaymentState, WallTime};
 use crate::tui::theme::{Theme, Tone};
-use crate::tui::widgets::text::{Pen, cells, width};
+use crate::tui::widgets::text::{Pen, cells, split_columns, width};
 
 /// How a step relates to the payment's current state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,58 +90,58 @@ fn steps(seen: &[Observation]) -> Vec<Step> {
     steps
 }
 
-/// Draws the line, the states and, where there is room, the times; returns the rows used.
-pub fn draw(
-    seen: &[Observation],
-    tone: Tone,
-    theme: &Theme,
-    zone: &TimeZone,
-    area: Rect,
-    buf: &mut Buffer,
-) -> u16 {
-    let steps = steps(seen);
-    let words: u16 = steps.iter().map(|step| width(step.state.as_str())).sum();
-    let gaps = cells(steps.len()).saturating_sub(1).max(1);
-    let spare = area.width.saturating_sub(words) / gaps;
-    if spare == 0 || area.height < 2 {
-        draw_short(&steps, tone, theme, area, buf);
-        return 1;
-    }
-    let gap = spare.min(18);
-    // From this gap on, a clock time fits below the shortest state.
-    let times = gap >= 6 && area.height > 2;
-    for (at, step) in steps.iter().enumerate() {
-        let before: u16 = steps[..at]
-            .iter()
-            .map(|step| width(step.state.as_str()) + gap)
-            .sum();
-        let cell = Rect {
-            x: area.x + before,
-            width: area.width.saturating_sub(before),
-            ..area
-        };
-        let (glyph, own, word, when) = appearance(step, tone, zone);
-        let word_style = match step.place {
-            Place::Here(_) => theme.bold(own),
-            _ => theme.style(word),
-        };
-        let mut pen = Pen::new(buf, cell, 0);
-        pen.text(glyph, theme.bold(own));
-        if let Some(next) = steps.get(at + 1) {
-            let ahead = next.place == Place::Ahead;
-            let line = if ahead { "┄" } else { "━" };
-            let length = width(step.state.as_str()) + gap - 1;
-            pen.text(
-                &line.repeat(usize::from(length)),
-                theme.style(if ahead { Tone::Dim } else { tone }),
-            );
+/// The states of a payment as they were seen, and the tone of those that it reached.
+pub struct Track<'a> {
+    pub seen: &'a [Observation],
+    pub tone: Tone,
+    pub theme: &'a Theme,
+    pub zone: &'a TimeZone,
+}
+
+impl Track<'_> {
+    /// Draws the line, the states and, where there is room, the times; returns the rows used.
+    pub fn draw(&self, area: Rect, buf: &mut Buffer) -> u16 {
+        let (theme, tone) = (self.theme, self.tone);
+        let steps = steps(self.seen);
+        let words: u16 = steps.iter().map(|step| width(step.state.as_str())).sum();
+        let gaps = cells(steps.len()).saturating_sub(1).max(1);
+        let spare = area.width.saturating_sub(words) / gaps;
+        if spare == 0 || area.height < 2 {
+            draw_short(&steps, tone, theme, &mut Pen::new(buf, area, 0));
+            return 1;
         }
-        Pen::new(buf, cell, 1).text(step.state.as_str(), word_style);
-        if times {
-            Pen::new(buf, cell, 2).text(&when, theme.style(Tone::Dim));
+        let gap = spare.min(18);
+        // From this gap on, a clock time fits below the shortest state.
+        let times = gap >= 6 && area.height > 2;
+        for (at, step) in steps.iter().enumerate() {
+            let before: u16 = steps[..at]
+                .iter()
+                .map(|step| width(step.state.as_str()) + gap)
+                .sum();
+            let [_, cell] = split_columns(area, before);
+            let (glyph, own, word, when) = appearance(step, tone, self.zone);
+            let word_style = match step.place {
+                Place::Here(_) => theme.bold(own),
+                _ => theme.style(word),
+            };
+            let mut pen = Pen::new(buf, cell, 0);
+            pen.text(glyph, theme.bold(own));
+            if let Some(next) = steps.get(at + 1) {
+                let ahead = next.place == Place::Ahead;
+                let line = if ahead { "┄" } else { "━" };
+                let length = width(step.state.as_str()) + gap - 1;
+                pen.text(
+                    &line.repeat(usize::from(length)),
+                    theme.style(if ahead { Tone::Dim } else { tone }),
+                );
+            }
+            Pen::new(buf, cell, 1).text(step.state.as_str(), word_style);
+            if times {
+                Pen::new(buf, cell, 2).text(&when, theme.style(Tone::Dim));
+            }
         }
+        if times { 3 } else { 2 }
     }
-    if times { 3 } else { 2 }
 }
 
 fn appearance(step: &Step, tone: Tone, zone: &TimeZone) -> (&'static str, Tone, Tone, String) {
@@ -160,8 +160,7 @@ fn appearance(step: &Step, tone: Tone, zone: &TimeZone) -> (&'static str, Tone, 
     }
 }
 
-fn draw_short(steps: &[Step], tone: Tone, theme: &Theme, area: Rect, buf: &mut Buffer) {
-    let mut pen = Pen::new(buf, area, 0);
+fn draw_short(steps: &[Step], tone: Tone, theme: &Theme, pen: &mut Pen<'_>) {
     for (at, step) in steps.iter().enumerate() {
         let ahead = step.place == Place::Ahead;
         let own = if ahead { Tone::Dim } else { tone };
@@ -254,7 +253,13 @@ mod tests {
             let area = Rect::new(0, 0, width, 3);
             let mut buf = Buffer::empty(area);
             let seen = seen(&["NEW", "PROCESSING"]);
-            draw(&seen, Tone::Busy, &theme, &TimeZone::UTC, area, &mut buf);
+            let track = Track {
+                seen: &seen,
+                tone: Tone::Busy,
+                theme: &theme,
+                zone: &TimeZone::UTC,
+            };
+            track.draw(area, &mut buf);
             theme.finish(&mut buf);
             let mut marks: Vec<&str> = (0..width)
                 .map(|x| buf[(x, 0)].symbol())

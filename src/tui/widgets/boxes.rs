@@ -1,7 +1,7 @@
 //! The frames of panes and windows.
 
 use ratatui::buffer::Buffer;
-use ratatui::layout::Rect;
+use ratatui::layout::{Margin, Offset, Rect, Size};
 use ratatui::style::{Color, Modifier, Style};
 use ratatui::widgets::{Block, Clear, Widget as _};
 
@@ -30,12 +30,6 @@ impl Framed<'_> {
         if area.width < 6 {
             return inner;
         }
-        let top = Rect {
-            x: area.x + 2,
-            width: area.width - 4,
-            height: 1,
-            ..area
-        };
         let style = match (self.focused, self.theme.has_color()) {
             (true, true) if self.live => self.theme.bold(Tone::Live),
             (true, true) => self.theme.bold(Tone::Accent),
@@ -46,7 +40,7 @@ impl Framed<'_> {
         let bare = Style::new()
             .fg(Color::Reset)
             .remove_modifier(Modifier::DIM | Modifier::BOLD);
-        let mut pen = Pen::new(buf, top, 0);
+        let mut pen = Pen::new(buf, area.inner(Margin::new(2, 0)), 0);
         pen.text(&format!(" {} ", self.title), bare.patch(style));
         if let Some((note, tone)) = self.note {
             let note = format!(" {note} ");
@@ -58,43 +52,51 @@ impl Framed<'_> {
     }
 }
 
-/// A centred window, at most `width` by `height`, cleared and framed; returns the area inside.
-pub fn window(
-    buf: &mut Buffer,
-    screen: Rect,
-    theme: &Theme,
-    title: &str,
-    (width, height): (u16, u16),
-    live: bool,
-) -> Rect {
-    let area = centred(screen, width, height);
-    Clear.render(area, buf);
-    let inner = Framed {
-        theme,
-        focused: true,
-        live,
-        title,
-        note: None,
-    }
-    .draw(area, buf);
-    // One column of padding on each side where there is room.
-    if inner.width > 20 {
-        Rect {
-            x: inner.x + 1,
-            width: inner.width - 2,
-            ..inner
-        }
-    } else {
-        inner
+/// A window over the panes, in the middle of the screen.
+pub struct Window<'a> {
+    pub title: &'a str,
+    /// The size with the frame, on a screen that is large enough.
+    pub size: Size,
+    /// Whether an account with real money is involved.
+    pub live: bool,
+}
+
+impl Window<'_> {
+    /// Clears and frames it; returns the area inside.
+    pub fn draw(&self, theme: &Theme, screen: Rect, buf: &mut Buffer) -> Rect {
+        let area = centred(screen, self.size);
+        Clear.render(area, buf);
+        let framed = Framed {
+            theme,
+            focused: true,
+            live: self.live,
+            title: self.title,
+            note: None,
+        };
+        framed.draw(area, buf);
+        inside(screen, self.size)
     }
 }
 
-pub fn centred(screen: Rect, width: u16, height: u16) -> Rect {
-    let (width, height) = (width.min(screen.width), height.min(screen.height));
-    Rect {
-        x: screen.x + (screen.width - width) / 2,
-        y: screen.y + (screen.height - height) / 2,
-        width,
-        height,
-    }
+/// The area inside of a window of a size.
+pub fn inside(screen: Rect, size: Size) -> Rect {
+    let inner = Block::bordered().inner(centred(screen, size));
+    // One column of padding on each side where there is room.
+    inner.inner(Margin::new(u16::from(inner.width > 20), 0))
+}
+
+/// The columns inside of a window that is `width` wide, on a screen that is large enough.
+pub fn columns_inside(screen: Rect, width: u16) -> u16 {
+    inside(screen, Size::new(width, u16::MAX)).width
+}
+
+/// Odd spare columns and rows go to the right and below; `Rect::centered` would put them at the left and above.
+fn centred(screen: Rect, size: Size) -> Rect {
+    let size = Size::new(size.width.min(screen.width), size.height.min(screen.height));
+    let spare = |all: u16, used: u16| i32::from((all - used) / 2);
+    let at = Offset::new(
+        spare(screen.width, size.width),
+        spare(screen.height, size.height),
+    );
+    screen.resize(size).offset(at)
 }

@@ -1,4 +1,7 @@
 //! A multi-line text editor, mostly for JSON. Knows no call and no account.
+//!
+//! Not `ratatui-textarea`: a body needs JSON in colours, control characters as escapes, an undo history limited in bytes,
+//! and a refusal of text beyond the limit. Of this file only the cursor's moves would go.
 
 use std::fmt::Write as _;
 
@@ -290,31 +293,22 @@ impl Editor {
     }
 
     /// Draws the visible lines; returns the cursor.
-    pub fn draw(
-        &self,
-        here: bool,
-        area: Rect,
-        theme: &Theme,
-        buf: &mut Buffer,
-    ) -> Option<Position> {
+    pub fn draw(&self, area: Rect, theme: &Theme, buf: &mut Buffer) -> Option<Position> {
         let area = area.intersection(buf.area);
         if area.is_empty() {
             return None;
         }
         let column = self.line()[..self.at].width();
         let left = (column + 1).saturating_sub(usize::from(area.width));
-        for (y, at) in (area.y..).zip(self.list.window(self.lines.len(), area.height)) {
-            let line = Rect {
-                y,
-                height: 1,
-                ..area
-            };
+        let shown = self.list.window(self.lines.len(), area.height);
+        for (at, line) in shown.clone().zip(area.rows()) {
             // Only the cursor's line scrolls sideways.
             let left = if at == self.list.selected { left } else { 0 };
             draw_line(&self.lines[at], left, line, theme, buf);
         }
-        let row = self.list.selected - self.list.window(self.lines.len(), area.height).start;
-        here.then(|| Position::new(area.x + cells(column - left), area.y + cells(row)))
+        let row = self.list.selected - shown.start;
+        let across = area.x + cells(column - left);
+        Some(Position::new(across, area.y + cells(row)))
     }
 }
 
@@ -454,7 +448,7 @@ mod tests {
         let area = Rect::new(0, 0, 20, 3);
         let mut buf = Buffer::empty(area);
         let theme = Theme::new(&crate::tui::UiOptions::default());
-        let cursor = editor.draw(true, area, &theme, &mut buf).unwrap();
+        let cursor = editor.draw(area, &theme, &mut buf).unwrap();
         assert!(area.contains(cursor));
     }
 }

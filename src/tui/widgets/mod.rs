@@ -9,6 +9,7 @@ pub mod form;
 pub mod input;
 pub mod json;
 pub mod list;
+pub mod pager;
 pub mod reader;
 pub mod sheet;
 pub mod text;

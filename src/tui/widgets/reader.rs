@@ -7,6 +7,7 @@ use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
 use super::json::{self, Ink, Kind, Line, Lines};
 use super::list::Step;
+use super::pager::{place, visible};
 use super::text::cells;
 use crate::domain::inert;
 use crate::tui::theme::{Theme, Tone};
@@ -149,11 +150,8 @@ impl Reader {
 
     /// `12-46 of 240`, where not all rows are visible.
     pub fn place(&self, height: u16) -> Option<String> {
-        let (height, all) = (usize::from(height), self.rows.len());
-        (all > height && height > 0).then(|| {
-            let top = self.top.min(all - height);
-            format!("{}-{} of {all}", top + 1, top + height)
-        })
+        let all = self.rows.len();
+        place(&visible(self.top, all, height), all)
     }
 
     /// `3 of 17`, while a search is active.
@@ -296,14 +294,8 @@ impl Reader {
             other = self.laid_out(area.width);
             &other
         };
-        let height = usize::from(area.height);
-        let top = self.top.min(rows.len().saturating_sub(height));
-        for (y, row) in (area.y..area.bottom()).zip(&rows[top.min(rows.len())..]) {
-            let line = Rect {
-                y,
-                height: 1,
-                ..area
-            };
+        let shown = visible(self.top, rows.len(), area.height);
+        for (row, line) in rows[shown].iter().zip(area.rows()) {
             self.draw_row(row, line, theme, buf);
         }
     }

@@ -1,10 +1,12 @@
 //! A text of headings, headers and bodies, wrapped for its window, with a scroll position.
 
 use ratatui::buffer::Buffer;
-use ratatui::layout::Rect;
+use ratatui::layout::{Rect, Size};
 
+use super::boxes::inside;
 use super::json;
 use super::list::Step;
+use super::pager::Pager;
 use super::text::{Pen, size, wrap};
 use crate::domain::{Body, inert};
 use crate::tui::theme::{Theme, Tone};
@@ -12,7 +14,7 @@ use crate::tui::theme::{Theme, Tone};
 /// Lines of one body that are laid out; of more, a line says that copying gives the whole.
 const LINES_MAX: usize = 5_000;
 /// The widest window.
-pub const WIDEST: u16 = 110;
+const WIDEST: u16 = 110;
 
 /// The kind of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,18 +53,18 @@ impl Sheet {
 
     /// Wraps the lines for a screen.
     pub fn fit(&mut self, screen: Rect) {
-        let columns = text_width(screen);
+        let columns = inside(screen, window_size(screen)).width;
         if self.wrapped.0 != columns {
             self.wrapped = (columns, wrapped(&self.lines, columns));
         }
     }
 
     pub fn step(&mut self, step: Step, screen: Rect) {
-        let height = screen.height.saturating_sub(4);
+        let height = inside(screen, window_size(screen)).height;
         self.scroll = step.scroll(self.scroll, self.wrapped.1.len(), height);
     }
 
-    /// Draws it within the frame of a window, at most [`WIDEST`] wide.
+    /// Draws it inside a window of [`window_size`].
     pub fn view(&self, theme: &Theme, inner: Rect, buf: &mut Buffer) {
         let rewrapped;
         let rows = if self.wrapped.0 == inner.width {
@@ -71,10 +73,10 @@ impl Sheet {
             rewrapped = wrapped(&self.lines, inner.width);
             &rewrapped
         };
-        let height = usize::from(inner.height);
-        let first = self.scroll.min(rows.len().saturating_sub(height));
-        for (row, (kind, text)) in (0..inner.height).zip(rows.iter().skip(first)) {
-            let mut pen = Pen::new(buf, inner, row);
+        let pager = Pager::text(inner, self.scroll, rows.len());
+        pager.draw(theme, buf, |at, line, buf| {
+            let (kind, text) = &rows[at];
+            let mut pen = Pen::new(buf, line, 0);
             match kind {
                 Kind::Heading => pen.text(text, theme.bold(Tone::Accent)),
                 Kind::Header(name) => {
@@ -85,28 +87,14 @@ impl Sheet {
                 Kind::Text => pen.text(text, theme.style(Tone::Plain)),
                 Kind::Note => pen.text(text, theme.style(Tone::Dim)),
             };
-        }
-        if rows.len() > height && height > 0 {
-            let shown = format!(
-                " {}-{} of {} ",
-                first + 1,
-                (first + height).min(rows.len()),
-                rows.len()
-            );
-            let under = Rect {
-                y: inner.bottom(),
-                height: 1,
-                ..inner
-            };
-            Pen::new(buf, under, 0).flush(&shown, theme.style(Tone::Dim));
-        }
+        });
+        pager.draw_place(theme, buf);
     }
 }
 
-/// Columns of text in a window of [`WIDEST`].
-fn text_width(screen: Rect) -> u16 {
-    let inner = screen.width.min(WIDEST).saturating_sub(2);
-    if inner > 20 { inner - 2 } else { inner }
+/// The size of a window that shows it.
+pub fn window_size(screen: Rect) -> Size {
+    Size::new(WIDEST, screen.height.saturating_sub(2))
 }
 
 pub fn add_headers(out: &mut Vec<(Kind, String)>, headers: &[(String, String)]) {

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use ratatui::buffer::Buffer;
-use ratatui::layout::Rect;
+use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::Style;
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
@@ -243,14 +243,36 @@ pub fn size(bytes: u64) -> String {
     }
 }
 
+/// The first `rows` rows of an area, as far as it has them, and the rest.
+pub fn split_rows(area: Rect, rows: u16) -> [Rect; 2] {
+    area.layout(&Layout::vertical([
+        Constraint::Length(rows),
+        Constraint::Fill(1),
+    ]))
+}
+
+/// The first `columns` columns of an area, as far as it has them, and the rest.
+pub fn split_columns(area: Rect, columns: u16) -> [Rect; 2] {
+    area.layout(&Layout::horizontal([
+        Constraint::Length(columns),
+        Constraint::Fill(1),
+    ]))
+}
+
+/// Parts of an area from its top, of so many rows each. Where they do not fit, the last ones are cut; a `Layout` would
+/// cut any of them.
+pub fn stack<const N: usize>(area: Rect, rows: [u16; N]) -> [Rect; N] {
+    let mut left = area;
+    rows.map(|rows| {
+        let [part, rest] = split_rows(left, rows);
+        left = rest;
+        part
+    })
+}
+
 /// `area` without its first `rows` rows.
 pub fn below(area: Rect, rows: u16) -> Rect {
-    let rows = rows.min(area.height);
-    Rect {
-        y: area.y + rows,
-        height: area.height - rows,
-        ..area
-    }
+    split_rows(area, rows)[1]
 }
 
 #[cfg(test)]

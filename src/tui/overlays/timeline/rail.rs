@@ -78,18 +78,18 @@ impl Rail<'_> {
         CLOCK + if self.narrow { 2 } else { GAP + 3 }
     }
 
-    pub fn day(&self, at: usize, area: Rect, row: u16, buf: &mut Buffer) {
+    pub fn day(&self, at: usize, line: Rect, buf: &mut Buffer) {
         let day = self.timeline.happenings[at]
             .at
             .date_and_clock(&self.ctx.store.zone);
         let dim = self.ctx.theme.style(Tone::Dim);
-        let mut pen = Pen::new(buf, area, row);
+        let mut pen = Pen::new(buf, line, 0);
         pen.text(day.get(..10).unwrap_or(&day), dim);
-        let mut pen = Pen::new(buf, area, row);
+        let mut pen = Pen::new(buf, line, 0);
         pen.skip(self.rail_at()).text("│", dim);
     }
 
-    pub fn remark(&self, remark: &Remark, area: Rect, row: u16, buf: &mut Buffer) {
+    pub fn remark(&self, remark: &Remark, line: Rect, buf: &mut Buffer) {
         let theme = self.ctx.theme;
         let tone = match remark {
             Remark::NotReported { .. } | Remark::NeverReported(_) => Tone::Warn,
@@ -100,20 +100,20 @@ impl Rail<'_> {
             Remark::NotReported { .. } => "┄",
             _ => "│",
         };
-        Pen::new(buf, area, row)
+        Pen::new(buf, line, 0)
             .skip(self.rail_at())
             .text(glyph, theme.style(Tone::Dim))
             .skip(3)
             .text(&remark.to_string(), theme.style(tone));
     }
 
-    pub fn row(&self, entry: &Row, area: Rect, row: u16, buf: &mut Buffer) {
+    pub fn row(&self, entry: &Row, line: Rect, buf: &mut Buffer) {
         if entry.last == entry.first {
-            self.happening(entry.first, area, row, buf);
+            self.happening(entry.first, line, buf);
             return;
         }
         let theme = self.ctx.theme;
-        let mut pen = self.begin(entry.first, ("→", Tone::Dim), area, row, buf);
+        let mut pen = self.begin(entry.first, ("→", Tone::Dim), line, buf);
         if let Some(remark) = entry.remarks.first() {
             pen.text(&remark.to_string(), theme.style(Tone::Plain));
         }
@@ -135,8 +135,7 @@ impl Rail<'_> {
         &self,
         at: usize,
         (glyph, tone): (&str, Tone),
-        area: Rect,
-        row: u16,
+        line: Rect,
         buf: &'a mut Buffer,
     ) -> Pen<'a> {
         let theme = self.ctx.theme;
@@ -144,7 +143,7 @@ impl Rail<'_> {
         let here = happenings[at].at;
         let before = at.checked_sub(1).and_then(|before| happenings.get(before));
         let gap = before.map_or_else(String::new, |before| distance(before, &happenings[at]));
-        let mut pen = Pen::new(buf, area, row);
+        let mut pen = Pen::new(buf, line, 0);
         pen.text(&here.clock(&self.ctx.store.zone), theme.style(Tone::Dim))
             .skip(1);
         if self.narrow {
@@ -156,7 +155,7 @@ impl Rail<'_> {
         pen
     }
 
-    pub fn happening(&self, at: usize, area: Rect, row: u16, buf: &mut Buffer) {
+    pub fn happening(&self, at: usize, line: Rect, buf: &mut Buffer) {
         let theme = self.ctx.theme;
         let (plain, dim) = (theme.style(Tone::Plain), theme.style(Tone::Dim));
         match &self.timeline.happenings[at].what {
@@ -167,7 +166,7 @@ impl Rail<'_> {
                 took,
                 ..
             } => {
-                let mut pen = self.begin(at, ("→", Tone::Busy), area, row, buf);
+                let mut pen = self.begin(at, ("→", Tone::Busy), line, buf);
                 pen.text(method, dim).skip(1);
                 outcome_in(&mut pen, outcome, self.ctx);
                 let took = format!(" {} ms  ", took.as_millis());
@@ -178,7 +177,7 @@ impl Rail<'_> {
                 let expected = self.timeline.expected.as_ref();
                 let verdict = payment.verdict(expected);
                 let tone = payment.severity(expected).into();
-                let mut pen = self.begin(at, ("●", tone), area, row, buf);
+                let mut pen = self.begin(at, ("●", tone), line, buf);
                 pen.text(payment.state.as_str(), theme.bold(tone))
                     .skip(2)
                     .text(&payment.sum(), plain);
@@ -189,7 +188,7 @@ impl Rail<'_> {
                 }
             }
             What::Expected { old, new } => {
-                let mut pen = self.begin(at, ("✎", Tone::Accent), area, row, buf);
+                let mut pen = self.begin(at, ("✎", Tone::Accent), line, buf);
                 pen.text("expects ", dim);
                 if let Some(old) = old {
                     pen.text(&old.sum.to_string(), dim).text(" → ", dim);
@@ -199,7 +198,7 @@ impl Rail<'_> {
             }
             What::Callback(delivery) => {
                 let (_, word, tone) = words::verdict(delivery);
-                let mut pen = self.begin(at, ("←", Tone::Accent), area, row, buf);
+                let mut pen = self.begin(at, ("←", Tone::Accent), line, buf);
                 pen.text(
                     &format!("callback {} ", delivery.id.0),
                     theme.bold(Tone::Plain),

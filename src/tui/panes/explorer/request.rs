@@ -4,15 +4,15 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 use unicode_width::UnicodeWidthChar as _;
 
-use super::State;
 use super::calls::is_hidden;
 use super::draft::Draft;
 use super::rows::{WRITES, method_tone};
+use super::{Part, State};
 use crate::domain::catalogue;
 use crate::domain::fill::Piece;
 use crate::tui::panes::ViewContext;
 use crate::tui::theme::{Tone, badge};
-use crate::tui::widgets::text::{Pen, below, cells, paragraph, wrap};
+use crate::tui::widgets::text::{Pen, cells, paragraph, split_columns, stack, wrap};
 
 /// Rows of a path.
 const PATH_ROWS: usize = 3;
@@ -94,18 +94,8 @@ pub fn split(draft: &Draft, area: Rect) -> Split {
         .len()
         .div_ceil(usize::from(room))
         .clamp(1, PATH_ROWS);
-    let mut left = area;
-    let mut take = |rows: u16| {
-        let taken = Rect {
-            height: rows.min(left.height),
-            ..left
-        };
-        left = below(left, rows);
-        taken
-    };
-    let path = take(cells(path));
-    let account = take(1);
-    let about = take(cells(about_rows(draft, area.width)));
+    let path = cells(path);
+    let about = cells(about_rows(draft, area.width));
     let body = draft.body.is_some();
     let heading_rows = if body {
         heading_rows(draft, area.width)
@@ -119,15 +109,12 @@ pub fn split(draft: &Draft, area: Rect) -> Split {
         0
     };
     let wanted = draft.form.height(area.width);
-    let above = path.height + account.height + about.height;
+    let above = (path + 1 + about).min(area.height);
     let free = area.height.saturating_sub(above + reserved);
-    let fields = take(
-        wanted
-            .min(free.max(1))
-            .min(if wanted == 0 { 0 } else { u16::MAX }),
-    );
-    let hint = take(cells(hint_rows(draft, area.width)).min(free.saturating_sub(wanted)));
-    let heading = take(heading_rows);
+    let fields = wanted.min(free.max(1));
+    let hint = cells(hint_rows(draft, area.width)).min(free.saturating_sub(wanted));
+    let rows = [path, 1, about, fields, hint, heading_rows, u16::MAX];
+    let [path, account, about, fields, hint, heading, left] = stack(area, rows);
     Split {
         path,
         account,
@@ -139,100 +126,88 @@ pub fn split(draft: &Draft, area: Rect) -> Split {
     }
 }
 
-pub fn draw_request(
-    draft: &Draft,
-    state: &State,
-    here: bool,
-    ctx: ViewContext<'_>,
-    area: Rect,
-    buf: &mut Buffer,
-) -> Option<Position> {
-    let theme = ctx.theme;
-    let dim = theme.style(Tone::Dim);
-    let split = split(draft, area);
-    let known = ctx.store.known(&draft.account);
-    let writes = known.is_some_and(|known| {
-        let calls = super::calls::catalogue(&state.catalogues, known.account.provider);
-        catalogue::writes(calls, draft.method(), &path_text(draft))
-    });
-    draw_path(draft, writes, ctx, split.path, buf);
+impl State {
+    /// Draws the request, if a call is chosen; returns the cursor.
+    pub fn draw_request(
+        &self,
+        ctx: ViewContext<'_>,
+        area: Rect,
+        buf: &mut Buffer,
+    ) -> Option<Position> {
+        let draft = self.draft()?;
+        let here = self.part == Part::Request;
+        let theme = ctx.theme;
+        let dim = theme.style(Tone::Dim);
+        let split = split(draft, area);
+        let known = ctx.store.known(&draft.account);
+        let writes = known.is_some_and(|known| {
+            let calls = super::calls::catalogue(&self.catalogues, known.account.provider);
+            catalogue::writes(calls, draft.method(), &path_text(draft))
+        });
+        draw_path(draft, writes, ctx, split.path, buf);
 
-    let mut pen = Pen::new(buf, split.account, 0);
-    if writes {
-        pen.text(WRITES, theme.bold(Tone::Warn)).skip(2);
-    }
-    pen.text(draft.account.as_str(), theme.style(Tone::Plain))
-        .skip(1);
-    if let Some(known) = known {
-        let (word, tone) = badge(known.account.environment);
-        pen.text(&format!(" {word} "), theme.badge(tone)).skip(1);
-    }
-    if known.is_some_and(|known| is_hidden(known, writes, ctx.now)) {
-        let words = format!("not armed: to send, type the name {}", draft.account);
-        pen.text(&words, theme.bold(Tone::Live));
-    }
-    paragraph(buf, split.about, about_of(draft), dim);
-
-    let mut cursor = None;
-    let form = draft.form.draw(buf, split.fields, theme);
-    if here && !draft.in_body {
-        cursor = form;
-    }
-    if let Some(help) = draft.field_help().filter(|_| here) {
-        let indent = HINT_INDENT.min(split.hint.width);
-        let area = Rect {
-            x: split.hint.x + indent,
-            width: split.hint.width - indent,
-            ..split.hint
-        };
-        paragraph(buf, area, &help, dim);
-    }
-    if let Some(body) = &draft.body {
-        let mut pen = Pen::new(buf, split.heading, 0);
-        let (mark, style) = if draft.in_body && here {
-            ("▸ ", theme.bold(Tone::Accent))
-        } else {
-            ("  ", dim)
-        };
-        pen.text(mark, style).text("Body", style).skip(2);
-        match (body_error(draft), body.is_blank()) {
-            (_, true) => {
-                pen.text("none", dim);
-            }
-            (None, false) => {
-                pen.text("✔ ", theme.style(Tone::Good)).text("JSON", dim);
-            }
-            (Some(words), false) => {
-                let tone = if draft.call.is_some() {
-                    Tone::Bad
-                } else {
-                    Tone::Warn
-                };
-                let indent = HEADING.min(split.heading.width);
-                let beside = Rect {
-                    x: split.heading.x + indent,
-                    width: split.heading.width - indent,
-                    ..split.heading
-                };
-                paragraph(buf, beside, &words, theme.style(tone));
-            }
+        let mut pen = Pen::new(buf, split.account, 0);
+        if writes {
+            pen.text(WRITES, theme.bold(Tone::Warn)).skip(2);
         }
-        let at = body.draw(here && draft.in_body, split.body, theme, buf);
-        cursor = at.or(cursor);
+        pen.text(draft.account.as_str(), theme.style(Tone::Plain))
+            .skip(1);
+        if let Some(known) = known {
+            let (word, tone) = badge(known.account.environment);
+            pen.text(&format!(" {word} "), theme.badge(tone)).skip(1);
+        }
+        if known.is_some_and(|known| is_hidden(known, writes, ctx.now)) {
+            let words = format!("not armed: to send, type the name {}", draft.account);
+            pen.text(&words, theme.bold(Tone::Live));
+        }
+        paragraph(buf, split.about, about_of(draft), dim);
+
+        let mut cursor = None;
+        let form = draft.form.draw(buf, split.fields, theme);
+        if here && !draft.in_body {
+            cursor = form;
+        }
+        if let Some(help) = draft.field_help().filter(|_| here) {
+            let [_, area] = split_columns(split.hint, HINT_INDENT);
+            paragraph(buf, area, &help, dim);
+        }
+        if let Some(body) = &draft.body {
+            let mut pen = Pen::new(buf, split.heading, 0);
+            let (mark, style) = if draft.in_body && here {
+                ("▸ ", theme.bold(Tone::Accent))
+            } else {
+                ("  ", dim)
+            };
+            pen.text(mark, style).text("Body", style).skip(2);
+            match (body_error(draft), body.is_blank()) {
+                (_, true) => {
+                    pen.text("none", dim);
+                }
+                (None, false) => {
+                    pen.text("✔ ", theme.style(Tone::Good)).text("JSON", dim);
+                }
+                (Some(words), false) => {
+                    let tone = if draft.call.is_some() {
+                        Tone::Bad
+                    } else {
+                        Tone::Warn
+                    };
+                    let [_, beside] = split_columns(split.heading, HEADING);
+                    paragraph(buf, beside, &words, theme.style(tone));
+                }
+            }
+            let at = body.draw(split.body, theme, buf);
+            cursor = at.filter(|_| here && draft.in_body).or(cursor);
+        }
+        cursor
     }
-    cursor
 }
 
 /// Method and path; values stand out, missing ones more so.
 fn draw_path(draft: &Draft, writes: bool, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
     let theme = ctx.theme;
     Pen::new(buf, area, 0).text(draft.method(), theme.bold(method_tone(writes)));
-    let indent = cells(draft.method().len() + 1).min(area.width);
-    let area = Rect {
-        x: area.x + indent,
-        width: area.width - indent,
-        ..area
-    };
+    let [_, area] = split_columns(area, cells(draft.method().len() + 1));
     let (mut row, mut used) = (0, 0);
     let room = usize::from(area.width.max(1));
     let rows = usize::from(area.height);

@@ -3,11 +3,10 @@
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
-use tui_input::Input;
 
-use super::Action;
 use super::history::PastCall;
 use super::table::Table;
+use super::{Action, State, Typing};
 use crate::domain::{Explored, inert, time};
 use crate::tui::panes::ViewContext;
 use crate::tui::theme::Tone;
@@ -15,7 +14,9 @@ use crate::tui::widgets::input::draw_input;
 use crate::tui::widgets::json::{self, Reading};
 use crate::tui::widgets::list::Step;
 use crate::tui::widgets::reader::Reader;
-use crate::tui::widgets::text::{Pen, below, cells, paragraph, size, width, wrap};
+use crate::tui::widgets::text::{
+    Pen, below, cells, paragraph, size, split_rows, stack, width, wrap,
+};
 
 /// Rows of a failure or a hint.
 const WORDS_MAX: usize = 3;
@@ -168,38 +169,34 @@ impl Response {
             _ => (1, 0),
         };
         let head = cells(1 + failure + table + note).min(area.height);
-        let left = below(area, head);
-        let search = u16::from(searching && left.height > 1);
+        let search = u16::from(searching && area.height > head + 1);
+        let text = area.height - head - search;
+        let [head, text, search] = stack(area, [head, text, search]);
         Parts {
-            head: Rect {
-                height: head,
-                ..area
-            },
+            head,
             note: cells(note),
-            text: Rect {
-                height: left.height - search,
-                ..left
-            },
-            search: below(left, left.height - search),
+            text,
+            search,
         }
     }
 
-    /// Draws it; `typing` is the search text being typed. Returns the cursor.
+    /// Draws the response to a call of the explorer; returns the cursor.
     pub fn view(
         &self,
-        past: &PastCall,
-        typing: Option<&Input>,
+        state: &State,
         ctx: ViewContext<'_>,
         area: Rect,
         buf: &mut Buffer,
     ) -> Option<Position> {
         let theme = ctx.theme;
-        let explored = match &past.outcome {
-            Ok(explored) => explored,
-            Err(problem) => {
-                draw_problem(past, problem, ctx, area, buf);
-                return None;
-            }
+        let past = state.past()?;
+        let typing = match &state.typing {
+            Typing::Search(input) => Some(input),
+            _ => None,
+        };
+        let Ok(explored) = &past.outcome else {
+            draw_problem(past, ctx, area, buf);
+            return None;
         };
         let parts = self.parts(past, typing.is_some(), area);
         let mut left = parts.head;
@@ -212,12 +209,9 @@ impl Response {
         left = below(left, 1);
         if let Some(failure) = &explored.failure {
             let rows = cells(wrap(failure, area.width).len().min(WORDS_MAX));
-            let place = Rect {
-                height: rows.min(left.height),
-                ..left
-            };
-            paragraph(buf, place, failure, theme.style(Tone::Bad));
-            left = below(left, rows);
+            let [words, rest] = split_rows(left, rows);
+            paragraph(buf, words, failure, theme.style(Tone::Bad));
+            left = rest;
         }
         if let (Some(table), Shown::Table) = (&self.table, self.shown) {
             let hidden_columns = hidden_columns(table, ctx);
@@ -226,14 +220,10 @@ impl Response {
                 .text(&table.title, theme.bold(Tone::Plain));
             Pen::new(buf, left, 0).flush(&hidden_columns, theme.style(Tone::Accent));
             left = below(left, 1);
-            let note = Rect {
-                height: parts.note.min(left.height),
-                ..left
-            };
+            let [note, names] = split_rows(left, parts.note);
             paragraph(buf, note, table.note, theme.style(Tone::Dim));
-            left = below(left, parts.note);
             let heading: String = table.heading.chars().skip(table.rows.left()).collect();
-            Pen::new(buf, left, 0).text(&heading, theme.bold(Tone::Accent));
+            Pen::new(buf, names, 0).text(&heading, theme.bold(Tone::Accent));
         } else {
             Pen::new(buf, left, 0).text(&self.note.0, theme.style(self.note.1));
         }
@@ -285,13 +275,8 @@ fn facts(past: &PastCall, explored: &Explored, ctx: ViewContext<'_>) -> String {
     )
 }
 
-fn draw_problem(
-    past: &PastCall,
-    problem: &crate::domain::Problem,
-    ctx: ViewContext<'_>,
-    area: Rect,
-    buf: &mut Buffer,
-) {
+/// Draws the outcome, and why the call failed.
+fn draw_problem(past: &PastCall, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
     let theme = ctx.theme;
     let (glyph, word, tone) = past.verdict();
     let at = format!(" · {}", past.at.clock(&ctx.store.zone));
@@ -300,10 +285,16 @@ fn draw_problem(
         .skip(1)
         .text(&word, theme.bold(tone))
         .text(&at, theme.style(Tone::Dim));
-    let mut left = below(area, 1);
-    let rows = paragraph(buf, left, &problem.message, theme.style(Tone::Plain));
-    left = below(left, rows);
-    paragraph(buf, left, &problem.hint, theme.style(Tone::Dim));
+    if let Err(problem) = &past.outcome {
+        let left = below(area, 1);
+        let rows = paragraph(buf, left, &problem.message, theme.style(Tone::Plain));
+        paragraph(
+            buf,
+            below(left, rows),
+            &problem.hint,
+            theme.style(Tone::Dim),
+        );
+    }
 }
 
 /// The body in its best readable form, and a note that says what it is.

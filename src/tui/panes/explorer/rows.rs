@@ -4,14 +4,14 @@ use std::ops::Range;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use ratatui::style::Modifier;
+use ratatui::style::{Modifier, Style};
 use unicode_width::UnicodeWidthChar as _;
 
 use super::calls::{Row, common_start, describe, strip_start};
 use super::{Action, State, calls};
 use crate::domain::{AccountId, Documented, ProviderId};
 use crate::tui::panes::ViewContext;
-use crate::tui::theme::{Tone, badge};
+use crate::tui::theme::{Theme, Tone, badge};
 use crate::tui::widgets::text::{Pen, below, cells, paragraph, path_end, width};
 
 /// The mark of a write call.
@@ -76,18 +76,10 @@ impl State {
     }
 
     /// Draws a row of the list.
-    pub fn draw_row(
-        &self,
-        row: &Row,
-        columns: Columns,
-        ctx: ViewContext<'_>,
-        line: Rect,
-        buf: &mut Buffer,
-    ) {
+    pub fn draw_row(&self, row: &Row, columns: Columns, ctx: ViewContext<'_>, pen: &mut Pen<'_>) {
         let theme = ctx.theme;
-        let mut pen = Pen::new(buf, line, 0);
         match row {
-            Row::Account(id) => self.draw_heading(id, columns, ctx, &mut pen),
+            Row::Account(id) => self.draw_heading(id, columns, ctx, pen),
             Row::Locked(id, count) => {
                 let calls = if *count == 1 {
                     "1 write call".to_owned()
@@ -110,17 +102,16 @@ impl State {
                 call,
                 hits,
             } => {
-                let letters = Letters::new(call, account, hits);
-                let tone = method_tone(call.writes);
+                let letters = Letters::new(call, account, hits, theme);
                 let mark = if call.writes { "✎" } else { "" };
                 pen.skip(1);
-                letters.draw(&mut pen, &letters.method, 7, tone, ctx);
+                letters.draw(pen, &letters.method, 7);
                 pen.cell(mark, 2, theme.style(Tone::Warn));
-                letters.draw(&mut pen, &letters.about, columns.about, Tone::Plain, ctx);
+                letters.draw(pen, &letters.about, columns.about);
                 if columns.path > 0 {
                     pen.skip(GAP);
                     let start = self.start(account, ctx);
-                    letters.draw_end(&mut pen, start, columns.path, ctx);
+                    letters.draw_end(pen, start, columns.path);
                 }
             }
         }
@@ -170,8 +161,8 @@ impl State {
         pen.text(call.method, theme.bold(method_tone(call.writes)))
             .skip(1);
         let room = pen.left();
-        let letters = Letters::new(call, account, &[]);
-        letters.draw_end(&mut pen, "", room, ctx);
+        let letters = Letters::new(call, account, &[], theme);
+        letters.draw_end(&mut pen, "", room);
         let about = if call.writes {
             format!("{WRITES}: {}", call.about)
         } else {
@@ -186,26 +177,39 @@ pub fn method_tone(writes: bool) -> Tone {
     if writes { Tone::Warn } else { Tone::Good }
 }
 
-/// The searched text of a call, where its parts lie in it, and the characters that match.
+/// The searched text of a call, its parts, and the characters that match.
 struct Letters<'a> {
     all: Vec<char>,
     hits: &'a [u32],
-    method: Range<usize>,
-    path: Range<usize>,
-    about: Range<usize>,
+    theme: &'a Theme,
+    method: Section,
+    path: Section,
+    about: Section,
+}
+
+/// Where a part lies in the searched text, and its colour.
+#[derive(Clone)]
+struct Section {
+    range: Range<usize>,
+    tone: Tone,
 }
 
 impl<'a> Letters<'a> {
-    fn new(call: &Documented, account: &AccountId, hits: &'a [u32]) -> Self {
-        let method = 0..call.method.chars().count();
-        let path = method.end + 1..method.end + 1 + call.path.chars().count();
-        let about = path.end + 1..path.end + 1 + call.about.chars().count();
+    fn new(call: &Documented, account: &AccountId, hits: &'a [u32], theme: &'a Theme) -> Self {
+        let mut from = 0;
+        // The parts follow each other after one space.
+        let mut part = |text: &str, tone| {
+            let range = from..from + text.chars().count();
+            from = range.end + 1;
+            Section { range, tone }
+        };
         Self {
             all: describe(call, account).chars().collect(),
             hits,
-            method,
-            path,
-            about,
+            theme,
+            method: part(call.method, method_tone(call.writes)),
+            path: part(call.path, Tone::Dim),
+            about: part(call.about, Tone::Plain),
         }
     }
 
@@ -213,27 +217,25 @@ impl<'a> Letters<'a> {
         u32::try_from(at).is_ok_and(|at| self.hits.binary_search(&at).is_ok())
     }
 
+    fn found(&self) -> Style {
+        let bold = self.theme.bold(Tone::Accent);
+        bold.add_modifier(Modifier::UNDERLINED)
+    }
+
     /// Draws a part in `room` cells, its end cut off.
-    fn draw(
-        &self,
-        pen: &mut Pen<'_>,
-        part: &Range<usize>,
-        room: u16,
-        tone: Tone,
-        ctx: ViewContext<'_>,
-    ) {
-        let plain = ctx.theme.style(tone);
+    fn draw(&self, pen: &mut Pen<'_>, part: &Section, room: u16) {
+        let plain = self.theme.style(part.tone);
         let next = pen.left().saturating_sub(room);
         let mut left = room.min(pen.left());
         let wide = |at: usize| cells(self.all[at].width().unwrap_or(0));
-        let mut rest: u16 = part.clone().map(wide).sum();
-        for at in part.clone() {
+        let mut rest: u16 = part.range.clone().map(wide).sum();
+        for at in part.range.clone() {
             let wide = wide(at);
             if rest > left && left <= wide {
                 pen.text("…", plain);
                 break;
             }
-            let style = if self.is_hit(at) { found(ctx) } else { plain };
+            let style = if self.is_hit(at) { self.found() } else { plain };
             pen.text(self.all[at].encode_utf8(&mut [0; 4]), style);
             (left, rest) = (left - wide.min(left), rest - wide);
         }
@@ -241,28 +243,27 @@ impl<'a> Letters<'a> {
     }
 
     /// Draws the path in `room` cells without the prefix `start`, cut from the left where it is too long.
-    fn draw_end(&self, pen: &mut Pen<'_>, start: &str, room: u16, ctx: ViewContext<'_>) {
-        let path: String = self.all[self.path.clone()].iter().collect();
+    fn draw_end(&self, pen: &mut Pen<'_>, start: &str, room: u16) {
+        let whole = self.path.range.clone();
+        let path: String = self.all[whole.clone()].iter().collect();
         let end = tail(&path, start, room);
-        let from = self.path.end - end.chars().count();
-        if from > self.path.start {
-            let hidden = (self.path.start..from).any(|at| self.is_hit(at));
+        let from = whole.end - end.chars().count();
+        if from > whole.start {
+            let hidden = (whole.start..from).any(|at| self.is_hit(at));
             // A match in the part that is cut off must show somewhere.
             let style = if hidden {
-                found(ctx)
+                self.found()
             } else {
-                ctx.theme.style(Tone::Dim)
+                self.theme.style(Tone::Dim)
             };
             pen.text("…", style);
         }
-        self.draw(pen, &(from..self.path.end), pen.left(), Tone::Dim, ctx);
+        let end = Section {
+            range: from..whole.end,
+            ..self.path.clone()
+        };
+        self.draw(pen, &end, pen.left());
     }
-}
-
-fn found(ctx: ViewContext<'_>) -> ratatui::style::Style {
-    ctx.theme
-        .bold(Tone::Accent)
-        .add_modifier(Modifier::UNDERLINED)
 }
 
 /// The end of a path that fits `room` cells, with `…` where it is not the whole: whole segments where the last

@@ -1,10 +1,10 @@
 //! The areas of the explorer, and how the calls and the response are drawn.
 
 use ratatui::buffer::Buffer;
-use ratatui::layout::{Position, Rect};
+use ratatui::layout::{Margin, Offset, Position, Rect};
 
 use super::calls::Row;
-use super::request::{self, draw_request, split};
+use super::request::{self, split};
 use super::{Action, Part, State, Typing, response};
 use crate::tui::keys::ConsoleAction;
 use crate::tui::padded;
@@ -12,7 +12,8 @@ use crate::tui::panes::ViewContext;
 use crate::tui::theme::Tone;
 use crate::tui::widgets::boxes::Framed;
 use crate::tui::widgets::input::draw_input;
-use crate::tui::widgets::text::{Pen, below, cells, paragraph, wrap};
+use crate::tui::widgets::pager::Pager;
+use crate::tui::widgets::text::{Pen, below, cells, paragraph, split_columns, split_rows, wrap};
 
 /// From this size on, calls, request and response are drawn at once.
 const WHOLE: (u16, u16) = (100, 26);
@@ -45,46 +46,27 @@ pub fn parts(area: Rect, state: &State) -> Parts {
         Part::Calls => area.width * 11 / 20,
         Part::Request | Part::Response => (area.width * 3 / 10).clamp(34, 60),
     };
-    let right = Rect {
-        x: area.x + side,
-        width: area.width - side,
-        ..area
-    };
+    let [calls, right] = split_columns(area, side);
     let wanted = state.draft().map_or(8, |draft| {
         request::height(draft, right.width.saturating_sub(4))
     });
     let request = wanted.max(8).min(area.height / 2);
-    parts.calls = Rect {
-        width: side,
-        ..area
-    };
-    parts.request = Rect {
-        height: request,
-        ..right
-    };
-    parts.response = below(right, request);
+    parts.calls = calls;
+    [parts.request, parts.response] = split_rows(right, request);
     parts
 }
 
 fn inside(frame: Rect) -> Rect {
-    if frame.width < 3 || frame.height < 3 {
-        return Rect::default();
-    }
-    padded(Rect {
-        x: frame.x + 1,
-        y: frame.y + 1,
-        width: frame.width - 2,
-        height: frame.height - 2,
-    })
+    padded(frame.inner(Margin::new(1, 1)))
 }
 
 /// The rows of the list, below the search line.
 pub fn list_area(area: Rect, state: &State) -> Rect {
-    list_parts(area, state).0
+    list_parts(area, state)[0]
 }
 
 /// The rows of the list, and below them the selected call, where no request is drawn beside it.
-fn list_parts(area: Rect, state: &State) -> (Rect, Rect) {
+fn list_parts(area: Rect, state: &State) -> [Rect; 2] {
     let parts = parts(area, state);
     let inner = inside(parts.calls);
     let typed = matches!(state.typing, Typing::Find(_)) || !state.query.is_empty();
@@ -99,19 +81,7 @@ fn list_parts(area: Rect, state: &State) -> (Rect, Rect) {
     } else {
         selected
     };
-    let rows = list.height - selected;
-    let list = Rect {
-        height: rows,
-        ..list
-    };
-    (
-        list,
-        Rect {
-            y: list.bottom(),
-            height: selected,
-            ..list
-        },
-    )
+    split_rows(list, list.height - selected)
 }
 
 pub fn response_area(area: Rect, state: &State) -> Rect {
@@ -173,21 +143,18 @@ impl State {
                 (1, false) => Some("1 call matches".to_owned()),
                 (count, false) => Some(format!("{count} calls match")),
             };
-            let inner = frame(Part::Calls, parts.calls, "", note, buf);
-            cursor = self.draw_calls(ctx, area, inner, buf);
+            frame(Part::Calls, parts.calls, "", note, buf);
+            cursor = self.draw_calls(ctx, area, buf);
         }
         if !parts.request.is_empty() {
             let note = (!whole && self.has_response())
                 .then(|| format!("{}: response", ctx.key(Action::ToResponse)));
             let inner = frame(Part::Request, parts.request, "Request", note, buf);
-            let here = self.part == Part::Request;
-            match self.draft() {
-                Some(draft) => {
-                    let at = draw_request(draft, self, here, ctx, inner, buf);
-                    cursor = cursor.or(at.filter(|_| ctx.focused));
-                }
-                None => self.draw_no_draft(ctx, inner, buf),
+            if self.draft().is_none() {
+                self.draw_no_draft(ctx, inner, buf);
             }
+            let at = self.draw_request(ctx, inner, buf);
+            cursor = cursor.or(at.filter(|_| ctx.focused));
         }
         if !parts.response.is_empty() {
             let in_flight = self.draft().is_some_and(|draft| draft.in_flight.is_some());
@@ -202,13 +169,8 @@ impl State {
         cursor
     }
 
-    fn draw_calls(
-        &self,
-        ctx: ViewContext<'_>,
-        area: Rect,
-        inner: Rect,
-        buf: &mut Buffer,
-    ) -> Option<Position> {
+    fn draw_calls(&self, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) -> Option<Position> {
+        let inner = inside(parts(area, self).calls);
         let theme = ctx.theme;
         let mut cursor = None;
         if let Typing::Find(input) = &self.typing {
@@ -224,7 +186,7 @@ impl State {
             );
             Pen::new(buf, inner, 0).text(&text, theme.style(Tone::Accent));
         }
-        let (list, selected) = list_parts(area, self);
+        let [list, selected] = list_parts(area, self);
         if self.rows.is_empty() {
             let words = if ctx.store.accounts.is_empty() {
                 "This profile has no accounts. `tilldeck account add` adds one; the sandbox profile has one for each provider."
@@ -235,24 +197,16 @@ impl State {
         }
         self.draw_selected(ctx, selected, buf);
         let columns = self.columns(ctx, list.width);
-        for (row, at) in (0..).zip(self.list.window(self.rows.len(), list.height)) {
-            let line = Rect {
-                y: list.y + row,
-                height: 1,
-                ..list
-            };
-            self.draw_row(&self.rows[at], columns, ctx, line, buf);
+        let focused = ctx.focused && self.part == Part::Calls;
+        let pager = Pager::list(list, self.list, self.rows.len()).focused(focused);
+        pager.draw(theme, buf, |at, line, buf| {
+            let mut pen = Pen::new(buf, line, 0);
+            self.draw_row(&self.rows[at], columns, ctx, &mut pen);
             if at == self.list.selected {
-                let focused = ctx.focused && self.part == Part::Calls;
-                buf.set_style(line, theme.selected(focused));
-                let outside = Rect {
-                    x: line.x.saturating_sub(1),
-                    width: 1,
-                    ..line
-                };
-                Pen::new(buf, outside, 0).text("▸", theme.bold(Tone::Accent));
+                let beside = line.offset(Offset::new(-1, 0));
+                Pen::new(buf, beside, 0).text("▸", theme.bold(Tone::Accent));
             }
-        }
+        });
         cursor
     }
 
@@ -295,7 +249,7 @@ impl State {
                 .text(&escape, theme.style(Tone::Dim));
             return None;
         }
-        let (Some(response), Some(past)) = (&self.response, self.past()) else {
+        let (Some(response), Some(_)) = (&self.response, self.past()) else {
             let words = if ctx.store.is_ready() {
                 "Not sent yet."
             } else {
@@ -304,10 +258,6 @@ impl State {
             Pen::new(buf, area, 0).text(words, theme.style(Tone::Dim));
             return None;
         };
-        let typing = match &self.typing {
-            Typing::Search(input) => Some(input),
-            _ => None,
-        };
-        response.view(past, typing, ctx, area, buf)
+        response.view(self, ctx, area, buf)
     }
 }

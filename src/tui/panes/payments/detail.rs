@@ -4,10 +4,11 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use crate::domain::Payment;
-use crate::tui::panes::{ViewContext, track};
+use crate::tui::panes::ViewContext;
+use crate::tui::panes::track::Track;
 use crate::tui::theme::Tone;
 use crate::tui::watched::{LastError, Watched};
-use crate::tui::widgets::text::{Pen, below, paragraph};
+use crate::tui::widgets::text::{Pen, below, paragraph, split_rows};
 
 /// Draws it below its heading.
 pub fn draw(watched: &Watched, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
@@ -19,11 +20,14 @@ pub fn draw(watched: &Watched, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffe
     let roomy = area.height >= 9;
     let mut left = below(area, if roomy { 2 } else { 1 });
     let (_, _, tone) = watched.badge(ctx.now);
-    let along = Rect {
-        height: left.height.min(if area.height >= 7 { 3 } else { 1 }),
-        ..left
+    let [along, _] = split_rows(left, if area.height >= 7 { 3 } else { 1 });
+    let track = Track {
+        seen: watched.seen(),
+        tone,
+        theme,
+        zone: &ctx.store.zone,
     };
-    let used = track::draw(watched.seen(), tone, theme, &ctx.store.zone, along, buf);
+    let used = track.draw(along, buf);
     left = below(left, used + u16::from(roomy));
 
     let (tone, words) = watched.explain(ctx.now);

@@ -1,7 +1,8 @@
 //! How players and their inventories are drawn.
 
 use ratatui::buffer::Buffer;
-use ratatui::layout::Rect;
+use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::widgets::{Block, Borders, Widget as _};
 
 use super::changes::{name, uses};
 use super::{Action, PlayerState, Proof, State};
@@ -10,7 +11,8 @@ use crate::tui::keys::NavAction;
 use crate::tui::panes::{JUST_NOW, ViewContext, age};
 use crate::tui::store::Store;
 use crate::tui::theme::Tone;
-use crate::tui::widgets::text::{Pen, below, paragraph, width};
+use crate::tui::widgets::pager::Pager;
+use crate::tui::widgets::text::{Pen, below, paragraph, split_rows, width};
 
 /// From this width on the inventory is drawn beside the players.
 const WHOLE: u16 = 90;
@@ -20,30 +22,24 @@ const SIDE: u16 = 40;
 /// The areas of the pane.
 pub struct Parts {
     pub list: Rect,
+    /// The line beside the players; empty where the inventory is below them.
+    line: Rect,
     pub items: Rect,
 }
 
 pub fn parts(area: Rect) -> Parts {
-    if area.width >= WHOLE {
-        let list = Rect {
-            width: SIDE,
-            ..area
-        };
-        let items = Rect {
-            x: area.x + SIDE + 3,
-            width: area.width - SIDE - 3,
-            ..area
-        };
-        return Parts { list, items };
+    if area.width < WHOLE {
+        let [list, items] = split_rows(area, (area.height / 3).max(2));
+        let line = Rect::default();
+        return Parts { list, line, items };
     }
-    let list = Rect {
-        height: (area.height / 3).max(2).min(area.height),
-        ..area
-    };
-    Parts {
-        list,
-        items: below(area, list.height),
-    }
+    let columns = Layout::horizontal([
+        Constraint::Length(SIDE),
+        Constraint::Length(1),
+        Constraint::Fill(1),
+    ]);
+    let [list, line, items] = area.layout(&columns.spacing(1));
+    Parts { list, line, items }
 }
 
 /// Rows of items that fit the inventory's area.
@@ -59,30 +55,14 @@ impl State {
             return;
         }
         let parts = parts(area);
-        for (row, at) in (0..).zip(self.list.window(self.players.len(), parts.list.height)) {
-            draw_player(&self.players[at], ctx, parts.list, row, buf);
-            if at == self.list.selected {
-                let line = Rect {
-                    y: parts.list.y + row,
-                    height: 1,
-                    ..parts.list
-                };
-                buf.set_style(line, theme.selected(ctx.focused));
-            }
-        }
-        if parts.items.x > parts.list.x {
-            for row in 0..area.height {
-                let between = Rect {
-                    x: parts.list.right() + 1,
-                    width: 1,
-                    ..area
-                };
-                Pen::new(buf, between, row).text("│", theme.border(false, false));
-            }
-        }
-        if let Some(player) = self.selected() {
-            self.draw_inventory(player, ctx, parts.items, buf);
-        }
+        let pager = Pager::list(parts.list, self.list, self.players.len()).focused(ctx.focused);
+        pager.draw(theme, buf, |at, line, buf| {
+            draw_player(&self.players[at], ctx, line, buf);
+        });
+        let line = Block::new().borders(Borders::LEFT);
+        line.border_style(theme.border(false, false))
+            .render(parts.line, buf);
+        self.draw_inventory(ctx, parts.items, buf);
     }
 
     fn draw_empty(&self, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
@@ -116,13 +96,10 @@ impl State {
         }
     }
 
-    fn draw_inventory(
-        &self,
-        player: &PlayerState,
-        ctx: ViewContext<'_>,
-        area: Rect,
-        buf: &mut Buffer,
-    ) {
+    fn draw_inventory(&self, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
+        let Some(player) = self.selected() else {
+            return;
+        };
         let theme = ctx.theme;
         let dim = theme.style(Tone::Dim);
         let mut pen = Pen::new(buf, area, 0);
@@ -186,11 +163,8 @@ impl State {
             _ => None,
         };
         for problem in refusal.into_iter().chain(&player.last_error) {
-            let room = Rect {
-                height: left.height.min(4),
-                ..left
-            };
-            let rows = paragraph(buf, room, &problem.describe(), theme.style(Tone::Bad));
+            let [words, _] = split_rows(left, 4);
+            let rows = paragraph(buf, words, &problem.describe(), theme.style(Tone::Bad));
             left = below(left, rows);
         }
         let Some((inventory, _)) = &player.inventory else {
@@ -218,13 +192,10 @@ impl State {
             .skip(2)
             .text(if wide { "data or description" } else { "" }, dim);
         left = below(left, 1);
-        let last = inventory
-            .items
-            .len()
-            .saturating_sub(usize::from(left.height));
-        let first = self.scroll.min(last);
-        for (row, item) in (0..left.height).zip(inventory.items.iter().skip(first)) {
-            let mut pen = Pen::new(buf, left, row);
+        let pager = Pager::text(left, self.scroll, inventory.items.len());
+        pager.draw(theme, buf, |at, line, buf| {
+            let item = &inventory.items[at];
+            let mut pen = Pen::new(buf, line, 0);
             pen.right(&item.id.to_string(), id, dim)
                 .skip(2)
                 .cell(&name(item), called, theme.style(Tone::Plain))
@@ -238,21 +209,15 @@ impl State {
                 .skip(2);
             let beside = item.data.as_deref().unwrap_or(&item.description);
             pen.text(beside, dim);
-        }
-        if last > 0 {
-            let shown = format!(
-                "{}-{} of {}, {} for more",
-                first + 1,
-                (first + usize::from(left.height)).min(inventory.items.len()),
-                inventory.items.len(),
-                ctx.key(NavAction::PageDown)
-            );
+        });
+        if let Some(place) = pager.place() {
+            let shown = format!("{place}, {} for more", ctx.key(NavAction::PageDown));
             Pen::new(buf, area, 1).flush(&shown, dim);
         }
     }
 }
 
-fn draw_player(player: &PlayerState, ctx: ViewContext<'_>, area: Rect, row: u16, buf: &mut Buffer) {
+fn draw_player(player: &PlayerState, ctx: ViewContext<'_>, line: Rect, buf: &mut Buffer) {
     let theme = ctx.theme;
     let dim = theme.style(Tone::Dim);
     let (glyph, tone) = match (&player.proof, &player.last_error) {
@@ -274,7 +239,7 @@ fn draw_player(player: &PlayerState, ctx: ViewContext<'_>, area: Rect, row: u16,
                 1 => "1 item".to_owned(),
                 n => format!("{n} items"),
             });
-    let mut pen = Pen::new(buf, area, row);
+    let mut pen = Pen::new(buf, line, 0);
     pen.keep(18)
         .text(glyph, theme.bold(tone))
         .skip(1)
@@ -282,12 +247,11 @@ fn draw_player(player: &PlayerState, ctx: ViewContext<'_>, area: Rect, row: u16,
     if ctx.store.games().count() > 1 {
         pen.skip(1).text(player.account.as_str(), dim);
     }
-    let right = Rect {
-        x: area.right().saturating_sub(17),
-        width: 17.min(area.width),
-        ..area
-    };
-    Pen::new(buf, right, row)
+    let [_, right] = line.layout(&Layout::horizontal([
+        Constraint::Fill(1),
+        Constraint::Length(17),
+    ]));
+    Pen::new(buf, right, 0)
         .right(&items, 11, dim)
         .right(&state, 6, dim);
 }

@@ -1,0 +1,120 @@
+//! The visible rows of a text or a list: where they are drawn, and which of how many they are.
+
+use std::ops::Range;
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::{Offset, Rect};
+
+use super::list::List;
+use super::text::Pen;
+use crate::tui::theme::{Theme, Tone};
+
+/// The rows that fit an area.
+///
+/// ```text
+/// let pager = Pager::list(area, self.list, rows.len());
+/// pager.draw(theme, buf, |at, line, buf| draw_row(&rows[at], line, buf));
+/// pager.draw_place(theme, buf); // "12-46 of 240" on the frame
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pager {
+    area: Rect,
+    shown: Range<usize>,
+    len: usize,
+    selected: Option<usize>,
+    focused: bool,
+}
+
+impl Pager {
+    /// The rows of a text from the scroll position on.
+    pub fn text(area: Rect, scroll: usize, len: usize) -> Self {
+        Self {
+            area,
+            shown: visible(scroll, len, area.height),
+            len,
+            selected: None,
+            focused: true,
+        }
+    }
+
+    /// The rows of a list around the selected one.
+    pub fn list(area: Rect, list: List, len: usize) -> Self {
+        Self {
+            area,
+            shown: list.window(len, area.height),
+            len,
+            selected: Some(list.selected),
+            focused: true,
+        }
+    }
+
+    /// Whether the selected row looks like that of the focused pane.
+    pub fn focused(self, focused: bool) -> Self {
+        Self { focused, ..self }
+    }
+
+    /// Draws each visible row by `row`, which gets its number and its line, and marks the selected one.
+    pub fn draw(&self, theme: &Theme, buf: &mut Buffer, row: impl Fn(usize, Rect, &mut Buffer)) {
+        for (at, line) in self.shown.clone().zip(self.area.rows()) {
+            row(at, line, buf);
+            if Some(at) == self.selected {
+                buf.set_style(line, theme.selected(self.focused));
+            }
+        }
+    }
+
+    /// `12-46 of 240`, where not all rows are visible.
+    pub fn place(&self) -> Option<String> {
+        place(&self.shown, self.len)
+    }
+
+    /// Draws the place on the frame's line below the area.
+    pub fn draw_place(&self, theme: &Theme, buf: &mut Buffer) {
+        if let Some(place) = self.place() {
+            draw_below(self.area, &place, theme, buf);
+        }
+    }
+}
+
+/// The rows of a text that are visible in `height` rows from the scroll position on.
+pub fn visible(scroll: usize, len: usize, height: u16) -> Range<usize> {
+    let height = usize::from(height);
+    let first = scroll.min(len.saturating_sub(height));
+    first..(first + height).min(len)
+}
+
+/// `12-46 of 240`, where not all rows are visible.
+pub fn place(shown: &Range<usize>, len: usize) -> Option<String> {
+    let is_part = !shown.is_empty() && shown.len() < len;
+    is_part.then(|| format!("{}-{} of {len}", shown.start + 1, shown.end))
+}
+
+/// Draws a note at the right end of the frame's line below an area.
+pub fn draw_below(area: Rect, note: &str, theme: &Theme, buf: &mut Buffer) {
+    let down = Offset::new(0, i32::from(area.height));
+    let note = format!(" {note} ");
+    Pen::new(buf, area.offset(down), 0).flush(&note, theme.style(Tone::Dim));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_place_names_the_visible_rows() {
+        let pager = |scroll, len, height| Pager::text(Rect::new(0, 0, 9, height), scroll, len);
+        let cases = [
+            (0, 240, 35, Some("1-35 of 240")),
+            (11, 240, 35, Some("12-46 of 240")),
+            // Scrolled too far: the text has shrunk, or the screen has grown.
+            (900, 240, 35, Some("206-240 of 240")),
+            (0, 35, 35, None),
+            (0, 0, 35, None),
+            (0, 240, 0, None),
+        ];
+        for (scroll, len, height, expected) in cases {
+            let place = pager(scroll, len, height).place();
+            assert_eq!(place.as_deref(), expected, "{scroll} {len} {height}");
+        }
+    }
+}
