@@ -141,7 +141,7 @@ fn unexpected(account: &Account, what: &str) -> Failure {
             ),
         ),
         &format!(
-            "check `endpoints` of account {}; `tilldeck log` shows the exchange",
+            "check `endpoints` of account {}; `tilldeck log` shows the request and the response",
             account.id
         ),
     )
@@ -293,9 +293,9 @@ fn failed(reply: &Reply, body: Option<&Value>, account: &Account) -> Failure {
                 &format!("{provider} rejected the credentials (status {status}{words})"),
             ),
             &format!(
-                "check the key and secret of account {0}, and that they belong to its environment ({1}); `tilldeck account rotate {0}` sets a new secret",
+                "check the key and secret of account {0}; they must belong to its environment ({1}). `tilldeck account rotate {0}` sets a new secret",
                 account.id,
-                account.environment.as_str()
+                account.environment.title()
             ),
         );
     }
@@ -316,7 +316,7 @@ fn failed(reply: &Reply, body: Option<&Value>, account: &Account) -> Failure {
         _ => (
             format!("{provider} rejected the token request (status {status}{words})"),
             format!(
-                "check `endpoints` of account {}; `tilldeck log` shows the exchange",
+                "check `endpoints` of account {}; `tilldeck log` shows the request and the response",
                 account.id
             ),
         ),

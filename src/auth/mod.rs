@@ -489,7 +489,7 @@ impl Tokens {
             }
             Err(why) => {
                 held.stored_in = StoredIn::Memory;
-                held.stored_note = format!("it cannot be saved: {why}");
+                held.stored_note = format!("tilldeck cannot save it: {why}");
             }
         }
     }

@@ -116,7 +116,7 @@ impl HealthCheck {
             status
         };
         match tokio::time::timeout(patience, check).await {
-            Ok(Status::Degraded { why }) => Err(format!("callbacks cannot be saved: {why}")),
+            Ok(Status::Degraded { why }) => Err(format!("tilldeck cannot save callbacks: {why}")),
             Ok(_) => Ok(()),
             Err(_) => Err("callbacks cannot be saved: the ledger does not answer".into()),
         }

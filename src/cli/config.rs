@@ -75,7 +75,7 @@ pub fn run(command: &ConfigCommand, global: &Global, out: &Out) -> Result<Exit, 
                 Err(error) => {
                     return out.fail(&Problem::new(
                         ProblemKind::Config,
-                        format!("{shown} cannot be written: {error}"),
+                        format!("tilldeck cannot write {shown}: {error}"),
                         "choose another path with --config",
                     ));
                 }
@@ -136,7 +136,7 @@ fn check(global: &Global, path: &str, out: &Out) -> Result<Exit, OutputError> {
                         let problem = Problem::new(
                             ProblemKind::Config,
                             format!(
-                                "profile {}, account {}: {key} cannot be read: {error}",
+                                "profile {}, account {}: tilldeck cannot read {key}: {error}",
                                 profile.name, account.id
                             ),
                             "",

@@ -15,8 +15,8 @@ pub async fn run(url: Option<&str>, args: &Deliver, out: &Out) -> Result<Exit, O
     if url.is_some() {
         return out.fail(&Problem::new(
             ProblemKind::Usage,
-            "--url does not apply to `deliver`, which needs no sandbox",
-            "to send from a running sandbox, use `sandbox trigger --url URL callback ID`",
+            "--url does not apply to `deliver`, which needs no simulator",
+            "to send from a running simulator, use `sandbox trigger --url URL callback ID`",
         ));
     }
     let posted = async {
@@ -79,11 +79,11 @@ pub async fn run(url: Option<&str>, args: &Deliver, out: &Out) -> Result<Exit, O
 }
 
 async fn secret(source: &str) -> Result<Secret, Problem> {
-    match read_from(source_of(source)?).await {
+    match read_from(source_of("--secret", source)?).await {
         Ok(read) => Ok(read.secret),
         Err(why) => Err(Problem::new(
             ProblemKind::Config,
-            format!("the secret cannot be read: {why}"),
+            format!("tilldeck cannot read the secret: {why}"),
             "",
         )),
     }

@@ -24,7 +24,7 @@ pub async fn run(
 ) -> Result<Exit, OutputError> {
     let ledger = deck.ledger();
     if let Status::Degraded { why } = ledger.status().await {
-        return out.fail(&local(&format!("the ledger cannot be read: {why}")));
+        return out.fail(&local(&format!("tilldeck cannot read the ledger: {why}")));
     }
     let mut query = DeliveryQuery {
         since: args.since_when(context),
@@ -166,7 +166,7 @@ pub(super) fn print(rows: &[Delivery], zone: &TimeZone, out: &Out) -> Result<(),
             plain(safe(&row.account)),
             whole(&safe(&subject.unwrap_or_default()), Tone::Strong),
             plain(safe(&row.kind)),
-            plain(safe(&row.why)),
+            plain(safe(&row.reason())),
             plain(row.status.to_string()),
             plain(row.jobs.iter().map(in_words).collect::<Vec<_>>().join(", ")),
         ]);
@@ -191,15 +191,23 @@ fn glyph(verdict: Verdict) -> (&'static str, Tone) {
 /// The state of a job in words.
 pub(super) fn in_words(job: &Job) -> String {
     let what = match job.kind {
-        JobKind::Ask => "checked".to_owned(),
+        JobKind::Ask => "check".to_owned(),
         JobKind::Forward | JobKind::Relay => format!("to {}", safe(&job.target)),
     };
     let report = safe(&job.summary);
     match job.state {
         JobState::Done => format!("{what}: {report}"),
         JobState::GivenUp => format!("{what}: failed after {}: {report}", tries(job)),
-        JobState::Due { .. } if job.tries == 0 => format!("{what}: pending"),
-        JobState::Due { .. } => format!("{what}: retry pending after {}: {report}", tries(job)),
+        JobState::Due { .. } if job.tries == 0 => format!("{what}: waiting"),
+        JobState::Due { .. } => format!("{what}: failed {}, will retry: {report}", times(job)),
+    }
+}
+
+fn times(job: &Job) -> String {
+    match job.tries {
+        1 => "once".into(),
+        2 => "twice".into(),
+        tries => format!("{tries} times"),
     }
 }
 

@@ -450,7 +450,7 @@ pub fn hash(id: &PaymentId) -> u64 {
 }
 
 fn unread(name: &str, error: &io::Error) -> Problem {
-    unusable(format!("{name} cannot be read: {error}"), "")
+    unusable(format!("tilldeck cannot read {name}: {error}"), "")
 }
 
 fn unusable(message: impl Into<String>, hint: &str) -> Problem {

@@ -30,7 +30,7 @@ pub async fn run(
 ) -> Result<Exit, OutputError> {
     let ledger = deck.ledger();
     if let Status::Degraded { why } = ledger.status().await {
-        return out.fail(&local(&format!("the ledger cannot be read: {why}")));
+        return out.fail(&local(&format!("tilldeck cannot read the ledger: {why}")));
     }
     let account = match context.account().map(AccountId::new).transpose() {
         Ok(account) => account,

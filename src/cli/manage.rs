@@ -225,12 +225,12 @@ async fn new_secret(
     key: &str,
 ) -> Result<Secret, Problem> {
     if let Some(from) = &args.from {
-        let read = read_from(source_of(from)?).await;
+        let read = read_from(source_of("--from", from)?).await;
         return read.map(|resolved| resolved.secret).map_err(|error| {
             Problem::new(
                 ProblemKind::Config,
                 format!(
-                    "account {}: the new secret cannot be read: {error}",
+                    "account {}: tilldeck cannot read the new secret: {error}",
                     account.id
                 ),
                 "the old secret stays",

@@ -76,6 +76,16 @@ fn hint(error: &clap::Error, command: &str) -> String {
     }
     let missing = strings(error, ContextKind::InvalidArg);
     match error.kind() {
+        ErrorKind::MissingRequiredArgument
+            if missing.iter().any(|arg| arg.starts_with("--currency")) =>
+        {
+            "add --currency, such as EMT".into()
+        }
+        ErrorKind::MissingRequiredArgument
+            if missing.iter().any(|arg| arg.starts_with("--amount")) =>
+        {
+            "add --amount, such as 25.00".into()
+        }
         ErrorKind::MissingRequiredArgument if takes_list(command) => {
             "pass payment ids, or a list of payments with --from FILE.csv".into()
         }
@@ -86,7 +96,11 @@ fn hint(error: &clap::Error, command: &str) -> String {
         ErrorKind::ArgumentConflict => {
             let both = [missing, strings(error, ContextKind::PriorArg)].concat();
             let has = |name: &str| both.iter().any(|arg| arg.starts_with(name));
-            if has("--csv") && has("--json") {
+            if let [one, same] = both.as_slice()
+                && one == same
+            {
+                format!("pass {} once", one.split(' ').next().unwrap_or(one))
+            } else if has("--csv") && has("--json") {
                 "choose one: --csv prints CSV, --json one JSON object per line".into()
             } else {
                 format!("pass only one of them; `{command} --help` explains both")
@@ -145,6 +159,16 @@ mod tests {
                 "check",
                 "missing: <ID>...",
                 "pass payment ids, or a list of payments with --from FILE.csv",
+            ),
+            (
+                "check A --expect PAID --amount 5",
+                "missing: --currency <CURRENCY>",
+                "add --currency, such as EMT",
+            ),
+            (
+                "--state-dir a --state-dir b check A",
+                "the argument '--state-dir <FOLDER>' cannot be used multiple times",
+                "pass --state-dir once",
             ),
             (
                 "check A --frm x",

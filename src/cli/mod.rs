@@ -56,9 +56,11 @@ use output::{Out, OutputError, Tone};
 
 use crate::clock::Clock;
 use crate::config::{self as settings, Config, ConfigError, Environ, Locations, Profile, Vault};
-use crate::deck::{Deck, Options};
+use crate::deck::{CONTROL, Deck, Options, is_forward};
 use crate::domain::exchange::TOKEN_CALL;
-use crate::domain::{AccountId, Exchange, Outcome, Problem, ProblemKind, RequestId, inert};
+use crate::domain::{
+    AccountId, Exchange, Outcome, Problem, ProblemKind, RequestId, Waiting, inert,
+};
 use crate::net::{
     self, Event, EventReceiver, EventSender, Network, Overrides, RequestOptions, Timeouts,
 };
@@ -489,12 +491,21 @@ async fn until_stopped(
 async fn report_waits(events: &mut EventReceiver, out: &Out) -> Infallible {
     while let Some(event) = events.recv().await {
         if let Event::Waiting(_, waiting) = event {
-            let words = waiting
-                .map(|waiting| format!("account {}: {}", waiting.account, waiting.describe()));
+            let words =
+                waiting.map(|waiting| format!("{}: {}", recipient(&waiting), waiting.describe()));
             out.waiting(words.as_deref());
         }
     }
     std::future::pending().await
+}
+
+/// Who gets a request that waits: an account's requests may also go to the shop's own server.
+fn recipient(waiting: &Waiting) -> String {
+    match &waiting.account {
+        _ if waiting.about == CONTROL => "the simulator".into(),
+        account if is_forward(&waiting.about) => format!("the shop's server (account {account})"),
+        account => format!("account {account}"),
+    }
 }
 
 /// Prints warnings that do not belong to the result.

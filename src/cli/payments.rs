@@ -80,7 +80,7 @@ fn must_keep_payments(deck: &Deck) -> Result<(), Problem> {
     if deck.forgets_payments() {
         return Err(Problem::new(
             ProblemKind::Usage,
-            "the built-in sandbox does not save its watch list",
+            "the built-in simulator does not save its watch list",
             "choose a profile with accounts (--profile), or run `tilldeck sandbox serve` and use it in a profile",
         ));
     }

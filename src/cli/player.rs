@@ -75,12 +75,13 @@ async fn token_of(
 ) -> Result<Secret, Problem> {
     let token = match source.filter(|source| *source != PROMPT) {
         Some(source) => {
-            let source = source_of(source).map_err(|problem| usage(account, &problem.message))?;
+            let source =
+                source_of("--token", source).map_err(|problem| usage(account, &problem.message))?;
             let resolved = read_from(source).await.map_err(|error| {
                 Problem::new(
                     ProblemKind::Config,
                     format!(
-                        "account {}: the token of player {player} cannot be read: {error}",
+                        "account {}: tilldeck cannot read the token of player {player}: {error}",
                         account.id
                     ),
                     WAYS,

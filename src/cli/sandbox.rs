@@ -33,7 +33,7 @@ pub async fn serve(serve: Serve, out: &Out) -> Result<Exit, OutputError> {
         return out.fail(&Problem::new(
             ProblemKind::Usage,
             format!(
-                "the sandbox cannot listen on {}: its keys are public",
+                "the simulator cannot listen on {}: its keys are public",
                 serve.bind.ip()
             ),
             "bind it to 127.0.0.1 or [::1]",
@@ -62,13 +62,13 @@ pub async fn serve(serve: Serve, out: &Out) -> Result<Exit, OutputError> {
     };
     let running = match deck::serve(listener, options).await {
         Ok(running) => running,
-        Err(error) => return out.fail(&local(&format!("cannot start the sandbox: {error}"))),
+        Err(error) => return out.fail(&local(&format!("cannot start the simulator: {error}"))),
     };
     let mut stops = StopSignals::new();
     // A closed stdout does not stop the sandbox: other programs use it.
     if let Err(error) = greet(&running.base_url(), &callback_urls, &out.for_reader()) {
         let words = format!(
-            "output stopped ({error}); the sandbox still runs at {}",
+            "output stopped ({error}); the simulator still runs at {}",
             running.base_url()
         );
         out.message(Tone::Warn, "warning:", &words);

@@ -3,10 +3,7 @@
 use crate::domain::{CredentialStatus, Delivery, Environment, TokenState, Verdict};
 
 pub fn environment(environment: Environment) -> &'static str {
-    match environment {
-        Environment::Embedded => "built-in simulator",
-        other => other.as_str(),
-    }
+    environment.title()
 }
 
 pub fn credentials(status: &CredentialStatus) -> &'static str {

@@ -118,9 +118,9 @@ impl<'t, 'a> Table<'t, 'a> {
             let shown = inert::quoted(written, 64);
             let hint = match nearest(written, known.iter().copied()) {
                 Some(near) => format!("did you mean `{near}`?"),
-                None => format!("known keys here: {}", known.join(", ")),
+                None => format!("known settings here: {}", known.join(", ")),
             };
-            let message = format!("unknown key {shown}{}", self.title);
+            let message = format!("unknown setting {shown}{}", self.title);
             return Err(self.source.error(key.span(), message, hint));
         }
         Ok(())

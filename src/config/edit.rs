@@ -253,7 +253,7 @@ pub fn writable(path: &Path) -> Result<(), ConfigError> {
 fn unwritable(path: &Path, error: &io::Error) -> ConfigError {
     ConfigError::of_file(
         path,
-        format!("the config file cannot be written: {error}"),
+        format!("tilldeck cannot write the config file: {error}"),
         "nothing was changed; check the permissions of the file and its folder, and the free disk space",
     )
 }

@@ -32,7 +32,7 @@ pub(super) fn read(path: &Path) -> Result<Option<String>, ConfigError> {
         ErrorKind::IsADirectory => is_a_folder(path),
         _ => ConfigError::of_file(
             path,
-            format!("the config file cannot be read: {error}"),
+            format!("tilldeck cannot read the config file: {error}"),
             "check the path, or pass another with --config",
         ),
     };

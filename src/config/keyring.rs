@@ -41,8 +41,8 @@ pub enum KeyringError {
     /// Disabled by the operator, or not built in.
     #[error("{0}")]
     Off(&'static str),
-    /// This machine or session has no keyring.
-    #[error("there is no keyring in this session ({0})")]
+    /// This machine or session has no keyring; why not is for the support log.
+    #[error("no keyring here")]
     Absent(String),
     /// It exists but cannot be unlocked.
     #[error("the keyring is locked ({0})")]
@@ -117,6 +117,9 @@ impl TimedKeyring {
     }
 
     fn set_failure(&self, why: KeyringError) {
+        if let KeyringError::Absent(cause) = &why {
+            tracing::warn!(cause, "no keyring here");
+        }
         *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(why);
     }
 

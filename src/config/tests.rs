@@ -168,10 +168,10 @@ fn an_error_shows_the_line_and_the_way_out() {
     let shown = |text: String| text.replace(path.to_str().unwrap(), "config.toml");
     assert_eq!(
         shown(error.to_string()),
-        "config.toml:3:1: unknown key `api_kye` in account `shop`"
+        "config.toml:3:1: unknown setting `api_kye` in account `shop`"
     );
     insta::assert_snapshot!(shown(error.render(false)), @r"
-    error: unknown key `api_kye` in account `shop`
+    error: unknown setting `api_kye` in account `shop`
      --> config.toml:3:1
       |
     3 | api_kye = …
@@ -188,7 +188,7 @@ fn an_error_shows_the_line_and_the_way_out() {
 #[test]
 fn each_mistake_is_named_with_its_place() {
     let cases = [
-        ("colour = 1", "1:1", "unknown key `colour`"),
+        ("colour = 1", "1:1", "unknown setting `colour`"),
         (
             "default_profile = \"prod\"",
             "1:19",
@@ -203,7 +203,7 @@ fn each_mistake_is_named_with_its_place() {
         (
             "[profiles.live.accounts.\"a b\"]",
             "1:25",
-            "U+0020 at position 2",
+            "a space at position 2",
         ),
         (
             "[profiles.live.accounts.x]",
@@ -249,7 +249,7 @@ fn each_mistake_in_an_account_is_named_with_its_place() {
         ),
         (
             "endpoints = { apy = \"https://x.example\" }",
-            "unknown key `apy`",
+            "unknown setting `apy`",
         ),
         (
             "endpoints = { api = \"x.example\" }",
@@ -332,7 +332,7 @@ fn a_secret_has_exactly_one_source() {
             "`command` of the secret `api_secret`",
         ),
         ("{ command = [1] }", "`command` of the secret `api_secret`"),
-        ("{ envv = \"A\" }", "unknown key `envv`"),
+        ("{ envv = \"A\" }", "unknown setting `envv`"),
     ];
     for (value, message) in cases {
         let (at, said, _) = refusal(&with(value));

@@ -231,11 +231,12 @@ impl Deck {
     ) -> Result<Verified, Problem> {
         let runtime = self.runtime(&account)?;
         let spec = runtime.manifest.spec.keys.iter();
-        let key = spec
+        let names: Vec<_> = spec
             .filter(|spec| spec.kind == KeyKind::Secret)
-            .find(|spec| spec.name == key)
             .map(|spec| spec.name)
-            .ok_or_else(|| no_secret(&account, key))?;
+            .collect();
+        let known = names.iter().copied().find(|name| *name == key);
+        let key = known.ok_or_else(|| no_secret(&account, key, &names))?;
         let provable = runtime.manifest.proves.contains(&key);
         redact::learn(&secret, key);
         let secret_overrides = SecretOverrides::default();
@@ -266,7 +267,10 @@ impl Deck {
                 let config = config.map_err(|error| Problem::from(&error))?;
                 let config = find(&config, &profile, &of)?;
                 let source = config.secrets.get(key).cloned();
-                let source = source.ok_or_else(|| no_secret(&of, key))?;
+                let source = source.ok_or_else(|| {
+                    let known: Vec<_> = config.secrets.keys().copied().collect();
+                    no_secret(&of, key, &known)
+                })?;
                 let home = match admin.saved_as(&config, key, &source) {
                     Some(name) => Home::Vault(name, source),
                     None => Home::Elsewhere(source),
@@ -496,7 +500,7 @@ fn read_elsewhere(
             Ok(resolved) => Ok((*key, resolved.secret)),
             Err(error) => Err(Problem::new(
                 ProblemKind::Config,
-                format!("account {}: {key} cannot be read: {error}", config.id),
+                format!("account {}: tilldeck cannot read {key}: {error}", config.id),
                 "nothing was saved",
             )),
         })
@@ -516,14 +520,14 @@ fn not_saved(problem: Problem) -> Problem {
     Problem::new(problem.kind, problem.message, hint)
 }
 
-fn no_secret(account: &AccountId, key: &str) -> Problem {
+fn no_secret(account: &AccountId, key: &str, known: &[&str]) -> Problem {
     Problem::new(
         ProblemKind::Usage,
         format!(
             "account {account} has no secret {}",
             crate::domain::inert::quoted(key, 40)
         ),
-        "its table in the config file lists its secrets",
+        format!("its secrets are: {}", known.join(", ")),
     )
 }
 

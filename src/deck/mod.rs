@@ -18,10 +18,10 @@ use std::time::Duration;
 use reqwest::Url;
 use tokio::sync::{Notify, watch};
 
-pub use receiving::{Pace, Receive, target};
+pub use receiving::{Pace, Receive, is_forward, target};
 pub use runtime::accounts;
 use runtime::{AccountFactory, AccountRegistry, AccountRuntime};
-pub use simulator::{Posted, Posting, Proof, post, serve};
+pub use simulator::{CONTROL, Posted, Posting, Proof, post, serve};
 
 use payments::SimulatedBook;
 use query::{QueryService, Seen};
@@ -79,6 +79,22 @@ pub struct Deck {
     callbacks: CallbackService,
     /// Notifies of changes that this process makes to the watch list, expectations and marks.
     changed: Notify,
+}
+
+/// Says which provider's account an ability needs.
+fn needs(ability: Option<Ability>, profile: &str) -> String {
+    let Some(ability) = ability else {
+        return format!("profile {profile} has no accounts");
+    };
+    let able = REGISTRY
+        .iter()
+        .filter(|manifest| manifest.abilities.contains(&ability));
+    let titles: Vec<&str> = able.map(|manifest| manifest.title).collect();
+    format!(
+        "{} need a {} account; profile {profile} has none",
+        ability.noun(),
+        titles.join(" or ")
+    )
 }
 
 impl Deck {
@@ -251,13 +267,13 @@ impl Deck {
 
     /// Which accounts can do it instead. Some commands name the account by an option, others by an argument, so this
     /// names the accounts and no option.
-    fn able(&self, can: &impl Fn(&Account) -> bool, noun: &str) -> String {
+    fn able(&self, can: &impl Fn(&Account) -> bool, ability: Option<Ability>) -> String {
         let able = self.accounts().filter(can);
         let names: Vec<String> = able.map(|account| account.id.to_string()).collect();
         match names.as_slice() {
-            [] => format!("no account of profile {} has {noun}", self.profile),
-            [one] => format!("use the account {one}"),
-            several => format!("use one of the accounts {}", several.join(", ")),
+            [] => needs(ability, &self.profile),
+            [one] => format!("use the account `{one}`"),
+            several => format!("use one of the accounts `{}`", several.join("`, `")),
         }
     }
 
@@ -279,7 +295,7 @@ impl Deck {
                 Err(Problem::new(
                     ProblemKind::Usage,
                     format!("account {name}: {} has no {noun}", account.provider_title),
-                    self.able(&can, noun),
+                    self.able(&can, ability),
                 ))
             };
         }
@@ -288,7 +304,7 @@ impl Deck {
             (Some(only), None) => Ok(only),
             (None, _) => Err(Problem::new(
                 ProblemKind::Usage,
-                format!("profile {} has no account with {noun}", self.profile),
+                needs(ability, &self.profile),
                 "add one with `tilldeck account add`, or choose another profile with --profile",
             )),
             (Some(first), Some(second)) => Err(Problem::new(

@@ -262,8 +262,7 @@ impl Deck {
         let conflict = |stays: &Expectation| {
             refused(
                 format!("expects {stays}, but the link is for {sum}"),
-                "use a new id, or change what it expects: --replace-expectation, `tilldeck payments expect`, or e in \
-                 the console's Payments",
+                "use a new id, or change the expected amount: --replace-expectation in a command, e in the console's Payments (3)",
             )
         };
         let current = self.expectation(account, id).await?;
@@ -297,7 +296,7 @@ impl Deck {
             stored.map_err(|error| {
                 Problem::new(
                     ProblemKind::Local,
-                    format!("the mark cannot be saved: {error}"),
+                    format!("tilldeck cannot save the mark: {error}"),
                     "",
                 )
             })
@@ -350,7 +349,7 @@ impl Deck {
 fn unread(error: &LedgerError) -> Problem {
     Problem::new(
         ProblemKind::Local,
-        format!("the watch list cannot be read: {error}"),
+        format!("tilldeck cannot read the watch list: {error}"),
         "",
     )
 }
@@ -358,7 +357,7 @@ fn unread(error: &LedgerError) -> Problem {
 fn unsaved(id: &PaymentId, error: &LedgerError) -> Problem {
     Problem::new(
         ProblemKind::Local,
-        format!("payment {id} cannot be saved: {error}"),
+        format!("tilldeck cannot save payment {id}: {error}"),
         "",
     )
 }

@@ -100,7 +100,7 @@ pub(super) fn configured_secret(config: &AccountConfig, environ: Environ) -> Rea
                     Ok(resolved.secret)
                 }
                 Ok(Err(error)) => Err(unreadable(
-                    format!("{key} cannot be read: {error}"),
+                    format!("tilldeck cannot read {key}: {error}"),
                     String::new(),
                 )),
                 Err(_) => Err(unreadable(

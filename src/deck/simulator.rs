@@ -21,6 +21,9 @@ use crate::net::{
 use crate::providers::{self, REGISTRY};
 use crate::sandbox::{self, Sandbox};
 
+/// The subject of a control command to a simulator.
+pub const CONTROL: &str = "simulator control";
+
 impl Deck {
     /// Runs a control command in the built-in simulator; returns its answer in words.
     ///
@@ -63,7 +66,7 @@ impl Deck {
                 Problem::new(
                     ProblemKind::Usage,
                     format!(
-                        "{} is not the URL of a sandbox on this machine",
+                        "{} is not the URL of a simulator on this machine",
                         inert::quoted(url, 80)
                     ),
                     "pass the URL that `tilldeck sandbox serve` prints, such as http://127.0.0.1:9000",
@@ -75,7 +78,7 @@ impl Deck {
             Account {
                 id: account.clone(),
                 provider: ProviderId("simulator"),
-                provider_title: "the sandbox",
+                provider_title: "the simulator",
                 environment: Environment::Embedded,
                 host: net::http::authority(&base),
                 base: base.as_str().trim_end_matches('/').to_owned(),
@@ -96,7 +99,7 @@ impl Deck {
             endpoint: "control",
             path,
             body: Content::Bytes(json.into()),
-            about: "simulator control".into(),
+            about: CONTROL.into(),
             // A lost response may follow a command that took effect.
             repeat: Repeat::Never,
             auth: None,
@@ -118,12 +121,12 @@ impl Deck {
     }
 }
 
-/// The sandbox is not an account of the config, so the hint is about the URL and not about `endpoints`.
+/// The simulator is not an account of the config, so the hint is about the URL and not about `endpoints`.
 fn unreached(error: NetError, account: &AccountId) -> Problem {
     match error {
         NetError::ConnectionRefused { .. } | NetError::Unreachable { .. } => Problem::new(
             ProblemKind::Unreachable,
-            format!("cannot reach the sandbox: {error}"),
+            format!("cannot reach the simulator: {error}"),
             "check that `tilldeck sandbox serve` runs, and pass the URL that it prints",
         ),
         error => error.problem(account),

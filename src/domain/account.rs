@@ -36,6 +36,15 @@ impl Environment {
         }
     }
 
+    /// Its name in a sentence.
+    #[must_use]
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Embedded => "built-in simulator",
+            other => other.as_str(),
+        }
+    }
+
     /// Whether calls may move real money, so that writes must be armed first.
     #[must_use]
     pub fn is_live(self) -> bool {
@@ -103,8 +112,8 @@ impl Ability {
             Self::Links => "payment links",
             Self::Estimates => "price estimates",
             Self::Players => "players",
-            Self::SignatureTest => "signature test",
-            Self::AuthMethods => "choice between basic and bearer",
+            Self::SignatureTest => "signature tests",
+            Self::AuthMethods => "choices between basic and bearer",
             Self::PurchaseLinks => "signed purchase links",
         }
     }

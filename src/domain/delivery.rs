@@ -45,6 +45,21 @@ pub struct Delivery {
     pub jobs: Vec<Job>,
 }
 
+impl Delivery {
+    /// Why it has its verdict, for people: of a genuine one, whether it is verified, and by what.
+    #[must_use]
+    pub fn reason(&self) -> String {
+        let why = &self.why;
+        match (self.verdict, why.strip_prefix("nothing: ")) {
+            (_, Some(missing)) => format!("not verified: {missing}"),
+            (Verdict::Accepted | Verdict::Repeat, None) if !why.is_empty() => {
+                format!("verified by {why}")
+            }
+            _ => why.clone(),
+        }
+    }
+}
+
 /// The result of a callback's checks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Verdict {

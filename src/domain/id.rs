@@ -67,10 +67,10 @@ fn check(
         None => Ok(()),
         Some((at, c)) => Err(IdError::Character {
             what,
-            found: if c.is_ascii_graphic() {
-                format!("`{c}`")
-            } else {
-                format!("U+{:04X}", u32::from(c))
+            found: match c {
+                ' ' => "a space".into(),
+                _ if c.is_ascii_graphic() => format!("`{c}`"),
+                _ => format!("U+{:04X}", u32::from(c)),
             },
             position: at + 1,
             accepted,
@@ -208,7 +208,7 @@ mod tests {
         assert!(AccountId::new("shop-1_b.c").is_ok());
         assert_eq!(
             AccountId::new("my shop").unwrap_err().to_string(),
-            "the account name has U+0020 at position 3; letters, digits, `-`, `_` and `.` are accepted"
+            "the account name has a space at position 3; letters, digits, `-`, `_` and `.` are accepted"
         );
         for dots in [".", ".."] {
             let why = AccountId::new(dots).unwrap_err().to_string();

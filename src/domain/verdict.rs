@@ -287,28 +287,28 @@ impl Payment {
     /// The verdict and what to do, in a sentence. Inert.
     #[must_use]
     pub fn explain(&self, expected: Option<&Expected>) -> String {
-        const STOP: &str = "do not deliver";
+        // First: a narrow row cuts the end.
+        const STOP: &str = "DO NOT DELIVER";
         const COMPARE: &str = "compare with the order before you deliver";
         let sum = self.sum();
         let wanted = expected.map(ToString::to_string).unwrap_or_default();
-        let differs =
-            |how: &str, then: &str| format!("expected {wanted}, received {sum}: {how} — {then}");
+        let differs = |then: &str| format!("{then} · expected {wanted}, received {sum}");
         match self.verdict(expected) {
             PaymentVerdict::Paid => format!("PAID: expected {wanted}, received {sum}"),
-            PaymentVerdict::Less => differs("less than expected", STOP),
-            PaymentVerdict::OtherCurrency => differs("another currency", STOP),
-            PaymentVerdict::More => differs("more than expected", "check before you deliver"),
+            PaymentVerdict::Less => differs(STOP),
+            PaymentVerdict::OtherCurrency => format!("{}: another currency", differs(STOP)),
+            PaymentVerdict::More => differs("CHECK BEFORE YOU DELIVER"),
             PaymentVerdict::NotCompared => {
                 format!("received {sum}, no expected amount: {COMPARE}")
             }
             PaymentVerdict::UnreadableAmount => {
                 format!("FINALIZED, but the amount cannot be read ({sum}): {COMPARE}")
             }
-            PaymentVerdict::Cancelled => format!("cancelled: {sum} was not paid — {STOP}"),
-            PaymentVerdict::Failed => format!("failed: {sum} was not paid — {STOP}"),
+            PaymentVerdict::Cancelled => format!("{STOP} · cancelled: {sum} was not paid"),
+            PaymentVerdict::Failed => format!("{STOP} · failed: {sum} was not paid"),
             PaymentVerdict::Open => match self.departure(expected) {
                 Some(how) => format!(
-                    "not paid yet: expected {wanted}, but the payment is for {sum}, {how} — {STOP}"
+                    "{STOP} · not paid yet: expected {wanted}, but the payment is for {sum}, {how}"
                 ),
                 None => format!("not paid yet, {sum}: {}", meaning(&self.state)),
             },
@@ -416,7 +416,11 @@ mod tests {
         assert!(changed.needs_attention(Some(&wanted)));
         assert_eq!(changed.badge(Some(&wanted)).0, "!");
         assert_eq!(changed.severity(Some(&wanted)), Severity::Warning);
-        assert!(changed.explain(Some(&wanted)).contains("do not deliver"));
+        assert!(
+            changed
+                .explain(Some(&wanted))
+                .starts_with("DO NOT DELIVER · ")
+        );
         assert!(!payment("ACTIVE", "", "").needs_attention(None));
     }
 

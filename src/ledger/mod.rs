@@ -108,7 +108,7 @@ impl Status {
 pub enum LedgerError {
     /// The file cannot be written at present.
     #[error(
-        "the ledger cannot be written: {0}; free disk space, or choose another folder with --state-dir"
+        "tilldeck cannot write the ledger: {0}; free disk space, or choose another folder with --state-dir"
     )]
     NotSaved(String),
     /// Another program holds the database's lock for too long.
@@ -123,7 +123,7 @@ pub enum LedgerError {
     )]
     TooManyWaiting,
     /// The file or a row in it cannot be read.
-    #[error("the ledger cannot be read: {0}; move ledger.db away to start with a new one")]
+    #[error("tilldeck cannot read the ledger: {0}; move ledger.db away to start with a new one")]
     Unreadable(String),
     /// A delivery, or its job, is no longer saved.
     #[error("this callback is no longer saved")]

@@ -25,7 +25,7 @@ pub enum NetError {
         host: String,
     },
     /// Not a URL.
-    #[error("{0} is not a path that can be joined to the account's endpoint")]
+    #[error("{0} is not a path of the account's endpoint")]
     BadPath(String),
     /// The name has no address.
     #[error("the host name {host} cannot be resolved")]
@@ -251,8 +251,7 @@ impl NetError {
         let (kind, hint) = match &self {
             Self::ForeignHost { .. } | Self::BadPath(_) => (
                 ProblemKind::Usage,
-                "give a path that begins with one `/` and has no `..`, backslash or control character; it is joined to the \
-                 account's first API endpoint"
+                "the path must begin with /; give only the path, without the host, `..`, backslashes and control characters"
                     .to_owned(),
             ),
             Self::PlainHttp { .. } => (

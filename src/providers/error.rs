@@ -66,7 +66,7 @@ impl ApiError {
             Self::Unexpected { what } => (
                 ProblemKind::Nonsense,
                 format!("{provider} sent a response that tilldeck cannot read: {what}"),
-                "`tilldeck log` shows the exchange; if the error persists, contact the provider"
+                "`tilldeck log` shows the request and the response; if the error persists, contact the provider"
                     .to_owned(),
             ),
             Self::Unsupported(what) => (ProblemKind::Usage, what, String::new()),

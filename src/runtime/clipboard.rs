@@ -69,11 +69,11 @@ impl Multiplexer {
         match self {
             Self::Nothing => format!("copied to the terminal's clipboard: {what}"),
             Self::Tmux => {
-                format!("copied by tmux, which needs `set -g set-clipboard on`: {what}")
+                format!("copied {what}; tmux needs `set -g set-clipboard on`")
             }
             Self::Screen => format!("copied through screen to the terminal's clipboard: {what}"),
             Self::Either => {
-                format!("copied; tmux, if used, needs `set -g set-clipboard on`: {what}")
+                format!("copied {what}; tmux, if used, needs `set -g set-clipboard on`")
             }
         }
     }

@@ -132,7 +132,7 @@ pub async fn log(
         Ok(rows) => Ok(rows.into_iter().map(Arc::new).collect()),
         Err(error) => Err(Problem::new(
             ProblemKind::Local,
-            format!("older requests cannot be read: {error}"),
+            format!("tilldeck cannot read older requests: {error}"),
             "requests of this run are still shown",
         )),
     }
@@ -149,7 +149,7 @@ async fn open(deck: &Deck, id: ExchangeId) -> Result<Arc<Exchange>, Problem> {
         )),
         Err(error) => Err(Problem::new(
             ProblemKind::Local,
-            format!("this request cannot be read: {error}"),
+            format!("tilldeck cannot read this request: {error}"),
             "",
         )),
     }

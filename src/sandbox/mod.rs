@@ -72,21 +72,21 @@ impl Default for Options {
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The listener cannot be used.
-    #[error("the sandbox cannot serve its port: {0}")]
+    #[error("the simulator cannot serve its port: {0}")]
     Listener(#[source] io::Error),
     /// The listener is open to other machines.
     #[error(
-        "the sandbox listens only on loopback because its keys are public; bind it to 127.0.0.1"
+        "the simulator listens only on loopback because its keys are public; bind it to 127.0.0.1"
     )]
     Exposed,
     /// The callback URL is not plain http on this machine.
     #[error(
-        "the sandbox sends callbacks only to http:// URLs on this machine, such as \
+        "the simulator sends callbacks only to http:// URLs on this machine, such as \
         http://127.0.0.1:8787/callbacks/shop"
     )]
     CallbackUrl,
     /// The file of an earlier run is unreadable.
-    #[error("the sandbox cannot read {path}: {why}; delete the file to start again", path = path.display())]
+    #[error("the simulator cannot read {path}: {why}; delete the file to start again", path = path.display())]
     StateFile {
         /// The file's path.
         path: PathBuf,
@@ -308,7 +308,7 @@ impl Inner {
             Command::Advance(by) => self.simulator.advance(*by).map(|()| {
                 let now = self.simulator.now().rfc3339();
                 format!(
-                    "moved the clock forward by {}; the sandbox's time is {now}",
+                    "moved the clock forward by {}; the simulator's time is {now}",
                     time::fine(*by)
                 )
             }),
@@ -356,7 +356,7 @@ impl Inner {
         found.map(AsRef::as_ref).ok_or_else(|| {
             let known: Vec<_> = self.providers.iter().map(|d| d.provider()).collect();
             format!(
-                "the sandbox has no provider {}; its providers are {}",
+                "the simulator has no provider {}; its providers are {}",
                 crate::domain::inert::quoted(id, 40),
                 known.join(", ")
             )
@@ -383,7 +383,7 @@ impl Inner {
         };
         snapshot_file
             .save(revision, snapshot)
-            .map_err(|error| format!("The sandbox cannot save its state: {error}\n"))
+            .map_err(|error| format!("The simulator cannot save its state: {error}\n"))
     }
 
     async fn pump(&self) -> usize {

@@ -1,6 +1,6 @@
 //! The alerts: each cause once, the worst first. Derived from the store; knows nothing about the screen.
 
-use crate::domain::{AccountId, Listening, WallTime};
+use crate::domain::{AccountId, CredentialStatus, Listening, WallTime};
 
 use super::msg::{Level, WatchKey};
 use super::store::{LISTENER, Store};
@@ -88,7 +88,10 @@ fn accounts(store: &Store) -> impl Iterator<Item = Alert> {
         let word = known.status.word();
         Some(Alert {
             key: format!("credentials {id} {word}"),
-            what: format!("credentials {}: {why}", known.status.shown()),
+            what: match known.status {
+                CredentialStatus::Unreachable { .. } => format!("provider unreachable: {why}"),
+                _ => format!("credentials {}: {why}", known.status.shown()),
+            },
             account: Some(id.clone()),
             since: known.failing_since.or(known.status.at()),
             tone: Tone::Bad,

@@ -269,7 +269,10 @@ impl Store {
 
     /// Shows a notice that no account has the ability.
     pub fn none_can(&mut self, ability: Ability) {
-        let text = format!("no account of this profile has {}", ability.noun());
+        let text = format!(
+            "{} need an account that has them; this profile has none",
+            ability.noun()
+        );
         self.flash(Level::Warning, text);
     }
 

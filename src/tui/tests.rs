@@ -80,7 +80,7 @@ fn a_provider_that_cannot_be_reached() {
         resized_screen(&mut model, second(4), 80, 24)
     );
     let shown = resized_screen(&mut model, second(4), 120, 40);
-    assert!(shown.contains("stale, just now") && shown.contains("0.00151"));
+    assert!(shown.contains("old: just now") && shown.contains("0.00151"));
 }
 
 /// Three accounts in three kinds of trouble.

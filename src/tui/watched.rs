@@ -280,7 +280,7 @@ impl Watched {
                     ("?", "NOT FOUND".into(), Tone::Warn)
                 }
                 LastError::NotKnown => ("◌", "not known".into(), Tone::Dim),
-                LastError::Failed(_) => ("!", "no response".into(), Tone::Bad),
+                LastError::Failed(_) => ("!", "failed".into(), Tone::Bad),
             };
         };
         let (glyph, word) = payment.badge(self.expected());
@@ -291,7 +291,7 @@ impl Watched {
     pub fn mark(&self, now: Now) -> (&'static str, String, Tone) {
         if let Some(since) = self.stale_since() {
             let age = time::coarse(now.wall.since(since));
-            return ("!", format!("stale {age}"), Tone::Warn);
+            return ("!", format!("old: {age}"), Tone::Warn);
         }
         let Some(payment) = self.latest() else {
             let expects = self.watch.expected.is_some();
@@ -331,9 +331,9 @@ impl Watched {
             ),
             LastError::NotKnown => (
                 Tone::Plain,
-                "not known yet: the payer has not opened the payment page; still checking".into(),
+                "not known at Kanga: wrong id, or the payer has not opened the page yet".into(),
             ),
-            LastError::Failed(_) => (Tone::Dim, "no response from the provider yet".into()),
+            LastError::Failed(_) => (Tone::Dim, "no check has succeeded yet".into()),
         }
     }
 }

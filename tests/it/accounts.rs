@@ -412,7 +412,7 @@ fn what_is_missing_without_a_terminal_is_told() {
     assert_eq!(
         error["message"],
         "not a terminal: pass --environment (production, sandbox), --name NAME, \
-         --set client_id=VALUE, --secret client_secret=SOURCE"
+         --set client_id=YOUR-CLIENT-ID, --secret client_secret=SOURCE"
     );
     assert!(
         error["hint"]
@@ -457,7 +457,7 @@ fn a_config_that_is_wrong_is_left_alone() {
     );
     let ran = run(&place, &add);
     assert_eq!(ran.code, 2, "{ran:?}");
-    assert!(ran.err.contains("unknown key `thme`"), "{ran:?}");
+    assert!(ran.err.contains("unknown setting `thme`"), "{ran:?}");
     assert_eq!(read(&place.config_path()), broken);
 
     let place = Place::with_config(BY_HAND);
@@ -660,7 +660,7 @@ fn a_secret_that_nothing_proves_is_never_called_good() {
     assert!(
         said.as_str()
             .unwrap()
-            .contains("merchant_secret cannot be read"),
+            .contains("cannot read merchant_secret"),
         "{said}"
     );
     assert!(!usual_config(&place).exists());

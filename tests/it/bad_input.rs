@@ -289,7 +289,7 @@ fn a_path_that_leads_elsewhere() {
             let says = [
                 &*format!("account {account}: "),
                 "path",
-                "begins with one `/`",
+                "must begin with /",
             ];
             fails(place, &["request", account, "GET", path], 2, "usage", &says);
         }

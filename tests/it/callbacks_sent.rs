@@ -247,7 +247,7 @@ fn one_callback_is_delivered_by_hand_and_shown_without_its_secret() {
         (&["kinguin", "R-1", "--header", "a b"], "not a header name"),
         (
             &["kinguin", "R-1", "--secret", "planted-webhook"],
-            "invalid secret source",
+            "--secret: not a valid source",
         ),
         (
             &["kinguin", "R-1", "--secret", "env:NOBODY_HAS_SET"],

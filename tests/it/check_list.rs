@@ -253,10 +253,7 @@ fn a_list_that_is_none_is_refused_with_the_way_out() {
     let ran = shop
         .place
         .run(&["check", "--from", "/no/such.csv", "--json"]);
-    assert!(
-        ran.code == 2 && ran.out.contains("cannot be read"),
-        "{ran:?}"
-    );
+    assert!(ran.code == 2 && ran.out.contains("cannot read"), "{ran:?}");
     let ran = shop.place.run(&["check", "--from", "/dev/zero"]);
     assert!(
         ran.code == 2 && ran.err.contains("not UTF-8 text"),

@@ -88,7 +88,7 @@ fn each_delivery_is_a_line_with_its_verdict_and_what_is_done_about_it_is_kept() 
     assert_eq!(kept[0]["errands"][0]["told"], "FINALIZED");
     let table = place.run(&["log", "--deliveries", "--account", "shop"]);
     assert_eq!(table.out.lines().count(), 3);
-    for word in ["accepted", "repeat 2", &id, "checked: FINALIZED"] {
+    for word in ["accepted", "repeat 2", &id, "check: FINALIZED"] {
         assert!(table.out.contains(word), "{word}: {}", table.out);
     }
     let export = place.run(&["log", "--deliveries", "--export", "har"]);
@@ -208,7 +208,7 @@ fn the_sandbox_calls_and_is_asked() {
         line.contains("accepted") && line.contains("kanga"),
         "{line}"
     );
-    listener.line_with("checked: ");
+    listener.line_with("check: ");
 }
 
 #[cfg(target_os = "linux")]

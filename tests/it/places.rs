@@ -342,7 +342,7 @@ fn a_config_that_cannot_be_written_is_told_before_anything_is_sent() {
         };
         let ran = Ran::from(command.output().unwrap());
         assert!(
-            ran.code == 2 && ran.err.contains("config file cannot be written"),
+            ran.code == 2 && ran.err.contains("cannot write the config file"),
             "{ran:?}"
         );
     }

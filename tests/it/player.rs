@@ -123,7 +123,7 @@ fn the_player_commands_keep_their_contract_on_the_simulator() {
         (
             &["player", "auth", "1001", "--token", TOKEN],
             2,
-            "invalid secret source",
+            "--token: not a valid source",
         ),
         (
             &["player", "items", "1001", "--account", "kanga"],

@@ -823,7 +823,7 @@ async fn what_cannot_be_kept_is_to_come_again() {
     let Listening::Down { why, .. } = down else {
         panic!()
     };
-    assert!(why.starts_with("callbacks cannot be saved: "), "{why}");
+    assert!(why.starts_with("tilldeck cannot save callbacks: "), "{why}");
     let heartbeat = hear(
         house.address(),
         b"GET /heartbeat HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n",

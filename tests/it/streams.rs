@@ -94,7 +94,7 @@ fn a_failure_outlives_the_reader_and_is_never_a_success_on_a_full_disk() {
         drop(child.stdout.take());
         let ran = ended(child);
         assert_eq!(
-            (ran.code, ran.err.contains("cannot be written")),
+            (ran.code, ran.err.contains("cannot write")),
             (code, false),
             "{ran:?}"
         );

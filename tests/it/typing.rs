@@ -63,7 +63,7 @@ fn a_copy_inside_tmux_is_wrapped_and_says_what_tmux_needs() {
     terminal.sees("ORDER-1005");
     terminal.sees_no("starting…");
     terminal.send("3y");
-    terminal.sees("which needs `set -g set-clipboard on`");
+    terminal.sees("tmux needs `set -g set-clipboard on`");
     let bytes = terminal.wait_for_bytes("both forms", |bytes| copied(bytes).len() == 2);
     let text = String::from_utf8_lossy(&bytes);
     assert!(text.contains("\u{1b}Ptmux;\u{1b}\u{1b}]52;c;"));

@@ -156,11 +156,37 @@ pub fn add_to(command: Command) -> Command {
     below(command, "")
 }
 
+/// Breaks a long example before its options, each line but the last with a backslash, so that it can be pasted.
+fn folded(example: &str) -> String {
+    /// The columns of a small terminal, without the indentation and ` \`.
+    const COLUMNS: usize = 80 - 6 - 2;
+    let mut text = String::new();
+    let mut column = 0;
+    for (at, part) in example.split(" --").enumerate() {
+        let part = if at == 0 {
+            part.to_owned()
+        } else {
+            format!("--{part}")
+        };
+        if column > 0 && column + 1 + part.len() > COLUMNS {
+            text.push_str(" \\\n      ");
+            column = 0;
+        } else if column > 0 {
+            text.push(' ');
+            column += 1;
+        }
+        column += part.len();
+        text.push_str(&part);
+    }
+    text
+}
+
 fn below(command: Command, path: &str) -> Command {
     let examples = of(path);
     let command = if examples.is_empty() {
         command
     } else {
+        let examples: Vec<String> = examples.iter().map(|example| folded(example)).collect();
         let mut words = format!("Examples:\n  {}", examples.join("\n  "));
         if let Some(more) = command.get_after_help() {
             words = format!("{words}\n\n{more}");
@@ -191,6 +217,17 @@ mod tests {
                 leaves(command, &path, all);
             } else {
                 all.push(path);
+            }
+        }
+    }
+
+    #[test]
+    fn a_long_example_is_folded_so_that_it_can_be_pasted() {
+        for (_, examples) in EXAMPLES {
+            for example in *examples {
+                let folded = folded(example);
+                assert!(folded.lines().all(|line| line.len() <= 76), "{folded}");
+                assert_eq!(folded.replace(" \\\n      ", " "), *example);
             }
         }
     }

@@ -27,8 +27,8 @@ use crate::domain::{Amount, AuthMethod, Currency, PaymentId, PlayerId, Problem, 
 
 /// What each exit code means, for the help and the man page.
 pub const EXITS: [(&str, &str); 10] = [
-    ("0", "done, and every expectation held"),
-    ("1", "an expectation did not hold (state, amount, currency)"),
+    ("0", "done, and every expectation was met"),
+    ("1", "an expectation was not met (state, amount, currency)"),
     ("2", "usage or configuration"),
     ("3", "credentials rejected"),
     ("4", "not found"),
@@ -42,7 +42,7 @@ pub const EXITS: [(&str, &str); 10] = [
     ("130", "interrupted (Ctrl-C, SIGTERM, SIGHUP)"),
 ];
 
-const WITHOUT_CONFIG: &str = "Without a config file, tilldeck uses the built-in sandbox. It needs no credentials and no network.";
+const WITHOUT_CONFIG: &str = "Without a config file, tilldeck uses the built-in simulator. It needs no credentials and no network.";
 
 const LOG: &str = "A log for support is in `logs` in the state folder; `tilldeck config path` prints where. TILLDECK_LOG=debug logs more, TILLDECK_LOG=off logs nothing.";
 
@@ -127,7 +127,7 @@ pub enum Command {
         #[arg(value_name = "AMOUNT", allow_negative_numbers = true)]
         quantity: String,
     },
-    /// Print the payment URL for a payer, and save the expected amount (Kanga START PAYMENT).
+    /// Print the payment link for a payer, and save the expected amount (Kanga START PAYMENT).
     Link(Link),
     /// List and verify accounts; add and remove them, replace their secrets.
     #[command(subcommand)]
@@ -148,7 +148,7 @@ pub enum Command {
     /// Run the built-in simulator for other programs, or trigger events in it.
     #[command(subcommand)]
     Sandbox(SandboxCommand),
-    /// Show the requests that were sent, or the callbacks that were received.
+    /// Show the requests that tilldeck sent, or the callbacks that it received.
     Log(Log),
     /// Receive callbacks until interrupted: verify, save, process and forward them.
     #[command(after_help = LISTEN)]
@@ -213,7 +213,7 @@ pub struct Link {
     /// Do not add the payment to the watch list.
     #[arg(long)]
     pub no_watch: bool,
-    /// Also print the URL as a QR code.
+    /// Also print the link as a QR code.
     #[arg(long)]
     pub qr: bool,
 }

@@ -40,7 +40,7 @@ pub enum SandboxCommand {
         #[arg(long, value_parser = path(), value_name = "FILE")]
         keep: Option<PathBuf>,
     },
-    /// Trigger events in a running sandbox, or send one callback to a receiver.
+    /// Trigger events in a running simulator, or send one callback to a receiver.
     Trigger {
         /// The URL that `sandbox serve` prints. Required, except for `deliver`.
         #[arg(long, value_name = "URL")]
@@ -67,8 +67,8 @@ pub enum Trigger {
         #[arg(value_parser = duration, value_name = "TIME", allow_negative_numbers = true)]
         by: Duration,
     },
-    /// Make the clocks of the providers late: the `Date` of their responses is this much too early. Payments continue as
-    /// usual. 0s makes the clocks right again.
+    /// Make the clocks of the providers run behind by this much, as the `Date` of their responses shows. Payments continue
+    /// as usual. 0s makes the clocks right again.
     SetBack {
         /// How far (90s, 1h, 25h).
         #[arg(value_parser = duration, value_name = "TIME", allow_negative_numbers = true)]
@@ -111,7 +111,7 @@ pub enum Trigger {
         #[arg(allow_hyphen_values = true)]
         subject: Vec<String>,
     },
-    /// Send one callback in a provider's format to a receiver on this machine. It needs no running sandbox, and the
+    /// Send one callback in a provider's format to a receiver on this machine. It needs no running simulator, and the
     /// payment, player or purchase need not exist.
     Deliver(Deliver),
 }
@@ -125,7 +125,7 @@ pub struct Deliver {
     #[arg(long, value_name = "URL")]
     pub to: String,
     /// The source of the signing secret: `env:NAME`, `file:PATH`, `command:PROGRAM ARGUMENTS…` or `keyring:NAME`.
-    /// Default: the sandbox's own secret. Never pass the secret itself.
+    /// Default: the simulator's own secret. Never pass the secret itself.
     #[arg(long, value_name = "SOURCE")]
     pub secret: Option<String>,
     /// Send the callback unsigned.

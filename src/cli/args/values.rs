@@ -156,7 +156,7 @@ pub(super) fn bind(text: &str) -> Result<SocketAddr, String> {
     address(text, config::LISTEN.port())
 }
 
-/// The address of the sandbox; without a port, any free one.
+/// The address of the simulator; without a port, any free one.
 pub(super) fn bind_any_port(text: &str) -> Result<SocketAddr, String> {
     address(text, 0)
 }

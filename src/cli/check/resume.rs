@@ -190,7 +190,7 @@ impl Resume {
         if let Err(error) = reader.read_byte_record(&mut record) {
             return Err(Problem::new(
                 ProblemKind::Local,
-                format!("--resume {} cannot be read: {error}", self.name),
+                format!("tilldeck cannot read --resume {}: {error}", self.name),
                 "",
             ));
         }
@@ -228,7 +228,7 @@ impl Resume {
     fn unsaved(&self, error: &io::Error) -> Problem {
         Problem::new(
             ProblemKind::Local,
-            format!("--resume {} cannot be written: {error}", self.name),
+            format!("tilldeck cannot write --resume {}: {error}", self.name),
             "free disk space, then run the same command again to continue",
         )
     }
@@ -294,7 +294,7 @@ fn unopened(name: &str, error: &io::Error) -> Problem {
     } else {
         "choose a file you can write to"
     };
-    let message = format!("--resume {name} cannot be opened: {error}");
+    let message = format!("tilldeck cannot open --resume {name}: {error}");
     Problem::new(ProblemKind::Local, message, hint)
 }
 

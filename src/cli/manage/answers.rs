@@ -69,7 +69,11 @@ pub(super) async fn answers(
         if !asks {
             match (field.required, field.secret) {
                 (true, true) => missing.push(format!("--secret {}=SOURCE", field.key)),
-                (true, false) => missing.push(format!("--set {}=VALUE", field.key)),
+                (true, false) => missing.push(format!(
+                    "--set {}=YOUR-{}",
+                    field.key,
+                    field.key.to_uppercase().replace('_', "-")
+                )),
                 (false, _) => {}
             }
             continue;
@@ -108,10 +112,12 @@ pub(super) async fn answers(
 }
 
 fn not_a_terminal(missing: &[String]) -> Problem {
-    usage(
-        format!("not a terminal: pass {}", missing.join(", ")),
-        SOURCES,
-    )
+    let hint = if missing.iter().any(|option| option.starts_with("--secret")) {
+        SOURCES.to_owned()
+    } else {
+        format!("add {}", missing.join(" "))
+    };
+    usage(format!("not a terminal: pass {}", missing.join(", ")), hint)
 }
 
 /// The values of `--set` and `--secret`.
@@ -163,8 +169,8 @@ fn given(args: &AddAccount, setup: &ProviderSetup) -> Result<Given, Problem> {
             Some(field) => given.texts.push((field.key, value.to_owned())),
             None => {
                 return Err(usage(
-                    format!("{} has no key {}", setup.title, inert::quoted(key, 40)),
-                    format!("its keys are: {}, endpoints.NAME", names(false)),
+                    format!("{} has no setting {}", setup.title, inert::quoted(key, 40)),
+                    format!("its settings are: {}, endpoints.NAME", names(false)),
                 ));
             }
         }
@@ -183,7 +189,9 @@ fn given(args: &AddAccount, setup: &ProviderSetup) -> Result<Given, Problem> {
                 format!("its secrets are: {}", names(true)),
             )
         })?;
-        given.sources.push((field.key, source_of(source)?));
+        given
+            .sources
+            .push((field.key, source_of(field.key, source)?));
     }
     Ok(given)
 }
@@ -196,11 +204,12 @@ pub(in crate::cli) async fn read_from(source: SecretSource) -> Result<Resolved, 
     }
 }
 
-/// Parses the source of a secret.
-pub(in crate::cli) fn source_of(text: &str) -> Result<SecretSource, Problem> {
+/// Parses the source of the secret `what`.
+pub(in crate::cli) fn source_of(what: &str, text: &str) -> Result<SecretSource, Problem> {
     let (way, name) = text.split_once(':').unwrap_or((text, ""));
+    let invalid = || usage(format!("{what}: not a valid source"), SOURCES);
     if name.trim().is_empty() {
-        return Err(usage("invalid secret source", SOURCES));
+        return Err(invalid());
     }
     Ok(match way {
         "env" => SecretSource::Env { name: name.into() },
@@ -223,7 +232,7 @@ pub(in crate::cli) fn source_of(text: &str) -> Result<SecretSource, Problem> {
                 base: PathBuf::new(),
             }
         }
-        _ => return Err(usage("invalid secret source", SOURCES)),
+        _ => return Err(invalid()),
     })
 }
 
@@ -371,7 +380,7 @@ mod tests {
 
     #[test]
     fn an_argument_names_a_place_and_never_the_secret() {
-        let shown = |text: &str| source_of(text).map(|source| source.describe());
+        let shown = |text: &str| source_of("--secret", text).map(|source| source.describe());
         assert_eq!(shown("env:A_B").unwrap(), "env A_B");
         assert_eq!(shown("command:pass show x").unwrap(), "command pass");
         assert_eq!(shown("file:~/k").unwrap(), "file ~/k");

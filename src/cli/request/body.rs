@@ -68,7 +68,7 @@ fn from(place: &str, hint: &str) -> Result<Vec<u8>, Problem> {
         // One byte more than allowed shows that the body is too large.
         let room = u64::try_from(SIZE_MAX + 1).expect("1 MiB fits");
         let read = reader.take(room).read_to_end(&mut bytes);
-        read.map_err(|error| usage(format!("{what} cannot be read: {error}"), hint))?;
+        read.map_err(|error| usage(format!("tilldeck cannot read {what}: {error}"), hint))?;
         Ok(bytes)
     };
     if place == "-" {
@@ -76,9 +76,9 @@ fn from(place: &str, hint: &str) -> Result<Vec<u8>, Problem> {
     }
     let shown = inert::quoted(place, 120);
     let path = in_home(Path::new(place), &Environ::process())
-        .map_err(|error| usage(format!("{shown} cannot be opened: {error}"), hint))?;
+        .map_err(|error| usage(format!("tilldeck cannot open {shown}: {error}"), hint))?;
     let mut file = File::open(path)
-        .map_err(|error| usage(format!("{shown} cannot be opened: {error}"), hint))?;
+        .map_err(|error| usage(format!("tilldeck cannot open {shown}: {error}"), hint))?;
     whole(&mut file, &shown)
 }
 
@@ -213,7 +213,7 @@ mod tests {
             ("", "needs NAME=VALUE"),
             ("x", "needs NAME=VALUE"),
             ("=x", "needs NAME=VALUE"),
-            ("a=@/nowhere/x", "cannot be opened"),
+            ("a=@/nowhere/x", "cannot open"),
             ("a=@~nobody/x", "another user's home folder"),
         ] {
             let refusal = part(field).map(drop).unwrap_err();

@@ -303,7 +303,7 @@ impl AccountAdmin {
 fn unsaved(error: &VaultError) -> Problem {
     Problem::new(
         ProblemKind::Local,
-        format!("the secret cannot be saved: {error}"),
+        format!("tilldeck cannot save the secret: {error}"),
         "check the state folder's permissions and the free disk space",
     )
 }

@@ -35,6 +35,7 @@ use crate::net::{Event, Gate};
 use crate::providers::REGISTRY;
 pub use forward::target;
 use handler::CallbackRouter;
+pub use relay::is_forward;
 use sealing::Sealing;
 
 /// The settings for receiving callbacks.
@@ -467,7 +468,7 @@ impl Deck {
 fn unread(what: &str, error: &crate::ledger::LedgerError) -> Problem {
     Problem::new(
         ProblemKind::Local,
-        format!("{what} cannot be read: {error}"),
+        format!("tilldeck cannot read {what}: {error}"),
         "callbacks of this run are still shown",
     )
 }

@@ -520,7 +520,7 @@ async fn secrets_of_a_callback_are_shown_nowhere_and_the_request_log_has_none() 
         });
         let log = format!("{:?}", log.await.unwrap());
         let id = delivery.id.0;
-        assert!(log.contains(&format!("callback {id}, forwarded")), "{log}");
+        assert!(log.contains(&format!("callback {id}, forward")), "{log}");
         assert!(log.contains("<x-shop>"), "{log}");
         for sealed in ["a=b", "kind", "in an-ordinary-word"] {
             assert!(!log.contains(sealed), "{sealed}: {log}");

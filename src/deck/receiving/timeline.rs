@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::relay::FORWARDED;
+use super::relay::is_forward;
 use super::unread;
 use crate::deck::Deck;
 use crate::domain::{
@@ -89,7 +89,7 @@ impl Deck {
 /// Whether a call was about this payment. The log's filter also finds ids that contain this one. A forwarded callback
 /// is shown with the callback.
 fn concerns(call: &Exchange, payment: &str) -> bool {
-    if call.about.ends_with(FORWARDED) {
+    if is_forward(&call.about) {
         return false;
     }
     if call.about == payment {

@@ -15,6 +15,10 @@ use crate::domain::Secret;
 /// Shorter values are redacted by field name only: replacing them everywhere would garble other text.
 const KNOWN_MIN: usize = 4;
 
+/// Shorter temporary values are redacted by field name only: a token that an operator types or a sender makes up may be
+/// a word or part of an id.
+const PASSING_MIN: usize = 12;
+
 /// Forms from this length on match regardless of case; shorter ones may be words.
 const CASELESS_MIN: usize = 12;
 
@@ -237,7 +241,8 @@ pub fn learn_passing(value: &Secret, name: &'static str) {
 }
 
 fn remember(value: &Secret, name: &'static str, passing: bool) {
-    if value.expose().len() < KNOWN_MIN {
+    let least = if passing { PASSING_MIN } else { KNOWN_MIN };
+    if value.expose().len() < least {
         return;
     }
     let mut known = KNOWN.write().unwrap_or_else(PoisonError::into_inner);
@@ -444,6 +449,16 @@ mod tests {
         assert_eq!(scrub("first-of-two-and-more"), "<two>");
         assert_eq!(scrub("first-of-two-and"), "<one>-and");
         assert_eq!(scrub("first-of-two-and-more-than-that!"), "<three>!");
+    }
+
+    #[test]
+    fn a_short_typed_token_is_replaced_in_its_own_field_only() {
+        learn_passing(&Secret::new("1002"), "game_auth_token");
+        assert_eq!(scrub("ORDER-1002"), "ORDER-1002");
+        assert_eq!(
+            crate::net::redact::body("user_id=1002&game_auth_token=1002"),
+            "user_id=1002&game_auth_token=<game_auth_token>"
+        );
     }
 
     #[test]

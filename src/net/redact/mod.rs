@@ -66,9 +66,6 @@ const HANDED_OUT: [(&str, &str); 4] = [
     ("paymenttoken", "paymentToken"),
 ];
 
-/// Shorter values may be ordinary words.
-const HANDED_OUT_MIN: usize = 12;
-
 /// Makes the tokens known that a JSON body grants by name: the same response may repeat them under another name.
 pub fn learn_handed_out(body: &str) {
     // A quick test first: nearly no response grants a token.
@@ -87,9 +84,7 @@ pub fn learn_handed_out(body: &str) {
         let plain = plain(&name);
         if let Some((_, name)) = HANDED_OUT.iter().find(|(known, _)| *known == plain) {
             let (token, after) = string_literal(body, value);
-            if token.len() >= HANDED_OUT_MIN {
-                learn_passing(&Secret::new(token), name);
-            }
+            learn_passing(&Secret::new(token), name);
             at = after;
         }
     }

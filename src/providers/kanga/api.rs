@@ -298,11 +298,11 @@ fn failing(status: u16, reply: &Reply) -> ApiError {
         },
         500.. => ApiError::Failing {
             what: format!("is failing (status {status})"),
-            hint: "try again later; the payment's state is unknown".into(),
+            hint: "try again later".into(),
         },
         _ => ApiError::Failing {
             what: format!("rejected the request (status {status})"),
-            hint: "`tilldeck log` shows the exchange".into(),
+            hint: "`tilldeck log` shows the request and the response".into(),
         },
     }
 }
@@ -331,8 +331,8 @@ fn outcome(answer: &Flat, reply: &Reply, requested: &str) -> Result<(), ApiError
         "fail" => Err(match answer.get("code") {
             // Only after `Authorise::is_stale` has caused a second try with a fresh nonce.
             Some(Field::Number(code)) if code == INVALID_CREDENTIALS => ApiError::Refused {
-                code: format!("code {INVALID_CREDENTIALS}, twice; the second try used a fresh nonce"),
-                hint: "either api_key and api_secret do not belong together, or another program used a \
+                code: format!("code {INVALID_CREDENTIALS}, also on a second try"),
+                hint: "either api_key and api_secret do not match, or another program used a \
                     later nonce with this key. Compare both with Payment gateway > API in the web account, \
                     and check the clocks"
                     .into(),
@@ -347,7 +347,7 @@ fn outcome(answer: &Flat, reply: &Reply, requested: &str) -> Result<(), ApiError
                     Some(Field::Text(code)) => format!("rejected the request (code {})", inert::quoted(&redact::scrub(code), 20)),
                     Some(Field::Other(_)) | None => "rejected the request and gave no reason".into(),
                 },
-                hint: "check the values sent; `tilldeck log` shows the exchange".into(),
+                hint: "check the values sent; `tilldeck log` shows the request and the response".into(),
             },
         }),
         other => Err(ApiError::Unexpected { what: format!("`result` is {}", inert::quoted(&redact::scrub(other), 40)) }),

@@ -48,7 +48,7 @@ fn read(inbound: &Inbound, _held: &CallbackSecrets) -> Result<ParsedCallback, Re
     let id = PaymentId::new(id).map_err(|error| unreadable(&format!("{FIELD}: {error}")))?;
     Ok(ParsedCallback {
         kind: "payment changed".into(),
-        proof: "nothing: unsigned, so the payment is checked with Kanga",
+        proof: "nothing: Kanga does not sign, so tilldeck asks Kanga",
         proved: false,
         dedup: Dedup::Subject(id.as_str().into()),
         subject: Some(Subject::Payment(id)),
@@ -102,7 +102,7 @@ mod tests {
             ParsedCallback {
                 kind: "payment changed".into(),
                 subject: Some(Subject::Payment(order)),
-                proof: "nothing: unsigned, so the payment is checked with Kanga",
+                proof: "nothing: Kanga does not sign, so tilldeck asks Kanga",
                 proved: false,
                 dedup: Dedup::Subject(b"ORDER-1001".to_vec()),
                 asks: true,

@@ -207,7 +207,7 @@ fn refusal(status: u16, body: &[u8], retry_after: Option<&str>) -> Option<ApiErr
         ),
         _ => failing(
             format!("rejected the request (status {status}{detail})"),
-            "check the values sent; `tilldeck log` shows the exchange",
+            "check the values sent; `tilldeck log` shows the request and the response",
         ),
     })
 }

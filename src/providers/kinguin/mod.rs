@@ -90,7 +90,7 @@ const GUIDE: &[Guide] = &[
             "Open a customer account at https://www.kinguin.net.",
             "At the bottom of the page, in the middle under \"Partnership\", follow \"Sell on kinguin\".",
             "Choose \"Start selling\", and once more on the next page.",
-            "Fill in the form to its end, and wait until Kinguin approves the account.",
+            "Fill in the whole form, and wait until Kinguin approves the account.",
             "Your customer account is now a merchant account. The orange switch at the top right, \
             next to \"Account\", opens the merchant panel.",
         ],
@@ -115,7 +115,7 @@ const GUIDE: &[Guide] = &[
         steps: &[
             "In the merchant panel's Developer section, start to connect a client; Kinguin first requires \
             Google Authenticator.",
-            "Scan the QR code with the app: the account joins its list of six-digit codes.",
+            "Scan the QR code with the app: the app now lists the account with a six-digit code.",
             "Enter the six-digit code.",
             "Save the recovery codes. Google Authenticator is now on.",
         ],

@@ -43,7 +43,7 @@ pub const SPEC: ProviderSpec = ProviderSpec {
             name: WEBHOOK_SECRET,
             kind: KeyKind::Secret,
             required: false,
-            about: "that header's value; tilldeck rejects webhooks without it",
+            about: "that header's value; tilldeck rejects webhooks without this header; if empty, it cannot verify them",
         },
     ],
     environments: &["production", "sandbox"],

@@ -90,7 +90,7 @@ fn failure(fields: &Fields) -> ApiError {
     match (code.as_str(), words) {
         ("403", _) => ApiError::Refused {
             code: reason,
-            hint: "the game's key, the player's number and the player's game_auth_token belong together; \
+            hint: "the game's key, the player's number and the player's game_auth_token must match; \
                 the token changes with the player's password. `tilldeck account verify` checks the key alone"
                 .into(),
         },
@@ -102,12 +102,12 @@ fn failure(fields: &Fields) -> ApiError {
                 .into(),
         },
         ("404", _) => ApiError::NotFound {
-            what: format!("the requested resource ({reason})"),
+            what: format!("this player ({reason})"),
             hint: "check the number or the name; a player's number stays, a name may change".into(),
         },
         _ => ApiError::Failing {
             what: format!("rejected the request ({reason})"),
-            hint: "check the values sent; `tilldeck log` shows the exchange".into(),
+            hint: "check the values sent; `tilldeck log` shows the request and the response".into(),
         },
     }
 }

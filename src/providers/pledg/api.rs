@@ -209,7 +209,7 @@ fn failing(status: u16, failure: Option<&wire::Failure>) -> ApiError {
         },
         _ => ApiError::Failing {
             what: with(format!("rejected the request (status {status})")),
-            hint: "check the values sent; `tilldeck log` shows the exchange".into(),
+            hint: "check the values sent; `tilldeck log` shows the request and the response".into(),
         },
     }
 }

@@ -25,7 +25,7 @@ keys! {
     Action:
     DELIVERY "Callback" keys [NAV, READER, OVERLAY] {
         DeliveryTimeline "delivery-timeline" ["enter" "t"] "timeline" "show the payment's timeline";
-        ReplayDelivery "replay-delivery" ["r"] "replay" "forward again, after confirmation";
+        ReplayDelivery "replay-delivery" ["r"] "replay" "replay, after confirmation";
         CopyDelivery "copy-delivery" ["y"] "copy as curl" "copy as curl, without secrets";
         CopyDeliveryBody "copy-delivery-body" ["b"] "copy body" "copy the body, without secrets";
     }
@@ -188,9 +188,9 @@ fn lines(delivery: &Delivery, bytes: &Bytes, ctx: ViewContext<'_>) -> Vec<(Kind,
     ];
     if delivery.jobs.is_empty() {
         let word = if delivery.verdict == crate::domain::Verdict::Accepted {
-            "saved; no action was necessary"
+            "saved; nothing to do"
         } else {
-            "saved; no action was taken"
+            "saved; tilldeck did nothing"
         };
         out.push((Kind::Note, word.into()));
     }

@@ -44,7 +44,7 @@ impl State {
             Field::text("Pay only in", "a currency, optional", ""),
             Field::switch(
                 "Payment token",
-                "needs an e-mail; skips the e-mail check",
+                "the payer skips e-mail verification; fill in E-mail",
                 if may_write {
                     Switch::Off
                 } else {

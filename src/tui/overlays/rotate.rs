@@ -42,7 +42,7 @@ impl State {
         )];
         if keys.len() > 1 {
             let names = keys.iter().map(ToString::to_string).collect();
-            fields.push(Field::choice("which", names, at));
+            fields.push(Field::choice("secret to replace", names, at));
         }
         let secrets = setup.fields.iter().filter(|need| need.secret);
         let unprovable: Vec<_> = secrets
@@ -97,7 +97,7 @@ impl State {
         match field.secret() {
             Some(Ok(secret)) => return Some(secret),
             Some(Err(why)) => field.error = Some(why),
-            None => field.error = Some("required".into()),
+            None => field.error = Some("the new secret is empty".into()),
         }
         self.form.at = 0;
         None

@@ -29,7 +29,7 @@ pub struct State {
 impl State {
     pub fn event(provider: &str, event: Event) -> Self {
         Self {
-            form: Form::new(vec![Field::text("Subject", event.subject, "")]),
+            form: Form::new(vec![Field::text("About", event.subject, "")]),
             provider: provider.into(),
             what: What::Event {
                 event: event.name.into(),

@@ -34,7 +34,7 @@ keys! {
     CALLBACKS "Callbacks" keys [NAV, GLOBAL] {
         CallbackSubject "callback-subject" ["enter" "t"] "timeline" "show the payment's or player's page";
         OpenDelivery "open-callback" ["i"] "details" "show the callback's details";
-        Replay "replay" ["r"] "replay" "forward again, after confirmation";
+        Replay "replay" ["r"] "replay" "replay, after confirmation";
         FilterCallbacks "filter-callbacks" ["/"] "filter" "filter the callbacks by text";
         CopySubject "copy-subject" ["y"] "copy id" "copy the payment or player id";
         OlderCallbacks "older-callbacks" ["o"] "older" "load older callbacks";
@@ -219,7 +219,7 @@ impl State {
                         .to_owned()
                 }
                 Listening::Up { .. } => {
-                    "No callback yet. Each one appears here with its verdict, refused ones too."
+                    "No callback yet. Each one appears here with its verdict, rejected ones too."
                         .to_owned()
                 }
                 Listening::Down { .. } => "No callback yet.".to_owned(),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
-use super::{UpdateContext, ViewContext, age_changes_in, tick};
+use super::{UpdateContext, ViewContext, age_changes_in, tick, without_account};
 use crate::domain::manage::Changed;
 use crate::domain::payment::Price;
 use crate::domain::{
@@ -175,7 +175,7 @@ impl State {
         let mut tone = Tone::Dim;
         match (self.quotes.back(), &self.last_error, self.request) {
             (Some(quote), Some(_), _) => {
-                age = format!("stale, {}", ctx.ago(quote.quoted_at));
+                age = format!("old: {}", ctx.ago(quote.quoted_at));
                 tone = Tone::Warn;
             }
             (Some(quote), None, _) => age = ctx.ago(quote.quoted_at),
@@ -380,7 +380,9 @@ impl Component for State {
                 height: left.height.min(if left.height > 6 { 3 } else { 1 }),
                 ..left
             };
-            let rows = paragraph(buf, room, &problem.describe(), ctx.theme.style(Tone::Bad));
+            let words = problem.describe();
+            let words = without_account(&words, question.account.as_str());
+            let rows = paragraph(buf, room, words, ctx.theme.style(Tone::Bad));
             left = below(left, rows);
         }
         let Some(quote) = self.quotes.back() else {

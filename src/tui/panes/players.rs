@@ -30,7 +30,7 @@ keys! {
         Authenticate "authenticate" ["a"] "authenticate" "authenticate or look up a player";
         RefreshItems "refresh-items" ["r" "enter"] "refresh" "load the player's inventory";
         CopyPlayer "copy-player" ["y"] "copy id" "copy the player's number";
-        ForgetPlayer "forget-player" ["d"] "forget" "remove the player from the list";
+        ForgetPlayer "forget-player" ["d"] "remove" "remove the player from the list";
     }
 }
 
@@ -98,7 +98,7 @@ impl Example {
 
     pub fn describe(self) -> String {
         format!(
-            "To try it in the sandbox: player {}, token {}.",
+            "To try it in the simulator: player {}, token {}.",
             self.player, self.token
         )
     }

@@ -51,7 +51,7 @@ pub fn draw_waiting(
     }
     pen.cell(&waits.method, method(&waits.method, area), dim)
         .skip(1);
-    let origin = if own { "" } else { "background" };
+    let origin = if own { "" } else { "automatic" };
     // The reason is worth more than the path, which is the same in most rows.
     let parts = [
         (waits.about.as_str(), plain),

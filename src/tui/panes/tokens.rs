@@ -418,7 +418,7 @@ fn describe(known: &AccountState, ctx: ViewContext<'_>, columns: u16) -> Vec<(St
             Some(left) if ctx.still => format!("retry at {}", ends(left, ctx)),
             Some(left) => format!("retry in {}", ends(left, ctx)),
             None if failure.refused => "no automatic retry".into(),
-            None => "retry when a request needs it".into(),
+            None => "tilldeck retries when a request needs a token".into(),
         };
         // An account whose first token never came has nothing to renew.
         let what = if status.life.is_some() {
@@ -427,12 +427,20 @@ fn describe(known: &AccountState, ctx: ViewContext<'_>, columns: u16) -> Vec<(St
             "Request"
         };
         let why = failure.why.trim_end_matches('.');
+        let why = without_account(why, known.id().as_str());
         // The reason first: a low pane shows one row.
-        let text = format!(
-            "{}. {what} failed at {}; {next}.",
-            without_account(why, known.id().as_str()),
-            failure.at.clock(zone)
-        );
+        let text = match status.left(now) {
+            Some(left) => format!(
+                "renewal failed: {}; the current token is valid {} {}; {next}",
+                why.trim_start_matches("no access token: "),
+                if ctx.still { "until" } else { "for" },
+                ends(left, ctx)
+            ),
+            None => format!(
+                "{why}. {what} failed at {}; {next}.",
+                failure.at.clock(zone)
+            ),
+        };
         out.push((text, tone));
     }
     match status.life {

@@ -25,7 +25,7 @@ pub fn delivery(number: i64, at: i64, payment: &str) -> Delivery {
         from: "127.0.0.1".into(),
         method: "POST".into(),
         verdict: Verdict::Accepted,
-        why: "nothing: unsigned, so the payment is checked with Kanga".into(),
+        why: "nothing: Kanga does not sign, so tilldeck asks Kanga".into(),
         kind: "payment changed".into(),
         subject: Some(Subject::Payment(id(payment))),
         attempt: 1,

@@ -124,7 +124,7 @@ fn an_id_that_is_not_found_yet_is_not_an_error() {
     assert_eq!(alerts::count(&model.store), 0);
     let (tone, words) = model.store.payments[0].explain(second(1));
     assert_eq!(tone, theme::Tone::Plain);
-    assert!(words.starts_with("not known yet"), "{words}");
+    assert!(words.starts_with("not known at Kanga"), "{words}");
     let later = second(700);
     let request = check_of(&update(&mut model, later, Msg::Woke)).unwrap().0;
     answer(&mut model, later, request, unknown());
@@ -173,7 +173,7 @@ fn an_underpaid_order_is_not_delivered() {
         watched.explain(second(0)),
         (
             theme::Tone::Bad,
-            "expected 25.00 EMT, received 2.50 EMT: less than expected — do not deliver".into()
+            "DO NOT DELIVER · expected 25.00 EMT, received 2.50 EMT".into()
         )
     );
 }

@@ -295,7 +295,7 @@ fn a_call_that_only_waited_was_not_sent() {
     press(&mut model, "<esc>", second(4));
     let shown = screen(&model, second(4), 120, 40);
     assert!(
-        shown.contains("may still have taken effect") && !shown.contains("before it was sent"),
+        shown.contains("Cancelled after sending.") && !shown.contains("taken effect"),
         "{shown}"
     );
 }

@@ -215,12 +215,12 @@ fn a_failed_check_marks_the_row_with_the_age_of_the_last_answer() {
     };
     let active = Ok(Answer::Payment(payment("A-17", "25.00", "ACTIVE")));
     answer(&mut model, 1, active);
-    assert!(!screen(&model, second(61), 120, 40).contains("stale"));
+    assert!(!screen(&model, second(61), 120, 40).contains("old: "));
     let why = "Kanga TPG turned the request away: too many requests (429)";
     let failed = Err(Problem::new(ProblemKind::Failing, why, "wait"));
     answer(&mut model, 121, failed);
     let shown = screen(&model, second(121), 120, 40);
-    assert!(shown.contains("! stale 2m"), "{shown}");
+    assert!(shown.contains("! old: 2m"), "{shown}");
     assert!(shown.contains("the state above is from 2m ago"), "{shown}");
     let narrow = resized_screen(&mut model, second(121), 60, 15);
     assert!(
@@ -287,7 +287,10 @@ fn forms_offer_only_accounts_that_can_do_it() {
     setup.accounts = vec![token_account("keys", Environment::Embedded)];
     let mut none = ready_with(setup, Vec::new());
     assert_eq!(press(&mut none, "a", second(0)), []);
-    assert!(screen(&none, second(0), 120, 40).contains("no account of this profile has payments"));
+    assert!(
+        screen(&none, second(0), 120, 40)
+            .contains("payments need an account that has them; this profile has none")
+    );
 }
 
 #[test]

@@ -440,11 +440,11 @@ fn draw_value(pen: &mut Pen<'_>, field: &Field, here: bool, theme: &Theme) -> Op
             let (word, tone) = match switch {
                 Switch::Off => ("no", Tone::Plain),
                 Switch::On => ("yes", Tone::Good),
-                Switch::Locked => ("locked", Tone::Live),
+                Switch::Locked => ("locked: allow write calls in Credentials", Tone::Live),
             };
             pen.text(word, theme.style(tone));
             let key = match (here, switch) {
-                (true, Switch::Locked) => "  Space: arm the account first",
+                (true, Switch::Locked) => "  Space: allow them",
                 (true, _) => "  Space: change",
                 (false, _) => "",
             };

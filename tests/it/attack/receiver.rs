@@ -235,7 +235,7 @@ fn a_callback_that_is_forwarded_leaves_nothing_of_it_in_clear() {
         assert!(!shown.contains(planted), "{planted} stands in clear");
     }
     let log = place.run(&["log", "--json"]).object();
-    assert_eq!(log["about"], "R-1, callback 1, forwarded");
+    assert_eq!(log["about"], "R-1, callback 1, forward");
     assert_eq!(log["url"], format!("{}/hook", shop.url));
     assert_eq!(log["bytes_sent"], body.len());
     assert_eq!(log["bytes_received"], echo.len());

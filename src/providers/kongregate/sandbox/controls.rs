@@ -42,7 +42,7 @@ pub(super) const EVENTS: [Event; 8] = [
     Event {
         name: "order",
         subject: "a player's number or name, the order's name in one word, and optionally another recipient",
-        about: "ask the game for the order's items and price, then to deliver it; its responses decide",
+        about: "ask the game for the order's items and price, then to deliver it; the game's response decides",
     },
     Event {
         name: "unknown-event",

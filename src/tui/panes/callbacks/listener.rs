@@ -53,7 +53,7 @@ fn parts(ctx: ViewContext<'_>) -> Vec<(String, Tone)> {
     let sum = ctx.store.open_jobs.sum;
     for (count, word, tone) in [
         (sum.queued - sum.failing, "queued", Tone::Busy),
-        (sum.failing, "retrying", Tone::Warn),
+        (sum.failing, "will retry", Tone::Warn),
         (sum.given_up, "failed", Tone::Bad),
     ] {
         let jobs = if count == 1 { "job" } else { "jobs" };

@@ -13,7 +13,7 @@ pub fn verdict(delivery: &Delivery) -> (&'static str, String, Tone) {
         // A number that is cut off would read as another number.
         Verdict::Repeat if delivery.attempt > 999 => ("↻", "repeat >1k".into(), Tone::Dim),
         Verdict::Repeat => ("↻", format!("repeat {}", delivery.attempt), Tone::Dim),
-        Verdict::Refused => ("✘", "refused".into(), Tone::Bad),
+        Verdict::Refused => ("✘", "rejected".into(), Tone::Bad),
         Verdict::UnknownAccount => ("?", "no account".into(), Tone::Warn),
         Verdict::Unreadable => ("!", "unreadable".into(), Tone::Warn),
     }
@@ -27,17 +27,13 @@ pub fn meaning(delivery: &Delivery) -> String {
     };
     match delivery.verdict {
         Verdict::Accepted if delivery.why.is_empty() => "accepted".into(),
-        // An accepted callback has its proof here; "nothing: …" says why there is none (`ParsedCallback::proof`).
-        Verdict::Accepted => match delivery.why.strip_prefix("nothing: ") {
-            Some(reason) => format!("accepted, not verified: {reason}"),
-            None => format!("accepted, verified by {}", delivery.why),
-        },
+        Verdict::Accepted => format!("accepted, {}", delivery.reason()),
         Verdict::Repeat => format!(
             "delivered for the {} time: shown only, not processed again",
             ordinal(delivery.attempt)
         ),
-        Verdict::Refused => why("refused, not processed"),
-        Verdict::UnknownAccount => format!("no account is named {}", delivery.account),
+        Verdict::Refused => why("rejected, not processed"),
+        Verdict::UnknownAccount => format!("no account is named `{}`", delivery.account),
         Verdict::Unreadable => why("unreadable, not processed"),
     }
 }

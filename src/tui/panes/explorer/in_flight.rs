@@ -76,25 +76,33 @@ impl State {
     /// The operator cancelled a request; `waits` where it waited for a slot. Returns whether it is certain that
     /// nothing was sent.
     pub(super) fn cancelled(&mut self, request: RequestId, waits: bool, now: Now) -> bool {
-        let mut calls = self
-            .drafts
-            .iter()
-            .filter_map(|draft| draft.in_flight.as_ref());
-        let tried =
-            calls.any(|in_flight| in_flight.request == request && in_flight.exchange.is_some());
+        let mut drafts = self.drafts.iter().filter_map(|draft| {
+            let in_flight = draft.in_flight.as_ref()?;
+            (in_flight.request == request).then_some((draft.call, in_flight))
+        });
+        let (documented, in_flight) = drafts.next().unzip();
+        let tried = in_flight.is_some_and(|in_flight| in_flight.exchange.is_some());
+        let writes = match documented.flatten() {
+            Some(call) => call.writes,
+            None => in_flight.is_none_or(|sent| !matches!(&*sent.call.method, "GET" | "HEAD")),
+        };
         // A request that waits for a retry was sent before: then there is an exchange.
         let unsent = waits && !tried;
         let problem = if unsent {
             Problem::new(
                 ProblemKind::Interrupted,
                 "Cancelled before it was sent.",
-                "if in doubt, check the request log",
+                "if in doubt, see Requests",
             )
         } else {
             Problem::new(
                 ProblemKind::Interrupted,
-                "Cancelled after sending: a write call may still have taken effect.",
-                "the request log shows its last state",
+                if writes {
+                    "Cancelled after sending: a write call may still have taken effect."
+                } else {
+                    "Cancelled after sending."
+                },
+                "Requests shows its last state",
             )
         };
         self.apply(request, Err(problem), now);

@@ -110,7 +110,7 @@ fn passes(watched: &Watched, filter: &str) -> bool {
     let last_error = match watched.last_error {
         LastError::None => "",
         LastError::NotKnown => "not found",
-        LastError::Failed(_) => "no response",
+        LastError::Failed(_) => "failed",
     };
     let texts = [
         watched.watch.id.as_str(),
