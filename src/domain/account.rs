@@ -113,7 +113,7 @@ impl Ability {
             Self::Estimates => "price estimates",
             Self::Players => "players",
             Self::SignatureTest => "signature tests",
-            Self::AuthMethods => "choices between basic and bearer",
+            Self::AuthMethods => "choice between basic and bearer",
             Self::PurchaseLinks => "signed purchase links",
         }
     }

@@ -416,8 +416,7 @@ fn live_is_marked_on_the_first_screen_and_a_write_is_absent_until_armed() {
     terminal.send("L");
     terminal.sees("Payment link, LIVE: real money");
     terminal.send("A-17\t25\tBTC\t\tpayer@example.com\t\t");
-    terminal.sees("locked");
-    terminal.sees("arm the account first");
+    terminal.sees("locked: allow write calls");
     terminal.send(" ");
     terminal.sees("shop moves real money.");
     terminal.send("shp\r");
