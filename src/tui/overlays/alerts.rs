@@ -108,6 +108,16 @@ impl Component for State {
         self.selected = at.map(|alert| alert.key.clone());
     }
 
+    /// A click selects; on the selected row it does what Enter does.
+    fn pick(&mut self, row: usize, ctx: &mut UpdateContext<'_>) {
+        let alerts = alerts::all(ctx.store);
+        if row == self.place(&alerts) {
+            return self.act(Action::GoToAlert, ctx);
+        }
+        self.list.selected = row;
+        self.selected = alerts.into_iter().nth(row).map(|alert| alert.key);
+    }
+
     /// The time until an age on screen changes.
     fn next_wake(&self, ctx: ViewContext<'_>) -> Option<Duration> {
         let alerts = alerts::all(ctx.store).into_iter();
@@ -142,6 +152,7 @@ impl Component for State {
         shown.selected = selected;
         let window = shown.window(alerts.len(), height);
         let (from, till) = (window.start, window.end);
+        ctx.note_rows(list, window.clone());
         for (row, at) in (0..).zip(window) {
             let whole = Rect {
                 y: list.y + row,

@@ -61,6 +61,14 @@ impl Component for State {
         self.list.step(step, self.rows.len(), height);
     }
 
+    /// A click selects; on the selected row it does what Enter does.
+    fn pick(&mut self, row: usize, ctx: &mut UpdateContext<'_>) {
+        if row == self.list.selected {
+            return self.act(Action::Reopen, ctx);
+        }
+        self.list.selected = row;
+    }
+
     fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
         let theme = ctx.theme;
         let dim = theme.style(Tone::Dim);
@@ -80,7 +88,9 @@ impl Component for State {
         };
         let account = self.rows.iter().map(|row| width(row.account.as_str()));
         let account = account.max().unwrap_or(0).min(16);
-        for (row, at) in (0..).zip(self.list.window(self.rows.len(), list.height)) {
+        let shown = self.list.window(self.rows.len(), list.height);
+        ctx.note_rows(list, shown.clone());
+        for (row, at) in (0..).zip(shown) {
             let past = &self.rows[at];
             let mut pen = Pen::new(buf, list, row);
             pen.text(&past.at.clock(&ctx.store.zone), dim)

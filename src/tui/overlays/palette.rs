@@ -83,6 +83,12 @@ impl Component for State {
         self.list.step(step, len, ROWS);
     }
 
+    /// A click runs the action.
+    fn pick(&mut self, row: usize, ctx: &mut UpdateContext<'_>) {
+        self.list.selected = row;
+        self.act(Action::Choose, ctx);
+    }
+
     fn key(&mut self, key: &KeyEvent, _ctx: &mut UpdateContext<'_>) -> bool {
         let changed = edit(&mut self.input, key);
         if changed {
@@ -114,7 +120,9 @@ impl Component for State {
         if found.is_empty() {
             Pen::new(buf, area, 0).text("no action matches", theme.style(Tone::Dim));
         }
-        for (row, at) in (0..).zip(self.list.window(found.len(), area.height)) {
+        let shown = self.list.window(found.len(), area.height);
+        ctx.note_rows(area, shown.clone());
+        for (row, at) in (0..).zip(shown) {
             let binding = found[at];
             Pen::new(buf, area, row)
                 .cell(binding.name, 18, theme.bold(Tone::Plain))

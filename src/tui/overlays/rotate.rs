@@ -220,6 +220,7 @@ impl FormWindow for State {
             height: form.height.saturating_sub(notes).max(1).min(form.height),
             ..form
         };
+        self.form.note(ctx, fields);
         let cursor = self.form.draw(buf, fields, theme);
         let under = below(form, self.form.height(inner.width).min(fields.height) + air);
         paragraph(buf, under, &note, theme.style(tone));

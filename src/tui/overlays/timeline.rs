@@ -252,7 +252,10 @@ impl State {
                 let newer = ctx.store.deliveries.known(loaded.id).cloned();
                 delivery::State::open(newer.unwrap_or(loaded), ctx);
             }
-            Chosen::Expanded | Chosen::Nothing => {}
+            Chosen::Nothing => {
+                ctx.flash(Level::Info, "no request or callback to open here");
+            }
+            Chosen::Expanded => {}
         }
     }
 
@@ -342,6 +345,17 @@ impl Component for State {
         // The remark about a missing callback is below the last entry: scrolls to it.
         if chosen.is_some_and(|at| (at + 1..lines.len()).all(|below| !can(&below))) {
             self.list.fit_to_end(lines.len(), height);
+        }
+    }
+
+    /// A click selects; on the selected row it does what Enter does.
+    fn pick(&mut self, row: usize, ctx: &mut UpdateContext<'_>) {
+        let lines = self.lines(ctx.now, ctx.store);
+        let can = lines.get(row).copied().is_some_and(Line::is_selectable);
+        if row == self.list.selected {
+            self.act(Action::OpenHappening, ctx);
+        } else if can {
+            self.list.selected = row;
         }
     }
 
@@ -446,6 +460,7 @@ impl Component for State {
         let lines = self.lines(ctx.now, ctx.store);
         let shown = self.list.window(lines.len(), list.height);
         let (top, bottom) = (shown.start, shown.end);
+        ctx.note_rows(list, shown.clone());
         let rail = rail::Rail {
             timeline,
             ctx,
