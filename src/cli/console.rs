@@ -5,7 +5,7 @@ use super::output::{Out, OutputError};
 use super::{Context, Exit, limits, local, stop, vault};
 use crate::config::{self, Config, Profile, Vault};
 use crate::deck::{self, Options, Receive};
-use crate::domain::{Problem, ProblemKind};
+use crate::domain::Problem;
 use crate::providers;
 use crate::runtime::{self, Ended, Start};
 use crate::tui::{Model, Setup, ThemeChoice, UiOptions};
@@ -60,7 +60,7 @@ pub fn run(context: &Context, log: LogStart, out: &Out) -> Result<Exit, OutputEr
 /// Builds the console of a profile before its first frame.
 ///
 /// # Errors
-/// If the config binds an invalid key or action, or one key twice.
+/// If the config binds an invalid key or action, or one key twice, or names an unknown pane.
 pub fn model(
     config: &Config,
     profile: &Profile,
@@ -87,6 +87,7 @@ pub fn model(
             ascii: ui.ascii || !speaks_unicode(),
             mouse: ui.mouse,
             reduced_motion: ui.reduced_motion,
+            panes: ui.panes.clone(),
             keys: ui
                 .keys
                 .iter()
@@ -94,18 +95,16 @@ pub fn model(
                 .collect(),
         },
     };
-    Model::new(setup).map_err(|why| {
+    Model::new(setup).map_err(|problem| {
         let path = config
             .path
             .as_ref()
             .map(|path| path.display().to_string())
             .unwrap_or_default();
-        Problem::new(
-            ProblemKind::Config,
-            format!("{path}: [ui.keys]: {why}"),
-            "docs/keys.md lists every action with its keys; delete the line to use the \
-             built-in ones",
-        )
+        Problem {
+            message: format!("{path}: {}", problem.message),
+            ..problem
+        }
     })
 }
 

@@ -25,12 +25,13 @@ const ACCOUNT: [&str; 5] = ["provider", "environment", "endpoints", "budget", "t
 const BUDGET: [&str; 3] = ["requests", "period", "reads"];
 const CALLBACKS: [&str; 1] = ["bind"];
 const NETWORK: [&str; 3] = ["proxy", "ca_file", "timeout"];
-const UI: [&str; 6] = [
+const UI: [&str; 7] = [
     "theme",
     "ascii",
     "mouse",
     "reduced_motion",
     "verify_on_start",
+    "panes",
     "keys",
 ];
 const SOURCES: [&str; 4] = ["env", "file", "command", "keyring"];
@@ -45,6 +46,12 @@ type Entry<'t, 'a> = (
     &'t Spanned<std::borrow::Cow<'a, str>>,
     &'t Spanned<DeValue<'a>>,
 );
+
+/// The texts of a list of texts.
+fn texts(value: &DeValue<'_>) -> Option<Vec<String>> {
+    let text = |item: &Spanned<DeValue<'_>>| item.get_ref().as_str().map(str::to_owned);
+    value.as_array()?.iter().map(text).collect()
+}
 
 /// Checks the text of a file.
 pub(super) fn check(
@@ -337,6 +344,12 @@ impl Checker<'_, '_> {
             mouse: table.boolean("mouse", default.mouse)?,
             reduced_motion: table.boolean("reduced_motion", default.reduced_motion)?,
             verify_on_start: table.boolean("verify_on_start", default.verify_on_start)?,
+            panes: match table.get("panes") {
+                None => Vec::new(),
+                Some(entry) => texts(entry.1.get_ref()).ok_or_else(|| {
+                    table.wrong_type(entry, "a list of panes, like [\"payments\", \"requests\"]")
+                })?,
+            },
             keys: match table.table("keys", " in [ui.keys]".into())? {
                 None => BTreeMap::new(),
                 Some(keys) => self.key_bindings(&keys)?,
@@ -353,12 +366,7 @@ impl Checker<'_, '_> {
         for entry in table.in_order() {
             let keys: Option<Vec<_>> = match entry.1.get_ref() {
                 DeValue::String(key) => Some(vec![key.to_string()]),
-                DeValue::Array(keys) => {
-                    let text =
-                        |key: &Spanned<DeValue<'_>>| key.get_ref().as_str().map(str::to_owned);
-                    keys.iter().map(text).collect()
-                }
-                _ => None,
+                keys => texts(keys),
             };
             let keys = keys.ok_or_else(|| table.wrong_type(entry, wanted))?;
             let place = self.source.place(entry.0.span());
@@ -603,13 +611,7 @@ impl Checker<'_, '_> {
         let empty = || refuse(way.0.span(), &format!("has an empty `{}`", way.0.get_ref()));
         let name = way.0.get_ref().as_ref();
         if name == "command" {
-            let words = match way.1.get_ref() {
-                DeValue::Array(words) => words
-                    .iter()
-                    .map(|word| word.get_ref().as_str().map(str::to_owned))
-                    .collect::<Option<Vec<_>>>(),
-                _ => None,
-            };
+            let words = texts(way.1.get_ref());
             let wanted =
                 "a list of strings, the program and its arguments: [\"pass\", \"show\", \"name\"]";
             let words = words.ok_or_else(|| ways.wrong_type(way, wanted))?;

@@ -178,6 +178,8 @@ pub struct Ui {
     pub reduced_motion: bool,
     /// Whether the console verifies all credentials at its start.
     pub verify_on_start: bool,
+    /// The names of the panes to show, in their order; empty: all. The console checks the names.
+    pub panes: Vec<String>,
     /// Keys by action name; the console checks the actions and keys.
     pub keys: BTreeMap<String, KeyBinding>,
 }
@@ -190,6 +192,7 @@ impl Default for Ui {
             mouse: true,
             reduced_motion: false,
             verify_on_start: false,
+            panes: Vec::new(),
             keys: BTreeMap::new(),
         }
     }

@@ -222,6 +222,11 @@ fn each_mistake_is_named_with_its_place() {
         ),
         ("[ui]\ntheme = \"drak\"", "2:9", "unknown theme: `drak`"),
         (
+            "[ui]\npanes = \"payments\"",
+            "2:1",
+            "`panes` in [ui] is a string",
+        ),
+        (
             "[ui.keys]\nquit = 7",
             "2:1",
             "`quit` in [ui.keys] is a number",

@@ -173,6 +173,7 @@ impl Console {
                     Effect::Quit => break 'run Ended::Left,
                     Effect::Suspend => self.entered.suspend()?,
                     Effect::Bell => self.entered.bell()?,
+                    Effect::AskBackground => self.entered.ask_background()?,
                     Effect::Copy { text, what } => {
                         let between = Multiplexer::of(&Environ::process());
                         self.entered.write(&between.sequence(text.expose()))?;

@@ -82,6 +82,7 @@ pub fn perform(effect: Effect, deck: &Arc<Deck>, tasks: &mut Tasks, messages: &m
         // Handled by the main loop.
         | Effect::Copy { .. }
         | Effect::Bell
+        | Effect::AskBackground
         | Effect::Suspend
         | Effect::Quit => {}
     }

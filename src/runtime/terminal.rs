@@ -111,6 +111,14 @@ impl Entered {
         self.write("\u{7}")
     }
 
+    /// Asks for the colour of the background; the answer is input.
+    ///
+    /// # Errors
+    /// If the terminal has disconnected.
+    pub fn ask_background(&mut self) -> io::Result<()> {
+        self.write("\u{1b}]11;?\u{7}")
+    }
+
     /// Writes a sequence to the terminal, outside the drawn frame.
     ///
     /// # Errors

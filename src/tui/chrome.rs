@@ -5,14 +5,16 @@ use ratatui::layout::Rect;
 use ratatui::widgets::{Clear, Widget as _};
 
 use super::keys::{Action, ConsoleAction, GLOBAL, Keys as _, NavAction, OVERLAY, WindowAction};
+use super::layout::SMALLEST;
 use super::msg::Level;
 use super::panes::{Pane, ViewContext};
+use super::pointer::Hit;
 use super::store::Store;
 use super::theme::{Tone, badge};
 use super::widgets::text::{Pen, below, cells, paragraph, width, wrap};
 use super::{Model, alerts};
 use crate::domain::simulate::Fault;
-use crate::domain::{Environment, Now, Problem};
+use crate::domain::{Environment, Problem};
 
 pub fn draw_header(ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
     let (store, theme) = (ctx.store, ctx.theme);
@@ -21,6 +23,9 @@ pub fn draw_header(ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
     let tone = Tone::Warn;
     // First, because it must not be cut off: the badges and the address take what is left.
     Pen::new(buf, area, 0).flush(&right, theme.bold(tone));
+    let from = area.right().saturating_sub(width(&right));
+    let counter = between(area, from, area.right());
+    ctx.note(counter, Hit::Act(ConsoleAction::ShowAlerts.into()));
 
     let mut pen = Pen::new(buf, area, 0);
     pen.keep(width(&right) + 1)
@@ -75,64 +80,63 @@ fn alert_counter(store: &Store) -> String {
     }
 }
 
-/// Whether the alert counter is at this column.
-pub fn alerts_at(store: &Store, area: Rect, x: u16) -> bool {
-    let counter = width(&alert_counter(store));
-    counter > 0 && x >= area.right().saturating_sub(counter)
-}
-
-pub fn draw_tabs(focus: Pane, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
-    let theme = ctx.theme;
-    let mut pen = Pen::new(buf, area, 0);
-    for (pane, tab) in Pane::ALL.into_iter().zip(tabs(focus, area.width)) {
-        let style = match (pane == focus, theme.has_color()) {
-            (true, true) => theme.badge(Tone::Accent),
-            (true, false) => theme.badge(Tone::Plain),
-            (false, _) => theme.style(Tone::Dim),
-        };
-        // Packed tabs share the space between them, which is drawn without style.
-        let name = if tab.ends_with(' ') {
-            tab.as_str()
-        } else {
-            pen.skip(1);
-            tab.trim_start()
-        };
-        pen.text(name, style);
+/// The part of a row from one column up to another.
+fn between(row: Rect, from: u16, to: u16) -> Rect {
+    Rect {
+        x: from,
+        width: to.saturating_sub(from),
+        ..row
     }
 }
 
-/// The pane whose tab is at this column.
-pub fn tab_at(focus: Pane, area: Rect, x: u16) -> Option<Pane> {
-    let mut from = area.x;
-    let mut tabs = Pane::ALL.into_iter().zip(tabs(focus, area.width));
-    let at = tabs.find(|(_, tab)| {
-        let till = from + width(tab);
-        let here = (from..till).contains(&x);
-        from = till;
-        here
-    });
-    at.map(|(pane, _)| pane)
+/// The tabs, where one pane is visible.
+pub struct Tabs<'a> {
+    pub panes: &'a [Pane],
+    pub focus: Pane,
 }
 
-/// The tabs' texts: full titles, short titles, packed short titles, or one title and digits, whichever fits first.
-fn tabs(focus: Pane, room: u16) -> [String; 8] {
-    let whole = Pane::ALL.map(|pane| format!(" {} ", pane.title()));
-    let short = Pane::ALL.map(|pane| format!(" {} ", pane.short_title()));
-    let packed = Pane::ALL.map(|pane| format!(" {}", pane.short_title()));
-    let fits = |tabs: &[String; 8]| tabs.iter().map(|tab| width(tab)).sum::<u16>() <= room;
-    if fits(&whole) {
-        whole
-    } else if fits(&short) {
-        short
-    } else if fits(&packed) {
-        packed
-    } else {
-        Pane::ALL.map(|pane| {
-            if pane == focus {
-                format!(" {} ", pane.title())
+impl Tabs<'_> {
+    pub fn draw(&self, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
+        let theme = ctx.theme;
+        let mut pen = Pen::new(buf, area, 0);
+        for (pane, tab) in self.panes.iter().zip(self.texts(area.width)) {
+            let style = match (*pane == self.focus, theme.has_color()) {
+                (true, true) => theme.badge(Tone::Accent),
+                (true, false) => theme.badge(Tone::Plain),
+                (false, _) => theme.style(Tone::Dim),
+            };
+            let from = pen.x();
+            // Packed tabs share the space between them, which is drawn without style.
+            let name = if tab.ends_with(' ') {
+                tab.as_str()
             } else {
-                format!(" {} ", pane.index() + 1)
-            }
+                pen.skip(1);
+                tab.trim_start()
+            };
+            pen.text(name, style);
+            ctx.note(between(area, from, pen.x()), Hit::Focus(*pane));
+        }
+    }
+
+    /// Full titles, short titles, packed short titles, or one title and digits, whichever fits first.
+    fn texts(&self, room: u16) -> Vec<String> {
+        let all = |text: &dyn Fn(Pane) -> String| -> Vec<String> {
+            self.panes.iter().map(|pane| text(*pane)).collect()
+        };
+        let fits = |tabs: &Vec<String>| tabs.iter().map(|tab| width(tab)).sum::<u16>() <= room;
+        let wordings = [
+            all(&|pane| format!(" {} ", pane.title())),
+            all(&|pane| format!(" {} ", pane.short_title())),
+            all(&|pane| format!(" {}", pane.short_title())),
+        ];
+        wordings.into_iter().find(fits).unwrap_or_else(|| {
+            all(&|pane| {
+                if pane == self.focus {
+                    format!(" {} ", pane.title())
+                } else {
+                    format!(" {} ", pane.index() + 1)
+                }
+            })
         })
     }
 }
@@ -181,10 +185,39 @@ pub fn draw_notice(ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
     paragraph(buf, inner, text, theme.bold(tone));
 }
 
+/// A key and the word for what it does.
+struct Hint {
+    action: Action,
+    key: String,
+    word: &'static str,
+}
+
+impl Hint {
+    /// `None` for an action without a key or a word.
+    fn new(action: Action, model: &Model, ctx: ViewContext<'_>) -> Option<Self> {
+        let key = ctx.key(action);
+        let word = model.footer_word(action, ctx.now);
+        let is_shown = !key.is_empty() && !action.0.short.is_empty();
+        is_shown.then_some(Self { action, key, word })
+    }
+
+    /// Its columns, with the space between the two and the gap after them.
+    fn width(&self) -> u16 {
+        width(&self.key) + width(self.word) + 3
+    }
+
+    fn draw(&self, ctx: ViewContext<'_>, row: Rect, pen: &mut Pen<'_>) {
+        let from = pen.x();
+        pen.text(&self.key, ctx.theme.bold(Tone::Accent))
+            .skip(1)
+            .text(self.word, ctx.theme.style(Tone::Dim));
+        ctx.note(between(row, from, pen.x()), Hit::Act(self.action));
+        pen.skip(2);
+    }
+}
+
 /// Draws the keys that work now: those of the window or pane first, help and quit at the right.
-pub fn draw_footer(model: &Model, now: Now, area: Rect, buf: &mut Buffer) {
-    let ctx = model.ctx(now, false);
-    let theme = ctx.theme;
+pub fn draw_footer(model: &Model, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
     let scope = model.scope();
     let failed = matches!(model.store.phase, super::store::Phase::Failed(_));
     let ends: &[Action] = match (failed, scope.is_in(&GLOBAL)) {
@@ -193,54 +226,29 @@ pub fn draw_footer(model: &Model, now: Now, area: Rect, buf: &mut Buffer) {
         (false, false) if scope.is_in(&OVERLAY) => &[WindowAction::Close.into()],
         (false, false) => &[],
     };
-    let entry = |action: Action| -> Option<(String, &'static str)> {
-        let key = ctx.key(action);
-        let word = model.footer_word(action, now);
-        (!key.is_empty() && !action.0.short.is_empty()).then_some((key, word))
-    };
-    let right: Vec<_> = ends.iter().filter_map(|action| entry(*action)).collect();
-    let taken: u16 = right
-        .iter()
-        .map(|(key, word)| width(key) + width(word) + 3)
-        .sum();
+    let hint = |action: Action| Hint::new(action, model, ctx);
+    let right: Vec<Hint> = ends.iter().filter_map(|action| hint(*action)).collect();
+    let taken: u16 = right.iter().map(Hint::width).sum();
     let mut pen = Pen::new(buf, area, 0);
     pen.keep(taken).skip(1);
     if !failed {
-        let entries = scope.chain().flat_map(super::keys::Scope::bindings);
-        for action in entries.map(Action) {
-            if ends.contains(&action)
-                || action.0.short.is_empty()
-                || NavAction::of(action).is_some()
-                || !model.can(action, now)
-            {
-                continue;
-            }
-            let Some((key, word)) = entry(action) else {
-                continue;
-            };
-            if width(&key) + width(word) + 3 > pen.left() {
+        let actions = scope.chain().flat_map(super::keys::Scope::bindings);
+        let actions = actions.map(Action).filter(|action| {
+            !ends.contains(action)
+                && NavAction::of(*action).is_none()
+                && model.can(*action, ctx.now)
+        });
+        for hint in actions.filter_map(hint) {
+            if hint.width() > pen.left() {
                 break;
             }
-            pen.text(&key, theme.bold(Tone::Accent))
-                .skip(1)
-                .text(word, theme.style(Tone::Dim))
-                .skip(2);
+            hint.draw(ctx, area, &mut pen);
         }
     }
-    let mut pen = Pen::new(
-        buf,
-        Rect {
-            x: area.right().saturating_sub(taken),
-            width: taken.min(area.width),
-            ..area
-        },
-        0,
-    );
-    for (key, word) in right {
-        pen.text(&key, theme.bold(Tone::Accent))
-            .skip(1)
-            .text(word, theme.style(Tone::Dim))
-            .skip(2);
+    let ends = between(area, area.right().saturating_sub(taken), area.right());
+    let mut pen = Pen::new(buf, ends, 0);
+    for hint in right {
+        hint.draw(ctx, ends, &mut pen);
     }
 }
 
@@ -265,11 +273,10 @@ pub fn draw_failed(problem: &Problem, ctx: ViewContext<'_>, area: Rect, buf: &mu
 }
 
 pub fn draw_too_small(ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
+    let (columns, rows) = SMALLEST;
     let text = format!(
-        "{}x{} is too small; {} quits",
-        area.width,
-        area.height,
+        "needs at least {columns}x{rows}; {} quits",
         ctx.key(ConsoleAction::Quit)
     );
-    Pen::new(buf, area, 0).text(&text, ctx.theme.style(Tone::Plain));
+    paragraph(buf, area, &text, ctx.theme.style(Tone::Plain));
 }

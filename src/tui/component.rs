@@ -15,6 +15,7 @@ use super::overlays::Overlay;
 use super::panes::Pane;
 use super::panes::estimates::Question;
 use super::panes::payments::pasted::Pasted;
+use super::pointer::Hits;
 use super::store::{InFlight, Store};
 use super::theme::{Theme, Tone};
 use super::widgets::input::{first_line, paste};
@@ -31,6 +32,8 @@ pub struct ViewContext<'a> {
     pub focused: bool,
     /// Reduced motion: clock times instead of countdowns.
     pub still: bool,
+    /// Where a click is noted; `None` while nothing was clicked.
+    pub hits: Option<&'a Hits>,
 }
 
 impl ViewContext<'_> {
@@ -100,6 +103,7 @@ impl UpdateContext<'_> {
             now: self.now,
             focused: false,
             still: self.still,
+            hits: None,
         }
     }
 
@@ -231,7 +235,13 @@ pub trait Component {
     /// Whether an action is available now. Footer and palette omit the others; the key itself says why not.
     fn can(&self, action: Self::Action, ctx: ViewContext<'_>) -> bool;
 
+    /// Does it. Where it cannot and does nothing, the console says [`Component::why_not`].
     fn act(&mut self, action: Self::Action, ctx: &mut UpdateContext<'_>);
+
+    /// Why an action is not available, as in "cannot copy the payment id: nothing is selected".
+    fn why_not(&self, _action: Self::Action) -> &'static str {
+        "nothing is selected"
+    }
 
     /// The footer's word for an action, where it depends on the selection.
     fn word(&self, _action: Self::Action, _ctx: ViewContext<'_>) -> Option<&'static str> {
@@ -252,6 +262,9 @@ pub trait Component {
 
     /// Handles a click, or the wheel over the component before it scrolls.
     fn point(&mut self, _at: Position, _is_click: bool, _ctx: &mut UpdateContext<'_>) {}
+
+    /// Handles a click on a row or field that `view` noted.
+    fn pick(&mut self, _row: usize, _ctx: &mut UpdateContext<'_>) {}
 
     fn on_event(&mut self, _event: Event<'_>, _ctx: &mut UpdateContext<'_>) {}
 
@@ -320,11 +333,13 @@ pub trait AnyComponent {
     fn can_any(&self, action: Action, ctx: ViewContext<'_>) -> Option<bool>;
     /// Returns whether the action is this component's.
     fn act_any(&mut self, action: Action, ctx: &mut UpdateContext<'_>) -> bool;
+    fn why_not_any(&self, action: Action) -> &'static str;
     fn word_any(&self, action: Action, ctx: ViewContext<'_>) -> Option<&'static str>;
     fn step(&mut self, step: Step, ctx: &mut UpdateContext<'_>);
     fn key(&mut self, key: &KeyEvent, ctx: &mut UpdateContext<'_>) -> bool;
     fn paste(&mut self, text: &str, ctx: &mut UpdateContext<'_>) -> Paste;
     fn point(&mut self, at: Position, is_click: bool, ctx: &mut UpdateContext<'_>);
+    fn pick(&mut self, row: usize, ctx: &mut UpdateContext<'_>);
     fn on_event(&mut self, event: Event<'_>, ctx: &mut UpdateContext<'_>);
     fn on_intent(&mut self, intent: Intent, ctx: &mut UpdateContext<'_>);
     fn fit(&mut self, ctx: &mut UpdateContext<'_>);
@@ -358,6 +373,10 @@ impl<C: Component> AnyComponent for C {
         action.is_some()
     }
 
+    fn why_not_any(&self, action: Action) -> &'static str {
+        C::Action::of(action).map_or("it works in another pane", |action| self.why_not(action))
+    }
+
     fn word_any(&self, action: Action, ctx: ViewContext<'_>) -> Option<&'static str> {
         self.word(C::Action::of(action)?, ctx)
     }
@@ -376,6 +395,10 @@ impl<C: Component> AnyComponent for C {
 
     fn point(&mut self, at: Position, is_click: bool, ctx: &mut UpdateContext<'_>) {
         Component::point(self, at, is_click, ctx);
+    }
+
+    fn pick(&mut self, row: usize, ctx: &mut UpdateContext<'_>) {
+        Component::pick(self, row, ctx);
     }
 
     fn on_event(&mut self, event: Event<'_>, ctx: &mut UpdateContext<'_>) {

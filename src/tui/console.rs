@@ -20,14 +20,18 @@ impl Model {
             }
             ConsoleAction::Quit | ConsoleAction::Leave => io.out.push(Effect::Quit),
             ConsoleAction::Escape => self.escape(io),
+            ConsoleAction::Zoom if !self.can_zoom() => {
+                let text = "this pane always fills the screen";
+                self.store.flash(Level::Info, text);
+            }
             ConsoleAction::Zoom => {
                 self.zoom = match self.zoom {
                     ZoomMode::All => ZoomMode::Zoomed,
                     ZoomMode::Zoomed => ZoomMode::All,
                 };
             }
-            ConsoleAction::NextPane => self.focus = self.focus.next(),
-            ConsoleAction::PreviousPane => self.focus = self.focus.previous(),
+            ConsoleAction::NextPane => self.focus = self.beside(1),
+            ConsoleAction::PreviousPane => self.focus = self.beside(self.shown.len() - 1),
             ConsoleAction::FocusCredentials => self.focus = Pane::Credentials,
             ConsoleAction::FocusTokens => self.focus = Pane::Tokens,
             ConsoleAction::FocusPayments => self.focus = Pane::Payments,
@@ -46,6 +50,15 @@ impl Model {
             ConsoleAction::Link => self.open_link_form(io.now),
             ConsoleAction::Sandbox => self.open_sandbox(),
         }
+    }
+
+    /// The shown pane so many places after the focused one; from a hidden pane, the first.
+    fn beside(&self, places: usize) -> Pane {
+        let mut shown = self.shown.iter();
+        let at = shown.position(|pane| *pane == self.focus);
+        at.map_or(self.shown[0], |at| {
+            self.shown[(at + places) % self.shown.len()]
+        })
     }
 
     /// Opens a window. A timeline that is open already comes back instead: windows must not pile up.
@@ -132,12 +145,16 @@ impl Model {
         can.unwrap_or(false)
     }
 
+    fn can_zoom(&self) -> bool {
+        !self.focus.is_alone() && self.shown.contains(&self.focus)
+    }
+
     fn can_console(&self, action: ConsoleAction) -> bool {
         let ready = self.store.is_ready();
         match action {
             ConsoleAction::Link => ready && self.store.any_can(Ability::Links),
             ConsoleAction::Sandbox => ready && self.store.simulator.is_some(),
-            ConsoleAction::Zoom => !self.focus.is_alone(),
+            ConsoleAction::Zoom => self.can_zoom(),
             ConsoleAction::FocusExplorer => self.focus != Pane::Explorer,
             ConsoleAction::FocusPlayers => {
                 self.focus != Pane::Players && self.store.games().next().is_some()

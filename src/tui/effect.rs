@@ -139,6 +139,8 @@ pub enum Effect {
     LookAtBudgets,
     /// Ring the terminal's bell, once.
     Bell,
+    /// Ask the terminal for the colour of its background; [`super::Msg::Background`] has the answer, if one comes.
+    AskBackground,
     /// Stop, as Ctrl-Z does in a shell.
     Suspend,
     /// End the console.

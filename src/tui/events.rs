@@ -64,7 +64,8 @@ impl Store {
             | Msg::Watchlist { .. }
             | Msg::Unwatched(_)
             | Msg::Watched { .. }
-            | Msg::Managed { .. } => {}
+            | Msg::Managed { .. }
+            | Msg::Background(_) => {}
         }
     }
 

@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 use super::panes::Pane;
 
 /// A smaller screen shows one line with the error.
-const SMALLEST: (u16, u16) = (40, 10);
+pub const SMALLEST: (u16, u16) = (40, 10);
 /// From this size on, the screen shows all panes at once, except those that need the whole body.
 const WHOLE: (u16, u16) = (76, 22);
 

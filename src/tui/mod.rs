@@ -2,6 +2,7 @@
 //! pane, else to the console itself.
 
 mod alerts;
+mod chosen;
 mod chrome;
 mod component;
 mod console;
@@ -33,7 +34,7 @@ use ratatui::buffer::Buffer;
 use ratatui::crossterm::event::{KeyEvent, KeyEventKind, MouseEventKind};
 use ratatui::layout::{Position, Rect};
 
-use crate::domain::{Now, Problem, RequestId};
+use crate::domain::{Now, Problem, ProblemKind, RequestId};
 
 pub use effect::Effect;
 pub use keys::{KeyRow, key_rows};
@@ -48,6 +49,7 @@ use layout::{Areas, Arrangement, LayoutInput, ZoomMode, arrange};
 use msg::Level;
 use overlays::Overlay;
 use panes::{Pane, Panes};
+use pointer::Hits;
 use store::{InFlight, Phase, Purpose, Store};
 use theme::Theme;
 use widgets::boxes::Framed;
@@ -59,6 +61,8 @@ pub struct Model {
     theme: Theme,
     keymap: Keymap,
     screen: Rect,
+    /// The operator's panes, in their order.
+    shown: Vec<Pane>,
     focus: Pane,
     zoom: ZoomMode,
     /// The open windows; the last one is on top.
@@ -69,8 +73,14 @@ pub struct Model {
     detail_rows: u16,
     /// The last focused of Requests and Callbacks, which share one place on small screens.
     log: Pane,
+    /// Until when an answer about the terminal's background is of use; `None` before the question.
+    background_until: Option<Duration>,
     dirty: bool,
 }
+
+/// How long the terminal may take to report its background. Nothing waits for it, so slow lines get some time; a later
+/// answer would change the colours while the operator reads.
+const BACKGROUND_WITHIN: Duration = Duration::from_secs(2);
 
 /// The component that gets a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,19 +94,35 @@ impl Model {
     /// The console before its first message.
     ///
     /// # Errors
-    /// Names the key override that is not valid.
-    pub fn new(setup: Setup) -> Result<Self, String> {
+    /// Names the key override or the pane that is not valid.
+    pub fn new(setup: Setup) -> Result<Self, Problem> {
+        let shown = Pane::chosen(&setup.ui.panes).map_err(|why| {
+            let message = format!("[ui] panes: {why}");
+            Problem::new(
+                ProblemKind::Config,
+                message,
+                "delete the line to show all panes",
+            )
+        })?;
+        let keymap = Keymap::new(&setup.ui.keys).map_err(|why| {
+            let hint = "docs/keys.md lists every action with its keys; delete the line to use the built-in ones";
+            Problem::new(ProblemKind::Config, format!("[ui.keys]: {why}"), hint)
+        })?;
+        let first = shown.first().copied().unwrap_or(Pane::Payments);
+        let has_payments = shown.contains(&Pane::Payments);
         Ok(Self {
             theme: Theme::new(&setup.ui),
-            keymap: Keymap::new(&setup.ui.keys)?,
+            keymap,
             screen: Rect::new(0, 0, 80, 24),
-            focus: Pane::Payments,
+            focus: if has_payments { Pane::Payments } else { first },
+            shown,
             zoom: ZoomMode::All,
             overlays: Vec::new(),
             store: Store::new(&setup),
             panes: Panes::new(&setup),
             detail_rows: 0,
             log: Pane::Requests,
+            background_until: None,
             dirty: true,
             options: setup.ui,
         })
@@ -148,15 +174,35 @@ impl Model {
             pane @ (Pane::Requests | Pane::Callbacks) => pane,
             _ => self.log,
         };
+        let is_hidden = !self.shown.contains(&self.focus);
         let input = LayoutInput {
             focus: self.focus,
-            zoom: self.zoom,
+            zoom: if is_hidden {
+                ZoomMode::Zoomed
+            } else {
+                self.zoom
+            },
             log,
             accounts: self.store.accounts.len(),
             tokens: self.store.token_users().count(),
             detail: self.detail_rows,
         };
-        arrange(screen, input)
+        let alone = LayoutInput {
+            zoom: ZoomMode::Zoomed,
+            ..input
+        };
+        match arrange(screen, input) {
+            Arrangement::Console(areas) if areas.tabs.is_empty() && self.shown != Pane::ALL => {
+                chosen::arrange(areas, &self.shown).unwrap_or_else(|| arrange(screen, alone))
+            }
+            arrangement => arrangement,
+        }
+    }
+
+    /// The panes that have a tab: the operator's, and the focused one.
+    fn tabs(&self) -> Vec<Pane> {
+        let hidden = (!self.shown.contains(&self.focus)).then_some(self.focus);
+        self.shown.iter().copied().chain(hidden).collect()
     }
 
     fn areas(&self) -> Option<Areas> {
@@ -356,6 +402,7 @@ impl Model {
             now,
             focused,
             still: self.options.reduced_motion,
+            hits: None,
         }
     }
 
@@ -371,7 +418,16 @@ impl Model {
         } else if let Some(action) = ConsoleAction::of(action) {
             self.act_console(action, io);
         } else {
+            let can = self.can(action, io.now);
+            let before = (io.out.len(), self.overlays.len());
             self.call(top, io, |it, ctx| it.act_any(action, ctx));
+            let is_silent =
+                self.store.flash.is_none() && before == (io.out.len(), self.overlays.len());
+            if !can && is_silent {
+                let why = self.component(self.top()).why_not_any(action);
+                let text = format!("cannot {}: {why}", action.0.help);
+                self.store.flash(Level::Info, text);
+            }
         }
     }
 
@@ -389,25 +445,47 @@ impl Model {
             return;
         }
         let action = self.keymap.action(self.scope(), key);
-        if self.can_only_be_left() {
-            let leaves = [
-                ConsoleAction::Quit,
-                ConsoleAction::Leave,
-                ConsoleAction::Suspend,
-            ];
-            if let Some(action) = action.and_then(ConsoleAction::of)
-                && leaves.contains(&action)
-            {
-                self.dirty = true;
-                self.act_console(action, io);
-            }
-        } else if let Some(action) = action {
+        if let Some(action) = action {
+            self.press(action, io);
+        } else if !self.can_only_be_left() {
+            let top = self.top();
+            self.dirty |= self.call(top, io, |it, ctx| it.key(key, ctx));
+        }
+    }
+
+    /// Does what a key or a click on its hint asks for.
+    fn press(&mut self, action: Action, io: &mut Io<'_>) {
+        let leaves = [
+            ConsoleAction::Quit,
+            ConsoleAction::Leave,
+            ConsoleAction::Suspend,
+        ];
+        let leaves = ConsoleAction::of(action).is_some_and(|action| leaves.contains(&action));
+        if leaves || !self.can_only_be_left() {
             self.dirty = true;
             self.store.flash = None;
             self.act(action, io);
-        } else {
-            let top = self.top();
-            self.dirty |= self.call(top, io, |it, ctx| it.key(key, ctx));
+        }
+    }
+
+    /// Asks once for the background, where the theme follows it.
+    fn ask_background(&mut self, io: &mut Io<'_>) {
+        let follows = self.options.theme == ThemeChoice::Auto && self.options.color;
+        if follows && self.background_until.is_none() {
+            self.background_until = Some(io.now.mono + BACKGROUND_WITHIN);
+            io.out.push(Effect::AskBackground);
+        }
+    }
+
+    fn on_background(&mut self, theme: ThemeChoice, now: Now) {
+        let until = self.background_until.unwrap_or_default();
+        if now.mono <= until {
+            self.theme = Theme::new(&UiOptions {
+                theme,
+                ..self.options.clone()
+            });
+            self.background_until = Some(Duration::ZERO);
+            self.dirty = true;
         }
     }
 
@@ -497,7 +575,9 @@ pub fn update(model: &mut Model, now: Now, msg: Msg) -> Vec<Effect> {
         Msg::Resized { width, height } => {
             model.screen = Rect::new(0, 0, width, height);
             model.dirty = true;
+            model.ask_background(io);
         }
+        Msg::Background(theme) => model.on_background(theme, now),
         msg => {
             model.dirty |= match &msg {
                 // While the profile opens, the panes are empty; a frame now would delay the first one with data.
@@ -529,29 +609,47 @@ pub fn update(model: &mut Model, now: Now, msg: Msg) -> Vec<Effect> {
 /// Draws the console at any size, even if the size changed since the last update.
 pub fn view(model: &Model, now: Now, frame: &mut Frame) {
     let screen = frame.area();
+    let cursor = draw(model, now, None, frame.buffer_mut());
+    if let Some(at) = cursor.filter(|at| screen.contains(*at)) {
+        frame.set_cursor_position(at);
+    }
+}
+
+/// Draws the console and notes what can be clicked; returns the cursor.
+fn draw(model: &Model, now: Now, hits: Option<&Hits>, buf: &mut Buffer) -> Option<Position> {
+    let screen = buf.area;
+    let ctx = ViewContext {
+        hits,
+        ..model.ctx(now, false)
+    };
     let areas = match model.arranged(screen) {
         Arrangement::TooSmall(area) => {
-            chrome::draw_too_small(model.ctx(now, false), area, frame.buffer_mut());
-            model.theme.finish(frame.buffer_mut());
-            return;
+            chrome::draw_too_small(ctx, area, buf);
+            model.theme.finish(buf);
+            return None;
         }
         Arrangement::Console(areas) => areas,
     };
-    let buf = frame.buffer_mut();
-    let ctx = model.ctx(now, false);
     chrome::draw_header(ctx, areas.header, buf);
     let mut cursor = None;
     if let Phase::Failed(problem) = &model.store.phase {
         chrome::draw_failed(problem, ctx, areas.body, buf);
     } else {
         if !areas.tabs.is_empty() {
-            chrome::draw_tabs(model.focus, ctx, areas.tabs, buf);
+            let tabs = chrome::Tabs {
+                panes: &model.tabs(),
+                focus: model.focus,
+            };
+            tabs.draw(ctx, areas.tabs, buf);
         }
         for pane in Pane::ALL {
-            cursor = cursor.or(draw_pane(model, pane, areas.pane(pane), now, buf));
+            cursor = cursor.or(draw_pane(model, pane, areas.pane(pane), ctx, buf));
         }
         chrome::draw_notice(ctx, areas.notice, buf);
         if let Some(top) = model.overlays.last() {
+            if let Some(hits) = hits {
+                hits.clear();
+            }
             buf.set_style(areas.tabs, model.theme.behind_window());
             buf.set_style(areas.body, model.theme.behind_window());
             let over = Rect {
@@ -565,25 +663,23 @@ pub fn view(model: &Model, now: Now, frame: &mut Frame) {
             chrome::draw_notice(ctx, areas.notice, buf);
         }
     }
-    chrome::draw_footer(model, now, areas.footer, buf);
+    chrome::draw_footer(model, ctx, areas.footer, buf);
     model.theme.finish(buf);
-    if let Some(at) = cursor.filter(|at| screen.contains(*at)) {
-        frame.set_cursor_position(at);
-    }
+    cursor
 }
 
 fn draw_pane(
     model: &Model,
     pane: Pane,
     area: Rect,
-    now: Now,
+    ctx: ViewContext<'_>,
     buf: &mut Buffer,
 ) -> Option<Position> {
     if area.is_empty() {
         return None;
     }
     let focused = model.focus == pane;
-    let ctx = model.ctx(now, focused);
+    let ctx = ViewContext { focused, ..ctx };
     let component = model.panes.get(pane);
     if component.draws_frames() {
         return component.view(ctx, area, buf);

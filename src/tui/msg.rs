@@ -5,6 +5,7 @@ use std::sync::Arc;
 use jiff::tz::TimeZone;
 use ratatui::crossterm::event::{KeyEvent, MouseEvent};
 
+use super::ThemeChoice;
 use crate::domain::manage::Changed;
 use crate::domain::{
     AccountId, Answer, BudgetGauge, CredentialStatus, Delivery, Exchange, Expectation, Expected,
@@ -28,6 +29,8 @@ pub enum Msg {
         /// Rows.
         height: u16,
     },
+    /// The theme for the terminal's background.
+    Background(ThemeChoice),
     /// The instant asked for by `next_wake` has come.
     Woke,
     /// The runtime has started and carries out effects from now on.

@@ -39,6 +39,8 @@ pub struct UiOptions {
     pub mouse: bool,
     /// Shows clock times in place of countdowns, so that nothing on screen moves by itself.
     pub reduced_motion: bool,
+    /// The names of the panes to show, in their order; empty: all.
+    pub panes: Vec<String>,
     /// Keys by action name, in place of the built-in ones.
     pub keys: BTreeMap<String, Vec<String>>,
 }
@@ -51,6 +53,7 @@ impl Default for UiOptions {
             ascii: false,
             mouse: true,
             reduced_motion: false,
+            panes: Vec::new(),
             keys: BTreeMap::new(),
         }
     }
@@ -59,7 +62,7 @@ impl Default for UiOptions {
 /// Which set of colours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ThemeChoice {
-    /// The terminal's own sixteen colours, readable on dark and on light.
+    /// Follows the terminal's background; until it is known, the terminal's own sixteen colours.
     #[default]
     Auto,
     /// Tuned for a dark background.

@@ -13,6 +13,8 @@ mod explorer;
 mod help;
 mod payments;
 mod players;
+mod pointer;
+mod preferences;
 mod promises;
 mod receiving;
 mod tokens;

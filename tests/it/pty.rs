@@ -50,9 +50,43 @@ fn it_opens_on_the_sandbox_without_any_config_at_every_size() {
     terminal.send("5");
     terminal.sees("─ 5 Requests ─");
     terminal.resize((39, 9));
-    terminal.sees("39x9 is too small; q quits");
+    terminal.sees("needs at least 40x10; q quits");
     terminal.send("q");
     assert_eq!((terminal.ended(), terminal.kept()), (0, Vec::new()));
+}
+
+#[test]
+fn the_theme_follows_a_terminal_that_reports_its_background() {
+    let contains = |bytes: &[u8], part: &[u8]| bytes.windows(part.len()).any(|it| it == part);
+    // The background of the selected row in the light and in the dark theme.
+    for (answer, selected) in [
+        ("\u{1b}]11;rgb:ffff/ffff/ffff\u{1b}\\", "48;5;254"),
+        ("\u{1b}]11;rgb:1e/1e/2e\u{7}", "48;5;238"),
+    ] {
+        let place = Place::new();
+        let mut terminal = Terminal::start(&place.command(&[]), (80, 24));
+        terminal.wait_for_bytes("the question", |bytes| contains(bytes, b"\x1b]11;?\x07"));
+        terminal.send_at_once(answer);
+        terminal.wait_for_bytes(selected, |bytes| contains(bytes, selected.as_bytes()));
+        terminal.send("q");
+        given_back(terminal, 0);
+    }
+}
+
+#[test]
+fn without_an_answer_the_console_keeps_the_terminals_colours_and_every_key() {
+    let place = Place::new();
+    let mut terminal = console(&place, (80, 24));
+    terminal.sees("ORDER-1005");
+    terminal.send("?");
+    terminal.sees("Esc close");
+    let seen = terminal.all_seen();
+    assert!(seen.contains("\u{1b}]11;?\u{7}"));
+    assert!(!seen.contains("48;5;254") && !seen.contains("48;5;238"));
+    terminal.send("q");
+    terminal.sees("q quit");
+    terminal.send("q");
+    given_back(terminal, 0);
 }
 
 /// A terminal that was given back whole after this exit code.

@@ -8,6 +8,8 @@ use super::sequence;
 use crate::tui::Msg;
 
 const ESC: u8 = 0x1b;
+/// The start of a terminal's answer. Alt and `]` are the same bytes, alone.
+const OSC: &[u8] = b"\x1b]";
 const PASTE: &[u8] = b"\x1b[200~";
 const PASTED: &[u8] = b"\x1b[201~";
 
@@ -58,7 +60,7 @@ impl Decoder {
             State::Paste { .. } => Some(AFTER_PASTE),
             State::Burst => Some(AFTER_BURST),
             State::Keys if self.held.is_empty() => None,
-            State::Keys if self.held == [ESC] => Some(AFTER_ESC),
+            State::Keys if self.held == [ESC] || self.held.starts_with(OSC) => Some(AFTER_ESC),
             State::Keys => Some(AFTER_BEGIN),
         }
     }
@@ -67,7 +69,10 @@ impl Decoder {
     pub fn read(&mut self, bytes: &[u8]) -> Vec<Msg> {
         let mut out = Vec::new();
         // Esc, then a key in another read, are two keys; in one read they are Alt and that key.
-        if self.state == State::Keys && self.held == [ESC] && !matches!(bytes, [b'[' | b'O', ..]) {
+        if self.state == State::Keys
+            && self.held == [ESC]
+            && !matches!(bytes, [b'[' | b'O' | b']', ..])
+        {
             out.extend(self.timed_out());
         }
         self.held.extend_from_slice(bytes);
@@ -82,6 +87,7 @@ impl Decoder {
             State::Paste { .. } => vec![paste(held.get(PASTE.len()..).unwrap_or_default())],
             State::Burst => vec![paste(&held)],
             State::Keys if held == [ESC] => vec![key(KeyCode::Esc, KeyModifiers::NONE)],
+            State::Keys if held == OSC => vec![key(KeyCode::Char(']'), KeyModifiers::ALT)],
             State::Keys => Vec::new(),
         }
     }
@@ -158,6 +164,7 @@ fn piece(bytes: &[u8]) -> Token {
         [ESC] | [ESC, b'O'] => Token::Part,
         [ESC, ESC, ..] => Token::Whole(1, Some(key(KeyCode::Esc, KeyModifiers::NONE))),
         [ESC, b'[', rest @ ..] => csi(rest),
+        [ESC, b']', rest @ ..] => osc(rest),
         [ESC, b'O', last, ..] => Token::Whole(3, sequence::ss3(*last)),
         [ESC, rest @ ..] => match piece(rest) {
             Token::Whole(length, Some(Msg::Key(mut event))) => {
@@ -192,6 +199,28 @@ fn csi(rest: &[u8]) -> Token {
             let parameters = std::str::from_utf8(&rest[..end]).unwrap_or_default();
             Token::Whole(INTRODUCER + end + 1, sequence::csi(parameters, last))
         }
+    }
+}
+
+/// Parses a terminal's answer after `ESC ]`: a number, text, and BEL or `ESC \` at its end.
+fn osc(rest: &[u8]) -> Token {
+    const INTRODUCER: usize = 2;
+    if rest.first().is_some_and(|byte| !byte.is_ascii_digit()) {
+        let alt = key(KeyCode::Char(']'), KeyModifiers::ALT);
+        return Token::Whole(INTRODUCER, Some(alt));
+    }
+    let Some(end) = rest.iter().position(u8::is_ascii_control) else {
+        return Token::Part;
+    };
+    let message = std::str::from_utf8(&rest[..end])
+        .ok()
+        .and_then(sequence::osc);
+    match &rest[end..] {
+        [ESC] => Token::Part,
+        [0x07, ..] => Token::Whole(INTRODUCER + end + 1, message),
+        [ESC, b'\\', ..] => Token::Whole(INTRODUCER + end + 2, message),
+        // The answer was interrupted; the following bytes are something else.
+        _ => Token::Whole(INTRODUCER + end, None),
     }
 }
 
@@ -286,6 +315,7 @@ mod tests {
                 format!("{held}{}", key.code)
             }
             Msg::Paste(text) => format!("{text:?}"),
+            Msg::Background(theme) => format!("{theme:?}"),
             Msg::Mouse(mouse) => format!("{:?}@{},{}", mouse.kind, mouse.column, mouse.row),
             other => panic!("{other:?}"),
         });
@@ -308,6 +338,9 @@ mod tests {
             ("\x1b[M !!", "Down(Left)@0,0"),
             ("\x1b[200~qy\r\x1b[201~", "\"qy\\r\""),
             ("\x1b[I", ""),
+            ("\x1b]11;rgb:1e1e/1e1e/2e2e\x1b\\", "Dark"),
+            ("\x1b]11;rgb:ffff/ffff/dada\x07", "Light"),
+            ("\x1b]4;1;rgb:ff/ff/ff\x07", ""),
             ("é", "é"),
             ("💶", "💶"),
         ] {
@@ -345,6 +378,21 @@ mod tests {
             // An incomplete sequence swallows no later key for long.
             (&["\x1b[", "…", "q"], "q"),
             (&["\x1b[1\x1b[A"], "Up"),
+        ] {
+            assert_eq!(decoded(reads), are, "{reads:?}");
+        }
+    }
+
+    #[test]
+    fn the_answer_about_the_background_takes_no_key_with_it() {
+        for (reads, are) in [
+            (&["q\x1b]11;rgb:ff/ff/ff\x07j"][..], "q Light j"),
+            (&["\x1b]11;rgba:0000/0000/0000/ffff\x1b\\", "q"], "Dark q"),
+            (&["\x1b]11;rgb:ff", "…", "q"], "q"),
+            (&["\x1b]11;rgb:ff\x1b[A"], "Up"),
+            (&["\x1b]11;red\x07"], ""),
+            (&["\x1b]", "…", "q"], "Alt-] q"),
+            (&["\x1b]q"], "Alt-] q"),
         ] {
             assert_eq!(decoded(reads), are, "{reads:?}");
         }

@@ -4,7 +4,7 @@ use ratatui::crossterm::event::{
     KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind,
 };
 
-use crate::tui::Msg;
+use crate::tui::{Msg, ThemeChoice};
 
 /// `ESC O` and this byte.
 pub fn ss3(last: u8) -> Option<Msg> {
@@ -33,6 +33,28 @@ pub fn csi(parameters: &str, last: u8) -> Option<Msg> {
         _ if parameters.is_empty() || first == Some(1) => Some(key(letter(last)?, modifiers)),
         _ => None,
     }
+}
+
+/// `ESC ]`, this text, and an end mark: the answer about the background, as `11;rgb:1e1e/1e1e/2e2e`.
+pub fn osc(text: &str) -> Option<Msg> {
+    let color = text.strip_prefix("11;rgb")?.trim_start_matches('a');
+    let mut parts = color.strip_prefix(':')?.split('/').map(part);
+    let [red, green, blue] = [parts.next()??, parts.next()??, parts.next()??];
+    // How bright the eye sees it, out of 255.
+    let brightness = (red * 299 + green * 587 + blue * 114) / 1000;
+    Some(Msg::Background(if brightness < 128 {
+        ThemeChoice::Dark
+    } else {
+        ThemeChoice::Light
+    }))
+}
+
+/// One to four hexadecimal digits, of which all `f` are 255.
+fn part(digits: &str) -> Option<u32> {
+    let is_short = (1..=4).contains(&digits.len());
+    let value = u32::from_str_radix(digits, 16).ok().filter(|_| is_short)?;
+    let most = (1 << (4 * digits.len())) - 1;
+    Some(value * 255 / most)
 }
 
 /// F1 to F5 as the Linux console sends them: `ESC [ [` and this byte.

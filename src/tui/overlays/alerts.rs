@@ -109,6 +109,16 @@ impl Component for State {
         self.selected = at.map(|alert| alert.key.clone());
     }
 
+    /// A click selects; on the selected row it does what Enter does.
+    fn pick(&mut self, row: usize, ctx: &mut UpdateContext<'_>) {
+        let alerts = alerts::all(ctx.store);
+        if row == self.place(&alerts) {
+            return self.act(Action::GoToAlert, ctx);
+        }
+        self.list.selected = row;
+        self.selected = alerts.into_iter().nth(row).map(|alert| alert.key);
+    }
+
     /// The time until an age on screen changes.
     fn next_wake(&self, ctx: ViewContext<'_>) -> Option<Duration> {
         let alerts = alerts::all(ctx.store).into_iter();
@@ -144,6 +154,7 @@ impl Component for State {
         let selected = self.place(&alerts);
         let mut shown = self.list;
         shown.selected = selected;
+        ctx.note_rows(list, shown.window(alerts.len(), list.height));
         let pager = Pager::list(list, shown, alerts.len());
         pager.draw(theme, buf, |at, line, buf| {
             draw_row(&alerts[at], account, ctx, line, buf);

@@ -91,6 +91,16 @@ pub trait FormWindow {
         }
     }
 
+    /// Follows a change of the current field; returns whether there was one.
+    fn on_typed(&mut self, typed: Typed, ctx: &mut UpdateContext<'_>) -> bool {
+        match typed {
+            Typed::Nothing => return false,
+            Typed::Changed => self.refit(ctx),
+            Typed::Locked => self.unlock(ctx),
+        }
+        true
+    }
+
     /// Takes a pasted text for itself, before the current field would.
     fn take_paste(&mut self, _text: &str, _ctx: &mut UpdateContext<'_>) -> bool {
         false
@@ -108,6 +118,15 @@ impl<F: FormWindow> Component for F {
 
     fn can(&self, action: FormAction, _ctx: ViewContext<'_>) -> bool {
         action != FormAction::FormGuide || self.guide().is_some()
+    }
+
+    fn why_not(&self, action: FormAction) -> &'static str {
+        match action {
+            FormAction::FormGuide => "this form has no guide",
+            FormAction::Submit | FormAction::NextField | FormAction::PreviousField => {
+                "a request is in progress"
+            }
+        }
     }
 
     fn act(&mut self, action: FormAction, ctx: &mut UpdateContext<'_>) {
@@ -133,12 +152,13 @@ impl<F: FormWindow> Component for F {
     }
 
     fn key(&mut self, key: &KeyEvent, ctx: &mut UpdateContext<'_>) -> bool {
-        match self.form_mut().key(key) {
-            Typed::Nothing => return false,
-            Typed::Changed => self.refit(ctx),
-            Typed::Locked => self.unlock(ctx),
-        }
-        true
+        let typed = self.form_mut().key(key);
+        self.on_typed(typed, ctx)
+    }
+
+    fn pick(&mut self, field: usize, ctx: &mut UpdateContext<'_>) {
+        let typed = self.form_mut().pick(field);
+        self.on_typed(typed, ctx);
     }
 
     fn paste(&mut self, text: &str, ctx: &mut UpdateContext<'_>) -> Paste {
@@ -236,6 +256,7 @@ impl FormView<'_> {
         let air = u16::from(spare >= 2);
         let kept = rows.min(inner.height.saturating_sub(1)) + air * 2;
         let [fields, _] = split_rows(below(inner, air), inner.height.saturating_sub(kept));
+        form.note(ctx, fields);
         let cursor = form.draw(buf, fields, ctx.theme);
         let under = below(inner, air * 2 + fields.height.min(form.height(inner.width)));
         paragraph(buf, under, note, ctx.theme.style(self.tone));

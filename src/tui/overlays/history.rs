@@ -62,6 +62,14 @@ impl Component for State {
         self.list.step(step, self.rows.len(), list.height);
     }
 
+    /// A click selects; on the selected row it does what Enter does.
+    fn pick(&mut self, row: usize, ctx: &mut UpdateContext<'_>) {
+        if row == self.list.selected {
+            return self.act(Action::Reopen, ctx);
+        }
+        self.list.selected = row;
+    }
+
     fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
         let theme = ctx.theme;
         let dim = theme.style(Tone::Dim);
@@ -74,6 +82,7 @@ impl Component for State {
         let [list, note] = areas(screen, self.rows.len());
         let account = self.rows.iter().map(|row| width(row.account.as_str()));
         let account = account.max().unwrap_or(0).min(16);
+        ctx.note_rows(list, self.list.window(self.rows.len(), list.height));
         let pager = Pager::list(list, self.list, self.rows.len());
         pager.draw(theme, buf, |at, line, buf| {
             let past = &self.rows[at];

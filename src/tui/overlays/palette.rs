@@ -84,6 +84,12 @@ impl Component for State {
         self.list.step(step, len, ROWS);
     }
 
+    /// A click runs the action.
+    fn pick(&mut self, row: usize, ctx: &mut UpdateContext<'_>) {
+        self.list.selected = row;
+        self.act(Action::Choose, ctx);
+    }
+
     fn key(&mut self, key: &KeyEvent, _ctx: &mut UpdateContext<'_>) -> bool {
         let changed = edit(&mut self.input, key);
         if changed {
@@ -113,6 +119,7 @@ impl Component for State {
         if found.is_empty() {
             Pen::new(buf, area, 0).text("no action matches", theme.style(Tone::Dim));
         }
+        ctx.note_rows(area, self.list.window(found.len(), area.height));
         let pager = Pager::list(area, self.list, found.len());
         pager.draw(theme, buf, |at, line, buf| {
             let binding = found[at];

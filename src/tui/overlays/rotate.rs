@@ -217,6 +217,7 @@ impl FormWindow for State {
         }
         let form = below(form, air);
         let [fields, _] = split_rows(form, form.height.saturating_sub(notes).max(1));
+        self.form.note(ctx, fields);
         let cursor = self.form.draw(buf, fields, theme);
         let under = below(form, self.form.height(inner.width).min(fields.height) + air);
         paragraph(buf, under, &note, theme.style(tone));

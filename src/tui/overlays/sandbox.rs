@@ -11,6 +11,7 @@ use crate::domain::simulate::{Command, Event, Fault, Part, PayerAct, Setting};
 use crate::tui::Effect;
 use crate::tui::component::{Component, UpdateContext, ViewContext};
 use crate::tui::keys::{NAV, OVERLAY, READER, Scope, keys};
+use crate::tui::msg::Level;
 use crate::tui::store::Store;
 use crate::tui::theme::Tone;
 use crate::tui::widgets::boxes::{Window, inside};
@@ -241,7 +242,11 @@ impl Component for State {
                 None => None,
             },
         };
+        let is_silent = command.is_none() && ctx.console.is_empty();
         ctx.out.extend(command.map(Effect::Simulate));
+        if is_silent && action != Action::NextSection {
+            ctx.flash(Level::Info, "this row has no values");
+        }
     }
 
     /// Moves the selection and skips headings.
@@ -271,6 +276,16 @@ impl Component for State {
         }
     }
 
+    /// A click selects; on the selected row it does what Enter does.
+    fn pick(&mut self, row: usize, ctx: &mut UpdateContext<'_>) {
+        let is_heading = matches!(self.rows(ctx.store).get(row), Some(Row::Heading(_)));
+        if row == self.list.selected {
+            self.act(Action::Play, ctx);
+        } else if !is_heading {
+            self.list.selected = row;
+        }
+    }
+
     fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
         let theme = ctx.theme;
         let rows = self.rows(ctx.store);
@@ -286,6 +301,7 @@ impl Component for State {
             .unwrap_or_default()
             .min(inner.width * 2 / 5)
             .max(NAMES);
+        ctx.note_rows(list, self.list.window(rows.len(), list.height));
         let pager = Pager::list(list, self.list, rows.len());
         pager.draw(theme, buf, |at, line, buf| {
             let here = at == self.list.selected;

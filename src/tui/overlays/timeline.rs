@@ -253,7 +253,10 @@ impl State {
                 let newer = ctx.store.deliveries.known(loaded.id).cloned();
                 delivery::State::open(newer.unwrap_or(loaded), ctx);
             }
-            Chosen::Expanded | Chosen::Nothing => {}
+            Chosen::Nothing => {
+                ctx.flash(Level::Info, "no request or callback to open here");
+            }
+            Chosen::Expanded => {}
         }
     }
 
@@ -344,6 +347,17 @@ impl Component for State {
         // The remark about a missing callback is below the last entry: scrolls to it.
         if chosen.is_some_and(|at| (at + 1..lines.len()).all(|below| !can(&below))) {
             self.list.fit_to_end(lines.len(), height);
+        }
+    }
+
+    /// A click selects; on the selected row it does what Enter does.
+    fn pick(&mut self, row: usize, ctx: &mut UpdateContext<'_>) {
+        let lines = self.lines(ctx.now, ctx.store);
+        let can = lines.get(row).copied().is_some_and(Line::is_selectable);
+        if row == self.list.selected {
+            self.act(Action::OpenHappening, ctx);
+        } else if can {
+            self.list.selected = row;
         }
     }
 
@@ -444,6 +458,7 @@ impl Component for State {
             return None;
         }
         let lines = self.lines(ctx.now, ctx.store);
+        ctx.note_rows(list, self.list.window(lines.len(), list.height));
         let rail = rail::Rail {
             timeline,
             ctx,

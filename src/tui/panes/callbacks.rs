@@ -301,6 +301,17 @@ impl Component for State {
         }
     }
 
+    fn why_not(&self, action: Action) -> &'static str {
+        match action {
+            Action::OlderCallbacks => "there is none, or it loads",
+            Action::CallbackSubject
+            | Action::OpenDelivery
+            | Action::CopySubject
+            | Action::Replay
+            | Action::FilterCallbacks => "no callback is selected",
+        }
+    }
+
     fn act(&mut self, action: Action, ctx: &mut UpdateContext<'_>) {
         if action == Action::FilterCallbacks {
             self.filter.open();

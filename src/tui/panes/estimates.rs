@@ -279,6 +279,13 @@ impl Component for State {
         can && ctx.store.is_ready()
     }
 
+    fn why_not(&self, action: Action) -> &'static str {
+        match action {
+            Action::Quote => "no account has estimates",
+            Action::Refresh | Action::AutoRefresh => "no amount is set",
+        }
+    }
+
     fn act(&mut self, action: Action, ctx: &mut UpdateContext<'_>) {
         if !ctx.is_ready() {
             return;

@@ -23,7 +23,7 @@ use super::keys::{Binding, Keys as _, Scope};
 use super::setup::Setup;
 use super::theme::Tone;
 use super::widgets::text::{Pen, below, cells, paragraph, wrap};
-use crate::domain::{Now, WallTime, time};
+use crate::domain::{Now, WallTime, inert, time};
 
 pub use super::component::{UpdateContext, ViewContext};
 
@@ -188,12 +188,28 @@ impl Pane {
         matches!(self, Self::Explorer | Self::Players)
     }
 
-    pub fn next(self) -> Self {
-        Self::ALL[(self.index() + 1) % Self::ALL.len()]
-    }
-
-    pub fn previous(self) -> Self {
-        Self::ALL[(self.index() + Self::ALL.len() - 1) % Self::ALL.len()]
+    /// The panes that the config file names, in their order; without names, all.
+    pub fn chosen(names: &[String]) -> Result<Vec<Self>, String> {
+        if names.is_empty() {
+            return Ok(Self::ALL.to_vec());
+        }
+        let mut chosen = Vec::new();
+        for name in names {
+            let mut panes = Self::ALL.into_iter();
+            let Some(pane) = panes.find(|pane| pane.name().to_lowercase() == *name) else {
+                let all = Self::ALL.map(|pane| pane.name().to_lowercase());
+                return Err(format!(
+                    "unknown pane {}; the panes are {}",
+                    inert::quoted(name, 40),
+                    all.join(", ")
+                ));
+            };
+            if chosen.contains(&pane) {
+                return Err(format!("`panes` lists {name} twice"));
+            }
+            chosen.push(pane);
+        }
+        Ok(chosen)
     }
 }
 

@@ -403,6 +403,21 @@ impl Component for State {
         can && store.is_ready()
     }
 
+    fn why_not(&self, action: Action) -> &'static str {
+        match action {
+            Action::ClearSettled => "no payment is settled",
+            Action::UndoRemove => "no payment was removed",
+            Action::FilterPayments | Action::SortPayments => "no payment is watched",
+            Action::AddWatch => "no account has payments",
+            Action::Check
+            | Action::RemoveWatch
+            | Action::CopyId
+            | Action::PaymentTimeline
+            | Action::ExpectPayment
+            | Action::MarkPayment => "no payment is selected",
+        }
+    }
+
     fn act(&mut self, action: Action, ctx: &mut UpdateContext<'_>) {
         if action == Action::FilterPayments {
             self.filter.open();

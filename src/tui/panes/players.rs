@@ -309,6 +309,16 @@ impl Component for State {
         can && ctx.store.is_ready()
     }
 
+    fn why_not(&self, action: Action) -> &'static str {
+        match action {
+            Action::RefreshItems if self.selected().is_some() => "a request is in progress",
+            Action::Authenticate => "no account has players",
+            Action::RefreshItems | Action::CopyPlayer | Action::ForgetPlayer => {
+                "no player is selected"
+            }
+        }
+    }
+
     fn act(&mut self, action: Action, ctx: &mut UpdateContext<'_>) {
         if !ctx.is_ready() {
             return;

@@ -286,6 +286,16 @@ impl Component for State {
         }
     }
 
+    fn why_not(&self, action: Action) -> &'static str {
+        match action {
+            Action::CancelWaiting => "no request waits",
+            Action::LoadOlder => "there is none, or it loads",
+            Action::OpenExchange | Action::Filter | Action::RequestTimeline => {
+                "no request is selected"
+            }
+        }
+    }
+
     fn act(&mut self, action: Action, ctx: &mut UpdateContext<'_>) {
         match action {
             Action::OpenExchange => {

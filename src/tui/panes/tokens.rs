@@ -74,6 +74,13 @@ impl Component for State {
         }
     }
 
+    fn why_not(&self, action: Action) -> &'static str {
+        match action {
+            Action::Claims => "no readable token is selected",
+            Action::RefreshToken | Action::CopyToken => "no account is selected",
+        }
+    }
+
     fn act(&mut self, action: Action, ctx: &mut UpdateContext<'_>) {
         let Some(account) = self.selected_id(ctx.store) else {
             return;

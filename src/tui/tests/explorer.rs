@@ -594,11 +594,35 @@ fn hostile_answers_stay_words_and_ascii_stays_ascii() {
     }
 }
 
+/// The explorer in each of its parts, and with each of its windows.
+pub fn in_every_part() -> Vec<(&'static str, Model)> {
+    let after = |mut model: Model, keys: &'static str| {
+        press(&mut model, keys, second(2));
+        (keys, model)
+    };
+    let mut read = exploring(sandbox_setup());
+    let (request, ..) = send(&mut read, "page by page", second(1));
+    let mut answer = explored(&setups());
+    answer.digest = Some(offers_digest());
+    explored_result(&mut read, second(2), request, Ok(answer));
+    let unread = [
+        "",
+        "/x",
+        "/one<enter>",
+        "/one<enter><enter>",
+        "/patch<enter><down>true",
+        "/patch<enter><down>true<enter>",
+        "/calc<enter><down>x",
+    ];
+    let unread = unread.map(|keys| after(exploring(sandbox_setup()), keys));
+    let with_response = ["", "d", "d/amount", "d/amount<enter>", "<esc><esc><esc>H"];
+    let with_response = with_response.map(|keys| after(read.clone(), keys));
+    unread.into_iter().chain(with_response).collect()
+}
+
 #[test]
 fn every_action_is_safe_in_every_part() {
-    for keys in ["", "/x", "/one<enter>", "/one<enter><enter>"] {
-        let mut before = exploring(sandbox_setup());
-        press(&mut before, keys, second(4));
+    for (_, before) in in_every_part() {
         for row in keys::bindings() {
             let mut model = before.clone();
             act(&mut model, keys::Action(row), second(4));

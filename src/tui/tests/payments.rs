@@ -69,6 +69,16 @@ fn adding_or_pasting_a_watched_id_keeps_its_expected_amount_its_verdict_and_its_
     }
 }
 
+/// Asked whether to change an expected amount.
+pub fn expected_asked() -> Model {
+    let mut model = underpaid();
+    let effects = press(&mut model, "aLIVE-1<tab>1<tab>EMT<enter>", second(1));
+    let new = watch_effects(&effects).remove(0);
+    let result = Ok(model.store.payments[0].watch.expected.clone());
+    update(&mut model, second(1), Msg::Watched { new, result });
+    model
+}
+
 #[test]
 fn another_expected_amount_needs_a_yes() {
     let mut model = underpaid();

@@ -62,13 +62,72 @@ fn no_tab_is_cut() {
     }
 }
 
+/// Consoles with every pane and window, and the states that change what a key does.
+fn everywhere() -> Vec<(String, Model)> {
+    let from = |name: &str, model: &dyn Fn() -> Model, keys: &[&str]| -> Vec<(String, Model)> {
+        let places = keys.iter().map(|keys| {
+            let mut model = model();
+            press(&mut model, keys, second(4));
+            (format!("{name} {keys}"), model)
+        });
+        places.collect()
+    };
+    let mut all = from(
+        "busy",
+        &busy,
+        &[
+            "", "1", "2", "4", "5", "6", "7", "8", "L", "a", "4e", "?", ":", "S", "!", "5<enter>",
+            "1i", "?/", "5/x", "3/O", "7/x", "6/c", "6<enter>", "6n", "t", "1p", "3x", "3E",
+        ],
+    );
+    all.extend(from(
+        "received",
+        &receiving::received_bytes,
+        &["", "i", "r", "/x", "jjjj", "t"],
+    ));
+    let link = || {
+        let mut model = busy();
+        super::behaviour::make_link(&mut model, second(4));
+        model
+    };
+    all.extend(from("link", &link, &["", "y"]));
+    all.extend(from(
+        "players",
+        &players::authenticated,
+        &["", "e", "<enter>"],
+    ));
+    all.extend(from("live", &live, &["", "1", "4", "6", "w", "!"]));
+    let starting = || sized(sandbox_setup(), 120, 40);
+    all.extend(from(
+        "starting",
+        &starting,
+        &["", "1", "2", "4", "5", "6", "7", "8", "?"],
+    ));
+    let parts = explorer::in_every_part().into_iter();
+    all.extend(parts.map(|(keys, model)| (format!("explorer {keys}"), model)));
+    let writing = || {
+        let mut model = busy();
+        let link = "LA-1<tab>5<tab>EMT<tab><tab><tab><tab> <enter>";
+        press(&mut model, link, second(4));
+        model.overlays.clear();
+        model
+    };
+    all.extend(from("writing", &writing, &["q"]));
+    let copying = || {
+        let mut model = busy();
+        model.open(overlays::copy_token::State::new(shop()));
+        model
+    };
+    all.extend(from("copying", &copying, &[""]));
+    all.extend(from("expected", &payments::expected_asked, &[""]));
+    let others = receiving::to_look_at();
+    all.extend(others.map(|(name, model)| (name.to_owned(), model)));
+    all
+}
+
 #[test]
 fn every_action_of_the_table_is_safe_everywhere() {
-    let plain = ["", "L", "a", "4e", "?", ":", "S", "5<enter>", "5/x"].map(|keys| (busy(), keys));
-    let inbound = ["", "i", "r", "/x", "jjjj", "t"].map(|keys| (receiving::received_bytes(), keys));
-    let others = receiving::to_look_at().map(|(_, model)| (model, ""));
-    let try_all = |mut before: Model, keys: &str| {
-        press(&mut before, keys, second(4));
+    let try_all = |before: Model| {
         // Most actions change nothing in most places; then the second frame is equal to the first.
         let mut seen = HashSet::new();
         for row in bindings() {
@@ -80,8 +139,122 @@ fn every_action_of_the_table_is_safe_everywhere() {
         }
     };
     std::thread::scope(|scope| {
-        for (before, keys) in plain.into_iter().chain(inbound).chain(others) {
-            scope.spawn(move || try_all(before, keys));
+        for (_, before) in everywhere() {
+            scope.spawn(move || try_all(before));
+        }
+    });
+}
+
+/// Moves, and keys that end something: at an end, or with nothing to end, there is nothing to say.
+fn may_be_idle(action: crate::tui::keys::Action) -> bool {
+    use crate::tui::keys::{ConsoleAction, Keys as _, NavAction};
+    let moves = ["next ", "previous ", "go to ", "scroll "];
+    NavAction::of(action).is_some()
+        || moves.iter().any(|word| action.0.help.starts_with(word))
+        || ConsoleAction::of(action) == Some(ConsoleAction::Escape)
+}
+
+#[test]
+fn every_action_of_a_scope_changes_something_or_says_why_not() {
+    use crate::tui::keys::{Action, Scope, leaves};
+    let mut works: HashSet<(&'static Scope, &str)> = HashSet::new();
+    let mut silent = Vec::new();
+    for (name, mut before) in everywhere() {
+        before.store.flash = None;
+        let scope = before.scope();
+        let start = format!("{before:?}");
+        for row in scope.chain().flat_map(Scope::bindings) {
+            let mut model = before.clone();
+            let effects = act(&mut model, Action(row), second(4));
+            if !effects.is_empty() || format!("{model:?}") != start {
+                works.insert((scope, row.name));
+            } else if !may_be_idle(Action(row)) {
+                silent.push(format!("{} in {} ({name})", row.name, scope.title));
+            }
+        }
+    }
+    for leaf in leaves() {
+        for row in leaf.chain().flat_map(Scope::bindings) {
+            if !works.contains(&(leaf, row.name)) && !may_be_idle(Action(row)) {
+                silent.push(format!("{} in {}, everywhere", row.name, leaf.title));
+            }
+        }
+    }
+    assert!(silent.is_empty(), "silent:\n{}", silent.join("\n"));
+}
+
+/// Random keys and clicks with a seed, at four sizes. 20,000 with five seeds each take minutes in a debug build.
+fn monkey(seed: u64, events: usize) {
+    let mut state = seed;
+    // Split-mix: small, and the same everywhere.
+    let mut next = move |below: u64| {
+        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = state;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (z ^ (z >> 31)) % below
+    };
+    let named = [
+        KeyCode::Enter,
+        KeyCode::Esc,
+        KeyCode::Tab,
+        KeyCode::BackTab,
+        KeyCode::Up,
+        KeyCode::Down,
+        KeyCode::Left,
+        KeyCode::Right,
+        KeyCode::PageDown,
+        KeyCode::Home,
+        KeyCode::End,
+        KeyCode::Backspace,
+    ];
+    for (width, height) in [(160, 50), (120, 40), (80, 24), (44, 11)] {
+        let mut model = busy();
+        update(&mut model, second(4), Msg::Resized { width, height });
+        for step in 0..events {
+            let kind = next(10);
+            let msg = if kind < 3 {
+                let kinds = [
+                    MouseEventKind::Down(MouseButton::Left),
+                    MouseEventKind::ScrollDown,
+                    MouseEventKind::ScrollUp,
+                ];
+                Msg::Mouse(MouseEvent {
+                    kind: kinds[usize::try_from(next(3)).unwrap()],
+                    column: u16::try_from(next(u64::from(width) + 2)).unwrap(),
+                    row: u16::try_from(next(u64::from(height) + 2)).unwrap(),
+                    modifiers: KeyModifiers::NONE,
+                })
+            } else {
+                let code = match kind {
+                    3..6 => named[usize::try_from(next(12)).unwrap()],
+                    _ => KeyCode::Char(char::from(b' ' + u8::try_from(next(95)).unwrap())),
+                };
+                Msg::Key(ratatui::crossterm::event::KeyEvent::new(
+                    code,
+                    KeyModifiers::NONE,
+                ))
+            };
+            let now = second(4 + step as u64 / 10);
+            update(&mut model, now, msg);
+            if step % 8 == 0 {
+                drawn(&model, now, width, height);
+            }
+        }
+    }
+}
+
+#[test]
+fn random_keys_and_clicks_break_nothing() {
+    monkey(1, 100);
+}
+
+#[test]
+#[ignore = "takes minutes"]
+fn many_random_keys_and_clicks_break_nothing() {
+    std::thread::scope(|scope| {
+        for seed in 1..=5 {
+            scope.spawn(move || monkey(seed, 20_000));
         }
     });
 }

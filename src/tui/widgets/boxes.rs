@@ -31,9 +31,9 @@ impl Framed<'_> {
             return inner;
         }
         let style = match (self.focused, self.theme.has_color()) {
-            (true, true) if self.live => self.theme.bold(Tone::Live),
-            (true, true) => self.theme.bold(Tone::Accent),
-            (true, false) => self.theme.badge(Tone::Accent),
+            (true, true) if self.live => self.theme.badge(Tone::Live),
+            // A badge: a hue alone is not seen by everyone.
+            (true, _) => self.theme.badge(Tone::Accent),
             (false, _) => self.theme.style(Tone::Plain),
         };
         // A bare style, so that the border's colour and weight do not show in the title.

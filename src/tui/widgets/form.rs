@@ -10,6 +10,8 @@ use tui_input::Input;
 use super::input::{TYPED_MAX, UNTYPEABLE, draw_input, edit, paste, typeable};
 use super::text::{Pen, below, cells, paragraph, width, wrap};
 use crate::domain::{Secret, inert, secret};
+use crate::tui::component::ViewContext;
+use crate::tui::pointer::Hit;
 use crate::tui::theme::{Theme, Tone};
 
 /// The most rows of a hint.
@@ -317,6 +319,18 @@ impl Form {
         }
     }
 
+    /// A click on a field: goes there; a choice goes to its next value, a switch is turned.
+    pub fn pick(&mut self, at: usize) -> Typed {
+        self.at = at.min(self.fields.len().saturating_sub(1));
+        let value = self.fields.get(self.at).map(|field| &field.value);
+        match value {
+            Some(Value::Choice { .. } | Value::Switch(_)) => {
+                self.key(&KeyEvent::new(KeyCode::Char(' '), KeyModifiers::NONE))
+            }
+            Some(Value::Text(_) | Value::Hidden(_)) | None => Typed::Nothing,
+        }
+    }
+
     /// Whether the current field takes text.
     pub fn paste(&mut self, text: &str) -> bool {
         let Some(field) = self.fields.get_mut(self.at) else {
@@ -351,26 +365,41 @@ impl Form {
         width.saturating_sub(self.label_width() + 4).max(1)
     }
 
-    /// Draws the fields, scrolled so that the current one is visible; returns the cursor.
+    /// Where the fields are drawn, scrolled so that the current one is visible.
+    fn places(&self, area: Rect) -> impl Iterator<Item = (usize, Rect)> {
+        let room = self.room(area.width);
+        let heights = self.fields.iter();
+        let heights: Vec<u16> = heights
+            .map(|field| field.height(area.width, room))
+            .collect();
+        let end = (self.at + 1).min(heights.len());
+        let fits = |first: &usize| heights[*first..end].iter().sum::<u16>() <= area.height;
+        let first = (0..end).find(fits).unwrap_or(self.at);
+        let mut left = area;
+        let rows = heights.into_iter().enumerate().skip(first);
+        rows.map_while(move |(at, rows)| {
+            let place = Rect {
+                height: left.height.min(rows),
+                ..left
+            };
+            left = below(left, rows);
+            (!place.is_empty()).then_some((at, place))
+        })
+    }
+
+    /// Notes what a click on each field does.
+    pub fn note(&self, ctx: ViewContext<'_>, area: Rect) {
+        for (at, place) in self.places(area) {
+            ctx.note(place, Hit::Row(at));
+        }
+    }
+
+    /// Draws the fields; returns the cursor.
     pub fn draw(&self, buf: &mut Buffer, area: Rect, theme: &Theme) -> Option<Position> {
         let (label, room) = (self.label_width(), self.room(area.width));
-        let rows_to = |at: usize| -> u16 {
-            self.fields[..at]
-                .iter()
-                .map(|field| field.height(area.width, room))
-                .sum()
-        };
-        let first = (0..=self.at)
-            .find(|first| {
-                rows_to((self.at + 1).min(self.fields.len())) - rows_to(*first) <= area.height
-            })
-            .unwrap_or(self.at);
         let mut cursor = None;
-        let mut left = area;
-        for (at, field) in self.fields.iter().enumerate().skip(first) {
-            if left.is_empty() {
-                break;
-            }
+        for (at, mut left) in self.places(area) {
+            let field = &self.fields[at];
             let here = at == self.at;
             let mut pen = Pen::new(buf, left, 0);
             let style = if here {
@@ -405,7 +434,6 @@ impl Form {
                     ..left
                 };
                 paragraph(buf, under, error, theme.style(Tone::Bad));
-                left = below(left, rows);
             }
         }
         cursor

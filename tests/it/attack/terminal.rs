@@ -126,7 +126,7 @@ fn a_new_size_is_seen_while_half_a_key_is_read() {
         // Once it is read; nothing on screen tells that.
         terminal.writes_within(Duration::from_millis(300));
         terminal.resize((39, 9));
-        terminal.sees("39x9 is too small");
+        terminal.sees("needs at least 40x10");
         terminal.resize((120, 40));
         terminal.sees("─ 1 Credentials ─");
     }

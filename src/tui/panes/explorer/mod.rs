@@ -361,6 +361,17 @@ impl Component for State {
         }
     }
 
+    fn why_not(&self, action: Action) -> &'static str {
+        match action {
+            Action::ArmAccount => "the account has no real money",
+            Action::ToggleDigest => "the response is no list",
+            Action::ScrollLeft | Action::ScrollRight => "the lines are wrapped",
+            Action::NextMatch | Action::PreviousMatch => "nothing is searched",
+            _ if self.draft().is_none() => "no call is selected",
+            _ => "there is no response",
+        }
+    }
+
     fn act(&mut self, action: Action, ctx: &mut UpdateContext<'_>) {
         match action {
             Action::SendCall | Action::SendField | Action::SendAgain => self.send(ctx),
@@ -395,6 +406,8 @@ impl Component for State {
                 if self.draft().is_some() {
                     self.typing = Typing::Nothing;
                     self.part = Part::Request;
+                } else {
+                    ctx.flash(Level::Info, "no call matches");
                 }
             }
             Action::EditCall => self.part = Part::Request,

@@ -9,6 +9,7 @@ use super::{Action, Sort, detail};
 use crate::domain::WallTime;
 use crate::tui::keys::ConsoleAction;
 use crate::tui::panes::{ViewContext, age};
+use crate::tui::pointer::Hit;
 use crate::tui::store::Phase;
 use crate::tui::theme::Tone;
 use crate::tui::watched::{LastError, Watched};
@@ -104,6 +105,7 @@ impl State {
                 self.draw_active_filter(shown.len(), ctx, head, buf);
             } else {
                 columns.draw_head(ctx, head, buf);
+                ctx.note(head, Hit::Act(Action::SortPayments.into()));
             }
         }
         if shown.is_empty() {

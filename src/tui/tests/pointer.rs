@@ -1,0 +1,170 @@
+//! The mouse: what is on screen can be clicked.
+
+use ratatui::crossterm::event::{KeyModifiers, MouseButton, MouseEvent};
+
+use super::*;
+use crate::tui::keys::Scope;
+
+fn mouse(model: &mut Model, kind: MouseEventKind, (column, row): (u16, u16)) -> Vec<Effect> {
+    let event = MouseEvent {
+        kind,
+        column,
+        row,
+        modifiers: KeyModifiers::NONE,
+    };
+    update(model, second(4), Msg::Mouse(event))
+}
+
+/// Where a text is drawn last: a window's over a pane's, the footer's over both.
+fn place_of(model: &Model, text: &str) -> (u16, u16) {
+    let shown = screen(model, second(4), model.screen.width, model.screen.height);
+    let lines: Vec<&str> = shown.lines().collect();
+    let found = lines.iter().enumerate().rev();
+    let mut found =
+        found.filter_map(|(y, line)| Some((line[..line.find(text)?].chars().count(), y)));
+    let (x, y) = found.next().expect(text);
+    (u16::try_from(x).unwrap(), u16::try_from(y).unwrap())
+}
+
+fn click(model: &mut Model, text: &str) -> Vec<Effect> {
+    let at = place_of(model, text);
+    mouse(model, MouseEventKind::Down(MouseButton::Left), at)
+}
+
+fn title(scope: &'static Scope) -> &'static str {
+    scope.title
+}
+
+#[test]
+fn a_hint_of_the_footer_does_what_its_key_does() {
+    let mut model = busy();
+    click(&mut model, "? help");
+    assert_eq!(title(model.scope()), "Help");
+    click(&mut model, "Esc close");
+    assert_eq!(title(model.scope()), "Payments");
+    click(&mut model, "a add");
+    assert_eq!(title(model.scope()), "Forms");
+    press(&mut model, "<esc>", second(4));
+    assert_eq!(click(&mut model, "q quit"), [Effect::Quit]);
+}
+
+#[test]
+fn a_tab_focuses_its_pane() {
+    let mut model = busy();
+    for (width, height) in [(60, 15), (44, 11)] {
+        update(&mut model, second(4), Msg::Resized { width, height });
+        for pane in [Pane::Requests, Pane::Credentials, Pane::Explorer] {
+            let shown = screen(&model, second(4), width, height);
+            let tabs = shown.lines().nth(1).unwrap();
+            let at = tabs.find(&format!("{}", pane.index() + 1)).unwrap();
+            let at = (u16::try_from(at).unwrap(), 1);
+            mouse(&mut model, MouseEventKind::Down(MouseButton::Left), at);
+            assert_eq!(model.focus, pane, "{width}x{height}");
+        }
+    }
+}
+
+#[test]
+fn a_click_on_the_heading_sorts_the_payments() {
+    let mut model = busy();
+    press(&mut model, "5", second(4));
+    let before = model.panes.payments.clone();
+    click(&mut model, "state ");
+    assert_eq!(model.focus, Pane::Payments);
+    let after = format!("{:?}", model.panes.payments);
+    assert_ne!(format!("{before:?}"), after);
+    assert!(screen(&model, second(4), 120, 40).contains("sorted: "));
+}
+
+#[test]
+fn a_field_is_clicked_and_a_switch_is_turned() {
+    let mut model = busy();
+    press(&mut model, "L", second(4));
+    click(&mut model, "E-mail");
+    press(&mut model, "a@b.example", second(4));
+    let shown = screen(&model, second(4), 120, 40);
+    assert!(shown.contains("▸ E-mail         a@b.example"), "{shown}");
+    click(&mut model, "Payment token");
+    let shown = screen(&model, second(4), 120, 40);
+    assert!(shown.contains("▸ Payment token  yes"), "{shown}");
+}
+
+#[test]
+fn a_row_of_the_palette_runs_its_action() {
+    let mut model = busy();
+    press(&mut model, ":alerts", second(4));
+    click(&mut model, "list what needs attention");
+    assert_eq!(title(model.scope()), "Alerts");
+}
+
+#[test]
+fn a_row_of_a_window_is_selected_and_then_opened() {
+    let mut model = busy();
+    press(&mut model, "S", second(4));
+    assert_eq!(click(&mut model, "+15 min"), []);
+    let effects = click(&mut model, "+15 min");
+    assert!(matches!(effects[..], [Effect::Simulate(_)]), "{effects:?}");
+    press(&mut model, "<esc>!", second(4));
+    let (column, row) = place_of(&model, "─ Alerts ─");
+    let at = (column + 3, row + 1);
+    mouse(&mut model, MouseEventKind::Down(MouseButton::Left), at);
+    assert_eq!(
+        title(model.scope()),
+        "Payments",
+        "the first row is selected"
+    );
+}
+
+#[test]
+fn the_wheel_moves_the_selection_of_a_window() {
+    let mut model = busy();
+    press(&mut model, "S", second(4));
+    let before = format!("{:?}", model.overlays);
+    mouse(&mut model, MouseEventKind::ScrollDown, (60, 20));
+    assert_ne!(format!("{:?}", model.overlays), before);
+}
+
+#[test]
+fn a_click_beside_a_window_closes_it_and_one_inside_does_not() {
+    let mut model = busy();
+    for keys in ["S", ":", "L", "a", "!", "?"] {
+        press(&mut model, keys, second(4));
+        let left = MouseEventKind::Down(MouseButton::Left);
+        mouse(&mut model, left, (60, 20));
+        let open = model.overlays.len();
+        if keys != ":" {
+            assert_eq!(open, 1, "{keys}");
+        }
+        mouse(&mut model, left, (0, 1));
+        assert_eq!(
+            (model.overlays.len(), model.focus),
+            (0, Pane::Payments),
+            "{keys}"
+        );
+        press(&mut model, "<esc>3", second(4));
+    }
+}
+
+#[test]
+fn too_small_or_failed_only_quits() {
+    let mut model = busy();
+    press(&mut model, "S", second(4));
+    update(
+        &mut model,
+        second(4),
+        Msg::Resized {
+            width: 39,
+            height: 9,
+        },
+    );
+    let before = format!("{:?}", (&model.overlays, model.focus));
+    for kind in [
+        MouseEventKind::Down(MouseButton::Left),
+        MouseEventKind::ScrollDown,
+    ] {
+        for row in 0..9 {
+            mouse(&mut model, kind, (3, row));
+        }
+    }
+    assert_eq!(format!("{:?}", (&model.overlays, model.focus)), before);
+}

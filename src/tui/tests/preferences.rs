@@ -1,0 +1,131 @@
+//! The operator's choices: the panes, and the theme that follows the terminal.
+
+use super::*;
+use crate::domain::ProblemKind;
+
+fn with_panes(panes: &[&str]) -> Result<Model, Problem> {
+    let mut setup = sandbox_setup();
+    setup.ui.panes = panes.iter().map(ToString::to_string).collect();
+    Model::new(setup)
+}
+
+#[test]
+fn the_chosen_panes_are_shown_in_their_order() {
+    let mut model = with_panes(&["requests", "payments", "explorer"]).unwrap();
+    let shown = resized_screen(&mut model, second(0), 120, 40);
+    for (title, is_shown) in [
+        ("─ 5 Requests ─", true),
+        ("─ 3 Payments ─", true),
+        ("─ 1 Credentials ─", false),
+        ("─ 7 Callbacks ─", false),
+    ] {
+        assert_eq!(shown.contains(title), is_shown, "{title}\n{shown}");
+    }
+    let mut round = Vec::new();
+    for _ in 0..4 {
+        round.push(model.focus);
+        press(&mut model, "<tab>", second(0));
+    }
+    let [log, pay, calls] = [Pane::Requests, Pane::Payments, Pane::Explorer];
+    assert_eq!(round, [pay, calls, log, pay]);
+    let shown = resized_screen(&mut model, second(0), 60, 15);
+    assert!(
+        shown.contains("5 Requests  3 Payments  6 Explorer"),
+        "{shown}"
+    );
+}
+
+#[test]
+fn a_hidden_pane_is_reached_by_its_number_and_fills_the_screen() {
+    let mut model = with_panes(&["payments"]).unwrap();
+    update(
+        &mut model,
+        second(0),
+        Msg::Resized {
+            width: 120,
+            height: 40,
+        },
+    );
+    press(&mut model, "1", second(0));
+    let shown = screen(&model, second(0), 120, 40);
+    assert!(shown.contains("─ 1 Credentials ─"), "{shown}");
+    assert!(!shown.contains("─ 3 Payments ─"), "{shown}");
+    press(&mut model, "f", second(0));
+    let shown = screen(&model, second(0), 120, 40);
+    assert!(
+        shown.contains("this pane always fills the screen"),
+        "{shown}"
+    );
+    press(&mut model, "<tab>", second(0));
+    assert_eq!(model.focus, Pane::Payments);
+}
+
+#[test]
+fn a_pane_that_does_not_exist_or_comes_twice_is_an_error() {
+    let error = with_panes(&["payments", "paymets"]).unwrap_err();
+    assert_eq!(error.kind, ProblemKind::Config);
+    assert_eq!(
+        error.message,
+        "[ui] panes: unknown pane `paymets`; the panes are credentials, tokens, payments, estimates, requests, \
+         explorer, callbacks, players"
+    );
+    let error = with_panes(&["payments", "payments"]).unwrap_err();
+    assert_eq!(error.message, "[ui] panes: `panes` lists payments twice");
+}
+
+#[test]
+fn the_theme_follows_the_terminals_background() {
+    let size = Msg::Resized {
+        width: 80,
+        height: 24,
+    };
+    let theme = |theme| {
+        Theme::new(&UiOptions {
+            theme,
+            ..UiOptions::default()
+        })
+    };
+    for choice in [ThemeChoice::Dark, ThemeChoice::Light] {
+        let mut model = Model::new(sandbox_setup()).unwrap();
+        let asked = update(&mut model, second(0), size.clone());
+        assert_eq!(asked, [Effect::AskBackground]);
+        assert_eq!(
+            update(&mut model, second(0), size.clone()),
+            [],
+            "asked once"
+        );
+        model.take_dirty();
+        update(&mut model, second(0), Msg::Background(choice));
+        assert!(model.take_dirty());
+        assert_eq!(model.theme, theme(choice));
+        // One answer counts.
+        update(&mut model, second(1), Msg::Background(ThemeChoice::Auto));
+        assert_eq!(model.theme, theme(choice));
+    }
+}
+
+#[test]
+fn a_late_answer_about_the_background_changes_nothing() {
+    let mut model = sized(sandbox_setup(), 80, 24);
+    update(&mut model, second(3), Msg::Background(ThemeChoice::Light));
+    assert_eq!(model.theme, Theme::new(&UiOptions::default()));
+}
+
+#[test]
+fn an_explicit_theme_asks_nothing() {
+    for (theme, color) in [
+        (ThemeChoice::Dark, true),
+        (ThemeChoice::Light, true),
+        (ThemeChoice::Auto, false),
+    ] {
+        let mut setup = sandbox_setup();
+        setup.ui.theme = theme;
+        setup.ui.color = color;
+        let mut model = Model::new(setup).unwrap();
+        let size = Msg::Resized {
+            width: 80,
+            height: 24,
+        };
+        assert_eq!(update(&mut model, second(0), size), []);
+    }
+}
