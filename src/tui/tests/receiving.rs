@@ -253,7 +253,7 @@ fn a_flood_is_bounded_and_moves_nothing_that_is_looked_at() {
         model.panes.callbacks.selected(&model.store).unwrap().id,
         looked_at
     );
-    assert!(screen(&model, now, 120, 40).contains("289 new: g shows them"));
+    assert!(screen(&model, now, 120, 40).contains("289 new callbacks: g shows them"));
     for number in 300..10_300 {
         let one = delivery(number, 3, "ORDER-9");
         update(&mut model, now, Msg::Delivery(one.into()));
