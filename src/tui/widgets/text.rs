@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 
 use ratatui::buffer::Buffer;
-use ratatui::layout::Rect;
+use ratatui::layout::Constraint::{Fill, Length};
+use ratatui::layout::{Layout, Rect};
 use ratatui::style::Style;
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
@@ -188,13 +189,6 @@ impl<'a> Pen<'a> {
         self
     }
 
-    /// An id in a column of `width` cells, cut in its middle where it is too long.
-    pub fn id(&mut self, id: &str, width: u16, style: Style) -> &mut Self {
-        let width = width.min(self.left());
-        let text = fit_middle(id, width);
-        self.cell(&text, width, style)
-    }
-
     /// Right-aligned in a column of `width` cells.
     pub fn right(&mut self, text: &str, width: u16, style: Style) -> &mut Self {
         let width = width.min(self.left());
@@ -243,14 +237,20 @@ pub fn size(bytes: u64) -> String {
     }
 }
 
+/// The first `rows` rows of `area`, and those below them.
+pub fn split(area: Rect, rows: u16) -> [Rect; 2] {
+    let rows = rows.min(area.height);
+    area.layout(&Layout::vertical([Length(rows), Fill(1)]))
+}
+
 /// `area` without its first `rows` rows.
 pub fn below(area: Rect, rows: u16) -> Rect {
-    let rows = rows.min(area.height);
-    Rect {
-        y: area.y + rows,
-        height: area.height - rows,
-        ..area
-    }
+    split(area, rows)[1]
+}
+
+/// The first row of `area`; empty where it has none.
+pub fn first_row(area: Rect) -> Rect {
+    split(area, 1)[0]
 }
 
 #[cfg(test)]
