@@ -1,6 +1,7 @@
 //! Maps the screen size and the focus to named areas. `view` draws in them; `update` scrolls by them.
 
-use ratatui::layout::Rect;
+use ratatui::layout::Constraint::{Fill, Length};
+use ratatui::layout::{Layout, Margin, Rect};
 
 use super::panes::Pane;
 
@@ -11,6 +12,9 @@ const WHOLE: (u16, u16) = (76, 22);
 
 /// From this height on, Callbacks has its own place under Payments; below it, it shares the place of Requests.
 const CALLBACKS_FROM: u16 = 20;
+
+/// From this size of the body on, Callbacks is as wide as Requests: its rows have more to show than the small panes.
+const LARGE: (u16, u16) = (160, 48);
 
 /// The areas of a screen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,21 +73,14 @@ pub fn arrange(screen: Rect, input: LayoutInput) -> Arrangement {
     if screen.width < SMALLEST.0 || screen.height < SMALLEST.1 {
         return Arrangement::TooSmall(screen);
     }
-    let row = |y: u16| Rect {
-        y: screen.y + y,
-        height: 1,
-        ..screen
-    };
     let whole = zoom == ZoomMode::All
         && !focus.is_alone()
         && screen.width >= WHOLE.0
         && screen.height >= WHOLE.1;
-    let top = if whole { 1 } else { 2 };
-    let body = Rect {
-        y: screen.y + top,
-        height: screen.height - top - 1,
-        ..screen
-    };
+    let tabs = Length(u16::from(!whole));
+    let rows = Layout::vertical([Length(1), tabs, Fill(1), Length(1)]);
+    let [header, tabs, body, footer] = screen.layout(&rows);
+    let [_, lowest] = body.layout(&Layout::vertical([Fill(1), Length(1)]));
     let panes = if whole {
         deck(body, input)
     } else {
@@ -92,16 +89,12 @@ pub fn arrange(screen: Rect, input: LayoutInput) -> Arrangement {
         panes
     };
     Arrangement::Console(Areas {
-        header: row(0),
-        tabs: if whole { Rect::default() } else { row(1) },
+        header,
+        tabs,
         body,
         panes,
-        notice: Rect {
-            x: screen.x + 1,
-            width: screen.width - 2,
-            ..row(screen.height - 2)
-        },
-        footer: row(screen.height - 1),
+        notice: lowest.inner(Margin::new(1, 0)),
+        footer,
     })
 }
 
@@ -117,6 +110,10 @@ fn deck(body: Rect, input: LayoutInput) -> [Rect; 8] {
     let log = u16::try_from(log).unwrap_or(8);
     let side = side(body.width);
     let upper = body.height - log;
+    let under = (upper / 3).clamp(8, 18);
+    let is_large = body.width >= LARGE.0 && body.height >= LARGE.1;
+    let across = if is_large { under } else { 0 };
+    let upper = upper - across;
     let accounts = u16::try_from(accounts.clamp(1, 40)).unwrap_or(40);
     let users = u16::try_from(tokens.min(40)).unwrap_or(40);
     let (tokens, detail) = match (upper < 20, users) {
@@ -144,49 +141,33 @@ fn deck(body: Rect, input: LayoutInput) -> [Rect; 8] {
         }
         _ => (credentials, tokens),
     };
-    let column = |y: u16, height: u16| Rect {
-        x: body.right() - side,
-        y: body.y + y,
-        width: side,
-        height,
-    };
-    let bottom = Rect {
-        y: body.y + upper,
-        height: log,
-        ..body
-    };
-    let left = Rect {
-        width: body.width - side,
-        height: upper,
-        ..body
-    };
-    let (payments, requests, callbacks) = if upper >= CALLBACKS_FROM {
-        let under = (upper / 3).clamp(8, 18);
-        let payments = Rect {
-            height: upper - under,
-            ..left
-        };
-        let callbacks = Rect {
-            y: payments.bottom(),
-            height: under,
-            ..left
-        };
+    let rows = Layout::vertical([upper, across, log].map(Length));
+    let [upper_rows, middle, bottom] = body.layout(&rows);
+    let [left, right] = upper_rows.layout(&Layout::horizontal([Fill(1), Length(side)]));
+    let rows = Layout::vertical([Length(credentials), Length(tokens), Fill(1)]);
+    let [credentials, tokens, estimates] = right.layout(&rows);
+    let (payments, requests, callbacks) = if is_large {
+        (left, bottom, middle)
+    } else if upper >= CALLBACKS_FROM {
+        let [payments, callbacks] = left.layout(&Layout::vertical([Fill(1), Length(under)]));
         (payments, bottom, callbacks)
     } else if input.log == Pane::Callbacks {
         (left, Rect::default(), bottom)
     } else {
         (left, bottom, Rect::default())
     };
-    [
-        column(0, credentials),
-        column(credentials, tokens),
-        payments,
-        column(credentials + tokens, upper - credentials - tokens),
-        requests,
-        Rect::default(),
-        callbacks,
-        Rect::default(),
-    ]
+    let mut panes = [Rect::default(); 8];
+    for (pane, area) in [
+        (Pane::Credentials, credentials),
+        (Pane::Tokens, tokens),
+        (Pane::Payments, payments),
+        (Pane::Estimates, estimates),
+        (Pane::Requests, requests),
+        (Pane::Callbacks, callbacks),
+    ] {
+        panes[pane.index()] = area;
+    }
+    panes
 }
 
 /// The width of the column of small panes.
@@ -206,29 +187,28 @@ mod tests {
 
     #[test]
     fn panes_tile_the_body_at_every_size() {
-        for width in 1..=250 {
-            for height in 1..=80 {
-                for (accounts, tokens, detail) in [(0, 0, 0), (1, 0, 9), (3, 2, 9), (9, 9, 30)] {
-                    let screen = Rect::new(0, 0, width, height);
-                    let log = [Pane::Requests, Pane::Callbacks][usize::from(width % 2)];
-                    let focus = [Pane::Payments, Pane::Credentials, Pane::Tokens];
-                    let input = LayoutInput {
-                        focus: focus[usize::from(height % 3)],
-                        zoom: ZoomMode::All,
-                        log,
-                        accounts,
-                        tokens,
-                        detail,
-                    };
-                    let Arrangement::Console(areas) = arrange(screen, input) else {
-                        continue;
-                    };
-                    let area: u32 = areas.panes.iter().map(|pane| pane.area()).sum();
-                    assert_eq!(area, areas.body.area(), "{width}x{height}");
-                    for pane in areas.panes.iter().filter(|pane| !pane.is_empty()) {
-                        assert_eq!(pane.intersection(areas.body), *pane);
-                        assert!(pane.height >= 3 && pane.width >= 20, "{width}x{height}");
-                    }
+        let cases = [(0, 0, 0), (1, 0, 9), (3, 2, 9), (9, 9, 30)];
+        let focus = [Pane::Payments, Pane::Credentials, Pane::Tokens];
+        for width in (1..=250).step_by(7) {
+            for (at, height) in (1..=80).step_by(2).enumerate() {
+                let (accounts, tokens, detail) = cases[at % cases.len()];
+                let input = LayoutInput {
+                    focus: focus[at % focus.len()],
+                    zoom: ZoomMode::All,
+                    log: [Pane::Requests, Pane::Callbacks][usize::from(width % 2)],
+                    accounts,
+                    tokens,
+                    detail,
+                };
+                let screen = Rect::new(0, 0, width, height);
+                let Arrangement::Console(areas) = arrange(screen, input) else {
+                    continue;
+                };
+                let area: u32 = areas.panes.iter().map(|pane| pane.area()).sum();
+                assert_eq!(area, areas.body.area(), "{width}x{height}");
+                for pane in areas.panes.iter().filter(|pane| !pane.is_empty()) {
+                    assert_eq!(pane.intersection(areas.body), *pane);
+                    assert!(pane.height >= 3 && pane.width >= 20, "{width}x{height}");
                 }
             }
         }

@@ -31,9 +31,25 @@ fn the_first_frame_says_what_is_being_opened() {
 #[test]
 fn a_busy_sandbox_at_every_size() {
     let mut model = busy();
-    for (width, height) in [(200, 60), (120, 40), (80, 24), (60, 15), (44, 11), (30, 5)] {
+    let wide = [(200, 60), (160, 50), (120, 40), (80, 24)];
+    let small = [(60, 15), (44, 11), (40, 10), (30, 5)];
+    for (width, height) in wide.into_iter().chain(small) {
         let text = resized_screen(&mut model, second(4), width, height);
         assert_snapshot!(format!("busy_{width}x{height}"), text);
+    }
+}
+
+#[test]
+fn a_zoomed_pane_uses_the_room() {
+    let mut model = busy();
+    press(&mut model, "f", second(4));
+    for pane in [Pane::Payments, Pane::Requests, Pane::Credentials] {
+        model.focus = pane;
+        for (width, height) in [(200, 60), (40, 10)] {
+            let text = resized_screen(&mut model, second(4), width, height);
+            let name = pane.name().to_lowercase();
+            assert_snapshot!(format!("zoomed_{name}_{width}x{height}"), text);
+        }
     }
 }
 

@@ -170,6 +170,11 @@ impl Watched {
         latest.is_some_and(|payment| payment.needs_attention(self.expected()))
     }
 
+    /// The time of the provider's last response in this run.
+    pub fn answered_at(&self) -> Option<WallTime> {
+        self.answered_at
+    }
+
     /// The time of its last state, if the last check failed; `None` if the state is fresh, final or not known.
     pub fn stale_since(&self) -> Option<WallTime> {
         let open = !self.is_final() && matches!(self.last_error, LastError::Failed(_));

@@ -49,6 +49,10 @@ pub const LEGEND: &[Section] = &[
             ("=  <  >", "as expected, less, more than expected"),
             ("≠  ·", "other currency, no expected amount"),
             ("since", "age of the state; a clock time when final"),
+            (
+                "response",
+                "age of the provider's last response; in a wide pane",
+            ),
             ("check", "time until the next check"),
         ],
     ),
@@ -60,6 +64,7 @@ pub const LEGEND: &[Section] = &[
             ("account", "whose credentials were used"),
             ("method, path", "what was sent"),
             ("payment", "the payment that the request is about"),
+            ("response", "the start of the response body; in a wide pane"),
             ("try", "number of the attempt, from the second on"),
             ("ms", "time until the end of the response"),
             ("B", "size of the response body"),
@@ -99,6 +104,7 @@ pub const LEGEND: &[Section] = &[
             ("account", "the account in its address"),
             ("payment", "the payment or player that it is about"),
             ("event", "the provider's name for what happened"),
+            ("HTTP", "the status that answered it; in a wide pane"),
             (
                 "check: …",
                 "the state that tilldeck then got from the provider",

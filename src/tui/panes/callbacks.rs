@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use ratatui::buffer::Buffer;
 use ratatui::crossterm::event::KeyEvent;
-use ratatui::layout::{Position, Rect};
+use ratatui::layout::Constraint::{Fill, Length};
+use ratatui::layout::{Layout, Position, Rect};
 
 use super::{UpdateContext, ViewContext, tick, without_account};
 use crate::domain::{
@@ -24,9 +25,10 @@ use crate::tui::msg::{Level, Msg, Notice};
 use crate::tui::overlays::{delivery, replay, timeline};
 use crate::tui::store::Store;
 use crate::tui::theme::Tone;
+use crate::tui::widgets::columns::Grid;
 use crate::tui::widgets::filter::Filter;
 use crate::tui::widgets::list::{List, Step};
-use crate::tui::widgets::text::{below, fit, paragraph};
+use crate::tui::widgets::text::{fit, paragraph};
 
 keys! {
     /// What a key does in the list of callbacks.
@@ -47,6 +49,9 @@ const ROWS_MAX: usize = 500;
 const ROWS_READ_MAX: usize = 2000;
 /// Rows loaded at once.
 const LOAD: usize = 200;
+
+/// From this width on, the blank row above the list has the titles of its columns.
+const HEAD_FROM: u16 = 120;
 
 /// The loaded rows, the filter and the selection.
 #[derive(Debug, Clone, Default)]
@@ -178,29 +183,21 @@ impl State {
 
     /// The areas of the pane.
     fn parts(ctx: ViewContext<'_>, area: Rect) -> Parts {
-        // In a wider row the eye loses the line.
-        let area = Rect {
-            width: area.width.min(160),
-            ..area
-        };
-        let listener = Rect {
-            height: listener::rows(ctx, area),
-            ..area
-        };
-        let rest = below(area, listener.height);
-        let rest = below(rest, u16::from(rest.height >= 12));
-        let detail = match rest.height {
+        let listener = listener::rows(ctx, area);
+        let rest = area.height.saturating_sub(listener);
+        let blank_from = if area.width >= HEAD_FROM { 8 } else { 12 };
+        let blank = u16::from(rest >= blank_from);
+        let detail = match rest - blank {
             0..14 => 0,
             height => (height * 2 / 5).clamp(6, 12),
         };
-        let list = Rect {
-            height: rest.height - detail,
-            ..rest
-        };
+        let rows = [Length(listener), Length(blank), Fill(1), Length(detail)];
+        let [listener, head, list, detail] = area.layout(&Layout::vertical(rows));
         Parts {
             listener,
+            head,
             list,
-            detail: below(rest, list.height),
+            detail,
         }
     }
 
@@ -489,21 +486,13 @@ impl Component for State {
             .range(window.clone())
             .map(Arc::as_ref)
             .collect();
-        let columns = rows::Columns::new(parts.list.width, &seen, ctx);
-        for (row, at) in (0..).zip(window) {
-            let Some(delivery) = shown.get(at) else {
-                continue;
-            };
-            columns.draw(delivery, ctx, parts.list, row, buf);
-            if at == self.list.selected && (ctx.focused || parts.detail.height > 0) {
-                let line = Rect {
-                    y: parts.list.y + row,
-                    height: 1,
-                    ..parts.list
-                };
-                buf.set_style(line, theme.selected(ctx.focused));
-            }
+        let grid = Grid::new(rows::columns(parts.list.width, ctx), seen, parts.list);
+        let selected = self.list.selected.checked_sub(window.start);
+        let selected = selected.filter(|_| ctx.focused || parts.detail.height > 0);
+        if parts.head.width >= HEAD_FROM {
+            grid.draw_head(theme.style(Tone::Dim), parts.head, buf);
         }
+        grid.draw(selected.map(|at| (at, theme.selected(ctx.focused))), buf);
         if let Some(delivery) = self.selected(ctx.store) {
             rows::draw_detail(delivery, ctx, parts.detail, buf);
         }
@@ -541,6 +530,8 @@ pub fn open_replay(delivery: &Arc<Delivery>, ctx: &mut UpdateContext<'_>) {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Parts {
     pub listener: Rect,
+    /// A blank row, or the titles of the columns.
+    pub head: Rect,
     pub list: Rect,
     pub detail: Rect,
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
+use ratatui::text::Line;
 
 use super::{
     UpdateContext, ViewContext, age_changes_in, draw_lines, line_rows, tick, without_account,
@@ -16,8 +17,9 @@ use crate::tui::msg::{Level, Msg, Notice};
 use crate::tui::overlays::{account_add, arm, guide, remove, rotate};
 use crate::tui::store::{AccountState, Purpose, Store};
 use crate::tui::theme::{Tone, badge};
+use crate::tui::widgets::columns::{Column, Grid, Width};
 use crate::tui::widgets::list::{List, Step};
-use crate::tui::widgets::text::{Pen, below, cells, paragraph, width};
+use crate::tui::widgets::text::{below, cells, paragraph, split_rows, width};
 
 keys! {
     /// What a key does in the list of accounts.
@@ -384,24 +386,18 @@ impl Component for State {
             return None;
         }
         let list = list_area(area, accounts.len());
-        let names = accounts
-            .iter()
-            .map(|known| width(known.id().as_str()))
-            .max()
-            .unwrap_or(0)
-            // Room for the glyph, the badge, and the shortest status.
-            .min(area.width.saturating_sub(20).max(6));
-        for (row, at) in (0..).zip(self.list.window(accounts.len(), list.height)) {
-            draw_row(&accounts[at], names, ctx, list, row, buf);
-            if at == self.list.selected && accounts.len() > 1 {
-                let line = Rect {
-                    y: list.y + row,
-                    height: 1,
-                    ..list
-                };
-                buf.set_style(line, ctx.theme.selected(ctx.focused));
-            }
-        }
+        let window = self.list.window(accounts.len(), list.height);
+        let selected = self.list.selected.checked_sub(window.start);
+        let selected = selected.filter(|_| accounts.len() > 1);
+        let grid = Grid::new(
+            columns(list.width, ctx),
+            accounts[window].iter().collect(),
+            list,
+        );
+        grid.draw(
+            selected.map(|at| (at, ctx.theme.selected(ctx.focused))),
+            buf,
+        );
         if let Some(known) = self.selected(ctx.store) {
             draw_lines(&describe(known, ctx), ctx, below(area, list.height), buf);
         }
@@ -412,41 +408,63 @@ impl Component for State {
 /// The rows of the list: all accounts where they fit, else with a line left for the selected one's detail.
 pub fn list_area(area: Rect, accounts: usize) -> Rect {
     let accounts = cells(accounts);
-    Rect {
-        height: if accounts <= area.height {
-            accounts
-        } else {
-            area.height.saturating_sub(1).max(1)
-        },
-        ..area
-    }
+    let rows = if accounts <= area.height {
+        accounts
+    } else {
+        area.height.saturating_sub(1).max(1)
+    };
+    split_rows(area, rows)[0]
 }
 
-fn draw_row(
-    known: &AccountState,
-    names: u16,
-    ctx: ViewContext<'_>,
-    area: Rect,
-    row: u16,
-    buf: &mut Buffer,
-) {
-    let theme = ctx.theme;
-    let (word, tone) = badge(known.account.environment);
-    let (glyph, status, status_tone) = status(known, ctx);
-    let mut pen = Pen::new(buf, area, row);
-    pen.text(glyph, theme.bold(status_tone))
-        .skip(1)
-        .cell(known.id().as_str(), names, theme.style(Tone::Plain))
-        .skip(1)
-        .cell(&format!(" {word} "), 6, theme.badge(tone))
-        .skip(1);
-    // In a narrow pane the status word is worth more than "ago".
-    let status = if width(&status) > pen.left() {
-        status.replace(" just now", " now").replace(" ago", "")
+/// From this width on, every row shows the host and where the secret comes from.
+const ROOMY: u16 = 90;
+
+fn columns(total: u16, ctx: ViewContext<'_>) -> Vec<Column<'_, AccountState>> {
+    let dim = ctx.theme.style(Tone::Dim);
+    let roomy = total >= ROOMY;
+    // Of all accounts, so that nothing moves while the list scrolls.
+    let names = ctx.store.accounts.iter().map(|it| width(it.id().as_str()));
+    let names = names.max().unwrap_or(0);
+    let status_width = if roomy {
+        Width::Fit(0, 40)
     } else {
-        status
+        Width::Rest(0, u16::MAX)
     };
-    pen.text(&status, theme.style(status_tone));
+    vec![
+        Column::new("", Width::Exact(1), move |it, _| {
+            let (glyph, _, tone) = status(it, ctx);
+            Line::styled(glyph, ctx.theme.bold(tone))
+        }),
+        // The shortest status has room.
+        Column::new("account", Width::Exact(names), |it: &AccountState, _| {
+            it.id().as_str().into()
+        })
+        .shrinks(10),
+        Column::new("", Width::Exact(6), move |it: &AccountState, _| {
+            let (word, tone) = badge(it.account.environment);
+            Line::styled(format!(" {word} "), ctx.theme.badge(tone))
+        }),
+        Column::new("status", status_width, move |it, room| {
+            let (_, status, tone) = status(it, ctx);
+            // In a narrow pane the status word is worth more than "ago".
+            let status = if width(&status) > room {
+                status.replace(" just now", " now").replace(" ago", "")
+            } else {
+                status
+            };
+            Line::styled(status, ctx.theme.style(tone))
+        }),
+        Column::new("place", Width::Fit(0, 48), move |it: &AccountState, _| {
+            Line::styled(place(&it.account), dim)
+        })
+        .when(roomy),
+        Column::new(
+            "secret",
+            Width::Rest(0, u16::MAX),
+            move |it: &AccountState, _| Line::styled(secret(&it.account), dim),
+        )
+        .when(roomy),
+    ]
 }
 
 /// The details of an account, the most important first.
@@ -472,15 +490,28 @@ fn describe(known: &AccountState, ctx: ViewContext<'_>) -> Vec<(String, Tone)> {
         let text = format!("ARMED for {minutes} min: write calls are allowed");
         out.push((text, Tone::Live));
     }
-    if account.environment == Environment::Embedded {
-        let text = format!("{}, built-in simulator", account.provider_title);
-        out.push((text, Tone::Dim));
-    } else {
-        let text = format!("{} at {}", account.provider_title, account.host);
-        out.push((text, Tone::Dim));
-        out.push((format!("secret: {}", account.secret_source), Tone::Dim));
-    }
+    let lines = [place(account), secret(account)].into_iter();
+    let lines = lines.filter(|text| !text.is_empty());
+    out.extend(lines.map(|text| (text, Tone::Dim)));
     out
+}
+
+/// The provider and its host.
+fn place(account: &Account) -> String {
+    if account.environment == Environment::Embedded {
+        format!("{}, built-in simulator", account.provider_title)
+    } else {
+        format!("{} at {}", account.provider_title, account.host)
+    }
+}
+
+/// Where the secret comes from; empty for a simulator.
+fn secret(account: &Account) -> String {
+    if account.environment == Environment::Embedded {
+        String::new()
+    } else {
+        format!("secret: {}", account.secret_source)
+    }
 }
 
 fn status(known: &AccountState, ctx: ViewContext<'_>) -> (&'static str, String, Tone) {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
+use ratatui::text::Line;
 
 use super::{UpdateContext, ViewContext, age_changes_in, tick, without_account};
 use crate::domain::manage::Changed;
@@ -20,8 +21,9 @@ use crate::tui::overlays::quote_form;
 use crate::tui::store::{Phase, Purpose, unexpected};
 use crate::tui::theme::Tone;
 use crate::tui::widgets::bar::sparkline;
+use crate::tui::widgets::columns::{Column, Grid, Width};
 use crate::tui::widgets::list::{List, Step};
-use crate::tui::widgets::text::{Pen, below, cells, paragraph, width};
+use crate::tui::widgets::text::{Pen, below, cells, paragraph, split_rows, width};
 
 keys! {
     /// What a key does in the estimates.
@@ -82,7 +84,6 @@ impl State {
     /// Requests an estimate for another question.
     fn ask(&mut self, question: Question, ctx: &mut UpdateContext<'_>) {
         if self.question.as_ref() != Some(&question) {
-            // Prices of another amount would show as a change.
             // Prices of another amount would show as a change.
             self.quotes.clear();
             self.question = Some(question);
@@ -203,64 +204,49 @@ impl State {
         Pen::new(buf, area, 0).flush(&right, theme.style(tone));
     }
 
-    fn draw_prices(&self, quote: &Estimate, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
+    fn columns<'a>(&'a self, ctx: ViewContext<'a>) -> Vec<Column<'a, Price>> {
         let theme = ctx.theme;
         let before = self.quotes.len().checked_sub(2).map(|at| &self.quotes[at]);
         let stale = self.last_error.is_some();
-        let currency = quote
-            .prices
-            .iter()
-            .map(|price| width(price.currency.as_str()))
-            .max()
-            .unwrap_or(0)
-            .clamp(4, 10);
-        let widest = quote
-            .prices
-            .iter()
-            .map(|price| width(price.amount.as_str()))
-            .max()
-            .unwrap_or(0);
-        let price_width = widest.clamp(6, area.width.saturating_sub(currency + 9).clamp(6, 40));
-        for (row, at) in (0..).zip(self.list.window(quote.prices.len(), area.height)) {
-            let price = &quote.prices[at];
-            let change = before
-                .and_then(|before| find(before, price))
-                .and_then(|earlier| price.amount.read()?.change_since(earlier));
-            let (shown, tone) = match change {
-                None => (String::new(), Tone::Dim),
-                Some(change) => (
-                    change.to_string(),
-                    match change.direction() {
-                        // Seen from the payer, for whom a higher price is worse.
-                        std::cmp::Ordering::Greater => Tone::Warn,
-                        std::cmp::Ordering::Less => Tone::Good,
-                        std::cmp::Ordering::Equal => Tone::Dim,
-                    },
-                ),
-            };
-            let main = match price.amount {
-                Reported::Unread(_) => Tone::Warn,
-                Reported::Read(_) if stale => Tone::Dim,
-                Reported::Read(_) => Tone::Plain,
-            };
-            let mut pen = Pen::new(buf, area, row);
-            pen.cell(price.currency.as_str(), currency, theme.style(Tone::Dim))
-                .skip(1)
-                .right(&price.amount.to_string(), price_width, theme.style(main))
-                .right(&shown, 9, theme.style(tone))
-                .skip(1);
-            let room = pen.left().min(cells(HISTORY_MAX));
-            let seen = self.quotes.iter().filter_map(|quote| find(quote, price));
-            pen.text(&sparkline(seen, room), theme.style(Tone::Accent));
-            if at == self.list.selected && ctx.focused {
-                let line = Rect {
-                    y: area.y + row,
-                    height: 1,
-                    ..area
+        vec![
+            Column::new("currency", Width::Fit(4, 10), move |it: &Price, _| {
+                Line::styled(it.currency.as_str(), theme.style(Tone::Dim))
+            }),
+            Column::new("amount", Width::Fit(6, 40), move |it: &Price, _| {
+                let tone = match it.amount {
+                    Reported::Unread(_) => Tone::Warn,
+                    Reported::Read(_) if stale => Tone::Dim,
+                    Reported::Read(_) => Tone::Plain,
                 };
-                buf.set_style(line, theme.selected(true));
-            }
-        }
+                Line::styled(it.amount.to_string(), theme.style(tone))
+            })
+            .right()
+            .shrinks(0),
+            Column::new("change", Width::Exact(8), move |it: &Price, _| {
+                let change = before
+                    .and_then(|before| find(before, it))
+                    .and_then(|earlier| it.amount.read()?.change_since(earlier));
+                let Some(change) = change else {
+                    return Line::default();
+                };
+                let tone = match change.direction() {
+                    // Seen from the payer, for whom a higher price is worse.
+                    std::cmp::Ordering::Greater => Tone::Warn,
+                    std::cmp::Ordering::Less => Tone::Good,
+                    std::cmp::Ordering::Equal => Tone::Dim,
+                };
+                Line::styled(change.to_string(), theme.style(tone))
+            })
+            .right(),
+            Column::new(
+                "",
+                Width::Rest(1, cells(HISTORY_MAX)),
+                move |it: &Price, room| {
+                    let seen = self.quotes.iter().filter_map(|quote| find(quote, it));
+                    Line::styled(sparkline(seen, room), theme.style(Tone::Accent))
+                },
+            ),
+        ]
     }
 }
 
@@ -383,10 +369,7 @@ impl Component for State {
         self.draw_question(question, ctx, area, buf);
         let mut left = below(area, 1);
         if let Some(problem) = &self.last_error {
-            let room = Rect {
-                height: left.height.min(if left.height > 6 { 3 } else { 1 }),
-                ..left
-            };
+            let [room, _] = split_rows(left, if left.height > 6 { 3 } else { 1 });
             let words = problem.describe();
             let words = without_account(&words, question.account.as_str());
             let rows = paragraph(buf, room, words, ctx.theme.style(Tone::Bad));
@@ -406,7 +389,12 @@ impl Component for State {
         if left.height > 7 {
             left = below(left, 1);
         }
-        self.draw_prices(quote, ctx, left, buf);
+        let window = self.list.window(quote.prices.len(), left.height);
+        let selected = self.list.selected.checked_sub(window.start);
+        let selected = selected.filter(|_| ctx.focused);
+        let seen = quote.prices[window].iter().collect();
+        let grid = Grid::new(self.columns(ctx), seen, left);
+        grid.draw(selected.map(|at| (at, ctx.theme.selected(true))), buf);
         None
     }
 }

@@ -642,7 +642,7 @@ impl Component for State {
         let open = ctx.store.payments.iter().filter(|w| !w.is_final());
         let ages = open
             .clone()
-            .flat_map(|watched| [watched.changed_at(), watched.stale_since()])
+            .flat_map(|watched| [watched.changed_at(), watched.answered_at()])
             .flatten()
             .map(|at| age_changes_in(at, now));
         let counts = open

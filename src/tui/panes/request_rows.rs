@@ -1,76 +1,82 @@
 //! The rows of the request log: one for an exchange, one for a request that waits.
 
-use ratatui::buffer::Buffer;
-use ratatui::layout::Rect;
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
 
 use super::ViewContext;
-use crate::domain::{Exchange, Outcome, Waiting};
-use crate::tui::theme::{Theme, Tone};
-use crate::tui::widgets::text::{Pen, fit_middle, path_within, size, width};
+use crate::domain::{Exchange, Outcome, RequestId, Waiting};
+use crate::tui::theme::Tone;
+use crate::tui::widgets::columns::{Column, Width, fit_line};
+use crate::tui::widgets::text::{fit, fit_middle, path_within, size, width};
 
 /// Columns of a method: `DELETE` fits.
 const METHOD: u16 = 6;
+/// From this width on, a row shows how the response's body begins.
+pub const RESPONSE_FROM: u16 = 150;
 
-/// One request that waits: the time left, what it is and why. `own` where the operator sent it, `hidden` is the
-/// number of waiting requests without a row.
-pub fn draw_waiting(
-    waits: &Waiting,
-    (own, hidden): (bool, usize),
-    ctx: ViewContext<'_>,
-    area: Rect,
-    row: u16,
-    buf: &mut Buffer,
-) {
-    let theme = ctx.theme;
-    let (plain, dim, busy) = (
-        theme.style(Tone::Plain),
-        theme.style(Tone::Dim),
-        theme.style(Tone::Busy),
-    );
-    let more = match hidden {
-        0 => String::new(),
-        n => format!("{n} more waiting"),
-    };
-    Pen::new(buf, area, row).flush(&more, theme.style(Tone::Warn));
-    let left = waits
-        .until
-        .filter(|until| *until > ctx.now.mono)
-        .map(|until| ctx.until(until));
-    let word = left.map_or_else(|| "waiting".into(), |left| format!("waiting {left}"));
-    let mut pen = Pen::new(buf, area, row);
-    if hidden > 0 {
-        pen.keep(width(&more) + 2);
-    }
-    pen.text("◌", theme.bold(Tone::Busy))
-        .skip(1)
-        .cell(&word, if ctx.still { 16 } else { 11 }, busy)
-        .skip(1);
-    if ctx.store.accounts.len() > 1 {
-        let wide = if area.width >= 90 { 12 } else { 8 };
-        pen.cell(waits.account.as_str(), wide, dim).skip(1);
-    }
-    pen.cell(&waits.method, method(&waits.method, area), dim)
-        .skip(1);
-    let origin = if own { "" } else { "automatic" };
-    // The reason is worth more than the path, which is the same in most rows.
-    let parts = [
-        (waits.about.as_str(), plain),
-        (waits.why.as_str(), busy),
-        (waits.path.as_str(), dim),
-        (origin, dim),
-    ];
-    for (text, style) in parts.into_iter().filter(|(text, _)| !text.is_empty()) {
-        pen.text(text, style).skip(2);
-    }
+/// A request that waits.
+pub struct WaitingRow<'a> {
+    pub request: RequestId,
+    pub waits: &'a Waiting,
+    /// Whether the console sent it; the others come from polling and callbacks.
+    pub is_own: bool,
+    /// Columns that the row leaves free at its end.
+    pub free: u16,
 }
 
-/// Columns of a method: the same for all; in a narrow pane no more than this one needs.
-fn method(name: &str, area: Rect) -> u16 {
-    if area.width < 70 {
-        width(name).min(METHOD)
-    } else {
-        METHOD
-    }
+/// The columns of the requests that wait: the time left, what each is and why.
+pub fn waiting_columns(total: u16, ctx: ViewContext<'_>) -> Vec<Column<'_, WaitingRow<'_>>> {
+    let theme = ctx.theme;
+    let (dim, busy) = (theme.style(Tone::Dim), theme.style(Tone::Busy));
+    let narrow = total < 70;
+    vec![
+        Column::new("", Width::Exact(1), move |_, _| {
+            Line::styled("◌", theme.bold(Tone::Busy))
+        }),
+        Column::new(
+            "",
+            Width::Exact(if ctx.still { 16 } else { 11 }),
+            move |it: &WaitingRow<'_>, _| {
+                let until = it.waits.until.filter(|until| *until > ctx.now.mono);
+                let left = until.map_or_else(String::new, |until| ctx.until(until));
+                Line::styled(format!("waiting {left}"), busy)
+            },
+        ),
+        Column::new(
+            "account",
+            Width::Exact(if total >= 90 { 12 } else { 8 }),
+            move |it: &WaitingRow<'_>, _| Line::styled(it.waits.account.to_string(), dim),
+        )
+        .when(ctx.store.accounts.len() > 1),
+        Column::new("", Width::Exact(METHOD), move |it: &WaitingRow<'_>, _| {
+            Line::styled(it.waits.method.clone(), dim)
+        })
+        .when(!narrow),
+        Column::new(
+            "",
+            Width::Rest(0, u16::MAX),
+            move |it: &WaitingRow<'_>, room| {
+                let waits = it.waits;
+                let origin = if it.is_own { "" } else { "automatic" };
+                // The reason is worth more than the path, which is the same in most rows.
+                let words = parts([
+                    (waits.about.as_str().into(), theme.style(Tone::Plain)),
+                    (waits.why.as_str().into(), busy),
+                    (waits.path.as_str().into(), dim),
+                    (origin.into(), dim),
+                ]);
+                let words = if narrow {
+                    with_method(&waits.method, dim, words)
+                } else {
+                    words
+                };
+                fit_line(words, room.saturating_sub(it.free))
+            },
+        ),
+    ]
 }
 
 /// Glyph, word and tone of an outcome.
@@ -90,75 +96,152 @@ pub fn outcome(exchange: &Exchange) -> (&'static str, String, Tone) {
     }
 }
 
-pub fn draw_row(exchange: &Exchange, ctx: ViewContext<'_>, area: Rect, row: u16, buf: &mut Buffer) {
-    let theme: &Theme = ctx.theme;
-    let dim = theme.style(Tone::Dim);
-    let (glyph, word, tone) = outcome(exchange);
-    let wide = area.width >= 90;
-    let tries = if exchange.attempt > 1 {
-        format!("try {}", exchange.attempt)
-    } else {
-        String::new()
-    };
-    let took = format!("{} ms", exchange.took.as_millis());
-    let mut right = vec![(took, 10, Tone::Dim)];
-    if !tries.is_empty() {
-        right.insert(0, (tries, 7, Tone::Warn));
-    }
-    if wide {
-        right.push((size(exchange.response_body.bytes), 9, Tone::Dim));
-    }
-    let keep: u16 = right.iter().map(|(_, wide, _)| wide).sum();
-    let mut pen = Pen::new(buf, area, row);
-    pen.keep(keep)
-        .cell(&exchange.at.clock(&ctx.store.zone), 8, dim)
-        .skip(1)
-        .text(glyph, theme.bold(tone))
-        .skip(1);
-    // A failure's words follow the path, so that the columns do not move.
-    let (status, failure) = match exchange.outcome {
-        Outcome::Status(_) => (word.as_str(), ""),
-        Outcome::Failed(_) => ("—", word.as_str()),
-    };
-    pen.cell(status, 3, theme.style(tone)).skip(1);
-    if ctx.store.accounts.len() > 1 {
-        pen.cell(exchange.account.as_str(), if wide { 12 } else { 8 }, dim)
-            .skip(1);
-    }
-    pen.cell(&exchange.method, method(&exchange.method, area), dim)
-        .skip(1);
+/// The columns of the request log in so many columns.
+pub fn columns(total: u16, ctx: ViewContext<'_>) -> Vec<Column<'_, Arc<Exchange>>> {
+    let dim = ctx.theme.style(Tone::Dim);
+    let wide = total >= 90;
     // In a narrow pane, what the request is about comes first; the path is the same in most rows.
-    let narrow = area.width < 70;
-    let about = exchange.about.as_str();
-    if !narrow {
-        let others = [failure, about].into_iter().filter(|text| !text.is_empty());
-        let others: u16 = others.map(|text| width(text) + 2).sum();
-        let left = pen.left();
-        // The path gives way to the failure and the payment, down to a quarter of the room.
-        let room = left.saturating_sub(others).max(left / 4);
-        pen.text(&path_within(exchange.path(), room), dim).skip(2);
+    let narrow = total < 70;
+    vec![
+        Column::new("time", Width::Exact(8), move |it: &Arc<Exchange>, _| {
+            Line::styled(it.at.clock(&ctx.store.zone), dim)
+        }),
+        Column::new("", Width::Exact(1), move |it: &Arc<Exchange>, _| {
+            let (glyph, _, tone) = outcome(it);
+            Line::styled(glyph, ctx.theme.bold(tone))
+        }),
+        Column::new("", Width::Exact(3), move |it: &Arc<Exchange>, _| {
+            let (_, word, tone) = outcome(it);
+            // A failure's words follow the path, so that the columns do not move.
+            let word = match it.outcome {
+                Outcome::Status(_) => word,
+                Outcome::Failed(_) => "—".into(),
+            };
+            Line::styled(word, ctx.theme.style(tone))
+        }),
+        Column::new(
+            "account",
+            Width::Exact(if wide { 12 } else { 8 }),
+            move |it: &Arc<Exchange>, _| Line::styled(it.account.as_str(), dim),
+        )
+        .when(ctx.store.accounts.len() > 1),
+        Column::new("", Width::Exact(METHOD), move |it: &Arc<Exchange>, _| {
+            Line::styled(it.method.as_str(), dim)
+        })
+        .when(!narrow),
+        Column::new(
+            "request",
+            if total >= RESPONSE_FROM {
+                Width::Fit(30, total / 2)
+            } else {
+                Width::Rest(0, u16::MAX)
+            },
+            move |it: &Arc<Exchange>, room| {
+                if narrow {
+                    about_first(it, room, ctx)
+                } else {
+                    path_first(it, room, ctx)
+                }
+            },
+        ),
+        Column::new(
+            "response",
+            Width::Rest(0, u16::MAX),
+            move |it: &Arc<Exchange>, room| {
+                let body = it.response_body.readable();
+                let head: String = body.chars().take(usize::from(room) + 1).collect();
+                Line::styled(head, dim)
+            },
+        )
+        .from(RESPONSE_FROM),
+        Column::new("", Width::Fit(0, 6), move |it: &Arc<Exchange>, _| {
+            let tries = (it.attempt > 1).then(|| format!("try {}", it.attempt));
+            Line::styled(tries.unwrap_or_default(), ctx.theme.style(Tone::Warn))
+        })
+        .right(),
+        Column::new("took", Width::Exact(9), move |it: &Arc<Exchange>, _| {
+            Line::styled(format!("{} ms", it.took.as_millis()), dim)
+        })
+        .right(),
+        Column::new("size", Width::Exact(8), move |it: &Arc<Exchange>, _| {
+            Line::styled(size(it.response_body.bytes), dim)
+        })
+        .right()
+        .when(wide),
+    ]
+}
+
+/// The words of a failure; empty where there was a response.
+fn failure(exchange: &Exchange) -> &str {
+    match &exchange.outcome {
+        Outcome::Status(_) => "",
+        Outcome::Failed(why) => why,
     }
-    if !failure.is_empty() {
-        pen.text(failure, theme.style(tone)).skip(2);
+}
+
+/// The path, then the failure and what the request is about.
+fn path_first<'r>(exchange: &'r Exchange, room: u16, ctx: ViewContext<'_>) -> Line<'r> {
+    let theme = ctx.theme;
+    let (failure, about) = (failure(exchange), exchange.about.as_str());
+    let others = [failure, about].into_iter().filter(|text| !text.is_empty());
+    let others: u16 = others.map(|text| width(text) + 2).sum();
+    // The path gives way to the failure and the payment, down to a quarter of the room.
+    let path = path_within(exchange.path(), room.saturating_sub(others).max(room / 4));
+    let left = room.saturating_sub(width(&path) + 2);
+    let left = match failure {
+        "" => left,
+        failure => left.saturating_sub(width(failure) + 2),
+    };
+    parts([
+        (path, theme.style(Tone::Dim)),
+        (failure.into(), theme.style(outcome(exchange).2)),
+        (fit_middle(about, left), theme.style(Tone::Plain)),
+    ])
+}
+
+/// The method, the failure and what the request is about, then the path.
+fn about_first<'r>(exchange: &'r Exchange, room: u16, ctx: ViewContext<'_>) -> Line<'r> {
+    let theme = ctx.theme;
+    let dim = theme.style(Tone::Dim);
+    let failure = failure(exchange);
+    let used = width(&exchange.method).min(METHOD) + 1;
+    let used = used
+        + if failure.is_empty() {
+            0
+        } else {
+            width(failure) + 2
+        };
+    let about = fit_middle(&exchange.about, room.saturating_sub(used));
+    let used = used
+        + if about.is_empty() {
+            0
+        } else {
+            width(&about) + 2
+        };
+    let path = path_within(exchange.path(), room.saturating_sub(used));
+    let words = parts([
+        (failure.into(), theme.style(outcome(exchange).2)),
+        (about, theme.style(Tone::Plain)),
+        (path, dim),
+    ]);
+    with_method(&exchange.method, dim, words)
+}
+
+/// The words after a method that has no column of its own.
+fn with_method<'r>(method: &'r str, style: Style, words: Line<'r>) -> Line<'r> {
+    let mut line = Line::from(vec![Span::styled(fit(method, METHOD), style), " ".into()]);
+    line.extend(words);
+    line
+}
+
+/// Texts with two blanks between them; the empty ones are left out.
+fn parts<const N: usize>(texts: [(Cow<'_, str>, Style); N]) -> Line<'_> {
+    let mut line = Line::default();
+    for (text, style) in texts.into_iter().filter(|(text, _)| !text.is_empty()) {
+        if !line.spans.is_empty() {
+            line.push_span("  ");
+        }
+        line.push_span(Span::styled(text, style));
     }
-    if !about.is_empty() {
-        let room = pen.left();
-        let about = fit_middle(about, room);
-        pen.text(&about, theme.style(Tone::Plain)).skip(2);
-    }
-    if narrow {
-        pen.path(exchange.path(), dim);
-    }
-    let mut pen = Pen::new(
-        buf,
-        Rect {
-            x: area.right().saturating_sub(keep).max(area.x),
-            width: keep.min(area.width),
-            ..area
-        },
-        row,
-    );
-    for (text, wide, tone) in &right {
-        pen.right(text, *wide, theme.style(*tone));
-    }
+    line
 }

@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use ratatui::buffer::Buffer;
 use ratatui::crossterm::event::KeyEvent;
-use ratatui::layout::{Position, Rect};
+use ratatui::layout::Constraint::{Fill, Length};
+use ratatui::layout::{Layout, Position, Rect};
 
 use super::budgets::{budget_rows, draw_budgets};
-use super::request_rows::draw_row;
+use super::request_rows::{RESPONSE_FROM, columns};
 use super::{UpdateContext, ViewContext, contains};
 use crate::domain::{Exchange, ExchangeId, Outcome, Problem, RequestId};
 use crate::tui::Effect;
@@ -21,9 +22,10 @@ use crate::tui::msg::{Level, Msg};
 use crate::tui::overlays::{exchange, timeline};
 use crate::tui::store::{AccountState, Store};
 use crate::tui::theme::Tone;
+use crate::tui::widgets::columns::Grid;
 use crate::tui::widgets::filter::Filter;
 use crate::tui::widgets::list::{List, Step};
-use crate::tui::widgets::text::{Pen, below, cells, fit};
+use crate::tui::widgets::text::{Pen, cells, fit};
 
 keys! {
     /// What a key does in the request log.
@@ -501,17 +503,13 @@ impl Component for State {
             };
             Pen::new(buf, list, 0).text(word, theme.style(Tone::Dim));
         }
-        for (row, at) in (0..).zip(self.list.window(rows.len(), list.height)) {
-            draw_row(&rows[at], ctx, list, row, buf);
-            if at == self.list.selected && ctx.focused && self.waiting_at.is_none() {
-                let line = Rect {
-                    y: list.y + row,
-                    height: 1,
-                    ..list
-                };
-                buf.set_style(line, theme.selected(true));
-            }
-        }
+        let window = self.list.window(rows.len(), list.height);
+        let selected = self.list.selected.checked_sub(window.start);
+        let selected = selected.filter(|_| ctx.focused && self.waiting_at.is_none());
+        let seen = rows.range(window).collect();
+        let grid = Grid::new(columns(list.width, ctx), seen, list);
+        grid.draw_head(theme.style(Tone::Dim), parts.head, buf);
+        grid.draw(selected.map(|at| (at, theme.selected(true))), buf);
         cursor.map(|x| Position::new(x, area.y))
     }
 }
@@ -532,30 +530,25 @@ pub fn open_timeline(exchange: &Exchange, ctx: &mut UpdateContext<'_>) {
 pub struct Parts {
     pub budgets: Rect,
     pub waiting: Rect,
+    /// The titles of the columns, in a large pane.
+    pub head: Rect,
     pub list: Rect,
 }
 
 /// Rate limits on top, in at most a third; then waiting requests, in at most half of the rest; then the log.
 pub fn parts(area: Rect, store: &Store) -> Parts {
-    // In a wider row the eye loses the line.
-    let area = Rect {
-        width: area.width.min(140),
-        ..area
-    };
     let most = (area.height / 3).max(1);
-    let budgets = Rect {
-        height: budget_rows(store, area.width).min(most).min(area.height),
-        ..area
-    };
-    let rest = below(area, budgets.height);
-    let waiting = Rect {
-        height: cells(store.waiting.len()).min(rest.height / 2),
-        ..rest
-    };
+    let budgets = budget_rows(store, area.width).min(most).min(area.height);
+    let waiting = cells(store.waiting.len()).min((area.height - budgets) / 2);
+    let head = u16::from(area.width >= RESPONSE_FROM && area.height >= 12);
+    let rows = [budgets, waiting, head].map(Length);
+    let [budgets, waiting, head, list] =
+        area.layout(&Layout::vertical(rows.into_iter().chain([Fill(1)])));
     Parts {
         budgets,
         waiting,
-        list: below(rest, waiting.height),
+        head,
+        list,
     }
 }
 

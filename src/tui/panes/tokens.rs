@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
+use ratatui::text::{Line, Span};
 
 use super::{UpdateContext, ViewContext, draw_lines, line_rows, tick, without_account};
 use crate::domain::{AccountId, Now, StoredIn, TokenLife, TokenState, TokenStatus};
@@ -14,8 +15,9 @@ use crate::tui::overlays::{claims, copy_token};
 use crate::tui::store::{AccountState, Purpose, Store};
 use crate::tui::theme::Tone;
 use crate::tui::widgets::bar::eighths;
+use crate::tui::widgets::columns::{Column, Grid, Width};
 use crate::tui::widgets::list::{List, Step};
-use crate::tui::widgets::text::{Pen, below, cells, paragraph, width};
+use crate::tui::widgets::text::{below, cells, paragraph, split_rows, width};
 
 keys! {
     /// What a key does in the list of tokens.
@@ -183,18 +185,15 @@ impl Component for State {
             return None;
         }
         let list = list_area(area, users.len());
-        let columns = Columns::of(&users, list.width);
-        for (row, at) in (0..).zip(self.list.window(users.len(), list.height)) {
-            draw_row(users[at], &columns, ctx, list, row, buf);
-            if at == self.list.selected.min(users.len() - 1) && users.len() > 1 {
-                let line = Rect {
-                    y: list.y + row,
-                    height: 1,
-                    ..list
-                };
-                buf.set_style(line, ctx.theme.selected(ctx.focused));
-            }
-        }
+        let window = self.list.window(users.len(), list.height);
+        let selected = self.list.selected.min(users.len() - 1);
+        let selected = selected.checked_sub(window.start);
+        let selected = selected.filter(|_| users.len() > 1);
+        let grid = Grid::new(columns(ctx), users[window].to_vec(), list);
+        grid.draw(
+            selected.map(|at| (at, ctx.theme.selected(ctx.focused))),
+            buf,
+        );
         let left = below(area, list.height);
         draw_lines(&self.details(ctx, area.width), ctx, left, buf);
         None
@@ -213,10 +212,8 @@ pub fn list_area(area: Rect, users: usize) -> Rect {
         4..8 => 1,
         _ => 3,
     };
-    Rect {
-        height: cells(users).min(area.height.saturating_sub(detail).max(1)),
-        ..area
-    }
+    let rows = cells(users).min(area.height.saturating_sub(detail).max(1));
+    split_rows(area, rows)[0]
 }
 
 /// With reduced motion, time until the gauge loses a step or the word changes.
@@ -312,96 +309,69 @@ fn ends(left: Duration, ctx: ViewContext<'_>) -> String {
     }
 }
 
-/// The width of each column.
-struct Columns {
-    account: u16,
-    word: u16,
-    gauge: u16,
-    left: u16,
-}
-
-impl Columns {
-    const WORD: u16 = 10;
-    const LEFT: u16 = 8;
-
-    fn of(users: &[&AccountState], room: u16) -> Self {
-        let names = users.iter().map(|known| width(known.id().as_str())).max();
-        // The glyph and the gaps.
-        let rest = room.saturating_sub(Self::WORD + Self::LEFT + 4);
-        // The gauge gives way before the name, and the name before the word and the countdown.
-        let account = names.unwrap_or(0).min(rest.max(6)).min(24);
-        let gauge = match rest.saturating_sub(account) {
-            0..5 => 0,
-            room => (room - 1).min(32),
-        };
-        Self {
-            account,
-            word: Self::WORD,
-            gauge,
-            left: Self::LEFT,
-        }
-    }
-}
-
-fn draw_row(
-    known: &AccountState,
-    columns: &Columns,
-    ctx: ViewContext<'_>,
-    area: Rect,
-    row: u16,
-    buf: &mut Buffer,
-) {
+fn columns(ctx: ViewContext<'_>) -> Vec<Column<'_, AccountState>> {
     let theme = ctx.theme;
+    vec![
+        Column::new("", Width::Exact(1), move |it, _| {
+            let badge = shown_badge(it, ctx);
+            Line::styled(badge.glyph, theme.bold(badge.tone))
+        }),
+        Column::new("account", Width::Fit(0, 24), |it: &AccountState, _| {
+            it.id().as_str().into()
+        })
+        .shrinks(0),
+        Column::new("state", Width::Exact(10), move |it, _| {
+            let badge = shown_badge(it, ctx);
+            Line::styled(badge.word, theme.style(badge.tone))
+        }),
+        Column::new("", Width::Rest(4, 32), move |it, room| gauge(it, room, ctx)),
+        Column::new("ends in", Width::Exact(8), move |it, _| {
+            let (words, tone) = match life(it, ctx) {
+                Some((_, left)) => (ends(left, ctx), shown_badge(it, ctx).left),
+                None => ("—".into(), Tone::Dim),
+            };
+            Line::styled(words, theme.style(tone))
+        })
+        .right(),
+    ]
+}
+
+/// The life of the token and what is left of it.
+fn life(known: &AccountState, ctx: ViewContext<'_>) -> Option<(TokenLife, Duration)> {
+    let life = known.token.as_ref()?.life?;
+    Some((life, life.left(ctx.now)?))
+}
+
+fn shown_badge(known: &AccountState, ctx: ViewContext<'_>) -> Badge {
     let unknown = TokenStatus::default();
-    let status = known.token.as_ref().unwrap_or(&unknown);
-    let mut badge = badge(status, ctx.now);
+    let badge = badge(known.token.as_ref().unwrap_or(&unknown), ctx.now);
     let request = ctx.store.token_request(known.id());
-    if ctx.store.waiting_for(request).is_some() {
-        badge = Badge {
+    match ctx.store.waiting_for(request) {
+        None => badge,
+        Some(_) => Badge {
             glyph: "◌",
             word: "waiting",
             tone: Tone::Busy,
             ..badge
-        };
+        },
     }
-    let mut pen = Pen::new(buf, area, row);
-    pen.text(badge.glyph, theme.bold(badge.tone))
-        .skip(1)
-        .cell(
-            known.id().as_str(),
-            columns.account,
-            theme.style(Tone::Plain),
-        )
-        .skip(1)
-        .cell(badge.word, columns.word, theme.style(badge.tone))
-        .skip(1);
-    let life = status
-        .life
-        .and_then(|life| Some((life, life.left(ctx.now)?)));
-    if columns.gauge > 0 {
-        let (full, rest) = match life {
-            Some((life, left)) => {
-                let (left, whole) = if ctx.still {
-                    let tenth = (life.life / PARTS).as_millis().max(1);
-                    (left.as_millis().div_ceil(tenth), u128::from(PARTS))
-                } else {
-                    (left.as_millis(), life.life.as_millis())
-                };
-                eighths(left, whole, columns.gauge)
-            }
-            None => eighths(0, 1, columns.gauge),
-        };
-        pen.text(&full, theme.style(badge.left))
-            .text(&rest, theme.style(Tone::Dim))
-            .skip(1);
-    }
-    let words = life.map_or_else(|| "—".into(), |(_, left)| ends(left, ctx));
-    let tone = if life.is_some() {
-        badge.left
-    } else {
-        Tone::Dim
+}
+
+fn gauge<'r>(known: &AccountState, room: u16, ctx: ViewContext<'_>) -> Line<'r> {
+    let (full, rest) = match life(known, ctx) {
+        Some((life, left)) if ctx.still => {
+            let tenth = (life.life / PARTS).as_millis().max(1);
+            let left = left.as_millis().div_ceil(tenth);
+            eighths(left, u128::from(PARTS), room)
+        }
+        Some((life, left)) => eighths(left.as_millis(), life.life.as_millis(), room),
+        None => eighths(0, 1, room),
     };
-    pen.right(&words, columns.left, theme.style(tone));
+    let tone = shown_badge(known, ctx).left;
+    Line::from(vec![
+        Span::styled(full, ctx.theme.style(tone)),
+        Span::styled(rest, ctx.theme.style(Tone::Dim)),
+    ])
 }
 
 fn describe(known: &AccountState, ctx: ViewContext<'_>, columns: u16) -> Vec<(String, Tone)> {

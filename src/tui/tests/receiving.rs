@@ -15,7 +15,7 @@ pub fn press(model: &mut Model, keys: &str, now: Now) -> Vec<Effect> {
     effects
 }
 
-/// Snapshots of a screen at three sizes.
+/// Snapshots of a screen at several sizes.
 pub fn shown(model: &mut Model, now: Now, name: &str) {
     for (width, height) in SIZES {
         let text = resized_screen(model, now, width, height);
@@ -28,6 +28,10 @@ fn callbacks_of_every_verdict() {
     let mut model = receiving();
     let now = second(4);
     shown(&mut model, now, "callbacks");
+    for (width, height) in [(200, 60), (40, 10)] {
+        let text = resized_screen(&mut model, now, width, height);
+        assert_snapshot!(format!("callbacks_{width}x{height}"), text);
+    }
     press(&mut model, "f", now);
     shown(&mut model, now, "callbacks_zoomed");
     press(&mut model, "f/1041", now);

@@ -3,6 +3,7 @@
 
 pub mod bar;
 pub mod boxes;
+pub mod columns;
 pub mod editor;
 pub mod filter;
 pub mod form;

@@ -188,13 +188,6 @@ impl<'a> Pen<'a> {
         self
     }
 
-    /// An id in a column of `width` cells, cut in its middle where it is too long.
-    pub fn id(&mut self, id: &str, width: u16, style: Style) -> &mut Self {
-        let width = width.min(self.left());
-        let text = fit_middle(id, width);
-        self.cell(&text, width, style)
-    }
-
     /// Right-aligned in a column of `width` cells.
     pub fn right(&mut self, text: &str, width: u16, style: Style) -> &mut Self {
         let width = width.min(self.left());
@@ -273,6 +266,11 @@ pub fn stack<const N: usize>(area: Rect, rows: [u16; N]) -> [Rect; N] {
 /// `area` without its first `rows` rows.
 pub fn below(area: Rect, rows: u16) -> Rect {
     split_rows(area, rows)[1]
+}
+
+/// The first row of `area`; empty where it has none.
+pub fn first_row(area: Rect) -> Rect {
+    split_rows(area, 1)[0]
 }
 
 #[cfg(test)]

@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use ratatui::buffer::Buffer;
-use ratatui::layout::Rect;
+use ratatui::layout::Constraint::{Fill, Length};
+use ratatui::layout::{Layout, Rect};
 
 use crate::domain::Listening;
 use crate::tui::panes::{ViewContext, age_changes_in};
 use crate::tui::theme::Tone;
-use crate::tui::widgets::text::{Pen, paragraph, width};
+use crate::tui::widgets::text::{Pen, paragraph, split_rows, width};
 
 /// The listener tests itself far more often; an older test means that it may be down.
 const HEARTBEAT_MAX_AGE: Duration = Duration::from_mins(1);
@@ -131,18 +132,11 @@ pub fn draw(ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
     let theme = ctx.theme;
     let (glyph, tone) = state(ctx);
     Pen::new(buf, area, 0).text(glyph, theme.bold(tone));
-    let inner = Rect {
-        x: area.x + 2.min(area.width),
-        width: area.width.saturating_sub(2),
-        ..area
-    };
+    let [_, inner] = area.layout(&Layout::horizontal([Length(2), Fill(1)]));
     let down = matches!(ctx.store.listening, Listening::Down { .. });
     let mut row = 0;
     if down {
-        let room = Rect {
-            height: inner.height.min(ERROR_ROWS),
-            ..inner
-        };
+        let [room, _] = split_rows(inner, ERROR_ROWS);
         row = paragraph(buf, room, &why_down(ctx), theme.bold(Tone::Bad));
     }
     let most = usize::from(area.height.saturating_sub(row));

@@ -2,100 +2,75 @@
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
 
 use super::words;
 use crate::domain::{Delivery, WallTime};
 use crate::tui::panes::ViewContext;
 use crate::tui::theme::Tone;
-use crate::tui::widgets::text::{Pen, below, paragraph, width};
+use crate::tui::widgets::columns::{Column, Width};
+use crate::tui::widgets::text::{Pen, below, paragraph};
 
-/// Columns of a clock time, and of a date.
-const TIME: u16 = 8;
-/// Columns of a verdict: `unreadable` fits.
-const VERDICT: u16 = 10;
+/// Columns that a long payment id leaves to the result.
+const OUTCOME_MIN: u16 = 18;
 
-/// The width of each column.
-pub struct Columns {
-    account: u16,
-    kind: u16,
-    subject: u16,
+/// The columns of the list in so many columns.
+pub fn columns(total: u16, ctx: ViewContext<'_>) -> Vec<Column<'_, Delivery>> {
+    let dim = ctx.theme.style(Tone::Dim);
+    let most = |narrow, wide| if total < 100 { narrow } else { wide };
+    vec![
+        Column::new("time", Width::Exact(8), move |it: &Delivery, _| {
+            Line::styled(when(it.received_at, ctx), dim)
+        }),
+        Column::new("", Width::Exact(1), move |it, _| {
+            let (glyph, _, tone) = words::verdict(it);
+            Line::styled(glyph, ctx.theme.bold(tone))
+        }),
+        // `unreadable` fits.
+        Column::new("verdict", Width::Exact(10), move |it, _| {
+            let (_, word, tone) = words::verdict(it);
+            Line::styled(word, ctx.theme.style(tone))
+        }),
+        // With one account the column would repeat the same word in every row.
+        Column::new(
+            "account",
+            Width::Fit(0, if total >= 82 { 14 } else { 10 }),
+            move |it: &Delivery, _| Line::styled(it.account.as_str(), dim),
+        )
+        .id()
+        .when(ctx.store.accounts.len() > 1),
+        Column::new("payment", Width::Fit(0, most(20, 40)), |it, _| {
+            words::subject(it).into()
+        })
+        .id()
+        .shrinks(OUTCOME_MIN),
+        // The result of the jobs is worth more than the provider's name for the event.
+        Column::new(
+            "event",
+            Width::Fit(0, if total < 112 { 12 } else { 22 }),
+            move |it: &Delivery, _| Line::styled(it.kind.as_str(), dim),
+        )
+        .id()
+        .from(86),
+        Column::new("HTTP", Width::Exact(4), move |it: &Delivery, _| {
+            Line::styled(it.status.to_string(), dim)
+        })
+        .from(140),
+        Column::new("result", Width::Rest(0, u16::MAX), move |it, _| {
+            outcome(it, ctx)
+        }),
+    ]
 }
 
-impl Columns {
-    pub fn new(total: u16, rows: &[&Delivery], ctx: ViewContext<'_>) -> Self {
-        let widest = |measure: fn(&Delivery) -> u16, most: u16| {
-            rows.iter()
-                .copied()
-                .map(measure)
-                .max()
-                .unwrap_or(0)
-                .min(most)
-        };
-        let fixed = TIME + VERDICT + 4;
-        let rest = total.saturating_sub(fixed);
-        // With one account the column would repeat the same word in every row.
-        let account = if ctx.store.accounts.len() > 1 {
-            widest(|row| width(&row.account), if rest >= 60 { 14 } else { 10 })
-        } else {
-            0
-        };
-        // The result of the jobs is worth more than the provider's name for the event.
-        let kind = match rest {
-            0..64 => 0,
-            64..90 => widest(|row| width(&row.kind), 12),
-            _ => widest(|row| width(&row.kind), 22),
-        };
-        let room = rest.saturating_sub(account + kind + 3);
-        let subject = {
-            let most = if total < 100 { 20 } else { 40 };
-            widest(|row| width(&words::subject(row)), most).min(room / 2)
-        };
-        Self {
-            account,
-            kind,
-            subject,
+fn outcome<'r>(delivery: &Delivery, ctx: ViewContext<'_>) -> Line<'r> {
+    let mut line = Line::default();
+    for (text, tone) in words::outcome(delivery, ctx) {
+        if !line.spans.is_empty() {
+            line.push_span(Span::styled(" · ", ctx.theme.style(Tone::Dim)));
         }
+        line.push_span(Span::styled(text, ctx.theme.style(tone)));
     }
-
-    pub fn draw(
-        &self,
-        delivery: &Delivery,
-        ctx: ViewContext<'_>,
-        area: Rect,
-        row: u16,
-        buf: &mut Buffer,
-    ) {
-        let theme = ctx.theme;
-        let dim = theme.style(Tone::Dim);
-        let (glyph, word, tone) = words::verdict(delivery);
-        let mut pen = Pen::new(buf, area, row);
-        pen.cell(&when(delivery.received_at, ctx), TIME, dim)
-            .skip(1)
-            .text(glyph, theme.bold(tone))
-            .skip(1)
-            .cell(&word, VERDICT, theme.style(tone))
-            .skip(1);
-        for (text, wide, style) in [
-            (delivery.account.as_str(), self.account, dim),
-            (
-                &words::subject(delivery),
-                self.subject,
-                theme.style(Tone::Plain),
-            ),
-            (&delivery.kind, self.kind, dim),
-        ] {
-            if wide > 0 {
-                // Cut in the middle: ids of one shop often differ only at their ends.
-                pen.id(text, wide, style).skip(1);
-            }
-        }
-        for (at, (text, tone)) in words::outcome(delivery, ctx).iter().enumerate() {
-            if at > 0 {
-                pen.text(" · ", dim);
-            }
-            pen.text(text, theme.style(*tone));
-        }
-    }
+    line
 }
 
 /// A clock time for today, a date for any other day.

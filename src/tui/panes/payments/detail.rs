@@ -2,13 +2,16 @@
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use ratatui::text::Line;
 
-use crate::domain::Payment;
+use crate::domain::{Outcome, Payment, Subject, WallTime};
 use crate::tui::panes::ViewContext;
 use crate::tui::panes::track::Track;
+use crate::tui::store::is_about;
 use crate::tui::theme::Tone;
 use crate::tui::watched::{LastError, Watched};
-use crate::tui::widgets::text::{Pen, below, paragraph, split_rows};
+use crate::tui::widgets::columns::{Column, Grid, Width};
+use crate::tui::widgets::text::{below, paragraph, split_rows};
 
 /// Draws it below its heading.
 pub fn draw(watched: &Watched, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
@@ -38,10 +41,7 @@ pub fn draw(watched: &Watched, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffe
     }
     let text = text.into_iter().filter(|(_, words)| !words.is_empty());
     for (tone, words) in text.chain(last_error(watched, ctx)) {
-        let room = Rect {
-            height: left.height.saturating_sub(1).max(1).min(left.height),
-            ..left
-        };
+        let [room, _] = split_rows(left, left.height.saturating_sub(1).max(1));
         let rows = paragraph(buf, room, &words, theme.style(tone));
         left = below(left, rows);
     }
@@ -109,21 +109,70 @@ fn state(watched: &Watched, ctx: ViewContext<'_>) -> String {
     parts.join(" · ")
 }
 
-/// The latest changes, newest first, where there is room.
+/// What happened to the payment.
+struct Entry {
+    at: WallTime,
+    what: String,
+    words: String,
+    tone: Tone,
+}
+
+/// The states seen, the callbacks received and the requests that failed, as far as they are loaded; newest first.
+fn history(watched: &Watched, ctx: ViewContext<'_>) -> Vec<Entry> {
+    let seen = watched.seen().iter().map(|seen| Entry {
+        at: seen.at,
+        what: seen.payment.state.to_string(),
+        words: seen.payment.sum(),
+        tone: Tone::Plain,
+    });
+    let watch = &watched.watch;
+    let subject = Some(Subject::Payment(watch.id.clone()));
+    let callbacks = ctx.store.deliveries.rows().iter();
+    let callbacks = callbacks
+        .filter(|it| it.account == watch.account.as_str() && it.subject == subject)
+        .map(|it| Entry {
+            at: it.received_at,
+            what: "callback".into(),
+            words: format!("{} {}", it.verdict.as_str(), it.kind),
+            tone: Tone::Accent,
+        });
+    let failures = ctx.store.exchanges.iter().filter_map(|it| {
+        let why = match &it.outcome {
+            Outcome::Status(0..400) => return None,
+            Outcome::Status(status) => format!("HTTP {status}"),
+            Outcome::Failed(why) => why.clone(),
+        };
+        let is_this = it.account == watch.account && is_about(it, watch.id.as_str());
+        is_this.then(|| Entry {
+            at: it.at,
+            what: "request".into(),
+            words: format!("{} {}: {why}", it.method, it.path()),
+            tone: Tone::Bad,
+        })
+    });
+    let mut all: Vec<Entry> = seen.chain(callbacks).chain(failures).collect();
+    all.sort_by_key(|entry| std::cmp::Reverse(entry.at));
+    all
+}
+
+/// Draws as much of the history as there is room for.
 fn draw_history(watched: &Watched, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
-    let theme = ctx.theme;
     if area.height < 2 {
         return;
     }
-    for (row, observation) in (0..area.height).zip(watched.seen().iter().rev()) {
-        let payment = &observation.payment;
-        Pen::new(buf, area, row)
-            .cell(
-                &observation.at.date_and_clock(&ctx.store.zone),
-                20,
-                theme.style(Tone::Dim),
-            )
-            .cell(&payment.state.to_string(), 12, theme.style(Tone::Plain))
-            .text(&payment.sum(), theme.style(Tone::Dim));
-    }
+    let dim = ctx.theme.style(Tone::Dim);
+    let columns = vec![
+        Column::new("", Width::Exact(19), move |it: &Entry, _| {
+            Line::styled(it.at.date_and_clock(&ctx.store.zone), dim)
+        }),
+        Column::new("", Width::Exact(11), move |it: &Entry, _| {
+            Line::styled(it.what.as_str(), ctx.theme.style(it.tone))
+        }),
+        Column::new("", Width::Rest(0, u16::MAX), move |it: &Entry, _| {
+            Line::styled(it.words.as_str(), dim)
+        }),
+    ];
+    let history = history(watched, ctx);
+    let seen = history.iter().take(usize::from(area.height)).collect();
+    Grid::new(columns, seen, area).draw(None, buf);
 }

@@ -1,7 +1,9 @@
 //! The list of watched payments, and the areas of the pane.
 
 use ratatui::buffer::Buffer;
-use ratatui::layout::{Position, Rect};
+use ratatui::layout::Constraint::{Fill, Length};
+use ratatui::layout::{Layout, Margin, Position, Rect};
+use ratatui::text::{Line, Span};
 
 use super::State;
 use super::rows::{Totals, needs_attention};
@@ -13,7 +15,10 @@ use crate::tui::pointer::Hit;
 use crate::tui::store::Phase;
 use crate::tui::theme::Tone;
 use crate::tui::watched::{LastError, Watched};
-use crate::tui::widgets::text::{Pen, below, cells, fit_middle, paragraph, width};
+use crate::tui::widgets::columns::{Column, Grid, Width};
+use crate::tui::widgets::text::{
+    Pen, below, cells, first_row, fit_middle, paragraph, split_rows, width,
+};
 
 /// The areas of the pane.
 pub struct Parts {
@@ -23,7 +28,7 @@ pub struct Parts {
 }
 
 impl State {
-    /// The detail is at the bottom, and gets what a list of `len` rows leaves free.
+    /// The detail is beside the list in a wide pane; else below it, with the rows that a list of `len` leaves free.
     pub fn parts(&self, area: Rect, len: usize) -> Parts {
         let least = match area.height {
             0..8 => 0,
@@ -36,19 +41,25 @@ impl State {
         let head = area.height >= 14 || (area.height >= 4 && filters);
         let used = cells(len).saturating_add(u16::from(head) + 1);
         let free = area.height.saturating_sub(used);
-        let detail = if least > 0 {
-            free.clamp(least, 16.max(least))
-        } else {
-            0
+        let detail = match area.height {
+            0..8 => 0,
+            // The history of the selected payment has a use for every row.
+            20.. => free.max(least),
+            _ => free.clamp(least, 16.max(least)),
         };
-        let upper = Rect {
-            height: area.height - detail,
-            ..area
+        let [top, list, detail] = if area.width >= BESIDE_FROM && detail > 0 {
+            let columns = Layout::horizontal([Length(BESIDE_LIST), Fill(1)]).spacing(2);
+            let [left, detail] = area.layout(&columns);
+            let [top, list] = split_rows(left, u16::from(head));
+            [top, list, detail]
+        } else {
+            let rows = [Length(u16::from(head)), Fill(1), Length(detail)];
+            area.layout(&Layout::vertical(rows))
         };
         Parts {
-            head: head.then_some(Rect { height: 1, ..upper }),
-            list: below(upper, u16::from(head)),
-            detail: below(area, upper.height),
+            head: head.then_some(top),
+            list,
+            detail,
         }
     }
 
@@ -95,8 +106,9 @@ impl State {
         let parts = self.parts(area, rows.len());
         let shown: Vec<&Watched> = rows.iter().map(|at| &payments[*at]).collect();
         let window = self.list.window(shown.len(), parts.list.height);
-        let columns = Columns::new(parts.list.width, &shown[window.clone()], ctx, self);
-        let line = parts.head.unwrap_or(Rect { height: 1, ..area });
+        let columns = self.columns(parts.list.width, ctx);
+        let grid = Grid::new(columns, shown[window.clone()].to_vec(), parts.list);
+        let line = parts.head.unwrap_or(first_row(area));
         let hint = "id, state, verdict or account";
         let cursor = self.filter.draw(hint, ctx.theme, line, buf);
         let cursor = cursor.map(|x| Position::new(x, line.y));
@@ -104,7 +116,7 @@ impl State {
             if self.filter.is_active() {
                 self.draw_active_filter(shown.len(), ctx, head, buf);
             } else {
-                columns.draw_head(ctx, head, buf);
+                grid.draw_head(ctx.theme.style(Tone::Dim), head, buf);
                 ctx.note(head, Hit::Act(Action::SortPayments.into()));
             }
         }
@@ -116,28 +128,13 @@ impl State {
         let room = parts.detail.width.saturating_sub(HEADING);
         let (place, tone) = self.place(ctx, &rows, window.clone(), room);
         let selected = self.place_of_selected(ctx.store, &rows);
-        for (row, at) in (0..).zip(window) {
-            let watched = shown[at];
-            let line = Rect {
-                y: parts.list.y + row,
-                height: 1,
-                ..parts.list
-            };
-            columns.draw_row(watched, self.is_marked(watched), ctx, line, buf);
-            if at == selected {
-                buf.set_style(line, ctx.theme.selected(ctx.focused));
-            }
-        }
-        let heading = Rect {
-            height: parts.detail.height.min(1),
-            ..parts.detail
-        };
-        Pen::new(buf, heading, 0).flush(&place, ctx.theme.style(tone));
+        let at = selected.checked_sub(window.start);
+        let style = ctx.theme.selected(ctx.focused);
+        grid.draw(at.map(|at| (at, style)), buf);
         let taken = width(&place) + u16::from(!place.is_empty());
-        let heading = Rect {
-            width: heading.width.saturating_sub(taken),
-            ..heading
-        };
+        let heading = first_row(parts.detail);
+        let [heading, right] = heading.layout(&Layout::horizontal([Fill(1), Length(taken)]));
+        Pen::new(buf, right, 0).flush(&place, ctx.theme.style(tone));
         draw_heading(shown[selected], ctx, heading, buf);
         detail::draw(shown[selected], ctx, parts.detail, buf);
         cursor
@@ -232,12 +229,7 @@ fn draw_heading(watched: &Watched, ctx: ViewContext<'_>, area: Rect, buf: &mut B
 }
 
 fn draw_empty(ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
-    let area = Rect {
-        x: area.x + 1,
-        width: area.width.saturating_sub(2),
-        ..area
-    };
-    let area = below(area, area.height / 5);
+    let area = below(area.inner(Margin::new(1, 0)), area.height / 5);
     let (first, then) = match ctx.store.phase {
         Phase::Opening => ("Opening the ledger…".to_owned(), String::new()),
         Phase::Ready | Phase::Failed(_) => (
@@ -258,171 +250,136 @@ fn draw_empty(ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
     );
 }
 
-/// The width of each column.
-struct Columns {
-    marks: u16,
-    account: u16,
-    amount: u16,
-    currency: u16,
-    expected: u16,
-    compared: u16,
-    next: u16,
-    id: u16,
-}
-
+/// From this width on, the selected payment is beside the list, which then has so many columns.
+const BESIDE_FROM: u16 = 150;
+const BESIDE_LIST: u16 = 98;
 /// Columns reserved for the heading of the selected payment.
 const HEADING: u16 = 46;
-const STATE: u16 = 12;
-const AGE: u16 = 5;
 /// Columns of `vs. order`: with words, or the sign alone.
 const COMPARED: (u16, u16) = (16, 1);
 
-impl Columns {
-    fn new(total: u16, shown: &[&Watched], ctx: ViewContext<'_>, state: &State) -> Self {
-        let widest = |measure: &dyn Fn(&Watched) -> Option<u16>, least: u16, most: u16| {
-            let all = shown.iter().filter_map(|watched| measure(watched));
-            all.max().unwrap_or(0).clamp(least, most)
-        };
-        let roomy = total >= 60;
-        let amount = |w: &Watched| w.latest().map(|payment| width(payment.amount.as_str()));
-        let currency = |w: &Watched| w.latest().map(|payment| width(payment.currency.as_str()));
-        let expected = |w: &Watched| w.expected().map(|sum| width(&sum.to_string()));
-        let id = |w: &Watched| Some(width(w.watch.id.as_str()));
-        let mut columns = Self {
-            marks: if state.marked.is_empty() { 0 } else { 2 },
-            // With one account the column would say the same in every row.
-            account: if total >= 90 && ctx.store.accounts.len() > 1 {
-                13
-            } else {
-                0
-            },
-            amount: widest(&amount, 6, if roomy { 20 } else { 9 }),
-            currency: widest(&currency, 3, if roomy { 8 } else { 5 }),
-            expected: if total >= 110 {
-                widest(&expected, 8, 24) + 2
-            } else {
-                0
-            },
-            compared: if roomy { COMPARED.0 } else { COMPARED.1 },
-            next: match (total >= 56, ctx.still) {
-                (false, _) => 0,
-                // `queued`, apart from the age before it.
-                (true, false) => 7,
-                (true, true) => 10,
-            },
-            id: 0,
-        };
-        // The id is worth more than the next check and the words: it is not shown anywhere else in the row.
-        let named = widest(&id, 16, u16::MAX);
-        if columns.room_for_id(total) < named.min(20) {
-            columns.next = 0;
-        }
-        if columns.room_for_id(total) < named.min(16) {
-            columns.compared = COMPARED.1;
-        }
-        columns.id = columns.room_for_id(total).min(named);
-        columns
-    }
-
-    fn room_for_id(&self, total: u16) -> u16 {
-        let fixed = self.marks
-            + STATE
-            + self.account
-            + self.amount
-            + self.currency
-            + self.expected
-            + self.compared
-            + AGE
-            + self.next;
-        // One space after state, id, amount, currency and comparison.
-        total.saturating_sub(fixed + 5)
-    }
-
-    fn draw_head(&self, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
-        let dim = ctx.theme.style(Tone::Dim);
-        let mut pen = Pen::new(buf, area, 0);
-        pen.skip(self.marks);
-        pen.cell("  state", STATE, dim).skip(1);
-        pen.cell("payment", self.id, dim).skip(1);
-        pen.cell("account", self.account, dim);
-        pen.right("amount", self.amount, dim).skip(1);
-        pen.skip(self.currency);
-        pen.right(
-            if self.expected > 0 { "expected" } else { "" },
-            self.expected,
-            dim,
-        )
-        .skip(1);
-        let words = self.compared > COMPARED.1;
-        pen.cell(if words { "vs. order" } else { "" }, self.compared, dim)
-            .skip(1);
-        pen.right("since", AGE, dim);
-        pen.right(if self.next > 0 { "check" } else { "" }, self.next, dim);
-    }
-
-    fn draw_row(
-        &self,
-        watched: &Watched,
-        marked: bool,
-        ctx: ViewContext<'_>,
-        line: Rect,
-        buf: &mut Buffer,
-    ) {
+impl State {
+    /// The columns of the list in so many columns.
+    fn columns<'a>(&'a self, total: u16, ctx: ViewContext<'a>) -> Vec<Column<'a, Watched>> {
         let theme = ctx.theme;
         let dim = theme.style(Tone::Dim);
-        let (glyph, word, tone) = watched.badge(ctx.now);
-        // A state that could not be checked again may be out of date: it loses its colour.
-        let state = if watched.stale_since().is_some() {
-            dim
-        } else {
-            theme.bold(tone)
-        };
-        let mut pen = Pen::new(buf, line, 0);
-        pen.cell(
-            if marked { "▪" } else { "" },
-            self.marks,
-            theme.bold(Tone::Accent),
-        )
-        .text(glyph, theme.bold(tone))
-        .skip(1)
-        .cell(&word, STATE - 2, state)
-        .skip(1)
-        .id(watched.watch.id.as_str(), self.id, theme.style(Tone::Plain))
-        .skip(1)
-        .cell(watched.watch.account.as_str(), self.account, dim);
-        let (amount, currency, tone) = match (watched.latest(), watched.expected()) {
-            (Some(payment), _) => {
-                let (amount, currency) = (payment.amount.to_string(), payment.currency.to_string());
-                (amount, currency, Tone::Plain)
-            }
-            (None, Some(sum)) => (sum.amount.to_string(), sum.currency.to_string(), Tone::Dim),
-            (None, None) => (String::new(), String::new(), Tone::Dim),
-        };
-        let expected = watched.expected().map(ToString::to_string);
-        pen.right(&amount, self.amount, theme.style(tone))
-            .skip(1)
-            .cell(&currency, self.currency, dim)
-            .right(&expected.unwrap_or_default(), self.expected, dim)
-            .skip(1);
-        let (sign, words, tone) = watched.mark(ctx.now);
-        let words = if self.compared > COMPARED.1 {
-            format!("{sign} {words}").trim_start().to_owned()
-        } else {
-            sign.to_owned()
-        };
-        pen.cell(&words, self.compared, theme.style(tone)).skip(1);
-        let since = match watched.changed_at() {
-            Some(at) if watched.is_final() => clock_short(at, ctx),
-            Some(at) => age(at, ctx.now),
-            None => String::new(),
-        };
-        pen.right(&since, AGE, dim);
-        let (next, tone) = next_word(watched, ctx);
-        pen.right(&next, self.next, theme.style(tone));
+        let roomy = total >= 60;
+        // With one account the column would say the same in every row.
+        let accounts = ctx.store.accounts.len() > 1;
+        // `queued` fits.
+        let next = if ctx.still { 9 } else { 6 };
+        vec![
+            Column::new("", Width::Exact(1), move |it: &Watched, _| {
+                let mark = if self.is_marked(it) { "▪" } else { "" };
+                Line::styled(mark, theme.bold(Tone::Accent))
+            })
+            .when(!self.marked.is_empty()),
+            Column::new("  state", Width::Exact(12), move |it, _| state(it, ctx)),
+            // It is worth more than the other columns: nothing else in the row names the payment.
+            Column::new("payment", Width::Fit(16, u16::MAX), |it: &Watched, _| {
+                Line::raw(it.watch.id.as_str())
+            })
+            .id()
+            .shrinks(0),
+            Column::new("account", Width::Fit(7, 12), move |it: &Watched, _| {
+                Line::styled(it.watch.account.as_str(), dim)
+            })
+            .when(accounts)
+            .from(90)
+            .gives_way(17, 0),
+            Column::new(
+                "amount",
+                Width::Fit(6, if roomy { 20 } else { 9 }),
+                move |it, _| amount(it, ctx),
+            )
+            .right(),
+            Column::new(
+                "",
+                Width::Fit(3, if roomy { 8 } else { 5 }),
+                move |it, _| Line::styled(currency(it), dim),
+            ),
+            Column::new("expected", Width::Fit(9, 25), move |it: &Watched, _| {
+                let expected = it.expected().map(ToString::to_string);
+                Line::styled(expected.unwrap_or_default(), dim)
+            })
+            .right()
+            .from(90)
+            .gives_way(18, 0),
+            Column::new(
+                if roomy { "vs. order" } else { "" },
+                Width::Exact(if roomy { COMPARED.0 } else { COMPARED.1 }),
+                move |it, room| compared(it, room, ctx),
+            )
+            .gives_way(16, COMPARED.1),
+            Column::new("since", Width::Exact(5), move |it: &Watched, _| {
+                Line::styled(when(it.changed_at(), it, ctx), dim)
+            })
+            .right()
+            .gives_way(7, 0),
+            Column::new("response", Width::Exact(8), move |it: &Watched, _| {
+                Line::styled(when(it.answered_at(), it, ctx), dim)
+            })
+            .right()
+            .from(90)
+            .gives_way(22, 0),
+            Column::new("check", Width::Exact(next), move |it, _| next_word(it, ctx))
+                .right()
+                .from(56)
+                .gives_way(20, 0),
+        ]
     }
 }
 
-/// A final state has a date, not an age, so that it need not be redrawn.
+fn state<'r>(watched: &Watched, ctx: ViewContext<'_>) -> Line<'r> {
+    let theme = ctx.theme;
+    let (glyph, word, tone) = watched.badge(ctx.now);
+    // A state that could not be checked again may be out of date: it loses its colour.
+    let state = if watched.stale_since().is_some() {
+        theme.style(Tone::Dim)
+    } else {
+        theme.bold(tone)
+    };
+    let glyph = Span::styled(glyph, theme.bold(tone));
+    Line::from(vec![glyph, " ".into(), Span::styled(word, state)])
+}
+
+/// The received amount, or the expected one before the first response.
+fn amount<'r>(watched: &Watched, ctx: ViewContext<'_>) -> Line<'r> {
+    match (watched.latest(), watched.expected()) {
+        (Some(payment), _) => Line::raw(payment.amount.to_string()),
+        (None, Some(sum)) => Line::styled(sum.amount.to_string(), ctx.theme.style(Tone::Dim)),
+        (None, None) => Line::default(),
+    }
+}
+
+fn currency(watched: &Watched) -> String {
+    match (watched.latest(), watched.expected()) {
+        (Some(payment), _) => payment.currency.to_string(),
+        (None, Some(sum)) => sum.currency.to_string(),
+        (None, None) => String::new(),
+    }
+}
+
+fn compared<'r>(watched: &Watched, room: u16, ctx: ViewContext<'_>) -> Line<'r> {
+    let (sign, words, tone) = watched.mark(ctx.now);
+    let words = if room > COMPARED.1 {
+        format!("{sign} {words}").trim_start().to_owned()
+    } else {
+        sign.to_owned()
+    };
+    Line::styled(words, ctx.theme.style(tone))
+}
+
+/// An age; for a final payment a time or a date, so that it need not be redrawn.
+fn when(at: Option<WallTime>, watched: &Watched, ctx: ViewContext<'_>) -> String {
+    match at {
+        Some(at) if watched.is_final() => clock_short(at, ctx),
+        Some(at) => age(at, ctx.now),
+        None => String::new(),
+    }
+}
+
+/// A clock time for today, a date for any other day.
 fn clock_short(at: WallTime, ctx: ViewContext<'_>) -> String {
     let at = at.date_and_clock(&ctx.store.zone);
     let today = ctx.now.wall.date_and_clock(&ctx.store.zone);
@@ -434,17 +391,16 @@ fn clock_short(at: WallTime, ctx: ViewContext<'_>) -> String {
     at.get(part).unwrap_or(&at).to_owned()
 }
 
-fn next_word(watched: &Watched, ctx: ViewContext<'_>) -> (String, Tone) {
+fn next_word<'r>(watched: &Watched, ctx: ViewContext<'_>) -> Line<'r> {
     if watched.asking.is_some() {
         let waits = ctx.store.waiting_for(watched.asking).is_some();
-        return (if waits { "queued" } else { "now" }.into(), Tone::Busy);
+        let word = if waits { "queued" } else { "now" };
+        return Line::styled(word, ctx.theme.style(Tone::Busy));
     }
     let tone = match watched.last_error {
         LastError::Failed(_) => Tone::Bad,
         LastError::None | LastError::NotKnown => Tone::Dim,
     };
-    match watched.due() {
-        Some(due) => (ctx.until(due), tone),
-        None => (String::new(), Tone::Dim),
-    }
+    let due = watched.due().map(|due| ctx.until(due));
+    Line::styled(due.unwrap_or_default(), ctx.theme.style(tone))
 }

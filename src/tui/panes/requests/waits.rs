@@ -10,9 +10,12 @@ use crate::domain::time;
 use crate::tui::Effect;
 use crate::tui::component::{Command, Intent, UpdateContext, ViewContext};
 use crate::tui::msg::Level;
-use crate::tui::panes::request_rows::draw_waiting;
+use crate::tui::panes::request_rows::{WaitingRow, waiting_columns};
 use crate::tui::store::Store;
+use crate::tui::theme::Tone;
+use crate::tui::widgets::columns::Grid;
 use crate::tui::widgets::list::{List, Step};
+use crate::tui::widgets::text::{Pen, width};
 
 impl State {
     /// The selected waiting request.
@@ -129,27 +132,29 @@ impl State {
         let window = list.window(waiting.len(), area.height);
         let hidden = waiting.len().saturating_sub(window.len());
         let rows = waiting.iter().skip(window.start).take(window.len());
-        for (row, (id, waits)) in (0..).zip(rows) {
-            // Requests that the console did not send come from polling and callbacks.
-            let own = ctx.store.in_flight_for(*id).is_some();
-            let is_last = row + 1 == area.height && hidden > 0;
-            draw_waiting(
+        let more = match hidden {
+            0 => String::new(),
+            n => format!("{n} more waiting"),
+        };
+        let mut rows: Vec<WaitingRow<'_>> = rows
+            .map(|(request, waits)| WaitingRow {
+                request: *request,
                 waits,
-                (own, if is_last { hidden } else { 0 }),
-                ctx,
-                area,
-                row,
-                buf,
-            );
-            if self.waiting_at == Some(*id) {
-                let line = Rect {
-                    y: area.y + row,
-                    height: 1,
-                    ..area
-                };
-                buf.set_style(line, ctx.theme.selected(ctx.focused));
-            }
+                is_own: ctx.store.in_flight_for(*request).is_some(),
+                free: 0,
+            })
+            .collect();
+        if let Some(last) = rows.last_mut().filter(|_| hidden > 0) {
+            last.free = width(&more) + 2;
         }
+        let mut all = rows.iter();
+        let selected = all.position(|row| self.waiting_at == Some(row.request));
+        let columns = waiting_columns(area.width, ctx);
+        let grid = Grid::new(columns, rows.iter().collect(), area);
+        let style = ctx.theme.selected(ctx.focused);
+        grid.draw(selected.map(|at| (at, style)), buf);
+        let bottom = area.height.saturating_sub(1);
+        Pen::new(buf, area, bottom).flush(&more, ctx.theme.style(Tone::Warn));
     }
 }
 

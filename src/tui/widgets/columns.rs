@@ -1,0 +1,290 @@
+//! A list's columns, described once: what each shows, how wide it is, and what gives way in a narrow pane. Knows no pane.
+
+use std::borrow::Cow;
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::{Alignment, Constraint, Rect};
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{Row, StatefulWidget, Table, TableState, Widget};
+
+use super::text::{cells, fit, fit_middle, width};
+
+/// Blank cells between two columns.
+const GAP: u16 = 1;
+/// The least width of the column that shrinks.
+const SHRUNK_MIN: u16 = 6;
+
+/// The width of a column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Width {
+    Exact(u16),
+    /// As wide as the widest cell on the screen, within these limits.
+    Fit(u16, u16),
+    /// What the others leave, at most the second number; hidden where that is less than the first.
+    Rest(u16, u16),
+}
+
+/// One column of a list of `T`.
+pub struct Column<'a, T> {
+    title: &'static str,
+    width: Width,
+    alignment: Alignment,
+    is_id: bool,
+    is_shown: bool,
+    /// The list's width from which on it is shown.
+    from: u16,
+    /// Below this width of the column that shrinks, it gets the second width.
+    gives_way: (u16, u16),
+    /// It gets narrower where the room is short, so that a [`Width::Rest`] keeps so many cells.
+    shrinks: Option<u16>,
+    cell: Box<Cell<'a, T>>,
+}
+
+/// What a cell shows in so many columns.
+type Cell<'a, T> = dyn for<'r> Fn(&'r T, u16) -> Line<'r> + 'a;
+
+impl<'a, T> Column<'a, T> {
+    /// A column whose cells are what `cell` makes of a row and the column's width.
+    pub fn new(
+        title: &'static str,
+        width: Width,
+        cell: impl for<'r> Fn(&'r T, u16) -> Line<'r> + 'a,
+    ) -> Self {
+        Self {
+            title,
+            width,
+            alignment: Alignment::Left,
+            is_id: false,
+            is_shown: true,
+            from: 0,
+            gives_way: (0, 0),
+            shrinks: None,
+            cell: Box::new(cell),
+        }
+    }
+
+    /// Aligned to the right.
+    pub fn right(mut self) -> Self {
+        self.alignment = Alignment::Right;
+        self
+    }
+
+    /// Cut in its middle: ids often differ only at their ends.
+    pub fn id(mut self) -> Self {
+        self.is_id = true;
+        self
+    }
+
+    /// Shown only if `is_shown`.
+    pub fn when(mut self, is_shown: bool) -> Self {
+        self.is_shown = is_shown;
+        self
+    }
+
+    /// Shown in lists of at least so many columns.
+    pub fn from(mut self, width: u16) -> Self {
+        self.from = width;
+        self
+    }
+
+    /// Narrowed to `to`, where 0 hides it, while the column that shrinks has less than `below`.
+    pub fn gives_way(mut self, below: u16, to: u16) -> Self {
+        self.gives_way = (below, to);
+        self
+    }
+
+    /// The one column that gets narrower where the room is short, so that [`Width::Rest`] keeps so many cells.
+    pub fn shrinks(mut self, rest: u16) -> Self {
+        self.shrinks = Some(rest);
+        self
+    }
+
+    /// A cell cut to a width, its control characters escaped.
+    fn cut<'r>(&self, row: &'r T, room: u16) -> Line<'r> {
+        let cut = if self.is_id { fit_middle } else { fit };
+        cut_line((self.cell)(row, room), room, cut).alignment(self.alignment)
+    }
+
+    fn natural(&self, rows: &[&T], total: u16) -> u16 {
+        if !self.is_shown || total < self.from {
+            return 0;
+        }
+        match self.width {
+            Width::Exact(width) => width,
+            Width::Fit(least, most) => {
+                let widths = rows.iter().map(|row| (self.cell)(row, most).width());
+                cells(widths.max().unwrap_or(0)).clamp(least, most)
+            }
+            Width::Rest(..) => 0,
+        }
+    }
+}
+
+/// A line in at most `room` cells, its control characters escaped.
+pub fn fit_line(line: Line<'_>, room: u16) -> Line<'static> {
+    cut_line(line, room, fit)
+}
+
+fn cut_line(line: Line<'_>, room: u16, cut: fn(&str, u16) -> Cow<'_, str>) -> Line<'static> {
+    let mut left = room;
+    let spans = line.spans.into_iter().map(|span| {
+        let text = cut(&span.content, left).into_owned();
+        left -= width(&text).min(left);
+        Span::styled(text, span.style)
+    });
+    Line::from(spans.collect::<Vec<_>>())
+}
+
+/// The width of each column in `total`; 0 for a hidden one.
+fn widths<T>(columns: &[Column<'_, T>], rows: &[&T], total: u16) -> Vec<u16> {
+    let mut widths: Vec<u16> = columns.iter().map(|it| it.natural(rows, total)).collect();
+    // What the others leave for one column, itself with its gap.
+    let left = |widths: &[u16], at: usize| {
+        let others = widths.iter().enumerate();
+        let others = others.filter(|(other, width)| *other != at && **width > 0);
+        let used = others.fold(0, |sum: u16, (_, width)| sum.saturating_add(width + GAP));
+        total.saturating_sub(used)
+    };
+    if let Some(at) = columns.iter().position(|it| it.shrinks.is_some()) {
+        let wanted = widths[at];
+        let rest = columns[at].shrinks.filter(|rest| *rest > 0);
+        let rest = rest.map_or(0, |rest| rest + GAP);
+        let room = |widths: &[u16]| left(widths, at).saturating_sub(rest);
+        let mut order: Vec<usize> = (0..columns.len()).collect();
+        order.sort_by_key(|it| std::cmp::Reverse(columns[*it].gives_way.0));
+        for it in order {
+            let (below, to) = columns[it].gives_way;
+            if room(&widths) < wanted.min(below) {
+                widths[it] = widths[it].min(to);
+            }
+        }
+        widths[at] = wanted.min(room(&widths).max(SHRUNK_MIN));
+    }
+    for (at, column) in columns.iter().enumerate() {
+        if let Width::Rest(least, most) = column.width
+            && column.is_shown
+            && total >= column.from
+        {
+            let room = left(&widths, at);
+            widths[at] = if room < least { 0 } else { room.min(most) };
+        }
+    }
+    widths
+}
+
+/// The rows on the screen, their columns fitted to the area of the list.
+///
+/// It decides the widths itself, since what gives way depends on another column's content, and cuts the cells itself:
+/// ratatui's `Table` neither escapes control characters nor marks a cut with `…`.
+///
+/// ```ignore
+/// let columns = vec![
+///     Column::new("payment", Width::Fit(16, 40), |it: &Watched, _| it.id().into()).id().shrinks(0),
+///     Column::new("amount", Width::Fit(6, 20), |it, _| it.amount().into()).right(),
+/// ];
+/// Grid::new(columns, rows, area).draw(Some((selected, theme.selected(true))), buf);
+/// ```
+pub struct Grid<'a, 'r, T> {
+    columns: Vec<Column<'a, T>>,
+    widths: Vec<u16>,
+    rows: Vec<&'r T>,
+    area: Rect,
+}
+
+impl<'a, 'r, T> Grid<'a, 'r, T> {
+    /// The rows are those on the screen only.
+    pub fn new(columns: Vec<Column<'a, T>>, rows: Vec<&'r T>, area: Rect) -> Self {
+        let widths = widths(&columns, &rows, area.width);
+        Self {
+            columns,
+            widths,
+            rows,
+            area,
+        }
+    }
+
+    /// The columns on the screen, each with its width.
+    fn shown(&self) -> impl Iterator<Item = (&Column<'a, T>, u16)> {
+        let all = self.columns.iter().zip(self.widths.iter().copied());
+        all.filter(|(_, width)| *width > 0)
+    }
+
+    fn table<'t>(&self, rows: Vec<Row<'t>>) -> Table<'t> {
+        let widths = self.shown().map(|(_, width)| Constraint::Length(width));
+        Table::new(rows, widths).column_spacing(GAP)
+    }
+
+    /// Draws the titles in a line of their own.
+    pub fn draw_head(&self, style: Style, line: Rect, buf: &mut Buffer) {
+        let titles = self.shown().map(|(column, width)| {
+            let title = fit(column.title, width);
+            Line::styled(title, style).alignment(column.alignment)
+        });
+        let head = self.table(vec![Row::new(titles.collect::<Vec<_>>())]);
+        Widget::render(head, line, buf);
+    }
+
+    /// Draws the rows; the selected one, counted from the first on the screen, in its style.
+    pub fn draw(&self, selected: Option<(usize, Style)>, buf: &mut Buffer) {
+        let row = |row: &&'r T| {
+            let cells = self.shown().map(|(column, width)| column.cut(row, width));
+            Row::new(cells.collect::<Vec<_>>())
+        };
+        let table = self.table(self.rows.iter().map(row).collect());
+        let style = selected.map_or(Style::new(), |(_, style)| style);
+        let mut state = TableState::new().with_selected(selected.map(|(at, _)| at));
+        let table = table.row_highlight_style(style);
+        StatefulWidget::render(table, self.area, buf, &mut state);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn columns<'a>() -> Vec<Column<'a, (String, String)>> {
+        vec![
+            Column::new("id", Width::Fit(4, 40), |it: &(String, String), _| {
+                it.0.as_str().into()
+            })
+            .id()
+            .shrinks(5),
+            Column::new("sum", Width::Exact(4), |it: &(String, String), _| {
+                it.1.as_str().into()
+            })
+            .right()
+            .gives_way(10, 0),
+            Column::new("note", Width::Rest(3, 8), |_, _| "\u{1b}[2J".into()),
+        ]
+    }
+
+    fn drawn(total: u16) -> Vec<String> {
+        let area = Rect::new(0, 0, total, 2);
+        let mut buf = Buffer::empty(area);
+        let rows = [("ORDER-1040".to_owned(), "2.5".to_owned())];
+        let list = Rect::new(0, 1, total, 1);
+        let grid = Grid::new(columns(), rows.iter().collect(), list);
+        grid.draw_head(Style::new(), Rect::new(0, 0, total, 1), &mut buf);
+        grid.draw(Some((0, Style::new())), &mut buf);
+        let line = |y| {
+            let cells = (0..total).map(|x| buf[(x, y)].symbol());
+            cells.collect::<String>().trim_end().to_owned()
+        };
+        vec![line(0), line(1)]
+    }
+
+    #[test]
+    fn columns_give_way_then_shrink_and_the_rest_fills_the_row() {
+        for (total, head, row) in [
+            (30, "id          sum note", "ORDER-1040  2.5 \\u{1b}[…"),
+            (21, "id          sum note", "ORDER-1040  2.5 \\u{1…"),
+            (16, "id         note", "ORDER-1040 \\u{1…"),
+            (14, "id       note", "ORD…1040 \\u{1…"),
+            (9, "id", "OR…040"),
+        ] {
+            let drawn = drawn(total);
+            assert_eq!(drawn, [head, row], "{total}");
+        }
+    }
+}
