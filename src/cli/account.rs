@@ -9,7 +9,7 @@ use super::args::AccountCommand;
 use super::output::{Out, OutputError, Table, Tone, plain, toned};
 use super::{Context, Exit, Interrupts, manage, request_options, words};
 use crate::deck::Deck;
-use crate::domain::{Ability, Account, CredentialStatus, Environment, Op, inert, time};
+use crate::domain::{Ability, Account, CredentialStatus, Environment, inert, time};
 
 pub async fn run(
     command: &AccountCommand,
@@ -150,14 +150,14 @@ async fn verify(
     let widths = widths(&accounts);
     let mut exit = Exit::Done;
     for account in &accounts {
-        let op = if signature {
-            Op::TestSignature
+        let options = request_options(false);
+        let result = if signature {
+            deck.test_signature(&account.id, options).await
         } else {
-            Op::Verify
+            deck.verify(&account.id, options).await
         };
-        let result = deck.query(&account.id, op, request_options(false)).await;
         let now = context.clock.now().wall;
-        let status = CredentialStatus::after(result.as_ref().map(|_| ()), now);
+        let status = CredentialStatus::after(result.as_ref().map(|()| ()), now);
         let tone = tone_of(&status);
         let accepted = signature && matches!(status, CredentialStatus::Good { .. });
         let word = if accepted {

@@ -58,7 +58,7 @@ use crate::clock::Clock;
 use crate::config::{self as settings, Config, ConfigError, Environ, Locations, Profile, Vault};
 use crate::deck::{Deck, Options};
 use crate::domain::exchange::TOKEN_CALL;
-use crate::domain::{AccountId, Exchange, Outcome, Problem, ProblemKind, RequestId, inert};
+use crate::domain::{Exchange, Outcome, Problem, ProblemKind, RequestId, inert};
 use crate::net::{
     self, Event, EventReceiver, EventSender, Network, Overrides, RequestOptions, Timeouts,
 };
@@ -207,16 +207,6 @@ fn local(message: &str) -> Problem {
 
 fn locations(global: &Global) -> Locations {
     Locations::of_process(global.config.clone(), global.state_dir.clone())
-}
-
-/// The error for a response of the wrong kind.
-fn unexpected(account: &AccountId, expected: &str) -> Problem {
-    let message = format!("account {account}: the response is not {expected}");
-    Problem::new(
-        ProblemKind::Nonsense,
-        message,
-        "`tilldeck log` shows the exchange",
-    )
 }
 
 /// The options of a request the operator waits for.

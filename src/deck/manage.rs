@@ -12,7 +12,7 @@ use crate::domain::manage::{
     Change, Changed, NewAccount, Proof, ProviderSetup, SetupField, leaves_open, unprovable,
     unprovable_account,
 };
-use crate::domain::{AccountId, CredentialStatus, Environment, Op, Problem, ProblemKind, Secret};
+use crate::domain::{AccountId, CredentialStatus, Environment, Problem, ProblemKind, Secret};
 use crate::net::{Event, RequestOptions, redact};
 use crate::providers::{self, Manifest, REGISTRY, SPECS};
 use admin::AccountAdmin;
@@ -477,10 +477,7 @@ impl Deck {
                 .map(drop)
                 .map_err(|error| error.problem(&runtime.account.id));
         }
-        self.queries
-            .perform(runtime, &Op::Verify, options)
-            .await
-            .map(drop)
+        runtime.verify(options).await
     }
 }
 

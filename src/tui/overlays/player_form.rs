@@ -4,7 +4,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
 use super::form_window::{FormView, FormWindow, Stage};
-use crate::domain::{AccountId, Answer, Environment, Op, PlayerId, Secret};
+use crate::domain::{AccountId, Environment, Op, PlayerId, PlayerToken, Secret};
 use crate::tui::component::{Intent, UpdateContext, ViewContext};
 use crate::tui::panes::players::Example;
 use crate::tui::store::Purpose;
@@ -113,14 +113,14 @@ impl FormWindow for State {
             ctx.intend(Intent::LoadPlayer(account, player));
             return;
         };
-        let op = Op::AuthenticatePlayer { player, token };
+        let op = Op::AuthenticatePlayer(PlayerToken { player, token });
         let purpose = Purpose::Authenticate(player);
         let request = ctx.store.ask(account.clone(), op, purpose, false, ctx.out);
         self.stage = Stage::Asked(request);
         self.asked = Some((account, player));
     }
 
-    fn done(&mut self, _answer: Option<&Answer>, ctx: &mut UpdateContext<'_>) {
+    fn done(&mut self, ctx: &mut UpdateContext<'_>) {
         if let Some((account, player)) = self.asked.take() {
             ctx.intend(Intent::LoadPlayer(account, player));
         }

@@ -19,7 +19,7 @@ use crate::tui::component::{Command, Component, Event, Intent};
 use crate::tui::keys::{GLOBAL, NAV, Scope, keys};
 use crate::tui::msg::{Level, Msg, Notice};
 use crate::tui::overlays::player_form;
-use crate::tui::store::{Purpose, unexpected};
+use crate::tui::store::Purpose;
 use crate::tui::theme::Tone;
 use crate::tui::widgets::list::{List, Step};
 
@@ -212,7 +212,7 @@ impl State {
     fn items(
         &mut self,
         (account, id): (&AccountId, PlayerId),
-        result: Result<&Answer, &Problem>,
+        result: &Result<Inventory, Problem>,
         ctx: &mut UpdateContext<'_>,
     ) {
         if ctx.store.known(account).is_none() {
@@ -220,11 +220,7 @@ impl State {
         }
         let player = self.player_mut(account, id);
         let inventory = match result {
-            Ok(Answer::Inventory(inventory)) => inventory.clone(),
-            Ok(_) => {
-                player.last_error = Some(unexpected());
-                return;
-            }
+            Ok(inventory) => inventory.clone(),
             Err(problem) => {
                 player.last_error = Some(problem.clone());
                 return;
@@ -359,29 +355,26 @@ impl Component for State {
                 self.named(account, claim);
             }
             Event::Message(
-                Msg::Asked {
+                Msg::PlayerItems {
                     account,
-                    op: Op::PlayerItems(player),
+                    player,
                     result,
-                    ..
                 },
                 _,
-            ) => self.items((account, *player), result.as_ref(), ctx),
-            Event::Message(Msg::Answered { result, .. }, Some(asked)) => match asked.purpose {
-                Purpose::Items(player) => {
-                    self.settled(&asked.account, player);
-                    self.items((&asked.account, player), result.as_ref(), ctx);
+            ) => self.items((account, *player), result, ctx),
+            Event::Message(Msg::Answered { result, .. }, Some(asked)) => {
+                match (&asked.purpose, result) {
+                    (Purpose::Items(player), Answer::Inventory(result)) => {
+                        self.settled(&asked.account, *player);
+                        self.items((&asked.account, *player), result, ctx);
+                    }
+                    (Purpose::Authenticate(player), Answer::Player(result)) => {
+                        let who = (&asked.account, *player);
+                        self.authenticated(who, result.as_ref(), ctx.now.wall);
+                    }
+                    _ => {}
                 }
-                Purpose::Authenticate(player) => {
-                    let result = match result {
-                        Ok(Answer::Player(player)) => Ok(player),
-                        Ok(_) => return,
-                        Err(problem) => Err(problem),
-                    };
-                    self.authenticated((&asked.account, player), result, ctx.now.wall);
-                }
-                _ => {}
-            },
+            }
             Event::Message(
                 Msg::Managed {
                     result: Ok(Changed::Removed { account, .. }),
