@@ -274,13 +274,11 @@ impl Deck {
             .writes(current.as_ref(), &sum)
             .map_err(|stays| conflict(&stays))?;
         // Created for this link alone: its number of uses is not documented (`docs/providers/kanga.md#payment-token`).
-        let token = match link.with_token {
-            true => Some(
-                runtime
-                    .send(runtime.client.create_payment_token(), options)
-                    .await?,
-            ),
-            false => None,
+        let token = if link.with_token {
+            let query = runtime.client.create_payment_token();
+            Some(runtime.send(query, options).await?)
+        } else {
+            None
         };
         let made = runtime.client.link(link, token.as_ref());
         let made = made.map_err(|error| runtime.problem(error))?;

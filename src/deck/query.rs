@@ -66,7 +66,7 @@ impl QueryService {
         let account = &runtime.account;
         if account.environment != Environment::Embedded {
             let at = self.clock.now().wall;
-            let status = CredentialStatus::after(result.as_ref().map(|()| ()), at);
+            let status = CredentialStatus::after(result.as_ref().copied(), at);
             let saved = self
                 .ledger
                 .remember_credentials(&self.profile, &account.id, &status);

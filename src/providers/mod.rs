@@ -168,6 +168,7 @@ pub type Queried<A> = Result<Query<A>, ApiError>;
 /// One account at one provider. Each operation is one function: from values to a call, and from its reply to the
 /// answer. Without I/O. An operation has a default where only some providers have it: those whose
 /// [`Manifest::abilities`] name it.
+#[expect(clippy::missing_errors_doc, reason = "`Queried` describes them once")]
 pub trait Client: Authorise {
     /// Checks the credentials by a call that changes nothing, where [`Manifest::verify`] is [`Verify::Call`].
     fn verify(&self) -> Queried<()> {
