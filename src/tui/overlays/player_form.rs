@@ -129,9 +129,9 @@ impl FormWindow for State {
     fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
         let chosen = self.form.fields.get(ACCOUNT).map_or(0, Field::chosen);
         let known = self.accounts.get(chosen);
-        let embedded = known
-            .and_then(|account| ctx.store.known(account))
-            .is_some_and(|known| known.account.environment == Environment::Embedded);
+        let known = known.and_then(|account| ctx.store.known(account));
+        let embedded =
+            known.is_some_and(|known| known.account.environment == Environment::Embedded);
         let (note, tone) = match &self.stage {
             Stage::Filling => {
                 let example = self.example.filter(|_| embedded);
@@ -143,7 +143,10 @@ impl FormWindow for State {
                 );
                 (note, Tone::Dim)
             }
-            Stage::Asked(_) => ("verifying with Kongregate…".to_owned(), Tone::Busy),
+            Stage::Asked(_) => {
+                let provider = known.map_or("the provider", |known| known.account.provider_title);
+                (format!("verifying with {provider}…"), Tone::Busy)
+            }
             Stage::Failed(problem) => (problem.describe(), Tone::Bad),
         };
         FormView {

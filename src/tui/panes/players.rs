@@ -12,7 +12,7 @@ use ratatui::layout::{Position, Rect};
 use super::{UpdateContext, ViewContext, age_changes_in};
 use crate::domain::manage::Changed;
 use crate::domain::{
-    AccountId, Answer, Documented, Inventory, Op, Player, PlayerClaim, PlayerId, Problem,
+    Ability, AccountId, Answer, Documented, Inventory, Op, Player, PlayerClaim, PlayerId, Problem,
     ProblemKind, ProviderId, RequestId, Secret, WallTime, inert,
 };
 use crate::tui::component::{Command, Component, Event, Intent};
@@ -246,8 +246,7 @@ impl State {
     fn open_form(&self, ctx: &mut UpdateContext<'_>) {
         let accounts: Vec<AccountId> = ctx.store.games().map(|k| k.id().clone()).collect();
         if accounts.is_empty() {
-            let text = "this profile has no Kongregate account; players need one";
-            ctx.flash(Level::Info, text);
+            ctx.store.none_can(Ability::Players);
             return;
         }
         let selected = self.selected().map(|known| known.id);
