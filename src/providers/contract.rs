@@ -216,9 +216,9 @@ async fn valid_credentials_are_verified() {
 
 #[tokio::test]
 async fn a_client_has_the_operations_of_its_manifests_abilities_and_no_others() {
-    fn lacks<A>(result: Result<A, ApiError>) -> Option<Ability> {
+    fn lacks<A>(result: &Result<A, ApiError>) -> Option<Ability> {
         match result {
-            Err(ApiError::Lacks(ability)) => Some(ability),
+            Err(ApiError::Lacks(ability)) => Some(*ability),
             _ => None,
         }
     }
@@ -244,14 +244,14 @@ async fn a_client_has_the_operations_of_its_manifests_abilities_and_no_others() 
             replace_expectation: false,
         };
         let lacking = [
-            lacks(client.check_payment(&id)),
-            lacks(client.link(&link, None)),
-            lacks(client.create_payment_token()),
-            lacks(client.estimate(&sum)),
-            lacks(client.authenticate_player(&claim)),
-            lacks(client.player_items(player)),
-            lacks(client.test_signature()),
-            lacks(client.purchase_link("{}").await),
+            lacks(&client.check_payment(&id)),
+            lacks(&client.link(&link, None)),
+            lacks(&client.create_payment_token()),
+            lacks(&client.estimate(&sum)),
+            lacks(&client.authenticate_player(&claim)),
+            lacks(&client.player_items(player)),
+            lacks(&client.test_signature()),
+            lacks(&client.purchase_link("{}").await),
         ];
         let wanted = [
             Ability::Payments,

@@ -63,11 +63,11 @@ fn item(number: u64, name: &str, remaining_uses: Option<u64>) -> Item {
     }
 }
 
-fn inventory(items: Vec<Item>) -> Result<Inventory, Problem> {
-    Ok(Inventory {
+fn inventory(items: Vec<Item>) -> Inventory {
+    Inventory {
         player: PlayerId(765),
         items,
-    })
+    }
 }
 
 fn asked_of(effects: &[Effect]) -> (RequestId, Op) {
@@ -102,7 +102,7 @@ pub fn authenticated() -> Model {
         &mut model,
         now,
         request,
-        Answer::Inventory(inventory(items)),
+        Answer::Inventory(Ok(inventory(items))),
     );
     model
 }
@@ -125,7 +125,7 @@ fn players_and_what_they_own() {
     let message = Msg::PlayerItems {
         account: game(),
         player: PlayerId(765),
-        result: inventory(items),
+        result: Ok(inventory(items)),
     };
     update(&mut model, now, message);
     let notice = &model.store.notices.last().unwrap().text;
@@ -250,7 +250,7 @@ fn a_players_keys() {
     let message = Msg::PlayerItems {
         account: game(),
         player: PlayerId(765),
-        result: inventory(vec![item(1, "Sword", None)]),
+        result: Ok(inventory(vec![item(1, "Sword", None)])),
     };
     update(&mut model, now, message);
     assert_eq!(
@@ -268,7 +268,7 @@ fn a_large_inventory_scrolls_by_pages() {
     let message = Msg::PlayerItems {
         account: game(),
         player: PlayerId(765),
-        result: inventory(items),
+        result: Ok(inventory(items)),
     };
     update(&mut model, now, message);
     let page = KeyEvent::new(
@@ -317,14 +317,14 @@ pub fn hostile_player(bad: &str) -> Model {
     let message = Msg::PlayerItems {
         account: game(),
         player: PlayerId(765),
-        result: inventory(vec![Item {
+        result: Ok(inventory(vec![Item {
             id: 1,
             identifier: bad.into(),
             name: bad.into(),
             description: bad.into(),
             remaining_uses: None,
             data: Some(bad.into()),
-        }]),
+        }])),
     };
     update(&mut model, second(4), message);
     model
