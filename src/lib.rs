@@ -1,9 +1,9 @@
 //! tilldeck: a terminal console for merchant accounts, with a built-in simulator.
 //!
 //! The modules below are listed in the order of their layers; each uses only those above it. The path of one
-//! request: a key press or a command becomes a [`domain::Op`]; [`deck`] passes it to the provider's client in
-//! [`providers`], which builds a [`net::Call`]; only [`net::Session::send`] sends requests; the response returns as
-//! a [`domain::Answer`], and the [`ledger`] stores the redacted request.
+//! request: a key press (as a [`domain::Op`]) or a command calls a function of [`deck::Deck`]; the provider's client in
+//! [`providers`] makes a [`providers::Query`] of it; only [`net::Session::send`] sends requests; the query reads the
+//! reply as its own type of answer, and the [`ledger`] stores the redacted request.
 
 pub mod domain;
 

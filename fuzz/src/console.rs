@@ -393,16 +393,25 @@ impl Console {
     }
 
     fn asked_by_callback(&self, input: &mut Input<'_>) -> Msg {
+        let account = self.account.clone();
         let op = if input.choose(&[true, false]) {
             Op::CheckPayment(id("ORDER-1"))
         } else {
             Op::PlayerItems(PlayerId(7))
         };
-        Msg::Asked {
-            account: self.account.clone(),
-            result: answer(&op, input),
-            op,
-            expected: None,
+        match answer(&op, input) {
+            Answer::Payment(result) => Msg::Checked {
+                account,
+                id: id("ORDER-1"),
+                result,
+                expected: None,
+            },
+            Answer::Inventory(result) => Msg::PlayerItems {
+                account,
+                player: PlayerId(7),
+                result,
+            },
+            _ => Msg::Woke,
         }
     }
 
@@ -521,35 +530,33 @@ fn explored(input: &mut Input<'_>) -> Explored {
     }
 }
 
-fn answer(op: &Op, input: &mut Input<'_>) -> Result<Answer, Problem> {
-    let problem = |kind| Err(Problem::new(kind, "it failed", "try again"));
+fn answer(op: &Op, input: &mut Input<'_>) -> Answer {
+    let problem = |kind| op.failed(Problem::new(kind, "it failed", "try again"));
     match (input.byte() % 4, op) {
         (0, _) => problem(ProblemKind::Unreachable),
         (1, _) => problem(ProblemKind::NotFound),
-        (_, Op::Verify) => Ok(Answer::Verified),
-        (_, Op::CheckPayment(id)) => Ok(Answer::Payment(Payment {
+        (_, Op::Verify) => Answer::Verified(Ok(())),
+        (_, Op::CheckPayment(id)) => Answer::Payment(Ok(Payment {
             id: id.clone(),
             currency: Reported::currency(&input.text()),
             amount: Reported::amount(&input.text()),
             state: PaymentState::from_word(&input.text()),
         })),
-        (_, Op::Estimate { token, quantity }) => Ok(Answer::Estimate(Estimate {
-            token: token.clone(),
-            quantity: quantity.clone(),
+        (_, Op::Estimate(sum)) => Answer::Estimate(Ok(Estimate {
+            token: sum.token.clone(),
+            quantity: sum.quantity.clone(),
             prices: vec![Price {
                 currency: Reported::currency(&input.text()),
                 amount: Reported::amount(&input.text()),
             }],
             quoted_at: NOW,
         })),
-        (_, Op::CreatePaymentToken) => Ok(Answer::PaymentToken(Secret::new("a-token-of-a-test"))),
-        (_, Op::TestSignature) => Ok(Answer::SignatureAccepted),
-        (_, Op::PaymentLink(_)) => Ok(Answer::Link(PaymentLink {
+        (_, Op::PaymentLink(_)) => Answer::Link(Ok(PaymentLink {
             url: Secret::new("https://pay.example/of-a-test"),
             shown: "https://pay.example/…".into(),
         })),
-        (_, Op::AuthenticatePlayer { player, .. }) => Ok(Answer::Player(Player {
-            id: *player,
+        (_, Op::AuthenticatePlayer(claim)) => Answer::Player(Ok(Player {
+            id: claim.player,
             username: input.text(),
         })),
         (_, Op::PlayerItems(player)) => {
@@ -561,12 +568,11 @@ fn answer(op: &Op, input: &mut Input<'_>) -> Result<Answer, Problem> {
                 remaining_uses: Some(input.byte().into()),
                 data: Some(input.text()),
             };
-            Ok(Answer::Inventory(Inventory {
+            Answer::Inventory(Ok(Inventory {
                 player: *player,
                 items: vec![item; usize::from(input.byte() % 30)],
             }))
         }
-        (_, Op::Raw { .. }) => problem(ProblemKind::Nonsense),
     }
 }
 

@@ -5,30 +5,10 @@ use std::time::Duration;
 use serde_json::json;
 use unicode_width::UnicodeWidthStr as _;
 
-use super::args::AccountCommand;
 use super::output::{Out, OutputError, Table, Tone, plain, toned};
-use super::{Context, Exit, Interrupts, manage, request_options, words};
+use super::{Context, Exit, request_options, words};
 use crate::deck::Deck;
-use crate::domain::{Ability, Account, CredentialStatus, Environment, Op, inert, time};
-
-pub async fn run(
-    command: &AccountCommand,
-    context: &Context,
-    deck: &Deck,
-    interrupts: &Interrupts,
-    out: &Out,
-) -> Result<Exit, OutputError> {
-    match command {
-        AccountCommand::List => list(context, deck, out).await,
-        AccountCommand::Verify { name, signature } => {
-            let name = name.as_deref().or(context.account());
-            verify(name, *signature, context, deck, out).await
-        }
-        AccountCommand::Rotate(args) => manage::rotate(args, context, deck, interrupts, out).await,
-        AccountCommand::Remove(args) => manage::remove(args, context, deck, interrupts, out).await,
-        AccountCommand::Add(_) => unreachable!("it opens a deck of its own"),
-    }
-}
+use crate::domain::{Ability, Account, CredentialStatus, Environment, inert, time};
 
 fn tone_of(status: &CredentialStatus) -> Tone {
     match status {
@@ -47,7 +27,7 @@ fn environment_tone(environment: Environment) -> Tone {
     }
 }
 
-async fn list(context: &Context, deck: &Deck, out: &Out) -> Result<Exit, OutputError> {
+pub async fn list(context: &Context, deck: &Deck, out: &Out) -> Result<Exit, OutputError> {
     let remembered = deck.remembered_credentials().await;
     let now = context.clock.now().wall;
     let mut table = Table::default();
@@ -123,7 +103,7 @@ fn widths(accounts: &[Account]) -> [usize; 3] {
     })
 }
 
-async fn verify(
+pub async fn verify(
     name: Option<&str>,
     signature: bool,
     context: &Context,
@@ -150,14 +130,14 @@ async fn verify(
     let widths = widths(&accounts);
     let mut exit = Exit::Done;
     for account in &accounts {
-        let op = if signature {
-            Op::TestSignature
+        let options = request_options(false);
+        let result = if signature {
+            deck.test_signature(&account.id, options).await
         } else {
-            Op::Verify
+            deck.verify(&account.id, options).await
         };
-        let result = deck.query(&account.id, op, request_options(false)).await;
         let now = context.clock.now().wall;
-        let status = CredentialStatus::after(result.as_ref().map(|_| ()), now);
+        let status = CredentialStatus::after(result.as_ref().copied(), now);
         let tone = tone_of(&status);
         let accepted = signature && matches!(status, CredentialStatus::Good { .. });
         let word = if accepted {
@@ -172,14 +152,14 @@ async fn verify(
         };
         match result {
             Err(problem) => exit = exit.and(out.fail(&problem)?),
-            Ok(_) if out.json => out.object(&json!({
+            Ok(()) if out.json => out.object(&json!({
                 "account": account.id,
                 "provider": account.provider.0,
                 "environment": account.environment.as_str(),
                 "status": word,
                 "verified_at": now.rfc3339(),
             }))?,
-            Ok(_) => {}
+            Ok(()) => {}
         }
         if !out.json {
             let [id, title, environment] = columns(account);

@@ -3,9 +3,9 @@
 use serde_json::{Map, Value, json};
 
 use super::output::{Out, OutputError, Table, Tone, plain, toned};
-use super::{Context, Exit, request_options, unexpected};
+use super::{Context, Exit, request_options};
 use crate::deck::Deck;
-use crate::domain::{Ability, Amount, Answer, Currency, Op, Reported};
+use crate::domain::{Ability, Amount, Currency, EstimateRequest, Reported};
 
 pub async fn run(
     token: &Currency,
@@ -18,13 +18,12 @@ pub async fn run(
         Ok(account) => account.id.clone(),
         Err(problem) => return out.fail(&problem),
     };
-    let op = Op::Estimate {
+    let sum = EstimateRequest {
         token: token.clone(),
         quantity: quantity.clone(),
     };
-    let mut estimate = match deck.query(&account, op, request_options(false)).await {
-        Ok(Answer::Estimate(estimate)) => estimate,
-        Ok(_) => return out.fail(&unexpected(&account, "a list of prices")),
+    let mut estimate = match deck.estimate(&account, &sum, request_options(false)).await {
+        Ok(estimate) => estimate,
         Err(problem) => return out.fail(&problem),
     };
     // The provider's order changes with each request; sorted prices can be compared.

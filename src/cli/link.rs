@@ -5,9 +5,9 @@ use serde_json::{Value, json};
 
 use super::args::Link;
 use super::output::{Out, OutputError, Tone};
-use super::{Context, Exit, request_options, unexpected};
+use super::{Context, Exit, request_options};
 use crate::deck::Deck;
-use crate::domain::{Ability, Answer, LinkRequest, Op, Problem, ProblemKind};
+use crate::domain::{Ability, LinkRequest, Problem, ProblemKind};
 
 pub async fn run(
     args: &Link,
@@ -29,12 +29,8 @@ pub async fn run(
         with_token: args.with_token,
         replace_expectation: args.replace_expectation,
     };
-    let link = match deck
-        .query(&account, Op::PaymentLink(request), request_options(false))
-        .await
-    {
-        Ok(Answer::Link(link)) => link,
-        Ok(_) => return out.fail(&unexpected(&account, "a link")),
+    let link = match deck.link(&account, &request, request_options(false)).await {
+        Ok(link) => link,
         Err(problem) => return out.fail(&problem),
     };
     // Printed whole, with its token: the link is meant for the payer.

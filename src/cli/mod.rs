@@ -58,9 +58,7 @@ use crate::clock::Clock;
 use crate::config::{self as settings, Config, ConfigError, Environ, Locations, Profile, Vault};
 use crate::deck::{CONTROL, Deck, Options, is_forward};
 use crate::domain::exchange::TOKEN_CALL;
-use crate::domain::{
-    AccountId, Exchange, Outcome, Problem, ProblemKind, RequestId, Waiting, inert,
-};
+use crate::domain::{Exchange, Outcome, Problem, ProblemKind, RequestId, Waiting, inert};
 use crate::net::{
     self, Event, EventReceiver, EventSender, Network, Overrides, RequestOptions, Timeouts,
 };
@@ -211,16 +209,6 @@ fn locations(global: &Global) -> Locations {
     Locations::of_process(global.config.clone(), global.state_dir.clone())
 }
 
-/// The error for a response of the wrong kind.
-fn unexpected(account: &AccountId, expected: &str) -> Problem {
-    let message = format!("account {account}: the response is not {expected}");
-    Problem::new(
-        ProblemKind::Nonsense,
-        message,
-        "`tilldeck log` shows the exchange",
-    )
-}
-
 /// The options of a request the operator waits for.
 fn request_options(no_wait: bool) -> RequestOptions {
     RequestOptions {
@@ -252,9 +240,14 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     ExitCode::from(exit as u8)
 }
 
+#[expect(clippy::too_many_lines, reason = "one arm for each command")]
 fn run(arguments: Arguments) -> Exit {
     let out = Out::new(arguments.global.json, arguments.global.color);
-    let log = LogStart::new(arguments.command.as_ref(), &arguments.global);
+    let start = Start {
+        log: LogStart::new(arguments.command.as_ref(), &arguments.global),
+        global: arguments.global,
+        out: &out,
+    };
     let done = match arguments.command {
         // Works without a config file, or with a broken one.
         Some(Command::Completions { shell }) => {
@@ -269,7 +262,7 @@ fn run(arguments: Arguments) -> Exit {
             out.bytes(candidates.as_bytes()).map(|()| Exit::Done)
         }
         Some(Command::Man { dir }) => man::write(dir.as_deref(), &out),
-        Some(Command::Config(command)) => config::run(&command, &arguments.global, &out),
+        Some(Command::Config(command)) => config::run(&command, &start.global, &out),
         Some(Command::Sandbox(SandboxCommand::Serve {
             bind,
             seed,
@@ -292,34 +285,125 @@ fn run(arguments: Arguments) -> Exit {
         })) => block_on(deliver::run(url.as_deref(), &args, &out), &out),
         // The profile and the file may not exist yet.
         Some(Command::Account(AccountCommand::Add(args))) => {
-            log.run();
-            block_on(manage::add(&args, arguments.global, &out), &out)
+            start.log.run();
+            block_on(manage::add(&args, start.global, &out), &out)
         }
-        command => match context(arguments.global) {
-            Ok(context) => {
-                let log = log.configured(&context);
-                match command {
-                    // Its log starts behind the first frame.
-                    None => console::run(&context, log, &out),
-                    Some(command) => {
-                        log.run();
-                        match command {
-                            Command::Listen(args) => {
-                                on_threads(listen::run(&args, &context, &out), &out)
-                            }
-                            command => block_on(dispatch(command, &context, &out), &out),
-                        }
-                    }
+        // Its log starts behind the first frame.
+        None => start.configured(|context, log| console::run(context, log, &out)),
+        Some(Command::Listen(args)) => start.configured(|context, log| {
+            log.run();
+            on_threads(listen::run(&args, context, &out), &out)
+        }),
+        Some(Command::Check(args)) => start.with_deck(None, async |it| {
+            check::run(&args, it.context, it.deck, it.interrupts, &out).await
+        }),
+        Some(Command::Payments(command)) => start.with_deck(None, async |it| {
+            payments::run(&command, it.context, it.deck, &out).await
+        }),
+        Some(Command::Estimate { token, quantity }) => {
+            start.with_deck(None, async |it| match args::sum_of(&token, &quantity) {
+                Ok((token, quantity)) => {
+                    estimate::run(&token, &quantity, it.context, it.deck, &out).await
                 }
+                Err(problem) => out.fail(&problem),
+            })
+        }
+        Some(Command::Link(args)) => start.with_deck(None, async |it| {
+            link::run(&args, it.context, it.deck, &out).await
+        }),
+        Some(Command::Account(AccountCommand::List)) => start.with_deck(None, async |it| {
+            account::list(it.context, it.deck, &out).await
+        }),
+        Some(Command::Account(AccountCommand::Verify { name, signature })) => {
+            start.with_deck(None, async |it| {
+                let name = name.as_deref().or(it.context.account());
+                account::verify(name, signature, it.context, it.deck, &out).await
+            })
+        }
+        Some(Command::Account(AccountCommand::Rotate(args))) => start.with_deck(None, async |it| {
+            manage::rotate(&args, it.context, it.deck, it.interrupts, &out).await
+        }),
+        Some(Command::Account(AccountCommand::Remove(args))) => start.with_deck(None, async |it| {
+            manage::remove(&args, it.context, it.deck, it.interrupts, &out).await
+        }),
+        Some(Command::Token(command)) => start.with_deck(None, async |it| {
+            token::run(&command, it.context, it.deck, &out).await
+        }),
+        Some(Command::Player(command)) => start.with_deck(None, async |it| {
+            player::run(&command, it.context, it.deck, &out).await
+        }),
+        Some(Command::Budget) => start.with_deck(None, async |it| {
+            budget::run(it.context, it.deck, &out).await
+        }),
+        Some(Command::PurchaseLink(args)) => start.with_deck(None, async |it| {
+            purchase_link::run(&args, it.deck, &out).await
+        }),
+        Some(Command::Request(args)) => start.with_deck(args.timeout, async |it| {
+            request::run(&args, it.deck, &out).await
+        }),
+        Some(Command::Log(args)) => start.with_deck(None, async |it| {
+            let out = out.for_reader();
+            if args.deliveries {
+                deliveries::run(&args, it.context, it.deck, &out).await
+            } else {
+                log::run(&args, it.context, it.deck, &out).await
             }
-            Err(error) => {
-                log.run();
-                tracing::error!(why = %error, "the configuration cannot be used");
-                misconfigured(&error, &out)
-            }
-        },
+        }),
+        Some(Command::Replay(args)) => {
+            start.with_deck(None, async |it| replay::run(&args, it.deck, &out).await)
+        }
+        Some(Command::Sandbox(SandboxCommand::Trigger {
+            url,
+            what: Trigger::Event(event),
+        })) => start.with_deck(None, async |it| {
+            sandbox::trigger(url.as_deref(), &event, it.deck, &out).await
+        }),
     };
     ended(done, &out)
+}
+
+/// What a command starts from.
+struct Start<'a> {
+    global: Global,
+    log: LogStart,
+    out: &'a Out,
+}
+
+/// What a command has that needs a deck.
+struct Opened<'a> {
+    context: &'a Context,
+    deck: &'a Deck,
+    interrupts: &'a Interrupts,
+}
+
+impl Start<'_> {
+    /// Reads the configuration, then runs the command with it.
+    fn configured(
+        self,
+        command: impl FnOnce(&Context, LogStart) -> Result<Exit, OutputError>,
+    ) -> Result<Exit, OutputError> {
+        match context(self.global) {
+            Ok(context) => command(&context, self.log.configured(&context)),
+            Err(error) => {
+                self.log.run();
+                tracing::error!(why = %error, "the configuration cannot be used");
+                misconfigured(&error, self.out)
+            }
+        }
+    }
+
+    /// Opens the deck, then runs the command with it, until it ends or a signal ends it.
+    fn with_deck(
+        self,
+        timeout: Option<Duration>,
+        command: impl AsyncFnOnce(Opened<'_>) -> Result<Exit, OutputError>,
+    ) -> Result<Exit, OutputError> {
+        let out = self.out;
+        self.configured(|context, log| {
+            log.run();
+            block_on(with_deck(context, timeout, out, command), out)
+        })
+    }
 }
 
 /// The exit of a command even if stdout failed. A reader that closed stdout early is no error.
@@ -339,57 +423,23 @@ fn ended(done: Result<Exit, OutputError>, out: &Out) -> Exit {
     }
 }
 
-async fn dispatch(command: Command, context: &Context, out: &Out) -> Result<Exit, OutputError> {
+async fn with_deck(
+    context: &Context,
+    timeout: Option<Duration>,
+    out: &Out,
+    command: impl AsyncFnOnce(Opened<'_>) -> Result<Exit, OutputError>,
+) -> Result<Exit, OutputError> {
     let (events_to, mut events) = net::events::channel();
-    let timeout = match &command {
-        Command::Request(args) => args.timeout,
-        _ => None,
-    };
     let deck = match context.deck(Some(events_to), timeout).await {
         Ok(deck) => deck,
         Err(problem) => return out.fail(&problem),
     };
     let interrupts = Interrupts::default();
-    let work = async {
-        match command {
-            Command::Check(args) => {
-                check::run(&args, context, &deck, &interrupts, out).await
-            }
-            Command::Payments(command) => payments::run(&command, context, &deck, out).await,
-            Command::Estimate { token, quantity } => match args::sum_of(&token, &quantity) {
-                Ok((token, quantity)) => {
-                    estimate::run(&token, &quantity, context, &deck, out).await
-                }
-                Err(problem) => out.fail(&problem),
-            },
-            Command::Link(args) => link::run(&args, context, &deck, out).await,
-            Command::Account(command) => {
-                account::run(&command, context, &deck, &interrupts, out).await
-            }
-            Command::Token(command) => token::run(&command, context, &deck, out).await,
-            Command::Player(command) => {
-                player::run(&command, context, &deck, out).await
-            },
-            Command::Budget => budget::run(context, &deck, out).await,
-            Command::PurchaseLink(args) => purchase_link::run(&args, &deck, out).await,
-            Command::Request(args) => request::run(&args, &deck, out).await,
-            Command::Log(args) if args.deliveries => {
-                deliveries::run(&args, context, &deck, &out.for_reader()).await
-            }
-            Command::Replay(args) => replay::run(&args, &deck, out).await,
-            Command::Log(args) => log::run(&args, context, &deck, &out.for_reader()).await,
-            Command::Sandbox(SandboxCommand::Trigger { url, what }) => {
-                sandbox::trigger(url.as_deref(), &what, &deck, out).await
-            }
-            Command::Sandbox(SandboxCommand::Serve { .. })
-            | Command::Listen(_)
-            | Command::Config(_)
-            | Command::Completions { .. }
-            | Command::Complete { .. }
-            // These need no deck, or their own, and are done before this one is opened.
-            | Command::Man { .. } => Ok(Exit::Done),
-        }
-    };
+    let work = command(Opened {
+        context,
+        deck: &deck,
+        interrupts: &interrupts,
+    });
     let work = async {
         tokio::select! {
             done = work => done,

@@ -8,7 +8,7 @@ use super::output::{Cell, Out, OutputError, Table, Tone, plain, toned};
 use super::{Context, Exit, can_ask, prompt, request_options};
 use crate::deck::Deck;
 use crate::domain::{
-    Ability, Account, Answer, Inventory, Item, Op, Player, PlayerId, Problem, ProblemKind, Secret,
+    Ability, Account, Inventory, Item, Player, PlayerId, PlayerToken, Problem, ProblemKind, Secret,
     inert,
 };
 
@@ -31,30 +31,35 @@ pub async fn run(
         Ok(account) => account,
         Err(problem) => return out.fail(&problem),
     };
-    let op = match command {
+    let options = request_options(false);
+    match command {
         PlayerCommand::Auth { player, token } => {
+            let player = *player;
             let token = match token.as_deref() {
                 Some(CALLBACK) => {
-                    let claim = deck.player_claim(&account.id, *player).await;
+                    let claim = deck.player_claim(&account.id, player).await;
                     claim.map(|claim| claim.token.expect("a claim with a token is looked for"))
                 }
-                source => token_of(*player, source, &account, out).await,
+                source => token_of(player, source, &account, out).await,
             };
-            match token {
-                Ok(token) => Op::AuthenticatePlayer {
-                    player: *player,
-                    token,
-                },
+            let player = match token {
+                Ok(token) => PlayerToken { player, token },
                 Err(problem) => return out.fail(&problem),
+            };
+            match deck
+                .authenticate_player(&account.id, &player, options)
+                .await
+            {
+                Ok(player) => authenticated(&player, &account, out),
+                Err(problem) => out.fail(&problem),
             }
         }
-        PlayerCommand::Items { player } => Op::PlayerItems(*player),
-    };
-    match deck.query(&account.id, op, request_options(false)).await {
-        Ok(Answer::Player(player)) => authenticated(&player, &account, out),
-        Ok(Answer::Inventory(inventory)) => items(&inventory, &account, out),
-        Ok(other) => unreachable!("a player is answered with one, not {other:?}"),
-        Err(problem) => out.fail(&problem),
+        PlayerCommand::Items { player } => {
+            match deck.player_items(&account.id, *player, options).await {
+                Ok(inventory) => items(&inventory, &account, out),
+                Err(problem) => out.fail(&problem),
+            }
+        }
     }
 }
 

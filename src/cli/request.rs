@@ -13,7 +13,7 @@ use super::output::{Out, OutputError, Tone, problem_json};
 use super::{Exit, can_ask, prompt, request_options};
 use crate::deck::Deck;
 use crate::domain::raw_path::{self, HasFragment};
-use crate::domain::{Ability, Account, Answer, Op, Problem, ProblemKind, RawReply, charset, inert};
+use crate::domain::{Ability, Account, Problem, ProblemKind, RawReply, RawRequest, charset, inert};
 pub(super) use body::Body;
 
 pub async fn run(args: &Request, deck: &Deck, out: &Out) -> Result<Exit, OutputError> {
@@ -91,19 +91,16 @@ async fn send(args: &Request, deck: &Deck, out: &Out) -> Result<RawCall, Problem
         deck.could_send(&account.id, &path)?;
         confirm(&format!("{} {path}", args.method), &account).await?;
     }
-    let op = Op::Raw {
+    let request = RawRequest {
         method: args.method.clone(),
         path,
         body,
         writes,
         auth: args.auth,
     };
-    let Answer::Raw(raw) = deck
-        .query(&account.id, op, request_options(args.no_wait))
-        .await?
-    else {
-        unreachable!("a raw call is answered raw");
-    };
+    let raw = deck
+        .raw(&account.id, &request, request_options(args.no_wait))
+        .await?;
     let tone = if raw.status < 400 {
         Tone::Good
     } else {

@@ -9,14 +9,14 @@ use tokio::net::TcpListener;
 
 use reqwest::Url;
 
-use super::args::Trigger;
+use super::args::SandboxEvent;
 use super::output::{Out, OutputError, Tone};
 use super::stop::StopSignals;
 use super::{Exit, local};
 use crate::clock::Clock;
 use crate::deck::{self, Deck};
-use crate::domain::{Problem, ProblemKind, inert, simulate};
-use crate::providers::{self, REGISTRY};
+use crate::domain::{Ability, Problem, ProblemKind, inert, simulate};
+use crate::providers::{self, Manifest, REGISTRY};
 use crate::sandbox;
 
 /// The options of `sandbox serve`.
@@ -169,12 +169,16 @@ fn callback_urls(options: &[String]) -> Result<BTreeMap<String, String>, Problem
     Ok(of_all)
 }
 
-/// A URL for all providers, or one for Kanga alone.
+/// A URL for all providers, or one for the callbacks of payments alone.
 fn without_provider(parsed: &Url, url: &str) -> BTreeMap<String, String> {
     let path = parsed.path().trim_end_matches('/');
     let plain = parsed.query().is_none() && parsed.fragment().is_none();
     if !plain || !(path.is_empty() || path.ends_with("/callbacks")) {
-        return BTreeMap::from([("kanga".to_owned(), url.to_owned())]);
+        let offer = |manifest: &&&Manifest| manifest.abilities.contains(&Ability::Payments);
+        let offering = REGISTRY.iter().filter(offer);
+        return offering
+            .map(|manifest| (manifest.id.0.to_owned(), url.to_owned()))
+            .collect();
     }
     let base = url.trim_end_matches('/');
     let base = if path.is_empty() {
@@ -190,7 +194,7 @@ fn without_provider(parsed: &Url, url: &str) -> BTreeMap<String, String> {
 
 pub async fn trigger(
     url: Option<&str>,
-    what: &Trigger,
+    what: &SandboxEvent,
     deck: &Deck,
     out: &Out,
 ) -> Result<Exit, OutputError> {
@@ -202,15 +206,15 @@ pub async fn trigger(
         ));
     };
     let command = match what {
-        Trigger::Fault { fault } => simulate::Command::SetFault(*fault),
-        Trigger::Advance { by } => simulate::Command::Advance(*by),
-        Trigger::SetBack { by } => simulate::Command::SetBack(*by),
-        Trigger::Payer { id, act } => simulate::Command::Payer {
+        SandboxEvent::Fault { fault } => simulate::Command::SetFault(*fault),
+        SandboxEvent::Advance { by } => simulate::Command::Advance(*by),
+        SandboxEvent::SetBack { by } => simulate::Command::SetBack(*by),
+        SandboxEvent::Payer { id, act } => simulate::Command::Payer {
             payment: id.clone(),
             act: *act,
         },
-        Trigger::Callback { id } => simulate::Command::RepeatCallback(id.clone()),
-        Trigger::Set {
+        SandboxEvent::Callback { id } => simulate::Command::RepeatCallback(id.clone()),
+        SandboxEvent::Set {
             provider,
             setting,
             value,
@@ -219,7 +223,7 @@ pub async fn trigger(
             setting: setting.clone(),
             value: value.clone(),
         },
-        Trigger::Event {
+        SandboxEvent::Event {
             provider,
             event,
             subject,
@@ -228,7 +232,6 @@ pub async fn trigger(
             event: event.clone(),
             subject: subject.join(" "),
         },
-        Trigger::Deliver(_) => unreachable!("it needs no deck and is handled before one is opened"),
     };
     match deck.trigger(url, &command).await {
         Ok(happened) if out.json => out

@@ -17,7 +17,7 @@ pub async fn run(
     match command {
         TokenCommand::Show { name } => show(name.as_deref(), context, deck, out).await,
         TokenCommand::Refresh { name } => refresh(name.as_deref(), context, deck, out).await,
-        TokenCommand::Print { name } => print(name, context, deck, out).await,
+        TokenCommand::Print { name } => print(name, deck, out).await,
     }
 }
 
@@ -27,9 +27,14 @@ fn accounts(name: Option<&str>, context: &Context, deck: &Deck) -> Result<Vec<Ac
         let theirs = deck.accounts().filter(|account| account.uses_access_tokens);
         return Ok(theirs.collect());
     };
+    account(name, deck).map(|account| vec![account])
+}
+
+/// The account of this name.
+fn account(name: &str, deck: &Deck) -> Result<Account, Problem> {
     let account = deck.pick(Some(name), None)?;
     if account.uses_access_tokens {
-        return Ok(vec![account]);
+        return Ok(account);
     }
     Err(Problem::new(
         ProblemKind::Usage,
@@ -121,11 +126,10 @@ fn explain(deck: &Deck, accounts: &[Account], out: &Out) {
     }
 }
 
-async fn print(name: &str, context: &Context, deck: &Deck, out: &Out) -> Result<Exit, OutputError> {
-    let account = match accounts(Some(name), context, deck).as_deref() {
-        Ok([account]) => account.id.clone(),
-        Ok(_) => unreachable!("a name gives one account or none"),
-        Err(problem) => return out.fail(problem),
+async fn print(name: &str, deck: &Deck, out: &Out) -> Result<Exit, OutputError> {
+    let account = match account(name, deck) {
+        Ok(account) => account.id,
+        Err(problem) => return out.fail(&problem),
     };
     let token = match deck.token(&account, request_options(false)).await {
         Ok(token) => token,

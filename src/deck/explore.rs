@@ -2,7 +2,7 @@
 
 use super::Deck;
 use crate::domain::raw_path::{self, HasFragment};
-use crate::domain::{AccountId, Answer, Explored, Op, Problem, ProblemKind, RawCall, Secret};
+use crate::domain::{AccountId, Explored, Problem, ProblemKind, RawCall, RawRequest, Secret};
 use crate::net::{RequestOptions, record, redact};
 
 impl Deck {
@@ -32,16 +32,14 @@ impl Deck {
             Problem::new(ProblemKind::Usage, message, HasFragment::HINT)
         })?;
         let writes = runtime.manifest.writes(&call.method, &path);
-        let op = Op::Raw {
+        let request = RawRequest {
             method: call.method.clone(),
             writes,
             path,
             body: call.body.clone().map(String::into_bytes),
             auth: call.auth,
         };
-        let Answer::Raw(raw) = self.query(account, op, options).await? else {
-            unreachable!("a raw call is answered raw");
-        };
+        let raw = self.raw(account, &request, options).await?;
         let kind = raw.content_type.as_deref().unwrap_or_default();
         let body = record::body_hiding(&raw.body, kind, runtime.client.hidden(&call.path));
         Ok(Explored {

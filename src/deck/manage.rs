@@ -12,7 +12,7 @@ use crate::domain::manage::{
     Change, Changed, NewAccount, Proof, ProviderSetup, SetupField, leaves_open, unprovable,
     unprovable_account,
 };
-use crate::domain::{AccountId, CredentialStatus, Environment, Op, Problem, ProblemKind, Secret};
+use crate::domain::{AccountId, CredentialStatus, Environment, Problem, ProblemKind, Secret};
 use crate::net::{Event, RequestOptions, redact};
 use crate::providers::{self, Manifest, REGISTRY, SPECS};
 use admin::AccountAdmin;
@@ -59,7 +59,18 @@ fn setup(manifest: &Manifest) -> ProviderSetup {
 }
 
 /// A verified change that is not saved yet. How far it is verified depends on the caller's [`Proof`].
-pub struct Verified(Step);
+pub struct Verified(Pending);
+
+enum Pending {
+    /// The config file changes.
+    Config(Step),
+    /// The simulator has a new secret until its end.
+    Simulated {
+        account: AccountId,
+        key: &'static str,
+        secret: Secret,
+    },
+}
 
 enum Step {
     Add {
@@ -77,12 +88,13 @@ enum Step {
     Remove(AccountId),
 }
 
-impl Step {
+impl Pending {
     /// The account it changes, where there is one already.
     fn account(&self) -> Option<&AccountId> {
         match self {
-            Self::Add { .. } => None,
-            Self::Rotate { account, .. } | Self::Remove(account) => Some(account),
+            Self::Config(Step::Add { .. }) => None,
+            Self::Config(Step::Rotate { account, .. } | Step::Remove(account))
+            | Self::Simulated { account, .. } => Some(account),
         }
     }
 }
@@ -93,8 +105,6 @@ enum Home {
     Vault(String, SecretSource),
     /// In a place that only the operator writes to: a variable, a file, a command's output.
     Elsewhere(SecretSource),
-    /// In the simulator.
-    Simulator,
 }
 
 impl Deck {
@@ -133,7 +143,7 @@ impl Deck {
                     after.map(drop).map_err(|error| Problem::from(&error))
                 })
                 .await?;
-                Ok(Verified(Step::Remove(account)))
+                Ok(Verified(Pending::Config(Step::Remove(account))))
             }
         }
     }
@@ -214,11 +224,11 @@ impl Deck {
                 Err(problem) => return Err(not_saved(problem)),
             }
         };
-        Ok(Verified(Step::Add {
+        Ok(Verified(Pending::Config(Step::Add {
             entry,
             secrets: new.secrets,
             unverified,
-        }))
+        })))
     }
 
     async fn prove_rotation(
@@ -253,7 +263,7 @@ impl Deck {
             (
                 self.factory_with(secret_overrides)
                     .embedded(runtime.manifest, &self.simulated()?),
-                Home::Simulator,
+                None,
             )
         } else {
             if !provable && !unverified {
@@ -278,28 +288,30 @@ impl Deck {
                 Ok((config, home))
             })
             .await?;
-            (self.trial(&config, secret_overrides)?, home)
+            (self.trial(&config, secret_overrides)?, Some(home))
         };
-        if !provable {
-            return Ok(Verified(Step::Rotate {
-                account,
+        let pending = match home {
+            Some(home) => Pending::Config(Step::Rotate {
+                account: account.clone(),
                 key,
                 secret,
-                verified: false,
+                verified: provable,
                 home,
-            }));
+            }),
+            None => Pending::Simulated {
+                account: account.clone(),
+                key,
+                secret,
+            },
+        };
+        if !provable {
+            return Ok(Verified(pending));
         }
         let tried = self.try_out(&trial, true, options).await;
         // The trial's token is stored under this account's name, but is not the token in use.
         self.emit_token(&account);
         match tried {
-            Ok(()) => Ok(Verified(Step::Rotate {
-                account,
-                key,
-                secret,
-                verified: true,
-                home,
-            })),
+            Ok(()) => Ok(Verified(pending)),
             Err(problem) => {
                 let hint = match problem.kind {
                     ProblemKind::Refused => {
@@ -326,12 +338,10 @@ impl Deck {
             .account()
             .and_then(|account| self.registry.find(account));
         let mut changed = match proved.0 {
-            Step::Rotate {
+            Pending::Simulated {
                 account,
                 key,
                 secret,
-                verified,
-                home: Home::Simulator,
             } => {
                 self.factory.secret_overrides.insert(&account, key, secret);
                 let runtime = self.runtime(&account)?;
@@ -340,12 +350,12 @@ impl Deck {
                 self.registry.insert(runtime);
                 Changed::Rotated {
                     account,
-                    verified,
+                    verified: true,
                     kept: None,
                     todo: "it is lost when the simulator ends".into(),
                 }
             }
-            step => {
+            Pending::Config(step) => {
                 let admin = self.admin()?;
                 blocking(move || admin.save(step)).await?
             }
@@ -481,10 +491,7 @@ impl Deck {
                 .map(drop)
                 .map_err(|error| error.problem(&runtime.account.id));
         }
-        self.queries
-            .perform(runtime, &Op::Verify, options)
-            .await
-            .map(drop)
+        runtime.verify(options).await
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod explore;
 pub mod manage;
+mod operations;
 mod payments;
 mod query;
 mod receiving;
@@ -31,10 +32,10 @@ use secrets::SecretOverrides;
 use crate::clock::Clock;
 use crate::config::{Environ, Profile, Vault};
 use crate::domain::{
-    Ability, Account, AccountId, Answer, BudgetGauge, CredentialStatus, Op, Problem, ProblemKind,
+    Ability, Account, AccountId, BudgetGauge, CredentialStatus, Problem, ProblemKind, RawRequest,
 };
 use crate::ledger::{self, Ledger, Retention, Status};
-use crate::net::{ClockWarning, EventSender, Gate, Network, Overrides, RequestOptions};
+use crate::net::{ClockWarning, EventSender, Gate, Network, Overrides};
 use crate::providers::REGISTRY;
 use crate::sandbox::Sandbox;
 
@@ -321,23 +322,6 @@ impl Deck {
         }
     }
 
-    /// Sends an operation to an account's provider.
-    ///
-    /// # Errors
-    /// With what happened, to which account, and what to do next.
-    pub async fn query(
-        &self,
-        account: &AccountId,
-        op: Op,
-        options: RequestOptions,
-    ) -> Result<Answer, Problem> {
-        if let Op::PaymentLink(link) = &op {
-            return self.link(account, link, options).await;
-        }
-        let runtime = self.runtime(account)?;
-        self.queries.query(&runtime, &op, options).await
-    }
-
     /// Whether a raw call with this method and path is a write.
     ///
     /// # Errors
@@ -352,7 +336,7 @@ impl Deck {
     /// If the path leads elsewhere.
     pub fn could_send(&self, account: &AccountId, path: &str) -> Result<(), Problem> {
         let runtime = self.runtime(account)?;
-        let op = Op::Raw {
+        let request = RawRequest {
             method: "GET".into(),
             path: path.to_owned(),
             body: None,
@@ -361,7 +345,7 @@ impl Deck {
         };
         let call = runtime
             .client
-            .call(&op)
+            .raw(&request)
             .map_err(|error| runtime.problem(error))?;
         runtime
             .session

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use super::Deck;
 use crate::domain::{
-    AccountId, Answer, Environment, Expectation, Expected, ExpectedBy, LinkRequest, Observation,
-    Op, PaymentId, Problem, ProblemKind, Replaced, WallTime, Watch, Watchlist,
+    AccountId, Environment, Expectation, Expected, ExpectedBy, LinkRequest, Observation, PaymentId,
+    PaymentLink, Problem, ProblemKind, Replaced, WallTime, Watch, Watchlist,
 };
 use crate::ledger::LedgerError;
 use crate::net::RequestOptions;
@@ -235,12 +235,15 @@ impl Deck {
 
     /// Builds a payment link and stores its sum as the expectation. Fails for an id that is final or has another
     /// expected sum: the payer would pay a different payment.
-    pub(super) async fn link(
+    ///
+    /// # Errors
+    /// In those cases, or if the provider has no links or gives no token.
+    pub async fn link(
         &self,
         account: &AccountId,
         link: &LinkRequest,
         options: RequestOptions,
-    ) -> Result<Answer, Problem> {
+    ) -> Result<PaymentLink, Problem> {
         let runtime = self.runtime(account)?;
         let id = &link.id;
         let refused = |why: String, hint: &str| {
@@ -269,15 +272,22 @@ impl Deck {
         replaced
             .writes(current.as_ref(), &sum)
             .map_err(|stays| conflict(&stays))?;
-        let op = Op::PaymentLink(link.clone());
-        let answer = self.queries.query(&runtime, &op, options).await?;
+        // Created for this link alone: its number of uses is not documented (`docs/providers/kanga.md#payment-token`).
+        let token = if link.with_token {
+            let query = runtime.client.create_payment_token();
+            Some(runtime.send(query, options).await?)
+        } else {
+            None
+        };
+        let made = runtime.client.link(link, token.as_ref());
+        let made = made.map_err(|error| runtime.problem(error))?;
         // Another process may have set it in between.
         let stored = self
             .expect(account, id, sum.clone(), ExpectedBy::Link, replaced)
             .await?;
         // The link exists already; without its expectation it must not be used, so this is an error.
         stored.map_err(|stays| conflict(&stays))?;
-        Ok(answer)
+        Ok(made)
     }
 
     /// Sets or removes the handled mark of an alert, by its key.

@@ -8,12 +8,10 @@ use super::payments::SimulatedBook;
 use super::runtime::{AccountRegistry, AccountRuntime};
 use crate::clock::Clock;
 use crate::domain::{
-    AccountId, Answer, CredentialStatus, Environment, Expectation, Observation, Op, PaymentId,
-    Problem,
+    AccountId, CredentialStatus, Environment, Expectation, Observation, Payment, PaymentId, Problem,
 };
 use crate::ledger::{Ledger, LedgerError};
 use crate::net::RequestOptions;
-use crate::providers::Verify;
 
 /// The number of simulator observations in memory; beyond it, the oldest ones go.
 const SEEN_MAX: usize = 4_000;
@@ -31,62 +29,50 @@ pub(super) struct QueryService {
 }
 
 impl QueryService {
-    pub(super) async fn query(
+    /// Checks a payment and saves what the provider answered. The simulator's payments stay in memory, since they end
+    /// with this run.
+    pub(super) async fn check_payment(
         &self,
         runtime: &AccountRuntime,
-        op: &Op,
+        id: &PaymentId,
         options: RequestOptions,
-    ) -> Result<Answer, Problem> {
-        let result = match op {
-            Op::PaymentLink(link) => {
-                // Created for this link alone: its number of uses is not documented
-                // (`docs/providers/kanga.md#payment-token`).
-                let token = if link.with_token {
-                    match self
-                        .perform(runtime, &Op::CreatePaymentToken, options)
-                        .await?
-                    {
-                        Answer::PaymentToken(token) => Some(token),
-                        _ => None,
-                    }
-                } else {
-                    None
-                };
-                runtime
-                    .client
-                    .link(link, token.as_ref())
-                    .map(Answer::Link)
-                    .map_err(|error| runtime.problem(error))
-            }
-            op => self.perform(runtime, op, options).await,
+    ) -> Result<Payment, Problem> {
+        let query = runtime.client.check_payment(id);
+        let payment = runtime.send(query, options).await?;
+        let observation = Observation {
+            at: self.clock.now().wall,
+            payment: payment.clone(),
         };
-        // Failures, too: a rejected verification changes the state of the credentials.
-        self.remember(runtime, op, &result).await;
-        result
+        let account = &runtime.account;
+        if account.environment == Environment::Embedded {
+            self.seen.note(&account.id, observation);
+        } else {
+            // The ledger's own status reports a failed write; the answer is valid all the same.
+            let saved = self
+                .ledger
+                .observe(&account.id, &self.profile, &observation);
+            let _ = saved.await;
+        }
+        Ok(payment)
     }
 
-    pub(super) async fn perform(
+    /// Verifies the credentials and saves the result: a rejection, too, changes their state.
+    pub(super) async fn verify(
         &self,
         runtime: &AccountRuntime,
-        op: &Op,
         options: RequestOptions,
-    ) -> Result<Answer, Problem> {
-        let exchange = async {
-            // A stored token would still authorise with credentials that the provider has revoked.
-            if let (Op::Verify, Some(tokens)) = (op, &runtime.tokens) {
-                tokens.fetch_new(options).await?;
-                if runtime.manifest.verify == Verify::TokenCall {
-                    return Ok(Answer::Verified);
-                }
-            }
-            let call = runtime.client.call(op)?;
-            let reply = runtime
-                .session
-                .send(&call, runtime.client.as_ref(), options)
-                .await?;
-            runtime.client.answer(op, &reply, reply.at)
-        };
-        exchange.await.map_err(|error| runtime.problem(error))
+    ) -> Result<(), Problem> {
+        let result = runtime.verify(options).await;
+        let account = &runtime.account;
+        if account.environment != Environment::Embedded {
+            let at = self.clock.now().wall;
+            let status = CredentialStatus::after(result.as_ref().copied(), at);
+            let saved = self
+                .ledger
+                .remember_credentials(&self.profile, &account.id, &status);
+            let _ = saved.await;
+        }
+        result
     }
 
     /// What is expected of a payment.
@@ -98,38 +84,6 @@ impl QueryService {
         match &self.book {
             Some(book) => Ok(book.expectation(account, id)),
             None => self.ledger.expectation(&self.profile, account, id).await,
-        }
-    }
-
-    /// Saves observations of real accounts. The simulator's stay in memory, since its payments end with this run.
-    async fn remember(&self, runtime: &AccountRuntime, op: &Op, result: &Result<Answer, Problem>) {
-        let at = self.clock.now().wall;
-        let account = &runtime.account.id;
-        let embedded = runtime.account.environment == Environment::Embedded;
-        match (op, result) {
-            (_, Ok(Answer::Payment(payment))) => {
-                let observation = Observation {
-                    at,
-                    payment: payment.clone(),
-                };
-                if embedded {
-                    self.seen.note(account, observation);
-                    return;
-                }
-                // The ledger's own status reports a failed write; the answer is valid all the same.
-                let _ = self
-                    .ledger
-                    .observe(account, &self.profile, &observation)
-                    .await;
-            }
-            (Op::Verify, result) if !embedded => {
-                let status = CredentialStatus::after(result.as_ref().map(|_| ()), at);
-                let _ = self
-                    .ledger
-                    .remember_credentials(&self.profile, account, &status)
-                    .await;
-            }
-            _ => {}
         }
     }
 }

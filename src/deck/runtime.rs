@@ -13,8 +13,10 @@ use crate::clock::Clock;
 use crate::config::{AccountConfig, Environ, Profile, SecretSource, Vault};
 use crate::domain::{Account, AccountId, Counts, Environment, Problem, RawReply};
 use crate::ledger::{KeyHash, Ledger, NonceRules};
-use crate::net::{self, Gate, Limit, NetError, Session};
-use crate::providers::{self, Client, Credentials, Manifest, REGISTRY, ReadSecret};
+use crate::net::{self, Gate, Limit, NetError, RequestOptions, Session};
+use crate::providers::{
+    self, Client, Credentials, Manifest, Queried, Query, REGISTRY, ReadSecret, Verify,
+};
 
 /// A running account.
 pub(super) struct AccountRuntime {
@@ -252,6 +254,33 @@ impl AccountFactory {
 }
 
 impl AccountRuntime {
+    /// Sends a query of the client and reads its reply.
+    pub(super) async fn send<A>(
+        &self,
+        query: Queried<A>,
+        options: RequestOptions,
+    ) -> Result<A, Problem> {
+        let exchange = async {
+            let Query { call, read } = query?;
+            let client = self.client.as_ref();
+            read(self.session.send(&call, client, options).await?)
+        };
+        exchange.await.map_err(|error| self.problem(error))
+    }
+
+    /// Verifies the credentials with the provider.
+    pub(super) async fn verify(&self, options: RequestOptions) -> Result<(), Problem> {
+        // A stored token would still authorise with credentials that the provider has revoked.
+        if let Some(tokens) = &self.tokens {
+            let granted = tokens.fetch_new(options).await;
+            granted.map_err(|error| self.problem(error.into()))?;
+        }
+        match self.manifest.verify {
+            Verify::Call => self.send(self.client.verify(), options).await,
+            Verify::TokenCall => Ok(()),
+        }
+    }
+
     /// The failure that a provider reports in a raw response. A write may have taken effect even if the provider or a
     /// proxy reports a failure.
     pub(super) fn judged(&self, raw: &RawReply, writes: bool) -> Result<(), Problem> {

@@ -11,7 +11,7 @@ pub struct RawCall {
     pub path: String,
     /// Sent unchanged, unless the provider's scheme adds fields.
     pub body: Option<String>,
-    /// As in [`super::Op::Raw`].
+    /// As in [`super::RawRequest`].
     pub auth: Option<super::AuthMethod>,
 }
 

@@ -47,7 +47,7 @@ pub use expectation::{Expectation, ExpectedBy, Replaced};
 pub use explore::{Column, Digest, Explored, Holds, RawCall};
 pub use id::{AccountId, PAYMENT_ID_MAX, PaymentId, RequestId};
 pub use link::{LinkRequest, PaymentLink};
-pub use op::{Answer, AuthMethod, Op, RawReply};
+pub use op::{Answer, AuthMethod, EstimateRequest, Op, PlayerToken, RawReply, RawRequest};
 pub use payment::{Estimate, Expected, Observation, Payment, PaymentState, Watch, Watchlist};
 pub use player::{Inventory, Item, Player, PlayerClaim, PlayerId};
 pub use problem::{Problem, ProblemKind};

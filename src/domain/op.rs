@@ -1,52 +1,121 @@
-//! The operations on an account, and their answers.
+//! The operations that the console starts, and their results. A provider reads them in `providers::Client`, the command
+//! line in `deck::Deck`: one function for each operation, which returns its answer's type.
 
 use super::{
     Amount, Currency, Estimate, Inventory, LinkRequest, Payment, PaymentId, PaymentLink, Player,
-    PlayerId, Secret,
+    PlayerId, Problem, Secret,
 };
 
-/// One operation on one account.
+/// One operation on one account, as data.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Op {
     /// Verify the credentials, by the cheapest call that changes nothing.
     Verify,
-    /// The state of a payment (Kanga: CHECK PAYMENT).
+    /// The state of a payment.
     CheckPayment(PaymentId),
-    /// The price of a sum in other currencies (Kanga: GET PRICE ESTIMATE).
-    Estimate {
-        /// Settlement currency.
-        token: Currency,
-        /// How much of it.
-        quantity: Amount,
-    },
-    /// A token for one payment link (Kanga: CREATE PAYMENT TOKEN).
-    CreatePaymentToken,
-    /// The URL of the payment page (Kanga: START PAYMENT). Sends a request only where the link needs a token.
+    /// The price of a sum in other currencies.
+    Estimate(EstimateRequest),
+    /// The URL of the payment page. Sends a request only where the link needs a token.
     PaymentLink(LinkRequest),
-    /// The provider's signature test (Kanga: TEST); needs no account.
-    TestSignature,
     /// Authenticate a player.
-    AuthenticatePlayer {
-        /// The claimed id.
-        player: PlayerId,
-        /// The token that the game's client received.
-        token: Secret,
-    },
+    AuthenticatePlayer(PlayerToken),
     /// The inventory of a player.
     PlayerItems(PlayerId),
-    /// Any call, authorised.
-    Raw {
-        /// `GET`, `POST`, …
-        method: String,
-        /// From the root of the account's first API endpoint, with its query: `/api/v2/test`.
-        path: String,
-        /// Sent unchanged, unless the provider's scheme adds fields (Kanga: `appId`, `nonce`).
-        body: Option<Vec<u8>>,
-        /// Whether the call writes, by the provider's catalogue or by its method.
-        writes: bool,
-        /// The authorisation method, where the caller chooses it.
-        auth: Option<AuthMethod>,
-    },
+}
+
+impl Op {
+    /// Whether it changes anything at the provider. Such a call is never repeated blindly, and on a
+    /// production account it must be armed first.
+    #[must_use]
+    pub fn writes(&self) -> bool {
+        match self {
+            // It makes a token at the provider, though no money moves.
+            Self::PaymentLink(link) => link.with_token,
+            Self::Verify
+            | Self::CheckPayment(_)
+            | Self::Estimate(_)
+            | Self::AuthenticatePlayer(_)
+            | Self::PlayerItems(_) => false,
+        }
+    }
+
+    /// Its result where it failed.
+    #[must_use]
+    pub fn failed(&self, problem: Problem) -> Answer {
+        match self {
+            Self::Verify => Answer::Verified(Err(problem)),
+            Self::CheckPayment(_) => Answer::Payment(Err(problem)),
+            Self::Estimate(_) => Answer::Estimate(Err(problem)),
+            Self::PaymentLink(_) => Answer::Link(Err(problem)),
+            Self::AuthenticatePlayer(_) => Answer::Player(Err(problem)),
+            Self::PlayerItems(_) => Answer::Inventory(Err(problem)),
+        }
+    }
+}
+
+/// The result of an [`Op`]: each has its own type.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// Of [`Op::Verify`].
+    Verified(Result<(), Problem>),
+    /// Of [`Op::CheckPayment`].
+    Payment(Result<Payment, Problem>),
+    /// Of [`Op::Estimate`].
+    Estimate(Result<Estimate, Problem>),
+    /// Of [`Op::PaymentLink`].
+    Link(Result<PaymentLink, Problem>),
+    /// Of [`Op::AuthenticatePlayer`].
+    Player(Result<Player, Problem>),
+    /// Of [`Op::PlayerItems`].
+    Inventory(Result<Inventory, Problem>),
+}
+
+impl Answer {
+    /// Why it failed, if it did.
+    #[must_use]
+    pub fn problem(&self) -> Option<&Problem> {
+        match self {
+            Self::Verified(result) => result.as_ref().err(),
+            Self::Payment(result) => result.as_ref().err(),
+            Self::Estimate(result) => result.as_ref().err(),
+            Self::Link(result) => result.as_ref().err(),
+            Self::Player(result) => result.as_ref().err(),
+            Self::Inventory(result) => result.as_ref().err(),
+        }
+    }
+}
+
+/// The sum whose price is estimated.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EstimateRequest {
+    /// Settlement currency.
+    pub token: Currency,
+    /// How much of it.
+    pub quantity: Amount,
+}
+
+/// A player to authenticate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlayerToken {
+    /// The claimed id.
+    pub player: PlayerId,
+    /// The token that the game's client received.
+    pub token: Secret,
+}
+
+/// Any call, to be sent with an account's credentials.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RawRequest {
+    /// `GET`, `POST`, …
+    pub method: String,
+    /// From the root of the account's first API endpoint, with its query: `/api/v2/test`.
+    pub path: String,
+    /// Sent unchanged, unless the provider's scheme adds fields (Kanga: `appId`, `nonce`).
+    pub body: Option<Vec<u8>>,
+    /// Whether the call writes, by the provider's catalogue or by its method.
+    pub writes: bool,
+    /// The authorisation method, where the caller chooses it.
+    pub auth: Option<AuthMethod>,
 }
 
 /// The authorisation of one call, at a provider that has several methods.
@@ -72,67 +141,7 @@ impl AuthMethod {
     }
 }
 
-impl Op {
-    /// A short label for a row of the log: "ORDER-1001", "3000 EMT".
-    #[must_use]
-    pub fn about(&self) -> String {
-        match self {
-            Self::Verify => "verify credentials".into(),
-            Self::CheckPayment(id) => id.as_str().to_owned(),
-            Self::Estimate { token, quantity } => format!("{quantity} {token}"),
-            Self::CreatePaymentToken => "a payment token".into(),
-            Self::PaymentLink(link) => link.id.as_str().to_owned(),
-            Self::TestSignature => "test signature".into(),
-            Self::AuthenticatePlayer { player, .. } | Self::PlayerItems(player) => {
-                format!("player {player}")
-            }
-            Self::Raw { .. } => String::new(),
-        }
-    }
-
-    /// Whether it changes anything at the provider. Such a call is never repeated blindly, and on a
-    /// production account it must be armed first.
-    #[must_use]
-    pub fn writes(&self) -> bool {
-        match self {
-            // It makes a token at the provider, though no money moves.
-            Self::CreatePaymentToken => true,
-            Self::PaymentLink(link) => link.with_token,
-            Self::Raw { writes, .. } => *writes,
-            Self::Verify
-            | Self::CheckPayment(_)
-            | Self::Estimate { .. }
-            | Self::TestSignature
-            | Self::AuthenticatePlayer { .. }
-            | Self::PlayerItems(_) => false,
-        }
-    }
-}
-
-/// The answer to an [`Op`].
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Answer {
-    /// The credentials are valid.
-    Verified,
-    /// To [`Op::CheckPayment`].
-    Payment(Payment),
-    /// To [`Op::Estimate`].
-    Estimate(Estimate),
-    /// A payment token, valid for one link.
-    PaymentToken(Secret),
-    /// To [`Op::PaymentLink`].
-    Link(PaymentLink),
-    /// The signature was accepted.
-    SignatureAccepted,
-    /// To [`Op::AuthenticatePlayer`].
-    Player(Player),
-    /// To [`Op::PlayerItems`].
-    Inventory(Inventory),
-    /// To [`Op::Raw`].
-    Raw(RawReply),
-}
-
-/// The response to [`Op::Raw`], whatever its status.
+/// The response to a [`RawRequest`], whatever its status.
 #[derive(Clone, PartialEq, Eq)]
 pub struct RawReply {
     /// HTTP status.

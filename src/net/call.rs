@@ -76,6 +76,14 @@ pub enum Repeat {
     Never,
 }
 
+impl Repeat {
+    /// Of a call that writes, or does not.
+    #[must_use]
+    pub fn of(writes: bool) -> Self {
+        if writes { Self::Never } else { Self::Safe }
+    }
+}
+
 /// The final bytes of one attempt. What is signed here is what is sent.
 pub struct SignedRequest {
     /// Added to the request, in order.

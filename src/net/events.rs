@@ -9,8 +9,8 @@ use tokio::sync::Notify;
 
 use super::ClockWarning;
 use crate::domain::{
-    AccountId, Answer, BudgetGauge, Counts, Delivery, DeliveryId, Exchange, Expectation, Listening,
-    Op, PlayerClaim, Problem, RequestId, TokenStatus, Waiting,
+    AccountId, BudgetGauge, Counts, Delivery, DeliveryId, Exchange, Expectation, Inventory,
+    Listening, Payment, PaymentId, PlayerClaim, PlayerId, Problem, RequestId, TokenStatus, Waiting,
 };
 
 /// The most events that are queued for a slow reader.
@@ -35,16 +35,25 @@ pub enum Event {
     Listening(Listening),
     /// An accepted callback names a player of this account.
     Player(AccountId, PlayerClaim),
-    /// A callback made this program query the account; this is the result.
-    Asked {
+    /// A callback made this program check a payment.
+    Checked {
         /// Which account.
         account: AccountId,
-        /// The query.
-        op: Op,
+        /// The payment.
+        id: PaymentId,
         /// The answer.
-        result: Result<Answer, Problem>,
-        /// What is expected of the payment it was about.
+        result: Result<Payment, Problem>,
+        /// What is expected of the payment.
         expected: Option<Expectation>,
+    },
+    /// A callback made this program look up a player.
+    PlayerItems {
+        /// Which account.
+        account: AccountId,
+        /// The player.
+        player: PlayerId,
+        /// The answer.
+        result: Result<Inventory, Problem>,
     },
     /// Events were dropped because the reader was slow. The ledger has all of them.
     Missed,
@@ -75,7 +84,10 @@ enum Subject<'a> {
 impl Event {
     fn subject(&self) -> Option<Subject<'_>> {
         Some(match self {
-            Self::Exchange(_) | Self::Asked { .. } | Self::Player(..) => return None,
+            Self::Exchange(_)
+            | Self::Checked { .. }
+            | Self::PlayerItems { .. }
+            | Self::Player(..) => return None,
             Self::Waiting(request, _) => Subject::Request(*request),
             Self::Budget(account, gauge) => Subject::Budget(account, gauge.counts),
             Self::Token(account, _) => Subject::Token(account),
@@ -93,7 +105,10 @@ impl Event {
         let is_row = |event: &Self| {
             matches!(
                 event,
-                Self::Exchange(_) | Self::Asked { .. } | Self::Player(..)
+                Self::Exchange(_)
+                    | Self::Checked { .. }
+                    | Self::PlayerItems { .. }
+                    | Self::Player(..)
             )
         };
         // What is not a row exists once per subject, so it cannot fill the queue.
@@ -259,11 +274,14 @@ mod tests {
     }
 
     fn asked(number: usize) -> Event {
-        Event::Asked {
+        Event::PlayerItems {
             account: AccountId::new(format!("a{number}")).unwrap(),
-            op: Op::Verify,
-            result: Ok(Answer::Verified),
-            expected: None,
+            player: PlayerId(1),
+            result: Err(Problem::new(
+                crate::domain::ProblemKind::NotFound,
+                "no such player",
+                "",
+            )),
         }
     }
 

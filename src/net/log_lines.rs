@@ -19,11 +19,15 @@ pub(super) fn log(event: &Event) {
         Event::Listening(Listening::Down { address, why, .. }) => {
             warn!(address, why, "callbacks cannot be received");
         }
-        Event::Asked {
+        Event::Checked {
             account,
-            op: _,
             result: Err(problem),
-            expected: _,
+            ..
+        }
+        | Event::PlayerItems {
+            account,
+            result: Err(problem),
+            ..
         } => {
             let (account, kind) = (account.as_str(), problem.kind.as_str());
             warn!(
@@ -42,7 +46,8 @@ pub(super) fn log(event: &Event) {
         | Event::Delivery(_)
         | Event::Listening(Listening::Off | Listening::Up { .. })
         | Event::Player(..)
-        | Event::Asked { .. } => {}
+        | Event::Checked { .. }
+        | Event::PlayerItems { .. } => {}
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 
-use super::{ApiError, Client, Credentials, Manifest, REGISTRY, Verify};
+use super::{ApiError, Client, Credentials, Manifest, Queried, Query, REGISTRY, Verify};
 use crate::auth::Tokens;
 use crate::callbacks::{CallbackSecrets, Inbound, Refusal};
 use crate::clock::{Clock, ManualClock};
@@ -13,7 +13,9 @@ use crate::config::KeyKind;
 use crate::domain::catalogue::Param;
 use crate::domain::simulate::{Command, Fault};
 use crate::domain::{
-    Account, AccountId, Answer, Environment, Op, Outcome, ProblemKind, RequestId, Secret, WallTime,
+    Ability, Account, AccountId, Amount, Currency, Environment, EstimateRequest, LinkRequest,
+    Outcome, PaymentId, PlayerId, PlayerToken, ProblemKind, RawRequest, RequestId, Secret,
+    WallTime,
 };
 use crate::http_server::Request;
 use crate::ledger::{Ledger, NonceRules, Retention};
@@ -131,22 +133,22 @@ impl Bench {
     }
 
     /// What the console would show: the error's kind counts, whether client or gate found it.
-    async fn verify(&self) -> Result<Answer, ProblemKind> {
+    async fn verify(&self) -> Result<(), ProblemKind> {
         self.described(self.try_verify().await)
     }
 
     /// Makes a call that carries the access token: the one that verifies, or, where a token granted is all that
     /// does, the first of the catalogue that writes nothing.
-    async fn use_token(&self) -> Result<Answer, ProblemKind> {
+    async fn use_token(&self) -> Result<(), ProblemKind> {
         if self.manifest.verify == Verify::Call {
-            return self.described(self.ask(&Op::Verify).await);
+            return self.described(self.send(self.client.verify()).await);
         }
         let mut catalogue = self.manifest.catalogue.iter();
         let documented = catalogue.find(|call| !call.writes).unwrap();
         let filled = |path: String, param: &Param| {
             path.replace(&format!("{{{}}}", param.name), param.example)
         };
-        let op = Op::Raw {
+        let request = RawRequest {
             method: documented.method.into(),
             path: documented
                 .params
@@ -156,13 +158,14 @@ impl Bench {
             writes: false,
             auth: None,
         };
-        match self.described(self.ask(&op).await)? {
-            Answer::Raw(raw) if raw.status == 200 => Ok(Answer::Verified),
-            other => Ok(other),
-        }
+        let call = self.client.raw(&request);
+        let query = call.map(|call| Query::new(call, |reply| Ok(reply.status)));
+        let status = self.described(self.send(query).await)?;
+        assert_eq!(status, 200, "{}", self.manifest.title);
+        Ok(())
     }
 
-    fn described(&self, result: Result<Answer, ApiError>) -> Result<Answer, ProblemKind> {
+    fn described<A>(&self, result: Result<A, ApiError>) -> Result<A, ProblemKind> {
         let account = self.session.account();
         result.map_err(|error| error.problem(&account.id, account.provider_title).kind)
     }
@@ -181,20 +184,19 @@ impl Bench {
 
     /// Drops the cached token first, as the deck does: a token granted earlier does not prove that the credentials are
     /// still valid.
-    async fn try_verify(&self) -> Result<Answer, ApiError> {
+    async fn try_verify(&self) -> Result<(), ApiError> {
         if let Some(tokens) = &self.tokens {
             tokens.fetch_new(HOW).await?;
         }
         match self.manifest.verify {
-            Verify::Call => self.ask(&Op::Verify).await,
-            Verify::TokenCall => Ok(Answer::Verified),
+            Verify::Call => self.send(self.client.verify()).await,
+            Verify::TokenCall => Ok(()),
         }
     }
 
-    async fn ask(&self, op: &Op) -> Result<Answer, ApiError> {
-        let call = self.client.call(op)?;
-        let reply = self.session.send(&call, self.client.as_ref(), HOW).await?;
-        self.client.answer(op, &reply, reply.at)
+    async fn send<A>(&self, query: Queried<A>) -> Result<A, ApiError> {
+        let Query { call, read } = query?;
+        read(self.session.send(&call, self.client.as_ref(), HOW).await?)
     }
 }
 
@@ -208,9 +210,66 @@ const HOW: RequestOptions = RequestOptions {
 async fn valid_credentials_are_verified() {
     for manifest in REGISTRY {
         let bench = Bench::new(manifest, false).await;
+        assert_eq!(bench.verify().await, Ok(()), "{}", manifest.title);
+    }
+}
+
+#[tokio::test]
+async fn a_client_has_the_operations_of_its_manifests_abilities_and_no_others() {
+    fn lacks<A>(result: &Result<A, ApiError>) -> Option<Ability> {
+        match result {
+            Err(ApiError::Lacks(ability)) => Some(*ability),
+            _ => None,
+        }
+    }
+    for manifest in REGISTRY {
+        let Bench { client, .. } = Bench::new(manifest, false).await;
+        let (id, player) = (PaymentId::new("A-17").unwrap(), PlayerId(1));
+        let sum = EstimateRequest {
+            token: Currency::new("EMT").unwrap(),
+            quantity: Amount::typed("1").unwrap(),
+        };
+        let claim = PlayerToken {
+            player,
+            token: Secret::new("a-token-of-a-test"),
+        };
+        let link = LinkRequest {
+            id: id.clone(),
+            amount: sum.quantity.clone(),
+            currency: sum.token.clone(),
+            name: None,
+            email: None,
+            force_currency: None,
+            with_token: false,
+            replace_expectation: false,
+        };
+        let lacking = [
+            lacks(&client.check_payment(&id)),
+            lacks(&client.link(&link, None)),
+            lacks(&client.create_payment_token()),
+            lacks(&client.estimate(&sum)),
+            lacks(&client.authenticate_player(&claim)),
+            lacks(&client.player_items(player)),
+            lacks(&client.test_signature()),
+            lacks(&client.purchase_link("{}").await),
+        ];
+        let wanted = [
+            Ability::Payments,
+            Ability::Links,
+            Ability::Links,
+            Ability::Estimates,
+            Ability::Players,
+            Ability::Players,
+            Ability::SignatureTest,
+            Ability::PurchaseLinks,
+        ];
+        let wanted =
+            wanted.map(|ability| Some(ability).filter(|it| !manifest.abilities.contains(it)));
+        assert_eq!(lacking, wanted, "{}", manifest.title);
+        let by_call = !matches!(client.verify(), Err(ApiError::Unsupported(_)));
         assert_eq!(
-            bench.verify().await,
-            Ok(Answer::Verified),
+            by_call,
+            manifest.verify == Verify::Call,
             "{}",
             manifest.title
         );
@@ -249,7 +308,7 @@ async fn faults_say_nothing_of_the_credentials() {
                 all.spawn(async move {
                     let mut bench = Bench::new(manifest, false).await;
                     if token_in_hand {
-                        assert_eq!(bench.verify().await, Ok(Answer::Verified));
+                        assert_eq!(bench.verify().await, Ok(()));
                     }
                     bench.sandbox.command(&Command::SetFault(fault)).unwrap();
                     let expected = if nonsense {
@@ -280,7 +339,7 @@ async fn faults_say_nothing_of_the_credentials() {
                         .unwrap();
                     assert_eq!(
                         bench.verify().await,
-                        Ok(Answer::Verified),
+                        Ok(()),
                         "late is good enough: {}",
                         manifest.title
                     );
@@ -298,10 +357,10 @@ const LONG: Duration = Duration::from_hours(25);
 async fn an_expired_token_is_renewed_before_it_is_sent() {
     for manifest in REGISTRY.iter().filter(|known| known.tokens.is_some()) {
         let mut bench = Bench::by_hand(manifest).await;
-        assert_eq!(bench.use_token().await, Ok(Answer::Verified));
+        assert_eq!(bench.use_token().await, Ok(()));
         let first = bench.statuses().await;
         bench.manual_clock.as_ref().unwrap().advance(LONG);
-        assert_eq!(bench.use_token().await, Ok(Answer::Verified));
+        assert_eq!(bench.use_token().await, Ok(()));
         assert_eq!(
             bench.statuses().await,
             first,
@@ -316,11 +375,11 @@ async fn an_expired_token_is_renewed_before_it_is_sent() {
 async fn a_token_that_expired_at_the_provider_alone_is_renewed_once_and_the_call_repeated_once() {
     for manifest in REGISTRY.iter().filter(|known| known.tokens.is_some()) {
         let mut bench = Bench::by_hand(manifest).await;
-        assert_eq!(bench.use_token().await, Ok(Answer::Verified));
+        assert_eq!(bench.use_token().await, Ok(()));
         bench.statuses().await;
         // Only the simulator's clock moves: by the client's the token is still valid.
         bench.sandbox.command(&Command::Advance(LONG)).unwrap();
-        assert_eq!(bench.use_token().await, Ok(Answer::Verified));
+        assert_eq!(bench.use_token().await, Ok(()));
         assert_eq!(
             bench.statuses().await,
             [401, 200, 200].map(Outcome::Status),
@@ -341,7 +400,7 @@ async fn a_revoked_token_is_renewed_once_and_the_call_repeated_once() {
         {
             continue;
         }
-        assert_eq!(bench.use_token().await, Ok(Answer::Verified));
+        assert_eq!(bench.use_token().await, Ok(()));
         bench.statuses().await;
         let revoke = Command::Event {
             provider: manifest.id.0.into(),
@@ -349,7 +408,7 @@ async fn a_revoked_token_is_renewed_once_and_the_call_repeated_once() {
             subject: String::new(),
         };
         bench.sandbox.command(&revoke).unwrap();
-        assert_eq!(bench.use_token().await, Ok(Answer::Verified));
+        assert_eq!(bench.use_token().await, Ok(()));
         assert_eq!(
             bench.statuses().await,
             [401, 200, 200].map(Outcome::Status),

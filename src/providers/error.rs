@@ -1,6 +1,6 @@
 //! Why a call has no answer: a kind to act on, and the provider's own code and message.
 
-use crate::domain::{AccountId, Problem, ProblemKind};
+use crate::domain::{Ability, AccountId, Problem, ProblemKind};
 use crate::net::NetError;
 
 /// Why a call has no answer. Text from outside is already made inert.
@@ -32,6 +32,8 @@ pub enum ApiError {
         /// What is wrong with it.
         what: String,
     },
+    /// The provider does not have this ability.
+    Lacks(Ability),
     /// The provider has no such call, or a value cannot be sent.
     Unsupported(String),
     /// The request got no response.
@@ -69,6 +71,10 @@ impl ApiError {
                 "`tilldeck log` shows the request and the response; if the error persists, contact the provider"
                     .to_owned(),
             ),
+            Self::Lacks(ability) => {
+                let message = format!("{provider} has no {}", ability.noun());
+                (ProblemKind::Usage, message, String::new())
+            }
             Self::Unsupported(what) => (ProblemKind::Usage, what, String::new()),
         };
         Problem::new(kind, format!("account {account}: {message}"), hint)

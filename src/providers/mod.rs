@@ -21,8 +21,9 @@ use crate::callbacks;
 use crate::config::ProviderSpec;
 use crate::domain::manage::Guide;
 use crate::domain::{
-    Ability, Answer, Counts, Digest, Documented, Environment, LinkRequest, Op, PaymentLink,
-    PlayerClaim, ProviderId, RawCall, RawReply, Secret, WallTime, catalogue,
+    Ability, Counts, Digest, Documented, Environment, Estimate, EstimateRequest, Inventory,
+    LinkRequest, Payment, PaymentId, PaymentLink, Player, PlayerClaim, PlayerId, PlayerToken,
+    ProviderId, RawCall, RawReply, RawRequest, Secret, catalogue,
 };
 use crate::ledger::{Ledger, NonceRules};
 use crate::net::{Authorise, BoxFuture, Call, Reply, redact};
@@ -58,9 +59,9 @@ pub struct Manifest {
     pub tokens: Option<MakeFetch>,
     /// The operations that its accounts support besides raw calls.
     pub abilities: &'static [Ability],
-    /// How [`Op::Verify`] is carried out.
+    /// How its credentials are verified.
     pub verify: Verify,
-    /// The secrets that [`Op::Verify`] uses, so that its success proves them; by config key.
+    /// The secrets that verifying uses, so that its success proves them; by config key.
     pub proves: &'static [&'static str],
     /// How to get an account and its credentials, step by step.
     pub guide: &'static [Guide],
@@ -81,7 +82,7 @@ pub struct Manifest {
 /// How an account's credentials are verified.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verify {
-    /// By the client's call for [`Op::Verify`].
+    /// By [`Client::verify`].
     Call,
     /// By fetching an access token, and nothing else: no other call is both harmless and certain.
     TokenCall,
@@ -142,19 +143,91 @@ pub struct Credentials {
     pub tokens: Option<Tokens>,
 }
 
-/// One account at one provider: operation to call, reply to answer. Both without I/O.
-pub trait Client: Authorise {
-    /// The call for `op`.
-    ///
-    /// # Errors
-    /// If the provider has no such call, or a value cannot be sent.
-    fn call(&self, op: &Op) -> Result<Call, ApiError>;
+/// A call whose reply is read as an `A`.
+pub struct Query<A> {
+    /// What is sent.
+    pub call: Call,
+    /// Reads the reply. An error if the provider rejected the call or failed, or the reply is unreadable.
+    pub read: Box<dyn FnOnce(Reply) -> Result<A, ApiError> + Send>,
+}
 
-    /// The answer to `op` in `reply`.
+impl<A> Query<A> {
+    /// A call and the function that reads its reply.
+    pub fn new(
+        call: Call,
+        read: impl FnOnce(Reply) -> Result<A, ApiError> + Send + 'static,
+    ) -> Self {
+        let read = Box::new(read);
+        Self { call, read }
+    }
+}
+
+/// What an operation becomes: a query; an error if the provider does not have it, or a value cannot be sent.
+pub type Queried<A> = Result<Query<A>, ApiError>;
+
+/// One account at one provider. Each operation is one function: from values to a call, and from its reply to the
+/// answer. Without I/O. An operation has a default where only some providers have it: those whose
+/// [`Manifest::abilities`] name it.
+#[expect(clippy::missing_errors_doc, reason = "`Queried` describes them once")]
+pub trait Client: Authorise {
+    /// Checks the credentials by a call that changes nothing, where [`Manifest::verify`] is [`Verify::Call`].
+    fn verify(&self) -> Queried<()> {
+        Err(ApiError::Unsupported(
+            "this provider has no call that only checks credentials".into(),
+        ))
+    }
+
+    /// Checks whether a request is signed right, without an account.
+    fn test_signature(&self) -> Queried<()> {
+        Err(ApiError::Lacks(Ability::SignatureTest))
+    }
+
+    /// The state of a payment.
+    fn check_payment(&self, _id: &PaymentId) -> Queried<Payment> {
+        Err(ApiError::Lacks(Ability::Payments))
+    }
+
+    /// What a payer would pay in each currency.
+    fn estimate(&self, _sum: &EstimateRequest) -> Queried<Estimate> {
+        Err(ApiError::Lacks(Ability::Estimates))
+    }
+
+    /// A token for one payment link. A write.
+    fn create_payment_token(&self) -> Queried<Secret> {
+        Err(ApiError::Lacks(Ability::Links))
+    }
+
+    /// The link a payer is sent to, with a payment token if one is given.
     ///
     /// # Errors
-    /// If the provider rejected the call or failed, or the reply is unreadable.
-    fn answer(&self, op: &Op, reply: &Reply, at: WallTime) -> Result<Answer, ApiError>;
+    /// If the provider has no links.
+    fn link(&self, _link: &LinkRequest, _token: Option<&Secret>) -> Result<PaymentLink, ApiError> {
+        Err(ApiError::Lacks(Ability::Links))
+    }
+
+    /// Checks whether the token is this player's.
+    fn authenticate_player(&self, _player: &PlayerToken) -> Queried<Player> {
+        Err(ApiError::Lacks(Ability::Players))
+    }
+
+    /// What a player owns.
+    fn player_items(&self, _player: PlayerId) -> Queried<Inventory> {
+        Err(ApiError::Lacks(Ability::Players))
+    }
+
+    /// The signed link to the payer's page for the purchase in `data` (JSON). Sends nothing.
+    ///
+    /// # Errors
+    /// If the provider has no such links, `data` is not a purchase, or the secret cannot be read.
+    fn purchase_link<'a>(&'a self, _data: &'a str) -> BoxFuture<'a, Result<Secret, ApiError>> {
+        Box::pin(async { Err(ApiError::Lacks(Ability::PurchaseLinks)) })
+    }
+
+    /// Any call.
+    ///
+    /// # Errors
+    /// If a value cannot be sent.
+    fn raw(&self, request: &RawRequest) -> Result<Call, ApiError>;
 
     /// Finds the provider's own failure in a raw reply: a 200 may contain one.
     ///
@@ -170,28 +243,6 @@ pub trait Client: Authorise {
     /// The names of JSON fields that are secret only in a raw call to this path and in its reply.
     fn hidden(&self, _path: &str) -> &'static [&'static str] {
         &[]
-    }
-
-    /// The signed link to the payer's page for the purchase in `data` (JSON). Sends nothing.
-    ///
-    /// # Errors
-    /// If the provider has no such links, `data` is not a purchase, or the secret cannot be read.
-    fn purchase_link<'a>(&'a self, _data: &'a str) -> BoxFuture<'a, Result<Secret, ApiError>> {
-        Box::pin(async {
-            Err(ApiError::Unsupported(
-                "this provider has no signed purchase links".into(),
-            ))
-        })
-    }
-
-    /// The link a payer is sent to, with a payment token if one is given.
-    ///
-    /// # Errors
-    /// If the provider has no links.
-    fn link(&self, _link: &LinkRequest, _token: Option<&Secret>) -> Result<PaymentLink, ApiError> {
-        Err(ApiError::Unsupported(
-            "this provider has no payment links".into(),
-        ))
     }
 }
 

@@ -15,16 +15,25 @@ pub fn message_of(event: Event) -> Msg {
         Event::Delivery(delivery) => Msg::Delivery(delivery),
         Event::Listening(listening) => Msg::Listening(listening),
         Event::Player(account, claim) => Msg::Player { account, claim },
-        Event::Asked {
+        Event::Checked {
             account,
-            op,
+            id,
             result,
             expected,
-        } => Msg::Asked {
+        } => Msg::Checked {
             account,
-            op,
+            id,
             result,
             expected,
+        },
+        Event::PlayerItems {
+            account,
+            player,
+            result,
+        } => Msg::PlayerItems {
+            account,
+            player,
+            result,
         },
         Event::Missed => Msg::Notice(Notice {
             level: Level::Info,

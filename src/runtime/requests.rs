@@ -29,7 +29,7 @@ pub fn perform(
         } => {
             let crashed = Msg::Answered {
                 request,
-                result: Err(crash(&account)),
+                result: op.failed(crash(&account)),
             };
             let how = RequestOptions {
                 background,

@@ -56,7 +56,8 @@ impl Store {
             | Msg::Log(_)
             | Msg::Delivery(_)
             | Msg::Deliveries(_)
-            | Msg::Asked { .. }
+            | Msg::Checked { .. }
+            | Msg::PlayerItems { .. }
             | Msg::Received { .. }
             | Msg::Replayed { .. }
             | Msg::Timeline { .. }

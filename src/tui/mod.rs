@@ -327,7 +327,7 @@ impl Model {
     fn on_message(&mut self, msg: &Msg, io: &mut Io<'_>) {
         self.store.apply(msg, io.now);
         let (request, failure) = match msg {
-            Msg::Answered { request, result } => (*request, result.as_ref().err()),
+            Msg::Answered { request, result } => (*request, result.problem()),
             Msg::Explored { request, result } => (*request, result.as_ref().err()),
             Msg::Refreshed { request, result } => (*request, result.as_ref().err()),
             Msg::TokenToCopy { request, result } => (*request, result.as_ref().err()),

@@ -9,8 +9,9 @@ use super::ThemeChoice;
 use crate::domain::manage::Changed;
 use crate::domain::{
     AccountId, Answer, BudgetGauge, CredentialStatus, Delivery, Exchange, Expectation, Expected,
-    ExpectedBy, Explored, Listening, Observation, Op, PaymentId, PlayerClaim, Problem, Received,
-    RequestId, Secret, Timeline, TokenStatus, Waiting, WallTime, Watch, Watchlist, simulate,
+    ExpectedBy, Explored, Inventory, Listening, Observation, Payment, PaymentId, PlayerClaim,
+    PlayerId, Problem, Received, RequestId, Secret, Timeline, TokenStatus, Waiting, WallTime,
+    Watch, Watchlist, simulate,
 };
 
 /// One event.
@@ -42,7 +43,7 @@ pub enum Msg {
         /// The number given in the effect.
         request: RequestId,
         /// The response.
-        result: Result<Answer, Problem>,
+        result: Answer,
     },
     /// The result of [`super::Effect::Explore`]. A cancelled call sends none.
     Explored {
@@ -105,16 +106,25 @@ pub enum Msg {
         /// Name and token.
         claim: PlayerClaim,
     },
-    /// The result of a request that a callback caused.
-    Asked {
-        /// The account of the request.
+    /// The result of a check that a callback caused.
+    Checked {
+        /// The account of the payment.
         account: AccountId,
-        /// The operation.
-        op: Op,
+        /// The payment.
+        id: PaymentId,
         /// The response.
-        result: Result<Answer, Problem>,
+        result: Result<Payment, Problem>,
         /// The expected amount of the payment.
         expected: Option<Expectation>,
+    },
+    /// The inventory of a player, which a callback caused to load.
+    PlayerItems {
+        /// The player's game.
+        account: AccountId,
+        /// The player.
+        player: PlayerId,
+        /// The response.
+        result: Result<Inventory, Problem>,
     },
     /// The received bytes of a callback, for [`super::Effect::OpenDelivery`].
     Received {

@@ -10,8 +10,8 @@ use crate::domain::manage::{Change, ProviderSetup};
 use crate::domain::simulate::{Fault, Part};
 use crate::domain::{
     Ability, Account, AccountId, BudgetGauge, CredentialStatus, Exchange, ExchangeId, LinkRequest,
-    Listening, Now, Op, PaymentId, PlayerId, Problem, ProblemKind, RawCall, RequestId, Secret,
-    Subject, TokenStatus, Waiting, WallTime,
+    Listening, Now, Op, PaymentId, PlayerId, Problem, RawCall, RequestId, Secret, Subject,
+    TokenStatus, Waiting, WallTime,
 };
 
 use super::Effect;
@@ -703,13 +703,4 @@ pub fn is_about(exchange: &Exchange, payment: &str) -> bool {
     // A shorter id would match by accident.
     let named = payment.len() >= 4 && contains(exchange.path(), payment);
     exchange.about == payment || named
-}
-
-/// A response of the wrong type. Only a bug in tilldeck causes it.
-pub fn unexpected() -> Problem {
-    Problem::new(
-        ProblemKind::Nonsense,
-        "internal error: the response has the wrong type",
-        "report it as a bug of tilldeck",
-    )
 }

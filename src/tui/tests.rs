@@ -86,8 +86,8 @@ fn a_provider_that_cannot_be_reached() {
     };
     for keys in ["c", "4r", "1v"] {
         for effect in press(&mut model, keys, second(4)) {
-            if let Effect::Ask { request, .. } = effect {
-                answer(&mut model, second(4), request, Err(problem()));
+            if let Effect::Ask { request, op, .. } = effect {
+                answer(&mut model, second(4), request, op.failed(problem()));
             }
         }
     }

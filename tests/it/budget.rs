@@ -10,7 +10,7 @@ use std::time::Duration;
 use tilldeck::clock::Clock;
 use tilldeck::config::{self, Environ, Vault};
 use tilldeck::deck::{Deck, Options};
-use tilldeck::domain::{AccountId, Answer, BudgetGauge, Counts, Op, ProblemKind};
+use tilldeck::domain::{AccountId, BudgetGauge, Counts, ProblemKind, RawRequest};
 use tilldeck::net::{Event, Timeouts};
 use tilldeck::providers::SPECS;
 
@@ -278,8 +278,8 @@ fn keys() -> AccountId {
     AccountId::new("keys").unwrap()
 }
 
-fn write() -> Op {
-    Op::Raw {
+fn write() -> RawRequest {
+    RawRequest {
         method: "DELETE".into(),
         path: PATH.into(),
         body: None,
@@ -301,17 +301,16 @@ async fn whatever_the_network_does_no_window_at_the_provider_holds_more_than_the
         let deck = Arc::new(open(&place, None).await);
         for _ in 0..8 {
             let deck = deck.clone();
-            calls.spawn(async move { deck.query(&keys(), write(), how()).await });
+            calls.spawn(async move { deck.raw(&keys(), &write(), how()).await });
         }
     }
     let mut answered = 0;
     while let Some(done) = calls.join_next().await {
         match done.unwrap() {
-            Ok(Answer::Raw(raw)) => {
+            Ok(raw) => {
                 assert_eq!(raw.status, 200);
                 answered += 1;
             }
-            Ok(other) => panic!("{other:?}"),
             // A write is not sent again when its reply is lost.
             Err(problem) => assert_eq!(problem.kind, ProblemKind::Unreachable, "{problem:?}"),
         }
@@ -332,10 +331,10 @@ async fn a_waiting_request_that_is_called_off_uses_no_slot() {
     let place = placed(&token.url, &gateway.url, "requests = 1, period = \"60s\"");
     let (to, mut events) = tilldeck::net::events::channel();
     let deck = Arc::new(open(&place, Some(to)).await);
-    deck.query(&keys(), write(), how()).await.unwrap();
+    deck.raw(&keys(), &write(), how()).await.unwrap();
     let waits = tokio::spawn({
         let deck = deck.clone();
-        async move { deck.query(&keys(), write(), how()).await }
+        async move { deck.raw(&keys(), &write(), how()).await }
     });
     let waiting = loop {
         let event = tokio::time::timeout(Duration::from_secs(20), events.recv()).await;

@@ -9,7 +9,7 @@ use tilldeck::clock::{Clock, ManualClock};
 use tilldeck::config::{self, Environ, Vault};
 use tilldeck::deck::{Deck, Options, Pace, Receive};
 use tilldeck::domain::{
-    AccountId, Amount, Answer, Currency, Delivery, JobState, LinkRequest, Listening, Op, PaymentId,
+    AccountId, Amount, Currency, Delivery, JobState, LinkRequest, Listening, PaymentId,
     PaymentState, Verdict, WallTime, What, simulate,
 };
 use tilldeck::net::{Event, Timeouts};
@@ -114,7 +114,7 @@ async fn a_payment_made_on_the_checkout_page_is_received_checked_and_told_on_its
     let mut bench = open(&place, None).await;
     let kanga = AccountId::new("kanga").unwrap();
     let id = PaymentId::new("ERRAND 1").unwrap();
-    let link = Op::PaymentLink(LinkRequest {
+    let link = LinkRequest {
         id: id.clone(),
         amount: Amount::typed("250").unwrap(),
         currency: Currency::new("EMT").unwrap(),
@@ -123,10 +123,8 @@ async fn a_payment_made_on_the_checkout_page_is_received_checked_and_told_on_its
         force_currency: None,
         with_token: false,
         replace_expectation: false,
-    });
-    let Answer::Link(link) = bench.deck.query(&kanga, link, how()).await.unwrap() else {
-        panic!("no link");
     };
+    let link = bench.deck.link(&kanga, &link, how()).await.unwrap();
     tokio::task::block_in_place(|| {
         let mut payer = Payer::open(link.url.expose());
         payer.submit("verify", &[("email", "payer@example.com")]);

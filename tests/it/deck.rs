@@ -7,8 +7,8 @@ use tilldeck::clock::{Clock, ManualClock};
 use tilldeck::config::{self, Environ};
 use tilldeck::deck::{Deck, Options};
 use tilldeck::domain::{
-    AccountId, Amount, Answer, BudgetGauge, Currency, LinkRequest, Op, PaymentId, PaymentState,
-    Problem, ProblemKind, RequestId, WallTime,
+    AccountId, Amount, BudgetGauge, Currency, EstimateRequest, LinkRequest, Payment, PaymentId,
+    PaymentLink, PaymentState, Problem, ProblemKind, RequestId, WallTime,
 };
 use tilldeck::net::{Event, RequestOptions, Timeouts};
 use tilldeck::providers::SPECS;
@@ -71,12 +71,32 @@ pub fn how() -> RequestOptions {
     }
 }
 
-fn check(id: &str) -> Op {
-    Op::CheckPayment(PaymentId::new(id).unwrap())
+fn id(id: &str) -> PaymentId {
+    PaymentId::new(id).unwrap()
 }
 
-async fn ask(bench: &Bench, op: Op) -> Result<Answer, Problem> {
-    bench.deck.query(&shop(), op, how()).await
+async fn check(bench: &Bench, payment: &str) -> Result<Payment, Problem> {
+    let deck = &bench.deck;
+    deck.check_payment(&shop(), &id(payment), how()).await
+}
+
+/// The link needs a token, which is created by a write.
+fn link_with_token(payment: &str) -> LinkRequest {
+    LinkRequest {
+        id: id(payment),
+        amount: Amount::typed("25").unwrap(),
+        currency: Currency::new("EMT").unwrap(),
+        name: None,
+        email: Some("payer@example.com".into()),
+        force_currency: None,
+        with_token: true,
+        replace_expectation: false,
+    }
+}
+
+async fn write(bench: &Bench) -> Result<PaymentLink, Problem> {
+    let link = link_with_token("A");
+    bench.deck.link(&shop(), &link, how()).await
 }
 
 fn nonces(peer: &Peer) -> Vec<i64> {
@@ -101,7 +121,7 @@ async fn a_time_out_names_the_account_and_says_what_is_safe() {
     let peer = Peer::start(vec![Act::Silence]);
     let place = Place::with_shop(&peer.url);
     let bench = open(&place, SHORT).await;
-    let problem = ask(&bench, check("A-17")).await.unwrap_err();
+    let problem = check(&bench, "A-17").await.unwrap_err();
     assert_eq!(problem.kind, ProblemKind::Unreachable);
     assert!(
         problem.message.starts_with("account shop: ") && problem.message.contains("did not answer"),
@@ -121,7 +141,7 @@ async fn a_nonce_is_never_reused_and_never_runs_ahead() {
     let place = Place::with_shop(&peer.url);
     let bench = open(&place, Timeouts::default()).await;
     for _ in 0..3 {
-        ask(&bench, check("A")).await.unwrap();
+        check(&bench, "A").await.unwrap();
     }
     assert_eq!(
         nonces(&peer),
@@ -129,14 +149,14 @@ async fn a_nonce_is_never_reused_and_never_runs_ahead() {
         "the clock stands still, the nonces grow"
     );
     bench.hand.set_wall(WallTime(START.0 - 3_600_000));
-    ask(&bench, check("A")).await.unwrap();
+    check(&bench, "A").await.unwrap();
     assert_eq!(
         nonces(&peer)[3],
         START.0 + 3,
         "a clock set back an hour changes nothing"
     );
     bench.hand.set_wall(WallTime(START.0 + 60_000));
-    ask(&bench, check("A")).await.unwrap();
+    check(&bench, "A").await.unwrap();
     assert_eq!(
         nonces(&peer)[4],
         START.0 + 60_000,
@@ -144,7 +164,7 @@ async fn a_nonce_is_never_reused_and_never_runs_ahead() {
     );
     bench.deck.close().await;
     let again = open(&place, Timeouts::default()).await;
-    ask(&again, check("A")).await.unwrap();
+    check(&again, "A").await.unwrap();
     assert_eq!(
         nonces(&peer)[5],
         START.0 + 60_001,
@@ -158,7 +178,7 @@ async fn a_nonce_is_stored_before_it_is_sent() {
     let place = Place::with_shop(&peer.url);
     let bench = open(&place, Timeouts::default()).await;
     {
-        let asking = ask(&bench, check("A"));
+        let asking = check(&bench, "A");
         let seen = async {
             while peer.requests().is_empty() {
                 tokio::time::sleep(Duration::from_millis(2)).await;
@@ -176,7 +196,7 @@ async fn a_nonce_is_stored_before_it_is_sent() {
     )
     .unwrap();
     let after = open(&place, Timeouts::default()).await;
-    ask(&after, check("A")).await.unwrap();
+    check(&after, "A").await.unwrap();
     assert!(nonces(&peer_after)[0] > nonces(&peer)[0]);
 }
 
@@ -185,7 +205,7 @@ async fn after_a_lost_reply_the_next_nonce_is_higher() {
     let peer = Peer::start(vec![Act::Reset, json(ACTIVE)]);
     let place = Place::with_shop(&peer.url);
     let bench = open(&place, Timeouts::default()).await;
-    ask(&bench, check("A")).await.unwrap();
+    check(&bench, "A").await.unwrap();
     let nonces = nonces(&peer);
     assert!(nonces.len() == 2 && nonces[1] > nonces[0], "{nonces:?}");
 }
@@ -195,12 +215,12 @@ async fn a_refused_nonce_is_tried_once_more_and_then_both_causes_are_named() {
     let peer = Peer::start(vec![json(REFUSED), json(ACTIVE)]);
     let place = Place::with_shop(&peer.url);
     let bench = open(&place, Timeouts::default()).await;
-    ask(&bench, check("A")).await.unwrap();
+    check(&bench, "A").await.unwrap();
     assert_eq!(peer.requests().len(), 2);
     let peer = Peer::start(vec![json(REFUSED)]);
     let place = Place::with_shop(&peer.url);
     let bench = open(&place, Timeouts::default()).await;
-    let problem = ask(&bench, check("A")).await.unwrap_err();
+    let problem = check(&bench, "A").await.unwrap_err();
     assert_eq!(
         (problem.kind, peer.requests().len()),
         (ProblemKind::Refused, 2)
@@ -217,7 +237,7 @@ async fn calls_of_one_key_go_out_one_after_another() {
     let peer = Peer::start(vec![json(ACTIVE)]);
     let place = Place::with_shop(&peer.url);
     let bench = open(&place, Timeouts::default()).await;
-    let asks: Vec<_> = (0..16).map(|_| ask(&bench, check("A"))).collect();
+    let asks: Vec<_> = (0..16).map(|_| check(&bench, "A")).collect();
     let mut set = Vec::new();
     for asked in asks {
         set.push(asked);
@@ -264,7 +284,7 @@ async fn a_write_is_not_repeated_after_a_lost_reply() {
     let peer = Peer::start(vec![Act::Reset]);
     let place = Place::with_shop(&peer.url);
     let bench = open(&place, Timeouts::default()).await;
-    let problem = ask(&bench, Op::CreatePaymentToken).await.unwrap_err();
+    let problem = write(&bench).await.unwrap_err();
     assert_eq!(
         (problem.kind, peer.requests().len()),
         (ProblemKind::Unreachable, 1)
@@ -272,7 +292,7 @@ async fn a_write_is_not_repeated_after_a_lost_reply() {
     let peer = Peer::start(vec![reply("503 Busy", "", ""), json("{}")]);
     let place = Place::with_shop(&peer.url);
     let bench = open(&place, Timeouts::default()).await;
-    ask(&bench, Op::CreatePaymentToken).await.unwrap_err();
+    write(&bench).await.unwrap_err();
     assert_eq!(peer.requests().len(), 1);
 }
 
@@ -295,8 +315,8 @@ async fn a_passing_failure_of_a_read_is_waited_out_and_retry_after_is_obeyed() {
         no_wait: false,
     };
     let mut waits = Vec::new();
-    let account = shop();
-    let mut asking = std::pin::pin!(deck.query(&account, check("A"), how));
+    let (account, payment) = (shop(), id("A"));
+    let mut asking = std::pin::pin!(deck.check_payment(&account, &payment, how));
     loop {
         tokio::select! {
             answered = &mut asking => break drop(answered.unwrap()),
@@ -327,13 +347,13 @@ async fn a_hold_of_hours_is_lifted_when_the_operator_says_so() {
     let place = Place::with_shop(&peer.url);
     let bench = open(&place, Timeouts::default()).await;
     for _ in 0..2 {
-        ask(&bench, check("A")).await.unwrap_err();
+        check(&bench, "A").await.unwrap_err();
     }
     assert_eq!(peer.requests().len(), 1);
     bench.deck.lift_holds(&shop()).await;
     let held = |gauges: Vec<(_, BudgetGauge)>| gauges.iter().any(|(_, gauge)| gauge.held.is_some());
     assert!(!held(bench.deck.gauges().await));
-    ask(&bench, check("A")).await.unwrap();
+    check(&bench, "A").await.unwrap();
     assert_eq!(peer.requests().len(), 2);
 }
 
@@ -350,12 +370,12 @@ async fn who_waited_for_the_key_while_another_was_turned_away_sends_nothing() {
     let place = Place::with_shop(&peer.url);
     let bench = open(&place, Timeouts::default()).await;
     let bench = &bench;
-    let asked = |id| {
+    let asked = |payment| {
         let how = RequestOptions {
             no_wait: true,
             ..how()
         };
-        async move { bench.deck.query(&shop(), check(id), how).await }
+        async move { bench.deck.check_payment(&shop(), &id(payment), how).await }
     };
     let mut first = std::pin::pin!(asked("A"));
     let mut second = std::pin::pin!(asked("B"));
@@ -383,7 +403,7 @@ async fn a_clock_ahead_of_the_providers_is_told() {
         let peer = Peer::start(vec![dated(ahead)]);
         let place = Place::with_shop(&peer.url);
         let mut bench = open(&place, Timeouts::default()).await;
-        ask(&bench, check("A")).await.unwrap();
+        check(&bench, "A").await.unwrap();
         let mut warned = false;
         while let Some(event) = bench.events.try_recv() {
             warned |= matches!(event, Event::ClockWarning(..));
@@ -397,7 +417,7 @@ async fn every_exchange_is_recorded_and_published() {
     let peer = Peer::start(vec![Act::Reset, json(ACTIVE)]);
     let place = Place::with_shop(&peer.url);
     let mut bench = open(&place, Timeouts::default()).await;
-    ask(&bench, check("A")).await.unwrap();
+    check(&bench, "A").await.unwrap();
     bench.deck.ledger().flush().await;
     let mut published = Vec::new();
     while let Some(event) = bench.events.try_recv() {
@@ -429,7 +449,7 @@ async fn without_a_ledger_no_nonce_is_sent_and_no_slot_is_used() {
     std::fs::write(place.state(), "a file where the folder belongs").unwrap();
     let bench = open(&place, Timeouts::default()).await;
     for _ in 0..2 {
-        let refused = ask(&bench, check("A")).await.unwrap_err();
+        let refused = check(&bench, "A").await.unwrap_err();
         assert_eq!(refused.kind, ProblemKind::Local);
         assert!(refused.message.contains("nothing was sent"), "{refused:?}");
         assert!(refused.hint.contains("--state-dir"), "{refused:?}");
@@ -439,10 +459,10 @@ async fn without_a_ledger_no_nonce_is_sent_and_no_slot_is_used() {
     // One that goes away while the program runs is missed before the next request.
     let place = Place::with_shop(&peer.url);
     let bench = open(&place, Timeouts::default()).await;
-    ask(&bench, check("A")).await.unwrap();
+    check(&bench, "A").await.unwrap();
     std::fs::remove_dir_all(place.state()).unwrap();
     std::fs::write(place.state(), "a file where the folder belongs").unwrap();
-    let refused = ask(&bench, check("A")).await.unwrap_err();
+    let refused = check(&bench, "A").await.unwrap_err();
     assert_eq!(refused.kind, ProblemKind::Local);
     assert_eq!(peer.requests().len(), 1);
 }
@@ -453,8 +473,7 @@ async fn without_a_ledger_the_sandbox_goes_on() {
     std::fs::write(place.state(), "a file where the folder belongs").unwrap();
     let bench = open(&place, Timeouts::default()).await;
     let kanga = AccountId::new("kanga").unwrap();
-    let answer = bench.deck.query(&kanga, Op::Verify, how()).await;
-    assert_eq!(answer, Ok(Answer::Verified));
+    assert_eq!(bench.deck.verify(&kanga, how()).await, Ok(()));
 }
 
 #[tokio::test]
@@ -462,16 +481,14 @@ async fn all_six_calls_and_the_link_against_the_simulator() {
     let place = Place::new();
     let bench = open(&place, Timeouts::default()).await;
     let kanga = AccountId::new("kanga").unwrap();
-    let ask = |op| bench.deck.query(&kanga, op, how());
-    assert_eq!(ask(Op::Verify).await, Ok(Answer::Verified));
-    assert_eq!(ask(Op::TestSignature).await, Ok(Answer::SignatureAccepted));
-    let (token, quantity) = (
-        Currency::new("EMT").unwrap(),
-        Amount::typed("3000").unwrap(),
-    );
-    let Ok(Answer::Estimate(estimate)) = ask(Op::Estimate { token, quantity }).await else {
-        panic!("no estimate")
+    let deck = &bench.deck;
+    assert_eq!(deck.verify(&kanga, how()).await, Ok(()));
+    assert_eq!(deck.test_signature(&kanga, how()).await, Ok(()));
+    let sum = EstimateRequest {
+        token: Currency::new("EMT").unwrap(),
+        quantity: Amount::typed("3000").unwrap(),
     };
+    let estimate = deck.estimate(&kanga, &sum, how()).await.unwrap();
     assert!(
         estimate
             .prices
@@ -479,38 +496,24 @@ async fn all_six_calls_and_the_link_against_the_simulator() {
             .any(|p| p.currency.as_str() == "EMT" && p.amount.as_str() == "3090"),
         "never 1:1"
     );
-    let Ok(Answer::PaymentToken(token)) = ask(Op::CreatePaymentToken).await else {
-        panic!("no token")
-    };
-    assert_eq!(token.expose().len(), 32);
-    let link = LinkRequest {
-        id: PaymentId::new("NEW-1").unwrap(),
-        amount: Amount::typed("25").unwrap(),
-        currency: Currency::new("EMT").unwrap(),
-        name: None,
-        email: Some("payer@example.com".into()),
-        force_currency: None,
-        with_token: true,
-        replace_expectation: false,
-    };
-    let Ok(Answer::Link(link)) = ask(Op::PaymentLink(link)).await else {
-        panic!("no link")
-    };
+    let link = link_with_token("NEW-1");
+    let link = deck.link(&kanga, &link, how()).await.unwrap();
+    let (_, token) = link.url.expose().split_once("&paymentToken=").unwrap();
+    assert_eq!(token.len(), 32);
     assert!(
         !link.shown.contains("paymentToken=") || link.shown.ends_with("paymentToken=…"),
         "{}",
         link.shown
     );
-    let unknown = ask(check("NEW-1")).await.unwrap_err();
+    let new = id("NEW-1");
+    let unknown = deck.check_payment(&kanga, &new, how()).await.unwrap_err();
     assert_eq!(
         unknown.kind,
         ProblemKind::NotFound,
         "known once its payer has opened the page"
     );
     visit(link.url.expose()).await;
-    let Ok(Answer::Payment(payment)) = ask(check("NEW-1")).await else {
-        panic!("no payment")
-    };
+    let payment = deck.check_payment(&kanga, &new, how()).await.unwrap();
     assert_eq!(
         (payment.state, payment.amount.as_str()),
         (PaymentState::Active, "25"),
@@ -551,13 +554,13 @@ async fn background_asks_leave_part_of_the_budget_free() {
     for _ in 0..2 {
         bench
             .deck
-            .query(&shop(), check("A"), quick(true))
+            .check_payment(&shop(), &id("A"), quick(true))
             .await
             .unwrap();
     }
     let held = bench
         .deck
-        .query(&shop(), check("A"), quick(true))
+        .check_payment(&shop(), &id("A"), quick(true))
         .await
         .unwrap_err();
     assert_eq!(
@@ -567,19 +570,19 @@ async fn background_asks_leave_part_of_the_budget_free() {
     );
     bench
         .deck
-        .query(&shop(), check("A"), quick(false))
+        .check_payment(&shop(), &id("A"), quick(false))
         .await
         .unwrap();
     let full = bench
         .deck
-        .query(&shop(), check("A"), quick(false))
+        .check_payment(&shop(), &id("A"), quick(false))
         .await
         .unwrap_err();
     assert_eq!((full.kind, peer.requests().len()), (ProblemKind::Budget, 3));
     bench.hand.advance(Duration::from_hours(1));
     bench
         .deck
-        .query(&shop(), check("A"), quick(false))
+        .check_payment(&shop(), &id("A"), quick(false))
         .await
         .unwrap();
 }
@@ -589,7 +592,7 @@ async fn verification_survives_the_process_and_an_unknown_id_proves_the_key() {
     let peer = Peer::start(vec![json(NOT_KNOWN)]);
     let place = Place::with_shop(&peer.url);
     let bench = open(&place, Timeouts::default()).await;
-    assert_eq!(ask(&bench, Op::Verify).await, Ok(Answer::Verified));
+    assert_eq!(bench.deck.verify(&shop(), how()).await, Ok(()));
     let body: Value = serde_json::from_str(&peer.requests()[0].body).unwrap();
     assert!(body["id"].as_str().unwrap().starts_with("tilldeck-verify-"));
     bench.deck.close().await;
@@ -613,7 +616,7 @@ async fn what_is_called_off_is_recorded_all_the_same() {
             }
         };
         tokio::select! {
-            _ = ask(&bench, Op::CreatePaymentToken) => panic!("nothing answers"),
+            _ = write(&bench) => panic!("nothing answers"),
             () = sent => {}
         }
     }
@@ -642,7 +645,7 @@ async fn a_secret_that_cannot_be_read_takes_no_slot() {
     .unwrap();
     let bench = open(&place, Timeouts::default()).await;
     assert_eq!(
-        ask(&bench, check("A")).await.unwrap_err().kind,
+        check(&bench, "A").await.unwrap_err().kind,
         ProblemKind::Config
     );
     assert_eq!(bench.deck.gauges().await[0].1.used, 0);
@@ -662,7 +665,7 @@ async fn the_budget_is_never_exceeded_by_calls_that_wait_for_their_keys_lane() {
     let key = tilldeck::ledger::KeyHash::of("kanga", API_KEY);
     let key_lock = bench.deck.ledger().key_lock(&key).await.unwrap();
     let used = async || bench.deck.gauges().await[0].1.used;
-    let (asked, ()) = tokio::join!(ask(&bench, check("A")), async {
+    let (asked, ()) = tokio::join!(check(&bench, "A"), async {
         while used().await == 0 {
             tokio::task::yield_now().await;
         }

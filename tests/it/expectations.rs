@@ -3,7 +3,7 @@
 
 use tilldeck::deck::Deck;
 use tilldeck::domain::{
-    Amount, Answer, Currency, Expected, ExpectedBy, LinkRequest, Op, Payment, PaymentId,
+    Amount, Currency, EstimateRequest, Expected, ExpectedBy, LinkRequest, Payment, PaymentId,
     PaymentVerdict, ProblemKind, Replaced, Watchlist, What,
 };
 use tilldeck::net::Timeouts;
@@ -26,8 +26,8 @@ fn sum(amount: &str, currency: &str) -> Expected {
     }
 }
 
-fn link(payment: &str, amount: &str, replace_expectation: bool) -> Op {
-    Op::PaymentLink(LinkRequest {
+fn link(payment: &str, amount: &str, replace_expectation: bool) -> LinkRequest {
+    LinkRequest {
         id: id(payment),
         amount: Amount::typed(amount).unwrap(),
         currency: Currency::new("oPLN").unwrap(),
@@ -36,15 +36,13 @@ fn link(payment: &str, amount: &str, replace_expectation: bool) -> Op {
         force_currency: None,
         with_token: false,
         replace_expectation,
-    })
+    }
 }
 
 async fn check(deck: &Deck, payment: &str) -> Payment {
-    let op = Op::CheckPayment(id(payment));
-    match deck.query(&shop(), op, how()).await {
-        Ok(Answer::Payment(payment)) => payment,
-        other => panic!("{other:?}"),
-    }
+    deck.check_payment(&shop(), &id(payment), how())
+        .await
+        .unwrap()
 }
 
 async fn verdict(deck: &Deck, payment: &str) -> PaymentVerdict {
@@ -60,7 +58,7 @@ async fn a_link_sets_what_its_payment_is_compared_with() {
     let bench = open(&place, Timeouts::default()).await;
     let deck = &bench.deck;
     assert_eq!(verdict(deck, "OTHER").await, PaymentVerdict::NotCompared);
-    deck.query(&shop(), link("A-17", "249.00", false), how())
+    deck.link(&shop(), &link("A-17", "249.00", false), how())
         .await
         .unwrap();
     let expected = deck
@@ -83,7 +81,7 @@ async fn a_link_for_an_id_that_expects_another_sum_is_refused_until_it_is_insist
     let bench = open(&place, Timeouts::default()).await;
     let deck = &bench.deck;
     let ask = async |amount, replace| {
-        deck.query(&shop(), link("A-17", amount, replace), how())
+        deck.link(&shop(), &link("A-17", amount, replace), how())
             .await
     };
     ask("249.00", false).await.unwrap();
@@ -130,7 +128,7 @@ async fn a_link_for_a_payment_that_is_over_is_refused_even_if_it_is_insisted_on(
         for insist in [false, true] {
             let refused = bench
                 .deck
-                .query(&shop(), link("A-17", "1", insist), how())
+                .link(&shop(), &link("A-17", "1", insist), how())
                 .await;
             let refused = refused.unwrap_err();
             assert!(refused.message.contains(state), "{refused}");
@@ -188,10 +186,8 @@ async fn the_embedded_sandbox_knows_what_its_payments_expect() {
     assert!(deck.forgets_payments());
     let account = tilldeck::domain::AccountId::new("kanga").unwrap();
     let expected = deck.expectation(&account, &id("ORDER-1006")).await.unwrap();
-    let op = Op::CheckPayment(id("ORDER-1006"));
-    let Ok(Answer::Payment(payment)) = deck.query(&account, op, how()).await else {
-        panic!("it is one of the first payments");
-    };
+    let payment = deck.check_payment(&account, &id("ORDER-1006"), how()).await;
+    let payment = payment.expect("it is one of the first payments");
     let verdict = payment.verdict(expected.as_ref().map(|expected| &expected.sum));
     assert_eq!(verdict, PaymentVerdict::Less);
     assert_eq!(deck.watchlist().await.unwrap().watches.len(), 8);
@@ -250,13 +246,12 @@ async fn one_odd_price_does_not_hide_the_others() {
     let peer = Peer::start(vec![json(body)]);
     let place = Place::with_shop(&peer.url);
     let bench = open(&place, Timeouts::default()).await;
-    let op = Op::Estimate {
+    let sum = EstimateRequest {
         token: Currency::new("EMT").unwrap(),
         quantity: Amount::typed("10").unwrap(),
     };
-    let Ok(Answer::Estimate(estimate)) = bench.deck.query(&shop(), op, how()).await else {
-        panic!("prices are prices");
-    };
+    let estimate = bench.deck.estimate(&shop(), &sum, how()).await;
+    let estimate = estimate.expect("prices are prices");
     let prices: Vec<(&str, &str, bool)> = estimate
         .prices
         .iter()

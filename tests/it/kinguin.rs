@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 use tilldeck::domain::simulate::Command;
-use tilldeck::domain::{AccountId, Explored, Op, Problem, ProblemKind, RawCall};
+use tilldeck::domain::{AccountId, Explored, Problem, ProblemKind, RawCall};
 use tilldeck::net::{Event, Timeouts};
 
 use crate::deck::{Bench, how, open};
@@ -161,7 +161,7 @@ async fn public_calls_go_without_a_token_and_cost_none() {
 async fn verifying_finds_a_reset_secret_though_the_token_in_hand_is_still_good() {
     let place = Place::new();
     let bench = open(&place, Timeouts::default()).await;
-    let verify = async || bench.deck.query(&kinguin(), Op::Verify, how()).await;
+    let verify = async || bench.deck.verify(&kinguin(), how()).await;
     verify().await.unwrap();
     assert!(simulate(&bench, "reset-secret").contains("SANDBOX-KINGUIN-SECRET-2"));
     let problem = verify().await.unwrap_err();
@@ -176,12 +176,12 @@ async fn what_kinguin_does_not_have_is_said_so() {
     let id = tilldeck::domain::PaymentId::new("A").unwrap();
     let problem = bench
         .deck
-        .query(&kinguin(), Op::CheckPayment(id), how())
+        .check_payment(&kinguin(), &id, how())
         .await
         .unwrap_err();
     assert_eq!(problem.kind, ProblemKind::Usage);
     assert!(
-        problem.message.contains("Kinguin has no payments to check"),
+        problem.message.contains("Kinguin has no payments"),
         "{}",
         problem.message
     );

@@ -4,7 +4,7 @@
 use std::sync::LazyLock;
 
 use serde_json::json;
-use tilldeck::domain::{AccountId, Answer, Op, PlayerId, RawCall, Secret};
+use tilldeck::domain::{AccountId, PlayerId, PlayerToken, RawCall, Secret};
 use tilldeck::net::Timeouts;
 
 use crate::deck::{how, open};
@@ -485,16 +485,15 @@ async fn the_deck_asks_for_players_and_the_explorer_reads_their_items() {
     let place = Place::new();
     let bench = open(&place, Timeouts::default()).await;
     let account = AccountId::new("kongregate").unwrap();
-    let op = Op::AuthenticatePlayer {
+    let claim = PlayerToken {
         player: PlayerId(1001),
         token: Secret::new(TOKEN),
     };
-    let answer = bench.deck.query(&account, op, how()).await.unwrap();
-    assert!(matches!(answer, Answer::Player(player) if player.username == "PaperLantern"));
-    let op = Op::PlayerItems(PlayerId(1004));
-    let Ok(Answer::Inventory(inventory)) = bench.deck.query(&account, op, how()).await else {
-        panic!("an inventory");
-    };
+    let deck = &bench.deck;
+    let player = deck.authenticate_player(&account, &claim, how()).await;
+    assert_eq!(player.unwrap().username, "PaperLantern");
+    let inventory = deck.player_items(&account, PlayerId(1004), how()).await;
+    let inventory = inventory.unwrap();
     assert_eq!(inventory.items[1].data.as_deref(), Some(r#"{"boat":7}"#));
     let call = RawCall {
         method: "GET".into(),

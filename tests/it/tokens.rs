@@ -9,7 +9,7 @@ use tilldeck::clock::{Clock, ManualClock};
 use tilldeck::config::{self, Environ, Keyring, KeyringError, Vault};
 use tilldeck::deck::{Deck, Options};
 use tilldeck::domain::{
-    AccountId, Answer, Op, Problem, ProblemKind, Secret, StoredIn, TokenStatus, WallTime,
+    AccountId, Problem, ProblemKind, RawRequest, Secret, StoredIn, TokenStatus, WallTime,
 };
 use tilldeck::net::{Event, Timeouts};
 use tilldeck::providers::SPECS;
@@ -112,8 +112,8 @@ fn keys() -> AccountId {
     AccountId::new("keys").unwrap()
 }
 
-fn call(method: &str) -> Op {
-    Op::Raw {
+fn call(method: &str) -> RawRequest {
+    RawRequest {
         method: method.into(),
         path: PATH.into(),
         body: None,
@@ -128,10 +128,8 @@ impl Bench {
     }
 
     async fn send(&self, method: &str) -> Result<u16, Problem> {
-        match self.deck.query(&keys(), call(method), how()).await? {
-            Answer::Raw(raw) => Ok(raw.status),
-            other => panic!("{other:?}"),
-        }
+        let sent = self.deck.raw(&keys(), &call(method), how()).await;
+        sent.map(|raw| raw.status)
     }
 
     fn status(&self) -> TokenStatus {
@@ -360,7 +358,7 @@ async fn twenty_callers_cost_one_token_call() {
     let mut calls = tokio::task::JoinSet::new();
     for _ in 0..20 {
         let deck = bench.deck.clone();
-        calls.spawn(async move { deck.query(&keys(), call("GET"), how()).await });
+        calls.spawn(async move { deck.raw(&keys(), &call("GET"), how()).await });
     }
     while let Some(done) = calls.join_next().await {
         done.unwrap().unwrap();
@@ -686,7 +684,7 @@ async fn refused_credentials_are_not_tried_again_by_polling_until_they_are_repla
     for minutes in 0..4 {
         let told = bench
             .deck
-            .query(&keys(), call("GET"), polling)
+            .raw(&keys(), &call("GET"), polling)
             .await
             .unwrap_err();
         assert_eq!(told.kind, ProblemKind::Refused, "{minutes}");
@@ -696,7 +694,7 @@ async fn refused_credentials_are_not_tried_again_by_polling_until_they_are_repla
     put_secret(&place, OTHER_SECRET);
     bench
         .deck
-        .query(&keys(), call("GET"), polling)
+        .raw(&keys(), &call("GET"), polling)
         .await
         .unwrap();
     assert_eq!(token.requests().len(), 2);
@@ -737,12 +735,8 @@ async fn a_verification_is_not_fooled_by_a_token_that_is_still_good() {
     let gateway = Peer::start(vec![json(r#"{"type":"MERCHANT","status":"ACTIVE"}"#)]);
     let place = placed(&token.url, &gateway.url);
     let bench = open(&place, With::default()).await;
-    bench.deck.query(&keys(), Op::Verify, how()).await.unwrap();
-    let problem = bench
-        .deck
-        .query(&keys(), Op::Verify, how())
-        .await
-        .unwrap_err();
+    bench.deck.verify(&keys(), how()).await.unwrap();
+    let problem = bench.deck.verify(&keys(), how()).await.unwrap_err();
     assert_eq!(problem.kind, ProblemKind::Refused);
     assert_eq!((token.requests().len(), gateway.requests().len()), (2, 1));
 }
@@ -939,7 +933,7 @@ async fn a_caller_that_gives_up_leaves_the_fetch_to_the_others() {
     let place = placed(&token.url, &gateway.url);
     let bench = open(&place, With::default()).await;
     let deck = bench.deck.clone();
-    let first = tokio::spawn(async move { deck.query(&keys(), call("GET"), how()).await });
+    let first = tokio::spawn(async move { deck.raw(&keys(), &call("GET"), how()).await });
     while !bench.status().fetching && bench.status().fetched == 0 {
         tokio::task::yield_now().await;
     }

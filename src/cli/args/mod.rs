@@ -14,7 +14,7 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
 pub use accounts::{AccountCommand, AddAccount, RemoveAccount, RotateSecret, TokenCommand};
 pub use payments::{AddPayments, Check, ExpectPayment, Filters, PaymentsCommand, Source};
-pub use sandbox::{Deliver, SandboxCommand, Trigger};
+pub use sandbox::{Deliver, SandboxCommand, SandboxEvent, Trigger};
 pub use values::Goal;
 use values::{
     amount, auth_method, bind, callback_id, currency, email, limit, method, path, payment_id,

@@ -54,6 +54,17 @@ pub enum SandboxCommand {
 /// `sandbox trigger`.
 #[derive(Debug, Subcommand)]
 pub enum Trigger {
+    /// In a running sandbox.
+    #[command(flatten)]
+    Event(SandboxEvent),
+    /// Send one callback in a provider's format to a receiver on this machine. It needs no running simulator, and the
+    /// payment, player or purchase need not exist.
+    Deliver(Deliver),
+}
+
+/// `sandbox trigger`: the events of a running sandbox.
+#[derive(Debug, Subcommand)]
+pub enum SandboxEvent {
     /// Simulate a fault of every API call: none, latency (late responses), 429 (rate limit), 5xx (status 503), html (an
     /// error page), torn (incomplete JSON), lost-reply (the call is carried out, but no response arrives).
     Fault {
@@ -111,9 +122,6 @@ pub enum Trigger {
         #[arg(allow_hyphen_values = true)]
         subject: Vec<String>,
     },
-    /// Send one callback in a provider's format to a receiver on this machine. It needs no running simulator, and the
-    /// payment, player or purchase need not exist.
-    Deliver(Deliver),
 }
 
 /// `sandbox trigger deliver`.

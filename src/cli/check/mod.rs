@@ -9,11 +9,11 @@ use std::time::Duration;
 use super::args::{Check, Goal};
 use super::output::{Out, OutputError, Table, Tone};
 use super::report::{Found, Report};
-use super::{Context, Exit, Interrupts, unexpected};
+use super::{Context, Exit, Interrupts};
 use crate::deck::Deck;
 use crate::domain::{
-    Ability, AccountId, Answer, Expectation, Expected, Op, Payment, PaymentId, PaymentState,
-    PaymentVerdict, Problem, ProblemKind, RequestId, time,
+    Ability, AccountId, Expectation, Expected, Payment, PaymentId, PaymentState, PaymentVerdict,
+    Problem, ProblemKind, RequestId, time,
 };
 use crate::net::RequestOptions;
 
@@ -185,11 +185,7 @@ impl Checker<'_> {
             background,
             no_wait: self.args.no_wait,
         };
-        let op = Op::CheckPayment(id.clone());
-        match self.deck.query(&self.account, op, options).await? {
-            Answer::Payment(payment) => Ok(payment),
-            _ => Err(unexpected(&self.account, "a payment")),
-        }
+        self.deck.check_payment(&self.account, id, options).await
     }
 
     /// Checks until the payment reaches the state, or can no longer reach it. Also waits while the payment is unknown

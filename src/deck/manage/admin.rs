@@ -124,7 +124,6 @@ impl AccountAdmin {
                     (config, None, by_hand(&source))
                 }
             }
-            Home::Simulator => unreachable!("the deck changes the simulator's secrets itself"),
         };
         Ok(Changed::Rotated {
             account: self.register(&find(&config, &self.profile, account)?)?,

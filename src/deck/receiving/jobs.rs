@@ -14,7 +14,7 @@ use super::forward::AnswerUse;
 use super::{Shared, forward, log_lines};
 use crate::callbacks::Raw;
 use crate::domain::{
-    AccountId, Answer, Delivery, DeliveryId, Job, JobId, JobKind, JobState, Op, Problem,
+    AccountId, Delivery, DeliveryId, Inventory, Job, JobId, JobKind, JobState, Problem,
     ProblemKind, RequestId, Subject, WallTime, inert,
 };
 use crate::ledger::{JobFilter, JobResult};
@@ -426,10 +426,6 @@ impl Shared {
                 None,
             );
         };
-        let op = match subject {
-            Subject::Payment(id) => Op::CheckPayment(id.clone()),
-            Subject::Player(id) => Op::PlayerItems(*id),
-        };
         let options = RequestOptions {
             request: RequestId(0),
             // No caller waits for it, so it leaves part of the budget to the operator.
@@ -443,21 +439,39 @@ impl Shared {
         }
         // An older answer must not be saved after a newer one.
         let lock = self.subject_locks.lock(&delivery.account, subject).await;
-        let result = self.queries.query(&runtime, &op, options).await;
-        drop(lock);
-        let outcome = check_outcome(&result);
         let account = runtime.account.id.clone();
-        let expected = match subject {
-            // Without it the payment is shown as not compared, which is true.
-            Subject::Payment(id) => self.queries.expectation(&account, id).await.ok().flatten(),
-            Subject::Player(_) => None,
+        let (outcome, event) = match subject {
+            Subject::Payment(id) => {
+                let result = self.queries.check_payment(&runtime, id, options).await;
+                let outcome = check_outcome(&result, |payment| {
+                    (payment.state.as_str().to_owned(), payment.state.is_final())
+                });
+                let event = Event::Checked {
+                    id: id.clone(),
+                    result,
+                    // Without it the payment is shown as not compared, which is true.
+                    expected: self.queries.expectation(&account, id).await.ok().flatten(),
+                    account,
+                };
+                (outcome, event)
+            }
+            Subject::Player(player) => {
+                let query = runtime.client.player_items(*player);
+                let result = runtime.send(query, options).await;
+                let outcome = check_outcome(&result, |inventory: &Inventory| {
+                    let count = inventory.items.len();
+                    let items = if count == 1 { "item" } else { "items" };
+                    (format!("{count} {items}"), false)
+                });
+                let event = Event::PlayerItems {
+                    account,
+                    player: *player,
+                    result,
+                };
+                (outcome, event)
+            }
         };
-        let event = Event::Asked {
-            account,
-            op,
-            result,
-            expected,
-        };
+        drop(lock);
         (outcome, Some(event))
     }
 
@@ -520,20 +534,16 @@ impl Shared {
     }
 }
 
-/// The result of a check.
-fn check_outcome(result: &Result<Answer, Problem>) -> AttemptOutcome {
+/// The result of a check; `describe` gives an answer in words, and whether it is final.
+fn check_outcome<A>(
+    result: &Result<A, Problem>,
+    describe: impl FnOnce(&A) -> (String, bool),
+) -> AttemptOutcome {
     let (summary, is_final, end) = match result {
-        Ok(Answer::Payment(payment)) => (
-            payment.state.as_str().to_owned(),
-            payment.state.is_final(),
-            Disposition::Done,
-        ),
-        Ok(Answer::Inventory(inventory)) => {
-            let count = inventory.items.len();
-            let items = if count == 1 { "item" } else { "items" };
-            (format!("{count} {items}"), false, Disposition::Done)
+        Ok(answer) => {
+            let (summary, is_final) = describe(answer);
+            (summary, is_final, Disposition::Done)
         }
-        Ok(_) => ("response received".to_owned(), false, Disposition::Done),
         // The provider has no such operation, or the account is gone: no retry can change that.
         Err(problem) if problem.kind == ProblemKind::Usage => {
             (problem.message.clone(), false, Disposition::Hopeless)

@@ -10,13 +10,13 @@ use super::auth::{INVALID_CREDENTIALS, Signer};
 use super::wire::{Field, Flat};
 use crate::domain::payment::Price;
 use crate::domain::{
-    Amount, Answer, Currency, Estimate, LinkRequest, Now, Op, Payment, PaymentId, PaymentLink,
-    PaymentState, RawReply, Reported, Secret, WallTime, bad_json, inert,
+    Amount, Currency, Estimate, EstimateRequest, LinkRequest, Now, Payment, PaymentId, PaymentLink,
+    PaymentState, RawReply, RawRequest, Reported, Secret, WallTime, bad_json, inert,
 };
 use crate::net::{
     Authorise, BoxFuture, Call, Content, NetError, Repeat, Reply, SignedRequest, redact,
 };
-use crate::providers::{ApiError, Client, Credentials};
+use crate::providers::{ApiError, Client, Credentials, Queried, Query};
 
 /// GET PRICE ESTIMATE. The document's heading and its sample call differ; this is the sample's path, without `/v2`
 /// (`docs/providers/kanga.md#contradictions`).
@@ -71,103 +71,80 @@ impl Authorise for Kanga {
 }
 
 impl Client for Kanga {
-    fn call(&self, op: &Op) -> Result<Call, ApiError> {
-        let post = |path: &str, fields: &[(&str, &str)], repeat| Call {
-            method: "POST".into(),
-            endpoint: "api",
-            path: path.into(),
-            body: Content::Fields(
-                fields
-                    .iter()
-                    .map(|(name, value)| ((*name).to_owned(), Value::from(*value)))
-                    .collect::<Map<_, _>>(),
-            ),
-            about: op.about(),
-            repeat,
-            auth: None,
-        };
-        Ok(match op {
-            Op::Verify => post(CHECK, &[("id", &probe()?)], Repeat::Safe),
-            Op::CheckPayment(id) => post(CHECK, &[("id", id.as_str())], Repeat::Safe),
-            Op::Estimate { token, quantity } => post(
-                ESTIMATE,
-                &[("token", token.as_str()), ("quantity", quantity.as_str())],
-                Repeat::Safe,
-            ),
-            // It creates something at Kanga, so a lost response is not repeated.
-            Op::CreatePaymentToken => post(CREATE, &[], Repeat::Never),
-            Op::TestSignature => post(TEST, &[], Repeat::Safe),
-            Op::PaymentLink(_) => {
-                return Err(ApiError::Unsupported(
-                    "tilldeck builds payment links itself; no call is sent for one".into(),
-                ));
-            }
-            Op::AuthenticatePlayer { .. } | Op::PlayerItems(_) => {
-                return Err(ApiError::Unsupported("Kanga TPG has no players".into()));
-            }
-            Op::Raw {
-                method,
-                path,
-                body,
-                writes,
-                ..
-            } => Call {
-                method: method.clone(),
-                // The second estimate URL is on the payment page's host (`docs/providers/kanga.md#contradictions`).
-                endpoint: if is_also(path) { "pay" } else { "api" },
-                path: path.clone(),
-                body: body.clone().map_or(Content::Empty, Content::Bytes),
-                about: op.about(),
-                repeat: if *writes { Repeat::Never } else { Repeat::Safe },
-                auth: None,
-            },
-        })
-    }
-
-    fn answer(&self, op: &Op, reply: &Reply, at: WallTime) -> Result<Answer, ApiError> {
-        if let Op::Raw { .. } = op {
-            return Ok(Answer::Raw(reply.clone().into_raw()));
-        }
-        let answer = read(reply)?;
-        match op {
-            // An estimate has no `result`, unless it failed.
-            Op::Estimate { token, quantity } if answer.get("result").is_none() => {
-                Ok(Answer::Estimate(estimate(token, quantity, &answer, at)?))
-            }
-            Op::Verify => match outcome(&answer, reply, "the payment") {
+    fn verify(&self) -> Queried<()> {
+        let call = post(CHECK, &[("id", &probe()?)], "verify credentials");
+        Ok(Query::new(call, |reply| {
+            match outcome(&read(&reply)?, &reply, "the payment") {
                 // 9001 answers only a call whose key, signature and nonce were right, so a random id verifies an account
                 // (`docs/providers/kanga.md#calls`).
-                Ok(()) | Err(ApiError::NotFound { .. }) => Ok(Answer::Verified),
+                Ok(()) | Err(ApiError::NotFound { .. }) => Ok(()),
                 Err(error) => Err(error),
-            },
-            Op::CheckPayment(id) => {
-                outcome(&answer, reply, &format!("payment {id}"))?;
-                Ok(Answer::Payment(payment(id, &answer)?))
             }
-            Op::CreatePaymentToken => {
-                outcome(&answer, reply, "this call")?;
-                let token = Secret::new(text(&answer, "paymentToken")?);
-                // Before anything shows the link: with the token in it, its payer's address counts as verified.
-                redact::learn_passing(&token, "paymentToken");
-                Ok(Answer::PaymentToken(token))
+        }))
+    }
+
+    fn test_signature(&self) -> Queried<()> {
+        Ok(Query::new(post(TEST, &[], "test signature"), |reply| {
+            outcome(&read(&reply)?, &reply, "this call")
+        }))
+    }
+
+    fn check_payment(&self, id: &PaymentId) -> Queried<Payment> {
+        let call = post(CHECK, &[("id", id.as_str())], id.as_str());
+        let id = id.clone();
+        Ok(Query::new(call, move |reply| {
+            let answer = read(&reply)?;
+            outcome(&answer, &reply, &format!("payment {id}"))?;
+            payment(&id, &answer)
+        }))
+    }
+
+    fn estimate(&self, sum: &EstimateRequest) -> Queried<Estimate> {
+        let EstimateRequest { token, quantity } = sum.clone();
+        let fields = [("token", token.as_str()), ("quantity", quantity.as_str())];
+        let call = post(ESTIMATE, &fields, &format!("{quantity} {token}"));
+        Ok(Query::new(call, move |reply| {
+            let answer = read(&reply)?;
+            // An estimate has no `result`, unless it failed.
+            if answer.get("result").is_none() {
+                return estimate(&token, &quantity, &answer, reply.at);
             }
-            Op::TestSignature => {
-                outcome(&answer, reply, "this call").map(|()| Answer::SignatureAccepted)
-            }
-            Op::Estimate { token, .. } => {
-                let named = format!("the currency {token}");
-                outcome(&answer, reply, &named).map_err(|error| check_currency(error, token))?;
-                Err(ApiError::Unexpected {
-                    what: "it has a `result` but no prices".into(),
-                })
-            }
-            Op::PaymentLink(_)
-            | Op::AuthenticatePlayer { .. }
-            | Op::PlayerItems(_)
-            | Op::Raw { .. } => Err(ApiError::Unsupported(
-                "this operation has no response to read".into(),
-            )),
-        }
+            let named = format!("the currency {token}");
+            outcome(&answer, &reply, &named).map_err(|error| check_currency(error, &token))?;
+            Err(ApiError::Unexpected {
+                what: "it has a `result` but no prices".into(),
+            })
+        }))
+    }
+
+    fn create_payment_token(&self) -> Queried<Secret> {
+        let call = Call {
+            // It creates something at Kanga, so a lost response is not repeated.
+            repeat: Repeat::Never,
+            ..post(CREATE, &[], "a payment token")
+        };
+        Ok(Query::new(call, |reply| {
+            let answer = read(&reply)?;
+            outcome(&answer, &reply, "this call")?;
+            let token = Secret::new(text(&answer, "paymentToken")?);
+            // Before anything shows the link: with the token in it, its payer's address counts as verified.
+            redact::learn_passing(&token, "paymentToken");
+            Ok(token)
+        }))
+    }
+
+    fn raw(&self, request: &RawRequest) -> Result<Call, ApiError> {
+        let body = request.body.clone();
+        Ok(Call {
+            method: request.method.clone(),
+            // The second estimate URL is on the payment page's host (`docs/providers/kanga.md#contradictions`).
+            endpoint: if is_also(&request.path) { "pay" } else { "api" },
+            path: request.path.clone(),
+            body: body.map_or(Content::Empty, Content::Bytes),
+            about: String::new(),
+            repeat: Repeat::of(request.writes),
+            auth: None,
+        })
     }
 
     fn judge(&self, raw: &RawReply) -> Result<(), ApiError> {
@@ -224,6 +201,24 @@ impl Client for Kanga {
             url: Secret::new(url),
             shown,
         })
+    }
+}
+
+/// A call that may be repeated.
+fn post(path: &str, fields: &[(&str, &str)], about: &str) -> Call {
+    let fields = fields.iter();
+    Call {
+        method: "POST".into(),
+        endpoint: "api",
+        path: path.into(),
+        body: Content::Fields(
+            fields
+                .map(|(name, value)| ((*name).to_owned(), Value::from(*value)))
+                .collect::<Map<_, _>>(),
+        ),
+        about: about.to_owned(),
+        repeat: Repeat::Safe,
+        auth: None,
     }
 }
 

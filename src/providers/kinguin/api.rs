@@ -5,12 +5,12 @@ use std::sync::Arc;
 use super::auth::Bearer;
 use super::{catalogue, digest, settings, wire};
 use crate::domain::catalogue::find;
-use crate::domain::{Answer, Digest, Op, RawCall, RawReply, Secret, WallTime, bad_json, inert};
+use crate::domain::{Digest, RawCall, RawReply, RawRequest, Secret, bad_json, inert};
 use crate::net::{
     Authorise, BoxFuture, Call, Content, NetError, Repeat, Reply, RequestOptions, SignedRequest,
     redact,
 };
-use crate::providers::{ApiError, Client, Credentials};
+use crate::providers::{ApiError, Client, Credentials, Queried, Query};
 
 /// One account at Kinguin.
 struct Kinguin {
@@ -43,54 +43,41 @@ impl Authorise for Kinguin {
 }
 
 impl Client for Kinguin {
-    fn call(&self, op: &Op) -> Result<Call, ApiError> {
-        let call = |method: &str, path: &str, body, repeat| Call {
-            method: method.into(),
+    fn verify(&self) -> Queried<()> {
+        let call = Call {
+            method: "GET".into(),
             endpoint: settings::GATEWAY,
-            path: path.into(),
-            body,
-            about: op.about(),
-            repeat,
+            path: catalogue::MERCHANT.into(),
+            body: Content::Empty,
+            about: "verify credentials".into(),
+            repeat: Repeat::Safe,
             auth: None,
         };
-        match op {
-            Op::Verify => Ok(call(
-                "GET",
-                catalogue::MERCHANT,
-                Content::Empty,
-                Repeat::Safe,
-            )),
-            Op::Raw {
-                method,
-                path,
-                body,
-                writes,
-                ..
-            } => {
-                if let Some(body) = body {
-                    check_body(method, path, body)?;
-                }
-                let body = body.clone().map_or(Content::Empty, Content::Bytes);
-                let repeat = if *writes { Repeat::Never } else { Repeat::Safe };
-                Ok(call(method, path, body, repeat))
+        Ok(Query::new(call, |reply| {
+            let retry_after = reply.header("retry-after");
+            // The status first: an error page is no merchant, whatever it looks like.
+            if let Some(refusal) = refusal(reply.status, &reply.body, retry_after) {
+                return Err(refusal);
             }
-            other => Err(unsupported(other)),
-        }
+            read::<wire::Merchant>(reply.status, &reply.body).map(drop)
+        }))
     }
 
-    fn answer(&self, op: &Op, reply: &Reply, _at: WallTime) -> Result<Answer, ApiError> {
-        match op {
-            Op::Raw { .. } => Ok(Answer::Raw(reply.clone().into_raw())),
-            Op::Verify => {
-                let retry_after = reply.header("retry-after");
-                // The status first: an error page is no merchant, whatever it looks like.
-                if let Some(refusal) = refusal(reply.status, &reply.body, retry_after) {
-                    return Err(refusal);
-                }
-                read::<wire::Merchant>(reply.status, &reply.body).map(|_| Answer::Verified)
-            }
-            other => Err(unsupported(other)),
+    fn raw(&self, request: &RawRequest) -> Result<Call, ApiError> {
+        let (method, path) = (&request.method, &request.path);
+        if let Some(body) = &request.body {
+            check_body(method, path, body)?;
         }
+        let body = request.body.clone();
+        Ok(Call {
+            method: method.clone(),
+            endpoint: settings::GATEWAY,
+            path: path.clone(),
+            body: body.map_or(Content::Empty, Content::Bytes),
+            about: String::new(),
+            repeat: Repeat::of(request.writes),
+            auth: None,
+        })
     }
 
     fn judge(&self, raw: &RawReply) -> Result<(), ApiError> {
@@ -107,27 +94,6 @@ impl Client for Kinguin {
     fn hidden(&self, path: &str) -> &'static [&'static str] {
         catalogue::hidden_fields(path)
     }
-}
-
-fn unsupported(op: &Op) -> ApiError {
-    let what = match op {
-        Op::CheckPayment(_) => {
-            "Kinguin has no payments to check; its sales are reservations: GET /sales-manager-api/api/v1/reservations"
-        }
-        Op::Estimate { .. } => {
-            "Kinguin gives no price estimates; its price calculator is GET \
-            /sales-manager-api/api/v1/offers/calculations/priceAndCommission"
-        }
-        Op::CreatePaymentToken | Op::PaymentLink(_) => {
-            "Kinguin has no payment links; buyers pay in its own shop"
-        }
-        Op::AuthenticatePlayer { .. } | Op::PlayerItems(_) => "Kinguin has no players",
-        Op::TestSignature => {
-            "Kinguin has no signatures to test; `account verify` fetches an access token instead"
-        }
-        Op::Verify | Op::Raw { .. } => "this operation has no response to read",
-    };
-    ApiError::Unsupported(what.into())
 }
 
 /// A body that is documented as JSON must be JSON: Kinguin does not document how it reads anything else.

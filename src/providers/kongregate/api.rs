@@ -8,14 +8,13 @@ use serde_json::{Map, Value};
 use super::auth::Keyed;
 use super::{catalogue, digest, settings, wire};
 use crate::domain::{
-    Answer, Digest, Inventory, Item, Op, Player, PlayerId, RawCall, RawReply, WallTime, bad_json,
-    inert,
+    Digest, Inventory, Item, Player, PlayerId, PlayerToken, RawCall, RawReply, RawRequest,
+    bad_json, inert,
 };
 use crate::net::{
-    Authorise, BoxFuture, Call, Content, NetError, Repeat, Reply, SignedRequest, form_boundary,
-    redact,
+    Authorise, BoxFuture, Call, Content, NetError, Repeat, SignedRequest, form_boundary, redact,
 };
-use crate::providers::{ApiError, Client, Credentials};
+use crate::providers::{ApiError, Client, Credentials, Queried, Query};
 
 /// The field that authenticates a player.
 pub const GAME_AUTH_TOKEN: &str = "game_auth_token";
@@ -39,68 +38,52 @@ impl Authorise for Kongregate {
 }
 
 impl Client for Kongregate {
-    fn call(&self, op: &Op) -> Result<Call, ApiError> {
-        let get = |path: String| Call {
-            method: "GET".into(),
-            endpoint: settings::API,
-            path,
-            body: Content::Empty,
-            about: op.about(),
-            repeat: Repeat::Safe,
-            auth: None,
-        };
-        match op {
-            // The cheapest call that needs the key but no player.
-            Op::Verify => Ok(get(catalogue::ITEMS.into())),
-            Op::AuthenticatePlayer { player, token } => {
-                // It goes into the query, which errors and proxies repeat.
-                redact::learn_passing(token, GAME_AUTH_TOKEN);
-                let query = serde_urlencoded::to_string([
-                    ("user_id", player.to_string().as_str()),
-                    (GAME_AUTH_TOKEN, token.expose()),
-                ]);
-                let query = query.expect("pairs of texts are a query");
-                Ok(get(format!("{}?{query}", catalogue::AUTHENTICATE)))
+    /// By the cheapest call that needs the key but no player.
+    fn verify(&self) -> Queried<()> {
+        let call = get(catalogue::ITEMS.into(), "verify credentials".into());
+        Ok(Query::new(call, |reply| {
+            match wire::outcome(reply.status, &reply.body)?.get("items") {
+                Some(Value::Array(_)) => Ok(()),
+                _ => Err(unexpected("it has no list of items")),
             }
-            Op::PlayerItems(player) => {
-                Ok(get(format!("{}?user_id={player}", catalogue::USER_ITEMS)))
-            }
-            Op::Raw {
-                method,
-                path,
-                body,
-                writes,
-                ..
-            } => Ok(Call {
-                method: method.clone(),
-                endpoint: settings::API,
-                path: own_path(path)?,
-                body: self.fields(method, body.as_deref())?,
-                about: op.about(),
-                repeat: if *writes { Repeat::Never } else { Repeat::Safe },
-                auth: None,
-            }),
-            other => Err(unsupported(other)),
-        }
+        }))
     }
 
-    fn answer(&self, op: &Op, reply: &Reply, _at: WallTime) -> Result<Answer, ApiError> {
-        if let Op::Raw { .. } = op {
-            return Ok(Answer::Raw(reply.clone().into_raw()));
-        }
-        // `success` decides, whatever the status is (`docs/providers/kongregate.md#answers`).
-        let fields = wire::outcome(reply.status, &reply.body)?;
-        match op {
-            Op::Verify => match fields.get("items") {
-                Some(Value::Array(_)) => Ok(Answer::Verified),
-                _ => Err(unexpected("it has no list of items")),
-            },
-            Op::AuthenticatePlayer { player, .. } => {
-                Ok(Answer::Player(authenticated_player(*player, &fields)?))
-            }
-            Op::PlayerItems(player) => Ok(Answer::Inventory(inventory(*player, &fields)?)),
-            other => Err(unsupported(other)),
-        }
+    fn authenticate_player(&self, player: &PlayerToken) -> Queried<Player> {
+        let PlayerToken { player, token } = player;
+        let player = *player;
+        // It goes into the query, which errors and proxies repeat.
+        redact::learn_passing(token, GAME_AUTH_TOKEN);
+        let query = serde_urlencoded::to_string([
+            ("user_id", player.to_string().as_str()),
+            (GAME_AUTH_TOKEN, token.expose()),
+        ]);
+        let query = query.expect("pairs of texts are a query");
+        let path = format!("{}?{query}", catalogue::AUTHENTICATE);
+        let call = get(path, format!("player {player}"));
+        Ok(Query::new(call, move |reply| {
+            authenticated_player(player, &wire::outcome(reply.status, &reply.body)?)
+        }))
+    }
+
+    fn player_items(&self, player: PlayerId) -> Queried<Inventory> {
+        let path = format!("{}?user_id={player}", catalogue::USER_ITEMS);
+        let call = get(path, format!("player {player}"));
+        Ok(Query::new(call, move |reply| {
+            inventory(player, &wire::outcome(reply.status, &reply.body)?)
+        }))
+    }
+
+    fn raw(&self, request: &RawRequest) -> Result<Call, ApiError> {
+        Ok(Call {
+            method: request.method.clone(),
+            endpoint: settings::API,
+            path: own_path(&request.path)?,
+            body: self.fields(&request.method, request.body.as_deref())?,
+            about: String::new(),
+            repeat: Repeat::of(request.writes),
+            auth: None,
+        })
     }
 
     fn judge(&self, raw: &RawReply) -> Result<(), ApiError> {
@@ -200,25 +183,17 @@ fn key_given() -> ApiError {
     )
 }
 
-fn unsupported(op: &Op) -> ApiError {
-    let what = match op {
-        Op::CheckPayment(_) => {
-            "Kongregate has no payments to check; a player's purchases are in `tilldeck player items USER_ID`"
-        }
-        Op::Estimate { .. } => {
-            "Kongregate gives no price estimates; items have prices in Kreds: GET /items.json"
-        }
-        Op::CreatePaymentToken | Op::PaymentLink(_) => {
-            "Kongregate has no payment links; players buy within the game"
-        }
-        Op::TestSignature => {
-            "Kongregate's calls are not signed; `account verify` checks whether the key is valid"
-        }
-        Op::Verify | Op::AuthenticatePlayer { .. } | Op::PlayerItems(_) | Op::Raw { .. } => {
-            "this operation has no response to read"
-        }
-    };
-    ApiError::Unsupported(what.into())
+/// A call that reads. `success` in its reply decides, whatever the status is (`docs/providers/kongregate.md#answers`).
+fn get(path: String, about: String) -> Call {
+    Call {
+        method: "GET".into(),
+        endpoint: settings::API,
+        path,
+        body: Content::Empty,
+        about,
+        repeat: Repeat::Safe,
+        auth: None,
+    }
 }
 
 fn unexpected(what: impl Into<String>) -> ApiError {

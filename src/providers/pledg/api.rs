@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::auth::{Keys, Scheme, TokenCall, chosen, scheme};
 use super::{schedule, wire};
 use crate::auth::FetchToken;
-use crate::domain::{Answer, Digest, Op, RawCall, RawReply, Secret, WallTime, bad_json, inert};
+use crate::domain::{Digest, RawCall, RawReply, RawRequest, Secret, bad_json, inert};
 use crate::net::{
     Authorise, BoxFuture, Call, Content, NetError, Repeat, Reply, RequestOptions, SignedRequest,
     redact,
@@ -54,20 +54,14 @@ impl Authorise for Pledg {
 }
 
 impl Client for Pledg {
-    fn call(&self, op: &Op) -> Result<Call, ApiError> {
-        let Op::Raw {
+    fn raw(&self, request: &RawRequest) -> Result<Call, ApiError> {
+        let RawRequest {
             method,
             path,
             body,
             writes,
             auth,
-        } = op
-        else {
-            return Err(ApiError::Unsupported(match op {
-                Op::Verify => "Pledg has no call that only checks credentials; a granted access token shows that they are valid".into(),
-                _ => "Pledg has no such call; `tilldeck request` sends any of its calls".into(),
-            }));
-        };
+        } = request;
         let plain = path.split(['?', '#']).next().unwrap_or(path);
         // Its response would show an access token on the screen.
         if plain.trim_end_matches('/') == TOKEN {
@@ -98,19 +92,10 @@ impl Client for Pledg {
             endpoint: "api",
             path: path.clone(),
             body,
-            about: op.about(),
-            repeat: if *writes { Repeat::Never } else { Repeat::Safe },
+            about: String::new(),
+            repeat: Repeat::of(*writes),
             auth: *auth,
         })
-    }
-
-    fn answer(&self, op: &Op, reply: &Reply, _at: WallTime) -> Result<Answer, ApiError> {
-        match op {
-            Op::Raw { .. } => Ok(Answer::Raw(reply.clone().into_raw())),
-            _ => Err(ApiError::Unsupported(
-                "this operation has no response to read".into(),
-            )),
-        }
     }
 
     fn judge(&self, raw: &RawReply) -> Result<(), ApiError> {

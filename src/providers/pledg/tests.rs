@@ -9,8 +9,8 @@ use super::{MANIFEST, auth, sandbox, settings};
 use crate::auth::Tokens;
 use crate::clock::{Clock, ManualClock};
 use crate::domain::{
-    Account, AccountId, Answer, Digest, Environment, Exchange, Op, Problem, ProblemKind, RawCall,
-    RawReply, RequestId, Secret, WallTime,
+    Account, AccountId, Digest, Environment, Exchange, Problem, ProblemKind, RawCall, RawReply,
+    RawRequest, RequestId, Secret, WallTime,
 };
 use crate::ledger::{Ledger, NonceRules, Retention};
 use crate::net::{Event, Gate, RequestOptions, Session, Timeouts};
@@ -111,24 +111,21 @@ async fn bench() -> Bench {
 
 impl Bench {
     async fn ask(&self, path: &str, body: Option<&str>) -> Result<RawReply, Problem> {
-        let op = Op::Raw {
+        let request = RawRequest {
             method: "POST".into(),
             path: path.into(),
             body: body.map(Into::into),
             writes: MANIFEST.writes("POST", path),
             auth: None,
         };
-        let requests = async {
-            let call = self.client.call(&op)?;
+        let sent = async {
+            let call = self.client.raw(&request)?;
             let reply = self.session.send(&call, self.client.as_ref(), HOW).await?;
-            self.client.answer(&op, &reply, reply.at)
+            Ok(reply.into_raw())
         };
         let account = self.session.account();
-        match requests.await {
-            Ok(Answer::Raw(raw)) => Ok(raw),
-            Ok(other) => panic!("a raw call is answered raw: {other:?}"),
-            Err(error) => Err(error.problem(&account.id, account.provider_title)),
-        }
+        let sent: Result<RawReply, ApiError> = sent.await;
+        sent.map_err(|error| error.problem(&account.id, account.provider_title))
     }
 
     async fn exchanges(&mut self) -> Vec<Arc<Exchange>> {

@@ -79,8 +79,16 @@ pub trait FormWindow {
     /// The operator pressed a locked switch.
     fn unlock(&mut self, _ctx: &mut UpdateContext<'_>) {}
 
-    /// The request succeeded; `answer` is its answer, where it has one.
-    fn done(&mut self, _answer: Option<&Answer>, ctx: &mut UpdateContext<'_>) {
+    /// The operation that the form started has a result.
+    fn answered(&mut self, answer: &Answer, ctx: &mut UpdateContext<'_>) {
+        match answer.problem() {
+            None => self.done(ctx),
+            Some(problem) => self.failed(problem),
+        }
+    }
+
+    /// The request succeeded.
+    fn done(&mut self, ctx: &mut UpdateContext<'_>) {
         ctx.close();
     }
 
@@ -184,19 +192,22 @@ impl<F: FormWindow> Component for F {
                 return;
             }
             Event::Message(Msg::Answered { request, result }, _) => {
-                (request, result.as_ref().map(Some))
+                if *request == waiting {
+                    self.answered(result, ctx);
+                }
+                return;
             }
             Event::Message(Msg::Managed { request, result }, _) => {
-                (request, result.as_ref().map(|_| None))
+                (request, result.as_ref().map(drop))
             }
             Event::Message(Msg::Replayed { request, result }, _) => {
-                (request, result.as_ref().map(|()| None))
+                (request, result.as_ref().map(drop))
             }
             Event::Message(..) | Event::Cancelled { .. } => return,
         };
         if *request == waiting {
             match result {
-                Ok(answer) => self.done(answer, ctx),
+                Ok(()) => self.done(ctx),
                 Err(problem) => self.failed(problem),
             }
         }

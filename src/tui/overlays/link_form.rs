@@ -8,7 +8,7 @@ use super::{arm, link_result};
 use crate::domain::{AccountId, Amount, Answer, ExpectedBy, LinkRequest, Op};
 use crate::tui::component::{Intent, UpdateContext, ViewContext};
 use crate::tui::msg::NewWatch;
-use crate::tui::store::{Purpose, unexpected};
+use crate::tui::store::Purpose;
 use crate::tui::theme::Tone;
 use crate::tui::widgets::form::{Field, Form, Switch, Value};
 
@@ -161,10 +161,15 @@ impl FormWindow for State {
         }
     }
 
-    fn done(&mut self, answer: Option<&Answer>, ctx: &mut UpdateContext<'_>) {
-        let (Some(Answer::Link(link)), Some((account, request))) = (answer, self.asked.take())
-        else {
-            self.stage = Stage::Failed(unexpected());
+    fn answered(&mut self, answer: &Answer, ctx: &mut UpdateContext<'_>) {
+        let Answer::Link(result) = answer else {
+            return;
+        };
+        let link = match result {
+            Ok(link) => link.clone(),
+            Err(problem) => return self.failed(problem),
+        };
+        let Some((account, request)) = self.asked.take() else {
             return;
         };
         ctx.intend(Intent::Watch(NewWatch {
@@ -173,7 +178,7 @@ impl FormWindow for State {
             expected: Some(request.expected()),
             by: ExpectedBy::Link,
         }));
-        ctx.open(link_result::State::new(account, request, link.clone()));
+        ctx.open(link_result::State::new(account, request, link));
     }
 
     fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {

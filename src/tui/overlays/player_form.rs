@@ -4,7 +4,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
 use super::form_window::{FormView, FormWindow, Stage};
-use crate::domain::{AccountId, Answer, Environment, Op, PlayerId, Secret};
+use crate::domain::{AccountId, Environment, Op, PlayerId, PlayerToken, Secret};
 use crate::tui::component::{Intent, UpdateContext, ViewContext};
 use crate::tui::panes::players::Example;
 use crate::tui::store::Purpose;
@@ -113,14 +113,14 @@ impl FormWindow for State {
             ctx.intend(Intent::LoadPlayer(account, player));
             return;
         };
-        let op = Op::AuthenticatePlayer { player, token };
+        let op = Op::AuthenticatePlayer(PlayerToken { player, token });
         let purpose = Purpose::Authenticate(player);
         let request = ctx.store.ask(account.clone(), op, purpose, false, ctx.out);
         self.stage = Stage::Asked(request);
         self.asked = Some((account, player));
     }
 
-    fn done(&mut self, _answer: Option<&Answer>, ctx: &mut UpdateContext<'_>) {
+    fn done(&mut self, ctx: &mut UpdateContext<'_>) {
         if let Some((account, player)) = self.asked.take() {
             ctx.intend(Intent::LoadPlayer(account, player));
         }
@@ -129,9 +129,9 @@ impl FormWindow for State {
     fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
         let chosen = self.form.fields.get(ACCOUNT).map_or(0, Field::chosen);
         let known = self.accounts.get(chosen);
-        let embedded = known
-            .and_then(|account| ctx.store.known(account))
-            .is_some_and(|known| known.account.environment == Environment::Embedded);
+        let known = known.and_then(|account| ctx.store.known(account));
+        let embedded =
+            known.is_some_and(|known| known.account.environment == Environment::Embedded);
         let (note, tone) = match &self.stage {
             Stage::Filling => {
                 let example = self.example.filter(|_| embedded);
@@ -143,7 +143,10 @@ impl FormWindow for State {
                 );
                 (note, Tone::Dim)
             }
-            Stage::Asked(_) => ("verifying with Kongregate…".to_owned(), Tone::Busy),
+            Stage::Asked(_) => {
+                let provider = known.map_or("the provider", |known| known.account.provider_title);
+                (format!("verifying with {provider}…"), Tone::Busy)
+            }
             Stage::Failed(problem) => (problem.describe(), Tone::Bad),
         };
         FormView {

@@ -12,7 +12,7 @@ use ratatui::layout::{Position, Rect, Size};
 use super::{delivery, exchange};
 use crate::domain::timeline::{self, Remark, Row};
 use crate::domain::{
-    AccountId, Delivery, ExchangeId, Listening, Now, Op, PaymentId, Problem, RequestId, Secret,
+    AccountId, Delivery, ExchangeId, Listening, Now, PaymentId, Problem, RequestId, Secret,
     Subject, Timeline, What,
 };
 use crate::tui::Effect;
@@ -222,14 +222,7 @@ impl State {
             (Msg::Answered { .. }, Some(Purpose::Check(id))) => {
                 asked.is_some_and(|asked| is_this(&asked.account, id))
             }
-            (
-                Msg::Asked {
-                    account,
-                    op: Op::CheckPayment(id),
-                    ..
-                },
-                _,
-            ) => is_this(account, id),
+            (Msg::Checked { account, id, .. }, _) => is_this(account, id),
             _ => false,
         }
     }

@@ -10,7 +10,7 @@ use super::{
     UpdateContext, ViewContext, age_changes_in, draw_lines, line_rows, tick, without_account,
 };
 use crate::domain::manage::{Changed, GuideTopic, ProviderSetup};
-use crate::domain::{Account, AccountId, CredentialStatus, Environment};
+use crate::domain::{Account, AccountId, Answer, CredentialStatus, Environment};
 use crate::tui::component::{Command, Component, Event, Intent};
 use crate::tui::keys::{ConsoleAction, GLOBAL, NAV, Scope, keys};
 use crate::tui::msg::{Level, Msg, Notice};
@@ -313,13 +313,17 @@ impl Component for State {
                     ctx.store.verify(account, ctx.out);
                 }
             }
-            Event::Message(Msg::Answered { result, .. }, Some(asked))
-                if asked.purpose == Purpose::Verify =>
-            {
+            Event::Message(
+                Msg::Answered {
+                    result: Answer::Verified(result),
+                    ..
+                },
+                Some(asked),
+            ) => {
                 if let Some(known) = ctx.store.known_mut(&asked.account) {
                     known.verifying = None;
                 }
-                let outcome = result.as_ref().map(|_| ());
+                let outcome = result.as_ref().map(drop);
                 ctx.store.judge(&asked.account, outcome, ctx.now);
             }
             Event::Cancelled { asked, .. } if asked.purpose == Purpose::Verify => {

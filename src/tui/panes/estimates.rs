@@ -11,14 +11,14 @@ use super::{UpdateContext, ViewContext, age_changes_in, tick, without_account};
 use crate::domain::manage::Changed;
 use crate::domain::payment::Price;
 use crate::domain::{
-    Ability, AccountId, Amount, Answer, Currency, Environment, Estimate, Op, Problem, Reported,
-    RequestId,
+    Ability, AccountId, Amount, Answer, Currency, Environment, Estimate, EstimateRequest, Op,
+    Problem, Reported, RequestId,
 };
 use crate::tui::component::{Command, Component, Event, Intent};
 use crate::tui::keys::{GLOBAL, NAV, Scope, keys};
 use crate::tui::msg::Msg;
 use crate::tui::overlays::quote_form;
-use crate::tui::store::{Phase, Purpose, unexpected};
+use crate::tui::store::{Phase, Purpose};
 use crate::tui::theme::Tone;
 use crate::tui::widgets::bar::sparkline;
 use crate::tui::widgets::columns::{Column, Grid, Width};
@@ -131,10 +131,10 @@ impl State {
         let Some(question) = self.question.clone().filter(|_| self.request.is_none()) else {
             return;
         };
-        let op = Op::Estimate {
+        let op = Op::Estimate(EstimateRequest {
             token: question.token,
             quantity: question.quantity,
-        };
+        });
         self.request =
             Some(
                 ctx.store
@@ -303,15 +303,13 @@ impl Component for State {
     fn on_event(&mut self, event: Event<'_>, ctx: &mut UpdateContext<'_>) {
         match event {
             Event::Message(Msg::Ready(_), _) => self.ask_first(ctx),
-            Event::Message(Msg::Answered { result, .. }, Some(asked))
-                if asked.purpose == Purpose::Quote =>
-            {
-                self.apply(match result {
-                    Ok(Answer::Estimate(quote)) => Ok(quote.clone()),
-                    Ok(_) => Err(unexpected()),
-                    Err(problem) => Err(problem.clone()),
-                });
-            }
+            Event::Message(
+                Msg::Answered {
+                    result: Answer::Estimate(result),
+                    ..
+                },
+                _,
+            ) => self.apply(result.clone()),
             Event::Message(
                 Msg::Managed {
                     result: Ok(Changed::Removed { account, .. }),

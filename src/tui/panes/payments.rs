@@ -16,7 +16,7 @@ use ratatui::layout::{Position, Rect};
 
 use super::{UpdateContext, ViewContext, age_changes_in, tick};
 use crate::domain::{
-    Ability, AccountId, Expectation, ExpectedBy, Observation, Op, PaymentId, Problem, Secret,
+    Ability, AccountId, Answer, Expectation, ExpectedBy, Observation, PaymentId, Problem, Secret,
     Watch, Watchlist,
 };
 use crate::tui::Effect;
@@ -567,23 +567,25 @@ impl Component for State {
             }
         };
         match msg {
-            Msg::Answered { result, .. } => {
+            Msg::Answered {
+                result: Answer::Payment(result),
+                ..
+            } => {
                 if let Some(asked) = asked
                     && let Purpose::Check(id) = &asked.purpose
                 {
                     let key = (asked.account.clone(), id.clone());
-                    checks::checked(&key, checks::payment(result), ctx);
+                    checks::checked(&key, result.clone(), ctx);
                 }
             }
-            Msg::Asked {
+            Msg::Checked {
                 account,
-                op: Op::CheckPayment(id),
+                id,
                 result,
                 expected,
             } => {
                 let key = (account.clone(), id.clone());
-                let result = checks::payment(result);
-                self.checked_after_callback(&key, result, expected.as_ref(), ctx);
+                self.checked_after_callback(&key, result.clone(), expected.as_ref(), ctx);
             }
             Msg::Watchlist { list, seen } => self.listed(list.clone(), seen, ctx),
             Msg::Unwatched(key) => self.unwatched(key),

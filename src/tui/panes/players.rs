@@ -12,14 +12,14 @@ use ratatui::layout::{Position, Rect};
 use super::{UpdateContext, ViewContext, age_changes_in};
 use crate::domain::manage::Changed;
 use crate::domain::{
-    AccountId, Answer, Documented, Inventory, Op, Player, PlayerClaim, PlayerId, Problem,
+    Ability, AccountId, Answer, Documented, Inventory, Op, Player, PlayerClaim, PlayerId, Problem,
     ProblemKind, ProviderId, RequestId, Secret, WallTime, inert,
 };
 use crate::tui::component::{Command, Component, Event, Intent};
 use crate::tui::keys::{GLOBAL, NAV, Scope, keys};
 use crate::tui::msg::{Level, Msg, Notice};
 use crate::tui::overlays::player_form;
-use crate::tui::store::{Purpose, unexpected};
+use crate::tui::store::Purpose;
 use crate::tui::theme::Tone;
 use crate::tui::widgets::list::{List, Step};
 
@@ -212,7 +212,7 @@ impl State {
     fn items(
         &mut self,
         (account, id): (&AccountId, PlayerId),
-        result: Result<&Answer, &Problem>,
+        result: &Result<Inventory, Problem>,
         ctx: &mut UpdateContext<'_>,
     ) {
         if ctx.store.known(account).is_none() {
@@ -220,11 +220,7 @@ impl State {
         }
         let player = self.player_mut(account, id);
         let inventory = match result {
-            Ok(Answer::Inventory(inventory)) => inventory.clone(),
-            Ok(_) => {
-                player.last_error = Some(unexpected());
-                return;
-            }
+            Ok(inventory) => inventory.clone(),
             Err(problem) => {
                 player.last_error = Some(problem.clone());
                 return;
@@ -250,8 +246,7 @@ impl State {
     fn open_form(&self, ctx: &mut UpdateContext<'_>) {
         let accounts: Vec<AccountId> = ctx.store.games().map(|k| k.id().clone()).collect();
         if accounts.is_empty() {
-            let text = "this profile has no Kongregate account; players need one";
-            ctx.flash(Level::Info, text);
+            ctx.store.none_can(Ability::Players);
             return;
         }
         let selected = self.selected().map(|known| known.id);
@@ -369,29 +364,26 @@ impl Component for State {
                 self.named(account, claim);
             }
             Event::Message(
-                Msg::Asked {
+                Msg::PlayerItems {
                     account,
-                    op: Op::PlayerItems(player),
+                    player,
                     result,
-                    ..
                 },
                 _,
-            ) => self.items((account, *player), result.as_ref(), ctx),
-            Event::Message(Msg::Answered { result, .. }, Some(asked)) => match asked.purpose {
-                Purpose::Items(player) => {
-                    self.settled(&asked.account, player);
-                    self.items((&asked.account, player), result.as_ref(), ctx);
+            ) => self.items((account, *player), result, ctx),
+            Event::Message(Msg::Answered { result, .. }, Some(asked)) => {
+                match (&asked.purpose, result) {
+                    (Purpose::Items(player), Answer::Inventory(result)) => {
+                        self.settled(&asked.account, *player);
+                        self.items((&asked.account, *player), result, ctx);
+                    }
+                    (Purpose::Authenticate(player), Answer::Player(result)) => {
+                        let who = (&asked.account, *player);
+                        self.authenticated(who, result.as_ref(), ctx.now.wall);
+                    }
+                    _ => {}
                 }
-                Purpose::Authenticate(player) => {
-                    let result = match result {
-                        Ok(Answer::Player(player)) => Ok(player),
-                        Ok(_) => return,
-                        Err(problem) => Err(problem),
-                    };
-                    self.authenticated((&asked.account, player), result, ctx.now.wall);
-                }
-                _ => {}
-            },
+            }
             Event::Message(
                 Msg::Managed {
                     result: Ok(Changed::Removed { account, .. }),

@@ -525,20 +525,18 @@ pub fn busy() -> Model {
     for effect in asked {
         if let Effect::Ask { request, op, .. } = effect {
             let result = match op {
-                crate::domain::Op::Verify => Ok(Answer::Verified),
-                crate::domain::Op::Estimate { .. } => Ok(Answer::Estimate(quote(0, prices[0]))),
+                crate::domain::Op::Verify => Answer::Verified(Ok(())),
+                crate::domain::Op::Estimate(_) => Answer::Estimate(Ok(quote(0, prices[0]))),
                 crate::domain::Op::CheckPayment(id) if id.as_str() == "ORDER-1043" => {
-                    Err(crate::domain::Problem::new(
+                    Answer::Payment(Err(crate::domain::Problem::new(
                         crate::domain::ProblemKind::NotFound,
                         "kanga does not know ORDER-1043 (9001)",
                         "",
-                    ))
+                    )))
                 }
-                crate::domain::Op::CheckPayment(_) => Ok(Answer::Payment(payment(
-                    "ORDER-1042",
-                    "25.00",
-                    "PROCESSING",
-                ))),
+                crate::domain::Op::CheckPayment(_) => {
+                    Answer::Payment(Ok(payment("ORDER-1042", "25.00", "PROCESSING")))
+                }
                 _ => continue,
             };
             answer(&mut model, second(0), request, result);
@@ -551,7 +549,7 @@ fn quote_again(mut model: Model, prices: &[&[(&str, &str)]]) -> Model {
     for (at, prices) in (1..).zip(prices) {
         model.focus = super::Pane::Estimates;
         if let Some(Effect::Ask { request, .. }) = press(&mut model, "r", second(at)).pop() {
-            let result = Ok(Answer::Estimate(quote(at, prices)));
+            let result = Answer::Estimate(Ok(quote(at, prices)));
             answer(&mut model, second(at), request, result);
         }
     }
@@ -581,11 +579,6 @@ pub fn sized(setup: Setup, width: u16, height: u16) -> Model {
     model
 }
 
-pub fn answer(
-    model: &mut Model,
-    now: Now,
-    request: RequestId,
-    result: Result<Answer, crate::domain::Problem>,
-) -> Vec<Effect> {
+pub fn answer(model: &mut Model, now: Now, request: RequestId, result: Answer) -> Vec<Effect> {
     update(model, now, Msg::Answered { request, result })
 }

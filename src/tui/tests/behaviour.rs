@@ -49,7 +49,7 @@ pub fn make_link(model: &mut Model, now: Now) -> Vec<Effect> {
         url: Secret::new(url("planted-token-xoLcXoC5spJA1PVZ")),
         shown: url("…"),
     };
-    effects.extend(answer(model, now, request, Ok(Answer::Link(link))));
+    effects.extend(answer(model, now, request, Answer::Link(Ok(link))));
     effects
 }
 
@@ -59,7 +59,7 @@ fn c_asks_for_the_selected_payment_once() {
     let (first, background) = check_of(&effects).unwrap();
     assert!(background, "opening the console is no hurry");
     assert_eq!(press(&mut model, "c", second(0)), [], "one is under way");
-    let still = Ok(Answer::Payment(payment("A-17", "25.00", "NEW")));
+    let still = Answer::Payment(Ok(payment("A-17", "25.00", "NEW")));
     answer(&mut model, second(1), first, still);
     assert_eq!(
         press(&mut model, "c", second(2)),
@@ -79,7 +79,7 @@ fn polls_slow_down_until_something_changes_and_stop_at_the_end() {
     let mut now = second(0);
     let mut waits = Vec::new();
     for _ in 0..9 {
-        let result = Ok(Answer::Payment(payment("A-17", "25.00", "NEW")));
+        let result = Answer::Payment(Ok(payment("A-17", "25.00", "NEW")));
         answer(&mut model, now, request, result);
         let due = model.store.payments[0].due().unwrap();
         waits.push(due.saturating_sub(now.mono).as_secs());
@@ -88,7 +88,7 @@ fn polls_slow_down_until_something_changes_and_stop_at_the_end() {
     }
     assert_eq!(waits, [7, 11, 16, 25, 37, 56, 60, 60, 60]);
 
-    let active = Ok(Answer::Payment(payment("A-17", "25.00", "ACTIVE")));
+    let active = Answer::Payment(Ok(payment("A-17", "25.00", "ACTIVE")));
     assert_eq!(answer(&mut model, now, request, active), []);
     let due = model.store.payments[0].due().unwrap();
     assert_eq!(
@@ -99,7 +99,7 @@ fn polls_slow_down_until_something_changes_and_stop_at_the_end() {
 
     now = now.plus(Duration::from_secs(5));
     request = check_of(&update(&mut model, now, Msg::Woke)).unwrap().0;
-    let done = Ok(Answer::Payment(payment("A-17", "25.0", "FINALIZED")));
+    let done = Answer::Payment(Ok(payment("A-17", "25.0", "FINALIZED")));
     assert_eq!(answer(&mut model, now, request, done), [Effect::Bell]);
     assert_eq!(model.store.payments[0].due(), None);
     assert!(model.store.payments[0].verdict() == Some(PaymentVerdict::Paid));
@@ -119,7 +119,10 @@ fn an_id_that_is_not_found_yet_is_not_an_error() {
     let effects = press(&mut model, "aA-18<enter>", second(0));
     assert_eq!(effects[0], Effect::Watch(new_watch("A-18", None)));
     let request = check_of(&effects).unwrap().0;
-    let unknown = || Err(Problem::new(ProblemKind::NotFound, "not known (9001)", ""));
+    let unknown = || {
+        let problem = Problem::new(ProblemKind::NotFound, "not known (9001)", "");
+        Answer::Payment(Err(problem))
+    };
     answer(&mut model, second(1), request, unknown());
     assert_eq!(alerts::count(&model.store), 0);
     let (tone, words) = model.store.payments[0].explain(second(1));
@@ -148,7 +151,8 @@ fn the_longest_wait_is_a_minute_in_trouble_too() {
             .0;
         let mut now = second(0);
         for _ in 0..20 {
-            answer(&mut model, now, request, Err(Problem::new(kind, "no", "")));
+            let result = Answer::Payment(Err(Problem::new(kind, "no", "")));
+            answer(&mut model, now, request, result);
             let wait = model.store.payments[0]
                 .due()
                 .unwrap()
@@ -180,7 +184,7 @@ fn an_underpaid_order_is_not_delivered() {
 
 #[test]
 fn only_a_final_state_reached_while_watching_gives_a_notice() {
-    let underpaid = || Ok(Answer::Payment(payment("A-17", "2.50", "FINALIZED")));
+    let underpaid = || Answer::Payment(Ok(payment("A-17", "2.50", "FINALIZED")));
     let (mut model, effects) = ready(vec![(watch("A-17", Some("25.00")), Vec::new())]);
     let request = check_of(&effects).unwrap().0;
     assert_eq!(answer(&mut model, second(1), request, underpaid()), []);
@@ -190,7 +194,8 @@ fn only_a_final_state_reached_while_watching_gives_a_notice() {
     // "Not found" is an answer too: a state that comes after it is news.
     let (mut model, effects) = ready(vec![(watch("A-17", Some("25.00")), Vec::new())]);
     let request = check_of(&effects).unwrap().0;
-    let unknown = Err(Problem::new(ProblemKind::NotFound, "not known (9001)", ""));
+    let problem = Problem::new(ProblemKind::NotFound, "not known (9001)", "");
+    let unknown = Answer::Payment(Err(problem));
     answer(&mut model, second(1), request, unknown);
     let request = check_of(&press(&mut model, "c", second(2))).unwrap().0;
     assert_eq!(
@@ -225,7 +230,7 @@ fn the_answer_to_a_cancelled_request_is_ignored() {
         press(&mut model, "<esc>", second(1)),
         [Effect::Cancel(request)]
     );
-    let late = Ok(Answer::Payment(payment("A-17", "25.00", "FINALIZED")));
+    let late = Answer::Payment(Ok(payment("A-17", "25.00", "FINALIZED")));
     assert_eq!(answer(&mut model, second(2), request, late), []);
     assert!(!model.store.payments[0].is_final());
 }
@@ -371,7 +376,7 @@ fn quitting_asks_only_while_something_is_written() {
 fn a_simulator_trigger_is_followed_by_a_check_of_the_payment() {
     let (mut model, effects) = ready(open_payment());
     let request = check_of(&effects).unwrap().0;
-    let still = Ok(Answer::Payment(payment("A-17", "25.00", "NEW")));
+    let still = Answer::Payment(Ok(payment("A-17", "25.00", "NEW")));
     answer(&mut model, second(0), request, still);
     let command = Command::Payer {
         payment: id("A-17"),
@@ -468,7 +473,7 @@ fn estimates_refresh_automatically_only_when_switched_on() {
     assert!(effects.iter().any(|effect| matches!(
         effect,
         Effect::Ask {
-            op: Op::Estimate { .. },
+            op: Op::Estimate(_),
             background: true,
             ..
         }

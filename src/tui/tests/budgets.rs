@@ -54,7 +54,7 @@ fn calm() -> Model {
     ready.verify = Vec::new();
     for effect in update(&mut model, second(0), Msg::Ready(ready)) {
         if let Effect::Ask { request, .. } = effect {
-            let result = Ok(Answer::Estimate(quote(0, &[("BTC", "0.0015")])));
+            let result = Answer::Estimate(Ok(quote(0, &[("BTC", "0.0015")])));
             answer(&mut model, second(0), request, result);
         }
     }

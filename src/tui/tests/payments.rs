@@ -124,7 +124,7 @@ fn a_typed_expectation_counts_only_once_it_is_saved() {
     let effects = press(&mut model, "aORDER-1006<tab>1<tab>EMT<enter>", second(1));
     let new = watch_effects(&effects).remove(0);
     let request = model.store.payments[0].asking.unwrap();
-    let paid = Ok(Answer::Payment(payment("ORDER-1006", "1", "FINALIZED")));
+    let paid = Answer::Payment(Ok(payment("ORDER-1006", "1", "FINALIZED")));
     let result = paid;
     update(&mut model, second(1), Msg::Answered { request, result });
     assert_eq!(verdict(&model, 0), Some(PaymentVerdict::NotCompared));
@@ -156,7 +156,8 @@ fn a_second_link_with_an_id_in_use_does_not_turn_an_under_paid_order_into_a_paid
     let request = *request;
     // The deck refuses it; see its own tests.
     let why = "no link created: payment LIVE-1 is FINALIZED";
-    let result = Err(Problem::new(ProblemKind::Usage, why, "use a new id"));
+    let problem = Problem::new(ProblemKind::Usage, why, "use a new id");
+    let result = Answer::Link(Err(problem));
     update(&mut model, second(1), Msg::Answered { request, result });
     assert!(screen(&model, second(1), 120, 40).contains(why));
     press(&mut model, "<esc>", second(2));
@@ -223,11 +224,11 @@ fn a_failed_check_marks_the_row_with_the_age_of_the_last_answer() {
         let request = request.or(model.store.payments[0].asking).unwrap();
         update(model, second(at), Msg::Answered { request, result });
     };
-    let active = Ok(Answer::Payment(payment("A-17", "25.00", "ACTIVE")));
+    let active = Answer::Payment(Ok(payment("A-17", "25.00", "ACTIVE")));
     answer(&mut model, 1, active);
     assert!(!screen(&model, second(61), 120, 40).contains("old: "));
     let why = "Kanga TPG turned the request away: too many requests (429)";
-    let failed = Err(Problem::new(ProblemKind::Failing, why, "wait"));
+    let failed = Answer::Payment(Err(Problem::new(ProblemKind::Failing, why, "wait")));
     answer(&mut model, 121, failed);
     let shown = screen(&model, second(121), 120, 40);
     assert!(shown.contains("! old: 2m"), "{shown}");
@@ -403,10 +404,10 @@ fn what_turns_out_to_be_wrong_comes_into_sight_until_a_row_is_chosen() {
         for id in ["A-005", "A-150"] {
             let account = model.store.payments[0].watch.account.clone();
             let payment = payment(id, "1.00", "FINALIZED");
-            let reported = Msg::Asked {
+            let reported = Msg::Checked {
                 account,
-                op: Op::CheckPayment(payment.id.clone()),
-                result: Ok(Answer::Payment(payment)),
+                id: payment.id.clone(),
+                result: Ok(payment),
                 expected: None,
             };
             update(&mut model, second(2), reported);
@@ -596,7 +597,8 @@ fn a_final_payment_that_could_not_be_checked_again_is_as_it_was() {
     let [Effect::Ask { request, .. }] = effects[..] else {
         panic!("{effects:?}");
     };
-    let result = Err(Problem::new(ProblemKind::Failing, "no answer came", "wait"));
+    let problem = Problem::new(ProblemKind::Failing, "no answer came", "wait");
+    let result = Answer::Payment(Err(problem));
     update(&mut model, second(2), Msg::Answered { request, result });
     let shown = screen(&model, second(2), 120, 40);
     let said = "cannot check A-17 again: no answer came";
@@ -776,7 +778,8 @@ fn payments_that_cannot_be_checked_are_one_alert() {
         .map(|at| model.store.payments[at].asking.unwrap())
         .collect();
     for request in asked {
-        let result = Err(Problem::new(ProblemKind::Failing, "it answers 429", "wait"));
+        let problem = Problem::new(ProblemKind::Failing, "it answers 429", "wait");
+        let result = Answer::Payment(Err(problem));
         update(&mut model, second(1), Msg::Answered { request, result });
     }
     let alerts = alerts::all(&model.store);
@@ -888,7 +891,8 @@ fn a_long_list_is_checked_a_few_at_a_time() {
         .iter()
         .find_map(|watched| watched.asking)
         .unwrap();
-    let result = Err(Problem::new(ProblemKind::NotFound, "not known (9001)", ""));
+    let problem = Problem::new(ProblemKind::NotFound, "not known (9001)", "");
+    let result = Answer::Payment(Err(problem));
     let effects = update(&mut model, second(1), Msg::Answered { request, result });
     assert_eq!(checks(&effects).len(), 0, "nine were under way");
     // The longest wait goes first: every payment has its turn before one has a second.
@@ -899,7 +903,7 @@ fn a_long_list_is_checked_a_few_at_a_time() {
         let asked = under_way.filter_map(|w| Some((w.asking?, w.watch.id.to_string())));
         for (request, id) in asked.collect::<Vec<_>>() {
             *checked.entry(id.clone()).or_insert(0) += 1;
-            let result = Ok(Answer::Payment(payment(&id, "1", "ACTIVE")));
+            let result = Answer::Payment(Ok(payment(&id, "1", "ACTIVE")));
             update(&mut model, now, Msg::Answered { request, result });
         }
         now = now.plus(Duration::from_millis(500));

@@ -63,11 +63,11 @@ fn item(number: u64, name: &str, remaining_uses: Option<u64>) -> Item {
     }
 }
 
-fn inventory(items: Vec<Item>) -> Answer {
-    Answer::Inventory(Inventory {
+fn inventory(items: Vec<Item>) -> Inventory {
+    Inventory {
         player: PlayerId(765),
         items,
-    })
+    }
 }
 
 fn asked_of(effects: &[Effect]) -> (RequestId, Op) {
@@ -83,7 +83,7 @@ pub fn authenticated() -> Model {
     let now = second(1);
     let effects = press(&mut model, "a765<tab>planted-game-token<enter>", now);
     let (request, op) = asked_of(&effects);
-    let Op::AuthenticatePlayer { player, token } = op else {
+    let Op::AuthenticatePlayer(PlayerToken { player, token }) = op else {
         panic!("{op:?}");
     };
     assert_eq!(
@@ -94,11 +94,16 @@ pub fn authenticated() -> Model {
         id: PlayerId(765),
         username: "Oberon\u{202e}".into(),
     };
-    let effects = answer(&mut model, now, request, Ok(Answer::Player(player)));
+    let effects = answer(&mut model, now, request, Answer::Player(Ok(player)));
     let (request, op) = asked_of(&effects);
     assert_eq!(op, Op::PlayerItems(PlayerId(765)));
     let items = vec![item(2001, "Sword", None), item(2002, "Potion", Some(3))];
-    answer(&mut model, now, request, Ok(inventory(items)));
+    answer(
+        &mut model,
+        now,
+        request,
+        Answer::Inventory(Ok(inventory(items))),
+    );
     model
 }
 
@@ -117,11 +122,10 @@ fn players_and_what_they_own() {
     let mut model = authenticated();
     let mut items = vec![item(2001, "Sword", None), item(2002, "Potion", Some(2))];
     items.push(item(2003, "Sword", None));
-    let message = Msg::Asked {
+    let message = Msg::PlayerItems {
         account: game(),
-        op: Op::PlayerItems(PlayerId(765)),
+        player: PlayerId(765),
         result: Ok(inventory(items)),
-        expected: None,
     };
     update(&mut model, now, message);
     let notice = &model.store.notices.last().unwrap().text;
@@ -166,7 +170,7 @@ fn a_callback_names_a_player_and_its_token_authenticates_them() {
     assert!(text.contains("token from a callback"), "{text}");
     assert!(!text.contains("planted-callback-token") && !format!("{model:?}").contains("planted"));
     let effects = press(&mut model, "a<enter>", now);
-    let (_, Op::AuthenticatePlayer { player, token }) = asked_of(&effects) else {
+    let (_, Op::AuthenticatePlayer(PlayerToken { player, token })) = asked_of(&effects) else {
         panic!("{effects:?}");
     };
     assert_eq!(
@@ -202,7 +206,7 @@ fn a_players_token_is_sent_once_and_stored_nowhere() {
         "Kongregate says that this player is someone else",
         "",
     );
-    answer(&mut model, now, request, Err(refused));
+    answer(&mut model, now, request, Answer::Player(Err(refused)));
     assert!(screen(&model, now, 80, 24).contains("someone else"));
     // Authenticate again, or only fetch the inventory.
     let effects = press(&mut model, "<enter>", now);
@@ -229,7 +233,7 @@ fn a_players_keys() {
     assert_eq!(op, Op::PlayerItems(PlayerId(765)));
     assert_eq!(press(&mut model, "r", now), [], "one at a time");
     let late = Problem::new(ProblemKind::Unreachable, "mygame cannot be reached", "");
-    answer(&mut model, now, request, Err(late));
+    answer(&mut model, now, request, Answer::Inventory(Err(late)));
     let text = screen(&model, now, 120, 40);
     assert!(
         text.contains("cannot be reached") && text.contains("Sword"),
@@ -243,11 +247,10 @@ fn a_players_keys() {
     );
     press(&mut model, "d", now);
     assert!(model.panes.players.players.is_empty());
-    let message = Msg::Asked {
+    let message = Msg::PlayerItems {
         account: game(),
-        op: Op::PlayerItems(PlayerId(765)),
+        player: PlayerId(765),
         result: Ok(inventory(vec![item(1, "Sword", None)])),
-        expected: None,
     };
     update(&mut model, now, message);
     assert_eq!(
@@ -262,11 +265,10 @@ fn a_large_inventory_scrolls_by_pages() {
     let mut model = authenticated();
     let now = second(4);
     let items = (0..300).map(|at| item(at, "Arrow", Some(at))).collect();
-    let message = Msg::Asked {
+    let message = Msg::PlayerItems {
         account: game(),
-        op: Op::PlayerItems(PlayerId(765)),
+        player: PlayerId(765),
         result: Ok(inventory(items)),
-        expected: None,
     };
     update(&mut model, now, message);
     let page = KeyEvent::new(
@@ -312,9 +314,9 @@ pub fn hostile_player(bad: &str) -> Model {
         }),
         second(4).wall,
     );
-    let message = Msg::Asked {
+    let message = Msg::PlayerItems {
         account: game(),
-        op: Op::PlayerItems(PlayerId(765)),
+        player: PlayerId(765),
         result: Ok(inventory(vec![Item {
             id: 1,
             identifier: bad.into(),
@@ -323,7 +325,6 @@ pub fn hostile_player(bad: &str) -> Model {
             remaining_uses: None,
             data: Some(bad.into()),
         }])),
-        expected: None,
     };
     update(&mut model, second(4), message);
     model

@@ -447,13 +447,13 @@ fn happening() -> impl Strategy<Value = Happening> {
     ]
 }
 
-fn some_answer(of: &Op, which: u8) -> Result<Answer, Problem> {
-    let problem = |kind| Err(Problem::new(kind, "it failed \u{1b}[0m", "try again"));
+fn some_answer(of: &Op, which: u8) -> Answer {
+    let problem = |kind| of.failed(Problem::new(kind, "it failed \u{1b}[0m", "try again"));
     match (which % 4, of) {
         (0, _) => problem(ProblemKind::Unreachable),
         (1, _) => problem(ProblemKind::NotFound),
-        (_, Op::Verify) => Ok(Answer::Verified),
-        (_, Op::CheckPayment(id)) => Ok(Answer::Payment(Payment {
+        (_, Op::Verify) => Answer::Verified(Ok(())),
+        (_, Op::CheckPayment(id)) => Answer::Payment(Ok(Payment {
             id: id.clone(),
             currency: Reported::currency("EMT"),
             amount: Reported::amount(
@@ -464,8 +464,8 @@ fn some_answer(of: &Op, which: u8) -> Result<Answer, Problem> {
             ),
             state: PaymentState::KNOWN[usize::from(which) % 8].clone(),
         })),
-        (_, Op::Estimate { .. }) => Ok(Answer::Estimate(quote(0, &[("BTC", "0.1")]))),
-        (_, Op::PaymentLink(_)) => Ok(Answer::Link(PaymentLink {
+        (_, Op::Estimate(_)) => Answer::Estimate(Ok(quote(0, &[("BTC", "0.1")]))),
+        (_, Op::PaymentLink(_)) => Answer::Link(Ok(PaymentLink {
             url: Secret::new("https://pay.example/planted-token"),
             shown: "https://pay.example/…".into(),
         })),
@@ -610,20 +610,17 @@ proptest! {
                     Msg::Deliveries(Ok(vec![some_delivery(-id, 1).into()]))
                 }
                 Happening::Listening(which) => Msg::Listening(some_listening(which)),
+                Happening::Asked(which) if which % 2 == 0 => {
+                    let id = PaymentId::new(format!("NEW-{which}")).unwrap();
+                    let Answer::Payment(result) = some_answer(&Op::CheckPayment(id.clone()), which) else {
+                        unreachable!("a check is answered with a payment");
+                    };
+                    Msg::Checked { account: shop(), id, result, expected: None }
+                }
                 Happening::Asked(which) => {
-                    let op = if which % 2 == 0 {
-                        Op::CheckPayment(PaymentId::new(format!("NEW-{which}")).unwrap())
-                    } else {
-                        Op::PlayerItems(PlayerId(u64::from(which)))
-                    };
-                    let result = match &op {
-                        Op::PlayerItems(player) => Ok(Answer::Inventory(Inventory {
-                            player: *player,
-                            items: players::items(usize::from(which)),
-                        })),
-                        op => some_answer(op, which),
-                    };
-                    Msg::Asked { account: shop(), op, result, expected: None }
+                    let player = PlayerId(u64::from(which));
+                    let items = players::items(usize::from(which));
+                    Msg::PlayerItems { account: shop(), player, result: Ok(Inventory { player, items }) }
                 }
                 Happening::AnswerLast(which) => match asked.pop() {
                     Some((request, op)) => Msg::Answered { request, result: some_answer(&op, which) },

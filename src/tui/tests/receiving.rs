@@ -517,10 +517,10 @@ fn a_request_leads_to_its_payments_timeline() {
 }
 
 fn callback_check(account: &AccountId, id: &str, state: &str) -> Msg {
-    Msg::Asked {
+    Msg::Checked {
         account: account.clone(),
-        op: Op::CheckPayment(PaymentId::new(id).unwrap()),
-        result: Ok(Answer::Payment(payment(id, "25.00", state))),
+        id: PaymentId::new(id).unwrap(),
+        result: Ok(payment(id, "25.00", state)),
         expected: None,
     }
 }
@@ -577,9 +577,9 @@ fn an_unwatched_payment_is_watched_after_a_callbacks_check_finds_it() {
     let notice = &model.store.notices.last().unwrap().text;
     assert!(notice.contains("NEW-1, now watched"), "{notice}");
 
-    let unknown = Msg::Asked {
+    let unknown = Msg::Checked {
         account: shop(),
-        op: Op::CheckPayment(id("NEW-2")),
+        id: id("NEW-2"),
         result: Err(Problem::new(ProblemKind::NotFound, "not known (9001)", "")),
         expected: None,
     };

@@ -19,7 +19,7 @@ fn begun(setup: Setup, width: u16, height: u16) -> Model {
     ready.verify = Vec::new();
     for effect in update(&mut model, second(0), Msg::Ready(ready)) {
         if let Effect::Ask { request, .. } = effect {
-            let result = Ok(Answer::Estimate(quote(0, &[("BTC", "0.0015")])));
+            let result = Answer::Estimate(Ok(quote(0, &[("BTC", "0.0015")])));
             answer(&mut model, second(0), request, result);
         }
     }

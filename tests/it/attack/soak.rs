@@ -14,12 +14,12 @@ use serde_json::Value;
 use tilldeck::auth::Tokens;
 use tilldeck::clock::{Clock, ManualClock};
 use tilldeck::domain::{
-    Account, AccountId, Counts, Environment, Op, PaymentId, RequestId, Secret, WallTime,
+    Account, AccountId, Counts, Environment, PaymentId, RawRequest, RequestId, Secret, WallTime,
 };
 use tilldeck::http_server::{Limits, Outcome, Request, Response, Server, respond};
 use tilldeck::ledger::{Ledger, NonceRules, Retention};
 use tilldeck::net::{Event, EventReceiver, Gate, Limit, RequestOptions, Session, Timeouts, events};
-use tilldeck::providers::{Client, Credentials, Manifest, by_name};
+use tilldeck::providers::{Client, Credentials, Manifest, Query, by_name};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
@@ -404,30 +404,31 @@ async fn ask_on(
     checks: bool,
     peer: Arc<Peer>,
 ) {
-    let op = if checks {
-        Op::CheckPayment(PaymentId::new("ORDER-1001").unwrap())
-    } else {
-        Op::Raw {
-            method: "GET".into(),
-            path: "/sales-manager-api/api/v1/offers".into(),
-            body: None,
-            writes: false,
-            auth: None,
-        }
+    let raw = RawRequest {
+        method: "GET".into(),
+        path: "/sales-manager-api/api/v1/offers".into(),
+        body: None,
+        writes: false,
+        auth: None,
     };
+    let id = PaymentId::new("ORDER-1001").unwrap();
     let how = RequestOptions {
         request: RequestId(number),
         background: false,
         no_wait: false,
     };
-    let call = client.call(&op).unwrap();
     loop {
-        match session.send(&call, client.as_ref(), how).await {
-            Ok(reply) => {
-                let _ = client.answer(&op, &reply, reply.at);
-            }
+        let sent = if checks {
+            let Query { call, read } = client.check_payment(&id).unwrap();
+            let reply = session.send(&call, client.as_ref(), how).await;
+            reply.map(|reply| drop(read(reply)))
+        } else {
+            let call = client.raw(&raw).unwrap();
+            session.send(&call, client.as_ref(), how).await.map(drop)
+        };
+        if sent.is_err() {
             // Whoever asks by hand asks again after a moment.
-            Err(_) => tokio::time::sleep(Duration::from_secs(1)).await,
+            tokio::time::sleep(Duration::from_secs(1)).await;
         }
         peer.moved.fetch_add(1, Ordering::Relaxed);
     }

@@ -1,26 +1,16 @@
 //! What becomes of a check: of the operator, of a poll, or of a callback.
 
 use super::{State, again};
-use crate::domain::{Answer, Expectation, Payment, Problem, ProblemKind, Watch};
+use crate::domain::{Expectation, Payment, Problem, ProblemKind, Watch};
 use crate::tui::Effect;
 use crate::tui::component::UpdateContext;
 use crate::tui::msg::{Level, Notice, WatchKey};
-use crate::tui::store::unexpected;
 use crate::tui::theme::Tone;
 use crate::tui::watched::{Change, Watched, about};
 
 /// The size of the watch list up to which a callback adds its payment. A sender of forged callbacks must not be able to
 /// make the console check an endless list.
 const WATCHED_MAX: usize = 100;
-
-/// The payment in a response.
-pub(super) fn payment(result: &Result<Answer, Problem>) -> Result<Payment, Problem> {
-    match result {
-        Ok(Answer::Payment(payment)) => Ok(payment.clone()),
-        Ok(_) => Err(unexpected()),
-        Err(problem) => Err(problem.clone()),
-    }
-}
 
 /// Applies the result of a check. A new final state gives a notice and rings the bell.
 pub(super) fn checked(
