@@ -80,7 +80,7 @@ fn a_click_on_the_heading_sorts_the_payments() {
 fn a_field_is_clicked_and_a_switch_is_turned() {
     let mut model = busy();
     press(&mut model, "L", second(4));
-    click(&mut model, "E-mail");
+    click(&mut model, "E-mail   ");
     press(&mut model, "a@b.example", second(4));
     let shown = screen(&model, second(4), 120, 40);
     assert!(shown.contains("▸ E-mail         a@b.example"), "{shown}");
