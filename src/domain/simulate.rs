@@ -131,6 +131,21 @@ pub struct Setting {
 }
 
 impl Setting {
+    /// A setting with its current value, its allowed values or examples, and what it does.
+    pub fn new(
+        name: &'static str,
+        value: impl Into<String>,
+        choices: &'static [&'static str],
+        about: &'static str,
+    ) -> Self {
+        Self {
+            name,
+            value: value.into(),
+            choices,
+            about,
+        }
+    }
+
     /// The setting of this name.
     ///
     /// # Errors

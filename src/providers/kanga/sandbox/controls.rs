@@ -21,31 +21,24 @@ const TOKEN_LIFE: &str = "payment-token-life";
 impl Rules {
     /// All settings with their current values.
     pub(super) fn settings(&self) -> Vec<Setting> {
-        let setting = |name, value: String, choices, about| Setting {
-            name,
-            value,
-            choices,
-            about,
-        };
         vec![
-            setting(
+            Setting::new(
                 UPPER_CASE,
                 if self.upper_case_signatures {
                     "on"
                 } else {
                     "off"
-                }
-                .to_owned(),
+                },
                 &["off", "on"],
                 "accept signatures in upper-case hexadecimal too",
             ),
-            setting(
+            Setting::new(
                 FAILURES,
-                if self.failures_are_400 { "400" } else { "200" }.to_owned(),
+                if self.failures_are_400 { "400" } else { "200" },
                 &["200", "400"],
                 "HTTP status of responses whose `result` is fail",
             ),
-            setting(
+            Setting::new(
                 TOKEN_LIFE,
                 format!("{}s", self.token_life.as_secs()),
                 &["10s", "60s", "900s"],
@@ -112,18 +105,18 @@ impl Controls {
     pub fn settings(self) -> Vec<Setting> {
         let fault = FAULTS.iter().find(|(fault, _)| *fault == self.fault);
         vec![
-            Setting {
-                name: FAULT,
-                value: fault.map_or("none", |(_, name)| name).to_owned(),
-                choices: &["none", "duplicate", "late", "out-of-order"],
-                about: "send each callback twice, late, or the final state before the earlier ones",
-            },
-            Setting {
-                name: METHOD,
-                value: if self.form { "form" } else { "get" }.to_owned(),
-                choices: &["get", "form"],
-                about: "send the id in the URL of a GET or in the form of a POST",
-            },
+            Setting::new(
+                FAULT,
+                fault.map_or("none", |(_, name)| name),
+                &["none", "duplicate", "late", "out-of-order"],
+                "send each callback twice, late, or the final state before the earlier ones",
+            ),
+            Setting::new(
+                METHOD,
+                if self.form { "form" } else { "get" },
+                &["get", "form"],
+                "send the id in the URL of a GET or in the form of a POST",
+            ),
         ]
     }
 

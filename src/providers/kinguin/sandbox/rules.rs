@@ -82,52 +82,46 @@ impl Rules {
     /// All settings with their current values.
     pub fn settings(&self) -> Vec<simulate::Setting> {
         let [token_life, writes, reads, over, shape, fault, missing_rule] = SETTINGS;
-        let setting = |name, value, choices, about| simulate::Setting {
-            name,
-            value,
-            choices,
-            about,
-        };
         vec![
-            setting(
+            simulate::Setting::new(
                 token_life,
                 format!("{}s", self.token_life.as_secs()),
                 &["5s", "20s", "300s", "3600s"],
                 "lifetime of new access tokens",
             ),
-            setting(
+            simulate::Setting::new(
                 writes,
                 self.limits[0].to_string(),
                 &["3", "50", "2000"],
                 "write calls per minute and client",
             ),
-            setting(
+            simulate::Setting::new(
                 reads,
                 self.limits[1].to_string(),
                 &["3", "50", "4000"],
                 "read calls per minute and client",
             ),
-            setting(
+            simulate::Setting::new(
                 over,
                 name_of(&OverLimit::ALL, &self.over_limit),
                 &["refuse", "refuse-with-retry-after", "delay"],
                 "over the rate limit: reject a call with 429, with or without Retry-After, or delay it",
             ),
-            setting(
+            simulate::Setting::new(
                 shape,
                 name_of(&SHAPES, &self.shape),
                 &["hal", "spec"],
                 "format of offer lists: HAL with _embedded, as live clients see them, or as documented",
             ),
-            setting(
+            simulate::Setting::new(
                 fault,
                 name_of(&FAULTS, &self.webhook_fault),
                 &["none", "wrong-header", "no-header", "duplicate", "unknown"],
                 "send webhooks with a wrong or missing secret header, twice, or of an unknown kind",
             ),
-            setting(
+            simulate::Setting::new(
                 missing_rule,
-                if self.missing_rule { "on" } else { "off" }.into(),
+                if self.missing_rule { "on" } else { "off" },
                 &["off", "on"],
                 "leave one product without a commission rule: its offer has commissionRule null",
             ),

@@ -110,16 +110,10 @@ impl Rules {
     /// All settings with their current values.
     pub fn settings(&self) -> Vec<Setting> {
         let fault = Fault::ALL.iter().find(|(fault, _)| *fault == self.fault);
-        let setting = |name, value, choices, about| Setting {
-            name,
-            value,
-            choices,
-            about,
-        };
         vec![
-            setting(
+            Setting::new(
                 "callback-fault",
-                fault.map_or("none", |(_, name)| name).to_owned(),
+                fault.map_or("none", |(_, name)| name),
                 &[
                     "none",
                     "wrong-key",
@@ -134,43 +128,43 @@ impl Rules {
                 ],
                 "send callbacks with a wrong key, a bad signature or encoding, or twice",
             ),
-            setting(
+            Setting::new(
                 "inventory-events",
                 self.inventory.clone(),
                 &["plain", "signed", "both"],
                 "send inventory callbacks as plain fields, signed or both",
             ),
-            setting(
+            Setting::new(
                 "patience",
                 format!("{}ms", self.answer_timeout.as_millis()),
                 &["5000ms", "500ms", "30s"],
                 "time that Kongregate waits for the response to a callback",
             ),
-            setting(
+            Setting::new(
                 "downtime",
                 switch(self.down),
                 &["off", "on"],
                 "respond to every call with 503 and an HTML page",
             ),
-            setting(
+            Setting::new(
                 "blank-answers",
                 switch(self.blank),
                 &["off", "on"],
                 "respond to every call with 200 and an empty body",
             ),
-            setting(
+            Setting::new(
                 "extra-fields",
                 self.extras.clone(),
                 &["random", "always", "never"],
                 "add undocumented fields to responses",
             ),
-            setting(
+            Setting::new(
                 "key-needed",
                 self.key_needed.clone(),
                 &["always", "where-listed"],
                 "require the key in every call (guide), or only where the API description lists it",
             ),
-            setting(
+            Setting::new(
                 "prefix",
                 self.prefix.clone(),
                 &["/api", "/"],

@@ -105,16 +105,16 @@ impl Controls {
             .iter()
             .find(|(fault, _)| *fault == self.style.fault);
         vec![
-            Setting {
-                name: "token-life",
-                value: format!("{}s", self.token_life.as_secs()),
-                choices: &["600s", "20s"],
-                about: "lifetime of access tokens",
-            },
-            Setting {
-                name: "notice-fault",
-                value: fault.map_or("none", |(_, name)| name).to_owned(),
-                choices: &[
+            Setting::new(
+                "token-life",
+                format!("{}s", self.token_life.as_secs()),
+                &["600s", "20s"],
+                "lifetime of access tokens",
+            ),
+            Setting::new(
+                "notice-fault",
+                fault.map_or("none", |(_, name)| name),
+                &[
                     "none",
                     "tampered",
                     "other-amount",
@@ -128,36 +128,34 @@ impl Controls {
                     "duplicate",
                     "late-error",
                 ],
-                about: "send notifications that are forged, unsigned, expired, sent twice, or in another format",
-            },
-            Setting {
-                name: "notice-booleans",
-                value: if self.style.text_booleans {
+                "send notifications that are forged, unsigned, expired, sent twice, or in another format",
+            ),
+            Setting::new(
+                "notice-booleans",
+                if self.style.text_booleans {
                     "text"
                 } else {
                     "json"
-                }
-                .to_owned(),
-                choices: &["json", "text"],
-                about: "write `sandbox` in back-mode notifications as true or \"true\"",
-            },
-            Setting {
-                name: "error-names",
-                value: if self.style.plugin_names {
+                },
+                &["json", "text"],
+                "write `sandbox` in back-mode notifications as true or \"true\"",
+            ),
+            Setting::new(
+                "error-names",
+                if self.style.plugin_names {
                     "plugins"
                 } else {
                     "documented"
-                }
-                .to_owned(),
-                choices: &["documented", "plugins"],
-                about: "name of the state field in error notifications: `purchase_state` or `state`",
-            },
-            Setting {
-                name: "notice-retries",
-                value: if self.retries { "on" } else { "off" }.to_owned(),
-                choices: &["off", "on"],
-                about: "send notifications again until the response is 200",
-            },
+                },
+                &["documented", "plugins"],
+                "name of the state field in error notifications: `purchase_state` or `state`",
+            ),
+            Setting::new(
+                "notice-retries",
+                if self.retries { "on" } else { "off" },
+                &["off", "on"],
+                "send notifications again until the response is 200",
+            ),
         ]
     }
 
