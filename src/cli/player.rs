@@ -36,10 +36,7 @@ pub async fn run(
         PlayerCommand::Auth { player, token } => {
             let player = *player;
             let token = match token.as_deref() {
-                Some(CALLBACK) => {
-                    let claim = deck.player_claim(&account.id, player).await;
-                    claim.map(|claim| claim.token.expect("a claim with a token is looked for"))
-                }
+                Some(CALLBACK) => deck.player_token(&account.id, player).await,
                 source => token_of(player, source, &account, out).await,
             };
             let player = match token {

@@ -3,7 +3,7 @@
 use super::{Shared, unread};
 use crate::deck::Deck;
 use crate::domain::{
-    AccountId, Delivery, PlayerClaim, PlayerId, Problem, ProblemKind, Subject, Verdict,
+    AccountId, Delivery, PlayerClaim, PlayerId, Problem, ProblemKind, Secret, Subject, Verdict,
 };
 use crate::ledger::DeliveryQuery;
 
@@ -29,15 +29,15 @@ impl Shared {
 }
 
 impl Deck {
-    /// What the newest accepted callback with a token says of a player.
+    /// The token of a player in the newest accepted callback that has one.
     ///
     /// # Errors
     /// If the ledger cannot be read, or holds no such callback.
-    pub async fn player_claim(
+    pub async fn player_token(
         &self,
         account: &AccountId,
         player: PlayerId,
-    ) -> Result<PlayerClaim, Problem> {
+    ) -> Result<Secret, Problem> {
         let shared = &self.callbacks.shared;
         let query = DeliveryQuery {
             account_key: Some(shared.account_key.to_string()),
@@ -49,8 +49,8 @@ impl Deck {
         let newest = self.ledger.deliveries(query).await;
         for delivery in newest.map_err(|error| unread("callbacks", &error))? {
             let claim = shared.player_claim(&delivery).await;
-            if let Some(claim) = claim.filter(|claim| claim.token.is_some()) {
-                return Ok(claim);
+            if let Some(token) = claim.and_then(|claim| claim.token) {
+                return Ok(token);
             }
         }
         Err(Problem::new(
