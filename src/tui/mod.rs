@@ -32,7 +32,7 @@ use std::time::Duration;
 use ratatui::Frame;
 use ratatui::buffer::Buffer;
 use ratatui::crossterm::event::{KeyEvent, KeyEventKind, MouseEventKind};
-use ratatui::layout::{Position, Rect};
+use ratatui::layout::{Margin, Position, Rect};
 
 use crate::domain::{Now, Problem, ProblemKind, RequestId};
 
@@ -246,15 +246,8 @@ impl Model {
         let area = areas.pane(pane);
         if self.panes.get(pane).draws_frames() {
             area
-        } else if area.width < 3 || area.height < 3 {
-            Rect::default()
         } else {
-            padded(Rect {
-                x: area.x + 1,
-                y: area.y + 1,
-                width: area.width - 2,
-                height: area.height - 2,
-            })
+            padded(area.inner(Margin::new(1, 1)))
         }
     }
 
