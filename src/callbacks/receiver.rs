@@ -34,7 +34,7 @@ use crate::http_server::{
 use crate::ledger::{DedupKey, Ledger, NewDelivery, NewJob};
 use crate::net::{coding, redact};
 
-/// A reverse proxy gives up earlier than this.
+/// A reverse proxy ends the request earlier than this.
 const JUDGE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Memory for callbacks that are being judged and saved, in KiB. It has its own limit, since that work continues after
 /// the sender disconnects.

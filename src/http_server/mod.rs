@@ -67,7 +67,7 @@ pub struct Limits {
     /// The largest head in bytes, at least 8 KiB; a larger one is answered 431.
     pub head: usize,
     /// The most open connections. One more closes the connection that has been without a complete request for the
-    /// longest, so idle and slow ones block nobody.
+    /// longest, so idle and slow ones block no other.
     pub connections: usize,
     /// How long a connection may be idle between requests.
     pub silence: Duration,

@@ -108,7 +108,7 @@ impl ConnectionSlot {
     /// Marks the request as complete, so that other connections are closed first.
     pub(super) fn renew(&self) {
         let mut taken = lock(&self.taken);
-        // A connection that was told to close stays so.
+        // A connection that is to close stays so.
         if let Some((connection, go)) = taken.by_age.remove(&self.age.load(Ordering::Relaxed)) {
             self.age.store(taken.add(connection, go), Ordering::Relaxed);
         }

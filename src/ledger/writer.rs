@@ -222,7 +222,7 @@ impl Store {
                     self.reopen(Some((file, error.to_string())));
                     return job(&self.conn);
                 }
-                // Here and not by SQLite's busy handler, which gives up at once on some locks.
+                // Here and not by SQLite's busy handler, which fails at once on some locks.
                 (Err(error), _) if files::is_locked(&error) && waited < patience => {
                     std::thread::sleep(pause);
                     waited += pause;

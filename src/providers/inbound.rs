@@ -15,7 +15,7 @@ use crate::domain::inert;
 
 pub use form::{decoded, pairs, posted_form};
 
-/// No provider's notification is larger. The bound keeps parsing cheap for bodies from strangers.
+/// No provider's notification is larger. The bound makes parsing cheap for bodies from strangers.
 const OBJECT_MAX: usize = 256 * 1024;
 
 /// The posted JSON object. A name that occurs twice is rejected: the shop's own program may read the other value.

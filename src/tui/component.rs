@@ -308,7 +308,7 @@ pub trait Component {
         None
     }
 
-    /// Rows that the details of the selection need in a pane of so many columns; the focused pane grows for them.
+    /// Rows that the details of the selection need in a pane of this many columns; the focused pane grows for them.
     fn detail_rows(&self, _ctx: ViewContext<'_>, _columns: u16) -> u16 {
         0
     }

@@ -52,7 +52,7 @@ impl Model {
         }
     }
 
-    /// The shown pane so many places after the focused one; from a hidden pane, the first.
+    /// The shown pane this many places after the focused one; from a hidden pane, the first.
     fn beside(&self, places: usize) -> Pane {
         let mut shown = self.shown.iter();
         let at = shown.position(|pane| *pane == self.focus);

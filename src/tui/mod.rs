@@ -304,7 +304,7 @@ impl Model {
         }
     }
 
-    /// Tells every component, the windows from the top down.
+    /// Passes a message to every component, the windows from the top down.
     fn publish(&mut self, event: Event<'_>, io: &mut Io<'_>) {
         for at in (0..self.overlays.len()).rev() {
             // A window above may have closed this one.

@@ -174,7 +174,7 @@ impl Component for State {
     }
 }
 
-/// The window's size for so many alerts.
+/// The window's size for this many alerts.
 fn size(screen: Rect, len: usize) -> Size {
     let frame = 2 + 1 + DETAIL;
     // Not `clamp`, which panics if the upper bound is below the lower one: on a tiny screen it is.

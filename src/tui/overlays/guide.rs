@@ -151,7 +151,7 @@ impl Component for State {
     }
 }
 
-/// The window's size for so many rows of text.
+/// The window's size for this many rows of text.
 fn size(rows: usize) -> Size {
     Size::new(WIDE, cells(rows) + 4)
 }

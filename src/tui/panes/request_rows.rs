@@ -96,7 +96,7 @@ pub fn outcome(exchange: &Exchange) -> (&'static str, String, Tone) {
     }
 }
 
-/// The columns of the request log in so many columns.
+/// The columns of the request log in this many columns.
 pub fn columns(total: u16, ctx: ViewContext<'_>) -> Vec<Column<'_, Arc<Exchange>>> {
     let dim = ctx.theme.style(Tone::Dim);
     let wide = total >= 90;

@@ -36,12 +36,12 @@ pub struct Column<'a, T> {
     from: u16,
     /// Below this width of the column that shrinks, it gets the second width.
     gives_way: (u16, u16),
-    /// It gets narrower where the room is short, so that a [`Width::Rest`] keeps so many cells.
+    /// It gets narrower where the room is short, so that a [`Width::Rest`] has this many cells.
     shrinks: Option<u16>,
     cell: Box<Cell<'a, T>>,
 }
 
-/// What a cell shows in so many columns.
+/// What a cell shows in this many columns.
 type Cell<'a, T> = dyn for<'r> Fn(&'r T, u16) -> Line<'r> + 'a;
 
 impl<'a, T> Column<'a, T> {
@@ -82,7 +82,7 @@ impl<'a, T> Column<'a, T> {
         self
     }
 
-    /// Shown in lists of at least so many columns.
+    /// Shown in lists of at least this many columns.
     pub fn from(mut self, width: u16) -> Self {
         self.from = width;
         self
@@ -94,7 +94,7 @@ impl<'a, T> Column<'a, T> {
         self
     }
 
-    /// The one column that gets narrower where the room is short, so that [`Width::Rest`] keeps so many cells.
+    /// The one column that gets narrower where the room is short, so that [`Width::Rest`] has this many cells.
     pub fn shrinks(mut self, rest: u16) -> Self {
         self.shrinks = Some(rest);
         self

@@ -252,7 +252,7 @@ pub fn split_columns(area: Rect, columns: u16) -> [Rect; 2] {
     ]))
 }
 
-/// Parts of an area from its top, of so many rows each. Where they do not fit, the last ones are cut; a `Layout` would
+/// Parts of an area from its top, of this many rows each. Where they do not fit, the last ones are cut; a `Layout` would
 /// cut any of them.
 pub fn stack<const N: usize>(area: Rect, rows: [u16; N]) -> [Rect; N] {
     let mut left = area;

@@ -250,7 +250,7 @@ fn draw_empty(ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
     );
 }
 
-/// From this width on, the selected payment is beside the list, which then has so many columns.
+/// From this width on, the selected payment is beside the list, which then has this many columns.
 const BESIDE_FROM: u16 = 150;
 const BESIDE_LIST: u16 = 98;
 /// Columns reserved for the heading of the selected payment.
@@ -259,7 +259,7 @@ const HEADING: u16 = 46;
 const COMPARED: (u16, u16) = (16, 1);
 
 impl State {
-    /// The columns of the list in so many columns.
+    /// The columns of the list in this many columns.
     fn columns<'a>(&'a self, total: u16, ctx: ViewContext<'a>) -> Vec<Column<'a, Watched>> {
         let theme = ctx.theme;
         let dim = theme.style(Tone::Dim);
