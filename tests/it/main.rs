@@ -1,4 +1,4 @@
-//! Whole errands: the real program, the real loop, real loopback HTTP. One binary, since each links all.
+//! Whole tasks: the real program, the real loop, real loopback HTTP. One binary, since each links all.
 
 mod accounts;
 mod architecture;

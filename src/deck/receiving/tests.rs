@@ -1,4 +1,4 @@
-//! Errands and what is looked at, on a real deck with a clock moved by hand; what is received is put into the ledger.
+//! Jobs and checks, on a real deck with a clock moved by hand; what is received is put into the ledger.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -191,7 +191,7 @@ impl Bench {
         event.expect("nothing is told").unwrap()
     }
 
-    /// The delivery as it is told once its errand was tried so often.
+    /// The last job of a delivery, after this many tries.
     async fn tried(&mut self, tries: u32) -> Job {
         loop {
             if let Event::Delivery(delivery) = self.event().await
@@ -204,7 +204,7 @@ impl Bench {
     }
 }
 
-/// Errands are done; nothing is received.
+/// Jobs run; nothing is received.
 const WORKING: Receive = Receive {
     bind: None,
     forward: Vec::new(),

@@ -210,7 +210,7 @@ async fn what_its_provider_knows_was_not_made_up() {
         assert_eq!(of.jobs[0].id, id, "the newest first");
         ledger.finish_attempt(id, held, tried(state)).await.unwrap();
     }
-    // Its other errand has room and goes first from now on.
+    // Its other job has room and goes first from now on.
     assert_eq!((class(genuine.id).await, class(made_up.id).await), (3, 4));
     assert_eq!(take_due(&ledger, after(1)).await, [genuine.jobs[1].id]);
     let (_, forward) = take_one(&ledger, unknown()).await.unwrap();
