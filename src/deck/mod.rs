@@ -405,7 +405,7 @@ impl Deck {
         // Another program may hold the lock for long; there is no reason to wait for it without anything to write.
         let locked = *self.ledger.status_changes().borrow() == Status::Locked;
         if !locked || self.ledger.has_unsaved() {
-            let _ = tokio::time::timeout(FLUSH_MAX, self.ledger.flush()).await;
+            let _ = tokio::time::timeout(FLUSH_MAX, self.ledger.close()).await;
         }
     }
 }

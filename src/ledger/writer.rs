@@ -20,7 +20,10 @@ pub(super) type Task = Box<dyn FnOnce(&mut Store) + Send>;
 
 /// Old rows are pruned after the first burst of work, and then after this many exchanges.
 const PRUNE_EVERY: u32 = 512;
-const FIRST_REST: Duration = Duration::from_secs(1);
+/// Without work for this long, the thread puts the file in order.
+const REST: Duration = Duration::from_secs(1);
+/// A longer write-ahead log is emptied at rest: the next program that opens the ledger reads all of it first.
+const LOG_AT_REST: u64 = 1024 * 1024;
 
 /// How long to wait for another program's lock; shorter after a wait in vain, since other jobs wait behind.
 const LOCK_PATIENCE: Duration = Duration::from_secs(5);
@@ -37,21 +40,25 @@ const BETWEEN_STEPS: Duration = Duration::from_millis(10);
 
 /// Runs jobs until the last handle is gone.
 pub(super) fn run(mut store: Store, jobs: &Receiver<Task>) {
-    let mut rested = false;
-    let mut used = false;
+    // Whether there was no work since the last rest.
+    let mut rested = true;
     loop {
         // Without work to do the thread sleeps: an idle program wakes no processor.
         let patience = if store.pruning.is_some() {
             Some(BETWEEN_STEPS)
         } else {
-            (used && !rested).then_some(FIRST_REST)
+            (!rested && store.is_untidy()).then_some(REST)
         };
         let job = match patience {
             Some(patience) => match jobs.recv_timeout(patience) {
                 Ok(job) => job,
                 Err(RecvTimeoutError::Timeout) => {
-                    rested = true;
-                    store.prune();
+                    rested = store.pruning.is_none();
+                    if store.pruned && rested {
+                        store.empty_log();
+                    } else {
+                        store.prune();
+                    }
                     continue;
                 }
                 // The last handle is gone; dropping the store closes the file.
@@ -63,7 +70,7 @@ pub(super) fn run(mut store: Store, jobs: &Receiver<Task>) {
             },
         };
         job(&mut store);
-        used = true;
+        rested = false;
         // Also while it is busy: a program that never rests must not grow its file without end.
         if store.recorded >= PRUNE_EVERY {
             store.prune();
@@ -83,6 +90,8 @@ pub(super) struct Store {
     pub(super) recorded: u32,
     /// The last exchange to prune; `None` while no pruning runs.
     pruning: Option<i64>,
+    /// Whether this run has begun to prune.
+    pruned: bool,
     /// Counts the files of this process.
     pub(super) era: u32,
     conn: Connection,
@@ -113,6 +122,7 @@ impl Store {
             unpersisted: Vec::new(),
             recorded: 0,
             pruning: None,
+            pruned: false,
             era: 0,
             conn,
             file,
@@ -143,6 +153,7 @@ impl Store {
 
     /// Prunes some rows that are too old or too many.
     pub(super) fn prune(&mut self) {
+        self.pruned = true;
         let last = match self.pruning {
             Some(last) if self.recorded < PRUNE_EVERY => last,
             _ => {
@@ -153,6 +164,23 @@ impl Store {
         let exchanges = exchanges::prune(self, last);
         let more = deliveries::at_rest(self) || exchanges;
         self.pruning = more.then_some(last);
+    }
+
+    /// Whether there is something to do at rest.
+    fn is_untidy(&self) -> bool {
+        !self.pruned || self.log_size() > LOG_AT_REST
+    }
+
+    fn log_size(&self) -> u64 {
+        files::log_size(&self.folder)
+    }
+
+    /// Moves a long write-ahead log into the database and empties it, unless another process reads it now.
+    pub(super) fn empty_log(&self) {
+        if self.log_size() > LOG_AT_REST {
+            // Best effort: what is committed is safe in the log as well.
+            let _ = self.conn.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
+        }
     }
 
     /// Writes to the file. `job` may run more than once, on a new file if this one is damaged and after waiting for a

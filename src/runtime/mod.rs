@@ -251,7 +251,7 @@ impl Console {
         if let Some(deck) = deck {
             let _ = tokio::time::timeout(CLOSING, deck.stop_receiving()).await;
             let _ = tokio::time::timeout(CLOSING, deck.finish_tokens()).await;
-            let _ = tokio::time::timeout(CLOSING, deck.ledger().flush()).await;
+            let _ = tokio::time::timeout(CLOSING, deck.ledger().close()).await;
         }
         Ok(ended)
     }

@@ -333,3 +333,26 @@ async fn folder_and_files_are_for_the_user_alone() {
         assert_eq!(mode(&folder.join(name)), 0o600, "{name}");
     }
 }
+
+#[tokio::test]
+async fn a_long_log_is_emptied_when_the_ledger_is_closed() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = start(folder.path());
+    let log = || {
+        let about = std::fs::metadata(folder.path().join("ledger.db-wal"));
+        about.unwrap().len()
+    };
+    for size in [100_000, 1_000_000, 1_000_000] {
+        let fill = move |conn: &Connection| {
+            conn.execute("INSERT INTO trial VALUES (zeroblob(?1))", [size])
+        };
+        ledger.run(move |store| store.write(fill)).await.unwrap();
+    }
+    assert!(log() > 2_000_000);
+    ledger.close().await;
+    assert_eq!(log(), 0);
+    record(&ledger, exchange("https://x.example")).await;
+    let short = log();
+    ledger.close().await;
+    assert_eq!(log(), short, "a short one costs more to empty than to read");
+}
