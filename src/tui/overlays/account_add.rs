@@ -1,10 +1,7 @@
 //! The form that adds an account. Its fields depend on the chosen provider. It checks the fields only: verifying and
 //! saving happen behind the console.
 
-use ratatui::buffer::Buffer;
-use ratatui::layout::{Position, Rect};
-
-use super::form_window::{FormAction, FormView, FormWindow, Stage};
+use super::form_window::{FormAction, FormWindow, Look, Stage};
 use crate::domain::manage::{Change, NewAccount, Proof, ProviderSetup, leaves_open};
 use crate::domain::{AccountId, Environment, Problem, ProviderId};
 use crate::tui::component::{UpdateContext, ViewContext};
@@ -153,8 +150,40 @@ impl State {
 }
 
 impl FormWindow for State {
+    fn form(&self) -> &Form {
+        &self.form
+    }
+
     fn form_mut(&mut self) -> &mut Form {
         &mut self.form
+    }
+
+    fn look(&self, ctx: ViewContext<'_>) -> Look {
+        let note = format!(
+            "{} verifies them with {}, then saves them. {} shows how to get them.",
+            ctx.key(FormAction::Submit),
+            self.setup().title,
+            ctx.key(FormAction::FormGuide)
+        );
+        let live = self.environment().is_live();
+        let mark = if live { ", LIVE: real money" } else { "" };
+        Look::new(format!("New account in {}{mark}", self.profile), note, live)
+    }
+
+    fn progress(&self, _ctx: ViewContext<'_>) -> String {
+        format!("verifying with {}", self.setup().title)
+    }
+
+    fn trouble(&self, problem: &Problem) -> (String, Tone) {
+        let text = problem.describe();
+        if leaves_open(problem) {
+            (
+                format!("{text}. Try again, or save the account unverified."),
+                Tone::Warn,
+            )
+        } else {
+            (text, Tone::Bad)
+        }
     }
 
     fn stage(&self) -> Option<&Stage> {
@@ -206,55 +235,6 @@ impl FormWindow for State {
             self.form.at = self.form.at.min(self.last());
         }
         self.stage = Stage::Failed(problem.clone());
-    }
-
-    fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
-        let text;
-        let (note, tone) = match &self.stage {
-            Stage::Filling => {
-                text = format!(
-                    "{} verifies them with {}, then saves them. {} shows how to get them.",
-                    ctx.key(FormAction::Submit),
-                    self.setup().title,
-                    ctx.key(FormAction::FormGuide)
-                );
-                (text.as_str(), Tone::Dim)
-            }
-            Stage::Asked(request) => {
-                text = match ctx.store.waiting_for(Some(*request)) {
-                    Some(why) => format!("verifying, waiting: {why}; Esc cancels"),
-                    None => format!("verifying with {}…; Esc cancels", self.setup().title),
-                };
-                (text.as_str(), Tone::Busy)
-            }
-            Stage::Failed(problem) => {
-                let tone = if leaves_open(problem) {
-                    text = format!(
-                        "{}. Try again, or save the account unverified.",
-                        problem.describe()
-                    );
-                    Tone::Warn
-                } else {
-                    text = problem.describe();
-                    Tone::Bad
-                };
-                (text.as_str(), tone)
-            }
-        };
-        let live = self.environment().is_live();
-        let title = if live {
-            format!("New account in {}, LIVE: real money", self.profile)
-        } else {
-            format!("New account in {}", self.profile)
-        };
-        FormView {
-            form: &self.form,
-            title: &title,
-            note,
-            tone,
-            live,
-        }
-        .draw(ctx, screen, buf)
     }
 }
 

@@ -1,9 +1,6 @@
 //! The form that arms a live account for write calls. The operator types the account's name.
 
-use ratatui::buffer::Buffer;
-use ratatui::layout::{Position, Rect};
-
-use super::form_window::{FormView, FormWindow};
+use super::form_window::{FormWindow, Look};
 use crate::domain::AccountId;
 use crate::tui::component::{UpdateContext, ViewContext};
 use crate::tui::msg::Level;
@@ -20,15 +17,30 @@ pub struct State {
 impl State {
     pub fn new(account: AccountId) -> Self {
         Self {
-            form: Form::new(vec![Field::text("Account", "type its full name", "")]),
+            form: Form::new(vec![Field::account_name()]),
             account,
         }
     }
 }
 
 impl FormWindow for State {
+    fn form(&self) -> &Form {
+        &self.form
+    }
+
     fn form_mut(&mut self) -> &mut Form {
         &mut self.form
+    }
+
+    fn look(&self, _ctx: ViewContext<'_>) -> Look {
+        let note = format!(
+            "{} moves real money. Type its name to allow write calls for ten minutes.",
+            self.account
+        );
+        Look {
+            tone: Tone::Live,
+            ..Look::new("Arm a LIVE account", note, true)
+        }
     }
 
     fn submit_word(&self) -> &'static str {
@@ -36,10 +48,7 @@ impl FormWindow for State {
     }
 
     fn submit(&mut self, ctx: &mut UpdateContext<'_>) {
-        let field = &mut self.form.fields[0];
-        let right = field.typed() == self.account.as_str();
-        field.error = (!right).then(|| format!("type {} to arm it", self.account));
-        if !right {
+        if !self.form.confirms(0, self.account.as_str(), "arm") {
             return;
         }
         if let Some(known) = ctx.store.known_mut(&self.account) {
@@ -51,20 +60,5 @@ impl FormWindow for State {
         );
         ctx.flash(Level::Warning, text);
         ctx.close();
-    }
-
-    fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
-        let note = format!(
-            "{} moves real money. Type its name to allow write calls for ten minutes.",
-            self.account
-        );
-        FormView {
-            form: &self.form,
-            title: "Arm a LIVE account",
-            note: &note,
-            tone: Tone::Live,
-            live: true,
-        }
-        .draw(ctx, screen, buf)
     }
 }

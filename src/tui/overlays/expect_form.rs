@@ -1,14 +1,10 @@
 //! The form that sets the expected amount of a watched payment.
 
-use ratatui::buffer::Buffer;
-use ratatui::layout::{Position, Rect};
-
-use super::form_window::{FormView, FormWindow};
+use super::form_window::{FormWindow, Look};
 use crate::domain::{AccountId, Amount, Expected, ExpectedBy, PaymentId};
 use crate::tui::Effect;
 use crate::tui::component::{UpdateContext, ViewContext};
 use crate::tui::msg::NewWatch;
-use crate::tui::theme::Tone;
 use crate::tui::watched::Watched;
 use crate::tui::widgets::form::{Field, Form};
 use crate::tui::widgets::text::fit_middle;
@@ -41,17 +37,14 @@ impl State {
 
     /// The new expectation. On an error it marks the fields and returns `None`.
     fn read(&mut self) -> Option<NewWatch> {
-        let fields = &mut self.form.fields;
-        let amount = Amount::typed(fields[AMOUNT].typed());
-        let currency = super::currency(fields[CURRENCY].typed());
-        fields[AMOUNT].error = amount.as_ref().err().map(ToString::to_string);
-        fields[CURRENCY].error = currency.as_ref().err().cloned();
+        let amount = self.form.read(AMOUNT, Amount::typed);
+        let currency = self.form.read(CURRENCY, super::currency);
         if self.form.find_error() {
             return None;
         }
         let expected = Expected {
-            amount: amount.ok()?,
-            currency: currency.ok()?,
+            amount: amount?,
+            currency: currency?,
         };
         Some(NewWatch {
             account: self.account.clone(),
@@ -63,8 +56,20 @@ impl State {
 }
 
 impl FormWindow for State {
+    fn form(&self) -> &Form {
+        &self.form
+    }
+
     fn form_mut(&mut self) -> &mut Form {
         &mut self.form
+    }
+
+    fn look(&self, ctx: ViewContext<'_>) -> Look {
+        // The title is cut, so that the window has room for it at every width.
+        let id = fit_middle(self.id.as_str(), 42);
+        let title = format!("Expected amount of {id}");
+        let note = "PAID appears only if amount and currency match.";
+        Look::new(title, note, ctx.store.is_live())
     }
 
     fn submit_word(&self) -> &'static str {
@@ -76,18 +81,5 @@ impl FormWindow for State {
             ctx.close();
             ctx.out.push(Effect::Watch(new));
         }
-    }
-
-    fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
-        let id = fit_middle(self.id.as_str(), screen.width.saturating_sub(34).max(8));
-        let title = format!("Expected amount of {id}");
-        FormView {
-            form: &self.form,
-            title: &title,
-            note: "PAID appears only if amount and currency match.",
-            tone: Tone::Dim,
-            live: ctx.store.is_live(),
-        }
-        .draw(ctx, screen, buf)
     }
 }

@@ -7,7 +7,7 @@ use ratatui::layout::{Position, Rect, Size};
 use super::guide;
 use crate::domain::{Answer, Problem, ProviderId, RequestId};
 use crate::tui::component::{Component, Event, Paste, UpdateContext, ViewContext};
-use crate::tui::keys::{OVERLAY, Scope, keys};
+use crate::tui::keys::{OVERLAY, Scope, WindowAction, keys};
 use crate::tui::msg::Msg;
 use crate::tui::theme::Tone;
 use crate::tui::widgets::boxes::{Window, columns_inside};
@@ -46,7 +46,12 @@ impl Stage {
 
 /// A window with a form.
 pub trait FormWindow {
+    fn form(&self) -> &Form;
+
     fn form_mut(&mut self) -> &mut Form;
+
+    /// The window while the operator fills the form in.
+    fn look(&self, ctx: ViewContext<'_>) -> Look;
 
     /// The progress of its request, if it sends one.
     fn stage(&self) -> Option<&Stage> {
@@ -55,6 +60,16 @@ pub trait FormWindow {
 
     fn stage_mut(&mut self) -> Option<&mut Stage> {
         None
+    }
+
+    /// What its request does, as in `verifying`.
+    fn progress(&self, _ctx: ViewContext<'_>) -> String {
+        String::new()
+    }
+
+    /// What to say about a failure.
+    fn trouble(&self, problem: &Problem) -> (String, Tone) {
+        (problem.describe(), Tone::Bad)
     }
 
     /// Whether Esc can cancel its request. Without this, Esc closes the window and the request goes on.
@@ -114,7 +129,32 @@ pub trait FormWindow {
         false
     }
 
-    fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position>;
+    /// The window as its request's progress has it.
+    fn current_look(&self, ctx: ViewContext<'_>) -> Look {
+        let mut look = self.look(ctx);
+        match self.stage() {
+            None | Some(Stage::Filling) => {}
+            Some(Stage::Asked(request)) => {
+                let progress = self.progress(ctx);
+                let state = match ctx.store.waiting_for(Some(*request)) {
+                    Some(why) => format!("{progress}, waiting: {why}"),
+                    None => format!("{progress}…"),
+                };
+                look.note = if self.can_cancel() {
+                    format!("{state}; {} cancels", ctx.key(WindowAction::Close))
+                } else {
+                    state
+                };
+                look.tone = Tone::Busy;
+            }
+            Some(Stage::Failed(problem)) => (look.note, look.tone) = self.trouble(problem),
+        }
+        look
+    }
+
+    fn draw(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
+        self.current_look(ctx).draw(self.form(), ctx, screen, buf)
+    }
 }
 
 impl<F: FormWindow> Component for F {
@@ -233,31 +273,45 @@ impl<F: FormWindow> Component for F {
     }
 
     fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
-        FormWindow::view(self, ctx, screen, buf)
+        self.draw(ctx, screen, buf)
     }
 }
 
 /// Columns of the window.
 const WIDE: u16 = 76;
 
-/// How a form's window looks: the fields, and a note below them.
-pub struct FormView<'a> {
-    pub form: &'a Form,
-    pub title: &'a str,
-    pub note: &'a str,
+/// How a form's window looks: its title, and a note below the fields.
+pub struct Look {
+    pub title: String,
+    pub note: String,
     pub tone: Tone,
     /// Whether an account with real money is involved.
     pub live: bool,
 }
 
-impl FormView<'_> {
-    pub fn draw(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
-        let Self { form, note, .. } = self;
+impl Look {
+    /// A window about no account in particular.
+    pub fn new(title: impl Into<String>, note: impl Into<String>, live: bool) -> Self {
+        Self {
+            title: title.into(),
+            note: note.into(),
+            tone: Tone::Dim,
+            live,
+        }
+    }
+
+    fn draw(
+        &self,
+        form: &Form,
+        ctx: ViewContext<'_>,
+        screen: Rect,
+        buf: &mut Buffer,
+    ) -> Option<Position> {
         let room = columns_inside(screen, WIDE);
-        let rows = cells(wrap(note, room).len());
+        let rows = cells(wrap(&self.note, room).len());
         let size = Size::new(WIDE, form.height(room) + rows + 5);
         let inner = Window {
-            title: self.title,
+            title: &self.title,
             size,
             live: self.live,
         }
@@ -270,7 +324,7 @@ impl FormView<'_> {
         form.note(ctx, fields);
         let cursor = form.draw(buf, fields, ctx.theme);
         let under = below(inner, air * 2 + fields.height.min(form.height(inner.width)));
-        paragraph(buf, under, note, ctx.theme.style(self.tone));
+        paragraph(buf, under, &self.note, ctx.theme.style(self.tone));
         cursor
     }
 }

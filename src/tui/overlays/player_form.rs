@@ -1,25 +1,19 @@
 //! The form that authenticates a player. It clears the typed token when it submits.
 
-use ratatui::buffer::Buffer;
-use ratatui::layout::{Position, Rect};
-
-use super::form_window::{FormView, FormWindow, Stage};
+use super::form_window::{FormWindow, Look, Stage};
 use crate::domain::{AccountId, Environment, Op, PlayerId, PlayerToken, Secret};
 use crate::tui::component::{Intent, UpdateContext, ViewContext};
 use crate::tui::panes::players::Example;
 use crate::tui::store::Purpose;
-use crate::tui::theme::Tone;
 use crate::tui::widgets::form::{Field, Form};
 
 const PLAYER: usize = 0;
 const TOKEN: usize = 1;
-const ACCOUNT: usize = 2;
 
-/// The form and the accounts to choose from.
+/// The form, and the player that it has asked for.
 #[derive(Debug, Clone)]
 pub struct State {
     form: Form,
-    accounts: Vec<AccountId>,
     stage: Stage,
     /// The player that is being authenticated.
     asked: Option<(AccountId, PlayerId)>,
@@ -37,21 +31,16 @@ impl State {
         example: Option<Example>,
     ) -> Self {
         let player = player.map_or_else(String::new, |player| player.to_string());
-        let mut fields = vec![
+        let fields = vec![
             Field::text("Player", "the player's number, user_id", &player),
             token_field(),
         ];
-        if accounts.len() > 1 {
-            let names = accounts.iter().map(ToString::to_string).collect();
-            fields.push(Field::choice("Account", names, 0));
-        }
-        let mut form = Form::new(fields);
+        let mut form = Form::about(fields, accounts, 0);
         if !player.is_empty() {
             form.at = TOKEN;
         }
         Self {
             form,
-            accounts,
             stage: Stage::Filling,
             asked: None,
             example,
@@ -61,29 +50,57 @@ impl State {
     /// The account, the player and the typed token, which the form no longer holds. On an error it marks the fields and
     /// returns `None`.
     fn read(&mut self) -> Option<(AccountId, PlayerId, Option<Secret>)> {
-        let chosen = self.form.fields.get(ACCOUNT).map_or(0, Field::chosen);
-        let fields = &mut self.form.fields;
-        let player = fields[PLAYER].typed().parse::<u64>().ok().map(PlayerId);
-        fields[PLAYER].error = player
-            .is_none()
-            .then(|| "enter the player's number (user_id), like 765".into());
-        let token = fields[TOKEN].secret();
-        fields[TOKEN].error = match &token {
+        let player = self.form.read(PLAYER, |number| {
+            let hint = "enter the player's number (user_id), like 765";
+            number.parse().map(PlayerId).map_err(|_| hint)
+        });
+        let token = self.form.fields[TOKEN].secret();
+        self.form.fields[TOKEN].error = match &token {
             Some(Err(why)) => Some(why.clone()),
             _ => None,
         };
         if self.form.find_error() {
             return None;
         }
-        let account = self.accounts.get(chosen)?.clone();
+        let account = self.form.account()?.clone();
         self.form.fields[TOKEN] = token_field();
         Some((account, player?, token.and_then(Result::ok)))
     }
 }
 
 impl FormWindow for State {
+    fn form(&self) -> &Form {
+        &self.form
+    }
+
     fn form_mut(&mut self) -> &mut Form {
         &mut self.form
+    }
+
+    fn look(&self, ctx: ViewContext<'_>) -> Look {
+        let known = self
+            .form
+            .account()
+            .and_then(|account| ctx.store.known(account));
+        let embedded =
+            known.is_some_and(|known| known.account.environment == Environment::Embedded);
+        let example = self.example.filter(|_| embedded);
+        let example = example.map(|example| format!(" {}", example.describe()));
+        let note = format!(
+            "The game's client gets the token from getGameAuthToken(). tilldeck does not save a typed token. \
+             If empty, tilldeck uses the token of a callback, or loads only the inventory.{}",
+            example.unwrap_or_default()
+        );
+        Look::new("Authenticate a player", note, ctx.store.is_live())
+    }
+
+    fn progress(&self, ctx: ViewContext<'_>) -> String {
+        let known = self
+            .form
+            .account()
+            .and_then(|account| ctx.store.known(account));
+        let provider = known.map_or("the provider", |known| known.account.provider_title);
+        format!("verifying with {provider}")
     }
 
     fn stage(&self) -> Option<&Stage> {
@@ -124,38 +141,5 @@ impl FormWindow for State {
         if let Some((account, player)) = self.asked.take() {
             ctx.intend(Intent::LoadPlayer(account, player));
         }
-    }
-
-    fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
-        let chosen = self.form.fields.get(ACCOUNT).map_or(0, Field::chosen);
-        let known = self.accounts.get(chosen);
-        let known = known.and_then(|account| ctx.store.known(account));
-        let embedded =
-            known.is_some_and(|known| known.account.environment == Environment::Embedded);
-        let (note, tone) = match &self.stage {
-            Stage::Filling => {
-                let example = self.example.filter(|_| embedded);
-                let example = example.map(|example| format!(" {}", example.describe()));
-                let note = format!(
-                    "The game's client gets the token from getGameAuthToken(). tilldeck does not save a typed token. \
-                     If empty, tilldeck uses the token of a callback, or loads only the inventory.{}",
-                    example.unwrap_or_default()
-                );
-                (note, Tone::Dim)
-            }
-            Stage::Asked(_) => {
-                let provider = known.map_or("the provider", |known| known.account.provider_title);
-                (format!("verifying with {provider}…"), Tone::Busy)
-            }
-            Stage::Failed(problem) => (problem.describe(), Tone::Bad),
-        };
-        FormView {
-            form: &self.form,
-            title: "Authenticate a player",
-            note: &note,
-            tone,
-            live: ctx.store.is_live(),
-        }
-        .draw(ctx, screen, buf)
     }
 }

@@ -2,10 +2,7 @@
 
 use std::sync::Arc;
 
-use ratatui::buffer::Buffer;
-use ratatui::layout::{Position, Rect};
-
-use super::form_window::{FormAction, FormView, FormWindow, Stage};
+use super::form_window::{FormAction, FormWindow, Look, Stage};
 use crate::domain::{Delivery, JobKind};
 use crate::tui::Effect;
 use crate::tui::component::{UpdateContext, ViewContext};
@@ -35,7 +32,7 @@ impl State {
             target,
         )];
         if live {
-            fields.push(Field::text("Account", "type its full name", ""));
+            fields.push(Field::account_name());
         }
         Self {
             form: Form::new(fields),
@@ -47,29 +44,59 @@ impl State {
 
     /// The target URL, if the operator confirmed.
     fn read(&mut self) -> Option<String> {
-        let account = &self.delivery.account;
-        if let Some(field) = self.form.fields.get_mut(NAME) {
-            let right = field.typed() == account;
-            field.error = (!right).then(|| format!("type {account} to forward it"));
-        }
-        let field = &mut self.form.fields[TO];
-        let to = field.typed().to_owned();
-        let is_url = ["http://", "https://"]
-            .iter()
-            .any(|scheme| to.strip_prefix(scheme).is_some_and(|rest| !rest.is_empty()));
-        field.error = (!is_url).then(|| {
-            "enter a full URL: http://127.0.0.1:3000/callbacks, or https:// on another host".into()
+        self.form.confirms(NAME, &self.delivery.account, "forward");
+        let to = self.form.read(TO, |to| {
+            let is_url = ["http://", "https://"]
+                .iter()
+                .any(|scheme| to.strip_prefix(scheme).is_some_and(|rest| !rest.is_empty()));
+            if is_url { Ok(to.to_owned()) } else {
+                Err("enter a full URL: http://127.0.0.1:3000/callbacks, or https:// on another host")
+            }
         });
-        if self.form.find_error() {
-            return None;
-        }
-        Some(to)
+        to.filter(|_| !self.form.find_error())
     }
 }
 
 impl FormWindow for State {
+    fn form(&self) -> &Form {
+        &self.form
+    }
+
     fn form_mut(&mut self) -> &mut Form {
         &mut self.form
+    }
+
+    fn look(&self, ctx: ViewContext<'_>) -> Look {
+        let about = match words::subject(&self.delivery).as_str() {
+            "" => String::new(),
+            subject => format!(" about {subject}"),
+        };
+        let (mark, money, tone) = if self.live {
+            (
+                ", LIVE",
+                " The account is LIVE: type its name, then",
+                Tone::Live,
+            )
+        } else {
+            ("", "", Tone::Plain)
+        };
+        let note = format!(
+            "tilldeck sends the same callback{about} to your shop's server again. The shop may process it twice.{money} {} \
+             forwards it.",
+            ctx.key(FormAction::Submit),
+        );
+        let title = format!(
+            "Forward a callback of {} again{mark}",
+            self.delivery.account
+        );
+        Look {
+            tone,
+            ..Look::new(title, note, self.live)
+        }
+    }
+
+    fn progress(&self, _ctx: ViewContext<'_>) -> String {
+        "adding it to the queue".into()
     }
 
     fn stage(&self) -> Option<&Stage> {
@@ -100,47 +127,5 @@ impl FormWindow for State {
                 to,
             });
         }
-    }
-
-    fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
-        let subject = words::subject(&self.delivery);
-        let (note, tone) = match &self.stage {
-            Stage::Filling => {
-                let about = match subject.as_str() {
-                    "" => String::new(),
-                    subject => format!(" about {subject}"),
-                };
-                let money = if self.live {
-                    " The account is LIVE: type its name, then"
-                } else {
-                    " "
-                };
-                let note = format!(
-                    "tilldeck sends the same callback{about} to your shop's server again. The shop may process it twice.{}{} \
-                     forwards it.",
-                    money.trim_end(),
-                    format_args!(" {}", ctx.key(FormAction::Submit)),
-                );
-                (note, if self.live { Tone::Live } else { Tone::Plain })
-            }
-            Stage::Asked(_) => ("adding it to the queue…".to_owned(), Tone::Busy),
-            Stage::Failed(problem) => (problem.describe(), Tone::Bad),
-        };
-        let title = if self.live {
-            format!(
-                "Forward a callback of {} again, LIVE",
-                self.delivery.account
-            )
-        } else {
-            format!("Forward a callback of {} again", self.delivery.account)
-        };
-        FormView {
-            form: &self.form,
-            title: &title,
-            note: &note,
-            tone,
-            live: self.live,
-        }
-        .draw(ctx, screen, buf)
     }
 }

@@ -3,10 +3,10 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect, Size};
 
-use super::form_window::{FormAction, FormWindow, Stage};
+use super::form_window::{FormAction, FormWindow, Look, Stage};
 use super::steps_in;
 use crate::domain::manage::{Change, Guide, GuideTopic, ProviderSetup, leaves_open};
-use crate::domain::{Account, ProviderId, Secret};
+use crate::domain::{Account, Problem, ProviderId, Secret};
 use crate::tui::component::{UpdateContext, ViewContext};
 use crate::tui::theme::Tone;
 use crate::tui::widgets::boxes::{Window, columns_inside};
@@ -103,40 +103,6 @@ impl State {
         None
     }
 
-    fn note(&self, ctx: ViewContext<'_>) -> (String, Tone) {
-        match &self.stage {
-            Stage::Filling if self.is_unprovable() => (
-                format!(
-                    "{} offers no way to verify a {}. Choose whether to save it unverified.",
-                    self.account.provider_title,
-                    self.key()
-                ),
-                Tone::Warn,
-            ),
-            Stage::Filling => (
-                format!(
-                    "{} verifies it with {}, then replaces the old {}.",
-                    ctx.key(FormAction::Submit),
-                    self.account.provider_title,
-                    self.key()
-                ),
-                Tone::Dim,
-            ),
-            Stage::Asked(request) => (
-                match ctx.store.waiting_for(Some(*request)) {
-                    Some(why) => format!("verifying, waiting: {why}; Esc cancels"),
-                    None => format!(
-                        "verifying with {}…; Esc cancels",
-                        self.account.provider_title
-                    ),
-                },
-                Tone::Busy,
-            ),
-            Stage::Failed(problem) if leaves_open(problem) => (problem.describe(), Tone::Warn),
-            Stage::Failed(problem) => (problem.describe(), Tone::Bad),
-        }
-    }
-
     fn steps(&self, width: u16) -> Vec<String> {
         match self.guide {
             Some(guide) => steps_in(guide, width),
@@ -152,8 +118,44 @@ impl State {
 }
 
 impl FormWindow for State {
+    fn form(&self) -> &Form {
+        &self.form
+    }
+
     fn form_mut(&mut self) -> &mut Form {
         &mut self.form
+    }
+
+    fn look(&self, ctx: ViewContext<'_>) -> Look {
+        let live = self.account.environment.is_live();
+        let mark = if live { ", LIVE: real money" } else { "" };
+        let title = format!("New secret of {}{mark}", self.account.id);
+        let (key, provider) = (self.key(), self.account.provider_title);
+        if self.is_unprovable() {
+            let note = format!(
+                "{provider} offers no way to verify a {key}. Choose whether to save it unverified."
+            );
+            return Look {
+                tone: Tone::Warn,
+                ..Look::new(title, note, live)
+            };
+        }
+        let submit = ctx.key(FormAction::Submit);
+        let note = format!("{submit} verifies it with {provider}, then replaces the old {key}.");
+        Look::new(title, note, live)
+    }
+
+    fn progress(&self, _ctx: ViewContext<'_>) -> String {
+        format!("verifying with {}", self.account.provider_title)
+    }
+
+    fn trouble(&self, problem: &Problem) -> (String, Tone) {
+        let tone = if leaves_open(problem) {
+            Tone::Warn
+        } else {
+            Tone::Bad
+        };
+        (problem.describe(), tone)
     }
 
     fn stage(&self) -> Option<&Stage> {
@@ -186,20 +188,17 @@ impl FormWindow for State {
     }
 
     /// Shows the whole form, and as many steps as fit above it.
-    fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
+    fn draw(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
         let theme = ctx.theme;
-        let live = self.account.environment.is_live();
-        let mark = if live { ", LIVE: real money" } else { "" };
-        let title = format!("New secret of {}{mark}", self.account.id);
+        let look = self.current_look(ctx);
         let room = columns_inside(screen, WIDE);
-        let (note, tone) = self.note(ctx);
-        let notes = cells(wrap(&note, room).len());
+        let notes = cells(wrap(&look.note, room).len());
         let steps = self.steps(room);
         let fixed = self.form.height(room) + notes;
         let inner = Window {
-            title: &title,
+            title: &look.title,
             size: Size::new(WIDE, cells(steps.len()) + fixed + 4),
-            live,
+            live: look.live,
         }
         .draw(theme, screen, buf);
         let air = u16::from(inner.height >= fixed + 4);
@@ -220,7 +219,7 @@ impl FormWindow for State {
         self.form.note(ctx, fields);
         let cursor = self.form.draw(buf, fields, theme);
         let under = below(form, self.form.height(inner.width).min(fields.height) + air);
-        paragraph(buf, under, &note, theme.style(tone));
+        paragraph(buf, under, &look.note, theme.style(look.tone));
         cursor
     }
 }

@@ -1,13 +1,9 @@
 //! The form for the subject of a simulator event, or for a setting's value that is not among its choices.
 
-use ratatui::buffer::Buffer;
-use ratatui::layout::{Position, Rect};
-
-use super::form_window::{FormView, FormWindow};
+use super::form_window::{FormWindow, Look};
 use crate::domain::simulate::{Command, Event, Setting};
 use crate::tui::Effect;
 use crate::tui::component::{UpdateContext, ViewContext};
-use crate::tui::theme::Tone;
 use crate::tui::widgets::form::{Field, Form};
 
 /// The purpose of the typed text.
@@ -70,8 +66,21 @@ impl State {
 }
 
 impl FormWindow for State {
+    fn form(&self) -> &Form {
+        &self.form
+    }
+
     fn form_mut(&mut self) -> &mut Form {
         &mut self.form
+    }
+
+    fn look(&self, _ctx: ViewContext<'_>) -> Look {
+        let name = match &self.what {
+            What::Set { setting } => setting,
+            What::Event { event } => event,
+        };
+        let title = format!("Simulator: {} {name}", self.provider);
+        Look::new(title, self.about, false)
     }
 
     fn submit_word(&self) -> &'static str {
@@ -84,21 +93,5 @@ impl FormWindow for State {
     fn submit(&mut self, ctx: &mut UpdateContext<'_>) {
         ctx.out.push(Effect::Simulate(self.command()));
         ctx.close();
-    }
-
-    fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
-        let name = match &self.what {
-            What::Set { setting } => setting,
-            What::Event { event } => event,
-        };
-        let title = format!("Simulator: {} {name}", self.provider);
-        FormView {
-            form: &self.form,
-            title: &title,
-            note: self.about,
-            tone: Tone::Dim,
-            live: false,
-        }
-        .draw(ctx, screen, buf)
     }
 }

@@ -9,7 +9,7 @@ use tui_input::Input;
 
 use super::input::{TYPED_MAX, UNTYPEABLE, draw_input, edit, paste, typeable};
 use super::text::{Pen, below, cells, paragraph, width, wrap};
-use crate::domain::{Secret, inert, secret};
+use crate::domain::{AccountId, Secret, inert, secret};
 use crate::tui::component::ViewContext;
 use crate::tui::pointer::Hit;
 use crate::tui::theme::{Theme, Tone};
@@ -102,6 +102,11 @@ pub struct Field {
 }
 
 impl Field {
+    /// A field for the name of a live account, typed to confirm.
+    pub fn account_name() -> Self {
+        Self::text("Account", "type its full name", "")
+    }
+
     pub fn text(label: &'static str, hint: &str, value: &str) -> Self {
         Self {
             label,
@@ -237,11 +242,57 @@ pub enum Typed {
 pub struct Form {
     pub fields: Vec<Field>,
     pub at: usize,
+    /// The accounts to choose from, in the last field.
+    accounts: Vec<AccountId>,
 }
 
 impl Form {
     pub fn new(fields: Vec<Field>) -> Self {
-        Self { fields, at: 0 }
+        Self {
+            fields,
+            at: 0,
+            accounts: Vec::new(),
+        }
+    }
+
+    /// A form about one of these accounts, at first the one at `at`. With several, the last field chooses.
+    pub fn about(mut fields: Vec<Field>, accounts: Vec<AccountId>, at: usize) -> Self {
+        if accounts.len() > 1 {
+            let names = accounts.iter().map(ToString::to_string).collect();
+            fields.push(Field::choice("Account", names, at));
+        }
+        Self {
+            accounts,
+            ..Self::new(fields)
+        }
+    }
+
+    /// The chosen account.
+    pub fn account(&self) -> Option<&AccountId> {
+        self.accounts
+            .get(self.fields.last().map_or(0, Field::chosen))
+    }
+
+    /// The value of a field. An error is shown below it, and gives `None`.
+    pub fn read<T, E: ToString>(
+        &mut self,
+        at: usize,
+        read: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Option<T> {
+        let field = &mut self.fields[at];
+        let value = read(field.typed());
+        field.error = value.as_ref().err().map(ToString::to_string);
+        value.ok()
+    }
+
+    /// Whether the operator typed the account's name, to confirm what `verb` says; where the form asks for it.
+    pub fn confirms(&mut self, at: usize, account: &str, verb: &str) -> bool {
+        let Some(field) = self.fields.get_mut(at) else {
+            return true;
+        };
+        let right = field.typed() == account;
+        field.error = (!right).then(|| format!("type {account} to {verb} it"));
+        right
     }
 
     pub fn next(&mut self) {
