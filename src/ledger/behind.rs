@@ -10,7 +10,7 @@ use super::writer::Store;
 use super::{Ledger, SlotId, exchanges, slots};
 
 /// In a burst, rows that come within this time are written together. A single row is written without delay.
-const COALESCE: Duration = Duration::from_millis(40);
+const COALESCE: Duration = Duration::from_millis(20);
 
 /// The most rows in one transaction: a slot request in between must not wait for long.
 const CHUNK: usize = 16;

@@ -114,14 +114,30 @@ impl Store {
         }
     }
 
-    /// Whether a message about the listener changes the screen: a heartbeat alone does only if its age does.
-    pub fn is_news(&self, listening: &Listening, now: Now) -> bool {
-        let beats = |listening: &Listening| match listening {
-            Listening::Up { url, heartbeat } => Some((url.clone(), age(*heartbeat, now))),
-            Listening::Off | Listening::Down { .. } => None,
-        };
-        let before = beats(&self.listening);
-        before.is_none() || before != beats(listening)
+    /// Whether a message may change the screen.
+    pub fn is_news(&self, msg: &Msg, now: Now) -> bool {
+        match msg {
+            // While the profile opens, the panes are empty; a frame now would delay the first one with data.
+            Msg::Budget { .. } | Msg::Token { .. } | Msg::Listening(_)
+                if self.phase == Phase::Opening =>
+            {
+                false
+            }
+            Msg::Budget { account, gauge } => {
+                let known = self.known(account);
+                known.is_some_and(|known| known.budgets(now).all(|shown| shown != *gauge))
+            }
+            // A heartbeat alone changes the screen only if its age does.
+            Msg::Listening(listening) => {
+                let beats = |listening: &Listening| match listening {
+                    Listening::Up { url, heartbeat } => Some((url.clone(), age(*heartbeat, now))),
+                    Listening::Off | Listening::Down { .. } => None,
+                };
+                let before = beats(&self.listening);
+                before.is_none() || before != beats(listening)
+            }
+            _ => true,
+        }
     }
 
     fn on_listening(&mut self, listening: Listening, now: Now) {

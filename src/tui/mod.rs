@@ -572,16 +572,7 @@ pub fn update(model: &mut Model, now: Now, msg: Msg) -> Vec<Effect> {
         }
         Msg::Background(theme) => model.on_background(theme, now),
         msg => {
-            model.dirty |= match &msg {
-                // While the profile opens, the panes are empty; a frame now would delay the first one with data.
-                Msg::Budget { .. } | Msg::Token { .. } | Msg::Listening(_)
-                    if model.store.phase == Phase::Opening =>
-                {
-                    false
-                }
-                Msg::Listening(listening) => model.store.is_news(listening, now),
-                _ => true,
-            };
+            model.dirty |= model.store.is_news(&msg, now);
             model.on_message(&msg, io);
         }
     }

@@ -62,7 +62,7 @@ const LOCKED_TRIES: u32 = 120;
 const REPORT_AFTER: Duration = Duration::from_millis(100);
 
 /// The shortest time between two reports of a gauge; the last change is always reported.
-const GAUGE_PAUSE: Duration = Duration::from_millis(100);
+const GAUGE_PAUSE: Duration = Duration::from_millis(40);
 
 /// The longest hold a request waits for after a 429. A longer one is reported as an error instead.
 pub(super) const HOLD_WAITED_MAX: Duration = Duration::from_mins(2);
