@@ -118,26 +118,35 @@ impl Tabs<'_> {
         }
     }
 
-    /// Full titles, short titles, packed short titles, or one title and digits, whichever fits first.
+    /// The titles, cut as far as they must be; or one title and digits, if less than four letters of each would be left.
     fn texts(&self, room: u16) -> Vec<String> {
-        let all = |text: &dyn Fn(Pane) -> String| -> Vec<String> {
-            self.panes.iter().map(|pane| text(*pane)).collect()
+        let cut = |letters: usize| -> Vec<String> {
+            let tab = |pane: &Pane| {
+                let name: String = pane.name().chars().take(letters).collect();
+                format!(" {} {name}", pane.index() + 1)
+            };
+            self.panes.iter().map(tab).collect()
         };
-        let fits = |tabs: &Vec<String>| tabs.iter().map(|tab| width(tab)).sum::<u16>() <= room;
-        let wordings = [
-            all(&|pane| format!(" {} ", pane.title())),
-            all(&|pane| format!(" {} ", pane.short_title())),
-            all(&|pane| format!(" {}", pane.short_title())),
-        ];
-        wordings.into_iter().find(fits).unwrap_or_else(|| {
-            all(&|pane| {
-                if pane == self.focus {
-                    format!(" {} ", pane.title())
-                } else {
-                    format!(" {} ", pane.index() + 1)
-                }
-            })
-        })
+        let width = |tabs: &Vec<String>| tabs.iter().map(|tab| width(tab)).sum::<u16>();
+        let spacious: Vec<String> = cut(usize::MAX)
+            .iter()
+            .map(|tab| format!("{tab} "))
+            .collect();
+        if width(&spacious) <= room {
+            return spacious;
+        }
+        let longest = self.panes.iter().map(|pane| pane.name().len()).max();
+        let mut letters = (4..=longest.unwrap_or(0)).rev();
+        let fitting = letters.find(|letters| width(&cut(*letters)) < room);
+        fitting.map_or_else(|| self.one_title(), cut)
+    }
+
+    fn one_title(&self) -> Vec<String> {
+        let tab = |pane: &Pane| match *pane == self.focus {
+            true => format!(" {} ", pane.title()),
+            false => format!(" {} ", pane.index() + 1),
+        };
+        self.panes.iter().map(tab).collect()
     }
 }
 

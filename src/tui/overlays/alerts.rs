@@ -180,7 +180,7 @@ fn size(screen: Rect, len: usize) -> Size {
     // Not `clamp`, which panics if the upper bound is below the lower one: on a tiny screen it is.
     let height = (cells(len) + frame)
         .max(frame + 1)
-        .min(screen.height.saturating_sub(2).max(frame));
+        .min(screen.height.saturating_sub(1).max(frame));
     Size::new(WIDEST, height)
 }
 

@@ -117,7 +117,7 @@ const WIDEST: u16 = 90;
 /// The window's size for this many rows of claims.
 fn size(screen: Rect, rows: usize) -> Size {
     let rows = cells(rows) + note_rows(columns_inside(screen, WIDEST));
-    Size::new(WIDEST, (rows + 2).min(screen.height.saturating_sub(2)))
+    Size::new(WIDEST, (rows + 2).min(screen.height.saturating_sub(1)))
 }
 
 /// The note with a blank row, and the claims.

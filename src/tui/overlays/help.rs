@@ -10,7 +10,7 @@ use super::legend::LEGEND;
 use crate::tui::component::{Component, Paste, UpdateContext, ViewContext};
 use crate::tui::keys::{self, Binding, Chord, Keymap, NAV, OVERLAY, READER, Scope, bindings, keys};
 use crate::tui::theme::Tone;
-use crate::tui::widgets::boxes::Window;
+use crate::tui::widgets::boxes::{Window, inside};
 use crate::tui::widgets::input::{draw_input, edit};
 use crate::tui::widgets::list::Step;
 use crate::tui::widgets::pager::Pager;
@@ -125,6 +125,11 @@ impl State {
     }
 }
 
+/// The window leaves the header's row free.
+fn size(screen: Rect) -> Size {
+    Size::new(WIDE, screen.height.saturating_sub(1))
+}
+
 impl Component for State {
     type Action = Action;
 
@@ -148,8 +153,8 @@ impl Component for State {
     }
 
     fn step(&mut self, step: Step, ctx: &mut UpdateContext<'_>) {
-        let around = 4 + u16::from(self.is_searched());
-        let height = ctx.area.height.saturating_sub(around);
+        let inner = inside(ctx.area, size(ctx.area));
+        let height = inner.height - u16::from(self.is_searched());
         let rows = self.rows(ctx.keymap).len();
         self.scroll = step.scroll(self.scroll, rows, height);
     }
@@ -172,10 +177,9 @@ impl Component for State {
 
     fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
         let theme = ctx.theme;
-        let size = Size::new(WIDE, screen.height.saturating_sub(2));
         let mut inner = Window {
             title: "Help",
-            size,
+            size: size(screen),
             live: false,
         }
         .draw(theme, screen, buf);

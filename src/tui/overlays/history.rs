@@ -109,7 +109,7 @@ impl Component for State {
 
 /// The window's size for this many calls.
 fn size(screen: Rect, rows: usize) -> Size {
-    let height = cells(rows + 4).min(screen.height.saturating_sub(2));
+    let height = cells(rows + 4).min(screen.height.saturating_sub(1));
     Size::new(110, height)
 }
 

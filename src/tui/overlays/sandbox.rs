@@ -378,7 +378,7 @@ impl Row<'_> {
 /// The window's size for this many rows.
 fn size(screen: Rect, rows: usize) -> Size {
     let height = cells(rows) + detail_rows(screen) + 2;
-    Size::new(100, height.min(screen.height.saturating_sub(2)))
+    Size::new(100, height.min(screen.height.saturating_sub(1)))
 }
 
 /// The rows, and the text of the selected one.

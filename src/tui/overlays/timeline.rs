@@ -424,7 +424,7 @@ impl Component for State {
             .is_some_and(|known| known.account.environment.is_live());
         let frame = Window {
             title: &self.title(screen.width.min(WIDEST)),
-            size: Size::new(screen.width.min(WIDEST), screen.height.saturating_sub(2)),
+            size: Size::new(screen.width.min(WIDEST), screen.height.saturating_sub(1)),
             live,
         }
         .draw(theme, screen, buf);
@@ -476,7 +476,7 @@ impl Component for State {
 
 /// The window's size.
 fn size(screen: Rect) -> Size {
-    Size::new(WIDEST, screen.height.saturating_sub(2))
+    Size::new(WIDEST, screen.height.saturating_sub(1))
 }
 
 /// The current state, with a blank row where there is room, and the entries.

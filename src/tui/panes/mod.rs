@@ -149,21 +149,6 @@ impl Pane {
         format!("{} {}", self.index() + 1, self.name())
     }
 
-    /// The title for a narrow tab.
-    pub fn short_title(self) -> String {
-        let name = match self {
-            Self::Credentials => "Creds",
-            Self::Estimates => "Quotes",
-            Self::Explorer => "API",
-            Self::Payments => "Pay",
-            Self::Requests => "Log",
-            Self::Tokens => "Tokens",
-            Self::Callbacks => "In",
-            Self::Players => "Players",
-        };
-        format!("{} {name}", self.index() + 1)
-    }
-
     /// The scope of its list.
     pub fn scope(self) -> &'static Scope {
         match self {

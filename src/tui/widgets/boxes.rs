@@ -1,7 +1,7 @@
 //! The frames of panes and windows.
 
 use ratatui::buffer::Buffer;
-use ratatui::layout::{Margin, Offset, Rect, Size};
+use ratatui::layout::{Constraint, Margin, Rect, Size};
 use ratatui::style::{Color, Modifier, Style};
 use ratatui::widgets::{Block, Clear, Widget as _};
 
@@ -90,13 +90,10 @@ pub fn columns_inside(screen: Rect, width: u16) -> u16 {
     inside(screen, Size::new(width, u16::MAX)).width
 }
 
-/// Odd spare columns and rows go to the right and below; `Rect::centered` would put them at the left and above.
+/// In the middle; an odd spare row is above, where the header shows.
 fn centred(screen: Rect, size: Size) -> Rect {
-    let size = Size::new(size.width.min(screen.width), size.height.min(screen.height));
-    let spare = |all: u16, used: u16| i32::from((all - used) / 2);
-    let at = Offset::new(
-        spare(screen.width, size.width),
-        spare(screen.height, size.height),
-    );
-    screen.resize(size).offset(at)
+    screen.centered(
+        Constraint::Length(size.width),
+        Constraint::Length(size.height),
+    )
 }
