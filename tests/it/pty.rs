@@ -44,7 +44,7 @@ fn it_opens_on_the_sandbox_without_any_config_at_every_size() {
         terminal.sees(&format!("─ {pane} ─"));
     }
     terminal.resize((60, 15));
-    terminal.sees("1 Creds 2 Tokens 3 Pay 4 Quotes 5 Log 6 API 7 In 8 Players");
+    terminal.sees("1 Cred 2 Toke 3 Paym 4 Esti 5 Requ 6 Expl 7 Call 8 Play");
     terminal.sees("─ 3 Payments ─");
     terminal.sees_no("─ 1 Credentials ─");
     terminal.send("5");
