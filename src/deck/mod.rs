@@ -211,12 +211,19 @@ impl Deck {
 
     /// The current use of each account's rate limits.
     pub async fn gauges(&self) -> Vec<(AccountId, BudgetGauge)> {
-        let mut gauges = Vec::new();
+        let mut reads = Vec::new();
         for runtime in self.registry.all() {
             for limit in runtime.session.limits() {
-                if let Some(gauge) = self.gate.gauge(limit).await {
-                    gauges.push((runtime.account.id.clone(), gauge));
-                }
+                // All at once: the ledger's thread then wakes once.
+                let (gate, limit) = (self.gate.clone(), limit.clone());
+                let read = tokio::spawn(async move { gate.gauge(&limit).await });
+                reads.push((runtime.account.id.clone(), read));
+            }
+        }
+        let mut gauges = Vec::new();
+        for (account, read) in reads {
+            if let Ok(Some(gauge)) = read.await {
+                gauges.push((account, gauge));
             }
         }
         gauges

@@ -102,8 +102,10 @@ pub fn run(mut start: Start) -> io::Result<Ended> {
     start.model.take_dirty();
 
     (start.start_log)();
+    // This thread draws, and waits while the terminal takes no output; the other one still answers callbacks. A third
+    // would only be woken more often.
     let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
+        .worker_threads(1)
         .enable_all()
         .build()?;
     let (signals, changes) = {

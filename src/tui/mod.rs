@@ -149,9 +149,9 @@ impl Model {
     #[must_use]
     pub fn next_wake(&self, now: Now) -> Option<Duration> {
         let ctx = self.ctx(now, false);
-        let sends = Pane::ALL
-            .into_iter()
-            .filter_map(|pane| self.panes.get(pane).due());
+        let panes = Pane::ALL.into_iter().map(|pane| self.panes.get(pane));
+        let windows = self.overlays.iter().map(Overlay::component);
+        let sends = panes.chain(windows).filter_map(DynComponent::due);
         let due = self.store.poll_due().into_iter().chain(sends);
         let due = due.filter(|_| self.store.is_ready());
         let due = due.map(|due| due.saturating_sub(now.mono));
@@ -165,7 +165,18 @@ impl Model {
         let panes = shown.filter_map(|pane| self.panes.get(pane).next_wake(ctx));
         let windows = self.overlays.iter();
         let windows = windows.filter_map(|window| window.component().next_wake(ctx));
-        let wake = due.chain(armed).chain(panes).chain(windows).min();
+        let changes = armed.chain(panes).chain(windows).min();
+        // One frame for all that changes within a second.
+        let changes = changes.map(|wake| {
+            let into_second = (now.mono + wake).subsec_nanos();
+            let rest = Duration::from_nanos(into_second.into());
+            if rest.is_zero() {
+                wake
+            } else {
+                wake + Duration::from_secs(1) - rest
+            }
+        });
+        let wake = due.chain(changes).min();
         wake.map(|wake| wake.max(Duration::from_millis(1)))
     }
 

@@ -171,10 +171,6 @@ impl State {
     }
 
     /// When to reload; `None` while a request is in progress.
-    fn due(&self) -> Option<Duration> {
-        self.due.filter(|_| self.asked.is_none())
-    }
-
     fn apply(&mut self, result: Result<Timeline, Problem>, ctx: &mut UpdateContext<'_>) {
         self.asked = None;
         let at_end = match &self.known {
@@ -391,10 +387,13 @@ impl Component for State {
     }
 
     /// The time until the screen changes by itself, or until the next reload.
+    fn due(&self) -> Option<Duration> {
+        self.due.filter(|_| self.asked.is_none())
+    }
+
     fn next_wake(&self, ctx: ViewContext<'_>) -> Option<Duration> {
-        let due = self.due().map(|due| due.saturating_sub(ctx.now.mono));
         let History::Loaded(timeline, _) = &self.known else {
-            return due;
+            return None;
         };
         let open = timeline.happenings.iter().any(|it| match &it.what {
             What::Callback(delivery) => delivery.jobs.iter().any(
@@ -413,7 +412,7 @@ impl Component for State {
             let into = u64::try_from(age.as_millis() % 60_000).unwrap_or(0);
             Duration::from_millis(60_000 - into)
         });
-        due.into_iter().chain(counts).chain(minute).min()
+        counts.into_iter().chain(minute).min()
     }
 
     fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
