@@ -142,9 +142,12 @@ impl Tabs<'_> {
     }
 
     fn one_title(&self) -> Vec<String> {
-        let tab = |pane: &Pane| match *pane == self.focus {
-            true => format!(" {} ", pane.title()),
-            false => format!(" {} ", pane.index() + 1),
+        let tab = |pane: &Pane| {
+            if *pane == self.focus {
+                format!(" {} ", pane.title())
+            } else {
+                format!(" {} ", pane.index() + 1)
+            }
         };
         self.panes.iter().map(tab).collect()
     }

@@ -168,13 +168,9 @@ impl Model {
         let changes = armed.chain(panes).chain(windows).min();
         // One frame for all that changes within a second.
         let changes = changes.map(|wake| {
-            let into_second = (now.mono + wake).subsec_nanos();
-            let rest = Duration::from_nanos(into_second.into());
-            if rest.is_zero() {
-                wake
-            } else {
-                wake + Duration::from_secs(1) - rest
-            }
+            let at = now.mono + wake;
+            let part = u64::from(at.subsec_nanos() > 0);
+            Duration::from_secs(at.as_secs() + part).saturating_sub(now.mono)
         });
         let wake = due.chain(changes).min();
         wake.map(|wake| wake.max(Duration::from_millis(1)))

@@ -10,6 +10,7 @@ mod accounts;
 mod behaviour;
 mod budgets;
 mod explorer;
+mod gallery;
 mod help;
 mod payments;
 mod players;

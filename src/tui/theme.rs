@@ -94,7 +94,7 @@ const AUTO: Palette = Palette {
 };
 
 const DARK: Palette = Palette {
-    dim: Style::new().fg(Color::Indexed(246)),
+    dim: Style::new().fg(Color::Indexed(247)),
     border: Style::new().fg(Color::Indexed(240)),
     accent: Color::Indexed(80),
     good: Color::Indexed(114),
@@ -103,12 +103,12 @@ const DARK: Palette = Palette {
     bad: Color::Indexed(210),
     live: Color::Indexed(213),
     sim: Color::Indexed(80),
-    selected: Style::new().bg(Color::Indexed(238)),
+    selected: Style::new().bg(Color::Indexed(236)),
     on_badge: Some(Color::Indexed(16)),
 };
 
 const LIGHT: Palette = Palette {
-    dim: Style::new().fg(Color::Indexed(241)),
+    dim: Style::new().fg(Color::Indexed(240)),
     border: Style::new().fg(Color::Indexed(248)),
     accent: Color::Indexed(24),
     good: Color::Indexed(22),

@@ -359,7 +359,7 @@ fn several_pasted_lines_are_all_watched_with_one_notice() {
 }
 
 /// 300 watched payments, 3 of them under-paid, among the oldest.
-fn many() -> Model {
+pub fn many() -> Model {
     let watches = (0..300_u64).map(|at| {
         let id = format!("SHOP-2026-11-28-{at:06}");
         let (sum, state) = match at {

@@ -60,7 +60,7 @@ fn the_tab_of_the_focused_pane_is_named_at_every_width() {
 }
 
 /// Consoles with every pane and window, and the states that change what a key does.
-fn everywhere() -> Vec<(String, Model)> {
+pub fn everywhere() -> Vec<(String, Model)> {
     let from = |name: &str, model: &dyn Fn() -> Model, keys: &[&str]| -> Vec<(String, Model)> {
         let places = keys.iter().map(|keys| {
             let mut model = model();
@@ -74,7 +74,7 @@ fn everywhere() -> Vec<(String, Model)> {
         &busy,
         &[
             "", "1", "2", "4", "5", "6", "7", "8", "L", "a", "4e", "?", ":", "S", "!", "5<enter>",
-            "1i", "?/", "5/x", "3/O", "7/x", "6/c", "6<enter>", "6n", "t", "1p", "3x", "3E",
+            "1i", "?/", "5/x", "3/O", "7/x", "6/c", "6<enter>", "6n", "t", "1p", "3x", "3E", "3e",
         ],
     );
     all.extend(from(
@@ -91,9 +91,10 @@ fn everywhere() -> Vec<(String, Model)> {
     all.extend(from(
         "players",
         &players::authenticated,
-        &["", "e", "<enter>"],
+        &["", "e", "<enter>", "a"],
     ));
-    all.extend(from("live", &live, &["", "1", "4", "6", "w", "!"]));
+    let keys = ["", "1", "4", "6", "w", "!", "1A", "1a", "1R", "1d"];
+    all.extend(from("live", &live, &keys));
     let starting = || sized(sandbox_setup(), 120, 40);
     all.extend(from(
         "starting",

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Offset, Rect};
+use ratatui::style::Color;
 
 use super::list::List;
 use super::text::Pen;
@@ -58,7 +59,13 @@ impl Pager {
         for (at, line) in self.shown.clone().zip(self.area.rows()) {
             row(at, line, buf);
             if Some(at) == self.selected {
-                buf.set_style(line, theme.selected(self.focused));
+                let style = theme.selected(self.focused);
+                for place in line.positions() {
+                    // A badge keeps its background, or it could not be read.
+                    if buf[place].bg == Color::Reset {
+                        buf[place].set_style(style);
+                    }
+                }
             }
         }
     }

@@ -94,7 +94,7 @@ impl Sheet {
 
 /// The size of a window that shows it.
 pub fn window_size(screen: Rect) -> Size {
-    Size::new(WIDEST, screen.height.saturating_sub(2))
+    Size::new(WIDEST, screen.height.saturating_sub(1))
 }
 
 pub fn add_headers(out: &mut Vec<(Kind, String)>, headers: &[(String, String)]) {
