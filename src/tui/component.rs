@@ -18,8 +18,9 @@ use super::panes::payments::pasted::Pasted;
 use super::pointer::Hits;
 use super::store::{InFlight, Store};
 use super::theme::{Theme, Tone};
+use super::widgets::filter::Filter;
 use super::widgets::input::{first_line, paste};
-use super::widgets::list::Step;
+use super::widgets::list::{List, Step};
 use crate::domain::{AccountId, Now, PlayerId, RawCall, RequestId, Secret, WallTime};
 
 /// What a component reads to draw itself, besides its own state.
@@ -248,23 +249,42 @@ pub trait Component {
         None
     }
 
-    /// Moves the selection or scrolls.
-    fn step(&mut self, _step: Step, _ctx: &mut UpdateContext<'_>) {}
-
-    /// Handles a key that has no action, such as a letter in a text field; returns whether it took the key.
-    fn key(&mut self, _key: &KeyEvent, _ctx: &mut UpdateContext<'_>) -> bool {
-        false
+    /// The list that steps and clicks move in.
+    fn list(&mut self) -> Option<&mut List> {
+        None
     }
 
-    fn paste(&mut self, _text: &str, _ctx: &mut UpdateContext<'_>) -> Paste {
-        Paste::Refused
+    /// The filter of its list, which takes the keys while it is typed.
+    fn filter(&mut self) -> Option<&mut Filter> {
+        None
+    }
+
+    /// Moves the selection or scrolls.
+    fn step(&mut self, step: Step, _ctx: &mut UpdateContext<'_>) {
+        if let Some(list) = self.list() {
+            list.go(step);
+        }
+    }
+
+    /// Handles a key that has no action, such as a letter in a text field; returns whether it took the key.
+    fn key(&mut self, key: &KeyEvent, _ctx: &mut UpdateContext<'_>) -> bool {
+        self.filter().is_some_and(|filter| filter.key(key))
+    }
+
+    fn paste(&mut self, text: &str, _ctx: &mut UpdateContext<'_>) -> Paste {
+        let filter = self.filter();
+        filter.map_or(Paste::Refused, |filter| filter.paste(text))
     }
 
     /// Handles a click, or the wheel over the component before it scrolls.
     fn point(&mut self, _at: Position, _is_click: bool, _ctx: &mut UpdateContext<'_>) {}
 
     /// Handles a click on a row or field that `view` noted.
-    fn pick(&mut self, _row: usize, _ctx: &mut UpdateContext<'_>) {}
+    fn pick(&mut self, row: usize, _ctx: &mut UpdateContext<'_>) {
+        if let Some(list) = self.list() {
+            list.selected = row;
+        }
+    }
 
     fn on_event(&mut self, _event: Event<'_>, _ctx: &mut UpdateContext<'_>) {}
 
@@ -277,15 +297,22 @@ pub trait Component {
 
     /// The key that closes a window, or leaves a text field of a pane. Returns whether the window closes.
     fn close(&mut self, _ctx: &mut UpdateContext<'_>) -> bool {
+        if let Some(filter) = self.filter() {
+            filter.clear();
+        }
         true
     }
 
     /// Enter in the filter of a pane: the filter stays and its field closes.
-    fn keep_filter(&mut self, _ctx: &mut UpdateContext<'_>) {}
+    fn keep_filter(&mut self, _ctx: &mut UpdateContext<'_>) {
+        if let Some(filter) = self.filter() {
+            filter.keep();
+        }
+    }
 
     /// Esc in a pane: cancels what the selection waits for, or undoes marks or a filter. Returns whether there was any.
     fn cancel(&mut self, _ctx: &mut UpdateContext<'_>) -> bool {
-        false
+        self.filter().is_some_and(Filter::clear)
     }
 
     /// Esc in a pane with nothing to cancel: one step back. Returns whether there was one.

@@ -18,7 +18,7 @@ use crate::tui::overlays::{account_add, arm, guide, remove, rotate};
 use crate::tui::store::{AccountState, Purpose, Store};
 use crate::tui::theme::{Tone, badge};
 use crate::tui::widgets::columns::{Column, Grid, Width};
-use crate::tui::widgets::list::{List, Step};
+use crate::tui::widgets::list::List;
 use crate::tui::widgets::text::{below, cells, paragraph, split_rows, width};
 
 keys! {
@@ -289,16 +289,8 @@ impl Component for State {
         (action == Action::Arm && known.armed(ctx.now).is_some()).then_some("disarm")
     }
 
-    fn step(&mut self, step: Step, ctx: &mut UpdateContext<'_>) {
-        let len = ctx.store.accounts.len();
-        self.list.step(step, len, list_area(ctx.area, len).height);
-    }
-
-    fn point(&mut self, at: Position, is_click: bool, ctx: &mut UpdateContext<'_>) {
-        let len = ctx.store.accounts.len();
-        if is_click {
-            self.list.point(at, list_area(ctx.area, len), len);
-        }
+    fn list(&mut self) -> Option<&mut List> {
+        Some(&mut self.list)
     }
 
     fn fit(&mut self, ctx: &mut UpdateContext<'_>) {
@@ -390,18 +382,10 @@ impl Component for State {
             return None;
         }
         let list = list_area(area, accounts.len());
-        let window = self.list.window(accounts.len(), list.height);
-        let selected = self.list.selected.checked_sub(window.start);
-        let selected = selected.filter(|_| accounts.len() > 1);
-        let grid = Grid::new(
-            columns(list.width, ctx),
-            accounts[window].iter().collect(),
-            list,
-        );
-        grid.draw(
-            selected.map(|at| (at, ctx.theme.selected(ctx.focused))),
-            buf,
-        );
+        let columns = columns(list.width, ctx);
+        let grid = Grid::new(columns, accounts.iter().collect(), self.list, list);
+        let marks = accounts.len() > 1;
+        grid.draw(ctx, marks, buf);
         if let Some(known) = self.selected(ctx.store) {
             draw_lines(&describe(known, ctx), ctx, below(area, list.height), buf);
         }

@@ -22,7 +22,7 @@ use crate::tui::store::{Phase, Purpose};
 use crate::tui::theme::Tone;
 use crate::tui::widgets::bar::sparkline;
 use crate::tui::widgets::columns::{Column, Grid, Width};
-use crate::tui::widgets::list::{List, Step};
+use crate::tui::widgets::list::List;
 use crate::tui::widgets::text::{Pen, below, cells, paragraph, split_rows, width};
 
 keys! {
@@ -288,13 +288,14 @@ impl Component for State {
         }
     }
 
-    fn step(&mut self, step: Step, ctx: &mut UpdateContext<'_>) {
-        let len = self.quotes.back().map_or(0, |quote| quote.prices.len());
-        self.list.step(step, len, ctx.area.height);
+    fn list(&mut self) -> Option<&mut List> {
+        Some(&mut self.list)
     }
 
     /// Refreshes the estimate when it is due.
     fn fit(&mut self, ctx: &mut UpdateContext<'_>) {
+        let len = self.quotes.back().map_or(0, |quote| quote.prices.len());
+        self.list.fit(len, ctx.area.height);
         if Component::due(self).is_some_and(|due| due <= ctx.now.mono) {
             self.refresh(true, ctx);
         }
@@ -387,12 +388,9 @@ impl Component for State {
         if left.height > 7 {
             left = below(left, 1);
         }
-        let window = self.list.window(quote.prices.len(), left.height);
-        let selected = self.list.selected.checked_sub(window.start);
-        let selected = selected.filter(|_| ctx.focused);
-        let seen = quote.prices[window].iter().collect();
-        let grid = Grid::new(self.columns(ctx), seen, left);
-        grid.draw(selected.map(|at| (at, ctx.theme.selected(true))), buf);
+        let prices = quote.prices.iter().collect();
+        let grid = Grid::new(self.columns(ctx), prices, self.list, left);
+        grid.draw(ctx, ctx.focused, buf);
         None
     }
 }

@@ -6,6 +6,7 @@ pub mod callbacks;
 pub mod credentials;
 pub mod estimates;
 pub mod explorer;
+mod log;
 pub mod payments;
 pub mod players;
 pub mod request_rows;

@@ -11,7 +11,6 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::time::Duration;
 
 use ratatui::buffer::Buffer;
-use ratatui::crossterm::event::KeyEvent;
 use ratatui::layout::{Position, Rect};
 
 use super::{UpdateContext, ViewContext, age_changes_in, tick};
@@ -497,17 +496,19 @@ impl Component for State {
         }
     }
 
-    fn step(&mut self, step: Step, ctx: &mut UpdateContext<'_>) {
-        let rows = self.rows(ctx.store);
-        let height = self.parts(ctx.area, rows.len()).list.height;
-        self.list.selected = self.place_of_selected(ctx.store, &rows);
-        self.list.step(step, rows.len(), height);
-        let at = rows.get(self.list.selected);
-        self.selected = at.map(|at| ctx.store.payments[*at].key());
+    fn filter(&mut self) -> Option<&mut Filter> {
+        Some(&mut self.filter)
     }
 
-    fn key(&mut self, key: &KeyEvent, _ctx: &mut UpdateContext<'_>) -> bool {
-        self.filter.key(key)
+    fn step(&mut self, step: Step, ctx: &mut UpdateContext<'_>) {
+        self.list.go(step);
+        self.pick(self.list.selected, ctx);
+    }
+
+    fn pick(&mut self, row: usize, ctx: &mut UpdateContext<'_>) {
+        let rows = self.rows(ctx.store);
+        let at = rows.get(row);
+        self.selected = at.map(|at| ctx.store.payments[*at].key());
     }
 
     fn paste(&mut self, text: &str, ctx: &mut UpdateContext<'_>) -> Paste {
@@ -524,14 +525,6 @@ impl Component for State {
         }
         open_form(id, ctx);
         if more { Paste::FirstLine } else { Paste::Whole }
-    }
-
-    fn point(&mut self, at: Position, is_click: bool, ctx: &mut UpdateContext<'_>) {
-        let rows = self.rows(ctx.store);
-        let list = self.parts(ctx.area, rows.len()).list;
-        if is_click && let Some(row) = self.list.at(at, list, rows.len()) {
-            self.selected = Some(ctx.store.payments[rows[row]].key());
-        }
     }
 
     /// Scrolls so that the selected row stays visible after the list or its order changed.
@@ -614,15 +607,6 @@ impl Component for State {
             Intent::WatchMany(account, pasted) => self.watch_all(&account, pasted, ctx),
             _ => {}
         }
-    }
-
-    fn close(&mut self, _ctx: &mut UpdateContext<'_>) -> bool {
-        self.filter.clear();
-        true
-    }
-
-    fn keep_filter(&mut self, _ctx: &mut UpdateContext<'_>) {
-        self.filter.keep();
     }
 
     fn cancel(&mut self, ctx: &mut UpdateContext<'_>) -> bool {

@@ -1,13 +1,12 @@
 //! The rows of the request log: one for an exchange, one for a request that waits.
 
 use std::borrow::Cow;
-use std::sync::Arc;
 
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
 use super::ViewContext;
-use crate::domain::{Exchange, Outcome, RequestId, Waiting};
+use crate::domain::{Exchange, Outcome, Waiting};
 use crate::tui::theme::Tone;
 use crate::tui::widgets::columns::{Column, Width, fit_line};
 use crate::tui::widgets::text::{fit, fit_middle, path_within, size, width};
@@ -19,7 +18,6 @@ pub const RESPONSE_FROM: u16 = 150;
 
 /// A request that waits.
 pub struct WaitingRow<'a> {
-    pub request: RequestId,
     pub waits: &'a Waiting,
     /// Whether the console sent it; the others come from polling and callbacks.
     pub is_own: bool,
@@ -97,20 +95,20 @@ pub fn outcome(exchange: &Exchange) -> (&'static str, String, Tone) {
 }
 
 /// The columns of the request log in this many columns.
-pub fn columns(total: u16, ctx: ViewContext<'_>) -> Vec<Column<'_, Arc<Exchange>>> {
+pub fn columns(total: u16, ctx: ViewContext<'_>) -> Vec<Column<'_, Exchange>> {
     let dim = ctx.theme.style(Tone::Dim);
     let wide = total >= 90;
     // In a narrow pane, what the request is about comes first; the path is the same in most rows.
     let narrow = total < 70;
     vec![
-        Column::new("time", Width::Exact(8), move |it: &Arc<Exchange>, _| {
+        Column::new("time", Width::Exact(8), move |it: &Exchange, _| {
             Line::styled(it.at.clock(&ctx.store.zone), dim)
         }),
-        Column::new("", Width::Exact(1), move |it: &Arc<Exchange>, _| {
+        Column::new("", Width::Exact(1), move |it: &Exchange, _| {
             let (glyph, _, tone) = outcome(it);
             Line::styled(glyph, ctx.theme.bold(tone))
         }),
-        Column::new("", Width::Exact(3), move |it: &Arc<Exchange>, _| {
+        Column::new("", Width::Exact(3), move |it: &Exchange, _| {
             let (_, word, tone) = outcome(it);
             // A failure's words follow the path, so that the columns do not move.
             let word = match it.outcome {
@@ -122,10 +120,10 @@ pub fn columns(total: u16, ctx: ViewContext<'_>) -> Vec<Column<'_, Arc<Exchange>
         Column::new(
             "account",
             Width::Exact(if wide { 12 } else { 8 }),
-            move |it: &Arc<Exchange>, _| Line::styled(it.account.as_str(), dim),
+            move |it: &Exchange, _| Line::styled(it.account.as_str(), dim),
         )
         .when(ctx.store.accounts.len() > 1),
-        Column::new("", Width::Exact(METHOD), move |it: &Arc<Exchange>, _| {
+        Column::new("", Width::Exact(METHOD), move |it: &Exchange, _| {
             Line::styled(it.method.as_str(), dim)
         })
         .when(!narrow),
@@ -136,7 +134,7 @@ pub fn columns(total: u16, ctx: ViewContext<'_>) -> Vec<Column<'_, Arc<Exchange>
             } else {
                 Width::Rest(0, u16::MAX)
             },
-            move |it: &Arc<Exchange>, room| {
+            move |it: &Exchange, room| {
                 if narrow {
                     about_first(it, room, ctx)
                 } else {
@@ -147,23 +145,23 @@ pub fn columns(total: u16, ctx: ViewContext<'_>) -> Vec<Column<'_, Arc<Exchange>
         Column::new(
             "response",
             Width::Rest(0, u16::MAX),
-            move |it: &Arc<Exchange>, room| {
+            move |it: &Exchange, room| {
                 let body = it.response_body.readable();
                 let head: String = body.chars().take(usize::from(room) + 1).collect();
                 Line::styled(head, dim)
             },
         )
         .from(RESPONSE_FROM),
-        Column::new("", Width::Fit(0, 6), move |it: &Arc<Exchange>, _| {
+        Column::new("", Width::Fit(0, 6), move |it: &Exchange, _| {
             let tries = (it.attempt > 1).then(|| format!("try {}", it.attempt));
             Line::styled(tries.unwrap_or_default(), ctx.theme.style(Tone::Warn))
         })
         .right(),
-        Column::new("took", Width::Exact(9), move |it: &Arc<Exchange>, _| {
+        Column::new("took", Width::Exact(9), move |it: &Exchange, _| {
             Line::styled(format!("{} ms", it.took.as_millis()), dim)
         })
         .right(),
-        Column::new("size", Width::Exact(8), move |it: &Arc<Exchange>, _| {
+        Column::new("size", Width::Exact(8), move |it: &Exchange, _| {
             Line::styled(size(it.response_body.bytes), dim)
         })
         .right()

@@ -16,7 +16,7 @@ use crate::tui::store::{AccountState, Purpose, Store};
 use crate::tui::theme::Tone;
 use crate::tui::widgets::bar::eighths;
 use crate::tui::widgets::columns::{Column, Grid, Width};
-use crate::tui::widgets::list::{List, Step};
+use crate::tui::widgets::list::List;
 use crate::tui::widgets::text::{below, cells, paragraph, split_rows, width};
 
 keys! {
@@ -107,16 +107,8 @@ impl Component for State {
         }
     }
 
-    fn step(&mut self, step: Step, ctx: &mut UpdateContext<'_>) {
-        let len = ctx.store.token_users().count();
-        self.list.step(step, len, list_area(ctx.area, len).height);
-    }
-
-    fn point(&mut self, at: Position, is_click: bool, ctx: &mut UpdateContext<'_>) {
-        let len = ctx.store.token_users().count();
-        if is_click {
-            self.list.point(at, list_area(ctx.area, len), len);
-        }
+    fn list(&mut self) -> Option<&mut List> {
+        Some(&mut self.list)
     }
 
     fn fit(&mut self, ctx: &mut UpdateContext<'_>) {
@@ -185,15 +177,9 @@ impl Component for State {
             return None;
         }
         let list = list_area(area, users.len());
-        let window = self.list.window(users.len(), list.height);
-        let selected = self.list.selected.min(users.len() - 1);
-        let selected = selected.checked_sub(window.start);
-        let selected = selected.filter(|_| users.len() > 1);
-        let grid = Grid::new(columns(ctx), users[window].to_vec(), list);
-        grid.draw(
-            selected.map(|at| (at, ctx.theme.selected(ctx.focused))),
-            buf,
-        );
+        let marks = users.len() > 1;
+        let grid = Grid::new(columns(ctx), users, self.list, list);
+        grid.draw(ctx, marks, buf);
         let left = below(area, list.height);
         draw_lines(&self.details(ctx, area.width), ctx, left, buf);
         None

@@ -1,6 +1,7 @@
 //! A list's columns, described once: what each shows, how wide it is, and what gives way in a narrow pane. Knows no pane.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Alignment, Constraint, Rect};
@@ -8,7 +9,10 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Row, StatefulWidget, Table, TableState, Widget};
 
+use super::list::List;
 use super::text::{cells, fit, fit_middle, width};
+use crate::tui::component::ViewContext;
+use crate::tui::theme::Tone;
 
 /// Blank cells between two columns.
 const GAP: u16 = 1;
@@ -183,23 +187,31 @@ fn widths<T>(columns: &[Column<'_, T>], rows: &[&T], total: u16) -> Vec<u16> {
 ///     Column::new("payment", Width::Fit(16, 40), |it: &Watched, _| it.id().into()).id().shrinks(0),
 ///     Column::new("amount", Width::Fit(6, 20), |it, _| it.amount().into()).right(),
 /// ];
-/// Grid::new(columns, rows, area).draw(Some((selected, theme.selected(true))), buf);
+/// Grid::new(columns, rows, self.list, area).draw(ctx, ctx.focused, buf);
 /// ```
 pub struct Grid<'a, 'r, T> {
     columns: Vec<Column<'a, T>>,
     widths: Vec<u16>,
+    /// Those on the screen.
     rows: Vec<&'r T>,
+    /// Their places in the list.
+    window: Range<usize>,
+    selected: usize,
     area: Rect,
 }
 
 impl<'a, 'r, T> Grid<'a, 'r, T> {
-    /// The rows are those on the screen only.
-    pub fn new(columns: Vec<Column<'a, T>>, rows: Vec<&'r T>, area: Rect) -> Self {
-        let widths = widths(&columns, &rows, area.width);
+    /// All rows of a list, of which those around the selected one are drawn.
+    pub fn new(columns: Vec<Column<'a, T>>, rows: Vec<&'r T>, list: List, area: Rect) -> Self {
+        let window = list.window(rows.len(), area.height);
+        let selected = list.selected.min(rows.len().saturating_sub(1));
+        let rows = rows[window.clone()].to_vec();
         Self {
+            widths: widths(&columns, &rows, area.width),
             columns,
-            widths,
             rows,
+            window,
+            selected,
             area,
         }
     }
@@ -216,25 +228,31 @@ impl<'a, 'r, T> Grid<'a, 'r, T> {
     }
 
     /// Draws the titles in a line of their own.
-    pub fn draw_head(&self, style: Style, line: Rect, buf: &mut Buffer) {
+    pub fn draw_head(&self, ctx: ViewContext<'_>, line: Rect, buf: &mut Buffer) {
         let titles = self.shown().map(|(column, width)| {
             let title = fit(column.title, width);
-            Line::styled(title, style).alignment(column.alignment)
+            Line::styled(title, ctx.theme.style(Tone::Dim)).alignment(column.alignment)
         });
         let head = self.table(vec![Row::new(titles.collect::<Vec<_>>())]);
         Widget::render(head, line, buf);
     }
 
-    /// Draws the rows; the selected one, counted from the first on the screen, in its style.
-    pub fn draw(&self, selected: Option<(usize, Style)>, buf: &mut Buffer) {
+    /// Draws the rows of a pane's list, which can be clicked. The selected one stands out if `marks`.
+    pub fn draw(&self, ctx: ViewContext<'_>, marks: bool, buf: &mut Buffer) {
+        ctx.note_rows(self.area, self.window.clone());
+        self.paint(marks.then(|| ctx.theme.selected(ctx.focused)), buf);
+    }
+
+    /// Draws the rows; the selected one stands out by its style, if there is one.
+    pub fn paint(&self, selected: Option<Style>, buf: &mut Buffer) {
         let row = |row: &&'r T| {
             let cells = self.shown().map(|(column, width)| column.cut(row, width));
             Row::new(cells.collect::<Vec<_>>())
         };
         let table = self.table(self.rows.iter().map(row).collect());
-        let style = selected.map_or(Style::new(), |(_, style)| style);
-        let mut state = TableState::new().with_selected(selected.map(|(at, _)| at));
-        let table = table.row_highlight_style(style);
+        let at = self.selected.checked_sub(self.window.start);
+        let mut state = TableState::new().with_selected(at.filter(|_| selected.is_some()));
+        let table = table.row_highlight_style(selected.unwrap_or_default());
         StatefulWidget::render(table, self.area, buf, &mut state);
     }
 }
@@ -242,6 +260,7 @@ impl<'a, 'r, T> Grid<'a, 'r, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tui::testing::{sandbox_setup, second, sized};
 
     fn columns<'a>() -> Vec<Column<'a, (String, String)>> {
         vec![
@@ -264,9 +283,11 @@ mod tests {
         let mut buf = Buffer::empty(area);
         let rows = [("ORDER-1040".to_owned(), "2.5".to_owned())];
         let list = Rect::new(0, 1, total, 1);
-        let grid = Grid::new(columns(), rows.iter().collect(), list);
-        grid.draw_head(Style::new(), Rect::new(0, 0, total, 1), &mut buf);
-        grid.draw(Some((0, Style::new())), &mut buf);
+        let grid = Grid::new(columns(), rows.iter().collect(), List::default(), list);
+        let model = sized(sandbox_setup(), 80, 24);
+        let ctx = model.ctx(second(0), true);
+        grid.draw_head(ctx, Rect::new(0, 0, total, 1), &mut buf);
+        grid.draw(ctx, true, &mut buf);
         let line = |y| {
             let cells = (0..total).map(|x| buf[(x, y)].symbol());
             cells.collect::<String>().trim_end().to_owned()

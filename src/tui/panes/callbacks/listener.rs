@@ -31,7 +31,7 @@ fn parts(ctx: ViewContext<'_>) -> Vec<(String, Tone)> {
     let mut parts = Vec::new();
     match &ctx.store.listening {
         // An empty list explains in its own place how to switch the listener on.
-        Listening::Off if ctx.store.deliveries.rows().is_empty() => {
+        Listening::Off if ctx.store.deliveries.is_empty() => {
             parts.push(("off".into(), Tone::Dim));
         }
         Listening::Off => parts.push((
@@ -47,7 +47,7 @@ fn parts(ctx: ViewContext<'_>) -> Vec<(String, Tone)> {
         Listening::Down { .. } => {}
     }
     // An empty list says so in its own place.
-    if let Some(last) = ctx.store.deliveries.rows().front() {
+    if let Some(last) = ctx.store.deliveries.front() {
         let text = format!("last callback {}", ctx.ago(last.received_at));
         parts.push((text, Tone::Dim));
     }
@@ -158,7 +158,7 @@ pub fn draw(ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
 /// The state in a few words, for the title of the pane that is drawn in its place.
 pub fn brief(ctx: ViewContext<'_>) -> (String, Tone) {
     let (_, tone) = state(ctx);
-    let word = match (&ctx.store.listening, ctx.store.deliveries.rows().front()) {
+    let word = match (&ctx.store.listening, ctx.store.deliveries.front()) {
         (Listening::Off, None) => "callbacks off".to_owned(),
         (Listening::Down { .. }, _) => "callback listener down".to_owned(),
         (_, Some(last)) => format!("last callback {}", ctx.ago(last.received_at)),
@@ -174,12 +174,7 @@ pub fn changes_in(ctx: ViewContext<'_>) -> Option<Duration> {
         Listening::Up { heartbeat, .. } => Some(*heartbeat),
         Listening::Off | Listening::Down { .. } => None,
     };
-    let last = ctx
-        .store
-        .deliveries
-        .rows()
-        .front()
-        .map(|last| last.received_at);
+    let last = ctx.store.deliveries.front().map(|last| last.received_at);
     beat.into_iter()
         .chain(last)
         .map(|at| age_changes_in(at, ctx.now))

@@ -105,9 +105,11 @@ impl State {
         let rows = self.rows(ctx.store);
         let parts = self.parts(area, rows.len());
         let shown: Vec<&Watched> = rows.iter().map(|at| &payments[*at]).collect();
-        let window = self.list.window(shown.len(), parts.list.height);
         let columns = self.columns(parts.list.width, ctx);
-        let grid = Grid::new(columns, shown[window.clone()].to_vec(), parts.list);
+        let selected = self.place_of_selected(ctx.store, &rows);
+        let mut list = self.list;
+        list.selected = selected;
+        let grid = Grid::new(columns, shown.clone(), list, parts.list);
         let line = parts.head.unwrap_or(first_row(area));
         let hint = "id, state, verdict or account";
         let cursor = self.filter.draw(hint, ctx.theme, line, buf);
@@ -116,7 +118,7 @@ impl State {
             if self.filter.is_active() {
                 self.draw_active_filter(shown.len(), ctx, head, buf);
             } else {
-                grid.draw_head(ctx.theme.style(Tone::Dim), head, buf);
+                grid.draw_head(ctx, head, buf);
                 ctx.note(head, Hit::Act(Action::SortPayments.into()));
             }
         }
@@ -126,11 +128,9 @@ impl State {
             return cursor;
         }
         let room = parts.detail.width.saturating_sub(HEADING);
-        let (place, tone) = self.place(ctx, &rows, window.clone(), room);
-        let selected = self.place_of_selected(ctx.store, &rows);
-        let at = selected.checked_sub(window.start);
-        let style = ctx.theme.selected(ctx.focused);
-        grid.draw(at.map(|at| (at, style)), buf);
+        let window = list.window(shown.len(), parts.list.height);
+        let (place, tone) = self.place(ctx, &rows, window, room);
+        grid.draw(ctx, true, buf);
         let taken = width(&place) + u16::from(!place.is_empty());
         let heading = first_row(parts.detail);
         let [heading, right] = heading.layout(&Layout::horizontal([Fill(1), Length(taken)]));

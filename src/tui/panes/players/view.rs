@@ -59,6 +59,8 @@ impl State {
         pager.draw(theme, buf, |at, line, buf| {
             draw_player(&self.players[at], ctx, line, buf);
         });
+        let window = self.list.window(self.players.len(), parts.list.height);
+        ctx.note_rows(parts.list, window);
         let line = Block::new().borders(Borders::LEFT);
         line.border_style(theme.border(false, false))
             .render(parts.line, buf);
