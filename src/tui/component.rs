@@ -21,6 +21,7 @@ use super::theme::{Theme, Tone};
 use super::widgets::filter::Filter;
 use super::widgets::input::{first_line, paste};
 use super::widgets::list::{List, Step};
+use super::widgets::widths::Widths;
 use crate::domain::{AccountId, Now, PlayerId, RawCall, RequestId, Secret, WallTime};
 
 /// What a component reads to draw itself, besides its own state.
@@ -254,6 +255,11 @@ pub trait Component {
         None
     }
 
+    /// The widths of the columns of its list.
+    fn widths(&mut self) -> Option<&mut Widths> {
+        None
+    }
+
     /// The filter of its list, which takes the keys while it is typed.
     fn filter(&mut self) -> Option<&mut Filter> {
         None
@@ -283,6 +289,13 @@ pub trait Component {
     fn pick(&mut self, row: usize, _ctx: &mut UpdateContext<'_>) {
         if let Some(list) = self.list() {
             list.selected = row;
+        }
+    }
+
+    /// Handles a click on a column's title: the keys resize this column from now on, and a list that can be sorted by it is.
+    fn sort_by(&mut self, column: &'static str, _ctx: &mut UpdateContext<'_>) {
+        if let Some(widths) = self.widths() {
+            widths.select(column);
         }
     }
 
@@ -362,6 +375,8 @@ pub trait AnyComponent {
     fn act_any(&mut self, action: Action, ctx: &mut UpdateContext<'_>) -> bool;
     fn why_not_any(&self, action: Action) -> &'static str;
     fn word_any(&self, action: Action, ctx: ViewContext<'_>) -> Option<&'static str>;
+    fn widths(&mut self) -> Option<&mut Widths>;
+    fn sort_by(&mut self, column: &'static str, ctx: &mut UpdateContext<'_>);
     fn step(&mut self, step: Step, ctx: &mut UpdateContext<'_>);
     fn key(&mut self, key: &KeyEvent, ctx: &mut UpdateContext<'_>) -> bool;
     fn paste(&mut self, text: &str, ctx: &mut UpdateContext<'_>) -> Paste;
@@ -406,6 +421,14 @@ impl<C: Component> AnyComponent for C {
 
     fn word_any(&self, action: Action, ctx: ViewContext<'_>) -> Option<&'static str> {
         self.word(C::Action::of(action)?, ctx)
+    }
+
+    fn widths(&mut self) -> Option<&mut Widths> {
+        Component::widths(self)
+    }
+
+    fn sort_by(&mut self, column: &'static str, ctx: &mut UpdateContext<'_>) {
+        Component::sort_by(self, column, ctx);
     }
 
     fn step(&mut self, step: Step, ctx: &mut UpdateContext<'_>) {

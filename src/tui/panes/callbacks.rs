@@ -19,7 +19,7 @@ use crate::domain::{
 };
 use crate::tui::Effect;
 use crate::tui::component::{Component, Event, Intent};
-use crate::tui::keys::{FILTER, GLOBAL, NAV, Scope, keys};
+use crate::tui::keys::{COLUMNS, FILTER, GLOBAL, NAV, Scope, keys};
 use crate::tui::msg::{Level, Msg, Notice};
 use crate::tui::overlays::{delivery, replay, timeline};
 use crate::tui::rows::Rows;
@@ -28,11 +28,12 @@ use crate::tui::theme::Tone;
 use crate::tui::widgets::filter::Filter;
 use crate::tui::widgets::list::Step;
 use crate::tui::widgets::text::paragraph;
+use crate::tui::widgets::widths::Widths;
 
 keys! {
     /// What a key does in the list of callbacks.
     Action:
-    CALLBACKS "Callbacks" keys [NAV, GLOBAL] {
+    CALLBACKS "Callbacks" keys [NAV, COLUMNS, GLOBAL] {
         CallbackSubject "callback-subject" ["enter" "t"] "timeline" "show the payment's or player's page";
         OpenDelivery "open-callback" ["i"] "details" "show the callback's details";
         Replay "replay" ["r"] "replay" "replay, after confirmation";
@@ -214,7 +215,10 @@ impl Component for State {
         }
         let selected = self.selected(ctx.store).cloned();
         match (action, selected) {
-            (Action::FilterCallbacks, _) => self.log.filter.open(),
+            (Action::FilterCallbacks, _) => {
+                let hint = "account, verdict, kind, payment, reason or result";
+                self.log.filter.open(hint);
+            }
             (Action::OlderCallbacks, _) => self.log.load_older(ctx),
             (_, None) => {}
             (Action::CallbackSubject, Some(delivery)) => {
@@ -245,6 +249,10 @@ impl Component for State {
             Some(None) => Some("details"),
             _ => None,
         }
+    }
+
+    fn widths(&mut self) -> Option<&mut Widths> {
+        Some(&mut self.log.widths)
     }
 
     fn filter(&mut self) -> Option<&mut Filter> {
@@ -301,9 +309,7 @@ impl Component for State {
 
     fn view(&self, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) -> Option<Position> {
         let parts = Self::parts(ctx, area);
-        let hint = "account, verdict, kind, payment, reason or result";
-        let cursor = self.log.filter.draw(hint, ctx.theme, area, buf);
-        let cursor = cursor.map(|x| Position::new(x, area.y));
+        let cursor = self.log.filter.draw(ctx.theme, area, buf);
         if cursor.is_none() {
             listener::draw(ctx, parts.listener, buf);
         }

@@ -12,7 +12,7 @@ use super::{
 use crate::domain::manage::{Changed, GuideTopic, ProviderSetup};
 use crate::domain::{Account, AccountId, Answer, CredentialStatus, Environment};
 use crate::tui::component::{Command, Component, Event, Intent};
-use crate::tui::keys::{ConsoleAction, GLOBAL, NAV, Scope, keys};
+use crate::tui::keys::{COLUMNS, ConsoleAction, GLOBAL, NAV, Scope, keys};
 use crate::tui::msg::{Level, Msg, Notice};
 use crate::tui::overlays::{account_add, arm, guide, remove, rotate};
 use crate::tui::store::{AccountState, Purpose, Store};
@@ -20,11 +20,12 @@ use crate::tui::theme::{Tone, badge};
 use crate::tui::widgets::columns::{Column, Grid, Width};
 use crate::tui::widgets::list::List;
 use crate::tui::widgets::text::{below, cells, paragraph, split_rows, width};
+use crate::tui::widgets::widths::Widths;
 
 keys! {
     /// What a key does in the list of accounts.
     Action:
-    CREDENTIALS "Credentials" keys [NAV, GLOBAL] {
+    CREDENTIALS "Credentials" keys [NAV, COLUMNS, GLOBAL] {
         Verify "verify" ["v" "enter"] "verify" "verify the selected credentials";
         VerifyAll "verify-all" ["V"] "verify all" "verify every account";
         Arm "arm" ["A"] "arm" "allow write calls, or disarm";
@@ -39,6 +40,7 @@ keys! {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct State {
     pub list: List,
+    widths: Widths,
 }
 
 impl State {
@@ -289,6 +291,10 @@ impl Component for State {
         (action == Action::Arm && known.armed(ctx.now).is_some()).then_some("disarm")
     }
 
+    fn widths(&mut self) -> Option<&mut Widths> {
+        Some(&mut self.widths)
+    }
+
     fn list(&mut self) -> Option<&mut List> {
         Some(&mut self.list)
     }
@@ -382,7 +388,7 @@ impl Component for State {
             return None;
         }
         let list = list_area(area, accounts.len());
-        let columns = columns(list.width, ctx);
+        let columns = self.widths.apply(columns(list.width, ctx));
         let grid = Grid::new(columns, accounts.iter().collect(), self.list, list);
         let marks = accounts.len() > 1;
         grid.draw(ctx, marks, buf);

@@ -15,7 +15,7 @@ use crate::domain::{
     Problem, Reported, RequestId,
 };
 use crate::tui::component::{Command, Component, Event, Intent};
-use crate::tui::keys::{GLOBAL, NAV, Scope, keys};
+use crate::tui::keys::{COLUMNS, GLOBAL, NAV, Scope, keys};
 use crate::tui::msg::Msg;
 use crate::tui::overlays::quote_form;
 use crate::tui::store::{Phase, Purpose};
@@ -24,11 +24,12 @@ use crate::tui::widgets::bar::sparkline;
 use crate::tui::widgets::columns::{Column, Grid, Width};
 use crate::tui::widgets::list::List;
 use crate::tui::widgets::text::{Pen, below, cells, paragraph, split_rows, width};
+use crate::tui::widgets::widths::Widths;
 
 keys! {
     /// What a key does in the estimates.
     Action:
-    ESTIMATES "Estimates" keys [NAV, GLOBAL] {
+    ESTIMATES "Estimates" keys [NAV, COLUMNS, GLOBAL] {
         Quote "quote" ["e" "enter"] "amount" "set the amount to estimate";
         Refresh "refresh" ["r"] "refresh" "estimate the same amount again";
         AutoRefresh "auto-refresh" ["t"] "auto" "repeat every 30 s, or stop";
@@ -62,6 +63,7 @@ enum Auto {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct State {
     list: List,
+    widths: Widths,
     question: Option<Question>,
     /// Oldest first.
     quotes: VecDeque<Estimate>,
@@ -164,13 +166,10 @@ impl State {
         }
     }
 
-    fn draw_question(
-        &self,
-        question: &Question,
-        ctx: ViewContext<'_>,
-        area: Rect,
-        buf: &mut Buffer,
-    ) {
+    fn draw_question(&self, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
+        let Some(question) = &self.question else {
+            return;
+        };
         let theme = ctx.theme;
         let mut age = String::new();
         let mut tone = Tone::Dim;
@@ -288,6 +287,10 @@ impl Component for State {
         }
     }
 
+    fn widths(&mut self) -> Option<&mut Widths> {
+        Some(&mut self.widths)
+    }
+
     fn list(&mut self) -> Option<&mut List> {
         Some(&mut self.list)
     }
@@ -365,7 +368,7 @@ impl Component for State {
             paragraph(buf, area, &text, ctx.theme.style(Tone::Dim));
             return None;
         };
-        self.draw_question(question, ctx, area, buf);
+        self.draw_question(ctx, area, buf);
         let mut left = below(area, 1);
         if let Some(problem) = &self.last_error {
             let [room, _] = split_rows(left, if left.height > 6 { 3 } else { 1 });
@@ -389,7 +392,8 @@ impl Component for State {
             left = below(left, 1);
         }
         let prices = quote.prices.iter().collect();
-        let grid = Grid::new(self.columns(ctx), prices, self.list, left);
+        let columns = self.widths.apply(self.columns(ctx));
+        let grid = Grid::new(columns, prices, self.list, left);
         grid.draw(ctx, ctx.focused, buf);
         None
     }

@@ -17,6 +17,7 @@ use crate::tui::widgets::columns::{Column, Grid};
 use crate::tui::widgets::filter::Filter;
 use crate::tui::widgets::list::{List, Step};
 use crate::tui::widgets::text::fit;
+use crate::tui::widgets::widths::Widths;
 
 /// Rows in memory while the newest are followed.
 const ROWS_MAX: usize = 500;
@@ -51,6 +52,7 @@ pub trait LogRow: Numbered + Sized {
 #[derive(Debug, Clone)]
 pub struct Log<T> {
     pub list: List,
+    pub widths: Widths,
     pub filter: Filter,
     /// The rows that match the filter, from memory and from the ledger.
     found: Rows<T>,
@@ -68,6 +70,7 @@ impl<T> Default for Log<T> {
     fn default() -> Self {
         Self {
             list: List::default(),
+            widths: Widths::default(),
             filter: Filter::default(),
             found: Rows::default(),
             found_for: String::new(),
@@ -327,6 +330,7 @@ impl<T: LogRow> Log<T> {
     ) -> Grid<'a, 'a, T> {
         let rows = self.shown(store);
         let all = (0..rows.len()).map(|at| &*rows[place(at, rows)]);
+        let columns = self.widths.apply(columns);
         Grid::new(columns, all.collect(), self.list, area)
     }
 }

@@ -20,7 +20,7 @@ use crate::domain::{
 };
 use crate::tui::Effect;
 use crate::tui::component::{Command, Component, Event, Intent, Paste};
-use crate::tui::keys::{FILTER, GLOBAL, NAV, Scope, keys};
+use crate::tui::keys::{COLUMNS, FILTER, GLOBAL, NAV, Scope, keys};
 use crate::tui::msg::{Level, Msg, NewWatch, Notice, WatchKey};
 use crate::tui::overlays::{add_watch, expect_ask, expect_form, timeline};
 use crate::tui::store::{Purpose, Store};
@@ -29,6 +29,7 @@ use crate::tui::watched::Watched;
 use crate::tui::widgets::filter::Filter;
 use crate::tui::widgets::input::first_line;
 use crate::tui::widgets::list::{List, Step};
+use crate::tui::widgets::widths::Widths;
 
 use pasted::Pasted;
 use rows::Sort;
@@ -36,7 +37,7 @@ use rows::Sort;
 keys! {
     /// What a key does in the list of payments.
     Action:
-    PAYMENTS "Payments" keys [NAV, GLOBAL] {
+    PAYMENTS "Payments" keys [NAV, COLUMNS, GLOBAL] {
         Check "check" ["c" "enter"] "check" "check the selected or marked payments";
         AddWatch "add" ["a"] "add" "watch a payment; paste adds several";
         RemoveWatch "remove" ["d"] "remove" "stop watching the selected or marked";
@@ -62,6 +63,7 @@ const NAMED_MAX: usize = 3;
 #[derive(Debug, Clone, Default)]
 pub struct State {
     pub list: List,
+    widths: Widths,
     /// Set once the operator selects a row: it stays selected when the order changes.
     selected: Option<WatchKey>,
     filter: Filter,
@@ -109,6 +111,10 @@ impl State {
             self.filter.clear();
         }
         self.selected = Some(key);
+    }
+
+    fn report_sort(&self, ctx: &mut UpdateContext<'_>) {
+        ctx.flash(Level::Info, format!("sorted: {}", self.sort.words()));
     }
 
     fn is_marked(&self, watched: &Watched) -> bool {
@@ -418,15 +424,11 @@ impl Component for State {
     }
 
     fn act(&mut self, action: Action, ctx: &mut UpdateContext<'_>) {
-        if action == Action::FilterPayments {
-            self.filter.open();
-            return;
-        }
-        if !ctx.is_ready() {
+        if action != Action::FilterPayments && !ctx.is_ready() {
             return;
         }
         match action {
-            Action::FilterPayments => {}
+            Action::FilterPayments => self.filter.open("id, state, verdict or account"),
             Action::AddWatch => open_form("", ctx),
             Action::PaymentTimeline => {
                 if let Some(key) = self.selected(ctx.store).map(Watched::key) {
@@ -479,8 +481,7 @@ impl Component for State {
             }
             Action::SortPayments => {
                 self.sort = self.sort.next();
-                let text = format!("sorted: {}", self.sort.words());
-                ctx.store.flash(Level::Info, text);
+                self.report_sort(ctx);
             }
             Action::RemoveWatch => {
                 let chosen = self.chosen_or_warn(ctx);
@@ -496,6 +497,10 @@ impl Component for State {
         }
     }
 
+    fn widths(&mut self) -> Option<&mut Widths> {
+        Some(&mut self.widths)
+    }
+
     fn filter(&mut self) -> Option<&mut Filter> {
         Some(&mut self.filter)
     }
@@ -503,6 +508,12 @@ impl Component for State {
     fn step(&mut self, step: Step, ctx: &mut UpdateContext<'_>) {
         self.list.go(step);
         self.pick(self.list.selected, ctx);
+    }
+
+    fn sort_by(&mut self, column: &'static str, ctx: &mut UpdateContext<'_>) {
+        self.widths.select(column);
+        self.sort = self.sort.by_column(column);
+        self.report_sort(ctx);
     }
 
     fn pick(&mut self, row: usize, ctx: &mut UpdateContext<'_>) {
@@ -577,8 +588,13 @@ impl Component for State {
                 result,
                 expected,
             } => {
-                let key = (account.clone(), id.clone());
-                self.checked_after_callback(&key, result.clone(), expected.as_ref(), ctx);
+                let watch = Watch {
+                    account: account.clone(),
+                    id: id.clone(),
+                    expected: expected.clone(),
+                    since: ctx.now.wall,
+                };
+                self.checked_after_callback(watch, result.clone(), ctx);
             }
             Msg::Watchlist { list, seen } => self.listed(list.clone(), seen, ctx),
             Msg::Unwatched(key) => self.unwatched(key),

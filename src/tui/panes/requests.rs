@@ -16,7 +16,7 @@ use super::{UpdateContext, ViewContext, contains};
 use crate::domain::{Exchange, ExchangeId, Outcome, RequestId};
 use crate::tui::Effect;
 use crate::tui::component::{Component, Event, Intent};
-use crate::tui::keys::{FILTER, GLOBAL, NAV, Scope, keys};
+use crate::tui::keys::{COLUMNS, FILTER, GLOBAL, NAV, Scope, keys};
 use crate::tui::msg::{Level, Msg};
 use crate::tui::overlays::{exchange, timeline};
 use crate::tui::rows::Rows;
@@ -25,11 +25,12 @@ use crate::tui::theme::Tone;
 use crate::tui::widgets::filter::Filter;
 use crate::tui::widgets::list::{List, Step};
 use crate::tui::widgets::text::{Pen, cells};
+use crate::tui::widgets::widths::Widths;
 
 keys! {
     /// What a key does in the request log.
     Action:
-    REQUESTS "Requests" keys [NAV, GLOBAL] {
+    REQUESTS "Requests" keys [NAV, COLUMNS, GLOBAL] {
         OpenExchange "open" ["enter"] "open" "show the request and its response";
         Filter "filter" ["/"] "filter" "filter the requests by text";
         LoadOlder "older" ["o"] "older" "load older requests";
@@ -143,7 +144,10 @@ impl Component for State {
                     ctx.open(exchange::State::new(exchange, &ctx.store.zone));
                 }
             }
-            Action::Filter => self.log.filter.open(),
+            Action::Filter => {
+                let hint = "method, path, account, status or body";
+                self.log.filter.open(hint);
+            }
             Action::LoadOlder => self.log.load_older(ctx),
             Action::RequestTimeline => {
                 if let Some(exchange) = self.selected(ctx.store).cloned() {
@@ -152,6 +156,10 @@ impl Component for State {
             }
             Action::CancelWaiting => self.cancel_waiting(ctx),
         }
+    }
+
+    fn widths(&mut self) -> Option<&mut Widths> {
+        Some(&mut self.log.widths)
     }
 
     fn filter(&mut self) -> Option<&mut Filter> {
@@ -246,8 +254,7 @@ impl Component for State {
 
     fn view(&self, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) -> Option<Position> {
         let dim = ctx.theme.style(Tone::Dim);
-        let hint = "method, path, account, status or body";
-        let cursor = self.log.filter.draw(hint, ctx.theme, area, buf);
+        let cursor = self.log.filter.draw(ctx.theme, area, buf);
         let parts = parts(area, ctx.store);
         if cursor.is_none() {
             draw_budgets(ctx, parts.budgets, buf);
@@ -262,7 +269,7 @@ impl Component for State {
         let grid = self.log.grid(columns, ctx.store, parts.list);
         grid.draw_head(ctx, parts.head, buf);
         grid.draw(ctx, ctx.focused && self.waiting_at.is_none(), buf);
-        cursor.map(|x| Position::new(x, area.y))
+        cursor
     }
 }
 

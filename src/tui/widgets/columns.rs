@@ -1,7 +1,6 @@
 //! A list's columns, described once: what each shows, how wide it is, and what gives way in a narrow pane. Knows no pane.
 
 use std::borrow::Cow;
-use std::ops::Range;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Alignment, Constraint, Rect};
@@ -10,8 +9,11 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Row, StatefulWidget, Table, TableState, Widget};
 
 use super::list::List;
+use super::pager::Pager;
 use super::text::{cells, fit, fit_middle, width};
+use super::widths::Shown;
 use crate::tui::component::ViewContext;
+use crate::tui::pointer::Hit;
 use crate::tui::theme::Tone;
 
 /// Blank cells between two columns.
@@ -42,6 +44,10 @@ pub struct Column<'a, T> {
     gives_way: (u16, u16),
     /// It gets narrower where the room is short, so that a [`Width::Rest`] has this many cells.
     shrinks: Option<u16>,
+    /// The operator's width.
+    set: Option<u16>,
+    /// Whether its title stands out: keys resize it, or the list is sorted by it.
+    is_marked: bool,
     cell: Box<Cell<'a, T>>,
 }
 
@@ -64,6 +70,8 @@ impl<'a, T> Column<'a, T> {
             from: 0,
             gives_way: (0, 0),
             shrinks: None,
+            set: None,
+            is_marked: false,
             cell: Box::new(cell),
         }
     }
@@ -104,6 +112,22 @@ impl<'a, T> Column<'a, T> {
         self
     }
 
+    pub fn title(&self) -> &'static str {
+        self.title
+    }
+
+    /// Gives it the operator's width, if there is one. Its title stands out if `is_marked`.
+    pub fn resize(&mut self, set: Option<u16>, is_marked: bool) {
+        self.set = set;
+        self.is_marked |= is_marked;
+    }
+
+    /// Its title stands out if the list is sorted by it.
+    pub fn sorts(mut self, is_sorted: bool) -> Self {
+        self.is_marked = is_sorted;
+        self
+    }
+
     /// A cell cut to a width, its control characters escaped.
     fn cut<'r>(&self, row: &'r T, room: u16) -> Line<'r> {
         let cut = if self.is_id { fit_middle } else { fit };
@@ -115,6 +139,7 @@ impl<'a, T> Column<'a, T> {
             return 0;
         }
         match self.width {
+            _ if self.set.is_some() => self.set.unwrap_or_default(),
             Width::Exact(width) => width,
             Width::Fit(least, most) => {
                 let widths = rows.iter().map(|row| (self.cell)(row, most).width());
@@ -167,12 +192,17 @@ fn widths<T>(columns: &[Column<'_, T>], rows: &[&T], total: u16) -> Vec<u16> {
     }
     for (at, column) in columns.iter().enumerate() {
         if let Width::Rest(least, most) = column.width
+            && column.set.is_none()
             && column.is_shown
             && total >= column.from
         {
             let room = left(&widths, at);
             widths[at] = if room < least { 0 } else { room.min(most) };
         }
+    }
+    // The operator's widths were chosen on a wider screen, or with other columns.
+    for at in (0..columns.len()).filter(|at| columns[*at].set.is_some()) {
+        widths[at] = widths[at].min(left(&widths, at));
     }
     widths
 }
@@ -194,25 +224,19 @@ pub struct Grid<'a, 'r, T> {
     widths: Vec<u16>,
     /// Those on the screen.
     rows: Vec<&'r T>,
-    /// Their places in the list.
-    window: Range<usize>,
-    selected: usize,
-    area: Rect,
+    pager: Pager,
 }
 
 impl<'a, 'r, T> Grid<'a, 'r, T> {
     /// All rows of a list, of which those around the selected one are drawn.
     pub fn new(columns: Vec<Column<'a, T>>, rows: Vec<&'r T>, list: List, area: Rect) -> Self {
-        let window = list.window(rows.len(), area.height);
-        let selected = list.selected.min(rows.len().saturating_sub(1));
-        let rows = rows[window.clone()].to_vec();
+        let pager = Pager::list(area, list, rows.len());
+        let rows = rows[pager.shown()].to_vec();
         Self {
             widths: widths(&columns, &rows, area.width),
             columns,
             rows,
-            window,
-            selected,
-            area,
+            pager,
         }
     }
 
@@ -231,15 +255,44 @@ impl<'a, 'r, T> Grid<'a, 'r, T> {
     pub fn draw_head(&self, ctx: ViewContext<'_>, line: Rect, buf: &mut Buffer) {
         let titles = self.shown().map(|(column, width)| {
             let title = fit(column.title, width);
-            Line::styled(title, ctx.theme.style(Tone::Dim)).alignment(column.alignment)
+            let style = if column.is_marked {
+                ctx.theme.bold(Tone::Accent)
+            } else {
+                ctx.theme.style(Tone::Dim)
+            };
+            Line::styled(title, style).alignment(column.alignment)
         });
         let head = self.table(vec![Row::new(titles.collect::<Vec<_>>())]);
         Widget::render(head, line, buf);
+        let mut left = line.x;
+        for (column, width) in self.shown() {
+            let title = Rect {
+                x: left,
+                width,
+                ..line
+            };
+            if !column.title.is_empty() {
+                let column = column.title;
+                ctx.note(title, Hit::Heading(column));
+                let edge = Rect {
+                    x: title.right(),
+                    width: GAP,
+                    ..line
+                };
+                ctx.note(edge, Hit::Edge { column, left });
+            }
+            left = title.right() + GAP;
+        }
     }
 
     /// Draws the rows of a pane's list, which can be clicked. The selected one stands out if `marks`.
     pub fn draw(&self, ctx: ViewContext<'_>, marks: bool, buf: &mut Buffer) {
-        ctx.note_rows(self.area, self.window.clone());
+        self.pager.note(ctx, buf);
+        let titled = self.shown().filter(|(column, _)| !column.title.is_empty());
+        ctx.note_columns(titled.map(|(column, width)| Shown {
+            title: column.title,
+            width,
+        }));
         self.paint(marks.then(|| ctx.theme.selected(ctx.focused)), buf);
     }
 
@@ -250,10 +303,10 @@ impl<'a, 'r, T> Grid<'a, 'r, T> {
             Row::new(cells.collect::<Vec<_>>())
         };
         let table = self.table(self.rows.iter().map(row).collect());
-        let at = self.selected.checked_sub(self.window.start);
-        let mut state = TableState::new().with_selected(at.filter(|_| selected.is_some()));
+        let at = self.pager.selected().filter(|_| selected.is_some());
+        let mut state = TableState::new().with_selected(at);
         let table = table.row_highlight_style(selected.unwrap_or_default());
-        StatefulWidget::render(table, self.area, buf, &mut state);
+        StatefulWidget::render(table, self.pager.area(), buf, &mut state);
     }
 }
 

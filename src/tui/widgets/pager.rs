@@ -4,9 +4,12 @@ use std::ops::Range;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Offset, Rect};
+use ratatui::widgets::{Scrollbar, ScrollbarOrientation, ScrollbarState, StatefulWidget};
 
 use super::list::List;
 use super::text::Pen;
+use crate::tui::component::ViewContext;
+use crate::tui::pointer::Hit;
 use crate::tui::theme::{Theme, Tone};
 
 /// The rows that fit an area.
@@ -43,7 +46,7 @@ impl Pager {
             area,
             shown: list.window(len, area.height),
             len,
-            selected: Some(list.selected),
+            selected: Some(list.selected.min(len.saturating_sub(1))),
             focused: true,
         }
     }
@@ -61,6 +64,46 @@ impl Pager {
                 buf.set_style(line, theme.selected(self.focused));
             }
         }
+    }
+
+    pub fn area(&self) -> Rect {
+        self.area
+    }
+
+    /// The places of the visible rows in the list.
+    pub fn shown(&self) -> Range<usize> {
+        self.shown.clone()
+    }
+
+    /// The selected row, counted from the first visible one.
+    pub fn selected(&self) -> Option<usize> {
+        self.selected?.checked_sub(self.shown.start)
+    }
+
+    /// Notes that the rows can be clicked. Draws a scroll bar where a frame has its border or its padding, if not all
+    /// rows are visible; a click on it picks the row at that part of the list.
+    pub fn note(&self, ctx: ViewContext<'_>, buf: &mut Buffer) {
+        ctx.note_rows(self.area, self.shown());
+        let bar = Rect {
+            x: self.area.right(),
+            width: 1,
+            ..self.area
+        };
+        let hidden = self.len - self.shown.len();
+        if hidden == 0 || bar.height < 2 || bar.right() > buf.area.right() {
+            return;
+        }
+        let mut state = ScrollbarState::new(hidden + 1)
+            .position(self.shown.start)
+            .viewport_content_length(self.shown.len());
+        let thumb = Scrollbar::new(ScrollbarOrientation::VerticalRight)
+            .begin_symbol(None)
+            .end_symbol(None)
+            .track_symbol(None)
+            .thumb_symbol("█")
+            .thumb_style(ctx.theme.border(false, false));
+        StatefulWidget::render(thumb, bar, buf, &mut state);
+        ctx.note(bar, Hit::Bar(self.len));
     }
 
     /// `12-46 of 240`, where not all rows are visible.

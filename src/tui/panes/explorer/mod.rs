@@ -501,8 +501,17 @@ impl Component for State {
         self.take_paste(text, ctx.store, ctx.now)
     }
 
-    fn point(&mut self, at: Position, is_click: bool, ctx: &mut UpdateContext<'_>) {
-        self.pointed(at, is_click, ctx.store);
+    fn point(&mut self, at: Position, is_click: bool, _ctx: &mut UpdateContext<'_>) {
+        self.pointed(at, is_click);
+    }
+
+    fn pick(&mut self, row: usize, ctx: &mut UpdateContext<'_>) {
+        self.part = Part::Calls;
+        self.typing = Typing::Nothing;
+        if self.rows.get(row).is_some_and(|row| !row.is_heading()) {
+            self.list.selected = row;
+            self.open_selected(ctx.store);
+        }
     }
 
     fn fit(&mut self, ctx: &mut UpdateContext<'_>) {

@@ -179,18 +179,19 @@ impl Response {
             search,
         }
     }
+}
 
+impl State {
     /// Draws the response to a call of the explorer; returns the cursor.
-    pub fn view(
+    pub(super) fn draw_answer(
         &self,
-        state: &State,
         ctx: ViewContext<'_>,
         area: Rect,
         buf: &mut Buffer,
     ) -> Option<Position> {
         let theme = ctx.theme;
-        let past = state.past()?;
-        let typing = match &state.typing {
+        let (response, past) = (self.response.as_ref()?, self.past()?);
+        let typing = match &self.typing {
             Typing::Search(input) => Some(input),
             _ => None,
         };
@@ -198,7 +199,7 @@ impl Response {
             draw_problem(past, ctx, area, buf);
             return None;
         };
-        let parts = self.parts(past, typing.is_some(), area);
+        let parts = response.parts(past, typing.is_some(), area);
         let mut left = parts.head;
         let (glyph, word, tone) = past.verdict();
         Pen::new(buf, left, 0)
@@ -213,7 +214,7 @@ impl Response {
             paragraph(buf, words, failure, theme.style(Tone::Bad));
             left = rest;
         }
-        if let (Some(table), Shown::Table) = (&self.table, self.shown) {
+        if let (Some(table), Shown::Table) = (&response.table, response.shown) {
             let hidden_columns = hidden_columns(table, ctx);
             Pen::new(buf, left, 0)
                 .keep(width(&hidden_columns))
@@ -225,9 +226,9 @@ impl Response {
             let heading: String = table.heading.chars().skip(table.rows.left()).collect();
             Pen::new(buf, names, 0).text(&heading, theme.bold(Tone::Accent));
         } else {
-            Pen::new(buf, left, 0).text(&self.note.0, theme.style(self.note.1));
+            Pen::new(buf, left, 0).text(&response.note.0, theme.style(response.note.1));
         }
-        self.reader().draw(parts.text, theme, buf);
+        response.reader().draw(parts.text, theme, buf);
         let mut pen = Pen::new(buf, parts.search, 0);
         let input = typing?;
         pen.text("search / ", theme.bold(Tone::Accent));

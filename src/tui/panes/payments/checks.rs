@@ -1,7 +1,7 @@
 //! What becomes of a check: of the operator, of a poll, or of a callback.
 
 use super::{State, again};
-use crate::domain::{Expectation, Payment, Problem, ProblemKind, Watch};
+use crate::domain::{Payment, Problem, ProblemKind, Watch};
 use crate::tui::Effect;
 use crate::tui::component::UpdateContext;
 use crate::tui::msg::{Level, Notice, WatchKey};
@@ -63,26 +63,22 @@ impl State {
     /// The result of a check that a callback caused. A confirmed payment goes on the watch list.
     pub(super) fn checked_after_callback(
         &mut self,
-        key: &WatchKey,
+        watch: Watch,
         result: Result<Payment, Problem>,
-        expected: Option<&Expectation>,
         ctx: &mut UpdateContext<'_>,
     ) {
-        let (account, id) = key;
+        let key = (watch.account.clone(), watch.id.clone());
+        let (account, id) = &key;
         if let Some(watched) = ctx.store.payment_mut(account, id) {
             // A check of the console may be in progress and has its own response.
             let asking = watched.asking;
-            checked(key, result, ctx);
+            checked(&key, result, ctx);
             if let Some(watched) = ctx.store.payment_mut(account, id) {
                 watched.asking = asking;
             }
         } else if let Ok(payment) = result {
-            let watch = Watch {
-                account: account.clone(),
-                id: payment.id.clone(),
-                expected: expected.cloned(),
-                since: ctx.now.wall,
-            };
+            let id = payment.id.clone();
+            let watch = Watch { id, ..watch };
             self.watch_reported(watch, payment, ctx);
         }
     }

@@ -4,6 +4,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Constraint::{Fill, Length};
 use ratatui::layout::{Layout, Margin, Position, Rect};
 use ratatui::text::{Line, Span};
+use ratatui::widgets::Widget as _;
 
 use super::State;
 use super::rows::{Totals, needs_attention};
@@ -11,11 +12,11 @@ use super::{Action, Sort, detail};
 use crate::domain::WallTime;
 use crate::tui::keys::ConsoleAction;
 use crate::tui::panes::{ViewContext, age};
-use crate::tui::pointer::Hit;
-use crate::tui::store::Phase;
+use crate::tui::store::{Phase, Store};
 use crate::tui::theme::Tone;
 use crate::tui::watched::{LastError, Watched};
-use crate::tui::widgets::columns::{Column, Grid, Width};
+use crate::tui::widgets::columns::{Column, Grid, Width, fit_line};
+use crate::tui::widgets::pager;
 use crate::tui::widgets::text::{
     Pen, below, cells, first_row, fit_middle, paragraph, split_rows, width,
 };
@@ -105,21 +106,19 @@ impl State {
         let rows = self.rows(ctx.store);
         let parts = self.parts(area, rows.len());
         let shown: Vec<&Watched> = rows.iter().map(|at| &payments[*at]).collect();
-        let columns = self.columns(parts.list.width, ctx);
+        let columns = self.widths.apply(self.columns(parts.list.width, ctx));
         let selected = self.place_of_selected(ctx.store, &rows);
         let mut list = self.list;
         list.selected = selected;
         let grid = Grid::new(columns, shown.clone(), list, parts.list);
         let line = parts.head.unwrap_or(first_row(area));
-        let hint = "id, state, verdict or account";
-        let cursor = self.filter.draw(hint, ctx.theme, line, buf);
-        let cursor = cursor.map(|x| Position::new(x, line.y));
+        let cursor = self.filter.draw(ctx.theme, line, buf);
         if let Some(head) = parts.head.filter(|_| cursor.is_none()) {
             if self.filter.is_active() {
-                self.draw_active_filter(shown.len(), ctx, head, buf);
+                let words = self.active_filter(shown.len(), ctx);
+                fit_line(words, head.width).render(head, buf);
             } else {
                 grid.draw_head(ctx, head, buf);
-                ctx.note(head, Hit::Act(Action::SortPayments.into()));
             }
         }
         if shown.is_empty() {
@@ -129,7 +128,23 @@ impl State {
         }
         let room = parts.detail.width.saturating_sub(HEADING);
         let window = list.window(shown.len(), parts.list.height);
-        let (place, tone) = self.place(ctx, &rows, window, room);
+        let (above, below) = (&rows[..window.start], &rows[window.end..]);
+        let unseen = [above, below].map(|rows| {
+            let needs = |at: &&usize| needs_attention(&payments[**at], ctx.store);
+            rows.iter().filter(needs).count()
+        });
+        let tone = if unseen == [0, 0] {
+            Tone::Dim
+        } else {
+            Tone::Bad
+        };
+        let place = Place {
+            marked: self.marked_words(&rows, ctx.store),
+            sorted: (self.sort != Sort::default()).then(|| self.sort.words()),
+            rows: pager::place(&window, shown.len()),
+            unseen,
+        };
+        let place = place.words(room);
         grid.draw(ctx, true, buf);
         let taken = width(&place) + u16::from(!place.is_empty());
         let heading = first_row(parts.detail);
@@ -140,75 +155,63 @@ impl State {
         cursor
     }
 
-    fn draw_active_filter(&self, shown: usize, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
+    fn active_filter(&self, shown: usize, ctx: ViewContext<'_>) -> Line<'_> {
         let theme = ctx.theme;
+        let dim = theme.style(Tone::Dim);
         let all = ctx.store.payments.len();
         let noun = if all == 1 {
             "payment matches"
         } else {
             "payments match"
         };
-        let text = format!("{shown} of {all} {noun} ");
-        Pen::new(buf, area, 0)
-            .text("filter / ", theme.bold(Tone::Accent))
-            .text(self.filter.text(), theme.style(Tone::Plain))
-            .skip(2)
-            .text(&text, theme.style(Tone::Dim))
-            .text(
-                &format!("· {} clears it", ctx.key(ConsoleAction::Escape)),
-                theme.style(Tone::Dim),
-            );
+        let key = ctx.key(ConsoleAction::Escape);
+        Line::from(vec![
+            Span::styled("filter / ", theme.bold(Tone::Accent)),
+            Span::styled(self.filter.text(), theme.style(Tone::Plain)),
+            Span::styled(format!("  {shown} of {all} {noun} · {key} clears it"), dim),
+        ])
     }
 
-    /// Which rows are visible, in which order, and whether a payment that needs attention is scrolled off.
-    fn place(
-        &self,
-        ctx: ViewContext<'_>,
-        shown: &[usize],
-        window: std::ops::Range<usize>,
-        room: u16,
-    ) -> (String, Tone) {
-        let unseen = |rows: &[usize]| {
-            let needs = |at: &&usize| needs_attention(&ctx.store.payments[**at], ctx.store);
-            rows.iter().filter(needs).count()
+    /// How many of the marked payments are shown: `2 of 3 marked`.
+    fn marked_words(&self, shown: &[usize], store: &Store) -> Option<String> {
+        let seen = self.marked_of(shown, store).len();
+        match self.marked.len() {
+            0 => None,
+            all if all == seen => Some(format!("{seen} marked")),
+            all => Some(format!("{seen} of {all} marked")),
+        }
+    }
+}
+
+/// What the heading of the selected payment says about the list.
+struct Place {
+    marked: Option<String>,
+    /// Unless it is the usual order; it is the first to go where the room is short.
+    sorted: Option<String>,
+    /// Which rows are visible.
+    rows: Option<String>,
+    /// The payments that need attention above and below those rows.
+    unseen: [usize; 2],
+}
+
+impl Place {
+    fn words(self, room: u16) -> String {
+        let [above, below] = self.unseen;
+        let above = (above > 0).then(|| format!("! {above} above"));
+        let below = (below > 0).then(|| format!("! {below} below"));
+        let rest = [self.rows, above, below];
+        let join = |sorted: Option<String>| {
+            let parts = [self.marked.clone(), sorted]
+                .into_iter()
+                .chain(rest.clone());
+            parts.flatten().collect::<Vec<_>>().join(" · ")
         };
-        let (above, under) = (unseen(&shown[..window.start]), unseen(&shown[window.end..]));
-        let mut parts = Vec::new();
-        if !self.marked.is_empty() {
-            let seen = self.marked_of(shown, ctx.store).len();
-            let of = match self.marked.len() {
-                all if all == seen => String::new(),
-                all => format!(" of {all}"),
-            };
-            parts.push(format!("{seen}{of} marked"));
-        }
-        let sorted = parts.len();
-        if window.len() < shown.len() {
-            parts.push(format!(
-                "{}-{} of {}",
-                window.start + 1,
-                window.end,
-                shown.len()
-            ));
-        }
-        if above > 0 {
-            parts.push(format!("! {above} above"));
-        }
-        if under > 0 {
-            parts.push(format!("! {under} below"));
-        }
-        let tone = if above + under > 0 {
-            Tone::Bad
+        let whole = join(self.sorted);
+        if width(&whole) <= room {
+            whole
         } else {
-            Tone::Dim
-        };
-        let place = parts.join(" · ");
-        if self.sort != Sort::default() {
-            parts.insert(sorted, self.sort.words().to_owned());
+            join(None)
         }
-        let whole = parts.join(" · ");
-        let fits = width(&whole) <= room;
-        (if fits { whole } else { place }, tone)
     }
 }
 
@@ -268,7 +271,7 @@ impl State {
         let accounts = ctx.store.accounts.len() > 1;
         // `queued` fits.
         let next = if ctx.still { 9 } else { 6 };
-        vec![
+        let columns = vec![
             Column::new("", Width::Exact(1), move |it: &Watched, _| {
                 let mark = if self.is_marked(it) { "▪" } else { "" };
                 Line::styled(mark, theme.bold(Tone::Accent))
@@ -326,7 +329,15 @@ impl State {
                 .right()
                 .from(56)
                 .gives_way(20, 0),
-        ]
+        ];
+        let sorted = self.sort.column();
+        let columns = columns.into_iter();
+        columns
+            .map(|column| {
+                let is_sorted = sorted == Some(column.title());
+                column.sorts(is_sorted)
+            })
+            .collect()
     }
 }
 

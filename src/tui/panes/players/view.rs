@@ -59,8 +59,7 @@ impl State {
         pager.draw(theme, buf, |at, line, buf| {
             draw_player(&self.players[at], ctx, line, buf);
         });
-        let window = self.list.window(self.players.len(), parts.list.height);
-        ctx.note_rows(parts.list, window);
+        pager.note(ctx, buf);
         let line = Block::new().borders(Borders::LEFT);
         line.border_style(theme.border(false, false))
             .render(parts.line, buf);
@@ -152,11 +151,14 @@ impl State {
                 pen.text(&text, dim);
             }
         }
-        self.draw_items(player, ctx, area, buf);
+        self.draw_items(ctx, area, buf);
     }
 
     /// What is wrong, then the table.
-    fn draw_items(&self, player: &PlayerState, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
+    fn draw_items(&self, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
+        let Some(player) = self.selected() else {
+            return;
+        };
         let theme = ctx.theme;
         let dim = theme.style(Tone::Dim);
         let mut left = below(area, 2);
