@@ -22,6 +22,7 @@ use super::widgets::filter::Filter;
 use super::widgets::input::{first_line, paste};
 use super::widgets::list::{List, Step};
 use super::widgets::widths::Widths;
+use crate::domain::manage::Changed;
 use crate::domain::{AccountId, Now, PlayerId, RawCall, RequestId, Secret, WallTime};
 
 /// What a component reads to draw itself, besides its own state.
@@ -204,6 +205,22 @@ pub enum Event<'a> {
     },
 }
 
+impl<'a> Event<'a> {
+    /// The account that was removed.
+    pub fn removed(self) -> Option<&'a AccountId> {
+        match self {
+            Self::Message(
+                Msg::Managed {
+                    result: Ok(Changed::Removed { account, .. }),
+                    ..
+                },
+                _,
+            ) => Some(account),
+            _ => None,
+        }
+    }
+}
+
 /// The result of a paste.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Paste {
@@ -293,9 +310,9 @@ pub trait Component {
     }
 
     /// Handles a click on a column's title: the keys resize this column from now on, and a list that can be sorted by it is.
-    fn sort_by(&mut self, column: &'static str, _ctx: &mut UpdateContext<'_>) {
+    fn pick_column(&mut self, column: &'static str, _ctx: &mut UpdateContext<'_>) {
         if let Some(widths) = self.widths() {
-            widths.select(column);
+            widths.pick(column);
         }
     }
 
@@ -376,7 +393,7 @@ pub trait AnyComponent {
     fn why_not_any(&self, action: Action) -> &'static str;
     fn word_any(&self, action: Action, ctx: ViewContext<'_>) -> Option<&'static str>;
     fn widths(&mut self) -> Option<&mut Widths>;
-    fn sort_by(&mut self, column: &'static str, ctx: &mut UpdateContext<'_>);
+    fn pick_column(&mut self, column: &'static str, ctx: &mut UpdateContext<'_>);
     fn step(&mut self, step: Step, ctx: &mut UpdateContext<'_>);
     fn key(&mut self, key: &KeyEvent, ctx: &mut UpdateContext<'_>) -> bool;
     fn paste(&mut self, text: &str, ctx: &mut UpdateContext<'_>) -> Paste;
@@ -427,8 +444,8 @@ impl<C: Component> AnyComponent for C {
         Component::widths(self)
     }
 
-    fn sort_by(&mut self, column: &'static str, ctx: &mut UpdateContext<'_>) {
-        Component::sort_by(self, column, ctx);
+    fn pick_column(&mut self, column: &'static str, ctx: &mut UpdateContext<'_>) {
+        Component::pick_column(self, column, ctx);
     }
 
     fn step(&mut self, step: Step, ctx: &mut UpdateContext<'_>) {

@@ -28,7 +28,7 @@ pub enum Hit {
     Focus(Pane),
     /// Picks a row or a field of the top component.
     Row(usize),
-    /// Sorts by a column.
+    /// Picks a column by its title.
     Heading(&'static str),
     /// Resizes a column, which begins `left`, while it is dragged.
     Edge {
@@ -96,7 +96,8 @@ impl Model {
                 return true;
             }
             MouseEventKind::Drag(_) => {
-                let dragged = self.dragged;
+                // A window may have opened meanwhile.
+                let dragged = self.dragged.filter(|_| self.overlays.is_empty());
                 if let Some((area, hit)) = dragged {
                     self.drag((area, hit), at, io);
                 }
@@ -196,7 +197,7 @@ impl Model {
                 self.dirty = true;
                 self.store.flash = None;
                 let top = self.top();
-                self.call(top, io, |it, ctx| it.sort_by(column, ctx));
+                self.call(top, io, |it, ctx| it.pick_column(column, ctx));
             }
             Some(Hit::Edge { .. } | Hit::Bar(_)) => {
                 if let Some(found) = found {

@@ -8,7 +8,6 @@ use ratatui::layout::{Position, Rect};
 use ratatui::text::Line;
 
 use super::{UpdateContext, ViewContext, age_changes_in, tick, without_account};
-use crate::domain::manage::Changed;
 use crate::domain::payment::Price;
 use crate::domain::{
     Ability, AccountId, Amount, Answer, Currency, Environment, Estimate, EstimateRequest, Op,
@@ -305,6 +304,9 @@ impl Component for State {
     }
 
     fn on_event(&mut self, event: Event<'_>, ctx: &mut UpdateContext<'_>) {
+        if let Some(account) = event.removed() {
+            self.forget(account);
+        }
         match event {
             Event::Message(Msg::Ready(_), _) => self.ask_first(ctx),
             Event::Message(
@@ -314,13 +316,6 @@ impl Component for State {
                 },
                 _,
             ) => self.apply(result.clone()),
-            Event::Message(
-                Msg::Managed {
-                    result: Ok(Changed::Removed { account, .. }),
-                    ..
-                },
-                _,
-            ) => self.forget(account),
             Event::Cancelled { request, .. } if self.request == Some(request) => {
                 self.request = None;
             }

@@ -510,8 +510,8 @@ impl Component for State {
         self.pick(self.list.selected, ctx);
     }
 
-    fn sort_by(&mut self, column: &'static str, ctx: &mut UpdateContext<'_>) {
-        self.widths.select(column);
+    fn pick_column(&mut self, column: &'static str, ctx: &mut UpdateContext<'_>) {
+        self.widths.pick(column);
         self.sort = self.sort.by_column(column);
         self.report_sort(ctx);
     }

@@ -10,7 +10,6 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
 use super::{UpdateContext, ViewContext, age_changes_in};
-use crate::domain::manage::Changed;
 use crate::domain::{
     Ability, AccountId, Answer, Documented, Inventory, Op, Player, PlayerClaim, PlayerId, Problem,
     ProblemKind, ProviderId, RequestId, Secret, WallTime, inert,
@@ -359,6 +358,9 @@ impl Component for State {
     }
 
     fn on_event(&mut self, event: Event<'_>, ctx: &mut UpdateContext<'_>) {
+        if let Some(account) = event.removed() {
+            self.forget(account);
+        }
         match event {
             Event::Message(Msg::Player { account, claim }, _)
                 if ctx.store.known(account).is_some() =>
@@ -386,13 +388,6 @@ impl Component for State {
                     _ => {}
                 }
             }
-            Event::Message(
-                Msg::Managed {
-                    result: Ok(Changed::Removed { account, .. }),
-                    ..
-                },
-                _,
-            ) => self.forget(account),
             Event::Cancelled { asked, .. } => {
                 if let Purpose::Items(player) = asked.purpose {
                     self.settled(&asked.account, player);

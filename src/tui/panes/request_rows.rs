@@ -177,19 +177,19 @@ fn failure(exchange: &Exchange) -> &str {
     }
 }
 
+/// The columns of a text and of the two blanks beside it.
+fn spaced(text: &str) -> u16 {
+    if text.is_empty() { 0 } else { width(text) + 2 }
+}
+
 /// The path, then the failure and what the request is about.
 fn path_first<'r>(exchange: &'r Exchange, room: u16, ctx: ViewContext<'_>) -> Line<'r> {
     let theme = ctx.theme;
     let (failure, about) = (failure(exchange), exchange.about.as_str());
-    let others = [failure, about].into_iter().filter(|text| !text.is_empty());
-    let others: u16 = others.map(|text| width(text) + 2).sum();
+    let others = spaced(failure) + spaced(about);
     // The path gives way to the failure and the payment, down to a quarter of the room.
     let path = path_within(exchange.path(), room.saturating_sub(others).max(room / 4));
-    let left = room.saturating_sub(width(&path) + 2);
-    let left = match failure {
-        "" => left,
-        failure => left.saturating_sub(width(failure) + 2),
-    };
+    let left = room.saturating_sub(width(&path) + 2 + spaced(failure));
     parts([
         (path, theme.style(Tone::Dim)),
         (failure.into(), theme.style(outcome(exchange).2)),
@@ -202,25 +202,13 @@ fn about_first<'r>(exchange: &'r Exchange, room: u16, ctx: ViewContext<'_>) -> L
     let theme = ctx.theme;
     let dim = theme.style(Tone::Dim);
     let failure = failure(exchange);
-    let used = width(&exchange.method).min(METHOD) + 1;
-    let used = used
-        + if failure.is_empty() {
-            0
-        } else {
-            width(failure) + 2
-        };
+    let used = width(&exchange.method).min(METHOD) + 1 + spaced(failure);
     let about = fit_middle(&exchange.about, room.saturating_sub(used));
-    let used = used
-        + if about.is_empty() {
-            0
-        } else {
-            width(&about) + 2
-        };
-    let path = path_within(exchange.path(), room.saturating_sub(used));
+    let left = room.saturating_sub(used + spaced(&about));
     let words = parts([
         (failure.into(), theme.style(outcome(exchange).2)),
         (about, theme.style(Tone::Plain)),
-        (path, dim),
+        (path_within(exchange.path(), left), dim),
     ]);
     with_method(&exchange.method, dim, words)
 }

@@ -220,29 +220,19 @@ impl Component for State {
 
     /// The time until the rate limits or the waiting rows must be redrawn or read again.
     fn next_wake(&self, ctx: ViewContext<'_>) -> Option<Duration> {
-        let resets = ctx
-            .store
-            .accounts
-            .iter()
+        let accounts = ctx.store.accounts.iter();
+        let resets = accounts
+            .clone()
             .filter_map(|known| known.budget_changes_in(ctx.now));
-        let counts = ctx
-            .store
-            .accounts
-            .iter()
-            .flat_map(|known| known.budgets(ctx.now))
-            .filter(|gauge| gauge.held.or(gauge.next_free).is_some())
-            .map(|_| ());
-        let waits = ctx
-            .store
-            .waiting
-            .values()
-            .filter(|waiting| waiting.until.is_some_and(|until| until > ctx.now.mono))
-            .map(|_| ());
-        let counts = counts.chain(waits).next().filter(|()| !ctx.still);
+        let mut gauges = accounts.flat_map(|known| known.budgets(ctx.now));
+        let mut waiting = ctx.store.waiting.values();
+        let counts = gauges.any(|gauge| gauge.held.or(gauge.next_free).is_some())
+            || waiting.any(|it| it.until.is_some_and(|until| until > ctx.now.mono));
+        let counts = (counts && !ctx.still).then(|| super::tick(ctx.now));
         let traffic = ctx.store.traffic.changes_in(ctx.now, ctx.still);
         let look = ctx.store.budgets_due(ctx.now);
         resets
-            .chain(counts.map(|()| super::tick(ctx.now)))
+            .chain(counts)
             .chain(traffic)
             .chain(look.map(|due| due.saturating_sub(ctx.now.mono)))
             .min()

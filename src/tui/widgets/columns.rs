@@ -46,8 +46,8 @@ pub struct Column<'a, T> {
     shrinks: Option<u16>,
     /// The operator's width.
     set: Option<u16>,
-    /// Whether its title stands out: keys resize it, or the list is sorted by it.
-    is_marked: bool,
+    /// Whether the operator picked it; its title then stands out.
+    is_picked: bool,
     cell: Box<Cell<'a, T>>,
 }
 
@@ -71,7 +71,7 @@ impl<'a, T> Column<'a, T> {
             gives_way: (0, 0),
             shrinks: None,
             set: None,
-            is_marked: false,
+            is_picked: false,
             cell: Box::new(cell),
         }
     }
@@ -116,16 +116,10 @@ impl<'a, T> Column<'a, T> {
         self.title
     }
 
-    /// Gives it the operator's width, if there is one. Its title stands out if `is_marked`.
-    pub fn resize(&mut self, set: Option<u16>, is_marked: bool) {
+    /// Gives it the operator's width, if there is one. Its title stands out if the operator picked it.
+    pub fn resize(&mut self, set: Option<u16>, is_picked: bool) {
         self.set = set;
-        self.is_marked |= is_marked;
-    }
-
-    /// Its title stands out if the list is sorted by it.
-    pub fn sorts(mut self, is_sorted: bool) -> Self {
-        self.is_marked = is_sorted;
-        self
+        self.is_picked = is_picked;
     }
 
     /// A cell cut to a width, its control characters escaped.
@@ -138,8 +132,7 @@ impl<'a, T> Column<'a, T> {
         if !self.is_shown || total < self.from {
             return 0;
         }
-        match self.width {
-            _ if self.set.is_some() => self.set.unwrap_or_default(),
+        match self.set.map_or(self.width, Width::Exact) {
             Width::Exact(width) => width,
             Width::Fit(least, most) => {
                 let widths = rows.iter().map(|row| (self.cell)(row, most).width());
@@ -255,7 +248,7 @@ impl<'a, 'r, T> Grid<'a, 'r, T> {
     pub fn draw_head(&self, ctx: ViewContext<'_>, line: Rect, buf: &mut Buffer) {
         let titles = self.shown().map(|(column, width)| {
             let title = fit(column.title, width);
-            let style = if column.is_marked {
+            let style = if column.is_picked {
                 ctx.theme.bold(Tone::Accent)
             } else {
                 ctx.theme.style(Tone::Dim)
@@ -287,7 +280,8 @@ impl<'a, 'r, T> Grid<'a, 'r, T> {
 
     /// Draws the rows of a pane's list, which can be clicked. The selected one stands out if `marks`.
     pub fn draw(&self, ctx: ViewContext<'_>, marks: bool, buf: &mut Buffer) {
-        self.pager.note(ctx, buf);
+        ctx.note_rows(self.pager.area(), self.pager.shown());
+        self.pager.draw_bar(ctx, buf);
         let titled = self.shown().filter(|(column, _)| !column.title.is_empty());
         ctx.note_columns(titled.map(|(column, width)| Shown {
             title: column.title,

@@ -80,10 +80,9 @@ impl Pager {
         self.selected?.checked_sub(self.shown.start)
     }
 
-    /// Notes that the rows can be clicked. Draws a scroll bar where a frame has its border or its padding, if not all
-    /// rows are visible; a click on it picks the row at that part of the list.
-    pub fn note(&self, ctx: ViewContext<'_>, buf: &mut Buffer) {
-        ctx.note_rows(self.area, self.shown());
+    /// Draws a scroll bar where a frame has its border or its padding, if not all rows are visible. A click on it picks
+    /// the row at that part of the list.
+    pub fn draw_bar(&self, ctx: ViewContext<'_>, buf: &mut Buffer) {
         let bar = Rect {
             x: self.area.right(),
             width: 1,

@@ -22,7 +22,7 @@ pub struct Shown {
 pub struct Widths {
     set: BTreeMap<&'static str, u16>,
     /// The column that the keys resize.
-    selected: Option<&'static str>,
+    picked: Option<&'static str>,
 }
 
 impl Widths {
@@ -30,14 +30,14 @@ impl Widths {
     pub fn apply<'a, T>(&self, mut columns: Vec<Column<'a, T>>) -> Vec<Column<'a, T>> {
         for column in &mut columns {
             let title = column.title();
-            let is_selected = self.selected == Some(title);
-            column.resize(self.set.get(title).copied(), is_selected);
+            let is_picked = self.picked == Some(title);
+            column.resize(self.set.get(title).copied(), is_picked);
         }
         columns
     }
 
-    pub fn select(&mut self, title: &'static str) {
-        self.selected = Some(title);
+    pub fn pick(&mut self, title: &'static str) {
+        self.picked = Some(title);
     }
 
     pub fn set(&mut self, title: &'static str, width: u16) {
@@ -46,11 +46,9 @@ impl Widths {
 
     /// Does what a key does to the columns on the screen; returns a notice about it.
     pub fn act(&mut self, action: ColumnAction, columns: &[Shown]) -> String {
-        let selected = columns
-            .iter()
-            .position(|it| Some(it.title) == self.selected);
+        let picked = columns.iter().position(|it| Some(it.title) == self.picked);
         let last = columns.len().saturating_sub(1);
-        let at = match (action, selected) {
+        let at = match (action, picked) {
             (ColumnAction::ResetColumns, _) => {
                 *self = Self::default();
                 return "every column has its usual width".into();
@@ -69,7 +67,7 @@ impl Widths {
             ColumnAction::Wider => column.width + STEP,
             _ => column.width,
         };
-        self.select(column.title);
+        self.pick(column.title);
         if width != column.width {
             self.set(column.title, width);
         }

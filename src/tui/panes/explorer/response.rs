@@ -40,7 +40,6 @@ pub struct Response {
     table: Option<Table>,
     body: Reader,
     shown: Shown,
-    width: u16,
     height: u16,
 }
 
@@ -72,19 +71,19 @@ impl Response {
             },
             table,
             body,
-            width: 0,
             height: 0,
         }
     }
 
-    fn reader(&self) -> &Reader {
+    /// The text on the screen.
+    pub fn reader(&self) -> &Reader {
         match (&self.table, self.shown) {
             (Some(table), Shown::Table) => &table.rows,
             _ => &self.body,
         }
     }
 
-    fn reader_mut(&mut self) -> &mut Reader {
+    pub fn reader_mut(&mut self) -> &mut Reader {
         match (&mut self.table, self.shown) {
             (Some(table), Shown::Table) => &mut table.rows,
             _ => &mut self.body,
@@ -94,7 +93,7 @@ impl Response {
     /// Lays the text out for the area of the next frame.
     pub fn fit(&mut self, past: &PastCall, searching: bool, area: Rect) {
         let text = self.parts(past, searching, area).text;
-        (self.width, self.height) = (text.width, text.height);
+        self.height = text.height;
         if let Some(table) = &mut self.table {
             table.fit(text.width);
         }
@@ -105,25 +104,9 @@ impl Response {
         self.table.is_some()
     }
 
-    pub fn wraps(&self) -> bool {
-        self.reader().wraps()
-    }
-
-    pub fn has_query(&self) -> bool {
-        !self.reader().query().is_empty()
-    }
-
     pub fn step(&mut self, step: Step) {
         let height = self.height;
         self.reader_mut().step(step, height);
-    }
-
-    pub fn sideways(&mut self, right: bool) {
-        self.reader_mut().sideways(right);
-    }
-
-    pub fn toggle_wrap(&mut self) {
-        self.reader_mut().toggle_wrap();
     }
 
     pub fn toggle_table(&mut self) {
@@ -131,10 +114,6 @@ impl Response {
             Shown::Table => Shown::Body,
             Shown::Body => Shown::Table,
         };
-    }
-
-    pub fn query(&self) -> &str {
-        self.reader().query()
     }
 
     pub fn search(&mut self, text: &str) {

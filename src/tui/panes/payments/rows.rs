@@ -77,18 +77,10 @@ impl Sort {
         }
     }
 
-    fn row(self) -> &'static (SortKey, &'static str, &'static str) {
-        let mut all = SORTS.iter();
-        all.find(|(by, ..)| *by == self.by).unwrap_or(&SORTS[0])
-    }
-
-    /// The title of the column that it sorts by, unless the order is the usual one.
-    pub fn column(self) -> Option<&'static str> {
-        (self != Self::default()).then_some(self.row().1)
-    }
-
     pub fn words(self) -> String {
-        let words = self.row().2;
+        let mut all = SORTS.iter();
+        let row = all.find(|(by, ..)| *by == self.by);
+        let words = row.map_or("", |(.., words)| words);
         if self.is_reversed {
             format!("{words}, reversed")
         } else {

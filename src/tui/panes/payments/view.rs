@@ -11,15 +11,13 @@ use super::rows::{Totals, needs_attention};
 use super::{Action, Sort, detail};
 use crate::domain::WallTime;
 use crate::tui::keys::ConsoleAction;
-use crate::tui::panes::{ViewContext, age};
+use crate::tui::panes::{self, Heading, ViewContext, age, clock_or_date};
 use crate::tui::store::{Phase, Store};
 use crate::tui::theme::Tone;
 use crate::tui::watched::{LastError, Watched};
 use crate::tui::widgets::columns::{Column, Grid, Width, fit_line};
 use crate::tui::widgets::pager;
-use crate::tui::widgets::text::{
-    Pen, below, cells, first_row, fit_middle, paragraph, split_rows, width,
-};
+use crate::tui::widgets::text::{Pen, below, cells, first_row, paragraph, split_rows, width};
 
 /// The areas of the pane.
 pub struct Parts {
@@ -150,7 +148,12 @@ impl State {
         let heading = first_row(parts.detail);
         let [heading, right] = heading.layout(&Layout::horizontal([Fill(1), Length(taken)]));
         Pen::new(buf, right, 0).flush(&place, ctx.theme.style(tone));
-        draw_heading(shown[selected], ctx, heading, buf);
+        let watch = &shown[selected].watch;
+        Heading {
+            name: watch.id.as_str(),
+            account: watch.account.as_str(),
+        }
+        .draw(ctx.theme, heading, buf);
         detail::draw(shown[selected], ctx, parts.detail, buf);
         cursor
     }
@@ -215,22 +218,6 @@ impl Place {
     }
 }
 
-/// `── ORDER-1042 at shop ─────`
-fn draw_heading(watched: &Watched, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
-    let theme = ctx.theme;
-    let rule = theme.border(false, false);
-    let mut pen = Pen::new(buf, area, 0);
-    pen.text("── ", rule);
-    let room = pen.left().saturating_sub(12);
-    let id = fit_middle(watched.watch.id.as_str(), room);
-    pen.text(&id, theme.bold(Tone::Plain))
-        .text(" at ", theme.style(Tone::Dim))
-        .text(watched.watch.account.as_str(), theme.style(Tone::Dim))
-        .skip(1);
-    let rest = usize::from(pen.left());
-    pen.text(&"─".repeat(rest), rule);
-}
-
 fn draw_empty(ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
     let area = below(area.inner(Margin::new(1, 0)), area.height / 5);
     let (first, then) = match ctx.store.phase {
@@ -244,13 +231,7 @@ fn draw_empty(ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
             ),
         ),
     };
-    let rows = paragraph(buf, area, &first, ctx.theme.style(Tone::Plain));
-    paragraph(
-        buf,
-        below(area, rows + 1),
-        &then,
-        ctx.theme.style(Tone::Dim),
-    );
+    panes::draw_empty([&first, &then], ctx, area, buf);
 }
 
 /// From this width on, the selected payment is beside the list, which then has this many columns.
@@ -271,7 +252,7 @@ impl State {
         let accounts = ctx.store.accounts.len() > 1;
         // `queued` fits.
         let next = if ctx.still { 9 } else { 6 };
-        let columns = vec![
+        vec![
             Column::new("", Width::Exact(1), move |it: &Watched, _| {
                 let mark = if self.is_marked(it) { "▪" } else { "" };
                 Line::styled(mark, theme.bold(Tone::Accent))
@@ -329,15 +310,7 @@ impl State {
                 .right()
                 .from(56)
                 .gives_way(20, 0),
-        ];
-        let sorted = self.sort.column();
-        let columns = columns.into_iter();
-        columns
-            .map(|column| {
-                let is_sorted = sorted == Some(column.title());
-                column.sorts(is_sorted)
-            })
-            .collect()
+        ]
     }
 }
 
@@ -384,22 +357,10 @@ fn compared<'r>(watched: &Watched, room: u16, ctx: ViewContext<'_>) -> Line<'r> 
 /// An age; for a final payment a time or a date, so that it need not be redrawn.
 fn when(at: Option<WallTime>, watched: &Watched, ctx: ViewContext<'_>) -> String {
     match at {
-        Some(at) if watched.is_final() => clock_short(at, ctx),
+        Some(at) if watched.is_final() => clock_or_date(at, false, ctx),
         Some(at) => age(at, ctx.now),
         None => String::new(),
     }
-}
-
-/// A clock time for today, a date for any other day.
-fn clock_short(at: WallTime, ctx: ViewContext<'_>) -> String {
-    let at = at.date_and_clock(&ctx.store.zone);
-    let today = ctx.now.wall.date_and_clock(&ctx.store.zone);
-    let part = if at.get(..10) == today.get(..10) {
-        11..16
-    } else {
-        5..10
-    };
-    at.get(part).unwrap_or(&at).to_owned()
 }
 
 fn next_word<'r>(watched: &Watched, ctx: ViewContext<'_>) -> Line<'r> {
