@@ -1,6 +1,7 @@
 //! What becomes of a check: of the operator, of a poll, or of a callback.
 
-use super::{State, again};
+use super::State;
+use super::watchlist::{again, notice};
 use crate::domain::{Payment, Problem, ProblemKind, Watch};
 use crate::tui::Effect;
 use crate::tui::component::UpdateContext;
@@ -88,14 +89,14 @@ impl State {
     fn watch_reported(&self, watch: Watch, payment: Payment, ctx: &mut UpdateContext<'_>) {
         let key = (watch.account.clone(), watch.id.clone());
         let (account, id) = &key;
-        if ctx.store.known(account).is_none() || self.was_removed(&key) {
+        if ctx.store.known(account).is_none() || self.off.contains(&key) {
             return;
         }
         if ctx.store.payments.len() >= WATCHED_MAX {
             let text = format!(
                 "callback for {id}: not watched, because the watch list already has {WATCHED_MAX} payments"
             );
-            super::notice("watch list", Level::Info, text, ctx);
+            notice("watch list", Level::Info, text, ctx);
             return;
         }
         ctx.out.push(Effect::Watch(again(&watch)));
@@ -113,7 +114,7 @@ impl State {
             _ => Level::Info,
         };
         let text = format!("callback for {id}, now watched: {words}");
-        super::notice(&about(account, id), level, text, ctx);
+        notice(&about(account, id), level, text, ctx);
         if over {
             ctx.out.push(Effect::Bell);
         }

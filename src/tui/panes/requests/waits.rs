@@ -135,14 +135,14 @@ impl State {
             0 => String::new(),
             n => format!("{n} more waiting"),
         };
-        let last = list.window(waiting.len(), area.height).end;
+        let end = list.window(waiting.len(), area.height).end;
         let rows: Vec<WaitingRow<'_>> = waiting
             .iter()
             .enumerate()
             .map(|(at, (request, waits))| WaitingRow {
                 waits,
                 is_own: ctx.store.in_flight_for(*request).is_some(),
-                free: if hidden > 0 && at + 1 == last {
+                free: if hidden > 0 && at + 1 == end {
                     width(&more) + 2
                 } else {
                     0
