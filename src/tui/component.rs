@@ -18,8 +18,11 @@ use super::panes::payments::pasted::Pasted;
 use super::pointer::Hits;
 use super::store::{InFlight, Store};
 use super::theme::{Theme, Tone};
+use super::widgets::filter::Filter;
 use super::widgets::input::{first_line, paste};
-use super::widgets::list::Step;
+use super::widgets::list::{List, Step};
+use super::widgets::widths::Widths;
+use crate::domain::manage::Changed;
 use crate::domain::{AccountId, Now, PlayerId, RawCall, RequestId, Secret, WallTime};
 
 /// What a component reads to draw itself, besides its own state.
@@ -202,6 +205,22 @@ pub enum Event<'a> {
     },
 }
 
+impl<'a> Event<'a> {
+    /// The account that was removed.
+    pub fn removed(self) -> Option<&'a AccountId> {
+        match self {
+            Self::Message(
+                Msg::Managed {
+                    result: Ok(Changed::Removed { account, .. }),
+                    ..
+                },
+                _,
+            ) => Some(account),
+            _ => None,
+        }
+    }
+}
+
 /// The result of a paste.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Paste {
@@ -248,23 +267,54 @@ pub trait Component {
         None
     }
 
-    /// Moves the selection or scrolls.
-    fn step(&mut self, _step: Step, _ctx: &mut UpdateContext<'_>) {}
-
-    /// Handles a key that has no action, such as a letter in a text field; returns whether it took the key.
-    fn key(&mut self, _key: &KeyEvent, _ctx: &mut UpdateContext<'_>) -> bool {
-        false
+    /// The list that steps and clicks move in.
+    fn list(&mut self) -> Option<&mut List> {
+        None
     }
 
-    fn paste(&mut self, _text: &str, _ctx: &mut UpdateContext<'_>) -> Paste {
-        Paste::Refused
+    /// The widths of the columns of its list.
+    fn widths(&mut self) -> Option<&mut Widths> {
+        None
+    }
+
+    /// The filter of its list, which takes the keys while it is typed.
+    fn filter(&mut self) -> Option<&mut Filter> {
+        None
+    }
+
+    /// Moves the selection or scrolls.
+    fn step(&mut self, step: Step, _ctx: &mut UpdateContext<'_>) {
+        if let Some(list) = self.list() {
+            list.go(step);
+        }
+    }
+
+    /// Handles a key that has no action, such as a letter in a text field; returns whether it took the key.
+    fn key(&mut self, key: &KeyEvent, _ctx: &mut UpdateContext<'_>) -> bool {
+        self.filter().is_some_and(|filter| filter.key(key))
+    }
+
+    fn paste(&mut self, text: &str, _ctx: &mut UpdateContext<'_>) -> Paste {
+        let filter = self.filter();
+        filter.map_or(Paste::Refused, |filter| filter.paste(text))
     }
 
     /// Handles a click, or the wheel over the component before it scrolls.
     fn point(&mut self, _at: Position, _is_click: bool, _ctx: &mut UpdateContext<'_>) {}
 
     /// Handles a click on a row or field that `view` noted.
-    fn pick(&mut self, _row: usize, _ctx: &mut UpdateContext<'_>) {}
+    fn pick(&mut self, row: usize, _ctx: &mut UpdateContext<'_>) {
+        if let Some(list) = self.list() {
+            list.selected = row;
+        }
+    }
+
+    /// Handles a click on a column's title: the keys resize this column from now on, and a list that can be sorted by it is.
+    fn pick_column(&mut self, column: &'static str, _ctx: &mut UpdateContext<'_>) {
+        if let Some(widths) = self.widths() {
+            widths.pick(column);
+        }
+    }
 
     fn on_event(&mut self, _event: Event<'_>, _ctx: &mut UpdateContext<'_>) {}
 
@@ -277,15 +327,22 @@ pub trait Component {
 
     /// The key that closes a window, or leaves a text field of a pane. Returns whether the window closes.
     fn close(&mut self, _ctx: &mut UpdateContext<'_>) -> bool {
+        if let Some(filter) = self.filter() {
+            filter.clear();
+        }
         true
     }
 
     /// Enter in the filter of a pane: the filter stays and its field closes.
-    fn keep_filter(&mut self, _ctx: &mut UpdateContext<'_>) {}
+    fn keep_filter(&mut self, _ctx: &mut UpdateContext<'_>) {
+        if let Some(filter) = self.filter() {
+            filter.keep();
+        }
+    }
 
     /// Esc in a pane: cancels what the selection waits for, or undoes marks or a filter. Returns whether there was any.
     fn cancel(&mut self, _ctx: &mut UpdateContext<'_>) -> bool {
-        false
+        self.filter().is_some_and(Filter::clear)
     }
 
     /// Esc in a pane with nothing to cancel: one step back. Returns whether there was one.
@@ -335,6 +392,8 @@ pub trait AnyComponent {
     fn act_any(&mut self, action: Action, ctx: &mut UpdateContext<'_>) -> bool;
     fn why_not_any(&self, action: Action) -> &'static str;
     fn word_any(&self, action: Action, ctx: ViewContext<'_>) -> Option<&'static str>;
+    fn widths(&mut self) -> Option<&mut Widths>;
+    fn pick_column(&mut self, column: &'static str, ctx: &mut UpdateContext<'_>);
     fn step(&mut self, step: Step, ctx: &mut UpdateContext<'_>);
     fn key(&mut self, key: &KeyEvent, ctx: &mut UpdateContext<'_>) -> bool;
     fn paste(&mut self, text: &str, ctx: &mut UpdateContext<'_>) -> Paste;
@@ -379,6 +438,14 @@ impl<C: Component> AnyComponent for C {
 
     fn word_any(&self, action: Action, ctx: ViewContext<'_>) -> Option<&'static str> {
         self.word(C::Action::of(action)?, ctx)
+    }
+
+    fn widths(&mut self) -> Option<&mut Widths> {
+        Component::widths(self)
+    }
+
+    fn pick_column(&mut self, column: &'static str, ctx: &mut UpdateContext<'_>) {
+        Component::pick_column(self, column, ctx);
     }
 
     fn step(&mut self, step: Step, ctx: &mut UpdateContext<'_>) {

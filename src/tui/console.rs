@@ -2,7 +2,7 @@
 
 use super::component::AnyComponent;
 use super::keys::{
-    Action, ConsoleAction, FilterAction, Keys as _, NavAction, WindowAction, bindings,
+    Action, ColumnAction, ConsoleAction, FilterAction, Keys as _, NavAction, WindowAction, bindings,
 };
 use super::layout::ZoomMode;
 use super::msg::Level;
@@ -133,6 +133,7 @@ impl Model {
             return self.can_console(action);
         }
         if NavAction::of(action).is_some()
+            || ColumnAction::of(action).is_some()
             || WindowAction::of(action).is_some()
             || FilterAction::of(action).is_some()
         {

@@ -6,15 +6,16 @@ mod chosen;
 mod chrome;
 mod component;
 mod console;
-mod deliveries;
 pub mod effect;
 mod events;
+mod jobs;
 mod keys;
 mod layout;
 pub mod msg;
 mod overlays;
 mod panes;
 mod pointer;
+mod rows;
 pub mod setup;
 mod store;
 mod theme;
@@ -31,7 +32,7 @@ use std::time::Duration;
 
 use ratatui::Frame;
 use ratatui::buffer::Buffer;
-use ratatui::crossterm::event::{KeyEvent, KeyEventKind, MouseEventKind};
+use ratatui::crossterm::event::{KeyEvent, KeyEventKind};
 use ratatui::layout::{Margin, Position, Rect};
 
 use crate::domain::{Now, Problem, ProblemKind, RequestId};
@@ -43,13 +44,14 @@ pub use setup::{Setup, ThemeChoice, UiOptions};
 
 use component::{AnyComponent, Command, DynComponent, Event, Paste, UpdateContext, ViewContext};
 use keys::{
-    Action, ConsoleAction, FilterAction, Keymap, Keys as _, NavAction, Scope, WindowAction,
+    Action, ColumnAction, ConsoleAction, FilterAction, Keymap, Keys as _, NavAction, Scope,
+    WindowAction,
 };
 use layout::{Areas, Arrangement, LayoutInput, ZoomMode, arrange};
 use msg::Level;
 use overlays::Overlay;
 use panes::{Pane, Panes};
-use pointer::Hits;
+use pointer::{Hit, Hits};
 use store::{InFlight, Phase, Purpose, Store};
 use theme::Theme;
 use widgets::boxes::Framed;
@@ -75,6 +77,8 @@ pub struct Model {
     log: Pane,
     /// Until when an answer about the terminal's background is of use; `None` before the question.
     background_until: Option<Duration>,
+    /// What the pointer holds: the edge of a column, or a scroll bar.
+    dragged: Option<(Rect, Hit)>,
     dirty: bool,
 }
 
@@ -123,6 +127,7 @@ impl Model {
             detail_rows: 0,
             log: Pane::Requests,
             background_until: None,
+            dragged: None,
             dirty: true,
             options: setup.ui,
         })
@@ -411,6 +416,8 @@ impl Model {
         let top = self.top();
         if let Some(action) = NavAction::of(action) {
             self.call(top, io, |it, ctx| it.step(action.step(), ctx));
+        } else if let Some(action) = ColumnAction::of(action) {
+            self.act_on_columns(action, io);
         } else if WindowAction::of(action).is_some() {
             self.close(top, io);
         } else if FilterAction::of(action).is_some() {
@@ -564,13 +571,9 @@ pub fn update(model: &mut Model, now: Now, msg: Msg) -> Vec<Effect> {
         Msg::Key(key) => model.on_key(&key, io),
         Msg::Paste(text) => model.on_paste(&text, io),
         Msg::Mouse(mouse) => {
-            if matches!(
-                mouse.kind,
-                MouseEventKind::Moved | MouseEventKind::Drag(_) | MouseEventKind::Up(_)
-            ) {
+            if !model.pointed(mouse, io) {
                 return out;
             }
-            model.pointed(mouse, io);
         }
         Msg::Resized { width, height } => {
             model.screen = Rect::new(0, 0, width, height);

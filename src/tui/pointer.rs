@@ -9,9 +9,11 @@ use ratatui::crossterm::event::{MouseEvent, MouseEventKind};
 use ratatui::layout::{Position, Rect};
 
 use super::component::ViewContext;
-use super::keys::Action;
+use super::keys::{Action, ColumnAction};
+use super::msg::Level;
 use super::panes::Pane;
 use super::widgets::list::Step;
+use super::widgets::widths::Shown;
 use super::{Io, Model, Place, draw};
 use crate::domain::Now;
 
@@ -26,24 +28,36 @@ pub enum Hit {
     Focus(Pane),
     /// Picks a row or a field of the top component.
     Row(usize),
+    /// Picks a column by its title.
+    Heading(&'static str),
+    /// Resizes a column, which begins `left`, while it is dragged.
+    Edge {
+        column: &'static str,
+        left: u16,
+    },
+    /// The scroll bar of a list of so many rows: picks a row, also while it is dragged.
+    Bar(usize),
 }
 
-/// What a click does where, in the order of drawing.
+/// What is on the screen to work with.
 #[derive(Debug, Default)]
-pub struct Hits(RefCell<Vec<(Rect, Hit)>>);
+pub struct Hits {
+    /// What a click does where, in the order of drawing.
+    places: RefCell<Vec<(Rect, Hit)>>,
+    /// The columns of the focused list.
+    columns: RefCell<Vec<Shown>>,
+}
 
 impl Hits {
-    fn at(&self, at: Position) -> Option<Hit> {
-        let hits = self.0.borrow();
+    fn at(&self, at: Position) -> Option<(Rect, Hit)> {
+        let hits = self.places.borrow();
         let mut latest = hits.iter().rev();
-        latest
-            .find(|(area, _)| area.contains(at))
-            .map(|(_, hit)| *hit)
+        latest.find(|(area, _)| area.contains(at)).copied()
     }
 
     /// Nothing behind a window can be clicked.
     pub fn clear(&self) {
-        self.0.borrow_mut().clear();
+        self.places.borrow_mut().clear();
     }
 }
 
@@ -51,7 +65,14 @@ impl ViewContext<'_> {
     /// Notes what a click does in an area that is being drawn.
     pub fn note(&self, area: Rect, hit: Hit) {
         if let Some(hits) = self.hits {
-            hits.0.borrow_mut().push((area, hit));
+            hits.places.borrow_mut().push((area, hit));
+        }
+    }
+
+    /// Notes the columns of a list.
+    pub fn note_columns(&self, columns: impl Iterator<Item = Shown>) {
+        if let Some(hits) = self.hits.filter(|_| self.focused) {
+            hits.columns.borrow_mut().extend(columns);
         }
     }
 
@@ -64,20 +85,35 @@ impl ViewContext<'_> {
 }
 
 impl Model {
-    pub(super) fn pointed(&mut self, mouse: MouseEvent, io: &mut Io<'_>) {
+    /// Handles the mouse; returns whether it did something.
+    pub(super) fn pointed(&mut self, mouse: MouseEvent, io: &mut Io<'_>) -> bool {
         let at = Position::new(mouse.column, mouse.row);
         let step = match mouse.kind {
             MouseEventKind::ScrollDown => Step::Down(WHEEL),
             MouseEventKind::ScrollUp => Step::Up(WHEEL),
-            MouseEventKind::Down(_) => return self.clicked(at, io),
-            _ => return,
+            MouseEventKind::Down(_) => {
+                self.clicked(at, io);
+                return true;
+            }
+            MouseEventKind::Drag(_) => {
+                // A window may have opened meanwhile.
+                let dragged = self.dragged.filter(|_| self.overlays.is_empty());
+                if let Some((area, hit)) = dragged {
+                    self.drag((area, hit), at, io);
+                }
+                return dragged.is_some();
+            }
+            _ => {
+                self.dragged = None;
+                return false;
+            }
         };
         if self.can_only_be_left() {
-            return;
+            return true;
         }
         if self.overlays.is_empty() {
             let Some(pane) = self.pane_at(at) else {
-                return;
+                return true;
             };
             self.focus = pane;
             self.call(Place::Pane(pane), io, |pane, ctx| {
@@ -87,6 +123,42 @@ impl Model {
         self.dirty = true;
         let top = self.top();
         self.call(top, io, |it, ctx| it.step(step, ctx));
+        true
+    }
+
+    /// Moves what the pointer holds.
+    fn drag(&mut self, (area, hit): (Rect, Hit), at: Position, io: &mut Io<'_>) {
+        let top = self.top();
+        match hit {
+            Hit::Edge { column, left } => {
+                let width = at.x.saturating_sub(left);
+                self.call(top, io, |it, _| {
+                    if let Some(widths) = it.widths() {
+                        widths.set(column, width);
+                    }
+                });
+            }
+            Hit::Bar(len) => {
+                let down = at.y.saturating_sub(area.y).min(area.height - 1);
+                let row = usize::from(down) * (len - 1) / usize::from(area.height - 1);
+                self.call(top, io, |it, ctx| it.pick(row, ctx));
+            }
+            Hit::Act(_) | Hit::Focus(_) | Hit::Row(_) | Hit::Heading(_) => return,
+        }
+        self.dirty = true;
+    }
+
+    /// Does what a key does to the columns of the focused list.
+    pub(super) fn act_on_columns(&mut self, action: ColumnAction, io: &mut Io<'_>) {
+        let hits = self.drawn(io.now);
+        let columns = hits.columns.borrow();
+        let top = self.top();
+        self.call(top, io, |it, ctx| {
+            if let Some(widths) = it.widths() {
+                let text = widths.act(action, &columns);
+                ctx.flash(Level::Info, text);
+            }
+        });
     }
 
     fn pane_at(&self, at: Position) -> Option<Pane> {
@@ -96,7 +168,9 @@ impl Model {
     }
 
     fn clicked(&mut self, at: Position, io: &mut Io<'_>) {
-        let hit = self.hit(at, io.now);
+        let found = self.drawn(io.now).at(at);
+        let hit = found.map(|(_, hit)| hit);
+        self.dragged = found;
         if self.overlays.is_empty()
             && !self.can_only_be_left()
             && let Some(pane) = self.pane_at(at)
@@ -119,6 +193,17 @@ impl Model {
                 let top = self.top();
                 self.call(top, io, |it, ctx| it.pick(row, ctx));
             }
+            Some(Hit::Heading(column)) => {
+                self.dirty = true;
+                self.store.flash = None;
+                let top = self.top();
+                self.call(top, io, |it, ctx| it.pick_column(column, ctx));
+            }
+            Some(Hit::Edge { .. } | Hit::Bar(_)) => {
+                if let Some(found) = found {
+                    self.drag(found, at, io);
+                }
+            }
             None if self.is_beside_window(at, io.now) => {
                 self.dirty = true;
                 self.store.flash = None;
@@ -128,10 +213,11 @@ impl Model {
         }
     }
 
-    fn hit(&self, at: Position, now: Now) -> Option<Hit> {
+    /// What is on the screen to work with.
+    fn drawn(&self, now: Now) -> Hits {
         let hits = Hits::default();
         draw(self, now, Some(&hits), &mut Buffer::empty(self.screen));
-        hits.at(at)
+        hits
     }
 
     /// Whether a window is open that does not cover this place. It covers the cells that it draws.

@@ -1,6 +1,6 @@
 //! The last known state of each account, its age, and the requests in progress. Knows nothing about the screen.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,15 +9,16 @@ use jiff::tz::TimeZone;
 use crate::domain::manage::{Change, ProviderSetup};
 use crate::domain::simulate::{Fault, Part};
 use crate::domain::{
-    Ability, Account, AccountId, BudgetGauge, CredentialStatus, Exchange, ExchangeId, LinkRequest,
-    Listening, Now, Op, PaymentId, PlayerId, Problem, RawCall, RequestId, Secret, Subject,
-    TokenStatus, Waiting, WallTime,
+    Ability, Account, AccountId, BudgetGauge, CredentialStatus, Delivery, Exchange, ExchangeId,
+    LinkRequest, Listening, Now, Op, PaymentId, PlayerId, Problem, RawCall, RequestId, Secret,
+    Subject, TokenStatus, Waiting, WallTime,
 };
 
 use super::Effect;
-use super::deliveries::{Tally, Window};
+use super::jobs::Tally;
 use super::msg::{Level, Notice, WatchKey};
 use super::panes::contains;
+use super::rows::Rows;
 use super::setup::Setup;
 use super::traffic::Traffic;
 use super::watched::Watched;
@@ -108,10 +109,10 @@ pub struct Store {
     pub payments: Vec<Watched>,
     /// The payment that is selected in its pane.
     pub selected_payment: Option<WatchKey>,
-    /// The loaded requests, oldest first.
-    pub exchanges: VecDeque<Arc<Exchange>>,
+    /// The loaded requests.
+    pub exchanges: Rows<Exchange>,
     /// The loaded callbacks.
-    pub deliveries: Window,
+    pub deliveries: Rows<Delivery>,
     /// The open jobs of all callbacks.
     pub open_jobs: Tally,
     /// The latest token that a callback brought, of each player.
@@ -150,8 +151,8 @@ impl Store {
             accounts: accounts.map(AccountState::new).collect(),
             payments: Vec::new(),
             selected_payment: None,
-            exchanges: VecDeque::new(),
-            deliveries: Window::default(),
+            exchanges: Rows::default(),
+            deliveries: Rows::default(),
             open_jobs: Tally::default(),
             player_tokens: BTreeMap::new(),
             simulator: None,
@@ -206,10 +207,7 @@ impl Store {
 
     /// The exchange with this id, if it is loaded.
     pub fn exchange(&self, id: ExchangeId) -> Option<&Arc<Exchange>> {
-        self.exchanges
-            .iter()
-            .rev()
-            .find(|exchange| exchange.id == id)
+        self.exchanges.known(id)
     }
 
     /// The payment of an exchange: the one that the request names.
@@ -224,7 +222,7 @@ impl Store {
         // An explorer call has no subject: looks for the ids of known payments in it.
         let watched = self.payments.iter();
         let watched = watched.filter(|w| w.watch.account == exchange.account);
-        let reported = self.deliveries.rows().iter().filter_map(|delivery| {
+        let reported = self.deliveries.iter().filter_map(|delivery| {
             let of = delivery.account == exchange.account.as_str();
             match &delivery.subject {
                 Some(Subject::Payment(id)) if of => Some(id),

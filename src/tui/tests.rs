@@ -1,6 +1,7 @@
 //! Whole screens as text, and promises that no single pane can keep.
 
 use insta::assert_snapshot;
+use ratatui::crossterm::event::MouseEventKind;
 
 use super::testing::*;
 use super::*;

@@ -52,6 +52,18 @@ keys! {
 }
 
 keys! {
+    /// What a key does to the columns of a pane's list.
+    ColumnAction:
+    COLUMNS "Columns" keys [] {
+        Narrower "narrower" ["<"] "" "make the column narrower";
+        Wider "wider" [">"] "" "make the column wider";
+        NextColumn "next-column" ["]"] "" "select the next column";
+        PreviousColumn "previous-column" ["["] "" "select the previous column";
+        ResetColumns "reset-columns" ["="] "" "reset the widths of the columns";
+    }
+}
+
+keys! {
     /// What a key does wherever no window is open.
     ConsoleAction:
     GLOBAL "Console" keys [] {
@@ -99,6 +111,7 @@ pub fn bindings() -> impl Iterator<Item = &'static Binding> {
         FilterAction::BINDINGS,
         WindowAction::BINDINGS,
         NavAction::BINDINGS,
+        ColumnAction::BINDINGS,
         ConsoleAction::BINDINGS,
     ];
     let all = panes::BINDINGS.iter().chain(overlays::BINDINGS).copied();

@@ -12,19 +12,20 @@ use super::{
 use crate::domain::manage::{Changed, GuideTopic, ProviderSetup};
 use crate::domain::{Account, AccountId, Answer, CredentialStatus, Environment};
 use crate::tui::component::{Command, Component, Event, Intent};
-use crate::tui::keys::{ConsoleAction, GLOBAL, NAV, Scope, keys};
+use crate::tui::keys::{COLUMNS, ConsoleAction, GLOBAL, NAV, Scope, keys};
 use crate::tui::msg::{Level, Msg, Notice};
 use crate::tui::overlays::{account_add, arm, guide, remove, rotate};
 use crate::tui::store::{AccountState, Purpose, Store};
 use crate::tui::theme::{Tone, badge};
 use crate::tui::widgets::columns::{Column, Grid, Width};
-use crate::tui::widgets::list::{List, Step};
+use crate::tui::widgets::list::List;
 use crate::tui::widgets::text::{below, cells, paragraph, split_rows, width};
+use crate::tui::widgets::widths::Widths;
 
 keys! {
     /// What a key does in the list of accounts.
     Action:
-    CREDENTIALS "Credentials" keys [NAV, GLOBAL] {
+    CREDENTIALS "Credentials" keys [NAV, COLUMNS, GLOBAL] {
         Verify "verify" ["v" "enter"] "verify" "verify the selected credentials";
         VerifyAll "verify-all" ["V"] "verify all" "verify every account";
         Arm "arm" ["A"] "arm" "allow write calls, or disarm";
@@ -39,6 +40,7 @@ keys! {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct State {
     pub list: List,
+    widths: Widths,
 }
 
 impl State {
@@ -91,7 +93,7 @@ impl State {
 
     /// Shows the result of a change of the accounts.
     fn changed(&mut self, changed: &Changed, ctx: &mut UpdateContext<'_>) {
-        let (id, level, text) = match changed.clone() {
+        let (id, is_complete, text) = match changed.clone() {
             Changed::Added {
                 account,
                 unverified,
@@ -103,25 +105,20 @@ impl State {
                 let status = CredentialStatus::after(verdict, ctx.now.wall);
                 ctx.store.adopt(account, status);
                 ctx.intend(Intent::ShowAccount(id.clone()));
-                let places: Vec<String> = kept
-                    .iter()
-                    .map(|(key, place)| {
-                        let only = unverified.is_none() && !proved.contains(key);
-                        let how = if only { ", not verified" } else { "" };
-                        format!("{key} in {place}{how}")
-                    })
-                    .collect();
-                let places = places.join(", ");
-                if unverified.is_none() {
-                    (
-                        id.clone(),
-                        Level::Info,
-                        format!("{id} is valid and saved: {places}"),
-                    )
+                let is_valid = unverified.is_none();
+                let places = kept.iter().map(|(key, place)| {
+                    let only = is_valid && !proved.contains(key);
+                    let how = if only { ", not verified" } else { "" };
+                    format!("{key} in {place}{how}")
+                });
+                let places = places.collect::<Vec<_>>().join(", ");
+                let is = if is_valid {
+                    "valid and saved"
                 } else {
-                    let text = format!("{id} is saved unverified: {places}");
-                    (id, Level::Warning, text)
-                }
+                    "saved unverified"
+                };
+                let text = format!("{id} is {is}: {places}");
+                (id, is_valid, text)
             }
             Changed::Rotated {
                 account,
@@ -131,59 +128,49 @@ impl State {
             } => {
                 let id = account.id.clone();
                 let (status, is) = if verified {
-                    (
-                        CredentialStatus::Good { at: ctx.now.wall },
-                        "valid and in use",
-                    )
+                    let at = ctx.now.wall;
+                    (CredentialStatus::Good { at }, "valid and in use")
                 } else {
                     // The old secret's status stays until the new one was used.
-                    let known = ctx.store.accounts.iter().find(|k| *k.id() == id);
+                    let known = ctx.store.known(&id);
                     let status = known.map_or(CredentialStatus::Untested, |k| k.status.clone());
-                    (status, "in use, not verified,")
+                    (status, "in use, not verified")
                 };
                 ctx.store.adopt(account, status);
                 let place = match (&kept, todo.is_empty()) {
                     (Some(place), _) => format!(", in {place}"),
-                    (None, false) => " in this console".to_owned(),
+                    (None, false) if verified => " in this console".to_owned(),
+                    (None, false) => ", in this console".to_owned(),
                     (None, true) => ", and the account's source already has it".to_owned(),
                 };
-                let left = if todo.is_empty() {
-                    String::new()
-                } else {
-                    format!("; {todo}")
-                };
-                let level = if verified && left.is_empty() {
-                    Level::Info
-                } else {
-                    Level::Warning
-                };
-                let is = if place.starts_with(',') {
-                    is.trim_end_matches(',')
-                } else {
-                    is
-                };
-                (
-                    id.clone(),
-                    level,
-                    format!("{id}: the new secret is {is}{place}{left}"),
-                )
+                let text = format!("{id}: the new secret is {is}{place}{}", rest(&todo));
+                (id, verified && todo.is_empty(), text)
             }
             Changed::Removed { account, left } => {
                 // Before the next draw: no pane may show an account that is not in the config any more.
                 ctx.store.forget(&account, ctx.out);
                 let last = ctx.store.accounts.len().saturating_sub(1);
                 self.list.selected = self.list.selected.min(last);
-                if left.is_empty() {
-                    let text = format!("{account} is removed");
-                    (account, Level::Info, text)
-                } else {
-                    let text = format!("{account} is removed; {left}");
-                    (account, Level::Warning, text)
-                }
+                let text = format!("{account} is removed{}", rest(&left));
+                (account, left.is_empty(), text)
             }
+        };
+        let level = if is_complete {
+            Level::Info
+        } else {
+            Level::Warning
         };
         let about = format!("account {id}");
         ctx.store.notice(Notice { level, about, text }, ctx.now);
+    }
+}
+
+/// What is left to do, after a sentence.
+fn rest(todo: &str) -> String {
+    if todo.is_empty() {
+        String::new()
+    } else {
+        format!("; {todo}")
     }
 }
 
@@ -243,17 +230,15 @@ impl Component for State {
     }
 
     fn act(&mut self, action: Action, ctx: &mut UpdateContext<'_>) {
-        if action == Action::Guide {
-            let selected = self.selected_account(ctx.store);
-            let provider = selected.map(|account| account.provider);
-            ctx.open(guide::State::new(&ctx.store.setups, provider));
-            return;
-        }
-        if !ctx.is_ready() {
+        if action != Action::Guide && !ctx.is_ready() {
             return;
         }
         match action {
-            Action::Guide => {}
+            Action::Guide => {
+                let selected = self.selected(ctx.store);
+                let provider = selected.map(|known| known.account.provider);
+                ctx.open(guide::State::new(&ctx.store.setups, provider));
+            }
             Action::Verify => {
                 if let Some(account) = self.selected_account(ctx.store) {
                     ctx.store.verify(&account.id, ctx.out);
@@ -289,16 +274,12 @@ impl Component for State {
         (action == Action::Arm && known.armed(ctx.now).is_some()).then_some("disarm")
     }
 
-    fn step(&mut self, step: Step, ctx: &mut UpdateContext<'_>) {
-        let len = ctx.store.accounts.len();
-        self.list.step(step, len, list_area(ctx.area, len).height);
+    fn widths(&mut self) -> Option<&mut Widths> {
+        Some(&mut self.widths)
     }
 
-    fn point(&mut self, at: Position, is_click: bool, ctx: &mut UpdateContext<'_>) {
-        let len = ctx.store.accounts.len();
-        if is_click {
-            self.list.point(at, list_area(ctx.area, len), len);
-        }
+    fn list(&mut self) -> Option<&mut List> {
+        Some(&mut self.list)
     }
 
     fn fit(&mut self, ctx: &mut UpdateContext<'_>) {
@@ -390,18 +371,10 @@ impl Component for State {
             return None;
         }
         let list = list_area(area, accounts.len());
-        let window = self.list.window(accounts.len(), list.height);
-        let selected = self.list.selected.checked_sub(window.start);
-        let selected = selected.filter(|_| accounts.len() > 1);
-        let grid = Grid::new(
-            columns(list.width, ctx),
-            accounts[window].iter().collect(),
-            list,
-        );
-        grid.draw(
-            selected.map(|at| (at, ctx.theme.selected(ctx.focused))),
-            buf,
-        );
+        let columns = self.widths.apply(columns(list.width, ctx));
+        let grid = Grid::new(columns, accounts.iter().collect(), self.list, list);
+        let marks = accounts.len() > 1;
+        grid.draw(ctx, marks, buf);
         if let Some(known) = self.selected(ctx.store) {
             draw_lines(&describe(known, ctx), ctx, below(area, list.height), buf);
         }

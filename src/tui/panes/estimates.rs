@@ -8,27 +8,27 @@ use ratatui::layout::{Position, Rect};
 use ratatui::text::Line;
 
 use super::{UpdateContext, ViewContext, age_changes_in, tick, without_account};
-use crate::domain::manage::Changed;
 use crate::domain::payment::Price;
 use crate::domain::{
     Ability, AccountId, Amount, Answer, Currency, Environment, Estimate, EstimateRequest, Op,
     Problem, Reported, RequestId,
 };
 use crate::tui::component::{Command, Component, Event, Intent};
-use crate::tui::keys::{GLOBAL, NAV, Scope, keys};
+use crate::tui::keys::{COLUMNS, GLOBAL, NAV, Scope, keys};
 use crate::tui::msg::Msg;
 use crate::tui::overlays::quote_form;
 use crate::tui::store::{Phase, Purpose};
 use crate::tui::theme::Tone;
 use crate::tui::widgets::bar::sparkline;
 use crate::tui::widgets::columns::{Column, Grid, Width};
-use crate::tui::widgets::list::{List, Step};
+use crate::tui::widgets::list::List;
 use crate::tui::widgets::text::{Pen, below, cells, paragraph, split_rows, width};
+use crate::tui::widgets::widths::Widths;
 
 keys! {
     /// What a key does in the estimates.
     Action:
-    ESTIMATES "Estimates" keys [NAV, GLOBAL] {
+    ESTIMATES "Estimates" keys [NAV, COLUMNS, GLOBAL] {
         Quote "quote" ["e" "enter"] "amount" "set the amount to estimate";
         Refresh "refresh" ["r"] "refresh" "estimate the same amount again";
         AutoRefresh "auto-refresh" ["t"] "auto" "repeat every 30 s, or stop";
@@ -62,6 +62,7 @@ enum Auto {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct State {
     list: List,
+    widths: Widths,
     question: Option<Question>,
     /// Oldest first.
     quotes: VecDeque<Estimate>,
@@ -164,13 +165,10 @@ impl State {
         }
     }
 
-    fn draw_question(
-        &self,
-        question: &Question,
-        ctx: ViewContext<'_>,
-        area: Rect,
-        buf: &mut Buffer,
-    ) {
+    fn draw_question(&self, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
+        let Some(question) = &self.question else {
+            return;
+        };
         let theme = ctx.theme;
         let mut age = String::new();
         let mut tone = Tone::Dim;
@@ -288,19 +286,27 @@ impl Component for State {
         }
     }
 
-    fn step(&mut self, step: Step, ctx: &mut UpdateContext<'_>) {
-        let len = self.quotes.back().map_or(0, |quote| quote.prices.len());
-        self.list.step(step, len, ctx.area.height);
+    fn widths(&mut self) -> Option<&mut Widths> {
+        Some(&mut self.widths)
+    }
+
+    fn list(&mut self) -> Option<&mut List> {
+        Some(&mut self.list)
     }
 
     /// Refreshes the estimate when it is due.
     fn fit(&mut self, ctx: &mut UpdateContext<'_>) {
+        let len = self.quotes.back().map_or(0, |quote| quote.prices.len());
+        self.list.fit(len, ctx.area.height);
         if Component::due(self).is_some_and(|due| due <= ctx.now.mono) {
             self.refresh(true, ctx);
         }
     }
 
     fn on_event(&mut self, event: Event<'_>, ctx: &mut UpdateContext<'_>) {
+        if let Some(account) = event.removed() {
+            self.forget(account);
+        }
         match event {
             Event::Message(Msg::Ready(_), _) => self.ask_first(ctx),
             Event::Message(
@@ -310,13 +316,6 @@ impl Component for State {
                 },
                 _,
             ) => self.apply(result.clone()),
-            Event::Message(
-                Msg::Managed {
-                    result: Ok(Changed::Removed { account, .. }),
-                    ..
-                },
-                _,
-            ) => self.forget(account),
             Event::Cancelled { request, .. } if self.request == Some(request) => {
                 self.request = None;
             }
@@ -364,7 +363,7 @@ impl Component for State {
             paragraph(buf, area, &text, ctx.theme.style(Tone::Dim));
             return None;
         };
-        self.draw_question(question, ctx, area, buf);
+        self.draw_question(ctx, area, buf);
         let mut left = below(area, 1);
         if let Some(problem) = &self.last_error {
             let [room, _] = split_rows(left, if left.height > 6 { 3 } else { 1 });
@@ -387,12 +386,10 @@ impl Component for State {
         if left.height > 7 {
             left = below(left, 1);
         }
-        let window = self.list.window(quote.prices.len(), left.height);
-        let selected = self.list.selected.checked_sub(window.start);
-        let selected = selected.filter(|_| ctx.focused);
-        let seen = quote.prices[window].iter().collect();
-        let grid = Grid::new(self.columns(ctx), seen, left);
-        grid.draw(selected.map(|at| (at, ctx.theme.selected(true))), buf);
+        let prices = quote.prices.iter().collect();
+        let columns = self.widths.apply(self.columns(ctx));
+        let grid = Grid::new(columns, prices, self.list, left);
+        grid.draw(ctx, ctx.focused, buf);
         None
     }
 }

@@ -6,6 +6,7 @@ pub mod callbacks;
 pub mod credentials;
 pub mod estimates;
 pub mod explorer;
+mod log;
 pub mod payments;
 pub mod players;
 pub mod request_rows;
@@ -21,8 +22,8 @@ use ratatui::layout::Rect;
 use super::component::DynComponent;
 use super::keys::{Binding, Keys as _, Scope};
 use super::setup::Setup;
-use super::theme::Tone;
-use super::widgets::text::{Pen, below, cells, paragraph, wrap};
+use super::theme::{Theme, Tone};
+use super::widgets::text::{Pen, below, cells, fit_middle, paragraph, wrap};
 use crate::domain::{Now, WallTime, inert, time};
 
 pub use super::component::{UpdateContext, ViewContext};
@@ -120,16 +121,7 @@ impl Pane {
     ];
 
     pub fn index(self) -> usize {
-        match self {
-            Self::Credentials => 0,
-            Self::Tokens => 1,
-            Self::Payments => 2,
-            Self::Estimates => 3,
-            Self::Requests => 4,
-            Self::Explorer => 5,
-            Self::Callbacks => 6,
-            Self::Players => 7,
-        }
+        self as usize
     }
 
     pub fn name(self) -> &'static str {
@@ -247,6 +239,48 @@ pub fn without_account<'a>(why: &'a str, account: &str) -> &'a str {
     let rest = why.strip_prefix("account ");
     let rest = rest.and_then(|rest| rest.strip_prefix(account));
     rest.and_then(|rest| rest.strip_prefix(": ")).unwrap_or(why)
+}
+
+/// A clock time for today, with seconds where they are wanted; a date for any other day.
+pub fn clock_or_date(at: WallTime, seconds: bool, ctx: ViewContext<'_>) -> String {
+    let at = at.date_and_clock(&ctx.store.zone);
+    let today = ctx.now.wall.date_and_clock(&ctx.store.zone);
+    let part = match (at.get(..10) == today.get(..10), seconds) {
+        (true, true) => 11..19,
+        (true, false) => 11..16,
+        (false, _) => 5..10,
+    };
+    at.get(part).unwrap_or(&at).to_owned()
+}
+
+/// The line above the details of a selected row: `── ORDER-1042 at shop ─────`
+pub struct Heading<'a> {
+    pub name: &'a str,
+    pub account: &'a str,
+}
+
+impl Heading<'_> {
+    pub fn draw(&self, theme: &Theme, line: Rect, buf: &mut Buffer) {
+        let rule = theme.border(false, false);
+        let mut pen = Pen::new(buf, line, 0);
+        pen.text("── ", rule);
+        let name = fit_middle(self.name, pen.left().saturating_sub(12));
+        pen.text(&name, theme.bold(Tone::Plain))
+            .text(" at ", theme.style(Tone::Dim))
+            .text(self.account, theme.style(Tone::Dim))
+            .skip(1);
+        let rest = usize::from(pen.left());
+        pen.text(&"─".repeat(rest), rule);
+    }
+}
+
+/// Draws what an empty pane says: what is missing, and how it comes; returns the area below.
+pub fn draw_empty(texts: [&str; 2], ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) -> Rect {
+    let [what, how] = texts;
+    let rows = paragraph(buf, area, what, ctx.theme.style(Tone::Plain));
+    let left = below(area, rows + 1);
+    let rows = paragraph(buf, left, how, ctx.theme.style(Tone::Dim));
+    below(left, rows)
 }
 
 /// The rows that details need, each of them wrapped to `columns`.

@@ -6,23 +6,20 @@ mod detail;
 pub mod pasted;
 pub mod rows;
 mod view;
+mod watchlist;
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
 use ratatui::buffer::Buffer;
-use ratatui::crossterm::event::KeyEvent;
 use ratatui::layout::{Position, Rect};
 
 use super::{UpdateContext, ViewContext, age_changes_in, tick};
-use crate::domain::{
-    Ability, AccountId, Answer, Expectation, ExpectedBy, Observation, PaymentId, Problem, Secret,
-    Watch, Watchlist,
-};
+use crate::domain::{Ability, AccountId, Answer, PaymentId, Secret, Watch};
 use crate::tui::Effect;
 use crate::tui::component::{Command, Component, Event, Intent, Paste};
-use crate::tui::keys::{FILTER, GLOBAL, NAV, Scope, keys};
-use crate::tui::msg::{Level, Msg, NewWatch, Notice, WatchKey};
+use crate::tui::keys::{COLUMNS, FILTER, GLOBAL, NAV, Scope, keys};
+use crate::tui::msg::{Level, Msg, WatchKey};
 use crate::tui::overlays::{add_watch, expect_ask, expect_form, timeline};
 use crate::tui::store::{Purpose, Store};
 use crate::tui::theme::Tone;
@@ -30,14 +27,14 @@ use crate::tui::watched::Watched;
 use crate::tui::widgets::filter::Filter;
 use crate::tui::widgets::input::first_line;
 use crate::tui::widgets::list::{List, Step};
+use crate::tui::widgets::widths::Widths;
 
-use pasted::Pasted;
 use rows::Sort;
 
 keys! {
     /// What a key does in the list of payments.
     Action:
-    PAYMENTS "Payments" keys [NAV, GLOBAL] {
+    PAYMENTS "Payments" keys [NAV, COLUMNS, GLOBAL] {
         Check "check" ["c" "enter"] "check" "check the selected or marked payments";
         AddWatch "add" ["a"] "add" "watch a payment; paste adds several";
         RemoveWatch "remove" ["d"] "remove" "stop watching the selected or marked";
@@ -52,17 +49,11 @@ keys! {
     }
 }
 
-/// Payments that the operator removed; of more, the oldest are forgotten.
-const OFF_MAX: usize = 200;
-/// Removals that can be undone.
-const UNDO_MAX: usize = 20;
-/// Ids that a notice names.
-const NAMED_MAX: usize = 3;
-
 /// The selection, the marks, the filter, and what was removed last.
 #[derive(Debug, Clone, Default)]
 pub struct State {
     pub list: List,
+    widths: Widths,
     /// Set once the operator selects a row: it stays selected when the order changes.
     selected: Option<WatchKey>,
     filter: Filter,
@@ -112,6 +103,10 @@ impl State {
         self.selected = Some(key);
     }
 
+    fn report_sort(&self, ctx: &mut UpdateContext<'_>) {
+        ctx.flash(Level::Info, format!("sorted: {}", self.sort.words()));
+    }
+
     fn is_marked(&self, watched: &Watched) -> bool {
         self.marked.contains(&watched.key())
     }
@@ -143,231 +138,6 @@ impl State {
             ctx.store.flash(Level::Warning, text);
         }
         chosen
-    }
-
-    /// Adds a payment, or selects it where it is on the list, and checks it. An expected amount that is set is not
-    /// overwritten here: [`Effect::Watch`] asks first where it differs.
-    fn watch(&mut self, new: NewWatch, ctx: &mut UpdateContext<'_>) {
-        let added = self.put(&new, ctx);
-        ctx.store.payments.splice(0..0, added);
-        self.select(&new.account, &new.id, ctx.store);
-        ctx.out.push(Effect::Watch(new));
-    }
-
-    /// The payment, where it is new on the list.
-    fn put(&mut self, new: &NewWatch, ctx: &mut UpdateContext<'_>) -> Option<Watched> {
-        self.leaving.remove(&(new.account.clone(), new.id.clone()));
-        if let Some(watched) = ctx.store.payment_mut(&new.account, &new.id) {
-            // Who adds a payment again wants to know its state now.
-            watched.poll_soon(ctx.now);
-            return None;
-        }
-        // Shown once it is saved: the database may hold another expectation, which stays in force.
-        let watch = Watch {
-            account: new.account.clone(),
-            id: new.id.clone(),
-            expected: None,
-            since: ctx.now.wall,
-        };
-        Some(Watched::new(watch, Vec::new(), ctx.now))
-    }
-
-    /// Adds all pasted payments, with one notice.
-    fn watch_all(&mut self, account: &AccountId, pasted: Pasted, ctx: &mut UpdateContext<'_>) {
-        self.differing.clear();
-        let total = pasted.rows.len();
-        let mut added = Vec::new();
-        // The newest payment is on top; the first pasted line counts as the newest.
-        for (id, expected) in pasted.rows.into_iter().rev() {
-            let new = NewWatch {
-                account: account.clone(),
-                id,
-                expected,
-                by: ExpectedBy::List,
-            };
-            added.extend(self.put(&new, ctx));
-            ctx.out.push(Effect::Watch(new));
-        }
-        let new = added.len();
-        ctx.store.payments.splice(0..0, added.into_iter().rev());
-        let payments = |n: usize| match n {
-            1 => "1 payment".to_owned(),
-            n => format!("{n} payments"),
-        };
-        let mut text = format!("{} of {account} added", payments(new));
-        if new < total {
-            text = format!("{text}, {} already watched", total - new);
-        }
-        let level = match pasted.bad.split_first() {
-            None => Level::Info,
-            Some(((line, why), more)) => {
-                let more = match more.len() {
-                    0 => String::new(),
-                    n => format!(" and {n} more"),
-                };
-                text = format!("{text}; skipped line {line} ({why}){more}");
-                Level::Warning
-            }
-        };
-        notice("pasted payments", level, text, ctx);
-    }
-
-    /// The result of [`Effect::Watch`]: returns the expectation in force, where the operator must decide between two.
-    fn watched(
-        &mut self,
-        new: &NewWatch,
-        result: &Result<Option<Expectation>, Problem>,
-        ctx: &mut UpdateContext<'_>,
-    ) -> Option<Expectation> {
-        match result {
-            Ok(None) => {
-                let set = new.expected.clone().map(|sum| Expectation {
-                    sum,
-                    by: new.by,
-                    at: ctx.now.wall,
-                });
-                if let Some(set) = set {
-                    show_expectation(new, set, ctx);
-                }
-                None
-            }
-            Ok(Some(in_force)) if new.by == ExpectedBy::List => {
-                self.differing.push(new.id.to_string());
-                let named = self.differing.iter().take(NAMED_MAX);
-                let named = named.cloned().collect::<Vec<_>>().join(", ");
-                let more = match self.differing.len().saturating_sub(NAMED_MAX) {
-                    0 => String::new(),
-                    n => format!(" and {n} more"),
-                };
-                let text = format!("the earlier expected amount stays in force: {named}{more}");
-                notice("expected amounts", Level::Warning, text, ctx);
-                show_expectation(new, in_force.clone(), ctx);
-                None
-            }
-            Ok(Some(in_force)) => {
-                show_expectation(new, in_force.clone(), ctx);
-                Some(in_force.clone())
-            }
-            Err(problem) => {
-                notice("watch list", Level::Error, problem.describe(), ctx);
-                None
-            }
-        }
-    }
-
-    /// Takes over the stored watch list, which another process may have changed.
-    fn listed(
-        &mut self,
-        list: Watchlist,
-        seen: &[(WatchKey, Vec<Observation>)],
-        ctx: &mut UpdateContext<'_>,
-    ) {
-        ctx.store.handled = list.handled.into_iter().collect();
-        let (store, now) = (&mut *ctx.store, ctx.now);
-        let mut stored: HashMap<WatchKey, Watch> = list
-            .watches
-            .into_iter()
-            .map(|watch| ((watch.account.clone(), watch.id.clone()), watch))
-            .collect();
-        // A list read before a removal was saved still has the payment.
-        stored.retain(|key, _| !self.leaving.contains(key) && store.known(&key.0).is_some());
-        store
-            .payments
-            .retain_mut(|watched| match stored.remove(&watched.key()) {
-                Some(watch) => {
-                    watched.is_stored = true;
-                    watched.watch.expected = watch.expected;
-                    true
-                }
-                // One that is being added is not on the stored list yet.
-                None => !watched.is_stored,
-            });
-        let mut new: Vec<Watch> = stored.into_values().collect();
-        new.sort_by(|a, b| (a.since, &a.id).cmp(&(b.since, &b.id)));
-        let mut seen: HashMap<WatchKey, Vec<Observation>> = seen.iter().cloned().collect();
-        // The newest on top.
-        let new = new.into_iter().rev().map(|watch| {
-            let seen = seen.remove(&(watch.account.clone(), watch.id.clone()));
-            Watched::stored(watch, seen.unwrap_or_default(), now)
-        });
-        store.payments.splice(0..0, new);
-    }
-
-    /// A removal was saved, or failed: from now on the stored list is right.
-    fn unwatched(&mut self, key: &WatchKey) {
-        self.leaving.remove(key);
-    }
-
-    /// Whether the operator removed it.
-    fn was_removed(&self, key: &WatchKey) -> bool {
-        self.off.contains(key)
-    }
-
-    fn remove(&mut self, keys: &[WatchKey], ctx: &mut UpdateContext<'_>) {
-        let Some(first) = keys.first() else {
-            return;
-        };
-        let rows = self.rows(ctx.store);
-        self.list.selected = self.place_of_selected(ctx.store, &rows);
-        let chosen: BTreeSet<&WatchKey> = keys.iter().collect();
-        let all = std::mem::take(&mut ctx.store.payments);
-        let is_chosen = |(_, watched): &(usize, Watched)| chosen.contains(&watched.key());
-        let (mut removed, left): (Vec<_>, Vec<_>) =
-            all.into_iter().enumerate().partition(is_chosen);
-        ctx.store.payments = left.into_iter().map(|(_, watched)| watched).collect();
-        for (_, removed_payment) in &mut removed {
-            let key = removed_payment.key();
-            if let Some(request) = removed_payment.asking.take() {
-                ctx.store.cancel(request, ctx.out);
-            }
-            ctx.out.push(Effect::Unwatch(key.clone()));
-            if self.off.len() == OFF_MAX {
-                self.off.pop_front();
-            }
-            self.off.push_back(key.clone());
-            self.marked.remove(&key);
-            self.leaving.insert(key);
-        }
-        if self.removed.len() == UNDO_MAX {
-            self.removed.pop_front();
-        }
-        self.removed.push_back(removed);
-        if self.selected.as_ref().is_some_and(|key| keys.contains(key)) {
-            self.selected = None;
-        }
-        let text = match keys.len() {
-            1 => format!("{} is no longer watched", first.1),
-            n => format!("{n} payments are no longer watched"),
-        };
-        ctx.store.flash(Level::Info, text);
-    }
-
-    fn undo(&mut self, ctx: &mut UpdateContext<'_>) {
-        let mut back = self.removed.pop_back().unwrap_or_default();
-        // Skips payments that were added again since, and those of an account that was removed.
-        let present: BTreeSet<WatchKey> = ctx.store.payments.iter().map(Watched::key).collect();
-        back.retain(|(_, watched)| {
-            let known = ctx.store.known(&watched.watch.account).is_some();
-            known && !present.contains(&watched.key())
-        });
-        let text = match back.as_slice() {
-            [] => "nothing to undo".into(),
-            [(_, one)] => format!("{} is watched again", one.watch.id),
-            all => format!("{} payments are watched again", all.len()),
-        };
-        // In the order of their places, so that each lands on its old place.
-        for (at, mut watched) in back {
-            let key = watched.key();
-            self.off.retain(|off| *off != key);
-            self.leaving.remove(&key);
-            ctx.out.push(Effect::Watch(again(&watched.watch)));
-            watched.poll_soon(ctx.now);
-            watched.is_stored = false;
-            let at = at.min(ctx.store.payments.len());
-            ctx.store.payments.insert(at, watched);
-            self.selected = Some(key);
-        }
-        ctx.store.flash(Level::Info, text);
     }
 }
 
@@ -419,15 +189,11 @@ impl Component for State {
     }
 
     fn act(&mut self, action: Action, ctx: &mut UpdateContext<'_>) {
-        if action == Action::FilterPayments {
-            self.filter.open();
-            return;
-        }
-        if !ctx.is_ready() {
+        if action != Action::FilterPayments && !ctx.is_ready() {
             return;
         }
         match action {
-            Action::FilterPayments => {}
+            Action::FilterPayments => self.filter.open("id, state, verdict or account"),
             Action::AddWatch => open_form("", ctx),
             Action::PaymentTimeline => {
                 if let Some(key) = self.selected(ctx.store).map(Watched::key) {
@@ -480,8 +246,7 @@ impl Component for State {
             }
             Action::SortPayments => {
                 self.sort = self.sort.next();
-                let text = format!("sorted: {}", self.sort.words());
-                ctx.store.flash(Level::Info, text);
+                self.report_sort(ctx);
             }
             Action::RemoveWatch => {
                 let chosen = self.chosen_or_warn(ctx);
@@ -497,17 +262,29 @@ impl Component for State {
         }
     }
 
-    fn step(&mut self, step: Step, ctx: &mut UpdateContext<'_>) {
-        let rows = self.rows(ctx.store);
-        let height = self.parts(ctx.area, rows.len()).list.height;
-        self.list.selected = self.place_of_selected(ctx.store, &rows);
-        self.list.step(step, rows.len(), height);
-        let at = rows.get(self.list.selected);
-        self.selected = at.map(|at| ctx.store.payments[*at].key());
+    fn widths(&mut self) -> Option<&mut Widths> {
+        Some(&mut self.widths)
     }
 
-    fn key(&mut self, key: &KeyEvent, _ctx: &mut UpdateContext<'_>) -> bool {
-        self.filter.key(key)
+    fn filter(&mut self) -> Option<&mut Filter> {
+        Some(&mut self.filter)
+    }
+
+    fn step(&mut self, step: Step, ctx: &mut UpdateContext<'_>) {
+        self.list.go(step);
+        self.pick(self.list.selected, ctx);
+    }
+
+    fn pick_column(&mut self, column: &'static str, ctx: &mut UpdateContext<'_>) {
+        self.widths.pick(column);
+        self.sort = self.sort.by_column(column);
+        self.report_sort(ctx);
+    }
+
+    fn pick(&mut self, row: usize, ctx: &mut UpdateContext<'_>) {
+        let rows = self.rows(ctx.store);
+        let at = rows.get(row);
+        self.selected = at.map(|at| ctx.store.payments[*at].key());
     }
 
     fn paste(&mut self, text: &str, ctx: &mut UpdateContext<'_>) -> Paste {
@@ -524,14 +301,6 @@ impl Component for State {
         }
         open_form(id, ctx);
         if more { Paste::FirstLine } else { Paste::Whole }
-    }
-
-    fn point(&mut self, at: Position, is_click: bool, ctx: &mut UpdateContext<'_>) {
-        let rows = self.rows(ctx.store);
-        let list = self.parts(ctx.area, rows.len()).list;
-        if is_click && let Some(row) = self.list.at(at, list, rows.len()) {
-            self.selected = Some(ctx.store.payments[rows[row]].key());
-        }
     }
 
     /// Scrolls so that the selected row stays visible after the list or its order changed.
@@ -584,11 +353,19 @@ impl Component for State {
                 result,
                 expected,
             } => {
-                let key = (account.clone(), id.clone());
-                self.checked_after_callback(&key, result.clone(), expected.as_ref(), ctx);
+                let watch = Watch {
+                    account: account.clone(),
+                    id: id.clone(),
+                    expected: expected.clone(),
+                    since: ctx.now.wall,
+                };
+                self.checked_after_callback(watch, result.clone(), ctx);
             }
             Msg::Watchlist { list, seen } => self.listed(list.clone(), seen, ctx),
-            Msg::Unwatched(key) => self.unwatched(key),
+            // A removal was saved, or failed: from now on the stored list is right.
+            Msg::Unwatched(key) => {
+                self.leaving.remove(key);
+            }
             Msg::Watched { new, result } => {
                 let Some(current) = self.watched(new, result, ctx) else {
                     return;
@@ -614,15 +391,6 @@ impl Component for State {
             Intent::WatchMany(account, pasted) => self.watch_all(&account, pasted, ctx),
             _ => {}
         }
-    }
-
-    fn close(&mut self, _ctx: &mut UpdateContext<'_>) -> bool {
-        self.filter.clear();
-        true
-    }
-
-    fn keep_filter(&mut self, _ctx: &mut UpdateContext<'_>) {
-        self.filter.keep();
     }
 
     fn cancel(&mut self, ctx: &mut UpdateContext<'_>) -> bool {
@@ -669,29 +437,5 @@ fn open_form(id: &str, ctx: &mut UpdateContext<'_>) {
         ctx.store.none_can(Ability::Payments);
     } else {
         ctx.open(add_watch::State::new(accounts, at, id));
-    }
-}
-
-/// Adds a removed payment again; the database still has its expected amount.
-fn again(watch: &Watch) -> NewWatch {
-    NewWatch {
-        account: watch.account.clone(),
-        id: watch.id.clone(),
-        expected: None,
-        by: ExpectedBy::Form,
-    }
-}
-
-fn notice(about: &str, level: Level, text: String, ctx: &mut UpdateContext<'_>) {
-    let about = about.to_owned();
-    ctx.store.notice(Notice { level, about, text }, ctx.now);
-}
-
-/// Shows the expectation in force; one with the same amount stays, with its time and origin.
-fn show_expectation(new: &NewWatch, in_force: Expectation, ctx: &mut UpdateContext<'_>) {
-    if let Some(watched) = ctx.store.payment_mut(&new.account, &new.id)
-        && watched.expected() != Some(&in_force.sum)
-    {
-        watched.watch.expected = Some(in_force);
     }
 }

@@ -10,7 +10,6 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
 use super::{UpdateContext, ViewContext, age_changes_in};
-use crate::domain::manage::Changed;
 use crate::domain::{
     Ability, AccountId, Answer, Documented, Inventory, Op, Player, PlayerClaim, PlayerId, Problem,
     ProblemKind, ProviderId, RequestId, Secret, WallTime, inert,
@@ -145,7 +144,7 @@ impl State {
             );
             if self.players.len() > 1 {
                 // The same player stays selected, at the same place on the screen.
-                self.list.moved(1);
+                self.list.move_to(self.list.selected + 1);
             }
             0
         });
@@ -332,16 +331,15 @@ impl Component for State {
 
     /// Moves among the players; page keys scroll the inventory.
     fn step(&mut self, step: Step, ctx: &mut UpdateContext<'_>) {
-        let area = ctx.area;
-        let parts = view::parts(area);
         match step {
             Step::PageUp | Step::PageDown => {
+                let parts = view::parts(ctx.area);
                 let items = self.selected().map_or(0, PlayerState::len);
                 self.scroll = step.scroll(self.scroll, items, view::item_rows(parts.items));
             }
             step => {
                 let before = self.list.selected;
-                self.list.step(step, self.players.len(), parts.list.height);
+                self.list.go(step);
                 if before != self.list.selected {
                     self.scroll = 0;
                 }
@@ -349,14 +347,20 @@ impl Component for State {
         }
     }
 
-    fn point(&mut self, at: Position, is_click: bool, ctx: &mut UpdateContext<'_>) {
-        let list = view::parts(ctx.area).list;
-        if is_click && self.list.point(at, list, self.players.len()) {
-            self.scroll = 0;
-        }
+    fn pick(&mut self, row: usize, _ctx: &mut UpdateContext<'_>) {
+        self.list.selected = row;
+        self.scroll = 0;
+    }
+
+    fn fit(&mut self, ctx: &mut UpdateContext<'_>) {
+        let height = view::parts(ctx.area).list.height;
+        self.list.fit(self.players.len(), height);
     }
 
     fn on_event(&mut self, event: Event<'_>, ctx: &mut UpdateContext<'_>) {
+        if let Some(account) = event.removed() {
+            self.forget(account);
+        }
         match event {
             Event::Message(Msg::Player { account, claim }, _)
                 if ctx.store.known(account).is_some() =>
@@ -384,13 +388,6 @@ impl Component for State {
                     _ => {}
                 }
             }
-            Event::Message(
-                Msg::Managed {
-                    result: Ok(Changed::Removed { account, .. }),
-                    ..
-                },
-                _,
-            ) => self.forget(account),
             Event::Cancelled { asked, .. } => {
                 if let Purpose::Items(player) = asked.purpose {
                     self.settled(&asked.account, player);

@@ -1,13 +1,12 @@
 //! The rows of the request log: one for an exchange, one for a request that waits.
 
 use std::borrow::Cow;
-use std::sync::Arc;
 
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
 use super::ViewContext;
-use crate::domain::{Exchange, Outcome, RequestId, Waiting};
+use crate::domain::{Exchange, Outcome, Waiting};
 use crate::tui::theme::Tone;
 use crate::tui::widgets::columns::{Column, Width, fit_line};
 use crate::tui::widgets::text::{fit, fit_middle, path_within, size, width};
@@ -19,7 +18,6 @@ pub const RESPONSE_FROM: u16 = 150;
 
 /// A request that waits.
 pub struct WaitingRow<'a> {
-    pub request: RequestId,
     pub waits: &'a Waiting,
     /// Whether the console sent it; the others come from polling and callbacks.
     pub is_own: bool,
@@ -97,20 +95,20 @@ pub fn outcome(exchange: &Exchange) -> (&'static str, String, Tone) {
 }
 
 /// The columns of the request log in this many columns.
-pub fn columns(total: u16, ctx: ViewContext<'_>) -> Vec<Column<'_, Arc<Exchange>>> {
+pub fn columns(total: u16, ctx: ViewContext<'_>) -> Vec<Column<'_, Exchange>> {
     let dim = ctx.theme.style(Tone::Dim);
     let wide = total >= 90;
     // In a narrow pane, what the request is about comes first; the path is the same in most rows.
     let narrow = total < 70;
     vec![
-        Column::new("time", Width::Exact(8), move |it: &Arc<Exchange>, _| {
+        Column::new("time", Width::Exact(8), move |it: &Exchange, _| {
             Line::styled(it.at.clock(&ctx.store.zone), dim)
         }),
-        Column::new("", Width::Exact(1), move |it: &Arc<Exchange>, _| {
+        Column::new("", Width::Exact(1), move |it: &Exchange, _| {
             let (glyph, _, tone) = outcome(it);
             Line::styled(glyph, ctx.theme.bold(tone))
         }),
-        Column::new("", Width::Exact(3), move |it: &Arc<Exchange>, _| {
+        Column::new("", Width::Exact(3), move |it: &Exchange, _| {
             let (_, word, tone) = outcome(it);
             // A failure's words follow the path, so that the columns do not move.
             let word = match it.outcome {
@@ -122,10 +120,10 @@ pub fn columns(total: u16, ctx: ViewContext<'_>) -> Vec<Column<'_, Arc<Exchange>
         Column::new(
             "account",
             Width::Exact(if wide { 12 } else { 8 }),
-            move |it: &Arc<Exchange>, _| Line::styled(it.account.as_str(), dim),
+            move |it: &Exchange, _| Line::styled(it.account.as_str(), dim),
         )
         .when(ctx.store.accounts.len() > 1),
-        Column::new("", Width::Exact(METHOD), move |it: &Arc<Exchange>, _| {
+        Column::new("", Width::Exact(METHOD), move |it: &Exchange, _| {
             Line::styled(it.method.as_str(), dim)
         })
         .when(!narrow),
@@ -136,7 +134,7 @@ pub fn columns(total: u16, ctx: ViewContext<'_>) -> Vec<Column<'_, Arc<Exchange>
             } else {
                 Width::Rest(0, u16::MAX)
             },
-            move |it: &Arc<Exchange>, room| {
+            move |it: &Exchange, room| {
                 if narrow {
                     about_first(it, room, ctx)
                 } else {
@@ -147,23 +145,23 @@ pub fn columns(total: u16, ctx: ViewContext<'_>) -> Vec<Column<'_, Arc<Exchange>
         Column::new(
             "response",
             Width::Rest(0, u16::MAX),
-            move |it: &Arc<Exchange>, room| {
+            move |it: &Exchange, room| {
                 let body = it.response_body.readable();
                 let head: String = body.chars().take(usize::from(room) + 1).collect();
                 Line::styled(head, dim)
             },
         )
         .from(RESPONSE_FROM),
-        Column::new("", Width::Fit(0, 6), move |it: &Arc<Exchange>, _| {
+        Column::new("", Width::Fit(0, 6), move |it: &Exchange, _| {
             let tries = (it.attempt > 1).then(|| format!("try {}", it.attempt));
             Line::styled(tries.unwrap_or_default(), ctx.theme.style(Tone::Warn))
         })
         .right(),
-        Column::new("took", Width::Exact(9), move |it: &Arc<Exchange>, _| {
+        Column::new("took", Width::Exact(9), move |it: &Exchange, _| {
             Line::styled(format!("{} ms", it.took.as_millis()), dim)
         })
         .right(),
-        Column::new("size", Width::Exact(8), move |it: &Arc<Exchange>, _| {
+        Column::new("size", Width::Exact(8), move |it: &Exchange, _| {
             Line::styled(size(it.response_body.bytes), dim)
         })
         .right()
@@ -179,19 +177,19 @@ fn failure(exchange: &Exchange) -> &str {
     }
 }
 
+/// The columns of a text and of the two blanks beside it.
+fn spaced(text: &str) -> u16 {
+    if text.is_empty() { 0 } else { width(text) + 2 }
+}
+
 /// The path, then the failure and what the request is about.
 fn path_first<'r>(exchange: &'r Exchange, room: u16, ctx: ViewContext<'_>) -> Line<'r> {
     let theme = ctx.theme;
     let (failure, about) = (failure(exchange), exchange.about.as_str());
-    let others = [failure, about].into_iter().filter(|text| !text.is_empty());
-    let others: u16 = others.map(|text| width(text) + 2).sum();
+    let others = spaced(failure) + spaced(about);
     // The path gives way to the failure and the payment, down to a quarter of the room.
     let path = path_within(exchange.path(), room.saturating_sub(others).max(room / 4));
-    let left = room.saturating_sub(width(&path) + 2);
-    let left = match failure {
-        "" => left,
-        failure => left.saturating_sub(width(failure) + 2),
-    };
+    let left = room.saturating_sub(width(&path) + 2 + spaced(failure));
     parts([
         (path, theme.style(Tone::Dim)),
         (failure.into(), theme.style(outcome(exchange).2)),
@@ -204,25 +202,13 @@ fn about_first<'r>(exchange: &'r Exchange, room: u16, ctx: ViewContext<'_>) -> L
     let theme = ctx.theme;
     let dim = theme.style(Tone::Dim);
     let failure = failure(exchange);
-    let used = width(&exchange.method).min(METHOD) + 1;
-    let used = used
-        + if failure.is_empty() {
-            0
-        } else {
-            width(failure) + 2
-        };
+    let used = width(&exchange.method).min(METHOD) + 1 + spaced(failure);
     let about = fit_middle(&exchange.about, room.saturating_sub(used));
-    let used = used
-        + if about.is_empty() {
-            0
-        } else {
-            width(&about) + 2
-        };
-    let path = path_within(exchange.path(), room.saturating_sub(used));
+    let left = room.saturating_sub(used + spaced(&about));
     let words = parts([
         (failure.into(), theme.style(outcome(exchange).2)),
         (about, theme.style(Tone::Plain)),
-        (path, dim),
+        (path_within(exchange.path(), left), dim),
     ]);
     with_method(&exchange.method, dim, words)
 }

@@ -9,20 +9,21 @@ use ratatui::text::{Line, Span};
 use super::{UpdateContext, ViewContext, draw_lines, line_rows, tick, without_account};
 use crate::domain::{AccountId, Now, StoredIn, TokenLife, TokenState, TokenStatus};
 use crate::tui::component::{Command, Component, Event};
-use crate::tui::keys::{ConsoleAction, GLOBAL, NAV, Scope, keys};
+use crate::tui::keys::{COLUMNS, ConsoleAction, GLOBAL, NAV, Scope, keys};
 use crate::tui::msg::{Level, Msg};
 use crate::tui::overlays::{claims, copy_token};
 use crate::tui::store::{AccountState, Purpose, Store};
 use crate::tui::theme::Tone;
 use crate::tui::widgets::bar::eighths;
 use crate::tui::widgets::columns::{Column, Grid, Width};
-use crate::tui::widgets::list::{List, Step};
+use crate::tui::widgets::list::List;
 use crate::tui::widgets::text::{below, cells, paragraph, split_rows, width};
+use crate::tui::widgets::widths::Widths;
 
 keys! {
     /// What a key does in the list of tokens.
     Action:
-    TOKENS "Tokens" keys [NAV, GLOBAL] {
+    TOKENS "Tokens" keys [NAV, COLUMNS, GLOBAL] {
         RefreshToken "refresh-token" ["r"] "renew" "renew the access token now";
         CopyToken "copy-token" ["y"] "copy" "copy the token, after confirmation";
         Claims "claims" ["i" "enter"] "claims" "show the token's claims (JWT)";
@@ -38,6 +39,7 @@ const PARTS: u32 = 10;
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct State {
     pub list: List,
+    widths: Widths,
 }
 
 impl State {
@@ -107,16 +109,12 @@ impl Component for State {
         }
     }
 
-    fn step(&mut self, step: Step, ctx: &mut UpdateContext<'_>) {
-        let len = ctx.store.token_users().count();
-        self.list.step(step, len, list_area(ctx.area, len).height);
+    fn widths(&mut self) -> Option<&mut Widths> {
+        Some(&mut self.widths)
     }
 
-    fn point(&mut self, at: Position, is_click: bool, ctx: &mut UpdateContext<'_>) {
-        let len = ctx.store.token_users().count();
-        if is_click {
-            self.list.point(at, list_area(ctx.area, len), len);
-        }
+    fn list(&mut self) -> Option<&mut List> {
+        Some(&mut self.list)
     }
 
     fn fit(&mut self, ctx: &mut UpdateContext<'_>) {
@@ -185,15 +183,10 @@ impl Component for State {
             return None;
         }
         let list = list_area(area, users.len());
-        let window = self.list.window(users.len(), list.height);
-        let selected = self.list.selected.min(users.len() - 1);
-        let selected = selected.checked_sub(window.start);
-        let selected = selected.filter(|_| users.len() > 1);
-        let grid = Grid::new(columns(ctx), users[window].to_vec(), list);
-        grid.draw(
-            selected.map(|at| (at, ctx.theme.selected(ctx.focused))),
-            buf,
-        );
+        let marks = users.len() > 1;
+        let columns = self.widths.apply(columns(ctx));
+        let grid = Grid::new(columns, users, self.list, list);
+        grid.draw(ctx, marks, buf);
         let left = below(area, list.height);
         draw_lines(&self.details(ctx, area.width), ctx, left, buf);
         None

@@ -27,6 +27,19 @@ struct Step {
     place: Place,
 }
 
+impl Step {
+    fn glyph(&self) -> &'static str {
+        match (self.place, &self.state) {
+            (Place::Seen(_), _) => "●",
+            (Place::Passed, _) => "•",
+            (Place::Here(_), PaymentState::Canceled) => "×",
+            (Place::Here(_), PaymentState::Failed) => "✘",
+            (Place::Here(_), _) => "◉",
+            (Place::Ahead, _) => "○",
+        }
+    }
+}
+
 /// The steps of a normal payment; for one that was cancelled or failed, the steps until then and the way out.
 fn steps(seen: &[Observation]) -> Vec<Step> {
     let first = |state: &PaymentState| {
@@ -119,13 +132,14 @@ impl Track<'_> {
                 .map(|step| width(step.state.as_str()) + gap)
                 .sum();
             let [_, cell] = split_columns(area, before);
-            let (glyph, own, word, when) = appearance(step, tone, self.zone);
-            let word_style = match step.place {
-                Place::Here(_) => theme.bold(own),
-                _ => theme.style(word),
+            let (own, word, when) = match step.place {
+                Place::Seen(at) => (tone, theme.style(Tone::Plain), at.clock(self.zone)),
+                Place::Passed => (tone, theme.style(Tone::Dim), "not seen".into()),
+                Place::Here(at) => (tone, theme.bold(tone), at.clock(self.zone)),
+                Place::Ahead => (Tone::Dim, theme.style(Tone::Dim), String::new()),
             };
             let mut pen = Pen::new(buf, cell, 0);
-            pen.text(glyph, theme.bold(own));
+            pen.text(step.glyph(), theme.bold(own));
             if let Some(next) = steps.get(at + 1) {
                 let ahead = next.place == Place::Ahead;
                 let line = if ahead { "┄" } else { "━" };
@@ -135,28 +149,12 @@ impl Track<'_> {
                     theme.style(if ahead { Tone::Dim } else { tone }),
                 );
             }
-            Pen::new(buf, cell, 1).text(step.state.as_str(), word_style);
+            Pen::new(buf, cell, 1).text(step.state.as_str(), word);
             if times {
                 Pen::new(buf, cell, 2).text(&when, theme.style(Tone::Dim));
             }
         }
         if times { 3 } else { 2 }
-    }
-}
-
-fn appearance(step: &Step, tone: Tone, zone: &TimeZone) -> (&'static str, Tone, Tone, String) {
-    match step.place {
-        Place::Seen(when) => ("●", tone, Tone::Plain, when.clock(zone)),
-        Place::Passed => ("•", tone, Tone::Dim, "not seen".into()),
-        Place::Here(when) => {
-            let glyph = match step.state {
-                PaymentState::Canceled => "×",
-                PaymentState::Failed => "✘",
-                _ => "◉",
-            };
-            (glyph, tone, Tone::Plain, when.clock(zone))
-        }
-        Place::Ahead => ("○", Tone::Dim, Tone::Dim, String::new()),
     }
 }
 
@@ -167,13 +165,7 @@ fn draw_short(steps: &[Step], tone: Tone, theme: &Theme, pen: &mut Pen<'_>) {
         if at > 0 {
             pen.text(if ahead { "┄" } else { "━" }, theme.style(own));
         }
-        let glyph = match step.place {
-            Place::Seen(_) => "●",
-            Place::Here(_) => "◉",
-            Place::Passed => "•",
-            Place::Ahead => "○",
-        };
-        pen.text(glyph, theme.style(own));
+        pen.text(step.glyph(), theme.style(own));
     }
     if let Some(here) = steps
         .iter()

@@ -363,6 +363,7 @@ fn windows_of_accounts() {
         model
             .store
             .adopt(kinguin("keys"), CredentialStatus::Untested);
+        update(&mut model, second(2), Msg::Woke);
         press(&mut model, "GR", second(2));
         paste(&mut model, PLANTED);
         shot("account_rotate", &mut model);

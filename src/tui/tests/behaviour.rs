@@ -464,6 +464,40 @@ fn a_filter_applies_while_typed_and_queries_the_ledger_on_enter() {
 }
 
 #[test]
+fn a_filter_that_changes_during_its_query_is_queried_again() {
+    let mut model = busy();
+    press(&mut model, "5/TIMED<enter>", second(3));
+    assert_eq!(press(&mut model, "/ out", second(3)), []);
+    assert_eq!(
+        update(&mut model, second(3), Msg::Log(Ok(Vec::new()))),
+        [Effect::LoadLog {
+            before: None,
+            filter: "TIMED out".into(),
+            limit: 200
+        }]
+    );
+    assert_eq!(model.scope().title, "Filter", "it is still being typed");
+}
+
+#[test]
+fn older_requests_leave_the_selection_on_its_row() {
+    let mut model = busy();
+    press(&mut model, "5gk", second(3));
+    let line = |model: &Model| {
+        let shown = screen(model, second(3), 120, 40);
+        let selected = model.panes.requests.selected(&model.store).unwrap();
+        let at = selected.at.clock(&model.store.zone);
+        let found = shown.lines().position(|line| line.contains(&at));
+        (selected.id, found)
+    };
+    let before = line(&model);
+    assert_eq!(before.0, ExchangeId(1));
+    let older = exchange(0, "/api/v2/tpg/transaction", Outcome::Status(200));
+    update(&mut model, second(3), Msg::Log(Ok(vec![older])));
+    assert_eq!(line(&model), before);
+}
+
+#[test]
 fn estimates_refresh_automatically_only_when_switched_on() {
     let mut model = busy();
     assert_eq!(update(&mut model, second(3), Msg::Woke), []);

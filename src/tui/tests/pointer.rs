@@ -31,6 +31,15 @@ fn click(model: &mut Model, text: &str) -> Vec<Effect> {
     mouse(model, MouseEventKind::Down(MouseButton::Left), at)
 }
 
+/// Where a title of a column of the payments is drawn.
+fn heading(model: &Model, title: &str) -> (u16, u16) {
+    let shown = screen(model, second(4), model.screen.width, model.screen.height);
+    let mut lines = shown.lines().enumerate();
+    let (y, line) = lines.find(|(_, line)| line.contains(" state ")).unwrap();
+    let x = line[..line.find(title).expect(title)].chars().count();
+    (u16::try_from(x).unwrap(), u16::try_from(y).unwrap())
+}
+
 fn title(scope: &'static Scope) -> &'static str {
     scope.title
 }
@@ -65,15 +74,79 @@ fn a_tab_focuses_its_pane() {
 }
 
 #[test]
-fn a_click_on_the_heading_sorts_the_payments() {
+fn a_click_on_a_heading_sorts_by_its_column_and_a_second_one_reverses() {
     let mut model = busy();
     press(&mut model, "5", second(4));
-    let before = model.panes.payments.clone();
-    click(&mut model, "state ");
-    assert_eq!(model.focus, Pane::Payments);
-    let after = format!("{:?}", model.panes.payments);
-    assert_ne!(format!("{before:?}"), after);
-    assert!(screen(&model, second(4), 120, 40).contains("sorted: "));
+    for (title, words) in [
+        ("amount", "by amount"),
+        ("amount", "by amount, reversed"),
+        ("payment", "by id"),
+        ("state", "by state"),
+        ("vs. order", "needs attention first"),
+    ] {
+        let at = heading(&model, title);
+        mouse(&mut model, MouseEventKind::Down(MouseButton::Left), at);
+        assert_eq!(model.focus, Pane::Payments);
+        let flash = model.store.flash.as_ref().unwrap();
+        assert_eq!(flash.text, format!("sorted: {words}"));
+    }
+}
+
+/// Presses the button at one place, moves to another, and releases it.
+fn drag(model: &mut Model, from: (u16, u16), to: (u16, u16)) {
+    let left = MouseButton::Left;
+    mouse(model, MouseEventKind::Down(left), from);
+    mouse(model, MouseEventKind::Drag(left), to);
+    mouse(model, MouseEventKind::Up(left), to);
+    // What is not held any more stays where it is.
+    mouse(model, MouseEventKind::Drag(left), (0, 0));
+}
+
+#[test]
+fn keys_and_the_edge_of_a_heading_resize_a_column() {
+    let mut model = busy();
+    let at = |model: &Model| heading(model, "payment").0;
+    let first = at(&model);
+    press(&mut model, "]>>", second(4));
+    assert_eq!(at(&model), first + 4, "the first column is two times wider");
+    press(&mut model, "<", second(4));
+    assert_eq!(at(&model), first + 2);
+    let shown = screen(&model, second(4), 120, 40);
+    assert!(shown.contains("column `state`: 14 wide"), "{shown}");
+    let (title, row) = heading(&model, "payment");
+    drag(&mut model, (title - 1, row), (title + 7, row));
+    assert_eq!(at(&model), title + 8);
+    press(&mut model, "=", second(4));
+    assert_eq!(at(&model), first);
+    // A column that is wider than the screen leaves no row without an end.
+    press(&mut model, "]]", second(4));
+    for _ in 0..200 {
+        press(&mut model, ">", second(4));
+    }
+    for (width, height) in [(120, 40), (80, 24), (40, 10)] {
+        resized_screen(&mut model, second(4), width, height);
+    }
+}
+
+#[test]
+fn a_scroll_bar_is_clicked_and_dragged() {
+    let mut model = busy();
+    for at in 20..200 {
+        let new = exchange(at, "/api/v2/tpg/transaction", Outcome::Status(200));
+        update(&mut model, second(4), Msg::Exchange(new));
+    }
+    press(&mut model, "5f", second(4));
+    let selected = |model: &Model| model.panes.requests.selected(&model.store).unwrap().id;
+    let shown = screen(&model, second(4), 120, 40);
+    let lines: Vec<&str> = shown.lines().collect();
+    let bottom = lines.iter().rposition(|line| line.contains('█')).unwrap();
+    let x = lines[bottom].chars().position(|c| c == '█').unwrap();
+    let (x, bottom) = (u16::try_from(x).unwrap(), u16::try_from(bottom).unwrap());
+    assert_eq!(selected(&model), ExchangeId(199));
+    drag(&mut model, (x, bottom - 9), (x, bottom));
+    assert_eq!(selected(&model), ExchangeId(199));
+    drag(&mut model, (x, bottom), (x, 0));
+    assert_eq!(selected(&model), ExchangeId(1), "beyond the end is the end");
 }
 
 #[test]

@@ -8,7 +8,13 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Row, StatefulWidget, Table, TableState, Widget};
 
+use super::list::List;
+use super::pager::Pager;
 use super::text::{cells, fit, fit_middle, width};
+use super::widths::Shown;
+use crate::tui::component::ViewContext;
+use crate::tui::pointer::Hit;
+use crate::tui::theme::Tone;
 
 /// Blank cells between two columns.
 const GAP: u16 = 1;
@@ -38,6 +44,10 @@ pub struct Column<'a, T> {
     gives_way: (u16, u16),
     /// It gets narrower where the room is short, so that a [`Width::Rest`] has this many cells.
     shrinks: Option<u16>,
+    /// The operator's width.
+    set: Option<u16>,
+    /// Whether the operator picked it; its title then stands out.
+    is_picked: bool,
     cell: Box<Cell<'a, T>>,
 }
 
@@ -60,6 +70,8 @@ impl<'a, T> Column<'a, T> {
             from: 0,
             gives_way: (0, 0),
             shrinks: None,
+            set: None,
+            is_picked: false,
             cell: Box::new(cell),
         }
     }
@@ -100,6 +112,16 @@ impl<'a, T> Column<'a, T> {
         self
     }
 
+    pub fn title(&self) -> &'static str {
+        self.title
+    }
+
+    /// Gives it the operator's width, if there is one. Its title stands out if the operator picked it.
+    pub fn resize(&mut self, set: Option<u16>, is_picked: bool) {
+        self.set = set;
+        self.is_picked = is_picked;
+    }
+
     /// A cell cut to a width, its control characters escaped.
     fn cut<'r>(&self, row: &'r T, room: u16) -> Line<'r> {
         let cut = if self.is_id { fit_middle } else { fit };
@@ -110,7 +132,7 @@ impl<'a, T> Column<'a, T> {
         if !self.is_shown || total < self.from {
             return 0;
         }
-        match self.width {
+        match self.set.map_or(self.width, Width::Exact) {
             Width::Exact(width) => width,
             Width::Fit(least, most) => {
                 let widths = rows.iter().map(|row| (self.cell)(row, most).width());
@@ -163,12 +185,17 @@ fn widths<T>(columns: &[Column<'_, T>], rows: &[&T], total: u16) -> Vec<u16> {
     }
     for (at, column) in columns.iter().enumerate() {
         if let Width::Rest(least, most) = column.width
+            && column.set.is_none()
             && column.is_shown
             && total >= column.from
         {
             let room = left(&widths, at);
             widths[at] = if room < least { 0 } else { room.min(most) };
         }
+    }
+    // The operator's widths were chosen on a wider screen, or with other columns.
+    for at in (0..columns.len()).filter(|at| columns[*at].set.is_some()) {
+        widths[at] = widths[at].min(left(&widths, at));
     }
     widths
 }
@@ -183,24 +210,26 @@ fn widths<T>(columns: &[Column<'_, T>], rows: &[&T], total: u16) -> Vec<u16> {
 ///     Column::new("payment", Width::Fit(16, 40), |it: &Watched, _| it.id().into()).id().shrinks(0),
 ///     Column::new("amount", Width::Fit(6, 20), |it, _| it.amount().into()).right(),
 /// ];
-/// Grid::new(columns, rows, area).draw(Some((selected, theme.selected(true))), buf);
+/// Grid::new(columns, rows, self.list, area).draw(ctx, ctx.focused, buf);
 /// ```
 pub struct Grid<'a, 'r, T> {
     columns: Vec<Column<'a, T>>,
     widths: Vec<u16>,
+    /// Those on the screen.
     rows: Vec<&'r T>,
-    area: Rect,
+    pager: Pager,
 }
 
 impl<'a, 'r, T> Grid<'a, 'r, T> {
-    /// The rows are those on the screen only.
-    pub fn new(columns: Vec<Column<'a, T>>, rows: Vec<&'r T>, area: Rect) -> Self {
-        let widths = widths(&columns, &rows, area.width);
+    /// All rows of a list, of which those around the selected one are drawn.
+    pub fn new(columns: Vec<Column<'a, T>>, rows: Vec<&'r T>, list: List, area: Rect) -> Self {
+        let pager = Pager::list(area, list, rows.len());
+        let rows = rows[pager.shown()].to_vec();
         Self {
+            widths: widths(&columns, &rows, area.width),
             columns,
-            widths,
             rows,
-            area,
+            pager,
         }
     }
 
@@ -216,32 +245,69 @@ impl<'a, 'r, T> Grid<'a, 'r, T> {
     }
 
     /// Draws the titles in a line of their own.
-    pub fn draw_head(&self, style: Style, line: Rect, buf: &mut Buffer) {
+    pub fn draw_head(&self, ctx: ViewContext<'_>, line: Rect, buf: &mut Buffer) {
         let titles = self.shown().map(|(column, width)| {
             let title = fit(column.title, width);
+            let style = if column.is_picked {
+                ctx.theme.bold(Tone::Accent)
+            } else {
+                ctx.theme.style(Tone::Dim)
+            };
             Line::styled(title, style).alignment(column.alignment)
         });
         let head = self.table(vec![Row::new(titles.collect::<Vec<_>>())]);
         Widget::render(head, line, buf);
+        let mut left = line.x;
+        for (column, width) in self.shown() {
+            let title = Rect {
+                x: left,
+                width,
+                ..line
+            };
+            if !column.title.is_empty() {
+                let column = column.title;
+                ctx.note(title, Hit::Heading(column));
+                let edge = Rect {
+                    x: title.right(),
+                    width: GAP,
+                    ..line
+                };
+                ctx.note(edge, Hit::Edge { column, left });
+            }
+            left = title.right() + GAP;
+        }
     }
 
-    /// Draws the rows; the selected one, counted from the first on the screen, in its style.
-    pub fn draw(&self, selected: Option<(usize, Style)>, buf: &mut Buffer) {
+    /// Draws the rows of a pane's list, which can be clicked. The selected one stands out if `marks`.
+    pub fn draw(&self, ctx: ViewContext<'_>, marks: bool, buf: &mut Buffer) {
+        ctx.note_rows(self.pager.area(), self.pager.shown());
+        self.pager.draw_bar(ctx, buf);
+        let titled = self.shown().filter(|(column, _)| !column.title.is_empty());
+        ctx.note_columns(titled.map(|(column, width)| Shown {
+            title: column.title,
+            width,
+        }));
+        self.paint(marks.then(|| ctx.theme.selected(ctx.focused)), buf);
+    }
+
+    /// Draws the rows; the selected one stands out by its style, if there is one.
+    pub fn paint(&self, selected: Option<Style>, buf: &mut Buffer) {
         let row = |row: &&'r T| {
             let cells = self.shown().map(|(column, width)| column.cut(row, width));
             Row::new(cells.collect::<Vec<_>>())
         };
         let table = self.table(self.rows.iter().map(row).collect());
-        let style = selected.map_or(Style::new(), |(_, style)| style);
-        let mut state = TableState::new().with_selected(selected.map(|(at, _)| at));
-        let table = table.row_highlight_style(style);
-        StatefulWidget::render(table, self.area, buf, &mut state);
+        let at = self.pager.selected().filter(|_| selected.is_some());
+        let mut state = TableState::new().with_selected(at);
+        let table = table.row_highlight_style(selected.unwrap_or_default());
+        StatefulWidget::render(table, self.pager.area(), buf, &mut state);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tui::testing::{sandbox_setup, second, sized};
 
     fn columns<'a>() -> Vec<Column<'a, (String, String)>> {
         vec![
@@ -264,9 +330,11 @@ mod tests {
         let mut buf = Buffer::empty(area);
         let rows = [("ORDER-1040".to_owned(), "2.5".to_owned())];
         let list = Rect::new(0, 1, total, 1);
-        let grid = Grid::new(columns(), rows.iter().collect(), list);
-        grid.draw_head(Style::new(), Rect::new(0, 0, total, 1), &mut buf);
-        grid.draw(Some((0, Style::new())), &mut buf);
+        let grid = Grid::new(columns(), rows.iter().collect(), List::default(), list);
+        let model = sized(sandbox_setup(), 80, 24);
+        let ctx = model.ctx(second(0), true);
+        grid.draw_head(ctx, Rect::new(0, 0, total, 1), &mut buf);
+        grid.draw(ctx, true, &mut buf);
         let line = |y| {
             let cells = (0..total).map(|x| buf[(x, y)].symbol());
             cells.collect::<String>().trim_end().to_owned()

@@ -2,7 +2,7 @@
 
 use ratatui::buffer::Buffer;
 use ratatui::crossterm::event::KeyEvent;
-use ratatui::layout::Rect;
+use ratatui::layout::{Position, Rect};
 use tui_input::Input;
 
 use super::input::{draw_input, edit};
@@ -15,6 +15,8 @@ use crate::tui::theme::{Theme, Tone};
 pub struct Filter {
     text: String,
     input: Option<Input>,
+    /// What it looks at; shown while nothing is typed.
+    hint: &'static str,
 }
 
 impl Filter {
@@ -30,8 +32,9 @@ impl Filter {
         self.input.is_some()
     }
 
-    /// Opens the field with the current text.
-    pub fn open(&mut self) {
+    /// Opens the field with the current text. The hint says what the filter looks at.
+    pub fn open(&mut self, hint: &'static str) {
+        self.hint = hint;
         self.input = Some(Input::new(self.text.clone()));
     }
 
@@ -65,11 +68,12 @@ impl Filter {
         pasted
     }
 
-    /// Draws the open field; returns the cursor's column.
-    pub fn draw(&self, hint: &str, theme: &Theme, area: Rect, buf: &mut Buffer) -> Option<u16> {
+    /// Draws the open field; returns the cursor.
+    pub fn draw(&self, theme: &Theme, area: Rect, buf: &mut Buffer) -> Option<Position> {
         let input = self.input.as_ref()?;
         let mut pen = Pen::new(buf, area, 0);
         pen.text("filter / ", theme.bold(Tone::Accent));
-        Some(draw_input(&mut pen, input, hint, theme))
+        let x = draw_input(&mut pen, input, self.hint, theme);
+        Some(Position::new(x, area.y))
     }
 }

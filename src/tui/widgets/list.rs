@@ -9,6 +9,9 @@ use ratatui::layout::{Position, Rect};
 pub struct List {
     pub selected: usize,
     offset: usize,
+    /// Its rows, and how many of them the screen has room for, as of the last [`List::fit`].
+    len: usize,
+    height: u16,
 }
 
 impl List {
@@ -30,7 +33,9 @@ impl List {
     /// Saves the scroll position after a move. A list that is not on screen keeps its own.
     pub fn fit(&mut self, len: usize, height: u16) {
         self.selected = self.selected.min(len.saturating_sub(1));
+        self.len = len;
         if height > 0 {
+            self.height = height;
             self.offset = self.window(len, height).start;
         }
     }
@@ -42,23 +47,21 @@ impl List {
         (area.contains(at) && window.contains(&row)).then_some(row)
     }
 
-    /// Selects the row drawn at a position; returns whether there is one.
-    pub fn point(&mut self, at: Position, area: Rect, len: usize) -> bool {
-        let row = self.at(at, area, len);
-        self.selected = row.unwrap_or(self.selected);
-        row.is_some()
-    }
-
-    /// Rows were inserted above the selected one, which keeps its place on the screen.
-    pub fn moved(&mut self, by: usize) {
-        self.selected += by;
-        self.offset += by;
+    /// The selected row is now at another place of the list. It keeps its place on the screen.
+    pub fn move_to(&mut self, at: usize) {
+        self.offset = (self.offset + at).saturating_sub(self.selected);
+        self.selected = at;
     }
 
     /// Scrolls to the end, as far as the selected row stays visible.
     pub fn fit_to_end(&mut self, len: usize, height: u16) {
         self.offset = len;
         self.fit(len, height);
+    }
+
+    /// Moves the selection in the list as it was fitted last.
+    pub fn go(&mut self, by: Step) {
+        self.step(by, self.len, self.height);
     }
 
     pub fn step(&mut self, by: Step, len: usize, height: u16) {

@@ -14,3 +14,4 @@ pub mod pager;
 pub mod reader;
 pub mod sheet;
 pub mod text;
+pub mod widths;

@@ -5,9 +5,12 @@ use std::ops::Range;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Offset, Rect};
 use ratatui::style::Color;
+use ratatui::widgets::{Scrollbar, ScrollbarOrientation, ScrollbarState, StatefulWidget};
 
 use super::list::List;
 use super::text::Pen;
+use crate::tui::component::ViewContext;
+use crate::tui::pointer::Hit;
 use crate::tui::theme::{Theme, Tone};
 
 /// The rows that fit an area.
@@ -44,7 +47,7 @@ impl Pager {
             area,
             shown: list.window(len, area.height),
             len,
-            selected: Some(list.selected),
+            selected: Some(list.selected.min(len.saturating_sub(1))),
             focused: true,
         }
     }
@@ -68,6 +71,45 @@ impl Pager {
                 }
             }
         }
+    }
+
+    pub fn area(&self) -> Rect {
+        self.area
+    }
+
+    /// The places of the visible rows in the list.
+    pub fn shown(&self) -> Range<usize> {
+        self.shown.clone()
+    }
+
+    /// The selected row, counted from the first visible one.
+    pub fn selected(&self) -> Option<usize> {
+        self.selected?.checked_sub(self.shown.start)
+    }
+
+    /// Draws a scroll bar where a frame has its border or its padding, if not all rows are visible. A click on it picks
+    /// the row at that part of the list.
+    pub fn draw_bar(&self, ctx: ViewContext<'_>, buf: &mut Buffer) {
+        let bar = Rect {
+            x: self.area.right(),
+            width: 1,
+            ..self.area
+        };
+        let hidden = self.len - self.shown.len();
+        if hidden == 0 || bar.height < 2 || bar.right() > buf.area.right() {
+            return;
+        }
+        let mut state = ScrollbarState::new(hidden + 1)
+            .position(self.shown.start)
+            .viewport_content_length(self.shown.len());
+        let thumb = Scrollbar::new(ScrollbarOrientation::VerticalRight)
+            .begin_symbol(None)
+            .end_symbol(None)
+            .track_symbol(None)
+            .thumb_symbol("█")
+            .thumb_style(ctx.theme.border(false, false));
+        StatefulWidget::render(thumb, bar, buf, &mut state);
+        ctx.note(bar, Hit::Bar(self.len));
     }
 
     /// `12-46 of 240`, where not all rows are visible.

@@ -5,11 +5,11 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
 use super::words;
-use crate::domain::{Delivery, WallTime};
-use crate::tui::panes::ViewContext;
+use crate::domain::Delivery;
+use crate::tui::panes::{Heading, ViewContext, clock_or_date};
 use crate::tui::theme::Tone;
 use crate::tui::widgets::columns::{Column, Width};
-use crate::tui::widgets::text::{Pen, below, paragraph};
+use crate::tui::widgets::text::{below, paragraph};
 
 /// Columns that a long payment id leaves to the result.
 const OUTCOME_MIN: u16 = 18;
@@ -20,7 +20,7 @@ pub fn columns(total: u16, ctx: ViewContext<'_>) -> Vec<Column<'_, Delivery>> {
     let most = |narrow, wide| if total < 100 { narrow } else { wide };
     vec![
         Column::new("time", Width::Exact(8), move |it: &Delivery, _| {
-            Line::styled(when(it.received_at, ctx), dim)
+            Line::styled(clock_or_date(it.received_at, true, ctx), dim)
         }),
         Column::new("", Width::Exact(1), move |it, _| {
             let (glyph, _, tone) = words::verdict(it);
@@ -73,18 +73,6 @@ fn outcome<'r>(delivery: &Delivery, ctx: ViewContext<'_>) -> Line<'r> {
     line
 }
 
-/// A clock time for today, a date for any other day.
-fn when(at: WallTime, ctx: ViewContext<'_>) -> String {
-    let at = at.date_and_clock(&ctx.store.zone);
-    let today = ctx.now.wall.date_and_clock(&ctx.store.zone);
-    let part = if at.get(..10) == today.get(..10) {
-        11..19
-    } else {
-        5..10
-    };
-    at.get(part).unwrap_or(&at).to_owned()
-}
-
 /// The selected callback in full sentences.
 pub fn draw_detail(delivery: &Delivery, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
     if area.height < 3 {
@@ -99,14 +87,11 @@ pub fn draw_detail(delivery: &Delivery, ctx: ViewContext<'_>, area: Rect, buf: &
         ("", kind) => kind,
         (subject, _) => subject,
     };
-    let mut pen = Pen::new(buf, area, 0);
-    pen.text("── ", theme.border(false, false))
-        .text(name, theme.bold(Tone::Plain))
-        .text(" at ", dim)
-        .text(&delivery.account, dim)
-        .skip(1);
-    let rest = usize::from(pen.left());
-    pen.text(&"─".repeat(rest), theme.border(false, false));
+    Heading {
+        name,
+        account: &delivery.account,
+    }
+    .draw(theme, area, buf);
     let mut left = below(area, 1);
     let rows = paragraph(buf, left, &words::meaning(delivery), theme.style(tone));
     left = below(left, rows);

@@ -1,7 +1,7 @@
 //! A callback in words: its verdict, its jobs, and how it arrived.
 
 use crate::domain::{Delivery, Job, JobKind, JobState, Subject, Verdict};
-use crate::tui::deliveries::has_failed;
+use crate::tui::jobs::has_failed;
 use crate::tui::panes::{ViewContext, without_account};
 use crate::tui::theme::Tone;
 use crate::tui::widgets::text::size;

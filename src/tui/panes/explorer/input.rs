@@ -75,8 +75,8 @@ impl State {
         }
     }
 
-    /// Handles a click or the wheel: focuses the part under the pointer and selects the row there.
-    pub(super) fn pointed(&mut self, at: Position, click: bool, store: &Store) {
+    /// Handles a click or the wheel: focuses the part under the pointer, and a field of the request.
+    pub(super) fn pointed(&mut self, at: Position, click: bool) {
         let parts = view::parts(self.area, self);
         let part = [
             (Part::Calls, parts.calls),
@@ -98,17 +98,6 @@ impl State {
             return;
         }
         match part {
-            Part::Calls => {
-                let area = view::list_area(self.area, self);
-                if area.contains(at) {
-                    let row = self.list.window(self.rows.len(), area.height).start
-                        + usize::from(at.y - area.y);
-                    if self.rows.get(row).is_some_and(|row| !row.is_heading()) {
-                        self.list.selected = row;
-                        self.open_selected(store);
-                    }
-                }
-            }
             Part::Request => {
                 let body = view::body_area(self.area, self).contains(at);
                 let fields = view::fields_area(self.area, self);
@@ -122,7 +111,7 @@ impl State {
                     }
                 }
             }
-            Part::Response => {}
+            Part::Calls | Part::Response => {}
         }
     }
 }

@@ -336,8 +336,12 @@ impl Component for State {
             Action::ToResponse => self.has_response(),
             Action::History => !self.history.is_empty(),
             Action::ToggleDigest => response.is_some_and(Response::has_table),
-            Action::ScrollLeft | Action::ScrollRight => response.is_some_and(|a| !a.wraps()),
-            Action::NextMatch | Action::PreviousMatch => response.is_some_and(Response::has_query),
+            Action::ScrollLeft | Action::ScrollRight => {
+                response.is_some_and(|response| !response.reader().wraps())
+            }
+            Action::NextMatch | Action::PreviousMatch => {
+                response.is_some_and(|response| !response.reader().query().is_empty())
+            }
             Action::Search | Action::ToggleWrap | Action::CopyResponse => response.is_some(),
             Action::ArmAccount => {
                 let known = self.account().and_then(|id| ctx.store.known(id));
@@ -442,7 +446,7 @@ impl Component for State {
             }
             Action::Search => {
                 if let Some(response) = &self.response {
-                    self.typing = Typing::Search(Input::new(response.query().to_owned()));
+                    self.typing = Typing::Search(response.reader().query().into());
                 }
             }
             Action::KeepSearch => self.typing = Typing::Nothing,
@@ -455,9 +459,15 @@ impl Component for State {
             Action::NextMatch => self.with_response(|response| response.next_match(true)),
             Action::PreviousMatch => self.with_response(|response| response.next_match(false)),
             Action::ToggleDigest => self.with_response(Response::toggle_table),
-            Action::ToggleWrap => self.with_response(Response::toggle_wrap),
-            Action::ScrollRight => self.with_response(|response| response.sideways(true)),
-            Action::ScrollLeft => self.with_response(|response| response.sideways(false)),
+            Action::ToggleWrap => {
+                self.with_response(|response| response.reader_mut().toggle_wrap())
+            }
+            Action::ScrollRight => {
+                self.with_response(|response| response.reader_mut().sideways(true))
+            }
+            Action::ScrollLeft => {
+                self.with_response(|response| response.reader_mut().sideways(false))
+            }
         }
     }
 
@@ -501,8 +511,17 @@ impl Component for State {
         self.take_paste(text, ctx.store, ctx.now)
     }
 
-    fn point(&mut self, at: Position, is_click: bool, ctx: &mut UpdateContext<'_>) {
-        self.pointed(at, is_click, ctx.store);
+    fn point(&mut self, at: Position, is_click: bool, _ctx: &mut UpdateContext<'_>) {
+        self.pointed(at, is_click);
+    }
+
+    fn pick(&mut self, row: usize, ctx: &mut UpdateContext<'_>) {
+        self.part = Part::Calls;
+        self.typing = Typing::Nothing;
+        if self.rows.get(row).is_some_and(|row| !row.is_heading()) {
+            self.list.selected = row;
+            self.open_selected(ctx.store);
+        }
     }
 
     fn fit(&mut self, ctx: &mut UpdateContext<'_>) {

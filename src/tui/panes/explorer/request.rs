@@ -11,7 +11,7 @@ use super::{Part, State};
 use crate::domain::catalogue;
 use crate::domain::fill::Piece;
 use crate::tui::panes::ViewContext;
-use crate::tui::theme::{Tone, badge};
+use crate::tui::theme::{Theme, Tone, badge};
 use crate::tui::widgets::text::{Pen, cells, paragraph, split_columns, stack, wrap};
 
 /// Rows of a path.
@@ -144,7 +144,10 @@ impl State {
             let calls = super::calls::catalogue(&self.catalogues, known.account.provider);
             catalogue::writes(calls, draft.method(), &path_text(draft))
         });
-        draw_path(draft, writes, ctx, split.path, buf);
+        let method = draft.method();
+        Pen::new(buf, split.path, 0).text(method, theme.bold(method_tone(writes)));
+        let [_, path] = split_columns(split.path, cells(method.len() + 1));
+        draw_path(draft, theme, path, buf);
 
         let mut pen = Pen::new(buf, split.account, 0);
         if writes {
@@ -203,11 +206,8 @@ impl State {
     }
 }
 
-/// Method and path; values stand out, missing ones more so.
-fn draw_path(draft: &Draft, writes: bool, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
-    let theme = ctx.theme;
-    Pen::new(buf, area, 0).text(draft.method(), theme.bold(method_tone(writes)));
-    let [_, area] = split_columns(area, cells(draft.method().len() + 1));
+/// The path, after the method; values stand out, missing ones more so.
+fn draw_path(draft: &Draft, theme: &Theme, area: Rect, buf: &mut Buffer) {
     let (mut row, mut used) = (0, 0);
     let room = usize::from(area.width.max(1));
     let rows = usize::from(area.height);

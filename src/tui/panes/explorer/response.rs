@@ -40,7 +40,6 @@ pub struct Response {
     table: Option<Table>,
     body: Reader,
     shown: Shown,
-    width: u16,
     height: u16,
 }
 
@@ -72,19 +71,19 @@ impl Response {
             },
             table,
             body,
-            width: 0,
             height: 0,
         }
     }
 
-    fn reader(&self) -> &Reader {
+    /// The text on the screen.
+    pub fn reader(&self) -> &Reader {
         match (&self.table, self.shown) {
             (Some(table), Shown::Table) => &table.rows,
             _ => &self.body,
         }
     }
 
-    fn reader_mut(&mut self) -> &mut Reader {
+    pub fn reader_mut(&mut self) -> &mut Reader {
         match (&mut self.table, self.shown) {
             (Some(table), Shown::Table) => &mut table.rows,
             _ => &mut self.body,
@@ -94,7 +93,7 @@ impl Response {
     /// Lays the text out for the area of the next frame.
     pub fn fit(&mut self, past: &PastCall, searching: bool, area: Rect) {
         let text = self.parts(past, searching, area).text;
-        (self.width, self.height) = (text.width, text.height);
+        self.height = text.height;
         if let Some(table) = &mut self.table {
             table.fit(text.width);
         }
@@ -105,25 +104,9 @@ impl Response {
         self.table.is_some()
     }
 
-    pub fn wraps(&self) -> bool {
-        self.reader().wraps()
-    }
-
-    pub fn has_query(&self) -> bool {
-        !self.reader().query().is_empty()
-    }
-
     pub fn step(&mut self, step: Step) {
         let height = self.height;
         self.reader_mut().step(step, height);
-    }
-
-    pub fn sideways(&mut self, right: bool) {
-        self.reader_mut().sideways(right);
-    }
-
-    pub fn toggle_wrap(&mut self) {
-        self.reader_mut().toggle_wrap();
     }
 
     pub fn toggle_table(&mut self) {
@@ -131,10 +114,6 @@ impl Response {
             Shown::Table => Shown::Body,
             Shown::Body => Shown::Table,
         };
-    }
-
-    pub fn query(&self) -> &str {
-        self.reader().query()
     }
 
     pub fn search(&mut self, text: &str) {
@@ -179,18 +158,19 @@ impl Response {
             search,
         }
     }
+}
 
+impl State {
     /// Draws the response to a call of the explorer; returns the cursor.
-    pub fn view(
+    pub(super) fn draw_answer(
         &self,
-        state: &State,
         ctx: ViewContext<'_>,
         area: Rect,
         buf: &mut Buffer,
     ) -> Option<Position> {
         let theme = ctx.theme;
-        let past = state.past()?;
-        let typing = match &state.typing {
+        let (response, past) = (self.response.as_ref()?, self.past()?);
+        let typing = match &self.typing {
             Typing::Search(input) => Some(input),
             _ => None,
         };
@@ -198,7 +178,7 @@ impl Response {
             draw_problem(past, ctx, area, buf);
             return None;
         };
-        let parts = self.parts(past, typing.is_some(), area);
+        let parts = response.parts(past, typing.is_some(), area);
         let mut left = parts.head;
         let (glyph, word, tone) = past.verdict();
         Pen::new(buf, left, 0)
@@ -213,7 +193,7 @@ impl Response {
             paragraph(buf, words, failure, theme.style(Tone::Bad));
             left = rest;
         }
-        if let (Some(table), Shown::Table) = (&self.table, self.shown) {
+        if let (Some(table), Shown::Table) = (&response.table, response.shown) {
             let hidden_columns = hidden_columns(table, ctx);
             Pen::new(buf, left, 0)
                 .keep(width(&hidden_columns))
@@ -225,9 +205,9 @@ impl Response {
             let heading: String = table.heading.chars().skip(table.rows.left()).collect();
             Pen::new(buf, names, 0).text(&heading, theme.bold(Tone::Accent));
         } else {
-            Pen::new(buf, left, 0).text(&self.note.0, theme.style(self.note.1));
+            Pen::new(buf, left, 0).text(&response.note.0, theme.style(response.note.1));
         }
-        self.reader().draw(parts.text, theme, buf);
+        response.reader().draw(parts.text, theme, buf);
         let mut pen = Pen::new(buf, parts.search, 0);
         let input = typing?;
         pen.text("search / ", theme.bold(Tone::Accent));

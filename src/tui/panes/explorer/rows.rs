@@ -33,9 +33,10 @@ pub fn starts(catalogues: &calls::Catalogues) -> Starts {
     catalogues.iter().map(of).collect()
 }
 
-/// The width of purpose and path.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Columns {
+/// How the rows are drawn, with the width of purpose and path.
+pub struct Rows<'a> {
+    state: &'a State,
+    ctx: ViewContext<'a>,
     about: u16,
     path: u16,
 }
@@ -49,13 +50,16 @@ impl State {
     }
 
     /// The columns of the list in `room` cells: as wide as their longest text; the purpose gets at least 55 %.
-    pub fn columns(&self, ctx: ViewContext<'_>, room: u16) -> Columns {
+    pub fn rows<'a>(&'a self, ctx: ViewContext<'a>, room: u16) -> Rows<'a> {
         let room = room.saturating_sub(BEFORE);
+        let rows = |about, path| Rows {
+            state: self,
+            ctx,
+            about,
+            path,
+        };
         if room < BOTH_MIN {
-            return Columns {
-                about: room,
-                path: 0,
-            };
+            return rows(room, 0);
         }
         let (mut about, mut path) = (0, 0);
         for row in &self.rows {
@@ -69,82 +73,8 @@ impl State {
         // The purpose first: an operator knows what a call is for, rarely its path.
         let half = room * 11 / 20;
         let about = about.min(half.max(room.saturating_sub(GAP + path)));
-        Columns {
-            about,
-            path: room - about - GAP,
-        }
+        rows(about, room - about - GAP)
     }
-
-    /// Draws a row of the list.
-    pub fn draw_row(&self, row: &Row, columns: Columns, ctx: ViewContext<'_>, pen: &mut Pen<'_>) {
-        let theme = ctx.theme;
-        match row {
-            Row::Account(id) => self.draw_heading(id, columns, ctx, pen),
-            Row::Locked(id, count) => {
-                let calls = if *count == 1 {
-                    "1 write call".to_owned()
-                } else {
-                    format!("{count} write calls")
-                };
-                let key = ctx.key(Action::ArmAccount);
-                pen.skip(1).text("✎ ", theme.bold(Tone::Live)).text(
-                    &format!("{calls} hidden; {key} arms {id}"),
-                    theme.style(Tone::Live),
-                );
-            }
-            Row::Other(_) => {
-                pen.skip(1)
-                    .cell("…", BEFORE - 1, theme.style(Tone::Dim))
-                    .text("any other call", theme.style(Tone::Plain));
-            }
-            Row::Call {
-                account,
-                call,
-                hits,
-            } => {
-                let letters = Letters::new(call, account, hits, theme);
-                let mark = if call.writes { "✎" } else { "" };
-                pen.skip(1);
-                letters.draw(pen, &letters.method, 7);
-                pen.cell(mark, 2, theme.style(Tone::Warn));
-                letters.draw(pen, &letters.about, columns.about);
-                if columns.path > 0 {
-                    pen.skip(GAP);
-                    let start = self.start(account, ctx);
-                    letters.draw_end(pen, start, columns.path);
-                }
-            }
-        }
-    }
-
-    fn draw_heading(
-        &self,
-        id: &AccountId,
-        columns: Columns,
-        ctx: ViewContext<'_>,
-        pen: &mut Pen<'_>,
-    ) {
-        let theme = ctx.theme;
-        let dim = theme.style(Tone::Dim);
-        pen.text(id.as_str(), theme.bold(Tone::Plain));
-        let Some(known) = ctx.store.known(id) else {
-            return;
-        };
-        let (word, tone) = badge(known.account.environment);
-        pen.skip(1)
-            .text(&format!(" {word} "), theme.badge(tone))
-            .skip(1)
-            .text(known.account.provider_title, dim);
-        if known.armed(ctx.now).is_some() {
-            pen.skip(1).text(" ARMED ", theme.badge(Tone::Warn));
-        }
-        let start = self.start(id, ctx);
-        let legend = format!("… stands for {start}");
-        if columns.path > 0 && !start.is_empty() && width(&legend) + GAP <= pen.left() {
-            pen.flush(&legend, dim);
-        }
-    }
-
     /// The selected call with its whole path and purpose, where no request is drawn beside the list.
     pub fn draw_selected(&self, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
         let Some(Row::Call { account, call, .. }) = self.rows.get(self.list.selected) else {
@@ -169,6 +99,72 @@ impl State {
             call.about.to_owned()
         };
         paragraph(buf, below(area, 1), &about, theme.style(Tone::Plain));
+    }
+}
+
+impl Rows<'_> {
+    pub fn draw(&self, row: &Row, pen: &mut Pen<'_>) {
+        let theme = self.ctx.theme;
+        match row {
+            Row::Account(id) => self.draw_heading(id, pen),
+            Row::Locked(id, count) => {
+                let calls = if *count == 1 {
+                    "1 write call".to_owned()
+                } else {
+                    format!("{count} write calls")
+                };
+                let key = self.ctx.key(Action::ArmAccount);
+                pen.skip(1).text("✎ ", theme.bold(Tone::Live)).text(
+                    &format!("{calls} hidden; {key} arms {id}"),
+                    theme.style(Tone::Live),
+                );
+            }
+            Row::Other(_) => {
+                pen.skip(1)
+                    .cell("…", BEFORE - 1, theme.style(Tone::Dim))
+                    .text("any other call", theme.style(Tone::Plain));
+            }
+            Row::Call {
+                account,
+                call,
+                hits,
+            } => {
+                let letters = Letters::new(call, account, hits, theme);
+                let mark = if call.writes { "✎" } else { "" };
+                pen.skip(1);
+                letters.draw(pen, &letters.method, 7);
+                pen.cell(mark, 2, theme.style(Tone::Warn));
+                letters.draw(pen, &letters.about, self.about);
+                if self.path > 0 {
+                    pen.skip(GAP);
+                    let start = self.state.start(account, self.ctx);
+                    letters.draw_end(pen, start, self.path);
+                }
+            }
+        }
+    }
+
+    fn draw_heading(&self, id: &AccountId, pen: &mut Pen<'_>) {
+        let ctx = self.ctx;
+        let theme = ctx.theme;
+        let dim = theme.style(Tone::Dim);
+        pen.text(id.as_str(), theme.bold(Tone::Plain));
+        let Some(known) = ctx.store.known(id) else {
+            return;
+        };
+        let (word, tone) = badge(known.account.environment);
+        pen.skip(1)
+            .text(&format!(" {word} "), theme.badge(tone))
+            .skip(1)
+            .text(known.account.provider_title, dim);
+        if known.armed(ctx.now).is_some() {
+            pen.skip(1).text(" ARMED ", theme.badge(Tone::Warn));
+        }
+        let start = self.state.start(id, ctx);
+        let legend = format!("… stands for {start}");
+        if self.path > 0 && !start.is_empty() && width(&legend) + GAP <= pen.left() {
+            pen.flush(&legend, dim);
+        }
     }
 }
 

@@ -47,7 +47,8 @@ impl State {
         };
         let known = ctx.store.known(&account);
         if known.is_some_and(|known| !self.writes(&known.account, &call)) {
-            self.send_now(account, call, false, ctx);
+            let request = ctx.store.explore(account, call.clone(), false, ctx.out);
+            self.sent(request, call, ctx.now);
         } else if known.is_some_and(|known| known.may_write(ctx.now)) {
             let about = known.and_then(|known| self.about(&known.account, &call));
             ctx.open(send_ask::State::new(
@@ -69,21 +70,11 @@ impl State {
     ) {
         let known = ctx.store.known(&account);
         if known.is_some_and(|known| known.may_write(ctx.now)) {
-            self.send_now(account, call, true, ctx);
+            let request = ctx.store.explore(account, call.clone(), true, ctx.out);
+            self.sent(request, call, ctx.now);
         } else {
             ctx.open(arm::State::new(account));
         }
-    }
-
-    fn send_now(
-        &mut self,
-        account: AccountId,
-        call: RawCall,
-        writes: bool,
-        ctx: &mut UpdateContext<'_>,
-    ) {
-        let request = ctx.store.explore(account, call.clone(), writes, ctx.out);
-        self.sent(request, call, ctx.now);
     }
 
     pub(super) fn copy_response(&self, ctx: &mut UpdateContext<'_>) {

@@ -196,12 +196,14 @@ impl State {
             paragraph(buf, list, words, theme.style(Tone::Dim));
         }
         self.draw_selected(ctx, selected, buf);
-        let columns = self.columns(ctx, list.width);
+        let rows = self.rows(ctx, list.width);
         let focused = ctx.focused && self.part == Part::Calls;
         let pager = Pager::list(list, self.list, self.rows.len()).focused(focused);
+        ctx.note_rows(list, pager.shown());
+        pager.draw_bar(ctx, buf);
         pager.draw(theme, buf, |at, line, buf| {
             let mut pen = Pen::new(buf, line, 0);
-            self.draw_row(&self.rows[at], columns, ctx, &mut pen);
+            rows.draw(&self.rows[at], &mut pen);
             if at == self.list.selected {
                 let beside = line.offset(Offset::new(-1, 0));
                 Pen::new(buf, beside, 0).text("▸", theme.bold(Tone::Accent));
@@ -249,7 +251,7 @@ impl State {
                 .text(&escape, theme.style(Tone::Dim));
             return None;
         }
-        let (Some(response), Some(_)) = (&self.response, self.past()) else {
+        if self.response.is_none() || self.past().is_none() {
             let words = if ctx.store.is_ready() {
                 "Not sent yet."
             } else {
@@ -257,7 +259,7 @@ impl State {
             };
             Pen::new(buf, area, 0).text(words, theme.style(Tone::Dim));
             return None;
-        };
-        response.view(self, ctx, area, buf)
+        }
+        self.draw_answer(ctx, area, buf)
     }
 }

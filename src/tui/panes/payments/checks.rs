@@ -1,7 +1,8 @@
 //! What becomes of a check: of the operator, of a poll, or of a callback.
 
-use super::{State, again};
-use crate::domain::{Expectation, Payment, Problem, ProblemKind, Watch};
+use super::State;
+use super::watchlist::{again, notice};
+use crate::domain::{Payment, Problem, ProblemKind, Watch};
 use crate::tui::Effect;
 use crate::tui::component::UpdateContext;
 use crate::tui::msg::{Level, Notice, WatchKey};
@@ -63,26 +64,22 @@ impl State {
     /// The result of a check that a callback caused. A confirmed payment goes on the watch list.
     pub(super) fn checked_after_callback(
         &mut self,
-        key: &WatchKey,
+        watch: Watch,
         result: Result<Payment, Problem>,
-        expected: Option<&Expectation>,
         ctx: &mut UpdateContext<'_>,
     ) {
-        let (account, id) = key;
+        let key = (watch.account.clone(), watch.id.clone());
+        let (account, id) = &key;
         if let Some(watched) = ctx.store.payment_mut(account, id) {
             // A check of the console may be in progress and has its own response.
             let asking = watched.asking;
-            checked(key, result, ctx);
+            checked(&key, result, ctx);
             if let Some(watched) = ctx.store.payment_mut(account, id) {
                 watched.asking = asking;
             }
         } else if let Ok(payment) = result {
-            let watch = Watch {
-                account: account.clone(),
-                id: payment.id.clone(),
-                expected: expected.cloned(),
-                since: ctx.now.wall,
-            };
+            let id = payment.id.clone();
+            let watch = Watch { id, ..watch };
             self.watch_reported(watch, payment, ctx);
         }
     }
@@ -92,14 +89,14 @@ impl State {
     fn watch_reported(&self, watch: Watch, payment: Payment, ctx: &mut UpdateContext<'_>) {
         let key = (watch.account.clone(), watch.id.clone());
         let (account, id) = &key;
-        if ctx.store.known(account).is_none() || self.was_removed(&key) {
+        if ctx.store.known(account).is_none() || self.off.contains(&key) {
             return;
         }
         if ctx.store.payments.len() >= WATCHED_MAX {
             let text = format!(
                 "callback for {id}: not watched, because the watch list already has {WATCHED_MAX} payments"
             );
-            super::notice("watch list", Level::Info, text, ctx);
+            notice("watch list", Level::Info, text, ctx);
             return;
         }
         ctx.out.push(Effect::Watch(again(&watch)));
@@ -117,7 +114,7 @@ impl State {
             _ => Level::Info,
         };
         let text = format!("callback for {id}, now watched: {words}");
-        super::notice(&about(account, id), level, text, ctx);
+        notice(&about(account, id), level, text, ctx);
         if over {
             ctx.out.push(Effect::Bell);
         }

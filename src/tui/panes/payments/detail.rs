@@ -11,6 +11,7 @@ use crate::tui::store::is_about;
 use crate::tui::theme::Tone;
 use crate::tui::watched::{LastError, Watched};
 use crate::tui::widgets::columns::{Column, Grid, Width};
+use crate::tui::widgets::list::List;
 use crate::tui::widgets::text::{below, paragraph, split_rows};
 
 /// Draws it below its heading.
@@ -127,7 +128,7 @@ fn history(watched: &Watched, ctx: ViewContext<'_>) -> Vec<Entry> {
     });
     let watch = &watched.watch;
     let subject = Some(Subject::Payment(watch.id.clone()));
-    let callbacks = ctx.store.deliveries.rows().iter();
+    let callbacks = ctx.store.deliveries.iter();
     let callbacks = callbacks
         .filter(|it| it.account == watch.account.as_str() && it.subject == subject)
         .map(|it| Entry {
@@ -174,5 +175,5 @@ fn draw_history(watched: &Watched, ctx: ViewContext<'_>, area: Rect, buf: &mut B
     ];
     let history = history(watched, ctx);
     let seen = history.iter().take(usize::from(area.height)).collect();
-    Grid::new(columns, seen, area).draw(None, buf);
+    Grid::new(columns, seen, List::default(), area).paint(None, buf);
 }

@@ -1,15 +1,17 @@
 //! Which watched payments are shown, in which order, and their totals.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use crate::domain::{Currency, PaymentVerdict, Total};
 use crate::tui::panes::contains;
 use crate::tui::store::Store;
 use crate::tui::watched::{LastError, Watched};
 
-/// The order of the payments.
+/// What decides the order of the payments.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Sort {
+enum SortKey {
     /// Those that need attention first, then the newest.
     #[default]
     Attention,
@@ -17,26 +19,72 @@ pub enum Sort {
     Newest,
     /// The latest change of state first.
     Changed,
-    /// By id.
     Id,
+    State,
+    Account,
+    /// The received amount, or the expected one before the first response; by currency first.
+    Amount,
+    Expected,
+    /// The latest response first.
+    Answered,
+    /// The next check first.
+    Due,
+}
+
+/// The keys that a column's title stands for, and their words.
+const SORTS: [(SortKey, &str, &str); 10] = [
+    (SortKey::Attention, "vs. order", "needs attention first"),
+    (SortKey::Newest, "", "newest first"),
+    (SortKey::Changed, "since", "latest change first"),
+    (SortKey::Id, "payment", "by id"),
+    (SortKey::State, "  state", "by state"),
+    (SortKey::Account, "account", "by account"),
+    (SortKey::Amount, "amount", "by amount"),
+    (SortKey::Expected, "expected", "by expected amount"),
+    (SortKey::Answered, "response", "latest response first"),
+    (SortKey::Due, "check", "next check first"),
+];
+
+/// The order of the payments.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Sort {
+    by: SortKey,
+    is_reversed: bool,
 }
 
 impl Sort {
     pub fn next(self) -> Self {
-        match self {
-            Self::Attention => Self::Newest,
-            Self::Newest => Self::Changed,
-            Self::Changed => Self::Id,
-            Self::Id => Self::Attention,
+        Self {
+            by: match self.by {
+                SortKey::Attention => SortKey::Newest,
+                SortKey::Newest => SortKey::Changed,
+                SortKey::Changed => SortKey::Id,
+                _ => SortKey::Attention,
+            },
+            is_reversed: false,
         }
     }
 
-    pub fn words(self) -> &'static str {
-        match self {
-            Self::Attention => "needs attention first",
-            Self::Newest => "newest first",
-            Self::Changed => "latest change first",
-            Self::Id => "by id",
+    /// By the column with this title; again: the other way round.
+    pub fn by_column(self, title: &str) -> Self {
+        let mut all = SORTS.iter();
+        let Some((by, ..)) = all.find(|(_, column, _)| *column == title) else {
+            return self;
+        };
+        Self {
+            by: *by,
+            is_reversed: self.by == *by && !self.is_reversed,
+        }
+    }
+
+    pub fn words(self) -> String {
+        let mut all = SORTS.iter();
+        let row = all.find(|(by, ..)| *by == self.by);
+        let words = row.map_or("", |(.., words)| words);
+        if self.is_reversed {
+            format!("{words}, reversed")
+        } else {
+            words.to_owned()
         }
     }
 }
@@ -47,12 +95,34 @@ pub fn order(store: &Store, filter: &str, sort: Sort) -> Vec<usize> {
         .filter(|at| passes(&store.payments[*at], filter))
         .collect();
     let payment = |at: &usize| &store.payments[*at];
-    match sort {
+    match sort.by {
         // The list itself is newest first.
-        Sort::Newest => {}
-        Sort::Attention => rows.sort_by_cached_key(|at| rank(payment(at), store)),
-        Sort::Changed => rows.sort_by_key(|at| std::cmp::Reverse(payment(at).changed_at())),
-        Sort::Id => rows.sort_by(|a, b| payment(a).watch.id.cmp(&payment(b).watch.id)),
+        SortKey::Newest => {}
+        SortKey::Attention => rows.sort_by_cached_key(|at| rank(payment(at), store)),
+        SortKey::Changed => rows.sort_by_key(|at| Reverse(payment(at).changed_at())),
+        SortKey::Answered => rows.sort_by_key(|at| Reverse(payment(at).answered_at())),
+        SortKey::Id => rows.sort_by_key(|at| payment(at).watch.id.as_str()),
+        SortKey::Account => rows.sort_by_key(|at| payment(at).watch.account.as_str()),
+        SortKey::State => rows.sort_by_key(|at| {
+            let latest = payment(at).latest();
+            latest.map(|payment| payment.state.as_str())
+        }),
+        SortKey::Amount => rows.sort_by_key(|at| {
+            let sum = payment(at)
+                .latest()
+                .map(|it| (it.currency.read(), it.amount.read()));
+            let expected = payment(at).expected();
+            sum.or_else(|| expected.map(|it| (Some(&it.currency), Some(&it.amount))))
+        }),
+        SortKey::Expected => rows.sort_by_key(|at| {
+            let expected = payment(at).expected();
+            expected.map(|it| (&it.currency, &it.amount))
+        }),
+        // Those that are not checked any more come last.
+        SortKey::Due => rows.sort_by_key(|at| payment(at).due().unwrap_or(Duration::MAX)),
+    }
+    if sort.is_reversed {
+        rows.reverse();
     }
     rows
 }

@@ -4,21 +4,20 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Constraint::{Fill, Length};
 use ratatui::layout::{Layout, Margin, Position, Rect};
 use ratatui::text::{Line, Span};
+use ratatui::widgets::Widget as _;
 
 use super::State;
 use super::rows::{Totals, needs_attention};
 use super::{Action, Sort, detail};
 use crate::domain::WallTime;
 use crate::tui::keys::ConsoleAction;
-use crate::tui::panes::{ViewContext, age};
-use crate::tui::pointer::Hit;
-use crate::tui::store::Phase;
+use crate::tui::panes::{self, Heading, ViewContext, age, clock_or_date};
+use crate::tui::store::{Phase, Store};
 use crate::tui::theme::Tone;
 use crate::tui::watched::{LastError, Watched};
-use crate::tui::widgets::columns::{Column, Grid, Width};
-use crate::tui::widgets::text::{
-    Pen, below, cells, first_row, fit_middle, paragraph, split_rows, width,
-};
+use crate::tui::widgets::columns::{Column, Grid, Width, fit_line};
+use crate::tui::widgets::pager;
+use crate::tui::widgets::text::{Pen, below, cells, first_row, paragraph, split_rows, width};
 
 /// The areas of the pane.
 pub struct Parts {
@@ -105,19 +104,19 @@ impl State {
         let rows = self.rows(ctx.store);
         let parts = self.parts(area, rows.len());
         let shown: Vec<&Watched> = rows.iter().map(|at| &payments[*at]).collect();
-        let window = self.list.window(shown.len(), parts.list.height);
-        let columns = self.columns(parts.list.width, ctx);
-        let grid = Grid::new(columns, shown[window.clone()].to_vec(), parts.list);
+        let columns = self.widths.apply(self.columns(parts.list.width, ctx));
+        let selected = self.place_of_selected(ctx.store, &rows);
+        let mut list = self.list;
+        list.selected = selected;
+        let grid = Grid::new(columns, shown.clone(), list, parts.list);
         let line = parts.head.unwrap_or(first_row(area));
-        let hint = "id, state, verdict or account";
-        let cursor = self.filter.draw(hint, ctx.theme, line, buf);
-        let cursor = cursor.map(|x| Position::new(x, line.y));
+        let cursor = self.filter.draw(ctx.theme, line, buf);
         if let Some(head) = parts.head.filter(|_| cursor.is_none()) {
             if self.filter.is_active() {
-                self.draw_active_filter(shown.len(), ctx, head, buf);
+                let words = self.active_filter(shown.len(), ctx);
+                fit_line(words, head.width).render(head, buf);
             } else {
-                grid.draw_head(ctx.theme.style(Tone::Dim), head, buf);
-                ctx.note(head, Hit::Act(Action::SortPayments.into()));
+                grid.draw_head(ctx, head, buf);
             }
         }
         if shown.is_empty() {
@@ -126,106 +125,97 @@ impl State {
             return cursor;
         }
         let room = parts.detail.width.saturating_sub(HEADING);
-        let (place, tone) = self.place(ctx, &rows, window.clone(), room);
-        let selected = self.place_of_selected(ctx.store, &rows);
-        let at = selected.checked_sub(window.start);
-        let style = ctx.theme.selected(ctx.focused);
-        grid.draw(at.map(|at| (at, style)), buf);
+        let window = list.window(shown.len(), parts.list.height);
+        let (above, below) = (&rows[..window.start], &rows[window.end..]);
+        let unseen = [above, below].map(|rows| {
+            let needs = |at: &&usize| needs_attention(&payments[**at], ctx.store);
+            rows.iter().filter(needs).count()
+        });
+        let tone = if unseen == [0, 0] {
+            Tone::Dim
+        } else {
+            Tone::Bad
+        };
+        let place = Place {
+            marked: self.marked_words(&rows, ctx.store),
+            sorted: (self.sort != Sort::default()).then(|| self.sort.words()),
+            rows: pager::place(&window, shown.len()),
+            unseen,
+        };
+        let place = place.words(room);
+        grid.draw(ctx, true, buf);
         let taken = width(&place) + u16::from(!place.is_empty());
         let heading = first_row(parts.detail);
         let [heading, right] = heading.layout(&Layout::horizontal([Fill(1), Length(taken)]));
         Pen::new(buf, right, 0).flush(&place, ctx.theme.style(tone));
-        draw_heading(shown[selected], ctx, heading, buf);
+        let watch = &shown[selected].watch;
+        Heading {
+            name: watch.id.as_str(),
+            account: watch.account.as_str(),
+        }
+        .draw(ctx.theme, heading, buf);
         detail::draw(shown[selected], ctx, parts.detail, buf);
         cursor
     }
 
-    fn draw_active_filter(&self, shown: usize, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
+    fn active_filter(&self, shown: usize, ctx: ViewContext<'_>) -> Line<'_> {
         let theme = ctx.theme;
+        let dim = theme.style(Tone::Dim);
         let all = ctx.store.payments.len();
         let noun = if all == 1 {
             "payment matches"
         } else {
             "payments match"
         };
-        let text = format!("{shown} of {all} {noun} ");
-        Pen::new(buf, area, 0)
-            .text("filter / ", theme.bold(Tone::Accent))
-            .text(self.filter.text(), theme.style(Tone::Plain))
-            .skip(2)
-            .text(&text, theme.style(Tone::Dim))
-            .text(
-                &format!("· {} clears it", ctx.key(ConsoleAction::Escape)),
-                theme.style(Tone::Dim),
-            );
+        let key = ctx.key(ConsoleAction::Escape);
+        Line::from(vec![
+            Span::styled("filter / ", theme.bold(Tone::Accent)),
+            Span::styled(self.filter.text(), theme.style(Tone::Plain)),
+            Span::styled(format!("  {shown} of {all} {noun} · {key} clears it"), dim),
+        ])
     }
 
-    /// Which rows are visible, in which order, and whether a payment that needs attention is scrolled off.
-    fn place(
-        &self,
-        ctx: ViewContext<'_>,
-        shown: &[usize],
-        window: std::ops::Range<usize>,
-        room: u16,
-    ) -> (String, Tone) {
-        let unseen = |rows: &[usize]| {
-            let needs = |at: &&usize| needs_attention(&ctx.store.payments[**at], ctx.store);
-            rows.iter().filter(needs).count()
-        };
-        let (above, under) = (unseen(&shown[..window.start]), unseen(&shown[window.end..]));
-        let mut parts = Vec::new();
-        if !self.marked.is_empty() {
-            let seen = self.marked_of(shown, ctx.store).len();
-            let of = match self.marked.len() {
-                all if all == seen => String::new(),
-                all => format!(" of {all}"),
-            };
-            parts.push(format!("{seen}{of} marked"));
+    /// How many of the marked payments are shown: `2 of 3 marked`.
+    fn marked_words(&self, shown: &[usize], store: &Store) -> Option<String> {
+        let seen = self.marked_of(shown, store).len();
+        match self.marked.len() {
+            0 => None,
+            all if all == seen => Some(format!("{seen} marked")),
+            all => Some(format!("{seen} of {all} marked")),
         }
-        let sorted = parts.len();
-        if window.len() < shown.len() {
-            parts.push(format!(
-                "{}-{} of {}",
-                window.start + 1,
-                window.end,
-                shown.len()
-            ));
-        }
-        if above > 0 {
-            parts.push(format!("! {above} above"));
-        }
-        if under > 0 {
-            parts.push(format!("! {under} below"));
-        }
-        let tone = if above + under > 0 {
-            Tone::Bad
-        } else {
-            Tone::Dim
-        };
-        let place = parts.join(" · ");
-        if self.sort != Sort::default() {
-            parts.insert(sorted, self.sort.words().to_owned());
-        }
-        let whole = parts.join(" · ");
-        let fits = width(&whole) <= room;
-        (if fits { whole } else { place }, tone)
     }
 }
 
-/// `── ORDER-1042 at shop ─────`
-fn draw_heading(watched: &Watched, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
-    let theme = ctx.theme;
-    let rule = theme.border(false, false);
-    let mut pen = Pen::new(buf, area, 0);
-    pen.text("── ", rule);
-    let room = pen.left().saturating_sub(12);
-    let id = fit_middle(watched.watch.id.as_str(), room);
-    pen.text(&id, theme.bold(Tone::Plain))
-        .text(" at ", theme.style(Tone::Dim))
-        .text(watched.watch.account.as_str(), theme.style(Tone::Dim))
-        .skip(1);
-    let rest = usize::from(pen.left());
-    pen.text(&"─".repeat(rest), rule);
+/// What the heading of the selected payment says about the list.
+struct Place {
+    marked: Option<String>,
+    /// Unless it is the usual order; it is the first to go where the room is short.
+    sorted: Option<String>,
+    /// Which rows are visible.
+    rows: Option<String>,
+    /// The payments that need attention above and below those rows.
+    unseen: [usize; 2],
+}
+
+impl Place {
+    fn words(self, room: u16) -> String {
+        let [above, below] = self.unseen;
+        let above = (above > 0).then(|| format!("! {above} above"));
+        let below = (below > 0).then(|| format!("! {below} below"));
+        let rest = [self.rows, above, below];
+        let join = |sorted: Option<String>| {
+            let parts = [self.marked.clone(), sorted]
+                .into_iter()
+                .chain(rest.clone());
+            parts.flatten().collect::<Vec<_>>().join(" · ")
+        };
+        let whole = join(self.sorted);
+        if width(&whole) <= room {
+            whole
+        } else {
+            join(None)
+        }
+    }
 }
 
 fn draw_empty(ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
@@ -241,13 +231,7 @@ fn draw_empty(ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
             ),
         ),
     };
-    let rows = paragraph(buf, area, &first, ctx.theme.style(Tone::Plain));
-    paragraph(
-        buf,
-        below(area, rows + 1),
-        &then,
-        ctx.theme.style(Tone::Dim),
-    );
+    panes::draw_empty([&first, &then], ctx, area, buf);
 }
 
 /// From this width on, the selected payment is beside the list, which then has this many columns.
@@ -373,22 +357,10 @@ fn compared<'r>(watched: &Watched, room: u16, ctx: ViewContext<'_>) -> Line<'r> 
 /// An age; for a final payment a time or a date, so that it need not be redrawn.
 fn when(at: Option<WallTime>, watched: &Watched, ctx: ViewContext<'_>) -> String {
     match at {
-        Some(at) if watched.is_final() => clock_short(at, ctx),
+        Some(at) if watched.is_final() => clock_or_date(at, false, ctx),
         Some(at) => age(at, ctx.now),
         None => String::new(),
     }
-}
-
-/// A clock time for today, a date for any other day.
-fn clock_short(at: WallTime, ctx: ViewContext<'_>) -> String {
-    let at = at.date_and_clock(&ctx.store.zone);
-    let today = ctx.now.wall.date_and_clock(&ctx.store.zone);
-    let part = if at.get(..10) == today.get(..10) {
-        11..16
-    } else {
-        5..10
-    };
-    at.get(part).unwrap_or(&at).to_owned()
 }
 
 fn next_word<'r>(watched: &Watched, ctx: ViewContext<'_>) -> Line<'r> {

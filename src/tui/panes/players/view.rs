@@ -2,15 +2,18 @@
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Borders, Widget as _};
 
 use super::changes::{name, uses};
 use super::{Action, PlayerState, Proof, State};
-use crate::domain::Environment;
+use crate::domain::{Environment, Inventory, Item};
 use crate::tui::keys::NavAction;
-use crate::tui::panes::{JUST_NOW, ViewContext, age};
+use crate::tui::panes::{self, JUST_NOW, ViewContext, age};
 use crate::tui::store::Store;
 use crate::tui::theme::Tone;
+use crate::tui::widgets::columns::{Column, Grid, Width};
+use crate::tui::widgets::list::List;
 use crate::tui::widgets::pager::Pager;
 use crate::tui::widgets::text::{Pen, below, paragraph, split_rows, width};
 
@@ -55,10 +58,10 @@ impl State {
             return;
         }
         let parts = parts(area);
-        let pager = Pager::list(parts.list, self.list, self.players.len()).focused(ctx.focused);
-        pager.draw(theme, buf, |at, line, buf| {
-            draw_player(&self.players[at], ctx, line, buf);
-        });
+        let columns = columns(ctx);
+        let players = self.players.iter().collect();
+        let grid = Grid::new(columns, players, self.list, parts.list);
+        grid.draw(ctx, true, buf);
         let line = Block::new().borders(Borders::LEFT);
         line.border_style(theme.border(false, false))
             .render(parts.line, buf);
@@ -87,12 +90,10 @@ impl State {
                 ),
             )
         };
-        let rows = paragraph(buf, area, first, theme.style(Tone::Plain));
-        let left = below(area, rows + 1);
-        let rows = paragraph(buf, left, &then, theme.style(Tone::Dim));
+        let left = panes::draw_empty([first, &then], ctx, area, buf);
         if let Some(example) = self.example.filter(|_| plays_sandbox(ctx.store)) {
             let text = example.describe();
-            paragraph(buf, below(left, rows + 1), &text, theme.style(Tone::Sim));
+            paragraph(buf, below(left, 1), &text, theme.style(Tone::Sim));
         }
     }
 
@@ -131,10 +132,7 @@ impl State {
                 pen.text(&word, theme.style(Tone::Busy));
             }
             (Some((inventory, at)), None) => {
-                let many = match inventory.items.len() {
-                    1 => "1 item".to_owned(),
-                    n => format!("{n} items"),
-                };
+                let many = items(inventory);
                 pen.text(&format!("{many}, as of {}", ctx.ago(*at)), dim);
                 if let Some((changed, at)) = &player.changed {
                     let fresh = ctx.now.wall.since(*at) < JUST_NOW;
@@ -150,11 +148,14 @@ impl State {
                 pen.text(&text, dim);
             }
         }
-        self.draw_items(player, ctx, area, buf);
+        self.draw_items(ctx, area, buf);
     }
 
     /// What is wrong, then the table.
-    fn draw_items(&self, player: &PlayerState, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
+    fn draw_items(&self, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
+        let Some(player) = self.selected() else {
+            return;
+        };
         let theme = ctx.theme;
         let dim = theme.style(Tone::Dim);
         let mut left = below(area, 2);
@@ -175,41 +176,49 @@ impl State {
             Pen::new(buf, left, 0).text("The inventory is empty.", dim);
             return;
         }
-        let widest = |measure: fn(&crate::domain::Item) -> u16, least: u16, most: u16| {
-            let all = inventory.items.iter().map(measure);
-            all.max().unwrap_or(0).clamp(least, most)
+        let [head, rows] = split_rows(left, 1);
+        let pager = Pager::text(rows, self.scroll, inventory.items.len());
+        let items = inventory.items.iter();
+        let widest = |measure: fn(&Item) -> u16, least: u16, most: u16| {
+            let all = items.clone().map(measure);
+            Width::Exact(all.max().unwrap_or(0).clamp(least, most))
         };
-        let id = widest(|item| width(&item.id.to_string()), 8, 20);
-        let called = widest(|item| width(&name(item)), 4, 32).min(left.width / 2);
-        let left_uses = widest(|item| width(&uses(item.remaining_uses)), 4, 10);
-        let wide = left.width >= 60;
-        let mut pen = Pen::new(buf, left, 0);
-        pen.right("instance", id, dim)
-            .skip(2)
-            .cell("item", called, dim)
-            .skip(2)
-            .right("uses", left_uses, dim)
-            .skip(2)
-            .text(if wide { "data or description" } else { "" }, dim);
-        left = below(left, 1);
-        let pager = Pager::text(left, self.scroll, inventory.items.len());
-        pager.draw(theme, buf, |at, line, buf| {
-            let item = &inventory.items[at];
-            let mut pen = Pen::new(buf, line, 0);
-            pen.right(&item.id.to_string(), id, dim)
-                .skip(2)
-                .cell(&name(item), called, theme.style(Tone::Plain))
-                .skip(2);
-            let tone = match item.remaining_uses {
-                None => Tone::Dim,
-                Some(0) => Tone::Warn,
-                Some(_) => Tone::Plain,
-            };
-            pen.right(&uses(item.remaining_uses), left_uses, theme.style(tone))
-                .skip(2);
-            let beside = item.data.as_deref().unwrap_or(&item.description);
-            pen.text(beside, dim);
-        });
+        let named = (left.width / 2).min(32);
+        let columns = vec![
+            Column::new(
+                "instance",
+                widest(|it| width(&it.id.to_string()), 8, 20),
+                move |it: &Item, _| Line::styled(it.id.to_string(), dim),
+            )
+            .right(),
+            Column::new("item", widest(|it| width(&name(it)), 4, named), |it, _| {
+                name(it).into()
+            }),
+            Column::new(
+                "uses",
+                widest(|it| width(&uses(it.remaining_uses)), 4, 10),
+                move |it: &Item, _| {
+                    let tone = match it.remaining_uses {
+                        None => Tone::Dim,
+                        Some(0) => Tone::Warn,
+                        Some(_) => Tone::Plain,
+                    };
+                    Line::styled(uses(it.remaining_uses), theme.style(tone))
+                },
+            )
+            .right(),
+            Column::new(
+                "data or description",
+                Width::Rest(0, u16::MAX),
+                move |it: &Item, _| {
+                    Line::styled(it.data.as_deref().unwrap_or(&it.description), dim)
+                },
+            ),
+        ];
+        let seen = items.skip(pager.shown().start).take(pager.shown().len());
+        let grid = Grid::new(columns, seen.collect(), List::default(), rows);
+        grid.draw_head(ctx, head, buf);
+        grid.paint(None, buf);
         if let Some(place) = pager.place() {
             let shown = format!("{place}, {} for more", ctx.key(NavAction::PageDown));
             Pen::new(buf, area, 1).flush(&shown, dim);
@@ -217,43 +226,54 @@ impl State {
     }
 }
 
-fn draw_player(player: &PlayerState, ctx: ViewContext<'_>, line: Rect, buf: &mut Buffer) {
+/// The columns of the list of players.
+fn columns(ctx: ViewContext<'_>) -> Vec<Column<'_, PlayerState>> {
     let theme = ctx.theme;
     let dim = theme.style(Tone::Dim);
-    let (glyph, tone) = match (&player.proof, &player.last_error) {
-        (Proof::Refused(_), _) => ("✘", Tone::Bad),
-        (_, Some(_)) => ("!", Tone::Warn),
-        (Proof::Proved(_), None) => ("✔", Tone::Good),
-        (Proof::None, None) => ("○", Tone::Dim),
-    };
-    let state = match (player.request, &player.inventory) {
-        (Some(_), _) => "fetch".to_owned(),
-        (None, Some((_, at))) => age(*at, ctx.now),
-        (None, None) => String::new(),
-    };
-    let items =
-        player
-            .inventory
-            .as_ref()
-            .map_or_else(String::new, |(inventory, _)| match inventory.items.len() {
-                1 => "1 item".to_owned(),
-                n => format!("{n} items"),
-            });
-    let mut pen = Pen::new(buf, line, 0);
-    pen.keep(18)
-        .text(glyph, theme.bold(tone))
-        .skip(1)
-        .text(&player.display_name(), theme.style(Tone::Plain));
-    if ctx.store.games().count() > 1 {
-        pen.skip(1).text(player.account.as_str(), dim);
+    vec![
+        Column::new("", Width::Exact(1), move |it: &PlayerState, _| {
+            let (glyph, tone) = match (&it.proof, &it.last_error) {
+                (Proof::Refused(_), _) => ("✘", Tone::Bad),
+                (_, Some(_)) => ("!", Tone::Warn),
+                (Proof::Proved(_), None) => ("✔", Tone::Good),
+                (Proof::None, None) => ("○", Tone::Dim),
+            };
+            Line::styled(glyph, theme.bold(tone))
+        }),
+        Column::new(
+            "player",
+            Width::Rest(0, u16::MAX),
+            move |it: &PlayerState, _| {
+                let name = Span::styled(it.display_name(), theme.style(Tone::Plain));
+                let account = match ctx.store.games().count() {
+                    0 | 1 => String::new(),
+                    _ => format!(" {}", it.account),
+                };
+                Line::from(vec![name, Span::styled(account, dim)])
+            },
+        ),
+        Column::new("", Width::Exact(10), move |it: &PlayerState, _| {
+            let items = it.inventory.as_ref().map(|(inventory, _)| items(inventory));
+            Line::styled(items.unwrap_or_default(), dim)
+        })
+        .right(),
+        Column::new("", Width::Exact(5), move |it: &PlayerState, _| {
+            let state = match (it.request, &it.inventory) {
+                (Some(_), _) => "fetch".to_owned(),
+                (None, Some((_, at))) => age(*at, ctx.now),
+                (None, None) => String::new(),
+            };
+            Line::styled(state, dim)
+        })
+        .right(),
+    ]
+}
+
+fn items(inventory: &Inventory) -> String {
+    match inventory.items.len() {
+        1 => "1 item".to_owned(),
+        n => format!("{n} items"),
     }
-    let [_, right] = line.layout(&Layout::horizontal([
-        Constraint::Fill(1),
-        Constraint::Length(17),
-    ]));
-    Pen::new(buf, right, 0)
-        .right(&items, 11, dim)
-        .right(&state, 6, dim);
 }
 
 /// Whether one of the games is the sandbox's.

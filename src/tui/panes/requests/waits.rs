@@ -3,7 +3,7 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
-use super::{Follow, State};
+use super::{State, parts};
 #[cfg(test)]
 use crate::domain::RequestId;
 use crate::domain::time;
@@ -47,12 +47,14 @@ impl State {
     }
 
     /// Moves among the waiting rows, and from them into the log; returns whether the step is done.
-    pub(super) fn step_waiting(&mut self, step: Step, height: u16, store: &Store) -> bool {
+    pub(super) fn step_waiting(&mut self, step: Step, ctx: &mut UpdateContext<'_>) -> bool {
+        let height = parts(ctx.area, ctx.store).waiting.height;
+        let store = &mut *ctx.store;
         let len = store.waiting.len();
         let to_top = matches!(step, Step::Up(_) | Step::Top | Step::PageUp);
         let at = match self.waiting_at {
             Some(at) => store.waiting.keys().position(|id| *id >= at),
-            None if len > 0 && (step == Step::Top || self.list.selected == 0 && to_top) => {
+            None if len > 0 && (step == Step::Top || self.log.list.selected == 0 && to_top) => {
                 let at = if step == Step::Top { 0 } else { len - 1 };
                 self.waits.selected = at;
                 self.waits.fit(len, height);
@@ -71,8 +73,7 @@ impl State {
         if beyond {
             self.waiting_at = None;
             if step != Step::Bottom {
-                self.list.selected = 0;
-                self.follow = Follow::Paused(0);
+                self.log.pick(0, store);
                 return true;
             }
             return false;
@@ -83,14 +84,14 @@ impl State {
         true
     }
 
-    /// Selects the waiting request drawn at a position; returns whether there is one.
-    pub(super) fn point_waiting(&mut self, at: Position, area: Rect, store: &Store) -> bool {
-        let Some(row) = self.waits.at(at, area, store.waiting.len()) else {
-            return false;
-        };
-        self.waits.selected = row;
-        self.waiting_at = store.waiting.keys().nth(row).copied();
-        true
+    /// Selects the waiting request drawn at a position, if there is one.
+    pub(super) fn point_waiting(&mut self, at: Position, ctx: &mut UpdateContext<'_>) {
+        let area = parts(ctx.area, ctx.store).waiting;
+        let waiting = &ctx.store.waiting;
+        if let Some(row) = self.waits.at(at, area, waiting.len()) {
+            self.waits.selected = row;
+            self.waiting_at = waiting.keys().nth(row).copied();
+        }
     }
 
     /// Cancels the selected waiting request. Without a selection it selects the oldest one. Where none waits, it lifts the
@@ -129,30 +130,29 @@ impl State {
             .map_or(0, |at| waiting.keys().take_while(|id| **id < at).count());
         let mut list = self.waits;
         list.selected = at;
-        let window = list.window(waiting.len(), area.height);
-        let hidden = waiting.len().saturating_sub(window.len());
-        let rows = waiting.iter().skip(window.start).take(window.len());
+        let hidden = waiting.len().saturating_sub(area.height.into());
         let more = match hidden {
             0 => String::new(),
             n => format!("{n} more waiting"),
         };
-        let mut rows: Vec<WaitingRow<'_>> = rows
-            .map(|(request, waits)| WaitingRow {
-                request: *request,
+        let end = list.window(waiting.len(), area.height).end;
+        let rows: Vec<WaitingRow<'_>> = waiting
+            .iter()
+            .enumerate()
+            .map(|(at, (request, waits))| WaitingRow {
                 waits,
                 is_own: ctx.store.in_flight_for(*request).is_some(),
-                free: 0,
+                free: if hidden > 0 && at + 1 == end {
+                    width(&more) + 2
+                } else {
+                    0
+                },
             })
             .collect();
-        if let Some(last) = rows.last_mut().filter(|_| hidden > 0) {
-            last.free = width(&more) + 2;
-        }
-        let mut all = rows.iter();
-        let selected = all.position(|row| self.waiting_at == Some(row.request));
         let columns = waiting_columns(area.width, ctx);
-        let grid = Grid::new(columns, rows.iter().collect(), area);
-        let style = ctx.theme.selected(ctx.focused);
-        grid.draw(selected.map(|at| (at, style)), buf);
+        let grid = Grid::new(columns, rows.iter().collect(), list, area);
+        let selected = self.waiting_at.map(|_| ctx.theme.selected(ctx.focused));
+        grid.paint(selected, buf);
         let bottom = area.height.saturating_sub(1);
         Pen::new(buf, area, bottom).flush(&more, ctx.theme.style(Tone::Warn));
     }

@@ -1,0 +1,346 @@
+//! A log: the rows that are loaded from the ledger, a filter, and a selection that follows the newest row. Requests and
+//! callbacks are logs.
+
+use std::sync::Arc;
+
+use ratatui::layout::Rect;
+
+use super::{UpdateContext, ViewContext};
+use crate::domain::Problem;
+use crate::tui::Effect;
+use crate::tui::keys::NavAction;
+use crate::tui::msg::Level;
+use crate::tui::rows::{Numbered, Rows};
+use crate::tui::store::Store;
+use crate::tui::theme::Tone;
+use crate::tui::widgets::columns::{Column, Grid};
+use crate::tui::widgets::filter::Filter;
+use crate::tui::widgets::list::{List, Step};
+use crate::tui::widgets::text::fit;
+use crate::tui::widgets::widths::Widths;
+
+/// Rows in memory while the newest are followed.
+const ROWS_MAX: usize = 500;
+/// Rows in memory while the operator reads older ones.
+const ROWS_READ_MAX: usize = 2000;
+/// Rows loaded at once.
+pub const LOAD: usize = 200;
+
+/// What a log shows.
+pub trait LogRow: Numbered + Sized {
+    /// What one row is called.
+    const NOUN: &'static str;
+    const IS_NEWEST_FIRST: bool;
+    /// Whether a query to the ledger finds rows by the filter. If not, the filter looks at loaded rows only.
+    const IS_FILTERED_BY_LEDGER: bool;
+
+    fn matches(&self, filter: &str) -> bool;
+
+    /// The rows that no filter hides.
+    fn rows(store: &mut Store) -> &mut Rows<Self>;
+
+    fn loaded(store: &Store) -> &Rows<Self>;
+
+    /// The query for [`LOAD`] rows older than `before`.
+    fn load(before: Option<Self::Id>, filter: String) -> Effect;
+
+    /// Called for every row before it is added.
+    fn arrives(&self, _store: &mut Store) {}
+}
+
+/// The selection and the filter of a log, whose rows are in the store.
+#[derive(Debug, Clone)]
+pub struct Log<T> {
+    pub list: List,
+    pub widths: Widths,
+    pub filter: Filter,
+    /// The rows that match the filter, from memory and from the ledger.
+    found: Rows<T>,
+    /// The filter that they match.
+    found_for: String,
+    /// The number of rows that arrived while an older one is selected; `None` while the newest is followed.
+    paused: Option<usize>,
+    /// Whether the ledger has no older rows.
+    is_exhausted: bool,
+    /// The filter of the query that is in flight.
+    loading: Option<String>,
+}
+
+impl<T> Default for Log<T> {
+    fn default() -> Self {
+        Self {
+            list: List::default(),
+            widths: Widths::default(),
+            filter: Filter::default(),
+            found: Rows::default(),
+            found_for: String::new(),
+            paused: None,
+            is_exhausted: false,
+            loading: None,
+        }
+    }
+}
+
+impl<T: LogRow> Log<T> {
+    /// The rows on the screen: those that match the filter, or all; the newest first.
+    pub fn shown<'a>(&'a self, store: &'a Store) -> &'a Rows<T> {
+        if self.found_for.is_empty() {
+            T::loaded(store)
+        } else {
+            &self.found
+        }
+    }
+
+    pub fn selected<'a>(&'a self, store: &'a Store) -> Option<&'a Arc<T>> {
+        self.shown(store).get(self.age(store))
+    }
+
+    /// The number of rows that are newer than the selected one.
+    fn age(&self, store: &Store) -> usize {
+        place(self.list.selected, self.shown(store))
+    }
+
+    /// Whether the ledger answers with rows that match the filter, which are not all rows.
+    fn queries_found(&self) -> bool {
+        T::IS_FILTERED_BY_LEDGER && !self.found_for.is_empty()
+    }
+
+    /// The rows that a query continues.
+    fn continued<'a>(&'a self, store: &'a Store) -> &'a Rows<T> {
+        if self.queries_found() {
+            &self.found
+        } else {
+            T::loaded(store)
+        }
+    }
+
+    pub fn can_load(&self, store: &Store) -> bool {
+        store.is_ready()
+            && self.loading.is_none()
+            && !self.is_exhausted
+            && !T::loaded(store).is_empty()
+            && self.continued(store).len() < ROWS_READ_MAX
+    }
+
+    /// Adds rows from the ledger. One that is loaded already is newer.
+    pub fn add(&mut self, rows: &[Arc<T>], store: &mut Store) {
+        self.change(store, |log, store| {
+            for row in rows {
+                if log.continued(store).known(row.id()).is_some() {
+                    continue;
+                }
+                if log.queries_found() {
+                    log.found.put(row.clone(), ROWS_READ_MAX);
+                } else {
+                    log.put(row, ROWS_READ_MAX, store);
+                }
+            }
+        });
+    }
+
+    /// Adds a row that has just arrived, or a new version of one.
+    pub fn push(&mut self, row: &Arc<T>, store: &mut Store) {
+        let max = self.paused.map_or(ROWS_MAX, |_| ROWS_READ_MAX);
+        let newer = self.age(store);
+        self.change(store, |log, store| {
+            log.put(row, max, store);
+            log.cut(max, store);
+        });
+        let arrived = self.age(store).saturating_sub(newer);
+        self.paused = self.paused.map(|before| before + arrived);
+    }
+
+    fn put(&mut self, row: &Arc<T>, max: usize, store: &mut Store) {
+        row.arrives(store);
+        // A row that is shown stays, even if its new state does not match the filter any more.
+        if self.finds(row) || self.found.known(row.id()).is_some() {
+            self.found.put(row.clone(), max);
+        }
+        T::rows(store).put(row.clone(), max);
+    }
+
+    fn finds(&self, row: &T) -> bool {
+        !self.found_for.is_empty() && row.matches(&self.found_for)
+    }
+
+    fn cut(&mut self, max: usize, store: &mut Store) {
+        if T::rows(store).cut(max) | self.found.cut(max) {
+            self.is_exhausted = false;
+        }
+    }
+
+    /// Changes the rows. The same row stays selected, at the same place on the screen, unless the newest is followed.
+    fn change(&mut self, store: &mut Store, change: impl FnOnce(&mut Self, &mut Store)) {
+        let selected = self.selected(store).map(|row| row.id());
+        let selected = selected.filter(|_| self.paused.is_some());
+        change(self, store);
+        let rows = self.shown(store);
+        let age = selected.map_or(0, |id| rows.place_of(id).unwrap_or(rows.len()));
+        self.list.move_to(place(age, rows));
+    }
+
+    /// Follows the newest row if it is selected, and drops the rows that were loaded beyond the limit.
+    fn follow_or_pause(&mut self, store: &mut Store) {
+        if self.age(store) > 0 {
+            self.paused.get_or_insert(0);
+            return;
+        }
+        self.paused = None;
+        self.cut(ROWS_MAX, store);
+        self.list.selected = place(0, self.shown(store));
+    }
+
+    /// Selects a row by its place on the screen.
+    pub fn pick(&mut self, at: usize, store: &mut Store) {
+        self.list.selected = at;
+        self.follow_or_pause(store);
+    }
+
+    /// Moves the selection. One more step beyond the oldest row loads older ones.
+    pub fn step(&mut self, step: Step, ctx: &mut UpdateContext<'_>) {
+        let was_oldest = self.age(ctx.store) + 1 >= self.shown(ctx.store).len();
+        self.list.go(step);
+        self.follow_or_pause(ctx.store);
+        let is_down = matches!(step, Step::Down(_) | Step::PageDown | Step::Bottom);
+        if was_oldest && is_down == T::IS_NEWEST_FIRST {
+            self.query_older(ctx);
+        }
+    }
+
+    /// Loads older rows; the selection stays where it is.
+    pub fn load_older(&mut self, ctx: &mut UpdateContext<'_>) {
+        self.paused.get_or_insert(0);
+        self.query_older(ctx);
+    }
+
+    fn query_older(&mut self, ctx: &mut UpdateContext<'_>) {
+        if self.can_load(ctx.store) {
+            let mut rows = self.continued(ctx.store).iter();
+            let oldest = rows.rfind(|row| row.is_saved()).map(|row| row.id());
+            self.query(oldest, ctx);
+        }
+    }
+
+    fn query(&mut self, before: Option<T::Id>, ctx: &mut UpdateContext<'_>) {
+        let filter = if T::IS_FILTERED_BY_LEDGER {
+            self.filter.text().to_owned()
+        } else {
+            String::new()
+        };
+        ctx.out.push(T::load(before, filter.clone()));
+        self.loading = Some(filter);
+    }
+
+    /// Enter in the filter, which looked at loaded rows only: queries the ledger too.
+    pub fn keep_filter(&mut self, ctx: &mut UpdateContext<'_>) {
+        self.filter.keep();
+        let queries = T::IS_FILTERED_BY_LEDGER && self.filter.is_active();
+        if queries && self.loading.is_none() && ctx.store.is_ready() {
+            self.query(None, ctx);
+        }
+    }
+
+    /// Takes the result of a query.
+    pub fn answered(&mut self, result: &Result<Vec<Arc<T>>, Problem>, ctx: &mut UpdateContext<'_>) {
+        let Some(filter) = self.loading.take() else {
+            return;
+        };
+        if T::IS_FILTERED_BY_LEDGER && filter != self.filter.text() {
+            // The filter changed while the query ran: query again with the new one.
+            if self.filter.is_active() {
+                self.query(None, ctx);
+            }
+            return;
+        }
+        match result {
+            Err(problem) => ctx.store.flash(Level::Error, problem.describe()),
+            Ok(rows) => {
+                // Fewer rows than requested: the ledger has no more.
+                self.is_exhausted = rows.len() < LOAD;
+                if rows.is_empty() && filter.is_empty() {
+                    let text = format!("there are no older {}s", T::NOUN);
+                    ctx.store.flash(Level::Info, text);
+                }
+                self.add(rows, ctx.store);
+            }
+        }
+    }
+
+    /// Finds the rows anew after the filter changed, and scrolls.
+    pub fn fit(&mut self, height: u16, store: &Store) {
+        if self.found_for != self.filter.text() {
+            self.filter.text().clone_into(&mut self.found_for);
+            self.found = Rows::default();
+            let all = T::loaded(store).iter();
+            for row in all {
+                if self.finds(row) {
+                    self.found.put(row.clone(), ROWS_READ_MAX);
+                }
+            }
+            self.is_exhausted &= !T::IS_FILTERED_BY_LEDGER;
+            self.paused = None;
+            self.list = List::default();
+            self.list.selected = place(0, self.shown(store));
+        }
+        self.list.fit(self.shown(store).len(), height);
+    }
+
+    /// The note at the right of the pane's title.
+    pub fn note(&self, ctx: ViewContext<'_>) -> Option<(String, Tone)> {
+        let noun = T::NOUN;
+        let filter = fit(self.filter.text(), 24);
+        match (self.paused, self.found.len()) {
+            (Some(new), _) if new > 0 => {
+                let newest = if T::IS_NEWEST_FIRST {
+                    NavAction::Top
+                } else {
+                    NavAction::Bottom
+                };
+                let key = ctx.key(newest);
+                let text = format!("paused, {new} new {noun}s: {key} shows them");
+                Some((text, Tone::Warn))
+            }
+            _ if filter.is_empty() => None,
+            (_, 1) => Some((format!("1 {noun} matches `{filter}`"), Tone::Accent)),
+            (_, n) => Some((format!("{n} {noun}s match `{filter}`"), Tone::Accent)),
+        }
+    }
+
+    /// Why no row is shown; `none` where none has arrived yet.
+    pub fn why_empty(&self, none: &str, store: &Store) -> String {
+        if !store.is_ready() {
+            "Opening the ledger…".into()
+        } else if self.loading.is_some() {
+            "Loading from the ledger…".into()
+        } else if !self.filter.is_active() {
+            none.into()
+        } else if T::IS_FILTERED_BY_LEDGER {
+            format!("No {} matches the filter.", T::NOUN)
+        } else {
+            format!("No loaded {} matches the filter.", T::NOUN)
+        }
+    }
+
+    /// The rows as they are drawn in an area.
+    pub fn grid<'a>(
+        &'a self,
+        columns: Vec<Column<'a, T>>,
+        store: &'a Store,
+        area: Rect,
+    ) -> Grid<'a, 'a, T> {
+        let rows = self.shown(store);
+        let all = (0..rows.len()).map(|at| &*rows[place(at, rows)]);
+        let columns = self.widths.apply(columns);
+        Grid::new(columns, all.collect(), self.list, area)
+    }
+}
+
+/// The place on the screen of a row of this age, and the other way round.
+fn place<T: LogRow>(age: usize, rows: &Rows<T>) -> usize {
+    let last = rows.len().saturating_sub(1);
+    if T::IS_NEWEST_FIRST {
+        age.min(last)
+    } else {
+        last.saturating_sub(age)
+    }
+}

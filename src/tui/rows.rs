@@ -1,0 +1,93 @@
+//! The loaded rows of a log, a bounded window over the ledger. Knows nothing about the screen.
+
+use std::collections::VecDeque;
+use std::ops::Deref;
+use std::sync::Arc;
+
+use crate::domain::{Delivery, DeliveryId, Exchange, ExchangeId};
+
+/// What the ledger numbers.
+pub trait Numbered {
+    /// Grows with time.
+    type Id: Copy + Ord;
+
+    fn id(&self) -> Self::Id;
+
+    /// Whether the ledger has it. Only then its id has a place among the others.
+    fn is_saved(&self) -> bool {
+        true
+    }
+}
+
+impl Numbered for Exchange {
+    type Id = ExchangeId;
+
+    fn id(&self) -> ExchangeId {
+        self.id
+    }
+
+    fn is_saved(&self) -> bool {
+        self.id.0 >= 0
+    }
+}
+
+impl Numbered for Delivery {
+    type Id = DeliveryId;
+
+    fn id(&self) -> DeliveryId {
+        self.id
+    }
+}
+
+/// Rows, newest first; each id occurs once.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rows<T>(VecDeque<Arc<T>>);
+
+impl<T> Default for Rows<T> {
+    fn default() -> Self {
+        Self(VecDeque::new())
+    }
+}
+
+/// Of the rows as they are; [`Rows::put`] changes them.
+impl<T> Deref for Rows<T> {
+    type Target = VecDeque<Arc<T>>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl<T: Numbered> Rows<T> {
+    pub fn place_of(&self, id: T::Id) -> Option<usize> {
+        self.iter().position(|row| row.id() == id)
+    }
+
+    pub fn known(&self, id: T::Id) -> Option<&Arc<T>> {
+        self.get(self.place_of(id)?)
+    }
+
+    /// Inserts a row, or replaces an earlier version of it. Ignores one that is older than `max` others.
+    pub fn put(&mut self, row: Arc<T>, max: usize) {
+        if let Some(at) = self.place_of(row.id()) {
+            self.0[at] = row;
+            return;
+        }
+        let is_older = |have: &Arc<T>| have.is_saved() && have.id() < row.id();
+        let at = if row.is_saved() {
+            self.iter().position(is_older).unwrap_or(self.len())
+        } else {
+            0
+        };
+        if at < max {
+            self.0.insert(at, row);
+        }
+    }
+
+    /// Drops the oldest rows beyond `max`; returns whether there were any.
+    pub fn cut(&mut self, max: usize) -> bool {
+        let long = self.len() > max;
+        self.0.truncate(max);
+        long
+    }
+}
