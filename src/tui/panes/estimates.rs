@@ -17,6 +17,7 @@ use crate::tui::component::{Command, Component, Event, Intent};
 use crate::tui::keys::{COLUMNS, GLOBAL, NAV, Scope, keys};
 use crate::tui::msg::Msg;
 use crate::tui::overlays::quote_form;
+use crate::tui::panes;
 use crate::tui::store::{Phase, Purpose};
 use crate::tui::theme::Tone;
 use crate::tui::widgets::bar::sparkline;
@@ -356,11 +357,16 @@ impl Component for State {
                 Pen::new(buf, area, 0).text("Opening…", ctx.theme.style(Tone::Dim));
                 return None;
             }
-            let text = format!(
-                "No estimate yet. Press {} in this pane to see what a payer would pay in each currency.",
-                ctx.key(Action::Quote)
-            );
-            paragraph(buf, area, &text, ctx.theme.style(Tone::Dim));
+            let (first, then) = if ctx.store.any_can(Ability::Estimates) {
+                let how = format!(
+                    "Press {} in this pane to see what a payer would pay in each currency.",
+                    ctx.key(Action::Quote)
+                );
+                ("No estimate yet.".to_owned(), how)
+            } else {
+                panes::none_can(Ability::Estimates, ctx)
+            };
+            panes::draw_empty([&first, &then], ctx, area, buf);
             return None;
         };
         self.draw_question(ctx, area, buf);

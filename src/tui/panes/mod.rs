@@ -24,7 +24,7 @@ use super::keys::{Binding, Keys as _, Scope};
 use super::setup::Setup;
 use super::theme::{Theme, Tone};
 use super::widgets::text::{Pen, below, cells, fit_middle, paragraph, wrap};
-use crate::domain::{Now, WallTime, inert, time};
+use crate::domain::{Ability, Now, WallTime, inert, time};
 
 pub use super::component::{UpdateContext, ViewContext};
 
@@ -272,6 +272,18 @@ impl Heading<'_> {
         let rest = usize::from(pen.left());
         pen.text(&"─".repeat(rest), rule);
     }
+}
+
+/// What the empty pane of an ability says in a profile without an account for it.
+pub fn none_can(ability: Ability, ctx: ViewContext<'_>) -> (String, String) {
+    (
+        format!("This profile has no account for {}.", ability.noun()),
+        format!(
+            "{} in {} shows how to get one.",
+            ctx.key(credentials::Action::Guide),
+            Pane::Credentials.name()
+        ),
+    )
 }
 
 /// Draws what an empty pane says: what is missing, and how it comes; returns the area below.

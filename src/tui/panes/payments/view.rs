@@ -9,7 +9,7 @@ use ratatui::widgets::Widget as _;
 use super::State;
 use super::rows::{Totals, needs_attention};
 use super::{Action, Sort, detail};
-use crate::domain::WallTime;
+use crate::domain::{Ability, WallTime};
 use crate::tui::keys::ConsoleAction;
 use crate::tui::panes::{self, Heading, ViewContext, age, clock_or_date};
 use crate::tui::store::{Phase, Store};
@@ -222,6 +222,7 @@ fn draw_empty(ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
     let area = below(area.inner(Margin::new(1, 0)), area.height / 5);
     let (first, then) = match ctx.store.phase {
         Phase::Opening => ("Opening the ledger…".to_owned(), String::new()),
+        _ if !ctx.store.any_can(Ability::Payments) => panes::none_can(Ability::Payments, ctx),
         Phase::Ready | Phase::Failed(_) => (
             "No payment is watched.".to_owned(),
             format!(
