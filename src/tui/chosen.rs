@@ -29,7 +29,7 @@ pub fn arrange(areas: Areas, shown: &[Pane]) -> Option<Arrangement> {
     let [left, right] =
         Layout::horizontal([Constraint::Fill(1), Constraint::Length(column)]).areas(upper);
 
-    let mut panes = [Rect::default(); 8];
+    let mut panes = [Rect::default(); Pane::COUNT];
     panes[main.index()] = left;
     for (group, area) in [(logs, lower), (side, right)] {
         let rows = Layout::vertical(vec![Constraint::Fill(1); group.len()]).split(area);

@@ -7,7 +7,7 @@ use super::keys::{
 use super::layout::ZoomMode;
 use super::msg::Level;
 use super::overlays::{Overlay, alerts, help, link_form, palette, quit_ask, sandbox};
-use super::panes::Pane;
+use super::panes::{GoTo, Pane};
 use super::{Effect, Io, Model, Place};
 use crate::domain::{Ability, Environment, Now};
 
@@ -32,14 +32,6 @@ impl Model {
             }
             ConsoleAction::NextPane => self.focus = self.beside(1),
             ConsoleAction::PreviousPane => self.focus = self.beside(self.shown.len() - 1),
-            ConsoleAction::FocusCredentials => self.focus = Pane::Credentials,
-            ConsoleAction::FocusTokens => self.focus = Pane::Tokens,
-            ConsoleAction::FocusPayments => self.focus = Pane::Payments,
-            ConsoleAction::FocusEstimates => self.focus = Pane::Estimates,
-            ConsoleAction::FocusRequests => self.focus = Pane::Requests,
-            ConsoleAction::FocusExplorer => self.focus = Pane::Explorer,
-            ConsoleAction::FocusCallbacks => self.focus = Pane::Callbacks,
-            ConsoleAction::FocusPlayers => self.focus = Pane::Players,
             ConsoleAction::Help => self.open(help::State::new(self.scope())),
             ConsoleAction::Palette => self.open(palette::State::new(self.offered(io.now))),
             ConsoleAction::ShowAlerts => self.open(alerts::State::new(&self.store)),
@@ -132,6 +124,9 @@ impl Model {
         if let Some(action) = ConsoleAction::of(action) {
             return self.can_console(action);
         }
+        if let Some(action) = GoTo::of(action) {
+            return self.focus != action.pane();
+        }
         if NavAction::of(action).is_some()
             || ColumnAction::of(action).is_some()
             || WindowAction::of(action).is_some()
@@ -156,19 +151,9 @@ impl Model {
             ConsoleAction::Link => ready && self.store.any_can(Ability::Links),
             ConsoleAction::Sandbox => ready && self.store.simulator.is_some(),
             ConsoleAction::Zoom => self.can_zoom(),
-            ConsoleAction::FocusExplorer => self.focus != Pane::Explorer,
-            ConsoleAction::FocusPlayers => {
-                self.focus != Pane::Players && self.store.games().next().is_some()
-            }
             ConsoleAction::ShowAlerts
             | ConsoleAction::NextPane
             | ConsoleAction::PreviousPane
-            | ConsoleAction::FocusCredentials
-            | ConsoleAction::FocusTokens
-            | ConsoleAction::FocusPayments
-            | ConsoleAction::FocusEstimates
-            | ConsoleAction::FocusRequests
-            | ConsoleAction::FocusCallbacks
             | ConsoleAction::Escape
             | ConsoleAction::Palette
             | ConsoleAction::Help

@@ -32,7 +32,7 @@ pub struct Areas {
     /// The tabs, if only one pane is visible.
     pub tabs: Rect,
     pub body: Rect,
-    pub panes: [Rect; 8],
+    pub panes: [Rect; Pane::COUNT],
     /// On the lowest frame line, so that a notice does not move the panes.
     pub notice: Rect,
     pub footer: Rect,
@@ -84,7 +84,7 @@ pub fn arrange(screen: Rect, input: LayoutInput) -> Arrangement {
     let panes = if whole {
         deck(body, input)
     } else {
-        let mut panes = [Rect::default(); 8];
+        let mut panes = [Rect::default(); Pane::COUNT];
         panes[focus.index()] = body;
         panes
     };
@@ -99,7 +99,7 @@ pub fn arrange(screen: Rect, input: LayoutInput) -> Arrangement {
 }
 
 /// Payments at the left with Callbacks below, the small panes in a column at the right, Requests along the bottom.
-fn deck(body: Rect, input: LayoutInput) -> [Rect; 8] {
+fn deck(body: Rect, input: LayoutInput) -> [Rect; Pane::COUNT] {
     let LayoutInput {
         accounts,
         tokens,
@@ -156,7 +156,7 @@ fn deck(body: Rect, input: LayoutInput) -> [Rect; 8] {
     } else {
         (left, bottom, Rect::default())
     };
-    let mut panes = [Rect::default(); 8];
+    let mut panes = [Rect::default(); Pane::COUNT];
     for (pane, area) in [
         (Pane::Credentials, credentials),
         (Pane::Tokens, tokens),

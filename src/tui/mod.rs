@@ -50,7 +50,7 @@ use keys::{
 use layout::{Areas, Arrangement, LayoutInput, ZoomMode, arrange};
 use msg::Level;
 use overlays::Overlay;
-use panes::{Pane, Panes};
+use panes::{GoTo, Pane, Panes};
 use pointer::{Hit, Hits};
 use store::{InFlight, Phase, Purpose, Store};
 use theme::Theme;
@@ -422,6 +422,8 @@ impl Model {
             self.close(top, io);
         } else if FilterAction::of(action).is_some() {
             self.call(top, io, AnyComponent::keep_filter);
+        } else if let Some(action) = GoTo::of(action) {
+            self.focus = action.pane();
         } else if let Some(action) = ConsoleAction::of(action) {
             self.act_console(action, io);
         } else {

@@ -15,6 +15,8 @@ pub use scope::{Action, Binding, Keys, NoAction, Scope};
 use super::widgets::list::Step;
 use super::{overlays, panes};
 
+use panes::{GoTo, PANES};
+
 /// The most columns of a key's help: the help window shows it whole beside the keys and the action's name.
 #[cfg(test)]
 const HELP_MAX: usize = 40;
@@ -66,21 +68,13 @@ keys! {
 keys! {
     /// What a key does wherever no window is open.
     ConsoleAction:
-    GLOBAL "Console" keys [] {
+    GLOBAL "Console" keys [PANES] {
         Link "link" ["L"] "link" "create a payment link";
         Sandbox "sandbox" ["S"] "simulator" "control the built-in simulator";
         ShowAlerts "alerts" ["!"] "" "list what needs attention";
         Zoom "zoom" ["f"] "zoom" "zoom this pane, or show all panes";
         NextPane "next-pane" ["tab" "right" "l"] "" "next pane";
         PreviousPane "previous-pane" ["shift-tab" "left" "h"] "" "previous pane";
-        FocusCredentials "credentials" ["1"] "" "go to Credentials";
-        FocusTokens "tokens" ["2"] "" "go to Tokens";
-        FocusPayments "payments" ["3"] "" "go to Payments";
-        FocusEstimates "estimates" ["4"] "" "go to Estimates";
-        FocusRequests "requests" ["5"] "" "go to Requests";
-        FocusExplorer "explorer" ["6"] "explore" "go to Explorer";
-        FocusCallbacks "callbacks" ["7"] "" "go to Callbacks";
-        FocusPlayers "players" ["8"] "players" "go to Players";
         Escape "escape" ["esc"] "" "cancel, dismiss or go back";
         Palette "palette" [":" "ctrl-p"] "" "search actions by name";
         Help "help" ["?"] "help" "show keys, symbols and columns";
@@ -112,6 +106,7 @@ pub fn bindings() -> impl Iterator<Item = &'static Binding> {
         WindowAction::BINDINGS,
         NavAction::BINDINGS,
         ColumnAction::BINDINGS,
+        GoTo::BINDINGS,
         ConsoleAction::BINDINGS,
     ];
     let all = panes::BINDINGS.iter().chain(overlays::BINDINGS).copied();
@@ -121,7 +116,7 @@ pub fn bindings() -> impl Iterator<Item = &'static Binding> {
 /// Every scope that can be the innermost one.
 pub fn leaves() -> Vec<&'static Scope> {
     let mut leaves: Vec<&'static Scope> = Vec::new();
-    let mut outer: Vec<&'static Scope> = vec![&ALWAYS, &GLOBAL, &NAV, &OVERLAY, &READER];
+    let mut outer: Vec<&'static Scope> = vec![&ALWAYS, &GLOBAL, &PANES, &NAV, &OVERLAY, &READER];
     for binding in bindings() {
         outer.extend(binding.scope.around);
         if !leaves.contains(&binding.scope) {

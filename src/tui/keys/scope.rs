@@ -19,6 +19,8 @@ impl Scope {
     /// Every scope a key is looked up in while this one is the innermost, innermost first.
     pub fn chain(&'static self) -> impl Iterator<Item = &'static Self> {
         let around = self.around.iter().copied();
+        let around =
+            around.flat_map(|outer| std::iter::once(outer).chain(outer.around.iter().copied()));
         std::iter::once(self).chain(around).chain([&super::ALWAYS])
     }
 

@@ -20,7 +20,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::component::DynComponent;
-use super::keys::{Binding, Keys as _, Scope};
+use super::keys::{Binding, Keys as _, Scope, keys};
 use super::setup::Setup;
 use super::theme::{Theme, Tone};
 use super::widgets::text::{Pen, below, cells, fit_middle, paragraph, wrap};
@@ -28,131 +28,88 @@ use crate::domain::{Ability, Now, WallTime, inert, time};
 
 pub use super::component::{UpdateContext, ViewContext};
 
-/// The keys of every pane, in the order of footer and help.
-pub const BINDINGS: &[&[Binding]] = &[
-    credentials::Action::BINDINGS,
-    tokens::Action::BINDINGS,
-    payments::Action::BINDINGS,
-    estimates::Action::BINDINGS,
-    requests::Action::BINDINGS,
-    callbacks::Action::BINDINGS,
-    players::Action::BINDINGS,
-    explorer::Action::BINDINGS,
-];
+/// Declares the panes: for each its module, the scope of its list, how its state begins, and the action that goes to it,
+/// with its name in the config file, its keys, its word in the footer and its help.
+macro_rules! panes {
+    ($($Pane:ident($module:ident, $SCOPE:ident, $begin:expr)
+        $name:literal [$key:literal] $short:literal $help:literal;)*
+    ) => {
+        /// A pane of the console.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Pane { $($Pane),* }
 
-/// The state of every pane.
-#[derive(Debug, Clone)]
-pub struct Panes {
-    pub credentials: credentials::State,
-    pub tokens: tokens::State,
-    pub payments: payments::State,
-    pub estimates: estimates::State,
-    pub requests: requests::State,
-    pub explorer: explorer::State,
-    pub callbacks: callbacks::State,
-    pub players: players::State,
+        impl Pane {
+            /// In the order of their number keys.
+            pub const ALL: [Self; Self::COUNT] = [$(Self::$Pane),*];
+            pub const COUNT: usize = [$(stringify!($Pane)),*].len();
+
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$Pane => stringify!($Pane)),* }
+            }
+
+            /// The scope of its list.
+            pub fn scope(self) -> &'static Scope {
+                match self { $(Self::$Pane => &$module::$SCOPE),* }
+            }
+        }
+
+        /// The state of every pane.
+        #[derive(Debug, Clone)]
+        pub struct Panes { $(pub $module: $module::State),* }
+
+        impl Panes {
+            pub fn new(setup: &Setup) -> Self {
+                Self { $($module: $begin(setup)),* }
+            }
+
+            pub fn get(&self, pane: Pane) -> &DynComponent {
+                match pane { $(Pane::$Pane => &self.$module),* }
+            }
+
+            pub fn get_mut(&mut self, pane: Pane) -> &mut DynComponent {
+                match pane { $(Pane::$Pane => &mut self.$module),* }
+            }
+        }
+
+        /// The keys of every pane, in the order of help.
+        pub const BINDINGS: &[&[Binding]] = &[$($module::Action::BINDINGS),*];
+
+        keys! {
+            /// Goes to a pane.
+            GoTo:
+            PANES "Console" keys [] { $($Pane $name [$key] $short $help;)* }
+        }
+
+        impl GoTo {
+            pub fn pane(self) -> Pane {
+                match self { $(Self::$Pane => Pane::$Pane),* }
+            }
+        }
+    };
 }
 
-impl Panes {
-    pub fn new(setup: &Setup) -> Self {
-        Self {
-            credentials: credentials::State::default(),
-            tokens: tokens::State::default(),
-            payments: payments::State::default(),
-            estimates: estimates::State::default(),
-            requests: requests::State::default(),
-            explorer: explorer::State::new(setup.catalogues.clone()),
-            callbacks: callbacks::State::default(),
-            players: players::State::new(&setup.catalogues),
-        }
-    }
-
-    pub fn get(&self, pane: Pane) -> &DynComponent {
-        match pane {
-            Pane::Credentials => &self.credentials,
-            Pane::Tokens => &self.tokens,
-            Pane::Payments => &self.payments,
-            Pane::Estimates => &self.estimates,
-            Pane::Requests => &self.requests,
-            Pane::Explorer => &self.explorer,
-            Pane::Callbacks => &self.callbacks,
-            Pane::Players => &self.players,
-        }
-    }
-
-    pub fn get_mut(&mut self, pane: Pane) -> &mut DynComponent {
-        match pane {
-            Pane::Credentials => &mut self.credentials,
-            Pane::Tokens => &mut self.tokens,
-            Pane::Payments => &mut self.payments,
-            Pane::Estimates => &mut self.estimates,
-            Pane::Requests => &mut self.requests,
-            Pane::Explorer => &mut self.explorer,
-            Pane::Callbacks => &mut self.callbacks,
-            Pane::Players => &mut self.players,
-        }
-    }
+panes! {
+    Credentials(credentials, CREDENTIALS, fresh) "credentials" ["1"] "" "go to Credentials";
+    Tokens(tokens, TOKENS, fresh) "tokens" ["2"] "" "go to Tokens";
+    Payments(payments, PAYMENTS, fresh) "payments" ["3"] "" "go to Payments";
+    Estimates(estimates, ESTIMATES, fresh) "estimates" ["4"] "" "go to Estimates";
+    Requests(requests, REQUESTS, fresh) "requests" ["5"] "" "go to Requests";
+    Explorer(explorer, EXPLORER, explorer::State::new) "explorer" ["6"] "explore" "go to Explorer";
+    Callbacks(callbacks, CALLBACKS, fresh) "callbacks" ["7"] "" "go to Callbacks";
+    Players(players, PLAYERS, players::State::new) "players" ["8"] "players" "go to Players";
 }
 
-/// A pane of the console.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Pane {
-    Credentials,
-    Tokens,
-    Payments,
-    Estimates,
-    Requests,
-    Explorer,
-    Callbacks,
-    Players,
+fn fresh<S: Default>(_setup: &Setup) -> S {
+    S::default()
 }
 
 impl Pane {
-    /// In the order of their number keys.
-    pub const ALL: [Self; 8] = [
-        Self::Credentials,
-        Self::Tokens,
-        Self::Payments,
-        Self::Estimates,
-        Self::Requests,
-        Self::Explorer,
-        Self::Callbacks,
-        Self::Players,
-    ];
-
     pub fn index(self) -> usize {
         self as usize
     }
 
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Credentials => "Credentials",
-            Self::Tokens => "Tokens",
-            Self::Payments => "Payments",
-            Self::Estimates => "Estimates",
-            Self::Requests => "Requests",
-            Self::Explorer => "Explorer",
-            Self::Callbacks => "Callbacks",
-            Self::Players => "Players",
-        }
-    }
-
     pub fn title(self) -> String {
         format!("{} {}", self.index() + 1, self.name())
-    }
-
-    /// The scope of its list.
-    pub fn scope(self) -> &'static Scope {
-        match self {
-            Self::Credentials => &credentials::CREDENTIALS,
-            Self::Tokens => &tokens::TOKENS,
-            Self::Payments => &payments::PAYMENTS,
-            Self::Estimates => &estimates::ESTIMATES,
-            Self::Requests => &requests::REQUESTS,
-            Self::Explorer => &explorer::EXPLORER,
-            Self::Callbacks => &callbacks::CALLBACKS,
-            Self::Players => &players::PLAYERS,
-        }
     }
 
     /// The pane that a key scope belongs to.

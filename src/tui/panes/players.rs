@@ -12,12 +12,13 @@ use ratatui::layout::{Position, Rect};
 use super::{UpdateContext, ViewContext, age_changes_in};
 use crate::domain::{
     Ability, AccountId, Answer, Documented, Inventory, Op, Player, PlayerClaim, PlayerId, Problem,
-    ProblemKind, ProviderId, RequestId, Secret, WallTime, inert,
+    ProblemKind, RequestId, Secret, WallTime, inert,
 };
 use crate::tui::component::{Command, Component, Event, Intent};
 use crate::tui::keys::{GLOBAL, NAV, Scope, keys};
 use crate::tui::msg::{Level, Msg, Notice};
 use crate::tui::overlays::player_form;
+use crate::tui::setup::Setup;
 use crate::tui::store::Purpose;
 use crate::tui::theme::Tone;
 use crate::tui::widgets::list::{List, Step};
@@ -104,8 +105,8 @@ impl Example {
 }
 
 impl State {
-    pub fn new(catalogues: &[(ProviderId, &'static [Documented])]) -> Self {
-        let mut all = catalogues.iter();
+    pub fn new(setup: &Setup) -> Self {
+        let mut all = setup.catalogues.iter();
         Self {
             example: all.find_map(|(_, calls)| Example::of(calls)),
             ..Self::default()

@@ -25,6 +25,7 @@ use crate::tui::component::{Command, Component, Event, Intent, Paste};
 use crate::tui::keys::{GLOBAL, NAV, Scope, keys};
 use crate::tui::msg::{Level, Msg};
 use crate::tui::overlays;
+use crate::tui::setup::Setup;
 use crate::tui::store::{Purpose, Store};
 use crate::tui::widgets::list::{List, Step};
 
@@ -130,10 +131,10 @@ pub struct State {
 }
 
 impl State {
-    pub fn new(catalogues: Catalogues) -> Self {
+    pub fn new(setup: &Setup) -> Self {
         Self {
             starts: Starts::new(),
-            catalogues,
+            catalogues: setup.catalogues.clone(),
             part: Part::default(),
             list: List::default(),
             rows: Vec::new(),
