@@ -256,6 +256,35 @@ impl Out {
         lines.iter().try_for_each(|line| self.line(line))
     }
 
+    /// Writes a result to stdout: an object for scripts, else a line.
+    ///
+    /// # Errors
+    /// If stdout fails.
+    pub fn result(&self, object: &Value, line: &str) -> Result<(), OutputError> {
+        if self.json {
+            self.object(object)
+        } else {
+            self.line(line)
+        }
+    }
+
+    /// Writes one of several results: an object to stdout for scripts, else a row of the table.
+    ///
+    /// # Errors
+    /// If stdout fails.
+    pub fn row<const N: usize>(
+        &self,
+        table: &mut Table,
+        object: &Value,
+        cells: [Cell; N],
+    ) -> Result<(), OutputError> {
+        if self.json {
+            return self.object(object);
+        }
+        table.row(cells);
+        Ok(())
+    }
+
     /// Writes a JSON object with its schema, on one line, to stdout.
     ///
     /// # Errors
@@ -277,6 +306,23 @@ impl Out {
     /// Writes a message with a label to stderr.
     pub fn message(&self, tone: Tone, label: &str, words: &str) {
         self.say(&format!("{} {words}", paint(self.color_err, tone, label)));
+    }
+
+    /// Writes a remark to stderr that scripts do not need.
+    pub fn explain(&self, words: &str) {
+        if !self.json {
+            self.say(words);
+        }
+    }
+
+    /// Writes a note to stderr.
+    pub fn note(&self, words: &str) {
+        self.message(Tone::Dim, "note:", words);
+    }
+
+    /// Writes a warning to stderr.
+    pub fn warn(&self, words: &str) {
+        self.message(Tone::Warn, "warning:", words);
     }
 
     /// Prints a failure: with `--json` an object to stdout, else a message to stderr.
