@@ -88,7 +88,7 @@ impl From<LedgerError> for Failure {
 
 impl Out {
     /// Prints the failure that ended a command, and returns the exit code.
-    pub fn settle(&self, done: CommandResult) -> Result<Exit, OutputError> {
+    pub(super) fn settle(&self, done: CommandResult) -> Result<Exit, OutputError> {
         match done {
             Ok(exit) => Ok(exit),
             Err(Failure::Problem(problem)) => self.fail(&problem),
@@ -98,7 +98,7 @@ impl Out {
     }
 
     /// Prints a failure and returns its exit code.
-    pub fn fail(&self, problem: &Problem) -> Result<Exit, OutputError> {
+    pub(super) fn fail(&self, problem: &Problem) -> Result<Exit, OutputError> {
         // What was typed wrongly may be anything.
         let why = (problem.kind != ProblemKind::Usage).then_some(problem.message.as_str());
         tracing::warn!(kind = problem.kind.as_str(), why, "failed");

@@ -78,14 +78,26 @@ enum Step {
         secrets: Vec<(&'static str, Secret)>,
         unverified: Option<Problem>,
     },
-    Rotate {
-        account: AccountId,
-        key: &'static str,
-        secret: Secret,
-        verified: bool,
-        home: Home,
-    },
+    Rotate(Rotation),
     Remove(AccountId),
+}
+
+/// A new secret to verify.
+struct NewSecret {
+    account: AccountId,
+    key: String,
+    secret: Secret,
+    /// Whether to accept one that the provider cannot verify.
+    unverified: bool,
+}
+
+/// A new secret of an account, and where the old one is stored.
+struct Rotation {
+    account: AccountId,
+    key: &'static str,
+    secret: Secret,
+    verified: bool,
+    home: Home,
 }
 
 impl Pending {
@@ -93,7 +105,7 @@ impl Pending {
     fn account(&self) -> Option<&AccountId> {
         match self {
             Self::Config(Step::Add { .. }) => None,
-            Self::Config(Step::Rotate { account, .. } | Step::Remove(account))
+            Self::Config(Step::Rotate(Rotation { account, .. }) | Step::Remove(account))
             | Self::Simulated { account, .. } => Some(account),
         }
     }
@@ -101,10 +113,16 @@ impl Pending {
 
 /// Where the secret that a rotation replaces is stored.
 enum Home {
-    /// In tilldeck's own vault, under this name.
-    Vault(String, SecretSource),
+    /// In tilldeck's own vault.
+    Vault(VaultEntry),
     /// In a place that only the operator writes to: a variable, a file, a command's output.
     Elsewhere(SecretSource),
+}
+
+/// A secret in tilldeck's own vault.
+struct VaultEntry {
+    name: String,
+    source: SecretSource,
 }
 
 impl Deck {
@@ -125,8 +143,13 @@ impl Deck {
                 secret,
                 unverified,
             } => {
-                self.prove_rotation(account, &key, secret, unverified, options)
-                    .await
+                let new = NewSecret {
+                    account,
+                    key,
+                    secret,
+                    unverified,
+                };
+                self.prove_rotation(new, options).await
             }
             Change::Remove(account) => {
                 self.only_own(&format!(
@@ -233,12 +256,15 @@ impl Deck {
 
     async fn prove_rotation(
         &self,
-        account: AccountId,
-        key: &str,
-        secret: Secret,
-        unverified: bool,
+        new: NewSecret,
         options: RequestOptions,
     ) -> Result<Verified, Problem> {
+        let NewSecret {
+            account,
+            key,
+            secret,
+            unverified,
+        } = new;
         let runtime = self.runtime(&account)?;
         let spec = runtime.manifest.spec.keys.iter();
         let names: Vec<_> = spec
@@ -246,7 +272,7 @@ impl Deck {
             .map(|spec| spec.name)
             .collect();
         let known = names.iter().copied().find(|name| *name == key);
-        let key = known.ok_or_else(|| no_secret(&account, key, &names))?;
+        let key = known.ok_or_else(|| no_secret(&account, &key, &names))?;
         let provable = runtime.manifest.proves.contains(&key);
         redact::learn(&secret, key);
         let secret_overrides = SecretOverrides::default();
@@ -282,7 +308,7 @@ impl Deck {
                     no_secret(&of, key, &known)
                 })?;
                 let home = match admin.saved_as(&config, key, &source) {
-                    Some(name) => Home::Vault(name, source),
+                    Some(name) => Home::Vault(VaultEntry { name, source }),
                     None => Home::Elsewhere(source),
                 };
                 Ok((config, home))
@@ -291,13 +317,13 @@ impl Deck {
             (self.trial(&config, secret_overrides)?, Some(home))
         };
         let pending = match home {
-            Some(home) => Pending::Config(Step::Rotate {
+            Some(home) => Pending::Config(Step::Rotate(Rotation {
                 account: account.clone(),
                 key,
                 secret,
                 verified: provable,
                 home,
-            }),
+            })),
             None => Pending::Simulated {
                 account: account.clone(),
                 key,

@@ -94,7 +94,7 @@ impl AddAccount {
             Ok(done?)
         };
         let work = async { out.settle(work.await) };
-        let done = until_stopped(work, &interrupts, out).await;
+        let done = Box::pin(until_stopped(work, &interrupts, out)).await;
         if let Some(deck) = opened.into_inner() {
             deck.close().await;
         }

@@ -13,6 +13,7 @@ use crate::cli::report::{CsvPrinter, Found, Report};
 use crate::cli::values::{duration, state, verdict};
 use crate::deck::Deck;
 use crate::domain::{Observation, PaymentState, PaymentVerdict, Problem, WallTime, Watch, time};
+use crate::ledger::PaymentKey;
 
 /// The columns of a watched payment, after those of a result.
 const WATCH_COLUMNS: [&str; 4] = ["expected_by", "expected_at", "watched_since", "changed_at"];
@@ -183,8 +184,12 @@ async fn last_of_vanished(
     profile: &str,
     deck: &Deck,
 ) -> Result<Option<Observation>, Problem> {
-    let ledger = deck.ledger();
-    let last = ledger.last_observation(profile, &watch.account, &watch.id);
+    let of = PaymentKey {
+        profile: profile.to_owned(),
+        account: watch.account.clone(),
+        id: watch.id.clone(),
+    };
+    let last = deck.ledger().last_observation(of);
     last.await.map_err(|error| local(error.to_string()))
 }
 

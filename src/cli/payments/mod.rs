@@ -10,7 +10,8 @@ use super::exit::usage;
 use super::prompt::{self, can_ask};
 use crate::deck::Deck;
 use crate::domain::{
-    Ability, AccountId, Expectation, Expected, ExpectedBy, PaymentId, Problem, Replaced, Watch,
+    Ability, AccountId, Expectation, Expected, ExpectedBy, NewExpectation, PaymentId, Problem,
+    Replaced, Watch,
 };
 
 use add::AddPayments;
@@ -100,8 +101,9 @@ impl<'a> Book<'a> {
     ) -> Result<Option<Expectation>, Problem> {
         let consent = self.consent;
         let set = |replaced| {
-            self.deck
-                .expect(&self.account, id, sum.clone(), by, replaced)
+            let sum = sum.clone();
+            let new = NewExpectation { sum, by, replaced };
+            self.deck.expect(&self.account, id, new)
         };
         let replaced = if consent.allowed {
             Replaced::Confirmed

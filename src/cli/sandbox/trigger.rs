@@ -29,7 +29,7 @@ pub struct Trigger {
 enum What {
     /// In a running simulator.
     #[command(flatten)]
-    Event(Event),
+    Event(SandboxEvent),
     Deliver(Deliver),
 }
 
@@ -45,7 +45,7 @@ impl Command for Trigger {
 
 /// The events of a running simulator.
 #[derive(Debug, Subcommand)]
-enum Event {
+enum SandboxEvent {
     /// Simulate a fault of every API call: none, latency (late responses), 429 (rate limit), 5xx (status 503), html (an
     /// error page), torn (incomplete JSON), lost-reply (the call is carried out, but no response arrives).
     Fault {
@@ -108,7 +108,7 @@ enum Event {
 /// An event, and the simulator it happens in.
 struct TriggerEvent {
     url: Option<String>,
-    event: Event,
+    event: SandboxEvent,
 }
 
 impl DeckCommand for TriggerEvent {
@@ -125,15 +125,15 @@ impl DeckCommand for TriggerEvent {
     }
 }
 
-impl From<Event> for simulate::Command {
-    fn from(event: Event) -> Self {
+impl From<SandboxEvent> for simulate::Command {
+    fn from(event: SandboxEvent) -> Self {
         match event {
-            Event::Fault { fault } => Self::SetFault(fault),
-            Event::Advance { by } => Self::Advance(by),
-            Event::SetBack { by } => Self::SetBack(by),
-            Event::Payer { id, act } => Self::Payer { payment: id, act },
-            Event::Callback { id } => Self::RepeatCallback(id),
-            Event::Set {
+            SandboxEvent::Fault { fault } => Self::SetFault(fault),
+            SandboxEvent::Advance { by } => Self::Advance(by),
+            SandboxEvent::SetBack { by } => Self::SetBack(by),
+            SandboxEvent::Payer { id, act } => Self::Payer { payment: id, act },
+            SandboxEvent::Callback { id } => Self::RepeatCallback(id),
+            SandboxEvent::Set {
                 provider,
                 setting,
                 value,
@@ -142,7 +142,7 @@ impl From<Event> for simulate::Command {
                 setting,
                 value,
             },
-            Event::Event {
+            SandboxEvent::Event {
                 provider,
                 event,
                 subject,

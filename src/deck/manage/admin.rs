@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::super::runtime::{AccountFactory, AccountRegistry};
-use super::{Home, Step, find, name};
-use crate::config::edit::{self, Edit, Entry};
+use super::{Home, Rotation, Step, VaultEntry, find, name};
+use crate::config::edit::{self, Edit, Entry, NewSource};
 use crate::config::{AccountConfig, Config, SecretSource, VaultError, VaultPlace};
 use crate::domain::manage::Changed;
 use crate::domain::{Account, AccountId, Problem, ProblemKind, Secret};
@@ -27,13 +27,7 @@ impl AccountAdmin {
                 secrets,
                 unverified,
             } => self.save_addition(entry, &secrets, unverified),
-            Step::Rotate {
-                account,
-                key,
-                secret,
-                verified,
-                home,
-            } => self.save_rotation(&account, key, &secret, verified, home),
+            Step::Rotate(rotation) => self.save_rotation(&rotation),
             Step::Remove(account) => self.save_removal(&account),
         }
     }
@@ -96,38 +90,36 @@ impl AccountAdmin {
         })
     }
 
-    fn save_rotation(
-        &self,
-        account: &AccountId,
-        key: &'static str,
-        secret: &Secret,
-        verified: bool,
-        home: Home,
-    ) -> Result<Changed, Problem> {
+    fn save_rotation(&self, rotation: &Rotation) -> Result<Changed, Problem> {
+        let Rotation {
+            account,
+            key,
+            secret,
+            verified,
+            home,
+        } = rotation;
+        let overrides = &self.factory.secret_overrides;
         let config = edit::current(&self.config, &SPECS).map_err(|error| Problem::from(&error))?;
         let (config, kept, todo) = match home {
-            Home::Vault(name, source) => {
-                let (config, place, left) =
-                    self.save_in_vault(config, account, key, secret, (&name, &source))?;
-                self.factory.secret_overrides.drop(account, Some(key));
+            Home::Vault(old) => {
+                let (config, place, left) = self.save_in_vault(config, rotation, old)?;
+                overrides.drop(account, Some(key));
                 (config, Some(place_in_words(&place)), left)
             }
             Home::Elsewhere(source) => {
                 let there = source.resolve(&self.factory.environ);
                 if there.is_ok_and(|there| there.secret == *secret) {
-                    self.factory.secret_overrides.drop(account, Some(key));
+                    overrides.drop(account, Some(key));
                     (config, None, String::new())
                 } else {
-                    self.factory
-                        .secret_overrides
-                        .insert(account, key, secret.clone());
-                    (config, None, by_hand(&source))
+                    overrides.insert(account, key, secret.clone());
+                    (config, None, by_hand(source))
                 }
             }
         };
         Ok(Changed::Rotated {
             account: self.register(&find(&config, &self.profile, account)?)?,
-            verified,
+            verified: *verified,
             kept,
             todo,
         })
@@ -138,11 +130,16 @@ impl AccountAdmin {
     fn save_in_vault(
         &self,
         config: Config,
-        account: &AccountId,
-        key: &str,
-        secret: &Secret,
-        (name, source): (&str, &SecretSource),
+        rotation: &Rotation,
+        old: &VaultEntry,
     ) -> Result<(Config, VaultPlace, String), Problem> {
+        let Rotation {
+            account,
+            key,
+            secret,
+            ..
+        } = rotation;
+        let VaultEntry { name, source } = old;
         let vault = &self.factory.vault;
         let old = match source {
             SecretSource::File { written, base } => VaultPlace::File(base.join(written)),
@@ -157,12 +154,12 @@ impl AccountAdmin {
         let fresh = self.free_name(account, key, Some(name))?;
         let place = vault.put(&fresh, secret).map_err(|error| unsaved(&error))?;
         let named = self.source(&fresh, &place).and_then(|source| {
-            self.edited(&Edit::SetSecret {
+            self.edited(&Edit::SetSecret(NewSource {
                 profile: self.profile.clone(),
                 account: account.clone(),
-                key: key.to_owned(),
+                key: (*key).to_owned(),
                 source,
-            })
+            }))
         });
         let config = named.inspect_err(|_| {
             // A leftover entry does no harm, and the problem mentions it either way.
