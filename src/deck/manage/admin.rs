@@ -1,14 +1,14 @@
 //! Saves verified changes: the vault, the config file and the running accounts change together, or not at all.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::super::runtime::{AccountFactory, AccountRegistry};
-use super::{Home, Rotation, Step, VaultEntry, find, name};
-use crate::config::edit::{self, Edit, Entry, NewSource};
+use super::verified::{AddedSecret, Addition, Home, Rotation, SecretValue, Step, VaultEntry};
+use super::{find, name};
+use crate::config::edit::{self, Edit, NewSource};
 use crate::config::{AccountConfig, Config, SecretSource, VaultError, VaultPlace};
 use crate::domain::manage::Changed;
-use crate::domain::{Account, AccountId, Problem, ProblemKind, Secret};
+use crate::domain::{Account, AccountId, Problem, ProblemKind};
 use crate::providers::{self, SPECS};
 
 /// What saving a change needs. Blocks: it writes files, and the keyring may take seconds.
@@ -22,35 +22,37 @@ pub(super) struct AccountAdmin {
 impl AccountAdmin {
     pub(super) fn save(&self, step: Step) -> Result<Changed, Problem> {
         match step {
-            Step::Add {
-                entry,
-                secrets,
-                unverified,
-            } => self.save_addition(entry, &secrets, unverified),
+            Step::Add(addition) => self.save_addition(addition),
             Step::Rotate(rotation) => self.save_rotation(&rotation),
             Step::Remove(account) => self.save_removal(&account),
         }
     }
 
-    fn save_addition(
-        &self,
-        mut entry: Entry,
-        secrets: &[(&'static str, Secret)],
-        unverified: Option<Problem>,
-    ) -> Result<Changed, Problem> {
-        let mut saved: Vec<(String, VaultPlace)> = Vec::new();
-        let mut added = || {
-            for (key, secret) in secrets {
-                let name = self.free_name(&entry.account, key, None)?;
-                let place = self
-                    .factory
-                    .vault
-                    .put(&name, secret)
-                    .map_err(|error| unsaved(&error))?;
-                let source = self.source(&name, &place);
-                saved.push((name, place));
-                let written = entry.secrets.iter_mut().find(|(known, _)| known == key);
-                written.expect("each new secret has its entry").1 = source?;
+    fn save_addition(&self, addition: Addition) -> Result<Changed, Problem> {
+        let Addition {
+            mut entry,
+            secrets,
+            unverified,
+        } = addition;
+        let mut saved: Vec<String> = Vec::new();
+        let mut kept: Vec<(String, String)> = Vec::new();
+        let added = || {
+            for AddedSecret { key, value } in secrets {
+                let (source, place) = match value {
+                    SecretValue::At(source) => {
+                        let place = source.describe();
+                        (source, place)
+                    }
+                    SecretValue::New(secret) => {
+                        let name = self.free_name(&entry.account, key, None)?;
+                        let place = self.factory.vault.put(&name, &secret);
+                        let place = place.map_err(|error| unsaved(&error))?;
+                        saved.push(name.clone());
+                        (self.source(&name, &place)?, place_in_words(&place))
+                    }
+                };
+                kept.push((key.to_owned(), place));
+                entry.secrets.push((key.to_owned(), source));
             }
             self.edited(&Edit::Add(entry.clone()))
         };
@@ -59,32 +61,20 @@ impl AccountAdmin {
             Err(problem) => {
                 // A leftover entry does no harm: nothing refers to it, and the next secret of this account gets another
                 // name.
-                for (name, _) in saved {
+                for name in saved {
                     let _ = self.factory.vault.forget(&name);
                 }
                 return Err(problem);
             }
         };
         let account = self.register(&find(&config, &self.profile, &entry.account)?)?;
-        let places: BTreeMap<&str, &VaultPlace> = secrets
-            .iter()
-            .zip(&saved)
-            .map(|((key, _), (_, place))| (*key, place))
-            .collect();
-        let sources = entry.secrets.iter().map(|(key, source)| {
-            let words = match places.get(key.as_str()) {
-                Some(place) => place_in_words(place),
-                None => source.describe(),
-            };
-            (key.clone(), words)
-        });
         let provable = providers::by_name(&entry.provider).map_or(&[][..], |m| m.proves);
         let accepted = provable.iter().filter(|key| {
             unverified.is_none() && entry.secrets.iter().any(|(known, _)| known == *key)
         });
         Ok(Changed::Added {
             account,
-            kept: sources.collect(),
+            kept,
             proved: accepted.map(ToString::to_string).collect(),
             unverified,
         })
