@@ -1,6 +1,7 @@
 //! `listen`: the callback receiver without the console.
 
 mod forwards;
+mod health;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -13,6 +14,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 
 use forwards::Forwards;
+use health::Health;
 
 use super::command::Command;
 use super::deliveries;
@@ -433,58 +435,6 @@ impl Printer {
             return Ok(());
         }
         self.out.line(&line)
-    }
-}
-
-/// Why callbacks cannot be received: a short summary, and the reason.
-type Outage = (String, String);
-
-/// The state of the receiver and of the ledger.
-#[derive(Default)]
-struct Health {
-    receiver: Option<Outage>,
-    ledger: Option<Outage>,
-    /// The summary printed last.
-    reported: Option<String>,
-}
-
-impl Health {
-    /// Prints a change; returns whether the receiver just went down.
-    fn print(&mut self, printing: &Printing) -> bool {
-        let reported = self.down().map(|(what, _)| what.clone());
-        if reported == self.reported {
-            return false;
-        }
-        let was_down = self.reported.is_some();
-        printing.note(match self.down() {
-            Some((what, why)) => Note::Words(Tone::Bad, "down:", format!("{what}: {why}")),
-            None => Note::Words(
-                Tone::Good,
-                "up:",
-                "tilldeck receives callbacks again".into(),
-            ),
-        });
-        self.reported = reported;
-        self.is_down() && !was_down
-    }
-
-    fn down(&self) -> Option<&Outage> {
-        self.receiver.as_ref().or(self.ledger.as_ref())
-    }
-
-    fn is_down(&self) -> bool {
-        self.down().is_some()
-    }
-
-    fn too_long(&self) -> Problem {
-        match self.down() {
-            Some((what, why)) => Problem::new(ProblemKind::Local, what.clone(), why.clone()),
-            None => Problem::new(
-                ProblemKind::Local,
-                "the callback receiver did not start",
-                "check whether a keyring waits for its password",
-            ),
-        }
     }
 }
 
