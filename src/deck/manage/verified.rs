@@ -4,7 +4,8 @@ use crate::config::SecretSource;
 use crate::config::edit::Entry;
 use crate::domain::{AccountId, Problem, Secret};
 
-/// A verified change that is not saved yet. How far it is verified depends on the caller's [`Proof`].
+/// A verified change that is not saved yet. How far it is verified depends on the caller's
+/// [`Proof`](crate::domain::manage::Proof).
 pub struct Verified(pub(super) Pending);
 
 pub(super) enum Pending {
