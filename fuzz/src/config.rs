@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use tilldeck::config::edit::{Edit, Entry, current};
+use tilldeck::config::edit::{Edit, Entry, NewSource, current};
 use tilldeck::config::{Config, SecretSource};
 use tilldeck::domain::AccountId;
 use tilldeck::providers::SPECS;
@@ -47,12 +47,12 @@ pub fn run(data: &[u8]) {
             name: "ANOTHER".into(),
         };
         for key in account.secrets.keys() {
-            let edit = Edit::SetSecret {
+            let edit = Edit::SetSecret(NewSource {
                 profile: profile.clone(),
                 account: account.id.clone(),
                 key: (*key).to_owned(),
                 source: new.clone(),
-            };
+            });
             if let Some(after) = edited(&path, &text, &edit) {
                 let mut expected = before.clone();
                 let changed = expected.profiles.iter_mut();

@@ -108,6 +108,29 @@ pub enum FetchOutcome {
     Restart,
 }
 
+/// An access token and its lifetime.
+#[derive(Debug)]
+pub struct IssuedToken {
+    /// The token.
+    pub token: Secret,
+    /// Its lifetime.
+    pub life: TokenLife,
+}
+
+impl IssuedToken {
+    /// One that the provider grants for this long. The request for it was sent at `sent`.
+    #[must_use]
+    pub fn granted(token: Secret, lives: Duration, sent: Now, jitter: Jitter) -> Self {
+        let life = TokenLife {
+            since: sent,
+            aged: Duration::ZERO,
+            life: lives,
+            renew_at: renew_at(lives, jitter),
+        };
+        Self { token, life }
+    }
+}
+
 /// The latest fetch, where it failed.
 #[derive(Debug)]
 struct Failed {
@@ -122,7 +145,7 @@ struct Failed {
 /// The life cycle of one account's tokens.
 #[derive(Debug, Default)]
 pub struct Lifecycle {
-    token: Option<(Secret, TokenLife)>,
+    token: Option<IssuedToken>,
     /// The latest token that a call was rejected with: it is not loaded again from the store.
     rejected: Option<Secret>,
     under_way: Option<Fetch>,
@@ -140,7 +163,7 @@ impl Lifecycle {
     /// The current token, if it is valid.
     #[must_use]
     pub fn valid(&self, now: Now) -> Option<&Secret> {
-        let (token, life) = self.token.as_ref()?;
+        let IssuedToken { token, life } = self.token.as_ref()?;
         // An expired token is never sent; both clocks count, see `TokenLife`.
         life.left(now)?;
         Some(token)
@@ -149,7 +172,7 @@ impl Lifecycle {
     /// The current token and its lifetime, expired or not.
     #[must_use]
     pub fn current_token(&self) -> Option<(&Secret, TokenLife)> {
-        self.token.as_ref().map(|(token, life)| (token, *life))
+        self.token.as_ref().map(|held| (&held.token, held.life))
     }
 
     /// The running fetch.
@@ -162,7 +185,7 @@ impl Lifecycle {
     #[must_use]
     pub fn status(&self) -> TokenStatus {
         TokenStatus {
-            life: self.token.as_ref().map(|(_, life)| *life),
+            life: self.token.as_ref().map(|held| held.life),
             fetching: self.under_way.is_some(),
             failure: self.failed.as_ref().map(|failed| failed.failure.clone()),
             fetched: self.fetched,
@@ -222,7 +245,7 @@ impl Lifecycle {
         if !self.wanted || self.under_way.is_some() {
             return None;
         }
-        let due = if let Some((_, life)) = &self.token {
+        let due = if let Some(IssuedToken { life, .. }) = &self.token {
             life.renews_in(now)
         } else {
             self.failed.as_ref()?;
@@ -235,7 +258,7 @@ impl Lifecycle {
     /// The reason for an automatic fetch: the token is due or expired, or the fetch before failed long enough ago.
     fn automatic(&self, now: Now) -> Option<Why> {
         let due = match &self.token {
-            Some((_, life)) => life.renews_in(now).is_zero(),
+            Some(held) => held.life.renews_in(now).is_zero(),
             None => self.failed.is_some(),
         };
         let early = self.earliest().is_some_and(|earliest| now.mono < earliest);
@@ -276,47 +299,35 @@ impl Lifecycle {
         ends
     }
 
-    /// The fetch granted a token, whose request was sent at `sent`. `false` if it has expired already: the fetch then
-    /// still runs, and the caller must report its failure.
+    /// The fetch granted a token. `false` if it has expired already: the fetch then still runs, and the caller must
+    /// report its failure.
     #[must_use]
-    pub fn granted(
-        &mut self,
-        number: u64,
-        (sent, now): (Now, Now),
-        token: Secret,
-        lives: Duration,
-        jitter: Jitter,
-    ) -> bool {
-        let life = TokenLife {
-            since: sent,
-            aged: Duration::ZERO,
-            life: lives,
-            renew_at: renew_at(lives, jitter),
-        };
+    pub fn granted(&mut self, number: u64, now: Now, issued: IssuedToken) -> bool {
         // A response that took longer than the token lives.
-        if life.left(now).is_none() {
+        if issued.life.left(now).is_none() {
             return false;
         }
         if self.ends(number) {
             self.fetched += 1;
-            self.take(token, life);
+            self.take(issued);
         }
         true
     }
 
     /// A saved token was read, at the start or during the fetch of this number, which then ends. Returns whether it
     /// is used.
-    pub fn found(&mut self, of: Option<Fetch>, now: Now, token: Secret, life: TokenLife) -> bool {
+    pub fn found(&mut self, of: Option<Fetch>, now: Now, saved: IssuedToken) -> bool {
+        let IssuedToken { token, life } = &saved;
         let Some(left) = life.left(now) else {
             return false;
         };
         // The age of the current token is measured on the monotonic clock; the saved copy has wall-clock times, by which a
         // clock that was set back would make it young again.
-        let is_current = self.token.as_ref().is_some_and(|(held, _)| *held == token);
-        if is_current || self.rejected.as_ref() == Some(&token) {
+        let is_current = self.token.as_ref().is_some_and(|held| held.token == *token);
+        if is_current || self.rejected.as_ref() == Some(token) {
             return false;
         }
-        let left_of_current = self.token.as_ref().and_then(|(_, life)| life.left(now));
+        let left_of_current = self.token.as_ref().and_then(|held| held.life.left(now));
         // The one that lives longer stays.
         if left_of_current.is_some_and(|current| left <= current) {
             return false;
@@ -333,12 +344,12 @@ impl Lifecycle {
                 return false;
             }
         }
-        self.take(token, life);
+        self.take(saved);
         true
     }
 
-    fn take(&mut self, token: Secret, life: TokenLife) {
-        self.token = Some((token, life));
+    fn take(&mut self, issued: IssuedToken) {
+        self.token = Some(issued);
         self.failed = None;
         self.failures = 0;
     }
@@ -387,9 +398,9 @@ impl Lifecycle {
 
     /// A call with this token was answered 401: drops the token, if it is still the current one.
     pub fn reject(&mut self, token: &Secret) -> bool {
-        let is_current = self.token.as_ref().is_some_and(|(held, _)| held == token);
+        let is_current = self.token.as_ref().is_some_and(|held| held.token == *token);
         if is_current {
-            self.rejected = self.token.take().map(|(token, _)| token);
+            self.rejected = self.token.take().map(|held| held.token);
         }
         is_current
     }

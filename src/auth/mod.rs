@@ -24,7 +24,7 @@ use crate::net::{
     SignedRequest, redact,
 };
 use grant::Failure;
-use lifecycle::{Fetch, FetchOutcome, Jitter, Lifecycle, Next, Why};
+use lifecycle::{Fetch, FetchOutcome, IssuedToken, Jitter, Lifecycle, Next, Why};
 
 /// How a provider grants tokens (OAuth 2.0, RFC 6749, 4.4, grant `client_credentials`): which request is made, and,
 /// as [`Authorise`], how client id and secret go into it. The secret is read for each request, so that a replaced
@@ -406,11 +406,8 @@ impl Tokens {
             // Before the token can be used, shown or saved.
             redact::learn_passing(&grant.token, "access_token");
             let mut held = self.held();
-            let (token, number) = (grant.token.clone(), fetch.number);
-            if held
-                .cycle
-                .granted(number, (sent, now), token, grant.life, jitter())
-            {
+            let issued = IssuedToken::granted(grant.token.clone(), grant.life, sent, jitter());
+            if held.cycle.granted(fetch.number, now, issued) {
                 held.claims = jwt::claims(&grant.token);
                 held.note = grant.note;
                 held.rejected = None;
@@ -455,7 +452,11 @@ impl Tokens {
         redact::learn_passing(&found.token, "access_token");
         let claims = jwt::claims(&found.token);
         let now = self.0.clock.now();
-        let taken = held.cycle.found(of, now, found.token, found.life);
+        let saved = IssuedToken {
+            token: found.token,
+            life: found.life,
+        };
+        let taken = held.cycle.found(of, now, saved);
         if taken {
             held.stored_in = found.stored_in;
             held.note.clear();

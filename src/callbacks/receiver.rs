@@ -18,6 +18,7 @@ use tokio::sync::{Semaphore, oneshot, watch};
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use judged::{Judgement, NOT_UNDERSTOOD, incomplete, readable};
+use relay::TimedOut;
 
 use super::health::{HEARTBEAT, HealthCheck};
 use super::rate::{Rate, Rates, Sender, sender};
@@ -188,6 +189,14 @@ impl Receiver {
     }
 }
 
+/// A callback, and the account it is addressed to.
+#[derive(Clone, Copy)]
+struct Addressed<'a> {
+    name: &'a str,
+    provider: &'a str,
+    inbound: &'a Inbound,
+}
+
 impl Shared {
     /// Reads a body only for a known account, and only up to the largest size of its provider's callbacks.
     fn admit(&self, head: &Parts) -> Admission {
@@ -275,7 +284,12 @@ impl Shared {
         if let Some(Unread(status)) = inbound.request.extensions().get() {
             unknown.why = format!("{}; {}", unknown.why, incomplete(status.as_u16()));
         }
-        self.save_rejected(name, "", inbound, unknown).await
+        let callback = Addressed {
+            name,
+            provider: "",
+            inbound,
+        };
+        self.save_rejected(callback, unknown).await
     }
 
     /// Judges a callback, saves it, and returns the answer.
@@ -285,14 +299,18 @@ impl Shared {
         handler: &dyn CallbackHandler,
         inbound: Inbound,
     ) -> (Response, Option<Delivery>) {
-        let provider = handler.provider();
+        let callback = Addressed {
+            name,
+            provider: handler.provider(),
+            inbound: &inbound,
+        };
         let readable = match readable(&inbound, handler.body_max()) {
             Ok(readable) => readable,
-            Err(judged) => return self.save_rejected(name, provider, &inbound, *judged).await,
+            Err(judged) => return self.save_rejected(callback, *judged).await,
         };
         let judged = tokio::time::timeout(JUDGE_TIMEOUT, handler.read(&readable)).await;
         let judged = match judged {
-            Ok(Ok(parsed)) => return self.accept(name, handler, &inbound, parsed).await,
+            Ok(Ok(parsed)) => return self.accept(callback, handler, parsed).await,
             Err(_) => {
                 let problem = Problem::new(
                     ProblemKind::TimedOut,
@@ -325,15 +343,13 @@ impl Shared {
                 }
             }
         };
-        self.save_rejected(name, provider, &inbound, judged).await
+        self.save_rejected(callback, judged).await
     }
 
     /// Saves a callback that is rejected.
     async fn save_rejected(
         &self,
-        name: &str,
-        provider: &str,
-        inbound: &Inbound,
+        callback: Addressed<'_>,
         judged: Judgement,
     ) -> (Response, Option<Delivery>) {
         let status = StatusCode::from_u16(judged.status).expect("it is one of those above");
@@ -342,7 +358,7 @@ impl Shared {
             let value = HeaderValue::from_static(value);
             answer.headers_mut().insert(name, value);
         }
-        match self.save(name, provider, inbound, judged).await {
+        match self.save(callback, judged).await {
             Some(delivery) => (answer, Some(delivery)),
             None => (unable(), None),
         }
@@ -351,14 +367,14 @@ impl Shared {
     /// Saves a valid callback, with its jobs.
     async fn accept(
         &self,
-        name: &str,
+        callback: Addressed<'_>,
         handler: &dyn CallbackHandler,
-        inbound: &Inbound,
         parsed: ParsedCallback,
     ) -> (Response, Option<Delivery>) {
+        let inbound = callback.inbound;
         let address = Address::of(inbound.request.uri().path());
         let rest = address.map_or("".into(), |address| address.rest);
-        let identity = self.identity(name, &rest, &parsed.dedup);
+        let identity = self.identity(callback.name, &rest, &parsed.dedup);
         let relayed = matches!(parsed.answer, Answer::Relayed { .. });
         let at = inbound.at;
         let mut jobs = Vec::new();
@@ -396,7 +412,7 @@ impl Shared {
             identity: Some(identity),
             jobs,
         };
-        let saved = self.save(name, handler.provider(), inbound, judged).await;
+        let saved = self.save(callback, judged).await;
         // A 200 would make the provider forget the callback, so without a durable row it gets 503.
         let Some(delivery) = saved else {
             return (unable(), None);
@@ -407,7 +423,10 @@ impl Shared {
                 let shop_response = match delivery.verdict {
                     // Only the first delivery calls the shop; a repeat gets the same answer, or an order would be
                     // delivered twice.
-                    Verdict::Accepted => self.relay(handler, inbound, &delivery, identity).await,
+                    Verdict::Accepted => match self.relay(handler, inbound, &delivery).await {
+                        Ok(answer) => answer,
+                        Err(TimedOut) => self.saved_answer(identity).await,
+                    },
                     _ => self.first_answer(identity).await,
                 };
                 shop_response.unwrap_or_else(|| json(Bytes::from_static(otherwise.as_bytes())))
@@ -416,13 +435,12 @@ impl Shared {
         (answer, Some(delivery))
     }
 
-    async fn save(
-        &self,
-        name: &str,
-        provider: &str,
-        inbound: &Inbound,
-        judged: Judgement,
-    ) -> Option<Delivery> {
+    async fn save(&self, callback: Addressed<'_>, judged: Judgement) -> Option<Delivery> {
+        let Addressed {
+            name,
+            provider,
+            inbound,
+        } = callback;
         // All of it is the sender's text: redacted, inert and short before it is saved.
         let shown = |text: &str, most: usize| inert::cut(&redact::scrub(text), most);
         let new = NewDelivery {

@@ -2,33 +2,33 @@
 
 use std::time::Duration;
 
+use clap::Args;
 use serde_json::json;
 
-use super::output::{Out, OutputError, Table, Tone, plain, toned};
-use super::{Context, Exit};
-use crate::deck::Deck;
+use super::command::{CommandContext, DeckCommand};
+use super::exit::{CommandResult, Exit};
+use super::output::{Cell, Table, Tone, plain, toned};
 use crate::domain::{AccountId, BudgetGauge, time};
 
 /// The width of the gauge in characters.
 const BAR: u64 = 20;
 
-pub async fn run(context: &Context, deck: &Deck, out: &Out) -> Result<Exit, OutputError> {
-    let only = match context.account() {
-        Some(name) => match deck.pick(Some(name), None) {
-            Ok(account) => Some(account.id.clone()),
-            Err(problem) => return out.fail(&problem),
-        },
-        None => None,
-    };
-    let gauges: Vec<_> = deck
-        .gauges()
-        .await
-        .into_iter()
-        .filter(|(account, _)| only.as_ref().is_none_or(|only| only == account))
-        .collect();
-    if out.json {
+/// Show how much of each rate limit is used, and when the next request may be sent.
+#[derive(Debug, Args)]
+pub struct Budget;
+
+impl DeckCommand for Budget {
+    async fn run(self, cx: &CommandContext<'_>) -> CommandResult {
+        let out = cx.out;
+        let only = match cx.settings.account() {
+            Some(name) => Some(cx.deck.pick(Some(name), None)?.id),
+            None => None,
+        };
+        let mut gauges = cx.deck.gauges().await;
+        gauges.retain(|(account, _)| only.as_ref().is_none_or(|only| only == account));
+        let mut table = Table::default();
         for (account, gauge) in &gauges {
-            out.object(&json!({
+            let object = json!({
                 "account": account,
                 "counts": gauge.counts.word(),
                 "used": gauge.used,
@@ -37,22 +37,18 @@ pub async fn run(context: &Context, deck: &Deck, out: &Out) -> Result<Exit, Outp
                 "free": free(gauge),
                 "next_free_ms": gauge.next_free.map(millis),
                 "held_ms": gauge.held.map(millis),
-            }))?;
+            });
+            out.row(&mut table, &object, cells(account, gauge))?;
         }
-        return Ok(Exit::Done);
+        out.table(&table)?;
+        if gauges.is_empty() {
+            out.explain(&format!(
+                "profile {} has no account with a rate limit",
+                cx.settings.profile.name
+            ));
+        }
+        Ok(Exit::Done)
     }
-    let mut table = Table::default();
-    for (account, gauge) in &gauges {
-        row(account, gauge, &mut table);
-    }
-    out.table(&table)?;
-    if gauges.is_empty() {
-        out.say(&format!(
-            "profile {} has no account with a rate limit",
-            context.profile.name
-        ));
-    }
-    Ok(Exit::Done)
 }
 
 /// Requests that may be sent right now.
@@ -67,7 +63,7 @@ fn millis(span: Duration) -> u64 {
     u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }
 
-fn row(account: &AccountId, gauge: &BudgetGauge, table: &mut Table) {
+fn cells(account: &AccountId, gauge: &BudgetGauge) -> [Cell; 7] {
     let full = gauge.used >= gauge.limit;
     let nearly = u64::from(gauge.used) * 10 > u64::from(gauge.limit) * 9;
     let tone = match (full || gauge.held.is_some(), nearly) {
@@ -86,7 +82,7 @@ fn row(account: &AccountId, gauge: &BudgetGauge, table: &mut Table) {
         }
         (None, _) => String::new(),
     };
-    table.row([
+    [
         toned(account.as_str(), Tone::Strong),
         plain(gauge.counts.word()),
         toned(bar(gauge), tone),
@@ -94,7 +90,7 @@ fn row(account: &AccountId, gauge: &BudgetGauge, table: &mut Table) {
         toned(format!("per {}", time::exact(gauge.period)), Tone::Dim),
         plain(format!("{} free", free(gauge))),
         toned(next, Tone::Warn),
-    ]);
+    ]
 }
 
 /// `####----`: ASCII, which every terminal and log file shows.
@@ -123,6 +119,7 @@ fn whole(left: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::output::Out;
     use crate::domain::Counts;
 
     fn gauge(used: u32) -> BudgetGauge {
@@ -139,7 +136,7 @@ mod tests {
 
     fn describe(gauge: &BudgetGauge) -> String {
         let mut table = Table::default();
-        row(&AccountId::new("keys").unwrap(), gauge, &mut table);
+        table.row(cells(&AccountId::new("keys").unwrap(), gauge));
         table.lines(&Out::default()).join("\n")
     }
 

@@ -4,10 +4,12 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::Command;
+use clap::{Args, Command};
 use clap_complete::engine::{ArgValueCandidates, CompletionCandidate, complete};
 
 use super::args::commands;
+use super::exit::{CommandResult, Exit};
+use super::start::Start;
 use crate::config::{AccountConfig, KeyKind, Locations, Profile, SANDBOX};
 use crate::domain::simulate::{Fault, PayerAct};
 use crate::domain::{PaymentState, PaymentVerdict, catalogue};
@@ -20,8 +22,43 @@ const FISH: &str = include_str!("../../assets/completions/tilldeck.fish");
 /// These characters end a word in bash (`COMP_WORDBREAKS`).
 const BREAKS: [char; 2] = ['=', ':'];
 
+/// Print a completion script for a shell.
+#[derive(Debug, Args)]
+pub struct Completions {
+    /// The shell.
+    shell: clap_complete::Shell,
+}
+
+impl super::command::Command for Completions {
+    fn execute(self, start: Start<'_>) -> CommandResult {
+        start.out.bytes(&script(self.shell))?;
+        Ok(Exit::Done)
+    }
+}
+
+/// Called by the completion scripts.
+#[derive(Debug, Args)]
+#[command(hide = true)]
+pub struct Complete {
+    /// The shell.
+    shell: String,
+    /// The index of the word to complete.
+    index: usize,
+    /// The command line so far.
+    #[arg(last = true)]
+    words: Vec<OsString>,
+}
+
+impl super::command::Command for Complete {
+    fn execute(self, start: Start<'_>) -> CommandResult {
+        let candidates = candidates(&self.shell, self.index, self.words);
+        start.out.bytes(candidates.as_bytes())?;
+        Ok(Exit::Done)
+    }
+}
+
 /// The script for a shell.
-pub fn script(shell: clap_complete::Shell) -> Vec<u8> {
+fn script(shell: clap_complete::Shell) -> Vec<u8> {
     match shell {
         clap_complete::Shell::Bash => BASH.into(),
         clap_complete::Shell::Zsh => ZSH.into(),
@@ -38,7 +75,7 @@ pub fn script(shell: clap_complete::Shell) -> Vec<u8> {
 
 /// Prints candidates for the word at `index`, one per line: value, tab, description. For bash only the value, without
 /// the part before its last `=` or `:`, which bash leaves in place.
-pub fn candidates(shell: &str, index: usize, words: Vec<OsString>) -> String {
+fn candidates(shell: &str, index: usize, words: Vec<OsString>) -> String {
     let bash = shell == "bash";
     let mut line = Line { words, index };
     let mut cut = 0;

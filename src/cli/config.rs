@@ -1,155 +1,170 @@
 //! `config`: creates, finds and checks the config file.
 
-use std::io::Write as _;
+use std::fs::OpenOptions;
+use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
 
+use clap::Args;
 use serde_json::json;
 
-use super::args::{ConfigCommand, Global};
-use super::output::{Out, OutputError, Table, Tone, plain, toned};
-use super::{Exit, console, load, locations, misconfigured, vault, words};
-use crate::config::{Config, ConfigPath, EXAMPLE, Environ, edit};
+use super::args::Global;
+use super::command::{Command, commands};
+use super::exit::{CommandResult, Exit};
+use super::output::{Table, Tone, plain, toned};
+use super::start::Start;
+use super::{console, words};
+use crate::config::{self, EXAMPLE, Environ, edit};
 use crate::deck;
 use crate::domain::{Problem, ProblemKind, inert};
 use crate::private;
 use crate::support_log;
 
-pub fn run(command: &ConfigCommand, global: &Global, out: &Out) -> Result<Exit, OutputError> {
-    let Some(ConfigPath { path, .. }) = locations(global).config_file() else {
-        return out.fail(&Problem::new(
-            ProblemKind::Local,
-            "this system has no folder for config files",
-            "pass a path with --config",
-        ));
-    };
-    let shown = inert::cut(&path.to_string_lossy(), 400);
-    match command {
-        ConfigCommand::Path => {
-            let logs = locations(global).state_folder().ok();
-            let logs = logs.map(|state| support_log::folder(&state));
-            let logs = logs.map(|logs| inert::cut(&logs.to_string_lossy(), 400));
-            if out.json {
-                out.object(&json!({ "path": shown, "exists": path.exists(), "logs": logs }))?;
-            } else {
-                out.line(&shown)?;
-                if !path.exists() {
-                    out.say("the file does not exist yet; `tilldeck config init` creates it");
-                }
-                if let Some(logs) = logs {
-                    out.say(&format!("the log for support is in {logs}"));
-                }
-            }
-            Ok(Exit::Done)
-        }
-        ConfigCommand::Init => {
-            let written = path
-                .parent()
-                .map_or(Ok(()), private::make_folder)
-                .and_then(|()| {
-                    std::fs::OpenOptions::new()
-                        .write(true)
-                        // An existing file is never overwritten, even one that appears at this moment.
-                        .create_new(true)
-                        .mode(0o600)
-                        .open(&path)
-                        .and_then(|mut file| file.write_all(EXAMPLE.as_bytes()))
-                });
-            match written {
-                Ok(()) if out.json => out.object(&json!({ "path": shown, "written": true }))?,
-                Ok(()) => {
-                    out.line(&shown)?;
-                    out.say("written; edit it, then run `tilldeck config check`");
-                }
-                // The system reports a broken link as an existing file.
-                Err(_) if path.is_symlink() && !path.exists() => {
-                    return misconfigured(&edit::dangling(&path), out);
-                }
-                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
-                    let problem = Problem::new(
-                        ProblemKind::Config,
-                        format!("{shown} already exists; nothing was changed"),
-                        "edit it, or move it first",
-                    );
-                    return out.fail(&problem);
-                }
-                Err(error) => {
-                    return out.fail(&Problem::new(
-                        ProblemKind::Config,
-                        format!("tilldeck cannot write {shown}: {error}"),
-                        "choose another path with --config",
-                    ));
-                }
-            }
-            Ok(Exit::Done)
-        }
-        ConfigCommand::Check => check(global, &shown, out),
+commands! {
+    /// Create, find and check the config file.
+    pub enum Config {
+        Init(InitConfig),
+        Path(ShowPath),
+        Check(CheckConfig),
     }
 }
 
-fn check(global: &Global, path: &str, out: &Out) -> Result<Exit, OutputError> {
-    let config = match load(global) {
-        Ok(config) => config,
-        Err(error) => return misconfigured(&error, out),
-    };
-    if config.path.is_none() && !out.json {
-        out.say(&format!(
-            "no config file at {path}; using the built-in profile sandbox"
-        ));
+/// The config file, whether it exists or not.
+fn path(global: &Global) -> Result<PathBuf, Problem> {
+    global.config_path().ok_or_else(|| {
+        Problem::new(
+            ProblemKind::Local,
+            "this system has no folder for config files",
+            "pass a path with --config",
+        )
+    })
+}
+
+fn shown(path: &Path) -> String {
+    inert::cut(&path.to_string_lossy(), 400)
+}
+
+/// Write a commented example config file. Never overwrites an existing file.
+#[derive(Debug, Args)]
+pub struct InitConfig;
+
+impl Command for InitConfig {
+    fn execute(self, start: Start<'_>) -> CommandResult {
+        let out = start.out;
+        let path = path(&start.global)?;
+        let shown = shown(&path);
+        match write_example(&path) {
+            Ok(()) => {
+                out.result(&json!({ "path": shown, "written": true }), &shown)?;
+                out.explain("written; edit it, then run `tilldeck config check`");
+                Ok(Exit::Done)
+            }
+            // The system reports a broken link as an existing file.
+            Err(_) if path.is_symlink() && !path.exists() => Err(edit::dangling(&path).into()),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(Problem::new(
+                ProblemKind::Config,
+                format!("{shown} already exists; nothing was changed"),
+                "edit it, or move it first",
+            )
+            .into()),
+            Err(error) => Err(Problem::new(
+                ProblemKind::Config,
+                format!("tilldeck cannot write {shown}: {error}"),
+                "choose another path with --config",
+            )
+            .into()),
+        }
     }
-    let chosen = config.profile(global.profile.as_deref());
-    let chosen = match chosen {
-        Ok(profile) => profile,
-        Err(error) => return misconfigured(&error, out),
-    };
-    let vault = match vault(global) {
-        Ok(vault) => vault,
-        Err(problem) => return out.fail(&problem),
-    };
-    // Only the console knows its actions and keys, so it checks [ui.keys].
-    if let Err(problem) = console::model(&config, chosen, &vault, out) {
-        return out.fail(&problem);
+}
+
+fn write_example(path: &Path) -> io::Result<()> {
+    path.parent().map_or(Ok(()), private::make_folder)?;
+    let mut file = OpenOptions::new()
+        .write(true)
+        // An existing file is never overwritten, even one that appears at this moment.
+        .create_new(true)
+        .mode(0o600)
+        .open(path)?;
+    file.write_all(EXAMPLE.as_bytes())
+}
+
+/// Print the path of the config file, even if there is no such file yet.
+#[derive(Debug, Args)]
+pub struct ShowPath;
+
+impl Command for ShowPath {
+    fn execute(self, start: Start<'_>) -> CommandResult {
+        let out = start.out;
+        let path = path(&start.global)?;
+        let logs = start.global.locations().state_folder().ok();
+        let logs = logs.map(|state| shown(&support_log::folder(&state)));
+        let object = json!({ "path": shown(&path), "exists": path.exists(), "logs": logs });
+        out.result(&object, &shown(&path))?;
+        if !path.exists() {
+            out.explain("the file does not exist yet; `tilldeck config init` creates it");
+        }
+        if let Some(logs) = logs {
+            out.explain(&format!("the log for support is in {logs}"));
+        }
+        Ok(Exit::Done)
     }
-    for warning in &config.warnings {
-        out.message(Tone::Warn, "warning:", warning);
-    }
-    let environ = Environ::process();
-    let mut exit = Exit::Done;
-    let mut table = Table::default();
-    for profile in &config.profiles {
-        let accounts = deck::accounts(profile, &vault);
-        for (account, settings) in accounts.iter().zip(&profile.accounts) {
-            let mut failed = false;
-            for (key, source) in &settings.secrets {
-                let resolved = source.resolve(&environ);
-                match resolved {
-                    Ok(resolved) => {
-                        for warning in resolved.warnings {
-                            out.message(
-                                Tone::Warn,
-                                "warning:",
-                                &format!("account {}: {key}: {warning}", account.id),
+}
+
+/// Check the config file, and check that every secret in it can be read.
+#[derive(Debug, Args)]
+pub struct CheckConfig;
+
+impl Command for CheckConfig {
+    fn execute(self, start: Start<'_>) -> CommandResult {
+        let Start { global, out, .. } = start;
+        let path = path(&global)?;
+        let config = global.load_config()?;
+        if config.path.is_none() {
+            out.explain(&format!(
+                "no config file at {}; using the built-in profile sandbox",
+                shown(&path)
+            ));
+        }
+        let chosen = config.profile(global.profile.as_deref())?;
+        let vault = global.vault()?;
+        // Only the console knows its actions and keys, so it checks [ui.keys].
+        console::model(&config, chosen, &vault, out)?;
+        for warning in &config.warnings {
+            out.warn(warning);
+        }
+        let environ = Environ::process();
+        let mut exit = Exit::Done;
+        let mut table = Table::default();
+        for profile in &config.profiles {
+            let accounts = deck::accounts(profile, &vault);
+            for (account, settings) in accounts.iter().zip(&profile.accounts) {
+                let mut failed = false;
+                for (key, source) in &settings.secrets {
+                    match source.resolve(&environ) {
+                        Ok(resolved) => {
+                            for warning in resolved.warnings {
+                                out.warn(&format!("account {}: {key}: {warning}", account.id));
+                            }
+                        }
+                        Err(error) => {
+                            failed = true;
+                            let problem = Problem::new(
+                                ProblemKind::Config,
+                                format!(
+                                    "profile {}, account {}: tilldeck cannot read {key}: {error}",
+                                    profile.name, account.id
+                                ),
+                                "",
                             );
+                            exit = exit.and(out.fail(&problem)?);
                         }
                     }
-                    Err(error) => {
-                        failed = true;
-                        let problem = Problem::new(
-                            ProblemKind::Config,
-                            format!(
-                                "profile {}, account {}: tilldeck cannot read {key}: {error}",
-                                profile.name, account.id
-                            ),
-                            "",
-                        );
-                        exit = exit.and(out.fail(&problem)?);
-                    }
                 }
-            }
-            if out.json && failed {
-                continue;
-            }
-            if out.json {
-                out.object(&json!({
+                // The error was its object.
+                if out.json && failed {
+                    continue;
+                }
+                let object = json!({
                     "profile": profile.name,
                     "account": account.id,
                     "provider": account.provider.0,
@@ -157,37 +172,37 @@ fn check(global: &Global, path: &str, out: &Out) -> Result<Exit, OutputError> {
                     "host": account.host,
                     "secret_source": account.secret_source,
                     "ok": !failed,
-                }))?;
-                continue;
+                });
+                let (glyph, tone) = if failed {
+                    ("✘", Tone::Bad)
+                } else {
+                    ("✔", Tone::Good)
+                };
+                let cells = [
+                    toned(glyph, tone),
+                    toned(format!("{}/{}", profile.name, account.id), Tone::Strong),
+                    plain(account.provider_title),
+                    plain(words::environment(account.environment)),
+                    plain(account.host.as_str()),
+                    toned(account.secret_source.as_str(), Tone::Dim),
+                ];
+                out.row(&mut table, &object, cells)?;
             }
-            let (glyph, tone) = if failed {
-                ("✘", Tone::Bad)
-            } else {
-                ("✔", Tone::Good)
-            };
-            table.row([
-                toned(glyph, tone),
-                toned(format!("{}/{}", profile.name, account.id), Tone::Strong),
-                plain(account.provider_title),
-                plain(words::environment(account.environment)),
-                plain(account.host.as_str()),
-                toned(account.secret_source.as_str(), Tone::Dim),
-            ]);
         }
+        out.table(&table)?;
+        if exit == Exit::Done && !out.json {
+            out.say(&format!(
+                "the config is valid; the default profile is {}",
+                config.default_profile
+            ));
+            out.say(&receiving(&config));
+        }
+        Ok(exit)
     }
-    out.table(&table)?;
-    if exit == Exit::Done && !out.json {
-        out.say(&format!(
-            "the config is valid; the default profile is {}",
-            config.default_profile
-        ));
-        out.say(&receiving(&config));
-    }
-    Ok(exit)
 }
 
 /// Where the console receives callbacks.
-fn receiving(config: &Config) -> String {
+fn receiving(config: &config::Config) -> String {
     match config.callbacks.bind {
         Some(bind) => format!("the console receives callbacks at http://{bind}/callbacks/ACCOUNT"),
         None => "the console receives no callbacks: [callbacks] has no `bind`".to_owned(),

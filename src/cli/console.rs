@@ -1,59 +1,61 @@
 //! Opens the console, when no command is given.
 
+use super::command::Command;
+use super::exit::{CommandResult, Exit, local};
 use super::log_start::LogStart;
-use super::output::{Out, OutputError};
-use super::{Context, Exit, limits, local, stop, vault};
+use super::output::Out;
+use super::settings::Settings;
+use super::start::Start;
+use super::{limits, stop};
 use crate::config::{self, Config, Profile, Vault};
 use crate::deck::{self, Options, Receive};
 use crate::domain::Problem;
 use crate::providers;
-use crate::runtime::{self, Ended, Start};
+use crate::runtime::{self, Ended};
 use crate::tui::{Model, Setup, ThemeChoice, UiOptions};
 
-pub fn run(context: &Context, log: LogStart, out: &Out) -> Result<Exit, OutputError> {
-    let fail = |problem: &Problem| out.fail(problem);
-    if let Err(problem) = limits::ensure() {
-        return fail(&problem);
+/// The command line without a command.
+pub struct Console;
+
+impl Command for Console {
+    fn execute(self, start: Start<'_>) -> CommandResult {
+        let out = start.out;
+        start.configured(|settings, log| run(settings, log, out))
     }
+}
+
+/// Its log starts behind the first frame.
+fn run(settings: &Settings, log: LogStart, out: &Out) -> CommandResult {
+    limits::ensure()?;
     if let Some(problem) = runtime::no_terminal(std::env::var_os("TERM").as_deref()) {
-        return fail(&problem);
+        return Err(problem.into());
     }
-    let vault = match vault(&context.global) {
-        Ok(vault) => vault,
-        Err(problem) => return fail(&problem),
+    let Settings {
+        config, profile, ..
+    } = settings;
+    let vault = settings.global.vault()?;
+    let model = model(config, profile, &vault, out)?;
+    let options = Options {
+        receive: Some(Receive {
+            // The simulator's callbacks use their own free port.
+            bind: config.callbacks.bind.filter(|_| !profile.built_in),
+            ..Receive::default()
+        }),
+        ..settings.options()?
     };
-    let model = match model(&context.config, &context.profile, &vault, out) {
-        Ok(model) => model,
-        Err(problem) => return fail(&problem),
-    };
-    let options = match context.options() {
-        Ok(options) => Options {
-            receive: Some(Receive {
-                // The simulator's callbacks use their own free port.
-                bind: context
-                    .config
-                    .callbacks
-                    .bind
-                    .filter(|_| !context.profile.built_in),
-                ..Receive::default()
-            }),
-            ..options
-        },
-        Err(problem) => return fail(&problem),
-    };
-    let start = Start {
+    let start = runtime::Start {
         start_log: Box::new(|| log.run()),
         model,
-        profile: context.profile.clone(),
+        profile: profile.clone(),
         options,
-        verify_on_start: context.config.ui.verify_on_start,
+        verify_on_start: config.ui.verify_on_start,
     };
     // The console handles signals itself: it must restore the terminal first.
     stop::leave_to_others();
     match runtime::run(start) {
         Ok(Ended::Left) => Ok(Exit::Done),
         Ok(Ended::Interrupted) => Ok(Exit::Interrupted),
-        Err(error) => fail(&local(&format!("the terminal was closed: {error}"))),
+        Err(error) => Err(local(format!("the terminal was closed: {error}")).into()),
     }
 }
 

@@ -4,31 +4,25 @@ use jiff::tz::TimeZone;
 use reqwest::Url;
 use serde_json::{Value, json};
 
-use super::args::{Export, Log};
-use super::log::{Writer, look_again};
+use super::command::CommandContext;
+use super::exit::{CommandResult, Exit};
+use super::log::{Export, Log, Writer, look_again};
 use super::output::{Out, OutputError, Table, Tone, plain, problem_json, toned, whole};
 use super::report::counted;
-use super::{Context, Exit, export, local, words};
-use crate::deck::Deck;
+use super::settings::Settings;
+use super::{export, words};
 use crate::domain::{
     Delivery, DeliveryId, Exchange, Job, JobKind, JobState, Received, Subject, Verdict, inert,
 };
-use crate::ledger::{DeliveryQuery, Status, set_aside_in};
+use crate::ledger::{DeliveryQuery, set_aside_in};
 use crate::net::redact;
 
-pub async fn run(
-    args: &Log,
-    context: &Context,
-    deck: &Deck,
-    out: &Out,
-) -> Result<Exit, OutputError> {
-    let ledger = deck.ledger();
-    if let Status::Degraded { why } = ledger.status().await {
-        return out.fail(&local(&format!("tilldeck cannot read the ledger: {why}")));
-    }
+/// Prints the callbacks that `log` selects.
+pub(super) async fn show(args: &Log, cx: &CommandContext<'_>) -> CommandResult {
+    let (ledger, out) = (cx.deck.ledger(), cx.out);
     let mut query = DeliveryQuery {
-        since: args.since_when(context),
-        account: context.account().map(str::to_owned),
+        since: args.since_when(cx),
+        account: cx.settings.account().map(str::to_owned),
         limit: args.most(),
         ..DeliveryQuery::default()
     };
@@ -37,28 +31,20 @@ pub async fn run(
         limit: 1,
         ..DeliveryQuery::default()
     };
-    let newest = match ledger.deliveries(newest).await {
-        Ok(rows) => rows.first().map_or(DeliveryId(0), |row| row.id),
-        Err(error) => return out.fail(&local(&error.to_string())),
-    };
+    let newest = ledger.deliveries(newest).await?;
+    let newest = newest.first().map_or(DeliveryId(0), |row| row.id);
     let all = DeliveryQuery {
         limit: usize::MAX,
         ..query.clone()
     };
-    match ledger.count_deliveries(all).await {
-        Ok(count) => args.report_omitted(count, "callback", out),
-        Err(error) => return out.fail(&local(&error.to_string())),
-    }
-    let mut rows = match ledger.deliveries(query.clone()).await {
-        Ok(rows) => rows,
-        Err(error) => return out.fail(&local(&error.to_string())),
-    };
+    args.report_omitted(ledger.count_deliveries(all).await?, "callback", out);
+    let mut rows = ledger.deliveries(query.clone()).await?;
     rows.reverse();
     if let Some(format) = args.export {
-        return export(&rows, format, deck, out).await;
+        return export(&rows, format, cx).await;
     }
-    if rows.is_empty() && !args.follow && !out.json {
-        out.say(&none("callbacks", context));
+    if rows.is_empty() && !args.follow {
+        out.explain(&none("callbacks", cx.settings));
     }
     let zone = crate::clock::time_zone();
     print(&rows, &zone, out)?;
@@ -71,28 +57,19 @@ pub async fn run(
     loop {
         query.after = Some(last);
         look_again(out).await?;
-        match ledger.deliveries(query.clone()).await {
-            Ok(mut more) => {
-                more.reverse();
-                print(&more, &zone, out)?;
-                last = more.last().map_or(last, |row| row.id);
-            }
-            Err(error) => return out.fail(&local(&error.to_string())),
-        }
+        let mut more = ledger.deliveries(query.clone()).await?;
+        more.reverse();
+        print(&more, &zone, out)?;
+        last = more.last().map_or(last, |row| row.id);
     }
 }
 
 /// Exports each callback as a request.
-async fn export(
-    rows: &[Delivery],
-    format: Export,
-    deck: &Deck,
-    out: &Out,
-) -> Result<Exit, OutputError> {
-    let mut writer = Writer::new(format, out);
+async fn export(rows: &[Delivery], format: Export, cx: &CommandContext<'_>) -> CommandResult {
+    let mut writer = Writer::new(format, cx.out);
     let mut unread_count = 0;
     for row in rows {
-        let (received, unread) = match deck.received(row.id).await {
+        let (received, unread) = match cx.deck.received(row.id).await {
             Ok(received) => (received, None),
             // One callback that cannot be opened does not end the export of the others.
             Err(problem) => (Received::default(), Some(problem)),
@@ -115,8 +92,9 @@ async fn export(
     writer.end()?;
     if unread_count > 0 {
         let rows = counted(unread_count, "callback");
-        let words = format!("{rows} without path, headers and body: encrypted with another key");
-        out.message(Tone::Warn, "warning:", &words);
+        cx.out.warn(&format!(
+            "{rows} without path, headers and body: encrypted with another key"
+        ));
     }
     Ok(Exit::Done)
 }
@@ -137,8 +115,8 @@ fn origin(received: &Received) -> String {
 }
 
 /// Says that nothing matches, and names an older ledger that was moved away: its entries are not read.
-pub(super) fn none(what: &str, context: &Context) -> String {
-    let options = context.options();
+pub(super) fn none(what: &str, settings: &Settings) -> String {
+    let options = settings.options();
     let aside = options.map_or_else(|_| Vec::new(), |options| set_aside_in(&options.state_dir));
     match aside.last() {
         None => format!("no matching {what} yet"),

@@ -58,7 +58,7 @@ fn the_service_and_the_container_start_the_receiver() {
     for words in [started.split(' ').map(str::to_owned).collect(), default] {
         let parsed = args::Arguments::try_parse_from(&words).unwrap();
         assert!(
-            matches!(parsed.command, Some(args::Command::Listen(_))),
+            matches!(parsed.command, Some(args::Commands::Listen(_))),
             "{words:?}"
         );
     }

@@ -1,86 +1,108 @@
 //! `estimate`: the price of a payment in each currency.
 
+use clap::Args;
 use serde_json::{Map, Value, json};
 
-use super::output::{Out, OutputError, Table, Tone, plain, toned};
-use super::{Context, Exit, request_options};
-use crate::deck::Deck;
-use crate::domain::{Ability, Amount, Currency, EstimateRequest, Reported};
+use super::command::{CommandContext, DeckCommand};
+use super::exit::{CommandResult, Exit, usage};
+use super::output::{Table, Tone, plain, toned};
+use super::request_options;
+use super::values::{amount, currency};
+use crate::domain::{Ability, Amount, EstimateRequest, Problem, Reported};
 
-pub async fn run(
-    token: &Currency,
-    quantity: &Amount,
-    context: &Context,
-    deck: &Deck,
-    out: &Out,
-) -> Result<Exit, OutputError> {
-    let account = match deck.pick(context.account(), Some(Ability::Estimates)) {
-        Ok(account) => account.id.clone(),
-        Err(problem) => return out.fail(&problem),
-    };
-    let sum = EstimateRequest {
-        token: token.clone(),
-        quantity: quantity.clone(),
-    };
-    let mut estimate = match deck.estimate(&account, &sum, request_options(false)).await {
-        Ok(estimate) => estimate,
-        Err(problem) => return out.fail(&problem),
-    };
-    // The provider's order changes with each request; sorted prices can be compared.
-    estimate
-        .prices
-        .sort_by(|a, b| a.currency.as_str().cmp(b.currency.as_str()));
-    if out.json {
-        let prices: Map<_, _> = estimate
+/// Show what a payer would pay in each currency (Kanga GET PRICE ESTIMATE).
+#[derive(Debug, Args)]
+pub struct Estimate {
+    /// The settlement currency, such as EMT; case-sensitive.
+    #[arg(value_name = "CURRENCY")]
+    token: String,
+    /// The amount in that currency.
+    #[arg(value_name = "AMOUNT", allow_negative_numbers = true)]
+    quantity: String,
+}
+
+impl DeckCommand for Estimate {
+    async fn run(self, cx: &CommandContext<'_>) -> CommandResult {
+        let out = cx.out;
+        let sum = self.request()?;
+        let account = cx.account(Ability::Estimates)?.id;
+        let options = request_options(false);
+        let mut estimate = cx.deck.estimate(&account, &sum, options).await?;
+        // The provider's order changes with each request; sorted prices can be compared.
+        estimate
+            .prices
+            .sort_by(|a, b| a.currency.as_str().cmp(b.currency.as_str()));
+        if out.json {
+            let prices: Map<_, _> = estimate
+                .prices
+                .iter()
+                .map(|price| {
+                    (
+                        price.currency.as_str().to_owned(),
+                        as_received(&price.amount),
+                    )
+                })
+                .collect();
+            out.object(&json!({
+                "account": account,
+                "token": estimate.token,
+                "quantity": estimate.quantity,
+                "prices": prices,
+                "quoted_at": estimate.quoted_at.rfc3339(),
+            }))?;
+            return Ok(Exit::Done);
+        }
+        let before_point = |text: &str| text.split('.').next().map_or(0, str::len);
+        let widest = estimate
             .prices
             .iter()
-            .map(|price| {
-                (
-                    price.currency.as_str().to_owned(),
-                    as_received(&price.amount),
-                )
-            })
-            .collect();
-        out.object(&json!({
-            "account": account,
-            "token": estimate.token,
-            "quantity": estimate.quantity,
-            "prices": prices,
-            "quoted_at": estimate.quoted_at.rfc3339(),
-        }))?;
-        return Ok(Exit::Done);
+            .map(|price| before_point(&price.amount.to_string()))
+            .max()
+            .unwrap_or(0);
+        let mut table = Table::default();
+        for price in &estimate.prices {
+            let text = price.amount.to_string();
+            // Aligns the decimal points.
+            let aligned = format!("{}{text}", " ".repeat(widest - before_point(&text)));
+            let note = match price.amount {
+                Reported::Unread(_) => "no readable price",
+                Reported::Read(_) if price.currency.read() == Some(&estimate.token) => {
+                    "settlement currency"
+                }
+                Reported::Read(_) => "",
+            };
+            table.row([
+                toned(price.currency.as_str(), Tone::Strong),
+                plain(aligned),
+                toned(note, Tone::Dim),
+            ]);
+        }
+        out.say(&format!(
+            "To settle {} {} at {account}, the payer pays (fee included):",
+            estimate.quantity, estimate.token
+        ));
+        out.table(&table)?;
+        Ok(Exit::Done)
     }
-    let before_point = |text: &str| text.split('.').next().map_or(0, str::len);
-    let widest = estimate
-        .prices
-        .iter()
-        .map(|price| before_point(&price.amount.to_string()))
-        .max()
-        .unwrap_or(0);
-    let mut table = Table::default();
-    for price in &estimate.prices {
-        let text = price.amount.to_string();
-        // Aligns the decimal points.
-        let aligned = format!("{}{text}", " ".repeat(widest - before_point(&text)));
-        let note = match price.amount {
-            Reported::Unread(_) => "no readable price",
-            Reported::Read(_) if price.currency.read() == Some(&estimate.token) => {
-                "settlement currency"
-            }
-            Reported::Read(_) => "",
+}
+
+impl Estimate {
+    /// The arguments, parsed. The hint of an error says so where the two are swapped.
+    fn request(&self) -> Result<EstimateRequest, Problem> {
+        let Self { token, quantity } = self;
+        let invalid = |message: String| {
+            let swapped = amount(token).is_ok() && currency(quantity).is_ok();
+            let hint = if swapped {
+                format!("did you mean `estimate {quantity} {token}`?")
+            } else {
+                "write the settlement currency, then the amount: `estimate EMT 250`".into()
+            };
+            usage(message, hint)
         };
-        table.row([
-            toned(price.currency.as_str(), Tone::Strong),
-            plain(aligned),
-            toned(note, Tone::Dim),
-        ]);
+        let quantity = amount(quantity).map_err(invalid)?;
+        let token = currency(token).map_err(invalid)?;
+        Ok(EstimateRequest { token, quantity })
     }
-    out.say(&format!(
-        "To settle {} {} at {account}, the payer pays (fee included):",
-        estimate.quantity, estimate.token
-    ));
-    out.table(&table)?;
-    Ok(Exit::Done)
 }
 
 /// A price as JSON; null where there is none.
@@ -88,5 +110,30 @@ fn as_received(price: &Reported<Amount>) -> Value {
     match price {
         Reported::Unread(text) if text.is_empty() => Value::Null,
         price => json!(price),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(token: &str, quantity: &str) -> Result<EstimateRequest, Problem> {
+        let (token, quantity) = (token.to_owned(), quantity.to_owned());
+        Estimate { token, quantity }.request()
+    }
+
+    #[test]
+    fn a_sum_in_the_wrong_order_is_recognised() {
+        let refusal = of("250", "EMT").unwrap_err();
+        assert_eq!(refusal.hint, "did you mean `estimate EMT 250`?");
+        assert!(of("EMT", "250").is_ok());
+    }
+
+    #[test]
+    fn an_amount_that_is_none_is_rejected() {
+        for bad in ["1e5", "-1", "1,5", "", &"9".repeat(60)] {
+            let refusal = of("EMT", bad).unwrap_err();
+            assert!(refusal.message.contains("amount"), "{refusal}");
+        }
     }
 }

@@ -1,75 +1,100 @@
 //! `link`: the payment URL for a payer.
 
+use clap::Args;
 use qrcode::{EcLevel, QrCode, render::unicode::Dense1x2};
 use serde_json::{Value, json};
 
-use super::args::Link;
-use super::output::{Out, OutputError, Tone};
-use super::{Context, Exit, request_options};
-use crate::deck::Deck;
-use crate::domain::{Ability, LinkRequest, Problem, ProblemKind};
+use super::command::{CommandContext, DeckCommand};
+use super::exit::{CommandResult, Exit, usage};
+use super::output::{Out, OutputError};
+use super::request_options;
+use super::values::{amount, currency, email, payment_id};
+use crate::domain::{Ability, Amount, Currency, LinkRequest, PaymentId};
 
-pub async fn run(
-    args: &Link,
-    context: &Context,
-    deck: &Deck,
-    out: &Out,
-) -> Result<Exit, OutputError> {
-    let account = match deck.pick(context.account(), Some(Ability::Links)) {
-        Ok(account) => account.id.clone(),
-        Err(problem) => return out.fail(&problem),
-    };
-    let request = LinkRequest {
-        id: args.id.clone(),
-        amount: args.amount.clone(),
-        currency: args.currency.clone(),
-        name: args.name.clone(),
-        email: args.email.clone(),
-        force_currency: args.force_currency.clone(),
-        with_token: args.with_token,
-        replace_expectation: args.replace_expectation,
-    };
-    let link = match deck.link(&account, &request, request_options(false)).await {
-        Ok(link) => link,
-        Err(problem) => return out.fail(&problem),
-    };
-    // Printed whole, with its token: the link is meant for the payer.
-    let url = link.url.expose();
-    // The link exists by now, so a failure to watch the payment only warns.
-    let watched = if args.no_watch {
-        false
-    } else {
-        match deck.watch(&account, &args.id).await {
-            Ok(()) => true,
-            Err(problem) => {
-                out.message(Tone::Warn, "warning:", &problem.describe());
-                false
-            }
+/// Print the payment link for a payer, and save the expected amount (Kanga START PAYMENT).
+#[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
+pub struct Link {
+    /// The shop's unique payment id.
+    #[arg(long, value_parser = payment_id)]
+    id: PaymentId,
+    /// The amount to pay.
+    #[arg(long, value_parser = amount, allow_negative_numbers = true)]
+    amount: Amount,
+    /// The settlement currency; case-sensitive.
+    #[arg(long, value_parser = currency)]
+    currency: Currency,
+    /// The product name that the payer sees.
+    #[arg(long)]
+    name: Option<String>,
+    /// The payer's e-mail address.
+    #[arg(long, value_parser = email)]
+    email: Option<String>,
+    /// The only currency the payer may pay with.
+    #[arg(long, value_parser = currency, value_name = "CURRENCY")]
+    force_currency: Option<Currency>,
+    /// Add a payment token from Kanga to the link. With --email, the payer skips the e-mail verification.
+    #[arg(long)]
+    with_token: bool,
+    /// Replace the saved expected amount of an open payment.
+    #[arg(long)]
+    replace_expectation: bool,
+    /// Do not add the payment to the watch list.
+    #[arg(long)]
+    no_watch: bool,
+    /// Also print the link as a QR code.
+    #[arg(long)]
+    qr: bool,
+}
+
+impl DeckCommand for Link {
+    async fn run(self, cx: &CommandContext<'_>) -> CommandResult {
+        let (deck, out) = (cx.deck, cx.out);
+        let account = cx.account(Ability::Links)?.id;
+        let request = LinkRequest {
+            id: self.id,
+            amount: self.amount,
+            currency: self.currency,
+            name: self.name,
+            email: self.email,
+            force_currency: self.force_currency,
+            with_token: self.with_token,
+            replace_expectation: self.replace_expectation,
+        };
+        let link = deck
+            .link(&account, &request, request_options(false))
+            .await?;
+        // Printed whole, with its token: the link is meant for the payer.
+        let url = link.url.expose();
+        let mut watched = !self.no_watch;
+        // The link exists by now, so a failure to watch the payment only warns.
+        if watched && let Err(problem) = deck.watch(&account, &request.id).await {
+            out.warn(&problem.describe());
+            watched = false;
         }
-    };
-    let Ok(qr) = qr(url, args.qr) else {
-        return out.fail(&Problem::new(
-            ProblemKind::Usage,
-            format!(
-                "account {account}: the link is too long for a QR code ({} characters)",
-                url.len()
-            ),
-            "shorten --name, or omit --qr",
-        ));
-    };
-    let fields = json!({
-        "account": account,
-        "id": args.id,
-        "url": url,
-        "expected_amount": args.amount,
-        "expected_currency": args.currency,
-        "watched": watched,
-    });
-    print(fields, url, qr, out)?;
-    if deck.simulator_url().is_some() && !out.json {
-        out.say("note: this command's simulator has ended, so the link does not open; for a payment page, use `tilldeck sandbox serve` or the console");
+        let qr = qr(url, self.qr).map_err(|TooLong| {
+            usage(
+                format!(
+                    "account {account}: the link is too long for a QR code ({} characters)",
+                    url.len()
+                ),
+                "shorten --name, or omit --qr",
+            )
+        })?;
+        let fields = json!({
+            "account": account,
+            "id": request.id,
+            "url": url,
+            "expected_amount": request.amount,
+            "expected_currency": request.currency,
+            "watched": watched,
+        });
+        print(fields, url, qr, out)?;
+        if deck.simulator_url().is_some() {
+            out.explain("note: this command's simulator has ended, so the link does not open; for a payment page, use `tilldeck sandbox serve` or the console");
+        }
+        Ok(Exit::Done)
     }
-    Ok(Exit::Done)
 }
 
 /// Prints a link, and with `--qr` its QR code; for scripts a JSON object with `fields`.
@@ -93,14 +118,10 @@ pub(super) fn print(
     match terminal_width() {
         // Its lines would be broken, and no scanner reads it then.
         Some(width) if width < needed => {
-            out.message(
-                Tone::Warn,
-                "warning:",
-                &format!(
-                    "the QR code is not printed: it needs a terminal {needed} columns wide, and this one has {width}. \
-                     Make the window wider, or its letters smaller, and run the command again"
-                ),
-            );
+            out.warn(&format!(
+                "the QR code is not printed: it needs a terminal {needed} columns wide, and this one has {width}. \
+                 Make the window wider, or its letters smaller, and run the command again"
+            ));
             Ok(())
         }
         _ if out.colors_codes() => out.line(&black_on_white(&qr)),
@@ -122,11 +143,14 @@ fn black_on_white(qr: &str) -> String {
     rows.collect::<Vec<_>>().join("\n")
 }
 
+/// A link that fits into no QR code.
+pub(super) struct TooLong;
+
 /// The QR code as lines of half blocks, if requested.
-pub(super) fn qr(url: &str, wanted: bool) -> Result<Option<String>, ()> {
+pub(super) fn qr(url: &str, wanted: bool) -> Result<Option<String>, TooLong> {
     if !wanted {
         return Ok(None);
     }
-    let code = QrCode::with_error_correction_level(url, EcLevel::L).map_err(drop)?;
+    let code = QrCode::with_error_correction_level(url, EcLevel::L).map_err(|_| TooLong)?;
     Ok(Some(code.render::<Dense1x2>().quiet_zone(true).build()))
 }

@@ -2,6 +2,7 @@
 
 mod header;
 mod records;
+mod source;
 
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
@@ -9,13 +10,14 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::fs::MetadataExt as _;
 
-use super::args::Source;
+use super::exit::usage;
 use super::prompt::interrupted;
 use super::report::{COLUMNS, counted};
-use crate::domain::{Amount, Currency, Expected, PaymentId, Problem, ProblemKind, charset, inert};
+use crate::domain::{Amount, Currency, Expected, PaymentId, Problem, charset, inert};
 
 use header::{Header, delimiter};
 pub use records::{Record, Records, Window};
+pub use source::Source;
 
 /// The hint for a CSV file without rows.
 const EMPTY_CSV: &str = "write the column names in the first line, then one row per payment";
@@ -117,10 +119,7 @@ impl List {
                 let opened = File::open(path).and_then(|file| Ok((file.metadata()?, file)));
                 let (about, mut file) = opened.map_err(|error| unread(&name, &error))?;
                 if about.is_dir() {
-                    return Err(unusable(
-                        format!("{name} is a directory"),
-                        "pass a CSV file",
-                    ));
+                    return Err(usage(format!("{name} is a directory"), "pass a CSV file"));
                 }
                 (name, Some((about.dev(), about.ino())), copy(&mut file))
             }
@@ -134,7 +133,7 @@ impl List {
             || begin.starts_with(&[0xfe, 0xff])
             || begin.contains(&0)
         {
-            return Err(unusable(
+            return Err(usage(
                 format!("{name} is not UTF-8 text"),
                 "save it as CSV in UTF-8",
             ));
@@ -158,7 +157,7 @@ impl List {
             {
                 // Otherwise each whole line would be checked as an id.
                 let message = format!("{name} is CSV, not one id per line", name = list.name);
-                return Err(unusable(message, "pass `--from -` to read it"));
+                return Err(usage(message, "pass `--from -` to read it"));
             }
             Source::Ids => {}
             Source::Stdin | Source::File(_) => {
@@ -176,11 +175,11 @@ impl List {
         let record = records.next().map_err(|error| unread(&self.name, &error))?;
         let record = record.ok_or_else(|| self.empty(EMPTY_CSV))?;
         Header::read(&record, delimiter)
-            .map_err(|(why, hint)| unusable(format!("{} {why}", self.name), &hint))
+            .map_err(|(why, hint)| usage(format!("{} {why}", self.name), hint))
     }
 
     fn empty(&self, hint: &str) -> Problem {
-        unusable(format!("the list is empty: {}", self.name), hint)
+        usage(format!("the list is empty: {}", self.name), hint)
     }
 
     /// The names of the further columns. A name that a result column already has gets the prefix `list_`.
@@ -450,9 +449,5 @@ pub fn hash(id: &PaymentId) -> u64 {
 }
 
 fn unread(name: &str, error: &io::Error) -> Problem {
-    unusable(format!("tilldeck cannot read {name}: {error}"), "")
-}
-
-fn unusable(message: impl Into<String>, hint: &str) -> Problem {
-    Problem::new(ProblemKind::Usage, message, hint)
+    usage(format!("tilldeck cannot read {name}: {error}"), "")
 }

@@ -1,21 +1,29 @@
 //! `listen`: the callback receiver without the console.
 
 mod forwards;
+mod health;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 use std::time::Duration;
 
+use clap::Args;
 use jiff::tz::TimeZone;
 use serde_json::json;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 
 use forwards::Forwards;
+use health::Health;
 
-use super::args::Listen;
+use super::command::Command;
+use super::deliveries;
+use super::exit::{CommandResult, Exit, usage};
 use super::output::{Out, OutputError, Tone};
+use super::settings::Settings;
+use super::start::{Start, on_threads};
 use super::stop::StopSignals;
-use super::{Context, Exit, deliveries};
+use super::values::bind;
 use crate::config;
 use crate::deck::{self, Deck, Options, Receive};
 use crate::domain::{
@@ -34,63 +42,94 @@ const PATIENCE: Duration = Duration::from_millis(400);
 /// How many deliveries are remembered as printed.
 const REPORTED_MAX: usize = 16_384;
 
-pub async fn run(args: &Listen, context: &Context, out: &Out) -> Result<Exit, OutputError> {
-    let forward = match forwards(&args.forward_to, context) {
-        Ok(forward) => forward,
-        Err(problem) => return out.fail(&problem),
-    };
-    let configured = context.config.callbacks.bind;
-    let receive = Receive {
-        bind: Some(args.bind.or(configured).unwrap_or(config::LISTEN)),
-        forward,
-        every: true,
-        ..Receive::default()
-    };
-    let (events_to, events) = net::events::channel();
-    let options = match context.options() {
-        Ok(options) => Options {
+const HELP: &str = "\
+The provider sends the callbacks of an account to http://ADDRESS/callbacks/ACCOUNT. If the provider adds a path, \
+tilldeck adds it to the URL of --forward-to. To monitor the receiver, request http://ADDRESS/heartbeat: the status is \
+200 while it works.
+
+tilldeck first saves a callback on disk, then responds 200, then processes and forwards it. A restart loses nothing. \
+Until the shop's server responds 2xx, tilldeck retries for a day, at growing intervals. It respects Retry-After. The \
+status 410 stops the retries.
+
+Run it behind a reverse proxy with TLS. Only that proxy may set X-Forwarded-For.
+
+With --json, tilldeck prints each callback as one JSON object when it arrives. Messages about its processing go to \
+stderr. SIGTERM exits with 0, Ctrl-C with 130. If the receiver fails permanently, tilldeck exits with 2.";
+
+/// Receive callbacks until interrupted: verify, save, process and forward them.
+#[derive(Debug, Args)]
+#[command(after_help = HELP)]
+pub struct Listen {
+    /// Address to listen on (8787, localhost:8787, `[::1]:8787`). Default: `callbacks.bind` of the config, then
+    /// 127.0.0.1:8787. Port 0 selects a free port.
+    #[arg(long, value_parser = bind, value_name = "ADDRESS")]
+    bind: Option<SocketAddr>,
+    /// Forward callbacks unchanged to the shop's server: http:// on this machine, https:// elsewhere. With ACCOUNT=,
+    /// only the callbacks of that account.
+    #[arg(long, value_name = "[ACCOUNT=]URL")]
+    forward_to: Vec<String>,
+}
+
+impl Command for Listen {
+    fn execute(self, start: Start<'_>) -> CommandResult {
+        let out = start.out;
+        start.configured(|settings, log| {
+            log.run();
+            on_threads(self.run(settings, out))
+        })
+    }
+}
+
+impl Listen {
+    async fn run(self, settings: &Settings, out: &Out) -> CommandResult {
+        let forward = forwards(&self.forward_to, settings)?;
+        let configured = settings.config.callbacks.bind;
+        let receive = Receive {
+            bind: Some(self.bind.or(configured).unwrap_or(config::LISTEN)),
+            forward,
+            every: true,
+            ..Receive::default()
+        };
+        let (events_to, events) = net::events::channel();
+        let options = Options {
             events: Some(events_to.clone()),
             // A service runs unattended, so tokens are renewed before a callback needs them.
             renew: true,
             receive: Some(receive),
-            ..options
-        },
-        Err(problem) => return out.fail(&problem),
-    };
-    let deck = match Deck::open(&context.profile, options).await {
-        Ok(deck) => deck,
-        Err(problem) => return out.fail(&problem),
-    };
-    // Better no receiver than one whose 200 promises a callback that is not saved.
-    if let Status::Degraded { why } = deck.ledger().status().await {
-        return out.fail(&nothing_saved(&why));
-    }
-    let printing = Printing::start(out, context.clock.now().wall, events);
-    let (exit, problem) = match listen(&deck, &printing).await {
-        Ok(exit) => (exit, None),
-        Err(problem) => (Exit::from(problem.kind), Some(problem)),
-    };
-    // Callbacks answered by now are saved, and printed as well; but a blocked reader does not delay the end.
-    let closing = deck.close();
-    tokio::pin!(closing);
-    while tokio::time::timeout(PATIENCE, &mut closing).await.is_err() {
-        // The printing thread is blocked by its reader: drop events rather than wait for it.
-        if events_to.is_behind() {
-            events_to.close();
+            ..settings.options()?
+        };
+        let deck = Deck::open(&settings.profile, options).await?;
+        // Better no receiver than one whose 200 promises a callback that is not saved.
+        if let Status::Degraded { why } = deck.ledger().status().await {
+            return Err(nothing_saved(&why).into());
         }
+        let printing = Printing::start(out, settings.clock.now().wall, events);
+        let (exit, problem) = match listen(&deck, &printing).await {
+            Ok(exit) => (exit, None),
+            Err(problem) => (Exit::from(problem.kind), Some(problem)),
+        };
+        // Callbacks answered by now are saved, and printed as well; but a blocked reader does not delay the end.
+        let closing = deck.close();
+        tokio::pin!(closing);
+        while tokio::time::timeout(PATIENCE, &mut closing).await.is_err() {
+            // The printing thread is blocked by its reader: drop events rather than wait for it.
+            if events_to.is_behind() {
+                events_to.close();
+            }
+        }
+        printing.end(problem).await;
+        Ok(exit)
     }
-    printing.end(problem).await;
-    Ok(exit)
 }
 
 /// The servers that callbacks are forwarded to, by account.
 fn forwards(
     written: &[String],
-    context: &Context,
+    settings: &Settings,
 ) -> Result<Vec<(Option<AccountId>, reqwest::Url)>, Problem> {
     let mut forwards: Vec<(Option<AccountId>, reqwest::Url)> = Vec::new();
-    let vault = super::vault(&context.global)?;
-    let accounts = deck::accounts(&context.profile, &vault);
+    let vault = settings.global.vault()?;
+    let accounts = deck::accounts(&settings.profile, &vault);
     for text in written {
         // A `=` in the URL's query comes after the scheme.
         let named = text
@@ -105,8 +144,7 @@ fn forwards(
             None => (None, text.as_str()),
         };
         if forwards.iter().any(|(named, _)| *named == account) {
-            return Err(Problem::new(
-                ProblemKind::Usage,
+            return Err(usage(
                 match account {
                     Some(account) => format!("--forward-to appears twice for account {account}"),
                     None => "--forward-to appears twice for all accounts".to_owned(),
@@ -121,8 +159,7 @@ fn forwards(
 
 fn no_account(name: &str, accounts: &[crate::domain::Account]) -> Problem {
     let names: Vec<&str> = accounts.iter().map(|account| account.id.as_str()).collect();
-    Problem::new(
-        ProblemKind::Usage,
+    usage(
         format!(
             "--forward-to names an unknown account: {}",
             inert::quoted(name, 64)
@@ -317,7 +354,7 @@ impl Printer {
             let words = format!(
                 "output stopped ({error}); tilldeck still receives callbacks, see `tilldeck log --deliveries`"
             );
-            self.out.message(Tone::Warn, "warning:", &words);
+            self.out.warn(&words);
         }
     }
 
@@ -352,14 +389,14 @@ impl Printer {
                     self.note_failure(printed);
                 }
             }
-            Event::Warning { text, .. } => self.out.message(Tone::Warn, "warning:", &text),
+            Event::Warning { text, .. } => self.out.warn(&text),
             Event::ClockWarning(account, warning) if self.clocks.insert(account.clone()) => {
                 let words = runtime::clock_warning(&account, warning);
-                self.out.message(Tone::Warn, "warning:", &words);
+                self.out.warn(&words);
             }
             Event::Missed if !self.unread => {
                 let words = "callbacks arrive faster than stdout is read; all are saved, see `tilldeck log --deliveries`";
-                self.out.message(Tone::Warn, "warning:", words);
+                self.out.warn(words);
             }
             _ => {}
         }
@@ -398,58 +435,6 @@ impl Printer {
             return Ok(());
         }
         self.out.line(&line)
-    }
-}
-
-/// Why callbacks cannot be received: a short summary, and the reason.
-type Outage = (String, String);
-
-/// The state of the receiver and of the ledger.
-#[derive(Default)]
-struct Health {
-    receiver: Option<Outage>,
-    ledger: Option<Outage>,
-    /// The summary printed last.
-    reported: Option<String>,
-}
-
-impl Health {
-    /// Prints a change; returns whether the receiver just went down.
-    fn print(&mut self, printing: &Printing) -> bool {
-        let reported = self.down().map(|(what, _)| what.clone());
-        if reported == self.reported {
-            return false;
-        }
-        let was_down = self.reported.is_some();
-        printing.note(match self.down() {
-            Some((what, why)) => Note::Words(Tone::Bad, "down:", format!("{what}: {why}")),
-            None => Note::Words(
-                Tone::Good,
-                "up:",
-                "tilldeck receives callbacks again".into(),
-            ),
-        });
-        self.reported = reported;
-        self.is_down() && !was_down
-    }
-
-    fn down(&self) -> Option<&Outage> {
-        self.receiver.as_ref().or(self.ledger.as_ref())
-    }
-
-    fn is_down(&self) -> bool {
-        self.down().is_some()
-    }
-
-    fn too_long(&self) -> Problem {
-        match self.down() {
-            Some((what, why)) => Problem::new(ProblemKind::Local, what.clone(), why.clone()),
-            None => Problem::new(
-                ProblemKind::Local,
-                "the callback receiver did not start",
-                "check whether a keyring waits for its password",
-            ),
-        }
     }
 }
 

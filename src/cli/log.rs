@@ -2,13 +2,16 @@
 
 use std::time::Duration;
 
+use clap::{Args, ValueEnum};
 use serde_json::Value;
 
-use super::args::{Export, Log};
+use super::command::{CommandContext, DeckCommand};
+use super::exit::{CommandResult, Exit, local};
 use super::output::{Out, OutputError, Table, Tone, plain, toned, whole};
 use super::report::counted;
-use super::{Context, Exit, deliveries, export, local};
-use crate::deck::Deck;
+use super::values::{limit, since};
+use super::{deliveries, export};
+use crate::domain::since::Since;
 use crate::domain::{AccountId, Exchange, ExchangeId, Outcome, WallTime};
 use crate::ledger::{Ledger, LedgerError, LogQuery, Status};
 
@@ -22,90 +25,108 @@ const ROWS: usize = 200;
 const PAGE: usize = 500;
 const PAGE_WHOLE: usize = 100;
 
-pub async fn run(
-    args: &Log,
-    context: &Context,
-    deck: &Deck,
-    out: &Out,
-) -> Result<Exit, OutputError> {
-    let ledger = deck.ledger();
-    if let Status::Degraded { why } = ledger.status().await {
-        return out.fail(&local(&format!("tilldeck cannot read the ledger: {why}")));
-    }
-    let account = match context.account().map(AccountId::new).transpose() {
-        Ok(account) => account,
-        Err(error) => return out.fail(&local(&error.to_string())),
-    };
-    let mut query = LogQuery {
-        since: args.since_when(context),
-        account,
-        limit: args.most(),
-        bodies: args.export.is_some(),
-        ..LogQuery::default()
-    };
-    // `--follow` starts here, even where --limit hides the newest.
-    // Only its id is needed, so one row.
-    let newest = LogQuery {
-        limit: 1,
-        ..LogQuery::default()
-    };
-    let newest = match ledger.log(newest).await {
-        Ok(rows) => rows.first().map_or(ExchangeId(0), |row| row.id),
-        Err(error) => return out.fail(&local(&error.to_string())),
-    };
-    let all = LogQuery {
-        limit: usize::MAX,
-        ..query.clone()
-    };
-    match ledger.count_exchanges(all).await {
-        Ok(count) => args.report_omitted(count, "request", out),
-        Err(error) => return out.fail(&local(&error.to_string())),
-    }
-    let mut pages = match Pages::begin(ledger, query.clone()).await {
-        Ok(pages) => pages,
-        Err(error) => return out.fail(&local(&error.to_string())),
-    };
-    if let Some(format) = args.export {
-        return match export(format, &mut pages, out).await? {
-            Ok(()) => Ok(Exit::Done),
-            Err(error) => out.fail(&local(&error.to_string())),
-        };
-    }
-    let zone = crate::clock::time_zone();
-    let mut last = None;
-    loop {
-        match pages.next().await {
-            Ok(rows) if rows.is_empty() => break,
-            Ok(rows) => {
-                print(&rows, &zone, out)?;
-                last = rows.last().map(|row| row.id);
-            }
-            Err(error) => return out.fail(&local(&error.to_string())),
+/// Show the requests that tilldeck sent, or the callbacks that it received.
+#[derive(Debug, Args)]
+pub struct Log {
+    /// Show received callbacks instead of sent requests.
+    #[arg(long)]
+    deliveries: bool,
+    /// Keep printing new entries.
+    #[arg(long, short)]
+    pub(super) follow: bool,
+    /// Only entries newer than this: 30m, 24h, 7d, today, yesterday, 2026-11-28, "2026-11-28 14:30", 14:30.
+    #[arg(long, value_parser = since, value_name = "TIME", allow_negative_numbers = true)]
+    since: Option<Since>,
+    /// Show only the newest N entries. Default: 200, or all with --export.
+    #[arg(long, value_parser = limit, value_name = "N", allow_negative_numbers = true)]
+    limit: Option<usize>,
+    /// Export whole requests with responses, or whole callbacks, in this format. Secrets are redacted.
+    #[arg(long, value_enum, value_name = "FORMAT", conflicts_with = "follow")]
+    pub(super) export: Option<Export>,
+}
+
+/// Formats of `log --export`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Export {
+    /// HTTP Archive 1.2.
+    Har,
+    /// One JSON object per line.
+    Ndjson,
+    /// Shell commands, with placeholders for secrets.
+    Curl,
+}
+
+impl DeckCommand for Log {
+    async fn run(self, cx: &CommandContext<'_>) -> CommandResult {
+        let out = &cx.out.for_reader();
+        let cx = &CommandContext { out, ..*cx };
+        if let Status::Degraded { why } = cx.deck.ledger().status().await {
+            return Err(local(format!("tilldeck cannot read the ledger: {why}")).into());
+        }
+        if self.deliveries {
+            deliveries::show(&self, cx).await
+        } else {
+            self.show(cx).await
         }
     }
-    if last.is_none() && !args.follow && !out.json {
-        out.say(&deliveries::none("requests", context));
-    }
-    if !args.follow {
-        return Ok(Exit::Done);
-    }
-    let mut last = last.map_or(newest, |last| last.max(newest));
-    loop {
-        query.after = Some(last);
-        look_again(out).await?;
-        // From here on `after` selects; a clock that is set back must not hide new entries.
-        query.since = None;
-        match ledger.log(query.clone()).await {
-            Ok(more) if more.is_empty() => {}
-            Ok(mut more) => {
-                // The ledger returns the newest first.
-                more.reverse();
-                print(&more, &zone, out)?;
-                last = more.last().map_or(last, |row| row.id);
+}
+
+impl Log {
+    /// Prints the requests.
+    async fn show(&self, cx: &CommandContext<'_>) -> CommandResult {
+        let (ledger, out) = (cx.deck.ledger(), cx.out);
+        let account = cx.settings.account().map(AccountId::new).transpose();
+        let mut query = LogQuery {
+            since: self.since_when(cx),
+            account: account.map_err(|error| local(error.to_string()))?,
+            limit: self.most(),
+            bodies: self.export.is_some(),
+            ..LogQuery::default()
+        };
+        // `--follow` starts here, even where --limit hides the newest.
+        // Only its id is needed, so one row.
+        let newest = LogQuery {
+            limit: 1,
+            ..LogQuery::default()
+        };
+        let newest = ledger.log(newest).await?;
+        let newest = newest.first().map_or(ExchangeId(0), |row| row.id);
+        let all = LogQuery {
+            limit: usize::MAX,
+            ..query.clone()
+        };
+        self.report_omitted(ledger.count_exchanges(all).await?, "request", out);
+        let mut pages = Pages::begin(ledger, query.clone()).await?;
+        if let Some(format) = self.export {
+            return export(format, &mut pages, out).await;
+        }
+        let zone = crate::clock::time_zone();
+        let mut last = None;
+        loop {
+            let rows = pages.next().await?;
+            if rows.is_empty() {
+                break;
             }
-            Err(error) => {
-                return out.fail(&local(&error.to_string()));
-            }
+            print(&rows, &zone, out)?;
+            last = rows.last().map(|row| row.id);
+        }
+        if last.is_none() && !self.follow {
+            out.explain(&deliveries::none("requests", cx.settings));
+        }
+        if !self.follow {
+            return Ok(Exit::Done);
+        }
+        let mut last = last.map_or(newest, |last| last.max(newest));
+        loop {
+            query.after = Some(last);
+            look_again(out).await?;
+            // From here on `after` selects; a clock that is set back must not hide new entries.
+            query.since = None;
+            let mut more = ledger.log(query.clone()).await?;
+            // The ledger returns the newest first.
+            more.reverse();
+            print(&more, &zone, out)?;
+            last = more.last().map_or(last, |row| row.id);
         }
     }
 }
@@ -159,26 +180,20 @@ impl<'a> Pages<'a> {
     }
 }
 
-/// Writes each exchange in another format. The inner error is the ledger's.
-async fn export(
-    format: Export,
-    pages: &mut Pages<'_>,
-    out: &Out,
-) -> Result<Result<(), LedgerError>, OutputError> {
+/// Writes each exchange in another format.
+async fn export(format: Export, pages: &mut Pages<'_>, out: &Out) -> CommandResult {
     let mut writer = Writer::new(format, out);
     loop {
-        match pages.next().await {
-            Ok(rows) if rows.is_empty() => break,
-            Ok(rows) => {
-                for row in &rows {
-                    writer.exchange(row, export::whole)?;
-                }
-            }
-            Err(error) => return Ok(Err(error)),
+        let rows = pages.next().await?;
+        if rows.is_empty() {
+            break;
+        }
+        for row in &rows {
+            writer.exchange(row, export::whole)?;
         }
     }
     writer.end()?;
-    Ok(Ok(()))
+    Ok(Exit::Done)
 }
 
 /// Writes an export row by row.
@@ -247,18 +262,14 @@ impl Log {
         let left_out = count.saturating_sub(self.most());
         if left_out > 0 {
             let rows = counted(left_out as u64, &format!("older {noun}"));
-            out.message(
-                Tone::Dim,
-                "note:",
-                &format!("{rows} omitted; --limit {count} shows all"),
-            );
+            out.note(&format!("{rows} omitted; --limit {count} shows all"));
         }
     }
 
     /// The instant of `--since`.
-    pub(super) fn since_when(&self, context: &Context) -> Option<WallTime> {
+    pub(super) fn since_when(&self, cx: &CommandContext<'_>) -> Option<WallTime> {
         let since = self.since.as_ref()?;
-        Some(since.instant(context.clock.now().wall, &crate::clock::time_zone()))
+        Some(since.instant(cx.now().wall, &crate::clock::time_zone()))
     }
 }
 

@@ -2,15 +2,16 @@
 
 use std::path::PathBuf;
 
-use super::args::{Command, Global};
-use super::{Context, limits, locations, state_folder};
+use super::args::Global;
+use super::limits;
+use super::settings::Settings;
 use crate::clock::Clock;
 use crate::config::Environ;
 use crate::support_log;
 
 /// What the first line says, gathered before anything is written.
 pub struct LogStart {
-    command: &'static str,
+    command: String,
     state: Option<PathBuf>,
     config: String,
     profile: String,
@@ -19,22 +20,22 @@ pub struct LogStart {
 
 impl LogStart {
     /// Of a command whose configuration is not read yet.
-    pub fn new(command: Option<&Command>, global: &Global) -> Self {
-        let config = locations(global).config_file();
+    pub fn new(command: &str, global: &Global) -> Self {
+        let config = global.config_path();
         Self {
-            command: command.map_or("console", name),
+            command: command.to_owned(),
             // One that another user can change gets no log; the command itself says why.
-            state: state_folder(global).ok(),
-            config: config.map_or_else(String::new, |file| file.path.display().to_string()),
+            state: global.state_folder().ok(),
+            config: config.map_or_else(String::new, |path| path.display().to_string()),
             profile: String::new(),
             accounts: 0,
         }
     }
 
     /// The same, once it is read.
-    pub fn configured(mut self, context: &Context) -> Self {
-        self.profile.clone_from(&context.profile.name);
-        self.accounts = context.profile.accounts.len();
+    pub fn configured(mut self, settings: &Settings) -> Self {
+        self.profile.clone_from(&settings.profile.name);
+        self.accounts = settings.profile.accounts.len();
         self
     }
 
@@ -62,28 +63,5 @@ impl LogStart {
             accounts = self.accounts,
             "start"
         );
-    }
-}
-
-fn name(command: &Command) -> &'static str {
-    match command {
-        Command::Check(_) => "check",
-        Command::Payments(_) => "payments",
-        Command::Estimate { .. } => "estimate",
-        Command::Link(_) => "link",
-        Command::Account(_) => "account",
-        Command::Token(_) => "token",
-        Command::Player(_) => "player",
-        Command::Budget => "budget",
-        Command::Request(_) => "request",
-        Command::PurchaseLink(_) => "purchase-link",
-        Command::Sandbox(_) => "sandbox",
-        Command::Log(_) => "log",
-        Command::Listen(_) => "listen",
-        Command::Replay(_) => "replay",
-        Command::Config(_) => "config",
-        Command::Completions { .. } => "completions",
-        Command::Man { .. } => "man",
-        Command::Complete { .. } => "complete",
     }
 }

@@ -2,14 +2,15 @@
 
 use std::fmt::Write as _;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use clap::Command;
-use clap_mangen::Man;
+use clap::{Args, Command};
 
-use super::Exit;
 use super::args::{EXITS, commands, examples};
-use super::output::{Out, OutputError};
+use super::exit::{CommandResult, Exit};
+use super::output::OutputError;
+use super::start::Start;
+use super::values::path;
 use crate::domain::{Problem, ProblemKind};
 
 /// The date of the release, shown on each page.
@@ -82,33 +83,45 @@ pub struct Page {
     pub text: Vec<u8>,
 }
 
-/// Prints the main page, or writes all of them.
-pub(super) fn write(folder: Option<&Path>, out: &Out) -> Result<Exit, OutputError> {
-    let Some(folder) = folder else {
-        let page = main_page().map_err(OutputError::Failed)?;
-        return out.bytes(&page.text).map(|()| Exit::Done);
-    };
-    let written = pages().and_then(|pages| {
-        std::fs::create_dir_all(folder)?;
-        for page in &pages {
-            std::fs::write(folder.join(&page.file), &page.text)?;
-        }
-        Ok(pages.len())
-    });
-    match written {
-        Ok(count) => {
-            out.say(&format!("{count} pages written to {}", folder.display()));
-            Ok(Exit::Done)
-        }
-        Err(error) => out.fail(&Problem::new(
-            ProblemKind::Local,
-            format!(
-                "cannot write the man pages to {}: {error}",
-                folder.display()
-            ),
-            "choose a folder you can write to with --dir",
-        )),
+/// Print the man page, or write one page per command.
+#[derive(Debug, Args)]
+pub struct Man {
+    /// Write all pages into this folder: `tilldeck.1`, `tilldeck-check.1`, …
+    #[arg(long, value_parser = path(), value_name = "FOLDER")]
+    dir: Option<PathBuf>,
+}
+
+impl super::command::Command for Man {
+    fn execute(self, start: Start<'_>) -> CommandResult {
+        let Some(folder) = self.dir else {
+            let page = main_page().map_err(OutputError::Failed)?;
+            start.out.bytes(&page.text)?;
+            return Ok(Exit::Done);
+        };
+        let count = write(&folder).map_err(|error| {
+            Problem::new(
+                ProblemKind::Local,
+                format!(
+                    "cannot write the man pages to {}: {error}",
+                    folder.display()
+                ),
+                "choose a folder you can write to with --dir",
+            )
+        })?;
+        let words = format!("{count} pages written to {}", folder.display());
+        start.out.say(&words);
+        Ok(Exit::Done)
     }
+}
+
+/// Writes all pages, and returns how many there are.
+fn write(folder: &Path) -> io::Result<usize> {
+    let pages = pages()?;
+    std::fs::create_dir_all(folder)?;
+    for page in &pages {
+        std::fs::write(folder.join(&page.file), &page.text)?;
+    }
+    Ok(pages.len())
 }
 
 /// The page of the program itself.
@@ -144,7 +157,7 @@ fn collect(command: &Command, path: &str, all: &mut Vec<Page>) -> io::Result<()>
 
 fn page(command: &Command, path: &str) -> io::Result<Page> {
     let name = format!("tilldeck {path}").trim_end().replace(' ', "-");
-    let man = Man::new(command.clone())
+    let man = clap_mangen::Man::new(command.clone())
         .title(name.to_uppercase())
         .date(DATE)
         .source(concat!("tilldeck ", env!("CARGO_PKG_VERSION")))

@@ -5,8 +5,9 @@ use std::ffi::OsString;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use super::args::commands;
+use super::ended;
+use super::exit::Exit;
 use super::output::{Color, Out};
-use super::{Exit, ended};
 use crate::domain::{Problem, ProblemKind, inert};
 
 /// Prints help or version, which are no errors, or the error.

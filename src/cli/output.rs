@@ -1,5 +1,7 @@
 //! Output: rows for people, one JSON object per line for scripts. Outside text is made inert.
 
+mod table;
+
 use std::fmt;
 use std::io::{self, IsTerminal as _};
 use std::os::fd::AsFd;
@@ -10,6 +12,8 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use serde_json::{Value, json};
+
+pub use table::{Cell, Table, plain, toned, whole};
 
 use super::stop;
 use crate::domain::{Problem, Severity, inert};
@@ -256,6 +260,35 @@ impl Out {
         lines.iter().try_for_each(|line| self.line(line))
     }
 
+    /// Writes a result to stdout: an object for scripts, else a line.
+    ///
+    /// # Errors
+    /// If stdout fails.
+    pub fn result(&self, object: &Value, line: &str) -> Result<(), OutputError> {
+        if self.json {
+            self.object(object)
+        } else {
+            self.line(line)
+        }
+    }
+
+    /// Writes one of several results: an object to stdout for scripts, else a row of the table.
+    ///
+    /// # Errors
+    /// If stdout fails.
+    pub fn row<const N: usize>(
+        &self,
+        table: &mut Table,
+        object: &Value,
+        cells: [Cell; N],
+    ) -> Result<(), OutputError> {
+        if self.json {
+            return self.object(object);
+        }
+        table.row(cells);
+        Ok(())
+    }
+
     /// Writes a JSON object with its schema, on one line, to stdout.
     ///
     /// # Errors
@@ -277,6 +310,23 @@ impl Out {
     /// Writes a message with a label to stderr.
     pub fn message(&self, tone: Tone, label: &str, words: &str) {
         self.say(&format!("{} {words}", paint(self.color_err, tone, label)));
+    }
+
+    /// Writes a remark to stderr that scripts do not need.
+    pub fn explain(&self, words: &str) {
+        if !self.json {
+            self.say(words);
+        }
+    }
+
+    /// Writes a note to stderr.
+    pub fn note(&self, words: &str) {
+        self.message(Tone::Dim, "note:", words);
+    }
+
+    /// Writes a warning to stderr.
+    pub fn warn(&self, words: &str) {
+        self.message(Tone::Warn, "warning:", words);
     }
 
     /// Prints a failure: with `--json` an object to stdout, else a message to stderr.
@@ -404,120 +454,9 @@ impl From<Severity> for Tone {
     }
 }
 
-/// The longest text of a cell; a longer one is cut, visibly.
-const CELL_MAX: usize = 120;
-
-/// A cell of a [`Table`]: inert text and its color.
-#[derive(Debug)]
-pub struct Cell {
-    /// The text as printed.
-    pub text: String,
-    tone: Option<Tone>,
-}
-
-/// Rows with aligned columns. Color is added after measuring, so it does not count as width.
-#[derive(Debug, Default)]
-pub struct Table {
-    rows: Vec<Vec<Cell>>,
-}
-
-impl Table {
-    /// Adds a row of cells.
-    pub fn row<const N: usize>(&mut self, cells: [Cell; N]) {
-        self.rows.push(cells.into());
-    }
-
-    /// The rows as lines, the last column without padding.
-    #[must_use]
-    pub fn lines(&self, out: &Out) -> Vec<String> {
-        use unicode_width::UnicodeWidthStr as _;
-        let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
-        let widths: Vec<usize> = (0..columns)
-            .map(|i| {
-                self.rows
-                    .iter()
-                    .filter_map(|row| row.get(i))
-                    .map(|cell| cell.text.width())
-                    .max()
-                    .unwrap_or(0)
-            })
-            .collect();
-        self.rows
-            .iter()
-            .map(|row| {
-                let mut line = String::new();
-                for (i, Cell { text, tone }) in row.iter().enumerate() {
-                    line.push_str(&tone.map_or_else(|| text.clone(), |tone| out.paint(tone, text)));
-                    if i + 1 < row.len() {
-                        line.extend(std::iter::repeat_n(' ', widths[i] - text.width() + 2));
-                    }
-                }
-                line.trim_end().to_owned()
-            })
-            .collect()
-    }
-}
-
-/// A cell without color.
-#[must_use]
-pub fn plain(text: impl Into<String>) -> Cell {
-    Cell {
-        text: inert::cut(&text.into(), CELL_MAX),
-        tone: None,
-    }
-}
-
-/// A cell with a color.
-#[must_use]
-pub fn toned(text: impl Into<String>, tone: Tone) -> Cell {
-    Cell {
-        text: inert::cut(&text.into(), CELL_MAX),
-        tone: Some(tone),
-    }
-}
-
-/// An identifier, never cut: two long ones may differ only in their last character.
-#[must_use]
-pub fn whole(text: &str, tone: Tone) -> Cell {
-    Cell {
-        text: inert::line(text).into_owned(),
-        tone: Some(tone),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn columns_line_up_whatever_their_colour_and_width() {
-        let mut table = Table::default();
-        table.row([toned("✔", Tone::Good), plain("漢字"), plain("x")]);
-        table.row([toned("✘", Tone::Bad), plain("abcdef"), plain("y")]);
-        let plain_out = Out::default();
-        assert_eq!(table.lines(&plain_out), ["✔  漢字    x", "✘  abcdef  y"]);
-        let colored = Out {
-            color: true,
-            ..plain_out.clone()
-        };
-        assert_eq!(table.lines(&colored)[0], "\u{1b}[32m✔\u{1b}[0m  漢字    x");
-    }
-
-    #[test]
-    fn hostile_text_is_inert_in_rows() {
-        let mut table = Table::default();
-        table.row([plain("a\u{1b}[2Jb\nc")]);
-        assert_eq!(table.lines(&Out::default()), ["a\\u{1b}[2Jb\\nc"]);
-    }
-
-    #[test]
-    fn an_id_is_never_cut_in_a_table() {
-        let long = "ł".repeat(256);
-        let mut table = Table::default();
-        table.row([whole(&long, Tone::Strong), plain("a".repeat(200))]);
-        let line = table.lines(&Out::default()).remove(0);
-        assert!(line.starts_with(&long) && line.ends_with('…'), "{line}");
-    }
 
     #[test]
     fn hostile_text_is_inert_in_json_and_loses_nothing() {

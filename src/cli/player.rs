@@ -1,16 +1,26 @@
 //! `player`: verifies a player and lists items. The player's token is a secret and never an argument.
 
+use clap::Args;
 use serde_json::json;
 
-use super::args::PlayerCommand;
-use super::manage::{read_from, source_of};
-use super::output::{Cell, Out, OutputError, Table, Tone, plain, toned};
-use super::{Context, Exit, can_ask, prompt, request_options};
-use crate::deck::Deck;
+use super::command::{CommandContext, DeckCommand, commands};
+use super::exit::{CommandResult, Exit, usage};
+use super::output::{Cell, Out, Table, Tone, plain, toned};
+use super::prompt::{self, can_ask};
+use super::request_options;
+use super::secret::{read_from, source_of};
+use super::values::player_id;
 use crate::domain::{
-    Ability, Account, Inventory, Item, Player, PlayerId, PlayerToken, Problem, ProblemKind, Secret,
-    inert,
+    Ability, Account, Item, PlayerId, PlayerToken, Problem, ProblemKind, Secret, inert,
 };
+
+commands! {
+    /// Verify a player and list the player's items (Kongregate).
+    pub enum Player {
+        Auth(AuthenticatePlayer),
+        Items(ListItems),
+    }
+}
 
 /// The hint about `--token`.
 const WAYS: &str = "pass --token env:NAME, file:PATH, command:PROGRAM ARGUMENTS…, keyring:NAME or callback, or run it at a terminal \
@@ -21,51 +31,98 @@ const PROMPT: &str = "prompt";
 /// Uses the token of the player's newest accepted callback.
 const CALLBACK: &str = "callback";
 
-pub async fn run(
-    command: &PlayerCommand,
-    context: &Context,
-    deck: &Deck,
-    out: &Out,
-) -> Result<Exit, OutputError> {
-    let account = match deck.pick(context.account(), Some(Ability::Players)) {
-        Ok(account) => account,
-        Err(problem) => return out.fail(&problem),
-    };
-    let options = request_options(false);
-    match command {
-        PlayerCommand::Auth { player, token } => {
-            let player = *player;
-            let token = match token.as_deref() {
-                Some(CALLBACK) => deck.player_token(&account.id, player).await,
-                source => token_of(player, source, &account, out).await,
-            };
-            let player = match token {
-                Ok(token) => PlayerToken { player, token },
-                Err(problem) => return out.fail(&problem),
-            };
-            match deck
-                .authenticate_player(&account.id, &player, options)
-                .await
-            {
-                Ok(player) => authenticated(&player, &account, out),
-                Err(problem) => out.fail(&problem),
-            }
-        }
-        PlayerCommand::Items { player } => {
-            match deck.player_items(&account.id, *player, options).await {
-                Ok(inventory) => items(&inventory, &account, out),
-                Err(problem) => out.fail(&problem),
-            }
-        }
+/// Verify a player's identity by the `game_auth_token` of the game's client.
+///
+/// Exits with 3 if the player's number, the token and the game's key do not match.
+#[derive(Debug, Args)]
+pub struct AuthenticatePlayer {
+    /// The player's number (Kongregate's `user_id`). Names may change; the number does not.
+    #[arg(value_name = "USER_ID", value_parser = player_id, allow_negative_numbers = true)]
+    player: PlayerId,
+    /// The source of the player's token: `env:NAME`, `file:PATH`, `command:PROGRAM ARGUMENTS…`, `keyring:NAME`;
+    /// `callback` takes it from the player's newest callback; `prompt` (the default) reads it from the terminal.
+    /// Never pass the token itself.
+    #[arg(long, value_name = "SOURCE")]
+    token: Option<String>,
+}
+
+impl DeckCommand for AuthenticatePlayer {
+    async fn run(self, cx: &CommandContext<'_>) -> CommandResult {
+        let (deck, player) = (cx.deck, self.player);
+        let account = cx.account(Ability::Players)?;
+        let token = match self.token.as_deref() {
+            Some(CALLBACK) => deck.player_token(&account.id, player).await?,
+            source => token_of(player, source, &account, cx.out).await?,
+        };
+        let player = PlayerToken { player, token };
+        let options = request_options(false);
+        let player = deck
+            .authenticate_player(&account.id, &player, options)
+            .await?;
+        let object = json!({
+            "account": account.id,
+            "player": player.id,
+            "username": player.username,
+            "authenticated": true,
+        });
+        let cells = [
+            toned("✔", Tone::Good),
+            toned(player.username.as_str(), Tone::Strong),
+            plain(format!("player {}", player.id)),
+            toned("is who they claim to be", Tone::Good),
+        ];
+        let mut table = Table::default();
+        cx.out.row(&mut table, &object, cells)?;
+        cx.out.table(&table)?;
+        Ok(Exit::Done)
     }
 }
 
-fn usage(account: &Account, message: &str) -> Problem {
-    Problem::new(
-        ProblemKind::Usage,
-        format!("account {}: {message}", account.id),
-        WAYS,
-    )
+/// List a player's items, each with its number and the uses left.
+#[derive(Debug, Args)]
+pub struct ListItems {
+    /// The player's number (Kongregate's `user_id`).
+    #[arg(value_name = "USER_ID", value_parser = player_id, allow_negative_numbers = true)]
+    player: PlayerId,
+}
+
+impl DeckCommand for ListItems {
+    async fn run(self, cx: &CommandContext<'_>) -> CommandResult {
+        let (player, out) = (self.player, cx.out);
+        let account = cx.account(Ability::Players)?.id;
+        let options = request_options(false);
+        let items = cx.deck.player_items(&account, player, options).await?.items;
+        let owns = match items.len() {
+            0 => "nothing".to_owned(),
+            1 => "one item".to_owned(),
+            many => format!("{many} items"),
+        };
+        out.explain(&format!("player {player} owns {owns}, at {account}"));
+        let mut table = Table::default();
+        if !items.is_empty() && !out.json {
+            let heading = ["item", "identifier", "uses left", "name", "data"];
+            table.row(heading.map(|name| toned(name, Tone::Dim)));
+        }
+        for item in &items {
+            let object = json!({
+                "account": account,
+                "player": player,
+                "id": item.id,
+                "identifier": item.identifier,
+                "name": item.name,
+                "description": item.description,
+                "remaining_uses": item.remaining_uses,
+                "data": item.data,
+            });
+            out.row(&mut table, &object, cells(item))?;
+        }
+        out.table(&table)?;
+        Ok(Exit::Done)
+    }
+}
+
+fn unusable(account: &Account, message: &str) -> Problem {
+    usage(format!("account {}: {message}", account.id), WAYS)
 }
 
 /// The player's `game_auth_token`, from its source or from a prompt.
@@ -77,8 +134,8 @@ async fn token_of(
 ) -> Result<Secret, Problem> {
     let token = match source.filter(|source| *source != PROMPT) {
         Some(source) => {
-            let source =
-                source_of("--token", source).map_err(|problem| usage(account, &problem.message))?;
+            let source = source_of("--token", source)
+                .map_err(|problem| unusable(account, &problem.message))?;
             let resolved = read_from(source).await.map_err(|error| {
                 Problem::new(
                     ProblemKind::Config,
@@ -90,7 +147,7 @@ async fn token_of(
                 )
             })?;
             for warning in &resolved.warnings {
-                out.message(Tone::Warn, "warning:", warning);
+                out.warn(warning);
             }
             resolved.secret
         }
@@ -99,7 +156,7 @@ async fn token_of(
             prompt::hidden(&question).await?
         }
         None => {
-            return Err(usage(
+            return Err(unusable(
                 account,
                 &format!(
                     "not a terminal, so tilldeck cannot ask for the game_auth_token of player {player}"
@@ -109,68 +166,12 @@ async fn token_of(
     };
     // A prompt accepts Enter alone.
     if token.expose().trim().is_empty() {
-        return Err(usage(account, "the player's token is empty"));
+        return Err(unusable(account, "the player's token is empty"));
     }
     Ok(token)
 }
 
-fn authenticated(player: &Player, account: &Account, out: &Out) -> Result<Exit, OutputError> {
-    if out.json {
-        out.object(&json!({
-            "account": account.id,
-            "player": player.id,
-            "username": player.username,
-            "authenticated": true,
-        }))?;
-        return Ok(Exit::Done);
-    }
-    let mut table = Table::default();
-    table.row([
-        toned("✔", Tone::Good),
-        toned(player.username.as_str(), Tone::Strong),
-        plain(format!("player {}", player.id)),
-        toned("is who they claim to be", Tone::Good),
-    ]);
-    out.table(&table)?;
-    Ok(Exit::Done)
-}
-
-fn items(inventory: &Inventory, account: &Account, out: &Out) -> Result<Exit, OutputError> {
-    let player = inventory.player;
-    if out.json {
-        for item in &inventory.items {
-            out.object(&json!({
-                "account": account.id,
-                "player": player,
-                "id": item.id,
-                "identifier": item.identifier,
-                "name": item.name,
-                "description": item.description,
-                "remaining_uses": item.remaining_uses,
-                "data": item.data,
-            }))?;
-        }
-        return Ok(Exit::Done);
-    }
-    let owns = match inventory.items.len() {
-        0 => "nothing".to_owned(),
-        1 => "one item".to_owned(),
-        many => format!("{many} items"),
-    };
-    out.say(&format!("player {player} owns {owns}, at {}", account.id));
-    let mut table = Table::default();
-    if !inventory.items.is_empty() {
-        let heading = ["item", "identifier", "uses left", "name", "data"];
-        table.row(heading.map(|name| toned(name, Tone::Dim)));
-    }
-    for item in &inventory.items {
-        table.row(row(item));
-    }
-    out.table(&table)?;
-    Ok(Exit::Done)
-}
-
-fn row(item: &Item) -> [Cell; 5] {
+fn cells(item: &Item) -> [Cell; 5] {
     let uses = match item.remaining_uses {
         None => toned("unlimited", Tone::Dim),
         Some(uses) => plain(uses.to_string()),

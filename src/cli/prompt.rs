@@ -2,7 +2,7 @@
 //! its own thread, so that a signal can end the wait.
 
 use std::fs::File;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, IsTerminal as _, Read as _, Write as _};
 
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use secrecy::zeroize::Zeroizing;
@@ -11,6 +11,11 @@ use crate::domain::{Problem, ProblemKind, Secret, inert};
 
 /// The longest line a terminal delivers.
 const LINE_MAX: usize = 4096;
+
+/// Whether stdin and stderr are a terminal, so that prompts work.
+pub fn can_ask() -> bool {
+    std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+}
 
 /// Asks for a line; `None` at the end of the input.
 pub async fn line(question: &str) -> Option<String> {

@@ -4,7 +4,7 @@ use std::io::IsTerminal as _;
 
 use serde_json::{Value, json};
 
-use super::output::{Cell, Out, OutputError, Tone, plain, problem_json, toned, whole};
+use super::output::{Cell, Out, OutputError, Table, Tone, plain, problem_json, toned, whole};
 use crate::domain::{
     AccountId, Expected, PAYMENT_ID_MAX, Payment, PaymentVerdict, Problem, ProblemKind, WallTime,
     inert,
@@ -207,6 +207,16 @@ impl Report {
             toned(self.account.as_str(), Tone::Dim),
             toned(note, Tone::Dim),
         ]
+    }
+
+    /// Prints the result as an object, or as cells.
+    ///
+    /// # Errors
+    /// If stdout fails.
+    pub fn print(&self, as_expected: bool, out: &Out) -> Result<(), OutputError> {
+        let mut table = Table::default();
+        out.row(&mut table, &self.object(), self.cells(as_expected))?;
+        out.table(&table)
     }
 }
 

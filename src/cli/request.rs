@@ -3,67 +3,158 @@
 mod body;
 
 use std::io::IsTerminal as _;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use clap::Args;
 use serde_json::json;
 
-use super::args::Request;
-use super::output::{Out, OutputError, Tone, problem_json};
-use super::{Exit, can_ask, prompt, request_options};
+use super::command::{CommandContext, DeckCommand};
+use super::exit::{CommandResult, Exit, usage};
+use super::output::{Out, Tone, problem_json};
+use super::prompt::{self, can_ask};
+use super::request_options;
+use super::values::{auth_method, method, timeout};
 use crate::deck::Deck;
 use crate::domain::raw_path::{self, HasFragment};
-use crate::domain::{Ability, Account, Problem, ProblemKind, RawReply, RawRequest, charset, inert};
+use crate::domain::{Ability, Account, AuthMethod, Problem, RawReply, RawRequest, charset, inert};
 pub(super) use body::Body;
 
-pub async fn run(args: &Request, deck: &Deck, out: &Out) -> Result<Exit, OutputError> {
-    match send(args, deck, out).await {
+/// Send any API call with an account's credentials, within its rate limit. The response body goes to stdout, the
+/// status to stderr.
+#[derive(Debug, Args)]
+pub struct Request {
+    /// The account whose credentials are used.
+    #[arg(value_name = "ACCOUNT")]
+    account_name: String,
+    /// HTTP method: GET, HEAD, POST, PUT, PATCH, DELETE or OPTIONS.
+    #[arg(value_parser = method)]
+    method: String,
+    /// Path and query of the call, such as `/api/v1/offers?page=2`. tilldeck adds the host of the account.
+    path: String,
+    /// Request body: text, @FILE, or - for stdin.
+    #[arg(long, value_name = "BODY", allow_hyphen_values = true)]
+    data: Option<String>,
+    /// A field of a multipart form: NAME=TEXT, or NAME=@FILE[;type=MIME] for a file. Repeat it for more fields.
+    #[arg(long, value_name = "NAME=VALUE", conflicts_with = "data")]
+    form: Vec<String>,
+    /// Use this authentication instead of the documented one (Pledg): `basic` sends the dashboard's login,
+    /// `bearer` the access token.
+    #[arg(long, value_name = "METHOD", value_parser = auth_method(), ignore_case = true)]
+    auth: Option<AuthMethod>,
+    /// Do not ask for confirmation before a write request.
+    #[arg(long)]
+    yes: bool,
+    /// Exit with 6 instead of waiting when the rate limit is reached.
+    #[arg(long)]
+    no_wait: bool,
+    /// Wait at most this long for the response (90s, 2m), instead of the account's `timeout` in the config.
+    #[arg(long, value_parser = timeout, value_name = "TIME", allow_negative_numbers = true)]
+    timeout: Option<Duration>,
+}
+
+impl DeckCommand for Request {
+    fn timeout(&self) -> Option<Duration> {
+        self.timeout
+    }
+
+    async fn run(self, cx: &CommandContext<'_>) -> CommandResult {
+        let out = cx.out;
+        let RawCall {
+            account,
+            raw,
+            writes,
+        } = self.send(cx.deck, out).await?;
+        let judged = cx.deck.judge_raw(&account.id, &raw, writes);
+        let RawReply {
+            status,
+            body,
+            content_type,
+            ..
+        } = raw;
+        // Raw bytes, so that a redirect to a file saves the body unchanged.
+        let decoded = charset::decode(&body, content_type.as_deref().unwrap_or(""), true);
+        if out.json {
+            let text = decoded
+                .as_deref()
+                .map_or_else(|| STANDARD.encode(&body), str::to_owned);
+            let mut object = json!({
+                "account": account.id,
+                "method": self.method,
+                "path": self.path,
+                "status": status,
+                "body": text,
+            });
+            if decoded.is_none() {
+                object["encoding"] = "base64".into();
+            }
+            if let Err(problem) = &judged {
+                object["error"] = problem_json(problem);
+            }
+            out.object(&object)?;
+        } else if std::io::stdout().is_terminal() {
+            // The body may have escape codes, so a terminal gets it inert.
+            let text = decoded.unwrap_or_else(|| String::from_utf8_lossy(&body));
+            out.line(inert::block(&text).trim_end())?;
+        } else {
+            out.bytes(&body)?;
+        }
+        match judged {
+            Ok(()) => Ok(Exit::Done),
+            // The object has it.
+            Err(problem) if out.json => Ok(problem.kind.into()),
+            Err(problem) => Err(problem.into()),
+        }
+    }
+}
+
+impl Request {
+    async fn send(&self, deck: &Deck, out: &Out) -> Result<RawCall, Problem> {
+        let choice = self.auth.map(|_| Ability::AuthMethods);
+        let account = deck.pick(Some(&self.account_name), choice)?;
+        let path = raw_path::sendable(&self.path).map_err(|error| {
+            let message = format!("account {}: {error}", account.id);
+            usage(message, HasFragment::HINT)
+        })?;
+        let body = Body::of(self).read().await?;
+        let writes = deck.writes(&account.id, &self.method, &path)?;
+        if writes && !self.yes {
+            // An invalid path fails before the prompt, not after it.
+            deck.could_send(&account.id, &path)?;
+            confirm(&format!("{} {path}", self.method), &account).await?;
+        }
+        let request = RawRequest {
+            method: self.method.clone(),
+            path,
+            body,
+            writes,
+            auth: self.auth,
+        };
+        let raw = deck
+            .raw(&account.id, &request, request_options(self.no_wait))
+            .await?;
+        let tone = if raw.status < 400 {
+            Tone::Good
+        } else {
+            Tone::Bad
+        };
+        let status = format!("HTTP {}", raw.status);
+        out.message(
+            tone,
+            &status,
+            &format!(
+                "{} ms, {} bytes, account {}",
+                raw.took.as_millis(),
+                raw.body.len(),
+                account.id
+            ),
+        );
         Ok(RawCall {
             account,
             raw,
             writes,
-        }) => {
-            let judged = deck.judge_raw(&account.id, &raw, writes);
-            let RawReply {
-                status,
-                body,
-                content_type,
-                ..
-            } = raw;
-            // Raw bytes, so that a redirect to a file saves the body unchanged.
-            let decoded = charset::decode(&body, content_type.as_deref().unwrap_or(""), true);
-            if out.json {
-                let text = decoded
-                    .as_deref()
-                    .map_or_else(|| STANDARD.encode(&body), str::to_owned);
-                let mut object = json!({
-                    "account": account.id,
-                    "method": args.method,
-                    "path": args.path,
-                    "status": status,
-                    "body": text,
-                });
-                if decoded.is_none() {
-                    object["encoding"] = "base64".into();
-                }
-                if let Err(problem) = &judged {
-                    object["error"] = problem_json(problem);
-                }
-                out.object(&object)?;
-            } else if std::io::stdout().is_terminal() {
-                // The body may have escape codes, so a terminal gets it inert.
-                let text = decoded.unwrap_or_else(|| String::from_utf8_lossy(&body));
-                out.line(inert::block(&text).trim_end())?;
-            } else {
-                out.bytes(&body)?;
-            }
-            match judged {
-                Ok(()) => Ok(Exit::Done),
-                Err(problem) if out.json => Ok(problem.kind.into()),
-                Err(problem) => out.fail(&problem),
-            }
-        }
-        Err(problem) => out.fail(&problem),
+        })
     }
 }
 
@@ -74,56 +165,6 @@ struct RawCall {
     writes: bool,
 }
 
-async fn send(args: &Request, deck: &Deck, out: &Out) -> Result<RawCall, Problem> {
-    let choice = args.auth.map(|_| Ability::AuthMethods);
-    let account = deck.pick(Some(&args.account_name), choice)?;
-    let path = raw_path::sendable(&args.path).map_err(|error| {
-        let message = format!("account {}: {error}", account.id);
-        Problem::new(ProblemKind::Usage, message, HasFragment::HINT)
-    })?;
-    let body = Body::of(args);
-    // Reading blocks, and signals must still work.
-    let body = tokio::task::spawn_blocking(move || body.read()).await;
-    let body = body.unwrap_or_else(|_| Err(prompt::interrupted()))?;
-    let writes = deck.writes(&account.id, &args.method, &path)?;
-    if writes && !args.yes {
-        // An invalid path fails before the prompt, not after it.
-        deck.could_send(&account.id, &path)?;
-        confirm(&format!("{} {path}", args.method), &account).await?;
-    }
-    let request = RawRequest {
-        method: args.method.clone(),
-        path,
-        body,
-        writes,
-        auth: args.auth,
-    };
-    let raw = deck
-        .raw(&account.id, &request, request_options(args.no_wait))
-        .await?;
-    let tone = if raw.status < 400 {
-        Tone::Good
-    } else {
-        Tone::Bad
-    };
-    let status = format!("HTTP {}", raw.status);
-    out.message(
-        tone,
-        &status,
-        &format!(
-            "{} ms, {} bytes, account {}",
-            raw.took.as_millis(),
-            raw.body.len(),
-            account.id
-        ),
-    );
-    Ok(RawCall {
-        account,
-        raw,
-        writes,
-    })
-}
-
 /// Confirms a write at a terminal; elsewhere it needs `--yes`.
 async fn confirm(call: &str, account: &Account) -> Result<(), Problem> {
     let id = &account.id;
@@ -132,11 +173,7 @@ async fn confirm(call: &str, account: &Account) -> Result<(), Problem> {
         let message = format!(
             "account {id}: {call} may write; not a terminal, so tilldeck cannot ask for confirmation"
         );
-        return Err(Problem::new(
-            ProblemKind::Usage,
-            message,
-            "pass --yes to send it",
-        ));
+        return Err(usage(message, "pass --yes to send it"));
     }
     let live = if account.environment.is_live() {
         " (LIVE: real money)"

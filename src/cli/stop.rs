@@ -9,7 +9,7 @@ use std::task::Poll;
 use signal_hook::flag;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::Exit;
+use super::exit::Exit;
 
 /// Whether a signal ends the process at once, as without a handler.
 static AT_ONCE: LazyLock<Arc<AtomicBool>> = LazyLock::new(|| Arc::new(AtomicBool::new(true)));

@@ -1,33 +1,120 @@
 //! `token`: the state of access tokens, and their renewal. Only `print` shows a token.
 
+use clap::Args;
 use serde_json::json;
 
-use super::args::TokenCommand;
-use super::output::{Out, OutputError, Table, Tone, plain, toned};
-use super::{Context, Exit, request_options, words};
+use super::command::{CommandContext, DeckCommand, commands};
+use super::exit::{CommandResult, Exit, usage};
+use super::output::{OutputError, Table, Tone, plain, toned};
+use super::{request_options, words};
 use crate::deck::Deck;
-use crate::domain::{Account, Now, Problem, ProblemKind, StoredIn, TokenState, TokenStatus, time};
+use crate::domain::{Account, Problem, StoredIn, TokenState, TokenStatus, time};
 
-pub async fn run(
-    command: &TokenCommand,
-    context: &Context,
-    deck: &Deck,
-    out: &Out,
-) -> Result<Exit, OutputError> {
-    match command {
-        TokenCommand::Show { name } => show(name.as_deref(), context, deck, out).await,
-        TokenCommand::Refresh { name } => refresh(name.as_deref(), context, deck, out).await,
-        TokenCommand::Print { name } => print(name, deck, out).await,
+commands! {
+    /// Show, renew and print access tokens.
+    pub enum Token {
+        Show(ShowTokens),
+        Refresh(RefreshTokens),
+        Print(PrintToken),
     }
 }
 
-/// The account of this name, or all that use access tokens.
-fn accounts(name: Option<&str>, context: &Context, deck: &Deck) -> Result<Vec<Account>, Problem> {
-    let Some(name) = name.or(context.account()) else {
-        let theirs = deck.accounts().filter(|account| account.uses_access_tokens);
-        return Ok(theirs.collect());
-    };
-    account(name, deck).map(|account| vec![account])
+/// Show the state of access tokens, without their values. Sends nothing.
+#[derive(Debug, Args)]
+pub struct ShowTokens {
+    /// Only this account. Without it, all accounts.
+    #[arg(value_name = "ACCOUNT")]
+    name: Option<String>,
+}
+
+impl DeckCommand for ShowTokens {
+    async fn run(self, cx: &CommandContext<'_>) -> CommandResult {
+        let accounts = accounts(self.name.as_deref(), cx)?;
+        let mut listing = Listing::new(cx);
+        // Saved tokens are read only here: this command sends nothing that would load them.
+        cx.deck.load_tokens().await;
+        let known = cx.deck.tokens();
+        for account in &accounts {
+            if let Some((_, status)) = known.iter().find(|(id, _)| *id == account.id) {
+                listing.add(account, status)?;
+            }
+        }
+        listing.end(&accounts)?;
+        Ok(Exit::Done)
+    }
+}
+
+/// Fetch a new access token, even if the current one is valid.
+#[derive(Debug, Args)]
+pub struct RefreshTokens {
+    /// Only this account. Without it, all accounts.
+    #[arg(value_name = "ACCOUNT")]
+    name: Option<String>,
+}
+
+impl DeckCommand for RefreshTokens {
+    async fn run(self, cx: &CommandContext<'_>) -> CommandResult {
+        let accounts = accounts(self.name.as_deref(), cx)?;
+        let mut listing = Listing::new(cx);
+        let mut exit = Exit::Done;
+        for account in &accounts {
+            match cx
+                .deck
+                .fetch_token(&account.id, request_options(false))
+                .await
+            {
+                Ok(status) => listing.add(account, &status)?,
+                Err(problem) => exit = exit.and(cx.out.fail(&problem)?),
+            }
+        }
+        listing.end(&accounts)?;
+        Ok(exit)
+    }
+}
+
+/// Print the access token; fetch one first if needed. Anyone who has it can act as the account.
+#[derive(Debug, Args)]
+pub struct PrintToken {
+    /// The account.
+    #[arg(value_name = "ACCOUNT")]
+    name: String,
+}
+
+impl DeckCommand for PrintToken {
+    async fn run(self, cx: &CommandContext<'_>) -> CommandResult {
+        let account = account(&self.name, cx.deck)?.id;
+        let token = cx.deck.token(&account, request_options(false)).await?;
+        if !cx.out.json {
+            cx.out.line(token.expose())?;
+            return Ok(Exit::Done);
+        }
+        let status = cx.deck.tokens().into_iter().find(|(id, _)| *id == account);
+        let expires_at = status
+            .and_then(|(_, status)| status.life)
+            .map(|life| life.requested_at().plus(life.life).rfc3339());
+        cx.out.object(&json!({
+            "account": account,
+            "access_token": token.expose(),
+            "expires_at": expires_at,
+        }))?;
+        Ok(Exit::Done)
+    }
+}
+
+/// The account of this name, else of `--account`, else all that use access tokens.
+fn accounts(name: Option<&str>, cx: &CommandContext<'_>) -> Result<Vec<Account>, Problem> {
+    if let Some(name) = name.or(cx.settings.account()) {
+        return Ok(vec![account(name, cx.deck)?]);
+    }
+    let all = cx.deck.accounts();
+    let theirs: Vec<Account> = all.filter(|account| account.uses_access_tokens).collect();
+    if theirs.is_empty() {
+        cx.out.explain(&format!(
+            "profile {} has no account that uses access tokens",
+            cx.settings.profile.name
+        ));
+    }
+    Ok(theirs)
 }
 
 /// The account of this name.
@@ -36,8 +123,7 @@ fn account(name: &str, deck: &Deck) -> Result<Account, Problem> {
     if account.uses_access_tokens {
         return Ok(account);
     }
-    Err(Problem::new(
-        ProblemKind::Usage,
+    Err(usage(
         format!(
             "account {name}: {} uses no access tokens; it signs each request",
             account.provider_title
@@ -46,134 +132,26 @@ fn account(name: &str, deck: &Deck) -> Result<Account, Problem> {
     ))
 }
 
-fn none(context: &Context, out: &Out) {
-    if !out.json {
-        out.say(&format!(
-            "profile {} has no account that uses access tokens",
-            context.profile.name
-        ));
-    }
+/// The tokens of accounts: objects, or a table.
+struct Listing<'a> {
+    table: Table,
+    cx: &'a CommandContext<'a>,
 }
 
-async fn show(
-    name: Option<&str>,
-    context: &Context,
-    deck: &Deck,
-    out: &Out,
-) -> Result<Exit, OutputError> {
-    let accounts = match accounts(name, context, deck) {
-        Ok(accounts) => accounts,
-        Err(problem) => return out.fail(&problem),
-    };
-    // Saved tokens are read only here: this command sends nothing that would load them.
-    deck.load_tokens().await;
-    let now = context.clock.now();
-    let known = deck.tokens();
-    let mut table = Table::default();
-    for account in &accounts {
-        if let Some((_, status)) = known.iter().find(|(id, _)| *id == account.id) {
-            report(account, status, now, &mut table, out)?;
+impl<'a> Listing<'a> {
+    fn new(cx: &'a CommandContext<'a>) -> Self {
+        Self {
+            table: Table::default(),
+            cx,
         }
     }
-    if accounts.is_empty() {
-        none(context, out);
-    }
-    out.table(&table)?;
-    explain(deck, &accounts, out);
-    Ok(Exit::Done)
-}
 
-async fn refresh(
-    name: Option<&str>,
-    context: &Context,
-    deck: &Deck,
-    out: &Out,
-) -> Result<Exit, OutputError> {
-    let accounts = match accounts(name, context, deck) {
-        Ok(accounts) => accounts,
-        Err(problem) => return out.fail(&problem),
-    };
-    if accounts.is_empty() {
-        none(context, out);
-    }
-    let mut exit = Exit::Done;
-    let mut table = Table::default();
-    for account in &accounts {
-        match deck.fetch_token(&account.id, request_options(false)).await {
-            Ok(status) => report(account, &status, context.clock.now(), &mut table, out)?,
-            Err(problem) => exit = exit.and(out.fail(&problem)?),
-        }
-    }
-    out.table(&table)?;
-    explain(deck, &accounts, out);
-    Ok(exit)
-}
-
-/// Explains once why tokens are not in the keyring: all accounts share the vault.
-fn explain(deck: &Deck, accounts: &[Account], out: &Out) {
-    let known = deck.tokens();
-    let note = known
-        .iter()
-        .filter(|(id, _)| accounts.iter().any(|account| account.id == *id))
-        .map(|(_, status)| status.stored_note.as_str())
-        .find(|note| !note.is_empty());
-    if let Some(note) = note.filter(|_| !out.json) {
-        out.message(
-            Tone::Dim,
-            "note:",
-            &format!("tokens are not saved in the system's keyring: {note}"),
-        );
-    }
-}
-
-async fn print(name: &str, deck: &Deck, out: &Out) -> Result<Exit, OutputError> {
-    let account = match account(name, deck) {
-        Ok(account) => account.id,
-        Err(problem) => return out.fail(&problem),
-    };
-    let token = match deck.token(&account, request_options(false)).await {
-        Ok(token) => token,
-        Err(problem) => return out.fail(&problem),
-    };
-    if out.json {
-        let status = deck.tokens().into_iter().find(|(id, _)| *id == account);
-        let expires_at = status
-            .and_then(|(_, status)| status.life)
-            .map(|life| life.requested_at().plus(life.life).rfc3339());
-        out.object(&json!({
-            "account": account,
-            "access_token": token.expose(),
-            "expires_at": expires_at,
-        }))?;
-    } else {
-        out.line(token.expose())?;
-    }
-    Ok(Exit::Done)
-}
-
-fn glyph(state: TokenState) -> (&'static str, Tone) {
-    match state {
-        TokenState::Fresh => ("✔", Tone::Good),
-        TokenState::Due => ("!", Tone::Warn),
-        TokenState::Refreshing => ("…", Tone::Busy),
-        TokenState::Missing => ("·", Tone::Dim),
-        TokenState::Refused => ("✘", Tone::Bad),
-        TokenState::Expired => ("✘", Tone::Warn),
-    }
-}
-
-/// One account's token: prints an object, or adds a row to the table.
-fn report(
-    account: &Account,
-    status: &TokenStatus,
-    now: Now,
-    table: &mut Table,
-    out: &Out,
-) -> Result<(), OutputError> {
-    let state = status.state(now);
-    if out.json {
+    /// Adds the token of one account.
+    fn add(&mut self, account: &Account, status: &TokenStatus) -> Result<(), OutputError> {
+        let now = self.cx.now();
+        let state = status.state(now);
         let life = status.life;
-        return out.object(&json!({
+        let object = json!({
             "account": account.id,
             "provider": account.provider.0,
             "environment": account.environment.as_str(),
@@ -191,31 +169,60 @@ fn report(
                 "why": failure.why,
                 "refused": failure.refused,
             })),
-        }));
+        });
+        let (glyph, tone) = glyph(state);
+        let left = status
+            .left(now)
+            .map_or(String::new(), |left| format!("{} left", time::fine(left)));
+        let issued = status.life.map_or(String::new(), |life| {
+            format!("issued {} ago", time::fine(life.age(now)))
+        });
+        let saved = match (&status.life, &status.stored_in) {
+            (None, _) => String::new(),
+            (Some(_), StoredIn::Memory) => "not saved".into(),
+            (Some(_), stored) => format!("saved in the {}", place(stored)),
+        };
+        let cells = [
+            toned(glyph, tone),
+            toned(account.id.as_str(), Tone::Strong),
+            plain(account.provider_title),
+            toned(words::token(state), tone),
+            plain(left),
+            toned(issued, Tone::Dim),
+            toned(saved, Tone::Dim),
+            toned(status.note.as_str(), Tone::Dim),
+        ];
+        self.cx.out.row(&mut self.table, &object, cells)
     }
-    let (glyph, tone) = glyph(state);
-    let left = status
-        .left(now)
-        .map_or(String::new(), |left| format!("{} left", time::fine(left)));
-    let issued = status.life.map_or(String::new(), |life| {
-        format!("issued {} ago", time::fine(life.age(now)))
-    });
-    let saved = match (&status.life, &status.stored_in) {
-        (None, _) => String::new(),
-        (Some(_), StoredIn::Memory) => "not saved".into(),
-        (Some(_), stored) => format!("saved in the {}", place(stored)),
-    };
-    table.row([
-        toned(glyph, tone),
-        toned(account.id.as_str(), Tone::Strong),
-        plain(account.provider_title),
-        toned(words::token(state), tone),
-        plain(left),
-        toned(issued, Tone::Dim),
-        toned(saved, Tone::Dim),
-        toned(status.note.as_str(), Tone::Dim),
-    ]);
-    Ok(())
+
+    /// Prints the table, and explains once why tokens are not in the keyring: all accounts share the vault.
+    fn end(self, accounts: &[Account]) -> Result<(), OutputError> {
+        let out = self.cx.out;
+        out.table(&self.table)?;
+        let known = self.cx.deck.tokens();
+        let note = known
+            .iter()
+            .filter(|(id, _)| accounts.iter().any(|account| account.id == *id))
+            .map(|(_, status)| status.stored_note.as_str())
+            .find(|note| !note.is_empty());
+        if let Some(note) = note.filter(|_| !out.json) {
+            out.note(&format!(
+                "tokens are not saved in the system's keyring: {note}"
+            ));
+        }
+        Ok(())
+    }
+}
+
+fn glyph(state: TokenState) -> (&'static str, Tone) {
+    match state {
+        TokenState::Fresh => ("✔", Tone::Good),
+        TokenState::Due => ("!", Tone::Warn),
+        TokenState::Refreshing => ("…", Tone::Busy),
+        TokenState::Missing => ("·", Tone::Dim),
+        TokenState::Refused => ("✘", Tone::Bad),
+        TokenState::Expired => ("✘", Tone::Warn),
+    }
 }
 
 fn place(stored: &StoredIn) -> &'static str {

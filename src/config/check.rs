@@ -332,9 +332,9 @@ impl Checker<'_, '_> {
                 "auto" => Theme::Auto,
                 "dark" => Theme::Dark,
                 "light" => Theme::Light,
-                other => {
+                _ => {
                     let known = ["auto", "dark", "light"];
-                    return Err(self.unknown("theme", &theme.span, other, &known));
+                    return Err(self.unknown("theme", &theme, &known));
                 }
             },
         };
@@ -499,7 +499,7 @@ impl Checker<'_, '_> {
             .iter()
             .find(|spec| spec.name == name.value)
             .copied();
-        found.ok_or_else(|| self.unknown("provider", &name.span, name.value, &names))
+        found.ok_or_else(|| self.unknown("provider", &name, &names))
     }
 
     fn environment(
@@ -515,17 +515,15 @@ impl Checker<'_, '_> {
             return Ok(name.value.to_owned());
         }
         let what = format!("environment of {}", spec.title);
-        Err(self.unknown(&what, &name.span, name.value, spec.environments))
+        Err(self.unknown(&what, &name, spec.environments))
     }
 
     /// The error for a word that is not known.
-    fn unknown(
-        &self,
-        what: &str,
-        span: &Range<usize>,
-        written: &str,
-        known: &[&'static str],
-    ) -> ConfigError {
+    fn unknown(&self, what: &str, found: &Found<&str>, known: &[&'static str]) -> ConfigError {
+        let Found {
+            value: written,
+            span,
+        } = found;
         let list = format!("known: {}", known.join(", "));
         match nearest(written, known.iter().copied()) {
             Some(near) => self.source.error(

@@ -45,16 +45,20 @@ pub enum Edit {
         account: AccountId,
     },
     /// Changes the source of a secret.
-    SetSecret {
-        /// The account's profile.
-        profile: String,
-        /// The account's name.
-        account: AccountId,
-        /// The key of the secret.
-        key: String,
-        /// The new source.
-        source: SecretSource,
-    },
+    SetSecret(NewSource),
+}
+
+/// The new source of a secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewSource {
+    /// The account's profile.
+    pub profile: String,
+    /// The account's name.
+    pub account: AccountId,
+    /// The key of the secret.
+    pub key: String,
+    /// Where it is from now on.
+    pub source: SecretSource,
 }
 
 /// Why an edit is impossible, and a hint.
@@ -95,12 +99,7 @@ impl Edit {
         match self {
             Self::Add(entry) => text::add(text, entry),
             Self::Remove { profile, account } => text::remove(text, profile, account.as_str()),
-            Self::SetSecret {
-                profile,
-                account,
-                key,
-                source,
-            } => text::set_secret(text, profile, account.as_str(), key, source),
+            Self::SetSecret(new) => text::set_secret(text, new),
         }
     }
 }

@@ -119,6 +119,14 @@ pub(super) fn parse<'a>(
     }
 }
 
+/// What an error shows of a line.
+struct Snippet {
+    /// The line, without its values.
+    shown: String,
+    /// The wrong part of it.
+    mark: Range<usize>,
+}
+
 impl Source<'_> {
     fn collect(&mut self, table: &DeTable<'_>) {
         for (key, value) in table {
@@ -147,8 +155,8 @@ impl Source<'_> {
     /// The position of a span of the parsed text.
     pub(super) fn place(&self, span: Range<usize>) -> Place {
         let line = self.line_at(span.start);
-        let (shown, mark) = self.masked(&line, &span);
-        self.place_of(span.start, &line, shown, mark)
+        let snippet = self.masked(&line, &span);
+        self.place_of(span.start, snippet)
     }
 
     fn line_at(&self, at: usize) -> Range<usize> {
@@ -160,13 +168,12 @@ impl Source<'_> {
         start..end
     }
 
-    fn place_of(
-        &self,
-        at: usize,
-        line: &Range<usize>,
-        mut shown: String,
-        mut mark: Range<usize>,
-    ) -> Place {
+    fn place_of(&self, at: usize, snippet: Snippet) -> Place {
+        let line = self.line_at(at);
+        let Snippet {
+            mut shown,
+            mut mark,
+        } = snippet;
         if let Some((cut, _)) = shown.char_indices().nth(SHOWN_MAX) {
             shown.truncate(cut);
             shown.push('…');
@@ -184,7 +191,7 @@ impl Source<'_> {
 
     /// The line with `…` for each value and without its comment. Anything that is neither key, value nor punctuation is
     /// hidden, so that even a wrong span cannot show a secret.
-    fn masked(&self, line: &Range<usize>, span: &Range<usize>) -> (String, Range<usize>) {
+    fn masked(&self, line: &Range<usize>, span: &Range<usize>) -> Snippet {
         let mut shown = String::new();
         let mut mark: Option<Range<usize>> = None;
         let mut at = line.start;
@@ -224,7 +231,8 @@ impl Source<'_> {
         }
         let shown = shown.trim_end().to_owned();
         let end = shown.len();
-        (shown, mark.unwrap_or(end..end))
+        let mark = mark.unwrap_or(end..end);
+        Snippet { shown, mark }
     }
 
     /// The error for a text that is not TOML: keys and values cannot be distinguished reliably.
@@ -239,7 +247,8 @@ impl Source<'_> {
             .chars()
             .next()
             .map_or(from, |c| from + c.len_utf8());
-        let place = self.place_of(at, &line, shown, from..until);
+        let mark = from..until;
+        let place = self.place_of(at, Snippet { shown, mark });
         let message = inert::line(error.message()).into_owned();
         place.error(
             format!("this is not TOML: {message}"),

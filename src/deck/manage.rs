@@ -2,6 +2,7 @@
 //! share this one implementation.
 
 mod admin;
+mod verified;
 
 use super::Deck;
 use super::runtime::{AccountFactory, AccountRuntime};
@@ -16,6 +17,8 @@ use crate::domain::{AccountId, CredentialStatus, Environment, Problem, ProblemKi
 use crate::net::{Event, RequestOptions, redact};
 use crate::providers::{self, Manifest, REGISTRY, SPECS};
 use admin::AccountAdmin;
+pub use verified::Verified;
+use verified::{AddedSecret, Addition, Home, Pending, Rotation, SecretValue, Step, VaultEntry};
 
 /// The simulator's event that gives a client a new secret.
 const RESET: &str = "reset-secret";
@@ -58,53 +61,13 @@ fn setup(manifest: &Manifest) -> ProviderSetup {
     }
 }
 
-/// A verified change that is not saved yet. How far it is verified depends on the caller's [`Proof`].
-pub struct Verified(Pending);
-
-enum Pending {
-    /// The config file changes.
-    Config(Step),
-    /// The simulator has a new secret until its end.
-    Simulated {
-        account: AccountId,
-        key: &'static str,
-        secret: Secret,
-    },
-}
-
-enum Step {
-    Add {
-        entry: Entry,
-        secrets: Vec<(&'static str, Secret)>,
-        unverified: Option<Problem>,
-    },
-    Rotate {
-        account: AccountId,
-        key: &'static str,
-        secret: Secret,
-        verified: bool,
-        home: Home,
-    },
-    Remove(AccountId),
-}
-
-impl Pending {
-    /// The account it changes, where there is one already.
-    fn account(&self) -> Option<&AccountId> {
-        match self {
-            Self::Config(Step::Add { .. }) => None,
-            Self::Config(Step::Rotate { account, .. } | Step::Remove(account))
-            | Self::Simulated { account, .. } => Some(account),
-        }
-    }
-}
-
-/// Where the secret that a rotation replaces is stored.
-enum Home {
-    /// In tilldeck's own vault, under this name.
-    Vault(String, SecretSource),
-    /// In a place that only the operator writes to: a variable, a file, a command's output.
-    Elsewhere(SecretSource),
+/// A new secret to verify.
+struct NewSecret {
+    account: AccountId,
+    key: String,
+    secret: Secret,
+    /// Whether to accept one that the provider cannot verify.
+    unverified: bool,
 }
 
 impl Deck {
@@ -125,8 +88,13 @@ impl Deck {
                 secret,
                 unverified,
             } => {
-                self.prove_rotation(account, &key, secret, unverified, options)
-                    .await
+                let new = NewSecret {
+                    account,
+                    key,
+                    secret,
+                    unverified,
+                };
+                self.prove_rotation(new, options).await
             }
             Change::Remove(account) => {
                 self.only_own(&format!(
@@ -160,29 +128,42 @@ impl Deck {
     ) -> Result<Verified, Problem> {
         self.only_own("the built-in profile sandbox accepts no other accounts")?;
         let secret_overrides = SecretOverrides::default();
-        let mut secrets = sources;
-        for (key, secret) in &new.secrets {
-            redact::learn(secret, key);
+        let held: Vec<&'static str> = new.secrets.iter().map(|(key, _)| *key).collect();
+        let mut secrets: Vec<AddedSecret> = Vec::new();
+        for (key, source) in sources {
+            let value = SecretValue::At(source);
+            secrets.push(AddedSecret { key, value });
+        }
+        for (key, secret) in new.secrets {
+            redact::learn(&secret, key);
             secret_overrides.insert(&new.name, key, secret.clone());
-            // A placeholder until the secret is saved and its place is known.
-            let name = name(&self.profile, &new.name, key);
-            secrets.push((*key, SecretSource::Keyring { name }));
+            let value = SecretValue::New(secret);
+            secrets.push(AddedSecret { key, value });
         }
         let order = providers::by_name(new.provider.0).map_or(&[][..], |m| m.spec.keys);
         // The config file gets them in the provider's order, not in that of typing.
-        secrets.sort_by_key(|(key, _)| order.iter().position(|spec| spec.name == *key));
+        secrets.sort_by_key(|secret| order.iter().position(|spec| spec.name == secret.key));
         let entry = Entry {
             profile: self.profile.clone(),
             account: new.name.clone(),
             provider: new.provider.0.to_owned(),
             environment: new.environment.as_str().to_owned(),
             texts: owned(new.texts),
-            secrets: owned(secrets),
+            secrets: Vec::new(),
             endpoints: new.endpoints.into_iter().collect(),
         };
         let admin = self.admin()?;
-        let rehearsed = entry.clone();
-        let held: Vec<&'static str> = new.secrets.iter().map(|(key, _)| *key).collect();
+        let mut rehearsed = entry.clone();
+        for AddedSecret { key, value } in &secrets {
+            let source = match value {
+                SecretValue::At(source) => source.clone(),
+                // A placeholder until the secret is saved and its place is known.
+                SecretValue::New(_) => SecretSource::Keyring {
+                    name: name(&self.profile, &new.name, key),
+                },
+            };
+            rehearsed.secrets.push(((*key).to_owned(), source));
+        }
         let (config, read) = blocking(move || {
             let sound = rehearsed.check(&SPECS);
             sound.map_err(|error| wrongly_given(&error))?;
@@ -224,21 +205,24 @@ impl Deck {
                 Err(problem) => return Err(not_saved(problem)),
             }
         };
-        Ok(Verified(Pending::Config(Step::Add {
+        Ok(Verified(Pending::Config(Step::Add(Addition {
             entry,
-            secrets: new.secrets,
+            secrets,
             unverified,
-        })))
+        }))))
     }
 
     async fn prove_rotation(
         &self,
-        account: AccountId,
-        key: &str,
-        secret: Secret,
-        unverified: bool,
+        new: NewSecret,
         options: RequestOptions,
     ) -> Result<Verified, Problem> {
+        let NewSecret {
+            account,
+            key,
+            secret,
+            unverified,
+        } = new;
         let runtime = self.runtime(&account)?;
         let spec = runtime.manifest.spec.keys.iter();
         let names: Vec<_> = spec
@@ -246,7 +230,7 @@ impl Deck {
             .map(|spec| spec.name)
             .collect();
         let known = names.iter().copied().find(|name| *name == key);
-        let key = known.ok_or_else(|| no_secret(&account, key, &names))?;
+        let key = known.ok_or_else(|| no_secret(&account, &key, &names))?;
         let provable = runtime.manifest.proves.contains(&key);
         redact::learn(&secret, key);
         let secret_overrides = SecretOverrides::default();
@@ -282,7 +266,7 @@ impl Deck {
                     no_secret(&of, key, &known)
                 })?;
                 let home = match admin.saved_as(&config, key, &source) {
-                    Some(name) => Home::Vault(name, source),
+                    Some(name) => Home::Vault(VaultEntry { name, source }),
                     None => Home::Elsewhere(source),
                 };
                 Ok((config, home))
@@ -291,13 +275,13 @@ impl Deck {
             (self.trial(&config, secret_overrides)?, Some(home))
         };
         let pending = match home {
-            Some(home) => Pending::Config(Step::Rotate {
+            Some(home) => Pending::Config(Step::Rotate(Rotation {
                 account: account.clone(),
                 key,
                 secret,
                 verified: provable,
                 home,
-            }),
+            })),
             None => Pending::Simulated {
                 account: account.clone(),
                 key,

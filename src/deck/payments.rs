@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use super::Deck;
 use crate::domain::{
-    AccountId, Environment, Expectation, Expected, ExpectedBy, LinkRequest, Observation, PaymentId,
-    PaymentLink, Problem, ProblemKind, Replaced, WallTime, Watch, Watchlist,
+    AccountId, Environment, Expectation, Expected, ExpectedBy, LinkRequest, NewExpectation,
+    Observation, PaymentId, PaymentLink, Problem, ProblemKind, Replaced, WallTime, Watch,
+    Watchlist,
 };
 use crate::ledger::LedgerError;
 use crate::net::RequestOptions;
@@ -159,7 +160,7 @@ impl Deck {
             watches.retain(|w| w.account != *account || w.id != *id);
             Ok(watches.len() < before)
         } else {
-            let stored = self.ledger.unwatch(&self.profile, account, id).await;
+            let stored = self.ledger.unwatch(self.queries.key(account, id)).await;
             stored.map_err(|error| unsaved(id, &error))
         };
         self.changed.notify_one();
@@ -191,7 +192,10 @@ impl Deck {
         if let Some(book) = &self.queries.book {
             return Ok(book.pages().expectations(account, id));
         }
-        let found = self.ledger.expectations(&self.profile, account, id).await;
+        let found = self
+            .ledger
+            .expectations(self.queries.key(account, id))
+            .await;
         found.map_err(|error| unread(&error))
     }
 
@@ -203,10 +207,9 @@ impl Deck {
         &self,
         account: &AccountId,
         id: &PaymentId,
-        sum: Expected,
-        by: ExpectedBy,
-        replaced: Replaced,
+        new: NewExpectation,
     ) -> Result<Result<Option<Expectation>, Expectation>, Problem> {
+        let NewExpectation { sum, by, replaced } = new;
         let at = self.clock.now().wall;
         let new = Expectation { sum, by, at };
         let set = if let Some(book) = &self.queries.book {
@@ -223,10 +226,8 @@ impl Deck {
                 }
             }
         } else {
-            let set = self
-                .ledger
-                .expect(&self.profile, account, id, &new, replaced)
-                .await;
+            let key = self.queries.key(account, id);
+            let set = self.ledger.expect(key, new, replaced).await;
             set.map_err(|error| unsaved(id, &error))
         };
         self.changed.notify_one();
@@ -282,9 +283,12 @@ impl Deck {
         let made = runtime.client.link(link, token.as_ref());
         let made = made.map_err(|error| runtime.problem(error))?;
         // Another process may have set it in between.
-        let stored = self
-            .expect(account, id, sum.clone(), ExpectedBy::Link, replaced)
-            .await?;
+        let new = NewExpectation {
+            sum: sum.clone(),
+            by: ExpectedBy::Link,
+            replaced,
+        };
+        let stored = self.expect(account, id, new).await?;
         // The link exists already; without its expectation it must not be used, so this is an error.
         stored.map_err(|stays| conflict(&stays))?;
         Ok(made)
@@ -328,7 +332,10 @@ impl Deck {
         if self.runtime(account)?.account.environment == Environment::Embedded {
             return Ok(self.queries.seen.of(account, id));
         }
-        let seen = self.ledger.observations(&self.profile, account, id).await;
+        let seen = self
+            .ledger
+            .observations(self.queries.key(account, id))
+            .await;
         seen.map_err(|error| unread(&error))
     }
 
@@ -344,7 +351,7 @@ impl Deck {
         if self.runtime(account)?.account.environment == Environment::Embedded {
             return Ok(self.queries.seen.of(account, id).pop());
         }
-        let last = self.ledger.last_observation(&self.profile, account, id);
+        let last = self.ledger.last_observation(self.queries.key(account, id));
         last.await.map_err(|error| unread(&error))
     }
 

@@ -10,7 +10,7 @@ use crate::clock::Clock;
 use crate::domain::{
     AccountId, CredentialStatus, Environment, Expectation, Observation, Payment, PaymentId, Problem,
 };
-use crate::ledger::{Ledger, LedgerError};
+use crate::ledger::{Ledger, LedgerError, PaymentKey};
 use crate::net::RequestOptions;
 
 /// The number of simulator observations in memory; beyond it, the oldest ones go.
@@ -75,6 +75,15 @@ impl QueryService {
         result
     }
 
+    /// A payment of this profile in the ledger.
+    pub(super) fn key(&self, account: &AccountId, id: &PaymentId) -> PaymentKey {
+        PaymentKey {
+            profile: self.profile.to_string(),
+            account: account.clone(),
+            id: id.clone(),
+        }
+    }
+
     /// What is expected of a payment.
     pub(super) async fn expectation(
         &self,
@@ -83,7 +92,7 @@ impl QueryService {
     ) -> Result<Option<Expectation>, LedgerError> {
         match &self.book {
             Some(book) => Ok(book.expectation(account, id)),
-            None => self.ledger.expectation(&self.profile, account, id).await,
+            None => self.ledger.expectation(self.key(account, id)).await,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use reqwest::Url;
 use tokio_util::task::AbortOnDropHandle;
@@ -10,7 +11,7 @@ use super::receiving::handler::Keys;
 use super::secrets::{self, SecretOverrides};
 use crate::auth::{TokenStore, Tokens};
 use crate::clock::Clock;
-use crate::config::{AccountConfig, Environ, Profile, SecretSource, Vault};
+use crate::config::{AccountConfig, BudgetOverride, Environ, Profile, SecretSource, Vault};
 use crate::domain::{Account, AccountId, Counts, Environment, Problem, RawReply};
 use crate::ledger::{KeyHash, Ledger, NonceRules};
 use crate::net::{self, Gate, Limit, NetError, RequestOptions, Session};
@@ -94,6 +95,22 @@ pub(super) struct AccountFactory {
     pub(super) saves_tokens: bool,
 }
 
+/// An account to run, as the config or the simulator describes it.
+struct AccountSetup<'a> {
+    account: Account,
+    manifest: &'static Manifest,
+    texts: BTreeMap<&'static str, String>,
+    read_secret: ReadSecret,
+    /// The keys of the secrets that are set, and whether reading them may take long.
+    secrets: BTreeMap<&'static str, bool>,
+    endpoints: Vec<(&'static str, Url)>,
+    /// Who the provider counts the requests of.
+    identity: &'a str,
+    /// The operator's own rate limits.
+    budget: Option<&'a BudgetOverride>,
+    timeout: Duration,
+}
+
 impl AccountFactory {
     /// The simulator's account of one provider.
     pub(super) fn embedded(&self, manifest: &'static Manifest, base: &Url) -> AccountRuntime {
@@ -101,83 +118,117 @@ impl AccountFactory {
             manifest.spec.keys.iter().filter_map(|key| {
                 Some((key.name, secrets::embedded(manifest, key.name)?.to_owned()))
             });
-        let endpoints = manifest.simulated(base);
-        let limits = self.limits(manifest, None, &endpoints, manifest.id.0);
-        let account = embedded_account(manifest, &net::http::authority(base));
-        let read_secret = secrets::embedded_secret(manifest);
-        let read_secret = self.secret_overrides.before(&account.id, read_secret);
-        let session = self.session(&account, &endpoints, limits);
-        let session = session.with_timeout(manifest.timeout);
-        let credentials = self.credentials(&account, texts.collect(), read_secret, endpoints);
         let set = manifest.embedded.iter().map(|(key, _)| (*key, false));
-        self.runtime(session, manifest, credentials, set.collect())
+        self.start(AccountSetup {
+            account: embedded_account(manifest, &net::http::authority(base)),
+            manifest,
+            texts: texts.collect(),
+            read_secret: secrets::embedded_secret(manifest),
+            secrets: set.collect(),
+            endpoints: manifest.simulated(base),
+            identity: manifest.id.0,
+            budget: None,
+            timeout: manifest.timeout,
+        })
     }
 
     /// An account of the config file; `None` if its provider is unknown.
     pub(super) fn configured(&self, config: &AccountConfig) -> Option<AccountRuntime> {
         let manifest = providers::by_name(config.provider)?;
-        let endpoints = endpoints(config, manifest);
         // Where every name of the account at its provider is secret, the config's name identifies it.
         let mut keys = manifest.spec.keys.iter().filter(|key| key.required);
         let name = keys.find_map(|key| config.texts.get(key.name));
-        let name = name.map_or(config.id.as_str(), String::as_str);
-        let limits = self.limits(manifest, Some(config), &endpoints, name);
-        let read_secret = secrets::configured_secret(config, self.environ.clone());
-        // A secret that was rotated in this run wins over a variable that still has the old one.
-        let read_secret = self.secret_overrides.before(&config.id, read_secret);
-        let account = account(config, manifest, &self.vault);
-        let session = self.session(&account, &endpoints, limits);
+        let set = config.secrets.iter();
+        let set = set.map(|(key, source)| (*key, !source.is_cheap()));
         // The account's own, then the config's for all, then the provider's.
         let timeout = config.timeout.or(self.gate.network().config.timeout);
-        let session = session.with_timeout(timeout.unwrap_or(manifest.timeout));
-        let credentials = self.credentials(&account, config.texts.clone(), read_secret, endpoints);
-        let secrets = config.secrets.iter();
-        let set = secrets.map(|(key, source)| (*key, !source.is_cheap()));
-        Some(self.runtime(session, manifest, credentials, set.collect()))
+        Some(self.start(AccountSetup {
+            account: account(config, manifest, &self.vault),
+            manifest,
+            texts: config.texts.clone(),
+            read_secret: secrets::configured_secret(config, self.environ.clone()),
+            secrets: set.collect(),
+            endpoints: endpoints(config, manifest),
+            identity: name.map_or(config.id.as_str(), String::as_str),
+            budget: config.budget.as_ref(),
+            timeout: timeout.unwrap_or(manifest.timeout),
+        }))
     }
 
-    fn session(
-        &self,
-        account: &Account,
-        endpoints: &[(&'static str, Url)],
-        limits: Vec<Limit>,
-    ) -> Session {
-        let endpoints = endpoints.to_vec();
-        Session::new(self.gate.clone(), account.clone(), endpoints, limits)
-    }
-
-    fn credentials(
-        &self,
-        account: &Account,
-        texts: BTreeMap<&'static str, String>,
-        read_secret: ReadSecret,
-        endpoints: Vec<(&'static str, Url)>,
-    ) -> Credentials {
-        Credentials {
-            texts,
+    fn start(&self, setup: AccountSetup<'_>) -> AccountRuntime {
+        let limits = self.limits(&setup);
+        let AccountSetup {
+            account, manifest, ..
+        } = setup;
+        let session = Session::new(
+            self.gate.clone(),
+            account.clone(),
+            setup.endpoints.clone(),
+            limits,
+        );
+        let session = session.with_timeout(setup.timeout);
+        // A secret that was rotated in this run wins over a variable that still has the old one.
+        let read_secret = setup.read_secret;
+        let read_secret = self.secret_overrides.before(&account.id, read_secret);
+        let keys = Keys::new(
+            &manifest.spec,
+            setup.texts.clone(),
+            read_secret.clone(),
+            setup.secrets,
+        );
+        let mut credentials = Credentials {
+            texts: setup.texts,
             read_secret,
-            endpoints,
+            endpoints: setup.endpoints,
             ledger: self.ledger.clone(),
             nonces: NonceRules {
-                persistence: self.gate.persistence(account),
+                persistence: self.gate.persistence(&account),
                 allow_ahead: self.gate.overrides().allow_nonce_ahead,
                 is_simulated: account.environment == Environment::Embedded,
             },
             clock: self.clock.clone(),
             tokens: None,
+        };
+        // Fetching tokens needs the credentials without tokens.
+        let tokens = self.tokens(manifest, &session, &credentials);
+        credentials.tokens.clone_from(&tokens);
+        let renewal = tokens.clone().filter(|_| self.renews);
+        let renewal = renewal.map(|tokens| AbortOnDropHandle::new(tokio::spawn(tokens.renew())));
+        AccountRuntime {
+            account,
+            manifest,
+            client: (manifest.connect)(credentials),
+            session,
+            tokens,
+            keys,
+            _renewal: renewal,
         }
     }
 
-    /// The account's rate limits: as published, or as the operator set them.
-    fn limits(
+    /// The account's access tokens, if its provider has them.
+    fn tokens(
         &self,
         manifest: &Manifest,
-        config: Option<&AccountConfig>,
-        endpoints: &[(&'static str, Url)],
-        credentials: &str,
-    ) -> Vec<Limit> {
-        let own = config.and_then(|config| config.budget.as_ref());
-        let published = manifest.limits.iter();
+        session: &Session,
+        credentials: &Credentials,
+    ) -> Option<Tokens> {
+        let fetch = manifest.tokens?(credentials);
+        // A token from one simulator run is invalid in the next.
+        let is_embedded = session.account().environment == Environment::Embedded;
+        let saves = self.saves_tokens && !is_embedded;
+        let url = session.resolve(&fetch.call()).ok().filter(|_| saves);
+        let texts: Vec<&str> = credentials.texts.values().map(String::as_str).collect();
+        let client = texts.join("\n");
+        let store =
+            url.map(|url| TokenStore::new(self.vault.clone(), self.ledger.clone(), &url, &client));
+        let clock = self.clock.clone();
+        Some(Tokens::stored_in(store, session.clone(), fetch, clock))
+    }
+
+    /// The account's rate limits: as published, or as the operator set them.
+    fn limits(&self, setup: &AccountSetup<'_>) -> Vec<Limit> {
+        let own = setup.budget;
+        let published = setup.manifest.limits.iter();
         published
             .map(|limit| {
                 let requests = match (limit.counts, own) {
@@ -191,13 +242,14 @@ impl AccountFactory {
                 } else {
                     requests
                 };
-                let host = endpoints
+                let host = setup
+                    .endpoints
                     .iter()
                     .find(|(name, _)| *name == limit.endpoint)
                     .map(|(_, url)| net::http::authority(url))
                     .unwrap_or_default();
                 // A hash: the ledger is no place for a client id, and two accounts with one key share one limit.
-                let mut scope = KeyHash::of(&host, credentials).as_str().to_owned();
+                let mut scope = KeyHash::of(&host, setup.identity).as_str().to_owned();
                 if limit.counts != Counts::All {
                     scope = format!("{scope} {}", limit.counts.word());
                 }
@@ -210,46 +262,6 @@ impl AccountFactory {
                 }
             })
             .collect()
-    }
-
-    fn runtime(
-        &self,
-        session: Session,
-        manifest: &'static Manifest,
-        mut credentials: Credentials,
-        set: BTreeMap<&'static str, bool>,
-    ) -> AccountRuntime {
-        let account = session.account().clone();
-        let tokens = manifest.tokens.map(|fetch| {
-            let fetch = fetch(&credentials);
-            // A token from one simulator run is invalid in the next.
-            let saves = self.saves_tokens && account.environment != Environment::Embedded;
-            let url = session.resolve(&fetch.call()).ok().filter(|_| saves);
-            let texts: Vec<&str> = credentials.texts.values().map(String::as_str).collect();
-            let client = texts.join("\n");
-            let keep = url
-                .map(|url| TokenStore::new(self.vault.clone(), self.ledger.clone(), &url, &client));
-            Tokens::stored_in(keep, session.clone(), fetch, self.clock.clone())
-        });
-        let renewal = tokens.clone().filter(|_| self.renews);
-        let renewal = renewal.map(|tokens| AbortOnDropHandle::new(tokio::spawn(tokens.renew())));
-        // After the tokens are made: fetching them needs the credentials without tokens.
-        credentials.tokens.clone_from(&tokens);
-        let keys = Keys::new(
-            &manifest.spec,
-            credentials.texts.clone(),
-            credentials.read_secret.clone(),
-            set,
-        );
-        AccountRuntime {
-            account,
-            manifest,
-            client: (manifest.connect)(credentials),
-            session,
-            tokens,
-            keys,
-            _renewal: renewal,
-        }
     }
 }
 

@@ -67,6 +67,17 @@ impl fmt::Display for Expectation {
     }
 }
 
+/// An expected amount to set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewExpectation {
+    /// The sum.
+    pub sum: Expected,
+    /// Who sets it.
+    pub by: ExpectedBy,
+    /// Whether it may replace another one.
+    pub replaced: Replaced,
+}
+
 /// Whether an expectation may replace another one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Replaced {

@@ -49,32 +49,41 @@ pub enum IdError {
     Dots(String),
 }
 
-fn check(
-    text: &str,
+/// The texts that are identifiers of one kind.
+struct Rule {
+    /// The kind, for errors.
     what: &'static str,
+    /// The most characters.
     max: usize,
+    /// Which characters are accepted.
+    accepts: fn(char) -> bool,
+    /// The same as a clause, for errors.
     accepted: &'static str,
-    accepts: impl Fn(char) -> bool,
-) -> Result<(), IdError> {
-    if text.is_empty() {
-        return Err(IdError::Empty { what });
-    }
-    let length = text.chars().count();
-    if length > max {
-        return Err(IdError::TooLong { what, length, max });
-    }
-    match text.chars().enumerate().find(|(_, c)| !accepts(*c)) {
-        None => Ok(()),
-        Some((at, c)) => Err(IdError::Character {
-            what,
-            found: match c {
-                ' ' => "a space".into(),
-                _ if c.is_ascii_graphic() => format!("`{c}`"),
-                _ => format!("U+{:04X}", u32::from(c)),
-            },
-            position: at + 1,
-            accepted,
-        }),
+}
+
+impl Rule {
+    fn check(&self, text: &str) -> Result<(), IdError> {
+        let Self { what, max, .. } = *self;
+        if text.is_empty() {
+            return Err(IdError::Empty { what });
+        }
+        let length = text.chars().count();
+        if length > max {
+            return Err(IdError::TooLong { what, length, max });
+        }
+        match text.chars().enumerate().find(|(_, c)| !(self.accepts)(*c)) {
+            None => Ok(()),
+            Some((at, c)) => Err(IdError::Character {
+                what,
+                found: match c {
+                    ' ' => "a space".into(),
+                    _ if c.is_ascii_graphic() => format!("`{c}`"),
+                    _ => format!("U+{:04X}", u32::from(c)),
+                },
+                position: at + 1,
+                accepted: self.accepted,
+            }),
+        }
     }
 }
 
@@ -84,19 +93,20 @@ fn check(
 pub struct AccountId(String);
 
 impl AccountId {
+    const RULE: Rule = Rule {
+        what: "the account name",
+        max: ACCOUNT_ID_MAX,
+        accepts: |c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'),
+        accepted: "letters, digits, `-`, `_` and `.` are accepted",
+    };
+
     /// Validates a name.
     ///
     /// # Errors
     /// If it is empty, longer than [`ACCOUNT_ID_MAX`], has another character, or is `.` or `..`.
     pub fn new(text: impl Into<String>) -> Result<Self, IdError> {
         let text = text.into();
-        check(
-            &text,
-            "the account name",
-            ACCOUNT_ID_MAX,
-            "letters, digits, `-`, `_` and `.` are accepted",
-            |c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'),
-        )?;
+        Self::RULE.check(&text)?;
         if matches!(text.as_str(), "." | "..") {
             return Err(IdError::Dots(text));
         }
@@ -117,24 +127,26 @@ impl AccountId {
 pub struct PaymentId(String);
 
 impl PaymentId {
+    const RULE: Rule = Rule {
+        what: "the payment id",
+        max: PAYMENT_ID_MAX,
+        accepts: |c| !c.is_control(),
+        accepted: "any text without control characters is accepted",
+    };
+
     /// Validates an id and stores it exactly as given.
     ///
     /// # Errors
     /// If it is empty or blank, longer than [`PAYMENT_ID_MAX`] characters, or has a control character.
     pub fn new(text: impl Into<String>) -> Result<Self, IdError> {
-        const WHAT: &str = "the payment id";
         let text = text.into();
         // Blank, but no line break in it: that gets the error which names it.
         if text.trim().is_empty() && text.chars().all(|c| !c.is_control()) {
-            return Err(IdError::Empty { what: WHAT });
+            return Err(IdError::Empty {
+                what: Self::RULE.what,
+            });
         }
-        check(
-            &text,
-            WHAT,
-            PAYMENT_ID_MAX,
-            "any text without control characters is accepted",
-            |c| !c.is_control(),
-        )?;
+        Self::RULE.check(&text)?;
         Ok(Self(text))
     }
 

@@ -43,7 +43,7 @@ pub use delivery::{
     Delivery, DeliveryId, Job, JobId, JobKind, JobState, Listening, Received, Subject, Verdict,
 };
 pub use exchange::{Body, Exchange, ExchangeId, Outcome};
-pub use expectation::{Expectation, ExpectedBy, Replaced};
+pub use expectation::{Expectation, ExpectedBy, NewExpectation, Replaced};
 pub use explore::{Column, Digest, Explored, Holds, RawCall};
 pub use id::{AccountId, PAYMENT_ID_MAX, PaymentId, RequestId};
 pub use link::{LinkRequest, PaymentLink};

@@ -166,18 +166,15 @@ impl Server {
         // Two stages: `stop` finishes requests in progress, `abandon` cuts them off.
         let (stop, abandon) = (CancellationToken::new(), CancellationToken::new());
         let tasks = TaskTracker::new();
-        let accepting = Accepting {
+        let service = Service {
+            admit,
+            handler,
+            bodies: Bodies::new(limits),
             limits,
-            service: Service {
-                admit,
-                handler,
-                bodies: Bodies::new(limits),
-            },
             stop: stop.clone(),
             abandon: abandon.clone(),
-            tasks: tasks.clone(),
         };
-        tasks.spawn(accepting.run(listener));
+        tasks.spawn(service.run(listener, tasks.clone()));
         Ok(Self {
             address,
             stop,
@@ -213,29 +210,24 @@ impl Drop for Server {
     }
 }
 
-struct Accepting<S> {
-    limits: Limits,
-    service: S,
-    stop: CancellationToken,
-    abandon: CancellationToken,
-    tasks: TaskTracker,
-}
-
 /// State that all connections share.
 #[derive(Clone)]
 struct Service<A, H> {
     admit: A,
     handler: H,
     bodies: Bodies,
+    limits: Limits,
+    stop: CancellationToken,
+    abandon: CancellationToken,
 }
 
-impl<A, H, F> Accepting<Service<A, H>>
+impl<A, H, F> Service<A, H>
 where
     A: Fn(&Parts) -> Admission + Clone + Send + Sync + 'static,
     H: Fn(Request) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Outcome> + Send + 'static,
 {
-    async fn run(self, listener: TcpListener) {
+    async fn run(self, listener: TcpListener, tasks: TaskTracker) {
         let slots = ConnectionSlots::new(self.limits.connections);
         loop {
             // Both in one future: while all slots are taken, new connections wait in the system's backlog.
@@ -249,15 +241,134 @@ where
             };
             // If it cannot be set, only latency suffers.
             let _ = tcp.set_nodelay(true);
-            self.tasks.spawn(serve(
-                tcp,
-                peer,
-                slot,
-                self.limits,
-                self.service.clone(),
-                self.stop.clone(),
-                self.abandon.clone(),
-            ));
+            tasks.spawn(self.clone().serve(tcp, peer, slot));
+        }
+    }
+
+    /// Serves one connection until it ends.
+    async fn serve(self, tcp: TcpStream, peer: SocketAddr, slot: ConnectionSlot) {
+        let limits = self.limits;
+        let connection = slot.connection();
+        let answer = |request: axum::http::Request<Incoming>| {
+            let (service, connection, slot) = (self.clone(), connection.clone(), &slot);
+            async move {
+                // hyper calls this when the head is complete.
+                connection.enter(Phase::Body);
+                let received = || {
+                    connection.enter(Phase::Answering);
+                    // A complete request makes the connection the youngest again, so that `evict` takes another.
+                    slot.renew();
+                };
+                let outcome = service.receive(request, peer, received).await;
+                connection.enter(Phase::Waiting);
+                Ok::<_, Infallible>(match outcome {
+                    Outcome::Answer(response) => response.map(Body::from),
+                    Outcome::Reset => {
+                        // All writes fail from here on, so this empty response is never sent.
+                        connection.cut();
+                        axum::http::Response::new(Body::empty())
+                    }
+                })
+            }
+        };
+        let io = TokioIo::new(TimedStream::new(tcp, connection.clone()));
+        let service = hyper::service::service_fn(answer);
+        let http = http1::Builder::new()
+            .max_header_size(limits.head)
+            // hyper panics below 8 KiB.
+            .max_buf_size(limits.head.max(8 * 1024))
+            .half_close(limits.half_close)
+            .serve_connection(io, service);
+        let mut http = std::pin::pin!(http);
+        let mut late = std::pin::pin!(connection.late(limits));
+        let mut ending = false;
+        loop {
+            let served = poll_fn(|cx| {
+                // Poll the connection first: its progress decides whether the phase is late.
+                if http.as_mut().poll(cx).is_ready() {
+                    return std::task::Poll::Ready(());
+                }
+                late.as_mut().poll(cx)
+            });
+            tokio::select! {
+                // Its errors are the client's.
+                () = served => return,
+                () = self.abandon.cancelled() => {
+                    connection.cut();
+                    return;
+                }
+                () = slot.evicted(), if !ending => {
+                    // A request that is being answered is finished first: its callback may be saved already.
+                    if connection.phase() != Phase::Answering {
+                        return;
+                    }
+                    ending = true;
+                    http.as_mut().graceful_shutdown();
+                }
+                () = self.stop.cancelled(), if !ending => {
+                    ending = true;
+                    http.as_mut().graceful_shutdown();
+                }
+            }
+        }
+    }
+
+    /// Reads a request and answers it; calls `received` when it is complete.
+    async fn receive(
+        self,
+        request: axum::http::Request<Incoming>,
+        peer: SocketAddr,
+        received: impl FnOnce(),
+    ) -> Outcome {
+        let limits = self.limits;
+        let (mut head, body) = request.into_parts();
+        if limits.hosts == Hosts::Loopback && !names_loopback(&head.headers, &head.uri) {
+            // 421 (RFC 9110, 15.5.20): the request was meant for another host.
+            let words = "This server answers only to its loopback address.\n";
+            return Outcome::Answer(text(StatusCode::MISDIRECTED_REQUEST, words));
+        }
+        // hyper hides a Content-Length beside Transfer-Encoding. A proxy in front may frame the request differently, so no
+        // other request may follow on this connection (RFC 9112 6.3).
+        let last = head.headers.contains_key(header::TRANSFER_ENCODING);
+        let expected = head.headers.contains_key(header::EXPECT);
+        head.extensions.insert(Peer(peer));
+        let mut room = self.bodies.room();
+        let admission = (self.admit)(&head);
+        let read = async {
+            match &admission {
+                Admission::Read(most) | Admission::Judge(most) => {
+                    body::whole(body, limits.body.min(*most), expected, &mut room).await
+                }
+                Admission::Discard | Admission::Refuse(_) => {
+                    let thrown_away = body::discard(body, expected).await;
+                    thrown_away.map(|()| Bytes::new())
+                }
+            }
+        };
+        // For the whole body: a byte now and then would hold the connection for ever.
+        let read = tokio::time::timeout(limits.body_time, read).await;
+        let read = read.unwrap_or(Err(StatusCode::REQUEST_TIMEOUT));
+        let (last, bytes) = match (&admission, read) {
+            (_, Ok(bytes)) => (last, bytes),
+            // The rest of the body is still arriving.
+            (Admission::Judge(_) | Admission::Discard, Err(refusal)) => {
+                head.extensions.insert(Unread(refusal));
+                (true, Bytes::new())
+            }
+            (_, Err(refusal)) => {
+                return Outcome::Answer(closing(text(refusal, "The body was not accepted.\n")));
+            }
+        };
+        received();
+        let outcome = match admission {
+            Admission::Refuse(answer) => Outcome::Answer(answer),
+            Admission::Read(_) | Admission::Judge(_) | Admission::Discard => {
+                (self.handler)(Request::from_parts(head, bytes)).await
+            }
+        };
+        match outcome {
+            Outcome::Answer(response) if last => Outcome::Answer(closing(response)),
+            outcome => outcome,
         }
     }
 }
@@ -274,148 +385,6 @@ async fn accept(listener: &TcpListener, slots: &ConnectionSlots) -> (TcpStream, 
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
         }
-    }
-}
-
-/// Serves one connection until it ends.
-async fn serve<A, H, F>(
-    tcp: TcpStream,
-    peer: SocketAddr,
-    slot: ConnectionSlot,
-    limits: Limits,
-    service: Service<A, H>,
-    stop: CancellationToken,
-    abandon: CancellationToken,
-) where
-    A: Fn(&Parts) -> Admission + Clone + Send + Sync + 'static,
-    H: Fn(Request) -> F + Clone + Send + Sync + 'static,
-    F: Future<Output = Outcome> + Send + 'static,
-{
-    let connection = slot.connection();
-    let answer = |request: axum::http::Request<Incoming>| {
-        let (service, connection, slot) = (service.clone(), connection.clone(), &slot);
-        async move {
-            // hyper calls this when the head is complete.
-            connection.enter(Phase::Body);
-            let received = || {
-                connection.enter(Phase::Answering);
-                // A complete request makes the connection the youngest again, so that `evict` takes another.
-                slot.renew();
-            };
-            let outcome = receive(request, peer, limits, received, service).await;
-            connection.enter(Phase::Waiting);
-            Ok::<_, Infallible>(match outcome {
-                Outcome::Answer(response) => response.map(Body::from),
-                Outcome::Reset => {
-                    // All writes fail from here on, so this empty response is never sent.
-                    connection.cut();
-                    axum::http::Response::new(Body::empty())
-                }
-            })
-        }
-    };
-    let io = TokioIo::new(TimedStream::new(tcp, connection.clone()));
-    let service = hyper::service::service_fn(answer);
-    let http = http1::Builder::new()
-        .max_header_size(limits.head)
-        // hyper panics below 8 KiB.
-        .max_buf_size(limits.head.max(8 * 1024))
-        .half_close(limits.half_close)
-        .serve_connection(io, service);
-    let mut http = std::pin::pin!(http);
-    let mut late = std::pin::pin!(connection.late(limits));
-    let mut ending = false;
-    loop {
-        let served = poll_fn(|cx| {
-            // Poll the connection first: its progress decides whether the phase is late.
-            if http.as_mut().poll(cx).is_ready() {
-                return std::task::Poll::Ready(());
-            }
-            late.as_mut().poll(cx)
-        });
-        tokio::select! {
-            // Its errors are the client's.
-            () = served => return,
-            () = abandon.cancelled() => {
-                connection.cut();
-                return;
-            }
-            () = slot.evicted(), if !ending => {
-                // A request that is being answered is finished first: its callback may be saved already.
-                if connection.phase() != Phase::Answering {
-                    return;
-                }
-                ending = true;
-                http.as_mut().graceful_shutdown();
-            }
-            () = stop.cancelled(), if !ending => {
-                ending = true;
-                http.as_mut().graceful_shutdown();
-            }
-        }
-    }
-}
-
-async fn receive<A, H, F>(
-    request: axum::http::Request<Incoming>,
-    peer: SocketAddr,
-    limits: Limits,
-    received: impl FnOnce(),
-    service: Service<A, H>,
-) -> Outcome
-where
-    A: Fn(&Parts) -> Admission,
-    H: Fn(Request) -> F,
-    F: Future<Output = Outcome>,
-{
-    let (mut head, body) = request.into_parts();
-    if limits.hosts == Hosts::Loopback && !names_loopback(&head.headers, &head.uri) {
-        // 421 (RFC 9110, 15.5.20): the request was meant for another host.
-        let words = "This server answers only to its loopback address.\n";
-        return Outcome::Answer(text(StatusCode::MISDIRECTED_REQUEST, words));
-    }
-    // hyper hides a Content-Length beside Transfer-Encoding. A proxy in front may frame the request differently, so no
-    // other request may follow on this connection (RFC 9112 6.3).
-    let last = head.headers.contains_key(header::TRANSFER_ENCODING);
-    let expected = head.headers.contains_key(header::EXPECT);
-    head.extensions.insert(Peer(peer));
-    let mut room = service.bodies.room();
-    let admission = (service.admit)(&head);
-    let read = async {
-        match &admission {
-            Admission::Read(most) | Admission::Judge(most) => {
-                body::whole(body, limits.body.min(*most), expected, &mut room).await
-            }
-            Admission::Discard | Admission::Refuse(_) => {
-                let thrown_away = body::discard(body, expected).await;
-                thrown_away.map(|()| Bytes::new())
-            }
-        }
-    };
-    // For the whole body: a byte now and then would hold the connection for ever.
-    let read = tokio::time::timeout(limits.body_time, read).await;
-    let read = read.unwrap_or(Err(StatusCode::REQUEST_TIMEOUT));
-    let (last, bytes) = match (&admission, read) {
-        (_, Ok(bytes)) => (last, bytes),
-        // The rest of the body is still arriving.
-        (Admission::Judge(_) | Admission::Discard, Err(refusal)) => {
-            head.extensions.insert(Unread(refusal));
-            (true, Bytes::new())
-        }
-        (_, Err(refusal)) => {
-            return Outcome::Answer(closing(text(refusal, "The body was not accepted.\n")));
-        }
-    };
-    received();
-    let outcome = match admission {
-        Admission::Refuse(answer) => Outcome::Answer(answer),
-        Admission::Read(_) | Admission::Judge(_) | Admission::Discard => {
-            (service.handler)(Request::from_parts(head, bytes)).await
-        }
-    };
-    match outcome {
-        Outcome::Answer(response) if last => Outcome::Answer(closing(response)),
-        outcome => outcome,
     }
 }
 

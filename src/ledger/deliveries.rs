@@ -14,6 +14,7 @@ use crate::domain::{Delivery, DeliveryId, JobId, JobKind, JobState, Subject, Ver
 use super::{Ledger, LedgerError};
 
 pub(super) use insert::Incoming;
+pub use jobs::Lease;
 pub use prune::UNKNOWN_MAX;
 pub(super) use prune::{Salvaged, at_rest};
 

@@ -28,12 +28,13 @@ use crate::domain::time;
 use behind::WriteBehind;
 use deliveries::Incoming;
 pub use deliveries::{
-    DedupKey, DeliveryQuery, FirstReply, JobFilter, JobResult, NewDelivery, NewJob, SealedParts,
-    UNKNOWN_MAX,
+    DedupKey, DeliveryQuery, FirstReply, JobFilter, JobResult, Lease, NewDelivery, NewJob,
+    SealedParts, UNKNOWN_MAX,
 };
 pub use exchanges::LogQuery;
 pub use files::{set_aside_in, written_by_newer};
 pub use nonces::{KEY_LOCK_MAX, KeyHash, KeyLock, NONCE_LEAD_MAX, Nonce, NonceRules};
+pub use payments::PaymentKey;
 pub use slots::{Counted, Granted, HOLD_MAX, SlotId, Slots, Terms};
 
 use writer::{Store, Task};

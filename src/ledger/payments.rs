@@ -18,6 +18,23 @@ const EXPECTATION: &str = "SELECT amount, currency, set_by, at FROM expectations
 const OBSERVATION: &str = "SELECT at, state, amount, currency, payment FROM observations
      WHERE profile = ?1 AND account = ?2 AND payment = ?3";
 
+/// A payment in the ledger.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PaymentKey {
+    /// The profile of its account.
+    pub profile: String,
+    /// Its account.
+    pub account: AccountId,
+    /// The shop's id.
+    pub id: PaymentId,
+}
+
+impl PaymentKey {
+    fn params(&self) -> (&str, &str, &str) {
+        (&self.profile, self.account.as_str(), self.id.as_str())
+    }
+}
+
 impl Ledger {
     /// Saves an observation if state, amount or currency differ from the last; returns whether they did.
     ///
@@ -29,9 +46,13 @@ impl Ledger {
         profile: &str,
         observation: &Observation,
     ) -> Result<bool, LedgerError> {
-        let (account, profile) = (account.clone(), profile.to_owned());
+        let of = PaymentKey {
+            profile: profile.to_owned(),
+            account: account.clone(),
+            id: observation.payment.id.clone(),
+        };
         let seen = observation.clone();
-        self.run(move |store| store.write(|conn| observe(conn, &profile, &account, &seen)))
+        self.run(move |store| store.write(|conn| observe(conn, &of, &seen)))
             .await
     }
 
@@ -39,17 +60,11 @@ impl Ledger {
     ///
     /// # Errors
     /// If the ledger has stopped or cannot be read.
-    pub async fn observations(
-        &self,
-        profile: &str,
-        account: &AccountId,
-        id: &PaymentId,
-    ) -> Result<Vec<Observation>, LedgerError> {
-        let (account, profile, id) = (account.clone(), profile.to_owned(), id.clone());
+    pub async fn observations(&self, of: PaymentKey) -> Result<Vec<Observation>, LedgerError> {
         self.run(move |store| {
             store.read(|conn| {
                 conn.prepare_cached(&format!("{OBSERVATION} ORDER BY id"))?
-                    .query_map((&profile, account.as_str(), id.as_str()), observation)?
+                    .query_map(of.params(), observation)?
                     .collect()
             })
         })
@@ -62,12 +77,9 @@ impl Ledger {
     /// If the ledger has stopped or cannot be read.
     pub async fn last_observation(
         &self,
-        profile: &str,
-        account: &AccountId,
-        id: &PaymentId,
+        of: PaymentKey,
     ) -> Result<Option<Observation>, LedgerError> {
-        let (account, profile, id) = (account.clone(), profile.to_owned(), id.clone());
-        self.run(move |store| store.read(|conn| last_observation(conn, &profile, &account, &id)))
+        self.run(move |store| store.read(|conn| last_observation(conn, &of)))
             .await
     }
 
@@ -121,19 +133,13 @@ impl Ledger {
     ///
     /// # Errors
     /// If that cannot be stored.
-    pub async fn unwatch(
-        &self,
-        profile: &str,
-        account: &AccountId,
-        id: &PaymentId,
-    ) -> Result<bool, LedgerError> {
-        let (account, profile, id) = (account.clone(), profile.to_owned(), id.clone());
+    pub async fn unwatch(&self, of: PaymentKey) -> Result<bool, LedgerError> {
         self.run(move |store| {
             store.write(|conn| {
                 conn.prepare_cached(
                     "DELETE FROM watches WHERE profile = ?1 AND account = ?2 AND payment = ?3",
                 )?
-                .execute((&profile, account.as_str(), id.as_str()))
+                .execute(of.params())
             })
         })
         .await
@@ -147,18 +153,14 @@ impl Ledger {
     /// If it cannot be stored. The inner error is the expectation that stays in force.
     pub async fn expect(
         &self,
-        profile: &str,
-        account: &AccountId,
-        id: &PaymentId,
-        new: &Expectation,
+        of: PaymentKey,
+        new: Expectation,
         replaced: Replaced,
     ) -> Result<Result<Option<Expectation>, Expectation>, LedgerError> {
-        let (account, profile, id) = (account.clone(), profile.to_owned(), id.clone());
-        let new = new.clone();
         self.run(move |store| {
             store.write(|conn| {
                 let change = Transaction::new_unchecked(conn, TransactionBehavior::Immediate)?;
-                let current = in_force(&change, &profile, &account, &id)?;
+                let current = in_force(&change, &of)?;
                 match replaced.writes(current.as_ref(), &new.sum) {
                     Err(stays) => return Ok(Err(stays)),
                     Ok(false) => {}
@@ -170,9 +172,9 @@ impl Ledger {
                                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
                             )?
                             .execute((
-                                &profile,
-                                account.as_str(),
-                                id.as_str(),
+                                &of.profile,
+                                of.account.as_str(),
+                                of.id.as_str(),
                                 new.sum.amount.as_str(),
                                 new.sum.currency.as_str(),
                                 new.by.as_str(),
@@ -191,19 +193,11 @@ impl Ledger {
     ///
     /// # Errors
     /// If the ledger has stopped or cannot be read.
-    pub async fn expectations(
-        &self,
-        profile: &str,
-        account: &AccountId,
-        id: &PaymentId,
-    ) -> Result<Vec<Expectation>, LedgerError> {
-        let (account, profile, id) = (account.clone(), profile.to_owned(), id.clone());
+    pub async fn expectations(&self, of: PaymentKey) -> Result<Vec<Expectation>, LedgerError> {
         self.run(move |store| {
             store.read(|conn| {
                 conn.prepare_cached(&format!("{EXPECTATION} ORDER BY id"))?
-                    .query_map((&profile, account.as_str(), id.as_str()), |row| {
-                        expectation(row, 0)
-                    })?
+                    .query_map(of.params(), |row| expectation(row, 0))?
                     .collect()
             })
         })
@@ -214,14 +208,8 @@ impl Ledger {
     ///
     /// # Errors
     /// If the ledger has stopped or cannot be read.
-    pub async fn expectation(
-        &self,
-        profile: &str,
-        account: &AccountId,
-        id: &PaymentId,
-    ) -> Result<Option<Expectation>, LedgerError> {
-        let (account, profile, id) = (account.clone(), profile.to_owned(), id.clone());
-        self.run(move |store| store.read(|conn| in_force(conn, &profile, &account, &id)))
+    pub async fn expectation(&self, of: PaymentKey) -> Result<Option<Expectation>, LedgerError> {
+        self.run(move |store| store.read(|conn| in_force(conn, &of)))
             .await
     }
 
@@ -281,39 +269,22 @@ impl Ledger {
     }
 }
 
-fn in_force(
-    conn: &Connection,
-    profile: &str,
-    account: &AccountId,
-    id: &PaymentId,
-) -> rusqlite::Result<Option<Expectation>> {
+fn in_force(conn: &Connection, of: &PaymentKey) -> rusqlite::Result<Option<Expectation>> {
     conn.prepare_cached(&format!("{EXPECTATION} ORDER BY id DESC LIMIT 1"))?
-        .query_row((profile, account.as_str(), id.as_str()), |row| {
-            expectation(row, 0)
-        })
+        .query_row(of.params(), |row| expectation(row, 0))
         .optional()
 }
 
-fn last_observation(
-    conn: &Connection,
-    profile: &str,
-    account: &AccountId,
-    id: &PaymentId,
-) -> rusqlite::Result<Option<Observation>> {
+fn last_observation(conn: &Connection, of: &PaymentKey) -> rusqlite::Result<Option<Observation>> {
     conn.prepare_cached(&format!("{OBSERVATION} ORDER BY id DESC LIMIT 1"))?
-        .query_row((profile, account.as_str(), id.as_str()), observation)
+        .query_row(of.params(), observation)
         .optional()
 }
 
-fn observe(
-    conn: &Connection,
-    profile: &str,
-    account: &AccountId,
-    seen: &Observation,
-) -> rusqlite::Result<bool> {
+fn observe(conn: &Connection, of: &PaymentKey, seen: &Observation) -> rusqlite::Result<bool> {
     let payment = &seen.payment;
     let change = Transaction::new_unchecked(conn, TransactionBehavior::Immediate)?;
-    let last = last_observation(&change, profile, account, &payment.id)?;
+    let last = last_observation(&change, of)?;
     if last.is_some_and(|last| last.payment == *payment) {
         return Ok(false);
     }
@@ -323,9 +294,9 @@ fn observe(
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
         )?
         .execute((
-            profile,
-            account.as_str(),
-            payment.id.as_str(),
+            &of.profile,
+            of.account.as_str(),
+            of.id.as_str(),
             seen.at.0,
             payment.state.as_str(),
             payment.amount.as_str(),

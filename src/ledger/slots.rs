@@ -230,7 +230,9 @@ impl Ledger {
             let next = if used < limit {
                 None
             } else {
-                store.read(|conn| nth_free(conn, &scope, now, &unpersisted, used - limit))?
+                let n = used - limit;
+                let frees = store.read(|conn| frees(conn, &scope, now, n))?;
+                nth_free(frees, &unpersisted, n)
             };
             let wait = next
                 .map(|at| wait_until(at, now).min(Duration::from_millis(period.unsigned_abs())));
@@ -304,8 +306,11 @@ fn take(store: &mut Store, request: &SlotRequest) -> Result<Slots<Vec<SlotId>>, 
     let in_use = in_file + unpersisted.len();
     let Some(granted) = request.grant(in_use) else {
         let over = in_use.saturating_sub(request.open_to_all());
-        let next = store.read(|conn| nth_free(conn, scope, now, &unpersisted, over));
-        return Ok(full(next.unwrap_or(None), now));
+        let next = store.read(|conn| frees(conn, scope, now, over));
+        let next = next
+            .ok()
+            .and_then(|frees| nth_free(frees, &unpersisted, over));
+        return Ok(full(next, now));
     };
     let ids: Vec<i64> = (0..granted).map(|_| store.unpersisted_id()).collect();
     store
@@ -362,7 +367,8 @@ fn take_in_file(
         Slots::Granted(ids)
     } else {
         let over = in_use.saturating_sub(request.open_to_all());
-        full(nth_free(&change, scope, now, unpersisted, over)?, now)
+        let frees = frees(&change, scope, now, over)?;
+        full(nth_free(frees, unpersisted, over), now)
     };
     change.commit()?;
     Ok(taken)
@@ -430,24 +436,27 @@ fn used(conn: &Connection, scope: &str, now: SharedInstant) -> rusqlite::Result<
     Ok(usize::try_from(count).unwrap_or(usize::MAX / 2))
 }
 
-/// When `n` more slots with a seen response are free.
-fn nth_free(
+/// When the first slots in the file with a seen response are free: `n` and one more.
+fn frees(
     conn: &Connection,
     scope: &str,
     now: SharedInstant,
-    unpersisted: &[Option<i64>],
     n: usize,
-) -> rusqlite::Result<Option<i64>> {
+) -> rusqlite::Result<Vec<i64>> {
     let mut query = conn.prepare_cached(
         "SELECT free_at FROM slots WHERE scope = ?1 AND boot = ?2 AND free_at > ?3 AND seen_at IS NOT NULL
          ORDER BY free_at LIMIT ?4",
     )?;
     let wanted = i64::try_from(n).map_or(i64::MAX, |n| n.saturating_add(1));
     let rows = query.query_map((scope, now.boot, now.ms, wanted), |row| row.get(0))?;
-    let mut frees: Vec<i64> = rows.collect::<Result<_, _>>()?;
+    rows.collect()
+}
+
+/// When `n` more slots are free, in the file or unpersisted.
+fn nth_free(mut frees: Vec<i64>, unpersisted: &[Option<i64>], n: usize) -> Option<i64> {
     frees.extend(unpersisted.iter().copied().flatten());
     frees.sort_unstable();
-    Ok(frees.get(n).copied())
+    frees.get(n).copied()
 }
 
 pub(super) fn release(store: &mut Store, slots: &[(SlotId, Now)]) {

@@ -312,6 +312,12 @@ impl Session {
         // First: a path that leads to another host must cost neither a slot nor a nonce, and no token must be fetched
         // for it.
         let url = self.resolve(call)?;
+        let outbound = Outbound {
+            call,
+            url: &url,
+            authorise,
+            options,
+        };
         let began = self.gate.clock.now().mono;
         let mut waits = retry::waits();
         let mut renewed = false;
@@ -322,9 +328,7 @@ impl Session {
                 result: tried,
                 token,
                 held,
-            } = self
-                .attempt(call, &url, authorise, options, attempt)
-                .await?;
+            } = self.attempt(&outbound, attempt).await?;
             if let Ok(reply) = &tried {
                 // At once and only once: the fresh nonce or token needs no wait, and a second rejection has another
                 // cause.
@@ -387,14 +391,13 @@ impl Session {
     }
 
     /// One attempt; a retry cannot help against the outer error.
-    async fn attempt(
-        &self,
-        call: &Call,
-        url: &Url,
-        authorise: &dyn Authorise,
-        options: RequestOptions,
-        attempt: u32,
-    ) -> Result<Attempt, NetError> {
+    async fn attempt(&self, outbound: &Outbound<'_>, attempt: u32) -> Result<Attempt, NetError> {
+        let Outbound {
+            call,
+            url,
+            authorise,
+            options,
+        } = *outbound;
         let gate = &self.gate;
         let mut unprepared = 0;
         let (slot, signed) = loop {
@@ -461,7 +464,14 @@ impl Session {
         if let Ok(reply) = &tried.result
             && signed.verbatim.is_none()
         {
-            self.compare_clocks(began, seen, reply, authorise);
+            self.compare_clocks(began, reply);
+            // A slow response may carry the date of its beginning, an error page the date of another machine.
+            let is_prompt = seen.mono.saturating_sub(began.mono) <= NONCE_LEAD_MAX;
+            if let Some(date) = reply.date().filter(|_| is_prompt)
+                && (200..300).contains(&reply.status)
+            {
+                authorise.provider_time(date, seen);
+            }
         }
         // The hold must be set before the permit is released: the next call of this key already has its slot.
         let held = match (&tried.result, self.limit(call)) {
@@ -602,15 +612,11 @@ impl Session {
         }
     }
 
-    fn compare_clocks(&self, sent: Now, seen: Now, reply: &Reply, authorise: &dyn Authorise) {
+    /// Warns if the clock here was ahead of the provider's.
+    fn compare_clocks(&self, sent: Now, reply: &Reply) {
         let Some(date) = reply.date() else {
             return;
         };
-        // A slow response may carry the date of its beginning, an error page the date of another machine.
-        let is_prompt = seen.mono.saturating_sub(sent.mono) <= NONCE_LEAD_MAX;
-        if is_prompt && (200..300).contains(&reply.status) {
-            authorise.provider_time(date, seen);
-        }
         // `Date` has whole seconds, so up to 999 ms of an apparent lead is rounding.
         let ahead = sent.wall.since(date.plus(Duration::from_millis(999)));
         if ahead > NONCE_LEAD_MAX {
@@ -626,6 +632,14 @@ const LOCK_WAITED_MAX: Duration = Duration::from_mins(1);
 /// How often a call is prepared again because its token expired while it waited for a slot, or because the ledger was
 /// locked.
 const UNPREPARED_MAX: u32 = 3;
+
+/// A call to send, with all that an attempt needs.
+struct Outbound<'a> {
+    call: &'a Call,
+    url: &'a Url,
+    authorise: &'a dyn Authorise,
+    options: RequestOptions,
+}
 
 /// The result of one attempt.
 struct Attempt {

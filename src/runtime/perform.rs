@@ -10,7 +10,8 @@ use super::{inbound, requests};
 use crate::config::child;
 use crate::deck::Deck;
 use crate::domain::{
-    Exchange, ExchangeId, Expectation, Problem, ProblemKind, Replaced, Secret, inert,
+    Exchange, ExchangeId, Expectation, NewExpectation, Problem, ProblemKind, Replaced, Secret,
+    inert,
 };
 use crate::ledger::LogQuery;
 use crate::tui::msg::NewWatch;
@@ -102,9 +103,9 @@ async fn expect(
     let Some(sum) = new.expected.clone() else {
         return Ok(None);
     };
-    let set = deck
-        .expect(&new.account, &new.id, sum, new.by, replaced)
-        .await?;
+    let by = new.by;
+    let expectation = NewExpectation { sum, by, replaced };
+    let set = deck.expect(&new.account, &new.id, expectation).await?;
     Ok(set.err())
 }
 

@@ -19,7 +19,10 @@ pub fn perform(
     messages: &mpsc::Sender<Msg>,
 ) -> Option<Effect> {
     let deck = deck.clone();
-    let messages = messages.clone();
+    let starter = Starter {
+        tasks,
+        messages: messages.clone(),
+    };
     match effect {
         Effect::Ask {
             request,
@@ -39,7 +42,7 @@ pub fn perform(
                 let result = deck.query(&account, op, how).await;
                 Msg::Answered { request, result }
             };
-            answering(request, ask, crashed, tasks, messages);
+            starter.answering(request, ask, crashed);
         }
         Effect::Explore {
             request,
@@ -54,7 +57,7 @@ pub fn perform(
                 let result = deck.explore(&account, &call, foreground(request)).await;
                 Msg::Explored { request, result }
             };
-            answering(request, explore, crashed, tasks, messages);
+            starter.answering(request, explore, crashed);
         }
         Effect::RefreshToken { request, account } => {
             let crashed = Msg::Refreshed {
@@ -66,7 +69,7 @@ pub fn perform(
                 let result = result.map(drop);
                 Msg::Refreshed { request, result }
             };
-            answering(request, refresh, crashed, tasks, messages);
+            starter.answering(request, refresh, crashed);
         }
         Effect::TokenToCopy { request, account } => {
             let crashed = Msg::TokenToCopy {
@@ -77,9 +80,9 @@ pub fn perform(
                 let result = deck.token(&account, foreground(request)).await;
                 Msg::TokenToCopy { request, result }
             };
-            answering(request, obtain, crashed, tasks, messages);
+            starter.answering(request, obtain, crashed);
         }
-        Effect::Manage { request, change } => manage(request, change, deck, tasks, messages),
+        Effect::Manage { request, change } => starter.manage(request, change, deck),
         other => return Some(other),
     }
     None
@@ -103,54 +106,57 @@ fn crash(account: &AccountId) -> Problem {
     )
 }
 
-fn manage(
-    request: RequestId,
-    change: Change,
-    deck: Arc<Deck>,
-    tasks: &mut Tasks,
+/// Starts the task of a request; its messages go to the console.
+struct Starter<'a> {
+    tasks: &'a mut Tasks,
     messages: mpsc::Sender<Msg>,
-) {
-    let reporter = messages.clone();
-    let change = async move {
-        let result = match deck.prove(change, foreground(request)).await {
-            // Saving is not cancelled half-way, and its result is always reported.
-            Ok(proved) => {
-                let saving = tokio::spawn(async move {
-                    let result = deck.save(proved).await;
-                    let _ = reporter.send(Msg::Managed { request, result }).await;
-                });
-                let _ = saving.await;
-                return;
-            }
-            Err(problem) => Err(problem),
-        };
-        let _ = reporter.send(Msg::Managed { request, result }).await;
-    };
-    let crashed = async move {
-        let result = Err(Problem::new(
-            ProblemKind::Local,
-            "an internal error in tilldeck ended this change",
-            "check the config file before you try again",
-        ));
-        let _ = messages.send(Msg::Managed { request, result }).await;
-    };
-    tasks.start_request(request, change, crashed);
 }
 
-/// Starts a request that can be cancelled and always gets an answer.
-fn answering(
-    request: RequestId,
-    work: impl Future<Output = Msg> + Send + 'static,
-    crashed: Msg,
-    tasks: &mut Tasks,
-    messages: mpsc::Sender<Msg>,
-) {
-    let told = messages.clone();
-    let work = async move {
-        let _ = told.send(work.await).await;
-    };
-    let crashed = async move {
-        let _ = messages.send(crashed).await;
-    };
-    tasks.start_request(request, work, crashed);
+impl Starter<'_> {
+    fn manage(self, request: RequestId, change: Change, deck: Arc<Deck>) {
+        let messages = self.messages;
+        let reporter = messages.clone();
+        let change = async move {
+            let result = match deck.prove(change, foreground(request)).await {
+                // Saving is not cancelled half-way, and its result is always reported.
+                Ok(proved) => {
+                    let saving = tokio::spawn(async move {
+                        let result = deck.save(proved).await;
+                        let _ = reporter.send(Msg::Managed { request, result }).await;
+                    });
+                    let _ = saving.await;
+                    return;
+                }
+                Err(problem) => Err(problem),
+            };
+            let _ = reporter.send(Msg::Managed { request, result }).await;
+        };
+        let crashed = async move {
+            let result = Err(Problem::new(
+                ProblemKind::Local,
+                "an internal error in tilldeck ended this change",
+                "check the config file before you try again",
+            ));
+            let _ = messages.send(Msg::Managed { request, result }).await;
+        };
+        self.tasks.start_request(request, change, crashed);
+    }
+
+    /// Starts a request that can be cancelled and always gets an answer.
+    fn answering(
+        self,
+        request: RequestId,
+        work: impl Future<Output = Msg> + Send + 'static,
+        crashed: Msg,
+    ) {
+        let messages = self.messages;
+        let reporter = messages.clone();
+        let work = async move {
+            let _ = reporter.send(work.await).await;
+        };
+        let crashed = async move {
+            let _ = messages.send(crashed).await;
+        };
+        self.tasks.start_request(request, work, crashed);
+    }
 }

@@ -3,8 +3,8 @@
 
 use tilldeck::deck::Deck;
 use tilldeck::domain::{
-    Amount, Currency, EstimateRequest, Expected, ExpectedBy, LinkRequest, Payment, PaymentId,
-    PaymentVerdict, ProblemKind, Replaced, Watchlist, What,
+    Amount, Currency, EstimateRequest, Expected, ExpectedBy, LinkRequest, NewExpectation, Payment,
+    PaymentId, PaymentVerdict, ProblemKind, Replaced, Watchlist, What,
 };
 use tilldeck::net::Timeouts;
 
@@ -144,9 +144,12 @@ async fn the_watch_list_and_expectations_outlive_a_deck_and_its_watch() {
     let place = Place::with_shop(&peer.url);
     let first = open(&place, Timeouts::default()).await.deck;
     let set = async |deck: &Deck, amount, replaced| {
-        let (account, payment, by) = (shop(), id("A-17"), ExpectedBy::Form);
-        let set = deck.expect(&account, &payment, sum(amount, "oPLN"), by, replaced);
-        set.await.unwrap()
+        let new = NewExpectation {
+            sum: sum(amount, "oPLN"),
+            by: ExpectedBy::Form,
+            replaced,
+        };
+        deck.expect(&shop(), &id("A-17"), new).await.unwrap()
     };
     first.watch(&shop(), &id("A-17")).await.unwrap();
     assert_eq!(set(&first, "249", Replaced::Never).await, Ok(None));

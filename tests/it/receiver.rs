@@ -18,7 +18,7 @@ use tilldeck::domain::{
     Delivery, JobKind, JobState, Listening, Problem, ProblemKind, Secret, Verdict, WallTime,
 };
 use tilldeck::http_server::{Response, respond};
-use tilldeck::ledger::{DeliveryQuery, JobFilter, JobResult, Ledger, Retention};
+use tilldeck::ledger::{DeliveryQuery, JobFilter, JobResult, Lease, Ledger, Retention};
 use tilldeck::net::{BoxFuture, redact};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -699,12 +699,13 @@ async fn what_was_received_is_kept_sealed_and_comes_back_whole() {
     assert_eq!(kinds(asked), [(JobKind::Ask, String::new())]);
     let target = "http://127.0.0.1:3000/hook".to_owned();
     assert_eq!(kinds(forwarded), [(JobKind::Forward, target)]);
-    let due = house
-        .hall
-        .ledger
-        .take_jobs(all_errands(), START, START, 9)
-        .await
-        .unwrap();
+    let lease = Lease {
+        now: START,
+        until: START,
+        limit: 9,
+    };
+    let due = house.hall.ledger.take_jobs(all_errands(), lease).await;
+    let due = due.unwrap();
     assert_eq!(due.len(), 2, "at once");
     let parts = house.hall.ledger.sealed(asked.id).await.unwrap().unwrap();
     let raw = house.hall.sealer.open(&parts.request).unwrap();

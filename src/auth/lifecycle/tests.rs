@@ -34,6 +34,10 @@ fn refusal() -> Failure {
 const FULL: Jitter = Jitter(1000);
 const NONE: Jitter = Jitter(0);
 
+fn issued(token: Secret, life: TokenLife) -> IssuedToken {
+    IssuedToken { token, life }
+}
+
 /// One with a token "one" of this life, asked for at 0.
 fn with_token(life: u64) -> Lifecycle {
     let mut cycle = Lifecycle::default();
@@ -42,10 +46,8 @@ fn with_token(life: u64) -> Lifecycle {
     };
     assert!(cycle.granted(
         fetch.number,
-        (at(0), at(0)),
-        Secret::new("one"),
-        secs(life),
-        NONE
+        at(0),
+        IssuedToken::granted(Secret::new("one"), secs(life), at(0), NONE)
     ));
     cycle
 }
@@ -102,10 +104,8 @@ fn whoever_asks_while_it_is_due_is_served_and_one_fetch_happens_behind() {
     assert_eq!(cycle.status().state(at(542)), TokenState::Refreshing);
     assert!(cycle.granted(
         fetch.number,
-        (at(541), at(543)),
-        Secret::new("two"),
-        secs(600),
-        NONE
+        at(543),
+        IssuedToken::granted(Secret::new("two"), secs(600), at(541), NONE)
     ));
     assert_eq!(cycle.valid(at(1140)), Some(&Secret::new("two")));
     assert_eq!(
@@ -138,10 +138,8 @@ fn callers_without_a_token_share_one_fetch() {
     );
     assert!(cycle.granted(
         again.number,
-        (at(2), at(3)),
-        Secret::new("one"),
-        secs(60),
-        NONE
+        at(3),
+        IssuedToken::granted(Secret::new("one"), secs(60), at(2), NONE)
     ));
     assert_eq!(cycle.outcome(fetch, at(3)), FetchOutcome::Valid);
 }
@@ -178,10 +176,8 @@ fn a_failed_renewal_keeps_the_token_and_waits_longer_each_time() {
     let fetch = cycle.tick(at(562)).unwrap();
     assert!(cycle.granted(
         fetch.number,
-        (at(562), at(563)),
-        Secret::new("two"),
-        secs(600),
-        NONE
+        at(563),
+        IssuedToken::granted(Secret::new("two"), secs(600), at(562), NONE)
     ));
     assert_eq!(cycle.status().failure, None);
     assert_eq!(cycle.status().fetched, 2);
@@ -264,10 +260,10 @@ fn a_401_drops_the_token_in_hand_and_no_other() {
     };
     let fetch = begun(cycle.needed(at(2), false));
     assert!(
-        !cycle.found(Some(fetch), at(2), Secret::new("one"), life),
+        !cycle.found(Some(fetch), at(2), issued(Secret::new("one"), life)),
         "not from the vault either"
     );
-    assert!(cycle.found(Some(fetch), at(2), Secret::new("theirs"), life));
+    assert!(cycle.found(Some(fetch), at(2), issued(Secret::new("theirs"), life)));
     assert_eq!(cycle.outcome(fetch, at(2)), FetchOutcome::Valid);
     assert_eq!(cycle.status().fetched, 1, "another process fetched it");
 }
@@ -281,23 +277,31 @@ fn what_another_process_keeps_is_taken_where_it_serves() {
         life: secs(until),
         renew_at: secs(until - 60),
     };
-    assert!(!cycle.found(None, at(10), Secret::new("older"), lives(500)));
+    assert!(!cycle.found(None, at(10), issued(Secret::new("older"), lives(500))));
     let younger = TokenLife {
         since: at(10),
         ..lives(600)
     };
     assert!(
-        !cycle.found(None, at(10), Secret::new("one"), younger),
+        !cycle.found(None, at(10), issued(Secret::new("one"), younger)),
         "a clock that was set back makes none younger"
     );
     let fetch = cycle.tick(at(540)).unwrap();
-    assert!(!cycle.found(Some(fetch), at(540), Secret::new("due"), lives(590)));
-    assert!(!cycle.found(Some(fetch), at(540), Secret::new("due"), lives(599)));
-    assert!(cycle.found(Some(fetch), at(540), Secret::new("newer"), lives(1000)));
+    assert!(!cycle.found(Some(fetch), at(540), issued(Secret::new("due"), lives(590))));
+    assert!(!cycle.found(Some(fetch), at(540), issued(Secret::new("due"), lives(599))));
+    assert!(cycle.found(
+        Some(fetch),
+        at(540),
+        issued(Secret::new("newer"), lives(1000))
+    ));
     assert_eq!(cycle.under_way(), None);
     let requested = begun(cycle.requested(at(541)));
     assert!(
-        !cycle.found(Some(requested), at(541), Secret::new("newest"), lives(2000)),
+        !cycle.found(
+            Some(requested),
+            at(541),
+            issued(Secret::new("newest"), lives(2000))
+        ),
         "a new one was asked for"
     );
 }
@@ -311,7 +315,7 @@ fn nothing_is_fetched_before_anyone_asked() {
         life: secs(60),
         renew_at: secs(30),
     };
-    assert!(cycle.found(None, at(0), Secret::new("kept"), life));
+    assert!(cycle.found(None, at(0), issued(Secret::new("kept"), life)));
     assert_eq!((cycle.tick(at(50)), cycle.wakes_in(at(50))), (None, None));
     assert_eq!(cycle.tick(at(70)), None);
     assert_eq!(begun(cycle.needed(at(70), false)).why, Why::Needed);
@@ -323,10 +327,8 @@ fn a_token_that_came_too_late_is_none() {
     let fetch = begun(cycle.needed(at(0), false));
     assert!(!cycle.granted(
         fetch.number,
-        (at(0), at(6)),
-        Secret::new("late"),
-        secs(5),
-        NONE
+        at(6),
+        IssuedToken::granted(Secret::new("late"), secs(5), at(0), NONE)
     ));
     assert_eq!(
         cycle.outcome(fetch, at(6)),
@@ -475,7 +477,7 @@ impl History {
             life,
             renew_at: renew_at(life, NONE),
         };
-        let is_used = self.cycle.found(of, self.now, token, about);
+        let is_used = self.cycle.found(of, self.now, issued(token, about));
         if is_used {
             // Credentials that brought another process a token are good, so a failure holds nobody up.
             self.quiet_until = self.began + PAUSE;
@@ -503,10 +505,11 @@ impl History {
             }
             0..=4 => {
                 let (token, life) = self.grow(began);
-                if self
-                    .cycle
-                    .granted(fetch.number, (began, self.now), token, life, jitter)
-                {
+                if self.cycle.granted(
+                    fetch.number,
+                    self.now,
+                    IssuedToken::granted(token, life, began, jitter),
+                ) {
                     self.under_way = None;
                     return;
                 }

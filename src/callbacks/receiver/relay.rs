@@ -11,6 +11,9 @@ use crate::ledger::{DedupKey, JobResult};
 /// The interval of checks for the shop's answer to the first of several equal orders.
 const POLL: Duration = Duration::from_millis(50);
 
+/// The shop did not answer in time.
+pub(super) struct TimedOut;
+
 impl Shared {
     /// Calls the shop's server, within the time limit. A timeout is saved too, so that no process calls the shop again.
     pub(super) async fn relay(
@@ -18,16 +21,15 @@ impl Shared {
         handler: &dyn CallbackHandler,
         inbound: &Inbound,
         delivery: &Delivery,
-        identity: DedupKey,
-    ) -> Option<Response> {
-        let job = delivery
-            .jobs
-            .iter()
-            .find(|job| job.kind == JobKind::Relay)?;
+    ) -> Result<Option<Response>, TimedOut> {
+        let mut jobs = delivery.jobs.iter();
+        let Some(job) = jobs.find(|job| job.kind == JobKind::Relay) else {
+            return Ok(None);
+        };
         let limit = self.setup.limits.relay;
         let relayed = handler.relay(inbound, delivery);
         if let Ok(answer) = tokio::time::timeout(limit, relayed).await {
-            return answer;
+            return Ok(answer);
         }
         let timed_out = JobResult {
             state: JobState::GivenUp,
@@ -38,12 +40,17 @@ impl Shared {
             is_final: false,
             reply: None,
         };
-        // Where this cannot be saved, the next process that finds the job ends it as failed. An answer that was saved
-        // at the last moment wins, so that a repeat of the order gets the same one.
+        // Where this cannot be saved, the next process that finds the job ends it as failed.
         let held_until = inbound.at.plus(RELAY_HOLD);
         let ledger = &self.setup.ledger;
         let _ = ledger.finish_attempt(job.id, held_until, timed_out).await;
-        self.open(ledger.first_reply(identity).await.ok()?.sealed)
+        Err(TimedOut)
+    }
+
+    /// The answer of the shop after a timeout. One that was saved at the last moment wins, so that a repeat of the
+    /// order gets the same one.
+    pub(super) async fn saved_answer(&self, identity: DedupKey) -> Option<Response> {
+        self.open(self.setup.ledger.first_reply(identity).await.ok()?.sealed)
     }
 
     /// The answer to the first of these equal orders. While the shop is still being called, this waits: two answers to

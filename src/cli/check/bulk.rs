@@ -5,12 +5,11 @@ use std::collections::BTreeSet;
 use super::resume::Resume;
 use super::summary::Summary;
 use super::{CheckTarget, Checker};
-use crate::cli::args::Source;
-use crate::cli::list::{List, Overview, Row};
-use crate::cli::output::{Out, OutputError, Table, Tone};
+use crate::cli::exit::{CommandResult, Exit, Failure};
+use crate::cli::list::{List, Overview, Row, Source};
+use crate::cli::output::{Out, OutputError};
 use crate::cli::report::{CsvPrinter, Found, Report, counted};
 use crate::cli::stop::StopSignals;
-use crate::cli::{Exit, Interrupts};
 use crate::domain::{Expected, PaymentId, Problem, ProblemKind};
 use crate::net::redact;
 
@@ -18,35 +17,21 @@ use crate::net::redact;
 const FAILURES_MAX: u32 = 3;
 
 /// Checks a list and prints the summary.
-pub async fn run(
-    checker: &Checker<'_>,
-    source: Source,
-    interrupts: &Interrupts,
-) -> Result<Exit, OutputError> {
-    let out = checker.out;
+pub async fn run(checker: &Checker<'_>, source: Source) -> CommandResult {
+    let out = checker.cx.out;
     // Before anything slow: a signal that arrives earlier would be lost.
     let stops = StopSignals::new();
-    let (list, overview) = match List::read(source).await {
-        Ok(read) => read,
-        Err(problem) => return out.fail(&problem),
-    };
-    let resume = checker
-        .args
-        .resume
-        .as_deref()
-        .map(|path| Resume::open(path, &checker.context.profile.name, &list));
-    let resume = match resume.transpose() {
-        Ok(resume) => resume,
-        Err(problem) => return out.fail(&problem),
-    };
+    let (list, overview) = List::read(source).await?;
+    let resume = checker.args.resume.as_deref();
+    let resume = resume.map(|path| Resume::open(path, checker.owner().0, &list));
+    let resume = resume.transpose()?;
     let printer = Printer::new(checker);
     printer.header(&list.extra_columns())?;
     if !list.has_sums() && checker.args.expected().is_none() {
-        let words = "the list has no column `amount`: payments are compared with the saved expected amounts";
-        out.message(Tone::Dim, "note:", words);
+        out.note("the list has no column `amount`: payments are compared with the saved expected amounts");
     }
     // The run itself ends on a signal, so that it can print its summary.
-    interrupts.leave_to_command();
+    checker.cx.interrupts.leave_to_command();
     out.begin_progress(overview.rows);
     let mut run = Run {
         checker,
@@ -62,10 +47,10 @@ pub async fn run(
     let ended = run.rows(&list, stops).await;
     out.end_progress();
     match ended {
-        Err(Failure::Output(error)) => Err(error),
-        Err(Failure::Local(problem)) => {
+        Err(Failure::Output(error)) => Err(error.into()),
+        Err(failure) => {
             run.summary.print(out);
-            Ok(run.exit.and(out.fail(&problem)?))
+            Ok(run.exit.and(out.settle(Err(failure))?))
         }
         Ok(ended) => run.finish(ended),
     }
@@ -93,23 +78,6 @@ enum Ended {
     Interrupted,
 }
 
-/// Why a run ends at once.
-enum Failure {
-    Output(OutputError),
-    Local(Problem),
-}
-
-impl From<OutputError> for Failure {
-    fn from(error: OutputError) -> Self {
-        Self::Output(error)
-    }
-}
-impl From<Problem> for Failure {
-    fn from(problem: Problem) -> Self {
-        Self::Local(problem)
-    }
-}
-
 impl Run<'_> {
     /// Checks the rows. Rows that failed in the last run come last: a few payments at which the provider always fails
     /// must not stop every run early.
@@ -127,7 +95,7 @@ impl Run<'_> {
                     _ = stops.next() => return Ok(Ended::Interrupted),
                     done = self.row(row) => done?,
                 }
-                self.checker.out.advance_progress();
+                self.checker.cx.out.advance_progress();
             }
             if !any_later {
                 break;
@@ -171,7 +139,7 @@ impl Run<'_> {
                     "line {} repeats line {first} (payment {}); it is checked once",
                     row.line, order.id
                 );
-                self.checker.out.message(Tone::Dim, "note:", &words);
+                self.checker.cx.out.note(&words);
                 return Ok(());
             }
         }
@@ -201,7 +169,7 @@ impl Run<'_> {
         if let Some(problem) = &wanted.unread
             && !std::mem::replace(&mut self.ledger_unread, true)
         {
-            self.checker.warn(&problem.describe());
+            self.checker.cx.out.warn(&problem.describe());
         }
         if let (Some(ledger), Some(sum)) = (&wanted.differs_from_saved, &wanted.sum) {
             let row = format!("line {line}, payment {id}");
@@ -212,7 +180,7 @@ impl Run<'_> {
 
     /// Fills in the result: the saved one while it is valid, else the provider's. Returns whether to save it.
     async fn fill_in(&mut self, report: &mut Report, id: &PaymentId) -> Result<bool, Failure> {
-        let now = self.checker.context.clock.now().wall;
+        let now = self.checker.cx.now().wall;
         let saved = match &self.resume {
             Some(resume) => resume.saved_result(id)?,
             None => None,
@@ -234,7 +202,7 @@ impl Run<'_> {
             return Ok(false);
         }
         let answer = self.checker.query(id, true).await;
-        report.at = Some(self.checker.context.clock.now().wall);
+        report.at = Some(self.checker.cx.now().wall);
         let (found, is_saved) = match answer {
             Ok(payment) => {
                 self.failures = 0;
@@ -292,8 +260,8 @@ impl Run<'_> {
     }
 
     /// Prints the summary, and why the run ended early.
-    fn finish(self, ended: Ended) -> Result<Exit, OutputError> {
-        let out = self.checker.out;
+    fn finish(self, ended: Ended) -> CommandResult {
+        let out = self.checker.cx.out;
         self.summary.print(out);
         match (ended, self.stopped) {
             (Ended::Interrupted, _) => {
@@ -304,7 +272,7 @@ impl Run<'_> {
                 } else {
                     "use --resume FILE.csv to continue an interrupted run"
                 };
-                out.fail(&Problem::new(ProblemKind::Interrupted, message, hint))
+                Err(Problem::new(ProblemKind::Interrupted, message, hint).into())
             }
             (Ended::AtLast, Some(why)) => {
                 let message = format!("stopped: {}", why.message);
@@ -330,9 +298,9 @@ struct Printer<'a> {
 impl<'a> Printer<'a> {
     fn new(checker: &Checker<'a>) -> Self {
         Self {
-            out: checker.out,
-            profile: &checker.context.profile.name,
-            csv: checker.args.csv.then(|| CsvPrinter::new(checker.out)),
+            out: checker.cx.out,
+            profile: &checker.cx.settings.profile.name,
+            csv: checker.args.csv.then(|| CsvPrinter::new(checker.cx.out)),
             hints: BTreeSet::new(),
         }
     }
@@ -356,7 +324,7 @@ impl<'a> Printer<'a> {
             && self.hints.insert(problem.hint.clone())
         {
             let hint = redact::scrub(&problem.hint);
-            self.out.message(Tone::Dim, " hint:", &hint);
+            self.out.hint(&hint);
         }
         Ok(())
     }
@@ -371,11 +339,6 @@ impl<'a> Printer<'a> {
             let fields = report.record(self.profile).into_iter();
             return csv.record(fields.chain(extra_columns.iter().cloned()).collect());
         }
-        if self.out.json {
-            return self.out.object(&report.object());
-        }
-        let mut table = Table::default();
-        table.row(report.cells(as_expected));
-        self.out.table(&table)
+        report.print(as_expected, self.out)
     }
 }

@@ -4,48 +4,117 @@ mod bulk;
 mod resume;
 mod summary;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
-use super::args::{Check, Goal};
-use super::output::{Out, OutputError, Table, Tone};
+use clap::Args;
+
+use super::command::{CommandContext, DeckCommand};
+use super::exit::{CommandResult, Exit, usage};
+use super::list::Source;
+use super::output::{OutputError, Tone};
 use super::report::{Found, Report};
-use super::{Context, Exit, Interrupts};
-use crate::deck::Deck;
+use super::values::{Goal, amount, currency, duration, goal, path, payment_id, sum};
 use crate::domain::{
-    Ability, AccountId, Expectation, Expected, Payment, PaymentId, PaymentState, PaymentVerdict,
-    Problem, ProblemKind, RequestId, time,
+    Ability, AccountId, Amount, Currency, Expectation, Expected, Payment, PaymentId, PaymentState,
+    PaymentVerdict, Problem, ProblemKind, RequestId, time,
 };
 use crate::net::RequestOptions;
 
 /// The first interval between two checks, and the longest.
 const WAITS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 
-pub async fn run(
-    args: &Check,
-    context: &Context,
-    deck: &Deck,
-    interrupts: &Interrupts,
-    out: &Out,
-) -> Result<Exit, OutputError> {
-    let account = match deck.pick(context.account(), Some(Ability::Payments)) {
-        Ok(account) => account.id,
-        Err(problem) => return out.fail(&problem),
-    };
-    let checker = Checker {
-        args,
-        account,
-        context,
-        deck,
-        out,
-    };
-    if deck.simulator_url().is_some() {
-        let words = "this is the built-in simulator; no real payment is checked";
-        out.message(Tone::Dim, "note:", words);
+const LIST: &str = "Lists";
+const EXPECTATIONS: &str = "Expectations";
+const WAITING: &str = "Waiting";
+
+const HELP: &str = "\
+A list is a CSV file. Its first line names the columns: `id` (or `transactionKey`, `order`, `order_id`, `payment`, \
+`payment_id`), and optionally `amount` and `currency`. Other columns are copied to a CSV result. Separators are comma, \
+semicolon or tab. A row without an amount is compared with the saved expected amount.
+
+A payment is paid when it is FINALIZED with the expected amount and currency. Without an expected amount its verdict \
+is `not_compared`, and `paid` is null.";
+
+/// Check payments, one or thousands: state, amount, and whether they are paid (Kanga CHECK PAYMENT).
+#[derive(Debug, Args)]
+#[command(after_help = HELP)]
+pub struct Check {
+    /// The shop's payment ids. A single `-` reads them from stdin, one per line.
+    #[arg(required_unless_present = "from", conflicts_with = "from", value_parser = payment_id, value_name = "ID")]
+    ids: Vec<PaymentId>,
+    /// Exit with 1 unless the payment is in this state. PAID means FINALIZED with the expected amount and currency. Any
+    /// other state ignores the saved expected amount.
+    #[arg(long, value_parser = goal, value_name = "STATE|PAID", help_heading = EXPECTATIONS)]
+    expect: Option<Goal>,
+    /// Exit with 1 unless the amount is equal (1.0 equals 1.00).
+    #[arg(long, value_parser = amount, allow_negative_numbers = true, requires = "currency", conflicts_with = "from", help_heading = EXPECTATIONS)]
+    amount: Option<Amount>,
+    /// Exit with 1 unless the currency is equal; case-sensitive.
+    #[arg(long, value_parser = currency, requires = "amount", conflicts_with = "from", help_heading = EXPECTATIONS)]
+    currency: Option<Currency>,
+    /// Check again until the payment is in this state. PAID waits for FINALIZED, then compares the amount.
+    #[arg(long, value_parser = goal, value_name = "STATE|PAID", conflicts_with = "from", help_heading = WAITING)]
+    wait: Option<Goal>,
+    /// Stop waiting after this time (30s, 10m, 1h30m, 1d).
+    #[arg(long, value_parser = duration, allow_negative_numbers = true, default_value = "10m", requires = "wait", value_name = "TIME", help_heading = WAITING)]
+    timeout: Duration,
+    /// Exit with 6 instead of waiting when the rate limit is reached.
+    #[arg(long, help_heading = WAITING)]
+    no_wait: bool,
+    /// Check every row of a CSV file; `-` reads it from stdin.
+    #[arg(long, value_parser = path(), value_name = "FILE.csv", help_heading = LIST)]
+    from: Option<PathBuf>,
+    /// Save each result in this CSV file. A later run with the same file skips payments whose saved result is final or
+    /// less than an hour old.
+    #[arg(long, value_parser = path(), value_name = "RESULTS.csv", help_heading = LIST)]
+    resume: Option<PathBuf>,
+    /// Print the rows as CSV.
+    #[arg(long, conflicts_with = "json", help_heading = LIST)]
+    csv: bool,
+}
+
+impl DeckCommand for Check {
+    async fn run(self, cx: &CommandContext<'_>) -> CommandResult {
+        let account = cx.account(Ability::Payments)?.id;
+        let checker = Checker {
+            args: &self,
+            account,
+            cx,
+        };
+        if cx.deck.simulator_url().is_some() {
+            cx.out
+                .note("this is the built-in simulator; no real payment is checked");
+        }
+        match self.list()? {
+            None => checker.each().await,
+            Some(source) => bulk::run(&checker, source).await,
+        }
     }
-    match args.list() {
-        Ok(None) => checker.each().await,
-        Ok(Some(source)) => bulk::run(&checker, source, interrupts).await,
-        Err(problem) => out.fail(&problem),
+}
+
+impl Check {
+    /// The expected amount from the options.
+    fn expected(&self) -> Option<Expected> {
+        sum(self.amount.as_ref(), self.currency.as_ref())
+    }
+
+    /// The list to check, if the arguments name one.
+    ///
+    /// # Errors
+    /// If options do not go together.
+    fn list(&self) -> Result<Option<Source>, Problem> {
+        match Source::named(self.from.as_deref(), &self.ids)? {
+            None if self.resume.is_some() || self.csv => Err(usage(
+                "--resume and --csv need a list of payments",
+                "pass --from FILE.csv, or `check -` with ids on stdin",
+            )),
+            Some(Source::Ids) if self.wait.is_some() => Err(usage(
+                "--wait needs payment ids, not a list",
+                "pass the ids of the payments to wait for",
+            )),
+            list => Ok(list),
+        }
     }
 }
 
@@ -53,9 +122,7 @@ pub async fn run(
 struct Checker<'a> {
     args: &'a Check,
     account: AccountId,
-    context: &'a Context,
-    deck: &'a Deck,
-    out: &'a Out,
+    cx: &'a CommandContext<'a>,
 }
 
 /// What a payment is compared with.
@@ -80,20 +147,19 @@ struct Compared {
 
 impl Checker<'_> {
     /// Checks the payments on the command line.
-    async fn each(&self) -> Result<Exit, OutputError> {
+    async fn each(&self) -> CommandResult {
         // One deadline for all ids: `--timeout` limits the whole command.
-        let deadline = self.context.clock.now().mono + self.args.timeout;
+        let deadline = self.cx.now().mono + self.args.timeout;
         let mut exit = Exit::Done;
         for id in &self.args.ids {
             let result = match &self.args.wait {
                 Some(goal) => self.wait(id, goal, deadline).await,
                 None => self.query(id, false).await,
             };
-            let this = match result {
+            exit = exit.and(match result {
                 Ok(payment) => self.report(payment).await?,
-                Err(problem) => self.out.fail(&problem)?,
-            };
-            exit = exit.and(this);
+                Err(problem) => self.cx.out.fail(&problem)?,
+            });
         }
         Ok(exit)
     }
@@ -103,10 +169,12 @@ impl Checker<'_> {
         let id = payment.id.clone();
         let wanted = self.wanted(&id, self.args.expected()).await;
         if let Some(problem) = &wanted.unread {
-            self.warn(&format!("payment {id}: {}", problem.describe()));
+            self.cx
+                .out
+                .warn(&format!("payment {id}: {}", problem.describe()));
         }
         if let (Some(ledger), Some(sum)) = (&wanted.differs_from_saved, &wanted.sum) {
-            self.warn(&format!(
+            self.cx.out.warn(&format!(
                 "payment {id}: the saved expected amount is {ledger}; the check uses {sum} from the command line"
             ));
         }
@@ -116,27 +184,21 @@ impl Checker<'_> {
             line: None,
             found: Found::Payment(payment),
             expected: wanted.sum.clone(),
-            at: Some(self.context.clock.now().wall),
+            at: Some(self.cx.now().wall),
         };
         let Compared {
             failings,
             state_only_differences,
         } = self.compare(&report, &wanted);
-        if self.out.json {
-            self.out.object(&report.object())?;
-        } else {
-            let mut table = Table::default();
-            table.row(report.cells(failings.is_empty()));
-            self.out.table(&table)?;
-        }
+        report.print(failings.is_empty(), self.cx.out)?;
         for difference in &state_only_differences {
-            self.warn(&format!(
+            self.cx.out.warn(&format!(
                 "payment {id}: {difference}; --expect compares the state only"
             ));
         }
         for failing in &failings {
             let words = format!("payment {id}: {failing}");
-            self.out.message(Tone::Warn, "expectation:", &words);
+            self.cx.out.message(Tone::Warn, "expectation:", &words);
         }
         Ok(if failings.is_empty() {
             Exit::Done
@@ -145,13 +207,9 @@ impl Checker<'_> {
         })
     }
 
-    fn warn(&self, words: &str) {
-        self.out.message(Tone::Warn, "warning:", words);
-    }
-
     /// The sum to compare a payment with: `given`, else the ledger's.
     async fn wanted(&self, id: &PaymentId, given: Option<Expected>) -> CheckTarget {
-        let (ledger, unread) = match self.deck.expectation(&self.account, id).await {
+        let (ledger, unread) = match self.cx.deck.expectation(&self.account, id).await {
             Ok(ledger) => (ledger, None),
             Err(problem) => (None, Some(problem)),
         };
@@ -176,7 +234,7 @@ impl Checker<'_> {
 
     /// The profile and the account, by which the ledger finds the payments.
     fn owner(&self) -> (&str, &AccountId) {
-        (&self.context.profile.name, &self.account)
+        (&self.cx.settings.profile.name, &self.account)
     }
 
     async fn query(&self, id: &PaymentId, background: bool) -> Result<Payment, Problem> {
@@ -185,7 +243,7 @@ impl Checker<'_> {
             background,
             no_wait: self.args.no_wait,
         };
-        self.deck.check_payment(&self.account, id, options).await
+        self.cx.deck.check_payment(&self.account, id, options).await
     }
 
     /// Checks until the payment reaches the state, or can no longer reach it. Also waits while the payment is unknown
@@ -221,14 +279,14 @@ impl Checker<'_> {
             };
             // Each state is printed once; a change resets the interval, as the next one may follow soon.
             if last.as_ref() != Some(&seen) {
-                self.out.message(
+                self.cx.out.message(
                     Tone::Dim,
                     "waiting:",
                     &format!("payment {id} for {goal}: {seen}"),
                 );
                 pause = WAITS.0;
             }
-            let left = deadline.saturating_sub(self.context.clock.now().mono);
+            let left = deadline.saturating_sub(self.cx.now().mono);
             if left.is_zero() {
                 return Err(Problem::new(
                     ProblemKind::TimedOut,
@@ -243,7 +301,7 @@ impl Checker<'_> {
             last = Some(seen);
             tokio::select! {
                 // A signal ends the wait: the last known state decides the exit code.
-                () = self.out.reader_gone() => return result,
+                () = self.cx.out.reader_gone() => return result,
                 () = tokio::time::sleep(pause.min(left)) => {}
             }
             pause = (pause * 3 / 2).min(WAITS.1);

@@ -36,7 +36,7 @@ impl Forwards {
         };
         let cause = inert::line(&redact::scrub(&job.summary)).into_owned();
         let words = format!("{target} does not accept callbacks: {cause} ({next})");
-        out.message(Tone::Warn, "warning:", &words);
+        out.warn(&words);
         self.failing.insert(target, job.summary.clone());
     }
 }

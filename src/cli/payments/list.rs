@@ -1,21 +1,87 @@
 //! `payments list` and `payments export`: the watched payments and their last known state.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
+
+use clap::Args;
 
 use super::selection;
-use crate::cli::args::Filters;
-use crate::cli::output::{Out, OutputError, Table, Tone, plain, toned, whole};
+use crate::cli::command::{CommandContext, DeckCommand};
+use crate::cli::exit::{CommandResult, Exit, local};
+use crate::cli::output::{Table, Tone, plain, toned, whole};
 use crate::cli::report::{CsvPrinter, Found, Report};
-use crate::cli::{Context, Exit, local};
+use crate::cli::values::{duration, state, verdict};
 use crate::deck::Deck;
-use crate::domain::{Observation, PaymentVerdict, Problem, WallTime, Watch, time};
+use crate::domain::{Observation, PaymentState, PaymentVerdict, Problem, WallTime, Watch, time};
+use crate::ledger::PaymentKey;
 
 /// The columns of a watched payment, after those of a result.
 const WATCH_COLUMNS: [&str; 4] = ["expected_by", "expected_at", "watched_since", "changed_at"];
 
+/// List watched payments with their last known state, received and expected amounts.
+#[derive(Debug, Args)]
+pub struct ListPayments {
+    /// Which payments to list.
+    #[command(flatten)]
+    filters: Filters,
+    /// Print the rows as CSV.
+    #[arg(long, conflicts_with = "json")]
+    csv: bool,
+}
+
+impl DeckCommand for ListPayments {
+    async fn run(self, cx: &CommandContext<'_>) -> CommandResult {
+        let format = match (cx.out.json, self.csv) {
+            (true, _) => Format::Json,
+            (false, true) => Format::Csv,
+            (false, false) => Format::Table,
+        };
+        list(&self.filters, format, cx).await
+    }
+}
+
+/// Print watched payments as CSV, or as one JSON object per line with --json.
+#[derive(Debug, Args)]
+pub struct ExportPayments {
+    /// Which payments to export.
+    #[command(flatten)]
+    filters: Filters,
+    /// Print the rows as CSV (the default).
+    #[arg(long, conflicts_with = "json")]
+    csv: bool,
+}
+
+impl DeckCommand for ExportPayments {
+    async fn run(self, cx: &CommandContext<'_>) -> CommandResult {
+        let format = if cx.out.json {
+            Format::Json
+        } else {
+            Format::Csv
+        };
+        list(&self.filters, format, cx).await
+    }
+}
+
+/// Selects watched payments.
+#[derive(Debug, Args)]
+pub struct Filters {
+    /// Only payments in this state.
+    #[arg(long, value_parser = state, value_name = "STATE")]
+    state: Option<PaymentState>,
+    /// Only payments with this verdict: open, paid, less, more, `not_compared`, …
+    #[arg(long, value_parser = verdict, value_name = "VERDICT")]
+    verdict: Option<PaymentVerdict>,
+    /// Only payments unchanged for longer than this (1h, 2d).
+    #[arg(long, value_parser = duration, allow_negative_numbers = true, value_name = "TIME")]
+    older_than: Option<Duration>,
+    /// Only payments that changed within this time (30m, 1h).
+    #[arg(long, value_parser = duration, allow_negative_numbers = true, value_name = "TIME")]
+    newer_than: Option<Duration>,
+}
+
 /// The output format.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Format {
+enum Format {
     Table,
     Json,
     Csv,
@@ -28,21 +94,13 @@ struct Watched {
     changed_at: Option<WallTime>,
 }
 
-pub async fn list(
-    filters: &Filters,
-    format: Format,
-    context: &Context,
-    deck: &Deck,
-    out: &Out,
-) -> Result<Exit, OutputError> {
-    let (watches, account) = match selection(context, deck).await {
-        Ok(selected) => selected,
-        Err(problem) => return out.fail(&problem),
-    };
-    let profile = &context.profile.name;
+async fn list(filters: &Filters, format: Format, cx: &CommandContext<'_>) -> CommandResult {
+    let (deck, out) = (cx.deck, cx.out);
+    let (watches, account) = selection(cx).await?;
+    let profile = &cx.settings.profile.name;
     let mut vanished = BTreeSet::new();
     let csv = CsvPrinter::new(out);
-    let now = context.clock.now().wall;
+    let now = cx.now().wall;
     let mut table = Table::default();
     let head = [
         "state",
@@ -76,10 +134,7 @@ pub async fn list(
             // The deck knows only configured accounts.
             last_of_vanished(&watch, profile, deck).await
         };
-        let known = match last.map(|last| known(watch, last)) {
-            Ok(known) => known,
-            Err(problem) => return out.fail(&problem),
-        };
+        let known = known(watch, last?);
         if !filters.matches(&known, now) {
             continue;
         }
@@ -98,11 +153,10 @@ pub async fn list(
         (Format::Json | Format::Csv, _) => {}
     }
     for account in vanished {
-        let words = format!(
+        out.warn(&format!(
             "account {account} is not in profile {profile}; its payments show their last known state. \
              `tilldeck payments remove ID --account {account}` removes one"
-        );
-        out.message(Tone::Warn, "warning:", &words);
+        ));
     }
     Ok(Exit::Done)
 }
@@ -130,9 +184,13 @@ async fn last_of_vanished(
     profile: &str,
     deck: &Deck,
 ) -> Result<Option<Observation>, Problem> {
-    let ledger = deck.ledger();
-    let last = ledger.last_observation(profile, &watch.account, &watch.id);
-    last.await.map_err(|error| local(&error.to_string()))
+    let of = PaymentKey {
+        profile: profile.to_owned(),
+        account: watch.account.clone(),
+        id: watch.id.clone(),
+    };
+    let last = deck.ledger().last_observation(of);
+    last.await.map_err(|error| local(error.to_string()))
 }
 
 impl Filters {

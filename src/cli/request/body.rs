@@ -4,9 +4,11 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use super::super::args::Request;
+use super::Request;
+use crate::cli::exit::usage;
+use crate::cli::prompt::interrupted;
 use crate::config::{Environ, in_home};
-use crate::domain::{Problem, ProblemKind, inert};
+use crate::domain::{Problem, inert};
 
 /// The largest body.
 const SIZE_MAX: usize = 1024 * 1024;
@@ -23,10 +25,6 @@ pub enum Body {
     Form(Vec<String>),
 }
 
-fn usage(what: impl Into<String>, hint: &str) -> Problem {
-    Problem::new(ProblemKind::Usage, what, hint)
-}
-
 impl Body {
     pub fn of(args: &Request) -> Self {
         match &args.data {
@@ -36,8 +34,13 @@ impl Body {
         }
     }
 
-    /// Its bytes. Blocks until the file or stdin is read.
-    pub fn read(self) -> Result<Option<Vec<u8>>, Problem> {
+    /// Its bytes. Reads them on a blocking thread, so that signals still work.
+    pub async fn read(self) -> Result<Option<Vec<u8>>, Problem> {
+        let read = tokio::task::spawn_blocking(move || self.read_blocking());
+        read.await.unwrap_or_else(|_| Err(interrupted()))
+    }
+
+    fn read_blocking(self) -> Result<Option<Vec<u8>>, Problem> {
         let bytes = match self {
             Self::Empty => return Ok(None),
             Self::Data(text) => match text.as_str() {

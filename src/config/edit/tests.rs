@@ -84,7 +84,7 @@ fn removal(name: &str) -> Edit {
 }
 
 fn secret(name: &str) -> Edit {
-    Edit::SetSecret {
+    Edit::SetSecret(NewSource {
         profile: "live".into(),
         account: account(name),
         key: "api_secret".into(),
@@ -92,7 +92,7 @@ fn secret(name: &str) -> Edit {
             written: "/state/live.shop.api_secret".into(),
             base: PathBuf::new(),
         },
-    }
+    })
 }
 
 /// What the edit took out and what it put in, in one place.

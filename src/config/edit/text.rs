@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use toml_edit::{Document, DocumentMut, InlineTable, Item, Table, TableLike, Value};
 
-use super::{EditError, Entry};
+use super::{EditError, Entry, NewSource};
 use crate::config::SecretSource;
 use crate::domain::charset::BYTE_ORDER_MARK;
 
@@ -325,21 +325,21 @@ fn section_of(text: &str, header: usize, last: usize, until: usize) -> Range<usi
     start..after
 }
 
-pub(super) fn set_secret(
-    text: &str,
-    profile: &str,
-    account: &str,
-    name: &str,
-    source: &SecretSource,
-) -> Result<String, EditError> {
+pub(super) fn set_secret(text: &str, new: &NewSource) -> Result<String, EditError> {
+    let NewSource {
+        profile,
+        account,
+        key,
+        source,
+    } = new;
     let document = parsed(text)?;
     let item = accounts_of(document.as_table(), profile)
-        .and_then(|accounts| accounts.get(account))
+        .and_then(|accounts| accounts.get(account.as_str()))
         .and_then(Item::as_table_like)
-        .and_then(|account| account.get(name));
+        .and_then(|account| account.get(key));
     let Some(item) = item else {
         return Err(EditError::new(
-            format!("account {account} of profile {profile} has no {name} in the config file"),
+            format!("account {account} of profile {profile} has no {key} in the config file"),
             BY_HAND,
         ));
     };
@@ -355,10 +355,8 @@ pub(super) fn set_secret(
             Ok(out)
         }
         None => rewritten(text, |root| {
-            let account = accounts_mut(root, profile)?.get_mut(account)?;
-            account
-                .as_table_like_mut()?
-                .insert(name, Item::Value(value));
+            let account = accounts_mut(root, profile)?.get_mut(account.as_str())?;
+            account.as_table_like_mut()?.insert(key, Item::Value(value));
             Some(())
         }),
     }

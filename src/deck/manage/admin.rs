@@ -1,14 +1,14 @@
 //! Saves verified changes: the vault, the config file and the running accounts change together, or not at all.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::super::runtime::{AccountFactory, AccountRegistry};
-use super::{Home, Step, find, name};
-use crate::config::edit::{self, Edit, Entry};
+use super::verified::{AddedSecret, Addition, Home, Rotation, SecretValue, Step, VaultEntry};
+use super::{find, name};
+use crate::config::edit::{self, Edit, NewSource};
 use crate::config::{AccountConfig, Config, SecretSource, VaultError, VaultPlace};
 use crate::domain::manage::Changed;
-use crate::domain::{Account, AccountId, Problem, ProblemKind, Secret};
+use crate::domain::{Account, AccountId, Problem, ProblemKind};
 use crate::providers::{self, SPECS};
 
 /// What saving a change needs. Blocks: it writes files, and the keyring may take seconds.
@@ -22,41 +22,37 @@ pub(super) struct AccountAdmin {
 impl AccountAdmin {
     pub(super) fn save(&self, step: Step) -> Result<Changed, Problem> {
         match step {
-            Step::Add {
-                entry,
-                secrets,
-                unverified,
-            } => self.save_addition(entry, &secrets, unverified),
-            Step::Rotate {
-                account,
-                key,
-                secret,
-                verified,
-                home,
-            } => self.save_rotation(&account, key, &secret, verified, home),
+            Step::Add(addition) => self.save_addition(addition),
+            Step::Rotate(rotation) => self.save_rotation(&rotation),
             Step::Remove(account) => self.save_removal(&account),
         }
     }
 
-    fn save_addition(
-        &self,
-        mut entry: Entry,
-        secrets: &[(&'static str, Secret)],
-        unverified: Option<Problem>,
-    ) -> Result<Changed, Problem> {
-        let mut saved: Vec<(String, VaultPlace)> = Vec::new();
-        let mut added = || {
-            for (key, secret) in secrets {
-                let name = self.free_name(&entry.account, key, None)?;
-                let place = self
-                    .factory
-                    .vault
-                    .put(&name, secret)
-                    .map_err(|error| unsaved(&error))?;
-                let source = self.source(&name, &place);
-                saved.push((name, place));
-                let written = entry.secrets.iter_mut().find(|(known, _)| known == key);
-                written.expect("each new secret has its entry").1 = source?;
+    fn save_addition(&self, addition: Addition) -> Result<Changed, Problem> {
+        let Addition {
+            mut entry,
+            secrets,
+            unverified,
+        } = addition;
+        let mut saved: Vec<String> = Vec::new();
+        let mut kept: Vec<(String, String)> = Vec::new();
+        let added = || {
+            for AddedSecret { key, value } in secrets {
+                let (source, place) = match value {
+                    SecretValue::At(source) => {
+                        let place = source.describe();
+                        (source, place)
+                    }
+                    SecretValue::New(secret) => {
+                        let name = self.free_name(&entry.account, key, None)?;
+                        let place = self.factory.vault.put(&name, &secret);
+                        let place = place.map_err(|error| unsaved(&error))?;
+                        saved.push(name.clone());
+                        (self.source(&name, &place)?, place_in_words(&place))
+                    }
+                };
+                kept.push((key.to_owned(), place));
+                entry.secrets.push((key.to_owned(), source));
             }
             self.edited(&Edit::Add(entry.clone()))
         };
@@ -65,69 +61,55 @@ impl AccountAdmin {
             Err(problem) => {
                 // A leftover entry does no harm: nothing refers to it, and the next secret of this account gets another
                 // name.
-                for (name, _) in saved {
+                for name in saved {
                     let _ = self.factory.vault.forget(&name);
                 }
                 return Err(problem);
             }
         };
         let account = self.register(&find(&config, &self.profile, &entry.account)?)?;
-        let places: BTreeMap<&str, &VaultPlace> = secrets
-            .iter()
-            .zip(&saved)
-            .map(|((key, _), (_, place))| (*key, place))
-            .collect();
-        let sources = entry.secrets.iter().map(|(key, source)| {
-            let words = match places.get(key.as_str()) {
-                Some(place) => place_in_words(place),
-                None => source.describe(),
-            };
-            (key.clone(), words)
-        });
         let provable = providers::by_name(&entry.provider).map_or(&[][..], |m| m.proves);
         let accepted = provable.iter().filter(|key| {
             unverified.is_none() && entry.secrets.iter().any(|(known, _)| known == *key)
         });
         Ok(Changed::Added {
             account,
-            kept: sources.collect(),
+            kept,
             proved: accepted.map(ToString::to_string).collect(),
             unverified,
         })
     }
 
-    fn save_rotation(
-        &self,
-        account: &AccountId,
-        key: &'static str,
-        secret: &Secret,
-        verified: bool,
-        home: Home,
-    ) -> Result<Changed, Problem> {
+    fn save_rotation(&self, rotation: &Rotation) -> Result<Changed, Problem> {
+        let Rotation {
+            account,
+            key,
+            secret,
+            verified,
+            home,
+        } = rotation;
+        let overrides = &self.factory.secret_overrides;
         let config = edit::current(&self.config, &SPECS).map_err(|error| Problem::from(&error))?;
         let (config, kept, todo) = match home {
-            Home::Vault(name, source) => {
-                let (config, place, left) =
-                    self.save_in_vault(config, account, key, secret, (&name, &source))?;
-                self.factory.secret_overrides.drop(account, Some(key));
+            Home::Vault(old) => {
+                let (config, place, left) = self.save_in_vault(config, rotation, old)?;
+                overrides.drop(account, Some(key));
                 (config, Some(place_in_words(&place)), left)
             }
             Home::Elsewhere(source) => {
                 let there = source.resolve(&self.factory.environ);
                 if there.is_ok_and(|there| there.secret == *secret) {
-                    self.factory.secret_overrides.drop(account, Some(key));
+                    overrides.drop(account, Some(key));
                     (config, None, String::new())
                 } else {
-                    self.factory
-                        .secret_overrides
-                        .insert(account, key, secret.clone());
-                    (config, None, by_hand(&source))
+                    overrides.insert(account, key, secret.clone());
+                    (config, None, by_hand(source))
                 }
             }
         };
         Ok(Changed::Rotated {
             account: self.register(&find(&config, &self.profile, account)?)?,
-            verified,
+            verified: *verified,
             kept,
             todo,
         })
@@ -138,11 +120,16 @@ impl AccountAdmin {
     fn save_in_vault(
         &self,
         config: Config,
-        account: &AccountId,
-        key: &str,
-        secret: &Secret,
-        (name, source): (&str, &SecretSource),
+        rotation: &Rotation,
+        old: &VaultEntry,
     ) -> Result<(Config, VaultPlace, String), Problem> {
+        let Rotation {
+            account,
+            key,
+            secret,
+            ..
+        } = rotation;
+        let VaultEntry { name, source } = old;
         let vault = &self.factory.vault;
         let old = match source {
             SecretSource::File { written, base } => VaultPlace::File(base.join(written)),
@@ -157,12 +144,12 @@ impl AccountAdmin {
         let fresh = self.free_name(account, key, Some(name))?;
         let place = vault.put(&fresh, secret).map_err(|error| unsaved(&error))?;
         let named = self.source(&fresh, &place).and_then(|source| {
-            self.edited(&Edit::SetSecret {
+            self.edited(&Edit::SetSecret(NewSource {
                 profile: self.profile.clone(),
                 account: account.clone(),
-                key: key.to_owned(),
+                key: (*key).to_owned(),
                 source,
-            })
+            }))
         });
         let config = named.inspect_err(|_| {
             // A leftover entry does no harm, and the problem mentions it either way.

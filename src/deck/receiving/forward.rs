@@ -107,6 +107,12 @@ pub(super) enum AnswerUse {
     Answer,
 }
 
+/// Where a callback is forwarded to.
+pub(super) struct Destination {
+    pub(super) url: Url,
+    pub(super) answer: AnswerUse,
+}
+
 /// The shop has removed the address for good (410 Gone, RFC 9110 15.5.11).
 const GONE: u16 = 410;
 
@@ -173,9 +179,9 @@ impl Shared {
         &self,
         delivery: &Delivery,
         raw: &Raw,
-        to: &Url,
-        wanted: AnswerUse,
+        destination: &Destination,
     ) -> ForwardResult {
+        let Destination { url: to, answer } = destination;
         let account = self.account_for(&delivery.account, to);
         let options = RequestOptions {
             request: crate::domain::RequestId(0),
@@ -213,7 +219,7 @@ impl Shared {
             verbatim: Verbatim {
                 headers: forwarded_headers(raw),
                 target,
-                status_decides: wanted == AnswerUse::Status,
+                status_decides: *answer == AnswerUse::Status,
             },
             body: raw.body.clone(),
         };

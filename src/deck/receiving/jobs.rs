@@ -10,14 +10,14 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::forward::AnswerUse;
+use super::forward::{AnswerUse, Destination};
 use super::{Shared, forward, log_lines};
 use crate::callbacks::Raw;
 use crate::domain::{
     AccountId, Delivery, DeliveryId, Inventory, Job, JobId, JobKind, JobState, Problem,
     ProblemKind, RequestId, Subject, WallTime, inert,
 };
-use crate::ledger::{JobFilter, JobResult};
+use crate::ledger::{JobFilter, JobResult, Lease};
 use crate::net::{Event, RequestOptions, redact};
 
 /// Jobs of one queue that run at once; fewer for callbacks that anyone may have made up.
@@ -289,8 +289,12 @@ impl Shared {
     /// Leases up to `room` jobs.
     async fn claim(&self, queue: JobFilter, now: WallTime, room: usize) -> Vec<ClaimedJob> {
         let (held_until, known) = (now.plus(LEASE), queue.known);
-        let ledger = &self.queries.ledger;
-        let taken = ledger.take_jobs(queue, now, held_until, room).await;
+        let lease = Lease {
+            now,
+            until: held_until,
+            limit: room,
+        };
+        let taken = self.queries.ledger.take_jobs(queue, lease).await;
         let taken = taken.unwrap_or_default().into_iter();
         let taken = taken.map(|(delivery, id)| ClaimedJob {
             delivery,
@@ -497,7 +501,9 @@ impl Shared {
                 "its body was not received whole, so it cannot be forwarded",
             );
         }
-        let result = self.forward(delivery, &raw, &to, AnswerUse::Status).await;
+        let answer = AnswerUse::Status;
+        let shop = Destination { url: to, answer };
+        let result = self.forward(delivery, &raw, &shop).await;
         let mut summary = result.describe();
         let now = self.queries.clock.now().wall;
         let left = DAY.saturating_sub(now.since(delivery.received_at));

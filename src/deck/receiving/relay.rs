@@ -4,7 +4,7 @@
 use axum::http::{HeaderValue, StatusCode, header};
 use bytes::Bytes;
 
-use super::forward::{self, AnswerUse, ForwardResult};
+use super::forward::{self, AnswerUse, Destination, ForwardResult};
 use super::{Shared, log_lines};
 use crate::callbacks::{Inbound, RELAY_HOLD, Raw};
 use crate::domain::{Delivery, Job, JobState};
@@ -24,7 +24,11 @@ impl Shared {
         let began = self.queries.clock.now();
         let raw = Raw::of(&inbound.request);
         let result = match forward::target(&job.target) {
-            Ok(to) => self.forward(delivery, &raw, &to, AnswerUse::Answer).await,
+            Ok(url) => {
+                let answer = AnswerUse::Answer;
+                let shop = Destination { url, answer };
+                self.forward(delivery, &raw, &shop).await
+            }
             Err(problem) => ForwardResult {
                 result: Err(NetError::Unauthorised(problem)),
             },

@@ -191,6 +191,17 @@ impl Bench {
         event.expect("nothing is told").unwrap()
     }
 
+    /// The next delivery whose job was tried once.
+    async fn next_tried(&mut self) -> crate::domain::DeliveryId {
+        loop {
+            if let Event::Delivery(delivery) = self.event().await
+                && delivery.jobs.iter().any(|job| job.tries == 1)
+            {
+                return delivery.id;
+            }
+        }
+    }
+
     /// The last job of a delivery, after this many tries.
     async fn tried(&mut self, tries: u32) -> Job {
         loop {
@@ -346,19 +357,22 @@ async fn what_another_process_had_in_hand_when_it_died_is_done_once_its_lease_is
     let folder = tempfile::tempdir().unwrap();
     let peer = Peer::start(&[(200, FINALIZED)]).await;
     let mut bench = open(folder.path(), &peer.url, Some(WORKING)).await;
-    // The worker has looked, and found nothing to wait for.
-    tokio::time::sleep(Duration::from_millis(30)).await;
+    // The worker has no other job, and waits.
+    bench.receive("shop", &[(JobKind::Ask, "")], &raw()).await;
+    bench.tried(1).await;
     let other = open(folder.path(), &peer.url, None).await;
-    let mut new = other
-        .new_delivery("shop", &[(JobKind::Ask, "")], &raw())
-        .await;
-    new.jobs[0].taken_until = Some(START.plus(super::jobs::LEASE));
-    other.deck.ledger.deliver(new).await.unwrap();
+    let mut saved = Vec::new();
+    for taken_until in [Some(START.plus(super::jobs::LEASE)), None] {
+        let jobs = [(JobKind::Ask, "")];
+        let mut new = other.new_delivery("shop", &jobs, &raw()).await;
+        new.identity = None;
+        new.jobs[0].taken_until = taken_until;
+        saved.push(other.deck.ledger.deliver(new).await.unwrap().id);
+    }
     other.deck.close().await;
-    tokio::time::sleep(Duration::from_millis(60)).await;
-    assert_eq!(peer.asked(), 0, "it may be alive");
+    assert_eq!(bench.next_tried().await, saved[1], "the owner may be alive");
     bench.hand.advance(Duration::from_secs(61));
-    assert_eq!(bench.tried(1).await.summary, "FINALIZED");
+    assert_eq!(bench.next_tried().await, saved[0]);
 }
 
 #[tokio::test]

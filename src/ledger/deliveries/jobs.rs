@@ -23,6 +23,17 @@ const LONGEST: i64 = 60 * 60 * 1000;
 /// The longest wait at all. A job that seems due later is due now: the clock was set back.
 const LONGEST_RETRY_AFTER: i64 = 24 * LONGEST;
 
+/// Which due jobs a process takes, and for how long.
+#[derive(Debug, Clone, Copy)]
+pub struct Lease {
+    /// Takes jobs that are due at this time.
+    pub now: WallTime,
+    /// When another process may take them, if they are not finished.
+    pub until: WallTime,
+    /// The most jobs to take.
+    pub limit: usize,
+}
+
 impl Ledger {
     /// Adds a job to a delivery of any verdict, to forward it again.
     ///
@@ -42,18 +53,16 @@ impl Ledger {
         .await
     }
 
-    /// Leases due jobs until `until`, with their deliveries. Jobs without an attempt are due whatever the clock says.
+    /// Leases due jobs, with their deliveries. Jobs without an attempt are due whatever the clock says.
     ///
     /// # Errors
     /// If the leases cannot be written.
     pub async fn take_jobs(
         &self,
         queue: JobFilter,
-        now: WallTime,
-        until: WallTime,
-        limit: usize,
+        lease: Lease,
     ) -> Result<Vec<(Delivery, JobId)>, LedgerError> {
-        self.run(move |store| store.write(|conn| take(conn, &queue, now, until, limit)))
+        self.run(move |store| store.write(|conn| take(conn, &queue, lease)))
             .await
     }
 
@@ -193,12 +202,10 @@ fn add(
 fn take(
     conn: &Connection,
     queue: &JobFilter,
-    now: WallTime,
-    until: WallTime,
-    limit: usize,
+    lease: Lease,
 ) -> rusqlite::Result<Vec<(Delivery, JobId)>> {
     let change = Transaction::new_unchecked(conn, TransactionBehavior::Immediate)?;
-    let most = i64::try_from(limit).unwrap_or(i64::MAX);
+    let most = i64::try_from(lease.limit).unwrap_or(i64::MAX);
     // Made-up callbacks: the newest first, since real ones among a flood are likelier to be new.
     let order = if queue.known {
         "max(due_at, taken_until)"
@@ -226,7 +233,7 @@ fn take(
                 kind.as_str(),
                 queue.known,
                 &queue.account,
-                now.0,
+                lease.now.0,
                 most,
             );
             let found =
@@ -240,12 +247,12 @@ fn take(
     // One job can meet several of the conditions.
     due.dedup();
     // Each kind was limited by itself.
-    due.truncate(limit);
+    due.truncate(lease.limit);
     let mut taken = Vec::with_capacity(due.len());
     for (_, job, delivery) in due {
         change
             .prepare_cached("UPDATE errands SET taken_until = ?2 WHERE id = ?1")?
-            .execute((job, until.0))?;
+            .execute((job, lease.until.0))?;
         // Pruned meanwhile by another process: its job goes with it.
         if let Some(delivery) = rows::one(&change, DeliveryId(delivery))? {
             taken.push((delivery, JobId(job)));

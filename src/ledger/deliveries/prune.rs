@@ -106,8 +106,14 @@ pub(super) fn prune(
     let age = i64::try_from(limits.age.as_millis()).unwrap_or(i64::MAX);
     let since = now.0.saturating_sub(age);
     let mut more = false;
+    let pruning = Pruning {
+        conn,
+        limits,
+        since,
+        most,
+    };
     for class in [Class::Accepted, Class::Repeat, Class::Junk, Class::Unknown] {
-        more |= drop_oldest(conn, class, &bounds(class, limits), since, most)? == most;
+        more |= pruning.drop_oldest(class)? == most;
     }
     let remembered = limits.count.saturating_mul(IDENTITIES);
     let remembered = i64::try_from(remembered).unwrap_or(i64::MAX);
@@ -135,48 +141,58 @@ pub(super) fn prune(
     Ok(more)
 }
 
-/// The number of dropped rows.
-fn drop_oldest(
-    conn: &Connection,
-    class: Class,
-    bounds: &Bounds,
+/// One removal of old rows.
+struct Pruning<'a> {
+    conn: &'a Connection,
+    limits: &'a Retention,
+    /// Rows before this instant are too old.
     since: i64,
+    /// The most rows of one class to drop.
     most: usize,
-) -> rusqlite::Result<usize> {
-    let (mut rows, mut bytes) = tally(conn, class)?;
-    let too_much = |rows: u64, bytes: u64| rows > bounds.rows || bytes > bounds.bytes;
-    let mut oldest = conn.prepare_cached(
-        "SELECT id, size, received_at FROM deliveries WHERE class = ?1 ORDER BY id LIMIT 1",
-    )?;
-    let mut delete =
-        conn.prepare_cached("DELETE FROM deliveries WHERE id = ?1 RETURNING identity")?;
-    for dropped in 0..most {
-        let found: Option<(i64, i64, i64)> = oldest
-            .query_row([class as i64], |row| {
-                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
-            })
-            .optional()?;
-        let Some((mut id, mut size, at)) = found else {
-            return Ok(dropped);
-        };
-        // Too old goes in any case; too many only while there are too many.
-        if at >= since {
-            if !too_much(rows, bytes) {
+}
+
+impl Pruning<'_> {
+    /// Drops the oldest rows of a class; returns how many.
+    fn drop_oldest(&self, class: Class) -> rusqlite::Result<usize> {
+        let Self {
+            conn, since, most, ..
+        } = *self;
+        let bounds = bounds(class, self.limits);
+        let (mut rows, mut bytes) = tally(conn, class)?;
+        let too_much = |rows: u64, bytes: u64| rows > bounds.rows || bytes > bounds.bytes;
+        let mut oldest = conn.prepare_cached(
+            "SELECT id, size, received_at FROM deliveries WHERE class = ?1 ORDER BY id LIMIT 1",
+        )?;
+        let mut delete =
+            conn.prepare_cached("DELETE FROM deliveries WHERE id = ?1 RETURNING identity")?;
+        for dropped in 0..most {
+            let found: Option<(i64, i64, i64)> = oldest
+                .query_row([class as i64], |row| {
+                    Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+                })
+                .optional()?;
+            let Some((mut id, mut size, at)) = found else {
                 return Ok(dropped);
+            };
+            // Too old goes in any case; too many only while there are too many.
+            if at >= since {
+                if !too_much(rows, bytes) {
+                    return Ok(dropped);
+                }
+                // A flood to one account displaces nothing of another.
+                if matches!(class, Class::Accepted | Class::Unknown) {
+                    (id, size) = oldest_of_the_largest(conn, class, rows > bounds.rows)?;
+                }
             }
-            // A flood to one account displaces nothing of another.
-            if matches!(class, Class::Accepted | Class::Unknown) {
-                (id, size) = oldest_of_the_largest(conn, class, rows > bounds.rows)?;
+            let identity: Option<i64> = delete.query_row([id], |row| row.get(0))?;
+            if class == Class::Unknown {
+                forget_unknown(conn, identity)?;
             }
+            rows = rows.saturating_sub(1);
+            bytes = bytes.saturating_sub(size.unsigned_abs());
         }
-        let identity: Option<i64> = delete.query_row([id], |row| row.get(0))?;
-        if class == Class::Unknown {
-            forget_unknown(conn, identity)?;
-        }
-        rows = rows.saturating_sub(1);
-        bytes = bytes.saturating_sub(size.unsigned_abs());
+        Ok(most)
     }
-    Ok(most)
 }
 
 /// Deletes the identity of a dropped made-up delivery, so that it takes no space from real ones.

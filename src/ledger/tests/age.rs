@@ -140,7 +140,9 @@ async fn an_order_is_relayed_once_although_the_clock_was_ahead() {
         known: true,
         account: None,
     };
-    let taken = first.take_jobs(taken, START, START.plus(MINUTE), 1).await;
+    let taken = first
+        .take_jobs(taken, deliveries::lease(START, START.plus(MINUTE), 1))
+        .await;
     assert_eq!(taken.unwrap().len(), 1);
     let done = JobResult {
         state: crate::domain::JobState::Done,

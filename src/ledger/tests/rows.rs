@@ -25,10 +25,7 @@ async fn hostile_text_comes_back_as_it_was() {
     assert_eq!(ledger.exchange(ExchangeId(77)).await, Ok(None));
     let state = observation(hostile, "0.010", 0);
     assert_eq!(ledger.observe(&shop(), hostile, &state).await, Ok(true));
-    let back = ledger
-        .observations(hostile, &shop(), &state.payment.id)
-        .await
-        .unwrap();
+    let back = ledger.observations(of(hostile, "A-17")).await.unwrap();
     assert_eq!(back, [state]);
 }
 
@@ -240,11 +237,18 @@ async fn an_observation_is_kept_only_where_something_changed() {
         kept.push(ledger.observe(&shop(), "live", &seen).await.unwrap());
     }
     assert_eq!(kept, [true, false, true, false, true, true]);
-    let id = PaymentId::new("A-17").unwrap();
-    let all = ledger.observations("live", &shop(), &id).await.unwrap();
+    let all = ledger.observations(of("live", "A-17")).await.unwrap();
     let states: Vec<_> = all.iter().map(|seen| seen.payment.state.as_str()).collect();
     assert_eq!(states, ["NEW", "ACTIVE", "ACTIVE", "NEW"]);
-    assert_eq!(ledger.observations("other", &shop(), &id).await, Ok(vec![]));
+    assert_eq!(ledger.observations(of("other", "A-17")).await, Ok(vec![]));
+}
+
+fn of(profile: &str, id: &str) -> PaymentKey {
+    PaymentKey {
+        profile: profile.into(),
+        account: shop(),
+        id: PaymentId::new(id).unwrap(),
+    }
 }
 
 #[tokio::test]
@@ -262,7 +266,7 @@ async fn watches_and_verdicts_are_kept_by_profile() {
     }
     let all = [watch("A", 1), watch("B", 2)];
     assert_eq!(ledger.watches("live").await.unwrap(), all);
-    let unwatched = ledger.unwatch("live", &shop(), &all[0].id).await;
+    let unwatched = ledger.unwatch(of("live", all[0].id.as_str())).await;
     assert_eq!(unwatched, Ok(true));
     assert_eq!(ledger.watches("live").await.unwrap(), all[1..]);
     assert_eq!(ledger.watches("sandbox").await, Ok(vec![]));
@@ -320,7 +324,7 @@ async fn an_expectation_outlives_its_watch_and_changes_only_with_a_yes() {
     };
     let set = async |amount, at, replaced| {
         let new = expects(amount, at);
-        let set = ledger.expect("live", &shop(), &id, &new, replaced).await;
+        let set = ledger.expect(of("live", id.as_str()), new, replaced).await;
         set.unwrap()
     };
     assert_eq!(set("249.00", 1, Replaced::Never).await, Ok(None));
@@ -339,7 +343,7 @@ async fn an_expectation_outlives_its_watch_and_changes_only_with_a_yes() {
         since: WallTime(4),
     };
     ledger.watch("live", &watched).await.unwrap();
-    ledger.unwatch("live", &shop(), &id).await.unwrap();
+    ledger.unwatch(of("live", id.as_str())).await.unwrap();
     ledger.watch("live", &watched).await.unwrap();
     let listed = ledger.watches("live").await.unwrap();
     assert_eq!(listed[0].expected, Some(expects("249.00", 1)));
@@ -347,11 +351,11 @@ async fn an_expectation_outlives_its_watch_and_changes_only_with_a_yes() {
         set("1", 5, Replaced::Confirmed).await,
         Ok(Some(expects("249.00", 1)))
     );
-    let all = ledger.expectations("live", &shop(), &id).await.unwrap();
+    let all = ledger.expectations(of("live", id.as_str())).await.unwrap();
     assert_eq!(all, [expects("249.00", 1), expects("1", 5)]);
-    let now = ledger.expectation("live", &shop(), &id).await.unwrap();
+    let now = ledger.expectation(of("live", id.as_str())).await.unwrap();
     assert_eq!(now, Some(expects("1", 5)));
-    assert_eq!(ledger.expectation("other", &shop(), &id).await, Ok(None));
+    assert_eq!(ledger.expectation(of("other", id.as_str())).await, Ok(None));
 }
 
 #[tokio::test]

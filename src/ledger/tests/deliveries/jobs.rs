@@ -20,10 +20,10 @@ async fn an_errand_is_in_one_hand_at_a_time_until_it_is_done() {
     let late = late.await.unwrap().jobs[0].id;
     let soon = one.deliver(with(3, vec![job(JobKind::Forward, START)]));
     let soon = soon.await.unwrap().jobs[0].id;
-    let asks = one.take_jobs(queue(&[JobKind::Ask]), START, after(1), 9);
+    let asks = one.take_jobs(queue(&[JobKind::Ask]), lease(START, after(1), 9));
     let asks = asks.await.unwrap();
     assert!(asks.iter().map(|(_, id)| *id).eq([late]), "as is wanted");
-    let forwards = one.take_jobs(queue(&[JobKind::Forward]), START, after(1), 9);
+    let forwards = one.take_jobs(queue(&[JobKind::Forward]), lease(START, after(1), 9));
     assert_eq!(forwards.await.unwrap().len(), 1);
     for (job, due) in [(late, 5), (soon, 2)] {
         let again = tried(JobState::Due { at: after(due) });
@@ -38,7 +38,7 @@ async fn an_errand_is_in_one_hand_at_a_time_until_it_is_done() {
         Ok(Some(after(2)))
     );
     assert_eq!(take_due(&two, after(1)).await, []);
-    let first = two.take_jobs(queue(&JobKind::ALL), after(6), after(36), 1);
+    let first = two.take_jobs(queue(&JobKind::ALL), lease(after(6), after(36), 1));
     let first = first.await;
     let [(delivery, id)] = &first.unwrap()[..] else {
         panic!()
@@ -172,7 +172,7 @@ async fn the_shop_is_told_of_every_change_whatever_our_own_question_does() {
     assert_eq!(come(1, one).await, (Verdict::Repeat, vec![]), "both wait");
     assert_eq!(come(2, other).await, (Verdict::Repeat, only.clone()));
     let held = after(3).plus(LEASE);
-    let forwards = ledger.take_jobs(queue(&[JobKind::Forward]), after(3), held, 1);
+    let forwards = ledger.take_jobs(queue(&[JobKind::Forward]), lease(after(3), held, 1));
     let [(_, forward)] = forwards.await.unwrap()[..] else {
         panic!()
     };
@@ -212,7 +212,7 @@ async fn a_clock_that_is_set_back_puts_nothing_off() {
         ledger.deliver(given).await.unwrap();
     }
     let held = noon.plus(LEASE);
-    let first = ledger.take_jobs(queue(&JobKind::ALL), noon, held, 1);
+    let first = ledger.take_jobs(queue(&JobKind::ALL), lease(noon, held, 1));
     let tried_once = first.await.unwrap()[0].1;
     let at = noon.plus(Duration::from_mins(10));
     let again = JobResult {
@@ -244,7 +244,7 @@ async fn a_wait_of_hours_that_a_shop_asked_for_is_no_clock_that_was_set_back() {
     };
     ledger.deliver(given).await.unwrap();
     let held = START.plus(LEASE);
-    let first = ledger.take_jobs(queue(&JobKind::ALL), START, held, 1);
+    let first = ledger.take_jobs(queue(&JobKind::ALL), lease(START, held, 1));
     let id = first.await.unwrap()[0].1;
     let at = after(20 * 3600);
     let again = JobResult {

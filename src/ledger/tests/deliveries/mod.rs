@@ -13,6 +13,10 @@ fn after(seconds: u64) -> WallTime {
     START.plus(Duration::from_secs(seconds))
 }
 
+pub(super) fn lease(now: WallTime, until: WallTime, limit: usize) -> Lease {
+    Lease { now, until, limit }
+}
+
 fn payment(id: &str) -> Subject {
     Subject::Payment(PaymentId::new(id).unwrap())
 }
@@ -115,7 +119,9 @@ fn queue(kinds: &'static [JobKind]) -> JobFilter {
 
 async fn take_due(ledger: &Ledger, now: WallTime) -> Vec<JobId> {
     let till = now.plus(LEASE);
-    let taken = ledger.take_jobs(queue(&JobKind::ALL), now, till, 10).await;
+    let taken = ledger
+        .take_jobs(queue(&JobKind::ALL), lease(now, till, 10))
+        .await;
     taken.unwrap().into_iter().map(|(_, id)| id).collect()
 }
 

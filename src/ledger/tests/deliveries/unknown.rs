@@ -21,7 +21,9 @@ fn unknown() -> JobFilter {
 
 async fn take_one(ledger: &Ledger, queue: JobFilter) -> Option<(String, JobId)> {
     let now = after(1);
-    let one = ledger.take_jobs(queue, now, now.plus(LEASE), 1).await;
+    let one = ledger
+        .take_jobs(queue, lease(now, now.plus(LEASE), 1))
+        .await;
     let (delivery, id) = one.unwrap().pop()?;
     Some((delivery.subject.unwrap().to_string(), id))
 }
@@ -47,8 +49,12 @@ async fn with_known_payments(ledger: &Ledger) {
         by: ExpectedBy::Link,
         at: START,
     };
-    let (account, id) = (shop(), about("EXPECTED"));
-    let set = ledger.expect("live", &account, &id, &expected, Replaced::Never);
+    let of = PaymentKey {
+        profile: "live".into(),
+        account: shop(),
+        id: about("EXPECTED"),
+    };
+    let set = ledger.expect(of, expected, Replaced::Never);
     set.await.unwrap().unwrap();
 }
 

@@ -1,12 +1,12 @@
 //! The values that `account add` and `rotate` need: from the arguments, and from prompts for the rest.
 
-use std::path::PathBuf;
-
-use super::super::args::{AddAccount, Global};
-use super::super::output::Out;
-use super::super::{can_ask, prompt};
-use super::{SOURCES, profile_for, usage};
-use crate::config::{Config, Environ, Resolved, SecretSource};
+use super::add::{AddAccount, profile_for};
+use crate::cli::args::Global;
+use crate::cli::exit::usage;
+use crate::cli::output::Out;
+use crate::cli::prompt::{self, can_ask};
+use crate::cli::secret::{SOURCES, source_of};
+use crate::config::{Config, SecretSource};
 use crate::deck::manage;
 use crate::domain::manage::{NewAccount, Proof, ProviderSetup};
 use crate::domain::{AccountId, Environment, Problem, Secret, inert, secret};
@@ -196,46 +196,6 @@ fn given(args: &AddAccount, setup: &ProviderSetup) -> Result<Given, Problem> {
     Ok(given)
 }
 
-/// Reads a secret, or says why it cannot be read. Runs on a blocking thread: a keyring may ask the operator first.
-pub(in crate::cli) async fn read_from(source: SecretSource) -> Result<Resolved, String> {
-    match tokio::task::spawn_blocking(move || source.resolve(&Environ::process())).await {
-        Ok(read) => read.map_err(|error| error.to_string()),
-        Err(error) => Err(error.to_string()),
-    }
-}
-
-/// Parses the source of the secret `what`.
-pub(in crate::cli) fn source_of(what: &str, text: &str) -> Result<SecretSource, Problem> {
-    let (way, name) = text.split_once(':').unwrap_or((text, ""));
-    let invalid = || usage(format!("{what}: not a valid source"), SOURCES);
-    if name.trim().is_empty() {
-        return Err(invalid());
-    }
-    Ok(match way {
-        "env" => SecretSource::Env { name: name.into() },
-        "keyring" => SecretSource::Keyring { name: name.into() },
-        "command" => SecretSource::Command {
-            // The command runs without a shell, so quotes have no meaning here.
-            words: name.split_whitespace().map(str::to_owned).collect(),
-        },
-        "file" => {
-            // Relative to the current folder; in the config file it is relative to that file.
-            let path = PathBuf::from(name);
-            let path = if path.starts_with("~") {
-                path
-            } else {
-                std::path::absolute(&path).unwrap_or(path)
-            };
-            let written = path.to_str().unwrap_or(name).to_owned();
-            SecretSource::File {
-                written,
-                base: PathBuf::new(),
-            }
-        }
-        _ => return Err(invalid()),
-    })
-}
-
 pub(super) fn one_of<'o>(
     setups: &'o [ProviderSetup],
     name: &str,
@@ -370,24 +330,6 @@ pub(super) async fn ask_secret(question: &str, required: bool) -> Result<Option<
             (false, _) => return Ok(Some(Secret::new(typed))),
             (true, false) => return Ok(None),
             (true, true) => say("a value is required"),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_argument_names_a_place_and_never_the_secret() {
-        let shown = |text: &str| source_of("--secret", text).map(|source| source.describe());
-        assert_eq!(shown("env:A_B").unwrap(), "env A_B");
-        assert_eq!(shown("command:pass show x").unwrap(), "command pass");
-        assert_eq!(shown("file:~/k").unwrap(), "file ~/k");
-        assert_eq!(shown("file:/run/k").unwrap(), "file /run/k");
-        for planted in ["planted-secret", "planted:secret", "env:", "file: "] {
-            let problem = shown(planted).unwrap_err();
-            assert!(!problem.describe().contains("planted"), "{problem:?}");
         }
     }
 }

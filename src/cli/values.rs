@@ -11,7 +11,7 @@ use crate::config::{self, AddressError, Environ};
 use crate::domain::simulate::{self, Fault};
 use crate::domain::since::Since;
 use crate::domain::{
-    Amount, AuthMethod, Currency, PaymentId, PaymentState, PaymentVerdict, PlayerId, time,
+    Amount, AuthMethod, Currency, Expected, PaymentId, PaymentState, PaymentVerdict, PlayerId, time,
 };
 
 /// The expected result of a check.
@@ -76,6 +76,12 @@ pub(super) fn amount(text: &str) -> Result<Amount, String> {
 
 pub(super) fn currency(text: &str) -> Result<Currency, String> {
     Currency::new(text).map_err(|error| error.to_string())
+}
+
+/// The sum of `--amount` and `--currency`, which go together.
+pub(super) fn sum(amount: Option<&Amount>, currency: Option<&Currency>) -> Option<Expected> {
+    let (amount, currency) = (amount?.clone(), currency?.clone());
+    Some(Expected { amount, currency })
 }
 
 pub(super) fn payment_id(text: &str) -> Result<PaymentId, String> {

@@ -1,0 +1,77 @@
+//! `account list`: the configured accounts, and whether their credentials were valid.
+
+use std::time::Duration;
+
+use clap::Args;
+use serde_json::json;
+
+use super::{environment_tone, tone_of};
+use crate::cli::command::{CommandContext, DeckCommand};
+use crate::cli::exit::{CommandResult, Exit};
+use crate::cli::output::{Table, Tone, plain, toned};
+use crate::cli::words;
+use crate::domain::{WallTime, inert, time};
+
+/// List the profile's accounts.
+#[derive(Debug, Args)]
+pub struct ListAccounts;
+
+impl DeckCommand for ListAccounts {
+    async fn run(self, cx: &CommandContext<'_>) -> CommandResult {
+        let out = cx.out;
+        let only = cx.settings.account();
+        let remembered = cx.deck.remembered_credentials().await;
+        let now = cx.now().wall;
+        let mut table = Table::default();
+        let mut any = false;
+        let accounts = cx.deck.accounts();
+        for account in
+            accounts.filter(|account| only.is_none_or(|name| name == account.id.as_str()))
+        {
+            any = true;
+            let status = remembered.iter().find(|(id, _)| *id == account.id);
+            let status = status.map(|(_, status)| status);
+            let (word, at) =
+                status.map_or(("untested", None), |status| (status.word(), status.at()));
+            let shown = status.map_or(word, words::credentials);
+            let tone = status.map_or(Tone::Dim, tone_of);
+            let when = at.map_or(String::new(), |at| match now.since(at) {
+                age if age < Duration::from_secs(1) => " just now".into(),
+                age => format!(" {} ago", time::coarse(age)),
+            });
+            let object = json!({
+                "account": account.id,
+                "provider": account.provider.0,
+                "environment": account.environment.as_str(),
+                "host": account.host,
+                "secret_source": account.secret_source,
+                "status": word,
+                "verified_at": at.map(WallTime::rfc3339),
+            });
+            let cells = [
+                toned(account.id.as_str(), Tone::Strong),
+                plain(account.provider_title),
+                toned(
+                    words::environment(account.environment),
+                    environment_tone(account.environment),
+                ),
+                plain(account.host.as_str()),
+                toned(account.secret_source.as_str(), Tone::Dim),
+                toned(format!("{shown}{when}"), tone),
+            ];
+            out.row(&mut table, &object, cells)?;
+        }
+        if !any {
+            let none = match only {
+                Some(name) => format!("no account {}", inert::quoted(name, 64)),
+                None => "no accounts".into(),
+            };
+            out.explain(&format!(
+                "profile {} has {none}; `tilldeck account add` adds one",
+                cx.settings.profile.name
+            ));
+        }
+        out.table(&table)?;
+        Ok(Exit::Done)
+    }
+}

@@ -1,0 +1,47 @@
+//! `account`: lists and verifies accounts, adds and removes them, replaces their secrets.
+
+mod add;
+mod answers;
+mod change;
+mod list;
+mod remove;
+mod rotate;
+mod verify;
+
+use super::command::commands;
+use super::output::Tone;
+use crate::domain::{CredentialStatus, Environment};
+
+use add::AddAccount;
+use list::ListAccounts;
+use remove::RemoveAccount;
+use rotate::RotateSecret;
+use verify::VerifyAccounts;
+
+commands! {
+    /// List and verify accounts; add and remove them, replace their secrets.
+    pub enum Account {
+        List(ListAccounts),
+        Verify(VerifyAccounts),
+        Add(AddAccount),
+        Rotate(RotateSecret),
+        Remove(RemoveAccount),
+    }
+}
+
+fn tone_of(status: &CredentialStatus) -> Tone {
+    match status {
+        CredentialStatus::Untested | CredentialStatus::Verifying => Tone::Dim,
+        CredentialStatus::Good { .. } => Tone::Good,
+        CredentialStatus::Refused { .. } | CredentialStatus::Unreadable { .. } => Tone::Bad,
+        CredentialStatus::Unreachable { .. } | CredentialStatus::Unverified { .. } => Tone::Warn,
+    }
+}
+
+fn environment_tone(environment: Environment) -> Tone {
+    if environment.is_live() {
+        Tone::Warn
+    } else {
+        Tone::Dim
+    }
+}

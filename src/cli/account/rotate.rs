@@ -1,0 +1,97 @@
+//! `account rotate`: replaces an account's secret.
+
+use clap::Args;
+
+use super::answers::{ask_secret, one_of};
+use super::change;
+use crate::cli::command::{CommandContext, DeckCommand};
+use crate::cli::exit::{CommandResult, Exit, usage};
+use crate::cli::prompt::{self, can_ask};
+use crate::cli::request_options;
+use crate::cli::secret::{SOURCES, read_from, source_of};
+use crate::deck::manage;
+use crate::domain::manage::{Change, GuideTopic, ProviderSetup, unprovable as unprovable_key};
+use crate::domain::{Account, Environment, Problem, ProblemKind, Secret};
+
+/// Replace an account's secret. The provider must accept the new one, else the old one stays.
+#[derive(Debug, Args)]
+pub struct RotateSecret {
+    /// The account.
+    #[arg(value_name = "ACCOUNT")]
+    name: String,
+    /// The key of the secret in the config, such as `api_secret`. Default: the secret that authorizes requests.
+    #[arg(long)]
+    key: Option<String>,
+    /// Read the new secret once from this source instead of prompting: `env:NAME`, `file:PATH`,
+    /// `command:PROGRAM ARGUMENTS…` or `keyring:NAME`. Never pass the secret itself.
+    #[arg(long, value_name = "SOURCE")]
+    from: Option<String>,
+    /// Save a secret that the provider cannot verify, such as Pledg's `merchant_secret` or `dashboard_password`.
+    /// tilldeck still verifies every other secret.
+    #[arg(long)]
+    unverified: bool,
+}
+
+impl DeckCommand for RotateSecret {
+    async fn run(self, cx: &CommandContext<'_>) -> CommandResult {
+        let account = cx.deck.pick(Some(&self.name), None)?;
+        let setups = manage::setups();
+        let setup = one_of(&setups, account.provider.0)?;
+        let key = self.key.as_deref().or(setup.main_secret());
+        let key = key.ok_or_else(|| usage("this account has no secret", ""))?;
+        let mut fields = setup.fields.iter();
+        let unprovable = fields.any(|field| field.key == key && field.secret && !field.proved);
+        // Reported before any prompt.
+        if unprovable && !self.unverified && account.environment != Environment::Embedded {
+            return Err(unprovable_key(&account, key).into());
+        }
+        let change = Change::Rotate {
+            secret: self.new_secret(&account, setup, key).await?,
+            account: account.id,
+            key: key.to_owned(),
+            unverified: self.unverified,
+        };
+        let proved = cx.deck.prove(change, request_options(false)).await?;
+        let changed = change::save(proved, cx.deck, cx.interrupts).await?;
+        change::print(&changed, cx.settings, None, cx.out)?;
+        Ok(Exit::Done)
+    }
+}
+
+impl RotateSecret {
+    async fn new_secret(
+        &self,
+        account: &Account,
+        setup: &ProviderSetup,
+        key: &str,
+    ) -> Result<Secret, Problem> {
+        if let Some(from) = &self.from {
+            let read = read_from(source_of("--from", from)?).await;
+            return read.map(|resolved| resolved.secret).map_err(|error| {
+                Problem::new(
+                    ProblemKind::Config,
+                    format!(
+                        "account {}: tilldeck cannot read the new secret: {error}",
+                        account.id
+                    ),
+                    "the old secret stays",
+                )
+            });
+        }
+        if !can_ask() {
+            return Err(usage(
+                format!(
+                    "account {}: not a terminal, so tilldeck cannot ask for the new secret",
+                    account.id
+                ),
+                format!("pass --from SOURCE; {SOURCES}"),
+            ));
+        }
+        if let Some(guide) = setup.guide_about(GuideTopic::Rotation) {
+            change::show(guide);
+        }
+        let question = format!("new {key} of account {}", account.id);
+        let secret = ask_secret(&question, true).await?;
+        secret.ok_or_else(prompt::interrupted)
+    }
+}

@@ -1,0 +1,110 @@
+//! `account verify`: whether credentials are valid.
+
+use clap::Args;
+use serde_json::json;
+use unicode_width::UnicodeWidthStr as _;
+
+use super::{environment_tone, tone_of};
+use crate::cli::command::{CommandContext, DeckCommand};
+use crate::cli::exit::{CommandResult, Exit};
+use crate::cli::output::{Table, Tone, plain, toned};
+use crate::cli::{request_options, words};
+use crate::domain::{Ability, Account, CredentialStatus};
+
+/// Verify the credentials: send the provider one request that changes nothing.
+#[derive(Debug, Args)]
+pub struct VerifyAccounts {
+    /// Only this account. Without it, all accounts.
+    #[arg(value_name = "ACCOUNT")]
+    name: Option<String>,
+    /// Test only the signature, with the provider's published test key (Kanga TEST).
+    #[arg(long)]
+    signature: bool,
+}
+
+impl DeckCommand for VerifyAccounts {
+    async fn run(self, cx: &CommandContext<'_>) -> CommandResult {
+        let (deck, out) = (cx.deck, cx.out);
+        let accounts: Vec<Account> = match self.name.as_deref().or(cx.settings.account()) {
+            Some(name) => vec![deck.pick(Some(name), None)?],
+            None => deck
+                .accounts()
+                // Only some providers can test a signature; the others are left out, not failed.
+                .filter(|account| !self.signature || account.can(Ability::SignatureTest))
+                .collect(),
+        };
+        if accounts.is_empty() {
+            out.say(&format!(
+                "profile {} has no accounts to verify",
+                cx.settings.profile.name
+            ));
+        }
+        let widths = widths(&accounts);
+        let mut exit = Exit::Done;
+        for account in &accounts {
+            let options = request_options(false);
+            let result = if self.signature {
+                deck.test_signature(&account.id, options).await
+            } else {
+                deck.verify(&account.id, options).await
+            };
+            let now = cx.now().wall;
+            let status = CredentialStatus::after(result.as_ref().copied(), now);
+            let tone = tone_of(&status);
+            let accepted = self.signature && matches!(status, CredentialStatus::Good { .. });
+            let (word, shown) = if accepted {
+                ("signature accepted", "signature accepted")
+            } else {
+                (status.word(), words::credentials(&status))
+            };
+            let glyph = match tone {
+                Tone::Good => "✔",
+                Tone::Bad => "✘",
+                _ => "!",
+            };
+            match result {
+                Err(problem) => exit = exit.and(out.fail(&problem)?),
+                Ok(()) if out.json => out.object(&json!({
+                    "account": account.id,
+                    "provider": account.provider.0,
+                    "environment": account.environment.as_str(),
+                    "status": word,
+                    "verified_at": now.rfc3339(),
+                }))?,
+                Ok(()) => {}
+            }
+            if !out.json {
+                let [id, title, environment] = columns(account);
+                let mut table = Table::default();
+                table.row([
+                    toned(glyph, tone),
+                    toned(format!("{id:0$}", widths[0]), Tone::Strong),
+                    plain(format!("{title:0$}", widths[1])),
+                    toned(
+                        format!("{environment:0$}", widths[2]),
+                        environment_tone(account.environment),
+                    ),
+                    toned(shown, tone),
+                ]);
+                out.table(&table)?;
+            }
+        }
+        Ok(exit)
+    }
+}
+
+/// The columns that identify an account.
+fn columns(account: &Account) -> [&str; 3] {
+    [
+        account.id.as_str(),
+        account.provider_title,
+        words::environment(account.environment),
+    ]
+}
+
+/// The widths of [`columns`], fixed in advance: each row is printed as soon as its result is there.
+fn widths(accounts: &[Account]) -> [usize; 3] {
+    accounts.iter().map(columns).fold([0; 3], |widest, row| {
+        std::array::from_fn(|at| widest[at].max(row[at].width()))
+    })
+}

@@ -1,0 +1,57 @@
+//! Whether callbacks can be received, and what `listen` prints about it.
+
+use super::{Note, Printing};
+use crate::cli::output::Tone;
+use crate::domain::{Problem, ProblemKind};
+
+/// Why callbacks cannot be received: a short summary, and the reason.
+type Outage = (String, String);
+
+/// The state of the receiver and of the ledger.
+#[derive(Default)]
+pub(super) struct Health {
+    pub(super) receiver: Option<Outage>,
+    pub(super) ledger: Option<Outage>,
+    /// The summary printed last.
+    reported: Option<String>,
+}
+
+impl Health {
+    /// Prints a change; returns whether the receiver just went down.
+    pub(super) fn print(&mut self, printing: &Printing) -> bool {
+        let reported = self.down().map(|(what, _)| what.clone());
+        if reported == self.reported {
+            return false;
+        }
+        let was_down = self.reported.is_some();
+        printing.note(match self.down() {
+            Some((what, why)) => Note::Words(Tone::Bad, "down:", format!("{what}: {why}")),
+            None => Note::Words(
+                Tone::Good,
+                "up:",
+                "tilldeck receives callbacks again".into(),
+            ),
+        });
+        self.reported = reported;
+        self.is_down() && !was_down
+    }
+
+    fn down(&self) -> Option<&Outage> {
+        self.receiver.as_ref().or(self.ledger.as_ref())
+    }
+
+    pub(super) fn is_down(&self) -> bool {
+        self.down().is_some()
+    }
+
+    pub(super) fn too_long(&self) -> Problem {
+        match self.down() {
+            Some((what, why)) => Problem::new(ProblemKind::Local, what.clone(), why.clone()),
+            None => Problem::new(
+                ProblemKind::Local,
+                "the callback receiver did not start",
+                "check whether a keyring waits for its password",
+            ),
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! Tables: rows with aligned columns.
+
+use unicode_width::UnicodeWidthStr as _;
+
+use super::{Out, Tone};
+use crate::domain::inert;
+
+/// The longest text of a cell; a longer one is cut, visibly.
+const CELL_MAX: usize = 120;
+
+/// A cell of a [`Table`]: inert text and its color.
+#[derive(Debug)]
+pub struct Cell {
+    /// The text as printed.
+    pub text: String,
+    tone: Option<Tone>,
+}
+
+/// Rows with aligned columns. Color is added after measuring, so it does not count as width.
+#[derive(Debug, Default)]
+pub struct Table {
+    rows: Vec<Vec<Cell>>,
+}
+
+impl Table {
+    /// Adds a row of cells.
+    pub fn row<const N: usize>(&mut self, cells: [Cell; N]) {
+        self.rows.push(cells.into());
+    }
+
+    /// The rows as lines, the last column without padding.
+    #[must_use]
+    pub fn lines(&self, out: &Out) -> Vec<String> {
+        let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
+        let widths: Vec<usize> = (0..columns)
+            .map(|i| {
+                self.rows
+                    .iter()
+                    .filter_map(|row| row.get(i))
+                    .map(|cell| cell.text.width())
+                    .max()
+                    .unwrap_or(0)
+            })
+            .collect();
+        self.rows
+            .iter()
+            .map(|row| {
+                let mut line = String::new();
+                for (i, Cell { text, tone }) in row.iter().enumerate() {
+                    line.push_str(&tone.map_or_else(|| text.clone(), |tone| out.paint(tone, text)));
+                    if i + 1 < row.len() {
+                        line.extend(std::iter::repeat_n(' ', widths[i] - text.width() + 2));
+                    }
+                }
+                line.trim_end().to_owned()
+            })
+            .collect()
+    }
+}
+
+/// A cell without color.
+#[must_use]
+pub fn plain(text: impl Into<String>) -> Cell {
+    Cell {
+        text: inert::cut(&text.into(), CELL_MAX),
+        tone: None,
+    }
+}
+
+/// A cell with a color.
+#[must_use]
+pub fn toned(text: impl Into<String>, tone: Tone) -> Cell {
+    Cell {
+        text: inert::cut(&text.into(), CELL_MAX),
+        tone: Some(tone),
+    }
+}
+
+/// An identifier, never cut: two long ones may differ only in their last character.
+#[must_use]
+pub fn whole(text: &str, tone: Tone) -> Cell {
+    Cell {
+        text: inert::line(text).into_owned(),
+        tone: Some(tone),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_line_up_whatever_their_colour_and_width() {
+        let mut table = Table::default();
+        table.row([toned("✔", Tone::Good), plain("漢字"), plain("x")]);
+        table.row([toned("✘", Tone::Bad), plain("abcdef"), plain("y")]);
+        let plain_out = Out::default();
+        assert_eq!(table.lines(&plain_out), ["✔  漢字    x", "✘  abcdef  y"]);
+        let colored = Out {
+            color: true,
+            ..plain_out.clone()
+        };
+        assert_eq!(table.lines(&colored)[0], "\u{1b}[32m✔\u{1b}[0m  漢字    x");
+    }
+
+    #[test]
+    fn hostile_text_is_inert_in_rows() {
+        let mut table = Table::default();
+        table.row([plain("a\u{1b}[2Jb\nc")]);
+        assert_eq!(table.lines(&Out::default()), ["a\\u{1b}[2Jb\\nc"]);
+    }
+
+    #[test]
+    fn an_id_is_never_cut_in_a_table() {
+        let long = "ł".repeat(256);
+        let mut table = Table::default();
+        table.row([whole(&long, Tone::Strong), plain("a".repeat(200))]);
+        let line = table.lines(&Out::default()).remove(0);
+        assert!(line.starts_with(&long) && line.ends_with('…'), "{line}");
+    }
+}

@@ -1,0 +1,85 @@
+//! `payments expect`: sets the expected amount of a payment.
+
+use clap::Args;
+use serde_json::json;
+
+use super::{Book, Consent};
+use crate::cli::command::{CommandContext, DeckCommand};
+use crate::cli::exit::{CommandResult, Exit};
+use crate::cli::values::{amount, currency, payment_id};
+use crate::domain::{Amount, Currency, Expected, ExpectedBy, PaymentId, Problem};
+
+/// Set the expected amount of a payment. Replacing one needs confirmation.
+#[derive(Debug, Args)]
+pub struct ExpectPayment {
+    /// The shop's payment id.
+    #[arg(value_parser = payment_id, value_name = "ID")]
+    id: PaymentId,
+    /// The expected amount.
+    #[arg(long, value_parser = amount, allow_negative_numbers = true)]
+    amount: Amount,
+    /// The currency of the amount; case-sensitive.
+    #[arg(long, value_parser = currency)]
+    currency: Currency,
+    /// Replace a saved expected amount without asking.
+    #[arg(long)]
+    yes: bool,
+}
+
+impl DeckCommand for ExpectPayment {
+    async fn run(self, cx: &CommandContext<'_>) -> CommandResult {
+        let consent = Consent {
+            flag: "--yes",
+            allowed: self.yes,
+            may_ask: true,
+        };
+        let book = Book::open(cx, consent)?;
+        let id = &self.id;
+        let sum = Expected {
+            amount: self.amount,
+            currency: self.currency,
+        };
+        // Read before the change: a failure to read afterwards would report a saved change as failed.
+        let is_known = book.is_known(id).await?;
+        let before = book.set(id, &sum, ExpectedBy::Command).await?;
+        let before = before.map(|before| before.sum);
+        if !is_known {
+            cx.out.warn(&format!(
+                "payment {id} is not watched and was never seen; check the id"
+            ));
+        }
+        let object = json!({
+            "account": book.account,
+            "id": id,
+            "expected_amount": sum.amount,
+            "expected_currency": sum.currency,
+            "previous_amount": before.as_ref().map(|sum| &sum.amount),
+            "previous_currency": before.as_ref().map(|sum| &sum.currency),
+        });
+        let words = match before {
+            Some(before) if before == sum => format!("expected amount of {id}: {sum}, unchanged"),
+            Some(before) => format!("expected amount of {id} changed from {before} to {sum}"),
+            None => format!("expected amount of {id}: {sum}"),
+        };
+        cx.out.result(&object, &words)?;
+        Ok(Exit::Done)
+    }
+}
+
+impl Book<'_> {
+    /// Whether a payment is watched, was seen, or has an expected amount, as after `link --no-watch`.
+    async fn is_known(&self, id: &PaymentId) -> Result<bool, Problem> {
+        if self.deck.expectation(&self.account, id).await?.is_some() {
+            return Ok(true);
+        }
+        let watches = self.deck.watchlist().await?.watches;
+        let mut watches = watches.iter();
+        let is_watched = watches.any(|watch| watch.id == *id && watch.account == self.account);
+        Ok(is_watched
+            || self
+                .deck
+                .last_observation(&self.account, id)
+                .await?
+                .is_some())
+    }
+}

@@ -1,0 +1,212 @@
+//! `sandbox serve`: runs the built-in simulator for other programs.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::Args;
+use reqwest::Url;
+use serde_json::json;
+use tokio::net::TcpListener;
+
+use crate::cli::command::Command;
+use crate::cli::exit::{CommandResult, local, usage};
+use crate::cli::output::{Out, OutputError, Tone};
+use crate::cli::start::{Start, block_on};
+use crate::cli::stop::StopSignals;
+use crate::cli::values::{bind_any_port, path, seed, speed};
+use crate::clock::Clock;
+use crate::deck;
+use crate::domain::{Ability, Problem, ProblemKind, inert};
+use crate::providers::{self, Manifest, REGISTRY};
+use crate::sandbox;
+
+/// Run the built-in simulator until interrupted. Prints its URL first.
+#[derive(Debug, Args)]
+pub struct Serve {
+    /// Address to listen on; loopback only. Port 0 selects a free port.
+    #[arg(long, default_value = "127.0.0.1:0", value_parser = bind_any_port, value_name = "ADDRESS")]
+    bind: SocketAddr,
+    /// Seed for the simulated data; the same seed gives the same data.
+    #[arg(
+        long,
+        default_value_t = 1,
+        value_parser = seed,
+        value_name = "N",
+        allow_negative_numbers = true
+    )]
+    seed: u64,
+    /// Run the simulator's clock N times faster than real time.
+    #[arg(long, default_value_t = 1, value_parser = speed, value_name = "N", allow_negative_numbers = true)]
+    speed: u32,
+    /// Send callbacks to this URL on this machine. PROVIDER=URL sets one provider's URL. A URL without a path, or
+    /// one that ends in `/callbacks`, is for all providers: each sends to `/callbacks/PROVIDER` there, where
+    /// `tilldeck listen` receives it. Any other URL without PROVIDER= is for Kanga. Repeat the option for more URLs.
+    /// PROVIDER=URL takes precedence over a URL for all providers.
+    #[arg(long, value_name = "[PROVIDER=]URL")]
+    callback_url: Vec<String>,
+    /// Save nonces and payments in this file, so that a restart continues with them.
+    #[arg(long, value_parser = path(), value_name = "FILE")]
+    keep: Option<PathBuf>,
+}
+
+impl Command for Serve {
+    fn execute(self, start: Start<'_>) -> CommandResult {
+        block_on(self.run(start.out))
+    }
+}
+
+impl Serve {
+    async fn run(self, out: &Out) -> CommandResult {
+        if !self.bind.ip().is_loopback() {
+            let message = format!(
+                "the simulator cannot listen on {}: its keys are public",
+                self.bind.ip()
+            );
+            return Err(usage(message, "bind it to 127.0.0.1 or [::1]").into());
+        }
+        let callback_urls = callback_urls(&self.callback_url)?;
+        let listener = TcpListener::bind(self.bind).await.map_err(|error| {
+            Problem::new(
+                ProblemKind::Local,
+                format!("cannot listen on {}: {error}", self.bind),
+                "choose another port, or port 0 for any free one",
+            )
+        })?;
+        let options = sandbox::Options {
+            seed: self.seed,
+            speed: self.speed,
+            clock: Clock::system(),
+            callback_urls: callback_urls.clone(),
+            state_file: self.keep,
+        };
+        let running = deck::serve(listener, options).await;
+        let running =
+            running.map_err(|error| local(format!("cannot start the simulator: {error}")))?;
+        let mut stops = StopSignals::new();
+        // A closed stdout does not stop the sandbox: other programs use it.
+        if let Err(error) = greet(&running.base_url(), &callback_urls, &out.for_reader()) {
+            out.warn(&format!(
+                "output stopped ({error}); the simulator still runs at {}",
+                running.base_url()
+            ));
+        }
+        let stop = stops.next().await;
+        running.stop().await;
+        Ok(stop.of_service())
+    }
+}
+
+/// Prints the sandbox's URL and keys.
+fn greet(
+    url: &str,
+    callback_urls: &BTreeMap<String, String>,
+    out: &Out,
+) -> Result<(), OutputError> {
+    if out.json {
+        let accounts: Vec<_> = REGISTRY
+            .iter()
+            .map(|manifest| {
+                let mut account =
+                    serde_json::Map::from_iter([("provider".to_owned(), json!(manifest.id.0))]);
+                account.extend(
+                    manifest
+                        .embedded
+                        .iter()
+                        .map(|(key, value)| ((*key).to_owned(), json!(value))),
+                );
+                account
+            })
+            .collect();
+        out.object(&json!({ "url": url, "accounts": accounts, "callbacks": callback_urls }))?;
+    } else {
+        let printed = out.line(url);
+        for manifest in REGISTRY {
+            let keys: Vec<String> = manifest
+                .embedded
+                .iter()
+                .map(|(key, value)| format!("{key} = {value}"))
+                .collect();
+            out.message(Tone::Strong, manifest.title, &keys.join("  "));
+        }
+        for (provider, to) in callback_urls {
+            out.message(Tone::Dim, "callbacks", &format!("{provider} -> {to}"));
+        }
+        out.message(
+            Tone::Dim,
+            "control",
+            &format!("tilldeck sandbox trigger --url {url} fault 429"),
+        );
+        out.say("Ctrl-C stops it");
+        printed?;
+    }
+    Ok(())
+}
+
+/// The callback URL of each provider, by the provider's short name.
+fn callback_urls(options: &[String]) -> Result<BTreeMap<String, String>, Problem> {
+    let wrong = |message: String, hint: &str| Err(usage(message, hint));
+    let (mut named, mut of_all) = (BTreeMap::new(), BTreeMap::new());
+    for text in options {
+        // A `=` may also occur in a URL's query.
+        let name = text.split_once('=').filter(|(name, _)| !name.contains(':'));
+        let (provider, url) = match name {
+            Some((name, url)) => (Some(name), url),
+            None => (None, text.as_str()),
+        };
+        let shown = inert::quoted(url, 80);
+        let Some(parsed) = Url::parse(url).ok().filter(|url| url.host().is_some()) else {
+            return wrong(
+                format!("--callback-url: {shown} is not a URL"),
+                "for example http://127.0.0.1:8787 or kanga=http://127.0.0.1:8787/callbacks/shop",
+            );
+        };
+        let Some(provider) = provider else {
+            if !of_all.is_empty() {
+                let hint = "add the provider to each: kanga=URL";
+                return wrong(
+                    "--callback-url without a provider appears twice".into(),
+                    hint,
+                );
+            }
+            of_all = without_provider(&parsed, url);
+            continue;
+        };
+        if providers::by_name(provider).is_none() {
+            let known: Vec<_> = REGISTRY.iter().map(|manifest| manifest.id.0).collect();
+            let name = inert::quoted(provider, 40);
+            return wrong(
+                format!("--callback-url: unknown provider {name}"),
+                &format!("the providers are: {}", known.join(", ")),
+            );
+        }
+        if named.insert(provider.to_owned(), url.to_owned()).is_some() {
+            return wrong(format!("--callback-url of {provider} appears twice"), "");
+        }
+    }
+    of_all.extend(named);
+    Ok(of_all)
+}
+
+/// A URL for all providers, or one for the callbacks of payments alone.
+fn without_provider(parsed: &Url, url: &str) -> BTreeMap<String, String> {
+    let path = parsed.path().trim_end_matches('/');
+    let plain = parsed.query().is_none() && parsed.fragment().is_none();
+    if !plain || !(path.is_empty() || path.ends_with("/callbacks")) {
+        let offer = |manifest: &&&Manifest| manifest.abilities.contains(&Ability::Payments);
+        let offering = REGISTRY.iter().filter(offer);
+        return offering
+            .map(|manifest| (manifest.id.0.to_owned(), url.to_owned()))
+            .collect();
+    }
+    let base = url.trim_end_matches('/');
+    let base = if path.is_empty() {
+        format!("{base}/callbacks")
+    } else {
+        base.to_owned()
+    };
+    let providers = REGISTRY.iter().map(|manifest| manifest.id.0);
+    providers
+        .map(|name| (name.to_owned(), format!("{base}/{name}")))
+        .collect()
+}

@@ -1,0 +1,134 @@
+//! Starts a command: reads the configuration, opens the deck, runs the command, and closes what was opened.
+
+use std::convert::Infallible;
+
+use tokio::runtime::Builder;
+
+use super::args::Global;
+use super::command::{CommandContext, DeckCommand};
+use super::exit::{CommandResult, local};
+use super::interrupt::{Interrupts, interrupted, until_stopped};
+use super::limits;
+use super::log_start::LogStart;
+use super::output::Out;
+use super::settings::Settings;
+use crate::deck::{CONTROL, Deck, is_forward};
+use crate::domain::Waiting;
+use crate::net::{self, Event, EventReceiver};
+use crate::runtime;
+
+/// What a command starts from.
+pub struct Start<'a> {
+    pub global: Global,
+    pub log: LogStart,
+    pub out: &'a Out,
+}
+
+impl Start<'_> {
+    /// Reads the configuration, then runs the command with it.
+    pub fn configured(
+        self,
+        command: impl FnOnce(&Settings, LogStart) -> CommandResult,
+    ) -> CommandResult {
+        match Settings::load(self.global) {
+            Ok(settings) => command(&settings, self.log.configured(&settings)),
+            Err(error) => {
+                self.log.run();
+                tracing::error!(why = %error, "the configuration cannot be used");
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Opens the deck, then runs the command with it, until it ends or a signal ends it.
+    pub fn with_deck(self, command: impl DeckCommand) -> CommandResult {
+        let out = self.out;
+        self.configured(|settings, log| {
+            log.run();
+            block_on(with_deck(settings, out, command))
+        })
+    }
+}
+
+async fn with_deck(settings: &Settings, out: &Out, command: impl DeckCommand) -> CommandResult {
+    let (events_to, mut events) = net::events::channel();
+    let deck = settings.deck(Some(events_to), command.timeout()).await?;
+    let interrupts = Interrupts::default();
+    let cx = CommandContext {
+        settings,
+        deck: &deck,
+        interrupts: &interrupts,
+        out,
+    };
+    let work = async {
+        tokio::select! {
+            done = command.run(&cx) => out.settle(done),
+            never = report_waits(&mut events, out) => match never {},
+        }
+    };
+    // Only around the work: after a signal, the ledger still records what was sent.
+    let done = Box::pin(until_stopped(work, &interrupts, out)).await;
+    warn(&deck, out).await;
+    let Some(done) = done else {
+        // By now the ledger has the outcome of the current request.
+        deck.close().await;
+        return Err(interrupted(&mut events).into());
+    };
+    // Dropped first: the last rows must not wait for a reader of events.
+    drop(events);
+    deck.close().await;
+    Ok(done?)
+}
+
+/// Prints what a command waits for, so that a silent wait has a reason.
+async fn report_waits(events: &mut EventReceiver, out: &Out) -> Infallible {
+    while let Some(event) = events.recv().await {
+        if let Event::Waiting(_, waiting) = event {
+            let words =
+                waiting.map(|waiting| format!("{}: {}", recipient(&waiting), waiting.describe()));
+            out.waiting(words.as_deref());
+        }
+    }
+    std::future::pending().await
+}
+
+/// Who gets a request that waits: an account's requests may also go to the shop's own server.
+fn recipient(waiting: &Waiting) -> String {
+    match &waiting.account {
+        _ if waiting.about == CONTROL => "the simulator".into(),
+        account if is_forward(&waiting.about) => format!("the shop's server (account {account})"),
+        account => format!("account {account}"),
+    }
+}
+
+/// Prints warnings that do not belong to the result.
+pub async fn warn(deck: &Deck, out: &Out) {
+    if let Some(words) = deck.ledger().status().await.warning() {
+        out.warn(&words);
+    }
+    if let Some((account, warning)) = deck.clock_warning() {
+        out.warn(&runtime::clock_warning(&account, warning));
+    }
+}
+
+/// Runs a command that serves others, such as `listen`.
+pub fn on_threads(command: impl Future<Output = CommandResult>) -> CommandResult {
+    let mut threads = Builder::new_multi_thread();
+    threads.worker_threads(2);
+    run_on(threads, command)
+}
+
+/// Runs a command. One thread is enough: a command mostly waits.
+pub fn block_on(command: impl Future<Output = CommandResult>) -> CommandResult {
+    run_on(Builder::new_current_thread(), command)
+}
+
+fn run_on(mut threads: Builder, command: impl Future<Output = CommandResult>) -> CommandResult {
+    limits::ensure()?;
+    let runtime = threads.enable_all().build();
+    let runtime = runtime.map_err(|error| local(format!("tilldeck cannot start: {error}")))?;
+    let done = runtime.block_on(command);
+    // A password manager that still waits for its user must not delay the exit.
+    runtime.shutdown_background();
+    done
+}
