@@ -51,7 +51,7 @@ use layout::{Areas, Arrangement, LayoutInput, ZoomMode, arrange};
 use msg::Level;
 use overlays::Overlay;
 use panes::{GoTo, Pane, Panes};
-use pointer::{Hit, Hits};
+use pointer::{Hits, Target};
 use store::{InFlight, Phase, Purpose, Store};
 use theme::Theme;
 use widgets::boxes::Framed;
@@ -78,7 +78,7 @@ pub struct Model {
     /// Until when an answer about the terminal's background is of use; `None` before the question.
     background_until: Option<Duration>,
     /// What the pointer holds: the edge of a column, or a scroll bar.
-    dragged: Option<(Rect, Hit)>,
+    dragged: Option<Target>,
     dirty: bool,
 }
 

@@ -39,25 +39,32 @@ pub enum Hit {
     Bar(usize),
 }
 
+/// A place on the screen that can be clicked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Target {
+    area: Rect,
+    hit: Hit,
+}
+
 /// What is on the screen to work with.
 #[derive(Debug, Default)]
 pub struct Hits {
-    /// What a click does where, in the order of drawing.
-    places: RefCell<Vec<(Rect, Hit)>>,
+    /// In the order of drawing.
+    targets: RefCell<Vec<Target>>,
     /// The columns of the focused list.
     columns: RefCell<Vec<Shown>>,
 }
 
 impl Hits {
-    fn at(&self, at: Position) -> Option<(Rect, Hit)> {
-        let hits = self.places.borrow();
-        let mut latest = hits.iter().rev();
-        latest.find(|(area, _)| area.contains(at)).copied()
+    fn at(&self, at: Position) -> Option<Target> {
+        let targets = self.targets.borrow();
+        let mut latest = targets.iter().rev();
+        latest.find(|target| target.area.contains(at)).copied()
     }
 
     /// Nothing behind a window can be clicked.
     pub fn clear(&self) {
-        self.places.borrow_mut().clear();
+        self.targets.borrow_mut().clear();
     }
 }
 
@@ -65,7 +72,7 @@ impl ViewContext<'_> {
     /// Notes what a click does in an area that is being drawn.
     pub fn note(&self, area: Rect, hit: Hit) {
         if let Some(hits) = self.hits {
-            hits.places.borrow_mut().push((area, hit));
+            hits.targets.borrow_mut().push(Target { area, hit });
         }
     }
 
@@ -98,8 +105,8 @@ impl Model {
             MouseEventKind::Drag(_) => {
                 // A window may have opened meanwhile.
                 let dragged = self.dragged.filter(|_| self.overlays.is_empty());
-                if let Some((area, hit)) = dragged {
-                    self.drag((area, hit), at, io);
+                if let Some(target) = dragged {
+                    self.drag(target, at, io);
                 }
                 return dragged.is_some();
             }
@@ -127,9 +134,9 @@ impl Model {
     }
 
     /// Moves what the pointer holds.
-    fn drag(&mut self, (area, hit): (Rect, Hit), at: Position, io: &mut Io<'_>) {
-        let top = self.top();
-        match hit {
+    fn drag(&mut self, target: Target, at: Position, io: &mut Io<'_>) {
+        let (top, area) = (self.top(), target.area);
+        match target.hit {
             Hit::Edge { column, left } => {
                 let width = at.x.saturating_sub(left);
                 self.call(top, io, |it, _| {
@@ -168,9 +175,9 @@ impl Model {
     }
 
     fn clicked(&mut self, at: Position, io: &mut Io<'_>) {
-        let found = self.drawn(io.now).at(at);
-        let hit = found.map(|(_, hit)| hit);
-        self.dragged = found;
+        let target = self.drawn(io.now).at(at);
+        let hit = target.map(|target| target.hit);
+        self.dragged = target;
         if self.overlays.is_empty()
             && !self.can_only_be_left()
             && let Some(pane) = self.pane_at(at)
@@ -200,8 +207,8 @@ impl Model {
                 self.call(top, io, |it, ctx| it.pick_column(column, ctx));
             }
             Some(Hit::Edge { .. } | Hit::Bar(_)) => {
-                if let Some(found) = found {
-                    self.drag(found, at, io);
+                if let Some(target) = target {
+                    self.drag(target, at, io);
                 }
             }
             None if self.is_beside_window(at, io.now) => {

@@ -124,7 +124,7 @@ impl State {
     }
 
     /// The player with this id, added to the list if new.
-    fn player_mut(&mut self, account: &AccountId, id: PlayerId) -> &mut PlayerState {
+    pub fn player_mut(&mut self, account: &AccountId, id: PlayerId) -> &mut PlayerState {
         let at = self.find(account, id).unwrap_or_else(|| {
             // New players go to the front, so the last one is the oldest.
             if self.players.len() >= PLAYERS_MAX {
@@ -168,32 +168,6 @@ impl State {
         self.scroll = 0;
     }
 
-    /// The result of an authentication.
-    pub fn authenticated(
-        &mut self,
-        (account, id): (&AccountId, PlayerId),
-        result: Result<&Player, &Problem>,
-        at: WallTime,
-    ) {
-        // A lost connection proves nothing about the player: only the provider's verdict is saved.
-        if matches!(result, Err(problem) if problem.kind != ProblemKind::Refused) {
-            return;
-        }
-        let player = self.player_mut(account, id);
-        match result {
-            Ok(authenticated) => {
-                player.name = inert::cut(&authenticated.username, NAME_MAX);
-                player.proof = Proof::Proved(at);
-                player.last_error = None;
-            }
-            // An earlier token proved who the player is; that this one fails does not undo it.
-            Err(problem) if matches!(player.proof, Proof::Proved(_)) => {
-                player.last_error = Some(problem.clone());
-            }
-            Err(problem) => player.proof = Proof::Refused(problem.clone()),
-        }
-    }
-
     /// Fetches the inventory of the selected player.
     fn refresh(&mut self, ctx: &mut UpdateContext<'_>) {
         let Some(player) = self.players.get_mut(self.list.selected) else {
@@ -206,41 +180,6 @@ impl State {
         let purpose = Purpose::Items(player.id);
         let account = player.account.clone();
         player.request = Some(ctx.store.ask(account, op, purpose, false, ctx.out));
-    }
-
-    /// The inventory of a player, after [`State::refresh`] or a callback. A notice shows what changed.
-    fn items(
-        &mut self,
-        (account, id): (&AccountId, PlayerId),
-        result: &Result<Inventory, Problem>,
-        ctx: &mut UpdateContext<'_>,
-    ) {
-        if ctx.store.known(account).is_none() {
-            return;
-        }
-        let player = self.player_mut(account, id);
-        let inventory = match result {
-            Ok(inventory) => inventory.clone(),
-            Err(problem) => {
-                player.last_error = Some(problem.clone());
-                return;
-            }
-        };
-        player.last_error = None;
-        let before = player.inventory.as_ref().map(|(before, _)| before);
-        let changed = before.map(|before| changes::changes(&before.items, &inventory.items));
-        player.inventory = Some((inventory, ctx.now.wall));
-        let Some(changed) = changed.filter(|changed| !changed.is_empty()) else {
-            return;
-        };
-        player.changed = Some((changed.clone(), ctx.now.wall));
-        let text = format!("{}: {changed}", player.display_name());
-        let notice = Notice {
-            level: Level::Info,
-            about: format!("player {account} {id}"),
-            text,
-        };
-        ctx.store.notice(notice, ctx.now);
     }
 
     fn open_form(&self, ctx: &mut UpdateContext<'_>) {
@@ -375,16 +314,23 @@ impl Component for State {
                     result,
                 },
                 _,
-            ) => self.items((account, *player), result, ctx),
+            ) if ctx.store.known(account).is_some() => {
+                self.player_mut(account, *player).items(result, ctx);
+            }
             Event::Message(Msg::Answered { result, .. }, Some(asked)) => {
+                let account = &asked.account;
                 match (&asked.purpose, result) {
-                    (Purpose::Items(player), Answer::Inventory(result)) => {
-                        self.settled(&asked.account, *player);
-                        self.items((&asked.account, *player), result, ctx);
+                    (Purpose::Items(id), Answer::Inventory(result)) => {
+                        self.settled(account, *id);
+                        if ctx.store.known(account).is_some() {
+                            self.player_mut(account, *id).items(result, ctx);
+                        }
                     }
-                    (Purpose::Authenticate(player), Answer::Player(result)) => {
-                        let who = (&asked.account, *player);
-                        self.authenticated(who, result.as_ref(), ctx.now.wall);
+                    // A lost connection proves nothing about the player.
+                    (_, Answer::Player(Err(problem))) if problem.kind != ProblemKind::Refused => {}
+                    (Purpose::Authenticate(id), Answer::Player(result)) => {
+                        let player = self.player_mut(account, *id);
+                        player.authenticated(result.as_ref(), ctx.now.wall);
                     }
                     _ => {}
                 }
@@ -439,6 +385,47 @@ impl PlayerState {
         self.inventory
             .as_ref()
             .map_or(0, |(inventory, _)| inventory.items.len())
+    }
+
+    /// The provider's verdict on a token.
+    pub fn authenticated(&mut self, result: Result<&Player, &Problem>, at: WallTime) {
+        match result {
+            Ok(player) => {
+                self.name = inert::cut(&player.username, NAME_MAX);
+                self.proof = Proof::Proved(at);
+                self.last_error = None;
+            }
+            // An earlier token proved who the player is; that this one fails does not undo it.
+            Err(problem) if matches!(self.proof, Proof::Proved(_)) => {
+                self.last_error = Some(problem.clone());
+            }
+            Err(problem) => self.proof = Proof::Refused(problem.clone()),
+        }
+    }
+
+    /// The inventory, after [`State::refresh`] or a callback. A notice shows what changed.
+    fn items(&mut self, result: &Result<Inventory, Problem>, ctx: &mut UpdateContext<'_>) {
+        let inventory = match result {
+            Ok(inventory) => inventory.clone(),
+            Err(problem) => {
+                self.last_error = Some(problem.clone());
+                return;
+            }
+        };
+        self.last_error = None;
+        let before = self.inventory.as_ref().map(|(before, _)| before);
+        let changed = before.map(|before| changes::changes(&before.items, &inventory.items));
+        self.inventory = Some((inventory, ctx.now.wall));
+        let Some(changed) = changed.filter(|changed| !changed.is_empty()) else {
+            return;
+        };
+        self.changed = Some((changed.clone(), ctx.now.wall));
+        let notice = Notice {
+            level: Level::Info,
+            about: format!("player {} {}", self.account, self.id),
+            text: format!("{}: {changed}", self.display_name()),
+        };
+        ctx.store.notice(notice, ctx.now);
     }
 
     /// The player's name; before it is known, the number.

@@ -119,7 +119,7 @@ fn titled(title: &str, shown: &str, into: &mut String) {
 
 #[test]
 fn every_pane_in_every_state() {
-    let states = [
+    let states = vec![
         ("opening", opening()),
         ("empty", empty()),
         ("failing", failing()),

@@ -306,8 +306,8 @@ pub fn items(many: usize) -> Vec<Item> {
 /// A player whose name and items are this text.
 pub fn hostile_player(bad: &str) -> Model {
     let mut model = authenticated();
-    model.panes.players.authenticated(
-        (&game(), PlayerId(765)),
+    let player = model.panes.players.player_mut(&game(), PlayerId(765));
+    player.authenticated(
         Ok(&Player {
             id: PlayerId(765),
             username: bad.into(),

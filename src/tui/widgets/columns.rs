@@ -224,7 +224,9 @@ impl<'a, 'r, T> Grid<'a, 'r, T> {
     /// All rows of a list, of which those around the selected one are drawn.
     pub fn new(columns: Vec<Column<'a, T>>, rows: Vec<&'r T>, list: List, area: Rect) -> Self {
         let pager = Pager::list(area, list, rows.len());
-        let rows = rows[pager.shown()].to_vec();
+        let shown = pager.shown();
+        let rows = rows.into_iter().skip(shown.start).take(shown.len());
+        let rows: Vec<&'r T> = rows.collect();
         Self {
             widths: widths(&columns, &rows, area.width),
             columns,

@@ -461,13 +461,13 @@ impl Component for State {
             Action::PreviousMatch => self.with_response(|response| response.next_match(false)),
             Action::ToggleDigest => self.with_response(Response::toggle_table),
             Action::ToggleWrap => {
-                self.with_response(|response| response.reader_mut().toggle_wrap())
+                self.with_response(|response| response.reader_mut().toggle_wrap());
             }
             Action::ScrollRight => {
-                self.with_response(|response| response.reader_mut().sideways(true))
+                self.with_response(|response| response.reader_mut().sideways(true));
             }
             Action::ScrollLeft => {
-                self.with_response(|response| response.reader_mut().sideways(false))
+                self.with_response(|response| response.reader_mut().sideways(false));
             }
         }
     }
