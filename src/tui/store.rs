@@ -78,6 +78,19 @@ pub enum Purpose {
     Items(PlayerId),
 }
 
+impl From<&Op> for Purpose {
+    fn from(op: &Op) -> Self {
+        match op {
+            Op::Verify => Self::Verify,
+            Op::CheckPayment(id) => Self::Check(id.clone()),
+            Op::Estimate(_) => Self::Quote,
+            Op::PaymentLink(link) => Self::Link(link.clone()),
+            Op::AuthenticatePlayer(claim) => Self::Authenticate(claim.player),
+            Op::PlayerItems(player) => Self::Items(*player),
+        }
+    }
+}
+
 /// One request in progress.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InFlight {
@@ -279,13 +292,12 @@ impl Store {
         &mut self,
         account: AccountId,
         op: Op,
-        purpose: Purpose,
         background: bool,
         out: &mut Vec<Effect>,
     ) -> RequestId {
         let request = self.began(InFlight {
             account: account.clone(),
-            purpose,
+            purpose: Purpose::from(&op),
             writes: op.writes(),
         });
         out.push(Effect::Ask {
@@ -431,7 +443,7 @@ impl Store {
             .known(account)
             .is_some_and(|known| known.verifying.is_none());
         if idle {
-            let request = self.ask(account.clone(), Op::Verify, Purpose::Verify, false, out);
+            let request = self.ask(account.clone(), Op::Verify, false, out);
             if let Some(known) = self.known_mut(account) {
                 known.verifying = Some(request);
             }
@@ -444,8 +456,8 @@ impl Store {
             return;
         };
         let watch = watched.watch.clone();
-        let op = Op::CheckPayment(watch.id.clone());
-        let request = self.ask(watch.account, op, Purpose::Check(watch.id), background, out);
+        let op = Op::CheckPayment(watch.id);
+        let request = self.ask(watch.account, op, background, out);
         self.payments[at].set_request(request);
     }
 

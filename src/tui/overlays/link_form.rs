@@ -5,7 +5,6 @@ use super::{arm, link_result};
 use crate::domain::{AccountId, Amount, Answer, ExpectedBy, LinkRequest, Op};
 use crate::tui::component::{Intent, UpdateContext, ViewContext};
 use crate::tui::msg::NewWatch;
-use crate::tui::store::Purpose;
 use crate::tui::widgets::form::{Field, Form, Switch, Value};
 
 /// The form, and what it has asked for.
@@ -139,8 +138,7 @@ impl FormWindow for State {
     fn submit(&mut self, ctx: &mut UpdateContext<'_>) {
         if let Some((account, link)) = self.read() {
             let op = Op::PaymentLink(link.clone());
-            let purpose = Purpose::Link(link.clone());
-            let request = ctx.store.ask(account.clone(), op, purpose, false, ctx.out);
+            let request = ctx.store.ask(account.clone(), op, false, ctx.out);
             self.stage = Stage::Asked(request);
             self.asked = Some((account, link));
         }

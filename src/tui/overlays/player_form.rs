@@ -4,7 +4,6 @@ use super::form_window::{FormWindow, Look, Stage};
 use crate::domain::{AccountId, Environment, Op, PlayerId, PlayerToken, Secret};
 use crate::tui::component::{Intent, UpdateContext, ViewContext};
 use crate::tui::panes::players::Example;
-use crate::tui::store::Purpose;
 use crate::tui::widgets::form::{Field, Form};
 
 const PLAYER: usize = 0;
@@ -131,8 +130,7 @@ impl FormWindow for State {
             return;
         };
         let op = Op::AuthenticatePlayer(PlayerToken { player, token });
-        let purpose = Purpose::Authenticate(player);
-        let request = ctx.store.ask(account.clone(), op, purpose, false, ctx.out);
+        let request = ctx.store.ask(account.clone(), op, false, ctx.out);
         self.stage = Stage::Asked(request);
         self.asked = Some((account, player));
     }

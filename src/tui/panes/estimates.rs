@@ -18,7 +18,7 @@ use crate::tui::keys::{COLUMNS, GLOBAL, NAV, Scope, keys};
 use crate::tui::msg::Msg;
 use crate::tui::overlays::quote_form;
 use crate::tui::panes;
-use crate::tui::store::{Phase, Purpose};
+use crate::tui::store::Phase;
 use crate::tui::theme::Tone;
 use crate::tui::widgets::bar::sparkline;
 use crate::tui::widgets::columns::{Column, Grid, Width};
@@ -137,11 +137,7 @@ impl State {
             token: question.token,
             quantity: question.quantity,
         });
-        self.request =
-            Some(
-                ctx.store
-                    .ask(question.account, op, Purpose::Quote, background, ctx.out),
-            );
+        self.request = Some(ctx.store.ask(question.account, op, background, ctx.out));
         // The interval counts from the last request, so a manual refresh delays the automatic one.
         if self.auto != Auto::Off {
             self.auto = Auto::On(ctx.now.mono + AUTO_EVERY);

@@ -177,9 +177,8 @@ impl State {
             return;
         }
         let op = Op::PlayerItems(player.id);
-        let purpose = Purpose::Items(player.id);
         let account = player.account.clone();
-        player.request = Some(ctx.store.ask(account, op, purpose, false, ctx.out));
+        player.request = Some(ctx.store.ask(account, op, false, ctx.out));
     }
 
     fn open_form(&self, ctx: &mut UpdateContext<'_>) {
