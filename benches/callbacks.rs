@@ -150,7 +150,7 @@ fn main() {
         let bare = runtime.block_on(async {
             let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
             let server = Server::start(listener, Limits::default().server, |_| async {
-                Outcome::Answer(text(axum::http::StatusCode::OK, "ok"))
+                Outcome::Answer(text(hyper::http::StatusCode::OK, "ok"))
             })
             .expect("a server");
             let took = flood(server.address(), connections).await;

@@ -66,7 +66,7 @@ async fn server(after: Duration) -> Server {
         if !after.is_zero() {
             tokio::time::sleep(after).await;
         }
-        let answer = respond(axum::http::StatusCode::OK, "application/json", BODY);
+        let answer = respond(hyper::http::StatusCode::OK, "application/json", BODY);
         Outcome::Answer(answer)
     })
     .expect("a server")

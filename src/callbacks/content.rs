@@ -59,10 +59,10 @@ mod tests {
     use std::io::Write as _;
     use std::net::{IpAddr, Ipv4Addr};
 
-    use axum::http::header;
     use bytes::Bytes;
     use flate2::Compression;
     use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
+    use hyper::http::header;
 
     use super::*;
     use crate::callbacks::Raw;

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use axum::http::{HeaderValue, Method, StatusCode, header};
+use hyper::http::{HeaderValue, Method, StatusCode, header};
 use tokio::sync::watch;
 
 use super::receiver::Limits;

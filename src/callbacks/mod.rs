@@ -180,7 +180,7 @@ impl Raw {
     /// The request with its body decoded as its provider's rules read it; `None` if it cannot be decoded.
     #[must_use]
     pub fn readable(&self) -> Option<Inbound> {
-        let request = axum::http::Request::builder()
+        let request = hyper::http::Request::builder()
             .method(self.method.as_str())
             .uri(&self.target);
         let request = self.headers.iter().fold(request, |request, (name, value)| {

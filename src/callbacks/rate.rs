@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use axum::http::{Extensions, HeaderMap};
+use hyper::http::{Extensions, HeaderMap};
 
 use crate::http_server::Peer;
 
@@ -237,8 +237,8 @@ mod tests {
     fn sent_with(lines: &[(&str, &str)]) -> Sender {
         let mut headers = HeaderMap::new();
         for (name, value) in lines {
-            let name: axum::http::HeaderName = name.parse().unwrap();
-            let value = axum::http::HeaderValue::from_bytes(value.as_bytes()).unwrap();
+            let name: hyper::http::HeaderName = name.parse().unwrap();
+            let value = hyper::http::HeaderValue::from_bytes(value.as_bytes()).unwrap();
             headers.append(name, value);
         }
         sender(&headers, &Extensions::new())

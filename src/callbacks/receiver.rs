@@ -9,9 +9,9 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use axum::http::request::Parts;
-use axum::http::{HeaderValue, StatusCode, header};
 use bytes::Bytes;
+use hyper::http::request::Parts;
+use hyper::http::{HeaderValue, StatusCode, header};
 use sha2::{Digest as _, Sha256};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, oneshot, watch};

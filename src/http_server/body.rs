@@ -5,9 +5,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::http::StatusCode;
 use bytes::{Bytes, BytesMut};
 use hyper::body::{Body as _, Incoming};
+use hyper::http::StatusCode;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{Limits, SMALL_BODY};

@@ -12,12 +12,12 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use axum::body::Body;
-use axum::http::request::Parts;
-use axum::http::uri::Authority;
-use axum::http::{HeaderMap, StatusCode, Uri, header};
 use bytes::Bytes;
+use http_body_util::Full;
 use hyper::body::Incoming;
+use hyper::http::request::Parts;
+use hyper::http::uri::Authority;
+use hyper::http::{HeaderMap, StatusCode, Uri, header};
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
@@ -33,9 +33,9 @@ use slots::{ConnectionSlot, ConnectionSlots};
 pub use outgoing::{DeliveryResult, Outgoing, SendError, is_local_url, send, send_to};
 
 /// A request with its complete body.
-pub type Request = axum::http::Request<Bytes>;
+pub type Request = hyper::http::Request<Bytes>;
 /// A response with its complete body.
-pub type Response = axum::http::Response<Bytes>;
+pub type Response = hyper::http::Response<Bytes>;
 
 /// What the handler decides.
 #[derive(Debug)]
@@ -249,7 +249,7 @@ where
     async fn serve(self, tcp: TcpStream, peer: SocketAddr, slot: ConnectionSlot) {
         let limits = self.limits;
         let connection = slot.connection();
-        let answer = |request: axum::http::Request<Incoming>| {
+        let answer = |request: hyper::http::Request<Incoming>| {
             let (service, connection, slot) = (self.clone(), connection.clone(), &slot);
             async move {
                 // hyper calls this when the head is complete.
@@ -262,11 +262,11 @@ where
                 let outcome = service.receive(request, peer, received).await;
                 connection.enter(Phase::Waiting);
                 Ok::<_, Infallible>(match outcome {
-                    Outcome::Answer(response) => response.map(Body::from),
+                    Outcome::Answer(response) => response.map(Full::new),
                     Outcome::Reset => {
                         // All writes fail from here on, so this empty response is never sent.
                         connection.cut();
-                        axum::http::Response::new(Body::empty())
+                        hyper::http::Response::new(Full::default())
                     }
                 })
             }
@@ -316,7 +316,7 @@ where
     /// Reads a request and answers it; calls `received` when it is complete.
     async fn receive(
         self,
-        request: axum::http::Request<Incoming>,
+        request: hyper::http::Request<Incoming>,
         peer: SocketAddr,
         received: impl FnOnce(),
     ) -> Outcome {

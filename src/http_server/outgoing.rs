@@ -5,9 +5,10 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use axum::body::Body;
-use axum::http::{Uri, header};
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::client::conn::http1;
+use hyper::http::{Uri, header};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio_util::task::AbortOnDropHandle;
@@ -133,15 +134,15 @@ async fn exchange(
         () = &mut deadline => return Err(SendError::TimedOut),
     };
     let status = response.status().as_u16();
-    let body = axum::body::to_bytes(Body::new(response.into_body()), BODY_MAX);
+    let body = Limited::new(response.into_body(), BODY_MAX).collect();
     let body = tokio::select! {
-        body = body => body.ok().map(|body| body.to_vec()),
+        body = body => body.ok().map(|body| body.to_bytes().to_vec()),
         () = &mut deadline => None,
     };
     Ok(DeliveryResult { status, body })
 }
 
-fn wire(uri: &Uri, request: &Outgoing) -> Result<hyper::Request<Body>, SendError> {
+fn wire(uri: &Uri, request: &Outgoing) -> Result<hyper::Request<Full<Bytes>>, SendError> {
     let host = uri.authority().map_or("", |authority| authority.as_str());
     let target = uri.path_and_query().map_or("/", |target| target.as_str());
     let mut wire = hyper::Request::builder()
@@ -155,8 +156,9 @@ fn wire(uri: &Uri, request: &Outgoing) -> Result<hyper::Request<Body>, SendError
     for (name, value) in &request.headers {
         wire = wire.header(name, value);
     }
-    let body = request.body.clone().map_or_else(Body::empty, Body::from);
-    wire.body(body).map_err(|_| SendError::BadHeader)
+    let body = request.body.clone().unwrap_or_default();
+    wire.body(Full::from(body))
+        .map_err(|_| SendError::BadHeader)
 }
 
 impl From<hyper::Error> for SendError {

@@ -7,8 +7,8 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::pin::Pin;
 use std::time::Duration;
 
-use axum::body::Body;
 use bytes::BytesMut;
+use http_body_util::Full;
 use hyper::body::{Body as _, Incoming};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
@@ -107,7 +107,7 @@ async fn plain(
         .uri(&verbatim.target)
         // The shop's own host: the sender's `Host` names this receiver.
         .header(HOST, &host)
-        .body(Body::from(outgoing.body))
+        .body(Full::new(outgoing.body))
         .map_err(|_| NetError::BadPath(foreign_words(&verbatim.target)))?;
     request.headers_mut().extend(outgoing.headers);
     let handshake = http1::handshake(TokioIo::new(tcp)).await;

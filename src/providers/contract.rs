@@ -463,7 +463,7 @@ fn received(webhook: &Webhook) -> Inbound {
     *request.method_mut() = outgoing.method().parse().unwrap();
     *request.uri_mut() = outgoing.url.parse().unwrap();
     for (name, value) in &outgoing.headers {
-        let name: axum::http::HeaderName = name.parse().unwrap();
+        let name: hyper::http::HeaderName = name.parse().unwrap();
         request.headers_mut().append(name, value.parse().unwrap());
     }
     Inbound {
@@ -533,7 +533,7 @@ fn the_judge_of_each_takes_what_its_simulator_sends_and_refuses_it_under_another
             }
         }
         let mut odd = received(&webhook(own));
-        *odd.request.method_mut() = axum::http::Method::PATCH;
+        *odd.request.method_mut() = hyper::http::Method::PATCH;
         let described = (spec.read)(&odd, &held);
         assert!(matches!(described, Err(Refusal::Method { allowed }) if !allowed.is_empty()));
     }

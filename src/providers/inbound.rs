@@ -6,7 +6,7 @@ mod surrogates;
 
 use std::borrow::Cow;
 
-use axum::http::{HeaderValue, Method, header::CONTENT_TYPE};
+use hyper::http::{HeaderValue, Method, header::CONTENT_TYPE};
 use serde_json::{Map, Value};
 
 use super::unique_keys::UniqueKeys;

@@ -151,7 +151,7 @@ impl CallbackHandler for Seat {
             let kept = self.hall.ledger.finish_attempt(job, held, tried).await;
             kept.unwrap();
             Some(respond(
-                axum::http::StatusCode::OK,
+                hyper::http::StatusCode::OK,
                 "application/json",
                 said,
             ))

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use axum::http::{HeaderName, header};
+use hyper::http::{HeaderName, header};
 
 use crate::callbacks::{Address, Inbound, content};
 use crate::domain::{Subject, Verdict};

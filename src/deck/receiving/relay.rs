@@ -1,8 +1,8 @@
 //! Callbacks with a provider that waits for the shop's answer: the shop is called while the connection is open. There
 //! is no automatic retry, because an order could be delivered twice (`docs/providers/kongregate.md`).
 
-use axum::http::{HeaderValue, StatusCode, header};
 use bytes::Bytes;
+use hyper::http::{HeaderValue, StatusCode, header};
 
 use super::forward::{self, AnswerUse, Destination, ForwardResult};
 use super::{Shared, log_lines};

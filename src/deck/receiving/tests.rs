@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use axum::http::{HeaderValue, StatusCode};
+use hyper::http::{HeaderValue, StatusCode};
 use tokio::net::TcpListener;
 
 use super::{Pace, Receive};

@@ -2,7 +2,7 @@
 //! the callback is a hint, and CHECK PAYMENT gives the state. Neither the method nor a body is documented: GET and POST are
 //! accepted, with the id in the query, a form, `multipart/form-data` or a JSON object (`docs/providers/kanga.md#callbacks`).
 
-use axum::http::Method;
+use hyper::http::Method;
 
 use crate::callbacks::{Answer, CallbackSecrets, Dedup, Inbound, ParsedCallback, Refusal, Spec};
 use crate::domain::{PaymentId, Subject};

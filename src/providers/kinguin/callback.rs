@@ -87,7 +87,7 @@ fn identity(object: &Map<String, Value>, body: &[u8]) -> Vec<u8> {
 mod tests {
     use std::collections::BTreeMap;
 
-    use axum::http::{HeaderName, HeaderValue};
+    use hyper::http::{HeaderName, HeaderValue};
 
     use super::*;
     use crate::domain::Secret;

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use axum::http::Method;
+use hyper::http::Method;
 use subtle::ConstantTimeEq as _;
 
 use super::{settings, signed, wire};

@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, UNIX_EPOCH};
 
-use axum::http::{HeaderValue, StatusCode, header};
 use fastrand::Rng;
+use hyper::http::{HeaderValue, StatusCode, header};
 use serde_json::Value;
 use tilldeck::auth::Tokens;
 use tilldeck::clock::{Clock, ManualClock};
