@@ -1,4 +1,4 @@
-//! Secrets that the command line names by their source, and that a prompt asks for.
+//! Secrets that the command line names by their source.
 
 use std::path::PathBuf;
 

@@ -53,8 +53,8 @@ pub(super) fn run(mut store: Store, jobs: &Receiver<Task>) {
             Some(patience) => match jobs.recv_timeout(patience) {
                 Ok(job) => job,
                 Err(RecvTimeoutError::Timeout) => {
-                    rested = store.pruning.is_none();
-                    if store.pruned && rested {
+                    rested = store.pruned && store.pruning.is_none();
+                    if rested {
                         store.empty_log();
                     } else {
                         store.prune();

@@ -464,10 +464,13 @@ impl Session {
         if let Ok(reply) = &tried.result
             && signed.verbatim.is_none()
         {
-            self.compare_clocks(began, reply);
+            let date = reply.date();
+            if let Some(date) = date {
+                self.compare_clocks(began, date);
+            }
             // A slow response may carry the date of its beginning, an error page the date of another machine.
             let is_prompt = seen.mono.saturating_sub(began.mono) <= NONCE_LEAD_MAX;
-            if let Some(date) = reply.date().filter(|_| is_prompt)
+            if let Some(date) = date.filter(|_| is_prompt)
                 && (200..300).contains(&reply.status)
             {
                 authorise.provider_time(date, seen);
@@ -613,10 +616,7 @@ impl Session {
     }
 
     /// Warns if the clock here was ahead of the provider's.
-    fn compare_clocks(&self, sent: Now, reply: &Reply) {
-        let Some(date) = reply.date() else {
-            return;
-        };
+    fn compare_clocks(&self, sent: Now, date: WallTime) {
         // `Date` has whole seconds, so up to 999 ms of an apparent lead is rounding.
         let ahead = sent.wall.since(date.plus(Duration::from_millis(999)));
         if ahead > NONCE_LEAD_MAX {

@@ -309,6 +309,11 @@ pub trait Component {
         }
     }
 
+    /// Handles the scroll bar: selects a row.
+    fn scroll_to(&mut self, row: usize, ctx: &mut UpdateContext<'_>) {
+        self.pick(row, ctx);
+    }
+
     /// Handles a click on a column's title: the keys resize this column from now on, and a list that can be sorted by it is.
     fn pick_column(&mut self, column: &'static str, _ctx: &mut UpdateContext<'_>) {
         if let Some(widths) = self.widths() {
@@ -399,6 +404,7 @@ pub trait AnyComponent {
     fn paste(&mut self, text: &str, ctx: &mut UpdateContext<'_>) -> Paste;
     fn point(&mut self, at: Position, is_click: bool, ctx: &mut UpdateContext<'_>);
     fn pick(&mut self, row: usize, ctx: &mut UpdateContext<'_>);
+    fn scroll_to(&mut self, row: usize, ctx: &mut UpdateContext<'_>);
     fn on_event(&mut self, event: Event<'_>, ctx: &mut UpdateContext<'_>);
     fn on_intent(&mut self, intent: Intent, ctx: &mut UpdateContext<'_>);
     fn fit(&mut self, ctx: &mut UpdateContext<'_>);
@@ -466,6 +472,10 @@ impl<C: Component> AnyComponent for C {
 
     fn pick(&mut self, row: usize, ctx: &mut UpdateContext<'_>) {
         Component::pick(self, row, ctx);
+    }
+
+    fn scroll_to(&mut self, row: usize, ctx: &mut UpdateContext<'_>) {
+        Component::scroll_to(self, row, ctx);
     }
 
     fn on_event(&mut self, event: Event<'_>, ctx: &mut UpdateContext<'_>) {

@@ -145,10 +145,15 @@ impl Model {
                     }
                 });
             }
-            Hit::Bar(len) => {
+            Hit::Bar(_) => {
+                // The list may have other rows now than when the bar was taken.
+                let now = self.drawn(io.now).at(area.as_position());
+                let Some(Hit::Bar(len)) = now.map(|target| target.hit) else {
+                    return;
+                };
                 let down = at.y.saturating_sub(area.y).min(area.height - 1);
                 let row = usize::from(down) * (len - 1) / usize::from(area.height - 1);
-                self.call(top, io, |it, ctx| it.pick(row, ctx));
+                self.call(top, io, |it, ctx| it.scroll_to(row, ctx));
             }
             Hit::Act(_) | Hit::Focus(_) | Hit::Row(_) | Hit::Heading(_) => return,
         }
@@ -206,11 +211,13 @@ impl Model {
                 let top = self.top();
                 self.call(top, io, |it, ctx| it.pick_column(column, ctx));
             }
-            Some(Hit::Edge { .. } | Hit::Bar(_)) => {
+            Some(Hit::Bar(_)) => {
                 if let Some(target) = target {
                     self.drag(target, at, io);
                 }
             }
+            // Only a drag resizes: the edge is one cell wide, and a click that misses a title must change nothing.
+            Some(Hit::Edge { .. }) => {}
             None if self.is_beside_window(at, io.now) => {
                 self.dirty = true;
                 self.store.flash = None;

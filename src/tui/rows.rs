@@ -8,7 +8,7 @@ use crate::domain::{Delivery, DeliveryId, Exchange, ExchangeId};
 
 /// What the ledger numbers.
 pub trait Numbered {
-    /// Grows with time.
+    /// Grows with time among those that are saved.
     type Id: Copy + Ord;
 
     fn id(&self) -> Self::Id;
@@ -73,12 +73,10 @@ impl<T: Numbered> Rows<T> {
             self.0[at] = row;
             return;
         }
-        let is_older = |have: &Arc<T>| have.is_saved() && have.id() < row.id();
-        let at = if row.is_saved() {
-            self.iter().position(is_older).unwrap_or(self.len())
-        } else {
-            0
-        };
+        // A row that is not saved keeps the place at which it arrived.
+        let is_newer = |have: &Arc<T>| have.is_saved() && have.id() > row.id();
+        let newer = self.iter().rposition(is_newer).filter(|_| row.is_saved());
+        let at = newer.map_or(0, |at| at + 1);
         if at < max {
             self.0.insert(at, row);
         }
@@ -89,5 +87,36 @@ impl<T: Numbered> Rows<T> {
         let long = self.len() > max;
         self.0.truncate(max);
         long
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A number, and whether it is saved.
+    #[derive(Debug, Clone, PartialEq)]
+    struct Row(i64);
+
+    impl Numbered for Row {
+        type Id = i64;
+
+        fn id(&self) -> i64 {
+            self.0
+        }
+
+        fn is_saved(&self) -> bool {
+            self.0 >= 0
+        }
+    }
+
+    #[test]
+    fn a_row_that_could_not_be_saved_keeps_its_place_among_those_that_were() {
+        let mut rows = Rows::default();
+        for id in [8, 9, -1, 10, 3, -2, 11] {
+            rows.put(Arc::new(Row(id)), 10);
+        }
+        let ids: Vec<i64> = rows.iter().map(|row| row.0).collect();
+        assert_eq!(ids, [11, -2, 10, -1, 9, 8, 3], "newest first");
     }
 }

@@ -210,3 +210,65 @@ fn without_provider(parsed: &Url, url: &str) -> BTreeMap<String, String> {
         .map(|name| (name.to_owned(), format!("{base}/{name}")))
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn urls(given: &[&str]) -> Result<Vec<String>, String> {
+        let given: Vec<String> = given.iter().map(|text| (*text).to_owned()).collect();
+        let found = callback_urls(&given).map_err(|problem| problem.message)?;
+        let lines = found.into_iter().map(|(name, url)| format!("{name} {url}"));
+        Ok(lines.collect())
+    }
+
+    #[test]
+    fn a_callback_url_is_one_providers_or_a_receiver_of_all() {
+        for all in [
+            "http://127.0.0.1:8787",
+            "http://127.0.0.1:8787/",
+            "http://127.0.0.1:8787/callbacks",
+            "http://127.0.0.1:8787/callbacks/",
+        ] {
+            let found = urls(&[all]).unwrap();
+            assert_eq!(found.len(), REGISTRY.len(), "{all}");
+            assert_eq!(found[0], "kanga http://127.0.0.1:8787/callbacks/kanga");
+        }
+        let behind = urls(&["http://[::1]:1/deep/callbacks"]).unwrap();
+        assert!(behind.contains(&"pledg http://[::1]:1/deep/callbacks/pledg".to_owned()));
+        for kangas in [
+            "http://127.0.0.1:8787/callbacks/shop",
+            "http://127.0.0.1:1/hook?a=b",
+            "http://127.0.0.1:1/?shop=7",
+            "http://127.0.0.1:1/callbacks?x",
+        ] {
+            assert_eq!(urls(&[kangas]).unwrap(), [format!("kanga {kangas}")]);
+        }
+        let mixed = [
+            "pledg=http://127.0.0.1:1/a?b=c",
+            "http://127.0.0.1:2",
+            "kinguin=http://127.0.0.1:3",
+        ];
+        let found = urls(&mixed).unwrap();
+        assert!(found.contains(&"pledg http://127.0.0.1:1/a?b=c".to_owned()));
+        assert!(found.contains(&"kinguin http://127.0.0.1:3".to_owned()));
+        assert!(found.contains(&"kanga http://127.0.0.1:2/callbacks/kanga".to_owned()));
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_callback_url_is_said() {
+        for (given, words) in [
+            (&["nonsense"][..], "not a URL"),
+            (&["kanga=8787"], "not a URL"),
+            (&["kagna=http://127.0.0.1:1"], "unknown provider `kagna`"),
+            (&["kanga=http://a", "kanga=http://b"], "kanga appears twice"),
+            (
+                &["http://a", "http://b/x"],
+                "without a provider appears twice",
+            ),
+        ] {
+            let error = urls(given).unwrap_err();
+            assert!(error.contains(words), "{given:?}: {error}");
+        }
+    }
+}

@@ -1,7 +1,7 @@
 //! The form that adds an account. Its fields depend on the chosen provider. It checks the fields only: verifying and
 //! saving happen behind the console.
 
-use super::form_window::{FormAction, FormWindow, Look, Stage};
+use super::form_window::{FormAction, FormWindow, Stage, WindowText};
 use crate::domain::manage::{Change, NewAccount, Proof, ProviderSetup, leaves_open};
 use crate::domain::{AccountId, Environment, Problem, ProviderId};
 use crate::tui::component::{UpdateContext, ViewContext};
@@ -158,7 +158,7 @@ impl FormWindow for State {
         &mut self.form
     }
 
-    fn look(&self, ctx: ViewContext<'_>) -> Look {
+    fn text(&self, ctx: ViewContext<'_>) -> WindowText {
         let note = format!(
             "{} verifies them with {}, then saves them. {} shows how to get them.",
             ctx.key(FormAction::Submit),
@@ -167,7 +167,7 @@ impl FormWindow for State {
         );
         let live = self.environment().is_live();
         let mark = if live { ", LIVE: real money" } else { "" };
-        Look::new(format!("New account in {}{mark}", self.profile), note, live)
+        WindowText::new(format!("New account in {}{mark}", self.profile), note, live)
     }
 
     fn progress(&self, _ctx: ViewContext<'_>) -> String {

@@ -1,6 +1,6 @@
 //! The form that chooses the account of several pasted payments.
 
-use super::form_window::{FormWindow, Look};
+use super::form_window::{FormWindow, WindowText};
 use crate::domain::AccountId;
 use crate::tui::component::{Intent, UpdateContext, ViewContext};
 use crate::tui::panes::payments::pasted::Pasted;
@@ -31,11 +31,11 @@ impl FormWindow for State {
         &mut self.form
     }
 
-    fn look(&self, ctx: ViewContext<'_>) -> Look {
+    fn text(&self, ctx: ViewContext<'_>) -> WindowText {
         let rows = &self.pasted.rows;
         let sums = rows.iter().filter(|(_, sum)| sum.is_some()).count();
         let note = format!("{} payments, {sums} with an expected amount.", rows.len());
-        Look::new("Watch the pasted payments", note, ctx.store.is_live())
+        WindowText::new("Watch the pasted payments", note, ctx.store.is_live())
     }
 
     fn submit_word(&self) -> &'static str {

@@ -1,6 +1,6 @@
 //! The form that adds a payment to the watch list.
 
-use super::form_window::{FormWindow, Look};
+use super::form_window::{FormWindow, WindowText};
 use crate::domain::{AccountId, Amount, Expected, ExpectedBy};
 use crate::tui::component::{Intent, UpdateContext, ViewContext};
 use crate::tui::msg::NewWatch;
@@ -65,9 +65,9 @@ impl FormWindow for State {
         &mut self.form
     }
 
-    fn look(&self, ctx: ViewContext<'_>) -> Look {
+    fn text(&self, ctx: ViewContext<'_>) -> WindowText {
         let note = "PAID appears only if amount and currency match.";
-        Look::new("Watch a payment", note, ctx.store.is_live())
+        WindowText::new("Watch a payment", note, ctx.store.is_live())
     }
 
     fn submit_word(&self) -> &'static str {

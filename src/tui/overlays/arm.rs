@@ -1,6 +1,6 @@
 //! The form that arms a live account for write calls. The operator types the account's name.
 
-use super::form_window::{FormWindow, Look};
+use super::form_window::{FormWindow, WindowText};
 use crate::domain::AccountId;
 use crate::tui::component::{UpdateContext, ViewContext};
 use crate::tui::msg::Level;
@@ -32,14 +32,14 @@ impl FormWindow for State {
         &mut self.form
     }
 
-    fn look(&self, _ctx: ViewContext<'_>) -> Look {
+    fn text(&self, _ctx: ViewContext<'_>) -> WindowText {
         let note = format!(
             "{} moves real money. Type its name to allow write calls for ten minutes.",
             self.account
         );
-        Look {
+        WindowText {
             tone: Tone::Live,
-            ..Look::new("Arm a LIVE account", note, true)
+            ..WindowText::new("Arm a LIVE account", note, true)
         }
     }
 

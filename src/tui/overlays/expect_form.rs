@@ -1,6 +1,6 @@
 //! The form that sets the expected amount of a watched payment.
 
-use super::form_window::{FormWindow, Look};
+use super::form_window::{FormWindow, WindowText};
 use crate::domain::{AccountId, Amount, Expected, ExpectedBy, PaymentId};
 use crate::tui::Effect;
 use crate::tui::component::{UpdateContext, ViewContext};
@@ -64,12 +64,12 @@ impl FormWindow for State {
         &mut self.form
     }
 
-    fn look(&self, ctx: ViewContext<'_>) -> Look {
+    fn text(&self, ctx: ViewContext<'_>) -> WindowText {
         // The title is cut, so that the window has room for it at every width.
         let id = fit_middle(self.id.as_str(), 42);
         let title = format!("Expected amount of {id}");
         let note = "PAID appears only if amount and currency match.";
-        Look::new(title, note, ctx.store.is_live())
+        WindowText::new(title, note, ctx.store.is_live())
     }
 
     fn submit_word(&self) -> &'static str {

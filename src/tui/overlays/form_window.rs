@@ -51,7 +51,7 @@ pub trait FormWindow {
     fn form_mut(&mut self) -> &mut Form;
 
     /// The window while the operator fills the form in.
-    fn look(&self, ctx: ViewContext<'_>) -> Look;
+    fn text(&self, ctx: ViewContext<'_>) -> WindowText;
 
     /// The progress of its request, if it sends one.
     fn stage(&self) -> Option<&Stage> {
@@ -130,8 +130,8 @@ pub trait FormWindow {
     }
 
     /// The window as its request's progress has it.
-    fn current_look(&self, ctx: ViewContext<'_>) -> Look {
-        let mut look = self.look(ctx);
+    fn current_text(&self, ctx: ViewContext<'_>) -> WindowText {
+        let mut text = self.text(ctx);
         match self.stage() {
             None | Some(Stage::Filling) => {}
             Some(Stage::Asked(request)) => {
@@ -140,20 +140,20 @@ pub trait FormWindow {
                     Some(why) => format!("{progress}, waiting: {why}"),
                     None => format!("{progress}…"),
                 };
-                look.note = if self.can_cancel() {
+                text.note = if self.can_cancel() {
                     format!("{state}; {} cancels", ctx.key(WindowAction::Close))
                 } else {
                     state
                 };
-                look.tone = Tone::Busy;
+                text.tone = Tone::Busy;
             }
-            Some(Stage::Failed(problem)) => (look.note, look.tone) = self.trouble(problem),
+            Some(Stage::Failed(problem)) => (text.note, text.tone) = self.trouble(problem),
         }
-        look
+        text
     }
 
     fn draw(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
-        self.current_look(ctx).draw(self.form(), ctx, screen, buf)
+        self.current_text(ctx).draw(self.form(), ctx, screen, buf)
     }
 }
 
@@ -281,7 +281,7 @@ impl<F: FormWindow> Component for F {
 const WIDE: u16 = 76;
 
 /// How a form's window looks: its title, and a note below the fields.
-pub struct Look {
+pub struct WindowText {
     pub title: String,
     pub note: String,
     pub tone: Tone,
@@ -289,8 +289,8 @@ pub struct Look {
     pub live: bool,
 }
 
-impl Look {
-    /// A window about no account in particular.
+impl WindowText {
+    /// A note in the tone of a hint.
     pub fn new(title: impl Into<String>, note: impl Into<String>, live: bool) -> Self {
         Self {
             title: title.into(),

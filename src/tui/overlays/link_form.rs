@@ -1,6 +1,6 @@
 //! The form that creates a payment link. It checks the fields; the request itself is an effect.
 
-use super::form_window::{FormWindow, Look, Stage};
+use super::form_window::{FormWindow, Stage, WindowText};
 use super::{arm, link_result};
 use crate::domain::{AccountId, Amount, Answer, ExpectedBy, LinkRequest, Op};
 use crate::tui::component::{Intent, UpdateContext, ViewContext};
@@ -104,7 +104,7 @@ impl FormWindow for State {
         &mut self.form
     }
 
-    fn look(&self, ctx: ViewContext<'_>) -> Look {
+    fn text(&self, ctx: ViewContext<'_>) -> WindowText {
         let known = self
             .form
             .account()
@@ -116,7 +116,7 @@ impl FormWindow for State {
             "Payment link"
         };
         let note = "tilldeck watches the payment as soon as the link exists.";
-        Look::new(title, note, live)
+        WindowText::new(title, note, live)
     }
 
     fn progress(&self, _ctx: ViewContext<'_>) -> String {

@@ -64,6 +64,9 @@ macro_rules! overlays {
         pub enum Overlay { $($Window(Box<$module::State>)),* }
 
         impl Overlay {
+            #[cfg(test)]
+            pub const NAMES: &[&str] = &[$(stringify!($Window)),*];
+
             pub fn component(&self) -> &DynComponent {
                 match self { $(Self::$Window(state) => state.as_ref()),* }
             }

@@ -1,6 +1,6 @@
 //! The form that authenticates a player. It clears the typed token when it submits.
 
-use super::form_window::{FormWindow, Look, Stage};
+use super::form_window::{FormWindow, Stage, WindowText};
 use crate::domain::{AccountId, Environment, Op, PlayerId, PlayerToken, Secret};
 use crate::tui::component::{Intent, UpdateContext, ViewContext};
 use crate::tui::panes::players::Example;
@@ -76,7 +76,7 @@ impl FormWindow for State {
         &mut self.form
     }
 
-    fn look(&self, ctx: ViewContext<'_>) -> Look {
+    fn text(&self, ctx: ViewContext<'_>) -> WindowText {
         let known = self
             .form
             .account()
@@ -90,7 +90,7 @@ impl FormWindow for State {
              If empty, tilldeck uses the token of a callback, or loads only the inventory.{}",
             example.unwrap_or_default()
         );
-        Look::new("Authenticate a player", note, ctx.store.is_live())
+        WindowText::new("Authenticate a player", note, ctx.store.is_live())
     }
 
     fn progress(&self, ctx: ViewContext<'_>) -> String {

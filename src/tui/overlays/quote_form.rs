@@ -1,6 +1,6 @@
 //! The form of a price estimate.
 
-use super::form_window::{FormWindow, Look};
+use super::form_window::{FormWindow, WindowText};
 use crate::domain::{AccountId, Amount};
 use crate::tui::component::{Intent, UpdateContext, ViewContext};
 use crate::tui::panes::estimates::Question;
@@ -53,9 +53,9 @@ impl FormWindow for State {
         &mut self.form
     }
 
-    fn look(&self, ctx: ViewContext<'_>) -> Look {
+    fn text(&self, ctx: ViewContext<'_>) -> WindowText {
         let note = "Shows what a payer pays in each currency, fee included.";
-        Look::new("Price estimate", note, ctx.store.is_live())
+        WindowText::new("Price estimate", note, ctx.store.is_live())
     }
 
     fn submit_word(&self) -> &'static str {

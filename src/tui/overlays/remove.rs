@@ -1,6 +1,6 @@
 //! Asks before it removes an account. For a live one the operator types its name.
 
-use super::form_window::{FormAction, FormWindow, Look, Stage};
+use super::form_window::{FormAction, FormWindow, Stage, WindowText};
 use crate::domain::Account;
 use crate::domain::manage::Change;
 use crate::tui::component::{UpdateContext, ViewContext};
@@ -44,7 +44,7 @@ impl FormWindow for State {
         &mut self.form
     }
 
-    fn look(&self, ctx: ViewContext<'_>) -> Look {
+    fn text(&self, ctx: ViewContext<'_>) -> WindowText {
         let Account {
             id,
             provider_title,
@@ -75,9 +75,9 @@ impl FormWindow for State {
             environment.as_str(),
             ctx.key(FormAction::Submit)
         );
-        Look {
+        WindowText {
             tone,
-            ..Look::new(format!("Remove {id}{mark}"), note, live)
+            ..WindowText::new(format!("Remove {id}{mark}"), note, live)
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::form_window::{FormAction, FormWindow, Look, Stage};
+use super::form_window::{FormAction, FormWindow, Stage, WindowText};
 use crate::domain::{Delivery, JobKind};
 use crate::tui::Effect;
 use crate::tui::component::{UpdateContext, ViewContext};
@@ -53,7 +53,8 @@ impl State {
                 Err("enter a full URL: http://127.0.0.1:3000/callbacks, or https:// on another host")
             }
         });
-        to.filter(|_| !self.form.find_error())
+        let has_error = self.form.find_error();
+        to.filter(|_| !has_error)
     }
 }
 
@@ -66,7 +67,7 @@ impl FormWindow for State {
         &mut self.form
     }
 
-    fn look(&self, ctx: ViewContext<'_>) -> Look {
+    fn text(&self, ctx: ViewContext<'_>) -> WindowText {
         let about = match words::subject(&self.delivery).as_str() {
             "" => String::new(),
             subject => format!(" about {subject}"),
@@ -89,9 +90,9 @@ impl FormWindow for State {
             "Forward a callback of {} again{mark}",
             self.delivery.account
         );
-        Look {
+        WindowText {
             tone,
-            ..Look::new(title, note, self.live)
+            ..WindowText::new(title, note, self.live)
         }
     }
 

@@ -3,7 +3,7 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect, Size};
 
-use super::form_window::{FormAction, FormWindow, Look, Stage};
+use super::form_window::{FormAction, FormWindow, Stage, WindowText};
 use super::steps_in;
 use crate::domain::manage::{Change, Guide, GuideTopic, ProviderSetup, leaves_open};
 use crate::domain::{Account, Problem, ProviderId, Secret};
@@ -126,7 +126,7 @@ impl FormWindow for State {
         &mut self.form
     }
 
-    fn look(&self, ctx: ViewContext<'_>) -> Look {
+    fn text(&self, ctx: ViewContext<'_>) -> WindowText {
         let live = self.account.environment.is_live();
         let mark = if live { ", LIVE: real money" } else { "" };
         let title = format!("New secret of {}{mark}", self.account.id);
@@ -135,14 +135,14 @@ impl FormWindow for State {
             let note = format!(
                 "{provider} offers no way to verify a {key}. Choose whether to save it unverified."
             );
-            return Look {
+            return WindowText {
                 tone: Tone::Warn,
-                ..Look::new(title, note, live)
+                ..WindowText::new(title, note, live)
             };
         }
         let submit = ctx.key(FormAction::Submit);
         let note = format!("{submit} verifies it with {provider}, then replaces the old {key}.");
-        Look::new(title, note, live)
+        WindowText::new(title, note, live)
     }
 
     fn progress(&self, _ctx: ViewContext<'_>) -> String {
@@ -190,15 +190,15 @@ impl FormWindow for State {
     /// Shows the whole form, and as many steps as fit above it.
     fn draw(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
         let theme = ctx.theme;
-        let look = self.current_look(ctx);
+        let text = self.current_text(ctx);
         let room = columns_inside(screen, WIDE);
-        let notes = cells(wrap(&look.note, room).len());
+        let notes = cells(wrap(&text.note, room).len());
         let steps = self.steps(room);
         let fixed = self.form.height(room) + notes;
         let inner = Window {
-            title: &look.title,
+            title: &text.title,
             size: Size::new(WIDE, cells(steps.len()) + fixed + 4),
-            live: look.live,
+            live: text.live,
         }
         .draw(theme, screen, buf);
         let air = u16::from(inner.height >= fixed + 4);
@@ -219,7 +219,7 @@ impl FormWindow for State {
         self.form.note(ctx, fields);
         let cursor = self.form.draw(buf, fields, theme);
         let under = below(form, self.form.height(inner.width).min(fields.height) + air);
-        paragraph(buf, under, &look.note, theme.style(look.tone));
+        paragraph(buf, under, &text.note, theme.style(text.tone));
         cursor
     }
 }

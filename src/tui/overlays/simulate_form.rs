@@ -1,6 +1,6 @@
 //! The form for the subject of a simulator event, or for a setting's value that is not among its choices.
 
-use super::form_window::{FormWindow, Look};
+use super::form_window::{FormWindow, WindowText};
 use crate::domain::simulate::{Command, Event, Setting};
 use crate::tui::Effect;
 use crate::tui::component::{UpdateContext, ViewContext};
@@ -74,13 +74,13 @@ impl FormWindow for State {
         &mut self.form
     }
 
-    fn look(&self, _ctx: ViewContext<'_>) -> Look {
+    fn text(&self, _ctx: ViewContext<'_>) -> WindowText {
         let name = match &self.what {
             What::Set { setting } => setting,
             What::Event { event } => event,
         };
         let title = format!("Simulator: {} {name}", self.provider);
-        Look::new(title, self.about, false)
+        WindowText::new(title, self.about, false)
     }
 
     fn submit_word(&self) -> &'static str {

@@ -170,7 +170,6 @@ impl State {
         lines
     }
 
-    /// When to reload; `None` while a request is in progress.
     fn apply(&mut self, result: Result<Timeline, Problem>, ctx: &mut UpdateContext<'_>) {
         self.asked = None;
         let at_end = match &self.known {
@@ -386,7 +385,7 @@ impl Component for State {
         }
     }
 
-    /// The time until the screen changes by itself, or until the next reload.
+    /// When to reload; `None` while a request is in progress.
     fn due(&self) -> Option<Duration> {
         self.due.filter(|_| self.asked.is_none())
     }

@@ -209,7 +209,9 @@ impl<T: LogRow> Log<T> {
 
     /// Loads older rows; the selection stays where it is.
     pub fn load_older(&mut self, ctx: &mut UpdateContext<'_>) {
-        self.paused.get_or_insert(0);
+        if self.selected(ctx.store).is_some() {
+            self.paused.get_or_insert(0);
+        }
         self.query_older(ctx);
     }
 
@@ -297,7 +299,10 @@ impl<T: LogRow> Log<T> {
                     NavAction::Bottom
                 };
                 let key = ctx.key(newest);
-                let text = format!("paused, {new} new {noun}s: {key} shows them");
+                let text = match new {
+                    1 => format!("paused, 1 new {noun}: {key} shows it"),
+                    n => format!("paused, {n} new {noun}s: {key} shows them"),
+                };
                 Some((text, Tone::Warn))
             }
             _ if filter.is_empty() => None,

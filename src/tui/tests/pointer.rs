@@ -76,8 +76,13 @@ fn a_tab_focuses_its_pane() {
 #[test]
 fn a_click_on_a_heading_sorts_by_its_column_and_a_second_one_reverses() {
     let mut model = busy();
+    resized_screen(&mut model, second(4), 200, 60);
     press(&mut model, "5", second(4));
     for (title, words) in [
+        ("expected", "by expected amount"),
+        ("since", "latest change first"),
+        ("response", "latest response first"),
+        ("check", "next check first"),
         ("amount", "by amount"),
         ("amount", "by amount, reversed"),
         ("payment", "by id"),

@@ -7,7 +7,9 @@ use proptest::prelude::*;
 use ratatui::crossterm::event::{KeyCode, KeyModifiers, MouseButton, MouseEvent};
 
 use super::*;
+use crate::domain::simulate;
 use crate::tui::keys::bindings;
+use crate::tui::panes::payments::pasted::Pasted;
 
 #[test]
 fn an_idle_console_sleeps() {
@@ -111,6 +113,25 @@ pub fn everywhere() -> Vec<(String, Model)> {
         model
     };
     all.extend(from("writing", &writing, &["q"]));
+    let opened = |overlay: Overlay| {
+        let mut model = busy();
+        model.open(overlay);
+        model
+    };
+    let setting = simulate::Setting::new("token-life", "3600s", &["20s", "3600s"], "its life");
+    for (name, overlay) in [
+        ("claims", overlays::claims::State::new(shop()).into()),
+        (
+            "several",
+            overlays::add_many::State::new(vec![shop(), shop()], 0, Pasted::default()).into(),
+        ),
+        (
+            "setting",
+            overlays::simulate_form::State::setting("kinguin", &setting).into(),
+        ),
+    ] {
+        all.push((name.to_owned(), opened(overlay)));
+    }
     let copying = || {
         let mut model = busy();
         model.open(overlays::copy_token::State::new(shop()));
@@ -214,11 +235,13 @@ fn monkey(seed: u64, events: usize) {
             let msg = if kind < 3 {
                 let kinds = [
                     MouseEventKind::Down(MouseButton::Left),
+                    MouseEventKind::Drag(MouseButton::Left),
+                    MouseEventKind::Up(MouseButton::Left),
                     MouseEventKind::ScrollDown,
                     MouseEventKind::ScrollUp,
                 ];
                 Msg::Mouse(MouseEvent {
-                    kind: kinds[usize::try_from(next(3)).unwrap()],
+                    kind: kinds[usize::try_from(next(5)).unwrap()],
                     column: u16::try_from(next(u64::from(width) + 2)).unwrap(),
                     row: u16::try_from(next(u64::from(height) + 2)).unwrap(),
                     modifiers: KeyModifiers::NONE,

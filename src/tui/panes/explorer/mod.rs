@@ -517,11 +517,17 @@ impl Component for State {
     }
 
     fn pick(&mut self, row: usize, ctx: &mut UpdateContext<'_>) {
+        self.scroll_to(row, ctx);
+        if self.list.selected == row {
+            self.open_selected(ctx.store);
+        }
+    }
+
+    fn scroll_to(&mut self, row: usize, _ctx: &mut UpdateContext<'_>) {
         self.part = Part::Calls;
         self.typing = Typing::Nothing;
         if self.rows.get(row).is_some_and(|row| !row.is_heading()) {
             self.list.selected = row;
-            self.open_selected(ctx.store);
         }
     }
 

@@ -118,8 +118,11 @@ pub fn order(store: &Store, filter: &str, sort: Sort) -> Vec<usize> {
             let expected = payment(at).expected();
             expected.map(|it| (&it.currency, &it.amount))
         }),
-        // Those that are not checked any more come last.
-        SortKey::Due => rows.sort_by_key(|at| payment(at).due().unwrap_or(Duration::MAX)),
+        // What is checked now comes first, what is not checked any more last.
+        SortKey::Due => rows.sort_by_key(|at| {
+            let running = payment(at).asking.map(|_| Duration::ZERO);
+            running.or(payment(at).due()).unwrap_or(Duration::MAX)
+        }),
     }
     if sort.is_reversed {
         rows.reverse();

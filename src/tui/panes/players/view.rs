@@ -183,7 +183,7 @@ impl State {
             let all = items.clone().map(measure);
             Width::Exact(all.max().unwrap_or(0).clamp(least, most))
         };
-        let named = (left.width / 2).min(32);
+        let named = (left.width / 2).clamp(4, 32);
         let columns = vec![
             Column::new(
                 "instance",
