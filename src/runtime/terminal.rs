@@ -17,10 +17,11 @@ pub type Screen = Terminal<CrosstermBackend<BufWriter<Stdout>>>;
 
 /// Alternate screen, hidden cursor, bracketed paste.
 const ENTER: &str = "\u{1b}[?1049h\u{1b}[?25l\u{1b}[?2004h";
-/// Clicks and the wheel, in the SGR form, without motion: the console does not follow the pointer.
-const MOUSE: &str = "\u{1b}[?1000h\u{1b}[?1006h";
+/// Clicks, the wheel and motion while a button is held, in the SGR form. Other motion is not reported: the console does
+/// not follow the pointer.
+const MOUSE: &str = "\u{1b}[?1002h\u{1b}[?1006h";
 /// Undoes all modes, shows the cursor, resets colours.
-const LEAVE: &str = "\u{1b}[?1006l\u{1b}[?1000l\u{1b}[?2004l\u{1b}[0m\u{1b}[?1049l\u{1b}[?25h";
+const LEAVE: &str = "\u{1b}[?1006l\u{1b}[?1002l\u{1b}[?2004l\u{1b}[0m\u{1b}[?1049l\u{1b}[?25h";
 
 /// Larger than usual screens. Of a larger terminal only the upper left part is used: each cell takes memory.
 const COLUMNS_MAX: u16 = 1000;

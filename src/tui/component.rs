@@ -355,6 +355,11 @@ pub trait Component {
         false
     }
 
+    /// Whether it has something typed that would be lost with it.
+    fn is_changed(&self) -> bool {
+        false
+    }
+
     /// The request that the component waits for and shows the result of.
     fn request(&self) -> Option<RequestId> {
         None
@@ -412,6 +417,7 @@ pub trait AnyComponent {
     fn keep_filter(&mut self, ctx: &mut UpdateContext<'_>);
     fn cancel(&mut self, ctx: &mut UpdateContext<'_>) -> bool;
     fn back(&mut self, ctx: &mut UpdateContext<'_>) -> bool;
+    fn is_changed(&self) -> bool;
     fn request(&self) -> Option<RequestId>;
     fn due(&self) -> Option<Duration>;
     fn next_wake(&self, ctx: ViewContext<'_>) -> Option<Duration>;
@@ -504,6 +510,10 @@ impl<C: Component> AnyComponent for C {
 
     fn back(&mut self, ctx: &mut UpdateContext<'_>) -> bool {
         Component::back(self, ctx)
+    }
+
+    fn is_changed(&self) -> bool {
+        Component::is_changed(self)
     }
 
     fn request(&self) -> Option<RequestId> {

@@ -142,7 +142,9 @@ impl Model {
     }
 
     fn can_zoom(&self) -> bool {
-        !self.focus.is_alone() && self.shown.contains(&self.focus)
+        let is_beside = self.areas().is_some_and(|areas| areas.tabs.is_empty());
+        let may = !self.focus.is_alone() || is_beside || self.zoom == ZoomMode::Zoomed;
+        may && self.shown.contains(&self.focus)
     }
 
     fn can_console(&self, action: ConsoleAction) -> bool {

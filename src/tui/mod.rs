@@ -80,6 +80,8 @@ pub struct Model {
     /// What the pointer holds: the edge of a column, or a scroll bar.
     dragged: Option<Target>,
     dirty: bool,
+    /// Clicks before this are for what was on the screen before.
+    clicks_from: Duration,
 }
 
 /// How long the terminal may take to report its background. Nothing waits for it, so slow lines get some time; a later
@@ -129,6 +131,7 @@ impl Model {
             background_until: None,
             dragged: None,
             dirty: true,
+            clicks_from: Duration::ZERO,
             options: setup.ui,
         })
     }
@@ -203,12 +206,23 @@ impl Model {
             zoom: ZoomMode::Zoomed,
             ..input
         };
-        match arrange(screen, input) {
-            Arrangement::Console(areas) if areas.tabs.is_empty() && self.shown != Pane::ALL => {
-                chosen::arrange(areas, &self.shown).unwrap_or_else(|| arrange(screen, alone))
-            }
-            arrangement => arrangement,
+        if self.shown == Pane::ALL {
+            return arrange(screen, input);
         }
+        // Among the operator's panes, the focused one may need the whole body only if it does not fit beside them.
+        let together = LayoutInput {
+            focus: Pane::Payments,
+            ..input
+        };
+        let chosen = match arrange(screen, together) {
+            Arrangement::Console(areas) if areas.tabs.is_empty() => {
+                chosen::arrange(areas, &self.shown)
+            }
+            _ => None,
+        };
+        chosen
+            .filter(|areas| !areas.pane(self.focus).is_empty())
+            .map_or_else(|| arrange(screen, alone), Arrangement::Console)
     }
 
     /// The panes that have a tab: the operator's, and the focused one.
@@ -434,7 +448,9 @@ impl Model {
                 self.store.flash.is_none() && before == (io.out.len(), self.overlays.len());
             if !can && is_silent {
                 let why = self.component(self.top()).why_not_any(action);
-                let text = format!("cannot {}: {why}", action.0.help);
+                // A help text may say more, as in "cancel a waiting request; end a pause".
+                let what = action.0.help.split([';', '(']).next().unwrap_or_default();
+                let text = format!("cannot {}: {why}", what.trim_end());
                 self.store.flash(Level::Info, text);
             }
         }

@@ -3,13 +3,14 @@
 
 use std::cell::RefCell;
 use std::ops::Range;
+use std::time::Duration;
 
 use ratatui::buffer::{Buffer, Cell};
 use ratatui::crossterm::event::{MouseEvent, MouseEventKind};
 use ratatui::layout::{Position, Rect};
 
 use super::component::ViewContext;
-use super::keys::{Action, ColumnAction};
+use super::keys::{Action, ColumnAction, WindowAction};
 use super::msg::Level;
 use super::panes::Pane;
 use super::widgets::list::Step;
@@ -67,6 +68,10 @@ impl Hits {
         self.targets.borrow_mut().clear();
     }
 }
+
+/// After a window opens or closes by a click, for this long another click does nothing: the second one of a double click
+/// on "Esc close" would find "q quit" in its place.
+const DOUBLE_CLICK: Duration = Duration::from_millis(400);
 
 impl ViewContext<'_> {
     /// Notes what a click does in an area that is being drawn.
@@ -180,6 +185,17 @@ impl Model {
     }
 
     fn clicked(&mut self, at: Position, io: &mut Io<'_>) {
+        if io.now.mono < self.clicks_from {
+            return;
+        }
+        let windows = self.overlays.len();
+        self.click(at, io);
+        if self.overlays.len() != windows {
+            self.clicks_from = io.now.mono + DOUBLE_CLICK;
+        }
+    }
+
+    fn click(&mut self, at: Position, io: &mut Io<'_>) {
         let target = self.drawn(io.now).at(at);
         let hit = target.map(|target| target.hit);
         self.dragged = target;
@@ -221,7 +237,13 @@ impl Model {
             None if self.is_beside_window(at, io.now) => {
                 self.dirty = true;
                 self.store.flash = None;
-                self.close(self.top(), io);
+                if self.component(self.top()).is_changed() {
+                    let key = self.keymap.first(WindowAction::Close);
+                    let text = format!("{key} closes the form, and what is typed is lost");
+                    self.store.flash(Level::Info, text);
+                } else {
+                    self.close(self.top(), io);
+                }
             }
             None => {}
         }

@@ -27,6 +27,10 @@ use super::watched::Watched;
 pub const ARMED_FOR: Duration = Duration::from_mins(10);
 /// The maximum age of a rate limit's state while it is on screen and in use.
 const BUDGETS_EVERY: Duration = Duration::from_secs(2);
+/// The pace of automatic checks, and how many may run ahead of it: a long list must leave most of the rate limit to
+/// the operator and to callbacks.
+const POLL_EVERY: Duration = Duration::from_millis(200);
+const POLL_BURST: u32 = 20;
 /// The most background checks of one account at the same time.
 const POLLS_MAX: usize = 8;
 /// The most notices; a new one replaces the oldest.
@@ -150,6 +154,8 @@ pub struct Store {
     last_request: u64,
     /// When the console last read the rate limits.
     looked: Duration,
+    /// The automatic checks so far fill their pace until then.
+    polled_until: Duration,
 }
 
 impl Store {
@@ -181,6 +187,7 @@ impl Store {
             in_flight: BTreeMap::new(),
             last_request: 0,
             looked: Duration::ZERO,
+            polled_until: Duration::ZERO,
         }
     }
 
@@ -473,10 +480,14 @@ impl Store {
         // The longest overdue goes first, so that the end of a long list gets its turn.
         due.sort_unstable();
         for (_, at) in due {
+            if self.poll_from() > now.mono {
+                break;
+            }
             let account = &self.payments[at].watch.account;
             if let Some(free) = free.get_mut(account).filter(|free| **free > 0) {
                 *free -= 1;
                 self.check(at, true, out);
+                self.polled_until = self.polled_until.max(now.mono) + POLL_EVERY;
             }
         }
     }
@@ -486,7 +497,13 @@ impl Store {
         let free = self.free_polls();
         let may = |w: &&Watched| free.get(&w.watch.account).is_some_and(|free| *free > 0);
         let waiting = self.payments.iter().filter(may);
-        waiting.filter_map(Watched::due).min()
+        let due = waiting.filter_map(Watched::due).min();
+        due.map(|due| due.max(self.poll_from()))
+    }
+
+    /// When the pace allows the next automatic check.
+    fn poll_from(&self) -> Duration {
+        self.polled_until.saturating_sub(POLL_EVERY * POLL_BURST)
     }
 
     /// The free background checks of each account. A slow account does not block the others.

@@ -211,9 +211,9 @@ impl Watched {
         }
     }
 
-    /// Checks it soon, even in a final state.
-    pub fn poll_now(&mut self, now: Now) {
-        self.due = Some(now.mono);
+    /// Checks it before all that are due, even in a final state.
+    pub fn poll_now(&mut self) {
+        self.due = Some(Duration::ZERO);
     }
 
     /// When its current state began. An alert handled earlier was about another state.
@@ -285,7 +285,7 @@ impl Watched {
                     ("?", "NOT FOUND".into(), Tone::Warn)
                 }
                 LastError::NotKnown => ("◌", "not known".into(), Tone::Dim),
-                LastError::Failed(_) => ("!", "failed".into(), Tone::Bad),
+                LastError::Failed(_) => ("!", "no answer".into(), Tone::Bad),
             };
         };
         let (glyph, word) = payment.badge(self.expected());

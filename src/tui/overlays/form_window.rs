@@ -201,11 +201,13 @@ impl<F: FormWindow> Component for F {
 
     fn key(&mut self, key: &KeyEvent, ctx: &mut UpdateContext<'_>) -> bool {
         let typed = self.form_mut().key(key);
+        self.form_mut().is_changed |= typed == Typed::Changed;
         self.on_typed(typed, ctx)
     }
 
     fn pick(&mut self, field: usize, ctx: &mut UpdateContext<'_>) {
         let typed = self.form_mut().pick(field);
+        self.form_mut().is_changed |= typed == Typed::Changed;
         self.on_typed(typed, ctx);
     }
 
@@ -213,7 +215,9 @@ impl<F: FormWindow> Component for F {
         if self.take_paste(text, ctx) {
             return Paste::Whole;
         }
-        match (self.form_mut().paste(text), first_line(text)) {
+        let taken = self.form_mut().paste(text);
+        self.form_mut().is_changed |= taken;
+        match (taken, first_line(text)) {
             (false, _) => Paste::Refused,
             (true, (_, true)) => Paste::FirstLine,
             (true, (_, false)) => Paste::Whole,
@@ -266,6 +270,10 @@ impl<F: FormWindow> Component for F {
             self.refit(ctx);
         }
         request.is_none()
+    }
+
+    fn is_changed(&self) -> bool {
+        self.form().is_changed
     }
 
     fn request(&self) -> Option<RequestId> {

@@ -24,8 +24,10 @@ keys! {
     }
 }
 
-/// Rows of matches on screen.
-const ROWS: u16 = 12;
+/// Rows of matches on a screen of this height.
+fn rows(screen: Rect) -> u16 {
+    (screen.height / 2).clamp(12, 30)
+}
 
 /// The typed text and the actions that match it.
 #[derive(Debug, Clone)]
@@ -74,14 +76,14 @@ impl Component for State {
                     ctx.console.push(Command::Act(keys::Action(binding)));
                 }
             }
-            Action::ChooseDown => self.list.step(Step::Down(1), len, ROWS),
-            Action::ChooseUp => self.list.step(Step::Up(1), len, ROWS),
+            Action::ChooseDown => self.list.step(Step::Down(1), len, rows(ctx.area)),
+            Action::ChooseUp => self.list.step(Step::Up(1), len, rows(ctx.area)),
         }
     }
 
-    fn step(&mut self, step: Step, _ctx: &mut UpdateContext<'_>) {
+    fn step(&mut self, step: Step, ctx: &mut UpdateContext<'_>) {
         let len = self.found().count();
-        self.list.step(step, len, ROWS);
+        self.list.step(step, len, rows(ctx.area));
     }
 
     /// A click runs the action.
@@ -108,7 +110,7 @@ impl Component for State {
         let found: Vec<&Binding> = self.found().collect();
         let inner = Window {
             title: "Actions",
-            size: Size::new(80, ROWS + 4),
+            size: Size::new(80, rows(screen) + 4),
             live: ctx.store.is_live(),
         }
         .draw(theme, screen, buf);
@@ -131,6 +133,7 @@ impl Component for State {
                 .skip(2)
                 .text(binding.help, theme.style(Tone::Dim));
         });
+        pager.draw_place(theme, buf);
         (!inner.is_empty()).then(|| Position::new(x, inner.y))
     }
 }

@@ -1,4 +1,4 @@
-//! Asks before it forwards a callback again, and to which URL.
+//! Asks before it forwards a callback, and to which URL.
 
 use std::sync::Arc;
 
@@ -86,10 +86,7 @@ impl FormWindow for State {
              forwards it.",
             ctx.key(FormAction::Submit),
         );
-        let title = format!(
-            "Forward a callback of {} again{mark}",
-            self.delivery.account
-        );
+        let title = format!("Forward a callback of {}{mark}", self.delivery.account);
         WindowText {
             tone,
             ..WindowText::new(title, note, self.live)

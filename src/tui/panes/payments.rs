@@ -217,7 +217,7 @@ impl Component for State {
                     let keys: BTreeSet<&WatchKey> = many.iter().collect();
                     let all = ctx.store.payments.iter_mut();
                     for watched in all.filter(|watched| keys.contains(&watched.key())) {
-                        watched.poll_now(ctx.now);
+                        watched.poll_now();
                     }
                 }
             },

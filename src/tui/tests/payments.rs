@@ -872,6 +872,28 @@ fn an_expected_amount_is_set_and_shown_with_its_origin() {
 }
 
 #[test]
+fn a_long_list_leaves_most_of_the_rate_limit_to_others() {
+    let watches = (0..300).map(|at| (watch(&format!("P-{at}"), None), Vec::new()));
+    let mut model = sized(sandbox_setup(), 120, 40);
+    let mut readiness = readiness(watches.collect(), Vec::new());
+    readiness.verify = Vec::new();
+    let mut asked = checks(&update(&mut model, second(0), Msg::Ready(readiness))).len();
+    let mut now = second(0);
+    while now.mono < Duration::from_secs(60) {
+        let running = model.store.payments.iter();
+        let running: Vec<_> = running.filter_map(|watched| watched.asking).collect();
+        for request in running {
+            let problem = Problem::new(ProblemKind::NotFound, "not known (9001)", "");
+            let result = Answer::Payment(Err(problem));
+            asked += checks(&update(&mut model, now, Msg::Answered { request, result })).len();
+        }
+        now = now.plus(Duration::from_millis(200));
+        asked += checks(&update(&mut model, now, Msg::Woke)).len();
+    }
+    assert!((300..=330).contains(&asked), "{asked} in a minute, of 600");
+}
+
+#[test]
 fn a_long_list_is_checked_a_few_at_a_time() {
     let watches = (0..100).map(|at| (watch(&format!("P-{at}"), None), Vec::new()));
     let mut model = sized(sandbox_setup(), 120, 40);

@@ -12,7 +12,41 @@ fn mouse(model: &mut Model, kind: MouseEventKind, (column, row): (u16, u16)) -> 
         row,
         modifiers: KeyModifiers::NONE,
     };
+    // The operator takes time between two clicks.
+    model.clicks_from = Duration::ZERO;
     update(model, second(4), Msg::Mouse(event))
+}
+
+#[test]
+fn the_second_click_of_a_double_click_does_not_quit() {
+    let mut model = busy();
+    press(&mut model, "t", second(4));
+    let (column, row) = place_of(&model, "Esc close");
+    let click = Msg::Mouse(MouseEvent {
+        kind: MouseEventKind::Down(MouseButton::Left),
+        column: column + 5,
+        row,
+        modifiers: KeyModifiers::NONE,
+    });
+    let mut at = |time: Now| update(&mut model, time, click.clone());
+    assert_eq!(at(second(4)), []);
+    let soon = second(4).plus(Duration::from_millis(150));
+    assert_eq!(at(soon), [], "`q quit` is in its place now");
+    assert_eq!(at(second(5)), [Effect::Quit]);
+}
+
+#[test]
+fn a_click_beside_a_form_leaves_what_is_typed() {
+    let mut model = busy();
+    let left = MouseEventKind::Down(MouseButton::Left);
+    press(&mut model, "L", second(4));
+    mouse(&mut model, left, (1, 1));
+    assert!(model.overlays.is_empty(), "nothing was typed");
+    press(&mut model, "LLA-1", second(4));
+    mouse(&mut model, left, (1, 1));
+    assert_eq!(model.overlays.len(), 1);
+    let flash = model.store.flash.as_ref().unwrap();
+    assert_eq!(flash.text, "Esc closes the form, and what is typed is lost");
 }
 
 /// Where a text is drawn last: a window's over a pane's, the footer's over both.

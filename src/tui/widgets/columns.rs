@@ -197,6 +197,12 @@ fn widths<T>(columns: &[Column<'_, T>], rows: &[&T], total: u16) -> Vec<u16> {
     for at in (0..columns.len()).filter(|at| columns[*at].set.is_some()) {
         widths[at] = widths[at].min(left(&widths, at));
     }
+    // Where nothing more gives way, the last ones are cut.
+    let mut room = total;
+    for width in widths.iter_mut().filter(|width| **width > 0) {
+        *width = (*width).min(room);
+        room = room.saturating_sub(*width + GAP);
+    }
     widths
 }
 

@@ -242,6 +242,8 @@ pub enum Typed {
 pub struct Form {
     pub fields: Vec<Field>,
     pub at: usize,
+    /// Whether the operator has typed, pasted or chosen something.
+    pub is_changed: bool,
     /// The accounts to choose from, in the last field.
     accounts: Vec<AccountId>,
 }
@@ -251,6 +253,7 @@ impl Form {
         Self {
             fields,
             at: 0,
+            is_changed: false,
             accounts: Vec::new(),
         }
     }

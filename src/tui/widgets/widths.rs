@@ -9,6 +9,8 @@ use crate::tui::keys::ColumnAction;
 const STEP: u16 = 2;
 /// The narrowest that a column gets.
 const NARROWEST: u16 = 3;
+/// The widest.
+const WIDEST: u16 = 80;
 
 /// A column as it is on the screen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,7 +43,7 @@ impl Widths {
     }
 
     pub fn set(&mut self, title: &'static str, width: u16) {
-        self.set.insert(title, width.max(NARROWEST));
+        self.set.insert(title, width.clamp(NARROWEST, WIDEST));
     }
 
     /// Does what a key does to the columns on the screen; returns a notice about it.
@@ -64,7 +66,7 @@ impl Widths {
         };
         let width = match action {
             ColumnAction::Narrower => column.width.saturating_sub(STEP).max(NARROWEST),
-            ColumnAction::Wider => column.width + STEP,
+            ColumnAction::Wider => (column.width + STEP).min(WIDEST),
             _ => column.width,
         };
         self.pick(column.title);

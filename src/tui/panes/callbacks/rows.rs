@@ -34,7 +34,11 @@ pub fn columns(total: u16, ctx: ViewContext<'_>) -> Vec<Column<'_, Delivery>> {
         // With one account the column would repeat the same word in every row.
         Column::new(
             "account",
-            Width::Fit(0, if total >= 82 { 14 } else { 10 }),
+            if total >= 82 {
+                Width::Fit(7, 14)
+            } else {
+                Width::Fit(0, 10)
+            },
             move |it: &Delivery, _| Line::styled(it.account.as_str(), dim),
         )
         .id()

@@ -5,8 +5,8 @@ use ratatui::layout::Rect;
 use ratatui::text::Line;
 
 use crate::domain::{Outcome, Payment, Subject, WallTime};
-use crate::tui::panes::ViewContext;
 use crate::tui::panes::track::Track;
+use crate::tui::panes::{ViewContext, without_account};
 use crate::tui::store::is_about;
 use crate::tui::theme::Tone;
 use crate::tui::watched::{LastError, Watched};
@@ -81,6 +81,8 @@ fn last_error(watched: &Watched, ctx: ViewContext<'_>) -> Option<(Tone, String)>
         format!(", the state above is from {}", ctx.ago(since))
     });
     let why = problem.describe();
+    // The title above names the account.
+    let why = without_account(&why, watched.watch.account.as_str());
     Some((Tone::Bad, format!("last check failed{known}: {why}")))
 }
 

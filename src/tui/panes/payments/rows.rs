@@ -183,7 +183,7 @@ fn passes(watched: &Watched, filter: &str) -> bool {
     let last_error = match watched.last_error {
         LastError::None => "",
         LastError::NotKnown => "not found",
-        LastError::Failed(_) => "failed",
+        LastError::Failed(_) => "no answer",
     };
     let texts = [
         watched.watch.id.as_str(),

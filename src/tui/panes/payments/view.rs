@@ -47,7 +47,8 @@ impl State {
             _ => free.clamp(least, 16.max(least)),
         };
         let [top, list, detail] = if area.width >= BESIDE_FROM && detail > 0 {
-            let columns = Layout::horizontal([Length(BESIDE_LIST), Fill(1)]).spacing(2);
+            let list = (area.width / 20 * 13).clamp(BESIDE_LIST, BESIDE_LIST_MAX);
+            let columns = Layout::horizontal([Length(list), Fill(1)]).spacing(2);
             let [left, detail] = area.layout(&columns);
             let [top, list] = split_rows(left, u16::from(head));
             [top, list, detail]
@@ -235,9 +236,10 @@ fn draw_empty(ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
     panes::draw_empty([&first, &then], ctx, area, buf);
 }
 
-/// From this width on, the selected payment is beside the list, which then has this many columns.
+/// From this width on, the selected payment is beside the list, which then has two thirds, within these limits.
 const BESIDE_FROM: u16 = 150;
 const BESIDE_LIST: u16 = 98;
+const BESIDE_LIST_MAX: u16 = 120;
 /// Columns reserved for the heading of the selected payment.
 const HEADING: u16 = 46;
 /// Columns of `vs. order`: with words, or the sign alone.
