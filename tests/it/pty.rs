@@ -61,7 +61,7 @@ fn the_theme_follows_a_terminal_that_reports_its_background() {
     // The background of the selected row in the light and in the dark theme.
     for (answer, selected) in [
         ("\u{1b}]11;rgb:ffff/ffff/ffff\u{1b}\\", "48;5;254"),
-        ("\u{1b}]11;rgb:1e/1e/2e\u{7}", "48;5;238"),
+        ("\u{1b}]11;rgb:1e/1e/2e\u{7}", "48;5;236"),
     ] {
         let place = Place::new();
         let mut terminal = Terminal::start(&place.command(&[]), (80, 24));
@@ -82,7 +82,7 @@ fn without_an_answer_the_console_keeps_the_terminals_colours_and_every_key() {
     terminal.sees("Esc close");
     let seen = terminal.all_seen();
     assert!(seen.contains("\u{1b}]11;?\u{7}"));
-    assert!(!seen.contains("48;5;254") && !seen.contains("48;5;238"));
+    assert!(!seen.contains("48;5;254") && !seen.contains("48;5;236"));
     terminal.send("q");
     terminal.sees("q quit");
     terminal.send("q");
