@@ -2,20 +2,27 @@
 //! [`SimulatedProvider`].
 
 pub mod control;
-pub mod faults;
-pub mod granted;
-pub mod outbox;
-pub mod page;
+pub(crate) mod faults;
+pub(crate) mod fields;
+pub(crate) mod granted;
+pub(crate) mod outbox;
+pub(crate) mod page;
 mod provider;
-pub mod simulator;
-pub mod snapshot;
+pub(crate) mod reply;
+pub(crate) mod route;
+pub(crate) mod settings;
+pub(crate) mod sign;
+pub(crate) mod simulator;
+pub(crate) mod snapshot;
 #[cfg(test)]
 pub(crate) mod testing;
+pub(crate) mod triggers;
 
 use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::{Duration, UNIX_EPOCH};
 
 use axum::http::{HeaderValue, Method, StatusCode, header};
@@ -26,8 +33,9 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::clock::Clock;
 use crate::domain::simulate::{self, Command, Fault};
 use crate::domain::{Expected, PaymentId, WallTime, time};
-use crate::http_server::{self, Limits, Outcome, Request, Server, text};
+use crate::http_server::{self, DeliveryResult, Limits, Outcome, Request, Server, text};
 
+use outbox::Attempt;
 pub use provider::{About, Late, Sample, SimulatedProvider};
 pub use simulator::Simulator;
 use snapshot::{Snapshot, SnapshotFile};
@@ -102,9 +110,20 @@ pub struct Sandbox {
     dispatcher: AbortOnDropHandle<()>,
 }
 
+/// A provider of the sandbox, used by one call at a time.
+pub struct Mount(std::sync::Mutex<Box<dyn SimulatedProvider>>);
+
+impl Mount {
+    fn lock(&self) -> MutexGuard<'_, Box<dyn SimulatedProvider>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 struct Inner {
     simulator: Simulator,
-    providers: Vec<Box<dyn SimulatedProvider>>,
+    providers: Vec<Mount>,
+    /// Changes with every state that must be saved.
+    revision: AtomicU64,
     snapshot_file: Option<SnapshotFile>,
     base: String,
     changed: Notify,
@@ -117,7 +136,7 @@ struct Inner {
 /// If the listener is open to other machines, or if the listener, the callback URL or the saved file is unusable.
 pub async fn start(
     listener: TcpListener,
-    providers: Vec<Box<dyn SimulatedProvider>>,
+    mut providers: Vec<Box<dyn SimulatedProvider>>,
     options: Options,
 ) -> Result<Sandbox, StartError> {
     let address = listener.local_addr().map_err(StartError::Listener)?;
@@ -146,7 +165,7 @@ pub async fn start(
         .as_ref()
         .is_some_and(|saved| saved.seed == options.seed);
     let simulator = Simulator::new(&options, resumed);
-    for provider in &providers {
+    for provider in &mut providers {
         let own = saved
             .as_mut()
             .and_then(|saved| saved.providers.remove(provider.provider()));
@@ -156,7 +175,12 @@ pub async fn start(
     }
     let inner = Arc::new(Inner {
         simulator,
-        providers,
+        providers: providers
+            .into_iter()
+            .map(|provider| Mount(std::sync::Mutex::new(provider)))
+            .collect(),
+        // Not what `SnapshotFile` begins with: the first commit saves the seeded state.
+        revision: AtomicU64::new(1),
         snapshot_file: options.state_file.map(SnapshotFile::new),
         base: format!("http://{address}"),
         changed: Notify::new(),
@@ -187,9 +211,12 @@ impl Sandbox {
     #[must_use]
     pub fn seeded(&self) -> Vec<(&'static str, PaymentId, Expected)> {
         let providers = self.inner.providers.iter();
-        let seeded = providers.flat_map(|provider| {
-            let seeded = provider.seeded().into_iter();
-            seeded.map(|(id, expected)| (provider.provider(), id, expected))
+        let seeded = providers.flat_map(|mount| {
+            let provider = mount.lock();
+            let (name, seeded) = (provider.provider(), provider.seeded());
+            seeded
+                .into_iter()
+                .map(move |(id, expected)| (name, id, expected))
         });
         seeded.collect()
     }
@@ -218,9 +245,11 @@ impl Sandbox {
         &'static [simulate::Event],
     )> {
         let providers = self.inner.providers.iter();
-        providers
-            .map(|provider| (provider.provider(), provider.settings(), provider.events()))
-            .collect()
+        let settings = providers.map(|mount| {
+            let mut provider = mount.lock();
+            (provider.provider(), provider.settings(), provider.events())
+        });
+        settings.collect()
     }
 
     /// Sends the callbacks that are due now, each once, and returns their number. The sandbox also does this itself; with a
@@ -267,24 +296,30 @@ impl Inner {
                 Err(refusal) => *refusal,
             });
         }
-        let Some(provider) = self.providers.iter().find(|provider| provider.claims(path)) else {
+        let mut providers = self.providers.iter();
+        let Some(mount) = providers.find(|mount| mount.lock().claims(path)) else {
             let words = "Not found. The page / lists what this server has.\n";
             return Outcome::Answer(text(StatusCode::NOT_FOUND, words));
         };
-        let fault = if provider.is_api(path) {
+        let is_api = mount.lock().is_api(path);
+        let fault = if is_api {
             self.simulator.fault()
         } else {
             Fault::None
         };
         if fault == Fault::ServerError
-            && let Some(down) = provider.down()
+            && let Some(down) = mount.lock().down()
         {
             return Outcome::Answer(down);
         }
         if let Some(refusal) = faults::replacement(fault) {
             return Outcome::Answer(refusal);
         }
-        let reply = provider.answer(request, &self.simulator);
+        let reply = self.at(mount).answer(request, &self.simulator);
+        // A payer's page may make its payment by a GET.
+        if !reads || !is_api {
+            self.changed();
+        }
         if let Err(words) = self.commit() {
             return Outcome::Answer(text(StatusCode::INTERNAL_SERVER_ERROR, &words));
         }
@@ -292,6 +327,19 @@ impl Inner {
             tokio::time::sleep(*by).await;
         }
         faults::apply(fault, reply).await
+    }
+
+    /// A provider, with what fell due applied.
+    fn at<'a>(&self, mount: &'a Mount) -> MutexGuard<'a, Box<dyn SimulatedProvider>> {
+        let mut provider = mount.lock();
+        if provider.pass_time(&self.simulator) {
+            self.changed();
+        }
+        provider
+    }
+
+    fn changed(&self) {
+        self.revision.fetch_add(1, Ordering::Relaxed);
     }
 
     fn command(&self, command: &Command) -> Result<String, String> {
@@ -325,40 +373,44 @@ impl Inner {
                 value,
             } => self
                 .provider(provider)
-                .and_then(|provider| provider.set(setting, value)),
+                .and_then(|mut provider| provider.set(setting, value)),
             Command::Event {
                 provider,
                 event,
                 subject,
             } => self
                 .provider(provider)
-                .and_then(|provider| provider.event(event, subject, &self.simulator)),
+                .and_then(|mut provider| provider.event(event, subject, &self.simulator)),
             Command::Payer { payment, act } => {
                 let mut providers = self.providers.iter();
                 providers
-                    .find_map(|provider| provider.act(payment, *act, &self.simulator))
+                    .find_map(|mount| self.at(mount).act(payment, *act, &self.simulator))
                     .unwrap_or_else(|| unknown(payment))
             }
             Command::RepeatCallback(payment) => {
                 let mut providers = self.providers.iter();
                 providers
-                    .find_map(|provider| provider.repeat_callback(payment, &self.simulator))
+                    .find_map(|mount| self.at(mount).repeat_callback(payment, &self.simulator))
                     .unwrap_or_else(|| unknown(payment))
             }
         };
+        self.changed();
         self.commit()?;
         result
     }
 
-    fn provider(&self, id: &str) -> Result<&dyn SimulatedProvider, String> {
-        let mut providers = self.providers.iter();
+    fn provider(&self, id: &str) -> Result<MutexGuard<'_, Box<dyn SimulatedProvider>>, String> {
+        let mut providers = self.providers.iter().map(|mount| self.at(mount));
         let found = providers.find(|provider| provider.provider() == id);
-        found.map(AsRef::as_ref).ok_or_else(|| {
-            let known: Vec<_> = self.providers.iter().map(|d| d.provider()).collect();
-            format!(
-                "the simulator has no provider {}; its providers are {}",
+        found.ok_or_else(|| {
+            let names = self.providers.iter().map(|mount| mount.lock().provider());
+            let (id, names) = (
                 crate::domain::inert::quoted(id, 40),
-                known.join(", ")
+                names.collect::<Vec<_>>(),
+            );
+            format!(
+                "the simulator has no provider {id}; its providers are {}",
+                names.join(", ")
             )
         })
     }
@@ -369,14 +421,9 @@ impl Inner {
         let Some(snapshot_file) = &self.snapshot_file else {
             return Ok(());
         };
-        let revision = || {
-            self.providers
-                .iter()
-                .map(|provider| provider.revision())
-                .fold(0, u64::wrapping_add)
-        };
+        let revision = || self.revision.load(Ordering::Relaxed);
         let snapshot = || {
-            let providers = self.providers.iter();
+            let providers = self.providers.iter().map(Mount::lock);
             let saved =
                 providers.map(|provider| (provider.provider().to_owned(), provider.snapshot()));
             Snapshot::new(self.simulator.seed(), self.simulator.now(), saved.collect())
@@ -391,9 +438,17 @@ impl Inner {
         // One round at a time, or a webhook would be sent twice.
         let _round = self.posting.lock().await;
         let mut sent = 0;
-        for provider in &self.providers {
-            let set_up = self.simulator.callback_url(provider.provider());
-            for webhook in provider.due(&self.simulator) {
+        for mount in &self.providers {
+            let (due, name) = {
+                let mut provider = self.at(mount);
+                (
+                    provider.outbox().due(self.simulator.now()),
+                    provider.provider(),
+                )
+            };
+            let set_up = self.simulator.callback_url(name);
+            for webhook in due {
+                let webhook = mount.lock().complete(webhook);
                 let Some(to) = webhook.to.as_deref().or(set_up) else {
                     // It waits until the sandbox runs with a callback URL.
                     continue;
@@ -402,7 +457,7 @@ impl Inner {
                 let answered = http_server::send(&webhook.request(to), answer_timeout)
                     .await
                     .ok();
-                provider.record_attempt(webhook.number, answered.as_ref(), &self.simulator);
+                self.record(mount, webhook.number, answered.as_ref());
                 sent += 1;
             }
         }
@@ -412,6 +467,34 @@ impl Inner {
         }
         sent
     }
+
+    fn record(&self, mount: &Mount, webhook: u64, answered: Option<&DeliveryResult>) {
+        let mut provider = mount.lock();
+        let attempt = Attempt {
+            webhook,
+            at: self.simulator.now(),
+            status: answered.map(|answered| answered.status),
+        };
+        let waits = provider.waits();
+        if let Some(sent) = provider.outbox().record(attempt, waits) {
+            provider.attempted(&sent, answered, &self.simulator);
+        }
+        self.changed();
+    }
+
+    /// When the next callback can be sent, or time alone changes a state.
+    fn next_due(&self) -> Option<WallTime> {
+        let each = self.providers.iter().filter_map(|mount| {
+            let mut provider = mount.lock();
+            let set_up = self.simulator.callback_url(provider.provider()).is_some();
+            let change = provider.next_change(&self.simulator);
+            change
+                .into_iter()
+                .chain(provider.outbox().next(set_up))
+                .min()
+        });
+        each.min()
+    }
 }
 
 /// Sends callbacks as they fall due, until aborted.
@@ -420,12 +503,7 @@ async fn deliver(inner: Arc<Inner>) {
     loop {
         inner.pump().await;
         let now = inner.simulator.now();
-        let next = inner
-            .providers
-            .iter()
-            .filter_map(|provider| provider.next_due(&inner.simulator))
-            .min();
-        let Some(next) = next else {
+        let Some(next) = inner.next_due() else {
             inner.changed.notified().await;
             continue;
         };

@@ -107,6 +107,13 @@ pub(super) struct Payment {
     scheduled_acts: Vec<ScheduledAct>,
 }
 
+/// What a shop asks for.
+pub(super) struct Terms<'a> {
+    pub(super) id: &'a str,
+    pub(super) currency: &'a str,
+    pub(super) amount: &'a str,
+}
+
 /// A change of state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Change {
@@ -132,18 +139,12 @@ pub(super) struct Progress {
 }
 
 impl Payment {
-    pub(super) fn new(
-        shop: &str,
-        id: &str,
-        currency: &str,
-        amount: &str,
-        opened: WallTime,
-    ) -> Self {
+    pub(super) fn new(shop: &str, terms: &Terms<'_>, opened: WallTime) -> Self {
         Self {
             shop: shop.to_owned(),
-            id: id.to_owned(),
-            currency: currency.to_owned(),
-            amount: amount.to_owned(),
+            id: terms.id.to_owned(),
+            currency: terms.currency.to_owned(),
+            amount: terms.amount.to_owned(),
             title: None,
             email: None,
             forced: None,
@@ -237,17 +238,15 @@ struct Run {
 impl Run {
     fn pass(&mut self, until: WallTime) {
         loop {
-            match self.ahead.front() {
-                Some(change) if change.at <= until => {
-                    let change = self.ahead.pop_front().expect("it was just seen");
-                    self.enter(change.at, change.state);
-                }
+            match self.ahead.pop_front() {
+                Some(change) if change.at <= until => self.enter(change.at, change.state),
+                Some(later) => return self.ahead.push_front(later),
                 // Only while no change is under way: money that was sent in time may arrive late
                 // (`docs/providers/kanga.md#expiry`).
                 None if self.is_payable() && self.deadline <= until => {
                     self.cancel(self.deadline, CANCELLING);
                 }
-                _ => return,
+                None => return,
             }
         }
     }
@@ -354,7 +353,12 @@ mod tests {
     }
 
     fn payment(acts: &[(u64, PayerAct)]) -> Payment {
-        let mut payment = Payment::new("shop", "A-1", "EMT", "3000", OPENED);
+        let terms = Terms {
+            id: "A-1",
+            currency: "EMT",
+            amount: "3000",
+        };
+        let mut payment = Payment::new("shop", &terms, OPENED);
         for (seconds, act) in acts {
             payment.act(at(*seconds), (*act).into()).unwrap();
         }

@@ -15,6 +15,7 @@ use crate::clock::Clock;
 use crate::domain::simulate::{Command, Fault};
 use crate::http_server::tests::raw;
 use crate::http_server::{Limits, Outcome, Server};
+use crate::sandbox::granted::Token;
 use crate::sandbox::testing::{self, Seen};
 use crate::sandbox::{Options, StartError, start};
 
@@ -32,12 +33,12 @@ impl Deref for Bench {
     }
 }
 
-async fn bench_with(rules: Rules, change: impl FnOnce(&mut Options)) -> Bench {
-    Bench(testing::Bench::start(Box::new(Kanga::new(rules)), change).await)
+async fn bench_with(change: impl FnOnce(&mut Options)) -> Bench {
+    Bench(testing::Bench::start(Box::new(Kanga::default()), change).await)
 }
 
 async fn bench() -> Bench {
-    bench_with(Rules::default(), |_| {}).await
+    bench_with(|_| {}).await
 }
 
 impl Bench {
@@ -191,7 +192,7 @@ async fn nonces_and_payments_survive_a_restart_and_secrets_are_not_saved() {
         let path = path.to_owned();
         move |options: &mut Options| options.state_file = Some(path)
     };
-    let first = bench_with(Rules::default(), keep(&path)).await;
+    let first = bench_with(keep(&path)).await;
     let page = link("currency=EMT&amount=12.50&transactionKey=A-1&email=payer@example.com");
     assert_eq!(first.get(&page).await.status, 200);
     let token = first.create(1_000).await["paymentToken"].clone();
@@ -204,7 +205,7 @@ async fn nonces_and_payments_survive_a_restart_and_secrets_are_not_saved() {
     for secret in secrets {
         assert!(!text.contains(secret), "{secret}");
     }
-    let second = bench_with(Rules::default(), keep(&path)).await;
+    let second = bench_with(keep(&path)).await;
     assert_eq!(second.create(1_000).await, refused(9000));
     let saved = second.check("A-1", 1_001).await;
     assert_eq!(saved["state"], "ACTIVE");
@@ -224,7 +225,7 @@ async fn nonces_and_payments_survive_a_restart_and_secrets_are_not_saved() {
         keep(&path)(options);
         options.seed = 2;
     };
-    let third = bench_with(Rules::default(), other_seed).await;
+    let third = bench_with(other_seed).await;
     assert_eq!(third.check("ORDER-1001", 1_004).await["state"], "NEW");
     assert_eq!(third.check("A-1", 1_005).await["state"], "ACTIVE");
 
@@ -462,11 +463,8 @@ async fn check_payment_knows_only_the_shops_own_payments() {
 // docs/providers/kanga.md#failures
 #[tokio::test]
 async fn failures_can_come_with_status_400() {
-    let rules = Rules {
-        failures_are_400: true,
-        ..Rules::default()
-    };
-    let bench = bench_with(rules, |_| {}).await;
+    let bench = bench().await;
+    bench.set("failure-status", "400").unwrap();
     let seen = bench.form(CHECK, "{}").await;
     assert_eq!((seen.status, seen.json()), (400, refused(9000)));
 }
@@ -557,7 +555,7 @@ impl ShopServer {
 
     async fn bench(&self, path: &str) -> Bench {
         let url = format!("http://{}{path}", self.server.address());
-        bench_with(Rules::default(), |options| {
+        bench_with(|options| {
             options.callback_urls.insert("kanga".into(), url);
         })
         .await
@@ -609,7 +607,7 @@ async fn without_a_callback_url_callbacks_wait_and_schedule_no_wake_up() {
     let url = format!("http://{}/hook", shop.server.address());
     let run = |url: Option<String>| {
         let path = path.clone();
-        bench_with(Rules::default(), |options| {
+        bench_with(|options| {
             options.speed = 0;
             options.callback_urls = url.map(|url| ("kanga".into(), url)).into_iter().collect();
             options.state_file = Some(path);
@@ -645,10 +643,10 @@ async fn without_a_callback_url_callbacks_wait_and_schedule_no_wake_up() {
 
     let options = Options::new(Clock::by_hand(WallTime(0)).0);
     let simulator = Simulator::new(&options, None);
-    let kanga = Kanga::default();
+    let mut kanga = Kanga::default();
     kanga.begin(&simulator, None, true).unwrap();
     assert_eq!(
-        kanga.next_due(&simulator),
+        kanga.next_change(&simulator),
         None,
         "payments change, yet untold"
     );
@@ -755,7 +753,7 @@ async fn callbacks_can_be_duplicated_late_out_of_order_posted_or_about_unknown_p
         bench
             .event("reset", "x")
             .unwrap_err()
-            .contains("its event is callback")
+            .contains("its events are callback")
     );
 }
 
@@ -908,11 +906,13 @@ async fn secrets_and_payment_tokens_are_never_shown() {
     let state = bench.get("/_control/state").await;
     assert!(index.body.contains(API_KEY) && index.body.contains("/api/v2/tpg/transaction"));
     assert!(!state.body.contains(API_KEY));
-    let kanga = Kanga::default();
-    let value = token.as_str().unwrap().to_owned();
-    let mut memory = kanga.memory();
-    memory.tokens.add(value, "shop", WallTime(0), WallTime(1));
-    drop(memory);
+    let mut kanga = Kanga::default();
+    let token_of_shop = Token {
+        owner: "shop",
+        value: token.as_str().unwrap().to_owned(),
+        expires: WallTime(1),
+    };
+    kanga.tokens.add(token_of_shop, WallTime(0));
     let debug = format!("{kanga:?}");
     for shown in [&page.body, &index.body, &state.body, &debug] {
         for secret in [
@@ -967,7 +967,7 @@ async fn commands_are_accepted_over_http_but_not_from_other_sites() {
 #[tokio::test]
 async fn it_listens_to_this_machine_only() {
     let open = TcpListener::bind("0.0.0.0:0").await.unwrap();
-    let started = start(open, vec![simulator()], Options::default()).await;
+    let started = start(open, vec![Box::new(Kanga::default())], Options::default()).await;
     assert!(matches!(started, Err(StartError::Exposed)));
     let bench = bench().await;
     let rebound = "GET /_control/state HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n";
@@ -977,7 +977,7 @@ async fn it_listens_to_this_machine_only() {
 
 #[tokio::test]
 async fn the_same_seed_gives_the_same_data_over_http() {
-    let with = |seed| bench_with(Rules::default(), move |options| options.seed = seed);
+    let with = |seed| bench_with(move |options| options.seed = seed);
     let (a, b, c) = (with(5).await, with(5).await, with(6).await);
     let state = async |bench: &Bench| bench.simulator().await;
     assert_eq!(state(&a).await, state(&b).await);

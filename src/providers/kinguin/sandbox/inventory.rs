@@ -6,6 +6,7 @@ use fastrand::Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::WallTime;
+use crate::sandbox::Simulator;
 use crate::sandbox::simulator::seeded_hash;
 
 use super::products::Product;
@@ -108,6 +109,28 @@ impl std::fmt::Debug for Key {
     }
 }
 
+/// A key to add.
+#[derive(Default)]
+pub struct NewKey {
+    pub offer: String,
+    /// `None` is derived from the key's id.
+    pub content: Option<String>,
+    /// `None` is plain text.
+    pub mime: Option<String>,
+    pub request: Option<String>,
+    pub external: Option<String>,
+}
+
+impl NewKey {
+    /// A text key of an offer.
+    pub fn of(offer: &str) -> Self {
+        Self {
+            offer: offer.to_owned(),
+            ..Self::default()
+        }
+    }
+}
+
 /// A key's state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum KeyStatus {
@@ -147,6 +170,14 @@ pub struct Reservation {
     pub updated: WallTime,
 }
 
+impl Reservation {
+    /// Gives it another state.
+    pub fn enter(&mut self, state: &str, now: WallTime) {
+        state.clone_into(&mut self.status);
+        self.updated = now;
+    }
+}
+
 /// The upload of a file of keys.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Upload {
@@ -184,23 +215,44 @@ impl Counts {
     }
 }
 
+/// The states that seeded sales draw from.
+const MOST_STATES: [&str; 5] = [
+    "DELIVERED",
+    "DELIVERED",
+    "DELIVERED",
+    "CANCELED",
+    "REVERSED",
+];
+
+/// What seeded data is made from.
+struct Seeds<'a> {
+    rng: Rng,
+    start: WallTime,
+    products: &'a [Product],
+}
+
 /// A day in milliseconds.
 const DAY: i64 = 24 * 60 * 60 * 1000;
 
 impl Inventory {
     /// The seller `at` (0 or 1) at the simulation's start.
-    pub fn seeded(at: usize, seed: u64, start: WallTime, products: &[Product]) -> Self {
+    pub fn seeded(at: usize, simulator: &Simulator, products: &[Product]) -> Self {
         let mut inventory = Self {
             seller: if at == 0 { 120_417 } else { 98_331 },
             name: ["Sandbox Keys", "Other Sandbox Keys"][at].to_owned(),
             ..Self::default()
         };
-        let mut rng = Rng::with_seed(seeded_hash(seed, "kinguin shelf", at as u64));
+        let seed = seeded_hash(simulator.seed(), "kinguin shelf", at as u64);
+        let seeds = &mut Seeds {
+            rng: Rng::with_seed(seed),
+            start: simulator.start(),
+            products,
+        };
         for product in 0..[254, 3][at] {
-            inventory.seed_offer(product, &mut rng, start, products);
+            inventory.seed_offer(product, seeds);
         }
         for number in 0..[48, 2][at] {
-            inventory.seed_sale(number, &mut rng, start, products);
+            inventory.seed_sale(number, seeds);
         }
         if at == 0 {
             inventory.uploads.push(Upload {
@@ -213,7 +265,8 @@ impl Inventory {
         inventory
     }
 
-    fn seed_offer(&mut self, product: usize, rng: &mut Rng, start: WallTime, products: &[Product]) {
+    fn seed_offer(&mut self, product: usize, seeds: &mut Seeds<'_>) {
+        let (rng, start) = (&mut seeds.rng, seeds.start);
         let created = WallTime(start.0 - rng.i64(20 * DAY..700 * DAY));
         let id = self.next_offer_id();
         let sold_day = rng.i64(0..6);
@@ -234,7 +287,7 @@ impl Inventory {
             _ => rng.i64(0..5),
         };
         let wholesale = product == 0 || rng.u32(..6) == 0;
-        let floor = products[product].minimum;
+        let floor = seeds.products[product].minimum;
         self.offers.push(Offer {
             id: id.clone(),
             product,
@@ -273,11 +326,12 @@ impl Inventory {
         });
         for _ in 0..stocked {
             let at = WallTime(created.0 + rng.i64(0..DAY));
-            self.add_key(&id, "text/plain", None, at);
+            self.add_key(NewKey::of(&id), at);
         }
     }
 
-    fn seed_sale(&mut self, number: usize, rng: &mut Rng, start: WallTime, products: &[Product]) {
+    fn seed_sale(&mut self, number: usize, seeds: &mut Seeds<'_>) {
+        let (rng, start) = (&mut seeds.rng, seeds.start);
         // The catalogue's example offer has sales in most states.
         let offer = if number < 10 {
             0
@@ -293,18 +347,7 @@ impl Inventory {
             6 => "OUT_OF_STOCK",
             7 => "RETURNED",
             8 => "REFUNDED",
-            _ => *rng
-                .choice(
-                    [
-                        "DELIVERED",
-                        "DELIVERED",
-                        "DELIVERED",
-                        "CANCELED",
-                        "REVERSED",
-                    ]
-                    .iter(),
-                )
-                .expect("the list is not empty"),
+            _ => MOST_STATES[rng.usize(..MOST_STATES.len())],
         };
         // As `docs/providers/kinguin.md#simulator` says: 40 current ones and an archive.
         let archived = number >= 40;
@@ -314,14 +357,14 @@ impl Inventory {
             rng.i64(DAY / 24..30 * DAY)
         };
         let created = WallTime(start.0 - ago);
-        let at = self.add_sale(&offer, created, products);
+        let at = self.add_sale(&offer, created, seeds.products);
         let sale = &mut self.reservations[at];
         status.clone_into(&mut sale.status);
         sale.archived = archived;
         sale.updated = WallTime(created.0 + rng.i64(60_000..900_000));
         if matches!(status, "DELIVERED" | "RETURNED" | "REFUNDED") {
             let (sale, when) = (sale.id.clone(), sale.updated);
-            let key = self.add_key(&offer, "text/plain", None, created);
+            let key = self.add_key(NewKey::of(&offer), created);
             self.dispatch(key, &sale, when);
             if status == "RETURNED" {
                 self.keys[key].status = KeyStatus::Returned;
@@ -335,8 +378,8 @@ impl Inventory {
         format!("65a0c0de{:016x}", seller_bit | u64::from(self.offers_made))
     }
 
-    /// Adds an offer with a product and a price; returns its index.
-    pub fn add_offer(&mut self, product: usize, iwtr: i64, now: WallTime) -> usize {
+    /// Adds an offer of a product without a price; returns its index.
+    pub fn add_offer(&mut self, product: usize, now: WallTime) -> usize {
         let id = self.next_offer_id();
         self.offers.push(Offer {
             id,
@@ -344,7 +387,7 @@ impl Inventory {
             named: true,
             active: true,
             block: None,
-            iwtr,
+            iwtr: 0,
             declared: 0,
             declared_text: None,
             sold: [0; 4],
@@ -360,25 +403,19 @@ impl Inventory {
         self.offers.len() - 1
     }
 
-    /// Adds a key and returns its index; without `content`, its text is derived from its id.
-    pub fn add_key(
-        &mut self,
-        offer: &str,
-        mime: &str,
-        content: Option<String>,
-        now: WallTime,
-    ) -> usize {
+    /// Adds a key and returns its index.
+    pub fn add_key(&mut self, new: NewKey, now: WallTime) -> usize {
         self.keys_made += 1;
         let seller_bit = u32::from(self.seller == 98_331);
         let id = format!("5700{seller_bit:04}-0000-4000-8000-{:012}", self.keys_made);
         self.keys.push(Key {
-            content: content.unwrap_or_else(|| derived(&id)),
+            content: new.content.unwrap_or_else(|| derived(&id)),
             id,
-            offer: offer.to_owned(),
+            offer: new.offer,
             status: KeyStatus::Available,
-            mime: mime.to_owned(),
-            request: None,
-            external: None,
+            mime: new.mime.unwrap_or_else(|| "text/plain".into()),
+            request: new.request,
+            external: new.external,
             reservation: None,
             card: None,
             created: now,
@@ -392,7 +429,7 @@ impl Inventory {
         self.sales_made += 1;
         let seller_bit = u64::from(self.seller == 98_331) << 56;
         let number = u64::from(self.sales_made);
-        let of = self.offers.iter().find(|known| known.id == offer);
+        let of = self.offer(offer);
         let (product, iwtr) = of.map_or((0, 0), |offer| (offer.product, offer.iwtr));
         self.reservations.push(Reservation {
             id: format!("65b00000{:016x}", seller_bit | number),
@@ -408,6 +445,11 @@ impl Inventory {
             updated: now,
         });
         self.reservations.len() - 1
+    }
+
+    /// An offer by its id.
+    pub fn offer(&self, id: &str) -> Option<&Offer> {
+        self.offers.iter().find(|offer| offer.id == id)
     }
 
     /// Delivers a key to a sale.

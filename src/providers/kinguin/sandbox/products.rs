@@ -57,7 +57,6 @@ const KINDS: [&str; 6] = [
 ];
 
 /// All products of this seed, always in the same order.
-#[must_use]
 pub fn all(seed: u64) -> Vec<Product> {
     let mut rng = Rng::with_seed(seeded_hash(seed, "kinguin products", 0));
     let mut names: Vec<String> = FIRST

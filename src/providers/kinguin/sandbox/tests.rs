@@ -13,10 +13,12 @@ use tokio::net::TcpListener;
 
 use super::*;
 use crate::clock::Clock;
+use crate::domain::WallTime;
 use crate::domain::catalogue::{Documented, Place};
 use crate::domain::simulate::{Command, Fault};
-use crate::sandbox::Options;
+use crate::providers::kinguin::catalogue::CATALOGUE;
 use crate::sandbox::testing::{self, Seen};
+use crate::sandbox::{Late, Options};
 
 const API: &str = "/sales-manager-api/api/v1";
 const OFFER: &str = "65a0c0de0000000000000001";
@@ -50,7 +52,7 @@ async fn bench() -> Bench {
 
 async fn bench_with(change: impl FnOnce(&mut Options)) -> Bench {
     let mut bench = Bench {
-        bench: testing::Bench::start(simulator(), change).await,
+        bench: testing::Bench::start(simulator(&CATALOGUE), change).await,
         token: String::new(),
     };
     bench.token = bench.grant(CLIENT_ID, CLIENT_SECRET).await;
@@ -284,7 +286,10 @@ async fn the_saved_state_survives_a_restart_without_tokens() {
     first.bench.sandbox.stop().await;
 
     let again = Bench {
-        bench: testing::Bench::start(simulator(), |options| options.state_file = Some(path)).await,
+        bench: testing::Bench::start(simulator(&CATALOGUE), |options| {
+            options.state_file = Some(path)
+        })
+        .await,
         token,
     };
     assert_eq!(again.get(&offer).await.status, 401, "tokens are not kept");

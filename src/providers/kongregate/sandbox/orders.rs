@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::Memory;
+use super::Kongregate;
 use super::webhooks::EventKind;
 use crate::domain::inert;
 use crate::http_server::DeliveryResult;
@@ -73,7 +73,7 @@ impl Orders {
     }
 }
 
-impl Memory {
+impl Kongregate {
     /// Sends the latest callback of an order again.
     pub fn repeat(&mut self, order: u64, simulator: &Simulator) -> String {
         let state = self.webhooks.orders.known(order).map(|order| order.price);

@@ -5,9 +5,10 @@ mod calls;
 
 use std::ops::Deref;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::*;
+use crate::providers::kongregate::catalogue::CATALOGUE;
 use crate::sandbox::Options;
 use crate::sandbox::testing::{self, Seen};
 
@@ -31,7 +32,7 @@ impl Bench {
     }
 
     async fn with(change: impl FnOnce(&mut Options)) -> Self {
-        Self(testing::Bench::start(simulator(), change).await)
+        Self(testing::Bench::start(simulator(&CATALOGUE), change).await)
     }
 
     /// GET below the prefix, with the key where the API description lists none and none is given.

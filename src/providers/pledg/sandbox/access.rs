@@ -6,12 +6,13 @@ use axum::http::{HeaderMap, StatusCode, header};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use fastrand::Rng;
+use serde::{Deserialize as _, Deserializer, Serialize, Serializer};
 use serde_json::json;
 
-use super::{Memory, Refusal, json_response, refuse, with};
-use crate::domain::WallTime;
-use crate::http_server::{Request, Response};
-use crate::sandbox::Simulator;
+use super::{Call, Refusal, jwt, refuse};
+use crate::sandbox::granted::Token;
+use crate::sandbox::reply::{self, with};
+use crate::sandbox::route::Answer;
 use crate::sandbox::simulator::seeded_hash;
 
 /// The API key of the sandbox's shop, in staging.
@@ -123,126 +124,110 @@ pub(super) static BACKENDS: [Backend; 2] = [
     },
 ];
 
-/// A payment solution by its uid, and where it is.
-pub(super) fn merchant(uid: &str) -> Option<(&'static Backend, &'static Merchant)> {
-    BACKENDS.iter().find_map(|backend| {
-        let mut merchants = backend.merchants.iter();
-        Some((backend, merchants.find(|merchant| merchant.uid == uid)?))
-    })
+/// Saved as its uid.
+impl Serialize for Merchant {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.uid)
+    }
+}
+
+/// Reads the uid of a known merchant.
+pub(super) fn saved<'de, D: Deserializer<'de>>(from: D) -> Result<&'static Merchant, D::Error> {
+    let known = merchant(&String::deserialize(from)?);
+    known.ok_or_else(|| serde::de::Error::custom("it contains a purchase of an unknown merchant"))
+}
+
+/// A payment solution by its uid.
+pub(super) fn merchant(uid: &str) -> Option<&'static Merchant> {
+    let mut all = BACKENDS.iter().flat_map(|backend| backend.merchants);
+    all.find(|merchant| merchant.uid == uid)
 }
 
 /// The token call.
-pub(super) fn grant(request: &Request, memory: &mut Memory, simulator: &Simulator) -> Response {
-    let refused = |status, error: &str| json_response(status, &json!({ "error": error }));
-    let pair = basic(request.headers());
-    let backend = pair.and_then(|pair| {
-        let mut backends = BACKENDS.iter();
-        backends.find(|backend| is(&pair, (backend.key, backend.secret)))
-    });
-    let Some(backend) = backend else {
+pub(super) fn grant(call: &mut Call<'_>) -> Answer {
+    let refused = |status, error: &str| Box::new(reply::json(status, &json!({ "error": error })));
+    let headers = call.request.headers();
+    let Some(owner) = account(headers, |backend| (backend.key, backend.secret)) else {
         // RFC 6749, 5.2: 401 with the scheme that the client used.
         let refusal = refused(StatusCode::UNAUTHORIZED, "invalid_client");
-        return with(refusal, header::WWW_AUTHENTICATE, "Basic realm=\"token\"");
+        let scheme = "Basic realm=\"token\"";
+        return Err(Box::new(with(*refusal, header::WWW_AUTHENTICATE, scheme)));
     };
-    if !is_form(request.headers()) {
-        return refused(StatusCode::BAD_REQUEST, "invalid_request");
+    if !reply::is_form(headers) {
+        return Err(refused(StatusCode::BAD_REQUEST, "invalid_request"));
     }
     // Exactly the documented body (`docs/providers/pledg.md#token`).
-    if request.body() != "grant_type=client_credentials" {
-        return refused(StatusCode::BAD_REQUEST, "unsupported_grant_type");
+    if call.request.body() != "grant_type=client_credentials" {
+        return Err(refused(StatusCode::BAD_REQUEST, "unsupported_grant_type"));
     }
-    let now = simulator.now();
-    let life = memory.controls.token_life;
-    memory.tokens_issued += 1;
-    memory.revision += 1;
-    let expires = now.plus(life);
-    let value = token(simulator.seed(), memory.tokens_issued, now, expires);
-    memory.tokens.add(value.clone(), backend.name, now, expires);
+    let life = call.state.controls.token_life;
+    call.state.tokens_issued += 1;
+    let expires = call.now.plus(life);
+    // It looks like a JWT. Its last part is random: tokens are looked up, not verified.
+    let turn = call.state.tokens_issued;
+    let mut rng = Rng::with_seed(seeded_hash(call.simulator.seed(), "pledg token", turn));
+    let (iat, exp) = (call.now.0 / 1000, expires.0 / 1000);
+    let head = jwt::part(&json!({ "typ": "JWT", "alg": "HS256" }));
+    let claims = jwt::part(&json!({ "iat": iat, "exp": exp, "jti": turn.to_string() }));
+    let signature: [u8; 32] = std::array::from_fn(|_| rng.u8(..));
+    let value = format!("{head}.{claims}.{}", URL_SAFE_NO_PAD.encode(signature));
     let body = json!({
         "access_token": value,
         "token_type": "Bearer",
         "expires_in": life.as_secs(),
     });
-    let granted = json_response(StatusCode::OK, &body);
+    let token = Token {
+        owner,
+        value,
+        expires,
+    };
+    call.state.tokens.add(token, call.now);
+    let granted = reply::json(StatusCode::OK, &body);
     // RFC 6749, 5.1.
-    with(granted, header::CACHE_CONTROL, "no-store")
+    Ok(with(granted, header::CACHE_CONTROL, "no-store"))
 }
 
-/// A token that looks like a JWT. Its last part is random: tokens are looked up, not verified.
-fn token(seed: u64, turn: u64, now: WallTime, expires: WallTime) -> String {
-    let mut rng = Rng::with_seed(seeded_hash(seed, "pledg token", turn));
-    let claims = json!({ "iat": now.0 / 1000, "exp": expires.0 / 1000, "jti": turn.to_string() });
-    let signature: [u8; 32] = std::array::from_fn(|_| rng.u8(..));
-    let head = URL_SAFE_NO_PAD.encode(r#"{"typ":"JWT","alg":"HS256"}"#);
-    let claims = URL_SAFE_NO_PAD.encode(claims.to_string());
-    format!("{head}.{claims}.{}", URL_SAFE_NO_PAD.encode(signature))
-}
+impl Call<'_> {
+    /// Authenticates by an access token.
+    pub(super) fn bearer(&mut self) -> Answer<()> {
+        let value = reply::authorization(self.request.headers());
+        let value = value.and_then(|value| value.strip_prefix("Bearer "));
+        let owner = value.and_then(|value| self.state.tokens.owner(value, self.now));
+        self.caller = owner.ok_or_else(unauthorized_response)?;
+        Ok(())
+    }
 
-/// The environment of the request's valid token.
-pub(super) fn bearer(
-    headers: &HeaderMap,
-    memory: &Memory,
-    simulator: &Simulator,
-) -> Result<&'static Backend, Refusal> {
-    let value = authorization(headers).and_then(|value| value.strip_prefix("Bearer "));
-    let name = value.and_then(|value| memory.tokens.owner(value, simulator.now()));
-    let mut backends = BACKENDS.iter();
-    let backend = backends.find(|backend| Some(backend.name) == name);
-    backend.ok_or_else(unauthorized_response)
-}
+    /// Authenticates by the dashboard's login.
+    pub(super) fn dashboard(&mut self) -> Answer<()> {
+        let account = account(self.request.headers(), |backend| backend.dashboard);
+        self.caller = account.ok_or_else(|| {
+            let refusal = *refuse(StatusCode::UNAUTHORIZED, "login and password do not match");
+            let scheme = "Basic realm=\"dashboard\"";
+            Box::new(with(refusal, header::WWW_AUTHENTICATE, scheme))
+        })?;
+        Ok(())
+    }
 
-/// The environment of the request's dashboard login.
-pub(super) fn dashboard(headers: &HeaderMap) -> Result<&'static Backend, Refusal> {
-    let pair = basic(headers);
-    let backend = pair.and_then(|pair| {
-        let mut backends = BACKENDS.iter();
-        backends.find(|backend| is(&pair, backend.dashboard))
-    });
-    backend.ok_or_else(|| {
-        let refusal = *refuse(StatusCode::UNAUTHORIZED, "login and password do not match");
-        Box::new(with(
-            refusal,
-            header::WWW_AUTHENTICATE,
-            "Basic realm=\"dashboard\"",
-        ))
-    })
-}
-
-/// Whether a merchant belongs to another environment than `backend`.
-pub(super) fn is_in_other_environment(backend: &Backend, uid: &str) -> bool {
-    merchant(uid).is_some_and(|(theirs, _)| theirs.name != backend.name)
+    /// Rejects the merchants of another environment than the caller's.
+    pub(super) fn owns(&self, merchant: &Merchant) -> Answer<()> {
+        let own = BACKENDS[self.caller].merchants.iter();
+        if own.clone().any(|own| own.uid == merchant.uid) {
+            return Ok(());
+        }
+        Err(unauthorized_response())
+    }
 }
 
 /// The answer to a call without a valid token.
-pub(super) fn unauthorized_response() -> Refusal {
+fn unauthorized_response() -> Refusal {
     let refusal = *refuse(StatusCode::UNAUTHORIZED, "no valid access token");
     Box::new(with(refusal, header::WWW_AUTHENTICATE, "Bearer"))
 }
 
-/// The pair in `Authorization: Basic`, split at the first colon. Wrapped base64 is invalid.
-fn basic(headers: &HeaderMap) -> Option<(String, String)> {
-    let encoded = authorization(headers)?.strip_prefix("Basic ")?;
-    let pair = String::from_utf8(STANDARD.decode(encoded).ok()?).ok()?;
-    let (user, password) = pair.split_once(':')?;
-    Some((user.to_owned(), password.to_owned()))
-}
-
-fn is(pair: &(String, String), known: (&str, &str)) -> bool {
-    (pair.0.as_str(), pair.1.as_str()) == known
-}
-
-/// The `Authorization` header, if there is exactly one.
-fn authorization(headers: &HeaderMap) -> Option<&str> {
-    let mut all = headers.get_all(header::AUTHORIZATION).iter();
-    let (Some(value), None) = (all.next(), all.next()) else {
-        return None;
-    };
-    value.to_str().ok()
-}
-
-fn is_form(headers: &HeaderMap) -> bool {
-    let kind = headers.get(header::CONTENT_TYPE);
-    let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    let essence = kind.split(';').next().unwrap_or_default().trim();
-    essence.eq_ignore_ascii_case("application/x-www-form-urlencoded")
+/// The environment whose pair is in `Authorization: Basic`, split at the first colon. Wrapped base64 is invalid.
+fn account(headers: &HeaderMap, pair: fn(&Backend) -> (&str, &str)) -> Option<usize> {
+    let encoded = reply::authorization(headers)?.strip_prefix("Basic ")?;
+    let given = String::from_utf8(STANDARD.decode(encoded).ok()?).ok()?;
+    let given = given.split_once(':')?;
+    BACKENDS.iter().position(|backend| pair(backend) == given)
 }
