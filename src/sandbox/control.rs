@@ -11,9 +11,10 @@ use crate::domain::{PaymentId, inert};
 use crate::http_server::{Request, Response, respond, text};
 
 use super::fields::Fields;
+use super::mounts::Mount;
 use super::outbox::Webhook;
 use super::page::{self, Html};
-use super::{About, Mount, Simulator};
+use super::{About, Simulator};
 
 /// The path prefix of the control routes.
 pub const PREFIX: &str = "/_control/";
@@ -273,8 +274,9 @@ fn refusal(status: StatusCode, message: &str) -> Response {
 
 /// The simulator's state as JSON, without keys, secrets and tokens.
 #[must_use]
-pub fn state(simulator: &Simulator, providers: &[Mount]) -> Response {
+pub fn state(bases: &[String; 2], simulator: &Simulator, providers: &[Mount]) -> Response {
     let fault = simulator.fault();
+    let has_two = providers.iter().any(|mount| mount.production);
     let states: Map<_, _> = providers
         .iter()
         .map(|mount| {
@@ -287,6 +289,7 @@ pub fn state(simulator: &Simulator, providers: &[Mount]) -> Response {
         "schema": 1,
         "now": simulator.now().rfc3339(),
         "seed": simulator.seed(),
+        "production": has_two.then_some(&bases[1]),
         "fault": { "name": fault.name(), "is": fault.describe() },
         "providers": states,
         "callbacks": callbacks(simulator, providers),
@@ -343,7 +346,7 @@ fn waiting(webhooks: &[Webhook]) -> String {
 
 /// The overview page.
 #[must_use]
-pub fn index(base: &str, simulator: &Simulator, providers: &[Mount]) -> Response {
+pub fn index(bases: &[String; 2], simulator: &Simulator, providers: &[Mount]) -> Response {
     let rows = |rows: Vec<[&str; 3]>| {
         Html::join(rows.into_iter().map(|cells| {
             let [a, b, c] = cells.map(Html::text);
@@ -352,6 +355,13 @@ pub fn index(base: &str, simulator: &Simulator, providers: &[Mount]) -> Response
                 &[("a", a), ("b", b), ("c", c)],
             )
         }))
+    };
+    let titled = |mount: &Mount, title: &str| {
+        if mount.production {
+            format!("{title}, production, at {}", bases[1])
+        } else {
+            title.to_owned()
+        }
     };
     let sections = Html::join(providers.iter().map(|mount| {
         let About {
@@ -368,7 +378,7 @@ pub fn index(base: &str, simulator: &Simulator, providers: &[Mount]) -> Response
         Html::fill(
             "<h2>{{title}}</h2>\n<table>\n{{keys}}{{routes}}</table>\n",
             &[
-                ("title", Html::text(title)),
+                ("title", Html::text(&titled(mount, title))),
                 ("keys", rows(keys.collect())),
                 ("routes", rows(routes.collect())),
             ],
@@ -381,12 +391,12 @@ pub fn index(base: &str, simulator: &Simulator, providers: &[Mount]) -> Response
             let to = simulator.callback_url(provider.provider());
             let to = to.unwrap_or("only where a call names an address");
             let waiting = waiting(provider.outbox().waiting());
-            (provider.about().title, to, waiting)
+            (titled(mount, provider.about().title), to, waiting)
         })
         .collect();
     let posts = posts
         .iter()
-        .map(|(title, to, waiting)| [*title, *to, waiting.as_str()]);
+        .map(|(title, to, waiting)| [title.as_str(), *to, waiting.as_str()]);
     let controls = ROUTES.iter().map(|(method, path, fields, what)| {
         let what = if fields.is_empty() {
             (*what).to_owned()
@@ -403,7 +413,7 @@ pub fn index(base: &str, simulator: &Simulator, providers: &[Mount]) -> Response
         include_str!("../../assets/sandbox/index.html"),
         &[
             ("styles", page::styles()),
-            ("base", Html::text(base)),
+            ("base", Html::text(&bases[0])),
             ("now", Html::text(&simulator.now().rfc3339())),
             ("seed", Html::text(&simulator.seed().to_string())),
             ("fault", Html::text(simulator.fault().describe())),

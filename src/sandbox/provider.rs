@@ -6,6 +6,8 @@ use serde_json::Value;
 
 use super::Simulator;
 use super::outbox::{Outbox, Webhook};
+use super::settings::Settings;
+use super::triggers::Occasion;
 use crate::domain::simulate::{self, PayerAct};
 use crate::domain::{Expected, PaymentId, Secret, WallTime};
 use crate::http_server::{DeliveryResult, Request, Response};
@@ -36,6 +38,18 @@ pub struct Sample<'a> {
     pub at: WallTime,
 }
 
+/// The description of what a command did, or of why it could not.
+pub type Done = Result<String, String>;
+
+/// What an earlier run saved.
+#[derive(Debug, Default)]
+pub struct Saved {
+    /// The provider's snapshot.
+    pub state: Option<Value>,
+    /// Whether that run had the seed of this one.
+    pub same_seed: bool,
+}
+
 /// One simulated provider: its state, and what calls, controls and time do to it. The sandbox holds it behind a lock, so calls
 /// must not block, and saves its snapshot after each change.
 pub trait SimulatedProvider: Send {
@@ -47,12 +61,12 @@ pub trait SimulatedProvider: Send {
     ///
     /// # Errors
     /// If the snapshot is unreadable.
-    fn begin(
-        &mut self,
-        simulator: &Simulator,
-        saved: Option<Value>,
-        same_seed: bool,
-    ) -> Result<(), String>;
+    fn begin(&mut self, simulator: &Simulator, saved: Saved) -> Result<(), String>;
+    /// The provider's production environment, with credentials and data of its own; `None` where it has only one. It is served
+    /// on a listener of its own.
+    fn production(&self) -> Option<Box<dyn SimulatedProvider>> {
+        None
+    }
     /// Whether this path is the provider's.
     fn claims(&self, path: &str) -> bool;
     /// Whether this path of the provider is an API call: faults apply only to those. Other paths are pages for payers, where a
@@ -71,45 +85,30 @@ pub trait SimulatedProvider: Send {
     /// Answers a request.
     fn answer(&mut self, request: &Request, simulator: &Simulator) -> Response;
     /// Applies a payer's act; `None` where the payment is unknown.
-    fn act(
-        &mut self,
-        _payment: &PaymentId,
-        _act: PayerAct,
-        _simulator: &Simulator,
-    ) -> Option<Result<String, String>> {
+    fn act(&mut self, _: &PaymentId, _: PayerAct, _: &Simulator) -> Option<Done> {
         None
     }
     /// Sends the payment's latest callback again; `None` where the payment is unknown.
-    fn repeat_callback(
-        &mut self,
-        _payment: &PaymentId,
-        _simulator: &Simulator,
-    ) -> Option<Result<String, String>> {
+    fn repeat_callback(&mut self, _: &PaymentId, _: &Simulator) -> Option<Done> {
         None
     }
     /// The payments at the simulation's start and the shop's expectation of each.
     fn seeded(&self) -> Vec<(PaymentId, Expected)> {
         Vec::new()
     }
+    /// Its settings, to be listed and changed.
+    fn controls(&mut self) -> Box<dyn Settings + '_>;
     /// Its settings with their current values.
-    fn settings(&mut self) -> Vec<simulate::Setting>;
-    /// Changes a setting and describes the new state.
-    ///
-    /// # Errors
-    /// A message, if there is no such setting or the value does not fit.
-    fn set(&mut self, setting: &str, value: &str) -> Result<String, String>;
+    fn settings(&mut self) -> Vec<simulate::Setting> {
+        self.controls().list()
+    }
     /// The events that an operator can trigger, besides payers' acts.
     fn events(&self) -> &'static [simulate::Event];
     /// Triggers an event and describes the result.
     ///
     /// # Errors
     /// A message, if there is no such event or the subject does not fit.
-    fn event(
-        &mut self,
-        event: &str,
-        subject: &str,
-        simulator: &Simulator,
-    ) -> Result<String, String>;
+    fn event(&mut self, occasion: &Occasion<'_>) -> Done;
     /// A callback as the provider would send it, without an address yet.
     ///
     /// # Errors
@@ -134,13 +133,7 @@ pub trait SimulatedProvider: Send {
         webhook
     }
     /// Applies an attempt's result, after the outbox did; `None` where no answer came.
-    fn attempted(
-        &mut self,
-        _sent: &Webhook,
-        _answered: Option<&DeliveryResult>,
-        _simulator: &Simulator,
-    ) {
-    }
+    fn attempted(&mut self, _: &Webhook, _: Option<&DeliveryResult>, _: &Simulator) {}
 }
 
 /// A response extension: delays the response by this real time.

@@ -141,39 +141,42 @@ fn span(text: &str, range: &RangeInclusive<Duration>) -> Result<Duration, String
     Err(format!("enter a time from {least} to {most}"))
 }
 
-/// All settings of a table with their current values.
-pub fn list<S>(table: &[Control<S>], state: &mut S) -> Vec<Setting> {
-    table.iter().map(|control| control.shown(state)).collect()
+/// The settings of a provider.
+pub trait Settings {
+    /// All of them with their current values.
+    fn list(&mut self) -> Vec<Setting>;
+
+    /// Changes one and describes the new state.
+    ///
+    /// # Errors
+    /// A message, if there is no such setting or the value does not fit.
+    fn set(&mut self, name: &str, value: &str) -> Result<String, String>;
 }
 
-/// One change of a setting, as an operator orders it.
-#[derive(Debug, Clone, Copy)]
-pub struct Change<'a> {
-    /// The provider's display name.
-    pub provider: &'static str,
-    /// The setting.
-    pub name: &'a str,
-    /// The new value.
-    pub value: &'a str,
+/// The settings of a table, whose values this state holds.
+pub fn of<'a, S>(table: &'static [Control<S>], state: &'a mut S) -> Box<dyn Settings + 'a> {
+    Box::new(Table(table, state))
 }
 
-/// Changes a setting of a table and describes the new state.
-///
-/// # Errors
-/// A message, if there is no such setting or the value does not fit.
-pub fn set<S>(table: &[Control<S>], state: &mut S, change: Change<'_>) -> Result<String, String> {
-    let Change {
-        provider,
-        name,
-        value,
-    } = change;
-    let mut controls = table.iter();
-    let Some(control) = controls.find(|control| control.name == name) else {
-        let names: Vec<_> = table.iter().map(|control| control.name).collect();
-        let (name, names) = (inert::quoted(name, 40), names.join(", "));
-        return Err(format!("{provider} has no setting {name}; it has {names}"));
-    };
-    control.set(state, value)?;
-    let now = control.shown(state).value;
-    Ok(format!("{provider}: {name} is now {now}"))
+struct Table<'a, S: 'static>(&'static [Control<S>], &'a mut S);
+
+impl<S> Settings for Table<'_, S> {
+    fn list(&mut self) -> Vec<Setting> {
+        let Self(table, state) = self;
+        table.iter().map(|control| control.shown(state)).collect()
+    }
+
+    fn set(&mut self, name: &str, value: &str) -> Result<String, String> {
+        let Self(table, state) = self;
+        let Some(control) = table.iter().find(|control| control.name == name) else {
+            let names: Vec<_> = table.iter().map(|control| control.name).collect();
+            let (name, names) = (inert::quoted(name, 40), names.join(", "));
+            return Err(format!(
+                "there is no setting {name}; the settings are {names}"
+            ));
+        };
+        control.set(state, value)?;
+        let now = control.shown(state).value;
+        Ok(format!("{name} is now {now}"))
+    }
 }

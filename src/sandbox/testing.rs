@@ -105,6 +105,12 @@ impl Bench {
         })
     }
 
+    /// Sends further requests to the production environments.
+    pub fn go_to_production(&mut self) {
+        let url = self.sandbox.production_url();
+        self.to = url.strip_prefix("http://").unwrap().parse().unwrap();
+    }
+
     pub fn pass(&self, seconds: u64) {
         self.manual_clock.advance(Duration::from_secs(seconds));
     }

@@ -45,20 +45,20 @@ pub struct Scene<'a, S> {
 }
 
 impl<'a, S> Scene<'a, S> {
-    /// The event's subject and the state that it changes.
-    pub fn new(state: &'a mut S, subject: &'a str, simulator: &'a Simulator) -> Self {
-        Self {
-            state,
-            simulator,
-            now: simulator.now(),
-            subject,
-        }
-    }
-
     /// A word of the subject.
     pub fn word(&self, at: usize) -> Option<&'a str> {
         self.subject.split_whitespace().nth(at)
     }
+}
+
+/// One event, as an operator orders it.
+pub struct Occasion<'a> {
+    /// Its name.
+    pub event: &'a str,
+    /// Its subject as typed.
+    pub subject: &'a str,
+    /// Seed, start and callback URLs.
+    pub simulator: &'a Simulator,
 }
 
 /// The events of a table, as they are listed.
@@ -69,20 +69,22 @@ pub fn listed<S>(table: &[Trigger<S>]) -> Vec<Event> {
 /// Triggers an event of a table and describes the result.
 ///
 /// # Errors
-/// A message, if the provider of this display name has no such event, or the subject does not fit.
+/// A message, if there is no such event or the subject does not fit.
 pub fn run<S>(
     table: &[Trigger<S>],
-    provider: &str,
-    event: &str,
-    mut scene: Scene<'_, S>,
+    state: &mut S,
+    occasion: &Occasion<'_>,
 ) -> Result<String, String> {
     let mut known = table.iter();
-    let Some(trigger) = known.find(|trigger| trigger.event.name == event) else {
+    let Some(trigger) = known.find(|trigger| trigger.event.name == occasion.event) else {
         let names: Vec<_> = table.iter().map(|trigger| trigger.event.name).collect();
-        let (event, names) = (inert::quoted(event, 40), names.join(", "));
-        return Err(format!(
-            "{provider} has no event {event}; its events are {names}"
-        ));
+        let (event, names) = (inert::quoted(occasion.event, 40), names.join(", "));
+        return Err(format!("there is no event {event}; the events are {names}"));
     };
-    (trigger.run)(&mut scene)
+    (trigger.run)(&mut Scene {
+        state,
+        simulator: occasion.simulator,
+        now: occasion.simulator.now(),
+        subject: occasion.subject,
+    })
 }

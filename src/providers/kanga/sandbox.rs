@@ -10,6 +10,7 @@ mod seeds;
 mod signed;
 #[cfg(test)]
 mod tests;
+mod view;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -25,9 +26,9 @@ use crate::http_server::{Request, Response, text};
 use crate::sandbox::granted::Granted;
 use crate::sandbox::outbox::{Outbox, Webhook};
 use crate::sandbox::route::{self, NoRoute, Route, get, post};
-use crate::sandbox::settings::{self, Change};
-use crate::sandbox::triggers::{self, Scene};
-use crate::sandbox::{About, Sample, SimulatedProvider, Simulator, reply, snapshot};
+use crate::sandbox::settings::{self, Settings};
+use crate::sandbox::triggers::{self, Occasion};
+use crate::sandbox::{About, Done, Sample, Saved, SimulatedProvider, Simulator, reply, snapshot};
 
 use controls::Rules;
 use payment::Payment;
@@ -173,15 +174,10 @@ impl SimulatedProvider for Kanga {
         }
     }
 
-    fn begin(
-        &mut self,
-        simulator: &Simulator,
-        saved: Option<Value>,
-        same_seed: bool,
-    ) -> Result<(), String> {
-        let mut new: Self = snapshot::resume(saved)?;
+    fn begin(&mut self, simulator: &Simulator, saved: Saved) -> Result<(), String> {
+        let mut new: Self = snapshot::resume(saved.state)?;
         let shop = &SHOPS[0];
-        if !same_seed {
+        if !saved.same_seed {
             new.payments.retain(|payment| !payment.seeded);
         }
         let seeded = seeds::payments(simulator.seed(), simulator.start(), shop.name);
@@ -237,12 +233,7 @@ impl SimulatedProvider for Kanga {
         }
     }
 
-    fn act(
-        &mut self,
-        id: &PaymentId,
-        act: PayerAct,
-        simulator: &Simulator,
-    ) -> Option<Result<String, String>> {
+    fn act(&mut self, id: &PaymentId, act: PayerAct, simulator: &Simulator) -> Option<Done> {
         let now = simulator.now();
         let payment = self.payment_mut(self.shop_of(id)?, id.as_str())?;
         Some(match payment.act(now, act.into()) {
@@ -251,11 +242,7 @@ impl SimulatedProvider for Kanga {
         })
     }
 
-    fn repeat_callback(
-        &mut self,
-        id: &PaymentId,
-        simulator: &Simulator,
-    ) -> Option<Result<String, String>> {
+    fn repeat_callback(&mut self, id: &PaymentId, simulator: &Simulator) -> Option<Done> {
         self.shop_of(id)?;
         let posted = self.queue_callback(id.as_str(), simulator);
         Some(posted.map(|()| format!("{id}: sending its callback again")))
@@ -265,32 +252,16 @@ impl SimulatedProvider for Kanga {
         self.seeded.clone()
     }
 
-    fn settings(&mut self) -> Vec<simulate::Setting> {
-        settings::list(controls::CONTROLS, &mut self.rules)
-    }
-
-    fn set(&mut self, name: &str, value: &str) -> Result<String, String> {
-        let provider = "Kanga";
-        let change = Change {
-            provider,
-            name,
-            value,
-        };
-        settings::set(controls::CONTROLS, &mut self.rules, change)
+    fn controls(&mut self) -> Box<dyn Settings + '_> {
+        settings::of(controls::CONTROLS, &mut self.rules)
     }
 
     fn events(&self) -> &'static [simulate::Event] {
         &controls::EVENTS
     }
 
-    fn event(
-        &mut self,
-        event: &str,
-        subject: &str,
-        simulator: &Simulator,
-    ) -> Result<String, String> {
-        let scene = Scene::new(self, subject, simulator);
-        triggers::run(controls::TRIGGERS, "Kanga", event, scene)
+    fn event(&mut self, occasion: &Occasion<'_>) -> Done {
+        triggers::run(controls::TRIGGERS, self, occasion)
     }
 
     fn sample(&self, sample: &Sample<'_>) -> Result<Webhook, String> {

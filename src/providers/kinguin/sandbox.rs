@@ -12,6 +12,7 @@ mod query;
 mod routes;
 mod rules;
 mod sales;
+mod seeds;
 mod stock;
 #[cfg(test)]
 mod tests;
@@ -25,14 +26,14 @@ use serde_json::{Value, json};
 
 use crate::domain::catalogue::Documented;
 use crate::domain::simulate;
-use crate::http_server::{DeliveryResult, Request, Response};
+use crate::http_server::{DeliveryResult, Request, Response, text};
 use crate::sandbox::outbox::{Outbox, Webhook};
 use crate::sandbox::route::{self, Answer};
-use crate::sandbox::settings::{self, Change};
-use crate::sandbox::triggers::{self, Scene};
-use crate::sandbox::{About, Sample, SimulatedProvider, Simulator, reply, snapshot};
+use crate::sandbox::settings::{self, Settings};
+use crate::sandbox::triggers::{self, Occasion};
+use crate::sandbox::{About, Done, Sample, Saved, SimulatedProvider, Simulator, reply, snapshot};
 
-use access::{Access, CLIENTS, Window};
+use access::{Access, Client, Window};
 use inventory::Inventory;
 use products::Product;
 use rules::Rules;
@@ -46,8 +47,6 @@ pub const CLIENT_SECRET: &str = "SANDBOX-KINGUIN-SECRET-1";
 pub const WEBHOOK_HEADER: &str = "X-Auth-Token";
 /// That header's value. It protects nothing either.
 pub const WEBHOOK_SECRET: &str = "SANDBOX-KINGUIN-WEBHOOK-SECRET-THAT-PROTECTS-NOTHING";
-/// The id of another seller's client, whose offers the first one must not see.
-const OTHER_CLIENT_ID: &str = "SANDBOX-KINGUIN-OTHER-CLIENT";
 
 const TOKEN_PATH: &str = "/auth/token";
 
@@ -66,6 +65,15 @@ pub struct Kinguin {
     products: Vec<Product>,
     #[serde(skip)]
     documented: &'static [Documented],
+    #[serde(skip)]
+    production: bool,
+}
+
+impl Kinguin {
+    /// One client of each seller.
+    fn clients(&self) -> &'static [Client; 2] {
+        &access::CLIENTS[usize::from(self.production)]
+    }
 }
 
 /// A request with everything its handler needs.
@@ -131,7 +139,11 @@ impl Call<'_> {
 
 impl SimulatedProvider for Kinguin {
     fn provider(&self) -> &'static str {
-        "kinguin"
+        if self.production {
+            "kinguin-production"
+        } else {
+            "kinguin"
+        }
     }
 
     fn about(&self) -> About {
@@ -145,27 +157,22 @@ impl SimulatedProvider for Kinguin {
         About {
             title: "Kinguin",
             keys: vec![
-                ("Sandbox Keys", CLIENTS[0].id),
-                ("Other Sandbox Keys", CLIENTS[1].id),
+                ("Sandbox Keys", self.clients()[0].id),
+                ("Other Sandbox Keys", self.clients()[1].id),
             ],
             routes: std::iter::once(token).chain(calls).collect(),
         }
     }
 
-    fn begin(
-        &mut self,
-        simulator: &Simulator,
-        saved: Option<Value>,
-        same_seed: bool,
-    ) -> Result<(), String> {
-        let mut new: Self = snapshot::resume(saved)?;
+    fn begin(&mut self, simulator: &Simulator, saved: Saved) -> Result<(), String> {
+        let mut new: Self = snapshot::resume(saved.state)?;
         new.documented = self.documented;
+        new.production = self.production;
         new.products = products::all(simulator.seed());
-        products::miss_rule(&mut new.products, new.rules.missing_rule);
-        new.webhooks.set_up = simulator.callback_url("kinguin").is_some();
-        if !same_seed || new.inventories.is_empty() {
+        new.webhooks.set_up = simulator.callback_url(self.provider()).is_some();
+        if !saved.same_seed || new.inventories.is_empty() {
             let seeded = |at| Inventory::seeded(at, simulator, &new.products);
-            new.inventories = (0..CLIENTS.len()).map(seeded).collect();
+            new.inventories = (0..2).map(seeded).collect();
             new.webhooks.forget();
         }
         let known = |inventory: &Inventory| {
@@ -173,13 +180,27 @@ impl SimulatedProvider for Kinguin {
             let sales = inventory.reservations.iter().map(|sale| sale.product);
             offers.chain(sales).all(|at| at < new.products.len())
         };
-        if new.inventories.len() != CLIENTS.len() || !new.inventories.iter().all(known) {
+        if new.inventories.len() != 2 || !new.inventories.iter().all(known) {
             return Err("it refers to products or sellers that do not exist".into());
         }
         new.inventories.iter_mut().for_each(Inventory::refill);
         new.webhooks.resume();
         *self = new;
         Ok(())
+    }
+
+    fn production(&self) -> Option<Box<dyn SimulatedProvider>> {
+        let production = Self {
+            documented: self.documented,
+            production: true,
+            ..Self::default()
+        };
+        Some(Box::new(production))
+    }
+
+    fn pass_time(&mut self, _: &Simulator) -> bool {
+        products::miss_rule(&mut self.products, self.rules.missing_rule);
+        false
     }
 
     fn claims(&self, path: &str) -> bool {
@@ -190,37 +211,22 @@ impl SimulatedProvider for Kinguin {
     }
 
     fn answer(&mut self, request: &Request, simulator: &Simulator) -> Response {
+        if self.rules.plain_500 {
+            return text(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error\n");
+        }
         routes::answer(Call::new(self, request, simulator))
     }
 
-    fn settings(&mut self) -> Vec<simulate::Setting> {
-        settings::list(rules::CONTROLS, &mut self.rules)
-    }
-
-    fn set(&mut self, name: &str, value: &str) -> Result<String, String> {
-        let provider = "Kinguin";
-        let change = Change {
-            provider,
-            name,
-            value,
-        };
-        let message = settings::set(rules::CONTROLS, &mut self.rules, change)?;
-        products::miss_rule(&mut self.products, self.rules.missing_rule);
-        Ok(message)
+    fn controls(&mut self) -> Box<dyn Settings + '_> {
+        settings::of(rules::CONTROLS, &mut self.rules)
     }
 
     fn events(&self) -> &'static [simulate::Event] {
         &events::EVENTS
     }
 
-    fn event(
-        &mut self,
-        event: &str,
-        subject: &str,
-        simulator: &Simulator,
-    ) -> Result<String, String> {
-        let scene = Scene::new(self, subject, simulator);
-        triggers::run(events::TRIGGERS, "Kinguin", event, scene)
+    fn event(&mut self, occasion: &Occasion<'_>) -> Done {
+        triggers::run(events::TRIGGERS, self, occasion)
     }
 
     fn state(&self, simulator: &Simulator) -> Value {
@@ -236,7 +242,7 @@ impl SimulatedProvider for Kinguin {
                 .map(|sale| json!({ "id": sale.id, "offer": sale.offer, "state": sale.status }));
             json!({
                 "seller": inventory.name,
-                "client": CLIENTS[at].id,
+                "client": self.clients()[at].id,
                 "offers": inventory.offers.len(),
                 "keys": keys,
                 "reservations": sales.collect::<Vec<_>>(),

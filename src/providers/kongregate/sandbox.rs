@@ -23,9 +23,9 @@ use crate::http_server::{DeliveryResult, Request, Response, respond};
 use crate::sandbox::fields::Fields;
 use crate::sandbox::outbox::{Outbox, Webhook};
 use crate::sandbox::route::{self, Route, get, knows, post};
-use crate::sandbox::settings::{self, Change};
-use crate::sandbox::triggers::{self, Scene};
-use crate::sandbox::{About, Sample, SimulatedProvider, Simulator, snapshot};
+use crate::sandbox::settings::{self, Settings};
+use crate::sandbox::triggers::{self, Occasion};
+use crate::sandbox::{About, Done, Sample, Saved, SimulatedProvider, Simulator, snapshot};
 
 use community::Community;
 use controls::Rules;
@@ -215,15 +215,10 @@ impl SimulatedProvider for Kongregate {
         }
     }
 
-    fn begin(
-        &mut self,
-        simulator: &Simulator,
-        saved: Option<Value>,
-        same_seed: bool,
-    ) -> Result<(), String> {
-        let mut new: Self = snapshot::resume(saved)?;
+    fn begin(&mut self, simulator: &Simulator, saved: Saved) -> Result<(), String> {
+        let mut new: Self = snapshot::resume(saved.state)?;
         new.documented = self.documented;
-        if !same_seed || new.game_data.players.is_empty() {
+        if !saved.same_seed || new.game_data.players.is_empty() {
             new.game_data = GameData::seeded(simulator.seed());
             new.scores = Scores::seeded(simulator.seed(), simulator.start());
         }
@@ -269,41 +264,21 @@ impl SimulatedProvider for Kongregate {
         respond(StatusCode::OK, kind, body.to_string())
     }
 
-    fn repeat_callback(
-        &mut self,
-        id: &PaymentId,
-        simulator: &Simulator,
-    ) -> Option<Result<String, String>> {
+    fn repeat_callback(&mut self, id: &PaymentId, simulator: &Simulator) -> Option<Done> {
         let order = self.webhooks.orders.named(id.as_str())?.id;
         Some(Ok(self.repeat(order, simulator)))
     }
 
-    fn settings(&mut self) -> Vec<simulate::Setting> {
-        settings::list(controls::CONTROLS, &mut self.rules)
-    }
-
-    fn set(&mut self, name: &str, value: &str) -> Result<String, String> {
-        let provider = "Kongregate";
-        let change = Change {
-            provider,
-            name,
-            value,
-        };
-        settings::set(controls::CONTROLS, &mut self.rules, change)
+    fn controls(&mut self) -> Box<dyn Settings + '_> {
+        settings::of(controls::CONTROLS, &mut self.rules)
     }
 
     fn events(&self) -> &'static [simulate::Event] {
         &controls::EVENTS
     }
 
-    fn event(
-        &mut self,
-        event: &str,
-        subject: &str,
-        simulator: &Simulator,
-    ) -> Result<String, String> {
-        let scene = Scene::new(self, subject, simulator);
-        triggers::run(controls::TRIGGERS, "Kongregate", event, scene)
+    fn event(&mut self, occasion: &Occasion<'_>) -> Done {
+        triggers::run(controls::TRIGGERS, self, occasion)
     }
 
     fn sample(&self, sample: &Sample<'_>) -> Result<Webhook, String> {

@@ -1,5 +1,5 @@
-//! The simulated Pledg: its routes and state. It serves staging and production on one address and separates them by
-//! credentials and uids: no credential of one works in the other (`docs/providers/pledg.md#simulator`).
+//! The simulated Pledg: its routes and state. Staging and production are two instances, each with credentials, uids and data of
+//! its own (`docs/providers/pledg.md#simulator`).
 
 mod access;
 mod controls;
@@ -24,12 +24,12 @@ use crate::sandbox::granted::Granted;
 use crate::sandbox::outbox::{Outbox, Webhook};
 use crate::sandbox::reply::{self, with};
 use crate::sandbox::route::{self, NoRoute, Route, get, knows, post};
-use crate::sandbox::settings::{self, Change};
-use crate::sandbox::triggers::{self, Scene};
-use crate::sandbox::{About, Sample, SimulatedProvider, Simulator, snapshot};
+use crate::sandbox::settings::{self, Settings};
+use crate::sandbox::triggers::{self, Occasion};
+use crate::sandbox::{About, Done, Sample, Saved, SimulatedProvider, Simulator, snapshot};
 
-use access::BACKENDS;
 pub use access::{API_KEY, API_SECRET, DASHBOARD_PASSWORD, DASHBOARD_USER, MERCHANT_SECRET};
+use access::{BACKENDS, Backend};
 use controls::Controls;
 use purchase::Purchase;
 
@@ -79,15 +79,22 @@ pub struct Pledg {
     outbox: Outbox,
     tokens_issued: u64,
     #[serde(skip)]
-    tokens: Granted<usize>,
+    tokens: Granted<()>,
     #[serde(skip)]
     controls: Controls,
+    #[serde(skip)]
+    production: bool,
 }
 
 /// A request with everything its handler needs.
 type Call<'a> = route::Call<'a, Pledg>;
 
 impl Pledg {
+    /// The environment.
+    fn backend(&self) -> &'static Backend {
+        &BACKENDS[usize::from(self.production)]
+    }
+
     /// Adds a purchase and returns it.
     fn make(&mut self, data: purchase::Data, seed: u64, now: WallTime) -> &mut Purchase {
         self.purchases_made += 1;
@@ -136,38 +143,47 @@ fn plain(path: &str) -> &str {
 
 impl SimulatedProvider for Pledg {
     fn provider(&self) -> &'static str {
-        "pledg"
+        if self.production {
+            "pledg-production"
+        } else {
+            "pledg"
+        }
     }
 
     fn about(&self) -> About {
-        let accounts = BACKENDS.iter();
+        let backend = self.backend();
         About {
             title: "Pledg",
-            keys: accounts
-                .map(|backend| (backend.name, backend.key))
-                .collect(),
+            keys: vec![(backend.name, backend.key)],
             routes: route::listed(ROUTES),
         }
     }
 
-    fn begin(
-        &mut self,
-        simulator: &Simulator,
-        saved: Option<Value>,
-        same_seed: bool,
-    ) -> Result<(), String> {
-        let mut new: Self = snapshot::resume(saved)?;
-        if !same_seed {
+    fn begin(&mut self, simulator: &Simulator, saved: Saved) -> Result<(), String> {
+        let mut new: Self = snapshot::resume(saved.state)?;
+        if !saved.same_seed {
             new.purchases.retain(|purchase| !purchase.seeded);
         }
-        for seed in purchase::seeds(simulator.start()).into_iter().rev() {
+        new.production = self.production;
+        for seed in purchase::seeds(new.backend(), simulator.start())
+            .into_iter()
+            .rev()
+        {
             if !new.purchases.iter().any(|known| known.uid == seed.uid) {
                 new.purchases.insert(0, seed);
             }
         }
-        new.controls.style.set_up = simulator.callback_url("pledg").is_some();
+        new.controls.style.set_up = simulator.callback_url(self.provider()).is_some();
         *self = new;
         Ok(())
+    }
+
+    fn production(&self) -> Option<Box<dyn SimulatedProvider>> {
+        let production = Self {
+            production: true,
+            ..Self::default()
+        };
+        Some(Box::new(production))
     }
 
     fn claims(&self, path: &str) -> bool {
@@ -212,21 +228,12 @@ impl SimulatedProvider for Pledg {
         }
     }
 
-    fn act(
-        &mut self,
-        id: &PaymentId,
-        act: PayerAct,
-        simulator: &Simulator,
-    ) -> Option<Result<String, String>> {
+    fn act(&mut self, id: &PaymentId, act: PayerAct, simulator: &Simulator) -> Option<Done> {
         self.latest(id.as_str()).ok()?;
         Some(self.payer_act(id.as_str(), act, simulator.now()))
     }
 
-    fn repeat_callback(
-        &mut self,
-        id: &PaymentId,
-        simulator: &Simulator,
-    ) -> Option<Result<String, String>> {
+    fn repeat_callback(&mut self, id: &PaymentId, simulator: &Simulator) -> Option<Done> {
         let Some(notice) = self.latest(id.as_str()).ok()?.notice.clone() else {
             return Some(Err(format!("{id} has had no notification yet")));
         };
@@ -234,32 +241,16 @@ impl SimulatedProvider for Pledg {
         Some(Ok(format!("{id}: sending its notification again")))
     }
 
-    fn settings(&mut self) -> Vec<simulate::Setting> {
-        settings::list(controls::CONTROLS, &mut self.controls)
-    }
-
-    fn set(&mut self, name: &str, value: &str) -> Result<String, String> {
-        let provider = "Pledg";
-        let change = Change {
-            provider,
-            name,
-            value,
-        };
-        settings::set(controls::CONTROLS, &mut self.controls, change)
+    fn controls(&mut self) -> Box<dyn Settings + '_> {
+        settings::of(controls::CONTROLS, &mut self.controls)
     }
 
     fn events(&self) -> &'static [simulate::Event] {
         &controls::EVENTS
     }
 
-    fn event(
-        &mut self,
-        event: &str,
-        subject: &str,
-        simulator: &Simulator,
-    ) -> Result<String, String> {
-        let scene = Scene::new(self, subject, simulator);
-        triggers::run(controls::TRIGGERS, "Pledg", event, scene)
+    fn event(&mut self, occasion: &Occasion<'_>) -> Done {
+        triggers::run(controls::TRIGGERS, self, occasion)
     }
 
     fn state(&self, simulator: &Simulator) -> Value {

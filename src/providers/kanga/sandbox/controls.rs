@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::payment::Change;
 use super::{Kanga, query};
 use crate::domain::simulate::Event;
-use crate::domain::{WallTime, inert};
+use crate::domain::{WallTime, inert, time};
 use crate::sandbox::outbox::Webhook;
 use crate::sandbox::settings::{Control, Field, OFF_ON, choices};
 use crate::sandbox::triggers::{self, Trigger};
@@ -88,16 +88,29 @@ pub(super) const CONTROLS: &[Control<Rules>] = &[
 pub(super) static EVENTS: LazyLock<Vec<Event>> = LazyLock::new(|| triggers::listed(TRIGGERS));
 
 /// The events that an operator can trigger.
-pub(super) const TRIGGERS: &[Trigger<Kanga>] = &[Trigger::new(
-    "callback",
-    "any payment id; it need not exist",
-    "send a callback with an id of your choice. Kanga's callbacks have no signature, so anyone can send one",
-    |scene| {
-        scene.state.queue_callback(scene.subject, scene.simulator)?;
-        let subject = inert::quoted(scene.subject, 60);
-        Ok(format!("sending a callback with the id {subject}"))
-    },
-)];
+pub(super) const TRIGGERS: &[Trigger<Kanga>] = &[
+    Trigger::new(
+        "callback",
+        "any payment id; it need not exist",
+        "send a callback with an id of your choice. Kanga's callbacks have no signature, so anyone can send one",
+        |scene| {
+            scene.state.queue_callback(scene.subject, scene.simulator)?;
+            let subject = inert::quoted(scene.subject, 60);
+            Ok(format!("sending a callback with the id {subject}"))
+        },
+    ),
+    Trigger::new(
+        "clock-back",
+        "a time such as 10s or 1h; 0s corrects the clock",
+        "set the Date headers back by this time, as a provider whose clock is wrong; nonces and states are unaffected",
+        |scene| {
+            let by = time::parse_duration(scene.subject).map_err(|error| error.to_string())?;
+            scene.simulator.set_back(by)?;
+            let date = scene.simulator.outside().rfc3339();
+            Ok(format!("Date headers now show {date}"))
+        },
+    ),
+];
 
 impl Rules {
     /// One callback.

@@ -644,7 +644,7 @@ async fn without_a_callback_url_callbacks_wait_and_schedule_no_wake_up() {
     let options = Options::new(Clock::by_hand(WallTime(0)).0);
     let simulator = Simulator::new(&options, None);
     let mut kanga = Kanga::default();
-    kanga.begin(&simulator, None, true).unwrap();
+    kanga.begin(&simulator, Saved::default()).unwrap();
     assert_eq!(
         kanga.next_change(&simulator),
         None,
@@ -753,7 +753,7 @@ async fn callbacks_can_be_duplicated_late_out_of_order_posted_or_about_unknown_p
         bench
             .event("reset", "x")
             .unwrap_err()
-            .contains("its events are callback")
+            .contains("the events are callback")
     );
 }
 
@@ -890,6 +890,30 @@ async fn the_providers_clock_can_be_set_back_and_right_again() {
     assert_eq!(bench.check("ORDER-1001", 10_001).await["state"], state);
     back(Duration::ZERO);
     assert_eq!(date().await, before);
+    // The console's window offers events, so the clock is one.
+    bench.event("clock-back", "1h").unwrap();
+    assert_ne!(date().await, before);
+    bench.event("clock-back", "0s").unwrap();
+    assert_eq!(date().await, before);
+    assert!(bench.event("clock-back", "soon").is_err());
+}
+
+// docs/providers/kanga.md#payment-token
+#[tokio::test]
+async fn a_payment_token_lives_as_long_as_is_set() {
+    let bench = bench().await;
+    bench.set("payment-token-life", "2m").unwrap();
+    for (nonce, age, state) in [(1, 119, "ACTIVE"), (3, 120, "NEW")] {
+        let token = bench.create(nonce).await["paymentToken"].clone();
+        bench.pass(age);
+        let id = format!("LIFE-{age}");
+        let token = token.as_str().unwrap();
+        let query = format!(
+            "currency=EMT&amount=1&transactionKey={id}&email=a@b.example&paymentToken={token}"
+        );
+        assert_eq!(bench.get(&link(&query)).await.status, 200);
+        assert_eq!(bench.check(&id, nonce + 1).await["state"], state);
+    }
 }
 
 #[tokio::test]

@@ -12,10 +12,10 @@ use serde_json::json;
 use crate::domain::WallTime;
 use crate::sandbox::fields::Fields;
 use crate::sandbox::granted::{Granted, Token};
-use crate::sandbox::reply;
 use crate::sandbox::route::Answer;
 use crate::sandbox::settings::choices;
 use crate::sandbox::simulator::seeded_hash;
+use crate::sandbox::{SimulatedProvider as _, reply};
 
 use super::{Call, error};
 
@@ -27,16 +27,29 @@ pub struct Client {
     secrets: &'static str,
 }
 
-/// One client of each seller.
-pub const CLIENTS: [Client; 2] = [
-    Client {
-        id: super::CLIENT_ID,
-        secrets: "SANDBOX-KINGUIN-SECRET",
-    },
-    Client {
-        id: super::OTHER_CLIENT_ID,
-        secrets: "SANDBOX-KINGUIN-OTHER-SECRET",
-    },
+const fn client(id: &'static str, secrets: &'static str) -> Client {
+    Client { id, secrets }
+}
+
+/// One client of each seller, in the sandbox environment and in production. Neither sees the other's offers.
+pub const CLIENTS: [[Client; 2]; 2] = [
+    [
+        client(super::CLIENT_ID, "SANDBOX-KINGUIN-SECRET"),
+        client(
+            "SANDBOX-KINGUIN-OTHER-CLIENT",
+            "SANDBOX-KINGUIN-OTHER-SECRET",
+        ),
+    ],
+    [
+        client(
+            "SANDBOX-KINGUIN-PRODUCTION-CLIENT",
+            "SANDBOX-KINGUIN-PRODUCTION-SECRET",
+        ),
+        client(
+            "SANDBOX-KINGUIN-PRODUCTION-OTHER-CLIENT",
+            "SANDBOX-KINGUIN-PRODUCTION-OTHER-SECRET",
+        ),
+    ],
 ];
 
 /// The window the limits are counted in.
@@ -57,6 +70,7 @@ pub struct Access {
 
 /// Answers the token call.
 pub fn grant(call: &mut Call<'_>) -> Answer {
+    let (clients, name) = (call.state.clients(), call.state.provider());
     let (request, access) = (call.request, &mut call.state.access);
     let refuse = |status, error: &str, why: &str| {
         // RFC 6749, 5.2 has the first two; public clients read `message` (`docs/providers/kinguin.md#failures`).
@@ -87,17 +101,17 @@ pub fn grant(call: &mut Call<'_>) -> Answer {
         ));
     }
     let (id, secret) = (field("client_id")?, field("client_secret")?);
-    let client = CLIENTS.iter().position(|client| client.id == id);
-    let client = client.filter(|client| access.secret(*client) == secret);
+    let client = clients.iter().position(|client| client.id == id);
+    let client = client.filter(|at| access.secret(&clients[*at], *at) == secret);
     // One answer for an unknown client and a wrong secret, so that ids cannot be probed.
     let client = client.ok_or_else(|| {
         let why = "Client authentication failed";
         refuse(StatusCode::UNAUTHORIZED, "invalid_client", why)
     })?;
     access.issued += 1;
-    // Seeded by the run's start, so that tokens of another run or another simulator are rejected.
+    // Seeded by the run's start, so that tokens of another run, environment or simulator are rejected.
     let (seed, start) = (call.simulator.seed(), call.simulator.start());
-    let seed = seeded_hash(seed, "kinguin world", start.0.cast_unsigned());
+    let seed = seeded_hash(seed, name, start.0.cast_unsigned());
     let mut rng = Rng::with_seed(seeded_hash(seed, "kinguin token", access.issued));
     let value: String = (0..TOKEN_LEN).map(|_| rng.alphanumeric()).collect();
     let life = call.state.rules.token_life;
@@ -119,8 +133,8 @@ pub fn grant(call: &mut Call<'_>) -> Answer {
 }
 
 impl Access {
-    fn secret(&self, client: usize) -> String {
-        format!("{}-{}", CLIENTS[client].secrets, self.resets[client] + 1)
+    fn secret(&self, client: &Client, at: usize) -> String {
+        format!("{}-{}", client.secrets, self.resets[at] + 1)
     }
 
     /// The client whose token a call carries.
@@ -144,9 +158,9 @@ impl Access {
 
     /// Gives a client a new secret, as the developer section does; the old one is invalid at once. Granted tokens stay
     /// valid until they expire.
-    pub fn reset(&mut self, client: usize) -> String {
-        self.resets[client] += 1;
-        self.secret(client)
+    pub fn reset(&mut self, client: &Client, at: usize) -> String {
+        self.resets[at] += 1;
+        self.secret(client, at)
     }
 
     /// Revokes every token.

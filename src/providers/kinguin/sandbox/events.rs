@@ -8,7 +8,6 @@ use crate::domain::inert;
 use crate::domain::simulate::Event;
 use crate::sandbox::triggers::{self, Trigger};
 
-use super::access::CLIENTS;
 use super::webhooks::{Notice, surprise};
 use super::{Kinguin, offers, query, sales};
 
@@ -91,11 +90,12 @@ fn place<T>(all: &[T], id: &str, is: impl Fn(&T) -> bool, what: &str) -> Result<
 
 fn reset_secret(scene: &mut Scene<'_>) -> Result<String, String> {
     let id = scene.subject;
-    let client = place(&CLIENTS, id, |client| client.id == id, "client")?;
-    let secret = scene.state.access.reset(client);
+    let clients = scene.state.clients();
+    let at = place(clients, id, |client| client.id == id, "client")?;
+    let secret = scene.state.access.reset(&clients[at], at);
     Ok(format!(
         "the secret of {} is now {secret}; the old one is invalid",
-        CLIENTS[client].id
+        clients[at].id
     ))
 }
 

@@ -44,6 +44,7 @@ pub struct Rules {
     pub webhook_fault: WebhookFault,
     /// Whether one product has no commission rule.
     pub missing_rule: bool,
+    pub plain_500: bool,
 }
 
 impl Default for Rules {
@@ -55,6 +56,7 @@ impl Default for Rules {
             shape: ListShape::default(),
             webhook_fault: WebhookFault::default(),
             missing_rule: false,
+            plain_500: false,
         }
     }
 }
@@ -104,5 +106,11 @@ pub const CONTROLS: &[Control<Rules>] = &[
         OFF_ON,
         Field::Switch(|rules| &mut rules.missing_rule),
         "leave one product without a commission rule: its offer has commissionRule null",
+    ),
+    Control::new(
+        "plain-500",
+        OFF_ON,
+        Field::Switch(|rules| &mut rules.plain_500),
+        "respond to every call with 500 in plain text, not in the gateway's JSON",
     ),
 ];

@@ -9,7 +9,8 @@ use fastrand::Rng;
 use serde::{Deserialize as _, Deserializer, Serialize, Serializer};
 use serde_json::json;
 
-use super::{Call, Refusal, jwt, refuse};
+use super::{Call, jwt, refuse};
+use crate::sandbox::SimulatedProvider as _;
 use crate::sandbox::granted::Token;
 use crate::sandbox::reply::{self, with};
 use crate::sandbox::route::Answer;
@@ -133,26 +134,37 @@ impl Serialize for Merchant {
 
 /// Reads the uid of a known merchant.
 pub(super) fn saved<'de, D: Deserializer<'de>>(from: D) -> Result<&'static Merchant, D::Error> {
-    let known = merchant(&String::deserialize(from)?);
+    let uid = String::deserialize(from)?;
+    let known = BACKENDS.iter().find_map(|backend| backend.merchant(&uid));
     known.ok_or_else(|| serde::de::Error::custom("it contains a purchase of an unknown merchant"))
 }
 
-/// A payment solution by its uid.
-pub(super) fn merchant(uid: &str) -> Option<&'static Merchant> {
-    let mut all = BACKENDS.iter().flat_map(|backend| backend.merchants);
-    all.find(|merchant| merchant.uid == uid)
+impl Backend {
+    /// A payment solution by its uid.
+    pub fn merchant(&self, uid: &str) -> Option<&'static Merchant> {
+        self.merchants.iter().find(|merchant| merchant.uid == uid)
+    }
+
+    /// Whether a request has this pair in `Authorization: Basic`, split at the first colon. Wrapped base64 is invalid.
+    fn is_given(headers: &HeaderMap, pair: (&str, &str)) -> bool {
+        let encoded = reply::authorization(headers).and_then(|value| value.strip_prefix("Basic "));
+        let given = encoded.and_then(|encoded| STANDARD.decode(encoded).ok());
+        let given = given.and_then(|given| String::from_utf8(given).ok());
+        given.is_some_and(|given| given.split_once(':') == Some(pair))
+    }
 }
 
 /// The token call.
 pub(super) fn grant(call: &mut Call<'_>) -> Answer {
     let refused = |status, error: &str| Box::new(reply::json(status, &json!({ "error": error })));
     let headers = call.request.headers();
-    let Some(owner) = account(headers, |backend| (backend.key, backend.secret)) else {
+    let backend = call.state.backend();
+    if !Backend::is_given(headers, (backend.key, backend.secret)) {
         // RFC 6749, 5.2: 401 with the scheme that the client used.
         let refusal = refused(StatusCode::UNAUTHORIZED, "invalid_client");
         let scheme = "Basic realm=\"token\"";
         return Err(Box::new(with(*refusal, header::WWW_AUTHENTICATE, scheme)));
-    };
+    }
     if !reply::is_form(headers) {
         return Err(refused(StatusCode::BAD_REQUEST, "invalid_request"));
     }
@@ -165,7 +177,9 @@ pub(super) fn grant(call: &mut Call<'_>) -> Answer {
     let expires = call.now.plus(life);
     // It looks like a JWT. Its last part is random: tokens are looked up, not verified.
     let turn = call.state.tokens_issued;
-    let mut rng = Rng::with_seed(seeded_hash(call.simulator.seed(), "pledg token", turn));
+    // No token of one environment is one of the other's.
+    let name = format!("{} token", call.state.provider());
+    let mut rng = Rng::with_seed(seeded_hash(call.simulator.seed(), &name, turn));
     let (iat, exp) = (call.now.0 / 1000, expires.0 / 1000);
     let head = jwt::part(&json!({ "typ": "JWT", "alg": "HS256" }));
     let claims = jwt::part(&json!({ "iat": iat, "exp": exp, "jti": turn.to_string() }));
@@ -177,7 +191,7 @@ pub(super) fn grant(call: &mut Call<'_>) -> Answer {
         "expires_in": life.as_secs(),
     });
     let token = Token {
-        owner,
+        owner: (),
         value,
         expires,
     };
@@ -189,45 +203,23 @@ pub(super) fn grant(call: &mut Call<'_>) -> Answer {
 
 impl Call<'_> {
     /// Authenticates by an access token.
-    pub(super) fn bearer(&mut self) -> Answer<()> {
+    pub(super) fn bearer(&self) -> Answer<()> {
         let value = reply::authorization(self.request.headers());
         let value = value.and_then(|value| value.strip_prefix("Bearer "));
         let owner = value.and_then(|value| self.state.tokens.owner(value, self.now));
-        self.caller = owner.ok_or_else(unauthorized_response)?;
-        Ok(())
+        owner.ok_or_else(|| {
+            let refusal = *refuse(StatusCode::UNAUTHORIZED, "no valid access token");
+            Box::new(with(refusal, header::WWW_AUTHENTICATE, "Bearer"))
+        })
     }
 
     /// Authenticates by the dashboard's login.
-    pub(super) fn dashboard(&mut self) -> Answer<()> {
-        let account = account(self.request.headers(), |backend| backend.dashboard);
-        self.caller = account.ok_or_else(|| {
-            let refusal = *refuse(StatusCode::UNAUTHORIZED, "login and password do not match");
-            let scheme = "Basic realm=\"dashboard\"";
-            Box::new(with(refusal, header::WWW_AUTHENTICATE, scheme))
-        })?;
-        Ok(())
-    }
-
-    /// Rejects the merchants of another environment than the caller's.
-    pub(super) fn owns(&self, merchant: &Merchant) -> Answer<()> {
-        let own = BACKENDS[self.caller].merchants.iter();
-        if own.clone().any(|own| own.uid == merchant.uid) {
+    pub(super) fn dashboard(&self) -> Answer<()> {
+        if Backend::is_given(self.request.headers(), self.state.backend().dashboard) {
             return Ok(());
         }
-        Err(unauthorized_response())
+        let refusal = *refuse(StatusCode::UNAUTHORIZED, "login and password do not match");
+        let scheme = "Basic realm=\"dashboard\"";
+        Err(Box::new(with(refusal, header::WWW_AUTHENTICATE, scheme)))
     }
-}
-
-/// The answer to a call without a valid token.
-fn unauthorized_response() -> Refusal {
-    let refusal = *refuse(StatusCode::UNAUTHORIZED, "no valid access token");
-    Box::new(with(refusal, header::WWW_AUTHENTICATE, "Bearer"))
-}
-
-/// The environment whose pair is in `Authorization: Basic`, split at the first colon. Wrapped base64 is invalid.
-fn account(headers: &HeaderMap, pair: fn(&Backend) -> (&str, &str)) -> Option<usize> {
-    let encoded = reply::authorization(headers)?.strip_prefix("Basic ")?;
-    let given = String::from_utf8(STANDARD.decode(encoded).ok()?).ok()?;
-    let given = given.split_once(':')?;
-    BACKENDS.iter().position(|backend| pair(backend) == given)
 }

@@ -39,7 +39,7 @@ pub(super) fn open(call: &mut Call<'_>) -> Answer {
         };
         return Ok(page_of(purchase));
     }
-    let data = purchase::read(call.request, call.now).map_err(|refusal| {
+    let data = purchase::read(call).map_err(|refusal| {
         let words = String::from_utf8_lossy(refusal.body()).into_owned();
         message(StatusCode::BAD_REQUEST, "Unusable link", &words)
     })?;

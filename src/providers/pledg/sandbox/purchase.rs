@@ -5,12 +5,11 @@ use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::access::{self, BACKENDS, Merchant, Mode};
+use super::access::{self, BACKENDS, Backend, Merchant, Mode};
 use super::notice::Sent;
 use super::{Call, Refusal, bad, funnel, jwt, unknown};
 use crate::domain::{WallTime, inert};
-use crate::http_server::{Request, is_local_url};
-use crate::sandbox::fields::Fields;
+use crate::http_server::is_local_url;
 use crate::sandbox::reply::{self, ok};
 use crate::sandbox::route::Answer;
 use crate::sandbox::simulator::seeded_hash;
@@ -129,7 +128,7 @@ impl Purchase {
 
 /// POST of signed data: makes a purchase.
 pub(super) fn make(call: &mut Call<'_>) -> Answer {
-    let data = read(call.request, call.now)?;
+    let data = read(call)?;
     let mut known = call.state.purchases.iter();
     if known.any(|known| data.is_completed_by(known)) {
         let reference = inert::quoted(&data.reference, 60);
@@ -160,7 +159,6 @@ fn own<'c>(call: &'c mut Call<'_>) -> Answer<&'c mut Purchase> {
     let mut all = call.state.purchases.iter();
     let at = all.position(|purchase| purchase.uid == uid);
     let at = at.ok_or_else(|| unknown("purchase", uid))?;
-    call.owns(call.state.purchases[at].merchant)?;
     Ok(&mut call.state.purchases[at])
 }
 
@@ -193,35 +191,34 @@ pub(super) fn uid(kind: &str, seed: u64, turn: u64) -> String {
 }
 
 /// The validated data of the signature in the query; unsigned data only where the merchant has no secret.
-pub(super) fn read(request: &Request, now: WallTime) -> Answer<Data> {
-    let query = Fields::of_query(request);
+pub(super) fn read(call: &Call<'_>) -> Answer<Data> {
+    let (query, backend) = (call.query(), call.state.backend());
     // Two readers of the link could take different ones.
     if query.doubled() == Some("signature") {
         return Err(invalid("there are two signatures"));
     }
     let Some(signature) = query.get("signature") else {
-        let payload = serde_json::from_slice(request.body());
+        let payload = serde_json::from_slice(call.request.body());
         let payload = payload.map_err(|_| invalid("there is no signature and no data"))?;
-        return data(&payload, None);
+        return data(backend, &payload, None);
     };
-    let merchants = BACKENDS.iter().flat_map(|backend| backend.merchants);
+    let merchants = backend.merchants.iter();
     let secrets = merchants.filter_map(|merchant| merchant.signs);
-    let (payload, secret) = jwt::verify(signature, secrets, now)
+    let (payload, secret) = jwt::verify(signature, secrets, call.now)
         .map_err(|why| typed(StatusCode::BAD_REQUEST, "error_token", &why))?;
-    data(&payload, Some(secret))
+    data(backend, &payload, Some(secret))
 }
 
-fn data(payload: &Value, secret: Option<&str>) -> Answer<Data> {
+fn data(backend: &Backend, payload: &Value, secret: Option<&str>) -> Answer<Data> {
     let data = payload["data"].as_object();
     let data = data.ok_or_else(|| invalid("the payload has no data"))?;
     let text = |name: &str| data.get(name).and_then(Value::as_str);
     let merchant = match (text("merchantUid"), text("companyUid")) {
-        (Some(uid), None) => access::merchant(uid),
+        (Some(uid), None) => backend.merchant(uid),
         // The payer chooses one of the company's solutions; here it is the first.
         (None, Some(uid)) => {
-            let mut backends = BACKENDS.iter();
-            let known = backends.find(|backend| backend.company == uid);
-            known.and_then(|backend| backend.merchants.first())
+            let merchants = backend.merchants.iter();
+            merchants.take(usize::from(backend.company == uid)).next()
         }
         _ => return Err(invalid("either merchantUid or companyUid must be given")),
     };
@@ -308,7 +305,7 @@ fn typed(status: StatusCode, kind: &str, message: &str) -> Refusal {
 }
 
 /// The purchases at the simulation's start.
-pub(super) fn seeds(start: WallTime) -> Vec<Purchase> {
+pub(super) fn seeds(backend: &Backend, start: WallTime) -> Vec<Purchase> {
     let [staging, production] = &BACKENDS;
     [
         (1, &staging.merchants[0], "ORDER-3001", 20_000, PAID),
@@ -317,6 +314,8 @@ pub(super) fn seeds(start: WallTime) -> Vec<Purchase> {
         (4, &staging.merchants[2], "ORDER-3004", 4_200, "SCORING_KO"),
         (101, &production.merchants[0], "ORDER-9001", 30_550, PAID),
     ]
+    .into_iter()
+    .filter(|(_, merchant, ..)| backend.merchant(merchant.uid).is_some())
     .map(|(number, merchant, reference, amount, state)| {
         let data = Data {
             merchant,
@@ -330,5 +329,5 @@ pub(super) fn seeds(start: WallTime) -> Vec<Purchase> {
             ..Purchase::new(data, uid, start)
         }
     })
-    .into()
+    .collect()
 }

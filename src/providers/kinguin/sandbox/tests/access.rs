@@ -337,9 +337,9 @@ fn a_delayed_call_is_answered_once_the_window_has_room() {
     let (clock, manual_clock) = Clock::by_hand(WallTime(1_795_316_066_000));
     let simulator = Simulator::new(&Options::new(clock), None);
     let mut kinguin = Kinguin::default();
-    kinguin.begin(&simulator, None, true).unwrap();
-    kinguin.set("limit-reads", "3").unwrap();
-    kinguin.set("over-limit", "delay").unwrap();
+    kinguin.begin(&simulator, Saved::default()).unwrap();
+    kinguin.controls().set("limit-reads", "3").unwrap();
+    kinguin.controls().set("over-limit", "delay").unwrap();
     let form = format!(
         "grant_type=client_credentials&client_id={CLIENT_ID}&client_secret={CLIENT_SECRET}"
     );
