@@ -40,7 +40,6 @@ impl Fields {
         Ok(Self(texts.collect()))
     }
 
-    /// These and then those.
     pub fn and(mut self, others: Self) -> Self {
         self.0.extend(others.0);
         self
@@ -65,7 +64,6 @@ impl Fields {
         doubled.next().map(|(_, (name, _))| name.as_str())
     }
 
-    /// All of them.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         let all = self.0.iter();
         all.map(|(name, value)| (name.as_str(), value.as_str()))

@@ -8,7 +8,6 @@ use crate::domain::WallTime;
 /// Bounds the memory: a new token replaces the oldest.
 const TOKENS_MAX: usize = 1_000;
 
-/// Tokens with their owners.
 #[derive(Default)]
 pub struct Granted<W> {
     tokens: VecDeque<Token<W>>,
@@ -18,7 +17,6 @@ pub struct Granted<W> {
 pub struct Token<W> {
     /// Whom it authenticates.
     pub owner: W,
-    /// Its text.
     pub value: String,
     /// When it becomes invalid.
     pub expires: WallTime,

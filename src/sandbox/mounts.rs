@@ -36,7 +36,6 @@ impl Mount {
     }
 }
 
-/// All of them.
 pub struct Mounts {
     pub simulator: Simulator,
     pub providers: Vec<Mount>,

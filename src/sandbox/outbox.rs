@@ -11,7 +11,6 @@ use crate::http_server::Outgoing;
 /// One callback that was not delivered yet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Webhook {
-    /// Identifies the webhook.
     pub number: u64,
     /// Its URL; `None` is the sandbox's callback URL.
     #[serde(default)]
@@ -27,9 +26,7 @@ pub struct Webhook {
     /// The time to wait for an answer; `None` is the default.
     #[serde(default, alias = "patience")]
     pub answer_timeout: Option<Duration>,
-    /// The number of attempts.
     pub tries: usize,
-    /// The time of the next attempt.
     pub next: WallTime,
     /// The status of the last attempt; `None` before the first, or without an answer.
     pub status: Option<u16>,
@@ -38,12 +35,9 @@ pub struct Webhook {
     pub note: Value,
 }
 
-/// One attempt to deliver a callback.
 #[derive(Debug, Clone, Copy)]
 pub struct Attempt {
-    /// The callback's number.
     pub webhook: u64,
-    /// When.
     pub at: WallTime,
     /// The status of the answer; `None` where none came.
     pub status: Option<u16>,
@@ -96,7 +90,6 @@ impl Webhook {
         }
     }
 
-    /// The request it makes to `url`.
     pub fn request(&self, url: &str) -> Outgoing {
         // A callback URL may have a query of its own, such as a shop's secret.
         let separator = if url.contains('?') { '&' } else { '?' };
@@ -141,7 +134,6 @@ impl Outbox {
         able.map(|webhook| webhook.next).min()
     }
 
-    /// All waiting callbacks.
     pub fn waiting(&self) -> &[Webhook] {
         &self.webhooks
     }

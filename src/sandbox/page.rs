@@ -52,12 +52,10 @@ impl Html {
         Self(out)
     }
 
-    /// Pieces one after another.
     pub fn join(pieces: impl IntoIterator<Item = Self>) -> Self {
         Self(pieces.into_iter().map(|piece| piece.0).collect())
     }
 
-    /// The finished markup.
     #[cfg(test)]
     pub fn as_str(&self) -> &str {
         &self.0

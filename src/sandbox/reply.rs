@@ -6,7 +6,6 @@ use serde_json::Value;
 use super::route::Answer;
 use crate::http_server::{Response, respond, text};
 
-/// A response in JSON.
 pub fn json(status: StatusCode, body: &Value) -> Response {
     respond(status, "application/json", body.to_string())
 }
@@ -17,7 +16,6 @@ pub fn ok(body: impl Into<Value>) -> Answer {
     Ok(json(StatusCode::OK, &body.into()))
 }
 
-/// The response with one more header.
 pub fn with(mut response: Response, name: HeaderName, value: &'static str) -> Response {
     let value = HeaderValue::from_static(value);
     response.headers_mut().insert(name, value);

@@ -18,11 +18,9 @@ pub struct Route<S, A = Answer> {
     pub path: &'static str,
     /// The purpose, for the index page.
     pub about: &'static str,
-    /// Answers a call.
     pub handler: fn(&mut Call<'_, S>) -> A,
 }
 
-/// A handler of a route.
 pub type Handler<S, A> = fn(&mut Call<'_, S>) -> A;
 
 const fn new<S, A>(
@@ -64,7 +62,6 @@ pub const fn delete<S, A>(path: &'static str, handler: Handler<S, A>) -> Route<S
 }
 
 impl<S, A> Route<S, A> {
-    /// The route with its purpose.
     pub const fn about(mut self, about: &'static str) -> Self {
         self.about = about;
         self
@@ -73,13 +70,10 @@ impl<S, A> Route<S, A> {
 
 /// One request with everything its handler needs.
 pub struct Call<'a, S> {
-    /// The provider's state.
     pub state: &'a mut S,
-    /// The request as received.
     pub request: &'a Request,
     /// Seed, start and callback URLs.
     pub simulator: &'a Simulator,
-    /// The simulated time of the call.
     pub now: WallTime,
     /// The number of the account that made the call, once it is authenticated.
     pub caller: usize,
@@ -109,7 +103,6 @@ impl<'a, S> Call<'a, S> {
             .map_or("", |(_, value)| value)
     }
 
-    /// The parameters of the query.
     pub fn query(&self) -> Fields {
         Fields::of_query(self.request)
     }
@@ -146,7 +139,6 @@ impl<'a, S> Call<'a, S> {
 /// Why no route answers a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NoRoute {
-    /// The path is unknown.
     Path,
     /// The path takes other methods: these, as `Allow` lists them.
     Method(String),

@@ -41,7 +41,6 @@ macro_rules! choices {
 }
 pub(crate) use choices;
 
-/// The words of a switch.
 pub const OFF_ON: &[&str] = &["off", "on"];
 
 /// One setting of a provider whose state is an `S`.
@@ -143,7 +142,6 @@ fn span(text: &str, range: &RangeInclusive<Duration>) -> Result<Duration, String
 
 /// The settings of a provider.
 pub trait Settings {
-    /// All of them with their current values.
     fn list(&mut self) -> Vec<Setting>;
 
     /// Changes one and describes the new state.

@@ -26,7 +26,6 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    /// A snapshot to save.
     pub fn new(seed: u64, now: WallTime, providers: Map<String, Value>) -> Self {
         Self {
             version: VERSION,
@@ -75,7 +74,6 @@ pub struct SnapshotFile {
 }
 
 impl SnapshotFile {
-    /// A writer for `path`.
     pub fn new(path: PathBuf) -> Self {
         Self {
             path,

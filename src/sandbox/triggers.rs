@@ -6,7 +6,6 @@ use crate::domain::{WallTime, inert};
 
 /// One event of a provider whose state is an `S`.
 pub struct Trigger<S> {
-    /// Its name, subject and purpose.
     pub event: Event,
     /// Makes it happen and describes the result.
     pub run: Run<S>,
@@ -34,18 +33,14 @@ impl<S> Trigger<S> {
 
 /// What an event changes and by what.
 pub struct Scene<'a, S> {
-    /// The provider's state.
     pub state: &'a mut S,
     /// Seed, start and callback URLs.
     pub simulator: &'a Simulator,
-    /// The simulated time.
     pub now: WallTime,
-    /// The subject as typed.
     pub subject: &'a str,
 }
 
 impl<'a, S> Scene<'a, S> {
-    /// A word of the subject.
     pub fn word(&self, at: usize) -> Option<&'a str> {
         self.subject.split_whitespace().nth(at)
     }
@@ -53,9 +48,7 @@ impl<'a, S> Scene<'a, S> {
 
 /// One event, as an operator orders it.
 pub struct Occasion<'a> {
-    /// Its name.
     pub event: &'a str,
-    /// Its subject as typed.
     pub subject: &'a str,
     /// Seed, start and callback URLs.
     pub simulator: &'a Simulator,

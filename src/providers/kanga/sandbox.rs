@@ -136,7 +136,6 @@ impl Kanga {
         shops.find(|shop| self.payment(shop, id.as_str()).is_some())
     }
 
-    /// Queues one callback.
     fn queue_callback(&mut self, id: &str, simulator: &Simulator) -> Result<(), String> {
         if simulator.callback_url("kanga").is_none() {
             return Err("the sandbox has no callback URL".into());

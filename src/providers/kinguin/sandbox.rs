@@ -39,7 +39,6 @@ use products::Product;
 use rules::Rules;
 use webhooks::Webhooks;
 
-/// The id of the sandbox's client.
 pub const CLIENT_ID: &str = "SANDBOX-KINGUIN-CLIENT";
 /// Its secret until the first reset. It protects nothing.
 pub const CLIENT_SECRET: &str = "SANDBOX-KINGUIN-SECRET-1";
@@ -55,7 +54,6 @@ const TOKEN_PATH: &str = "/auth/token";
 pub struct Kinguin {
     access: Access,
     rules: Rules,
-    /// One seller for each client.
     inventories: Vec<Inventory>,
     webhooks: Webhooks,
     /// By client: writes and reads.
@@ -70,7 +68,6 @@ pub struct Kinguin {
 }
 
 impl Kinguin {
-    /// One client of each seller.
     fn clients(&self) -> &'static [Client; 2] {
         &access::CLIENTS[usize::from(self.production)]
     }
@@ -110,7 +107,6 @@ fn only(methods: &str) -> Box<Response> {
 }
 
 impl Call<'_> {
-    /// The caller's inventory.
     fn inventory(&self) -> &Inventory {
         &self.state.inventories[self.caller]
     }
@@ -119,7 +115,6 @@ impl Call<'_> {
         &mut self.state.inventories[self.caller]
     }
 
-    /// The product of this id.
     fn product(&self, id: &str) -> Option<&Product> {
         let mut products = self.state.products.iter();
         products.find(|product| product.id == id)

@@ -36,9 +36,7 @@ use webhooks::Webhooks;
 /// The key of the sandbox's game. It protects nothing.
 pub const API_KEY: &str = "SANDBOX-KONGREGATE-KEY";
 
-/// The number of the sandbox's game.
 const GAME_ID: u64 = 10_000;
-/// Its title.
 const GAME_TITLE: &str = "Lantern Harbour";
 
 const AUTHENTICATE: &str = "/authenticate.json";
@@ -136,7 +134,6 @@ impl Params {
         usize::try_from(page).unwrap_or(usize::MAX)
     }
 
-    /// Required parameters.
     fn required<const N: usize>(&self, names: [&str; N]) -> CallResult<[&str; N]> {
         let given = names.map(|name| self.get(name));
         if given.iter().any(Option::is_none) {

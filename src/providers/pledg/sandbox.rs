@@ -33,7 +33,6 @@ use access::{BACKENDS, Backend};
 use controls::Controls;
 use purchase::Purchase;
 
-/// Bounds the purchases in memory.
 const PURCHASES_MAX: usize = 1_000;
 
 /// Every call and page.
@@ -90,12 +89,10 @@ pub struct Pledg {
 type Call<'a> = route::Call<'a, Pledg>;
 
 impl Pledg {
-    /// The environment.
     fn backend(&self) -> &'static Backend {
         &BACKENDS[usize::from(self.production)]
     }
 
-    /// Adds a purchase and returns it.
     fn make(&mut self, data: purchase::Data, seed: u64, now: WallTime) -> &mut Purchase {
         self.purchases_made += 1;
         if self.purchases.len() >= PURCHASES_MAX {

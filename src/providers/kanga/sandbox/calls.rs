@@ -61,7 +61,6 @@ impl Call<'_> {
     }
 }
 
-/// POST of GET PRICE ESTIMATE, which is unsigned: the key alone is checked.
 pub(super) fn estimate(call: &mut Call<'_>) -> Answer {
     let fields = Fields::read(call.request.body()).ok_or_else(|| call.fail(None))?;
     let known = |key: &str| SHOPS.iter().any(|shop| shop.key == key);
@@ -84,7 +83,6 @@ pub(super) fn estimate(call: &mut Call<'_>) -> Answer {
         .collect::<Map<_, _>>())
 }
 
-/// POST of CREATE PAYMENT TOKEN.
 pub(super) fn create_token(call: &mut Call<'_>) -> Answer {
     call.admit()?;
     let state = &mut *call.state;
@@ -103,7 +101,6 @@ pub(super) fn create_token(call: &mut Call<'_>) -> Answer {
     ok(body)
 }
 
-/// POST of CHECK PAYMENT.
 pub(super) fn check(call: &mut Call<'_>) -> Answer {
     let fields = call.admit()?;
     let id = fields.text("id").unwrap_or_default();
@@ -117,7 +114,6 @@ pub(super) fn check(call: &mut Call<'_>) -> Answer {
     }))
 }
 
-/// POST of TEST.
 pub(super) fn test(call: &mut Call<'_>) -> Answer {
     let valid = call.signed(TEST_SECRET).is_some_and(|fields| {
         fields.text("appId") == Some(TEST_KEY)

@@ -35,7 +35,6 @@ impl Call<'_> {
     }
 }
 
-/// The parameters of a payment link.
 struct Link {
     currency: String,
     amount: String,
@@ -166,7 +165,6 @@ pub(super) fn start(call: &mut Call<'_>) -> Answer {
     call.page(StatusCode::OK, &payment, shown)
 }
 
-/// POST of one of the page's forms.
 pub(super) fn perform(call: &mut Call<'_>) -> Answer {
     let shop = call.shop()?;
     // Another site's page could press these buttons through the payer's browser.

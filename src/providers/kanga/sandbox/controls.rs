@@ -84,7 +84,6 @@ pub(super) const CONTROLS: &[Control<Rules>] = &[
     ),
 ];
 
-/// Every event, as it is listed.
 pub(super) static EVENTS: LazyLock<Vec<Event>> = LazyLock::new(|| triggers::listed(TRIGGERS));
 
 /// The events that an operator can trigger.
@@ -113,7 +112,6 @@ pub(super) const TRIGGERS: &[Trigger<Kanga>] = &[
 ];
 
 impl Rules {
-    /// One callback.
     pub fn webhook(self, id: &str, at: WallTime) -> Webhook {
         if self.form {
             Webhook::form(query(id), at)

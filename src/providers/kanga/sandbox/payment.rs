@@ -38,7 +38,6 @@ impl Pace {
     }
 }
 
-/// What happens to a payment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Act {
     /// The payer's e-mail address is verified.
@@ -51,11 +50,9 @@ pub(super) enum Act {
         surplus: u32,
         pace: Pace,
     },
-    /// A part is paid.
     Part,
     /// It is cancelled, which takes this long.
     Cancel(Duration),
-    /// It fails.
     Fail,
 }
 
@@ -89,7 +86,6 @@ pub(super) struct Payment {
     /// The shop's name; its key is not saved.
     pub(super) shop: String,
     pub(super) id: String,
-    /// Settlement currency.
     pub(super) currency: String,
     /// As in the payment link.
     pub(super) amount: String,
@@ -107,14 +103,12 @@ pub(super) struct Payment {
     scheduled_acts: Vec<ScheduledAct>,
 }
 
-/// What a shop asks for.
 pub(super) struct Terms<'a> {
     pub(super) id: &'a str,
     pub(super) currency: &'a str,
     pub(super) amount: &'a str,
 }
 
-/// A change of state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Change {
     pub(super) at: WallTime,
@@ -125,7 +119,6 @@ pub(super) struct Change {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Progress {
     pub(super) state: PaymentState,
-    /// When it entered this state.
     pub(super) since: WallTime,
     /// Thousandths of the amount that were paid, at most [`WHOLE`].
     pub(super) paid: u32,
@@ -176,7 +169,6 @@ impl Payment {
         Ok(())
     }
 
-    /// Its progress at `now`.
     pub(super) fn progress(&self, now: WallTime) -> Progress {
         self.run(now).progress
     }

@@ -42,7 +42,6 @@ pub(super) struct Market {
 }
 
 impl Market {
-    /// The current prices.
     pub(super) fn of(simulator: &Simulator) -> Self {
         Self {
             seed: simulator.seed(),

@@ -172,7 +172,6 @@ fn track(state: &PaymentState) -> Html {
     }))
 }
 
-/// One of the payer's acts.
 struct Button {
     act: &'static str,
     class: &'static str,

@@ -21,7 +21,6 @@ use super::{Call, error};
 
 /// A client of the developer section.
 pub struct Client {
-    /// Its id; not a secret.
     pub id: &'static str,
     /// The prefix of its secrets; the number of resets follows.
     secrets: &'static str,
@@ -68,7 +67,6 @@ pub struct Access {
     tokens: Granted<usize>,
 }
 
-/// Answers the token call.
 pub fn grant(call: &mut Call<'_>) -> Answer {
     let (clients, name) = (call.state.clients(), call.state.provider());
     let (request, access) = (call.request, &mut call.state.access);
@@ -163,7 +161,6 @@ impl Access {
         self.secret(client, at)
     }
 
-    /// Revokes every token.
     pub fn revoke(&mut self) -> usize {
         self.tokens.revoke()
     }

@@ -13,10 +13,8 @@ use super::{Kinguin, offers, query, sales};
 
 type Scene<'a> = triggers::Scene<'a, Kinguin>;
 
-/// Every event, as it is listed.
 pub static EVENTS: LazyLock<Vec<Event>> = LazyLock::new(|| triggers::listed(TRIGGERS));
 
-/// Every event.
 pub const TRIGGERS: &[Trigger<Kinguin>] = &[
     Trigger::new(
         "reset-secret",

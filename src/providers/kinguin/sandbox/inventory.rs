@@ -10,12 +10,9 @@ use crate::sandbox::simulator::seeded_hash;
 
 use super::products::Product;
 
-/// One seller.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Inventory {
-    /// The seller's number.
     pub seller: u32,
-    /// The seller's name.
     pub name: String,
     /// Offers, the oldest first.
     pub offers: Vec<Offer>,
@@ -23,26 +20,20 @@ pub struct Inventory {
     pub keys: Vec<Key>,
     /// Keys sold or being sold, the oldest first.
     pub reservations: Vec<Reservation>,
-    /// Uploads of files.
     pub uploads: Vec<Upload>,
-    /// Orders that were restocked.
     pub restocked: Vec<String>,
     /// The number of offers ever made; ids count up.
     pub offers_made: u32,
-    /// The number of keys ever made.
     pub keys_made: u32,
-    /// The number of sales ever made.
     pub sales_made: u32,
     /// Display settings of its wholesale offers.
     #[serde(default)]
     pub wholesale_shown: WholesaleShown,
 }
 
-/// Display settings of a seller's wholesale offers.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct WholesaleShown {
     pub hidden: bool,
-    /// The highest stock shown.
     pub most: Option<i64>,
 }
 
@@ -133,7 +124,6 @@ impl std::fmt::Debug for Key {
     }
 }
 
-/// A key to add.
 #[derive(Default)]
 pub struct NewKey {
     pub offer: String,
@@ -146,7 +136,6 @@ pub struct NewKey {
 }
 
 impl NewKey {
-    /// A text key of an offer.
     pub fn of(offer: &str) -> Self {
         Self {
             offer: offer.to_owned(),
@@ -155,7 +144,6 @@ impl NewKey {
     }
 }
 
-/// A key's state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum KeyStatus {
     Available,
@@ -195,7 +183,6 @@ pub struct Reservation {
 }
 
 impl Reservation {
-    /// Gives it another state.
     pub fn enter(&mut self, state: &str, now: WallTime) {
         state.clone_into(&mut self.status);
         self.updated = now;
@@ -253,7 +240,6 @@ impl Inventory {
         self.offers.len() - 1
     }
 
-    /// Adds a key and returns its index.
     pub fn add_key(&mut self, new: NewKey, now: WallTime) -> usize {
         self.keys_made += 1;
         let seller_bit = u32::from(self.seller == 98_331);
@@ -297,12 +283,10 @@ impl Inventory {
         self.reservations.len() - 1
     }
 
-    /// An offer by its id.
     pub fn offer(&self, id: &str) -> Option<&Offer> {
         self.offers.iter().find(|offer| offer.id == id)
     }
 
-    /// Delivers a key to a sale.
     pub fn dispatch(&mut self, key: usize, sale: &str, now: WallTime) {
         let Some(sale) = self.reservations.iter_mut().find(|known| known.id == sale) else {
             return;

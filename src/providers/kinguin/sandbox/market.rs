@@ -30,7 +30,6 @@ fn view(product: &Product) -> Value {
     })
 }
 
-/// GET of products by words in their name.
 pub fn search(call: &mut Call<'_>) -> Answer {
     let query = Query::of(call.request);
     let phrase = query.get("phrase").unwrap_or_default().to_lowercase();
@@ -40,7 +39,6 @@ pub fn search(call: &mut Call<'_>) -> Answer {
     ok(page.hal("products", rows.into_iter().map(view).collect()))
 }
 
-/// GET of the product with a number in the shop.
 pub fn by_number(call: &mut Call<'_>) -> Answer {
     let query = Query::of(call.request);
     let number = query.number("externalId")?;
@@ -61,7 +59,6 @@ pub fn by_number(call: &mut Call<'_>) -> Answer {
     }))
 }
 
-/// GET of the wholesale discounts suggested for a product.
 pub fn wholesale_tier(call: &mut Call<'_>) -> Answer {
     let Some(product) = call.product(call.param("product")) else {
         return Err(bad("Unable to create offer. Product does not exist."));
@@ -70,7 +67,6 @@ pub fn wholesale_tier(call: &mut Call<'_>) -> Answer {
     ok(json!({ "name": "default", "enabled": true, "tiers": tiers, "sandboxExtra": true }))
 }
 
-/// GET of sellers by part of their name, competitors included.
 pub fn sellers_like(call: &mut Call<'_>) -> Answer {
     let query = Query::of(call.request);
     let Some(part) = query.get("name").map(str::to_lowercase) else {
@@ -84,7 +80,6 @@ pub fn sellers_like(call: &mut Call<'_>) -> Answer {
     ok(rows.collect::<Vec<_>>())
 }
 
-/// GET of a seller's number by name.
 pub fn seller_named(call: &mut Call<'_>) -> Answer {
     let query = Query::of(call.request);
     let mut inventories = call.state.inventories.iter();
@@ -92,7 +87,6 @@ pub fn seller_named(call: &mut Call<'_>) -> Answer {
     ok(found.ok_or_else(|| not_found("Merchant not found"))?.seller)
 }
 
-/// GET of the display settings of a seller's wholesale offers.
 pub fn configuration(call: &mut Call<'_>) -> Answer {
     let shown = &call.inventory().wholesale_shown;
     ok(json!({
@@ -102,7 +96,6 @@ pub fn configuration(call: &mut Call<'_>) -> Answer {
     }))
 }
 
-/// POST of the same.
 pub fn configure(call: &mut Call<'_>) -> Answer {
     let fields = call.object()?;
     let shown = &mut call.inventory_mut().wholesale_shown;
@@ -124,14 +117,12 @@ pub fn configure(call: &mut Call<'_>) -> Answer {
     configuration(call)
 }
 
-/// GET of a product's lowest allowed price.
 pub fn minimal_price(call: &mut Call<'_>) -> Answer {
     let product = call.product(call.param("product"));
     let product = product.ok_or_else(|| not_found("Product not found"))?;
     ok(json!({ "id": product.id, "price": money(product.minimum), "sandboxExtra": true }))
 }
 
-/// One wholesale offer.
 struct Row<'a> {
     id: &'a str,
     seller: (u32, &'a str),
@@ -216,20 +207,17 @@ fn of_path(call: &Call<'_>) -> impl Iterator<Item = Value> {
     at.map(|at| of_product(call, at)).into_iter().flatten()
 }
 
-/// GET of the wholesale offers of a product.
 pub fn of_one_product(call: &mut Call<'_>) -> Answer {
     let sold_out_too = Query::of(call.request).get("outOfStock") == Some("true");
     let rows = of_path(call).filter(|row| sold_out_too || in_stock(row));
     ok(rows.collect::<Vec<_>>())
 }
 
-/// GET of the cheapest of them.
 pub fn best(call: &mut Call<'_>) -> Answer {
     let best = of_path(call).find(in_stock);
     ok(best.ok_or_else(|| not_found("Not found"))?)
 }
 
-/// GET of wholesale offers, all or of one product.
 pub fn wholesale(call: &mut Call<'_>) -> Answer {
     let query = Query::of(call.request);
     let products = call.state.products.iter().enumerate();

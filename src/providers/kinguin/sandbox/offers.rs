@@ -83,7 +83,6 @@ pub fn tiers(product: &Product, iwtr: i64, discounts: &[i64]) -> Vec<Value> {
     tiers.collect()
 }
 
-/// The commission on a product.
 pub fn rule(product: &Product) -> Option<Value> {
     product.rule.as_ref().map(|rule| {
         json!({
@@ -136,12 +135,10 @@ impl Call<'_> {
     }
 }
 
-/// GET of one offer.
 pub fn show(call: &mut Call<'_>) -> Answer {
     call.shown(call.offer()?)
 }
 
-/// DELETE of one offer.
 pub fn remove(call: &mut Call<'_>) -> Answer {
     let at = call.offer()?;
     let inventory = call.inventory_mut();
@@ -151,7 +148,6 @@ pub fn remove(call: &mut Call<'_>) -> Answer {
     Ok(respond(StatusCode::NO_CONTENT, "application/json", ""))
 }
 
-/// GET offers.
 pub fn list(call: &mut Call<'_>) -> Answer {
     let query = Query::of(call.request);
     let (inventory, products) = (call.inventory(), &call.state.products);
@@ -192,7 +188,6 @@ pub fn list(call: &mut Call<'_>) -> Answer {
     ok(body)
 }
 
-/// POST offers.
 pub fn create(call: &mut Call<'_>) -> Answer {
     let fields = call.object()?;
     let id = fields["productId"].as_str().unwrap_or_default();
@@ -325,7 +320,6 @@ pub fn wholesale(input: &Value) -> Result<Wholesale, &'static str> {
     })
 }
 
-/// PATCH of several offers as favorites.
 pub fn bulk_favorites(call: &mut Call<'_>) -> Answer {
     let body = call.json()?;
     let places = places(call, &body["offersIds"], StatusCode::FORBIDDEN)?;
@@ -334,19 +328,16 @@ pub fn bulk_favorites(call: &mut Call<'_>) -> Answer {
     each(call, &places, |offer| offer.favorite = favorite)
 }
 
-/// PATCH of several offers to be on sale.
 pub fn bulk_activate(call: &mut Call<'_>) -> Answer {
     let places = places(call, &call.json()?, StatusCode::FORBIDDEN)?;
     each(call, &places, |offer| offer.active = true)
 }
 
-/// PATCH of several offers to be off sale.
 pub fn bulk_deactivate(call: &mut Call<'_>) -> Answer {
     let places = places(call, &call.json()?, StatusCode::FORBIDDEN)?;
     each(call, &places, |offer| offer.active = false)
 }
 
-/// PATCH of the wholesale discounts of several offers.
 pub fn bulk_wholesale(call: &mut Call<'_>) -> Answer {
     let body = call.json()?;
     let places = places(call, &body["offersIds"], StatusCode::NOT_FOUND)?;
@@ -382,7 +373,6 @@ fn each(call: &mut Call<'_>, places: &[usize], change: impl Fn(&mut Offer)) -> A
     ok(all.collect::<Vec<_>>())
 }
 
-/// POST of a bid for an offer's place.
 pub fn bid(call: &mut Call<'_>) -> Answer {
     let at = call.offer()?;
     let fields = call.object()?;
@@ -396,7 +386,6 @@ pub fn bid(call: &mut Call<'_>) -> Answer {
     call.shown(at)
 }
 
-/// GET of where the sales booster puts an offer: higher bids and lower prices come first.
 pub fn position(call: &mut Call<'_>) -> Answer {
     let query = Query::of(call.request);
     let offer = &call.inventory().offers[call.offer()?];
@@ -442,7 +431,6 @@ pub fn calculate(call: &mut Call<'_>) -> Answer {
     }))
 }
 
-/// GET of how many offers are blocked, by reason.
 pub fn block_reasons(call: &mut Call<'_>) -> Answer {
     let mut counts = std::collections::BTreeMap::<&str, usize>::new();
     let offers = call.inventory().offers.iter();

@@ -5,9 +5,7 @@ use serde::{Deserialize, Serialize};
 /// The commission on one product.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rule {
-    /// A UUID.
     pub id: String,
-    /// Its display name.
     pub name: String,
     /// Per cent on top of what the seller receives.
     pub percent: i64,

@@ -15,7 +15,6 @@ use super::bad;
 const SIZE_MAX: usize = 100;
 const SIZE_USUAL: usize = 25;
 
-/// The parameters of a request.
 pub struct Query(Fields);
 
 impl Query {
@@ -82,7 +81,6 @@ impl Query {
     }
 }
 
-/// A filter of instants.
 pub struct Range {
     from: Option<WallTime>,
     to: Option<WallTime>,
@@ -96,7 +94,6 @@ impl Range {
     }
 }
 
-/// A place in a list.
 pub struct Page {
     number: usize,
     size: usize,

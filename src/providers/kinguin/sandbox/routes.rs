@@ -83,7 +83,6 @@ const OWN: &[Route<Kinguin>] = &[
     put("/offers/{offer}/stock/{key}", stock::set_availability),
 ];
 
-/// Answers a request.
 pub fn answer(mut call: Call<'_>) -> Response {
     let path = call.request.uri().path();
     let path = path.strip_prefix(API).unwrap_or(path);
@@ -140,7 +139,6 @@ fn admit(call: &mut Call<'_>) -> Answer<Option<Late>> {
     }
 }
 
-/// POST of a merchant: both sellers are merchants already.
 fn create_merchant(_: &mut Call<'_>) -> Answer {
     Err(error(StatusCode::CONFLICT, "Merchant already created"))
 }

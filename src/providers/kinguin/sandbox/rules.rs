@@ -24,7 +24,6 @@ choices! {
         None = "none",
         /// The registered headers have another value.
         WrongHeader = "wrong-header",
-        /// They are missing.
         NoHeader = "no-header",
         Duplicate = "duplicate",
         /// An undocumented webhook follows.

@@ -87,12 +87,10 @@ fn matching<'a>(call: &'a Call<'_>, archived: bool) -> Answer<Vec<&'a Reservatio
     Ok(all)
 }
 
-/// GET of current reservations.
 pub fn list(call: &mut Call<'_>) -> Answer {
     listed(call, false)
 }
 
-/// GET of archived reservations.
 pub fn archive(call: &mut Call<'_>) -> Answer {
     listed(call, true)
 }
@@ -115,7 +113,6 @@ pub fn deliver(call: &mut Call<'_>) -> Answer {
     }
 }
 
-/// GET of sales by day.
 pub fn stats(call: &mut Call<'_>) -> Answer {
     if Query::of(call.request).get("createdDateFrom").is_none() {
         return Err(bad("createdDateFrom: must not be null"));
@@ -137,7 +134,6 @@ pub fn stats(call: &mut Call<'_>) -> Answer {
     ok(days.collect::<Map<String, Value>>())
 }
 
-/// GET of reservations as CSV.
 pub fn csv(call: &mut Call<'_>) -> Answer {
     let mut text =
         "id,orderIncrementId,offerId,name,status,price,priceIWTR,createdDate\n".to_owned();
@@ -179,7 +175,6 @@ fn alerts(call: &Call<'_>) -> impl Iterator<Item = Value> {
     })
 }
 
-/// GET of alerts.
 pub fn alert_list(call: &mut Call<'_>) -> Answer {
     let query = Query::of(call.request);
     let created = query.range("createdAt")?;
@@ -199,7 +194,6 @@ pub fn alert_list(call: &mut Call<'_>) -> Answer {
     ok(page.spring(rows))
 }
 
-/// GET of one alert.
 pub fn alert(call: &mut Call<'_>) -> Answer {
     let id = call.param("alert");
     let found = alerts(call).find(|alert| alert["id"] == id);

@@ -8,7 +8,6 @@ use crate::domain::WallTime;
 use crate::sandbox::Simulator;
 use crate::sandbox::simulator::seeded_hash;
 
-/// The states that seeded sales draw from.
 const MOST_STATES: [&str; 5] = [
     "DELIVERED",
     "DELIVERED",
@@ -24,7 +23,6 @@ struct Seeds<'a> {
     products: &'a [Product],
 }
 
-/// A day in milliseconds.
 const DAY: i64 = 24 * 60 * 60 * 1000;
 
 impl Inventory {

@@ -81,13 +81,11 @@ fn place(call: &Call<'_>) -> Answer<usize> {
         .ok_or_else(|| not_found("Stock not found"))
 }
 
-/// GET of one key.
 pub fn one(call: &mut Call<'_>) -> Answer {
     let (inventory, at) = (call.inventory(), place(call)?);
     ok(view(&inventory.keys[at], inventory, &call.state.products))
 }
 
-/// PUT of one key: on sale, or withheld.
 pub fn set_availability(call: &mut Call<'_>) -> Answer {
     let at = place(call)?;
     let status = match call.object()?["status"].as_str() {
@@ -163,7 +161,6 @@ fn checked(input: &Value, inventory: &Inventory, offer: &str) -> Answer<(NewKey,
     Ok((new, sale))
 }
 
-/// POST of one key.
 pub fn upload(call: &mut Call<'_>) -> Answer {
     let (offer, input) = (call.offer_id()?, call.json()?);
     if !input.is_object() {
@@ -173,7 +170,6 @@ pub fn upload(call: &mut Call<'_>) -> Answer {
     ok(rows.remove(0))
 }
 
-/// POST of a list of keys.
 pub fn upload_list(call: &mut Call<'_>) -> Answer {
     let (offer, input) = (call.offer_id()?, call.json()?);
     let Value::Array(input) = input else {
@@ -207,7 +203,6 @@ fn uploaded(call: &mut Call<'_>, offer: &str, input: &[Value]) -> Answer<Vec<Val
     Ok(keys.map(|key| view(key, inventory, products)).collect())
 }
 
-/// POST of a file of keys.
 pub fn upload_file(call: &mut Call<'_>) -> Answer {
     let (offer, now) = (call.offer_id()?, call.now);
     let file = file(call.request);
@@ -277,7 +272,6 @@ fn upload_view(upload: &Upload) -> Value {
     })
 }
 
-/// GET of an upload's progress.
 pub fn upload_status(call: &mut Call<'_>) -> Answer {
     let (offer, id) = (call.offer_id()?, call.param("upload"));
     let mut uploads = call.inventory().uploads.iter();
@@ -287,7 +281,6 @@ pub fn upload_status(call: &mut Call<'_>) -> Answer {
     ))
 }
 
-/// POST of an order to be restocked.
 pub fn restock(call: &mut Call<'_>) -> Answer {
     let fields = call.object()?;
     let now = call.now;
@@ -329,7 +322,6 @@ pub fn restock(call: &mut Call<'_>) -> Answer {
     ok(rows)
 }
 
-/// POST of a delivered key to be taken back.
 pub fn take_back(call: &mut Call<'_>) -> Answer {
     let (card, now) = (call.param("card"), call.now);
     if card.len() != 24 || !card.bytes().all(|b| b.is_ascii_hexdigit()) {

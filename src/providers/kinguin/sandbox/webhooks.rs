@@ -150,7 +150,6 @@ pub fn sample(sample: &Sample<'_>) -> Result<Webhook, String> {
     Ok(webhook)
 }
 
-/// POST of the subscription: creates it, later changes it.
 pub fn subscribe(call: &mut Call<'_>) -> Answer {
     let fields = call.object()?;
     let mut endpoints = BTreeMap::new();
@@ -186,7 +185,6 @@ pub fn subscribe(call: &mut Call<'_>) -> Answer {
     subscription(call)
 }
 
-/// GET of the subscription.
 pub fn subscription(call: &mut Call<'_>) -> Answer {
     let seller = call.caller;
     let held = call.state.webhooks.subscriptions[seller].as_ref();
@@ -204,7 +202,6 @@ pub fn subscription(call: &mut Call<'_>) -> Answer {
     }))
 }
 
-/// GET of what was sent, the newest first.
 pub fn requests(call: &mut Call<'_>) -> Answer {
     let log = call.state.webhooks.log.iter().rev();
     let own = log.filter(|sent| sent.seller == call.caller);

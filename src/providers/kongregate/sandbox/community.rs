@@ -8,7 +8,6 @@ use serde_json::{Value, json};
 
 use super::{Call, CallResult, Failure};
 
-/// Bounds the memory for each kind.
 const MANY_MAX: usize = 1_000;
 
 /// All of them, by their identifiers.
@@ -35,7 +34,6 @@ fn key(server: &str, identifier: &str) -> String {
     format!("{server}/{identifier}")
 }
 
-/// POST guilds.
 pub fn guild(call: &mut Call<'_>) -> CallResult {
     let params = call.keyed()?;
     let [identifier, name] = params.required(["guild_identifier", "guild_name"])?;
@@ -63,7 +61,6 @@ pub fn end_guild(call: &mut Call<'_>) -> CallResult {
     Ok(json!({ "server_identifier": server, "guild_identifier": identifier }))
 }
 
-/// POST characters.
 pub fn character(call: &mut Call<'_>) -> CallResult {
     let params = call.keyed()?;
     let [identifier, name] = params.required(["character_identifier", "character_name"])?;
@@ -94,7 +91,6 @@ pub fn character(call: &mut Call<'_>) -> CallResult {
     }))
 }
 
-/// POST `shared_links/create`.
 pub fn link(call: &mut Call<'_>) -> CallResult {
     let params = call.keyed()?;
     let owner = call.player(&params)?.id;
@@ -112,7 +108,6 @@ pub fn link(call: &mut Call<'_>) -> CallResult {
     Ok(json!({ "success": true }))
 }
 
-/// POST `shared_links`/…/destroy.
 pub fn end_link(call: &mut Call<'_>) -> CallResult {
     let (params, id) = (call.keyed()?, call.param("link"));
     let owner = call.player(&params)?.id;

@@ -102,7 +102,6 @@ pub(super) const CONTROLS: &[Control<Rules>] = &[
     ),
 ];
 
-/// Checks a path prefix.
 pub(super) fn is_prefix(text: &str) -> Result<(), String> {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '-' | '_');
     let fits = text.starts_with('/')
@@ -120,7 +119,6 @@ pub(super) fn is_prefix(text: &str) -> Result<(), String> {
 
 type Scene<'a> = triggers::Scene<'a, Kongregate>;
 
-/// Every event, as it is listed.
 pub(super) static EVENTS: LazyLock<Vec<Event>> = LazyLock::new(|| triggers::listed(TRIGGERS));
 
 const PLAYER: &str = "a player's number or name";

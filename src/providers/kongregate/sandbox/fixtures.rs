@@ -12,7 +12,6 @@ pub struct Definition {
     pub identifier: &'static str,
     pub name: &'static str,
     pub description: &'static str,
-    /// In Kreds.
     pub price: u64,
     pub tags: &'static [&'static str],
     /// The number of uses; `None` is unlimited.
@@ -78,12 +77,10 @@ pub static ITEMS: [Definition; 6] = [
     },
 ];
 
-/// An item by its identifier.
 pub fn item(identifier: &str) -> Option<&'static Definition> {
     ITEMS.iter().find(|item| item.identifier == identifier)
 }
 
-/// A player of the game.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Player {
     pub id: u64,
@@ -213,12 +210,10 @@ impl GameData {
         game_data
     }
 
-    /// A player by number.
     pub fn player(&self, id: u64) -> Option<&Player> {
         self.players.iter().find(|player| player.id == id)
     }
 
-    /// A player by number, mutable.
     pub fn player_mut(&mut self, id: u64) -> Option<&mut Player> {
         self.players.iter_mut().find(|player| player.id == id)
     }
@@ -248,7 +243,6 @@ impl GameData {
 
     /// Gives a player an item and returns it.
     pub fn give(&mut self, owner: u64, item: &Definition) -> &mut Instance {
-        /// Bounds the items in memory.
         const INSTANCES_MAX: usize = 5_000;
         self.given += 1;
         let id = 50_000 + self.given;

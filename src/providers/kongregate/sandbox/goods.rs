@@ -42,7 +42,6 @@ pub fn authenticate(call: &mut Call<'_>) -> CallResult {
     Ok(json!({ "success": true, "username": player.username, "user_id": player.id }))
 }
 
-/// GET items.
 pub fn items(call: &mut Call<'_>) -> CallResult {
     let params = call.keyed()?;
     let tags = params
@@ -71,7 +70,6 @@ pub fn items(call: &mut Call<'_>) -> CallResult {
     Ok(json!({ "success": true, "items": rows.collect::<Vec<_>>() }))
 }
 
-/// GET `user_items`.
 pub fn user_items(call: &mut Call<'_>) -> CallResult {
     let params = call.keyed()?;
     let [user] = params.required(["user_id"])?;
@@ -90,7 +88,6 @@ pub fn user_items(call: &mut Call<'_>) -> CallResult {
     Ok(body)
 }
 
-/// POST `use_item`.
 pub fn use_item(call: &mut Call<'_>) -> CallResult {
     let params = call.keyed()?;
     let [_, _, id] = params.required(["user_id", "game_auth_token", "id"])?;

@@ -33,7 +33,6 @@ impl Kind {
     }
 }
 
-/// A statistic of the game.
 #[derive(Debug, Clone, Copy)]
 struct Statistic {
     id: u64,
@@ -73,7 +72,6 @@ struct Score {
     weekly: (i64, u64),
 }
 
-/// All of them.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Scores(Vec<Score>);
 
@@ -120,7 +118,6 @@ impl Scores {
     }
 }
 
-/// GET `high_scores` of a scope.
 pub fn best(call: &mut Call<'_>) -> CallResult {
     let (params, scope) = (call.unlisted()?, call.param("scope"));
     let statistic = of_path(call)?;
@@ -149,7 +146,6 @@ pub fn best(call: &mut Call<'_>) -> CallResult {
     Ok(list.shown(&call.state.game_data))
 }
 
-/// GET `high_scores` of a player's friends.
 pub fn friends(call: &mut Call<'_>) -> CallResult {
     call.unlisted()?;
     let statistic = of_path(call)?;
@@ -168,7 +164,6 @@ pub fn friends(call: &mut Call<'_>) -> CallResult {
     Ok(list.shown(&call.state.game_data))
 }
 
-/// The statistic in the path.
 fn of_path(call: &Call<'_>) -> CallResult<Statistic> {
     let text = call.param("statistic");
     let id = text.strip_suffix(".json").unwrap_or(text);

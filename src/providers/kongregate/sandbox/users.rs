@@ -6,12 +6,9 @@ use super::fixtures::{GameData, OTHER_USERS};
 use super::{Call, CallResult, Failure, GAME_TITLE, Params};
 use crate::sandbox::simulator::seeded_hash;
 
-/// The most users in one call.
 const MANY_MAX: usize = 50;
-/// Friends on one page.
 const FRIENDS_MAX: usize = 500;
 
-/// GET `user_info` of one or several users.
 pub fn info(call: &mut Call<'_>) -> CallResult {
     let (params, game_data) = (call.unlisted()?, &call.state.game_data);
     if let Some(names) = params.get("usernames") {
@@ -74,7 +71,6 @@ fn vars(id: u64, game_data: &GameData) -> Value {
     })
 }
 
-/// The URL of a player's picture.
 pub fn avatar(id: u64) -> String {
     format!("https://images.example/avatars/{id}.png")
 }
@@ -147,7 +143,6 @@ fn kongpanion(at: usize) -> Value {
     })
 }
 
-/// GET kongpanions/index, whose answer has no `success`.
 pub fn kongpanions(call: &mut Call<'_>) -> CallResult {
     call.unlisted()?;
     let all: Vec<Value> = (0..KONGPANIONS.len()).map(kongpanion).collect();

@@ -97,7 +97,6 @@ pub struct Webhooks {
 }
 
 impl Webhooks {
-    /// The waiting callbacks' events.
     pub fn waiting(&self) -> Value {
         let notes = self.outbox.waiting().iter().filter_map(Note::of);
         notes.map(|note| note.what.event()).collect()

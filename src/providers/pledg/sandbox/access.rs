@@ -28,7 +28,6 @@ pub const DASHBOARD_USER: &str = "sandbox@shop.example";
 /// The password of its dashboard, which protects nothing.
 pub const DASHBOARD_PASSWORD: &str = "SANDBOX-PLEDG-PASSWORD-THAT-PROTECTS-NOTHING";
 
-/// One environment.
 #[derive(Debug)]
 pub(super) struct Backend {
     pub name: &'static str,
@@ -39,7 +38,6 @@ pub(super) struct Backend {
     pub merchants: &'static [Merchant],
 }
 
-/// One payment solution.
 #[derive(Debug)]
 pub(super) struct Merchant {
     pub uid: &'static str,
@@ -65,7 +63,6 @@ pub(super) enum Plan {
 /// How a merchant is paid, which decides the kind of notification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Mode {
-    /// By bank transfer.
     Transfer,
     /// By a virtual card that the merchant's payment service provider charges.
     Back,
@@ -140,7 +137,6 @@ pub(super) fn saved<'de, D: Deserializer<'de>>(from: D) -> Result<&'static Merch
 }
 
 impl Backend {
-    /// A payment solution by its uid.
     pub fn merchant(&self, uid: &str) -> Option<&'static Merchant> {
         self.merchants.iter().find(|merchant| merchant.uid == uid)
     }
@@ -154,7 +150,6 @@ impl Backend {
     }
 }
 
-/// The token call.
 pub(super) fn grant(call: &mut Call<'_>) -> Answer {
     let refused = |status, error: &str| Box::new(reply::json(status, &json!({ "error": error })));
     let headers = call.request.headers();

@@ -38,7 +38,6 @@ const RETRY_WAITS: [Duration; 3] = [
     Duration::from_hours(1),
 ];
 
-/// The settings with their current values.
 #[derive(Debug)]
 pub(super) struct Controls {
     pub token_life: Duration,
@@ -99,7 +98,6 @@ pub(super) const CONTROLS: &[Control<Controls>] = &[
 
 type Scene<'a> = triggers::Scene<'a, Pledg>;
 
-/// Every event, as it is listed.
 pub(super) static EVENTS: LazyLock<Vec<Event>> = LazyLock::new(|| triggers::listed(TRIGGERS));
 
 /// The events that an operator can trigger.

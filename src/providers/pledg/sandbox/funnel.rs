@@ -29,7 +29,6 @@ pub(super) fn link(request: &Request, uid: &str) -> String {
     )
 }
 
-/// GET of the page: of a known purchase, or of the one in the signed link.
 pub(super) fn open(call: &mut Call<'_>) -> Answer {
     if let Some(uid) = call.query().get("uid") {
         let mut known = call.state.purchases.iter();
@@ -51,7 +50,6 @@ pub(super) fn open(call: &mut Call<'_>) -> Answer {
     })
 }
 
-/// POST of the payer's choice.
 pub(super) fn act(call: &mut Call<'_>) -> Answer {
     // Another site's page could press these buttons through the payer's browser.
     if is_foreign(call.request) {

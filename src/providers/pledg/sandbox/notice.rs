@@ -20,7 +20,6 @@ use crate::sandbox::settings::choices;
 /// The delay of a late error notice after the notice of the payment.
 const LATE: Duration = Duration::from_mins(1);
 
-/// A notice that was sent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Sent {
     /// `None` is the sandbox's callback URL.
@@ -29,7 +28,6 @@ pub(super) struct Sent {
 }
 
 impl Sent {
-    /// The notice as a webhook.
     pub fn webhook(&self, at: WallTime) -> Webhook {
         Webhook::notice(self.to.clone(), self.body.clone(), at)
     }

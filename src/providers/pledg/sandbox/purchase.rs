@@ -26,7 +26,6 @@ pub(super) const PAID: &str = "PAID";
 pub(super) const ABANDONED: &str = "ABANDONED";
 pub(super) const RELEASED: &str = "RELEASED";
 
-/// One purchase.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Purchase {
     pub uid: String,
@@ -59,7 +58,6 @@ pub(super) struct Data {
 }
 
 impl Purchase {
-    /// A new one.
     pub fn new(data: Data, uid: String, now: WallTime) -> Self {
         Self {
             uid,
@@ -88,7 +86,6 @@ impl Purchase {
         known.then(|| (self.created.plus(SCRIPTED_AFTER), end.to_owned()))
     }
 
-    /// Refunds a part.
     fn refund(&mut self, body: &[u8]) -> Answer {
         let body: Value = serde_json::from_slice(body).unwrap_or_default();
         let amount = body["amount_cents"].as_u64().filter(|amount| *amount > 0);
@@ -126,7 +123,6 @@ impl Purchase {
     }
 }
 
-/// POST of signed data: makes a purchase.
 pub(super) fn make(call: &mut Call<'_>) -> Answer {
     let data = read(call)?;
     let mut known = call.state.purchases.iter();
@@ -140,14 +136,12 @@ pub(super) fn make(call: &mut Call<'_>) -> Answer {
     ok(json!({ "purchase_uid": uid, "purchase_link": funnel::link(call.request, uid) }))
 }
 
-/// POST of a refund, with a token.
 pub(super) fn refund(call: &mut Call<'_>) -> Answer {
     call.bearer()?;
     let body = call.request.body();
     own(call)?.refund(body)
 }
 
-/// POST of a release, with the dashboard's login.
 pub(super) fn release(call: &mut Call<'_>) -> Answer {
     call.dashboard()?;
     own(call)?.release()
