@@ -43,16 +43,16 @@ async fn bench() -> Bench {
 
 impl Bench {
     async fn get(&self, target: &str) -> Seen {
-        self.raw("GET", target, "", "").await.unwrap()
+        self.raw(&format!("GET {target}"), "", "").await.unwrap()
     }
 
     async fn form(&self, target: &str, body: &str) -> Seen {
-        self.raw("POST", target, "", body).await.unwrap()
+        self.raw(&format!("POST {target}"), "", body).await.unwrap()
     }
 
     async fn signed(&self, path: &str, body: &str, secret: &str) -> Option<Seen> {
         let headers = format!("API-Sig: {}\r\n", sign(body, secret.as_bytes()));
-        self.raw("POST", path, &headers, body).await
+        self.raw(&format!("POST {path}"), &headers, body).await
     }
 
     async fn create(&self, nonce: u64) -> Value {
@@ -92,14 +92,14 @@ async fn the_signature_covers_the_raw_body_and_is_checked_first() {
     let official = r#"{"appId":"TEST","nonce":1234}"#;
     let headers = format!("API-Sig: {VECTOR}\r\n");
     let seen = bench
-        .raw("POST", "/api/v2/test", &headers, official)
+        .raw("POST /api/v2/test", &headers, official)
         .await
         .unwrap();
     assert_eq!(seen.json(), json!({ "result": "ok" }));
     assert_eq!(seen.header("content-type"), Some("application/json"));
     let spaced = official.replace(',', ", ");
     let seen = bench
-        .raw("POST", "/api/v2/test", &headers, &spaced)
+        .raw("POST /api/v2/test", &headers, &spaced)
         .await
         .unwrap();
     assert_eq!(seen.json(), json!({ "result": "fail" }));
@@ -119,7 +119,10 @@ async fn header_case_and_content_type_are_free_and_the_json_is_strict() {
         "aPi-SiG: {}\r\nContent-Type: application/x-www-form-urlencoded\r\n",
         sign(&body, API_SECRET.as_bytes())
     );
-    let seen = bench.raw("POST", CREATE, &headers, &body).await.unwrap();
+    let seen = bench
+        .raw(&format!("POST {CREATE}"), &headers, &body)
+        .await
+        .unwrap();
     assert_eq!(seen.json()["result"], "ok");
     for bad in [
         format!("{{\"appId\":\"{API_KEY}\",\"nonce\":2,\"nonce\":3}}"),
@@ -314,7 +317,7 @@ async fn the_payment_page_creates_a_payment_once_with_whatever_amount_its_link_h
     let bench = bench().await;
     let page = link("currency=oPLN&amount=10.00&transactionKey=A%2017&name=Tea");
     assert_eq!(bench.check("A 17", 1).await, refused(9001), "not yet");
-    let head = bench.raw("HEAD", &page, "", "").await.unwrap();
+    let head = bench.raw(&format!("HEAD {page}"), "", "").await.unwrap();
     assert_eq!((head.status, head.body.as_str()), (200, ""));
     assert_eq!(bench.check("A 17", 2).await, refused(9001), "only looked");
     let seen = bench.get(&page).await;
@@ -497,8 +500,7 @@ async fn states_follow_the_clock_and_the_payers_actions() {
     assert_eq!(bench.act("P", "pay").await.status, 409);
     let foreign = bench
         .raw(
-            "POST",
-            &format!("/tpg/payment/{API_KEY}/cancel"),
+            &format!("POST /tpg/payment/{API_KEY}/cancel"),
             "Origin: https://evil.example\r\n",
             "transactionKey=P",
         )
@@ -507,7 +509,9 @@ async fn states_follow_the_clock_and_the_payers_actions() {
     assert_eq!(foreign.status, 403);
     let own = format!("Origin: http://{}\r\n", bench.to);
     let target = format!("/tpg/payment/{API_KEY}/cancel");
-    let seen = bench.raw("POST", &target, &own, "transactionKey=P").await;
+    let seen = bench
+        .raw(&format!("POST {target}"), &own, "transactionKey=P")
+        .await;
     assert_eq!(seen.unwrap().status, 303);
     assert_eq!(bench.check("P", 1_001).await["state"], "CANCELLING");
     bench.pass(3);
@@ -857,7 +861,10 @@ async fn what_the_documentation_leaves_open_is_set_while_it_runs() {
     let upper = sign(body, API_SECRET.as_bytes()).to_uppercase();
     let sent = async || {
         let headers = format!("API-Sig: {upper}\r\n");
-        bench.raw("POST", CREATE, &headers, body).await.unwrap()
+        bench
+            .raw(&format!("POST {CREATE}"), &headers, body)
+            .await
+            .unwrap()
     };
     assert_eq!(sent().await.json(), refused(9000));
     bench.set("failure-status", "400").unwrap();
@@ -973,7 +980,7 @@ async fn commands_are_accepted_over_http_but_not_from_other_sites() {
     for origin in ["https://evil.example", "null"] {
         let headers = format!("Origin: {origin}\r\n");
         let seen = bench
-            .raw("POST", "/_control/fault", &headers, "name=html")
+            .raw("POST /_control/fault", &headers, "name=html")
             .await
             .unwrap();
         assert_eq!(seen.status, 403, "{origin}");

@@ -67,7 +67,9 @@ impl Bench {
         for (name, value) in headers {
             let _ = write!(lines, "{name}: {value}\r\n");
         }
-        self.raw(method, path, &lines, body).await.unwrap()
+        self.raw(&format!("{method} {path}"), &lines, body)
+            .await
+            .unwrap()
     }
 
     async fn as_client(&self, token: &str, method: &str, path: &str, body: &str) -> Seen {

@@ -47,7 +47,7 @@ impl Bench {
             String::new()
         };
         let target = format!("/api{target}{key}");
-        self.raw("GET", &target, "", "").await.unwrap()
+        self.raw(&format!("GET {target}"), "", "").await.unwrap()
     }
 
     /// GET with the key, as JSON.
@@ -61,9 +61,7 @@ impl Bench {
     /// POST of a form with the key, as JSON.
     async fn post(&self, target: &str, form: &str) -> Value {
         let body = format!("{form}&{KEY}");
-        let seen = self
-            .raw("POST", &format!("/api{target}"), FORM, &body)
-            .await;
+        let seen = self.raw(&format!("POST /api{target}"), FORM, &body).await;
         let seen = seen.unwrap();
         assert_eq!(seen.status, 200);
         seen.json()
