@@ -291,7 +291,7 @@ async fn the_saved_state_survives_a_restart_without_tokens() {
 
     let again = Bench {
         bench: testing::Bench::start(simulator(&CATALOGUE), |options| {
-            options.state_file = Some(path)
+            options.state_file = Some(path);
         })
         .await,
         token,
