@@ -4,7 +4,7 @@
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
-use axum::http::{StatusCode, header};
+use hyper::http::{StatusCode, header};
 use tilldeck::domain::host::is_loopback;
 use tilldeck::http_server::{Hosts, Limits, Outcome, Request, Server, text};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};

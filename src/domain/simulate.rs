@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{PaymentId, inert};
+use super::PaymentId;
 
 /// A fault that the simulator applies to API calls until another is set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -144,30 +144,6 @@ impl Setting {
             choices,
             about,
         }
-    }
-
-    /// The setting of this name.
-    ///
-    /// # Errors
-    /// The names of all settings.
-    pub fn named<'a>(all: &'a [Self], provider: &str, name: &str) -> Result<&'a Self, String> {
-        all.iter().find(|one| one.name == name).ok_or_else(|| {
-            let names: Vec<_> = all.iter().map(|one| one.name).collect();
-            let (name, names) = (inert::quoted(name, 40), names.join(", "));
-            format!("{provider} has no setting {name}; it has {names}")
-        })
-    }
-
-    /// Whether this value is allowed.
-    ///
-    /// # Errors
-    /// The allowed values.
-    pub fn takes(&self, value: &str) -> Result<(), String> {
-        if self.choices.contains(&value) {
-            return Ok(());
-        }
-        let (choices, value) = (self.choices.join(", "), inert::quoted(value, 40));
-        Err(format!("{} is one of {choices}, not {value}", self.name))
     }
 }
 

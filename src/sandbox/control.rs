@@ -3,16 +3,18 @@
 
 use std::time::Duration;
 
-use axum::http::{HeaderValue, Method, StatusCode, header};
+use hyper::http::{HeaderValue, Method, StatusCode, header};
 use serde_json::{Map, Value, json};
 
 use crate::domain::simulate::{Command, Fault, PayerAct};
-use crate::domain::{PaymentId, bad_json, inert};
+use crate::domain::{PaymentId, inert};
 use crate::http_server::{Request, Response, respond, text};
 
+use super::fields::Fields;
+use super::mounts::Mount;
 use super::outbox::Webhook;
 use super::page::{self, Html};
-use super::{About, SimulatedProvider, Simulator};
+use super::{About, Simulator};
 
 /// The path prefix of the control routes.
 pub const PREFIX: &str = "/_control/";
@@ -176,10 +178,10 @@ pub fn command(request: &Request) -> Result<Command, Box<Response>> {
 }
 
 fn parse(route: &str, body: &[u8]) -> Result<Command, String> {
-    let fields = Fields::read(body)?;
+    let fields = Fields::of_body(body)?;
     match route {
         "fault" => {
-            let name = fields.required("name")?;
+            let name = required(&fields, "name")?;
             let usual = Fault::from_name(name).ok_or_else(|| {
                 let known = Fault::ALL.map(Fault::name).join(", ");
                 format!(
@@ -189,22 +191,22 @@ fn parse(route: &str, body: &[u8]) -> Result<Command, String> {
             })?;
             Ok(Command::SetFault(match usual {
                 Fault::Latency(_) if fields.get("ms").is_some() => {
-                    Fault::Latency(Duration::from_millis(fields.number("ms")?))
+                    Fault::Latency(Duration::from_millis(number(&fields, "ms")?))
                 }
                 Fault::TooManyRequests { .. } => match fields.get("retry_after") {
                     None => usual,
                     Some(NONE) => Fault::TooManyRequests { retry_after: None },
                     Some(_) => Fault::TooManyRequests {
-                        retry_after: Some(fields.number("retry_after")?),
+                        retry_after: Some(number(&fields, "retry_after")?),
                     },
                 },
                 _ => usual,
             }))
         }
-        "advance" => Ok(Command::Advance(fields.duration()?)),
-        "set-back" => Ok(Command::SetBack(fields.duration()?)),
+        "advance" => Ok(Command::Advance(duration(&fields)?)),
+        "set-back" => Ok(Command::SetBack(duration(&fields)?)),
         "payer" => {
-            let name = fields.required("act")?;
+            let name = required(&fields, "act")?;
             let act = PayerAct::from_name(name).ok_or_else(|| {
                 let known = PayerAct::ALL.map(|(_, name)| name).join(", ");
                 format!(
@@ -213,77 +215,48 @@ fn parse(route: &str, body: &[u8]) -> Result<Command, String> {
                 )
             })?;
             Ok(Command::Payer {
-                payment: fields.payment()?,
+                payment: payment(&fields)?,
                 act,
             })
         }
-        "callback" => Ok(Command::RepeatCallback(fields.payment()?)),
+        "callback" => Ok(Command::RepeatCallback(payment(&fields)?)),
         "set" => Ok(Command::Set {
-            provider: fields.required("provider")?.to_owned(),
-            setting: fields.required("setting")?.to_owned(),
-            value: fields.required("value")?.to_owned(),
+            provider: required(&fields, "provider")?.to_owned(),
+            setting: required(&fields, "setting")?.to_owned(),
+            value: required(&fields, "value")?.to_owned(),
         }),
         "event" => Ok(Command::Event {
-            provider: fields.required("provider")?.to_owned(),
-            event: fields.required("event")?.to_owned(),
+            provider: required(&fields, "provider")?.to_owned(),
+            event: required(&fields, "event")?.to_owned(),
             subject: fields.get("subject").unwrap_or_default().to_owned(),
         }),
         _ => Err("this route does not take POST".into()),
     }
 }
 
-/// The fields of a form or of a flat JSON object.
-struct Fields(Vec<(String, String)>);
+fn required<'a>(fields: &'a Fields, name: &str) -> Result<&'a str, String> {
+    let value = fields.get(name);
+    value.ok_or_else(|| format!("the field `{name}` is missing"))
+}
 
-impl Fields {
-    fn read(body: &[u8]) -> Result<Self, String> {
-        if body.trim_ascii_start().starts_with(b"{") {
-            let object: Map<String, Value> = serde_json::from_slice(body)
-                .map_err(|error| format!("the body is not a JSON object: {}", bad_json(&error)))?;
-            // Numbers by their JSON text, as a form would have them.
-            let texts = object.into_iter().map(|(name, value)| match value {
-                Value::String(text) => (name, text),
-                other => (name, other.to_string()),
-            });
-            return Ok(Self(texts.collect()));
-        }
-        serde_urlencoded::from_bytes(body)
-            .map(Self)
-            .map_err(|_| "the body is neither a form nor a JSON object".into())
+/// The field `ms`, else `seconds`.
+fn duration(fields: &Fields) -> Result<Duration, String> {
+    if fields.get("ms").is_some() {
+        number(fields, "ms").map(Duration::from_millis)
+    } else {
+        number(fields, "seconds").map(Duration::from_secs)
     }
+}
 
-    fn get(&self, name: &str) -> Option<&str> {
-        let found = self.0.iter().find(|(known, _)| known == name);
-        found.map(|(_, value)| value.as_str())
-    }
+fn number<N: std::str::FromStr>(fields: &Fields, name: &str) -> Result<N, String> {
+    let text = required(fields, name)?;
+    let text_shown = || inert::quoted(text, 40);
+    text.parse()
+        .map_err(|_| format!("`{name}` must be a whole number, not {}", text_shown()))
+}
 
-    fn required(&self, name: &str) -> Result<&str, String> {
-        self.get(name)
-            .ok_or_else(|| format!("the field `{name}` is missing"))
-    }
-
-    /// The field `ms`, else `seconds`.
-    fn duration(&self) -> Result<Duration, String> {
-        if self.get("ms").is_some() {
-            self.number("ms").map(Duration::from_millis)
-        } else {
-            self.number("seconds").map(Duration::from_secs)
-        }
-    }
-
-    fn number<N: std::str::FromStr>(&self, name: &str) -> Result<N, String> {
-        let text = self.required(name)?;
-        text.parse().map_err(|_| {
-            format!(
-                "`{name}` must be a whole number, not {}",
-                inert::quoted(text, 40)
-            )
-        })
-    }
-
-    fn payment(&self) -> Result<PaymentId, String> {
-        PaymentId::new(self.required("payment")?).map_err(|error| error.to_string())
-    }
+fn payment(fields: &Fields) -> Result<PaymentId, String> {
+    PaymentId::new(required(fields, "payment")?).map_err(|error| error.to_string())
 }
 
 /// The response to a command's result.
@@ -301,16 +274,22 @@ fn refusal(status: StatusCode, message: &str) -> Response {
 
 /// The simulator's state as JSON, without keys, secrets and tokens.
 #[must_use]
-pub fn state(simulator: &Simulator, providers: &[Box<dyn SimulatedProvider>]) -> Response {
+pub fn state(bases: &[String; 2], simulator: &Simulator, providers: &[Mount]) -> Response {
     let fault = simulator.fault();
+    let has_two = providers.iter().any(|mount| mount.production);
     let states: Map<_, _> = providers
         .iter()
-        .map(|provider| (provider.provider().to_owned(), provider.state(simulator)))
+        .map(|mount| {
+            let mut provider = mount.lock();
+            provider.pass_time(simulator);
+            (provider.provider().to_owned(), provider.state(simulator))
+        })
         .collect();
     let value = json!({
         "schema": 1,
         "now": simulator.now().rfc3339(),
         "seed": simulator.seed(),
+        "production": has_two.then_some(&bases[1]),
         "fault": { "name": fault.name(), "is": fault.describe() },
         "providers": states,
         "callbacks": callbacks(simulator, providers),
@@ -319,9 +298,10 @@ pub fn state(simulator: &Simulator, providers: &[Box<dyn SimulatedProvider>]) ->
 }
 
 /// Each provider's callback URL and its waiting callbacks, without their contents.
-fn callbacks(simulator: &Simulator, providers: &[Box<dyn SimulatedProvider>]) -> Value {
-    let known = providers.iter().map(|provider| {
-        let waiting = provider.waiting().into_iter().map(|webhook| {
+fn callbacks(simulator: &Simulator, providers: &[Mount]) -> Value {
+    let known = providers.iter().map(|mount| {
+        let mut provider = mount.lock();
+        let waiting = provider.outbox().waiting().iter().map(|webhook| {
             json!({
                 "to": webhook.to.as_deref().map(address),
                 "tries": webhook.tries,
@@ -329,11 +309,12 @@ fn callbacks(simulator: &Simulator, providers: &[Box<dyn SimulatedProvider>]) ->
                 "status": webhook.status,
             })
         });
-        let known = json!({
-            "to": simulator.callback_url(provider.provider()),
-            "waiting": waiting.collect::<Vec<_>>(),
-        });
-        (provider.provider().to_owned(), known)
+        let waiting: Vec<_> = waiting.collect();
+        let to = simulator.callback_url(provider.provider());
+        (
+            provider.provider().to_owned(),
+            json!({ "to": to, "waiting": waiting }),
+        )
     });
     known.collect::<Map<_, _>>().into()
 }
@@ -365,11 +346,7 @@ fn waiting(webhooks: &[Webhook]) -> String {
 
 /// The overview page.
 #[must_use]
-pub fn index(
-    base: &str,
-    simulator: &Simulator,
-    providers: &[Box<dyn SimulatedProvider>],
-) -> Response {
+pub fn index(bases: &[String; 2], simulator: &Simulator, providers: &[Mount]) -> Response {
     let rows = |rows: Vec<[&str; 3]>| {
         Html::join(rows.into_iter().map(|cells| {
             let [a, b, c] = cells.map(Html::text);
@@ -379,22 +356,29 @@ pub fn index(
             )
         }))
     };
-    let sections = Html::join(providers.iter().map(|provider| {
+    let titled = |mount: &Mount, title: &str| {
+        if mount.production {
+            format!("{title}, production, at {}", bases[1])
+        } else {
+            title.to_owned()
+        }
+    };
+    let sections = Html::join(providers.iter().map(|mount| {
         let About {
             title,
             keys,
             routes,
-        } = provider.about();
+        } = mount.lock().about();
         let keys = keys
             .into_iter()
             .map(|(name, key)| [name, key, "the API key"]);
         let routes = routes
             .iter()
-            .map(|(method, path, what)| [*method, *path, *what]);
+            .map(|(method, path, what)| [*method, path.as_str(), *what]);
         Html::fill(
             "<h2>{{title}}</h2>\n<table>\n{{keys}}{{routes}}</table>\n",
             &[
-                ("title", Html::text(title)),
+                ("title", Html::text(&titled(mount, title))),
                 ("keys", rows(keys.collect())),
                 ("routes", rows(routes.collect())),
             ],
@@ -402,15 +386,17 @@ pub fn index(
     }));
     let posts: Vec<_> = providers
         .iter()
-        .map(|provider| {
+        .map(|mount| {
+            let mut provider = mount.lock();
             let to = simulator.callback_url(provider.provider());
             let to = to.unwrap_or("only where a call names an address");
-            (provider.about().title, to, waiting(&provider.waiting()))
+            let waiting = waiting(provider.outbox().waiting());
+            (titled(mount, provider.about().title), to, waiting)
         })
         .collect();
     let posts = posts
         .iter()
-        .map(|(title, to, waiting)| [*title, *to, waiting.as_str()]);
+        .map(|(title, to, waiting)| [title.as_str(), *to, waiting.as_str()]);
     let controls = ROUTES.iter().map(|(method, path, fields, what)| {
         let what = if fields.is_empty() {
             (*what).to_owned()
@@ -427,7 +413,7 @@ pub fn index(
         include_str!("../../assets/sandbox/index.html"),
         &[
             ("styles", page::styles()),
-            ("base", Html::text(base)),
+            ("base", Html::text(&bases[0])),
             ("now", Html::text(&simulator.now().rfc3339())),
             ("seed", Html::text(&simulator.seed().to_string())),
             ("fault", Html::text(simulator.fault().describe())),

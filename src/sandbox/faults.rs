@@ -1,6 +1,6 @@
 //! Faults as they look on the wire. Knows neither request nor provider.
 
-use axum::http::{HeaderValue, StatusCode, header};
+use hyper::http::{HeaderValue, StatusCode, header};
 
 use crate::domain::simulate::Fault;
 use crate::http_server::{Outcome, Response, respond, text};
@@ -8,7 +8,6 @@ use crate::http_server::{Outcome, Response, respond, text};
 const BAD_GATEWAY: &str = "<!DOCTYPE html>\n<html><head><title>502 Bad Gateway</title></head>\n<body><center><h1>502 Bad Gateway</h1></center><hr><center>gateway</center></body></html>\n";
 
 /// The response that replaces the request's execution, if the fault has one.
-#[must_use]
 pub fn replacement(fault: Fault) -> Option<Response> {
     match fault {
         Fault::TooManyRequests { retry_after } => {

@@ -8,16 +8,18 @@ use crate::domain::WallTime;
 /// Bounds the memory: a new token replaces the oldest.
 const TOKENS_MAX: usize = 1_000;
 
-/// Tokens with their owners.
 #[derive(Default)]
 pub struct Granted<W> {
     tokens: VecDeque<Token<W>>,
 }
 
-struct Token<W> {
-    owner: W,
-    value: String,
-    expires: WallTime,
+/// A token that was granted. Its value is a secret.
+pub struct Token<W> {
+    /// Whom it authenticates.
+    pub owner: W,
+    pub value: String,
+    /// When it becomes invalid.
+    pub expires: WallTime,
 }
 
 impl<W> fmt::Debug for Granted<W> {
@@ -28,21 +30,16 @@ impl<W> fmt::Debug for Granted<W> {
 
 impl<W: Copy + PartialEq> Granted<W> {
     /// Adds a token, valid until it expires.
-    pub fn add(&mut self, value: String, owner: W, now: WallTime, expires: WallTime) {
+    pub fn add(&mut self, token: Token<W>, now: WallTime) {
         // Here and not by a timer: nothing runs in the background of a simulation.
         self.tokens.retain(|token| token.expires > now);
         if self.tokens.len() >= TOKENS_MAX {
             self.tokens.pop_front();
         }
-        self.tokens.push_back(Token {
-            owner,
-            value,
-            expires,
-        });
+        self.tokens.push_back(token);
     }
 
     /// The owner of a valid token; `None` where it is unknown or expired.
-    #[must_use]
     pub fn owner(&self, value: &str, now: WallTime) -> Option<W> {
         let mut tokens = self.tokens.iter();
         tokens
@@ -52,9 +49,9 @@ impl<W: Copy + PartialEq> Granted<W> {
 
     /// Consumes a token. `false` if it is unknown, used, expired or another owner's.
     pub fn redeem(&mut self, value: &str, owner: W, now: WallTime) -> bool {
-        let valid_count =
+        let is_valid =
             |token: &Token<W>| token.value == value && token.owner == owner && token.expires > now;
-        let place = self.tokens.iter().position(valid_count);
+        let place = self.tokens.iter().position(is_valid);
         place.and_then(|at| self.tokens.remove(at)).is_some()
     }
 
@@ -66,9 +63,8 @@ impl<W: Copy + PartialEq> Granted<W> {
     }
 
     /// The number of valid tokens.
-    #[must_use]
     pub fn valid_count(&self, now: WallTime) -> usize {
-        let valid_count = self.tokens.iter().filter(|token| token.expires > now);
-        valid_count.count()
+        let valid = self.tokens.iter().filter(|token| token.expires > now);
+        valid.count()
     }
 }

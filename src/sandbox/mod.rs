@@ -2,35 +2,41 @@
 //! [`SimulatedProvider`].
 
 pub mod control;
-pub mod faults;
-pub mod granted;
-pub mod outbox;
-pub mod page;
+pub(crate) mod faults;
+pub(crate) mod fields;
+pub(crate) mod granted;
+mod mounts;
+pub(crate) mod outbox;
+pub(crate) mod page;
 mod provider;
-pub mod simulator;
-pub mod snapshot;
+pub(crate) mod reply;
+pub(crate) mod route;
+pub(crate) mod settings;
+pub(crate) mod sign;
+pub(crate) mod simulator;
+pub(crate) mod snapshot;
 #[cfg(test)]
 pub(crate) mod testing;
+pub(crate) mod triggers;
 
 use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::Duration;
 
-use axum::http::{HeaderValue, Method, StatusCode, header};
 use tokio::net::TcpListener;
-use tokio::sync::{Mutex, Notify};
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::clock::Clock;
-use crate::domain::simulate::{self, Command, Fault};
-use crate::domain::{Expected, PaymentId, WallTime, time};
-use crate::http_server::{self, Limits, Outcome, Request, Server, text};
+use crate::domain::simulate::{self, Command};
+use crate::domain::{Expected, PaymentId, WallTime};
+use crate::http_server::{self, Limits, Server};
 
-pub use provider::{About, Late, Sample, SimulatedProvider};
+use mounts::{Mount, Mounts};
+pub use provider::{About, Done, Late, Sample, Saved, SimulatedProvider};
 pub use simulator::Simulator;
-use snapshot::{Snapshot, SnapshotFile};
+use snapshot::SnapshotFile;
 
 /// The sandbox's options.
 #[derive(Debug, Clone)]
@@ -97,18 +103,9 @@ pub enum StartError {
 
 /// The running sandbox.
 pub struct Sandbox {
-    inner: Arc<Inner>,
-    server: Server,
+    mounts: Arc<Mounts>,
+    servers: [Server; 2],
     dispatcher: AbortOnDropHandle<()>,
-}
-
-struct Inner {
-    simulator: Simulator,
-    providers: Vec<Box<dyn SimulatedProvider>>,
-    snapshot_file: Option<SnapshotFile>,
-    base: String,
-    changed: Notify,
-    posting: Mutex<()>,
 }
 
 /// Starts the embedded providers on `listener`.
@@ -146,32 +143,43 @@ pub async fn start(
         .as_ref()
         .is_some_and(|saved| saved.seed == options.seed);
     let simulator = Simulator::new(&options, resumed);
-    for provider in &providers {
-        let own = saved
+    let others = TcpListener::bind((address.ip(), 0)).await;
+    let others = others.map_err(StartError::Listener)?;
+    let other_address = others.local_addr().map_err(StartError::Listener)?;
+    let production: Vec<_> = providers
+        .iter()
+        .filter_map(|one| one.production())
+        .collect();
+    let first = providers.into_iter().map(|one| Mount::new(one, false));
+    let second = production.into_iter().map(|one| Mount::new(one, true));
+    let mounts: Vec<Mount> = first.chain(second).collect();
+    for mount in &mounts {
+        let mut provider = mount.lock();
+        let name = provider.provider();
+        let state = saved
             .as_mut()
-            .and_then(|saved| saved.providers.remove(provider.provider()));
+            .and_then(|saved| saved.providers.remove(name));
         provider
-            .begin(&simulator, own, same_seed)
-            .map_err(|why| unreadable(format!("{}: {why}", provider.provider())))?;
+            .begin(&simulator, Saved { state, same_seed })
+            .map_err(|why| unreadable(format!("{name}: {why}")))?;
     }
-    let inner = Arc::new(Inner {
-        simulator,
-        providers,
-        snapshot_file: options.state_file.map(SnapshotFile::new),
-        base: format!("http://{address}"),
-        changed: Notify::new(),
-        posting: Mutex::default(),
-    });
-    let serving = inner.clone();
-    let server = Server::start(listener, Limits::default(), move |request| {
-        let inner = serving.clone();
-        async move { inner.serve(&request).await }
-    })
-    .map_err(StartError::Listener)?;
-    let dispatcher = AbortOnDropHandle::new(tokio::spawn(deliver(inner.clone())));
+    let bases = [address, other_address].map(|address| format!("http://{address}"));
+    let mut mounted = Mounts::new(simulator, mounts, bases);
+    mounted.snapshot_file = options.state_file.map(SnapshotFile::new);
+    let mounts = Arc::new(mounted);
+    let serve = |listener, production| {
+        let serving = mounts.clone();
+        let server = Server::start(listener, Limits::default(), move |request| {
+            let mounts = serving.clone();
+            async move { mounts.serve(&request, production).await }
+        });
+        server.map_err(StartError::Listener)
+    };
+    let servers = [serve(listener, false)?, serve(others, true)?];
+    let dispatcher = AbortOnDropHandle::new(tokio::spawn(mounts::deliver(mounts.clone())));
     Ok(Sandbox {
-        inner,
-        server,
+        mounts,
+        servers,
         dispatcher,
     })
 }
@@ -180,16 +188,25 @@ impl Sandbox {
     /// `http://127.0.0.1:PORT`, where every provider is mounted at the root.
     #[must_use]
     pub fn base_url(&self) -> String {
-        self.inner.base.clone()
+        self.mounts.bases[0].clone()
+    }
+
+    /// Where the production environments of those providers are that have two environments.
+    #[must_use]
+    pub fn production_url(&self) -> String {
+        self.mounts.bases[1].clone()
     }
 
     /// The payments at the simulation's start: provider, id, and the shop's expectation of each.
     #[must_use]
     pub fn seeded(&self) -> Vec<(&'static str, PaymentId, Expected)> {
-        let providers = self.inner.providers.iter();
-        let seeded = providers.flat_map(|provider| {
-            let seeded = provider.seeded().into_iter();
-            seeded.map(|(id, expected)| (provider.provider(), id, expected))
+        let providers = self.mounts.providers.iter();
+        let seeded = providers.flat_map(|mount| {
+            let provider = mount.lock();
+            let (name, seeded) = (provider.provider(), provider.seeded());
+            seeded
+                .into_iter()
+                .map(move |(id, expected)| (name, id, expected))
         });
         seeded.collect()
     }
@@ -197,7 +214,7 @@ impl Sandbox {
     /// The simulated time.
     #[must_use]
     pub fn now(&self) -> WallTime {
-        self.inner.simulator.now()
+        self.mounts.simulator.now()
     }
 
     /// Executes a command and describes the result.
@@ -205,7 +222,7 @@ impl Sandbox {
     /// # Errors
     /// A message, if the command is impossible.
     pub fn command(&self, command: &Command) -> Result<String, String> {
-        self.inner.command(command)
+        self.mounts.command(command)
     }
 
     /// Each provider's settings and events.
@@ -217,226 +234,26 @@ impl Sandbox {
         Vec<simulate::Setting>,
         &'static [simulate::Event],
     )> {
-        let providers = self.inner.providers.iter();
-        providers
-            .map(|provider| (provider.provider(), provider.settings(), provider.events()))
-            .collect()
+        let providers = self.mounts.providers.iter();
+        let settings = providers.filter(|mount| !mount.production).map(|mount| {
+            let mut provider = mount.lock();
+            let settings = provider.settings();
+            (provider.provider(), settings, provider.events())
+        });
+        settings.collect()
     }
 
     /// Sends the callbacks that are due now, each once, and returns their number. The sandbox also does this itself; with a
     /// manual clock, call it to avoid waiting.
     pub async fn pump(&self) -> usize {
-        self.inner.pump().await
+        self.mounts.pump().await
     }
 
     /// Stops serving and sending; bounded.
     pub async fn stop(self) {
         drop(self.dispatcher);
-        self.server.stop(Duration::from_millis(500)).await;
-    }
-}
-
-impl Inner {
-    async fn serve(&self, request: &Request) -> Outcome {
-        let outside = self.simulator.outside();
-        match self.route(request).await {
-            Outcome::Answer(mut response) => {
-                // From the injected clock, because a client compares its own clock with this header.
-                let at = UNIX_EPOCH + outside.since(WallTime(0));
-                if let Ok(date) = HeaderValue::from_str(&httpdate::fmt_http_date(at)) {
-                    response.headers_mut().insert(header::DATE, date);
-                }
-                Outcome::Answer(response)
-            }
-            Outcome::Reset => Outcome::Reset,
-        }
-    }
-
-    async fn route(&self, request: &Request) -> Outcome {
-        let path = request.uri().path();
-        let reads = matches!(*request.method(), Method::GET | Method::HEAD);
-        if path == "/" && reads {
-            return Outcome::Answer(control::index(&self.base, &self.simulator, &self.providers));
-        }
-        if path == "/_control/state" && reads {
-            return Outcome::Answer(control::state(&self.simulator, &self.providers));
-        }
-        if path.starts_with(control::PREFIX) {
-            return Outcome::Answer(match control::command(request) {
-                Ok(command) => control::report(self.command(&command)),
-                Err(refusal) => *refusal,
-            });
-        }
-        let Some(provider) = self.providers.iter().find(|provider| provider.claims(path)) else {
-            let words = "Not found. The page / lists what this server has.\n";
-            return Outcome::Answer(text(StatusCode::NOT_FOUND, words));
-        };
-        let fault = if provider.is_api(path) {
-            self.simulator.fault()
-        } else {
-            Fault::None
-        };
-        if fault == Fault::ServerError
-            && let Some(down) = provider.down()
-        {
-            return Outcome::Answer(down);
-        }
-        if let Some(refusal) = faults::replacement(fault) {
-            return Outcome::Answer(refusal);
-        }
-        let reply = provider.answer(request, &self.simulator);
-        if let Err(words) = self.commit() {
-            return Outcome::Answer(text(StatusCode::INTERNAL_SERVER_ERROR, &words));
-        }
-        if let Some(Late(by)) = reply.extensions().get() {
-            tokio::time::sleep(*by).await;
-        }
-        faults::apply(fault, reply).await
-    }
-
-    fn command(&self, command: &Command) -> Result<String, String> {
-        let unknown = |id: &PaymentId| Err(format!("there is no payment {id}"));
-        let result = match command {
-            Command::SetFault(fault) => {
-                self.simulator.set_fault(*fault);
-                Ok(format!(
-                    "fault {} is set: {}",
-                    fault.name(),
-                    fault.describe()
-                ))
-            }
-            Command::Advance(by) => self.simulator.advance(*by).map(|()| {
-                let now = self.simulator.now().rfc3339();
-                format!(
-                    "moved the clock forward by {}; the simulator's time is {now}",
-                    time::fine(*by)
-                )
-            }),
-            Command::SetBack(by) => self.simulator.set_back(*by).map(|()| {
-                let date = self.simulator.outside().rfc3339();
-                format!(
-                    "set Date headers back by {}; they now show {date}",
-                    time::fine(*by)
-                )
-            }),
-            Command::Set {
-                provider,
-                setting,
-                value,
-            } => self
-                .provider(provider)
-                .and_then(|provider| provider.set(setting, value)),
-            Command::Event {
-                provider,
-                event,
-                subject,
-            } => self
-                .provider(provider)
-                .and_then(|provider| provider.event(event, subject, &self.simulator)),
-            Command::Payer { payment, act } => {
-                let mut providers = self.providers.iter();
-                providers
-                    .find_map(|provider| provider.act(payment, *act, &self.simulator))
-                    .unwrap_or_else(|| unknown(payment))
-            }
-            Command::RepeatCallback(payment) => {
-                let mut providers = self.providers.iter();
-                providers
-                    .find_map(|provider| provider.repeat_callback(payment, &self.simulator))
-                    .unwrap_or_else(|| unknown(payment))
-            }
-        };
-        self.commit()?;
-        result
-    }
-
-    fn provider(&self, id: &str) -> Result<&dyn SimulatedProvider, String> {
-        let mut providers = self.providers.iter();
-        let found = providers.find(|provider| provider.provider() == id);
-        found.map(AsRef::as_ref).ok_or_else(|| {
-            let known: Vec<_> = self.providers.iter().map(|d| d.provider()).collect();
-            format!(
-                "the simulator has no provider {}; its providers are {}",
-                crate::domain::inert::quoted(id, 40),
-                known.join(", ")
-            )
-        })
-    }
-
-    /// Saves changes and wakes the dispatcher.
-    fn commit(&self) -> Result<(), String> {
-        self.changed.notify_one();
-        let Some(snapshot_file) = &self.snapshot_file else {
-            return Ok(());
-        };
-        let revision = || {
-            self.providers
-                .iter()
-                .map(|provider| provider.revision())
-                .fold(0, u64::wrapping_add)
-        };
-        let snapshot = || {
-            let providers = self.providers.iter();
-            let saved =
-                providers.map(|provider| (provider.provider().to_owned(), provider.snapshot()));
-            Snapshot::new(self.simulator.seed(), self.simulator.now(), saved.collect())
-        };
-        snapshot_file
-            .save(revision, snapshot)
-            .map_err(|error| format!("The simulator cannot save its state: {error}\n"))
-    }
-
-    async fn pump(&self) -> usize {
-        const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
-        // One round at a time, or a webhook would be sent twice.
-        let _round = self.posting.lock().await;
-        let mut sent = 0;
-        for provider in &self.providers {
-            let set_up = self.simulator.callback_url(provider.provider());
-            for webhook in provider.due(&self.simulator) {
-                let Some(to) = webhook.to.as_deref().or(set_up) else {
-                    // It waits until the sandbox runs with a callback URL.
-                    continue;
-                };
-                let answer_timeout = webhook.answer_timeout.unwrap_or(ANSWER_TIMEOUT);
-                let answered = http_server::send(&webhook.request(to), answer_timeout)
-                    .await
-                    .ok();
-                provider.record_attempt(webhook.number, answered.as_ref(), &self.simulator);
-                sent += 1;
-            }
-        }
-        if sent > 0 {
-            // An error here delays no callback: the next call that must be durable reports it.
-            let _ = self.commit();
-        }
-        sent
-    }
-}
-
-/// Sends callbacks as they fall due, until aborted.
-async fn deliver(inner: Arc<Inner>) {
-    let longest = inner.simulator.longest_sleep();
-    loop {
-        inner.pump().await;
-        let now = inner.simulator.now();
-        let next = inner
-            .providers
-            .iter()
-            .filter_map(|provider| provider.next_due(&inner.simulator))
-            .min();
-        let Some(next) = next else {
-            inner.changed.notified().await;
-            continue;
-        };
-        let pause = inner
-            .simulator
-            .outside_span(next.since(now))
-            .unwrap_or(longest);
-        let pause = pause.clamp(Duration::from_millis(1), longest);
-        tokio::select! {
-            () = tokio::time::sleep(pause) => {}
-            () = inner.changed.notified() => {}
+        for server in self.servers {
+            server.stop(Duration::from_millis(500)).await;
         }
     }
 }

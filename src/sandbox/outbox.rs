@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use crate::domain::WallTime;
 use crate::http_server::Outgoing;
@@ -10,7 +11,6 @@ use crate::http_server::Outgoing;
 /// One callback that was not delivered yet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Webhook {
-    /// Identifies the webhook.
     pub number: u64,
     /// Its URL; `None` is the sandbox's callback URL.
     #[serde(default)]
@@ -26,13 +26,25 @@ pub struct Webhook {
     /// The time to wait for an answer; `None` is the default.
     #[serde(default, alias = "patience")]
     pub answer_timeout: Option<Duration>,
-    /// The number of attempts.
     pub tries: usize,
-    /// The time of the next attempt.
     pub next: WallTime,
     /// The status of the last attempt; `None` before the first, or without an answer.
     pub status: Option<u16>,
+    /// What the provider notes with it. It is saved, so it holds no secret.
+    #[serde(default)]
+    pub note: Value,
 }
+
+#[derive(Debug, Clone, Copy)]
+pub struct Attempt {
+    pub webhook: u64,
+    pub at: WallTime,
+    /// The status of the answer; `None` where none came.
+    pub status: Option<u16>,
+}
+
+/// Bounds the waiting callbacks: a new one replaces the oldest.
+const WAITING_MAX: usize = 20_000;
 
 /// All callbacks that were not delivered yet.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -43,7 +55,6 @@ pub struct Outbox {
 
 impl Webhook {
     /// A GET to the sandbox's callback URL, due at `at`.
-    #[must_use]
     pub fn hint(query: String, at: WallTime) -> Self {
         Self {
             number: 0,
@@ -55,11 +66,11 @@ impl Webhook {
             tries: 0,
             next: at,
             status: None,
+            note: Value::Null,
         }
     }
 
     /// A POST of this form to the sandbox's callback URL, due at `at`.
-    #[must_use]
     pub fn form(body: String, at: WallTime) -> Self {
         let kind = "application/x-www-form-urlencoded";
         Self {
@@ -70,7 +81,6 @@ impl Webhook {
     }
 
     /// A POST of this JSON, due at `at`; without `to` it goes to the sandbox's callback URL.
-    #[must_use]
     pub fn notice(to: Option<String>, body: String, at: WallTime) -> Self {
         Self {
             to,
@@ -80,8 +90,6 @@ impl Webhook {
         }
     }
 
-    /// The request it makes to `url`.
-    #[must_use]
     pub fn request(&self, url: &str) -> Outgoing {
         // A callback URL may have a query of its own, such as a shop's secret.
         let separator = if url.contains('?') { '&' } else { '?' };
@@ -98,17 +106,20 @@ impl Webhook {
 }
 
 impl Outbox {
-    /// Queues a callback and numbers it.
-    pub fn push(&mut self, webhook: Webhook) {
+    /// Queues a callback and returns its number.
+    pub fn push(&mut self, webhook: Webhook) -> u64 {
         self.posted += 1;
+        if self.webhooks.len() >= WAITING_MAX {
+            self.webhooks.remove(0);
+        }
         self.webhooks.push(Webhook {
             number: self.posted,
             ..webhook
         });
+        self.posted
     }
 
     /// The callbacks to send now, the longest due first.
-    #[must_use]
     pub fn due(&self, now: WallTime) -> Vec<Webhook> {
         let mut due: Vec<_> = self.webhooks.iter().filter(|l| l.next <= now).collect();
         // Equal times in the order they were queued.
@@ -117,41 +128,54 @@ impl Outbox {
     }
 
     /// When the next callback is due. Without a callback URL (`set_up`), callbacks without their own URL are not due.
-    #[must_use]
     pub fn next(&self, set_up: bool) -> Option<WallTime> {
         let able = |webhook: &&Webhook| set_up || webhook.to.is_some();
         let able = self.webhooks.iter().filter(able);
         able.map(|webhook| webhook.next).min()
     }
 
-    /// All waiting callbacks.
-    #[must_use]
     pub fn waiting(&self) -> &[Webhook] {
         &self.webhooks
     }
 
-    /// Records an attempt's result. Only 200 means delivered. Otherwise the callback waits as `waits` says for this
-    /// attempt; after the last one it is dropped.
-    pub fn record_attempt(
-        &mut self,
-        number: u64,
-        now: WallTime,
-        status: Option<u16>,
-        waits: &[Duration],
-    ) {
-        let Some(at) = self.webhooks.iter().position(|l| l.number == number) else {
-            return;
-        };
+    /// Whether the callback of this number waits.
+    pub fn holds(&self, number: u64) -> bool {
+        self.webhooks.iter().any(|webhook| webhook.number == number)
+    }
+
+    /// Drops the waiting callbacks that are not wanted.
+    pub fn retain(&mut self, wanted: impl FnMut(&Webhook) -> bool) {
+        self.webhooks.retain(wanted);
+    }
+
+    /// The waiting callbacks for the state page, without their contents.
+    pub fn as_json(&self) -> Value {
+        let all = self.webhooks.iter().map(|webhook| {
+            json!({
+                "query": webhook.query,
+                "tries": webhook.tries,
+                "next": webhook.next.rfc3339(),
+                "status": webhook.status,
+            })
+        });
+        all.collect()
+    }
+
+    /// Records the result of an attempt. Only 200 means delivered. Otherwise the callback waits as `waits` says for this
+    /// attempt; after the last one it is dropped. Returns the callback as it was sent.
+    pub fn record(&mut self, attempt: Attempt, waits: &[Duration]) -> Option<Webhook> {
+        let mut all = self.webhooks.iter();
+        let at = all.position(|webhook| webhook.number == attempt.webhook)?;
         let webhook = &mut self.webhooks[at];
+        let sent = webhook.clone();
         match waits.get(webhook.tries) {
-            Some(wait) if status != Some(200) => {
+            Some(wait) if attempt.status != Some(200) => {
                 webhook.tries += 1;
-                webhook.status = status;
-                webhook.next = now.plus(*wait);
+                webhook.status = attempt.status;
+                webhook.next = attempt.at.plus(*wait);
             }
-            _ => {
-                self.webhooks.remove(at);
-            }
+            _ => drop(self.webhooks.remove(at)),
         }
+        Some(sent)
     }
 }

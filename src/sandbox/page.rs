@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use axum::http::{HeaderValue, StatusCode, header};
+use hyper::http::{HeaderValue, StatusCode, header};
 
 use crate::domain::inert;
 use crate::http_server::{Response, respond};
@@ -13,13 +13,11 @@ pub struct Html(String);
 
 impl Html {
     /// Markup of our own.
-    #[must_use]
     pub fn markup(markup: &'static str) -> Self {
         Self(markup.to_owned())
     }
 
     /// Any text: escaped for element content and quoted attributes; control and invisible characters are shown escaped.
-    #[must_use]
     pub fn text(text: &str) -> Self {
         let mut out = String::with_capacity(text.len());
         for c in inert::line(text).chars() {
@@ -38,7 +36,6 @@ impl Html {
     }
 
     /// Fills a template: each `{{name}}` becomes its piece. Filled-in text is not scanned again.
-    #[must_use]
     pub fn fill(template: &'static str, pieces: &[(&str, Self)]) -> Self {
         let mut out = String::with_capacity(template.len() * 2);
         let mut rest = template;
@@ -55,27 +52,22 @@ impl Html {
         Self(out)
     }
 
-    /// Pieces one after another.
-    #[must_use]
     pub fn join(pieces: impl IntoIterator<Item = Self>) -> Self {
         Self(pieces.into_iter().map(|piece| piece.0).collect())
     }
 
-    /// The finished markup.
-    #[must_use]
+    #[cfg(test)]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
 /// Styles every page shares, light and dark.
-#[must_use]
 pub fn styles() -> Html {
     Html::markup(include_str!("../../assets/sandbox/style.css"))
 }
 
 /// A page as a response that runs no script, loads nothing and is shown in no frame.
-#[must_use]
 pub fn page(status: StatusCode, html: &Html) -> Response {
     let mut response = respond(
         status,

@@ -5,7 +5,9 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::Simulator;
-use super::outbox::Webhook;
+use super::outbox::{Outbox, Webhook};
+use super::settings::Settings;
+use super::triggers::Occasion;
 use crate::domain::simulate::{self, PayerAct};
 use crate::domain::{Expected, PaymentId, Secret, WallTime};
 use crate::http_server::{DeliveryResult, Request, Response};
@@ -18,7 +20,7 @@ pub struct About {
     /// Its accounts: name and API key, never the secret.
     pub keys: Vec<(&'static str, &'static str)>,
     /// Method, path and purpose.
-    pub routes: &'static [(&'static str, &'static str, &'static str)],
+    pub routes: Vec<(&'static str, String, &'static str)>,
 }
 
 /// A sample callback, about a subject that need not exist.
@@ -36,8 +38,21 @@ pub struct Sample<'a> {
     pub at: WallTime,
 }
 
-/// One simulated provider. It owns its state behind `&self`; calls must not block.
-pub trait SimulatedProvider: Send + Sync {
+/// The description of what a command did, or of why it could not.
+pub type Done = Result<String, String>;
+
+/// What an earlier run saved.
+#[derive(Debug, Default)]
+pub struct Saved {
+    /// The provider's snapshot.
+    pub state: Option<Value>,
+    /// Whether that run had the seed of this one.
+    pub same_seed: bool,
+}
+
+/// One simulated provider: its state, and what calls, controls and time do to it. The sandbox holds it behind a lock, so calls
+/// must not block, and saves its snapshot after each change.
+pub trait SimulatedProvider: Send {
     /// The provider's short name.
     fn provider(&self) -> &'static str;
     /// Its section on the index page.
@@ -46,99 +61,79 @@ pub trait SimulatedProvider: Send + Sync {
     ///
     /// # Errors
     /// If the snapshot is unreadable.
-    fn begin(
-        &self,
-        simulator: &Simulator,
-        saved: Option<Value>,
-        same_seed: bool,
-    ) -> Result<(), String>;
+    fn begin(&mut self, simulator: &Simulator, saved: Saved) -> Result<(), String>;
+    /// The provider's production environment, with credentials and data of its own; `None` where it has only one. It is served
+    /// on a listener of its own.
+    fn production(&self) -> Option<Box<dyn SimulatedProvider>> {
+        None
+    }
     /// Whether this path is the provider's.
     fn claims(&self, path: &str) -> bool;
-    /// Whether this path of the provider is an API call: faults apply only to those.
-    fn is_api(&self, path: &str) -> bool;
+    /// Whether this path of the provider is an API call: faults apply only to those. Other paths are pages for payers, where a
+    /// GET may change the state.
+    fn is_api(&self, _path: &str) -> bool {
+        true
+    }
     /// Its own answer while it is down for maintenance; `None` where none is documented.
     fn down(&self) -> Option<Response> {
         None
     }
+    /// Applies what falls due by now, and says whether that changed anything. Comes before every other use.
+    fn pass_time(&mut self, _simulator: &Simulator) -> bool {
+        false
+    }
     /// Answers a request.
-    fn answer(&self, request: &Request, simulator: &Simulator) -> Response;
+    fn answer(&mut self, request: &Request, simulator: &Simulator) -> Response;
     /// Applies a payer's act; `None` where the payment is unknown.
-    fn act(
-        &self,
-        _payment: &PaymentId,
-        _act: PayerAct,
-        _simulator: &Simulator,
-    ) -> Option<Result<String, String>> {
+    fn act(&mut self, _: &PaymentId, _: PayerAct, _: &Simulator) -> Option<Done> {
         None
     }
     /// Sends the payment's latest callback again; `None` where the payment is unknown.
-    fn repeat_callback(
-        &self,
-        _payment: &PaymentId,
-        _simulator: &Simulator,
-    ) -> Option<Result<String, String>> {
+    fn repeat_callback(&mut self, _: &PaymentId, _: &Simulator) -> Option<Done> {
         None
     }
     /// The payments at the simulation's start and the shop's expectation of each.
     fn seeded(&self) -> Vec<(PaymentId, Expected)> {
         Vec::new()
     }
-    /// Its settings.
-    fn settings(&self) -> Vec<simulate::Setting> {
-        Vec::new()
-    }
-    /// Changes a setting and describes the new state.
-    ///
-    /// # Errors
-    /// A message, if there is no such setting or the value does not fit.
-    fn set(&self, setting: &str, _value: &str) -> Result<String, String> {
-        Err(format!(
-            "this provider has no setting {}",
-            crate::domain::inert::quoted(setting, 40)
-        ))
+    /// Its settings, to be listed and changed.
+    fn controls(&mut self) -> Box<dyn Settings + '_>;
+    /// Its settings with their current values.
+    fn settings(&mut self) -> Vec<simulate::Setting> {
+        self.controls().list()
     }
     /// The events that an operator can trigger, besides payers' acts.
-    fn events(&self) -> &'static [simulate::Event] {
-        &[]
-    }
+    fn events(&self) -> &'static [simulate::Event];
     /// Triggers an event and describes the result.
     ///
     /// # Errors
     /// A message, if there is no such event or the subject does not fit.
-    fn event(&self, event: &str, _subject: &str, _simulator: &Simulator) -> Result<String, String> {
-        Err(format!(
-            "this provider has no event {}",
-            crate::domain::inert::quoted(event, 40)
-        ))
-    }
+    fn event(&mut self, occasion: &Occasion<'_>) -> Done;
     /// A callback as the provider would send it, without an address yet.
     ///
     /// # Errors
     /// A message, if the provider has no such callback.
-    fn sample(&self, _sample: &Sample<'_>) -> Result<Webhook, String> {
-        Err("tilldeck cannot make up callbacks of this provider".into())
-    }
-    /// The callbacks that were not delivered yet.
-    fn waiting(&self) -> Vec<Webhook> {
-        Vec::new()
-    }
+    fn sample(&self, sample: &Sample<'_>) -> Result<Webhook, String>;
     /// Its state for the state page and tests, without keys, secrets and tokens.
     fn state(&self, simulator: &Simulator) -> Value;
-    /// A number that changes whenever [`SimulatedProvider::snapshot`] does.
-    fn revision(&self) -> u64;
     /// What must survive a restart. No secrets.
     fn snapshot(&self) -> Value;
-    /// The callbacks to send now.
-    fn due(&self, simulator: &Simulator) -> Vec<Webhook>;
-    /// When the next callback is due; `None` where none waits or none can be sent.
-    fn next_due(&self, simulator: &Simulator) -> Option<WallTime>;
-    /// Records an attempt's result; `None` where no answer came.
-    fn record_attempt(
-        &self,
-        webhook: u64,
-        answered: Option<&DeliveryResult>,
-        simulator: &Simulator,
-    );
+    /// The callbacks that were not delivered yet.
+    fn outbox(&mut self) -> &mut Outbox;
+    /// The waits before each retry of a callback.
+    fn waits(&self) -> &'static [Duration] {
+        &[]
+    }
+    /// When time alone changes the state next.
+    fn next_change(&self, _simulator: &Simulator) -> Option<WallTime> {
+        None
+    }
+    /// Completes a callback that is sent now by what must not be saved, such as secrets.
+    fn complete(&self, webhook: Webhook) -> Webhook {
+        webhook
+    }
+    /// Applies an attempt's result, after the outbox did; `None` where no answer came.
+    fn attempted(&mut self, _: &Webhook, _: Option<&DeliveryResult>, _: &Simulator) {}
 }
 
 /// A response extension: delays the response by this real time.

@@ -84,7 +84,7 @@ impl Simulator {
     /// Sets [`Simulator::outside`] back by this time; zero corrects it. Simulated time is unaffected.
     ///
     /// # Errors
-    /// If it is more than [`ADVANCE_MAX`].
+    /// If it is more than 366 days.
     pub fn set_back(&self, by: Duration) -> Result<(), String> {
         if by > ADVANCE_MAX {
             return Err("set the clock back by at most 366 days".into());
@@ -114,7 +114,7 @@ impl Simulator {
     /// Moves the simulated time forward.
     ///
     /// # Errors
-    /// If it is more than [`ADVANCE_MAX`] at once.
+    /// If it is more than 366 days at once.
     pub fn advance(&self, by: Duration) -> Result<(), String> {
         if by > ADVANCE_MAX {
             return Err("move the clock forward by at most 366 days at once".into());

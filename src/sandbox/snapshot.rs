@@ -26,8 +26,6 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    /// A snapshot to save.
-    #[must_use]
     pub fn new(seed: u64, now: WallTime, providers: Map<String, Value>) -> Self {
         Self {
             version: VERSION,
@@ -76,8 +74,6 @@ pub struct SnapshotFile {
 }
 
 impl SnapshotFile {
-    /// A writer for `path`.
-    #[must_use]
     pub fn new(path: PathBuf) -> Self {
         Self {
             path,

@@ -65,10 +65,10 @@ impl Bench {
         }
     }
 
-    /// Sends a request with these header lines, each ended by CRLF; `None` where the line was cut.
-    pub async fn raw(&self, method: &str, target: &str, headers: &str, body: &str) -> Option<Seen> {
+    /// Sends a request with this method and target and these header lines, each ended by CRLF; `None` where the line was cut.
+    pub async fn raw(&self, line: &str, headers: &str, body: &str) -> Option<Seen> {
         let wire = format!(
-            "{method} {target} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n{headers}Content-Length: \
+            "{line} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n{headers}Content-Length: \
             {}\r\n\r\n{body}",
             self.to,
             body.len()
@@ -85,7 +85,7 @@ impl Bench {
 
     /// The simulator's state from `/_control/state`.
     pub async fn simulator(&self) -> Value {
-        let seen = self.raw("GET", "/_control/state", "", "").await;
+        let seen = self.raw("GET /_control/state", "", "").await;
         seen.unwrap().json()
     }
 
@@ -103,6 +103,12 @@ impl Bench {
             event: event.into(),
             subject: subject.into(),
         })
+    }
+
+    /// Sends further requests to the production environments.
+    pub fn go_to_production(&mut self) {
+        let url = self.sandbox.production_url();
+        self.to = url.strip_prefix("http://").unwrap().parse().unwrap();
     }
 
     pub fn pass(&self, seconds: u64) {

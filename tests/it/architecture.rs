@@ -216,3 +216,73 @@ fn only_the_gate_owns_the_http_client_and_only_the_command_line_prints() {
         }
     }
 }
+
+/// A source without its tests.
+fn production(source: &str) -> &str {
+    source.split("#[cfg(test)]\n").next().unwrap_or_default()
+}
+
+/// The first segments of paths that leave `levels` modules upwards.
+fn above(source: &str, levels: usize) -> Vec<String> {
+    let path = "super::".repeat(levels);
+    let ups = source.match_indices(&path);
+    let ups = ups.filter(|(at, _)| !source[..*at].ends_with("super::"));
+    ups.map(|(at, _)| {
+        let rest = source[at + path.len()..].trim_start_matches("super::");
+        rest.chars()
+            .take_while(|c| c.is_alphanumeric() || *c == '_')
+            .collect()
+    })
+    .collect()
+}
+
+#[test]
+fn a_simulator_shares_only_constants_with_the_client_that_it_tests() {
+    const FOREIGN: [&str; 6] = ["auth", "net", "config", "ledger", "callbacks", "providers"];
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/providers");
+    let mut files = Vec::new();
+    rust_files(&root, &mut files);
+    let (mut wrong, mut simulators) = (Vec::new(), 0);
+    for file in files {
+        let inside = file.strip_prefix(&root).unwrap();
+        let parts: Vec<_> = inside.iter().map(|part| part.to_str().unwrap()).collect();
+        let shown = inside.display();
+        if parts
+            .iter()
+            .any(|part| part.trim_end_matches(".rs") == "tests")
+        {
+            continue;
+        }
+        let source = fs::read_to_string(&file).unwrap();
+        let source = production(&source);
+        match parts.as_slice() {
+            [_, "facts.rs"] if source.contains("use ") || source.contains("fn ") => {
+                wrong.push(format!("{shown} holds more than constants"));
+            }
+            [_, "sandbox.rs"] | [_, "sandbox", ..] => {
+                simulators += 1;
+                for other in used(source) {
+                    if FOREIGN.contains(&other.as_str()) {
+                        wrong.push(format!("{shown} uses crate::{other}"));
+                    }
+                }
+                for other in above(source, parts.len() - 1) {
+                    if other != "facts" {
+                        wrong.push(format!("{shown} uses {other} of its provider"));
+                    }
+                }
+            }
+            [_, "mod.rs"] => {}
+            // Only the manifest knows the simulator, so that there is no circle.
+            _ if source.contains("sandbox::") && parts.len() > 1 => {
+                wrong.push(format!("{shown} uses its simulator"));
+            }
+            _ => {}
+        }
+    }
+    assert!(
+        simulators > 20,
+        "the check reads the simulators ({simulators})"
+    );
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}

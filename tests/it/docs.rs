@@ -167,7 +167,7 @@ fn each_providers_document_names_its_hosts_limits_and_what_its_simulator_can_do(
         for limit in manifest.limits {
             holds(format!("{} ", limit.requests));
         }
-        let simulator = (manifest.simulator)();
+        let mut simulator = (manifest.simulator)();
         for setting in simulator.settings() {
             holds(format!("`{}`", setting.name));
         }

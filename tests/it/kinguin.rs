@@ -246,7 +246,7 @@ fn a_served_kinguin_wait_for_one_and_played_from_the_command_line() {
     let set = simulated.trigger(&["set", "kinguin", "limit-reads", "3"]);
     assert_eq!(
         (set.code, set.out.trim()),
-        (0, "3 reads per minute and client"),
+        (0, "kinguin: limit-reads is now 3"),
         "{set:?}"
     );
     let unknown = simulated.trigger(&["set", "kinguin", "colour", "blue"]);

@@ -4,7 +4,7 @@
 mod api;
 mod auth;
 mod callback;
-pub mod sandbox;
+mod sandbox;
 mod settings;
 mod wire;
 

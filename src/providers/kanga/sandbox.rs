@@ -10,24 +10,27 @@ mod seeds;
 mod signed;
 #[cfg(test)]
 mod tests;
+mod view;
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use axum::http::{HeaderValue, Method, StatusCode, header};
+use hyper::http::StatusCode;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::domain::simulate::{self, PayerAct};
 use crate::domain::{Expected, PaymentId, WallTime, inert};
-use crate::http_server::{DeliveryResult, Request, Response, respond, text};
+use crate::http_server::{Request, Response, text};
 use crate::sandbox::granted::Granted;
 use crate::sandbox::outbox::{Outbox, Webhook};
-use crate::sandbox::{About, Sample, SimulatedProvider, Simulator, snapshot};
+use crate::sandbox::route::{self, NoRoute, Route, get, post};
+use crate::sandbox::settings::{self, Settings};
+use crate::sandbox::triggers::{self, Occasion};
+use crate::sandbox::{About, Done, Sample, Saved, SimulatedProvider, Simulator, reply, snapshot};
 
-use controls::Controls;
+use controls::Rules;
 use payment::Payment;
 
 /// The API key of the sandbox's shop.
@@ -83,37 +86,21 @@ const SHOPS: [Shop; 2] = [
     },
 ];
 
-/// Settings for what the documentation leaves open.
-#[derive(Debug, Clone, Copy)]
-pub struct Rules {
-    /// The lifetime of a payment token, in simulated time.
-    pub token_life: Duration,
-    /// Whether a signature in upper-case hex is accepted.
-    pub upper_case_signatures: bool,
-    /// Whether `{"result":"fail"}` comes with HTTP status 400 and not with 200.
-    pub failures_are_400: bool,
-}
+/// Every call, and the checkout page with its forms.
+const ROUTES: &[Route<Kanga>] = &[
+    post("/api/tpg/price/estimate", calls::estimate).about("GET PRICE ESTIMATE"),
+    post("/tpg/price/estimate", calls::estimate).about("GET PRICE ESTIMATE, at its other URL"),
+    post("/api/v2/tpg/create/payment", calls::create_token).about("CREATE PAYMENT TOKEN"),
+    post("/api/v2/tpg/transaction", calls::check).about("CHECK PAYMENT"),
+    post("/api/v2/test", calls::test).about("TEST"),
+    get("/tpg/payment/{API_KEY}", checkout::start)
+        .about("START PAYMENT, the checkout page: ?currency=&amount=&transactionKey="),
+    post("/tpg/payment/{API_KEY}/{act}", checkout::perform),
+];
 
-impl Default for Rules {
-    fn default() -> Self {
-        Self {
-            token_life: Duration::from_mins(15),
-            upper_case_signatures: false,
-            failures_are_400: false,
-        }
-    }
-}
-
-/// The simulated provider.
-#[derive(Debug, Default)]
-pub struct Kanga {
-    rules: Mutex<Rules>,
-    memory: Mutex<Memory>,
-}
-
-/// Its state. Skipped fields do not survive a restart: tokens are secrets.
+/// The simulated provider. Skipped fields do not survive a restart: tokens are secrets.
 #[derive(Debug, Default, Serialize, Deserialize)]
-struct Memory {
+pub struct Kanga {
     /// The last accepted nonce by shop.
     nonces: BTreeMap<String, u64>,
     payments: Vec<Payment>,
@@ -126,37 +113,13 @@ struct Memory {
     #[serde(skip)]
     seeded: Vec<(PaymentId, Expected)>,
     #[serde(skip)]
-    controls: Controls,
-    #[serde(skip)]
-    revision: u64,
+    rules: Rules,
 }
 
-/// The simulated provider with default rules.
-#[must_use]
-pub fn simulator() -> Box<dyn SimulatedProvider> {
-    Box::new(Kanga::default())
-}
+/// A request with everything its handler needs.
+type Call<'a> = route::Call<'a, Kanga>;
 
 impl Kanga {
-    /// The simulated provider with these rules.
-    #[must_use]
-    pub fn new(rules: Rules) -> Self {
-        Self {
-            rules: Mutex::new(rules),
-            memory: Mutex::default(),
-        }
-    }
-
-    fn rules(&self) -> MutexGuard<'_, Rules> {
-        self.rules.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn memory(&self) -> MutexGuard<'_, Memory> {
-        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Memory {
     fn payment(&self, shop: &Shop, id: &str) -> Option<&Payment> {
         let mut all = self.payments.iter();
         all.find(|payment| payment.shop == shop.name && payment.id == id)
@@ -167,53 +130,23 @@ impl Memory {
         all.find(|payment| payment.shop == shop.name && payment.id == id)
     }
 
-    /// Consumes a payment token. `false` if it is unknown, used, expired or another shop's.
-    fn redeem(&mut self, shop: &Shop, value: &str, now: WallTime) -> bool {
-        self.tokens.redeem(value, shop.name, now)
+    /// The first shop that has a payment of this id.
+    fn shop_of(&self, id: &PaymentId) -> Option<&'static Shop> {
+        let mut shops = SHOPS.iter();
+        shops.find(|shop| self.payment(shop, id.as_str()).is_some())
     }
 
-    /// Queues one callback.
     fn queue_callback(&mut self, id: &str, simulator: &Simulator) -> Result<(), String> {
         if simulator.callback_url("kanga").is_none() {
             return Err("the sandbox has no callback URL".into());
         }
-        self.outbox.push(self.controls.webhook(id, simulator.now()));
-        self.revision += 1;
+        self.outbox.push(self.rules.webhook(id, simulator.now()));
         Ok(())
-    }
-
-    /// Queues a callback for each state change since the last call.
-    fn report(&mut self, simulator: &Simulator) {
-        let now = simulator.now();
-        let controls = self.controls;
-        for payment in &mut self.payments {
-            let changes = payment.changes(now);
-            for change in changes.iter().skip(payment.reported) {
-                if simulator.callback_url("kanga").is_some() {
-                    for webhook in controls.webhooks(&payment.id, change) {
-                        self.outbox.push(webhook);
-                    }
-                }
-                self.revision += 1;
-            }
-            payment.reported = changes.len();
-        }
     }
 }
 
 fn query(id: &str) -> String {
     format!("transactionKey={}", utf8_percent_encode(id, QUERY_VALUE))
-}
-
-fn json_response(status: StatusCode, body: &Value) -> Response {
-    respond(status, "application/json", body.to_string())
-}
-
-fn only(method: &'static str) -> Response {
-    let mut refusal = text(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed\n");
-    let allow = HeaderValue::from_static(method);
-    refusal.headers_mut().insert(header::ALLOW, allow);
-    refusal
 }
 
 fn did(act: PayerAct) -> &'static str {
@@ -236,47 +169,27 @@ impl SimulatedProvider for Kanga {
         About {
             title: "Kanga TPG",
             keys: SHOPS.iter().map(|shop| (shop.name, shop.key)).collect(),
-            routes: &[
-                ("POST", "/api/tpg/price/estimate", "GET PRICE ESTIMATE"),
-                (
-                    "POST",
-                    "/tpg/price/estimate",
-                    "GET PRICE ESTIMATE, at its other URL",
-                ),
-                ("POST", "/api/v2/tpg/create/payment", "CREATE PAYMENT TOKEN"),
-                ("POST", "/api/v2/tpg/transaction", "CHECK PAYMENT"),
-                ("POST", "/api/v2/test", "TEST"),
-                (
-                    "GET",
-                    "/tpg/payment/<API_KEY>?currency=&amount=&transactionKey=",
-                    "START PAYMENT, the checkout page",
-                ),
-            ],
+            routes: route::listed(ROUTES),
         }
     }
 
-    fn begin(
-        &self,
-        simulator: &Simulator,
-        saved: Option<Value>,
-        same_seed: bool,
-    ) -> Result<(), String> {
-        let mut memory: Memory = snapshot::resume(saved)?;
+    fn begin(&mut self, simulator: &Simulator, saved: Saved) -> Result<(), String> {
+        let mut new: Self = snapshot::resume(saved.state)?;
         let shop = &SHOPS[0];
-        let seeded = seeds::payments(simulator.seed(), simulator.start(), shop.name);
-        if !same_seed {
-            memory.payments.retain(|payment| !payment.seeded);
+        if !saved.same_seed {
+            new.payments.retain(|payment| !payment.seeded);
         }
+        let seeded = seeds::payments(simulator.seed(), simulator.start(), shop.name);
         for (mut payment, expected) in seeded {
             let id = PaymentId::new(payment.id.as_str()).map_err(|error| error.to_string())?;
-            memory.seeded.push((id, expected));
-            if memory.payment(shop, &payment.id).is_none() {
+            new.seeded.push((id, expected));
+            if new.payment(shop, &payment.id).is_none() {
                 // State changes before the simulation's start send no callbacks.
                 payment.reported = payment.changes(simulator.start()).len();
-                memory.payments.push(payment);
+                new.payments.push(payment);
             }
         }
-        *self.memory() = memory;
+        *self = new;
         Ok(())
     }
 
@@ -290,94 +203,64 @@ impl SimulatedProvider for Kanga {
         path.starts_with("/api/") || path == "/tpg/price/estimate"
     }
 
-    fn answer(&self, request: &Request, simulator: &Simulator) -> Response {
+    /// Queues a callback for each state change since the last call.
+    fn pass_time(&mut self, simulator: &Simulator) -> bool {
+        let has_url = simulator.callback_url("kanga").is_some();
+        let mut any = false;
+        for payment in &mut self.payments {
+            let changes = payment.changes(simulator.now());
+            for change in changes.iter().skip(payment.reported).filter(|_| has_url) {
+                for webhook in self.rules.webhooks(&payment.id, change) {
+                    self.outbox.push(webhook);
+                }
+            }
+            any |= payment.reported != changes.len();
+            payment.reported = changes.len();
+        }
+        any
+    }
+
+    fn answer(&mut self, request: &Request, simulator: &Simulator) -> Response {
         let path = request.uri().path();
-        if let Some(rest) = path.strip_prefix("/tpg/payment/") {
-            let page = checkout::answer(self, rest, request, simulator);
-            self.memory().report(simulator);
-            return page;
+        match Call::new(self, request, simulator).route(ROUTES, path) {
+            Ok(answer) => answer.unwrap_or_else(|refusal| *refusal),
+            Err(NoRoute::Method(methods)) => {
+                let refusal = text(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed\n");
+                reply::allowing(refusal, &methods)
+            }
+            Err(NoRoute::Path) => text(StatusCode::NOT_FOUND, "Not Found\n"),
         }
-        let call = match path {
-            "/api/tpg/price/estimate" | "/tpg/price/estimate" => Self::estimate,
-            "/api/v2/tpg/create/payment" => Self::create_token,
-            "/api/v2/tpg/transaction" => Self::check,
-            "/api/v2/test" => |kanga: &Self, request: &Request, _: &Simulator| kanga.test(request),
-            _ => return text(StatusCode::NOT_FOUND, "Not Found\n"),
-        };
-        if request.method() != Method::POST {
-            return only("POST");
-        }
-        call(self, request, simulator)
     }
 
-    fn act(
-        &self,
-        id: &PaymentId,
-        act: PayerAct,
-        simulator: &Simulator,
-    ) -> Option<Result<String, String>> {
-        let memory = &mut *self.memory();
+    fn act(&mut self, id: &PaymentId, act: PayerAct, simulator: &Simulator) -> Option<Done> {
         let now = simulator.now();
-        let shop = SHOPS
-            .iter()
-            .find(|shop| memory.payment(shop, id.as_str()).is_some())?;
-        let payment = memory.payment_mut(shop, id.as_str())?;
-        if let Err(why) = payment.act(now, act.into()) {
-            let state = payment.progress(now).state;
-            return Some(Err(format!("{id} is {state}. {why}")));
-        }
-        memory.revision += 1;
-        memory.report(simulator);
-        Some(Ok(format!("{id}: {}", did(act))))
+        let payment = self.payment_mut(self.shop_of(id)?, id.as_str())?;
+        Some(match payment.act(now, act.into()) {
+            Ok(()) => Ok(format!("{id}: {}", did(act))),
+            Err(why) => Err(format!("{id} is {}. {why}", payment.progress(now).state)),
+        })
     }
 
-    fn repeat_callback(
-        &self,
-        id: &PaymentId,
-        simulator: &Simulator,
-    ) -> Option<Result<String, String>> {
-        let memory = &mut *self.memory();
-        SHOPS
-            .iter()
-            .find(|shop| memory.payment(shop, id.as_str()).is_some())?;
-        let posted = memory.queue_callback(id.as_str(), simulator);
+    fn repeat_callback(&mut self, id: &PaymentId, simulator: &Simulator) -> Option<Done> {
+        self.shop_of(id)?;
+        let posted = self.queue_callback(id.as_str(), simulator);
         Some(posted.map(|()| format!("{id}: sending its callback again")))
     }
 
     fn seeded(&self) -> Vec<(PaymentId, Expected)> {
-        self.memory().seeded.clone()
+        self.seeded.clone()
     }
 
-    fn settings(&self) -> Vec<simulate::Setting> {
-        let mut all = self.memory().controls.settings();
-        all.extend(self.rules().settings());
-        all
-    }
-
-    fn set(&self, setting: &str, value: &str) -> Result<String, String> {
-        let known = self.settings();
-        simulate::Setting::named(&known, "Kanga", setting)?.takes(value)?;
-        if self.rules().set(setting, value)? {
-            return Ok(format!("Kanga: {setting} is now {value}"));
-        }
-        self.memory().controls.set(setting, value)
+    fn controls(&mut self) -> Box<dyn Settings + '_> {
+        settings::of(controls::CONTROLS, &mut self.rules)
     }
 
     fn events(&self) -> &'static [simulate::Event] {
         &controls::EVENTS
     }
 
-    fn event(&self, event: &str, subject: &str, simulator: &Simulator) -> Result<String, String> {
-        if event != controls::CALLBACK {
-            let event = inert::quoted(event, 40);
-            return Err(format!(
-                "Kanga has no event {event}; its event is {}",
-                controls::CALLBACK
-            ));
-        }
-        self.memory().queue_callback(subject, simulator)?;
-        let subject = inert::quoted(subject, 60);
-        Ok(format!("sending a callback with the id {subject}"))
+    fn event(&mut self, occasion: &Occasion<'_>) -> Done {
+        triggers::run(controls::TRIGGERS, self, occasion)
     }
 
     fn sample(&self, sample: &Sample<'_>) -> Result<Webhook, String> {
@@ -392,15 +275,9 @@ impl SimulatedProvider for Kanga {
         }
     }
 
-    fn waiting(&self) -> Vec<Webhook> {
-        self.memory().outbox.waiting().to_vec()
-    }
-
     fn state(&self, simulator: &Simulator) -> Value {
-        let memory = self.memory();
-        let now = simulator.now();
-        let payments = memory.payments.iter().map(|payment| {
-            let progress = payment.progress(now);
+        let payments = self.payments.iter().map(|payment| {
+            let progress = payment.progress(simulator.now());
             json!({
                 "shop": payment.shop,
                 "id": payment.id,
@@ -411,55 +288,31 @@ impl SimulatedProvider for Kanga {
                 "paid_thousandths": progress.paid + progress.surplus,
             })
         });
-        let callbacks = memory.outbox.waiting().iter().map(|webhook| {
-            json!({
-                "query": webhook.query,
-                "tries": webhook.tries,
-                "next": webhook.next.rfc3339(),
-                "status": webhook.status,
-            })
-        });
         json!({
             "payments": payments.collect::<Vec<_>>(),
-            "callbacks_waiting": callbacks.collect::<Vec<_>>(),
-            "last_nonces": memory.nonces,
+            "callbacks_waiting": self.outbox.as_json(),
+            "last_nonces": self.nonces,
         })
     }
 
-    fn revision(&self) -> u64 {
-        self.memory().revision
-    }
-
     fn snapshot(&self) -> Value {
-        serde_json::to_value(&*self.memory()).expect("its maps have text keys")
+        serde_json::to_value(self).expect("its maps have text keys")
     }
 
-    fn due(&self, simulator: &Simulator) -> Vec<Webhook> {
-        let mut memory = self.memory();
-        memory.report(simulator);
-        memory.outbox.due(simulator.now())
+    fn outbox(&mut self) -> &mut Outbox {
+        &mut self.outbox
     }
 
-    fn next_due(&self, simulator: &Simulator) -> Option<WallTime> {
-        // Without a callback URL nothing can be sent, so nothing is due.
+    fn waits(&self) -> &'static [Duration] {
+        &CALLBACK_WAITS
+    }
+
+    fn next_change(&self, simulator: &Simulator) -> Option<WallTime> {
+        // Without a callback URL nothing can be sent, so no change needs attention.
         simulator.callback_url("kanga")?;
-        let memory = self.memory();
-        let now = simulator.now();
-        let changes = memory.payments.iter().filter_map(|p| p.next_change(now));
-        changes.chain(memory.outbox.next(true)).min()
-    }
-
-    fn record_attempt(
-        &self,
-        webhook: u64,
-        answered: Option<&DeliveryResult>,
-        simulator: &Simulator,
-    ) {
-        let status = answered.map(|answered| answered.status);
-        let mut memory = self.memory();
-        memory
-            .outbox
-            .record_attempt(webhook, simulator.now(), status, &CALLBACK_WAITS);
-        memory.revision += 1;
+        let changes = self.payments.iter();
+        changes
+            .filter_map(|payment| payment.next_change(simulator.now()))
+            .min()
     }
 }

@@ -7,7 +7,7 @@ mod callback;
 mod catalogue;
 mod digest;
 mod money;
-pub mod sandbox;
+mod sandbox;
 mod settings;
 mod wire;
 
@@ -72,7 +72,7 @@ pub static MANIFEST: Manifest = Manifest {
     callbacks: callback::SPEC,
     player_claim: None,
     connect: api::connect,
-    simulator: sandbox::simulator,
+    simulator: || sandbox::simulator(&catalogue::CATALOGUE),
     embedded: &[
         (settings::CLIENT_ID, sandbox::CLIENT_ID),
         (settings::CLIENT_SECRET, sandbox::CLIENT_SECRET),

@@ -12,32 +12,33 @@ mod query;
 mod routes;
 mod rules;
 mod sales;
+mod seeds;
 mod stock;
 #[cfg(test)]
 mod tests;
 mod webhooks;
 
-use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use axum::http::{HeaderValue, StatusCode, header};
+use hyper::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::catalogue::CATALOGUE;
-use crate::domain::{WallTime, simulate};
-use crate::http_server::{DeliveryResult, Request, Response, respond};
-use crate::sandbox::outbox::Webhook;
-use crate::sandbox::simulator::seeded_hash;
-use crate::sandbox::{About, Late, Sample, SimulatedProvider, Simulator, snapshot};
+use crate::domain::catalogue::Documented;
+use crate::domain::simulate;
+use crate::http_server::{DeliveryResult, Request, Response, text};
+use crate::sandbox::outbox::{Outbox, Webhook};
+use crate::sandbox::route::{self, Answer};
+use crate::sandbox::settings::{self, Settings};
+use crate::sandbox::triggers::{self, Occasion};
+use crate::sandbox::{About, Done, Sample, Saved, SimulatedProvider, Simulator, reply, snapshot};
 
-use access::{Access, CLIENTS, OverLimit, Window};
-use events::EVENTS;
+use access::{Access, Client, Window};
 use inventory::Inventory;
 use products::Product;
-use rules::{ListShape, Rules};
+use rules::Rules;
 use webhooks::Webhooks;
 
-/// The id of the sandbox's client.
 pub const CLIENT_ID: &str = "SANDBOX-KINGUIN-CLIENT";
 /// Its secret until the first reset. It protects nothing.
 pub const CLIENT_SECRET: &str = "SANDBOX-KINGUIN-SECRET-1";
@@ -45,32 +46,14 @@ pub const CLIENT_SECRET: &str = "SANDBOX-KINGUIN-SECRET-1";
 pub const WEBHOOK_HEADER: &str = "X-Auth-Token";
 /// That header's value. It protects nothing either.
 pub const WEBHOOK_SECRET: &str = "SANDBOX-KINGUIN-WEBHOOK-SECRET-THAT-PROTECTS-NOTHING";
-/// The id of another seller's client, whose offers the first one must not see.
-const OTHER_CLIENT_ID: &str = "SANDBOX-KINGUIN-OTHER-CLIENT";
 
 const TOKEN_PATH: &str = "/auth/token";
 
-/// The calls for the index page.
-static ROUTES: LazyLock<Vec<(&str, &str, &str)>> = LazyLock::new(|| {
-    let token = ("POST", TOKEN_PATH, "an access token, by client credentials");
-    let calls = CATALOGUE
-        .iter()
-        .map(|call| (call.method, call.path, call.about));
-    std::iter::once(token).chain(calls).collect()
-});
-
-/// The simulated provider.
-#[derive(Debug, Default)]
-pub struct Kinguin {
-    memory: Mutex<Memory>,
-}
-
-/// Its state. Skipped fields do not survive a restart; tokens, keys and webhook headers are secrets.
+/// The simulated provider. Skipped fields do not survive a restart; tokens, keys and webhook headers are secrets.
 #[derive(Debug, Default, Serialize, Deserialize)]
-struct Memory {
+pub struct Kinguin {
     access: Access,
     rules: Rules,
-    /// One seller for each client.
     inventories: Vec<Inventory>,
     webhooks: Webhooks,
     /// By client: writes and reads.
@@ -79,172 +62,140 @@ struct Memory {
     #[serde(skip)]
     products: Vec<Product>,
     #[serde(skip)]
-    began: Option<WallTime>,
+    documented: &'static [Documented],
     #[serde(skip)]
-    revision: u64,
+    production: bool,
 }
 
-/// A change by a call that sends a webhook.
-enum Event {
-    /// This reservation has another state.
-    Sale(String),
+impl Kinguin {
+    fn clients(&self) -> &'static [Client; 2] {
+        &access::CLIENTS[usize::from(self.production)]
+    }
 }
 
-/// The provider for the sandbox.
-#[must_use]
-pub fn simulator() -> Box<dyn SimulatedProvider> {
-    Box::new(Kinguin::default())
-}
+/// A request with everything its handler needs.
+type Call<'a> = route::Call<'a, Kinguin>;
 
-fn json_response(status: StatusCode, body: &Value) -> Response {
-    respond(status, "application/json", body.to_string())
+/// The provider for the sandbox; its index page lists these calls.
+pub fn simulator(documented: &'static [Documented]) -> Box<dyn SimulatedProvider> {
+    Box::new(Kinguin {
+        documented,
+        ..Kinguin::default()
+    })
 }
 
 /// A refusal in the gateway's words.
-fn error(status: StatusCode, message: &str) -> Response {
+fn error(status: StatusCode, message: &str) -> Box<Response> {
     let reason = status.canonical_reason().unwrap_or_default();
     let body = json!({
         "status": status.as_u16(), "error": reason, "message": message, "sandboxExtra": true,
     });
-    json_response(status, &body)
+    Box::new(reply::json(status, &body))
 }
 
-/// 400 with all validation errors.
-fn bad<T: AsRef<str>>(wrong: &[T]) -> Box<Response> {
-    let texts: Vec<&str> = wrong.iter().map(AsRef::as_ref).collect();
-    Box::new(error(StatusCode::BAD_REQUEST, &texts.join("; ")))
+fn not_found(message: &str) -> Box<Response> {
+    error(StatusCode::NOT_FOUND, message)
 }
 
-fn only(method: &'static str) -> Response {
-    let mut refusal = error(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed");
-    let allow = HeaderValue::from_static(method);
-    refusal.headers_mut().insert(header::ALLOW, allow);
-    refusal
+fn bad(message: &str) -> Box<Response> {
+    error(StatusCode::BAD_REQUEST, message)
 }
 
-impl Kinguin {
-    fn memory(&self) -> MutexGuard<'_, Memory> {
-        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+fn only(methods: &str) -> Box<Response> {
+    let refusal = *error(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed");
+    Box::new(reply::allowing(refusal, methods))
 }
 
-impl Memory {
-    fn answer(
-        &mut self,
-        request: &Request,
-        simulator: &Simulator,
-    ) -> Result<Response, Box<Response>> {
-        let now = simulator.now();
-        if request.uri().path() == TOKEN_PATH {
-            self.revision += 1;
-            // Seeded by the run's start, so that tokens of another run or another simulator are rejected.
-            let seed = seeded_hash(
-                simulator.seed(),
-                "kinguin world",
-                simulator.start().0.cast_unsigned(),
-            );
-            return Ok(self.access.grant(request, seed, self.rules.token_life, now));
-        }
-        if let Some(answered) = routes::public(request, self, simulator.seed()) {
-            return Ok(answered);
-        }
-        let client = self.access.bearer(request.headers(), now)?;
-        let late = self.admit(client, routes::reads(request), simulator)?;
-        let mut response = routes::answer(request, self, client, simulator.seed(), now)
-            .unwrap_or_else(|refusal| *refusal);
-        if !routes::reads(request) {
-            self.revision += 1;
-        }
-        if let Some(late) = late {
-            response.extensions_mut().insert(late);
-        }
-        Ok(response)
+impl Call<'_> {
+    fn inventory(&self) -> &Inventory {
+        &self.state.inventories[self.caller]
     }
 
-    /// Counts a call, rejects it, or returns the delay of its answer.
-    fn admit(
-        &mut self,
-        client: usize,
-        reads: bool,
-        simulator: &Simulator,
-    ) -> Result<Option<Late>, Box<Response>> {
-        let now = simulator.now();
-        let limit = self.rules.limits[usize::from(reads)];
-        let window = &mut self.windows[client][usize::from(reads)];
-        let wait = window.wait(limit, now);
-        // `None` where the simulated clock stands still: a delayed call would never be answered, so it is rejected.
-        let outside = simulator.outside_span(wait);
-        match (self.rules.over_limit, outside) {
-            _ if wait.is_zero() => {
-                window.enter(now, wait);
-                Ok(None)
-            }
-            (OverLimit::Delay, Some(outside)) => {
-                window.enter(now, wait);
-                Ok(Some(Late(outside)))
-            }
-            (over, outside) => {
-                let mut refusal = error(StatusCode::TOO_MANY_REQUESTS, "Too Many Requests");
-                if over == OverLimit::RefuseWithRetryAfter {
-                    let seconds = outside.unwrap_or(wait).as_millis().div_ceil(1_000).max(1);
-                    let seconds = u64::try_from(seconds).unwrap_or(u64::MAX);
-                    let headers = refusal.headers_mut();
-                    headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
-                }
-                Err(Box::new(refusal))
-            }
-        }
+    fn inventory_mut(&mut self) -> &mut Inventory {
+        &mut self.state.inventories[self.caller]
+    }
+
+    fn product(&self, id: &str) -> Option<&Product> {
+        let mut products = self.state.products.iter();
+        products.find(|product| product.id == id)
+    }
+
+    /// The JSON that a write carries.
+    fn json(&self) -> Answer<Value> {
+        serde_json::from_slice(self.request.body()).map_err(|_| bad("JSON parse error"))
+    }
+
+    /// The object that a write carries.
+    fn object(&self) -> Answer<Value> {
+        let object = self.json().ok().filter(Value::is_object);
+        object.ok_or_else(|| bad("JSON parse error: an object is expected"))
     }
 }
 
 impl SimulatedProvider for Kinguin {
     fn provider(&self) -> &'static str {
-        "kinguin"
-    }
-
-    fn about(&self) -> About {
-        About {
-            title: "Kinguin",
-            keys: vec![
-                ("Sandbox Keys", CLIENTS[0].id),
-                ("Other Sandbox Keys", CLIENTS[1].id),
-            ],
-            routes: &ROUTES,
+        if self.production {
+            "kinguin-production"
+        } else {
+            "kinguin"
         }
     }
 
-    fn begin(
-        &self,
-        simulator: &Simulator,
-        saved: Option<Value>,
-        same_seed: bool,
-    ) -> Result<(), String> {
-        let mut memory: Memory = snapshot::resume(saved)?;
-        memory.products = products::all(simulator.seed());
-        products::miss_rule(&mut memory.products, memory.rules.missing_rule);
-        memory.webhooks.set_up = simulator.callback_url("kinguin").is_some();
-        memory.webhooks.fault = memory.rules.webhook_fault;
-        memory.began = Some(simulator.start());
-        if !same_seed || memory.inventories.is_empty() {
-            let seeded =
-                |at| Inventory::seeded(at, simulator.seed(), simulator.start(), &memory.products);
-            memory.inventories = (0..CLIENTS.len()).map(seeded).collect();
-            memory.webhooks.forget();
+    fn about(&self) -> About {
+        let token = (
+            "POST",
+            TOKEN_PATH.to_owned(),
+            "an access token, by client credentials",
+        );
+        let documented = self.documented.iter();
+        let calls = documented.map(|call| (call.method, call.path.to_owned(), call.about));
+        About {
+            title: "Kinguin",
+            keys: vec![
+                ("Sandbox Keys", self.clients()[0].id),
+                ("Other Sandbox Keys", self.clients()[1].id),
+            ],
+            routes: std::iter::once(token).chain(calls).collect(),
+        }
+    }
+
+    fn begin(&mut self, simulator: &Simulator, saved: Saved) -> Result<(), String> {
+        let mut new: Self = snapshot::resume(saved.state)?;
+        new.documented = self.documented;
+        new.production = self.production;
+        new.products = products::all(simulator.seed());
+        new.webhooks.set_up = simulator.callback_url(self.provider()).is_some();
+        if !saved.same_seed || new.inventories.is_empty() {
+            let seeded = |at| Inventory::seeded(at, simulator, &new.products);
+            new.inventories = (0..2).map(seeded).collect();
+            new.webhooks.forget();
         }
         let known = |inventory: &Inventory| {
             let offers = inventory.offers.iter().map(|offer| offer.product);
             let sales = inventory.reservations.iter().map(|sale| sale.product);
-            offers
-                .chain(sales)
-                .all(|product| product < memory.products.len())
+            offers.chain(sales).all(|at| at < new.products.len())
         };
-        if memory.inventories.len() != CLIENTS.len() || !memory.inventories.iter().all(known) {
+        if new.inventories.len() != 2 || !new.inventories.iter().all(known) {
             return Err("it refers to products or sellers that do not exist".into());
         }
-        memory.inventories.iter_mut().for_each(Inventory::refill);
-        memory.webhooks.resume();
-        *self.memory() = memory;
+        new.inventories.iter_mut().for_each(Inventory::refill);
+        new.webhooks.resume();
+        *self = new;
         Ok(())
+    }
+
+    fn production(&self) -> Option<Box<dyn SimulatedProvider>> {
+        let production = Self {
+            documented: self.documented,
+            production: true,
+            ..Self::default()
+        };
+        Some(Box::new(production))
+    }
+
+    fn pass_time(&mut self, _: &Simulator) -> bool {
+        products::miss_rule(&mut self.products, self.rules.missing_rule);
+        false
     }
 
     fn claims(&self, path: &str) -> bool {
@@ -254,67 +205,47 @@ impl SimulatedProvider for Kinguin {
                 .any(|prefix| path.starts_with(prefix))
     }
 
-    fn is_api(&self, _path: &str) -> bool {
-        true
+    fn answer(&mut self, request: &Request, simulator: &Simulator) -> Response {
+        if self.rules.plain_500 {
+            return text(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error\n");
+        }
+        routes::answer(Call::new(self, request, simulator))
     }
 
-    fn answer(&self, request: &Request, simulator: &Simulator) -> Response {
-        let answered = self.memory().answer(request, simulator);
-        answered.unwrap_or_else(|refusal| *refusal)
-    }
-
-    fn settings(&self) -> Vec<simulate::Setting> {
-        self.memory().rules.settings()
-    }
-
-    fn set(&self, setting: &str, value: &str) -> Result<String, String> {
-        let memory = &mut *self.memory();
-        memory.revision += 1;
-        let message = memory.rules.set(setting, value)?;
-        memory.webhooks.fault = memory.rules.webhook_fault;
-        let missing = memory.rules.missing_rule;
-        products::miss_rule(&mut memory.products, missing);
-        Ok(message)
+    fn controls(&mut self) -> Box<dyn Settings + '_> {
+        settings::of(rules::CONTROLS, &mut self.rules)
     }
 
     fn events(&self) -> &'static [simulate::Event] {
-        &EVENTS
+        &events::EVENTS
     }
 
-    fn event(&self, event: &str, subject: &str, simulator: &Simulator) -> Result<String, String> {
-        let memory = &mut *self.memory();
-        memory.revision += 1;
-        memory.trigger(event, subject, simulator.now())
+    fn event(&mut self, occasion: &Occasion<'_>) -> Done {
+        triggers::run(events::TRIGGERS, self, occasion)
     }
 
     fn state(&self, simulator: &Simulator) -> Value {
-        let memory = self.memory();
         let now = simulator.now();
-        let (valid, issued) = memory.access.count(now);
-        let sellers = memory
-            .inventories
-            .iter()
-            .enumerate()
-            .map(|(at, inventory)| {
-                let mut keys = std::collections::BTreeMap::<&str, usize>::new();
-                for key in &inventory.keys {
-                    *keys.entry(key.status.word()).or_default() += 1;
-                }
-                let sales = inventory.reservations.iter().filter(|sale| !sale.archived);
-                let sales = sales.map(
-                    |sale| json!({ "id": sale.id, "offer": sale.offer, "state": sale.status }),
-                );
-                json!({
-                    "seller": inventory.name,
-                    "client": CLIENTS[at].id,
-                    "offers": inventory.offers.len(),
-                    "keys": keys,
-                    "reservations": sales.collect::<Vec<_>>(),
-                    "webhooks": memory.webhooks.state(at),
-                    "writes_this_minute": memory.windows[at][0].used(now),
-                    "reads_this_minute": memory.windows[at][1].used(now),
-                })
-            });
+        let (valid, issued) = self.access.count(now);
+        let sellers = self.inventories.iter().zip(0..).map(|(inventory, at)| {
+            let mut keys = std::collections::BTreeMap::<&str, usize>::new();
+            for key in &inventory.keys {
+                *keys.entry(key.status.word()).or_default() += 1;
+            }
+            let sales = inventory.reservations.iter().filter(|sale| !sale.archived);
+            let sales = sales
+                .map(|sale| json!({ "id": sale.id, "offer": sale.offer, "state": sale.status }));
+            json!({
+                "seller": inventory.name,
+                "client": self.clients()[at].id,
+                "offers": inventory.offers.len(),
+                "keys": keys,
+                "reservations": sales.collect::<Vec<_>>(),
+                "webhooks": self.webhooks.state(at),
+                "writes_this_minute": self.windows[at][0].used(now),
+                "reads_this_minute": self.windows[at][1].used(now),
+            })
+        });
         json!({
             "sellers": sellers.collect::<Vec<_>>(),
             "tokens_good": valid,
@@ -326,37 +257,24 @@ impl SimulatedProvider for Kinguin {
         webhooks::sample(sample)
     }
 
-    fn waiting(&self) -> Vec<Webhook> {
-        self.memory().webhooks.waiting()
-    }
-
-    fn revision(&self) -> u64 {
-        self.memory().revision
-    }
-
     fn snapshot(&self) -> Value {
-        serde_json::to_value(&*self.memory()).expect("its maps have text keys")
+        serde_json::to_value(self).expect("its maps have text keys")
     }
 
-    fn due(&self, simulator: &Simulator) -> Vec<Webhook> {
-        self.memory().webhooks.due(simulator.now())
+    fn outbox(&mut self) -> &mut Outbox {
+        &mut self.webhooks.outbox
     }
 
-    fn next_due(&self, _simulator: &Simulator) -> Option<WallTime> {
-        self.memory().webhooks.next()
+    fn waits(&self) -> &'static [Duration] {
+        &webhooks::WAITS
     }
 
-    fn record_attempt(
-        &self,
-        webhook: u64,
-        answered: Option<&DeliveryResult>,
-        simulator: &Simulator,
-    ) {
-        let status = answered.map(|answered| answered.status);
-        let memory = &mut *self.memory();
-        memory
-            .webhooks
-            .record_attempt(webhook, status, simulator.now());
-        memory.revision += 1;
+    fn complete(&self, webhook: Webhook) -> Webhook {
+        self.webhooks.complete(webhook, self.rules.webhook_fault)
+    }
+
+    fn attempted(&mut self, sent: &Webhook, answered: Option<&DeliveryResult>, _: &Simulator) {
+        self.webhooks
+            .attempted(sent, answered.map(|answered| answered.status));
     }
 }

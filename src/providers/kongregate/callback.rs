@@ -8,6 +8,7 @@ use std::time::Duration;
 use hyper::http::Method;
 use subtle::ConstantTimeEq as _;
 
+use super::facts::{INVENTORY, ORDER_PLACED, ORDER_REQUEST, SIGNED_REQUEST};
 use super::{settings, signed, wire};
 use crate::callbacks::{Answer, CallbackSecrets, Dedup, Inbound, ParsedCallback, Refusal, Spec};
 use crate::domain::{
@@ -22,16 +23,6 @@ pub const SPEC: Spec = Spec {
     body_max: 128 * 1024,
     read,
 };
-
-/// A player's inventory has changed.
-pub const INVENTORY: &str = "invalidate_user_inventory";
-/// A player wants to buy something; the game answers with its items and price.
-pub const ORDER_REQUEST: &str = "item_order_request";
-/// The player has accepted the price: the game delivers, and Kongregate charges the player if the game answers "completed".
-pub const ORDER_PLACED: &str = "item_order_placed";
-
-/// The field of a signed request.
-pub const SIGNED_REQUEST: &str = "signed_request";
 
 /// When a signed request was made, in seconds since 1970.
 const ISSUED_AT: &str = "issued_at";

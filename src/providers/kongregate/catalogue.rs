@@ -58,7 +58,7 @@ pub static CATALOGUE: [Documented; 15] = [
             Param::needed(
                 "game_auth_token",
                 "the game's client gets it from getGameAuthToken(); `tilldeck player auth` reads it without echo",
-                super::sandbox::TOKEN_1001,
+                super::facts::TOKEN_1001,
             ),
         ],
         "verify a player's identity",

@@ -6,7 +6,8 @@ mod auth;
 mod callback;
 mod catalogue;
 mod digest;
-pub mod sandbox;
+mod facts;
+mod sandbox;
 mod settings;
 mod signed;
 mod wire;
@@ -46,7 +47,7 @@ pub static MANIFEST: Manifest = Manifest {
     callbacks: callback::SPEC,
     player_claim: Some(callback::player_claim),
     connect: api::connect,
-    simulator: sandbox::simulator,
+    simulator: || sandbox::simulator(&catalogue::CATALOGUE),
     embedded: &[
         (settings::API_KEY, sandbox::API_KEY),
         (settings::POST_ENCODING, settings::FORM),

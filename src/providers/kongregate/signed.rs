@@ -7,11 +7,10 @@ use serde_json::Value;
 use crate::auth::sign;
 use crate::domain::{Secret, inert};
 
+use super::facts::ALGORITHM;
 use super::wire::Fields;
 
-/// The one algorithm there is.
-pub const ALGORITHM: &str = "HMAC-SHA256";
-
+#[cfg(test)]
 /// A signed request over this payload's text, under the game's key.
 pub fn sign(key: &Secret, payload: &str) -> String {
     let payload = URL_SAFE_NO_PAD.encode(payload);

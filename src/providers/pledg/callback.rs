@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use subtle::ConstantTimeEq as _;
 
 use super::settings::MERCHANT_SECRET;
-use super::signature;
+use super::{facts, signature};
 use crate::auth::sign;
 use crate::callbacks::{Answer, CallbackSecrets, Dedup, Inbound, ParsedCallback, Refusal, Spec};
 use crate::domain::{PaymentId, Secret, Subject, WallTime};
@@ -94,7 +94,7 @@ fn verified(
     // The hash covers six fields (`docs/providers/pledg.md#back-mode`). A sender who copied a genuine notice could add
     // others, so unsigned fields are dropped.
     let mut notice = notice;
-    notice.retain(|name, _| signature::SIGNED.contains(&name.as_str()));
+    notice.retain(|name, _| facts::SIGNED.contains(&name.as_str()));
     Ok((notice, "a signature (hash)"))
 }
 

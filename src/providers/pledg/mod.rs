@@ -4,7 +4,8 @@
 mod api;
 mod auth;
 mod callback;
-pub mod sandbox;
+mod facts;
+mod sandbox;
 mod schedule;
 mod settings;
 mod signature;

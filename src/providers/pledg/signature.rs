@@ -7,17 +7,8 @@ use std::fmt::Write as _;
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
+use super::facts::SIGNED;
 use crate::domain::Secret;
-
-/// What is signed, in this order. `additional_data` and `metadata` are not.
-pub const SIGNED: [&str; 6] = [
-    "created_at",
-    "error",
-    "id",
-    "reference",
-    "sandbox",
-    "status",
-];
 
 /// The signature of a notice, in upper-case hex; `None` where one of the fields is missing or no plain value.
 pub fn back_mode(secret: &Secret, notice: &Map<String, Value>) -> Option<String> {

@@ -38,7 +38,6 @@ impl Pace {
     }
 }
 
-/// What happens to a payment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Act {
     /// The payer's e-mail address is verified.
@@ -51,11 +50,9 @@ pub(super) enum Act {
         surplus: u32,
         pace: Pace,
     },
-    /// A part is paid.
     Part,
     /// It is cancelled, which takes this long.
     Cancel(Duration),
-    /// It fails.
     Fail,
 }
 
@@ -89,7 +86,6 @@ pub(super) struct Payment {
     /// The shop's name; its key is not saved.
     pub(super) shop: String,
     pub(super) id: String,
-    /// Settlement currency.
     pub(super) currency: String,
     /// As in the payment link.
     pub(super) amount: String,
@@ -107,7 +103,12 @@ pub(super) struct Payment {
     scheduled_acts: Vec<ScheduledAct>,
 }
 
-/// A change of state.
+pub(super) struct Terms<'a> {
+    pub(super) id: &'a str,
+    pub(super) currency: &'a str,
+    pub(super) amount: &'a str,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Change {
     pub(super) at: WallTime,
@@ -118,7 +119,6 @@ pub(super) struct Change {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Progress {
     pub(super) state: PaymentState,
-    /// When it entered this state.
     pub(super) since: WallTime,
     /// Thousandths of the amount that were paid, at most [`WHOLE`].
     pub(super) paid: u32,
@@ -132,18 +132,12 @@ pub(super) struct Progress {
 }
 
 impl Payment {
-    pub(super) fn new(
-        shop: &str,
-        id: &str,
-        currency: &str,
-        amount: &str,
-        opened: WallTime,
-    ) -> Self {
+    pub(super) fn new(shop: &str, terms: &Terms<'_>, opened: WallTime) -> Self {
         Self {
             shop: shop.to_owned(),
-            id: id.to_owned(),
-            currency: currency.to_owned(),
-            amount: amount.to_owned(),
+            id: terms.id.to_owned(),
+            currency: terms.currency.to_owned(),
+            amount: terms.amount.to_owned(),
             title: None,
             email: None,
             forced: None,
@@ -175,7 +169,6 @@ impl Payment {
         Ok(())
     }
 
-    /// Its progress at `now`.
     pub(super) fn progress(&self, now: WallTime) -> Progress {
         self.run(now).progress
     }
@@ -237,17 +230,15 @@ struct Run {
 impl Run {
     fn pass(&mut self, until: WallTime) {
         loop {
-            match self.ahead.front() {
-                Some(change) if change.at <= until => {
-                    let change = self.ahead.pop_front().expect("it was just seen");
-                    self.enter(change.at, change.state);
-                }
+            match self.ahead.pop_front() {
+                Some(change) if change.at <= until => self.enter(change.at, change.state),
+                Some(later) => return self.ahead.push_front(later),
                 // Only while no change is under way: money that was sent in time may arrive late
                 // (`docs/providers/kanga.md#expiry`).
                 None if self.is_payable() && self.deadline <= until => {
                     self.cancel(self.deadline, CANCELLING);
                 }
-                _ => return,
+                None => return,
             }
         }
     }
@@ -354,7 +345,12 @@ mod tests {
     }
 
     fn payment(acts: &[(u64, PayerAct)]) -> Payment {
-        let mut payment = Payment::new("shop", "A-1", "EMT", "3000", OPENED);
+        let terms = Terms {
+            id: "A-1",
+            currency: "EMT",
+            amount: "3000",
+        };
+        let mut payment = Payment::new("shop", &terms, OPENED);
         for (seconds, act) in acts {
             payment.act(at(*seconds), (*act).into()).unwrap();
         }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use rust_decimal::Decimal;
 
+use crate::sandbox::Simulator;
 use crate::sandbox::simulator::seeded_hash;
 
 /// Every currency for payment or settlement, and the value of one unit in EMT at the simulation's start. The first four
@@ -34,44 +35,59 @@ pub(super) fn codes() -> impl Iterator<Item = &'static str> {
     COINS.iter().map(|(code, _)| *code)
 }
 
-/// What `quantity` of `token` costs in every currency, `elapsed` after the simulation's start. `None` for an
-/// unknown currency, a quantity that is no positive number, or one beyond exact arithmetic.
-pub(super) fn estimate(
+/// The prices of one seed, this long after the simulation's start.
+pub(super) struct Market {
     seed: u64,
     elapsed: Duration,
-    token: &str,
-    quantity: &str,
-) -> Option<Vec<(&'static str, String)>> {
-    let quantity = quantity_of(quantity)?;
-    codes()
-        .map(|code| {
-            Some((
-                code,
-                quote(seed, elapsed, token, quantity, code)?.to_string(),
-            ))
-        })
-        .collect()
 }
 
-/// What `quantity` of `token` costs in `code`.
-pub(super) fn quote(
-    seed: u64,
-    elapsed: Duration,
-    token: &str,
-    quantity: Decimal,
-    code: &str,
-) -> Option<Decimal> {
-    let value = quantity.checked_mul(MARGIN)?;
-    let price = if token == code {
-        value
-    } else {
-        value
-            .checked_mul(worth(seed, elapsed, token)?)?
-            .checked_div(worth(seed, elapsed, code)?)?
-    };
-    // Eight significant digits: prices reach from satoshis to thousands.
-    let price = price.round_sf(8)?.normalize();
-    (!price.is_zero()).then_some(price)
+impl Market {
+    pub(super) fn of(simulator: &Simulator) -> Self {
+        Self {
+            seed: simulator.seed(),
+            elapsed: simulator.now().since(simulator.start()),
+        }
+    }
+
+    /// What `quantity` of `token` costs in every currency. `None` for an unknown currency, a quantity that is no positive
+    /// number, or one beyond exact arithmetic.
+    pub(super) fn estimate(
+        &self,
+        token: &str,
+        quantity: &str,
+    ) -> Option<Vec<(&'static str, String)>> {
+        let quantity = quantity_of(quantity)?;
+        codes()
+            .map(|code| Some((code, self.quote(token, quantity, code)?.to_string())))
+            .collect()
+    }
+
+    /// What `quantity` of `token` costs in `code`.
+    pub(super) fn quote(&self, token: &str, quantity: Decimal, code: &str) -> Option<Decimal> {
+        let value = quantity.checked_mul(MARGIN)?;
+        let price = if token == code {
+            value
+        } else {
+            value
+                .checked_mul(self.worth(token)?)?
+                .checked_div(self.worth(code)?)?
+        };
+        // Eight significant digits: prices reach from satoshis to thousands.
+        let price = price.round_sf(8)?.normalize();
+        (!price.is_zero()).then_some(price)
+    }
+
+    fn worth(&self, code: &str) -> Option<Decimal> {
+        let (_, base) = COINS.iter().find(|(known, _)| *known == code)?;
+        let base = Decimal::from_str_exact(base).expect("the table holds decimals");
+        // The unit of all other prices does not drift against itself.
+        if code == "EMT" {
+            return Some(base);
+        }
+        // Zero at the start, so that the document's sample comes out exactly.
+        let drift = drift(self.seed, code, self.elapsed) - drift(self.seed, code, Duration::ZERO);
+        base.checked_mul(Decimal::new(100_000 + drift, 5))
+    }
 }
 
 /// Reads a positive decimal as a shop sends it: digits and at most one point.
@@ -82,18 +98,6 @@ pub(super) fn quantity_of(text: &str) -> Option<Decimal> {
         return None;
     }
     Decimal::from_str_exact(text).ok()
-}
-
-fn worth(seed: u64, elapsed: Duration, code: &str) -> Option<Decimal> {
-    let (_, base) = COINS.iter().find(|(known, _)| *known == code)?;
-    let base = Decimal::from_str_exact(base).expect("the table holds decimals");
-    // The unit of all other prices does not drift against itself.
-    if code == "EMT" {
-        return Some(base);
-    }
-    // Zero at the start, so that the document's sample comes out exactly.
-    let drift = drift(seed, code, elapsed) - drift(seed, code, Duration::ZERO);
-    base.checked_mul(Decimal::new(100_000 + drift, 5))
 }
 
 /// A sum of noise waves: it looks like a random walk, but any point in time can be computed alone.
@@ -124,7 +128,7 @@ mod tests {
         token: &str,
         quantity: &str,
     ) -> Option<Vec<(&'static str, String)>> {
-        estimate(1, elapsed, token, quantity)
+        Market { seed: 1, elapsed }.estimate(token, quantity)
     }
 
     // docs/providers/kanga.md#price-estimate

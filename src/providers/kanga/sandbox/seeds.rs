@@ -6,7 +6,7 @@ use fastrand::Rng;
 
 use crate::domain::{Amount, Currency, Expected, WallTime};
 
-use super::payment::{Act, Pace, Payment};
+use super::payment::{Act, Pace, Payment, Terms};
 
 const MINUTE: i64 = 60;
 const HOUR: i64 = 60 * MINUTE;
@@ -218,7 +218,12 @@ impl PaymentTemplate {
             Some(variation) if self.requested_amount.is_some() => &variation.smallest_unit,
             Some(variation) => &variation.amount,
         };
-        let mut payment = Payment::new(shop, self.id, currency, paid, at(self.opened));
+        let terms = Terms {
+            id: self.id,
+            currency,
+            amount: paid,
+        };
+        let mut payment = Payment::new(shop, &terms, at(self.opened));
         payment.title = Some(self.title.to_owned());
         payment.seeded = true;
         for (seconds, step) in self.acts {

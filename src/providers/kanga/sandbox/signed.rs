@@ -1,12 +1,11 @@
 //! Whether a call is valid: the signature over its bytes (`docs/providers/kanga.md#signature`), then its JSON, read
 //! strictly. Knows no state; nonces are compared in `calls.rs`.
 
-use axum::http::HeaderMap;
-use hmac::{Hmac, KeyInit as _, Mac as _};
+use hyper::http::HeaderMap;
 use serde_json::{Map, Value};
-use sha2::Sha512;
 
-use crate::providers::unique_keys::UniqueKeys;
+use crate::sandbox::fields::unique;
+use crate::sandbox::sign::is_hmac_sha512;
 
 const HEADER: &str = "api-sig";
 const HEX_DIGITS: usize = 128;
@@ -21,11 +20,7 @@ pub(super) fn is_signed(headers: &HeaderMap, body: &[u8], secret: &str, upper_ca
     let Some(signature) = unhex(value.as_bytes(), upper_case) else {
         return false;
     };
-    let mut mac =
-        Hmac::<Sha512>::new_from_slice(secret.as_bytes()).expect("HMAC takes a key of any length");
-    mac.update(body);
-    // Compares in constant time.
-    mac.verify_slice(&signature).is_ok()
+    is_hmac_sha512(secret, body, &signature)
 }
 
 fn unhex(text: &[u8], upper_case: bool) -> Option<Vec<u8>> {
@@ -50,8 +45,7 @@ pub(super) struct Fields(Map<String, Value>);
 
 impl Fields {
     pub(super) fn read(body: &[u8]) -> Option<Self> {
-        let fields: UniqueKeys<Value> = serde_json::from_slice(body).ok()?;
-        let fields: Map<String, Value> = fields.0.into_iter().collect();
+        let fields = unique(body)?;
         let is_plain = |value: &Value| !value.is_object() && !value.is_array();
         fields.values().all(is_plain).then_some(Self(fields))
     }
@@ -78,7 +72,9 @@ impl Fields {
 pub(super) mod tests {
     use super::super::{TEST_KEY, TEST_SECRET};
     use super::*;
-    use axum::http::HeaderValue;
+    use hmac::{Hmac, KeyInit as _, Mac as _};
+    use hyper::http::HeaderValue;
+    use sha2::Sha512;
 
     pub(in super::super) const VECTOR: &str = "19626ab50989ecae16031cf6f90c90203d38b1d17797960d38551b80c37449c118e60050f941077c491ff50bdf48d21841a9379026b10903100708745f6c9a12";
     const BODY: &str = r#"{"appId":"TEST","nonce":1234}"#;

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use axum::http::StatusCode;
+use hyper::http::StatusCode;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
@@ -15,6 +15,7 @@ use crate::clock::Clock;
 use crate::domain::simulate::{Command, Fault};
 use crate::http_server::tests::raw;
 use crate::http_server::{Limits, Outcome, Server};
+use crate::sandbox::granted::Token;
 use crate::sandbox::testing::{self, Seen};
 use crate::sandbox::{Options, StartError, start};
 
@@ -32,26 +33,26 @@ impl Deref for Bench {
     }
 }
 
-async fn bench_with(rules: Rules, change: impl FnOnce(&mut Options)) -> Bench {
-    Bench(testing::Bench::start(Box::new(Kanga::new(rules)), change).await)
+async fn bench_with(change: impl FnOnce(&mut Options)) -> Bench {
+    Bench(testing::Bench::start(Box::new(Kanga::default()), change).await)
 }
 
 async fn bench() -> Bench {
-    bench_with(Rules::default(), |_| {}).await
+    bench_with(|_| {}).await
 }
 
 impl Bench {
     async fn get(&self, target: &str) -> Seen {
-        self.raw("GET", target, "", "").await.unwrap()
+        self.raw(&format!("GET {target}"), "", "").await.unwrap()
     }
 
     async fn form(&self, target: &str, body: &str) -> Seen {
-        self.raw("POST", target, "", body).await.unwrap()
+        self.raw(&format!("POST {target}"), "", body).await.unwrap()
     }
 
     async fn signed(&self, path: &str, body: &str, secret: &str) -> Option<Seen> {
         let headers = format!("API-Sig: {}\r\n", sign(body, secret.as_bytes()));
-        self.raw("POST", path, &headers, body).await
+        self.raw(&format!("POST {path}"), &headers, body).await
     }
 
     async fn create(&self, nonce: u64) -> Value {
@@ -91,14 +92,14 @@ async fn the_signature_covers_the_raw_body_and_is_checked_first() {
     let official = r#"{"appId":"TEST","nonce":1234}"#;
     let headers = format!("API-Sig: {VECTOR}\r\n");
     let seen = bench
-        .raw("POST", "/api/v2/test", &headers, official)
+        .raw("POST /api/v2/test", &headers, official)
         .await
         .unwrap();
     assert_eq!(seen.json(), json!({ "result": "ok" }));
     assert_eq!(seen.header("content-type"), Some("application/json"));
     let spaced = official.replace(',', ", ");
     let seen = bench
-        .raw("POST", "/api/v2/test", &headers, &spaced)
+        .raw("POST /api/v2/test", &headers, &spaced)
         .await
         .unwrap();
     assert_eq!(seen.json(), json!({ "result": "fail" }));
@@ -118,7 +119,10 @@ async fn header_case_and_content_type_are_free_and_the_json_is_strict() {
         "aPi-SiG: {}\r\nContent-Type: application/x-www-form-urlencoded\r\n",
         sign(&body, API_SECRET.as_bytes())
     );
-    let seen = bench.raw("POST", CREATE, &headers, &body).await.unwrap();
+    let seen = bench
+        .raw(&format!("POST {CREATE}"), &headers, &body)
+        .await
+        .unwrap();
     assert_eq!(seen.json()["result"], "ok");
     for bad in [
         format!("{{\"appId\":\"{API_KEY}\",\"nonce\":2,\"nonce\":3}}"),
@@ -191,7 +195,7 @@ async fn nonces_and_payments_survive_a_restart_and_secrets_are_not_saved() {
         let path = path.to_owned();
         move |options: &mut Options| options.state_file = Some(path)
     };
-    let first = bench_with(Rules::default(), keep(&path)).await;
+    let first = bench_with(keep(&path)).await;
     let page = link("currency=EMT&amount=12.50&transactionKey=A-1&email=payer@example.com");
     assert_eq!(first.get(&page).await.status, 200);
     let token = first.create(1_000).await["paymentToken"].clone();
@@ -204,7 +208,7 @@ async fn nonces_and_payments_survive_a_restart_and_secrets_are_not_saved() {
     for secret in secrets {
         assert!(!text.contains(secret), "{secret}");
     }
-    let second = bench_with(Rules::default(), keep(&path)).await;
+    let second = bench_with(keep(&path)).await;
     assert_eq!(second.create(1_000).await, refused(9000));
     let saved = second.check("A-1", 1_001).await;
     assert_eq!(saved["state"], "ACTIVE");
@@ -224,7 +228,7 @@ async fn nonces_and_payments_survive_a_restart_and_secrets_are_not_saved() {
         keep(&path)(options);
         options.seed = 2;
     };
-    let third = bench_with(Rules::default(), other_seed).await;
+    let third = bench_with(other_seed).await;
     assert_eq!(third.check("ORDER-1001", 1_004).await["state"], "NEW");
     assert_eq!(third.check("A-1", 1_005).await["state"], "ACTIVE");
 
@@ -313,7 +317,7 @@ async fn the_payment_page_creates_a_payment_once_with_whatever_amount_its_link_h
     let bench = bench().await;
     let page = link("currency=oPLN&amount=10.00&transactionKey=A%2017&name=Tea");
     assert_eq!(bench.check("A 17", 1).await, refused(9001), "not yet");
-    let head = bench.raw("HEAD", &page, "", "").await.unwrap();
+    let head = bench.raw(&format!("HEAD {page}"), "", "").await.unwrap();
     assert_eq!((head.status, head.body.as_str()), (200, ""));
     assert_eq!(bench.check("A 17", 2).await, refused(9001), "only looked");
     let seen = bench.get(&page).await;
@@ -462,11 +466,8 @@ async fn check_payment_knows_only_the_shops_own_payments() {
 // docs/providers/kanga.md#failures
 #[tokio::test]
 async fn failures_can_come_with_status_400() {
-    let rules = Rules {
-        failures_are_400: true,
-        ..Rules::default()
-    };
-    let bench = bench_with(rules, |_| {}).await;
+    let bench = bench().await;
+    bench.set("failure-status", "400").unwrap();
     let seen = bench.form(CHECK, "{}").await;
     assert_eq!((seen.status, seen.json()), (400, refused(9000)));
 }
@@ -499,8 +500,7 @@ async fn states_follow_the_clock_and_the_payers_actions() {
     assert_eq!(bench.act("P", "pay").await.status, 409);
     let foreign = bench
         .raw(
-            "POST",
-            &format!("/tpg/payment/{API_KEY}/cancel"),
+            &format!("POST /tpg/payment/{API_KEY}/cancel"),
             "Origin: https://evil.example\r\n",
             "transactionKey=P",
         )
@@ -509,7 +509,9 @@ async fn states_follow_the_clock_and_the_payers_actions() {
     assert_eq!(foreign.status, 403);
     let own = format!("Origin: http://{}\r\n", bench.to);
     let target = format!("/tpg/payment/{API_KEY}/cancel");
-    let seen = bench.raw("POST", &target, &own, "transactionKey=P").await;
+    let seen = bench
+        .raw(&format!("POST {target}"), &own, "transactionKey=P")
+        .await;
     assert_eq!(seen.unwrap().status, 303);
     assert_eq!(bench.check("P", 1_001).await["state"], "CANCELLING");
     bench.pass(3);
@@ -557,7 +559,7 @@ impl ShopServer {
 
     async fn bench(&self, path: &str) -> Bench {
         let url = format!("http://{}{path}", self.server.address());
-        bench_with(Rules::default(), |options| {
+        bench_with(|options| {
             options.callback_urls.insert("kanga".into(), url);
         })
         .await
@@ -609,7 +611,7 @@ async fn without_a_callback_url_callbacks_wait_and_schedule_no_wake_up() {
     let url = format!("http://{}/hook", shop.server.address());
     let run = |url: Option<String>| {
         let path = path.clone();
-        bench_with(Rules::default(), |options| {
+        bench_with(|options| {
             options.speed = 0;
             options.callback_urls = url.map(|url| ("kanga".into(), url)).into_iter().collect();
             options.state_file = Some(path);
@@ -645,10 +647,10 @@ async fn without_a_callback_url_callbacks_wait_and_schedule_no_wake_up() {
 
     let options = Options::new(Clock::by_hand(WallTime(0)).0);
     let simulator = Simulator::new(&options, None);
-    let kanga = Kanga::default();
-    kanga.begin(&simulator, None, true).unwrap();
+    let mut kanga = Kanga::default();
+    kanga.begin(&simulator, Saved::default()).unwrap();
     assert_eq!(
-        kanga.next_due(&simulator),
+        kanga.next_change(&simulator),
         None,
         "payments change, yet untold"
     );
@@ -755,7 +757,7 @@ async fn callbacks_can_be_duplicated_late_out_of_order_posted_or_about_unknown_p
         bench
             .event("reset", "x")
             .unwrap_err()
-            .contains("its event is callback")
+            .contains("the events are callback")
     );
 }
 
@@ -859,7 +861,10 @@ async fn what_the_documentation_leaves_open_is_set_while_it_runs() {
     let upper = sign(body, API_SECRET.as_bytes()).to_uppercase();
     let sent = async || {
         let headers = format!("API-Sig: {upper}\r\n");
-        bench.raw("POST", CREATE, &headers, body).await.unwrap()
+        bench
+            .raw(&format!("POST {CREATE}"), &headers, body)
+            .await
+            .unwrap()
     };
     assert_eq!(sent().await.json(), refused(9000));
     bench.set("failure-status", "400").unwrap();
@@ -892,6 +897,30 @@ async fn the_providers_clock_can_be_set_back_and_right_again() {
     assert_eq!(bench.check("ORDER-1001", 10_001).await["state"], state);
     back(Duration::ZERO);
     assert_eq!(date().await, before);
+    // The console's window offers events, so the clock is one.
+    bench.event("clock-back", "1h").unwrap();
+    assert_ne!(date().await, before);
+    bench.event("clock-back", "0s").unwrap();
+    assert_eq!(date().await, before);
+    assert!(bench.event("clock-back", "soon").is_err());
+}
+
+// docs/providers/kanga.md#payment-token
+#[tokio::test]
+async fn a_payment_token_lives_as_long_as_is_set() {
+    let bench = bench().await;
+    bench.set("payment-token-life", "2m").unwrap();
+    for (nonce, age, state) in [(1, 119, "ACTIVE"), (3, 120, "NEW")] {
+        let token = bench.create(nonce).await["paymentToken"].clone();
+        bench.pass(age);
+        let id = format!("LIFE-{age}");
+        let token = token.as_str().unwrap();
+        let query = format!(
+            "currency=EMT&amount=1&transactionKey={id}&email=a@b.example&paymentToken={token}"
+        );
+        assert_eq!(bench.get(&link(&query)).await.status, 200);
+        assert_eq!(bench.check(&id, nonce + 1).await["state"], state);
+    }
 }
 
 #[tokio::test]
@@ -908,11 +937,13 @@ async fn secrets_and_payment_tokens_are_never_shown() {
     let state = bench.get("/_control/state").await;
     assert!(index.body.contains(API_KEY) && index.body.contains("/api/v2/tpg/transaction"));
     assert!(!state.body.contains(API_KEY));
-    let kanga = Kanga::default();
-    let value = token.as_str().unwrap().to_owned();
-    let mut memory = kanga.memory();
-    memory.tokens.add(value, "shop", WallTime(0), WallTime(1));
-    drop(memory);
+    let mut kanga = Kanga::default();
+    let token_of_shop = Token {
+        owner: "shop",
+        value: token.as_str().unwrap().to_owned(),
+        expires: WallTime(1),
+    };
+    kanga.tokens.add(token_of_shop, WallTime(0));
     let debug = format!("{kanga:?}");
     for shown in [&page.body, &index.body, &state.body, &debug] {
         for secret in [
@@ -949,7 +980,7 @@ async fn commands_are_accepted_over_http_but_not_from_other_sites() {
     for origin in ["https://evil.example", "null"] {
         let headers = format!("Origin: {origin}\r\n");
         let seen = bench
-            .raw("POST", "/_control/fault", &headers, "name=html")
+            .raw("POST /_control/fault", &headers, "name=html")
             .await
             .unwrap();
         assert_eq!(seen.status, 403, "{origin}");
@@ -967,7 +998,7 @@ async fn commands_are_accepted_over_http_but_not_from_other_sites() {
 #[tokio::test]
 async fn it_listens_to_this_machine_only() {
     let open = TcpListener::bind("0.0.0.0:0").await.unwrap();
-    let started = start(open, vec![simulator()], Options::default()).await;
+    let started = start(open, vec![Box::new(Kanga::default())], Options::default()).await;
     assert!(matches!(started, Err(StartError::Exposed)));
     let bench = bench().await;
     let rebound = "GET /_control/state HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n";
@@ -977,7 +1008,7 @@ async fn it_listens_to_this_machine_only() {
 
 #[tokio::test]
 async fn the_same_seed_gives_the_same_data_over_http() {
-    let with = |seed| bench_with(Rules::default(), move |options| options.seed = seed);
+    let with = |seed| bench_with(move |options| options.seed = seed);
     let (a, b, c) = (with(5).await, with(5).await, with(6).await);
     let state = async |bench: &Bench| bench.simulator().await;
     assert_eq!(state(&a).await, state(&b).await);

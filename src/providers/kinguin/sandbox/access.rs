@@ -4,36 +4,51 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use fastrand::Rng;
+use hyper::http::{HeaderMap, StatusCode, header};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::domain::WallTime;
-use crate::http_server::{Request, Response};
-use crate::sandbox::granted::Granted;
+use crate::sandbox::fields::Fields;
+use crate::sandbox::granted::{Granted, Token};
+use crate::sandbox::route::Answer;
+use crate::sandbox::settings::choices;
 use crate::sandbox::simulator::seeded_hash;
+use crate::sandbox::{SimulatedProvider as _, reply};
 
-use super::{error, json_response, only};
+use super::{Call, error};
 
 /// A client of the developer section.
 pub struct Client {
-    /// Its id; not a secret.
     pub id: &'static str,
     /// The prefix of its secrets; the number of resets follows.
     secrets: &'static str,
 }
 
-/// One client of each seller.
-pub const CLIENTS: [Client; 2] = [
-    Client {
-        id: super::CLIENT_ID,
-        secrets: "SANDBOX-KINGUIN-SECRET",
-    },
-    Client {
-        id: super::OTHER_CLIENT_ID,
-        secrets: "SANDBOX-KINGUIN-OTHER-SECRET",
-    },
+const fn client(id: &'static str, secrets: &'static str) -> Client {
+    Client { id, secrets }
+}
+
+/// One client of each seller, in the sandbox environment and in production. Neither sees the other's offers.
+pub const CLIENTS: [[Client; 2]; 2] = [
+    [
+        client(super::CLIENT_ID, "SANDBOX-KINGUIN-SECRET"),
+        client(
+            "SANDBOX-KINGUIN-OTHER-CLIENT",
+            "SANDBOX-KINGUIN-OTHER-SECRET",
+        ),
+    ],
+    [
+        client(
+            "SANDBOX-KINGUIN-PRODUCTION-CLIENT",
+            "SANDBOX-KINGUIN-PRODUCTION-SECRET",
+        ),
+        client(
+            "SANDBOX-KINGUIN-PRODUCTION-OTHER-CLIENT",
+            "SANDBOX-KINGUIN-PRODUCTION-OTHER-SECRET",
+        ),
+    ],
 ];
 
 /// The window the limits are counted in.
@@ -52,130 +67,100 @@ pub struct Access {
     tokens: Granted<usize>,
 }
 
+pub fn grant(call: &mut Call<'_>) -> Answer {
+    let (clients, name) = (call.state.clients(), call.state.provider());
+    let (request, access) = (call.request, &mut call.state.access);
+    let refuse = |status, error: &str, why: &str| {
+        // RFC 6749, 5.2 has the first two; public clients read `message` (`docs/providers/kinguin.md#failures`).
+        let body = json!({ "error": error, "error_description": why, "message": why });
+        Box::new(reply::json(status, &body))
+    };
+    let bad = |why: &str| refuse(StatusCode::BAD_REQUEST, "invalid_request", why);
+    // RFC 6749, 4.4.2 requires a form, and so does Kinguin (`docs/providers/kinguin.md#token`).
+    if !reply::is_form(request.headers()) {
+        return Err(bad("The body must be application/x-www-form-urlencoded"));
+    }
+    let form = Fields::of_form(request.body()).ok_or_else(|| bad("The body is not a form"))?;
+    let names = ["grant_type", "client_id", "client_secret"];
+    // RFC 6749, 3.2: no parameter may occur more than once.
+    if let Some(name) = form.doubled().filter(|name| names.contains(name)) {
+        return Err(bad(&format!("The parameter {name} occurs twice")));
+    }
+    let field = |name: &str| {
+        let value = form.filled(name);
+        value.ok_or_else(|| bad(&format!("The parameter {name} is missing")))
+    };
+    if field("grant_type")? != "client_credentials" {
+        let why = "Only the grant type client_credentials is supported";
+        return Err(refuse(
+            StatusCode::BAD_REQUEST,
+            "unsupported_grant_type",
+            why,
+        ));
+    }
+    let (id, secret) = (field("client_id")?, field("client_secret")?);
+    let client = clients.iter().position(|client| client.id == id);
+    let client = client.filter(|at| access.secret(&clients[*at], *at) == secret);
+    // One answer for an unknown client and a wrong secret, so that ids cannot be probed.
+    let client = client.ok_or_else(|| {
+        let why = "Client authentication failed";
+        refuse(StatusCode::UNAUTHORIZED, "invalid_client", why)
+    })?;
+    access.issued += 1;
+    // Seeded by the run's start, so that tokens of another run, environment or simulator are rejected.
+    let (seed, start) = (call.simulator.seed(), call.simulator.start());
+    let seed = seeded_hash(seed, name, start.0.cast_unsigned());
+    let mut rng = Rng::with_seed(seeded_hash(seed, "kinguin token", access.issued));
+    let value: String = (0..TOKEN_LEN).map(|_| rng.alphanumeric()).collect();
+    let life = call.state.rules.token_life;
+    let body = json!({
+        "access_token": value,
+        "expires_in": life.as_secs(),
+        "token_type": "bearer",
+        "scope": null,
+    });
+    let token = Token {
+        owner: client,
+        value,
+        expires: call.now.plus(life),
+    };
+    access.tokens.add(token, call.now);
+    let granted = reply::json(StatusCode::OK, &body);
+    // RFC 6749, 5.1.
+    Ok(reply::with(granted, header::CACHE_CONTROL, "no-store"))
+}
+
 impl Access {
-    fn secret(&self, client: usize) -> String {
-        format!("{}-{}", CLIENTS[client].secrets, self.resets[client] + 1)
-    }
-
-    /// Answers the token call.
-    pub fn grant(
-        &mut self,
-        request: &Request,
-        seed: u64,
-        life: Duration,
-        now: WallTime,
-    ) -> Response {
-        if request.method() != Method::POST {
-            return only("POST");
-        }
-        let refuse = |status, error: &str, why: &str| {
-            // RFC 6749, 5.2 has the first two; public clients read `message` (`docs/providers/kinguin.md#failures`).
-            let body = json!({ "error": error, "error_description": why, "message": why });
-            json_response(status, &body)
-        };
-        let bad = |why: &str| refuse(StatusCode::BAD_REQUEST, "invalid_request", why);
-        let kind = request.headers().get(header::CONTENT_TYPE);
-        let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-        let kind = kind.split(';').next().unwrap_or_default().trim();
-        // RFC 6749, 4.4.2 requires a form, and so does Kinguin (`docs/providers/kinguin.md#token`).
-        if !kind.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
-            return bad("The body must be application/x-www-form-urlencoded");
-        }
-        let Ok(form) = serde_urlencoded::from_bytes::<Vec<(String, String)>>(request.body()) else {
-            return bad("The body is not a form");
-        };
-        let field = |name: &str| {
-            let mut values = form.iter().filter(|(known, _)| known == name);
-            match (values.next(), values.next()) {
-                (Some((_, value)), None) if !value.is_empty() => Ok(value.as_str()),
-                // RFC 6749, 3.2: no parameter may occur more than once.
-                (Some(_), Some(_)) => Err(format!("The parameter {name} occurs twice")),
-                _ => Err(format!("The parameter {name} is missing")),
-            }
-        };
-        match field("grant_type") {
-            Ok("client_credentials") => {}
-            Ok(_) => {
-                let why = "Only the grant type client_credentials is supported";
-                return refuse(StatusCode::BAD_REQUEST, "unsupported_grant_type", why);
-            }
-            Err(why) => return bad(&why),
-        }
-        let (id, secret) = match (field("client_id"), field("client_secret")) {
-            (Ok(id), Ok(secret)) => (id, secret),
-            (Err(why), _) | (_, Err(why)) => return bad(&why),
-        };
-        let client = CLIENTS.iter().position(|client| client.id == id);
-        let Some(client) = client.filter(|client| self.secret(*client) == secret) else {
-            // One answer for an unknown client and a wrong secret, so that ids cannot be probed.
-            let why = "Client authentication failed";
-            return refuse(StatusCode::UNAUTHORIZED, "invalid_client", why);
-        };
-        let value = self.issue(client, seed, life, now);
-        let mut granted = json_response(
-            StatusCode::OK,
-            &json!({
-                "access_token": value,
-                "expires_in": life.as_secs(),
-                "token_type": "bearer",
-                "scope": null,
-            }),
-        );
-        // RFC 6749, 5.1.
-        let no_store = HeaderValue::from_static("no-store");
-        granted
-            .headers_mut()
-            .insert(header::CACHE_CONTROL, no_store);
-        granted
-    }
-
-    fn issue(&mut self, client: usize, seed: u64, life: Duration, now: WallTime) -> String {
-        self.issued += 1;
-        let mut rng = Rng::with_seed(seeded_hash(seed, "kinguin token", self.issued));
-        let value: String = (0..TOKEN_LEN).map(|_| rng.alphanumeric()).collect();
-        let expires = now.plus(life);
-        self.tokens.add(value.clone(), client, now, expires);
-        value
+    fn secret(&self, client: &Client, at: usize) -> String {
+        format!("{}-{}", client.secrets, self.resets[at] + 1)
     }
 
     /// The client whose token a call carries.
     ///
     /// # Errors
     /// The error response, if there is no valid token.
-    pub fn bearer(&self, headers: &HeaderMap, now: WallTime) -> Result<usize, Box<Response>> {
-        let mut all = headers.get_all(header::AUTHORIZATION).iter();
-        // Two `Authorization` headers are none: two servers could each read another one.
-        let value = match (all.next(), all.next()) {
-            (Some(value), None) => value.to_str().ok(),
-            _ => None,
-        };
-        let token = value
+    pub fn bearer(&self, headers: &HeaderMap, now: WallTime) -> Answer<usize> {
+        let token = reply::authorization(headers)
             .and_then(|value| value.split_once(' '))
             // The scheme's name has no case (RFC 9110, 11.1).
             .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
             .map(|(_, token)| token.trim());
         let client = token.and_then(|token| self.tokens.owner(token, now));
         client.ok_or_else(|| {
-            let mut refusal = error(
-                StatusCode::UNAUTHORIZED,
-                "Full authentication is required to access this resource",
-            );
+            let message = "Full authentication is required to access this resource";
+            let refusal = *error(StatusCode::UNAUTHORIZED, message);
             // A 401 must name a scheme (RFC 9110, 11.6.1).
-            let scheme = HeaderValue::from_static("Bearer");
-            let headers = refusal.headers_mut();
-            headers.insert(header::WWW_AUTHENTICATE, scheme);
-            Box::new(refusal)
+            Box::new(reply::with(refusal, header::WWW_AUTHENTICATE, "Bearer"))
         })
     }
 
     /// Gives a client a new secret, as the developer section does; the old one is invalid at once. Granted tokens stay
     /// valid until they expire.
-    pub fn reset(&mut self, client: usize) -> String {
-        self.resets[client] += 1;
-        self.secret(client)
+    pub fn reset(&mut self, client: &Client, at: usize) -> String {
+        self.resets[at] += 1;
+        self.secret(client, at)
     }
 
-    /// Revokes every token.
     pub fn revoke(&mut self) -> usize {
         self.tokens.revoke()
     }
@@ -186,25 +171,16 @@ impl Access {
     }
 }
 
-/// How calls over the limit are treated.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub enum OverLimit {
-    /// 429 without `Retry-After`.
-    #[default]
-    Refuse,
-    /// 429 with `Retry-After`.
-    RefuseWithRetryAfter,
-    /// The answer comes once the window has room.
-    Delay,
-}
-
-impl OverLimit {
-    /// Every way with its name.
-    pub const ALL: [(Self, &'static str); 3] = [
-        (Self::Refuse, "refuse"),
-        (Self::RefuseWithRetryAfter, "refuse-with-retry-after"),
-        (Self::Delay, "delay"),
-    ];
+choices! {
+    /// How calls over the limit are treated.
+    pub enum OverLimit {
+        // 429 without `Retry-After`.
+        Refuse = "refuse",
+        /// 429 with `Retry-After`.
+        RefuseWithRetryAfter = "refuse-with-retry-after",
+        /// The answer comes once the window has room.
+        Delay = "delay",
+    }
 }
 
 /// A sliding window of one client's calls.

@@ -1,197 +1,193 @@
 //! The events that an operator can trigger at Kinguin.
 
+use std::sync::LazyLock;
+
 use serde_json::{Value, json};
 
-use crate::domain::{WallTime, inert, simulate};
+use crate::domain::inert;
+use crate::domain::simulate::Event;
+use crate::sandbox::triggers::{self, Trigger};
 
-use super::access::CLIENTS;
-use super::{Memory, offers, query, sales};
+use super::webhooks::{Notice, surprise};
+use super::{Kinguin, offers, query, sales};
 
-/// Every event.
-pub const EVENTS: [simulate::Event; 8] = [
-    simulate::Event {
-        name: "reset-secret",
-        subject: "a client's id; default: the first",
-        about: "give the client a new secret, show it, and reject the old one",
-    },
-    simulate::Event {
-        name: "revoke-tokens",
-        subject: "",
-        about: "revoke all access tokens now",
-    },
-    simulate::Event {
-        name: "sale",
-        subject: "an offer's id; default: the first",
-        about: "a buyer starts to buy a key: a reservation in the state BUYING",
-    },
-    simulate::Event {
-        name: "reservation",
-        subject: "a reservation's id and a state",
-        about: "move a reservation to a state, such as BOUGHT or DELIVERED",
-    },
-    simulate::Event {
-        name: "block-offer",
-        subject: "an offer's id, and a reason (default: BLOCKED)",
-        about: "Kinguin blocks an offer",
-    },
-    simulate::Event {
-        name: "order",
-        subject: "a product's id; default: the first",
-        about: "an order of twenty keys is being processed",
-    },
-    simulate::Event {
-        name: "chat",
-        subject: "the buyer's message",
-        about: "a buyer sends a message",
-    },
-    simulate::Event {
-        name: "surprise",
-        subject: "",
-        about: "send a webhook of an undocumented kind to the endpoint of `reserve`",
-    },
+type Scene<'a> = triggers::Scene<'a, Kinguin>;
+
+pub static EVENTS: LazyLock<Vec<Event>> = LazyLock::new(|| triggers::listed(TRIGGERS));
+
+pub const TRIGGERS: &[Trigger<Kinguin>] = &[
+    Trigger::new(
+        "reset-secret",
+        "a client's id; default: the first",
+        "give the client a new secret, show it, and reject the old one",
+        reset_secret,
+    ),
+    Trigger::new(
+        "revoke-tokens",
+        "",
+        "revoke all access tokens now",
+        |scene| {
+            let many = scene.state.access.revoke();
+            Ok(format!("revoked access tokens: {many}"))
+        },
+    ),
+    Trigger::new(
+        "sale",
+        "an offer's id; default: the first",
+        "a buyer starts to buy a key: a reservation in the state BUYING",
+        sale,
+    ),
+    Trigger::new(
+        "reservation",
+        "a reservation's id and a state",
+        "move a reservation to a state, such as BOUGHT or DELIVERED",
+        move_on,
+    ),
+    Trigger::new(
+        "block-offer",
+        "an offer's id, and a reason (default: BLOCKED)",
+        "Kinguin blocks an offer",
+        block,
+    ),
+    Trigger::new(
+        "order",
+        "a product's id; default: the first",
+        "an order of twenty keys is being processed",
+        order,
+    ),
+    Trigger::new(
+        "chat",
+        "the buyer's message",
+        "a buyer sends a message",
+        |scene| {
+            let body = json!({
+                "senderName": "Sandbox Buyer",
+                "message": scene.subject,
+                "createdAt": query::date(scene.now),
+                "sandboxExtra": true,
+            });
+            Ok(notify(scene, "chatmessage", "", body))
+        },
+    ),
+    Trigger::new(
+        "surprise",
+        "",
+        "send a webhook of an undocumented kind to the endpoint of `reserve`",
+        |scene| Ok(notify(scene, "reserve", "", surprise(scene.now))),
+    ),
 ];
 
-impl Memory {
-    /// Triggers an event and describes the result.
-    ///
-    /// # Errors
-    /// A message, if there is no such event or the subject does not fit.
-    pub fn trigger(&mut self, event: &str, subject: &str, now: WallTime) -> Result<String, String> {
-        match event {
-            "reset-secret" => {
-                let mut clients = CLIENTS.iter();
-                let client = match subject {
-                    "" => Some(0),
-                    subject => clients.position(|client| client.id == subject),
-                };
-                let client = client.ok_or_else(|| {
-                    format!("Kinguin has no client {}", inert::quoted(subject, 40))
-                })?;
-                let secret = self.access.reset(client);
-                Ok(format!(
-                    "the secret of {} is now {secret}; the old one is invalid",
-                    CLIENTS[client].id
-                ))
-            }
-            "revoke-tokens" => Ok(format!("revoked access tokens: {}", self.access.revoke())),
-            "sale" => self.sale(subject, now),
-            "reservation" => self.move_on(subject, now),
-            "block-offer" => self.block(subject, now),
-            "order" => {
-                let mut products = self.products.iter();
-                let product = match subject {
-                    "" => products.next(),
-                    subject => products.find(|product| product.id == subject),
-                };
-                let product = product.ok_or_else(|| {
-                    format!("Kinguin has no product {}", inert::quoted(subject, 40))
-                })?;
-                let order = "SBX-900001";
-                let body = json!({
-                    "orderId": order, "productId": product.id, "qtyOrdered": "20", "sandboxExtra": true,
-                });
-                Ok(self.notice("orderprocessing", order, &body, now))
-            }
-            "chat" => {
-                let body = json!({
-                    "senderName": "Sandbox Buyer",
-                    "message": subject,
-                    "createdAt": query::date(now),
-                    "sandboxExtra": true,
-                });
-                Ok(self.notice("chatmessage", "", &body, now))
-            }
-            "surprise" => {
-                let body =
-                    json!({ "status": "SANDBOX_UNDOCUMENTED", "updatedAt": query::date(now) });
-                Ok(self.notice("reserve", "", &body, now))
-            }
-            _ => Err(format!(
-                "Kinguin has no event {}; its events are {}",
-                inert::quoted(event, 40),
-                EVENTS.map(|event| event.name).join(", ")
-            )),
+/// The place of what has this id; the first where the subject is empty.
+fn place<T>(all: &[T], id: &str, is: impl Fn(&T) -> bool, what: &str) -> Result<usize, String> {
+    let place = match id {
+        "" => (!all.is_empty()).then_some(0),
+        _ => all.iter().position(is),
+    };
+    place.ok_or_else(|| format!("Kinguin has no {what} {}", inert::quoted(id, 40)))
+}
+
+fn reset_secret(scene: &mut Scene<'_>) -> Result<String, String> {
+    let id = scene.subject;
+    let clients = scene.state.clients();
+    let at = place(clients, id, |client| client.id == id, "client")?;
+    let secret = scene.state.access.reset(&clients[at], at);
+    Ok(format!(
+        "the secret of {} is now {secret}; the old one is invalid",
+        clients[at].id
+    ))
+}
+
+/// The seller of an offer, and the offer's place.
+fn offer(scene: &Scene<'_>, id: &str) -> Result<(usize, usize), String> {
+    let sellers = scene.state.inventories.iter().enumerate();
+    let mut offers = sellers.filter_map(|(seller, own)| {
+        let at = own.offers.iter().position(|offer| offer.id == id)?;
+        Some((seller, at))
+    });
+    let found = offers.next();
+    found.ok_or_else(|| format!("Kinguin has no offer {}", inert::quoted(id, 40)))
+}
+
+fn sale(scene: &mut Scene<'_>) -> Result<String, String> {
+    // The first seller is the one whose credentials the built-in account has.
+    let first = scene.state.inventories[0].offers.first();
+    let id = match (scene.subject, first) {
+        ("", Some(first)) => first.id.clone(),
+        (subject, _) => subject.to_owned(),
+    };
+    let (seller, _) = offer(scene, &id)?;
+    let state = &mut *scene.state;
+    let own = &mut state.inventories[seller];
+    let at = own.add_sale(&id, scene.now, &state.products);
+    let sale = own.reservations[at].clone();
+    state.announce(seller, &sale.id, scene.now);
+    Ok(format!(
+        "reservation {} of order {} is BUYING",
+        sale.id, sale.order
+    ))
+}
+
+fn move_on(scene: &mut Scene<'_>) -> Result<String, String> {
+    let (Some(id), Some(state), None) = (scene.word(0), scene.word(1), scene.word(2)) else {
+        return Err("enter a reservation's id and a state: \"65b0… BOUGHT\"".into());
+    };
+    for seller in 0..scene.state.inventories.len() {
+        let inventory = &mut scene.state.inventories[seller];
+        if let Some(at) = inventory.reservations.iter().position(|sale| sale.id == id) {
+            sales::move_on(inventory, at, state, scene.now)?;
+            scene.state.announce(seller, id, scene.now);
+            return Ok(format!("reservation {id} is {state}"));
         }
     }
+    let id = inert::quoted(id, 40);
+    Err(format!("Kinguin has no reservation {id}"))
+}
 
-    /// The seller of an offer.
-    fn seller_of_offer(&self, id: &str) -> Result<usize, String> {
-        let mut inventories = self.inventories.iter();
-        inventories
-            .position(|inventory| inventory.offers.iter().any(|offer| offer.id == id))
-            .ok_or_else(|| format!("Kinguin has no offer {}", inert::quoted(id, 40)))
+fn block(scene: &mut Scene<'_>) -> Result<String, String> {
+    let subject = scene.subject;
+    let (id, code) = subject.split_once(' ').unwrap_or((subject, "BLOCKED"));
+    let (seller, at) = offer(scene, id)?;
+    let fits = |b: u8| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_';
+    if code.is_empty() || !code.bytes().all(fits) {
+        let code = inert::quoted(code, 40);
+        return Err(format!(
+            "{code} is not a reason; a reason looks like ADMIN_DUPLICATE"
+        ));
     }
+    let own = &mut scene.state.inventories[seller];
+    own.offers[at].block = Some(code.to_owned());
+    own.offers[at].updated = scene.now;
+    let notice = Notice {
+        seller,
+        event: "offerblocked",
+        id,
+        body: offers::one(own, at, &scene.state.products),
+    };
+    scene.state.post(&notice, scene.now);
+    Ok(format!("offer {id} is blocked: {code}"))
+}
 
-    fn sale(&mut self, offer: &str, now: WallTime) -> Result<String, String> {
-        // The first seller is the one whose credentials the built-in account has.
-        let first = self.inventories[0]
-            .offers
-            .first()
-            .map(|offer| offer.id.clone());
-        let offer = match (offer, &first) {
-            ("", Some(first)) => first,
-            (offer, _) => offer,
-        };
-        let seller = self.seller_of_offer(offer)?;
-        let at = self.inventories[seller].add_sale(offer, now, &self.products);
-        let own = &self.inventories[seller];
-        let sale = &own.reservations[at];
-        self.webhooks
-            .sale(seller, own, &sale.id, &self.products, now);
-        Ok(format!(
-            "reservation {} of order {} is BUYING",
-            sale.id, sale.order
-        ))
-    }
+fn order(scene: &mut Scene<'_>) -> Result<String, String> {
+    let (id, products) = (scene.subject, &scene.state.products);
+    let product = &products[place(products, id, |product| product.id == id, "product")?];
+    let order = "SBX-900001";
+    let body = json!({
+        "orderId": order, "productId": product.id, "qtyOrdered": "20", "sandboxExtra": true,
+    });
+    Ok(notify(scene, "orderprocessing", order, body))
+}
 
-    fn move_on(&mut self, subject: &str, now: WallTime) -> Result<String, String> {
-        let mut words = subject.split_whitespace();
-        let (Some(id), Some(state), None) = (words.next(), words.next(), words.next()) else {
-            return Err("enter a reservation's id and a state: \"65b0… BOUGHT\"".into());
-        };
-        for (seller, inventory) in self.inventories.iter_mut().enumerate() {
-            if let Some(at) = inventory.reservations.iter().position(|sale| sale.id == id) {
-                sales::move_on(inventory, at, state, now)?;
-                self.webhooks
-                    .sale(seller, inventory, id, &self.products, now);
-                return Ok(format!("reservation {id} is {state}"));
-            }
-        }
-        Err(format!(
-            "Kinguin has no reservation {}",
-            inert::quoted(id, 40)
-        ))
-    }
-
-    fn block(&mut self, subject: &str, now: WallTime) -> Result<String, String> {
-        let (id, code) = subject.split_once(' ').unwrap_or((subject, "BLOCKED"));
-        let seller = self.seller_of_offer(id)?;
-        if code.is_empty()
-            || !code
-                .bytes()
-                .all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
-        {
-            return Err(format!(
-                "{} is not a reason; a reason looks like ADMIN_DUPLICATE",
-                inert::quoted(code, 40)
-            ));
-        }
-        let own = &mut self.inventories[seller];
-        let at = own.offers.iter().position(|offer| offer.id == id);
-        let at = at.expect("the seller was found by this offer");
-        own.offers[at].block = Some(code.to_owned());
-        own.offers[at].updated = now;
-        let body = offers::one(own, at, &self.products).to_string();
-        self.webhooks.post(seller, "offerblocked", id, body, now);
-        Ok(format!("offer {id} is blocked: {code}"))
-    }
-
-    /// Sends the first seller a webhook that belongs to no reservation.
-    fn notice(&mut self, event: &str, id: &str, body: &Value, now: WallTime) -> String {
-        if self.webhooks.post(0, event, id, body.to_string(), now) {
-            format!("sending a webhook `{event}`")
-        } else {
-            format!("no webhook sent: no endpoint is registered for `{event}`")
-        }
+/// Sends the first seller a webhook that belongs to no reservation.
+fn notify(scene: &mut Scene<'_>, event: &str, id: &str, body: Value) -> String {
+    let notice = Notice {
+        seller: 0,
+        event,
+        id,
+        body,
+    };
+    if scene.state.post(&notice, scene.now) {
+        format!("sending a webhook `{event}`")
+    } else {
+        format!("no webhook sent: no endpoint is registered for `{event}`")
     }
 }

@@ -10,12 +10,9 @@ use crate::sandbox::simulator::seeded_hash;
 
 use super::products::Product;
 
-/// One seller.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Inventory {
-    /// The seller's number.
     pub seller: u32,
-    /// The seller's name.
     pub name: String,
     /// Offers, the oldest first.
     pub offers: Vec<Offer>,
@@ -23,26 +20,20 @@ pub struct Inventory {
     pub keys: Vec<Key>,
     /// Keys sold or being sold, the oldest first.
     pub reservations: Vec<Reservation>,
-    /// Uploads of files.
     pub uploads: Vec<Upload>,
-    /// Orders that were restocked.
     pub restocked: Vec<String>,
     /// The number of offers ever made; ids count up.
     pub offers_made: u32,
-    /// The number of keys ever made.
     pub keys_made: u32,
-    /// The number of sales ever made.
     pub sales_made: u32,
     /// Display settings of its wholesale offers.
     #[serde(default)]
     pub wholesale_shown: WholesaleShown,
 }
 
-/// Display settings of a seller's wholesale offers.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct WholesaleShown {
     pub hidden: bool,
-    /// The highest stock shown.
     pub most: Option<i64>,
 }
 
@@ -73,6 +64,31 @@ pub struct Offer {
     pub delivery: Option<String>,
     pub updated: WallTime,
     pub created: WallTime,
+}
+
+impl Offer {
+    /// An active offer without a price.
+    pub fn new(id: String, product: usize, created: WallTime) -> Self {
+        Self {
+            id,
+            product,
+            named: true,
+            active: true,
+            block: None,
+            iwtr: 0,
+            declared: 0,
+            declared_text: None,
+            sold: [0; 4],
+            wholesale: None,
+            bid: 0,
+            renewal: false,
+            special_price: false,
+            favorite: false,
+            delivery: None,
+            updated: created,
+            created,
+        }
+    }
 }
 
 /// Discounts for many keys at once.
@@ -108,7 +124,26 @@ impl std::fmt::Debug for Key {
     }
 }
 
-/// A key's state.
+#[derive(Default)]
+pub struct NewKey {
+    pub offer: String,
+    /// `None` is derived from the key's id.
+    pub content: Option<String>,
+    /// `None` is plain text.
+    pub mime: Option<String>,
+    pub request: Option<String>,
+    pub external: Option<String>,
+}
+
+impl NewKey {
+    pub fn of(offer: &str) -> Self {
+        Self {
+            offer: offer.to_owned(),
+            ..Self::default()
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum KeyStatus {
     Available,
@@ -145,6 +180,13 @@ pub struct Reservation {
     pub archived: bool,
     pub created: WallTime,
     pub updated: WallTime,
+}
+
+impl Reservation {
+    pub fn enter(&mut self, state: &str, now: WallTime) {
+        state.clone_into(&mut self.status);
+        self.updated = now;
+    }
 }
 
 /// The upload of a file of keys.
@@ -184,201 +226,32 @@ impl Counts {
     }
 }
 
-/// A day in milliseconds.
-const DAY: i64 = 24 * 60 * 60 * 1000;
-
 impl Inventory {
-    /// The seller `at` (0 or 1) at the simulation's start.
-    pub fn seeded(at: usize, seed: u64, start: WallTime, products: &[Product]) -> Self {
-        let mut inventory = Self {
-            seller: if at == 0 { 120_417 } else { 98_331 },
-            name: ["Sandbox Keys", "Other Sandbox Keys"][at].to_owned(),
-            ..Self::default()
-        };
-        let mut rng = Rng::with_seed(seeded_hash(seed, "kinguin shelf", at as u64));
-        for product in 0..[254, 3][at] {
-            inventory.seed_offer(product, &mut rng, start, products);
-        }
-        for number in 0..[48, 2][at] {
-            inventory.seed_sale(number, &mut rng, start, products);
-        }
-        if at == 0 {
-            inventory.uploads.push(Upload {
-                id: "f11e0000-0000-4000-8000-000000000001".into(),
-                offer: inventory.offers[0].id.clone(),
-                status: "DONE".into(),
-                details: "2 keys uploaded".into(),
-            });
-        }
-        inventory
-    }
-
-    fn seed_offer(&mut self, product: usize, rng: &mut Rng, start: WallTime, products: &[Product]) {
-        let created = WallTime(start.0 - rng.i64(20 * DAY..700 * DAY));
-        let id = self.next_offer_id();
-        let sold_day = rng.i64(0..6);
-        let sold_week = sold_day + rng.i64(0..20);
-        let sold_month = sold_week + rng.i64(0..60);
-        let block = match product {
-            1 => Some("ADMIN_DUPLICATE"),
-            7 => Some("MANUAL_VERIFICATION_SOFTWARE_PRODUCT"),
-            8 => Some("STOCK_NOT_UPLOADED"),
-            // The first ten are fixed, for examples and tests; the others vary with the seed.
-            _ if product > 10 && rng.u32(..40) == 0 => Some("TOO_MANY_REPORTS_24H_CNT"),
-            _ => None,
-        };
-        let stocked = match product {
-            0 => 4,
-            3 | 5 => 0,
-            1..10 => 2,
-            _ => rng.i64(0..5),
-        };
-        let wholesale = product == 0 || rng.u32(..6) == 0;
-        let floor = products[product].minimum;
-        self.offers.push(Offer {
-            id: id.clone(),
-            product,
-            named: product != 6,
-            active: product != 2 && (product < 10 || rng.u32(..8) != 0),
-            block: block.map(str::to_owned),
-            iwtr: if product == 0 {
-                1_500
-            } else {
-                floor + rng.i64(90..6_000)
-            },
-            declared: if product > 10 && rng.u32(..10) == 0 {
-                5
-            } else {
-                0
-            },
-            declared_text: None,
-            sold: [
-                sold_month + rng.i64(0..400),
-                sold_day,
-                sold_week,
-                sold_month,
-            ],
-            wholesale: wholesale.then(|| Wholesale {
-                name: Some("usual".into()),
-                enabled: true,
-                discounts: vec![2, 4, 6, 8],
-            }),
-            bid: if rng.u32(..5) == 0 { rng.i64(1..50) } else { 0 },
-            renewal: false,
-            special_price: rng.u32(..12) == 0,
-            favorite: rng.u32(..15) == 0,
-            delivery: None,
-            updated: WallTime(start.0 - rng.i64(0..20 * DAY)),
-            created,
-        });
-        for _ in 0..stocked {
-            let at = WallTime(created.0 + rng.i64(0..DAY));
-            self.add_key(&id, "text/plain", None, at);
-        }
-    }
-
-    fn seed_sale(&mut self, number: usize, rng: &mut Rng, start: WallTime, products: &[Product]) {
-        // The catalogue's example offer has sales in most states.
-        let offer = if number < 10 {
-            0
-        } else {
-            rng.usize(..self.offers.len())
-        };
-        let offer = self.offers[offer].id.clone();
-        let status = match number {
-            0 | 4 => "DELIVERED",
-            1 => "BUYING",
-            2 | 5 => "BOUGHT",
-            3 => "CANCELED",
-            6 => "OUT_OF_STOCK",
-            7 => "RETURNED",
-            8 => "REFUNDED",
-            _ => *rng
-                .choice(
-                    [
-                        "DELIVERED",
-                        "DELIVERED",
-                        "DELIVERED",
-                        "CANCELED",
-                        "REVERSED",
-                    ]
-                    .iter(),
-                )
-                .expect("the list is not empty"),
-        };
-        // As `docs/providers/kinguin.md#simulator` says: 40 current ones and an archive.
-        let archived = number >= 40;
-        let ago = if archived {
-            rng.i64(100 * DAY..300 * DAY)
-        } else {
-            rng.i64(DAY / 24..30 * DAY)
-        };
-        let created = WallTime(start.0 - ago);
-        let at = self.add_sale(&offer, created, products);
-        let sale = &mut self.reservations[at];
-        status.clone_into(&mut sale.status);
-        sale.archived = archived;
-        sale.updated = WallTime(created.0 + rng.i64(60_000..900_000));
-        if matches!(status, "DELIVERED" | "RETURNED" | "REFUNDED") {
-            let (sale, when) = (sale.id.clone(), sale.updated);
-            let key = self.add_key(&offer, "text/plain", None, created);
-            self.dispatch(key, &sale, when);
-            if status == "RETURNED" {
-                self.keys[key].status = KeyStatus::Returned;
-            }
-        }
-    }
-
-    fn next_offer_id(&mut self) -> String {
+    pub fn next_offer_id(&mut self) -> String {
         self.offers_made += 1;
         let seller_bit = u64::from(self.seller == 98_331) << 56;
         format!("65a0c0de{:016x}", seller_bit | u64::from(self.offers_made))
     }
 
-    /// Adds an offer with a product and a price; returns its index.
-    pub fn add_offer(&mut self, product: usize, iwtr: i64, now: WallTime) -> usize {
+    /// Adds an offer of a product without a price; returns its index.
+    pub fn add_offer(&mut self, product: usize, now: WallTime) -> usize {
         let id = self.next_offer_id();
-        self.offers.push(Offer {
-            id,
-            product,
-            named: true,
-            active: true,
-            block: None,
-            iwtr,
-            declared: 0,
-            declared_text: None,
-            sold: [0; 4],
-            wholesale: None,
-            bid: 0,
-            renewal: false,
-            special_price: false,
-            favorite: false,
-            delivery: None,
-            updated: now,
-            created: now,
-        });
+        self.offers.push(Offer::new(id, product, now));
         self.offers.len() - 1
     }
 
-    /// Adds a key and returns its index; without `content`, its text is derived from its id.
-    pub fn add_key(
-        &mut self,
-        offer: &str,
-        mime: &str,
-        content: Option<String>,
-        now: WallTime,
-    ) -> usize {
+    pub fn add_key(&mut self, new: NewKey, now: WallTime) -> usize {
         self.keys_made += 1;
         let seller_bit = u32::from(self.seller == 98_331);
         let id = format!("5700{seller_bit:04}-0000-4000-8000-{:012}", self.keys_made);
         self.keys.push(Key {
-            content: content.unwrap_or_else(|| derived(&id)),
+            content: new.content.unwrap_or_else(|| derived(&id)),
             id,
-            offer: offer.to_owned(),
+            offer: new.offer,
             status: KeyStatus::Available,
-            mime: mime.to_owned(),
-            request: None,
-            external: None,
+            mime: new.mime.unwrap_or_else(|| "text/plain".into()),
+            request: new.request,
+            external: new.external,
             reservation: None,
             card: None,
             created: now,
@@ -392,7 +265,7 @@ impl Inventory {
         self.sales_made += 1;
         let seller_bit = u64::from(self.seller == 98_331) << 56;
         let number = u64::from(self.sales_made);
-        let of = self.offers.iter().find(|known| known.id == offer);
+        let of = self.offer(offer);
         let (product, iwtr) = of.map_or((0, 0), |offer| (offer.product, offer.iwtr));
         self.reservations.push(Reservation {
             id: format!("65b00000{:016x}", seller_bit | number),
@@ -410,7 +283,10 @@ impl Inventory {
         self.reservations.len() - 1
     }
 
-    /// Delivers a key to a sale.
+    pub fn offer(&self, id: &str) -> Option<&Offer> {
+        self.offers.iter().find(|offer| offer.id == id)
+    }
+
     pub fn dispatch(&mut self, key: usize, sale: &str, now: WallTime) {
         let Some(sale) = self.reservations.iter_mut().find(|known| known.id == sale) else {
             return;

@@ -1,17 +1,19 @@
 //! Offers over HTTP: listed, made, changed. The `price` of a request is what the seller receives (IWTR), the `price`
 //! of an answer what the buyer pays.
 
-use axum::http::StatusCode;
-use serde_json::{Map, Value, json};
+use hyper::http::StatusCode;
+use serde_json::{Value, json};
 
-use crate::domain::WallTime;
 use crate::domain::amount::Cents;
-use crate::http_server::{Request, Response};
+use crate::http_server::respond;
+use crate::sandbox::reply::ok;
+use crate::sandbox::route::Answer;
 
 use super::inventory::{Counts, Inventory, Offer, Wholesale, price};
 use super::products::Product;
-use super::query::{Page, Query, date};
-use super::{ListShape, bad, error, json_response};
+use super::query::{self, Page, Query, date};
+use super::rules::ListShape;
+use super::{Call, bad, error, not_found};
 
 /// The most keys a seller may promise without having them.
 pub const DECLARED_MAX: i64 = 20;
@@ -27,31 +29,15 @@ pub fn view(offer: &Offer, inventory: &Inventory, counts: Counts, products: &[Pr
     let product = &products[offer.product];
     let buyer = price(product, offer.iwtr);
     let wholesale = offer.wholesale.as_ref().map(|wholesale| {
-        let tiers = wholesale
-            .discounts
-            .iter()
-            .zip(1..)
-            .map(|(discount, level)| {
-                let iwtr = offer.iwtr * (100 - discount) / 100;
-                json!({
-                    "discount": discount,
-                    "level": level,
-                    "price": money(price(product, iwtr)),
-                    "priceIWTR": money(iwtr),
-                })
-            });
-        json!({
-            "name": wholesale.name,
-            "enabled": wholesale.enabled,
-            "tiers": tiers.collect::<Vec<_>>(),
-        })
+        let tiers = tiers(product, offer.iwtr, &wholesale.discounts);
+        json!({ "name": wholesale.name, "enabled": wholesale.enabled, "tiers": tiers })
     });
     json!({
         "id": offer.id,
         "productId": product.id,
         "name": offer.named.then_some(&product.name),
         "sellerId": inventory.seller,
-        "status": if offer.active { "ACTIVE" } else { "INACTIVE" },
+        "status": status(offer),
         "block": offer.block,
         "priceIWTR": money(offer.iwtr),
         "price": money(buyer),
@@ -82,7 +68,21 @@ pub fn view(offer: &Offer, inventory: &Inventory, counts: Counts, products: &[Pr
     })
 }
 
-/// The commission on a product.
+/// Wholesale prices by level, for what the seller receives of one key.
+pub fn tiers(product: &Product, iwtr: i64, discounts: &[i64]) -> Vec<Value> {
+    let levels = discounts.iter().zip(1..);
+    let tiers = levels.map(|(discount, level)| {
+        let iwtr = iwtr * (100 - discount) / 100;
+        json!({
+            "discount": discount,
+            "level": level,
+            "price": money(price(product, iwtr)),
+            "priceIWTR": money(iwtr),
+        })
+    });
+    tiers.collect()
+}
+
 pub fn rule(product: &Product) -> Option<Value> {
     product.rule.as_ref().map(|rule| {
         json!({
@@ -95,6 +95,10 @@ pub fn rule(product: &Product) -> Option<Value> {
     })
 }
 
+fn status(offer: &Offer) -> &'static str {
+    if offer.active { "ACTIVE" } else { "INACTIVE" }
+}
+
 /// One offer as this API writes it, with current stock counts.
 pub fn one(inventory: &Inventory, at: usize, products: &[Product]) -> Value {
     let offer = &inventory.offers[at];
@@ -102,28 +106,62 @@ pub fn one(inventory: &Inventory, at: usize, products: &[Product]) -> Value {
     view(offer, inventory, counts.unwrap_or_default(), products)
 }
 
-/// GET offers.
-pub fn list(
-    request: &Request,
-    inventory: &Inventory,
-    products: &[Product],
-    shape: ListShape,
-) -> Result<Response, Box<Response>> {
-    let query = Query::of(request);
+impl Call<'_> {
+    /// The index of the offer in the path. For another seller's offer, writes get 403 and reads 404.
+    fn offer(&self) -> Answer<usize> {
+        let id = self.param("offer");
+        let mut own = self.inventory().offers.iter();
+        if let Some(at) = own.position(|offer| offer.id == id) {
+            return Ok(at);
+        }
+        let mut all = self.state.inventories.iter();
+        Err(
+            if !self.reads() && all.any(|other| other.offer(id).is_some()) {
+                error(StatusCode::FORBIDDEN, "Access is denied")
+            } else {
+                not_found("Offer not found")
+            },
+        )
+    }
+
+    /// The id of the caller's offer in the path.
+    pub(super) fn offer_id(&self) -> Answer<String> {
+        Ok(self.inventory().offers[self.offer()?].id.clone())
+    }
+
+    /// The answer that shows one offer of the caller.
+    fn shown(&self, at: usize) -> Answer {
+        ok(one(self.inventory(), at, &self.state.products))
+    }
+}
+
+pub fn show(call: &mut Call<'_>) -> Answer {
+    call.shown(call.offer()?)
+}
+
+pub fn remove(call: &mut Call<'_>) -> Answer {
+    let at = call.offer()?;
+    let inventory = call.inventory_mut();
+    let offer = inventory.offers.remove(at);
+    // Keys without an offer could be reached by no call.
+    inventory.keys.retain(|key| key.offer != offer.id);
+    Ok(respond(StatusCode::NO_CONTENT, "application/json", ""))
+}
+
+pub fn list(call: &mut Call<'_>) -> Answer {
+    let query = Query::of(call.request);
+    let (inventory, products) = (call.inventory(), &call.state.products);
     let counts = inventory.counts();
     let counted = |offer: &Offer| counts.get(offer.id.as_str()).copied().unwrap_or_default();
     let wanted = |offer: &&Offer| {
-        let status = if offer.active { "ACTIVE" } else { "INACTIVE" };
-        let of_product = |id: &str| products[offer.product].id == id;
-        query.get("productId").is_none_or(of_product)
-            && query.get("status").is_none_or(|wanted| wanted == status)
+        query.is("productId", &products[offer.product].id) && query.is("status", status(offer))
     };
     let all: Vec<&Offer> = inventory.offers.iter().filter(wanted).collect();
-    let (page, rows) = Page::of(request, &query, all)?;
+    let (page, rows) = Page::of(call.request, all)?;
     let rows = rows
         .into_iter()
         .map(|offer| view(offer, inventory, counted(offer), products));
-    let mut body = match shape {
+    let mut body = match call.state.rules.shape {
         ListShape::Hal => page.hal("offerList", rows.collect()),
         ListShape::Spec => page.listed(rows.collect()),
     };
@@ -147,91 +185,57 @@ pub fn list(
         }),
     );
     body.insert("sandboxExtra".into(), 1.into());
-    Ok(json_response(StatusCode::OK, &body.into()))
+    ok(body)
 }
 
-/// The object that a write carries.
-pub fn object(request: &Request) -> Result<Map<String, Value>, Box<Response>> {
-    serde_json::from_slice(request.body()).map_err(|_| {
-        Box::new(error(
-            StatusCode::BAD_REQUEST,
-            "JSON parse error: an object is expected",
-        ))
-    })
-}
-
-/// POST offers.
-pub fn create(
-    request: &Request,
-    inventory: &mut Inventory,
-    products: &[Product],
-    now: WallTime,
-) -> Result<Response, Box<Response>> {
-    let fields = object(request)?;
-    let id = fields
-        .get("productId")
-        .and_then(Value::as_str)
-        .unwrap_or_default();
-    let Some(product) = products.iter().position(|product| product.id == id) else {
-        return Err(bad(&["Unable to create offer. Product does not exist."]));
+pub fn create(call: &mut Call<'_>) -> Answer {
+    let fields = call.object()?;
+    let id = fields["productId"].as_str().unwrap_or_default();
+    let mut products = call.state.products.iter();
+    let Some(product) = products.position(|product| product.id == id) else {
+        return Err(bad("Unable to create offer. Product does not exist."));
     };
-    if inventory
-        .offers
-        .iter()
-        .any(|offer| offer.product == product)
-    {
-        return Err(Box::new(error(
-            StatusCode::CONFLICT,
-            "Offer already created",
-        )));
+    let mut own = call.inventory().offers.iter();
+    if own.any(|offer| offer.product == product) {
+        return Err(error(StatusCode::CONFLICT, "Offer already created"));
     }
-    if fields.get("price").is_none_or(Value::is_null) {
-        return Err(bad(&["price: must not be null"]));
+    if fields["price"].is_null() {
+        return Err(bad("price: must not be null"));
     }
     // Built on a copy, so that a rejected offer changes nothing.
-    let mut trial = inventory.clone();
-    let at = trial.add_offer(product, 0, now);
-    change(&fields, &mut trial.offers[at], &products[product], now)?;
-    *inventory = trial;
-    Ok(json_response(StatusCode::OK, &one(inventory, at, products)))
+    let mut trial = call.inventory().clone();
+    let at = trial.add_offer(product, call.now);
+    change(&fields, &mut trial.offers[at], call)?;
+    *call.inventory_mut() = trial;
+    call.shown(at)
 }
 
 /// PUT and PATCH of one offer. The documented body is the same for both, with every field optional.
-pub fn update(
-    request: &Request,
-    inventory: &mut Inventory,
-    at: usize,
-    products: &[Product],
-    now: WallTime,
-) -> Result<Response, Box<Response>> {
-    let fields = object(request)?;
+pub fn update(call: &mut Call<'_>) -> Answer {
+    let at = call.offer()?;
+    let fields = call.object()?;
     // Changed on a copy, so that a rejected update changes nothing.
-    let mut offer = inventory.offers[at].clone();
-    let product = &products[offer.product];
-    change(&fields, &mut offer, product, now)?;
-    inventory.offers[at] = offer;
-    Ok(json_response(StatusCode::OK, &one(inventory, at, products)))
+    let mut offer = call.inventory().offers[at].clone();
+    change(&fields, &mut offer, call)?;
+    call.inventory_mut().offers[at] = offer;
+    call.shown(at)
 }
 
 /// Changes the named fields; null counts as absent.
-fn change(
-    fields: &Map<String, Value>,
-    offer: &mut Offer,
-    product: &Product,
-    now: WallTime,
-) -> Result<(), Box<Response>> {
-    let mut wrong = Vec::new();
+fn change(fields: &Value, offer: &mut Offer, call: &Call<'_>) -> Answer<()> {
+    let product = &call.state.products[offer.product];
+    let mut wrong: Vec<String> = Vec::new();
     // A PATCH changes only what it names (`docs/providers/kinguin.md#offers`).
     let get = |name: &str| fields.get(name).filter(|value| !value.is_null());
     if let Some(status) = get("status") {
         match status.as_str() {
             Some("ACTIVE") => offer.active = true,
             Some("INACTIVE") => offer.active = false,
-            _ => wrong.push("status: must match \"^ACTIVE|INACTIVE$\"".to_owned()),
+            _ => wrong.push("status: must match \"^ACTIVE|INACTIVE$\"".into()),
         }
     }
     if let Some(input) = get("price") {
-        match input.get("amount").and_then(Value::as_i64) {
+        match input["amount"].as_i64() {
             None => wrong.push("price.amount: must be an integer".into()),
             Some(..=0) => wrong.push("Offer price must be greater than zero".into()),
             Some(amount) if amount > AMOUNT_MAX => {
@@ -246,7 +250,7 @@ fn change(
             )),
             Some(amount) => offer.iwtr = amount,
         }
-        if input.get("currency").and_then(Value::as_str) != Some("EUR") {
+        if input["currency"] != "EUR" {
             wrong.push("price.currency: must match \"^EUR$\"".into());
         }
     }
@@ -269,11 +273,8 @@ fn change(
             Some(text) => offer.declared_text = Some(text),
         }
     }
-    if wrong.is_empty()
-        && offer
-            .declared_text
-            .is_some_and(|text| text > offer.declared)
-    {
+    let declared_text = offer.declared_text.unwrap_or_default();
+    if wrong.is_empty() && declared_text > offer.declared {
         wrong.push("declaredTextStock: must be less than or equal to declaredStock".into());
     }
     if let Some(input) = get("wholesale") {
@@ -283,203 +284,161 @@ fn change(
         }
     }
     if let Some(delivery) = get("maxDeliveryDate") {
-        match delivery
-            .as_str()
-            .filter(|text| super::query::instant(text).is_some())
-        {
+        let text = delivery.as_str();
+        match text.filter(|text| query::instant(text).is_some()) {
             Some(text) => offer.delivery = Some(text.to_owned()),
             None => wrong.push("maxDeliveryDate: must be a date".into()),
         }
     }
     if wrong.is_empty() {
-        offer.updated = now;
+        offer.updated = call.now;
         Ok(())
     } else {
-        Err(bad(&wrong))
+        // All validation errors at once.
+        Err(bad(&wrong.join("; ")))
     }
 }
 
 /// Reads the requested discounts.
 pub fn wholesale(input: &Value) -> Result<Wholesale, &'static str> {
-    let enabled = input.get("enabled").and_then(Value::as_bool);
+    let enabled = input["enabled"].as_bool();
     let enabled = enabled.ok_or("Wholesale tiers values are invalid")?;
-    let tiers = input.get("tiers").and_then(Value::as_array);
+    let tiers = input["tiers"].as_array();
     let mut discounts = Vec::new();
     for (tier, level) in tiers.into_iter().flatten().zip(1..) {
-        let number = |name: &str| tier.get(name).and_then(Value::as_i64);
-        if number("level") != Some(level) || level > 4 {
+        if tier["level"] != level || level > 4 {
             return Err("Wholesale tiers values are invalid");
         }
-        let discount = number("discount").filter(|discount| (0..100).contains(discount));
+        let discount = tier["discount"].as_i64();
+        let discount = discount.filter(|discount| (0..100).contains(discount));
         discounts.push(discount.ok_or("Wholesale discount value is invalid")?);
     }
     Ok(Wholesale {
-        name: input.get("name").and_then(Value::as_str).map(str::to_owned),
+        name: input["name"].as_str().map(str::to_owned),
         enabled,
         discounts,
     })
 }
 
-/// PATCH of several offers at once.
-pub fn bulk(
-    request: &Request,
-    what: &str,
-    inventory: &mut Inventory,
-    products: &[Product],
-    now: WallTime,
-) -> Result<Response, Box<Response>> {
-    let body: Value = serde_json::from_slice(request.body())
-        .map_err(|_| Box::new(error(StatusCode::BAD_REQUEST, "JSON parse error")))?;
-    let ids = if what.starts_with("status/") {
-        Some(&body)
-    } else {
-        body.get("offersIds")
-    };
+pub fn bulk_favorites(call: &mut Call<'_>) -> Answer {
+    let body = call.json()?;
+    let places = places(call, &body["offersIds"], StatusCode::FORBIDDEN)?;
+    let favorite = body["favorite"].as_bool();
+    let favorite = favorite.ok_or_else(|| bad("favorite: must not be null"))?;
+    each(call, &places, |offer| offer.favorite = favorite)
+}
+
+pub fn bulk_activate(call: &mut Call<'_>) -> Answer {
+    let places = places(call, &call.json()?, StatusCode::FORBIDDEN)?;
+    each(call, &places, |offer| offer.active = true)
+}
+
+pub fn bulk_deactivate(call: &mut Call<'_>) -> Answer {
+    let places = places(call, &call.json()?, StatusCode::FORBIDDEN)?;
+    each(call, &places, |offer| offer.active = false)
+}
+
+pub fn bulk_wholesale(call: &mut Call<'_>) -> Answer {
+    let body = call.json()?;
+    let places = places(call, &body["offersIds"], StatusCode::NOT_FOUND)?;
+    let input = wholesale(&body["wholesale"]).map_err(bad)?;
+    each(call, &places, |offer| offer.wholesale = Some(input.clone()))
+}
+
+/// The indices of the offers with these ids, or a refusal with `foreign` where one is not the caller's. All checks come
+/// before the first change: one bad offer rejects the whole call.
+fn places(call: &Call<'_>, ids: &Value, foreign: StatusCode) -> Answer<Vec<usize>> {
     let ids: Option<Vec<&str>> = ids
-        .and_then(Value::as_array)
+        .as_array()
         .and_then(|all| all.iter().map(Value::as_str).collect());
-    let Some(ids) = ids else {
-        return Err(bad(&["an array of offer ids is expected"]));
+    let ids = ids.ok_or_else(|| bad("an array of offer ids is expected"))?;
+    let place = |id| {
+        let mut own = call.inventory().offers.iter();
+        let place = own.position(|offer| offer.id == id);
+        place.ok_or_else(|| error(foreign, "One of the offers is not yours"))
     };
-    let mut places = Vec::new();
-    for id in ids {
-        let Some(at) = inventory.offers.iter().position(|offer| offer.id == id) else {
-            let status = if what == "wholesale/bulk" {
-                StatusCode::NOT_FOUND
-            } else {
-                StatusCode::FORBIDDEN
-            };
-            return Err(Box::new(error(status, "One of the offers is not yours")));
-        };
-        places.push(at);
-    }
-    let input = match what {
-        "wholesale/bulk" => {
-            let input = body
-                .get("wholesale")
-                .ok_or("Wholesale tiers values are invalid");
-            Some(input.and_then(wholesale).map_err(|why| bad(&[why]))?)
-        }
-        _ => None,
-    };
-    let favorite = body.get("favorite").and_then(Value::as_bool);
-    // All checks come before the first change: one bad offer rejects the whole call.
-    if what == "favorites" && favorite.is_none() {
-        return Err(bad(&["favorite: must not be null"]));
-    }
-    for at in &places {
-        let offer = &mut inventory.offers[*at];
-        match what {
-            "status/bulk/activate" => offer.active = true,
-            "status/bulk/deactivate" => offer.active = false,
-            "wholesale/bulk" => offer.wholesale.clone_from(&input),
-            _ => offer.favorite = favorite.unwrap_or_default(),
-        }
-        offer.updated = now;
-    }
-    let all: Vec<_> = places
-        .into_iter()
-        .map(|at| one(inventory, at, products))
-        .collect();
-    Ok(json_response(StatusCode::OK, &all.into()))
+    ids.into_iter().map(place).collect()
 }
 
-/// POST of a bid for an offer's place.
-pub fn bid(
-    request: &Request,
-    inventory: &mut Inventory,
-    at: usize,
-    products: &[Product],
-    now: WallTime,
-) -> Result<Response, Box<Response>> {
-    let fields = object(request)?;
-    let bid = fields.get("maxBid").and_then(Value::as_i64);
-    let Some(bid) = bid.filter(|bid| (0..=inventory.offers[at].iwtr).contains(bid)) else {
-        return Err(bad(&["Invalid bid"]));
-    };
-    let offer = &mut inventory.offers[at];
-    offer.bid = bid;
-    offer.renewal = fields.get("salesBoosterRenewal") == Some(&Value::Bool(true));
+/// Changes offers and shows them.
+fn each(call: &mut Call<'_>, places: &[usize], change: impl Fn(&mut Offer)) -> Answer {
+    let now = call.now;
+    let inventory = call.inventory_mut();
+    for at in places {
+        change(&mut inventory.offers[*at]);
+        inventory.offers[*at].updated = now;
+    }
+    let (inventory, products) = (call.inventory(), &call.state.products);
+    let all = places.iter().map(|at| one(inventory, *at, products));
+    ok(all.collect::<Vec<_>>())
+}
+
+pub fn bid(call: &mut Call<'_>) -> Answer {
+    let at = call.offer()?;
+    let fields = call.object()?;
+    let now = call.now;
+    let offer = &mut call.inventory_mut().offers[at];
+    let bid = fields["maxBid"].as_i64();
+    let bid = bid.filter(|bid| (0..=offer.iwtr).contains(bid));
+    offer.bid = bid.ok_or_else(|| bad("Invalid bid"))?;
+    offer.renewal = fields["salesBoosterRenewal"] == true;
     offer.updated = now;
-    Ok(json_response(StatusCode::OK, &one(inventory, at, products)))
+    call.shown(at)
 }
 
-/// GET of where the sales booster puts an offer: higher bids and lower prices come first.
-pub fn position(
-    request: &Request,
-    offer: &Offer,
-    products: &[Product],
-) -> Result<Response, Box<Response>> {
-    let query = Query::of(request);
+pub fn position(call: &mut Call<'_>) -> Answer {
+    let query = Query::of(call.request);
+    let offer = &call.inventory().offers[call.offer()?];
     let place = |bid: i64, price: i64| (30 - bid / 5 + price / 500).clamp(1, 99);
-    let own = price(&products[offer.product], offer.iwtr);
-    let bid = query
-        .number("bid")?
-        .unwrap_or(offer.bid)
-        .clamp(0, AMOUNT_MAX);
+    let own = price(&call.state.products[offer.product], offer.iwtr);
+    let bid = query.number("bid")?.unwrap_or(offer.bid);
+    let bid = bid.clamp(0, AMOUNT_MAX);
     let input = query.number("price")?.unwrap_or(own).clamp(0, AMOUNT_MAX);
-    let body = json!({
+    ok(json!({
         "current": place(offer.bid, own),
         "new": place(bid, input),
         "buyButtonBidEnabled": true,
         "tier": { "from": 0, "entryFee": 5, "step": 5, "minBid": 5 },
         "nextValidBid": (bid / 5 + 1) * 5,
         "sandboxExtra": true,
-    });
-    Ok(json_response(StatusCode::OK, &body))
+    }))
 }
 
 /// GET of the price calculator. Without a price it answers 404, as documented.
-pub fn calculate(request: &Request, products: &[Product]) -> Result<Response, Box<Response>> {
-    let query = Query::of(request);
-    let id = query.get("kpcProductId");
-    let Some(id) = id else {
-        return Err(bad(&["Required parameter 'kpcProductId' is not present"]));
+pub fn calculate(call: &mut Call<'_>) -> Answer {
+    let query = Query::of(call.request);
+    let Some(id) = query.get("kpcProductId") else {
+        return Err(bad("Required parameter 'kpcProductId' is not present"));
     };
     let (price, iwtr) = (query.number("price")?, query.number("priceIWTR")?);
-    let product = products.iter().find(|product| product.id == id);
-    let Some(rule) = product.and_then(|product| product.rule.as_ref()) else {
-        return Err(Box::new(error(
-            StatusCode::CONFLICT,
-            "Commission Rule not found",
-        )));
-    };
+    let rule = call.product(id).and_then(|product| product.rule.as_ref());
+    let rule = rule.ok_or_else(|| error(StatusCode::CONFLICT, "Commission Rule not found"))?;
     // Far above every price, so that the arithmetic cannot overflow.
     let within = |cents: &i64| (0..=10 * AMOUNT_MAX).contains(cents);
     let (price, iwtr) = match (iwtr.filter(within), price.filter(within)) {
         // `priceIWTR` wins where both are given (our choice).
         (Some(iwtr), _) => (rule.lowest_price(iwtr), iwtr),
         (None, Some(price)) => (price, rule.received(price)),
-        (None, None) => {
-            return Err(Box::new(error(
-                StatusCode::NOT_FOUND,
-                "Commission Price not found",
-            )));
-        }
+        (None, None) => return Err(not_found("Commission Price not found")),
     };
-    let body = json!({
+    ok(json!({
         "rule": rule.name,
         "priceIWTR": iwtr,
         "price": price,
         "fixedAmount": rule.fixed,
         "percentValue": rule.percent,
         "sandboxExtra": 0,
-    });
-    Ok(json_response(StatusCode::OK, &body))
+    }))
 }
 
-/// GET of how many offers are blocked, by reason.
-pub fn block_reasons(inventory: &Inventory) -> Response {
+pub fn block_reasons(call: &mut Call<'_>) -> Answer {
     let mut counts = std::collections::BTreeMap::<&str, usize>::new();
-    for block in inventory
-        .offers
-        .iter()
-        .filter_map(|offer| offer.block.as_deref())
-    {
+    let offers = call.inventory().offers.iter();
+    for block in offers.filter_map(|offer| offer.block.as_deref()) {
         *counts.entry(block).or_default() += 1;
     }
     let all = counts.into_iter().map(
         |(reason, count)| json!({ "blockReason": reason, "count": count, "sandboxExtra": true }),
     );
-    json_response(StatusCode::OK, &all.collect())
+    ok(all.collect::<Vec<_>>())
 }

@@ -5,9 +5,7 @@ use serde::{Deserialize, Serialize};
 /// The commission on one product.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rule {
-    /// A UUID.
     pub id: String,
-    /// Its display name.
     pub name: String,
     /// Per cent on top of what the seller receives.
     pub percent: i64,
@@ -18,7 +16,6 @@ pub struct Rule {
 impl Rule {
     /// What the seller receives (IWTR) of what the buyer pays: `(price - fixed) / (1 + percent / 100)`, rounded half
     /// up to a cent, and never below zero (`docs/providers/kinguin.md#prices`).
-    #[must_use]
     pub fn received(&self, price: i64) -> i64 {
         let whole = 100 + self.percent;
         // Rounding half up is the floor of x + 1/2; both are doubled so that it stays in whole numbers.
@@ -27,7 +24,6 @@ impl Rule {
     }
 
     /// What the buyer pays for the seller to receive `iwtr`: the lowest of the prices that give it.
-    #[must_use]
     pub fn lowest_price(&self, iwtr: i64) -> i64 {
         let whole = 100 + self.percent;
         // The lowest price whose received part, before rounding, is half a cent short of it at most.

@@ -6,7 +6,6 @@ use crate::sandbox::simulator::seeded_hash;
 
 use super::prices::Rule;
 
-/// The number of products.
 pub const COUNT: usize = 280;
 
 /// The product that Kinguin names for tests; the first in the list.
@@ -18,14 +17,10 @@ const NUMBERS: usize = 1_000;
 /// The index of the product without a commission rule, where that setting is on.
 const WITHOUT_RULE: usize = 4;
 
-/// One product.
 #[derive(Debug, Clone)]
 pub struct Product {
-    /// 24 hex digits.
     pub id: String,
-    /// Its number in the shop.
     pub number: usize,
-    /// Its name.
     pub name: String,
     /// The provider's commission; `None` where no rule is set up.
     pub rule: Option<Rule>,
@@ -57,7 +52,6 @@ const KINDS: [&str; 6] = [
 ];
 
 /// All products of this seed, always in the same order.
-#[must_use]
 pub fn all(seed: u64) -> Vec<Product> {
     let mut rng = Rng::with_seed(seeded_hash(seed, "kinguin products", 0));
     let mut names: Vec<String> = FIRST

@@ -1,84 +1,99 @@
 //! Query parameters, pages, and times as this API writes them.
 
-use axum::http::StatusCode;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use crate::domain::WallTime;
-use crate::http_server::{Request, Response};
+use crate::http_server::Request;
+use crate::sandbox::fields::Fields;
+use crate::sandbox::reply;
+use crate::sandbox::route::Answer;
 
-use super::error;
+use super::bad;
 
 /// The largest page; larger requests get this size.
 const SIZE_MAX: usize = 100;
 const SIZE_USUAL: usize = 25;
 
-/// The parameters of a request.
-pub struct Query(Vec<(String, String)>);
+pub struct Query(Fields);
 
 impl Query {
     /// The parameters of this request; none if it has no query.
     pub fn of(request: &Request) -> Self {
-        let text = request.uri().query().unwrap_or_default();
-        Self(serde_urlencoded::from_str(text).unwrap_or_default())
+        Self(Fields::of_query(request))
     }
 
     /// A parameter that is not empty. Filters have flat names; one adapter in the field writes `filter.` before them.
     pub fn get(&self, name: &str) -> Option<&str> {
-        let mut all = self.0.iter();
-        all.find(|(known, _)| known == name || known.strip_prefix("filter.") == Some(name))
-            .map(|(_, value)| value.as_str())
+        let is = |known: &str| known == name || known.strip_prefix("filter.") == Some(name);
+        let value = self.0.iter().find(|(known, _)| is(known));
+        value
+            .map(|(_, value)| value)
             .filter(|value| !value.is_empty())
+    }
+
+    /// Whether the filter of this name lets a value pass; without a filter any value passes.
+    pub fn is(&self, name: &str, value: impl AsRef<str>) -> bool {
+        self.get(name).is_none_or(|wanted| wanted == value.as_ref())
+    }
+
+    /// A parameter that is read as something.
+    fn read<T>(&self, name: &str, kind: &str, read: fn(&str) -> Option<T>) -> Answer<Option<T>> {
+        let invalid = || {
+            bad(&format!(
+                "Failed to convert value of parameter '{name}' to a {kind}"
+            ))
+        };
+        let value = self.get(name);
+        value.map(|text| read(text).ok_or_else(invalid)).transpose()
     }
 
     /// A whole number.
     ///
     /// # Errors
     /// The error response, if the value is invalid.
-    pub fn number(&self, name: &str) -> Result<Option<i64>, Box<Response>> {
-        self.get(name)
-            .map(|text| {
-                text.parse().map_err(|_| {
-                    let message =
-                        format!("Failed to convert value of parameter '{name}' to a number");
-                    Box::new(error(StatusCode::BAD_REQUEST, &message))
-                })
-            })
-            .transpose()
+    pub fn number(&self, name: &str) -> Answer<Option<i64>> {
+        self.read(name, "number", |text| text.parse().ok())
     }
 
-    /// An instant.
+    /// The filter of two instants: `createdAtFrom` and `createdAtTo`.
     ///
     /// # Errors
-    /// The error response, if the value is invalid.
-    pub fn instant(&self, name: &str) -> Result<Option<WallTime>, Box<Response>> {
-        self.get(name)
-            .map(|text| {
-                instant(text).ok_or_else(|| {
-                    let message =
-                        format!("Failed to convert value of parameter '{name}' to a date");
-                    Box::new(error(StatusCode::BAD_REQUEST, &message))
-                })
-            })
-            .transpose()
+    /// The error response, if a value is invalid.
+    pub fn range(&self, name: &str) -> Answer<Range> {
+        Ok(Range {
+            from: self.read(&format!("{name}From"), "date", instant)?,
+            to: self.read(&format!("{name}To"), "date", instant)?,
+        })
     }
 
     /// The parameters as a query with another page.
     fn with_page(&self, page: usize, size: usize) -> String {
-        let found = self
+        let others = self
             .0
             .iter()
-            .filter(|(name, _)| name != "page" && name != "size");
-        let mut all: Vec<(&str, String)> = found
-            .map(|(name, value)| (name.as_str(), value.clone()))
+            .filter(|(name, _)| !["page", "size"].contains(name));
+        let mut all: Vec<(&str, String)> = others
+            .map(|(name, value)| (name, value.to_owned()))
             .collect();
-        all.push(("page", page.to_string()));
-        all.push(("size", size.to_string()));
+        all.extend([("page", page.to_string()), ("size", size.to_string())]);
         serde_urlencoded::to_string(all).unwrap_or_default()
     }
 }
 
-/// A place in a list.
+pub struct Range {
+    from: Option<WallTime>,
+    to: Option<WallTime>,
+}
+
+impl Range {
+    /// Whether it lets an instant pass; one that is missing passes only where there is no filter.
+    pub fn has(&self, at: Option<WallTime>) -> bool {
+        self.from.is_none_or(|from| at.is_some_and(|at| at >= from))
+            && self.to.is_none_or(|to| at.is_some_and(|at| at <= to))
+    }
+}
+
 pub struct Page {
     number: usize,
     size: usize,
@@ -92,21 +107,17 @@ impl Page {
     ///
     /// # Errors
     /// The error response, if the page or its size is invalid.
-    pub fn of<T>(
-        request: &Request,
-        query: &Query,
-        all: Vec<T>,
-    ) -> Result<(Self, Vec<T>), Box<Response>> {
-        let refuse = |message: &str| Box::new(error(StatusCode::BAD_REQUEST, message));
+    pub fn of<T>(request: &Request, all: Vec<T>) -> Answer<(Self, Vec<T>)> {
+        let query = Query::of(request);
         let number = query.number("page")?.unwrap_or(0);
         let number =
-            usize::try_from(number).map_err(|_| refuse("Page index must not be less than zero"))?;
+            usize::try_from(number).map_err(|_| bad("Page index must not be less than zero"))?;
         let size = match query.number("size")? {
             None => SIZE_USUAL,
             Some(size) => usize::try_from(size)
                 .ok()
                 .filter(|size| *size > 0)
-                .ok_or_else(|| refuse("Page size must not be less than one"))?
+                .ok_or_else(|| bad("Page size must not be less than one"))?
                 // Cut without a word (our choice).
                 .min(SIZE_MAX),
         };
@@ -114,17 +125,18 @@ impl Page {
         // A page behind the end is empty, not an error.
         let from = number.saturating_mul(size).min(total);
         let rows: Vec<T> = all.into_iter().skip(from).take(size).collect();
-        let host = request.headers().get(axum::http::header::HOST);
-        let host = host.and_then(|host| host.to_str().ok()).unwrap_or_default();
         // HAL links are absolute, by the name under which the client called.
-        let base = format!("http://{host}{}", request.uri().path());
+        let host = reply::host(request.headers());
+        let href = |number| {
+            let query = query.with_page(number, size);
+            format!("http://{host}{}?{query}", request.uri().path())
+        };
         let page = Self {
             number,
             size,
             total,
-            href: format!("{base}?{}", query.with_page(number, size)),
-            next: (from + rows.len() < total)
-                .then(|| format!("{base}?{}", query.with_page(number + 1, size))),
+            href: href(number),
+            next: (from + rows.len() < total).then(|| href(number + 1)),
         };
         Ok((page, rows))
     }
@@ -145,15 +157,7 @@ impl Page {
             links["next"] = json!({ "href": next });
         }
         body.insert("_links".into(), links);
-        body.insert(
-            "page".into(),
-            json!({
-                "size": self.size,
-                "totalElements": self.total,
-                "totalPages": self.pages(),
-                "number": self.number,
-            }),
-        );
+        body.insert("page".into(), self.counts("number"));
         body
     }
 
@@ -161,16 +165,17 @@ impl Page {
     pub fn listed(&self, rows: Vec<Value>) -> Map<String, Value> {
         let mut body = Map::new();
         body.insert("content".into(), rows.into());
-        body.insert(
-            "metadata".into(),
-            json!({
-                "page": self.number,
-                "size": self.size,
-                "totalElements": self.total,
-                "totalPages": self.pages(),
-            }),
-        );
+        body.insert("metadata".into(), self.counts("page"));
         body
+    }
+
+    fn counts(&self, number: &str) -> Value {
+        json!({
+            number: self.number,
+            "size": self.size,
+            "totalElements": self.total,
+            "totalPages": self.pages(),
+        })
     }
 
     /// The shape that the API description has for all other lists.
@@ -187,7 +192,6 @@ impl Page {
         })
     }
 }
-
 /// An instant as this API writes it: ISO 8601 with no colon in the offset (`docs/providers/kinguin.md#times`).
 pub fn date(at: WallTime) -> String {
     at.rfc3339().replace('Z', "+0000")

@@ -1,203 +1,161 @@
-//! Routes requests, once the caller is known.
+//! Routes requests: first the calls that are open to all, then those of a client with a valid token.
 
-use axum::http::{Method, StatusCode};
+use hyper::http::{HeaderValue, StatusCode, header};
 use serde_json::json;
 
 use crate::domain::WallTime;
-use crate::http_server::{Request, Response};
+use crate::http_server::Response;
+use crate::sandbox::Late;
+use crate::sandbox::reply::ok;
+use crate::sandbox::route::{Answer, NoRoute, Route, delete, get, patch, post, put};
 
-use super::inventory::Inventory;
-use super::query::{Query, date};
-use super::{Event, Memory, error, json_response, market, offers, only, sales, stock};
+use super::access::OverLimit;
+use super::query::date;
+use super::{
+    Call, Kinguin, access, error, market, not_found, offers, only, sales, stock, webhooks,
+};
 
-/// Answers public calls; `None` where the call needs a token.
-pub fn public(request: &Request, memory: &Memory, seed: u64) -> Option<Response> {
-    let (inventories, products) = (&memory.inventories, &memory.products);
-    let parts = parts(request.uri().path());
-    let answered = match (reads(request), parts.as_slice()) {
-        // All public calls are reads.
-        (false, _) => return None,
-        (_, ["library", "api", "v1", "products", "search"]) => market::search(request, products),
-        (
-            _,
-            [
-                "kpc",
-                "api",
-                "v1",
-                "products",
-                "search",
-                "findByTypeAndExternalId",
-            ],
-        ) => market::by_number(request, products),
-        (
-            _,
-            [
-                "sales-manager-api",
-                "api",
-                "v1",
-                "product",
-                "minimalPrice",
-                id,
-            ],
-        ) => market::minimal_price(id, products),
-        (
-            _,
-            [
-                "sales-manager-api",
-                "api",
-                "v1",
-                "wholesale",
-                "product",
-                id,
-                "offers",
-            ],
-        ) => Ok(market::wholesale_product(
-            request,
-            id,
-            inventories,
-            products,
-            seed,
-        )),
-        (_, ["sales-manager-api", "api", "v1", "wholesale", "offers"]) => {
-            market::wholesale(request, inventories, products, seed)
-        }
-        (
-            _,
-            [
-                "sales-manager-api",
-                "api",
-                "v1",
-                "products",
-                id,
-                "defaultWholesaleTier",
-            ],
-        ) => market::wholesale_tier(id, products),
-        (
-            _,
-            [
-                "sales-manager-api",
-                "api",
-                "v1",
-                "merchants",
-                "findByNameLike",
-            ],
-        ) => market::sellers_like(request, inventories),
-        _ => return None,
+/// The prefix of most calls; the tables leave it out.
+const API: &str = "/sales-manager-api/api/v1";
+
+/// Calls without a token.
+const PUBLIC: &[Route<Kinguin>] = &[
+    post(super::TOKEN_PATH, access::grant),
+    get("/library/api/v1/products/search", market::search),
+    get(
+        "/kpc/api/v1/products/search/findByTypeAndExternalId",
+        market::by_number,
+    ),
+    get("/product/minimalPrice/{product}", market::minimal_price),
+    get(
+        "/wholesale/product/{product}/offers",
+        market::of_one_product,
+    ),
+    get("/wholesale/offers", market::wholesale),
+    get(
+        "/products/{product}/defaultWholesaleTier",
+        market::wholesale_tier,
+    ),
+    get("/merchants/findByNameLike", market::sellers_like),
+];
+
+/// Calls of a client.
+const OWN: &[Route<Kinguin>] = &[
+    get("/envoy2/api/v1/subscription", webhooks::subscription),
+    post("/envoy2/api/v1/subscription", webhooks::subscribe),
+    get("/envoy2/api/v1/requests", webhooks::requests),
+    get("/merchants", merchant_type),
+    post("/merchants", create_merchant),
+    get("/merchants/status", merchant),
+    get("/merchants/findByName", market::seller_named),
+    get("/reservations", sales::list),
+    get("/reservations/archive", sales::archive),
+    get("/reservations/stats", sales::stats),
+    get("/reservations/csv", sales::csv),
+    patch("/reservations/delivery", sales::deliver),
+    get("/alerts", sales::alert_list),
+    get("/alerts/{alert}", sales::alert),
+    get("/wholesale/product/{product}/best", market::best),
+    get("/wholesale/configuration", market::configuration),
+    post("/wholesale/configuration", market::configure),
+    post("/returns/ktc/{card}", stock::take_back),
+    get("/offers", offers::list),
+    post("/offers", offers::create),
+    get("/offers/block-reasons", offers::block_reasons),
+    get("/offers/calculations/priceAndCommission", offers::calculate),
+    post("/offers/restock", stock::restock),
+    patch("/offers/favorites", offers::bulk_favorites),
+    patch("/offers/status/bulk/activate", offers::bulk_activate),
+    patch("/offers/status/bulk/deactivate", offers::bulk_deactivate),
+    patch("/offers/wholesale/bulk", offers::bulk_wholesale),
+    get("/offers/{offer}", offers::show),
+    put("/offers/{offer}", offers::update),
+    patch("/offers/{offer}", offers::update),
+    delete("/offers/{offer}", offers::remove),
+    get("/offers/{offer}/position", offers::position),
+    post("/offers/{offer}/popularity", offers::bid),
+    get("/offers/{offer}/stock", stock::list),
+    post("/offers/{offer}/stock", stock::upload),
+    post("/offers/{offer}/stock/list", stock::upload_list),
+    post("/offers/{offer}/stock/file", stock::upload_file),
+    get("/offers/{offer}/stock/file/{upload}", stock::upload_status),
+    get("/offers/{offer}/stock/{key}", stock::one),
+    put("/offers/{offer}/stock/{key}", stock::set_availability),
+];
+
+pub fn answer(mut call: Call<'_>) -> Response {
+    let path = call.request.uri().path();
+    let path = path.strip_prefix(API).unwrap_or(path);
+    let answered = match call.route(PUBLIC, path) {
+        Ok(answer) => answer,
+        Err(NoRoute::Method(methods)) => Err(only(&methods)),
+        Err(NoRoute::Path) => as_client(&mut call, path),
     };
-    Some(answered.unwrap_or_else(|refusal| *refusal))
+    answered.unwrap_or_else(|refusal| *refusal)
 }
 
-/// Answers a request of `client`, whose token is valid.
-pub fn answer(
-    request: &Request,
-    memory: &mut Memory,
-    client: usize,
-    seed: u64,
-    now: WallTime,
-) -> Result<Response, Box<Response>> {
-    let parts = parts(request.uri().path());
-    let posts = request.method() == Method::POST;
-    match parts.as_slice() {
-        ["envoy2", "api", "v1", rest @ ..] => match (request.method(), rest) {
-            (&Method::POST, ["subscription"]) => memory.webhooks.subscribe(client, request),
-            (_, ["subscription"]) if reads(request) => memory.webhooks.subscription(client),
-            (_, ["requests"]) if reads(request) => memory.webhooks.requests(client, request),
-            (_, ["requests"]) => Ok(only("GET")),
-            _ => Err(nothing()),
-        },
-        ["sales-manager-api", "api", "v1", "offers", rest @ ..] => {
-            let mut events = Vec::new();
-            let answered = offer_calls(request, rest, memory, client, now, &mut events)?;
-            queue_webhooks(memory, client, events, now);
-            Ok(answered)
+fn as_client<'a>(call: &mut Call<'a>, path: &'a str) -> Answer {
+    call.caller = call.state.access.bearer(call.request.headers(), call.now)?;
+    let late = admit(call)?;
+    let mut response = match call.route(OWN, path) {
+        Ok(answer) => answer,
+        Err(NoRoute::Method(methods)) => Err(only(&methods)),
+        Err(NoRoute::Path) => Err(not_found("No such path")),
+    }
+    .unwrap_or_else(|refusal| *refusal);
+    if let Some(late) = late {
+        response.extensions_mut().insert(late);
+    }
+    Ok(response)
+}
+
+/// Counts a call, rejects it, or returns the delay of its answer.
+fn admit(call: &mut Call<'_>) -> Answer<Option<Late>> {
+    let (now, at) = (call.now, usize::from(call.reads()));
+    let rules = &call.state.rules;
+    let window = &mut call.state.windows[call.caller][at];
+    let wait = window.wait(rules.limits[at], now);
+    // `None` where the simulated clock stands still: a delayed call would never be answered, so it is rejected.
+    let outside = call.simulator.outside_span(wait);
+    match (rules.over_limit, outside) {
+        _ if wait.is_zero() => {
+            window.enter(now, wait);
+            Ok(None)
         }
-        ["sales-manager-api", "api", "v1", "returns", "ktc", card] => {
-            if request.method() != Method::POST {
-                return Ok(only("POST"));
+        (OverLimit::Delay, Some(outside)) => {
+            window.enter(now, wait);
+            Ok(Some(Late(outside)))
+        }
+        (over, outside) => {
+            let mut refusal = error(StatusCode::TOO_MANY_REQUESTS, "Too Many Requests");
+            if over == OverLimit::RefuseWithRetryAfter {
+                let seconds = outside.unwrap_or(wait).as_millis().div_ceil(1_000).max(1);
+                let seconds = u64::try_from(seconds).unwrap_or(u64::MAX);
+                let headers = refusal.headers_mut();
+                headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
             }
-            let mut events = Vec::new();
-            let answered =
-                stock::take_back(&mut memory.inventories[client], card, now, &mut events)?;
-            queue_webhooks(memory, client, events, now);
-            Ok(answered)
+            Err(refusal)
         }
-        [
-            "sales-manager-api",
-            "api",
-            "v1",
-            "wholesale",
-            "configuration",
-        ] if posts => market::configure(request, &mut memory.inventories[client]),
-        // Both sellers are merchants already.
-        ["sales-manager-api", "api", "v1", "merchants"] if posts => Err(Box::new(error(
-            StatusCode::CONFLICT,
-            "Merchant already created",
-        ))),
-        ["sales-manager-api", "api", "v1", "reservations", "delivery"]
-            if request.method() == Method::PATCH =>
-        {
-            sales::deliver(request)
-        }
-        ["sales-manager-api", "api", "v1", rest @ ..] if reads(request) => {
-            seller_calls(request, rest, memory, client, seed)
-        }
-        ["sales-manager-api", "api", "v1", ..] => Ok(only("GET")),
-        _ => Err(nothing()),
     }
 }
 
-fn queue_webhooks(memory: &mut Memory, client: usize, events: Vec<Event>, now: WallTime) {
-    for Event::Sale(id) in events {
-        let inventory = &memory.inventories[client];
-        memory
-            .webhooks
-            .sale(client, inventory, &id, &memory.products, now);
-    }
+fn create_merchant(_: &mut Call<'_>) -> Answer {
+    Err(error(StatusCode::CONFLICT, "Merchant already created"))
 }
 
-/// Reads that are not below an offer.
-fn seller_calls(
-    request: &Request,
-    rest: &[&str],
-    memory: &Memory,
-    client: usize,
-    seed: u64,
-) -> Result<Response, Box<Response>> {
-    let (inventory, products) = (&memory.inventories[client], &memory.products);
-    match rest {
-        ["merchants"] => {
-            let body = json!({ "type": "MERCHANT", "status": "ACTIVE", "sandboxExtra": true });
-            Ok(json_response(StatusCode::OK, &body))
-        }
-        ["merchants", "status"] => Ok(merchant(inventory, memory.began.unwrap_or(WallTime(0)))),
-        ["merchants", "findByName"] => {
-            let name = Query::of(request);
-            let mut inventories = memory.inventories.iter();
-            let found = inventories.find(|inventory| name.get("name") == Some(&inventory.name));
-            let found = found
-                .ok_or_else(|| Box::new(error(StatusCode::NOT_FOUND, "Merchant not found")))?;
-            Ok(json_response(StatusCode::OK, &found.seller.into()))
-        }
-        ["reservations"] => sales::list(request, inventory, products, false),
-        ["reservations", "archive"] => sales::list(request, inventory, products, true),
-        ["reservations", "stats"] => sales::stats(request, inventory, products),
-        ["reservations", "csv"] => sales::csv(request, inventory, products),
-        ["alerts"] => sales::alert_list(request, inventory, products),
-        ["alerts", id] => sales::alert(inventory, id, products),
-        ["wholesale", "product", id, "best"] => {
-            market::best(id, &memory.inventories, products, seed)
-        }
-        ["wholesale", "configuration"] => Ok(market::configuration(inventory)),
-        _ => Err(nothing()),
-    }
+fn merchant_type(_: &mut Call<'_>) -> Answer {
+    ok(json!({ "type": "MERCHANT", "status": "ACTIVE", "sandboxExtra": true }))
 }
 
-fn merchant(inventory: &Inventory, began: WallTime) -> Response {
-    let sold = inventory
-        .reservations
-        .iter()
-        .filter(|sale| sale.status == "DELIVERED");
-    let body = json!({
+fn merchant(call: &mut Call<'_>) -> Answer {
+    let inventory = call.inventory();
+    let mut sold = inventory.reservations.iter();
+    let sold = sold
+        .by_ref()
+        .filter(|sale| sale.status == "DELIVERED")
+        .count();
+    let began = call.simulator.start();
+    ok(json!({
         "id": inventory.seller,
         "name": inventory.name,
         "status": "ACTIVE",
@@ -209,118 +167,12 @@ fn merchant(inventory: &Inventory, began: WallTime) -> Response {
         "wholesaler": true,
         "wholesaleVisibility": "FULL",
         "merchantStatistics": {
-            "soldReservationsCount": sold.clone().count(),
-            "completedOrders": sold.count(),
+            "soldReservationsCount": sold,
+            "completedOrders": sold,
             "last90dAlerts": 1,
         },
         "createdAt": date(WallTime(began.0 - 900 * 24 * 60 * 60 * 1000)),
         "updatedAt": date(began),
         "sandboxExtra": "an undocumented field",
-    });
-    json_response(StatusCode::OK, &body)
-}
-
-/// Calls at and below `/offers`.
-fn offer_calls(
-    request: &Request,
-    rest: &[&str],
-    memory: &mut Memory,
-    client: usize,
-    now: WallTime,
-    events: &mut Vec<Event>,
-) -> Result<Response, Box<Response>> {
-    let method = request.method();
-    let (get, post) = (reads(request), *method == Method::POST);
-    let (put, patch) = (*method == Method::PUT, *method == Method::PATCH);
-    if let [id, ..] = rest
-        // Distinguishes an id from the names of collection calls, which are never 24 characters long.
-        && id.len() == 24
-    {
-        // Before the method is looked at: a foreign offer is foreign to every call.
-        let at = place(memory, client, id, !get)?;
-        let products = &memory.products;
-        let inventory = &mut memory.inventories[client];
-        return match &rest[1..] {
-            [] if get => Ok(json_response(
-                StatusCode::OK,
-                &offers::one(inventory, at, products),
-            )),
-            [] if put || patch => offers::update(request, inventory, at, products, now),
-            [] if *method == Method::DELETE => {
-                // Keys without an offer could be reached by no call.
-                inventory.keys.retain(|key| key.offer != *id);
-                inventory.offers.remove(at);
-                Ok(crate::http_server::respond(
-                    StatusCode::NO_CONTENT,
-                    "application/json",
-                    "",
-                ))
-            }
-            ["position"] if get => offers::position(request, &inventory.offers[at], products),
-            ["popularity"] if post => offers::bid(request, inventory, at, products, now),
-            ["stock"] if get => stock::list(request, inventory, id, products),
-            ["stock"] | ["stock", "list"] if post => {
-                stock::upload(request, inventory, id, products, now, events)
-            }
-            ["stock", "file"] if post => stock::upload_file(request, inventory, id, now),
-            ["stock", "file", upload] if get => stock::upload_status(inventory, id, upload),
-            ["stock", key] if get => stock::one(inventory, id, key, products),
-            ["stock", key] if put => stock::set_availability(request, inventory, id, key, products),
-            _ => Err(nothing()),
-        };
-    }
-    let products = &memory.products;
-    let inventory = &mut memory.inventories[client];
-    match rest {
-        [] if get => offers::list(request, inventory, products, memory.rules.shape),
-        [] if post => offers::create(request, inventory, products, now),
-        ["block-reasons"] if get => Ok(offers::block_reasons(inventory)),
-        ["calculations", "priceAndCommission"] if get => offers::calculate(request, products),
-        ["restock"] if post => stock::restock(request, inventory, now),
-        ["favorites"] | ["status" | "wholesale", ..] if patch => {
-            let what = rest.join("/");
-            if ![
-                "favorites",
-                "status/bulk/activate",
-                "status/bulk/deactivate",
-                "wholesale/bulk",
-            ]
-            .contains(&what.as_str())
-            {
-                return Err(nothing());
-            }
-            offers::bulk(request, &what, inventory, products, now)
-        }
-        _ => Err(nothing()),
-    }
-}
-
-/// An offer's index in the caller's list. For another seller's offer, writes get 403 and reads 404.
-fn place(memory: &Memory, client: usize, id: &str, writes: bool) -> Result<usize, Box<Response>> {
-    let mut own = memory.inventories[client].offers.iter();
-    if let Some(at) = own.position(|offer| offer.id == id) {
-        return Ok(at);
-    }
-    let elsewhere = memory
-        .inventories
-        .iter()
-        .any(|inventory| inventory.offers.iter().any(|offer| offer.id == id));
-    Err(Box::new(if elsewhere && writes {
-        error(StatusCode::FORBIDDEN, "Access is denied")
-    } else {
-        error(StatusCode::NOT_FOUND, "Offer not found")
     }))
-}
-
-fn nothing() -> Box<Response> {
-    Box::new(error(StatusCode::NOT_FOUND, "No such path"))
-}
-
-fn parts(path: &str) -> Vec<&str> {
-    path.trim_start_matches('/').split('/').collect()
-}
-
-/// Whether a request is counted as a read.
-pub fn reads(request: &Request) -> bool {
-    matches!(*request.method(), Method::GET | Method::HEAD)
 }

@@ -2,17 +2,19 @@
 
 use std::time::Duration;
 
-use axum::http::StatusCode;
+use hyper::http::StatusCode;
 use serde_json::{Map, Value, json};
 
 use crate::domain::{WallTime, inert};
-use crate::http_server::{Request, Response, respond};
+use crate::http_server::respond;
+use crate::sandbox::reply::ok;
+use crate::sandbox::route::Answer;
 
 use super::inventory::{Inventory, KeyStatus, Reservation, STATES};
 use super::offers::{self, money};
 use super::products::Product;
 use super::query::{Page, Query, date, instant};
-use super::{bad, error, json_response};
+use super::{Call, bad, not_found};
 
 /// A reservation as this API writes it.
 fn view(sale: &Reservation, inventory: &Inventory, products: &[Product]) -> Value {
@@ -55,98 +57,71 @@ fn customer(sale: &Reservation) -> u64 {
     600_000 + order.unwrap_or_default()
 }
 
-fn matching<'a>(
-    query: &Query,
-    inventory: &'a Inventory,
-    products: &[Product],
-    archived: bool,
-) -> Result<Vec<&'a Reservation>, Box<Response>> {
-    let (from, to) = (
-        query.instant("createdDateFrom")?,
-        query.instant("createdDateTo")?,
-    );
-    let (released_from, released_to) = (
-        query.instant("releasedDateFrom")?,
-        query.instant("releasedDateTo")?,
-    );
-    let (deliver_from, deliver_to) = (
-        query.instant("maxDeliveryDateFrom")?,
-        query.instant("maxDeliveryDateTo")?,
-    );
-    let within = |at: Option<WallTime>, from: Option<WallTime>, to: Option<WallTime>| {
-        from.is_none_or(|from| at.is_some_and(|at| at >= from))
-            && to.is_none_or(|to| at.is_some_and(|at| at <= to))
+/// The reservations that the query's filters let pass, the newest first.
+fn matching<'a>(call: &'a Call<'_>, archived: bool) -> Answer<Vec<&'a Reservation>> {
+    let (inventory, products) = (call.inventory(), &call.state.products);
+    let query = Query::of(call.request);
+    let (created, released) = (query.range("createdDate")?, query.range("releasedDate")?);
+    let deliver = query.range("maxDeliveryDate")?;
+    let wanted = |sale: &&Reservation| {
+        sale.archived == archived
+            && query.is("status", &sale.status)
+            && query.is("offerId", &sale.offer)
+            && query.is("productId", &products[sale.product].id)
+            && query.is("reservationId", &sale.id)
+            && query.is("orderIncrementId", &sale.order)
+            && query.is("name", &products[sale.product].name)
+            && query.is("customerId", customer(sale).to_string())
+            // The simulator sells no wholesale, pre-purchase, replacement or external keys.
+            && ["wholesale", "prePurchase", "replacedFromFlag", "replacedToFlag"]
+                .iter()
+                .all(|flag| query.is(flag, "false"))
+            && query.is("externalStockName", "")
+            && query.is("externalStockVendor", "")
+            && created.has(Some(sale.created))
+            && released.has(sale.key.as_ref().map(|_| sale.updated))
+            && deliver.has(Some(deliver_by(sale)))
     };
-    let is = |name: &str, value: &str| query.get(name).is_none_or(|wanted| wanted == value);
-    let mut all: Vec<_> = inventory
-        .reservations
-        .iter()
-        .filter(|sale| {
-            sale.archived == archived
-                && is("status", &sale.status)
-                && is("offerId", &sale.offer)
-                && is("productId", &products[sale.product].id)
-                && is("reservationId", &sale.id)
-                && is("orderIncrementId", &sale.order)
-                && is("name", &products[sale.product].name)
-                && is("customerId", &customer(sale).to_string())
-                // The simulator sells no wholesale, pre-purchase, replacement or external keys.
-                && ["wholesale", "prePurchase", "replacedFromFlag", "replacedToFlag"]
-                    .iter()
-                    .all(|flag| is(flag, "false"))
-                && is("externalStockName", "")
-                && is("externalStockVendor", "")
-                && within(Some(sale.created), from, to)
-                && within(sale.key.as_ref().map(|_| sale.updated), released_from, released_to)
-                && within(Some(deliver_by(sale)), deliver_from, deliver_to)
-        })
-        .collect();
+    let mut all: Vec<_> = inventory.reservations.iter().filter(wanted).collect();
     all.sort_by_key(|sale| std::cmp::Reverse(sale.created));
     Ok(all)
 }
 
-/// GET of reservations, the newest first.
-pub fn list(
-    request: &Request,
-    inventory: &Inventory,
-    products: &[Product],
-    archived: bool,
-) -> Result<Response, Box<Response>> {
-    let query = Query::of(request);
-    let all = matching(&query, inventory, products, archived)?;
-    let (page, rows) = Page::of(request, &query, all)?;
+pub fn list(call: &mut Call<'_>) -> Answer {
+    listed(call, false)
+}
+
+pub fn archive(call: &mut Call<'_>) -> Answer {
+    listed(call, true)
+}
+
+fn listed(call: &Call<'_>, archived: bool) -> Answer {
+    let (inventory, products) = (call.inventory(), &call.state.products);
+    let (page, rows) = Page::of(call.request, matching(call, archived)?)?;
     let rows = rows.into_iter().map(|sale| view(sale, inventory, products));
-    Ok(json_response(StatusCode::OK, &page.spring(rows.collect())))
+    ok(page.spring(rows.collect()))
 }
 
 /// PATCH of the delivery of an in-game product. Kinguin does not document which field names the sale, so nothing changes
 /// here.
-pub fn deliver(request: &Request) -> Result<Response, Box<Response>> {
-    let fields = offers::object(request)?;
-    match fields.get("status").and_then(Value::as_str) {
+pub fn deliver(call: &mut Call<'_>) -> Answer {
+    match call.object()?["status"].as_str() {
         Some("DELIVERED" | "CANCELED") => {
             Ok(respond(StatusCode::NO_CONTENT, "application/json", ""))
         }
-        _ => Err(bad(&["status: must be DELIVERED or CANCELED"])),
+        _ => Err(bad("status: must be DELIVERED or CANCELED")),
     }
 }
 
-/// GET of sales by day.
-pub fn stats(
-    request: &Request,
-    inventory: &Inventory,
-    products: &[Product],
-) -> Result<Response, Box<Response>> {
-    let query = Query::of(request);
-    if query.get("createdDateFrom").is_none() {
-        return Err(bad(&["createdDateFrom: must not be null"]));
+pub fn stats(call: &mut Call<'_>) -> Answer {
+    if Query::of(call.request).get("createdDateFrom").is_none() {
+        return Err(bad("createdDateFrom: must not be null"));
     }
     let mut days = std::collections::BTreeMap::<String, (i64, i64)>::new();
-    for sale in matching(&query, inventory, products, false)? {
-        let day = days
-            // The date alone: sales of a day in UTC.
-            .entry(sale.created.rfc3339()[..10].to_owned())
-            .or_default();
+    for sale in matching(call, false)? {
+        // The date alone: sales of a day in UTC.
+        let day = sale.created.rfc3339()[..10].to_owned();
+        let day = days.entry(day).or_default();
         day.0 += sale.price;
         day.1 += 1;
     }
@@ -156,25 +131,18 @@ pub fn stats(
         });
         (day, stats)
     });
-    let days: Map<String, Value> = days.collect();
-    Ok(json_response(StatusCode::OK, &days.into()))
+    ok(days.collect::<Map<String, Value>>())
 }
 
-/// GET of reservations as CSV.
-pub fn csv(
-    request: &Request,
-    inventory: &Inventory,
-    products: &[Product],
-) -> Result<Response, Box<Response>> {
-    let query = Query::of(request);
+pub fn csv(call: &mut Call<'_>) -> Answer {
     let mut text =
         "id,orderIncrementId,offerId,name,status,price,priceIWTR,createdDate\n".to_owned();
-    for sale in matching(&query, inventory, products, false)? {
+    for sale in matching(call, false)? {
         let cells = [
             &sale.id,
             &sale.order,
             &sale.offer,
-            &products[sale.product].name,
+            &call.state.products[sale.product].name,
             &sale.status,
             &sale.price.to_string(),
             &sale.iwtr.to_string(),
@@ -187,14 +155,10 @@ pub fn csv(
 }
 
 /// One alert for each key that was not uploaded in time.
-fn alerts<'a>(
-    inventory: &'a Inventory,
-    products: &'a [Product],
-) -> impl Iterator<Item = Value> + 'a {
-    let late = inventory
-        .reservations
-        .iter()
-        .filter(|sale| sale.status == "OUT_OF_STOCK");
+fn alerts(call: &Call<'_>) -> impl Iterator<Item = Value> {
+    let (inventory, products) = (call.inventory(), &call.state.products);
+    let late = inventory.reservations.iter();
+    let late = late.filter(|sale| sale.status == "OUT_OF_STOCK");
     late.map(|sale| {
         json!({
             "id": sale.id.replacen("65b00000", "65a1e270", 1),
@@ -211,47 +175,29 @@ fn alerts<'a>(
     })
 }
 
-/// GET of alerts.
-pub fn alert_list(
-    request: &Request,
-    inventory: &Inventory,
-    products: &[Product],
-) -> Result<Response, Box<Response>> {
-    let query = Query::of(request);
-    let (from, to) = (
-        query.instant("createdAtFrom")?,
-        query.instant("createdAtTo")?,
-    );
-    let is = |name: &str, value: &Value| {
-        let value = value
-            .as_str()
-            .map_or_else(|| value.to_string(), str::to_owned);
-        query.get(name).is_none_or(|wanted| wanted == value)
+pub fn alert_list(call: &mut Call<'_>) -> Answer {
+    let query = Query::of(call.request);
+    let created = query.range("createdAt")?;
+    let is = |name: &str, value: &Value| match value {
+        Value::String(text) => query.is(name, text),
+        other => query.is(name, other.to_string()),
     };
-    let mut all: Vec<Value> = alerts(inventory, products).collect();
-    all.retain(|alert| {
-        let at = alert["createdAt"].as_str().and_then(instant);
+    let wanted = |alert: &Value| {
         is("status", &alert["status"])
             && is("ignored", &alert["ignored"])
             && is("reservationId", &alert["source"]["id"])
             && is("orderIncrementId", &alert["source"]["orderIncrementId"])
             && is("name", &alert["source"]["name"])
-            && from.is_none_or(|from| at >= Some(from))
-            && to.is_none_or(|to| at <= Some(to))
-    });
-    let (page, rows) = Page::of(request, &query, all)?;
-    Ok(json_response(StatusCode::OK, &page.spring(rows)))
+            && created.has(alert["createdAt"].as_str().and_then(instant))
+    };
+    let (page, rows) = Page::of(call.request, alerts(call).filter(wanted).collect())?;
+    ok(page.spring(rows))
 }
 
-/// GET of one alert.
-pub fn alert(
-    inventory: &Inventory,
-    id: &str,
-    products: &[Product],
-) -> Result<Response, Box<Response>> {
-    let found = alerts(inventory, products).find(|alert| alert["id"] == id);
-    let found = found.ok_or_else(|| Box::new(error(StatusCode::NOT_FOUND, "Alert not found")))?;
-    Ok(json_response(StatusCode::OK, &found))
+pub fn alert(call: &mut Call<'_>) -> Answer {
+    let id = call.param("alert");
+    let found = alerts(call).find(|alert| alert["id"] == id);
+    ok(found.ok_or_else(|| not_found("Alert not found"))?)
 }
 
 /// Moves a reservation to a state; delivering takes a key from the stock.
@@ -285,8 +231,7 @@ pub fn move_on(
         inventory.dispatch(key, &id, now);
     }
     let sale = &mut inventory.reservations[at];
-    (*state).clone_into(&mut sale.status);
-    sale.updated = now;
+    sale.enter(state, now);
     if *state == "RETURNED" {
         let key = sale.key.clone();
         let mut keys = inventory.keys.iter_mut();

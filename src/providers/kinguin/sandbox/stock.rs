@@ -1,17 +1,18 @@
 //! Keys over HTTP: list, upload (single, list, file), withhold, take back.
 
-use axum::http::{StatusCode, header};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use hyper::http::{StatusCode, header};
 use serde_json::{Value, json};
 
-use crate::domain::WallTime;
-use crate::http_server::{Request, Response};
+use crate::http_server::Request;
+use crate::sandbox::reply::ok;
+use crate::sandbox::route::Answer;
 
-use super::inventory::{Inventory, Key, KeyStatus, Upload};
+use super::inventory::{Inventory, Key, KeyStatus, NewKey, Upload};
 use super::products::Product;
 use super::query::{Page, Query, date};
-use super::{Event, bad, error, json_response, offers};
+use super::{Call, bad, error, not_found};
 
 const KEY_MAX: usize = 200 * 1024;
 const FILE_KEYS_MAX: usize = 10_000;
@@ -21,7 +22,7 @@ const MIME_TYPES: [&str; 4] = ["text/plain", "image/jpeg", "image/png", "image/g
 
 /// A key as this API writes it, including its text.
 fn view(key: &Key, inventory: &Inventory, products: &[Product]) -> Value {
-    let offer = inventory.offers.iter().find(|offer| offer.id == key.offer);
+    let offer = inventory.offer(&key.offer);
     json!({
         "id": key.id,
         "productId": offer.map(|offer| &products[offer.product].id),
@@ -44,265 +45,197 @@ fn view(key: &Key, inventory: &Inventory, products: &[Product]) -> Value {
 }
 
 /// GET of an offer's keys. The documentation has one shape for them, and no client is known to see another.
-pub fn list(
-    request: &Request,
-    inventory: &Inventory,
-    offer: &str,
-    products: &[Product],
-) -> Result<Response, Box<Response>> {
-    let query = Query::of(request);
-    let is = |name: &str, value: Option<&str>| {
+pub fn list(call: &mut Call<'_>) -> Answer {
+    let offer = call.offer_id()?;
+    let (inventory, products) = (call.inventory(), &call.state.products);
+    let query = Query::of(call.request);
+    let has = |name: &str, value: Option<&str>| {
         query.get(name).is_none_or(|wanted| value == Some(wanted))
     };
-    let range = |name: &str| -> Result<_, Box<Response>> {
-        let from = query.instant(&format!("{name}From"))?;
-        Ok((from, query.instant(&format!("{name}To"))?))
-    };
-    let (created, dispatched) = (range("createdAt")?, range("dispatchedAt")?);
-    let within = |at: Option<WallTime>, (from, to): (Option<WallTime>, Option<WallTime>)| {
-        from.is_none_or(|from| at.is_some_and(|at| at >= from))
-            && to.is_none_or(|to| at.is_some_and(|at| at <= to))
-    };
+    let (created, dispatched) = (query.range("createdAt")?, query.range("dispatchedAt")?);
     let wanted = |key: &&Key| {
         key.offer == offer
-            && is("status", Some(key.status.word()))
-            && is("reservationId", key.reservation.as_deref())
-            && is("ktcId", key.card.as_deref())
-            && is("mimeType", Some(&key.mime))
+            && has("status", Some(key.status.word()))
+            && has("reservationId", key.reservation.as_deref())
+            && has("ktcId", key.card.as_deref())
+            && has("mimeType", Some(&key.mime))
             // The simulator has no names of external systems.
-            && is("externalName", None)
-            && is("externalVendor", None)
-            && within(Some(key.created), created)
-            && within(key.dispatched, dispatched)
+            && has("externalName", None)
+            && has("externalVendor", None)
+            && created.has(Some(key.created))
+            && dispatched.has(key.dispatched)
     };
     let all: Vec<&Key> = inventory.keys.iter().filter(wanted).collect();
-    let (page, rows) = Page::of(request, &query, all)?;
+    let (page, rows) = Page::of(call.request, all)?;
     let rows = rows.into_iter().map(|key| view(key, inventory, products));
     let mut body = page.listed(rows.collect());
     body.insert("sandboxExtra".into(), 1.into());
-    Ok(json_response(StatusCode::OK, &body.into()))
+    ok(body)
 }
 
-fn place(inventory: &Inventory, offer: &str, id: &str) -> Result<usize, Box<Response>> {
-    let mut keys = inventory.keys.iter();
+/// The index of the key in the path.
+fn place(call: &Call<'_>) -> Answer<usize> {
+    let (offer, id) = (call.offer_id()?, call.param("key"));
+    let mut keys = call.inventory().keys.iter();
     keys.position(|key| key.id == id && key.offer == offer)
-        .ok_or_else(|| Box::new(error(StatusCode::NOT_FOUND, "Stock not found")))
+        .ok_or_else(|| not_found("Stock not found"))
 }
 
-/// GET of one key.
-pub fn one(
-    inventory: &Inventory,
-    offer: &str,
-    id: &str,
-    products: &[Product],
-) -> Result<Response, Box<Response>> {
-    let key = &inventory.keys[place(inventory, offer, id)?];
-    Ok(json_response(
-        StatusCode::OK,
-        &view(key, inventory, products),
-    ))
+pub fn one(call: &mut Call<'_>) -> Answer {
+    let (inventory, at) = (call.inventory(), place(call)?);
+    ok(view(&inventory.keys[at], inventory, &call.state.products))
 }
 
-/// PUT of one key: on sale, or withheld.
-pub fn set_availability(
-    request: &Request,
-    inventory: &mut Inventory,
-    offer: &str,
-    id: &str,
-    products: &[Product],
-) -> Result<Response, Box<Response>> {
-    let at = place(inventory, offer, id)?;
-    let fields = offers::object(request)?;
-    let status = match fields.get("status").and_then(Value::as_str) {
+pub fn set_availability(call: &mut Call<'_>) -> Answer {
+    let at = place(call)?;
+    let status = match call.object()?["status"].as_str() {
         Some("AVAILABLE") => KeyStatus::Available,
         Some("DISABLED") => KeyStatus::Disabled,
-        _ => return Err(bad(&["status: must match \"^AVAILABLE|DISABLED$\""])),
+        _ => return Err(bad("status: must match \"^AVAILABLE|DISABLED$\"")),
     };
-    if !matches!(
-        inventory.keys[at].status,
-        KeyStatus::Available | KeyStatus::Disabled
-    ) {
-        return Err(Box::new(error(
-            StatusCode::FORBIDDEN,
-            "A sold key cannot be changed",
-        )));
+    let known = &mut call.inventory_mut().keys[at].status;
+    if !matches!(known, KeyStatus::Available | KeyStatus::Disabled) {
+        let message = "A sold key cannot be changed";
+        return Err(error(StatusCode::FORBIDDEN, message));
     }
-    inventory.keys[at].status = status;
-    Ok(json_response(
-        StatusCode::OK,
-        &view(&inventory.keys[at], inventory, products),
-    ))
+    *known = status;
+    one(call)
 }
 
-/// A validated key upload.
-struct NewKey {
-    content: String,
-    mime: String,
-    request: Option<String>,
-    external: Option<String>,
-    sale: Option<usize>,
-}
-
-fn checked(input: &Value, inventory: &Inventory, offer: &str) -> Result<NewKey, Box<Response>> {
-    let text = |name: &str| input.get(name).and_then(Value::as_str).map(str::to_owned);
+/// The key of an upload, and the index of the sale that it is for.
+fn checked(input: &Value, inventory: &Inventory, offer: &str) -> Answer<(NewKey, Option<usize>)> {
+    let text = |name: &str| input[name].as_str().map(str::to_owned);
     let mut wrong = Vec::new();
-    let content = text("body").unwrap_or_default();
-    let mime = text("mimeType").unwrap_or_default();
+    let new = NewKey {
+        content: text("body"),
+        mime: text("mimeType"),
+        request: text("requestId"),
+        external: text("externalId"),
+        ..NewKey::of(offer)
+    };
+    let content = new.content.as_deref().unwrap_or_default();
+    let mime = new.mime.as_deref().unwrap_or_default();
     if content.is_empty() {
         wrong.push("body: must not be empty");
     } else if content.len() > KEY_MAX {
         wrong.push("Key is too big");
     }
-    if !MIME_TYPES.contains(&mime.as_str()) {
+    if !MIME_TYPES.contains(&mime) {
         wrong.push("mimeType: must be one of text/plain, image/jpeg, image/png, image/gif");
-    } else if mime != "text/plain" && STANDARD.decode(&content).is_err() {
+    } else if mime != "text/plain" && STANDARD.decode(content).is_err() {
         wrong.push("body: an image must be base64");
     }
-    let request = text("requestId");
-    if request
-        .as_ref()
-        .is_some_and(|id| id.is_empty() || id.len() > REQUEST_ID_MAX)
-    {
+    let fits = |id: &String| (1..=REQUEST_ID_MAX).contains(&id.len());
+    if !new.request.as_ref().is_none_or(fits) {
         wrong.push("requestId: length must be between 1 and 36");
     }
     if !wrong.is_empty() {
-        return Err(bad(&wrong));
+        return Err(bad(&wrong.join("; ")));
     }
     let sale = match text("reservationId") {
         None => None,
         Some(id) => {
             let mut sales = inventory.reservations.iter();
             let at = sales.position(|sale| sale.id == id && sale.offer == offer);
-            let at = at.filter(|at| {
-                let status = inventory.reservations[*at].status.as_str();
-                matches!(
-                    status,
-                    "BUYING" | "BOUGHT" | "OUT_OF_STOCK" | "PROCESSING_PREORDER"
-                )
-            });
-            let at = at.ok_or_else(|| {
-                bad(&["Invalid reservation ID (does not exist or has already been processed)"])
-            })?;
-            if inventory.reservations[at].status == "BUYING" {
-                let message = "Reservation is being proceeded by another action now. Please try again in few seconds";
-                return Err(Box::new(error(StatusCode::CONFLICT, message)));
+            match at.map(|at| inventory.reservations[at].status.as_str()) {
+                Some("BOUGHT" | "OUT_OF_STOCK" | "PROCESSING_PREORDER") => at,
+                Some("BUYING") => {
+                    let message = "Reservation is being proceeded by another action now. Please try again in few seconds";
+                    return Err(error(StatusCode::CONFLICT, message));
+                }
+                _ => {
+                    let message =
+                        "Invalid reservation ID (does not exist or has already been processed)";
+                    return Err(bad(message));
+                }
             }
-            Some(at)
         }
     };
     let duplicates = |key: &Key| {
-        key.offer == offer && key.content == content || request.is_some() && key.request == request
+        key.offer == offer && key.content == content
+            || new.request.is_some() && key.request == new.request
     };
     if inventory.keys.iter().any(duplicates) {
-        return Err(Box::new(error(
-            StatusCode::CONFLICT,
-            "Stock already uploaded",
-        )));
+        return Err(error(StatusCode::CONFLICT, "Stock already uploaded"));
     }
-    Ok(NewKey {
-        content,
-        mime,
-        request,
-        external: text("externalId"),
-        sale,
-    })
+    Ok((new, sale))
 }
 
-fn put_in(
-    new_key: NewKey,
-    inventory: &mut Inventory,
-    offer: &str,
-    now: WallTime,
-    events: &mut Vec<Event>,
-) -> usize {
-    let at = inventory.add_key(offer, &new_key.mime, Some(new_key.content), now);
-    inventory.keys[at].request = new_key.request;
-    inventory.keys[at].external = new_key.external;
-    if let Some(sale) = new_key.sale {
-        let id = inventory.reservations[sale].id.clone();
-        inventory.dispatch(at, &id, now);
-        let sale = &mut inventory.reservations[sale];
-        "DELIVERED".clone_into(&mut sale.status);
-        sale.updated = now;
-        events.push(Event::Sale(id));
+pub fn upload(call: &mut Call<'_>) -> Answer {
+    let (offer, input) = (call.offer_id()?, call.json()?);
+    if !input.is_object() {
+        return Err(bad("the body has the wrong shape"));
     }
-    at
+    let mut rows = uploaded(call, &offer, std::slice::from_ref(&input))?;
+    ok(rows.remove(0))
 }
 
-/// POST of one key, or of a list.
-pub fn upload(
-    request: &Request,
-    inventory: &mut Inventory,
-    offer: &str,
-    products: &[Product],
-    now: WallTime,
-    events: &mut Vec<Event>,
-) -> Result<Response, Box<Response>> {
-    let body: Value = serde_json::from_slice(request.body())
-        .map_err(|_| Box::new(error(StatusCode::BAD_REQUEST, "JSON parse error")))?;
-    let many = request.uri().path().ends_with("/list");
-    let input = match (&body, many) {
-        (Value::Array(all), true) => all.as_slice(),
-        (Value::Object(_), false) => std::slice::from_ref(&body),
-        _ => return Err(bad(&["the body has the wrong shape"])),
+pub fn upload_list(call: &mut Call<'_>) -> Answer {
+    let (offer, input) = (call.offer_id()?, call.json()?);
+    let Value::Array(input) = input else {
+        return Err(bad("the body has the wrong shape"));
     };
-    // All or nothing: a list with one invalid key changes nothing.
-    let mut trial = inventory.clone();
-    let mut rows = Vec::new();
-    let mut places = Vec::new();
-    for input in input {
-        let new_key = checked(input, &trial, offer)?;
-        places.push(put_in(new_key, &mut trial, offer, now, &mut rows));
-    }
-    *inventory = trial;
-    events.append(&mut rows);
-    let rows = places
-        .into_iter()
-        .map(|at| view(&inventory.keys[at], inventory, products));
-    let mut rows: Vec<Value> = rows.collect();
-    let body = if many { rows.into() } else { rows.remove(0) };
-    Ok(json_response(StatusCode::OK, &body))
+    ok(uploaded(call, &offer, &input)?)
 }
 
-/// POST of a file of keys.
-pub fn upload_file(
-    request: &Request,
-    inventory: &mut Inventory,
-    offer: &str,
-    now: WallTime,
-) -> Result<Response, Box<Response>> {
-    let (name, text) =
-        file(request).ok_or_else(|| bad(&["Required part 'file' is not present"]))?;
-    let extension = name
-        .rsplit_once('.')
-        .map(|(_, extension)| extension.to_ascii_lowercase());
-    let (status, details) = match extension.as_deref() {
+/// Adds keys and shows them. All or nothing: a list with one invalid key changes nothing.
+fn uploaded(call: &mut Call<'_>, offer: &str, input: &[Value]) -> Answer<Vec<Value>> {
+    let now = call.now;
+    let mut trial = call.inventory().clone();
+    let (mut places, mut delivered) = (Vec::new(), Vec::new());
+    for input in input {
+        let (new, sale) = checked(input, &trial, offer)?;
+        let at = trial.add_key(new, now);
+        places.push(at);
+        if let Some(sale) = sale {
+            let id = trial.reservations[sale].id.clone();
+            trial.dispatch(at, &id, now);
+            trial.reservations[sale].enter("DELIVERED", now);
+            delivered.push(id);
+        }
+    }
+    *call.inventory_mut() = trial;
+    for id in delivered {
+        call.state.announce(call.caller, &id, now);
+    }
+    let (inventory, products) = (call.inventory(), &call.state.products);
+    let keys = places.into_iter().map(|at| &inventory.keys[at]);
+    Ok(keys.map(|key| view(key, inventory, products)).collect())
+}
+
+pub fn upload_file(call: &mut Call<'_>) -> Answer {
+    let (offer, now) = (call.offer_id()?, call.now);
+    let file = file(call.request);
+    let (name, text) = file.ok_or_else(|| bad("Required part 'file' is not present"))?;
+    let extension = name.rsplit_once('.').map(|(_, extension)| extension);
+    let inventory = call.inventory_mut();
+    let (status, details) = match extension.map(str::to_ascii_lowercase).as_deref() {
         Some("txt") => {
-            let keys: Vec<&str> = text
-                .lines()
-                .map(str::trim)
-                .filter(|key| !key.is_empty())
-                .collect();
+            let lines = text.lines().map(str::trim);
+            let keys: Vec<&str> = lines.filter(|key| !key.is_empty()).collect();
             if keys.len() > FILE_KEYS_MAX {
-                return Err(bad(&["Too many keys in file"]));
+                return Err(bad("Too many keys in file"));
             }
             if keys.iter().any(|key| key.len() > KEY_MAX) {
-                return Err(bad(&["Key is too big"]));
+                return Err(bad("Key is too big"));
             }
             for key in &keys {
-                inventory.add_key(offer, "text/plain", Some((*key).to_owned()), now);
+                let content = Some((*key).to_owned());
+                let new = NewKey {
+                    content,
+                    ..NewKey::of(&offer)
+                };
+                inventory.add_key(new, now);
             }
             ("DONE", format!("{} keys uploaded", keys.len()))
         }
         Some("zip") => ("ERROR", "this sandbox reads only .txt files".to_owned()),
-        _ => return Err(bad(&["Unsupported file extension"])),
+        _ => return Err(bad("Unsupported file extension")),
     };
+    let number = inventory.uploads.len() + 1;
     let upload = Upload {
-        id: format!(
-            "f11e0000-0000-4000-8000-{:012}",
-            inventory.uploads.len() + 1
-        ),
-        offer: offer.to_owned(),
+        id: format!("f11e0000-0000-4000-8000-{number:012}"),
+        offer,
         status: status.to_owned(),
         details,
     };
@@ -310,7 +243,7 @@ pub fn upload_file(
     if inventory.uploads.len() < UPLOADS_MAX {
         inventory.uploads.push(upload);
     }
-    Ok(json_response(StatusCode::OK, &body))
+    ok(body)
 }
 
 /// The file of a multipart body: its name and text.
@@ -339,59 +272,37 @@ fn upload_view(upload: &Upload) -> Value {
     })
 }
 
-/// GET of an upload's progress.
-pub fn upload_status(
-    inventory: &Inventory,
-    offer: &str,
-    id: &str,
-) -> Result<Response, Box<Response>> {
-    let mut uploads = inventory.uploads.iter();
+pub fn upload_status(call: &mut Call<'_>) -> Answer {
+    let (offer, id) = (call.offer_id()?, call.param("upload"));
+    let mut uploads = call.inventory().uploads.iter();
     let found = uploads.find(|upload| upload.id == id && upload.offer == offer);
-    let found = found.ok_or_else(|| Box::new(error(StatusCode::NOT_FOUND, "Upload not found")))?;
-    Ok(json_response(StatusCode::OK, &upload_view(found)))
+    ok(upload_view(
+        found.ok_or_else(|| not_found("Upload not found"))?,
+    ))
 }
 
-/// POST of an order to be restocked.
-pub fn restock(
-    request: &Request,
-    inventory: &mut Inventory,
-    now: WallTime,
-) -> Result<Response, Box<Response>> {
-    let fields = offers::object(request)?;
-    let order = fields
-        .get("orderIncrementId")
-        .and_then(Value::as_str)
-        .unwrap_or_default();
+pub fn restock(call: &mut Call<'_>) -> Answer {
+    let fields = call.object()?;
+    let now = call.now;
+    let inventory = call.inventory_mut();
+    let order = fields["orderIncrementId"].as_str().unwrap_or_default();
     if !inventory
         .reservations
         .iter()
         .any(|sale| sale.order == order)
     {
-        return Err(Box::new(error(StatusCode::NOT_FOUND, "Order not found")));
+        return Err(not_found("Order not found"));
     }
     if inventory.restocked.iter().any(|known| known == order) {
-        return Err(Box::new(error(
-            StatusCode::CONFLICT,
-            "Order already restocked",
-        )));
+        return Err(error(StatusCode::CONFLICT, "Order already restocked"));
     }
     let mut rows = Vec::new();
-    for input in fields
-        .get("offers")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-    {
-        let offer = input
-            .get("offerId")
-            .and_then(Value::as_str)
-            .unwrap_or_default();
-        let keys = input.get("keysNumber").and_then(Value::as_i64);
-        let known = inventory.offers.iter().any(|known| known.id == offer);
+    for input in fields["offers"].as_array().into_iter().flatten() {
+        let offer = input["offerId"].as_str().unwrap_or_default();
+        let known = inventory.offer(offer).is_some();
+        let keys = input["keysNumber"].as_i64();
         let Some(keys) = keys.filter(|keys| known && (1..=100).contains(keys)) else {
-            return Err(bad(&[
-                "offers: a known offerId and a keysNumber are needed",
-            ]));
+            return Err(bad("offers: a known offerId and a keysNumber are needed"));
         };
         rows.push(json!({
             "id": format!("{order}-{}", rows.len() + 1),
@@ -408,39 +319,25 @@ pub fn restock(
         }));
     }
     inventory.restocked.push(order.to_owned());
-    Ok(json_response(StatusCode::OK, &rows.into()))
+    ok(rows)
 }
 
-/// POST of a delivered key to be taken back.
-pub fn take_back(
-    inventory: &mut Inventory,
-    card: &str,
-    now: WallTime,
-    events: &mut Vec<Event>,
-) -> Result<Response, Box<Response>> {
+pub fn take_back(call: &mut Call<'_>) -> Answer {
+    let (card, now) = (call.param("card"), call.now);
     if card.len() != 24 || !card.bytes().all(|b| b.is_ascii_hexdigit()) {
-        return Err(Box::new(error(
-            StatusCode::METHOD_NOT_ALLOWED,
-            "Invalid cardId",
-        )));
+        return Err(error(StatusCode::METHOD_NOT_ALLOWED, "Invalid cardId"));
     }
-    let key = inventory
-        .keys
-        .iter_mut()
-        .find(|key| key.card.as_deref() == Some(card));
-    let Some(key) = key.filter(|key| key.status == KeyStatus::Dispatched) else {
-        return Err(Box::new(error(StatusCode::NOT_FOUND, "Card not found")));
-    };
+    let inventory = call.inventory_mut();
+    let mut keys = inventory.keys.iter_mut();
+    let key = keys.find(|key| key.card.as_deref() == Some(card));
+    let key = key.filter(|key| key.status == KeyStatus::Dispatched);
+    let key = key.ok_or_else(|| not_found("Card not found"))?;
     key.status = KeyStatus::Returned;
-    let id = key.reservation.clone();
+    let id = key.reservation.clone().unwrap_or_default();
     let mut sales = inventory.reservations.iter_mut();
-    if let Some(sale) = sales.find(|sale| Some(&sale.id) == id.as_ref()) {
-        "RETURNED".clone_into(&mut sale.status);
-        sale.updated = now;
-        events.push(Event::Sale(sale.id.clone()));
+    if let Some(sale) = sales.find(|sale| sale.id == id) {
+        sale.enter("RETURNED", now);
+        call.state.announce(call.caller, &id, now);
     }
-    Ok(json_response(
-        StatusCode::OK,
-        &json!({ "sandboxExtra": true }),
-    ))
+    ok(json!({ "sandboxExtra": true }))
 }

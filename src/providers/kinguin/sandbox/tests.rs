@@ -13,13 +13,17 @@ use tokio::net::TcpListener;
 
 use super::*;
 use crate::clock::Clock;
+use crate::domain::WallTime;
 use crate::domain::catalogue::{Documented, Place};
 use crate::domain::simulate::{Command, Fault};
-use crate::sandbox::Options;
+use crate::providers::kinguin::catalogue::CATALOGUE;
 use crate::sandbox::testing::{self, Seen};
+use crate::sandbox::{Late, Options};
 
 const API: &str = "/sales-manager-api/api/v1";
 const OFFER: &str = "65a0c0de0000000000000001";
+/// The id of another seller's client, whose offers the first one must not see.
+const OTHER_CLIENT_ID: &str = "SANDBOX-KINGUIN-OTHER-CLIENT";
 const PRODUCT: &str = "5c9b71292539a4e8f1809707";
 
 /// The provider's calls on the shared test bench.
@@ -50,7 +54,7 @@ async fn bench() -> Bench {
 
 async fn bench_with(change: impl FnOnce(&mut Options)) -> Bench {
     let mut bench = Bench {
-        bench: testing::Bench::start(simulator(), change).await,
+        bench: testing::Bench::start(simulator(&CATALOGUE), change).await,
         token: String::new(),
     };
     bench.token = bench.grant(CLIENT_ID, CLIENT_SECRET).await;
@@ -63,7 +67,9 @@ impl Bench {
         for (name, value) in headers {
             let _ = write!(lines, "{name}: {value}\r\n");
         }
-        self.raw(method, path, &lines, body).await.unwrap()
+        self.raw(&format!("{method} {path}"), &lines, body)
+            .await
+            .unwrap()
     }
 
     async fn as_client(&self, token: &str, method: &str, path: &str, body: &str) -> Seen {
@@ -284,7 +290,10 @@ async fn the_saved_state_survives_a_restart_without_tokens() {
     first.bench.sandbox.stop().await;
 
     let again = Bench {
-        bench: testing::Bench::start(simulator(), |options| options.state_file = Some(path)).await,
+        bench: testing::Bench::start(simulator(&CATALOGUE), |options| {
+            options.state_file = Some(path);
+        })
+        .await,
         token,
     };
     assert_eq!(again.get(&offer).await.status, 401, "tokens are not kept");
@@ -329,4 +338,60 @@ async fn settings_are_listed_as_they_are_written_and_invalid_ones_are_refused() 
             .unwrap_err()
             .contains("reset-secret")
     );
+}
+
+// docs/providers/kinguin.md#hosts
+#[tokio::test]
+async fn the_sandbox_environment_and_production_are_two_listeners_that_share_nothing() {
+    let mut bench = bench().await;
+    let (id, secret) = (
+        "SANDBOX-KINGUIN-PRODUCTION-CLIENT",
+        "SANDBOX-KINGUIN-PRODUCTION-SECRET-1",
+    );
+    let form = |id: &str, secret: &str| {
+        format!("grant_type=client_credentials&client_id={id}&client_secret={secret}")
+    };
+    assert_eq!(bench.token_call(&form(id, secret)).await.status, 401);
+    let offer = format!("{API}/offers/{OFFER}");
+    assert_eq!(bench.get(&offer).await.status, 200);
+
+    bench.bench.go_to_production();
+    let of_sandbox = form(CLIENT_ID, CLIENT_SECRET);
+    assert_eq!(bench.token_call(&of_sandbox).await.status, 401);
+    assert_eq!(
+        bench.get(&offer).await.status,
+        401,
+        "a token does not cross"
+    );
+    bench.token = bench.grant(id, secret).await;
+    let price = json!({ "price": { "amount": 2_222, "currency": "EUR" } });
+    let changed = bench.write("PATCH", &offer, price).await.json();
+    assert_eq!(changed["priceIWTR"]["amount"], 2_222);
+    let state = bench.simulator().await;
+    let seller = |provider: &str| state["providers"][provider]["sellers"][0]["client"].clone();
+    assert_eq!(seller("kinguin"), CLIENT_ID);
+    assert_eq!(seller("kinguin-production"), id);
+}
+
+// docs/providers/kinguin.md#failures
+#[tokio::test]
+async fn every_call_can_fail_with_a_plain_500() {
+    let bench = bench().await;
+    bench.set("plain-500", "on").unwrap();
+    for seen in [
+        bench.token_call("").await,
+        bench.get(&format!("{API}/offers")).await,
+    ] {
+        let kind = seen.header("content-type");
+        assert_eq!(
+            (seen.status, kind, seen.body.as_str()),
+            (
+                500,
+                Some("text/plain; charset=utf-8"),
+                "Internal Server Error\n"
+            )
+        );
+    }
+    bench.set("plain-500", "off").unwrap();
+    assert_eq!(bench.get(&format!("{API}/offers")).await.status, 200);
 }

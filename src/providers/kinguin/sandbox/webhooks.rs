@@ -3,25 +3,25 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::domain::{WallTime, inert};
-use crate::http_server::{Request, Response, is_local_url};
+use crate::http_server::is_local_url;
 use crate::sandbox::Sample;
 use crate::sandbox::outbox::{Outbox, Webhook};
+use crate::sandbox::reply::ok;
+use crate::sandbox::route::Answer;
 
-use super::inventory::{Inventory, STATES};
+use super::inventory::STATES;
 use super::offers::{self, money};
-use super::products::Product;
-use super::query::{Page, Query, date};
+use super::query::{Page, date};
 use super::rules::WebhookFault;
-use super::{WEBHOOK_HEADER, WEBHOOK_SECRET, bad, error, json_response};
+use super::{Call, Kinguin, WEBHOOK_HEADER, WEBHOOK_SECRET, bad, not_found};
 
 /// A webhook that was not answered 200 is repeated at once, and a second time after five minutes
 /// (`docs/providers/kinguin.md#webhooks`).
-const WAITS: [Duration; 2] = [Duration::ZERO, Duration::from_mins(5)];
+pub const WAITS: [Duration; 2] = [Duration::ZERO, Duration::from_mins(5)];
 
 /// Bounds the log.
 const LOG_MAX: usize = 200;
@@ -35,15 +35,14 @@ const OTHERS: [&str; 3] = ["offerblocked", "chatmessage", "orderprocessing"];
 pub struct Webhooks {
     #[serde(skip)]
     subscriptions: [Option<Subscription>; 2],
+    /// The number of its log entry is the note of each.
     #[serde(skip)]
-    outbox: Outbox,
+    pub outbox: Outbox,
     log: Vec<Sent>,
     sent: u64,
     /// Whether the first seller's webhooks have an address although no endpoint is registered: the sandbox's callback URL.
     #[serde(skip)]
     pub set_up: bool,
-    #[serde(skip)]
-    pub fault: WebhookFault,
 }
 
 /// The value that the fault puts in place of the registered one.
@@ -77,9 +76,16 @@ struct Sent {
     attempts: u32,
     status: Option<u16>,
     state: State,
-    /// Its number in the outbox; the count starts again after a restart.
-    #[serde(skip)]
-    webhook: Option<u64>,
+}
+
+/// A webhook to post.
+pub struct Notice<'a> {
+    pub seller: usize,
+    /// The event whose endpoint gets it.
+    pub event: &'a str,
+    /// The id of its object, which the log shows.
+    pub id: &'a str,
+    pub body: Value,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -144,118 +150,87 @@ pub fn sample(sample: &Sample<'_>) -> Result<Webhook, String> {
     Ok(webhook)
 }
 
-impl Webhooks {
-    /// POST of the subscription: creates it, later changes it.
-    pub fn subscribe(
-        &mut self,
-        seller: usize,
-        request: &Request,
-    ) -> Result<Response, Box<Response>> {
-        let fields = offers::object(request)?;
-        let mut endpoints = BTreeMap::new();
-        for (event, url) in fields
-            .get("endpoints")
-            .and_then(Value::as_object)
-            .into_iter()
-            .flatten()
-        {
-            let known =
-                STATES.iter().any(|(_, known)| known == event) || OTHERS.contains(&event.as_str());
-            let url = url.as_str().unwrap_or_default();
-            if !known {
-                let message = format!("endpoints: there is no event {}", inert::quoted(event, 40));
-                return Err(bad(&[message]));
-            }
-            if !is_local_url(url) {
-                let message = format!(
-                    "endpoints.{event}: this sandbox sends only to http:// URLs on its own machine"
-                );
-                return Err(bad(&[message]));
-            }
-            endpoints.insert(event.clone(), url.to_owned());
+pub fn subscribe(call: &mut Call<'_>) -> Answer {
+    let fields = call.object()?;
+    let mut endpoints = BTreeMap::new();
+    for (event, url) in fields["endpoints"].as_object().into_iter().flatten() {
+        let known = STATES.iter().map(|(_, known)| *known).chain(OTHERS);
+        let url = url.as_str().unwrap_or_default();
+        if !known.into_iter().any(|known| known == event) {
+            let event = inert::quoted(event, 40);
+            return Err(bad(&format!("endpoints: there is no event {event}")));
         }
-        let mut headers = Vec::new();
-        for header in fields
-            .get("headers")
-            .and_then(Value::as_array)
-            .into_iter()
-            .flatten()
-        {
-            let text = |name: &str| header.get(name).and_then(Value::as_str);
-            let (Some(name), Some(value)) = (text("name"), text("value")) else {
-                return Err(bad(&["headers: name and value are needed"]));
-            };
-            if !is_header_name(name) || value.chars().any(char::is_control) {
-                return Err(bad(&["headers: this is not a valid header"]));
-            }
-            headers.push((name.to_owned(), value.to_owned()));
-        }
-        let held = self.subscriptions[seller].get_or_insert_default();
-        held.version += 1;
-        held.endpoints = endpoints;
-        held.headers = headers;
-        held.blocked.clear();
-        self.subscription(seller)
-    }
-
-    /// GET of the subscription.
-    pub fn subscription(&self, seller: usize) -> Result<Response, Box<Response>> {
-        let Some(held) = &self.subscriptions[seller] else {
-            return Err(Box::new(error(
-                StatusCode::NOT_FOUND,
-                "Subscription not found",
+        if !is_local_url(url) {
+            return Err(bad(&format!(
+                "endpoints.{event}: this sandbox sends only to http:// URLs on its own machine"
             )));
+        }
+        endpoints.insert(event.clone(), url.to_owned());
+    }
+    let mut headers = Vec::new();
+    for header in fields["headers"].as_array().into_iter().flatten() {
+        let (Some(name), Some(value)) = (header["name"].as_str(), header["value"].as_str()) else {
+            return Err(bad("headers: name and value are needed"));
         };
-        let headers = held
-            .headers
-            .iter()
-            .map(|(name, value)| json!({ "name": name, "value": value }));
-        let body = json!({
-            "id": format!("65d0000000000000000000{seller:02}"),
-            "subscriberId": format!("seller-{seller}"),
-            "version": held.version,
-            "endpoints": held.endpoints,
-            "headers": headers.collect::<Vec<_>>(),
-            "blockedEndpoints": held.blocked,
-            "sandboxExtra": true,
-        });
-        Ok(json_response(StatusCode::OK, &body))
+        if !is_header_name(name) || value.chars().any(char::is_control) {
+            return Err(bad("headers: this is not a valid header"));
+        }
+        headers.push((name.to_owned(), value.to_owned()));
     }
+    let held = call.state.webhooks.subscriptions[call.caller].get_or_insert_default();
+    held.version += 1;
+    held.endpoints = endpoints;
+    held.headers = headers;
+    held.blocked.clear();
+    subscription(call)
+}
 
-    /// GET of what was sent, the newest first.
-    pub fn requests(&self, seller: usize, request: &Request) -> Result<Response, Box<Response>> {
-        let own = self.log.iter().rev().filter(|sent| sent.seller == seller);
-        let (page, rows) = Page::of(request, &Query::of(request), own.collect())?;
-        let rows = rows.into_iter().map(|sent| {
-            json!({
-                "id": sent.number.to_string(),
-                "event": sent.event,
-                "createdAt": date(sent.at),
-                "request": {
-                    "toSent": { "body": sent.body, "bodyId": sent.body_id },
-                    "deployAttempts": sent.attempts,
-                    "responseStatus": sent.status,
-                    "status": match sent.state {
-                        State::Waiting => "WAITING",
-                        State::Taken => "DELIVERED",
-                        State::GivenUp => "FAILED",
-                    },
+pub fn subscription(call: &mut Call<'_>) -> Answer {
+    let seller = call.caller;
+    let held = call.state.webhooks.subscriptions[seller].as_ref();
+    let held = held.ok_or_else(|| not_found("Subscription not found"))?;
+    let headers = held.headers.iter();
+    let headers = headers.map(|(name, value)| json!({ "name": name, "value": value }));
+    ok(json!({
+        "id": format!("65d0000000000000000000{seller:02}"),
+        "subscriberId": format!("seller-{seller}"),
+        "version": held.version,
+        "endpoints": held.endpoints,
+        "headers": headers.collect::<Vec<_>>(),
+        "blockedEndpoints": held.blocked,
+        "sandboxExtra": true,
+    }))
+}
+
+pub fn requests(call: &mut Call<'_>) -> Answer {
+    let log = call.state.webhooks.log.iter().rev();
+    let own = log.filter(|sent| sent.seller == call.caller);
+    let (page, rows) = Page::of(call.request, own.collect())?;
+    let rows = rows.into_iter().map(|sent| {
+        json!({
+            "id": sent.number.to_string(),
+            "event": sent.event,
+            "createdAt": date(sent.at),
+            "request": {
+                "toSent": { "body": sent.body, "bodyId": sent.body_id },
+                "deployAttempts": sent.attempts,
+                "responseStatus": sent.status,
+                "status": match sent.state {
+                    State::Waiting => "WAITING",
+                    State::Taken => "DELIVERED",
+                    State::GivenUp => "FAILED",
                 },
-                "sandboxExtra": true,
-            })
-        });
-        Ok(json_response(StatusCode::OK, &page.spring(rows.collect())))
-    }
+            },
+            "sandboxExtra": true,
+        })
+    });
+    ok(page.spring(rows.collect()))
+}
 
-    /// Sends a reservation's current state.
-    pub fn sale(
-        &mut self,
-        seller: usize,
-        own: &Inventory,
-        id: &str,
-        products: &[Product],
-        now: WallTime,
-    ) {
+impl Kinguin {
+    /// Posts a reservation's current state.
+    pub fn announce(&mut self, seller: usize, id: &str, now: WallTime) {
+        let own = &self.inventories[seller];
         let mut sales = own.reservations.iter();
         let Some(sale) = sales.find(|sale| sale.id == id) else {
             return;
@@ -263,13 +238,10 @@ impl Webhooks {
         let Some((_, event)) = STATES.iter().find(|(state, _)| *state == sale.status) else {
             return;
         };
-        let product = &products[sale.product];
-        let offer = own.offers.iter().find(|offer| offer.id == sale.offer);
-        let counts = own
-            .counts()
-            .get(sale.offer.as_str())
-            .copied()
-            .unwrap_or_default();
+        let product = &self.products[sale.product];
+        let offer = own.offer(&sale.offer);
+        let counts = own.counts().get(sale.offer.as_str()).copied();
+        let counts = counts.unwrap_or_default();
         let mut body = json!({
             "name": product.name,
             "price": money(sale.price),
@@ -289,122 +261,98 @@ impl Webhooks {
             "sandboxExtra": true,
         });
         if sale.status == "DELIVERED" {
-            let key = own
-                .keys
-                .iter()
-                .find(|key| Some(&key.id) == sale.key.as_ref());
+            let mut keys = own.keys.iter();
+            let key = keys.find(|key| Some(&key.id) == sale.key.as_ref());
             body["releasedStockId"] = sale.key.clone().into();
             body["releasedExternalStockId"] = key.and_then(|key| key.external.clone()).into();
         }
-        self.post(seller, event, &sale.id, body.to_string(), now);
+        let notice = Notice {
+            seller,
+            event,
+            id,
+            body,
+        };
+        self.post(&notice, now);
     }
 
     /// Queues a webhook, where an endpoint is registered for it.
-    pub fn post(
-        &mut self,
-        seller: usize,
-        event: &str,
-        body_id: &str,
-        body: String,
-        now: WallTime,
-    ) -> bool {
-        let to = match &self.subscriptions[seller] {
-            Some(held) if held.blocked.iter().any(|blocked| blocked == event) => return false,
-            Some(held) => match held.endpoints.get(event) {
+    pub fn post(&mut self, notice: &Notice<'_>, now: WallTime) -> bool {
+        let webhooks = &mut self.webhooks;
+        let to = match &webhooks.subscriptions[notice.seller] {
+            Some(held) if held.blocked.iter().any(|blocked| blocked == notice.event) => {
+                return false;
+            }
+            Some(held) => match held.endpoints.get(notice.event) {
                 Some(url) => Some(url.clone()),
                 None => return false,
             },
-            None if self.set_up && seller == 0 => None,
+            None if webhooks.set_up && notice.seller == 0 => None,
             None => return false,
         };
-        let unknown = || json!({ "status": "SANDBOX_UNDOCUMENTED", "updatedAt": date(now) });
-        let further = match self.fault {
-            WebhookFault::Duplicate => Some(body.clone()),
-            WebhookFault::Unknown => Some(unknown().to_string()),
+        let further = match self.rules.webhook_fault {
+            WebhookFault::Duplicate => Some(notice.body.to_string()),
+            WebhookFault::Unknown => Some(surprise(now).to_string()),
             WebhookFault::None | WebhookFault::WrongHeader | WebhookFault::NoHeader => None,
         };
-        for body in std::iter::once(body).chain(further) {
-            self.send(seller, event, body_id, to.clone(), body, now);
+        for body in std::iter::once(notice.body.to_string()).chain(further) {
+            webhooks.sent += 1;
+            // The registered headers are added when it is sent, so that secrets stay in memory as briefly as possible.
+            webhooks.outbox.push(Webhook {
+                note: webhooks.sent.into(),
+                ..Webhook::notice(to.clone(), body.clone(), now)
+            });
+            if webhooks.log.len() >= LOG_MAX {
+                webhooks.log.remove(0);
+            }
+            webhooks.log.push(Sent {
+                number: webhooks.sent,
+                seller: notice.seller,
+                event: notice.event.to_owned(),
+                body,
+                body_id: notice.id.to_owned(),
+                at: now,
+                attempts: 0,
+                status: None,
+                state: State::Waiting,
+            });
         }
         true
     }
+}
 
-    fn send(
-        &mut self,
-        seller: usize,
-        event: &str,
-        body_id: &str,
-        to: Option<String>,
-        body: String,
-        now: WallTime,
-    ) {
-        // The registered headers are added when it is sent, so that secrets stay in memory as briefly as possible.
-        self.outbox.push(Webhook::notice(to, body.clone(), now));
-        self.sent += 1;
-        if self.log.len() >= LOG_MAX {
-            self.log.remove(0);
-        }
-        self.log.push(Sent {
-            number: self.sent,
-            seller,
-            event: event.to_owned(),
-            body,
-            body_id: body_id.to_owned(),
-            at: now,
-            attempts: 0,
-            status: None,
-            state: State::Waiting,
-            webhook: self.outbox.waiting().last().map(|webhook| webhook.number),
-        });
-    }
+/// The body of a webhook of an undocumented kind.
+pub fn surprise(now: WallTime) -> Value {
+    json!({ "status": "SANDBOX_UNDOCUMENTED", "updatedAt": date(now) })
+}
 
-    /// Those to be sent now, with the headers as they were registered last.
-    pub fn due(&self, now: WallTime) -> Vec<Webhook> {
-        let mut due = self.outbox.due(now);
-        for webhook in &mut due {
-            let mut log = self.log.iter();
-            let seller = log
-                .find(|sent| sent.webhook == Some(webhook.number))
-                .map(|sent| sent.seller);
-            let held = seller.and_then(|seller| self.subscriptions[seller].as_ref());
-            let mut headers = held.map_or_else(
-                || vec![(WEBHOOK_HEADER.to_owned(), WEBHOOK_SECRET.to_owned())],
-                |held| held.headers.clone(),
-            );
-            match self.fault {
-                WebhookFault::NoHeader => headers.clear(),
-                WebhookFault::WrongHeader => {
-                    for (_, value) in &mut headers {
-                        WRONG.clone_into(value);
-                    }
+impl Webhooks {
+    /// The webhook with the headers as they were registered last.
+    pub fn complete(&self, mut webhook: Webhook, fault: WebhookFault) -> Webhook {
+        let mut log = self.log.iter();
+        let sent = log.find(|sent| webhook.note == sent.number);
+        let held = sent.and_then(|sent| self.subscriptions[sent.seller].as_ref());
+        let mut headers = held.map_or_else(
+            || vec![(WEBHOOK_HEADER.to_owned(), WEBHOOK_SECRET.to_owned())],
+            |held| held.headers.clone(),
+        );
+        match fault {
+            WebhookFault::NoHeader => headers.clear(),
+            WebhookFault::WrongHeader => {
+                for (_, value) in &mut headers {
+                    WRONG.clone_into(value);
                 }
-                WebhookFault::None | WebhookFault::Duplicate | WebhookFault::Unknown => {}
             }
-            webhook.headers.extend(headers);
+            WebhookFault::None | WebhookFault::Duplicate | WebhookFault::Unknown => {}
         }
-        due
+        webhook.headers.extend(headers);
+        webhook
     }
 
-    /// The webhooks that were not delivered yet, without the registered headers.
-    pub fn waiting(&self) -> Vec<Webhook> {
-        self.outbox.waiting().to_vec()
-    }
-
-    /// When the next one is due.
-    pub fn next(&self) -> Option<WallTime> {
-        self.outbox.next(self.set_up)
-    }
-
-    /// Records the result of an attempt. After the last failed attempt its endpoint is blocked until it is registered again.
-    pub fn record_attempt(&mut self, webhook: u64, status: Option<u16>, now: WallTime) {
-        self.outbox.record_attempt(webhook, now, status, &WAITS);
-        let waits = self
-            .outbox
-            .waiting()
-            .iter()
-            .any(|waiting| waiting.number == webhook);
+    /// Logs the result of an attempt. After the last failed attempt its endpoint is blocked until it is registered again.
+    pub fn attempted(&mut self, webhook: &Webhook, status: Option<u16>) {
+        let waits = self.outbox.holds(webhook.number);
         let mut log = self.log.iter_mut();
-        let Some(sent) = log.find(|sent| sent.webhook == Some(webhook)) else {
+        let Some(sent) = log.find(|sent| webhook.note == sent.number) else {
             return;
         };
         sent.attempts += 1;
@@ -426,7 +374,6 @@ impl Webhooks {
     pub fn forget(&mut self) {
         *self = Self {
             set_up: self.set_up,
-            fault: self.fault,
             ..Self::default()
         };
     }

@@ -12,7 +12,6 @@ pub struct Definition {
     pub identifier: &'static str,
     pub name: &'static str,
     pub description: &'static str,
-    /// In Kreds.
     pub price: u64,
     pub tags: &'static [&'static str],
     /// The number of uses; `None` is unlimited.
@@ -78,12 +77,10 @@ pub static ITEMS: [Definition; 6] = [
     },
 ];
 
-/// An item by its identifier.
 pub fn item(identifier: &str) -> Option<&'static Definition> {
     ITEMS.iter().find(|item| item.identifier == identifier)
 }
 
-/// A player of the game.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Player {
     pub id: u64,
@@ -195,32 +192,28 @@ impl GameData {
             ..Self::default()
         };
         for (owner, what) in [
-            (1001, "tea-tin"),
-            (1001, "sea-chart"),
-            (1001, "brass-whistle"),
-            (1002, "lamp-oil"),
-            (1004, "ghost-net"),
-            (1004, "paint-red"),
+            (1001, 1),
+            (1001, 2),
+            (1001, 3),
+            (1002, 0),
+            (1004, 5),
+            (1004, 4),
         ] {
-            let id = game_data.give(owner, item(what).expect("it is one of the items"));
-            let one = game_data.instances.iter_mut().find(|one| one.id == id);
-            let one = one.expect("it was just given");
+            let one = game_data.give(owner, &ITEMS[what]);
             if let Some(uses) = &mut one.uses {
-                *uses = 1 + seeded_hash(seed, "uses", id) % *uses;
+                *uses = 1 + seeded_hash(seed, "uses", one.id) % *uses;
             }
-            if what == "paint-red" {
+            if one.item == "paint-red" {
                 one.data = Some(r#"{"boat":7}"#.into());
             }
         }
         game_data
     }
 
-    /// A player by number.
     pub fn player(&self, id: u64) -> Option<&Player> {
         self.players.iter().find(|player| player.id == id)
     }
 
-    /// A player by number, mutable.
     pub fn player_mut(&mut self, id: u64) -> Option<&mut Player> {
         self.players.iter_mut().find(|player| player.id == id)
     }
@@ -248,9 +241,8 @@ impl GameData {
         all.filter(move |one| one.owner == owner && !one.is_used_up())
     }
 
-    /// Gives a player an item and returns its number.
-    pub fn give(&mut self, owner: u64, item: &Definition) -> u64 {
-        /// Bounds the items in memory.
+    /// Gives a player an item and returns it.
+    pub fn give(&mut self, owner: u64, item: &Definition) -> &mut Instance {
         const INSTANCES_MAX: usize = 5_000;
         self.given += 1;
         let id = 50_000 + self.given;
@@ -258,6 +250,7 @@ impl GameData {
             // The oldest, since ids only grow.
             self.instances.remove(0);
         }
+        let at = self.instances.len();
         self.instances.push(Instance {
             id,
             owner,
@@ -265,6 +258,6 @@ impl GameData {
             uses: item.uses,
             data: None,
         });
-        id
+        &mut self.instances[at]
     }
 }

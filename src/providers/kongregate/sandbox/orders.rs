@@ -6,13 +6,12 @@ use std::collections::VecDeque;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::Memory;
+use super::Kongregate;
 use super::webhooks::EventKind;
 use crate::domain::inert;
 use crate::http_server::DeliveryResult;
 use crate::sandbox::Simulator;
 
-/// Bounds the remembered orders.
 const ORDERS_MAX: usize = 200;
 
 /// One order, from the price request to its end.
@@ -40,7 +39,6 @@ impl Orders {
         self.all.iter().find(|order| order.id.to_string() == id)
     }
 
-    /// An order by its number.
     pub fn known(&self, id: u64) -> Option<&Order> {
         self.all.iter().find(|order| order.id == id)
     }
@@ -49,7 +47,6 @@ impl Orders {
         self.all.iter_mut().find(|order| order.id == id)
     }
 
-    /// The orders as JSON.
     pub fn as_json(&self) -> Value {
         serde_json::to_value(&self.all).expect("orders are JSON")
     }
@@ -73,7 +70,7 @@ impl Orders {
     }
 }
 
-impl Memory {
+impl Kongregate {
     /// Sends the latest callback of an order again.
     pub fn repeat(&mut self, order: u64, simulator: &Simulator) -> String {
         let state = self.webhooks.orders.known(order).map(|order| order.price);
@@ -153,7 +150,6 @@ impl Memory {
         }
     }
 
-    /// Whether an order has no price yet.
     fn is_open(&self, order: u64) -> bool {
         let order = self.webhooks.orders.known(order);
         order.is_some_and(|order| order.price.is_none())
@@ -209,7 +205,6 @@ fn offer(body: &[u8]) -> Result<u64, &'static str> {
     Ok(total)
 }
 
-/// Checks the name of an order.
 pub fn order_info(text: &str) -> Result<&str, String> {
     if text.is_empty() || text.len() > 200 || text.contains(char::is_control) {
         return Err(format!(

@@ -4,8 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::fixtures::{GameData, OTHER_USERS};
-use super::users::{avatar, friends};
-use super::{CallResult, Failure, Memory, Params};
+use super::{Call, CallResult, Failure, users};
 use crate::domain::WallTime;
 use crate::sandbox::simulator::seeded_hash;
 
@@ -34,11 +33,22 @@ impl Kind {
     }
 }
 
-const STATISTICS: [(u64, &str, Kind); 4] = [
-    (7001, "HighScore", Kind::Max),
-    (7002, "FastestLap", Kind::Min),
-    (7003, "Rank", Kind::Replace),
-    (7004, "Lanterns", Kind::Add),
+#[derive(Debug, Clone, Copy)]
+struct Statistic {
+    id: u64,
+    name: &'static str,
+    kind: Kind,
+}
+
+const fn statistic(id: u64, name: &'static str, kind: Kind) -> Statistic {
+    Statistic { id, name, kind }
+}
+
+const STATISTICS: [Statistic; 4] = [
+    statistic(7001, "HighScore", Kind::Max),
+    statistic(7002, "FastestLap", Kind::Min),
+    statistic(7003, "Rank", Kind::Replace),
+    statistic(7004, "Lanterns", Kind::Add),
 ];
 
 const DAY: i64 = 24 * 60 * 60 * 1000;
@@ -62,7 +72,6 @@ struct Score {
     weekly: (i64, u64),
 }
 
-/// All of them.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Scores(Vec<Score>);
 
@@ -85,19 +94,13 @@ impl Scores {
         Self(others.collect())
     }
 
-    fn put(
-        &mut self,
-        (statistic, _, kind): (u64, &str, Kind),
-        user: u64,
-        value: u64,
-        at: WallTime,
-    ) {
+    fn put(&mut self, statistic: Statistic, (user, value): (u64, u64), at: WallTime) {
         let (day, week) = day_and_week(at);
         let mut all = self.0.iter_mut();
-        let known = all.find(|score| score.statistic == statistic && score.user == user);
+        let known = all.find(|score| score.statistic == statistic.id && score.user == user);
         let Some(known) = known else {
             self.0.push(Score {
-                statistic,
+                statistic: statistic.id,
                 user,
                 lifetime: value,
                 daily: (day, value),
@@ -105,6 +108,7 @@ impl Scores {
             });
             return;
         };
+        let kind = statistic.kind;
         known.lifetime = kind.join(Some(known.lifetime), value);
         for (part, now) in [(&mut known.daily, day), (&mut known.weekly, week)] {
             // Yesterday's value does not count for today's list.
@@ -112,132 +116,128 @@ impl Scores {
             *part = (now, kind.join(old, value));
         }
     }
-
-    /// GET `high_scores` of a scope.
-    pub fn best(
-        &self,
-        scope: &str,
-        statistic: &str,
-        params: &Params,
-        game_data: &GameData,
-        now: WallTime,
-    ) -> CallResult {
-        let statistic = of_path(statistic)?;
-        let (day, week) = day_and_week(now);
-        let page = match scope {
-            "daily" => "today_page",
-            "weekly" => "weekly_page",
-            "lifetime" => "lifetime_page",
-            _ => return Err(Failure::not_found("Scope")),
-        };
-        let value = |score: &Score| match scope {
-            "daily" => (score.daily.0 == day).then_some(score.daily.1),
-            "weekly" => (score.weekly.0 == week).then_some(score.weekly.1),
-            _ => Some(score.lifetime),
-        };
-        let all = self.0.iter().filter(|score| score.statistic == statistic.0);
-        let all = all.filter_map(|score| Some((score.user, value(score)?)));
-        Ok(listed(
-            scope,
-            statistic.2,
-            all.collect(),
-            params.page(page),
-            game_data,
-        ))
-    }
-
-    /// GET `high_scores` of a player's friends.
-    pub fn friends(&self, statistic: &str, user: &str, game_data: &GameData) -> CallResult {
-        let statistic = of_path(statistic)?;
-        let user = user.strip_suffix(".json").and_then(|id| id.parse().ok());
-        let user: u64 = user
-            .filter(|id| game_data.name(*id).is_some())
-            .ok_or_else(|| Failure::not_found("User"))?;
-        let friends = friends(user, game_data);
-        let all = self.0.iter().filter(|score| {
-            score.statistic == statistic.0 && (score.user == user || friends.contains(&score.user))
-        });
-        let all = all.map(|score| (score.user, score.lifetime)).collect();
-        Ok(listed("friends", statistic.2, all, 1, game_data))
-    }
 }
 
-/// The statistic that the last part of a path names.
-fn of_path(text: &str) -> Result<(u64, &'static str, Kind), Failure> {
+pub fn best(call: &mut Call<'_>) -> CallResult {
+    let (params, scope) = (call.unlisted()?, call.param("scope"));
+    let statistic = of_path(call)?;
+    let (day, week) = day_and_week(call.now);
+    let page = match scope {
+        "daily" => "today_page",
+        "weekly" => "weekly_page",
+        "lifetime" => "lifetime_page",
+        _ => return Err(Failure::not_found("Scope")),
+    };
+    let value = |score: &Score| match scope {
+        "daily" => (score.daily.0 == day).then_some(score.daily.1),
+        "weekly" => (score.weekly.0 == week).then_some(score.weekly.1),
+        _ => Some(score.lifetime),
+    };
+    let all = call.state.scores.0.iter();
+    let all = all.filter(|score| score.statistic == statistic.id);
+    let list = List {
+        scope,
+        kind: statistic.kind,
+        page: params.page(page),
+        rows: all
+            .filter_map(|score| Some((score.user, value(score)?)))
+            .collect(),
+    };
+    Ok(list.shown(&call.state.game_data))
+}
+
+pub fn friends(call: &mut Call<'_>) -> CallResult {
+    call.unlisted()?;
+    let statistic = of_path(call)?;
+    let user = call.param("user").strip_suffix(".json");
+    let user = call.user(user.and_then(|id| id.parse().ok()))?;
+    let friends = users::friends(user, &call.state.game_data);
+    let all = call.state.scores.0.iter().filter(|score| {
+        score.statistic == statistic.id && (score.user == user || friends.contains(&score.user))
+    });
+    let list = List {
+        scope: "friends",
+        kind: statistic.kind,
+        page: 1,
+        rows: all.map(|score| (score.user, score.lifetime)).collect(),
+    };
+    Ok(list.shown(&call.state.game_data))
+}
+
+fn of_path(call: &Call<'_>) -> CallResult<Statistic> {
+    let text = call.param("statistic");
     let id = text.strip_suffix(".json").unwrap_or(text);
-    let mut all = STATISTICS.iter();
-    let found = all.find(|(known, ..)| known.to_string() == id);
-    found
-        .copied()
-        .ok_or_else(|| Failure::not_found("Statistic"))
+    let mut all = STATISTICS.into_iter();
+    let found = all.find(|known| known.id.to_string() == id);
+    found.ok_or_else(|| Failure::not_found("Statistic"))
 }
 
-/// One page of a list, the best first.
-fn listed(
-    scope: &str,
+/// A list of users and their values.
+struct List<'a> {
+    scope: &'a str,
     kind: Kind,
-    mut all: Vec<(u64, u64)>,
     page: usize,
-    game_data: &GameData,
-) -> Value {
-    all.sort_by_key(|(user, value)| {
-        let rank = if kind == Kind::Min {
-            *value
-        } else {
-            VALUE_MAX.saturating_sub(*value)
-        };
-        // Equal values by user, so that pages do not change between two calls.
-        (rank, *user)
-    });
-    let from = (page - 1).saturating_mul(PER_PAGE);
-    let rows = all.iter().skip(from).take(PER_PAGE).map(|(user, value)| {
-        json!({
-            "username": game_data.name(*user),
-            "level": game_data.player(*user).map_or(1 + user % 30, |player| player.level),
-            "score": value,
-            "avatar_url": avatar(*user),
-        })
-    });
-    let rows: Vec<Value> = rows.collect();
-    let name = format!("{scope}_scores");
-    json!({
-        name: rows,
-        "page_count": all.len().div_ceil(PER_PAGE),
-        "per_page": PER_PAGE,
-        "success": true,
-    })
+    rows: Vec<(u64, u64)>,
 }
 
-impl Memory {
-    /// POST `submit_statistics`: all or nothing if a value is invalid. Unknown names are ignored; Kongregate does not
-    /// document them.
-    pub fn submit(&mut self, params: &Params, now: WallTime) -> CallResult {
-        params.game()?;
-        let [user] = params.required(["user_id"])?;
-        let user = user.parse().ok().and_then(|id| self.game_data.player(id));
-        let user = user.ok_or_else(|| Failure::not_found("User"))?;
-        if params
-            .get("game_auth_token")
-            .is_some_and(|token| token != user.token())
-        {
-            return Err(Failure::credentials());
-        }
-        let user = user.id;
-        let mut news = Vec::new();
-        for (name, value) in &params.0 {
-            if ["api_key", "user_id", "game_auth_token"].contains(&name.as_str()) {
-                continue;
-            }
-            let value = value.parse().ok().filter(|value| *value <= VALUE_MAX);
-            let value: u64 = value.ok_or_else(|| {
-                Failure::new(400, "statistics must be non-negative whole numbers")
-            })?;
-            let known = STATISTICS.iter().find(|(_, known, _)| known == name);
-            news.extend(known.map(|statistic| (*statistic, value)));
-        }
-        for (statistic, value) in news {
-            self.scores.put(statistic, user, value, now);
-        }
-        Ok(json!({ "success": true }))
+impl List<'_> {
+    /// One page, the best first.
+    fn shown(mut self, game_data: &GameData) -> Value {
+        self.rows.sort_by_key(|(user, value)| {
+            let rank = if self.kind == Kind::Min {
+                *value
+            } else {
+                VALUE_MAX.saturating_sub(*value)
+            };
+            // Equal values by user, so that pages do not change between two calls.
+            (rank, *user)
+        });
+        let from = (self.page - 1).saturating_mul(PER_PAGE);
+        let rows = self.rows.iter().skip(from).take(PER_PAGE);
+        let rows = rows.map(|(user, value)| {
+            json!({
+                "username": game_data.name(*user),
+                "level": game_data.player(*user).map_or(1 + user % 30, |player| player.level),
+                "score": value,
+                "avatar_url": users::avatar(*user),
+            })
+        });
+        let rows: Vec<Value> = rows.collect();
+        json!({
+            format!("{}_scores", self.scope): rows,
+            "page_count": self.rows.len().div_ceil(PER_PAGE),
+            "per_page": PER_PAGE,
+            "success": true,
+        })
     }
+}
+
+/// POST `submit_statistics`: all or nothing if a value is invalid. Unknown names are ignored; Kongregate does not
+/// document them.
+pub fn submit(call: &mut Call<'_>) -> CallResult {
+    let params = call.keyed()?;
+    let [user] = params.required(["user_id"])?;
+    let user = user.parse().ok();
+    let user = user.and_then(|id| call.state.game_data.player(id));
+    let user = user.ok_or_else(|| Failure::not_found("User"))?;
+    let token = params.get("game_auth_token");
+    if token.is_some_and(|token| token != user.token()) {
+        return Err(Failure::credentials());
+    }
+    let user = user.id;
+    let mut news = Vec::new();
+    for (name, value) in params.0.iter() {
+        if ["api_key", "user_id", "game_auth_token"].contains(&name) {
+            continue;
+        }
+        let value = value.parse().ok().filter(|value| *value <= VALUE_MAX);
+        let message = "statistics must be non-negative whole numbers";
+        let value: u64 = value.ok_or_else(|| Failure::new(400, message))?;
+        let known = STATISTICS.into_iter().find(|known| known.name == name);
+        news.extend(known.map(|statistic| (statistic, value)));
+    }
+    for (statistic, value) in news {
+        call.state.scores.put(statistic, (user, value), call.now);
+    }
+    Ok(json!({ "success": true }))
 }

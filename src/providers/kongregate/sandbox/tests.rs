@@ -5,9 +5,10 @@ mod calls;
 
 use std::ops::Deref;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::*;
+use crate::providers::kongregate::catalogue::CATALOGUE;
 use crate::sandbox::Options;
 use crate::sandbox::testing::{self, Seen};
 
@@ -31,7 +32,7 @@ impl Bench {
     }
 
     async fn with(change: impl FnOnce(&mut Options)) -> Self {
-        Self(testing::Bench::start(simulator(), change).await)
+        Self(testing::Bench::start(simulator(&CATALOGUE), change).await)
     }
 
     /// GET below the prefix, with the key where the API description lists none and none is given.
@@ -46,7 +47,7 @@ impl Bench {
             String::new()
         };
         let target = format!("/api{target}{key}");
-        self.raw("GET", &target, "", "").await.unwrap()
+        self.raw(&format!("GET {target}"), "", "").await.unwrap()
     }
 
     /// GET with the key, as JSON.
@@ -60,9 +61,7 @@ impl Bench {
     /// POST of a form with the key, as JSON.
     async fn post(&self, target: &str, form: &str) -> Value {
         let body = format!("{form}&{KEY}");
-        let seen = self
-            .raw("POST", &format!("/api{target}"), FORM, &body)
-            .await;
+        let seen = self.raw(&format!("POST /api{target}"), FORM, &body).await;
         let seen = seen.unwrap();
         assert_eq!(seen.status, 200);
         seen.json()

@@ -3,26 +3,21 @@
 use serde_json::{Value, json};
 
 use super::fixtures::{GameData, OTHER_USERS};
-use super::{CallResult, Failure, GAME_TITLE, Params};
+use super::{Call, CallResult, Failure, GAME_TITLE, Params};
 use crate::sandbox::simulator::seeded_hash;
 
-/// The most users in one call.
 const MANY_MAX: usize = 50;
-/// Friends on one page.
 const FRIENDS_MAX: usize = 500;
 
-/// GET `user_info`, and whether the answer is a list.
-pub fn info(params: &Params, game_data: &GameData) -> (CallResult, bool) {
-    let listed =
-        |text: &str| -> Vec<String> { text.split(',').map(|one| one.trim().to_owned()).collect() };
+pub fn info(call: &mut Call<'_>) -> CallResult {
+    let (params, game_data) = (call.unlisted()?, &call.state.game_data);
     if let Some(names) = params.get("usernames") {
-        let ids = listed(names);
-        let ids = ids.iter().map(|name| game_data.id_of(name)).collect();
-        return many(ids, game_data);
+        let ids = names.split(',').map(|name| game_data.id_of(name.trim()));
+        return many(ids.collect(), game_data);
     }
     if let Some(numbers) = params.get("user_ids") {
-        let ids = listed(numbers);
-        return many(ids.iter().map(|id| id.parse().ok()).collect(), game_data);
+        let ids = numbers.split(',').map(|id| id.trim().parse().ok());
+        return many(ids.collect(), game_data);
     }
     let requested = match (params.get("username"), params.get("user_id")) {
         (Some(name), _) => game_data.id_of(name),
@@ -30,18 +25,16 @@ pub fn info(params: &Params, game_data: &GameData) -> (CallResult, bool) {
         (None, None) => {
             // Kongregate documents no text.
             let words = "username, user_id, usernames, or user_ids is a required parameter";
-            return (Err(Failure::new(400, words)), false);
+            return Err(Failure::new(400, words));
         }
     };
-    let known = requested.filter(|id| game_data.name(*id).is_some());
-    let result = known.ok_or_else(|| Failure::not_found("User"));
-    (result.map(|id| one(id, params, game_data)), false)
+    Ok(one(call.user(requested)?, &params, game_data))
 }
 
-fn many(ids: Vec<Option<u64>>, game_data: &GameData) -> (CallResult, bool) {
+fn many(ids: Vec<Option<u64>>, game_data: &GameData) -> CallResult {
     if ids.len() > MANY_MAX {
         let words = format!("at most {MANY_MAX} users can be requested");
-        return (Err(Failure::new(400, words)), true);
+        return Err(Failure::new(400, words));
     }
     // Unknown players are left out. Our choice: Kongregate does not document lists with unknown players.
     let known = ids.into_iter().flatten();
@@ -56,7 +49,7 @@ fn many(ids: Vec<Option<u64>>, game_data: &GameData) -> (CallResult, bool) {
         }))
     });
     let users: Vec<Value> = users.collect();
-    (Ok(json!({ "success": true, "users": users })), true)
+    Ok(json!({ "success": true, "users": users }))
 }
 
 /// The fields about a player. Gender and age may be missing.
@@ -78,7 +71,6 @@ fn vars(id: u64, game_data: &GameData) -> Value {
     })
 }
 
-/// The URL of a player's picture.
 pub fn avatar(id: u64) -> String {
     format!("https://images.example/avatars/{id}.png")
 }
@@ -151,20 +143,19 @@ fn kongpanion(at: usize) -> Value {
     })
 }
 
-/// GET kongpanions/index, whose answer has no `success`.
-pub fn kongpanions() -> Value {
+pub fn kongpanions(call: &mut Call<'_>) -> CallResult {
+    call.unlisted()?;
     let all: Vec<Value> = (0..KONGPANIONS.len()).map(kongpanion).collect();
-    json!({ "kongpanions": all })
+    Ok(json!({ "kongpanions": all }))
 }
 
 /// GET kongpanions of a player; no `success` either.
-pub fn owned_kongpanions(params: &Params, game_data: &GameData) -> CallResult {
-    let requested = match (params.get("username"), params.get("user_id")) {
-        (Some(name), _) => game_data.id_of(name),
-        (None, id) => id.and_then(|id| id.parse().ok()),
+pub fn owned_kongpanions(call: &mut Call<'_>) -> CallResult {
+    let params = call.unlisted()?;
+    let id = match params.get("username") {
+        Some(name) => call.user(call.state.game_data.id_of(name))?,
+        None => call.user(params.number("user_id"))?,
     };
-    let id = requested.filter(|id| game_data.name(*id).is_some());
-    let id = id.ok_or_else(|| Failure::not_found("User"))?;
     let owned = (0..KONGPANIONS.len())
         .filter(|at| !seeded_hash(id, "kongpanion", *at as u64).is_multiple_of(3));
     let rows = owned.map(|at| {

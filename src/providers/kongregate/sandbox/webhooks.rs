@@ -5,58 +5,42 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE;
+use base64::engine::general_purpose::{URL_SAFE, URL_SAFE_NO_PAD};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+use super::super::facts::{ALGORITHM, INVENTORY, ORDER_PLACED, ORDER_REQUEST, SIGNED_REQUEST};
 use super::orders::Orders;
-use super::{API_KEY, GAME_ID, Memory};
-use crate::domain::{Secret, WallTime, inert};
+use super::{API_KEY, GAME_ID, Kongregate};
+use crate::domain::{WallTime, inert};
 use crate::http_server::DeliveryResult;
-use crate::providers::kongregate::callback::{
-    INVENTORY, ORDER_PLACED, ORDER_REQUEST, SIGNED_REQUEST,
-};
-use crate::providers::kongregate::signed;
-use crate::sandbox::outbox::Webhook;
+use crate::sandbox::outbox::{Outbox, Webhook};
+use crate::sandbox::settings::choices;
+use crate::sandbox::sign::hmac_sha256;
 use crate::sandbox::{Sample, Simulator};
 
-/// The most waiting callbacks; the oldest is dropped, as a provider that sends once may lose one.
-const WAITING_MAX: usize = 1_000;
 /// The number of sent callbacks that are remembered.
 const SENT_MAX: usize = 50;
-/// The fault that each new callback has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub enum Fault {
-    #[default]
-    None,
-    WrongKey,
-    BadSignature,
-    AlgorithmNone,
-    AlgorithmSha1,
-    Padded,
-    NoDot,
-    TwoDots,
-    NotJson,
-    Duplicate,
+
+choices! {
+    /// The fault that each new callback has.
+    pub enum Fault {
+        None = "none",
+        WrongKey = "wrong-key",
+        BadSignature = "bad-signature",
+        AlgorithmNone = "algorithm-none",
+        AlgorithmSha1 = "algorithm-sha1",
+        Padded = "padded",
+        NoDot = "no-dot",
+        TwoDots = "two-dots",
+        NotJson = "not-json",
+        Duplicate = "duplicate",
+    }
 }
 
 impl Fault {
-    /// Every fault with its name in the setting.
-    pub const ALL: [(Self, &'static str); 10] = [
-        (Self::None, "none"),
-        (Self::WrongKey, "wrong-key"),
-        (Self::BadSignature, "bad-signature"),
-        (Self::AlgorithmNone, "algorithm-none"),
-        (Self::AlgorithmSha1, "algorithm-sha1"),
-        (Self::Padded, "padded"),
-        (Self::NoDot, "no-dot"),
-        (Self::TwoDots, "two-dots"),
-        (Self::NotJson, "not-json"),
-        (Self::Duplicate, "duplicate"),
-    ];
-
     /// Whether the fault concerns signed requests.
     fn is_of_signature(self) -> bool {
         !matches!(self, Self::None | Self::WrongKey | Self::Duplicate)
@@ -89,39 +73,33 @@ impl EventKind {
     }
 }
 
-/// One waiting callback.
+/// What a waiting callback reports and with which fault; the note of its webhook.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-struct Waiting {
-    number: u64,
+struct Note {
     what: EventKind,
     fault: Fault,
-    at: WallTime,
+}
+
+impl Note {
+    fn of(webhook: &Webhook) -> Option<Self> {
+        Self::deserialize(&webhook.note).ok()
+    }
 }
 
 /// Callbacks and orders.
 #[derive(Debug, Default, Serialize, Deserialize)]
-pub struct WebhookQueue {
-    waiting: Vec<Waiting>,
-    posted: u64,
-    sent: VecDeque<Value>,
+pub struct Webhooks {
+    #[serde(default)]
+    pub outbox: Outbox,
+    /// The callbacks sent lately, and their results.
+    pub sent: VecDeque<Value>,
     pub orders: Orders,
 }
 
-impl WebhookQueue {
-    /// When the next callback is due.
-    pub fn next(&self) -> Option<WallTime> {
-        self.waiting.iter().map(|one| one.at).min()
-    }
-
-    /// The waiting callbacks' events.
+impl Webhooks {
     pub fn waiting(&self) -> Value {
-        let events = self.waiting.iter().map(|one| one.what.event());
-        events.collect::<Vec<_>>().into()
-    }
-
-    /// The callbacks sent lately, and their results.
-    pub fn sent(&self) -> Value {
-        self.sent.iter().cloned().collect::<Vec<_>>().into()
+        let notes = self.outbox.waiting().iter().filter_map(Note::of);
+        notes.map(|note| note.what.event()).collect()
     }
 }
 
@@ -135,7 +113,7 @@ pub fn provider_time(at: WallTime) -> String {
         .to_string()
 }
 
-impl Memory {
+impl Kongregate {
     /// Queues a callback and describes that. Without a callback URL none is queued: Kongregate does not retry later.
     pub fn send(&mut self, what: EventKind, simulator: &Simulator) -> &'static str {
         if simulator.callback_url("kongregate").is_none() {
@@ -144,15 +122,9 @@ impl Memory {
         let fault = self.rules.fault;
         let copies = if fault == Fault::Duplicate { 2 } else { 1 };
         for _ in 0..copies {
-            self.webhooks.posted += 1;
-            if self.webhooks.waiting.len() >= WAITING_MAX {
-                self.webhooks.waiting.remove(0);
-            }
-            self.webhooks.waiting.push(Waiting {
-                number: self.webhooks.posted,
-                what,
-                fault,
-                at: simulator.now(),
+            self.webhooks.outbox.push(Webhook {
+                note: json!(Note { what, fault }),
+                ..Webhook::form(String::new(), simulator.now())
             });
         }
         "sending the callback"
@@ -160,49 +132,29 @@ impl Memory {
 
     /// Drops callbacks whose order is no longer known: they could never be sent and would stay due.
     pub fn forget_unsendable(&mut self) {
-        let mut waiting = std::mem::take(&mut self.webhooks.waiting);
-        waiting.retain(|one| match one.what {
-            EventKind::Inventory { player } | EventKind::Unknown { player } => {
-                self.game_data.player(player).is_some()
-            }
-            EventKind::UnknownSigned { .. } => true,
-            EventKind::OrderRequest { order } | EventKind::OrderPlaced { order } => {
-                self.webhooks.orders.known(order).is_some()
-            }
-        });
-        self.webhooks.waiting = waiting;
+        let mut outbox = std::mem::take(&mut self.webhooks.outbox);
+        outbox.retain(|webhook| self.body(webhook).is_some());
+        self.webhooks.outbox = outbox;
     }
 
-    /// The callbacks to be sent now.
-    pub fn webhooks(&self, now: WallTime) -> Vec<Webhook> {
-        let due = self.webhooks.waiting.iter().filter(|one| one.at <= now);
-        due.filter_map(|one| {
-            let form = self.body(one)?;
-            Some(Webhook {
-                number: one.number,
-                answer_timeout: Some(self.rules.answer_timeout),
-                ..Webhook::form(form, one.at)
-            })
-        })
-        .collect()
-    }
-
-    fn body(&self, one: &Waiting) -> Option<String> {
-        let key = if one.fault == Fault::WrongKey {
+    /// The body of a callback that is sent now; `None` where its player or order is not known.
+    pub fn body(&self, webhook: &Webhook) -> Option<String> {
+        let Note { what, fault } = Note::of(webhook)?;
+        let key = if fault == Fault::WrongKey {
             "SANDBOX-ANOTHER-GAME"
         } else {
             API_KEY
         };
-        let time = provider_time(one.at);
+        let time = provider_time(webhook.next);
         let mut fields: Vec<(&str, String)> = Vec::new();
         let mut payload = Map::new();
-        payload.insert("algorithm".into(), signed::ALGORITHM.into());
-        payload.insert("event".into(), one.what.event().into());
-        match one.what {
+        payload.insert("algorithm".into(), ALGORITHM.into());
+        payload.insert("event".into(), what.event().into());
+        match what {
             EventKind::Inventory { player } | EventKind::Unknown { player } => {
                 let player = self.game_data.player(player)?;
                 fields.extend([
-                    ("event", one.what.event().to_owned()),
+                    ("event", what.event().to_owned()),
                     ("api_key", key.to_owned()),
                     ("time", time.clone()),
                     ("user_id", player.id.to_string()),
@@ -232,34 +184,32 @@ impl Memory {
         // A plain event with a bad signed request beside it must be rejected too, so faults of signatures apply to it.
         let signs = match self.rules.inventory.as_str() {
             "both" | "signed" => true,
-            _ => one.fault.is_of_signature(),
+            _ => fault.is_of_signature(),
         };
         if fields.is_empty() || signs {
             if self.rules.inventory == "signed" {
                 fields.clear();
             }
-            fields.push((SIGNED_REQUEST, signed_request(payload, key, one.fault)));
+            fields.push((SIGNED_REQUEST, signed_request(payload, key, fault)));
         }
         serde_urlencoded::to_string(fields).ok()
     }
 
-    /// Records the result of the only attempt.
-    pub fn record_answer(
+    /// Logs the result of the only attempt; a game's answer moves its order on.
+    pub fn log(
         &mut self,
-        webhook: u64,
+        webhook: &Webhook,
         answered: Option<&DeliveryResult>,
         simulator: &Simulator,
     ) {
-        let waiting = &mut self.webhooks.waiting;
-        let Some(at) = waiting.iter().position(|one| one.number == webhook) else {
+        let Some(Note { what, .. }) = Note::of(webhook) else {
             return;
         };
-        let one = waiting.remove(at);
         let outcome = match answered {
             Some(answered) => format!("status {}", answered.status),
             None => "no response in time".into(),
         };
-        let followed = match one.what {
+        let followed = match what {
             EventKind::OrderRequest { order } => self.apply_price(order, answered, simulator),
             EventKind::OrderPlaced { order } => self.apply_delivery(order, answered),
             EventKind::Inventory { .. }
@@ -270,15 +220,15 @@ impl Memory {
             self.webhooks.sent.pop_front();
         }
         self.webhooks.sent.push_back(json!({
-            "event": one.what.event(),
-            "time": provider_time(one.at),
+            "event": what.event(),
+            "time": provider_time(webhook.next),
             "came": outcome,
             "followed": followed,
         }));
     }
 }
 
-/// A signed request, altered by the fault.
+/// A signed request: the signature, a dot, and the payload that it covers. Altered by the fault.
 fn signed_request(mut payload: Map<String, Value>, key: &str, fault: Fault) -> String {
     match fault {
         Fault::AlgorithmNone => drop(payload.insert("algorithm".into(), "none".into())),
@@ -289,18 +239,18 @@ fn signed_request(mut payload: Map<String, Value>, key: &str, fault: Fault) -> S
         Fault::NotJson => "event=test".to_owned(),
         _ => Value::Object(payload).to_string(),
     };
-    let whole = signed::sign(&Secret::new(key), &payload);
-    let (signature, signed) = whole.split_once('.').expect("it has a dot in it");
+    let signed = URL_SAFE_NO_PAD.encode(&payload);
+    let key = if fault == Fault::BadSignature {
+        "another"
+    } else {
+        key
+    };
+    let signature = hmac_sha256(key, &signed);
     match fault {
-        Fault::BadSignature => {
-            let other = signed::sign(&Secret::new("another"), &payload);
-            let (other, _) = other.split_once('.').expect("it has a dot in it");
-            format!("{other}.{signed}")
-        }
         Fault::Padded => format!("{signature}=.{}", URL_SAFE.encode(payload)),
         Fault::NoDot => format!("{signature}{signed}"),
         Fault::TwoDots => format!("{signature}.{signed}.{signature}"),
-        _ => whole,
+        _ => format!("{signature}.{signed}"),
     }
 }
 
@@ -321,10 +271,12 @@ pub fn sample(sample: &Sample<'_>) -> Result<Webhook, String> {
     match (event, secret) {
         (ORDER_REQUEST | ORDER_PLACED, Some(secret)) => {
             let payload = json!({
-                "algorithm": signed::ALGORITHM, "event": event, "game_id": GAME_ID, "buyer_id": 1,
+                "algorithm": ALGORITHM, "event": event, "game_id": GAME_ID, "buyer_id": 1,
                 "recipient_id": 1, "order_id": subject, "order_info": "tea-tin",
             });
-            fields.push((SIGNED_REQUEST, signed::sign(secret, &payload.to_string())));
+            let payload = payload.as_object().cloned().unwrap_or_default();
+            let signed = signed_request(payload, secret.expose(), Fault::None);
+            fields.push((SIGNED_REQUEST, signed));
         }
         (INVENTORY | ORDER_REQUEST | ORDER_PLACED, secret) => {
             fields.push(("event", event.to_owned()));

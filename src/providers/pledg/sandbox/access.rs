@@ -2,16 +2,18 @@
 //! `Authorization`. Strict where the documentation is: no credential is accepted in place of another
 //! (`docs/providers/pledg.md#credentials`).
 
-use axum::http::{HeaderMap, StatusCode, header};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use fastrand::Rng;
+use hyper::http::{HeaderMap, StatusCode, header};
+use serde::{Deserialize as _, Deserializer, Serialize, Serializer};
 use serde_json::json;
 
-use super::{Memory, Refusal, json_response, refuse, with};
-use crate::domain::WallTime;
-use crate::http_server::{Request, Response};
-use crate::sandbox::Simulator;
+use super::{Call, jwt, refuse};
+use crate::sandbox::SimulatedProvider as _;
+use crate::sandbox::granted::Token;
+use crate::sandbox::reply::{self, with};
+use crate::sandbox::route::Answer;
 use crate::sandbox::simulator::seeded_hash;
 
 /// The API key of the sandbox's shop, in staging.
@@ -26,7 +28,6 @@ pub const DASHBOARD_USER: &str = "sandbox@shop.example";
 /// The password of its dashboard, which protects nothing.
 pub const DASHBOARD_PASSWORD: &str = "SANDBOX-PLEDG-PASSWORD-THAT-PROTECTS-NOTHING";
 
-/// One environment.
 #[derive(Debug)]
 pub(super) struct Backend {
     pub name: &'static str,
@@ -37,7 +38,6 @@ pub(super) struct Backend {
     pub merchants: &'static [Merchant],
 }
 
-/// One payment solution.
 #[derive(Debug)]
 pub(super) struct Merchant {
     pub uid: &'static str,
@@ -63,7 +63,6 @@ pub(super) enum Plan {
 /// How a merchant is paid, which decides the kind of notification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Mode {
-    /// By bank transfer.
     Transfer,
     /// By a virtual card that the merchant's payment service provider charges.
     Back,
@@ -123,126 +122,99 @@ pub(super) static BACKENDS: [Backend; 2] = [
     },
 ];
 
-/// A payment solution by its uid, and where it is.
-pub(super) fn merchant(uid: &str) -> Option<(&'static Backend, &'static Merchant)> {
-    BACKENDS.iter().find_map(|backend| {
-        let mut merchants = backend.merchants.iter();
-        Some((backend, merchants.find(|merchant| merchant.uid == uid)?))
-    })
+/// Saved as its uid.
+impl Serialize for Merchant {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.uid)
+    }
 }
 
-/// The token call.
-pub(super) fn grant(request: &Request, memory: &mut Memory, simulator: &Simulator) -> Response {
-    let refused = |status, error: &str| json_response(status, &json!({ "error": error }));
-    let pair = basic(request.headers());
-    let backend = pair.and_then(|pair| {
-        let mut backends = BACKENDS.iter();
-        backends.find(|backend| is(&pair, (backend.key, backend.secret)))
-    });
-    let Some(backend) = backend else {
+/// Reads the uid of a known merchant.
+pub(super) fn saved<'de, D: Deserializer<'de>>(from: D) -> Result<&'static Merchant, D::Error> {
+    let uid = String::deserialize(from)?;
+    let known = BACKENDS.iter().find_map(|backend| backend.merchant(&uid));
+    known.ok_or_else(|| serde::de::Error::custom("it contains a purchase of an unknown merchant"))
+}
+
+impl Backend {
+    pub fn merchant(&self, uid: &str) -> Option<&'static Merchant> {
+        self.merchants.iter().find(|merchant| merchant.uid == uid)
+    }
+
+    /// Whether a request has this pair in `Authorization: Basic`, split at the first colon. Wrapped base64 is invalid.
+    fn is_given(headers: &HeaderMap, pair: (&str, &str)) -> bool {
+        let encoded = reply::authorization(headers).and_then(|value| value.strip_prefix("Basic "));
+        let given = encoded.and_then(|encoded| STANDARD.decode(encoded).ok());
+        let given = given.and_then(|given| String::from_utf8(given).ok());
+        given.is_some_and(|given| given.split_once(':') == Some(pair))
+    }
+}
+
+pub(super) fn grant(call: &mut Call<'_>) -> Answer {
+    let refused = |status, error: &str| Box::new(reply::json(status, &json!({ "error": error })));
+    let headers = call.request.headers();
+    let backend = call.state.backend();
+    if !Backend::is_given(headers, (backend.key, backend.secret)) {
         // RFC 6749, 5.2: 401 with the scheme that the client used.
         let refusal = refused(StatusCode::UNAUTHORIZED, "invalid_client");
-        return with(refusal, header::WWW_AUTHENTICATE, "Basic realm=\"token\"");
-    };
-    if !is_form(request.headers()) {
-        return refused(StatusCode::BAD_REQUEST, "invalid_request");
+        let scheme = "Basic realm=\"token\"";
+        return Err(Box::new(with(*refusal, header::WWW_AUTHENTICATE, scheme)));
+    }
+    if !reply::is_form(headers) {
+        return Err(refused(StatusCode::BAD_REQUEST, "invalid_request"));
     }
     // Exactly the documented body (`docs/providers/pledg.md#token`).
-    if request.body() != "grant_type=client_credentials" {
-        return refused(StatusCode::BAD_REQUEST, "unsupported_grant_type");
+    if call.request.body() != "grant_type=client_credentials" {
+        return Err(refused(StatusCode::BAD_REQUEST, "unsupported_grant_type"));
     }
-    let now = simulator.now();
-    let life = memory.controls.token_life;
-    memory.tokens_issued += 1;
-    memory.revision += 1;
-    let expires = now.plus(life);
-    let value = token(simulator.seed(), memory.tokens_issued, now, expires);
-    memory.tokens.add(value.clone(), backend.name, now, expires);
+    let life = call.state.controls.token_life;
+    call.state.tokens_issued += 1;
+    let expires = call.now.plus(life);
+    // It looks like a JWT. Its last part is random: tokens are looked up, not verified.
+    let turn = call.state.tokens_issued;
+    // No token of one environment is one of the other's.
+    let name = format!("{} token", call.state.provider());
+    let mut rng = Rng::with_seed(seeded_hash(call.simulator.seed(), &name, turn));
+    let (iat, exp) = (call.now.0 / 1000, expires.0 / 1000);
+    let head = jwt::part(&json!({ "typ": "JWT", "alg": "HS256" }));
+    let claims = jwt::part(&json!({ "iat": iat, "exp": exp, "jti": turn.to_string() }));
+    let signature: [u8; 32] = std::array::from_fn(|_| rng.u8(..));
+    let value = format!("{head}.{claims}.{}", URL_SAFE_NO_PAD.encode(signature));
     let body = json!({
         "access_token": value,
         "token_type": "Bearer",
         "expires_in": life.as_secs(),
     });
-    let granted = json_response(StatusCode::OK, &body);
-    // RFC 6749, 5.1.
-    with(granted, header::CACHE_CONTROL, "no-store")
-}
-
-/// A token that looks like a JWT. Its last part is random: tokens are looked up, not verified.
-fn token(seed: u64, turn: u64, now: WallTime, expires: WallTime) -> String {
-    let mut rng = Rng::with_seed(seeded_hash(seed, "pledg token", turn));
-    let claims = json!({ "iat": now.0 / 1000, "exp": expires.0 / 1000, "jti": turn.to_string() });
-    let signature: [u8; 32] = std::array::from_fn(|_| rng.u8(..));
-    let head = URL_SAFE_NO_PAD.encode(r#"{"typ":"JWT","alg":"HS256"}"#);
-    let claims = URL_SAFE_NO_PAD.encode(claims.to_string());
-    format!("{head}.{claims}.{}", URL_SAFE_NO_PAD.encode(signature))
-}
-
-/// The environment of the request's valid token.
-pub(super) fn bearer(
-    headers: &HeaderMap,
-    memory: &Memory,
-    simulator: &Simulator,
-) -> Result<&'static Backend, Refusal> {
-    let value = authorization(headers).and_then(|value| value.strip_prefix("Bearer "));
-    let name = value.and_then(|value| memory.tokens.owner(value, simulator.now()));
-    let mut backends = BACKENDS.iter();
-    let backend = backends.find(|backend| Some(backend.name) == name);
-    backend.ok_or_else(unauthorized_response)
-}
-
-/// The environment of the request's dashboard login.
-pub(super) fn dashboard(headers: &HeaderMap) -> Result<&'static Backend, Refusal> {
-    let pair = basic(headers);
-    let backend = pair.and_then(|pair| {
-        let mut backends = BACKENDS.iter();
-        backends.find(|backend| is(&pair, backend.dashboard))
-    });
-    backend.ok_or_else(|| {
-        let refusal = *refuse(StatusCode::UNAUTHORIZED, "login and password do not match");
-        Box::new(with(
-            refusal,
-            header::WWW_AUTHENTICATE,
-            "Basic realm=\"dashboard\"",
-        ))
-    })
-}
-
-/// Whether a merchant belongs to another environment than `backend`.
-pub(super) fn is_in_other_environment(backend: &Backend, uid: &str) -> bool {
-    merchant(uid).is_some_and(|(theirs, _)| theirs.name != backend.name)
-}
-
-/// The answer to a call without a valid token.
-pub(super) fn unauthorized_response() -> Refusal {
-    let refusal = *refuse(StatusCode::UNAUTHORIZED, "no valid access token");
-    Box::new(with(refusal, header::WWW_AUTHENTICATE, "Bearer"))
-}
-
-/// The pair in `Authorization: Basic`, split at the first colon. Wrapped base64 is invalid.
-fn basic(headers: &HeaderMap) -> Option<(String, String)> {
-    let encoded = authorization(headers)?.strip_prefix("Basic ")?;
-    let pair = String::from_utf8(STANDARD.decode(encoded).ok()?).ok()?;
-    let (user, password) = pair.split_once(':')?;
-    Some((user.to_owned(), password.to_owned()))
-}
-
-fn is(pair: &(String, String), known: (&str, &str)) -> bool {
-    (pair.0.as_str(), pair.1.as_str()) == known
-}
-
-/// The `Authorization` header, if there is exactly one.
-fn authorization(headers: &HeaderMap) -> Option<&str> {
-    let mut all = headers.get_all(header::AUTHORIZATION).iter();
-    let (Some(value), None) = (all.next(), all.next()) else {
-        return None;
+    let token = Token {
+        owner: (),
+        value,
+        expires,
     };
-    value.to_str().ok()
+    call.state.tokens.add(token, call.now);
+    let granted = reply::json(StatusCode::OK, &body);
+    // RFC 6749, 5.1.
+    Ok(with(granted, header::CACHE_CONTROL, "no-store"))
 }
 
-fn is_form(headers: &HeaderMap) -> bool {
-    let kind = headers.get(header::CONTENT_TYPE);
-    let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    let essence = kind.split(';').next().unwrap_or_default().trim();
-    essence.eq_ignore_ascii_case("application/x-www-form-urlencoded")
+impl Call<'_> {
+    /// Authenticates by an access token.
+    pub(super) fn bearer(&self) -> Answer<()> {
+        let value = reply::authorization(self.request.headers());
+        let value = value.and_then(|value| value.strip_prefix("Bearer "));
+        let owner = value.and_then(|value| self.state.tokens.owner(value, self.now));
+        owner.ok_or_else(|| {
+            let refusal = *refuse(StatusCode::UNAUTHORIZED, "no valid access token");
+            Box::new(with(refusal, header::WWW_AUTHENTICATE, "Bearer"))
+        })
+    }
+
+    /// Authenticates by the dashboard's login.
+    pub(super) fn dashboard(&self) -> Answer<()> {
+        if Backend::is_given(self.request.headers(), self.state.backend().dashboard) {
+            return Ok(());
+        }
+        let refusal = *refuse(StatusCode::UNAUTHORIZED, "login and password do not match");
+        let scheme = "Basic realm=\"dashboard\"";
+        Err(Box::new(with(refusal, header::WWW_AUTHENTICATE, scheme)))
+    }
 }

@@ -1,16 +1,18 @@
 //! The page where a payer makes a purchase: opened by a signed link, or by the link that `purchase_link` answers. It does
 //! not look like Pledg's own page. The payer's choice there decides the purchase's state.
 
-use axum::http::{HeaderValue, Method, StatusCode, header};
+use hyper::http::StatusCode;
 
-use super::purchase::{self, CREATED, PAID};
-use super::{Pledg, only};
+use super::Call;
+use super::purchase::{self, CREATED, PAID, Purchase};
+use crate::domain::inert;
 use crate::domain::simulate::PayerAct;
-use crate::domain::{WallTime, inert};
-use crate::http_server::{Request, Response, text};
-use crate::sandbox::Simulator;
+use crate::http_server::{Request, Response};
 use crate::sandbox::control::is_foreign;
+use crate::sandbox::fields::Fields;
 use crate::sandbox::page::{self, Html};
+use crate::sandbox::reply;
+use crate::sandbox::route::Answer;
 
 /// The payer's choices on this page.
 const ACTS: [(PayerAct, &str, &str, &str); 3] = [
@@ -21,90 +23,55 @@ const ACTS: [(PayerAct, &str, &str, &str); 3] = [
 
 /// Where a payer continues with a purchase that was made by an API call.
 pub(super) fn link(request: &Request, uid: &str) -> String {
-    let host = request.headers().get(header::HOST);
-    let host = host.and_then(|host| host.to_str().ok()).unwrap_or_default();
-    format!("http://{host}/purchase?uid={uid}")
+    format!(
+        "http://{}/purchase?uid={uid}",
+        reply::host(request.headers())
+    )
 }
 
-/// Answers `/purchase` and `/payment_solutions`.
-pub(super) fn answer(pledg: &Pledg, request: &Request, simulator: &Simulator) -> Response {
-    match *request.method() {
-        Method::GET | Method::HEAD => open(pledg, request, simulator),
-        Method::POST => act(pledg, request, simulator),
-        _ => only("GET, HEAD, POST"),
+pub(super) fn open(call: &mut Call<'_>) -> Answer {
+    if let Some(uid) = call.query().get("uid") {
+        let mut known = call.state.purchases.iter();
+        let Some(purchase) = known.find(|known| known.uid == uid) else {
+            let words = format!("There is no purchase {}.", inert::quoted(uid, 60));
+            return Err(message(StatusCode::NOT_FOUND, "Unknown purchase", &words));
+        };
+        return Ok(page_of(purchase));
     }
-}
-
-fn field(pairs: &[u8], name: &str) -> Option<String> {
-    let pairs: Vec<(String, String)> = serde_urlencoded::from_bytes(pairs).unwrap_or_default();
-    let mut all = pairs.into_iter();
-    all.find(|(known, _)| known == name).map(|(_, value)| value)
-}
-
-fn open(pledg: &Pledg, request: &Request, simulator: &Simulator) -> Response {
-    let now = simulator.now();
-    let query = request.uri().query().unwrap_or_default();
-    if let Some(uid) = field(query.as_bytes(), "uid") {
-        return shown(pledg, &uid, now);
-    }
-    let data = match purchase::read(query, b"", now) {
-        Ok(data) => data,
-        Err(refusal) => {
-            let words = String::from_utf8_lossy(refusal.body()).into_owned();
-            return message(StatusCode::BAD_REQUEST, "Unusable link", &words);
-        }
-    };
-    let memory = &mut *pledg.memory();
-    memory.follow_scripts(now);
-    let mut known = memory.purchases.iter();
-    let uid = match known.find(|known| data.is_data_of(known)) {
+    let data = purchase::read(call).map_err(|refusal| {
+        let words = String::from_utf8_lossy(refusal.body()).into_owned();
+        message(StatusCode::BAD_REQUEST, "Unusable link", &words)
+    })?;
+    let mut known = call.state.purchases.iter();
+    Ok(match known.find(|known| data.is_data_of(known)) {
         // The payer opened the link before: show the same purchase.
-        Some(known) => known.uid.clone(),
-        None => memory.made(data, simulator.seed(), now),
-    };
-    page_of(memory, &uid)
+        Some(known) => page_of(known),
+        None => page_of(call.state.make(data, call.simulator.seed(), call.now)),
+    })
 }
 
-fn act(pledg: &Pledg, request: &Request, simulator: &Simulator) -> Response {
+pub(super) fn act(call: &mut Call<'_>) -> Answer {
     // Another site's page could press these buttons through the payer's browser.
-    if is_foreign(request) {
+    if is_foreign(call.request) {
         let words = "A page of another site sent this form.";
-        return message(StatusCode::FORBIDDEN, "Refused", words);
+        return Err(message(StatusCode::FORBIDDEN, "Refused", words));
     }
-    let uid = field(request.body(), "uid").unwrap_or_default();
-    let name = field(request.body(), "act").unwrap_or_default();
-    let chosen = ACTS.iter().find(|(_, known, ..)| *known == name);
-    let memory = &mut *pledg.memory();
-    memory.follow_scripts(simulator.now());
-    let reference = memory.purchases.iter().find(|known| known.uid == uid);
-    let reference = reference.map(|known| known.reference.clone());
-    let (Some((act, ..)), Some(reference)) = (chosen, reference) else {
+    let form = Fields::of_form(call.request.body()).unwrap_or_default();
+    let (uid, name) = (form.get("uid").unwrap_or_default(), form.get("act"));
+    let chosen = ACTS.iter().find(|(_, known, ..)| Some(*known) == name);
+    let mut known = call.state.purchases.iter();
+    let purchase = known.find(|known| known.uid == uid);
+    let (Some((act, ..)), Some(purchase)) = (chosen, purchase) else {
         let words = "This purchase or this action does not exist.";
-        return message(StatusCode::NOT_FOUND, "Not done", words);
+        return Err(message(StatusCode::NOT_FOUND, "Not done", words));
     };
-    if let Err(words) = memory.act(&reference, *act, simulator.now()) {
-        return message(StatusCode::CONFLICT, "Not done", &words);
-    }
-    // 303 (RFC 9110, 15.4.4): reloading the page that follows does not repeat the act.
-    let mut response = text(StatusCode::SEE_OTHER, "");
-    if let Ok(location) = HeaderValue::from_str(&format!("/purchase?uid={uid}")) {
-        response.headers_mut().insert(header::LOCATION, location);
-    }
-    response
+    let reference = purchase.reference.clone();
+    let done = call.state.payer_act(&reference, *act, call.now);
+    done.map_err(|words| message(StatusCode::CONFLICT, "Not done", &words))?;
+    Ok(reply::see_other(&format!("/purchase?uid={uid}")))
 }
 
-fn shown(pledg: &Pledg, uid: &str, now: WallTime) -> Response {
-    let memory = &mut *pledg.memory();
-    memory.follow_scripts(now);
-    page_of(memory, uid)
-}
-
-fn page_of(memory: &super::Memory, uid: &str) -> Response {
-    let mut known = memory.purchases.iter();
-    let Some(purchase) = known.find(|known| known.uid == uid) else {
-        let words = format!("There is no purchase {}.", inert::quoted(uid, 60));
-        return message(StatusCode::NOT_FOUND, "Unknown purchase", &words);
-    };
+fn page_of(purchase: &Purchase) -> Response {
     let open = purchase.state == CREATED;
     let tone = match purchase.state.as_str() {
         CREATED => "",
@@ -127,14 +94,15 @@ fn page_of(memory: &super::Memory, uid: &str) -> Response {
     let forms = ACTS.iter().filter(|_| open).map(form);
     let words = format!(
         "{} for {}, {} cents",
-        purchase.reference, purchase.merchant, purchase.amount
+        purchase.reference, purchase.merchant.uid, purchase.amount
     );
     let html = filled(&purchase.state, tone, &words, Html::join(forms));
     page::page(StatusCode::OK, &html)
 }
 
-fn message(status: StatusCode, title: &str, words: &str) -> Response {
-    page::page(status, &filled(title, "bad", words, Html::default()))
+fn message(status: StatusCode, title: &str, words: &str) -> Box<Response> {
+    let html = filled(title, "bad", words, Html::default());
+    Box::new(page::page(status, &html))
 }
 
 fn filled(title: &str, tone: &'static str, words: &str, forms: Html) -> Html {

@@ -3,24 +3,23 @@
 
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 
+use super::super::facts::SIGNED;
 use super::access::{BACKENDS, Mode};
 use super::controls::BACK_STATUSES;
+use super::jwt;
 use super::purchase::{self, ABANDONED, PAID, Purchase};
-use crate::auth::sign;
 use crate::domain::{Secret, WallTime, inert};
-use crate::providers::pledg::signature;
 use crate::sandbox::Sample;
 use crate::sandbox::outbox::Webhook;
+use crate::sandbox::settings::choices;
 
 /// The delay of a late error notice after the notice of the payment.
 const LATE: Duration = Duration::from_mins(1);
 
-/// A notice that was sent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Sent {
     /// `None` is the sandbox's callback URL.
@@ -29,54 +28,36 @@ pub(super) struct Sent {
 }
 
 impl Sent {
-    /// The notice as a webhook.
     pub fn webhook(&self, at: WallTime) -> Webhook {
         Webhook::notice(self.to.clone(), self.body.clone(), at)
     }
 }
 
-/// The fault that each new notice has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) enum Fault {
-    #[default]
-    None,
-    /// A signed value is changed after signing: the amount of a transfer, the id in back mode.
-    Tampered,
-    /// Another amount, correctly signed.
-    OtherAmount,
-    WrongSecret,
-    /// Back mode.
-    LowerCase,
-    /// Back mode.
-    SwappedOrder,
-    /// A JWT's.
-    ExtraDot,
-    /// A JWT's: `alg` is `none`, and there is no signature.
-    AlgNone,
-    /// A JWT's: it is expired.
-    Expired,
-    /// Nothing is signed, though the merchant has a secret.
-    Unsigned,
-    Duplicate,
-    /// An error notice follows that of a payment.
-    LateError,
-}
-
-impl Fault {
-    pub const ALL: [(Self, &'static str); 12] = [
-        (Self::None, "none"),
-        (Self::Tampered, "tampered"),
-        (Self::OtherAmount, "other-amount"),
-        (Self::WrongSecret, "wrong-secret"),
-        (Self::LowerCase, "lower-case"),
-        (Self::SwappedOrder, "swapped-order"),
-        (Self::ExtraDot, "extra-dot"),
-        (Self::AlgNone, "alg-none"),
-        (Self::Expired, "expired"),
-        (Self::Unsigned, "unsigned"),
-        (Self::Duplicate, "duplicate"),
-        (Self::LateError, "late-error"),
-    ];
+choices! {
+    /// The fault that each new notice has.
+    pub(super) enum Fault {
+        None = "none",
+        /// A signed value is changed after signing: the amount of a transfer, the id in back mode.
+        Tampered = "tampered",
+        /// Another amount, correctly signed.
+        OtherAmount = "other-amount",
+        WrongSecret = "wrong-secret",
+        /// Back mode.
+        LowerCase = "lower-case",
+        /// Back mode.
+        SwappedOrder = "swapped-order",
+        /// A JWT's.
+        ExtraDot = "extra-dot",
+        /// A JWT's: `alg` is `none`, and there is no signature.
+        AlgNone = "alg-none",
+        /// A JWT's: it is expired.
+        Expired = "expired",
+        /// Nothing is signed, though the merchant has a secret.
+        Unsigned = "unsigned",
+        Duplicate = "duplicate",
+        /// An error notice follows that of a payment.
+        LateError = "late-error",
+    }
 }
 
 /// How notices are written.
@@ -92,29 +73,27 @@ pub(super) struct Style {
 }
 
 impl Style {
-    /// Queues the webhooks for the purchase's state; saved as its latest notice.
-    pub fn queue_webhooks(self, purchase: &mut Purchase, now: WallTime) -> Vec<Webhook> {
-        let secret = self.secret(purchase);
-        let secret = secret.as_ref();
+    /// The webhooks for the purchase's state; saved as its latest notice.
+    pub fn webhooks(self, purchase: &mut Purchase, now: WallTime) -> Vec<Webhook> {
+        let writer = self.writer(purchase, now);
         if purchase.state != PAID {
-            let state = purchase.state.clone();
-            return self
-                .error(purchase, secret, &state, now)
-                .into_iter()
-                .collect();
+            let sent = writer.error(purchase, &purchase.state);
+            return self.post(purchase, sent, now);
         }
-        let mut webhooks: Vec<Webhook> = match purchase.merchant().mode {
-            Mode::Transfer => self.transfer(purchase, secret, now),
-            Mode::Back => self.back(purchase, secret, "completed", now),
-        }
-        .into_iter()
-        .collect();
+        let sent = match purchase.merchant.mode {
+            Mode::Transfer => writer.transfer(purchase),
+            Mode::Back => writer.back(purchase, "completed"),
+        };
+        let mut webhooks = self.post(purchase, sent, now);
         match self.fault {
             Fault::Duplicate => webhooks.extend(webhooks.clone()),
             Fault::LateError => {
                 let paid = purchase.notice.clone();
                 let late = now.plus(LATE);
-                webhooks.extend(self.error(purchase, secret, "MERCHANT_TIMEOUT_KO", late));
+                let sent = self
+                    .writer(purchase, late)
+                    .error(purchase, "MERCHANT_TIMEOUT_KO");
+                webhooks.extend(self.post(purchase, sent, late));
                 // The late error is a fault; the payment stays the latest notice.
                 purchase.notice = paid;
             }
@@ -124,102 +103,111 @@ impl Style {
     }
 
     /// A notice of back mode with any of its statuses.
-    pub fn status(self, purchase: &mut Purchase, status: &str, now: WallTime) -> Option<Webhook> {
-        let secret = self.secret(purchase);
-        self.back(purchase, secret.as_ref(), status, now)
+    pub fn status(self, purchase: &mut Purchase, status: &str, now: WallTime) -> Vec<Webhook> {
+        let sent = self.writer(purchase, now).back(purchase, status);
+        self.post(purchase, sent, now)
     }
 
-    fn transfer(
-        self,
-        purchase: &mut Purchase,
-        secret: Option<&Secret>,
-        now: WallTime,
-    ) -> Option<Webhook> {
-        let extra = u64::from(self.fault == Fault::OtherAmount);
+    /// The webhook, where there is an address; saved as the purchase's latest notice.
+    fn post(self, purchase: &mut Purchase, sent: Sent, at: WallTime) -> Vec<Webhook> {
+        // Neither the purchase nor the sandbox names an address.
+        if sent.to.is_none() && !self.set_up {
+            return Vec::new();
+        }
+        let webhook = sent.webhook(at);
+        purchase.notice = Some(sent);
+        vec![webhook]
+    }
+
+    /// Writes with the merchant's secret, or with the fault's wrong one.
+    fn writer(self, purchase: &Purchase, at: WallTime) -> Writer<'static> {
+        let own = purchase.merchant.signs;
+        let others = BACKENDS[1].merchants[0].signs;
+        let secret = match self.fault {
+            Fault::Unsigned => None,
+            // A wrong secret must differ from the right one.
+            Fault::WrongSecret => own.and(others.filter(|_| own != others).or(Some(""))),
+            _ => own,
+        };
+        Writer {
+            style: self,
+            secret,
+            at,
+        }
+    }
+}
+
+/// Writes notices of one moment.
+struct Writer<'a> {
+    style: Style,
+    secret: Option<&'a str>,
+    at: WallTime,
+}
+
+impl Writer<'_> {
+    fn transfer(&self, purchase: &Purchase) -> Sent {
+        let fault = self.style.fault;
         let mut metadata = purchase.metadata.clone();
         metadata.insert("pledg_session".into(), json!({ "id": purchase.uid }));
         let mut notice = json!({
             "reference": purchase.reference,
-            "created": created(now),
+            "created": created(self.at),
             "transfer_order_item_uid": purchase.uid.replacen("pur_", "tri_", 1),
             "merchant_uid": purchase.merchant,
             "purchase_uid": purchase.uid,
-            "amount_cents": purchase.amount + extra,
+            "amount_cents": purchase.amount + u64::from(fault == Fault::OtherAmount),
             "metadata": metadata,
         });
-        // A merchant with a secret gets the JWT and nothing else (`docs/providers/pledg.md#transfer-notices`).
-        let body = if let Some(secret) = secret {
-            self.signed(secret, &notice, now)
-        } else {
-            if self.fault == Fault::Tampered {
-                notice["amount_cents"] = (purchase.amount + 1).into();
+        if self.secret.is_none() && fault == Fault::Tampered {
+            notice["amount_cents"] = (purchase.amount + 1).into();
+        }
+        self.signed(notice, purchase.payment_url.as_ref())
+    }
+
+    fn back(&self, purchase: &Purchase, status: &str) -> Sent {
+        let text_booleans = self.style.text_booleans;
+        let mut notice = json!({
+            "created_at": self.at.rfc3339(),
+            "id": purchase.uid.replacen("pur_", "psp_", 1),
+            "additional_data":
+                { "card": "virtual", "charge_id": purchase.uid.replacen("pur_", "ch_", 1) },
+            "metadata": purchase.metadata,
+            "status": status,
+            "sandbox": if text_booleans { json!("true") } else { json!(true) },
+            "error": "",
+            "reference": purchase.reference,
+        });
+        if let Some(secret) = self.secret {
+            let mut fields = SIGNED.map(|name| match &notice[name] {
+                Value::String(text) => format!("{name}={text}"),
+                other => format!("{name}={other}"),
+            });
+            if self.style.fault == Fault::SwappedOrder {
+                fields.reverse();
             }
-            notice
-        };
-        let to = purchase.payment_url.clone();
-        self.note(purchase, to, &body, now)
-    }
-
-    fn back(
-        self,
-        purchase: &mut Purchase,
-        secret: Option<&Secret>,
-        status: &str,
-        now: WallTime,
-    ) -> Option<Webhook> {
-        let sandbox = if self.text_booleans {
-            json!("true")
-        } else {
-            json!(true)
-        };
-        let mut notice = Map::new();
-        let mut put = |name: &str, value: Value| notice.insert(name.to_owned(), value);
-        put("created_at", now.rfc3339().into());
-        put("id", purchase.uid.replacen("pur_", "psp_", 1).into());
-        put(
-            "additional_data",
-            json!({ "card": "virtual", "charge_id": purchase.uid.replacen("pur_", "ch_", 1) }),
-        );
-        put("metadata", purchase.metadata.clone().into());
-        put("status", status.into());
-        put("sandbox", sandbox);
-        put("error", "".into());
-        put("reference", purchase.reference.clone().into());
-        if let Some(secret) = secret {
-            let hash = match self.fault {
-                Fault::SwappedOrder => {
-                    let plain = |name: &&'static str| (*name, signature::plain(&notice[*name]));
-                    let fields: Vec<_> = signature::SIGNED.iter().rev().map(plain).collect();
-                    let fields = fields.iter();
-                    signature::joined(
-                        secret,
-                        fields.map(|(name, value)| (*name, value.as_deref().unwrap_or_default())),
-                    )
+            // The secret stands between the fields, not around them (`docs/providers/pledg.md#back-mode`).
+            let hash = Sha256::digest(fields.join(secret));
+            let lower = self.style.fault == Fault::LowerCase;
+            let hex = |byte: &u8| {
+                if lower {
+                    format!("{byte:02x}")
+                } else {
+                    format!("{byte:02X}")
                 }
-                _ => signature::back_mode(secret, &notice).expect("all six fields are there"),
             };
-            let hash = if self.fault == Fault::LowerCase {
-                hash.to_ascii_lowercase()
-            } else {
-                hash
-            };
-            notice.insert("signature".into(), hash.into());
+            notice["signature"] = hash.iter().map(hex).collect::<String>().into();
         }
-        if self.fault == Fault::Tampered {
-            notice.insert("id".into(), "psp_another".into());
+        if self.style.fault == Fault::Tampered {
+            notice["id"] = "psp_another".into();
         }
-        let to = purchase.payment_url.clone();
-        self.note(purchase, to, &notice.into(), now)
+        Sent {
+            to: purchase.payment_url.clone(),
+            body: notice.to_string(),
+        }
     }
 
-    fn error(
-        self,
-        purchase: &mut Purchase,
-        secret: Option<&Secret>,
-        state: &str,
-        at: WallTime,
-    ) -> Option<Webhook> {
-        let notice = if self.plugin_names {
+    fn error(&self, purchase: &Purchase, state: &str) -> Sent {
+        let notice = if self.style.plugin_names {
             let (acceptance, why) = if purchase::is_refusal(state) {
                 ("REJECTED", json!(state))
             } else {
@@ -239,79 +227,41 @@ impl Style {
                 "purchase_uid": purchase.uid,
             })
         };
-        let body = match secret {
-            Some(secret) => self.signed(secret, &notice, at),
-            None => notice,
-        };
-        let to = purchase.error_url.clone();
-        self.note(purchase, to, &body, at)
+        self.signed(notice, purchase.error_url.as_ref())
     }
 
-    /// The merchant's secret, or the fault's wrong one.
-    fn secret(self, purchase: &Purchase) -> Option<Secret> {
-        let own = purchase.merchant().signs?;
-        if self.fault == Fault::Unsigned {
-            return None;
-        }
-        let of_the_other = BACKENDS[1].merchants[0].signs.unwrap_or_default();
-        // A wrong secret must differ from the right one.
-        let other = if own == of_the_other {
-            ""
-        } else {
-            of_the_other
+    /// The notice as it is; of a merchant with a secret `{"signature": …}` and nothing else
+    /// (`docs/providers/pledg.md#transfer-notices`).
+    fn signed(&self, mut notice: Value, to: Option<&String>) -> Sent {
+        let to = to.cloned();
+        let Some(secret) = self.secret else {
+            let body = notice.to_string();
+            return Sent { to, body };
         };
-        let wrong = self.fault == Fault::WrongSecret;
-        Some(Secret::new(if wrong { other } else { own }))
-    }
-
-    /// `{"signature": …}` and nothing else.
-    fn signed(self, secret: &Secret, notice: &Value, at: WallTime) -> Value {
-        let mut jwt = sign::jwt_hs256(secret, notice);
-        match self.fault {
+        let right = jwt::sign(secret, &notice);
+        let parts: Vec<&str> = right.split('.').collect();
+        let jwt = match self.style.fault {
             Fault::AlgNone => {
-                let header = URL_SAFE_NO_PAD.encode(r#"{"typ":"JWT","alg":"none"}"#);
-                let payload = URL_SAFE_NO_PAD.encode(notice.to_string());
-                jwt = format!("{header}.{payload}.");
+                let head = jwt::part(&json!({ "typ": "JWT", "alg": "none" }));
+                format!("{head}.{}.", parts[1])
             }
             Fault::Expired => {
-                let mut over = notice.clone();
-                over["exp"] = (at.0 / 1000 - 60).into();
-                jwt = sign::jwt_hs256(secret, &over);
+                notice["exp"] = (self.at.0 / 1000 - 60).into();
+                jwt::sign(secret, &notice)
             }
-            Fault::ExtraDot => jwt.push('.'),
+            Fault::ExtraDot => format!("{right}."),
             Fault::Tampered => {
-                let mut altered = notice.clone();
                 if let Some(amount) = notice["amount_cents"].as_u64() {
-                    altered["amount_cents"] = (amount + 1).into();
+                    notice["amount_cents"] = (amount + 1).into();
                 } else {
-                    altered["reference"] = "another".into();
+                    notice["reference"] = "another".into();
                 }
-                let payload = URL_SAFE_NO_PAD.encode(altered.to_string());
-                let parts: Vec<&str> = jwt.split('.').collect();
-                jwt = [parts[0], &payload, parts[2]].join(".");
+                [parts[0], &jwt::part(&notice), parts[2]].join(".")
             }
-            _ => {}
-        }
-        json!({ "signature": jwt })
-    }
-
-    /// The webhook, where there is an address; saved as the purchase's latest notice.
-    fn note(
-        self,
-        purchase: &mut Purchase,
-        to: Option<String>,
-        body: &Value,
-        at: WallTime,
-    ) -> Option<Webhook> {
-        // Neither the purchase nor the sandbox names an address.
-        if to.is_none() && !self.set_up {
-            return None;
-        }
-        let body = body.to_string();
-        let sent = Sent { to, body };
-        let webhook = sent.webhook(at);
-        purchase.notice = Some(sent);
-        Some(webhook)
+            _ => right,
+        };
+        let body = json!({ "signature": jwt }).to_string();
+        Sent { to, body }
     }
 }
 
@@ -320,20 +270,18 @@ pub(super) fn sample(sample: &Sample<'_>) -> Result<Webhook, String> {
     if sample.header.is_some() {
         return Err("Pledg's notifications are signed in their body, not by a header".into());
     }
-    let style = Style {
-        set_up: true,
-        ..Style::default()
-    };
     let data = purchase::Data::by_transfer(sample.subject);
-    let turn = sample.at.0.unsigned_abs();
-    let mut purchase = Purchase::new(data, 0, turn, sample.at);
-    let (purchase, secret, at) = (&mut purchase, sample.secret, sample.at);
-    let webhook = match sample.event {
-        "" | "transfer" => style.transfer(purchase, secret, at),
-        status if BACK_STATUSES.contains(&status) => style.back(purchase, secret, status, at),
-        state if state == ABANDONED || purchase::is_refusal(state) => {
-            style.error(purchase, secret, state, at)
-        }
+    let uid = purchase::uid("pur", 0, sample.at.0.unsigned_abs());
+    let purchase = &Purchase::new(data, uid, sample.at);
+    let writer = Writer {
+        style: Style::default(),
+        secret: sample.secret.map(Secret::expose),
+        at: sample.at,
+    };
+    let sent = match sample.event {
+        "" | "transfer" => writer.transfer(purchase),
+        status if BACK_STATUSES.contains(&status) => writer.back(purchase, status),
+        state if state == ABANDONED || purchase::is_refusal(state) => writer.error(purchase, state),
         event => {
             return Err(format!(
                 "Pledg has no notification {}; it has transfer, {ABANDONED}, states such as SCORING_KO, and {}",
@@ -342,7 +290,7 @@ pub(super) fn sample(sample: &Sample<'_>) -> Result<Webhook, String> {
             ));
         }
     };
-    Ok(webhook.expect("an address is set up"))
+    Ok(sent.webhook(sample.at))
 }
 
 /// `2020-09-17 15:00:02.052177`: microseconds, and no zone.

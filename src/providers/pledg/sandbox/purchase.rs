@@ -1,16 +1,17 @@
 //! A purchase's life cycle: created from signed data, then paid, refused or abandoned; refunded or released. Undocumented
 //! answers contain only the uid and the amounts.
 
-use axum::http::StatusCode;
+use hyper::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::access::{self, BACKENDS, Backend, Merchant, Mode};
 use super::notice::Sent;
-use super::{Refusal, refuse};
-use crate::auth::sign::{self, JwtError};
-use crate::domain::{Secret, WallTime, inert};
+use super::{Call, Refusal, bad, funnel, jwt, unknown};
+use crate::domain::{WallTime, inert};
 use crate::http_server::is_local_url;
+use crate::sandbox::reply::{self, ok};
+use crate::sandbox::route::Answer;
 use crate::sandbox::simulator::seeded_hash;
 
 /// The delay between a purchase's creation and its scripted outcome.
@@ -25,11 +26,11 @@ pub(super) const PAID: &str = "PAID";
 pub(super) const ABANDONED: &str = "ABANDONED";
 pub(super) const RELEASED: &str = "RELEASED";
 
-/// One purchase.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Purchase {
     pub uid: String,
-    pub merchant: String,
+    #[serde(deserialize_with = "access::saved")]
+    pub merchant: &'static Merchant,
     pub reference: String,
     pub amount: u64,
     pub created: WallTime,
@@ -57,17 +58,10 @@ pub(super) struct Data {
 }
 
 impl Purchase {
-    /// Its payment solution.
-    pub fn merchant(&self) -> &'static Merchant {
-        let known = access::merchant(&self.merchant);
-        known.expect("purchases are made for known merchants").1
-    }
-
-    /// A new one.
-    pub fn new(data: Data, seed: u64, turn: u64, now: WallTime) -> Self {
+    pub fn new(data: Data, uid: String, now: WallTime) -> Self {
         Self {
-            uid: uid("pur", seed, turn),
-            merchant: data.merchant.uid.to_owned(),
+            uid,
+            merchant: data.merchant,
             reference: data.reference,
             amount: data.amount,
             created: now,
@@ -92,24 +86,20 @@ impl Purchase {
         known.then(|| (self.created.plus(SCRIPTED_AFTER), end.to_owned()))
     }
 
-    /// Refunds a part.
-    pub fn refund(&mut self, body: &[u8]) -> Result<Value, Refusal> {
-        let bad = |debug: String| refuse(StatusCode::BAD_REQUEST, &debug);
-        let amount = serde_json::from_slice::<Value>(body)
-            .ok()
-            .and_then(|body| body["amount_cents"].as_u64())
-            .filter(|amount| *amount > 0)
-            .ok_or_else(|| bad("amount_cents must be a positive integer".into()))?;
+    fn refund(&mut self, body: &[u8]) -> Answer {
+        let body: Value = serde_json::from_slice(body).unwrap_or_default();
+        let amount = body["amount_cents"].as_u64().filter(|amount| *amount > 0);
+        let amount = amount.ok_or_else(|| bad("amount_cents must be a positive integer"))?;
         if self.state != PAID {
-            return Err(bad(format!("the purchase is {}, not {PAID}", self.state)));
+            return Err(bad(&format!("the purchase is {}, not {PAID}", self.state)));
         }
         // Partial refunds add up to what was paid at most (`docs/providers/pledg.md#calls`).
         let left = self.amount - self.refunded;
         if amount > left {
-            return Err(bad(format!("only {left} cents are left to be refunded")));
+            return Err(bad(&format!("only {left} cents are left to be refunded")));
         }
         self.refunded += amount;
-        Ok(json!({
+        ok(json!({
             "purchase_uid": self.uid,
             "amount_cents": amount,
             "refunded_amount_cents": self.refunded,
@@ -117,21 +107,53 @@ impl Purchase {
     }
 
     /// Cancels a virtual card that was not charged, and its purchase.
-    pub fn release(&mut self) -> Result<Value, Refusal> {
-        let bad = |debug: &str| refuse(StatusCode::BAD_REQUEST, debug);
+    fn release(&mut self) -> Answer {
         match self.state.as_str() {
-            _ if self.merchant().mode != Mode::Back => Err(bad("it has no virtual card")),
+            _ if self.merchant.mode != Mode::Back => Err(bad("it has no virtual card")),
             // A release ends a card that was not debited (`docs/providers/pledg.md#calls`).
             PAID if self.debited => Err(bad("its virtual card was debited already")),
             PAID => {
                 self.state = RELEASED.into();
                 self.refunded = self.amount;
-                Ok(json!({ "purchase_uid": self.uid }))
+                ok(json!({ "purchase_uid": self.uid }))
             }
             RELEASED => Err(bad("it was released already")),
             _ => Err(bad("it is not paid")),
         }
     }
+}
+
+pub(super) fn make(call: &mut Call<'_>) -> Answer {
+    let data = read(call)?;
+    let mut known = call.state.purchases.iter();
+    if known.any(|known| data.is_completed_by(known)) {
+        let reference = inert::quoted(&data.reference, 60);
+        return Err(invalid(&format!(
+            "the reference {reference} belongs to a completed purchase"
+        )));
+    }
+    let uid = &call.state.make(data, call.simulator.seed(), call.now).uid;
+    ok(json!({ "purchase_uid": uid, "purchase_link": funnel::link(call.request, uid) }))
+}
+
+pub(super) fn refund(call: &mut Call<'_>) -> Answer {
+    call.bearer()?;
+    let body = call.request.body();
+    own(call)?.refund(body)
+}
+
+pub(super) fn release(call: &mut Call<'_>) -> Answer {
+    call.dashboard()?;
+    own(call)?.release()
+}
+
+/// The caller's purchase in the path.
+fn own<'c>(call: &'c mut Call<'_>) -> Answer<&'c mut Purchase> {
+    let uid = call.param("PURCHASE_UID");
+    let mut all = call.state.purchases.iter();
+    let at = all.position(|purchase| purchase.uid == uid);
+    let at = at.ok_or_else(|| unknown("purchase", uid))?;
+    Ok(&mut call.state.purchases[at])
 }
 
 /// Whether `word` is the state of a refused purchase.
@@ -162,54 +184,35 @@ pub(super) fn uid(kind: &str, seed: u64, turn: u64) -> String {
     )
 }
 
-/// The validated data of the signature; unsigned data only where the merchant has no secret.
-pub(super) fn read(query: &str, body: &[u8], now: WallTime) -> Result<Data, Refusal> {
-    let pairs: Vec<(String, String)> = serde_urlencoded::from_str(query).unwrap_or_default();
-    let mut signatures = pairs.iter().filter(|(name, _)| name == "signature");
-    match (signatures.next(), signatures.next()) {
-        (Some((_, signature)), None) => {
-            let (payload, secret) = verified(signature, now)?;
-            data(&payload, Some(secret))
-        }
-        (None, _) => {
-            let payload = serde_json::from_slice(body);
-            data(
-                &payload.map_err(|_| invalid("there is no signature and no data"))?,
-                None,
-            )
-        }
-        // Two readers of the link could take different ones.
-        (Some(_), Some(_)) => Err(invalid("there are two signatures")),
+/// The validated data of the signature in the query; unsigned data only where the merchant has no secret.
+pub(super) fn read(call: &Call<'_>) -> Answer<Data> {
+    let (query, backend) = (call.query(), call.state.backend());
+    // Two readers of the link could take different ones.
+    if query.doubled() == Some("signature") {
+        return Err(invalid("there are two signatures"));
     }
+    let Some(signature) = query.get("signature") else {
+        let payload = serde_json::from_slice(call.request.body());
+        let payload = payload.map_err(|_| invalid("there is no signature and no data"))?;
+        return data(backend, &payload, None);
+    };
+    let merchants = backend.merchants.iter();
+    let secrets = merchants.filter_map(|merchant| merchant.signs);
+    let (payload, secret) = jwt::verify(signature, secrets, call.now)
+        .map_err(|why| typed(StatusCode::BAD_REQUEST, "error_token", &why))?;
+    data(backend, &payload, Some(secret))
 }
 
-/// The payload, and the secret that matches. The payload is not read before one does.
-fn verified(signature: &str, now: WallTime) -> Result<(Value, &'static str), Refusal> {
-    let mut why = None;
-    let merchants = BACKENDS.iter().flat_map(|backend| backend.merchants);
-    for secret in merchants.filter_map(|merchant| merchant.signs) {
-        match sign::verify_jwt_hs256(&Secret::new(secret), signature, now) {
-            Ok(payload) => return Ok((payload, secret)),
-            // Reported only where the signature was right, so this reason beats another secret's mismatch.
-            Err(error @ JwtError::Expired(_)) => why = Some(error),
-            Err(error) => why = why.or(Some(error)),
-        }
-    }
-    let why = why.map_or_else(String::new, |error| error.to_string());
-    Err(typed(StatusCode::BAD_REQUEST, "error_token", &why))
-}
-
-fn data(payload: &Value, secret: Option<&str>) -> Result<Data, Refusal> {
+fn data(backend: &Backend, payload: &Value, secret: Option<&str>) -> Answer<Data> {
     let data = payload["data"].as_object();
     let data = data.ok_or_else(|| invalid("the payload has no data"))?;
     let text = |name: &str| data.get(name).and_then(Value::as_str);
     let merchant = match (text("merchantUid"), text("companyUid")) {
-        (Some(uid), None) => access::merchant(uid).map(|(_, merchant)| merchant),
+        (Some(uid), None) => backend.merchant(uid),
         // The payer chooses one of the company's solutions; here it is the first.
         (None, Some(uid)) => {
-            let mut backends = BACKENDS.iter();
-            let known = backends.find(|backend| backend.company == uid);
-            known.and_then(|backend| backend.merchants.first())
+            let merchants = backend.merchants.iter();
+            merchants.take(usize::from(backend.company == uid)).next()
         }
         _ => return Err(invalid("either merchantUid or companyUid must be given")),
     };
@@ -222,9 +225,8 @@ fn data(payload: &Value, secret: Option<&str>) -> Result<Data, Refusal> {
     })?;
     match (merchant.signs, secret) {
         (Some(_), None) => {
-            return Err(invalid(
-                "the merchant has a secret: the data must be signed",
-            ));
+            let message = "the merchant has a secret: the data must be signed";
+            return Err(invalid(message));
         }
         // One merchant's secret must not sign another's purchases.
         (own, Some(secret)) if own != Some(secret) => {
@@ -247,17 +249,15 @@ fn data(payload: &Value, secret: Option<&str>) -> Result<Data, Refusal> {
         .ok_or_else(|| invalid("the provided property amountCents is invalid"))?;
     // Notifications go to this machine only; other URLs and `mailto:` are accepted and not used.
     let local = |name: &str| {
-        text(name)
-            .filter(|url| is_local_url(url))
-            .map(str::to_owned)
+        let url = text(name).filter(|url| is_local_url(url));
+        url.map(str::to_owned)
     };
     Ok(Data {
         merchant,
         reference: text("reference").unwrap_or_default().to_owned(),
         amount,
-        metadata: data
-            .get("metadata")
-            .and_then(Value::as_object)
+        metadata: payload["data"]["metadata"]
+            .as_object()
             .cloned()
             .unwrap_or_default(),
         payment_url: local("paymentNotificationUrl"),
@@ -280,20 +280,12 @@ impl Data {
 
     /// Whether a purchase was created from this data.
     pub fn is_data_of(&self, purchase: &Purchase) -> bool {
-        purchase.merchant == self.merchant.uid && purchase.reference == self.reference
+        purchase.merchant.uid == self.merchant.uid && purchase.reference == self.reference
     }
 
     /// Whether a purchase with this reference was completed.
-    pub fn is_completed_by(&self, purchase: &Purchase) -> bool {
+    fn is_completed_by(&self, purchase: &Purchase) -> bool {
         self.is_data_of(purchase) && matches!(purchase.state.as_str(), PAID | RELEASED)
-    }
-
-    /// The answer to a reference that is already used.
-    pub fn used(&self) -> Refusal {
-        invalid(&format!(
-            "the reference {} belongs to a completed purchase",
-            inert::quoted(&self.reference, 60)
-        ))
     }
 }
 
@@ -303,34 +295,33 @@ fn invalid(message: &str) -> Refusal {
 
 fn typed(status: StatusCode, kind: &str, message: &str) -> Refusal {
     let body = json!({ "error": { "type": kind, "debug": message } });
-    Box::new(super::json_response(status, &body))
+    Box::new(reply::json(status, &body))
 }
 
 /// The purchases at the simulation's start.
-pub(super) fn seeds(start: WallTime) -> Vec<Purchase> {
+pub(super) fn seeds(backend: &Backend, start: WallTime) -> Vec<Purchase> {
     let [staging, production] = &BACKENDS;
-    let of = |backend: &Backend, at: usize| backend.merchants[at].uid.to_owned();
     [
-        (1, of(staging, 0), "ORDER-3001", 20_000, PAID),
-        (2, of(staging, 1), "ORDER-3002", 14_950, PAID),
-        (3, of(staging, 0), "ORDER-3003", 7_900, CREATED),
-        (4, of(staging, 2), "ORDER-3004", 4_200, "SCORING_KO"),
-        (101, of(production, 0), "ORDER-9001", 30_550, PAID),
+        (1, &staging.merchants[0], "ORDER-3001", 20_000, PAID),
+        (2, &staging.merchants[1], "ORDER-3002", 14_950, PAID),
+        (3, &staging.merchants[0], "ORDER-3003", 7_900, CREATED),
+        (4, &staging.merchants[2], "ORDER-3004", 4_200, "SCORING_KO"),
+        (101, &production.merchants[0], "ORDER-9001", 30_550, PAID),
     ]
-    .map(|(number, merchant, reference, amount, state)| Purchase {
-        uid: format!("pur_00000000-0000-4000-8000-{number:012}"),
-        merchant,
-        reference: reference.to_owned(),
-        amount,
-        created: start,
-        state: state.to_owned(),
-        debited: false,
-        refunded: 0,
-        metadata: Map::new(),
-        payment_url: None,
-        error_url: None,
-        notice: None,
-        seeded: true,
+    .into_iter()
+    .filter(|(_, merchant, ..)| backend.merchant(merchant.uid).is_some())
+    .map(|(number, merchant, reference, amount, state)| {
+        let data = Data {
+            merchant,
+            amount,
+            ..Data::by_transfer(reference)
+        };
+        let uid = format!("pur_00000000-0000-4000-8000-{number:012}");
+        Purchase {
+            state: state.to_owned(),
+            seeded: true,
+            ..Purchase::new(data, uid, start)
+        }
     })
-    .into()
+    .collect()
 }

@@ -1,19 +1,50 @@
 //! The payment schedule by the documented rules, in whole cents (`docs/providers/pledg.md#schedules`).
 
-use axum::http::StatusCode;
 use jiff::Span;
 use jiff::civil::Date;
 use serde_json::{Map, Value, json};
 
 use super::access::{Merchant, Plan};
-use super::{Refusal, refuse};
+use super::{Call, bad, unknown};
+use crate::sandbox::reply::ok;
+use crate::sandbox::route::Answer;
 
 /// The largest accepted amount: the documentation's largest is a hundredth of it, and sums stay far from overflow.
 const AMOUNT_MAX: u64 = 100_000_000;
 
+/// The schedule of a merchant, for the caller with a token.
+pub(super) fn with_token(call: &mut Call<'_>) -> Answer {
+    call.bearer()?;
+    of_merchant(call)
+}
+
+/// The schedule of a merchant.
+pub(super) fn of_merchant(call: &mut Call<'_>) -> Answer {
+    let (query, uid) = (
+        TermsQuery::read(call.request.body())?,
+        call.param("MERCHANT_UID"),
+    );
+    let merchant = call.state.backend().merchant(uid);
+    ok(query.of(merchant.ok_or_else(|| unknown("merchant", uid))?))
+}
+
+/// The schedules of a company's merchants.
+pub(super) fn of_company(call: &mut Call<'_>) -> Answer {
+    let (query, uid) = (
+        TermsQuery::read(call.request.body())?,
+        call.param("COMPANY_UID"),
+    );
+    let backend = call.state.backend();
+    if backend.company != uid {
+        return Err(unknown("company", uid));
+    }
+    let items = backend.merchants.iter().map(|one| query.of(one));
+    ok(json!({ "items": items.collect::<Vec<_>>() }))
+}
+
 /// The parameters of a schedule simulation.
 #[derive(Debug)]
-pub(super) struct TermsQuery {
+struct TermsQuery {
     amount: u64,
     created: Date,
     second: Option<Date>,
@@ -21,8 +52,7 @@ pub(super) struct TermsQuery {
 
 impl TermsQuery {
     /// Reads the body; ignores its content type, because Pledg's own plug-ins send none.
-    pub fn read(body: &[u8]) -> Result<Self, Refusal> {
-        let bad = |debug: &str| refuse(StatusCode::BAD_REQUEST, debug);
+    fn read(body: &[u8]) -> Answer<Self> {
         let body: Map<String, Value> =
             serde_json::from_slice(body).map_err(|_| bad("the body is not a JSON object"))?;
         let amount = body.get("amount_cents").and_then(Value::as_u64);
@@ -47,7 +77,7 @@ impl TermsQuery {
     }
 
     /// The schedule of one solution.
-    pub fn of(&self, merchant: &Merchant) -> Value {
+    fn of(&self, merchant: &Merchant) -> Value {
         let rate: Value = serde_json::from_str(merchant.rate).expect("a rate is a JSON number");
         // Half a cent is rounded up.
         let fees = (self.amount * merchant.fee + 5_000) / 10_000;

@@ -324,7 +324,7 @@ async fn token_calls_and_public_reads_do_not_count_against_the_limit() {
 
 /// Calls the simulated provider directly, so that the test need not wait for a delayed answer.
 fn request(token: &str) -> Request {
-    axum::http::Request::builder()
+    hyper::http::Request::builder()
         .uri(format!("{API}/merchants"))
         .header("authorization", format!("Bearer {token}"))
         .body(bytes::Bytes::new())
@@ -336,25 +336,21 @@ fn request(token: &str) -> Request {
 fn a_delayed_call_is_answered_once_the_window_has_room() {
     let (clock, manual_clock) = Clock::by_hand(WallTime(1_795_316_066_000));
     let simulator = Simulator::new(&Options::new(clock), None);
-    let kinguin = Kinguin::default();
-    kinguin.begin(&simulator, None, true).unwrap();
-    kinguin.set("limit-reads", "3").unwrap();
-    kinguin.set("over-limit", "delay").unwrap();
-    let life = Duration::from_hours(1);
+    let mut kinguin = Kinguin::default();
+    kinguin.begin(&simulator, Saved::default()).unwrap();
+    kinguin.controls().set("limit-reads", "3").unwrap();
+    kinguin.controls().set("over-limit", "delay").unwrap();
     let form = format!(
         "grant_type=client_credentials&client_id={CLIENT_ID}&client_secret={CLIENT_SECRET}"
     );
-    let call = axum::http::Request::post(TOKEN_PATH)
+    let call = hyper::http::Request::post(TOKEN_PATH)
         .header("content-type", "application/x-www-form-urlencoded")
         .body(bytes::Bytes::from(form))
         .unwrap();
-    let granted = kinguin
-        .memory()
-        .access
-        .grant(&call, 1, life, simulator.now());
+    let granted = kinguin.answer(&call, &simulator);
     let granted: Value = serde_json::from_slice(granted.body()).unwrap();
     let token = granted["access_token"].as_str().unwrap();
-    let late = || {
+    let mut late = || {
         let answered = kinguin.answer(&request(token), &simulator);
         assert_eq!(answered.status(), 200);
         answered.extensions().get::<Late>().map(|late| late.0)

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use axum::http::StatusCode;
+use hyper::http::StatusCode;
 
 use super::*;
 use crate::http_server::{Limits, Outcome, Server, text};

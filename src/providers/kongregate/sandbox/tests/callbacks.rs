@@ -3,15 +3,17 @@
 
 use std::sync::{Arc, Mutex};
 
+use hyper::http::Method;
 use tokio::net::TcpListener;
 
 use serde_json::json;
 
 use super::*;
 use crate::callbacks::{CallbackSecrets, Inbound, ParsedCallback, Refusal};
-use crate::domain::{PlayerId, Secret, Subject};
+use crate::domain::{PlayerId, Secret, Subject, WallTime};
 use crate::http_server::{self, Limits, Outcome, Server, text};
-use crate::providers::kongregate::callback::{INVENTORY, ORDER_PLACED, ORDER_REQUEST, SPEC};
+use crate::providers::kongregate::callback::SPEC;
+use crate::providers::kongregate::facts::{INVENTORY, ORDER_PLACED, ORDER_REQUEST};
 use crate::providers::kongregate::sandbox::webhooks::provider_time;
 
 /// What the game's own server answers: a status and a body, or nothing at all.

@@ -36,7 +36,7 @@ async fn every_documented_call_is_answered_below_a_prefix_by_form_and_json() {
             }
         };
         let seen = bench
-            .raw(call.method, &target, headers, &body)
+            .raw(&format!("{} {target}", call.method), headers, &body)
             .await
             .unwrap();
         assert_eq!(seen.status, 200, "{target}");
@@ -51,14 +51,21 @@ async fn every_documented_call_is_answered_below_a_prefix_by_form_and_json() {
     bench.set("prefix", "/other/base").unwrap();
     assert_eq!(bench.get(&format!("/items.json?{KEY}")).await.status, 404);
     let target = format!("/other/base/items.json?{KEY}");
-    let moved = bench.raw("GET", &target, "", "").await.unwrap();
+    let moved = bench.raw(&format!("GET {target}"), "", "").await.unwrap();
     assert_eq!(moved.json()["success"], true);
     for bad in ["", "api", "//api", "/a b", "/ü"] {
         assert!(bench.set("prefix", bad).is_err(), "{bad}");
     }
     bench.set("prefix", "/").unwrap();
     let root = format!("/items.json?{KEY}");
-    assert_eq!(bench.raw("GET", &root, "", "").await.unwrap().status, 200);
+    assert_eq!(
+        bench
+            .raw(&format!("GET {root}"), "", "")
+            .await
+            .unwrap()
+            .status,
+        200
+    );
 }
 
 // docs/providers/kongregate.md#answers
@@ -86,7 +93,7 @@ async fn every_failure_has_status_200() {
         "/guilds.json",
         "/shared_links/x/destroy.json",
     ] {
-        let seen = bench.raw("POST", &format!("/api{target}"), FORM, "{").await;
+        let seen = bench.raw(&format!("POST /api{target}"), FORM, "{").await;
         failure(&seen.unwrap().json());
     }
 }
@@ -140,9 +147,7 @@ async fn a_missing_or_unknown_key_is_refused_with_required_game_id() {
         }
         for target in ["/use_item.json", "/submit_statistics.json", "/guilds.json"] {
             let body = format!("user_id=1001&{key}");
-            let answer = bench
-                .raw("POST", &format!("/api{target}"), FORM, &body)
-                .await;
+            let answer = bench.raw(&format!("POST /api{target}"), FORM, &body).await;
             assert_eq!(failure(&answer.unwrap().json()), (400, "Required: game_id"));
         }
     }
@@ -448,7 +453,7 @@ async fn no_key_or_token_is_saved_or_shown_but_on_the_start_page() {
         );
     }
     // The start page shows one player's first token, so that users can try `player auth`.
-    let index = bench.raw("GET", "/", "", "").await.unwrap();
+    let index = bench.raw("GET /", "", "").await.unwrap();
     assert!(index.body.contains(TOKEN_1001) && index.body.contains(API_KEY));
 }
 

@@ -149,32 +149,31 @@ async fn tokens_are_valid_until_they_expire_and_several_at_once() {
 
 // docs/providers/pledg.md#environments
 #[tokio::test]
-async fn staging_and_production_share_nothing() {
-    let bench = bench().await;
+async fn staging_and_production_are_two_listeners_that_share_nothing() {
+    let mut bench = bench().await;
     let production = &BACKENDS[1];
-    let live = bench.token_of(production.key, production.secret).await;
-    let staging = bench.token().await;
-    assert_eq!(
-        bench
-            .simulate(PRODUCTION, &carrying(&live), BODY)
-            .await
-            .status,
-        200
-    );
-    assert_eq!(
-        bench
-            .simulate(PRODUCTION, &carrying(&staging), BODY)
-            .await
-            .status,
-        401
-    );
-    assert_eq!(
-        bench
-            .simulate(MERCHANT, &carrying(&live), BODY)
-            .await
-            .status,
-        401
-    );
+    let of_staging = bench.token().await;
+    let live = format!("{FORM}{}", pair(production.key, production.secret));
     let crossed = format!("{FORM}{}", pair(API_KEY, production.secret));
-    assert_eq!(bench.post("/api/token", &crossed, GRANT).await.status, 401);
+    for other in [&live, &crossed] {
+        assert_eq!(bench.post("/api/token", other, GRANT).await.status, 401);
+    }
+    let bought = bench.buy(&order("R-1", PRODUCTION)).await;
+    assert_eq!(error_type(&bought), "invalid_merchant_uid");
+
+    bench.0.go_to_production();
+    let of_production = bench.token_of(production.key, production.secret).await;
+    for (merchant, token, status) in [
+        (PRODUCTION, &of_production, 200),
+        (PRODUCTION, &of_staging, 401),
+        (MERCHANT, &of_production, 404),
+    ] {
+        let seen = bench.simulate(merchant, &carrying(token), BODY).await;
+        assert_eq!(seen.status, status, "{merchant}");
+    }
+    assert_eq!(bench.buy(&order("R-1", MERCHANT)).await.status, 400);
+    let state = bench.simulator().await;
+    let purchases = state["providers"]["pledg-production"]["purchases"].as_array();
+    assert_eq!(purchases.unwrap()[0]["reference"], "ORDER-9001");
+    assert_eq!(state["production"], bench.sandbox.production_url());
 }

@@ -83,7 +83,9 @@ fn signed(payload: &Value, secret: &str) -> String {
 
 impl Bench {
     async fn send(&self, method: &str, target: &str, headers: &str, body: &str) -> Seen {
-        self.raw(method, target, headers, body).await.unwrap()
+        self.raw(&format!("{method} {target}"), headers, body)
+            .await
+            .unwrap()
     }
 
     async fn post(&self, target: &str, headers: &str, body: &str) -> Seen {
