@@ -4,9 +4,9 @@ use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::LazyLock;
 
-use hyper::http::{HeaderName, HeaderValue, Method, Uri};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hyper::http::{HeaderName, HeaderValue, Method, Uri};
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 use tilldeck::auth::sign::{hmac_sha256, jwt_hs256};
