@@ -23,8 +23,7 @@ use super::{Ledger, LedgerError, Persistence};
 /// One taken slot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SlotId {
-    /// The number of the file in this process; ids restart in each file.
-    era: u32,
+    /// Random, so that it means the same slot in the file that replaces a damaged one.
     id: i64,
     scope: Arc<str>,
     period: i64,
@@ -103,10 +102,9 @@ pub struct Counted {
     pub held: Option<Duration>,
 }
 
-/// A slot that is not in the file: the file cannot be written, or was replaced.
+/// A slot that is not in the file, because the file cannot be written.
 pub(super) struct UnpersistedSlot {
     id: i64,
-    era: u32,
     scope: Arc<str>,
     period: i64,
     in_flight: bool,
@@ -266,26 +264,16 @@ impl<A> Slots<A> {
 }
 
 fn take(store: &mut Store, request: &SlotRequest) -> Result<Slots<SlotId>, LedgerError> {
-    // First, since it may add slots that are not in the file.
-    store.follow_file();
-    let era = store.era;
     let now = store.clock.shared(store.clock.now());
     let unpersisted = unpersisted_in(store, &request.terms.scope, now);
-    let numbered = |era: u32, id: i64| SlotId {
-        era,
+    let numbered = |id: i64| SlotId {
         id,
         scope: request.terms.scope.clone(),
         period: request.period,
     };
     let clock = store.clock.clone();
     match store.write(|conn| take_in_file(conn, request, &clock, &unpersisted)) {
-        // The file turned out damaged and was replaced; slots read from it count too.
-        Ok(Slots::Granted(id)) if store.era != era => {
-            let taken = numbered(store.era, id);
-            discard(store, &taken);
-            return take(store, request);
-        }
-        Ok(taken) => return Ok(taken.map(|id| numbered(store.era, id))),
+        Ok(taken) => return Ok(taken.map(numbered)),
         // Only the simulator and `--uncoordinated` get here: their slots are counted in memory.
         Err(LedgerError::NotSaved(_) | LedgerError::Locked(_))
             if request.terms.persistence == Persistence::BestEffort => {}
@@ -305,13 +293,12 @@ fn take(store: &mut Store, request: &SlotRequest) -> Result<Slots<SlotId>, Ledge
     let id = store.unpersisted_id();
     store.unpersisted.push(UnpersistedSlot {
         id,
-        era: store.era,
         scope: scope.clone(),
         period: request.period,
         in_flight: true,
         free_at: now.ms + request.flight + request.period,
     });
-    Ok(Slots::Granted(numbered(store.era, id)))
+    Ok(Slots::Granted(numbered(id)))
 }
 
 fn full<G>(next: Option<i64>, now: SharedInstant) -> Slots<G> {
@@ -349,7 +336,8 @@ fn take_in_file(
         let free_at = now.ms + request.flight + request.period;
         change
             .prepare_cached(
-                "INSERT INTO slots (scope, boot, period, flight, free_at) VALUES (?1, ?2, ?3, ?4, ?5)",
+                "INSERT INTO slots (id, scope, boot, period, flight, free_at)
+                 VALUES (abs(random() >> 1), ?1, ?2, ?3, ?4, ?5)",
             )?
             .execute((scope, now.boot, request.period, request.flight, free_at))?;
         Slots::Granted(change.last_insert_rowid())
@@ -444,7 +432,6 @@ fn nth_free(mut frees: Vec<i64>, unpersisted: &[Option<i64>], n: usize) -> Optio
 }
 
 pub(super) fn release(store: &mut Store, slots: &[(SlotId, Now)]) {
-    store.follow_file();
     let mut in_file = Vec::with_capacity(slots.len());
     for (slot, seen) in slots {
         let seen = store.clock.shared(seen.plus(ROUND_UP));
@@ -452,7 +439,7 @@ pub(super) fn release(store: &mut Store, slots: &[(SlotId, Now)]) {
         if let Some(unpersisted) = unpersisted.find(|unpersisted| unpersisted.is(slot)) {
             unpersisted.in_flight = false;
             unpersisted.free_at = seen.ms.saturating_add(unpersisted.period);
-        } else if slot.era == store.era {
+        } else {
             in_file.push((slot, seen));
         }
     }
@@ -478,13 +465,9 @@ pub(super) fn release(store: &mut Store, slots: &[(SlotId, Now)]) {
 }
 
 fn discard(store: &mut Store, slot: &SlotId) {
-    store.follow_file();
     store
         .unpersisted
         .retain(|unpersisted| !unpersisted.is(slot));
-    if slot.era != store.era {
-        return;
-    }
     let _ = store.write(|conn| {
         conn.prepare_cached("DELETE FROM slots WHERE id = ?1")?
             .execute([slot.id])
@@ -493,28 +476,6 @@ fn discard(store: &mut Store, slot: &SlotId) {
 
 impl UnpersistedSlot {
     fn is(&self, slot: &SlotId) -> bool {
-        self.id == slot.id && self.era == slot.era
+        self.id == slot.id
     }
-}
-
-/// The slots of a file that is being replaced, as far as they can be read.
-pub(super) fn salvaged(
-    conn: &Connection,
-    era: u32,
-    now: SharedInstant,
-) -> rusqlite::Result<Vec<UnpersistedSlot>> {
-    let sql = "SELECT id, scope, period, seen_at IS NULL,
-                   iif(boot = ?1, free_at, ?2 + period + iif(seen_at IS NULL, flight, 0)) FROM slots";
-    conn.prepare(sql)?
-        .query_map((now.boot, now.ms), |row| {
-            Ok(UnpersistedSlot {
-                id: row.get(0)?,
-                era,
-                scope: row.get::<_, String>(1)?.into(),
-                period: row.get(2)?,
-                in_flight: row.get(3)?,
-                free_at: row.get(4)?,
-            })
-        })?
-        .collect()
 }

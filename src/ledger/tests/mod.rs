@@ -5,6 +5,7 @@ mod age;
 mod deliveries;
 mod files;
 mod nonces;
+mod recovery;
 mod rows;
 mod slots;
 

@@ -98,7 +98,7 @@ impl Window {
     /// How long the hold lasts; `None` where there is none.
     pub fn held(&mut self, now: Duration) -> Option<Duration> {
         self.held_until = self.held_until.filter(|until| *until > now);
-        self.held_until.map(|until| until - now)
+        self.held_until.map(|until| until.saturating_sub(now))
     }
 }
 
