@@ -13,7 +13,7 @@ use tilldeck::config::Vault;
 use tilldeck::deck;
 use tilldeck::domain::{Explored, Now, Secret, WallTime};
 use tilldeck::ledger::{KeyHash, Ledger, NonceRules, Persistence, Retention, Slots, Terms};
-use tilldeck::net::budget::window::{SlotCache, Step};
+use tilldeck::net::budget::window::{Step, Window};
 use tilldeck::net::redact;
 use tilldeck::tui::{self, Effect, Model, Msg, Setup, UiOptions};
 
@@ -186,29 +186,21 @@ fn ledger(c: &mut Criterion) {
         };
         b.iter(|| {
             runtime.block_on(async {
-                let taken = ledger.take_slots(terms.clone(), 1).await;
-                if let Ok(Slots::Granted(mut granted)) = taken {
-                    for id in granted.take() {
-                        ledger.release_slot(id, clock.now());
-                    }
+                let taken = ledger.take_slot(terms.clone()).await;
+                if let Ok(Slots::Granted(granted)) = taken {
+                    ledger.release_slot(granted.take(), clock.now());
                 }
             });
         });
     });
     c.bench_function("a slot granted and freed in process, of 2000 in use", |b| {
-        let mut slot_cache = SlotCache::new(2000, Duration::from_mins(1));
-        let mut now = AT;
-        let mut id = 0_u32;
+        let mut window = Window::new(2000, Duration::from_mins(1));
+        let mut now = AT.mono;
         b.iter(|| {
-            now.mono += Duration::from_millis(30);
-            match slot_cache.step(now, 0, 0) {
-                Step::Go(..) => slot_cache.seen(now),
-                Step::Take(n) => {
-                    id += n;
-                    slot_cache.granted(id - n..id, now);
-                }
-                Step::Wait(_) => unreachable!("one is freed for each that is taken"),
-            }
+            now += Duration::from_millis(30);
+            assert_eq!(window.step(now, 0), Step::Take);
+            assert!(window.take(now, 0));
+            window.seen(now);
         });
     });
 }

@@ -16,7 +16,7 @@ use super::{Ledger, LedgerError};
 pub(super) use insert::Incoming;
 pub use jobs::Lease;
 pub use prune::UNKNOWN_MAX;
-pub(super) use prune::{Salvaged, at_rest};
+pub(super) use prune::at_rest;
 
 /// A callback before it is saved.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -12,7 +12,8 @@ use tokio::sync::watch;
 use crate::clock::Clock;
 use crate::private;
 
-use super::writer::LOCK_REPORTED_AFTER;
+use super::recovery::Recovered;
+use super::writer::{LOCK_REPORTED_AFTER, durably};
 use super::{Status, schema};
 
 const FILE: &str = "ledger.db";
@@ -36,6 +37,15 @@ pub(super) struct Opened {
     pub(super) status: Status,
 }
 
+/// The file that was open before.
+#[derive(Default)]
+pub(super) struct Replaced {
+    /// If it is damaged, what is wrong with it.
+    pub(super) damaged: Option<(FileId, String)>,
+    /// What the next one must contain.
+    pub(super) rows: Recovered,
+}
+
 /// Why a file cannot be used.
 enum Refusal {
     Damaged(String),
@@ -51,10 +61,10 @@ pub(super) fn open(
     folder: &Path,
     clock: &Clock,
     status_sender: &watch::Sender<Status>,
-    damaged: Option<(FileId, String)>,
+    mut old: Replaced,
 ) -> Opened {
-    open_file(folder, clock, status_sender, damaged).unwrap_or_else(|why| Opened {
-        conn: in_memory(),
+    open_file(folder, clock, status_sender, &mut old).unwrap_or_else(|why| Opened {
+        conn: in_memory(&old.rows),
         file: None,
         status: Status::Degraded {
             why: format!("{}: {why}", folder.display()),
@@ -62,9 +72,11 @@ pub(super) fn open(
     })
 }
 
-fn in_memory() -> Connection {
+fn in_memory(rows: &Recovered) -> Connection {
     let conn = Connection::open_in_memory().expect("SQLite opens memory without any file");
     schema::migrate(&conn).expect("the tables fit into an empty database");
+    // Fails only for lack of memory; then this process counts from nothing, as a new one does.
+    let _ = rows.bring(&conn);
     conn
 }
 
@@ -72,7 +84,7 @@ fn open_file(
     folder: &Path,
     clock: &Clock,
     status_sender: &watch::Sender<Status>,
-    damaged: Option<(FileId, String)>,
+    old: &mut Replaced,
 ) -> Result<Opened, String> {
     private::make_folder(folder).map_err(|error| error.to_string())?;
     // A user who can write to the folder can exchange the file under a running program.
@@ -87,7 +99,7 @@ fn open_file(
     let path = folder.join(FILE);
     let mut status = Status::Ready;
     let mut waited = Duration::ZERO;
-    if let Some((file, why)) = damaged
+    if let Some((file, why)) = old.damaged.take()
         && file_id(&path) == Some(file)
     {
         status = set_aside(&path, why, clock)?;
@@ -102,7 +114,7 @@ fn open_file(
     loop {
         // Created before SQLite sees it, so that it is the user's alone from the start.
         private::open(&path).map_err(|error| error.to_string())?;
-        let why = match connect(&path) {
+        let why = match connect(&path, &old.rows) {
             Ok(conn) => {
                 return Ok(Opened {
                     conn,
@@ -123,21 +135,32 @@ fn open_file(
         if status != Status::Ready {
             return Err(why);
         }
+        // A new program has no other view of it. A running one has read what it could.
+        if old.rows.is_empty()
+            && let Ok(damaged) = open_existing(&path)
+        {
+            old.rows = Recovered::of(&damaged);
+        }
         status = set_aside(&path, why, clock)?;
     }
 }
 
-fn connect(path: &Path) -> Result<Connection, Refusal> {
+fn open_existing(path: &Path) -> rusqlite::Result<Connection> {
     // NO_MUTEX: one thread alone uses the connection.
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
         | OpenFlags::SQLITE_OPEN_NO_MUTEX
         | OpenFlags::SQLITE_OPEN_NOFOLLOW;
     let conn = Connection::open_with_flags(path, flags)?;
-    conn.busy_timeout(LOCK_REPORTED_AFTER)?;
-    conn.set_prepared_statement_cache_capacity(64);
     // Closing must not delete `ledger.db-wal` by name: another process may have moved the file away, and the name may
     // belong to the new one.
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    Ok(conn)
+}
+
+fn connect(path: &Path, rows: &Recovered) -> Result<Connection, Refusal> {
+    let conn = open_existing(path)?;
+    conn.busy_timeout(LOCK_REPORTED_AFTER)?;
+    conn.set_prepared_statement_cache_capacity(64);
     let application: i32 = conn.pragma_query_value(None, "application_id", |row| row.get(0))?;
     let version = schema::version(&conn)?;
     let tables: i64 = conn.query_row("SELECT count(*) FROM sqlite_master", [], |row| row.get(0))?;
@@ -177,6 +200,9 @@ fn connect(path: &Path) -> Result<Connection, Refusal> {
     // 16 MiB.
     conn.pragma_update(None, "wal_autocheckpoint", 4_096)?;
     schema::migrate(&conn)?;
+    if !rows.is_empty() {
+        durably(&conn, |conn| rows.bring(conn))?;
+    }
     // From here on the store itself waits for locks.
     conn.busy_timeout(Duration::ZERO)?;
     Ok(conn)
@@ -194,15 +220,9 @@ fn newer(version: usize) -> String {
 #[must_use]
 pub fn written_by_newer(folder: &Path) -> Option<String> {
     let path = folder.canonicalize().ok()?.join(FILE);
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
-        | OpenFlags::SQLITE_OPEN_NO_MUTEX
-        | OpenFlags::SQLITE_OPEN_NOFOLLOW;
-    let conn = Connection::open_with_flags(&path, flags).ok()?;
+    let conn = open_existing(&path).ok()?;
     // If it is locked, the real opening waits and reports that.
     conn.busy_timeout(Duration::ZERO).ok()?;
-    // As in `connect`.
-    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)
-        .ok()?;
     let application: i32 = conn
         .pragma_query_value(None, "application_id", |row| row.get(0))
         .ok()?;

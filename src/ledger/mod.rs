@@ -10,6 +10,7 @@ mod exchanges;
 mod files;
 mod nonces;
 mod payments;
+mod recovery;
 mod schema;
 mod slots;
 mod writer;
@@ -93,7 +94,8 @@ impl Status {
         match self {
             Self::Opening | Self::Locked | Self::Ready => None,
             Self::SetAside { to, why } => Some(format!(
-                "the ledger was damaged ({why}); it was moved to {} and a new one started",
+                "the ledger was damaged ({why}); it was moved to {}, and a new one started with what could be \
+                 read of it",
                 to.display()
             )),
             Self::Degraded { why } => Some(format!(

@@ -387,36 +387,29 @@ impl Bounds {
 
 fn next(store: &mut Store, key: &str, now: Now, rules: NonceRules) -> Result<Nonce, LedgerError> {
     let now = Clocks::of(&store.clock, now);
-    loop {
-        let bounds = store.read(|conn| Bounds::of(conn, key, now, rules))?;
-        let era = store.era;
-        // Also one that could not be written: the provider may have seen it.
-        let given = store.nonces.get(key).copied();
-        let advance = |conn: &Connection| advance(conn, key, given, &bounds);
-        // Durable before it is sent: after a power failure the same nonce must not come again
-        // (`docs/providers/kanga.md#nonce`). The built-in simulator ends with this process and waits for no disk.
-        let stored = if rules.is_simulated {
-            store.write(advance)
-        } else {
-            store.write_durably(advance)
-        };
-        if store.era != era {
-            // The file was replaced meanwhile, and the old one's nonces were copied.
-            continue;
+    let bounds = store.read(|conn| Bounds::of(conn, key, now, rules))?;
+    // Also one that could not be written: the provider may have seen it.
+    let given = store.nonces.get(key).copied();
+    let advance = |conn: &Connection| advance(conn, key, given, &bounds);
+    // Durable before it is sent: after a power failure the same nonce must not come again
+    // (`docs/providers/kanga.md#nonce`). The built-in simulator ends with this process and waits for no disk.
+    let stored = if rules.is_simulated {
+        store.write(advance)
+    } else {
+        store.write_durably(advance)
+    };
+    let nonce = match stored {
+        Ok(nonce) => nonce?,
+        Err(LedgerError::NotSaved(_) | LedgerError::Locked(_))
+            if rules.persistence == Persistence::BestEffort =>
+        {
+            let stored = store.read(|conn| last(conn, key)).unwrap_or_default();
+            bounds.after(stored.max(given))?
         }
-        let nonce = match stored {
-            Ok(nonce) => nonce?,
-            Err(LedgerError::NotSaved(_) | LedgerError::Locked(_))
-                if rules.persistence == Persistence::BestEffort =>
-            {
-                let stored = store.read(|conn| last(conn, key)).unwrap_or_default();
-                bounds.after(stored.max(given))?
-            }
-            Err(error) => return Err(error),
-        };
-        store.nonces.insert(key.to_owned(), nonce.value);
-        return Ok(nonce);
-    }
+        Err(error) => return Err(error),
+    };
+    store.nonces.insert(key.to_owned(), nonce.value);
+    Ok(nonce)
 }
 
 fn last(conn: &Connection, key: &str) -> rusqlite::Result<Option<i64>> {
@@ -444,11 +437,4 @@ fn advance(
         .execute((key, nonce.value))?;
     change.commit()?;
     Ok(Ok(nonce))
-}
-
-/// The last nonces of a file that is being replaced, as far as they can be read.
-pub(super) fn salvaged(conn: &Connection) -> rusqlite::Result<Vec<(String, i64)>> {
-    conn.prepare("SELECT key, last FROM nonces")?
-        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
-        .collect()
 }

@@ -23,14 +23,13 @@ use super::{Ledger, LedgerError, Persistence};
 /// One taken slot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SlotId {
-    /// The number of the file in this process; ids restart in each file.
-    era: u32,
+    /// Random, so that it means the same slot in the file that replaces a damaged one.
     id: i64,
     scope: Arc<str>,
     period: i64,
 }
 
-/// A request for slots.
+/// A request for a slot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Terms {
     /// The limit's name.
@@ -44,14 +43,14 @@ pub struct Terms {
     /// The longest time between taking a slot and the response. A process that dies releases nothing, so its slots are
     /// freed after this time and one period.
     pub flight: Duration,
-    /// Whether slots are granted that cannot be written.
+    /// Whether a slot is granted that cannot be written.
     pub persistence: Persistence,
 }
 
-/// The answer to a request for slots.
+/// The answer to a request for a slot.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Slots<G = Granted> {
-    /// At least one. Send, then call [`Ledger::release_slot`] for each.
+    /// One. Send, then call [`Ledger::release_slot`].
     Granted(G),
     /// None is free.
     Full {
@@ -62,31 +61,33 @@ pub enum Slots<G = Granted> {
     Held(Duration),
 }
 
-/// Granted slots that no caller has yet. Dropped, they are returned: the caller has gone.
+/// A granted slot that no caller has yet. Dropped, it is returned: the caller has gone.
 #[derive(Debug)]
 pub struct Granted {
     ledger: Ledger,
-    ids: Vec<SlotId>,
+    id: Option<SlotId>,
 }
 
 impl Granted {
-    /// Passes all of them to the caller.
-    pub fn take(&mut self) -> Vec<SlotId> {
-        std::mem::take(&mut self.ids)
+    /// Passes it to the caller.
+    #[must_use]
+    pub fn take(mut self) -> SlotId {
+        self.id.take().expect("only this and `Drop` take it")
     }
 }
 
 impl PartialEq for Granted {
     fn eq(&self, other: &Self) -> bool {
-        self.ids == other.ids
+        self.id == other.id
     }
 }
 impl Eq for Granted {}
 
 impl Drop for Granted {
     fn drop(&mut self) {
-        let ids = self.take();
-        self.ledger.return_slots(ids);
+        if let Some(id) = self.id.take() {
+            self.ledger.return_slot(id);
+        }
     }
 }
 
@@ -101,10 +102,9 @@ pub struct Counted {
     pub held: Option<Duration>,
 }
 
-/// A slot that is not in the file: the file cannot be written, or was replaced.
+/// A slot that is not in the file, because the file cannot be written.
 pub(super) struct UnpersistedSlot {
     id: i64,
-    era: u32,
     scope: Arc<str>,
     period: i64,
     in_flight: bool,
@@ -116,20 +116,11 @@ struct SlotRequest {
     terms: Terms,
     period: i64,
     flight: i64,
-    /// At most this many.
-    wanted: u32,
 }
 
 impl SlotRequest {
     fn open_to_all(&self) -> usize {
         self.terms.limit.saturating_sub(self.terms.reserve) as usize
-    }
-
-    /// How many are granted while `in_use` are taken; `None` for none.
-    fn grant(&self, in_use: usize) -> Option<u32> {
-        let free = self.open_to_all().checked_sub(in_use)?;
-        let free = u32::try_from(free).unwrap_or(u32::MAX);
-        Some(free.min(self.wanted.max(1))).filter(|n| *n > 0)
     }
 }
 
@@ -145,25 +136,28 @@ fn millis(duration: Duration) -> i64 {
 }
 
 impl Ledger {
-    /// Takes at least one slot and at most `wanted`, in one transaction.
+    /// Takes a slot, in one transaction.
     ///
     /// # Errors
     /// If the ledger has stopped or cannot be read.
-    pub async fn take_slots(&self, terms: Terms, wanted: u32) -> Result<Slots, LedgerError> {
+    pub async fn take_slot(&self, terms: Terms) -> Result<Slots, LedgerError> {
         let request = SlotRequest {
             period: millis(terms.period),
             flight: millis(terms.flight),
             terms,
-            wanted,
         };
         let (answer, answered) = tokio::sync::oneshot::channel();
         let ledger = self.clone();
         self.send(move |store| {
             // Releases that still wait in memory would make the count too high.
             ledger.0.behind.release(store);
-            let taken = take(store, &request).map(|taken| taken.map(|ids| Granted { ledger, ids }));
+            let granted = |id| Granted {
+                ledger,
+                id: Some(id),
+            };
+            let taken = take(store, &request).map(|taken| taken.map(granted));
             // Taken apart here: on this thread, `Granted`'s own `Drop` would queue a job behind others.
-            if let Err(Ok(Slots::Granted(mut granted))) = answer.send(taken) {
+            if let Err(Ok(Slots::Granted(granted))) = answer.send(taken) {
                 // The caller is gone and sends nothing.
                 discard(store, &granted.take());
             }
@@ -171,11 +165,9 @@ impl Ledger {
         answered.await.unwrap_or(Err(LedgerError::Stopped))
     }
 
-    /// Returns slots that no request used.
-    pub fn return_slots(&self, ids: Vec<SlotId>) {
-        if !ids.is_empty() {
-            self.send(move |store| discard(store, &ids));
-        }
+    /// Returns a slot that no request used.
+    pub fn return_slot(&self, id: SlotId) {
+        self.send(move |store| discard(store, &id));
     }
 
     /// The provider asks for a pause from `since` on ([`HOLD_MAX`] at most): no process takes a slot of `scope`
@@ -271,30 +263,17 @@ impl<A> Slots<A> {
     }
 }
 
-fn take(store: &mut Store, request: &SlotRequest) -> Result<Slots<Vec<SlotId>>, LedgerError> {
-    // First, since it may add slots that are not in the file.
-    store.follow_file();
-    let era = store.era;
+fn take(store: &mut Store, request: &SlotRequest) -> Result<Slots<SlotId>, LedgerError> {
     let now = store.clock.shared(store.clock.now());
     let unpersisted = unpersisted_in(store, &request.terms.scope, now);
-    let numbered = |era: u32, ids: Vec<i64>| -> Vec<SlotId> {
-        let slots = ids.into_iter().map(|id| SlotId {
-            era,
-            id,
-            scope: request.terms.scope.clone(),
-            period: request.period,
-        });
-        slots.collect()
+    let numbered = |id: i64| SlotId {
+        id,
+        scope: request.terms.scope.clone(),
+        period: request.period,
     };
     let clock = store.clock.clone();
     match store.write(|conn| take_in_file(conn, request, &clock, &unpersisted)) {
-        // The file turned out damaged and was replaced; slots read from it count too.
-        Ok(Slots::Granted(ids)) if store.era != era => {
-            let taken = numbered(store.era, ids);
-            discard(store, &taken);
-            return take(store, request);
-        }
-        Ok(taken) => return Ok(taken.map(|ids| numbered(store.era, ids))),
+        Ok(taken) => return Ok(taken.map(numbered)),
         // Only the simulator and `--uncoordinated` get here: their slots are counted in memory.
         Err(LedgerError::NotSaved(_) | LedgerError::Locked(_))
             if request.terms.persistence == Persistence::BestEffort => {}
@@ -304,26 +283,22 @@ fn take(store: &mut Store, request: &SlotRequest) -> Result<Slots<Vec<SlotId>>, 
     // An unreadable file counts as empty, since this process's own slots are counted beside it.
     let in_file = store.read(|conn| used(conn, scope, now)).unwrap_or(0);
     let in_use = in_file + unpersisted.len();
-    let Some(granted) = request.grant(in_use) else {
-        let over = in_use.saturating_sub(request.open_to_all());
+    if let Some(over) = in_use.checked_sub(request.open_to_all()) {
         let next = store.read(|conn| frees(conn, scope, now, over));
         let next = next
             .ok()
             .and_then(|frees| nth_free(frees, &unpersisted, over));
         return Ok(full(next, now));
-    };
-    let ids: Vec<i64> = (0..granted).map(|_| store.unpersisted_id()).collect();
-    store
-        .unpersisted
-        .extend(ids.iter().map(|id| UnpersistedSlot {
-            id: *id,
-            era: store.era,
-            scope: scope.clone(),
-            period: request.period,
-            in_flight: true,
-            free_at: now.ms + request.flight + request.period,
-        }));
-    Ok(Slots::Granted(numbered(store.era, ids)))
+    }
+    let id = store.unpersisted_id();
+    store.unpersisted.push(UnpersistedSlot {
+        id,
+        scope: scope.clone(),
+        period: request.period,
+        in_flight: true,
+        free_at: now.ms + request.flight + request.period,
+    });
+    Ok(Slots::Granted(numbered(id)))
 }
 
 fn full<G>(next: Option<i64>, now: SharedInstant) -> Slots<G> {
@@ -337,7 +312,7 @@ fn take_in_file(
     request: &SlotRequest,
     clock: &Clock,
     unpersisted: &[Option<i64>],
-) -> rusqlite::Result<Slots<Vec<i64>>> {
+) -> rusqlite::Result<Slots<i64>> {
     let scope = &*request.terms.scope;
     let change = Transaction::new_unchecked(conn, TransactionBehavior::Immediate)?;
     // Only now: the lock may have taken long, and rows that other processes wrote meanwhile would be later than an
@@ -354,21 +329,18 @@ fn take_in_file(
         .prepare_cached("DELETE FROM slots WHERE scope = ?1 AND boot = ?2 AND free_at <= ?3")?
         .execute((scope, now.boot, now.ms))?;
     let in_use = used(&change, scope, now)? + unpersisted.len();
-    let taken = if let Some(granted) = request.grant(in_use) {
-        let mut insert = change.prepare_cached(
-            "INSERT INTO slots (scope, boot, period, flight, free_at) VALUES (?1, ?2, ?3, ?4, ?5)",
-        )?;
-        let free_at = now.ms + request.flight + request.period;
-        let mut ids = Vec::new();
-        for _ in 0..granted {
-            insert.execute((scope, now.boot, request.period, request.flight, free_at))?;
-            ids.push(change.last_insert_rowid());
-        }
-        Slots::Granted(ids)
-    } else {
-        let over = in_use.saturating_sub(request.open_to_all());
+    let taken = if let Some(over) = in_use.checked_sub(request.open_to_all()) {
         let frees = frees(&change, scope, now, over)?;
         full(nth_free(frees, unpersisted, over), now)
+    } else {
+        let free_at = now.ms + request.flight + request.period;
+        change
+            .prepare_cached(
+                "INSERT INTO slots (id, scope, boot, period, flight, free_at)
+                 VALUES (abs(random() >> 1), ?1, ?2, ?3, ?4, ?5)",
+            )?
+            .execute((scope, now.boot, request.period, request.flight, free_at))?;
+        Slots::Granted(change.last_insert_rowid())
     };
     change.commit()?;
     Ok(taken)
@@ -460,7 +432,6 @@ fn nth_free(mut frees: Vec<i64>, unpersisted: &[Option<i64>], n: usize) -> Optio
 }
 
 pub(super) fn release(store: &mut Store, slots: &[(SlotId, Now)]) {
-    store.follow_file();
     let mut in_file = Vec::with_capacity(slots.len());
     for (slot, seen) in slots {
         let seen = store.clock.shared(seen.plus(ROUND_UP));
@@ -468,7 +439,7 @@ pub(super) fn release(store: &mut Store, slots: &[(SlotId, Now)]) {
         if let Some(unpersisted) = unpersisted.find(|unpersisted| unpersisted.is(slot)) {
             unpersisted.in_flight = false;
             unpersisted.free_at = seen.ms.saturating_add(unpersisted.period);
-        } else if slot.era == store.era {
+        } else {
             in_file.push((slot, seen));
         }
     }
@@ -493,47 +464,18 @@ pub(super) fn release(store: &mut Store, slots: &[(SlotId, Now)]) {
     });
 }
 
-fn discard(store: &mut Store, slots: &[SlotId]) {
-    store.follow_file();
+fn discard(store: &mut Store, slot: &SlotId) {
     store
         .unpersisted
-        .retain(|unpersisted| !slots.iter().any(|slot| unpersisted.is(slot)));
-    let era = store.era;
+        .retain(|unpersisted| !unpersisted.is(slot));
     let _ = store.write(|conn| {
-        let change = Transaction::new_unchecked(conn, TransactionBehavior::Immediate)?;
-        for slot in slots.iter().filter(|slot| slot.era == era) {
-            change
-                .prepare_cached("DELETE FROM slots WHERE id = ?1")?
-                .execute([slot.id])?;
-        }
-        change.commit()
+        conn.prepare_cached("DELETE FROM slots WHERE id = ?1")?
+            .execute([slot.id])
     });
 }
 
 impl UnpersistedSlot {
     fn is(&self, slot: &SlotId) -> bool {
-        self.id == slot.id && self.era == slot.era
+        self.id == slot.id
     }
-}
-
-/// The slots of a file that is being replaced, as far as they can be read.
-pub(super) fn salvaged(
-    conn: &Connection,
-    era: u32,
-    now: SharedInstant,
-) -> rusqlite::Result<Vec<UnpersistedSlot>> {
-    let sql = "SELECT id, scope, period, seen_at IS NULL,
-                   iif(boot = ?1, free_at, ?2 + period + iif(seen_at IS NULL, flight, 0)) FROM slots";
-    conn.prepare(sql)?
-        .query_map((now.boot, now.ms), |row| {
-            Ok(UnpersistedSlot {
-                id: row.get(0)?,
-                era,
-                scope: row.get::<_, String>(1)?.into(),
-                period: row.get(2)?,
-                in_flight: row.get(3)?,
-                free_at: row.get(4)?,
-            })
-        })?
-        .collect()
 }

@@ -11,9 +11,10 @@ use tokio::sync::watch;
 
 use crate::clock::Clock;
 
-use super::files::{self, FileId, Opened};
-use super::slots::{self, UnpersistedSlot};
-use super::{LedgerError, Retention, Status, age, deliveries, exchanges, nonces};
+use super::files::{self, FileId, Opened, Replaced};
+use super::recovery::Recovered;
+use super::slots::UnpersistedSlot;
+use super::{LedgerError, Retention, Status, age, deliveries, exchanges};
 
 /// One job.
 pub(super) type Task = Box<dyn FnOnce(&mut Store) + Send>;
@@ -92,8 +93,6 @@ pub(super) struct Store {
     pruning: Option<i64>,
     /// Whether this run has begun to prune.
     pruned: bool,
-    /// Counts the files of this process.
-    pub(super) era: u32,
     conn: Connection,
     file: Option<FileId>,
     folder: PathBuf,
@@ -111,7 +110,8 @@ impl Store {
         limits: Retention,
         status_sender: watch::Sender<Status>,
     ) -> Self {
-        let Opened { conn, file, status } = files::open(&folder, &clock, &status_sender, None);
+        let Opened { conn, file, status } =
+            files::open(&folder, &clock, &status_sender, Replaced::default());
         // Before any row gets a time that may be wrong.
         let _ = age::reference(&conn, &clock);
         status_sender.send_replace(status.clone());
@@ -123,7 +123,6 @@ impl Store {
             recorded: 0,
             pruning: None,
             pruned: false,
-            era: 0,
             conn,
             file,
             folder,
@@ -280,7 +279,7 @@ impl Store {
     }
 
     /// Another process may have moved the file away, or the user may have deleted it.
-    pub(super) fn follow_file(&mut self) {
+    fn follow_file(&mut self) {
         let Some(file) = self.file else {
             return;
         };
@@ -292,33 +291,23 @@ impl Store {
     }
 
     fn reopen(&mut self, damaged: Option<(FileId, String)>) {
-        // Copies what must not be lost. Each process copies all it knows: duplicates do no harm.
-        let now = self.clock.shared(self.clock.now());
-        // The old file is still open and may be readable, whatever name it has now.
-        let slots = slots::salvaged(&self.conn, self.era, now).unwrap_or_default();
-        self.unpersisted.extend(slots);
-        for (key, last) in nonces::salvaged(&self.conn).unwrap_or_default() {
-            let known = self.nonces.entry(key).or_insert(last);
-            // The higher one: a nonce that goes back is rejected (`docs/providers/kanga.md#nonce`).
-            *known = last.max(*known);
-        }
-        let callbacks = deliveries::Salvaged::of(&self.conn);
-        self.era += 1;
-        let opened = files::open(&self.folder, &self.clock, &self.status_sender, damaged);
+        // The old file is still open and may be readable, whatever name it has now. Read before the new one is opened,
+        // which takes over the old one's log by its name.
+        let old = Replaced {
+            damaged,
+            rows: Recovered::of(&self.conn),
+        };
+        let opened = files::open(&self.folder, &self.clock, &self.status_sender, old);
         self.conn = opened.conn;
         self.file = opened.file;
         self.opened_as = opened.status.clone();
         // The new file has its own history of failures.
         self.failing = false;
         self.status_sender.send_replace(opened.status);
-        if self.has_file() {
-            // If this cannot be written, callbacks cannot be saved either, and that is reported.
-            let _ = durably(&self.conn, |conn| callbacks.bring(conn));
-        }
     }
 }
 
-fn durably<T>(
+pub(super) fn durably<T>(
     conn: &Connection,
     job: impl FnOnce(&Connection) -> rusqlite::Result<T>,
 ) -> rusqlite::Result<T> {

@@ -201,13 +201,6 @@ fn emit(events: Option<&EventSender>, event: Event) {
     }
 }
 
-impl Drop for Gate {
-    fn drop(&mut self) {
-        // Cached slots would stay used for a whole period otherwise.
-        self.limiters.close(&self.ledger, &self.clock);
-    }
-}
-
 /// Options of one request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RequestOptions {

@@ -1,9 +1,6 @@
-//! Pruning by age and size, a little at a time; and what is copied when the file is replaced.
+//! Pruning by age and size, a little at a time.
 
-use rusqlite::types::Value;
-use rusqlite::{
-    Connection, OptionalExtension as _, Row, Transaction, TransactionBehavior, params_from_iter,
-};
+use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, TransactionBehavior};
 
 use crate::domain::WallTime;
 
@@ -31,9 +28,6 @@ const OPEN: u64 = 4;
 
 /// The most rows of each kind that one idle step drops.
 const AT_REST: usize = 256;
-
-/// The most identities (the newest) and deliveries (the oldest) that are copied from a replaced file.
-const CARRIED: i64 = 100_000;
 
 struct Bounds {
     rows: u64,
@@ -234,99 +228,4 @@ pub(in super::super) fn at_rest(store: &mut Store) -> bool {
         Ok(more)
     });
     more.unwrap_or(false)
-}
-
-/// What is copied from a file that is being replaced: open jobs, identities of repeats, the last row ids, so that none
-/// is used twice, and what is known of the clocks.
-pub(in super::super) struct Salvaged(Vec<Table>);
-
-struct Table {
-    name: &'static str,
-    last: Option<i64>,
-    rows: Vec<Vec<Value>>,
-}
-
-impl Salvaged {
-    /// Reads as much as possible. Before the new file is opened, which takes over the old one's log by its name.
-    pub(in super::super) fn of(old: &Connection) -> Self {
-        let open = format!(
-            "class IN ({}, {})",
-            Class::Open as i64,
-            Class::Unknown as i64
-        );
-        let tables = [
-            ("clock", String::new()),
-            ("provider_times", String::new()),
-            (
-                "identities",
-                format!("ORDER BY relayed DESC, id DESC LIMIT {CARRIED}"),
-            ),
-            (
-                "deliveries",
-                format!("WHERE {open} ORDER BY id LIMIT {CARRIED}"),
-            ),
-            (
-                "errands",
-                format!(
-                    "WHERE delivery IN (SELECT id FROM deliveries WHERE {open} ORDER BY id LIMIT {CARRIED})"
-                ),
-            ),
-        ];
-        Self(
-            tables
-                .into_iter()
-                .map(|(name, which)| Table {
-                    name,
-                    last: last_number(old, name).unwrap_or_default(),
-                    rows: read(old, &format!("SELECT * FROM {name} {which}")),
-                })
-                .collect(),
-        )
-    }
-
-    /// Copies it into the new file. Each process that had the old file open does this; rows that another one copied
-    /// stay as they are.
-    pub(in super::super) fn bring(&self, new: &Connection) -> rusqlite::Result<()> {
-        let change = Transaction::new_unchecked(new, TransactionBehavior::Immediate)?;
-        for Table { name, last, rows } in &self.0 {
-            if let Some(last) = (*last).max(last_number(&change, name)?) {
-                // SQLite's own table of the last row ids has no unique key, so a row is replaced by hand.
-                change.execute("DELETE FROM sqlite_sequence WHERE name = ?1", [name])?;
-                change.execute("INSERT INTO sqlite_sequence VALUES (?1, ?2)", (name, last))?;
-            }
-            let Some(columns) = rows.first().map(Vec::len) else {
-                continue;
-            };
-            let places = vec!["?"; columns].join(", ");
-            let mut write =
-                change.prepare(&format!("INSERT OR IGNORE INTO {name} VALUES ({places})"))?;
-            for row in rows {
-                write.execute(params_from_iter(row))?;
-            }
-        }
-        change.commit()
-    }
-}
-
-fn last_number(conn: &Connection, table: &str) -> rusqlite::Result<Option<i64>> {
-    conn.query_row(
-        "SELECT seq FROM sqlite_sequence WHERE name = ?1",
-        [table],
-        |row| row.get(0),
-    )
-    .optional()
-}
-
-/// All rows up to the first unreadable one.
-fn read(conn: &Connection, sql: &str) -> Vec<Vec<Value>> {
-    let mut found = Vec::new();
-    if let Ok(mut query) = conn.prepare(sql) {
-        let columns = query.column_count();
-        let rows = query.query_map([], |row| {
-            (0..columns).map(|column| row.get(column)).collect()
-        });
-        // Behind a damaged page nothing can be trusted.
-        found.extend(rows.into_iter().flatten().map_while(Result::ok));
-    }
-    found
 }

@@ -5,6 +5,7 @@ mod age;
 mod deliveries;
 mod files;
 mod nonces;
+mod recovery;
 mod rows;
 mod slots;
 
@@ -161,17 +162,12 @@ async fn record(ledger: &Ledger, exchange: Exchange) -> Exchange {
 }
 
 async fn take(ledger: &Ledger, reserve: u32) -> Slots {
-    let asked = ledger.take_slots(terms("kanga", 3, reserve), 1);
-    asked.await.unwrap()
+    ledger.take_slot(terms("kanga", 3, reserve)).await.unwrap()
 }
 
 fn granted(slots: Slots) -> SlotId {
     match slots {
-        Slots::Granted(mut granted) => {
-            let mut ids = granted.take();
-            assert_eq!(ids.len(), 1);
-            ids.remove(0)
-        }
+        Slots::Granted(granted) => granted.take(),
         _ => panic!("{slots:?}"),
     }
 }

@@ -357,7 +357,7 @@ async fn a_nonce_that_cannot_be_stored_is_not_used() {
         persistence: Persistence::Required,
         ..terms("kanga", 3, 0)
     };
-    let none = ledger.take_slots(slots, 1).await;
+    let none = ledger.take_slot(slots).await;
     assert!(matches!(none, Err(LedgerError::NotSaved(_))), "{none:?}");
     forbid_writing(&ledger, false).await;
     let next = key_lock

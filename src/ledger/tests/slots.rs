@@ -177,7 +177,7 @@ async fn the_highest_limits_do_not_overflow() {
             flight: Duration::MAX,
             ..terms("s", u32::MAX, 0)
         };
-        let slot = ledger.take_slots(all, 1).await;
+        let slot = ledger.take_slot(all).await;
         let id = granted(slot.unwrap());
         let last = Now {
             mono: Duration::MAX,
@@ -185,40 +185,24 @@ async fn the_highest_limits_do_not_overflow() {
         };
         ledger.release_slot(id, last);
     }
-    let none = ledger.take_slots(terms("s", 0, 7), 9).await.unwrap();
+    let none = ledger.take_slot(terms("s", 0, 7)).await.unwrap();
     assert_eq!(none, Slots::Full { next_free: None }, "no slots at all");
     assert_eq!(ledger.status().await, Status::Ready);
 }
 
 #[derive(Debug, Clone)]
 enum Step {
-    Take {
-        process: usize,
-        reserve: u32,
-        wanted: u32,
-    },
-    Release {
-        nth: usize,
-    },
-    Die {
-        nth: usize,
-    },
-    Wait {
-        ms: u64,
-    },
-    SetClock {
-        ms: i64,
-    },
-    Disk {
-        process: usize,
-        full: bool,
-    },
+    Take { process: usize, reserve: u32 },
+    Release { nth: usize },
+    Die { nth: usize },
+    Wait { ms: u64 },
+    SetClock { ms: i64 },
+    Disk { process: usize, full: bool },
 }
 
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
-        6 => (0..2_usize, 0..2_u32, 1..4_u32)
-            .prop_map(|(process, reserve, wanted)| Step::Take { process, reserve, wanted }),
+        6 => (0..2_usize, 0..2_u32).prop_map(|(process, reserve)| Step::Take { process, reserve }),
         4 => (0..8_usize).prop_map(|nth| Step::Release { nth }),
         1 => (0..8_usize).prop_map(|nth| Step::Die { nth }),
         4 => (1..40_000_u64).prop_map(|ms| Step::Wait { ms }),
@@ -248,18 +232,16 @@ proptest! {
             for step in steps {
                 let mono = clock.now().mono;
                 match step {
-                    Step::Take { process, reserve, wanted } => {
+                    Step::Take { process, reserve } => {
                         let process = if full_disk { 0 } else { process };
-                        let slot = processes[process].take_slots(terms("s", LIMIT, reserve), wanted).await.unwrap();
-                        if let Slots::Granted(mut granted) = slot {
-                            let ids = granted.take();
+                        let slot = processes[process].take_slot(terms("s", LIMIT, reserve)).await.unwrap();
+                        if let Slots::Granted(granted) = slot {
                             in_flight.retain(|(_, _, taken)| *taken + FLIGHT + MINUTE > mono);
                             until.retain(|end| *end > mono);
                             let open = LIMIT - reserve;
-                            let used = in_flight.len() + until.len() + ids.len();
+                            let used = in_flight.len() + until.len() + 1;
                             assert!(used <= open as usize, "{in_flight:?} {until:?}");
-                            assert!((1..=wanted as usize).contains(&ids.len()));
-                            in_flight.extend(ids.into_iter().map(|id| (process, id, mono)));
+                            in_flight.push((process, granted.take(), mono));
                         }
                     }
                     Step::Release { nth } if nth < in_flight.len() => {
@@ -297,7 +279,7 @@ async fn who_no_longer_waits_for_a_slot_takes_none() {
     let (hold, until) = mpsc::channel::<()>();
     ledger.send(move |_| assert!(until.recv().is_err()));
     {
-        let mut asking = std::pin::pin!(ledger.take_slots(terms("kanga", 3, 0), 2));
+        let mut asking = std::pin::pin!(ledger.take_slot(terms("kanga", 3, 0)));
         let asked = std::future::poll_fn(|cx| std::task::Poll::Ready(asking.as_mut().poll(cx)));
         assert!(asked.await.is_pending());
     }

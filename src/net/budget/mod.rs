@@ -8,7 +8,7 @@ pub mod window;
 mod tests;
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -16,10 +16,9 @@ use tokio::sync::Notify;
 
 use super::http::WHOLE_MAX;
 use super::{Call, Event, Gate, NetError, Reply, RequestOptions, Session};
-use crate::clock::Clock;
 use crate::domain::{AccountId, BudgetGauge, Counts, Now};
-use crate::ledger::{HOLD_MAX, KEY_LOCK_MAX, Ledger, LedgerError, SlotId, Slots, Status, Terms};
-use window::{READY_MAX, SlotCache, Step};
+use crate::ledger::{HOLD_MAX, KEY_LOCK_MAX, LedgerError, SlotId, Slots, Status, Terms};
+use window::{Step, Window};
 
 /// A limit as the provider publishes it or the operator set it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,9 +73,12 @@ const HOLD_MIN: Duration = Duration::from_secs(1);
 /// they do not cause the next 429 together.
 const SPREAD_MAX: Duration = Duration::from_secs(1);
 
-/// The rate limiter of one scope in this process: its slot cache, and the two queues before it.
+/// The longest time between taking a slot and sending, mostly the wait for the key's lock. An older slot is not used.
+const UNSENT_MAX: Duration = KEY_LOCK_MAX.saturating_add(Duration::from_secs(1));
+
+/// The rate limiter of one scope in this process: its window, and the two queues before it.
 struct RateLimiter {
-    slot_cache: Mutex<SlotCache<SlotId>>,
+    window: Mutex<Window>,
     /// Fair mutexes: the first waiter asks for slots, the others of its kind queue behind it. Background requests
     /// have a queue of their own, so that polling never delays the operator.
     interactive: tokio::sync::Mutex<()>,
@@ -85,10 +87,6 @@ struct RateLimiter {
     background_waiting: AtomicU32,
     /// Notified when a response was seen or a slot was returned.
     changed: Notify,
-    /// A task that returns unused slots is running.
-    sweeping: AtomicBool,
-    /// A task that takes slots ahead of use is running.
-    refilling: AtomicBool,
     reported: Mutex<GaugeReport>,
 }
 
@@ -102,22 +100,18 @@ struct GaugeReport {
 impl RateLimiter {
     fn new(limit: &Limit) -> Self {
         Self {
-            slot_cache: Mutex::new(SlotCache::new(limit.requests, limit.period)),
+            window: Mutex::new(Window::new(limit.requests, limit.period)),
             interactive: tokio::sync::Mutex::default(),
             background: tokio::sync::Mutex::default(),
             interactive_waiting: AtomicU32::new(0),
             background_waiting: AtomicU32::new(0),
             changed: Notify::new(),
-            sweeping: AtomicBool::new(false),
-            refilling: AtomicBool::new(false),
             reported: Mutex::default(),
         }
     }
 
-    fn slot_cache(&self) -> MutexGuard<'_, SlotCache<SlotId>> {
-        self.slot_cache
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+    fn window(&self) -> MutexGuard<'_, Window> {
+        self.window.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn reported(&self) -> MutexGuard<'_, GaugeReport> {
@@ -144,14 +138,6 @@ impl RateLimiters {
             .entry(limit.scope.clone())
             .or_insert_with(|| Arc::new(RateLimiter::new(limit)))
             .clone()
-    }
-
-    /// Returns the slots that were taken ahead of use, so that the next process can use them at once.
-    pub(super) fn close(&self, ledger: &Ledger, clock: &Clock) {
-        let limiters = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        for limiter in limiters.values() {
-            ledger.return_slots(limiter.slot_cache().remove_unused(clock.now(), true));
-        }
     }
 }
 
@@ -205,8 +191,6 @@ pub(super) async fn take<'a>(
     wait.served = true;
     drop((wait, first));
     reporter.resume();
-    refill_behind(session, limit, &limiter);
-    sweep_later(&session.gate, &limiter);
     report_gauge(session, limit, &limiter).await;
     Ok(permit)
 }
@@ -228,41 +212,34 @@ async fn acquire_slot(
         let changed = limiter.changed.notified();
         let now = gate.clock.now();
         let behind = background && limiter.interactive_waiting.load(Ordering::Relaxed) > 0;
-        let queued = limiter.queue(background).1.load(Ordering::Relaxed);
         // The hold is over: a random delay first, then look again, since another hold may have begun meanwhile.
-        if !spread.is_zero() && limiter.slot_cache().held(now).is_none() {
+        if !spread.is_zero() && limiter.window().held(now.mono).is_none() {
             let longest = u64::try_from(std::mem::take(&mut spread).as_millis());
             let part = fastrand::u64(0..=longest.unwrap_or_default());
             tokio::time::sleep(Duration::from_millis(part)).await;
             continue;
         }
-        let (step, old) = {
-            let mut slot_cache = limiter.slot_cache();
-            let old = slot_cache.remove_unused(now, false);
-            let step = if behind {
-                Step::Wait(None)
-            } else {
-                slot_cache.step(now, reserve, queued.saturating_sub(1))
-            };
-            (step, old)
+        let step = if behind {
+            Step::Wait(None)
+        } else {
+            limiter.window().step(now.mono, reserve)
         };
-        gate.ledger.return_slots(old);
         let next = match step {
-            Step::Go(id, at) => return Ok((id, at)),
             Step::Wait(next) => next,
-            Step::Take(wanted) => {
-                let pending = gate
-                    .ledger
-                    .take_slots(terms(session, limit, reserve), wanted);
+            Step::Take => {
+                let pending = gate.ledger.take_slot(terms(session, limit, reserve));
                 match reporter.while_locked(pending).await? {
-                    Ok(Slots::Granted(mut granted)) => {
-                        limiter.slot_cache().granted(granted.take(), now);
+                    Ok(Slots::Granted(granted)) => {
+                        // Otherwise a request of the other queue was faster, and dropping the grant returns its slot.
+                        if limiter.window().take(now.mono, reserve) {
+                            return Ok((granted.take(), now));
+                        }
                         continue;
                     }
                     Ok(Slots::Full { next_free }) => next_free,
                     // Remembered here, so that the next requests need not read the ledger to learn it.
                     Ok(Slots::Held(left)) => {
-                        limiter.slot_cache().hold(now.mono.saturating_add(left));
+                        limiter.window().hold(now.mono.saturating_add(left));
                         Some(left)
                     }
                     Err(LedgerError::Locked(_))
@@ -275,7 +252,7 @@ async fn acquire_slot(
                 }
             }
         };
-        let held = limiter.slot_cache().held(now);
+        let held = limiter.window().held(now.mono);
         // A longer hold gathers more waiters, so it is spread over more time.
         spread = spread.max(held.unwrap_or_default() / 4).min(SPREAD_MAX);
         if reporter.options.no_wait {
@@ -363,7 +340,7 @@ impl WaitReporter<'_> {
         if let Ok(there) = tokio::time::timeout(REPORT_AFTER, &mut place).await {
             return there;
         }
-        let held = limiter.slot_cache().held(self.session.gate.clock.now());
+        let held = limiter.window().held(self.session.gate.clock.now().mono);
         self.waits(held.is_some(), None);
         place.await
     }
@@ -401,7 +378,7 @@ impl Permit<'_> {
         self.0.as_ref().is_some_and(|held| {
             let mono = now.mono.saturating_sub(held.at.mono);
             // By both clocks, and the larger age counts: to be wrong costs a fresh slot, not a request too many.
-            mono.max(now.wall.since(held.at.wall)) > READY_MAX + KEY_LOCK_MAX
+            mono.max(now.wall.since(held.at.wall)) > UNSENT_MAX
         })
     }
 
@@ -417,7 +394,7 @@ impl Permit<'_> {
         else {
             return false;
         };
-        if limiter.slot_cache().held(now).is_some() {
+        if limiter.window().held(now.mono).is_some() {
             return true;
         }
         // While this request waited for the lock of its key, another process may have received a 429.
@@ -449,7 +426,7 @@ impl Permit<'_> {
 
 impl PermitInner<'_> {
     fn release(&self, now: Now) {
-        self.limiter.slot_cache().seen(now);
+        self.limiter.window().seen(now.mono);
         let ledger = &self.session.gate.ledger;
         ledger.release_slot(self.id.clone(), now);
         self.limiter.changed.notify_waiters();
@@ -459,9 +436,9 @@ impl PermitInner<'_> {
 impl Drop for Permit<'_> {
     fn drop(&mut self) {
         if let Some(held) = self.0.take() {
-            held.limiter.slot_cache().unused();
+            held.limiter.window().unused();
             let ledger = &held.session.gate.ledger;
-            ledger.return_slots(vec![held.id.clone()]);
+            ledger.return_slot(held.id.clone());
             held.limiter.changed.notify_waiters();
         }
     }
@@ -477,7 +454,7 @@ pub(super) fn start_hold(gate: &Gate, limit: &Limit, reply: &Reply) -> Duration 
         .unwrap_or(limit.period)
         .clamp(HOLD_MIN, HOLD_MAX);
     let limiter = gate.limiters.of(limit);
-    limiter.slot_cache().hold(now.mono.saturating_add(wait));
+    limiter.window().hold(now.mono.saturating_add(wait));
     gate.ledger.hold_slots(limit.scope.clone(), now, wait);
     wait
 }
@@ -487,7 +464,7 @@ pub(super) async fn lift(session: &Session) {
     let gate = &session.gate;
     for limit in session.limits() {
         let limiter = gate.limiters.of(limit);
-        limiter.slot_cache().lift();
+        limiter.window().lift();
         gate.ledger.lift_hold(limit.scope.clone());
         limiter.changed.notify_waiters();
         report_gauge_now(gate, &session.account.id, limit).await;
@@ -501,62 +478,9 @@ fn terms(session: &Session, limit: &Limit, reserve: u32) -> Terms {
         limit: limit.requests,
         period: limit.period,
         reserve,
-        // The longest time from taking the slot to the end of the request; it includes the time in the cache and the
-        // wait for the key's lock.
-        flight: READY_MAX + KEY_LOCK_MAX + session.idle + WHOLE_MAX,
+        // The longest time from taking the slot to the end of the request.
+        flight: UNSENT_MAX + session.idle + WHOLE_MAX,
     }
-}
-
-/// Takes slots ahead during a burst, so that its next requests need not wait for the ledger. Leaves the reserve to
-/// requests that ask.
-fn refill_behind(session: &Session, limit: &Limit, limiter: &Arc<RateLimiter>) {
-    let gate = &session.gate;
-    let now = gate.clock.now();
-    let reserve = limit.reserve();
-    if limiter.refilling.swap(true, Ordering::AcqRel) {
-        return;
-    }
-    let Some(wanted) = limiter.slot_cache().refill(now, reserve) else {
-        limiter.refilling.store(false, Ordering::Release);
-        return;
-    };
-    let (ledger, limiter) = (gate.ledger.clone(), limiter.clone());
-    let terms = terms(session, limit, reserve);
-    tokio::spawn(async move {
-        // An error here is not reported: the next request asks the ledger itself and reports it.
-        if let Ok(Slots::Granted(mut granted)) = ledger.take_slots(terms, wanted).await {
-            limiter.slot_cache().granted(granted.take(), now);
-        }
-        limiter.refilling.store(false, Ordering::Release);
-    });
-}
-
-/// Schedules the return of slots that were taken ahead and not used.
-fn sweep_later(gate: &Arc<Gate>, limiter: &Arc<RateLimiter>) {
-    if !limiter.slot_cache().has_ready() || limiter.sweeping.swap(true, Ordering::AcqRel) {
-        return;
-    }
-    let (gate, limiter) = (Arc::downgrade(gate), limiter.clone());
-    tokio::spawn(async move {
-        loop {
-            tokio::time::sleep(READY_MAX).await;
-            // A weak reference: this task must not keep a closed deck's gate open.
-            let Some(gate) = gate.upgrade() else { return };
-            let (old, more) = {
-                let mut slot_cache = limiter.slot_cache();
-                (
-                    slot_cache.remove_unused(gate.clock.now(), false),
-                    slot_cache.has_ready(),
-                )
-            };
-            // Outside the cache's lock, which is never held across another call.
-            gate.ledger.return_slots(old);
-            if !more {
-                limiter.sweeping.store(false, Ordering::Release);
-                return;
-            }
-        }
-    });
 }
 
 /// Reports the gauge now, or after a pause where it was just reported.
@@ -610,7 +534,7 @@ pub(super) async fn gauge(gate: &Gate, limit: &Limit) -> Option<BudgetGauge> {
     let limiter = gate.limiters.of(limit);
     let now = gate.clock.now();
     // This process may know of a hold that could not be written, another one of a hold that only the file has.
-    let held = limiter.slot_cache().held(now).max(counted.held);
+    let held = limiter.window().held(now.mono).max(counted.held);
     Some(BudgetGauge {
         counts: limit.counts,
         used: counted.used,

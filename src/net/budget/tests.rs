@@ -1,5 +1,5 @@
 //! Several processes against one simulated provider, on a clock driven by hand: random latencies, losses, orders,
-//! restarts. The purses and the ledger are the real ones; only the network is played.
+//! restarts. The windows and the ledger are the real ones; only the network is played.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::window::{SlotCache, Step};
-use super::{KEY_LOCK_MAX, LOOK_AGAIN, Limit, READY_MAX};
+use super::window::{Step, Window};
+use super::{LOOK_AGAIN, Limit, UNSENT_MAX};
 use crate::clock::{Clock, ManualClock};
 use crate::domain::{
     Account, AccountId, Counts, Environment, Now, ProviderId, RequestId, WallTime,
@@ -43,7 +43,7 @@ enum Event {
 }
 
 struct Process {
-    slot_cache: SlotCache<SlotId>,
+    window: Window,
     ledger: Ledger,
     /// Counts its lives: what a dead one waited for never comes.
     life: u32,
@@ -95,7 +95,7 @@ impl Play {
 
     fn process(&self, life: u32) -> Process {
         Process {
-            slot_cache: SlotCache::new(self.weather.limit, PERIOD),
+            window: Window::new(self.weather.limit, PERIOD),
             ledger: Ledger::start(
                 self.folder.path().to_owned(),
                 self.clock.clone(),
@@ -132,26 +132,21 @@ impl Play {
     async fn attempt(&mut self, at: usize) {
         loop {
             let now = self.clock.now();
-            let old = self.processes[at].slot_cache.remove_unused(now, false);
-            self.processes[at].ledger.return_slots(old);
-            let next = match self.processes[at].slot_cache.step(now, 0, 3) {
-                Step::Go(id, _) => {
-                    self.send(at, id, now);
-                    continue;
-                }
+            let next = match self.processes[at].window.step(now.mono, 0) {
                 Step::Wait(next) => next,
-                Step::Take(wanted) => {
+                Step::Take => {
                     let terms = Terms {
                         scope: "s".into(),
                         limit: self.weather.limit,
                         period: PERIOD,
                         reserve: 0,
-                        flight: READY_MAX + KEY_LOCK_MAX + WHOLE,
+                        flight: UNSENT_MAX + WHOLE,
                         persistence: Persistence::Required,
                     };
-                    match self.processes[at].ledger.take_slots(terms, wanted).await {
-                        Ok(Slots::Granted(mut granted)) => {
-                            self.processes[at].slot_cache.granted(granted.take(), now);
+                    match self.processes[at].ledger.take_slot(terms).await {
+                        Ok(Slots::Granted(granted)) => {
+                            assert!(self.processes[at].window.take(now.mono, 0));
+                            self.send(at, granted.take(), now);
                             continue;
                         }
                         Ok(Slots::Full { next_free }) => next_free,
@@ -193,7 +188,7 @@ impl Play {
         if process.life != life {
             return;
         }
-        process.slot_cache.seen(now);
+        process.window.seen(now.mono);
         process.ledger.release_slot(id, now);
         process.ledger.flush().await;
         if std::mem::take(&mut process.waiting) {

@@ -128,14 +128,13 @@ impl Shared {
             persistence: runtime.session.gate().persistence(&runtime.account),
         };
         let ledger = &self.queries.ledger;
-        let next = match ledger.take_slots(terms, 1).await {
-            Ok(Slots::Granted(mut granted)) => {
-                let slot = granted.take().pop().map(|id| Slot {
+        let next = match ledger.take_slot(terms).await {
+            Ok(Slots::Granted(granted)) => {
+                return Ok(Some(Slot {
                     ledger: ledger.clone(),
                     clock: self.queries.clock.clone(),
-                    id,
-                });
-                return Ok(slot);
+                    id: granted.take(),
+                }));
             }
             Ok(Slots::Full { next_free }) => next_free,
             Ok(Slots::Held(left)) => Some(left),

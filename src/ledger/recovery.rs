@@ -1,0 +1,147 @@
+//! What is brought over from a ledger that was damaged, removed or moved away: all rows that can be read, of every table
+//! in one list. So no nonce goes back, no slot is freed early, and nothing that was to be done or watched is forgotten.
+
+use rusqlite::types::Value;
+use rusqlite::{
+    Connection, ErrorCode, OptionalExtension as _, Transaction, TransactionBehavior,
+    params_from_iter,
+};
+
+/// Every table but exchanges, which nothing depends on, and what triggers fill in; each with a condition for its rows. Its
+/// first column begins its primary key.
+const TABLES: [&str; 14] = [
+    "nonces",
+    "slots",
+    "holds",
+    "provider_times",
+    "clock",
+    "credentials",
+    "watches",
+    "expectations",
+    "handled",
+    "observations",
+    // Apart, so that hints displace no orders.
+    "identities WHERE relayed",
+    "identities WHERE NOT relayed",
+    // Those with open jobs.
+    "deliveries WHERE class IN (3, 4)",
+    "errands WHERE delivery IN (SELECT id FROM deliveries NOT INDEXED WHERE class IN (3, 4))",
+];
+
+/// The most rows of one entry in [`TABLES`]: the newest.
+const MOST: usize = 100_000;
+
+/// Rows read from a ledger that is being replaced.
+#[derive(Default)]
+pub(super) struct Recovered(Vec<Rows>);
+
+struct Rows {
+    name: &'static str,
+    /// The last row id, so that none is used twice.
+    last: Option<i64>,
+    columns: String,
+    values: Vec<Vec<Value>>,
+}
+
+impl Recovered {
+    /// Reads as much as possible.
+    pub(super) fn of(old: &Connection) -> Self {
+        // SQLite then reads a file that was cut short, too.
+        let _ = old.pragma_update(None, "writable_schema", true);
+        Self(TABLES.iter().map(|table| Rows::of(old, table)).collect())
+    }
+
+    /// Whether nothing was read.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0
+            .iter()
+            .all(|rows| rows.values.is_empty() && rows.last.is_none())
+    }
+
+    /// Copies the rows into the new file, in one transaction. Each process that had the old file open does this.
+    pub(super) fn bring(&self, new: &Connection) -> rusqlite::Result<()> {
+        let change = Transaction::new_unchecked(new, TransactionBehavior::Immediate)?;
+        for rows in &self.0 {
+            rows.bring(&change)?;
+        }
+        change.commit()
+    }
+}
+
+impl Rows {
+    fn of(old: &Connection, table: &'static str) -> Self {
+        let (name, condition) = table.split_once(' ').unwrap_or((table, ""));
+        // Indexes may be damaged, too.
+        let select = format!("SELECT * FROM {name} NOT INDEXED {condition} ORDER BY 1");
+        let mut found = Self {
+            name,
+            last: last_number(old, name).unwrap_or_default(),
+            columns: String::new(),
+            values: Vec::new(),
+        };
+        // The first damaged page ends a query, so the rest is read from the other end.
+        let _ = found
+            .read(old, &format!("{select} DESC"))
+            .or_else(|_| found.read(old, &select));
+        found
+    }
+
+    fn read(&mut self, old: &Connection, select: &str) -> rusqlite::Result<()> {
+        let mut query = old.prepare(&format!("{select} LIMIT {MOST}"))?;
+        self.columns = query.column_names().collect::<Vec<_>>().join(", ");
+        let columns = query.column_count();
+        let mut rows = query.query(())?;
+        while let Some(row) = rows.next()? {
+            let values: rusqlite::Result<Vec<Value>> =
+                (0..columns).map(|column| row.get(column)).collect();
+            // Skips a row with a value that cannot be read.
+            self.values.extend(values);
+        }
+        Ok(())
+    }
+
+    fn bring(&self, new: &Connection) -> rusqlite::Result<()> {
+        let name = self.name;
+        if let Some(last) = self.last.max(last_number(new, name)?) {
+            // SQLite's own table of the last row ids has no unique key, so a row is replaced by hand.
+            new.execute("DELETE FROM sqlite_sequence WHERE name = ?1", [name])?;
+            new.execute("INSERT INTO sqlite_sequence VALUES (?1, ?2)", (name, last))?;
+        }
+        let columns = &self.columns;
+        let places = vec!["?"; self.values.first().map_or(0, Vec::len)].join(", ");
+        let conflict = match name {
+            // A nonce that goes back is rejected (`docs/providers/kanga.md#nonce`).
+            "nonces" => "ON CONFLICT DO UPDATE SET last = max(last, excluded.last)",
+            _ => "",
+        };
+        let insert = format!("INSERT INTO {name} ({columns}) VALUES ({places}) {conflict}");
+        // Where none of its rows could be read, or an older version had other columns.
+        let Ok(mut insert) = new.prepare(&insert) else {
+            return Ok(());
+        };
+        for row in &self.values {
+            match insert.execute(params_from_iter(row)) {
+                // It is there already, or a damaged page made it up.
+                Err(error) if is_no_row(&error) => {}
+                done => drop(done?),
+            }
+        }
+        Ok(())
+    }
+}
+
+fn is_no_row(error: &rusqlite::Error) -> bool {
+    matches!(
+        error.sqlite_error_code(),
+        Some(ErrorCode::ConstraintViolation | ErrorCode::TypeMismatch)
+    )
+}
+
+fn last_number(conn: &Connection, table: &str) -> rusqlite::Result<Option<i64>> {
+    conn.query_row(
+        "SELECT seq FROM sqlite_sequence WHERE name = ?1",
+        [table],
+        |row| row.get(0),
+    )
+    .optional()
+}

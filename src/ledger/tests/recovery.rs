@@ -1,0 +1,163 @@
+//! What is brought over from a ledger that is damaged or gone.
+
+use rusqlite::types::Value;
+
+use super::super::recovery::Recovered;
+use super::super::schema;
+use super::*;
+
+/// One row of each kind that is brought over.
+const ROWS: [(&str, &str); 13] = [
+    ("nonces", "'k', 7"),
+    ("slots", "5, 's', 60000, 1000, NULL, 99, 'boot'"),
+    ("holds", "'s', 1, 2, 'boot'"),
+    ("provider_times", "'k', 1, 1, 5, 'boot', 6, 7"),
+    ("credentials", "'live', 'shop', 'good', 1, ''"),
+    ("watches", "'live', 'shop', 'A-17', 7"),
+    (
+        "expectations",
+        "1, 'live', 'shop', 'A-17', '250', 'EMT', 'form', 7",
+    ),
+    ("handled", "'live', 'matter', 1"),
+    (
+        "observations",
+        "1, 'live', 'shop', 'A-17', 1, 'NEW', '1', 'BTC'",
+    ),
+    ("identities", "3, x'00', 1, 0, 1, 1, 1"),
+    (
+        "deliveries",
+        "4, 3, 9, 'live', 'shop', 'kanga', 1, '', 'POST', 'accepted', '', '', 'A-17', NULL, 3, 1, 200, 2, x'00'",
+    ),
+    (
+        "errands",
+        "6, 4, 'live', 3, 'ask', '', 1, 0, 1, 1, 0, NULL, '', NULL, NULL, NULL",
+    ),
+    ("delivery_tally", ""),
+];
+
+fn all(conn: &Connection, table: &str) -> rusqlite::Result<Vec<Vec<Value>>> {
+    let mut query = conn.prepare(&format!("SELECT * FROM {table}"))?;
+    let columns = query.column_count();
+    query
+        .query_map((), |row| (0..columns).map(|at| row.get(at)).collect())?
+        .collect()
+}
+
+async fn rows(ledger: &Ledger) -> Vec<(&'static str, Vec<Vec<Value>>)> {
+    let read = |conn: &Connection| {
+        let tables = ROWS.iter().map(|(name, _)| Ok((*name, all(conn, name)?)));
+        tables.collect()
+    };
+    ledger.run(move |store| store.read(read)).await.unwrap()
+}
+
+/// Moves all rows from the log into the file.
+async fn checkpoint(ledger: &Ledger) {
+    let truncate = |conn: &Connection| conn.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
+    ledger.run(move |store| store.read(truncate)).await.unwrap();
+}
+
+/// A ledger in `folder` with a row of each kind, and a large exchange behind them.
+async fn filled(folder: &Path) -> Ledger {
+    let ledger = start(folder);
+    let fill = |conn: &Connection| {
+        for (table, values) in ROWS.iter().filter(|(_, values)| !values.is_empty()) {
+            conn.execute(&format!("INSERT INTO {table} VALUES ({values})"), ())?;
+        }
+        Ok(())
+    };
+    ledger.run(move |store| store.write(fill)).await.unwrap();
+    let mut large = exchange("https://x.example");
+    large.response_body.text = "z".repeat(200_000);
+    record(&ledger, large).await;
+    checkpoint(&ledger).await;
+    ledger
+}
+
+#[tokio::test]
+async fn every_kind_is_brought_over_from_a_file_that_was_removed() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = filled(folder.path()).await;
+    let before = rows(&ledger).await;
+    assert!(before.iter().all(|(_, rows)| rows.len() == 1), "{before:?}");
+    std::fs::remove_file(folder.path().join("ledger.db")).unwrap();
+    assert_eq!(rows(&ledger).await, before);
+    close(ledger);
+    let next = start(folder.path());
+    assert_eq!(rows(&next).await, before, "for other processes, too");
+    let log = LogQuery {
+        limit: 9,
+        ..LogQuery::default()
+    };
+    assert_eq!(next.log(log).await, Ok(vec![]), "but no exchange");
+}
+
+#[tokio::test]
+async fn every_kind_is_brought_over_from_a_file_that_was_cut_short_before_the_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = filled(folder.path()).await;
+    let before = rows(&ledger).await;
+    close(ledger);
+    let path = folder.path().join("ledger.db");
+    let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
+    file.set_len(file.metadata().unwrap().len() - 100_000)
+        .unwrap();
+    let next = start(folder.path());
+    let status = next.status().await;
+    assert!(matches!(status, Status::SetAside { .. }), "{status:?}");
+    assert_eq!(rows(&next).await, before);
+    let watches = next.watches("live").await.unwrap();
+    assert!(watches[0].expected.is_some(), "{watches:?}");
+}
+
+#[tokio::test]
+async fn rows_on_both_sides_of_a_damaged_page_are_brought_over() {
+    const ALL: usize = 2_000;
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = start(folder.path());
+    let fill = |conn: &Connection| {
+        let change = conn.unchecked_transaction()?;
+        for number in 0..ALL {
+            let insert = "INSERT INTO watches VALUES ('live', 'shop', ?1, 7)";
+            change.execute(insert, [format!("P-{number:05}")])?;
+        }
+        change.commit()
+    };
+    ledger.run(move |store| store.write(fill)).await.unwrap();
+    checkpoint(&ledger).await;
+    close(ledger);
+    let path = folder.path().join("ledger.db");
+    let mut bytes = std::fs::read(&path).unwrap();
+    let middle = bytes.windows(7).position(|at| at == b"P-01000").unwrap();
+    let page = middle / 4_096 * 4_096;
+    bytes[page..page + 4_096].fill(0xee);
+    std::fs::write(&path, bytes).unwrap();
+    let next = start(folder.path());
+    let watches = next.watches("live").await.unwrap();
+    let has = |id: &str| watches.iter().any(|watch| watch.id.as_str() == id);
+    assert!(has("P-00000") && has("P-01999") && !has("P-01000"));
+    assert!(watches.len() > ALL - 400, "{}", watches.len());
+    let status = next.status().await;
+    assert!(matches!(status, Status::SetAside { .. }), "{status:?}");
+}
+
+#[test]
+fn of_two_nonces_the_higher_one_wins_and_other_rows_stay_as_they_are() {
+    for (old, new) in [(5, 7), (7, 5)] {
+        let [from, to] = [old, new].map(|last| {
+            let conn = Connection::open_in_memory().unwrap();
+            schema::migrate(&conn).unwrap();
+            for insert in [
+                "nonces VALUES ('k', ?1)",
+                "watches VALUES ('live', 'shop', 'A-17', ?1)",
+            ] {
+                conn.execute(&format!("INSERT INTO {insert}"), [last])
+                    .unwrap();
+            }
+            conn
+        });
+        Recovered::of(&from).bring(&to).unwrap();
+        assert_eq!(all(&to, "nonces").unwrap()[0][1], Value::Integer(7));
+        assert_eq!(all(&to, "watches").unwrap()[0][3], Value::Integer(new));
+    }
+}
