@@ -456,16 +456,12 @@ impl Session {
         // The `Date` of a shop's own server says nothing about the provider's clock.
         if let Ok(reply) = &tried.result
             && signed.verbatim.is_none()
+            && let Some(date) = reply.date()
         {
-            let date = reply.date();
-            if let Some(date) = date {
-                self.compare_clocks(began, date);
-            }
+            self.compare_clocks(began, date);
             // A slow response may carry the date of its beginning, an error page the date of another machine.
             let is_prompt = seen.mono.saturating_sub(began.mono) <= NONCE_LEAD_MAX;
-            if let Some(date) = date.filter(|_| is_prompt)
-                && (200..300).contains(&reply.status)
-            {
+            if is_prompt && (200..300).contains(&reply.status) {
                 authorise.provider_time(date, seen);
             }
         }

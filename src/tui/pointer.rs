@@ -232,8 +232,6 @@ impl Model {
                     self.drag(target, at, io);
                 }
             }
-            // Only a drag resizes: the edge is one cell wide, and a click that misses a title must change nothing.
-            Some(Hit::Edge { .. }) => {}
             None if self.is_beside_window(at, io.now) => {
                 self.dirty = true;
                 self.store.flash = None;
@@ -245,7 +243,8 @@ impl Model {
                     self.close(self.top(), io);
                 }
             }
-            None => {}
+            // Only a drag resizes: the edge is one cell wide, and a click that misses a title must change nothing.
+            Some(Hit::Edge { .. }) | None => {}
         }
     }
 
