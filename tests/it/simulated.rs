@@ -66,3 +66,13 @@ impl Simulated {
         self.run(&["log", "--json"]).objects()
     }
 }
+
+#[test]
+fn the_address_of_the_second_environments_is_printed() {
+    let place = Place::new();
+    let served = Served::start(&place, &["--json"]);
+    let greeting: Value = serde_json::from_str(&served.url).unwrap();
+    let (first, second) = (&greeting["url"], &greeting["production_url"]);
+    assert!(second.as_str().unwrap().starts_with("http://127.0.0.1:"));
+    assert_ne!(first, second);
+}

@@ -85,7 +85,7 @@ impl Serve {
             running.map_err(|error| local(format!("cannot start the simulator: {error}")))?;
         let mut stops = StopSignals::new();
         // A closed stdout does not stop the sandbox: other programs use it.
-        if let Err(error) = greet(&running.base_url(), &callback_urls, &out.for_reader()) {
+        if let Err(error) = greet(&running, &callback_urls, &out.for_reader()) {
             out.warn(&format!(
                 "output stopped ({error}); the simulator still runs at {}",
                 running.base_url()
@@ -99,10 +99,11 @@ impl Serve {
 
 /// Prints the sandbox's URL and keys.
 fn greet(
-    url: &str,
+    running: &sandbox::Sandbox,
     callback_urls: &BTreeMap<String, String>,
     out: &Out,
 ) -> Result<(), OutputError> {
+    let (url, production) = (running.base_url(), running.production_url());
     if out.json {
         let accounts: Vec<_> = REGISTRY
             .iter()
@@ -118,9 +119,14 @@ fn greet(
                 account
             })
             .collect();
-        out.object(&json!({ "url": url, "accounts": accounts, "callbacks": callback_urls }))?;
+        out.object(&json!({
+            "url": url,
+            "accounts": accounts,
+            "callbacks": callback_urls,
+            "production_url": production,
+        }))?;
     } else {
-        let printed = out.line(url);
+        let printed = out.line(&url);
         for manifest in REGISTRY {
             let keys: Vec<String> = manifest
                 .embedded
@@ -129,6 +135,8 @@ fn greet(
                 .collect();
             out.message(Tone::Strong, manifest.title, &keys.join("  "));
         }
+        let text = format!("{production}, of the providers with two environments");
+        out.message(Tone::Dim, "production", &text);
         for (provider, to) in callback_urls {
             out.message(Tone::Dim, "callbacks", &format!("{provider} -> {to}"));
         }
