@@ -34,6 +34,7 @@ macro_rules! choices {
             }
 
             fn choose(&mut self, word: &str) {
+                // Only a word of `WORDS` arrives here: the setting refuses others before.
                 match word { $first_word => *self = Self::$first, $($word => *self = Self::$value,)* _ => {} }
             }
         }

@@ -479,8 +479,9 @@ impl Store {
         let mut due: Vec<(Duration, usize)> = due.filter(|(due, _)| *due <= now.mono).collect();
         // The longest overdue goes first, so that the end of a long list gets its turn.
         due.sort_unstable();
-        for (_, at) in due {
-            if self.poll_from() > now.mono {
+        for (due, at) in due {
+            // What the operator asks for is not slowed down.
+            if due > Duration::ZERO && self.poll_from() > now.mono {
                 break;
             }
             let account = &self.payments[at].watch.account;
@@ -498,7 +499,10 @@ impl Store {
         let may = |w: &&Watched| free.get(&w.watch.account).is_some_and(|free| *free > 0);
         let waiting = self.payments.iter().filter(may);
         let due = waiting.filter_map(Watched::due).min();
-        due.map(|due| due.max(self.poll_from()))
+        due.map(|due| match due {
+            Duration::ZERO => due,
+            due => due.max(self.poll_from()),
+        })
     }
 
     /// When the pace allows the next automatic check.

@@ -211,7 +211,7 @@ impl Watched {
         }
     }
 
-    /// Checks it before all that are due, even in a final state.
+    /// Checks it before all that are due, and ahead of their pace, even in a final state: the operator asks for it.
     pub fn poll_now(&mut self) {
         self.due = Some(Duration::ZERO);
     }

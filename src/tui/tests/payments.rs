@@ -891,6 +891,22 @@ fn a_long_list_leaves_most_of_the_rate_limit_to_others() {
         asked += checks(&update(&mut model, now, Msg::Woke)).len();
     }
     assert!((300..=330).contains(&asked), "{asked} in a minute, of 600");
+
+    // What is marked and checked goes first, at once.
+    press(&mut model, "gg", now);
+    let marks = " j".repeat(40);
+    press(&mut model, &marks, now);
+    let mut checked = checks(&press(&mut model, "c", now)).len();
+    for _ in 0..40 {
+        let running = model.store.payments.iter();
+        let running: Vec<_> = running.filter_map(|watched| watched.asking).collect();
+        for request in running {
+            let problem = Problem::new(ProblemKind::NotFound, "not known (9001)", "");
+            let result = Answer::Payment(Err(problem));
+            checked += checks(&update(&mut model, now, Msg::Answered { request, result })).len();
+        }
+    }
+    assert!(checked >= 32, "{checked}: eight may run already");
 }
 
 #[test]
