@@ -1,22 +1,14 @@
-//! Received callbacks and their jobs. Repeats are detected here, under the file's lock, so that two processes never
-//! both take one as new.
-
-mod insert;
-mod jobs;
-mod prune;
-mod rows;
+//! Received callbacks and their jobs. Repeats are detected as they are saved, so that two processes never both take one
+//! as new.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
+
 use crate::domain::{Delivery, DeliveryId, JobId, JobKind, JobState, Subject, Verdict, WallTime};
 
-use super::{Ledger, LedgerError};
-
-pub(super) use insert::Incoming;
-pub use jobs::Lease;
-pub use prune::UNKNOWN_MAX;
-pub(super) use prune::at_rest;
+use super::error::LedgerError;
 
 /// A callback before it is saved.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -153,47 +145,99 @@ pub struct SealedParts {
     pub replies: Vec<(JobId, Vec<u8>)>,
 }
 
+/// Which due jobs a process takes, and for how long.
+#[derive(Debug, Clone, Copy)]
+pub struct Lease {
+    /// Takes jobs that are due at this time.
+    pub now: WallTime,
+    /// When another process may take them, if they are not finished.
+    pub until: WallTime,
+    /// The most jobs to take.
+    pub limit: usize,
+}
+
 impl DedupKey {
-    fn hash(&self) -> &[u8; 32] {
+    pub(super) fn hash(&self) -> &[u8; 32] {
         let (Self::Message(hash) | Self::Subject(hash)) = self;
         hash
     }
 }
 
-impl Ledger {
-    /// The newest first.
+/// Received callbacks.
+#[async_trait]
+pub trait Deliveries: Send + Sync {
+    /// Saves a callback; returns once it survives a power failure. Callbacks that come together are written together.
+    /// If this future is dropped, the callback may be saved all the same.
     ///
     /// # Errors
-    /// If the ledger has stopped or cannot be read.
-    pub async fn deliveries(&self, query: DeliveryQuery) -> Result<Vec<Delivery>, LedgerError> {
-        self.run(move |store| store.read(|conn| rows::list(conn, &query)))
-            .await
-    }
+    /// If it cannot be saved: the caller must then ask the provider to send it again.
+    async fn deliver(&self, new: NewDelivery) -> Result<Delivery, LedgerError>;
+
+    /// The newest first.
+    async fn deliveries(&self, query: DeliveryQuery) -> Result<Vec<Delivery>, LedgerError>;
 
     /// The number of deliveries that `query` selects.
-    ///
-    /// # Errors
-    /// If the ledger has stopped or cannot be read.
-    pub async fn count_deliveries(&self, query: DeliveryQuery) -> Result<usize, LedgerError> {
-        self.run(move |store| store.read(|conn| rows::count(conn, &query)))
-            .await
-    }
+    async fn count_deliveries(&self, query: DeliveryQuery) -> Result<usize, LedgerError>;
 
     /// One delivery, if it is still saved.
-    ///
-    /// # Errors
-    /// If the ledger has stopped or cannot be read.
-    pub async fn delivery(&self, id: DeliveryId) -> Result<Option<Delivery>, LedgerError> {
-        self.run(move |store| store.read(|conn| rows::one(conn, id)))
-            .await
-    }
+    async fn delivery(&self, id: DeliveryId) -> Result<Option<Delivery>, LedgerError>;
 
     /// The sealed bytes of one delivery, if it is still saved.
+    async fn sealed(&self, id: DeliveryId) -> Result<Option<SealedParts>, LedgerError>;
+}
+
+/// The job queues: one process at a time leases a job, attempts it, and saves the result.
+#[async_trait]
+pub trait Jobs: Send + Sync {
+    /// Adds a job to a delivery of any verdict, to forward it again.
     ///
     /// # Errors
-    /// If the ledger has stopped or cannot be read.
-    pub async fn sealed(&self, id: DeliveryId) -> Result<Option<SealedParts>, LedgerError> {
-        self.run(move |store| store.read(|conn| rows::sealed(conn, id)))
-            .await
-    }
+    /// If it cannot be saved, or there is no such delivery.
+    async fn add_job(&self, delivery: DeliveryId, new: NewJob) -> Result<Delivery, LedgerError>;
+
+    /// Leases due jobs, with their deliveries. Jobs without an attempt are due whatever the clock says.
+    ///
+    /// # Errors
+    /// If the leases cannot be written.
+    async fn take_jobs(
+        &self,
+        queue: JobFilter,
+        lease: Lease,
+    ) -> Result<Vec<(Delivery, JobId)>, LedgerError>;
+
+    /// When the next job is due or its lease ends; `None` if there is none.
+    async fn next_job_due(&self, queue: JobFilter) -> Result<Option<WallTime>, LedgerError>;
+
+    /// The number of waiting callbacks of each account that anyone may have made up, see
+    /// [`NewDelivery::proved`]; accounts without any are left out.
+    async fn unknown_waiting(
+        &self,
+        account_key: Arc<str>,
+    ) -> Result<Vec<(String, u64)>, LedgerError>;
+
+    /// Saves the result of an attempt whose lease ends at `held_until`, and returns the delivery. If another process
+    /// has leased or finished the job meanwhile, that result counts and this one is ignored.
+    ///
+    /// # Errors
+    /// If it cannot be saved: the job is then retried.
+    async fn finish_attempt(
+        &self,
+        id: JobId,
+        held_until: WallTime,
+        outcome: JobResult,
+    ) -> Result<Delivery, LedgerError>;
+
+    /// Ends the jobs that were due before `before` and whose owner's name begins with `realms`: no process would take
+    /// them.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    async fn end_abandoned_jobs(
+        &self,
+        realms: &'static str,
+        before: WallTime,
+    ) -> Result<(), LedgerError>;
+
+    /// The shop's answer to the first delivery of an identity.
+    async fn first_reply(&self, identity: DedupKey) -> Result<FirstReply, LedgerError>;
 }

@@ -31,10 +31,10 @@ pub use verbatim::Verbatim;
 
 use crate::clock::Clock;
 use crate::domain::{
-    Account, AccountId, BudgetGauge, Environment, Exchange, Now, RequestId, Secret, Waiting,
-    WallTime, host, inert,
+    Account, AccountId, BudgetGauge, Environment, Now, RequestId, Secret, Waiting, WallTime, host,
+    inert,
 };
-use crate::ledger::{Ledger, LedgerError, NONCE_LEAD_MAX, Persistence, Status};
+use crate::ledger::{Ledger, LedgerError, NONCE_LEAD_MAX, Persistence, Recorded, Status};
 
 /// A boxed future, for traits that are used as objects.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -188,9 +188,9 @@ impl Gate {
     }
 
     /// Emits an exchange once the ledger has numbered it.
-    fn emit_recorded(&self) -> impl FnOnce(Exchange) + Send + 'static {
+    fn emit_recorded(&self) -> Recorded {
         let events = self.events.clone();
-        move |exchange| emit(events.as_ref(), Event::Exchange(Arc::new(exchange)))
+        Box::new(move |exchange| emit(events.as_ref(), Event::Exchange(Arc::new(exchange))))
     }
 }
 

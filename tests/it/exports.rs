@@ -184,7 +184,7 @@ async fn logged(count: u64) -> Place {
             response_body: Body::default(),
             response_wire: None,
         };
-        ledger.record_later(exchange, |_| ());
+        ledger.record_later(exchange, Box::new(|_| ()));
     }
     ledger.flush().await;
     place

@@ -106,7 +106,7 @@ async fn placed(exchanges: impl Iterator<Item = Exchange>) -> (Place, BTreeMap<u
     let mut all = BTreeMap::new();
     for exchange in exchanges {
         all.insert(number(&exchange.url), exchange.clone());
-        ledger.record_later(exchange, |_| ());
+        ledger.record_later(exchange, Box::new(|_| ()));
     }
     ledger.flush().await;
     (place, all)

@@ -19,7 +19,7 @@ fn unknown() -> JobFilter {
     }
 }
 
-async fn take_one(ledger: &Ledger, queue: JobFilter) -> Option<(String, JobId)> {
+async fn take_one(ledger: &Sqlite, queue: JobFilter) -> Option<(String, JobId)> {
     let now = after(1);
     let one = ledger
         .take_jobs(queue, lease(now, now.plus(LEASE), 1))
@@ -29,7 +29,7 @@ async fn take_one(ledger: &Ledger, queue: JobFilter) -> Option<(String, JobId)> 
 }
 
 /// A ledger that knows the payments WATCHED, SEEN and EXPECTED.
-async fn with_known_payments(ledger: &Ledger) {
+async fn with_known_payments(ledger: &Sqlite) {
     let about = |id: &str| PaymentId::new(id).unwrap();
     let watch = Watch {
         account: shop(),
@@ -58,7 +58,7 @@ async fn with_known_payments(ledger: &Ledger) {
     set.await.unwrap().unwrap();
 }
 
-async fn count(ledger: &Ledger, sql: &'static str) -> u64 {
+async fn count(ledger: &Sqlite, sql: &'static str) -> u64 {
     let rows = ledger
         .run(move |store| store.read(|conn| conn.query_row(sql, (), |row| row.get::<_, i64>(0))));
     rows.await.unwrap().unsigned_abs()
@@ -73,7 +73,7 @@ async fn a_flood_of_made_up_payments_shuts_nobody_out() {
         count: 1_000,
         ..Retention::default()
     };
-    let ledger = Ledger::start(folder.path().to_owned(), clock().0, limits);
+    let ledger = Sqlite::start(folder.path().to_owned(), clock().0, limits);
     with_known_payments(&ledger).await;
     let mut coming = tokio::task::JoinSet::new();
     for number in 0..FLOOD {
@@ -162,7 +162,7 @@ async fn a_flood_to_one_account_pushes_out_nothing_of_another() {
         count: 20,
         ..Retention::default()
     };
-    let ledger = Ledger::start(folder.path().to_owned(), clock().0, limits);
+    let ledger = Sqlite::start(folder.path().to_owned(), clock().0, limits);
     let other = NewDelivery {
         account: "other".into(),
         ..unproved("GENUINE", 1_000)

@@ -55,9 +55,9 @@ async fn a_dead_process_holds_its_slots_as_long_as_a_request_can_last() {
 }
 
 /// Three slots whose replies were seen, 59 s ago.
-async fn almost_free(folder: &Path, hand_clock: &(Clock, ManualClock)) -> Ledger {
+async fn almost_free(folder: &Path, hand_clock: &(Clock, ManualClock)) -> Sqlite {
     let (clock, hand) = hand_clock;
-    let ledger = Ledger::start(folder.to_owned(), clock.clone(), Retention::default());
+    let ledger = Sqlite::start(folder.to_owned(), clock.clone(), Retention::default());
     for _ in 0..3 {
         let id = granted(take(&ledger, 0).await);
         ledger.release_slot(id, clock.now());

@@ -7,7 +7,10 @@ use std::time::Duration;
 use crate::domain::{Exchange, Now};
 
 use super::writer::Store;
-use super::{Ledger, SlotId, exchanges, slots};
+use super::{Sqlite, exchanges, slots};
+use crate::ledger::backend::Backend as _;
+use crate::ledger::exchanges::Recorded;
+use crate::ledger::slots::SlotId;
 
 /// In a burst, rows that come within this time are written together. A single row is written without delay.
 const COALESCE: Duration = Duration::from_millis(20);
@@ -25,7 +28,7 @@ pub(super) struct WriteBehind(Mutex<Waiting>);
 #[derive(Default)]
 struct Waiting {
     released: Vec<(SlotId, Now)>,
-    exchanges: VecDeque<(Exchange, Then)>,
+    exchanges: VecDeque<(Exchange, Recorded)>,
     /// A task is flushing, until no row has come for a while.
     flushing: bool,
 }
@@ -35,9 +38,6 @@ impl Waiting {
         self.released.is_empty() && self.exchanges.is_empty()
     }
 }
-
-/// Receives the exchange with its new id.
-type Then = Box<dyn FnOnce(Exchange) + Send>;
 
 impl WriteBehind {
     fn lock(&self) -> MutexGuard<'_, Waiting> {
@@ -76,36 +76,32 @@ impl WriteBehind {
     }
 }
 
-impl Ledger {
-    /// Reports that the response was seen or the request was abandoned: the slot stays used for one period from then.
-    pub fn release_slot(&self, id: SlotId, seen_at: Now) {
+impl Sqlite {
+    pub(super) fn release_later(&self, id: SlotId, seen_at: Now) {
         let mut waiting = self.0.behind.lock();
         waiting.released.push((id, seen_at));
         self.start_flushing(&mut waiting);
     }
 
-    /// Saves an exchange in the background, then calls `then` with it and its id. The id is negative if it cannot be
-    /// saved.
-    pub fn record_later(&self, exchange: Exchange, then: impl FnOnce(Exchange) + Send + 'static) {
+    pub(super) fn save_later(&self, exchange: Exchange, then: Recorded) {
         let mut waiting = self.0.behind.lock();
-        waiting.exchanges.push_back((exchange, Box::new(then)));
+        waiting.exchanges.push_back((exchange, then));
         self.start_flushing(&mut waiting);
     }
 
-    /// Whether exchanges wait to be written.
-    #[must_use]
-    pub fn has_unsaved(&self) -> bool {
+    pub(super) fn is_behind(&self) -> bool {
         !self.0.behind.lock().exchanges.is_empty()
     }
 
-    /// Waits while too many rows are in memory.
-    pub async fn keep_up(&self) {
+    pub(super) async fn wait_if_far_behind(&self) {
         let much = self.0.behind.lock().exchanges.len() > BUFFERED_MAX;
         if much {
             self.flush().await;
         }
     }
+}
 
+impl Sqlite {
     /// Writes all waiting rows before the next job.
     pub(super) fn catch_up(&self) {
         let behind = self.0.behind.clone();
@@ -121,7 +117,7 @@ impl Ledger {
             if behind.write(store)
                 && let Some(shared) = shared.upgrade()
             {
-                Ledger(shared).flush_in_chunks();
+                Sqlite(shared).flush_in_chunks();
             }
         });
     }
@@ -152,7 +148,7 @@ impl Ledger {
                         return;
                     }
                 }
-                Ledger(shared).flush_in_chunks();
+                Sqlite(shared).flush_in_chunks();
             }
         });
     }

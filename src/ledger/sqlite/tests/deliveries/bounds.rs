@@ -11,7 +11,7 @@ async fn each_kind_is_dropped_by_itself_and_what_is_due_never() {
         bytes: 4 << 20,
         count: 80,
     };
-    let ledger = Ledger::start(folder.path().to_owned(), clock.clone(), limits);
+    let ledger = Sqlite::start(folder.path().to_owned(), clock.clone(), limits);
     let count = async |verdict| {
         let kept = kept(&ledger).await.into_iter();
         kept.filter(|delivery| delivery.verdict == verdict).count()
@@ -84,7 +84,7 @@ async fn what_waits_to_be_acted_upon_is_bounded() {
         count: 2,
         ..Retention::default()
     };
-    let ledger = Ledger::start(folder.path().to_owned(), clock().0, limits);
+    let ledger = Sqlite::start(folder.path().to_owned(), clock().0, limits);
     let hint = |number, account: &str| NewDelivery {
         account: account.into(),
         ..hint(number, START)
@@ -118,7 +118,7 @@ async fn a_flood_of_one_account_pushes_out_nothing_of_others() {
         count: 20,
         ..Retention::default()
     };
-    let ledger = Ledger::start(folder.path().to_owned(), clock().0, limits);
+    let ledger = Sqlite::start(folder.path().to_owned(), clock().0, limits);
     let order = NewDelivery {
         account: "orders".into(),
         jobs: vec![job(JobKind::Relay, START)],

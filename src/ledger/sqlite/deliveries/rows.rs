@@ -11,7 +11,7 @@ use crate::domain::{
 };
 
 use super::super::exchanges::malformed;
-use super::{DeliveryQuery, NewDelivery, NewJob, SealedParts};
+use crate::ledger::deliveries::{DeliveryQuery, NewDelivery, NewJob, SealedParts};
 
 /// The size of a row beside its texts.
 const ROW_BYTES: usize = 250;

@@ -13,8 +13,9 @@ use crate::clock::Clock;
 use crate::private;
 
 use super::recovery::Recovered;
+use super::schema;
 use super::writer::{LOCK_REPORTED_AFTER, durably};
-use super::{Status, schema};
+use crate::ledger::status::Status;
 
 const FILE: &str = "ledger.db";
 /// The name prefix of a file that was moved away.

@@ -3,13 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior};
 
 use crate::domain::{Delivery, DeliveryId, JobId, JobKind, JobState, WallTime};
 
-use super::super::{Ledger, LedgerError};
+use super::super::Sqlite;
 use super::insert::{LATEST_NEW, require_file};
-use super::{DedupKey, FirstReply, JobFilter, JobResult, NewJob, rows};
+use super::rows;
+use crate::ledger::deliveries::{DedupKey, FirstReply, JobFilter, JobResult, Jobs, Lease, NewJob};
+use crate::ledger::error::LedgerError;
 
 /// The SQL condition for a queue's account, its fourth parameter, if it has one.
 const OF_ACCOUNT: &str =
@@ -23,27 +26,9 @@ const LONGEST: i64 = 60 * 60 * 1000;
 /// The longest wait at all. A job that seems due later is due now: the clock was set back.
 const LONGEST_RETRY_AFTER: i64 = 24 * LONGEST;
 
-/// Which due jobs a process takes, and for how long.
-#[derive(Debug, Clone, Copy)]
-pub struct Lease {
-    /// Takes jobs that are due at this time.
-    pub now: WallTime,
-    /// When another process may take them, if they are not finished.
-    pub until: WallTime,
-    /// The most jobs to take.
-    pub limit: usize,
-}
-
-impl Ledger {
-    /// Adds a job to a delivery of any verdict, to forward it again.
-    ///
-    /// # Errors
-    /// If it cannot be saved, or there is no such delivery.
-    pub async fn add_job(
-        &self,
-        delivery: DeliveryId,
-        new: NewJob,
-    ) -> Result<Delivery, LedgerError> {
+#[async_trait]
+impl Jobs for Sqlite {
+    async fn add_job(&self, delivery: DeliveryId, new: NewJob) -> Result<Delivery, LedgerError> {
         self.run(move |store| {
             require_file(store)?;
             let added = store.write_durably(|conn| add(conn, delivery, &new))?;
@@ -53,11 +38,7 @@ impl Ledger {
         .await
     }
 
-    /// Leases due jobs, with their deliveries. Jobs without an attempt are due whatever the clock says.
-    ///
-    /// # Errors
-    /// If the leases cannot be written.
-    pub async fn take_jobs(
+    async fn take_jobs(
         &self,
         queue: JobFilter,
         lease: Lease,
@@ -66,11 +47,7 @@ impl Ledger {
             .await
     }
 
-    /// When the next job is due or its lease ends; `None` if there is none.
-    ///
-    /// # Errors
-    /// If the ledger has stopped or cannot be read.
-    pub async fn next_job_due(&self, queue: JobFilter) -> Result<Option<WallTime>, LedgerError> {
+    async fn next_job_due(&self, queue: JobFilter) -> Result<Option<WallTime>, LedgerError> {
         self.run(move |store| {
             store.read(|conn| {
                 let mut next = conn.prepare_cached(&format!(
@@ -90,12 +67,7 @@ impl Ledger {
         .await
     }
 
-    /// The number of waiting callbacks of each account that anyone may have made up, see
-    /// [`super::NewDelivery::proved`]; accounts without any are left out.
-    ///
-    /// # Errors
-    /// If the ledger has stopped or cannot be read.
-    pub async fn unknown_waiting(
+    async fn unknown_waiting(
         &self,
         account_key: Arc<str>,
     ) -> Result<Vec<(String, u64)>, LedgerError> {
@@ -113,12 +85,7 @@ impl Ledger {
         .await
     }
 
-    /// Saves the result of an attempt whose lease ends at `held_until`, and returns the delivery. If another process
-    /// has leased or finished the job meanwhile, that result counts and this one is ignored.
-    ///
-    /// # Errors
-    /// If it cannot be saved: the job is then retried.
-    pub async fn finish_attempt(
+    async fn finish_attempt(
         &self,
         id: JobId,
         held_until: WallTime,
@@ -131,12 +98,7 @@ impl Ledger {
         .await
     }
 
-    /// Ends the jobs that were due before `before` and whose owner's name begins with `realms`: no process would take
-    /// them.
-    ///
-    /// # Errors
-    /// If it cannot be written.
-    pub async fn end_abandoned_jobs(
+    async fn end_abandoned_jobs(
         &self,
         realms: &'static str,
         before: WallTime,
@@ -145,11 +107,7 @@ impl Ledger {
             .await
     }
 
-    /// The shop's answer to the first delivery of an identity.
-    ///
-    /// # Errors
-    /// If the ledger has stopped or cannot be read.
-    pub async fn first_reply(&self, identity: DedupKey) -> Result<FirstReply, LedgerError> {
+    async fn first_reply(&self, identity: DedupKey) -> Result<FirstReply, LedgerError> {
         self.run(move |store| {
             store.read(|conn| {
                 conn.prepare_cached(

@@ -128,16 +128,16 @@ fn strict(allow_ahead: bool) -> NonceRules {
 }
 
 /// A ledger with a hand-driven clock that is `off` ms from the provider's, which shows START.
-async fn off_by(folder: &Path, off: i64) -> (Ledger, KeyLock, Clock, ManualClock) {
+async fn off_by(folder: &Path, off: i64) -> (Sqlite, KeyLock, Clock, ManualClock) {
     let (clock, hand) = clock();
     hand.set_wall(WallTime(START.0 + off));
-    let ledger = Ledger::start(folder.to_owned(), clock.clone(), Retention::default());
+    let ledger = Sqlite::start(folder.to_owned(), clock.clone(), Retention::default());
     let key_lock = ledger.key_lock(&key()).await.unwrap();
     (ledger, key_lock, clock, hand)
 }
 
 /// As many replies as it takes to be believed against this machine's clock.
-fn shown(ledger: &Ledger, date: WallTime, clock: &Clock) {
+fn shown(ledger: &Sqlite, date: WallTime, clock: &Clock) {
     for _ in 0..3 {
         ledger.note_provider_time(&key(), date, clock.now());
     }

@@ -10,6 +10,7 @@ mod rows;
 mod slots;
 
 use std::path::Path;
+use std::time::Duration;
 
 use proptest::prelude::*;
 use rusqlite::Connection;
@@ -21,6 +22,7 @@ use crate::domain::{
     Expected, ExpectedBy, Now, Observation, Outcome, Payment, PaymentId, PaymentState, Replaced,
     Reported, WallTime, Watch,
 };
+use crate::ledger::*;
 
 const START: WallTime = WallTime(1_795_316_066_000);
 const MINUTE: Duration = Duration::from_mins(1);
@@ -30,33 +32,33 @@ fn clock() -> (Clock, ManualClock) {
     Clock::by_hand(START)
 }
 
-fn start(folder: &Path) -> Ledger {
+fn start(folder: &Path) -> Sqlite {
     start_by(folder, &clock().0)
 }
 
-fn start_by(folder: &Path, clock: &Clock) -> Ledger {
-    Ledger::start(folder.to_owned(), clock.clone(), Retention::default())
+fn start_by(folder: &Path, clock: &Clock) -> Sqlite {
+    Sqlite::start(folder.to_owned(), clock.clone(), Retention::default())
 }
 
 /// Ends the ledger's thread, as the end of a process does.
-fn close(ledger: Ledger) {
+fn close(ledger: Sqlite) {
     let thread = ledger.0.thread.lock().unwrap().take();
     drop(ledger);
     thread.unwrap().join().unwrap();
 }
 
 /// Sets a pragma of the ledger's own connection.
-async fn set(ledger: &Ledger, pragma: &'static str, value: i32) {
+async fn set(ledger: &Sqlite, pragma: &'static str, value: i32) {
     let run = move |conn: &Connection| conn.execute_batch(&format!("PRAGMA {pragma} = {value}"));
     ledger.run(move |store| store.read(run)).await.unwrap();
 }
 
-async fn fill_disk(ledger: &Ledger, full: bool) {
+async fn fill_disk(ledger: &Sqlite, full: bool) {
     set(ledger, "max_page_count", if full { 1 } else { 1_000_000 }).await;
 }
 
 /// Lets no write succeed.
-async fn forbid_writing(ledger: &Ledger, on: bool) {
+async fn forbid_writing(ledger: &Sqlite, on: bool) {
     set(ledger, "query_only", i32::from(on)).await;
 }
 
@@ -154,14 +156,17 @@ fn counted(used: u32, next_free: Option<Duration>) -> Counted {
 }
 
 /// Keeps an exchange, and gives it back with its id.
-async fn record(ledger: &Ledger, exchange: Exchange) -> Exchange {
+async fn record(ledger: &Sqlite, exchange: Exchange) -> Exchange {
     let (kept_to, kept) = tokio::sync::oneshot::channel();
-    ledger.record_later(exchange, |exchange| kept_to.send(exchange).unwrap());
+    ledger.record_later(
+        exchange,
+        Box::new(|exchange| kept_to.send(exchange).unwrap()),
+    );
     ledger.flush().await;
     kept.await.unwrap()
 }
 
-async fn take(ledger: &Ledger, reserve: u32) -> Slots {
+async fn take(ledger: &Sqlite, reserve: u32) -> Slots {
     ledger.take_slot(terms("kanga", 3, reserve)).await.unwrap()
 }
 

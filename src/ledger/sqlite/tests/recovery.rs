@@ -43,7 +43,7 @@ fn all(conn: &Connection, table: &str) -> rusqlite::Result<Vec<Vec<Value>>> {
         .collect()
 }
 
-async fn rows(ledger: &Ledger) -> Vec<(&'static str, Vec<Vec<Value>>)> {
+async fn rows(ledger: &Sqlite) -> Vec<(&'static str, Vec<Vec<Value>>)> {
     let read = |conn: &Connection| {
         let tables = ROWS.iter().map(|(name, _)| Ok((*name, all(conn, name)?)));
         tables.collect()
@@ -52,13 +52,13 @@ async fn rows(ledger: &Ledger) -> Vec<(&'static str, Vec<Vec<Value>>)> {
 }
 
 /// Moves all rows from the log into the file.
-async fn checkpoint(ledger: &Ledger) {
+async fn checkpoint(ledger: &Sqlite) {
     let truncate = |conn: &Connection| conn.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
     ledger.run(move |store| store.read(truncate)).await.unwrap();
 }
 
 /// A ledger in `folder` with a row of each kind, and a large exchange behind them.
-async fn filled(folder: &Path) -> Ledger {
+async fn filled(folder: &Path) -> Sqlite {
     let ledger = start(folder);
     let fill = |conn: &Connection| {
         for (table, values) in ROWS.iter().filter(|(_, values)| !values.is_empty()) {

@@ -103,7 +103,7 @@ fn all() -> DeliveryQuery {
     }
 }
 
-async fn kept(ledger: &Ledger) -> Vec<Delivery> {
+async fn kept(ledger: &Sqlite) -> Vec<Delivery> {
     ledger.deliveries(all()).await.unwrap()
 }
 
@@ -117,7 +117,7 @@ fn queue(kinds: &'static [JobKind]) -> JobFilter {
     }
 }
 
-async fn take_due(ledger: &Ledger, now: WallTime) -> Vec<JobId> {
+async fn take_due(ledger: &Sqlite, now: WallTime) -> Vec<JobId> {
     let till = now.plus(LEASE);
     let taken = ledger
         .take_jobs(queue(&JobKind::ALL), lease(now, till, 10))
@@ -126,7 +126,7 @@ async fn take_due(ledger: &Ledger, now: WallTime) -> Vec<JobId> {
 }
 
 /// What is done when nothing else is to be done.
-async fn rest(ledger: &Ledger) {
+async fn rest(ledger: &Sqlite) {
     ledger.send(|store| while super::super::deliveries::at_rest(store) {});
     ledger.flush().await;
 }

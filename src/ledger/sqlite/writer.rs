@@ -14,7 +14,9 @@ use crate::clock::Clock;
 use super::files::{self, FileId, Opened, Replaced};
 use super::recovery::Recovered;
 use super::slots::UnpersistedSlot;
-use super::{LedgerError, Retention, Status, age, deliveries, exchanges};
+use super::{age, deliveries, exchanges};
+use crate::ledger::error::LedgerError;
+use crate::ledger::status::{Retention, Status};
 
 /// One job.
 pub(super) type Task = Box<dyn FnOnce(&mut Store) + Send>;

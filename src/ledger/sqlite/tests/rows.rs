@@ -124,7 +124,7 @@ async fn only_old_exchanges_are_dropped() {
         bytes: 5_000,
         count: 6,
     };
-    let ledger = Ledger::start(folder.path().to_owned(), clock, limits);
+    let ledger = Sqlite::start(folder.path().to_owned(), clock, limits);
     let mut key_lock = ledger.key_lock(&key()).await.unwrap();
     let nonce = next_nonce(&mut key_lock, START).await.unwrap();
     let prune = async || {
@@ -169,7 +169,7 @@ async fn much_is_dropped_in_small_steps_between_which_others_write() {
         count: 10,
         ..Retention::default()
     };
-    let ledger = Ledger::start(folder.path().to_owned(), clock().0, limits);
+    let ledger = Sqlite::start(folder.path().to_owned(), clock().0, limits);
     record(&ledger, exchange("https://api.example/")).await;
     let file = Connection::open(folder.path().join("ledger.db")).unwrap();
     file.execute_batch(
@@ -209,7 +209,7 @@ async fn exchanges_are_dropped_without_being_asked() {
         count: 6,
         ..Retention::default()
     };
-    let ledger = Ledger::start(folder.path().to_owned(), clock().0, limits);
+    let ledger = Sqlite::start(folder.path().to_owned(), clock().0, limits);
     for _ in 0..1_100 {
         record(&ledger, exchange("https://x.example")).await;
     }

@@ -4,9 +4,10 @@ use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, Transaction
 
 use crate::domain::WallTime;
 
+use super::super::age;
 use super::super::writer::Store;
-use super::super::{Retention, age};
 use super::rows::Class;
+use crate::ledger::status::Retention;
 
 /// The most rows of callbacks that anyone can send.
 const JUNK_MAX: u64 = 1_000;

@@ -13,7 +13,7 @@ async fn run(folder: &Path, days: i64) {
 async fn run_for(time: Duration, folder: &Path, days: i64) {
     let wall = WallTime(START.0 + days * 24 * 3_600_000);
     let (clock, hand) = Clock::by_hand(wall);
-    let ledger = Ledger::start(folder.to_owned(), clock, Retention::default());
+    let ledger = Sqlite::start(folder.to_owned(), clock, Retention::default());
     let mut call = exchange("https://api.example/later");
     call.at = wall;
     record(&ledger, call).await;
@@ -76,7 +76,7 @@ async fn what_is_written_while_the_clock_is_ahead_does_not_bear_it_out() {
     run(folder.path(), 0).await;
     let wall = START.plus(40 * DAY);
     let (clock, hand) = Clock::by_hand(wall);
-    let ahead = Ledger::start(folder.path().to_owned(), clock, Retention::default());
+    let ahead = Sqlite::start(folder.path().to_owned(), clock, Retention::default());
     for _ in 0..20 {
         hand.advance(DAY / 24);
         let mut call = exchange("https://api.example/ahead");
@@ -94,7 +94,7 @@ async fn a_file_that_is_replaced_while_the_clock_is_ahead_keeps_its_time() {
     let folder = tempfile::tempdir().unwrap();
     run(folder.path(), 0).await;
     let (clock, hand) = clock();
-    let ledger = Ledger::start(folder.path().to_owned(), clock, Retention::default());
+    let ledger = Sqlite::start(folder.path().to_owned(), clock, Retention::default());
     ledger.flush().await;
     hand.set_wall(START.plus(40 * DAY));
     std::fs::remove_file(folder.path().join("ledger.db")).unwrap();

@@ -10,8 +10,11 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use crate::domain::{Delivery, DeliveryId, JobKind, Verdict, WallTime};
 
 use super::super::writer::Store;
-use super::super::{Ledger, LedgerError, Status, age};
-use super::{DedupKey, NewDelivery, NewJob, prune, rows};
+use super::super::{Sqlite, age};
+use super::{prune, rows};
+use crate::ledger::deliveries::{DedupKey, NewDelivery, NewJob};
+use crate::ledger::error::LedgerError;
+use crate::ledger::status::Status;
 
 /// The limits of one write, in number and bytes: other jobs wait meanwhile.
 const BATCH: usize = 512;
@@ -123,13 +126,8 @@ impl Drop for AbandonGuard {
     }
 }
 
-impl Ledger {
-    /// Saves a callback; returns once it survives a power failure. Callbacks that come together are written together.
-    /// If this future is dropped, the callback may be saved all the same.
-    ///
-    /// # Errors
-    /// If it cannot be saved: the caller must then ask the provider to send it again.
-    pub async fn deliver(&self, new: NewDelivery) -> Result<Delivery, LedgerError> {
+impl Sqlite {
+    pub(super) async fn insert(&self, new: NewDelivery) -> Result<Delivery, LedgerError> {
         let incoming = &self.0.incoming;
         let kib = (new.sealed.len() / 1024 + 1).min(WAITING_KIB);
         let kib = u32::try_from(kib).unwrap_or(u32::MAX);
@@ -150,7 +148,9 @@ impl Ledger {
         }
         answer.await.unwrap_or(Err(LedgerError::Stopped))
     }
+}
 
+impl Sqlite {
     /// Writes the next batch after the jobs that are already in the queue.
     fn tend_incoming(&self) {
         let shared = Arc::downgrade(&self.0);
@@ -165,7 +165,7 @@ impl Ledger {
             // Without a handle, no caller waits.
             if let Some(shared) = shared.upgrade() {
                 guard.disarm();
-                Ledger(shared).tend_incoming();
+                Sqlite(shared).tend_incoming();
             }
         });
     }

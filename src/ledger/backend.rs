@@ -1,0 +1,42 @@
+//! What a ledger does, whatever database is behind it. All of it but [`Exchanges`] is shared by all processes that use the
+//! ledger; that is what makes nonces, rate limits and callbacks safe between them.
+
+use async_trait::async_trait;
+use tokio::sync::watch;
+
+use super::credentials::Credentials;
+use super::deliveries::{Deliveries, Jobs};
+use super::error::LedgerError;
+use super::exchanges::Exchanges;
+use super::nonces::Nonces;
+use super::payments::Payments;
+use super::slots::RateSlots;
+use super::status::Status;
+
+/// A database that holds a ledger. Every call fails once the ledger has stopped, and where it cannot be read or written.
+#[async_trait]
+pub trait Backend:
+    Nonces + RateSlots + Deliveries + Jobs + Payments + Credentials + Exchanges
+{
+    /// The current state, once the file is open.
+    async fn status(&self) -> Status;
+
+    /// Tries to open and write the file again after a failure; [`Backend::status`] has the result.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    async fn try_again(&self) -> Result<(), LedgerError>;
+
+    /// Reports each change: opening, writes fail, writes work again.
+    #[must_use]
+    fn status_changes(&self) -> watch::Receiver<Status>;
+
+    /// Returns when all earlier jobs are done.
+    async fn flush(&self);
+
+    /// Writes all that waits and puts the file in order, so that the next program opens it fast. The ledger stays usable.
+    async fn close(&self);
+
+    /// A number that changes with every write of another process.
+    async fn data_version(&self) -> Result<i64, LedgerError>;
+}

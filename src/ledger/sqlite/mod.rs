@@ -1,0 +1,168 @@
+//! The ledger in an embedded SQLite file, shared by the processes of one user on one machine. One thread owns the file, and
+//! each call is a job for it.
+
+mod age;
+mod behind;
+mod credentials;
+mod deliveries;
+mod exchanges;
+mod files;
+mod nonces;
+mod payments;
+mod recovery;
+mod schema;
+mod slots;
+mod writer;
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::mpsc;
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use tokio::sync::{oneshot, watch};
+
+use crate::clock::Clock;
+
+use super::backend::Backend;
+use super::error::LedgerError;
+use super::nonces::KeyHash;
+use super::status::{Retention, Status};
+use behind::WriteBehind;
+use deliveries::Incoming;
+pub use deliveries::UNKNOWN_MAX;
+pub use files::{set_aside_in, written_by_newer};
+use writer::{Store, Task};
+
+/// A handle. Clones share one thread and one file.
+#[derive(Clone)]
+pub(super) struct Sqlite(Arc<Shared>);
+
+struct Shared {
+    jobs: mpsc::Sender<Task>,
+    status: watch::Receiver<Status>,
+    folder: PathBuf,
+    key_locks: Mutex<HashMap<KeyHash, Arc<tokio::sync::Mutex<()>>>>,
+    behind: Arc<WriteBehind>,
+    incoming: Arc<Incoming>,
+    #[cfg(test)]
+    thread: Mutex<Option<std::thread::JoinHandle<()>>>,
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        // The thread ends once its queue is empty, so waiting rows are added last.
+        let behind = self.behind.clone();
+        let _ = self
+            .jobs
+            .send(Box::new(move |store| while behind.write(store) {}));
+    }
+}
+
+impl std::fmt::Debug for Sqlite {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Sqlite({})", self.0.folder.display())
+    }
+}
+
+impl Sqlite {
+    /// Returns at once; a thread opens the file in `folder`. The ledger always becomes usable: if necessary in memory
+    /// only, which [`Backend::status`] reports.
+    #[must_use]
+    pub(super) fn start(folder: PathBuf, clock: Clock, limits: Retention) -> Self {
+        let (jobs, queue) = mpsc::channel();
+        let (changes, status) = watch::channel(Status::Opening);
+        let there = folder.clone();
+        // A thread of its own: SQLite blocks, and a full disk or a lock must not stop the screen.
+        let thread = std::thread::Builder::new()
+            .name("ledger".to_owned())
+            .spawn(move || writer::run(Store::open(there, clock, limits, changes), &queue));
+        // Without its thread, every call answers `Stopped`.
+        #[cfg(not(test))]
+        drop(thread);
+        Self(Arc::new(Shared {
+            jobs,
+            status,
+            folder,
+            key_locks: Mutex::default(),
+            behind: Arc::default(),
+            incoming: Arc::default(),
+            #[cfg(test)]
+            thread: Mutex::new(thread.ok()),
+        }))
+    }
+
+    /// Adds a job to the queue; it runs even if its caller is gone.
+    async fn run<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&mut Store) -> Result<T, LedgerError> + Send + 'static,
+    ) -> Result<T, LedgerError> {
+        let (answer, answered) = oneshot::channel();
+        self.send(move |store| {
+            let _ = answer.send(job(store));
+        });
+        answered.await.unwrap_or(Err(LedgerError::Stopped))
+    }
+
+    fn send(&self, job: impl FnOnce(&mut Store) + Send + 'static) {
+        // Fails only where the thread has ended; `run` then reports it, other jobs have no caller.
+        let _ = self.0.jobs.send(Box::new(job));
+    }
+}
+
+#[async_trait]
+impl Backend for Sqlite {
+    async fn status(&self) -> Status {
+        let mut status = self.0.status.clone();
+        let open = status.wait_for(|status| *status != Status::Opening).await;
+        let open = open.map(|status| status.clone());
+        match open {
+            // A state is meaningless once the thread has ended.
+            Ok(now) if status.has_changed().is_ok() => now,
+            _ => Status::Degraded {
+                why: LedgerError::Stopped.to_string(),
+            },
+        }
+    }
+
+    async fn try_again(&self) -> Result<(), LedgerError> {
+        let again = |store: &mut Store| {
+            store.open_again();
+            // As large as a callback: a nearly full disk accepts smaller writes, and the state would flap.
+            store.write_durably(|conn| {
+                conn.execute("INSERT INTO trial VALUES (zeroblob(65536))", ())?;
+                conn.execute("DELETE FROM trial", ()).map(drop)
+            })
+        };
+        self.run(again).await
+    }
+
+    fn status_changes(&self) -> watch::Receiver<Status> {
+        self.0.status.clone()
+    }
+
+    async fn flush(&self) {
+        // Waiting rows are jobs as well: they run before this one.
+        self.catch_up();
+        let _ = self.run(|_| Ok(())).await;
+    }
+
+    async fn close(&self) {
+        self.catch_up();
+        let empty = |store: &mut Store| {
+            store.empty_log();
+            Ok(())
+        };
+        let _ = self.run(empty).await;
+    }
+
+    async fn data_version(&self) -> Result<i64, LedgerError> {
+        self.run(|store| {
+            store.read(|conn| conn.pragma_query_value(None, "data_version", |row| row.get(0)))
+        })
+        .await
+    }
+}
+
+#[cfg(test)]
+mod tests;
