@@ -13,8 +13,8 @@ use crate::clock::Clock;
 use crate::private;
 
 use super::recovery::Recovered;
-use super::schema;
 use super::writer::{LOCK_REPORTED_AFTER, durably};
+use super::{schema, slots};
 use crate::ledger::status::Status;
 
 const FILE: &str = "ledger.db";
@@ -117,6 +117,9 @@ fn open_file(
         private::open(&path).map_err(|error| error.to_string())?;
         let why = match connect(&path, &old.rows) {
             Ok(conn) => {
+                if status != Status::Ready && !old.rows.has_all_slots() {
+                    slots::forget(&conn, clock).map_err(|error| error.to_string())?;
+                }
                 return Ok(Opened {
                     conn,
                     file: file_id(&path),

@@ -41,6 +41,8 @@ struct Rows {
     last: Option<i64>,
     columns: String,
     values: Vec<Vec<Value>>,
+    /// Whether no row can be missing.
+    is_whole: bool,
 }
 
 impl Recovered {
@@ -56,6 +58,13 @@ impl Recovered {
         self.0
             .iter()
             .all(|rows| rows.values.is_empty() && rows.last.is_none())
+    }
+
+    /// Whether every slot of the rate limits was read.
+    pub(super) fn has_all_slots(&self) -> bool {
+        self.0
+            .iter()
+            .any(|rows| rows.name == "slots" && rows.is_whole)
     }
 
     /// Copies the rows into the new file, in one transaction. Each process that had the old file open does this.
@@ -78,11 +87,13 @@ impl Rows {
             last: last_number(old, name).unwrap_or_default(),
             columns: String::new(),
             values: Vec::new(),
+            is_whole: false,
         };
-        // The first damaged page ends a query, so the rest is read from the other end.
-        let _ = found
-            .read(old, &format!("{select} DESC"))
-            .or_else(|_| found.read(old, &select));
+        found.is_whole = found.read(old, &format!("{select} DESC")).is_ok();
+        if !found.is_whole {
+            // The first damaged page ends a query, so the rest is read from the other end.
+            let _ = found.read(old, &select);
+        }
         found
     }
 

@@ -129,7 +129,11 @@ impl RateSlots for Sqlite {
             let unpersisted = unpersisted_in(store, &scope, now);
             let used = store.read(|conn| used(conn, &scope, now))? + unpersisted.len();
             let limit = limit as usize;
-            let next = if used < limit {
+            let unknown = store.read(|conn| unknown_until(conn, period, now))?;
+            let used = unknown.map_or(used, |_| used.max(limit));
+            let next = if unknown.is_some() {
+                unknown
+            } else if used < limit {
                 None
             } else {
                 let n = used - limit;
@@ -219,6 +223,9 @@ fn take_in_file(
     // earlier instant, as if the clock had been set back.
     let now = clock.shared(clock.now());
     restart_periods(&change, request, now)?;
+    if let Some(until) = unknown_until(&change, request.period, now)? {
+        return Ok(full(Some(until), now));
+    }
     if let Some(wait) = held(&change, scope, now)? {
         // Also saves what `restart_periods` has corrected.
         change.commit()?;
@@ -294,6 +301,32 @@ fn held(conn: &Connection, scope: &str, now: SharedInstant) -> rusqlite::Result<
         .query_row((scope, now.boot, now.ms), |row| row.get(0))
         .optional()?;
     Ok(until.map(|until| wait_until(until, now)))
+}
+
+/// The scope of a mark for all limits in `holds`. Each limit has a name.
+const ALL: &str = "";
+
+/// Marks the slots that were taken until now as unknown: every limit is full for one of its periods.
+pub(super) fn forget(conn: &Connection, clock: &Clock) -> rusqlite::Result<()> {
+    let now = clock.shared(clock.now());
+    conn.execute(
+        "INSERT OR REPLACE INTO holds (scope, boot, since, until) VALUES (?1, ?2, ?3, ?3)",
+        (ALL, now.boot, now.ms),
+    )
+    .map(drop)
+}
+
+/// When the last slot that [`forget`] marked as unknown is free; `None` if it is.
+fn unknown_until(
+    conn: &Connection,
+    period: i64,
+    now: SharedInstant,
+) -> rusqlite::Result<Option<i64>> {
+    conn.prepare_cached(
+        "SELECT since + ?4 FROM holds WHERE scope = ?1 AND boot = ?2 AND since <= ?3 AND since + ?4 > ?3",
+    )?
+    .query_row((ALL, now.boot, now.ms, period), |row| row.get(0))
+    .optional()
 }
 
 /// Slots of another boot all count as in use until [`restart_periods`] has updated them.

@@ -161,3 +161,27 @@ fn of_two_nonces_the_higher_one_wins_and_other_rows_stay_as_they_are() {
         assert_eq!(all(&to, "watches").unwrap()[0][3], Value::Integer(new));
     }
 }
+
+#[tokio::test]
+async fn after_unreadable_slots_each_limit_is_full_for_one_period() {
+    let folder = tempfile::tempdir().unwrap();
+    let (clock, hand) = clock();
+    close(filled(folder.path()).await);
+    let path = folder.path().join("ledger.db");
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes[..4_096].fill(0xee);
+    std::fs::write(&path, bytes).unwrap();
+    let ledger = start_by(folder.path(), &clock);
+    let status = ledger.status().await;
+    assert!(matches!(status, Status::SetAside { .. }), "{status:?}");
+    for (passed, next_free) in [(0, Some(MINUTE)), (59, Some(Duration::from_secs(1)))] {
+        hand.advance(Duration::from_secs(passed));
+        assert_eq!(take(&ledger, 0).await, Slots::Full { next_free });
+        let counted = ledger.budget("kanga".into(), 2, MINUTE).await.unwrap();
+        assert_eq!((counted.used, counted.next_free), (2, next_free));
+    }
+    hand.advance(Duration::from_secs(1));
+    granted(take(&ledger, 0).await);
+    let counted = ledger.budget("kanga".into(), 2, MINUTE).await.unwrap();
+    assert_eq!(counted.used, 1);
+}
