@@ -13,7 +13,6 @@ use crate::clock::Clock;
 use crate::private;
 
 use super::recovery::Recovered;
-use super::writer::{LOCK_REPORTED_AFTER, durably};
 use super::{Status, schema};
 
 const FILE: &str = "ledger.db";
@@ -25,6 +24,9 @@ const COMPANIONS: [&str; 2] = ["-wal", "-shm"];
 
 /// How long to wait for another process's lock or its opening of the file; then this process goes on without a file.
 const OPENING_LIMIT: Duration = Duration::from_secs(30);
+
+/// A lock that lasts longer is reported: other tilldecks hold it for milliseconds.
+pub(super) const LOCK_REPORTED_AFTER: Duration = Duration::from_millis(1_500);
 
 /// Identifies the opened file, whatever its name is now.
 pub(super) type FileId = (u64, u64);
@@ -345,4 +347,17 @@ fn file_id(path: &Path) -> Option<FileId> {
     use std::os::unix::fs::MetadataExt as _;
     let about = fs::symlink_metadata(path).ok()?;
     Some((about.dev(), about.ino()))
+}
+
+/// Runs a job whose result survives a power failure.
+pub(super) fn durably<T>(
+    conn: &Connection,
+    job: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+) -> rusqlite::Result<T> {
+    // In WAL mode only FULL syncs at each commit; NORMAL may lose the last ones in a power failure
+    // (sqlite.org/pragma.html#pragma_synchronous).
+    conn.pragma_update(None, "synchronous", "FULL")?;
+    let done = job(conn);
+    conn.pragma_update(None, "synchronous", "NORMAL")?;
+    done
 }

@@ -17,7 +17,7 @@ use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehav
 use crate::clock::{Clock, SharedInstant};
 use crate::domain::Now;
 
-use super::writer::Store;
+use super::writer::{Store, UnpersistedSlot};
 use super::{Ledger, LedgerError, Persistence};
 
 /// One taken slot.
@@ -100,15 +100,6 @@ pub struct Counted {
     pub next_free: Option<Duration>,
     /// How long the provider asked some process to wait.
     pub held: Option<Duration>,
-}
-
-/// A slot that is not in the file, because the file cannot be written.
-pub(super) struct UnpersistedSlot {
-    id: i64,
-    scope: Arc<str>,
-    period: i64,
-    in_flight: bool,
-    free_at: i64,
 }
 
 /// The request, in the file's units.
@@ -436,7 +427,7 @@ pub(super) fn release(store: &mut Store, slots: &[(SlotId, Now)]) {
     for (slot, seen) in slots {
         let seen = store.clock.shared(seen.plus(ROUND_UP));
         let mut unpersisted = store.unpersisted.iter_mut();
-        if let Some(unpersisted) = unpersisted.find(|unpersisted| unpersisted.is(slot)) {
+        if let Some(unpersisted) = unpersisted.find(|unpersisted| unpersisted.id == slot.id) {
             unpersisted.in_flight = false;
             unpersisted.free_at = seen.ms.saturating_add(unpersisted.period);
         } else {
@@ -467,15 +458,9 @@ pub(super) fn release(store: &mut Store, slots: &[(SlotId, Now)]) {
 fn discard(store: &mut Store, slot: &SlotId) {
     store
         .unpersisted
-        .retain(|unpersisted| !unpersisted.is(slot));
+        .retain(|unpersisted| !unpersisted.id == slot.id);
     let _ = store.write(|conn| {
         conn.prepare_cached("DELETE FROM slots WHERE id = ?1")?
             .execute([slot.id])
     });
-}
-
-impl UnpersistedSlot {
-    fn is(&self, slot: &SlotId) -> bool {
-        self.id == slot.id
-    }
 }
