@@ -21,14 +21,6 @@ const ACTS: [(PayerAct, &str, &str, &str); 3] = [
     (PayerAct::Fail, "fail", "danger", "Be rejected"),
 ];
 
-/// Where a payer continues with a purchase that was made by an API call.
-pub(super) fn link(request: &Request, uid: &str) -> String {
-    format!(
-        "http://{}/purchase?uid={uid}",
-        reply::host(request.headers())
-    )
-}
-
 pub(super) fn open(call: &mut Call<'_>) -> Answer {
     if let Some(uid) = call.query().get("uid") {
         let mut known = call.state.purchases.iter();
