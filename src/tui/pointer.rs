@@ -13,8 +13,8 @@ use super::component::ViewContext;
 use super::keys::{Action, ColumnAction, WindowAction};
 use super::msg::Level;
 use super::panes::Pane;
+use super::widgets::columns::Shown;
 use super::widgets::list::Step;
-use super::widgets::widths::Shown;
 use super::{Io, Model, Place, draw};
 use crate::domain::Now;
 

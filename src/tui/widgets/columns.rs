@@ -11,7 +11,6 @@ use ratatui::widgets::{Row, StatefulWidget, Table, TableState, Widget};
 use super::list::List;
 use super::pager::Pager;
 use super::text::{cells, fit, fit_middle, width};
-use super::widths::Shown;
 use crate::tui::component::ViewContext;
 use crate::tui::pointer::Hit;
 use crate::tui::theme::Tone;
@@ -29,6 +28,13 @@ pub enum Width {
     Fit(u16, u16),
     /// What the others leave, at most the second number; hidden where that is less than the first.
     Rest(u16, u16),
+}
+
+/// A column as it is on the screen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shown {
+    pub title: &'static str,
+    pub width: u16,
 }
 
 /// One column of a list of `T`.

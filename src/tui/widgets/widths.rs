@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::columns::Column;
+use super::columns::{Column, Shown};
 use crate::tui::keys::ColumnAction;
 
 /// Columns by which a key makes a column narrower or wider.
@@ -11,13 +11,6 @@ const STEP: u16 = 2;
 const NARROWEST: u16 = 3;
 /// The widest.
 const WIDEST: u16 = 80;
-
-/// A column as it is on the screen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Shown {
-    pub title: &'static str,
-    pub width: u16,
-}
 
 /// The widths of a list's columns where they differ from the usual ones. A column is known by its title.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
