@@ -30,9 +30,7 @@ use super::{
 };
 use crate::clock::Clock;
 use crate::domain::{Delivery, JobKind, Listening, Problem, ProblemKind, Verdict, inert};
-use crate::http_server::{
-    self, Admission, Outcome, Request, Response, Server, Unread, respond, text,
-};
+use crate::http_server::{Admission, Outcome, Request, Response, Server, Unread, respond, text};
 use crate::ledger::{DedupKey, Ledger, NewDelivery, NewJob};
 use crate::net::{coding, redact};
 

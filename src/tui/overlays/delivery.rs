@@ -7,7 +7,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
 use crate::domain::{
-    AccountId, Delivery, Exchange, Listening, Problem, Received, RequestId, Secret, curl, inert,
+    AccountId, Delivery, Listening, Problem, Received, RequestId, Secret, curl, inert,
 };
 use crate::tui::Effect;
 use crate::tui::component::{Component, Event, UpdateContext, ViewContext};
@@ -84,7 +84,7 @@ impl State {
             Listening::Up { url, .. } => url.as_str(),
             Listening::Off | Listening::Down { .. } => "http://127.0.0.1:8787",
         };
-        curl::command(&Exchange::of_callback(&self.delivery, received, base))
+        curl::command(&self.delivery.as_exchange(received, base))
     }
 }
 

@@ -7,7 +7,7 @@ use super::Call;
 use super::purchase::{self, CREATED, PAID, Purchase};
 use crate::domain::inert;
 use crate::domain::simulate::PayerAct;
-use crate::http_server::{Request, Response};
+use crate::http_server::Response;
 use crate::sandbox::control::is_foreign;
 use crate::sandbox::fields::Fields;
 use crate::sandbox::page::{self, Html};
