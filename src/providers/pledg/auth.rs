@@ -147,7 +147,7 @@ impl Keys {
             "purchase"
         };
         let (base, token) = (front.trim_end_matches('/'), jwt.expose());
-        Ok(Secret::new(format!("{base}/{page}?{}={token}", SIGNATURE)))
+        Ok(Secret::new(format!("{base}/{page}?{SIGNATURE}={token}")))
     }
 }
 

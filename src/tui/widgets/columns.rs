@@ -11,8 +11,9 @@ use ratatui::widgets::{Row, StatefulWidget, Table, TableState, Widget};
 use super::list::List;
 use super::pager::Pager;
 use super::text::{cells, fit, fit_middle, width};
+use super::widths::Widths;
 use crate::tui::component::ViewContext;
-use crate::tui::pointer::Hit;
+use crate::tui::hits::{Hit, Shown};
 use crate::tui::theme::Tone;
 
 /// Blank cells between two columns.
@@ -28,13 +29,6 @@ pub enum Width {
     Fit(u16, u16),
     /// What the others leave, at most the second number; hidden where that is less than the first.
     Rest(u16, u16),
-}
-
-/// A column as it is on the screen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Shown {
-    pub title: &'static str,
-    pub width: u16,
 }
 
 /// One column of a list of `T`.
@@ -55,6 +49,18 @@ pub struct Column<'a, T> {
     /// Whether the operator picked it; its title then stands out.
     is_picked: bool,
     cell: Box<Cell<'a, T>>,
+}
+
+impl Widths {
+    /// The columns with the operator's widths.
+    pub fn apply<'a, T>(&self, mut columns: Vec<Column<'a, T>>) -> Vec<Column<'a, T>> {
+        for column in &mut columns {
+            let title = column.title();
+            let is_picked = self.picked == Some(title);
+            column.resize(self.set.get(title).copied(), is_picked);
+        }
+        columns
+    }
 }
 
 /// What a cell shows in this many columns.
