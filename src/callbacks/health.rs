@@ -9,7 +9,7 @@ use std::time::Duration;
 use hyper::http::{HeaderValue, Method, StatusCode, header};
 use tokio::sync::watch;
 
-use super::receiver::Limits;
+use super::limits::Limits;
 use crate::clock::Clock;
 use crate::domain::{Listening, WallTime};
 use crate::http_server::{self, Outgoing, Request, Response, text};

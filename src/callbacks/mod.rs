@@ -4,6 +4,7 @@
 mod address;
 mod content;
 mod health;
+mod limits;
 mod rate;
 mod receiver;
 pub mod seal;
@@ -22,8 +23,9 @@ use crate::net::BoxFuture;
 
 pub use address::Address;
 pub use health::reachable;
+pub use limits::Limits;
 pub use rate::Rate;
-pub use receiver::{Limits, Receiver, Setup};
+pub use receiver::{Receiver, Setup};
 
 /// A complete request to an account's callback address.
 #[derive(Clone)]

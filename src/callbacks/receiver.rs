@@ -21,7 +21,8 @@ use judged::{Judgement, NOT_UNDERSTOOD, incomplete, readable};
 use relay::TimedOut;
 
 use super::health::{HEARTBEAT, HealthCheck};
-use super::rate::{Rate, Rates, Sender, sender};
+use super::limits::Limits;
+use super::rate::{Rates, Sender, sender};
 use super::seal::Sealer;
 use super::{
     Address, Answer, CallbackHandler, CallbackHandlers, Dedup, Inbound, ParsedCallback, RELAY_HOLD,
@@ -29,9 +30,7 @@ use super::{
 };
 use crate::clock::Clock;
 use crate::domain::{Delivery, JobKind, Listening, Problem, ProblemKind, Verdict, inert};
-use crate::http_server::{
-    self, Admission, Hosts, Outcome, Request, Response, Server, Unread, respond, text,
-};
+use crate::http_server::{Admission, Outcome, Request, Response, Server, Unread, respond, text};
 use crate::ledger::{DedupKey, Ledger, NewDelivery, NewJob};
 use crate::net::{coding, redact};
 
@@ -49,50 +48,6 @@ const NAME_MAX: usize = 64;
 const WHY_MAX: usize = 500;
 const KIND_MAX: usize = 80;
 const METHOD_MAX: usize = 16;
-
-/// The receiver's limits.
-#[derive(Debug, Clone, Copy)]
-pub struct Limits {
-    /// For connections.
-    pub server: http_server::Limits,
-    /// For each address. Senders on this machine are not limited.
-    pub rate: Rate,
-    /// How long a provider waits for the shop's server; less than [`super::RELAY_HOLD`].
-    pub relay: Duration,
-    /// How often it probes itself.
-    pub heartbeat: Duration,
-    /// The timeout of a probe.
-    pub heartbeat_patience: Duration,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            server: http_server::Limits {
-                body: 1 << 20,
-                bodies: 16 << 20,
-                room_time: Duration::from_secs(2),
-                head: 32 * 1024,
-                connections: 512,
-                silence: Duration::from_secs(75),
-                head_time: Duration::from_secs(10),
-                body_time: Duration::from_secs(20),
-                // A proxy or tunnel forwards the `Host` that its caller sent.
-                hosts: Hosts::Any,
-                half_close: true,
-            },
-            rate: Rate {
-                per_second: 200,
-                burst: 2_000,
-            },
-            // Kongregate cuts slow connections and documents no time; our simulator plays five seconds
-            // (`docs/providers/kongregate.md#callbacks`).
-            relay: Duration::from_secs(4),
-            heartbeat: Duration::from_secs(5),
-            heartbeat_patience: Duration::from_secs(4),
-        }
-    }
-}
 
 /// What a receiver needs.
 pub struct Setup {

@@ -1,4 +1,4 @@
-//! What a command is: its arguments, with what it does. `commands!` lists them.
+//! A command that works with the accounts of a profile, and what it works with.
 
 use std::time::Duration;
 
@@ -6,15 +6,9 @@ use super::exit::CommandResult;
 use super::interrupt::Interrupts;
 use super::output::Out;
 use super::settings::Settings;
-use super::start::Start;
 use crate::deck::Deck;
-use crate::domain::{Ability, Account, Now, Problem};
-
-/// A command: its arguments, with what it does. Most need a deck and are a [`DeckCommand`].
-pub trait Command {
-    /// Runs it to its end.
-    fn execute(self, start: Start<'_>) -> CommandResult;
-}
+use crate::domain::{Ability, Account, Now, Problem, RequestId};
+use crate::net::RequestOptions;
 
 /// A command that works with the accounts of a profile.
 pub trait DeckCommand {
@@ -25,12 +19,6 @@ pub trait DeckCommand {
 
     /// Runs it until it ends, or until a signal ends it.
     async fn run(self, cx: &CommandContext<'_>) -> CommandResult;
-}
-
-impl<C: DeckCommand> Command for C {
-    fn execute(self, start: Start<'_>) -> CommandResult {
-        start.with_deck(self)
-    }
 }
 
 /// What a [`DeckCommand`] works with.
@@ -53,25 +41,11 @@ impl CommandContext<'_> {
     }
 }
 
-/// Defines an enum of commands, each by the type of its arguments. The command line accepts them, and the chosen one
-/// runs. A command's help is the documentation of its type.
-macro_rules! commands {
-    (
-        $(#[$meta:meta])*
-        pub enum $name:ident { $($(#[$attr:meta])* $variant:ident($command:ty),)* }
-    ) => {
-        $(#[$meta])*
-        #[derive(Debug, clap::Subcommand)]
-        pub enum $name { $($(#[$attr])* $variant($command),)* }
-
-        impl $crate::cli::command::Command for $name {
-            fn execute(
-                self,
-                start: $crate::cli::start::Start<'_>,
-            ) -> $crate::cli::exit::CommandResult {
-                match self { $(Self::$variant(command) => command.execute(start),)* }
-            }
-        }
-    };
+/// The options of a request the operator waits for.
+pub fn request_options(no_wait: bool) -> RequestOptions {
+    RequestOptions {
+        request: RequestId(0),
+        background: false,
+        no_wait,
+    }
 }
-pub(super) use commands;

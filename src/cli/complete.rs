@@ -7,7 +7,6 @@ use std::path::PathBuf;
 use clap::{Args, Command};
 use clap_complete::engine::{ArgValueCandidates, CompletionCandidate, complete};
 
-use super::args::commands;
 use super::exit::{CommandResult, Exit};
 use super::start::Start;
 use crate::config::{AccountConfig, KeyKind, Locations, Profile, SANDBOX};
@@ -29,9 +28,9 @@ pub struct Completions {
     shell: clap_complete::Shell,
 }
 
-impl super::command::Command for Completions {
+impl super::start::Command for Completions {
     fn execute(self, start: Start<'_>) -> CommandResult {
-        start.out.bytes(&script(self.shell))?;
+        start.out.bytes(&script(self.shell, start.commands))?;
         Ok(Exit::Done)
     }
 }
@@ -49,16 +48,70 @@ pub struct Complete {
     words: Vec<OsString>,
 }
 
-impl super::command::Command for Complete {
+impl super::start::Command for Complete {
     fn execute(self, start: Start<'_>) -> CommandResult {
-        let candidates = candidates(&self.shell, self.index, self.words);
+        let candidates = self.candidates((start.commands)());
         start.out.bytes(candidates.as_bytes())?;
         Ok(Exit::Done)
     }
 }
 
+impl Complete {
+    /// The candidates for the word at `index`, one per line: value, tab, description. For bash only the value, without
+    /// the part before its last `=` or `:`, which bash leaves in place.
+    fn candidates(self, mut command: Command) -> String {
+        let bash = self.shell == "bash";
+        let mut line = Line {
+            words: self.words,
+            index: self.index,
+        };
+        let mut cut = 0;
+        if bash {
+            line.glue();
+            let word = line
+                .words
+                .get(line.index)
+                .map(|word| word.to_string_lossy());
+            cut = word
+                .and_then(|word| word.rfind(BREAKS))
+                .map_or(0, |at| at + 1);
+        }
+        // Before anything else: `mut_arg` moves an argument to the end, and built commands depend on the order.
+        command.build();
+        line.join_values(&valued(&command));
+        let mut command = Names::on(&line).add_to(command);
+        let here = std::env::current_dir().ok();
+        let typed = line.words.get(line.index).cloned().unwrap_or_default();
+        let typed = typed.to_string_lossy();
+        let found = complete(&mut command, line.words, line.index, here.as_deref());
+        let mut found = found.unwrap_or_default();
+        let is_option = |candidate: &CompletionCandidate| {
+            let value = candidate.get_value().to_string_lossy();
+            value.starts_with('-')
+        };
+        // Options are offered after a `-`, or where there is nothing else.
+        if !typed.starts_with('-') && !found.iter().all(is_option) {
+            found.retain(|candidate| !is_option(candidate));
+        }
+        let mut out = String::new();
+        for candidate in found {
+            let value = candidate.get_value().to_string_lossy();
+            out.push_str(value.get(cut..).unwrap_or_default());
+            let help = candidate.get_help().map(ToString::to_string);
+            if let Some(help) = help.as_deref().and_then(|help| help.lines().next())
+                && !bash
+            {
+                out.push('\t');
+                out.push_str(help);
+            }
+            out.push('\n');
+        }
+        out
+    }
+}
+
 /// The script for a shell.
-fn script(shell: clap_complete::Shell) -> Vec<u8> {
+fn script(shell: clap_complete::Shell, commands: fn() -> Command) -> Vec<u8> {
     match shell {
         clap_complete::Shell::Bash => BASH.into(),
         clap_complete::Shell::Zsh => ZSH.into(),
@@ -71,56 +124,6 @@ fn script(shell: clap_complete::Shell) -> Vec<u8> {
             script
         }
     }
-}
-
-/// Prints candidates for the word at `index`, one per line: value, tab, description. For bash only the value, without
-/// the part before its last `=` or `:`, which bash leaves in place.
-fn candidates(shell: &str, index: usize, words: Vec<OsString>) -> String {
-    let bash = shell == "bash";
-    let mut line = Line { words, index };
-    let mut cut = 0;
-    if bash {
-        line.glue();
-        let word = line
-            .words
-            .get(line.index)
-            .map(|word| word.to_string_lossy());
-        cut = word
-            .and_then(|word| word.rfind(BREAKS))
-            .map_or(0, |at| at + 1);
-    }
-    let mut command = commands();
-    // Before anything else: `mut_arg` moves an argument to the end, and built commands depend on the order.
-    command.build();
-    line.join_values(&valued(&command));
-    let mut command = Names::on(&line).add_to(command);
-    let here = std::env::current_dir().ok();
-    let typed = line.words.get(line.index).cloned().unwrap_or_default();
-    let typed = typed.to_string_lossy();
-    let found = complete(&mut command, line.words, line.index, here.as_deref());
-    let mut found = found.unwrap_or_default();
-    let is_option = |candidate: &CompletionCandidate| {
-        let value = candidate.get_value().to_string_lossy();
-        value.starts_with('-')
-    };
-    // Options are offered after a `-`, or where there is nothing else.
-    if !typed.starts_with('-') && !found.iter().all(is_option) {
-        found.retain(|candidate| !is_option(candidate));
-    }
-    let mut out = String::new();
-    for candidate in found {
-        let value = candidate.get_value().to_string_lossy();
-        out.push_str(value.get(cut..).unwrap_or_default());
-        let help = candidate.get_help().map(ToString::to_string);
-        if let Some(help) = help.as_deref().and_then(|help| help.lines().next())
-            && !bash
-        {
-            out.push('\t');
-            out.push_str(help);
-        }
-        out.push('\n');
-    }
-    out
 }
 
 /// The command line so far.
@@ -448,6 +451,16 @@ fn offered(names: &[Name]) -> Vec<CompletionCandidate> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn candidates(shell: &str, index: usize, words: Vec<OsString>) -> String {
+        let shell = shell.to_owned();
+        let asked = Complete {
+            shell,
+            index,
+            words,
+        };
+        asked.candidates(crate::cli::args::commands())
+    }
 
     /// The candidates for the last of these words.
     fn completed(shell: &str, words: &str) -> Vec<String> {

@@ -8,11 +8,10 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::json;
 
-use super::args::Global;
-use super::command::{Command, commands};
 use super::exit::{CommandResult, Exit};
+use super::global::Global;
 use super::output::{Table, Tone, plain, toned};
-use super::start::Start;
+use super::start::{Command, Start, commands};
 use super::{console, words};
 use crate::config::{self, EXAMPLE, Environ, edit};
 use crate::deck;

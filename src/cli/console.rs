@@ -1,11 +1,10 @@
 //! Opens the console, when no command is given.
 
-use super::command::Command;
 use super::exit::{CommandResult, Exit, local};
 use super::log_start::LogStart;
 use super::output::Out;
 use super::settings::Settings;
-use super::start::Start;
+use super::start::{Command, Start};
 use super::{limits, stop};
 use crate::config::{self, Config, Profile, Vault};
 use crate::deck::{self, Options, Receive};

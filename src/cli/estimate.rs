@@ -3,10 +3,9 @@
 use clap::Args;
 use serde_json::{Map, Value, json};
 
-use super::command::{CommandContext, DeckCommand};
+use super::command::{CommandContext, DeckCommand, request_options};
 use super::exit::{CommandResult, Exit, usage};
 use super::output::{Table, Tone, plain, toned};
-use super::request_options;
 use super::values::{amount, currency};
 use crate::domain::{Ability, Amount, EstimateRequest, Problem, Reported};
 

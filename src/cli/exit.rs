@@ -1,9 +1,27 @@
 //! How a command ends: its exit code, or why it failed.
 
 use super::output::{Out, OutputError};
+use super::stop::Stop;
 use crate::config::ConfigError;
 use crate::domain::{Problem, ProblemKind};
 use crate::ledger::LedgerError;
+
+/// What each exit code means, for the help and the man page.
+pub const EXITS: [(&str, &str); 10] = [
+    ("0", "done, and every expectation was met"),
+    ("1", "an expectation was not met (state, amount, currency)"),
+    ("2", "usage or configuration"),
+    ("3", "credentials rejected"),
+    ("4", "not found"),
+    (
+        "5",
+        "the provider is unreachable, fails, or sends an invalid response",
+    ),
+    ("6", "rate limit reached with --no-wait"),
+    ("7", "--wait timed out"),
+    ("8", "cancelled at a prompt; nothing was changed"),
+    ("130", "interrupted (Ctrl-C, SIGTERM, SIGHUP)"),
+];
 
 /// What a command ends with. The dispatcher prints a failure.
 pub type CommandResult = Result<Exit, Failure>;
@@ -30,6 +48,14 @@ impl Exit {
             (Self::Done, other) => other,
             (Self::Expectation, other) if other != Self::Done => other,
             (first, _) => first,
+        }
+    }
+
+    /// The exit of a service that this signal stops.
+    pub fn of_service(stop: Stop) -> Self {
+        match stop {
+            Stop::Interrupt => Self::Interrupted,
+            Stop::Terminate => Self::Done,
         }
     }
 }

@@ -4,10 +4,9 @@ use clap::Args;
 use qrcode::{EcLevel, QrCode, render::unicode::Dense1x2};
 use serde_json::{Value, json};
 
-use super::command::{CommandContext, DeckCommand};
+use super::command::{CommandContext, DeckCommand, request_options};
 use super::exit::{CommandResult, Exit, usage};
 use super::output::{Out, OutputError};
-use super::request_options;
 use super::values::{amount, currency, email, payment_id};
 use crate::domain::{Ability, Amount, Currency, LinkRequest, PaymentId};
 

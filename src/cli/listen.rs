@@ -16,12 +16,11 @@ use tokio::sync::{mpsc, oneshot};
 use forwards::Forwards;
 use health::Health;
 
-use super::command::Command;
 use super::deliveries;
 use super::exit::{CommandResult, Exit, usage};
 use super::output::{Out, OutputError, Tone};
 use super::settings::Settings;
-use super::start::{Start, on_threads};
+use super::start::{Command, Start, on_threads};
 use super::stop::StopSignals;
 use super::values::bind;
 use crate::config;
@@ -216,7 +215,7 @@ async fn listen(deck: &Deck, printing: &Printing) -> Result<Exit, Problem> {
         tokio::select! {
             // A signal wins over everything else that is ready.
             biased;
-            stop = stops.next() => return Ok(stop.of_service()),
+            stop = stops.next() => return Ok(Exit::of_service(stop)),
             changed = listening.changed() => if changed.is_err() {
                 return Err(receiver_stopped());
             },

@@ -1,5 +1,7 @@
 //! `log`: the sent requests in the ledger.
 
+mod callbacks;
+
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
@@ -7,13 +9,14 @@ use serde_json::Value;
 
 use super::command::{CommandContext, DeckCommand};
 use super::exit::{CommandResult, Exit, local};
+use super::export;
 use super::output::{Out, OutputError, Table, Tone, plain, toned, whole};
 use super::report::counted;
+use super::settings::Settings;
 use super::values::{limit, since};
-use super::{deliveries, export};
 use crate::domain::since::Since;
 use crate::domain::{AccountId, Exchange, ExchangeId, Outcome, WallTime};
-use crate::ledger::{Ledger, LedgerError, LogQuery, Status};
+use crate::ledger::{Ledger, LedgerError, LogQuery, Status, set_aside_in};
 
 /// How often `--follow` reads new entries.
 const LOOK: Duration = Duration::from_millis(300);
@@ -33,7 +36,7 @@ pub struct Log {
     deliveries: bool,
     /// Keep printing new entries.
     #[arg(long, short)]
-    pub(super) follow: bool,
+    follow: bool,
     /// Only entries newer than this: 30m, 24h, 7d, today, yesterday, 2026-11-28, "2026-11-28 14:30", 14:30.
     #[arg(long, value_parser = since, value_name = "TIME", allow_negative_numbers = true)]
     since: Option<Since>,
@@ -42,12 +45,12 @@ pub struct Log {
     limit: Option<usize>,
     /// Export whole requests with responses, or whole callbacks, in this format. Secrets are redacted.
     #[arg(long, value_enum, value_name = "FORMAT", conflicts_with = "follow")]
-    pub(super) export: Option<Export>,
+    export: Option<Export>,
 }
 
 /// Formats of `log --export`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum Export {
+enum Export {
     /// HTTP Archive 1.2.
     Har,
     /// One JSON object per line.
@@ -64,7 +67,7 @@ impl DeckCommand for Log {
             return Err(local(format!("tilldeck cannot read the ledger: {why}")).into());
         }
         if self.deliveries {
-            deliveries::show(&self, cx).await
+            self.show_callbacks(cx).await
         } else {
             self.show(cx).await
         }
@@ -111,7 +114,7 @@ impl Log {
             last = rows.last().map(|row| row.id);
         }
         if last.is_none() && !self.follow {
-            out.explain(&deliveries::none("requests", cx.settings));
+            out.explain(&none("requests", cx.settings));
         }
         if !self.follow {
             return Ok(Exit::Done);
@@ -131,11 +134,24 @@ impl Log {
     }
 }
 
+/// Says that nothing matches, and names an older ledger that was moved away: its entries are not read.
+fn none(what: &str, settings: &Settings) -> String {
+    let options = settings.options();
+    let aside = options.map_or_else(|_| Vec::new(), |options| set_aside_in(&options.state_dir));
+    match aside.last() {
+        None => format!("no matching {what} yet"),
+        Some(path) => format!(
+            "no matching {what}; an earlier, damaged ledger at {} may have some",
+            path.display()
+        ),
+    }
+}
+
 /// Waits for the next read.
 ///
 /// # Errors
 /// If stdout is closed.
-pub(super) async fn look_again(out: &Out) -> Result<(), OutputError> {
+async fn look_again(out: &Out) -> Result<(), OutputError> {
     tokio::select! {
         biased;
         () = out.reader_gone() => Err(OutputError::ReaderGone),
@@ -197,14 +213,14 @@ async fn export(format: Export, pages: &mut Pages<'_>, out: &Out) -> CommandResu
 }
 
 /// Writes an export row by row.
-pub(super) struct Writer<'a> {
+struct Writer<'a> {
     format: Export,
     out: &'a Out,
     is_begun: bool,
 }
 
 impl<'a> Writer<'a> {
-    pub(super) fn new(format: Export, out: &'a Out) -> Self {
+    fn new(format: Export, out: &'a Out) -> Self {
         Self {
             format,
             out,
@@ -213,7 +229,7 @@ impl<'a> Writer<'a> {
     }
 
     /// Writes one row; `whole` is its JSON line.
-    pub(super) fn exchange(
+    fn exchange(
         &mut self,
         row: &Exchange,
         whole: impl FnOnce(&Exchange) -> Value,
@@ -235,7 +251,7 @@ impl<'a> Writer<'a> {
     }
 
     /// Writes the end of the export.
-    pub(super) fn end(self) -> Result<(), OutputError> {
+    fn end(self) -> Result<(), OutputError> {
         if self.format != Export::Har {
             return Ok(());
         }
@@ -248,7 +264,7 @@ impl<'a> Writer<'a> {
 
 impl Log {
     /// The number of rows to show. An export has no default limit: a file looks complete, even if it is not.
-    pub(super) fn most(&self) -> usize {
+    fn most(&self) -> usize {
         let default = if self.export.is_some() {
             usize::MAX
         } else {
@@ -258,7 +274,7 @@ impl Log {
     }
 
     /// Says how many of `count` rows are not shown.
-    pub(super) fn report_omitted(&self, count: usize, noun: &str, out: &Out) {
+    fn report_omitted(&self, count: usize, noun: &str, out: &Out) {
         let left_out = count.saturating_sub(self.most());
         if left_out > 0 {
             let rows = counted(left_out as u64, &format!("older {noun}"));
@@ -267,7 +283,7 @@ impl Log {
     }
 
     /// The instant of `--since`.
-    pub(super) fn since_when(&self, cx: &CommandContext<'_>) -> Option<WallTime> {
+    fn since_when(&self, cx: &CommandContext<'_>) -> Option<WallTime> {
         let since = self.since.as_ref()?;
         Some(since.instant(cx.now().wall, &crate::clock::time_zone()))
     }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::args::Global;
+use super::global::Global;
 use super::limits;
 use super::settings::Settings;
 use crate::clock::Clock;

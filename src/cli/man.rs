@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Command};
 
-use super::args::{EXITS, commands, examples};
-use super::exit::{CommandResult, Exit};
+use super::args::examples;
+use super::exit::{CommandResult, EXITS, Exit};
 use super::output::OutputError;
 use super::start::Start;
 use super::values::path;
@@ -91,14 +91,14 @@ pub struct Man {
     dir: Option<PathBuf>,
 }
 
-impl super::command::Command for Man {
+impl super::start::Command for Man {
     fn execute(self, start: Start<'_>) -> CommandResult {
         let Some(folder) = self.dir else {
-            let page = main_page().map_err(OutputError::Failed)?;
+            let page = page(&built(start.commands), "").map_err(OutputError::Failed)?;
             start.out.bytes(&page.text)?;
             return Ok(Exit::Done);
         };
-        let count = write(&folder).map_err(|error| {
+        let count = write(&built(start.commands), &folder).map_err(|error| {
             Problem::new(
                 ProblemKind::Local,
                 format!(
@@ -115,8 +115,9 @@ impl super::command::Command for Man {
 }
 
 /// Writes all pages, and returns how many there are.
-fn write(folder: &Path) -> io::Result<usize> {
-    let pages = pages()?;
+fn write(command: &Command, folder: &Path) -> io::Result<usize> {
+    let mut pages = Vec::new();
+    collect(command, "", &mut pages)?;
     std::fs::create_dir_all(folder)?;
     for page in &pages {
         std::fs::write(folder.join(&page.file), &page.text)?;
@@ -124,19 +125,7 @@ fn write(folder: &Path) -> io::Result<usize> {
     Ok(pages.len())
 }
 
-/// The page of the program itself.
-fn main_page() -> io::Result<Page> {
-    page(&built(), "")
-}
-
-/// All pages.
-fn pages() -> io::Result<Vec<Page>> {
-    let mut all = Vec::new();
-    collect(&built(), "", &mut all)?;
-    Ok(all)
-}
-
-fn built() -> Command {
+fn built(commands: fn() -> Command) -> Command {
     // `tilldeck help` only repeats the other pages.
     let mut command = commands().disable_help_subcommand(true);
     command.build();

@@ -15,6 +15,7 @@ mod estimate;
 mod exit;
 mod export;
 pub mod fault;
+mod global;
 mod interrupt;
 mod limits;
 mod link;
@@ -49,15 +50,12 @@ use clap::FromArgMatches as _;
 pub use list::{List, Order, Overview, Source};
 
 use args::Arguments;
-use command::Command as _;
 use console::Console;
 use exit::Exit;
 use log_start::LogStart;
 use output::{Out, OutputError, Tone};
-use start::Start;
+use start::{Command as _, Start};
 
-use crate::domain::RequestId;
-use crate::net::RequestOptions;
 use crate::support_log;
 
 /// Runs the program with these arguments; the first is the program's name.
@@ -91,6 +89,7 @@ fn run(arguments: Arguments, name: &str) -> Exit {
     let start = Start {
         log: LogStart::new(name, &global),
         global,
+        commands: args::commands,
         out: &out,
     };
     let done = match command {
@@ -114,14 +113,5 @@ fn ended(done: Result<Exit, OutputError>, out: &Out) -> Exit {
             out.message(Tone::Bad, "error:", &words);
             Exit::Usage
         }
-    }
-}
-
-/// The options of a request the operator waits for.
-fn request_options(no_wait: bool) -> RequestOptions {
-    RequestOptions {
-        request: RequestId(0),
-        background: false,
-        no_wait,
     }
 }

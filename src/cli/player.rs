@@ -3,12 +3,12 @@
 use clap::Args;
 use serde_json::json;
 
-use super::command::{CommandContext, DeckCommand, commands};
+use super::command::{CommandContext, DeckCommand, request_options};
 use super::exit::{CommandResult, Exit, usage};
 use super::output::{Cell, Out, Table, Tone, plain, toned};
 use super::prompt::{self, can_ask};
-use super::request_options;
 use super::secret::{read_from, source_of};
+use super::start::commands;
 use super::values::player_id;
 use crate::domain::{
     Ability, Account, Item, PlayerId, PlayerToken, Problem, ProblemKind, Secret, inert,

@@ -10,11 +10,10 @@ use base64::engine::general_purpose::STANDARD;
 use clap::Args;
 use serde_json::json;
 
-use super::command::{CommandContext, DeckCommand};
+use super::command::{CommandContext, DeckCommand, request_options};
 use super::exit::{CommandResult, Exit, usage};
 use super::output::{Out, Tone, problem_json};
 use super::prompt::{self, can_ask};
-use super::request_options;
 use super::values::{auth_method, method, timeout};
 use crate::deck::Deck;
 use crate::domain::raw_path::{self, HasFragment};

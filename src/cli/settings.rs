@@ -1,16 +1,13 @@
-//! The settings of a run: the global options, the config file, and where the state is.
+//! The settings of a run: the global options with the config file.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
-use super::args::Global;
+use super::global::Global;
 use crate::clock::Clock;
-use crate::config::{self, Config, ConfigError, Environ, Locations, Profile, Vault};
+use crate::config::{Config, ConfigError, Environ, Profile};
 use crate::deck::{Deck, Options};
-use crate::domain::{Problem, ProblemKind, inert};
+use crate::domain::Problem;
 use crate::net::{EventSender, Network, Overrides, Timeouts};
-use crate::private;
-use crate::providers::SPECS;
 
 /// The settings of a command that reads the config file.
 pub struct Settings {
@@ -70,47 +67,5 @@ impl Settings {
         };
         options.network.timeouts.idle = timeout;
         Deck::open(&self.profile, options).await
-    }
-}
-
-impl Global {
-    pub fn locations(&self) -> Locations {
-        Locations::of_process(self.config.clone(), self.state_dir.clone())
-    }
-
-    pub fn config_path(&self) -> Option<PathBuf> {
-        self.locations().config_file().map(|file| file.path)
-    }
-
-    pub fn load_config(&self) -> Result<Config, ConfigError> {
-        config::load(&self.locations(), &SPECS)
-    }
-
-    /// Where tilldeck saves secrets.
-    pub fn vault(&self) -> Result<Vault, Problem> {
-        Ok(Vault::system(
-            self.state_folder()?.join(config::VAULT),
-            &Environ::process(),
-        ))
-    }
-
-    /// The state folder; an error if another user can change its content.
-    pub fn state_folder(&self) -> Result<PathBuf, Problem> {
-        let folder = self.locations().state_folder();
-        let folder = folder.map_err(|error| Problem::from(&error))?;
-        match private::danger_of_folder(&folder) {
-            None => Ok(folder),
-            Some(danger) => Err(Problem::new(
-                ProblemKind::Config,
-                format!(
-                    "the state folder {} {danger}",
-                    inert::cut(&folder.to_string_lossy(), 400)
-                ),
-                format!(
-                    "{}, or choose another folder with --state-dir",
-                    danger.remedy(&folder)
-                ),
-            )),
-        }
     }
 }

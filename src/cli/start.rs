@@ -1,12 +1,13 @@
-//! Starts a command: reads the configuration, opens the deck, runs the command, and closes what was opened.
+//! What a command is, and its start: reads the configuration, opens the deck, runs the command, and closes what was
+//! opened. `commands!` lists commands.
 
 use std::convert::Infallible;
 
 use tokio::runtime::Builder;
 
-use super::args::Global;
 use super::command::{CommandContext, DeckCommand};
 use super::exit::{CommandResult, local};
+use super::global::Global;
 use super::interrupt::{Interrupts, interrupted, until_stopped};
 use super::limits;
 use super::log_start::LogStart;
@@ -17,9 +18,23 @@ use crate::domain::Waiting;
 use crate::net::{self, Event, EventReceiver};
 use crate::runtime;
 
+/// A command: its arguments, with what it does. Most need a deck and are a [`DeckCommand`].
+pub trait Command {
+    /// Runs it to its end.
+    fn execute(self, start: Start<'_>) -> CommandResult;
+}
+
+impl<C: DeckCommand> Command for C {
+    fn execute(self, start: Start<'_>) -> CommandResult {
+        start.with_deck(self)
+    }
+}
+
 /// What a command starts from.
 pub struct Start<'a> {
     pub global: Global,
+    /// The table of all commands.
+    pub commands: fn() -> clap::Command,
     pub log: LogStart,
     pub out: &'a Out,
 }
@@ -49,6 +64,29 @@ impl Start<'_> {
         })
     }
 }
+
+/// Defines an enum of commands, each by the type of its arguments. The command line accepts them, and the chosen one
+/// runs. A command's help is the documentation of its type.
+macro_rules! commands {
+    (
+        $(#[$meta:meta])*
+        pub enum $name:ident { $($(#[$attr:meta])* $variant:ident($command:ty),)* }
+    ) => {
+        $(#[$meta])*
+        #[derive(Debug, clap::Subcommand)]
+        pub enum $name { $($(#[$attr])* $variant($command),)* }
+
+        impl $crate::cli::start::Command for $name {
+            fn execute(
+                self,
+                start: $crate::cli::start::Start<'_>,
+            ) -> $crate::cli::exit::CommandResult {
+                match self { $(Self::$variant(command) => command.execute(start),)* }
+            }
+        }
+    };
+}
+pub(super) use commands;
 
 async fn with_deck(settings: &Settings, out: &Out, command: impl DeckCommand) -> CommandResult {
     let (events_to, mut events) = net::events::channel();

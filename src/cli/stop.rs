@@ -9,8 +9,6 @@ use std::task::Poll;
 use signal_hook::flag;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::exit::Exit;
-
 /// Whether a signal ends the process at once, as without a handler.
 static AT_ONCE: LazyLock<Arc<AtomicBool>> = LazyLock::new(|| Arc::new(AtomicBool::new(true)));
 
@@ -24,16 +22,6 @@ pub enum Stop {
     Interrupt,
     /// SIGTERM, the normal end of a service.
     Terminate,
-}
-
-impl Stop {
-    /// The exit of a service that this signal stops.
-    pub fn of_service(self) -> Exit {
-        match self {
-            Self::Interrupt => Exit::Interrupted,
-            Self::Terminate => Exit::Done,
-        }
-    }
 }
 
 /// The kernel ignores signals without a handler for process 1 of a container. These handlers end it as elsewhere,

@@ -3,10 +3,11 @@
 use clap::Args;
 use serde_json::json;
 
-use super::command::{CommandContext, DeckCommand, commands};
+use super::command::{CommandContext, DeckCommand, request_options};
 use super::exit::{CommandResult, Exit, usage};
 use super::output::{OutputError, Table, Tone, plain, toned};
-use super::{request_options, words};
+use super::start::commands;
+use super::words;
 use crate::deck::Deck;
 use crate::domain::{Account, Problem, StoredIn, TokenState, TokenStatus, time};
 

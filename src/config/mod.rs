@@ -4,6 +4,7 @@
 mod check;
 pub mod child;
 pub mod edit;
+mod environ;
 mod error;
 mod file;
 mod keyring;
@@ -19,10 +20,11 @@ use std::time::Duration;
 
 use crate::domain::{AccountId, inert};
 
+pub use environ::Environ;
 pub use error::{ConfigError, Place};
 pub use file::nearest;
 pub use keyring::{KEYRING_LIMIT, KEYRING_VARIABLE, Keyring, KeyringError};
-pub use paths::{ConfigPath, Environ, Locations};
+pub use paths::{ConfigPath, Locations};
 pub use places::{AddressError, HomeError, address, in_home};
 pub use secret::{Resolved, SecretError, SecretSource};
 pub use vault::{Vault, VaultError, VaultPlace};

@@ -16,8 +16,9 @@ use crate::domain::{Secret, inert};
 use crate::private::Danger;
 
 use super::child::{self, Unread};
+use super::environ::Environ;
 use super::keyring::{KeyringError, TimedKeyring};
-use super::paths::{self, Environ};
+use super::paths;
 
 /// No key or password is longer; a larger file is a wrong path.
 const SIZE_MAX: u64 = 64 * 1024;

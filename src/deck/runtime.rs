@@ -7,7 +7,7 @@ use std::time::Duration;
 use reqwest::Url;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::receiving::handler::Keys;
+use super::receiving::keys::Keys;
 use super::secrets::{self, SecretOverrides};
 use crate::auth::{TokenStore, Tokens};
 use crate::clock::Clock;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Body, PaymentId, PlayerId, WallTime};
+use super::{AccountId, Body, Exchange, ExchangeId, Outcome, PaymentId, PlayerId, WallTime};
 
 /// The ledger's number of one delivery; grows with time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -46,6 +46,34 @@ pub struct Delivery {
 }
 
 impl Delivery {
+    /// As the request that was received at `base`, answered by this program.
+    #[must_use]
+    pub fn as_exchange(&self, received: &Received, base: &str) -> Exchange {
+        Exchange {
+            id: ExchangeId(self.id.0),
+            // A callback may have named any account.
+            account: AccountId::new(self.account.as_str())
+                .unwrap_or_else(|_| AccountId::new("account").expect("letters make a name")),
+            provider: self.provider.clone(),
+            environment: String::new(),
+            at: self.received_at,
+            method: self.method.clone(),
+            url: format!("{base}{}", received.target),
+            about: String::new(),
+            attempt: self.attempt,
+            outcome: Outcome::Status(self.status),
+            // The receiver speaks no other.
+            http_version: "HTTP/1.1".into(),
+            to_head: None,
+            took: Duration::ZERO,
+            request_headers: received.headers.clone(),
+            request_body: received.body.clone(),
+            response_headers: Vec::new(),
+            response_body: Body::default(),
+            response_wire: None,
+        }
+    }
+
     /// Why it has its verdict, for people: of a genuine one, whether it is verified, and by what.
     #[must_use]
     pub fn reason(&self) -> String {

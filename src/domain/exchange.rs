@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
-use super::{AccountId, Delivery, Received, WallTime};
+use super::{AccountId, WallTime};
 
 /// The most bytes of one body that are saved.
 pub const BODY_KEPT_MAX: usize = 256 * 1024;
@@ -107,34 +107,6 @@ impl Body {
 }
 
 impl Exchange {
-    /// A callback as the request that was received at `base`, answered by this program.
-    #[must_use]
-    pub fn of_callback(delivery: &Delivery, received: &Received, base: &str) -> Self {
-        Self {
-            id: ExchangeId(delivery.id.0),
-            // A callback may have named any account.
-            account: AccountId::new(delivery.account.as_str())
-                .unwrap_or_else(|_| AccountId::new("account").expect("letters make a name")),
-            provider: delivery.provider.clone(),
-            environment: String::new(),
-            at: delivery.received_at,
-            method: delivery.method.clone(),
-            url: format!("{base}{}", received.target),
-            about: String::new(),
-            attempt: delivery.attempt,
-            outcome: Outcome::Status(delivery.status),
-            // The receiver speaks no other.
-            http_version: "HTTP/1.1".into(),
-            to_head: None,
-            took: Duration::ZERO,
-            request_headers: received.headers.clone(),
-            request_body: received.body.clone(),
-            response_headers: Vec::new(),
-            response_body: Body::default(),
-            response_wire: None,
-        }
-    }
-
     /// The path of the URL, with its query.
     #[must_use]
     pub fn path(&self) -> &str {

@@ -2,7 +2,22 @@
 
 use std::fmt;
 
-use super::{Expected, WallTime};
+use super::{Amount, Currency, WallTime};
+
+/// The expected amount. The payment page's URL is unsigned, so a payer can change amount and currency.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Expected {
+    /// Compared by decimal value.
+    pub amount: Amount,
+    /// Compared exactly; case matters.
+    pub currency: Currency,
+}
+
+impl fmt::Display for Expected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&format!("{} {}", self.amount, self.currency))
+    }
+}
 
 /// Who set an expectation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -116,7 +131,6 @@ impl Replaced {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Amount, Currency};
 
     #[test]
     fn an_expectation_is_never_overwritten_without_a_yes() {

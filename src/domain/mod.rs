@@ -43,12 +43,12 @@ pub use delivery::{
     Delivery, DeliveryId, Job, JobId, JobKind, JobState, Listening, Received, Subject, Verdict,
 };
 pub use exchange::{Body, Exchange, ExchangeId, Outcome};
-pub use expectation::{Expectation, ExpectedBy, NewExpectation, Replaced};
+pub use expectation::{Expectation, Expected, ExpectedBy, NewExpectation, Replaced};
 pub use explore::{Column, Digest, Explored, Holds, RawCall};
 pub use id::{AccountId, PAYMENT_ID_MAX, PaymentId, RequestId};
 pub use link::{LinkRequest, PaymentLink};
 pub use op::{Answer, AuthMethod, EstimateRequest, Op, PlayerToken, RawReply, RawRequest};
-pub use payment::{Estimate, Expected, Observation, Payment, PaymentState, Watch, Watchlist};
+pub use payment::{Estimate, Observation, Payment, PaymentState, Watch, Watchlist};
 pub use player::{Inventory, Item, Player, PlayerClaim, PlayerId};
 pub use problem::{Problem, ProblemKind};
 pub use reported::Reported;

@@ -121,21 +121,6 @@ pub struct Payment {
     pub state: PaymentState,
 }
 
-/// The expected amount. The payment page's URL is unsigned, so a payer can change amount and currency.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Expected {
-    /// Compared by decimal value.
-    pub amount: Amount,
-    /// Compared exactly; case matters.
-    pub currency: Currency,
-}
-
-impl fmt::Display for Expected {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&format!("{} {}", self.amount, self.currency))
-    }
-}
-
 impl Payment {
     /// Amount and currency as received: `25.00 EMT`. Inert.
     #[must_use]

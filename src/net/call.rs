@@ -12,7 +12,6 @@ use reqwest::header::{
 };
 use serde_json::{Map, Value};
 
-use super::verbatim::Verbatim;
 use super::{coding, redact};
 use crate::domain::{AuthMethod, RawReply, Secret, WallTime};
 
@@ -82,6 +81,17 @@ impl Repeat {
     pub fn of(writes: bool) -> Self {
         if writes { Self::Never } else { Self::Safe }
     }
+}
+
+/// The parts of a forwarded callback besides method and body.
+#[derive(Debug, Clone)]
+pub struct Verbatim {
+    /// The sender's headers that are forwarded. Few of their values are recorded.
+    pub headers: HeaderMap,
+    /// Path and query, byte for byte. Over https they go as a URL has them: `'` becomes `%27` there.
+    pub target: String,
+    /// Whether only the response's status matters; otherwise the body is needed completely.
+    pub status_decides: bool,
 }
 
 /// The final bytes of one attempt. What is signed here is what is sent.

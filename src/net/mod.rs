@@ -21,13 +21,12 @@ use std::time::Duration;
 use reqwest::Url;
 
 pub use budget::Limit;
-pub use call::{Call, Content, HeaderText, Repeat, Reply, SignedRequest, form_boundary};
+pub use call::{Call, Content, HeaderText, Repeat, Reply, SignedRequest, Verbatim, form_boundary};
 pub use error::NetError;
 pub use events::{Event, EventReceiver, EventSender};
 pub use http::{Http, Network, Timeouts};
 pub use log_lines::without_query;
 use retry::Decision;
-pub use verbatim::Verbatim;
 
 use crate::clock::Clock;
 use crate::domain::{

@@ -12,13 +12,13 @@ use http_body_util::Full;
 use hyper::body::{Body as _, Incoming};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
-use reqwest::header::{HOST, HeaderMap};
+use reqwest::header::HOST;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::Gate;
-use super::call::Reply;
+use super::call::{Reply, Verbatim};
 use super::error::{ANSWERING, CONNECTING, CONTINUING, NetError, foreign_words};
 use super::http::{AttemptResult, Outgoing, REPLY_MAX, WHOLE_MAX, authority, texts};
 use crate::domain::host;
@@ -28,17 +28,6 @@ const PAGE_BYTES_MAX: usize = 64 * 1024;
 
 /// How long to read that: a shop that took the callback must not get it again because its page is slow.
 const PAGE_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// The parts of a forwarded callback besides method and body.
-#[derive(Debug, Clone)]
-pub struct Verbatim {
-    /// The sender's headers that are forwarded. Few of their values are recorded.
-    pub headers: HeaderMap,
-    /// Path and query, byte for byte. Over https they go as a URL has them: `'` becomes `%27` there.
-    pub target: String,
-    /// Whether only the response's status matters; otherwise the body is needed completely.
-    pub status_decides: bool,
-}
 
 /// Sends once and reads the response, or as much of it as is needed.
 pub(super) async fn send(

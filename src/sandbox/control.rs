@@ -11,9 +11,9 @@ use crate::domain::{PaymentId, inert};
 use crate::http_server::{Request, Response, respond, text};
 
 use super::fields::Fields;
-use super::mounts::Mount;
 use super::outbox::Webhook;
 use super::page::{self, Html};
+use super::provider::Mount;
 use super::{About, Simulator};
 
 /// The path prefix of the control routes.

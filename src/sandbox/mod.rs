@@ -33,7 +33,8 @@ use crate::domain::simulate::{self, Command};
 use crate::domain::{Expected, PaymentId, WallTime};
 use crate::http_server::{self, Limits, Server};
 
-use mounts::{Mount, Mounts};
+use mounts::Mounts;
+use provider::Mount;
 pub use provider::{About, Done, Late, Sample, Saved, SimulatedProvider};
 pub use simulator::Simulator;
 use snapshot::SnapshotFile;

@@ -1,40 +1,20 @@
 //! The mounted providers: requests and commands are routed to them, their state is saved, and their callbacks are sent.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 use std::time::{Duration, UNIX_EPOCH};
 
 use hyper::http::{HeaderValue, StatusCode, header};
 use tokio::sync::{Mutex, Notify};
 
 use super::outbox::Attempt;
+use super::provider::Mount;
 use super::snapshot::{Snapshot, SnapshotFile};
 use super::triggers::Occasion;
 use super::{Late, SimulatedProvider, Simulator, control, faults, route};
 use crate::domain::simulate::{Command, Fault};
 use crate::domain::{PaymentId, WallTime, inert, time};
 use crate::http_server::{self, DeliveryResult, Outcome, Request, text};
-
-/// A provider of the sandbox, used by one call at a time.
-pub struct Mount {
-    provider: std::sync::Mutex<Box<dyn SimulatedProvider>>,
-    /// Whether it is a production environment, which has a listener of its own.
-    pub production: bool,
-}
-
-impl Mount {
-    pub fn new(provider: Box<dyn SimulatedProvider>, production: bool) -> Self {
-        let provider = std::sync::Mutex::new(provider);
-        Self {
-            provider,
-            production,
-        }
-    }
-
-    pub fn lock(&self) -> MutexGuard<'_, Box<dyn SimulatedProvider>> {
-        self.provider.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
 
 pub struct Mounts {
     pub simulator: Simulator,

@@ -1,5 +1,6 @@
 //! The interface between the sandbox and a simulated provider.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -139,3 +140,24 @@ pub trait SimulatedProvider: Send {
 /// A response extension: delays the response by this real time.
 #[derive(Debug, Clone, Copy)]
 pub struct Late(pub Duration);
+
+/// A provider of the sandbox, used by one call at a time.
+pub struct Mount {
+    provider: Mutex<Box<dyn SimulatedProvider>>,
+    /// Whether it is a production environment, which has a listener of its own.
+    pub production: bool,
+}
+
+impl Mount {
+    pub fn new(provider: Box<dyn SimulatedProvider>, production: bool) -> Self {
+        let provider = Mutex::new(provider);
+        Self {
+            provider,
+            production,
+        }
+    }
+
+    pub fn lock(&self) -> MutexGuard<'_, Box<dyn SimulatedProvider>> {
+        self.provider.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -4,7 +4,7 @@
 use ratatui::layout::{Constraint, Layout, Rect, Size};
 
 use super::layout::{Areas, inside_of_side};
-use super::panes::Pane;
+use super::pane::Pane;
 
 /// A pane with its frame is useful from this height on.
 const LEAST: u16 = 4;

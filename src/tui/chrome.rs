@@ -4,11 +4,12 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::widgets::{Clear, Widget as _};
 
+use super::component::ViewContext;
+use super::hits::Hit;
 use super::keys::{Action, ConsoleAction, GLOBAL, Keys as _, NavAction, OVERLAY, WindowAction};
 use super::layout::SMALLEST;
 use super::msg::Level;
-use super::panes::{Pane, ViewContext};
-use super::pointer::Hit;
+use super::pane::Pane;
 use super::store::Store;
 use super::theme::{Tone, badge};
 use super::widgets::text::{Pen, below, cells, paragraph, width, wrap};
@@ -244,7 +245,7 @@ pub fn draw_footer(model: &Model, ctx: ViewContext<'_>, area: Rect, buf: &mut Bu
     let mut pen = Pen::new(buf, area, 0);
     pen.keep(taken).skip(1);
     if !failed {
-        let actions = scope.chain().flat_map(super::keys::Scope::bindings);
+        let actions = scope.chain().flat_map(|scope| model.keymap.of(scope));
         let actions = actions.map(Action).filter(|action| {
             !ends.contains(action)
                 && NavAction::of(*action).is_none()

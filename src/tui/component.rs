@@ -1,29 +1,28 @@
 //! What a pane and a window have in common: keys, events, drawing. Each is one [`Component`]; the console routes to them
 //! and knows none of them.
 
+use std::any::Any;
+use std::fmt;
+use std::ops::Range;
 use std::time::Duration;
 
 use ratatui::buffer::Buffer;
 use ratatui::crossterm::event::KeyEvent;
 use ratatui::layout::{Position, Rect};
-use tui_input::Input;
 
 use super::Effect;
+use super::hits::{Hit, Hits, Shown, Target};
+use super::intent::Intent;
 use super::keys::{Action, Keymap, Keys, Scope};
-use super::msg::{Level, Msg, NewWatch, WatchKey};
-use super::overlays::Overlay;
-use super::panes::Pane;
-use super::panes::estimates::Question;
-use super::panes::payments::pasted::Pasted;
-use super::pointer::Hits;
+use super::msg::{Level, Msg};
 use super::store::{InFlight, Store};
 use super::theme::{Theme, Tone};
 use super::widgets::filter::Filter;
-use super::widgets::input::{first_line, paste};
+use super::widgets::input::Paste;
 use super::widgets::list::{List, Step};
 use super::widgets::widths::Widths;
 use crate::domain::manage::Changed;
-use crate::domain::{AccountId, Now, PlayerId, RawCall, RequestId, Secret, WallTime};
+use crate::domain::{AccountId, Now, PaymentId, RequestId, Secret, WallTime};
 
 /// What a component reads to draw itself, besides its own state.
 #[derive(Clone, Copy)]
@@ -47,10 +46,22 @@ impl ViewContext<'_> {
 
     /// `just now`, `<1m ago`, `2m ago`.
     pub fn ago(&self, at: WallTime) -> String {
-        match super::panes::age(at, self.now).as_str() {
+        match super::ages::age(at, self.now).as_str() {
             "now" => "just now".into(),
             age => format!("{age} ago"),
         }
+    }
+
+    /// A clock time for today, with seconds where they are wanted; a date for any other day.
+    pub fn clock_or_date(&self, at: WallTime, seconds: bool) -> String {
+        let at = at.date_and_clock(&self.store.zone);
+        let today = self.now.wall.date_and_clock(&self.store.zone);
+        let part = match (at.get(..10) == today.get(..10), seconds) {
+            (true, true) => 11..19,
+            (true, false) => 11..16,
+            (false, _) => 5..10,
+        };
+        at.get(part).unwrap_or(&at).to_owned()
     }
 
     /// Time until a monotonic instant: `4s`, or the clock time with reduced motion.
@@ -75,6 +86,27 @@ impl ViewContext<'_> {
     pub fn in_or_at(&self, due: Duration) -> String {
         let preposition = if self.still { "at" } else { "in" };
         format!("{preposition} {}", self.until(due))
+    }
+
+    /// Notes what a click does in an area that is being drawn.
+    pub fn note(&self, area: Rect, hit: Hit) {
+        if let Some(hits) = self.hits {
+            hits.targets.borrow_mut().push(Target { area, hit });
+        }
+    }
+
+    /// Notes the columns of a list.
+    pub fn note_columns(&self, columns: impl Iterator<Item = Shown>) {
+        if let Some(hits) = self.hits.filter(|_| self.focused) {
+            hits.columns.borrow_mut().extend(columns);
+        }
+    }
+
+    /// Notes the rows of a list, one below another from the top of its area.
+    pub fn note_rows(&self, area: Rect, rows: Range<usize>) {
+        for (line, row) in area.rows().zip(rows) {
+            self.note(line, Hit::Row(row));
+        }
     }
 }
 
@@ -111,8 +143,13 @@ impl UpdateContext<'_> {
     }
 
     /// Opens a window over everything else.
-    pub fn open(&mut self, overlay: impl Into<Overlay>) {
-        self.console.push(Command::Open(overlay.into()));
+    pub fn open(&mut self, window: impl Component) {
+        self.console.push(Command::Open(Box::new(window)));
+    }
+
+    /// Opens the timeline of a payment.
+    pub fn open_timeline(&mut self, account: AccountId, payment: PaymentId) {
+        self.console.push(Command::Timeline(account, payment));
     }
 
     /// Closes the window that acts.
@@ -146,7 +183,10 @@ impl UpdateContext<'_> {
 /// What a component asks of the console.
 #[derive(Debug, Clone)]
 pub enum Command {
-    Open(Overlay),
+    /// Opens a window.
+    Open(Box<DynComponent>),
+    /// Opens the timeline of a payment.
+    Timeline(AccountId, PaymentId),
     /// Closes the window at this place of the stack, and those above it.
     Close(usize),
     /// Closes all windows, focuses a pane, and hands it the intent.
@@ -155,41 +195,6 @@ pub enum Command {
     Act(Action),
     /// Cancels a request of the console.
     Cancel(RequestId),
-}
-
-/// What a component wants another pane to do.
-#[derive(Debug, Clone)]
-pub enum Intent {
-    ShowAccount(AccountId),
-    ShowPayment(WatchKey),
-    ShowPlayer(AccountId, PlayerId),
-    /// Shows a player and loads the inventory.
-    LoadPlayer(AccountId, PlayerId),
-    ShowCallbacks,
-    /// Shows a call of the explorer's history.
-    ShowCall(u64),
-    /// Selects the request that waits longest.
-    ShowWaiting,
-    Watch(NewWatch),
-    WatchMany(AccountId, Pasted),
-    Estimate(Question),
-    /// Sends a write call that the operator confirmed.
-    Send(AccountId, RawCall),
-}
-
-impl Intent {
-    /// The pane that does it.
-    pub fn pane(&self) -> Pane {
-        match self {
-            Self::ShowAccount(_) => Pane::Credentials,
-            Self::ShowPayment(_) | Self::Watch(_) | Self::WatchMany(..) => Pane::Payments,
-            Self::ShowPlayer(..) | Self::LoadPlayer(..) => Pane::Players,
-            Self::ShowCallbacks => Pane::Callbacks,
-            Self::ShowCall(_) | Self::Send(..) => Pane::Explorer,
-            Self::ShowWaiting => Pane::Requests,
-            Self::Estimate(_) => Pane::Estimates,
-        }
-    }
 }
 
 /// What happened, after the store applied it. Every component hears of it.
@@ -221,30 +226,8 @@ impl<'a> Event<'a> {
     }
 }
 
-/// The result of a paste.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Paste {
-    /// Nothing here takes text.
-    Refused,
-    Whole,
-    /// Only the first line has a place.
-    FirstLine,
-}
-
-impl Paste {
-    /// Pastes into a line that is being typed.
-    pub fn into_line(input: &mut Input, text: &str) -> Self {
-        paste(input, text);
-        if first_line(text).1 {
-            Self::FirstLine
-        } else {
-            Self::Whole
-        }
-    }
-}
-
 /// A pane or a window.
-pub trait Component {
+pub trait Component: Clone + fmt::Debug + Send + 'static {
     /// What its keys do.
     type Action: Keys;
 
@@ -395,7 +378,11 @@ pub trait Component {
 }
 
 /// A [`Component`] with its actions as the key table names them, so that the console can hold any.
-pub trait AnyComponent {
+pub trait AnyComponent: Any + fmt::Debug + Send {
+    fn boxed(&self) -> Box<DynComponent>;
+    /// The path of its type.
+    #[cfg(test)]
+    fn kind(&self) -> &'static str;
     /// `None`: the action is another component's.
     fn can_any(&self, action: Action, ctx: ViewContext<'_>) -> Option<bool>;
     /// Returns whether the action is this component's.
@@ -431,7 +418,22 @@ pub trait AnyComponent {
 /// A component of any kind, for the console.
 pub type DynComponent = dyn AnyComponent;
 
+impl Clone for Box<DynComponent> {
+    fn clone(&self) -> Self {
+        self.as_ref().boxed()
+    }
+}
+
 impl<C: Component> AnyComponent for C {
+    fn boxed(&self) -> Box<DynComponent> {
+        Box::new(self.clone())
+    }
+
+    #[cfg(test)]
+    fn kind(&self) -> &'static str {
+        std::any::type_name::<C>()
+    }
+
     fn can_any(&self, action: Action, ctx: ViewContext<'_>) -> Option<bool> {
         C::Action::of(action).map(|action| self.can(action, ctx))
     }

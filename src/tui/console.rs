@@ -1,22 +1,29 @@
 //! The console's own keys: focus, zoom, the windows that belong to no pane, quitting.
 
-use super::component::AnyComponent;
+use std::any::Any;
+
+use super::component::{AnyComponent, DynComponent};
 use super::keys::{
-    Action, ColumnAction, ConsoleAction, FilterAction, Keys as _, NavAction, WindowAction, bindings,
+    Action, ColumnAction, ConsoleAction, FilterAction, Keys as _, NavAction, WindowAction,
 };
 use super::layout::ZoomMode;
 use super::msg::Level;
-use super::overlays::{Overlay, alerts, help, link_form, palette, quit_ask, sandbox};
-use super::panes::{GoTo, Pane};
+use super::overlays::{alerts, help, link_form, palette, quit_ask, sandbox, timeline};
+use super::pane::{GoTo, Pane};
 use super::{Effect, Io, Model, Place};
 use crate::domain::{Ability, Environment, Now};
+
+/// The timeline that a window is.
+fn timeline_in(window: &DynComponent) -> Option<&timeline::State> {
+    (window as &dyn Any).downcast_ref()
+}
 
 impl Model {
     pub(super) fn act_console(&mut self, action: ConsoleAction, io: &mut Io<'_>) {
         match action {
             ConsoleAction::Suspend => io.out.push(Effect::Suspend),
             ConsoleAction::Quit if self.store.in_flight().any(|asked| asked.writes) => {
-                self.open(quit_ask::State);
+                self.open(Box::new(quit_ask::State));
             }
             ConsoleAction::Quit | ConsoleAction::Leave => io.out.push(Effect::Quit),
             ConsoleAction::Escape => self.escape(io),
@@ -32,9 +39,11 @@ impl Model {
             }
             ConsoleAction::NextPane => self.focus = self.beside(1),
             ConsoleAction::PreviousPane => self.focus = self.beside(self.shown.len() - 1),
-            ConsoleAction::Help => self.open(help::State::new(self.scope())),
-            ConsoleAction::Palette => self.open(palette::State::new(self.offered(io.now))),
-            ConsoleAction::ShowAlerts => self.open(alerts::State::new(&self.store)),
+            ConsoleAction::Help => self.open(Box::new(help::State::new(self.scope()))),
+            ConsoleAction::Palette => {
+                self.open(Box::new(palette::State::new(self.offered(io.now))));
+            }
+            ConsoleAction::ShowAlerts => self.open(Box::new(alerts::State::new(&self.store))),
             ConsoleAction::Link | ConsoleAction::Sandbox if !self.store.is_ready() => {
                 let text = "still starting; try again in a moment";
                 self.store.flash(Level::Info, text);
@@ -54,12 +63,16 @@ impl Model {
     }
 
     /// Opens a window. A timeline that is open already comes back instead: windows must not pile up.
-    pub(super) fn open(&mut self, overlay: impl Into<Overlay>) {
-        let overlay = overlay.into();
+    pub(super) fn open(&mut self, window: Box<DynComponent>) {
+        let opened = timeline_in(&*window);
         let mut open = self.overlays.iter();
-        match open.position(|below| overlay.is_same_timeline(below)) {
+        let same = open.position(|below| {
+            let both = timeline_in(&**below).zip(opened);
+            both.is_some_and(|(below, opened)| below.is_of(opened))
+        });
+        match same {
             Some(at) => self.overlays.truncate(at + 1),
-            None => self.overlays.push(overlay),
+            None => self.overlays.push(window),
         }
     }
 
@@ -72,7 +85,7 @@ impl Model {
         if accounts.is_empty() {
             self.store.none_can(Ability::Links);
         } else {
-            self.open(link_form::State::new(accounts, at, may_write));
+            self.open(Box::new(link_form::State::new(accounts, at, may_write)));
         }
     }
 
@@ -87,7 +100,7 @@ impl Model {
             let known = self.store.known(account);
             known.is_some_and(|known| known.account.environment == Environment::Embedded)
         });
-        self.open(sandbox::State::new(simulated.map(|(_, id)| id)));
+        self.open(Box::new(sandbox::State::new(simulated.map(|(_, id)| id))));
     }
 
     /// Cancels, dismisses or goes back, whichever comes first.
@@ -110,7 +123,9 @@ impl Model {
     /// The actions for the palette: those that work here, and those of every pane.
     fn offered(&self, now: Now) -> Vec<Action> {
         let here = self.scope();
-        let offered = bindings()
+        let offered = self
+            .keymap
+            .bindings()
             .filter(|binding| here.is_in(binding.scope) || Pane::of(binding.scope).is_some());
         let offered = offered.map(Action).filter(|action| {
             let own = [ConsoleAction::Palette.into(), ConsoleAction::Escape.into()];

@@ -1,7 +1,7 @@
 //! Applies messages from outside to the store, before any component hears of them.
 
+use super::ages::age;
 use super::msg::{Level, Msg, Notice, Ready};
-use super::panes::age;
 use super::store::{LISTENER, Phase, Store};
 use super::watched::Watched;
 use crate::domain::simulate::Command;

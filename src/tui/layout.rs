@@ -3,7 +3,7 @@
 use ratatui::layout::Constraint::{Fill, Length};
 use ratatui::layout::{Layout, Margin, Rect};
 
-use super::panes::Pane;
+use super::pane::Pane;
 
 /// A smaller screen shows one line with the error.
 pub const SMALLEST: (u16, u16) = (40, 10);

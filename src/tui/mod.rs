@@ -1,23 +1,30 @@
 //! The console: `Model`, `update` and `view`, all pure. This file only routes: to the top window, else to the focused
 //! pane, else to the console itself.
 
+mod ages;
 mod alerts;
 mod chosen;
 mod chrome;
 mod component;
 mod console;
+mod deliveries;
 pub mod effect;
 mod events;
+mod hits;
+mod intent;
 mod jobs;
 mod keys;
 mod layout;
 pub mod msg;
 mod overlays;
+mod pane;
 mod panes;
+mod pasted;
 mod pointer;
 mod rows;
 pub mod setup;
 mod store;
+mod table;
 mod theme;
 mod traffic;
 mod watched;
@@ -38,23 +45,25 @@ use ratatui::layout::{Margin, Position, Rect};
 use crate::domain::{Now, Problem, ProblemKind, RequestId};
 
 pub use effect::Effect;
-pub use keys::{KeyRow, key_rows};
 pub use msg::Msg;
 pub use setup::{Setup, ThemeChoice, UiOptions};
+pub use table::{KeyRow, key_rows};
 
-use component::{AnyComponent, Command, DynComponent, Event, Paste, UpdateContext, ViewContext};
+use component::{AnyComponent, Command, DynComponent, Event, UpdateContext, ViewContext};
+use hits::{Hits, Target};
 use keys::{
     Action, ColumnAction, ConsoleAction, FilterAction, Keymap, Keys as _, NavAction, Scope,
     WindowAction,
 };
 use layout::{Areas, Arrangement, LayoutInput, ZoomMode, arrange};
 use msg::Level;
-use overlays::Overlay;
-use panes::{GoTo, Pane, Panes};
-use pointer::{Hits, Target};
+use overlays::timeline;
+use pane::{GoTo, Pane};
+use panes::Panes;
 use store::{InFlight, Phase, Purpose, Store};
 use theme::Theme;
 use widgets::boxes::Framed;
+use widgets::input::Paste;
 
 /// The complete state of the console.
 #[derive(Debug, Clone)]
@@ -68,7 +77,7 @@ pub struct Model {
     focus: Pane,
     zoom: ZoomMode,
     /// The open windows; the last one is on top.
-    overlays: Vec<Overlay>,
+    overlays: Vec<Box<DynComponent>>,
     store: Store,
     panes: Panes,
     /// Rows that the details in the focused pane need, as of the last update.
@@ -110,7 +119,7 @@ impl Model {
                 "delete the line to show all panes",
             )
         })?;
-        let keymap = Keymap::new(&setup.ui.keys).map_err(|why| {
+        let keymap = table::keymap(&setup.ui.keys).map_err(|why| {
             let hint = "docs/keys.md lists every action with its keys; delete the line to use the built-in ones";
             Problem::new(ProblemKind::Config, format!("[ui.keys]: {why}"), hint)
         })?;
@@ -158,7 +167,7 @@ impl Model {
     pub fn next_wake(&self, now: Now) -> Option<Duration> {
         let ctx = self.ctx(now, false);
         let panes = Pane::ALL.into_iter().map(|pane| self.panes.get(pane));
-        let windows = self.overlays.iter().map(Overlay::component);
+        let windows = self.overlays.iter().map(AsRef::as_ref);
         let sends = panes.chain(windows).filter_map(DynComponent::due);
         let due = self.store.poll_due().into_iter().chain(sends);
         let due = due.filter(|_| self.store.is_ready());
@@ -172,7 +181,7 @@ impl Model {
         let shown = Pane::ALL.into_iter().filter(|pane| self.shows(*pane));
         let panes = shown.filter_map(|pane| self.panes.get(pane).next_wake(ctx));
         let windows = self.overlays.iter();
-        let windows = windows.filter_map(|window| window.component().next_wake(ctx));
+        let windows = windows.filter_map(|window| window.next_wake(ctx));
         let changes = armed.chain(panes).chain(windows).min();
         // One frame for all that changes within a second.
         let changes = changes.map(|wake| {
@@ -254,7 +263,7 @@ impl Model {
     fn component(&self, place: Place) -> &DynComponent {
         match place {
             Place::Pane(pane) => self.panes.get(pane),
-            Place::Window(at) => self.overlays[at].component(),
+            Place::Window(at) => self.overlays[at].as_ref(),
         }
     }
 
@@ -303,7 +312,7 @@ impl Model {
         };
         let result = match place {
             Place::Pane(pane) => call(self.panes.get_mut(pane), &mut ctx),
-            Place::Window(at) => call(self.overlays[at].component_mut(), &mut ctx),
+            Place::Window(at) => call(self.overlays[at].as_mut(), &mut ctx),
         };
         for command in commands {
             self.carry_out(command, io);
@@ -313,7 +322,10 @@ impl Model {
 
     fn carry_out(&mut self, command: Command, io: &mut Io<'_>) {
         match command {
-            Command::Open(overlay) => self.open(overlay),
+            Command::Open(window) => self.open(window),
+            Command::Timeline(account, payment) => {
+                self.open(Box::new(timeline::State::new(account, payment, io.now)));
+            }
             Command::Close(place) => self.overlays.truncate(place),
             Command::Do(intent) => {
                 self.overlays.clear();
@@ -378,7 +390,7 @@ impl Model {
     /// Shows a failure, unless a window waits for it.
     fn report_unless_shown(&mut self, request: RequestId, failure: Option<&Problem>) {
         let mut windows = self.overlays.iter();
-        let is_shown = windows.any(|window| window.component().request() == Some(request));
+        let is_shown = windows.any(|window| window.request() == Some(request));
         if let Some(problem) = failure.filter(|_| !is_shown) {
             self.store.flash(Level::Error, problem.describe());
         }
@@ -668,7 +680,7 @@ fn draw(model: &Model, now: Now, hits: Option<&Hits>, buf: &mut Buffer) -> Optio
                 height: screen.height - 1,
                 ..screen
             };
-            cursor = top.component().view(ctx, over, buf);
+            cursor = top.view(ctx, over, buf);
         }
         // A notice about a key pressed in a window must not hide behind the window.
         if model.store.flash.is_some() {

@@ -1,100 +1,26 @@
 //! The mouse: a click does what stands under it, the wheel moves the selection under it. What stands where is noted while
 //! it is drawn: a click draws the screen once more, and asks.
 
-use std::cell::RefCell;
-use std::ops::Range;
 use std::time::Duration;
 
 use ratatui::buffer::{Buffer, Cell};
 use ratatui::crossterm::event::{MouseEvent, MouseEventKind};
-use ratatui::layout::{Position, Rect};
+use ratatui::layout::Position;
 
-use super::component::ViewContext;
-use super::keys::{Action, ColumnAction, WindowAction};
+use super::hits::{Hit, Hits, Target};
+use super::keys::{ColumnAction, WindowAction};
 use super::msg::Level;
-use super::panes::Pane;
+use super::pane::Pane;
 use super::widgets::list::Step;
-use super::widgets::widths::Shown;
 use super::{Io, Model, Place, draw};
 use crate::domain::Now;
 
 /// Rows the wheel moves at once.
 const WHEEL: usize = 3;
 
-/// What a click does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Hit {
-    /// What a key of the action does.
-    Act(Action),
-    Focus(Pane),
-    /// Picks a row or a field of the top component.
-    Row(usize),
-    /// Picks a column by its title.
-    Heading(&'static str),
-    /// Resizes a column, which begins `left`, while it is dragged.
-    Edge {
-        column: &'static str,
-        left: u16,
-    },
-    /// The scroll bar of a list of so many rows: picks a row, also while it is dragged.
-    Bar(usize),
-}
-
-/// A place on the screen that can be clicked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Target {
-    area: Rect,
-    hit: Hit,
-}
-
-/// What is on the screen to work with.
-#[derive(Debug, Default)]
-pub struct Hits {
-    /// In the order of drawing.
-    targets: RefCell<Vec<Target>>,
-    /// The columns of the focused list.
-    columns: RefCell<Vec<Shown>>,
-}
-
-impl Hits {
-    fn at(&self, at: Position) -> Option<Target> {
-        let targets = self.targets.borrow();
-        let mut latest = targets.iter().rev();
-        latest.find(|target| target.area.contains(at)).copied()
-    }
-
-    /// Nothing behind a window can be clicked.
-    pub fn clear(&self) {
-        self.targets.borrow_mut().clear();
-    }
-}
-
 /// After a window opens or closes by a click, for this long another click does nothing: the second one of a double click
 /// on "Esc close" would find "q quit" in its place.
 const DOUBLE_CLICK: Duration = Duration::from_millis(400);
-
-impl ViewContext<'_> {
-    /// Notes what a click does in an area that is being drawn.
-    pub fn note(&self, area: Rect, hit: Hit) {
-        if let Some(hits) = self.hits {
-            hits.targets.borrow_mut().push(Target { area, hit });
-        }
-    }
-
-    /// Notes the columns of a list.
-    pub fn note_columns(&self, columns: impl Iterator<Item = Shown>) {
-        if let Some(hits) = self.hits.filter(|_| self.focused) {
-            hits.columns.borrow_mut().extend(columns);
-        }
-    }
-
-    /// Notes the rows of a list, one below another from the top of its area.
-    pub fn note_rows(&self, area: Rect, rows: Range<usize>) {
-        for (line, row) in area.rows().zip(rows) {
-            self.note(line, Hit::Row(row));
-        }
-    }
-}
 
 impl Model {
     /// Handles the mouse; returns whether it did something.

@@ -17,11 +17,11 @@ use crate::domain::{
 use super::Effect;
 use super::jobs::Tally;
 use super::msg::{Level, Notice, WatchKey};
-use super::panes::contains;
 use super::rows::Rows;
 use super::setup::Setup;
 use super::traffic::Traffic;
 use super::watched::Watched;
+use super::widgets::text::contains;
 
 /// How long a live account stays armed.
 pub const ARMED_FOR: Duration = Duration::from_mins(10);

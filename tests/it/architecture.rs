@@ -1,6 +1,6 @@
 //! The layers hold: each folder uses only what it may know. Reads the `use crate::` lines and paths.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -285,4 +285,138 @@ fn a_simulator_shares_only_constants_with_the_client_that_it_tests() {
         "the check reads the simulators ({simulators})"
     );
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// The paths of a `use` tree: `a::{b, c::{d}}` is `a::b` and `a::c::d`.
+fn unfolded(tree: &str) -> Vec<String> {
+    let Some((head, list)) = tree.split_once('{') else {
+        let path = tree.split(" as ").next().unwrap_or_default();
+        return vec![path.trim().trim_end_matches("::self").to_owned()];
+    };
+    let list = &list[..list.rfind('}').unwrap_or(list.len())];
+    let mut depth = 0;
+    let parts = list.split(|c| {
+        depth += i32::from(c == '{') - i32::from(c == '}');
+        c == ',' && depth == 0
+    });
+    let paths = parts
+        .filter(|part| !part.trim().is_empty())
+        .flat_map(unfolded);
+    paths
+        .map(|path| format!("{}{path}", head.trim()).replace("::self", ""))
+        .collect()
+}
+
+/// The paths that a source imports, and those that it names without importing them.
+fn paths_in(source: &str) -> [Vec<String>; 2] {
+    let tests = "#[cfg(test)]\nmod tests {";
+    let code = source.split(tests).next().unwrap_or_default();
+    let code: Vec<&str> = code
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("//"))
+        .collect();
+    let code = code.join("\n");
+    let uses = code.split(';').filter_map(|statement| {
+        let (before, tree) = statement.rsplit_once("use ")?;
+        let is_use = before.is_empty() || before.ends_with(['\n', ' ']);
+        is_use.then_some(tree)
+    });
+    let is_of_path = |c: char| c.is_alphanumeric() || matches!(c, '_' | ':');
+    let named = ["crate::", "super::"].into_iter().flat_map(|root| {
+        let all = code.match_indices(root).map(|(at, _)| at);
+        let all = all.filter(|at| !code[..*at].ends_with(|c| is_of_path(c) || c == '$'));
+        all.map(|at| code[at..].chars().take_while(|c| is_of_path(*c)).collect())
+    });
+    // One that goes on with a list is an import.
+    let named = named.filter(|path: &String| !path.ends_with(':'));
+    [uses.flat_map(unfolded).collect(), named.collect()]
+}
+
+/// A path of `module` from the crate's root.
+fn from_root(module: &str, path: &str) -> String {
+    if let Some(path) = path.strip_prefix("crate::") {
+        return path.to_owned();
+    }
+    let (mut base, mut rest) = (module, path);
+    while let Some(above) = rest.strip_prefix("super::") {
+        base = base.rsplit_once("::").map_or("", |(above, _)| above);
+        rest = above;
+    }
+    format!("{base}::{rest}").trim_start_matches(':').to_owned()
+}
+
+/// The file that defines what a path names: also where another file imports it under the same name.
+fn defined_in<'a>(path: &str, imports: &'a BTreeMap<String, BTreeMap<String, String>>) -> &'a str {
+    let mut path = path.to_owned();
+    for _ in 0..8 {
+        let prefixes = path.match_indices("::").map(|(at, _)| at);
+        let mut prefixes: Vec<usize> = prefixes.chain([path.len()]).collect();
+        prefixes.reverse();
+        let known = |at: &usize| imports.get_key_value(&path[..*at]);
+        let Some((module, own)) = prefixes.iter().find_map(known) else {
+            break;
+        };
+        let rest = path[module.len()..].trim_start_matches(':');
+        match own.get(rest.split("::").next().unwrap_or_default()) {
+            Some(imported) if !imported.starts_with(&path) => path.clone_from(imported),
+            _ => return module,
+        }
+    }
+    ""
+}
+
+/// A file and the files of its folder are one subject: what they take from each other is no circle.
+#[test]
+fn no_files_import_each_other_in_a_circle() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    rust_files(&root, &mut files);
+    let mut found: BTreeMap<String, [Vec<String>; 2]> = BTreeMap::new();
+    for file in files {
+        let inside = file.strip_prefix(&root).unwrap().with_extension("");
+        let parts: Vec<_> = inside.iter().map(|part| part.to_str().unwrap()).collect();
+        if !parts
+            .iter()
+            .any(|part| matches!(*part, "tests" | "testing" | "lib" | "main"))
+        {
+            let module = parts.join("::");
+            let module = module.trim_end_matches("::mod").to_owned();
+            let paths = paths_in(&fs::read_to_string(&file).unwrap());
+            found.insert(
+                module.clone(),
+                paths.map(|paths| paths.iter().map(|path| from_root(&module, path)).collect()),
+            );
+        }
+    }
+    let last = |path: &String| (path.rsplit("::").next().unwrap().to_owned(), path.clone());
+    let imports = found
+        .iter()
+        .map(|(module, [uses, _])| (module.clone(), uses.iter().map(last).collect()));
+    let imports = imports.collect();
+    let mut arrows: BTreeSet<(&str, &str)> = BTreeSet::new();
+    for (module, paths) in &found {
+        for path in paths.iter().flatten() {
+            let other = defined_in(path, &imports);
+            let is_below =
+                |one: &str, other: &str| format!("{one}::").starts_with(&format!("{other}::"));
+            if !other.is_empty() && !is_below(module, other) && !is_below(other, module) {
+                arrows.insert((module, other));
+            }
+        }
+    }
+    assert!(
+        arrows.len() > 1000,
+        "the check reads the code ({})",
+        arrows.len()
+    );
+    // Only circles are left when no arrow ends where none begins, or begins where none ends.
+    loop {
+        let (from, to): (BTreeSet<_>, BTreeSet<_>) = arrows.iter().copied().unzip();
+        let before = arrows.len();
+        arrows.retain(|(one, other)| to.contains(one) && from.contains(other));
+        if arrows.len() == before {
+            break;
+        }
+    }
+    assert!(arrows.is_empty(), "a circle is among {arrows:#?}");
 }

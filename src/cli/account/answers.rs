@@ -1,8 +1,10 @@
 //! The values that `account add` and `rotate` need: from the arguments, and from prompts for the rest.
 
-use super::add::{AddAccount, profile_for};
-use crate::cli::args::Global;
+use clap::Args;
+
+use super::profile::profile_for;
 use crate::cli::exit::usage;
+use crate::cli::global::Global;
 use crate::cli::output::Out;
 use crate::cli::prompt::{self, can_ask};
 use crate::cli::secret::{SOURCES, source_of};
@@ -10,6 +12,35 @@ use crate::config::{Config, SecretSource};
 use crate::deck::manage;
 use crate::domain::manage::{NewAccount, Proof, ProviderSetup};
 use crate::domain::{AccountId, Environment, Problem, Secret, inert, secret};
+
+/// Add an account. Prompts for missing values, verifies the credentials, then saves them.
+#[derive(Debug, Args)]
+pub struct AddAccount {
+    /// The name of the new account: letters, digits, `-`, `_` and `.`
+    #[arg(long)]
+    pub(super) name: Option<String>,
+    /// The provider: kanga, kinguin, kongregate or pledg.
+    #[arg(long)]
+    pub(super) provider: Option<String>,
+    /// The provider's environment: production or sandbox.
+    #[arg(long)]
+    pub(super) environment: Option<String>,
+    /// A value that is not secret, such as `api_key=…` or `endpoints.NAME=URL`. Repeat it for more.
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(super) set: Vec<String>,
+    /// The source of a secret: `KEY=env:NAME`, `KEY=file:PATH`, `KEY=command:PROGRAM ARGUMENTS…` or
+    /// `KEY=keyring:NAME`. Without it, tilldeck prompts for the secret and saves it in the keyring or a file.
+    /// Never pass the secret itself.
+    #[arg(long, value_name = "KEY=SOURCE")]
+    pub(super) secret: Vec<String>,
+    /// Verify and save without asking for confirmation.
+    #[arg(long)]
+    pub(super) yes: bool,
+    /// Save the account even if the provider is unreachable or cannot verify it, such as a Pledg account without
+    /// `api_secret`. Rejected credentials are never saved.
+    #[arg(long)]
+    pub(super) unverified: bool,
+}
 
 pub(super) type Answers = (NewAccount, Vec<(&'static str, SecretSource)>);
 

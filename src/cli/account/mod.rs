@@ -4,15 +4,16 @@ mod add;
 mod answers;
 mod change;
 mod list;
+mod profile;
 mod remove;
 mod rotate;
 mod verify;
 
-use super::command::commands;
 use super::output::Tone;
+use super::start::commands;
 use crate::domain::{CredentialStatus, Environment};
 
-use add::AddAccount;
+use answers::AddAccount;
 use list::ListAccounts;
 use remove::RemoveAccount;
 use rotate::RotateSecret;

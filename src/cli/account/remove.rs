@@ -4,10 +4,10 @@ use clap::Args;
 
 use super::answers::{ask, say};
 use super::change;
-use crate::cli::command::{CommandContext, DeckCommand};
+use crate::cli::command::{CommandContext, DeckCommand, request_options};
 use crate::cli::exit::{CommandResult, Exit, usage};
 use crate::cli::prompt::{self, can_ask};
-use crate::cli::{request_options, words};
+use crate::cli::words;
 use crate::deck::manage;
 use crate::domain::manage::{Change, GuideTopic};
 use crate::domain::{Account, Problem};

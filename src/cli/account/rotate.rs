@@ -4,10 +4,9 @@ use clap::Args;
 
 use super::answers::{ask_secret, one_of};
 use super::change;
-use crate::cli::command::{CommandContext, DeckCommand};
+use crate::cli::command::{CommandContext, DeckCommand, request_options};
 use crate::cli::exit::{CommandResult, Exit, usage};
 use crate::cli::prompt::{self, can_ask};
-use crate::cli::request_options;
 use crate::cli::secret::{SOURCES, read_from, source_of};
 use crate::deck::manage;
 use crate::domain::manage::{Change, GuideTopic, ProviderSetup, unprovable as unprovable_key};

@@ -5,10 +5,10 @@ use serde_json::json;
 use unicode_width::UnicodeWidthStr as _;
 
 use super::{environment_tone, tone_of};
-use crate::cli::command::{CommandContext, DeckCommand};
+use crate::cli::command::{CommandContext, DeckCommand, request_options};
 use crate::cli::exit::{CommandResult, Exit};
 use crate::cli::output::{Table, Tone, plain, toned};
-use crate::cli::{request_options, words};
+use crate::cli::words;
 use crate::domain::{Ability, Account, CredentialStatus};
 
 /// Verify the credentials: send the provider one request that changes nothing.

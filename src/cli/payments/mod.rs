@@ -5,9 +5,10 @@ mod expect;
 mod list;
 mod remove;
 
-use super::command::{CommandContext, commands};
+use super::command::CommandContext;
 use super::exit::usage;
 use super::prompt::{self, can_ask};
+use super::start::commands;
 use crate::deck::Deck;
 use crate::domain::{
     Ability, AccountId, Expectation, Expected, ExpectedBy, NewExpectation, PaymentId, Problem,

@@ -4,8 +4,7 @@ mod deliver;
 mod serve;
 mod trigger;
 
-use super::command::commands;
-
+use super::start::commands;
 use serve::Serve;
 use trigger::Trigger;
 

@@ -9,10 +9,9 @@ use reqwest::Url;
 use serde_json::json;
 use tokio::net::TcpListener;
 
-use crate::cli::command::Command;
-use crate::cli::exit::{CommandResult, local, usage};
+use crate::cli::exit::{CommandResult, Exit, local, usage};
 use crate::cli::output::{Out, OutputError, Tone};
-use crate::cli::start::{Start, block_on};
+use crate::cli::start::{Command, Start, block_on};
 use crate::cli::stop::StopSignals;
 use crate::cli::values::{bind_any_port, path, seed, speed};
 use crate::clock::Clock;
@@ -93,7 +92,7 @@ impl Serve {
         }
         let stop = stops.next().await;
         running.stop().await;
-        Ok(stop.of_service())
+        Ok(Exit::of_service(stop))
     }
 }
 

@@ -6,9 +6,9 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::deliver::Deliver;
-use crate::cli::command::{Command, CommandContext, DeckCommand};
+use crate::cli::command::{CommandContext, DeckCommand};
 use crate::cli::exit::{CommandResult, Exit, usage};
-use crate::cli::start::{Start, block_on};
+use crate::cli::start::{Command, Start, block_on};
 use crate::cli::values::{act, duration, fault, payment_id};
 use crate::domain::PaymentId;
 use crate::domain::simulate::{self, Fault};

@@ -7,7 +7,6 @@ use reqwest::Url;
 use reqwest::header::{CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue};
 
 use super::Shared;
-use super::relay::about;
 use crate::callbacks::{Address, Raw};
 use crate::domain::{
     Account, AccountId, Delivery, Environment, Problem, ProblemKind, ProviderId, inert, time,
@@ -19,6 +18,9 @@ use crate::net::{
 
 /// How much of the shop's response body is saved with the job.
 pub(super) const REPLY_KEPT_MAX: usize = 64 * 1024;
+
+/// Marks a request that forwards a callback, to tell it from a check of the same payment.
+const FORWARD: &str = ", forward";
 
 /// Headers of one connection, in lower case (hop-by-hop, RFC 9110 7.6.1), and headers that our own client sets. Our
 /// client decodes what `Accept-Encoding` asks for, so the sender's value must not reach the shop.
@@ -330,6 +332,22 @@ impl Authorise for AsReceived {
                 ..SignedRequest::new(Vec::new(), self.body.clone())
             })
         })
+    }
+}
+
+/// Whether a request with this subject forwards a callback.
+#[must_use]
+pub fn is_forward(about: &str) -> bool {
+    // Ledgers have the longer word from earlier versions.
+    about.ends_with(FORWARD) || about.ends_with(", forwarded")
+}
+
+/// The log's subject of a forwarded callback. The callback's bytes are stored with the delivery only.
+fn about(delivery: &Delivery) -> String {
+    let id = delivery.id.0;
+    match &delivery.subject {
+        Some(subject) => format!("{subject}, callback {id}{FORWARD}"),
+        None => format!("callback {id}{FORWARD}"),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Shows one callback, and forwards it again on request.
 
+use super::sealing::sealed_by_another;
 use super::{Shared, forward, unread};
 use crate::deck::Deck;
 use crate::domain::{AccountId, Delivery, DeliveryId, JobKind, Problem, ProblemKind, Received};
@@ -24,18 +25,6 @@ fn unknown(id: DeliveryId) -> Problem {
         ProblemKind::NotFound,
         format!("callback {} is not saved", id.0),
         "`tilldeck log --deliveries` lists the saved callbacks; tilldeck deletes the oldest ones",
-    )
-}
-
-/// The stored callback was sealed with another key.
-pub(super) fn sealed_by_another(id: DeliveryId) -> Problem {
-    Problem::new(
-        ProblemKind::Config,
-        format!(
-            "callback {} cannot be opened: it was sealed with another key than the stored one",
-            id.0
-        ),
-        "its row stays in the list; callbacks received from now on can be opened",
     )
 }
 

@@ -536,7 +536,7 @@ impl Shared {
         let key = self.sealing.key().await;
         key.sealer
             .open(&parts.request)
-            .ok_or_else(|| super::inspect::sealed_by_another(delivery))
+            .ok_or_else(|| super::sealing::sealed_by_another(delivery))
     }
 }
 

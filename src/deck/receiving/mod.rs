@@ -2,9 +2,10 @@
 
 mod follow;
 mod forward;
-pub(super) mod handler;
+mod handler;
 mod inspect;
 mod jobs;
+pub(super) mod keys;
 mod log_lines;
 mod players;
 mod relay;
@@ -33,9 +34,8 @@ use crate::domain::{AccountId, Delivery, DeliveryId, Listening, Problem, Problem
 use crate::ledger::DeliveryQuery;
 use crate::net::{Event, Gate};
 use crate::providers::REGISTRY;
-pub use forward::target;
+pub use forward::{is_forward, target};
 use handler::CallbackRouter;
-pub use relay::is_forward;
 use sealing::Sealing;
 
 /// The settings for receiving callbacks.

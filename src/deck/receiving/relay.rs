@@ -83,22 +83,3 @@ impl Shared {
 fn answer(body: Bytes) -> Response {
     http_server::respond(StatusCode::OK, "application/json", body)
 }
-
-/// Marks a request that forwards a callback, to tell it from a check of the same payment.
-const FORWARD: &str = ", forward";
-
-/// Whether a request with this subject forwards a callback.
-#[must_use]
-pub fn is_forward(about: &str) -> bool {
-    // Ledgers have the longer word from earlier versions.
-    about.ends_with(FORWARD) || about.ends_with(", forwarded")
-}
-
-/// The log's subject of a forwarded callback. The callback's bytes are stored with the delivery only.
-pub(super) fn about(delivery: &Delivery) -> String {
-    let id = delivery.id.0;
-    match &delivery.subject {
-        Some(subject) => format!("{subject}, callback {id}{FORWARD}"),
-        None => format!("callback {id}{FORWARD}"),
-    }
-}

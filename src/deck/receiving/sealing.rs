@@ -10,7 +10,7 @@ use tokio::sync::OnceCell;
 
 use crate::callbacks::seal::Sealer;
 use crate::config::Vault;
-use crate::domain::{Secret, inert};
+use crate::domain::{DeliveryId, Problem, ProblemKind, Secret, inert};
 use crate::ledger::{KeyHash, Ledger};
 
 /// The vault's name for it.
@@ -108,6 +108,18 @@ fn fresh() -> [u8; 32] {
     let mut key = [0; 32];
     getrandom::fill(&mut key).expect("the system has random numbers");
     key
+}
+
+/// The stored callback was sealed with another key.
+pub(super) fn sealed_by_another(id: DeliveryId) -> Problem {
+    Problem::new(
+        ProblemKind::Config,
+        format!(
+            "callback {} cannot be opened: it was sealed with another key than the stored one",
+            id.0
+        ),
+        "its row stays in the list; callbacks received from now on can be opened",
+    )
 }
 
 #[cfg(test)]

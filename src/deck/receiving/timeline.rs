@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::relay::is_forward;
+use super::forward::is_forward;
 use super::unread;
 use crate::deck::Deck;
 use crate::domain::{

@@ -12,9 +12,8 @@ use tokio::sync::watch;
 use crate::clock::Clock;
 use crate::private;
 
-use super::recovery::Recovered;
-use super::writer::{LOCK_REPORTED_AFTER, durably};
-use super::{schema, slots};
+use super::recovery::{self, Recovered};
+use super::schema;
 use crate::ledger::status::Status;
 
 const FILE: &str = "ledger.db";
@@ -26,6 +25,9 @@ const COMPANIONS: [&str; 2] = ["-wal", "-shm"];
 
 /// How long to wait for another process's lock or its opening of the file; then this process goes on without a file.
 const OPENING_LIMIT: Duration = Duration::from_secs(30);
+
+/// A lock that lasts longer is reported: other tilldecks hold it for milliseconds.
+pub(super) const LOCK_REPORTED_AFTER: Duration = Duration::from_millis(1_500);
 
 /// Identifies the opened file, whatever its name is now.
 pub(super) type FileId = (u64, u64);
@@ -118,7 +120,7 @@ fn open_file(
         let why = match connect(&path, &old.rows) {
             Ok(conn) => {
                 if status != Status::Ready && !old.rows.has_all_slots() {
-                    slots::forget(&conn, clock).map_err(|error| error.to_string())?;
+                    recovery::forget_slots(&conn, clock).map_err(|error| error.to_string())?;
                 }
                 return Ok(Opened {
                     conn,
@@ -349,4 +351,17 @@ fn file_id(path: &Path) -> Option<FileId> {
     use std::os::unix::fs::MetadataExt as _;
     let about = fs::symlink_metadata(path).ok()?;
     Some((about.dev(), about.ino()))
+}
+
+/// Runs a job whose result survives a power failure.
+pub(super) fn durably<T>(
+    conn: &Connection,
+    job: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+) -> rusqlite::Result<T> {
+    // In WAL mode only FULL syncs at each commit; NORMAL may lose the last ones in a power failure
+    // (sqlite.org/pragma.html#pragma_synchronous).
+    conn.pragma_update(None, "synchronous", "FULL")?;
+    let done = job(conn);
+    conn.pragma_update(None, "synchronous", "NORMAL")?;
+    done
 }

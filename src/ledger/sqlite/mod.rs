@@ -12,6 +12,7 @@ mod payments;
 mod recovery;
 mod schema;
 mod slots;
+mod thread;
 mod writer;
 
 use std::collections::HashMap;
@@ -76,7 +77,7 @@ impl Sqlite {
         // A thread of its own: SQLite blocks, and a full disk or a lock must not stop the screen.
         let thread = std::thread::Builder::new()
             .name("ledger".to_owned())
-            .spawn(move || writer::run(Store::open(there, clock, limits, changes), &queue));
+            .spawn(move || thread::run(Store::open(there, clock, limits, changes), &queue));
         // Without its thread, every call answers `Stopped`.
         #[cfg(not(test))]
         drop(thread);

@@ -7,6 +7,8 @@ use rusqlite::{
     params_from_iter,
 };
 
+use crate::clock::Clock;
+
 /// Every table but exchanges, which nothing depends on, and what triggers fill in; each with a condition for its rows. Its
 /// first column begins its primary key.
 const TABLES: [&str; 14] = [
@@ -75,6 +77,19 @@ impl Recovered {
         }
         change.commit()
     }
+}
+
+/// The scope in `holds` that marks all limits. Each limit has a name.
+pub(super) const ALL_LIMITS: &str = "";
+
+/// Marks the slots that were taken until now as unknown: every limit is full for one of its periods.
+pub(super) fn forget_slots(conn: &Connection, clock: &Clock) -> rusqlite::Result<()> {
+    let now = clock.shared(clock.now());
+    conn.execute(
+        "INSERT OR REPLACE INTO holds (scope, boot, since, until) VALUES (?1, ?2, ?3, ?3)",
+        (ALL_LIMITS, now.boot, now.ms),
+    )
+    .map(drop)
 }
 
 impl Rows {

@@ -17,19 +17,11 @@ use crate::clock::{Clock, SharedInstant};
 use crate::domain::Now;
 
 use super::Sqlite;
-use super::writer::Store;
+use super::recovery::ALL_LIMITS;
+use super::writer::{Store, UnpersistedSlot};
 use crate::ledger::error::LedgerError;
 use crate::ledger::slots::{Counted, Granted, HOLD_MAX, RateSlots, SlotId, Slots, Terms};
 use crate::ledger::status::Persistence;
-
-/// A slot that is not in the file, because the file cannot be written.
-pub(super) struct UnpersistedSlot {
-    id: i64,
-    scope: Arc<str>,
-    period: i64,
-    in_flight: bool,
-    free_at: i64,
-}
 
 /// The request, in the file's units.
 struct SlotRequest {
@@ -303,20 +295,7 @@ fn held(conn: &Connection, scope: &str, now: SharedInstant) -> rusqlite::Result<
     Ok(until.map(|until| wait_until(until, now)))
 }
 
-/// The scope of a mark for all limits in `holds`. Each limit has a name.
-const ALL: &str = "";
-
-/// Marks the slots that were taken until now as unknown: every limit is full for one of its periods.
-pub(super) fn forget(conn: &Connection, clock: &Clock) -> rusqlite::Result<()> {
-    let now = clock.shared(clock.now());
-    conn.execute(
-        "INSERT OR REPLACE INTO holds (scope, boot, since, until) VALUES (?1, ?2, ?3, ?3)",
-        (ALL, now.boot, now.ms),
-    )
-    .map(drop)
-}
-
-/// When the last slot that [`forget`] marked as unknown is free; `None` if it is.
+/// When the last slot that [`super::recovery::forget_slots`] marked as unknown is free; `None` if it is.
 fn unknown_until(
     conn: &Connection,
     period: i64,
@@ -325,7 +304,7 @@ fn unknown_until(
     conn.prepare_cached(
         "SELECT since + ?4 FROM holds WHERE scope = ?1 AND boot = ?2 AND since <= ?3 AND since + ?4 > ?3",
     )?
-    .query_row((ALL, now.boot, now.ms, period), |row| row.get(0))
+    .query_row((ALL_LIMITS, now.boot, now.ms, period), |row| row.get(0))
     .optional()
 }
 
@@ -369,7 +348,7 @@ pub(super) fn release(store: &mut Store, slots: &[(SlotId, Now)]) {
     for (slot, seen) in slots {
         let seen = store.clock.shared(seen.plus(ROUND_UP));
         let mut unpersisted = store.unpersisted.iter_mut();
-        if let Some(unpersisted) = unpersisted.find(|unpersisted| unpersisted.is(slot)) {
+        if let Some(unpersisted) = unpersisted.find(|unpersisted| unpersisted.id == slot.id) {
             unpersisted.in_flight = false;
             unpersisted.free_at = seen.ms.saturating_add(unpersisted.period);
         } else {
@@ -400,15 +379,9 @@ pub(super) fn release(store: &mut Store, slots: &[(SlotId, Now)]) {
 fn discard(store: &mut Store, slot: &SlotId) {
     store
         .unpersisted
-        .retain(|unpersisted| !unpersisted.is(slot));
+        .retain(|unpersisted| unpersisted.id != slot.id);
     let _ = store.write(|conn| {
         conn.prepare_cached("DELETE FROM slots WHERE id = ?1")?
             .execute([slot.id])
     });
-}
-
-impl UnpersistedSlot {
-    fn is(&self, slot: &SlotId) -> bool {
-        self.id == slot.id
-    }
 }

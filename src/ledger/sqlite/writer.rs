@@ -1,9 +1,9 @@
-//! The thread that owns the file. Runs jobs in order, sleeps while there are none, and keeps the program going if the
-//! file is damaged or the disk is full.
+//! Reads and writes the file for its thread, and keeps the program going if the file is damaged, locked, or the disk
+//! is full.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use rusqlite::Connection;
@@ -11,20 +11,15 @@ use tokio::sync::watch;
 
 use crate::clock::Clock;
 
-use super::files::{self, FileId, Opened, Replaced};
+use super::age;
+use super::files::{self, FileId, LOCK_REPORTED_AFTER, Opened, Replaced, durably};
 use super::recovery::Recovered;
-use super::slots::UnpersistedSlot;
-use super::{age, deliveries, exchanges};
 use crate::ledger::error::LedgerError;
 use crate::ledger::status::{Retention, Status};
 
 /// One job.
 pub(super) type Task = Box<dyn FnOnce(&mut Store) + Send>;
 
-/// Old rows are pruned after the first burst of work, and then after this many exchanges.
-const PRUNE_EVERY: u32 = 512;
-/// Without work for this long, the thread puts the file in order.
-const REST: Duration = Duration::from_secs(1);
 /// A longer write-ahead log is emptied at rest: the next program that opens the ledger reads all of it first.
 const LOG_AT_REST: u64 = 1024 * 1024;
 
@@ -32,53 +27,16 @@ const LOG_AT_REST: u64 = 1024 * 1024;
 const LOCK_PATIENCE: Duration = Duration::from_secs(5);
 const LOCK_PATIENCE_AGAIN: Duration = Duration::from_millis(250);
 
-/// A lock that lasts longer is reported: other tilldecks hold it for milliseconds.
-pub(super) const LOCK_REPORTED_AFTER: Duration = Duration::from_millis(1_500);
-
 /// The longest wait between two attempts at a locked database.
 const LOCK_PAUSE_MAX: Duration = Duration::from_millis(50);
 
-/// Pruning runs in small steps, with time for other processes to write between two of them.
-const BETWEEN_STEPS: Duration = Duration::from_millis(10);
-
-/// Runs jobs until the last handle is gone.
-pub(super) fn run(mut store: Store, jobs: &Receiver<Task>) {
-    // Whether there was no work since the last rest.
-    let mut rested = true;
-    loop {
-        // Without work to do the thread sleeps: an idle program wakes no processor.
-        let patience = if store.pruning.is_some() {
-            Some(BETWEEN_STEPS)
-        } else {
-            (!rested && store.is_untidy()).then_some(REST)
-        };
-        let job = match patience {
-            Some(patience) => match jobs.recv_timeout(patience) {
-                Ok(job) => job,
-                Err(RecvTimeoutError::Timeout) => {
-                    rested = store.pruned && store.pruning.is_none();
-                    if rested {
-                        store.empty_log();
-                    } else {
-                        store.prune();
-                    }
-                    continue;
-                }
-                // The last handle is gone; dropping the store closes the file.
-                Err(RecvTimeoutError::Disconnected) => return,
-            },
-            None => match jobs.recv() {
-                Ok(job) => job,
-                Err(_) => return,
-            },
-        };
-        job(&mut store);
-        rested = false;
-        // Also while it is busy: a program that never rests must not grow its file without end.
-        if store.recorded >= PRUNE_EVERY {
-            store.prune();
-        }
-    }
+/// A slot that is not in the file, because the file cannot be written.
+pub(super) struct UnpersistedSlot {
+    pub(super) id: i64,
+    pub(super) scope: Arc<str>,
+    pub(super) period: i64,
+    pub(super) in_flight: bool,
+    pub(super) free_at: i64,
 }
 
 /// The file, and this process's state beside it.
@@ -92,9 +50,9 @@ pub(super) struct Store {
     /// Exchanges since the last pruning began.
     pub(super) recorded: u32,
     /// The last exchange to prune; `None` while no pruning runs.
-    pruning: Option<i64>,
+    pub(super) pruning: Option<i64>,
     /// Whether this run has begun to prune.
-    pruned: bool,
+    pub(super) pruned: bool,
     conn: Connection,
     file: Option<FileId>,
     folder: PathBuf,
@@ -152,23 +110,8 @@ impl Store {
         self.last_unpersisted
     }
 
-    /// Prunes some rows that are too old or too many.
-    pub(super) fn prune(&mut self) {
-        self.pruned = true;
-        let last = match self.pruning {
-            Some(last) if self.recorded < PRUNE_EVERY => last,
-            _ => {
-                self.recorded = 0;
-                exchanges::too_many(self)
-            }
-        };
-        let exchanges = exchanges::prune(self, last);
-        let more = deliveries::at_rest(self) || exchanges;
-        self.pruning = more.then_some(last);
-    }
-
     /// Whether there is something to do at rest.
-    fn is_untidy(&self) -> bool {
+    pub(super) fn is_untidy(&self) -> bool {
         !self.pruned || self.log_size() > LOG_AT_REST
     }
 
@@ -307,16 +250,4 @@ impl Store {
         self.failing = false;
         self.status_sender.send_replace(opened.status);
     }
-}
-
-pub(super) fn durably<T>(
-    conn: &Connection,
-    job: impl FnOnce(&Connection) -> rusqlite::Result<T>,
-) -> rusqlite::Result<T> {
-    // In WAL mode only FULL syncs at each commit; NORMAL may lose the last ones in a power failure
-    // (sqlite.org/pragma.html#pragma_synchronous).
-    conn.pragma_update(None, "synchronous", "FULL")?;
-    let done = job(conn);
-    conn.pragma_update(None, "synchronous", "NORMAL")?;
-    done
 }

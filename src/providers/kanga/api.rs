@@ -6,7 +6,7 @@ use std::sync::Arc;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value};
 
-use super::auth::{INVALID_CREDENTIALS, Signer};
+use super::auth::{ESTIMATE, ESTIMATE_ALSO, INVALID_CREDENTIALS, Signer, TEST};
 use super::wire::{Field, Flat};
 use crate::domain::payment::Price;
 use crate::domain::{
@@ -18,18 +18,10 @@ use crate::net::{
 };
 use crate::providers::{ApiError, Client, Credentials, Queried, Query};
 
-/// GET PRICE ESTIMATE. The document's heading and its sample call differ; this is the sample's path, without `/v2`
-/// (`docs/providers/kanga.md#contradictions`).
-pub const ESTIMATE: &str = "/api/tpg/price/estimate";
-/// The same call at the heading's path, on the payment page's host.
-pub const ESTIMATE_ALSO: &str = "/tpg/price/estimate";
 /// CREATE PAYMENT TOKEN.
 pub const CREATE: &str = "/api/v2/tpg/create/payment";
 /// CHECK PAYMENT.
 pub const CHECK: &str = "/api/v2/tpg/transaction";
-/// TEST.
-pub const TEST: &str = "/api/v2/test";
-
 /// Whether a call is the price estimate at the payment page's host.
 fn is_also(path: &str) -> bool {
     path.split(['?', '#']).next() == Some(ESTIMATE_ALSO)

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use serde_json::{Map, Value};
 use tokio::sync::OnceCell;
 
-use super::{api, settings, wire};
+use super::{settings, wire};
 use crate::auth::sign;
 use crate::domain::{Now, Problem, ProblemKind, Secret, WallTime};
 use crate::ledger::{KeyHash, KeyLock, LedgerError, NONCE_LEAD_MAX, Nonce};
@@ -19,6 +19,14 @@ use crate::providers::Credentials;
 /// The API key and secret of the TEST call, published by Kanga.
 const TEST_KEY: &str = "TEST";
 const TEST_SECRET: &str = "8B2EFBECA2BEBB2C413BCFD7915E9209D80F3F4222042B31DD9D605E39F2035F";
+
+/// GET PRICE ESTIMATE. The document's heading and its sample call differ; this is the sample's path, without `/v2`
+/// (`docs/providers/kanga.md#contradictions`).
+pub const ESTIMATE: &str = "/api/tpg/price/estimate";
+/// The same call at the heading's path, on the payment page's host.
+pub const ESTIMATE_ALSO: &str = "/tpg/price/estimate";
+/// TEST.
+pub const TEST: &str = "/api/v2/test";
 
 /// Kanga's one code for two failures: wrong credentials, and a nonce that is not higher than the last
 /// (`docs/providers/kanga.md#failures`).
@@ -87,14 +95,14 @@ impl Signer {
         };
         let path = call.path.split(['?', '#']).next().unwrap_or(&call.path);
         // The one unsigned call: it names the key as `shopToken` (`docs/providers/kanga.md#contradictions`).
-        if matches!(path, api::ESTIMATE | api::ESTIMATE_ALSO) {
+        if matches!(path, ESTIMATE | ESTIMATE_ALSO) {
             fields
                 .entry("shopToken")
                 .or_insert_with(|| self.api_key().into());
             return Ok(sealed(&fields, None));
         }
         // Signed with the published secret, whatever the account's own: it proves the signing, not the key.
-        if path == api::TEST {
+        if path == TEST {
             fields.insert("appId".into(), TEST_KEY.into());
             let now = self.credentials.clock.now().wall.0;
             fields.entry("nonce").or_insert_with(|| now.into());

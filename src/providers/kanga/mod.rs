@@ -54,7 +54,7 @@ pub static MANIFEST: Manifest = Manifest {
     catalogue: &[
         Documented {
             method: "POST",
-            path: api::ESTIMATE,
+            path: auth::ESTIMATE,
             params: &[],
             body: Some(r#"{"token": "EMT", "quantity": "3000"}"#),
             writes: false,
@@ -62,7 +62,7 @@ pub static MANIFEST: Manifest = Manifest {
         },
         Documented {
             method: "POST",
-            path: api::ESTIMATE_ALSO,
+            path: auth::ESTIMATE_ALSO,
             params: &[],
             body: Some(r#"{"token": "EMT", "quantity": "3000"}"#),
             writes: false,
@@ -86,7 +86,7 @@ pub static MANIFEST: Manifest = Manifest {
         },
         Documented {
             method: "POST",
-            path: api::TEST,
+            path: auth::TEST,
             params: &[],
             body: Some("{}"),
             writes: false,

@@ -3,6 +3,7 @@
 
 mod community;
 mod controls;
+mod event;
 mod fixtures;
 mod goods;
 mod orders;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 
-use super::auth::{Keys, Scheme, TokenCall, chosen, scheme};
+use super::auth::{Keys, SIGNATURE, Scheme, TOKEN, TokenCall, chosen, scheme};
 use super::{schedule, wire};
 use crate::auth::FetchToken;
 use crate::domain::{Digest, RawCall, RawReply, RawRequest, Secret, bad_json, inert};
@@ -14,11 +14,6 @@ use crate::net::{
     redact,
 };
 use crate::providers::{ApiError, Client, Credentials};
-
-/// The token call; tilldeck makes it when a call needs a token.
-pub const TOKEN: &str = "/api/token";
-/// The parameter that replaces a purchase's data.
-pub const SIGNATURE: &str = "signature";
 
 /// One account at Pledg.
 struct Pledg {

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use serde_json::{Map, Value};
 
-use super::{api, settings};
+use super::settings;
 use crate::auth::{FetchToken, Tokens, sign};
 use crate::domain::{AuthMethod, Problem, ProblemKind, Secret, exchange};
 use crate::net::{
@@ -15,6 +15,11 @@ use crate::net::{
     SignedRequest, redact,
 };
 use crate::providers::Credentials;
+
+/// The token call; tilldeck makes it when a call needs a token.
+pub const TOKEN: &str = "/api/token";
+/// The parameter that replaces a purchase's data.
+pub const SIGNATURE: &str = "signature";
 
 /// The body of the token call, exactly (`docs/providers/pledg.md#token`).
 const GRANT: &str = "grant_type=client_credentials";
@@ -107,7 +112,7 @@ impl Keys {
                 Content::Fields(settings) => {
                     let jwt = self.sign(settings).await?;
                     let mut sealed = SignedRequest::new(Vec::new(), Bytes::new());
-                    sealed.query.push((api::SIGNATURE, HeaderText::Secret(jwt)));
+                    sealed.query.push((SIGNATURE, HeaderText::Secret(jwt)));
                     Ok(sealed)
                 }
                 // Signed elsewhere: the path contains the signature.
@@ -142,10 +147,7 @@ impl Keys {
             "purchase"
         };
         let (base, token) = (front.trim_end_matches('/'), jwt.expose());
-        Ok(Secret::new(format!(
-            "{base}/{page}?{}={token}",
-            api::SIGNATURE
-        )))
+        Ok(Secret::new(format!("{base}/{page}?{SIGNATURE}={token}")))
     }
 }
 
@@ -206,7 +208,7 @@ impl FetchToken for TokenCall {
         Call {
             method: "POST".into(),
             endpoint: "api",
-            path: api::TOKEN.into(),
+            path: TOKEN.into(),
             body: Content::Bytes(GRANT.into()),
             about: exchange::TOKEN_CALL.into(),
             // A lost answer costs only a token that is never used.

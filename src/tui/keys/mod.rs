@@ -2,7 +2,7 @@
 //! footer, help, palette and the overrides under `[ui.keys]` are built from these declarations.
 
 mod chord;
-mod scope;
+pub mod scope;
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -12,14 +12,8 @@ pub use chord::Chord;
 pub(super) use scope::keys;
 pub use scope::{Action, Binding, Keys, NoAction, Scope};
 
+use super::pane::PANES;
 use super::widgets::list::Step;
-use super::{overlays, panes};
-
-use panes::{GoTo, PANES};
-
-/// The most columns of a key's help: the help window shows it whole beside the keys and the action's name.
-#[cfg(test)]
-const HELP_MAX: usize = 40;
 
 keys! {
     /// What a key does in every window.
@@ -99,71 +93,26 @@ impl NavAction {
     }
 }
 
-/// Every key, in the order of footer and help.
-pub fn bindings() -> impl Iterator<Item = &'static Binding> {
-    let around = [
-        FilterAction::BINDINGS,
-        WindowAction::BINDINGS,
-        NavAction::BINDINGS,
-        ColumnAction::BINDINGS,
-        GoTo::BINDINGS,
-        ConsoleAction::BINDINGS,
-    ];
-    let all = panes::BINDINGS.iter().chain(overlays::BINDINGS).copied();
-    all.chain(around).flatten()
-}
-
-/// Every scope that can be the innermost one.
-pub fn leaves() -> Vec<&'static Scope> {
-    let mut leaves: Vec<&'static Scope> = Vec::new();
-    let mut outer: Vec<&'static Scope> = vec![&ALWAYS, &GLOBAL, &PANES, &NAV, &OVERLAY, &READER];
-    for binding in bindings() {
-        outer.extend(binding.scope.around);
-        if !leaves.contains(&binding.scope) {
-            leaves.push(binding.scope);
-        }
+impl Scope {
+    /// Every scope a key is looked up in while this one is the innermost, innermost first.
+    pub fn chain(&'static self) -> impl Iterator<Item = &'static Self> {
+        let around = self.around.iter().copied();
+        let around =
+            around.flat_map(|outer| std::iter::once(outer).chain(outer.around.iter().copied()));
+        std::iter::once(self).chain(around).chain([&ALWAYS])
     }
-    leaves.retain(|scope| !outer.contains(scope));
-    leaves
-}
 
-/// One row of the key table as it is printed outside the console.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KeyRow {
-    /// The pane or window where the keys work: "Payments".
-    pub place: &'static str,
-    /// The action's name, as the config file writes it.
-    pub action: &'static str,
-    /// Its built-in keys: "c, Enter".
-    pub keys: String,
-    /// The action, as a verb and a noun.
-    pub help: &'static str,
-}
-
-/// The whole key table without overrides, for `docs/keys.md`.
-#[must_use]
-pub fn key_rows() -> Vec<KeyRow> {
-    bindings()
-        .map(|row| {
-            let keys: Vec<String> = row
-                .keys
-                .iter()
-                .filter_map(|key| Chord::parse(key))
-                .map(|chord| chord.to_string())
-                .collect();
-            KeyRow {
-                place: row.scope.title,
-                action: row.name,
-                keys: keys.join(", "),
-                help: row.help,
-            }
-        })
-        .collect()
+    /// Whether a key is also looked up in `other`.
+    pub fn is_in(&'static self, other: &Self) -> bool {
+        self.chain().any(|scope| scope == other)
+    }
 }
 
 /// The keys with the operator's overrides, indexed by scope and key.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Keymap {
+    /// Every action, in the order of footer and help.
+    actions: Vec<Action>,
     bound: HashMap<(&'static Scope, Chord), Action>,
     /// The keys of each action.
     shown: HashMap<Action, Vec<Chord>>,
@@ -172,10 +121,13 @@ pub struct Keymap {
 impl Keymap {
     /// # Errors
     /// Names the override with an unknown action, an unknown key, or a key that another action uses.
-    pub fn new(overrides: &BTreeMap<String, Vec<String>>) -> Result<Self, String> {
+    pub fn new(
+        actions: Vec<Action>,
+        overrides: &BTreeMap<String, Vec<String>>,
+    ) -> Result<Self, String> {
         if let Some(unknown) = overrides
             .keys()
-            .find(|name| bindings().all(|row| row.name != name.as_str()))
+            .find(|name| actions.iter().all(|it| it.0.name != name.as_str()))
         {
             return Err(format!(
                 "unknown action `{}`; the help (`?`) lists the action names",
@@ -185,8 +137,9 @@ impl Keymap {
         let mut map = Self {
             bound: HashMap::new(),
             shown: HashMap::new(),
+            actions,
         };
-        for row in bindings() {
+        for Action(row) in map.actions.iter().copied() {
             let chords = match overrides.get(row.name) {
                 None => row
                     .keys
@@ -208,9 +161,12 @@ impl Keymap {
     }
 
     fn check(&self) -> Result<(), String> {
-        for leaf in leaves() {
+        for leaf in self.leaves() {
             let mut taken: HashMap<Chord, &str> = HashMap::new();
-            for row in bindings().filter(|row| leaf.chain().any(|scope| scope == row.scope)) {
+            for row in self
+                .bindings()
+                .filter(|row| leaf.chain().any(|scope| scope == row.scope))
+            {
                 for chord in self.all(Action(row)) {
                     let before = taken.insert(*chord, row.name);
                     if let Some(before) = before.filter(|before| *before != row.name) {
@@ -223,6 +179,32 @@ impl Keymap {
             }
         }
         Ok(())
+    }
+
+    /// Every key, in the order of footer and help.
+    pub fn bindings(&self) -> impl Iterator<Item = &'static Binding> {
+        self.actions.iter().map(|action| action.0)
+    }
+
+    /// The keys of a scope, in the order of footer and help.
+    pub fn of(&self, scope: &'static Scope) -> impl Iterator<Item = &'static Binding> {
+        self.bindings()
+            .filter(move |binding| binding.scope == scope)
+    }
+
+    /// Every scope that can be the innermost one.
+    pub fn leaves(&self) -> Vec<&'static Scope> {
+        let mut leaves: Vec<&'static Scope> = Vec::new();
+        let mut outer: Vec<&'static Scope> =
+            vec![&ALWAYS, &GLOBAL, &PANES, &NAV, &OVERLAY, &READER];
+        for binding in self.bindings() {
+            outer.extend(binding.scope.around);
+            if !leaves.contains(&binding.scope) {
+                leaves.push(binding.scope);
+            }
+        }
+        leaves.retain(|scope| !outer.contains(scope));
+        leaves
     }
 
     /// The action of a key while `leaf` is the innermost scope.
@@ -270,87 +252,4 @@ fn overridden(row: &'static Binding, keys: &[String]) -> Result<Vec<Chord>, Stri
         return Err("`leave` needs a key: it must always be possible to quit".into());
     }
     Ok(chords)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_table_has_no_clash_and_no_unreadable_key() {
-        let map = Keymap::new(&BTreeMap::new()).unwrap();
-        for leaf in leaves() {
-            let mut taken: HashMap<Chord, &str> = HashMap::new();
-            for row in bindings().filter(|row| leaf.chain().any(|scope| scope == row.scope)) {
-                for chord in map.all(Action(row)) {
-                    let before = taken.insert(*chord, row.name);
-                    assert_eq!(before, None, "{chord} in {leaf:?}: {}", row.name);
-                    assert!(
-                        !(leaf.takes_text && chord.is_text()),
-                        "{chord} cannot be typed in {leaf:?}"
-                    );
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn names_are_unique_and_made_for_a_config_file() {
-        let all: Vec<&Binding> = bindings().collect();
-        for (at, row) in all.iter().enumerate() {
-            assert!(
-                row.name
-                    .bytes()
-                    .all(|b| b.is_ascii_lowercase() || b == b'-')
-            );
-            assert!(!row.help.is_empty() && !row.keys.is_empty());
-            assert!(
-                all[at + 1..].iter().all(|other| other.name != row.name),
-                "{}",
-                row.name
-            );
-        }
-    }
-
-    #[test]
-    fn a_keys_help_is_a_verb_and_a_noun_in_forty_columns() {
-        for row in bindings() {
-            let (columns, words) = (row.help.chars().count(), row.help.split(' ').count());
-            assert!(
-                columns <= HELP_MAX && words <= 7,
-                "{}: {columns} columns, {words} words",
-                row.name
-            );
-        }
-    }
-
-    #[test]
-    fn overrides_are_checked() {
-        let with = |name: &str, keys: &[&str]| {
-            Keymap::new(&BTreeMap::from([(
-                name.to_owned(),
-                keys.iter().map(ToString::to_string).collect(),
-            )]))
-            .map(|_| ())
-        };
-        assert_eq!(with("check", &["f5", "ctrl-k"]), Ok(()));
-        assert_eq!(
-            with("chek", &["x"]).unwrap_err(),
-            "unknown action `chek`; the help (`?`) lists the action names"
-        );
-        assert_eq!(
-            with("check", &["hyper-x"]).unwrap_err(),
-            "`hyper-x` (for `check`) is not a key; write x, G, f5, enter, ctrl-p or shift-tab"
-        );
-        assert_eq!(
-            with("check", &["a"]).unwrap_err(),
-            "key a is set for both `check` and `add`"
-        );
-        assert_eq!(
-            with("check", &["q"]).unwrap_err(),
-            "key q is set for both `check` and `quit`"
-        );
-        assert!(with("submit", &["x"]).unwrap_err().contains("text field"));
-        assert!(with("leave", &[]).is_err());
-    }
 }

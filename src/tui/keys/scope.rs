@@ -15,26 +15,6 @@ pub struct Scope {
     pub around: &'static [&'static Self],
 }
 
-impl Scope {
-    /// Every scope a key is looked up in while this one is the innermost, innermost first.
-    pub fn chain(&'static self) -> impl Iterator<Item = &'static Self> {
-        let around = self.around.iter().copied();
-        let around =
-            around.flat_map(|outer| std::iter::once(outer).chain(outer.around.iter().copied()));
-        std::iter::once(self).chain(around).chain([&super::ALWAYS])
-    }
-
-    /// Whether a key is also looked up in `other`.
-    pub fn is_in(&'static self, other: &Self) -> bool {
-        self.chain().any(|scope| scope == other)
-    }
-
-    /// Its keys, in the order of footer and help.
-    pub fn bindings(&'static self) -> impl Iterator<Item = &'static Binding> {
-        super::bindings().filter(move |binding| binding.scope == self)
-    }
-}
-
 impl PartialEq for Scope {
     fn eq(&self, other: &Self) -> bool {
         self.id == other.id

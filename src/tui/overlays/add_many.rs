@@ -1,9 +1,10 @@
 //! The form that chooses the account of several pasted payments.
 
 use super::form_window::{FormWindow, WindowText};
-use crate::domain::AccountId;
-use crate::tui::component::{Intent, UpdateContext, ViewContext};
-use crate::tui::panes::payments::pasted::Pasted;
+use crate::domain::{Ability, AccountId};
+use crate::tui::component::{UpdateContext, ViewContext};
+use crate::tui::intent::Intent;
+use crate::tui::pasted::Pasted;
 use crate::tui::widgets::form::Form;
 
 /// The form and the pasted payments.
@@ -47,5 +48,18 @@ impl FormWindow for State {
             let pasted = std::mem::take(&mut self.pasted);
             ctx.intend(Intent::WatchMany(account, pasted));
         }
+    }
+}
+
+/// Watches several pasted payments, at `account` or at the selected payment's account. With several accounts, a form
+/// asks for the account.
+pub fn watch(pasted: Pasted, account: Option<&AccountId>, ctx: &mut UpdateContext<'_>) {
+    let (accounts, at) = ctx.store.accounts_with(Ability::Payments);
+    let mut all = accounts.iter();
+    let at = all.position(|id| Some(id) == account).unwrap_or(at);
+    match accounts.as_slice() {
+        [] => ctx.store.none_can(Ability::Payments),
+        [only] => ctx.intend(Intent::WatchMany(only.clone(), pasted)),
+        _ => ctx.open(State::new(accounts, at, pasted)),
     }
 }

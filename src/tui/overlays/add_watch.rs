@@ -1,10 +1,12 @@
 //! The form that adds a payment to the watch list.
 
+use super::add_many;
 use super::form_window::{FormWindow, WindowText};
 use crate::domain::{AccountId, Amount, Expected, ExpectedBy};
-use crate::tui::component::{Intent, UpdateContext, ViewContext};
+use crate::tui::component::{UpdateContext, ViewContext};
+use crate::tui::intent::Intent;
 use crate::tui::msg::NewWatch;
-use crate::tui::panes::payments::pasted;
+use crate::tui::pasted;
 use crate::tui::widgets::form::{Field, Form};
 
 /// The form.
@@ -33,11 +35,11 @@ impl State {
 
     /// The payment to watch. On an error it marks the fields and returns `None`.
     fn read(&mut self) -> Option<NewWatch> {
-        let id = self.form.read(ID, super::payment_id);
+        let id = self.form.read(ID, super::typed::payment_id);
         let is_typed = |at: usize| !self.form.fields[at].typed().is_empty();
         let expected = if is_typed(AMOUNT) || is_typed(CURRENCY) {
             let amount = self.form.read(AMOUNT, Amount::typed);
-            let currency = self.form.read(CURRENCY, super::currency);
+            let currency = self.form.read(CURRENCY, super::typed::currency);
             amount
                 .zip(currency)
                 .map(|(amount, currency)| Expected { amount, currency })
@@ -89,7 +91,7 @@ impl FormWindow for State {
             return false;
         };
         ctx.close();
-        pasted::watch(pasted, self.form.account(), ctx);
+        add_many::watch(pasted, self.form.account(), ctx);
         true
     }
 }

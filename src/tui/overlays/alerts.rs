@@ -5,11 +5,12 @@ use std::time::Duration;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Constraint, Layout, Position, Rect, Size};
 
+use crate::tui::ages::{age, age_changes_in};
 use crate::tui::alerts::{self, Alert, Target};
-use crate::tui::component::{Component, Intent, UpdateContext, ViewContext};
+use crate::tui::component::{Component, UpdateContext, ViewContext};
+use crate::tui::intent::Intent;
 use crate::tui::keys::{NAV, OVERLAY, READER, Scope, keys};
 use crate::tui::msg::Level;
-use crate::tui::panes::{age, age_changes_in};
 use crate::tui::store::Store;
 use crate::tui::theme::{Tone, badge};
 use crate::tui::widgets::boxes::{Window, inside};

@@ -4,9 +4,9 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect, Size};
 
 use crate::domain::AccountId;
+use crate::tui::ages::countdown;
 use crate::tui::component::{Component, UpdateContext, ViewContext};
 use crate::tui::keys::{OVERLAY, Scope, WindowAction, keys};
-use crate::tui::panes::tokens::countdown;
 use crate::tui::store::Purpose;
 use crate::tui::theme::Tone;
 use crate::tui::widgets::boxes::Window;

@@ -6,19 +6,19 @@ use std::sync::Arc;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
+use super::replay;
 use crate::domain::{
-    AccountId, Delivery, Exchange, Listening, Problem, Received, RequestId, Secret, curl, inert,
+    AccountId, Delivery, Listening, Problem, Received, RequestId, Secret, Subject, curl, inert,
 };
-use crate::tui::Effect;
 use crate::tui::component::{Component, Event, UpdateContext, ViewContext};
+use crate::tui::intent::Intent;
 use crate::tui::keys::{NAV, OVERLAY, READER, Scope, keys};
 use crate::tui::msg::{Level, Msg};
-use crate::tui::panes::callbacks;
-use crate::tui::panes::callbacks::words;
 use crate::tui::widgets::boxes::Window;
 use crate::tui::widgets::list::Step;
 use crate::tui::widgets::sheet::{Kind, Sheet, add_body, add_headers, window_size};
 use crate::tui::widgets::text::fit_middle;
+use crate::tui::{Effect, deliveries};
 
 keys! {
     /// What a key does in the details of a callback.
@@ -84,7 +84,7 @@ impl State {
             Listening::Up { url, .. } => url.as_str(),
             Listening::Off | Listening::Down { .. } => "http://127.0.0.1:8787",
         };
-        curl::command(&Exchange::of_callback(&self.delivery, received, base))
+        curl::command(&self.delivery.as_exchange(received, base))
     }
 }
 
@@ -106,11 +106,11 @@ impl Component for State {
     fn act(&mut self, action: Action, ctx: &mut UpdateContext<'_>) {
         match action {
             Action::DeliveryTimeline => {
-                if !callbacks::open_subject(&self.delivery, ctx) {
+                if !open_subject(&self.delivery, ctx) {
                     ctx.flash(Level::Info, "this callback names no payment");
                 }
             }
-            Action::ReplayDelivery => callbacks::open_replay(&self.delivery, ctx),
+            Action::ReplayDelivery => replay::open(&self.delivery, ctx),
             Action::CopyDelivery => {
                 if let Some(received) = self.received(ctx) {
                     let text = Secret::new(self.curl(received, ctx));
@@ -158,7 +158,7 @@ impl Component for State {
         let live = known
             .and_then(|account| ctx.store.known(&account))
             .is_some_and(|known| known.account.environment.is_live());
-        let subject = words::subject(&self.delivery);
+        let subject = deliveries::subject(&self.delivery);
         let title = match subject.as_str() {
             "" => format!("Callback to {}", self.delivery.account),
             subject => {
@@ -181,8 +181,8 @@ impl Component for State {
 fn lines(delivery: &Delivery, bytes: &Bytes, ctx: ViewContext<'_>) -> Vec<(Kind, String)> {
     let zone = &ctx.store.zone;
     let mut out = vec![
-        (Kind::Text, words::meaning(delivery)),
-        (Kind::Note, words::arrival(delivery, ctx)),
+        (Kind::Text, deliveries::meaning(delivery)),
+        (Kind::Note, deliveries::arrival(delivery, ctx)),
         (Kind::Note, String::new()),
         (Kind::Heading, "Result".into()),
     ];
@@ -195,8 +195,8 @@ fn lines(delivery: &Delivery, bytes: &Bytes, ctx: ViewContext<'_>) -> Vec<(Kind,
         out.push((Kind::Note, word.into()));
     }
     for job in &delivery.jobs {
-        let (words, _) = words::state(job, &delivery.account, ctx);
-        let words = inert::line(&words).into_owned() + &inert::line(&words::history(job));
+        let (words, _) = deliveries::state(job, &delivery.account, ctx);
+        let words = inert::line(&words).into_owned() + &inert::line(&deliveries::history(job));
         out.push((Kind::Text, words));
         if let Some(at) = job.tried_at {
             let at = format!("  last attempt {}", at.date_and_clock(zone));
@@ -224,4 +224,21 @@ fn lines(delivery: &Delivery, bytes: &Bytes, ctx: ViewContext<'_>) -> Vec<(Kind,
         }
     }
     out
+}
+
+/// Opens the timeline of a callback's payment, or shows its player; returns whether it has one here.
+pub fn open_subject(delivery: &Delivery, ctx: &mut UpdateContext<'_>) -> bool {
+    let Ok(account) = AccountId::new(delivery.account.as_str()) else {
+        return false;
+    };
+    match &delivery.subject {
+        Some(Subject::Payment(id)) => {
+            ctx.open_timeline(account, id.clone());
+        }
+        Some(Subject::Player(id)) if ctx.store.known(&account).is_some() => {
+            ctx.intend(Intent::ShowPlayer(account, *id));
+        }
+        Some(Subject::Player(_)) | None => return false,
+    }
+    true
 }

@@ -11,8 +11,8 @@ use ratatui::layout::{Position, Rect};
 use crate::domain::{Environment, Exchange, Outcome, Secret, curl};
 use crate::tui::component::{Component, UpdateContext, ViewContext};
 use crate::tui::keys::{NAV, OVERLAY, READER, Scope, keys};
-use crate::tui::panes::request_rows::outcome;
-use crate::tui::panes::requests;
+use crate::tui::msg::Level;
+use crate::tui::theme::Tone;
 use crate::tui::widgets::boxes::Window;
 use crate::tui::widgets::list::Step;
 use crate::tui::widgets::sheet::{Kind, Sheet, add_body, add_headers, window_size};
@@ -67,7 +67,7 @@ impl Component for State {
 
     fn act(&mut self, action: Action, ctx: &mut UpdateContext<'_>) {
         match action {
-            Action::ExchangeTimeline => requests::open_timeline(&self.exchange, ctx),
+            Action::ExchangeTimeline => open_timeline(&self.exchange, ctx),
             Action::CopyCurl => {
                 let text = Secret::new(curl::command(&self.exchange));
                 ctx.copy(text, "the request as a curl command");
@@ -138,4 +138,32 @@ fn lines(exchange: &Exchange, zone: &TimeZone) -> Vec<(Kind, String)> {
     add_headers(&mut out, &exchange.response_headers);
     add_body(&mut out, &exchange.response_body);
     out
+}
+
+/// Opens the timeline of the payment that a request names.
+pub fn open_timeline(exchange: &Exchange, ctx: &mut UpdateContext<'_>) {
+    match ctx.store.payment_of(exchange) {
+        Some(payment) => {
+            let account = exchange.account.clone();
+            ctx.open_timeline(account, payment);
+        }
+        None => ctx.flash(Level::Info, "this request names no known payment"),
+    }
+}
+
+/// Glyph, word and tone of an outcome.
+pub fn outcome(exchange: &Exchange) -> (&'static str, String, Tone) {
+    match &exchange.outcome {
+        Outcome::Status(status) => {
+            let (glyph, tone) = match status {
+                0..300 => ("✔", Tone::Good),
+                300..400 => ("→", Tone::Warn),
+                // A warning only: the request is retried once the rate limit allows.
+                429 => ("!", Tone::Warn),
+                _ => ("✘", Tone::Bad),
+            };
+            (glyph, status.to_string(), tone)
+        }
+        Outcome::Failed(why) => ("✘", why.clone(), Tone::Bad),
+    }
 }

@@ -38,7 +38,7 @@ impl State {
     /// The new expectation. On an error it marks the fields and returns `None`.
     fn read(&mut self) -> Option<NewWatch> {
         let amount = self.form.read(AMOUNT, Amount::typed);
-        let currency = self.form.read(CURRENCY, super::currency);
+        let currency = self.form.read(CURRENCY, super::typed::currency);
         if self.form.find_error() {
             return None;
         }

@@ -1,18 +1,20 @@
 //! What all windows with a form have in common: moving among the fields, submitting, and the progress of the request.
 
+use std::fmt;
+
 use ratatui::buffer::Buffer;
 use ratatui::crossterm::event::KeyEvent;
 use ratatui::layout::{Position, Rect, Size};
 
 use super::guide;
 use crate::domain::{Answer, Problem, ProviderId, RequestId};
-use crate::tui::component::{Component, Event, Paste, UpdateContext, ViewContext};
+use crate::tui::component::{Component, Event, UpdateContext, ViewContext};
 use crate::tui::keys::{OVERLAY, Scope, WindowAction, keys};
 use crate::tui::msg::Msg;
 use crate::tui::theme::Tone;
 use crate::tui::widgets::boxes::{Window, columns_inside};
 use crate::tui::widgets::form::{Form, Typed};
-use crate::tui::widgets::input::first_line;
+use crate::tui::widgets::input::{Paste, first_line};
 use crate::tui::widgets::text::{below, cells, paragraph, split_rows, wrap};
 
 keys! {
@@ -45,7 +47,7 @@ impl Stage {
 }
 
 /// A window with a form.
-pub trait FormWindow {
+pub trait FormWindow: Clone + fmt::Debug + Send + 'static {
     fn form(&self) -> &Form;
 
     fn form_mut(&mut self) -> &mut Form;

@@ -6,16 +6,15 @@ use ratatui::text::Span;
 use ratatui::widgets::{Tabs, Widget as _};
 use unicode_width::UnicodeWidthStr as _;
 
-use super::steps_in;
 use crate::domain::ProviderId;
-use crate::domain::manage::ProviderSetup;
+use crate::domain::manage::{Guide, ProviderSetup};
 use crate::tui::component::{Component, UpdateContext, ViewContext};
 use crate::tui::keys::{NAV, OVERLAY, READER, Scope, keys};
 use crate::tui::theme::Tone;
 use crate::tui::widgets::boxes::{Window, columns_inside, inside};
 use crate::tui::widgets::list::Step;
 use crate::tui::widgets::pager::Pager;
-use crate::tui::widgets::text::{Pen, cells, split_columns, width};
+use crate::tui::widgets::text::{Pen, cells, split_columns, width, wrap};
 
 keys! {
     /// What a key does in the guide.
@@ -163,4 +162,19 @@ fn areas(screen: Rect, rows: usize) -> [Rect; 3] {
         Constraint::Length(1),
         Constraint::Fill(1),
     ]))
+}
+
+/// The steps of a guide, numbered and wrapped.
+pub fn steps_in(guide: &Guide, width: u16) -> Vec<String> {
+    let mut lines = Vec::new();
+    for (at, step) in (1..).zip(guide.steps) {
+        let number = format!("{at}. ");
+        let indent = " ".repeat(number.len());
+        let room = width.saturating_sub(cells(number.len())).max(1);
+        for (line, text) in wrap(step, room).into_iter().enumerate() {
+            let lead = if line == 0 { &number } else { &indent };
+            lines.push(format!("{lead}{text}"));
+        }
+    }
+    lines
 }

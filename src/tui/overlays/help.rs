@@ -7,11 +7,11 @@ use ratatui::layout::{Position, Rect, Size};
 use tui_input::Input;
 
 use super::legend::LEGEND;
-use crate::tui::component::{Component, Paste, UpdateContext, ViewContext};
-use crate::tui::keys::{self, Binding, Chord, Keymap, NAV, OVERLAY, READER, Scope, bindings, keys};
+use crate::tui::component::{Component, UpdateContext, ViewContext};
+use crate::tui::keys::{self, Binding, Chord, Keymap, NAV, OVERLAY, READER, Scope, keys};
 use crate::tui::theme::Tone;
 use crate::tui::widgets::boxes::{Window, inside};
-use crate::tui::widgets::input::{draw_input, edit};
+use crate::tui::widgets::input::{Paste, draw_input, edit};
 use crate::tui::widgets::list::Step;
 use crate::tui::widgets::pager::Pager;
 use crate::tui::widgets::text::{Pen, below, width};
@@ -236,7 +236,7 @@ fn sections(scope: &'static Scope, keymap: &Keymap) -> Vec<(&'static str, Vec<En
     let mut sections: Vec<(&'static str, Vec<Entry>)> = scope
         .chain()
         .map(|scope| {
-            let own = scope.bindings();
+            let own = keymap.of(scope);
             let own = own.map(|binding| Entry::of(binding, keymap));
             (scope.title, own.collect())
         })
@@ -253,7 +253,10 @@ fn sections(scope: &'static Scope, keymap: &Keymap) -> Vec<(&'static str, Vec<En
         sections.insert(at, (*title, rows.collect()));
     }
     let others = sections.len();
-    for binding in bindings().filter(|binding| !scope.is_in(binding.scope)) {
+    for binding in keymap
+        .bindings()
+        .filter(|binding| !scope.is_in(binding.scope))
+    {
         let title = binding.scope.title;
         let entry = Entry::of(binding, keymap);
         // Several scopes share one title: "Explorer, request".

@@ -3,9 +3,10 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Constraint, Layout, Position, Rect, Size};
 
-use crate::tui::component::{Component, Intent, UpdateContext, ViewContext};
+use crate::domain::{AccountId, WallTime};
+use crate::tui::component::{Component, UpdateContext, ViewContext};
+use crate::tui::intent::Intent;
 use crate::tui::keys::{NAV, OVERLAY, READER, Scope, keys};
-use crate::tui::panes::explorer::history::CallSummary;
 use crate::tui::theme::Tone;
 use crate::tui::widgets::boxes::{Window, inside};
 use crate::tui::widgets::list::{List, Step};
@@ -18,6 +19,19 @@ keys! {
     HISTORY "History" keys [NAV, READER, OVERLAY] {
         Reopen "reopen" ["enter"] "open" "open the call and its response";
     }
+}
+
+/// A sent call as a row of the history.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CallSummary {
+    pub number: u64,
+    pub at: WallTime,
+    pub account: AccountId,
+    pub method: String,
+    pub path: String,
+    pub glyph: &'static str,
+    pub word: String,
+    pub tone: Tone,
 }
 
 /// The calls, newest first, and the selected one.

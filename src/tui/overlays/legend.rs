@@ -188,7 +188,7 @@ pub const LEGEND: &[Section] = &[
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tui::panes::Pane;
+    use crate::tui::pane::Pane;
     use crate::tui::widgets::text::width;
 
     #[test]

@@ -3,7 +3,8 @@
 use super::form_window::{FormWindow, Stage, WindowText};
 use super::{arm, link_result};
 use crate::domain::{AccountId, Amount, Answer, ExpectedBy, LinkRequest, Op};
-use crate::tui::component::{Intent, UpdateContext, ViewContext};
+use crate::tui::component::{UpdateContext, ViewContext};
+use crate::tui::intent::Intent;
 use crate::tui::msg::NewWatch;
 use crate::tui::widgets::form::{Field, Form, Switch, Value};
 
@@ -68,11 +69,11 @@ impl State {
     /// The link that the form describes. On an error it marks the fields and returns `None`.
     fn read(&mut self) -> Option<(AccountId, LinkRequest)> {
         let form = &mut self.form;
-        let id = form.read(ID, super::payment_id);
+        let id = form.read(ID, super::typed::payment_id);
         let amount = form.read(AMOUNT, Amount::typed);
-        let currency = form.read(CURRENCY, super::currency);
+        let currency = form.read(CURRENCY, super::typed::currency);
         let force = form.read(FORCE, |code| {
-            optional(code).map(super::currency).transpose()
+            optional(code).map(super::typed::currency).transpose()
         });
         let email = form.read(EMAIL, |text| optional(text).map(email).transpose());
         let name = optional(form.fields[NAME].typed()).map(str::to_owned);

@@ -8,7 +8,8 @@ use ratatui::style::{Color, Style};
 
 use crate::domain::{AccountId, LinkRequest, PaymentLink};
 use crate::tui::Effect;
-use crate::tui::component::{Component, Intent, UpdateContext, ViewContext};
+use crate::tui::component::{Component, UpdateContext, ViewContext};
+use crate::tui::intent::Intent;
 use crate::tui::keys::{NAV, OVERLAY, READER, Scope, keys};
 use crate::tui::theme::{Theme, Tone};
 use crate::tui::widgets::boxes::{Window, columns_inside};

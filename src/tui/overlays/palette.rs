@@ -5,11 +5,11 @@ use ratatui::crossterm::event::KeyEvent;
 use ratatui::layout::{Position, Rect, Size};
 use tui_input::Input;
 
-use crate::tui::component::{Command, Component, Paste, UpdateContext, ViewContext};
-use crate::tui::keys::{self, Binding, OVERLAY, Scope, bindings, keys};
+use crate::tui::component::{Command, Component, UpdateContext, ViewContext};
+use crate::tui::keys::{self, Binding, OVERLAY, Scope, keys};
 use crate::tui::theme::Tone;
 use crate::tui::widgets::boxes::Window;
-use crate::tui::widgets::input::{draw_input, edit};
+use crate::tui::widgets::input::{Paste, draw_input, edit};
 use crate::tui::widgets::list::{List, Step};
 use crate::tui::widgets::pager::Pager;
 use crate::tui::widgets::text::{Pen, below};
@@ -48,10 +48,10 @@ impl State {
     }
 
     fn found(&self) -> impl Iterator<Item = &'static Binding> {
-        bindings().filter(|binding| {
-            self.offered.contains(&keys::Action(binding))
-                && (is_subsequence(self.input.value(), binding.name)
-                    || binding.help.contains(&self.input.value().to_lowercase()))
+        let offered = self.offered.iter().map(|action| action.0);
+        offered.filter(|binding| {
+            is_subsequence(self.input.value(), binding.name)
+                || binding.help.contains(&self.input.value().to_lowercase())
         })
     }
 }

@@ -2,12 +2,19 @@
 
 use super::form_window::{FormWindow, Stage, WindowText};
 use crate::domain::{AccountId, Environment, Op, PlayerId, PlayerToken, Secret};
-use crate::tui::component::{Intent, UpdateContext, ViewContext};
-use crate::tui::panes::players::Example;
+use crate::tui::component::{UpdateContext, ViewContext};
+use crate::tui::intent::Intent;
 use crate::tui::widgets::form::{Field, Form};
 
 const PLAYER: usize = 0;
 const TOKEN: usize = 1;
+
+/// A player of the sandbox with its token. The token protects nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Example {
+    pub player: &'static str,
+    pub token: &'static str,
+}
 
 /// The form, and the player that it has asked for.
 #[derive(Debug, Clone)]

@@ -2,8 +2,8 @@
 
 use super::form_window::{FormWindow, WindowText};
 use crate::domain::{AccountId, Amount};
-use crate::tui::component::{Intent, UpdateContext, ViewContext};
-use crate::tui::panes::estimates::Question;
+use crate::tui::component::{UpdateContext, ViewContext};
+use crate::tui::intent::{Intent, Question};
 use crate::tui::widgets::form::{Field, Form};
 
 /// The form.
@@ -32,7 +32,7 @@ impl State {
     /// The estimate to request. On an error it marks the fields and returns `None`.
     fn read(&mut self) -> Option<Question> {
         let quantity = self.form.read(QUANTITY, Amount::typed);
-        let token = self.form.read(TOKEN, super::currency);
+        let token = self.form.read(TOKEN, super::typed::currency);
         if self.form.find_error() {
             return None;
         }

@@ -4,8 +4,7 @@ use super::form_window::{FormAction, FormWindow, Stage, WindowText};
 use crate::domain::Account;
 use crate::domain::manage::Change;
 use crate::tui::component::{UpdateContext, ViewContext};
-use crate::tui::keys::WindowAction;
-use crate::tui::panes::credentials;
+use crate::tui::keys::{Action, WindowAction};
 use crate::tui::theme::Tone;
 use crate::tui::widgets::form::{Field, Form};
 
@@ -15,12 +14,12 @@ pub struct State {
     form: Form,
     stage: Stage,
     account: Account,
-    /// Whether the guide shows how to delete the credentials at the provider.
-    deletable: bool,
+    /// The action whose guide shows how to delete the credentials at the provider.
+    guide: Option<Action>,
 }
 
 impl State {
-    pub fn new(account: Account, deletable: bool) -> Self {
+    pub fn new(account: Account, guide: Option<Action>) -> Self {
         let fields = if account.environment.is_live() {
             vec![Field::account_name()]
         } else {
@@ -30,7 +29,7 @@ impl State {
             form: Form::new(fields),
             stage: Stage::Filling,
             account,
-            deletable,
+            guide,
         }
     }
 }
@@ -62,10 +61,10 @@ impl FormWindow for State {
         } else {
             format!("{} cancels,", ctx.key(WindowAction::Close))
         };
-        let stays = if self.deletable {
+        let stays = if let Some(guide) = self.guide {
             format!(
                 "{provider_title} still accepts its credentials; the guide ({}) shows how to delete them there. ",
-                ctx.key(credentials::Action::Guide)
+                ctx.key(guide)
             )
         } else {
             String::new()

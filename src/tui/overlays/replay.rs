@@ -3,12 +3,11 @@
 use std::sync::Arc;
 
 use super::form_window::{FormAction, FormWindow, Stage, WindowText};
-use crate::domain::{Delivery, JobKind};
-use crate::tui::Effect;
+use crate::domain::{AccountId, Delivery, Environment, JobKind};
 use crate::tui::component::{UpdateContext, ViewContext};
-use crate::tui::panes::callbacks::words;
 use crate::tui::theme::Tone;
 use crate::tui::widgets::form::{Field, Form};
+use crate::tui::{Effect, deliveries};
 
 const TO: usize = 0;
 const NAME: usize = 1;
@@ -68,7 +67,7 @@ impl FormWindow for State {
     }
 
     fn text(&self, ctx: ViewContext<'_>) -> WindowText {
-        let about = match words::subject(&self.delivery).as_str() {
+        let about = match deliveries::subject(&self.delivery).as_str() {
             "" => String::new(),
             subject => format!(" about {subject}"),
         };
@@ -126,4 +125,13 @@ impl FormWindow for State {
             });
         }
     }
+}
+
+/// Asks before it forwards a callback again.
+pub fn open(delivery: &Arc<Delivery>, ctx: &mut UpdateContext<'_>) {
+    let account = AccountId::new(delivery.account.as_str()).ok();
+    let known = account.and_then(|account| ctx.store.known(&account));
+    // The shop may deliver goods a second time, so a live account's name must be typed.
+    let live = known.is_some_and(|known| known.account.environment == Environment::Production);
+    ctx.open(State::new(delivery.clone(), live));
 }

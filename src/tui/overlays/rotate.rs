@@ -4,10 +4,10 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect, Size};
 
 use super::form_window::{FormAction, FormWindow, Stage, WindowText};
-use super::steps_in;
 use crate::domain::manage::{Change, Guide, GuideTopic, ProviderSetup, leaves_open};
 use crate::domain::{Account, Problem, ProviderId, Secret};
 use crate::tui::component::{UpdateContext, ViewContext};
+use crate::tui::overlays::guide::steps_in;
 use crate::tui::theme::Tone;
 use crate::tui::widgets::boxes::{Window, columns_inside};
 use crate::tui::widgets::form::{Field, Form};

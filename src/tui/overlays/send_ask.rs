@@ -4,7 +4,8 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect, Size};
 
 use crate::domain::{AccountId, RawCall};
-use crate::tui::component::{Component, Intent, UpdateContext, ViewContext};
+use crate::tui::component::{Component, UpdateContext, ViewContext};
+use crate::tui::intent::Intent;
 use crate::tui::keys::{OVERLAY, Scope, keys};
 use crate::tui::theme::{Tone, badge};
 use crate::tui::widgets::boxes::{Window, columns_inside};

@@ -16,10 +16,11 @@ use crate::domain::{
     Subject, Timeline, What,
 };
 use crate::tui::Effect;
+use crate::tui::ages::tick;
 use crate::tui::component::{Component, Event, UpdateContext, ViewContext};
 use crate::tui::keys::{NAV, OVERLAY, READER, Scope, keys};
 use crate::tui::msg::{Level, Msg};
-use crate::tui::panes::{payments, tick};
+use crate::tui::panes::payments;
 use crate::tui::store::{InFlight, Purpose, Store, is_about};
 use crate::tui::theme::Tone;
 use crate::tui::widgets::boxes::{Window, inside};

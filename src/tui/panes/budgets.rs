@@ -6,8 +6,8 @@ use std::time::Duration;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Constraint, Flex, Layout, Rect};
 
-use super::ViewContext;
 use crate::domain::{AccountId, BudgetGauge, Counts, Now, time};
+use crate::tui::component::ViewContext;
 use crate::tui::store::Store;
 use crate::tui::theme::Tone;
 use crate::tui::widgets::bar::{columns, eighths};

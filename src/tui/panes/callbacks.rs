@@ -3,7 +3,6 @@
 
 pub mod listener;
 mod rows;
-pub mod words;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,22 +12,20 @@ use ratatui::layout::Constraint::{Fill, Length};
 use ratatui::layout::{Layout, Position, Rect};
 
 use super::log::{LOAD, Log, LogRow};
-use super::{UpdateContext, ViewContext, contains, tick, without_account};
-use crate::domain::{
-    AccountId, Delivery, DeliveryId, Environment, JobState, Listening, Secret, Subject,
-};
-use crate::tui::Effect;
-use crate::tui::component::{Component, Event, Intent};
+use crate::domain::{Delivery, DeliveryId, JobState, Listening, Secret, Subject};
+use crate::tui::ages::tick;
+use crate::tui::component::{Component, Event, UpdateContext, ViewContext};
 use crate::tui::keys::{COLUMNS, FILTER, GLOBAL, NAV, Scope, keys};
 use crate::tui::msg::{Level, Msg, Notice};
-use crate::tui::overlays::{delivery, replay, timeline};
+use crate::tui::overlays::{delivery, replay};
 use crate::tui::rows::Rows;
 use crate::tui::store::Store;
 use crate::tui::theme::Tone;
 use crate::tui::widgets::filter::Filter;
 use crate::tui::widgets::list::Step;
-use crate::tui::widgets::text::paragraph;
+use crate::tui::widgets::text::{contains, paragraph, without_account};
 use crate::tui::widgets::widths::Widths;
+use crate::tui::{Effect, deliveries};
 
 keys! {
     /// What a key does in the list of callbacks.
@@ -58,8 +55,8 @@ impl LogRow for Delivery {
     const IS_FILTERED_BY_LEDGER: bool = false;
 
     fn matches(&self, filter: &str) -> bool {
-        let (_, verdict, _) = words::verdict(self);
-        let subject = words::subject(self);
+        let (_, verdict, _) = deliveries::verdict(self);
+        let subject = deliveries::subject(self);
         [
             self.account.as_str(),
             self.provider.as_str(),
@@ -156,7 +153,7 @@ impl State {
         let mut jobs = delivery.jobs.iter().rev();
         let last = jobs.find(|job| job.state == JobState::GivenUp);
         let why = last.map_or("", |job| job.summary.as_str());
-        let about = match words::subject(delivery).as_str() {
+        let about = match deliveries::subject(delivery).as_str() {
             "" => String::new(),
             subject => format!(" about {subject}"),
         };
@@ -222,12 +219,12 @@ impl Component for State {
             (Action::OlderCallbacks, _) => self.log.load_older(ctx),
             (_, None) => {}
             (Action::CallbackSubject, Some(delivery)) => {
-                if !open_subject(&delivery, ctx) {
+                if !delivery::open_subject(&delivery, ctx) {
                     delivery::State::open(delivery, ctx);
                 }
             }
             (Action::OpenDelivery, Some(delivery)) => delivery::State::open(delivery, ctx),
-            (Action::Replay, Some(delivery)) => open_replay(&delivery, ctx),
+            (Action::Replay, Some(delivery)) => replay::open(&delivery, ctx),
             (Action::CopySubject, Some(delivery)) => {
                 if let Some(subject) = &delivery.subject {
                     let what = match subject {
@@ -326,32 +323,6 @@ impl Component for State {
         rows::draw_detail(selected, ctx, parts.detail, buf);
         cursor
     }
-}
-
-/// Opens the timeline of a callback's payment, or shows its player; returns whether it has one here.
-pub fn open_subject(delivery: &Delivery, ctx: &mut UpdateContext<'_>) -> bool {
-    let Ok(account) = AccountId::new(delivery.account.as_str()) else {
-        return false;
-    };
-    match &delivery.subject {
-        Some(Subject::Payment(id)) => {
-            ctx.open(timeline::State::new(account, id.clone(), ctx.now));
-        }
-        Some(Subject::Player(id)) if ctx.store.known(&account).is_some() => {
-            ctx.intend(Intent::ShowPlayer(account, *id));
-        }
-        Some(Subject::Player(_)) | None => return false,
-    }
-    true
-}
-
-/// Asks before it forwards a callback again.
-pub fn open_replay(delivery: &Arc<Delivery>, ctx: &mut UpdateContext<'_>) {
-    let account = AccountId::new(delivery.account.as_str()).ok();
-    let known = account.and_then(|account| ctx.store.known(&account));
-    // The shop may deliver goods a second time, so a live account's name must be typed.
-    let live = known.is_some_and(|known| known.account.environment == Environment::Production);
-    ctx.open(replay::State::new(delivery.clone(), live));
 }
 
 /// The areas of the pane.

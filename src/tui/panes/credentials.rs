@@ -6,20 +6,21 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 use ratatui::text::Line;
 
-use super::{
-    UpdateContext, ViewContext, age_changes_in, draw_lines, line_rows, tick, without_account,
-};
 use crate::domain::manage::{Changed, GuideTopic, ProviderSetup};
-use crate::domain::{Account, AccountId, Answer, CredentialStatus, Environment};
-use crate::tui::component::{Command, Component, Event, Intent};
+use crate::domain::{Ability, Account, AccountId, Answer, CredentialStatus, Environment};
+use crate::tui::ages::{age_changes_in, tick};
+use crate::tui::component::{Command, Component, Event, UpdateContext, ViewContext};
+use crate::tui::intent::Intent;
 use crate::tui::keys::{COLUMNS, ConsoleAction, GLOBAL, NAV, Scope, keys};
 use crate::tui::msg::{Level, Msg, Notice};
 use crate::tui::overlays::{account_add, arm, guide, remove, rotate};
+use crate::tui::pane::Pane;
+use crate::tui::panes::parts::{draw_lines, line_rows};
 use crate::tui::store::{AccountState, Purpose, Store};
 use crate::tui::theme::{Tone, badge};
 use crate::tui::widgets::columns::{Column, Grid, Width};
 use crate::tui::widgets::list::List;
-use crate::tui::widgets::text::{below, cells, paragraph, split_rows, width};
+use crate::tui::widgets::text::{below, cells, paragraph, split_rows, width, without_account};
 use crate::tui::widgets::widths::Widths;
 
 keys! {
@@ -87,8 +88,8 @@ impl State {
         };
         let setup = setup_of(&account, ctx.store);
         let guide = setup.and_then(|setup| setup.guide_about(GuideTopic::Deletion));
-        let deletable = guide.is_some();
-        ctx.open(remove::State::new(account, deletable));
+        let guide = guide.map(|_| Action::Guide.into());
+        ctx.open(remove::State::new(account, guide));
     }
 
     /// Shows the result of a change of the accounts.
@@ -515,4 +516,16 @@ fn status(known: &AccountState, ctx: ViewContext<'_>) -> (&'static str, String, 
         .map(|at| format!(" {}", ctx.ago(at)))
         .unwrap_or_default();
     (glyph, format!("{word}{when}"), tone)
+}
+
+/// What the empty pane of an ability says in a profile without an account for it.
+pub fn none_can(ability: Ability, ctx: ViewContext<'_>) -> (String, String) {
+    (
+        format!("This profile has no account for {}.", ability.noun()),
+        format!(
+            "{} in {} shows how to get one.",
+            ctx.key(Action::Guide),
+            Pane::Credentials.name()
+        ),
+    )
 }

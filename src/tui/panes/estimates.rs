@@ -7,23 +7,24 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 use ratatui::text::Line;
 
-use super::{UpdateContext, ViewContext, age_changes_in, tick, without_account};
+use super::{credentials, parts};
 use crate::domain::payment::Price;
 use crate::domain::{
     Ability, AccountId, Amount, Answer, Currency, Environment, Estimate, EstimateRequest, Op,
     Problem, Reported, RequestId,
 };
-use crate::tui::component::{Command, Component, Event, Intent};
+use crate::tui::ages::{age_changes_in, tick};
+use crate::tui::component::{Command, Component, Event, UpdateContext, ViewContext};
+use crate::tui::intent::{Intent, Question};
 use crate::tui::keys::{COLUMNS, GLOBAL, NAV, Scope, keys};
 use crate::tui::msg::Msg;
 use crate::tui::overlays::quote_form;
-use crate::tui::panes;
 use crate::tui::store::Phase;
 use crate::tui::theme::Tone;
 use crate::tui::widgets::bar::sparkline;
 use crate::tui::widgets::columns::{Column, Grid, Width};
 use crate::tui::widgets::list::List;
-use crate::tui::widgets::text::{Pen, below, cells, paragraph, split_rows, width};
+use crate::tui::widgets::text::{Pen, below, cells, paragraph, split_rows, width, without_account};
 use crate::tui::widgets::widths::Widths;
 
 keys! {
@@ -41,14 +42,6 @@ const FIRST: (&str, &str) = ("3000", "EMT");
 /// Estimates in memory, for the sparkline.
 const HISTORY_MAX: usize = 48;
 const AUTO_EVERY: Duration = Duration::from_secs(30);
-
-/// The account, the token and the quantity to estimate.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Question {
-    pub account: AccountId,
-    pub token: Currency,
-    pub quantity: Amount,
-}
 
 /// Whether the estimate is refreshed automatically.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -360,9 +353,9 @@ impl Component for State {
                 );
                 ("No estimate yet.".to_owned(), how)
             } else {
-                panes::none_can(Ability::Estimates, ctx)
+                credentials::none_can(Ability::Estimates, ctx)
             };
-            panes::draw_empty([&first, &then], ctx, area, buf);
+            parts::draw_empty([&first, &then], ctx, area, buf);
             return None;
         };
         self.draw_question(ctx, area, buf);

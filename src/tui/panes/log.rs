@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use ratatui::layout::Rect;
 
-use super::{UpdateContext, ViewContext};
 use crate::domain::Problem;
 use crate::tui::Effect;
+use crate::tui::component::{UpdateContext, ViewContext};
 use crate::tui::keys::NavAction;
 use crate::tui::msg::Level;
 use crate::tui::rows::{Numbered, Rows};

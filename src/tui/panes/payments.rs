@@ -3,7 +3,6 @@
 
 mod checks;
 mod detail;
-pub mod pasted;
 pub mod rows;
 mod view;
 mod watchlist;
@@ -14,20 +13,21 @@ use std::time::Duration;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
-use super::{UpdateContext, ViewContext, age_changes_in, tick};
 use crate::domain::{Ability, AccountId, Answer, PaymentId, Secret, Watch};
-use crate::tui::Effect;
-use crate::tui::component::{Command, Component, Event, Intent, Paste};
+use crate::tui::ages::{age_changes_in, tick};
+use crate::tui::component::{Command, Component, Event, UpdateContext, ViewContext};
+use crate::tui::intent::Intent;
 use crate::tui::keys::{COLUMNS, FILTER, GLOBAL, NAV, Scope, keys};
 use crate::tui::msg::{Level, Msg, WatchKey};
-use crate::tui::overlays::{add_watch, expect_ask, expect_form, timeline};
+use crate::tui::overlays::{add_many, add_watch, expect_ask, expect_form};
 use crate::tui::store::{Purpose, Store};
 use crate::tui::theme::Tone;
 use crate::tui::watched::Watched;
 use crate::tui::widgets::filter::Filter;
-use crate::tui::widgets::input::first_line;
+use crate::tui::widgets::input::{Paste, first_line};
 use crate::tui::widgets::list::{List, Step};
 use crate::tui::widgets::widths::Widths;
+use crate::tui::{Effect, pasted};
 
 use rows::Sort;
 
@@ -197,7 +197,7 @@ impl Component for State {
             Action::AddWatch => open_form("", ctx),
             Action::PaymentTimeline => {
                 if let Some(key) = self.selected(ctx.store).map(Watched::key) {
-                    ctx.open(timeline::State::new(key.0, key.1, ctx.now));
+                    ctx.open_timeline(key.0, key.1);
                 }
             }
             Action::ExpectPayment => {
@@ -296,7 +296,7 @@ impl Component for State {
             return Paste::Refused;
         }
         if let Some(pasted) = pasted::read(text) {
-            pasted::watch(pasted, None, ctx);
+            add_many::watch(pasted, None, ctx);
             return Paste::Whole;
         }
         open_form(id, ctx);

@@ -9,15 +9,16 @@ use std::time::Duration;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
-use super::{UpdateContext, ViewContext, age_changes_in};
 use crate::domain::{
     Ability, AccountId, Answer, Documented, Inventory, Op, Player, PlayerClaim, PlayerId, Problem,
     ProblemKind, RequestId, Secret, WallTime, inert,
 };
-use crate::tui::component::{Command, Component, Event, Intent};
+use crate::tui::ages::age_changes_in;
+use crate::tui::component::{Command, Component, Event, UpdateContext, ViewContext};
+use crate::tui::intent::Intent;
 use crate::tui::keys::{GLOBAL, NAV, Scope, keys};
 use crate::tui::msg::{Level, Msg, Notice};
-use crate::tui::overlays::player_form;
+use crate::tui::overlays::player_form::{self, Example};
 use crate::tui::setup::Setup;
 use crate::tui::store::Purpose;
 use crate::tui::theme::Tone;
@@ -72,13 +73,6 @@ pub struct State {
     scroll: usize,
     /// A player to try in the sandbox.
     pub example: Option<Example>,
-}
-
-/// A player of the sandbox with its token. The token protects nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Example {
-    pub player: &'static str,
-    pub token: &'static str,
 }
 
 impl Example {

@@ -5,8 +5,9 @@ use std::borrow::Cow;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
-use super::ViewContext;
 use crate::domain::{Exchange, Outcome, Waiting};
+use crate::tui::component::ViewContext;
+use crate::tui::overlays::exchange::outcome;
 use crate::tui::theme::Tone;
 use crate::tui::widgets::columns::{Column, Width, fit_line};
 use crate::tui::widgets::text::{fit, fit_middle, path_within, size, width};
@@ -75,23 +76,6 @@ pub fn waiting_columns(total: u16, ctx: ViewContext<'_>) -> Vec<Column<'_, Waiti
             },
         ),
     ]
-}
-
-/// Glyph, word and tone of an outcome.
-pub fn outcome(exchange: &Exchange) -> (&'static str, String, Tone) {
-    match &exchange.outcome {
-        Outcome::Status(status) => {
-            let (glyph, tone) = match status {
-                0..300 => ("✔", Tone::Good),
-                300..400 => ("→", Tone::Warn),
-                // A warning only: the request is retried once the rate limit allows.
-                429 => ("!", Tone::Warn),
-                _ => ("✘", Tone::Bad),
-            };
-            (glyph, status.to_string(), tone)
-        }
-        Outcome::Failed(why) => ("✘", why.clone(), Tone::Bad),
-    }
 }
 
 /// The columns of the request log in this many columns.

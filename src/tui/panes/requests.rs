@@ -12,19 +12,20 @@ use ratatui::layout::{Layout, Position, Rect};
 use super::budgets::{budget_rows, draw_budgets};
 use super::log::{LOAD, Log, LogRow};
 use super::request_rows::{RESPONSE_FROM, columns};
-use super::{UpdateContext, ViewContext, contains};
 use crate::domain::{Exchange, ExchangeId, Outcome, RequestId};
 use crate::tui::Effect;
-use crate::tui::component::{Component, Event, Intent};
+use crate::tui::ages::tick;
+use crate::tui::component::{Component, Event, UpdateContext, ViewContext};
+use crate::tui::intent::Intent;
 use crate::tui::keys::{COLUMNS, FILTER, GLOBAL, NAV, Scope, keys};
-use crate::tui::msg::{Level, Msg};
-use crate::tui::overlays::{exchange, timeline};
+use crate::tui::msg::Msg;
+use crate::tui::overlays::exchange;
 use crate::tui::rows::Rows;
 use crate::tui::store::{AccountState, Store};
 use crate::tui::theme::Tone;
 use crate::tui::widgets::filter::Filter;
 use crate::tui::widgets::list::{List, Step};
-use crate::tui::widgets::text::{Pen, cells};
+use crate::tui::widgets::text::{Pen, cells, contains};
 use crate::tui::widgets::widths::Widths;
 
 keys! {
@@ -151,7 +152,7 @@ impl Component for State {
             Action::LoadOlder => self.log.load_older(ctx),
             Action::RequestTimeline => {
                 if let Some(exchange) = self.selected(ctx.store).cloned() {
-                    open_timeline(&exchange, ctx);
+                    exchange::open_timeline(&exchange, ctx);
                 }
             }
             Action::CancelWaiting => self.cancel_waiting(ctx),
@@ -228,7 +229,7 @@ impl Component for State {
         let mut waiting = ctx.store.waiting.values();
         let counts = gauges.any(|gauge| gauge.held.or(gauge.next_free).is_some())
             || waiting.any(|it| it.until.is_some_and(|until| until > ctx.now.mono));
-        let counts = (counts && !ctx.still).then(|| super::tick(ctx.now));
+        let counts = (counts && !ctx.still).then(|| tick(ctx.now));
         let traffic = ctx.store.traffic.changes_in(ctx.now, ctx.still);
         let look = ctx.store.budgets_due(ctx.now);
         resets
@@ -260,17 +261,6 @@ impl Component for State {
         grid.draw_head(ctx, parts.head, buf);
         grid.draw(ctx, ctx.focused && self.waiting_at.is_none(), buf);
         cursor
-    }
-}
-
-/// Opens the timeline of the payment that a request names.
-pub fn open_timeline(exchange: &Exchange, ctx: &mut UpdateContext<'_>) {
-    match ctx.store.payment_of(exchange) {
-        Some(payment) => {
-            let account = exchange.account.clone();
-            ctx.open(timeline::State::new(account, payment, ctx.now));
-        }
-        None => ctx.flash(Level::Info, "this request names no known payment"),
     }
 }
 

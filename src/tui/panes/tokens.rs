@@ -6,18 +6,19 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 use ratatui::text::{Line, Span};
 
-use super::{UpdateContext, ViewContext, draw_lines, line_rows, tick, without_account};
 use crate::domain::{AccountId, Now, StoredIn, TokenLife, TokenState, TokenStatus};
-use crate::tui::component::{Command, Component, Event};
+use crate::tui::ages::{countdown, tick};
+use crate::tui::component::{Command, Component, Event, UpdateContext, ViewContext};
 use crate::tui::keys::{COLUMNS, ConsoleAction, GLOBAL, NAV, Scope, keys};
 use crate::tui::msg::{Level, Msg};
 use crate::tui::overlays::{claims, copy_token};
+use crate::tui::panes::parts::{draw_lines, line_rows};
 use crate::tui::store::{AccountState, Purpose, Store};
 use crate::tui::theme::Tone;
 use crate::tui::widgets::bar::eighths;
 use crate::tui::widgets::columns::{Column, Grid, Width};
 use crate::tui::widgets::list::List;
-use crate::tui::widgets::text::{below, cells, paragraph, split_rows, width};
+use crate::tui::widgets::text::{below, cells, paragraph, split_rows, width, without_account};
 use crate::tui::widgets::widths::Widths;
 
 keys! {
@@ -279,17 +280,6 @@ fn badge(status: &TokenStatus, now: Now) -> Badge {
         word,
         tone,
         left,
-    }
-}
-
-/// `4:07`, `59:59`, `1:00:00`; rounded up to whole seconds, so that `0:01` shows for a second.
-pub fn countdown(left: Duration) -> String {
-    let seconds = left.as_millis().div_ceil(1000);
-    let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
-    if hours > 0 {
-        format!("{hours}:{minutes:02}:{seconds:02}")
-    } else {
-        format!("{minutes:02}:{seconds:02}")
     }
 }
 
@@ -592,15 +582,6 @@ mod tests {
             badge_at(&status, 0),
             ("✘", "rejected", Tone::Bad, Tone::Dim)
         );
-    }
-
-    #[test]
-    fn countdowns_have_no_tenths_and_end_at_one() {
-        let text = |ms| countdown(Duration::from_millis(ms));
-        assert_eq!(text(1), "00:01");
-        assert_eq!(text(60_000), "01:00");
-        assert_eq!(text(3_599_001), "1:00:00");
-        assert_eq!(text(90_061_000), "25:01:01");
     }
 
     #[test]

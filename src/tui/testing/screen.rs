@@ -1,12 +1,26 @@
 //! A keyboard, and a screen as text.
 
+use std::any::Any;
+
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::buffer::Buffer;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use crate::domain::Now;
+use crate::tui::component::Component;
 use crate::tui::{Effect, Io, Model, Msg, keys, update, view};
+
+/// The window on top, if it is of this kind.
+pub fn top<W: Component>(model: &Model) -> Option<&W> {
+    let window: &dyn Any = &**model.overlays.last()?;
+    window.downcast_ref()
+}
+
+/// Whether the window on top is of this kind.
+pub fn is_top<W: Component>(model: &Model) -> bool {
+    top::<W>(model).is_some()
+}
 
 /// Does what an action of the key table does.
 pub fn act(model: &mut Model, action: keys::Action, now: Now) -> Vec<Effect> {

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::*;
 use crate::domain::manage::{Change, Changed, NewAccount, Proof};
-use crate::tui::overlays::Overlay;
+use crate::tui::overlays;
 
 const PLANTED: &str = "planted-client-secret-8f3a";
 
@@ -178,7 +178,7 @@ fn verifying_can_be_cancelled() {
         [Effect::Cancel(request)]
     );
     assert!(
-        matches!(model.overlays.last(), Some(Overlay::AddAccount(_))),
+        is_top::<overlays::account_add::State>(&model),
         "the fields stay"
     );
     managed(&mut model, request, Err(refused()));
@@ -313,10 +313,7 @@ fn the_console_works_after_the_last_account_is_removed() {
     let shown = screen(&model, second(2), 120, 40);
     assert!(shown.contains("a adds one"), "{shown}");
     press(&mut model, "vdRAL3c4e5i<tab><esc>1a", second(3));
-    assert!(matches!(
-        model.overlays.last(),
-        Some(Overlay::AddAccount(_))
-    ));
+    assert!(is_top::<overlays::account_add::State>(&model));
 }
 
 #[test]
@@ -341,7 +338,7 @@ fn the_guide_lies_over_the_form_and_gives_it_back() {
     press(&mut model, "<esc>", second(1));
     assert!(screen(&model, second(1), 120, 40).contains("CLIENT-1"));
     press(&mut model, "<esc>i", second(1));
-    assert!(matches!(model.overlays.last(), Some(Overlay::Guide(_))));
+    assert!(is_top::<overlays::guide::State>(&model));
 }
 
 #[test]

@@ -311,15 +311,12 @@ fn a_live_account_is_armed_before_it_writes() {
     let fill = "LA-1<tab>5<tab>EMT<tab><tab><tab><tab> ";
     press(&mut model, fill, second(0));
     assert!(
-        matches!(model.overlays.last(), Some(Overlay::Arm(_))),
+        is_top::<overlays::arm::State>(&model),
         "{:?}",
         model.overlays
     );
     press(&mut model, "shp<enter>", second(0));
-    assert!(
-        matches!(model.overlays.last(), Some(Overlay::Arm(_))),
-        "a wrong name"
-    );
+    assert!(is_top::<overlays::arm::State>(&model), "a wrong name");
     press(&mut model, "<esc>", second(0));
     press(&mut model, " shop<enter>", second(0));
     assert!(screen(&model, second(0), 120, 40).contains("ARMED shop 10 min"));
@@ -334,7 +331,7 @@ fn a_live_account_is_armed_before_it_writes() {
     );
     // Ten minutes later the account is not armed any more: the switch is locked, and off again.
     press(&mut model, fill, second(601));
-    assert!(matches!(model.overlays.last(), Some(Overlay::Arm(_))));
+    assert!(is_top::<overlays::arm::State>(&model));
 }
 
 #[test]

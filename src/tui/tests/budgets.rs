@@ -292,7 +292,7 @@ fn a_link_that_waits_goes_back_to_its_form() {
     let now = second(1);
     model.cancel(request, &mut Io { now, out: &mut out });
     assert_eq!(out, [Effect::Cancel(request)]);
-    let Some(Overlay::LinkForm(form)) = model.overlays.last() else {
+    let Some(form) = top::<overlays::link_form::State>(&model) else {
         panic!("{:?}", model.overlays);
     };
     assert_eq!(form.stage, overlays::form_window::Stage::Filling);
@@ -466,10 +466,7 @@ fn the_simulators_settings_turn_and_its_events_happen() {
             subject: "offer-1".into(),
         })]
     );
-    assert!(
-        matches!(model.overlays.last(), Some(Overlay::Sandbox(_))),
-        "back again"
-    );
+    assert!(is_top::<overlays::sandbox::State>(&model), "back again");
     assert_eq!(
         press(&mut model, "<tab><enter>", now),
         [set("pledg", "token-life", "600s")],
@@ -477,7 +474,7 @@ fn the_simulators_settings_turn_and_its_events_happen() {
     );
     press(&mut model, "e", now);
     press(&mut model, "<esc>", now);
-    assert!(matches!(model.overlays.last(), Some(Overlay::Sandbox(_))));
+    assert!(is_top::<overlays::sandbox::State>(&model));
     press(&mut model, "e20", now);
     assert_eq!(
         press(&mut model, "s<enter>", now),

@@ -371,7 +371,7 @@ fn writes_of_a_live_account_are_absent_until_its_name_is_typed() {
     let late = second(601);
     update(&mut model, late, Msg::Woke);
     assert_eq!(press(&mut model, "y", late), []);
-    assert!(matches!(model.overlays.last(), Some(Overlay::Arm(_))));
+    assert!(is_top::<overlays::arm::State>(&model));
     press(&mut model, "<esc>", late);
     let shown = screen(&model, late, 120, 40);
     assert!(shown.contains("not armed"), "{shown}");
@@ -380,7 +380,7 @@ fn writes_of_a_live_account_are_absent_until_its_name_is_typed() {
         [],
         "from the request neither"
     );
-    assert!(matches!(model.overlays.last(), Some(Overlay::Arm(_))));
+    assert!(is_top::<overlays::arm::State>(&model));
 }
 
 #[test]
@@ -393,10 +393,7 @@ fn any_other_call_of_a_live_account_needs_arming_where_it_may_write() {
         ("GET", "/v9/things")
     );
     press(&mut model, "<esc>e<up> <enter>", second(0));
-    assert!(
-        matches!(model.overlays.last(), Some(Overlay::Arm(_))),
-        "POST may write"
-    );
+    assert!(is_top::<overlays::arm::State>(&model), "POST may write");
 }
 
 #[test]
@@ -623,7 +620,7 @@ pub fn in_every_part() -> Vec<(&'static str, Model)> {
 #[test]
 fn every_action_is_safe_in_every_part() {
     for (_, before) in in_every_part() {
-        for row in keys::bindings() {
+        for row in crate::tui::table::bindings() {
             let mut model = before.clone();
             act(&mut model, keys::Action(row), second(4));
             update(&mut model, second(5), Msg::Key(KeyCode::Char('x').into()));

@@ -1,8 +1,8 @@
 //! The help window: complete, whole, and searchable.
 
 use super::*;
-use crate::tui::keys::bindings;
 use crate::tui::overlays::legend::LEGEND;
+use crate::tui::table::bindings;
 
 /// Every page of the open help window.
 fn pages(model: &mut Model, width: u16, height: u16) -> String {
@@ -63,5 +63,5 @@ fn help_is_searched_by_key_help_and_action_name() {
     assert!(shown(&model).contains("no match"));
     press(&mut model, "<esc>", second(4));
     assert!(shown(&model).contains("change the sort order"));
-    assert!(matches!(model.overlays.last(), Some(Overlay::Help(_))));
+    assert!(is_top::<overlays::help::State>(&model));
 }

@@ -622,13 +622,13 @@ fn orders_pasted_into_the_form_that_types_one_are_all_watched() {
     press(&mut model, "a", second(1));
     update(&mut model, second(1), Msg::Paste("A-3".into()));
     assert!(
-        matches!(model.overlays.last(), Some(Overlay::AddWatch(_))),
+        is_top::<overlays::add_watch::State>(&model),
         "one id alone is typed into it"
     );
     press(&mut model, "<tab>", second(1));
     update(&mut model, second(1), Msg::Paste("1,250,000".into()));
     assert!(
-        matches!(model.overlays.last(), Some(Overlay::AddWatch(_))),
+        is_top::<overlays::add_watch::State>(&model),
         "an amount is no list"
     );
     assert_eq!(model.store.payments.len(), 2);
@@ -722,9 +722,9 @@ fn an_alert_leads_to_its_payment_and_is_handled_once() {
 fn a_key_in_the_list_of_alerts_is_about_the_alert_that_was_selected() {
     let mut model = many();
     press(&mut model, "!j", second(400));
-    let selected = |model: &Model| match model.overlays.last() {
-        Some(Overlay::Alerts(state)) => state.chosen(&model.store).unwrap().key,
-        other => panic!("{other:?}"),
+    let selected = |model: &Model| {
+        let alerts = top::<overlays::alerts::State>(model).unwrap();
+        alerts.chosen(&model.store).unwrap().key
     };
     let second_one = selected(&model);
     press(&mut model, "m", second(400));
@@ -767,7 +767,7 @@ fn a_click_on_the_counter_lists_the_alerts() {
     update(&mut model, second(0), click(20));
     assert!(matches!(model.overlays.as_slice(), []));
     update(&mut model, second(0), click(112));
-    assert!(matches!(model.overlays.last(), Some(Overlay::Alerts(_))));
+    assert!(is_top::<overlays::alerts::State>(&model));
 }
 
 #[test]

@@ -8,8 +8,8 @@ use ratatui::crossterm::event::{KeyCode, KeyModifiers, MouseButton, MouseEvent};
 
 use super::*;
 use crate::domain::simulate;
-use crate::tui::keys::bindings;
-use crate::tui::panes::payments::pasted::Pasted;
+use crate::tui::pasted::Pasted;
+use crate::tui::table::bindings;
 
 #[test]
 fn an_idle_console_sleeps() {
@@ -113,28 +113,33 @@ pub fn everywhere() -> Vec<(String, Model)> {
         model
     };
     all.extend(from("writing", &writing, &["q"]));
-    let opened = |overlay: Overlay| {
+    let opened = |window: Box<DynComponent>| {
         let mut model = busy();
-        model.open(overlay);
+        model.open(window);
         model
     };
     let setting = simulate::Setting::new("token-life", "3600s", &["20s", "3600s"], "its life");
-    for (name, overlay) in [
-        ("claims", overlays::claims::State::new(shop()).into()),
+    let windows: [(&str, Box<DynComponent>); 3] = [
+        ("claims", Box::new(overlays::claims::State::new(shop()))),
         (
             "several",
-            overlays::add_many::State::new(vec![shop(), shop()], 0, Pasted::default()).into(),
+            Box::new(overlays::add_many::State::new(
+                vec![shop(), shop()],
+                0,
+                Pasted::default(),
+            )),
         ),
         (
             "setting",
-            overlays::simulate_form::State::setting("kinguin", &setting).into(),
+            Box::new(overlays::simulate_form::State::setting("kinguin", &setting)),
         ),
-    ] {
-        all.push((name.to_owned(), opened(overlay)));
+    ];
+    for (name, window) in windows {
+        all.push((name.to_owned(), opened(window)));
     }
     let copying = || {
         let mut model = busy();
-        model.open(overlays::copy_token::State::new(shop()));
+        model.open(Box::new(overlays::copy_token::State::new(shop())));
         model
     };
     all.extend(from("copying", &copying, &[""]));
@@ -175,14 +180,15 @@ fn may_be_idle(action: crate::tui::keys::Action) -> bool {
 
 #[test]
 fn every_action_of_a_scope_changes_something_or_says_why_not() {
-    use crate::tui::keys::{Action, Scope, leaves};
+    let keymap = busy().keymap;
+    let working = |leaf: &'static Scope| leaf.chain().flat_map(|scope| keymap.of(scope));
     let mut works: HashSet<(&'static Scope, &str)> = HashSet::new();
     let mut silent = Vec::new();
     for (name, mut before) in everywhere() {
         before.store.flash = None;
         let scope = before.scope();
         let start = format!("{before:?}");
-        for row in scope.chain().flat_map(Scope::bindings) {
+        for row in working(scope) {
             let mut model = before.clone();
             let effects = act(&mut model, Action(row), second(4));
             if !effects.is_empty() || format!("{model:?}") != start {
@@ -192,8 +198,8 @@ fn every_action_of_a_scope_changes_something_or_says_why_not() {
             }
         }
     }
-    for leaf in leaves() {
-        for row in leaf.chain().flat_map(Scope::bindings) {
+    for leaf in keymap.leaves() {
+        for row in working(leaf) {
             if !works.contains(&(leaf, row.name)) && !may_be_idle(Action(row)) {
                 silent.push(format!("{} in {}, everywhere", row.name, leaf.title));
             }

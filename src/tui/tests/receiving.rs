@@ -447,9 +447,9 @@ fn a_timeline_leads_to_its_calls_and_callbacks_and_back() {
     let found = super::exchange(33, "/api/v2/tpg/transaction", Outcome::Status(200));
     let result = Ok(found);
     update(&mut model, now, Msg::Opened { request, result });
-    assert!(matches!(model.overlays.last(), Some(Overlay::Exchange(_))));
+    assert!(is_top::<overlays::exchange::State>(&model));
     press(&mut model, "t", now);
-    assert!(matches!(model.overlays.last(), Some(Overlay::Timeline(_))));
+    assert!(is_top::<overlays::timeline::State>(&model));
     let effects = press(&mut model, "kk<enter>", now);
     assert!(
         matches!(
@@ -462,7 +462,7 @@ fn a_timeline_leads_to_its_calls_and_callbacks_and_back() {
         "{effects:?}"
     );
     press(&mut model, "<esc>", now);
-    assert!(matches!(model.overlays.last(), Some(Overlay::Timeline(_))));
+    assert!(is_top::<overlays::timeline::State>(&model));
     assert_eq!(
         press(&mut model, "y", now),
         [Effect::Copy {

@@ -11,9 +11,9 @@ use ratatui::widgets::{Row, StatefulWidget, Table, TableState, Widget};
 use super::list::List;
 use super::pager::Pager;
 use super::text::{cells, fit, fit_middle, width};
-use super::widths::Shown;
+use super::widths::Widths;
 use crate::tui::component::ViewContext;
-use crate::tui::pointer::Hit;
+use crate::tui::hits::{Hit, Shown};
 use crate::tui::theme::Tone;
 
 /// Blank cells between two columns.
@@ -49,6 +49,18 @@ pub struct Column<'a, T> {
     /// Whether the operator picked it; its title then stands out.
     is_picked: bool,
     cell: Box<Cell<'a, T>>,
+}
+
+impl Widths {
+    /// The columns with the operator's widths.
+    pub fn apply<'a, T>(&self, mut columns: Vec<Column<'a, T>>) -> Vec<Column<'a, T>> {
+        for column in &mut columns {
+            let title = column.title();
+            let is_picked = self.picked == Some(title);
+            column.resize(self.set.get(title).copied(), is_picked);
+        }
+        columns
+    }
 }
 
 /// What a cell shows in this many columns.

@@ -7,8 +7,8 @@ use tui_input::Input;
 
 use super::input::{draw_input, edit};
 use super::text::Pen;
-use crate::tui::component::Paste;
 use crate::tui::theme::{Theme, Tone};
+use crate::tui::widgets::input::Paste;
 
 /// A filter. The list shows all rows while its text is empty.
 #[derive(Debug, Clone, Default)]

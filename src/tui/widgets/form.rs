@@ -11,7 +11,7 @@ use super::input::{TYPED_MAX, UNTYPEABLE, draw_input, edit, paste, typeable};
 use super::text::{Pen, below, cells, paragraph, width, wrap};
 use crate::domain::{AccountId, Secret, inert, secret};
 use crate::tui::component::ViewContext;
-use crate::tui::pointer::Hit;
+use crate::tui::hits::Hit;
 use crate::tui::theme::{Theme, Tone};
 
 /// The most rows of a hint.

@@ -12,6 +12,29 @@ use crate::tui::theme::{Theme, Tone};
 pub const TYPED_MAX: usize = 16 * 1024;
 /// Replaces a character of a pasted text that cannot be typed: it is visible, and every check refuses it.
 pub const UNTYPEABLE: char = '\u{fffd}';
+
+/// The result of a paste.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Paste {
+    /// Nothing here takes text.
+    Refused,
+    Whole,
+    /// Only the first line has a place.
+    FirstLine,
+}
+
+impl Paste {
+    /// Pastes into a line that is being typed.
+    pub fn into_line(input: &mut Input, text: &str) -> Self {
+        paste(input, text);
+        if first_line(text).1 {
+            Self::FirstLine
+        } else {
+            Self::Whole
+        }
+    }
+}
+
 /// A line that is being typed, scrolled so that the cursor is visible; returns the cursor's column.
 pub fn draw_input(pen: &mut Pen<'_>, input: &Input, hint: &str, theme: &Theme) -> u16 {
     let from = pen.x();

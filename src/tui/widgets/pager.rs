@@ -10,7 +10,7 @@ use ratatui::widgets::{Scrollbar, ScrollbarOrientation, ScrollbarState, Stateful
 use super::list::List;
 use super::text::Pen;
 use crate::tui::component::ViewContext;
-use crate::tui::pointer::Hit;
+use crate::tui::hits::Hit;
 use crate::tui::theme::{Theme, Tone};
 
 /// The rows that fit an area.

@@ -273,6 +273,20 @@ pub fn first_row(area: Rect) -> Rect {
     split_rows(area, 1)[0]
 }
 
+/// Whether `text` contains `part`, ASCII case ignored. Copies nothing: a text may be a whole body.
+pub fn contains(text: &str, part: &str) -> bool {
+    text.as_bytes()
+        .windows(part.len().max(1))
+        .any(|window| window.eq_ignore_ascii_case(part.as_bytes()))
+}
+
+/// A reason without the account that it begins with, for a place that names the account already.
+pub fn without_account<'a>(why: &'a str, account: &str) -> &'a str {
+    let rest = why.strip_prefix("account ");
+    let rest = rest.and_then(|rest| rest.strip_prefix(account));
+    rest.and_then(|rest| rest.strip_prefix(": ")).unwrap_or(why)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::columns::Column;
+use crate::tui::hits::Shown;
 use crate::tui::keys::ColumnAction;
 
 /// Columns by which a key makes a column narrower or wider.
@@ -12,32 +12,15 @@ const NARROWEST: u16 = 3;
 /// The widest.
 const WIDEST: u16 = 80;
 
-/// A column as it is on the screen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Shown {
-    pub title: &'static str,
-    pub width: u16,
-}
-
 /// The widths of a list's columns where they differ from the usual ones. A column is known by its title.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Widths {
-    set: BTreeMap<&'static str, u16>,
+    pub(super) set: BTreeMap<&'static str, u16>,
     /// The column that the keys resize.
-    picked: Option<&'static str>,
+    pub(super) picked: Option<&'static str>,
 }
 
 impl Widths {
-    /// The columns with the operator's widths.
-    pub fn apply<'a, T>(&self, mut columns: Vec<Column<'a, T>>) -> Vec<Column<'a, T>> {
-        for column in &mut columns {
-            let title = column.title();
-            let is_picked = self.picked == Some(title);
-            column.resize(self.set.get(title).copied(), is_picked);
-        }
-        columns
-    }
-
     pub fn pick(&mut self, title: &'static str) {
         self.picked = Some(title);
     }

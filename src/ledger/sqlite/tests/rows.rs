@@ -130,7 +130,7 @@ async fn only_old_exchanges_are_dropped() {
     let prune = async || {
         ledger
             .run(|store| {
-                store.prune();
+                thread::prune(store);
                 Ok(())
             })
             .await
@@ -185,7 +185,7 @@ async fn much_is_dropped_in_small_steps_between_which_others_write() {
         })
     };
     let step = ledger.run(move |store| {
-        store.prune();
+        thread::prune(store);
         store.read(count)
     });
     let left = step.await.unwrap();

@@ -289,3 +289,18 @@ async fn who_no_longer_waits_for_a_slot_takes_none() {
         Ok(counted(0, None))
     );
 }
+
+#[tokio::test]
+async fn a_slot_that_is_not_in_the_file_is_returned_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = start(folder.path());
+    forbid_writing(&ledger, true).await;
+    let one = granted(take(&ledger, 0).await);
+    let two = granted(take(&ledger, 0).await);
+    ledger.return_slot(one);
+    let counted = ledger.budget("kanga".into(), 3, MINUTE).await.unwrap();
+    assert_eq!(counted.used, 1);
+    ledger.return_slot(two);
+    let counted = ledger.budget("kanga".into(), 3, MINUTE).await.unwrap();
+    assert_eq!(counted.used, 0);
+}

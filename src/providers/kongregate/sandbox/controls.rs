@@ -6,9 +6,10 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::Kongregate;
+use super::event::EventKind;
 use super::fixtures::{self, Player};
 use super::orders;
-use super::webhooks::{self, EventKind, Fault};
+use super::webhooks::{self, Fault};
 use crate::domain::inert;
 use crate::domain::simulate::Event;
 use crate::sandbox::settings::{Control, Field, OFF_ON};

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::Kongregate;
-use super::webhooks::EventKind;
+use super::event::EventKind;
 use crate::domain::inert;
 use crate::http_server::DeliveryResult;
 use crate::sandbox::Simulator;

@@ -4,32 +4,13 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use super::Pledg;
-use super::notice::{Fault, Style};
+use super::notice::{BACK_STATUSES, Fault, Style};
 use super::purchase::{self, ABANDONED, CREATED, PAID, Purchase};
 use crate::domain::simulate::{Event, PayerAct};
 use crate::domain::{PaymentId, WallTime, inert};
 use crate::sandbox::outbox::Webhook;
 use crate::sandbox::settings::{Control, Field, OFF_ON};
 use crate::sandbox::triggers::{self, Trigger};
-
-/// The statuses of back mode, of which `completed` alone means paid.
-pub(super) const BACK_STATUSES: [&str; 15] = [
-    "waiting",
-    "pending",
-    "authorized",
-    "pending-capture",
-    "completed",
-    "failed",
-    "voided",
-    "refunded",
-    "in-review",
-    "blocked",
-    "retrieval-request",
-    "fraud-notification",
-    "chargeback-initiated",
-    "solved",
-    "reversed",
-];
 
 /// The delays before each retry of a notice, where retries are on. Pledg documents no rule.
 const RETRY_WAITS: [Duration; 3] = [

@@ -7,7 +7,7 @@ use super::Call;
 use super::purchase::{self, CREATED, PAID, Purchase};
 use crate::domain::inert;
 use crate::domain::simulate::PayerAct;
-use crate::http_server::{Request, Response};
+use crate::http_server::Response;
 use crate::sandbox::control::is_foreign;
 use crate::sandbox::fields::Fields;
 use crate::sandbox::page::{self, Html};
@@ -20,14 +20,6 @@ const ACTS: [(PayerAct, &str, &str, &str); 3] = [
     (PayerAct::Cancel, "cancel", "danger", "Give up"),
     (PayerAct::Fail, "fail", "danger", "Be rejected"),
 ];
-
-/// Where a payer continues with a purchase that was made by an API call.
-pub(super) fn link(request: &Request, uid: &str) -> String {
-    format!(
-        "http://{}/purchase?uid={uid}",
-        reply::host(request.headers())
-    )
-}
 
 pub(super) fn open(call: &mut Call<'_>) -> Answer {
     if let Some(uid) = call.query().get("uid") {

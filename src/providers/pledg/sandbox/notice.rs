@@ -3,15 +3,13 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::super::facts::SIGNED;
 use super::access::{BACKENDS, Mode};
-use super::controls::BACK_STATUSES;
 use super::jwt;
-use super::purchase::{self, ABANDONED, PAID, Purchase};
+use super::purchase::{self, ABANDONED, PAID, Purchase, Sent};
 use crate::domain::{Secret, WallTime, inert};
 use crate::sandbox::Sample;
 use crate::sandbox::outbox::Webhook;
@@ -20,18 +18,24 @@ use crate::sandbox::settings::choices;
 /// The delay of a late error notice after the notice of the payment.
 const LATE: Duration = Duration::from_mins(1);
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Sent {
-    /// `None` is the sandbox's callback URL.
-    to: Option<String>,
-    body: String,
-}
-
-impl Sent {
-    pub fn webhook(&self, at: WallTime) -> Webhook {
-        Webhook::notice(self.to.clone(), self.body.clone(), at)
-    }
-}
+/// The statuses of back mode, of which `completed` alone means paid.
+pub(super) const BACK_STATUSES: [&str; 15] = [
+    "waiting",
+    "pending",
+    "authorized",
+    "pending-capture",
+    "completed",
+    "failed",
+    "voided",
+    "refunded",
+    "in-review",
+    "blocked",
+    "retrieval-request",
+    "fraud-notification",
+    "chargeback-initiated",
+    "solved",
+    "reversed",
+];
 
 choices! {
     /// The fault that each new notice has.

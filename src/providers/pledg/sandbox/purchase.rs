@@ -6,10 +6,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::access::{self, BACKENDS, Backend, Merchant, Mode};
-use super::notice::Sent;
-use super::{Call, Refusal, bad, funnel, jwt, unknown};
+use super::{Call, Refusal, bad, jwt, unknown};
 use crate::domain::{WallTime, inert};
-use crate::http_server::is_local_url;
+use crate::http_server::{Request, is_local_url};
+use crate::sandbox::outbox::Webhook;
 use crate::sandbox::reply::{self, ok};
 use crate::sandbox::route::Answer;
 use crate::sandbox::simulator::seeded_hash;
@@ -45,6 +45,20 @@ pub(super) struct Purchase {
     pub notice: Option<Sent>,
     /// Whether the simulation started with it.
     pub seeded: bool,
+}
+
+/// A notice as it was sent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Sent {
+    /// `None` is the sandbox's callback URL.
+    pub to: Option<String>,
+    pub body: String,
+}
+
+impl Sent {
+    pub fn webhook(&self, at: WallTime) -> Webhook {
+        Webhook::notice(self.to.clone(), self.body.clone(), at)
+    }
 }
 
 /// The validated data of a signature.
@@ -133,7 +147,15 @@ pub(super) fn make(call: &mut Call<'_>) -> Answer {
         )));
     }
     let uid = &call.state.make(data, call.simulator.seed(), call.now).uid;
-    ok(json!({ "purchase_uid": uid, "purchase_link": funnel::link(call.request, uid) }))
+    ok(json!({ "purchase_uid": uid, "purchase_link": link(call.request, uid) }))
+}
+
+/// Where a payer continues with a purchase that was made by an API call.
+fn link(request: &Request, uid: &str) -> String {
+    format!(
+        "http://{}/purchase?uid={uid}",
+        reply::host(request.headers())
+    )
 }
 
 pub(super) fn refund(call: &mut Call<'_>) -> Answer {

@@ -5,8 +5,8 @@ use ratatui::layout::Rect;
 
 use crate::domain::timeline::{Remark, Row};
 use crate::domain::{Happening, Outcome, PaymentVerdict, Timeline, What, time};
-use crate::tui::panes::ViewContext;
-use crate::tui::panes::callbacks::words;
+use crate::tui::component::ViewContext;
+use crate::tui::deliveries;
 use crate::tui::theme::Tone;
 use crate::tui::widgets::text::Pen;
 
@@ -197,7 +197,7 @@ impl Rail<'_> {
                     .text(&format!("  {}", new.by.words()), dim);
             }
             What::Callback(delivery) => {
-                let (_, word, tone) = words::verdict(delivery);
+                let (_, word, tone) = deliveries::verdict(delivery);
                 let mut pen = self.begin(at, ("←", Tone::Accent), line, buf);
                 pen.text(
                     &format!("callback {} ", delivery.id.0),
@@ -207,7 +207,7 @@ impl Rail<'_> {
                 if !delivery.kind.is_empty() {
                     pen.text(&format!(", {}", delivery.kind), dim);
                 }
-                for (text, tone) in words::outcome(delivery, self.ctx) {
+                for (text, tone) in deliveries::outcome(delivery, self.ctx) {
                     pen.text(" · ", dim).text(&text, theme.style(tone));
                 }
             }

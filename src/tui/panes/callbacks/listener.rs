@@ -8,7 +8,8 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget as _;
 
 use crate::domain::Listening;
-use crate::tui::panes::{ViewContext, age_changes_in};
+use crate::tui::ages::age_changes_in;
+use crate::tui::component::ViewContext;
 use crate::tui::theme::Tone;
 use crate::tui::widgets::columns::fit_line;
 use crate::tui::widgets::text::{

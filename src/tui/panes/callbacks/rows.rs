@@ -4,9 +4,10 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-use super::words;
 use crate::domain::Delivery;
-use crate::tui::panes::{Heading, ViewContext, clock_or_date};
+use crate::tui::component::ViewContext;
+use crate::tui::deliveries;
+use crate::tui::panes::parts::Heading;
 use crate::tui::theme::Tone;
 use crate::tui::widgets::columns::{Column, Width};
 use crate::tui::widgets::text::{below, paragraph};
@@ -20,15 +21,15 @@ pub fn columns(total: u16, ctx: ViewContext<'_>) -> Vec<Column<'_, Delivery>> {
     let most = |narrow, wide| if total < 100 { narrow } else { wide };
     vec![
         Column::new("time", Width::Exact(8), move |it: &Delivery, _| {
-            Line::styled(clock_or_date(it.received_at, true, ctx), dim)
+            Line::styled(ctx.clock_or_date(it.received_at, true), dim)
         }),
         Column::new("", Width::Exact(1), move |it, _| {
-            let (glyph, _, tone) = words::verdict(it);
+            let (glyph, _, tone) = deliveries::verdict(it);
             Line::styled(glyph, ctx.theme.bold(tone))
         }),
         // `unreadable` fits.
         Column::new("verdict", Width::Exact(10), move |it, _| {
-            let (_, word, tone) = words::verdict(it);
+            let (_, word, tone) = deliveries::verdict(it);
             Line::styled(word, ctx.theme.style(tone))
         }),
         // With one account the column would repeat the same word in every row.
@@ -44,7 +45,7 @@ pub fn columns(total: u16, ctx: ViewContext<'_>) -> Vec<Column<'_, Delivery>> {
         .id()
         .when(ctx.store.accounts.len() > 1),
         Column::new("payment", Width::Fit(0, most(20, 40)), |it, _| {
-            words::subject(it).into()
+            deliveries::subject(it).into()
         })
         .id()
         .shrinks(OUTCOME_MIN),
@@ -68,7 +69,7 @@ pub fn columns(total: u16, ctx: ViewContext<'_>) -> Vec<Column<'_, Delivery>> {
 
 fn outcome<'r>(delivery: &Delivery, ctx: ViewContext<'_>) -> Line<'r> {
     let mut line = Line::default();
-    for (text, tone) in words::outcome(delivery, ctx) {
+    for (text, tone) in deliveries::outcome(delivery, ctx) {
         if !line.spans.is_empty() {
             line.push_span(Span::styled(" · ", ctx.theme.style(Tone::Dim)));
         }
@@ -84,8 +85,8 @@ pub fn draw_detail(delivery: &Delivery, ctx: ViewContext<'_>, area: Rect, buf: &
     }
     let theme = ctx.theme;
     let dim = theme.style(Tone::Dim);
-    let (_, _, tone) = words::verdict(delivery);
-    let subject = words::subject(delivery);
+    let (_, _, tone) = deliveries::verdict(delivery);
+    let subject = deliveries::subject(delivery);
     let name = match (subject.as_str(), delivery.kind.as_str()) {
         ("", "") => "callback",
         ("", kind) => kind,
@@ -97,13 +98,13 @@ pub fn draw_detail(delivery: &Delivery, ctx: ViewContext<'_>, area: Rect, buf: &
     }
     .draw(theme, area, buf);
     let mut left = below(area, 1);
-    let rows = paragraph(buf, left, &words::meaning(delivery), theme.style(tone));
+    let rows = paragraph(buf, left, &deliveries::meaning(delivery), theme.style(tone));
     left = below(left, rows);
-    let rows = paragraph(buf, left, &words::arrival(delivery, ctx), dim);
+    let rows = paragraph(buf, left, &deliveries::arrival(delivery, ctx), dim);
     left = below(left, rows);
     for job in &delivery.jobs {
-        let (words, tone) = words::state(job, &delivery.account, ctx);
-        let words = words + &words::history(job);
+        let (words, tone) = deliveries::state(job, &delivery.account, ctx);
+        let words = words + &deliveries::history(job);
         let rows = paragraph(buf, left, &words, theme.style(tone));
         left = below(left, rows);
     }

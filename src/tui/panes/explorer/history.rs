@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::domain::{
     AccountId, Documented, Exchange, Explored, Problem, ProblemKind, RawCall, WallTime,
 };
+use crate::tui::overlays::history::CallSummary;
 use crate::tui::theme::Tone;
 
 /// Calls in memory.
@@ -24,19 +25,6 @@ pub struct PastCall {
     pub outcome: Result<Explored, Problem>,
     /// The exchange of its last attempt, redacted.
     pub exchange: Option<Arc<Exchange>>,
-}
-
-/// A sent call as a row of the history.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CallSummary {
-    pub number: u64,
-    pub at: WallTime,
-    pub account: AccountId,
-    pub method: String,
-    pub path: String,
-    pub glyph: &'static str,
-    pub word: String,
-    pub tone: Tone,
 }
 
 impl PastCall {

@@ -7,7 +7,7 @@ use super::draft::{Draft, InFlight};
 use super::history::{self, PastCall};
 use super::{Part, State};
 use crate::domain::{Exchange, Explored, Now, Problem, ProblemKind, RawCall, RequestId};
-use crate::tui::panes::tick;
+use crate::tui::ages::tick;
 
 impl State {
     /// Notes that the draft's call was sent, and moves the focus to its response.

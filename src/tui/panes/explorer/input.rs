@@ -5,11 +5,10 @@ use ratatui::layout::Position;
 
 use super::{Part, State, Typing, view};
 use crate::domain::Now;
-use crate::tui::component::Paste;
 use crate::tui::msg::Level;
 use crate::tui::store::Store;
 use crate::tui::widgets::editor::Edited;
-use crate::tui::widgets::input::{self, first_line};
+use crate::tui::widgets::input::{self, Paste, first_line};
 
 impl State {
     /// Handles a key that is not an action; returns whether the screen changed.

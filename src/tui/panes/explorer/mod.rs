@@ -21,15 +21,16 @@ use ratatui::layout::{Position, Rect};
 use tui_input::Input;
 
 use crate::domain::{Account, AccountId, Documented, Now, RawCall, catalogue};
-use crate::tui::component::{Command, Component, Event, Intent, Paste};
+use crate::tui::component::{Command, Component, Event, UpdateContext, ViewContext};
+use crate::tui::intent::Intent;
 use crate::tui::keys::{GLOBAL, NAV, Scope, keys};
 use crate::tui::msg::{Level, Msg};
 use crate::tui::overlays;
 use crate::tui::setup::Setup;
 use crate::tui::store::{Purpose, Store};
+use crate::tui::widgets::input::Paste;
 use crate::tui::widgets::list::{List, Step};
 
-use super::{UpdateContext, ViewContext};
 use calls::{Catalogues, Row};
 use draft::Draft;
 use history::{History, PastCall};

@@ -10,7 +10,7 @@ use super::rows::{WRITES, method_tone};
 use super::{Part, State};
 use crate::domain::catalogue;
 use crate::domain::fill::Piece;
-use crate::tui::panes::ViewContext;
+use crate::tui::component::ViewContext;
 use crate::tui::theme::{Theme, Tone, badge};
 use crate::tui::widgets::text::{Pen, cells, paragraph, split_columns, stack, wrap};
 

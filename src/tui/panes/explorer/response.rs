@@ -8,7 +8,7 @@ use super::history::PastCall;
 use super::table::Table;
 use super::{Action, State, Typing};
 use crate::domain::{Explored, inert, time};
-use crate::tui::panes::ViewContext;
+use crate::tui::component::ViewContext;
 use crate::tui::theme::Tone;
 use crate::tui::widgets::input::draw_input;
 use crate::tui::widgets::json::{self, Reading};

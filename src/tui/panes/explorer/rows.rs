@@ -10,7 +10,7 @@ use unicode_width::UnicodeWidthChar as _;
 use super::calls::{Row, common_start, describe, strip_start};
 use super::{Action, State, calls};
 use crate::domain::{AccountId, Documented, ProviderId};
-use crate::tui::panes::ViewContext;
+use crate::tui::component::ViewContext;
 use crate::tui::theme::{Theme, Tone, badge};
 use crate::tui::widgets::text::{Pen, below, cells, paragraph, path_end, width};
 

@@ -5,14 +5,14 @@ use ratatui::layout::Rect;
 use ratatui::text::Line;
 
 use crate::domain::{Outcome, Payment, Subject, WallTime};
+use crate::tui::component::ViewContext;
 use crate::tui::panes::track::Track;
-use crate::tui::panes::{ViewContext, without_account};
 use crate::tui::store::is_about;
 use crate::tui::theme::Tone;
 use crate::tui::watched::{LastError, Watched};
 use crate::tui::widgets::columns::{Column, Grid, Width};
 use crate::tui::widgets::list::List;
-use crate::tui::widgets::text::{below, paragraph, split_rows};
+use crate::tui::widgets::text::{below, paragraph, split_rows, without_account};
 
 /// Draws it below its heading.
 pub fn draw(watched: &Watched, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::domain::{Currency, PaymentVerdict, Total};
-use crate::tui::panes::contains;
 use crate::tui::store::Store;
 use crate::tui::watched::{LastError, Watched};
+use crate::tui::widgets::text::contains;
 
 /// What decides the order of the payments.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -6,12 +6,14 @@ use ratatui::layout::{Layout, Margin, Position, Rect};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget as _;
 
-use super::State;
 use super::rows::{Totals, needs_attention};
-use super::{Action, Sort, detail};
+use super::{Action, Sort, State, detail};
 use crate::domain::{Ability, WallTime};
+use crate::tui::ages::age;
+use crate::tui::component::ViewContext;
 use crate::tui::keys::ConsoleAction;
-use crate::tui::panes::{self, Heading, ViewContext, age, clock_or_date};
+use crate::tui::panes::parts::Heading;
+use crate::tui::panes::{credentials, parts};
 use crate::tui::store::{Phase, Store};
 use crate::tui::theme::Tone;
 use crate::tui::watched::{LastError, Watched};
@@ -223,7 +225,7 @@ fn draw_empty(ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
     let area = below(area.inner(Margin::new(1, 0)), area.height / 5);
     let (first, then) = match ctx.store.phase {
         Phase::Opening => ("Opening the ledger…".to_owned(), String::new()),
-        _ if !ctx.store.any_can(Ability::Payments) => panes::none_can(Ability::Payments, ctx),
+        _ if !ctx.store.any_can(Ability::Payments) => credentials::none_can(Ability::Payments, ctx),
         Phase::Ready | Phase::Failed(_) => (
             "No payment is watched.".to_owned(),
             format!(
@@ -233,7 +235,7 @@ fn draw_empty(ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
             ),
         ),
     };
-    panes::draw_empty([&first, &then], ctx, area, buf);
+    parts::draw_empty([&first, &then], ctx, area, buf);
 }
 
 /// From this width on, the selected payment is beside the list, which then has two thirds, within these limits.
@@ -360,7 +362,7 @@ fn compared<'r>(watched: &Watched, room: u16, ctx: ViewContext<'_>) -> Line<'r> 
 /// An age; for a final payment a time or a date, so that it need not be redrawn.
 fn when(at: Option<WallTime>, watched: &Watched, ctx: ViewContext<'_>) -> String {
     match at {
-        Some(at) if watched.is_final() => clock_or_date(at, false, ctx),
+        Some(at) if watched.is_final() => ctx.clock_or_date(at, false),
         Some(at) => age(at, ctx.now),
         None => String::new(),
     }

@@ -3,11 +3,11 @@
 use std::collections::{BTreeSet, HashMap};
 
 use super::State;
-use super::pasted::Pasted;
 use crate::domain::{AccountId, Expectation, ExpectedBy, Observation, Problem, Watch, Watchlist};
 use crate::tui::Effect;
 use crate::tui::component::UpdateContext;
 use crate::tui::msg::{Level, NewWatch, Notice, WatchKey};
+use crate::tui::pasted::Pasted;
 use crate::tui::watched::Watched;
 
 /// Payments that the operator removed; of more, the oldest are forgotten.

@@ -8,8 +8,10 @@ use ratatui::widgets::{Block, Borders, Widget as _};
 use super::changes::{name, uses};
 use super::{Action, PlayerState, Proof, State};
 use crate::domain::{Environment, Inventory, Item};
+use crate::tui::ages::{JUST_NOW, age};
+use crate::tui::component::ViewContext;
 use crate::tui::keys::NavAction;
-use crate::tui::panes::{self, JUST_NOW, ViewContext, age};
+use crate::tui::panes::parts;
 use crate::tui::store::Store;
 use crate::tui::theme::Tone;
 use crate::tui::widgets::columns::{Column, Grid, Width};
@@ -90,7 +92,7 @@ impl State {
                 ),
             )
         };
-        let left = panes::draw_empty([first, &then], ctx, area, buf);
+        let left = parts::draw_empty([first, &then], ctx, area, buf);
         if let Some(example) = self.example.filter(|_| plays_sandbox(ctx.store)) {
             let text = example.describe();
             paragraph(buf, below(left, 1), &text, theme.style(Tone::Sim));

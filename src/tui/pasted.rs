@@ -5,9 +5,7 @@ use std::collections::{HashMap, HashSet};
 
 use csv::{ReaderBuilder, StringRecord};
 
-use crate::domain::{Ability, AccountId, Amount, Currency, Expected, PaymentId};
-use crate::tui::component::{Intent, UpdateContext};
-use crate::tui::overlays::add_many;
+use crate::domain::{Amount, Currency, Expected, PaymentId};
 
 /// More lines than this are not read at once.
 const LINES_MAX: usize = 5_000;
@@ -19,19 +17,6 @@ pub struct Pasted {
     pub rows: Vec<(PaymentId, Option<Expected>)>,
     /// Lines that are not payments: their numbers, and why.
     pub bad: Vec<(usize, String)>,
-}
-
-/// Watches several pasted payments, at `account` or at the selected payment's account. With several accounts, a form
-/// asks for the account.
-pub fn watch(pasted: Pasted, account: Option<&AccountId>, ctx: &mut UpdateContext<'_>) {
-    let (accounts, at) = ctx.store.accounts_with(Ability::Payments);
-    let mut all = accounts.iter();
-    let at = all.position(|id| Some(id) == account).unwrap_or(at);
-    match accounts.as_slice() {
-        [] => ctx.store.none_can(Ability::Payments),
-        [only] => ctx.intend(Intent::WatchMany(only.clone(), pasted)),
-        _ => ctx.open(add_many::State::new(accounts, at, pasted)),
-    }
 }
 
 /// Reads a text of several lines, or of one line with an amount; `None` for a single id, or an empty text.

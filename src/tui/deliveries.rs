@@ -1,8 +1,9 @@
 //! A callback in words: its verdict, its jobs, and how it arrived.
 
+use super::component::ViewContext;
+use super::widgets::text::without_account;
 use crate::domain::{Delivery, Job, JobKind, JobState, Subject, Verdict};
 use crate::tui::jobs::has_failed;
-use crate::tui::panes::{ViewContext, without_account};
 use crate::tui::theme::Tone;
 use crate::tui::widgets::text::size;
 

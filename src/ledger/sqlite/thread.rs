@@ -1,0 +1,69 @@
+//! The thread that owns the file. Runs jobs in order, sleeps while there are none, and prunes in between.
+
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Duration;
+
+use super::writer::{Store, Task};
+use super::{deliveries, exchanges};
+
+/// Old rows are pruned after the first burst of work, and then after this many exchanges.
+const PRUNE_EVERY: u32 = 512;
+/// Without work for this long, the thread puts the file in order.
+const REST: Duration = Duration::from_secs(1);
+/// Pruning runs in small steps, with time for other processes to write between two of them.
+const BETWEEN_STEPS: Duration = Duration::from_millis(10);
+
+/// Runs jobs until the last handle is gone.
+pub(super) fn run(mut store: Store, jobs: &Receiver<Task>) {
+    // Whether there was no work since the last rest.
+    let mut rested = true;
+    loop {
+        // Without work to do the thread sleeps: an idle program wakes no processor.
+        let patience = if store.pruning.is_some() {
+            Some(BETWEEN_STEPS)
+        } else {
+            (!rested && store.is_untidy()).then_some(REST)
+        };
+        let job = match patience {
+            Some(patience) => match jobs.recv_timeout(patience) {
+                Ok(job) => job,
+                Err(RecvTimeoutError::Timeout) => {
+                    rested = store.pruned && store.pruning.is_none();
+                    if rested {
+                        store.empty_log();
+                    } else {
+                        prune(&mut store);
+                    }
+                    continue;
+                }
+                // The last handle is gone; dropping the store closes the file.
+                Err(RecvTimeoutError::Disconnected) => return,
+            },
+            None => match jobs.recv() {
+                Ok(job) => job,
+                Err(_) => return,
+            },
+        };
+        job(&mut store);
+        rested = false;
+        // Also while it is busy: a program that never rests must not grow its file without end.
+        if store.recorded >= PRUNE_EVERY {
+            prune(&mut store);
+        }
+    }
+}
+
+/// Prunes some rows that are too old or too many.
+pub(super) fn prune(store: &mut Store) {
+    store.pruned = true;
+    let last = match store.pruning {
+        Some(last) if store.recorded < PRUNE_EVERY => last,
+        _ => {
+            store.recorded = 0;
+            exchanges::too_many(store)
+        }
+    };
+    let exchanges = exchanges::prune(store, last);
+    let more = deliveries::at_rest(store) || exchanges;
+    store.pruning = more.then_some(last);
+}

@@ -1,0 +1,33 @@
+//! What a component wants another pane to do.
+
+use super::msg::{NewWatch, WatchKey};
+use super::pasted::Pasted;
+use crate::domain::{AccountId, Amount, Currency, PlayerId, RawCall};
+
+/// What a component wants another pane to do.
+#[derive(Debug, Clone)]
+pub enum Intent {
+    ShowAccount(AccountId),
+    ShowPayment(WatchKey),
+    ShowPlayer(AccountId, PlayerId),
+    /// Shows a player and loads the inventory.
+    LoadPlayer(AccountId, PlayerId),
+    ShowCallbacks,
+    /// Shows a call of the explorer's history.
+    ShowCall(u64),
+    /// Selects the request that waits longest.
+    ShowWaiting,
+    Watch(NewWatch),
+    WatchMany(AccountId, Pasted),
+    Estimate(Question),
+    /// Sends a write call that the operator confirmed.
+    Send(AccountId, RawCall),
+}
+
+/// The account, the token and the quantity to estimate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Question {
+    pub account: AccountId,
+    pub token: Currency,
+    pub quantity: Amount,
+}
