@@ -52,42 +52,7 @@ async fn exchanges(bench: &mut Bench) -> Vec<(String, String)> {
     seen
 }
 
-#[tokio::test]
-async fn offers_are_read_into_a_table_in_both_shapes() {
-    let place = Place::new();
-    let bench = open(&place, Timeouts::default()).await;
-    for shape in ["hal", "spec"] {
-        let command = Command::Set {
-            provider: "kinguin".into(),
-            setting: "list-shape".into(),
-            value: shape.into(),
-        };
-        bench.deck.simulate(&command).unwrap();
-        let seen = send(
-            &bench,
-            "GET",
-            &format!("{API}/offers?page=10&size=25"),
-            None,
-        )
-        .await
-        .unwrap();
-        assert_eq!(seen.status, 200);
-        let digest = seen.digest.unwrap();
-        assert_eq!(digest.title, "offers 251-254 of 254", "{shape}");
-        let names: Vec<_> = digest.columns.iter().map(|column| column.name).collect();
-        assert!(names.contains(&"buyer pays") && names.contains(&"you receive"));
-    }
-    let one = send(&bench, "GET", &format!("{API}/offers/{OFFER}"), None)
-        .await
-        .unwrap();
-    let row = &one.digest.unwrap().rows[0];
-    assert!(
-        row.contains(&"16.60 EUR".to_owned()) && row.contains(&"15.00 EUR".to_owned()),
-        "{row:?}"
-    );
-    bench.deck.close().await;
-}
-
+// docs/providers/kinguin.md#keys
 #[tokio::test]
 async fn the_text_of_a_key_is_neither_in_the_log_nor_on_the_screen() {
     let place = Place::new();
@@ -144,6 +109,7 @@ async fn a_body_that_is_not_json_is_not_sent_and_the_place_is_told() {
     bench.deck.close().await;
 }
 
+// docs/providers/kinguin.md#bearer
 #[tokio::test]
 async fn public_calls_go_without_a_token_and_cost_none() {
     let place = Place::new();
@@ -157,6 +123,7 @@ async fn public_calls_go_without_a_token_and_cost_none() {
     bench.deck.close().await;
 }
 
+// docs/providers/kinguin.md#credentials
 #[tokio::test]
 async fn verifying_finds_a_reset_secret_though_the_token_in_hand_is_still_good() {
     let place = Place::new();
