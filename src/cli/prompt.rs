@@ -1,5 +1,6 @@
 //! Prompts at the terminal. Typed secrets are not echoed, and echo is restored however the prompt ends. Reading blocks
-//! its own thread, so that a signal can end the wait.
+//! its own thread, so that a signal can end the wait. `rpassword` restores echo only when its read returns, so a signal
+//! during the wait would leave the terminal without echo.
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, IsTerminal as _, Read as _, Write as _};

@@ -1,8 +1,10 @@
 //! One simulated provider over real loopback HTTP with a manual clock, for its tests.
 
 use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use hyper::http::StatusCode;
 use serde_json::Value;
 use tokio::net::TcpListener;
 
@@ -11,6 +13,7 @@ use crate::clock::{Clock, ManualClock};
 use crate::domain::WallTime;
 use crate::domain::simulate::Command;
 use crate::http_server::tests::raw;
+use crate::http_server::{Limits, Outcome, Request, Server, text};
 
 /// When every simulation starts.
 pub const BEGIN: WallTime = WallTime(1_795_316_066_000);
@@ -113,5 +116,57 @@ impl Bench {
 
     pub fn pass(&self, seconds: u64) {
         self.manual_clock.advance(Duration::from_secs(seconds));
+    }
+}
+
+/// A shop's server: it records what it receives, and answers as the test says.
+pub struct Receiver {
+    server: Server,
+    seen: Arc<Mutex<Vec<Request>>>,
+    answer: Arc<Mutex<MakeAnswer>>,
+}
+
+/// The answer to a request, as status and body; with `None` none comes.
+type MakeAnswer = Box<dyn Fn(&Request) -> Option<(u16, &'static str)> + Send>;
+
+impl Receiver {
+    /// Opens one that answers 200.
+    pub async fn open() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let answer: Arc<Mutex<MakeAnswer>> = Arc::new(Mutex::new(Box::new(|_| Some((200, "")))));
+        let (records, answers) = (seen.clone(), answer.clone());
+        let server = Server::start(listener, Limits::default(), move |request: Request| {
+            let answer = (answers.lock().unwrap())(&request);
+            records.lock().unwrap().push(request);
+            async move {
+                let Some((status, body)) = answer else {
+                    return std::future::pending().await;
+                };
+                Outcome::Answer(text(StatusCode::from_u16(status).unwrap(), body))
+            }
+        });
+        Self {
+            server: server.unwrap(),
+            seen,
+            answer,
+        }
+    }
+
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.server.address())
+    }
+
+    /// Answers each request like this from now on.
+    pub fn answers(
+        &self,
+        answer: impl Fn(&Request) -> Option<(u16, &'static str)> + Send + 'static,
+    ) {
+        *self.answer.lock().unwrap() = Box::new(answer);
+    }
+
+    /// The requests since the last call.
+    pub fn taken(&self) -> Vec<Request> {
+        std::mem::take(&mut self.seen.lock().unwrap())
     }
 }

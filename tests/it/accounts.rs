@@ -129,6 +129,7 @@ fn all_below(folder: &Path, but: &Path) -> String {
     all
 }
 
+// docs/providers/kinguin.md#credentials
 #[test]
 fn the_guides_of_rotation_and_deletion_are_those_that_a_provider_documents() {
     for setup in tilldeck::deck::manage::setups() {

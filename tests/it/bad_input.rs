@@ -508,6 +508,7 @@ fn a_body_of_50_mb() {
     );
 }
 
+// docs/providers/kanga.md#states
 #[test]
 fn an_unknown_state_is_tolerated_and_is_not_paid() {
     let peer = Peer::start(vec![json(

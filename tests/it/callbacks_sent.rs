@@ -79,6 +79,7 @@ impl Sent {
     }
 }
 
+// docs/providers/kanga.md#callbacks, docs/providers/kinguin.md#webhooks, docs/providers/pledg.md#notifications
 #[test]
 fn each_providers_callback_arrives_proved_and_is_retried_as_the_provider_does() {
     // The first answer to each is no 200.
@@ -144,6 +145,7 @@ fn each_providers_callback_arrives_proved_and_is_retried_as_the_provider_does() 
     sent.seen("/callbacks/pledg", 1);
 }
 
+// docs/providers/kanga.md#callbacks
 #[test]
 fn in_a_fast_world_kanga_tries_four_times_by_itself_for_200_alone() {
     let tries = |status: &str, count: usize| {

@@ -57,6 +57,7 @@ fn an_under_paid_order_that_the_ledger_knows_is_not_paid_without_any_flag() {
     );
 }
 
+// docs/providers/kanga.md#money
 #[test]
 fn a_currency_in_other_letters_is_another_one_and_the_message_says_so() {
     let (place, _peer) = shop(answer("FINALIZED", "5", "EMT"));
@@ -162,6 +163,7 @@ fn a_failed_expectation_never_begins_with_the_sign_of_success() {
     );
 }
 
+// docs/providers/kanga.md#states, docs/providers/kanga.md#payment-page
 #[test]
 fn paid_is_finalized_with_the_expected_sum() {
     let cases = [
@@ -237,6 +239,7 @@ fn a_state_is_compared_without_the_sum_of_the_ledger() {
     }
 }
 
+// docs/providers/kanga.md#money
 #[test]
 fn amounts_are_compared_whatever_their_notation_and_shown_as_received() {
     for (received, expected, verdict, code) in [

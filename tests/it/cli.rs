@@ -60,6 +60,7 @@ fn check_says_what_became_of_a_payment() {
     }
 }
 
+// docs/providers/kanga.md#signature
 #[test]
 fn signed_bytes_are_sent_bytes() {
     let peer = Peer::start(vec![ok(FINALIZED)]);
@@ -186,6 +187,7 @@ fn check_gives_up_waiting_in_time_and_for_good() {
     assert_eq!(ran.code, 1, "it will never be: {ran:?}");
 }
 
+// docs/providers/kanga.md#price-estimate, docs/providers/kanga.md#contradictions
 #[test]
 fn the_estimates_other_url_is_at_the_payment_pages_host_and_asks_nothing_first() {
     let api = Peer::start(vec![ok("{}")]);
@@ -242,6 +244,7 @@ fn estimate_gives_exact_texts() {
     );
 }
 
+// docs/providers/kanga.md#payment-page
 #[test]
 fn a_link_has_every_value_percent_encoded() {
     let peer = Peer::start(vec![ok(r#"{"result":"ok","paymentToken":"tok/en+1"}"#)]);
@@ -798,6 +801,7 @@ fn without_a_ledger_that_can_be_written_nothing_is_sent() {
     assert_eq!(peer.requests().len(), 0);
 }
 
+// docs/providers/kanga.md#nonce
 #[test]
 fn a_clock_ahead_of_the_providers_is_told() {
     let dated = reply(

@@ -200,6 +200,7 @@ async fn a_nonce_is_stored_before_it_is_sent() {
     assert!(nonces(&peer_after)[0] > nonces(&peer)[0]);
 }
 
+// docs/providers/kanga.md#nonce
 #[tokio::test]
 async fn after_a_lost_reply_the_next_nonce_is_higher() {
     let peer = Peer::start(vec![Act::Reset, json(ACTIVE)]);
@@ -210,6 +211,7 @@ async fn after_a_lost_reply_the_next_nonce_is_higher() {
     assert!(nonces.len() == 2 && nonces[1] > nonces[0], "{nonces:?}");
 }
 
+// docs/providers/kanga.md#nonce, docs/providers/kanga.md#failures
 #[tokio::test]
 async fn a_refused_nonce_is_tried_once_more_and_then_both_causes_are_named() {
     let peer = Peer::start(vec![json(REFUSED), json(ACTIVE)]);
@@ -476,6 +478,7 @@ async fn without_a_ledger_the_sandbox_goes_on() {
     assert_eq!(bench.deck.verify(&kanga, how()).await, Ok(()));
 }
 
+// docs/providers/kanga.md#calls, docs/providers/kanga.md#payment-token, docs/providers/kanga.md#payment-page
 #[tokio::test]
 async fn all_six_calls_and_the_link_against_the_simulator() {
     let place = Place::new();

@@ -126,33 +126,69 @@ fn every_relative_link_of_the_documents_leads_to_a_file_and_a_heading() {
     assert!(counted >= 5, "only {counted} links were found");
 }
 
+/// The documents that a text of the code cites, each with its heading if it names one.
+fn cited(text: &str) -> impl Iterator<Item = &str> {
+    const FOLDER: &str = "docs/";
+    text.match_indices(FOLDER).filter_map(|(at, _)| {
+        let before = text[..at].chars().next_back();
+        // A path of another site, as in https://docs.pledg.co or /docs/page.
+        if before.is_some_and(|c| c.is_alphanumeric() || "/.".contains(c)) {
+            return None;
+        }
+        let name = |c: char| c.is_ascii_alphanumeric() || "/._#-".contains(c);
+        let rest = &text[at..];
+        let cited = &rest[..rest.find(|c| !name(c)).unwrap_or(rest.len())];
+        let cited = cited.trim_end_matches('.');
+        cited.contains(".md").then_some(cited)
+    })
+}
+
+/// The sources, but for this file, which writes of citations.
+fn sources() -> impl Iterator<Item = PathBuf> {
+    let folders = ["src", "tests", "benches"];
+    let all = folders.into_iter().flat_map(|folder| files(folder, "rs"));
+    all.filter(|source| *source != root().join("tests/it/docs.rs"))
+}
+
 #[test]
 fn every_document_that_the_code_cites_exists_with_its_heading() {
-    const CITED: &str = "docs/";
     let mut counted = 0;
-    let here = root().join("tests/it/docs.rs");
-    let sources = ["src", "tests", "benches"];
-    for source in sources.iter().flat_map(|folder| files(folder, "rs")) {
+    for source in sources() {
         let text = fs::read_to_string(&source).unwrap();
-        for (at, _) in text.match_indices(CITED) {
-            let before = text[..at].chars().next_back();
-            // A path of another site, as in https://docs.pledg.co or /docs/page.
-            if before.is_some_and(|c| c.is_alphanumeric() || "/.".contains(c)) || source == here {
-                continue;
-            }
-            let name = |c: char| c.is_ascii_alphanumeric() || "/._#-".contains(c);
-            let cited: String = text[at..].chars().take_while(|c| name(*c)).collect();
-            let cited = cited.trim_end_matches('.');
-            if !cited.contains(".md") {
-                continue;
-            }
+        for cited in cited(&text) {
             counted += 1;
             if let Some(why) = broken(&root().join("README.md"), cited) {
                 panic!("{}: {cited}: {why}", source.display());
             }
         }
     }
-    assert!(counted >= 80, "only {counted} citations were found");
+    assert!(counted >= 200, "only {counted} citations were found");
+}
+
+#[test]
+fn every_section_about_a_provider_has_a_test_that_cites_it() {
+    let mut tested = BTreeSet::new();
+    for source in sources() {
+        let text = fs::read_to_string(&source).unwrap();
+        let lines: Vec<_> = text.lines().map(str::trim).collect();
+        for (at, line) in lines.iter().enumerate() {
+            if !["#[test]", "#[tokio::test]"].contains(line) {
+                continue;
+            }
+            let above = lines[..at].iter().rev();
+            let comment = above.take_while(|line| line.starts_with("//"));
+            tested.extend(comment.flat_map(|line| cited(line)).map(str::to_owned));
+        }
+    }
+    for document in files("docs/providers", "md") {
+        let text = fs::read_to_string(&document).unwrap();
+        let sections = text.split_once("\n## ").unwrap().1;
+        let name = document.strip_prefix(root()).unwrap().display();
+        for section in anchors(&format!("## {sections}")) {
+            let cited = format!("{name}#{section}");
+            assert!(tested.contains(&cited), "no test cites {cited}");
+        }
+    }
 }
 
 #[test]

@@ -277,6 +277,7 @@ async fn one_odd_price_does_not_hide_the_others() {
 }
 
 /// The document sets no alphabet, and shops use their own: through link, payer's page, callback and check.
+// docs/providers/kanga.md#payment-page
 #[test]
 fn an_id_of_national_letters_spaces_and_slashes_goes_all_the_way() {
     const ID: &str = "ORDER-łódź ✓/1";
@@ -312,6 +313,7 @@ fn an_id_of_national_letters_spaces_and_slashes_goes_all_the_way() {
     assert!(words.out.contains(ID), "{words:?}");
 }
 
+// docs/providers/kanga.md#callbacks
 #[test]
 fn a_callback_about_an_id_of_national_letters_is_received_and_checked() {
     let peer = Peer::start(vec![json(FINALIZED)]);

@@ -12,11 +12,7 @@ use crate::program::{API_SECRET, Listener, Place};
 
 /// An account at Kinguin, whose tokens and calls come to `url`.
 fn with_keys(url: &str) -> Place {
-    let place = Place::with_config(&format!(
-        "default_profile = \"live\"\n[profiles.live.accounts.keys]\nprovider = \"kinguin\"\nclient_id = \"c\"\n\
-         client_secret = {{ env = \"TEST_API_SECRET\" }}\n\
-         endpoints = {{ token = \"{url}/auth/token\", gateway = \"{url}\" }}\n"
-    ));
+    let place = Place::with_keys(url, "");
     assert_eq!(place.run(&["config", "check"]).code, 0);
     place
 }

@@ -6,15 +6,6 @@ use std::process::{Command, Stdio};
 use crate::peer::{Peer, json};
 use crate::program::{Listener, Place, Ran, send, shell};
 
-/// A place whose account `keys` is at Kinguin, played by `url`.
-pub fn with_keys(url: &str) -> Place {
-    Place::with_config(&format!(
-        "default_profile = \"live\"\n[profiles.live.accounts.keys]\nprovider = \"kinguin\"\nclient_id = \"c\"\n\
-         client_secret = {{ env = \"TEST_API_SECRET\" }}\n\
-         endpoints = {{ token = \"{url}/auth/token\", gateway = \"{url}\" }}\n"
-    ))
-}
-
 fn kinguin() -> Peer {
     Peer::start(vec![json(
         r#"{"access_token":"t","expires_in":600,"token_type":"bearer"}"#,
@@ -131,7 +122,7 @@ fn an_address_to_listen_on_may_leave_its_parts_out() {
 #[test]
 fn a_body_is_taken_from_anywhere_byte_for_byte() {
     let peer = kinguin();
-    let place = with_keys(&peer.url);
+    let place = Place::with_keys(&peer.url, "");
     let bytes = [0_u8, 0xff, 0xfe, b'\r', b'\n'];
     std::fs::write(place.path().join("b.bin"), bytes).unwrap();
     std::fs::write(place.path().join("keys.txt"), "AAAA-BBBB").unwrap();
@@ -206,7 +197,7 @@ fn a_form_is_refused_where_the_provider_takes_none() {
 #[test]
 fn a_path_is_encoded_where_no_url_may_hold_it_and_a_fragment_is_refused() {
     let peer = kinguin();
-    let place = with_keys(&peer.url);
+    let place = Place::with_keys(&peer.url, "");
     let ran = place.run(&["request", "keys", "GET", "/ż?name=Half Life&x[]=\"1\""]);
     assert_eq!(ran.code, 0, "{ran:?}");
     let last = peer.requests().pop().unwrap();

@@ -199,6 +199,7 @@ fn a_served_sandbox_answers_an_account_of_the_config_and_refuses_another_key() {
     assert!(good(ITEMS).out.contains("ghost-net"));
 }
 
+// docs/providers/kongregate.md#inventory-event
 #[test]
 fn a_player_is_authenticated_with_the_token_that_a_callback_brought() {
     let place = Place::new();
@@ -418,6 +419,7 @@ fn seek_in_all(both: Act, key: Act) {
     PLANTED.seek_in_files(&place.state());
 }
 
+// docs/providers/kongregate.md#api-key
 #[test]
 fn every_call_carries_the_key_from_the_config_and_none_that_is_typed() {
     let peer = Peer::start(vec![json(r#"{"success":true,"users":[]}"#)]);

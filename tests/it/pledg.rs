@@ -106,6 +106,7 @@ fn a_served_pledg_wait_for_one_and_played_from_the_command_line() {
     assert!(!log.contains("eyJ"), "no token and no signature: {log}");
 }
 
+// docs/providers/pledg.md#authorisation
 #[test]
 fn basic_or_bearer_is_chosen_for_one_call() {
     let simulated = Simulated::start(
@@ -155,6 +156,7 @@ fn basic_or_bearer_is_chosen_for_one_call() {
     );
 }
 
+// docs/providers/pledg.md#signed-purchases
 #[test]
 fn a_signed_purchase_link_opens_the_page_where_the_payer_buys() {
     let simulated = Simulated::start("merchant_secret = { env = \"MERCHANT_SECRET\" }\n");

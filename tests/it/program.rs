@@ -100,6 +100,15 @@ impl Place {
         ))
     }
 
+    /// A place whose account "keys", with these further lines, is at Kinguin, played by `url`.
+    pub fn with_keys(url: &str, more: &str) -> Self {
+        Self::with_config(&format!(
+            "default_profile = \"live\"\n[profiles.live.accounts.keys]\nprovider = \"kinguin\"\nclient_id = \"c\"\n\
+             client_secret = {{ env = \"TEST_API_SECRET\" }}\n\
+             endpoints = {{ token = \"{url}/auth/token\", gateway = \"{url}\" }}\n{more}"
+        ))
+    }
+
     /// The program with these arguments, not started yet.
     pub fn command(&self, arguments: &[&str]) -> Command {
         #[expect(clippy::disallowed_methods, reason = "a program of the test")]

@@ -731,6 +731,7 @@ async fn what_was_received_is_kept_sealed_and_comes_back_whole() {
     }
 }
 
+// docs/providers/kongregate.md#orders
 #[tokio::test]
 async fn a_relayed_order_is_asked_for_once_and_a_repeat_has_the_first_answer() {
     let house = House::open(Limits::default()).await;
@@ -759,6 +760,7 @@ async fn a_relayed_order_is_asked_for_once_and_a_repeat_has_the_first_answer() {
     ends(&second.await.unwrap(), completed);
 }
 
+// docs/providers/kongregate.md#orders
 #[tokio::test]
 async fn a_shop_that_does_not_answer_an_order_is_not_asked_again() {
     let limits = Limits {

@@ -246,7 +246,7 @@ fn a_read_that_a_signal_interrupts_is_in_the_log_and_no_write_is_told() {
 #[test]
 fn a_token_call_that_a_signal_interrupts_is_in_the_log() {
     let peer = Peer::start(vec![Act::Silence]);
-    let place = crate::places::with_keys(&peer.url);
+    let place = Place::with_keys(&peer.url, "");
     let child = piped(&mut place.command(&["request", "keys", "GET", "/x"]));
     peer.wait_for_one();
     signal(&child, Signal::TERM);

@@ -560,6 +560,7 @@ fn without_a_keyring_the_program_keeps_its_token_in_a_private_file_and_says_why(
     }
 }
 
+// docs/providers/kinguin.md#bearer
 #[tokio::test]
 async fn a_401_in_mid_flight_fetches_once_and_repeats_once() {
     for method in ["GET", "POST"] {

@@ -93,6 +93,7 @@ mod tests {
         parsed.subject.unwrap().to_string()
     }
 
+    // docs/providers/kanga.md#callbacks
     #[test]
     fn the_id_is_in_the_query_or_in_a_form_and_is_only_a_hint() {
         let hint = parsed("GET", "/callbacks/shop?transactionKey=ORDER-1001", "").unwrap();

@@ -6,6 +6,8 @@ mod auth;
 mod callback;
 mod sandbox;
 mod settings;
+#[cfg(test)]
+mod tests;
 mod wire;
 
 use std::time::Duration;

@@ -125,6 +125,7 @@ mod tests {
         judged(&[], body, &held(None, None)).unwrap()
     }
 
+    // docs/providers/kinguin.md#webhooks
     #[test]
     fn the_registered_header_proves_it_and_nothing_else_does() {
         let set = held(None, Some(VALUE));
@@ -217,6 +218,7 @@ mod tests {
         }
     }
 
+    // docs/providers/kinguin.md#webhooks
     #[test]
     fn a_reservation_is_the_same_by_id_state_and_date_and_all_else_by_its_bytes() {
         let again = SALE.replace("A game", "Renamed").replace("true", "1");

@@ -575,6 +575,7 @@ mod tests {
         }
     }
 
+    // docs/providers/kinguin.md#bearer
     #[test]
     fn what_is_public_goes_without_a_token_and_nothing_else() {
         assert!(is_public(
@@ -605,6 +606,7 @@ mod tests {
         assert!(!is_public("GET", "/sales-manager-api/api/v1/offers"));
     }
 
+    // docs/providers/kinguin.md#keys
     #[test]
     fn keys_and_the_headers_of_webhooks_are_hidden() {
         let at = |path: &str| !hidden_fields(path).is_empty();

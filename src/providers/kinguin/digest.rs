@@ -435,6 +435,7 @@ mod tests {
         &digest.rows[0][at]
     }
 
+    // docs/providers/kinguin.md#prices
     #[test]
     fn the_two_prices_stand_under_their_own_names_wherever_they_stand() {
         let page = format!(
@@ -522,6 +523,7 @@ mod tests {
         assert_eq!(value("chance of the buy button now"), NOTHING);
     }
 
+    // docs/providers/kinguin.md#keys
     #[test]
     fn a_keys_text_is_in_no_digest() {
         let row = r#"{"id":"5700","status":"AVAILABLE","content":"PLANTED","body":"PLANTED","mimeType":"text/plain"}"#;

@@ -9,6 +9,8 @@ mod digest;
 mod money;
 mod sandbox;
 mod settings;
+#[cfg(test)]
+mod tests;
 mod wire;
 
 use std::time::Duration;

@@ -53,6 +53,7 @@ pub struct Iwtr(pub Money);
 mod tests {
     use super::*;
 
+    // docs/providers/kinguin.md#money
     #[test]
     fn a_currency_is_named_and_fractions_of_a_cent_are_no_money() {
         let read = |json: &str| {

@@ -407,6 +407,7 @@ pub fn error_message(body: &[u8]) -> Option<String> {
 mod tests {
     use super::*;
 
+    // docs/providers/kinguin.md#lists
     #[test]
     fn a_page_is_read_in_each_of_its_shapes() {
         let read = |json: &str| {
@@ -455,6 +456,7 @@ mod tests {
         assert_eq!(page.rows[1].id.as_deref(), Some("b"));
     }
 
+    // docs/providers/kinguin.md#times
     #[test]
     fn dates_need_no_colon_in_their_offset() {
         for text in [
@@ -467,6 +469,7 @@ mod tests {
         assert_eq!(instant("2024-03-29"), None);
     }
 
+    // docs/providers/kinguin.md#failures
     #[test]
     fn an_error_message_is_read_from_any_of_the_known_fields() {
         let message = |json: &str| error_message(json.as_bytes());

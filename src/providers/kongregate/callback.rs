@@ -342,6 +342,7 @@ mod tests {
         assert_eq!((signed.dedup, signed.asks), (parsed.dedup, true));
     }
 
+    // docs/providers/kongregate.md#inventory-event
     #[test]
     fn name_and_token_of_a_player_are_read_from_plain_and_signed_callbacks() {
         let claim = |body: &str| player_claim(&inbound("POST", "/", body.to_owned()));
@@ -366,6 +367,7 @@ mod tests {
         }
     }
 
+    // docs/providers/kongregate.md#callbacks
     #[test]
     fn the_key_must_be_valid_and_is_not_shown() {
         let at = "2016-04-10+06%3A20%3A59+-0700";
@@ -393,6 +395,7 @@ mod tests {
         assert!(matches!(nothing, Err(Refusal::Unable(_))), "{nothing:?}");
     }
 
+    // docs/providers/kongregate.md#signed-requests, docs/providers/kongregate.md#contradictions
     #[test]
     fn a_signed_request_must_verify_and_no_plain_field_overrides_it() {
         let parsed = judge(format!("signed_request={PUBLISHED}")).unwrap();
@@ -440,6 +443,7 @@ mod tests {
         }
     }
 
+    // docs/providers/kongregate.md#signed-requests
     #[test]
     fn a_signed_request_of_long_ago_is_not_new() {
         // The time of these tests' requests.

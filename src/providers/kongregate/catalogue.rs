@@ -188,6 +188,7 @@ mod tests {
         }
     }
 
+    // docs/providers/kongregate.md#calls
     #[test]
     fn a_shared_link_passes_on_what_begins_with_kv() {
         let create = CATALOGUE

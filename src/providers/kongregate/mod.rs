@@ -10,6 +10,8 @@ mod facts;
 mod sandbox;
 mod settings;
 mod signed;
+#[cfg(test)]
+mod tests;
 mod wire;
 
 use std::time::Duration;

@@ -71,6 +71,7 @@ pub mod tests {
     /// An order under the same key.
     pub const ORDER: &str = "fr5f21PAoLIwS2CMcHAZshxVgr4yA8whrcp_9bjaUTs.eyJhbGdvcml0aG0iOiJITUFDLVNIQTI1NiIsImV2ZW50IjoiaXRlbV9vcmRlcl9yZXF1ZXN0IiwiZ2FtZV9pZCI6MTAwMDAsImJ1eWVyX2lkIjo3NjUsInJlY2lwaWVudF9pZCI6NzY1LCJvcmRlcl9pZCI6MTIzNDUsIm9yZGVyX2luZm8iOiJzd29yZCJ9";
 
+    // docs/providers/kongregate.md#signed-requests
     #[test]
     fn the_published_request_is_made_and_accepted() {
         let key = Secret::new(PUBLISHED_KEY);

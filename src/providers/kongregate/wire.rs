@@ -188,6 +188,7 @@ mod tests {
         })
     }
 
+    // docs/providers/kongregate.md#answers, docs/providers/kongregate.md#contradictions
     #[test]
     fn the_success_field_decides_at_any_status() {
         for (status, body) in [

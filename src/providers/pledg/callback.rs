@@ -183,6 +183,7 @@ mod tests {
         (&parsed.kind, subject)
     }
 
+    // docs/providers/pledg.md#back-mode, docs/providers/pledg.md#transfer-notices
     #[test]
     fn the_published_vectors_are_accepted() {
         let transfer = json!({ "signature": TRANSFER });
@@ -209,6 +210,7 @@ mod tests {
         assert_eq!(beside.kind, "completed");
     }
 
+    // docs/providers/pledg.md#notifications, docs/providers/pledg.md#contradictions
     #[test]
     fn with_a_secret_what_is_not_rightly_signed_is_refused() {
         let hashed = |change: &dyn Fn(&mut Value)| {
@@ -314,6 +316,7 @@ mod tests {
         assert!(judged(Some("SECRET"), &ahead).is_ok());
     }
 
+    // docs/providers/pledg.md#transfer-notices, docs/providers/pledg.md#error-notices
     #[test]
     fn a_jwt_is_classified_after_it_was_verified_and_a_repeat_is_recognised() {
         let paid = json!({"reference": "R-1", "transfer_order_item_uid": "tri_1", "purchase_uid": "pur_1", "amount_cents": 5});

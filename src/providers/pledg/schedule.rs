@@ -91,6 +91,7 @@ mod tests {
         digest.rows.iter().map(|row| row.join(" | ")).collect()
     }
 
+    // docs/providers/pledg.md#schedules
     #[test]
     fn fees_come_on_top_of_the_first_payment_and_the_sums_are_right() {
         assert_eq!(

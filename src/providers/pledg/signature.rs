@@ -66,6 +66,7 @@ mod tests {
         back_mode(&Secret::new("SECRET"), notice.as_object().unwrap())
     }
 
+    // docs/providers/pledg.md#back-mode
     #[test]
     fn the_published_vector_holds() {
         assert_eq!(
@@ -74,6 +75,7 @@ mod tests {
         );
     }
 
+    // docs/providers/pledg.md#back-mode
     #[test]
     fn a_json_boolean_is_signed_as_its_word() {
         assert_eq!(

@@ -1,145 +1,21 @@
-//! The client on its own simulator over real HTTP: each documented call, and what is refused before it is sent.
-
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
-
-use tokio::net::TcpListener;
+//! Pledg's client at Pledg's simulator: each documented call, and what is refused before it is sent.
 
 use super::{MANIFEST, auth, sandbox, settings};
-use crate::auth::Tokens;
-use crate::clock::{Clock, ManualClock};
-use crate::domain::{
-    Account, AccountId, Digest, Environment, Exchange, Problem, ProblemKind, RawCall, RawReply,
-    RawRequest, RequestId, Secret, WallTime,
-};
-use crate::ledger::{Ledger, NonceRules, Retention};
-use crate::net::{Event, Gate, RequestOptions, Session, Timeouts};
-use crate::providers::{ApiError, Client, Credentials};
-use crate::sandbox::Sandbox;
-
-struct Bench {
-    client: Arc<dyn Client>,
-    session: Session,
-    tokens: Tokens,
-    keys: Keys,
-    events: crate::net::EventReceiver,
-    manual_clock: ManualClock,
-    ledger: Ledger,
-    _sandbox: Sandbox,
-    _folder: tempfile::TempDir,
-}
-
-/// The account's texts and secrets, which a test may change.
-type Keys = Arc<Mutex<BTreeMap<&'static str, String>>>;
-
-const HOW: RequestOptions = RequestOptions {
-    request: RequestId(1),
-    background: false,
-    no_wait: true,
-};
-
-async fn bench_with(change: impl FnOnce(&mut BTreeMap<&'static str, String>)) -> Bench {
-    let (clock, manual_clock) = Clock::by_hand(WallTime(1_795_316_066_000));
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let options = crate::sandbox::Options::new(clock.clone());
-    let sandbox = crate::sandbox::start(listener, vec![(MANIFEST.simulator)()], options);
-    let sandbox = sandbox.await.unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    let ledger = Ledger::start(
-        folder.path().to_owned(),
-        clock.clone(),
-        Retention::default(),
-    );
-    let base = reqwest::Url::parse(&sandbox.base_url()).unwrap();
-    let (sender, events) = crate::net::events::channel();
-    let timeouts = Timeouts::default();
-    let gate = Gate::new(ledger.clone(), clock.clone(), timeouts, Some(sender));
-    let account = Account {
-        id: AccountId::new("under-test").unwrap(),
-        provider: MANIFEST.id,
-        provider_title: MANIFEST.title,
-        environment: Environment::Embedded,
-        host: String::new(),
-        base: String::new(),
-        secret_source: String::new(),
-        uses_access_tokens: true,
-        abilities: &[],
-    };
-    let session = Session::new(Arc::new(gate), account, vec![("api", base)], Vec::new());
-    let mut keys: BTreeMap<_, _> = MANIFEST
-        .embedded
-        .iter()
-        .map(|(name, value)| (*name, (*value).to_owned()))
-        .collect();
-    change(&mut keys);
-    let texts = keys.clone();
-    let keys: Keys = Arc::new(Mutex::new(keys));
-    let read = keys.clone();
-    let mut credentials = Credentials {
-        texts,
-        read_secret: Arc::new(move |key| {
-            let found = read.lock().unwrap().get(key).map(Secret::new);
-            let missing =
-                move || Problem::new(ProblemKind::Config, format!("{key} is not set"), "");
-            Box::pin(async move { found.ok_or_else(missing) })
-        }),
-        endpoints: Vec::new(),
-        ledger: ledger.clone(),
-        nonces: NonceRules::default(),
-        clock: clock.clone(),
-        tokens: None,
-    };
-    let fetch = (MANIFEST.tokens.unwrap())(&credentials);
-    let tokens = Tokens::new(session.clone(), fetch, clock);
-    credentials.tokens = Some(tokens.clone());
-    Bench {
-        client: (MANIFEST.connect)(credentials),
-        session,
-        tokens,
-        keys,
-        events,
-        manual_clock,
-        ledger,
-        _sandbox: sandbox,
-        _folder: folder,
-    }
-}
+use crate::domain::simulate::{Command, Fault};
+use crate::domain::{AccountId, Digest, Problem, ProblemKind, RawCall, RawReply};
+use crate::providers::ApiError;
+use crate::providers::contract::bench::{Bench, HOW, filled};
 
 async fn bench() -> Bench {
-    bench_with(|_| {}).await
+    Bench::new(&MANIFEST).await
 }
 
 impl Bench {
-    async fn ask(&self, path: &str, body: Option<&str>) -> Result<RawReply, Problem> {
-        let request = RawRequest {
-            method: "POST".into(),
-            path: path.into(),
-            body: body.map(Into::into),
-            writes: MANIFEST.writes("POST", path),
-            auth: None,
-        };
-        let sent = async {
-            let call = self.client.raw(&request)?;
-            let reply = self.session.send(&call, self.client.as_ref(), HOW).await?;
-            Ok(reply.into_raw())
-        };
-        let account = self.session.account();
-        let sent: Result<RawReply, ApiError> = sent.await;
-        sent.map_err(|error| error.problem(&account.id, account.provider_title))
+    async fn post(&self, path: &str, body: Option<&str>) -> Result<RawReply, Problem> {
+        self.raw("POST", path, body).await
     }
 
-    async fn exchanges(&mut self) -> Vec<Arc<Exchange>> {
-        self.ledger.flush().await;
-        let mut seen = Vec::new();
-        while let Some(event) = self.events.try_recv() {
-            if let Event::Exchange(exchange) = event {
-                seen.push(exchange);
-            }
-        }
-        seen
-    }
-
-    fn digest(&self, path: &str, reply: &RawReply) -> Option<Digest> {
+    fn schedule(&self, path: &str, reply: &RawReply) -> Option<Digest> {
         let call = RawCall {
             method: "POST".into(),
             path: path.into(),
@@ -163,18 +39,13 @@ const ORDER: &str = r#"{"data":{"merchantUid":"mer_00000000-0000-4000-8000-00000
 async fn every_documented_call_works_as_its_examples_have_it() {
     let mut bench = bench().await;
     for documented in MANIFEST.catalogue {
-        let filled = documented
-            .params
-            .iter()
-            .fold(documented.path.to_owned(), |path, param| {
-                path.replace(&format!("{{{}}}", param.name), param.example)
-            });
-        let reply = bench.ask(&filled, documented.body).await.unwrap();
+        let filled = filled(documented);
+        let reply = bench.post(&filled, documented.body).await.unwrap();
         let text = String::from_utf8_lossy(&reply.body);
         assert_eq!(reply.status, 200, "{}: {text}", documented.path);
         assert_eq!(bench.client.judge(&reply), Ok(()));
         let simulated = documented.path.ends_with("/simulate_payment_schedule");
-        assert_eq!(bench.digest(&filled, &reply).is_some(), simulated);
+        assert_eq!(bench.schedule(&filled, &reply).is_some(), simulated);
         assert_eq!(MANIFEST.writes("POST", &filled), !simulated);
     }
     let texts: Vec<String> = bench
@@ -201,11 +72,12 @@ async fn every_documented_call_works_as_its_examples_have_it() {
     }
 }
 
+// docs/providers/pledg.md#money, docs/providers/pledg.md#schedules
 #[tokio::test]
 async fn a_schedule_is_read_in_whole_cents() {
     let bench = bench().await;
-    let reply = bench.ask(OPEN, Some(SCHEDULE)).await.unwrap();
-    let digest = bench.digest(OPEN, &reply).unwrap();
+    let reply = bench.post(OPEN, Some(SCHEDULE)).await.unwrap();
+    let digest = bench.schedule(OPEN, &reply).unwrap();
     assert_eq!(
         digest.title,
         "INSTALLMENT in 3: 2.02 EUR to pay, TAEG 23.1 %"
@@ -215,10 +87,11 @@ async fn a_schedule_is_read_in_whole_cents() {
         status: 400,
         ..reply.clone()
     };
-    assert_eq!(bench.digest(OPEN, &refused), None);
-    assert_eq!(bench.digest("/api/other", &reply), None);
+    assert_eq!(bench.schedule(OPEN, &refused), None);
+    assert_eq!(bench.schedule("/api/other", &reply), None);
 }
 
+// docs/providers/pledg.md#credentials
 #[tokio::test]
 async fn a_call_takes_its_own_credential_and_names_the_one_that_is_missing() {
     let all = [
@@ -228,11 +101,11 @@ async fn a_call_takes_its_own_credential_and_names_the_one_that_is_missing() {
         (settings::DASHBOARD_PASSWORD, RELEASE, ""),
     ];
     for (missing, path, body) in all {
-        let mut bench = bench_with(|keys| {
-            keys.remove(missing);
+        let mut bench = Bench::with(&MANIFEST, |setup| {
+            setup.keys.remove(missing);
         })
         .await;
-        let refused = bench.ask(path, Some(body)).await.unwrap_err();
+        let refused = bench.post(path, Some(body)).await.unwrap_err();
         assert_eq!(refused.kind, ProblemKind::Config);
         assert!(refused.message.contains(missing), "{missing}: {refused}");
         assert!(
@@ -240,27 +113,30 @@ async fn a_call_takes_its_own_credential_and_names_the_one_that_is_missing() {
             "{missing}: nothing goes out"
         );
         let other = if path == WITH_TOKEN { OPEN } else { WITH_TOKEN };
-        assert_eq!(bench.ask(other, Some(SCHEDULE)).await.unwrap().status, 200);
+        assert_eq!(bench.post(other, Some(SCHEDULE)).await.unwrap().status, 200);
     }
 }
 
+// docs/providers/pledg.md#token
 #[tokio::test]
 async fn the_secret_is_read_again_for_each_token() {
     let bench = bench().await;
-    bench.tokens.fetch_new(HOW).await.unwrap();
+    let tokens = bench.tokens.as_ref().unwrap();
+    tokens.fetch_new(HOW).await.unwrap();
     let replace = |secret: &str| {
         let mut keys = bench.keys.lock().unwrap();
         keys.insert(settings::API_SECRET, secret.into());
     };
     replace("another-secret-altogether");
-    assert!(bench.tokens.fetch_new(HOW).await.is_err());
+    assert!(tokens.fetch_new(HOW).await.is_err());
     replace(sandbox::API_SECRET);
     bench
         .manual_clock
         .advance(std::time::Duration::from_mins(5));
-    assert!(bench.tokens.fetch_new(HOW).await.is_ok());
+    assert!(tokens.fetch_new(HOW).await.is_ok());
 }
 
+// docs/providers/pledg.md#token
 #[tokio::test]
 async fn a_pair_that_makes_no_header_is_refused_before_it_is_sent() {
     for (key, value, path, word) in [
@@ -276,11 +152,11 @@ async fn a_pair_that_makes_no_header_is_refused_before_it_is_sent() {
         ),
         (settings::DASHBOARD_PASSWORD, "", RELEASE, "empty"),
     ] {
-        let mut bench = bench_with(|keys| {
-            keys.insert(key, value.into());
+        let mut bench = Bench::with(&MANIFEST, |setup| {
+            setup.keys.insert(key, value.into());
         })
         .await;
-        let refused = bench.ask(path, None).await.unwrap_err();
+        let refused = bench.post(path, None).await.unwrap_err();
         assert_eq!(refused.kind, ProblemKind::Config, "{key}: {refused}");
         let texts = refused.describe();
         assert!(texts.contains(key) && texts.contains(word), "{texts}");
@@ -289,17 +165,18 @@ async fn a_pair_that_makes_no_header_is_refused_before_it_is_sent() {
     }
 }
 
+// docs/providers/pledg.md#token
 #[tokio::test]
 async fn a_colon_in_a_password_and_a_long_pair_are_fine() {
     // The simulator rejects both; the point is that the header was complete.
-    let bench = bench_with(|keys| {
-        keys.insert(
+    let bench = Bench::with(&MANIFEST, |setup| {
+        setup.keys.insert(
             settings::API_SECRET,
             format!("with:colon-{}", "x".repeat(200)),
         );
     })
     .await;
-    let refused = bench.ask(WITH_TOKEN, Some(SCHEDULE)).await.unwrap_err();
+    let refused = bench.post(WITH_TOKEN, Some(SCHEDULE)).await.unwrap_err();
     assert_eq!(refused.kind, ProblemKind::Refused, "{refused}");
 }
 
@@ -327,13 +204,13 @@ async fn what_cannot_be_meant_is_refused_before_it_is_sent() {
         ),
         ("/api/token/?x=1", None, "makes the token call itself"),
     ] {
-        let refused = bench.ask(path, body).await.unwrap_err();
+        let refused = bench.post(path, body).await.unwrap_err();
         assert_eq!(refused.kind, ProblemKind::Usage, "{path}: {refused}");
         assert!(refused.message.contains(words), "{words}: {refused}");
     }
     assert!(bench.exchanges().await.is_empty());
     // Signed elsewhere: sent unchanged; the provider rejects it.
-    let reply = bench.ask(&already, None).await.unwrap();
+    let reply = bench.post(&already, None).await.unwrap();
     assert_eq!(reply.status, 400);
     assert!(matches!(
         bench.client.judge(&reply),
@@ -346,6 +223,7 @@ async fn what_cannot_be_meant_is_refused_before_it_is_sent() {
     );
 }
 
+// docs/providers/pledg.md#authorisation
 #[test]
 fn the_path_decides_how_a_call_is_authorised() {
     use auth::Scheme::{Dashboard, Open, Signature, Token};
@@ -371,6 +249,7 @@ fn the_path_decides_how_a_call_is_authorised() {
     }
 }
 
+// docs/providers/pledg.md#failures
 #[tokio::test]
 async fn failures_are_judged_by_status_and_words_and_made_inert() {
     use ProblemKind::{Failing, NotFound, Refused};
@@ -436,4 +315,96 @@ async fn failures_are_judged_by_status_and_words_and_made_inert() {
     for valid in ["{}", r#"{"error":null}"#, "", "[]", r#"{"type":"x"}"#] {
         assert_eq!(judged(200, valid), Ok(()), "{valid}");
     }
+}
+
+// docs/providers/pledg.md#failures, docs/providers/pledg.md#signed-purchases
+#[tokio::test]
+async fn each_failure_of_the_simulator_is_read_with_its_kind_and_words() {
+    use ProblemKind::{Failing, NotFound, Refused};
+    const PAID: &str = "/api/purchases/pur_00000000-0000-4000-8000-000000000001/credit_by_transfer";
+    let unknown = WITH_TOKEN.replace("0001/", "0009/");
+    let other_merchant = ORDER.replace("0001\"", "0009\"");
+    let bench = bench().await;
+    for (path, body, kind, words) in [
+        (unknown.as_str(), SCHEDULE, NotFound, "mer_"),
+        (
+            OPEN,
+            r#"{"amount_cents": 0, "created": "2021-12-17"}"#,
+            Failing,
+            "amount_cents",
+        ),
+        (
+            OPEN,
+            r#"{"amount_cents": 9, "created": "17/12/2021"}"#,
+            Failing,
+            "created",
+        ),
+        (
+            LINK,
+            other_merchant.as_str(),
+            NotFound,
+            "invalid_merchant_uid",
+        ),
+        (PAID, r#"{"amount_cents": 20001}"#, Failing, "20000"),
+    ] {
+        let problem = bench.judged("POST", path, Some(body)).await.unwrap_err();
+        assert_eq!(problem.kind, kind, "{path}: {problem}");
+        assert!(problem.message.contains(words), "{words}: {problem}");
+    }
+    for refund in [15_000, 5_000] {
+        let part = format!(r#"{{"amount_cents": {refund}}}"#);
+        assert_eq!(bench.judged("POST", PAID, Some(&part)).await, Ok(()));
+    }
+    let over = bench
+        .judged("POST", PAID, Some(r#"{"amount_cents": 1}"#))
+        .await;
+    assert_eq!(over.unwrap_err().kind, Failing, "all of it is paid back");
+
+    let wrong = Bench::with(&MANIFEST, |setup| {
+        setup.keys.insert(
+            settings::MERCHANT_SECRET,
+            "another-secret-altogether".into(),
+        );
+        setup
+            .keys
+            .insert(settings::DASHBOARD_PASSWORD, "another-one".into());
+    })
+    .await;
+    for (path, body) in [(LINK, Some(ORDER)), (RELEASE, None)] {
+        let problem = wrong.judged("POST", path, body).await.unwrap_err();
+        assert_eq!(problem.kind, Refused, "{path}: {problem}");
+    }
+    bench.command(&Command::SetFault(Fault::ServerError));
+    let down = bench.judged("POST", LINK, Some(ORDER)).await.unwrap_err();
+    assert!(down.message.contains("maintenance"), "{down}");
+}
+
+// docs/providers/pledg.md#signed-purchases, docs/providers/pledg.md#contradictions
+#[tokio::test]
+async fn a_reference_is_used_up_by_a_completed_purchase_and_by_no_other() {
+    let bench = bench().await;
+    for outcome in ["refuse", "abandon", "pay"] {
+        assert_eq!(
+            bench.judged("POST", LINK, Some(ORDER)).await,
+            Ok(()),
+            "{outcome}"
+        );
+        bench.event(outcome, "R-1");
+    }
+    let again = bench.judged("POST", LINK, Some(ORDER)).await.unwrap_err();
+    assert!(again.message.contains("R-1"), "{again}");
+}
+
+// docs/providers/pledg.md#environments, docs/providers/pledg.md#token
+#[tokio::test]
+async fn credentials_of_staging_open_nothing_in_production() {
+    let bench = bench().await;
+    assert_eq!(
+        bench.judged("POST", WITH_TOKEN, Some(SCHEDULE)).await,
+        Ok(())
+    );
+    let there = bench.at(&bench.sandbox.production_url());
+    let refused = there.judged("POST", WITH_TOKEN, Some(SCHEDULE)).await;
+    assert_eq!(refused.unwrap_err().kind, ProblemKind::Refused);
+    assert_eq!(there.verify().await, Err(ProblemKind::Refused));
 }

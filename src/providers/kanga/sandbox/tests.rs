@@ -2,10 +2,8 @@
 
 use std::ops::Deref;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use hyper::http::StatusCode;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
@@ -14,9 +12,8 @@ use super::*;
 use crate::clock::Clock;
 use crate::domain::simulate::{Command, Fault};
 use crate::http_server::tests::raw;
-use crate::http_server::{Limits, Outcome, Server};
 use crate::sandbox::granted::Token;
-use crate::sandbox::testing::{self, Seen};
+use crate::sandbox::testing::{self, Receiver, Seen};
 use crate::sandbox::{Options, StartError, start};
 
 const CHECK: &str = "/api/v2/tpg/transaction";
@@ -519,46 +516,29 @@ async fn states_follow_the_clock_and_the_payers_actions() {
     assert_eq!(bench.check("ORDER-1004", 1_003).await["state"], "CANCELED");
 }
 
-struct ShopServer {
-    server: Server,
-    seen: Arc<Mutex<Vec<String>>>,
-    status: Arc<Mutex<StatusCode>>,
+/// A shop that receives callbacks.
+struct Shop(Receiver);
+
+async fn shop() -> Shop {
+    Shop(Receiver::open().await)
 }
 
-async fn shop() -> ShopServer {
-    let seen = Arc::new(Mutex::new(Vec::new()));
-    let status = Arc::new(Mutex::new(StatusCode::OK));
-    let (received, says) = (seen.clone(), status.clone());
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let server = Server::start(listener, Limits::default(), move |request| {
-        received.lock().unwrap().push(format!(
-            "{} {} {}",
-            request.method(),
-            request.uri(),
-            request.body().len()
-        ));
-        let status = *says.lock().unwrap();
-        async move { Outcome::Answer(text(status, "")) }
-    })
-    .unwrap();
-    ShopServer {
-        server,
-        seen,
-        status,
-    }
-}
-
-impl ShopServer {
+impl Shop {
+    /// Method, target and length of the body of each callback since the last call.
     fn received(&self) -> Vec<String> {
-        std::mem::take(&mut *self.seen.lock().unwrap())
+        let line = |seen: &Request| {
+            let (method, target) = (seen.method(), seen.uri());
+            format!("{method} {target} {}", seen.body().len())
+        };
+        self.0.taken().iter().map(line).collect()
     }
 
-    fn answers(&self, status: StatusCode) {
-        *self.status.lock().unwrap() = status;
+    fn answers(&self, status: u16) {
+        self.0.answers(move |_| Some((status, "")));
     }
 
     async fn bench(&self, path: &str) -> Bench {
-        let url = format!("http://{}{path}", self.server.address());
+        let url = self.0.url(path);
         bench_with(|options| {
             options.callback_urls.insert("kanga".into(), url);
         })
@@ -608,7 +588,7 @@ async fn without_a_callback_url_callbacks_wait_and_schedule_no_wake_up() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("sandbox.json");
     let shop = shop().await;
-    let url = format!("http://{}/hook", shop.server.address());
+    let url = shop.0.url("/hook");
     let run = |url: Option<String>| {
         let path = path.clone();
         bench_with(|options| {
@@ -622,7 +602,7 @@ async fn without_a_callback_url_callbacks_wait_and_schedule_no_wake_up() {
         state["providers"]["kanga"]["callbacks_waiting"].clone()
     };
     let first = run(Some(url.clone())).await;
-    shop.answers(StatusCode::NOT_FOUND);
+    shop.answers(404);
     let repeat = Command::RepeatCallback(PaymentId::new("ORDER-1003").unwrap());
     first.sandbox.command(&repeat).unwrap();
     first.sandbox.pump().await;
@@ -638,7 +618,7 @@ async fn without_a_callback_url_callbacks_wait_and_schedule_no_wake_up() {
     second.0.sandbox.stop().await;
     assert_eq!(shop.received(), [""; 0]);
 
-    shop.answers(StatusCode::OK);
+    shop.answers(200);
     let third = run(Some(url)).await;
     third.sandbox.command(&later).unwrap();
     third.sandbox.pump().await;
@@ -667,15 +647,11 @@ async fn a_refused_callback_is_retried_after_15_minutes_1_hour_and_6_hours() {
     };
     bench.sandbox.pump().await;
     let repeat = Command::RepeatCallback(PaymentId::new("ORDER-1003").unwrap());
-    shop.answers(StatusCode::NO_CONTENT);
+    shop.answers(204);
     bench.sandbox.command(&repeat).unwrap();
     bench.sandbox.pump().await;
     assert_eq!(tries(shop.received()), 1, "204 is not 200");
-    for (wait, status) in [
-        (15 * 60, StatusCode::CREATED),
-        (3_600, StatusCode::FOUND),
-        (6 * 3_600, StatusCode::INTERNAL_SERVER_ERROR),
-    ] {
+    for (wait, status) in [(15 * 60, 201), (3_600, 302), (6 * 3_600, 500)] {
         bench.pass(wait - 1);
         bench.sandbox.pump().await;
         assert_eq!(tries(shop.received()), 0, "too early");
@@ -687,7 +663,7 @@ async fn a_refused_callback_is_retried_after_15_minutes_1_hour_and_6_hours() {
     bench.pass(20 * 3_600);
     bench.sandbox.pump().await;
     assert_eq!(tries(shop.received()), 0, "silence after four tries");
-    shop.answers(StatusCode::OK);
+    shop.answers(200);
     bench.pass(2 * 86_400);
     bench.sandbox.pump().await;
     assert_eq!(tries(shop.received()), 2, "later changes are still told");
@@ -832,6 +808,7 @@ async fn a_lost_reply_uses_up_its_nonce() {
     assert_eq!(bench.create(51).await["result"], "ok");
 }
 
+// docs/providers/kanga.md#simulator
 #[tokio::test]
 async fn a_clock_set_back_changes_neither_states_nor_nonces() {
     let bench = bench().await;
@@ -854,6 +831,7 @@ async fn a_clock_set_back_changes_neither_states_nor_nonces() {
     );
 }
 
+// docs/providers/kanga.md#simulator, docs/providers/kanga.md#signature
 #[tokio::test]
 async fn what_the_documentation_leaves_open_is_set_while_it_runs() {
     let bench = bench().await;
@@ -885,6 +863,7 @@ async fn what_the_documentation_leaves_open_is_set_while_it_runs() {
     );
 }
 
+// docs/providers/kanga.md#simulator
 #[tokio::test]
 async fn the_providers_clock_can_be_set_back_and_right_again() {
     let bench = bench().await;
@@ -923,6 +902,7 @@ async fn a_payment_token_lives_as_long_as_is_set() {
     }
 }
 
+// docs/providers/kanga.md#simulator
 #[tokio::test]
 async fn secrets_and_payment_tokens_are_never_shown() {
     let bench = bench().await;

@@ -92,6 +92,7 @@ pub fn by_day(body: &[u8]) -> Option<Digest> {
 mod tests {
     use super::*;
 
+    // docs/providers/kinguin.md#reservations
     #[test]
     fn a_sale_shows_until_when_it_must_be_delivered_and_its_offer() {
         let row = r#"{"id":"65b0","offerId":"65a0","maxDeliveryDate":"2024-03-29T10:16:42.177+0000","status":"BOUGHT"}"#;

@@ -9,7 +9,6 @@ use std::ops::Deref;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
 
 use super::*;
 use crate::clock::Clock;
@@ -125,6 +124,7 @@ fn filled(call: &Documented) -> String {
     }
 }
 
+// docs/providers/kinguin.md#calls
 #[tokio::test]
 async fn every_documented_call_works_with_its_examples() {
     let both = [1, 77]
@@ -225,6 +225,7 @@ async fn faults_apply_to_the_token_call_and_to_api_calls() {
     assert!(serde_json::from_str::<Value>(&torn.body).is_err());
 }
 
+// docs/providers/kinguin.md#simulator
 #[tokio::test]
 async fn no_secret_and_no_token_is_echoed_saved_or_shown() {
     let folder = tempfile::tempdir().unwrap();

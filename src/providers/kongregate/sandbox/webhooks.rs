@@ -137,6 +137,8 @@ impl Kongregate {
                     ("game_auth_token", player.token()),
                 ]);
                 payload.insert("user_id".into(), player.id.into());
+                payload.insert("username".into(), player.username.clone().into());
+                payload.insert("game_auth_token".into(), player.token().into());
                 payload.insert("time".into(), time.into());
             }
             EventKind::UnknownSigned { player } => {

@@ -183,6 +183,7 @@ async fn public_reads_are_answered_without_a_token() {
     assert_eq!(bench.send("GET", &best, &[], "").await.status, 401);
 }
 
+// docs/providers/kinguin.md#simulator
 #[tokio::test]
 async fn each_client_sees_only_its_own_sellers_offers() {
     let bench = bench().await;
@@ -291,6 +292,7 @@ async fn the_rate_limit_slides_and_counts_reads_and_writes_apart_for_each_client
     );
 }
 
+// docs/providers/kinguin.md#simulator
 #[tokio::test]
 async fn over_the_limit_retry_after_names_the_seconds_until_a_request_fits() {
     let bench = bench().await;

@@ -387,6 +387,7 @@ async fn a_sale_moves_from_buying_to_delivered_and_takes_a_key() {
     assert_eq!(seen["content"][0]["status"], "RETURNED");
 }
 
+// docs/providers/kinguin.md#keys
 #[tokio::test]
 async fn keys_are_checked_on_their_way_in() {
     let bench = bench().await;
@@ -434,6 +435,7 @@ async fn keys_are_checked_on_their_way_in() {
     );
 }
 
+// docs/providers/kinguin.md#keys, docs/providers/kinguin.md#reservations
 #[tokio::test]
 async fn a_key_uploaded_to_a_sale_that_waits_delivers_it() {
     let bench = bench().await;

@@ -1,38 +1,41 @@
 //! Webhooks of Kinguin's simulator, to a real receiver on this machine (`docs/providers/kinguin.md#webhooks`).
 
-use std::sync::{Arc, Mutex};
-
-use hyper::http::StatusCode;
-
 use super::*;
-use crate::http_server::{Limits, Outcome, Server, text};
+use crate::sandbox::testing::Receiver;
 
 const SUBSCRIPTION: &str = "/envoy2/api/v1/subscription";
 
-type Received = Arc<Mutex<Vec<(String, Value)>>>;
+/// A shop, and the webhooks it received: the registered header's value and the body of each.
+struct Shop {
+    receiver: Receiver,
+    received: Vec<(String, Value)>,
+    url: String,
+}
 
-/// A receiver that answers with these statuses in turn and then repeats the last.
-async fn receiver(statuses: &'static [u16]) -> (Server, String, Received) {
-    let received = Received::default();
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}/hook", listener.local_addr().unwrap());
-    let seen = received.clone();
-    let server = Server::start(listener, Limits::default(), move |request: Request| {
-        let seen = seen.clone();
-        async move {
-            let mut seen = seen.lock().unwrap();
-            let header = request.headers().get("x-auth-token");
-            let header = header
-                .and_then(|value| value.to_str().ok())
-                .unwrap_or("none");
-            let body = serde_json::from_slice(request.body()).unwrap_or_default();
-            let status = statuses[seen.len().min(statuses.len() - 1)];
-            seen.push((header.to_owned(), body));
-            Outcome::Answer(text(StatusCode::from_u16(status).unwrap(), ""))
-        }
-    })
-    .unwrap();
-    (server, url, received)
+/// One that answers with this status.
+async fn shop(status: u16) -> Shop {
+    let receiver = Receiver::open().await;
+    receiver.answers(move |_| Some((status, "")));
+    Shop {
+        url: receiver.url("/hook"),
+        receiver,
+        received: Vec::new(),
+    }
+}
+
+impl Shop {
+    fn look(&mut self) -> &[(String, Value)] {
+        self.received
+            .extend(self.receiver.taken().iter().map(|seen| {
+                let header = seen.headers().get("x-auth-token");
+                let header = header.map_or("none", |value| value.to_str().unwrap());
+                (
+                    header.to_owned(),
+                    serde_json::from_slice(seen.body()).unwrap(),
+                )
+            }));
+        &self.received
+    }
 }
 
 impl Bench {
@@ -51,19 +54,15 @@ impl Bench {
     }
 
     /// Sends the due webhooks; the sandbox's own dispatcher may send some of them first.
-    async fn until(&self, received: &Received, count: usize) -> Vec<(String, Value)> {
+    async fn until(&self, shop: &mut Shop, count: usize) -> Vec<(String, Value)> {
         for _ in 0..200 {
             self.sandbox.pump().await;
-            let seen = received.lock().unwrap().clone();
-            if seen.len() >= count {
-                return seen;
+            if shop.look().len() >= count {
+                return shop.received.clone();
             }
             tokio::task::yield_now().await;
         }
-        panic!(
-            "{count} webhooks were expected: {:?}",
-            received.lock().unwrap()
-        );
+        panic!("{count} webhooks were expected: {:?}", shop.received);
     }
 }
 
@@ -71,10 +70,10 @@ impl Bench {
 #[tokio::test]
 async fn a_change_of_state_sends_a_webhook_with_the_registered_headers_and_no_signature() {
     let bench = bench().await;
-    let (_server, url, received) = receiver(&[200]).await;
+    let mut shop = shop(200).await;
     assert_eq!(
         bench
-            .subscribe(&url, &["reserve", "give", "delivered"])
+            .subscribe(&shop.url, &["reserve", "give", "delivered"])
             .await
             .status,
         200
@@ -83,13 +82,13 @@ async fn a_change_of_state_sends_a_webhook_with_the_registered_headers_and_no_si
     let id = message.split(' ').nth(1).unwrap();
     for state in ["BOUGHT", "DELIVERED"] {
         bench
-            .until(&received, if state == "BOUGHT" { 1 } else { 2 })
+            .until(&mut shop, if state == "BOUGHT" { 1 } else { 2 })
             .await;
         bench
             .event("reservation", &format!("{id} {state}"))
             .unwrap();
     }
-    let seen = bench.until(&received, 3).await;
+    let seen = bench.until(&mut shop, 3).await;
     let states: Vec<_> = seen
         .iter()
         .map(|(_, body)| body["status"].as_str().unwrap())
@@ -115,10 +114,10 @@ async fn a_change_of_state_sends_a_webhook_with_the_registered_headers_and_no_si
 #[tokio::test]
 async fn a_refused_webhook_is_retried_at_once_and_five_minutes_later() {
     let bench = bench().await;
-    let (_server, url, received) = receiver(&[500]).await;
-    bench.subscribe(&url, &["reserve"]).await;
+    let mut shop = shop(500).await;
+    bench.subscribe(&shop.url, &["reserve"]).await;
     bench.event("sale", OFFER).unwrap();
-    bench.until(&received, 2).await;
+    bench.until(&mut shop, 2).await;
     bench.manual_clock.advance(Duration::from_secs(299));
     assert_eq!(
         bench.sandbox.pump().await,
@@ -126,10 +125,10 @@ async fn a_refused_webhook_is_retried_at_once_and_five_minutes_later() {
         "not before five minutes have passed"
     );
     bench.manual_clock.advance(Duration::from_secs(1));
-    bench.until(&received, 3).await;
+    bench.until(&mut shop, 3).await;
     bench.manual_clock.advance(Duration::from_mins(30));
     assert_eq!(bench.sandbox.pump().await, 0);
-    assert_eq!(received.lock().unwrap().len(), 3, "given up");
+    assert_eq!(shop.look().len(), 3, "given up");
     let log = bench.get("/envoy2/api/v1/requests").await.json();
     let request = &log["content"][0]["request"];
     assert_eq!(
@@ -148,43 +147,45 @@ async fn a_refused_webhook_is_retried_at_once_and_five_minutes_later() {
         "a blocked endpoint gets nothing"
     );
     assert_eq!(
-        bench.subscribe(&url, &["reserve"]).await.json()["version"],
+        bench.subscribe(&shop.url, &["reserve"]).await.json()["version"],
         2
     );
     bench.event("sale", OFFER).unwrap();
-    bench.until(&received, 4).await;
+    bench.until(&mut shop, 4).await;
 }
 
 // docs/providers/kinguin.md#webhooks
 #[tokio::test]
 async fn webhooks_about_offers_chats_and_orders_have_their_documented_shapes() {
     let bench = bench().await;
-    let (_server, url, received) = receiver(&[200]).await;
+    let mut shop = shop(200).await;
     bench
         .subscribe(
-            &url,
+            &shop.url,
             &["offerblocked", "chatmessage", "orderprocessing", "reserve"],
         )
         .await;
     bench
         .event("block-offer", &format!("{OFFER} ADMIN_TRIAL_KEYS"))
         .unwrap();
-    bench.until(&received, 1).await;
+    bench.until(&mut shop, 1).await;
     bench.event("chat", "where is my key?").unwrap();
-    bench.until(&received, 2).await;
+    bench.until(&mut shop, 2).await;
     bench.event("order", PRODUCT).unwrap();
-    bench.until(&received, 3).await;
+    bench.until(&mut shop, 3).await;
     bench.event("surprise", "").unwrap();
-    let seen = bench.until(&received, 4).await;
+    let seen = bench.until(&mut shop, 4).await;
     assert_eq!(seen[0].1["block"], "ADMIN_TRIAL_KEYS");
     assert_eq!(seen[1].1["message"], "where is my key?");
     assert_eq!(seen[2].1["qtyOrdered"], "20", "the quantity is a text");
     assert_eq!(seen[3].1["status"], "SANDBOX_UNDOCUMENTED");
 }
 
+// docs/providers/kinguin.md#simulator
 #[tokio::test]
 async fn without_a_subscription_webhooks_go_to_the_callback_url_with_the_chosen_fault() {
-    let (_server, url, received) = receiver(&[200]).await;
+    let mut shop = shop(200).await;
+    let url = shop.url.clone();
     let bench = bench_with(|options| {
         options.callback_urls.insert("kinguin".into(), url.clone());
     })
@@ -192,7 +193,7 @@ async fn without_a_subscription_webhooks_go_to_the_callback_url_with_the_chosen_
     let mut count = 0;
     let mut after = async |more: usize| {
         count += more;
-        let seen = bench.until(&received, count).await;
+        let seen = bench.until(&mut shop, count).await;
         seen[count - more..].to_vec()
     };
     let message = bench.event("sale", "").unwrap();

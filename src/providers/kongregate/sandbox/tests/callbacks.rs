@@ -1,74 +1,62 @@
 //! The callbacks of Kongregate's simulator, and the effect of a game's answers to orders
 //! (`docs/providers/kongregate.md#callbacks`).
 
-use std::sync::{Arc, Mutex};
-
 use hyper::http::Method;
-use tokio::net::TcpListener;
 
 use serde_json::json;
 
 use super::*;
 use crate::callbacks::{CallbackSecrets, Inbound, ParsedCallback, Refusal};
 use crate::domain::{PlayerId, Secret, Subject, WallTime};
-use crate::http_server::{self, Limits, Outcome, Server, text};
+use crate::http_server;
 use crate::providers::kongregate::callback::SPEC;
 use crate::providers::kongregate::facts::{INVENTORY, ORDER_PLACED, ORDER_REQUEST};
 use crate::providers::kongregate::sandbox::webhooks::provider_time;
+use crate::sandbox::testing::Receiver;
 
 /// What the game's own server answers: a status and a body, or nothing at all.
 type Answer = Option<(u16, &'static str)>;
 
-/// Its answers to a placed order, and to everything else.
-type Answers = Arc<Mutex<[Answer; 2]>>;
-
 /// A sandbox whose callbacks go to a test receiver.
 struct Posted {
     bench: Bench,
-    received: Arc<Mutex<Vec<http_server::Request>>>,
-    answers: Answers,
-    _server: Server,
+    receiver: Receiver,
 }
 
 impl Posted {
     async fn new() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}/callbacks/game", listener.local_addr().unwrap());
-        let received: Arc<Mutex<Vec<http_server::Request>>> = Arc::default();
-        let answers: Answers = Arc::new(Mutex::new([Some((200, "")); 2]));
-        let (keeps, says) = (received.clone(), answers.clone());
-        let server = Server::start(listener, Limits::default(), move |request| {
-            let [placed, other] = *says.lock().unwrap();
-            let kind = judged(&request).map(|callback| callback.kind);
-            let is_placed = kind.as_deref() == Ok(ORDER_PLACED);
-            let answer = if is_placed { placed } else { other };
-            keeps.lock().unwrap().push(request);
-            async move {
-                let Some((status, body)) = answer else {
-                    return std::future::pending().await;
-                };
-                Outcome::Answer(text(StatusCode::from_u16(status).unwrap(), body))
-            }
-        });
+        let receiver = Receiver::open().await;
+        let url = receiver.url("/callbacks/game");
         let bench = Bench::with(|options| {
             options.callback_urls.insert("kongregate".into(), url);
         });
         Self {
             bench: bench.await,
-            received,
-            answers,
-            _server: server.unwrap(),
+            receiver,
         }
     }
 
     fn says(&self, answer: Answer) {
-        *self.answers.lock().unwrap() = [answer; 2];
+        self.receiver.answers(move |_| answer);
+    }
+
+    /// Offers the items, and answers a placed order like this.
+    fn offers_and_says(&self, placed: Answer) {
+        self.receiver.answers(move |request| {
+            let kind = judged(request).map(|callback| callback.kind);
+            let is_placed = kind.as_deref() == Ok(ORDER_PLACED);
+            if is_placed {
+                placed
+            } else {
+                Some((200, OFFER))
+            }
+        });
     }
 
     /// The callbacks received since the last call. The sandbox's own dispatcher may have sent some first.
     async fn taken(&self) -> Vec<http_server::Request> {
         self.bench.sandbox.pump().await;
-        std::mem::take(&mut *self.received.lock().unwrap())
+        self.receiver.taken()
     }
 
     /// The callbacks that an event causes.
@@ -358,7 +346,7 @@ async fn an_order_is_charged_only_if_the_game_answers_completed() {
             "completed; charged 7 Kreds",
         ),
     ] {
-        *posted.answers.lock().unwrap() = [placed, Some((200, OFFER))];
+        posted.offers_and_says(placed);
         let mut received = posted.event("order", "1001 sword 1002").await;
         received.extend(posted.taken().await);
         let kinds: Vec<String> = received
@@ -385,7 +373,7 @@ async fn an_order_is_charged_only_if_the_game_answers_completed() {
 #[tokio::test]
 async fn the_games_uploader_pays_nothing() {
     let posted = Posted::new().await;
-    *posted.answers.lock().unwrap() = [Some((200, r#"{"state":"completed"}"#)), Some((200, OFFER))];
+    posted.offers_and_says(Some((200, r#"{"state":"completed"}"#)));
     let own = posted.bench.player(1005).await["kreds"].as_u64().unwrap();
     posted.event("order", "1005 sword").await;
     posted.taken().await;

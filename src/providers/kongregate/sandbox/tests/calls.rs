@@ -424,6 +424,7 @@ async fn downtime_blank_answers_and_undocumented_fields_can_be_switched_on() {
     }
 }
 
+// docs/providers/kongregate.md#simulator
 #[tokio::test]
 async fn no_key_or_token_is_saved_or_shown_but_on_the_start_page() {
     let folder = tempfile::tempdir().unwrap();

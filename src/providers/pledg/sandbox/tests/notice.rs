@@ -1,60 +1,30 @@
 //! Notifications of Pledg's simulator, and their faults (`docs/providers/pledg.md#notifications`).
 
-use std::sync::{Arc, Mutex};
-
-use hyper::http::StatusCode;
-
 use super::*;
 use crate::auth::sign::{JwtError, verify_jwt_hs256};
 use crate::domain::PaymentId;
-use crate::http_server::{Limits, Outcome, Server};
 use crate::providers::pledg::signature::back_mode;
+use crate::sandbox::testing::Receiver;
 
 const BACK: &str = "mer_00000000-0000-4000-8000-000000000002";
 const UNSIGNED: &str = "mer_00000000-0000-4000-8000-000000000003";
 const AT: WallTime = WallTime(1_795_316_066_000);
 
-/// A shop that receives notifications, and records them.
-struct Shop {
-    server: Server,
-    seen: Arc<Mutex<Vec<Value>>>,
-    answer: Arc<Mutex<StatusCode>>,
+/// The notifications that a shop received since the last call.
+fn notices(shop: &Receiver) -> Vec<Value> {
+    let notice = |request: &Request| {
+        assert_eq!(request.method(), Method::POST);
+        assert_eq!(request.headers()["content-type"], "application/json");
+        serde_json::from_slice(request.body()).unwrap()
+    };
+    shop.taken().iter().map(notice).collect()
 }
 
-impl Shop {
-    async fn open() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let seen = Arc::new(Mutex::new(Vec::new()));
-        let answer = Arc::new(Mutex::new(StatusCode::OK));
-        let (noted, status) = (seen.clone(), answer.clone());
-        let server = Server::start(listener, Limits::default(), move |request| {
-            assert_eq!(request.method(), Method::POST);
-            assert_eq!(request.headers()["content-type"], "application/json");
-            let body = serde_json::from_slice(request.body()).unwrap();
-            noted.lock().unwrap().push(body);
-            let status = *status.lock().unwrap();
-            async move { Outcome::Answer(text(status, "")) }
-        })
-        .unwrap();
-        Self {
-            server,
-            seen,
-            answer,
-        }
-    }
-
-    fn url(&self) -> String {
-        format!("http://{}/notices?order=1", self.server.address())
-    }
-
-    fn taken(&self) -> Vec<Value> {
-        std::mem::take(&mut self.seen.lock().unwrap())
-    }
-}
+const PATH: &str = "/notices?order=1";
 
 struct Both {
     bench: Bench,
-    shop: Shop,
+    shop: Receiver,
 }
 
 async fn both() -> Both {
@@ -62,7 +32,7 @@ async fn both() -> Both {
     let bench = bench_with(|options| options.speed = 0).await;
     Both {
         bench,
-        shop: Shop::open().await,
+        shop: Receiver::open().await,
     }
 }
 
@@ -70,8 +40,8 @@ impl Both {
     async fn made(&self, reference: &str, merchant: &str) {
         let mut order = order(reference, merchant);
         order["data"]["metadata"] = json!({ "cart": 7 });
-        order["data"]["paymentNotificationUrl"] = self.shop.url().into();
-        order["data"]["errorNotificationUrl"] = self.shop.url().into();
+        order["data"]["paymentNotificationUrl"] = self.shop.url(PATH).into();
+        order["data"]["errorNotificationUrl"] = self.shop.url(PATH).into();
         let made = if merchant == UNSIGNED {
             let body = order.to_string();
             self.bench.post("/api/purchase_link/", "", &body).await
@@ -89,7 +59,7 @@ impl Both {
 
     async fn arrived(&self) -> Vec<Value> {
         self.bench.sandbox.pump().await;
-        self.shop.taken()
+        notices(&self.shop)
     }
 
     async fn paid(&self, reference: &str, merchant: &str) -> Value {
@@ -203,10 +173,10 @@ async fn notifications_go_to_this_machine_only() {
 
 #[tokio::test]
 async fn a_purchase_without_an_address_is_notified_at_the_callback_url() {
-    let shop = Shop::open().await;
+    let shop = Receiver::open().await;
     let bench = bench_with(|options| {
         options.speed = 0;
-        options.callback_urls.insert("pledg".into(), shop.url());
+        options.callback_urls.insert("pledg".into(), shop.url(PATH));
     })
     .await;
     bench.event("purchase", "R-1").unwrap();
@@ -218,17 +188,17 @@ async fn a_purchase_without_an_address_is_notified_at_the_callback_url() {
         .command(&Command::Advance(Duration::from_secs(5)))
         .unwrap();
     bench.sandbox.pump().await;
-    let seen = shop.taken();
+    let seen = notices(&shop);
     assert_eq!(opened(&seen[0]).unwrap()["reference"], "R-1");
     assert_eq!(opened(&seen[1]).unwrap()["purchase_state"], "SCORING_KO");
     // A purchase with its own URL is notified only there.
-    let own = Shop::open().await;
+    let own = Receiver::open().await;
     let mut order = order("R-3", MERCHANT);
-    order["data"]["paymentNotificationUrl"] = own.url().into();
+    order["data"]["paymentNotificationUrl"] = own.url(PATH).into();
     bench.buy(&order).await;
     bench.event("pay", "R-3").unwrap();
     bench.sandbox.pump().await;
-    assert_eq!((shop.taken().len(), own.taken().len()), (0, 1));
+    assert_eq!((notices(&shop).len(), notices(&own).len()), (0, 1));
 }
 
 // docs/providers/pledg.md#notifications
@@ -313,7 +283,7 @@ async fn a_notice_can_be_duplicated_or_followed_by_a_late_error() {
 #[tokio::test]
 async fn a_receiver_that_is_down_is_tried_once_unless_retries_are_on() {
     let both = both().await;
-    *both.shop.answer.lock().unwrap() = StatusCode::INTERNAL_SERVER_ERROR;
+    both.shop.answers(|_| Some((500, "")));
     let minute = Command::Advance(Duration::from_mins(1));
     both.paid("R-1", MERCHANT).await;
     both.bench.sandbox.command(&minute).unwrap();
@@ -323,7 +293,7 @@ async fn a_receiver_that_is_down_is_tried_once_unless_retries_are_on() {
     let state = both.bench.state().await;
     assert_eq!(state["notifications_waiting"][0]["status"], 500);
     both.bench.sandbox.command(&minute).unwrap();
-    *both.shop.answer.lock().unwrap() = StatusCode::OK;
+    both.shop.answers(|_| Some((200, "")));
     assert_eq!(both.arrived().await, [first]);
     let state = both.bench.state().await;
     assert_eq!(state["notifications_waiting"], json!([]));

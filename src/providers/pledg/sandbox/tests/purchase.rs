@@ -304,6 +304,7 @@ async fn a_release_needs_the_dashboards_login_and_an_undebited_card() {
     assert_eq!((late.status, debug(&late).contains("debited")), (400, true));
 }
 
+// docs/providers/pledg.md#signed-purchases
 #[test]
 fn a_signed_purchase_is_the_expected_jwt_to_the_byte() {
     let payload =

@@ -47,6 +47,7 @@ async fn faults_apply_to_every_call() {
     assert!(serde_json::from_str::<Value>(&torn.body).is_err());
 }
 
+// docs/providers/pledg.md#simulator
 #[tokio::test]
 async fn secrets_and_tokens_are_never_shown() {
     let bench = bench().await;
