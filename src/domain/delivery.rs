@@ -152,6 +152,19 @@ pub struct Job {
     pub took: Option<Duration>,
 }
 
+impl Job {
+    /// Whether the operator may start it again, as far as is known here: it has failed, and is no relayed order.
+    #[must_use]
+    pub fn can_be_retried(&self) -> bool {
+        self.kind != JobKind::Relay
+            && match self.state {
+                JobState::Done => false,
+                JobState::GivenUp => true,
+                JobState::Due { .. } => self.tries > 0,
+            }
+    }
+}
+
 /// The kinds of job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum JobKind {

@@ -97,6 +97,28 @@ pub struct JobFilter {
     pub account: Option<String>,
 }
 
+/// The delivery whose unfinished jobs are to run again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Retry {
+    /// As in [`NewDelivery`]; a delivery of another owner stays as it is.
+    pub account_key: Arc<str>,
+    /// The delivery.
+    pub delivery: DeliveryId,
+    /// When its jobs become due.
+    pub now: WallTime,
+    /// As in [`NewJob`].
+    pub taken_until: Option<WallTime>,
+}
+
+/// A delivery whose jobs run again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Retried {
+    /// The delivery as it is now.
+    pub delivery: Delivery,
+    /// The jobs that became due; none if all are done, leased or must not be retried.
+    pub jobs: Vec<JobId>,
+}
+
 /// The result of one attempt of a job.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JobResult {

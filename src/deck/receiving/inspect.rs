@@ -1,5 +1,6 @@
 //! Shows one callback, and forwards it again on request.
 
+use super::jobs::ClaimedJob;
 use super::{Shared, forward, unread};
 use crate::deck::Deck;
 use crate::domain::{AccountId, Delivery, DeliveryId, JobKind, Problem, ProblemKind, Received};
@@ -125,10 +126,10 @@ impl Deck {
         // The job just added: ids only grow.
         let newest = added.jobs.iter().map(|job| job.id).max();
         match newest {
-            Some(newest) => Ok(shared
-                .attempt_once(added.clone(), newest, held_until)
-                .await
-                .unwrap_or(added)),
+            Some(newest) => {
+                let taken = ClaimedJob::by_operator(added.clone(), newest, held_until);
+                Ok(shared.attempt_now(&taken, 1).await.unwrap_or(added))
+            }
             None => Ok(added),
         }
     }

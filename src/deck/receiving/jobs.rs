@@ -40,6 +40,8 @@ const NOT_FOUND_MAX: u32 = 5;
 const UNKNOWN_NOT_FOUND_MAX: u32 = 2;
 /// The wait between those two attempts.
 const UNKNOWN_AGAIN: Duration = Duration::from_secs(30);
+/// The retry schedule alone ends the retries.
+pub(super) const NO_MAX: u32 = u32::MAX;
 /// The most characters saved of an attempt's result: enough for a cause and what to do about it.
 const SUMMARY_MAX: usize = 500;
 /// The waits after the first attempts, in seconds.
@@ -146,12 +148,25 @@ impl JobQueue {
 
 /// A job that this process has leased, for one attempt.
 pub(super) struct ClaimedJob {
-    delivery: Delivery,
-    id: JobId,
-    held_until: WallTime,
+    pub(super) delivery: Delivery,
+    pub(super) id: JobId,
+    pub(super) held_until: WallTime,
     known: bool,
     /// A slot of the rate limit for unknown payments; released when the attempt ends.
     slot: Option<unknown::Slot>,
+}
+
+impl ClaimedJob {
+    /// A job that the operator wants to run now.
+    pub(super) fn by_operator(delivery: Delivery, id: JobId, held_until: WallTime) -> Self {
+        Self {
+            delivery,
+            id,
+            held_until,
+            known: true,
+            slot: None,
+        }
+    }
 }
 
 /// Runs the due jobs of a queue until stopped.
@@ -308,31 +323,19 @@ impl Shared {
 
     /// Runs one attempt of a job, saves its result and reports it.
     async fn attempt(&self, taken: ClaimedJob, cancel: CancellationToken) {
-        let attempt = self.attempt_within(&taken, u32::MAX, &cancel);
+        let attempt = self.attempt_within(&taken, NO_MAX, &cancel);
         if let Some(after) = attempt.await {
             log_lines::tried(&after, taken.id);
             self.publish(after);
         }
     }
 
-    /// Runs one attempt of a job without retries. `None` if its result cannot be saved.
-    pub(super) async fn attempt_once(
-        &self,
-        delivery: Delivery,
-        id: JobId,
-        held_until: WallTime,
-    ) -> Option<Delivery> {
+    /// Runs one attempt of a job for a command; the retries end after `tries_max`. `None` if its result cannot be saved.
+    pub(super) async fn attempt_now(&self, taken: &ClaimedJob, tries_max: u32) -> Option<Delivery> {
         // A command that ends early is cancelled as a whole.
         let never = CancellationToken::new();
-        let taken = ClaimedJob {
-            delivery,
-            id,
-            held_until,
-            known: true,
-            slot: None,
-        };
-        let after = self.attempt_within(&taken, 1, &never).await?;
-        log_lines::tried(&after, id);
+        let after = self.attempt_within(taken, tries_max, &never).await?;
+        log_lines::tried(&after, taken.id);
         Some(after)
     }
 

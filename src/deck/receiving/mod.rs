@@ -8,6 +8,7 @@ mod jobs;
 mod log_lines;
 mod players;
 mod relay;
+mod retry;
 mod sealing;
 mod timeline;
 

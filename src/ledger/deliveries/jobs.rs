@@ -9,7 +9,7 @@ use crate::domain::{Delivery, DeliveryId, JobId, JobKind, JobState, WallTime};
 
 use super::super::{Ledger, LedgerError};
 use super::insert::{LATEST_NEW, require_file};
-use super::{DedupKey, FirstReply, JobFilter, JobResult, NewJob, rows};
+use super::{DedupKey, FirstReply, JobFilter, JobResult, NewJob, Retried, Retry, rows};
 
 /// The SQL condition for a queue's account, its fourth parameter, if it has one.
 const OF_ACCOUNT: &str =
@@ -49,6 +49,21 @@ impl Ledger {
             let added = store.write_durably(|conn| add(conn, delivery, &new))?;
             require_file(store)?;
             added.ok_or(LedgerError::Gone)
+        })
+        .await
+    }
+
+    /// Makes the unfinished jobs of a delivery due now, each with a fresh retry schedule. Left out are jobs that are
+    /// done or leased, and [`JobKind::Relay`]: the shop may have delivered that order.
+    ///
+    /// # Errors
+    /// If it cannot be saved, or this owner has no such delivery.
+    pub async fn retry_jobs(&self, retry: Retry) -> Result<Retried, LedgerError> {
+        self.run(move |store| {
+            require_file(store)?;
+            let retried = store.write_durably(|conn| make_due(conn, &retry))?;
+            require_file(store)?;
+            retried.ok_or(LedgerError::Gone)
         })
         .await
     }
@@ -197,6 +212,39 @@ fn add(
     let now = rows::one(&change, delivery)?;
     change.commit()?;
     Ok(now)
+}
+
+fn make_due(conn: &Connection, retry: &Retry) -> rusqlite::Result<Option<Retried>> {
+    let change = Transaction::new_unchecked(conn, TransactionBehavior::Immediate)?;
+    let id = retry.delivery;
+    // The result of the last attempt stays until the next one has its own.
+    let jobs: Vec<JobId> = change
+        .prepare_cached(
+            "UPDATE errands SET tries = 0, due_at = ?3, taken_until = ?4
+             WHERE delivery = ?1 AND realm = ?2 AND duty <> ?5 AND NOT done AND (due_at IS NULL OR taken_until <= ?3)
+             RETURNING id",
+        )?
+        .query_map(
+            (
+                id.0,
+                &*retry.account_key,
+                retry.now.0,
+                retry.taken_until.map_or(FREE, |until| until.0),
+                JobKind::Relay.as_str(),
+            ),
+            |row| Ok(JobId(row.get(0)?)),
+        )?
+        .collect::<Result<_, _>>()?;
+    let owned: bool = change
+        .prepare_cached("SELECT EXISTS (SELECT 1 FROM deliveries WHERE id = ?1 AND realm = ?2)")?
+        .query_row((id.0, &*retry.account_key), |row| row.get(0))?;
+    if !owned {
+        return Ok(None);
+    }
+    rows::classify(&change, id)?;
+    let now = rows::one(&change, id)?;
+    change.commit()?;
+    Ok(now.map(|delivery| Retried { delivery, jobs }))
 }
 
 fn take(

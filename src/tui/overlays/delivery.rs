@@ -26,6 +26,7 @@ keys! {
     DELIVERY "Callback" keys [NAV, READER, OVERLAY] {
         DeliveryTimeline "delivery-timeline" ["enter" "t"] "timeline" "show the payment's timeline";
         ReplayDelivery "replay-delivery" ["r"] "replay" "replay, after confirmation";
+        RetryDelivery "retry-delivery" ["R"] "retry" "retry failed checks and forwards";
         CopyDelivery "copy-delivery" ["y"] "copy as curl" "copy as curl, without secrets";
         CopyDeliveryBody "copy-delivery-body" ["b"] "copy body" "copy the body, without secrets";
     }
@@ -99,6 +100,7 @@ impl Component for State {
         match action {
             Action::DeliveryTimeline => ctx.store.is_ready() && self.delivery.subject.is_some(),
             Action::ReplayDelivery => ctx.store.is_ready(),
+            Action::RetryDelivery => ctx.store.is_ready() && callbacks::can_retry(&self.delivery),
             Action::CopyDelivery | Action::CopyDeliveryBody => true,
         }
     }
@@ -111,6 +113,7 @@ impl Component for State {
                 }
             }
             Action::ReplayDelivery => callbacks::open_replay(&self.delivery, ctx),
+            Action::RetryDelivery => callbacks::retry(&self.delivery, ctx),
             Action::CopyDelivery => {
                 if let Some(received) = self.received(ctx) {
                     let text = Secret::new(self.curl(received, ctx));

@@ -15,7 +15,7 @@ use ratatui::layout::{Layout, Position, Rect};
 use super::log::{LOAD, Log, LogRow};
 use super::{UpdateContext, ViewContext, contains, tick, without_account};
 use crate::domain::{
-    AccountId, Delivery, DeliveryId, Environment, JobState, Listening, Secret, Subject,
+    AccountId, Delivery, DeliveryId, Environment, Job, JobState, Listening, Secret, Subject,
 };
 use crate::tui::Effect;
 use crate::tui::component::{Component, Event, Intent};
@@ -37,6 +37,7 @@ keys! {
         CallbackSubject "callback-subject" ["enter" "t"] "timeline" "show the payment's or player's page";
         OpenDelivery "open-callback" ["i"] "details" "show the callback's details";
         Replay "replay" ["r"] "replay" "replay, after confirmation";
+        Retry "retry" ["R"] "retry" "retry failed checks and forwards";
         FilterCallbacks "filter-callbacks" ["/"] "filter" "filter the callbacks by text";
         CopySubject "copy-subject" ["y"] "copy id" "copy the payment or player id";
         OlderCallbacks "older-callbacks" ["o"] "older" "load older callbacks";
@@ -193,6 +194,7 @@ impl Component for State {
             Action::OpenDelivery | Action::CopySubject => {
                 store.is_ready() && self.subject(store).is_some()
             }
+            Action::Retry => store.is_ready() && self.selected(store).is_some_and(can_retry),
             Action::FilterCallbacks => true,
             Action::OlderCallbacks => self.log.can_load(store),
         }
@@ -201,6 +203,7 @@ impl Component for State {
     fn why_not(&self, action: Action) -> &'static str {
         match action {
             Action::OlderCallbacks => "there is none, or it loads",
+            Action::Retry => "nothing failed, or it is an order to replay",
             Action::CallbackSubject
             | Action::OpenDelivery
             | Action::CopySubject
@@ -228,6 +231,7 @@ impl Component for State {
             }
             (Action::OpenDelivery, Some(delivery)) => delivery::State::open(delivery, ctx),
             (Action::Replay, Some(delivery)) => open_replay(&delivery, ctx),
+            (Action::Retry, Some(delivery)) => retry(&delivery, ctx),
             (Action::CopySubject, Some(delivery)) => {
                 if let Some(subject) = &delivery.subject {
                     let what = match subject {
@@ -281,7 +285,7 @@ impl Component for State {
             }
             Event::Message(Msg::Deliveries(result), _) => self.log.answered(result, ctx),
             Event::Message(Msg::Replayed { result: Ok(()), .. }, _) => {
-                ctx.flash(Level::Info, "forwarding; the result will appear in its row");
+                ctx.flash(Level::Info, "queued; the result will appear in its row");
             }
             Event::Message(..) | Event::Cancelled { .. } => {}
         }
@@ -343,6 +347,24 @@ pub fn open_subject(delivery: &Delivery, ctx: &mut UpdateContext<'_>) -> bool {
         Some(Subject::Player(_)) | None => return false,
     }
     true
+}
+
+/// Whether a callback has a job that the operator may start again.
+pub fn can_retry(delivery: &Arc<Delivery>) -> bool {
+    delivery.jobs.iter().any(Job::can_be_retried)
+}
+
+/// Starts the failed jobs of a callback again. Without a question: tilldeck itself retries them as well.
+pub fn retry(delivery: &Arc<Delivery>, ctx: &mut UpdateContext<'_>) {
+    if !can_retry(delivery) {
+        ctx.flash(
+            Level::Info,
+            "nothing failed here, or it is an order to replay",
+        );
+        return;
+    }
+    let (request, delivery) = (ctx.store.number(), delivery.id);
+    ctx.out.push(Effect::Retry { request, delivery });
 }
 
 /// Asks before it forwards a callback again.
