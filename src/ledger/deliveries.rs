@@ -7,14 +7,13 @@ mod prune;
 mod rows;
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use crate::domain::{Delivery, DeliveryId, JobId, JobKind, JobState, Subject, Verdict, WallTime};
+use crate::domain::job::NewJob;
+use crate::domain::{Delivery, DeliveryId, JobId, JobKind, Subject, Verdict, WallTime};
 
 use super::{Ledger, LedgerError};
 
 pub(super) use insert::Incoming;
-pub use jobs::Lease;
 pub use prune::UNKNOWN_MAX;
 pub(super) use prune::at_rest;
 
@@ -70,19 +69,6 @@ pub enum DedupKey {
     Subject([u8; 32]),
 }
 
-/// A job before it is saved.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NewJob {
-    /// The kind of work.
-    pub kind: JobKind,
-    /// As in [`crate::domain::Job`].
-    pub target: String,
-    /// When it was created. Its first attempt is due at once.
-    pub at: WallTime,
-    /// The end of its creator's lease, if it has one: no other process takes it before.
-    pub taken_until: Option<WallTime>,
-}
-
 /// A selection of jobs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JobFilter {
@@ -117,25 +103,6 @@ pub struct Retried {
     pub delivery: Delivery,
     /// The jobs that became due; none if all are done, leased or must not be retried.
     pub jobs: Vec<JobId>,
-}
-
-/// The result of one attempt of a job.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct JobResult {
-    /// The job's new state.
-    pub state: JobState,
-    /// When the attempt began.
-    pub at: WallTime,
-    /// As in [`crate::domain::Job`]; inert and redacted.
-    pub summary: String,
-    /// As in [`crate::domain::Job`].
-    pub status: Option<u16>,
-    /// As in [`crate::domain::Job`].
-    pub took: Option<Duration>,
-    /// The payment's state is final: see [`DedupKey::Subject`].
-    pub is_final: bool,
-    /// The shop's answer, sealed.
-    pub reply: Option<Vec<u8>>,
 }
 
 /// The shop's answer to the first of several equal deliveries.

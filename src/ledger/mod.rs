@@ -29,8 +29,8 @@ use crate::domain::time;
 use behind::WriteBehind;
 use deliveries::Incoming;
 pub use deliveries::{
-    DedupKey, DeliveryQuery, FirstReply, JobFilter, JobResult, Lease, NewDelivery, NewJob, Retried,
-    Retry, SealedParts, UNKNOWN_MAX,
+    DedupKey, DeliveryQuery, FirstReply, JobFilter, NewDelivery, Retried, Retry, SealedParts,
+    UNKNOWN_MAX,
 };
 pub use exchanges::LogQuery;
 pub use files::{set_aside_in, written_by_newer};

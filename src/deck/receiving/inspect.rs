@@ -3,8 +3,9 @@
 use super::jobs::ClaimedJob;
 use super::{Shared, forward, unread};
 use crate::deck::Deck;
+use crate::domain::job::{LEASE, NewJob};
 use crate::domain::{AccountId, Delivery, DeliveryId, JobKind, Problem, ProblemKind, Received};
-use crate::ledger::{NewJob, SealedParts};
+use crate::ledger::SealedParts;
 use crate::net::{record, redact};
 
 /// The most headers that are shown.
@@ -104,7 +105,7 @@ impl Deck {
         self.delivery(id).await?;
         let target = forward::target(to)?;
         let now = self.clock.now().wall;
-        let held_until = now.plus(super::jobs::LEASE);
+        let held_until = now.plus(LEASE);
         let job = NewJob {
             kind: JobKind::Forward,
             target: target.into(),
@@ -127,8 +128,8 @@ impl Deck {
         let newest = added.jobs.iter().map(|job| job.id).max();
         match newest {
             Some(newest) => {
-                let taken = ClaimedJob::by_operator(added.clone(), newest, held_until);
-                Ok(shared.attempt_now(&taken, 1).await.unwrap_or(added))
+                let taken = ClaimedJob::leased(added.clone(), newest, held_until).once();
+                Ok(shared.attempt_now(&taken).await.unwrap_or(added))
             }
             None => Ok(added),
         }

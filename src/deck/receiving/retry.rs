@@ -1,7 +1,8 @@
 //! Retries what is not done about a callback, on request: the same jobs, each with a fresh retry schedule.
 
-use super::jobs::{ClaimedJob, LEASE, NO_MAX};
+use super::jobs::ClaimedJob;
 use crate::deck::Deck;
+use crate::domain::job::LEASE;
 use crate::domain::{Delivery, DeliveryId, JobKind, JobState, Problem, ProblemKind};
 use crate::ledger::{LedgerError, Retried, Retry};
 
@@ -42,8 +43,8 @@ impl Deck {
             return Ok(retried);
         }
         for job in &retried.jobs {
-            let taken = ClaimedJob::by_operator(retried.delivery.clone(), *job, held_until);
-            if let Some(after) = shared.attempt_now(&taken, NO_MAX).await {
+            let taken = ClaimedJob::leased(retried.delivery.clone(), *job, held_until);
+            if let Some(after) = shared.attempt_now(&taken).await {
                 retried.delivery = after;
             }
         }

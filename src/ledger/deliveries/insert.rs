@@ -7,11 +7,12 @@ use std::time::Duration;
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
+use crate::domain::job::NewJob;
 use crate::domain::{Delivery, DeliveryId, JobKind, Verdict, WallTime};
 
 use super::super::writer::Store;
 use super::super::{Ledger, LedgerError, Status, age};
-use super::{DedupKey, NewDelivery, NewJob, prune, rows};
+use super::{DedupKey, NewDelivery, prune, rows};
 
 /// The limits of one write, in number and bytes: other jobs wait meanwhile.
 const BATCH: usize = 512;

@@ -1,15 +1,17 @@
-//! The job queues: one process at a time leases a job, attempts it, and saves the result.
+//! The job queues as rows: one process at a time leases a job, attempts it, and saves the result. The states and what
+//! leads from one to the other: `domain/job.rs`.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior};
 
+use crate::domain::job::{JobResult, Lease, NewJob};
 use crate::domain::{Delivery, DeliveryId, JobId, JobKind, JobState, WallTime};
 
 use super::super::{Ledger, LedgerError};
 use super::insert::{LATEST_NEW, require_file};
-use super::{DedupKey, FirstReply, JobFilter, JobResult, NewJob, Retried, Retry, rows};
+use super::{DedupKey, FirstReply, JobFilter, Retried, Retry, rows};
 
 /// The SQL condition for a queue's account, its fourth parameter, if it has one.
 const OF_ACCOUNT: &str =
@@ -22,17 +24,6 @@ const FREE: i64 = i64::MIN;
 const LONGEST: i64 = 60 * 60 * 1000;
 /// The longest wait at all. A job that seems due later is due now: the clock was set back.
 const LONGEST_RETRY_AFTER: i64 = 24 * LONGEST;
-
-/// Which due jobs a process takes, and for how long.
-#[derive(Debug, Clone, Copy)]
-pub struct Lease {
-    /// Takes jobs that are due at this time.
-    pub now: WallTime,
-    /// When another process may take them, if they are not finished.
-    pub until: WallTime,
-    /// The most jobs to take.
-    pub limit: usize,
-}
 
 impl Ledger {
     /// Adds a job to a delivery of any verdict, to forward it again.
@@ -137,10 +128,10 @@ impl Ledger {
         &self,
         id: JobId,
         held_until: WallTime,
-        outcome: JobResult,
+        result: JobResult,
     ) -> Result<Delivery, LedgerError> {
         self.run(move |store| {
-            let saved = store.write_durably(|conn| save_attempt(conn, id, held_until, &outcome))?;
+            let saved = store.write_durably(|conn| save_attempt(conn, id, held_until, &result))?;
             saved.ok_or(LedgerError::Gone)
         })
         .await
@@ -330,7 +321,7 @@ fn save_attempt(
     conn: &Connection,
     id: JobId,
     held_until: WallTime,
-    outcome: &JobResult,
+    result: &JobResult,
 ) -> rusqlite::Result<Option<Delivery>> {
     let change = Transaction::new_unchecked(conn, TransactionBehavior::Immediate)?;
     let known: Option<(i64, Option<i64>, i64, bool, bool)> = change
@@ -356,7 +347,8 @@ fn save_attempt(
     if !held {
         return rows::one(&change, DeliveryId(delivery));
     }
-    let due_at = match outcome.state {
+    let outcome = &result.outcome;
+    let due_at = match result.state {
         JobState::Due { at } => Some(at.0),
         JobState::Done | JobState::GivenUp => None,
     };
@@ -371,8 +363,8 @@ fn save_attempt(
             id.0,
             due_at,
             FREE,
-            outcome.state == JobState::Done,
-            outcome.at.0,
+            result.state == JobState::Done,
+            result.at.0,
             &outcome.summary,
             outcome.status,
             outcome.took.map(nanos),
@@ -390,7 +382,7 @@ fn save_attempt(
             .prepare_cached("UPDATE identities SET settled = 1 WHERE id = ?1")?
             .execute([identity])?;
     }
-    if unknown && outcome.state == JobState::Done {
+    if unknown && result.state == JobState::Done {
         mark_known(&change, identity)?;
     }
     rows::classify(&change, DeliveryId(delivery))?;

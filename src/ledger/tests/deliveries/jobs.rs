@@ -57,11 +57,12 @@ async fn an_errand_is_in_one_hand_at_a_time_until_it_is_done() {
         "whoever had them has died"
     );
 
-    let failed = JobResult {
+    let mut failed = tried(JobState::Due { at: after(50) });
+    failed.outcome = AttemptOutcome {
         summary: "HTTP 500".into(),
         status: Some(500),
         reply: Some(b"sorry".to_vec()),
-        ..tried(JobState::Due { at: after(50) })
+        ..failed.outcome
     };
     let held = after(36).plus(LEASE);
     let delivery = two
@@ -248,10 +249,8 @@ async fn the_shop_is_told_of_every_change_whatever_our_own_question_does() {
     let again = tried(JobState::Due { at: after(600) });
     ledger.finish_attempt(forward, held, again).await.unwrap();
     for id in take_due(&ledger, after(5)).await {
-        let settles = JobResult {
-            is_final: true,
-            ..tried(JobState::Done)
-        };
+        let mut settles = tried(JobState::Done);
+        settles.outcome.is_final = true;
         let held = after(5).plus(LEASE);
         ledger.finish_attempt(id, held, settles).await.unwrap();
     }
