@@ -10,8 +10,9 @@ use ratatui::crossterm::event::{
     KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind,
 };
 use tilldeck::domain::delivery::Received;
-use tilldeck::domain::delivery::{DeliveryId, Job, JobId, JobKind, JobState, Verdict};
+use tilldeck::domain::delivery::{DeliveryId, Verdict};
 use tilldeck::domain::explore::Column;
+use tilldeck::domain::job::{Job, JobId, JobKind, JobState};
 use tilldeck::domain::payment::Price;
 use tilldeck::domain::{
     Account, AccountId, Amount, Answer, Body, BudgetGauge, Counts, Currency, Delivery, Digest,

@@ -1,5 +1,8 @@
 //! Decides when a token is used, fetched, renewed or dropped. Pure arithmetic on given instants and given jitter: no
 //! clock, no sleeping, no I/O.
+//!
+//! See also the other retry schedules: `net/retry.rs` (attempts of one request), `net/budget/mod.rs` (holds after 429),
+//! `domain/job.rs` (jobs of callbacks).
 
 use std::time::Duration;
 

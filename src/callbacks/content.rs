@@ -3,45 +3,39 @@
 
 use std::borrow::Cow;
 
-use super::Inbound;
+use hyper::http::StatusCode;
+
+use super::{Inbound, Refusal};
 use crate::net::coding::{self, CodingError};
 
 /// The supported `Content-Encoding` values, for the answer to any other (RFC 9110 15.5.16).
 pub(super) const ACCEPTED: &str = "gzip, deflate, identity";
 
-/// Why a body cannot be read, in words for its row.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Unreadable {
-    /// Its `Content-Encoding` is none of [`ACCEPTED`]. Answered 415.
-    Unsupported(String),
-    /// It is not what its `Content-Encoding` says. Answered 400.
-    Broken(String),
-    /// Decompressed it is too large. Answered 413; no more than the limit was ever in memory.
-    TooLarge(String),
-}
-
-/// The same callback with a decoded body of at most `limit` bytes.
-pub(super) fn readable(inbound: &Inbound, limit: usize) -> Result<Cow<'_, Inbound>, Unreadable> {
+/// The same callback with a decoded body of at most `limit` bytes; no more is ever in memory.
+pub(super) fn readable(inbound: &Inbound, limit: usize) -> Result<Cow<'_, Inbound>, Refusal> {
     let sent = inbound.request.body();
     let headers = inbound.request.headers();
     let most = u64::try_from(limit).unwrap_or(u64::MAX);
     let body = coding::decode(sent.clone(), headers, most).map_err(|error| match error {
-        CodingError::Unknown(coding) => Unreadable::Unsupported(format!(
+        CodingError::Unknown(coding) => Refusal::Encoding(format!(
             "its Content-Encoding is {coding}; tilldeck reads {ACCEPTED}"
         )),
-        CodingError::Malformed(coding) => Unreadable::Broken(format!(
+        CodingError::Malformed(coding) => Refusal::Unreadable(format!(
             "its Content-Encoding says {coding}, and its body is no valid {coding}"
         )),
-        CodingError::Unannounced => Unreadable::Broken(
+        CodingError::Unannounced => Refusal::Unreadable(
             "its body begins as gzip without a Content-Encoding, and is no valid gzip".to_owned(),
         ),
         CodingError::TooMany => {
-            Unreadable::Unsupported("its Content-Encoding names more than two codings".to_owned())
+            Refusal::Encoding("its Content-Encoding names more than two codings".to_owned())
         }
-        CodingError::TooLarge => Unreadable::TooLarge(format!(
-            "its body, decompressed, is larger than {} KiB",
-            limit / 1024
-        )),
+        CodingError::TooLarge => Refusal::Body {
+            status: StatusCode::PAYLOAD_TOO_LARGE,
+            why: format!(
+                "its body, decompressed, is larger than {} KiB",
+                limit / 1024
+            ),
+        },
     })?;
     // JSON may arrive in another charset or with a byte order mark, which parsers reject (RFC 8259, 8.1).
     let body = coding::as_utf8(body, headers);
@@ -83,7 +77,7 @@ mod tests {
         }
     }
 
-    fn read_as(codings: &[&str], body: impl Into<Bytes>) -> Result<Bytes, Unreadable> {
+    fn read_as(codings: &[&str], body: impl Into<Bytes>) -> Result<Bytes, Refusal> {
         let inbound = inbound(codings, body);
         readable(&inbound, 1_000).map(|inbound| inbound.request.body().clone())
     }
@@ -166,9 +160,10 @@ mod tests {
             (&["gzip"], gzip(&vec![0; 50 << 20]), "larger than"),
         ] {
             let why = match read_as(codings, body).unwrap_err() {
-                Unreadable::Unsupported(why)
-                | Unreadable::Broken(why)
-                | Unreadable::TooLarge(why) => why,
+                Refusal::Encoding(why) | Refusal::Unreadable(why) | Refusal::Body { why, .. } => {
+                    why
+                }
+                other => panic!("{other:?}"),
             };
             assert!(why.contains(words), "{codings:?}: {why}");
         }

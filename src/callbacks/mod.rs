@@ -13,9 +13,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
+use hyper::http::StatusCode;
 
 use crate::domain::{Delivery, Problem, Secret, Subject, WallTime};
 use crate::http_server::{Request, Response};
@@ -93,7 +93,7 @@ pub enum Answer {
     },
 }
 
-/// Why a callback is rejected.
+/// Why a callback is rejected: the last three by the receiver itself, before the provider's rules.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refusal {
     /// A check failed, with its description. Answered 403.
@@ -107,6 +107,17 @@ pub enum Refusal {
     },
     /// A secret cannot be read now. Answered 503, so that the provider sends it again.
     Unable(Problem),
+    /// No account has its name, with the reason. Answered 404.
+    NoAccount(String),
+    /// Its body is incomplete or too large.
+    Body {
+        /// Answered with this.
+        status: StatusCode,
+        /// The reason.
+        why: String,
+    },
+    /// Its `Content-Encoding` is not supported, with the reason. Answered 415.
+    Encoding(String),
 }
 
 /// The texts and secrets of an account that are set, by config key.
@@ -128,9 +139,6 @@ pub struct Spec {
     /// Verifies and parses a request. Pure.
     pub read: fn(&Inbound, &CallbackSecrets) -> Result<ParsedCallback, Refusal>,
 }
-
-/// The lease of a relayed callback's job. A process that finds the job after it ends it as failed.
-pub const RELAY_HOLD: Duration = Duration::from_mins(1);
 
 /// Finds the handlers for received callbacks.
 pub trait CallbackHandlers: Send + Sync {
@@ -154,7 +162,7 @@ pub trait CallbackHandler: Send + Sync {
     /// The forward target of its callbacks.
     fn forward_to(&self) -> Option<String>;
     /// Calls the shop's server while the provider waits, and saves the result; `None` if no answer arrived. The job's
-    /// lease is [`RELAY_HOLD`]. The future is dropped after [`Limits::relay`].
+    /// lease is [`crate::domain::job::LEASE`]. The future is dropped after [`Limits::relay`].
     fn relay<'a>(
         &'a self,
         inbound: &'a Inbound,

@@ -17,7 +17,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, oneshot, watch};
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
-use judged::{Judgement, NOT_UNDERSTOOD, incomplete, readable};
+use judged::{incomplete, readable};
 use relay::TimedOut;
 
 use super::health::{HEARTBEAT, HealthCheck};
@@ -25,13 +25,14 @@ use super::limits::Limits;
 use super::rate::{Rates, Sender, sender};
 use super::seal::Sealer;
 use super::{
-    Address, Answer, CallbackHandler, CallbackHandlers, Dedup, Inbound, ParsedCallback, RELAY_HOLD,
-    Raw, Refusal,
+    Address, Answer, CallbackHandler, CallbackHandlers, Dedup, Inbound, ParsedCallback, Raw,
+    Refusal,
 };
 use crate::clock::Clock;
+use crate::domain::job::{LEASE, NewJob};
 use crate::domain::{Delivery, JobKind, Listening, Problem, ProblemKind, Verdict, inert};
 use crate::http_server::{Admission, Outcome, Request, Response, Server, Unread, respond, text};
-use crate::ledger::{DedupKey, Ledger, NewDelivery, NewJob};
+use crate::ledger::{DedupKey, Ledger, NewDelivery};
 use crate::net::{coding, redact};
 
 /// A reverse proxy ends the request earlier than this.
@@ -43,6 +44,9 @@ const IN_PROGRESS_KIB: usize = 64 * 1024;
 const REPORT_AGAIN: Duration = Duration::from_secs(30);
 /// The `Retry-After` of a callback that cannot be saved or judged now (RFC 9110 10.2.3).
 const RETRY_AFTER: Duration = Duration::from_secs(30);
+
+/// The text of the answer to such a callback.
+const UNABLE: &str = "This callback cannot be saved now. Please send it again.\n";
 
 const NAME_MAX: usize = 64;
 const WHY_MAX: usize = 500;
@@ -144,14 +148,6 @@ impl Receiver {
     }
 }
 
-/// A callback, and the account it is addressed to.
-#[derive(Clone, Copy)]
-struct Addressed<'a> {
-    name: &'a str,
-    provider: &'a str,
-    inbound: &'a Inbound,
-}
-
 impl Shared {
     /// Reads a body only for a known account, and only up to the largest size of its provider's callbacks.
     fn admit(&self, head: &Parts) -> Admission {
@@ -226,25 +222,16 @@ impl Shared {
 
     /// Saves a callback that belongs to no account.
     async fn miss(&self, name: &str, inbound: &Inbound) -> (Response, Option<Delivery>) {
-        let mut unknown = if name.is_empty() {
-            Judgement::rejected(
-                404,
-                "the path ends before the account's name: /callbacks/NAME",
-                "This path names no account: /callbacks/NAME.\n",
-            )
+        let mut why = if name.is_empty() {
+            "the path ends before the account's name: /callbacks/NAME".to_owned()
         } else {
-            let words = "No account here has this name.\n";
-            Judgement::rejected(404, "no account has this name", words)
+            "no account has this name".to_owned()
         };
         if let Some(Unread(status)) = inbound.request.extensions().get() {
-            unknown.why = format!("{}; {}", unknown.why, incomplete(status.as_u16()));
+            why = format!("{why}; {}", incomplete(*status));
         }
-        let callback = Addressed {
-            name,
-            provider: "",
-            inbound,
-        };
-        self.save_rejected(callback, unknown).await
+        let new = self.arrived(name, "", inbound);
+        self.reject(new, inbound, &Refusal::NoAccount(why)).await
     }
 
     /// Judges a callback, saves it, and returns the answer.
@@ -254,67 +241,41 @@ impl Shared {
         handler: &dyn CallbackHandler,
         inbound: Inbound,
     ) -> (Response, Option<Delivery>) {
-        let callback = Addressed {
-            name,
-            provider: handler.provider(),
-            inbound: &inbound,
+        let judged = async {
+            let readable = readable(&inbound, handler.body_max())?;
+            let judged = tokio::time::timeout(JUDGE_TIMEOUT, handler.read(&readable)).await;
+            judged.unwrap_or_else(|_| Err(Refusal::Unable(secrets_too_slow(name))))
         };
-        let readable = match readable(&inbound, handler.body_max()) {
-            Ok(readable) => readable,
-            Err(judged) => return self.save_rejected(callback, *judged).await,
-        };
-        let judged = tokio::time::timeout(JUDGE_TIMEOUT, handler.read(&readable)).await;
-        let judged = match judged {
-            Ok(Ok(parsed)) => return self.accept(callback, handler, parsed).await,
-            Err(_) => {
-                let problem = Problem::new(
-                    ProblemKind::TimedOut,
-                    format!(
-                        "account {name}: callbacks cannot be verified: reading its secrets takes longer than {} s",
-                        JUDGE_TIMEOUT.as_secs()
-                    ),
-                    "the provider sends them again later; check whether a keyring or password manager waits for your input",
-                );
+        match judged.await {
+            Ok(parsed) => self.accept(name, handler, &inbound, parsed).await,
+            Err(Refusal::Unable(problem)) => {
                 self.report_unable(name, problem);
-                // No row: without its secrets the callback cannot be distinguished from a forged one, and the provider sends
-                // it again.
-                return (unable(), None);
+                // No row: without its secrets the callback cannot be distinguished from a forged one, and the provider
+                // sends it again.
+                (unable(), None)
             }
-            Ok(Err(Refusal::Unable(problem))) => {
-                self.report_unable(name, problem);
-                return (unable(), None);
+            Err(refusal) => {
+                let new = self.arrived(name, handler.provider(), &inbound);
+                self.reject(new, &inbound, &refusal).await
             }
-            Ok(Err(Refusal::Refused(why))) => {
-                Judgement::rejected(403, why, "This callback was rejected.\n")
-            }
-            Ok(Err(Refusal::Unreadable(why))) => Judgement::rejected(400, why, NOT_UNDERSTOOD),
-            Ok(Err(Refusal::Method { allowed })) => {
-                let method = inert::cut(inbound.request.method().as_str(), METHOD_MAX);
-                let why = format!("method {method} is not allowed; this provider uses {allowed}");
-                let words = "This method is not allowed for callbacks.\n";
-                Judgement {
-                    header: Some((header::ALLOW, allowed)),
-                    ..Judgement::rejected(405, why, words)
-                }
-            }
-        };
-        self.save_rejected(callback, judged).await
+        }
     }
 
     /// Saves a callback that is rejected.
-    async fn save_rejected(
+    async fn reject(
         &self,
-        callback: Addressed<'_>,
-        judged: Judgement,
+        new: NewDelivery,
+        inbound: &Inbound,
+        refusal: &Refusal,
     ) -> (Response, Option<Delivery>) {
-        let status = StatusCode::from_u16(judged.status).expect("it is one of those above");
-        let mut answer = text(status, judged.words);
-        if let Some((name, value)) = &judged.header {
-            let value = HeaderValue::from_static(value);
-            answer.headers_mut().insert(name, value);
-        }
-        match self.save(callback, judged).await {
-            Some(delivery) => (answer, Some(delivery)),
+        let new = NewDelivery {
+            verdict: refusal.verdict(),
+            why: shown(&refusal.why(&new.method), WHY_MAX),
+            status: refusal.status().0.as_u16(),
+            ..new
+        };
+        match self.save(new, inbound).await {
+            Some(delivery) => (refusal.answer(), Some(delivery)),
             None => (unable(), None),
         }
     }
@@ -322,14 +283,14 @@ impl Shared {
     /// Saves a valid callback, with its jobs.
     async fn accept(
         &self,
-        callback: Addressed<'_>,
+        name: &str,
         handler: &dyn CallbackHandler,
+        inbound: &Inbound,
         parsed: ParsedCallback,
     ) -> (Response, Option<Delivery>) {
-        let inbound = callback.inbound;
         let address = Address::of(inbound.request.uri().path());
         let rest = address.map_or("".into(), |address| address.rest);
-        let identity = self.identity(callback.name, &rest, &parsed.dedup);
+        let identity = self.identity(name, &rest, &parsed.dedup);
         let relayed = matches!(parsed.answer, Answer::Relayed { .. });
         let at = inbound.at;
         let mut jobs = Vec::new();
@@ -343,7 +304,7 @@ impl Shared {
         }
         if let Some(target) = handler.forward_to() {
             // Held by this process until the shop's answer is saved, so that no retry starts meanwhile.
-            let until = at.plus(RELAY_HOLD);
+            let until = at.plus(LEASE);
             jobs.push(NewJob {
                 kind: if relayed {
                     JobKind::Relay
@@ -355,21 +316,19 @@ impl Shared {
                 taken_until: relayed.then_some(until),
             });
         }
-        let judged = Judgement {
+        let new = NewDelivery {
             verdict: Verdict::Accepted,
-            why: parsed.proof.to_owned(),
-            status: 200,
-            words: "ok",
-            header: None,
-            kind: parsed.kind,
+            why: shown(parsed.proof, WHY_MAX),
+            kind: shown(&parsed.kind, KIND_MAX),
             subject: parsed.subject,
             proved: parsed.proved,
             identity: Some(identity),
+            status: StatusCode::OK.as_u16(),
             jobs,
+            ..self.arrived(name, handler.provider(), inbound)
         };
-        let saved = self.save(callback, judged).await;
         // A 200 would make the provider forget the callback, so without a durable row it gets 503.
-        let Some(delivery) = saved else {
+        let Some(delivery) = self.save(new, inbound).await else {
             return (unable(), None);
         };
         let answer = match parsed.answer {
@@ -390,15 +349,9 @@ impl Shared {
         (answer, Some(delivery))
     }
 
-    async fn save(&self, callback: Addressed<'_>, judged: Judgement) -> Option<Delivery> {
-        let Addressed {
-            name,
-            provider,
-            inbound,
-        } = callback;
-        // All of it is the sender's text: redacted, inert and short before it is saved.
-        let shown = |text: &str, most: usize| inert::cut(&redact::scrub(text), most);
-        let new = NewDelivery {
+    /// A callback before it is judged.
+    fn arrived(&self, name: &str, provider: &str, inbound: &Inbound) -> NewDelivery {
+        NewDelivery {
             account_key: self.setup.account_key.clone(),
             account: shown(name, NAME_MAX),
             provider: provider.to_owned(),
@@ -407,29 +360,37 @@ impl Shared {
                 .from
                 .map_or_else(|| "unknown".to_owned(), |from| from.to_string()),
             method: shown(inbound.request.method().as_str(), METHOD_MAX),
-            verdict: judged.verdict,
-            why: shown(&judged.why, WHY_MAX),
-            kind: shown(&judged.kind, KIND_MAX),
-            subject: judged.subject,
-            proved: judged.proved,
-            identity: judged.identity,
-            status: judged.status,
+            verdict: Verdict::Unreadable,
+            why: String::new(),
+            kind: String::new(),
+            subject: None,
+            proved: false,
+            identity: None,
+            status: StatusCode::BAD_REQUEST.as_u16(),
             bytes: u64::try_from(inbound.request.body().len()).unwrap_or(u64::MAX),
+            sealed: Vec::new(),
+            jobs: Vec::new(),
+        }
+    }
+
+    async fn save(&self, new: NewDelivery, inbound: &Inbound) -> Option<Delivery> {
+        let (name, verdict) = (new.account.clone(), new.verdict);
+        let new = NewDelivery {
             // Sealed as received, so that a forward sends the same bytes.
             sealed: self.setup.sealer.seal(&Raw::of(&inbound.request)),
-            jobs: judged.jobs,
+            ..new
         };
         match self.setup.ledger.deliver(new).await {
             Ok(delivery) => Some(delivery),
             Err(error) => {
                 // Unknown names are endless, so they are not worth a warning each.
-                if judged.verdict != Verdict::UnknownAccount {
+                if verdict != Verdict::UnknownAccount {
                     let problem = Problem::new(
                         ProblemKind::Local,
                         format!("account {name}: a callback was not saved: {error}"),
                         "the provider sends it again later",
                     );
-                    self.report_unable(name, problem);
+                    self.report_unable(&name, problem);
                 }
                 None
             }
@@ -478,6 +439,22 @@ impl Shared {
     }
 }
 
+/// The sender's text as it is saved: redacted, inert and short.
+fn shown(text: &str, most: usize) -> String {
+    inert::cut(&redact::scrub(text), most)
+}
+
+fn secrets_too_slow(name: &str) -> Problem {
+    Problem::new(
+        ProblemKind::TimedOut,
+        format!(
+            "account {name}: callbacks cannot be verified: reading its secrets takes longer than {} s",
+            JUDGE_TIMEOUT.as_secs()
+        ),
+        "the provider sends them again later; check whether a keyring or password manager waits for your input",
+    )
+}
+
 /// The approximate memory it takes.
 fn size(request: &Request) -> usize {
     let headers = request.headers().iter();
@@ -492,8 +469,7 @@ fn json(body: Bytes) -> Response {
 }
 
 fn unable() -> Response {
-    let words = "This callback cannot be saved now. Please send it again.\n";
-    later(StatusCode::SERVICE_UNAVAILABLE, words, RETRY_AFTER)
+    later(StatusCode::SERVICE_UNAVAILABLE, UNABLE, RETRY_AFTER)
 }
 
 fn later(status: StatusCode, words: &str, wait: Duration) -> Response {

@@ -306,8 +306,8 @@ struct Printer {
     zone: TimeZone,
     /// Deliveries after this one are new.
     since: WallTime,
-    /// The newest printed deliveries, with the attempts already reported for their jobs.
-    reported: BTreeMap<DeliveryId, Vec<(JobId, u32)>>,
+    /// The newest printed deliveries, with the last reported attempt of each job.
+    reported: BTreeMap<DeliveryId, Vec<(JobId, Option<WallTime>)>>,
     events: EventReceiver,
     /// Whether stdout has failed.
     unread: bool,
@@ -410,16 +410,17 @@ impl Printer {
             let reported = reported.unwrap_or_default();
             for job in &delivery.jobs {
                 let before = reported.iter().find(|(id, _)| *id == job.id);
-                let news = job.tries > before.map_or(0, |(_, tries)| *tries)
+                // Not by the number of attempts: it starts again when a job is retried.
+                let news = job.tried_at > before.and_then(|(_, at)| *at)
                     && job.tried_at.is_some_and(|at| at >= self.since);
                 if news {
                     self.job(delivery, job)?;
                 }
             }
         }
-        let tries = delivery.jobs.iter();
-        let tries = tries.map(|job| (job.id, job.tries)).collect();
-        self.reported.insert(delivery.id, tries);
+        let attempts = delivery.jobs.iter();
+        let attempts = attempts.map(|job| (job.id, job.tried_at)).collect();
+        self.reported.insert(delivery.id, attempts);
         if self.reported.len() > REPORTED_MAX {
             self.reported.pop_first();
         }

@@ -1,4 +1,4 @@
-//! `replay`: forwards saved callbacks again.
+//! `replay`: forwards saved callbacks again, or retries their unfinished jobs.
 
 use clap::Args;
 
@@ -10,29 +10,62 @@ use super::{deliveries, words};
 use crate::domain::{
     Delivery, DeliveryId, JobKind, JobState, Problem, ProblemKind, Verdict, inert,
 };
+use crate::ledger::Retried;
 
-/// Forward saved callbacks again, unchanged, and show the response of the shop's server.
+/// Forward saved callbacks again, unchanged, or retry their failed jobs.
 #[derive(Debug, Args)]
 pub struct Replay {
-    /// Ids of callbacks, from `log --deliveries`. Rejected callbacks can be replayed, too.
+    /// Ids of callbacks, from `log --deliveries`. With --to, rejected callbacks can be replayed, too.
     #[arg(required = true, value_name = "ID", allow_negative_numbers = true, value_parser = callback_id)]
     ids: Vec<i64>,
-    /// The shop's server: http:// on this machine, https:// elsewhere.
+    /// Forward to this server: http:// on this machine, https:// elsewhere. Without --to, the failed checks and forwards
+    /// of each callback start again: one attempt now, then the usual retries by `tilldeck listen` or the console. The
+    /// relay of an order is not retried, because the shop could deliver it twice.
     #[arg(long, value_name = "URL")]
-    to: String,
+    to: Option<String>,
 }
 
 impl DeckCommand for Replay {
     async fn run(self, cx: &CommandContext<'_>) -> CommandResult {
         let mut exit = Exit::Done;
         for id in self.ids {
-            let replayed = cx.deck.replay(DeliveryId(id), &self.to).await;
-            let done = replayed.map_err(Failure::from);
-            let done = done.and_then(|delivery| report(&delivery, cx.out));
+            let id = DeliveryId(id);
+            let done = if let Some(to) = &self.to {
+                let replayed = cx.deck.replay(id, to).await.map_err(Failure::from);
+                replayed.and_then(|delivery| report(&delivery, cx.out))
+            } else {
+                let retried = cx.deck.retry(id).await.map_err(Failure::from);
+                retried.and_then(|retried| report_retried(&retried, cx.out))
+            };
             exit = exit.and(cx.out.settle(done)?);
         }
         Ok(exit)
     }
+}
+
+fn report_retried(retried: &Retried, out: &Out) -> CommandResult {
+    let Retried { delivery, jobs } = retried;
+    let jobs = delivery.jobs.iter().filter(|job| jobs.contains(&job.id));
+    let (done, failed): (Vec<_>, Vec<_>) = jobs.partition(|job| job.state == JobState::Done);
+    let words = |jobs: Vec<_>| {
+        let words = jobs.into_iter().map(deliveries::in_words);
+        format!(
+            "{}  {}",
+            delivery.id.0,
+            words.collect::<Vec<_>>().join(", ")
+        )
+    };
+    if failed.is_empty() {
+        let line = words(done);
+        out.result(&deliveries::object(delivery), &inert::line(&line))?;
+        return Ok(Exit::Done);
+    }
+    Err(Problem::new(
+        ProblemKind::Unreachable,
+        format!("callback {}", words(failed)),
+        "fix the cause; `tilldeck listen` or the console makes the next attempts",
+    )
+    .into())
 }
 
 fn report(delivery: &Delivery, out: &Out) -> CommandResult {

@@ -1,11 +1,13 @@
-//! Callbacks: each as received and judged, and its jobs.
+//! Callbacks: each as received and judged, with its jobs.
 
 use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{AccountId, Body, Exchange, ExchangeId, Outcome, PaymentId, PlayerId, WallTime};
+use super::{
+    AccountId, Body, Exchange, ExchangeId, Job, JobId, Outcome, PaymentId, PlayerId, WallTime,
+};
 
 /// The ledger's number of one delivery; grows with time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -151,79 +153,6 @@ impl fmt::Display for Subject {
             Self::Player(id) => id.fmt(f),
         }
     }
-}
-
-/// The ledger's number of one job.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct JobId(pub i64);
-
-/// One job of a callback. It is retried until it succeeds or expires, also after a restart.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Job {
-    /// Unique within the ledger.
-    pub id: JobId,
-    /// Its kind.
-    pub kind: JobKind,
-    /// The URL that a callback is forwarded to; empty for a query to the provider.
-    pub target: String,
-    /// How often it was tried.
-    pub tries: u32,
-    /// Its state.
-    pub state: JobState,
-    /// When it was last tried.
-    pub tried_at: Option<WallTime>,
-    /// The result of the last attempt: "PROCESSING", "HTTP 500", "no connection". Empty before the first.
-    pub summary: String,
-    /// The HTTP status of the last attempt to forward it.
-    pub status: Option<u16>,
-    /// How long the last try took.
-    pub took: Option<Duration>,
-}
-
-/// The kinds of job.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum JobKind {
-    /// Query the provider: check the payment, fetch the inventory.
-    Ask,
-    /// Forward the same bytes to the shop's own server.
-    Forward,
-    /// Forward while the provider waits for the shop's answer. Never retried: the shop must not deliver goods twice.
-    Relay,
-}
-
-impl JobKind {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::Ask, Self::Forward, Self::Relay];
-
-    /// In one word, as the ledger and scripts have it.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Ask => "ask",
-            Self::Forward => "forward",
-            Self::Relay => "relay",
-        }
-    }
-
-    /// The kind with this word.
-    #[must_use]
-    pub fn from_word(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.as_str() == word)
-    }
-}
-
-/// The state of a job.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum JobState {
-    /// Waiting for its next attempt.
-    Due {
-        /// When the next attempt starts.
-        at: WallTime,
-    },
-    /// Done.
-    Done,
-    /// Expired: not retried.
-    GivenUp,
 }
 
 /// A delivery's bytes, redacted. Hostile until made inert.

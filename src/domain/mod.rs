@@ -18,6 +18,7 @@ pub mod fill;
 pub mod host;
 pub mod id;
 pub mod inert;
+pub mod job;
 pub mod link;
 pub mod manage;
 pub mod op;
@@ -39,13 +40,12 @@ pub use amount::{Amount, Currency, Total};
 pub use bad_json::{bad_json, bad_json_reason};
 pub use budget::{BudgetGauge, Counts, Waiting};
 pub use catalogue::Documented;
-pub use delivery::{
-    Delivery, DeliveryId, Job, JobId, JobKind, JobState, Listening, Received, Subject, Verdict,
-};
+pub use delivery::{Delivery, DeliveryId, Listening, Received, Subject, Verdict};
 pub use exchange::{Body, Exchange, ExchangeId, Outcome};
 pub use expectation::{Expectation, Expected, ExpectedBy, NewExpectation, Replaced};
 pub use explore::{Column, Digest, Explored, Holds, RawCall};
 pub use id::{AccountId, PAYMENT_ID_MAX, PaymentId, RequestId};
+pub use job::{Job, JobId, JobKind, JobState};
 pub use link::{LinkRequest, PaymentLink};
 pub use op::{Answer, AuthMethod, EstimateRequest, Op, PlayerToken, RawReply, RawRequest};
 pub use payment::{Estimate, Observation, Payment, PaymentState, Watch, Watchlist};

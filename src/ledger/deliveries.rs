@@ -2,11 +2,11 @@
 //! as new.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::domain::{Delivery, DeliveryId, JobId, JobKind, JobState, Subject, Verdict, WallTime};
+use crate::domain::job::{JobResult, Lease, NewJob};
+use crate::domain::{Delivery, DeliveryId, JobId, JobKind, Subject, Verdict, WallTime};
 
 use super::error::LedgerError;
 
@@ -62,19 +62,6 @@ pub enum DedupKey {
     Subject([u8; 32]),
 }
 
-/// A job before it is saved.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NewJob {
-    /// The kind of work.
-    pub kind: JobKind,
-    /// As in [`crate::domain::Job`].
-    pub target: String,
-    /// When it was created. Its first attempt is due at once.
-    pub at: WallTime,
-    /// The end of its creator's lease, if it has one: no other process takes it before.
-    pub taken_until: Option<WallTime>,
-}
-
 /// A selection of jobs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JobFilter {
@@ -89,23 +76,26 @@ pub struct JobFilter {
     pub account: Option<String>,
 }
 
-/// The result of one attempt of a job.
+/// The delivery whose unfinished jobs are to run again.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct JobResult {
-    /// The job's new state.
-    pub state: JobState,
-    /// When the attempt began.
-    pub at: WallTime,
-    /// As in [`crate::domain::Job`]; inert and redacted.
-    pub summary: String,
-    /// As in [`crate::domain::Job`].
-    pub status: Option<u16>,
-    /// As in [`crate::domain::Job`].
-    pub took: Option<Duration>,
-    /// The payment's state is final: see [`DedupKey::Subject`].
-    pub is_final: bool,
-    /// The shop's answer, sealed.
-    pub reply: Option<Vec<u8>>,
+pub struct Retry {
+    /// As in [`NewDelivery`]; a delivery of another owner stays as it is.
+    pub account_key: Arc<str>,
+    /// The delivery.
+    pub delivery: DeliveryId,
+    /// When its jobs become due.
+    pub now: WallTime,
+    /// As in [`NewJob`].
+    pub taken_until: Option<WallTime>,
+}
+
+/// A delivery whose jobs run again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Retried {
+    /// The delivery as it is now.
+    pub delivery: Delivery,
+    /// The jobs that became due; none if all are done, leased or must not be retried.
+    pub jobs: Vec<JobId>,
 }
 
 /// The shop's answer to the first of several equal deliveries.
@@ -143,17 +133,6 @@ pub struct SealedParts {
     pub request: Vec<u8>,
     /// The latest answer of the shop's server for each job that has one.
     pub replies: Vec<(JobId, Vec<u8>)>,
-}
-
-/// Which due jobs a process takes, and for how long.
-#[derive(Debug, Clone, Copy)]
-pub struct Lease {
-    /// Takes jobs that are due at this time.
-    pub now: WallTime,
-    /// When another process may take them, if they are not finished.
-    pub until: WallTime,
-    /// The most jobs to take.
-    pub limit: usize,
 }
 
 impl DedupKey {
@@ -194,6 +173,13 @@ pub trait Jobs: Send + Sync {
     /// # Errors
     /// If it cannot be saved, or there is no such delivery.
     async fn add_job(&self, delivery: DeliveryId, new: NewJob) -> Result<Delivery, LedgerError>;
+
+    /// Makes the unfinished jobs of a delivery due now, each with a fresh retry schedule. Left out are jobs that are
+    /// done or leased, and [`JobKind::Relay`]: the shop may have delivered that order.
+    ///
+    /// # Errors
+    /// If it cannot be saved, or this owner has no such delivery.
+    async fn retry_jobs(&self, retry: Retry) -> Result<Retried, LedgerError>;
 
     /// Leases due jobs, with their deliveries. Jobs without an attempt are due whatever the clock says.
     ///

@@ -21,8 +21,8 @@ use crate::clock::Clock;
 pub use backend::Backend;
 pub use credentials::Credentials;
 pub use deliveries::{
-    DedupKey, Deliveries, DeliveryQuery, FirstReply, JobFilter, JobResult, Jobs, Lease,
-    NewDelivery, NewJob, SealedParts,
+    DedupKey, Deliveries, DeliveryQuery, FirstReply, JobFilter, Jobs, NewDelivery, Retried, Retry,
+    SealedParts,
 };
 pub use error::LedgerError;
 pub use exchanges::{Exchanges, LogQuery, Recorded};

@@ -34,6 +34,10 @@ pub fn perform(
             let result = deck.replay(delivery, &to).await.map(drop);
             let _ = messages.send(Msg::Replayed { request, result }).await;
         }),
+        Effect::Retry { request, delivery } => tasks.start(async move {
+            let result = deck.retry(delivery).await.map(drop);
+            let _ = messages.send(Msg::Replayed { request, result }).await;
+        }),
         Effect::LoadHistory {
             request,
             account,

@@ -79,6 +79,7 @@ pub fn perform(effect: Effect, deck: &Arc<Deck>, tasks: &mut Tasks, messages: &m
         | Effect::LoadDeliveries { .. }
         | Effect::OpenDelivery { .. }
         | Effect::Replay { .. }
+        | Effect::Retry { .. }
         | Effect::LoadHistory { .. }
         // Handled by the main loop.
         | Effect::Copy { .. }

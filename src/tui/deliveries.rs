@@ -97,7 +97,13 @@ pub fn state(job: &Job, account: &str, ctx: ViewContext<'_>) -> (String, Tone) {
     };
     match job.state {
         JobState::Done => (format!("{done}: {why}{took}"), Tone::Plain),
-        JobState::GivenUp => (format!("{why} · gave up {doing}"), Tone::Bad),
+        JobState::GivenUp => {
+            let tries = match job.tries {
+                0 | 1 => String::new(),
+                tries => format!(" after {tries} attempts"),
+            };
+            (format!("{why} · gave up {doing}{tries}"), Tone::Bad)
+        }
         JobState::Due { at } => {
             let left = at.since(ctx.now.wall);
             let next = match (left.is_zero(), ctx.still) {
@@ -145,15 +151,15 @@ pub fn arrival(delivery: &Delivery, ctx: ViewContext<'_>) -> String {
     )
 }
 
-/// The target of a job and its number of attempts.
+/// The target of a job and its number of attempts, which [`state`] has for one that failed.
 pub fn history(job: &Job) -> String {
     let target = match job.target.as_str() {
         "" => String::new(),
         target => format!(" · to {target}"),
     };
     let tries = match job.tries {
-        0 | 1 => String::new(),
-        tries => format!(" · {tries} attempts"),
+        tries @ 2.. if job.state != JobState::GivenUp => format!(" · {tries} attempts"),
+        _ => String::new(),
     };
     target + &tries
 }

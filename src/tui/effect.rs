@@ -106,6 +106,13 @@ pub enum Effect {
         /// The URL of the shop's server.
         to: String,
     },
+    /// Retry the failed jobs of a callback; [`super::Msg::Replayed`] reports whether they are queued.
+    Retry {
+        /// Chosen by the console, never used twice.
+        request: RequestId,
+        /// The callback's id.
+        delivery: DeliveryId,
+    },
     /// Load the timeline of a payment; [`super::Msg::Timeline`] has it.
     LoadHistory {
         /// Chosen by the console, never used twice.

@@ -133,7 +133,8 @@ pub enum Msg {
         /// The bytes, redacted.
         result: Result<Received, Problem>,
     },
-    /// Whether [`super::Effect::Replay`] queued the callback; [`Msg::Delivery`] has the final result.
+    /// Whether [`super::Effect::Replay`] or [`super::Effect::Retry`] queued the callback; [`Msg::Delivery`] has the final
+    /// result.
     Replayed {
         /// The number given in the effect.
         request: RequestId,

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json as value};
 
-use crate::peer::{Peer, json, reply};
+use crate::peer::{Act, Peer, json, reply};
 use crate::program::{Listener, Place, Served, send};
 use crate::secrets::Planted;
 
@@ -192,6 +192,79 @@ fn callbacks_are_handed_on_as_they_came_and_once_more_by_hand() {
     assert!(failed.out.contains("HTTP 500"), "{}", failed.out);
     let unknown = place.run(&["replay", "4711", "--to", &other.url]);
     assert_eq!(unknown.code, 4, "{unknown:?}");
+}
+
+#[test]
+fn a_failed_forward_is_retried_by_a_command_and_then_by_the_listener() {
+    let peer = Peer::start(vec![json(ACTIVE)]);
+    let shop = Peer::start(vec![
+        reply("410 Gone", "", ""),
+        reply("500 No", "", ""),
+        json("{}"),
+    ]);
+    let place = Place::with_shop(&peer.url);
+    let listener = Listener::start(&place, &["--forward-to", &shop.url]);
+    let target = "/callbacks/shop?transactionKey=A";
+    assert_eq!(listener.post(target, "", "").0, 200);
+    let forward = |kept: &[Value]| {
+        let jobs = kept.first()?["errands"].as_array()?.iter();
+        jobs.clone().find(|job| job["duty"] == "forward").cloned()
+    };
+    let kept = kept_until(&place, |kept| {
+        forward(kept).is_some_and(|job| job["standing"] == "given_up")
+    });
+    let ended = forward(&kept).unwrap();
+    assert_eq!(
+        (&ended["tries"], &ended["status"]),
+        (&value!(1), &value!(410))
+    );
+    let id = kept[0]["id"].to_string();
+    let listed = place.run(&["log", "--deliveries"]);
+    assert!(
+        listed.out.contains("failed after 1 try: HTTP 410"),
+        "{}",
+        listed.out
+    );
+
+    let failed = place.run(&["replay", &id, "--json"]);
+    assert_eq!(failed.code, 5, "{failed:?}");
+    assert!(failed.out.contains("HTTP 500"), "{}", failed.out);
+    // The next attempt is the listener's.
+    listener.line_with("HTTP 200");
+    let kept = kept_until(&place, |kept| {
+        forward(kept).is_some_and(|job| job["standing"] == "done")
+    });
+    assert_eq!(forward(&kept).unwrap()["tries"], 2);
+    assert_eq!(
+        kept[0]["errands"].as_array().unwrap().len(),
+        2,
+        "the same job"
+    );
+    let done = place.run(&["replay", &id]);
+    assert_eq!(done.code, 2, "{done:?}");
+    assert!(done.err.contains("all are done"), "{}", done.err);
+    assert_eq!(place.run(&["replay", "4711"]).code, 4);
+    assert_eq!(shop.requests().len(), 3);
+}
+
+#[test]
+fn a_job_that_runs_in_one_process_is_not_retried_by_another() {
+    let peer = Peer::start(vec![json(ACTIVE)]);
+    let shop = Peer::start(vec![Act::Silence]);
+    let place = Place::with_shop(&peer.url);
+    let listener = Listener::start(&place, &["--forward-to", &shop.url]);
+    let target = "/callbacks/shop?transactionKey=A";
+    assert_eq!(listener.post(target, "", "").0, 200);
+    listener.line_with("check");
+    shop.wait_for("the forward", |seen| seen.len() == 1);
+    let refused = place.run(&["replay", "1"]);
+    assert_eq!(refused.code, 2, "{refused:?}");
+    assert!(
+        refused.err.contains("its forward is running"),
+        "{}",
+        refused.err
+    );
+    assert_eq!(shop.requests().len(), 1);
 }
 
 #[test]

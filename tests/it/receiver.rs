@@ -10,15 +10,16 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use tilldeck::callbacks::seal::Sealer;
 use tilldeck::callbacks::{
-    Answer, CallbackHandler, CallbackHandlers, Dedup, Inbound, Limits, ParsedCallback, RELAY_HOLD,
-    Rate, Raw, Receiver, Refusal, Setup,
+    Answer, CallbackHandler, CallbackHandlers, Dedup, Inbound, Limits, ParsedCallback, Rate, Raw,
+    Receiver, Refusal, Setup,
 };
 use tilldeck::clock::{Clock, ManualClock};
+use tilldeck::domain::job::{AttemptOutcome, Disposition, JobResult, LEASE, Lease};
 use tilldeck::domain::{
     Delivery, JobKind, JobState, Listening, Problem, ProblemKind, Secret, Verdict, WallTime,
 };
 use tilldeck::http_server::{Response, respond};
-use tilldeck::ledger::{DeliveryQuery, JobFilter, JobResult, Lease, Ledger, Retention};
+use tilldeck::ledger::{DeliveryQuery, JobFilter, Ledger, Retention};
 use tilldeck::net::{BoxFuture, redact};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -136,18 +137,18 @@ impl CallbackHandler for Seat {
             let tried = JobResult {
                 state: JobState::Done,
                 at: inbound.at,
-                summary: "HTTP 200".into(),
-                status: Some(200),
-                took: None,
-                is_final: false,
-                reply: Some(self.hall.sealer.seal_reply(said.as_bytes())),
+                outcome: AttemptOutcome {
+                    status: Some(200),
+                    reply: Some(self.hall.sealer.seal_reply(said.as_bytes())),
+                    ..AttemptOutcome::without_answer("HTTP 200", Disposition::Done)
+                },
             };
             let job = delivery.jobs[0].id;
             if inbound.request.body().starts_with(b"order when told") {
                 self.hall.waits.notify_one();
                 let _one = self.hall.judging.acquire().await.unwrap();
             }
-            let held = inbound.at.plus(RELAY_HOLD);
+            let held = inbound.at.plus(LEASE);
             let kept = self.hall.ledger.finish_attempt(job, held, tried).await;
             kept.unwrap();
             Some(respond(

@@ -1,89 +1,102 @@
-//! The verdict on a request, and its answer.
+//! What follows from a rejection: the answer to the sender, and what the row says.
 
 use std::borrow::Cow;
 
-use hyper::http::{HeaderName, header};
+use hyper::http::{HeaderValue, StatusCode, header};
 
-use crate::callbacks::{Address, Inbound, content};
-use crate::domain::{Subject, Verdict};
-use crate::http_server::Unread;
-use crate::ledger::{DedupKey, NewJob};
+use super::UNABLE;
+use crate::callbacks::{Address, Inbound, Refusal, content};
+use crate::domain::Verdict;
+use crate::http_server::{Response, Unread, text};
 
-pub(super) const NOT_UNDERSTOOD: &str = "This callback cannot be parsed.\n";
+impl Refusal {
+    /// The status and the text of the answer.
+    pub(super) fn status(&self) -> (StatusCode, &'static str) {
+        match self {
+            Self::Refused(_) => (StatusCode::FORBIDDEN, "This callback was rejected.\n"),
+            Self::Unreadable(_) => (StatusCode::BAD_REQUEST, "This callback cannot be parsed.\n"),
+            Self::Method { .. } => (
+                StatusCode::METHOD_NOT_ALLOWED,
+                "This method is not allowed for callbacks.\n",
+            ),
+            Self::Unable(_) => (StatusCode::SERVICE_UNAVAILABLE, UNABLE),
+            Self::NoAccount(_) => (
+                StatusCode::NOT_FOUND,
+                "This path names no account here: /callbacks/NAME.\n",
+            ),
+            Self::Body { status, .. } => (*status, "The body was not accepted.\n"),
+            Self::Encoding(_) => (
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "This Content-Encoding is not supported.\n",
+            ),
+        }
+    }
 
-/// A request with its verdict.
-pub(super) struct Judgement {
-    pub(super) verdict: Verdict,
-    pub(super) why: String,
-    pub(super) status: u16,
-    /// The answer's text.
-    pub(super) words: &'static str,
-    /// A header that explains the answer's status.
-    pub(super) header: Option<(HeaderName, &'static str)>,
-    pub(super) kind: String,
-    pub(super) subject: Option<Subject>,
-    pub(super) proved: bool,
-    pub(super) identity: Option<DedupKey>,
-    pub(super) jobs: Vec<NewJob>,
-}
+    /// The answer to the sender.
+    pub(super) fn answer(&self) -> Response {
+        let (status, words) = self.status();
+        let mut answer = text(status, words);
+        let explained = match self {
+            Self::Method { allowed } => Some((header::ALLOW, *allowed)),
+            Self::Encoding(_) => Some((header::ACCEPT_ENCODING, content::ACCEPTED)),
+            _ => None,
+        };
+        if let Some((name, value)) = explained {
+            let value = HeaderValue::from_static(value);
+            answer.headers_mut().insert(name, value);
+        }
+        answer
+    }
 
-impl Judgement {
-    /// A rejection, by the status of its answer.
-    pub(super) fn rejected(status: u16, why: impl Into<String>, words: &'static str) -> Self {
-        Self {
-            verdict: match status {
-                403 => Verdict::Refused,
-                404 => Verdict::UnknownAccount,
-                _ => Verdict::Unreadable,
-            },
-            why: why.into(),
-            status,
-            words,
-            header: None,
-            kind: String::new(),
-            subject: None,
-            proved: false,
-            identity: None,
-            jobs: Vec::new(),
+    pub(super) fn verdict(&self) -> Verdict {
+        match self {
+            Self::Refused(_) => Verdict::Refused,
+            Self::NoAccount(_) => Verdict::UnknownAccount,
+            _ => Verdict::Unreadable,
+        }
+    }
+
+    /// The reason, for the row of a callback with this method.
+    pub(super) fn why(&self, method: &str) -> Cow<'_, str> {
+        match self {
+            Self::Refused(why)
+            | Self::Unreadable(why)
+            | Self::NoAccount(why)
+            | Self::Encoding(why)
+            | Self::Body { why, .. } => why.into(),
+            Self::Method { allowed } => {
+                format!("method {method} is not allowed; this provider uses {allowed}").into()
+            }
+            Self::Unable(problem) => problem.message.as_str().into(),
         }
     }
 }
 
 /// Why a body is incomplete, by the status of the answer.
-pub(super) fn incomplete(status: u16) -> &'static str {
+pub(super) fn incomplete(status: StatusCode) -> &'static str {
     match status {
-        408 => "its body did not arrive in time",
+        StatusCode::REQUEST_TIMEOUT => "its body did not arrive in time",
         _ => "the connection ended before its whole body arrived",
     }
 }
 
-/// The callback with a decoded body, or the answer to one that cannot be decoded.
-pub(super) fn readable(
-    inbound: &Inbound,
-    limit: usize,
-) -> Result<Cow<'_, Inbound>, Box<Judgement>> {
+/// The callback with a decoded body, or why it cannot be decoded.
+pub(super) fn readable(inbound: &Inbound, limit: usize) -> Result<Cow<'_, Inbound>, Refusal> {
     if let Some(Unread(status)) = inbound.request.extensions().get() {
-        let status = status.as_u16();
-        let why = match status {
-            413 => format!("its body is larger than {} KiB", limit / 1024),
+        let why = match *status {
+            StatusCode::PAYLOAD_TOO_LARGE => {
+                format!("its body is larger than {} KiB", limit / 1024)
+            }
             status => incomplete(status).into(),
         };
-        let judged = Judgement::rejected(status, why, "The body was not accepted.\n");
-        return Err(judged.into());
+        return Err(Refusal::Body {
+            status: *status,
+            why,
+        });
     }
     if Address::of(inbound.request.uri().path()).is_some_and(|address| address.climbs()) {
         let why = "the path after the account's name contains `..`";
-        return Err(Judgement::rejected(400, why, NOT_UNDERSTOOD).into());
+        return Err(Refusal::Unreadable(why.into()));
     }
-    let unreadable = |unreadable| match unreadable {
-        content::Unreadable::Unsupported(why) => Judgement {
-            header: Some((header::ACCEPT_ENCODING, content::ACCEPTED)),
-            ..Judgement::rejected(415, why, "This Content-Encoding is not supported.\n")
-        },
-        content::Unreadable::Broken(why) => Judgement::rejected(400, why, NOT_UNDERSTOOD),
-        content::Unreadable::TooLarge(why) => {
-            Judgement::rejected(413, why, "The body was not accepted.\n")
-        }
-    };
-    content::readable(inbound, limit).map_err(|why| unreadable(why).into())
+    content::readable(inbound, limit)
 }

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use super::{Shared, json};
-use crate::callbacks::{CallbackHandler, Inbound, RELAY_HOLD};
+use crate::callbacks::{CallbackHandler, Inbound};
+use crate::domain::job::{AttemptOutcome, JobResult, LEASE};
 use crate::domain::{Delivery, JobKind, JobState};
 use crate::http_server::Response;
-use crate::ledger::{DedupKey, JobResult};
+use crate::ledger::DedupKey;
 
 /// The interval of checks for the shop's answer to the first of several equal orders.
 const POLL: Duration = Duration::from_millis(50);
@@ -31,17 +32,17 @@ impl Shared {
         if let Ok(answer) = tokio::time::timeout(limit, relayed).await {
             return Ok(answer);
         }
+        let outcome = AttemptOutcome {
+            took: Some(limit),
+            ..AttemptOutcome::hopeless("no response in time")
+        };
         let timed_out = JobResult {
             state: JobState::GivenUp,
             at: inbound.at,
-            summary: "no response in time".into(),
-            status: None,
-            took: Some(limit),
-            is_final: false,
-            reply: None,
+            outcome,
         };
         // Where this cannot be saved, the next process that finds the job ends it as failed.
-        let held_until = inbound.at.plus(RELAY_HOLD);
+        let held_until = inbound.at.plus(LEASE);
         let ledger = &self.setup.ledger;
         let _ = ledger.finish_attempt(job.id, held_until, timed_out).await;
         Err(TimedOut)

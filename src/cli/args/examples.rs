@@ -135,7 +135,10 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ),
     (
         "replay",
-        &["tilldeck replay 17 18 --to http://127.0.0.1:3000/hooks"],
+        &[
+            "tilldeck replay 17 18 --to http://127.0.0.1:3000/hooks",
+            "tilldeck replay 17",
+        ],
     ),
     ("config init", &["tilldeck config init"]),
     ("config path", &["tilldeck config path"]),

@@ -17,8 +17,9 @@ use crate::net::Event;
 const PAGE: usize = crate::net::events::ROOM;
 /// The minimum time between two batches: during a flood the console shows the newest and has time to draw.
 const PACE: Duration = Duration::from_millis(250);
-/// How many deliveries with open jobs are read again for changes.
-const OPEN_MAX: usize = 32;
+/// How many deliveries with open jobs are read again for changes, and how many with failed ones: another process may
+/// retry those.
+const WATCHED_MAX: usize = 32;
 
 /// Reports all deliveries until stopped. Sets `ready` once no new delivery can be missed.
 pub(super) async fn follow(
@@ -28,7 +29,8 @@ pub(super) async fn follow(
     ready: watch::Sender<bool>,
 ) {
     let newest = DeliveryQuery {
-        limit: 1,
+        account_key: Some(shared.account_key.to_string()),
+        limit: PAGE,
         ..DeliveryQuery::default()
     };
     let newest = shared.queries.ledger.deliveries(newest).await;
@@ -39,8 +41,12 @@ pub(super) async fn follow(
         last: newest.first().map_or(DeliveryId(0), |newest| newest.id),
         every,
         open: BTreeMap::new(),
+        failed: BTreeMap::new(),
     };
     ready.send_replace(true);
+    for delivery in newest.iter().rev() {
+        follower.note(delivery);
+    }
     loop {
         let stopped = tokio::select! {
             () = shared.saved.notified() => false,
@@ -67,6 +73,8 @@ struct Follower<'a> {
     every: bool,
     /// Deliveries with open jobs, as last reported: another process may run the jobs.
     open: BTreeMap<DeliveryId, Delivery>,
+    /// The same for deliveries whose jobs all ended, not all of them done.
+    failed: BTreeMap<DeliveryId, Delivery>,
 }
 
 impl Follower<'_> {
@@ -114,28 +122,32 @@ impl Follower<'_> {
     }
 
     fn note(&mut self, delivery: &Delivery) {
-        let due = |delivery: &Delivery| {
-            let mut jobs = delivery.jobs.iter();
-            jobs.any(|job| matches!(job.state, JobState::Due { .. }))
-        };
-        if due(delivery) {
-            self.open.insert(delivery.id, delivery.clone());
-            if self.open.len() > OPEN_MAX {
-                // The oldest: its job fails for the longest time and changes least often.
-                self.open.pop_first();
-            }
+        let any = |is: fn(&JobState) -> bool| delivery.jobs.iter().any(|job| is(&job.state));
+        self.open.remove(&delivery.id);
+        self.failed.remove(&delivery.id);
+        let watched = if any(|state| matches!(state, JobState::Due { .. })) {
+            &mut self.open
+        } else if any(|state| *state == JobState::GivenUp) {
+            &mut self.failed
         } else {
-            self.open.remove(&delivery.id);
+            return;
+        };
+        watched.insert(delivery.id, delivery.clone());
+        if watched.len() > WATCHED_MAX {
+            // The oldest: its job fails for the longest time and changes least often.
+            watched.pop_first();
         }
     }
 
-    /// Reports the deliveries with open jobs that have changed.
+    /// Reports the deliveries with unfinished jobs that have changed.
     async fn report_changes(&mut self) {
-        let reported: Vec<Delivery> = self.open.values().cloned().collect();
+        let watched = self.open.values().chain(self.failed.values());
+        let reported: Vec<Delivery> = watched.cloned().collect();
         for reported in reported {
             let now = self.shared.queries.ledger.delivery(reported.id).await;
             let Ok(Some(now)) = now else {
                 self.open.remove(&reported.id);
+                self.failed.remove(&reported.id);
                 continue;
             };
             self.note(&now);

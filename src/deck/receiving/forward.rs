@@ -8,6 +8,7 @@ use reqwest::header::{CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue};
 
 use super::Shared;
 use crate::callbacks::{Address, Raw};
+use crate::domain::job::{AttemptOutcome, Disposition};
 use crate::domain::{
     Account, AccountId, Delivery, Environment, Problem, ProblemKind, ProviderId, inert, time,
 };
@@ -119,8 +120,26 @@ pub(super) struct Destination {
 const GONE: u16 = 410;
 
 impl ForwardResult {
+    /// The result of the job's attempt, with the sealed answer of the shop.
+    pub(super) fn outcome(&self, reply: Option<Vec<u8>>) -> AttemptOutcome {
+        AttemptOutcome {
+            summary: self.describe(),
+            status: self.status(),
+            took: self.took(),
+            is_final: false,
+            reply,
+            next: match self.status() {
+                Some(200..300) => Disposition::Done,
+                Some(GONE) => Disposition::Hopeless,
+                _ => Disposition::Again {
+                    after: self.retry_after(),
+                },
+            },
+        }
+    }
+
     /// One line for the job's row.
-    pub(super) fn describe(&self) -> String {
+    fn describe(&self) -> String {
         match &self.result {
             Ok(reply) if reply.status == GONE => {
                 format!("HTTP {GONE}: the shop removed this address; no retry")
@@ -140,18 +159,13 @@ impl ForwardResult {
         }
     }
 
-    /// Whether no retry can succeed.
-    pub(super) fn is_final(&self) -> bool {
-        self.status() == Some(GONE)
-    }
-
     /// How long the shop's `Retry-After` asks to wait, if it did not accept the callback.
     pub(super) fn retry_after(&self) -> Option<Duration> {
         let requested = self.result.as_ref().ok()?.retry_after()?;
         (!self.taken()).then_some(requested)
     }
 
-    pub(super) fn status(&self) -> Option<u16> {
+    fn status(&self) -> Option<u16> {
         match &self.result {
             Ok(reply) => Some(reply.status),
             Err(NetError::Redirected { status, .. }) => Some(*status),
@@ -170,7 +184,7 @@ impl ForwardResult {
         Some(&body[..body.len().min(REPLY_KEPT_MAX)])
     }
 
-    pub(super) fn took(&self) -> Option<Duration> {
+    fn took(&self) -> Option<Duration> {
         Some(self.result.as_ref().ok()?.took)
     }
 }

@@ -1,10 +1,12 @@
 //! Shows one callback, and forwards it again on request.
 
+use super::jobs::ClaimedJob;
 use super::sealing::sealed_by_another;
 use super::{Shared, forward, unread};
 use crate::deck::Deck;
+use crate::domain::job::{LEASE, NewJob};
 use crate::domain::{AccountId, Delivery, DeliveryId, JobKind, Problem, ProblemKind, Received};
-use crate::ledger::{NewJob, SealedParts};
+use crate::ledger::SealedParts;
 use crate::net::{record, redact};
 
 /// The most headers that are shown.
@@ -92,7 +94,7 @@ impl Deck {
         self.delivery(id).await?;
         let target = forward::target(to)?;
         let now = self.clock.now().wall;
-        let held_until = now.plus(super::jobs::LEASE);
+        let held_until = now.plus(LEASE);
         let job = NewJob {
             kind: JobKind::Forward,
             target: target.into(),
@@ -114,10 +116,10 @@ impl Deck {
         // The job just added: ids only grow.
         let newest = added.jobs.iter().map(|job| job.id).max();
         match newest {
-            Some(newest) => Ok(shared
-                .attempt_once(added.clone(), newest, held_until)
-                .await
-                .unwrap_or(added)),
+            Some(newest) => {
+                let taken = ClaimedJob::leased(added.clone(), newest, held_until).once();
+                Ok(shared.attempt_now(&taken).await.unwrap_or(added))
+            }
             None => Ok(added),
         }
     }

@@ -1,5 +1,5 @@
-//! The job queues of received callbacks: each job runs until it succeeds or its retries end. The ledger stores the
-//! jobs, so they survive a restart and several processes share them.
+//! The job queues of received callbacks: runs the jobs that `domain/job.rs` describes. The ledger stores them, so they
+//! survive a restart and several processes share them.
 
 mod unknown;
 
@@ -13,69 +13,30 @@ use tokio_util::sync::CancellationToken;
 use super::forward::{AnswerUse, Destination};
 use super::{Shared, forward, log_lines};
 use crate::callbacks::Raw;
-use crate::domain::{
-    AccountId, Delivery, DeliveryId, Inventory, Job, JobId, JobKind, JobState, Problem,
-    ProblemKind, RequestId, Subject, WallTime, inert,
+use crate::domain::job::{
+    ATTEMPT_MAX, AttemptOutcome, Circumstances, DAY, Disposition, JobResult, LEASE, Lease,
 };
-use crate::ledger::{JobFilter, JobResult, Lease};
+use crate::domain::{
+    AccountId, Delivery, DeliveryId, Inventory, Job, JobId, JobKind, Now, Problem, ProblemKind,
+    RequestId, Subject, WallTime, inert,
+};
+use crate::ledger::JobFilter;
 use crate::net::{Event, RequestOptions, redact};
+pub(super) use unknown::Unknown;
 
 /// Jobs of one queue that run at once; fewer for callbacks that anyone may have made up.
 const AT_ONCE: usize = 6;
 const AT_ONCE_UNKNOWN: usize = 2;
-/// While a lease lasts no other process takes the job; after it, its owner counts as dead.
-pub(super) const LEASE: Duration = Duration::from_mins(1);
-/// The time limit of one attempt, well within the lease.
-const TRY_MAX: Duration = Duration::from_secs(45);
 /// The minimum wait between two reads of the queue, however near the next job is.
 const SHORTEST: Duration = Duration::from_millis(20);
 /// How long running attempts may take when the program ends; then their jobs go back to the queue.
 const SHUTDOWN: Duration = Duration::from_secs(1);
 /// How long giving jobs back may take.
 const GIVING_BACK: Duration = Duration::from_millis(500);
-/// After this many "not found" answers, over some minutes, the payment counts as made up: anyone can send a callback
-/// with an invented id.
-const NOT_FOUND_MAX: u32 = 5;
-/// The same for a payment that this ledger does not know either.
-const UNKNOWN_NOT_FOUND_MAX: u32 = 2;
-/// The wait between those two attempts.
-const UNKNOWN_AGAIN: Duration = Duration::from_secs(30);
+/// Retry by the schedule.
+const AGAIN: Disposition = Disposition::Again { after: None };
 /// The most characters saved of an attempt's result: enough for a cause and what to do about it.
 const SUMMARY_MAX: usize = 500;
-/// The waits after the first attempts, in seconds.
-const WAITS: [u64; 6] = [1, 5, 30, 2 * 60, 10 * 60, 30 * 60];
-/// After these, one attempt an hour until a day has passed.
-const HOURLY: u32 = 23;
-
-/// The wait after this many failed attempts; `None` ends the retries.
-fn wait_after(tries: u32) -> Option<Duration> {
-    let short = usize::try_from(tries.saturating_sub(1)).ok();
-    match short.and_then(|at| WAITS.get(at)) {
-        Some(seconds) => Some(Duration::from_secs(*seconds)),
-        None => (tries <= u32::try_from(WAITS.len()).unwrap_or(u32::MAX) + HOURLY)
-            .then_some(Duration::from_hours(1)),
-    }
-}
-
-/// How long a callback is forwarded again after it was received.
-const DAY: Duration = Duration::from_hours(24);
-
-/// The longest of [`WAITS`].
-const LONGEST_SHORT: Duration = Duration::from_mins(30);
-
-/// As [`wait_after`], for a callback of this age, with the wait that the shop asked for (`Retry-After`). That wait is
-/// cut to what is left of the callback's day. A callback that could not be tried on its day still gets the first, short
-/// waits.
-fn wait_within_day(tries: u32, age: Duration, requested: Option<Duration>) -> Option<Duration> {
-    let wait = wait_after(tries)?;
-    let (left, requested) = (DAY.saturating_sub(age), requested.unwrap_or_default());
-    if left.is_zero() && (wait > LONGEST_SHORT || requested > LONGEST_SHORT) {
-        return None;
-    }
-    Some(wait.max(requested.min(left.max(LONGEST_SHORT))))
-}
-
-pub(super) use unknown::Unknown;
 
 /// An account and what is checked about it.
 type About = (String, Subject);
@@ -150,8 +111,32 @@ pub(super) struct ClaimedJob {
     id: JobId,
     held_until: WallTime,
     known: bool,
+    /// As in [`Circumstances`].
+    tries_max: u32,
     /// A slot of the rate limit for unknown payments; released when the attempt ends.
     slot: Option<unknown::Slot>,
+}
+
+impl ClaimedJob {
+    /// A job that was leased by its creator, or for a command.
+    pub(super) fn leased(delivery: Delivery, id: JobId, held_until: WallTime) -> Self {
+        Self {
+            delivery,
+            id,
+            held_until,
+            known: true,
+            tries_max: u32::MAX,
+            slot: None,
+        }
+    }
+
+    /// Without retries.
+    pub(super) fn once(self) -> Self {
+        Self {
+            tries_max: 1,
+            ..self
+        }
+    }
 }
 
 /// Runs the due jobs of a queue until stopped.
@@ -206,50 +191,6 @@ pub(super) async fn work(shared: Arc<Shared>, queue: JobQueue, stop: Cancellatio
     }
 }
 
-/// The result of one attempt, before it is known whether another one follows.
-struct AttemptOutcome {
-    summary: String,
-    status: Option<u16>,
-    took: Option<Duration>,
-    reply: Option<Vec<u8>>,
-    /// The payment's state is final.
-    is_final: bool,
-    next: Disposition,
-    /// The shop's `Retry-After`.
-    after: Option<Duration>,
-}
-
-/// Whether an attempt was the last one.
-enum Disposition {
-    Done,
-    /// Retry, until there were too many.
-    Again,
-    /// Retry, unless the provider answered "not found" often enough.
-    Unknown,
-    /// Interrupted: any process may retry at once.
-    GivenBack,
-    /// No retry can succeed.
-    Hopeless,
-}
-
-impl AttemptOutcome {
-    fn without_answer(summary: impl Into<String>, next: Disposition) -> Self {
-        Self {
-            summary: summary.into(),
-            status: None,
-            took: None,
-            reply: None,
-            is_final: false,
-            next,
-            after: None,
-        }
-    }
-
-    fn hopeless(summary: impl Into<String>) -> Self {
-        Self::without_answer(summary, Disposition::Hopeless)
-    }
-}
-
 impl Shared {
     /// Leases due jobs of a queue, or returns how long to wait as far as is known.
     async fn take(
@@ -297,108 +238,79 @@ impl Shared {
         let taken = self.queries.ledger.take_jobs(queue, lease).await;
         let taken = taken.unwrap_or_default().into_iter();
         let taken = taken.map(|(delivery, id)| ClaimedJob {
-            delivery,
-            id,
-            held_until,
             known,
-            slot: None,
+            ..ClaimedJob::leased(delivery, id, held_until)
         });
         taken.collect()
     }
 
     /// Runs one attempt of a job, saves its result and reports it.
     async fn attempt(&self, taken: ClaimedJob, cancel: CancellationToken) {
-        let attempt = self.attempt_within(&taken, u32::MAX, &cancel);
-        if let Some(after) = attempt.await {
-            log_lines::tried(&after, taken.id);
+        if let Some(after) = self.attempt_until(&taken, &cancel).await {
             self.publish(after);
         }
     }
 
-    /// Runs one attempt of a job without retries. `None` if its result cannot be saved.
-    pub(super) async fn attempt_once(
-        &self,
-        delivery: Delivery,
-        id: JobId,
-        held_until: WallTime,
-    ) -> Option<Delivery> {
+    /// Runs one attempt of a job for a command. `None` if its result cannot be saved.
+    pub(super) async fn attempt_now(&self, taken: &ClaimedJob) -> Option<Delivery> {
         // A command that ends early is cancelled as a whole.
-        let never = CancellationToken::new();
-        let taken = ClaimedJob {
-            delivery,
-            id,
-            held_until,
-            known: true,
-            slot: None,
-        };
-        let after = self.attempt_within(&taken, 1, &never).await?;
-        log_lines::tried(&after, id);
-        Some(after)
+        self.attempt_until(taken, &CancellationToken::new()).await
     }
 
-    async fn attempt_within(
+    async fn attempt_until(
         &self,
         taken: &ClaimedJob,
-        tries_max: u32,
         cancel: &CancellationToken,
     ) -> Option<Delivery> {
-        let ClaimedJob {
-            delivery,
-            id,
-            held_until,
-            known,
-            ..
-        } = taken;
-        let job = delivery.jobs.iter().find(|job| job.id == *id)?;
+        let delivery = &taken.delivery;
+        let job = delivery.jobs.iter().find(|job| job.id == taken.id)?;
         let began = self.queries.clock.now();
         let (outcome, event) = tokio::select! {
             // Ends before the lease does: no other process may begin the same attempt.
-            done = tokio::time::timeout(TRY_MAX, self.carry_out(delivery, job)) => {
-                done.unwrap_or_else(|_| (AttemptOutcome::without_answer("no response within 45 s", Disposition::Again), None))
+            done = tokio::time::timeout(ATTEMPT_MAX, self.carry_out(delivery, job)) => {
+                done.unwrap_or_else(|_| (AttemptOutcome::without_answer("no response within 45 s", AGAIN), None))
             }
             () = cancel.cancelled() => {
                 (AttemptOutcome::without_answer("tilldeck ended before the response arrived", Disposition::GivenBack), None)
             }
         };
-        let now = self.queries.clock.now();
-        let tries = job.tries + 1;
-        let again = match outcome.next {
-            Disposition::Done | Disposition::Hopeless => None,
-            _ if tries >= tries_max => None,
-            Disposition::Unknown if *known && tries >= NOT_FOUND_MAX => None,
-            Disposition::Unknown if !known => {
-                (tries < UNKNOWN_NOT_FOUND_MAX).then_some(UNKNOWN_AGAIN)
-            }
-            Disposition::Unknown | Disposition::Again if job.kind == JobKind::Forward => {
-                let age = now.wall.since(delivery.received_at);
-                wait_within_day(tries, age, outcome.after)
-            }
-            Disposition::Unknown | Disposition::Again => wait_after(tries),
-            Disposition::GivenBack => Some(Duration::ZERO),
-        };
-        let state = match (&outcome.next, again) {
-            (Disposition::Done, _) => JobState::Done,
-            (_, Some(wait)) => JobState::Due {
-                at: now.wall.plus(wait),
-            },
-            (_, None) => JobState::GivenUp,
-        };
-        let outcome = JobResult {
-            state,
-            at: began.wall,
-            summary: inert::cut(&redact::scrub(&outcome.summary), SUMMARY_MAX),
-            status: outcome.status,
-            took: outcome.took.or(Some(now.mono.saturating_sub(began.mono))),
-            is_final: outcome.is_final,
-            reply: outcome.reply,
-        };
-        // A result that cannot be saved is retried once the lease has expired.
-        let ledger = &self.queries.ledger;
-        let saved = ledger.finish_attempt(*id, *held_until, outcome).await.ok();
+        let saved = self.finish(taken, began, outcome).await;
         if let Some(event) = event {
             self.gate.emit(event);
         }
         saved
+    }
+
+    /// Saves what an attempt did, with the job's next state. `None` if it cannot be saved: it is then retried once the
+    /// lease has expired.
+    pub(super) async fn finish(
+        &self,
+        taken: &ClaimedJob,
+        began: Now,
+        mut outcome: AttemptOutcome,
+    ) -> Option<Delivery> {
+        let (delivery, id) = (&taken.delivery, taken.id);
+        let job = delivery.jobs.iter().find(|job| job.id == id)?;
+        let now = self.queries.clock.now();
+        outcome.summary = inert::cut(&redact::scrub(&outcome.summary), SUMMARY_MAX);
+        let took = now.mono.saturating_sub(began.mono);
+        outcome.took = outcome.took.or(Some(took));
+        let of = Circumstances {
+            now: now.wall,
+            received_at: delivery.received_at,
+            known: taken.known,
+            tries_max: taken.tries_max,
+        };
+        let result = JobResult {
+            state: job.state_after(outcome.next, of),
+            at: began.wall,
+            outcome,
+        };
+        let ledger = &self.queries.ledger;
+        let after = ledger.finish_attempt(id, taken.held_until, result);
+        let after = after.await.ok()?;
+        log_lines::tried(&after, id);
+        Some(after)
     }
 
     /// Runs a job; returns its result and an event to report.
@@ -490,7 +402,7 @@ impl Shared {
             Err(problem) => {
                 let end = match problem.kind {
                     // The ledger may be readable later; a wrong key will not become the right one.
-                    ProblemKind::Local => Disposition::Again,
+                    ProblemKind::Local => AGAIN,
                     _ => Disposition::Hopeless,
                 };
                 return AttemptOutcome::without_answer(problem.message, end);
@@ -504,30 +416,16 @@ impl Shared {
         let answer = AnswerUse::Status;
         let shop = Destination { url: to, answer };
         let result = self.forward(delivery, &raw, &shop).await;
-        let mut summary = result.describe();
+        let mut outcome = result.outcome(self.sealed_reply(&result).await);
         let now = self.queries.clock.now().wall;
         let left = DAY.saturating_sub(now.since(delivery.received_at));
-        if result
-            .retry_after()
-            .is_some_and(|requested| requested > left)
-        {
-            summary.push_str(", longer than the 24 h of retries");
+        let requested = result.retry_after();
+        if requested.is_some_and(|requested| requested > left) {
+            outcome
+                .summary
+                .push_str(", longer than the 24 h of retries");
         }
-        AttemptOutcome {
-            summary,
-            status: result.status(),
-            took: result.took(),
-            reply: self.sealed_reply(&result).await,
-            is_final: false,
-            next: if result.taken() {
-                Disposition::Done
-            } else if result.is_final() {
-                Disposition::Hopeless
-            } else {
-                Disposition::Again
-            },
-            after: result.retry_after(),
-        }
+        outcome
     }
 
     /// A callback as it was received.
@@ -545,81 +443,30 @@ fn check_outcome<A>(
     result: &Result<A, Problem>,
     describe: impl FnOnce(&A) -> (String, bool),
 ) -> AttemptOutcome {
-    let (summary, is_final, end) = match result {
+    let (summary, is_final, next) = match result {
         Ok(answer) => {
             let (summary, is_final) = describe(answer);
             (summary, is_final, Disposition::Done)
         }
-        // The provider has no such operation, or the account is gone: no retry can change that.
-        Err(problem) if problem.kind == ProblemKind::Usage => {
-            (problem.message.clone(), false, Disposition::Hopeless)
+        Err(problem) => {
+            let next = match problem.kind {
+                // The provider has no such operation, or the account is gone: no retry can change that.
+                ProblemKind::Usage => Disposition::Hopeless,
+                ProblemKind::NotFound => Disposition::Unknown,
+                _ => AGAIN,
+            };
+            (problem.message.clone(), false, next)
         }
-        Err(problem) if problem.kind == ProblemKind::NotFound => {
-            (problem.message.clone(), false, Disposition::Unknown)
-        }
-        Err(problem) => (problem.message.clone(), false, Disposition::Again),
     };
     AttemptOutcome {
-        summary,
-        status: None,
-        took: None,
-        reply: None,
         is_final,
-        next: end,
-        after: None,
+        ..AttemptOutcome::without_answer(summary, next)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_fails_is_tried_again_for_a_day_and_ever_less_often() {
-        let waits: Vec<u64> = (1..)
-            .map_while(wait_after)
-            .map(|wait| wait.as_secs())
-            .collect();
-        assert_eq!(waits[..7], [1, 5, 30, 120, 600, 1800, 3600]);
-        assert!(waits.is_sorted());
-        let day = Duration::from_secs(waits.iter().sum());
-        let hours = day.as_secs() / 3600;
-        assert_eq!(hours, 23, "{day:?}");
-    }
-
-    #[test]
-    fn however_long_a_shop_asks_to_wait_its_callback_is_tried_for_a_day() {
-        let minutes = Duration::from_mins;
-        // When it is tried, where the shop asks for the same wait each time.
-        let tried = |first: Duration, asked: Duration| {
-            let mut ages = vec![first];
-            for tries in 1.. {
-                let age = ages[ages.len() - 1];
-                let Some(wait) = wait_within_day(tries, age, Some(asked)) else {
-                    break;
-                };
-                ages.push(age + wait);
-            }
-            ages
-        };
-        for asked in [
-            minutes(1),
-            minutes(59),
-            minutes(20 * 60),
-            DAY,
-            30 * DAY,
-            Duration::MAX,
-        ] {
-            let ages = tried(Duration::ZERO, asked);
-            let last = *ages.last().unwrap();
-            assert!(last <= DAY + minutes(60), "{asked:?}: {last:?}");
-            assert!(last >= minutes(20 * 60), "{asked:?}: {last:?}");
-        }
-        assert_eq!(tried(Duration::ZERO, 2 * DAY), [Duration::ZERO, DAY]);
-        // It came while tilldeck or the shop was away.
-        assert_eq!(tried(3 * DAY, minutes(1)).len(), 7);
-        assert_eq!(tried(3 * DAY, minutes(31)).len(), 1);
-    }
 
     #[tokio::test]
     async fn one_subject_is_asked_about_by_one_at_a_time() {

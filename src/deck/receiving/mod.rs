@@ -9,6 +9,7 @@ pub(super) mod keys;
 mod log_lines;
 mod players;
 mod relay;
+mod retry;
 mod sealing;
 mod timeline;
 

@@ -4,12 +4,13 @@
 use bytes::Bytes;
 use hyper::http::{HeaderValue, StatusCode, header};
 
+use super::Shared;
 use super::forward::{self, AnswerUse, Destination, ForwardResult};
-use super::{Shared, log_lines};
-use crate::callbacks::{Inbound, RELAY_HOLD, Raw};
-use crate::domain::{Delivery, Job, JobState};
+use super::jobs::ClaimedJob;
+use crate::callbacks::{Inbound, Raw};
+use crate::domain::job::LEASE;
+use crate::domain::{Delivery, Job};
 use crate::http_server::{self, Response};
-use crate::ledger::JobResult;
 use crate::net::NetError;
 
 impl Shared {
@@ -33,30 +34,16 @@ impl Shared {
                 result: Err(NetError::Unauthorised(problem)),
             },
         };
-        let took = self.queries.clock.now().mono.saturating_sub(began.mono);
-        let outcome = JobResult {
-            state: if result.taken() {
-                JobState::Done
-            } else {
-                // Never `Due`: see the head of this file.
-                JobState::GivenUp
-            },
-            at: began.wall,
-            summary: result.describe(),
-            status: result.status(),
-            took: Some(result.took().unwrap_or(took)),
-            is_final: false,
-            // A repeat gets the same answer, so it is saved before it is returned. Only a successful one counts.
-            reply: if result.taken() {
-                self.sealed_reply(&result).await
-            } else {
-                None
-            },
+        // A repeat gets the same answer, so it is saved before it is returned. Only a successful one counts.
+        let saved = if result.taken() {
+            self.sealed_reply(&result).await
+        } else {
+            None
         };
-        let held_until = inbound.at.plus(RELAY_HOLD);
-        let ledger = &self.queries.ledger;
-        if let Ok(delivery) = ledger.finish_attempt(job.id, held_until, outcome).await {
-            log_lines::tried(&delivery, job.id);
+        let lease_end = inbound.at.plus(LEASE);
+        let taken = ClaimedJob::leased(delivery.clone(), job.id, lease_end);
+        let outcome = result.outcome(saved);
+        if let Some(delivery) = self.finish(&taken, began, outcome).await {
             self.publish(delivery);
         }
         let reply = result

@@ -447,6 +447,9 @@ impl Drop for Permit<'_> {
 /// Handles a 429 although a slot was free: another program uses the same credentials, or the real limit is lower.
 /// Nothing is sent until `Retry-After` (RFC 9110, 10.2.3) has passed; without that header, for one period, after
 /// which every request counted so far has left the window. Returns the length of the hold.
+///
+/// See also the other retry schedules: `net/retry.rs` (attempts of one request), `auth/lifecycle.rs` (access tokens),
+/// `domain/job.rs` (jobs of callbacks).
 pub(super) fn start_hold(gate: &Gate, limit: &Limit, reply: &Reply) -> Duration {
     let now = gate.clock.now();
     let wait = reply

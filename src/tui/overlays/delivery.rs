@@ -8,7 +8,7 @@ use ratatui::layout::{Position, Rect};
 
 use super::replay;
 use crate::domain::{
-    AccountId, Delivery, Listening, Problem, Received, RequestId, Secret, Subject, curl, inert,
+    AccountId, Delivery, Job, Listening, Problem, Received, RequestId, Secret, Subject, curl, inert,
 };
 use crate::tui::component::{Component, Event, UpdateContext, ViewContext};
 use crate::tui::intent::Intent;
@@ -26,6 +26,7 @@ keys! {
     DELIVERY "Callback" keys [NAV, READER, OVERLAY] {
         DeliveryTimeline "delivery-timeline" ["enter" "t"] "timeline" "show the payment's timeline";
         ReplayDelivery "replay-delivery" ["r"] "replay" "replay, after confirmation";
+        RetryDelivery "retry-delivery" ["R"] "retry" "retry failed checks and forwards";
         CopyDelivery "copy-delivery" ["y"] "copy as curl" "copy as curl, without secrets";
         CopyDeliveryBody "copy-delivery-body" ["b"] "copy body" "copy the body, without secrets";
     }
@@ -99,6 +100,7 @@ impl Component for State {
         match action {
             Action::DeliveryTimeline => ctx.store.is_ready() && self.delivery.subject.is_some(),
             Action::ReplayDelivery => ctx.store.is_ready(),
+            Action::RetryDelivery => ctx.store.is_ready() && can_retry(&self.delivery),
             Action::CopyDelivery | Action::CopyDeliveryBody => true,
         }
     }
@@ -111,6 +113,7 @@ impl Component for State {
                 }
             }
             Action::ReplayDelivery => replay::open(&self.delivery, ctx),
+            Action::RetryDelivery => retry(&self.delivery, ctx),
             Action::CopyDelivery => {
                 if let Some(received) = self.received(ctx) {
                     let text = Secret::new(self.curl(received, ctx));
@@ -224,6 +227,24 @@ fn lines(delivery: &Delivery, bytes: &Bytes, ctx: ViewContext<'_>) -> Vec<(Kind,
         }
     }
     out
+}
+
+/// Whether a callback has a job that the operator may start again.
+pub fn can_retry(delivery: &Arc<Delivery>) -> bool {
+    delivery.jobs.iter().any(Job::can_be_retried)
+}
+
+/// Starts the failed jobs of a callback again. Without a question: tilldeck itself retries them as well.
+pub fn retry(delivery: &Arc<Delivery>, ctx: &mut UpdateContext<'_>) {
+    if !can_retry(delivery) {
+        ctx.flash(
+            Level::Info,
+            "nothing failed here, or it is an order to replay",
+        );
+        return;
+    }
+    let (request, delivery) = (ctx.store.number(), delivery.id);
+    ctx.out.push(Effect::Retry { request, delivery });
 }
 
 /// Opens the timeline of a callback's payment, or shows its player; returns whether it has one here.

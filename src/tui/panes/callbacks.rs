@@ -34,6 +34,7 @@ keys! {
         CallbackSubject "callback-subject" ["enter" "t"] "timeline" "show the payment's or player's page";
         OpenDelivery "open-callback" ["i"] "details" "show the callback's details";
         Replay "replay" ["r"] "replay" "replay, after confirmation";
+        Retry "retry" ["R"] "retry" "retry failed checks and forwards";
         FilterCallbacks "filter-callbacks" ["/"] "filter" "filter the callbacks by text";
         CopySubject "copy-subject" ["y"] "copy id" "copy the payment or player id";
         OlderCallbacks "older-callbacks" ["o"] "older" "load older callbacks";
@@ -190,6 +191,9 @@ impl Component for State {
             Action::OpenDelivery | Action::CopySubject => {
                 store.is_ready() && self.subject(store).is_some()
             }
+            Action::Retry => {
+                store.is_ready() && self.selected(store).is_some_and(delivery::can_retry)
+            }
             Action::FilterCallbacks => true,
             Action::OlderCallbacks => self.log.can_load(store),
         }
@@ -198,6 +202,7 @@ impl Component for State {
     fn why_not(&self, action: Action) -> &'static str {
         match action {
             Action::OlderCallbacks => "there is none, or it loads",
+            Action::Retry => "nothing failed, or it is an order to replay",
             Action::CallbackSubject
             | Action::OpenDelivery
             | Action::CopySubject
@@ -225,6 +230,7 @@ impl Component for State {
             }
             (Action::OpenDelivery, Some(delivery)) => delivery::State::open(delivery, ctx),
             (Action::Replay, Some(delivery)) => replay::open(&delivery, ctx),
+            (Action::Retry, Some(delivery)) => delivery::retry(&delivery, ctx),
             (Action::CopySubject, Some(delivery)) => {
                 if let Some(subject) = &delivery.subject {
                     let what = match subject {
@@ -278,7 +284,7 @@ impl Component for State {
             }
             Event::Message(Msg::Deliveries(result), _) => self.log.answered(result, ctx),
             Event::Message(Msg::Replayed { result: Ok(()), .. }, _) => {
-                ctx.flash(Level::Info, "forwarding; the result will appear in its row");
+                ctx.flash(Level::Info, "queued; the result will appear in its row");
             }
             Event::Message(..) | Event::Cancelled { .. } => {}
         }

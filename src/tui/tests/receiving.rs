@@ -197,6 +197,35 @@ fn a_replay_asks_first_and_where_to() {
 }
 
 #[test]
+fn a_failed_job_is_retried_from_its_row_and_from_its_details() {
+    let mut model = receiving();
+    let now = second(4);
+    assert_eq!(press(&mut model, "R", now), [], "its first attempt is due");
+    let retry = |effects: Vec<Effect>| match effects[..] {
+        [Effect::Retry { request, delivery }] => (request, delivery),
+        _ => panic!("{effects:?}"),
+    };
+    let (request, delivery) = retry(press(&mut model, "jR", now));
+    assert_eq!(delivery, DeliveryId(9));
+    let refused = Problem::new(ProblemKind::Usage, "its forward is running", "wait");
+    for (result, shown) in [
+        (Err(refused), "its forward is running"),
+        (Ok(()), "queued; the result will appear in its row"),
+    ] {
+        update(&mut model, now, Msg::Replayed { request, result });
+        let text = screen(&model, now, 120, 40);
+        assert!(text.contains(shown), "{text}");
+    }
+    let mut queued = (*deliveries()[8]).clone();
+    queued.jobs[0].tries = 0;
+    queued.jobs[0].state = JobState::Due { at: now.wall };
+    update(&mut model, now, Msg::Delivery(queued.into()));
+    assert!(screen(&model, now, 120, 40).contains("forwarding now"));
+    press(&mut model, "ji", now);
+    assert_eq!(retry(press(&mut model, "R", now)).1, DeliveryId(8));
+}
+
+#[test]
 fn a_live_accounts_callback_is_replayed_by_name_only() {
     let mut model = sized(live_setup(), 120, 40);
     let now = second(4);

@@ -5,8 +5,9 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::{ClaimedJob, JobQueue, LEASE, SHORTEST, Shared};
+use super::{ClaimedJob, JobQueue, SHORTEST, Shared};
 use crate::clock::Clock;
+use crate::domain::job::LEASE;
 use crate::domain::{AccountId, WallTime, inert};
 use crate::ledger::{JobFilter, Ledger, SlotId, Slots, Terms, UNKNOWN_MAX};
 use crate::net::Event;

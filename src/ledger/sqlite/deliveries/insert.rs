@@ -7,12 +7,13 @@ use std::time::Duration;
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
+use crate::domain::job::NewJob;
 use crate::domain::{Delivery, DeliveryId, JobKind, Verdict, WallTime};
 
 use super::super::writer::Store;
 use super::super::{Sqlite, age};
 use super::{prune, rows};
-use crate::ledger::deliveries::{DedupKey, NewDelivery, NewJob};
+use crate::ledger::deliveries::{DedupKey, NewDelivery};
 use crate::ledger::error::LedgerError;
 use crate::ledger::status::Status;
 

@@ -1,4 +1,5 @@
-//! The job queues: one process at a time leases a job, attempts it, and saves the result.
+//! The job queues as rows: one process at a time leases a job, attempts it, and saves the result. The states and what
+//! leads from one to the other: `domain/job.rs`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,12 +7,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior};
 
+use crate::domain::job::{JobResult, Lease, NewJob};
 use crate::domain::{Delivery, DeliveryId, JobId, JobKind, JobState, WallTime};
 
 use super::super::Sqlite;
 use super::insert::{LATEST_NEW, require_file};
 use super::rows;
-use crate::ledger::deliveries::{DedupKey, FirstReply, JobFilter, JobResult, Jobs, Lease, NewJob};
+use crate::ledger::deliveries::{DedupKey, FirstReply, JobFilter, Jobs, Retried, Retry};
 use crate::ledger::error::LedgerError;
 
 /// The SQL condition for a queue's account, its fourth parameter, if it has one.
@@ -34,6 +36,16 @@ impl Jobs for Sqlite {
             let added = store.write_durably(|conn| add(conn, delivery, &new))?;
             require_file(store)?;
             added.ok_or(LedgerError::Gone)
+        })
+        .await
+    }
+
+    async fn retry_jobs(&self, retry: Retry) -> Result<Retried, LedgerError> {
+        self.run(move |store| {
+            require_file(store)?;
+            let retried = store.write_durably(|conn| make_due(conn, &retry))?;
+            require_file(store)?;
+            retried.ok_or(LedgerError::Gone)
         })
         .await
     }
@@ -89,10 +101,10 @@ impl Jobs for Sqlite {
         &self,
         id: JobId,
         held_until: WallTime,
-        outcome: JobResult,
+        result: JobResult,
     ) -> Result<Delivery, LedgerError> {
         self.run(move |store| {
-            let saved = store.write_durably(|conn| save_attempt(conn, id, held_until, &outcome))?;
+            let saved = store.write_durably(|conn| save_attempt(conn, id, held_until, &result))?;
             saved.ok_or(LedgerError::Gone)
         })
         .await
@@ -155,6 +167,39 @@ fn add(
     let now = rows::one(&change, delivery)?;
     change.commit()?;
     Ok(now)
+}
+
+fn make_due(conn: &Connection, retry: &Retry) -> rusqlite::Result<Option<Retried>> {
+    let change = Transaction::new_unchecked(conn, TransactionBehavior::Immediate)?;
+    let id = retry.delivery;
+    // The result of the last attempt stays until the next one has its own.
+    let jobs: Vec<JobId> = change
+        .prepare_cached(
+            "UPDATE errands SET tries = 0, due_at = ?3, taken_until = ?4
+             WHERE delivery = ?1 AND realm = ?2 AND duty <> ?5 AND NOT done AND (due_at IS NULL OR taken_until <= ?3)
+             RETURNING id",
+        )?
+        .query_map(
+            (
+                id.0,
+                &*retry.account_key,
+                retry.now.0,
+                retry.taken_until.map_or(FREE, |until| until.0),
+                JobKind::Relay.as_str(),
+            ),
+            |row| Ok(JobId(row.get(0)?)),
+        )?
+        .collect::<Result<_, _>>()?;
+    let owned: bool = change
+        .prepare_cached("SELECT EXISTS (SELECT 1 FROM deliveries WHERE id = ?1 AND realm = ?2)")?
+        .query_row((id.0, &*retry.account_key), |row| row.get(0))?;
+    if !owned {
+        return Ok(None);
+    }
+    rows::classify(&change, id)?;
+    let now = rows::one(&change, id)?;
+    change.commit()?;
+    Ok(now.map(|delivery| Retried { delivery, jobs }))
 }
 
 fn take(
@@ -240,7 +285,7 @@ fn save_attempt(
     conn: &Connection,
     id: JobId,
     held_until: WallTime,
-    outcome: &JobResult,
+    result: &JobResult,
 ) -> rusqlite::Result<Option<Delivery>> {
     let change = Transaction::new_unchecked(conn, TransactionBehavior::Immediate)?;
     let known: Option<(i64, Option<i64>, i64, bool, bool)> = change
@@ -266,7 +311,8 @@ fn save_attempt(
     if !held {
         return rows::one(&change, DeliveryId(delivery));
     }
-    let due_at = match outcome.state {
+    let outcome = &result.outcome;
+    let due_at = match result.state {
         JobState::Due { at } => Some(at.0),
         JobState::Done | JobState::GivenUp => None,
     };
@@ -281,8 +327,8 @@ fn save_attempt(
             id.0,
             due_at,
             FREE,
-            outcome.state == JobState::Done,
-            outcome.at.0,
+            result.state == JobState::Done,
+            result.at.0,
             &outcome.summary,
             outcome.status,
             outcome.took.map(nanos),
@@ -300,7 +346,7 @@ fn save_attempt(
             .prepare_cached("UPDATE identities SET settled = 1 WHERE id = ?1")?
             .execute([identity])?;
     }
-    if unknown && outcome.state == JobState::Done {
+    if unknown && result.state == JobState::Done {
         mark_known(&change, identity)?;
     }
     rows::classify(&change, DeliveryId(delivery))?;

@@ -5,13 +5,14 @@ use std::time::Duration;
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension as _, Row, named_params, params_from_iter};
 
+use crate::domain::job::NewJob;
 use crate::domain::{
     Delivery, DeliveryId, Job, JobId, JobKind, JobState, PaymentId, PlayerId, Subject, Verdict,
     WallTime,
 };
 
 use super::super::exchanges::malformed;
-use crate::ledger::deliveries::{DeliveryQuery, NewDelivery, NewJob, SealedParts};
+use crate::ledger::deliveries::{DeliveryQuery, NewDelivery, SealedParts};
 
 /// The size of a row beside its texts.
 const ROW_BYTES: usize = 250;

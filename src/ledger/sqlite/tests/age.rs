@@ -1,6 +1,7 @@
 //! A clock that was wrong for one run, and what is still kept afterwards.
 
 use super::*;
+use crate::domain::job::{AttemptOutcome, Disposition, JobResult, NewJob};
 use crate::domain::{JobKind, Verdict};
 
 const DAY: Duration = Duration::from_hours(24);
@@ -147,11 +148,7 @@ async fn an_order_is_relayed_once_although_the_clock_was_ahead() {
     let done = JobResult {
         state: crate::domain::JobState::Done,
         at: START,
-        summary: "HTTP 200".into(),
-        status: Some(200),
-        took: None,
-        is_final: false,
-        reply: None,
+        outcome: AttemptOutcome::without_answer("HTTP 200", Disposition::Done),
     };
     let done = first.finish_attempt(kept.jobs[0].id, START.plus(MINUTE), done);
     done.await.unwrap();

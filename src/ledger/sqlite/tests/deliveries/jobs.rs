@@ -57,11 +57,12 @@ async fn an_errand_is_in_one_hand_at_a_time_until_it_is_done() {
         "whoever had them has died"
     );
 
-    let failed = JobResult {
+    let mut failed = tried(JobState::Due { at: after(50) });
+    failed.outcome = AttemptOutcome {
         summary: "HTTP 500".into(),
         status: Some(500),
         reply: Some(b"sorry".to_vec()),
-        ..tried(JobState::Due { at: after(50) })
+        ..failed.outcome
     };
     let held = after(36).plus(LEASE);
     let delivery = two
@@ -119,6 +120,69 @@ async fn by_hand_any_delivery_is_given_an_errand() {
     assert_eq!(missing.await, Err(LedgerError::Gone));
     assert_eq!(ledger.delivery(DeliveryId(99)).await, Ok(None));
     assert_eq!(ledger.sealed(DeliveryId(99)).await, Ok(None));
+}
+
+#[tokio::test]
+async fn a_failed_job_runs_again_as_new_and_any_other_stays_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let [one, two] = [start(folder.path()), start(folder.path())];
+    let with = |number, kind| NewDelivery {
+        jobs: vec![job(kind, START)],
+        ..new(number)
+    };
+    let retry = |delivery, seconds, taken_until| Retry {
+        account_key: "live".into(),
+        delivery,
+        now: after(seconds),
+        taken_until,
+    };
+    let mut ids = Vec::new();
+    for (number, kind, state) in [
+        (1, JobKind::Forward, JobState::GivenUp),
+        (2, JobKind::Ask, JobState::Due { at: after(900) }),
+        (3, JobKind::Ask, JobState::Done),
+        (4, JobKind::Relay, JobState::GivenUp),
+    ] {
+        let saved = one.deliver(with(number, kind)).await.unwrap();
+        let lease = lease(START, after(30), 1);
+        let taken = one.take_jobs(queue(&JobKind::ALL), lease).await.unwrap();
+        assert_eq!(taken.len(), 1);
+        let running = two.retry_jobs(retry(saved.id, 29, None)).await.unwrap();
+        assert_eq!(running.jobs, [], "its lease has not ended");
+        let id = saved.jobs[0].id;
+        one.finish_attempt(id, after(30), tried(state))
+            .await
+            .unwrap();
+        ids.push((saved.id, id));
+    }
+    let [failed, waiting, done, relayed] = ids[..] else {
+        unreachable!()
+    };
+    for (delivery, id) in [failed, waiting] {
+        let retried = two.retry_jobs(retry(delivery, 40, None)).await.unwrap();
+        assert_eq!(retried.jobs, [id]);
+        let job = &retried.delivery.jobs[0];
+        assert_eq!((job.tries, job.state), (0, JobState::Due { at: after(40) }));
+        assert_eq!(job.summary, "PROCESSING", "until there is a newer result");
+        assert_eq!(one.delivery(delivery).await, Ok(Some(retried.delivery)));
+    }
+    assert_eq!(take_due(&one, after(40)).await.len(), 2, "by any process");
+    for (delivery, _) in [done, relayed] {
+        let before = one.delivery(delivery).await.unwrap().unwrap();
+        let same = two.retry_jobs(retry(delivery, 99, None)).await.unwrap();
+        assert_eq!((same.jobs, same.delivery), (Vec::new(), before));
+    }
+    let held = Some(after(500));
+    let leased = two.retry_jobs(retry(failed.0, 200, held)).await.unwrap();
+    assert_eq!(leased.jobs, [failed.1], "the earlier lease has ended");
+    assert_eq!(take_due(&one, after(499)).await, [waiting.1]);
+    let elsewhere = Retry {
+        account_key: "sandbox 1".into(),
+        ..retry(failed.0, 900, None)
+    };
+    assert_eq!(two.retry_jobs(elsewhere).await, Err(LedgerError::Gone));
+    let pruned = retry(DeliveryId(99), 900, None);
+    assert_eq!(two.retry_jobs(pruned).await, Err(LedgerError::Gone));
 }
 
 #[tokio::test]
@@ -185,10 +249,8 @@ async fn the_shop_is_told_of_every_change_whatever_our_own_question_does() {
     let again = tried(JobState::Due { at: after(600) });
     ledger.finish_attempt(forward, held, again).await.unwrap();
     for id in take_due(&ledger, after(5)).await {
-        let settles = JobResult {
-            is_final: true,
-            ..tried(JobState::Done)
-        };
+        let mut settles = tried(JobState::Done);
+        settles.outcome.is_final = true;
         let held = after(5).plus(LEASE);
         ledger.finish_attempt(id, held, settles).await.unwrap();
     }

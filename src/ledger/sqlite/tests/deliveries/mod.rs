@@ -5,6 +5,7 @@ mod jobs;
 mod unknown;
 
 use super::*;
+use crate::domain::job::{AttemptOutcome, Disposition, JobResult, Lease, NewJob};
 use crate::domain::{Delivery, DeliveryId, JobId, JobKind, JobState, PlayerId, Subject, Verdict};
 
 const LEASE: Duration = Duration::from_secs(30);
@@ -88,11 +89,10 @@ fn tried(state: JobState) -> JobResult {
     JobResult {
         state,
         at: after(1),
-        summary: "PROCESSING".into(),
-        status: None,
-        took: Some(Duration::from_millis(40)),
-        is_final: false,
-        reply: None,
+        outcome: AttemptOutcome {
+            took: Some(Duration::from_millis(40)),
+            ..AttemptOutcome::without_answer("PROCESSING", Disposition::Done)
+        },
     }
 }
 
@@ -235,10 +235,8 @@ async fn a_hint_is_a_repeat_while_it_is_to_be_asked_for_and_once_all_is_settled(
     }
     assert_eq!(come(71).await, (Verdict::Accepted, 6));
     let third = take_due(&ledger, after(72)).await;
-    let settles = JobResult {
-        is_final: true,
-        ..tried(JobState::Done)
-    };
+    let mut settles = tried(JobState::Done);
+    settles.outcome.is_final = true;
     let held = after(72).plus(LEASE);
     ledger
         .finish_attempt(third[0], held, settles)

@@ -1,0 +1,87 @@
+//! Retries what is not done about a callback, on request: the same jobs, each with a fresh retry schedule.
+
+use super::jobs::ClaimedJob;
+use crate::deck::Deck;
+use crate::domain::job::LEASE;
+use crate::domain::{Delivery, DeliveryId, JobKind, JobState, Problem, ProblemKind};
+use crate::ledger::{LedgerError, Retried, Retry};
+
+impl Deck {
+    /// Makes the unfinished jobs of a callback due now; a relayed order stays as it is. Where the deck receives
+    /// callbacks, the jobs run in the background. Elsewhere each is attempted here once, and the returned delivery has
+    /// the results; later attempts are made by a process that receives callbacks.
+    ///
+    /// # Errors
+    /// If there is no such callback in this profile, or it has no job that can be retried now.
+    pub async fn retry(&self, id: DeliveryId) -> Result<Retried, Problem> {
+        let shared = &self.callbacks.shared;
+        let known = self.delivery(id).await?;
+        let now = self.clock.now().wall;
+        // They are attempted one after the other.
+        let most = u32::try_from(known.jobs.len()).unwrap_or(u32::MAX);
+        let held_until = now.plus(LEASE.saturating_mul(most));
+        let retry = Retry {
+            account_key: shared.account_key.clone(),
+            delivery: id,
+            now,
+            taken_until: (!self.callbacks.workers()).then_some(held_until),
+        };
+        let mut retried = match self.ledger.retry_jobs(retry).await {
+            Ok(retried) => retried,
+            Err(LedgerError::Gone) => return Err(of_another_profile(id)),
+            Err(error) => {
+                let message = format!("callback {} cannot be retried: {error}", id.0);
+                return Err(Problem::new(ProblemKind::Local, message, ""));
+            }
+        };
+        if retried.jobs.is_empty() {
+            return Err(nothing_to_retry(&retried.delivery));
+        }
+        if self.callbacks.workers() {
+            shared.publish(retried.delivery.clone());
+            shared.due.notify_waiters();
+            return Ok(retried);
+        }
+        for job in &retried.jobs {
+            let taken = ClaimedJob::leased(retried.delivery.clone(), *job, held_until);
+            if let Some(after) = shared.attempt_now(&taken).await {
+                retried.delivery = after;
+            }
+        }
+        Ok(retried)
+    }
+}
+
+fn of_another_profile(id: DeliveryId) -> Problem {
+    Problem::new(
+        ProblemKind::Usage,
+        format!("callback {} belongs to another profile", id.0),
+        "choose its profile with --profile; a console with the simulator retries its own callbacks only",
+    )
+}
+
+/// Why no job of this callback can be retried.
+fn nothing_to_retry(delivery: &Delivery) -> Problem {
+    let id = delivery.id.0;
+    let forward = format!("`tilldeck replay {id} --to URL` forwards the callback again");
+    let open = delivery.jobs.iter().find(|job| job.state != JobState::Done);
+    let (why, hint) = match open.map(|job| job.kind) {
+        None if delivery.jobs.is_empty() => ("it has none".to_owned(), forward),
+        None => ("all are done".to_owned(), forward),
+        Some(JobKind::Relay) => (
+            "the shop may have delivered this order, and a retry could deliver it twice".to_owned(),
+            format!("look for the order in your shop; if it is missing, {forward}"),
+        ),
+        Some(kind) => {
+            let doing = if kind == JobKind::Ask {
+                "check"
+            } else {
+                "forward"
+            };
+            let hint = "wait a minute; `tilldeck log --deliveries` shows its result";
+            (format!("its {doing} is running"), hint.to_owned())
+        }
+    };
+    let message = format!("callback {id} has no job to retry: {why}");
+    Problem::new(ProblemKind::Usage, message, hint)
+}

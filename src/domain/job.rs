@@ -1,0 +1,390 @@
+//! The jobs of callbacks: their states, leases, retry schedule and results. The ledger saves them
+//! (`ledger/deliveries/jobs.rs`), the deck runs them (`deck/receiving/jobs.rs`). Pure: nothing here waits or sends.
+//!
+//! ```text
+//!   created                  leased until …              succeeded
+//!  ---------> Due ---------------------------> attempt -----------> Done
+//!              ^                                  |
+//!              |<---- failed, retries left -------|
+//!              |<---- lease expired, given back --|
+//!              |                                  |
+//!              |                                  | hopeless, or the retries ended
+//!              |                                  v
+//!              `--------- the operator --------- GivenUp (dead letter)
+//! ```
+//!
+//! - A check ([`JobKind::Ask`]) and a forward ([`JobKind::Forward`], also one that `replay` adds) go through all of it.
+//! - A relay ([`JobKind::Relay`]) is created with a lease and attempted once, while the provider waits. It is never due
+//!   again, whatever happens: a second attempt could deliver goods twice.
+//! - A lease keeps other processes away. It ends with the attempt, or after [`LEASE`] if the process died.
+//! - A dead letter stays with its last result and number of attempts. The operator may start it again
+//!   ([`Job::can_be_retried`]): the same job, due at once, its attempts counted from zero.
+//!
+//! See also the other retry schedules: `net/retry.rs` (attempts of one request), `net/budget/mod.rs` (holds after 429),
+//! `auth/lifecycle.rs` (access tokens).
+
+use std::time::Duration;
+
+use super::WallTime;
+
+/// The ledger's number of one job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct JobId(pub i64);
+
+/// One job of a callback. It is retried until it succeeds or expires, also after a restart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Job {
+    /// Unique within the ledger.
+    pub id: JobId,
+    /// Its kind.
+    pub kind: JobKind,
+    /// The URL that a callback is forwarded to; empty for a query to the provider.
+    pub target: String,
+    /// How often it was tried, since it was created or the operator retried it.
+    pub tries: u32,
+    /// Its state.
+    pub state: JobState,
+    /// When it was last tried.
+    pub tried_at: Option<WallTime>,
+    /// The result of the last attempt: "PROCESSING", "HTTP 500", "no connection". Empty before the first.
+    pub summary: String,
+    /// The HTTP status of the last attempt to forward it.
+    pub status: Option<u16>,
+    /// How long the last try took.
+    pub took: Option<Duration>,
+}
+
+/// The kinds of job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum JobKind {
+    /// Query the provider: check the payment, fetch the inventory.
+    Ask,
+    /// Forward the same bytes to the shop's own server.
+    Forward,
+    /// Forward while the provider waits for the shop's answer. Never retried: the shop must not deliver goods twice.
+    Relay,
+}
+
+impl JobKind {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Ask, Self::Forward, Self::Relay];
+
+    /// In one word, as the ledger and scripts have it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ask => "ask",
+            Self::Forward => "forward",
+            Self::Relay => "relay",
+        }
+    }
+
+    /// The kind with this word.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == word)
+    }
+}
+
+/// The state of a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JobState {
+    /// Waiting for its next attempt, or leased for one.
+    Due {
+        /// When the next attempt starts.
+        at: WallTime,
+    },
+    /// Done.
+    Done,
+    /// A dead letter: no retry can succeed, or the retries ended.
+    GivenUp,
+}
+
+/// A job before it is saved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewJob {
+    /// The kind of work.
+    pub kind: JobKind,
+    /// As in [`Job`].
+    pub target: String,
+    /// When it was created. Its first attempt is due at once.
+    pub at: WallTime,
+    /// The end of its creator's lease, if it has one: no other process takes it before.
+    pub taken_until: Option<WallTime>,
+}
+
+/// While a lease lasts no other process takes the job; after it, its owner counts as dead.
+pub const LEASE: Duration = Duration::from_mins(1);
+
+/// The time limit of one attempt, well within the lease.
+pub const ATTEMPT_MAX: Duration = Duration::from_secs(45);
+
+/// Which due jobs a process takes, and for how long.
+#[derive(Debug, Clone, Copy)]
+pub struct Lease {
+    /// Takes jobs that are due at this time.
+    pub now: WallTime,
+    /// When another process may take them, if they are not finished.
+    pub until: WallTime,
+    /// The most jobs to take.
+    pub limit: usize,
+}
+
+/// What one attempt of a job did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AttemptOutcome {
+    /// As in [`Job`]; inert and redacted before it is saved.
+    pub summary: String,
+    /// As in [`Job`].
+    pub status: Option<u16>,
+    /// As in [`Job`].
+    pub took: Option<Duration>,
+    /// The payment's state is final: no later callback about it needs a check.
+    pub is_final: bool,
+    /// The shop's answer, sealed.
+    pub reply: Option<Vec<u8>>,
+    /// Whether another attempt makes sense.
+    pub next: Disposition,
+}
+
+/// Whether an attempt was the last one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Disposition {
+    /// It succeeded.
+    Done,
+    /// Retry by the schedule.
+    Again {
+        /// The wait that the shop asks for (`Retry-After`).
+        after: Option<Duration>,
+    },
+    /// Retry, unless the provider answered "not found" often enough.
+    Unknown,
+    /// Interrupted: any process may retry at once.
+    GivenBack,
+    /// No retry can succeed.
+    Hopeless,
+}
+
+impl AttemptOutcome {
+    /// An attempt that ended without a response.
+    #[must_use]
+    pub fn without_answer(summary: impl Into<String>, next: Disposition) -> Self {
+        Self {
+            summary: summary.into(),
+            status: None,
+            took: None,
+            is_final: false,
+            reply: None,
+            next,
+        }
+    }
+
+    /// An attempt that shows that no other can succeed.
+    #[must_use]
+    pub fn hopeless(summary: impl Into<String>) -> Self {
+        Self::without_answer(summary, Disposition::Hopeless)
+    }
+}
+
+/// The result of an attempt, with the state that it leaves the job in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobResult {
+    /// The job's new state: [`Job::state_after`].
+    pub state: JobState,
+    /// When the attempt began.
+    pub at: WallTime,
+    /// What it did.
+    pub outcome: AttemptOutcome,
+}
+
+/// What the retry schedule depends on, beside the job.
+#[derive(Debug, Clone, Copy)]
+pub struct Circumstances {
+    /// When the attempt ended.
+    pub now: WallTime,
+    /// When the callback was received.
+    pub received_at: WallTime,
+    /// Whether the callback is proved, or its payment known to the ledger.
+    pub known: bool,
+    /// The retries end after this many attempts, if the schedule does not end them before.
+    pub tries_max: u32,
+}
+
+impl Job {
+    /// Whether the operator may start it again, as far as a row shows: it has failed, and is no relay. The ledger
+    /// also leaves out a job that is leased.
+    #[must_use]
+    pub fn can_be_retried(&self) -> bool {
+        self.kind != JobKind::Relay
+            && match self.state {
+                JobState::Done => false,
+                JobState::GivenUp => true,
+                JobState::Due { .. } => self.tries > 0,
+            }
+    }
+
+    /// The state after one more attempt.
+    #[must_use]
+    pub fn state_after(&self, next: Disposition, of: Circumstances) -> JobState {
+        let tries = self.tries + 1;
+        let again = match next {
+            Disposition::Done => return JobState::Done,
+            Disposition::Hopeless => None,
+            _ if self.kind == JobKind::Relay || tries >= of.tries_max => None,
+            Disposition::GivenBack => Some(Duration::ZERO),
+            Disposition::Unknown if of.known && tries >= NOT_FOUND_MAX => None,
+            Disposition::Unknown if !of.known => {
+                (tries < UNKNOWN_NOT_FOUND_MAX).then_some(UNKNOWN_AGAIN)
+            }
+            Disposition::Again { after } if self.kind == JobKind::Forward => {
+                wait_within_day(tries, of.now.since(of.received_at), after)
+            }
+            Disposition::Unknown | Disposition::Again { .. } => wait_after(tries),
+        };
+        again.map_or(JobState::GivenUp, |wait| JobState::Due {
+            at: of.now.plus(wait),
+        })
+    }
+}
+
+/// The waits after the first attempts, in seconds.
+const WAITS: [u64; 6] = [1, 5, 30, 2 * 60, 10 * 60, 30 * 60];
+/// The longest of [`WAITS`].
+const LONGEST_SHORT: Duration = Duration::from_mins(30);
+/// After these, one attempt an hour until a day has passed.
+const HOURLY: u32 = 23;
+/// How long a callback is forwarded again after it was received.
+pub const DAY: Duration = Duration::from_hours(24);
+/// After this many "not found" answers, over some minutes, the payment counts as made up: anyone can send a callback
+/// with an invented id.
+const NOT_FOUND_MAX: u32 = 5;
+/// The same for a payment that this ledger does not know either.
+const UNKNOWN_NOT_FOUND_MAX: u32 = 2;
+/// The wait between those two attempts.
+const UNKNOWN_AGAIN: Duration = Duration::from_secs(30);
+
+/// The wait after this many failed attempts; `None` ends the retries.
+fn wait_after(tries: u32) -> Option<Duration> {
+    let short = usize::try_from(tries.saturating_sub(1)).ok();
+    match short.and_then(|at| WAITS.get(at)) {
+        Some(seconds) => Some(Duration::from_secs(*seconds)),
+        None => (tries <= u32::try_from(WAITS.len()).unwrap_or(u32::MAX) + HOURLY)
+            .then_some(Duration::from_hours(1)),
+    }
+}
+
+/// As [`wait_after`], for a callback of this age, with the wait that the shop asked for (`Retry-After`). That wait is
+/// cut to what is left of the callback's day. A callback that could not be tried on its day still gets the first, short
+/// waits.
+fn wait_within_day(tries: u32, age: Duration, requested: Option<Duration>) -> Option<Duration> {
+    let wait = wait_after(tries)?;
+    let (left, requested) = (DAY.saturating_sub(age), requested.unwrap_or_default());
+    if left.is_zero() && (wait > LONGEST_SHORT || requested > LONGEST_SHORT) {
+        return None;
+    }
+    Some(wait.max(requested.min(left.max(LONGEST_SHORT))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_fails_is_tried_again_for_a_day_and_ever_less_often() {
+        let waits: Vec<u64> = (1..)
+            .map_while(wait_after)
+            .map(|wait| wait.as_secs())
+            .collect();
+        assert_eq!(waits[..7], [1, 5, 30, 120, 600, 1800, 3600]);
+        assert!(waits.is_sorted());
+        let day = Duration::from_secs(waits.iter().sum());
+        let hours = day.as_secs() / 3600;
+        assert_eq!(hours, 23, "{day:?}");
+    }
+
+    #[test]
+    fn however_long_a_shop_asks_to_wait_its_callback_is_tried_for_a_day() {
+        let minutes = Duration::from_mins;
+        // When it is tried, where the shop asks for the same wait each time.
+        let tried = |first: Duration, asked: Duration| {
+            let mut ages = vec![first];
+            for tries in 1.. {
+                let age = ages[ages.len() - 1];
+                let Some(wait) = wait_within_day(tries, age, Some(asked)) else {
+                    break;
+                };
+                ages.push(age + wait);
+            }
+            ages
+        };
+        for asked in [
+            minutes(1),
+            minutes(59),
+            minutes(20 * 60),
+            DAY,
+            30 * DAY,
+            Duration::MAX,
+        ] {
+            let ages = tried(Duration::ZERO, asked);
+            let last = *ages.last().unwrap();
+            assert!(last <= DAY + minutes(60), "{asked:?}: {last:?}");
+            assert!(last >= minutes(20 * 60), "{asked:?}: {last:?}");
+        }
+        assert_eq!(tried(Duration::ZERO, 2 * DAY), [Duration::ZERO, DAY]);
+        // It came while tilldeck or the shop was away.
+        assert_eq!(tried(3 * DAY, minutes(1)).len(), 7);
+        assert_eq!(tried(3 * DAY, minutes(31)).len(), 1);
+    }
+
+    #[test]
+    fn what_an_attempt_did_decides_the_next_state_and_a_relay_is_never_due_again() {
+        let now = WallTime(1_000_000);
+        let of = |known, tries_max| Circumstances {
+            now,
+            received_at: now,
+            known,
+            tries_max,
+        };
+        let due = |seconds| JobState::Due {
+            at: now.plus(Duration::from_secs(seconds)),
+        };
+        let again = |after: Option<u64>| Disposition::Again {
+            after: after.map(Duration::from_secs),
+        };
+        let (ask, forward, relay) = (JobKind::Ask, JobKind::Forward, JobKind::Relay);
+        let dead = JobState::GivenUp;
+        for (kind, tries, next, of, state) in [
+            (ask, 0, Disposition::Done, of(true, 99), JobState::Done),
+            (ask, 0, Disposition::Hopeless, of(true, 99), dead),
+            (ask, 1, again(Some(60)), of(true, 99), due(5)),
+            (forward, 1, again(Some(60)), of(true, 99), due(60)),
+            (forward, 0, again(None), of(true, 1), dead),
+            (forward, 29, again(None), of(true, 99), dead),
+            (forward, 29, Disposition::GivenBack, of(true, 99), due(0)),
+            (ask, 3, Disposition::Unknown, of(true, 99), due(120)),
+            (ask, 4, Disposition::Unknown, of(true, 99), dead),
+            (ask, 0, Disposition::Unknown, of(false, 99), due(30)),
+            (ask, 1, Disposition::Unknown, of(false, 99), dead),
+            (relay, 0, Disposition::Done, of(true, 99), JobState::Done),
+            (relay, 0, again(Some(1)), of(true, 99), dead),
+            (relay, 0, Disposition::GivenBack, of(true, 99), dead),
+        ] {
+            let job = Job {
+                id: JobId(1),
+                kind,
+                target: String::new(),
+                tries,
+                state: due(0),
+                tried_at: None,
+                summary: String::new(),
+                status: None,
+                took: None,
+            };
+            assert_eq!(
+                job.state_after(next, of),
+                state,
+                "{kind:?} {tries} {next:?}"
+            );
+        }
+    }
+}
