@@ -147,6 +147,17 @@ async fn the_number_of_a_product_in_the_shop_leads_to_its_id() {
     assert!(shown.contains("5c9b7129"), "{shown}");
 }
 
+// docs/providers/kinguin.md#reservations, docs/providers/kinguin.md#times
+#[tokio::test]
+async fn a_key_is_due_15_minutes_after_its_sale() {
+    let bench = Bench::new(&MANIFEST).await;
+    let message = bench.event("sale", "65a0c0de0000000000000001");
+    let id = message.split(' ').nth(1).unwrap();
+    let path = format!("{API}/reservations?reservationId={id}");
+    let row = bench.table(&path).await.rows.remove(0);
+    assert_eq!(row[5], "2026-11-22 03:09:26", "{row:?}");
+}
+
 // docs/providers/kinguin.md#failures, docs/providers/kinguin.md#offers, docs/providers/kinguin.md#keys
 #[tokio::test]
 async fn each_failure_is_read_with_the_words_that_the_provider_gave() {
