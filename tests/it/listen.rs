@@ -255,8 +255,12 @@ fn a_job_that_runs_in_one_process_is_not_retried_by_another() {
     let listener = Listener::start(&place, &["--forward-to", &shop.url]);
     let target = "/callbacks/shop?transactionKey=A";
     assert_eq!(listener.post(target, "", "").0, 200);
-    listener.line_with("check");
     shop.wait_for("the forward", |seen| seen.len() == 1);
+    kept_until(&place, |kept| {
+        let jobs = kept.first().and_then(|row| row["errands"].as_array());
+        let mut jobs = jobs.into_iter().flatten();
+        jobs.any(|job| job["duty"] == "ask" && job["standing"] == "done")
+    });
     let refused = place.run(&["replay", "1"]);
     assert_eq!(refused.code, 2, "{refused:?}");
     assert!(
