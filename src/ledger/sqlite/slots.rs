@@ -312,9 +312,8 @@ fn unknown_until(
 fn used(conn: &Connection, scope: &str, now: SharedInstant) -> rusqlite::Result<usize> {
     let count: i64 = conn
         .prepare_cached(
-            "SELECT (SELECT count(*) FROM slots WHERE scope = ?1 AND boot = ?2 AND free_at > ?3)
-                 + (SELECT count(*) FROM slots WHERE scope = ?1 AND boot < ?2)
-                 + (SELECT count(*) FROM slots WHERE scope = ?1 AND boot > ?2)",
+            "SELECT coalesce((SELECT rows FROM slot_tally WHERE scope = ?1), 0)
+                 - (SELECT count(*) FROM slots WHERE scope = ?1 AND boot = ?2 AND free_at <= ?3)",
         )?
         .query_row((scope, now.boot, now.ms), |row| row.get(0))?;
     Ok(usize::try_from(count).unwrap_or(usize::MAX / 2))

@@ -7,7 +7,7 @@ use super::super::schema;
 use super::*;
 
 /// One row of each kind that is brought over.
-const ROWS: [(&str, &str); 13] = [
+const ROWS: [(&str, &str); 14] = [
     ("nonces", "'k', 7"),
     ("slots", "5, 's', 60000, 1000, NULL, 99, 'boot'"),
     ("holds", "'s', 1, 2, 'boot'"),
@@ -32,6 +32,7 @@ const ROWS: [(&str, &str); 13] = [
         "errands",
         "6, 4, 'live', 3, 'ask', '', 1, 0, 1, 1, 0, NULL, '', NULL, NULL, NULL",
     ),
+    ("slot_tally", ""),
     ("delivery_tally", ""),
 ];
 
