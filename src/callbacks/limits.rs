@@ -1,4 +1,4 @@
-//! How much, how often and how long: the receiver's limits, with their defaults.
+//! The receiver's limits, with their defaults.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ pub struct Limits {
     pub server: http_server::Limits,
     /// For each address. Senders on this machine are not limited.
     pub rate: Rate,
-    /// How long a provider waits for the shop's server; less than [`super::RELAY_HOLD`].
+    /// How long a provider waits for the shop's server; less than [`crate::domain::job::LEASE`].
     pub relay: Duration,
     /// How often it probes itself.
     pub heartbeat: Duration,

@@ -1,4 +1,4 @@
-//! Why the ledger did not do what it was to do.
+//! Errors of the ledger.
 
 use std::path::PathBuf;
 use std::time::Duration;

@@ -82,12 +82,15 @@ impl Recovered {
 /// The scope in `holds` that marks all limits. Each limit has a name.
 pub(super) const ALL_LIMITS: &str = "";
 
-/// Marks the slots that were taken until now as unknown: every limit is full for one of its periods.
+const MARKED: i64 = 24 * 60 * 60 * 1000;
+
+/// Marks the slots that were taken until now as unknown: every limit is full for one of its periods. After a day no
+/// limit needs the mark.
 pub(super) fn forget_slots(conn: &Connection, clock: &Clock) -> rusqlite::Result<()> {
     let now = clock.shared(clock.now());
     conn.execute(
-        "INSERT OR REPLACE INTO holds (scope, boot, since, until) VALUES (?1, ?2, ?3, ?3)",
-        (ALL_LIMITS, now.boot, now.ms),
+        "INSERT OR REPLACE INTO holds (scope, boot, since, until) VALUES (?1, ?2, ?3, ?3 + ?4)",
+        (ALL_LIMITS, now.boot, now.ms, MARKED),
     )
     .map(drop)
 }
@@ -102,10 +105,10 @@ impl Rows {
             last: last_number(old, name).unwrap_or_default(),
             columns: String::new(),
             values: Vec::new(),
-            is_whole: false,
+            is_whole: true,
         };
-        found.is_whole = found.read(old, &format!("{select} DESC")).is_ok();
-        if !found.is_whole {
+        if found.read(old, &format!("{select} DESC")).is_err() {
+            found.is_whole = false;
             // The first damaged page ends a query, so the rest is read from the other end.
             let _ = found.read(old, &select);
         }
@@ -120,9 +123,13 @@ impl Rows {
         while let Some(row) = rows.next()? {
             let values: rusqlite::Result<Vec<Value>> =
                 (0..columns).map(|column| row.get(column)).collect();
-            // Skips a row with a value that cannot be read.
-            self.values.extend(values);
+            match values {
+                Ok(values) => self.values.push(values),
+                // A value that cannot be read: only its row is lost.
+                Err(_) => self.is_whole = false,
+            }
         }
+        self.is_whole &= self.values.len() < MOST;
         Ok(())
     }
 

@@ -216,6 +216,7 @@ fn take_in_file(
     let now = clock.shared(clock.now());
     restart_periods(&change, request, now)?;
     if let Some(until) = unknown_until(&change, request.period, now)? {
+        change.commit()?;
         return Ok(full(Some(until), now));
     }
     if let Some(wait) = held(&change, scope, now)? {
@@ -227,6 +228,9 @@ fn take_in_file(
         // Only this boot's: instants of another boot cannot be compared until they are restarted.
         .prepare_cached("DELETE FROM slots WHERE scope = ?1 AND boot = ?2 AND free_at <= ?3")?
         .execute((scope, now.boot, now.ms))?;
+    change
+        .prepare_cached("DELETE FROM holds WHERE scope = ?1 AND boot = ?2 AND until <= ?3")?
+        .execute((ALL_LIMITS, now.boot, now.ms))?;
     let in_use = used(&change, scope, now)? + unpersisted.len();
     let taken = if let Some(over) = in_use.checked_sub(request.open_to_all()) {
         let frees = frees(&change, scope, now, over)?;
@@ -258,10 +262,17 @@ fn restart_periods(
             "SELECT (SELECT min(boot) FROM slots WHERE scope = ?1) < ?2
                  OR (SELECT max(boot) FROM slots WHERE scope = ?1) > ?2
                  OR EXISTS (SELECT 1 FROM slots WHERE scope = ?1 AND boot = ?2 AND free_at > ?3)
-                 OR EXISTS (SELECT 1 FROM holds WHERE scope = ?1 AND boot <> ?2)",
+                 OR EXISTS (SELECT 1 FROM holds WHERE scope IN (?1, ?4) AND boot <> ?2)
+                 OR EXISTS (SELECT 1 FROM holds WHERE scope = ?4 AND since > ?5)",
         )?
         .query_row(
-            (scope, now.boot, now.ms + request.flight + request.period),
+            (
+                scope,
+                now.boot,
+                now.ms + request.flight + request.period,
+                ALL_LIMITS,
+                now.ms,
+            ),
             |row| row.get::<_, Option<bool>>(0),
         )?
         // Without rows there is nothing to compare.
@@ -278,9 +289,9 @@ fn restart_periods(
     change
         .prepare_cached(
             "UPDATE holds SET boot = ?2, since = ?3, until = ?3 + min(until - since, ?4)
-             WHERE scope = ?1 AND boot <> ?2",
+             WHERE scope IN (?1, ?5) AND boot <> ?2 OR scope = ?5 AND since > ?3",
         )?
-        .execute((scope, now.boot, now.ms, millis(HOLD_MAX)))?;
+        .execute((scope, now.boot, now.ms, millis(HOLD_MAX), ALL_LIMITS))?;
     Ok(())
 }
 
@@ -295,14 +306,15 @@ fn held(conn: &Connection, scope: &str, now: SharedInstant) -> rusqlite::Result<
     Ok(until.map(|until| wait_until(until, now)))
 }
 
-/// When the last slot that [`super::recovery::forget_slots`] marked as unknown is free; `None` if it is.
+/// When the last slot that [`super::recovery::forget_slots`] marked as unknown is free; `None` if it is. Requests in
+/// flight are not waited for: each enters its slot again once its response is seen, see [`release`].
 fn unknown_until(
     conn: &Connection,
     period: i64,
     now: SharedInstant,
 ) -> rusqlite::Result<Option<i64>> {
     conn.prepare_cached(
-        "SELECT since + ?4 FROM holds WHERE scope = ?1 AND boot = ?2 AND since <= ?3 AND since + ?4 > ?3",
+        "SELECT since + ?4 FROM holds WHERE scope = ?1 AND boot = ?2 AND since <= ?3 AND since + ?4 > ?3 AND until > ?3",
     )?
     .query_row((ALL_LIMITS, now.boot, now.ms, period), |row| row.get(0))
     .optional()

@@ -163,26 +163,80 @@ fn of_two_nonces_the_higher_one_wins_and_other_rows_stay_as_they_are() {
     }
 }
 
-#[tokio::test]
-async fn after_unreadable_slots_each_limit_is_full_for_one_period() {
-    let folder = tempfile::tempdir().unwrap();
-    let (clock, hand) = clock();
-    close(filled(folder.path()).await);
-    let path = folder.path().join("ledger.db");
+/// A ledger on `clock` in place of one with slots of which this page, counted from the start of the file or by the words
+/// on it, cannot be read.
+async fn after_damage(folder: &Path, clock: &Clock, words: Option<&[u8]>) -> Sqlite {
+    let ledger = filled(folder).await;
+    let fill = |conn: &Connection| {
+        let change = conn.unchecked_transaction()?;
+        for _ in 0..500 {
+            let insert = "INSERT INTO slots VALUES (abs(random() >> 1), 'damaged', 60000, 0, NULL, 1, 'first boot')";
+            change.execute(insert, ())?;
+        }
+        change.commit()
+    };
+    ledger.run(move |store| store.write(fill)).await.unwrap();
+    checkpoint(&ledger).await;
+    close(ledger);
+    let path = folder.join("ledger.db");
     let mut bytes = std::fs::read(&path).unwrap();
-    bytes[..4_096].fill(0xee);
+    let found = |words| bytes.windows(7).position(|at| at == words).unwrap();
+    let page = words.map_or(0, found) / 4_096 * 4_096;
+    bytes[page..page + 4_096].fill(0xee);
     std::fs::write(&path, bytes).unwrap();
-    let ledger = start_by(folder.path(), &clock);
+    let ledger = start_by(folder, clock);
+    // Damage is found where it is read.
+    let read = |conn: &Connection| all(conn, "slots NOT INDEXED");
+    let left = ledger.run(move |store| store.read(read)).await.unwrap();
+    assert!(left.len() < 500, "{}", left.len());
     let status = ledger.status().await;
     assert!(matches!(status, Status::SetAside { .. }), "{status:?}");
-    for (passed, next_free) in [(0, Some(MINUTE)), (59, Some(Duration::from_secs(1)))] {
-        hand.advance(Duration::from_secs(passed));
-        assert_eq!(take(&ledger, 0).await, Slots::Full { next_free });
+    ledger
+}
+
+#[tokio::test]
+async fn after_unreadable_slots_each_limit_is_full_for_one_period() {
+    for words in [None, Some(&b"damaged"[..])] {
+        let folder = tempfile::tempdir().unwrap();
+        let (clock, hand) = clock();
+        let ledger = after_damage(folder.path(), &clock, words).await;
+        for (passed, next_free) in [(0, Some(MINUTE)), (59, Some(Duration::from_secs(1)))] {
+            hand.advance(Duration::from_secs(passed));
+            assert_eq!(take(&ledger, 0).await, Slots::Full { next_free });
+            let counted = ledger.budget("kanga".into(), 2, MINUTE).await.unwrap();
+            assert_eq!((counted.used, counted.next_free), (2, next_free));
+        }
+        hand.advance(Duration::from_secs(1));
+        granted(take(&ledger, 0).await);
         let counted = ledger.budget("kanga".into(), 2, MINUTE).await.unwrap();
-        assert_eq!((counted.used, counted.next_free), (2, next_free));
+        assert_eq!(counted.used, 1);
     }
-    hand.advance(Duration::from_secs(1));
-    granted(take(&ledger, 0).await);
-    let counted = ledger.budget("kanga".into(), 2, MINUTE).await.unwrap();
-    assert_eq!(counted.used, 1);
+}
+
+#[tokio::test]
+async fn unreadable_slots_are_waited_for_again_after_a_reboot_or_a_clock_that_was_set_back() {
+    for reboots in [true, false] {
+        let folder = tempfile::tempdir().unwrap();
+        let (clock, hand) = clock();
+        if !reboots {
+            hand.share_wall();
+        }
+        let ledger = after_damage(folder.path(), &clock, None).await;
+        hand.advance(Duration::from_secs(59));
+        if reboots {
+            hand.reboot();
+        } else {
+            hand.set_wall(WallTime(START.0 - 3_600_000));
+        }
+        let next_free = Some(MINUTE);
+        assert_eq!(take(&ledger, 0).await, Slots::Full { next_free });
+        hand.advance(MINUTE);
+        granted(take(&ledger, 0).await);
+        // A day later no limit needs the mark.
+        hand.advance(Duration::from_hours(25));
+        granted(take(&ledger, 0).await);
+        let marks = |conn: &Connection| all(conn, "holds WHERE scope = ''");
+        let marks = ledger.run(move |store| store.read(marks)).await.unwrap();
+        assert_eq!(marks.len(), 0);
+    }
 }
