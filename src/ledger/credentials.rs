@@ -8,6 +8,7 @@ use crate::domain::{AccountId, CredentialStatus};
 use super::error::LedgerError;
 
 /// The state of each account's credentials.
+/// Each call also fails once the ledger has stopped, or if it cannot be read.
 #[async_trait]
 pub trait Credentials: Send + Sync {
     /// Saves a state. "Untested" is not saved: the last real result is more useful.

@@ -143,6 +143,7 @@ impl DedupKey {
 }
 
 /// Received callbacks.
+/// Each call also fails once the ledger has stopped, or if it cannot be read.
 #[async_trait]
 pub trait Deliveries: Send + Sync {
     /// Saves a callback; returns once it survives a power failure. Callbacks that come together are written together.
@@ -166,6 +167,7 @@ pub trait Deliveries: Send + Sync {
 }
 
 /// The job queues: one process at a time leases a job, attempts it, and saves the result.
+/// Each call also fails once the ledger has stopped, or if it cannot be read.
 #[async_trait]
 pub trait Jobs: Send + Sync {
     /// Adds a job to a delivery of any verdict, to forward it again.
@@ -213,14 +215,14 @@ pub trait Jobs: Send + Sync {
         outcome: JobResult,
     ) -> Result<Delivery, LedgerError>;
 
-    /// Ends the jobs that were due before `before` and whose owner's name begins with `realms`: no process would take
+    /// Ends the jobs that were due before `before` and whose account key begins with `prefix`: no process would take
     /// them.
     ///
     /// # Errors
     /// If it cannot be written.
     async fn end_abandoned_jobs(
         &self,
-        realms: &'static str,
+        prefix: &'static str,
         before: WallTime,
     ) -> Result<(), LedgerError>;
 

@@ -30,6 +30,7 @@ pub struct LogQuery {
 pub type Recorded = Box<dyn FnOnce(Exchange) + Send>;
 
 /// The log of requests. No process depends on the rows of another, so they may also stay on one machine.
+/// Each call also fails once the ledger has stopped, or if it cannot be read.
 #[async_trait]
 pub trait Exchanges: Send + Sync {
     /// The newest first.

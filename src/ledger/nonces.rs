@@ -73,6 +73,7 @@ pub struct Nonce {
 pub const NONCE_LEAD_MAX: Duration = Duration::from_secs(2);
 
 /// The nonces of API keys, in order over all processes that share the ledger.
+/// Each call also fails once the ledger has stopped, or if it cannot be read.
 #[async_trait]
 pub trait Nonces: Send + Sync {
     /// Waits for the lock of a key. Dropping the future stops waiting.

@@ -18,6 +18,7 @@ pub struct PaymentKey {
 }
 
 /// What all processes know of payments.
+/// Each call also fails once the ledger has stopped, or if it cannot be read.
 #[async_trait]
 pub trait Payments: Send + Sync {
     /// Saves an observation if state, amount or currency differ from the last; returns whether they did.

@@ -109,6 +109,7 @@ impl<A> Slots<A> {
 }
 
 /// The slots of all rate limits.
+/// Each call also fails once the ledger has stopped, or if it cannot be read.
 #[async_trait]
 pub trait RateSlots: Debug + Send + Sync {
     /// Takes a slot, in one transaction.

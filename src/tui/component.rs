@@ -1,5 +1,5 @@
 //! What a pane and a window have in common: keys, events, drawing. Each is one [`Component`]; the console routes to them
-//! and knows none of them.
+//! without knowing them, but for the payment timeline, of which one is open for each payment.
 
 use std::any::Any;
 use std::fmt;

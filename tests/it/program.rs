@@ -100,7 +100,7 @@ impl Place {
         ))
     }
 
-    /// A place whose account "keys", with these further lines, is at Kinguin, played by `url`.
+    /// A place whose account "keys", with these further lines, is at Kinguin, simulated at `url`.
     pub fn with_keys(url: &str, more: &str) -> Self {
         Self::with_config(&format!(
             "default_profile = \"live\"\n[profiles.live.accounts.keys]\nprovider = \"kinguin\"\nclient_id = \"c\"\n\

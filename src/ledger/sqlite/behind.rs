@@ -99,9 +99,7 @@ impl Sqlite {
             self.flush().await;
         }
     }
-}
 
-impl Sqlite {
     /// Writes all waiting rows before the next job.
     pub(super) fn catch_up(&self) {
         let behind = self.0.behind.clone();

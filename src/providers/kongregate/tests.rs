@@ -111,8 +111,7 @@ async fn an_instance_is_used_by_form_and_by_json_until_it_leaves_the_list() {
 
 // docs/providers/kongregate.md#answers, docs/providers/kongregate.md#failures
 #[tokio::test]
-async fn success_decides_at_status_200_and_the_rest_is_an_answer_without_sense_or_a_failing_provider()
- {
+async fn success_decides_at_status_200_and_the_rest_is_an_invalid_answer_or_a_failing_provider() {
     use ProblemKind::{Failing, Nonsense, NotFound, Refused};
     let bench = Bench::new(&MANIFEST).await;
     for (path, kind, words) in [
@@ -155,7 +154,7 @@ async fn success_decides_at_status_200_and_the_rest_is_an_answer_without_sense_o
 
 // docs/providers/kongregate.md#answers, docs/providers/kongregate.md#simulator
 #[tokio::test]
-async fn a_write_in_a_downtime_is_told_as_the_providers_fault() {
+async fn a_write_in_a_downtime_is_reported_as_the_providers_fault() {
     let bench = Bench::new(&MANIFEST).await;
     bench.set("downtime", "on");
     let body = Some("user_id=1001&Rank=1");

@@ -149,9 +149,7 @@ impl Sqlite {
         }
         answer.await.unwrap_or(Err(LedgerError::Stopped))
     }
-}
 
-impl Sqlite {
     /// Writes the next batch after the jobs that are already in the queue.
     fn tend_incoming(&self) {
         let shared = Arc::downgrade(&self.0);

@@ -112,10 +112,10 @@ impl Jobs for Sqlite {
 
     async fn end_abandoned_jobs(
         &self,
-        realms: &'static str,
+        prefix: &'static str,
         before: WallTime,
     ) -> Result<(), LedgerError> {
-        self.run(move |store| store.write(|conn| end_abandoned(conn, realms, before)))
+        self.run(move |store| store.write(|conn| end_abandoned(conn, prefix, before)))
             .await
     }
 
@@ -265,7 +265,7 @@ fn take(
     Ok(taken)
 }
 
-fn end_abandoned(conn: &Connection, realms: &str, before: WallTime) -> rusqlite::Result<()> {
+fn end_abandoned(conn: &Connection, prefix: &str, before: WallTime) -> rusqlite::Result<()> {
     let change = Transaction::new_unchecked(conn, TransactionBehavior::Immediate)?;
     let ended: Vec<i64> = change
         .prepare_cached(
@@ -273,7 +273,7 @@ fn end_abandoned(conn: &Connection, realms: &str, before: WallTime) -> rusqlite:
              WHERE due_at IS NOT NULL AND max(due_at, taken_until) < ?2 AND substr(realm, 1, length(?1)) = ?1
              RETURNING delivery",
         )?
-        .query_map((realms, before.0), |row| row.get(0))?
+        .query_map((prefix, before.0), |row| row.get(0))?
         .collect::<Result<_, _>>()?;
     for delivery in ended {
         rows::classify(&change, DeliveryId(delivery))?;
