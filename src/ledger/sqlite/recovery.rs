@@ -25,9 +25,10 @@ const TABLES: [&str; 14] = [
     // Apart, so that hints displace no orders.
     "identities WHERE relayed",
     "identities WHERE NOT relayed",
-    // Those with open jobs.
-    "deliveries WHERE class IN (3, 4)",
-    "errands WHERE delivery IN (SELECT id FROM deliveries NOT INDEXED WHERE class IN (3, 4))",
+    // Those with jobs that are open or have failed: either table says so, if the other cannot be read.
+    "deliveries WHERE class IN (3, 4) OR id IN (SELECT delivery FROM errands NOT INDEXED WHERE NOT done)",
+    "errands WHERE delivery IN (SELECT id FROM deliveries NOT INDEXED WHERE class IN (3, 4))
+         OR delivery IN (SELECT delivery FROM errands NOT INDEXED WHERE NOT done)",
 ];
 
 /// The most rows of one entry in [`TABLES`]: the newest.

@@ -142,6 +142,33 @@ async fn rows_on_both_sides_of_a_damaged_page_are_brought_over() {
     assert!(matches!(status, Status::SetAside { .. }), "{status:?}");
 }
 
+#[tokio::test]
+async fn a_callback_whose_job_failed_for_good_is_brought_over_and_one_without_open_jobs_is_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = filled(folder.path()).await;
+    let fill = |conn: &Connection| {
+        for (id, done) in [(7, 0), (8, 1)] {
+            let row = "0, 9, 'live', 'shop', 'kanga', 1, '', 'POST', 'accepted', '', '', 'A-17', NULL, 2, 1, 200, 2, x'00'";
+            conn.execute(&format!("INSERT INTO deliveries VALUES ({id}, {row})"), ())?;
+            let job = "'live', 3, 'forward', 'http://127.0.0.1/', 1, 5, NULL, 0";
+            let result = "1, 'HTTP 410', 410, NULL, NULL";
+            let insert =
+                format!("INSERT INTO errands VALUES ({id}, {id}, {job}, {done}, {result})");
+            conn.execute(&insert, ())?;
+        }
+        Ok(())
+    };
+    ledger.run(move |store| store.write(fill)).await.unwrap();
+    std::fs::remove_file(folder.path().join("ledger.db")).unwrap();
+    for table in ["deliveries", "errands"] {
+        let read = move |conn: &Connection| all(conn, table);
+        let rows = ledger.run(move |store| store.read(read)).await.unwrap();
+        let ids: Vec<_> = rows.iter().map(|row| row[0].clone()).collect();
+        assert!(ids.contains(&Value::Integer(7)), "{table}: {ids:?}");
+        assert!(!ids.contains(&Value::Integer(8)), "{table}: {ids:?}");
+    }
+}
+
 #[test]
 fn of_two_nonces_the_higher_one_wins_and_other_rows_stay_as_they_are() {
     for (old, new) in [(5, 7), (7, 5)] {
