@@ -359,6 +359,7 @@ impl Console {
             id: JobId(1),
             kind: input.choose(&JobKind::ALL),
             target: "http://127.0.0.1:9/hook".into(),
+            is_replay: false,
             tries: input.byte().into(),
             state,
             tried_at: Some(NOW),

@@ -8,7 +8,7 @@ use super::output::Out;
 use super::values::callback_id;
 use super::{deliveries, words};
 use crate::domain::{
-    Delivery, DeliveryId, JobKind, JobState, Problem, ProblemKind, Verdict, inert,
+    Delivery, DeliveryId, Job, JobKind, JobState, Problem, ProblemKind, Verdict, inert,
 };
 use crate::ledger::Retried;
 
@@ -19,8 +19,8 @@ pub struct Replay {
     #[arg(required = true, value_name = "ID", allow_negative_numbers = true, value_parser = callback_id)]
     ids: Vec<i64>,
     /// Forward to this server: http:// on this machine, https:// elsewhere. Without --to, the failed checks and forwards
-    /// of each callback start again: one attempt now, then the usual retries by `tilldeck listen` or the console. The
-    /// relay of an order is not retried, because the shop could deliver it twice.
+    /// of each callback start again: one attempt now, then the usual retries by `tilldeck listen` or the console. Orders
+    /// and replays are not retried, because the shop could deliver twice.
     #[arg(long, value_name = "URL")]
     to: Option<String>,
 }
@@ -47,25 +47,34 @@ fn report_retried(retried: &Retried, out: &Out) -> CommandResult {
     let Retried { delivery, jobs } = retried;
     let jobs = delivery.jobs.iter().filter(|job| jobs.contains(&job.id));
     let (done, failed): (Vec<_>, Vec<_>) = jobs.partition(|job| job.state == JobState::Done);
-    let words = |jobs: Vec<_>| {
-        let words = jobs.into_iter().map(deliveries::in_words);
-        format!(
-            "{}  {}",
-            delivery.id.0,
-            words.collect::<Vec<_>>().join(", ")
-        )
+    let words = |jobs: &[&Job]| {
+        let words = jobs.iter().map(|job| deliveries::in_words(job));
+        words.collect::<Vec<_>>().join(", ")
     };
-    if failed.is_empty() {
-        let line = words(done);
+    let id = delivery.id.0;
+    if !done.is_empty() {
+        let line = format!("{id}  {}", words(&done));
         out.result(&deliveries::object(delivery), &inert::line(&line))?;
+    }
+    if failed.is_empty() {
         return Ok(Exit::Done);
     }
-    Err(Problem::new(
-        ProblemKind::Unreachable,
-        format!("callback {}", words(failed)),
-        "fix the cause; `tilldeck listen` or the console makes the next attempts",
-    )
-    .into())
+    let is_due = |job: &&Job| matches!(job.state, JobState::Due { .. });
+    // A first attempt that no other may follow, without a response: its cause is here, such as a missing account.
+    let is_local = |job: &&Job| job.state == JobState::GivenUp && job.status.is_none();
+    let is_here = failed.iter().all(is_local);
+    let hint = if failed.iter().any(is_due) {
+        "fix the cause; `tilldeck listen` or the console makes the next attempts".to_owned()
+    } else {
+        let what = if is_here { "cause" } else { "server" };
+        format!("it failed for good: fix the {what}, then retry: `tilldeck replay {id}`")
+    };
+    let kind = if is_here {
+        ProblemKind::Local
+    } else {
+        ProblemKind::Unreachable
+    };
+    Err(Problem::new(kind, format!("callback {id}  {}", words(&failed)), hint).into())
 }
 
 fn report(delivery: &Delivery, out: &Out) -> CommandResult {

@@ -6,7 +6,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AccountId, Body, Exchange, ExchangeId, Job, JobId, Outcome, PaymentId, PlayerId, WallTime,
+    AccountId, Body, Exchange, ExchangeId, Job, JobId, JobKind, JobState, Outcome, PaymentId,
+    PlayerId, WallTime,
 };
 
 /// The ledger's number of one delivery; grows with time.
@@ -74,6 +75,35 @@ impl Delivery {
             response_body: Body::default(),
             response_wire: None,
         }
+    }
+
+    /// The unfinished jobs that the operator may start again. Left out is what could deliver goods twice:
+    /// - an order ([`JobKind::Relay`]), with every forward of it;
+    /// - a replay: the operator decides on each one;
+    /// - a forward to a URL that has accepted the callback, or gets it from another forward.
+    ///
+    /// The ledger also leaves out jobs that are leased.
+    pub fn retryable(&self) -> impl Iterator<Item = &Job> {
+        let is_order = self.jobs.iter().any(|job| job.kind == JobKind::Relay);
+        self.jobs.iter().filter(move |job| match job.kind {
+            _ if job.state == JobState::Done => false,
+            JobKind::Ask => true,
+            JobKind::Relay => false,
+            JobKind::Forward => !is_order && !job.is_replay && !self.is_forwarded_besides(job),
+        })
+    }
+
+    /// Whether the target of a forward has accepted the callback, or gets it from another forward.
+    fn is_forwarded_besides(&self, forward: &Job) -> bool {
+        let forwards = self.jobs.iter().filter(|job| job.kind == JobKind::Forward);
+        forwards
+            .filter(|job| job.target == forward.target)
+            .any(|job| match job.state {
+                JobState::Done => true,
+                JobState::Due { .. } if job.is_replay => true,
+                // Of several configured forwards the first one stands for all.
+                JobState::Due { .. } | JobState::GivenUp => !job.is_replay && job.id < forward.id,
+            })
     }
 
     /// Why it has its verdict, for people: of a genuine one, whether it is verified, and by what.
@@ -190,4 +220,110 @@ pub enum Listening {
         /// Since when.
         since: WallTime,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_cannot_deliver_goods_twice_is_retryable() {
+        let due = JobState::Due { at: WallTime(1) };
+        let (done, dead) = (JobState::Done, JobState::GivenUp);
+        let (ask, relay) = (JobKind::Ask, JobKind::Relay);
+        let configured = |target, state| (JobKind::Forward, target, false, state);
+        let added = |target, state| (JobKind::Forward, target, true, state);
+        for (why, jobs, wanted) in [
+            ("a failed check", vec![(ask, "", false, dead)], vec![0]),
+            ("a check that waits", vec![(ask, "", false, due)], vec![0]),
+            ("all done", vec![(ask, "", false, done)], vec![]),
+            (
+                "a check and a forward",
+                vec![(ask, "", false, dead), configured("a", due)],
+                vec![0, 1],
+            ),
+            ("an order", vec![(relay, "a", false, dead)], vec![]),
+            (
+                "an order's replays, though not its check",
+                vec![
+                    (ask, "", false, dead),
+                    (relay, "a", false, dead),
+                    added("a", dead),
+                    configured("b", dead),
+                ],
+                vec![0],
+            ),
+            (
+                "an order that the shop has accepted",
+                vec![(relay, "a", false, done), added("b", dead)],
+                vec![],
+            ),
+            (
+                "a replay has reached the shop",
+                vec![configured("a", dead), added("a", done)],
+                vec![],
+            ),
+            (
+                "a replay is on its way",
+                vec![configured("a", dead), added("a", due)],
+                vec![],
+            ),
+            (
+                "a replay has failed as well",
+                vec![configured("a", dead), added("a", dead)],
+                vec![0],
+            ),
+            (
+                "a replay to elsewhere says nothing",
+                vec![configured("a", dead), added("b", done)],
+                vec![0],
+            ),
+            (
+                "failed replays alone",
+                vec![added("a", dead), added("a", dead), added("b", dead)],
+                vec![],
+            ),
+            (
+                "one for each target",
+                vec![
+                    configured("a", dead),
+                    configured("a", due),
+                    configured("b", dead),
+                ],
+                vec![0, 2],
+            ),
+        ] {
+            let jobs = (0..).zip(jobs);
+            let jobs = jobs.map(|(id, (kind, target, is_replay, state))| Job {
+                id: JobId(id),
+                kind,
+                target: target.into(),
+                is_replay,
+                tries: 1,
+                state,
+                tried_at: None,
+                summary: String::new(),
+                status: None,
+                took: None,
+            });
+            let delivery = Delivery {
+                id: DeliveryId(1),
+                account: "shop".into(),
+                provider: String::new(),
+                received_at: WallTime(0),
+                from: String::new(),
+                method: String::new(),
+                verdict: Verdict::Accepted,
+                why: String::new(),
+                kind: String::new(),
+                subject: None,
+                attempt: 1,
+                status: 200,
+                bytes: 0,
+                jobs: jobs.collect(),
+            };
+            let retryable = delivery.retryable().map(|job| job.id.0);
+            assert_eq!(retryable.collect::<Vec<_>>(), wanted, "{why}");
+        }
+    }
 }

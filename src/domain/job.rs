@@ -1,5 +1,5 @@
 //! The jobs of callbacks: their states, leases, retry schedule and results. The ledger saves them
-//! (`ledger/deliveries/jobs.rs`), the deck runs them (`deck/receiving/jobs.rs`). Pure: nothing here waits or sends.
+//! (`ledger/sqlite/deliveries/jobs.rs`), the deck runs them (`deck/receiving/jobs.rs`). Pure: nothing here waits or sends.
 //!
 //! ```text
 //!   created                  leased until …              succeeded
@@ -13,12 +13,14 @@
 //!              `--------- the operator --------- GivenUp (dead letter)
 //! ```
 //!
-//! - A check ([`JobKind::Ask`]) and a forward ([`JobKind::Forward`], also one that `replay` adds) go through all of it.
+//! - A check ([`JobKind::Ask`]) and a forward ([`JobKind::Forward`]) go through all of it.
+//! - A replay is a forward that the operator added ([`Job::is_replay`]). A command attempts it once; a process that
+//!   receives callbacks retries it by the schedule. After a failure the operator replays the callback again.
 //! - A relay ([`JobKind::Relay`]) is created with a lease and attempted once, while the provider waits. It is never due
 //!   again, whatever happens: a second attempt could deliver goods twice.
 //! - A lease keeps other processes away. It ends with the attempt, or after [`LEASE`] if the process died.
 //! - A dead letter stays with its last result and number of attempts. The operator may start it again
-//!   ([`Job::can_be_retried`]): the same job, due at once, its attempts counted from zero.
+//!   ([`Delivery::retryable`](super::Delivery::retryable)): the same job, due at once, its attempts counted from zero.
 //!
 //! See also the other retry schedules: `net/retry.rs` (attempts of one request), `net/budget/mod.rs` (holds after 429),
 //! `auth/lifecycle.rs` (access tokens).
@@ -40,6 +42,8 @@ pub struct Job {
     pub kind: JobKind,
     /// The URL that a callback is forwarded to; empty for a query to the provider.
     pub target: String,
+    /// The operator added it by `replay`; no configured forward.
+    pub is_replay: bool,
     /// How often it was tried, since it was created or the operator retried it.
     pub tries: u32,
     /// Its state.
@@ -211,16 +215,14 @@ pub struct Circumstances {
 }
 
 impl Job {
-    /// Whether the operator may start it again, as far as a row shows: it has failed, and is no relay. The ledger
-    /// also leaves out a job that is leased.
+    /// Whether its last attempt failed.
     #[must_use]
-    pub fn can_be_retried(&self) -> bool {
-        self.kind != JobKind::Relay
-            && match self.state {
-                JobState::Done => false,
-                JobState::GivenUp => true,
-                JobState::Due { .. } => self.tries > 0,
-            }
+    pub fn has_failed(&self) -> bool {
+        match self.state {
+            JobState::Done => false,
+            JobState::GivenUp => true,
+            JobState::Due { .. } => self.tries > 0,
+        }
     }
 
     /// The state after one more attempt.
@@ -373,6 +375,7 @@ mod tests {
                 id: JobId(1),
                 kind,
                 target: String::new(),
+                is_replay: false,
                 tries,
                 state: due(0),
                 tried_at: None,

@@ -176,8 +176,8 @@ pub trait Jobs: Send + Sync {
     /// If it cannot be saved, or there is no such delivery.
     async fn add_job(&self, delivery: DeliveryId, new: NewJob) -> Result<Delivery, LedgerError>;
 
-    /// Makes the unfinished jobs of a delivery due now, each with a fresh retry schedule. Left out are jobs that are
-    /// done or leased, and [`JobKind::Relay`]: the shop may have delivered that order.
+    /// Makes the [`Delivery::retryable`] jobs of a delivery due now, each with a fresh retry schedule. Left out are
+    /// those that are leased.
     ///
     /// # Errors
     /// If it cannot be saved, or this owner has no such delivery.

@@ -36,7 +36,7 @@ pub fn perform(
         }),
         Effect::Retry { request, delivery } => tasks.start(async move {
             let result = deck.retry(delivery).await.map(drop);
-            let _ = messages.send(Msg::Replayed { request, result }).await;
+            let _ = messages.send(Msg::Retried { request, result }).await;
         }),
         Effect::LoadHistory {
             request,

@@ -106,7 +106,7 @@ pub enum Effect {
         /// The URL of the shop's server.
         to: String,
     },
-    /// Retry the failed jobs of a callback; [`super::Msg::Replayed`] reports whether they are queued.
+    /// Retry the failed jobs of a callback; [`super::Msg::Retried`] reports whether they are queued.
     Retry {
         /// Chosen by the console, never used twice.
         request: RequestId,

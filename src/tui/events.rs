@@ -60,6 +60,7 @@ impl Store {
             | Msg::PlayerItems { .. }
             | Msg::Received { .. }
             | Msg::Replayed { .. }
+            | Msg::Retried { .. }
             | Msg::Timeline { .. }
             | Msg::Opened { .. }
             | Msg::Watchlist { .. }

@@ -363,7 +363,7 @@ impl Model {
             Msg::Refreshed { request, result } => (*request, result.as_ref().err()),
             Msg::TokenToCopy { request, result } => (*request, result.as_ref().err()),
             Msg::Managed { request, result } => (*request, result.as_ref().err()),
-            Msg::Replayed { request, result } => {
+            Msg::Replayed { request, result } | Msg::Retried { request, result } => {
                 self.report_unless_shown(*request, result.as_ref().err());
                 self.publish(Event::Message(msg, None), io);
                 return;

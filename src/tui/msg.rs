@@ -133,9 +133,15 @@ pub enum Msg {
         /// The bytes, redacted.
         result: Result<Received, Problem>,
     },
-    /// Whether [`super::Effect::Replay`] or [`super::Effect::Retry`] queued the callback; [`Msg::Delivery`] has the final
-    /// result.
+    /// Whether [`super::Effect::Replay`] queued the callback; [`Msg::Delivery`] has the final result.
     Replayed {
+        /// The number given in the effect.
+        request: RequestId,
+        /// Why it is not queued.
+        result: Result<(), Problem>,
+    },
+    /// The same for [`super::Effect::Retry`].
+    Retried {
         /// The number given in the effect.
         request: RequestId,
         /// Why it is not queued.

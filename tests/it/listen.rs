@@ -199,6 +199,7 @@ fn a_failed_forward_is_retried_by_a_command_and_then_by_the_listener() {
     let peer = Peer::start(vec![json(ACTIVE)]);
     let shop = Peer::start(vec![
         reply("410 Gone", "", ""),
+        reply("410 Gone", "", ""),
         reply("500 No", "", ""),
         json("{}"),
     ]);
@@ -226,6 +227,9 @@ fn a_failed_forward_is_retried_by_a_command_and_then_by_the_listener() {
         listed.out
     );
 
+    let ended = place.run(&["replay", &id]);
+    assert_eq!(ended.code, 5, "{ended:?}");
+    assert!(ended.err.contains("failed for good"), "{}", ended.err);
     let failed = place.run(&["replay", &id, "--json"]);
     assert_eq!(failed.code, 5, "{failed:?}");
     assert!(failed.out.contains("HTTP 500"), "{}", failed.out);
@@ -244,7 +248,7 @@ fn a_failed_forward_is_retried_by_a_command_and_then_by_the_listener() {
     assert_eq!(done.code, 2, "{done:?}");
     assert!(done.err.contains("all are done"), "{}", done.err);
     assert_eq!(place.run(&["replay", "4711"]).code, 4);
-    assert_eq!(shop.requests().len(), 3);
+    assert_eq!(shop.requests().len(), 4);
 }
 
 #[test]

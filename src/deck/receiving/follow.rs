@@ -40,12 +40,11 @@ pub(super) async fn follow(
         // Older ones are listed by `Deck::deliveries`, not reported.
         last: newest.first().map_or(DeliveryId(0), |newest| newest.id),
         every,
-        open: BTreeMap::new(),
-        failed: BTreeMap::new(),
+        seen: None,
     };
     ready.send_replace(true);
     for delivery in newest.iter().rev() {
-        follower.note(delivery);
+        shared.watched().note(delivery);
     }
     loop {
         let stopped = tokio::select! {
@@ -71,10 +70,46 @@ struct Follower<'a> {
     shared: &'a Shared,
     last: DeliveryId,
     every: bool,
-    /// Deliveries with open jobs, as last reported: another process may run the jobs.
+    /// The version of the ledger in which the watched deliveries were read. Writes of this process do not change it:
+    /// their results are published as they are made.
+    seen: Option<i64>,
+}
+
+/// The deliveries that another process may change, as last published.
+#[derive(Default)]
+pub(super) struct Watched {
+    /// With open jobs: another process may run them.
     open: BTreeMap<DeliveryId, Delivery>,
     /// The same for deliveries whose jobs all ended, not all of them done.
     failed: BTreeMap<DeliveryId, Delivery>,
+}
+
+impl Watched {
+    pub(super) fn note(&mut self, delivery: &Delivery) {
+        let any = |is: fn(&JobState) -> bool| delivery.jobs.iter().any(|job| is(&job.state));
+        self.forget(delivery.id);
+        let watched = if any(|state| matches!(state, JobState::Due { .. })) {
+            &mut self.open
+        } else if any(|state| *state == JobState::GivenUp) {
+            &mut self.failed
+        } else {
+            return;
+        };
+        watched.insert(delivery.id, delivery.clone());
+        if watched.len() > WATCHED_MAX {
+            // The oldest: its job fails for the longest time and changes least often.
+            watched.pop_first();
+        }
+    }
+
+    fn forget(&mut self, id: DeliveryId) {
+        self.open.remove(&id);
+        self.failed.remove(&id);
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Delivery> {
+        self.open.values().chain(self.failed.values())
+    }
 }
 
 impl Follower<'_> {
@@ -114,46 +149,41 @@ impl Follower<'_> {
         // The ledger answers newest first; a reader expects them in order.
         for delivery in page.into_iter().rev() {
             self.last = delivery.id;
-            self.note(&delivery);
+            // A worker may have published a newer state since the page was read.
+            self.seen = None;
             log_lines::received(&delivery);
             self.shared.publish(delivery);
         }
         full
     }
 
-    fn note(&mut self, delivery: &Delivery) {
-        let any = |is: fn(&JobState) -> bool| delivery.jobs.iter().any(|job| is(&job.state));
-        self.open.remove(&delivery.id);
-        self.failed.remove(&delivery.id);
-        let watched = if any(|state| matches!(state, JobState::Due { .. })) {
-            &mut self.open
-        } else if any(|state| *state == JobState::GivenUp) {
-            &mut self.failed
-        } else {
-            return;
-        };
-        watched.insert(delivery.id, delivery.clone());
-        if watched.len() > WATCHED_MAX {
-            // The oldest: its job fails for the longest time and changes least often.
-            watched.pop_first();
-        }
-    }
-
-    /// Reports the deliveries with unfinished jobs that have changed.
+    /// Reports the deliveries with unfinished jobs that another process has changed.
     async fn report_changes(&mut self) {
-        let watched = self.open.values().chain(self.failed.values());
-        let reported: Vec<Delivery> = watched.cloned().collect();
-        for reported in reported {
-            let now = self.shared.queries.ledger.delivery(reported.id).await;
-            let Ok(Some(now)) = now else {
-                self.open.remove(&reported.id);
-                self.failed.remove(&reported.id);
+        let ledger = &self.shared.queries.ledger;
+        let version = ledger.data_version().await.ok();
+        if version.is_some() && version == self.seen {
+            return;
+        }
+        self.seen = version;
+        let published: Vec<Delivery> = self.shared.watched().all().cloned().collect();
+        for before in published {
+            let Ok(now) = ledger.delivery(before.id).await else {
+                self.seen = None;
                 continue;
             };
-            self.note(&now);
-            if now != reported {
-                self.shared.due.notify_waiters();
-                self.shared.publish(now);
+            let mut watched = self.shared.watched();
+            if !watched.all().any(|delivery| *delivery == before) {
+                // A worker has published it while it was read; what was read may be older.
+                self.seen = None;
+                continue;
+            }
+            match now {
+                None => watched.forget(before.id),
+                Some(now) if now != before => {
+                    self.shared.publish_as(&mut watched, now);
+                    self.shared.due.notify_waiters();
+                }
+                Some(_) => {}
             }
         }
     }

@@ -110,6 +110,7 @@ impl Deck {
             )
         })?;
         if self.callbacks.workers() {
+            shared.publish(added.clone());
             shared.due.notify_waiters();
             return Ok(added);
         }

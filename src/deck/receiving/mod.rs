@@ -18,7 +18,7 @@ mod tests;
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use reqwest::Url;
@@ -87,6 +87,7 @@ pub(super) struct Shared {
     pace: Pace,
     subject_locks: jobs::KeyedMutex,
     unknown: jobs::Unknown,
+    watched: Mutex<follow::Watched>,
     /// Notifies that a callback was saved.
     saved: Notify,
     /// Notifies that a job may be due.
@@ -118,7 +119,17 @@ impl Shared {
     }
 
     fn publish(&self, delivery: Delivery) {
+        self.publish_as(&mut self.watched(), delivery);
+    }
+
+    /// With the lock held, so that the last published state is also the one that is noted.
+    fn publish_as(&self, watched: &mut follow::Watched, delivery: Delivery) {
+        watched.note(&delivery);
         self.gate.emit(Event::Delivery(Arc::new(delivery)));
+    }
+
+    fn watched(&self) -> MutexGuard<'_, follow::Watched> {
+        self.watched.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -245,6 +256,7 @@ impl CallbackService {
             pace,
             subject_locks: jobs::KeyedMutex::default(),
             unknown: jobs::Unknown::default(),
+            watched: Mutex::default(),
             saved: Notify::new(),
             due: Notify::new(),
         });

@@ -7,9 +7,9 @@ use crate::domain::{Delivery, DeliveryId, JobKind, JobState, Problem, ProblemKin
 use crate::ledger::{LedgerError, Retried, Retry};
 
 impl Deck {
-    /// Makes the unfinished jobs of a callback due now; a relayed order stays as it is. Where the deck receives
-    /// callbacks, the jobs run in the background. Elsewhere each is attempted here once, and the returned delivery has
-    /// the results; later attempts are made by a process that receives callbacks.
+    /// Makes the [`Delivery::retryable`] jobs of a callback due now. Where the deck receives callbacks, the jobs run in
+    /// the background. Elsewhere each is attempted here once, and the returned delivery has the results; later attempts
+    /// are made by a process that receives callbacks.
     ///
     /// # Errors
     /// If there is no such callback in this profile, or it has no job that can be retried now.
@@ -60,27 +60,48 @@ fn of_another_profile(id: DeliveryId) -> Problem {
     )
 }
 
+const WAIT: &str = "wait a minute; `tilldeck log --deliveries` shows its result";
+
 /// Why no job of this callback can be retried.
 fn nothing_to_retry(delivery: &Delivery) -> Problem {
     let id = delivery.id.0;
     let forward = format!("`tilldeck replay {id} --to URL` forwards the callback again");
-    let open = delivery.jobs.iter().find(|job| job.state != JobState::Done);
-    let (why, hint) = match open.map(|job| job.kind) {
-        None if delivery.jobs.is_empty() => ("it has none".to_owned(), forward),
-        None => ("all are done".to_owned(), forward),
-        Some(JobKind::Relay) => (
+    let unfinished = || {
+        delivery
+            .jobs
+            .iter()
+            .filter(|job| job.state != JobState::Done)
+    };
+    let is_order = delivery.jobs.iter().any(|job| job.kind == JobKind::Relay);
+    let is_done = delivery
+        .jobs
+        .iter()
+        .any(|job| job.kind == JobKind::Forward && job.state == JobState::Done);
+    let (why, hint) = if delivery.jobs.is_empty() {
+        ("it has none".to_owned(), forward)
+    } else if unfinished().next().is_none() {
+        ("all are done".to_owned(), forward)
+    } else if let Some(job) = delivery.retryable().next() {
+        let doing = if job.kind == JobKind::Ask {
+            "check"
+        } else {
+            "forward"
+        };
+        (format!("its {doing} is running"), WAIT.to_owned())
+    } else if is_order {
+        (
             "the shop may have delivered this order, and a retry could deliver it twice".to_owned(),
             format!("look for the order in your shop; if it is missing, {forward}"),
-        ),
-        Some(kind) => {
-            let doing = if kind == JobKind::Ask {
-                "check"
-            } else {
-                "forward"
-            };
-            let hint = "wait a minute; `tilldeck log --deliveries` shows its result";
-            (format!("its {doing} is running"), hint.to_owned())
-        }
+        )
+    } else if unfinished().any(|job| job.is_replay && matches!(job.state, JobState::Due { .. })) {
+        (
+            "its replay is running or waits for its next attempt".to_owned(),
+            WAIT.to_owned(),
+        )
+    } else if is_done {
+        ("the shop has accepted it".to_owned(), forward)
+    } else {
+        ("only its replays failed".to_owned(), forward)
     };
     let message = format!("callback {id} has no job to retry: {why}");
     Problem::new(ProblemKind::Usage, message, hint)

@@ -70,6 +70,7 @@ fn checking(at: i64, state: JobState, tried_at: Option<i64>) -> Happening {
         id: JobId(at),
         kind: JobKind::Ask,
         target: String::new(),
+        is_replay: false,
         tries: u32::from(tried_at.is_some()),
         state,
         tried_at: tried_at.map(|at| WallTime(at * 1_000)),

@@ -6,14 +6,16 @@ use std::sync::Arc;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
-use super::replay;
+use super::{replay, retry_ask};
 use crate::domain::{
-    AccountId, Delivery, Job, Listening, Problem, Received, RequestId, Secret, Subject, curl, inert,
+    AccountId, Delivery, DeliveryId, Job, JobKind, Listening, Problem, Received, RequestId, Secret,
+    Subject, curl, inert,
 };
 use crate::tui::component::{Component, Event, UpdateContext, ViewContext};
 use crate::tui::intent::Intent;
 use crate::tui::keys::{NAV, OVERLAY, READER, Scope, keys};
 use crate::tui::msg::{Level, Msg};
+use crate::tui::store::Store;
 use crate::tui::widgets::boxes::Window;
 use crate::tui::widgets::list::Step;
 use crate::tui::widgets::sheet::{Kind, Sheet, add_body, add_headers, window_size};
@@ -157,10 +159,7 @@ impl Component for State {
     }
 
     fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
-        let known = AccountId::new(self.delivery.account.as_str()).ok();
-        let live = known
-            .and_then(|account| ctx.store.known(&account))
-            .is_some_and(|known| known.account.environment.is_live());
+        let live = is_live(&self.delivery, ctx.store);
         let subject = deliveries::subject(&self.delivery);
         let title = match subject.as_str() {
             "" => format!("Callback to {}", self.delivery.account),
@@ -229,22 +228,36 @@ fn lines(delivery: &Delivery, bytes: &Bytes, ctx: ViewContext<'_>) -> Vec<(Kind,
     out
 }
 
-/// Whether a callback has a job that the operator may start again.
+/// Whether a callback has a failed job that the operator may start again.
 pub fn can_retry(delivery: &Arc<Delivery>) -> bool {
-    delivery.jobs.iter().any(Job::can_be_retried)
+    delivery.retryable().any(Job::has_failed)
 }
 
-/// Starts the failed jobs of a callback again. Without a question: tilldeck itself retries them as well.
+/// Starts the failed jobs of a callback again. Asks first where a live account's shop would get the callback.
 pub fn retry(delivery: &Arc<Delivery>, ctx: &mut UpdateContext<'_>) {
     if !can_retry(delivery) {
-        ctx.flash(
-            Level::Info,
-            "nothing failed here, or it is an order to replay",
-        );
+        ctx.flash(Level::Info, "no failed check or forward");
         return;
     }
-    let (request, delivery) = (ctx.store.number(), delivery.id);
+    let forwards = delivery.retryable().any(|job| job.kind == JobKind::Forward);
+    if forwards && is_live(delivery, ctx.store) {
+        ctx.open(retry_ask::State::new(delivery.clone()));
+    } else {
+        start_retry(delivery.id, ctx);
+    }
+}
+
+/// Starts them without a question.
+pub fn start_retry(delivery: DeliveryId, ctx: &mut UpdateContext<'_>) {
+    let request = ctx.store.number();
     ctx.out.push(Effect::Retry { request, delivery });
+}
+
+fn is_live(delivery: &Delivery, store: &Store) -> bool {
+    let account = AccountId::new(delivery.account.as_str()).ok();
+    account
+        .and_then(|account| store.known(&account))
+        .is_some_and(|known| known.account.environment.is_live())
 }
 
 /// Opens the timeline of a callback's payment, or shows its player; returns whether it has one here.

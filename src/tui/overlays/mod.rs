@@ -24,6 +24,7 @@ pub mod quit_ask;
 pub mod quote_form;
 pub mod remove;
 pub mod replay;
+pub mod retry_ask;
 pub mod rotate;
 pub mod sandbox;
 pub mod send_ask;
@@ -47,6 +48,7 @@ pub const BINDINGS: &[&[Binding]] = &[
     guide::Action::BINDINGS,
     sandbox::Action::BINDINGS,
     copy_token::Action::BINDINGS,
+    retry_ask::Action::BINDINGS,
     quit_ask::Action::BINDINGS,
     form_window::FormAction::BINDINGS,
     palette::Action::BINDINGS,

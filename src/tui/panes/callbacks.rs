@@ -202,11 +202,11 @@ impl Component for State {
     fn why_not(&self, action: Action) -> &'static str {
         match action {
             Action::OlderCallbacks => "there is none, or it loads",
-            Action::Retry => "nothing failed, or it is an order to replay",
             Action::CallbackSubject
             | Action::OpenDelivery
             | Action::CopySubject
             | Action::Replay
+            | Action::Retry
             | Action::FilterCallbacks => "no callback is selected",
         }
     }
@@ -284,7 +284,10 @@ impl Component for State {
             }
             Event::Message(Msg::Deliveries(result), _) => self.log.answered(result, ctx),
             Event::Message(Msg::Replayed { result: Ok(()), .. }, _) => {
-                ctx.flash(Level::Info, "queued; the result will appear in its row");
+                ctx.flash(Level::Info, "forwarding…");
+            }
+            Event::Message(Msg::Retried { result: Ok(()), .. }, _) => {
+                ctx.flash(Level::Info, "retrying…");
             }
             Event::Message(..) | Event::Cancelled { .. } => {}
         }

@@ -143,6 +143,13 @@ pub fn everywhere() -> Vec<(String, Model)> {
         model
     };
     all.extend(from("copying", &copying, &[""]));
+    let retrying = || {
+        let mut model = busy();
+        let callback = crate::tui::testing::received::deliveries().remove(0);
+        model.open(Box::new(overlays::retry_ask::State::new(callback)));
+        model
+    };
+    all.extend(from("retrying", &retrying, &[""]));
     all.extend(from("expected", &payments::expected_asked, &[""]));
     let others = receiving::to_look_at();
     all.extend(others.map(|(name, model)| (name.to_owned(), model)));

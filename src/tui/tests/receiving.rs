@@ -208,11 +208,31 @@ fn a_failed_job_is_retried_from_its_row_and_from_its_details() {
     let (request, delivery) = retry(press(&mut model, "jR", now));
     assert_eq!(delivery, DeliveryId(9));
     let refused = Problem::new(ProblemKind::Usage, "its forward is running", "wait");
-    for (result, shown) in [
-        (Err(refused), "its forward is running"),
-        (Ok(()), "queued; the result will appear in its row"),
+    let (retried, replayed) = (Ok(()), Ok(()));
+    for (message, shown) in [
+        (
+            Msg::Retried {
+                request,
+                result: Err(refused),
+            },
+            "its forward is running",
+        ),
+        (
+            Msg::Retried {
+                request,
+                result: retried,
+            },
+            "retrying…",
+        ),
+        (
+            Msg::Replayed {
+                request,
+                result: replayed,
+            },
+            "forwarding…",
+        ),
     ] {
-        update(&mut model, now, Msg::Replayed { request, result });
+        update(&mut model, now, message);
         let text = screen(&model, now, 120, 40);
         assert!(text.contains(shown), "{text}");
     }
@@ -244,6 +264,41 @@ fn a_live_accounts_callback_is_replayed_by_name_only() {
         matches!(effects[..], [Effect::Replay { .. }]),
         "{effects:?}"
     );
+}
+
+#[test]
+fn a_live_accounts_forward_is_retried_after_a_confirmation_and_its_check_without_one() {
+    let now = second(4);
+    for (job, is_confirmed) in [
+        (forwarded(1, 410, JobState::GivenUp), true),
+        (
+            Job {
+                state: JobState::GivenUp,
+                ..asked(1, "no response")
+            },
+            false,
+        ),
+    ] {
+        let mut model = sized(live_setup(), 120, 40);
+        let mut ready = readiness(Vec::new(), Vec::new());
+        let mut one = delivery(1, 0, "A-17");
+        one.account = "shop".into();
+        one.jobs = vec![job];
+        ready.verify = Vec::new();
+        ready.deliveries = vec![one.into()];
+        ready.listening = up(3);
+        update(&mut model, now, Msg::Ready(ready));
+        let mut effects = press(&mut model, "7R", now);
+        if is_confirmed {
+            assert_eq!(effects, []);
+            let text = screen(&model, now, 120, 40);
+            assert!(text.contains("Retry a forward of shop, LIVE"), "{text}");
+            assert_eq!(press(&mut model, "<esc>R", now), [], "cancelled");
+            effects = press(&mut model, "y", now);
+        }
+        assert!(matches!(effects[..], [Effect::Retry { .. }]), "{effects:?}");
+        assert!(matches!(model.overlays.as_slice(), []));
+    }
 }
 
 #[test]

@@ -36,14 +36,19 @@ async fn a_retry_is_refused_with_its_reason() {
     let shop = Peer::start(&[(200, "yes")]).await;
     let bench = open(folder.path(), &shop.url, None).await;
     let to = shop.url.as_str();
-    for (kind, state, why) in [
-        (Some(JobKind::Forward), JobState::Done, "all are done"),
-        (Some(JobKind::Relay), JobState::GivenUp, "deliver it twice"),
-        (None, JobState::Done, "it has none"),
+    for (number, kind, state, why) in [
+        (1, Some(JobKind::Forward), JobState::Done, "all are done"),
+        (
+            2,
+            Some(JobKind::Relay),
+            JobState::GivenUp,
+            "deliver it twice",
+        ),
+        (3, None, JobState::Done, "it has none"),
     ] {
         let jobs: Vec<_> = kind.iter().map(|kind| (*kind, to)).collect();
         let mut new = bench.new_delivery("shop", &jobs, &raw()).await;
-        new.identity = None;
+        new.identity = Some(DedupKey::Subject([number; 32]));
         let held_until = START.plus(LEASE);
         new.jobs
             .iter_mut()
@@ -86,4 +91,58 @@ async fn a_retry_is_refused_with_its_reason() {
     let pruned = bench.deck.retry(DeliveryId(99)).await;
     assert_eq!(pruned.unwrap_err().kind, ProblemKind::NotFound);
     assert_eq!(shop.asked(), 0);
+}
+
+#[tokio::test]
+async fn a_retry_delivers_no_goods_twice() {
+    let folder = tempfile::tempdir().unwrap();
+    let replays = Peer::start(&[(500, "no"), (500, "no"), (200, "yes"), (500, "no")]).await;
+    let shop = Peer::start(&[(410, "no")]).await;
+    let bench = open(folder.path(), &shop.url, None).await;
+    let save = async |number, kind| {
+        // As the URL of the config is saved.
+        let to = format!("{}/", replays.url);
+        let mut new = bench.new_delivery("shop", &[(kind, &*to)], &raw()).await;
+        new.identity = Some(DedupKey::Subject([number; 32]));
+        let held_until = START.plus(LEASE);
+        new.jobs[0].taken_until = Some(held_until);
+        let saved = bench.deck.ledger.deliver(new).await.unwrap();
+        let result = JobResult {
+            state: JobState::GivenUp,
+            at: START,
+            outcome: AttemptOutcome::hopeless("no response"),
+        };
+        let ledger = &bench.deck.ledger;
+        let ended = ledger.finish_attempt(saved.jobs[0].id, held_until, result);
+        ended.await.unwrap().id
+    };
+    let replay = async |id| {
+        let replayed = bench.deck.replay(id, &replays.url).await.unwrap();
+        let job = replayed.jobs.last().unwrap();
+        assert!(job.is_replay && !replayed.jobs[0].is_replay);
+        job.state
+    };
+    let refused = async |id| bench.deck.retry(id).await.unwrap_err().message;
+
+    let ordered = save(1, JobKind::Relay).await;
+    assert_eq!(replay(ordered).await, JobState::GivenUp);
+    assert!(refused(ordered).await.contains("deliver it twice"));
+    let accepted = save(2, JobKind::Forward).await;
+    assert_eq!(replay(accepted).await, JobState::GivenUp);
+    assert_eq!(replay(accepted).await, JobState::Done);
+    let why = refused(accepted).await;
+    assert!(why.contains("the shop has accepted it"), "{why}");
+    assert_eq!(replays.asked(), 3);
+
+    // A callback whose only jobs are replays.
+    let mut junk = bench.new_delivery("shop", &[], &raw()).await;
+    (junk.identity, junk.verdict) = (None, Verdict::Refused);
+    let junk = bench.deck.ledger.deliver(junk).await.unwrap().id;
+    for _ in 0..2 {
+        let replayed = bench.deck.replay(junk, &shop.url).await.unwrap();
+        assert_eq!(replayed.jobs.last().unwrap().state, JobState::GivenUp);
+    }
+    let why = refused(junk).await;
+    assert!(why.contains("only its replays failed"), "{why}");
+    assert_eq!(shop.asked(), 2);
 }

@@ -172,29 +172,29 @@ fn add(
 fn make_due(conn: &Connection, retry: &Retry) -> rusqlite::Result<Option<Retried>> {
     let change = Transaction::new_unchecked(conn, TransactionBehavior::Immediate)?;
     let id = retry.delivery;
-    // The result of the last attempt stays until the next one has its own.
-    let jobs: Vec<JobId> = change
-        .prepare_cached(
-            "UPDATE errands SET tries = 0, due_at = ?3, taken_until = ?4
-             WHERE delivery = ?1 AND realm = ?2 AND duty <> ?5 AND NOT done AND (due_at IS NULL OR taken_until <= ?3)
-             RETURNING id",
-        )?
-        .query_map(
-            (
-                id.0,
-                &*retry.account_key,
-                retry.now.0,
-                retry.taken_until.map_or(FREE, |until| until.0),
-                JobKind::Relay.as_str(),
-            ),
-            |row| Ok(JobId(row.get(0)?)),
-        )?
-        .collect::<Result<_, _>>()?;
     let owned: bool = change
         .prepare_cached("SELECT EXISTS (SELECT 1 FROM deliveries WHERE id = ?1 AND realm = ?2)")?
         .query_row((id.0, &*retry.account_key), |row| row.get(0))?;
-    if !owned {
+    // Read in this transaction: no process can save another result in between.
+    let Some(before) = rows::one(&change, id)?.filter(|_| owned) else {
         return Ok(None);
+    };
+    let mut jobs = Vec::new();
+    for job in before.retryable() {
+        // The result of the last attempt stays until the next one has its own.
+        let changed = change
+            .prepare_cached(
+                "UPDATE errands SET tries = 0, due_at = ?2, taken_until = ?3
+                 WHERE id = ?1 AND (due_at IS NULL OR taken_until <= ?2)",
+            )?
+            .execute((
+                job.id.0,
+                retry.now.0,
+                retry.taken_until.map_or(FREE, |until| until.0),
+            ))?;
+        if changed > 0 {
+            jobs.push(job.id);
+        }
     }
     rows::classify(&change, id)?;
     let now = rows::one(&change, id)?;

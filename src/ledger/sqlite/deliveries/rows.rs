@@ -19,7 +19,8 @@ const ROW_BYTES: usize = 250;
 
 const COLUMNS: &str = "id, account, provider, received_at, sender, method, verdict, why, kind, payment, player, \
      attempt, status, bytes";
-const JOB_COLUMNS: &str = "id, duty, target, tries, due_at, done, tried_at, told, status, took";
+const JOB_COLUMNS: &str = "id, duty, target, tries, due_at, done, tried_at, told, status, took, \
+     identity IS NULL";
 
 /// The class that a delivery is pruned by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -159,6 +160,8 @@ pub(super) fn insert(
 pub(super) struct JobOwner<'a> {
     pub(super) delivery: DeliveryId,
     pub(super) account_key: &'a str,
+    /// A callback's own jobs always have one: only valid callbacks have jobs. A replay has none, by which its row is
+    /// distinguished from a configured forward.
     pub(super) identity: Option<i64>,
     pub(super) known: bool,
 }
@@ -186,6 +189,7 @@ pub(super) fn insert_job(
         id: JobId(conn.last_insert_rowid()),
         kind: new.kind,
         target: new.target.clone(),
+        is_replay: whose.identity.is_none(),
         tries: 0,
         state: JobState::Due { at: new.at },
         tried_at: None,
@@ -356,6 +360,7 @@ fn jobs(conn: &Connection, id: DeliveryId) -> rusqlite::Result<Vec<Job>> {
             id: JobId(row.get(0)?),
             kind: word(row, 1, JobKind::from_word)?,
             target: row.get(2)?,
+            is_replay: row.get(10)?,
             tries: row.get(3)?,
             state,
             tried_at: row.get::<_, Option<i64>>(6)?.map(WallTime),

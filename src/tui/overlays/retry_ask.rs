@@ -1,0 +1,94 @@
+//! Asks before the console forwards a callback of a live account again, as the retry of a failed forward.
+
+use std::sync::Arc;
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::{Position, Rect, Size};
+
+use super::delivery;
+use crate::domain::{Delivery, JobKind};
+use crate::tui::component::{Component, UpdateContext, ViewContext};
+use crate::tui::deliveries;
+use crate::tui::keys::{OVERLAY, Scope, WindowAction, keys};
+use crate::tui::theme::Tone;
+use crate::tui::widgets::boxes::Window;
+use crate::tui::widgets::text::{below, cells, paragraph, wrap};
+
+keys! {
+    /// What a key answers.
+    Action:
+    RETRY_ASK "Retry" keys [OVERLAY] {
+        ConfirmRetry "confirm-retry" ["y"] "retry" "retry the forward";
+    }
+}
+
+/// The callback whose jobs would be retried.
+#[derive(Debug, Clone)]
+pub struct State {
+    delivery: Arc<Delivery>,
+}
+
+impl State {
+    pub fn new(delivery: Arc<Delivery>) -> Self {
+        Self { delivery }
+    }
+}
+
+impl Component for State {
+    type Action = Action;
+
+    fn scope(&self) -> &'static Scope {
+        &RETRY_ASK
+    }
+
+    fn can(&self, _action: Action, ctx: ViewContext<'_>) -> bool {
+        ctx.store.is_ready()
+    }
+
+    fn act(&mut self, action: Action, ctx: &mut UpdateContext<'_>) {
+        match action {
+            Action::ConfirmRetry => {
+                ctx.close();
+                delivery::start_retry(self.delivery.id, ctx);
+            }
+        }
+    }
+
+    fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
+        let about = match deliveries::subject(&self.delivery).as_str() {
+            "" => String::new(),
+            subject => format!(" about {subject}"),
+        };
+        let to: Vec<&str> = self
+            .delivery
+            .retryable()
+            .filter(|job| job.kind == JobKind::Forward)
+            .map(|job| job.target.as_str())
+            .collect();
+        let text = format!(
+            "tilldeck sends the callback{about} to {} again. The account is LIVE, and the shop may process the callback twice.",
+            to.join(" and "),
+        );
+        let keys = format!(
+            "{} retries, {} cancels.",
+            ctx.key(Action::ConfirmRetry),
+            ctx.key(WindowAction::Close)
+        );
+        let wide = 62.min(screen.width);
+        let rows = cells(wrap(&text, wide.saturating_sub(4)).len());
+        let inner = Window {
+            title: &format!("Retry a forward of {}, LIVE", self.delivery.account),
+            size: Size::new(wide, rows + 4),
+            live: true,
+        }
+        .draw(ctx.theme, screen, buf);
+        let used = paragraph(buf, inner, &text, ctx.theme.style(Tone::Live));
+        paragraph(
+            buf,
+            below(inner, used + 1),
+            &keys,
+            ctx.theme.style(Tone::Dim),
+        );
+        None
+    }
+}
