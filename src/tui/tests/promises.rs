@@ -1,6 +1,7 @@
 //! What always holds: no panic at any size, no secret on any screen, no wake-up without a cause.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -145,7 +146,10 @@ pub fn everywhere() -> Vec<(String, Model)> {
     all.extend(from("copying", &copying, &[""]));
     let retrying = || {
         let mut model = busy();
-        let callback = crate::tui::testing::received::deliveries().remove(0);
+        let callbacks = crate::tui::testing::received::deliveries();
+        let is_forward = |job: &Job| !job.target.is_empty();
+        let failed = |callback: &Arc<Delivery>| callback.retryable().any(is_forward);
+        let callback = callbacks.into_iter().find(failed).unwrap();
         model.open(Box::new(overlays::retry_ask::State::new(callback)));
         model
     };
