@@ -8,8 +8,8 @@ use ratatui::layout::{Position, Rect};
 
 use super::{replay, retry_ask};
 use crate::domain::{
-    AccountId, Delivery, DeliveryId, Job, JobKind, Listening, Problem, Received, RequestId, Secret,
-    Subject, curl, inert,
+    AccountId, Delivery, Job, JobKind, Listening, Problem, Received, RequestId, Secret, Subject,
+    curl, inert,
 };
 use crate::tui::component::{Component, Event, UpdateContext, ViewContext};
 use crate::tui::intent::Intent;
@@ -243,14 +243,8 @@ pub fn retry(delivery: &Arc<Delivery>, ctx: &mut UpdateContext<'_>) {
     if forwards && is_live(delivery, ctx.store) {
         ctx.open(retry_ask::State::new(delivery.clone()));
     } else {
-        start_retry(delivery.id, ctx);
+        retry_ask::start(delivery.id, ctx);
     }
-}
-
-/// Starts them without a question.
-pub fn start_retry(delivery: DeliveryId, ctx: &mut UpdateContext<'_>) {
-    let request = ctx.store.number();
-    ctx.out.push(Effect::Retry { request, delivery });
 }
 
 fn is_live(delivery: &Delivery, store: &Store) -> bool {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect, Size};
 
-use super::delivery;
-use crate::domain::{Delivery, JobKind};
+use crate::domain::{Delivery, DeliveryId, JobKind};
+use crate::tui::Effect;
 use crate::tui::component::{Component, UpdateContext, ViewContext};
 use crate::tui::deliveries;
 use crate::tui::keys::{OVERLAY, Scope, WindowAction, keys};
@@ -49,7 +49,7 @@ impl Component for State {
         match action {
             Action::ConfirmRetry => {
                 ctx.close();
-                delivery::start_retry(self.delivery.id, ctx);
+                start(self.delivery.id, ctx);
             }
         }
     }
@@ -91,4 +91,10 @@ impl Component for State {
         );
         None
     }
+}
+
+/// Retries the failed jobs of a callback, without a question.
+pub fn start(delivery: DeliveryId, ctx: &mut UpdateContext<'_>) {
+    let request = ctx.store.number();
+    ctx.out.push(Effect::Retry { request, delivery });
 }
