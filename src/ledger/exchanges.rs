@@ -1,4 +1,4 @@
-//! Recorded requests and responses, already redacted; the newest are kept. They are read in windows.
+//! Recorded requests and responses, already redacted, of which old ones are pruned. They are read in windows.
 
 use async_trait::async_trait;
 

@@ -56,7 +56,7 @@ pub enum Persistence {
     BestEffort,
 }
 
-/// How much history is kept: of exchanges, and separately of callbacks, where those that anyone can send (rejected,
+/// How much history the ledger holds: of exchanges, and separately of callbacks, where those that anyone can send (rejected,
 /// unknown, unreadable) and repeats have a smaller share. Nonces, slots, watches and callbacks with open jobs are never
 /// dropped, except unproved callbacks about unknown payments. Records of relayed orders are limited by number alone.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! Recorded requests and responses, already redacted; the newest are kept. They are read in windows.
+//! The request log in the file: written in batches, read in windows, pruned by age, number and size.
 
 use std::time::Duration;
 
