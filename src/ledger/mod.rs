@@ -9,6 +9,7 @@ mod exchanges;
 mod nonces;
 mod payments;
 mod slots;
+mod sql;
 mod sqlite;
 mod status;
 
@@ -31,7 +32,8 @@ pub use nonces::{
 };
 pub use payments::{PaymentKey, Payments};
 pub use slots::{Counted, Granted, HOLD_MAX, RateSlots, SlotId, Slots, Terms};
-pub use sqlite::{UNKNOWN_MAX, set_aside_in, written_by_newer};
+pub use sql::deliveries::UNKNOWN_MAX;
+pub use sqlite::{set_aside_in, written_by_newer};
 pub use status::{Persistence, Retention, Status};
 
 use sqlite::Sqlite;

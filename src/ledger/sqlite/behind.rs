@@ -11,6 +11,7 @@ use super::{Sqlite, exchanges, slots};
 use crate::ledger::backend::Backend as _;
 use crate::ledger::exchanges::Recorded;
 use crate::ledger::slots::SlotId;
+use crate::ledger::sql::Database as _;
 
 /// In a burst, rows that come within this time are written together. A single row is written without delay.
 const COALESCE: Duration = Duration::from_millis(20);
@@ -83,27 +84,21 @@ impl Sqlite {
         self.start_flushing(&mut waiting);
     }
 
-    pub(super) fn save_later(&self, exchange: Exchange, then: Recorded) {
+    pub(super) fn write_behind(&self, exchange: Exchange, then: Recorded) {
         let mut waiting = self.0.behind.lock();
         waiting.exchanges.push_back((exchange, then));
         self.start_flushing(&mut waiting);
     }
 
-    pub(super) fn is_behind(&self) -> bool {
+    pub(super) fn has_waiting(&self) -> bool {
         !self.0.behind.lock().exchanges.is_empty()
     }
 
-    pub(super) async fn wait_if_far_behind(&self) {
+    pub(super) async fn wait_if_much_waits(&self) {
         let much = self.0.behind.lock().exchanges.len() > BUFFERED_MAX;
         if much {
             self.flush().await;
         }
-    }
-
-    /// Writes all waiting rows before the next job.
-    pub(super) fn catch_up(&self) {
-        let behind = self.0.behind.clone();
-        self.send(move |store| while behind.write(store) {});
     }
 
     /// Writes waiting rows one chunk a job, so that other jobs run in between.

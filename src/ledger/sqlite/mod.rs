@@ -3,15 +3,13 @@
 
 mod age;
 mod behind;
-mod credentials;
-mod deliveries;
 mod exchanges;
 mod files;
 mod nonces;
-mod payments;
 mod recovery;
 mod schema;
 mod slots;
+mod sql;
 mod thread;
 mod writer;
 
@@ -21,17 +19,17 @@ use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 
 use crate::clock::Clock;
 
 use super::backend::Backend;
 use super::error::LedgerError;
 use super::nonces::KeyHash;
+use super::sql::Database as _;
+use super::sql::deliveries::Incoming;
 use super::status::{Retention, Status};
 use behind::WriteBehind;
-use deliveries::Incoming;
-pub use deliveries::UNKNOWN_MAX;
 pub use files::{set_aside_in, written_by_newer};
 use writer::{Store, Task};
 
@@ -39,7 +37,7 @@ use writer::{Store, Task};
 #[derive(Clone)]
 pub(super) struct Sqlite(Arc<Shared>);
 
-struct Shared {
+pub(super) struct Shared {
     jobs: mpsc::Sender<Task>,
     status: watch::Receiver<Status>,
     folder: PathBuf,
@@ -91,23 +89,6 @@ impl Sqlite {
             #[cfg(test)]
             thread: Mutex::new(thread.ok()),
         }))
-    }
-
-    /// Adds a job to the queue; it runs even if its caller is gone.
-    async fn run<T: Send + 'static>(
-        &self,
-        job: impl FnOnce(&mut Store) -> Result<T, LedgerError> + Send + 'static,
-    ) -> Result<T, LedgerError> {
-        let (answer, answered) = oneshot::channel();
-        self.send(move |store| {
-            let _ = answer.send(job(store));
-        });
-        answered.await.unwrap_or(Err(LedgerError::Stopped))
-    }
-
-    fn send(&self, job: impl FnOnce(&mut Store) + Send + 'static) {
-        // Fails only where the thread has ended; `run` then reports it, other jobs have no caller.
-        let _ = self.0.jobs.send(Box::new(job));
     }
 }
 

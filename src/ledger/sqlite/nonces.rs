@@ -20,6 +20,7 @@ use crate::ledger::error::LedgerError;
 use crate::ledger::nonces::{
     HeldKey, KEY_LOCK_MAX, KeyHash, KeyLock, NONCE_LEAD_MAX, Nonce, NonceRules, Nonces,
 };
+use crate::ledger::sql::Database as _;
 use crate::ledger::status::{Persistence, Status};
 
 /// How often a lock held by another process is tried again.

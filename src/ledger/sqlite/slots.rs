@@ -21,6 +21,7 @@ use super::recovery::ALL_LIMITS;
 use super::writer::{Store, UnpersistedSlot};
 use crate::ledger::error::LedgerError;
 use crate::ledger::slots::{Counted, Granted, HOLD_MAX, RateSlots, SlotId, Slots, Terms};
+use crate::ledger::sql::Database as _;
 use crate::ledger::status::Persistence;
 
 /// The request, in the file's units.

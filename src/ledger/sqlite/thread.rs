@@ -3,8 +3,9 @@
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
+use super::exchanges;
 use super::writer::{Store, Task};
-use super::{deliveries, exchanges};
+use crate::ledger::sql::deliveries;
 
 /// Old rows are pruned after the first burst of work, and then after this many exchanges.
 const PRUNE_EVERY: u32 = 512;

@@ -40,7 +40,7 @@ pub(super) struct UnpersistedSlot {
 }
 
 /// The file, and this process's state beside it.
-pub(super) struct Store {
+pub(in crate::ledger) struct Store {
     pub(super) clock: Clock,
     pub(super) limits: Retention,
     /// The last nonce of each key in this process, for when the file cannot be written.

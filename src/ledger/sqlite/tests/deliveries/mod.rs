@@ -127,7 +127,7 @@ async fn take_due(ledger: &Sqlite, now: WallTime) -> Vec<JobId> {
 
 /// What is done when nothing else is to be done.
 async fn rest(ledger: &Sqlite) {
-    ledger.send(|store| while super::super::deliveries::at_rest(store) {});
+    ledger.send(|store| while crate::ledger::sql::deliveries::at_rest(store) {});
     ledger.flush().await;
 }
 

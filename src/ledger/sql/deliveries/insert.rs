@@ -4,18 +4,16 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::domain::job::NewJob;
 use crate::domain::{Delivery, DeliveryId, JobKind, Verdict, WallTime};
 
-use super::super::writer::Store;
-use super::super::{Sqlite, age};
+use super::super::value::params;
+use super::super::{Area, Database, Sql, SqlResult, Store};
 use super::{prune, rows};
 use crate::ledger::deliveries::{DedupKey, NewDelivery};
 use crate::ledger::error::LedgerError;
-use crate::ledger::status::Status;
 
 /// The limits of one write, in number and bytes: other jobs wait meanwhile.
 const BATCH: usize = 512;
@@ -25,7 +23,7 @@ const BATCH_BYTES: usize = 4 * 1024 * 1024;
 const WAITING_KIB: usize = 64 * 1024;
 
 /// Deliveries that wait to be written.
-pub(in super::super) struct Incoming {
+pub(in crate::ledger) struct Incoming {
     waiting: Mutex<Waiting>,
     room: Arc<Semaphore>,
 }
@@ -58,7 +56,7 @@ impl Incoming {
     }
 
     #[cfg(test)]
-    pub(in super::super) fn len(&self) -> usize {
+    pub(in crate::ledger) fn len(&self) -> usize {
         self.lock().queue.len()
     }
 
@@ -85,7 +83,7 @@ impl Incoming {
     }
 
     /// Writes one batch and answers its callers; returns whether there may be more.
-    fn write(&self, store: &mut Store) -> bool {
+    fn write(&self, store: &mut impl Store) -> bool {
         let batch = self.next();
         if batch.is_empty() {
             return false;
@@ -127,89 +125,79 @@ impl Drop for AbandonGuard {
     }
 }
 
-impl Sqlite {
-    pub(super) async fn insert(&self, new: NewDelivery) -> Result<Delivery, LedgerError> {
-        let incoming = &self.0.incoming;
-        let kib = (new.sealed.len() / 1024 + 1).min(WAITING_KIB);
-        let kib = u32::try_from(kib).unwrap_or(u32::MAX);
-        let room = incoming.room.clone().acquire_many_owned(kib).await;
-        let (done, answer) = oneshot::channel();
-        let tended = {
-            let mut waiting = incoming.lock();
-            waiting.queue.push_back(One {
-                new,
-                done,
-                _room: room.expect("it is never closed"),
-            });
-            std::mem::replace(&mut waiting.tended, true)
-        };
-        // Outside the lock: where the thread has ended, the guard is dropped here and takes the lock.
-        if !tended {
-            self.tend_incoming();
-        }
-        answer.await.unwrap_or(Err(LedgerError::Stopped))
-    }
-
-    /// Writes the next batch after the jobs that are already in the queue.
-    fn tend_incoming(&self) {
-        let shared = Arc::downgrade(&self.0);
-        let incoming = self.0.incoming.clone();
-        let guard = AbandonGuard(Some(incoming.clone()));
-        self.send(move |store| {
-            // One batch a job: slots and nonces are served between two batches.
-            if !incoming.write(store) {
-                guard.disarm();
-                return;
-            }
-            // Without a handle, no caller waits.
-            if let Some(shared) = shared.upgrade() {
-                guard.disarm();
-                Sqlite(shared).tend_incoming();
-            }
+/// Adds a callback to those that wait, and waits until it is written.
+pub(super) async fn deliver(
+    database: &impl Database,
+    new: NewDelivery,
+) -> Result<Delivery, LedgerError> {
+    let incoming = database.incoming();
+    let kib = (new.sealed.len() / 1024 + 1).min(WAITING_KIB);
+    let kib = u32::try_from(kib).unwrap_or(u32::MAX);
+    let room = incoming.room.clone().acquire_many_owned(kib).await;
+    let (done, answer) = oneshot::channel();
+    let tended = {
+        let mut waiting = incoming.lock();
+        waiting.queue.push_back(One {
+            new,
+            done,
+            _room: room.expect("it is never closed"),
         });
+        std::mem::replace(&mut waiting.tended, true)
+    };
+    // Outside the lock: where the thread has ended, the guard is dropped here and takes the lock.
+    if !tended {
+        tend(database);
     }
+    answer.await.unwrap_or(Err(LedgerError::Stopped))
+}
+
+/// Writes the next batch after the jobs that are already in the queue.
+fn tend<D: Database>(database: &D) {
+    let later = database.downgrade();
+    let incoming = database.incoming().clone();
+    let guard = AbandonGuard(Some(incoming.clone()));
+    database.send(move |store| {
+        // One batch a job: slots and nonces are served between two batches.
+        if !incoming.write(store) {
+            guard.disarm();
+            return;
+        }
+        // Without a handle, no caller waits.
+        if let Some(database) = D::upgrade(&later) {
+            guard.disarm();
+            tend(&database);
+        }
+    });
 }
 
 /// Saves the deliveries that there is space for.
-fn insert(store: &mut Store, news: &[NewDelivery]) -> Result<Vec<Option<Delivery>>, LedgerError> {
-    require_file(store)?;
-    let (clock, limits) = (store.clock.clone(), store.limits.clone());
-    let saved = store.write_durably(|conn| {
-        let change = Transaction::new_unchecked(conn, TransactionBehavior::Immediate)?;
+fn insert(
+    store: &mut impl Store,
+    news: &[NewDelivery],
+) -> Result<Vec<Option<Delivery>>, LedgerError> {
+    let (clock, limits) = store.limits();
+    store.write_durably(|sql| {
+        let change = sql.change(Area::Deliveries)?;
         // First: a new delivery must never be the one that is dropped.
-        let now = age::reference(&change, &clock)?;
+        let now = change.reference(&clock)?;
         // More than are added, so that a file that is over its limits shrinks.
-        prune::prune(&change, &limits, now, news.len() * 2 + 16)?;
+        prune::prune(&*change, &limits, now, news.len() * 2 + 16)?;
         let insert = |new: &NewDelivery| {
-            let known = rows::is_known(&change, new)?;
+            let known = rows::is_known(&*change, new)?;
             // Before it is counted: a rejected delivery must not count as a repeat of itself when it is sent again.
             // Made-up ones only replace others like them.
             let room = new.jobs.is_empty()
                 || !known
-                || prune::has_room(&change, &limits, &new.account_key, &new.account)?;
-            room.then(|| insert_one(&change, new, known)).transpose()
+                || prune::has_room(&*change, &limits, &new.account_key, &new.account)?;
+            room.then(|| insert_one(&*change, new, known)).transpose()
         };
-        let saved = news.iter().map(insert).collect::<rusqlite::Result<_>>()?;
+        let saved = news.iter().map(insert).collect::<SqlResult<_>>()?;
         change.commit()?;
         Ok(saved)
-    })?;
-    // The file may have turned out damaged, without a replacement.
-    require_file(store)?;
-    Ok(saved)
+    })
 }
 
-/// An error if the ledger has no file: a callback in memory only does not count as saved.
-pub(super) fn require_file(store: &Store) -> Result<(), LedgerError> {
-    if store.has_file() {
-        return Ok(());
-    }
-    Err(LedgerError::NotSaved(match store.status() {
-        Status::Degraded { why } => why,
-        _ => "it has no file".into(),
-    }))
-}
-
-fn insert_one(conn: &Connection, new: &NewDelivery, known: bool) -> rusqlite::Result<Delivery> {
+fn insert_one(sql: &dyn Sql, new: &NewDelivery, known: bool) -> SqlResult<Delivery> {
     let mut jobs = new.jobs.clone();
     let mut classified = rows::Classified {
         verdict: new.verdict,
@@ -218,21 +206,21 @@ fn insert_one(conn: &Connection, new: &NewDelivery, known: bool) -> rusqlite::Re
         known,
     };
     let Some(identity) = &new.identity else {
-        return rows::insert(conn, new, &jobs, &classified);
+        return rows::insert(sql, new, &jobs, &classified);
     };
     let relayed = jobs.iter().any(|job| job.kind == JobKind::Relay);
-    let (id, earlier, settled) = count(conn, identity.hash(), new.received_at, relayed)?;
+    let (id, earlier, settled) = count(sql, identity.hash(), new.received_at, relayed)?;
     let ask = Ask {
         identity: id,
         at: new.received_at,
-        due: check_due(conn, id, new, earlier)?,
+        due: check_due(sql, id, new, earlier)?,
         known,
     };
     // Counted first: the number of the attempt is shown for repeats as well.
     let repeat = earlier > 0
         && match identity {
             DedupKey::Message(_) => true,
-            DedupKey::Subject(_) => settled || advance_check(conn, &ask)?,
+            DedupKey::Subject(_) => settled || advance_check(sql, &ask)?,
         };
     match identity {
         // The first delivery's jobs still run or have run; the shop must not get the same order twice.
@@ -245,7 +233,7 @@ fn insert_one(conn: &Connection, new: &NewDelivery, known: bool) -> rusqlite::Re
             for mut job in jobs {
                 let is_wanted = match job.kind {
                     JobKind::Ask | JobKind::Relay => !repeat,
-                    JobKind::Forward => !is_to_be_forwarded(conn, id, &job, new.received_at)?,
+                    JobKind::Forward => !is_to_be_forwarded(sql, id, &job, new.received_at)?,
                 };
                 if job.kind == JobKind::Ask {
                     job.at = job.at.max(ask.due);
@@ -262,35 +250,34 @@ fn insert_one(conn: &Connection, new: &NewDelivery, known: bool) -> rusqlite::Re
     }
     classified.identity = Some(id);
     classified.attempt = earlier.saturating_add(1);
-    rows::insert(conn, new, &jobs, &classified)
+    rows::insert(sql, new, &jobs, &classified)
 }
 
 /// Counts a delivery of an identity: returns its row, how many came before, and whether its state is final.
 fn count(
-    conn: &Connection,
+    sql: &dyn Sql,
     hash: &[u8; 32],
     at: WallTime,
     relayed: bool,
-) -> rusqlite::Result<(i64, u32, bool)> {
-    let known = conn
-        .prepare_cached(
-            // Bounded, since it is read as a `u32`.
-            "UPDATE identities SET deliveries = min(deliveries + 1, 4000000000), seen_at = max(seen_at, ?2)
-             WHERE hash = ?1 RETURNING id, deliveries - 1, settled",
-        )?
-        .query_row((hash, at.0), |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
-        })
-        .optional()?;
+) -> SqlResult<(i64, u32, bool)> {
+    let known = sql.optional(
+        // Bounded, since it is read as a `u32`.
+        "UPDATE identities SET deliveries = min(deliveries + 1, 4000000000), seen_at = max(seen_at, $1)
+         WHERE hash = $2 RETURNING id, deliveries - 1, settled",
+        params![at.0, hash],
+        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+    )?;
     if let Some(known) = known {
         return Ok(known);
     }
-    conn.prepare_cached(
+    let id = sql.one(
         "INSERT INTO identities (hash, deliveries, settled, seen_at, relayed, number)
-         SELECT ?1, 1, 0, ?2, ?3, coalesce(max(number), 0) + 1 FROM identities WHERE relayed = ?3",
-    )?
-    .execute((hash, at.0, relayed))?;
-    Ok((conn.last_insert_rowid(), 0, false))
+         VALUES ($1, 1, 0, $2, $3, (SELECT coalesce(max(number), 0) + 1 FROM identities WHERE relayed = $3))
+         RETURNING id",
+        params![hash, at.0, relayed],
+        |row| row.get(0),
+    )?;
+    Ok((id, 0, false))
 }
 
 /// A check that a callback causes.
@@ -313,23 +300,18 @@ const MANY: u32 = 20;
 /// The latest that a new job is due, in milliseconds.
 pub(super) const LATEST_NEW: u64 = 30_000;
 
-fn check_due(
-    conn: &Connection,
-    identity: i64,
-    new: &NewDelivery,
-    earlier: u32,
-) -> rusqlite::Result<WallTime> {
+fn check_due(sql: &dyn Sql, identity: i64, new: &NewDelivery, earlier: u32) -> SqlResult<WallTime> {
     let now = new.received_at;
     // A signed callback is the provider's own, and the first one of any is worth a check at once.
     if new.proved || earlier == 0 {
         return Ok(now);
     }
-    let last: Option<i64> = conn
-        .prepare_cached(
-            "SELECT max(CASE WHEN due_at IS NOT NULL AND taken_until > ?3 THEN ?3 ELSE tried_at END)
-             FROM errands WHERE identity = ?1 AND duty = ?2",
-        )?
-        .query_row((identity, JobKind::Ask.as_str(), now.0), |row| row.get(0))?;
+    let last: Option<i64> = sql.one(
+        "SELECT max(CASE WHEN due_at IS NOT NULL AND taken_until > $1 THEN $1 ELSE tried_at END)
+         FROM errands WHERE identity = $2 AND duty = $3",
+        params![now.0, identity, JobKind::Ask.as_str()],
+        |row| row.get(0),
+    )?;
     let pause = if earlier < MANY {
         NEXT_CHECK
     } else {
@@ -342,26 +324,22 @@ fn check_due(
 /// Makes an earlier delivery's waiting check due as soon as allowed; returns whether there is one. A running check does
 /// not count: its answer may be older than the change that this delivery reports. The payment may have become known
 /// meanwhile.
-fn advance_check(conn: &Connection, ask: &Ask) -> rusqlite::Result<bool> {
-    let woken: Vec<i64> = conn
-        .prepare_cached(
-            "UPDATE errands SET due_at = min(due_at, ?4), known = max(known, ?5)
-             WHERE identity = ?1 AND due_at IS NOT NULL AND duty = ?2 AND taken_until <= ?3
-             RETURNING delivery",
-        )?
-        .query_map(
-            (
-                ask.identity,
-                JobKind::Ask.as_str(),
-                ask.at.0,
-                ask.due.0,
-                ask.known,
-            ),
-            |row| row.get(0),
-        )?
-        .collect::<Result<_, _>>()?;
+fn advance_check(sql: &dyn Sql, ask: &Ask) -> SqlResult<bool> {
+    let woken: Vec<i64> = sql.all(
+        "UPDATE errands SET due_at = min(due_at, $1), known = max(known, $2)
+         WHERE identity = $3 AND due_at IS NOT NULL AND duty = $4 AND taken_until <= $5
+         RETURNING delivery",
+        params![
+            ask.due.0,
+            ask.known,
+            ask.identity,
+            JobKind::Ask.as_str(),
+            ask.at.0,
+        ],
+        |row| row.get(0),
+    )?;
     for delivery in &woken {
-        rows::classify(conn, DeliveryId(*delivery))?;
+        rows::classify(sql, DeliveryId(*delivery))?;
     }
     Ok(!woken.is_empty())
 }
@@ -369,17 +347,16 @@ fn advance_check(conn: &Connection, ask: &Ask) -> rusqlite::Result<bool> {
 /// Whether an earlier delivery still waits for its first forward to this target: the shop then gets the news by that
 /// one.
 fn is_to_be_forwarded(
-    conn: &Connection,
+    sql: &dyn Sql,
     identity: i64,
     job: &NewJob,
     now: WallTime,
-) -> rusqlite::Result<bool> {
-    conn.prepare_cached(
+) -> SqlResult<bool> {
+    sql.one(
         "SELECT EXISTS (SELECT 1 FROM errands
-             WHERE identity = ?1 AND due_at IS NOT NULL AND duty = ?2 AND target = ?3 AND tries = 0
-                 AND taken_until <= ?4)",
-    )?
-    .query_row((identity, job.kind.as_str(), &job.target, now.0), |row| {
-        row.get(0)
-    })
+             WHERE identity = $1 AND due_at IS NOT NULL AND duty = $2 AND target = $3 AND tries = 0
+                 AND taken_until <= $4)",
+        params![identity, job.kind.as_str(), &job.target, now.0],
+        |row| row.get(0),
+    )
 }

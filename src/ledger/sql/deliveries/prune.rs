@@ -1,11 +1,9 @@
 //! Pruning by age and size, a little at a time.
 
-use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, TransactionBehavior};
-
 use crate::domain::WallTime;
 
-use super::super::age;
-use super::super::writer::Store;
+use super::super::value::{Row, params};
+use super::super::{Area, Sql, SqlResult, Store};
 use super::rows::Class;
 use crate::ledger::status::Retention;
 
@@ -59,50 +57,52 @@ fn bounds(class: Class, limits: &Retention) -> Bounds {
 }
 
 const SUM: &str =
-    "SELECT coalesce(sum(rows), 0), coalesce(sum(bytes), 0) FROM delivery_tally WHERE class = ?1";
+    "SELECT CAST(coalesce(sum(rows), 0) AS BIGINT), CAST(coalesce(sum(bytes), 0) AS BIGINT)
+     FROM delivery_tally WHERE class = $1";
 
-fn tally(conn: &Connection, class: Class) -> rusqlite::Result<(u64, u64)> {
-    conn.prepare_cached(SUM)?
-        .query_row([class as i64], rows_and_bytes)
+fn tally(sql: &dyn Sql, class: Class) -> SqlResult<(u64, u64)> {
+    sql.one(SUM, params![class as i64], rows_and_bytes)
 }
 
-fn rows_and_bytes(row: &Row<'_>) -> rusqlite::Result<(u64, u64)> {
-    let at = |column| row.get::<_, i64>(column).map(i64::unsigned_abs);
+fn rows_and_bytes(row: Row<'_>) -> SqlResult<(u64, u64)> {
+    let at = |column| row.get::<i64>(column).map(i64::unsigned_abs);
     Ok((at(0)?, at(1)?))
 }
 
 /// Whether there is space for one more delivery of this account with open jobs.
 pub(super) fn has_room(
-    conn: &Connection,
+    sql: &dyn Sql,
     limits: &Retention,
     account_key: &str,
     account: &str,
-) -> rusqlite::Result<bool> {
+) -> SqlResult<bool> {
     let most = bounds(Class::Open, limits);
-    let (rows, bytes) = tally(conn, Class::Open)?;
+    let (rows, bytes) = tally(sql, Class::Open)?;
     // First all accounts together: many accounts with a fair share each could fill the disk as well.
     if rows >= most.rows || bytes >= most.bytes {
         return Ok(false);
     }
-    let (rows, bytes) = conn
-        .prepare_cached(&format!("{SUM} AND realm = ?2 AND account = ?3"))?
-        .query_row((Class::Open as i64, account_key, account), rows_and_bytes)?;
+    let (rows, bytes) = sql.one(
+        &format!("{SUM} AND realm = $2 AND account = $3"),
+        params![Class::Open as i64, account_key, account],
+        rows_and_bytes,
+    )?;
     Ok(rows < most.rows / OPEN && bytes < most.bytes / OPEN)
 }
 
 /// Drops rows that are too old or too many, at most `most` of each kind; returns whether there may be more. Ages count
 /// to `now`.
 pub(super) fn prune(
-    conn: &Connection,
+    sql: &dyn Sql,
     limits: &Retention,
     now: WallTime,
     most: usize,
-) -> rusqlite::Result<bool> {
+) -> SqlResult<bool> {
     let age = i64::try_from(limits.age.as_millis()).unwrap_or(i64::MAX);
     let since = now.0.saturating_sub(age);
     let mut more = false;
     let pruning = Pruning {
-        conn,
+        sql,
         limits,
         since,
         most,
@@ -115,22 +115,21 @@ pub(super) fn prune(
     // Separately, so that a flood of hints displaces no order. By number alone, since a repeat of an old message is
     // still a repeat.
     for (relayed, since) in [(false, since), (true, i64::MIN)] {
-        let dropped = conn
-            .prepare_cached(
-                "DELETE FROM identities WHERE id IN (
-                     SELECT oldest.id FROM (
-                         SELECT id, seen_at, number FROM identities WHERE relayed = ?4 ORDER BY number LIMIT ?1) AS oldest
-                     WHERE (oldest.seen_at < ?2
-                             OR oldest.number <= (SELECT max(number) FROM identities WHERE relayed = ?4) - ?3)
-                         AND NOT EXISTS (SELECT 1 FROM errands
-                             WHERE errands.identity = oldest.id AND errands.due_at IS NOT NULL))",
-            )?
-            .execute((
+        let dropped = sql.execute(
+            "DELETE FROM identities WHERE id IN (
+                 SELECT oldest.id FROM (
+                     SELECT id, seen_at, number FROM identities WHERE relayed = $1 ORDER BY number LIMIT $2) AS oldest
+                 WHERE (oldest.seen_at < $3
+                         OR oldest.number <= (SELECT max(number) FROM identities WHERE relayed = $1) - $4)
+                     AND NOT EXISTS (SELECT 1 FROM errands
+                         WHERE errands.identity = oldest.id AND errands.due_at IS NOT NULL))",
+            params![
+                relayed,
                 i64::try_from(most).unwrap_or(i64::MAX),
                 since,
                 remembered,
-                relayed,
-            ))?;
+            ],
+        )?;
         more |= dropped == most;
     }
     Ok(more)
@@ -138,7 +137,7 @@ pub(super) fn prune(
 
 /// One removal of old rows.
 struct Pruning<'a> {
-    conn: &'a Connection,
+    sql: &'a dyn Sql,
     limits: &'a Retention,
     /// Rows before this instant are too old.
     since: i64,
@@ -148,24 +147,19 @@ struct Pruning<'a> {
 
 impl Pruning<'_> {
     /// Drops the oldest rows of a class; returns how many.
-    fn drop_oldest(&self, class: Class) -> rusqlite::Result<usize> {
+    fn drop_oldest(&self, class: Class) -> SqlResult<usize> {
         let Self {
-            conn, since, most, ..
+            sql, since, most, ..
         } = *self;
         let bounds = bounds(class, self.limits);
-        let (mut rows, mut bytes) = tally(conn, class)?;
+        let (mut rows, mut bytes) = tally(sql, class)?;
         let too_much = |rows: u64, bytes: u64| rows > bounds.rows || bytes > bounds.bytes;
-        let mut oldest = conn.prepare_cached(
-            "SELECT id, size, received_at FROM deliveries WHERE class = ?1 ORDER BY id LIMIT 1",
-        )?;
-        let mut delete =
-            conn.prepare_cached("DELETE FROM deliveries WHERE id = ?1 RETURNING identity")?;
         for dropped in 0..most {
-            let found: Option<(i64, i64, i64)> = oldest
-                .query_row([class as i64], |row| {
-                    Ok((row.get(0)?, row.get(1)?, row.get(2)?))
-                })
-                .optional()?;
+            let found: Option<(i64, i64, i64)> = sql.optional(
+                "SELECT id, size, received_at FROM deliveries WHERE class = $1 ORDER BY id LIMIT 1",
+                params![class as i64],
+                |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+            )?;
             let Some((mut id, mut size, at)) = found else {
                 return Ok(dropped);
             };
@@ -176,12 +170,16 @@ impl Pruning<'_> {
                 }
                 // A flood to one account displaces nothing of another.
                 if matches!(class, Class::Accepted | Class::Unknown) {
-                    (id, size) = oldest_of_the_largest(conn, class, rows > bounds.rows)?;
+                    (id, size) = oldest_of_the_largest(sql, class, rows > bounds.rows)?;
                 }
             }
-            let identity: Option<i64> = delete.query_row([id], |row| row.get(0))?;
+            let identity: Option<i64> = sql.one(
+                "DELETE FROM deliveries WHERE id = $1 RETURNING identity",
+                params![id],
+                |row| row.get(0),
+            )?;
             if class == Class::Unknown {
-                forget_unknown(conn, identity)?;
+                forget_unknown(sql, identity)?;
             }
             rows = rows.saturating_sub(1);
             bytes = bytes.saturating_sub(size.unsigned_abs());
@@ -191,40 +189,45 @@ impl Pruning<'_> {
 }
 
 /// Deletes the identity of a dropped made-up delivery, so that it takes no space from real ones.
-fn forget_unknown(conn: &Connection, identity: Option<i64>) -> rusqlite::Result<()> {
-    conn.prepare_cached(
-        "DELETE FROM identities WHERE id = ?1 AND NOT settled
-             AND NOT EXISTS (SELECT 1 FROM errands WHERE identity = ?1 AND due_at IS NOT NULL)",
-    )?
-    .execute([identity])
+fn forget_unknown(sql: &dyn Sql, identity: Option<i64>) -> SqlResult<()> {
+    sql.execute(
+        "DELETE FROM identities WHERE id = $1 AND settled = 0
+             AND NOT EXISTS (SELECT 1 FROM errands WHERE identity = $1 AND due_at IS NOT NULL)",
+        params![identity],
+    )
     .map(drop)
 }
 
 /// The oldest delivery of a class, of the account with the most rows or bytes.
-fn oldest_of_the_largest(
-    conn: &Connection,
-    class: Class,
-    in_number: bool,
-) -> rusqlite::Result<(i64, i64)> {
+fn oldest_of_the_largest(sql: &dyn Sql, class: Class, in_number: bool) -> SqlResult<(i64, i64)> {
     let by = if in_number { "rows" } else { "bytes" };
-    // Only accepted ones have an index by account; for other classes it would be slow, so `+` turns it off.
-    let of = if class == Class::Accepted { "" } else { "+" };
+    // Only accepted ones have an index by account; for other classes it would be slow, so `|| ''` turns it off.
+    let plain = if class == Class::Accepted {
+        ""
+    } else {
+        " || ''"
+    };
     let class = class as i64;
-    conn.prepare_cached(&format!(
-        "SELECT id, size FROM deliveries JOIN
-             (SELECT realm AS whose, account AS of FROM delivery_tally WHERE class = {class} ORDER BY {by} DESC LIMIT 1)
-         WHERE class = {class} AND {of}realm = whose AND {of}account = of ORDER BY id LIMIT 1"
-    ))?
-    .query_row((), |row| Ok((row.get(0)?, row.get(1)?)))
+    sql.one(
+        &format!(
+            "SELECT id, size FROM deliveries JOIN
+                 (SELECT realm AS whose, account AS its FROM delivery_tally
+                     WHERE class = {class} ORDER BY {by} DESC LIMIT 1) AS largest
+                 ON realm{plain} = whose AND account{plain} = its
+             WHERE class = {class} ORDER BY id LIMIT 1"
+        ),
+        &[],
+        |row| Ok((row.get(0)?, row.get(1)?)),
+    )
 }
 
 /// Runs [`prune`] while the ledger is idle; returns whether there may be more. After a failure the next run continues.
-pub(in super::super) fn at_rest(store: &mut Store) -> bool {
-    let (clock, limits) = (store.clock.clone(), store.limits.clone());
-    let more = store.write(|conn| {
-        let change = Transaction::new_unchecked(conn, TransactionBehavior::Immediate)?;
-        let now = age::reference(&change, &clock)?;
-        let more = prune(&change, &limits, now, AT_REST)?;
+pub(in crate::ledger) fn at_rest(store: &mut impl Store) -> bool {
+    let (clock, limits) = store.limits();
+    let more = store.write(|sql| {
+        let change = sql.change(Area::Deliveries)?;
+        let now = change.reference(&clock)?;
+        let more = prune(&*change, &limits, now, AT_REST)?;
         change.commit()?;
         Ok(more)
     });

@@ -1,0 +1,358 @@
+//! The job queues as rows: one process at a time leases a job, attempts it, and saves the result. The states and what
+//! leads from one to the other: `domain/job.rs`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::domain::job::{JobResult, Lease, NewJob};
+use crate::domain::{Delivery, DeliveryId, JobId, JobKind, JobState, WallTime};
+use async_trait::async_trait;
+
+use super::super::value::{Param, params};
+use super::super::{Area, Database, Sql, SqlResult};
+use super::insert::LATEST_NEW;
+use super::rows;
+use crate::ledger::deliveries::{DedupKey, FirstReply, JobFilter, Jobs, Retried, Retry};
+use crate::ledger::error::LedgerError;
+
+/// The SQL condition for a queue, its first four parameters; the fourth is its account, if it has one.
+const OF_QUEUE: &str = "realm = $1 AND duty = $2 AND known = $3 AND due_at IS NOT NULL
+     AND (CAST($4 AS TEXT) IS NULL
+         OR $4 = (SELECT account FROM deliveries WHERE deliveries.id = errands.delivery))";
+
+/// The lease end of a job without a lease.
+const FREE: i64 = i64::MIN;
+
+/// The longest wait between two attempts that tilldeck chooses, in milliseconds.
+const LONGEST: i64 = 60 * 60 * 1000;
+/// The longest wait at all. A job that seems due later is due now: the clock was set back.
+const LONGEST_RETRY_AFTER: i64 = 24 * LONGEST;
+
+#[async_trait]
+impl<D: Database> Jobs for D {
+    async fn add_job(&self, delivery: DeliveryId, new: NewJob) -> Result<Delivery, LedgerError> {
+        self.write_durably(move |sql| add(sql, delivery, &new))
+            .await?
+            .ok_or(LedgerError::Gone)
+    }
+
+    async fn retry_jobs(&self, retry: Retry) -> Result<Retried, LedgerError> {
+        self.write_durably(move |sql| make_due(sql, &retry))
+            .await?
+            .ok_or(LedgerError::Gone)
+    }
+
+    async fn take_jobs(
+        &self,
+        queue: JobFilter,
+        lease: Lease,
+    ) -> Result<Vec<(Delivery, JobId)>, LedgerError> {
+        self.write(move |sql| take(sql, &queue, lease)).await
+    }
+
+    async fn next_job_due(&self, queue: JobFilter) -> Result<Option<WallTime>, LedgerError> {
+        self.read(move |sql| {
+            let mut soonest = None;
+            for kind in queue.kinds {
+                let at: Option<i64> = sql.optional(
+                    &format!(
+                        "SELECT max(due_at, taken_until) FROM errands WHERE {OF_QUEUE}
+                         ORDER BY max(due_at, taken_until) LIMIT 1"
+                    ),
+                    params![
+                        &*queue.account_key,
+                        kind.as_str(),
+                        queue.known,
+                        queue.account.as_ref(),
+                    ],
+                    |row| row.get(0),
+                )?;
+                soonest = soonest.into_iter().chain(at).min();
+            }
+            Ok(soonest.map(WallTime))
+        })
+        .await
+    }
+
+    async fn unknown_waiting(
+        &self,
+        account_key: Arc<str>,
+    ) -> Result<Vec<(String, u64)>, LedgerError> {
+        self.read(move |sql| {
+            sql.all(
+                "SELECT account, rows FROM delivery_tally WHERE class = $1 AND realm = $2",
+                params![rows::Class::Unknown as i64, &*account_key],
+                |row| Ok((row.get(0)?, row.get::<i64>(1)?.unsigned_abs())),
+            )
+        })
+        .await
+    }
+
+    async fn finish_attempt(
+        &self,
+        id: JobId,
+        held_until: WallTime,
+        result: JobResult,
+    ) -> Result<Delivery, LedgerError> {
+        self.write_durably(move |sql| save_attempt(sql, id, held_until, &result))
+            .await?
+            .ok_or(LedgerError::Gone)
+    }
+
+    async fn end_abandoned_jobs(
+        &self,
+        prefix: &'static str,
+        before: WallTime,
+    ) -> Result<(), LedgerError> {
+        self.write(move |sql| end_abandoned(sql, prefix, before))
+            .await
+    }
+
+    async fn first_reply(&self, identity: DedupKey) -> Result<FirstReply, LedgerError> {
+        self.read(move |sql| {
+            let found = sql.optional(
+                "SELECT
+                     (SELECT reply FROM errands
+                         WHERE identity = known.id AND reply IS NOT NULL ORDER BY id LIMIT 1),
+                     EXISTS (SELECT 1 FROM errands
+                         WHERE identity = known.id AND duty = $1 AND due_at IS NOT NULL)
+                 FROM identities AS known WHERE hash = $2",
+                params![JobKind::Relay.as_str(), identity.hash()],
+                |row| {
+                    let (sealed, awaited) = (row.get(0)?, row.get(1)?);
+                    Ok(FirstReply { sealed, awaited })
+                },
+            )?;
+            Ok(found.unwrap_or_default())
+        })
+        .await
+    }
+}
+
+fn add(sql: &dyn Sql, delivery: DeliveryId, new: &NewJob) -> SqlResult<Option<Delivery>> {
+    let change = sql.change(Area::Deliveries)?;
+    let known: Option<String> = change.optional(
+        "SELECT realm FROM deliveries WHERE id = $1",
+        params![delivery.0],
+        |row| row.get(0),
+    )?;
+    let Some(account_key) = known else {
+        return Ok(None);
+    };
+    // Without an identity: a forward by the operator makes no later delivery a repeat.
+    let whose = rows::JobOwner {
+        delivery,
+        account_key: &account_key,
+        identity: None,
+        known: true,
+    };
+    rows::insert_job(&*change, &whose, new)?;
+    rows::classify(&*change, delivery)?;
+    let now = rows::one(&*change, delivery)?;
+    change.commit()?;
+    Ok(now)
+}
+
+fn make_due(sql: &dyn Sql, retry: &Retry) -> SqlResult<Option<Retried>> {
+    let change = sql.change(Area::Deliveries)?;
+    let id = retry.delivery;
+    let owned: bool = change.one(
+        "SELECT EXISTS (SELECT 1 FROM deliveries WHERE id = $1 AND realm = $2)",
+        params![id.0, &*retry.account_key],
+        |row| row.get(0),
+    )?;
+    // Read in this transaction: no process can save another result in between.
+    let Some(before) = rows::one(&*change, id)?.filter(|_| owned) else {
+        return Ok(None);
+    };
+    let mut jobs = Vec::new();
+    for job in before.retryable() {
+        // The result of the last attempt stays until the next one has its own.
+        let changed = change.execute(
+            "UPDATE errands SET tries = 0, due_at = $1, taken_until = $2
+             WHERE id = $3 AND (due_at IS NULL OR taken_until <= $1)",
+            params![
+                retry.now.0,
+                retry.taken_until.map_or(FREE, |until| until.0),
+                job.id.0,
+            ],
+        )?;
+        if changed > 0 {
+            jobs.push(job.id);
+        }
+    }
+    rows::classify(&*change, id)?;
+    let now = rows::one(&*change, id)?;
+    change.commit()?;
+    Ok(now.map(|delivery| Retried { delivery, jobs }))
+}
+
+fn take(sql: &dyn Sql, queue: &JobFilter, lease: Lease) -> SqlResult<Vec<(Delivery, JobId)>> {
+    let change = sql.change(Area::Deliveries)?;
+    let most = i64::try_from(lease.limit).unwrap_or(i64::MAX);
+    // Made-up callbacks: the newest first, since real ones among a flood are likelier to be new.
+    let order = if queue.known {
+        "max(due_at, taken_until)"
+    } else {
+        "-id"
+    };
+    let now = lease.now.0;
+    let mut due: Vec<(i64, i64, i64)> = Vec::new();
+    for (condition, instants) in [
+        ("max(due_at, taken_until) <= $5", vec![now]),
+        // Due later than any new job can be, or attempted in the future: the clock was set back.
+        (
+            "taken_until <= $5 AND tries = 0 AND max(due_at, taken_until) > $6",
+            vec![now, now.saturating_add_unsigned(LATEST_NEW)],
+        ),
+        (
+            "(tried_at > $5 OR max(due_at, taken_until) > $6) AND max(due_at, taken_until) > $7",
+            vec![
+                now,
+                now.saturating_add(LONGEST_RETRY_AFTER),
+                now.saturating_add(LONGEST),
+            ],
+        ),
+    ] {
+        let limit = 5 + instants.len();
+        let statement = format!(
+            "SELECT {order}, id, delivery FROM errands WHERE {OF_QUEUE} AND {condition}
+             ORDER BY {order}, id LIMIT ${limit}"
+        );
+        for kind in queue.kinds {
+            let mut params = params![
+                &*queue.account_key,
+                kind.as_str(),
+                queue.known,
+                queue.account.as_ref(),
+            ]
+            .to_vec();
+            params.extend(instants.iter().copied().map(Param::Int));
+            params.push(most.into());
+            let found = change.all(&statement, &params, |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+            })?;
+            due.extend(found);
+        }
+    }
+    due.sort_unstable();
+    // One job can meet several of the conditions.
+    due.dedup();
+    // Each kind was limited by itself.
+    due.truncate(lease.limit);
+    let mut taken = Vec::with_capacity(due.len());
+    for (_, job, delivery) in due {
+        change.execute(
+            "UPDATE errands SET taken_until = $1 WHERE id = $2",
+            params![lease.until.0, job],
+        )?;
+        // Pruned meanwhile by another process: its job goes with it.
+        if let Some(delivery) = rows::one(&*change, DeliveryId(delivery))? {
+            taken.push((delivery, JobId(job)));
+        }
+    }
+    change.commit()?;
+    Ok(taken)
+}
+
+fn end_abandoned(sql: &dyn Sql, prefix: &str, before: WallTime) -> SqlResult<()> {
+    let change = sql.change(Area::Deliveries)?;
+    let ended: Vec<i64> = change.all(
+        "UPDATE errands SET due_at = NULL
+         WHERE due_at IS NOT NULL AND max(due_at, taken_until) < $1 AND substr(realm, 1, length($2)) = $2
+         RETURNING delivery",
+        params![before.0, prefix],
+        |row| row.get(0),
+    )?;
+    for delivery in ended {
+        rows::classify(&*change, DeliveryId(delivery))?;
+    }
+    change.commit()
+}
+
+fn save_attempt(
+    sql: &dyn Sql,
+    id: JobId,
+    held_until: WallTime,
+    result: &JobResult,
+) -> SqlResult<Option<Delivery>> {
+    let change = sql.change(Area::Deliveries)?;
+    let known: Option<(i64, Option<i64>, i64, bool, bool)> = change.optional(
+        "SELECT delivery, identity, coalesce(length(reply), 0), due_at IS NOT NULL AND taken_until = $1,
+             duty = $2 AND known = 0
+         FROM errands WHERE id = $3",
+        params![held_until.0, JobKind::Ask.as_str(), id.0],
+        |row| {
+            Ok((
+                row.get(0)?,
+                row.get(1)?,
+                row.get(2)?,
+                row.get(3)?,
+                row.get(4)?,
+            ))
+        },
+    )?;
+    let Some((delivery, identity, had, held, unknown)) = known else {
+        return Ok(None);
+    };
+    // The lease has expired and another process has the job, or has finished it.
+    if !held {
+        return rows::one(&*change, DeliveryId(delivery));
+    }
+    let outcome = &result.outcome;
+    let due_at = match result.state {
+        JobState::Due { at } => Some(at.0),
+        JobState::Done | JobState::GivenUp => None,
+    };
+    let nanos = |took: Duration| i64::try_from(took.as_nanos()).unwrap_or(i64::MAX);
+    change.execute(
+        "UPDATE errands SET tries = tries + 1, due_at = $1, taken_until = $2, done = $3, tried_at = $4, told = $5,
+             status = $6, took = $7, reply = coalesce($8, reply)
+         WHERE id = $9",
+        params![
+            due_at,
+            FREE,
+            result.state == JobState::Done,
+            result.at.0,
+            &outcome.summary,
+            outcome.status,
+            outcome.took.map(nanos),
+            outcome.reply.as_ref(),
+            id.0,
+        ],
+    )?;
+    if let Some(reply) = &outcome.reply {
+        // The tally by which rows are pruned counts responses, too.
+        let more = i64::try_from(reply.len()).unwrap_or(i64::MAX) - had;
+        change.execute(
+            "UPDATE deliveries SET size = size + $1 WHERE id = $2",
+            params![more, delivery],
+        )?;
+    }
+    if outcome.is_final {
+        change.execute(
+            "UPDATE identities SET settled = 1 WHERE id = $1",
+            params![identity],
+        )?;
+    }
+    if unknown && result.state == JobState::Done {
+        mark_known(&*change, identity)?;
+    }
+    rows::classify(&*change, DeliveryId(delivery))?;
+    let now = rows::one(&*change, DeliveryId(delivery))?;
+    change.commit()?;
+    Ok(now)
+}
+
+/// The provider knows the payment of these deliveries, so they are not made up.
+fn mark_known(sql: &dyn Sql, identity: Option<i64>) -> SqlResult<()> {
+    let known: Vec<i64> = sql.all(
+        "UPDATE errands SET known = 1 WHERE identity = $1 AND known = 0 RETURNING delivery",
+        params![identity],
+        |row| row.get(0),
+    )?;
+    for delivery in known {
+        rows::classify(sql, DeliveryId(delivery))?;
+    }
+    Ok(())
+}

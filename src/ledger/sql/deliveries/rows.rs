@@ -1,0 +1,377 @@
+//! Deliveries as rows: insert, read, classify.
+
+use std::time::Duration;
+
+use crate::domain::job::NewJob;
+use crate::domain::{
+    Delivery, DeliveryId, Job, JobId, JobKind, JobState, PaymentId, PlayerId, Subject, Verdict,
+    WallTime,
+};
+
+use super::super::selection::{Selection, places};
+use super::super::value::{Row, params};
+use super::super::{Sql, SqlResult};
+use crate::ledger::deliveries::{DeliveryQuery, NewDelivery, SealedParts};
+
+/// The size of a row beside its texts.
+const ROW_BYTES: usize = 250;
+
+const COLUMNS: &str = "id, account, provider, received_at, sender, method, verdict, why, kind, payment, player, \
+     attempt, status, bytes";
+const JOB_COLUMNS: &str = "id, duty, target, tries, due_at, done, tried_at, told, status, took, \
+     identity IS NULL";
+
+/// The class that a delivery is pruned by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(i64)]
+pub(super) enum Class {
+    Accepted = 0,
+    Repeat = 1,
+    /// Anyone can send these, so they have their own share of the space.
+    Junk = 2,
+    /// It has an open job, so it is not dropped.
+    Open = 3,
+    /// It has an open job, and anyone may have made it up: see [`NewDelivery::proved`].
+    Unknown = 4,
+}
+
+impl Class {
+    /// `due`: for a delivery with an open job, whether its payment is known. `unfounded`: the provider was checked and
+    /// does not know it either.
+    fn of(verdict: Verdict, due: Option<bool>, unfounded: bool) -> Self {
+        match (due, verdict) {
+            (Some(true), _) => Self::Open,
+            (Some(false), _) => Self::Unknown,
+            (None, Verdict::Accepted) if unfounded => Self::Junk,
+            (None, Verdict::Accepted) => Self::Accepted,
+            (None, Verdict::Repeat) => Self::Repeat,
+            (None, Verdict::Refused | Verdict::UnknownAccount | Verdict::Unreadable) => Self::Junk,
+        }
+    }
+}
+
+/// Whether it is proved, or about a payment that is watched, expected or known.
+pub(super) fn is_known(sql: &dyn Sql, new: &NewDelivery) -> SqlResult<bool> {
+    let Some(Subject::Payment(payment)) = &new.subject else {
+        return Ok(new.proved);
+    };
+    if new.proved {
+        return Ok(true);
+    }
+    sql.one(
+        "SELECT EXISTS (SELECT 1 FROM watches WHERE profile = $1 AND account = $2 AND payment = $3)
+             OR EXISTS (SELECT 1 FROM observations WHERE profile = $1 AND account = $2 AND payment = $3)
+             OR EXISTS (SELECT 1 FROM expectations WHERE profile = $1 AND account = $2 AND payment = $3)",
+        params![&new.account_key, &new.account, payment.as_str()],
+        |row| row.get(0),
+    )
+}
+
+/// A delivery's place among equal ones.
+pub(super) struct Classified {
+    pub(super) verdict: Verdict,
+    pub(super) identity: Option<i64>,
+    pub(super) attempt: u32,
+    /// As [`is_known`] says.
+    pub(super) known: bool,
+}
+
+pub(super) fn insert(
+    sql: &dyn Sql,
+    new: &NewDelivery,
+    jobs: &[NewJob],
+    classified: &Classified,
+) -> SqlResult<Delivery> {
+    let Classified {
+        verdict,
+        identity,
+        attempt,
+        known,
+    } = *classified;
+    let due = (!jobs.is_empty()).then_some(known);
+    let (payment, player) = subject_columns(new.subject.as_ref());
+    let texts = [
+        &new.account_key,
+        &new.account,
+        &new.from,
+        &new.method,
+        &new.why,
+        &new.kind,
+    ];
+    let size = ROW_BYTES + new.sealed.len() + texts.iter().map(|text| text.len()).sum::<usize>();
+    let columns = params![
+        Class::of(verdict, due, false) as i64,
+        i64::try_from(size).unwrap_or(i64::MAX),
+        &new.account_key,
+        &new.account,
+        &new.provider,
+        new.received_at.0,
+        &new.from,
+        &new.method,
+        verdict.as_str(),
+        &new.why,
+        &new.kind,
+        payment.as_deref(),
+        player.as_deref(),
+        identity,
+        attempt,
+        new.status,
+        i64::try_from(new.bytes).unwrap_or(i64::MAX),
+        &new.sealed,
+    ];
+    let id = sql.one(
+        &format!(
+            "INSERT INTO deliveries (class, size, realm, account, provider, received_at, sender, method, verdict, why,
+                 kind, payment, player, identity, attempt, status, bytes, sealed)
+             VALUES ({}) RETURNING id",
+            places(columns.len())
+        ),
+        columns,
+        |row| row.get(0),
+    )?;
+    let id = DeliveryId(id);
+    let mut taken_on = Vec::with_capacity(jobs.len());
+    for job in jobs {
+        let whose = JobOwner {
+            delivery: id,
+            account_key: &new.account_key,
+            identity,
+            known,
+        };
+        taken_on.push(insert_job(sql, &whose, job)?);
+    }
+    Ok(Delivery {
+        id,
+        account: new.account.clone(),
+        provider: new.provider.clone(),
+        received_at: new.received_at,
+        from: new.from.clone(),
+        method: new.method.clone(),
+        verdict,
+        why: new.why.clone(),
+        kind: new.kind.clone(),
+        subject: new.subject.clone(),
+        attempt,
+        status: new.status,
+        bytes: new.bytes,
+        jobs: taken_on,
+    })
+}
+
+/// The delivery that a job belongs to.
+pub(super) struct JobOwner<'a> {
+    pub(super) delivery: DeliveryId,
+    pub(super) account_key: &'a str,
+    /// A callback's own jobs always have one: only valid callbacks have jobs. A replay has none, by which its row is
+    /// distinguished from a configured forward.
+    pub(super) identity: Option<i64>,
+    pub(super) known: bool,
+}
+
+pub(super) fn insert_job(sql: &dyn Sql, whose: &JobOwner<'_>, new: &NewJob) -> SqlResult<Job> {
+    let id = sql.one(
+        "INSERT INTO errands (delivery, realm, identity, duty, target, known, tries, due_at, taken_until, done, told)
+         VALUES ($1, $2, $3, $4, $5, $6, 0, $7, $8, 0, '') RETURNING id",
+        params![
+            whose.delivery.0,
+            whose.account_key,
+            whose.identity,
+            new.kind.as_str(),
+            &new.target,
+            whose.known,
+            new.at.0,
+            new.taken_until.map_or(i64::MIN, |until| until.0),
+        ],
+        |row| row.get(0),
+    )?;
+    Ok(Job {
+        id: JobId(id),
+        kind: new.kind,
+        target: new.target.clone(),
+        is_replay: whose.identity.is_none(),
+        tries: 0,
+        state: JobState::Due { at: new.at },
+        tried_at: None,
+        summary: String::new(),
+        status: None,
+        took: None,
+    })
+}
+
+/// Updates a delivery's class after its jobs have changed.
+pub(super) fn classify(sql: &dyn Sql, id: DeliveryId) -> SqlResult<()> {
+    let (verdict, class, due, unfounded): (String, i64, Option<bool>, bool) = sql.one(
+        "SELECT verdict, class,
+             (SELECT max(known) FROM errands WHERE delivery = $1 AND due_at IS NOT NULL),
+             EXISTS (SELECT 1 FROM errands WHERE delivery = $1 AND duty = $2 AND known = 0)
+         FROM deliveries WHERE id = $1",
+        params![id.0, JobKind::Ask.as_str()],
+        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)),
+    )?;
+    // An unknown word counts as a rejected callback.
+    let verdict = Verdict::from_word(&verdict).unwrap_or(Verdict::Unreadable);
+    let belongs = Class::of(verdict, due, unfounded) as i64;
+    if belongs != class {
+        sql.execute(
+            "UPDATE deliveries SET class = $1 WHERE id = $2",
+            params![belongs, id.0],
+        )?;
+    }
+    Ok(())
+}
+
+fn subject_columns(subject: Option<&Subject>) -> (Option<String>, Option<String>) {
+    match subject {
+        None => (None, None),
+        Some(Subject::Payment(id)) => (Some(id.as_str().to_owned()), None),
+        // Numbers beyond a column's range saturate.
+        Some(Subject::Player(id)) => (None, Some(id.to_string())),
+    }
+}
+
+pub(super) fn list(sql: &dyn Sql, query: &DeliveryQuery) -> SqlResult<Vec<Delivery>> {
+    let (payment, player) = subject_columns(query.subject.as_ref());
+    let selection = selection(query, payment.as_deref(), player.as_deref());
+    let mut found = sql.all(
+        &format!("SELECT {COLUMNS} {}", selection.text()),
+        selection.values(),
+        from_row,
+    )?;
+    for delivery in &mut found {
+        delivery.jobs = jobs(sql, delivery.id)?;
+    }
+    found.sort_by_key(|delivery| std::cmp::Reverse(delivery.id));
+    Ok(found)
+}
+
+pub(super) fn count(sql: &dyn Sql, query: &DeliveryQuery) -> SqlResult<usize> {
+    let (payment, player) = subject_columns(query.subject.as_ref());
+    selection(query, payment.as_deref(), player.as_deref()).count(sql)
+}
+
+/// The rows that a query selects; its subject as the columns have it.
+fn selection<'a>(
+    query: &'a DeliveryQuery,
+    payment: Option<&'a str>,
+    player: Option<&'a str>,
+) -> Selection<'a> {
+    let mut selection = Selection::of("deliveries");
+    if let Some(account_key) = &query.account_key {
+        selection.require("realm =", account_key);
+    }
+    if let Some(DeliveryId(id)) = query.before {
+        selection.require("id <", id);
+    }
+    if let Some(DeliveryId(id)) = query.after {
+        selection.require("id >", id);
+    }
+    if let Some(WallTime(at)) = query.since {
+        selection.require("received_at >=", at);
+    }
+    if let Some(account) = &query.account {
+        selection.require("account =", account);
+    }
+    if let Some(payment) = payment {
+        selection.require("payment =", payment);
+    }
+    if let Some(player) = player {
+        selection.require("player =", player);
+    }
+    selection.newest(query.limit, query.after.is_some());
+    selection
+}
+
+pub(super) fn one(sql: &dyn Sql, id: DeliveryId) -> SqlResult<Option<Delivery>> {
+    let found = sql.optional(
+        &format!("SELECT {COLUMNS} FROM deliveries WHERE id = $1"),
+        params![id.0],
+        from_row,
+    )?;
+    found
+        .map(|delivery| {
+            let jobs = jobs(sql, id)?;
+            Ok(Delivery { jobs, ..delivery })
+        })
+        .transpose()
+}
+
+pub(super) fn sealed(sql: &dyn Sql, id: DeliveryId) -> SqlResult<Option<SealedParts>> {
+    let request = sql.optional(
+        "SELECT sealed FROM deliveries WHERE id = $1",
+        params![id.0],
+        |row| row.get(0),
+    )?;
+    let Some(request) = request else {
+        return Ok(None);
+    };
+    let replies = sql.all(
+        "SELECT id, reply FROM errands WHERE delivery = $1 AND reply IS NOT NULL ORDER BY id",
+        params![id.0],
+        |row| Ok((JobId(row.get(0)?), row.get(1)?)),
+    )?;
+    Ok(Some(SealedParts { request, replies }))
+}
+
+fn from_row(row: Row<'_>) -> SqlResult<Delivery> {
+    let subject = if row.get::<Option<String>>(9)?.is_some() {
+        let id = row.parsed(9, |id: String| PaymentId::new(id))?;
+        Some(Subject::Payment(id))
+    } else if row.get::<Option<String>>(10)?.is_some() {
+        let id = row.parsed(10, |id: String| id.parse())?;
+        Some(Subject::Player(PlayerId(id)))
+    } else {
+        None
+    };
+    Ok(Delivery {
+        id: DeliveryId(row.get(0)?),
+        account: row.get(1)?,
+        provider: row.get(2)?,
+        received_at: WallTime(row.get(3)?),
+        from: row.get(4)?,
+        method: row.get(5)?,
+        verdict: word(row, 6, Verdict::from_word)?,
+        why: row.get(7)?,
+        kind: row.get(8)?,
+        subject,
+        attempt: row.get(11)?,
+        status: row.get(12)?,
+        bytes: row.get::<i64>(13)?.unsigned_abs(),
+        jobs: Vec::new(),
+    })
+}
+
+fn jobs(sql: &dyn Sql, id: DeliveryId) -> SqlResult<Vec<Job>> {
+    let read = |row: Row<'_>| {
+        let due_at: Option<i64> = row.get(4)?;
+        let state = match due_at {
+            Some(at) => JobState::Due { at: WallTime(at) },
+            None if row.get(5)? => JobState::Done,
+            None => JobState::GivenUp,
+        };
+        Ok(Job {
+            id: JobId(row.get(0)?),
+            kind: word(row, 1, JobKind::from_word)?,
+            target: row.get(2)?,
+            is_replay: row.get(10)?,
+            tries: row.get(3)?,
+            state,
+            tried_at: row.get::<Option<i64>>(6)?.map(WallTime),
+            summary: row.get(7)?,
+            status: row.get(8)?,
+            took: row
+                .get::<Option<i64>>(9)?
+                .map(|nanos| Duration::from_nanos(nanos.unsigned_abs())),
+        })
+    };
+    sql.all(
+        &format!("SELECT {JOB_COLUMNS} FROM errands WHERE delivery = $1 ORDER BY id"),
+        params![id.0],
+        read,
+    )
+}
+
+fn word<T>(row: Row<'_>, column: usize, known: impl Fn(&str) -> Option<T>) -> SqlResult<T> {
+    row.parsed(column, |text: String| {
+        known(&text).ok_or_else(|| format!("unknown word {text:?}"))
+    })
+}

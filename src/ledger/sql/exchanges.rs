@@ -1,0 +1,246 @@
+//! The request log: written in batches, read in windows.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::domain::{AccountId, Body, Exchange, ExchangeId, Outcome, WallTime, bad_json};
+
+use super::selection::{Selection, places};
+use super::value::{Param, Row, params};
+use super::{Database, Sql, SqlResult};
+use crate::ledger::error::LedgerError;
+use crate::ledger::exchanges::{Exchanges, LogQuery, Recorded};
+
+/// The most words of a filter that are searched.
+const WORDS_MAX: usize = 8;
+
+/// The size of a row beside its texts.
+const ROW_BYTES: usize = 200;
+
+const COLUMNS: &str = "account, provider, environment, at, method, url, about, attempt, status, failure, to_head, \
+     took, request_bytes, request_cut, request_base64, response_bytes, response_cut, response_base64, http_version, \
+     response_wire";
+const TEXTS: &str = "request_headers, response_headers, request_body, response_body";
+const NO_TEXTS: &str = "'[]', '[]', '', ''";
+
+#[async_trait]
+impl<D: Database> Exchanges for D {
+    fn record_later(&self, exchange: Exchange, then: Recorded) {
+        self.save_later(exchange, then);
+    }
+
+    fn has_unsaved(&self) -> bool {
+        self.is_behind()
+    }
+
+    async fn keep_up(&self) {
+        self.wait_if_far_behind().await;
+    }
+
+    async fn log(&self, query: LogQuery) -> Result<Vec<Exchange>, LedgerError> {
+        self.catch_up();
+        self.read(move |sql| log(sql, &query)).await
+    }
+
+    async fn oldest(&self, query: LogQuery) -> Result<Option<ExchangeId>, LedgerError> {
+        self.catch_up();
+        self.read(move |sql| {
+            let patterns = patterns(&query);
+            let selection = selection(&query, &patterns);
+            let oldest: Option<i64> = sql.one(
+                &format!(
+                    "SELECT min(id) FROM (SELECT id {}) AS found",
+                    selection.text()
+                ),
+                selection.values(),
+                |row| row.get(0),
+            )?;
+            Ok(oldest.map(ExchangeId))
+        })
+        .await
+    }
+
+    async fn count_exchanges(&self, query: LogQuery) -> Result<usize, LedgerError> {
+        self.catch_up();
+        self.read(move |sql| {
+            let patterns = patterns(&query);
+            selection(&query, &patterns).count(sql)
+        })
+        .await
+    }
+
+    async fn exchange(&self, id: ExchangeId) -> Result<Option<Exchange>, LedgerError> {
+        self.catch_up();
+        self.read(move |sql| {
+            sql.optional(
+                &format!("SELECT id, {COLUMNS}, {TEXTS} FROM exchanges WHERE id = $1"),
+                params![id.0],
+                from_row,
+            )
+        })
+        .await
+    }
+}
+
+/// Inserts an exchange; `id` where it has one already.
+pub(in crate::ledger) fn insert(
+    sql: &dyn Sql,
+    id: Option<i64>,
+    exchange: &Exchange,
+) -> SqlResult<i64> {
+    let headers = |pairs: &[(String, String)]| {
+        serde_json::to_string(pairs).expect("pairs of texts can be written as JSON")
+    };
+    let nanos = |length: Duration| i64::try_from(length.as_nanos()).unwrap_or(i64::MAX);
+    let count = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
+    let (status, failure) = match &exchange.outcome {
+        Outcome::Status(status) => (Some(*status), None),
+        Outcome::Failed(why) => (None, Some(why.as_str())),
+    };
+    let (request_headers, response_headers) = (
+        headers(&exchange.request_headers),
+        headers(&exchange.response_headers),
+    );
+    let texts = [
+        &exchange.url,
+        &exchange.about,
+        &request_headers,
+        &response_headers,
+        &exchange.request_body.text,
+        &exchange.response_body.text,
+    ];
+    let size = ROW_BYTES + texts.iter().map(|text| text.len()).sum::<usize>();
+    let size = i64::try_from(size).unwrap_or(i64::MAX);
+    let mut row: Vec<Param<'_>> = params![
+        size,
+        exchange.account.as_str(),
+        &exchange.provider,
+        &exchange.environment,
+        exchange.at.0,
+        &exchange.method,
+        &exchange.url,
+        &exchange.about,
+        exchange.attempt,
+        status,
+        failure,
+        exchange.to_head.map(nanos),
+        nanos(exchange.took),
+        count(exchange.request_body.bytes),
+        exchange.request_body.cut,
+        exchange.request_body.base64,
+        count(exchange.response_body.bytes),
+        exchange.response_body.cut,
+        exchange.response_body.base64,
+        &exchange.http_version,
+        exchange.response_wire.map(count),
+        &request_headers,
+        &response_headers,
+        &exchange.request_body.text,
+        &exchange.response_body.text,
+    ]
+    .to_vec();
+    let mut named = "";
+    if let Some(id) = id {
+        row.push(id.into());
+        named = ", id";
+    }
+    let places = places(row.len());
+    sql.one(
+        &format!(
+            "INSERT INTO exchanges (size, {COLUMNS}, {TEXTS}{named}) VALUES ({places}) RETURNING id"
+        ),
+        &row,
+        |row| row.get(0),
+    )
+}
+
+fn log(sql: &dyn Sql, query: &LogQuery) -> SqlResult<Vec<Exchange>> {
+    let texts = if query.bodies { TEXTS } else { NO_TEXTS };
+    let patterns = patterns(query);
+    let selection = selection(query, &patterns);
+    let mut found = sql.all(
+        &format!("SELECT id, {COLUMNS}, {texts} {}", selection.text()),
+        selection.values(),
+        from_row,
+    )?;
+    // A follower's query reads oldest first, so that its limit leaves out the newest.
+    found.sort_by_key(|exchange| std::cmp::Reverse(exchange.id));
+    Ok(found)
+}
+
+/// The filter's words as patterns of LIKE.
+fn patterns(query: &LogQuery) -> Vec<String> {
+    let words = query.filter.split_whitespace().take(WORDS_MAX);
+    // `%` and `_` are wildcards of LIKE; an operator means them literally.
+    let literal = |word: &str| {
+        let word = word.replace('\\', "\\\\");
+        word.replace('%', "\\%").replace('_', "\\_")
+    };
+    words.map(|word| format!("%{}%", literal(word))).collect()
+}
+
+fn selection<'a>(query: &'a LogQuery, patterns: &'a [String]) -> Selection<'a> {
+    let mut selection = Selection::of("exchanges");
+    if let Some(ExchangeId(id)) = query.before {
+        selection.require("id <", id);
+    }
+    if let Some(ExchangeId(id)) = query.after {
+        selection.require("id >", id);
+    }
+    if let Some(WallTime(at)) = query.since {
+        selection.require("at >=", at);
+    }
+    if let Some(account) = &query.account {
+        selection.require("account =", account.as_str());
+    }
+    for pattern in patterns {
+        selection.require_like(
+            "method || ' ' || url || ' ' || coalesce(CAST(status AS TEXT), failure, '') || ' ' || account || ' ' || about",
+            pattern,
+        );
+    }
+    selection.newest(query.limit, query.after.is_some());
+    selection
+}
+
+fn from_row(row: Row<'_>) -> SqlResult<Exchange> {
+    let length = |nanos: i64| Duration::from_nanos(nanos.unsigned_abs());
+    let headers = |column: usize| {
+        row.parsed(column, |text: String| {
+            serde_json::from_str::<Vec<(String, String)>>(&text).map_err(|error| bad_json(&error))
+        })
+    };
+    let body = |bytes: usize, text: usize| -> SqlResult<Body> {
+        Ok(Body {
+            text: row.get(text)?,
+            bytes: row.get::<i64>(bytes)?.unsigned_abs(),
+            cut: row.get(bytes + 1)?,
+            base64: row.get(bytes + 2)?,
+        })
+    };
+    let outcome = match row.get(9)? {
+        Some(status) => Outcome::Status(status),
+        None => Outcome::Failed(row.get::<Option<String>>(10)?.unwrap_or_default()),
+    };
+    Ok(Exchange {
+        id: ExchangeId(row.get(0)?),
+        account: row.parsed(1, |name: String| AccountId::new(name))?,
+        provider: row.get(2)?,
+        environment: row.get(3)?,
+        at: WallTime(row.get(4)?),
+        method: row.get(5)?,
+        url: row.get(6)?,
+        about: row.get(7)?,
+        attempt: row.get(8)?,
+        outcome,
+        to_head: row.get::<Option<i64>>(11)?.map(length),
+        took: length(row.get(12)?),
+        request_headers: headers(21)?,
+        request_body: body(13, 23)?,
+        response_headers: headers(22)?,
+        response_body: body(16, 24)?,
+        http_version: row.get(19)?,
+        response_wire: row.get::<Option<i64>>(20)?.map(i64::unsigned_abs),
+    })
+}

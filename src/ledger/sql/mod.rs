@@ -1,0 +1,247 @@
+//! What the ledger does in SQL that every database runs: statements and the rules around them, written once. A database
+//! implements [`Sql`] for its connections and [`Database`] for its handle.
+//!
+//! Statements use what all databases share: `$1, $2, …`, which first appear in this order (SQLite numbers them so);
+//! 64-bit integers, text and bytes; 0 and 1 for false and true; `max(a, b)` and `min(a, b)`, which are null where one of
+//! them is; `RETURNING` for new ids.
+
+mod credentials;
+pub(super) mod deliveries;
+pub(super) mod exchanges;
+mod payments;
+mod selection;
+mod value;
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+use crate::clock::Clock;
+use crate::domain::{Exchange, WallTime};
+
+use super::error::LedgerError;
+use super::exchanges::Recorded;
+use super::status::Retention;
+use deliveries::Incoming;
+pub(super) use value::{Column, Param, Row};
+
+/// Why a statement did not run, or its row cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum SqlError {
+    #[error(transparent)]
+    Sqlite(#[from] rusqlite::Error),
+    #[error("column {column} cannot be read: {why}")]
+    Malformed { column: usize, why: String },
+}
+
+pub(super) type SqlResult<T> = Result<T, SqlError>;
+
+/// What a transaction changes. Where writers of one area must not run at the same time, the database runs them one after
+/// another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Area {
+    /// Callbacks, their jobs and identities.
+    Deliveries,
+    /// Observations and expectations.
+    Payments,
+    /// The request log.
+    Exchanges,
+}
+
+/// A connection to a database.
+pub(super) trait Sql {
+    /// Runs a statement; returns the number of rows that it changed.
+    fn execute(&self, sql: &str, params: &[Param<'_>]) -> SqlResult<usize>;
+
+    /// Runs a query; calls `each` with its rows, in order.
+    fn query(
+        &self,
+        sql: &str,
+        params: &[Param<'_>],
+        each: &mut dyn FnMut(Row<'_>) -> SqlResult<()>,
+    ) -> SqlResult<()>;
+
+    /// Begins a transaction.
+    fn begin(&self, area: Area) -> SqlResult<()>;
+
+    /// Ends the transaction: its changes are saved, or discarded.
+    fn end(&self, saved: bool) -> SqlResult<()>;
+
+    /// The instant that ages count from. In a transaction, since it may be saved.
+    fn reference(&self, clock: &Clock) -> SqlResult<WallTime>;
+}
+
+impl<'c> dyn Sql + 'c {
+    /// All rows of a query.
+    pub(super) fn all<T>(
+        &self,
+        sql: &str,
+        params: &[Param<'_>],
+        mut read: impl FnMut(Row<'_>) -> SqlResult<T>,
+    ) -> SqlResult<Vec<T>> {
+        let mut rows = Vec::new();
+        self.query(sql, params, &mut |row| {
+            rows.push(read(row)?);
+            Ok(())
+        })?;
+        Ok(rows)
+    }
+
+    /// The first row of a query, if it has one.
+    pub(super) fn optional<T>(
+        &self,
+        sql: &str,
+        params: &[Param<'_>],
+        mut read: impl FnMut(Row<'_>) -> SqlResult<T>,
+    ) -> SqlResult<Option<T>> {
+        let mut first = None;
+        self.query(sql, params, &mut |row| {
+            if first.is_none() {
+                first = Some(read(row)?);
+            }
+            Ok(())
+        })?;
+        Ok(first)
+    }
+
+    /// The only row of a query that always has one.
+    pub(super) fn one<T>(
+        &self,
+        sql: &str,
+        params: &[Param<'_>],
+        read: impl FnMut(Row<'_>) -> SqlResult<T>,
+    ) -> SqlResult<T> {
+        self.optional(sql, params, read)?
+            .ok_or_else(|| SqlError::Malformed {
+                column: 0,
+                why: "there is no row".to_owned(),
+            })
+    }
+
+    /// Begins a transaction, which is discarded unless [`Change::commit`] is called.
+    pub(super) fn change(&self, area: Area) -> SqlResult<Change<'_>> {
+        self.begin(area)?;
+        Ok(Change {
+            sql: self,
+            open: true,
+        })
+    }
+}
+
+/// A transaction.
+pub(super) struct Change<'a> {
+    sql: &'a dyn Sql,
+    open: bool,
+}
+
+impl Change<'_> {
+    /// Saves its changes.
+    pub(super) fn commit(mut self) -> SqlResult<()> {
+        let ended = self.sql.end(true);
+        self.open = ended.is_err();
+        ended
+    }
+}
+
+impl<'a> Deref for Change<'a> {
+    type Target = dyn Sql + 'a;
+
+    fn deref(&self) -> &Self::Target {
+        self.sql
+    }
+}
+
+impl Drop for Change<'_> {
+    fn drop(&mut self) {
+        if self.open {
+            // A connection that cannot discard it has lost it.
+            let _ = self.sql.end(false);
+        }
+    }
+}
+
+/// A handle of a database, whose jobs run one after another on a connection.
+pub(super) trait Database: Clone + Send + Sync + 'static {
+    /// The connection as a job has it.
+    type Store: Store;
+    /// See [`Database::downgrade`].
+    type Weak: Send + 'static;
+
+    /// Adds a job to the queue; it runs even if its caller is gone.
+    fn send(&self, job: impl FnOnce(&mut Self::Store) + Send + 'static);
+
+    /// Callbacks that wait to be written.
+    fn incoming(&self) -> &Arc<Incoming>;
+
+    /// Saves an exchange in the background, then calls `then`.
+    fn save_later(&self, exchange: Exchange, then: Recorded);
+
+    /// Whether exchanges wait to be written.
+    fn is_behind(&self) -> bool;
+
+    /// Waits while too many exchanges are in memory.
+    fn wait_if_far_behind(&self) -> impl Future<Output = ()> + Send;
+
+    /// Writes all waiting exchanges before the next job.
+    fn catch_up(&self);
+
+    /// A handle that does not keep the database open.
+    fn downgrade(&self) -> Self::Weak;
+
+    /// The handle, while another one keeps the database open.
+    fn upgrade(weak: &Self::Weak) -> Option<Self>;
+
+    /// Runs a job.
+    fn run<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&mut Self::Store) -> Result<T, LedgerError> + Send + 'static,
+    ) -> impl Future<Output = Result<T, LedgerError>> + Send {
+        let (answer, answered) = tokio::sync::oneshot::channel();
+        self.send(move |store| {
+            let _ = answer.send(job(store));
+        });
+        async { answered.await.unwrap_or(Err(LedgerError::Stopped)) }
+    }
+
+    /// Runs a job that reads.
+    fn read<T: Send + 'static>(
+        &self,
+        job: impl Fn(&dyn Sql) -> SqlResult<T> + Send + 'static,
+    ) -> impl Future<Output = Result<T, LedgerError>> + Send {
+        self.run(move |store| store.read(job))
+    }
+
+    /// Runs a job that writes.
+    fn write<T: Send + 'static>(
+        &self,
+        job: impl Fn(&dyn Sql) -> SqlResult<T> + Send + 'static,
+    ) -> impl Future<Output = Result<T, LedgerError>> + Send {
+        self.run(move |store| store.write(job))
+    }
+
+    /// Runs a job that writes what must survive a power failure.
+    fn write_durably<T: Send + 'static>(
+        &self,
+        job: impl Fn(&dyn Sql) -> SqlResult<T> + Send + 'static,
+    ) -> impl Future<Output = Result<T, LedgerError>> + Send {
+        self.run(move |store| store.write_durably(job))
+    }
+}
+
+/// A connection, and what to do when it fails.
+pub(super) trait Store {
+    /// Runs statements that read.
+    fn read<T>(&mut self, job: impl Fn(&dyn Sql) -> SqlResult<T>) -> Result<T, LedgerError>;
+
+    /// Runs statements that write. `job` may run more than once, so it must be one transaction.
+    fn write<T>(&mut self, job: impl Fn(&dyn Sql) -> SqlResult<T>) -> Result<T, LedgerError>;
+
+    /// As [`Store::write`], and survives a power failure once it has returned. Fails where there is no database that
+    /// could keep it.
+    fn write_durably<T>(
+        &mut self,
+        job: impl Fn(&dyn Sql) -> SqlResult<T>,
+    ) -> Result<T, LedgerError>;
+
+    /// The clock, and how much history is kept.
+    fn limits(&self) -> (Clock, Retention);
+}

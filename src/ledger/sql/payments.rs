@@ -1,0 +1,270 @@
+//! Payments over time: observations, expectations, the watch list, handled marks.
+
+use async_trait::async_trait;
+
+use crate::domain::{
+    AccountId, Amount, Currency, Expectation, Expected, ExpectedBy, Observation, Payment,
+    PaymentId, PaymentState, Replaced, Reported, WallTime, Watch,
+};
+
+use super::value::{Param, Row, params};
+use super::{Area, Database, Sql, SqlResult};
+use crate::ledger::error::LedgerError;
+use crate::ledger::payments::{PaymentKey, Payments};
+
+/// An expectation in the columns `amount, currency, set_by, at`.
+const EXPECTATION: &str = "SELECT amount, currency, set_by, at FROM expectations
+     WHERE profile = $1 AND account = $2 AND payment = $3";
+
+/// An observation in the columns that [`observation`] reads.
+const OBSERVATION: &str = "SELECT at, state, amount, currency, payment FROM observations
+     WHERE profile = $1 AND account = $2 AND payment = $3";
+
+impl PaymentKey {
+    fn params(&self) -> [Param<'_>; 3] {
+        [
+            Param::from(&self.profile),
+            Param::from(self.account.as_str()),
+            Param::from(self.id.as_str()),
+        ]
+    }
+}
+
+#[async_trait]
+impl<D: Database> Payments for D {
+    async fn observe(
+        &self,
+        account: &AccountId,
+        profile: &str,
+        observation: &Observation,
+    ) -> Result<bool, LedgerError> {
+        let of = PaymentKey {
+            profile: profile.to_owned(),
+            account: account.clone(),
+            id: observation.payment.id.clone(),
+        };
+        let seen = observation.clone();
+        self.write(move |sql| observe(sql, &of, &seen)).await
+    }
+
+    async fn observations(&self, of: PaymentKey) -> Result<Vec<Observation>, LedgerError> {
+        self.read(move |sql| {
+            sql.all(
+                &format!("{OBSERVATION} ORDER BY id"),
+                &of.params(),
+                observation,
+            )
+        })
+        .await
+    }
+
+    async fn last_observation(&self, of: PaymentKey) -> Result<Option<Observation>, LedgerError> {
+        self.read(move |sql| last_observation(sql, &of)).await
+    }
+
+    async fn watches(&self, profile: &str) -> Result<Vec<Watch>, LedgerError> {
+        let profile = profile.to_owned();
+        self.read(move |sql| {
+            sql.all(
+                "SELECT w.account, w.payment, w.since, e.amount, e.currency, e.set_by, e.at
+                 FROM watches w LEFT JOIN expectations e ON e.id = (
+                     SELECT max(id) FROM expectations
+                     WHERE profile = w.profile AND account = w.account AND payment = w.payment)
+                 WHERE w.profile = $1 ORDER BY w.since, w.account, w.payment",
+                params![&profile],
+                watch,
+            )
+        })
+        .await
+    }
+
+    async fn watch(&self, profile: &str, watch: &Watch) -> Result<(), LedgerError> {
+        let (profile, watch) = (profile.to_owned(), watch.clone());
+        self.write(move |sql| {
+            sql.execute(
+                "INSERT INTO watches (profile, account, payment, since) VALUES ($1, $2, $3, $4)
+                 ON CONFLICT DO NOTHING",
+                params![
+                    &profile,
+                    watch.account.as_str(),
+                    watch.id.as_str(),
+                    watch.since.0
+                ],
+            )
+        })
+        .await
+        .map(drop)
+    }
+
+    async fn unwatch(&self, of: PaymentKey) -> Result<bool, LedgerError> {
+        self.write(move |sql| {
+            sql.execute(
+                "DELETE FROM watches WHERE profile = $1 AND account = $2 AND payment = $3",
+                &of.params(),
+            )
+        })
+        .await
+        .map(|rows| rows > 0)
+    }
+
+    async fn expect(
+        &self,
+        of: PaymentKey,
+        new: Expectation,
+        replaced: Replaced,
+    ) -> Result<Result<Option<Expectation>, Expectation>, LedgerError> {
+        self.write(move |sql| {
+            let change = sql.change(Area::Payments)?;
+            let current = in_force(&*change, &of)?;
+            match replaced.writes(current.as_ref(), &new.sum) {
+                Err(stays) => return Ok(Err(stays)),
+                Ok(false) => {}
+                Ok(true) => {
+                    change.execute(
+                        "INSERT INTO expectations
+                             (profile, account, payment, amount, currency, set_by, at)
+                         VALUES ($1, $2, $3, $4, $5, $6, $7)",
+                        params![
+                            &of.profile,
+                            of.account.as_str(),
+                            of.id.as_str(),
+                            new.sum.amount.as_str(),
+                            new.sum.currency.as_str(),
+                            new.by.as_str(),
+                            new.at.0
+                        ],
+                    )?;
+                    change.commit()?;
+                }
+            }
+            Ok(Ok(current))
+        })
+        .await
+    }
+
+    async fn expectations(&self, of: PaymentKey) -> Result<Vec<Expectation>, LedgerError> {
+        self.read(move |sql| {
+            sql.all(&format!("{EXPECTATION} ORDER BY id"), &of.params(), |row| {
+                expectation(row, 0)
+            })
+        })
+        .await
+    }
+
+    async fn expectation(&self, of: PaymentKey) -> Result<Option<Expectation>, LedgerError> {
+        self.read(move |sql| in_force(sql, &of)).await
+    }
+
+    async fn handled(&self, profile: &str) -> Result<Vec<(String, WallTime)>, LedgerError> {
+        let profile = profile.to_owned();
+        self.read(move |sql| {
+            sql.all(
+                "SELECT matter, at FROM handled WHERE profile = $1",
+                params![&profile],
+                |row| Ok((row.get(0)?, WallTime(row.get(1)?))),
+            )
+        })
+        .await
+    }
+
+    async fn mark_handled(
+        &self,
+        profile: &str,
+        alert: &str,
+        at: Option<WallTime>,
+    ) -> Result<(), LedgerError> {
+        let (profile, alert) = (profile.to_owned(), alert.to_owned());
+        self.write(move |sql| match at {
+            Some(at) => sql.execute(
+                "INSERT INTO handled (profile, matter, at) VALUES ($1, $2, $3)
+                 ON CONFLICT (profile, matter) DO UPDATE SET at = excluded.at",
+                params![&profile, &alert, at.0],
+            ),
+            None => sql.execute(
+                "DELETE FROM handled WHERE profile = $1 AND matter = $2",
+                params![&profile, &alert],
+            ),
+        })
+        .await
+        .map(drop)
+    }
+}
+
+fn in_force(sql: &dyn Sql, of: &PaymentKey) -> SqlResult<Option<Expectation>> {
+    sql.optional(
+        &format!("{EXPECTATION} ORDER BY id DESC LIMIT 1"),
+        &of.params(),
+        |row| expectation(row, 0),
+    )
+}
+
+fn last_observation(sql: &dyn Sql, of: &PaymentKey) -> SqlResult<Option<Observation>> {
+    sql.optional(
+        &format!("{OBSERVATION} ORDER BY id DESC LIMIT 1"),
+        &of.params(),
+        observation,
+    )
+}
+
+fn observe(sql: &dyn Sql, of: &PaymentKey, seen: &Observation) -> SqlResult<bool> {
+    let payment = &seen.payment;
+    let change = sql.change(Area::Payments)?;
+    let last = last_observation(&*change, of)?;
+    if last.is_some_and(|last| last.payment == *payment) {
+        return Ok(false);
+    }
+    change.execute(
+        "INSERT INTO observations (profile, account, payment, at, state, amount, currency)
+         VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        params![
+            &of.profile,
+            of.account.as_str(),
+            of.id.as_str(),
+            seen.at.0,
+            payment.state.as_str(),
+            payment.amount.as_str(),
+            payment.currency.as_str()
+        ],
+    )?;
+    change.commit()?;
+    Ok(true)
+}
+
+fn observation(row: Row<'_>) -> SqlResult<Observation> {
+    Ok(Observation {
+        at: WallTime(row.get(0)?),
+        payment: Payment {
+            id: payment_id(row, 4)?,
+            currency: Reported::currency(&row.get::<String>(3)?),
+            amount: Reported::amount(&row.get::<String>(2)?),
+            state: PaymentState::from_word(&row.get::<String>(1)?),
+        },
+    })
+}
+
+fn watch(row: Row<'_>) -> SqlResult<Watch> {
+    let expects = row.get::<Option<i64>>(6)?.is_some();
+    Ok(Watch {
+        account: row.parsed(0, |name: String| AccountId::new(name))?,
+        id: payment_id(row, 1)?,
+        since: WallTime(row.get(2)?),
+        expected: expects.then(|| expectation(row, 3)).transpose()?,
+    })
+}
+
+/// From four columns, the first of which is `from`.
+fn expectation(row: Row<'_>, from: usize) -> SqlResult<Expectation> {
+    let by = row.get::<String>(from + 2)?;
+    Ok(Expectation {
+        sum: Expected {
+            amount: row.parsed(from, |text: String| Amount::received(&text))?,
+            currency: row.parsed(from + 1, |text: String| Currency::new(text))?,
+        },
+        by: ExpectedBy::from_word(&by).unwrap_or(ExpectedBy::Command),
+        at: WallTime(row.get(from + 3)?),
+    })
+}
+
+fn payment_id(row: Row<'_>, column: usize) -> SqlResult<PaymentId> {
+    row.parsed(column, |text: String| PaymentId::new(text))
+}

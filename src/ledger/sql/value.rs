@@ -1,0 +1,163 @@
+//! Values as parameters and in columns: null, integers, texts and bytes.
+
+use super::{SqlError, SqlResult};
+
+/// A parameter of a statement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::ledger) enum Param<'a> {
+    Null,
+    Int(i64),
+    Text(&'a str),
+    Bytes(&'a [u8]),
+}
+
+/// A statement's parameters: `params![a, b]`.
+macro_rules! params {
+    ($($value:expr),* $(,)?) => {
+        &[$($crate::ledger::sql::Param::from($value)),*]
+    };
+}
+pub(in crate::ledger) use params;
+
+macro_rules! integers {
+    ($($kind:ty),*) => {$(
+        impl From<$kind> for Param<'_> {
+            fn from(value: $kind) -> Self {
+                Self::Int(value.into())
+            }
+        }
+    )*};
+}
+integers!(i64, u32, u16, bool);
+
+impl<'a> From<&'a str> for Param<'a> {
+    fn from(value: &'a str) -> Self {
+        Self::Text(value)
+    }
+}
+
+impl<'a> From<&'a String> for Param<'a> {
+    fn from(value: &'a String) -> Self {
+        Self::Text(value)
+    }
+}
+
+impl<'a> From<&'a [u8]> for Param<'a> {
+    fn from(value: &'a [u8]) -> Self {
+        Self::Bytes(value)
+    }
+}
+
+impl<'a> From<&'a Vec<u8>> for Param<'a> {
+    fn from(value: &'a Vec<u8>) -> Self {
+        Self::Bytes(value)
+    }
+}
+
+impl<'a, const N: usize> From<&'a [u8; N]> for Param<'a> {
+    fn from(value: &'a [u8; N]) -> Self {
+        Self::Bytes(value)
+    }
+}
+
+impl<'a, T: Into<Param<'a>>> From<Option<T>> for Param<'a> {
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Self::Null, Into::into)
+    }
+}
+
+/// A value in a column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::ledger) enum Column<'a> {
+    Null,
+    Int(i64),
+    Text(&'a str),
+    Bytes(&'a [u8]),
+    /// Of no other kind, or no UTF-8.
+    Unknown,
+}
+
+/// A row of an answer.
+#[derive(Clone, Copy)]
+pub(in crate::ledger) struct Row<'a>(pub(in crate::ledger) &'a dyn Fn(usize) -> Column<'a>);
+
+impl Row<'_> {
+    /// The value in a column, counted from zero.
+    pub(in crate::ledger) fn get<T: FromColumn>(&self, column: usize) -> SqlResult<T> {
+        let found = (self.0)(column);
+        T::from_column(found).ok_or_else(|| SqlError::Malformed {
+            column,
+            why: format!("{found:?} is of another type"),
+        })
+    }
+
+    /// The value in a column, which only this program can have written.
+    pub(in crate::ledger) fn parsed<C: FromColumn, T, E: std::fmt::Display>(
+        &self,
+        column: usize,
+        parse: impl FnOnce(C) -> Result<T, E>,
+    ) -> SqlResult<T> {
+        parse(self.get(column)?).map_err(|error| SqlError::Malformed {
+            column,
+            why: error.to_string(),
+        })
+    }
+}
+
+/// A type that a column can have.
+pub(in crate::ledger) trait FromColumn: Sized {
+    fn from_column(column: Column<'_>) -> Option<Self>;
+}
+
+impl FromColumn for i64 {
+    fn from_column(column: Column<'_>) -> Option<Self> {
+        match column {
+            Column::Int(value) => Some(value),
+            _ => None,
+        }
+    }
+}
+
+macro_rules! smaller {
+    ($($kind:ty),*) => {$(
+        impl FromColumn for $kind {
+            fn from_column(column: Column<'_>) -> Option<Self> {
+                i64::from_column(column)?.try_into().ok()
+            }
+        }
+    )*};
+}
+smaller!(u32, u16, usize);
+
+impl FromColumn for bool {
+    fn from_column(column: Column<'_>) -> Option<Self> {
+        i64::from_column(column).map(|value| value != 0)
+    }
+}
+
+impl FromColumn for String {
+    fn from_column(column: Column<'_>) -> Option<Self> {
+        match column {
+            Column::Text(value) => Some(value.to_owned()),
+            _ => None,
+        }
+    }
+}
+
+impl FromColumn for Vec<u8> {
+    fn from_column(column: Column<'_>) -> Option<Self> {
+        match column {
+            Column::Bytes(value) => Some(value.to_vec()),
+            _ => None,
+        }
+    }
+}
+
+impl<T: FromColumn> FromColumn for Option<T> {
+    fn from_column(column: Column<'_>) -> Option<Self> {
+        match column {
+            Column::Null => Some(None),
+            value => T::from_column(value).map(Some),
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! SQLite as a database of the shared statements.
+
+use std::sync::{Arc, Weak};
+
+use rusqlite::types::{ToSqlOutput, Type, ValueRef};
+use rusqlite::{Connection, Statement, params_from_iter};
+
+use crate::clock::Clock;
+use crate::domain::{Exchange, WallTime};
+
+use super::writer::Store;
+use super::{Shared, Sqlite, age};
+use crate::ledger::error::LedgerError;
+use crate::ledger::exchanges::Recorded;
+use crate::ledger::sql::deliveries::Incoming;
+use crate::ledger::sql::{self, Area, Column, Database, Param, Row, Sql, SqlError, SqlResult};
+use crate::ledger::status::{Retention, Status};
+
+impl rusqlite::ToSql for Param<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(match self {
+            Self::Null => ValueRef::Null,
+            Self::Int(value) => ValueRef::Integer(*value),
+            Self::Text(value) => ValueRef::Text(value.as_bytes()),
+            Self::Bytes(value) => ValueRef::Blob(value),
+        }))
+    }
+}
+
+/// SQLite numbers `$1, $2` as they appear.
+fn is_in_order(statement: &Statement<'_>) -> bool {
+    (1..=statement.parameter_count())
+        .all(|number| statement.parameter_name(number) == Some(&format!("${number}")))
+}
+
+impl Sql for Connection {
+    fn execute(&self, sql: &str, params: &[Param<'_>]) -> SqlResult<usize> {
+        let mut statement = self.prepare_cached(sql)?;
+        debug_assert!(is_in_order(&statement), "{sql}");
+        Ok(statement.execute(params_from_iter(params))?)
+    }
+
+    fn query(
+        &self,
+        sql: &str,
+        params: &[Param<'_>],
+        each: &mut dyn FnMut(Row<'_>) -> SqlResult<()>,
+    ) -> SqlResult<()> {
+        let mut statement = self.prepare_cached(sql)?;
+        debug_assert!(is_in_order(&statement), "{sql}");
+        let mut rows = statement.query(params_from_iter(params))?;
+        while let Some(row) = rows.next()? {
+            each(Row(&|column| match row.get_ref(column) {
+                Ok(ValueRef::Null) => Column::Null,
+                Ok(ValueRef::Integer(value)) => Column::Int(value),
+                Ok(text @ ValueRef::Text(_)) => text.as_str().map_or(Column::Unknown, Column::Text),
+                Ok(ValueRef::Blob(bytes)) => Column::Bytes(bytes),
+                Ok(ValueRef::Real(_)) | Err(_) => Column::Unknown,
+            }))?;
+        }
+        Ok(())
+    }
+
+    fn begin(&self, _: Area) -> SqlResult<()> {
+        Ok(self.execute_batch("BEGIN IMMEDIATE")?)
+    }
+
+    fn end(&self, saved: bool) -> SqlResult<()> {
+        let end = if saved { "COMMIT" } else { "ROLLBACK" };
+        Ok(self.execute_batch(end)?)
+    }
+
+    fn reference(&self, clock: &Clock) -> SqlResult<WallTime> {
+        Ok(age::reference(self, clock)?)
+    }
+}
+
+impl From<SqlError> for rusqlite::Error {
+    fn from(error: SqlError) -> Self {
+        match error {
+            SqlError::Sqlite(error) => error,
+            SqlError::Malformed { column, .. } => {
+                Self::FromSqlConversionFailure(column, Type::Text, Box::new(error))
+            }
+        }
+    }
+}
+
+impl Database for Sqlite {
+    type Store = Store;
+    type Weak = Weak<Shared>;
+
+    fn send(&self, job: impl FnOnce(&mut Store) + Send + 'static) {
+        // Fails only where the thread has ended; `run` then reports it, other jobs have no caller.
+        let _ = self.0.jobs.send(Box::new(job));
+    }
+
+    fn incoming(&self) -> &Arc<Incoming> {
+        &self.0.incoming
+    }
+
+    fn save_later(&self, exchange: Exchange, then: Recorded) {
+        self.write_behind(exchange, then);
+    }
+
+    fn is_behind(&self) -> bool {
+        self.has_waiting()
+    }
+
+    async fn wait_if_far_behind(&self) {
+        self.wait_if_much_waits().await;
+    }
+
+    fn catch_up(&self) {
+        let behind = self.0.behind.clone();
+        self.send(move |store| while behind.write(store) {});
+    }
+
+    fn downgrade(&self) -> Self::Weak {
+        Arc::downgrade(&self.0)
+    }
+
+    fn upgrade(weak: &Self::Weak) -> Option<Self> {
+        weak.upgrade().map(Self)
+    }
+}
+
+impl sql::Store for Store {
+    fn read<T>(&mut self, job: impl Fn(&dyn Sql) -> SqlResult<T>) -> Result<T, LedgerError> {
+        self.read(|conn| job(conn).map_err(Into::into))
+    }
+
+    fn write<T>(&mut self, job: impl Fn(&dyn Sql) -> SqlResult<T>) -> Result<T, LedgerError> {
+        self.write(|conn| job(conn).map_err(Into::into))
+    }
+
+    fn write_durably<T>(
+        &mut self,
+        job: impl Fn(&dyn Sql) -> SqlResult<T>,
+    ) -> Result<T, LedgerError> {
+        require_file(self)?;
+        let saved = self.write_durably(|conn| job(conn).map_err(Into::into))?;
+        // The file may have turned out damaged, without a replacement.
+        require_file(self)?;
+        Ok(saved)
+    }
+
+    fn limits(&self) -> (Clock, Retention) {
+        (self.clock.clone(), self.limits.clone())
+    }
+}
+
+/// An error if the ledger has no file: a callback in memory only does not count as saved.
+fn require_file(store: &Store) -> Result<(), LedgerError> {
+    if store.has_file() {
+        return Ok(());
+    }
+    Err(LedgerError::NotSaved(match store.status() {
+        Status::Degraded { why } => why,
+        _ => "it has no file".into(),
+    }))
+}
