@@ -3,7 +3,7 @@
 
 use async_trait::async_trait;
 
-use crate::domain::{AccountId, CredentialStatus, WallTime};
+use crate::domain::{AccountId, CredentialStatus};
 
 use super::value::{Row, params};
 use super::{Database, SqlResult};
@@ -26,7 +26,7 @@ impl<D: Database> Credentials for D {
                 "INSERT INTO credentials (profile, account, status, at, why) VALUES ($1, $2, $3, $4, $5)
                  ON CONFLICT (profile, account)
                      DO UPDATE SET status = excluded.status, at = excluded.at, why = excluded.why",
-                params![&profile, account.as_str(), word, at.0, &why],
+                params![&profile, account.as_str(), word, at, &why],
             )
         })
         .await
@@ -52,7 +52,7 @@ impl<D: Database> Credentials for D {
 }
 
 fn verdict(row: Row<'_>) -> SqlResult<CredentialStatus> {
-    let at = WallTime(row.get(1)?);
+    let at = row.get(1)?;
     let why = row.get(2)?;
     Ok(match row.get::<String>(0)?.as_str() {
         "good" => CredentialStatus::Good { at },

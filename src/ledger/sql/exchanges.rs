@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::domain::{AccountId, Body, Exchange, ExchangeId, Outcome, WallTime, bad_json};
+use crate::domain::{AccountId, Body, Exchange, ExchangeId, Outcome, bad_json};
 
 use super::selection::{Selection, places};
 use super::value::{Param, Row, params};
@@ -117,7 +117,7 @@ pub(in crate::ledger) fn insert(
         exchange.account.as_str(),
         &exchange.provider,
         &exchange.environment,
-        exchange.at.0,
+        exchange.at,
         &exchange.method,
         &exchange.url,
         &exchange.about,
@@ -188,7 +188,7 @@ fn selection<'a>(query: &'a LogQuery, patterns: &'a [String]) -> Selection<'a> {
     if let Some(ExchangeId(id)) = query.after {
         selection.require("id >", id);
     }
-    if let Some(WallTime(at)) = query.since {
+    if let Some(at) = query.since {
         selection.require("at >=", at);
     }
     if let Some(account) = &query.account {
@@ -228,7 +228,7 @@ fn from_row(row: Row<'_>) -> SqlResult<Exchange> {
         account: row.parsed(1, |name: String| AccountId::new(name))?,
         provider: row.get(2)?,
         environment: row.get(3)?,
-        at: WallTime(row.get(4)?),
+        at: row.get(4)?,
         method: row.get(5)?,
         url: row.get(6)?,
         about: row.get(7)?,

@@ -8,6 +8,7 @@
 mod credentials;
 pub(super) mod deliveries;
 pub(super) mod exchanges;
+pub(super) mod nonces;
 mod payments;
 mod selection;
 mod value;
@@ -45,6 +46,8 @@ pub(super) enum Area {
     Payments,
     /// The request log.
     Exchanges,
+    /// What is known of the providers' time.
+    Nonces,
 }
 
 /// A connection to a database.

@@ -88,7 +88,7 @@ impl<D: Database> Payments for D {
                     &profile,
                     watch.account.as_str(),
                     watch.id.as_str(),
-                    watch.since.0
+                    watch.since
                 ],
             )
         })
@@ -131,7 +131,7 @@ impl<D: Database> Payments for D {
                             new.sum.amount.as_str(),
                             new.sum.currency.as_str(),
                             new.by.as_str(),
-                            new.at.0
+                            new.at
                         ],
                     )?;
                     change.commit()?;
@@ -161,7 +161,7 @@ impl<D: Database> Payments for D {
             sql.all(
                 "SELECT matter, at FROM handled WHERE profile = $1",
                 params![&profile],
-                |row| Ok((row.get(0)?, WallTime(row.get(1)?))),
+                |row| Ok((row.get(0)?, row.get(1)?)),
             )
         })
         .await
@@ -178,7 +178,7 @@ impl<D: Database> Payments for D {
             Some(at) => sql.execute(
                 "INSERT INTO handled (profile, matter, at) VALUES ($1, $2, $3)
                  ON CONFLICT (profile, matter) DO UPDATE SET at = excluded.at",
-                params![&profile, &alert, at.0],
+                params![&profile, &alert, at],
             ),
             None => sql.execute(
                 "DELETE FROM handled WHERE profile = $1 AND matter = $2",
@@ -220,7 +220,7 @@ fn observe(sql: &dyn Sql, of: &PaymentKey, seen: &Observation) -> SqlResult<bool
             &of.profile,
             of.account.as_str(),
             of.id.as_str(),
-            seen.at.0,
+            seen.at,
             payment.state.as_str(),
             payment.amount.as_str(),
             payment.currency.as_str()
@@ -232,7 +232,7 @@ fn observe(sql: &dyn Sql, of: &PaymentKey, seen: &Observation) -> SqlResult<bool
 
 fn observation(row: Row<'_>) -> SqlResult<Observation> {
     Ok(Observation {
-        at: WallTime(row.get(0)?),
+        at: row.get(0)?,
         payment: Payment {
             id: payment_id(row, 4)?,
             currency: Reported::currency(&row.get::<String>(3)?),
@@ -247,7 +247,7 @@ fn watch(row: Row<'_>) -> SqlResult<Watch> {
     Ok(Watch {
         account: row.parsed(0, |name: String| AccountId::new(name))?,
         id: payment_id(row, 1)?,
-        since: WallTime(row.get(2)?),
+        since: row.get(2)?,
         expected: expects.then(|| expectation(row, 3)).transpose()?,
     })
 }
@@ -261,7 +261,7 @@ fn expectation(row: Row<'_>, from: usize) -> SqlResult<Expectation> {
             currency: row.parsed(from + 1, |text: String| Currency::new(text))?,
         },
         by: ExpectedBy::from_word(&by).unwrap_or(ExpectedBy::Command),
-        at: WallTime(row.get(from + 3)?),
+        at: row.get(from + 3)?,
     })
 }
 

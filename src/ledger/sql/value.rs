@@ -1,5 +1,7 @@
 //! Values as parameters and in columns: null, integers, texts and bytes.
 
+use crate::domain::WallTime;
+
 use super::{SqlError, SqlResult};
 
 /// A parameter of a statement.
@@ -7,6 +9,8 @@ use super::{SqlError, SqlResult};
 pub(in crate::ledger) enum Param<'a> {
     Null,
     Int(i64),
+    /// Milliseconds since 1970, by this machine's clock.
+    Time(i64),
     Text(&'a str),
     Bytes(&'a [u8]),
 }
@@ -29,6 +33,12 @@ macro_rules! integers {
     )*};
 }
 integers!(i64, u32, u16, bool);
+
+impl From<WallTime> for Param<'_> {
+    fn from(value: WallTime) -> Self {
+        Self::Time(value.0)
+    }
+}
 
 impl<'a> From<&'a str> for Param<'a> {
     fn from(value: &'a str) -> Self {
@@ -79,13 +89,17 @@ pub(in crate::ledger) enum Column<'a> {
 
 /// A row of an answer.
 #[derive(Clone, Copy)]
-pub(in crate::ledger) struct Row<'a>(pub(in crate::ledger) &'a dyn Fn(usize) -> Column<'a>);
+pub(in crate::ledger) struct Row<'a> {
+    pub(in crate::ledger) column: &'a dyn Fn(usize) -> Column<'a>,
+    /// How far the clock of the database is ahead of this machine's, in milliseconds.
+    pub(in crate::ledger) ahead: i64,
+}
 
 impl Row<'_> {
     /// The value in a column, counted from zero.
     pub(in crate::ledger) fn get<T: FromColumn>(&self, column: usize) -> SqlResult<T> {
-        let found = (self.0)(column);
-        T::from_column(found).ok_or_else(|| SqlError::Malformed {
+        let found = (self.column)(column);
+        T::from_column(found, self.ahead).ok_or_else(|| SqlError::Malformed {
             column,
             why: format!("{found:?} is of another type"),
         })
@@ -106,11 +120,12 @@ impl Row<'_> {
 
 /// A type that a column can have.
 pub(in crate::ledger) trait FromColumn: Sized {
-    fn from_column(column: Column<'_>) -> Option<Self>;
+    /// `ahead` as in [`Row`].
+    fn from_column(column: Column<'_>, ahead: i64) -> Option<Self>;
 }
 
 impl FromColumn for i64 {
-    fn from_column(column: Column<'_>) -> Option<Self> {
+    fn from_column(column: Column<'_>, _: i64) -> Option<Self> {
         match column {
             Column::Int(value) => Some(value),
             _ => None,
@@ -118,11 +133,17 @@ impl FromColumn for i64 {
     }
 }
 
+impl FromColumn for WallTime {
+    fn from_column(column: Column<'_>, ahead: i64) -> Option<Self> {
+        i64::from_column(column, 0).map(|value| Self(value.saturating_sub(ahead)))
+    }
+}
+
 macro_rules! smaller {
     ($($kind:ty),*) => {$(
         impl FromColumn for $kind {
-            fn from_column(column: Column<'_>) -> Option<Self> {
-                i64::from_column(column)?.try_into().ok()
+            fn from_column(column: Column<'_>, _: i64) -> Option<Self> {
+                i64::from_column(column, 0)?.try_into().ok()
             }
         }
     )*};
@@ -130,13 +151,13 @@ macro_rules! smaller {
 smaller!(u32, u16, usize);
 
 impl FromColumn for bool {
-    fn from_column(column: Column<'_>) -> Option<Self> {
-        i64::from_column(column).map(|value| value != 0)
+    fn from_column(column: Column<'_>, _: i64) -> Option<Self> {
+        i64::from_column(column, 0).map(|value| value != 0)
     }
 }
 
 impl FromColumn for String {
-    fn from_column(column: Column<'_>) -> Option<Self> {
+    fn from_column(column: Column<'_>, _: i64) -> Option<Self> {
         match column {
             Column::Text(value) => Some(value.to_owned()),
             _ => None,
@@ -145,7 +166,7 @@ impl FromColumn for String {
 }
 
 impl FromColumn for Vec<u8> {
-    fn from_column(column: Column<'_>) -> Option<Self> {
+    fn from_column(column: Column<'_>, _: i64) -> Option<Self> {
         match column {
             Column::Bytes(value) => Some(value.to_vec()),
             _ => None,
@@ -154,10 +175,10 @@ impl FromColumn for Vec<u8> {
 }
 
 impl<T: FromColumn> FromColumn for Option<T> {
-    fn from_column(column: Column<'_>) -> Option<Self> {
+    fn from_column(column: Column<'_>, ahead: i64) -> Option<Self> {
         match column {
             Column::Null => Some(None),
-            value => T::from_column(value).map(Some),
+            value => T::from_column(value, ahead).map(Some),
         }
     }
 }

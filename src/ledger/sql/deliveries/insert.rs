@@ -264,7 +264,7 @@ fn count(
         // Bounded, since it is read as a `u32`.
         "UPDATE identities SET deliveries = min(deliveries + 1, 4000000000), seen_at = max(seen_at, $1)
          WHERE hash = $2 RETURNING id, deliveries - 1, settled",
-        params![at.0, hash],
+        params![at, hash],
         |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
     )?;
     if let Some(known) = known {
@@ -274,7 +274,7 @@ fn count(
         "INSERT INTO identities (hash, deliveries, settled, seen_at, relayed, number)
          VALUES ($1, 1, 0, $2, $3, (SELECT coalesce(max(number), 0) + 1 FROM identities WHERE relayed = $3))
          RETURNING id",
-        params![hash, at.0, relayed],
+        params![hash, at, relayed],
         |row| row.get(0),
     )?;
     Ok((id, 0, false))
@@ -294,11 +294,11 @@ struct Ask {
 /// checked again no sooner than this after the last or current check, and later if there are more callbacks than any
 /// payment causes.
 const NEXT_CHECK: Duration = Duration::from_secs(2);
-const NEXT_CHECK_OF_MANY: Duration = Duration::from_millis(LATEST_NEW);
+const NEXT_CHECK_OF_MANY: Duration = LATEST_NEW;
 const MANY: u32 = 20;
 
-/// The latest that a new job is due, in milliseconds.
-pub(super) const LATEST_NEW: u64 = 30_000;
+/// The latest that a new job is due.
+pub(super) const LATEST_NEW: Duration = Duration::from_secs(30);
 
 fn check_due(sql: &dyn Sql, identity: i64, new: &NewDelivery, earlier: u32) -> SqlResult<WallTime> {
     let now = new.received_at;
@@ -306,10 +306,10 @@ fn check_due(sql: &dyn Sql, identity: i64, new: &NewDelivery, earlier: u32) -> S
     if new.proved || earlier == 0 {
         return Ok(now);
     }
-    let last: Option<i64> = sql.one(
+    let last: Option<WallTime> = sql.one(
         "SELECT max(CASE WHEN due_at IS NOT NULL AND taken_until > $1 THEN $1 ELSE tried_at END)
          FROM errands WHERE identity = $2 AND duty = $3",
-        params![now.0, identity, JobKind::Ask.as_str()],
+        params![now, identity, JobKind::Ask.as_str()],
         |row| row.get(0),
     )?;
     let pause = if earlier < MANY {
@@ -318,7 +318,7 @@ fn check_due(sql: &dyn Sql, identity: i64, new: &NewDelivery, earlier: u32) -> S
         NEXT_CHECK_OF_MANY
     };
     // A check that a wrong clock dated in the future counts as one of now.
-    Ok(last.map_or(now, |last| now.max(WallTime(last.min(now.0)).plus(pause))))
+    Ok(last.map_or(now, |last| now.max(last.min(now).plus(pause))))
 }
 
 /// Makes an earlier delivery's waiting check due as soon as allowed; returns whether there is one. A running check does
@@ -330,11 +330,11 @@ fn advance_check(sql: &dyn Sql, ask: &Ask) -> SqlResult<bool> {
          WHERE identity = $3 AND due_at IS NOT NULL AND duty = $4 AND taken_until <= $5
          RETURNING delivery",
         params![
-            ask.due.0,
+            ask.due,
             ask.known,
             ask.identity,
             JobKind::Ask.as_str(),
-            ask.at.0,
+            ask.at,
         ],
         |row| row.get(0),
     )?;
@@ -356,7 +356,7 @@ fn is_to_be_forwarded(
         "SELECT EXISTS (SELECT 1 FROM errands
              WHERE identity = $1 AND due_at IS NOT NULL AND duty = $2 AND target = $3 AND tries = 0
                  AND taken_until <= $4)",
-        params![identity, job.kind.as_str(), &job.target, now.0],
+        params![identity, job.kind.as_str(), &job.target, now],
         |row| row.get(0),
     )
 }

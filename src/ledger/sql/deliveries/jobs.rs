@@ -20,13 +20,10 @@ const OF_QUEUE: &str = "realm = $1 AND duty = $2 AND known = $3 AND due_at IS NO
      AND (CAST($4 AS TEXT) IS NULL
          OR $4 = (SELECT account FROM deliveries WHERE deliveries.id = errands.delivery))";
 
-/// The lease end of a job without a lease.
-const FREE: i64 = i64::MIN;
-
-/// The longest wait between two attempts that tilldeck chooses, in milliseconds.
-const LONGEST: i64 = 60 * 60 * 1000;
+/// The longest wait between two attempts that tilldeck chooses.
+const LONGEST: Duration = Duration::from_hours(1);
 /// The longest wait at all. A job that seems due later is due now: the clock was set back.
-const LONGEST_RETRY_AFTER: i64 = 24 * LONGEST;
+const LONGEST_RETRY_AFTER: Duration = Duration::from_hours(24);
 
 #[async_trait]
 impl<D: Database> Jobs for D {
@@ -54,7 +51,7 @@ impl<D: Database> Jobs for D {
         self.read(move |sql| {
             let mut soonest = None;
             for kind in queue.kinds {
-                let at: Option<i64> = sql.optional(
+                let at: Option<WallTime> = sql.optional(
                     &format!(
                         "SELECT max(due_at, taken_until) FROM errands WHERE {OF_QUEUE}
                          ORDER BY max(due_at, taken_until) LIMIT 1"
@@ -69,7 +66,7 @@ impl<D: Database> Jobs for D {
                 )?;
                 soonest = soonest.into_iter().chain(at).min();
             }
-            Ok(soonest.map(WallTime))
+            Ok(soonest)
         })
         .await
     }
@@ -171,11 +168,7 @@ fn make_due(sql: &dyn Sql, retry: &Retry) -> SqlResult<Option<Retried>> {
         let changed = change.execute(
             "UPDATE errands SET tries = 0, due_at = $1, taken_until = $2
              WHERE id = $3 AND (due_at IS NULL OR taken_until <= $1)",
-            params![
-                retry.now.0,
-                retry.taken_until.map_or(FREE, |until| until.0),
-                job.id.0,
-            ],
+            params![retry.now, retry.taken_until.unwrap_or(rows::FREE), job.id.0,],
         )?;
         if changed > 0 {
             jobs.push(job.id);
@@ -196,22 +189,18 @@ fn take(sql: &dyn Sql, queue: &JobFilter, lease: Lease) -> SqlResult<Vec<(Delive
     } else {
         "-id"
     };
-    let now = lease.now.0;
+    let now = lease.now;
     let mut due: Vec<(i64, i64, i64)> = Vec::new();
     for (condition, instants) in [
         ("max(due_at, taken_until) <= $5", vec![now]),
         // Due later than any new job can be, or attempted in the future: the clock was set back.
         (
             "taken_until <= $5 AND tries = 0 AND max(due_at, taken_until) > $6",
-            vec![now, now.saturating_add_unsigned(LATEST_NEW)],
+            vec![now, now.plus(LATEST_NEW)],
         ),
         (
             "(tried_at > $5 OR max(due_at, taken_until) > $6) AND max(due_at, taken_until) > $7",
-            vec![
-                now,
-                now.saturating_add(LONGEST_RETRY_AFTER),
-                now.saturating_add(LONGEST),
-            ],
+            vec![now, now.plus(LONGEST_RETRY_AFTER), now.plus(LONGEST)],
         ),
     ] {
         let limit = 5 + instants.len();
@@ -227,7 +216,7 @@ fn take(sql: &dyn Sql, queue: &JobFilter, lease: Lease) -> SqlResult<Vec<(Delive
                 queue.account.as_ref(),
             ]
             .to_vec();
-            params.extend(instants.iter().copied().map(Param::Int));
+            params.extend(instants.iter().copied().map(Param::from));
             params.push(most.into());
             let found = change.all(&statement, &params, |row| {
                 Ok((row.get(0)?, row.get(1)?, row.get(2)?))
@@ -244,7 +233,7 @@ fn take(sql: &dyn Sql, queue: &JobFilter, lease: Lease) -> SqlResult<Vec<(Delive
     for (_, job, delivery) in due {
         change.execute(
             "UPDATE errands SET taken_until = $1 WHERE id = $2",
-            params![lease.until.0, job],
+            params![lease.until, job],
         )?;
         // Pruned meanwhile by another process: its job goes with it.
         if let Some(delivery) = rows::one(&*change, DeliveryId(delivery))? {
@@ -261,7 +250,7 @@ fn end_abandoned(sql: &dyn Sql, prefix: &str, before: WallTime) -> SqlResult<()>
         "UPDATE errands SET due_at = NULL
          WHERE due_at IS NOT NULL AND max(due_at, taken_until) < $1 AND substr(realm, 1, length($2)) = $2
          RETURNING delivery",
-        params![before.0, prefix],
+        params![before, prefix],
         |row| row.get(0),
     )?;
     for delivery in ended {
@@ -281,7 +270,7 @@ fn save_attempt(
         "SELECT delivery, identity, coalesce(length(reply), 0), due_at IS NOT NULL AND taken_until = $1,
              duty = $2 AND known = 0
          FROM errands WHERE id = $3",
-        params![held_until.0, JobKind::Ask.as_str(), id.0],
+        params![held_until, JobKind::Ask.as_str(), id.0],
         |row| {
             Ok((
                 row.get(0)?,
@@ -301,7 +290,7 @@ fn save_attempt(
     }
     let outcome = &result.outcome;
     let due_at = match result.state {
-        JobState::Due { at } => Some(at.0),
+        JobState::Due { at } => Some(at),
         JobState::Done | JobState::GivenUp => None,
     };
     let nanos = |took: Duration| i64::try_from(took.as_nanos()).unwrap_or(i64::MAX);
@@ -311,9 +300,9 @@ fn save_attempt(
          WHERE id = $9",
         params![
             due_at,
-            FREE,
+            rows::FREE,
             result.state == JobState::Done,
-            result.at.0,
+            result.at,
             &outcome.summary,
             outcome.status,
             outcome.took.map(nanos),

@@ -99,7 +99,7 @@ pub(super) fn prune(
     most: usize,
 ) -> SqlResult<bool> {
     let age = i64::try_from(limits.age.as_millis()).unwrap_or(i64::MAX);
-    let since = now.0.saturating_sub(age);
+    let since = WallTime(now.0.saturating_sub(age));
     let mut more = false;
     let pruning = Pruning {
         sql,
@@ -114,7 +114,7 @@ pub(super) fn prune(
     let remembered = i64::try_from(remembered).unwrap_or(i64::MAX);
     // Separately, so that a flood of hints displaces no order. By number alone, since a repeat of an old message is
     // still a repeat.
-    for (relayed, since) in [(false, since), (true, i64::MIN)] {
+    for (relayed, since) in [(false, since), (true, WallTime(i64::MIN))] {
         let dropped = sql.execute(
             "DELETE FROM identities WHERE id IN (
                  SELECT oldest.id FROM (
@@ -140,7 +140,7 @@ struct Pruning<'a> {
     sql: &'a dyn Sql,
     limits: &'a Retention,
     /// Rows before this instant are too old.
-    since: i64,
+    since: WallTime,
     /// The most rows of one class to drop.
     most: usize,
 }
@@ -155,7 +155,7 @@ impl Pruning<'_> {
         let (mut rows, mut bytes) = tally(sql, class)?;
         let too_much = |rows: u64, bytes: u64| rows > bounds.rows || bytes > bounds.bytes;
         for dropped in 0..most {
-            let found: Option<(i64, i64, i64)> = sql.optional(
+            let found: Option<(i64, i64, WallTime)> = sql.optional(
                 "SELECT id, size, received_at FROM deliveries WHERE class = $1 ORDER BY id LIMIT 1",
                 params![class as i64],
                 |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),

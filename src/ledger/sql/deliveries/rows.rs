@@ -21,6 +21,9 @@ const COLUMNS: &str = "id, account, provider, received_at, sender, method, verdi
 const JOB_COLUMNS: &str = "id, duty, target, tries, due_at, done, tried_at, told, status, took, \
      identity IS NULL";
 
+/// The lease end of a job without a lease.
+pub(super) const FREE: WallTime = WallTime(i64::MIN);
+
 /// The class that a delivery is pruned by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(i64)]
@@ -105,7 +108,7 @@ pub(super) fn insert(
         &new.account_key,
         &new.account,
         &new.provider,
-        new.received_at.0,
+        new.received_at,
         &new.from,
         &new.method,
         verdict.as_str(),
@@ -179,8 +182,8 @@ pub(super) fn insert_job(sql: &dyn Sql, whose: &JobOwner<'_>, new: &NewJob) -> S
             new.kind.as_str(),
             &new.target,
             whose.known,
-            new.at.0,
-            new.taken_until.map_or(i64::MIN, |until| until.0),
+            new.at,
+            new.taken_until.unwrap_or(FREE),
         ],
         |row| row.get(0),
     )?;
@@ -265,7 +268,7 @@ fn selection<'a>(
     if let Some(DeliveryId(id)) = query.after {
         selection.require("id >", id);
     }
-    if let Some(WallTime(at)) = query.since {
+    if let Some(at) = query.since {
         selection.require("received_at >=", at);
     }
     if let Some(account) = &query.account {
@@ -326,7 +329,7 @@ fn from_row(row: Row<'_>) -> SqlResult<Delivery> {
         id: DeliveryId(row.get(0)?),
         account: row.get(1)?,
         provider: row.get(2)?,
-        received_at: WallTime(row.get(3)?),
+        received_at: row.get(3)?,
         from: row.get(4)?,
         method: row.get(5)?,
         verdict: word(row, 6, Verdict::from_word)?,
@@ -342,9 +345,9 @@ fn from_row(row: Row<'_>) -> SqlResult<Delivery> {
 
 fn jobs(sql: &dyn Sql, id: DeliveryId) -> SqlResult<Vec<Job>> {
     let read = |row: Row<'_>| {
-        let due_at: Option<i64> = row.get(4)?;
+        let due_at: Option<WallTime> = row.get(4)?;
         let state = match due_at {
-            Some(at) => JobState::Due { at: WallTime(at) },
+            Some(at) => JobState::Due { at },
             None if row.get(5)? => JobState::Done,
             None => JobState::GivenUp,
         };
@@ -355,7 +358,7 @@ fn jobs(sql: &dyn Sql, id: DeliveryId) -> SqlResult<Vec<Job>> {
             is_replay: row.get(10)?,
             tries: row.get(3)?,
             state,
-            tried_at: row.get::<Option<i64>>(6)?.map(WallTime),
+            tried_at: row.get(6)?,
             summary: row.get(7)?,
             status: row.get(8)?,
             took: row
