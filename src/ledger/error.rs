@@ -13,6 +13,9 @@ pub enum LedgerError {
         "tilldeck cannot write the ledger: {0}; free disk space, or choose another folder with --state-dir"
     )]
     NotSaved(String),
+    /// The team's database cannot be used.
+    #[error("{0}")]
+    Database(String),
     /// Another program holds the database's lock for too long.
     #[error(
         "the database in {0} is locked by another program; end that program, or choose another folder with --state-dir"

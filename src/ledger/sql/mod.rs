@@ -23,13 +23,16 @@ use super::error::LedgerError;
 use super::exchanges::Recorded;
 use super::status::Retention;
 use deliveries::Incoming;
-pub(super) use value::{Column, Param, Row};
+pub(super) use value::{Column, Param, Row, params};
 
 /// Why a statement did not run, or its row cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum SqlError {
     #[error(transparent)]
     Sqlite(#[from] rusqlite::Error),
+    #[cfg(feature = "postgres")]
+    #[error(transparent)]
+    Postgres(#[from] super::postgres::PostgresError),
     #[error("column {column} cannot be read: {why}")]
     Malformed { column: usize, why: String },
 }

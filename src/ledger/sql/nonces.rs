@@ -92,6 +92,7 @@ pub(in crate::ledger) fn note(
 }
 
 /// A provider's clock, and this machine's clocks at the same instant.
+#[derive(Clone)]
 pub(in crate::ledger) struct ProviderTime {
     replies: i64,
     date: i64,

@@ -85,9 +85,7 @@ impl From<SqlError> for rusqlite::Error {
     fn from(error: SqlError) -> Self {
         match error {
             SqlError::Sqlite(error) => error,
-            SqlError::Malformed { column, .. } => {
-                Self::FromSqlConversionFailure(column, Type::Text, Box::new(error))
-            }
+            other => Self::FromSqlConversionFailure(0, Type::Text, Box::new(other)),
         }
     }
 }

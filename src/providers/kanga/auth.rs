@@ -186,7 +186,8 @@ fn storage(error: &LedgerError) -> NetError {
             "free disk space, or choose another folder with --state-dir"
         }
         // These errors already say what to do.
-        LedgerError::Gone
+        LedgerError::Database(_)
+        | LedgerError::Gone
         | LedgerError::NoncesExhausted
         | LedgerError::Stopped
         | LedgerError::TooManyWaiting => "",

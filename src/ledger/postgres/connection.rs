@@ -1,0 +1,354 @@
+//! One connection to the server, as a thread uses it: each call waits for its answer, with a time limit.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::fmt;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use tokio::runtime::Runtime;
+use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
+use tokio_postgres::{Client, Statement};
+
+use crate::clock::Clock;
+use crate::domain::WallTime;
+
+use super::error::PostgresError;
+use super::target::{Driver, Target};
+use crate::ledger::sql::{Area, Column, Param, Row, Sql, SqlResult};
+
+/// The longest wait for one answer. A server that does not answer in this time counts as away.
+const ANSWER_MAX: Duration = Duration::from_secs(20);
+
+/// The longest wait for a connection.
+const CONNECT_MAX: Duration = Duration::from_secs(10);
+
+/// The most prepared statements of a connection.
+const STATEMENTS_MAX: usize = 200;
+
+/// PostgreSQL's texts cannot contain the character NUL; it is stored as this one, which Unicode reserves for programs.
+const FOR_NUL: char = '\u{10FFFF}';
+
+/// A connection. It is lost after the first error that is not the statement's own.
+pub(super) struct Connection {
+    runtime: Runtime,
+    client: Client,
+    /// Reads and writes the socket while a call waits; `None` once the connection is lost.
+    driver: RefCell<Option<Driver>>,
+    statements: RefCell<HashMap<String, Statement>>,
+    clock: Clock,
+    /// How far the database's clock is ahead of this machine's, in milliseconds.
+    ahead: i64,
+}
+
+impl Connection {
+    /// Connects and checks that the server can keep the ledger's promises.
+    pub(super) fn open(target: &Target, clock: &Clock) -> Result<Self, PostgresError> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| PostgresError::Away(error.to_string()))?;
+        let connecting = async { tokio::time::timeout(CONNECT_MAX, target.connect()).await };
+        let (client, driver) = runtime
+            .block_on(connecting)
+            .map_err(|_| PostgresError::Away("it does not answer".to_owned()))??;
+        let mut connection = Self {
+            runtime,
+            client,
+            driver: RefCell::new(Some(driver)),
+            statements: RefCell::default(),
+            clock: clock.clone(),
+            ahead: 0,
+        };
+        connection.check(target)?;
+        Ok(connection)
+    }
+
+    /// Refuses a server that would lose or mix up what it is given, and compares the clocks.
+    fn check(&mut self, target: &Target) -> Result<(), PostgresError> {
+        let before = self.clock.now().wall;
+        let facts = self.wait(
+            ANSWER_MAX,
+            self.client.query_one(
+                "SELECT current_setting('server_version_num')::INT8, pg_is_in_recovery(),
+                     current_setting('synchronous_commit'), current_setting('fsync'),
+                     coalesce(current_setting('tilldeck.process', true), ''),
+                     (extract(epoch FROM clock_timestamp()) * 1000)::INT8",
+                &[],
+            ),
+        )?;
+        let after = self.clock.now().wall;
+        let (version, standby): (i64, bool) = (facts.get(0), facts.get(1));
+        let (commit, fsync, process): (&str, &str, &str) =
+            (facts.get(2), facts.get(3), facts.get(4));
+        if version < 130_000 {
+            return Err(PostgresError::TooOld(version / 10_000));
+        }
+        if process != target.process {
+            return Err(PostgresError::Pooler);
+        }
+        if standby {
+            return Err(PostgresError::Standby);
+        }
+        if fsync != "on" || !matches!(commit, "on" | "remote_apply" | "remote_write" | "local") {
+            return Err(PostgresError::NotDurable {
+                setting: if fsync == "on" {
+                    "synchronous_commit"
+                } else {
+                    "fsync"
+                },
+            });
+        }
+        if !self.clock.is_manual() {
+            let middle = before.0.midpoint(after.0);
+            let ahead = facts.get::<_, i64>(5) - middle;
+            // Within a second, machines with the same source of time differ anyway.
+            self.ahead = if ahead.abs() < 1000 { 0 } else { ahead };
+        }
+        Ok(())
+    }
+
+    /// The time for `now_ms`: only tests give one.
+    pub(super) fn given_now(&self) -> Param<'static> {
+        let now = self.clock.now();
+        if self.clock.is_manual() {
+            Param::Int(self.clock.shared(now).ms)
+        } else {
+            Param::Null
+        }
+    }
+
+    /// Whether it can still be used: notices a server that has closed it meanwhile.
+    pub(super) fn is_alive(&self) -> bool {
+        let mut driver = self.driver.borrow_mut();
+        let Some(driving) = driver.as_mut() else {
+            return false;
+        };
+        let ended = self.runtime.block_on(async {
+            tokio::select! {
+                biased;
+                _ = driving => true,
+                () = tokio::task::yield_now() => false,
+            }
+        });
+        if ended {
+            *driver = None;
+        }
+        !ended
+    }
+
+    /// Waits for an answer.
+    pub(super) fn wait<T>(
+        &self,
+        limit: Duration,
+        answer: impl Future<Output = Result<T, tokio_postgres::Error>>,
+    ) -> Result<T, PostgresError> {
+        let mut driver = self.driver.borrow_mut();
+        let Some(driving) = driver.as_mut() else {
+            return Err(PostgresError::Away("the connection was lost".to_owned()));
+        };
+        let done = self.runtime.block_on(async {
+            tokio::select! {
+                done = answer => done.map_err(PostgresError::from),
+                ended = driving => Err(match ended {
+                    Ok(()) => PostgresError::Away("the server closed the connection".to_owned()),
+                    Err(error) => PostgresError::from(error),
+                }),
+                () = tokio::time::sleep(limit) => {
+                    Err(PostgresError::Away(format!("no answer within {} s", limit.as_secs())))
+                }
+            }
+        });
+        if let Err(PostgresError::Away(_)) = &done {
+            *driver = None;
+        }
+        done
+    }
+
+    fn prepared(&self, sql: &str) -> Result<Statement, PostgresError> {
+        if let Some(known) = self.statements.borrow().get(sql) {
+            return Ok(known.clone());
+        }
+        let statement = self.wait(ANSWER_MAX, self.client.prepare(sql))?;
+        let mut statements = self.statements.borrow_mut();
+        if statements.len() >= STATEMENTS_MAX {
+            statements.clear();
+        }
+        statements.insert(sql.to_owned(), statement.clone());
+        Ok(statement)
+    }
+
+    /// Runs statements that return nothing.
+    pub(super) fn batch(&self, sql: &str) -> Result<(), PostgresError> {
+        self.wait(ANSWER_MAX, self.client.batch_execute(sql))
+    }
+
+    /// Runs a query and waits this long for its rows.
+    pub(super) fn rows_within(
+        &self,
+        limit: Duration,
+        sql: &str,
+        params: &[Param<'_>],
+    ) -> Result<Vec<tokio_postgres::Row>, PostgresError> {
+        let statement = self.prepared(sql)?;
+        let bound: Vec<Bound<'_>> = self.bound(params);
+        let bound: Vec<&(dyn ToSql + Sync)> = bound.iter().map(|bound| bound as _).collect();
+        self.wait(limit, self.client.query(&statement, &bound))
+    }
+
+    fn bound<'a>(&self, params: &[Param<'a>]) -> Vec<Bound<'a>> {
+        let shifted = |param: &Param<'a>| match *param {
+            Param::Time(at) => Bound(Param::Int(at.saturating_add(self.ahead))),
+            other => Bound(other),
+        };
+        params.iter().map(shifted).collect()
+    }
+}
+
+impl Connection {
+    /// Runs a statement whose parameters are of other types than [`Param`] has; returns the number of rows that it
+    /// changed.
+    pub(super) fn execute_with(
+        &self,
+        sql: &str,
+        params: &[&(dyn ToSql + Sync)],
+    ) -> Result<u64, PostgresError> {
+        let statement = self.prepared(sql)?;
+        self.wait(ANSWER_MAX, self.client.execute(&statement, params))
+    }
+}
+
+impl Sql for Connection {
+    fn execute(&self, sql: &str, params: &[Param<'_>]) -> SqlResult<usize> {
+        let statement = self.prepared(sql)?;
+        let bound = self.bound(params);
+        let bound: Vec<&(dyn ToSql + Sync)> = bound.iter().map(|bound| bound as _).collect();
+        let changed = self.wait(ANSWER_MAX, self.client.execute(&statement, &bound))?;
+        Ok(usize::try_from(changed).unwrap_or(usize::MAX))
+    }
+
+    fn query(
+        &self,
+        sql: &str,
+        params: &[Param<'_>],
+        each: &mut dyn FnMut(Row<'_>) -> SqlResult<()>,
+    ) -> SqlResult<()> {
+        for row in self.rows_within(ANSWER_MAX, sql, params)? {
+            let texts: Vec<Option<String>> = (0..row.len()).map(|at| with_nul(&row, at)).collect();
+            let column = |at: usize| match texts.get(at) {
+                Some(Some(text)) => Column::Text(text),
+                _ => column(&row, at),
+            };
+            each(Row {
+                column: &column,
+                ahead: self.ahead,
+            })?;
+        }
+        Ok(())
+    }
+
+    fn begin(&self, area: Area) -> SqlResult<()> {
+        let begin = match area {
+            Area::Deliveries | Area::Payments => {
+                // Writers of one area run one after another, as with SQLite: what one has read stays true until it
+                // commits.
+                let number = area as i32;
+                return Ok(self.batch(&format!(
+                    "BEGIN; SELECT pg_advisory_xact_lock(hashtext('tilldeck ' || current_schema), {number})"
+                ))?);
+            }
+            // A follower reads by rising ids, so that they must become visible in their order. The log needs not
+            // survive a crash of the server to the last row.
+            Area::Exchanges => {
+                "BEGIN; SET LOCAL synchronous_commit TO off;
+                 SELECT pg_advisory_xact_lock(hashtext('tilldeck ' || current_schema), -1)"
+            }
+            Area::Nonces => "BEGIN",
+        };
+        Ok(self.batch(begin)?)
+    }
+
+    fn end(&self, saved: bool) -> SqlResult<()> {
+        Ok(self.batch(if saved { "COMMIT" } else { "ROLLBACK" })?)
+    }
+
+    fn reference(&self, _: &Clock) -> SqlResult<WallTime> {
+        let now = self.given_now();
+        (self as &dyn Sql).one("SELECT now_ms($1)", &[now], |row| row.get(0))
+    }
+}
+
+/// A text that contains NUL, if the column has one.
+fn with_nul(row: &tokio_postgres::Row, at: usize) -> Option<String> {
+    if row.columns()[at].type_() != &Type::TEXT {
+        return None;
+    }
+    let text: Option<&str> = row.try_get(at).ok()?;
+    text.filter(|text| text.contains(FOR_NUL))
+        .map(|text| text.replace(FOR_NUL, "\0"))
+}
+
+fn column(row: &tokio_postgres::Row, at: usize) -> Column<'_> {
+    let Some(kind) = row.columns().get(at) else {
+        return Column::Unknown;
+    };
+    fn or_null<'a, T>(
+        value: Result<Option<T>, tokio_postgres::Error>,
+        some: impl FnOnce(T) -> Column<'a>,
+    ) -> Column<'a> {
+        match value {
+            Ok(Some(value)) => some(value),
+            Ok(None) => Column::Null,
+            Err(_) => Column::Unknown,
+        }
+    }
+    match *kind.type_() {
+        Type::INT8 => or_null(row.try_get(at), Column::Int),
+        Type::INT4 => or_null(row.try_get::<_, Option<i32>>(at), |value| {
+            Column::Int(value.into())
+        }),
+        Type::BOOL => or_null(row.try_get::<_, Option<bool>>(at), |value| {
+            Column::Int(value.into())
+        }),
+        Type::TEXT => or_null(row.try_get(at), Column::Text),
+        Type::BYTEA => or_null(row.try_get(at), Column::Bytes),
+        _ => Column::Unknown,
+    }
+}
+
+/// A parameter, in the type that the statement wants.
+struct Bound<'a>(Param<'a>);
+
+impl fmt::Debug for Bound<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Values stay out of logs.
+        f.write_str("parameter")
+    }
+}
+
+impl ToSql for Bound<'_> {
+    fn to_sql(
+        &self,
+        kind: &Type,
+        out: &mut BytesMut,
+    ) -> Result<IsNull, Box<dyn std::error::Error + Sync + Send>> {
+        match self.0 {
+            Param::Null => Ok(IsNull::Yes),
+            Param::Int(value) | Param::Time(value) if *kind == Type::INT4 => {
+                i32::try_from(value)?.to_sql(kind, out)
+            }
+            Param::Int(value) | Param::Time(value) => value.to_sql(kind, out),
+            Param::Text(text) if text.contains('\0') => {
+                text.replace('\0', &FOR_NUL.to_string()).to_sql(kind, out)
+            }
+            Param::Text(text) => text.to_sql(kind, out),
+            Param::Bytes(bytes) => bytes.to_sql(kind, out),
+        }
+    }
+
+    fn accepts(kind: &Type) -> bool {
+        matches!(*kind, Type::INT8 | Type::INT4 | Type::TEXT | Type::BYTEA)
+    }
+
+    to_sql_checked!();
+}

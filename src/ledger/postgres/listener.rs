@@ -1,0 +1,70 @@
+//! Notices what other programs have written (LISTEN/NOTIFY).
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::target::Target;
+
+/// The wait before another attempt to listen.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// A connection that is silent for this long is tried with a statement.
+const SILENCE: Duration = Duration::from_secs(15);
+
+/// Counts the changes of other programs in `changes` until it is stopped. Runs on a thread of its own.
+pub(super) fn start(target: Arc<Target>, changes: Arc<AtomicI64>, stop: CancellationToken) {
+    let listen = move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build();
+        let Ok(runtime) = runtime else { return };
+        runtime.block_on(async {
+            loop {
+                tokio::select! {
+                    () = stop.cancelled() => return,
+                    _ = listen_once(&target, &changes) => {}
+                }
+                tokio::select! {
+                    () = stop.cancelled() => return,
+                    () = tokio::time::sleep(PAUSE) => {}
+                }
+            }
+        });
+    };
+    // Without it, changes of other programs are seen later.
+    let _ = std::thread::Builder::new()
+        .name("ledger changes".to_owned())
+        .spawn(listen);
+}
+
+/// Listens until the connection is lost.
+async fn listen_once(
+    target: &Arc<Target>,
+    changes: &Arc<AtomicI64>,
+) -> Result<(), super::error::PostgresError> {
+    let (process, count) = (target.process.clone(), changes.clone());
+    let notified = move |payload: &str| {
+        if payload != process {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+    };
+    let (client, driver) = target.connect_and_listen(Box::new(notified)).await?;
+    let speak = async {
+        client
+            .batch_execute(&format!("LISTEN \"tilldeck {}\"", target.schema))
+            .await?;
+        // Whatever was missed until now.
+        changes.fetch_add(1, Ordering::Relaxed);
+        loop {
+            tokio::time::sleep(SILENCE).await;
+            client.batch_execute("").await?;
+        }
+    };
+    tokio::select! {
+        ended = driver => Ok(ended?),
+        failed = speak => failed,
+    }
+}

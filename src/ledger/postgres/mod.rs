@@ -1,0 +1,206 @@
+//! The ledger in a PostgreSQL database, shared by the programs of a team on several machines. Times are the database's:
+//! the machines' clocks may differ.
+//!
+//! A few threads have a connection each: one for everything that takes its turn, one for slots, one for each API key in
+//! use, and one that listens for the changes of others.
+
+mod connection;
+mod error;
+mod exchanges;
+mod listener;
+mod nonces;
+mod schema;
+mod slots;
+mod target;
+mod trust;
+mod worker;
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, Weak};
+
+use async_trait::async_trait;
+use tokio::sync::watch;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use crate::clock::Clock;
+use crate::domain::Exchange;
+
+use super::backend::Backend;
+use super::error::LedgerError;
+use super::exchanges::Recorded;
+use super::nonces::KeyHash;
+use super::slots::SlotId;
+use super::sql::Database;
+use super::sql::deliveries::Incoming;
+use super::status::{Retention, Status};
+use connection::Connection;
+use exchanges::Waiting;
+use target::Target;
+use worker::{Setup, Store, Worker};
+
+pub(super) use error::PostgresError;
+pub use target::DatabaseSettings;
+
+/// A handle. Clones share its connections.
+#[derive(Clone)]
+pub(super) struct Postgres(Arc<Shared>);
+
+pub(super) struct Shared {
+    setup: Setup,
+    clock: Clock,
+    operator: String,
+    general: Worker,
+    slots: Worker,
+    key_workers: Mutex<Vec<Worker>>,
+    key_locks: Mutex<HashMap<KeyHash, Arc<tokio::sync::Mutex<()>>>>,
+    released: Mutex<Vec<SlotId>>,
+    incoming: Arc<Incoming>,
+    waiting: Arc<Waiting>,
+    status: watch::Receiver<Status>,
+    /// Counts the changes of other programs.
+    changes: Arc<AtomicI64>,
+    _listening: DropGuard,
+}
+
+impl std::fmt::Debug for Postgres {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Postgres({})", self.0.setup.target.describe())
+    }
+}
+
+impl Postgres {
+    /// Returns at once; a thread connects. While the database is away every call fails.
+    ///
+    /// # Errors
+    /// If the settings cannot be used.
+    pub(super) fn start(
+        settings: &DatabaseSettings,
+        clock: Clock,
+        limits: Retention,
+    ) -> Result<Self, String> {
+        let target = Arc::new(Target::new(settings)?);
+        let (changed, status) = watch::channel(Status::Opening);
+        let setup = Setup {
+            target: target.clone(),
+            clock: clock.clone(),
+            limits,
+            status: changed,
+        };
+        let changes = Arc::new(AtomicI64::new(0));
+        let stop = CancellationToken::new();
+        listener::start(target, changes.clone(), stop.clone());
+        let general = Worker::start(setup.clone());
+        // The first connection is made at once.
+        general.send(|store| drop(store.connection().map(drop)));
+        Ok(Self(Arc::new(Shared {
+            slots: Worker::start(setup.clone()),
+            general,
+            setup,
+            clock,
+            operator: settings.operator.clone(),
+            key_workers: Mutex::default(),
+            key_locks: Mutex::default(),
+            released: Mutex::default(),
+            incoming: Arc::default(),
+            waiting: Arc::default(),
+            status,
+            changes,
+            _listening: stop.drop_guard(),
+        })))
+    }
+}
+
+/// Creates the tables or brings them to the newest version; returns the version before. Blocks.
+pub(super) fn migrate(settings: &DatabaseSettings, clock: &Clock) -> Result<usize, String> {
+    let target = Target::new(settings)?;
+    let open = Connection::open(&target, clock).map_err(|error| error.to_string())?;
+    schema::migrate(&open, &target.schema).map_err(|error| error.to_string())
+}
+
+#[async_trait]
+impl Backend for Postgres {
+    async fn status(&self) -> Status {
+        let mut status = self.0.status.clone();
+        let open = status.wait_for(|status| *status != Status::Opening).await;
+        open.map_or_else(
+            |_| Status::Degraded {
+                why: LedgerError::Stopped.to_string(),
+            },
+            |status| status.clone(),
+        )
+    }
+
+    async fn try_again(&self) -> Result<(), LedgerError> {
+        self.0
+            .general
+            .run(|store| {
+                store.try_again();
+                Ok(store.connection().map(drop)?)
+            })
+            .await
+    }
+
+    fn status_changes(&self) -> watch::Receiver<Status> {
+        self.0.status.clone()
+    }
+
+    async fn flush(&self) {
+        self.catch_up();
+        let _ = self.0.slots.run(|_| Ok(())).await;
+        let _ = self.0.general.run(|_| Ok(())).await;
+    }
+
+    async fn close(&self) {
+        self.flush().await;
+    }
+
+    async fn data_version(&self) -> Result<i64, LedgerError> {
+        Ok(self.0.changes.load(Ordering::Relaxed))
+    }
+}
+
+impl Database for Postgres {
+    type Store = Store;
+    type Weak = Weak<Shared>;
+
+    fn send(&self, job: impl FnOnce(&mut Store) + Send + 'static) {
+        self.0.general.send(job);
+    }
+
+    fn incoming(&self) -> &Arc<Incoming> {
+        &self.0.incoming
+    }
+
+    fn save_later(&self, exchange: Exchange, then: Recorded) {
+        if self.0.waiting.push(exchange, then) {
+            self.catch_up();
+        }
+    }
+
+    fn is_behind(&self) -> bool {
+        self.0.waiting.len() > 0
+    }
+
+    async fn wait_if_far_behind(&self) {
+        if self.0.waiting.len() > BUFFERED_MAX {
+            self.flush().await;
+        }
+    }
+
+    fn catch_up(&self) {
+        let waiting = self.0.waiting.clone();
+        self.send(move |store| waiting.write(store));
+    }
+
+    fn downgrade(&self) -> Self::Weak {
+        Arc::downgrade(&self.0)
+    }
+
+    fn upgrade(weak: &Self::Weak) -> Option<Self> {
+        weak.upgrade().map(Self)
+    }
+}
+
+/// The most exchanges in memory: beyond it, the caller that adds one waits for the write.
+const BUFFERED_MAX: usize = 1024;

@@ -1,0 +1,277 @@
+//! The last nonce of each API key in the database, and the lock that sends the requests of one key in order over all
+//! machines: an advisory lock, which ends with its session.
+
+use std::fmt;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::sync::OwnedMutexGuard;
+
+use crate::clock::SharedInstant;
+use crate::domain::{Now, WallTime};
+
+use super::Postgres;
+use super::connection::Connection;
+use super::error::PostgresError;
+use super::worker::{Store, Worker};
+use crate::ledger::error::LedgerError;
+use crate::ledger::nonces::{HeldKey, KEY_LOCK_MAX, KeyHash, KeyLock, Nonce, NonceRules, Nonces};
+use crate::ledger::sql::nonces::{Bounds, Clocks, ProviderTime, note};
+use crate::ledger::sql::{Row, Sql, SqlResult, params};
+
+/// A process that died or lost its connection may just have sent its last nonce: a later one must not overtake it on the
+/// way to the provider. So the next process waits this long after it was given out.
+const SETTLED_AFTER: Duration = Duration::from_secs(5);
+
+/// How often a nonce on its way is looked at again.
+const LOOK_AGAIN: Duration = Duration::from_millis(200);
+
+/// The name of the database's clock among those of the machines.
+const DATABASE: &str = "database";
+
+#[async_trait]
+impl Nonces for Postgres {
+    async fn key_lock(&self, key: &KeyHash) -> Result<KeyLock, LedgerError> {
+        let busy = |_| LedgerError::KeyBusy(KEY_LOCK_MAX.as_secs());
+        let lock = tokio::time::timeout(KEY_LOCK_MAX, self.lock_key(key)).await;
+        Ok(Box::new(lock.map_err(busy)??))
+    }
+
+    fn note_provider_time(&self, key: &KeyHash, date: WallTime, _: Now) {
+        let key = key.0.clone();
+        self.0.general.send(move |store| {
+            // If it cannot be written, nonces use the previous time.
+            let _ = store.with(|open| {
+                let now = plain((open as &dyn Sql).one(
+                    "SELECT now_ms($1)",
+                    &[open.given_now()],
+                    |row| row.get(0),
+                ))?;
+                plain(note(open, &key, date, clocks(now)))
+            });
+        });
+    }
+}
+
+/// The database's clock stands for both clocks of a machine.
+fn clocks(now: i64) -> Clocks {
+    Clocks {
+        shared: SharedInstant {
+            boot: DATABASE,
+            ms: now,
+        },
+        wall: WallTime(now),
+    }
+}
+
+/// What is known of a key while its lock is held: no other program changes it.
+struct Known {
+    last: Option<i64>,
+    believed: Option<ProviderTime>,
+    claimed: Option<ProviderTime>,
+    /// The database's time, and when it was read by the monotonic clock.
+    now: i64,
+    read_at: Duration,
+}
+
+/// A mutex in this process, and an advisory lock over all, in the session of a connection of its own.
+struct SessionLock {
+    ledger: Postgres,
+    key: KeyHash,
+    known: Known,
+    worker: Option<Worker>,
+    _here: OwnedMutexGuard<()>,
+}
+
+impl fmt::Debug for SessionLock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SessionLock({:?})", self.key)
+    }
+}
+
+impl Postgres {
+    async fn lock_key(&self, key: &KeyHash) -> Result<SessionLock, LedgerError> {
+        let here = {
+            let mut locks = self
+                .0
+                .key_locks
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(locks.entry(key.clone()).or_default())
+        };
+        // First within the process: no connection waits for another of the same process.
+        let here = here.lock_owned().await;
+        // A caller that no longer waits drops it: its thread ends, and with the session the lock.
+        let worker = self.key_worker();
+        let of = key.clone();
+        worker.run(move |store| Ok(lock(store, &of)?)).await?;
+        let known = loop {
+            let (of, clock) = (key.0.clone(), self.0.clock.clone());
+            let (used_at, known) = worker
+                .run(move |store| {
+                    let read_at = clock.now().mono;
+                    Ok(store.within_session(|open| plain(read(open, &of, read_at)))?)
+                })
+                .await?;
+            let settled = used_at.map(|at| at.saturating_add(SETTLED_AFTER.as_millis() as i64));
+            match settled.map(|at| at.saturating_sub(known.now)) {
+                Some(wait) if wait > 0 => {
+                    let wait = Duration::from_millis(wait.unsigned_abs());
+                    tokio::time::sleep(wait.min(LOOK_AGAIN)).await;
+                }
+                _ => break known,
+            }
+        };
+        Ok(SessionLock {
+            ledger: self.clone(),
+            key: key.clone(),
+            known,
+            worker: Some(worker),
+            _here: here,
+        })
+    }
+
+    fn key_worker(&self) -> Worker {
+        let idle = self.idle_workers().pop();
+        idle.unwrap_or_else(|| Worker::start(self.0.setup.clone()))
+    }
+
+    fn idle_workers(&self) -> std::sync::MutexGuard<'_, Vec<Worker>> {
+        self.0
+            .key_workers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The lock's number: the beginning of the key's hash.
+fn number(key: &KeyHash) -> i64 {
+    let digits = key.as_str().get(..16).unwrap_or_default();
+    u64::from_str_radix(digits, 16).unwrap_or_default() as i64
+}
+
+fn lock(store: &mut Store, key: &KeyHash) -> Result<(), LedgerError> {
+    let number = number(key);
+    let locked = store.with(|open| {
+        open.batch(&format!("SET lock_timeout TO {}", KEY_LOCK_MAX.as_millis()))?;
+        let wait = KEY_LOCK_MAX + Duration::from_secs(5);
+        open.rows_within(wait, "SELECT pg_advisory_lock($1)", params![number])
+    });
+    match locked {
+        Ok(_) => Ok(()),
+        Err(PostgresError::LockTimeout) => Err(LedgerError::KeyBusy(KEY_LOCK_MAX.as_secs())),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// When a nonce was given out whose response has not been seen, and what is known of the key.
+fn read(open: &Connection, key: &str, read_at: Duration) -> SqlResult<(Option<i64>, Known)> {
+    let provider = |row: Row<'_>, from: usize| -> SqlResult<Option<ProviderTime>> {
+        row.get::<Option<i64>>(from)?
+            .map(|_| ProviderTime::from_row(row, from))
+            .transpose()
+    };
+    (open as &dyn Sql).one(
+        "SELECT now_ms($1), n.last, n.used_at,
+             b.replies, b.date, b.boot, b.at, b.wall, c.replies, c.date, c.boot, c.at, c.wall
+         FROM (SELECT CAST($2 AS TEXT) AS key) AS k
+             LEFT JOIN nonces AS n ON n.key = k.key
+             LEFT JOIN provider_times AS b ON b.key = k.key AND b.believed = 1
+             LEFT JOIN provider_times AS c ON c.key = k.key AND c.believed = 0",
+        params![open.given_now(), key],
+        |row| {
+            let known = Known {
+                now: row.get(0)?,
+                last: row.get(1)?,
+                believed: provider(row, 3)?,
+                claimed: provider(row, 8)?,
+                read_at,
+            };
+            Ok((row.get(2)?, known))
+        },
+    )
+}
+
+#[async_trait]
+impl HeldKey for SessionLock {
+    async fn next_nonce(&mut self, now: Now, rules: NonceRules) -> Result<Nonce, LedgerError> {
+        let known = &self.known;
+        let passed = now.mono.saturating_sub(known.read_at).as_millis();
+        let at = known
+            .now
+            .saturating_add(i64::try_from(passed).unwrap_or(i64::MAX));
+        let bounds = Bounds::by(
+            known.believed.clone(),
+            known.claimed.clone(),
+            clocks(at),
+            rules,
+        );
+        let nonce = bounds.after(known.last)?;
+        let (key, value) = (self.key.0.clone(), nonce.value);
+        let worker = self.worker.as_ref().ok_or(LedgerError::Stopped)?;
+        let stored = worker.run(move |store| {
+            // In the session that holds the lock: without it, nothing is stored.
+            Ok(store.within_session(|open| {
+                plain((open as &dyn Sql).execute(
+                    "INSERT INTO nonces (key, last, used_at) VALUES ($1, $2, now_ms($3))
+                     ON CONFLICT (key) DO UPDATE SET last = excluded.last, used_at = excluded.used_at
+                         WHERE nonces.last < excluded.last",
+                    params![&key, value, open.given_now()],
+                ))
+            })?)
+        });
+        if stored.await? == 0 {
+            return Err(LedgerError::Database(
+                "the lock of this API key was lost; try again".to_owned(),
+            ));
+        }
+        self.known.last = Some(value);
+        Ok(nonce)
+    }
+}
+
+impl Drop for SessionLock {
+    fn drop(&mut self) {
+        let Some(worker) = self.worker.take() else {
+            return;
+        };
+        let (number, key, last) = (number(&self.key), self.key.0.clone(), self.known.last);
+        let general = self.ledger.clone();
+        worker.send(move |store| {
+            let settle = {
+                let key = key.clone();
+                move |open: &Connection| {
+                    plain((open as &dyn Sql).execute(
+                        "UPDATE nonces SET used_at = NULL WHERE key = $1 AND last = $2",
+                        params![&key, last],
+                    ))
+                }
+            };
+            let settled = store.within_session(&settle);
+            // A session in an unknown state must not be used again: it might still hold the lock.
+            let unlocked = store.within_session(|open| {
+                open.rows_within(
+                    Duration::from_secs(5),
+                    "SELECT pg_advisory_unlock($1)",
+                    params![number],
+                )
+            });
+            if unlocked.is_err() {
+                store.close();
+            }
+            if settled.is_err() {
+                // The request was answered, so that the next process need not wait.
+                general.0.general.send(move |store| {
+                    let _ = store.with(settle);
+                });
+            }
+        });
+        // The next user's jobs come after that one.
+        self.ledger.idle_workers().push(worker);
+    }
+}
+
+fn plain<T>(done: SqlResult<T>) -> Result<T, PostgresError> {
+    done.map_err(PostgresError::from)
+}

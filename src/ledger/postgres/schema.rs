@@ -1,0 +1,73 @@
+//! The tables, version by version. A released step is never changed; a new version is one more step.
+
+use super::connection::Connection;
+use super::error::PostgresError;
+use crate::ledger::sql::Sql;
+
+/// The migration steps: each leads to the next version; the first from an empty schema to version 1.
+const STEPS: [&str; 1] = [include_str!("schema/1.sql")];
+
+/// Fails unless the tables are those of this program.
+pub(super) fn require(connection: &Connection, schema: &str) -> Result<(), PostgresError> {
+    let schema = schema.to_owned();
+    match version(connection)? {
+        None => Err(PostgresError::NotThere { schema }),
+        Some(version) if version < STEPS.len() => Err(PostgresError::Older { schema }),
+        Some(version) if version > STEPS.len() => Err(PostgresError::Newer { schema }),
+        Some(_) => Ok(()),
+    }
+}
+
+/// The version of the tables; `None` if there are none.
+pub(super) fn version(connection: &Connection) -> Result<Option<usize>, PostgresError> {
+    let sql: &dyn Sql = connection;
+    let there: bool = sql.one(
+        "SELECT to_regclass('ledger_version') IS NOT NULL",
+        &[],
+        |row| row.get(0),
+    )?;
+    if !there {
+        return Ok(None);
+    }
+    Ok(sql.optional("SELECT version FROM ledger_version", &[], |row| row.get(0))?)
+}
+
+/// Creates the schema if it does not exist and brings its tables to the newest version; returns the version before.
+/// Only one program at a time does this, in one transaction.
+pub(super) fn migrate(connection: &Connection, schema: &str) -> Result<usize, PostgresError> {
+    // The name is checked: only letters, digits and `_`.
+    connection.batch(&format!(
+        "BEGIN; SELECT pg_advisory_xact_lock(hashtext('tilldeck migrate {schema}'));
+         CREATE SCHEMA IF NOT EXISTS {schema}"
+    ))?;
+    let migrated = steps(connection, schema);
+    connection.batch(if migrated.is_ok() {
+        "COMMIT"
+    } else {
+        "ROLLBACK"
+    })?;
+    migrated
+}
+
+fn steps(connection: &Connection, schema: &str) -> Result<usize, PostgresError> {
+    let before = version(connection)?.unwrap_or(0);
+    if before > STEPS.len() {
+        return Err(PostgresError::Newer {
+            schema: schema.to_owned(),
+        });
+    }
+    for step in &STEPS[before..] {
+        connection.batch(step)?;
+    }
+    if before == 0 {
+        connection.batch(
+            "CREATE TABLE ledger_version (version BIGINT NOT NULL);
+             INSERT INTO ledger_version VALUES (0)",
+        )?;
+    }
+    connection.batch(&format!(
+        "UPDATE ledger_version SET version = {}",
+        STEPS.len()
+    ))?;
+    Ok(before)
+}

@@ -1,0 +1,224 @@
+//! Where the database is: a URL as libpq has it, and how its server is trusted.
+
+use std::future::poll_fn;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use rustls::ClientConfig;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_postgres::config::{Host, SslMode};
+use tokio_postgres::{AsyncMessage, Client, Config};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use super::error::PostgresError;
+use super::trust::{self, Trust};
+
+/// A database to connect to.
+pub(in crate::ledger) struct Target {
+    config: Config,
+    tls: Option<Arc<ClientConfig>>,
+    /// The schema with the ledger's tables.
+    pub(super) schema: String,
+    /// Names this run of the program among the sessions.
+    pub(super) process: String,
+}
+
+/// What is written in the config file about the database.
+#[derive(Debug, Clone, Default)]
+pub struct DatabaseSettings {
+    /// `postgres://…`, with its password.
+    pub url: String,
+    /// The schema with the ledger's tables; `tilldeck` if empty.
+    pub schema: String,
+    /// Who works with this program: "user@host".
+    pub operator: String,
+}
+
+/// The schema where none is configured.
+const SCHEMA: &str = "tilldeck";
+
+impl Target {
+    /// Reads the settings.
+    ///
+    /// # Errors
+    /// If the URL cannot be used; the message never contains its password.
+    pub(in crate::ledger) fn new(settings: &DatabaseSettings) -> Result<Self, String> {
+        let (url, query) = settings
+            .url
+            .split_once('?')
+            .map_or((&*settings.url, ""), |(url, query)| (url, query));
+        if !["postgres://", "postgresql://"]
+            .iter()
+            .any(|scheme| url.starts_with(scheme))
+        {
+            return Err("it does not begin with postgres://".to_owned());
+        }
+        let (mut mode, mut root, mut rest) = (None, None, Vec::new());
+        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let plain = || {
+                percent_encoding::percent_decode_str(value)
+                    .decode_utf8_lossy()
+                    .into_owned()
+            };
+            match name {
+                "sslmode" => mode = Some(plain()),
+                "sslrootcert" => root = Some(PathBuf::from(plain())),
+                _ => rest.push(pair),
+            }
+        }
+        let rest = rest.join("&");
+        let parsed: Config = format!("{url}?{rest}")
+            .parse()
+            // Its causes name the parameter, never a value.
+            .map_err(|error: tokio_postgres::Error| {
+                std::error::Error::source(&error)
+                    .map_or_else(|| error.to_string(), ToString::to_string)
+            })?;
+        let mut config = parsed;
+        if config.get_hosts().is_empty() {
+            return Err("it names no host".to_owned());
+        }
+        let near = config.get_hosts().iter().all(is_near);
+        let trust = trust::of(mode.as_deref(), near)?;
+        let schema = if settings.schema.is_empty() {
+            SCHEMA.to_owned()
+        } else {
+            settings.schema.clone()
+        };
+        if !is_name(&schema) {
+            return Err(format!(
+                "the schema {schema:?} is no plain name: only a-z, 0-9 and _, and no digit first"
+            ));
+        }
+        let mut random = [0; 8];
+        getrandom::fill(&mut random).map_err(|error| error.to_string())?;
+        let process = format!("{:016x}", u64::from_be_bytes(random));
+        config.options(format!(
+            "-c search_path={schema} -c tilldeck.process={process} -c tilldeck.operator={} \
+             -c idle_in_transaction_session_timeout=60000",
+            escaped(&settings.operator)
+        ));
+        config.application_name("tilldeck");
+        config.connect_timeout(Duration::from_secs(5));
+        config.tcp_user_timeout(Duration::from_secs(15));
+        config.keepalives_idle(Duration::from_secs(15));
+        config.keepalives_interval(Duration::from_secs(5));
+        config.keepalives_retries(3);
+        config.ssl_mode(match trust {
+            Trust::Off => SslMode::Disable,
+            Trust::Opportunistic => SslMode::Prefer,
+            Trust::Unverified | Trust::Authority | Trust::Full => SslMode::Require,
+        });
+        let tls = trust::client_config(trust, root.as_deref())?.map(Arc::new);
+        Ok(Self {
+            config,
+            tls,
+            schema,
+            process,
+        })
+    }
+
+    /// The hosts and the database, for people.
+    pub(super) fn describe(&self) -> String {
+        let hosts: Vec<String> = self.config.get_hosts().iter().map(host_name).collect();
+        format!(
+            "{}/{}",
+            hosts.join(","),
+            self.config.get_dbname().unwrap_or_default()
+        )
+    }
+
+    /// Connects; the second part drives the connection.
+    pub(super) async fn connect(&self) -> Result<(Client, Driver), PostgresError> {
+        self.connect_and_listen(Box::new(|_| {})).await
+    }
+
+    /// As [`Target::connect`]; calls `notified` with the payload of each notification.
+    pub(super) async fn connect_and_listen(
+        &self,
+        notified: Notified,
+    ) -> Result<(Client, Driver), PostgresError> {
+        Ok(match &self.tls {
+            Some(tls) => {
+                let tls = MakeRustlsConnect::new(ClientConfig::clone(tls));
+                let (client, connection) = self.config.connect(tls).await?;
+                (client, drive(connection, notified))
+            }
+            None => {
+                let (client, connection) = self.config.connect(tokio_postgres::NoTls).await?;
+                (client, drive(connection, notified))
+            }
+        })
+    }
+}
+
+/// See [`Target::connect_and_listen`].
+pub(super) type Notified = Box<dyn Fn(&str) + Send>;
+
+fn drive<S, T>(mut connection: tokio_postgres::Connection<S, T>, notified: Notified) -> Driver
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    Box::pin(poll_fn(move |context| {
+        loop {
+            match std::task::ready!(connection.poll_message(context)) {
+                Some(Ok(AsyncMessage::Notification(notification))) => {
+                    notified(notification.payload());
+                }
+                Some(Ok(_)) => {}
+                Some(Err(error)) => return Poll::Ready(Err(error)),
+                None => return Poll::Ready(Ok(())),
+            }
+        }
+    }))
+}
+
+/// See [`Target::connect`].
+pub(super) type Driver = Pin<Box<dyn Future<Output = Result<(), tokio_postgres::Error>> + Send>>;
+
+fn is_near(host: &Host) -> bool {
+    match host {
+        Host::Tcp(name) => {
+            name == "localhost"
+                || name
+                    .parse()
+                    .is_ok_and(|ip: std::net::IpAddr| ip.is_loopback())
+        }
+        #[cfg(unix)]
+        Host::Unix(_) => true,
+    }
+}
+
+fn host_name(host: &Host) -> String {
+    match host {
+        Host::Tcp(name) => name.clone(),
+        #[cfg(unix)]
+        Host::Unix(path) => path.display().to_string(),
+    }
+}
+
+fn is_name(text: &str) -> bool {
+    let mut chars = text.chars();
+    chars
+        .next()
+        .is_some_and(|first| first.is_ascii_lowercase() || first == '_')
+        && chars.all(|char| char.is_ascii_lowercase() || char.is_ascii_digit() || char == '_')
+        && text.len() <= 63
+}
+
+/// A value in the startup options: spaces and backslashes are escaped there.
+fn escaped(value: &str) -> String {
+    let mut text = String::with_capacity(value.len());
+    for char in value.chars() {
+        if char == ' ' || char == '\\' {
+            text.push('\\');
+        }
+        text.push(char);
+    }
+    text
+}

@@ -1,0 +1,218 @@
+//! A thread with a connection and a queue of jobs. It connects when there is work, and again after a failure.
+
+use std::sync::Arc;
+use std::sync::mpsc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use crate::clock::Clock;
+
+use super::connection::Connection;
+use super::error::PostgresError;
+use super::schema;
+use super::target::Target;
+use crate::ledger::error::LedgerError;
+use crate::ledger::sql::{self, Sql, SqlError, SqlResult};
+use crate::ledger::status::{Retention, Status};
+
+/// The waits after failed attempts to connect: the first, and the longest. Meanwhile every job fails at once.
+const PAUSE: Duration = Duration::from_millis(100);
+const PAUSE_MAX: Duration = Duration::from_secs(5);
+
+type Task = Box<dyn FnOnce(&mut Store) + Send>;
+
+/// A handle. Its thread ends after the last job.
+#[derive(Debug)]
+pub(super) struct Worker(mpsc::Sender<Task>);
+
+/// What all connections of a ledger need.
+#[derive(Clone)]
+pub(super) struct Setup {
+    pub(super) target: Arc<Target>,
+    pub(super) clock: Clock,
+    pub(super) limits: Retention,
+    pub(super) status: watch::Sender<Status>,
+}
+
+/// A thread's connection.
+pub(in crate::ledger) struct Store {
+    setup: Setup,
+    connection: Option<Connection>,
+    /// No attempt to connect before this instant of the monotonic clock, and why the last one failed.
+    failed: Option<(Duration, PostgresError)>,
+    pause: Duration,
+}
+
+impl Worker {
+    /// Starts the thread.
+    pub(super) fn start(setup: Setup) -> Self {
+        let (jobs, queue) = mpsc::channel::<Task>();
+        let work = move || {
+            let mut store = Store {
+                setup,
+                connection: None,
+                failed: None,
+                pause: PAUSE,
+            };
+            while let Ok(job) = queue.recv() {
+                job(&mut store);
+            }
+        };
+        // Without its thread, every call answers `Stopped`.
+        let _ = std::thread::Builder::new()
+            .name("ledger".to_owned())
+            .spawn(work);
+        Self(jobs)
+    }
+
+    /// Adds a job to the queue; it runs even if its caller is gone.
+    pub(super) fn send(&self, job: impl FnOnce(&mut Store) + Send + 'static) {
+        // Fails only where the thread could not be started.
+        let _ = self.0.send(Box::new(job));
+    }
+
+    /// Runs a job.
+    pub(super) async fn run<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&mut Store) -> Result<T, LedgerError> + Send + 'static,
+    ) -> Result<T, LedgerError> {
+        let (answer, answered) = tokio::sync::oneshot::channel();
+        self.send(move |store| {
+            let _ = answer.send(job(store));
+        });
+        answered.await.unwrap_or(Err(LedgerError::Stopped))
+    }
+}
+
+impl Store {
+    /// The connection; a new one if there is none or it was lost.
+    pub(super) fn connection(&mut self) -> Result<&Connection, PostgresError> {
+        if self
+            .connection
+            .as_ref()
+            .is_some_and(|open| !open.is_alive())
+        {
+            self.connection = None;
+        }
+        if self.connection.is_none() {
+            let opened = self.open();
+            self.report(&opened);
+            self.connection = Some(opened?);
+        }
+        Ok(self.connection.as_ref().expect("it was just opened"))
+    }
+
+    fn open(&mut self) -> Result<Connection, PostgresError> {
+        let now = self.setup.clock.now().mono;
+        if let Some((until, why)) = &self.failed
+            && now < *until
+        {
+            return Err(why.clone());
+        }
+        let opened = Connection::open(&self.setup.target, &self.setup.clock)
+            .and_then(|open| schema::require(&open, &self.setup.target.schema).map(|()| open));
+        match &opened {
+            Ok(_) => (self.failed, self.pause) = (None, PAUSE),
+            Err(error) => {
+                self.failed = Some((now + self.pause, error.clone()));
+                self.pause = (self.pause * 2).min(PAUSE_MAX);
+            }
+        }
+        opened
+    }
+
+    fn report<T>(&self, done: &Result<T, PostgresError>) {
+        let status = match done {
+            Ok(_) => Status::Ready,
+            Err(PostgresError::Statement(_)) => return,
+            Err(error) => Status::Degraded {
+                why: format!("{}: {error}", self.setup.target.describe()),
+            },
+        };
+        self.setup.status.send_if_modified(|known| {
+            let changed = *known != status;
+            *known = status;
+            changed
+        });
+    }
+
+    /// Connects again at the next job, without a pause.
+    pub(super) fn try_again(&mut self) {
+        self.failed = None;
+    }
+
+    /// Runs a job on the connection.
+    pub(super) fn with<T>(
+        &mut self,
+        job: impl FnOnce(&Connection) -> Result<T, PostgresError>,
+    ) -> Result<T, PostgresError> {
+        let done = self.connection().and_then(job);
+        self.report(&done);
+        if done.as_ref().is_err_and(PostgresError::is_passing) {
+            self.connection = None;
+        }
+        done
+    }
+
+    /// Runs a job in the session that the thread has, if it still has it.
+    pub(super) fn within_session<T>(
+        &mut self,
+        job: impl FnOnce(&Connection) -> Result<T, PostgresError>,
+    ) -> Result<T, PostgresError> {
+        let lost = || PostgresError::Away("the connection was lost".to_owned());
+        let open = self.connection.as_ref().filter(|open| open.is_alive());
+        let done = open.ok_or_else(lost).and_then(job);
+        if done.as_ref().is_err_and(PostgresError::is_passing) {
+            self.connection = None;
+        }
+        done
+    }
+
+    /// Ends the session.
+    pub(super) fn close(&mut self) {
+        self.connection = None;
+    }
+
+    fn attempt<T>(&mut self, job: impl Fn(&dyn Sql) -> SqlResult<T>) -> Result<T, LedgerError> {
+        // Another session may have got in between: the transaction is as if it had never been, so it runs again.
+        for _ in 0..CONFLICTS_MAX {
+            match self.with(|connection| Ok(job(connection)))? {
+                Ok(done) => return Ok(done),
+                Err(SqlError::Postgres(error)) if error == PostgresError::Conflict => {}
+                Err(SqlError::Postgres(error)) => {
+                    let lost: Result<(), PostgresError> = self.with(|_| Err(error.clone()));
+                    return Err(lost.map_or_else(Into::into, |()| error.into()));
+                }
+                Err(error) => return Err(LedgerError::Unreadable(error.to_string())),
+            }
+        }
+        Err(LedgerError::Database(
+            "other programs change the same rows all the time".to_owned(),
+        ))
+    }
+}
+
+/// How often a transaction that has met another one is tried.
+const CONFLICTS_MAX: u32 = 5;
+
+impl sql::Store for Store {
+    fn read<T>(&mut self, job: impl Fn(&dyn Sql) -> SqlResult<T>) -> Result<T, LedgerError> {
+        self.attempt(job)
+    }
+
+    fn write<T>(&mut self, job: impl Fn(&dyn Sql) -> SqlResult<T>) -> Result<T, LedgerError> {
+        self.attempt(job)
+    }
+
+    fn write_durably<T>(
+        &mut self,
+        job: impl Fn(&dyn Sql) -> SqlResult<T>,
+    ) -> Result<T, LedgerError> {
+        self.attempt(job)
+    }
+
+    fn limits(&self) -> (Clock, Retention) {
+        (self.setup.clock.clone(), self.setup.limits.clone())
+    }
+}
