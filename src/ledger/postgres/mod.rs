@@ -204,3 +204,6 @@ impl Database for Postgres {
 
 /// The most exchanges in memory: beyond it, the caller that adds one waits for the write.
 const BUFFERED_MAX: usize = 1024;
+
+#[cfg(test)]
+pub(super) mod tests;
