@@ -33,14 +33,28 @@ impl What {
 
 /// Seals and opens with one key, by ChaCha20-Poly1305 (RFC 8439). Cheap to clone.
 #[derive(Clone)]
-pub struct Sealer(LessSafeKey);
+pub struct Sealer {
+    key: LessSafeKey,
+    previous: Option<LessSafeKey>,
+}
 
 impl Sealer {
     /// `key` must have no other use. With random 96-bit nonces, one key is safe for some billion messages.
     #[must_use]
     pub fn new(key: [u8; 32]) -> Self {
-        let key = UnboundKey::new(&CHACHA20_POLY1305, &key).expect("its keys have 32 bytes");
-        Self(LessSafeKey::new(key))
+        Self {
+            key: less_safe(key),
+            previous: None,
+        }
+    }
+
+    /// Also opens what was sealed with the key before.
+    #[must_use]
+    pub fn with_previous(self, key: Option<[u8; 32]>) -> Self {
+        Self {
+            previous: key.map(less_safe),
+            ..self
+        }
     }
 
     /// Seals a request.
@@ -112,7 +126,7 @@ impl Sealer {
         fill(&mut sealed);
         let nonce = Nonce::assume_unique_for_key(nonce);
         let tag = self
-            .0
+            .key
             .seal_in_place_separate_tag(nonce, what.aad(), &mut sealed[HEAD..])
             .expect("it is shorter than 256 GiB");
         sealed.extend_from_slice(tag.as_ref());
@@ -125,16 +139,22 @@ impl Sealer {
         if head[0] != VERSION {
             return None;
         }
-        let nonce = Nonce::try_assume_unique_for_key(&head[1..]).ok()?;
-        let mut plain = hidden.to_vec();
-        let length = self
-            .0
-            .open_in_place(nonce, what.aad(), &mut plain)
-            .ok()?
-            .len();
-        plain.truncate(length);
-        Some(plain)
+        [Some(&self.key), self.previous.as_ref()]
+            .into_iter()
+            .flatten()
+            .find_map(|key| {
+                let nonce = Nonce::try_assume_unique_for_key(&head[1..]).ok()?;
+                let mut plain = hidden.to_vec();
+                let length = key.open_in_place(nonce, what.aad(), &mut plain).ok()?.len();
+                plain.truncate(length);
+                Some(plain)
+            })
     }
+}
+
+fn less_safe(key: [u8; 32]) -> LessSafeKey {
+    let key = UnboundKey::new(&CHACHA20_POLY1305, &key).expect("its keys have 32 bytes");
+    LessSafeKey::new(key)
 }
 
 impl fmt::Debug for Sealer {

@@ -39,9 +39,20 @@ pub struct Global {
     /// provider may reject other programs that use the same key.
     #[arg(long, global = true)]
     pub allow_nonce_ahead: bool,
+    /// `sqlite`: open this machine's own ledger although [ledger] names a shared one, for reading. No request is sent
+    /// to a provider.
+    #[arg(long, global = true, value_enum, value_name = "WHERE")]
+    pub ledger: Option<LedgerChoice>,
     /// When to use colors.
     #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN")]
     pub color: Color,
+}
+
+/// A ledger in place of the configured one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum LedgerChoice {
+    /// The file in the state folder.
+    Sqlite,
 }
 
 impl Global {

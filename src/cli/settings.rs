@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::global::Global;
+use super::global::{Global, LedgerChoice};
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError, Environ, Profile};
 use crate::deck::{Deck, Options};
@@ -51,8 +51,12 @@ impl Settings {
             overrides: Overrides {
                 uncoordinated: self.global.uncoordinated,
                 allow_nonce_ahead: self.global.allow_nonce_ahead,
+                read_only: self.global.ledger == Some(LedgerChoice::Sqlite)
+                    && self.config.ledger.url.is_some(),
             },
             receive: None,
+            ledger: self.config.ledger.clone(),
+            callbacks: self.config.callbacks.clone(),
         })
     }
 

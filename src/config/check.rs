@@ -1,6 +1,7 @@
 //! Checks the parsed file: the sections of the whole file and its profiles.
 
 mod account;
+mod ledger;
 mod table;
 
 use std::collections::BTreeMap;
@@ -15,12 +16,20 @@ use super::{
     Callbacks, Config, ConfigError, Environ, KeyBinding, Network, Profile, ProviderSpec, SANDBOX,
     TIMEOUT_MAX, Theme, Ui, file,
 };
-use account::{ACCOUNT, BUDGET, Specs, accounts};
+use account::{ACCOUNT, BUDGET, Specs, accounts, secret};
+use ledger::LEDGER;
 use table::{Found, Table, texts};
 
-const ROOT: [&str; 5] = ["default_profile", "profiles", "callbacks", "network", "ui"];
+const ROOT: [&str; 6] = [
+    "default_profile",
+    "profiles",
+    "callbacks",
+    "ledger",
+    "network",
+    "ui",
+];
 const PROFILE: [&str; 1] = ["accounts"];
-const CALLBACKS: [&str; 1] = ["bind"];
+const CALLBACKS: [&str; 3] = ["bind", "seal_key", "previous_seal_key"];
 const NETWORK: [&str; 3] = ["proxy", "ca_file", "timeout"];
 const UI: [&str; 7] = [
     "theme",
@@ -50,6 +59,15 @@ pub(super) fn check(path: &Path, text: &str, specs: Specs) -> Result<Config, Con
     if let Some(table) = section("callbacks", &CALLBACKS)? {
         config.callbacks = callbacks(&table)?;
     }
+    if let Some(table) = section("ledger", &LEDGER)? {
+        config.ledger = ledger::ledger(&table)?;
+        if config.ledger.url.is_some() && config.callbacks.seal_key.is_none() {
+            let message = "`seal_key` in [callbacks] is missing";
+            let hint = "a shared ledger needs it: all machines open the saved callbacks with the same key. Create one \
+                        with `openssl rand -base64 32` and save it where each machine can read it";
+            return Err(root.error(table.span, message, hint));
+        }
+    }
     if let Some(table) = section("network", &NETWORK)? {
         config.network = network(&table)?;
     }
@@ -77,6 +95,7 @@ pub(super) fn all_names(specs: &[&ProviderSpec]) -> Vec<&'static str> {
         &ACCOUNT,
         &BUDGET,
         &CALLBACKS,
+        &LEDGER,
         &NETWORK,
         &UI,
     ];
@@ -88,14 +107,23 @@ pub(super) fn all_names(specs: &[&ProviderSpec]) -> Vec<&'static str> {
 }
 
 fn callbacks(table: &Table<'_, '_>) -> Result<Callbacks, ConfigError> {
-    let Some(bind) = table.string("bind")? else {
-        return Ok(Callbacks::default());
+    let bind = table.string("bind")?.map(|bind| {
+        super::address(bind.value, super::LISTEN.port()).map_err(|_| {
+            let message = "`bind` in [callbacks] is not an address of this machine";
+            table.error(bind.span, message, super::AddressError::HINT)
+        })
+    });
+    let key = |name| {
+        table
+            .get(name)
+            .map(|entry| secret(entry, table))
+            .transpose()
     };
-    let bind = super::address(bind.value, super::LISTEN.port()).map_err(|_| {
-        let message = "`bind` in [callbacks] is not an address of this machine";
-        table.error(bind.span, message, super::AddressError::HINT)
-    })?;
-    Ok(Callbacks { bind: Some(bind) })
+    Ok(Callbacks {
+        bind: bind.transpose()?,
+        seal_key: key("seal_key")?,
+        previous_seal_key: key("previous_seal_key")?,
+    })
 }
 
 fn network(table: &Table<'_, '_>) -> Result<Network, ConfigError> {

@@ -88,6 +88,8 @@ pub struct Config {
     pub profiles: Vec<Profile>,
     /// The callback receiver.
     pub callbacks: Callbacks,
+    /// Where the ledger is.
+    pub ledger: LedgerConfig,
     /// The connections to other machines.
     pub network: Network,
     /// The console.
@@ -144,6 +146,30 @@ pub struct BudgetOverride {
 pub struct Callbacks {
     /// Where the console listens; with `None` it does not. `tilldeck listen` then uses [`LISTEN`].
     pub bind: Option<SocketAddr>,
+    /// The key that seals saved callbacks: 32 bytes in base64. With `None`, tilldeck creates one for this machine.
+    pub seal_key: Option<SecretSource>,
+    /// The key before it, by which older callbacks are opened.
+    pub previous_seal_key: Option<SecretSource>,
+}
+
+/// Where the ledger is.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct LedgerConfig {
+    /// The PostgreSQL database that a team shares; with `None` the ledger is a file in the state folder.
+    pub url: Option<DatabaseUrl>,
+    /// The schema with the ledger's tables, a plain name.
+    pub schema: Option<String>,
+    /// Who uses this program; with `None` it is "user@host".
+    pub operator: Option<String>,
+}
+
+/// The URL of a PostgreSQL database, as libpq has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DatabaseUrl {
+    /// It has no password.
+    Plain(String),
+    /// It may have a password.
+    Secret(SecretSource),
 }
 
 /// The connections to other machines. The usual environment variables may name a proxy and certificates, too.
@@ -233,6 +259,7 @@ impl Default for Config {
             default_profile: SANDBOX.to_owned(),
             profiles: vec![sandbox],
             callbacks: Callbacks::default(),
+            ledger: LedgerConfig::default(),
             network: Network::default(),
             ui: Ui::default(),
             warnings: Vec::new(),

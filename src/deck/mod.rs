@@ -2,6 +2,7 @@
 //! put together; console, command line and tests all use it.
 
 mod explore;
+mod ledger;
 pub mod manage;
 mod operations;
 mod payments;
@@ -19,6 +20,7 @@ use std::time::Duration;
 use reqwest::Url;
 use tokio::sync::{Notify, watch};
 
+pub use ledger::{database, unusable};
 pub use receiving::{Pace, Receive, is_forward, target};
 pub use runtime::accounts;
 use runtime::{AccountFactory, AccountRegistry, AccountRuntime};
@@ -26,15 +28,15 @@ pub use simulator::{CONTROL, Posted, Posting, Proof, post, serve};
 
 use payments::SimulatedBook;
 use query::{QueryService, Seen};
-use receiving::{CallbackService, ListenState, Parts};
+use receiving::{CallbackService, ListenState, Parts, SealKeys};
 use secrets::SecretOverrides;
 
 use crate::clock::Clock;
-use crate::config::{Environ, Profile, Vault};
+use crate::config::{Callbacks, Environ, LedgerConfig, Profile, Vault};
 use crate::domain::{
     Ability, Account, AccountId, BudgetGauge, CredentialStatus, Problem, ProblemKind, RawRequest,
 };
-use crate::ledger::{self, Ledger, Retention, Status};
+use crate::ledger::{Ledger, Status};
 use crate::net::{ClockWarning, EventSender, Gate, Network, Overrides};
 use crate::providers::REGISTRY;
 use crate::sandbox::Sandbox;
@@ -64,6 +66,10 @@ pub struct Options {
     pub overrides: Overrides,
     /// Whether and how callbacks are received while the deck is open; `None` for a command that ends at once.
     pub receive: Option<Receive>,
+    /// Where the ledger is.
+    pub ledger: LedgerConfig,
+    /// The keys that seal callbacks.
+    pub callbacks: Callbacks,
 }
 
 /// An open profile.
@@ -115,8 +121,9 @@ impl Deck {
             vault,
             overrides,
             receive,
+            ledger: ledger_config,
+            callbacks: callbacks_config,
         } = options;
-        // Before anything is sent: jobs and nonces of a newer ledger would be ignored.
         let listening = async {
             // Before the simulator, which needs the receiver's address.
             let bound = ListenState::new(profile, receive.as_ref()).await;
@@ -126,10 +133,18 @@ impl Deck {
             let simulator = simulator::start(&clock, bound.callback_urls()).await?;
             Ok((bound, Some(simulator)))
         };
-        let (newer, listening) = tokio::join!(refuse_newer(state_dir.clone()), listening);
-        newer?;
+        // The simulator's accounts are nobody's: its ledger is this machine's.
+        let own = LedgerConfig::default();
+        let config_of_ledger = if profile.built_in || overrides.read_only {
+            &own
+        } else {
+            &ledger_config
+        };
+        // Before anything is sent: jobs and nonces of a newer ledger would be ignored.
+        let opened = ledger::open(config_of_ledger, state_dir, &environ, &clock);
+        let (ledger, listening) = tokio::join!(opened, listening);
+        let ledger = ledger?;
         let (bound, simulator) = listening?;
-        let ledger = Ledger::start(state_dir, clock.clone(), Retention::default());
         tokio::spawn(log_ledger(ledger.status_changes()));
         let gate = Gate::new(ledger.clone(), clock.clone(), network, events);
         let gate = Arc::new(gate.with_overrides(overrides));
@@ -178,6 +193,11 @@ impl Deck {
             queries: queries.clone(),
             gate: gate.clone(),
             vault: sealing,
+            seal_keys: SealKeys {
+                key: callbacks_config.seal_key,
+                previous: callbacks_config.previous_seal_key,
+                environ: factory.environ.clone(),
+            },
             account_key: receiving::account_key(profile),
             bound,
             receive,
@@ -454,17 +474,4 @@ async fn learn_secrets(profile: &Profile, environ: &Environ, registry: &[Account
         }
     });
     let _ = learnt.await;
-}
-
-/// A ledger of a newer tilldeck stops the program: without it, callbacks that still wait to be forwarded would be lost.
-async fn refuse_newer(folder: PathBuf) -> Result<(), Problem> {
-    let newer = tokio::task::spawn_blocking(move || ledger::written_by_newer(&folder)).await;
-    match newer {
-        Ok(Some(why)) => Err(Problem::new(
-            ProblemKind::Local,
-            format!("this tilldeck cannot use the ledger {why}"),
-            "update tilldeck, or choose another folder with --state-dir; the ledger stays as it is",
-        )),
-        _ => Ok(()),
-    }
 }

@@ -3,6 +3,7 @@
 
 mod backend;
 mod credentials;
+mod database;
 mod deliveries;
 mod error;
 mod exchanges;
@@ -23,6 +24,7 @@ use crate::clock::Clock;
 
 pub use backend::Backend;
 pub use credentials::Credentials;
+pub use database::DatabaseSettings;
 pub use deliveries::{
     DedupKey, Deliveries, DeliveryQuery, FirstReply, JobFilter, Jobs, NewDelivery, Retried, Retry,
     SealedParts,
@@ -33,15 +35,11 @@ pub use nonces::{
     HeldKey, KEY_LOCK_MAX, KeyHash, KeyLock, NONCE_LEAD_MAX, Nonce, NonceRules, Nonces,
 };
 pub use payments::{PaymentKey, Payments};
-#[cfg(feature = "postgres")]
-pub use postgres::DatabaseSettings;
 pub use slots::{Counted, Granted, HOLD_MAX, RateSlots, SlotId, Slots, Terms};
 pub use sql::deliveries::UNKNOWN_MAX;
 pub use sqlite::{set_aside_in, written_by_newer};
 pub use status::{Persistence, Retention, Status};
 
-#[cfg(feature = "postgres")]
-use postgres::Postgres;
 use sqlite::Sqlite;
 
 /// A handle of the ledger. Clones share it; its calls are those of [`Backend`].
@@ -54,31 +52,6 @@ impl Ledger {
     #[must_use]
     pub fn start(folder: PathBuf, clock: Clock, limits: Retention) -> Self {
         Self(Arc::new(Sqlite::start(folder, clock, limits)))
-    }
-}
-
-#[cfg(feature = "postgres")]
-impl Ledger {
-    /// The ledger in a database that other machines use as well. Returns at once; a thread connects.
-    /// [`Backend::status`] reports whether the database can be used.
-    ///
-    /// # Errors
-    /// If the settings cannot be used.
-    pub fn connect(
-        settings: &DatabaseSettings,
-        clock: Clock,
-        limits: Retention,
-    ) -> Result<Self, String> {
-        Ok(Self(Arc::new(Postgres::start(settings, clock, limits)?)))
-    }
-
-    /// Creates the ledger's tables or brings them to the newest version; returns the version before, 0 if there were
-    /// none. Blocks.
-    ///
-    /// # Errors
-    /// If the settings cannot be used, or the database refuses it.
-    pub fn migrate(settings: &DatabaseSettings, clock: &Clock) -> Result<usize, String> {
-        postgres::migrate(settings, clock)
     }
 }
 

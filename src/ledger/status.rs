@@ -69,6 +69,18 @@ pub struct Retention {
     pub count: u64,
 }
 
+impl Retention {
+    /// The history of a ledger that a team shares: by age, and by a number that a database holds with ease.
+    #[must_use]
+    pub fn shared() -> Self {
+        Self {
+            age: Duration::from_hours(365 * 24),
+            bytes: 1024 * 1024 * 1024 * 1024,
+            count: 10_000_000,
+        }
+    }
+}
+
 impl Default for Retention {
     fn default() -> Self {
         Self {

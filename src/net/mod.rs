@@ -78,6 +78,8 @@ pub struct Overrides {
     pub uncoordinated: bool,
     /// Send nonces that are ahead of the provider's time.
     pub allow_nonce_ahead: bool,
+    /// Send nothing that other machines must know of: this ledger is not the one that they share.
+    pub read_only: bool,
 }
 
 /// How far a clock or a nonce is ahead.
@@ -502,6 +504,11 @@ impl Session {
         let Self { gate, account, .. } = self;
         if gate.persistence(account) == Persistence::BestEffort {
             return Ok(());
+        }
+        if gate.overrides.read_only {
+            return Err(NetError::Uncounted(
+                "--ledger sqlite opens this machine's own ledger, for reading only".to_owned(),
+            ));
         }
         let began = gate.clock.now().mono;
         let mut reported = false;

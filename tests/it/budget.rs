@@ -261,6 +261,8 @@ async fn open(place: &Place, events: Option<tilldeck::net::EventSender>) -> Deck
     let options = Options {
         overrides: tilldeck::net::Overrides::default(),
         receive: None,
+        ledger: config::LedgerConfig::default(),
+        callbacks: config::Callbacks::default(),
         renew: true,
         state_dir: place.state(),
         clock: Clock::system(),

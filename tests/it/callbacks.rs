@@ -53,6 +53,8 @@ async fn open(place: &Place, bind: Option<SocketAddr>) -> Bench {
             },
             ..Receive::default()
         }),
+        ledger: config::LedgerConfig::default(),
+        callbacks: config::Callbacks::default(),
     };
     Bench {
         deck: Deck::open(config.profile(None).unwrap(), options)

@@ -43,6 +43,8 @@ pub async fn open_with(place: &Place, timeouts: Timeouts, vault: config::Vault) 
     let options = Options {
         overrides: tilldeck::net::Overrides::default(),
         receive: None,
+        ledger: config::LedgerConfig::default(),
+        callbacks: config::Callbacks::default(),
         renew: true,
         state_dir: locations.state_folder().unwrap(),
         clock,

@@ -450,6 +450,8 @@ async fn planted_credentials_and_tokens_are_found_in_no_debug_form() {
     let options = Options {
         overrides: tilldeck::net::Overrides::default(),
         receive: None,
+        ledger: config::LedgerConfig::default(),
+        callbacks: config::Callbacks::default(),
         renew: true,
         state_dir: place.state(),
         clock: Clock::system(),

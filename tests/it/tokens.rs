@@ -84,6 +84,8 @@ async fn open_at(place: &Place, with: With, start: WallTime) -> Bench {
     let options = Options {
         overrides: tilldeck::net::Overrides::default(),
         receive: None,
+        ledger: config::LedgerConfig::default(),
+        callbacks: config::Callbacks::default(),
         renew: with.listening,
         state_dir: place.state(),
         clock,

@@ -23,7 +23,7 @@ const SOURCES: [&str; 4] = ["env", "file", "command", "keyring"];
 /// A longer period is surely a mistake, and the ledger would store its requests all the while.
 const PERIOD_MAX: Duration = Duration::from_hours(24);
 
-const FOUR_WAYS: &str = "write where the secret is, not the secret itself: { env = \"NAME\" }, { file = \"~/path\" }, \
+pub const FOUR_WAYS: &str = "write where the secret is, not the secret itself: { env = \"NAME\" }, { file = \"~/path\" }, \
      { command = [\"pass\", \"show\", \"name\"] } or { keyring = \"name\" }";
 
 pub type Specs = &'static [&'static ProviderSpec];
@@ -152,7 +152,7 @@ fn text(key: &KeySpec, table: &Table<'_, '_>) -> Result<String, ConfigError> {
     Ok(text.value.to_owned())
 }
 
-fn secret(entry: Entry<'_, '_>, table: &Table<'_, '_>) -> Result<SecretSource, ConfigError> {
+pub fn secret(entry: Entry<'_, '_>, table: &Table<'_, '_>) -> Result<SecretSource, ConfigError> {
     let key = entry.0.get_ref().as_ref();
     let refuse = |span: Range<usize>, what: &str| {
         let message = format!("`{key}`{} {what}", table.title);

@@ -37,6 +37,7 @@ use crate::net::{Event, Gate};
 use crate::providers::REGISTRY;
 pub use forward::{is_forward, target};
 use handler::CallbackRouter;
+pub(super) use sealing::SealKeys;
 use sealing::Sealing;
 
 /// The settings for receiving callbacks.
@@ -158,6 +159,7 @@ pub(super) struct Parts {
     pub(super) queries: QueryService,
     pub(super) gate: Arc<Gate>,
     pub(super) vault: Vault,
+    pub(super) seal_keys: SealKeys,
     pub(super) account_key: String,
     pub(super) bound: ListenState,
     pub(super) receive: Option<Receive>,
@@ -235,6 +237,7 @@ impl CallbackService {
             queries,
             gate,
             vault,
+            seal_keys,
             account_key,
             bound,
             receive,
@@ -249,7 +252,7 @@ impl CallbackService {
         let shared = Arc::new(Shared {
             account_key: account_key.into(),
             since: queries.clock.now().wall,
-            sealing: Sealing::new(vault, queries.ledger.clone()),
+            sealing: Sealing::new(vault, seal_keys, queries.ledger.clone()),
             queries,
             gate,
             forward,
@@ -402,6 +405,9 @@ async fn serve(
 async fn start(shared: &Arc<Shared>, listener: TcpListener) -> io::Result<Receiver> {
     // Before the port opens: a callback must not wait for a keyring's prompt.
     let key = shared.sealing.key().await;
+    if let Some(why) = key.refused {
+        return Err(io::Error::other(why));
+    }
     if let Some(why) = key.fleeting {
         let text = format!(
             "the key that seals callbacks cannot be saved ({why}). After tilldeck ends, callbacks of this run cannot be \

@@ -1,5 +1,5 @@
-//! The key that seals callbacks: made once, saved in the vault, and read at first use, so that a program without
-//! callbacks never waits for a keyring.
+//! The key that seals callbacks, read at first use, so that a program without callbacks never waits for a keyring. The
+//! config names it where a ledger is shared; otherwise it is made once and saved in the vault.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +9,8 @@ use base64::engine::general_purpose::STANDARD;
 use tokio::sync::OnceCell;
 
 use crate::callbacks::seal::Sealer;
-use crate::config::Vault;
+use crate::config::{Environ, SecretSource, Vault};
+use crate::deck::ledger;
 use crate::domain::{DeliveryId, Problem, ProblemKind, Secret, inert};
 use crate::ledger::{KeyHash, Ledger};
 
@@ -18,9 +19,18 @@ const NAME: &str = "callbacks-key";
 /// How long another process may take to create it.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// The keys that the config names.
+pub(in crate::deck) struct SealKeys {
+    pub(in crate::deck) key: Option<SecretSource>,
+    /// The key before it, by which older callbacks are opened.
+    pub(in crate::deck) previous: Option<SecretSource>,
+    pub(in crate::deck) environ: Environ,
+}
+
 /// The sealing key, once it is loaded.
 pub(in crate::deck) struct Sealing {
     vault: Vault,
+    configured: SealKeys,
     ledger: Ledger,
     key: OnceCell<Key>,
 }
@@ -31,12 +41,15 @@ pub(in crate::deck) struct Key {
     pub(in crate::deck) sealer: Arc<Sealer>,
     /// Why the key lasts for this run only.
     pub(in crate::deck) fleeting: Option<String>,
+    /// Why no callback may be sealed: the other machines that share the ledger could not open it.
+    pub(in crate::deck) refused: Option<String>,
 }
 
 impl Sealing {
-    pub(in crate::deck) fn new(vault: Vault, ledger: Ledger) -> Self {
+    pub(in crate::deck) fn new(vault: Vault, configured: SealKeys, ledger: Ledger) -> Self {
         Self {
             vault,
+            configured,
             ledger,
             key: OnceCell::new(),
         }
@@ -46,18 +59,64 @@ impl Sealing {
     pub(in crate::deck) async fn key(&self) -> Key {
         // Once in a run: a keyring may prompt at each read.
         let key = self.key.get_or_init(|| async {
+            let fleeting = |why| Key {
+                sealer: Arc::new(Sealer::new(fresh())),
+                fleeting: Some(why),
+                refused: None,
+            };
+            if let Some(source) = &self.configured.key {
+                return match self.configured_key(source).await {
+                    Ok(sealer) => Key {
+                        sealer: Arc::new(sealer),
+                        fleeting: None,
+                        refused: None,
+                    },
+                    Err(why) => Key {
+                        refused: Some(why.clone()),
+                        ..fleeting(why)
+                    },
+                };
+            }
             match self.saved_key().await {
                 Ok(bytes) => Key {
                     sealer: Arc::new(Sealer::new(bytes)),
                     fleeting: None,
+                    refused: None,
                 },
-                Err(why) => Key {
-                    sealer: Arc::new(Sealer::new(fresh())),
-                    fleeting: Some(why),
-                },
+                Err(why) => fleeting(why),
             }
         });
         key.await.clone()
+    }
+
+    async fn configured_key(&self, source: &SecretSource) -> Result<Sealer, String> {
+        let read = |source: SecretSource, name: &'static str| async move {
+            let secret = ledger::read(source, self.configured.environ.clone(), name).await;
+            let secret = secret.map_err(|problem| problem.to_string())?;
+            let bytes = STANDARD.decode(secret.expose()).ok();
+            let bytes: Option<[u8; 32]> = bytes.and_then(|bytes| bytes.try_into().ok());
+            bytes.ok_or_else(|| {
+                format!("{name} is not 32 bytes in base64; `openssl rand -base64 32` makes one")
+            })
+        };
+        let key = read(source.clone(), "seal_key").await?;
+        let previous = match &self.configured.previous {
+            Some(source) => Some(read(source.clone(), "previous_seal_key").await?),
+            None => None,
+        };
+        let agreed = self
+            .ledger
+            .agree_on_seal_key(fingerprint(key), previous.map(fingerprint))
+            .await;
+        match agreed {
+            Ok(true) => Ok(Sealer::new(key).with_previous(previous)),
+            Ok(false) => Err(
+                "seal_key in [callbacks] is not the key of the other machines that share the ledger; configure the same \
+                 key, and after a change of the key also the old one as previous_seal_key"
+                    .to_owned(),
+            ),
+            Err(error) => Err(error.to_string()),
+        }
     }
 
     async fn saved_key(&self) -> Result<[u8; 32], String> {
@@ -104,6 +163,11 @@ impl Sealing {
     }
 }
 
+/// What tells one key from another without revealing it.
+fn fingerprint(key: [u8; 32]) -> String {
+    KeyHash::of("seal_key", &STANDARD.encode(key)).as_str()[..16].to_owned()
+}
+
 fn fresh() -> [u8; 32] {
     let mut key = [0; 32];
     getrandom::fill(&mut key).expect("the system has random numbers");
@@ -131,7 +195,12 @@ mod tests {
 
     fn sealing(folder: &std::path::Path) -> Sealing {
         let ledger = Ledger::start(folder.to_owned(), Clock::system(), Retention::default());
-        Sealing::new(Vault::files(folder.join("vault")), ledger)
+        let configured = SealKeys {
+            key: None,
+            previous: None,
+            environ: Environ::process(),
+        };
+        Sealing::new(Vault::files(folder.join("vault")), configured, ledger)
     }
 
     fn raw() -> Raw {

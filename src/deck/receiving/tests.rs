@@ -108,6 +108,8 @@ async fn open(folder: &std::path::Path, url: &str, receive: Option<Receive>) -> 
         vault: Vault::files(folder.join("state").join("vault")),
         overrides: crate::net::Overrides::default(),
         receive,
+        ledger: config::LedgerConfig::default(),
+        callbacks: config::Callbacks::default(),
     };
     Bench {
         deck: Deck::open(config.profile(None).unwrap(), options)

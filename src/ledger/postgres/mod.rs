@@ -27,12 +27,13 @@ use crate::clock::Clock;
 use crate::domain::Exchange;
 
 use super::backend::Backend;
+use super::database::DatabaseSettings;
 use super::error::LedgerError;
 use super::exchanges::Recorded;
 use super::nonces::KeyHash;
 use super::slots::SlotId;
-use super::sql::Database;
 use super::sql::deliveries::Incoming;
+use super::sql::{Database, params};
 use super::status::{Retention, Status};
 use connection::Connection;
 use exchanges::Waiting;
@@ -40,7 +41,6 @@ use target::Target;
 use worker::{Setup, Store, Worker};
 
 pub(super) use error::PostgresError;
-pub use target::DatabaseSettings;
 
 /// A handle. Clones share its connections.
 #[derive(Clone)]
@@ -153,6 +153,25 @@ impl Backend for Postgres {
 
     async fn close(&self) {
         self.flush().await;
+    }
+
+    async fn agree_on_seal_key(
+        &self,
+        key: String,
+        previous: Option<String>,
+    ) -> Result<bool, LedgerError> {
+        self.write(move |sql| {
+            sql.execute(
+                "UPDATE ledger SET seal_key = $1 WHERE seal_key IS NULL OR seal_key = $2",
+                params![&key, previous.as_ref()],
+            )?;
+            sql.one(
+                "SELECT coalesce(seal_key = $1, false) FROM ledger",
+                params![&key],
+                |row| row.get(0),
+            )
+        })
+        .await
     }
 
     async fn data_version(&self) -> Result<i64, LedgerError> {

@@ -21,15 +21,13 @@ pub(super) fn require(connection: &Connection, schema: &str) -> Result<(), Postg
 /// The version of the tables; `None` if there are none.
 pub(super) fn version(connection: &Connection) -> Result<Option<usize>, PostgresError> {
     let sql: &dyn Sql = connection;
-    let there: bool = sql.one(
-        "SELECT to_regclass('ledger_version') IS NOT NULL",
-        &[],
-        |row| row.get(0),
-    )?;
+    let there: bool = sql.one("SELECT to_regclass('ledger') IS NOT NULL", &[], |row| {
+        row.get(0)
+    })?;
     if !there {
         return Ok(None);
     }
-    Ok(sql.optional("SELECT version FROM ledger_version", &[], |row| row.get(0))?)
+    Ok(sql.optional("SELECT version FROM ledger", &[], |row| row.get(0))?)
 }
 
 /// Creates the schema if it does not exist and brings its tables to the newest version; returns the version before.
@@ -59,15 +57,6 @@ fn steps(connection: &Connection, schema: &str) -> Result<usize, PostgresError> 
     for step in &STEPS[before..] {
         connection.batch(step)?;
     }
-    if before == 0 {
-        connection.batch(
-            "CREATE TABLE ledger_version (version BIGINT NOT NULL);
-             INSERT INTO ledger_version VALUES (0)",
-        )?;
-    }
-    connection.batch(&format!(
-        "UPDATE ledger_version SET version = {}",
-        STEPS.len()
-    ))?;
+    connection.batch(&format!("UPDATE ledger SET version = {}", STEPS.len()))?;
     Ok(before)
 }

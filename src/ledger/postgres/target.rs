@@ -15,6 +15,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::error::PostgresError;
 use super::trust::{self, Trust};
+use crate::ledger::database::DatabaseSettings;
 
 /// A database to connect to.
 pub(in crate::ledger) struct Target {
@@ -26,30 +27,14 @@ pub(in crate::ledger) struct Target {
     pub(super) process: String,
 }
 
-/// What is written in the config file about the database.
-#[derive(Debug, Clone, Default)]
-pub struct DatabaseSettings {
-    /// `postgres://…`, with its password.
-    pub url: String,
-    /// The schema with the ledger's tables; `tilldeck` if empty.
-    pub schema: String,
-    /// Who works with this program: "user@host".
-    pub operator: String,
-}
-
-/// The schema where none is configured.
-const SCHEMA: &str = "tilldeck";
-
 impl Target {
     /// Reads the settings.
     ///
     /// # Errors
     /// If the URL cannot be used; the message never contains its password.
     pub(in crate::ledger) fn new(settings: &DatabaseSettings) -> Result<Self, String> {
-        let (url, query) = settings
-            .url
-            .split_once('?')
-            .map_or((&*settings.url, ""), |(url, query)| (url, query));
+        let written = settings.url.expose();
+        let (url, query) = written.split_once('?').unwrap_or((written, ""));
         if !["postgres://", "postgresql://"]
             .iter()
             .any(|scheme| url.starts_with(scheme))
@@ -84,16 +69,7 @@ impl Target {
         }
         let near = config.get_hosts().iter().all(is_near);
         let trust = trust::of(mode.as_deref(), near)?;
-        let schema = if settings.schema.is_empty() {
-            SCHEMA.to_owned()
-        } else {
-            settings.schema.clone()
-        };
-        if !is_name(&schema) {
-            return Err(format!(
-                "the schema {schema:?} is no plain name: only a-z, 0-9 and _, and no digit first"
-            ));
-        }
+        let schema = settings.schema.clone();
         let mut random = [0; 8];
         getrandom::fill(&mut random).map_err(|error| error.to_string())?;
         let process = format!("{:016x}", u64::from_be_bytes(random));
@@ -200,15 +176,6 @@ fn host_name(host: &Host) -> String {
         #[cfg(unix)]
         Host::Unix(path) => path.display().to_string(),
     }
-}
-
-fn is_name(text: &str) -> bool {
-    let mut chars = text.chars();
-    chars
-        .next()
-        .is_some_and(|first| first.is_ascii_lowercase() || first == '_')
-        && chars.all(|char| char.is_ascii_lowercase() || char.is_ascii_digit() || char == '_')
-        && text.len() <= 63
 }
 
 /// A value in the startup options: spaces and backslashes are escaped there.

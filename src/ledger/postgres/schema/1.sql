@@ -2,6 +2,13 @@
 -- amounts are text, 0 and 1 stand for false and true. The tables are those of the SQLite ledger, so that the same
 -- statements serve both.
 
+-- One row.
+CREATE TABLE ledger (
+    version  BIGINT NOT NULL,          -- of these tables
+    seal_key TEXT                      -- a fingerprint of the key that seals callbacks
+);
+INSERT INTO ledger (version) VALUES (1);
+
 -- The database's clock; tests give their own.
 CREATE FUNCTION now_ms(given BIGINT) RETURNS BIGINT LANGUAGE sql VOLATILE AS
     $$ SELECT coalesce(given, (extract(epoch FROM clock_timestamp()) * 1000)::BIGINT) $$;

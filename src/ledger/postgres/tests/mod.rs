@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::clock::ManualClock;
-use crate::domain::WallTime;
+use crate::domain::{Secret, WallTime};
 use crate::ledger::*;
 
 const START: WallTime = WallTime(1_795_316_066_000);
@@ -25,7 +25,7 @@ impl TestSchema {
         let mut random = [0; 8];
         getrandom::fill(&mut random).unwrap();
         Self(DatabaseSettings {
-            url,
+            url: Secret::new(url),
             schema: format!("test_{:016x}", u64::from_be_bytes(random)),
             operator: "alice@till 1".to_owned(),
         })

@@ -1,0 +1,118 @@
+//! Where the ledger is: a file in the state folder, or a database that a team shares.
+
+use std::path::PathBuf;
+
+use crate::clock::Clock;
+use crate::config::{DatabaseUrl, Environ, LedgerConfig, SecretSource};
+use crate::domain::{Problem, ProblemKind, Secret, inert};
+use crate::ledger::{self, DatabaseSettings, Ledger, Retention};
+use crate::net;
+
+/// The schema of a shared ledger, where the config names none.
+const SCHEMA: &str = "tilldeck";
+
+/// The longest name of an operator.
+const OPERATOR_MAX: usize = 64;
+
+/// Opens the shared ledger that the config names, else the file in `state_dir`.
+///
+/// # Errors
+/// If a newer tilldeck wrote the file, or the database's URL cannot be read or used.
+pub(super) async fn open(
+    config: &LedgerConfig,
+    state_dir: PathBuf,
+    environ: &Environ,
+    clock: &Clock,
+) -> Result<Ledger, Problem> {
+    if let Some(settings) = database(config, environ).await? {
+        let opened = Ledger::connect(&settings, clock.clone(), Retention::shared());
+        return opened.map_err(unusable);
+    }
+    refuse_newer(state_dir.clone()).await?;
+    Ok(Ledger::start(
+        state_dir,
+        clock.clone(),
+        Retention::default(),
+    ))
+}
+
+/// The shared database that the config names, with its password.
+///
+/// # Errors
+/// If the secret with its URL cannot be read.
+pub async fn database(
+    config: &LedgerConfig,
+    environ: &Environ,
+) -> Result<Option<DatabaseSettings>, Problem> {
+    let url = match &config.url {
+        None => return Ok(None),
+        Some(DatabaseUrl::Plain(url)) => Secret::new(url.clone()),
+        Some(DatabaseUrl::Secret(source)) => {
+            let url = read(source.clone(), environ.clone(), "the URL of the ledger").await?;
+            // An error of the server may repeat it.
+            net::redact::learn(&url, "database URL");
+            url
+        }
+    };
+    Ok(Some(DatabaseSettings {
+        url,
+        schema: config.schema.clone().unwrap_or_else(|| SCHEMA.to_owned()),
+        operator: config.operator.clone().unwrap_or_else(|| operator(environ)),
+    }))
+}
+
+/// Reads a secret of the config.
+pub(super) async fn read(
+    source: SecretSource,
+    environ: Environ,
+    what: &str,
+) -> Result<Secret, Problem> {
+    let shown = source.describe();
+    let read = tokio::task::spawn_blocking(move || source.resolve(&environ)).await;
+    let why = match read {
+        Ok(Ok(resolved)) => return Ok(resolved.secret),
+        Ok(Err(error)) => error.to_string(),
+        Err(_) => "an internal error stopped reading it".to_owned(),
+    };
+    Err(Problem::new(
+        ProblemKind::Config,
+        format!("tilldeck cannot read {what}: {why}"),
+        format!("the config names {shown}"),
+    ))
+}
+
+/// A database whose settings cannot be used.
+pub fn unusable(why: impl std::fmt::Display) -> Problem {
+    Problem::new(
+        ProblemKind::Config,
+        format!("the shared ledger cannot be used: {why}"),
+        "check `url` in [ledger]; --ledger sqlite opens this machine's own ledger, for reading",
+    )
+}
+
+/// "user@host", from the environment and the system.
+fn operator(environ: &Environ) -> String {
+    let user = ["USER", "LOGNAME"]
+        .into_iter()
+        .find_map(|name| environ.get(name));
+    let user = user.map_or_else(
+        || "unknown".to_owned(),
+        |user| user.to_string_lossy().into_owned(),
+    );
+    let host = rustix::system::uname();
+    let name = format!("{user}@{}", host.nodename().to_string_lossy());
+    inert::cut(&name, OPERATOR_MAX)
+}
+
+/// A ledger of a newer tilldeck stops the program: without it, callbacks that still wait to be forwarded would be lost.
+async fn refuse_newer(folder: PathBuf) -> Result<(), Problem> {
+    let newer = tokio::task::spawn_blocking(move || ledger::written_by_newer(&folder)).await;
+    match newer {
+        Ok(Some(why)) => Err(Problem::new(
+            ProblemKind::Local,
+            format!("this tilldeck cannot use the ledger {why}"),
+            "update tilldeck, or choose another folder with --state-dir; the ledger stays as it is",
+        )),
+        _ => Ok(()),
+    }
+}
