@@ -17,6 +17,7 @@ mod export;
 pub mod fault;
 mod global;
 mod interrupt;
+mod ledger;
 mod limits;
 mod link;
 mod list;

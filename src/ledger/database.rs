@@ -1,5 +1,7 @@
 //! A PostgreSQL database that a team's machines share as their ledger.
 
+use std::time::Duration;
+
 use crate::clock::Clock;
 use crate::domain::Secret;
 
@@ -15,6 +17,33 @@ pub struct DatabaseSettings {
     pub schema: String,
     /// Who works with this program: "user@host".
     pub operator: String,
+}
+
+/// What there is to know about the database, for the operator.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DatabaseReport {
+    /// Its hosts and name, without user and password.
+    pub place: String,
+    /// The schema with the ledger's tables.
+    pub schema: String,
+    /// The server's version.
+    pub server: String,
+    /// The role that tilldeck has there.
+    pub role: String,
+    /// The time of one round trip.
+    pub latency: Duration,
+    /// How far the database's clock is ahead of this machine's; 0 where they agree to a second.
+    pub clock_ahead_ms: i64,
+    /// The version of the tables; `None` if there are none.
+    pub version: Option<usize>,
+    /// The version of this program's tables.
+    pub newest: usize,
+    /// The size of the tables on disk.
+    pub bytes: u64,
+    /// About how many requests are saved.
+    pub exchanges: u64,
+    /// About how many callbacks are saved.
+    pub callbacks: u64,
 }
 
 #[cfg(feature = "postgres")]
@@ -41,6 +70,14 @@ impl Ledger {
     pub fn migrate(settings: &DatabaseSettings, clock: &Clock) -> Result<usize, String> {
         super::postgres::migrate(settings, clock)
     }
+
+    /// Looks at the database. Blocks.
+    ///
+    /// # Errors
+    /// As [`Ledger::connect`], or if the database cannot keep a ledger.
+    pub fn survey(settings: &DatabaseSettings, clock: &Clock) -> Result<DatabaseReport, String> {
+        super::postgres::survey(settings, clock)
+    }
 }
 
 #[cfg(not(feature = "postgres"))]
@@ -61,6 +98,14 @@ impl Ledger {
     /// # Errors
     /// This build has no PostgreSQL.
     pub fn migrate(_: &DatabaseSettings, _: &Clock) -> Result<usize, String> {
+        Err(NOT_BUILT.to_owned())
+    }
+
+    /// Always fails.
+    ///
+    /// # Errors
+    /// This build has no PostgreSQL.
+    pub fn survey(_: &DatabaseSettings, _: &Clock) -> Result<DatabaseReport, String> {
         Err(NOT_BUILT.to_owned())
     }
 }

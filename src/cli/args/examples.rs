@@ -51,6 +51,9 @@ const EXAMPLES: &[(&str, &[&str])] = &[
         "purchase-link",
         &["tilldeck purchase-link later --data @purchase.json --qr"],
     ),
+    ("ledger status", &["tilldeck ledger status --json"]),
+    ("ledger init", &["tilldeck ledger init"]),
+    ("ledger migrate", &["tilldeck ledger migrate"]),
     ("account list", &["tilldeck account list --json"]),
     ("account verify", &["tilldeck account verify shop"]),
     (

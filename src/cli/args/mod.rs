@@ -12,6 +12,7 @@ use super::config::Config;
 use super::estimate::Estimate;
 use super::exit::EXITS;
 use super::global::Global;
+use super::ledger::LedgerCommand;
 use super::link::Link;
 use super::listen::Listen;
 use super::log::Log;
@@ -82,6 +83,8 @@ commands! {
         Log(Log),
         Listen(Listen),
         Replay(Replay),
+        #[command(subcommand)]
+        Ledger(LedgerCommand),
         #[command(subcommand)]
         Config(Config),
         Completions(Completions),

@@ -108,6 +108,11 @@ impl Connection {
         Ok(())
     }
 
+    /// How far the database's clock is ahead of this machine's, in milliseconds; 0 where they agree to a second.
+    pub(super) fn ahead(&self) -> i64 {
+        self.ahead
+    }
+
     /// The time for `now_ms`: only tests give one.
     pub(super) fn given_now(&self) -> Param<'static> {
         let now = self.clock.now();

@@ -11,6 +11,7 @@ mod listener;
 mod nonces;
 mod schema;
 mod slots;
+mod survey;
 mod target;
 mod trust;
 mod worker;
@@ -27,7 +28,7 @@ use crate::clock::Clock;
 use crate::domain::Exchange;
 
 use super::backend::Backend;
-use super::database::DatabaseSettings;
+use super::database::{DatabaseReport, DatabaseSettings};
 use super::error::LedgerError;
 use super::exchanges::Recorded;
 use super::nonces::KeyHash;
@@ -116,6 +117,12 @@ pub(super) fn migrate(settings: &DatabaseSettings, clock: &Clock) -> Result<usiz
     let target = Target::new(settings)?;
     let open = Connection::open(&target, clock).map_err(|error| error.to_string())?;
     schema::migrate(&open, &target.schema).map_err(|error| error.to_string())
+}
+
+/// What there is to know about the database. Blocks.
+pub(super) fn survey(settings: &DatabaseSettings, clock: &Clock) -> Result<DatabaseReport, String> {
+    let target = Target::new(settings)?;
+    survey::survey(&target, clock).map_err(|error| error.to_string())
 }
 
 #[async_trait]

@@ -7,13 +7,16 @@ use crate::ledger::sql::Sql;
 /// The migration steps: each leads to the next version; the first from an empty schema to version 1.
 const STEPS: [&str; 1] = [include_str!("schema/1.sql")];
 
+/// The version of this program.
+pub(super) const NEWEST: usize = STEPS.len();
+
 /// Fails unless the tables are those of this program.
 pub(super) fn require(connection: &Connection, schema: &str) -> Result<(), PostgresError> {
     let schema = schema.to_owned();
     match version(connection)? {
         None => Err(PostgresError::NotThere { schema }),
-        Some(version) if version < STEPS.len() => Err(PostgresError::Older { schema }),
-        Some(version) if version > STEPS.len() => Err(PostgresError::Newer { schema }),
+        Some(version) if version < NEWEST => Err(PostgresError::Older { schema }),
+        Some(version) if version > NEWEST => Err(PostgresError::Newer { schema }),
         Some(_) => Ok(()),
     }
 }
@@ -49,7 +52,7 @@ pub(super) fn migrate(connection: &Connection, schema: &str) -> Result<usize, Po
 
 fn steps(connection: &Connection, schema: &str) -> Result<usize, PostgresError> {
     let before = version(connection)?.unwrap_or(0);
-    if before > STEPS.len() {
+    if before > NEWEST {
         return Err(PostgresError::Newer {
             schema: schema.to_owned(),
         });
@@ -57,6 +60,6 @@ fn steps(connection: &Connection, schema: &str) -> Result<usize, PostgresError> 
     for step in &STEPS[before..] {
         connection.batch(step)?;
     }
-    connection.batch(&format!("UPDATE ledger SET version = {}", STEPS.len()))?;
+    connection.batch(&format!("UPDATE ledger SET version = {NEWEST}"))?;
     Ok(before)
 }

@@ -1,0 +1,222 @@
+//! `ledger`: where the ledger is, and the tables of a shared one.
+
+use std::time::Duration;
+
+use clap::Args;
+use serde_json::json;
+
+use super::exit::{CommandResult, Exit};
+use super::output::{Cell, Table, Tone, plain, toned};
+use super::settings::Settings;
+use super::start::{Command, Start, block_on, commands};
+use crate::config::Environ;
+use crate::deck;
+use crate::domain::{Problem, ProblemKind, inert, time};
+use crate::ledger::{DatabaseReport, DatabaseSettings, Ledger};
+
+commands! {
+    /// Show where the ledger is, and set up one that a team shares on PostgreSQL.
+    pub enum LedgerCommand {
+        Status(ShowLedger),
+        Init(InitLedger),
+        Migrate(MigrateLedger),
+    }
+}
+
+/// Show where the ledger is and whether it can be used.
+#[derive(Debug, Args)]
+pub struct ShowLedger;
+
+impl Command for ShowLedger {
+    fn execute(self, start: Start<'_>) -> CommandResult {
+        let out = start.out;
+        start.configured(|settings, log| {
+            log.run();
+            block_on(async {
+                let Some(database) = database(settings).await? else {
+                    let folder = settings.global.state_folder()?;
+                    let file = inert::cut(&folder.join("ledger.db").to_string_lossy(), 400);
+                    let exists = folder.join("ledger.db").exists();
+                    let object = json!({ "kind": "sqlite", "place": file, "exists": exists });
+                    out.result(&object, &file)?;
+                    out.explain("a file of this machine; [ledger] url in the config names one that a team shares");
+                    return Ok(Exit::Done);
+                };
+                let report =
+                    blocking(move |clock| Ledger::survey(&database, &clock), settings).await?;
+                let object = json!({
+                    "kind": "postgresql",
+                    "place": report.place,
+                    "schema": report.schema,
+                    "server_version": report.server,
+                    "role": report.role,
+                    "round_trip_us": u64::try_from(report.latency.as_micros()).unwrap_or(u64::MAX),
+                    "clock_ahead_ms": report.clock_ahead_ms,
+                    "version": report.version,
+                    "newest_version": report.newest,
+                    "bytes": report.bytes,
+                    "requests": report.exchanges,
+                    "callbacks": report.callbacks,
+                });
+                let mut table = Table::default();
+                for (name, cell) in lines(&report) {
+                    table.row([toned(name, Tone::Dim), cell]);
+                }
+                if settings.global.json {
+                    out.result(&object, "")?;
+                } else {
+                    out.table(&table)?;
+                }
+                match hint(&report) {
+                    None => Ok(Exit::Done),
+                    Some(problem) => Err(problem.into()),
+                }
+            })
+        })
+    }
+}
+
+fn lines(report: &DatabaseReport) -> Vec<(&'static str, Cell)> {
+    let clock = match report.clock_ahead_ms {
+        0 => toned("agrees with this machine's", Tone::Good),
+        ms => {
+            let by = time::fine(Duration::from_millis(ms.unsigned_abs()));
+            let way = if ms > 0 { "ahead of" } else { "behind" };
+            let words = format!("{by} {way} this machine's; the database's counts");
+            toned(words, Tone::Warn)
+        }
+    };
+    let tables = match report.version {
+        None => toned("none", Tone::Bad),
+        Some(version) if version == report.newest => {
+            toned(format!("version {version}"), Tone::Good)
+        }
+        Some(version) => {
+            let words = format!("version {version}; this tilldeck has {}", report.newest);
+            toned(words, Tone::Bad)
+        }
+    };
+    vec![
+        ("place", toned(inert::line(&report.place), Tone::Strong)),
+        (
+            "server",
+            plain(inert::line(&format!("PostgreSQL {}", report.server))),
+        ),
+        ("role", plain(inert::line(&report.role))),
+        ("schema", plain(report.schema.clone())),
+        ("tables", tables),
+        (
+            "round trip",
+            plain(format!("{} µs", report.latency.as_micros())),
+        ),
+        ("clock", clock),
+        ("size", plain(format!("{} KiB", report.bytes / 1024))),
+        ("requests", plain(format!("about {}", report.exchanges))),
+        ("callbacks", plain(format!("about {}", report.callbacks))),
+    ]
+}
+
+/// What to do before the ledger can be used.
+fn hint(report: &DatabaseReport) -> Option<Problem> {
+    let (what, command) = match report.version {
+        None => (
+            "the database has no ledger yet",
+            "run `tilldeck ledger init`",
+        ),
+        Some(version) if version < report.newest => (
+            "the ledger's tables are of an older tilldeck",
+            "run `tilldeck ledger migrate`",
+        ),
+        Some(version) if version > report.newest => (
+            "the ledger's tables are of a newer tilldeck",
+            "update this tilldeck",
+        ),
+        Some(_) => return None,
+    };
+    Some(Problem::new(ProblemKind::Local, what, command))
+}
+
+/// Create the tables of the shared ledger that [ledger] url names. Existing tables stay as they are.
+#[derive(Debug, Args)]
+pub struct InitLedger;
+
+impl Command for InitLedger {
+    fn execute(self, start: Start<'_>) -> CommandResult {
+        migrate(start, true)
+    }
+}
+
+/// Bring the tables of the shared ledger to this version of tilldeck. End other tilldecks first.
+#[derive(Debug, Args)]
+pub struct MigrateLedger;
+
+impl Command for MigrateLedger {
+    fn execute(self, start: Start<'_>) -> CommandResult {
+        migrate(start, false)
+    }
+}
+
+fn migrate(start: Start<'_>, creates: bool) -> CommandResult {
+    let out = start.out;
+    start.configured(|settings, log| {
+        log.run();
+        block_on(async {
+            let Some(database) = database(settings).await? else {
+                return Err(Problem::new(
+                    ProblemKind::Config,
+                    "the config names no shared ledger",
+                    "set `url` in [ledger]; a ledger in a file needs no command",
+                )
+                .into());
+            };
+            let schema = database.schema.clone();
+            let before = blocking(
+                move |clock| {
+                    let before = Ledger::survey(&database, &clock)?.version;
+                    match before {
+                        None if !creates => {
+                            Err("the database has no ledger yet; run `tilldeck ledger init`"
+                                .to_owned())
+                        }
+                        Some(version) if creates => Ok(version),
+                        _ => Ledger::migrate(&database, &clock),
+                    }
+                },
+                settings,
+            )
+            .await?;
+            let words = match before {
+                0 => format!("the ledger is ready in schema {schema}"),
+                _ if creates => {
+                    format!("the ledger is already in schema {schema}; nothing was changed")
+                }
+                version => {
+                    format!("the ledger in schema {schema} was of version {version} and is current")
+                }
+            };
+            out.result(
+                &json!({ "schema": schema, "version_before": before }),
+                &words,
+            )?;
+            Ok(Exit::Done)
+        })
+    })
+}
+
+async fn database(settings: &Settings) -> Result<Option<DatabaseSettings>, Problem> {
+    deck::database(&settings.config.ledger, &Environ::process()).await
+}
+
+/// Does what blocks.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce(crate::clock::Clock) -> Result<T, String> + Send + 'static,
+    settings: &Settings,
+) -> Result<T, Problem> {
+    let clock = settings.clock.clone();
+    // A connection waits on a thread of its own: it must not be one of the runtime's.
+    let (answer, answered) = tokio::sync::oneshot::channel();
+    std::thread::spawn(move || answer.send(work(clock)));
+    let done = answered.await;
+    done.unwrap_or_else(|_| Err("an internal error stopped it".to_owned()))
+        .map_err(deck::unusable)
+}
