@@ -32,7 +32,8 @@ pub use deliveries::{
 pub use error::LedgerError;
 pub use exchanges::{Exchanges, LogQuery, Recorded};
 pub use nonces::{
-    HeldKey, KEY_LOCK_MAX, KeyHash, KeyLock, NONCE_LEAD_MAX, Nonce, NonceRules, Nonces,
+    HeldKey, KEY_LOCK_MAX, KeyHash, KeyLock, NONCE_LEAD_MAX, NONCE_SENT_WITHIN, Nonce, NonceRules,
+    Nonces,
 };
 pub use payments::{PaymentKey, Payments};
 pub use slots::{Counted, Granted, HOLD_MAX, RateSlots, SlotId, Slots, Terms};

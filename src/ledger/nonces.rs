@@ -68,6 +68,10 @@ pub struct Nonce {
     pub ahead: Option<Duration>,
 }
 
+/// A nonce is sent within this time after it was given out, or not at all: later, another process that shares the ledger
+/// may have taken the lock of a process that seemed dead.
+pub const NONCE_SENT_WITHIN: Duration = Duration::from_secs(3);
+
 /// A nonce further ahead of the provider's time than this blocks other programs that use the key. A clock that is
 /// further off is not used for nonces.
 pub const NONCE_LEAD_MAX: Duration = Duration::from_secs(2);

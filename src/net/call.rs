@@ -13,7 +13,8 @@ use reqwest::header::{
 use serde_json::{Map, Value};
 
 use super::{coding, redact};
-use crate::domain::{AuthMethod, RawReply, Secret, WallTime};
+use crate::domain::{AuthMethod, Now, RawReply, Secret, WallTime};
+use crate::ledger::NONCE_SENT_WITHIN;
 
 /// One request in the provider's terms, not yet authorised.
 #[derive(Clone, PartialEq)]
@@ -109,6 +110,9 @@ pub struct SignedRequest {
     pub key_lock: Option<Box<dyn Any + Send>>,
     /// The access token it carries: a 401 then drops this token, not a newer one.
     pub token: Option<Secret>,
+    /// When its nonce was given out, by the monotonic clock: after [`NONCE_SENT_WITHIN`] other machines may have gone on
+    /// with a later one.
+    pub nonce_at: Option<Duration>,
     /// How far its nonce is ahead of the provider's time, where the operator should be warned.
     pub nonce_ahead: Option<Duration>,
     /// Names of JSON fields whose strings are secret in this call and its response, besides the fields that are
@@ -127,9 +131,16 @@ impl SignedRequest {
             body,
             key_lock: None,
             token: None,
+            nonce_at: None,
             nonce_ahead: None,
             hidden: &[],
         }
+    }
+
+    /// Whether its nonce is too old to be sent, because this process was stopped or its ledger is slow.
+    pub(super) fn has_late_nonce(&self, now: Now) -> bool {
+        self.nonce_at
+            .is_some_and(|at| now.mono.saturating_sub(at) > NONCE_SENT_WITHIN)
     }
 
     /// The URL with the parameters that authorising added.

@@ -406,6 +406,12 @@ impl Session {
                 // Both arms begin again: the slot went back to the limiter, and the signature's nonce is not used.
                 Ok(_) if slot.has_lapsed(gate.clock.now()) => {}
                 Ok(_) if slot.is_held(gate.clock.now()).await => {}
+                Ok(signed) if signed.has_late_nonce(gate.clock.now()) => {
+                    if unprepared == UNPREPARED_MAX {
+                        return Err(NetError::Uncounted("the ledger is too slow".to_owned()));
+                    }
+                    unprepared += 1;
+                }
                 Ok(signed) => break (slot, signed),
                 Err(NetError::Unprepared(_)) if unprepared < UNPREPARED_MAX => unprepared += 1,
                 // The nonce could not be saved in time.

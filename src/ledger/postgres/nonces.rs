@@ -16,13 +16,15 @@ use super::connection::Connection;
 use super::error::PostgresError;
 use super::worker::{Store, Worker};
 use crate::ledger::error::LedgerError;
-use crate::ledger::nonces::{HeldKey, KEY_LOCK_MAX, KeyHash, KeyLock, Nonce, NonceRules, Nonces};
+use crate::ledger::nonces::{
+    HeldKey, KEY_LOCK_MAX, KeyHash, KeyLock, NONCE_SENT_WITHIN, Nonce, NonceRules, Nonces,
+};
 use crate::ledger::sql::nonces::{Bounds, Clocks, ProviderTime, note};
 use crate::ledger::sql::{Row, Sql, SqlResult, params};
 
 /// A process that died or lost its connection may just have sent its last nonce: a later one must not overtake it on the
 /// way to the provider. So the next process waits this long after it was given out.
-const SETTLED_AFTER: Duration = Duration::from_secs(5);
+const SETTLED_AFTER: Duration = NONCE_SENT_WITHIN.saturating_add(Duration::from_secs(2));
 
 /// How often a nonce on its way is looked at again.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);

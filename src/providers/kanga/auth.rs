@@ -117,7 +117,7 @@ impl Signer {
             .key_lock(&self.nonces)
             .await
             .map_err(|error| storage(&error))?;
-        let nonce = self
+        let (nonce, at) = self
             .nonce(&mut key_lock)
             .await
             .map_err(|error| storage(&error))?;
@@ -126,6 +126,7 @@ impl Signer {
         fields.insert("nonce".into(), nonce.value.into());
         Ok(SignedRequest {
             key_lock: Some(Box::new(key_lock)),
+            nonce_at: Some(at),
             nonce_ahead: nonce.ahead,
             ..sealed(&fields, Some(secret))
         })
@@ -133,9 +134,9 @@ impl Signer {
 }
 
 impl Signer {
-    /// The next nonce. Waits if it is a little ahead of Kanga's clock: sent now, it would lock out other programs that use
+    /// The next nonce, and when it was asked for. Waits if it is a little ahead of Kanga's clock: sent now, it would lock out other programs that use
     /// the key until then (`docs/providers/kanga.md#nonce`).
-    async fn nonce(&self, key_lock: &mut KeyLock) -> Result<Nonce, LedgerError> {
+    async fn nonce(&self, key_lock: &mut KeyLock) -> Result<(Nonce, Duration), LedgerError> {
         loop {
             let now = self.credentials.clock.now();
             match key_lock.next_nonce(now, self.credentials.nonces).await {
@@ -143,7 +144,7 @@ impl Signer {
                     // Not the whole lead: up to `NONCE_LEAD_MAX` is tolerated.
                     tokio::time::sleep(by.saturating_sub(NONCE_LEAD_MAX).max(LEAD_STEP)).await;
                 }
-                nonce => return nonce,
+                nonce => return Ok((nonce?, now.mono)),
             }
         }
     }
