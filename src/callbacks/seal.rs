@@ -116,6 +116,15 @@ impl Sealer {
         self.disclose(What::Reply, sealed)
     }
 
+    /// Opens a request or an answer and seals it with the key of `other`; `None` if it cannot be opened.
+    #[must_use]
+    pub fn reseal(&self, other: &Self, sealed: &[u8]) -> Option<Vec<u8>> {
+        [What::Request, What::Reply].into_iter().find_map(|what| {
+            let plain = self.disclose(what, sealed)?;
+            Some(other.close(what, plain.len(), |all| all.extend_from_slice(&plain)))
+        })
+    }
+
     fn close(&self, what: What, length: usize, fill: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
         let mut nonce = [0; NONCE_LEN];
         // Random and not counted: several processes seal with this key.

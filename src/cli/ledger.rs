@@ -20,6 +20,7 @@ commands! {
         Status(ShowLedger),
         Init(InitLedger),
         Migrate(MigrateLedger),
+        Import(ImportLedger),
     }
 }
 
@@ -42,8 +43,8 @@ impl Command for ShowLedger {
                     out.explain("a file of this machine; [ledger] url in the config names one that a team shares");
                     return Ok(Exit::Done);
                 };
-                let report =
-                    blocking(move |clock| Ledger::survey(&database, &clock), settings).await?;
+                let clock = settings.clock.clone();
+                let report = deck::on_thread(move || Ledger::survey(&database, &clock)).await?;
                 let object = json!({
                     "kind": "postgresql",
                     "place": report.place,
@@ -156,35 +157,88 @@ impl Command for MigrateLedger {
     }
 }
 
+/// Copy this machine's ledger, a file in the state folder, into the shared one. End other tilldecks of this machine
+/// first.
+#[derive(Debug, Args)]
+pub struct ImportLedger;
+
+impl Command for ImportLedger {
+    fn execute(self, start: Start<'_>) -> CommandResult {
+        let out = start.out;
+        start.configured(|settings, log| {
+            log.run();
+            block_on(async {
+                let file = settings.global.state_folder()?.join("ledger.db");
+                let shown = inert::cut(&file.to_string_lossy(), 400);
+                if !file.exists() {
+                    return Err(Problem::new(
+                        ProblemKind::Local,
+                        format!("there is no ledger in {shown}"),
+                        "name its folder with --state-dir",
+                    )
+                    .into());
+                }
+                let vault = settings.global.vault()?;
+                let imported =
+                    deck::import(&settings.config, &Environ::process(), vault, file).await?;
+                let imported = imported.ok_or_else(no_shared)?;
+                let object = json!({
+                    "place": shown,
+                    "imported": imported.is_new,
+                    "requests": imported.exchanges,
+                    "callbacks": imported.callbacks,
+                    "others": imported.others,
+                    "sealed_by_another": imported.sealed_by_another,
+                });
+                let words = if imported.is_new {
+                    format!(
+                        "{} requests, {} callbacks and {} other entries of {shown} are in the shared ledger",
+                        imported.exchanges, imported.callbacks, imported.others
+                    )
+                } else {
+                    format!("{shown} is already in the shared ledger; nothing was changed")
+                };
+                out.result(&object, &words)?;
+                if imported.sealed_by_another > 0 {
+                    out.warn(&format!(
+                        "{} callbacks could not be opened with this machine's key; they are listed, but cannot be \
+                         forwarded again",
+                        imported.sealed_by_another
+                    ));
+                }
+                Ok(Exit::Done)
+            })
+        })
+    }
+}
+
+fn no_shared() -> Problem {
+    Problem::new(
+        ProblemKind::Config,
+        "the config names no shared ledger",
+        "set `url` in [ledger]; a ledger in a file needs no command",
+    )
+}
+
 fn migrate(start: Start<'_>, creates: bool) -> CommandResult {
     let out = start.out;
     start.configured(|settings, log| {
         log.run();
         block_on(async {
             let Some(database) = database(settings).await? else {
-                return Err(Problem::new(
-                    ProblemKind::Config,
-                    "the config names no shared ledger",
-                    "set `url` in [ledger]; a ledger in a file needs no command",
-                )
-                .into());
+                return Err(no_shared().into());
             };
             let schema = database.schema.clone();
-            let before = blocking(
-                move |clock| {
-                    let before = Ledger::survey(&database, &clock)?.version;
-                    match before {
-                        None if !creates => {
-                            Err("the database has no ledger yet; run `tilldeck ledger init`"
-                                .to_owned())
-                        }
-                        Some(version) if creates => Ok(version),
-                        _ => Ledger::migrate(&database, &clock),
+            let clock = settings.clock.clone();
+            let before =
+                deck::on_thread(move || match Ledger::survey(&database, &clock)?.version {
+                    None if !creates => {
+                        Err("the database has no ledger yet; run `tilldeck ledger init`".to_owned())
                     }
-                },
-                settings,
-            )
-            .await?;
+                    Some(version) if creates => Ok(version),
+                    _ => Ledger::migrate(&database, &clock),
+                })
+                .await?;
             let words = match before {
                 0 => format!("the ledger is ready in schema {schema}"),
                 _ if creates => {
@@ -205,18 +259,4 @@ fn migrate(start: Start<'_>, creates: bool) -> CommandResult {
 
 async fn database(settings: &Settings) -> Result<Option<DatabaseSettings>, Problem> {
     deck::database(&settings.config.ledger, &Environ::process()).await
-}
-
-/// Does what blocks.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce(crate::clock::Clock) -> Result<T, String> + Send + 'static,
-    settings: &Settings,
-) -> Result<T, Problem> {
-    let clock = settings.clock.clone();
-    // A connection waits on a thread of its own: it must not be one of the runtime's.
-    let (answer, answered) = tokio::sync::oneshot::channel();
-    std::thread::spawn(move || answer.send(work(clock)));
-    let done = answered.await;
-    done.unwrap_or_else(|_| Err("an internal error stopped it".to_owned()))
-        .map_err(deck::unusable)
 }

@@ -61,6 +61,20 @@ pub async fn database(
     }))
 }
 
+/// Does what blocks. A connection waits on a thread of its own: it must not be one of the runtime's.
+///
+/// # Errors
+/// Those of `work`, as a problem of the shared ledger.
+pub async fn on_thread<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, String> + Send + 'static,
+) -> Result<T, Problem> {
+    let (answer, answered) = tokio::sync::oneshot::channel();
+    std::thread::spawn(move || answer.send(work()));
+    let done = answered.await;
+    done.unwrap_or_else(|_| Err("an internal error stopped it".to_owned()))
+        .map_err(unusable)
+}
+
 /// Reads a secret of the config.
 pub(super) async fn read(
     source: SecretSource,
@@ -82,7 +96,7 @@ pub(super) async fn read(
 }
 
 /// A database whose settings cannot be used.
-pub fn unusable(why: impl std::fmt::Display) -> Problem {
+pub(super) fn unusable(why: impl std::fmt::Display) -> Problem {
     Problem::new(
         ProblemKind::Config,
         format!("the shared ledger cannot be used: {why}"),

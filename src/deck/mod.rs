@@ -1,6 +1,7 @@
 //! An open profile: accounts with their sessions, the ledger, the built-in simulator. The only place where these are
 //! put together; console, command line and tests all use it.
 
+mod bring;
 mod explore;
 mod ledger;
 pub mod manage;
@@ -20,7 +21,8 @@ use std::time::Duration;
 use reqwest::Url;
 use tokio::sync::{Notify, watch};
 
-pub use ledger::{database, unusable};
+pub use bring::import;
+pub use ledger::{database, on_thread};
 pub use receiving::{Pace, Receive, is_forward, target};
 pub use runtime::accounts;
 use runtime::{AccountFactory, AccountRegistry, AccountRuntime};

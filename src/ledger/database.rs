@@ -1,5 +1,6 @@
 //! A PostgreSQL database that a team's machines share as their ledger.
 
+use std::path::Path;
 use std::time::Duration;
 
 use crate::clock::Clock;
@@ -46,6 +47,24 @@ pub struct DatabaseReport {
     pub callbacks: u64,
 }
 
+/// Opens sealed bytes and seals them with another key; `None` if they cannot be opened.
+pub type Reseal<'a> = dyn Fn(&[u8]) -> Option<Vec<u8>> + 'a;
+
+/// What was copied from a ledger's file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Imported {
+    /// Whether the file had not been copied before; otherwise nothing was copied now.
+    pub is_new: bool,
+    /// Requests with their responses.
+    pub exchanges: u64,
+    /// Callbacks.
+    pub callbacks: u64,
+    /// Watches, expectations, observations, marks and states of credentials.
+    pub others: u64,
+    /// Callbacks that could not be opened: they are listed, but cannot be forwarded again.
+    pub sealed_by_another: u64,
+}
+
 #[cfg(feature = "postgres")]
 impl Ledger {
     /// The ledger in a database that other machines use as well. Returns at once; a thread connects.
@@ -69,6 +88,19 @@ impl Ledger {
     /// As [`Ledger::connect`], or if the database refuses it.
     pub fn migrate(settings: &DatabaseSettings, clock: &Clock) -> Result<usize, String> {
         super::postgres::migrate(settings, clock)
+    }
+
+    /// Copies the ledger's file of one machine into the database, in one transaction and only once. Blocks.
+    ///
+    /// # Errors
+    /// As [`Ledger::connect`], or if the file cannot be read or the database refuses a row; then nothing was copied.
+    pub fn import(
+        settings: &DatabaseSettings,
+        clock: &Clock,
+        file: &Path,
+        reseal: &Reseal<'_>,
+    ) -> Result<Imported, String> {
+        super::postgres::import(settings, clock, file, reseal)
     }
 
     /// Looks at the database. Blocks.
@@ -106,6 +138,19 @@ impl Ledger {
     /// # Errors
     /// This build has no PostgreSQL.
     pub fn survey(_: &DatabaseSettings, _: &Clock) -> Result<DatabaseReport, String> {
+        Err(NOT_BUILT.to_owned())
+    }
+
+    /// Always fails.
+    ///
+    /// # Errors
+    /// This build has no PostgreSQL.
+    pub fn import(
+        _: &DatabaseSettings,
+        _: &Clock,
+        _: &Path,
+        _: &Reseal<'_>,
+    ) -> Result<Imported, String> {
         Err(NOT_BUILT.to_owned())
     }
 }

@@ -24,7 +24,7 @@ use crate::clock::Clock;
 
 pub use backend::Backend;
 pub use credentials::Credentials;
-pub use database::{DatabaseReport, DatabaseSettings};
+pub use database::{DatabaseReport, DatabaseSettings, Imported, Reseal};
 pub use deliveries::{
     DedupKey, Deliveries, DeliveryQuery, FirstReply, JobFilter, Jobs, NewDelivery, Retried, Retry,
     SealedParts,

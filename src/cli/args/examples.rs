@@ -53,6 +53,7 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ),
     ("ledger status", &["tilldeck ledger status --json"]),
     ("ledger init", &["tilldeck ledger init"]),
+    ("ledger import", &["tilldeck ledger import"]),
     ("ledger migrate", &["tilldeck ledger migrate"]),
     ("account list", &["tilldeck account list --json"]),
     ("account verify", &["tilldeck account verify shop"]),

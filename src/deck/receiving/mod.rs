@@ -37,8 +37,8 @@ use crate::net::{Event, Gate};
 use crate::providers::REGISTRY;
 pub use forward::{is_forward, target};
 use handler::CallbackRouter;
-pub(super) use sealing::SealKeys;
 use sealing::Sealing;
+pub(super) use sealing::{SealKeys, configured, own_key};
 
 /// The settings for receiving callbacks.
 #[derive(Debug, Clone, Default)]

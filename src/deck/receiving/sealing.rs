@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use tokio::sync::OnceCell;
 
 use crate::callbacks::seal::Sealer;
-use crate::config::{Environ, SecretSource, Vault};
+use crate::config::{Environ, SecretSource, Vault, VaultError};
 use crate::deck::ledger;
 use crate::domain::{DeliveryId, Problem, ProblemKind, Secret, inert};
 use crate::ledger::{KeyHash, Ledger};
@@ -90,18 +90,10 @@ impl Sealing {
     }
 
     async fn configured_key(&self, source: &SecretSource) -> Result<Sealer, String> {
-        let read = |source: SecretSource, name: &'static str| async move {
-            let secret = ledger::read(source, self.configured.environ.clone(), name).await;
-            let secret = secret.map_err(|problem| problem.to_string())?;
-            let bytes = STANDARD.decode(secret.expose()).ok();
-            let bytes: Option<[u8; 32]> = bytes.and_then(|bytes| bytes.try_into().ok());
-            bytes.ok_or_else(|| {
-                format!("{name} is not 32 bytes in base64; `openssl rand -base64 32` makes one")
-            })
-        };
-        let key = read(source.clone(), "seal_key").await?;
+        let environ = &self.configured.environ;
+        let key = configured(source, environ, "seal_key").await?;
         let previous = match &self.configured.previous {
-            Some(source) => Some(read(source.clone(), "previous_seal_key").await?),
+            Some(source) => Some(configured(source, environ, "previous_seal_key").await?),
             None => None,
         };
         let agreed = self
@@ -139,20 +131,12 @@ impl Sealing {
     }
 
     async fn read(&self) -> Result<Option<[u8; 32]>, String> {
-        let Some((secret, _)) = self.in_vault(|vault| vault.get(NAME)).await? else {
-            return Ok(None);
-        };
-        let bytes = STANDARD.decode(secret.expose()).ok();
-        let key = bytes.and_then(|bytes| bytes.try_into().ok());
-        // Never replaced: everything that it has sealed would become unreadable.
-        key.map(Some).ok_or_else(|| {
-            format!("the vault entry {NAME} is not a valid key; remove it, and tilldeck creates a new one")
-        })
+        self.in_vault(own_key).await?
     }
 
     async fn in_vault<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&Vault) -> Result<T, crate::config::VaultError> + Send + 'static,
+        work: impl FnOnce(&Vault) -> Result<T, VaultError> + Send + 'static,
     ) -> Result<T, String> {
         let vault = self.vault.clone();
         match tokio::task::spawn_blocking(move || work(&vault)).await {
@@ -161,6 +145,38 @@ impl Sealing {
             Err(_) => Err("an internal error stopped reading it".into()),
         }
     }
+}
+
+/// The key of this machine, if there is one. The outer error is the vault's.
+pub(in crate::deck) fn own_key(
+    vault: &Vault,
+) -> Result<Result<Option<[u8; 32]>, String>, VaultError> {
+    let Some((secret, _)) = vault.get(NAME)? else {
+        return Ok(Ok(None));
+    };
+    // Never replaced: everything that it has sealed would become unreadable.
+    Ok(bytes(&secret).map(Some).ok_or_else(|| {
+        format!(
+            "the vault entry {NAME} is not a valid key; remove it, and tilldeck creates a new one"
+        )
+    }))
+}
+
+/// A key that the config names.
+pub(in crate::deck) async fn configured(
+    source: &SecretSource,
+    environ: &Environ,
+    name: &str,
+) -> Result<[u8; 32], String> {
+    let secret = ledger::read(source.clone(), environ.clone(), name).await;
+    let secret = secret.map_err(|problem| problem.to_string())?;
+    bytes(&secret).ok_or_else(|| {
+        format!("{name} is not 32 bytes in base64; `openssl rand -base64 32` makes one")
+    })
+}
+
+fn bytes(secret: &Secret) -> Option<[u8; 32]> {
+    STANDARD.decode(secret.expose()).ok()?.try_into().ok()
 }
 
 /// What tells one key from another without revealing it.

@@ -7,6 +7,7 @@
 mod connection;
 mod error;
 mod exchanges;
+mod import;
 mod listener;
 mod nonces;
 mod schema;
@@ -17,6 +18,7 @@ mod trust;
 mod worker;
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 
@@ -28,7 +30,7 @@ use crate::clock::Clock;
 use crate::domain::Exchange;
 
 use super::backend::Backend;
-use super::database::{DatabaseReport, DatabaseSettings};
+use super::database::{DatabaseReport, DatabaseSettings, Imported, Reseal};
 use super::error::LedgerError;
 use super::exchanges::Recorded;
 use super::nonces::KeyHash;
@@ -117,6 +119,20 @@ pub(super) fn migrate(settings: &DatabaseSettings, clock: &Clock) -> Result<usiz
     let target = Target::new(settings)?;
     let open = Connection::open(&target, clock).map_err(|error| error.to_string())?;
     schema::migrate(&open, &target.schema).map_err(|error| error.to_string())
+}
+
+/// Copies a ledger's file into the database. Blocks.
+pub(super) fn import(
+    settings: &DatabaseSettings,
+    clock: &Clock,
+    file: &Path,
+    reseal: &Reseal<'_>,
+) -> Result<Imported, String> {
+    let target = Target::new(settings)?;
+    let open = Connection::open(&target, clock).map_err(|error| error.to_string())?;
+    schema::require(&open, &target.schema).map_err(|error| error.to_string())?;
+    let from = format!("{} {}", settings.operator, file.display());
+    import::import(&open, file, &from, reseal).map_err(|error| error.to_string())
 }
 
 /// What there is to know about the database. Blocks.

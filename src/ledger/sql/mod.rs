@@ -10,7 +10,7 @@ pub(super) mod deliveries;
 pub(super) mod exchanges;
 pub(super) mod nonces;
 mod payments;
-mod selection;
+pub(super) mod selection;
 mod value;
 
 use std::ops::Deref;

@@ -9,6 +9,12 @@ CREATE TABLE ledger (
 );
 INSERT INTO ledger (version) VALUES (1);
 
+-- The files that were brought in.
+CREATE TABLE imports (
+    source TEXT PRIMARY KEY,
+    at     BIGINT NOT NULL
+);
+
 -- The database's clock; tests give their own.
 CREATE FUNCTION now_ms(given BIGINT) RETURNS BIGINT LANGUAGE sql VOLATILE AS
     $$ SELECT coalesce(given, (extract(epoch FROM clock_timestamp()) * 1000)::BIGINT) $$;

@@ -1,0 +1,319 @@
+//! Copies the ledger of one machine, a SQLite file, into the shared one.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use rusqlite::OpenFlags;
+use rusqlite::types::Value;
+
+use crate::ledger::database::{Imported, Reseal};
+use crate::ledger::sql::selection::places;
+use crate::ledger::sql::{Area, Param, Sql, SqlResult, params};
+
+use super::connection::Connection;
+use super::error::PostgresError;
+
+/// Tables whose rows are copied as they are, unless the shared ledger has them.
+const TABLES: [&str; 5] = [
+    "credentials",
+    "watches",
+    "expectations",
+    "handled",
+    "observations",
+];
+
+/// Columns with an instant of the wall clock, which may differ from the database's.
+const INSTANTS: [&str; 7] = [
+    "at",
+    "since",
+    "received_at",
+    "seen_at",
+    "due_at",
+    "taken_until",
+    "tried_at",
+];
+
+/// The most rows of one statement.
+const ROWS: usize = 200;
+
+/// Copies all rows in one transaction; `from` is the file's name and machine, by which it is imported only once.
+pub(super) fn import(
+    open: &Connection,
+    file: &Path,
+    from: &str,
+    reseal: &Reseal<'_>,
+) -> Result<Imported, PostgresError> {
+    let old = rusqlite::Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_ONLY)
+        .map_err(|error| PostgresError::Malformed(format!("{}: {error}", file.display())))?;
+    let import = Import {
+        old: &old,
+        new: open,
+        reseal,
+    };
+    Ok(import.all(from)?)
+}
+
+struct Import<'a> {
+    old: &'a rusqlite::Connection,
+    new: &'a dyn Sql,
+    reseal: &'a Reseal<'a>,
+}
+
+impl Import<'_> {
+    fn all(&self, from: &str) -> SqlResult<Imported> {
+        let change = self.new.change(Area::Deliveries)?;
+        let added = self.new.execute(
+            "INSERT INTO imports (source, at) VALUES ($1, now_ms(NULL)) ON CONFLICT DO NOTHING",
+            params![from],
+        )?;
+        if added == 0 {
+            return Ok(Imported::default());
+        }
+        self.nonces()?;
+        self.slots()?;
+        let mut rows = 0;
+        for table in TABLES {
+            rows += self.copy(table)?;
+        }
+        let exchanges = self.copy("exchanges")?;
+        let (callbacks, sealed_by_another) = self.callbacks()?;
+        change.commit()?;
+        Ok(Imported {
+            is_new: true,
+            exchanges,
+            callbacks,
+            others: rows,
+            sealed_by_another,
+        })
+    }
+
+    /// The higher nonce counts: one that goes back is rejected (`docs/providers/kanga.md#nonce`).
+    fn nonces(&self) -> SqlResult<()> {
+        let mut query = self.old.prepare("SELECT key, last FROM nonces")?;
+        let mut rows = query.query(())?;
+        while let Some(row) = rows.next()? {
+            let (key, last): (String, i64) = (row.get(0)?, row.get(1)?);
+            self.new.execute(
+                "INSERT INTO nonces (key, last) VALUES ($1, $2)
+                 ON CONFLICT (key) DO UPDATE SET last = greatest(nonces.last, excluded.last)",
+                params![&key, last],
+            )?;
+        }
+        Ok(())
+    }
+
+    /// Each slot is held for its whole time again: the file counts on another clock.
+    fn slots(&self) -> SqlResult<()> {
+        let mut query = self
+            .old
+            .prepare("SELECT scope, period, iif(seen_at IS NULL, flight, 0) FROM slots")?;
+        let mut rows = query.query(())?;
+        while let Some(row) = rows.next()? {
+            let (scope, period, flight): (String, i64, i64) =
+                (row.get(0)?, row.get(1)?, row.get(2)?);
+            let mut id = [0; 8];
+            getrandom::fill(&mut id).expect("the system has random numbers");
+            self.new.execute(
+                "INSERT INTO slots (id, scope, period, flight, seen_at, free_at, holder)
+                 VALUES ($1, $2, $3, $4, now_ms(NULL), now_ms(NULL) + $3 + $4, 'import')",
+                params![i64::from_ne_bytes(id) & i64::MAX, &scope, period, flight],
+            )?;
+        }
+        Ok(())
+    }
+
+    /// Copies the rows of a table, without their ids; returns how many.
+    fn copy(&self, table: &str) -> SqlResult<u64> {
+        let mut copied = 0;
+        let mut columns = Vec::new();
+        let mut waiting = Vec::new();
+        self.each(table, &mut |names, values, _| {
+            columns = names.to_vec();
+            waiting.push(values);
+            if waiting.len() == ROWS {
+                copied += self.insert(table, &columns, &waiting)?;
+                waiting.clear();
+            }
+            Ok(())
+        })?;
+        copied += self.insert(table, &columns, &waiting)?;
+        Ok(copied)
+    }
+
+    fn insert(&self, table: &str, names: &[String], rows: &[Vec<Value>]) -> SqlResult<u64> {
+        if rows.is_empty() {
+            return Ok(0);
+        }
+        let width = names.len();
+        let groups: Vec<String> = (0..rows.len())
+            .map(|row| {
+                let places: Vec<String> = (1..=width)
+                    .map(|column| format!("${}", row * width + column))
+                    .collect();
+                format!("({})", places.join(", "))
+            })
+            .collect();
+        let params: Vec<Param<'_>> = rows
+            .iter()
+            .flat_map(|row| {
+                names
+                    .iter()
+                    .zip(row)
+                    .map(|(name, value)| param(name, value))
+            })
+            .collect();
+        let copied = self.new.execute(
+            &format!(
+                "INSERT INTO {table} ({}) VALUES {} ON CONFLICT DO NOTHING",
+                names.join(", "),
+                groups.join(", ")
+            ),
+            &params,
+        )?;
+        Ok(copied as u64)
+    }
+
+    /// Callbacks with their jobs and identities, whose ids are new here. Sealed again, with the key that all machines
+    /// have; returns how many, and how many could not be opened.
+    fn callbacks(&self) -> SqlResult<(u64, u64)> {
+        let identities = self.identities()?;
+        let (mut callbacks, mut lost) = (0, 0);
+        let mut deliveries = HashMap::new();
+        self.each("deliveries", &mut |names, mut values, id| {
+            self.renumber(names, &mut values, "identity", &identities);
+            if !self.seal_again(names, &mut values, "sealed") {
+                lost += 1;
+            }
+            deliveries.insert(id, self.insert_one("deliveries", names, &values)?);
+            callbacks += 1;
+            Ok(())
+        })?;
+        self.each("errands", &mut |names, mut values, _| {
+            self.renumber(names, &mut values, "identity", &identities);
+            if !self.renumber(names, &mut values, "delivery", &deliveries) {
+                return Ok(());
+            }
+            self.seal_again(names, &mut values, "reply");
+            self.insert_one("errands", names, &values).map(drop)
+        })?;
+        Ok((callbacks, lost))
+    }
+
+    fn identities(&self) -> SqlResult<HashMap<i64, i64>> {
+        let mut known = HashMap::new();
+        self.each("identities", &mut |names, values, id| {
+            let hash = names.iter().position(|name| name == "hash");
+            let hash = hash.and_then(|at| values.get(at));
+            let found = match hash {
+                Some(Value::Blob(hash)) => self.new.optional(
+                    "UPDATE identities SET deliveries = deliveries + 1 WHERE hash = $1 RETURNING id",
+                    params![hash],
+                    |row| row.get(0),
+                )?,
+                _ => None,
+            };
+            let new = match found {
+                Some(id) => id,
+                None => self.insert_one("identities", names, &values)?,
+            };
+            known.insert(id, new);
+            Ok(())
+        })?;
+        Ok(known)
+    }
+
+    /// Calls `each` with the columns, values and id (0 without one) of every row, in their order.
+    fn each(
+        &self,
+        table: &str,
+        each: &mut dyn FnMut(&[String], Vec<Value>, i64) -> SqlResult<()>,
+    ) -> SqlResult<()> {
+        let mut query = self
+            .old
+            .prepare(&format!("SELECT * FROM {table} ORDER BY 1"))?;
+        let all: Vec<String> = query.column_names().map(str::to_owned).collect();
+        let columns: Vec<usize> = (0..all.len()).filter(|at| all[*at] != "id").collect();
+        let names: Vec<String> = columns.iter().map(|at| all[*at].clone()).collect();
+        let has_id = columns.len() < all.len();
+        let mut rows = query.query(())?;
+        while let Some(row) = rows.next()? {
+            let values: rusqlite::Result<Vec<Value>> =
+                columns.iter().map(|at| row.get(*at)).collect();
+            let id = if has_id { row.get("id")? } else { 0 };
+            each(&names, values?, id)?;
+        }
+        Ok(())
+    }
+
+    fn insert_one(&self, table: &str, names: &[String], values: &[Value]) -> SqlResult<i64> {
+        let params: Vec<Param<'_>> = names
+            .iter()
+            .zip(values)
+            .map(|(name, value)| param(name, value))
+            .collect();
+        self.new.one(
+            &format!(
+                "INSERT INTO {table} ({}) VALUES ({}) RETURNING id",
+                names.join(", "),
+                places(names.len())
+            ),
+            &params,
+            |row| row.get(0),
+        )
+    }
+
+    /// Puts the new id in place of the old one; false where its row is not there.
+    fn renumber(
+        &self,
+        names: &[String],
+        values: &mut [Value],
+        column: &str,
+        known: &HashMap<i64, i64>,
+    ) -> bool {
+        let Some(value) = value_of(names, values, column) else {
+            return false;
+        };
+        match *value {
+            Value::Integer(id) => match known.get(&id) {
+                Some(new) => {
+                    *value = Value::Integer(*new);
+                    true
+                }
+                None => {
+                    *value = Value::Null;
+                    false
+                }
+            },
+            _ => false,
+        }
+    }
+
+    /// False where the bytes could not be opened; they stay as they are.
+    fn seal_again(&self, names: &[String], values: &mut [Value], column: &str) -> bool {
+        match value_of(names, values, column) {
+            Some(Value::Blob(sealed)) => match (self.reseal)(sealed) {
+                Some(again) => {
+                    *sealed = again;
+                    true
+                }
+                None => false,
+            },
+            _ => true,
+        }
+    }
+}
+
+fn value_of<'v>(names: &[String], values: &'v mut [Value], column: &str) -> Option<&'v mut Value> {
+    let at = names.iter().position(|name| name == column)?;
+    values.get_mut(at)
+}
+
+fn param<'v>(name: &str, value: &'v Value) -> Param<'v> {
+    match value {
+        Value::Null | Value::Real(_) => Param::Null,
+        Value::Integer(at) if INSTANTS.contains(&name) => Param::Time(*at),
+        Value::Integer(value) => Param::Int(*value),
+        Value::Text(text) => Param::Text(text),
+        Value::Blob(bytes) => Param::Bytes(bytes),
+    }
+}
