@@ -46,6 +46,7 @@ fn exchange(number: u64, now: Now) -> Exchange {
         response_headers: vec![("content-type".into(), "application/json".into())],
         response_body: Body::default(),
         response_wire: None,
+        operator: String::new(),
     }
 }
 

@@ -323,6 +323,7 @@ impl Console {
         for at in 0..input.byte() % 12 {
             let what = match input.byte() % 4 {
                 0 => What::Call {
+                    operator: String::new(),
                     exchange: ExchangeId(1),
                     method: "POST".into(),
                     path: input.text(),
@@ -462,6 +463,7 @@ fn expectation() -> Expectation {
         sum,
         by: ExpectedBy::Form,
         at: NOW,
+        operator: String::new(),
     }
 }
 
@@ -500,6 +502,7 @@ fn exchange(at: i64, text: &str) -> Arc<Exchange> {
         },
         http_version: String::new(),
         response_wire: None,
+        operator: String::new(),
         to_head: None,
         took: Duration::from_millis(12),
         request_headers: vec![("x-note".into(), text.to_owned())],

@@ -36,7 +36,7 @@ pub fn summary(exchange: &Exchange) -> Value {
         Outcome::Status(status) => (Some(*status), None),
         Outcome::Failed(why) => (None, Some(why.as_str())),
     };
-    json!({
+    let mut object = json!({
         "id": exchange.id,
         "account": exchange.account,
         "provider": exchange.provider,
@@ -53,7 +53,11 @@ pub fn summary(exchange: &Exchange) -> Value {
         "bytes_received": exchange.response_body.bytes,
         "bytes_received_wire": exchange.response_wire,
         "http_version": version(exchange),
-    })
+    });
+    if !exchange.operator.is_empty() {
+        object["operator"] = exchange.operator.as_str().into();
+    }
+    object
 }
 
 /// The protocol, if known.
@@ -269,6 +273,7 @@ mod tests {
             outcome: Outcome::Status(200),
             http_version: "HTTP/2.0".into(),
             response_wire: Some(1),
+            operator: String::new(),
             to_head: Some(Duration::from_millis(30)),
             took: Duration::from_millis(41),
             request_headers: vec![

@@ -43,6 +43,9 @@ pub struct Log {
     /// Show only the newest N entries. Default: 200, or all with --export.
     #[arg(long, value_parser = limit, value_name = "N", allow_negative_numbers = true)]
     limit: Option<usize>,
+    /// Only requests of this operator, where a team shares the ledger: alice@till.
+    #[arg(long, value_name = "NAME", conflicts_with = "deliveries")]
+    operator: Option<String>,
     /// Export whole requests with responses, or whole callbacks, in this format. Secrets are redacted.
     #[arg(long, value_enum, value_name = "FORMAT", conflicts_with = "follow")]
     export: Option<Export>,
@@ -84,6 +87,7 @@ impl Log {
             account: account.map_err(|error| local(error.to_string()))?,
             limit: self.most(),
             bodies: self.export.is_some(),
+            operator: self.operator.clone(),
             ..LogQuery::default()
         };
         // `--follow` starts here, even where --limit hides the newest.

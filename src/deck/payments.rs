@@ -38,7 +38,12 @@ impl SimulatedBook {
                 continue;
             };
             let by = ExpectedBy::Link;
-            let expectation = Expectation { sum, by, at };
+            let expectation = Expectation {
+                sum,
+                by,
+                at,
+                operator: String::new(),
+            };
             let key = (account.clone(), id.clone());
             pages.expectations.insert(key, vec![expectation]);
             pages.list.watches.push(Watch {
@@ -211,7 +216,12 @@ impl Deck {
     ) -> Result<Result<Option<Expectation>, Expectation>, Problem> {
         let NewExpectation { sum, by, replaced } = new;
         let at = self.clock.now().wall;
-        let new = Expectation { sum, by, at };
+        let new = Expectation {
+            sum,
+            by,
+            at,
+            operator: String::new(),
+        };
         let set = if let Some(book) = &self.queries.book {
             let mut pages = book.pages();
             let current = pages.expectations(account, id).pop();

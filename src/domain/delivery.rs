@@ -74,6 +74,7 @@ impl Delivery {
             response_headers: Vec::new(),
             response_body: Body::default(),
             response_wire: None,
+            operator: String::new(),
         }
     }
 

@@ -56,6 +56,8 @@ pub struct Exchange {
     pub response_body: Body,
     /// How many bytes of the response's body went over the wire, where that is known.
     pub response_wire: Option<u64>,
+    /// Who sent it, in a ledger that a team shares; empty in one of this machine alone.
+    pub operator: String,
 }
 
 /// The result of one attempt.

@@ -73,12 +73,27 @@ pub struct Expectation {
     pub by: ExpectedBy,
     /// When it was set.
     pub at: WallTime,
+    /// By which operator, in a ledger that a team shares; empty in one of this machine alone.
+    pub operator: String,
+}
+
+impl Expectation {
+    /// How it was set, and by whom: "set by a command, alice@till".
+    #[must_use]
+    pub fn origin(&self) -> String {
+        let words = self.by.words();
+        if self.operator.is_empty() {
+            words.to_owned()
+        } else {
+            format!("{words}, {}", self.operator)
+        }
+    }
 }
 
 impl fmt::Display for Expectation {
     /// `249.00 oPLN (set by a payment link)`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&format!("{} ({})", self.sum, self.by.words()))
+        f.pad(&format!("{} ({})", self.sum, self.origin()))
     }
 }
 
@@ -142,6 +157,7 @@ mod tests {
             sum: sum("249.00"),
             by: ExpectedBy::Link,
             at: WallTime(7),
+            operator: String::new(),
         };
         let shown = Replaced::Shown(sum("249"));
         for replaced in [Replaced::Never, Replaced::Confirmed, shown.clone()] {

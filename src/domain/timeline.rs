@@ -49,6 +49,8 @@ pub enum What {
         outcome: Outcome,
         /// How long it took.
         took: Duration,
+        /// As in [`Exchange`](super::Exchange).
+        operator: String,
     },
     /// The payment was observed in this state, for the first time or again.
     State(Observation),

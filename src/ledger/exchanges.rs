@@ -17,6 +17,8 @@ pub struct LogQuery {
     pub since: Option<WallTime>,
     /// Only this account's.
     pub account: Option<AccountId>,
+    /// Only this operator's, see [`Exchange::operator`].
+    pub operator: Option<String>,
     /// Only those in which each of these words is found: in method, URL, status, failure or account, in
     /// upper or lower case.
     pub filter: String,

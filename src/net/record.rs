@@ -125,6 +125,7 @@ pub fn exchange(sent: &Sent<'_>, tried: &AttemptResult) -> Exchange {
         },
         http_version: reply.map_or("", |reply| reply.version).to_owned(),
         response_wire: reply.and_then(|reply| reply.wire),
+        operator: String::new(),
         to_head,
         took: tried.took,
         request_headers: request_headers(sent, reply),

@@ -71,6 +71,7 @@ fn exchange(method: &str, url: String, sent: &[u8]) -> Exchange {
         response_headers: Vec::new(),
         response_body: Body::default(),
         response_wire: None,
+        operator: String::new(),
     }
 }
 

@@ -179,6 +179,7 @@ async fn logged(count: u64) -> Place {
             response_headers: Vec::new(),
             response_body: Body::default(),
             response_wire: None,
+            operator: String::new(),
         };
         ledger.record_later(exchange, Box::new(|_| ()));
     }

@@ -110,6 +110,7 @@ fn call(exchange: Exchange) -> Happening {
             path: exchange.path().to_owned(),
             method: exchange.method,
             outcome: exchange.outcome,
+            operator: exchange.operator,
             took: exchange.took,
         },
     }

@@ -12,6 +12,7 @@ fn ended(at: i64, outcome: Outcome) -> Happening {
     Happening {
         at: WallTime(at * 1_000),
         what: What::Call {
+            operator: String::new(),
             exchange: ExchangeId(at),
             method: "POST".into(),
             path: format!("/check?at={at}"),

@@ -214,7 +214,9 @@ impl Database for Postgres {
         &self.0.incoming
     }
 
-    fn save_later(&self, exchange: Exchange, then: Recorded) {
+    fn save_later(&self, mut exchange: Exchange, then: Recorded) {
+        // As the database fills it in.
+        exchange.operator.clone_from(&self.0.operator);
         if self.0.waiting.push(exchange, then) {
             self.catch_up();
         }

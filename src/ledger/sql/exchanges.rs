@@ -74,7 +74,7 @@ impl<D: Database> Exchanges for D {
         self.catch_up();
         self.read(move |sql| {
             sql.optional(
-                &format!("SELECT id, {COLUMNS}, {TEXTS} FROM exchanges WHERE id = $1"),
+                &format!("SELECT id, {COLUMNS}, {TEXTS}, operator FROM exchanges WHERE id = $1"),
                 params![id.0],
                 from_row,
             )
@@ -160,7 +160,10 @@ fn log(sql: &dyn Sql, query: &LogQuery) -> SqlResult<Vec<Exchange>> {
     let patterns = patterns(query);
     let selection = selection(query, &patterns);
     let mut found = sql.all(
-        &format!("SELECT id, {COLUMNS}, {texts} {}", selection.text()),
+        &format!(
+            "SELECT id, {COLUMNS}, {texts}, operator {}",
+            selection.text()
+        ),
         selection.values(),
         from_row,
     )?;
@@ -194,9 +197,12 @@ fn selection<'a>(query: &'a LogQuery, patterns: &'a [String]) -> Selection<'a> {
     if let Some(account) = &query.account {
         selection.require("account =", account.as_str());
     }
+    if let Some(operator) = &query.operator {
+        selection.require("operator =", operator);
+    }
     for pattern in patterns {
         selection.require_like(
-            "method || ' ' || url || ' ' || coalesce(CAST(status AS TEXT), failure, '') || ' ' || account || ' ' || about",
+            "method || ' ' || url || ' ' || coalesce(CAST(status AS TEXT), failure, '') || ' ' || account || ' ' || about || ' ' || operator",
             pattern,
         );
     }
@@ -242,5 +248,6 @@ fn from_row(row: Row<'_>) -> SqlResult<Exchange> {
         response_body: body(16, 24)?,
         http_version: row.get(19)?,
         response_wire: row.get::<Option<i64>>(20)?.map(i64::unsigned_abs),
+        operator: row.get(25)?,
     })
 }

@@ -12,8 +12,8 @@ use super::{Area, Database, Sql, SqlResult};
 use crate::ledger::error::LedgerError;
 use crate::ledger::payments::{PaymentKey, Payments};
 
-/// An expectation in the columns `amount, currency, set_by, at`.
-const EXPECTATION: &str = "SELECT amount, currency, set_by, at FROM expectations
+/// An expectation in the columns that [`expectation`] reads.
+const EXPECTATION: &str = "SELECT amount, currency, set_by, at, operator FROM expectations
      WHERE profile = $1 AND account = $2 AND payment = $3";
 
 /// An observation in the columns that [`observation`] reads.
@@ -66,7 +66,7 @@ impl<D: Database> Payments for D {
         let profile = profile.to_owned();
         self.read(move |sql| {
             sql.all(
-                "SELECT w.account, w.payment, w.since, e.amount, e.currency, e.set_by, e.at
+                "SELECT w.account, w.payment, w.since, e.amount, e.currency, e.set_by, e.at, e.operator
                  FROM watches w LEFT JOIN expectations e ON e.id = (
                      SELECT max(id) FROM expectations
                      WHERE profile = w.profile AND account = w.account AND payment = w.payment)
@@ -252,7 +252,7 @@ fn watch(row: Row<'_>) -> SqlResult<Watch> {
     })
 }
 
-/// From four columns, the first of which is `from`.
+/// From five columns, the first of which is `from`.
 fn expectation(row: Row<'_>, from: usize) -> SqlResult<Expectation> {
     let by = row.get::<String>(from + 2)?;
     Ok(Expectation {
@@ -262,6 +262,7 @@ fn expectation(row: Row<'_>, from: usize) -> SqlResult<Expectation> {
         },
         by: ExpectedBy::from_word(&by).unwrap_or(ExpectedBy::Command),
         at: row.get(from + 3)?,
+        operator: row.get(from + 4)?,
     })
 }
 

@@ -128,6 +128,9 @@ fn lines(exchange: &Exchange, zone: &TimeZone) -> Vec<(Kind, String)> {
         },
         exchange.at.date_and_clock(zone)
     ));
+    if !exchange.operator.is_empty() {
+        note(format!("sent by {}", exchange.operator));
+    }
     note(String::new());
     out.push((Kind::Heading, "Request".into()));
     out.push((Kind::Text, format!("{} {}", exchange.method, exchange.url)));

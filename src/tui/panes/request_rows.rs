@@ -170,14 +170,16 @@ fn spaced(text: &str) -> u16 {
 fn path_first<'r>(exchange: &'r Exchange, room: u16, ctx: ViewContext<'_>) -> Line<'r> {
     let theme = ctx.theme;
     let (failure, about) = (failure(exchange), exchange.about.as_str());
-    let others = spaced(failure) + spaced(about);
+    let operator = exchange.operator.as_str();
+    let others = spaced(failure) + spaced(about) + spaced(operator);
     // The path gives way to the failure and the payment, down to a quarter of the room.
     let path = path_within(exchange.path(), room.saturating_sub(others).max(room / 4));
-    let left = room.saturating_sub(width(&path) + 2 + spaced(failure));
+    let left = room.saturating_sub(width(&path) + 2 + spaced(failure) + spaced(operator));
     parts([
         (path, theme.style(Tone::Dim)),
         (failure.into(), theme.style(outcome(exchange).2)),
         (fit_middle(about, left), theme.style(Tone::Plain)),
+        (operator.into(), theme.style(Tone::Dim)),
     ])
 }
 

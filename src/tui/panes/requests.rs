@@ -64,6 +64,7 @@ impl LogRow for Exchange {
             self.path(),
             self.account.as_str(),
             self.about.as_str(),
+            self.operator.as_str(),
             &status,
             &self.request_body.readable(),
             &self.response_body.readable(),

@@ -313,6 +313,7 @@ pub fn watch(text: &str, expected: Option<&str>) -> Watch {
             sum: emt(sum),
             by: ExpectedBy::Form,
             at: START,
+            operator: String::new(),
         }),
         since: START,
     }
@@ -340,7 +341,12 @@ pub fn row_and_timeline(payment: &Payment, expected: Option<&Expected>) -> (Stri
     let (sum, at) = (expected.cloned(), START);
     let by = ExpectedBy::List;
     let watch = Watch {
-        expected: sum.map(|sum| Expectation { sum, by, at }),
+        expected: sum.map(|sum| Expectation {
+            sum,
+            by,
+            at,
+            operator: String::new(),
+        }),
         id: payment.id.clone(),
         ..watch("A-17", None)
     };
@@ -415,6 +421,7 @@ pub fn exchange(at: i64, path: &str, outcome: Outcome) -> Arc<Exchange> {
         outcome,
         http_version: "HTTP/1.1".into(),
         response_wire: None,
+        operator: String::new(),
         to_head: Some(Duration::from_millis(11)),
         took: Duration::from_millis(12),
         request_headers: vec![

@@ -181,6 +181,7 @@ pub fn call(at: i64, exchange: i64, outcome: Outcome) -> Happening {
     happening(
         at,
         What::Call {
+            operator: String::new(),
             exchange: ExchangeId(exchange),
             method: "POST".into(),
             path: "/api/v2/tpg/transaction".into(),

@@ -706,6 +706,7 @@ fn an_alert_leads_to_its_payment_and_is_handled_once() {
         sum: emt("500"),
         by: ExpectedBy::Command,
         at: second(9).wall,
+        operator: String::new(),
     };
     model.store.payments[0].watch.expected = Some(raised);
     assert_eq!(
@@ -747,6 +748,7 @@ fn a_key_in_the_list_of_alerts_is_about_the_alert_that_was_selected() {
         sum: emt("900"),
         by: ExpectedBy::Form,
         at: START,
+        operator: String::new(),
     });
     assert!(alerts::count(&model.store) > 3, "{key:?}");
     assert_eq!(selected(&model), second_one);

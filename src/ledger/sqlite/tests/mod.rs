@@ -84,6 +84,7 @@ fn exchange(url: &str) -> Exchange {
         outcome: Outcome::Status(200),
         http_version: "HTTP/2.0".into(),
         response_wire: Some(12_345),
+        operator: String::new(),
         to_head: Some(Duration::from_nanos(1_234_567)),
         took: Duration::from_millis(40),
         request_headers: vec![("accept".into(), "a".into()), ("accept".into(), "b".into())],

@@ -321,6 +321,7 @@ async fn an_expectation_outlives_its_watch_and_changes_only_with_a_yes() {
         },
         by: ExpectedBy::Link,
         at: WallTime(at),
+        operator: String::new(),
     };
     let set = async |amount, at, replaced| {
         let new = expects(amount, at);

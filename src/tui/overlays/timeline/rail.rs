@@ -164,13 +164,18 @@ impl Rail<'_> {
                 path,
                 outcome,
                 took,
+                operator,
                 ..
             } => {
                 let mut pen = self.begin(at, ("→", Tone::Busy), line, buf);
                 pen.text(method, dim).skip(1);
                 outcome_in(&mut pen, outcome, self.ctx);
                 let took = format!(" {} ms  ", took.as_millis());
-                pen.text(&took, dim).path(path, dim);
+                pen.text(&took, dim);
+                if !operator.is_empty() {
+                    pen.text(&format!("{operator}  "), dim);
+                }
+                pen.path(path, dim);
             }
             What::State(seen) => {
                 let payment = &seen.payment;
@@ -194,7 +199,7 @@ impl Rail<'_> {
                     pen.text(&old.sum.to_string(), dim).text(" → ", dim);
                 }
                 pen.text(&new.sum.to_string(), plain)
-                    .text(&format!("  {}", new.by.words()), dim);
+                    .text(&format!("  {}", new.origin()), dim);
             }
             What::Callback(delivery) => {
                 let (_, word, tone) = deliveries::verdict(delivery);

@@ -55,7 +55,7 @@ fn sums(watched: &Watched, ctx: ViewContext<'_>) -> String {
     let Some(expected) = &watched.watch.expected else {
         return String::new();
     };
-    let set = format!("{}, {}", expected.by.words(), ctx.ago(expected.at));
+    let set = format!("{}, {}", expected.origin(), ctx.ago(expected.at));
     let apart = |payment: &Payment| payment.difference(&expected.sum);
     match watched
         .latest()

@@ -100,6 +100,7 @@ impl State {
                     sum,
                     by: new.by,
                     at: ctx.now.wall,
+                    operator: String::new(),
                 });
                 if let Some(set) = set {
                     show_expectation(new, set, ctx);

@@ -48,6 +48,7 @@ async fn with_known_payments(ledger: &Sqlite) {
         },
         by: ExpectedBy::Link,
         at: START,
+        operator: String::new(),
     };
     let of = PaymentKey {
         profile: "live".into(),
