@@ -81,6 +81,7 @@ pub fn from_net_error(error: NetError, account: &Account) -> Failure {
         | NetError::BudgetExhausted { .. }
         | NetError::RateLimited { no_wait: true, .. }
         | NetError::Cancelled
+        | NetError::Away(_)
         | NetError::Uncounted(_)
         | NetError::Unprepared(_)) => own,
         NetError::TimedOut { .. } => NetError::Unauthorised(Problem::new(

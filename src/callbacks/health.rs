@@ -73,7 +73,7 @@ impl HealthCheck {
         // seconds away.
         let can_save = match *self.ledger.status_changes().borrow() {
             Status::Opening | Status::Ready | Status::SetAside { .. } => true,
-            Status::Locked | Status::Degraded { .. } => false,
+            Status::Locked | Status::Degraded { .. } | Status::Away { .. } => false,
         };
         match &*self.listening.borrow() {
             Listening::Up { .. } | Listening::Off if can_save => text(StatusCode::OK, "alive\n"),
@@ -108,7 +108,7 @@ impl HealthCheck {
     async fn can_save(&self, patience: Duration) -> Result<(), String> {
         let check = async {
             let status = self.ledger.status().await;
-            if let Status::Degraded { .. } = status {
+            if status.failure().is_some() {
                 // Without other writes, only this one can show that the ledger works again. Its result counts at the
                 // next probe, so that a ledger with occasional errors does not flap between up and down.
                 let _ = self.ledger.try_again().await;
@@ -116,8 +116,10 @@ impl HealthCheck {
             status
         };
         match tokio::time::timeout(patience, check).await {
-            Ok(Status::Degraded { why }) => Err(format!("tilldeck cannot save callbacks: {why}")),
-            Ok(_) => Ok(()),
+            Ok(status) => match status.failure() {
+                Some(why) => Err(format!("tilldeck cannot save callbacks: {why}")),
+                None => Ok(()),
+            },
             Err(_) => Err("callbacks cannot be saved: the ledger does not answer".into()),
         }
     }

@@ -99,8 +99,8 @@ impl Listen {
         };
         let deck = Deck::open(&settings.profile, options).await?;
         // Better no receiver than one whose 200 promises a callback that is not saved.
-        if let Status::Degraded { why } = deck.ledger().status().await {
-            return Err(nothing_saved(&why).into());
+        if let Some(why) = deck.ledger().status().await.failure() {
+            return Err(nothing_saved(why).into());
         }
         let printing = Printing::start(out, settings.clock.now().wall, events);
         let (exit, problem) = match listen(&deck, &printing).await {
@@ -203,10 +203,8 @@ async fn listen(deck: &Deck, printing: &Printing) -> Result<Exit, Problem> {
         if let (Status::SetAside { .. }, Some(words)) = (&status, status.warning()) {
             printing.note(Note::Words(Tone::Warn, "warning:", words));
         }
-        health.ledger = match status {
-            Status::Degraded { why } => Some(("cannot save callbacks".into(), why)),
-            Status::Opening | Status::Locked | Status::Ready | Status::SetAside { .. } => None,
-        };
+        let failure = status.failure().map(str::to_owned);
+        health.ledger = failure.map(|why| ("cannot save callbacks".into(), why));
         // The downtime counts from the first report.
         if health.print(printing) {
             let limit = if greeted { DOWN_MAX } else { UP_MAX };

@@ -16,7 +16,7 @@ use super::settings::Settings;
 use super::values::{limit, since};
 use crate::domain::since::Since;
 use crate::domain::{AccountId, Exchange, ExchangeId, Outcome, WallTime};
-use crate::ledger::{Ledger, LedgerError, LogQuery, Status, set_aside_in};
+use crate::ledger::{Ledger, LedgerError, LogQuery, set_aside_in};
 
 /// How often `--follow` reads new entries.
 const LOOK: Duration = Duration::from_millis(300);
@@ -66,7 +66,7 @@ impl DeckCommand for Log {
     async fn run(self, cx: &CommandContext<'_>) -> CommandResult {
         let out = &cx.out.for_reader();
         let cx = &CommandContext { out, ..*cx };
-        if let Status::Degraded { why } = cx.deck.ledger().status().await {
+        if let Some(why) = cx.deck.ledger().status().await.failure() {
             return Err(local(format!("tilldeck cannot read the ledger: {why}")).into());
         }
         if self.deliveries {

@@ -25,9 +25,24 @@ pub enum Status {
         /// The cause, with the folder.
         why: String,
     },
+    /// The database that a team shares cannot be used: it is away, or refuses this program. Nothing is saved, and
+    /// requests go to the simulator only.
+    Away {
+        /// The cause, with the database.
+        why: String,
+    },
 }
 
 impl Status {
+    /// Why nothing is saved; `None` where it is.
+    #[must_use]
+    pub fn failure(&self) -> Option<&str> {
+        match self {
+            Self::Degraded { why } | Self::Away { why } => Some(why),
+            Self::Opening | Self::Locked | Self::Ready | Self::SetAside { .. } => None,
+        }
+    }
+
     /// The message for the operator; `None` where all is well.
     #[must_use]
     pub fn warning(&self) -> Option<String> {
@@ -41,6 +56,10 @@ impl Status {
             Self::Degraded { why } => Some(format!(
                 "the ledger cannot be written ({why}): nothing is saved, and without --uncoordinated no request is sent to a \
                  provider"
+            )),
+            Self::Away { why } => Some(format!(
+                "the shared ledger cannot be used ({why}): nothing is saved, and no request is sent to a provider; \
+                 --ledger sqlite opens this machine's own ledger, for reading"
             )),
         }
     }

@@ -152,6 +152,11 @@ pub enum NetError {
         "nothing was sent: the ledger cannot be written, so other tilldeck processes would not see this request's slot and nonce: {0}"
     )]
     Uncounted(String),
+    /// The ledger that a team shares cannot be used, so neither slots nor nonces would be shared. Nothing was sent.
+    #[error(
+        "nothing was sent: the shared ledger cannot be used, so other machines would not see this request's slot and nonce: {0}"
+    )]
+    Away(String),
     /// Another program has locked the ledger's database, and the caller does not wait for it. Nothing was sent.
     #[error("another program has locked the ledger's database; nothing was sent")]
     Locked,
@@ -171,7 +176,10 @@ impl From<UnusableProxy> for NetError {
 
 impl From<LedgerError> for NetError {
     fn from(error: LedgerError) -> Self {
-        Self::Uncounted(error.to_string())
+        match error {
+            LedgerError::Database(why) => Self::Away(why),
+            error => Self::Uncounted(error.to_string()),
+        }
     }
 }
 
@@ -199,6 +207,7 @@ impl NetError {
             Self::BudgetExhausted { .. }
             | Self::RateLimited { .. }
             | Self::Locked
+            | Self::Away(_)
             | Self::Uncounted(_) => "no slot",
             Self::Cancelled => "cancelled",
             Self::Unauthorised(_) | Self::Unprepared(_) => "not authorised",
@@ -329,6 +338,12 @@ impl NetError {
                 ProblemKind::Local,
                 "free disk space, or choose another folder with --state-dir; --uncoordinated sends anyway, within a \
                  tenth of the rate limit"
+                    .to_owned(),
+            ),
+            Self::Away(_) => (
+                ProblemKind::Local,
+                "check the database with `tilldeck ledger status`; --ledger sqlite opens this machine's own ledger, for \
+                 reading"
                     .to_owned(),
             ),
             Self::Locked => (

@@ -408,7 +408,7 @@ impl Session {
                 Ok(_) if slot.is_held(gate.clock.now()).await => {}
                 Ok(signed) if signed.has_late_nonce(gate.clock.now()) => {
                     if unprepared == UNPREPARED_MAX {
-                        return Err(NetError::Uncounted("the ledger is too slow".to_owned()));
+                        return Err(NetError::Away("it is too slow".to_owned()));
                     }
                     unprepared += 1;
                 }
@@ -512,20 +512,22 @@ impl Session {
             return Ok(());
         }
         if gate.overrides.read_only {
-            return Err(NetError::Uncounted(
-                "--ledger sqlite opens this machine's own ledger, for reading only".to_owned(),
+            return Err(NetError::Away(
+                "--ledger sqlite opens this machine's own, for reading only".to_owned(),
             ));
         }
         let began = gate.clock.now().mono;
         let mut reported = false;
         let shared = loop {
-            let Status::Degraded { .. } = gate.ledger.status().await else {
+            if gate.ledger.status().await.failure().is_none() {
                 break Ok(());
-            };
+            }
             // The ledger may be writable again without any write having shown it.
             let tried = gate.ledger.try_again().await;
-            let Status::Degraded { why } = gate.ledger.status().await else {
-                break Ok(());
+            let why = match gate.ledger.status().await {
+                Status::Degraded { why } => why,
+                Status::Away { why } => break Err(NetError::Away(why)),
+                _ => break Ok(()),
             };
             let waited = gate.clock.now().mono.saturating_sub(began);
             if !matches!(tried, Err(LedgerError::Locked(_))) || waited > LOCK_WAITED_MAX {

@@ -424,16 +424,16 @@ async fn follow_ledger(ledger: crate::ledger::Ledger, messages: mpsc::Sender<Msg
     loop {
         let status = ledger.status().await;
         let (level, text) = match &status {
-            Status::Ready if reported => {
-                (Level::Info, "the ledger can be written again".to_owned())
-            }
+            Status::Ready if reported => (Level::Info, "the ledger can be used again".to_owned()),
             Status::Ready | Status::Opening => (Level::Info, String::new()),
             Status::Locked => (
                 Level::Warning,
                 "waiting: another program has locked the ledger's database".to_owned(),
             ),
             Status::SetAside { .. } => (Level::Warning, status.warning().unwrap_or_default()),
-            Status::Degraded { .. } => (Level::Error, status.warning().unwrap_or_default()),
+            Status::Degraded { .. } | Status::Away { .. } => {
+                (Level::Error, status.warning().unwrap_or_default())
+            }
         };
         if !text.is_empty() {
             reported = true;

@@ -147,7 +147,7 @@ impl Backend for Postgres {
         let mut status = self.0.status.clone();
         let open = status.wait_for(|status| *status != Status::Opening).await;
         open.map_or_else(
-            |_| Status::Degraded {
+            |_| Status::Away {
                 why: LedgerError::Stopped.to_string(),
             },
             |status| status.clone(),

@@ -126,7 +126,7 @@ impl Store {
         let status = match done {
             Ok(_) => Status::Ready,
             Err(PostgresError::Statement(_)) => return,
-            Err(error) => Status::Degraded {
+            Err(error) => Status::Away {
                 why: format!("{}: {error}", self.setup.target.describe()),
             },
         };
