@@ -13,9 +13,9 @@ use tilldeck::callbacks::{
     Refusal, Setup,
 };
 use tilldeck::clock::Clock;
-use tilldeck::domain::{Delivery, PaymentId, Subject};
+use tilldeck::domain::{Delivery, PaymentId, Secret, Subject};
 use tilldeck::http_server::{Outcome, Response, Server, text};
-use tilldeck::ledger::{Ledger, Retention};
+use tilldeck::ledger::{DatabaseSettings, Ledger, Retention};
 use tilldeck::net::BoxFuture;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -23,7 +23,7 @@ use tokio::task::JoinSet;
 
 const LASTS: Duration = Duration::from_secs(5);
 
-/// Takes everything; `asks` makes each an errand, as Kanga's hints are.
+/// Takes everything; `asks` gives each a job, as Kanga's hints are.
 #[derive(Clone, Copy)]
 struct All {
     asks: bool,
@@ -157,31 +157,65 @@ fn main() {
             report(&format!("nothing kept, {connections} connections"), &took)
         });
         for asks in [false, true] {
-            let with = if asks { ", an errand each" } else { "" };
-            let folder = tempfile::tempdir().expect("a folder");
-            let kept = runtime.block_on(async {
+            let with = if asks { ", a job each" } else { "" };
+            let database = std::env::var(DATABASE).ok().map(Some);
+            for shared in std::iter::once(None).chain(database) {
+                let folder = tempfile::tempdir().expect("a folder");
                 let clock = Clock::system();
-                let folder = folder.path().to_owned();
-                let ledger = Ledger::start(folder, clock.clone(), Retention::default());
-                let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-                let setup = Setup {
-                    limits: Limits::default(),
-                    ledger,
-                    clock,
-                    sealer: Arc::new(Sealer::new([7; 32])),
-                    account_key: "bench".into(),
-                    handlers: Arc::new(All { asks }),
+                let (place, ledger) = match &shared {
+                    None => ("SQLite", sqlite(&folder, &clock)),
+                    Some(url) => ("PostgreSQL", postgres(url, &clock)),
                 };
-                let receiver = Receiver::start(listener, setup).expect("a receiver");
-                let took = flood(receiver.address(), connections).await;
-                receiver.stop(Duration::from_secs(5)).await;
-                report(&format!("durable, {connections} connections{with}"), &took)
-            });
-            let _ = writeln!(
-                std::io::stdout(),
-                "    {} % of what the same server answers without keeping anything",
-                kept * 100 / bare.max(1)
-            );
+                let kept = runtime.block_on(async {
+                    ledger.status().await;
+                    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+                    let setup = Setup {
+                        limits: Limits::default(),
+                        ledger,
+                        clock,
+                        sealer: Arc::new(Sealer::new([7; 32])),
+                        account_key: "bench".into(),
+                        handlers: Arc::new(All { asks }),
+                    };
+                    let receiver = Receiver::start(listener, setup).expect("a receiver");
+                    let took = flood(receiver.address(), connections).await;
+                    receiver.stop(Duration::from_secs(5)).await;
+                    report(
+                        &format!("durable in {place}, {connections} connections{with}"),
+                        &took,
+                    )
+                });
+                let _ = writeln!(
+                    std::io::stdout(),
+                    "    {} % of what the same server answers without keeping anything",
+                    kept * 100 / bare.max(1)
+                );
+            }
         }
     }
+}
+
+/// Names a database for the ledger of a team, whose schema is `bench`; without it only the file is measured.
+const DATABASE: &str = "TILLDECK_BENCH_DATABASE_URL";
+
+fn sqlite(folder: &tempfile::TempDir, clock: &Clock) -> Ledger {
+    Ledger::start(
+        folder.path().to_owned(),
+        clock.clone(),
+        Retention::default(),
+    )
+}
+
+fn postgres(url: &str, clock: &Clock) -> Ledger {
+    let settings = DatabaseSettings {
+        url: Secret::new(url),
+        schema: "bench".to_owned(),
+        operator: "bench".to_owned(),
+    };
+    let (here, time) = (settings.clone(), clock.clone());
+    std::thread::spawn(move || Ledger::migrate(&here, &time))
+        .join()
+        .expect("no crash")
+        .expect("a database");
+    Ledger::connect(&settings, clock.clone(), Retention::shared()).expect("a database")
 }
