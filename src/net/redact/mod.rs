@@ -209,7 +209,7 @@ fn json_fields<'a>(text: &'a str, hidden: &[&str]) -> Cow<'a, str> {
         }
         let value = skip_space(text, colon + 1);
         // Strings only: elsewhere the same name may be a list of what the operator needs.
-        let hides = hidden.contains(&name.as_str()) && text[value..].starts_with('"');
+        let hides = hidden.contains(&&*name) && text[value..].starts_with('"');
         if !hides && !is_secret_field(&name) {
             continue;
         }
@@ -274,24 +274,26 @@ fn inner_json_fields(text: &str) -> Cow<'_, str> {
 }
 
 /// The content of the string that begins at `quote`, unescaped where that works, and where it ends.
-fn string_literal(text: &str, quote: usize) -> (String, usize) {
-    let mut escaped = false;
+fn string_literal(text: &str, quote: usize) -> (Cow<'_, str>, usize) {
+    let (mut escaped, mut plain) = (false, true);
     for (i, c) in text[quote + 1..].char_indices() {
         match c {
             _ if escaped => escaped = false,
-            '\\' => escaped = true,
+            '\\' => (escaped, plain) = (true, false),
             '"' => {
                 let end = quote + 1 + i + 1;
-                let raw = &text[quote..end];
-                return (
-                    serde_json::from_str(raw).unwrap_or_else(|_| raw.trim_matches('"').to_owned()),
-                    end,
-                );
+                let content = text[quote + 1..end - 1].trim_matches('"');
+                let unescaped = if plain {
+                    None
+                } else {
+                    serde_json::from_str(&text[quote..end]).ok()
+                };
+                return (unescaped.map_or(content.into(), Cow::Owned), end);
             }
             _ => {}
         }
     }
-    (text[quote + 1..].to_owned(), text.len())
+    (text[quote + 1..].into(), text.len())
 }
 
 fn skip_space(text: &str, from: usize) -> usize {
