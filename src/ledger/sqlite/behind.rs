@@ -45,25 +45,21 @@ impl WriteBehind {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Writes the releases of slots first: the next count must include them.
-    pub(super) fn release(&self, store: &mut Store) {
-        let released = std::mem::take(&mut self.lock().released);
-        // An empty transaction would still take the file's lock.
-        if !released.is_empty() {
-            slots::release(store, &released);
-        }
+    /// Takes the releases that wait: the next count of slots must include them.
+    pub(super) fn released(&self) -> Vec<(SlotId, Now)> {
+        std::mem::take(&mut self.lock().released)
     }
 
     /// Writes one chunk; returns whether there is more.
     pub(super) fn write(&self, store: &mut Store) -> bool {
+        // Before the exchanges: other processes may be waiting for these slots.
+        slots::serve(store, &self.released(), Vec::new());
         let (exchanges, more) = {
             let mut waiting = self.lock();
             let some = waiting.exchanges.len().min(CHUNK);
             let exchanges: Vec<_> = waiting.exchanges.drain(..some).collect();
             (exchanges, !waiting.exchanges.is_empty())
         };
-        // Before the exchanges: other processes may be waiting for these slots.
-        self.release(store);
         if exchanges.is_empty() {
             return more;
         }

@@ -167,6 +167,8 @@ fn connect(path: &Path, rows: &Recovered) -> Result<Connection, Refusal> {
     let conn = open_existing(path)?;
     conn.busy_timeout(LOCK_REPORTED_AFTER)?;
     conn.set_prepared_statement_cache_capacity(64);
+    // Otherwise SQLite prepares a statement again for each new value that its plan could depend on: no plan here does.
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     let application: i32 = conn.pragma_query_value(None, "application_id", |row| row.get(0))?;
     let version = schema::version(&conn)?;
     let tables: i64 = conn.query_row("SELECT count(*) FROM sqlite_master", [], |row| row.get(0))?;
@@ -329,13 +331,6 @@ fn lock(path: &Path, status_sender: &watch::Sender<Status>) -> Result<File, Stri
     Err("another process takes too long to open the ledger".into())
 }
 
-/// Whether the file ends inside a page, which SQLite never writes: another program has truncated it. A process's page
-/// cache hides that for long.
-pub(super) fn is_cut_short(folder: &Path) -> bool {
-    const PAGE: u64 = 4_096;
-    fs::metadata(folder.join(FILE)).is_ok_and(|about| about.len() % PAGE != 0)
-}
-
 /// Bytes of the write-ahead log.
 pub(super) fn log_size(folder: &Path) -> u64 {
     let path = with_suffix(&folder.join(FILE), COMPANIONS[0]);
@@ -343,14 +338,31 @@ pub(super) fn log_size(folder: &Path) -> u64 {
 }
 
 /// The file that has the ledger's name now.
-pub(super) fn present(folder: &Path) -> Option<FileId> {
-    file_id(&folder.join(FILE))
+pub(super) struct Present {
+    pub(super) id: FileId,
+    /// Whether it ends inside a page, which SQLite never writes: another program has truncated it. A process's page
+    /// cache hides that for long.
+    pub(super) is_cut_short: bool,
+}
+
+impl Present {
+    pub(super) fn look(folder: &Path) -> Option<Self> {
+        const PAGE: u64 = 4_096;
+        let about = fs::symlink_metadata(folder.join(FILE)).ok()?;
+        Some(Self {
+            id: id_of(&about),
+            is_cut_short: about.len() % PAGE != 0,
+        })
+    }
 }
 
 fn file_id(path: &Path) -> Option<FileId> {
+    fs::symlink_metadata(path).ok().as_ref().map(id_of)
+}
+
+fn id_of(about: &fs::Metadata) -> FileId {
     use std::os::unix::fs::MetadataExt as _;
-    let about = fs::symlink_metadata(path).ok()?;
-    Some((about.dev(), about.ino()))
+    (about.dev(), about.ino())
 }
 
 /// Runs a job whose result survives a power failure.

@@ -52,9 +52,8 @@ impl Drop for Shared {
     fn drop(&mut self) {
         // The thread ends once its queue is empty, so waiting rows are added last.
         let behind = self.behind.clone();
-        let _ = self
-            .jobs
-            .send(Box::new(move |store| while behind.write(store) {}));
+        let last = Task::Run(Box::new(move |store| while behind.write(store) {}));
+        let _ = self.jobs.send(last);
     }
 }
 
@@ -71,11 +70,14 @@ impl Sqlite {
     pub(super) fn start(folder: PathBuf, clock: Clock, limits: Retention) -> Self {
         let (jobs, queue) = mpsc::channel();
         let (changes, status) = watch::channel(Status::Opening);
-        let there = folder.clone();
+        let behind = Arc::<WriteBehind>::default();
+        let (there, waiting) = (folder.clone(), behind.clone());
         // A thread of its own: SQLite blocks, and a full disk or a lock must not stop the screen.
         let thread = std::thread::Builder::new()
             .name("ledger".to_owned())
-            .spawn(move || thread::run(Store::open(there, clock, limits, changes), &queue));
+            .spawn(move || {
+                thread::run(Store::open(there, clock, limits, changes), &queue, &waiting);
+            });
         // Without its thread, every call answers `Stopped`.
         #[cfg(not(test))]
         drop(thread);
@@ -84,7 +86,7 @@ impl Sqlite {
             status,
             folder,
             key_locks: Mutex::default(),
-            behind: Arc::default(),
+            behind,
             incoming: Arc::default(),
             #[cfg(test)]
             thread: Mutex::new(thread.ok()),

@@ -7,22 +7,31 @@
 //!
 //! [`Clock::shared`]: crate::clock::Clock::shared
 
+mod rows;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior};
+use tokio::sync::oneshot;
 
-use crate::clock::{Clock, SharedInstant};
+use crate::clock::SharedInstant;
 use crate::domain::Now;
 
 use super::Sqlite;
-use super::recovery::ALL_LIMITS;
-use super::writer::{Store, UnpersistedSlot};
+use super::writer::{Store, Task, UnpersistedSlot};
 use crate::ledger::error::LedgerError;
 use crate::ledger::slots::{Counted, Granted, HOLD_MAX, RateSlots, SlotId, Slots, Terms};
 use crate::ledger::sql::Database as _;
 use crate::ledger::status::Persistence;
+use rows::{Batch, Limit, Release, Usage, frees};
+
+/// A caller that waits for a slot.
+pub(super) struct SlotCall {
+    request: SlotRequest,
+    ledger: Arc<Sqlite>,
+    answer: oneshot::Sender<Result<Slots, LedgerError>>,
+}
 
 /// The request, in the file's units.
 struct SlotRequest {
@@ -35,15 +44,33 @@ impl SlotRequest {
     fn open_to_all(&self) -> usize {
         self.terms.limit.saturating_sub(self.terms.reserve) as usize
     }
+
+    fn limit(&self) -> Limit<'_> {
+        Limit {
+            scope: &self.terms.scope,
+            period: self.period,
+            flight: self.flight,
+        }
+    }
+
+    fn granted(&self, id: i64) -> SlotId {
+        SlotId {
+            id,
+            scope: self.terms.scope.clone(),
+            period: self.period,
+        }
+    }
+}
+
+/// Far from the end of the range, so that sums cannot overflow.
+const LONGEST: i64 = i64::MAX / 8;
+
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).map_or(LONGEST, |ms| ms.min(LONGEST))
 }
 
 /// Instants are whole milliseconds; a response's is rounded up, so that no part of its period is lost.
 const ROUND_UP: Duration = Duration::from_nanos(999_999);
-
-fn millis(duration: Duration) -> i64 {
-    // Far from the end of the range, so that sums cannot overflow.
-    i64::try_from(duration.as_millis()).map_or(i64::MAX / 8, |ms| ms.min(i64::MAX / 8))
-}
 
 #[async_trait]
 impl RateSlots for Sqlite {
@@ -53,22 +80,14 @@ impl RateSlots for Sqlite {
             flight: millis(terms.flight),
             terms,
         };
-        let (answer, answered) = tokio::sync::oneshot::channel();
-        let (behind, ledger) = (self.0.behind.clone(), Arc::new(self.clone()));
-        self.send(move |store| {
-            // Releases that still wait in memory would make the count too high.
-            behind.release(store);
-            let granted = |id| Granted {
-                ledger,
-                id: Some(id),
-            };
-            let taken = take(store, &request).map(|taken| taken.map(granted));
-            // Taken apart here: on this thread, `Granted`'s own `Drop` would queue a job behind others.
-            if let Err(Ok(Slots::Granted(granted))) = answer.send(taken) {
-                // The caller is gone and sends nothing.
-                discard(store, &granted.take());
-            }
-        });
+        let (answer, answered) = oneshot::channel();
+        let call = SlotCall {
+            request,
+            ledger: Arc::new(self.clone()),
+            answer,
+        };
+        // Fails only where the thread has ended, and then drops `answer`.
+        let _ = self.0.jobs.send(Task::TakeSlot(call));
         answered.await.unwrap_or(Err(LedgerError::Stopped))
     }
 
@@ -116,13 +135,19 @@ impl RateSlots for Sqlite {
         let period = millis(period);
         let behind = self.0.behind.clone();
         self.run(move |store| {
-            behind.release(store);
+            serve(store, &behind.released(), Vec::new());
             let now = store.clock.shared(store.clock.now());
+            let asked = Limit {
+                scope: &scope,
+                period,
+                flight: millis(Duration::MAX),
+            };
             // Slots that only this process knows count as well, or the gauge would show more than may be sent.
-            let unpersisted = unpersisted_in(store, &scope, now);
-            let used = store.read(|conn| used(conn, &scope, now))? + unpersisted.len();
+            let unpersisted = unpersisted_of(unpersisted_at(store, now), &scope);
+            let usage = store.read(|conn| Usage::read(conn, asked, now))?;
+            let used = usage.used + unpersisted.len();
             let limit = limit as usize;
-            let unknown = store.read(|conn| unknown_until(conn, period, now))?;
+            let unknown = usage.unknown_until;
             let used = unknown.map_or(used, |_| used.max(limit));
             let next = if unknown.is_some() {
                 unknown
@@ -138,7 +163,7 @@ impl RateSlots for Sqlite {
             Ok(Counted {
                 used: u32::try_from(used).unwrap_or(u32::MAX),
                 next_free: wait,
-                held: store.read(|conn| held(conn, &scope, now))?,
+                held: usage.held_until.map(|until| wait_until(until, now)),
             })
         })
         .await
@@ -149,43 +174,92 @@ fn wait_until(at: i64, now: SharedInstant) -> Duration {
     Duration::from_millis(at.saturating_sub(now.ms).unsigned_abs())
 }
 
-/// When each unpersisted slot is freed; `None` while its request is in flight.
-fn unpersisted_in(store: &mut Store, scope: &str, now: SharedInstant) -> Vec<Option<i64>> {
+/// The slots that only this process counts.
+fn unpersisted_at(store: &mut Store, now: SharedInstant) -> &[UnpersistedSlot] {
     store.unpersisted.retain(|slot| slot.free_at > now.ms);
-    let here = store
-        .unpersisted
-        .iter()
-        .filter(|slot| &*slot.scope == scope);
+    &store.unpersisted
+}
+
+/// When each unpersisted slot of a limit is freed; `None` while its request is in flight.
+fn unpersisted_of(all: &[UnpersistedSlot], scope: &str) -> Vec<Option<i64>> {
+    let here = all.iter().filter(|slot| &*slot.scope == scope);
     here.map(|slot| (!slot.in_flight).then_some(slot.free_at))
         .collect()
 }
 
-fn take(store: &mut Store, request: &SlotRequest) -> Result<Slots<SlotId>, LedgerError> {
-    let now = store.clock.shared(store.clock.now());
-    let unpersisted = unpersisted_in(store, &request.terms.scope, now);
-    let numbered = |id: i64| SlotId {
-        id,
-        scope: request.terms.scope.clone(),
-        period: request.period,
-    };
-    let clock = store.clock.clone();
-    match store.write(|conn| take_in_file(conn, request, &clock, &unpersisted)) {
-        Ok(taken) => return Ok(taken.map(numbered)),
-        // Only the simulator and `--uncoordinated` get here: their slots are counted in memory.
-        Err(LedgerError::NotSaved(_) | LedgerError::Locked(_))
-            if request.terms.persistence == Persistence::BestEffort => {}
-        Err(error) => return Err(error),
+/// Takes a slot for each caller and releases `released`, all in one transaction. A caller has its slot once it is in the
+/// file.
+pub(super) fn serve(store: &mut Store, released: &[(SlotId, Now)], mut calls: Vec<SlotCall>) {
+    // The caller is gone and sends nothing.
+    calls.retain(|call| !call.answer.is_closed());
+    let released = release_unpersisted(store, released);
+    // An empty transaction would still take the file's lock.
+    if released.is_empty() && calls.is_empty() {
+        return;
     }
+    let requests: Vec<_> = calls.iter().map(|call| &call.request).collect();
+    let taken = take(store, &released, &requests);
+    for (call, taken) in calls.into_iter().zip(taken) {
+        let SlotCall { ledger, answer, .. } = call;
+        let granted = |id| Granted {
+            ledger,
+            id: Some(id),
+        };
+        // Taken apart here: on this thread, `Granted`'s own `Drop` would queue a job behind others.
+        if let Err(Ok(Slots::Granted(granted))) = answer.send(taken.map(|taken| taken.map(granted)))
+        {
+            discard(store, &granted.take());
+        }
+    }
+}
+
+/// The answer to each request, in their order.
+fn take(
+    store: &mut Store,
+    released: &[Release<'_>],
+    requests: &[&SlotRequest],
+) -> Vec<Result<Slots<SlotId>, LedgerError>> {
+    let now = store.clock.shared(store.clock.now());
+    let batch = Batch {
+        released,
+        requests,
+        unpersisted: unpersisted_at(store, now).to_vec(),
+        clock: store.clock.clone(),
+    };
+    // If this cannot be written, the released slots are held longer, as if this process had died.
+    let error = match store.write(|conn| batch.write(conn)) {
+        Ok(taken) => {
+            let numbered = |(taken, request): (Slots<i64>, &&SlotRequest)| {
+                Ok(taken.map(|id| request.granted(id)))
+            };
+            return taken.into_iter().zip(requests).map(numbered).collect();
+        }
+        Err(error) => error,
+    };
+    let unsaved = |request: &&SlotRequest| match error {
+        // Only the simulator and `--uncoordinated` get here: their slots are counted in memory.
+        LedgerError::NotSaved(_) | LedgerError::Locked(_)
+            if request.terms.persistence == Persistence::BestEffort =>
+        {
+            Ok(take_in_memory(store, request, now))
+        }
+        _ => Err(error.clone()),
+    };
+    requests.iter().map(unsaved).collect()
+}
+
+fn take_in_memory(store: &mut Store, request: &SlotRequest, now: SharedInstant) -> Slots<SlotId> {
     let scope = &request.terms.scope;
     // An unreadable file counts as empty, since this process's own slots are counted beside it.
-    let in_file = store.read(|conn| used(conn, scope, now)).unwrap_or(0);
-    let in_use = in_file + unpersisted.len();
+    let usage = store.read(|conn| Usage::read(conn, request.limit(), now));
+    let unpersisted = unpersisted_of(unpersisted_at(store, now), scope);
+    let in_use = usage.map_or(0, |usage| usage.used) + unpersisted.len();
     if let Some(over) = in_use.checked_sub(request.open_to_all()) {
         let next = store.read(|conn| frees(conn, scope, now, over));
         let next = next
             .ok()
             .and_then(|frees| nth_free(frees, &unpersisted, over));
-        return Ok(full(next, now));
+        return full(next, now);
     }
     let id = store.unpersisted_id();
     store.unpersisted.push(UnpersistedSlot {
@@ -195,157 +269,7 @@ fn take(store: &mut Store, request: &SlotRequest) -> Result<Slots<SlotId>, Ledge
         in_flight: true,
         free_at: now.ms + request.flight + request.period,
     });
-    Ok(Slots::Granted(numbered(id)))
-}
-
-fn full<G>(next: Option<i64>, now: SharedInstant) -> Slots<G> {
-    Slots::Full {
-        next_free: next.map(|at| wait_until(at, now)),
-    }
-}
-
-fn take_in_file(
-    conn: &Connection,
-    request: &SlotRequest,
-    clock: &Clock,
-    unpersisted: &[Option<i64>],
-) -> rusqlite::Result<Slots<i64>> {
-    let scope = &*request.terms.scope;
-    let change = Transaction::new_unchecked(conn, TransactionBehavior::Immediate)?;
-    // Only now: the lock may have taken long, and rows that other processes wrote meanwhile would be later than an
-    // earlier instant, as if the clock had been set back.
-    let now = clock.shared(clock.now());
-    restart_periods(&change, request, now)?;
-    if let Some(until) = unknown_until(&change, request.period, now)? {
-        change.commit()?;
-        return Ok(full(Some(until), now));
-    }
-    if let Some(wait) = held(&change, scope, now)? {
-        // Also saves what `restart_periods` has corrected.
-        change.commit()?;
-        return Ok(Slots::Held(wait));
-    }
-    change
-        // Only this boot's: instants of another boot cannot be compared until they are restarted.
-        .prepare_cached("DELETE FROM slots WHERE scope = ?1 AND boot = ?2 AND free_at <= ?3")?
-        .execute((scope, now.boot, now.ms))?;
-    change
-        .prepare_cached("DELETE FROM holds WHERE scope = ?1 AND boot = ?2 AND until <= ?3")?
-        .execute((ALL_LIMITS, now.boot, now.ms))?;
-    let in_use = used(&change, scope, now)? + unpersisted.len();
-    let taken = if let Some(over) = in_use.checked_sub(request.open_to_all()) {
-        let frees = frees(&change, scope, now, over)?;
-        full(nth_free(frees, unpersisted, over), now)
-    } else {
-        let free_at = now.ms + request.flight + request.period;
-        change
-            .prepare_cached(
-                "INSERT INTO slots (id, scope, boot, period, flight, free_at)
-                 VALUES (abs(random() >> 1), ?1, ?2, ?3, ?4, ?5)",
-            )?
-            .execute((scope, now.boot, request.period, request.flight, free_at))?;
-        Slots::Granted(change.last_insert_rowid())
-    };
-    change.commit()?;
-    Ok(taken)
-}
-
-/// Rows of another boot, or from before a shared wall clock was set back, get their whole time again from now: late
-/// enough, since they were written earlier.
-fn restart_periods(
-    change: &Connection,
-    request: &SlotRequest,
-    now: SharedInstant,
-) -> rusqlite::Result<()> {
-    let scope = &*request.terms.scope;
-    let foreign: bool = change
-        .prepare_cached(
-            "SELECT (SELECT min(boot) FROM slots WHERE scope = ?1) < ?2
-                 OR (SELECT max(boot) FROM slots WHERE scope = ?1) > ?2
-                 OR EXISTS (SELECT 1 FROM slots WHERE scope = ?1 AND boot = ?2 AND free_at > ?3)
-                 OR EXISTS (SELECT 1 FROM holds WHERE scope IN (?1, ?4) AND boot <> ?2)
-                 OR EXISTS (SELECT 1 FROM holds WHERE scope = ?4 AND since > ?5)",
-        )?
-        .query_row(
-            (
-                scope,
-                now.boot,
-                now.ms + request.flight + request.period,
-                ALL_LIMITS,
-                now.ms,
-            ),
-            |row| row.get::<_, Option<bool>>(0),
-        )?
-        // Without rows there is nothing to compare.
-        .unwrap_or(false);
-    if !foreign {
-        return Ok(());
-    }
-    change
-        .prepare_cached(
-            "UPDATE slots SET boot = ?2, free_at = ?3 + period + iif(seen_at IS NULL, flight, 0)
-             WHERE scope = ?1 AND (boot <> ?2 OR free_at > ?3 + period + iif(seen_at IS NULL, flight, 0))",
-        )?
-        .execute((scope, now.boot, now.ms))?;
-    change
-        .prepare_cached(
-            "UPDATE holds SET boot = ?2, since = ?3, until = ?3 + min(until - since, ?4)
-             WHERE scope IN (?1, ?5) AND boot <> ?2 OR scope = ?5 AND since > ?3",
-        )?
-        .execute((scope, now.boot, now.ms, millis(HOLD_MAX), ALL_LIMITS))?;
-    Ok(())
-}
-
-/// How long requests of `scope` are paused. A clock that was set back to before the pause ends it.
-fn held(conn: &Connection, scope: &str, now: SharedInstant) -> rusqlite::Result<Option<Duration>> {
-    let until: Option<i64> = conn
-        .prepare_cached(
-            "SELECT until FROM holds WHERE scope = ?1 AND boot = ?2 AND since <= ?3 AND until > ?3",
-        )?
-        .query_row((scope, now.boot, now.ms), |row| row.get(0))
-        .optional()?;
-    Ok(until.map(|until| wait_until(until, now)))
-}
-
-/// When the last slot that [`super::recovery::forget_slots`] marked as unknown is free; `None` if it is. Requests in
-/// flight are not waited for: each enters its slot again once its response is seen, see [`release`].
-fn unknown_until(
-    conn: &Connection,
-    period: i64,
-    now: SharedInstant,
-) -> rusqlite::Result<Option<i64>> {
-    conn.prepare_cached(
-        "SELECT since + ?4 FROM holds WHERE scope = ?1 AND boot = ?2 AND since <= ?3 AND since + ?4 > ?3 AND until > ?3",
-    )?
-    .query_row((ALL_LIMITS, now.boot, now.ms, period), |row| row.get(0))
-    .optional()
-}
-
-/// Slots of another boot all count as in use until [`restart_periods`] has updated them.
-fn used(conn: &Connection, scope: &str, now: SharedInstant) -> rusqlite::Result<usize> {
-    let count: i64 = conn
-        .prepare_cached(
-            "SELECT coalesce((SELECT rows FROM slot_tally WHERE scope = ?1), 0)
-                 - (SELECT count(*) FROM slots WHERE scope = ?1 AND boot = ?2 AND free_at <= ?3)",
-        )?
-        .query_row((scope, now.boot, now.ms), |row| row.get(0))?;
-    Ok(usize::try_from(count).unwrap_or(usize::MAX / 2))
-}
-
-/// When the first slots in the file with a seen response are free: `n` and one more.
-fn frees(
-    conn: &Connection,
-    scope: &str,
-    now: SharedInstant,
-    n: usize,
-) -> rusqlite::Result<Vec<i64>> {
-    let mut query = conn.prepare_cached(
-        "SELECT free_at FROM slots WHERE scope = ?1 AND boot = ?2 AND free_at > ?3 AND seen_at IS NOT NULL
-         ORDER BY free_at LIMIT ?4",
-    )?;
-    let wanted = i64::try_from(n).map_or(i64::MAX, |n| n.saturating_add(1));
-    let rows = query.query_map((scope, now.boot, now.ms, wanted), |row| row.get(0))?;
-    rows.collect()
+    Slots::Granted(request.granted(id))
 }
 
 /// When `n` more slots are free, in the file or unpersisted.
@@ -355,7 +279,14 @@ fn nth_free(mut frees: Vec<i64>, unpersisted: &[Option<i64>], n: usize) -> Optio
     frees.get(n).copied()
 }
 
-pub(super) fn release(store: &mut Store, slots: &[(SlotId, Now)]) {
+fn full<G>(next: Option<i64>, now: SharedInstant) -> Slots<G> {
+    Slots::Full {
+        next_free: next.map(|at| wait_until(at, now)),
+    }
+}
+
+/// Releases the slots that are not in the file, and returns the others.
+fn release_unpersisted<'a>(store: &mut Store, slots: &'a [(SlotId, Now)]) -> Vec<Release<'a>> {
     let mut in_file = Vec::with_capacity(slots.len());
     for (slot, seen) in slots {
         let seen = store.clock.shared(seen.plus(ROUND_UP));
@@ -364,28 +295,10 @@ pub(super) fn release(store: &mut Store, slots: &[(SlotId, Now)]) {
             unpersisted.in_flight = false;
             unpersisted.free_at = seen.ms.saturating_add(unpersisted.period);
         } else {
-            in_file.push((slot, seen));
+            in_file.push(Release { slot, seen });
         }
     }
-    // If this cannot be written, the slots are held longer, as if this process had died. A row that has expired
-    // meanwhile (the machine slept during the request) is inserted again: its period begins only now.
-    if in_file.is_empty() {
-        return;
-    }
-    let _ = store.write(|conn| {
-        let change = Transaction::new_unchecked(conn, TransactionBehavior::Immediate)?;
-        {
-            let mut release = change.prepare_cached(
-                "INSERT INTO slots (id, scope, period, boot, flight, seen_at, free_at)
-                 VALUES (?1, ?2, ?3, ?4, 0, ?5, ?5 + ?3)
-                 ON CONFLICT (id) DO UPDATE SET boot = ?4, seen_at = ?5, free_at = ?5 + period",
-            )?;
-            for (slot, seen) in &in_file {
-                release.execute((slot.id, &*slot.scope, slot.period, seen.boot, seen.ms))?;
-            }
-        }
-        change.commit()
-    });
+    in_file
 }
 
 fn discard(store: &mut Store, slot: &SlotId) {

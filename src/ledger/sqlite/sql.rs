@@ -8,7 +8,7 @@ use rusqlite::{Connection, Statement, params_from_iter};
 use crate::clock::Clock;
 use crate::domain::{Exchange, WallTime};
 
-use super::writer::Store;
+use super::writer::{Store, Task};
 use super::{Shared, Sqlite, age};
 use crate::ledger::error::LedgerError;
 use crate::ledger::exchanges::Recorded;
@@ -96,7 +96,7 @@ impl Database for Sqlite {
 
     fn send(&self, job: impl FnOnce(&mut Store) + Send + 'static) {
         // Fails only where the thread has ended; `run` then reports it, other jobs have no caller.
-        let _ = self.0.jobs.send(Box::new(job));
+        let _ = self.0.jobs.send(Task::Run(Box::new(job)));
     }
 
     fn incoming(&self) -> &Arc<Incoming> {

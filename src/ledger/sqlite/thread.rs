@@ -1,10 +1,12 @@
-//! The thread that owns the file. Runs jobs in order, sleeps while there are none, and prunes in between.
+//! The thread that owns the file. Does its tasks in order, sleeps while there are none, and prunes in between.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
-use super::exchanges;
+use super::behind::WriteBehind;
+use super::slots::SlotCall;
 use super::writer::{Store, Task};
+use super::{exchanges, slots};
 use crate::ledger::sql::deliveries;
 
 /// Old rows are pruned after the first burst of work, and then after this many exchanges.
@@ -14,8 +16,13 @@ const REST: Duration = Duration::from_secs(1);
 /// Pruning runs in small steps, with time for other processes to write between two of them.
 const BETWEEN_STEPS: Duration = Duration::from_millis(10);
 
-/// Runs jobs until the last handle is gone.
-pub(super) fn run(mut store: Store, jobs: &Receiver<Task>) {
+/// The most slots taken in one transaction.
+const SLOTS: usize = 64;
+
+/// Does what is asked until the last handle is gone.
+pub(super) fn run(mut store: Store, tasks: &Receiver<Task>, behind: &WriteBehind) {
+    // Taken from the queue with slots before it.
+    let mut next = None;
     // Whether there was no work since the last rest.
     let mut rested = true;
     loop {
@@ -25,9 +32,10 @@ pub(super) fn run(mut store: Store, jobs: &Receiver<Task>) {
         } else {
             (!rested && store.is_untidy()).then_some(REST)
         };
-        let job = match patience {
-            Some(patience) => match jobs.recv_timeout(patience) {
-                Ok(job) => job,
+        let task = match (next.take(), patience) {
+            (Some(task), _) => task,
+            (None, Some(patience)) => match tasks.recv_timeout(patience) {
+                Ok(task) => task,
                 Err(RecvTimeoutError::Timeout) => {
                     rested = store.pruned && store.pruning.is_none();
                     if rested {
@@ -40,18 +48,36 @@ pub(super) fn run(mut store: Store, jobs: &Receiver<Task>) {
                 // The last handle is gone; dropping the store closes the file.
                 Err(RecvTimeoutError::Disconnected) => return,
             },
-            None => match jobs.recv() {
-                Ok(job) => job,
+            (None, None) => match tasks.recv() {
+                Ok(task) => task,
                 Err(_) => return,
             },
         };
-        job(&mut store);
+        match task {
+            Task::Run(job) => job(&mut store),
+            Task::TakeSlot(call) => {
+                let mut calls = vec![call];
+                next = follow(&mut calls, tasks);
+                slots::serve(&mut store, &behind.released(), calls);
+            }
+        }
         rested = false;
         // Also while it is busy: a program that never rests must not grow its file without end.
         if store.recorded >= PRUNE_EVERY {
             prune(&mut store);
         }
     }
+}
+
+/// Adds the slots that are taken next to `calls`; returns the job behind them.
+fn follow(calls: &mut Vec<SlotCall>, tasks: &Receiver<Task>) -> Option<Task> {
+    while calls.len() < SLOTS {
+        match tasks.try_recv().ok()? {
+            Task::TakeSlot(call) => calls.push(call),
+            job @ Task::Run(_) => return Some(job),
+        }
+    }
+    None
 }
 
 /// Prunes some rows that are too old or too many.

@@ -12,13 +12,18 @@ use tokio::sync::watch;
 use crate::clock::Clock;
 
 use super::age;
-use super::files::{self, FileId, LOCK_REPORTED_AFTER, Opened, Replaced, durably};
+use super::files::{self, FileId, LOCK_REPORTED_AFTER, Opened, Present, Replaced, durably};
 use super::recovery::Recovered;
+use super::slots::SlotCall;
 use crate::ledger::error::LedgerError;
 use crate::ledger::status::{Retention, Status};
 
-/// One job.
-pub(super) type Task = Box<dyn FnOnce(&mut Store) + Send>;
+/// What the thread does next.
+pub(super) enum Task {
+    Run(Box<dyn FnOnce(&mut Store) + Send>),
+    /// Those that follow one another are served in one transaction.
+    TakeSlot(SlotCall),
+}
 
 /// A longer write-ahead log is emptied at rest: the next program that opens the ledger reads all of it first.
 const LOG_AT_REST: u64 = 1024 * 1024;
@@ -31,6 +36,7 @@ const LOCK_PATIENCE_AGAIN: Duration = Duration::from_millis(250);
 const LOCK_PAUSE_MAX: Duration = Duration::from_millis(50);
 
 /// A slot that is not in the file, because the file cannot be written.
+#[derive(Clone)]
 pub(super) struct UnpersistedSlot {
     pub(super) id: i64,
     pub(super) scope: Arc<str>,
@@ -228,10 +234,13 @@ impl Store {
         let Some(file) = self.file else {
             return;
         };
-        if files::present(&self.folder) != Some(file) {
-            self.reopen(None);
-        } else if files::is_cut_short(&self.folder) {
-            self.reopen(Some((file, "it was cut short".to_owned())));
+        match Present::look(&self.folder) {
+            Some(present) if present.id == file => {
+                if present.is_cut_short {
+                    self.reopen(Some((file, "it was cut short".to_owned())));
+                }
+            }
+            _ => self.reopen(None),
         }
     }
 

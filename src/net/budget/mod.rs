@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::http::WHOLE_MAX;
 use super::{Call, Event, Gate, NetError, Reply, RequestOptions, Session};
@@ -79,10 +79,11 @@ const UNSENT_MAX: Duration = KEY_LOCK_MAX.saturating_add(Duration::from_secs(1))
 /// The rate limiter of one scope in this process: its window, and the two queues before it.
 struct RateLimiter {
     window: Mutex<Window>,
-    /// Fair mutexes: the first waiter asks for slots, the others of its kind queue behind it. Background requests
-    /// have a queue of their own, so that polling never delays the operator.
-    interactive: tokio::sync::Mutex<()>,
-    background: tokio::sync::Mutex<()>,
+    /// Fair queues: while there are slots, requests ask for them side by side; once there is none, one waits for the
+    /// next and the others of its kind queue behind it. Background requests have a queue of their own, so that polling
+    /// never delays the operator.
+    interactive: RwLock<()>,
+    background: RwLock<()>,
     interactive_waiting: AtomicU32,
     background_waiting: AtomicU32,
     /// Notified when a response was seen or a slot was returned.
@@ -101,8 +102,8 @@ impl RateLimiter {
     fn new(limit: &Limit) -> Self {
         Self {
             window: Mutex::new(Window::new(limit.requests, limit.period)),
-            interactive: tokio::sync::Mutex::default(),
-            background: tokio::sync::Mutex::default(),
+            interactive: RwLock::default(),
+            background: RwLock::default(),
             interactive_waiting: AtomicU32::new(0),
             background_waiting: AtomicU32::new(0),
             changed: Notify::new(),
@@ -118,7 +119,7 @@ impl RateLimiter {
         self.reported.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn queue(&self, background: bool) -> (&tokio::sync::Mutex<()>, &AtomicU32) {
+    fn queue(&self, background: bool) -> (&RwLock<()>, &AtomicU32) {
         if background {
             (&self.background, &self.background_waiting)
         } else {
@@ -173,12 +174,19 @@ pub(super) async fn take<'a>(
         reported: false,
     };
     // With `no_wait` a request does not queue: the first in the queue may hold it for a long time.
-    let first = if options.no_wait {
-        None
+    let mut turn = if options.no_wait {
+        Turn::OutOfOrder
     } else {
-        Some(reporter.wait_in_queue(&limiter, queue.lock()).await)
+        Turn::Together(reporter.wait_in_queue(&limiter, queue.read()).await)
     };
-    let (id, at) = acquire_slot(session, limit, &limiter, &mut reporter).await?;
+    let (id, at) = loop {
+        if let Some(slot) = acquire_slot(limit, &limiter, &mut reporter, &turn).await? {
+            break slot;
+        }
+        // Behind those that have found no slot before it, and those that came while it asked and found none either.
+        drop(turn);
+        turn = Turn::First(reporter.wait_in_queue(&limiter, queue.write()).await);
+    };
     // From here on a cancelled request returns its slot: the future is dropped, and the permit with it.
     let permit = Permit(Some(PermitInner {
         session,
@@ -189,19 +197,30 @@ pub(super) async fn take<'a>(
     }));
     // The queue is left before the gauge is reported: the next waiter must not wait for that.
     wait.served = true;
-    drop((wait, first));
+    drop((wait, turn));
     reporter.resume();
     report_gauge(session, limit, &limiter).await;
     Ok(permit)
 }
 
-/// Gets a slot for the first request of a queue; waits unless `no_wait`.
+/// When a request may ask for a slot.
+enum Turn<'a> {
+    /// At once: it does not wait.
+    OutOfOrder,
+    /// With others, since none is known to have found no slot.
+    Together(#[expect(dead_code, reason = "held")] RwLockReadGuard<'a, ()>),
+    /// Until it has one.
+    First(#[expect(dead_code, reason = "held")] RwLockWriteGuard<'a, ()>),
+}
+
+/// Gets a slot. Waits for it if it is the request's turn to wait; otherwise `None`.
 async fn acquire_slot(
-    session: &Session,
     limit: &Limit,
     limiter: &Arc<RateLimiter>,
     reporter: &mut WaitReporter<'_>,
-) -> Result<(SlotId, Now), NetError> {
+    turn: &Turn<'_>,
+) -> Result<Option<(SlotId, Now)>, NetError> {
+    let session = reporter.session;
     let gate = &session.gate;
     let background = reporter.options.background;
     let reserve = if background { limit.reserve() } else { 0 };
@@ -232,7 +251,7 @@ async fn acquire_slot(
                     Ok(Slots::Granted(granted)) => {
                         // Otherwise a request of the other queue was faster, and dropping the grant returns its slot.
                         if limiter.window().take(now.mono, reserve) {
-                            return Ok((granted.take(), now));
+                            return Ok(Some((granted.take(), now)));
                         }
                         continue;
                     }
@@ -274,6 +293,9 @@ async fn acquire_slot(
                 left,
                 no_wait: false,
             });
+        }
+        if matches!(turn, Turn::Together(_)) {
+            return Ok(None);
         }
         reporter.waits(held.is_some(), next);
         report_gauge(session, limit, limiter).await;

@@ -2,6 +2,7 @@
 //! own thread, connection and locks.
 
 mod age;
+mod batch;
 mod deliveries;
 mod files;
 mod nonces;
