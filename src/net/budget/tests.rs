@@ -344,6 +344,30 @@ async fn a_request_that_is_called_off_at_any_point_leaves_no_slot_used() {
 }
 
 #[tokio::test]
+async fn waiting_requests_get_their_slots_in_the_order_of_asking() {
+    let counter = counter(1);
+    let call = call();
+    let mut held = super::take(&counter.session, &call, HOW).await.unwrap();
+    let taking = || Box::pin(super::take(&counter.session, &call, HOW));
+    let mut waiting: VecDeque<_> = std::iter::repeat_with(taking).take(3).collect();
+    for request in &mut waiting {
+        let soon = tokio::time::timeout(Duration::from_millis(100), request).await;
+        assert!(soon.is_err(), "there is but one slot");
+    }
+    while let Some(first) = waiting.pop_front() {
+        drop(held);
+        let next = tokio::time::timeout(Duration::from_secs(5), first).await;
+        held = next.expect("the first gets the slot").unwrap();
+        for later in &mut waiting {
+            let done = std::future::poll_fn(|cx| {
+                std::task::Poll::Ready(later.as_mut().poll(cx).is_ready())
+            });
+            assert!(!done.await);
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_waiting_request_that_is_called_off_is_told_to_wait_no_more() {
     let mut counter = counter(1);
     let call = call();
