@@ -3,6 +3,8 @@
 use tempfile::TempDir;
 
 use crate::clock::Clock;
+#[cfg(feature = "postgres")]
+use crate::ledger::postgres::{Postgres, tests::TestSchema};
 use crate::ledger::sqlite::Sqlite;
 use crate::ledger::{Ledger, Retention};
 
@@ -16,6 +18,8 @@ pub struct Bench {
 enum Storage {
     /// A folder for the file.
     Sqlite(TempDir),
+    #[cfg(feature = "postgres")]
+    Postgres(TestSchema),
 }
 
 impl Bench {
@@ -26,32 +30,45 @@ impl Bench {
         }
     }
 
+    #[cfg(feature = "postgres")]
+    pub fn postgres() -> Self {
+        Self {
+            storage: Storage::Postgres(TestSchema::new()),
+            retention: Retention::default(),
+        }
+    }
+
     /// Another empty place of the same kind, for the next case of a property test.
     pub fn another(&self) -> Self {
         match self.storage {
             Storage::Sqlite(_) => Self::sqlite(),
+            #[cfg(feature = "postgres")]
+            Storage::Postgres(_) => Self::postgres(),
         }
     }
 
     /// The ledger as a further process has it, which shares nothing else with those before. Dropped, the process ends.
     pub fn process(&self, clock: &Clock) -> Ledger {
+        let (clock, limits) = (clock.clone(), self.retention.clone());
         match &self.storage {
-            Storage::Sqlite(folder) => Ledger::start(
-                folder.path().to_owned(),
-                clock.clone(),
-                self.retention.clone(),
-            ),
+            Storage::Sqlite(folder) => Ledger::start(folder.path().to_owned(), clock, limits),
+            #[cfg(feature = "postgres")]
+            Storage::Postgres(schema) => Ledger::connect(&schema.0, clock, limits).unwrap(),
         }
     }
 
     /// Drops all that is too old or too many, as an idle process does after a while.
     pub async fn prune(&self, clock: &Clock) {
+        let (clock, limits) = (clock.clone(), self.retention.clone());
         match &self.storage {
             Storage::Sqlite(folder) => {
-                let folder = folder.path().to_owned();
-                Sqlite::start(folder, clock.clone(), self.retention.clone())
-                    .prune()
-                    .await;
+                let process = Sqlite::start(folder.path().to_owned(), clock, limits);
+                process.prune().await;
+            }
+            #[cfg(feature = "postgres")]
+            Storage::Postgres(schema) => {
+                let process = Postgres::start(&schema.0, clock, limits).unwrap();
+                process.prune().await;
             }
         }
     }

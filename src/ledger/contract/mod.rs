@@ -16,10 +16,19 @@ pub mod slots;
 use bench::Bench;
 use deliveries::{bounds, jobs, received, unknown};
 
-/// Runs each test on each kind of storage, as `contract::sqlite::slots::…`.
+/// Runs each test on each kind of storage, as `contract::sqlite::slots::…`. Those that need a server are ignored;
+/// `.ci/postgres` has one for them.
 macro_rules! contract {
     ($($tests:tt)+) => {
         on! { sqlite, cfg(test), Bench::sqlite(), $($tests)+ }
+
+        #[cfg(feature = "postgres")]
+        on! {
+            postgres,
+            ignore = "needs a PostgreSQL: set TILLDECK_TEST_DATABASE_URL",
+            Bench::postgres(),
+            $($tests)+
+        }
     };
 }
 
