@@ -2,6 +2,8 @@
 //! it. It knows no provider, no secret and no screen.
 
 mod backend;
+#[cfg(test)]
+mod contract;
 mod credentials;
 mod database;
 mod deliveries;

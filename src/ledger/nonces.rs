@@ -107,3 +107,16 @@ pub trait HeldKey: fmt::Debug + Send {
     /// ahead of the provider's time.
     async fn next_nonce(&mut self, now: Now, rules: NonceRules) -> Result<Nonce, LedgerError>;
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_hash_tells_providers_and_keys_apart() {
+        let hash = KeyHash::of("kanga", "planted");
+        assert_eq!(hash.as_str().len(), 64);
+        assert!(!format!("{hash:?}").contains("planted"));
+        assert_ne!(KeyHash::of("ab", "c"), KeyHash::of("a", "bc"));
+    }
+}

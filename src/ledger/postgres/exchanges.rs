@@ -94,11 +94,16 @@ impl Waiting {
                 });
             }
             if prune {
-                let _ = drop_old(store);
-                sql::deliveries::at_rest(store);
+                self::prune(store);
             }
         }
     }
+}
+
+/// Drops some rows that are too old or too many; returns whether there may be more.
+pub(super) fn prune(store: &mut Store) -> bool {
+    let exchanges = drop_old(store).is_ok_and(|dropped| i64::try_from(dropped) == Ok(STEP));
+    sql::deliveries::at_rest(store) || exchanges
 }
 
 /// Drops some exchanges that are too old. After a failure the next run continues.

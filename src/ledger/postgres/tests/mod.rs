@@ -43,7 +43,7 @@ impl TestSchema {
 impl Drop for TestSchema {
     fn drop(&mut self) {
         let settings = self.0.clone();
-        off_runtime(move || {
+        let dropped = std::thread::spawn(move || {
             let target = Target::new(&settings).unwrap();
             let open = Connection::open(&target, &Clock::system()).unwrap();
             open.batch(&format!(
@@ -52,12 +52,28 @@ impl Drop for TestSchema {
             ))
             .unwrap();
         });
+        let dropped = dropped.join();
+        // A second panic would end the other tests as well.
+        if !std::thread::panicking() {
+            dropped.unwrap();
+        }
     }
 }
 
 /// Runs what blocks.
 fn off_runtime<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     std::thread::spawn(work).join().unwrap()
+}
+
+impl Postgres {
+    /// Drops all that is too old or too many.
+    pub(in crate::ledger) async fn prune(&self) {
+        let all = |store: &mut Store| {
+            while super::exchanges::prune(store) {}
+            Ok(())
+        };
+        self.run(all).await.unwrap();
+    }
 }
 
 fn terms(limit: u32) -> Terms {

@@ -1,8 +1,7 @@
 //! A clock that was wrong for one run, and what is still kept afterwards.
 
 use super::*;
-use crate::domain::job::{AttemptOutcome, Disposition, JobResult, NewJob};
-use crate::domain::{JobKind, Verdict};
+use crate::ledger::contract::deliveries::lease;
 
 const DAY: Duration = Duration::from_hours(24);
 
@@ -142,7 +141,7 @@ async fn an_order_is_relayed_once_although_the_clock_was_ahead() {
         account: None,
     };
     let taken = first
-        .take_jobs(taken, deliveries::lease(START, START.plus(MINUTE), 1))
+        .take_jobs(taken, lease(START, START.plus(MINUTE), 1))
         .await;
     assert_eq!(taken.unwrap().len(), 1);
     let done = JobResult {

@@ -1,13 +1,12 @@
-//! The ledger through its handles. Several handles on one folder stand for several processes: each has its
-//! own thread, connection and locks.
+//! What only this ledger has: files, damage, reboots, locks. What every ledger promises is in [`super::super::contract`].
 
 mod age;
 mod batch;
 mod deliveries;
 mod files;
 mod nonces;
+mod pruning;
 mod recovery;
-mod rows;
 mod slots;
 
 use std::path::Path;
@@ -18,19 +17,23 @@ use rusqlite::Connection;
 
 use super::*;
 use crate::clock::ManualClock;
-use crate::domain::{
-    AccountId, Amount, Body, CredentialStatus, Currency, Exchange, ExchangeId, Expectation,
-    Expected, ExpectedBy, Now, Observation, Outcome, Payment, PaymentId, PaymentState, Replaced,
-    Reported, WallTime, Watch,
-};
+use crate::domain::job::{AttemptOutcome, Disposition, JobResult, NewJob};
+use crate::domain::{JobKind, Now, Verdict, WallTime};
+use crate::ledger::contract::fixtures::*;
 use crate::ledger::*;
 
-const START: WallTime = WallTime(1_795_316_066_000);
-const MINUTE: Duration = Duration::from_mins(1);
-const FLIGHT: Duration = Duration::from_secs(30);
-
-fn clock() -> (Clock, ManualClock) {
-    Clock::by_hand(START)
+impl Sqlite {
+    /// Drops all that is too old or too many, as the thread does while it has no work.
+    pub(in crate::ledger) async fn prune(&self) {
+        let all = |store: &mut Store| {
+            thread::prune(store);
+            while store.pruning.is_some() {
+                thread::prune(store);
+            }
+            Ok(())
+        };
+        self.run(all).await.unwrap();
+    }
 }
 
 fn start(folder: &Path) -> Sqlite {
@@ -63,59 +66,6 @@ async fn forbid_writing(ledger: &Sqlite, on: bool) {
     set(ledger, "query_only", i32::from(on)).await;
 }
 
-fn shop() -> AccountId {
-    AccountId::new("shop").unwrap()
-}
-
-fn key() -> KeyHash {
-    KeyHash::of("kanga", "public-key")
-}
-
-fn exchange(url: &str) -> Exchange {
-    Exchange {
-        id: ExchangeId(0),
-        account: shop(),
-        provider: "kanga".into(),
-        environment: "production".into(),
-        at: START,
-        method: "POST".into(),
-        url: url.into(),
-        about: "A-17".into(),
-        attempt: 1,
-        outcome: Outcome::Status(200),
-        http_version: "HTTP/2.0".into(),
-        response_wire: Some(12_345),
-        operator: String::new(),
-        to_head: Some(Duration::from_nanos(1_234_567)),
-        took: Duration::from_millis(40),
-        request_headers: vec![("accept".into(), "a".into()), ("accept".into(), "b".into())],
-        request_body: Body {
-            text: "{}".into(),
-            bytes: 2,
-            ..Body::default()
-        },
-        response_headers: vec![],
-        response_body: Body {
-            text: "x".repeat(10),
-            bytes: 300_000,
-            cut: true,
-            base64: true,
-        },
-    }
-}
-
-fn observation(state: &str, amount: &str, after: u64) -> Observation {
-    Observation {
-        at: START.plus(Duration::from_secs(after)),
-        payment: Payment {
-            id: PaymentId::new("A-17").unwrap(),
-            currency: Reported::currency("BTC"),
-            amount: Reported::amount(amount),
-            state: PaymentState::from_word(state),
-        },
-    }
-}
-
 fn names(folder: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(folder).unwrap();
     let mut names: Vec<_> = entries
@@ -123,17 +73,6 @@ fn names(folder: &Path) -> Vec<String> {
         .collect();
     names.sort();
     names
-}
-
-fn terms(scope: &str, limit: u32, reserve: u32) -> Terms {
-    Terms {
-        scope: scope.into(),
-        limit,
-        period: MINUTE,
-        reserve,
-        flight: FLIGHT,
-        persistence: Persistence::BestEffort,
-    }
 }
 
 /// The next nonce while the clock shows `wall`; in memory where it cannot be stored.
@@ -149,32 +88,16 @@ async fn next_nonce(key_lock: &mut KeyLock, wall: WallTime) -> Result<i64, Ledge
     Ok(key_lock.next_nonce(now, rules).await?.value)
 }
 
-fn counted(used: u32, next_free: Option<Duration>) -> Counted {
-    Counted {
-        used,
-        next_free,
-        held: None,
-    }
+/// The same process, as a handle of any ledger.
+fn shared(ledger: &Sqlite) -> Ledger {
+    Ledger(Arc::new(ledger.clone()))
 }
 
-/// Keeps an exchange, and gives it back with its id.
-async fn record(ledger: &Sqlite, exchange: Exchange) -> Exchange {
-    let (kept_to, kept) = tokio::sync::oneshot::channel();
-    ledger.record_later(
-        exchange,
-        Box::new(|exchange| kept_to.send(exchange).unwrap()),
-    );
-    ledger.flush().await;
-    kept.await.unwrap()
-}
-
-async fn take(ledger: &Sqlite, reserve: u32) -> Slots {
-    ledger.take_slot(terms("kanga", 3, reserve)).await.unwrap()
-}
-
-fn granted(slots: Slots) -> SlotId {
-    match slots {
-        Slots::Granted(granted) => granted.take(),
-        _ => panic!("{slots:?}"),
-    }
+async fn count(ledger: &Sqlite, table: &'static str) -> u64 {
+    let count = move |conn: &Connection| {
+        let query = format!("SELECT count(*) FROM {table}");
+        conn.query_row(&query, (), |row| row.get::<_, i64>(0))
+    };
+    let rows = ledger.run(move |store| store.read(count));
+    rows.await.unwrap().unsigned_abs()
 }

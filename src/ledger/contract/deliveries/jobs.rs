@@ -1,28 +1,26 @@
-//! What is to be done about callbacks: by whom, in which order, and until when.
+//! The jobs of callbacks: leased by one process, in order, retried.
 
 use super::*;
 
-#[tokio::test]
-async fn an_errand_is_in_one_hand_at_a_time_until_it_is_done() {
-    let folder = tempfile::tempdir().unwrap();
-    let [one, two] = [start(folder.path()), start(folder.path())];
+pub async fn one_process_at_a_time_leases_a_job_until_it_is_done(bench: Bench) {
+    let [one, two] = [bench.process(&at_start()), bench.process(&at_start())];
     assert_eq!(one.next_job_due(queue(&JobKind::ALL)).await, Ok(None));
     let with = |number, jobs| NewDelivery {
         jobs,
         ..new(number)
     };
-    let in_hand = NewJob {
+    let leased = NewJob {
         taken_until: Some(after(8)),
         ..job(JobKind::Forward, START)
     };
-    let relayed = one.deliver(with(1, vec![in_hand])).await.unwrap();
+    let relayed = one.deliver(with(1, vec![leased])).await.unwrap();
     let late = one.deliver(with(2, vec![job(JobKind::Ask, START)]));
     let late = late.await.unwrap().jobs[0].id;
     let soon = one.deliver(with(3, vec![job(JobKind::Forward, START)]));
     let soon = soon.await.unwrap().jobs[0].id;
     let asks = one.take_jobs(queue(&[JobKind::Ask]), lease(START, after(1), 9));
     let asks = asks.await.unwrap();
-    assert!(asks.iter().map(|(_, id)| *id).eq([late]), "as is wanted");
+    assert!(asks.iter().map(|(_, id)| *id).eq([late]), "only this kind");
     let forwards = one.take_jobs(queue(&[JobKind::Forward]), lease(START, after(1), 9));
     assert_eq!(forwards.await.unwrap().len(), 1);
     for (job, due) in [(late, 5), (soon, 2)] {
@@ -37,24 +35,24 @@ async fn an_errand_is_in_one_hand_at_a_time_until_it_is_done() {
         two.next_job_due(queue(&JobKind::ALL)).await,
         Ok(Some(after(2)))
     );
-    assert_eq!(take_due(&two, after(1)).await, []);
+    assert_eq!(take_due(&*two, after(1)).await, []);
     let first = two.take_jobs(queue(&JobKind::ALL), lease(after(6), after(36), 1));
     let first = first.await;
     let [(delivery, id)] = &first.unwrap()[..] else {
         panic!()
     };
     assert_eq!((delivery.jobs[0].id, *id), (soon, soon), "longest due");
-    assert_eq!(take_due(&one, after(6)).await, [late]);
-    assert_eq!(take_due(&two, after(7)).await, [], "all are in hand");
+    assert_eq!(take_due(&*one, after(6)).await, [late]);
+    assert_eq!(take_due(&*two, after(7)).await, [], "all are leased");
     assert_eq!(
         one.next_job_due(queue(&JobKind::ALL)).await,
         Ok(Some(after(8)))
     );
-    assert_eq!(take_due(&one, after(8)).await, [relayed.jobs[0].id]);
+    assert_eq!(take_due(&*one, after(8)).await, [relayed.jobs[0].id]);
     assert_eq!(
-        take_due(&two, after(36)).await,
+        take_due(&*two, after(36)).await,
         [late, soon],
-        "whoever had them has died"
+        "their leases have ended"
     );
 
     let mut failed = tried(JobState::Due { at: after(50) });
@@ -74,7 +72,7 @@ async fn an_errand_is_in_one_hand_at_a_time_until_it_is_done() {
     assert_eq!((job.tries, job.status), (2, Some(500)));
     assert_eq!(job.tried_at, Some(after(1)));
     assert_eq!(job.took, Some(Duration::from_millis(40)));
-    assert_eq!(take_due(&one, after(50)).await, [relayed.jobs[0].id, soon]);
+    assert_eq!(take_due(&*one, after(50)).await, [relayed.jobs[0].id, soon]);
     let held = after(50).plus(LEASE);
     let done = one.finish_attempt(soon, held, tried(JobState::Done));
     let delivery = done.await.unwrap();
@@ -97,23 +95,20 @@ async fn an_errand_is_in_one_hand_at_a_time_until_it_is_done() {
     };
     assert_eq!(one.first_reply(message(3)).await, Ok(said));
     assert_eq!(one.first_reply(message(2)).await, Ok(FirstReply::default()));
-    close(one);
-    close(two);
-    let later = take_due(&start(folder.path()), after(100)).await;
+    drop((one, two));
+    let later = take_due(&*bench.process(&at_start()), after(100)).await;
     assert_eq!(later, [late, relayed.jobs[0].id], "after a restart too");
 }
 
-#[tokio::test]
-async fn by_hand_any_delivery_is_given_an_errand() {
-    let folder = tempfile::tempdir().unwrap();
-    let ledger = start(folder.path());
+pub async fn any_delivery_can_be_given_a_job(bench: Bench) {
+    let ledger = bench.process(&at_start());
     let junk = ledger.deliver(refused()).await.unwrap();
     let again = ledger
         .add_job(junk.id, job(JobKind::Forward, after(3)))
         .await
         .unwrap();
     assert_eq!(again.jobs.len(), 1);
-    assert_eq!(take_due(&ledger, after(3)).await, [again.jobs[0].id]);
+    assert_eq!(take_due(&*ledger, after(3)).await, [again.jobs[0].id]);
     let missing = ledger.add_job(DeliveryId(99), job(JobKind::Ask, START));
     assert_eq!(missing.await, Err(LedgerError::Gone));
     let missing = ledger.finish_attempt(JobId(99), START, tried(JobState::Done));
@@ -122,10 +117,8 @@ async fn by_hand_any_delivery_is_given_an_errand() {
     assert_eq!(ledger.sealed(DeliveryId(99)).await, Ok(None));
 }
 
-#[tokio::test]
-async fn a_failed_job_runs_again_as_new_and_any_other_stays_as_it_is() {
-    let folder = tempfile::tempdir().unwrap();
-    let [one, two] = [start(folder.path()), start(folder.path())];
+pub async fn a_failed_job_runs_again_as_new_and_any_other_stays_as_it_is(bench: Bench) {
+    let [one, two] = [bench.process(&at_start()), bench.process(&at_start())];
     let with = |number, kind| NewDelivery {
         jobs: vec![job(kind, START)],
         ..new(number)
@@ -166,7 +159,7 @@ async fn a_failed_job_runs_again_as_new_and_any_other_stays_as_it_is() {
         assert_eq!(job.summary, "PROCESSING", "until there is a newer result");
         assert_eq!(one.delivery(delivery).await, Ok(Some(retried.delivery)));
     }
-    assert_eq!(take_due(&one, after(40)).await.len(), 2, "by any process");
+    assert_eq!(take_due(&*one, after(40)).await.len(), 2, "by any process");
     for (delivery, _) in [done, relayed] {
         let before = one.delivery(delivery).await.unwrap().unwrap();
         let same = two.retry_jobs(retry(delivery, 99, None)).await.unwrap();
@@ -175,7 +168,7 @@ async fn a_failed_job_runs_again_as_new_and_any_other_stays_as_it_is() {
     let held = Some(after(500));
     let leased = two.retry_jobs(retry(failed.0, 200, held)).await.unwrap();
     assert_eq!(leased.jobs, [failed.1], "the earlier lease has ended");
-    assert_eq!(take_due(&one, after(499)).await, [waiting.1]);
+    assert_eq!(take_due(&*one, after(499)).await, [waiting.1]);
     let elsewhere = Retry {
         account_key: "sandbox 1".into(),
         ..retry(failed.0, 900, None)
@@ -185,10 +178,8 @@ async fn a_failed_job_runs_again_as_new_and_any_other_stays_as_it_is() {
     assert_eq!(two.retry_jobs(pruned).await, Err(LedgerError::Gone));
 }
 
-#[tokio::test]
-async fn what_nobody_is_left_to_do_is_given_up_elsewhere_and_long_due_only() {
-    let folder = tempfile::tempdir().unwrap();
-    let ledger = start(folder.path());
+pub async fn only_long_due_jobs_of_the_given_account_keys_are_abandoned(bench: Bench) {
+    let ledger = bench.process(&at_start());
     for (number, account_key, due) in [
         (0, "sandbox 1", 1),
         (1, "sandbox 2", 9),
@@ -206,65 +197,65 @@ async fn what_nobody_is_left_to_do_is_given_up_elsewhere_and_long_due_only() {
         .end_abandoned_jobs("sandbox ", after(5))
         .await
         .unwrap();
-    let standings = kept(&ledger).await;
-    let open = standings
+    let deliveries = saved(&*ledger).await;
+    let open = deliveries
         .iter()
         .rev()
         .map(|delivery| delivery.jobs[0].state != JobState::GivenUp);
-    assert!(open.eq([false, true, true, true]), "{standings:?}");
+    assert!(open.eq([false, true, true, true]), "{deliveries:?}");
 }
 
-#[tokio::test]
-async fn the_shop_is_told_of_every_change_whatever_our_own_question_does() {
-    let folder = tempfile::tempdir().unwrap();
-    let ledger = start(folder.path());
-    let come = async |seconds, target: &str| {
+pub async fn every_change_is_forwarded_to_the_shop_whatever_our_own_check_finds(bench: Bench) {
+    let ledger = bench.process(&at_start());
+    let deliver = async |seconds, target: &str| {
         let at = after(seconds);
         let mut given = hint(1, at);
         given.jobs.push(NewJob {
             target: target.into(),
             ..job(JobKind::Forward, at)
         });
-        let kept = ledger.deliver(given).await.unwrap();
-        let kinds: Vec<_> = kept.jobs.iter().map(|job| job.kind).collect();
-        (kept.verdict, kinds)
+        let delivery = ledger.deliver(given).await.unwrap();
+        let kinds: Vec<_> = delivery.jobs.iter().map(|job| job.kind).collect();
+        (delivery.verdict, kinds)
     };
     let (one, other) = ("http://127.0.0.1:3000/hook", "http://127.0.0.1:3001/hook");
     let both = vec![JobKind::Ask, JobKind::Forward];
     let only = vec![JobKind::Forward];
-    assert_eq!(come(0, one).await, (Verdict::Accepted, both.clone()));
-    assert_eq!(come(1, one).await, (Verdict::Repeat, vec![]), "both wait");
-    assert_eq!(come(2, other).await, (Verdict::Repeat, only.clone()));
+    assert_eq!(deliver(0, one).await, (Verdict::Accepted, both.clone()));
+    assert_eq!(
+        deliver(1, one).await,
+        (Verdict::Repeat, vec![]),
+        "both wait"
+    );
+    assert_eq!(deliver(2, other).await, (Verdict::Repeat, only.clone()));
     let held = after(3).plus(LEASE);
     let forwards = ledger.take_jobs(queue(&[JobKind::Forward]), lease(after(3), held, 1));
     let [(_, forward)] = forwards.await.unwrap()[..] else {
         panic!()
     };
     assert_eq!(
-        come(3, one).await,
+        deliver(3, one).await,
         (Verdict::Repeat, only.clone()),
         "the shop may have answered already"
     );
-    assert_eq!(come(4, one).await, (Verdict::Repeat, vec![]));
+    assert_eq!(deliver(4, one).await, (Verdict::Repeat, vec![]));
     let again = tried(JobState::Due { at: after(600) });
     ledger.finish_attempt(forward, held, again).await.unwrap();
-    for id in take_due(&ledger, after(5)).await {
+    for id in take_due(&*ledger, after(5)).await {
         let mut settles = tried(JobState::Done);
         settles.outcome.is_final = true;
         let held = after(5).plus(LEASE);
         ledger.finish_attempt(id, held, settles).await.unwrap();
     }
     assert_eq!(
-        come(6, one).await,
+        deliver(6, one).await,
         (Verdict::Repeat, only),
         "one that failed is of the change before"
     );
 }
 
-#[tokio::test]
-async fn a_clock_that_is_set_back_puts_nothing_off() {
-    let folder = tempfile::tempdir().unwrap();
-    let ledger = start(folder.path());
+pub async fn a_clock_that_is_set_back_puts_no_job_off(bench: Bench) {
+    let ledger = bench.process(&at_start());
     let noon = after(12 * 3600);
     for number in 0..2 {
         let given = NewDelivery {
@@ -285,21 +276,19 @@ async fn a_clock_that_is_set_back_puts_nothing_off() {
         .finish_attempt(tried_once, held, again)
         .await
         .unwrap();
-    let untried = take_due(&ledger, after(12 * 3600 - 1800)).await;
+    let untried = take_due(&*ledger, after(12 * 3600 - 1800)).await;
     assert_eq!(untried.len(), 1, "it was never tried");
     assert_ne!(untried[0], tried_once);
     let back = after(11 * 3600);
     assert_eq!(
-        take_due(&ledger, back).await,
+        take_due(&*ledger, back).await,
         [tried_once],
         "no wait is so long"
     );
 }
 
-#[tokio::test]
-async fn a_wait_of_hours_that_a_shop_asked_for_is_no_clock_that_was_set_back() {
-    let folder = tempfile::tempdir().unwrap();
-    let ledger = start(folder.path());
+pub async fn a_wait_of_hours_that_a_shop_asked_for_is_no_clock_that_was_set_back(bench: Bench) {
+    let ledger = bench.process(&at_start());
     let given = NewDelivery {
         jobs: vec![job(JobKind::Forward, START)],
         ..new(1)
@@ -315,28 +304,8 @@ async fn a_wait_of_hours_that_a_shop_asked_for_is_no_clock_that_was_set_back() {
     };
     ledger.finish_attempt(id, held, again).await.unwrap();
     for early in [1, 3600, 19 * 3600] {
-        let due = take_due(&ledger, after(early)).await;
+        let due = take_due(&*ledger, after(early)).await;
         assert!(due.is_empty(), "{early}");
     }
-    assert_eq!(take_due(&ledger, at).await, [id]);
-}
-
-#[tokio::test]
-async fn what_is_still_to_be_done_survives_the_removal_of_the_file() {
-    let folder = tempfile::tempdir().unwrap();
-    let [one, two] = [start(folder.path()), start(folder.path())];
-    one.deliver(new(1)).await.unwrap();
-    let due = one.deliver(hint(2, START)).await.unwrap();
-    kept(&two).await;
-    std::fs::remove_file(folder.path().join("ledger.db")).unwrap();
-    let fresh = one.deliver(new(3)).await.unwrap();
-    assert!(fresh.id > due.id, "no number has two meanings");
-    let also = two.deliver(new(1)).await.unwrap();
-    assert_eq!(also.verdict, Verdict::Repeat, "it came before");
-    let expected = [also, fresh, due.clone()];
-    assert_eq!(kept(&one).await, expected);
-    assert_eq!(kept(&two).await, expected, "brought once");
-    assert_eq!(take_due(&two, START).await, [due.jobs[0].id]);
-    let repeat = one.deliver(hint(2, after(40))).await.unwrap();
-    assert_eq!((repeat.verdict, repeat.attempt), (Verdict::Repeat, 2));
+    assert_eq!(take_due(&*ledger, at).await, [id]);
 }

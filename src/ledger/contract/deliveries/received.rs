@@ -1,0 +1,183 @@
+//! Callbacks: saved together, each once.
+
+use super::*;
+
+pub async fn callbacks_that_come_together_are_all_saved_as_reported(bench: Bench) {
+    const COUNT: u64 = 700;
+    let ledger = bench.process(&at_start());
+    let mut tasks = tokio::task::JoinSet::new();
+    for number in 0..COUNT {
+        let ledger = ledger.clone();
+        tasks.spawn(async move { ledger.deliver(new(number)).await.unwrap() });
+    }
+    let mut reported = tasks.join_all().await;
+    reported.sort_by_key(|delivery| std::cmp::Reverse(delivery.id));
+    drop(ledger);
+    assert_eq!(saved(&*bench.process(&at_start())).await, reported);
+}
+
+pub async fn a_message_is_processed_once_whichever_process_receives_it_again(bench: Bench) {
+    let processes = [bench.process(&at_start()), bench.process(&at_start())];
+    let both = || NewDelivery {
+        jobs: vec![job(JobKind::Ask, START), job(JobKind::Forward, START)],
+        ..new(1)
+    };
+    let mut tasks = tokio::task::JoinSet::new();
+    for number in 0..40 {
+        let ledger = processes[number % 2].clone();
+        tasks.spawn(async move { ledger.deliver(both()).await.unwrap() });
+    }
+    let mut given = tasks.join_all().await;
+    given.sort_by_key(|delivery| delivery.attempt);
+    let attempts: Vec<_> = given.iter().map(|delivery| delivery.attempt).collect();
+    assert_eq!(attempts, (1..=40).collect::<Vec<_>>());
+    assert_eq!(given[0].verdict, Verdict::Accepted);
+    assert_eq!(given[0].jobs.len(), 2);
+    for repeat in &given[1..] {
+        assert_eq!((repeat.verdict, repeat.jobs.len()), (Verdict::Repeat, 0));
+    }
+    assert_eq!(saved(&*processes[0]).await.len(), 40, "each is shown");
+    let other = processes[0].deliver(new(2)).await.unwrap();
+    assert_eq!((other.verdict, other.attempt), (Verdict::Accepted, 1));
+    let junk = processes[0].deliver(refused()).await.unwrap();
+    let again = processes[1].deliver(refused()).await.unwrap();
+    assert_eq!((junk.attempt, again.attempt), (1, 1));
+    assert_eq!(again.verdict, Verdict::Refused);
+}
+
+pub async fn a_hint_is_a_repeat_while_its_check_waits_and_once_the_state_is_final(bench: Bench) {
+    let ledger = bench.process(&at_start());
+    let deliver = async |seconds| {
+        let delivery = ledger.deliver(hint(1, after(seconds))).await.unwrap();
+        (delivery.verdict, delivery.attempt)
+    };
+    assert_eq!(deliver(0).await, (Verdict::Accepted, 1));
+    assert_eq!(deliver(1).await, (Verdict::Repeat, 2), "its check waits");
+    let first = take_due(&*ledger, after(2)).await;
+    assert_eq!(first.len(), 1);
+    assert_eq!(
+        deliver(3).await,
+        (Verdict::Accepted, 3),
+        "a check that runs may still find the state before"
+    );
+    assert_eq!(deliver(4).await, (Verdict::Repeat, 4));
+    let later = JobState::Due { at: after(60) };
+    let held = after(2).plus(LEASE);
+    let put_off = ledger.finish_attempt(first[0], held, tried(later));
+    put_off.await.unwrap();
+    assert_eq!(
+        deliver(5).await,
+        (Verdict::Repeat, 5),
+        "its check failed, and is due"
+    );
+    let both = take_due(&*ledger, after(6)).await;
+    assert_eq!(both.len(), 2, "a change ends its wait");
+    let held = after(6).plus(LEASE);
+    for (job, state) in both.into_iter().zip([JobState::Done, JobState::GivenUp]) {
+        let settled = ledger.finish_attempt(job, held, tried(state));
+        settled.await.unwrap();
+    }
+    assert_eq!(deliver(71).await, (Verdict::Accepted, 6));
+    let third = take_due(&*ledger, after(72)).await;
+    let mut settles = tried(JobState::Done);
+    settles.outcome.is_final = true;
+    let held = after(72).plus(LEASE);
+    ledger
+        .finish_attempt(third[0], held, settles)
+        .await
+        .unwrap();
+    assert_eq!(
+        deliver(73).await,
+        (Verdict::Repeat, 7),
+        "nothing can change"
+    );
+    let other = ledger.deliver(hint(2, after(74))).await.unwrap();
+    assert_eq!(other.verdict, Verdict::Accepted);
+    // A forward that waits is no reason not to check.
+    let mut forwarded = hint(3, after(75));
+    forwarded.jobs = vec![job(JobKind::Forward, after(75))];
+    for _ in 0..2 {
+        let delivery = ledger.deliver(forwarded.clone()).await.unwrap();
+        assert_eq!(delivery.verdict, Verdict::Accepted);
+    }
+}
+
+pub async fn deliveries_are_paged_and_filtered(bench: Bench) {
+    let ledger = bench.process(&at_start());
+    let mut saved = Vec::new();
+    for number in 0..8 {
+        let mut given = NewDelivery {
+            received_at: after(number),
+            ..new(number)
+        };
+        match number {
+            2 => given.account = "other".into(),
+            3 => given.account_key = "sandbox 1".into(),
+            4 => given.subject = Some(Subject::Player(PlayerId(u64::MAX))),
+            5 => given.subject = Some(payment("'; DROP TABLE deliveries; --")),
+            6 => given.subject = None,
+            _ => {}
+        }
+        let delivery = ledger.deliver(given.clone()).await.unwrap();
+        assert_eq!(
+            ledger.delivery(delivery.id).await.unwrap().unwrap(),
+            delivery
+        );
+        assert_eq!(delivery.subject, given.subject);
+        saved.push(delivery.id);
+    }
+    assert!(saved.is_sorted_by(|a, b| a < b), "{saved:?}");
+    // The callbacks count from one.
+    let id = |number: usize| saved[number - 1];
+    let ids = async |query| -> Vec<usize> {
+        let number = |id| saved.iter().position(|saved| *saved == id).unwrap() + 1;
+        let found = ledger.deliveries(query).await.unwrap();
+        found.iter().map(|delivery| number(delivery.id)).collect()
+    };
+    let about = |subject| DeliveryQuery {
+        subject: Some(subject),
+        ..all()
+    };
+    for (query, expected) in [
+        (DeliveryQuery::default(), &[][..]),
+        (all(), &[8, 7, 6, 5, 4, 3, 2, 1]),
+        (
+            DeliveryQuery {
+                account_key: Some("live".into()),
+                before: Some(id(6)),
+                limit: 3,
+                ..all()
+            },
+            &[5, 3, 2],
+        ),
+        (
+            DeliveryQuery {
+                after: Some(id(2)),
+                limit: 2,
+                ..all()
+            },
+            &[4, 3],
+        ),
+        (
+            DeliveryQuery {
+                since: Some(after(6)),
+                ..all()
+            },
+            &[8, 7],
+        ),
+        (
+            DeliveryQuery {
+                account: Some("other".into()),
+                ..all()
+            },
+            &[3],
+        ),
+        (about(Subject::Player(PlayerId(u64::MAX))), &[5]),
+        (about(payment("'; DROP TABLE deliveries; --")), &[6]),
+        (about(payment("A-17")), &[8, 4, 3, 2, 1]),
+    ] {
+        assert_eq!(ids(query.clone()).await, expected, "{query:?}");
+        let count = ledger.count_deliveries(query.clone()).await;
+        assert_eq!(count, Ok(expected.len()), "{query:?}");
+    }
+}

@@ -1,0 +1,131 @@
+//! Observations, watches, expectations, handled marks.
+
+use super::Bench;
+use super::fixtures::*;
+use crate::domain::{
+    Amount, Currency, Expectation, Expected, ExpectedBy, PaymentId, Replaced, WallTime, Watch,
+};
+
+pub async fn an_observation_is_saved_only_where_something_changed(bench: Bench) {
+    let ledger = bench.process(&at_start());
+    let mut saved = Vec::new();
+    for (state, amount) in [
+        ("NEW", "0.01"),
+        ("NEW", "0.01"),
+        ("ACTIVE", "0.01"),
+        ("ACTIVE", "0.010"),
+        ("ACTIVE", "0.02"),
+        ("NEW", "0.02"),
+    ] {
+        let seen = observation(state, amount, saved.len() as u64);
+        saved.push(ledger.observe(&shop(), "live", &seen).await.unwrap());
+    }
+    assert_eq!(saved, [true, false, true, false, true, true]);
+    let all = ledger.observations(of("live", "A-17")).await.unwrap();
+    let states: Vec<_> = all.iter().map(|seen| seen.payment.state.as_str()).collect();
+    assert_eq!(states, ["NEW", "ACTIVE", "ACTIVE", "NEW"]);
+    let last = ledger.last_observation(of("live", "A-17")).await.unwrap();
+    assert_eq!(last.as_ref(), all.last());
+    assert_eq!(ledger.observations(of("other", "A-17")).await, Ok(vec![]));
+}
+
+pub async fn watches_are_kept_by_profile(bench: Bench) {
+    let ledger = bench.process(&at_start());
+    let watch = |id: &str, since| Watch {
+        account: shop(),
+        id: PaymentId::new(id).unwrap(),
+        expected: None,
+        since: WallTime(since),
+    };
+    for row in [watch("A", 1), watch("B", 2), watch("A", 9)] {
+        ledger.watch("live", &row).await.unwrap();
+    }
+    let all = [watch("A", 1), watch("B", 2)];
+    assert_eq!(ledger.watches("live").await.unwrap(), all);
+    let unwatched = ledger.unwatch(of("live", all[0].id.as_str())).await;
+    assert_eq!(unwatched, Ok(true));
+    assert_eq!(ledger.watches("live").await.unwrap(), all[1..]);
+    assert_eq!(ledger.watches("sandbox").await, Ok(vec![]));
+}
+
+pub async fn an_expectation_outlives_its_watch_and_changes_only_with_a_yes(bench: Bench) {
+    let ledger = bench.process(&at_start());
+    let id = PaymentId::new("ORDER-łódź ✓/1").unwrap();
+    let expects = |amount: &str, at| Expectation {
+        sum: Expected {
+            amount: Amount::typed(amount).unwrap(),
+            currency: Currency::new("oPLN").unwrap(),
+        },
+        by: ExpectedBy::Link,
+        at: WallTime(at),
+        operator: String::new(),
+    };
+    let set = async |amount, at, replaced| {
+        let new = expects(amount, at);
+        let set = ledger.expect(of("live", id.as_str()), new, replaced).await;
+        set.unwrap()
+    };
+    assert_eq!(set("249.00", 1, Replaced::Never).await, Ok(None));
+    assert_eq!(
+        set("249", 2, Replaced::Never).await,
+        Ok(Some(expects("249.00", 1)))
+    );
+    assert_eq!(
+        set("1", 3, Replaced::Never).await,
+        Err(expects("249.00", 1))
+    );
+    let watched = Watch {
+        account: shop(),
+        id: id.clone(),
+        expected: None,
+        since: WallTime(4),
+    };
+    ledger.watch("live", &watched).await.unwrap();
+    ledger.unwatch(of("live", id.as_str())).await.unwrap();
+    ledger.watch("live", &watched).await.unwrap();
+    let listed = ledger.watches("live").await.unwrap();
+    assert_eq!(listed[0].expected, Some(expects("249.00", 1)));
+    assert_eq!(
+        set("1", 5, Replaced::Confirmed).await,
+        Ok(Some(expects("249.00", 1)))
+    );
+    let all = ledger.expectations(of("live", id.as_str())).await.unwrap();
+    assert_eq!(all, [expects("249.00", 1), expects("1", 5)]);
+    let now = ledger.expectation(of("live", id.as_str())).await.unwrap();
+    assert_eq!(now, Some(expects("1", 5)));
+    assert_eq!(ledger.expectation(of("other", id.as_str())).await, Ok(None));
+}
+
+pub async fn a_matter_stays_handled_until_its_mark_is_removed(bench: Bench) {
+    let ledger = bench.process(&at_start());
+    for at in [7, 9] {
+        let marked = ledger.mark_handled("live", "payment A", Some(WallTime(at)));
+        marked.await.unwrap();
+    }
+    let handled = ledger.handled("live").await.unwrap();
+    assert_eq!(handled, [("payment A".to_owned(), WallTime(9))]);
+    assert_eq!(ledger.handled("other").await, Ok(vec![]));
+    ledger
+        .mark_handled("live", "payment A", None)
+        .await
+        .unwrap();
+    assert_eq!(ledger.handled("live").await, Ok(vec![]));
+}
+
+pub async fn hostile_words_come_back_as_they_were(bench: Bench) {
+    let ledger = bench.process(&at_start());
+    let state = observation(HOSTILE, "0.010", 0);
+    assert_eq!(ledger.observe(&shop(), HOSTILE, &state).await, Ok(true));
+    let back = ledger.observations(of(HOSTILE, "A-17")).await.unwrap();
+    assert_eq!(back, [state]);
+}
+
+pub async fn a_write_of_another_process_changes_the_data_version(bench: Bench) {
+    let [one, two] = [(); 2].map(|()| bench.process(&at_start()));
+    let before = one.data_version().await.unwrap();
+    assert_eq!(one.data_version().await, Ok(before));
+    two.mark_handled("live", "payment A", Some(START))
+        .await
+        .unwrap();
+    assert_ne!(one.data_version().await, Ok(before));
+}
