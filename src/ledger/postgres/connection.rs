@@ -115,9 +115,8 @@ impl Connection {
 
     /// The time for `now_ms`: only tests give one.
     pub(super) fn given_now(&self) -> Param<'static> {
-        let now = self.clock.now();
         if self.clock.is_manual() {
-            Param::Int(self.clock.shared(now).ms)
+            Param::Int(self.clock.now().wall.0)
         } else {
             Param::Null
         }

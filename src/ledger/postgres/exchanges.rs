@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::domain::{Exchange, ExchangeId};
+use crate::domain::{Exchange, ExchangeId, WallTime};
 
 use super::worker::Store;
 use crate::ledger::exchanges::Recorded;
@@ -110,12 +110,35 @@ pub(super) fn prune(store: &mut Store) -> bool {
 fn drop_old(store: &mut Store) -> Result<usize, crate::ledger::LedgerError> {
     let (clock, limits) = sql::Store::limits(store);
     let age = i64::try_from(limits.age.as_millis()).unwrap_or(i64::MAX);
+    let count = i64::try_from(limits.count).unwrap_or(i64::MAX);
+    let bytes = i64::try_from(limits.bytes).unwrap_or(i64::MAX);
     sql::Store::write(store, |sql| {
         let now = sql.reference(&clock)?;
-        let since = crate::domain::WallTime(now.0.saturating_sub(age));
-        sql.execute(
+        let since = WallTime(now.0.saturating_sub(age));
+        let old = sql.execute(
             "DELETE FROM exchanges WHERE id IN (SELECT id FROM exchanges WHERE at < $1 ORDER BY at LIMIT $2)",
             params![since, STEP],
-        )
+        )?;
+        // Numbers have few gaps, so that no row need be counted.
+        let many = sql.execute(
+            "DELETE FROM exchanges WHERE id IN (SELECT id FROM exchanges
+                 WHERE id <= (SELECT max(id) FROM exchanges) - $1 ORDER BY id LIMIT $2)",
+            params![count, STEP],
+        )?;
+        // The sum reads every row. A table of half the size cannot exceed it.
+        let size: i64 = sql.one("SELECT pg_total_relation_size('exchanges')", &[], |row| {
+            row.get(0)
+        })?;
+        if size < bytes / 2 {
+            return Ok(old + many);
+        }
+        let much = sql.execute(
+            "DELETE FROM exchanges WHERE id IN (
+                 SELECT id FROM (SELECT id, CAST(sum(size) OVER (ORDER BY id DESC) AS BIGINT) AS held
+                     FROM exchanges) AS sums
+                 WHERE held > $1 ORDER BY id LIMIT $2)",
+            params![bytes, STEP],
+        )?;
+        Ok(old + many + much)
     })
 }

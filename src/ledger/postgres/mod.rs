@@ -19,7 +19,7 @@ mod worker;
 
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 
 use async_trait::async_trait;
@@ -57,6 +57,9 @@ pub(super) struct Shared {
     slots: Worker,
     key_workers: Mutex<Vec<Worker>>,
     key_locks: Mutex<HashMap<KeyHash, Arc<tokio::sync::Mutex<()>>>>,
+    /// How many notes of a provider's time were sent to be written, and how many were.
+    notes: AtomicU64,
+    notes_written: Arc<AtomicU64>,
     released: Mutex<Vec<SlotId>>,
     incoming: Arc<Incoming>,
     waiting: Arc<Waiting>,
@@ -104,6 +107,8 @@ impl Postgres {
             operator: settings.operator.clone(),
             key_workers: Mutex::default(),
             key_locks: Mutex::default(),
+            notes: AtomicU64::new(0),
+            notes_written: Arc::default(),
             released: Mutex::default(),
             incoming: Arc::default(),
             waiting: Arc::default(),

@@ -2,6 +2,7 @@
 //! machines: an advisory lock, which ends with its session.
 
 use std::fmt;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -40,18 +41,22 @@ impl Nonces for Postgres {
         Ok(Box::new(lock.map_err(busy)??))
     }
 
-    fn note_provider_time(&self, key: &KeyHash, date: WallTime, _: Now) {
+    fn note_provider_time(&self, key: &KeyHash, date: WallTime, seen: Now) {
         let key = key.0.clone();
+        let given = self.given(seen);
+        self.0.notes.fetch_add(1, Ordering::Relaxed);
+        let written = self.0.notes_written.clone();
         self.0.general.send(move |store| {
             // If it cannot be written, nonces use the previous time.
             let _ = store.with(|open| {
                 let now = plain((open as &dyn Sql).one(
                     "SELECT now_ms($1)",
-                    &[open.given_now()],
+                    params![given],
                     |row| row.get(0),
                 ))?;
                 plain(note(open, &key, date, clocks(now)))
             });
+            written.fetch_add(1, Ordering::Relaxed);
         });
     }
 }
@@ -75,6 +80,8 @@ struct Known {
     /// The database's time, and when it was read by the monotonic clock.
     now: i64,
     read_at: Duration,
+    /// How many notes of a provider's time came before.
+    notes: u64,
 }
 
 /// A mutex in this process, and an advisory lock over all, in the session of a connection of its own.
@@ -93,6 +100,11 @@ impl fmt::Debug for SessionLock {
 }
 
 impl Postgres {
+    /// The time in place of the database's: only tests have one.
+    fn given(&self, now: Now) -> Option<i64> {
+        self.0.clock.is_manual().then_some(now.wall.0)
+    }
+
     async fn lock_key(&self, key: &KeyHash) -> Result<SessionLock, LedgerError> {
         let here = {
             let mut locks = self
@@ -109,13 +121,7 @@ impl Postgres {
         let of = key.clone();
         worker.run(move |store| Ok(lock(store, &of)?)).await?;
         let known = loop {
-            let (of, clock) = (key.0.clone(), self.0.clock.clone());
-            let (used_at, known) = worker
-                .run(move |store| {
-                    let read_at = clock.now().mono;
-                    Ok(store.within_session(|open| plain(read(open, &of, read_at)))?)
-                })
-                .await?;
+            let (used_at, known) = self.read_key(&worker, key).await?;
             let settled = used_at.map(|at| at.saturating_add(SETTLED_AFTER.as_millis() as i64));
             match settled.map(|at| at.saturating_sub(known.now)) {
                 Some(wait) if wait > 0 => {
@@ -132,6 +138,24 @@ impl Postgres {
             worker: Some(worker),
             _here: here,
         })
+    }
+
+    /// When a nonce was given out whose response has not been seen, and what is known of the key.
+    async fn read_key(
+        &self,
+        worker: &Worker,
+        key: &KeyHash,
+    ) -> Result<(Option<i64>, Known), LedgerError> {
+        let notes = self.0.notes.load(Ordering::Relaxed);
+        // Another connection writes them: they must be there before they are read.
+        if self.0.notes_written.load(Ordering::Relaxed) < notes {
+            self.0.general.run(|_| Ok(())).await?;
+        }
+        let (of, read_at) = (key.0.clone(), self.0.clock.now().mono);
+        let read = worker
+            .run(move |store| Ok(store.within_session(|open| plain(read(open, &of, read_at)))?));
+        let (used_at, known) = read.await?;
+        Ok((used_at, Known { notes, ..known }))
     }
 
     fn key_worker(&self) -> Worker {
@@ -189,6 +213,7 @@ fn read(open: &Connection, key: &str, read_at: Duration) -> SqlResult<(Option<i6
                 believed: provider(row, 3)?,
                 claimed: provider(row, 8)?,
                 read_at,
+                notes: 0,
             };
             Ok((row.get(2)?, known))
         },
@@ -198,11 +223,15 @@ fn read(open: &Connection, key: &str, read_at: Duration) -> SqlResult<(Option<i6
 #[async_trait]
 impl HeldKey for SessionLock {
     async fn next_nonce(&mut self, now: Now, rules: NonceRules) -> Result<Nonce, LedgerError> {
+        let worker = self.worker.as_ref().ok_or(LedgerError::Stopped)?;
+        if self.known.notes != self.ledger.0.notes.load(Ordering::Relaxed) {
+            self.known = self.ledger.read_key(worker, &self.key).await?.1;
+        }
         let known = &self.known;
         let passed = now.mono.saturating_sub(known.read_at).as_millis();
-        let at = known
-            .now
-            .saturating_add(i64::try_from(passed).unwrap_or(i64::MAX));
+        let passed = i64::try_from(passed).unwrap_or(i64::MAX);
+        let given = self.ledger.given(now);
+        let at = given.unwrap_or_else(|| known.now.saturating_add(passed));
         let bounds = Bounds::by(
             known.believed.clone(),
             known.claimed.clone(),
@@ -211,7 +240,6 @@ impl HeldKey for SessionLock {
         );
         let nonce = bounds.after(known.last)?;
         let (key, value) = (self.key.0.clone(), nonce.value);
-        let worker = self.worker.as_ref().ok_or(LedgerError::Stopped)?;
         let stored = worker.run(move |store| {
             // In the session that holds the lock: without it, nothing is stored.
             Ok(store.within_session(|open| {

@@ -27,7 +27,7 @@ impl TestSchema {
         Self(DatabaseSettings {
             url: Secret::new(url),
             schema: format!("test_{:016x}", u64::from_be_bytes(random)),
-            operator: "alice@till 1".to_owned(),
+            operator: String::new(),
         })
     }
 

@@ -13,12 +13,12 @@ const ROWS: [(&str, &str); 14] = [
     ("holds", "'s', 1, 2, 'boot'"),
     ("provider_times", "'k', 1, 1, 5, 'boot', 6, 7"),
     ("credentials", "'live', 'shop', 'good', 1, ''"),
-    ("watches", "'live', 'shop', 'A-17', 7"),
+    ("watches", "'live', 'shop', 'A-17', 7, 'alice'"),
     (
         "expectations",
-        "1, 'live', 'shop', 'A-17', '250', 'EMT', 'form', 7",
+        "1, 'live', 'shop', 'A-17', '250', 'EMT', 'form', 7, 'alice'",
     ),
-    ("handled", "'live', 'matter', 1"),
+    ("handled", "'live', 'matter', 1, 'alice'"),
     (
         "observations",
         "1, 'live', 'shop', 'A-17', 1, 'NEW', '1', 'BTC'",
@@ -119,7 +119,7 @@ async fn rows_on_both_sides_of_a_damaged_page_are_brought_over() {
     let fill = |conn: &Connection| {
         let change = conn.unchecked_transaction()?;
         for number in 0..ALL {
-            let insert = "INSERT INTO watches VALUES ('live', 'shop', ?1, 7)";
+            let insert = "INSERT INTO watches VALUES ('live', 'shop', ?1, 7, '')";
             change.execute(insert, [format!("P-{number:05}")])?;
         }
         change.commit()
@@ -177,7 +177,7 @@ fn of_two_nonces_the_higher_one_wins_and_other_rows_stay_as_they_are() {
             schema::migrate(&conn).unwrap();
             for insert in [
                 "nonces VALUES ('k', ?1)",
-                "watches VALUES ('live', 'shop', 'A-17', ?1)",
+                "watches VALUES ('live', 'shop', 'A-17', ?1, '')",
             ] {
                 conn.execute(&format!("INSERT INTO {insert}"), [last])
                     .unwrap();
