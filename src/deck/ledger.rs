@@ -14,17 +14,22 @@ const SCHEMA: &str = "tilldeck";
 /// The longest name of an operator.
 const OPERATOR_MAX: usize = 64;
 
-/// Opens the shared ledger that the config names, else the file in `state_dir`.
+/// Opens the shared ledger that the config names, else the file in `state_dir`; the file too where there is no
+/// `config`.
 ///
 /// # Errors
 /// If a newer tilldeck wrote the file, or the database's URL cannot be read or used.
 pub(super) async fn open(
-    config: &LedgerConfig,
+    config: Option<&LedgerConfig>,
     state_dir: PathBuf,
     environ: &Environ,
     clock: &Clock,
 ) -> Result<Ledger, Problem> {
-    if let Some(settings) = database(config, environ).await? {
+    let settings = match config {
+        Some(config) => database(config, environ).await?,
+        None => None,
+    };
+    if let Some(settings) = settings {
         let opened = Ledger::connect(&settings, clock.clone(), Retention::shared());
         return opened.map_err(unusable);
     }

@@ -124,7 +124,7 @@ impl Deck {
             overrides,
             receive,
             ledger: ledger_config,
-            callbacks: callbacks_config,
+            callbacks,
         } = options;
         let listening = async {
             // Before the simulator, which needs the receiver's address.
@@ -136,14 +136,9 @@ impl Deck {
             Ok((bound, Some(simulator)))
         };
         // The simulator's accounts are nobody's: its ledger is this machine's.
-        let own = LedgerConfig::default();
-        let config_of_ledger = if profile.built_in || overrides.read_only {
-            &own
-        } else {
-            &ledger_config
-        };
+        let shared = (!profile.built_in && !overrides.read_only).then_some(&ledger_config);
         // Before anything is sent: jobs and nonces of a newer ledger would be ignored.
-        let opened = ledger::open(config_of_ledger, state_dir, &environ, &clock);
+        let opened = ledger::open(shared, state_dir, &environ, &clock);
         let (ledger, listening) = tokio::join!(opened, listening);
         let ledger = ledger?;
         let (bound, simulator) = listening?;
@@ -191,15 +186,11 @@ impl Deck {
             seen: Seen::default(),
             book: book.map(Arc::new),
         };
-        let callbacks = CallbackService::start(Parts {
+        let service = CallbackService::start(Parts {
             queries: queries.clone(),
             gate: gate.clone(),
             vault: sealing,
-            seal_keys: SealKeys {
-                key: callbacks_config.seal_key,
-                previous: callbacks_config.previous_seal_key,
-                environ: factory.environ.clone(),
-            },
+            seal_keys: SealKeys::of(callbacks, &factory.environ),
             account_key: receiving::account_key(profile),
             bound,
             receive,
@@ -214,7 +205,7 @@ impl Deck {
             clock,
             simulator,
             queries,
-            callbacks,
+            callbacks: service,
             changed: Notify::new(),
         })
     }

@@ -254,6 +254,23 @@ impl NetError {
         }
     }
 
+    /// What to do where the ledger failed.
+    fn ledger_hint(&self) -> &'static str {
+        match self {
+            Self::Away(_) => {
+                "check the database with `tilldeck ledger status`; --ledger sqlite opens this machine's own ledger, for \
+                 reading"
+            }
+            Self::Locked => {
+                "close the program that has locked ledger.db, or leave out --no-wait to wait"
+            }
+            _ => {
+                "free disk space, or choose another folder with --state-dir; --uncoordinated sends anyway, within a tenth \
+                 of the rate limit"
+            }
+        }
+    }
+
     /// The error as a message for the operator of `account`, with what to do next.
     #[must_use]
     pub fn problem(self, account: &AccountId) -> Problem {
@@ -334,22 +351,9 @@ impl NetError {
                 "another program may be using these credentials; no request is sent until then; `x` in the console's request log ends the pause".to_owned(),
             ),
             Self::Cancelled => (ProblemKind::Interrupted, String::new()),
-            Self::Uncounted(_) => (
-                ProblemKind::Local,
-                "free disk space, or choose another folder with --state-dir; --uncoordinated sends anyway, within a \
-                 tenth of the rate limit"
-                    .to_owned(),
-            ),
-            Self::Away(_) => (
-                ProblemKind::Local,
-                "check the database with `tilldeck ledger status`; --ledger sqlite opens this machine's own ledger, for \
-                 reading"
-                    .to_owned(),
-            ),
-            Self::Locked => (
-                ProblemKind::Local,
-                "close the program that has locked ledger.db, or leave out --no-wait to wait".to_owned(),
-            ),
+            Self::Uncounted(_) | Self::Away(_) | Self::Locked => {
+                (ProblemKind::Local, self.ledger_hint().to_owned())
+            }
             Self::Unprepared(_) => (ProblemKind::Budget, "wait until more of the rate budget is free, then try again".to_owned()),
             Self::Unauthorised(problem) => {
                 let own = format!("account {account}: ");

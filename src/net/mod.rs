@@ -384,17 +384,20 @@ impl Session {
         }
     }
 
-    /// One attempt; a retry cannot help against the outer error.
-    async fn attempt(&self, outbound: &Outbound<'_>, attempt: u32) -> Result<Attempt, NetError> {
+    /// Takes a slot and signs the request, both anew until they may be used together.
+    async fn authorised(
+        &self,
+        outbound: &Outbound<'_>,
+    ) -> Result<(budget::Permit<'_>, SignedRequest), NetError> {
         let Outbound {
             call,
-            url,
             authorise,
             options,
+            ..
         } = *outbound;
         let gate = &self.gate;
         let mut unprepared = 0;
-        let (slot, signed) = loop {
+        loop {
             self.must_be_shared(call, options).await?;
             // Before the slot: fetching a token may take seconds, and takes a slot of its own.
             authorise.prepare(call, options).await?;
@@ -406,13 +409,15 @@ impl Session {
                 // Both arms begin again: the slot went back to the limiter, and the signature's nonce is not used.
                 Ok(_) if slot.has_lapsed(gate.clock.now()) => {}
                 Ok(_) if slot.is_held(gate.clock.now()).await => {}
-                Ok(signed) if signed.has_late_nonce(gate.clock.now()) => {
-                    if unprepared == UNPREPARED_MAX {
-                        return Err(NetError::Away("it is too slow".to_owned()));
-                    }
+                Ok(signed)
+                    if signed.has_late_nonce(gate.clock.now()) && unprepared < UNPREPARED_MAX =>
+                {
                     unprepared += 1;
                 }
-                Ok(signed) => break (slot, signed),
+                Ok(signed) if signed.has_late_nonce(gate.clock.now()) => {
+                    return Err(NetError::Away("it is too slow".to_owned()));
+                }
+                Ok(signed) => return Ok((slot, signed)),
                 Err(NetError::Unprepared(_)) if unprepared < UNPREPARED_MAX => unprepared += 1,
                 // The nonce could not be saved in time.
                 Err(NetError::Locked) if !options.no_wait && unprepared < UNPREPARED_MAX => {
@@ -420,7 +425,19 @@ impl Session {
                 }
                 Err(error) => return Err(error),
             }
-        };
+        }
+    }
+
+    /// One attempt; a retry cannot help against the outer error.
+    async fn attempt(&self, outbound: &Outbound<'_>, attempt: u32) -> Result<Attempt, NetError> {
+        let Outbound {
+            call,
+            url,
+            authorise,
+            ..
+        } = *outbound;
+        let gate = &self.gate;
+        let (slot, signed) = self.authorised(outbound).await?;
         // From here on the bytes are final: what is signed is what is recorded and sent.
         let headers = signed.headers(&call.method);
         let url = &signed.url(url);

@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use tokio::sync::OnceCell;
 
 use crate::callbacks::seal::Sealer;
-use crate::config::{Environ, SecretSource, Vault, VaultError};
+use crate::config::{Callbacks, Environ, SecretSource, Vault, VaultError};
 use crate::deck::ledger;
 use crate::domain::{DeliveryId, Problem, ProblemKind, Secret, inert};
 use crate::ledger::{KeyHash, Ledger};
@@ -25,6 +25,16 @@ pub(in crate::deck) struct SealKeys {
     /// The key before it, by which older callbacks are opened.
     pub(in crate::deck) previous: Option<SecretSource>,
     pub(in crate::deck) environ: Environ,
+}
+
+impl SealKeys {
+    pub(in crate::deck) fn of(config: Callbacks, environ: &Environ) -> Self {
+        Self {
+            key: config.seal_key,
+            previous: config.previous_seal_key,
+            environ: environ.clone(),
+        }
+    }
 }
 
 /// The sealing key, once it is loaded.

@@ -292,20 +292,21 @@ fn with_nul(row: &tokio_postgres::Row, at: usize) -> Option<String> {
         .map(|text| text.replace(FOR_NUL, "\0"))
 }
 
+fn or_null<'a, T>(
+    value: Result<Option<T>, tokio_postgres::Error>,
+    some: impl FnOnce(T) -> Column<'a>,
+) -> Column<'a> {
+    match value {
+        Ok(Some(value)) => some(value),
+        Ok(None) => Column::Null,
+        Err(_) => Column::Unknown,
+    }
+}
+
 fn column(row: &tokio_postgres::Row, at: usize) -> Column<'_> {
     let Some(kind) = row.columns().get(at) else {
         return Column::Unknown;
     };
-    fn or_null<'a, T>(
-        value: Result<Option<T>, tokio_postgres::Error>,
-        some: impl FnOnce(T) -> Column<'a>,
-    ) -> Column<'a> {
-        match value {
-            Ok(Some(value)) => some(value),
-            Ok(None) => Column::Null,
-            Err(_) => Column::Unknown,
-        }
-    }
     match *kind.type_() {
         Type::INT8 => or_null(row.try_get(at), Column::Int),
         Type::INT4 => or_null(row.try_get::<_, Option<i32>>(at), |value| {

@@ -68,6 +68,14 @@ pub(in crate::ledger) enum PostgresError {
 }
 
 impl PostgresError {
+    /// Whether it says nothing about the next statement.
+    pub(super) fn is_of_one_statement(&self) -> bool {
+        matches!(
+            self,
+            Self::Statement(_) | Self::Conflict | Self::LockTimeout | Self::Malformed(_)
+        )
+    }
+
     /// Whether trying again later can help.
     pub(super) fn is_passing(&self) -> bool {
         matches!(self, Self::Away(_))

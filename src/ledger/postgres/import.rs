@@ -53,6 +53,9 @@ pub(super) fn import(
     Ok(import.all(from)?)
 }
 
+/// Gets the columns, values and id of a row.
+type Each<'a> = dyn FnMut(&[String], Vec<Value>, i64) -> SqlResult<()> + 'a;
+
 struct Import<'a> {
     old: &'a rusqlite::Connection,
     new: &'a dyn Sql,
@@ -180,7 +183,7 @@ impl Import<'_> {
         let (mut callbacks, mut lost) = (0, 0);
         let mut deliveries = HashMap::new();
         self.each("deliveries", &mut |names, mut values, id| {
-            self.renumber(names, &mut values, "identity", &identities);
+            renumber(names, &mut values, "identity", &identities);
             if !self.seal_again(names, &mut values, "sealed") {
                 lost += 1;
             }
@@ -189,8 +192,8 @@ impl Import<'_> {
             Ok(())
         })?;
         self.each("errands", &mut |names, mut values, _| {
-            self.renumber(names, &mut values, "identity", &identities);
-            if !self.renumber(names, &mut values, "delivery", &deliveries) {
+            renumber(names, &mut values, "identity", &identities);
+            if !renumber(names, &mut values, "delivery", &deliveries) {
                 return Ok(());
             }
             self.seal_again(names, &mut values, "reply");
@@ -223,11 +226,7 @@ impl Import<'_> {
     }
 
     /// Calls `each` with the columns, values and id (0 without one) of every row, in their order.
-    fn each(
-        &self,
-        table: &str,
-        each: &mut dyn FnMut(&[String], Vec<Value>, i64) -> SqlResult<()>,
-    ) -> SqlResult<()> {
+    fn each(&self, table: &str, each: &mut Each<'_>) -> SqlResult<()> {
         let mut query = self
             .old
             .prepare(&format!("SELECT * FROM {table} ORDER BY 1"))?;
@@ -262,45 +261,37 @@ impl Import<'_> {
         )
     }
 
-    /// Puts the new id in place of the old one; false where its row is not there.
-    fn renumber(
-        &self,
-        names: &[String],
-        values: &mut [Value],
-        column: &str,
-        known: &HashMap<i64, i64>,
-    ) -> bool {
-        let Some(value) = value_of(names, values, column) else {
-            return false;
-        };
-        match *value {
-            Value::Integer(id) => match known.get(&id) {
-                Some(new) => {
-                    *value = Value::Integer(*new);
-                    true
-                }
-                None => {
-                    *value = Value::Null;
-                    false
-                }
-            },
-            _ => false,
-        }
-    }
-
     /// False where the bytes could not be opened; they stay as they are.
     fn seal_again(&self, names: &[String], values: &mut [Value], column: &str) -> bool {
         match value_of(names, values, column) {
-            Some(Value::Blob(sealed)) => match (self.reseal)(sealed) {
-                Some(again) => {
-                    *sealed = again;
-                    true
-                }
-                None => false,
-            },
+            Some(Value::Blob(sealed)) => {
+                let Some(again) = (self.reseal)(sealed) else {
+                    return false;
+                };
+                *sealed = again;
+                true
+            }
             _ => true,
         }
     }
+}
+
+/// Puts the new id in place of the old one; false where its row is not there.
+fn renumber(
+    names: &[String],
+    values: &mut [Value],
+    column: &str,
+    known: &HashMap<i64, i64>,
+) -> bool {
+    let Some(value) = value_of(names, values, column) else {
+        return false;
+    };
+    let new = match *value {
+        Value::Integer(id) => known.get(&id).copied(),
+        _ => None,
+    };
+    *value = new.map_or(Value::Null, Value::Integer);
+    new.is_some()
 }
 
 fn value_of<'v>(names: &[String], values: &'v mut [Value], column: &str) -> Option<&'v mut Value> {

@@ -86,12 +86,12 @@ impl Postgres {
         limits: Retention,
     ) -> Result<Self, String> {
         let target = Arc::new(Target::new(settings)?);
-        let (changed, status) = watch::channel(Status::Opening);
+        let (sender, status) = watch::channel(Status::Opening);
         let setup = Setup {
             target: target.clone(),
             clock: clock.clone(),
             limits,
-            status: changed,
+            status: sender,
         };
         let changes = Arc::new(AtomicI64::new(0));
         let stop = CancellationToken::new();

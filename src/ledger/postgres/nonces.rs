@@ -119,15 +119,12 @@ impl Postgres {
         // A caller that no longer waits drops it: its thread ends, and with the session the lock.
         let worker = self.key_worker();
         let of = key.clone();
-        worker.run(move |store| Ok(lock(store, &of)?)).await?;
+        worker.run(move |store| lock(store, &of)).await?;
         let known = loop {
             let (used_at, known) = self.read_key(&worker, key).await?;
-            let settled = used_at.map(|at| at.saturating_add(SETTLED_AFTER.as_millis() as i64));
-            match settled.map(|at| at.saturating_sub(known.now)) {
-                Some(wait) if wait > 0 => {
-                    let wait = Duration::from_millis(wait.unsigned_abs());
-                    tokio::time::sleep(wait.min(LOOK_AGAIN)).await;
-                }
+            let passed = used_at.map(|at| WallTime(known.now).since(WallTime(at)));
+            match passed.map(|passed| SETTLED_AFTER.saturating_sub(passed)) {
+                Some(wait) if !wait.is_zero() => tokio::time::sleep(wait.min(LOOK_AGAIN)).await,
                 _ => break known,
             }
         };
@@ -174,7 +171,9 @@ impl Postgres {
 /// The lock's number: the beginning of the key's hash.
 fn number(key: &KeyHash) -> i64 {
     let digits = key.as_str().get(..16).unwrap_or_default();
-    u64::from_str_radix(digits, 16).unwrap_or_default() as i64
+    u64::from_str_radix(digits, 16)
+        .unwrap_or_default()
+        .cast_signed()
 }
 
 fn lock(store: &mut Store, key: &KeyHash) -> Result<(), LedgerError> {
@@ -233,8 +232,8 @@ impl HeldKey for SessionLock {
         let given = self.ledger.given(now);
         let at = given.unwrap_or_else(|| known.now.saturating_add(passed));
         let bounds = Bounds::by(
-            known.believed.clone(),
-            known.claimed.clone(),
+            known.believed.as_ref(),
+            known.claimed.as_ref(),
             clocks(at),
             rules,
         );

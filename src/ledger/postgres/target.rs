@@ -118,17 +118,13 @@ impl Target {
         &self,
         notified: Notified,
     ) -> Result<(Client, Driver), PostgresError> {
-        Ok(match &self.tls {
-            Some(tls) => {
-                let tls = MakeRustlsConnect::new(ClientConfig::clone(tls));
-                let (client, connection) = self.config.connect(tls).await?;
-                (client, drive(connection, notified))
-            }
-            None => {
-                let (client, connection) = self.config.connect(tokio_postgres::NoTls).await?;
-                (client, drive(connection, notified))
-            }
-        })
+        if let Some(tls) = &self.tls {
+            let tls = MakeRustlsConnect::new(ClientConfig::clone(tls));
+            let (client, connection) = self.config.connect(tls).await?;
+            return Ok((client, drive(connection, notified)));
+        }
+        let (client, connection) = self.config.connect(tokio_postgres::NoTls).await?;
+        Ok((client, drive(connection, notified)))
     }
 }
 

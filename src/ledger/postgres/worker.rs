@@ -97,7 +97,7 @@ impl Store {
         }
         if self.connection.is_none() {
             let opened = self.open();
-            self.report(&opened);
+            self.report(opened.as_ref().err());
             self.connection = Some(opened?);
         }
         Ok(self.connection.as_ref().expect("it was just opened"))
@@ -122,11 +122,11 @@ impl Store {
         opened
     }
 
-    fn report<T>(&self, done: &Result<T, PostgresError>) {
-        let status = match done {
-            Ok(_) => Status::Ready,
-            Err(PostgresError::Statement(_)) => return,
-            Err(error) => Status::Away {
+    fn report(&self, error: Option<&PostgresError>) {
+        let status = match error {
+            None => Status::Ready,
+            Some(error) if error.is_of_one_statement() => return,
+            Some(error) => Status::Away {
                 why: format!("{}: {error}", self.setup.target.describe()),
             },
         };
@@ -147,12 +147,19 @@ impl Store {
         &mut self,
         job: impl FnOnce(&Connection) -> Result<T, PostgresError>,
     ) -> Result<T, PostgresError> {
-        let done = self.connection().and_then(job);
-        self.report(&done);
-        if done.as_ref().is_err_and(PostgresError::is_passing) {
+        match self.connection().and_then(job) {
+            Ok(done) => Ok(done),
+            Err(error) => Err(self.failed(error)),
+        }
+    }
+
+    /// Reports a failure; gives up a connection that is lost.
+    fn failed(&mut self, error: PostgresError) -> PostgresError {
+        if error.is_passing() {
             self.connection = None;
         }
-        done
+        self.report(Some(&error));
+        error
     }
 
     /// Runs a job in the session that the thread has, if it still has it.
@@ -179,11 +186,8 @@ impl Store {
         for _ in 0..CONFLICTS_MAX {
             match self.with(|connection| Ok(job(connection)))? {
                 Ok(done) => return Ok(done),
-                Err(SqlError::Postgres(error)) if error == PostgresError::Conflict => {}
-                Err(SqlError::Postgres(error)) => {
-                    let lost: Result<(), PostgresError> = self.with(|_| Err(error.clone()));
-                    return Err(lost.map_or_else(Into::into, |()| error.into()));
-                }
+                Err(SqlError::Postgres(PostgresError::Conflict)) => {}
+                Err(SqlError::Postgres(error)) => return Err(self.failed(error).into()),
                 Err(error) => return Err(LedgerError::Unreadable(error.to_string())),
             }
         }

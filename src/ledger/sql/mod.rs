@@ -76,7 +76,7 @@ pub(super) trait Sql {
     fn reference(&self, clock: &Clock) -> SqlResult<WallTime>;
 }
 
-impl<'c> dyn Sql + 'c {
+impl dyn Sql + '_ {
     /// All rows of a query.
     pub(super) fn all<T>(
         &self,

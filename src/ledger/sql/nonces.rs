@@ -92,7 +92,6 @@ pub(in crate::ledger) fn note(
 }
 
 /// A provider's clock, and this machine's clocks at the same instant.
-#[derive(Clone)]
 pub(in crate::ledger) struct ProviderTime {
     replies: i64,
     date: i64,
@@ -177,19 +176,19 @@ impl Bounds {
     ) -> SqlResult<Self> {
         let believed = ProviderTime::of(sql, key, true)?;
         let claimed = ProviderTime::of(sql, key, false)?;
-        Ok(Self::by(believed, claimed, now, rules))
+        Ok(Self::by(believed.as_ref(), claimed.as_ref(), now, rules))
     }
 
     /// As [`Bounds::of`], with the rows that it reads.
     pub(in crate::ledger) fn by(
-        believed: Option<ProviderTime>,
-        claimed: Option<ProviderTime>,
+        believed: Option<&ProviderTime>,
+        claimed: Option<&ProviderTime>,
         now: Clocks,
         rules: NonceRules,
     ) -> Self {
         let wall = now.wall;
         let at = |known: &ProviderTime| known.at(now);
-        let (believed_at, claimed_at) = (believed.as_ref().map(at), claimed.as_ref().map(at));
+        let (believed_at, claimed_at) = (believed.map(at), claimed.map(at));
         let age = believed.and_then(|known| known.age(now.shared));
         Self {
             least: believed_at

@@ -29,23 +29,34 @@ impl<'a> Selection<'a> {
         self.values.len()
     }
 
+    fn add(&mut self, words: &[&str]) {
+        self.text.extend(words.iter().copied());
+    }
+
     /// Only rows where `comparison`, followed by the value, is true.
     pub(super) fn require(&mut self, comparison: &str, value: impl Into<Param<'a>>) {
         let place = self.place(value.into());
-        self.text += &format!(" AND {comparison} ${place}");
+        self.add(&[" AND ", comparison, " $", &place.to_string()]);
     }
 
     /// Only rows where `text` matches a pattern of LIKE, in upper or lower case.
     pub(super) fn require_like(&mut self, text: &str, pattern: &'a str) {
         let place = self.place(pattern.into());
-        self.text += &format!(" AND lower({text}) LIKE lower(${place}) ESCAPE '\\'");
+        let place = place.to_string();
+        self.add(&[
+            " AND lower(",
+            text,
+            ") LIKE lower($",
+            &place,
+            ") ESCAPE '\\'",
+        ]);
     }
 
     /// Only the newest rows; the oldest where `oldest`.
     pub(super) fn newest(&mut self, limit: usize, oldest: bool) {
         let place = self.place(i64::try_from(limit).unwrap_or(i64::MAX).into());
         let order = if oldest { "ASC" } else { "DESC" };
-        self.text += &format!(" ORDER BY id {order} LIMIT ${place}");
+        self.add(&[" ORDER BY id ", order, " LIMIT $", &place.to_string()]);
     }
 
     pub(super) fn text(&self) -> &str {
