@@ -3,6 +3,9 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::BytesMut;
@@ -15,6 +18,7 @@ use crate::domain::WallTime;
 
 use super::error::PostgresError;
 use super::target::{Driver, Target};
+use crate::ledger::sql::selection::places;
 use crate::ledger::sql::{Area, Column, Param, Row, Sql, SqlResult};
 
 /// The longest wait for one answer. A server that does not answer in this time counts as away.
@@ -29,13 +33,20 @@ const STATEMENTS_MAX: usize = 200;
 /// PostgreSQL's texts cannot contain the character NUL; it is stored as this one, which Unicode reserves for programs.
 const FOR_NUL: char = '\u{10FFFF}';
 
+/// The answer to a statement that was sent.
+type Answer = Pin<Box<dyn Future<Output = Result<(), tokio_postgres::Error>>>>;
+
 /// A connection. It is lost after the first error that is not the statement's own.
 pub(super) struct Connection {
     runtime: Runtime,
-    client: Client,
+    client: Arc<Client>,
     /// Reads and writes the socket while a call waits; `None` once the connection is lost.
     driver: RefCell<Option<Driver>>,
     statements: RefCell<HashMap<String, Statement>>,
+    /// Statements of the transaction that were sent, and whose answers are awaited at its end.
+    sent: RefCell<Vec<Answer>>,
+    /// The last id in each table that the transaction inserts into.
+    ids: RefCell<HashMap<&'static str, i64>>,
     clock: Clock,
     /// How far the database's clock is ahead of this machine's, in milliseconds.
     ahead: i64,
@@ -54,9 +65,11 @@ impl Connection {
             .map_err(|_| PostgresError::Away("it does not answer".to_owned()))??;
         let mut connection = Self {
             runtime,
-            client,
+            client: Arc::new(client),
             driver: RefCell::new(Some(driver)),
             statements: RefCell::default(),
+            sent: RefCell::default(),
+            ids: RefCell::default(),
             clock: clock.clone(),
             ahead: 0,
         };
@@ -169,6 +182,17 @@ impl Connection {
         done
     }
 
+    /// Awaits the answers to all statements that were sent.
+    fn answered(&self) -> Result<(), PostgresError> {
+        let sent = std::mem::take(&mut *self.sent.borrow_mut());
+        self.wait(ANSWER_MAX, async {
+            for answer in sent {
+                answer.await?;
+            }
+            Ok(())
+        })
+    }
+
     fn prepared(&self, sql: &str) -> Result<Statement, PostgresError> {
         if let Some(known) = self.statements.borrow().get(sql) {
             return Ok(known.clone());
@@ -198,6 +222,15 @@ impl Connection {
         let bound: Vec<Bound<'_>> = self.bound(params);
         let bound: Vec<&(dyn ToSql + Sync)> = bound.iter().map(|bound| bound as _).collect();
         self.wait(limit, self.client.query(&statement, &bound))
+            .map_err(|error| self.cause(error))
+    }
+
+    /// The error of the statement that made the server discard the transaction, if it was sent before.
+    fn cause(&self, error: PostgresError) -> PostgresError {
+        match error {
+            PostgresError::Aborted => self.answered().err().unwrap_or(error),
+            error => error,
+        }
     }
 
     fn bound<'a>(&self, params: &[Param<'a>]) -> Vec<Bound<'a>> {
@@ -210,6 +243,38 @@ impl Connection {
 }
 
 impl Connection {
+    /// Sends a statement; its answer is awaited at the end of the transaction.
+    fn send(&self, answer: impl Future<Output = Result<(), tokio_postgres::Error>> + 'static) {
+        let mut answer: Answer = Box::pin(answer);
+        // The first poll puts it into the client's queue. An early answer is an error, which the end sees, too.
+        let polled = answer
+            .as_mut()
+            .poll(&mut Context::from_waker(Waker::noop()));
+        self.sent.borrow_mut().push(match polled {
+            Poll::Ready(done) => Box::pin(std::future::ready(done)),
+            Poll::Pending => answer,
+        });
+    }
+
+    /// The next id of a table. The transaction holds the lock of the table's area, so no other takes one meanwhile: ids
+    /// become visible in their order.
+    fn next_id(&self, table: &'static str) -> SqlResult<i64> {
+        if !self.ids.borrow().contains_key(table) {
+            let last: i64 = (self as &dyn Sql).one(
+                &format!(
+                    "SELECT last_value - CASE WHEN is_called THEN 0 ELSE 1 END FROM {table}_id_seq"
+                ),
+                &[],
+                |row| row.get(0),
+            )?;
+            self.ids.borrow_mut().insert(table, last);
+        }
+        let mut ids = self.ids.borrow_mut();
+        let id = ids.entry(table).or_default();
+        *id += 1;
+        Ok(*id)
+    }
+
     /// Runs a statement whose parameters are of other types than [`Param`] has; returns the number of rows that it
     /// changed.
     pub(super) fn execute_with(
@@ -227,7 +292,8 @@ impl Sql for Connection {
         let statement = self.prepared(sql)?;
         let bound = self.bound(params);
         let bound: Vec<&(dyn ToSql + Sync)> = bound.iter().map(|bound| bound as _).collect();
-        let changed = self.wait(ANSWER_MAX, self.client.execute(&statement, &bound))?;
+        let changed = self.wait(ANSWER_MAX, self.client.execute(&statement, &bound));
+        let changed = changed.map_err(|error| self.cause(error))?;
         Ok(usize::try_from(changed).unwrap_or(usize::MAX))
     }
 
@@ -251,35 +317,61 @@ impl Sql for Connection {
         Ok(())
     }
 
+    fn insert(&self, table: &'static str, columns: &str, params: &[Param<'_>]) -> SqlResult<i64> {
+        let id = self.next_id(table)?;
+        let places = places(params.len() + 1);
+        let statement = self.prepared(&format!(
+            "INSERT INTO {table} ({columns}, id) VALUES ({places})"
+        ))?;
+        let mut bound: Vec<Owned> = self.bound(params).into_iter().map(Owned::from).collect();
+        bound.push(Owned::Int(id));
+        let client = self.client.clone();
+        self.send(async move {
+            let bound: Vec<&(dyn ToSql + Sync)> = bound.iter().map(|bound| bound as _).collect();
+            client.execute(&statement, &bound).await.map(drop)
+        });
+        Ok(id)
+    }
+
     fn begin(&self, area: Area) -> SqlResult<()> {
         let begin = match area {
-            Area::Deliveries | Area::Payments => {
-                // Writers of one area run one after another, as with SQLite: what one has read stays true until it
-                // commits.
-                let number = area as i32;
-                return Ok(self.batch(&format!(
-                    "BEGIN; SELECT pg_advisory_xact_lock(hashtext('tilldeck ' || current_schema), {number})"
-                ))?);
-            }
-            // A follower reads by rising ids, so that they must become visible in their order. The log needs not
-            // survive a crash of the server to the last row.
+            // What one writer has read stays true until it commits, as with SQLite.
+            Area::Deliveries | Area::Payments => format!("BEGIN; {}", lock(area)),
+            // The log needs not survive a crash of the server to the last row.
             Area::Exchanges => {
-                "BEGIN; SET LOCAL synchronous_commit TO off;
-                 SELECT pg_advisory_xact_lock(hashtext('tilldeck ' || current_schema), -1)"
+                format!("BEGIN; SET LOCAL synchronous_commit TO off; {}", lock(area))
             }
-            Area::Nonces => "BEGIN",
+            Area::Nonces => "BEGIN".to_owned(),
         };
-        Ok(self.batch(begin)?)
+        Ok(self.batch(&begin)?)
     }
 
     fn end(&self, saved: bool) -> SqlResult<()> {
-        Ok(self.batch(if saved { "COMMIT" } else { "ROLLBACK" })?)
+        let ids = std::mem::take(&mut *self.ids.borrow_mut());
+        if !saved {
+            self.sent.borrow_mut().clear();
+            return Ok(self.batch("ROLLBACK")?);
+        }
+        let last: Vec<String> = ids
+            .iter()
+            .map(|(table, last)| format!("SELECT setval('{table}_id_seq', {last}); "))
+            .collect();
+        let (client, commit) = (self.client.clone(), format!("{}COMMIT", last.concat()));
+        self.send(async move { client.batch_execute(&commit).await });
+        // The first error is the cause of the others; the server has then discarded the transaction.
+        self.answered().map_err(Into::into)
     }
 
     fn reference(&self, _: &Clock) -> SqlResult<WallTime> {
         let now = self.given_now();
         (self as &dyn Sql).one("SELECT now_ms($1)", &[now], |row| row.get(0))
     }
+}
+
+/// The statement by which the writers of an area wait for each other, until the end of their transactions.
+pub(super) fn lock(area: Area) -> String {
+    let area = area as i32;
+    format!("SELECT pg_advisory_xact_lock(hashtext('tilldeck ' || current_schema), {area})")
 }
 
 /// A text that contains NUL, if the column has one.
@@ -329,6 +421,48 @@ impl fmt::Debug for Bound<'_> {
         // Values stay out of logs.
         f.write_str("parameter")
     }
+}
+
+/// A parameter of a statement whose answer is awaited later.
+#[derive(Debug)]
+enum Owned {
+    Null,
+    Int(i64),
+    Text(String),
+    Bytes(Vec<u8>),
+}
+
+impl From<Bound<'_>> for Owned {
+    fn from(bound: Bound<'_>) -> Self {
+        match bound.0 {
+            Param::Null => Self::Null,
+            Param::Int(value) | Param::Time(value) => Self::Int(value),
+            Param::Text(text) => Self::Text(text.to_owned()),
+            Param::Bytes(bytes) => Self::Bytes(bytes.to_vec()),
+        }
+    }
+}
+
+impl ToSql for Owned {
+    fn to_sql(
+        &self,
+        kind: &Type,
+        out: &mut BytesMut,
+    ) -> Result<IsNull, Box<dyn std::error::Error + Sync + Send>> {
+        let param = match self {
+            Self::Null => Param::Null,
+            Self::Int(value) => Param::Int(*value),
+            Self::Text(text) => Param::Text(text),
+            Self::Bytes(bytes) => Param::Bytes(bytes),
+        };
+        Bound(param).to_sql(kind, out)
+    }
+
+    fn accepts(kind: &Type) -> bool {
+        <Bound<'_> as ToSql>::accepts(kind)
+    }
+
+    to_sql_checked!();
 }
 
 impl ToSql for Bound<'_> {

@@ -56,6 +56,9 @@ pub(in crate::ledger) enum PostgresError {
     /// Another transaction has changed the same rows.
     #[error("another program has changed the same rows")]
     Conflict,
+    /// An earlier statement of the transaction has failed.
+    #[error("the database has discarded the transaction")]
+    Aborted,
     /// A lock was not free in time.
     #[error("a lock was not free in time")]
     LockTimeout,
@@ -72,7 +75,11 @@ impl PostgresError {
     pub(super) fn is_of_one_statement(&self) -> bool {
         matches!(
             self,
-            Self::Statement(_) | Self::Conflict | Self::LockTimeout | Self::Malformed(_)
+            Self::Statement(_)
+                | Self::Aborted
+                | Self::Conflict
+                | Self::LockTimeout
+                | Self::Malformed(_)
         )
     }
 
@@ -109,6 +116,7 @@ impl From<tokio_postgres::Error> for PostgresError {
             // Serialization failures and deadlocks.
             "40001" | "40P01" => Self::Conflict,
             "55P03" => Self::LockTimeout,
+            "25P02" => Self::Aborted,
             code => Self::Statement(format!("{text} ({code})")),
         }
     }

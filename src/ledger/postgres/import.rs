@@ -10,7 +10,7 @@ use crate::ledger::database::{Imported, Reseal};
 use crate::ledger::sql::selection::places;
 use crate::ledger::sql::{Area, Param, Sql, SqlResult, params};
 
-use super::connection::Connection;
+use super::connection::{Connection, lock};
 use super::error::PostgresError;
 
 /// Tables whose rows are copied as they are, unless the shared ledger has them.
@@ -65,6 +65,8 @@ struct Import<'a> {
 impl Import<'_> {
     fn all(&self, from: &str) -> SqlResult<Imported> {
         let change = self.new.change(Area::Deliveries)?;
+        // The log's ids, too, are taken by one program at a time.
+        self.new.execute(&lock(Area::Exchanges), &[])?;
         let added = self.new.execute(
             "INSERT INTO imports (source, at) VALUES ($1, now_ms(NULL)) ON CONFLICT DO NOTHING",
             params![from],

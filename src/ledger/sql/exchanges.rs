@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use crate::domain::{AccountId, Body, Exchange, ExchangeId, Outcome, bad_json};
 
-use super::selection::{Selection, places};
+use super::selection::Selection;
 use super::value::{Param, Row, params};
 use super::{Database, Sql, SqlResult};
 use crate::ledger::error::LedgerError;
@@ -145,13 +145,10 @@ pub(in crate::ledger) fn insert(
         row.push(id.into());
         named = ", id";
     }
-    let places = places(row.len());
-    sql.one(
-        &format!(
-            "INSERT INTO exchanges (size, {COLUMNS}, {TEXTS}{named}) VALUES ({places}) RETURNING id"
-        ),
+    sql.insert(
+        "exchanges",
+        &format!("size, {COLUMNS}, {TEXTS}{named}"),
         &row,
-        |row| row.get(0),
     )
 }
 

@@ -66,6 +66,10 @@ pub(super) trait Sql {
         each: &mut dyn FnMut(Row<'_>) -> SqlResult<()>,
     ) -> SqlResult<()>;
 
+    /// Inserts a row into a table that has ids; returns its id. In a transaction, it may be sent only with the next
+    /// statement, and its errors appear then.
+    fn insert(&self, table: &'static str, columns: &str, params: &[Param<'_>]) -> SqlResult<i64>;
+
     /// Begins a transaction.
     fn begin(&self, area: Area) -> SqlResult<()>;
 

@@ -13,6 +13,7 @@ use super::{Shared, Sqlite, age};
 use crate::ledger::error::LedgerError;
 use crate::ledger::exchanges::Recorded;
 use crate::ledger::sql::deliveries::Incoming;
+use crate::ledger::sql::selection::places;
 use crate::ledger::sql::{self, Area, Column, Database, Param, Row, Sql, SqlError, SqlResult};
 use crate::ledger::status::{Retention, Status};
 
@@ -65,6 +66,15 @@ impl Sql for Connection {
             })?;
         }
         Ok(())
+    }
+
+    fn insert(&self, table: &'static str, columns: &str, params: &[Param<'_>]) -> SqlResult<i64> {
+        let places = places(params.len());
+        (self as &dyn Sql).one(
+            &format!("INSERT INTO {table} ({columns}) VALUES ({places}) RETURNING id"),
+            params,
+            |row| row.get(0),
+        )
     }
 
     fn begin(&self, _: Area) -> SqlResult<()> {

@@ -182,14 +182,13 @@ fn insert(
         let now = change.reference(&clock)?;
         // More than are added, so that a file that is over its limits shrinks.
         prune::prune(&*change, &limits, now, news.len() * 2 + 16)?;
+        let mut room = prune::Room::of(&*change, &limits);
         let insert = |new: &NewDelivery| {
             let known = rows::is_known(&*change, new)?;
             // Before it is counted: a rejected delivery must not count as a repeat of itself when it is sent again.
             // Made-up ones only replace others like them.
-            let room = new.jobs.is_empty()
-                || !known
-                || prune::has_room(&*change, &limits, &new.account_key, &new.account)?;
-            room.then(|| insert_one(&*change, new, known)).transpose()
+            let fits = new.jobs.is_empty() || !known || room.take(new)?;
+            fits.then(|| insert_one(&*change, new, known)).transpose()
         };
         let saved = news.iter().map(insert).collect::<SqlResult<_>>()?;
         change.commit()?;
@@ -260,24 +259,16 @@ fn count(
     at: WallTime,
     relayed: bool,
 ) -> SqlResult<(i64, u32, bool)> {
-    let known = sql.optional(
+    sql.one(
         // Bounded, since it is read as a `u32`.
-        "UPDATE identities SET deliveries = min(deliveries + 1, 4000000000), seen_at = max(seen_at, $1)
-         WHERE hash = $2 RETURNING id, deliveries - 1, settled",
-        params![at, hash],
-        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
-    )?;
-    if let Some(known) = known {
-        return Ok(known);
-    }
-    let id = sql.one(
         "INSERT INTO identities (hash, deliveries, settled, seen_at, relayed, number)
          VALUES ($1, 1, 0, $2, $3, (SELECT coalesce(max(number), 0) + 1 FROM identities WHERE relayed = $3))
-         RETURNING id",
+         ON CONFLICT (hash) DO UPDATE SET deliveries = min(identities.deliveries + 1, 4000000000),
+             seen_at = max(identities.seen_at, excluded.seen_at)
+         RETURNING id, deliveries - 1, settled",
         params![hash, at, relayed],
-        |row| row.get(0),
-    )?;
-    Ok((id, 0, false))
+        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+    )
 }
 
 /// A check that a callback causes.

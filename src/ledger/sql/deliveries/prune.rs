@@ -1,10 +1,13 @@
 //! Pruning by age and size, a little at a time.
 
+use std::collections::HashMap;
+
 use crate::domain::WallTime;
 
 use super::super::value::{Row, params};
 use super::super::{Area, Sql, SqlResult, Store};
 use super::rows::Class;
+use crate::ledger::deliveries::NewDelivery;
 use crate::ledger::status::Retention;
 
 /// The most rows of callbacks that anyone can send.
@@ -60,34 +63,60 @@ const SUM: &str =
     "SELECT CAST(coalesce(sum(rows), 0) AS BIGINT), CAST(coalesce(sum(bytes), 0) AS BIGINT)
      FROM delivery_tally WHERE class = $1";
 
-fn tally(sql: &dyn Sql, class: Class) -> SqlResult<(u64, u64)> {
-    sql.one(SUM, params![class as i64], rows_and_bytes)
-}
-
 fn rows_and_bytes(row: Row<'_>) -> SqlResult<(u64, u64)> {
     let at = |column| row.get::<i64>(column).map(i64::unsigned_abs);
     Ok((at(0)?, at(1)?))
 }
 
-/// Whether there is space for one more delivery of this account with open jobs.
-pub(super) fn has_room(
-    sql: &dyn Sql,
-    limits: &Retention,
-    account_key: &str,
-    account: &str,
-) -> SqlResult<bool> {
-    let most = bounds(Class::Open, limits);
-    let (rows, bytes) = tally(sql, Class::Open)?;
-    // First all accounts together: many accounts with a fair share each could fill the disk as well.
-    if rows >= most.rows || bytes >= most.bytes {
-        return Ok(false);
+/// The space for deliveries with open jobs, as a transaction fills it.
+pub(super) struct Room<'a> {
+    sql: &'a dyn Sql,
+    most: Bounds,
+    /// Rows and bytes of all accounts, once they are read.
+    all: Option<(u64, u64)>,
+    accounts: HashMap<(String, String), (u64, u64)>,
+}
+
+impl<'a> Room<'a> {
+    pub(super) fn of(sql: &'a dyn Sql, limits: &Retention) -> Self {
+        Self {
+            sql,
+            most: bounds(Class::Open, limits),
+            all: None,
+            accounts: HashMap::new(),
+        }
     }
-    let (rows, bytes) = sql.one(
-        &format!("{SUM} AND realm = $2 AND account = $3"),
-        params![Class::Open as i64, account_key, account],
-        rows_and_bytes,
-    )?;
-    Ok(rows < most.rows / OPEN && bytes < most.bytes / OPEN)
+
+    /// Whether there is space for one more delivery; takes it.
+    pub(super) fn take(&mut self, new: &NewDelivery) -> SqlResult<bool> {
+        let class = Class::Open as i64;
+        if self.all.is_none() {
+            self.all = Some(self.sql.one(SUM, params![class], rows_and_bytes)?);
+        }
+        let key = (new.account_key.clone(), new.account.clone());
+        if !self.accounts.contains_key(&key) {
+            let own = self.sql.one(
+                &format!("{SUM} AND realm = $2 AND account = $3"),
+                params![class, &new.account_key, &new.account],
+                rows_and_bytes,
+            )?;
+            self.accounts.insert(key.clone(), own);
+        }
+        let (all, most) = (self.all.get_or_insert_default(), &self.most);
+        let own = self.accounts.entry(key).or_default();
+        // First all accounts together: many accounts with a fair share each could fill the disk as well.
+        let fits = all.0 < most.rows
+            && all.1 < most.bytes
+            && own.0 < most.rows / OPEN
+            && own.1 < most.bytes / OPEN;
+        if fits {
+            for (rows, bytes) in [all, own] {
+                *rows += 1;
+                *bytes += new.sealed.len() as u64;
+            }
+        }
+        Ok(fits)
+    }
 }
 
 /// Drops rows that are too old or too many, at most `most` of each kind; returns whether there may be more. Ages count
@@ -107,14 +136,57 @@ pub(super) fn prune(
         since,
         most,
     };
+    // One question for all classes: mostly there is nothing to drop.
+    let full = sql.all(
+        "SELECT class, CAST(sum(rows) AS BIGINT), CAST(sum(bytes) AS BIGINT),
+             (SELECT received_at FROM deliveries
+                 WHERE deliveries.class = delivery_tally.class ORDER BY id LIMIT 1)
+         FROM delivery_tally GROUP BY class",
+        &[],
+        |row| {
+            let at = |column| row.get::<i64>(column).map(i64::unsigned_abs);
+            Ok((
+                row.get::<i64>(0)?,
+                at(1)?,
+                at(2)?,
+                row.get::<Option<WallTime>>(3)?,
+            ))
+        },
+    )?;
     for class in [Class::Accepted, Class::Repeat, Class::Junk, Class::Unknown] {
-        more |= pruning.drop_oldest(class)? == most;
+        let found = full.iter().find(|(of, ..)| *of == class as i64);
+        let Some((_, rows, bytes, oldest)) = found.copied() else {
+            continue;
+        };
+        let bounds = bounds(class, limits);
+        if rows > bounds.rows || bytes > bounds.bytes || oldest.is_some_and(|at| at < since) {
+            more |= pruning.drop_oldest(class, (rows, bytes))? == most;
+        }
     }
     let remembered = limits.count.saturating_mul(IDENTITIES);
     let remembered = i64::try_from(remembered).unwrap_or(i64::MAX);
     // Separately, so that a flood of hints displaces no order. By number alone, since a repeat of an old message is
     // still a repeat.
-    for (relayed, since) in [(false, since), (true, WallTime(i64::MIN))] {
+    let many = i64::try_from(most).unwrap_or(i64::MAX);
+    let (old, others, relayed): (bool, Option<i64>, Option<i64>) = sql.one(
+        "SELECT EXISTS (SELECT 1 FROM
+                 (SELECT seen_at FROM identities WHERE relayed = 0 ORDER BY number LIMIT $1) AS first
+                 WHERE seen_at < $2),
+             (SELECT max(number) FROM identities WHERE relayed = 0)
+                 - (SELECT min(number) FROM identities WHERE relayed = 0),
+             (SELECT max(number) FROM identities WHERE relayed = 1)
+                 - (SELECT min(number) FROM identities WHERE relayed = 1)",
+        params![many, since],
+        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+    )?;
+    let exceeds = |span: Option<i64>| span.is_some_and(|span| span >= remembered);
+    for (relayed, since, has_some) in [
+        (false, since, old || exceeds(others)),
+        (true, WallTime(i64::MIN), exceeds(relayed)),
+    ] {
+        if !has_some {
+            continue;
+        }
         let dropped = sql.execute(
             "DELETE FROM identities WHERE id IN (
                  SELECT oldest.id FROM (
@@ -123,12 +195,7 @@ pub(super) fn prune(
                          OR oldest.number <= (SELECT max(number) FROM identities WHERE relayed = $1) - $4)
                      AND NOT EXISTS (SELECT 1 FROM errands
                          WHERE errands.identity = oldest.id AND errands.due_at IS NOT NULL))",
-            params![
-                relayed,
-                i64::try_from(most).unwrap_or(i64::MAX),
-                since,
-                remembered,
-            ],
+            params![relayed, many, since, remembered],
         )?;
         more |= dropped == most;
     }
@@ -146,13 +213,13 @@ struct Pruning<'a> {
 }
 
 impl Pruning<'_> {
-    /// Drops the oldest rows of a class; returns how many.
-    fn drop_oldest(&self, class: Class) -> SqlResult<usize> {
+    /// Drops the oldest rows of a class, of which there are `tally` rows and bytes; returns how many.
+    fn drop_oldest(&self, class: Class, tally: (u64, u64)) -> SqlResult<usize> {
         let Self {
             sql, since, most, ..
         } = *self;
         let bounds = bounds(class, self.limits);
-        let (mut rows, mut bytes) = tally(sql, class)?;
+        let (mut rows, mut bytes) = tally;
         let too_much = |rows: u64, bytes: u64| rows > bounds.rows || bytes > bounds.bytes;
         for dropped in 0..most {
             let found: Option<(i64, i64, WallTime)> = sql.optional(

@@ -8,7 +8,7 @@ use crate::domain::{
     WallTime,
 };
 
-use super::super::selection::{Selection, places};
+use super::super::selection::Selection;
 use super::super::value::{Row, params};
 use super::super::{Sql, SqlResult};
 use crate::ledger::deliveries::{DeliveryQuery, NewDelivery, SealedParts};
@@ -122,15 +122,11 @@ pub(super) fn insert(
         i64::try_from(new.bytes).unwrap_or(i64::MAX),
         &new.sealed,
     ];
-    let id = sql.one(
-        &format!(
-            "INSERT INTO deliveries (class, size, realm, account, provider, received_at, sender, method, verdict, why,
-                 kind, payment, player, identity, attempt, status, bytes, sealed)
-             VALUES ({}) RETURNING id",
-            places(columns.len())
-        ),
+    let id = sql.insert(
+        "deliveries",
+        "class, size, realm, account, provider, received_at, sender, method, verdict, why, kind, payment, player, \
+         identity, attempt, status, bytes, sealed",
         columns,
-        |row| row.get(0),
     )?;
     let id = DeliveryId(id);
     let mut taken_on = Vec::with_capacity(jobs.len());
@@ -172,9 +168,9 @@ pub(super) struct JobOwner<'a> {
 }
 
 pub(super) fn insert_job(sql: &dyn Sql, whose: &JobOwner<'_>, new: &NewJob) -> SqlResult<Job> {
-    let id = sql.one(
-        "INSERT INTO errands (delivery, realm, identity, duty, target, known, tries, due_at, taken_until, done, told)
-         VALUES ($1, $2, $3, $4, $5, $6, 0, $7, $8, 0, '') RETURNING id",
+    let id = sql.insert(
+        "errands",
+        "delivery, realm, identity, duty, target, known, tries, due_at, taken_until, done, told",
         params![
             whose.delivery.0,
             whose.account_key,
@@ -182,10 +178,12 @@ pub(super) fn insert_job(sql: &dyn Sql, whose: &JobOwner<'_>, new: &NewJob) -> S
             new.kind.as_str(),
             &new.target,
             whose.known,
+            0_i64,
             new.at,
             new.taken_until.unwrap_or(FREE),
+            false,
+            "",
         ],
-        |row| row.get(0),
     )?;
     Ok(Job {
         id: JobId(id),
