@@ -57,6 +57,15 @@ impl Bench {
         }
     }
 
+    /// Whom the ledger names as the one who saved an exchange or an expectation.
+    pub fn operator(&self) -> String {
+        match &self.storage {
+            Storage::Sqlite(_) => String::new(),
+            #[cfg(feature = "postgres")]
+            Storage::Postgres(schema) => schema.0.operator.clone(),
+        }
+    }
+
     /// Drops all that is too old or too many, as an idle process does after a while.
     pub async fn prune(&self, clock: &Clock) {
         let (clock, limits) = (clock.clone(), self.retention.clone());

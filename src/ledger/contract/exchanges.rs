@@ -11,6 +11,7 @@ pub async fn hostile_text_comes_back_as_it_was(bench: Bench) {
     let ledger = bench.process(&at_start());
     let hostile = HOSTILE;
     let mut given = exchange(hostile);
+    given.operator = bench.operator();
     given.method = hostile.into();
     given.outcome = Outcome::Failed(hostile.into());
     given.to_head = None;

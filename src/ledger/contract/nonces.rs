@@ -7,64 +7,71 @@ use super::Bench;
 use super::fixtures::*;
 use crate::clock::{Clock, ManualClock};
 use crate::domain::WallTime;
-use crate::ledger::{KeyHash, KeyLock, Ledger, LedgerError, Nonce, NonceRules, Status};
+use crate::ledger::{KeyHash, Ledger, LedgerError, Nonce, NonceRules, Status};
 
 const HOUR: Duration = Duration::from_hours(1);
 
-/// A process that holds the lock of one key, on a clock that is moved by hand.
-struct Holder {
+/// A process that uses one key, on a clock that is moved by hand.
+struct User {
     ledger: Ledger,
-    lock: KeyLock,
+    key: KeyHash,
     clock: Clock,
     hand: ManualClock,
 }
 
-impl Holder {
+impl User {
     /// Its clock is `off` ms ahead of the provider's, which shows [`START`].
-    async fn off_by(bench: &Bench, off: i64) -> Self {
+    fn off_by(bench: &Bench, off: i64) -> Self {
         let (clock, hand) = Clock::by_hand(WallTime(START.0 + off));
-        let ledger = bench.process(&clock);
-        let lock = ledger.key_lock(&key()).await.unwrap();
         Self {
-            ledger,
-            lock,
+            ledger: bench.process(&clock),
+            key: key(),
             clock,
             hand,
         }
     }
 
-    async fn next(&mut self) -> Result<Nonce, LedgerError> {
-        let rules = NonceRules::default();
-        self.lock.next_nonce(self.clock.now(), rules).await
+    /// The nonce of a further request.
+    async fn next_by(&self, rules: NonceRules) -> Result<Nonce, LedgerError> {
+        let mut lock = self.ledger.key_lock(&self.key).await?;
+        lock.next_nonce(self.clock.now(), rules).await
+    }
+
+    async fn next(&self) -> Result<Nonce, LedgerError> {
+        self.next_by(NonceRules::default()).await
     }
 
     /// Reports as many responses with this `Date`.
     async fn sees(&self, date: WallTime, responses: u32) {
         for _ in 0..responses {
             let seen = self.clock.now();
-            self.ledger.note_provider_time(&key(), date, seen);
+            self.ledger.note_provider_time(&self.key, date, seen);
             self.ledger.flush().await;
         }
     }
 
-    /// The next nonce at this time.
-    async fn value_at(&mut self, wall: i64) -> Result<i64, LedgerError> {
+    /// The nonce of a further request at this time.
+    async fn value_at(&self, wall: i64) -> Result<i64, LedgerError> {
         self.hand.set_wall(WallTime(wall));
         self.next().await.map(|nonce| nonce.value)
     }
 }
 
 pub async fn a_nonce_is_never_reused_and_never_runs_ahead(bench: Bench) {
-    let mut first = Holder::off_by(&bench, 0).await;
+    let first = User::off_by(&bench, 0);
     assert_eq!(first.value_at(1000).await, Ok(1000));
     assert_eq!(first.value_at(1000).await, Ok(1001));
     assert_eq!(first.value_at(400).await, Ok(1002), "clock set back");
     assert_eq!(first.value_at(5000).await, Ok(5000));
-    drop(first);
-    let mut next = Holder::off_by(&bench, 0).await;
-    assert_eq!(next.value_at(5000).await, Ok(5001), "another process");
-    let other = KeyHash::of("kanga", "other");
-    next.lock = next.ledger.key_lock(&other).await.unwrap();
+    let mut lock = first.ledger.key_lock(&key()).await.unwrap();
+    for expected in [5001, 5002] {
+        let nonce = lock.next_nonce(first.clock.now(), NonceRules::default());
+        assert_eq!(nonce.await.unwrap().value, expected, "of one request");
+    }
+    drop((lock, first));
+    let mut next = User::off_by(&bench, 0);
+    assert_eq!(next.value_at(5000).await, Ok(5003), "another process");
+    next.key = KeyHash::of("kanga", "other");
     assert_eq!(next.value_at(7).await, Ok(7), "another key");
     assert_eq!(next.value_at(i64::MAX).await, Ok(i64::MAX));
     assert_eq!(next.value_at(8).await, Err(LedgerError::NoncesExhausted));
@@ -136,13 +143,13 @@ pub async fn nonces_follow_the_providers_time_once_the_clock_is_known_to_be_wron
         (-2_000, START.0 - 2_000),
     ] {
         let bench = bench.another();
-        let mut holder = Holder::off_by(&bench, off).await;
+        let user = User::off_by(&bench, off);
         // As many as it takes to be trusted against this machine's clock.
-        holder.sees(START, 3).await;
-        let nonce = holder.next().await.unwrap();
+        user.sees(START, 3).await;
+        let nonce = user.next().await.unwrap();
         assert_eq!((nonce.value, nonce.ahead), (wanted, None), "{off} ms off");
-        holder.hand.advance(Duration::from_secs(9));
-        let nonce = holder.next().await.unwrap();
+        user.hand.advance(Duration::from_secs(9));
+        let nonce = user.next().await.unwrap();
         assert_eq!(nonce.value, wanted + 9_000, "{off} ms off");
     }
 }
@@ -150,22 +157,21 @@ pub async fn nonces_follow_the_providers_time_once_the_clock_is_known_to_be_wron
 pub async fn a_nonce_that_ran_ahead_stops_the_next_until_the_provider_catches_up_or_the_operator_allows_it(
     bench: Bench,
 ) {
-    let mut holder = Holder::off_by(&bench, 7_200_000).await;
-    let first = holder.next().await.unwrap();
+    let user = User::off_by(&bench, 7_200_000);
+    let first = user.next().await.unwrap();
     assert_eq!(first.value, START.0 + 7_200_000, "nothing is known yet");
-    holder.sees(START, 1).await;
-    holder.hand.set_wall(START);
+    user.sees(START, 1).await;
+    user.hand.set_wall(START);
     let by = Duration::from_millis(7_199_001);
-    assert_eq!(holder.next().await, Err(LedgerError::NonceAhead(by)));
+    assert_eq!(user.next().await, Err(LedgerError::NonceAhead(by)));
     let rules = NonceRules {
         allow_ahead: true,
         ..NonceRules::default()
     };
-    let allowed = holder.lock.next_nonce(holder.clock.now(), rules).await;
-    let allowed = allowed.unwrap();
+    let allowed = user.next_by(rules).await.unwrap();
     assert_eq!((allowed.value, allowed.ahead), (first.value + 1, Some(by)));
-    holder.hand.advance(2 * HOUR);
-    let next = holder.next().await.unwrap();
+    user.hand.advance(2 * HOUR);
+    let next = user.next().await.unwrap();
     assert_eq!((next.value, next.ahead), (first.value + 2, None));
 }
 
@@ -177,26 +183,26 @@ pub async fn a_single_wrong_date_neither_moves_a_nonce_nor_stops_one(bench: Benc
         ("in 9999", WallTime(253_402_300_799_000)),
     ] {
         let bench = bench.another();
-        let mut holder = Holder::off_by(&bench, 0).await;
+        let user = User::off_by(&bench, 0);
         for known in [0, 1] {
-            holder.sees(START, known).await;
-            let last = holder.next().await.unwrap();
-            holder.sees(wrong, 1).await;
-            let next = holder.next().await.unwrap();
+            user.sees(START, known).await;
+            let last = user.next().await.unwrap();
+            user.sees(wrong, 1).await;
+            let next = user.next().await.unwrap();
             assert_eq!((next.value, next.ahead), (last.value + 1, None), "{name}");
         }
     }
 }
 
 pub async fn a_wrong_time_that_was_trusted_stops_nothing_for_long(bench: Bench) {
-    let mut holder = Holder::off_by(&bench, 0).await;
-    holder.next().await.unwrap();
-    holder.sees(WallTime(START.0 - 3_600_000), 3).await;
-    let refused = holder.next().await;
+    let user = User::off_by(&bench, 0);
+    user.next().await.unwrap();
+    user.sees(WallTime(START.0 - 3_600_000), 3).await;
+    let refused = user.next().await;
     assert!(matches!(refused, Err(LedgerError::NonceAhead(_))));
-    holder.hand.advance(11 * MINUTE);
-    let tried = holder.next().await.unwrap();
+    user.hand.advance(11 * MINUTE);
+    let tried = user.next().await.unwrap();
     assert!(tried.ahead.is_some(), "with a warning: {tried:?}");
-    holder.sees(START.plus(11 * MINUTE), 1).await;
-    assert_eq!(holder.next().await.unwrap().ahead, None);
+    user.sees(START.plus(11 * MINUTE), 1).await;
+    assert_eq!(user.next().await.unwrap().ahead, None);
 }

@@ -58,7 +58,7 @@ pub async fn an_expectation_outlives_its_watch_and_changes_only_with_a_yes(bench
         },
         by: ExpectedBy::Link,
         at: WallTime(at),
-        operator: String::new(),
+        operator: bench.operator(),
     };
     let set = async |amount, at, replaced| {
         let new = expects(amount, at);

@@ -21,17 +21,6 @@ async fn caller(ledger: &Sqlite, terms: Terms) -> Taking {
     taking
 }
 
-/// The number of transactions in the write-ahead log: <https://sqlite.org/fileformat2.html#the_write_ahead_log>.
-fn transactions(folder: &Path) -> usize {
-    const FRAME: usize = 24 + 4096;
-    let log = std::fs::read(folder.join("ledger.db-wal")).unwrap();
-    let (head, frames) = log.split_at(32);
-    let frames = frames.chunks_exact(FRAME);
-    // The last frame of a transaction has the size of the database; those of an older log have other salts.
-    let last = |frame: &&[u8]| frame[8..16] == head[16..24] && frame[4..8] != [0; 4];
-    frames.filter(last).count()
-}
-
 const FULL: Result<Slots, LedgerError> = Ok(Slots::Full { next_free: None });
 
 fn strict(limit: u32) -> Terms {

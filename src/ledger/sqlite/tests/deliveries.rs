@@ -6,17 +6,6 @@ use crate::ledger::UNKNOWN_MAX;
 use crate::ledger::contract::deliveries::unknown::{flood, take_one, unknown, unproved};
 use crate::ledger::contract::deliveries::*;
 
-/// How many transactions were committed since the log was last begun anew. A frame that ends one names the database's
-/// size, the others have a zero there (<https://www.sqlite.org/fileformat2.html#wal_file_format>).
-fn transactions(folder: &Path) -> usize {
-    let wal = std::fs::read(folder.join("ledger.db-wal")).unwrap();
-    let page = usize::try_from(u32::from_be_bytes(wal[8..12].try_into().unwrap())).unwrap();
-    let frames = wal[32..].chunks(24 + page);
-    frames
-        .filter(|frame| frame[4..8] != [0; 4] && frame[8..16] == wal[16..24])
-        .count()
-}
-
 #[tokio::test]
 async fn callbacks_that_come_together_are_written_together() {
     const COUNT: u64 = 700;

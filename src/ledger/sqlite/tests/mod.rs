@@ -101,3 +101,14 @@ async fn count(ledger: &Sqlite, table: &'static str) -> u64 {
     let rows = ledger.run(move |store| store.read(count));
     rows.await.unwrap().unsigned_abs()
 }
+
+/// The number of transactions in the write-ahead log since it was last begun anew. The frame that ends one names the
+/// database's size, the others have a zero there (<https://www.sqlite.org/fileformat2.html#wal_file_format>).
+fn transactions(folder: &Path) -> usize {
+    let wal = std::fs::read(folder.join("ledger.db-wal")).unwrap();
+    let page = usize::try_from(u32::from_be_bytes(wal[8..12].try_into().unwrap())).unwrap();
+    let frames = wal[32..].chunks(24 + page);
+    frames
+        .filter(|frame| frame[4..8] != [0; 4] && frame[8..16] == wal[16..24])
+        .count()
+}
