@@ -13,6 +13,7 @@ mod nonces;
 mod payments;
 #[cfg(feature = "postgres")]
 mod postgres;
+mod shared;
 mod slots;
 mod sql;
 mod sqlite;

@@ -19,7 +19,7 @@ use crate::domain::WallTime;
 use super::error::PostgresError;
 use super::target::{Driver, Target};
 use crate::ledger::sql::selection::places;
-use crate::ledger::sql::{Area, Column, Param, Row, Sql, SqlResult};
+use crate::ledger::sql::{Area, Column, Param, Row, Sql, SqlError, SqlResult};
 
 /// The longest wait for one answer. A server that does not answer in this time counts as away.
 const ANSWER_MAX: Duration = Duration::from_secs(20);
@@ -372,6 +372,15 @@ impl Sql for Connection {
 pub(super) fn lock(area: Area) -> String {
     let area = area as i32;
     format!("SELECT pg_advisory_xact_lock(hashtext('tilldeck ' || current_schema), {area})")
+}
+
+impl From<SqlError> for PostgresError {
+    fn from(error: SqlError) -> Self {
+        match error {
+            SqlError::Postgres(error) => error,
+            other => Self::Malformed(other.to_string()),
+        }
+    }
 }
 
 /// A text that contains NUL, if the column has one.

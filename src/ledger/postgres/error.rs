@@ -4,7 +4,6 @@ use std::error::Error as _;
 
 use crate::domain::inert;
 use crate::ledger::error::LedgerError;
-use crate::ledger::sql::SqlError;
 
 /// Why PostgreSQL did not do something.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -118,15 +117,6 @@ impl From<tokio_postgres::Error> for PostgresError {
             "55P03" => Self::LockTimeout,
             "25P02" => Self::Aborted,
             code => Self::Statement(format!("{text} ({code})")),
-        }
-    }
-}
-
-impl From<SqlError> for PostgresError {
-    fn from(error: SqlError) -> Self {
-        match error {
-            SqlError::Postgres(error) => error,
-            other => Self::Malformed(other.to_string()),
         }
     }
 }

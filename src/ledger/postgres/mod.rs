@@ -5,7 +5,7 @@
 //! use, and one that listens for the changes of others.
 
 mod connection;
-mod error;
+pub(super) mod error;
 mod exchanges;
 mod import;
 mod listener;
@@ -42,8 +42,6 @@ use connection::Connection;
 use exchanges::Waiting;
 use target::Target;
 use worker::{Setup, Store, Worker};
-
-pub(super) use error::PostgresError;
 
 /// A handle. Clones share its connections.
 #[derive(Clone)]

@@ -32,7 +32,7 @@ pub(super) enum SqlError {
     Sqlite(#[from] rusqlite::Error),
     #[cfg(feature = "postgres")]
     #[error(transparent)]
-    Postgres(#[from] super::postgres::PostgresError),
+    Postgres(#[from] super::postgres::error::PostgresError),
     #[error("column {column} cannot be read: {why}")]
     Malformed { column: usize, why: String },
 }
