@@ -10,6 +10,7 @@ mod recovery;
 mod schema;
 mod slots;
 mod sql;
+mod task;
 mod thread;
 mod writer;
 
@@ -31,7 +32,8 @@ use super::sql::deliveries::Incoming;
 use super::status::{Retention, Status};
 use behind::WriteBehind;
 pub use files::{set_aside_in, written_by_newer};
-use writer::{Store, Task};
+use task::Task;
+use writer::Store;
 
 /// A handle. Clones share one thread and one file.
 #[derive(Clone)]

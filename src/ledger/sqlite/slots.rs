@@ -19,28 +19,30 @@ use crate::clock::SharedInstant;
 use crate::domain::Now;
 
 use super::Sqlite;
-use super::writer::{Store, Task, UnpersistedSlot};
+use super::task::{SlotCall, Task};
+use super::writer::{Store, UnpersistedSlot};
 use crate::ledger::error::LedgerError;
 use crate::ledger::slots::{Counted, Granted, HOLD_MAX, RateSlots, SlotId, Slots, Terms};
 use crate::ledger::sql::Database as _;
 use crate::ledger::status::Persistence;
 use rows::{Batch, Limit, Release, Usage, frees};
 
-/// A caller that waits for a slot.
-pub(super) struct SlotCall {
-    request: SlotRequest,
-    ledger: Arc<Sqlite>,
-    answer: oneshot::Sender<Result<Slots, LedgerError>>,
-}
-
 /// The request, in the file's units.
-struct SlotRequest {
-    terms: Terms,
+struct SlotRequest<'a> {
+    terms: &'a Terms,
     period: i64,
     flight: i64,
 }
 
-impl SlotRequest {
+impl<'a> SlotRequest<'a> {
+    fn of(terms: &'a Terms) -> Self {
+        Self {
+            period: millis(terms.period),
+            flight: millis(terms.flight),
+            terms,
+        }
+    }
+
     fn open_to_all(&self) -> usize {
         self.terms.limit.saturating_sub(self.terms.reserve) as usize
     }
@@ -75,14 +77,9 @@ const ROUND_UP: Duration = Duration::from_nanos(999_999);
 #[async_trait]
 impl RateSlots for Sqlite {
     async fn take_slot(&self, terms: Terms) -> Result<Slots, LedgerError> {
-        let request = SlotRequest {
-            period: millis(terms.period),
-            flight: millis(terms.flight),
-            terms,
-        };
         let (answer, answered) = oneshot::channel();
         let call = SlotCall {
-            request,
+            terms,
             ledger: Arc::new(self.clone()),
             answer,
         };
@@ -197,7 +194,10 @@ pub(super) fn serve(store: &mut Store, released: &[(SlotId, Now)], mut calls: Ve
     if released.is_empty() && calls.is_empty() {
         return;
     }
-    let requests: Vec<_> = calls.iter().map(|call| &call.request).collect();
+    let requests: Vec<_> = calls
+        .iter()
+        .map(|call| SlotRequest::of(&call.terms))
+        .collect();
     let taken = take(store, &released, &requests);
     for (call, taken) in calls.into_iter().zip(taken) {
         let SlotCall { ledger, answer, .. } = call;
@@ -217,7 +217,7 @@ pub(super) fn serve(store: &mut Store, released: &[(SlotId, Now)], mut calls: Ve
 fn take(
     store: &mut Store,
     released: &[Release<'_>],
-    requests: &[&SlotRequest],
+    requests: &[SlotRequest<'_>],
 ) -> Vec<Result<Slots<SlotId>, LedgerError>> {
     let now = store.clock.shared(store.clock.now());
     let batch = Batch {
@@ -229,14 +229,14 @@ fn take(
     // If this cannot be written, the released slots are held longer, as if this process had died.
     let error = match store.write(|conn| batch.write(conn)) {
         Ok(taken) => {
-            let numbered = |(taken, request): (Slots<i64>, &&SlotRequest)| {
+            let numbered = |(taken, request): (Slots<i64>, &SlotRequest<'_>)| {
                 Ok(taken.map(|id| request.granted(id)))
             };
             return taken.into_iter().zip(requests).map(numbered).collect();
         }
         Err(error) => error,
     };
-    let unsaved = |request: &&SlotRequest| match error {
+    let unsaved = |request: &SlotRequest<'_>| match error {
         // Only the simulator and `--uncoordinated` get here: their slots are counted in memory.
         LedgerError::NotSaved(_) | LedgerError::Locked(_)
             if request.terms.persistence == Persistence::BestEffort =>
@@ -248,7 +248,11 @@ fn take(
     requests.iter().map(unsaved).collect()
 }
 
-fn take_in_memory(store: &mut Store, request: &SlotRequest, now: SharedInstant) -> Slots<SlotId> {
+fn take_in_memory(
+    store: &mut Store,
+    request: &SlotRequest<'_>,
+    now: SharedInstant,
+) -> Slots<SlotId> {
     let scope = &request.terms.scope;
     // An unreadable file counts as empty, since this process's own slots are counted beside it.
     let usage = store.read(|conn| Usage::read(conn, request.limit(), now));

@@ -8,7 +8,8 @@ use rusqlite::{Connection, Statement, params_from_iter};
 use crate::clock::Clock;
 use crate::domain::{Exchange, WallTime};
 
-use super::writer::{Store, Task};
+use super::task::Task;
+use super::writer::Store;
 use super::{Shared, Sqlite, age};
 use crate::ledger::error::LedgerError;
 use crate::ledger::exchanges::Recorded;

@@ -4,8 +4,8 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
 use super::behind::WriteBehind;
-use super::slots::SlotCall;
-use super::writer::{Store, Task};
+use super::task::{SlotCall, Task};
+use super::writer::Store;
 use super::{exchanges, slots};
 use crate::ledger::sql::deliveries;
 

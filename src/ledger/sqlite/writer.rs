@@ -14,16 +14,8 @@ use crate::clock::Clock;
 use super::age;
 use super::files::{self, FileId, LOCK_REPORTED_AFTER, Opened, Present, Replaced, durably};
 use super::recovery::Recovered;
-use super::slots::SlotCall;
 use crate::ledger::error::LedgerError;
 use crate::ledger::status::{Retention, Status};
-
-/// What the thread does next.
-pub(super) enum Task {
-    Run(Box<dyn FnOnce(&mut Store) + Send>),
-    /// Those that follow one another are served in one transaction.
-    TakeSlot(SlotCall),
-}
 
 /// A longer write-ahead log is emptied at rest: the next program that opens the ledger reads all of it first.
 const LOG_AT_REST: u64 = 1024 * 1024;

@@ -25,7 +25,7 @@ pub(super) struct Release<'a> {
 /// The releases and requests of one transaction.
 pub(super) struct Batch<'a> {
     pub(super) released: &'a [Release<'a>],
-    pub(super) requests: &'a [&'a SlotRequest],
+    pub(super) requests: &'a [SlotRequest<'a>],
     pub(super) unpersisted: Vec<UnpersistedSlot>,
     pub(super) clock: Clock,
 }
@@ -59,7 +59,7 @@ impl Batch<'_> {
     fn take(
         &self,
         change: &Connection,
-        request: &SlotRequest,
+        request: &SlotRequest<'_>,
         usage: &mut Usage,
     ) -> rusqlite::Result<Slots<i64>> {
         let (scope, now) = (&*request.terms.scope, usage.at);
