@@ -169,7 +169,7 @@ impl Postgres {
 }
 
 /// The lock's number: the beginning of the key's hash.
-fn number(key: &KeyHash) -> i64 {
+pub(super) fn number(key: &KeyHash) -> i64 {
     let digits = key.as_str().get(..16).unwrap_or_default();
     u64::from_str_radix(digits, 16)
         .unwrap_or_default()

@@ -1,15 +1,9 @@
 //! What only a database on a server has: clocks of several machines, lost connections, refusals. They need a server:
 //! `.ci/postgres cargo test --lib -- --ignored postgres`.
 
-use std::time::Duration;
-
 use super::*;
-use crate::clock::ManualClock;
-use crate::domain::{Secret, WallTime};
+use crate::domain::Secret;
 use crate::ledger::*;
-
-const START: WallTime = WallTime(1_795_316_066_000);
-const MINUTE: Duration = Duration::from_mins(1);
 
 /// Names a database in which tests may create schemas.
 const VARIABLE: &str = "TILLDECK_TEST_DATABASE_URL";
@@ -76,59 +70,129 @@ impl Postgres {
     }
 }
 
-fn terms(limit: u32) -> Terms {
-    Terms {
-        scope: "kinguin writes".into(),
-        limit,
-        period: MINUTE,
-        reserve: 0,
-        flight: MINUTE,
-        persistence: Persistence::Required,
-    }
+/// Ends the session that has the lock of a key, as an administrator or a broken network does.
+fn end_session(settings: &DatabaseSettings, key: &KeyHash) {
+    let settings = settings.clone();
+    let number = super::nonces::number(key);
+    off_runtime(move || {
+        let target = Target::new(&settings).unwrap();
+        let open = Connection::open(&target, &Clock::system()).unwrap();
+        open.batch(&format!(
+            "SELECT pg_terminate_backend(pid) FROM pg_locks
+             WHERE locktype = 'advisory' AND granted AND (classid::INT8 << 32 | objid::INT8) = {number}"
+        ))
+        .unwrap();
+    });
+}
+
+async fn connect(schema: &TestSchema) -> Ledger {
+    let ledger = Ledger::connect(&schema.0, Clock::system(), Retention::default()).unwrap();
+    assert_eq!(ledger.status().await, Status::Ready);
+    ledger
 }
 
 #[tokio::test]
 #[ignore = "needs a PostgreSQL: set TILLDECK_TEST_DATABASE_URL"]
-async fn smoke() {
+async fn a_lost_session_gets_no_nonce_and_the_next_holder_waits_until_its_last_one_has_arrived() {
     let schema = TestSchema::new();
-    let (clock, hand): (Clock, ManualClock) = Clock::by_hand(START);
-    let ledger = Ledger::connect(&schema.0, clock.clone(), Retention::default()).unwrap();
-    assert_eq!(ledger.status().await, Status::Ready);
-    let Slots::Granted(one) = ledger.take_slot(terms(1)).await.unwrap() else {
-        panic!()
-    };
-    let one = one.take();
-    assert_eq!(
-        ledger.take_slot(terms(1)).await.unwrap(),
-        Slots::Full { next_free: None }
-    );
-    ledger.release_slot(one, clock.now());
-    assert_eq!(
-        ledger.take_slot(terms(1)).await.unwrap(),
-        Slots::Full {
-            next_free: Some(MINUTE)
+    let (one, other) = (connect(&schema).await, connect(&schema).await);
+    // Its lock is one of the ledger's, and no other test's.
+    let key = KeyHash::of("kanga", &schema.0.schema);
+    let clock = Clock::system();
+    let mut held = one.key_lock(&key).await.unwrap();
+    let rules = NonceRules::default();
+    let first = held.next_nonce(clock.now(), rules).await.unwrap();
+    let of = key.clone();
+    let waits = tokio::spawn(async move {
+        let clock = Clock::system();
+        let began = clock.now();
+        let mut held = other.key_lock(&of).await.unwrap();
+        let waited = clock.now().mono.saturating_sub(began.mono);
+        let nonce = held.next_nonce(clock.now(), rules).await.unwrap();
+        (waited, nonce.value)
+    });
+    end_session(&schema.0, &key);
+    let lost = held.next_nonce(clock.now(), rules).await;
+    assert!(matches!(lost, Err(LedgerError::Database(_))), "{lost:?}");
+    // It is not dropped: its request may be on its way.
+    let (waited, later) = waits.await.unwrap();
+    assert!(waited >= NONCE_SENT_WITHIN, "{waited:?}");
+    assert!(later > first.value);
+    drop(held);
+}
+
+#[tokio::test]
+#[ignore = "needs a PostgreSQL: set TILLDECK_TEST_DATABASE_URL"]
+async fn a_nonce_whose_response_was_seen_makes_nobody_wait() {
+    let schema = TestSchema::new();
+    let (one, other) = (connect(&schema).await, connect(&schema).await);
+    let key = KeyHash::of("kanga", &schema.0.schema);
+    let clock = Clock::system();
+    let began = clock.now();
+    for ledger in [&one, &other, &one] {
+        let mut held = ledger.key_lock(&key).await.unwrap();
+        let nonce = held.next_nonce(clock.now(), NonceRules::default()).await;
+        nonce.unwrap();
+    }
+    assert!(clock.now().mono.saturating_sub(began.mono) < NONCE_SENT_WITHIN);
+}
+
+#[tokio::test]
+#[ignore = "needs a PostgreSQL: set TILLDECK_TEST_DATABASE_URL"]
+async fn tables_that_are_missing_or_of_another_version_are_refused_with_what_to_do() {
+    let schema = TestSchema::empty();
+    let refusal = |schema: &TestSchema| {
+        let settings = schema.0.clone();
+        async move {
+            let ledger = Ledger::connect(&settings, Clock::system(), Retention::default());
+            match ledger.unwrap().status().await {
+                Status::Away { why } => why,
+                status => panic!("{status:?}"),
+            }
         }
+    };
+    assert!(
+        refusal(&schema)
+            .await
+            .contains("run `tilldeck ledger init`")
     );
-    hand.advance(MINUTE);
-    assert!(matches!(
-        ledger.take_slot(terms(1)).await.unwrap(),
-        Slots::Granted(_)
-    ));
-    let mut key = ledger.key_lock(&KeyHash::of("kanga", "k")).await.unwrap();
-    let first = key
-        .next_nonce(clock.now(), NonceRules::default())
-        .await
-        .unwrap();
-    let second = key
-        .next_nonce(clock.now(), NonceRules::default())
-        .await
-        .unwrap();
-    assert!(second.value > first.value);
-    drop(key);
-    let mut key = ledger.key_lock(&KeyHash::of("kanga", "k")).await.unwrap();
-    let third = key
-        .next_nonce(clock.now(), NonceRules::default())
-        .await
-        .unwrap();
-    assert!(third.value > second.value);
+    let settings = schema.0.clone();
+    let set_version = |version: usize| {
+        let settings = settings.clone();
+        off_runtime(move || {
+            let target = Target::new(&settings).unwrap();
+            let open = Connection::open(&target, &Clock::system()).unwrap();
+            open.batch(&format!("UPDATE ledger SET version = {version}"))
+                .unwrap();
+        });
+    };
+    let here = schema.0.clone();
+    off_runtime(move || migrate(&here, &Clock::system())).unwrap();
+    set_version(super::schema::NEWEST + 1);
+    assert!(refusal(&schema).await.contains("update tilldeck"));
+    set_version(0);
+    assert!(
+        refusal(&schema)
+            .await
+            .contains("run `tilldeck ledger migrate`")
+    );
+}
+
+#[tokio::test]
+#[ignore = "needs a PostgreSQL: set TILLDECK_TEST_DATABASE_URL"]
+async fn a_key_that_seals_for_one_machine_alone_is_refused_until_the_others_change_too() {
+    let schema = TestSchema::new();
+    let ledger = connect(&schema).await;
+    let agree = async |key: &str, previous: Option<&str>| {
+        let previous = previous.map(str::to_owned);
+        ledger
+            .agree_on_seal_key(key.to_owned(), previous)
+            .await
+            .unwrap()
+    };
+    assert!(agree("one", None).await, "the first");
+    assert!(agree("one", None).await, "another machine");
+    assert!(!agree("two", None).await, "a wrong key");
+    assert!(agree("two", Some("one")).await, "a new key");
+    assert!(!agree("one", None).await, "a machine without the new key");
 }
