@@ -41,7 +41,7 @@ pub struct Global {
     pub allow_nonce_ahead: bool,
     /// `sqlite`: open this machine's own ledger although [ledger] names a shared one, for reading. No request is sent
     /// to a provider.
-    #[arg(long, global = true, value_enum, value_name = "WHERE")]
+    #[arg(long, global = true, value_enum, value_name = "LEDGER")]
     pub ledger: Option<LedgerChoice>,
     /// When to use colors.
     #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN")]

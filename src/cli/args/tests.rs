@@ -47,6 +47,7 @@ fn every_value_in_the_help_is_a_noun_that_an_operator_knows() {
         "KEY",
         "KEY=SOURCE",
         "KEY=VALUE",
+        "LEDGER",
         "METHOD",
         "N",
         "NAME",

@@ -1,6 +1,6 @@
 //! One connection to the server, as a thread uses it: each call waits for its answer, with a time limit.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::fmt;
 use std::pin::Pin;
@@ -30,6 +30,13 @@ const CONNECT_MAX: Duration = Duration::from_secs(10);
 /// The most prepared statements of a connection.
 const STATEMENTS_MAX: usize = 200;
 
+/// After this many inserts the counts of deliveries are added up.
+const COUNTS_MAX: u32 = 256;
+
+const ADD_UP: &str = "WITH gone AS (DELETE FROM delivery_tally RETURNING *)
+    INSERT INTO delivery_tally SELECT class, realm, account, sum(rows), sum(bytes) FROM gone
+        GROUP BY class, realm, account HAVING sum(rows) <> 0";
+
 /// PostgreSQL's texts cannot contain the character NUL; it is stored as this one, which Unicode reserves for programs.
 const FOR_NUL: char = '\u{10FFFF}';
 
@@ -47,6 +54,8 @@ pub(super) struct Connection {
     sent: RefCell<Vec<Answer>>,
     /// The last id in each table that the transaction inserts into.
     ids: RefCell<HashMap<&'static str, i64>>,
+    /// The inserts since the counts of deliveries were added up.
+    counted: Cell<u32>,
     clock: Clock,
     /// How far the database's clock is ahead of this machine's, in milliseconds.
     ahead: i64,
@@ -70,6 +79,7 @@ impl Connection {
             statements: RefCell::default(),
             sent: RefCell::default(),
             ids: RefCell::default(),
+            counted: Cell::new(COUNTS_MAX),
             clock: clock.clone(),
             ahead: 0,
         };
@@ -319,6 +329,7 @@ impl Sql for Connection {
 
     fn insert(&self, table: &'static str, columns: &str, params: &[Param<'_>]) -> SqlResult<i64> {
         let id = self.next_id(table)?;
+        self.counted.set(self.counted.get() + 1);
         let places = places(params.len() + 1);
         let statement = self.prepared(&format!(
             "INSERT INTO {table} ({columns}, id) VALUES ({places})"
@@ -335,6 +346,10 @@ impl Sql for Connection {
 
     fn begin(&self, area: Area) -> SqlResult<()> {
         let begin = match area {
+            Area::Deliveries if self.counted.get() >= COUNTS_MAX => {
+                self.counted.set(0);
+                format!("BEGIN; {}; {ADD_UP}", lock(area))
+            }
             // What one writer has read stays true until it commits, as with SQLite.
             Area::Deliveries | Area::Payments => format!("BEGIN; {}", lock(area)),
             // The log needs not survive a crash of the server to the last row.

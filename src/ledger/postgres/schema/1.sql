@@ -240,28 +240,23 @@ CREATE INDEX errands_by_delivery ON errands (delivery);
 CREATE INDEX errands_by_identity ON errands (identity) WHERE identity IS NOT NULL;
 CREATE INDEX errands_to_do ON errands (realm, duty, known, max(due_at, taken_until)) WHERE due_at IS NOT NULL;
 
--- How much there is of each class, and whose, so that it need not be counted.
+-- How much there is of each class, and whose, so that it need not be counted: the sums of these rows. Each change adds a
+-- row, since many changes of one row in a transaction are slow; they are added up now and then.
 CREATE TABLE delivery_tally (
     class   BIGINT NOT NULL,
     realm   TEXT NOT NULL,
     account TEXT NOT NULL,
     rows    BIGINT NOT NULL,
-    bytes   BIGINT NOT NULL,
-    PRIMARY KEY (class, realm, account)
+    bytes   BIGINT NOT NULL
 );
 
 CREATE FUNCTION count_deliveries() RETURNS TRIGGER LANGUAGE plpgsql AS $$
 BEGIN
     IF TG_OP <> 'DELETE' THEN
-        INSERT INTO delivery_tally VALUES (NEW.class, NEW.realm, NEW.account, 1, NEW.size)
-            ON CONFLICT (class, realm, account) DO UPDATE
-            SET rows = delivery_tally.rows + 1, bytes = delivery_tally.bytes + excluded.bytes;
+        INSERT INTO delivery_tally VALUES (NEW.class, NEW.realm, NEW.account, 1, NEW.size);
     END IF;
     IF TG_OP <> 'INSERT' THEN
-        UPDATE delivery_tally SET rows = rows - 1, bytes = bytes - OLD.size
-            WHERE class = OLD.class AND realm = OLD.realm AND account = OLD.account;
-        DELETE FROM delivery_tally
-            WHERE class = OLD.class AND realm = OLD.realm AND account = OLD.account AND rows = 0;
+        INSERT INTO delivery_tally VALUES (OLD.class, OLD.realm, OLD.account, -1, -OLD.size);
     END IF;
     IF TG_OP = 'DELETE' THEN
         DELETE FROM errands WHERE delivery = OLD.id;

@@ -77,7 +77,8 @@ impl<D: Database> Jobs for D {
     ) -> Result<Vec<(String, u64)>, LedgerError> {
         self.read(move |sql| {
             sql.all(
-                "SELECT account, rows FROM delivery_tally WHERE class = $1 AND realm = $2",
+                "SELECT account, CAST(sum(rows) AS BIGINT) FROM delivery_tally WHERE class = $1 AND realm = $2
+                 GROUP BY account HAVING sum(rows) > 0",
                 params![rows::Class::Unknown as i64, &*account_key],
                 |row| Ok((row.get(0)?, row.get::<i64>(1)?.unsigned_abs())),
             )

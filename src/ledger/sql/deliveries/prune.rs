@@ -279,7 +279,7 @@ fn oldest_of_the_largest(sql: &dyn Sql, class: Class, in_number: bool) -> SqlRes
         &format!(
             "SELECT id, size FROM deliveries JOIN
                  (SELECT realm AS whose, account AS its FROM delivery_tally
-                     WHERE class = {class} ORDER BY {by} DESC LIMIT 1) AS largest
+                     WHERE class = {class} GROUP BY realm, account ORDER BY sum({by}) DESC LIMIT 1) AS largest
                  ON realm{plain} = whose AND account{plain} = its
              WHERE class = {class} ORDER BY id LIMIT 1"
         ),
