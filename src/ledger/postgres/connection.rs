@@ -41,7 +41,22 @@ const ADD_UP: &str = "WITH gone AS (DELETE FROM delivery_tally RETURNING *)
 const FOR_NUL: char = '\u{10FFFF}';
 
 /// The answer to a statement that was sent.
-type Answer = Pin<Box<dyn Future<Output = Result<(), tokio_postgres::Error>>>>;
+type Answer<T = ()> = Pin<Box<dyn Future<Output = Result<T, tokio_postgres::Error>>>>;
+
+/// Sends a statement before its answer is awaited: the first poll puts it into the client's queue. An early answer is an
+/// error, which is there to be awaited, too.
+fn sent<T: 'static>(
+    answer: impl Future<Output = Result<T, tokio_postgres::Error>> + 'static,
+) -> Answer<T> {
+    let mut answer: Answer<T> = Box::pin(answer);
+    let polled = answer
+        .as_mut()
+        .poll(&mut Context::from_waker(Waker::noop()));
+    match polled {
+        Poll::Ready(done) => Box::pin(std::future::ready(done)),
+        Poll::Pending => answer,
+    }
+}
 
 /// A connection. It is lost after the first error that is not the statement's own.
 pub(super) struct Connection {
@@ -255,15 +270,24 @@ impl Connection {
 impl Connection {
     /// Sends a statement; its answer is awaited at the end of the transaction.
     fn send(&self, answer: impl Future<Output = Result<(), tokio_postgres::Error>> + 'static) {
-        let mut answer: Answer = Box::pin(answer);
-        // The first poll puts it into the client's queue. An early answer is an error, which the end sees, too.
-        let polled = answer
-            .as_mut()
-            .poll(&mut Context::from_waker(Waker::noop()));
-        self.sent.borrow_mut().push(match polled {
-            Poll::Ready(done) => Box::pin(std::future::ready(done)),
-            Poll::Pending => answer,
-        });
+        self.sent.borrow_mut().push(sent(answer));
+    }
+
+    /// Calls `each` with a row.
+    fn show(
+        &self,
+        row: &tokio_postgres::Row,
+        each: &mut dyn FnMut(Row<'_>) -> SqlResult<()>,
+    ) -> SqlResult<()> {
+        let texts: Vec<Option<String>> = (0..row.len()).map(|at| with_nul(row, at)).collect();
+        let column = |at: usize| match texts.get(at) {
+            Some(Some(text)) => Column::Text(text),
+            _ => column(row, at),
+        };
+        each(Row {
+            column: &column,
+            ahead: self.ahead,
+        })
     }
 
     /// The next id of a table. The transaction holds the lock of the table's area, so no other takes one meanwhile: ids
@@ -313,18 +337,38 @@ impl Sql for Connection {
         params: &[Param<'_>],
         each: &mut dyn FnMut(Row<'_>) -> SqlResult<()>,
     ) -> SqlResult<()> {
-        for row in self.rows_within(ANSWER_MAX, sql, params)? {
-            let texts: Vec<Option<String>> = (0..row.len()).map(|at| with_nul(&row, at)).collect();
-            let column = |at: usize| match texts.get(at) {
-                Some(Some(text)) => Column::Text(text),
-                _ => column(&row, at),
-            };
-            each(Row {
-                column: &column,
-                ahead: self.ahead,
-            })?;
-        }
-        Ok(())
+        self.rows_within(ANSWER_MAX, sql, params)?
+            .iter()
+            .try_for_each(|row| self.show(row, each))
+    }
+
+    fn query_each(
+        &self,
+        sql: &str,
+        params: &[Vec<Param<'_>>],
+        each: &mut dyn FnMut(Row<'_>) -> SqlResult<()>,
+    ) -> SqlResult<()> {
+        let statement = self.prepared(sql)?;
+        let answers = params.iter().map(|params| {
+            let (client, statement) = (self.client.clone(), statement.clone());
+            let bound: Vec<Owned> = self.bound(params).into_iter().map(Owned::from).collect();
+            sent(async move {
+                let bound: Vec<&(dyn ToSql + Sync)> =
+                    bound.iter().map(|bound| bound as _).collect();
+                client.query(&statement, &bound).await
+            })
+        });
+        // All are sent before the first answer is awaited.
+        let answers: Vec<_> = answers.collect();
+        let rows = self.wait(ANSWER_MAX, async {
+            let mut rows = Vec::with_capacity(answers.len());
+            for answer in answers {
+                rows.extend(answer.await?);
+            }
+            Ok(rows)
+        });
+        let rows = rows.map_err(|error| self.cause(error))?;
+        rows.iter().try_for_each(|row| self.show(row, each))
     }
 
     fn insert(&self, table: &'static str, columns: &str, params: &[Param<'_>]) -> SqlResult<i64> {

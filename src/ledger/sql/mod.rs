@@ -66,6 +66,18 @@ pub(super) trait Sql {
         each: &mut dyn FnMut(Row<'_>) -> SqlResult<()>,
     ) -> SqlResult<()>;
 
+    /// Runs a query once for each of several parameters, in their order; calls `each` with all rows.
+    fn query_each(
+        &self,
+        sql: &str,
+        params: &[Vec<Param<'_>>],
+        each: &mut dyn FnMut(Row<'_>) -> SqlResult<()>,
+    ) -> SqlResult<()> {
+        params
+            .iter()
+            .try_for_each(|params| self.query(sql, params, each))
+    }
+
     /// Inserts a row into a table that has ids; returns its id. In a transaction, it may be sent only with the next
     /// statement, and its errors appear then.
     fn insert(&self, table: &'static str, columns: &str, params: &[Param<'_>]) -> SqlResult<i64>;

@@ -9,7 +9,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use crate::domain::job::NewJob;
 use crate::domain::{Delivery, DeliveryId, JobKind, Verdict, WallTime};
 
-use super::super::value::params;
+use super::super::value::{Param, params};
 use super::super::{Area, Database, Sql, SqlResult, Store};
 use super::{prune, rows};
 use crate::ledger::deliveries::{DedupKey, NewDelivery};
@@ -183,20 +183,34 @@ fn insert(
         // More than are added, so that a file that is over its limits shrinks.
         prune::prune(&*change, &limits, now, news.len() * 2 + 16)?;
         let mut room = prune::Room::of(&*change, &limits);
-        let insert = |new: &NewDelivery| {
+        let mut fitting = Vec::with_capacity(news.len());
+        for new in news {
             let known = rows::is_known(&*change, new)?;
             // Before it is counted: a rejected delivery must not count as a repeat of itself when it is sent again.
             // Made-up ones only replace others like them.
             let fits = new.jobs.is_empty() || !known || room.take(new)?;
-            fits.then(|| insert_one(&*change, new, known)).transpose()
+            fitting.push(fits.then_some((new, known)));
+        }
+        let mut counts = count(&*change, fitting.iter().flatten().map(|(new, _)| *new))?;
+        let mut insert = |(new, known): (&NewDelivery, bool)| {
+            let counted = new.identity.as_ref().and_then(|_| counts.pop_front());
+            insert_one(&*change, new, known, counted)
         };
-        let saved = news.iter().map(insert).collect::<SqlResult<_>>()?;
+        let saved = fitting
+            .into_iter()
+            .map(|fitting| fitting.map(&mut insert).transpose())
+            .collect::<SqlResult<_>>()?;
         change.commit()?;
         Ok(saved)
     })
 }
 
-fn insert_one(sql: &dyn Sql, new: &NewDelivery, known: bool) -> SqlResult<Delivery> {
+fn insert_one(
+    sql: &dyn Sql,
+    new: &NewDelivery,
+    known: bool,
+    counted: Option<Counted>,
+) -> SqlResult<Delivery> {
     let mut jobs = new.jobs.clone();
     let mut classified = rows::Classified {
         verdict: new.verdict,
@@ -204,11 +218,14 @@ fn insert_one(sql: &dyn Sql, new: &NewDelivery, known: bool) -> SqlResult<Delive
         attempt: 1,
         known,
     };
-    let Some(identity) = &new.identity else {
+    let (Some(identity), Some(counted)) = (&new.identity, counted) else {
         return rows::insert(sql, new, &jobs, &classified);
     };
-    let relayed = jobs.iter().any(|job| job.kind == JobKind::Relay);
-    let (id, earlier, settled) = count(sql, identity.hash(), new.received_at, relayed)?;
+    let Counted {
+        id,
+        earlier,
+        settled,
+    } = counted;
     let ask = Ask {
         identity: id,
         at: new.received_at,
@@ -252,23 +269,46 @@ fn insert_one(sql: &dyn Sql, new: &NewDelivery, known: bool) -> SqlResult<Delive
     rows::insert(sql, new, &jobs, &classified)
 }
 
-/// Counts a delivery of an identity: returns its row, how many came before, and whether its state is final.
-fn count(
+/// An identity with one more delivery.
+struct Counted {
+    id: i64,
+    /// How many came before.
+    earlier: u32,
+    /// Its state is final.
+    settled: bool,
+}
+
+/// Counts those deliveries that have an identity.
+fn count<'n>(
     sql: &dyn Sql,
-    hash: &[u8; 32],
-    at: WallTime,
-    relayed: bool,
-) -> SqlResult<(i64, u32, bool)> {
-    sql.one(
+    news: impl Iterator<Item = &'n NewDelivery>,
+) -> SqlResult<VecDeque<Counted>> {
+    let params: Vec<Vec<Param<'_>>> = news
+        .filter_map(|new| {
+            let hash = new.identity.as_ref()?.hash();
+            let relayed = new.jobs.iter().any(|job| job.kind == JobKind::Relay);
+            Some(params![hash, new.received_at, relayed].to_vec())
+        })
+        .collect();
+    let mut counts = VecDeque::with_capacity(params.len());
+    sql.query_each(
         // Bounded, since it is read as a `u32`.
         "INSERT INTO identities (hash, deliveries, settled, seen_at, relayed, number)
          VALUES ($1, 1, 0, $2, $3, (SELECT coalesce(max(number), 0) + 1 FROM identities WHERE relayed = $3))
          ON CONFLICT (hash) DO UPDATE SET deliveries = min(identities.deliveries + 1, 4000000000),
              seen_at = max(identities.seen_at, excluded.seen_at)
          RETURNING id, deliveries - 1, settled",
-        params![hash, at, relayed],
-        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
-    )
+        &params,
+        &mut |row| {
+            counts.push_back(Counted {
+                id: row.get(0)?,
+                earlier: row.get(1)?,
+                settled: row.get(2)?,
+            });
+            Ok(())
+        },
+    )?;
+    Ok(counts)
 }
 
 /// A check that a callback causes.
