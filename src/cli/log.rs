@@ -24,6 +24,9 @@ const LOOK: Duration = Duration::from_millis(300);
 /// The default of `--limit`.
 const ROWS: usize = 200;
 
+/// The most omitted rows that are counted.
+const OMITTED_MAX: usize = 200_000;
+
 /// Rows read at a time; fewer with bodies.
 const PAGE: usize = 500;
 const PAGE_WHOLE: usize = 100;
@@ -99,7 +102,7 @@ impl Log {
         let newest = ledger.log(newest).await?;
         let newest = newest.first().map_or(ExchangeId(0), |row| row.id);
         let all = LogQuery {
-            limit: usize::MAX,
+            limit: self.counted(),
             ..query.clone()
         };
         self.report_omitted(ledger.count_exchanges(all).await?, "request", out);
@@ -277,10 +280,17 @@ impl Log {
         self.limit.map_or(default, |limit| limit.max(1))
     }
 
+    /// How many rows are counted: those that are shown, and some more. The ledger of a team may have millions.
+    fn counted(&self) -> usize {
+        self.most().saturating_add(OMITTED_MAX)
+    }
+
     /// Says how many of `count` rows are not shown.
     fn report_omitted(&self, count: usize, noun: &str, out: &Out) {
         let left_out = count.saturating_sub(self.most());
-        if left_out > 0 {
+        if left_out == OMITTED_MAX {
+            out.note(&format!("at least {left_out} older {noun}s omitted; use --since or --limit"));
+        } else if left_out > 0 {
             let rows = counted(left_out as u64, &format!("older {noun}"));
             out.note(&format!("{rows} omitted; --limit {count} shows all"));
         }

@@ -30,7 +30,7 @@ impl Log {
         let newest = ledger.deliveries(newest).await?;
         let newest = newest.first().map_or(DeliveryId(0), |row| row.id);
         let all = DeliveryQuery {
-            limit: usize::MAX,
+            limit: self.counted(),
             ..query.clone()
         };
         self.report_omitted(ledger.count_deliveries(all).await?, "callback", out);
