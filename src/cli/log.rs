@@ -289,7 +289,9 @@ impl Log {
     fn report_omitted(&self, count: usize, noun: &str, out: &Out) {
         let left_out = count.saturating_sub(self.most());
         if left_out == OMITTED_MAX {
-            out.note(&format!("at least {left_out} older {noun}s omitted; use --since or --limit"));
+            out.note(&format!(
+                "at least {left_out} older {noun}s omitted; use --since or --limit"
+            ));
         } else if left_out > 0 {
             let rows = counted(left_out as u64, &format!("older {noun}"));
             out.note(&format!("{rows} omitted; --limit {count} shows all"));

@@ -20,7 +20,7 @@ pub struct LogQuery {
     /// Only this operator's, see [`Exchange::operator`].
     pub operator: Option<String>,
     /// Only those in which each of these words is found: in method, URL, status, failure or account, in
-    /// upper or lower case.
+    /// upper or lower case. Of a log of millions, only the newest 200,000 are searched.
     pub filter: String,
     /// At most this many.
     pub limit: usize,
