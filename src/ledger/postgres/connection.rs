@@ -1,6 +1,6 @@
 //! One connection to the server, as a thread uses it: each call waits for its answer, with a time limit.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fmt;
 use std::pin::Pin;
@@ -18,8 +18,9 @@ use crate::domain::WallTime;
 
 use super::error::PostgresError;
 use super::target::{Driver, Target};
+use crate::ledger::deliveries::NewDelivery;
 use crate::ledger::sql::selection::places;
-use crate::ledger::sql::{Area, Column, Param, Row, Sql, SqlError, SqlResult};
+use crate::ledger::sql::{Area, Column, Param, Row, Sql, SqlError, SqlResult, params};
 
 /// The longest wait for one answer. A server that does not answer in this time counts as away.
 const ANSWER_MAX: Duration = Duration::from_secs(20);
@@ -29,13 +30,6 @@ const CONNECT_MAX: Duration = Duration::from_secs(10);
 
 /// The most prepared statements of a connection.
 const STATEMENTS_MAX: usize = 200;
-
-/// After this many inserts the counts of deliveries are added up.
-const COUNTS_MAX: u32 = 256;
-
-const ADD_UP: &str = "WITH gone AS (DELETE FROM delivery_tally RETURNING *)
-    INSERT INTO delivery_tally SELECT class, realm, account, sum(rows), sum(bytes) FROM gone
-        GROUP BY class, realm, account HAVING sum(rows) <> 0";
 
 /// PostgreSQL's texts cannot contain the character NUL; it is stored as this one, which Unicode reserves for programs.
 const FOR_NUL: char = '\u{10FFFF}';
@@ -69,8 +63,8 @@ pub(super) struct Connection {
     sent: RefCell<Vec<Answer>>,
     /// The last id in each table that the transaction inserts into.
     ids: RefCell<HashMap<&'static str, i64>>,
-    /// The inserts since the counts of deliveries were added up.
-    counted: Cell<u32>,
+    /// The rows and bytes of the deliveries that the transaction inserts, by class, account key and account.
+    counted: RefCell<HashMap<(i64, String, String), (i64, i64)>>,
     clock: Clock,
     /// How far the database's clock is ahead of this machine's, in milliseconds.
     ahead: i64,
@@ -94,7 +88,7 @@ impl Connection {
             statements: RefCell::default(),
             sent: RefCell::default(),
             ids: RefCell::default(),
-            counted: Cell::new(COUNTS_MAX),
+            counted: RefCell::default(),
             clock: clock.clone(),
             ahead: 0,
         };
@@ -373,7 +367,6 @@ impl Sql for Connection {
 
     fn insert(&self, table: &'static str, columns: &str, params: &[Param<'_>]) -> SqlResult<i64> {
         let id = self.next_id(table)?;
-        self.counted.set(self.counted.get() + 1);
         let places = places(params.len() + 1);
         let statement = self.prepared(&format!(
             "INSERT INTO {table} ({columns}, id) VALUES ({places})"
@@ -388,12 +381,16 @@ impl Sql for Connection {
         Ok(id)
     }
 
+    fn count_delivery(&self, new: &NewDelivery, class: i64, size: i64) {
+        let key = (class, new.account_key.clone(), new.account.clone());
+        let mut counted = self.counted.borrow_mut();
+        let (rows, bytes) = counted.entry(key).or_default();
+        *rows += 1;
+        *bytes += size;
+    }
+
     fn begin(&self, area: Area) -> SqlResult<()> {
         let begin = match area {
-            Area::Deliveries if self.counted.get() >= COUNTS_MAX => {
-                self.counted.set(0);
-                format!("BEGIN; {}; {ADD_UP}", lock(area))
-            }
             // What one writer has read stays true until it commits, as with SQLite.
             Area::Deliveries | Area::Payments => format!("BEGIN; {}", lock(area)),
             // The log needs not survive a crash of the server to the last row.
@@ -407,9 +404,18 @@ impl Sql for Connection {
 
     fn end(&self, saved: bool) -> SqlResult<()> {
         let ids = std::mem::take(&mut *self.ids.borrow_mut());
+        let counted = std::mem::take(&mut *self.counted.borrow_mut());
         if !saved {
             self.sent.borrow_mut().clear();
             return Ok(self.batch("ROLLBACK")?);
+        }
+        for ((class, account_key, account), (rows, bytes)) in &counted {
+            self.execute(
+                "INSERT INTO delivery_tally VALUES ($1, $2, $3, $4, $5)
+                 ON CONFLICT (class, realm, account) DO UPDATE
+                     SET rows = delivery_tally.rows + excluded.rows, bytes = delivery_tally.bytes + excluded.bytes",
+                params![*class, account_key, account, *rows, *bytes],
+            )?;
         }
         let last: Vec<String> = ids
             .iter()

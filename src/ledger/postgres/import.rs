@@ -82,6 +82,12 @@ impl Import<'_> {
         }
         let exchanges = self.copy("exchanges")?;
         let (callbacks, sealed_by_another) = self.callbacks()?;
+        self.new.execute("DELETE FROM delivery_tally", &[])?;
+        self.new.execute(
+            "INSERT INTO delivery_tally SELECT class, realm, account, count(*), sum(size) FROM deliveries
+                 GROUP BY class, realm, account",
+            &[],
+        )?;
         change.commit()?;
         Ok(Imported {
             is_new: true,

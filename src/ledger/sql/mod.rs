@@ -19,6 +19,7 @@ use std::sync::Arc;
 use crate::clock::Clock;
 use crate::domain::{Exchange, WallTime};
 
+use super::deliveries::NewDelivery;
 use super::error::LedgerError;
 use super::exchanges::Recorded;
 use super::status::Retention;
@@ -81,6 +82,9 @@ pub(super) trait Sql {
     /// Inserts a row into a table that has ids; returns its id. In a transaction, it may be sent only with the next
     /// statement, and its errors appear then.
     fn insert(&self, table: &'static str, columns: &str, params: &[Param<'_>]) -> SqlResult<i64>;
+
+    /// Counts a delivery that the transaction inserts, where the database does not do that by itself.
+    fn count_delivery(&self, _new: &NewDelivery, _class: i64, _size: i64) {}
 
     /// Begins a transaction.
     fn begin(&self, area: Area) -> SqlResult<()>;

@@ -240,30 +240,33 @@ CREATE INDEX errands_by_delivery ON errands (delivery);
 CREATE INDEX errands_by_identity ON errands (identity) WHERE identity IS NOT NULL;
 CREATE INDEX errands_to_do ON errands (realm, duty, known, max(due_at, taken_until)) WHERE due_at IS NOT NULL;
 
--- How much there is of each class, and whose, so that it need not be counted: the sums of these rows. Each change adds a
--- row, since many changes of one row in a transaction are slow; they are added up now and then.
+-- How much there is of each class, and whose, so that it need not be counted. New deliveries are counted by the program,
+-- once for all of a transaction: many changes of one row in a transaction are slow.
 CREATE TABLE delivery_tally (
     class   BIGINT NOT NULL,
     realm   TEXT NOT NULL,
     account TEXT NOT NULL,
     rows    BIGINT NOT NULL,
-    bytes   BIGINT NOT NULL
+    bytes   BIGINT NOT NULL,
+    PRIMARY KEY (class, realm, account)
 );
 
 CREATE FUNCTION count_deliveries() RETURNS TRIGGER LANGUAGE plpgsql AS $$
 BEGIN
-    IF TG_OP <> 'DELETE' THEN
-        INSERT INTO delivery_tally VALUES (NEW.class, NEW.realm, NEW.account, 1, NEW.size);
-    END IF;
-    IF TG_OP <> 'INSERT' THEN
-        INSERT INTO delivery_tally VALUES (OLD.class, OLD.realm, OLD.account, -1, -OLD.size);
-    END IF;
-    IF TG_OP = 'DELETE' THEN
+    UPDATE delivery_tally SET rows = rows - 1, bytes = bytes - OLD.size
+        WHERE class = OLD.class AND realm = OLD.realm AND account = OLD.account;
+    DELETE FROM delivery_tally
+        WHERE class = OLD.class AND realm = OLD.realm AND account = OLD.account AND rows <= 0;
+    IF TG_OP = 'UPDATE' THEN
+        INSERT INTO delivery_tally VALUES (NEW.class, NEW.realm, NEW.account, 1, NEW.size)
+            ON CONFLICT (class, realm, account) DO UPDATE
+            SET rows = delivery_tally.rows + 1, bytes = delivery_tally.bytes + excluded.bytes;
+    ELSE
         DELETE FROM errands WHERE delivery = OLD.id;
     END IF;
     RETURN NULL;
 END $$;
-CREATE TRIGGER delivery_kept AFTER INSERT OR DELETE OR UPDATE OF class, size ON deliveries
+CREATE TRIGGER delivery_moved AFTER DELETE OR UPDATE OF class, size ON deliveries
     FOR EACH ROW EXECUTE FUNCTION count_deliveries();
 
 -- Tells the other programs that something has changed, and which program did it.

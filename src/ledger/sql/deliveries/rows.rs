@@ -102,9 +102,12 @@ pub(super) fn insert(
         &new.kind,
     ];
     let size = ROW_BYTES + new.sealed.len() + texts.iter().map(|text| text.len()).sum::<usize>();
+    let class = Class::of(verdict, due, false) as i64;
+    let size = i64::try_from(size).unwrap_or(i64::MAX);
+    sql.count_delivery(new, class, size);
     let columns = params![
-        Class::of(verdict, due, false) as i64,
-        i64::try_from(size).unwrap_or(i64::MAX),
+        class,
+        size,
         &new.account_key,
         &new.account,
         &new.provider,
