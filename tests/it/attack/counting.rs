@@ -78,6 +78,22 @@ impl CountingPeer {
         Self { url, counted }
     }
 
+    /// How many requests there were so far.
+    pub fn requests(&self) -> usize {
+        self.counted.lock().unwrap().len()
+    }
+
+    /// How much of the limit was used by all requests but the first so many, in tenths of a per cent: the period by
+    /// the mean time from one request to the one that its slot was free for again.
+    pub fn used(&self, limit: usize, period: Duration, first: usize) -> u128 {
+        let all = self.counted.lock().unwrap();
+        let came: Vec<Duration> = all[first..].iter().map(|one| one.came).collect();
+        let again = came.iter().zip(came.iter().skip(limit));
+        let took: Duration = again.map(|(one, next)| next.saturating_sub(*one)).sum();
+        let slots = came.len().saturating_sub(limit) as u128;
+        (period.as_millis() * slots * 1000) / took.as_millis().max(1)
+    }
+
     pub fn count(&self, limit: usize, period: Duration) -> Count {
         let all = self.counted.lock().unwrap().clone();
         let instants: [fn(&Counted) -> Duration; 3] =
