@@ -67,7 +67,7 @@ impl Schema {
     }
 
     /// Creates the tables, as an operator does.
-    pub fn init(&self, place: &Place) {
+    pub fn init(place: &Place) {
         let ran = place.run(&["ledger", "init"]);
         assert_eq!(ran.code, 0, "{ran:?}");
     }

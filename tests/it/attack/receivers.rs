@@ -44,7 +44,7 @@ impl Receivers {
             Schema::join(&mut place, &schema.url);
             place
         });
-        schema.init(&places[0]);
+        Schema::init(&places[0]);
         let receivers = Self {
             shop,
             places,
