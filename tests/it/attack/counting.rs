@@ -78,19 +78,15 @@ impl CountingPeer {
         Self { url, counted }
     }
 
-    /// How many requests there were so far.
-    pub fn requests(&self) -> usize {
-        self.counted.lock().unwrap().len()
-    }
-
-    /// How much of the limit was used by all requests but the first so many, in tenths of a per cent: the period by
-    /// the mean time from one request to the one that its slot was free for again.
-    pub fn used(&self, limit: usize, period: Duration, first: usize) -> u128 {
+    /// How much of the limit was used, in tenths of a per cent: the period by the mean time from one request to the one
+    /// that its slot was free for again.
+    pub fn used(&self, limit: usize, period: Duration) -> u128 {
         let all = self.counted.lock().unwrap();
-        let came: Vec<Duration> = all[first..].iter().map(|one| one.came).collect();
-        let again = came.iter().zip(came.iter().skip(limit));
-        let took: Duration = again.map(|(one, next)| next.saturating_sub(*one)).sum();
-        let slots = came.len().saturating_sub(limit) as u128;
+        let again = all.iter().zip(all.iter().skip(limit));
+        let took: Duration = again
+            .map(|(one, next)| next.came.saturating_sub(one.came))
+            .sum();
+        let slots = all.len().saturating_sub(limit) as u128;
         (period.as_millis() * slots * 1000) / took.as_millis().max(1)
     }
 

@@ -74,14 +74,9 @@ impl Field {
         &mut self.machines
     }
 
-    /// How many requests there were so far.
-    pub fn requests(&self) -> usize {
-        self.peer.requests()
-    }
-
-    /// How much of the limit all requests but the first so many used, in tenths of a per cent.
-    pub fn used(&self, first: usize) -> u128 {
-        self.peer.used(self.limit, self.period, first)
+    /// How much of the limit was used, in tenths of a per cent.
+    pub fn used(&self) -> u128 {
+        self.peer.used(self.limit, self.period)
     }
 
     /// A check of these payments on the first machine, not started yet.

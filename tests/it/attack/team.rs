@@ -141,7 +141,7 @@ fn machines_of_a_team_use_nearly_all_of_a_limit() {
         std::thread::sleep(length());
         signal(child, Signal::INT);
     });
-    let used = field.used(0);
+    let used = field.used();
     let count = field.judge(&format!(
         "{MACHINES} machines undisturbed, {used} per mille used"
     ));
@@ -175,7 +175,7 @@ fn machines_of_a_team_exceed_no_limit() {
             },
         );
     });
-    let used = field.used(0);
+    let used = field.used();
     field.judge(&format!(
         "{}, {used} per mille used",
         team.disturbances(breaks)
