@@ -239,6 +239,11 @@ impl Listener {
         self.child.id()
     }
 
+    /// Whether it has ended by itself.
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
     /// Sends a signal by its name.
     pub fn signal(&self, name: &str) {
         let process = i32::try_from(self.child.id()).unwrap();

@@ -66,6 +66,18 @@ impl Receivers {
         *self.running[number].lock().unwrap() = Some(started);
     }
 
+    /// Starts those again that have ended, as a supervisor does: one ends if its database goes before it listens.
+    fn supervise(&self) {
+        for number in [0, 1] {
+            let mut running = self.running[number].lock().unwrap();
+            let ended = running.as_mut().is_none_or(Listener::has_ended);
+            drop(running);
+            if ended {
+                self.start_again(number);
+            }
+        }
+    }
+
     fn send(&self, number: usize, callback: &Callback) -> Option<u16> {
         let running = self.running[number].lock().unwrap();
         let url = running.as_ref()?.url.clone();
@@ -177,15 +189,15 @@ fn kills_of_receivers_and_of_the_database_lose_no_callback() {
     );
     let (mut random, mut of_database) = (fastrand::Rng::with_seed(11), 0);
     std::thread::scope(|scope| {
-        for _ in 0..4 {
+        let senders = [(); 4].map(|()| {
             scope.spawn(|| {
                 while !over.load(Ordering::Relaxed) {
                     let number = next.fetch_add(1, Ordering::Relaxed);
                     sent.fetch_add(receivers.deliver(number), Ordering::Relaxed);
                     std::thread::sleep(Duration::from_millis(20));
                 }
-            });
-        }
+            })
+        });
         for _ in 0..kills {
             std::thread::sleep(Duration::from_millis(random.u64(100..1_000)));
             match random.usize(0..3) {
@@ -197,13 +209,19 @@ fn kills_of_receivers_and_of_the_database_lose_no_callback() {
                 }
                 receiver => receivers.start_again(receiver),
             }
+            receivers.supervise();
         }
         over.store(true, Ordering::Relaxed);
+        while senders.iter().any(|sender| !sender.is_finished()) {
+            receivers.supervise();
+            std::thread::sleep(Duration::from_millis(200));
+        }
     });
     let callbacks = next.into_inner();
     let (orders, reservations): (Vec<usize>, Vec<usize>) =
         (0..callbacks).partition(|number| number % 2 == 1);
     for _ in 0..SECONDS_FOR_JOBS {
+        receivers.supervise();
         let forwarded = receivers.forwarded();
         if reservations
             .iter()
