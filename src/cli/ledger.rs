@@ -230,15 +230,18 @@ fn migrate(start: Start<'_>, creates: bool) -> CommandResult {
             };
             let schema = database.schema.clone();
             let clock = settings.clock.clone();
-            let before =
-                deck::on_thread(move || match Ledger::survey(&database, &clock)?.version {
+            let before = deck::on_thread(move || {
+                let report = Ledger::survey(&database, &clock)?;
+                match report.version {
                     None if !creates => {
                         Err("the database has no ledger yet; run `tilldeck ledger init`".to_owned())
                     }
-                    Some(version) if creates => Ok(version),
+                    Some(version) if creates && version <= report.newest => Ok(version),
+                    // Refuses tables of a newer tilldeck.
                     _ => Ledger::migrate(&database, &clock),
-                })
-                .await?;
+                }
+            })
+            .await?;
             let words = match before {
                 0 => format!("the ledger is ready in schema {schema}"),
                 _ if creates => {

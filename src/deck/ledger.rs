@@ -105,7 +105,7 @@ pub(super) fn unusable(why: impl std::fmt::Display) -> Problem {
     Problem::new(
         ProblemKind::Config,
         format!("the shared ledger cannot be used: {why}"),
-        "check `url` in [ledger]; --ledger sqlite opens this machine's own ledger, for reading",
+        "`url` in [ledger] names the database; --ledger sqlite opens this machine's own ledger, for reading",
     )
 }
 

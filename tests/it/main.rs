@@ -27,6 +27,8 @@ mod peer;
 mod places;
 mod player;
 mod pledg;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod program;
 mod pty;
 mod qr;

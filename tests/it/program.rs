@@ -13,6 +13,8 @@ pub const API_SECRET: &str = "planted-api-secret-0123456789";
 /// A place of its own for one test.
 pub struct Place {
     folder: tempfile::TempDir,
+    /// Variables that its programs have beside the usual ones.
+    pub variables: Vec<(String, std::ffi::OsString)>,
 }
 
 /// What one run printed, and its exit code.
@@ -58,6 +60,7 @@ impl Place {
     pub fn new() -> Self {
         Self {
             folder: tempfile::tempdir().unwrap(),
+            variables: Vec::new(),
         }
     }
 
@@ -122,6 +125,7 @@ impl Place {
             .env("TEST_API_SECRET", API_SECRET)
             // No test comes near the keyring of whoever runs it.
             .env("TILLDECK_KEYRING", "off")
+            .envs(self.variables.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null());
         if self.config_path().exists() {
             command.env("TILLDECK_CONFIG", self.config_path());
@@ -233,6 +237,11 @@ impl Listener {
     /// Its process.
     pub fn id(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Whether it has ended by itself.
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
     }
 
     /// Sends a signal by its name.

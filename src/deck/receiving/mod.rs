@@ -406,7 +406,7 @@ async fn start(shared: &Arc<Shared>, listener: TcpListener) -> io::Result<Receiv
     // Before the port opens: a callback must not wait for a keyring's prompt.
     let key = shared.sealing.key().await;
     if let Some(why) = key.refused {
-        return Err(io::Error::other(why));
+        return Err(io::Error::new(io::ErrorKind::InvalidData, why));
     }
     if let Some(why) = key.fleeting {
         let text = format!(
@@ -443,6 +443,8 @@ fn bind_error(error: &io::Error) -> String {
         io::ErrorKind::AddrNotAvailable => {
             "this machine does not have this address; 127.0.0.1 always works".into()
         }
+        // The key that seals callbacks: no other address helps.
+        io::ErrorKind::InvalidData => error.to_string(),
         _ => format!("{error}; choose another address with `bind` in [callbacks] or --bind"),
     }
 }

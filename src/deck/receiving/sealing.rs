@@ -12,7 +12,7 @@ use crate::callbacks::seal::Sealer;
 use crate::config::{Callbacks, Environ, SecretSource, Vault, VaultError};
 use crate::deck::ledger;
 use crate::domain::{DeliveryId, Problem, ProblemKind, Secret, inert};
-use crate::ledger::{KeyHash, Ledger};
+use crate::ledger::{KeyHash, Ledger, LedgerError};
 
 /// The vault's name for it.
 const NAME: &str = "callbacks-key";
@@ -68,57 +68,76 @@ impl Sealing {
     /// The key; created if there is none yet. If it cannot be saved, it serves this run only.
     pub(in crate::deck) async fn key(&self) -> Key {
         // Once in a run: a keyring may prompt at each read.
-        let key = self.key.get_or_init(|| async {
+        let key = self.key.get_or_try_init(|| async {
             let fleeting = |why| Key {
                 sealer: Arc::new(Sealer::new(fresh())),
                 fleeting: Some(why),
                 refused: None,
             };
+            let refused = |why: String| Key {
+                refused: Some(why.clone()),
+                ..fleeting(why)
+            };
             if let Some(source) = &self.configured.key {
                 return match self.configured_key(source).await {
-                    Ok(sealer) => Key {
+                    Ok(Ok(sealer)) => Ok(Key {
                         sealer: Arc::new(sealer),
                         fleeting: None,
                         refused: None,
-                    },
-                    Err(why) => Key {
-                        refused: Some(why.clone()),
-                        ..fleeting(why)
-                    },
+                    }),
+                    Ok(Err(why)) => Ok(refused(why)),
+                    // Only until the ledger can be used.
+                    Err(error) => Err(refused(error.to_string())),
                 };
             }
-            match self.saved_key().await {
+            Ok(match self.saved_key().await {
                 Ok(bytes) => Key {
                     sealer: Arc::new(Sealer::new(bytes)),
                     fleeting: None,
                     refused: None,
                 },
                 Err(why) => fleeting(why),
-            }
+            })
         });
-        key.await.clone()
+        key.await.map_or_else(|refused| refused, Clone::clone)
     }
 
-    async fn configured_key(&self, source: &SecretSource) -> Result<Sealer, String> {
+    /// The outer error is the ledger's.
+    async fn configured_key(
+        &self,
+        source: &SecretSource,
+    ) -> Result<Result<Sealer, String>, LedgerError> {
+        let (key, previous) = match self.configured_keys(source).await {
+            Ok(keys) => keys,
+            Err(why) => return Ok(Err(why)),
+        };
+        let agreed = self
+            .ledger
+            .agree_on_seal_key(fingerprint(key), previous.map(fingerprint))
+            .await?;
+        Ok(if agreed {
+            Ok(Sealer::new(key).with_previous(previous))
+        } else {
+            Err(
+                "seal_key in [callbacks] is not the key of the other machines that share the ledger; configure the same \
+                 key, and after a change of the key also the old one as previous_seal_key"
+                    .to_owned(),
+            )
+        })
+    }
+
+    /// The key, and the one before it.
+    async fn configured_keys(
+        &self,
+        source: &SecretSource,
+    ) -> Result<([u8; 32], Option<[u8; 32]>), String> {
         let environ = &self.configured.environ;
         let key = configured(source, environ, "seal_key").await?;
         let previous = match &self.configured.previous {
             Some(source) => Some(configured(source, environ, "previous_seal_key").await?),
             None => None,
         };
-        let agreed = self
-            .ledger
-            .agree_on_seal_key(fingerprint(key), previous.map(fingerprint))
-            .await;
-        match agreed {
-            Ok(true) => Ok(Sealer::new(key).with_previous(previous)),
-            Ok(false) => Err(
-                "seal_key in [callbacks] is not the key of the other machines that share the ledger; configure the same \
-                 key, and after a change of the key also the old one as previous_seal_key"
-                    .to_owned(),
-            ),
-            Err(error) => Err(error.to_string()),
-        }
+        Ok((key, previous))
     }
 
     async fn saved_key(&self) -> Result<[u8; 32], String> {

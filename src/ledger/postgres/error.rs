@@ -1,6 +1,8 @@
 //! What goes wrong with the database, in words for the operator.
 
-use std::error::Error as _;
+use std::error::Error;
+
+use rustls::CertificateError;
 
 use crate::domain::inert;
 use crate::ledger::error::LedgerError;
@@ -11,9 +13,15 @@ pub(in crate::ledger) enum PostgresError {
     /// It cannot be reached, or the connection was lost.
     #[error("the database cannot be reached: {0}")]
     Away(String),
-    /// It refuses the login, or its certificate is refused.
+    /// It refuses the login.
     #[error("the database refuses the connection: {0}")]
     Refused(String),
+    /// Its certificate is not valid, or it has no TLS.
+    #[error("the connection to the database is not safe: {0}")]
+    Unsafe(String),
+    /// The role may not do something.
+    #[error("the database's role lacks rights: {0}; grant them as docs/operating.md shows")]
+    Forbidden(String),
     /// Too old.
     #[error("the database is PostgreSQL {0}; version 13 or newer is needed")]
     TooOld(i64),
@@ -76,47 +84,94 @@ impl PostgresError {
             self,
             Self::Statement(_)
                 | Self::Aborted
+                | Self::Forbidden(_)
                 | Self::Conflict
                 | Self::LockTimeout
                 | Self::Malformed(_)
         )
     }
 
-    /// Whether trying again later can help.
+    /// Whether another connection can help, now or later: after a failover, too.
     pub(super) fn is_passing(&self) -> bool {
-        matches!(self, Self::Away(_))
+        matches!(self, Self::Away(_) | Self::Standby)
     }
-}
 
-impl From<tokio_postgres::Error> for PostgresError {
-    fn from(error: tokio_postgres::Error) -> Self {
-        let Some(reported) = error.as_db_error() else {
-            let cause = error.source().map(ToString::to_string).unwrap_or_default();
-            let text = inert::cut(
-                &format!("{error}{}{cause}", if cause.is_empty() { "" } else { ": " }),
-                300,
-            );
-            return if cause.contains("certificate") || text.contains("TLS") {
-                Self::Refused(text)
-            } else {
-                Self::Away(text)
-            };
-        };
-        let text = inert::cut(reported.message(), 300);
-        // <https://www.postgresql.org/docs/current/errcodes-appendix.html>
-        match reported.code().code() {
-            // PgBouncer refuses options that it does not know with the code of a protocol violation.
+    /// By the server's code for it (<https://www.postgresql.org/docs/current/errcodes-appendix.html>).
+    fn reported(code: &str, text: String) -> Self {
+        match code {
+            // PgBouncer refuses options that it does not know with the code of a protocol violation. Statements that
+            // are unknown or exist already are those of another session.
             "08P01" if text.contains("startup parameter") => Self::Pooler,
-            code if code.starts_with("08") || code.starts_with("57P") || code == "53300" => {
+            "26000" | "42P05" => Self::Pooler,
+            _ if code.starts_with("08") || code.starts_with("57P") || code == "53300" => {
                 Self::Away(text)
             }
-            code if code.starts_with("28") || code == "3D000" => Self::Refused(text),
+            _ if code.starts_with("28") || code == "3D000" => Self::Refused(text),
+            "42501" => Self::Forbidden(text),
             "25006" => Self::Standby,
             // Serialization failures and deadlocks.
             "40001" | "40P01" => Self::Conflict,
             "55P03" => Self::LockTimeout,
             "25P02" => Self::Aborted,
-            code => Self::Statement(format!("{text} ({code})")),
+            _ => Self::Statement(format!("{text} ({code})")),
+        }
+    }
+
+    /// By an error of this side, and its cause.
+    fn noticed(text: &str, cause: Option<&(dyn Error + 'static)>) -> Self {
+        let Some(cause) = cause else {
+            return Self::Away(inert::cut(text, WORDS_MAX));
+        };
+        if let Some(why) = distrust(cause) {
+            return Self::Unsafe(why);
+        }
+        let words = inert::cut(&cause.to_string(), WORDS_MAX);
+        match &*words {
+            "password missing" => {
+                Self::Refused("the server wants a password, and the URL has none".to_owned())
+            }
+            "server does not support TLS" => {
+                Self::Unsafe("the server does not offer TLS, which sslmode requires".to_owned())
+            }
+            _ => Self::Away(words),
+        }
+    }
+}
+
+/// The longest text of a server that is shown.
+const WORDS_MAX: usize = 300;
+
+/// Why the server's certificate is not valid, if that is the cause.
+fn distrust(cause: &(dyn Error + 'static)) -> Option<String> {
+    let inner = cause.downcast_ref::<std::io::Error>()?.get_ref()?;
+    let rustls::Error::InvalidCertificate(why) = inner.downcast_ref()? else {
+        return None;
+    };
+    Some(match why {
+        CertificateError::UnknownIssuer => {
+            "its certificate is from an authority that this machine does not trust; name the authority's file as \
+             sslrootcert in the URL"
+                .to_owned()
+        }
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+            "its certificate has expired; renew it on the server".to_owned()
+        }
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            "its certificate is for another host; use a name in the URL that the certificate has"
+                .to_owned()
+        }
+        other => inert::cut(&format!("its certificate is not valid: {other}"), WORDS_MAX),
+    })
+}
+
+impl From<tokio_postgres::Error> for PostgresError {
+    fn from(error: tokio_postgres::Error) -> Self {
+        match error.as_db_error() {
+            Some(reported) => Self::reported(
+                reported.code().code(),
+                inert::cut(reported.message(), WORDS_MAX),
+            ),
+            None => Self::noticed(&error.to_string(), error.source()),
         }
     }
 }
@@ -127,5 +182,61 @@ impl From<PostgresError> for LedgerError {
             PostgresError::Malformed(why) => Self::Unreadable(why),
             error => Self::Database(error.to_string()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_server_reports_is_told_apart_by_its_code() {
+        let text = || "words of the server".to_owned();
+        for (code, expected) in [
+            ("08006", PostgresError::Away(text())),
+            ("57P01", PostgresError::Away(text())),
+            ("57P03", PostgresError::Away(text())),
+            ("53300", PostgresError::Away(text())),
+            ("28P01", PostgresError::Refused(text())),
+            ("28000", PostgresError::Refused(text())),
+            ("3D000", PostgresError::Refused(text())),
+            ("42501", PostgresError::Forbidden(text())),
+            ("25006", PostgresError::Standby),
+            ("26000", PostgresError::Pooler),
+            ("42P05", PostgresError::Pooler),
+            ("40001", PostgresError::Conflict),
+            ("55P03", PostgresError::LockTimeout),
+            ("25P02", PostgresError::Aborted),
+            (
+                "53100",
+                PostgresError::Statement("words of the server (53100)".to_owned()),
+            ),
+        ] {
+            assert_eq!(PostgresError::reported(code, text()), expected, "{code}");
+        }
+        let parameter = "unsupported startup parameter: options".to_owned();
+        assert_eq!(
+            PostgresError::reported("08P01", parameter),
+            PostgresError::Pooler
+        );
+    }
+
+    #[test]
+    fn a_certificate_that_is_not_valid_says_why_and_what_to_do() {
+        for (why, words) in [
+            (CertificateError::UnknownIssuer, "name the authority's file"),
+            (CertificateError::Expired, "has expired; renew it"),
+            (CertificateError::NotValidForName, "is for another host"),
+            (CertificateError::Revoked, "is not valid: "),
+        ] {
+            let error = std::io::Error::other(rustls::Error::InvalidCertificate(why));
+            let noticed = PostgresError::noticed("error performing TLS handshake", Some(&error));
+            assert!(matches!(noticed, PostgresError::Unsafe(_)), "{noticed:?}");
+            assert!(noticed.to_string().contains(words), "{noticed}");
+        }
+        let refused = std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
+        let noticed = PostgresError::noticed("error connecting to server", Some(&refused));
+        let expected = "the database cannot be reached: connection refused";
+        assert_eq!(noticed.to_string(), expected);
     }
 }

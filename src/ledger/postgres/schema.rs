@@ -24,9 +24,18 @@ pub(super) fn require(connection: &Connection, schema: &str) -> Result<(), Postg
 /// The version of the tables; `None` if there are none.
 pub(super) fn version(connection: &Connection) -> Result<Option<usize>, PostgresError> {
     let sql: &dyn Sql = connection;
-    let there: bool = sql.one("SELECT to_regclass('ledger') IS NOT NULL", &[], |row| {
-        row.get(0)
-    })?;
+    let (there, closed): (bool, Option<String>) = sql.one(
+        "SELECT to_regclass('ledger') IS NOT NULL, (SELECT CAST(nspname AS TEXT) FROM pg_namespace
+             WHERE nspname = current_setting('search_path') AND NOT has_schema_privilege(oid, 'USAGE'))",
+        &[],
+        |row| Ok((row.get(0)?, row.get(1)?)),
+    )?;
+    // Tables of a schema that may not be used cannot be told from tables that do not exist.
+    if let Some(schema) = closed {
+        return Err(PostgresError::Forbidden(format!(
+            "it may not use the schema {schema}"
+        )));
+    }
     if !there {
         return Ok(None);
     }

@@ -39,7 +39,7 @@ impl Target {
             .iter()
             .any(|scheme| url.starts_with(scheme))
         {
-            return Err("it does not begin with postgres://".to_owned());
+            return Err("its URL does not begin with postgres://".to_owned());
         }
         let (mut mode, mut root, mut rest) = (None, None, Vec::new());
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
@@ -60,12 +60,13 @@ impl Target {
             .parse()
             // Its causes name the parameter, never a value.
             .map_err(|error: tokio_postgres::Error| {
-                std::error::Error::source(&error)
-                    .map_or_else(|| error.to_string(), ToString::to_string)
+                let cause = std::error::Error::source(&error);
+                let cause = cause.map_or_else(|| error.to_string(), ToString::to_string);
+                format!("its URL has an error: {cause}")
             })?;
         let mut config = parsed;
         if config.get_hosts().is_empty() {
-            return Err("it names no host".to_owned());
+            return Err("its URL names no host".to_owned());
         }
         let near = config.get_hosts().iter().all(is_near);
         let trust = trust::of(mode.as_deref(), near)?;

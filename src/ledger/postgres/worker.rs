@@ -97,6 +97,7 @@ impl Store {
         }
         if self.connection.is_none() {
             let opened = self.open();
+            // Whatever the reason is, all who wait for the first connection learn of it.
             self.report(opened.as_ref().err());
             self.connection = Some(opened?);
         }
@@ -122,10 +123,9 @@ impl Store {
         opened
     }
 
-    fn report(&self, error: Option<&PostgresError>) {
-        let status = match error {
+    fn report(&self, problem: Option<&PostgresError>) {
+        let status = match problem {
             None => Status::Ready,
-            Some(error) if error.is_of_one_statement() => return,
             Some(error) => Status::Away {
                 why: format!("{}: {error}", self.setup.target.describe()),
             },
@@ -148,17 +148,22 @@ impl Store {
         job: impl FnOnce(&Connection) -> Result<T, PostgresError>,
     ) -> Result<T, PostgresError> {
         match self.connection().and_then(job) {
-            Ok(done) => Ok(done),
+            Ok(done) => {
+                self.report(None);
+                Ok(done)
+            }
             Err(error) => Err(self.failed(error)),
         }
     }
 
-    /// Reports a failure; gives up a connection that is lost.
+    /// Reports a failure that the next statement would meet, too; gives up a connection that is lost.
     fn failed(&mut self, error: PostgresError) -> PostgresError {
         if error.is_passing() {
             self.connection = None;
         }
-        self.report(Some(&error));
+        if !error.is_of_one_statement() {
+            self.report(Some(&error));
+        }
         error
     }
 

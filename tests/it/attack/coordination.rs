@@ -3,13 +3,14 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use rusqlite::Connection;
-use rustix::process::{Pid, Signal};
+use rustix::process::Signal;
 
-use super::counting::{Count, CountingPeer, Manner};
+use super::counting::Manner;
+use super::field::{Field, beside, pause, signal, times};
 use crate::check::answer;
 use crate::peer::{Peer, reply};
 use crate::program::Place;
@@ -152,91 +153,12 @@ fn a_nonce_ahead_of_the_providers_time_is_sent_only_if_insisted_on() {
     );
 }
 
-/// One account with a limit of its own at a peer that counts.
-struct Field {
-    place: Place,
-    peer: CountingPeer,
-    limit: usize,
-    period: Duration,
-}
-
-impl Field {
-    fn new(limit: usize, period: u64, manner: Manner) -> Self {
-        let peer = CountingPeer::start(manner);
-        let place = Place::with_shop(&peer.url);
-        let config = std::fs::read_to_string(place.config_path()).unwrap();
-        let budget = format!("budget = {{ requests = {limit}, period = \"{period}s\" }}\n");
-        std::fs::write(place.config_path(), config + &budget).unwrap();
-        Self {
-            place,
-            peer,
-            limit,
-            period: Duration::from_secs(period),
-        }
-    }
-
-    fn check(&self, ids: &[&str], more: impl FnOnce(&mut std::process::Command)) -> Child {
-        let mut command = self.place.command(&[&["check"], ids].concat());
-        command.stdout(Stdio::null()).stderr(Stdio::null());
-        more(&mut command);
-        command.spawn().unwrap()
-    }
-
-    /// Lets so many workers start processes, and do `meddle` to each, until so many are done.
-    fn work(
-        &self,
-        workers: usize,
-        until: usize,
-        meddle: impl Fn(&mut Child, &mut fastrand::Rng) + Sync,
-    ) {
-        let done = AtomicUsize::new(0);
-        std::thread::scope(|scope| {
-            for seed in 0..workers {
-                let (done, meddle) = (&done, &meddle);
-                scope.spawn(move || {
-                    let mut random = fastrand::Rng::with_seed(seed as u64);
-                    while done.fetch_add(1, Ordering::Relaxed) < until {
-                        let ids = ["A", "B", "C", "D", "E", "F", "G", "H"];
-                        let mut child = self.check(&ids, |_| ());
-                        meddle(&mut child, &mut random);
-                        child.wait().unwrap();
-                    }
-                });
-            }
-        });
-    }
-
-    fn judge(&self, what: &str) -> Count {
-        let count = self.peer.count(self.limit, self.period);
-        println!(
-            "figure: {what}: {} requests, most in a period {} of {}, nonces reused {}, backwards {}",
-            count.requests, count.most, self.limit, count.reused, count.backwards
-        );
-        let short_by = count.short_by;
-        assert!(
-            count.most <= self.limit,
-            "{short_by:?} too early: {count:?}"
-        );
-        assert_eq!(count.reused, 0, "{count:?}");
-        count
-    }
-}
-
-fn signal(child: &Child, signal: Signal) {
-    let process = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
-    let _ = rustix::process::kill_process(process, signal);
-}
-
-fn pause(random: &mut fastrand::Rng, most: u64) {
-    std::thread::sleep(Duration::from_millis(random.u64(0..most)));
-}
-
 #[test]
 #[ignore = "long: a minute"]
 fn a_hundred_kills_under_load_reuse_no_nonce_and_exceed_no_limit() {
     let field = Field::new(200, 3, Manner::taking(40).losing_one_of(12));
     let killed = AtomicUsize::new(0);
-    field.work(6, 170, |child, random| {
+    field.work(6, times(170), |child, random| {
         pause(random, 500);
         if random.u8(..) < 180 {
             signal(child, Signal::KILL);
@@ -247,7 +169,7 @@ fn a_hundred_kills_under_load_reuse_no_nonce_and_exceed_no_limit() {
     assert!(killed >= 100, "{killed}");
     let count = field.judge(&format!("{killed} processes killed"));
     assert!(count.requests > 100, "{count:?}");
-    let other = Connection::open(ledger(&field.place)).unwrap();
+    let other = Connection::open(ledger(field.place())).unwrap();
     let whole: String = other
         .query_row("PRAGMA integrity_check", [], |row| row.get(0))
         .unwrap();
@@ -259,7 +181,7 @@ fn a_hundred_kills_under_load_reuse_no_nonce_and_exceed_no_limit() {
 fn processes_stopped_for_longer_than_a_period_exceed_no_limit() {
     let field = Field::new(5, 2, Manner::taking(20));
     let stopped = AtomicUsize::new(0);
-    field.work(6, 24, |child, random| {
+    field.work(6, times(24), |child, random| {
         for _ in 0..3 {
             pause(random, 400);
             signal(child, Signal::STOP);
@@ -273,20 +195,6 @@ fn processes_stopped_for_longer_than_a_period_exceed_no_limit() {
         stopped.into_inner()
     ));
     assert_eq!(count.backwards, 0);
-}
-
-/// Does harm again and again while work goes on.
-fn beside(mut harm: impl FnMut() + Send, work: impl FnOnce()) {
-    let over = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            while !over.load(Ordering::Relaxed) {
-                harm();
-            }
-        });
-        work();
-        over.store(true, Ordering::Relaxed);
-    });
 }
 
 /// What is done to the files of a ledger in use.
@@ -313,10 +221,10 @@ fn a_ledger_that_is_removed_or_ruined_in_use_reuses_no_nonce() {
     let mut ruined = 0;
     let ruining = || {
         std::thread::sleep(Duration::from_millis(300));
-        ruin(&field.place.state(), &mut random);
+        ruin(&field.place().state(), &mut random);
         ruined += 1;
     };
-    beside(ruining, || field.work(4, 80, |_, _| ()));
+    beside(ruining, || field.work(4, times(80), |_, _| ()));
     let count = field.judge(&format!("ledger ruined {ruined} times"));
     assert!(count.requests > 300, "{count:?}");
 }
@@ -325,9 +233,17 @@ fn a_ledger_that_is_removed_or_ruined_in_use_reuses_no_nonce() {
 #[ignore = "long: half a minute"]
 fn a_lock_that_flaps_reuses_no_nonce() {
     let field = Field::new(5_000, 2, Manner::taking(5));
-    assert!(field.check(&["A"], |_| ()).wait().unwrap().success());
+    assert!(
+        field
+            .check(&["A"])
+            .spawn()
+            .unwrap()
+            .wait()
+            .unwrap()
+            .success()
+    );
     let flapping = || {
-        let other = Connection::open(ledger(&field.place)).unwrap();
+        let other = Connection::open(ledger(field.place())).unwrap();
         if other.execute_batch("BEGIN EXCLUSIVE").is_ok() {
             std::thread::sleep(Duration::from_millis(6_500));
         }
@@ -339,7 +255,7 @@ fn a_lock_that_flaps_reuses_no_nonce() {
         std::thread::sleep(Duration::from_secs(25));
         signal(child, Signal::KILL);
     };
-    beside(flapping, || field.work(8, 8, give_up));
+    beside(flapping, || field.work(8, times(8), give_up));
     field.judge("a lock of 6.5 s on, 0.05 s off");
 }
 
@@ -352,15 +268,23 @@ fn clocks_that_are_set_exceed_no_limit_and_reuse_no_nonce() {
         return;
     };
     let field = Field::new(20, 8, Manner::taking(5));
-    assert!(field.check(&["A"], |_| ()).wait().unwrap().success());
+    assert!(
+        field
+            .check(&["A"])
+            .spawn()
+            .unwrap()
+            .wait()
+            .unwrap()
+            .success()
+    );
     let mut random = fastrand::Rng::with_seed(5);
     let steps = ["+0", "+9s", "-1h", "+1h", "+40d", "-400d", "+17s"];
     let children: Vec<Child> = (0..42)
         .map(|_| {
             let step = steps[random.usize(0..steps.len())];
-            field.check(&["A", "B"], |command| {
-                command.env("LD_PRELOAD", &library).env("FAKETIME", step);
-            })
+            let mut command = field.check(&["A", "B"]);
+            command.env("LD_PRELOAD", &library).env("FAKETIME", step);
+            command.spawn().unwrap()
         })
         .collect();
     for mut child in children {
@@ -374,7 +298,7 @@ fn clocks_that_are_set_exceed_no_limit_and_reuse_no_nonce() {
 #[ignore = "long: half a minute"]
 fn twenty_processes_at_once_share_nonces_and_limit() {
     let field = Field::new(100, 2, Manner::taking(30));
-    field.work(20, 60, |_, _| ());
+    field.work(20, times(60), |_, _| ());
     let count = field.judge("20 processes at once");
     assert_eq!((count.requests, count.backwards), (480, 0));
 }

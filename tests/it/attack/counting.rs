@@ -78,6 +78,18 @@ impl CountingPeer {
         Self { url, counted }
     }
 
+    /// How much of the limit was used, in tenths of a per cent: the period by the mean time from one request to the one
+    /// that its slot was free for again.
+    pub fn used(&self, limit: usize, period: Duration) -> u128 {
+        let all = self.counted.lock().unwrap();
+        let again = all.iter().zip(all.iter().skip(limit));
+        let took: Duration = again
+            .map(|(one, next)| next.came.saturating_sub(one.came))
+            .sum();
+        let slots = all.len().saturating_sub(limit) as u128;
+        (period.as_millis() * slots * 1000) / took.as_millis().max(1)
+    }
+
     pub fn count(&self, limit: usize, period: Duration) -> Count {
         let all = self.counted.lock().unwrap().clone();
         let instants: [fn(&Counted) -> Duration; 3] =

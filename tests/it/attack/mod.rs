@@ -5,10 +5,15 @@ mod coordination;
 mod corpus;
 mod counting;
 mod exports;
+mod field;
 mod files;
 mod hostile_text;
 mod planted_secrets;
 mod process;
 mod receiver;
+#[cfg(feature = "postgres")]
+mod receivers;
 mod soak;
+#[cfg(feature = "postgres")]
+mod team;
 mod terminal;
