@@ -443,6 +443,8 @@ fn bind_error(error: &io::Error) -> String {
         io::ErrorKind::AddrNotAvailable => {
             "this machine does not have this address; 127.0.0.1 always works".into()
         }
+        // Not the address: the key that seals callbacks.
+        io::ErrorKind::Other => error.to_string(),
         _ => format!("{error}; choose another address with `bind` in [callbacks] or --bind"),
     }
 }

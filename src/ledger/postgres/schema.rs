@@ -2,7 +2,7 @@
 
 use super::connection::Connection;
 use super::error::PostgresError;
-use crate::ledger::sql::Sql;
+use crate::ledger::sql::{Sql, params};
 
 /// The migration steps: each leads to the next version; the first from an empty schema to version 1.
 const STEPS: [&str; 1] = [include_str!("schema/1.sql")];
@@ -13,7 +13,7 @@ pub(super) const NEWEST: usize = STEPS.len();
 /// Fails unless the tables are those of this program.
 pub(super) fn require(connection: &Connection, schema: &str) -> Result<(), PostgresError> {
     let schema = schema.to_owned();
-    match version(connection)? {
+    match version(connection, &schema)? {
         None => Err(PostgresError::NotThere { schema }),
         Some(version) if version < NEWEST => Err(PostgresError::Older { schema }),
         Some(version) if version > NEWEST => Err(PostgresError::Newer { schema }),
@@ -22,11 +22,17 @@ pub(super) fn require(connection: &Connection, schema: &str) -> Result<(), Postg
 }
 
 /// The version of the tables; `None` if there are none.
-pub(super) fn version(connection: &Connection) -> Result<Option<usize>, PostgresError> {
+pub(super) fn version(
+    connection: &Connection,
+    schema: &str,
+) -> Result<Option<usize>, PostgresError> {
     let sql: &dyn Sql = connection;
-    let there: bool = sql.one("SELECT to_regclass('ledger') IS NOT NULL", &[], |row| {
-        row.get(0)
-    })?;
+    // With the schema's name: without it, a role that may not use the schema would find no table, and no error.
+    let there: bool = sql.one(
+        "SELECT to_regclass($1) IS NOT NULL",
+        params![&format!("{schema}.ledger")],
+        |row| row.get(0),
+    )?;
     if !there {
         return Ok(None);
     }
@@ -51,7 +57,7 @@ pub(super) fn migrate(connection: &Connection, schema: &str) -> Result<usize, Po
 }
 
 fn steps(connection: &Connection, schema: &str) -> Result<usize, PostgresError> {
-    let before = version(connection)?.unwrap_or(0);
+    let before = version(connection, schema)?.unwrap_or(0);
     if before > NEWEST {
         return Err(PostgresError::Newer {
             schema: schema.to_owned(),
