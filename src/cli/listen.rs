@@ -99,8 +99,9 @@ impl Listen {
         };
         let deck = Deck::open(&settings.profile, options).await?;
         // Better no receiver than one whose 200 promises a callback that is not saved.
-        if let Some(why) = deck.ledger().status().await.failure() {
-            return Err(nothing_saved(why).into());
+        let status = deck.ledger().status().await;
+        if let Some(why) = status.failure() {
+            return Err(nothing_saved(why, &status).into());
         }
         let printing = Printing::start(out, settings.clock.now().wall, events);
         let (exit, problem) = match listen(&deck, &printing).await {
@@ -436,13 +437,14 @@ impl Printer {
     }
 }
 
-/// The error when the state folder cannot be used.
-fn nothing_saved(why: &str) -> Problem {
-    Problem::new(
-        ProblemKind::Local,
-        format!("cannot save callbacks, so none is received: {why}"),
-        "free disk space, or choose another folder with --state-dir",
-    )
+/// The error when the ledger cannot be used.
+fn nothing_saved(why: &str, status: &Status) -> Problem {
+    let hint = match status {
+        Status::Away { .. } => "check the database with `tilldeck ledger status`",
+        _ => "free disk space, or choose another folder with --state-dir",
+    };
+    let what = format!("cannot save callbacks, so none is received: {why}");
+    Problem::new(ProblemKind::Local, what, hint)
 }
 
 fn receiver_stopped() -> Problem {
