@@ -137,7 +137,7 @@ fn hint(report: &DatabaseReport) -> Option<Problem> {
     Some(Problem::new(ProblemKind::Local, what, command))
 }
 
-/// Create the tables of the shared ledger that [ledger] url names. Existing tables stay as they are.
+/// Create the tables of the shared ledger that the config names. Existing tables stay as they are.
 #[derive(Debug, Args)]
 pub struct InitLedger;
 
