@@ -39,7 +39,7 @@ pub struct Global {
     /// provider may reject other programs that use the same key.
     #[arg(long, global = true)]
     pub allow_nonce_ahead: bool,
-    /// `sqlite`: open this machine's own ledger although [ledger] names a shared one, for reading. No request is sent
+    /// `sqlite`: open this machine's own ledger although the config names a shared one, for reading. No request is sent
     /// to a provider.
     #[arg(long, global = true, value_enum, value_name = "LEDGER")]
     pub ledger: Option<LedgerChoice>,

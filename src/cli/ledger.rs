@@ -48,7 +48,7 @@ impl Command for ShowLedger {
                 let object = json!({
                     "kind": "postgresql",
                     "place": report.place,
-                    "schema": report.schema,
+                    "database_schema": report.schema,
                     "server_version": report.server,
                     "role": report.role,
                     "round_trip_us": u64::try_from(report.latency.as_micros()).unwrap_or(u64::MAX),
@@ -137,7 +137,7 @@ fn hint(report: &DatabaseReport) -> Option<Problem> {
     Some(Problem::new(ProblemKind::Local, what, command))
 }
 
-/// Create the tables of the shared ledger that [ledger] url names. Existing tables stay as they are.
+/// Create the tables of the shared ledger that the config names. Existing tables stay as they are.
 #[derive(Debug, Args)]
 pub struct InitLedger;
 
@@ -228,33 +228,35 @@ fn migrate(start: Start<'_>, creates: bool) -> CommandResult {
             let Some(database) = database(settings).await? else {
                 return Err(no_shared().into());
             };
+            let (there, clock) = (database.clone(), settings.clock.clone());
+            let report = deck::on_thread(move || Ledger::survey(&there, &clock)).await?;
             let schema = database.schema.clone();
-            let clock = settings.clock.clone();
-            let before = deck::on_thread(move || {
-                let report = Ledger::survey(&database, &clock)?;
-                match report.version {
-                    None if !creates => {
-                        Err("the database has no ledger yet; run `tilldeck ledger init`".to_owned())
-                    }
-                    Some(version) if creates && version <= report.newest => Ok(version),
-                    // Refuses tables of a newer tilldeck.
-                    _ => Ledger::migrate(&database, &clock),
+            let (before, words) = match report.version {
+                Some(version) if version == report.newest => (
+                    version,
+                    format!(
+                        "the ledger in schema {schema} is already current; nothing was changed"
+                    ),
+                ),
+                found if found.is_none() != creates => {
+                    let problem = hint(&report).expect("its tables are not those of this version");
+                    return Err(problem.into());
                 }
-            })
-            .await?;
-            let words = match before {
-                0 => format!("the ledger is ready in schema {schema}"),
-                _ if creates => {
-                    format!("the ledger is already in schema {schema}; nothing was changed")
-                }
-                version => {
-                    format!("the ledger in schema {schema} was of version {version} and is current")
+                _ => {
+                    let clock = settings.clock.clone();
+                    let before =
+                        deck::on_thread(move || Ledger::migrate(&database, &clock)).await?;
+                    let words = match before {
+                        0 => format!("the ledger is ready in schema {schema}"),
+                        version => format!(
+                            "the ledger in schema {schema} was of version {version} and is current"
+                        ),
+                    };
+                    (before, words)
                 }
             };
-            out.result(
-                &json!({ "schema": schema, "version_before": before }),
-                &words,
-            )?;
+            let object = json!({ "database_schema": schema, "version_before": before });
+            out.result(&object, &words)?;
             Ok(Exit::Done)
         })
     })

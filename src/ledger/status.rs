@@ -58,8 +58,8 @@ impl Status {
                  provider"
             )),
             Self::Away { why } => Some(format!(
-                "the shared ledger cannot be used ({why}): nothing is saved, and no request is sent to a provider; \
-                 --ledger sqlite opens this machine's own ledger, for reading"
+                "the shared ledger cannot be used: nothing is saved or sent to a provider; \
+                 --ledger sqlite opens this machine's own ledger, for reading. Cause: {why}"
             )),
         }
     }

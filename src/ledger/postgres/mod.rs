@@ -134,7 +134,10 @@ pub(super) fn import(
     let target = Target::new(settings)?;
     let open = Connection::open(&target, clock).map_err(|error| error.to_string())?;
     schema::require(&open, &target.schema).map_err(|error| error.to_string())?;
-    let from = format!("{} {}", settings.operator, file.display());
+    // Not by the operator, which machines can have in common.
+    let path = file.canonicalize().unwrap_or_else(|_| file.to_owned());
+    let host = rustix::system::uname();
+    let from = format!("{} {}", host.nodename().to_string_lossy(), path.display());
     import::import(&open, file, &from, reseal).map_err(|error| error.to_string())
 }
 

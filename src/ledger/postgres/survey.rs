@@ -29,9 +29,10 @@ pub(super) fn survey(target: &Target, clock: &Clock) -> Result<DatabaseReport, P
         Some(_) => sql.one(
             // Estimates: counting the rows of a large table takes long.
             "SELECT CAST(coalesce(sum(pg_total_relation_size(c.oid)), 0) AS BIGINT),
-                 CAST(coalesce(max(c.reltuples) FILTER (WHERE c.relname = 'exchanges'), 0) AS BIGINT),
-                 CAST(coalesce(max(c.reltuples) FILTER (WHERE c.relname = 'deliveries'), 0) AS BIGINT)
-             FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+                 CAST(coalesce(max(t.rows) FILTER (WHERE c.relname = 'exchanges'), 0) AS BIGINT),
+                 CAST(coalesce(max(t.rows) FILTER (WHERE c.relname = 'deliveries'), 0) AS BIGINT)
+             FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace,
+                 LATERAL (SELECT greatest(c.reltuples, pg_stat_get_live_tuples(c.oid)) AS rows) AS t
              WHERE n.nspname = CAST($1 AS TEXT) AND c.relkind = 'r'",
             params![&target.schema],
             |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),

@@ -101,7 +101,25 @@ impl Target {
 
     /// The hosts and the database, for people.
     pub(super) fn describe(&self) -> String {
-        let hosts: Vec<String> = self.config.get_hosts().iter().map(host_name).collect();
+        // One port for each host, or one for all.
+        let ports = self.config.get_ports();
+        let port = |at: usize| {
+            ports
+                .get(at)
+                .or(ports.first())
+                .filter(|port| **port != 5432)
+        };
+        let place = |(at, host)| match port(at) {
+            Some(port) => format!("{}:{port}", host_name(host)),
+            None => host_name(host),
+        };
+        let hosts: Vec<String> = self
+            .config
+            .get_hosts()
+            .iter()
+            .enumerate()
+            .map(place)
+            .collect();
         format!(
             "{}/{}",
             hosts.join(","),

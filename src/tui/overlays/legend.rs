@@ -63,7 +63,7 @@ pub const LEGEND: &[Section] = &[
             ("status", "HTTP status; — if there was no response"),
             ("account", "whose credentials were used"),
             ("method, path", "what was sent"),
-            ("payment", "the payment that the request is about"),
+            ("payment", "the payment; in a team, also who sent it"),
             ("response", "the start of the response body; in a wide pane"),
             ("try", "number of the attempt, from the second on"),
             ("ms", "time until the end of the response"),
