@@ -52,6 +52,9 @@ fn sent<T: 'static>(
     }
 }
 
+/// The class, account key and account of a delivery.
+type Whose = (i64, String, String);
+
 /// A connection. It is lost after the first error that is not the statement's own.
 pub(super) struct Connection {
     runtime: Runtime,
@@ -63,8 +66,8 @@ pub(super) struct Connection {
     sent: RefCell<Vec<Answer>>,
     /// The last id in each table that the transaction inserts into.
     ids: RefCell<HashMap<&'static str, i64>>,
-    /// The rows and bytes of the deliveries that the transaction inserts, by class, account key and account.
-    counted: RefCell<HashMap<(i64, String, String), (i64, i64)>>,
+    /// The rows and bytes of the deliveries that the transaction inserts.
+    counted: RefCell<HashMap<Whose, (i64, i64)>>,
     clock: Clock,
     /// How far the database's clock is ahead of this machine's, in milliseconds.
     ahead: i64,
