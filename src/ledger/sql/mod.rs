@@ -24,7 +24,9 @@ use super::error::LedgerError;
 use super::exchanges::Recorded;
 use super::status::Retention;
 use deliveries::Incoming;
-pub(super) use value::{Column, Param, Row, params};
+#[cfg(feature = "postgres")]
+pub(super) use value::params;
+pub(super) use value::{Column, Param, Row};
 
 /// Why a statement did not run, or its row cannot be read.
 #[derive(Debug, thiserror::Error)]
