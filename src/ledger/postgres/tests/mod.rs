@@ -78,7 +78,7 @@ fn end_session(settings: &DatabaseSettings, key: &KeyHash) {
         let target = Target::new(&settings).unwrap();
         let open = Connection::open(&target, &Clock::system()).unwrap();
         open.batch(&format!(
-            "SELECT pg_terminate_backend(pid) FROM pg_locks
+            "SELECT pg_terminate_backend(pid, 30000) FROM pg_locks
              WHERE locktype = 'advisory' AND granted AND (classid::INT8 << 32 | objid::INT8) = {number}"
         ))
         .unwrap();
