@@ -135,7 +135,7 @@ impl Deck {
             let simulator = simulator::start(&clock, bound.callback_urls()).await?;
             Ok((bound, Some(simulator)))
         };
-        // The simulator's accounts are nobody's: its ledger is this machine's.
+        // The simulator's accounts belong to this run, so its ledger is this machine's file.
         let shared = (!profile.built_in && !overrides.read_only).then_some(&ledger_config);
         // Before anything is sent: jobs and nonces of a newer ledger would be ignored.
         let opened = ledger::open(shared, state_dir, &environ, &clock);

@@ -1,11 +1,14 @@
 //! The last nonce of each API key, stored before it is used; and the lock that sends the requests of one key in order,
 //! since a provider rejects a nonce that is lower than the last.
 
+use std::collections::HashMap;
 use std::fmt::{self, Write as _};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use sha2::{Digest as _, Sha256};
+use tokio::sync::OwnedMutexGuard;
 
 use crate::domain::{Now, WallTime};
 
@@ -45,6 +48,21 @@ impl KeyHash {
 impl fmt::Debug for KeyHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "KeyHash({})", self.0)
+    }
+}
+
+/// The locks of keys within this process. Waiting for one costs nothing, waiting for other processes does.
+#[derive(Debug, Default)]
+pub(super) struct KeyMutexes(Mutex<HashMap<KeyHash, Arc<tokio::sync::Mutex<()>>>>);
+
+impl KeyMutexes {
+    /// Waits for the lock of a key. Dropping the future stops waiting.
+    pub(super) async fn lock(&self, key: &KeyHash) -> OwnedMutexGuard<()> {
+        let lock = {
+            let mut locks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(locks.entry(key.clone()).or_default())
+        };
+        lock.lock_owned().await
     }
 }
 

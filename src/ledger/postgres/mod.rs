@@ -17,7 +17,6 @@ mod target;
 mod trust;
 mod worker;
 
-use std::collections::HashMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Weak};
@@ -33,7 +32,7 @@ use super::backend::Backend;
 use super::database::{DatabaseReport, DatabaseSettings, Imported, Reseal};
 use super::error::LedgerError;
 use super::exchanges::Recorded;
-use super::nonces::KeyHash;
+use super::nonces::KeyMutexes;
 use super::slots::SlotId;
 use super::sql::deliveries::Incoming;
 use super::sql::{Database, params};
@@ -54,7 +53,7 @@ pub(super) struct Shared {
     general: Worker,
     slots: Worker,
     key_workers: Mutex<Vec<Worker>>,
-    key_locks: Mutex<HashMap<KeyHash, Arc<tokio::sync::Mutex<()>>>>,
+    key_locks: KeyMutexes,
     /// How many notes of a provider's time were sent to be written, and how many were.
     notes: AtomicU64,
     notes_written: Arc<AtomicU64>,
@@ -104,7 +103,7 @@ impl Postgres {
             clock,
             operator: settings.operator.clone(),
             key_workers: Mutex::default(),
-            key_locks: Mutex::default(),
+            key_locks: KeyMutexes::default(),
             notes: AtomicU64::new(0),
             notes_written: Arc::default(),
             released: Mutex::default(),

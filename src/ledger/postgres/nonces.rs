@@ -2,8 +2,8 @@
 //! machines: an advisory lock, which ends with its session.
 
 use std::fmt;
+use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -106,16 +106,8 @@ impl Postgres {
     }
 
     async fn lock_key(&self, key: &KeyHash) -> Result<SessionLock, LedgerError> {
-        let here = {
-            let mut locks = self
-                .0
-                .key_locks
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(locks.entry(key.clone()).or_default())
-        };
         // First within the process: no connection waits for another of the same process.
-        let here = here.lock_owned().await;
+        let here = self.0.key_locks.lock(key).await;
         // A caller that no longer waits drops it: its thread ends, and with the session the lock.
         let worker = self.key_worker();
         let of = key.clone();

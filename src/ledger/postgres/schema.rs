@@ -30,7 +30,7 @@ pub(super) fn version(connection: &Connection) -> Result<Option<usize>, Postgres
         &[],
         |row| Ok((row.get(0)?, row.get(1)?)),
     )?;
-    // Tables of a schema that may not be used cannot be told from tables that do not exist.
+    // Tables of a schema that the role may not use look like tables that do not exist.
     if let Some(schema) = closed {
         return Err(PostgresError::Forbidden(format!(
             "it may not use the schema {schema}"

@@ -270,6 +270,6 @@ pub(super) trait Store {
         job: impl Fn(&dyn Sql) -> SqlResult<T>,
     ) -> Result<T, LedgerError>;
 
-    /// The clock, and how much history is kept.
+    /// The clock, and how much history is saved.
     fn limits(&self) -> (Clock, Retention);
 }

@@ -14,10 +14,11 @@ mod task;
 mod thread;
 mod writer;
 
-use std::collections::HashMap;
 use std::path::PathBuf;
+use std::sync::Arc;
+#[cfg(test)]
+use std::sync::Mutex;
 use std::sync::mpsc;
-use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use tokio::sync::watch;
@@ -26,7 +27,7 @@ use crate::clock::Clock;
 
 use super::backend::Backend;
 use super::error::LedgerError;
-use super::nonces::KeyHash;
+use super::nonces::KeyMutexes;
 use super::sql::Database as _;
 use super::sql::deliveries::Incoming;
 use super::status::{Retention, Status};
@@ -43,7 +44,7 @@ pub(super) struct Shared {
     jobs: mpsc::Sender<Task>,
     status: watch::Receiver<Status>,
     folder: PathBuf,
-    key_locks: Mutex<HashMap<KeyHash, Arc<tokio::sync::Mutex<()>>>>,
+    key_locks: KeyMutexes,
     behind: Arc<WriteBehind>,
     incoming: Arc<Incoming>,
     #[cfg(test)]
@@ -87,7 +88,7 @@ impl Sqlite {
             jobs,
             status,
             folder,
-            key_locks: Mutex::default(),
+            key_locks: KeyMutexes::default(),
             behind,
             incoming: Arc::default(),
             #[cfg(test)]

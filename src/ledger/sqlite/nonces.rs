@@ -3,7 +3,6 @@
 
 use std::fs::{File, TryLockError};
 use std::path::Path;
-use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -55,16 +54,8 @@ impl Nonces for Sqlite {
 
 impl Sqlite {
     async fn lock_key(&self, key: &KeyHash) -> Result<FileLock, LedgerError> {
-        let here = {
-            let mut locks = self
-                .0
-                .key_locks
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(locks.entry(key.clone()).or_default())
-        };
         // First within the process: waiting here costs nothing, waiting for the file polls.
-        let here = here.lock_owned().await;
+        let here = self.0.key_locks.lock(key).await;
         let path = self.0.folder.join("lanes").join(format!("{}.lock", key.0));
         let unlockable = |error: std::io::Error| LedgerError::Unlockable {
             path: path.clone(),
