@@ -239,6 +239,9 @@ impl Console {
             }
             15..=17 => self.answer(input),
             18..=20 => self.opened(input),
+            21 if input.byte().is_multiple_of(2) => {
+                Msg::Shared(vec![exchange(input.byte().into(), &input.text())])
+            }
             21 => Msg::Exchange(exchange(input.byte().into(), &input.text())),
             22 => Msg::Log(Ok(vec![exchange(-i64::from(input.byte()), &input.text())])),
             23 => Msg::Notice(Notice {
@@ -604,6 +607,7 @@ fn gauge(input: &mut Input<'_>) -> BudgetGauge {
     BudgetGauge {
         counts: input.choose(&[Counts::All, Counts::Reads, Counts::Writes]),
         used: input.byte().into(),
+        own: input.byte().into(),
         limit: input.byte().into(),
         period: Duration::from_secs(input.byte().into()),
         next_free: seconds(input.byte()),

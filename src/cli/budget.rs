@@ -32,6 +32,7 @@ impl DeckCommand for Budget {
                 "account": account,
                 "counts": gauge.counts.word(),
                 "used": gauge.used,
+                "own": gauge.own,
                 "limit": gauge.limit,
                 "period_ms": millis(gauge.period),
                 "free": free(gauge),
@@ -86,11 +87,23 @@ fn cells(account: &AccountId, gauge: &BudgetGauge) -> [Cell; 7] {
         toned(account.as_str(), Tone::Strong),
         plain(gauge.counts.word()),
         toned(bar(gauge), tone),
-        plain(format!("{}/{}", gauge.used, gauge.limit)),
+        plain(used(gauge)),
         toned(format!("per {}", time::exact(gauge.period)), Tone::Dim),
         plain(format!("{} free", free(gauge))),
         toned(next, Tone::Warn),
     ]
+}
+
+/// Where colleagues share the limit, with the part of this operator.
+fn used(gauge: &BudgetGauge) -> String {
+    let BudgetGauge {
+        used, own, limit, ..
+    } = gauge;
+    if own == used {
+        format!("{used}/{limit}")
+    } else {
+        format!("{used}/{limit} ({own} yours)")
+    }
 }
 
 /// `####----`: ASCII, which every terminal and log file shows.
@@ -126,6 +139,7 @@ mod tests {
         BudgetGauge {
             counts: Counts::Writes,
             used,
+            own: used,
             limit: 2000,
             period: Duration::from_mins(1),
             next_free: Some(Duration::from_millis(11_200)),
@@ -149,6 +163,14 @@ mod tests {
         assert_eq!(
             describe(&gauge(2000)),
             "keys  writes  ####################  2000/2000  per 1 min  0 free  next request in 12 s"
+        );
+        let shared = BudgetGauge {
+            own: 1,
+            ..gauge(12)
+        };
+        assert_eq!(
+            describe(&shared),
+            "keys  writes  #-------------------  12/2000 (1 yours)  per 1 min  1988 free"
         );
         let held = BudgetGauge {
             held: Some(Duration::from_millis(41_001)),

@@ -4,6 +4,7 @@
 mod bring;
 mod explore;
 mod ledger;
+mod log;
 pub mod manage;
 mod operations;
 mod payments;
@@ -23,6 +24,7 @@ use tokio::sync::{Notify, watch};
 
 pub use bring::import;
 pub use ledger::{database, on_thread};
+pub use log::RequestFollower;
 pub use receiving::{Pace, Receive, is_forward, target};
 pub use runtime::accounts;
 use runtime::{AccountFactory, AccountRegistry, AccountRuntime};

@@ -46,6 +46,8 @@ pub struct BudgetGauge {
     /// Slots taken: in flight, or whose response was seen less than one period ago. Those of other processes of
     /// this user are counted too.
     pub used: u32,
+    /// How many of them this operator has taken: all, unless a team shares the ledger.
+    pub own: u32,
     /// The total number of slots.
     pub limit: u32,
     /// The length of the window.

@@ -92,6 +92,8 @@ impl Drop for Granted {
 pub struct Counted {
     /// Slots taken.
     pub used: u32,
+    /// How many of them this operator has taken.
+    pub own: u32,
     /// The wait for the next, if all are taken and it is known.
     pub next_free: Option<Duration>,
     /// How long the provider asked some process to wait.

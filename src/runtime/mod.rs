@@ -28,8 +28,8 @@ use tokio::sync::mpsc;
 
 use crate::clock::{Clock, time_zone};
 use crate::config::{Environ, Profile};
-use crate::deck::{Deck, Options};
-use crate::domain::{AccountId, Environment, PaymentId, Problem, Watchlist};
+use crate::deck::{Deck, Options, RequestFollower};
+use crate::domain::{AccountId, Environment, ExchangeId, PaymentId, Problem, Watchlist};
 use crate::ledger::Status;
 use crate::net::{self, EventReceiver};
 use crate::tui::msg::{Level, Notice, Ready};
@@ -329,6 +329,7 @@ impl Opening {
         }
         let parts = deck.simulator_parts();
         let _ = opened.send(deck.clone()).await;
+        let newest = ready.log.first().map_or(ExchangeId(0), |newest| newest.id);
         let _ = messages.send(Msg::Ready(ready)).await;
         let _ = messages.send(Msg::Simulator(parts)).await;
         for account in deck.accounts() {
@@ -341,8 +342,9 @@ impl Opening {
                 room.send(Msg::Token { account, status });
             }
         }
-        let watchlist = follow_watchlist(deck, list, messages.clone());
-        tokio::join!(follow, watchlist);
+        let watchlist = follow_watchlist(deck.clone(), list, messages.clone());
+        let requests = follow_requests(deck, newest, messages);
+        tokio::join!(follow, watchlist, requests);
     }
 }
 
@@ -413,6 +415,20 @@ async fn follow_watchlist(deck: Arc<Deck>, mut known: Watchlist, messages: mpsc:
         known = list.clone();
         if messages.send(Msg::Watchlist { list, seen }).await.is_err() {
             return;
+        }
+    }
+}
+
+/// Sends the requests of other programs that share the ledger, and what they leave of the rate limits.
+async fn follow_requests(deck: Arc<Deck>, newest: ExchangeId, messages: mpsc::Sender<Msg>) {
+    let mut follower = RequestFollower::new(newest);
+    loop {
+        let shared = follower.next(&deck).await.into_iter().map(Arc::new);
+        if messages.send(Msg::Shared(shared.collect())).await.is_err() {
+            return;
+        }
+        for (account, gauge) in deck.gauges().await {
+            let _ = messages.send(Msg::Budget { account, gauge }).await;
         }
     }
 }

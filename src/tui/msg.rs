@@ -62,6 +62,8 @@ pub enum Msg {
     },
     /// One attempt of a request ended and is in the log.
     Exchange(Arc<Exchange>),
+    /// Other programs have recorded these, oldest first. Some of this program can be among them.
+    Shared(Vec<Arc<Exchange>>),
     /// A rate limit changed.
     Budget {
         /// The account of the rate limit.

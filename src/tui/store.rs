@@ -677,12 +677,15 @@ impl AccountState {
         self.budgets.iter().map(move |(gauge, updated)| {
             let age = now.mono.saturating_sub(*updated);
             let left = |left: Duration| left.checked_sub(age).filter(|left| !left.is_zero());
+            let all_free = age >= gauge.period && gauge.waiting == 0;
+            let (used, own) = if all_free {
+                (0, 0)
+            } else {
+                (gauge.used, gauge.own)
+            };
             BudgetGauge {
-                used: if age >= gauge.period && gauge.waiting == 0 {
-                    0
-                } else {
-                    gauge.used
-                },
+                used,
+                own,
                 next_free: gauge.next_free.and_then(left),
                 held: gauge.held.and_then(left),
                 ..gauge.clone()

@@ -5,10 +5,10 @@ use std::time::Duration;
 use serde_json::Value;
 use tilldeck::clock::{Clock, ManualClock};
 use tilldeck::config::{self, Environ};
-use tilldeck::deck::{Deck, Options};
+use tilldeck::deck::{Deck, Options, RequestFollower};
 use tilldeck::domain::{
-    AccountId, Amount, BudgetGauge, Currency, EstimateRequest, LinkRequest, Payment, PaymentId,
-    PaymentLink, PaymentState, Problem, ProblemKind, RequestId, WallTime,
+    AccountId, Amount, BudgetGauge, Currency, EstimateRequest, ExchangeId, LinkRequest, Payment,
+    PaymentId, PaymentLink, PaymentState, Problem, ProblemKind, RequestId, WallTime,
 };
 use tilldeck::net::{Event, RequestOptions, Timeouts};
 use tilldeck::providers::SPECS;
@@ -683,4 +683,25 @@ async fn the_budget_is_never_exceeded_by_calls_that_wait_for_their_keys_lane() {
     assert_eq!(used().await, 1, "freed one period after the reply");
     bench.hand.advance(Duration::from_secs(1));
     assert_eq!(used().await, 0);
+}
+
+#[tokio::test]
+async fn the_request_of_another_program_is_found_if_an_account_of_this_profile_sent_it() {
+    let peer = Peer::start(vec![json(ACTIVE)]);
+    let place = Place::with_shop(&peer.url);
+    let bench = open(&place, Timeouts::default()).await;
+    let mut follower = RequestFollower::new(ExchangeId(0));
+    let command = |arguments: &'static [&str]| {
+        let ran = place.run(arguments);
+        assert_eq!(ran.code, 0, "{}", ran.all());
+    };
+    // Of another profile, in the same ledger.
+    command(&["--profile", "sandbox", "check", "ORDER-1001"]);
+    command(&["check", "A-17"]);
+    let found = follower.next(&bench.deck).await;
+    let found: Vec<(&str, &str)> = found
+        .iter()
+        .map(|exchange| (exchange.account.as_str(), exchange.about.as_str()))
+        .collect();
+    assert_eq!(found, [("shop", "A-17")]);
 }

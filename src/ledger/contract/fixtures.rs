@@ -93,6 +93,7 @@ pub fn terms(scope: &str, limit: u32, reserve: u32) -> Terms {
 pub fn counted(used: u32, next_free: Option<Duration>) -> Counted {
     Counted {
         used,
+        own: used,
         next_free,
         held: None,
     }

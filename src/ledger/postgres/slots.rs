@@ -98,7 +98,8 @@ impl RateSlots for Postgres {
             .slots
             .run(move |store| {
                 ledger.write_releases(store);
-                let counted = store.with(|open| plain(count(open, &scope, limit)));
+                let operator = &ledger.0.operator;
+                let counted = store.with(|open| plain(count(open, &scope, limit, operator)));
                 let mut counted = counted?;
                 counted.next_free = counted.next_free.map(|wait| wait.min(period));
                 Ok(counted)
@@ -107,20 +108,21 @@ impl RateSlots for Postgres {
     }
 }
 
-fn count(open: &Connection, scope: &str, limit: u32) -> SqlResult<Counted> {
+fn count(open: &Connection, scope: &str, limit: u32, operator: &str) -> SqlResult<Counted> {
     (open as &dyn Sql).one(
         "WITH here AS (SELECT slots.*, now FROM slots, now_ms($1) AS now WHERE scope = $2 AND free_at > now)
          SELECT (SELECT count(*) FROM here),
              (SELECT free_at - now FROM here WHERE seen_at IS NOT NULL ORDER BY free_at
                  OFFSET max((SELECT count(*) FROM here) - $3, 0) LIMIT 1),
-             (SELECT until - now FROM holds, now_ms($1) AS now WHERE scope = $2 AND since <= now AND until > now)",
-        params![open.given_now(), scope, i64::from(limit)],
+             (SELECT until - now FROM holds, now_ms($1) AS now WHERE scope = $2 AND since <= now AND until > now),
+             (SELECT count(*) FROM here WHERE holder = $4)",
+        params![open.given_now(), scope, i64::from(limit), operator],
         |row| {
-            let used: i64 = row.get(0)?;
-            let used = u32::try_from(used).unwrap_or(u32::MAX);
+            let [used, own] = [row.get(0)?, row.get(3)?].map(|n: i64| u32::try_from(n).unwrap_or(u32::MAX));
             let free: Option<i64> = row.get(1)?;
             Ok(Counted {
                 used,
+                own,
                 next_free: free.filter(|_| used >= limit).map(length),
                 held: row.get::<Option<i64>>(2)?.map(length),
             })

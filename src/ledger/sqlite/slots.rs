@@ -157,8 +157,11 @@ impl RateSlots for Sqlite {
             };
             let wait = next
                 .map(|at| wait_until(at, now).min(Duration::from_millis(period.unsigned_abs())));
+            let used = u32::try_from(used).unwrap_or(u32::MAX);
             Ok(Counted {
-                used: u32::try_from(used).unwrap_or(u32::MAX),
+                used,
+                // The file belongs to one user.
+                own: used,
                 next_free: wait,
                 held: usage.held_until.map(|until| wait_until(until, now)),
             })

@@ -563,6 +563,7 @@ pub(super) async fn gauge(gate: &Gate, limit: &Limit) -> Option<BudgetGauge> {
     Some(BudgetGauge {
         counts: limit.counts,
         used: counted.used,
+        own: counted.own,
         limit: limit.requests,
         period: limit.period,
         next_free: counted.next_free,

@@ -12,8 +12,8 @@ use ratatui::layout::{Position, Rect, Size};
 use super::{delivery, exchange};
 use crate::domain::timeline::{self, Remark, Row};
 use crate::domain::{
-    AccountId, Delivery, ExchangeId, Listening, Now, PaymentId, Problem, RequestId, Secret,
-    Subject, Timeline, What,
+    AccountId, Delivery, Exchange, ExchangeId, Listening, Now, PaymentId, Problem, RequestId,
+    Secret, Subject, Timeline, What,
 };
 use crate::tui::Effect;
 use crate::tui::ages::tick;
@@ -207,9 +207,8 @@ impl State {
         let is_this =
             |account: &AccountId, id: &PaymentId| *account == self.account && *id == self.payment;
         match (msg, asked.map(|asked| &asked.purpose)) {
-            (Msg::Exchange(exchange), _) => {
-                exchange.account == self.account && is_about(exchange, self.payment.as_str())
-            }
+            (Msg::Exchange(exchange), _) => self.shows(exchange),
+            (Msg::Shared(exchanges), _) => exchanges.iter().any(|exchange| self.shows(exchange)),
             (Msg::Delivery(delivery), _) => {
                 let subject = Subject::Payment(self.payment.clone());
                 delivery.account == self.account.as_str() && delivery.subject == Some(subject)
@@ -221,6 +220,10 @@ impl State {
             (Msg::Checked { account, id, .. }, _) => is_this(account, id),
             _ => false,
         }
+    }
+
+    fn shows(&self, exchange: &Exchange) -> bool {
+        exchange.account == self.account && is_about(exchange, self.payment.as_str())
     }
 
     fn open_chosen(&mut self, ctx: &mut UpdateContext<'_>) {

@@ -1,6 +1,7 @@
 //! The rows above the request log: the traffic of the last minute, and each account's rate limits.
 
 use std::cmp::Reverse;
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use ratatui::buffer::Buffer;
@@ -199,7 +200,11 @@ fn draw_gauge(gauge: &BudgetGauge, ctx: ViewContext<'_>, pen: &mut Pen<'_>) {
             .text(fitting(&words, room), theme.style(Tone::Warn));
         return;
     }
-    let count = format!("{}/{}", gauge.used, gauge.limit);
+    let mut count = format!("{}/{}", gauge.used, gauge.limit);
+    if gauge.own != gauge.used {
+        // Colleagues share the limit.
+        let _ = write!(count, " ({} yours)", gauge.own);
+    }
     let per = format!(" per {}", period(gauge.period));
     let next = match gauge.next_free {
         _ if !full => String::new(),

@@ -194,6 +194,11 @@ impl Component for State {
         match event {
             Event::Message(Msg::Ready(ready), _) => self.log.add(&ready.log, ctx.store),
             Event::Message(Msg::Exchange(exchange), _) => self.log.push(exchange, ctx.store),
+            Event::Message(Msg::Shared(exchanges), _) => {
+                for exchange in exchanges {
+                    self.log.push(exchange, ctx.store);
+                }
+            }
             Event::Message(Msg::Log(result), _) => self.log.answered(result, ctx),
             // Selects the next one, so that repeated presses cancel several.
             Event::Cancelled { .. } => self.fit_waiting(ctx.store),

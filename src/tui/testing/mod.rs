@@ -570,6 +570,7 @@ fn quote_again(mut model: Model, prices: &[&[(&str, &str)]]) -> Model {
                 counts: crate::domain::Counts::All,
                 held: None,
                 used: 12,
+                own: 12,
                 limit: 100,
                 period: Duration::from_mins(1),
                 next_free: None,

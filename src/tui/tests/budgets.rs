@@ -13,6 +13,7 @@ fn gauge(counts: Counts, used: u32, limit: u32) -> BudgetGauge {
     BudgetGauge {
         counts,
         used,
+        own: used,
         limit,
         period: Duration::from_mins(1),
         next_free: None,
@@ -199,6 +200,44 @@ fn budgets_in_use_are_looked_at_again_while_they_are_on_screen() {
     press(&mut model, "4f", second(130));
     assert_eq!(wakes(&mut model, 140), [], "nobody sees it");
     assert_eq!(press(&mut model, "5", second(140)), [Effect::LookAtBudgets]);
+}
+
+#[test]
+fn a_limit_that_colleagues_use_shows_the_own_part() {
+    let mut model = calm();
+    let shared = BudgetGauge {
+        own: 3,
+        ..gauge(Counts::Writes, 12, 2000)
+    };
+    report(&mut model, 1, "kinguin", shared);
+    press(&mut model, "5f", second(1));
+    for (width, height) in [(120, 40), (80, 24)] {
+        let text = resized_screen(&mut model, second(1), width, height);
+        assert!(text.contains("12/2000 (3 yours)"), "{text}");
+        assert_eq!(text.matches("yours").count(), 1, "{text}");
+    }
+}
+
+#[test]
+fn the_requests_of_other_programs_join_the_list_once() {
+    let mut model = calm();
+    press(&mut model, "5f", second(1));
+    let own = exchange(20, "/own", Outcome::Status(200));
+    let others = exchange(21, "/colleague", Outcome::Status(200));
+    update(&mut model, second(1), Msg::Exchange(own.clone()));
+    for _ in 0..2 {
+        let shared = Msg::Shared(vec![own.clone(), others.clone()]);
+        update(&mut model, second(1), shared);
+    }
+    let text = screen(&model, second(1), 120, 40);
+    for path in ["/own", "/colleague"] {
+        assert_eq!(text.matches(path).count(), 1, "{path}: {text}");
+    }
+    assert!(text.find("/own") < text.find("/colleague"), "{text}");
+    assert!(
+        text.contains("1/min"),
+        "the traffic is this program's: {text}"
+    );
 }
 
 #[test]

@@ -333,6 +333,7 @@ fn every_size_is_drawn_with_every_window() {
         let gauge = BudgetGauge {
             counts: Counts::Writes,
             used,
+            own: used,
             limit: 9,
             period: Duration::from_millis(1_500),
             next_free: Some(Duration::from_secs(3)),

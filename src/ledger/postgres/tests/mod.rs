@@ -1,6 +1,8 @@
 //! What only a database on a server has: clocks of several machines, lost connections, refusals. They need a server:
 //! `.ci/postgres cargo test --lib -- --ignored postgres`.
 
+use std::time::Duration;
+
 use super::*;
 use crate::domain::Secret;
 use crate::ledger::*;
@@ -51,6 +53,43 @@ impl Drop for TestSchema {
         if !std::thread::panicking() {
             dropped.unwrap();
         }
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs a PostgreSQL: set TILLDECK_TEST_DATABASE_URL"]
+async fn the_use_of_a_limit_is_counted_for_all_and_for_each_operator() {
+    let schema = TestSchema::new();
+    let clock = Clock::system();
+    let of = |operator: &str| {
+        let settings = DatabaseSettings {
+            operator: operator.to_owned(),
+            ..schema.0.clone()
+        };
+        Ledger::connect(&settings, clock.clone(), Retention::default()).unwrap()
+    };
+    let (anna, ben) = (of("anna"), of("ben"));
+    let terms = Terms {
+        scope: "shop".into(),
+        limit: 10,
+        period: Duration::from_mins(1),
+        reserve: 0,
+        flight: Duration::from_mins(1),
+        persistence: Persistence::Required,
+    };
+    let mut held = Vec::new();
+    for ledger in [&anna, &anna, &ben] {
+        let Ok(Slots::Granted(granted)) = ledger.take_slot(terms.clone()).await else {
+            panic!("there are slots");
+        };
+        held.push(granted.take());
+    }
+    // Also those whose response was seen.
+    anna.release_slot(held.remove(0), clock.now());
+    for (ledger, own) in [(&anna, 2), (&ben, 1)] {
+        let counted = ledger.budget(terms.scope.clone(), 10, terms.period).await;
+        let counted = counted.unwrap();
+        assert_eq!((counted.used, counted.own), (3, own));
     }
 }
 
