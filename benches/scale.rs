@@ -180,12 +180,8 @@ fn main() {
         println!("| {size} | {newest} | {words} | {rare} | {frame} |");
     }
     let watches = (0..PAYMENTS).map(|number| {
-        let watch = Watch {
-            account: account(),
-            id: PaymentId::new(format!("A-{number:05}")).expect("an id"),
-            since: clock.now().wall,
-            expected: None,
-        };
+        let id = PaymentId::new(format!("A-{number:05}")).expect("an id");
+        let watch = Watch::new(account(), id, clock.now().wall);
         (watch, Vec::new())
     });
     let mut model = console(watches.collect());

@@ -17,9 +17,9 @@ use tilldeck::domain::payment::Price;
 use tilldeck::domain::{
     Account, AccountId, Amount, Answer, Body, BudgetGauge, Counts, Currency, Delivery, Digest,
     Environment, Estimate, Exchange, ExchangeId, Expectation, Expected, ExpectedBy, Explored,
-    Happening, Inventory, Item, Listening, Now, Observation, Op, Outcome, Payment, PaymentId,
-    PaymentLink, PaymentState, Player, PlayerId, Problem, ProblemKind, Reported, RequestId, Secret,
-    Subject, Timeline, TokenLife, TokenStatus, Watch, What, inert,
+    Happening, Inventory, Item, Listening, Note, Now, Observation, Op, Outcome, Payment, PaymentId,
+    PaymentLink, PaymentState, PaymentVerdict, Player, PlayerId, Problem, ProblemKind, Reported,
+    RequestId, Secret, Subject, Timeline, TokenLife, TokenStatus, Watch, What, inert,
 };
 use tilldeck::providers::REGISTRY;
 use tilldeck::tui::msg::{Level, Notice, Ready};
@@ -147,10 +147,8 @@ impl Console {
             payment: payment("ORDER-1", "25.00", state),
         };
         let watch = |text: &str, expected: Option<Expectation>| Watch {
-            account: self.account.clone(),
-            id: id(text),
             expected,
-            since: NOW,
+            ..Watch::new(self.account.clone(), id(text), NOW)
         };
         Ready {
             zone: jiff::tz::TimeZone::UTC,
@@ -324,7 +322,7 @@ impl Console {
     fn timeline(&self, payment: PaymentId, input: &mut Input<'_>) -> Timeline {
         let mut happenings = Vec::new();
         for at in 0..input.byte() % 12 {
-            let what = match input.byte() % 4 {
+            let what = match input.byte() % 7 {
                 0 => What::Call {
                     operator: String::new(),
                     exchange: ExchangeId(1),
@@ -340,6 +338,18 @@ impl Console {
                 2 => What::Expected {
                     old: None,
                     new: expectation(),
+                },
+                3 => What::Noted(Note {
+                    text: input.text(),
+                    at: NOW,
+                    operator: input.text(),
+                }),
+                4 => What::Watched {
+                    operator: input.text(),
+                },
+                5 => What::Handled {
+                    verdict: input.choose(&PaymentVerdict::ALL),
+                    operator: input.text(),
                 },
                 _ => What::Callback(self.delivery(input).into()),
             };

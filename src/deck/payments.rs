@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use super::Deck;
 use crate::domain::{
-    AccountId, Environment, Expectation, Expected, ExpectedBy, LinkRequest, NewExpectation,
-    Observation, PaymentId, PaymentLink, Problem, ProblemKind, Replaced, WallTime, Watch,
-    Watchlist,
+    AccountId, Environment, Expectation, Expected, ExpectedBy, Handled, LinkRequest,
+    NewExpectation, Note, Observation, PaymentId, PaymentLink, Problem, ProblemKind, Replaced,
+    WallTime, Watch, Watchlist,
 };
 use crate::ledger::LedgerError;
 use crate::net::RequestOptions;
@@ -27,6 +27,8 @@ struct Pages {
     list: Watchlist,
     /// Every expectation of each payment, the oldest first.
     expectations: HashMap<(AccountId, PaymentId), Vec<Expectation>>,
+    /// Every note on each payment, the oldest first.
+    notes: HashMap<(AccountId, PaymentId), Vec<Note>>,
 }
 
 impl SimulatedBook {
@@ -46,13 +48,7 @@ impl SimulatedBook {
             };
             let key = (account.clone(), id.clone());
             pages.expectations.insert(key, vec![expectation]);
-            pages.list.watches.push(Watch {
-                account,
-                id,
-                // Filled in by `Pages::list`, from the one place that holds expectations.
-                expected: None,
-                since: at,
-            });
+            pages.list.watches.push(Watch::new(account, id, at));
         }
         Self(Mutex::new(pages))
     }
@@ -72,10 +68,17 @@ impl Pages {
         self.expectations.get(&key).cloned().unwrap_or_default()
     }
 
+    fn notes(&self, account: &AccountId, id: &PaymentId) -> Vec<Note> {
+        let key = (account.clone(), id.clone());
+        self.notes.get(&key).cloned().unwrap_or_default()
+    }
+
     fn list(&self) -> Watchlist {
         let mut list = self.list.clone();
+        // From the one place that holds them.
         for watch in &mut list.watches {
             watch.expected = self.expectations(&watch.account, &watch.id).pop();
+            watch.note = self.notes(&watch.account, &watch.id).pop();
         }
         list
     }
@@ -134,12 +137,7 @@ impl Deck {
     /// # Errors
     /// If it cannot be stored.
     pub async fn watch(&self, account: &AccountId, id: &PaymentId) -> Result<(), Problem> {
-        let watch = Watch {
-            account: account.clone(),
-            id: id.clone(),
-            expected: None,
-            since: self.clock.now().wall,
-        };
+        let watch = Watch::new(account.clone(), id.clone(), self.clock.now().wall);
         let stored = if let Some(book) = &self.queries.book {
             let watches = &mut book.pages().list.watches;
             if !watches.iter().any(|w| w.account == *account && w.id == *id) {
@@ -312,8 +310,12 @@ impl Deck {
         let at = handled.then(|| self.clock.now().wall);
         let stored = if let Some(book) = &self.queries.book {
             let marks = &mut book.pages().list.handled;
-            marks.retain(|(known, _)| known != alert);
-            marks.extend(at.map(|at| (alert.to_owned(), at)));
+            marks.retain(|known| known.alert != alert);
+            marks.extend(at.map(|at| Handled {
+                alert: alert.to_owned(),
+                at,
+                operator: String::new(),
+            }));
             Ok(())
         } else {
             let stored = self.ledger.mark_handled(&self.profile, alert, at).await;
@@ -327,6 +329,53 @@ impl Deck {
         };
         self.changed.notify_one();
         stored
+    }
+
+    /// Saves a note on a payment, whose text [`Note::typed`] has checked.
+    ///
+    /// # Errors
+    /// If it cannot be stored.
+    pub async fn note(
+        &self,
+        account: &AccountId,
+        id: &PaymentId,
+        text: String,
+    ) -> Result<(), Problem> {
+        let at = self.clock.now().wall;
+        let stored = if let Some(book) = &self.queries.book {
+            let note = Note {
+                text,
+                at,
+                operator: String::new(),
+            };
+            let key = (account.clone(), id.clone());
+            book.pages().notes.entry(key).or_default().push(note);
+            Ok(())
+        } else {
+            let key = self.queries.key(account, id);
+            let stored = self.ledger.note(key, text, at).await;
+            stored.map_err(|error| {
+                Problem::new(
+                    ProblemKind::Local,
+                    format!("tilldeck cannot save the note on payment {id}: {error}"),
+                    "",
+                )
+            })
+        };
+        self.changed.notify_one();
+        stored
+    }
+
+    /// Every note on a payment, the oldest first.
+    ///
+    /// # Errors
+    /// If the ledger cannot be read.
+    pub async fn notes(&self, account: &AccountId, id: &PaymentId) -> Result<Vec<Note>, Problem> {
+        if let Some(book) = &self.queries.book {
+            return Ok(book.pages().notes(account, id));
+        }
+        let found = self.ledger.notes(self.queries.key(account, id)).await;
+        found.map_err(|error| unread(&error))
     }
 
     /// All saved observations of a payment, oldest first.

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::{AccountId, Amount, Currency, Expectation, PaymentId, Reported, WallTime};
+use super::{AccountId, Amount, Currency, Expectation, Note, PaymentId, Reported, WallTime};
 
 /// The state of a payment. The names are Kanga's, in Kanga's spelling (`CANCELED` with one L, `CANCELLING` with two);
 /// see `docs/providers/kanga.md`.
@@ -149,6 +149,48 @@ pub struct Watch {
     pub expected: Option<Expectation>,
     /// When the watch began.
     pub since: WallTime,
+    /// The operator who began it, in a ledger that a team shares; empty in one of this machine alone.
+    pub operator: String,
+    /// The newest note on the payment.
+    pub note: Option<Note>,
+}
+
+impl Watch {
+    /// A watch that begins now; the ledger names the operator.
+    #[must_use]
+    pub fn new(account: AccountId, id: PaymentId, since: WallTime) -> Self {
+        Self {
+            account,
+            id,
+            expected: None,
+            since,
+            operator: String::new(),
+            note: None,
+        }
+    }
+
+    /// What the keys of the payment's notices and alerts begin with.
+    #[must_use]
+    pub fn about(&self) -> String {
+        about(&self.account, &self.id)
+    }
+}
+
+/// What the keys of a payment's notices and alerts begin with; an alert's verdict follows after a space.
+#[must_use]
+pub fn about(account: &AccountId, id: &PaymentId) -> String {
+    format!("payment {account} {}", id.as_str())
+}
+
+/// An alert that was marked as handled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Handled {
+    /// The alert's stable name.
+    pub alert: String,
+    /// When it was marked.
+    pub at: WallTime,
+    /// By which operator, in a ledger that a team shares; empty in one of this machine alone.
+    pub operator: String,
 }
 
 /// The watched payments and the handled alerts.
@@ -156,8 +198,8 @@ pub struct Watch {
 pub struct Watchlist {
     /// The oldest watch first.
     pub watches: Vec<Watch>,
-    /// Alerts that were marked as handled, and when.
-    pub handled: Vec<(String, WallTime)>,
+    /// Alerts that were marked as handled.
+    pub handled: Vec<Handled>,
 }
 
 /// What a payer would pay in each currency, fee included, at one instant.

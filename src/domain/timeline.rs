@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::time::fine;
 use super::{
     AccountId, Delivery, DeliveryId, ExchangeId, Expectation, Expected, Job, JobKind, JobState,
-    Observation, Outcome, PaymentId, PaymentState, Verdict, WallTime, inert,
+    Note, Observation, Outcome, PaymentId, PaymentState, PaymentVerdict, Verdict, WallTime, inert,
 };
 
 /// The known history of a payment.
@@ -63,6 +63,20 @@ pub enum What {
     },
     /// A callback reported the payment.
     Callback(Arc<Delivery>),
+    /// The payment was added to the watch list, where it still is.
+    Watched {
+        /// As in [`Watch`](super::Watch).
+        operator: String,
+    },
+    /// An operator noted something.
+    Noted(Note),
+    /// An alert about the payment was marked as handled.
+    Handled {
+        /// The verdict of the alert.
+        verdict: PaymentVerdict,
+        /// As in [`Handled`](super::Handled).
+        operator: String,
+    },
 }
 
 /// How soon after a callback a change of state counts as the reported one.
@@ -267,7 +281,11 @@ fn walk(happenings: &[Happening]) -> (Vec<Row>, Option<Latest<'_>>) {
                     });
                 }
             }
-            What::Callback(_) | What::Expected { .. } => {}
+            What::Callback(_)
+            | What::Expected { .. }
+            | What::Watched { .. }
+            | What::Noted(_)
+            | What::Handled { .. } => {}
         }
         at = row.last + 1;
         rows.push(row);

@@ -2,7 +2,9 @@
 
 use async_trait::async_trait;
 
-use crate::domain::{AccountId, Expectation, Observation, PaymentId, Replaced, WallTime, Watch};
+use crate::domain::{
+    AccountId, Expectation, Handled, Note, Observation, PaymentId, Replaced, WallTime, Watch,
+};
 
 use super::error::LedgerError;
 
@@ -71,8 +73,17 @@ pub trait Payments: Send + Sync {
     /// The expectation in force.
     async fn expectation(&self, of: PaymentKey) -> Result<Option<Expectation>, LedgerError>;
 
-    /// The keys of the alerts of a profile that are marked as handled, with their instants.
-    async fn handled(&self, profile: &str) -> Result<Vec<(String, WallTime)>, LedgerError>;
+    /// Saves a note on a payment.
+    ///
+    /// # Errors
+    /// If it cannot be stored.
+    async fn note(&self, of: PaymentKey, text: String, at: WallTime) -> Result<(), LedgerError>;
+
+    /// Every note on a payment, the oldest first.
+    async fn notes(&self, of: PaymentKey) -> Result<Vec<Note>, LedgerError>;
+
+    /// The alerts of a profile that are marked as handled.
+    async fn handled(&self, profile: &str) -> Result<Vec<Handled>, LedgerError>;
 
     /// Sets or removes (`None`) the handled mark of an alert, by its key.
     ///

@@ -38,6 +38,12 @@ pub fn perform(effect: Effect, deck: &Arc<Deck>, tasks: &mut Tasks, messages: &m
             report_failure(deck.unwatch(&key.0, &key.1).await, &messages).await;
             let _ = messages.send(Msg::Unwatched(key)).await;
         }),
+        Effect::Note { of, text } => tasks.start_sequential(async move {
+            let (account, id) = of;
+            let noted = deck.note(&account, &id, text).await;
+            let done = noted.map(|()| format!("note saved: {id}"));
+            let _ = messages.send(Msg::Done(done)).await;
+        }),
         Effect::MarkHandled { alert, handled } => tasks.start_sequential(async move {
             report_failure(deck.mark_handled(&alert, handled).await, &messages).await;
         }),

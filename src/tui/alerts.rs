@@ -1,6 +1,6 @@
 //! The alerts: each cause once, the worst first. Derived from the store; knows nothing about the screen.
 
-use crate::domain::{AccountId, CredentialStatus, Listening, WallTime};
+use crate::domain::{AccountId, CredentialStatus, Handled, Listening, WallTime};
 
 use super::msg::{Level, WatchKey};
 use super::store::{LISTENER, Store};
@@ -32,8 +32,8 @@ pub struct Alert {
     pub since: Option<WallTime>,
     pub tone: Tone,
     pub target: Target,
-    /// When the operator marked it as handled.
-    pub handled: Option<WallTime>,
+    /// Who marked it as handled, and when.
+    pub handled: Option<Handled>,
 }
 
 /// All alerts, handled ones last.
@@ -45,7 +45,7 @@ pub fn all(store: &Store) -> Vec<Alert> {
         .chain(notices(store))
         .collect();
     for alert in &mut alerts {
-        alert.handled = store.handled_at(&alert.key, alert.since);
+        alert.handled = store.handled(&alert.key, alert.since).cloned();
     }
     // Stable: within a rank, causes stay in the order of their sources and do not jump.
     alerts.sort_by_key(|alert| (alert.handled.is_some(), alert.tone != Tone::Bad));

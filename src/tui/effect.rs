@@ -65,6 +65,13 @@ pub enum Effect {
         /// Whether it is handled.
         handled: bool,
     },
+    /// Save a note on a payment.
+    Note {
+        /// The payment.
+        of: WatchKey,
+        /// The text, as [`crate::domain::Note::typed`] accepts it.
+        text: String,
+    },
     /// Remove a payment from the watch list.
     Unwatch(WatchKey),
     /// Load exchanges older than `before`, newest first, whose method, path, account, status or body has `filter`.

@@ -92,7 +92,7 @@ impl Store {
             .collect();
         payments.sort_by_key(|watched| std::cmp::Reverse(watched.watch.since));
         self.payments = payments;
-        self.handled = ready.handled.iter().cloned().collect();
+        self.set_handled(ready.handled.clone());
         // A message about the listener may have come first, and is newer.
         if ready.listening != Listening::Off {
             self.on_listening(ready.listening.clone(), now);

@@ -9,8 +9,8 @@ use super::ThemeChoice;
 use crate::domain::manage::Changed;
 use crate::domain::{
     AccountId, Answer, BudgetGauge, CredentialStatus, Delivery, Exchange, Expectation, Expected,
-    ExpectedBy, Explored, Inventory, Listening, Observation, Payment, PaymentId, PlayerClaim,
-    PlayerId, Problem, Received, RequestId, Secret, Timeline, TokenStatus, Waiting, WallTime,
+    ExpectedBy, Explored, Handled, Inventory, Listening, Observation, Payment, PaymentId,
+    PlayerClaim, PlayerId, Problem, Received, RequestId, Secret, Timeline, TokenStatus, Waiting,
     Watch, Watchlist, simulate,
 };
 
@@ -218,8 +218,8 @@ pub struct Ready {
     pub credentials: Vec<(AccountId, CredentialStatus)>,
     /// The payments to watch, with their earlier states, oldest first.
     pub watches: Vec<(Watch, Vec<Observation>)>,
-    /// The alerts that the operator marked as handled, and when.
-    pub handled: Vec<(String, WallTime)>,
+    /// The alerts that are marked as handled.
+    pub handled: Vec<Handled>,
     /// The latest exchanges, newest first.
     pub log: Vec<Arc<Exchange>>,
     /// The latest callbacks, newest first.

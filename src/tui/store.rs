@@ -10,8 +10,8 @@ use crate::domain::manage::{Change, ProviderSetup};
 use crate::domain::simulate::{Fault, Part};
 use crate::domain::{
     Ability, Account, AccountId, BudgetGauge, CredentialStatus, Delivery, Exchange, ExchangeId,
-    LinkRequest, Listening, Now, Op, PaymentId, PlayerId, Problem, RawCall, RequestId, Secret,
-    Subject, TokenStatus, Waiting, WallTime,
+    Handled, LinkRequest, Listening, Now, Op, PaymentId, PlayerId, Problem, RawCall, RequestId,
+    Secret, Subject, TokenStatus, Waiting, WallTime,
 };
 
 use super::Effect;
@@ -145,8 +145,8 @@ pub struct Store {
     pub notices: Vec<Notice>,
     /// When each notice first appeared.
     raised: BTreeMap<String, WallTime>,
-    /// When the operator marked each alert as handled, by its stable name.
-    pub handled: BTreeMap<String, WallTime>,
+    /// The alerts that an operator marked as handled, by their stable names.
+    handled: BTreeMap<String, Handled>,
     pub flash: Option<Flash>,
     /// Every waiting request of this process, of the console and others (a token renewal).
     pub waiting: BTreeMap<RequestId, Waiting>,
@@ -609,16 +609,27 @@ impl Store {
         self.raised.get(about).copied()
     }
 
-    /// When the operator marked an alert as handled, if that was after it began.
-    pub fn handled_at(&self, alert: &str, began: Option<WallTime>) -> Option<WallTime> {
-        let handled = self.handled.get(alert).copied();
-        handled.filter(|at| began.is_none_or(|began| *at >= began))
+    /// Who marked an alert as handled and when, if that was after it began.
+    pub fn handled(&self, alert: &str, began: Option<WallTime>) -> Option<&Handled> {
+        let handled = self.handled.get(alert);
+        handled.filter(|handled| began.is_none_or(|began| handled.at >= began))
+    }
+
+    pub fn set_handled(&mut self, handled: Vec<Handled>) {
+        let by_name = handled.into_iter().map(|it| (it.alert.clone(), it));
+        self.handled = by_name.collect();
     }
 
     /// Marks an alert as handled, or removes the mark.
     pub fn mark_handled(&mut self, alert: String, handled: bool, now: Now, out: &mut Vec<Effect>) {
         if handled {
-            self.handled.insert(alert.clone(), now.wall);
+            let mark = Handled {
+                alert: alert.clone(),
+                at: now.wall,
+                // The ledger names the operator.
+                operator: String::new(),
+            };
+            self.handled.insert(alert.clone(), mark);
         } else {
             self.handled.remove(&alert);
         }

@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use crate::domain::{
-    AccountId, Expected, Now, Observation, Payment, PaymentId, PaymentVerdict, Problem,
-    ProblemKind, RequestId, WallTime, Watch, time,
+    Expected, Now, Observation, Payment, PaymentVerdict, Problem, ProblemKind, RequestId, WallTime,
+    Watch, time,
 };
 
 use super::msg::WatchKey;
@@ -119,7 +119,7 @@ impl Watched {
 
     /// The subject of its notices.
     pub fn about(&self) -> String {
-        about(&self.watch.account, &self.watch.id)
+        self.watch.about()
     }
 
     /// Whether a notice is about it.
@@ -341,11 +341,6 @@ impl Watched {
             LastError::Failed(_) => (Tone::Dim, "no check has succeeded yet".into()),
         }
     }
-}
-
-/// The subject of notices about a payment.
-pub fn about(account: &AccountId, id: &PaymentId) -> String {
-    format!("payment {account} {}", id.as_str())
 }
 
 fn slower(interval: Duration) -> Duration {

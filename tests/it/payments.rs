@@ -68,7 +68,11 @@ fn watched_payments_are_listed_with_what_is_known_of_them() {
             "expected_by",
             "expected_at",
             "watched_since",
-            "changed_at"
+            "changed_at",
+            "watched_by",
+            "note",
+            "noted_by",
+            "noted_at"
         ]
     );
     assert_eq!(
@@ -413,4 +417,24 @@ fn a_terminal_is_asked_before_an_expected_amount_is_changed() {
         terminal.sees(said);
         assert_eq!(terminal.ended(), code);
     }
+}
+
+#[test]
+fn notes_are_added_listed_and_exported_with_their_payment() {
+    let (place, _peer) = shop();
+    place.run(&["payments", "add", "A"]);
+    let note = |text| place.run(&["payments", "note", "A", text]);
+    assert_eq!(note("refunded by hand").out.trim(), "note saved: A");
+    assert_eq!(note("ticket 4711, closed").code, 0);
+    let refused = note("two\nlines");
+    assert_eq!(refused.code, 2);
+    assert!(refused.err.contains("control characters"), "{refused:?}");
+    let rows = place.run(&["payments", "note", "A", "--json"]).objects();
+    let texts: Vec<_> = rows.iter().map(|row| &row["note"]).collect();
+    assert_eq!(texts, ["refunded by hand", "ticket 4711, closed"]);
+    let none = place.run(&["payments", "note", "B"]);
+    assert!(none.all().contains("payment B has no notes"), "{none:?}");
+    let csv = place.run(&["payments", "export"]).out;
+    assert_eq!(column(&csv, "note"), ["ticket 4711, closed"]);
+    assert!(!column(&csv, "noted_at")[0].is_empty(), "{csv}");
 }

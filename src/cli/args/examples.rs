@@ -37,6 +37,10 @@ const EXAMPLES: &[(&str, &[&str])] = &[
         &["tilldeck payments expect ORDER-1 --amount 25.00 --currency EMT"],
     ),
     (
+        "payments note",
+        &["tilldeck payments note ORDER-1 refunded"],
+    ),
+    (
         "payments export",
         &["tilldeck payments export --verdict less"],
     ),

@@ -52,6 +52,7 @@ fn every_value_in_the_help_is_a_noun_that_an_operator_knows() {
         "N",
         "NAME",
         "NAME=VALUE",
+        "NOTE",
         "PATH",
         "PROVIDER",
         "[PROVIDER=]URL",

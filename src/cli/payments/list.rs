@@ -16,7 +16,16 @@ use crate::domain::{Observation, PaymentState, PaymentVerdict, Problem, WallTime
 use crate::ledger::PaymentKey;
 
 /// The columns of a watched payment, after those of a result.
-const WATCH_COLUMNS: [&str; 4] = ["expected_by", "expected_at", "watched_since", "changed_at"];
+const WATCH_COLUMNS: [&str; 8] = [
+    "expected_by",
+    "expected_at",
+    "watched_since",
+    "changed_at",
+    "watched_by",
+    "note",
+    "noted_by",
+    "noted_at",
+];
 
 /// List watched payments with their last known state, received and expected amounts.
 #[derive(Debug, Args)]
@@ -212,13 +221,20 @@ impl Filters {
 
 impl Watched {
     /// Who set the expected amount and when, when the payment was added to the watch list, when it last changed.
-    fn facts(&self) -> [Option<String>; 4] {
+    /// The same for the newest note.
+    fn facts(&self) -> [Option<String>; 8] {
         let expected = self.watch.expected.as_ref();
+        let note = self.watch.note.as_ref();
+        let operator = |name: &str| (!name.is_empty()).then(|| name.to_owned());
         [
             expected.map(|expected| expected.by.as_str().to_owned()),
             expected.map(|expected| expected.at.rfc3339()),
             Some(self.watch.since.rfc3339()),
             self.changed_at.map(WallTime::rfc3339),
+            operator(&self.watch.operator),
+            note.map(|note| note.text.clone()),
+            note.and_then(|note| operator(&note.operator)),
+            note.map(|note| note.at.rfc3339()),
         ]
     }
 

@@ -3,6 +3,7 @@
 mod add;
 mod expect;
 mod list;
+mod note;
 mod remove;
 
 use super::command::CommandContext;
@@ -18,15 +19,17 @@ use crate::domain::{
 use add::AddPayments;
 use expect::ExpectPayment;
 use list::{ExportPayments, ListPayments};
+use note::NotePayment;
 use remove::RemovePayments;
 
 commands! {
-    /// List watched payments; add, remove, change or export them.
+    /// List watched payments; add, remove, change, note or export them.
     pub enum Payments {
         List(ListPayments),
         Add(AddPayments),
         Remove(RemovePayments),
         Expect(ExpectPayment),
+        Note(NotePayment),
         Export(ExportPayments),
     }
 }

@@ -279,6 +279,13 @@ async fn a_check_is_tried_again_ever_later_survives_a_restart_and_settles_what_i
     let again = bench.receive("shop", &[(JobKind::Ask, "")], &raw()).await;
     assert_eq!((again.verdict, again.attempt), (Verdict::Repeat, 2));
 
+    let shop = AccountId::new("shop").unwrap();
+    bench.deck.watch(&shop, &order()).await.unwrap();
+    let text = "shipped by hand".to_owned();
+    bench.deck.note(&shop, &order(), text).await.unwrap();
+    for alert in ["less", "x less"].map(|end| format!("payment shop {} {end}", order())) {
+        bench.deck.mark_handled(&alert, true).await.unwrap();
+    }
     let told = bench
         .deck
         .timeline(&AccountId::new("shop").unwrap(), &order())
@@ -292,11 +299,16 @@ async fn a_check_is_tried_again_ever_later_survives_a_restart_and_settles_what_i
             What::State(_) => "state",
             What::Callback(_) => "callback",
             What::Expected { .. } => "expected",
+            What::Watched { .. } => "watched",
+            What::Noted(_) => "note",
+            What::Handled { .. } => "handled",
         })
         .collect();
     assert_eq!(
         kinds,
-        ["call", "callback", "call", "call", "state", "callback"]
+        [
+            "call", "callback", "call", "call", "state", "watched", "handled", "note", "callback"
+        ]
     );
     assert_eq!(delivery.attempt, 1);
     assert!(!told.cut);

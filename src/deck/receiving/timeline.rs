@@ -5,8 +5,10 @@ use std::sync::Arc;
 use super::forward::is_forward;
 use super::unread;
 use crate::deck::Deck;
+use crate::domain::payment::about;
 use crate::domain::{
-    AccountId, Environment, Exchange, Happening, PaymentId, Problem, Subject, Timeline, What,
+    AccountId, Environment, Exchange, Happening, PaymentId, PaymentVerdict, Problem, Subject,
+    Timeline, What,
 };
 use crate::ledger::{DeliveryQuery, LogQuery};
 use crate::net::redact;
@@ -49,6 +51,7 @@ impl Deck {
         let deliveries = deliveries.map_err(|error| unread("callbacks", &error))?;
         let seen = self.observations(account, payment).await?;
         let expectations = self.expectations(account, payment).await?;
+        let marks = self.marks(account, payment).await?;
         // The log holds redacted text, so the id is compared as the redactor leaves it.
         let about = redact::scrub(payment.as_str());
         let environment = runtime.account.environment.as_str();
@@ -67,6 +70,7 @@ impl Deck {
                     new: new.clone(),
                 },
             }))
+            .chain(marks)
             .chain(deliveries.into_iter().map(|delivery| Happening {
                 at: delivery.received_at,
                 what: What::Callback(Arc::new(delivery)),
@@ -83,6 +87,40 @@ impl Deck {
             happenings,
             cut: over > 0,
         })
+    }
+
+    /// What operators did with a payment: watched it, noted something, handled its alerts.
+    async fn marks(
+        &self,
+        account: &AccountId,
+        payment: &PaymentId,
+    ) -> Result<Vec<Happening>, Problem> {
+        let list = self.watchlist().await?;
+        let watched = list.watches.into_iter();
+        let watched = watched.filter(|watch| watch.account == *account && watch.id == *payment);
+        let watched = watched.map(|watch| Happening {
+            at: watch.since,
+            what: What::Watched {
+                operator: watch.operator,
+            },
+        });
+        let about = format!("{} ", about(account, payment));
+        let handled = list.handled.into_iter().filter_map(|handled| {
+            let verdict = handled.alert.strip_prefix(&about)?;
+            Some(Happening {
+                at: handled.at,
+                what: What::Handled {
+                    verdict: PaymentVerdict::from_word(verdict)?,
+                    operator: handled.operator,
+                },
+            })
+        });
+        let notes = self.notes(account, payment).await?;
+        let notes = notes.into_iter().map(|note| Happening {
+            at: note.at,
+            what: What::Noted(note),
+        });
+        Ok(watched.chain(handled).chain(notes).collect())
     }
 }
 

@@ -96,6 +96,7 @@ contract! {
         watches_are_kept_by_profile,
         an_expectation_outlives_its_watch_and_changes_only_with_a_yes,
         a_matter_stays_handled_until_its_mark_is_removed,
+        notes_outlive_the_watch_and_the_newest_is_listed_with_it,
         a_write_of_another_process_changes_the_data_version;
     credentials:
         the_last_verified_state_is_saved_and_untested_is_not;

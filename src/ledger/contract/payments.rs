@@ -5,7 +5,8 @@ use std::time::Duration;
 use super::Bench;
 use super::fixtures::*;
 use crate::domain::{
-    Amount, Currency, Expectation, Expected, ExpectedBy, PaymentId, Replaced, WallTime, Watch,
+    Amount, Currency, Expectation, Expected, ExpectedBy, Handled, Note, PaymentId, Replaced,
+    WallTime, Watch,
 };
 
 pub async fn an_observation_is_saved_only_where_something_changed(bench: Bench) {
@@ -34,10 +35,8 @@ pub async fn an_observation_is_saved_only_where_something_changed(bench: Bench) 
 pub async fn watches_are_kept_by_profile(bench: Bench) {
     let ledger = bench.process(&at_start());
     let watch = |id: &str, since| Watch {
-        account: shop(),
-        id: PaymentId::new(id).unwrap(),
-        expected: None,
-        since: WallTime(since),
+        operator: bench.operator(),
+        ..Watch::new(shop(), PaymentId::new(id).unwrap(), WallTime(since))
     };
     for row in [watch("A", 1), watch("B", 2), watch("A", 9)] {
         ledger.watch("live", &row).await.unwrap();
@@ -76,12 +75,7 @@ pub async fn an_expectation_outlives_its_watch_and_changes_only_with_a_yes(bench
         set("1", 3, Replaced::Never).await,
         Err(expects("249.00", 1))
     );
-    let watched = Watch {
-        account: shop(),
-        id: id.clone(),
-        expected: None,
-        since: WallTime(4),
-    };
+    let watched = Watch::new(shop(), id.clone(), WallTime(4));
     ledger.watch("live", &watched).await.unwrap();
     ledger.unwatch(of("live", id.as_str())).await.unwrap();
     ledger.watch("live", &watched).await.unwrap();
@@ -105,13 +99,41 @@ pub async fn a_matter_stays_handled_until_its_mark_is_removed(bench: Bench) {
         marked.await.unwrap();
     }
     let handled = ledger.handled("live").await.unwrap();
-    assert_eq!(handled, [("payment A".to_owned(), WallTime(9))]);
+    let marked = Handled {
+        alert: "payment A".to_owned(),
+        at: WallTime(9),
+        operator: bench.operator(),
+    };
+    assert_eq!(handled, [marked]);
     assert_eq!(ledger.handled("other").await, Ok(vec![]));
     ledger
         .mark_handled("live", "payment A", None)
         .await
         .unwrap();
     assert_eq!(ledger.handled("live").await, Ok(vec![]));
+}
+
+pub async fn notes_outlive_the_watch_and_the_newest_is_listed_with_it(bench: Bench) {
+    let ledger = bench.process(&at_start());
+    let note = |text: &str, at| Note {
+        text: text.to_owned(),
+        at: WallTime(at),
+        operator: bench.operator(),
+    };
+    let watched = Watch::new(shop(), PaymentId::new("A-17").unwrap(), WallTime(1));
+    ledger.watch("live", &watched).await.unwrap();
+    assert_eq!(ledger.watches("live").await.unwrap()[0].note, None);
+    for (text, at) in [("refunded", 2), (HOSTILE, 3)] {
+        let saved = ledger.note(of("live", "A-17"), text.to_owned(), WallTime(at));
+        saved.await.unwrap();
+    }
+    let listed = ledger.watches("live").await.unwrap();
+    assert_eq!(listed[0].note, Some(note(HOSTILE, 3)));
+    ledger.unwatch(of("live", "A-17")).await.unwrap();
+    let all = ledger.notes(of("live", "A-17")).await.unwrap();
+    assert_eq!(all, [note("refunded", 2), note(HOSTILE, 3)]);
+    assert_eq!(ledger.notes(of("other", "A-17")).await, Ok(vec![]));
+    assert_eq!(ledger.notes(of("live", "A-1")).await, Ok(vec![]));
 }
 
 pub async fn hostile_words_come_back_as_they_were(bench: Bench) {

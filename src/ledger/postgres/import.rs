@@ -14,10 +14,11 @@ use super::connection::{Connection, lock};
 use super::error::PostgresError;
 
 /// Tables whose rows are copied as they are, unless the shared ledger has them.
-const TABLES: [&str; 5] = [
+const TABLES: [&str; 6] = [
     "credentials",
     "watches",
     "expectations",
+    "notes",
     "handled",
     "observations",
 ];

@@ -3,8 +3,8 @@
 use async_trait::async_trait;
 
 use crate::domain::{
-    AccountId, Amount, Currency, Expectation, Expected, ExpectedBy, Observation, Payment,
-    PaymentId, PaymentState, Replaced, Reported, WallTime, Watch,
+    AccountId, Amount, Currency, Expectation, Expected, ExpectedBy, Handled, Note, Observation,
+    Payment, PaymentId, PaymentState, Replaced, Reported, WallTime, Watch,
 };
 
 use super::value::{Param, Row, params};
@@ -66,9 +66,13 @@ impl<D: Database> Payments for D {
         let profile = profile.to_owned();
         self.read(move |sql| {
             sql.all(
-                "SELECT w.account, w.payment, w.since, e.amount, e.currency, e.set_by, e.at, e.operator
+                "SELECT w.account, w.payment, w.since, e.amount, e.currency, e.set_by, e.at, e.operator,
+                     w.operator, n.text, n.at, n.operator
                  FROM watches w LEFT JOIN expectations e ON e.id = (
                      SELECT max(id) FROM expectations
+                     WHERE profile = w.profile AND account = w.account AND payment = w.payment)
+                 LEFT JOIN notes n ON n.id = (
+                     SELECT max(id) FROM notes
                      WHERE profile = w.profile AND account = w.account AND payment = w.payment)
                  WHERE w.profile = $1 ORDER BY w.since, w.account, w.payment",
                 params![&profile],
@@ -155,13 +159,48 @@ impl<D: Database> Payments for D {
         self.read(move |sql| in_force(sql, &of)).await
     }
 
-    async fn handled(&self, profile: &str) -> Result<Vec<(String, WallTime)>, LedgerError> {
+    async fn note(&self, of: PaymentKey, text: String, at: WallTime) -> Result<(), LedgerError> {
+        self.write(move |sql| {
+            sql.execute(
+                "INSERT INTO notes (profile, account, payment, text, at) VALUES ($1, $2, $3, $4, $5)",
+                params![
+                    &of.profile,
+                    of.account.as_str(),
+                    of.id.as_str(),
+                    &text,
+                    at
+                ],
+            )
+        })
+        .await
+        .map(drop)
+    }
+
+    async fn notes(&self, of: PaymentKey) -> Result<Vec<Note>, LedgerError> {
+        self.read(move |sql| {
+            sql.all(
+                "SELECT text, at, operator FROM notes WHERE profile = $1 AND account = $2 AND payment = $3
+                 ORDER BY id",
+                &of.params(),
+                |row| note(row, 0),
+            )
+        })
+        .await
+    }
+
+    async fn handled(&self, profile: &str) -> Result<Vec<Handled>, LedgerError> {
         let profile = profile.to_owned();
         self.read(move |sql| {
             sql.all(
-                "SELECT matter, at FROM handled WHERE profile = $1",
+                "SELECT matter, at, operator FROM handled WHERE profile = $1 ORDER BY at, matter",
                 params![&profile],
-                |row| Ok((row.get(0)?, row.get(1)?)),
+                |row| {
+                    Ok(Handled {
+                        alert: row.get(0)?,
+                        at: row.get(1)?,
+                        operator: row.get(2)?,
+                    })
+                },
             )
         })
         .await
@@ -177,7 +216,7 @@ impl<D: Database> Payments for D {
         self.write(move |sql| match at {
             Some(at) => sql.execute(
                 "INSERT INTO handled (profile, matter, at) VALUES ($1, $2, $3)
-                 ON CONFLICT (profile, matter) DO UPDATE SET at = excluded.at",
+                 ON CONFLICT (profile, matter) DO UPDATE SET at = excluded.at, operator = excluded.operator",
                 params![&profile, &alert, at],
             ),
             None => sql.execute(
@@ -244,11 +283,23 @@ fn observation(row: Row<'_>) -> SqlResult<Observation> {
 
 fn watch(row: Row<'_>) -> SqlResult<Watch> {
     let expects = row.get::<Option<i64>>(6)?.is_some();
+    let is_noted = row.get::<Option<i64>>(10)?.is_some();
     Ok(Watch {
         account: row.parsed(0, |name: String| AccountId::new(name))?,
         id: payment_id(row, 1)?,
         since: row.get(2)?,
         expected: expects.then(|| expectation(row, 3)).transpose()?,
+        operator: row.get(8)?,
+        note: is_noted.then(|| note(row, 9)).transpose()?,
+    })
+}
+
+/// From three columns, the first of which is `from`.
+fn note(row: Row<'_>, from: usize) -> SqlResult<Note> {
+    Ok(Note {
+        text: row.get(from)?,
+        at: row.get(from + 1)?,
+        operator: row.get(from + 2)?,
     })
 }
 

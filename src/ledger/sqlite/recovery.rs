@@ -11,7 +11,7 @@ use crate::clock::Clock;
 
 /// Every table but exchanges, which nothing depends on, and what triggers fill in; each with a condition for its rows. Its
 /// first column begins its primary key.
-const TABLES: [&str; 14] = [
+const TABLES: [&str; 15] = [
     "nonces",
     "slots",
     "holds",
@@ -20,6 +20,7 @@ const TABLES: [&str; 14] = [
     "credentials",
     "watches",
     "expectations",
+    "notes",
     "handled",
     "observations",
     // Apart, so that hints displace no orders.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Constraint, Layout, Position, Rect, Size};
 
+use crate::domain::{Handled, inert};
 use crate::tui::ages::{age, age_changes_in};
 use crate::tui::alerts::{self, Alert, Target};
 use crate::tui::component::{Component, UpdateContext, ViewContext};
@@ -123,7 +124,7 @@ impl Component for State {
     /// The time until an age on screen changes.
     fn next_wake(&self, ctx: ViewContext<'_>) -> Option<Duration> {
         let alerts = alerts::all(ctx.store).into_iter();
-        let times = alerts.filter_map(|alert| alert.handled.or(alert.since));
+        let times = alerts.filter_map(|alert| alert.handled.map(|it| it.at).or(alert.since));
         times.map(|at| age_changes_in(at, ctx.now)).min()
     }
 
@@ -164,7 +165,7 @@ impl Component for State {
         Pen::new(buf, place, 0).flush(&shown, theme.style(Tone::Dim));
         let what = &alerts[selected].what;
         paragraph(buf, detail, what, theme.style(Tone::Plain));
-        let verb = match alerts[selected].handled {
+        let verb = match &alerts[selected].handled {
             Some(_) => "marks it as not handled",
             None => "marks it as handled",
         };
@@ -198,12 +199,12 @@ fn areas(screen: Rect, len: usize) -> [Rect; 4] {
 fn draw_row(alert: &Alert, account: u16, ctx: ViewContext<'_>, line: Rect, buf: &mut Buffer) {
     let theme = ctx.theme;
     let dim = theme.style(Tone::Dim);
-    let (glyph, tone) = match alert.handled {
+    let (glyph, tone) = match &alert.handled {
         Some(_) => ("✔", Tone::Dim),
         None => ("!", alert.tone),
     };
-    let since = match (alert.handled, alert.since) {
-        (Some(at), _) => format!("handled {}", ctx.ago(at)),
+    let since = match (&alert.handled, alert.since) {
+        (Some(handled), _) => handled_words(handled, ctx),
         (None, Some(since)) => age(since, ctx.now),
         (None, None) => String::new(),
     };
@@ -234,4 +235,14 @@ fn draw_row(alert: &Alert, account: u16, ctx: ViewContext<'_>, line: Rect, buf: 
         }),
     );
     Pen::new(buf, line, 0).flush(&since, dim);
+}
+
+/// "handled just now by anna".
+pub fn handled_words(handled: &Handled, ctx: ViewContext<'_>) -> String {
+    let ago = ctx.ago(handled.at);
+    if handled.operator.is_empty() {
+        format!("handled {ago}")
+    } else {
+        format!("handled {ago} by {}", inert::cut(&handled.operator, 40))
+    }
 }

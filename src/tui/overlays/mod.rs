@@ -18,6 +18,7 @@ pub mod history;
 pub mod legend;
 pub mod link_form;
 pub mod link_result;
+pub mod note_form;
 pub mod palette;
 pub mod player_form;
 pub mod quit_ask;

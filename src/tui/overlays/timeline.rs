@@ -270,7 +270,11 @@ impl State {
         match &timeline.happenings[at].what {
             What::Call { exchange, .. } => Chosen::Exchange(*exchange),
             What::Callback(delivery) => Chosen::Delivery(delivery.clone()),
-            What::State(_) | What::Expected { .. } => Chosen::Nothing,
+            What::State(_)
+            | What::Expected { .. }
+            | What::Watched { .. }
+            | What::Noted(_)
+            | What::Handled { .. } => Chosen::Nothing,
         }
     }
 

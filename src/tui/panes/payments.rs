@@ -3,6 +3,7 @@
 
 mod checks;
 mod detail;
+mod receipt;
 pub mod rows;
 mod view;
 mod watchlist;
@@ -19,7 +20,7 @@ use crate::tui::component::{Command, Component, Event, UpdateContext, ViewContex
 use crate::tui::intent::Intent;
 use crate::tui::keys::{COLUMNS, FILTER, GLOBAL, NAV, Scope, keys};
 use crate::tui::msg::{Level, Msg, WatchKey};
-use crate::tui::overlays::{add_many, add_watch, expect_ask, expect_form};
+use crate::tui::overlays::{add_many, add_watch, expect_ask, expect_form, note_form};
 use crate::tui::store::{Purpose, Store};
 use crate::tui::theme::Tone;
 use crate::tui::watched::Watched;
@@ -41,11 +42,13 @@ keys! {
         UndoRemove "undo" ["u"] "undo" "undo the last removal";
         PaymentTimeline "timeline" ["t"] "timeline" "show the payment's timeline";
         ExpectPayment "expect" ["e"] "expect" "set the expected amount";
-        FilterPayments "filter-payments" ["/"] "filter" "filter by id, state, verdict, account";
+        FilterPayments "filter-payments" ["/"] "filter" "filter by id, state, account, note";
+        NotePayment "note" ["N"] "note" "add a note to the payment";
         MarkPayment "mark" ["space"] "mark" "mark or unmark the payment";
         CopyId "copy-id" ["y"] "copy id" "copy the payment ids";
         SortPayments "sort" ["s"] "sort" "change the sort order";
         ClearSettled "clear-settled" ["x"] "clear" "remove settled payments";
+        CopyReceipt "copy-receipt" ["Y"] "receipt" "copy verdict, times and ids";
     }
 }
 
@@ -164,6 +167,8 @@ impl Component for State {
             | Action::CopyId
             | Action::PaymentTimeline
             | Action::ExpectPayment
+            | Action::NotePayment
+            | Action::CopyReceipt
             | Action::MarkPayment => selected().is_some(),
             Action::UndoRemove => !self.removed.is_empty(),
             Action::FilterPayments | Action::SortPayments => !store.payments.is_empty(),
@@ -184,6 +189,8 @@ impl Component for State {
             | Action::CopyId
             | Action::PaymentTimeline
             | Action::ExpectPayment
+            | Action::NotePayment
+            | Action::CopyReceipt
             | Action::MarkPayment => "no payment is selected",
         }
     }
@@ -193,7 +200,7 @@ impl Component for State {
             return;
         }
         match action {
-            Action::FilterPayments => self.filter.open("id, state, verdict or account"),
+            Action::FilterPayments => self.filter.open("id, state, verdict, account or note"),
             Action::AddWatch => open_form("", ctx),
             Action::PaymentTimeline => {
                 if let Some(key) = self.selected(ctx.store).map(Watched::key) {
@@ -203,6 +210,18 @@ impl Component for State {
             Action::ExpectPayment => {
                 if let Some(form) = self.selected(ctx.store).map(expect_form::State::new) {
                     ctx.open(form);
+                }
+            }
+            Action::NotePayment => {
+                if let Some(of) = self.selected(ctx.store).map(Watched::key) {
+                    ctx.open(note_form::State::new(of));
+                }
+            }
+            Action::CopyReceipt => {
+                if let Some(watched) = self.selected(ctx.store) {
+                    let text = Secret::new(receipt::receipt(watched, ctx.store, ctx.now));
+                    let what = "the receipt";
+                    ctx.out.push(Effect::Copy { text, what });
                 }
             }
             Action::Check => match self.chosen_or_warn(ctx).as_slice() {
@@ -354,10 +373,8 @@ impl Component for State {
                 expected,
             } => {
                 let watch = Watch {
-                    account: account.clone(),
-                    id: id.clone(),
                     expected: expected.clone(),
-                    since: ctx.now.wall,
+                    ..Watch::new(account.clone(), id.clone(), ctx.now.wall)
                 };
                 self.checked_after_callback(watch, result.clone(), ctx);
             }

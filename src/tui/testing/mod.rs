@@ -15,9 +15,9 @@ use crate::domain::manage::{Guide, GuideTopic, ProviderSetup, SetupField};
 use crate::domain::payment::Price;
 use crate::domain::{
     Ability, Account, AccountId, Amount, Answer, Body, Currency, Documented, Environment, Estimate,
-    Exchange, ExchangeId, Expectation, Expected, ExpectedBy, Happening, Now, Observation, Outcome,
-    Payment, PaymentId, PaymentState, ProviderId, Reported, RequestId, StoredIn, Timeline,
-    TokenLife, TokenStatus, WallTime, Watch, What,
+    Exchange, ExchangeId, Expectation, Expected, ExpectedBy, Handled, Happening, Note, Now,
+    Observation, Outcome, Payment, PaymentId, PaymentState, ProviderId, Reported, RequestId,
+    StoredIn, Timeline, TokenLife, TokenStatus, WallTime, Watch, What,
 };
 
 pub use screen::*;
@@ -307,15 +307,30 @@ pub fn live_setup() -> Setup {
 
 pub fn watch(text: &str, expected: Option<&str>) -> Watch {
     Watch {
-        account: shop(),
-        id: id(text),
         expected: expected.map(|sum| Expectation {
             sum: emt(sum),
             by: ExpectedBy::Form,
             at: START,
             operator: String::new(),
         }),
-        since: START,
+        ..Watch::new(shop(), id(text), START)
+    }
+}
+
+pub fn note(text: &str, at: WallTime) -> Note {
+    Note {
+        text: text.to_owned(),
+        at,
+        operator: "ben".to_owned(),
+    }
+}
+
+/// The mark of a handled alert.
+pub fn handled(alert: &str, at: WallTime) -> Handled {
+    Handled {
+        alert: alert.to_owned(),
+        at,
+        operator: "anna".to_owned(),
     }
 }
 

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{START, busy, emt, id, payment, second, shop};
+use super::{START, busy, emt, id, note, payment, second, shop};
 use crate::domain::{
     Body, Delivery, DeliveryId, ExchangeId, Happening, Job, JobId, JobKind, JobState, Listening,
-    Observation, Outcome, Received, Subject, Timeline, Verdict, WallTime, What,
+    Observation, Outcome, PaymentVerdict, Received, Subject, Timeline, Verdict, WallTime, What,
 };
 use crate::tui::{Model, Msg, update};
 
@@ -211,7 +211,16 @@ pub fn callback(delivery: Delivery) -> Happening {
 /// A payment with every kind of timeline entry.
 pub fn timeline() -> Timeline {
     let ok = || Outcome::Status(200);
-    let mut happenings = vec![call(-86_000, 1, ok()), state(-86_000, "NEW")];
+    let mut happenings = vec![
+        happening(
+            -86_010,
+            What::Watched {
+                operator: "anna".into(),
+            },
+        ),
+        call(-86_000, 1, ok()),
+        state(-86_000, "NEW"),
+    ];
     happenings.extend((0..12).map(|n| call(-900 + n * 20, 10 + n, ok())));
     happenings.extend([
         call(-640, 30, Outcome::Failed("timed out after 10 s".into())),
@@ -236,6 +245,14 @@ pub fn timeline() -> Timeline {
         }),
         call(-181, 33, ok()),
         state(-180, "FINALIZED"),
+        happening(-90, What::Noted(note("asked the shop to wait", START))),
+        happening(
+            -60,
+            What::Handled {
+                verdict: PaymentVerdict::Less,
+                operator: "anna".into(),
+            },
+        ),
     ]);
     Timeline {
         account: shop(),

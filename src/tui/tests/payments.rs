@@ -547,7 +547,8 @@ fn each_removal_can_be_undone_the_latest_first() {
 #[test]
 fn a_mark_that_is_out_of_date_is_set_anew_by_one_key() {
     let mut model = underpaid();
-    model.store.handled = [("payment kanga LIVE-1 less".into(), WallTime(0))].into();
+    let mark = handled("payment kanga LIVE-1 less", WallTime(0));
+    model.store.set_handled(vec![mark]);
     assert_eq!(alerts::count(&model.store), 1, "it changed since");
     let effects = press(&mut model, "!m", second(1));
     assert!(
@@ -798,7 +799,7 @@ fn a_change_by_another_process_is_taken_over() {
     let listed = |watches: Vec<Watch>| Msg::Watchlist {
         list: Watchlist {
             watches,
-            handled: vec![("payment kanga LIVE-1 less".into(), second(9).wall)],
+            handled: vec![handled("payment kanga LIVE-1 less", second(9).wall)],
         },
         seen: vec![((shop(), id("NEW-2")), seen("NEW-2", "5", &["FINALIZED"]))],
     };
@@ -952,4 +953,50 @@ fn a_long_list_is_checked_a_few_at_a_time() {
     let (least, most) = (checked.values().min(), checked.values().max());
     assert_eq!(checked.len(), 100);
     assert!(most.unwrap() - least.unwrap() <= 2, "{checked:?}");
+}
+
+#[test]
+fn a_note_is_saved_listed_searched_and_on_the_receipt() {
+    let mut model = underpaid();
+    let now = second(1);
+    press(&mut model, "3N", now);
+    assert!(screen(&model, now, 120, 40).contains("Note on LIVE-1"));
+    assert_eq!(press(&mut model, "<enter>", now), [], "it needs a text");
+    assert!(screen(&model, now, 120, 40).contains("a note needs a text"));
+    let saved = Effect::Note {
+        of: (shop(), id("LIVE-1")),
+        text: "asked for the rest".to_owned(),
+    };
+    assert_eq!(press(&mut model, "asked for the rest<enter>", now), [saved]);
+    // The ledger's list has it, with who wrote it.
+    let noted = Watch {
+        note: Some(note("asked for the rest", now.wall)),
+        ..watch("LIVE-1", Some("250"))
+    };
+    let list = Watchlist {
+        watches: vec![noted],
+        handled: vec![handled("payment kanga LIVE-1 less", second(9).wall)],
+    };
+    let seen = Vec::new();
+    update(&mut model, now, Msg::Watchlist { list, seen });
+    let shown = screen(&model, now, 120, 40);
+    assert!(shown.contains("note: asked for the rest (ben)"), "{shown}");
+    assert!(shown.contains("by anna"), "{shown}");
+    for (filter, found) in [("rest", true), ("ship", false)] {
+        press(&mut model, &format!("/{filter}<enter>"), now);
+        let shown = screen(&model, now, 120, 40);
+        assert_eq!(shown.contains("LIVE-1"), found, "{filter}: {shown}");
+        press(&mut model, "<esc>", now);
+    }
+    let effects = press(&mut model, "Y", now);
+    let [
+        Effect::Copy {
+            text,
+            what: "the receipt",
+        },
+    ] = effects.as_slice()
+    else {
+        panic!("{effects:?}");
+    };
+    assert_snapshot!("receipt", text.expose());
 }

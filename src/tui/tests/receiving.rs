@@ -522,8 +522,8 @@ fn a_timeline_looks_again_when_something_happens_and_once_for_many() {
 fn a_timeline_leads_to_its_calls_and_callbacks_and_back() {
     let mut model = timeline_open();
     let now = second(4);
-    // The last row is a state; the one before it is a request that is not loaded.
-    let effects = press(&mut model, "k<enter>", now);
+    // The last rows are a mark, a note and a state; the one before them is a request that is not loaded.
+    let effects = press(&mut model, "kkk<enter>", now);
     let [Effect::OpenExchange { request, exchange }] = effects[..] else {
         panic!("{effects:?}");
     };

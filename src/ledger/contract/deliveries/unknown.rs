@@ -32,12 +32,7 @@ pub async fn take_one(ledger: &dyn Backend, queue: JobFilter) -> Option<(String,
 /// A ledger that knows the payments WATCHED, SEEN and EXPECTED.
 pub async fn with_known_payments(ledger: &dyn Backend) {
     let about = |id: &str| PaymentId::new(id).unwrap();
-    let watch = Watch {
-        account: shop(),
-        id: about("WATCHED"),
-        expected: None,
-        since: START,
-    };
+    let watch = Watch::new(shop(), about("WATCHED"), START);
     ledger.watch("live", &watch).await.unwrap();
     let mut seen = observation("NEW", "1", 0);
     seen.payment.id = about("SEEN");

@@ -4,7 +4,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use crate::domain::timeline::{Remark, Row};
-use crate::domain::{Happening, Outcome, PaymentVerdict, Timeline, What, time};
+use crate::domain::{Happening, Outcome, PaymentVerdict, Timeline, What, inert, time};
 use crate::tui::component::ViewContext;
 use crate::tui::deliveries;
 use crate::tui::theme::Tone;
@@ -201,6 +201,22 @@ impl Rail<'_> {
                 pen.text(&new.sum.to_string(), plain)
                     .text(&format!("  {}", new.origin()), dim);
             }
+            What::Watched { operator } => {
+                let mut pen = self.begin(at, ("+", Tone::Accent), line, buf);
+                pen.text("added to the watch list", dim);
+                self.operator(operator, &mut pen);
+            }
+            What::Noted(note) => {
+                let mut pen = self.begin(at, ("✎", Tone::Accent), line, buf);
+                pen.text("note: ", dim).text(&note.text, plain);
+                self.operator(&note.operator, &mut pen);
+            }
+            What::Handled { verdict, operator } => {
+                let mut pen = self.begin(at, ("✔", Tone::Accent), line, buf);
+                let words = format!("alert handled: {}", verdict.words());
+                pen.text(&words, dim);
+                self.operator(operator, &mut pen);
+            }
             What::Callback(delivery) => {
                 let (_, word, tone) = deliveries::verdict(delivery);
                 let mut pen = self.begin(at, ("←", Tone::Accent), line, buf);
@@ -216,6 +232,16 @@ impl Rail<'_> {
                     pen.text(" · ", dim).text(&text, theme.style(tone));
                 }
             }
+        }
+    }
+}
+
+impl Rail<'_> {
+    /// Who did it, in a ledger that a team shares.
+    fn operator(&self, operator: &str, pen: &mut Pen<'_>) {
+        if !operator.is_empty() {
+            let words = format!("  {}", inert::cut(operator, 40));
+            pen.text(&words, self.ctx.theme.style(Tone::Dim));
         }
     }
 }

@@ -2,12 +2,13 @@
 
 use super::State;
 use super::watchlist::{again, notice};
+use crate::domain::payment::about;
 use crate::domain::{Payment, Problem, ProblemKind, Watch};
 use crate::tui::Effect;
 use crate::tui::component::UpdateContext;
 use crate::tui::msg::{Level, Notice, WatchKey};
 use crate::tui::theme::Tone;
-use crate::tui::watched::{Change, Watched, about};
+use crate::tui::watched::{Change, Watched};
 
 /// The size of the watch list up to which a callback adds its payment. A sender of forged callbacks must not be able to
 /// make the console check an endless list.

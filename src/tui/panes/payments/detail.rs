@@ -6,6 +6,7 @@ use ratatui::text::Line;
 
 use crate::domain::{Outcome, Payment, Subject, WallTime};
 use crate::tui::component::ViewContext;
+use crate::tui::overlays::alerts::handled_words;
 use crate::tui::panes::track::Track;
 use crate::tui::store::is_about;
 use crate::tui::theme::Tone;
@@ -39,6 +40,10 @@ pub fn draw(watched: &Watched, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffe
     let departs = |payment: &Payment| payment.departure(watched.expected()).is_some();
     if roomy || watched.latest().is_some_and(departs) {
         text.push((Tone::Dim, sums(watched, ctx)));
+    }
+    if let Some(note) = &watched.watch.note {
+        let words = format!("note: {} · {}", note.signed(), ctx.ago(note.at));
+        text.push((Tone::Accent, words));
     }
     let text = text.into_iter().filter(|(_, words)| !words.is_empty());
     for (tone, words) in text.chain(last_error(watched, ctx)) {
@@ -106,8 +111,8 @@ fn state(watched: &Watched, ctx: ViewContext<'_>) -> String {
     } else if watched.is_final() {
         parts.push("final, no longer checked".into());
     }
-    if let Some(at) = ctx.store.handled_at(&watched.alert_key(), watched.began()) {
-        parts.push(format!("marked as handled {}", ctx.ago(at)));
+    if let Some(handled) = ctx.store.handled(&watched.alert_key(), watched.began()) {
+        parts.push(handled_words(handled, ctx));
     }
     parts.join(" · ")
 }

@@ -153,7 +153,7 @@ fn rank(watched: &Watched, store: &Store) -> u8 {
 pub fn needs_attention(watched: &Watched, store: &Store) -> bool {
     watched.needs_attention()
         && store
-            .handled_at(&watched.alert_key(), watched.began())
+            .handled(&watched.alert_key(), watched.began())
             .is_none()
 }
 
@@ -185,7 +185,9 @@ fn passes(watched: &Watched, filter: &str) -> bool {
         LastError::NotKnown => "not found",
         LastError::Failed(_) => "no answer",
     };
+    let note = watched.watch.note.as_ref();
     let texts = [
+        note.map_or("", |note| note.text.as_str()),
         watched.watch.id.as_str(),
         watched.watch.account.as_str(),
         state,

@@ -36,12 +36,7 @@ impl State {
             return None;
         }
         // Shown once it is saved: the database may hold another expectation, which stays in force.
-        let watch = Watch {
-            account: new.account.clone(),
-            id: new.id.clone(),
-            expected: None,
-            since: ctx.now.wall,
-        };
+        let watch = Watch::new(new.account.clone(), new.id.clone(), ctx.now.wall);
         Some(Watched::new(watch, Vec::new(), ctx.now))
     }
 
@@ -135,7 +130,7 @@ impl State {
         seen: &[(WatchKey, Vec<Observation>)],
         ctx: &mut UpdateContext<'_>,
     ) {
-        ctx.store.handled = list.handled.into_iter().collect();
+        ctx.store.set_handled(list.handled);
         let (store, now) = (&mut *ctx.store, ctx.now);
         let mut stored: HashMap<WatchKey, Watch> = list
             .watches
@@ -149,7 +144,7 @@ impl State {
             .retain_mut(|watched| match stored.remove(&watched.key()) {
                 Some(watch) => {
                     watched.is_stored = true;
-                    watched.watch.expected = watch.expected;
+                    watched.watch = watch;
                     true
                 }
                 // One that is being added is not on the stored list yet.

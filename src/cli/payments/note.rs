@@ -1,0 +1,59 @@
+//! `payments note`: notes on a payment.
+
+use clap::Args;
+use serde_json::json;
+
+use super::must_keep_payments;
+use crate::cli::command::{CommandContext, DeckCommand};
+use crate::cli::exit::{CommandResult, Exit};
+use crate::cli::output::{Table, Tone, plain, toned};
+use crate::cli::values::payment_id;
+use crate::domain::{Ability, Note, PaymentId};
+
+/// Add a note to a payment; without a text, list its notes.
+#[derive(Debug, Args)]
+pub struct NotePayment {
+    /// The shop's payment id.
+    #[arg(value_parser = payment_id, value_name = "ID")]
+    id: PaymentId,
+    /// One line of up to 500 characters.
+    #[arg(value_parser = Note::typed, value_name = "NOTE")]
+    text: Option<String>,
+}
+
+impl DeckCommand for NotePayment {
+    async fn run(self, cx: &CommandContext<'_>) -> CommandResult {
+        must_keep_payments(cx.deck)?;
+        let account = cx.account(Ability::Payments)?.id;
+        let (deck, id, out) = (cx.deck, &self.id, cx.out);
+        if let Some(text) = self.text {
+            deck.note(&account, id, text.clone()).await?;
+            let object = json!({ "account": account, "id": id, "note": text });
+            out.result(&object, &format!("note saved: {id}"))?;
+            return Ok(Exit::Done);
+        }
+        let notes = deck.notes(&account, id).await?;
+        let mut table = Table::default();
+        for note in &notes {
+            let at = note.at.rfc3339();
+            let object = json!({
+                "account": account,
+                "id": id,
+                "note": note.text,
+                "noted_by": note.operator,
+                "noted_at": at,
+            });
+            let row = [
+                toned(at, Tone::Dim),
+                plain(note.text.as_str()),
+                toned(note.operator.as_str(), Tone::Dim),
+            ];
+            out.row(&mut table, &object, row)?;
+        }
+        out.table(&table)?;
+        if notes.is_empty() {
+            out.explain(&format!("payment {id} has no notes"));
+        }
+        Ok(Exit::Done)
+    }
+}
