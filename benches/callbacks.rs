@@ -175,6 +175,7 @@ fn main() {
                         clock,
                         sealer: Arc::new(Sealer::new([7; 32])),
                         account_key: "bench".into(),
+                        trusted_proxies: Vec::new(),
                         handlers: Arc::new(All { asks }),
                     };
                     let receiver = Receiver::start(listener, setup).expect("a receiver");

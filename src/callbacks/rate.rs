@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use hyper::http::{Extensions, HeaderMap};
+use ipnet::IpNet;
 
 use crate::http_server::Peer;
 
@@ -127,29 +128,46 @@ impl Sender {
     }
 }
 
-/// Finds the sender of a request. A proxy on this machine reports its caller in the last entry of `X-Forwarded-For`, or
-/// of `Forwarded` where only that is present. Earlier entries are written by the caller and not trustworthy. A local
-/// program that sets the header limits only itself.
-pub(super) fn sender(headers: &HeaderMap, extensions: &Extensions) -> Sender {
+/// Finds the sender of a request. A proxy on this machine, or one of `trusted`, reports its caller in the last entry of
+/// `X-Forwarded-For`, or of `Forwarded` where only that is present. Where that caller is another trusted proxy, the entry
+/// before it counts. Earlier ones are written by the caller and not trustworthy. A local program that sets the header
+/// limits only itself.
+pub(super) fn sender(headers: &HeaderMap, extensions: &Extensions, trusted: &[IpNet]) -> Sender {
     let peer = extensions.get::<Peer>();
     let peer = peer.map_or(Ipv4Addr::LOCALHOST.into(), |peer| {
         peer.0.ip().to_canonical()
     });
-    if !peer.is_loopback() {
+    let is_trusted = |ip: &IpAddr| trusted.iter().any(|network| network.contains(ip));
+    if !peer.is_loopback() && !is_trusted(&peer) {
         return Sender::Remote(peer);
     }
-    let last = |name: &str| {
-        // Proxies append: the last line and its last entry are this machine's own proxy's (RFC 7239, 4).
-        let line = headers.get_all(name).iter().next_back()?;
-        Some(line.to_str().unwrap_or_default().rsplit(',').next())
+    // Proxies append: the last line and its last entry are the nearest proxy's (RFC 7239, 4).
+    let entries = |name: &str| {
+        let lines: Vec<&str> = headers
+            .get_all(name)
+            .iter()
+            .map(|line| line.to_str().unwrap_or_default())
+            .collect();
+        let entries = lines.into_iter().rev().flat_map(|line| line.rsplit(','));
+        entries.collect::<Vec<_>>()
     };
-    let named = match (last("x-forwarded-for"), last("forwarded")) {
-        (None, None) => return Sender::Local(peer),
+    let mut named: Vec<Option<IpAddr>> = entries("x-forwarded-for")
+        .into_iter()
+        .map(address)
+        .collect();
+    if named.is_empty() {
+        let elements = entries("forwarded").into_iter();
+        named = elements
+            .map(|element| forwarded_for(element).and_then(address))
+            .collect();
+    }
+    let caller = named.iter().find(|ip| !ip.as_ref().is_some_and(is_trusted));
+    match caller.or(named.last()) {
+        None if peer.is_loopback() => Sender::Local(peer),
+        None => Sender::Remote(peer),
         // An unreadable entry counts as unknown, which is limited, and not as local.
-        (Some(entry), _) => entry.and_then(address),
-        (None, Some(element)) => element.and_then(forwarded_for).and_then(address),
-    };
-    named.map_or(Sender::Unknown, Sender::Remote)
+        Some(ip) => ip.map_or(Sender::Unknown, Sender::Remote),
+    }
 }
 
 /// The `for` address of one `Forwarded` element (RFC 7239 4): `for="[2001:db8::1]:4711";proto=https`.
@@ -241,7 +259,42 @@ mod tests {
             let value = hyper::http::HeaderValue::from_bytes(value.as_bytes()).unwrap();
             headers.append(name, value);
         }
-        sender(&headers, &Extensions::new())
+        sender(&headers, &Extensions::new(), &[])
+    }
+
+    #[test]
+    fn a_trusted_proxy_on_another_machine_names_its_caller() {
+        let trusted: Vec<IpNet> = ["10.0.0.5/32", "10.1.0.0/16", "2001:db8:1::/48"]
+            .map(|network| network.parse().unwrap())
+            .into();
+        for (peer, named, read) in [
+            ("10.0.0.5", "203.0.113.7", "203.0.113.7"),
+            ("::ffff:10.0.0.5", "203.0.113.7", "203.0.113.7"),
+            ("10.0.0.6", "203.0.113.7", "10.0.0.6"),
+            ("10.0.0.5", "", "10.0.0.5"),
+            (
+                "10.0.0.5",
+                "192.0.2.1, 203.0.113.7, 10.1.2.3",
+                "203.0.113.7",
+            ),
+            ("127.0.0.1", "203.0.113.7, 10.0.0.5", "203.0.113.7"),
+            ("127.0.0.1", "203.0.113.7, 10.0.0.6", "10.0.0.6"),
+            ("2001:db8:1::9", "[2001:db8:2::1]:443", "2001:db8:2::1"),
+            ("10.0.0.5", "10.1.0.1, 10.1.0.2", "10.1.0.1"),
+        ] {
+            let mut headers = HeaderMap::new();
+            if !named.is_empty() {
+                headers.insert("x-forwarded-for", named.parse().unwrap());
+            }
+            let mut extensions = Extensions::new();
+            extensions.insert(Peer((ip(peer), 4711).into()));
+            let read = Sender::Remote(ip(read));
+            assert_eq!(
+                sender(&headers, &extensions, &trusted),
+                read,
+                "{peer}: {named}"
+            );
+        }
     }
 
     #[test]

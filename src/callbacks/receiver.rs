@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::http::request::Parts;
-use hyper::http::{HeaderValue, StatusCode, header};
+use hyper::http::{Extensions, HeaderMap, HeaderValue, StatusCode, header};
+use ipnet::IpNet;
 use sha2::{Digest as _, Sha256};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, oneshot, watch};
@@ -65,6 +66,8 @@ pub struct Setup {
     pub sealer: Arc<Sealer>,
     /// As in [`NewDelivery`].
     pub account_key: String,
+    /// Proxies on other machines that name the senders.
+    pub trusted_proxies: Vec<IpNet>,
     /// Finds each account's handler.
     pub handlers: Arc<dyn CallbackHandlers>,
 }
@@ -149,9 +152,13 @@ impl Receiver {
 }
 
 impl Shared {
+    fn sender(&self, headers: &HeaderMap, extensions: &Extensions) -> Sender {
+        sender(headers, extensions, &self.setup.trusted_proxies)
+    }
+
     /// Reads a body only for a known account, and only up to the largest size of its provider's callbacks.
     fn admit(&self, head: &Parts) -> Admission {
-        let sender = sender(&head.headers, &head.extensions);
+        let sender = self.sender(&head.headers, &head.extensions);
         if !matches!(sender, Sender::Local(_)) {
             let now = self.setup.clock.now().mono;
             let mut rates = self.rates.lock().unwrap_or_else(PoisonError::into_inner);
@@ -182,7 +189,9 @@ impl Shared {
             return text(StatusCode::NOT_FOUND, "Not found.\n");
         };
         let name = address.account.into_owned();
-        let from = sender(request.headers(), request.extensions()).address();
+        let from = self
+            .sender(request.headers(), request.extensions())
+            .address();
         let handler = self.setup.handlers.find(&name);
         let mut bytes = size(&request);
         if let Some(handler) = &handler

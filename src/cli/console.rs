@@ -38,6 +38,7 @@ fn run(settings: &Settings, log: LogStart, out: &Out) -> CommandResult {
         receive: Some(Receive {
             // The simulator's callbacks use their own free port.
             bind: config.callbacks.bind.filter(|_| !profile.built_in),
+            trusted_proxies: config.callbacks.trusted_proxies.clone(),
             ..Receive::default()
         }),
         ..settings.options()?

@@ -86,6 +86,7 @@ impl Listen {
         let receive = Receive {
             bind: Some(self.bind.or(configured).unwrap_or(config::LISTEN)),
             forward,
+            trusted_proxies: settings.config.callbacks.trusted_proxies.clone(),
             every: true,
             ..Receive::default()
         };

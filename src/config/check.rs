@@ -5,8 +5,10 @@ mod ledger;
 mod table;
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::path::Path;
 
+use ipnet::IpNet;
 use toml::de::DeValue;
 
 use crate::domain::AccountId;
@@ -29,7 +31,7 @@ const ROOT: [&str; 6] = [
     "ui",
 ];
 const PROFILE: [&str; 1] = ["accounts"];
-const CALLBACKS: [&str; 3] = ["bind", "seal_key", "previous_seal_key"];
+const CALLBACKS: [&str; 4] = ["bind", "trusted_proxies", "seal_key", "previous_seal_key"];
 const NETWORK: [&str; 3] = ["proxy", "ca_file", "timeout"];
 const UI: [&str; 7] = [
     "theme",
@@ -121,9 +123,26 @@ fn callbacks(table: &Table<'_, '_>) -> Result<Callbacks, ConfigError> {
     };
     Ok(Callbacks {
         bind: bind.transpose()?,
+        trusted_proxies: trusted_proxies(table)?,
         seal_key: key("seal_key")?,
         previous_seal_key: key("previous_seal_key")?,
     })
+}
+
+fn trusted_proxies(table: &Table<'_, '_>) -> Result<Vec<IpNet>, ConfigError> {
+    let wanted = "a list of addresses or networks, like [\"10.0.0.5\", \"10.1.0.0/16\"]";
+    let Some(written) = table.list("trusted_proxies", wanted)? else {
+        return Ok(Vec::new());
+    };
+    let network = |text: &String| {
+        let one = text.parse::<IpAddr>().map(IpNet::from);
+        one.ok().or_else(|| text.parse().ok()).ok_or_else(|| {
+            let message =
+                "`trusted_proxies` in [callbacks] has an entry that is no address and no network";
+            table.error(written.span.clone(), message, format!("write {wanted}"))
+        })
+    };
+    written.value.iter().map(network).collect()
 }
 
 fn network(table: &Table<'_, '_>) -> Result<Network, ConfigError> {
@@ -168,10 +187,12 @@ fn ui(table: &Table<'_, '_>) -> Result<Ui, ConfigError> {
         mouse: table.boolean("mouse", default.mouse)?,
         reduced_motion: table.boolean("reduced_motion", default.reduced_motion)?,
         verify_on_start: table.boolean("verify_on_start", default.verify_on_start)?,
-        panes: table.list(
-            "panes",
-            "a list of panes, like [\"payments\", \"requests\"]",
-        )?,
+        panes: table
+            .list(
+                "panes",
+                "a list of panes, like [\"payments\", \"requests\"]",
+            )?
+            .map_or_else(Vec::new, |found| found.value),
         keys: match table.table("keys", " in [ui.keys]".into())? {
             None => BTreeMap::new(),
             Some(keys) => key_bindings(&keys)?,

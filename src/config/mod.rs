@@ -18,6 +18,8 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use ipnet::IpNet;
+
 use crate::domain::{AccountId, inert};
 
 pub use environ::Environ;
@@ -146,6 +148,8 @@ pub struct BudgetOverride {
 pub struct Callbacks {
     /// Where the console listens; with `None` it does not. `tilldeck listen` then uses [`LISTEN`].
     pub bind: Option<SocketAddr>,
+    /// Proxies on other machines whose `X-Forwarded-For` names the senders.
+    pub trusted_proxies: Vec<IpNet>,
     /// The key that seals saved callbacks: 32 bytes in base64. With `None`, tilldeck creates one for this machine.
     pub seal_key: Option<SecretSource>,
     /// The key before it, by which older callbacks are opened.

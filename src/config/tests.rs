@@ -99,6 +99,7 @@ fn an_account_is_read_in_full() {
         api_secret = { keyring = "another" }
         [callbacks]
         bind = "[::1]:9999"
+        trusted_proxies = ["10.0.0.5", "2001:db8::/32"]
         [ui]
         theme = "light"
         mouse = false
@@ -127,9 +128,11 @@ fn an_account_is_read_in_full() {
     assert_eq!(shop.budget, Some(budget));
     assert_eq!(another.secrets["api_secret"].describe(), "keyring another");
     assert_eq!(config.callbacks.bind, "[::1]:9999".parse().ok());
+    let trusted = ["10.0.0.5/32", "2001:db8::/32"].map(|network| network.parse().unwrap());
+    assert_eq!(config.callbacks.trusted_proxies, trusted);
     assert_eq!((config.ui.theme, config.ui.mouse), (Theme::Light, false));
     assert_eq!(config.ui.keys["help"].keys, ["?", "f1"]);
-    assert_eq!(config.ui.keys["help"].place.line(), 22);
+    assert_eq!(config.ui.keys["help"].place.line(), 23);
     assert_eq!(config.warnings, [""; 0]);
 }
 
@@ -214,6 +217,16 @@ fn each_mistake_is_named_with_its_place() {
             "[callbacks]\nbind = \"example.com:80\"",
             "2:8",
             "not an address of this machine",
+        ),
+        (
+            "[callbacks]\ntrusted_proxies = [\"10.0.0.5\", \"balancer\"]",
+            "2:19",
+            "has an entry that is no address and no network",
+        ),
+        (
+            "[callbacks]\ntrusted_proxies = \"10.0.0.5\"",
+            "2:1",
+            "`trusted_proxies` in [callbacks] is a string",
         ),
         (
             "[ui]\nascii = \"yes\"",
@@ -397,6 +410,7 @@ fn a_secret_in_the_wrong_place_is_never_shown() {
         format!("[ui]\ntheme = \"{P}\"\n"),
         format!("[ui]\nkeys = \"{P}\"\n"),
         format!("[callbacks]\nbind = \"{P}\"\n"),
+        format!("[callbacks]\ntrusted_proxies = [\"{P}\"]\n"),
         format!("[{P}\n"),
         format!("[profiles.live.{P}=\n"),
     ];

@@ -197,6 +197,7 @@ impl House {
             clock,
             sealer,
             account_key: REALM.into(),
+            trusted_proxies: Vec::new(),
             handlers: Arc::new(Door(hall.clone())),
         };
         let receiver = Receiver::start(listener, setup).unwrap();

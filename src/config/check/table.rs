@@ -122,10 +122,13 @@ impl<'t, 'a> Table<'t, 'a> {
         Ok(found.map_or(default, |found| found.value))
     }
 
-    /// The texts under this key; none without it.
-    pub fn list(&self, name: &str, wanted: &str) -> Result<Vec<String>, ConfigError> {
-        let found = self.value(name, wanted, texts)?;
-        Ok(found.map_or_else(Vec::new, |found| found.value))
+    /// The texts under this key.
+    pub fn list(
+        &self,
+        name: &str,
+        wanted: &str,
+    ) -> Result<Option<Found<Vec<String>>>, ConfigError> {
+        self.value(name, wanted, texts)
     }
 
     pub fn count(&self, name: &str) -> Result<Option<u32>, ConfigError> {

@@ -21,6 +21,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use ipnet::IpNet;
 use reqwest::Url;
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
@@ -48,6 +49,8 @@ pub struct Receive {
     pub bind: Option<SocketAddr>,
     /// The forward target of one account, or the default for accounts without one. Made by [`target`].
     pub forward: Vec<(Option<AccountId>, Url)>,
+    /// Proxies on other machines that name the senders of callbacks, for their rate limits.
+    pub trusted_proxies: Vec<IpNet>,
     /// Whether every callback is reported. Otherwise a flood is cut to the newest, with [`Event::Missed`].
     pub every: bool,
     /// How often changes are polled for that have no notification.
@@ -85,6 +88,7 @@ pub(super) struct Shared {
     pub(super) gate: Arc<Gate>,
     pub(super) sealing: Sealing,
     forward: Vec<(Option<AccountId>, Url)>,
+    trusted_proxies: Vec<IpNet>,
     pace: Pace,
     subject_locks: jobs::KeyedMutex,
     unknown: jobs::Unknown,
@@ -245,9 +249,10 @@ impl CallbackService {
         let wanted = receive.is_some();
         let Receive {
             forward,
+            trusted_proxies,
             every,
             pace,
-            ..
+            bind: _,
         } = receive.unwrap_or_default();
         let shared = Arc::new(Shared {
             account_key: account_key.into(),
@@ -256,6 +261,7 @@ impl CallbackService {
             queries,
             gate,
             forward,
+            trusted_proxies,
             pace,
             subject_locks: jobs::KeyedMutex::default(),
             unknown: jobs::Unknown::default(),
@@ -424,6 +430,7 @@ async fn start(shared: &Arc<Shared>, listener: TcpListener) -> io::Result<Receiv
             clock: shared.queries.clock.clone(),
             sealer: key.sealer,
             account_key: shared.account_key.to_string(),
+            trusted_proxies: shared.trusted_proxies.clone(),
             handlers: Arc::new(CallbackRouter(shared.clone())),
         },
     )

@@ -221,6 +221,7 @@ impl Bench {
 
 /// Jobs run; nothing is received.
 const WORKING: Receive = Receive {
+    trusted_proxies: Vec::new(),
     bind: None,
     forward: Vec::new(),
     every: false,
