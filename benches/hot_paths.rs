@@ -30,6 +30,7 @@ fn console() -> Model {
         profile: "sandbox".into(),
         accounts,
         setups: deck::manage::setups(),
+        is_shared: false,
         may_manage: false,
         catalogues: Vec::new(),
         ui: UiOptions::default(),

@@ -71,6 +71,7 @@ fn console(watches: Vec<(Watch, Vec<Observation>)>) -> Model {
         profile: "sandbox".into(),
         accounts: deck::accounts(profile, &Vault::files("vault".into())),
         setups: deck::manage::setups(),
+        is_shared: false,
         may_manage: false,
         catalogues: Vec::new(),
         ui: UiOptions::default(),

@@ -116,6 +116,7 @@ impl Console {
             profile: "live".into(),
             accounts: accounts.collect(),
             setups: Vec::new(),
+            is_shared: false,
             may_manage: true,
             catalogues: catalogues
                 .map(|manifest| (manifest.id, manifest.catalogue))

@@ -74,6 +74,7 @@ pub fn model(
         profile: profile.name.clone(),
         accounts: deck::accounts(profile, vault),
         setups: deck::manage::setups(),
+        is_shared: config.ledger.url.is_some(),
         may_manage: !profile.built_in,
         catalogues: providers::REGISTRY
             .iter()

@@ -3,6 +3,8 @@
 use std::path::Path;
 
 use crate::clock::Clock;
+#[cfg(feature = "postgres")]
+use crate::domain::inert;
 
 use super::Ledger;
 use super::database::{DatabaseReport, DatabaseSettings, Imported, Reseal};
@@ -43,6 +45,8 @@ impl Ledger {
         file: &Path,
         reseal: &Reseal<'_>,
     ) -> Result<Imported, String> {
+        super::sqlite::bring_up_to_date(file)
+            .map_err(|why| format!("{}: {why}", inert::cut(&file.to_string_lossy(), 400)))?;
         super::postgres::import(settings, clock, file, reseal)
     }
 

@@ -14,6 +14,8 @@ pub struct Setup {
     pub accounts: Vec<Account>,
     /// The providers to add accounts for, with the fields that each needs and its guide.
     pub setups: Vec<ProviderSetup>,
+    /// Whether machines of a team share the ledger.
+    pub is_shared: bool,
     /// Whether accounts can be added and removed; the built-in profile's cannot.
     pub may_manage: bool,
     /// Each provider's documented calls, for the explorer.

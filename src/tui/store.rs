@@ -117,6 +117,8 @@ pub struct Store {
     pub profile: String,
     /// The providers to add accounts for.
     pub setups: Vec<ProviderSetup>,
+    /// Whether machines of a team share the ledger.
+    pub is_shared: bool,
     /// Whether accounts can be added and removed.
     pub may_manage: bool,
     pub phase: Phase,
@@ -164,6 +166,7 @@ impl Store {
         Self {
             profile: setup.profile.clone(),
             setups: setup.setups.clone(),
+            is_shared: setup.is_shared,
             may_manage: setup.may_manage,
             phase: Phase::Opening,
             zone: TimeZone::UTC,

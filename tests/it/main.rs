@@ -36,6 +36,8 @@ mod readme;
 mod receiver;
 mod secrets;
 mod secrets_tokens;
+#[cfg(feature = "postgres")]
+mod shared_ledger;
 mod simulated;
 mod streams;
 mod support_log;

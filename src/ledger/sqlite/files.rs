@@ -216,6 +216,20 @@ fn connect(path: &Path, rows: &Recovered) -> Result<Connection, Refusal> {
     Ok(conn)
 }
 
+/// Brings the tables of a ledger's file to this version, as opening the ledger does.
+///
+/// # Errors
+/// Why the file cannot be used.
+#[cfg(feature = "postgres")]
+pub fn bring_up_to_date(file: &Path) -> Result<(), String> {
+    let path = file.canonicalize().map_err(|error| error.to_string())?;
+    match connect(&path, &Recovered::default()) {
+        Ok(_) => Ok(()),
+        Err(Refusal::Locked) => Err(LOCKED.to_owned()),
+        Err(Refusal::Trouble(why) | Refusal::Damaged(why)) => Err(why),
+    }
+}
+
 fn newer(version: usize) -> String {
     format!(
         "it was written by a newer tilldeck (version {version}; this one reads versions up to {})",

@@ -32,6 +32,8 @@ use super::sql::Database as _;
 use super::sql::deliveries::Incoming;
 use super::status::{Retention, Status};
 use behind::WriteBehind;
+#[cfg(feature = "postgres")]
+pub use files::bring_up_to_date;
 pub use files::{set_aside_in, written_by_newer};
 use task::Task;
 use writer::Store;

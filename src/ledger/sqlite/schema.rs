@@ -94,6 +94,25 @@ mod tests {
     }
 
     #[test]
+    #[cfg(feature = "postgres")]
+    fn an_older_file_is_brought_up_to_date_and_another_programs_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("ledger.db");
+        let conn = Connection::open(&file).unwrap();
+        migrate_by(&conn, &STEPS[..3]).unwrap();
+        conn.pragma_update(None, "application_id", APPLICATION_ID)
+            .unwrap();
+        assert_eq!(super::super::bring_up_to_date(&file), Ok(()));
+        assert_eq!(version(&conn), Ok(NEWEST));
+        let other = folder.path().join("other.db");
+        let conn = Connection::open(&other).unwrap();
+        conn.execute_batch("CREATE TABLE a (b)").unwrap();
+        let refused = super::super::bring_up_to_date(&other).unwrap_err();
+        assert!(refused.contains("another program"), "{refused}");
+        assert!(super::super::bring_up_to_date(&folder.path().join("none")).is_err());
+    }
+
+    #[test]
     fn a_later_step_runs_once_on_an_older_file() {
         let later = [&STEPS[..], &["ALTER TABLE nonces ADD COLUMN note TEXT"]].concat();
         let conn = Connection::open_in_memory().unwrap();

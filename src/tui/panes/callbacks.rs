@@ -124,6 +124,9 @@ impl State {
 
     fn draw_empty(&self, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
         let none = match &ctx.store.listening {
+            Listening::Off if ctx.store.is_shared => {
+                "No callback yet. Those that the team's receivers save (`tilldeck listen`) appear here."
+            }
             Listening::Off => {
                 "Callbacks are off. Set `bind = \"127.0.0.1:8787\"` under `[callbacks]` in the \
                  config file, or run `tilldeck listen`."

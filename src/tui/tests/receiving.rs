@@ -712,3 +712,28 @@ pub fn received_bytes() -> Model {
     }
     model
 }
+
+#[test]
+fn with_a_shared_ledger_callbacks_come_from_other_machines() {
+    let setup = Setup {
+        is_shared: true,
+        ..sandbox_setup()
+    };
+    let mut model = sized(setup, 120, 40);
+    update(
+        &mut model,
+        second(0),
+        Msg::Ready(readiness(Vec::new(), Vec::new())),
+    );
+    press(&mut model, "7f", second(0));
+    let text = screen(&model, second(0), 120, 40);
+    assert!(text.contains("received on other machines"), "{text}");
+    assert!(text.contains("the team's receivers save"), "{text}");
+    let callback = delivery(5, 0, "ORDER-1042");
+    update(&mut model, second(1), Msg::Delivery(callback.into()));
+    let text = screen(&model, second(1), 120, 40);
+    assert!(
+        text.contains("ORDER-1042") && !text.contains("set `bind`"),
+        "{text}"
+    );
+}

@@ -35,6 +35,9 @@ fn state(ctx: ViewContext<'_>) -> (&'static str, Tone) {
 fn parts(ctx: ViewContext<'_>) -> Vec<(String, Tone)> {
     let mut parts = Vec::new();
     match &ctx.store.listening {
+        Listening::Off if ctx.store.is_shared => {
+            parts.push(("received on other machines".into(), Tone::Dim));
+        }
         // An empty list explains in its own place how to switch the listener on.
         Listening::Off if ctx.store.deliveries.is_empty() => {
             parts.push(("off".into(), Tone::Dim));
@@ -142,10 +145,10 @@ pub fn draw(ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
 pub fn brief(ctx: ViewContext<'_>) -> (String, Tone) {
     let (_, tone) = state(ctx);
     let word = match (&ctx.store.listening, ctx.store.deliveries.front()) {
-        (Listening::Off, None) => "callbacks off".to_owned(),
+        (Listening::Off, None) if !ctx.store.is_shared => "callbacks off".to_owned(),
         (Listening::Down { .. }, _) => "callback listener down".to_owned(),
         (_, Some(last)) => format!("last callback {}", ctx.ago(last.received_at)),
-        (Listening::Up { .. }, None) => "no callback yet".to_owned(),
+        (Listening::Off | Listening::Up { .. }, None) => "no callback yet".to_owned(),
     };
     let tone = if tone == Tone::Good { Tone::Dim } else { tone };
     (word, tone)

@@ -1,0 +1,121 @@
+//! The commands of a shared ledger, and what several machines see of each other through it.
+
+use serde_json::Value;
+
+use crate::peer::{Peer, json as ok};
+use crate::postgres::Schema;
+use crate::program::Place;
+
+const PAID: &str = r#"{"result":"ok","currency":"oPLN","amount":"249.00","state":"FINALIZED"}"#;
+
+/// A machine with a shop, whose config goes on with `more`.
+fn machine(peer: &Peer, more: &str) -> Place {
+    let place = Place::with_shop(&peer.url);
+    let config = std::fs::read_to_string(place.config_path()).unwrap();
+    std::fs::write(place.config_path(), format!("{config}{more}")).unwrap();
+    place
+}
+
+fn run(place: &Place, arguments: &[&str]) -> Vec<Value> {
+    let ran = place.run(arguments);
+    assert_eq!(ran.code, 0, "{arguments:?}: {}", ran.all());
+    ran.objects()
+}
+
+fn of<'a>(rows: &'a [Value], name: &str) -> Vec<&'a str> {
+    rows.iter()
+        .map(|row| row[name].as_str().unwrap_or_default())
+        .collect()
+}
+
+#[test]
+#[ignore = "needs a PostgreSQL: set TILLDECK_TEST_DATABASE_URL"]
+fn a_machines_own_ledger_is_brought_in_once_and_without_the_simulators_requests() {
+    let peer = Peer::start(vec![ok(PAID)]);
+    let mut place = machine(&peer, "");
+    let add = [
+        "payments",
+        "add",
+        "A-17",
+        "--amount",
+        "249",
+        "--currency",
+        "oPLN",
+        "--json",
+    ];
+    run(&place, &add);
+    run(&place, &["payments", "note", "A-17", "by hand", "--json"]);
+    run(&place, &["check", "A-17", "--json"]);
+    run(
+        &place,
+        &["--profile", "sandbox", "check", "ORDER-1001", "--json"],
+    );
+    let schema = Schema::new();
+    let config = std::fs::read_to_string(place.config_path()).unwrap();
+    std::fs::write(
+        place.config_path(),
+        format!("{config}{}", schema.config("anna")),
+    )
+    .unwrap();
+    Schema::join(&mut place, &schema.url);
+
+    let missing = place.run(&["ledger", "status", "--json"]);
+    assert_eq!(missing.code, 2, "{}", missing.all());
+    assert!(
+        missing.all().contains("tilldeck ledger init"),
+        "{}",
+        missing.all()
+    );
+    let made = run(&place, &["ledger", "init", "--json"]);
+    assert_eq!(made[0]["version_before"], 0);
+    let again = place.run(&["ledger", "init"]);
+    assert!(again.out.contains("nothing was changed"), "{}", again.all());
+    let imported = run(&place, &["ledger", "import", "--json"]);
+    assert_eq!(
+        (&imported[0]["imported"], &imported[0]["requests"]),
+        (&true.into(), &1.into()),
+        "{imported:?}"
+    );
+    let twice = run(&place, &["ledger", "import", "--json"]);
+    assert_eq!(twice[0]["imported"], false);
+    let status = run(&place, &["ledger", "status", "--json"]);
+    assert_eq!(
+        (&status[0]["kind"], &status[0]["database_schema"]),
+        (&"postgresql".into(), &schema.name.as_str().into())
+    );
+    assert_eq!(status[0]["version"], status[0]["newest_version"]);
+
+    assert_eq!(of(&run(&place, &["log", "--json"]), "account"), ["shop"]);
+    let listed = run(&place, &["payments", "list", "--json"]);
+    assert_eq!(of(&listed, "verdict"), ["paid"]);
+    assert_eq!(of(&listed, "note"), ["by hand"]);
+}
+
+#[test]
+#[ignore = "needs a PostgreSQL: set TILLDECK_TEST_DATABASE_URL"]
+fn a_machine_sees_what_another_one_did_and_who_it_was() {
+    let peer = Peer::start(vec![ok(PAID)]);
+    let schema = Schema::new();
+    let [anna, ben] = ["anna", "ben"].map(|operator| {
+        let mut place = machine(&peer, &schema.config(operator));
+        Schema::join(&mut place, &schema.url);
+        place
+    });
+    Schema::init(&anna);
+    run(&anna, &["payments", "add", "A-17", "--json"]);
+    run(&ben, &["payments", "note", "A-17", "ticket 4711", "--json"]);
+    run(&ben, &["check", "A-17", "--json"]);
+    let listed = run(&anna, &["payments", "list", "--json"]);
+    assert_eq!(of(&listed, "watched_by"), ["anna"]);
+    assert_eq!(of(&listed, "noted_by"), ["ben"]);
+    let log = run(&anna, &["log", "--operator", "ben", "--json"]);
+    assert_eq!(of(&log, "operator"), ["ben"]);
+    let budget = run(&anna, &["budget", "--json"]);
+    assert_eq!(
+        (&budget[0]["used"], &budget[0]["own"]),
+        (&1.into(), &0.into()),
+        "{budget:?}"
+    );
+    let words = anna.run(&["budget"]).out;
+    assert!(words.contains("(0 yours)"), "{words}");
+}
