@@ -432,8 +432,8 @@ fn notes_are_added_listed_and_exported_with_their_payment() {
     let rows = place.run(&["payments", "note", "A", "--json"]).objects();
     let texts: Vec<_> = rows.iter().map(|row| &row["note"]).collect();
     assert_eq!(texts, ["refunded by hand", "ticket 4711, closed"]);
-    let none = place.run(&["payments", "note", "B"]);
-    assert!(none.all().contains("payment B has no notes"), "{none:?}");
+    let empty = place.run(&["payments", "note", "B"]);
+    assert!(empty.all().contains("payment B has no notes"), "{empty:?}");
     let csv = place.run(&["payments", "export"]).out;
     assert_eq!(column(&csv, "note"), ["ticket 4711, closed"]);
     assert!(!column(&csv, "noted_at")[0].is_empty(), "{csv}");

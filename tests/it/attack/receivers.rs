@@ -12,7 +12,8 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::{Value, json};
 use sha2::Sha256;
 
-use crate::peer::{Peer, Seen, json as reply};
+use super::balancer::Balancer;
+use crate::peer::{Peer, Seen, closed_port, json as reply};
 use crate::postgres::{Schema, Server};
 use crate::program::{API_SECRET, Listener, Place, send};
 
@@ -22,7 +23,10 @@ const SECONDS_FOR_JOBS: usize = 180;
 struct Receivers {
     shop: Peer,
     places: [Place; 2],
+    ports: [u16; 2],
     running: [Mutex<Option<Listener>>; 2],
+    /// Where callbacks are sent; without it, to one receiver after the other.
+    balancer: Option<Balancer>,
 }
 
 impl Receivers {
@@ -45,10 +49,13 @@ impl Receivers {
             place
         });
         Schema::init(&places[0]);
+        let ports = [closed_port(), closed_port()];
         let receivers = Self {
             shop,
             places,
+            ports,
             running: [Mutex::new(None), Mutex::new(None)],
+            balancer: Balancer::before(ports),
         };
         receivers.start_again(0);
         receivers.start_again(1);
@@ -61,8 +68,17 @@ impl Receivers {
         drop(killed);
         let [keys, game] =
             ["keys", "game"].map(|account| format!("{account}={}/{account}", self.shop.url));
-        let forwards = ["--forward-to", &keys, "--forward-to", &game];
-        let started = Listener::start(&self.places[number], &forwards);
+        let address = format!("127.0.0.1:{}", self.ports[number]);
+        let arguments = [
+            "listen",
+            "--bind",
+            &address,
+            "--forward-to",
+            &keys,
+            "--forward-to",
+            &game,
+        ];
+        let started = Listener::spawn(&mut self.places[number].command(&arguments));
         *self.running[number].lock().unwrap() = Some(started);
     }
 
@@ -79,9 +95,10 @@ impl Receivers {
     }
 
     fn send(&self, number: usize, callback: &Callback) -> Option<u16> {
-        let running = self.running[number].lock().unwrap();
-        let url = running.as_ref()?.url.clone();
-        drop(running);
+        let url = match &self.balancer {
+            Some(balancer) => balancer.url.clone(),
+            None => format!("http://127.0.0.1:{}", self.ports[number]),
+        };
         let (target, headers) = (callback.target, &callback.headers);
         send(&url, "POST", target, headers, &callback.body).map(|(status, _)| status)
     }
@@ -189,12 +206,12 @@ fn kills_of_receivers_and_of_the_database_lose_no_callback() {
     );
     let (mut random, mut of_database) = (fastrand::Rng::with_seed(11), 0);
     std::thread::scope(|scope| {
-        let senders = [(); 4].map(|()| {
+        let senders = [(); 8].map(|()| {
             scope.spawn(|| {
                 while !over.load(Ordering::Relaxed) {
                     let number = next.fetch_add(1, Ordering::Relaxed);
                     sent.fetch_add(receivers.deliver(number), Ordering::Relaxed);
-                    std::thread::sleep(Duration::from_millis(20));
+                    std::thread::sleep(Duration::from_millis(5));
                 }
             })
         });
@@ -259,9 +276,13 @@ fn kills_of_receivers_and_of_the_database_lose_no_callback() {
         .filter(|number| times(number) > 1)
         .count();
     println!(
-        "figure: {kills} kills, {of_database} of the database: {callbacks} callbacks answered 200 after {} tries, {} rows, \
+        "figure: {}, {kills} kills, {of_database} of the database: {callbacks} callbacks answered 200 after {} tries, {} rows, \
          {} not accepted exactly once, {} forwards not done, {again} done more than once, {relayed} of {} orders relayed, \
          {} more than once",
+        match receivers.balancer {
+            Some(_) => "HAProxy before two receivers",
+            None => "two receivers by turns, HAProxy is not installed",
+        },
         sent.into_inner(),
         saved.len(),
         lost.len(),
