@@ -1,4 +1,4 @@
-//! HAProxy before the receivers of a team, with the settings of `docs/operating.md`, but for its health checks, which
+//! `HAProxy` before the receivers of a team, with the settings of `docs/operating.md`, but for its health checks, which
 //! are more frequent here.
 
 use std::process::{Child, Stdio};
@@ -15,7 +15,7 @@ pub struct Balancer {
 }
 
 impl Balancer {
-    /// Before receivers on these ports; `None` where HAProxy is not installed.
+    /// Before receivers on these ports; `None` where `HAProxy` is not installed.
     pub fn before(ports: [u16; 2]) -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
         let port = closed_port();
