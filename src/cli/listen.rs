@@ -2,9 +2,11 @@
 
 mod forwards;
 mod health;
+mod metrics;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
@@ -15,6 +17,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use forwards::Forwards;
 use health::Health;
+use metrics::{Exporter, Metrics};
 
 use super::deliveries;
 use super::exit::{CommandResult, Exit, usage};
@@ -67,6 +70,9 @@ pub struct Listen {
     /// only the callbacks of that account.
     #[arg(long, value_name = "[ACCOUNT=]URL")]
     forward_to: Vec<String>,
+    /// Serve metrics for Prometheus on this address, at /metrics (9187, 127.0.0.1:9187). Port 0 selects a free port.
+    #[arg(long, value_parser = bind, value_name = "ADDRESS")]
+    metrics: Option<SocketAddr>,
 }
 
 impl Command for Listen {
@@ -90,6 +96,11 @@ impl Listen {
             every: true,
             ..Receive::default()
         };
+        // Before callbacks are received: an address in use is a mistake in the command.
+        let mut exporter = match self.metrics {
+            Some(address) => Some(Exporter::bind(address).await?),
+            None => None,
+        };
         let (events_to, events) = net::events::channel();
         let options = Options {
             events: Some(events_to.clone()),
@@ -104,8 +115,23 @@ impl Listen {
         if let Some(why) = status.failure() {
             return Err(nothing_saved(why, &status).into());
         }
-        let printing = Printing::start(out, settings.clock.now().wall, events);
-        let (exit, problem) = match listen(&deck, &printing).await {
+        let counted = exporter.as_ref().map(|exporter| exporter.metrics.clone());
+        let printing = Printing::start(out, settings.clock.now().wall, events, counted);
+        if let Some(exporter) = &exporter {
+            printing.note(Note::Words(Tone::Dim, "metrics", exporter.url()));
+        }
+        let scrapes = async {
+            match &mut exporter {
+                Some(exporter) => exporter.serve(&deck, || settings.clock.now()).await,
+                None => std::future::pending().await,
+            }
+        };
+        let ended = tokio::select! {
+            ended = listen(&deck, &printing) => ended,
+            () = scrapes => Err(receiver_stopped()),
+        };
+        drop(exporter);
+        let (exit, problem) = match ended {
             Ok(exit) => (exit, None),
             Err(problem) => (Exit::from(problem.kind), Some(problem)),
         };
@@ -264,13 +290,19 @@ struct Printing {
 }
 
 impl Printing {
-    fn start(out: &Out, since: WallTime, events: EventReceiver) -> Self {
+    fn start(
+        out: &Out,
+        since: WallTime,
+        events: EventReceiver,
+        metrics: Option<Arc<Metrics>>,
+    ) -> Self {
         let (notes_to, notes) = mpsc::unbounded_channel();
         let (ended_to, ended) = oneshot::channel();
         let mut printer = Printer {
             out: out.for_reader(),
             zone: crate::clock::time_zone(),
             since,
+            metrics,
             reported: BTreeMap::new(),
             events,
             unread: false,
@@ -306,6 +338,7 @@ struct Printer {
     zone: TimeZone,
     /// Deliveries after this one are new.
     since: WallTime,
+    metrics: Option<Arc<Metrics>>,
     /// The newest printed deliveries, with the last reported attempt of each job.
     reported: BTreeMap<DeliveryId, Vec<(JobId, Option<WallTime>)>>,
     events: EventReceiver,
@@ -383,9 +416,12 @@ impl Printer {
                 for job in &delivery.jobs {
                     self.forwards.note(job, self.since, &self.out);
                 }
-                if !self.unread {
-                    let printed = self.delivery(&delivery);
-                    self.note_failure(printed);
+                let printed = self.delivery(&delivery);
+                self.note_failure(printed);
+            }
+            Event::Exchange(exchange) => {
+                if let Some(metrics) = &self.metrics {
+                    metrics.sent(&exchange);
                 }
             }
             Event::Warning { text, .. } => self.out.warn(&text),
@@ -401,30 +437,44 @@ impl Printer {
         }
     }
 
-    /// Prints a new delivery, or one whose jobs changed. For those of earlier runs, only changes are printed.
+    /// Prints and counts a new delivery, or one whose jobs changed. For those of earlier runs, only changes.
     fn delivery(&mut self, delivery: &Delivery) -> Result<(), OutputError> {
         let reported = self.reported.remove(&delivery.id);
-        if reported.is_none() && delivery.received_at >= self.since {
-            deliveries::print(std::slice::from_ref(delivery), &self.zone, &self.out)?;
-        } else {
-            let reported = reported.unwrap_or_default();
-            for job in &delivery.jobs {
+        let is_new = reported.is_none() && delivery.received_at >= self.since;
+        let reported = reported.unwrap_or_default();
+        let attempted: Vec<&Job> = delivery
+            .jobs
+            .iter()
+            .filter(|job| {
                 let before = reported.iter().find(|(id, _)| *id == job.id);
                 // Not by the number of attempts: it starts again when a job is retried.
-                let news = job.tried_at > before.and_then(|(_, at)| *at)
-                    && job.tried_at.is_some_and(|at| at >= self.since);
-                if news {
-                    self.job(delivery, job)?;
-                }
-            }
-        }
+                job.tried_at > before.and_then(|(_, at)| *at)
+                    && job.tried_at.is_some_and(|at| at >= self.since)
+            })
+            .collect();
         let attempts = delivery.jobs.iter();
         let attempts = attempts.map(|job| (job.id, job.tried_at)).collect();
         self.reported.insert(delivery.id, attempts);
         if self.reported.len() > REPORTED_MAX {
             self.reported.pop_first();
         }
-        Ok(())
+        if let Some(metrics) = &self.metrics {
+            if is_new {
+                metrics.received(delivery);
+            }
+            for job in &attempted {
+                metrics.attempted(delivery, job);
+            }
+        }
+        if self.unread {
+            return Ok(());
+        }
+        if is_new {
+            return deliveries::print(std::slice::from_ref(delivery), &self.zone, &self.out);
+        }
+        attempted
+            .into_iter()
+            .try_for_each(|job| self.job(delivery, job))
     }
 
     fn job(&self, delivery: &Delivery, job: &Job) -> Result<(), OutputError> {

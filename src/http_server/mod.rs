@@ -17,7 +17,7 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::http::request::Parts;
 use hyper::http::uri::Authority;
-use hyper::http::{HeaderMap, StatusCode, Uri, header};
+use hyper::http::{HeaderMap, Uri, header};
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
@@ -30,6 +30,7 @@ use body::Bodies;
 use connection::{Phase, TimedStream};
 use slots::{ConnectionSlot, ConnectionSlots};
 
+pub use hyper::http::StatusCode;
 pub use outgoing::{DeliveryResult, Outgoing, SendError, is_local_url, send, send_to};
 
 /// A request with its complete body.

@@ -50,6 +50,12 @@ pub trait Backend:
         Ok(true)
     }
 
+    /// The size of the saved tables, in bytes.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    async fn size(&self) -> Result<u64, LedgerError>;
+
     /// A number that changes with every write of another process.
     async fn data_version(&self) -> Result<i64, LedgerError>;
 }

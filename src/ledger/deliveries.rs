@@ -49,6 +49,17 @@ pub struct NewDelivery {
     pub jobs: Vec<NewJob>,
 }
 
+/// The jobs of one kind that are due or leased.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OpenJobs {
+    /// The kind.
+    pub kind: JobKind,
+    /// How many.
+    pub count: u64,
+    /// When the callback of the oldest was received.
+    pub oldest: WallTime,
+}
+
 /// What makes two deliveries equal: a SHA-256 of the fields that the provider tells them apart by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum DedupKey {
@@ -192,6 +203,9 @@ pub trait Jobs: Send + Sync {
         queue: JobFilter,
         lease: Lease,
     ) -> Result<Vec<(Delivery, JobId)>, LedgerError>;
+
+    /// The open jobs of each kind, those of all accounts of this owner; kinds without any are left out.
+    async fn open_jobs(&self, account_key: Arc<str>) -> Result<Vec<OpenJobs>, LedgerError>;
 
     /// When the next job is due or its lease ends; `None` if there is none.
     async fn next_job_due(&self, queue: JobFilter) -> Result<Option<WallTime>, LedgerError>;

@@ -29,8 +29,8 @@ pub use backend::Backend;
 pub use credentials::Credentials;
 pub use database::{DatabaseReport, DatabaseSettings, Imported, Reseal};
 pub use deliveries::{
-    DedupKey, Deliveries, DeliveryQuery, FirstReply, JobFilter, Jobs, NewDelivery, Retried, Retry,
-    SealedParts,
+    DedupKey, Deliveries, DeliveryQuery, FirstReply, JobFilter, Jobs, NewDelivery, OpenJobs,
+    Retried, Retry, SealedParts,
 };
 pub use error::LedgerError;
 pub use exchanges::{Exchanges, LogQuery, Recorded};

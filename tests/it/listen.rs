@@ -526,3 +526,53 @@ fn a_sandbox_elsewhere_calls_a_real_accounts_address() {
     let seen = listener.object();
     assert_eq!(seen["payment"], "ORDER-1001");
 }
+
+#[test]
+fn metrics_count_callbacks_jobs_and_requests_and_name_no_account_that_a_sender_chose() {
+    let peer = Peer::start(vec![json(FINALIZED)]);
+    let place = Place::with_shop(&peer.url);
+    let listener = Listener::start(&place, &["--json", "--metrics", "127.0.0.1:0"]);
+    let line = listener.error_with("/metrics");
+    let url = line.split_whitespace().last().unwrap();
+    let url = url.strip_suffix("/metrics").unwrap();
+    let order = "/callbacks/shop?transactionKey=ORDER-1";
+    for target in [order, "/callbacks/nobody-knows", order] {
+        listener.post(target, "", "");
+    }
+    listener.error_with("FINALIZED");
+    let get = |path: &str| send(url, "GET", path, "", "").unwrap();
+    let mut text = String::new();
+    for _ in 0..200 {
+        text = get("/metrics").1;
+        if text.contains("tilldeck_job_attempts_total") && text.contains("\"repeat\"") {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(30));
+    }
+    for line in [
+        "tilldeck_callbacks_total{account=\"shop\",verdict=\"accepted\"} 1",
+        "tilldeck_callbacks_total{account=\"shop\",verdict=\"repeat\"} 1",
+        "tilldeck_callbacks_total{account=\"\",verdict=\"unknown_account\"} 1",
+        "tilldeck_job_attempts_total{account=\"shop\",kind=\"ask\",result=\"done\"} 1",
+        "tilldeck_job_attempt_duration_seconds_count{kind=\"ask\"} 1",
+        "tilldeck_requests_total{account=\"shop\",status=\"2xx\"} 1",
+        "tilldeck_rate_limit_used{account=\"shop\",counts=\"all\"} 1",
+        "tilldeck_receiver_up 1",
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line}: {text}");
+    }
+    assert!(
+        text.ends_with("# EOF\n") && !text.contains("nobody"),
+        "{text}"
+    );
+    assert_eq!(get("/").0, 404);
+    assert_eq!(send(url, "POST", "/metrics", "", "").unwrap().0, 405);
+    // An address in use is a mistake in the command.
+    let taken = url.strip_prefix("http://").unwrap();
+    let refused = place.run(&["listen", "--bind", "127.0.0.1:0", "--metrics", taken]);
+    assert_eq!(refused.code, 2, "{refused:?}");
+    assert!(
+        refused.err.contains("cannot serve metrics at"),
+        "{refused:?}"
+    );
+}

@@ -139,7 +139,10 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ),
     (
         "listen",
-        &["tilldeck listen --bind 127.0.0.1:8787 --forward-to shop=http://127.0.0.1:3000/hooks"],
+        &[
+            "tilldeck listen --bind 127.0.0.1:8787 --forward-to shop=http://127.0.0.1:3000/hooks",
+            "tilldeck listen --metrics 127.0.0.1:9187",
+        ],
     ),
     (
         "replay",

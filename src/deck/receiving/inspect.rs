@@ -6,7 +6,7 @@ use super::{Shared, forward, unread};
 use crate::deck::Deck;
 use crate::domain::job::{LEASE, NewJob};
 use crate::domain::{AccountId, Delivery, DeliveryId, JobKind, Problem, ProblemKind, Received};
-use crate::ledger::SealedParts;
+use crate::ledger::{OpenJobs, SealedParts};
 use crate::net::{record, redact};
 
 /// The most headers that are shown.
@@ -31,6 +31,16 @@ fn unknown(id: DeliveryId) -> Problem {
 }
 
 impl Deck {
+    /// The open jobs of this profile's callbacks, by kind.
+    ///
+    /// # Errors
+    /// If the ledger cannot be read.
+    pub async fn open_jobs(&self) -> Result<Vec<OpenJobs>, Problem> {
+        let account_key = self.callbacks.shared.account_key.clone();
+        let open = self.ledger.open_jobs(account_key).await;
+        open.map_err(|error| unread("callbacks", &error))
+    }
+
     /// The bytes of a callback, redacted.
     ///
     /// # Errors

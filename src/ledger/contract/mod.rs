@@ -72,6 +72,7 @@ contract! {
         a_hint_is_a_repeat_while_its_check_waits_and_once_the_state_is_final,
         deliveries_are_paged_and_filtered;
     jobs:
+        open_jobs_are_counted_by_kind_and_owner,
         one_process_at_a_time_leases_a_job_until_it_is_done,
         any_delivery_can_be_given_a_job,
         a_failed_job_runs_again_as_new_and_any_other_stays_as_it_is,

@@ -202,6 +202,19 @@ impl Backend for Postgres {
         .await
     }
 
+    async fn size(&self) -> Result<u64, LedgerError> {
+        self.read(|sql| {
+            sql.one(
+                "SELECT CAST(coalesce(sum(pg_total_relation_size(oid)), 0) AS BIGINT) FROM pg_class
+                 WHERE relnamespace = CAST(current_schema AS regnamespace) AND relkind = 'r'",
+                &[],
+                |row| row.get::<i64>(0),
+            )
+        })
+        .await
+        .map(i64::unsigned_abs)
+    }
+
     async fn data_version(&self) -> Result<i64, LedgerError> {
         Ok(self.0.changes.load(Ordering::Relaxed))
     }

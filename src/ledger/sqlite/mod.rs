@@ -145,6 +145,15 @@ impl Backend for Sqlite {
         let _ = self.run(empty).await;
     }
 
+    async fn size(&self) -> Result<u64, LedgerError> {
+        self.run(|store| {
+            let pages = "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size";
+            store.read(|conn| conn.query_row(pages, [], |row| row.get::<_, i64>(0)))
+        })
+        .await
+        .map(i64::unsigned_abs)
+    }
+
     async fn data_version(&self) -> Result<i64, LedgerError> {
         self.run(|store| {
             store.read(|conn| conn.pragma_query_value(None, "data_version", |row| row.get(0)))

@@ -186,19 +186,15 @@ fn id_of(seen: &Seen) -> String {
     id.unwrap().to_owned()
 }
 
-#[test]
-#[ignore = "needs PostgreSQL's programs"]
-fn kills_of_receivers_and_of_the_database_lose_no_callback() {
-    let Some(server) = Server::start() else {
-        println!(
-            "figure: kills of receivers and of the database: not run, PostgreSQL is not installed"
-        );
-        return;
-    };
-    let schema = Schema::of(&server.url());
-    let receivers = Receivers::start(&schema);
-    let kills: usize =
-        std::env::var("TILLDECK_TEAM_KILLS").map_or(50, |kills| kills.parse().unwrap());
+/// What was sent during the kills.
+struct Sent {
+    callbacks: usize,
+    attempts: usize,
+    of_database: usize,
+}
+
+/// Sends callbacks while receivers and the database are killed this often.
+fn send_during(kills: usize, receivers: &Receivers, server: &Server) -> Sent {
     let (next, sent, over) = (
         AtomicUsize::new(0),
         AtomicUsize::new(0),
@@ -234,7 +230,31 @@ fn kills_of_receivers_and_of_the_database_lose_no_callback() {
             std::thread::sleep(Duration::from_millis(200));
         }
     });
-    let callbacks = next.into_inner();
+    Sent {
+        callbacks: next.into_inner(),
+        attempts: sent.into_inner(),
+        of_database,
+    }
+}
+
+#[test]
+#[ignore = "needs PostgreSQL's programs"]
+fn kills_of_receivers_and_of_the_database_lose_no_callback() {
+    let Some(server) = Server::start() else {
+        println!(
+            "figure: kills of receivers and of the database: not run, PostgreSQL is not installed"
+        );
+        return;
+    };
+    let schema = Schema::of(&server.url());
+    let receivers = Receivers::start(&schema);
+    let kills: usize =
+        std::env::var("TILLDECK_TEAM_KILLS").map_or(50, |kills| kills.parse().unwrap());
+    let Sent {
+        callbacks,
+        attempts,
+        of_database,
+    } = send_during(kills, &receivers, &server);
     let (orders, reservations): (Vec<usize>, Vec<usize>) =
         (0..callbacks).partition(|number| number % 2 == 1);
     for _ in 0..SECONDS_FOR_JOBS {
@@ -283,7 +303,7 @@ fn kills_of_receivers_and_of_the_database_lose_no_callback() {
             Some(_) => "HAProxy before two receivers",
             None => "two receivers by turns, HAProxy is not installed",
         },
-        sent.into_inner(),
+        attempts,
         saved.len(),
         lost.len(),
         idle.len(),

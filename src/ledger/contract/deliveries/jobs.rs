@@ -1,6 +1,33 @@
 //! The jobs of callbacks: leased by one process, in order, retried.
 
 use super::*;
+use crate::ledger::OpenJobs;
+
+pub async fn open_jobs_are_counted_by_kind_and_owner(bench: Bench) {
+    let ledger = bench.process(&at_start());
+    assert_eq!(ledger.open_jobs("live".into()).await, Ok(vec![]));
+    let (ask, forward) = (job(JobKind::Ask, START), job(JobKind::Forward, START));
+    for (number, owner, jobs) in [
+        (1, "live", vec![ask.clone(), forward.clone()]),
+        (2, "live", vec![forward.clone()]),
+        (3, "sandbox 1", vec![ask, forward]),
+    ] {
+        let delivery = NewDelivery {
+            jobs,
+            account_key: owner.to_owned(),
+            ..new(number)
+        };
+        ledger.deliver(delivery).await.unwrap();
+    }
+    let open = |kind, count| OpenJobs {
+        kind,
+        count,
+        oldest: new(1).received_at,
+    };
+    let wanted = [open(JobKind::Ask, 1), open(JobKind::Forward, 2)];
+    assert_eq!(ledger.open_jobs("live".into()).await.unwrap(), wanted);
+    assert!(ledger.size().await.unwrap() > 0);
+}
 
 pub async fn one_process_at_a_time_leases_a_job_until_it_is_done(bench: Bench) {
     let [one, two] = [bench.process(&at_start()), bench.process(&at_start())];

@@ -12,7 +12,7 @@ use super::super::value::{Param, params};
 use super::super::{Area, Database, Sql, SqlResult};
 use super::insert::LATEST_NEW;
 use super::rows;
-use crate::ledger::deliveries::{DedupKey, FirstReply, JobFilter, Jobs, Retried, Retry};
+use crate::ledger::deliveries::{DedupKey, FirstReply, JobFilter, Jobs, OpenJobs, Retried, Retry};
 use crate::ledger::error::LedgerError;
 
 /// The SQL condition for a queue, its first four parameters; the fourth is its account, if it has one.
@@ -67,6 +67,24 @@ impl<D: Database> Jobs for D {
                 soonest = soonest.into_iter().chain(at).min();
             }
             Ok(soonest)
+        })
+        .await
+    }
+
+    async fn open_jobs(&self, account_key: Arc<str>) -> Result<Vec<OpenJobs>, LedgerError> {
+        self.read(move |sql| {
+            sql.all(
+                "SELECT e.duty, count(*), min(d.received_at) FROM errands e JOIN deliveries d ON d.id = e.delivery
+                 WHERE e.realm = $1 AND e.due_at IS NOT NULL GROUP BY e.duty ORDER BY e.duty",
+                params![&*account_key],
+                |row| {
+                    Ok(OpenJobs {
+                        kind: rows::word(row, 0, JobKind::from_word)?,
+                        count: row.get::<i64>(1)?.unsigned_abs(),
+                        oldest: row.get(2)?,
+                    })
+                },
+            )
         })
         .await
     }

@@ -374,7 +374,11 @@ fn jobs(sql: &dyn Sql, id: DeliveryId) -> SqlResult<Vec<Job>> {
     )
 }
 
-fn word<T>(row: Row<'_>, column: usize, known: impl Fn(&str) -> Option<T>) -> SqlResult<T> {
+pub(super) fn word<T>(
+    row: Row<'_>,
+    column: usize,
+    known: impl Fn(&str) -> Option<T>,
+) -> SqlResult<T> {
     row.parsed(column, |text: String| {
         known(&text).ok_or_else(|| format!("unknown word {text:?}"))
     })

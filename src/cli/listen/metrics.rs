@@ -1,0 +1,271 @@
+//! Metrics of the receiver for Prometheus, in its text format `OpenMetrics`.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::{Metric, Registry, Unit};
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::deck::Deck;
+use crate::domain::{
+    Delivery, Exchange, Job, JobState, Listening, Now, Outcome, Problem, ProblemKind, Verdict,
+};
+use crate::http_server::{self, Hosts, Limits, Request, Response, Server, StatusCode};
+
+/// The content type of `OpenMetrics`.
+const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// How long a scrape waits for the ledger; what is not read by then is left out.
+const READ_MAX: Duration = Duration::from_secs(5);
+
+/// The bounds of the histogram of attempts, in seconds.
+#[expect(clippy::disallowed_types, reason = "a duration, as Prometheus has it")]
+const SECONDS: [f64; 8] = [0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 30.0];
+
+type Labels<const N: usize> = [(&'static str, String); N];
+
+/// Counted as events arrive, or read when they are scraped.
+pub(super) struct Metrics {
+    registry: Registry,
+    callbacks: Family<Labels<2>, Counter>,
+    attempts: Family<Labels<3>, Counter>,
+    durations: Family<Labels<1>, Histogram, fn() -> Histogram>,
+    requests: Family<Labels<2>, Counter>,
+    open_jobs: Family<Labels<1>, Gauge>,
+    oldest_job: Family<Labels<1>, Gauge>,
+    slots: Family<Labels<2>, Gauge>,
+    slots_used: Family<Labels<2>, Gauge>,
+    token_left: Family<Labels<1>, Gauge>,
+    ledger_size: Gauge,
+    up: Gauge,
+}
+
+/// Adds a metric to the registry.
+fn register<M: Metric + Clone>(registry: &mut Registry, name: &str, help: &str, metric: M) -> M {
+    registry.register(name, help, metric.clone());
+    metric
+}
+
+impl Metrics {
+    fn new() -> Self {
+        let mut registry = Registry::with_prefix("tilldeck");
+        let version = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
+        registry.register("build", "The version of tilldeck", version);
+        let all = &mut registry;
+        let ledger_size = Gauge::default();
+        let help = "Size of the saved tables";
+        all.register_with_unit("ledger_size", help, Unit::Bytes, ledger_size.clone());
+        let histogram: fn() -> Histogram = || Histogram::new(SECONDS);
+        let durations = Family::new_with_constructor(histogram);
+        let help = "Time that attempts of jobs took";
+        all.register_with_unit(
+            "job_attempt_duration",
+            help,
+            Unit::Seconds,
+            durations.clone(),
+        );
+        let (oldest_job, token_left) = (Family::default(), Family::default());
+        let help = "Age of the oldest callback with an open job";
+        all.register_with_unit("job_oldest_age", help, Unit::Seconds, oldest_job.clone());
+        let help = "Time until an access token expires; 0 without a valid one";
+        all.register_with_unit("token_left", help, Unit::Seconds, token_left.clone());
+        Self {
+            callbacks: register(all, "callbacks", "Callbacks received", Family::default()),
+            attempts: register(all, "job_attempts", "Attempts of jobs", Family::default()),
+            requests: register(all, "requests", "Requests sent", Family::default()),
+            open_jobs: register(all, "jobs_open", "Jobs not done yet", Family::default()),
+            slots: register(
+                all,
+                "rate_limit",
+                "Slots of a rate limit",
+                Family::default(),
+            ),
+            slots_used: register(
+                all,
+                "rate_limit_used",
+                "Slots of a rate limit in use, by all programs",
+                Family::default(),
+            ),
+            up: register(
+                all,
+                "receiver_up",
+                "1 while callbacks are received",
+                Gauge::default(),
+            ),
+            durations,
+            oldest_job,
+            token_left,
+            ledger_size,
+            registry,
+        }
+    }
+
+    /// Counts a callback that was just received.
+    pub(super) fn received(&self, delivery: &Delivery) {
+        // Its sender chose this name: each would be a series of its own.
+        let account = match delivery.verdict {
+            Verdict::UnknownAccount => String::new(),
+            _ => delivery.account.clone(),
+        };
+        let verdict = delivery.verdict.as_str().to_owned();
+        let labels = [("account", account), ("verdict", verdict)];
+        self.callbacks.get_or_create(&labels).inc();
+    }
+
+    /// Counts an attempt of a job that has ended.
+    pub(super) fn attempted(&self, delivery: &Delivery, job: &Job) {
+        let result = match job.state {
+            JobState::Done => "done",
+            JobState::Due { .. } => "retry",
+            JobState::GivenUp => "failed",
+        };
+        let kind = job.kind.as_str().to_owned();
+        let labels = [
+            ("account", delivery.account.clone()),
+            ("kind", kind.clone()),
+            ("result", result.to_owned()),
+        ];
+        self.attempts.get_or_create(&labels).inc();
+        if let Some(took) = job.took {
+            let durations = self.durations.get_or_create(&[("kind", kind)]);
+            durations.observe(took.as_secs_f64());
+        }
+    }
+
+    /// Counts a request of this program.
+    pub(super) fn sent(&self, exchange: &Exchange) {
+        let status = match exchange.outcome {
+            Outcome::Status(status) => format!("{}xx", status / 100),
+            Outcome::Failed(_) => "none".to_owned(),
+        };
+        let account = exchange.account.to_string();
+        let labels = [("account", account), ("status", status)];
+        self.requests.get_or_create(&labels).inc();
+    }
+
+    /// Reads what is not counted, and writes all.
+    async fn text(&self, deck: &Deck, now: Now) -> String {
+        // A series that is not read now must not keep its old value.
+        self.open_jobs.clear();
+        self.oldest_job.clear();
+        if let Ok(Ok(open)) = tokio::time::timeout(READ_MAX, deck.open_jobs()).await {
+            for jobs in open {
+                let kind = [("kind", jobs.kind.as_str().to_owned())];
+                self.open_jobs.get_or_create(&kind).set(whole(jobs.count));
+                let age = now.wall.since(jobs.oldest).as_secs();
+                self.oldest_job.get_or_create(&kind).set(whole(age));
+            }
+        }
+        if let Ok(Ok(size)) = tokio::time::timeout(READ_MAX, deck.ledger().size()).await {
+            self.ledger_size.set(whole(size));
+        }
+        self.slots.clear();
+        self.slots_used.clear();
+        let gauges = tokio::time::timeout(READ_MAX, deck.gauges()).await;
+        for (account, gauge) in gauges.unwrap_or_default() {
+            let counts = gauge.counts.word().to_owned();
+            let limit = [("account", account.to_string()), ("counts", counts)];
+            self.slots.get_or_create(&limit).set(gauge.limit.into());
+            self.slots_used.get_or_create(&limit).set(gauge.used.into());
+        }
+        for (account, status) in deck.tokens() {
+            let left = status.life.and_then(|life| life.left(now));
+            let account = [("account", account.to_string())];
+            let left = left.unwrap_or_default().as_secs();
+            self.token_left.get_or_create(&account).set(whole(left));
+        }
+        let is_up = matches!(*deck.listening().borrow(), Listening::Up { .. });
+        self.up.set(is_up.into());
+        let mut text = String::new();
+        encode(&mut text, &self.registry).expect("a string takes all that is written");
+        text
+    }
+}
+
+fn whole(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// Serves the metrics at `/metrics`.
+pub(super) struct Exporter {
+    pub(super) metrics: Arc<Metrics>,
+    scrapes: mpsc::Receiver<oneshot::Sender<String>>,
+    server: Server,
+}
+
+impl Exporter {
+    /// Binds the address.
+    ///
+    /// # Errors
+    /// If it cannot be bound.
+    pub(super) async fn bind(address: SocketAddr) -> Result<Self, Problem> {
+        let failed = |error: std::io::Error| {
+            let message = format!("cannot serve metrics at {address}: {error}");
+            Problem::new(
+                ProblemKind::Local,
+                message,
+                "choose another address for --metrics",
+            )
+        };
+        let (ask, scrapes) = mpsc::channel(8);
+        let listener = TcpListener::bind(address).await.map_err(failed)?;
+        let limits = Limits {
+            hosts: if address.ip().is_loopback() {
+                Hosts::Loopback
+            } else {
+                Hosts::Any
+            },
+            body: 0,
+            ..Limits::default()
+        };
+        let answer = move |request| answer(request, ask.clone());
+        Ok(Self {
+            metrics: Arc::new(Metrics::new()),
+            scrapes,
+            server: Server::start(listener, limits, answer).map_err(failed)?,
+        })
+    }
+
+    /// `http://ADDRESS:PORT/metrics`.
+    pub(super) fn url(&self) -> String {
+        format!("http://{}/metrics", self.server.address())
+    }
+
+    /// Answers scrapes for as long as it is polled.
+    pub(super) async fn serve(&mut self, deck: &Deck, now: impl Fn() -> Now) {
+        while let Some(answer) = self.scrapes.recv().await {
+            // The scraper may have gone meanwhile.
+            let _ = answer.send(self.metrics.text(deck, now()).await);
+        }
+    }
+}
+
+async fn answer(
+    request: Request,
+    ask: mpsc::Sender<oneshot::Sender<String>>,
+) -> http_server::Outcome {
+    http_server::Outcome::Answer(scraped(&request, ask).await)
+}
+
+async fn scraped(request: &Request, ask: mpsc::Sender<oneshot::Sender<String>>) -> Response {
+    if request.uri().path() != "/metrics" {
+        return http_server::text(StatusCode::NOT_FOUND, "The metrics are at /metrics.\n");
+    }
+    if request.method() != "GET" {
+        return http_server::text(StatusCode::METHOD_NOT_ALLOWED, "Use GET.\n");
+    }
+    let (to, text) = oneshot::channel();
+    let _ = ask.send(to).await;
+    match text.await {
+        Ok(text) => http_server::respond(StatusCode::OK, OPEN_METRICS, text),
+        Err(_) => http_server::text(StatusCode::SERVICE_UNAVAILABLE, "The receiver is ending.\n"),
+    }
+}
