@@ -1,7 +1,6 @@
 //! The receiver's health check: it calls itself through its own socket. A bound port alone does not prove that
 //! callbacks are answered.
 
-use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -10,20 +9,21 @@ use hyper::http::{HeaderValue, Method, StatusCode, header};
 use tokio::sync::watch;
 
 use super::limits::Limits;
+use super::probe::{CHALLENGE, Challenge, ReceiverState};
+use super::seal::Sealer;
 use crate::clock::Clock;
 use crate::domain::{Listening, WallTime};
 use crate::http_server::{self, Outgoing, Request, Response, text};
 use crate::ledger::{Ledger, Status};
 
 /// The path of the health check, for monitoring tools too.
-pub(super) const HEARTBEAT: &str = "/heartbeat";
-/// Identifies the receiver's own probe.
-const PROBE_HEADER: &str = "x-tilldeck-pulse";
+pub const HEARTBEAT: &str = "/heartbeat";
 
 /// The result of the receiver's own probes.
 pub(super) struct HealthCheck {
     clock: Clock,
     ledger: Ledger,
+    sealer: Arc<Sealer>,
     listening: watch::Sender<Listening>,
     run: Mutex<Probe>,
 }
@@ -38,11 +38,16 @@ struct Probe {
 }
 
 impl HealthCheck {
-    pub(super) fn new(clock: Clock, ledger: Ledger) -> (Self, watch::Receiver<Listening>) {
+    pub(super) fn new(
+        clock: Clock,
+        ledger: Ledger,
+        sealer: Arc<Sealer>,
+    ) -> (Self, watch::Receiver<Listening>) {
         let (status, listening) = watch::channel(Listening::Off);
         let health = Self {
             clock,
             ledger,
+            sealer,
             listening: status,
             run: Mutex::default(),
         };
@@ -53,20 +58,21 @@ impl HealthCheck {
         self.listening.send_replace(Listening::Off);
     }
 
-    /// Answers health checks, and recognises its own probe.
-    pub(super) fn answer_probe(&self, request: &Request) -> Response {
+    /// Answers health checks, and recognises its own probe. `has_account`: whether the address, if it is an account's,
+    /// names one of the profile.
+    pub(super) fn answer_probe(&self, request: &Request, has_account: bool) -> Response {
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
             let mut refused = text(StatusCode::METHOD_NOT_ALLOWED, "Use GET.\n");
             let allowed = HeaderValue::from_static("GET, HEAD");
             refused.headers_mut().insert(header::ALLOW, allowed);
             return refused;
         }
-        if let Some(probe_id) = request.headers().get(PROBE_HEADER) {
+        if let Some(probe_id) = request.headers().get(CHALLENGE) {
             let mut run = self.run.lock().unwrap_or_else(PoisonError::into_inner);
             // Another caller's value proves nothing about this receiver's socket.
             if run.probe_id.as_deref().map(str::as_bytes) == Some(probe_id.as_bytes()) {
                 run.seen = true;
-                return text(StatusCode::OK, "alive\n");
+                return ReceiverState::Alive.answer(request, &self.sealer);
             }
         }
         // The last probe alone is not enough: a write error of the ledger is known at once, the next probe may be
@@ -75,10 +81,12 @@ impl HealthCheck {
             Status::Opening | Status::Ready | Status::SetAside { .. } => true,
             Status::Locked | Status::Degraded { .. } | Status::Away { .. } => false,
         };
-        match &*self.listening.borrow() {
-            Listening::Up { .. } | Listening::Off if can_save => text(StatusCode::OK, "alive\n"),
-            _ => text(StatusCode::SERVICE_UNAVAILABLE, "down\n"),
-        }
+        let state = match &*self.listening.borrow() {
+            _ if !has_account => ReceiverState::NoAccount,
+            Listening::Up { .. } | Listening::Off if can_save => ReceiverState::Alive,
+            _ => ReceiverState::Down,
+        };
+        state.answer(request, &self.sealer)
     }
 
     /// Probes itself repeatedly, until aborted.
@@ -125,12 +133,8 @@ impl HealthCheck {
     }
 
     async fn call_itself(&self, bound: SocketAddr, patience: Duration) -> Result<(), String> {
-        let mut random = [0_u8; 16];
-        getrandom::fill(&mut random).map_err(|error| error.to_string())?;
-        let probe_id = random.iter().fold(String::new(), |mut text, byte| {
-            let _ = write!(text, "{byte:02x}");
-            text
-        });
+        let challenge = Challenge::new().map_err(|error| error.to_string())?;
+        let probe_id = challenge.value().to_owned();
         *self.run.lock().unwrap_or_else(PoisonError::into_inner) = Probe {
             probe_id: Some(probe_id.clone()),
             seen: false,
@@ -139,7 +143,7 @@ impl HealthCheck {
         let to = reachable(bound);
         let call = Outgoing {
             url: format!("http://{to}{HEARTBEAT}"),
-            headers: vec![(PROBE_HEADER.to_owned(), probe_id)],
+            headers: vec![(CHALLENGE.to_owned(), probe_id)],
             body: None,
         };
         let answered = http_server::send_to(to, &call, patience)

@@ -5,6 +5,7 @@ mod address;
 mod content;
 mod health;
 mod limits;
+pub mod probe;
 mod rate;
 mod receiver;
 pub mod seal;
@@ -22,7 +23,7 @@ use crate::http_server::{Request, Response};
 use crate::net::BoxFuture;
 
 pub use address::Address;
-pub use health::reachable;
+pub use health::{HEARTBEAT, reachable};
 pub use limits::Limits;
 pub use rate::Rate;
 pub use receiver::{Receiver, Setup};

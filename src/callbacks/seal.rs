@@ -3,8 +3,11 @@
 
 use std::fmt;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use ring::hmac::{self, HMAC_SHA256};
 
 use super::Raw;
 
@@ -34,8 +37,30 @@ impl What {
 /// Seals and opens with one key, by ChaCha20-Poly1305 (RFC 8439). Cheap to clone.
 #[derive(Clone)]
 pub struct Sealer {
-    key: LessSafeKey,
-    previous: Option<LessSafeKey>,
+    key: Keys,
+    previous: Option<Keys>,
+}
+
+/// What is made from one key.
+#[derive(Clone)]
+struct Keys {
+    sealing: LessSafeKey,
+    /// Proves that a program has the key.
+    proving: hmac::Key,
+}
+
+/// Of the key itself, which seals, so that it has no other use.
+const PROVING: &[u8] = b"tilldeck: the key of a receiver's proofs";
+
+impl Keys {
+    fn new(key: [u8; 32]) -> Self {
+        let proving = hmac::sign(&hmac::Key::new(HMAC_SHA256, &key), PROVING);
+        let sealing = UnboundKey::new(&CHACHA20_POLY1305, &key).expect("its keys have 32 bytes");
+        Self {
+            sealing: LessSafeKey::new(sealing),
+            proving: hmac::Key::new(HMAC_SHA256, proving.as_ref()),
+        }
+    }
 }
 
 impl Sealer {
@@ -43,7 +68,7 @@ impl Sealer {
     #[must_use]
     pub fn new(key: [u8; 32]) -> Self {
         Self {
-            key: less_safe(key),
+            key: Keys::new(key),
             previous: None,
         }
     }
@@ -52,9 +77,27 @@ impl Sealer {
     #[must_use]
     pub fn with_previous(self, key: Option<[u8; 32]>) -> Self {
         Self {
-            previous: key.map(less_safe),
+            previous: key.map(Keys::new),
             ..self
         }
+    }
+
+    /// Proves to a program with the same key that this one has it: a message authentication code (HMAC) in base64.
+    #[must_use]
+    pub fn prove(&self, challenge: &[u8]) -> String {
+        STANDARD.encode(hmac::sign(&self.key.proving, challenge))
+    }
+
+    /// Whether a program with this key, or the one before, has made the proof.
+    #[must_use]
+    pub fn is_proved(&self, challenge: &[u8], proof: &str) -> bool {
+        let Ok(proof) = STANDARD.decode(proof) else {
+            return false;
+        };
+        let mut keys = [Some(&self.key), self.previous.as_ref()]
+            .into_iter()
+            .flatten();
+        keys.any(|key| hmac::verify(&key.proving, challenge, &proof).is_ok())
     }
 
     /// Seals a request.
@@ -136,6 +179,7 @@ impl Sealer {
         let nonce = Nonce::assume_unique_for_key(nonce);
         let tag = self
             .key
+            .sealing
             .seal_in_place_separate_tag(nonce, what.aad(), &mut sealed[HEAD..])
             .expect("it is shorter than 256 GiB");
         sealed.extend_from_slice(tag.as_ref());
@@ -154,16 +198,15 @@ impl Sealer {
             .find_map(|key| {
                 let nonce = Nonce::try_assume_unique_for_key(&head[1..]).ok()?;
                 let mut plain = hidden.to_vec();
-                let length = key.open_in_place(nonce, what.aad(), &mut plain).ok()?.len();
+                let length = key
+                    .sealing
+                    .open_in_place(nonce, what.aad(), &mut plain)
+                    .ok()?
+                    .len();
                 plain.truncate(length);
                 Some(plain)
             })
     }
-}
-
-fn less_safe(key: [u8; 32]) -> LessSafeKey {
-    let key = UnboundKey::new(&CHACHA20_POLY1305, &key).expect("its keys have 32 bytes");
-    LessSafeKey::new(key)
 }
 
 impl fmt::Debug for Sealer {

@@ -6,7 +6,7 @@ use super::output::Out;
 use super::settings::Settings;
 use super::start::{Command, Start};
 use super::{limits, stop};
-use crate::config::{self, Config, Profile, Vault};
+use crate::config::{self, Config, Environ, Profile, Vault};
 use crate::deck::{self, Options, Receive};
 use crate::domain::Problem;
 use crate::providers;
@@ -87,7 +87,7 @@ pub fn model(
                 config::Theme::Light => ThemeChoice::Light,
             },
             color: out.color,
-            ascii: ui.ascii || !speaks_unicode(),
+            ascii: ui.ascii || !runtime::terminal::speaks_unicode(&Environ::process()),
             mouse: ui.mouse,
             reduced_motion: ui.reduced_motion,
             panes: ui.panes.clone(),
@@ -109,18 +109,4 @@ pub fn model(
             ..problem
         }
     })
-}
-
-/// Whether the locale's encoding is UTF-8. Without a locale it is assumed: most terminals use it.
-fn speaks_unicode() -> bool {
-    let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-    set("LC_ALL")
-        .or_else(|| set("LC_CTYPE"))
-        .or_else(|| set("LANG"))
-        .is_none_or(|locale| {
-            let locale = locale.to_ascii_lowercase();
-            locale.contains("utf-8")
-                || locale.contains("utf8")
-                || matches!(locale.as_str(), "c" | "posix")
-        })
 }

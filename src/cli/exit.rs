@@ -9,7 +9,10 @@ use crate::ledger::LedgerError;
 /// What each exit code means, for the help and the man page.
 pub const EXITS: [(&str, &str); 10] = [
     ("0", "done, and every expectation was met"),
-    ("1", "an expectation was not met (state, amount, currency)"),
+    (
+        "1",
+        "an expectation was not met (state, amount, currency); doctor: something is bad",
+    ),
     ("2", "usage or configuration"),
     ("3", "credentials rejected"),
     ("4", "not found"),

@@ -8,6 +8,7 @@ use clap::Args;
 use super::output::Color;
 use super::values::path;
 use crate::config::{self, Config, ConfigError, Environ, Locations, Vault};
+use crate::deck::doctor::{LIMIT, Subject};
 use crate::domain::{Problem, ProblemKind, inert};
 use crate::private;
 use crate::providers::SPECS;
@@ -58,6 +59,18 @@ pub enum LedgerChoice {
 impl Global {
     pub fn locations(&self) -> Locations {
         Locations::of_process(self.config.clone(), self.state_dir.clone())
+    }
+
+    /// What `doctor` checks.
+    pub fn subject(&self) -> Subject {
+        Subject {
+            locations: self.locations(),
+            profile: self.profile.clone(),
+            account: self.account.clone(),
+            console: None,
+            callback_url: None,
+            limit: LIMIT,
+        }
     }
 
     pub fn config_path(&self) -> Option<PathBuf> {

@@ -1,7 +1,5 @@
 //! `ledger`: where the ledger is, and the tables of a shared one.
 
-use std::time::Duration;
-
 use clap::Args;
 use serde_json::json;
 
@@ -11,7 +9,7 @@ use super::settings::Settings;
 use super::start::{Command, Start, block_on, commands};
 use crate::config::Environ;
 use crate::deck;
-use crate::domain::{Problem, ProblemKind, inert, time};
+use crate::domain::{Problem, ProblemKind, inert};
 use crate::ledger::{DatabaseReport, DatabaseSettings, Ledger};
 
 commands! {
@@ -51,6 +49,10 @@ impl Command for ShowLedger {
                     "database_schema": report.schema,
                     "server_version": report.server,
                     "role": report.role,
+                    "superuser": report.is_superuser,
+                    "missing_rights": report.missing_rights,
+                    "synchronous_commit": report.synchronous_commit,
+                    "full_page_writes": report.full_page_writes,
                     "round_trip_us": u64::try_from(report.latency.as_micros()).unwrap_or(u64::MAX),
                     "clock_ahead_ms": report.clock_ahead_ms,
                     "version": report.version,
@@ -68,7 +70,7 @@ impl Command for ShowLedger {
                 } else {
                     out.table(&table)?;
                 }
-                match hint(&report) {
+                match report.problem() {
                     None => Ok(Exit::Done),
                     Some(problem) => Err(problem.into()),
                 }
@@ -78,14 +80,9 @@ impl Command for ShowLedger {
 }
 
 fn lines(report: &DatabaseReport) -> Vec<(&'static str, Cell)> {
-    let clock = match report.clock_ahead_ms {
-        0 => toned("agrees with this machine's", Tone::Good),
-        ms => {
-            let by = time::fine(Duration::from_millis(ms.unsigned_abs()));
-            let way = if ms > 0 { "ahead of" } else { "behind" };
-            let words = format!("{by} {way} this machine's; the database's counts");
-            toned(words, Tone::Warn)
-        }
+    let clock = match report.clock_difference() {
+        None => toned("agrees with this machine's", Tone::Good),
+        Some(words) => toned(words, Tone::Warn),
     };
     let tables = match report.version {
         None => toned("none", Tone::Bad),
@@ -97,6 +94,16 @@ fn lines(report: &DatabaseReport) -> Vec<(&'static str, Cell)> {
             toned(words, Tone::Bad)
         }
     };
+    let rights = match report.missing_rights.as_slice() {
+        [] if report.is_superuser => toned("all: the role is a superuser", Tone::Warn),
+        [] => toned("complete", Tone::Good),
+        missing => toned(format!("missing: {}", missing.join("; ")), Tone::Bad),
+    };
+    let full_pages = if report.full_page_writes {
+        plain("on")
+    } else {
+        toned("off: a crash can damage the ledger", Tone::Bad)
+    };
     vec![
         ("place", toned(inert::line(&report.place), Tone::Strong)),
         (
@@ -104,6 +111,12 @@ fn lines(report: &DatabaseReport) -> Vec<(&'static str, Cell)> {
             plain(inert::line(&format!("PostgreSQL {}", report.server))),
         ),
         ("role", plain(inert::line(&report.role))),
+        ("rights", rights),
+        (
+            "synchronous_commit",
+            plain(report.synchronous_commit.clone()),
+        ),
+        ("full_page_writes", full_pages),
         ("schema", plain(report.schema.clone())),
         ("tables", tables),
         (
@@ -115,26 +128,6 @@ fn lines(report: &DatabaseReport) -> Vec<(&'static str, Cell)> {
         ("requests", plain(format!("about {}", report.exchanges))),
         ("callbacks", plain(format!("about {}", report.callbacks))),
     ]
-}
-
-/// What to do before the ledger can be used.
-fn hint(report: &DatabaseReport) -> Option<Problem> {
-    let (what, command) = match report.version {
-        None => (
-            "the database has no ledger yet",
-            "run `tilldeck ledger init`",
-        ),
-        Some(version) if version < report.newest => (
-            "the ledger's tables are of an older tilldeck",
-            "run `tilldeck ledger migrate`",
-        ),
-        Some(version) if version > report.newest => (
-            "the ledger's tables are of a newer tilldeck",
-            "update this tilldeck",
-        ),
-        Some(_) => return None,
-    };
-    Some(Problem::new(ProblemKind::Local, what, command))
 }
 
 /// Create the tables of the shared ledger that the config names. Existing tables stay as they are.
@@ -239,7 +232,9 @@ fn migrate(start: Start<'_>, creates: bool) -> CommandResult {
                     ),
                 ),
                 found if found.is_none() != creates => {
-                    let problem = hint(&report).expect("its tables are not those of this version");
+                    let problem = report
+                        .problem()
+                        .expect("its tables are not those of this version");
                     return Err(problem.into());
                 }
                 _ => {

@@ -11,6 +11,7 @@ mod console;
 mod deliveries;
 #[cfg(test)]
 mod docs;
+mod doctor;
 mod estimate;
 mod exit;
 mod export;

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::{PathBufValueParser, PossibleValuesParser, TypedValueParser};
+use reqwest::Url;
 
 use crate::config::{self, AddressError, Environ};
 use crate::domain::simulate::{self, Fault};
@@ -13,6 +14,7 @@ use crate::domain::since::Since;
 use crate::domain::{
     Amount, AuthMethod, Currency, Expected, PaymentId, PaymentState, PaymentVerdict, PlayerId, time,
 };
+use crate::net;
 
 /// The expected result of a check.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -214,6 +216,24 @@ pub(super) fn method(text: &str) -> Result<String, String> {
         Ok(method)
     } else {
         Err("unknown method; the methods are GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS".into())
+    }
+}
+
+/// An address that providers send callbacks to.
+pub(super) fn callback_url(text: &str) -> Result<Url, String> {
+    let example = "write it like https://hooks.example.com";
+    let url = Url::parse(text).map_err(|_| format!("not a URL; {example}"))?;
+    let is_plain = url.username().is_empty()
+        && url.password().is_none()
+        && url.query().is_none()
+        && url.fragment().is_none();
+    match url.scheme() {
+        _ if !is_plain => Err(format!("only host, port and path; {example}")),
+        "https" => Ok(url),
+        "http" if net::is_loopback(&url) => Ok(url),
+        _ => Err(format!(
+            "https:// is needed, except to this machine; {example}"
+        )),
     }
 }
 

@@ -98,6 +98,12 @@ impl Vault {
         Self::files(self.folder.clone())
     }
 
+    /// The folder of the files.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// Why secrets are saved in files instead of the keyring, once that is known.
     #[must_use]
     pub fn note(&self) -> Option<String> {

@@ -2,6 +2,7 @@
 //! put together; console, command line and tests all use it.
 
 mod bring;
+pub mod doctor;
 mod explore;
 mod ledger;
 mod log;
@@ -80,6 +81,7 @@ pub struct Options {
 pub struct Deck {
     profile: String,
     config: Option<PathBuf>,
+    state_dir: PathBuf,
     registry: AccountRegistry,
     factory: AccountFactory,
     gate: Arc<Gate>,
@@ -140,7 +142,7 @@ impl Deck {
         // The simulator's accounts belong to this run, so its ledger is this machine's file.
         let shared = (!profile.built_in && !overrides.read_only).then_some(&ledger_config);
         // Before anything is sent: jobs and nonces of a newer ledger would be ignored.
-        let opened = ledger::open(shared, state_dir, &environ, &clock);
+        let opened = ledger::open(shared, state_dir.clone(), &environ, &clock);
         let (ledger, listening) = tokio::join!(opened, listening);
         let ledger = ledger?;
         let (bound, simulator) = listening?;
@@ -200,6 +202,7 @@ impl Deck {
         Ok(Self {
             profile: profile.name.clone(),
             config,
+            state_dir,
             registry,
             factory,
             gate,

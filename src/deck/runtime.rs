@@ -395,7 +395,8 @@ fn environment(config: &AccountConfig) -> Environment {
     }
 }
 
-fn endpoints(config: &AccountConfig, manifest: &Manifest) -> Vec<(&'static str, Url)> {
+/// Where the calls of an account may go.
+pub(super) fn endpoints(config: &AccountConfig, manifest: &Manifest) -> Vec<(&'static str, Url)> {
     let environment = environment(config);
     manifest
         .endpoints

@@ -1,8 +1,10 @@
-//! A PostgreSQL database that a team's machines share as their ledger: its settings, and what is known of it.
+//! A PostgreSQL database that a team's machines share as their ledger: its settings, and what is known of it; and what
+//! is known of the file of one machine.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::domain::Secret;
+use crate::domain::{Problem, ProblemKind, Secret, inert, time};
 
 /// A database, and who uses it.
 #[derive(Debug, Clone)]
@@ -26,11 +28,19 @@ pub struct DatabaseReport {
     pub server: String,
     /// The role that tilldeck has there.
     pub role: String,
+    /// Whether the role is a superuser.
+    pub is_superuser: bool,
+    /// The rights that the role lacks, and on what: "DELETE on slots".
+    pub missing_rights: Vec<String>,
+    /// The server's `synchronous_commit`: one that survives a crash of the server.
+    pub synchronous_commit: String,
+    /// Whether the server can repair a page that a crash has torn: `full_page_writes`.
+    pub full_page_writes: bool,
     /// The time of one round trip.
     pub latency: Duration,
     /// How far the database's clock is ahead of this machine's; 0 where they agree to a second.
     pub clock_ahead_ms: i64,
-    /// The version of the tables; `None` if there are none.
+    /// The version of the tables; `None` if there are none, or the role may not read it.
     pub version: Option<usize>,
     /// The version of this program's tables.
     pub newest: usize,
@@ -41,6 +51,81 @@ pub struct DatabaseReport {
     /// About how many callbacks are saved.
     pub callbacks: u64,
 }
+
+impl DatabaseReport {
+    /// Why the ledger cannot be used, and what to do.
+    #[must_use]
+    pub fn problem(&self) -> Option<Problem> {
+        let (what, hint) = match self.version {
+            _ if !self.missing_rights.is_empty() => (
+                format!(
+                    "the role {} lacks rights: {}",
+                    inert::line(&self.role),
+                    self.lacks()
+                ),
+                "grant them as docs/operating.md shows under \"Roles\"",
+            ),
+            None => (
+                "the database has no ledger yet".to_owned(),
+                "run `tilldeck ledger init`",
+            ),
+            Some(version) if version < self.newest => (
+                "the ledger's tables are of an older tilldeck".to_owned(),
+                "run `tilldeck ledger migrate`",
+            ),
+            Some(version) if version > self.newest => (
+                "the ledger's tables are of a newer tilldeck".to_owned(),
+                "update this tilldeck",
+            ),
+            Some(_) => return None,
+        };
+        Some(Problem::new(ProblemKind::Local, what, hint))
+    }
+
+    /// The first of the missing rights.
+    fn lacks(&self) -> String {
+        let (first, rest) = self
+            .missing_rights
+            .split_at(self.missing_rights.len().min(SHOWN_MAX));
+        let first = first.join(", ");
+        match rest.len() {
+            0 => first,
+            more => format!("{first} and {more} more"),
+        }
+    }
+
+    /// How the database's clock differs from this machine's; `None` where they agree.
+    #[must_use]
+    pub fn clock_difference(&self) -> Option<String> {
+        let by = time::fine(Duration::from_millis(self.clock_ahead_ms.unsigned_abs()));
+        let way = match self.clock_ahead_ms {
+            0 => return None,
+            1.. => "ahead of",
+            _ => "behind",
+        };
+        Some(format!("{by} {way} this machine's; the database's counts"))
+    }
+}
+
+/// The ledger's file in the state folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileReport {
+    /// Its path.
+    pub path: PathBuf,
+    /// Its size.
+    pub bytes: u64,
+    /// The size of its write-ahead log.
+    pub log_bytes: u64,
+    /// The version of its tables.
+    pub version: usize,
+    /// The version of this program's tables.
+    pub newest: usize,
+    /// What SQLite's quick check has found.
+    pub damage: Option<String>,
+}
+
+/// How many missing rights are shown.
+const SHOWN_MAX: usize = 3;
 
 /// Opens sealed bytes and seals them with another key; `None` if they cannot be opened.
 pub type Reseal<'a> = dyn Fn(&[u8]) -> Option<Vec<u8>> + 'a;

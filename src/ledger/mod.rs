@@ -27,7 +27,7 @@ use crate::clock::Clock;
 
 pub use backend::Backend;
 pub use credentials::Credentials;
-pub use database::{DatabaseReport, DatabaseSettings, Imported, Reseal};
+pub use database::{DatabaseReport, DatabaseSettings, FileReport, Imported, Reseal};
 pub use deliveries::{
     DedupKey, Deliveries, DeliveryQuery, FirstReply, JobFilter, Jobs, NewDelivery, OpenJobs,
     Retried, Retry, SealedParts,
@@ -41,7 +41,7 @@ pub use nonces::{
 pub use payments::{PaymentKey, Payments};
 pub use slots::{Counted, Granted, HOLD_MAX, RateSlots, SlotId, Slots, Terms};
 pub use sql::deliveries::UNKNOWN_MAX;
-pub use sqlite::{set_aside_in, written_by_newer};
+pub use sqlite::{set_aside_in, survey_file, written_by_newer};
 pub use status::{Persistence, Retention, Status};
 
 use sqlite::Sqlite;

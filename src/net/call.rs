@@ -3,6 +3,7 @@
 
 use std::any::Any;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,6 +13,7 @@ use reqwest::header::{
 };
 use serde_json::{Map, Value};
 
+use super::connecting::Connecting;
 use super::{coding, redact};
 use crate::domain::{AuthMethod, Now, RawReply, Secret, WallTime};
 use crate::ledger::NONCE_SENT_WITHIN;
@@ -118,6 +120,8 @@ pub struct SignedRequest {
     /// Names of JSON fields whose strings are secret in this call and its response, besides the fields that are
     /// secret everywhere.
     pub hidden: &'static [&'static str],
+    /// For a probe: measures a connection of its own.
+    pub measured: Option<Arc<Connecting>>,
 }
 
 impl SignedRequest {
@@ -134,6 +138,7 @@ impl SignedRequest {
             nonce_at: None,
             nonce_ahead: None,
             hidden: &[],
+            measured: None,
         }
     }
 

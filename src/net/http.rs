@@ -9,9 +9,12 @@ use bytes::{Bytes, BytesMut};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::{HeaderMap, HeaderValue};
 use reqwest::{Client, ClientBuilder, Method, Url, Version};
+use tower::util::MapFutureLayer;
 
+use super::BoxFuture;
 use super::call::Reply;
 use super::coding::{self, CodingError};
+use super::connecting::Connecting;
 use super::error::{ANSWERING, CONNECTING, CONTINUING, ENDING, NetError, foreign_words};
 use super::proxy::{self, Proxy};
 use super::trust;
@@ -85,6 +88,8 @@ pub struct Outgoing<'a> {
     pub decodes: bool,
     /// The longest its body is read, if not [`WHOLE_MAX`].
     pub longest: Option<Duration>,
+    /// Measures a connection of its own. `None` uses an open one where there is one.
+    pub measured: Option<&'a Arc<Connecting>>,
 }
 
 /// One connection pool for each way out: HTTP/1.1 with keep-alive, and HTTP/2 where TLS agrees on it.
@@ -175,9 +180,6 @@ impl Http {
     }
 
     fn client(&self, route: &Route) -> Result<Client, NetError> {
-        // rustls needs a default provider before any client is built, also for plain http. A second install fails and
-        // changes nothing.
-        let _ = rustls::crypto::ring::default_provider().install_default();
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
         let ready = match route {
             Route::Plain => clients.plain.as_ref(),
@@ -190,7 +192,7 @@ impl Http {
         if let Some(client) = ready {
             return Ok(client.clone());
         }
-        let client = self.build(route)?;
+        let client = self.build(route, None)?;
         match route {
             Route::Plain => clients.plain = Some(client.clone()),
             Route::Direct => clients.direct = Some(client.clone()),
@@ -199,7 +201,10 @@ impl Http {
         Ok(client)
     }
 
-    fn build(&self, route: &Route) -> Result<Client, NetError> {
+    fn build(&self, route: &Route, measured: Option<&Arc<Connecting>>) -> Result<Client, NetError> {
+        // rustls needs a default provider before any client is built, also for plain http. A second install fails and
+        // changes nothing.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         #[expect(
             clippy::disallowed_methods,
             reason = "the one place that builds an HTTP client"
@@ -215,7 +220,10 @@ impl Http {
             .http1_allow_obsolete_multiline_headers_in_responses(true)
             .connect_timeout(self.network.timeouts.connect)
             .pool_idle_timeout(Duration::from_mins(1))
-            .dns_resolver(Arc::new(Resolver));
+            .dns_resolver(Arc::new(Resolver {
+                clock: self.clock.clone(),
+                measured: measured.cloned(),
+            }));
         let builder = match route {
             // No certificates are needed, which take long to read.
             Route::Plain => builder.tls_certs_only(std::iter::empty()),
@@ -225,6 +233,10 @@ impl Http {
                 let proxy = reqwest::Proxy::all(&proxy.url.0).map_err(unusable)?;
                 self.trusting(builder.https_only(true).proxy(proxy))?
             }
+        };
+        let builder = match measured {
+            Some(measured) => self.measuring(builder, measured),
+            None => builder,
         };
         builder.build().map_err(|error| {
             let variable = trust::variables_at_fault(&self.network.environ);
@@ -242,6 +254,23 @@ impl Http {
             why,
         })?;
         Ok(builder.tls_certs_merge(found))
+    }
+
+    /// Measures each connection.
+    fn measuring(&self, builder: ClientBuilder, measured: &Arc<Connecting>) -> ClientBuilder {
+        let (clock, measured) = (self.clock.clone(), measured.clone());
+        let timed = move |connecting: BoxFuture<'static, Result<_, _>>| {
+            let (clock, measured) = (clock.clone(), measured.clone());
+            let began = clock.now().mono;
+            async move {
+                let connection = connecting.await;
+                let took = clock.now().mono.saturating_sub(began);
+                let resolved = measured.resolved.get().copied().unwrap_or_default();
+                let _ = measured.connected.set(took.saturating_sub(resolved));
+                connection
+            }
+        };
+        builder.connector_layer(MapFutureLayer::new(timed))
     }
 
     /// Sends once and reads the response to its end.
@@ -277,11 +306,15 @@ impl Http {
             idle,
             decodes,
             longest,
+            measured,
         } = outgoing;
         // Besides `idle`: a server that sends one byte now and then would use its slot for ever.
         let longest = longest.unwrap_or(WHOLE_MAX);
         let route = self.route(url)?;
-        let client = self.client(&route)?;
+        let client = match measured {
+            Some(_) => self.build(&route, measured)?,
+            None => self.client(&route)?,
+        };
         let host = &authority(url);
         let method = Method::from_bytes(method.as_bytes())
             .map_err(|_| NetError::BadPath(foreign_words(method)))?;
@@ -477,10 +510,14 @@ impl Cause {
 
 /// The system resolver, except that `localhost` and names below it always mean this machine (RFC 6761), whatever a
 /// name server says.
-struct Resolver;
+struct Resolver {
+    clock: Clock,
+    measured: Option<Arc<Connecting>>,
+}
 
 impl Resolve for Resolver {
     fn resolve(&self, name: Name) -> Resolving {
+        let (clock, measured) = (self.clock.clone(), self.measured.clone());
         Box::pin(async move {
             if is_loopback(name.as_str()) {
                 let own = [
@@ -490,7 +527,13 @@ impl Resolve for Resolver {
                 let own = own.map(|address| SocketAddr::new(address, 0));
                 return Ok(Box::new(own.into_iter()) as Addrs);
             }
+            let began = clock.now().mono;
             let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
+            if let Some(measured) = measured {
+                let _ = measured
+                    .resolved
+                    .set(clock.now().mono.saturating_sub(began));
+            }
             Ok(Box::new(found.collect::<Vec<_>>().into_iter()) as Addrs)
         })
     }

@@ -3,10 +3,12 @@
 pub mod budget;
 pub mod call;
 pub mod coding;
+pub mod connecting;
 pub mod error;
 pub mod events;
 pub mod http;
 mod log_lines;
+mod probe;
 pub mod proxy;
 pub mod record;
 pub mod redact;
@@ -26,6 +28,7 @@ pub use error::NetError;
 pub use events::{Event, EventReceiver, EventSender};
 pub use http::{Http, Network, Timeouts};
 pub use log_lines::without_query;
+pub use probe::Reached;
 use retry::Decision;
 
 use crate::clock::Clock;
@@ -265,6 +268,12 @@ impl Session {
         &self.account
     }
 
+    /// Where its calls may go.
+    #[must_use]
+    pub fn endpoints(&self) -> &[(&'static str, Url)] {
+        &self.endpoints
+    }
+
     /// Its rate limits.
     #[must_use]
     pub fn limits(&self) -> &[Limit] {
@@ -470,6 +479,7 @@ impl Session {
                 .as_ref()
                 .is_none_or(|verbatim| !verbatim.status_decides),
             longest: None,
+            measured: signed.measured.as_ref(),
         };
         let tried = if let Some(verbatim) = &signed.verbatim {
             verbatim::send(gate, outgoing, verbatim).await
@@ -477,9 +487,10 @@ impl Session {
             gate.http.send(outgoing).await
         };
         let seen = gate.clock.now();
-        // The `Date` of a shop's own server says nothing about the provider's clock.
+        // The `Date` of a shop's own server says nothing about the provider's clock; of a probe, its caller judges it.
         if let Ok(reply) = &tried.result
             && signed.verbatim.is_none()
+            && signed.measured.is_none()
             && let Some(date) = reply.date()
         {
             self.compare_clocks(began, date);
@@ -637,13 +648,18 @@ impl Session {
 
     /// Warns if the clock here was ahead of the provider's.
     fn compare_clocks(&self, sent: Now, date: WallTime) {
-        // `Date` has whole seconds, so up to 999 ms of an apparent lead is rounding.
-        let ahead = sent.wall.since(date.plus(Duration::from_millis(999)));
+        let ahead = lead(sent.wall, date);
         if ahead > NONCE_LEAD_MAX {
             self.gate
                 .emit_clock_warning(&self.account.id, ClockWarning::Clock(ahead));
         }
     }
+}
+
+/// How far this machine's clock was at least ahead of a server's when it sent a request that the server dates so.
+fn lead(sent: WallTime, date: WallTime) -> Duration {
+    // `Date` has whole seconds, so up to 999 ms of an apparent lead is rounding.
+    sent.since(date.plus(Duration::from_millis(999)))
 }
 
 /// How long to wait for another program's lock on the ledger.

@@ -1,6 +1,7 @@
 //! The main loop: waits for messages, updates the model, runs effects, draws if something changed.
 
 mod clipboard;
+mod doctor;
 mod inbound;
 mod input;
 mod message;
@@ -35,6 +36,7 @@ use crate::net::{self, EventReceiver};
 use crate::tui::msg::{Level, Notice, Ready};
 use crate::tui::{self, Effect, Model, Msg};
 use clipboard::Multiplexer;
+pub use doctor::examine;
 pub use message::clock_warning;
 use tasks::Tasks;
 use terminal::Entered;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 
 use super::tasks::Tasks;
-use super::{inbound, requests};
+use super::{doctor, inbound, requests};
 use crate::config::child;
 use crate::deck::Deck;
 use crate::domain::{
@@ -72,6 +72,16 @@ pub fn perform(effect: Effect, deck: &Arc<Deck>, tasks: &mut Tasks, messages: &m
                 let _ = messages.send(Msg::Budget { account, gauge }).await;
             }
         }),
+        Effect::Diagnose(request) => {
+            let ended = Msg::Diagnosed {
+                request,
+                finding: None,
+            };
+            let checks = doctor::diagnose(deck, request, messages.clone());
+            tasks.start_request(request, checks, async move {
+                let _ = messages.send(ended).await;
+            });
+        }
         Effect::OpenExchange { request, exchange } => tasks.start(async move {
             let result = open(&deck, exchange).await;
             let _ = messages.send(Msg::Opened { request, result }).await;

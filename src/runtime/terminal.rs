@@ -10,6 +10,8 @@ use ratatui::backend::CrosstermBackend;
 use ratatui::crossterm::terminal::{self, disable_raw_mode, enable_raw_mode};
 use ratatui::layout::Rect;
 use ratatui::{Terminal, TerminalOptions, Viewport};
+
+use crate::config::Environ;
 use rustix::process::{Signal, kill_current_process_group};
 
 /// The drawing backend: one write for each frame rather than one for each cell.
@@ -198,4 +200,19 @@ pub fn give_back() {
         std::thread::sleep(TAKEN_WITHIN);
         let _ = disable_raw_mode();
     }
+}
+
+/// Whether the locale's encoding is UTF-8. Without a locale it is assumed: most terminals use it.
+#[must_use]
+pub fn speaks_unicode(environ: &Environ) -> bool {
+    let set = |name: &str| environ.get(name).and_then(|value| value.into_string().ok());
+    set("LC_ALL")
+        .or_else(|| set("LC_CTYPE"))
+        .or_else(|| set("LANG"))
+        .is_none_or(|locale| {
+            let locale = locale.to_ascii_lowercase();
+            locale.contains("utf-8")
+                || locale.contains("utf8")
+                || matches!(locale.as_str(), "c" | "posix")
+        })
 }

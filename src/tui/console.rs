@@ -8,7 +8,7 @@ use super::keys::{
 };
 use super::layout::ZoomMode;
 use super::msg::Level;
-use super::overlays::{alerts, help, link_form, palette, quit_ask, sandbox, timeline};
+use super::overlays::{alerts, doctor, help, link_form, palette, quit_ask, sandbox, timeline};
 use super::pane::{GoTo, Pane};
 use super::{Effect, Io, Model, Place};
 use crate::domain::{Ability, Environment, Now};
@@ -44,12 +44,19 @@ impl Model {
                 self.open(Box::new(palette::State::new(self.offered(io.now))));
             }
             ConsoleAction::ShowAlerts => self.open(Box::new(alerts::State::new(&self.store))),
-            ConsoleAction::Link | ConsoleAction::Sandbox if !self.store.is_ready() => {
+            ConsoleAction::Link | ConsoleAction::Sandbox | ConsoleAction::Doctor
+                if !self.store.is_ready() =>
+            {
                 let text = "still starting; try again in a moment";
                 self.store.flash(Level::Info, text);
             }
             ConsoleAction::Link => self.open_link_form(io.now),
             ConsoleAction::Sandbox => self.open_sandbox(),
+            ConsoleAction::Doctor => {
+                let request = self.store.number();
+                io.out.push(Effect::Diagnose(request));
+                self.open(Box::new(doctor::State::new(request)));
+            }
         }
     }
 
@@ -167,6 +174,7 @@ impl Model {
         match action {
             ConsoleAction::Link => ready && self.store.any_can(Ability::Links),
             ConsoleAction::Sandbox => ready && self.store.simulator.is_some(),
+            ConsoleAction::Doctor => ready,
             ConsoleAction::Zoom => self.can_zoom(),
             ConsoleAction::ShowAlerts
             | ConsoleAction::NextPane

@@ -149,6 +149,8 @@ pub enum Effect {
     },
     /// Lift the holds of an account after a 429, although its provider asked to wait longer.
     LiftHolds(AccountId),
+    /// Check this set-up; [`super::Msg::Diagnosed`] has each finding under the same number.
+    Diagnose(RequestId),
     /// Read the state of every rate limit, which other processes share; [`super::Msg::Budget`] has each.
     LookAtBudgets,
     /// Ring the terminal's bell, once.

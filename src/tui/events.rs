@@ -64,6 +64,7 @@ impl Store {
             | Msg::Retried { .. }
             | Msg::Timeline { .. }
             | Msg::Opened { .. }
+            | Msg::Diagnosed { .. }
             | Msg::Watchlist { .. }
             | Msg::Unwatched(_)
             | Msg::Watched { .. }

@@ -45,6 +45,7 @@ use ratatui::layout::{Margin, Position, Rect};
 use crate::domain::{Now, Problem, ProblemKind, RequestId};
 
 pub use effect::Effect;
+pub use layout::SMALLEST;
 pub use msg::Msg;
 pub use setup::{Setup, ThemeChoice, UiOptions};
 pub use table::{KeyRow, key_rows};

@@ -9,7 +9,7 @@ use super::ThemeChoice;
 use crate::domain::manage::Changed;
 use crate::domain::{
     AccountId, Answer, BudgetGauge, CredentialStatus, Delivery, Exchange, Expectation, Expected,
-    ExpectedBy, Explored, Handled, Inventory, Listening, Observation, Payment, PaymentId,
+    ExpectedBy, Explored, Finding, Handled, Inventory, Listening, Observation, Payment, PaymentId,
     PlayerClaim, PlayerId, Problem, Received, RequestId, Secret, Timeline, TokenStatus, Waiting,
     Watch, Watchlist, simulate,
 };
@@ -162,6 +162,13 @@ pub enum Msg {
         request: RequestId,
         /// The exchange with its bodies.
         result: Result<Arc<Exchange>, Problem>,
+    },
+    /// A finding of [`super::Effect::Diagnose`].
+    Diagnosed {
+        /// The number given in the effect.
+        request: RequestId,
+        /// What a check has seen; `None` when all checks have ended.
+        finding: Option<Finding>,
     },
     /// A notice to the operator that no request caused: "the ledger cannot be written".
     Notice(Notice),

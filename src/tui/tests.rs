@@ -10,6 +10,7 @@ use crate::domain::*;
 mod accounts;
 mod behaviour;
 mod budgets;
+mod doctor;
 mod explorer;
 mod gallery;
 mod help;

@@ -42,6 +42,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         &[
             "domain",
             "clock",
+            "private",
             "config",
             "ledger",
             "net",

@@ -14,6 +14,7 @@ mod cli;
 mod curl_lines;
 mod deck;
 mod docs;
+mod doctor;
 mod expectations;
 mod exports;
 mod forwarding;

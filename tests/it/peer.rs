@@ -194,7 +194,26 @@ pub fn closed_port() -> u16 {
 
 /// A TLS server with a certificate nobody vouches for; it answers nothing.
 pub fn untrusted_tls() -> (String, Receiver<()>) {
-    let made = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).unwrap();
+    tls(&rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).unwrap())
+}
+
+/// A TLS server whose certificate has expired, and its authority as PEM.
+pub fn expired_tls() -> (String, String) {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let mut authority = rcgen::CertificateParams::new(Vec::new()).unwrap();
+    authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let pem = authority.self_signed(&key).unwrap().pem();
+    let issuer = rcgen::Issuer::new(authority, key);
+    let signing_key = rcgen::KeyPair::generate().unwrap();
+    let mut server = rcgen::CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
+    server.not_after = rcgen::date_time_ymd(2020, 1, 1);
+    let cert = server.signed_by(&signing_key, &issuer).unwrap();
+    let (url, _) = tls(&rcgen::CertifiedKey { cert, signing_key });
+    (url, pem)
+}
+
+/// A TLS server that answers nothing, and tells of each handshake.
+fn tls(made: &rcgen::CertifiedKey<rcgen::KeyPair>) -> (String, Receiver<()>) {
     let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = rustls::ServerConfig::builder_with_provider(provider)

@@ -55,6 +55,13 @@ const EXAMPLES: &[(&str, &[&str])] = &[
         "purchase-link",
         &["tilldeck purchase-link later --data @purchase.json --qr"],
     ),
+    (
+        "doctor",
+        &[
+            "tilldeck doctor",
+            "tilldeck doctor --callback-url https://hooks.example.com",
+        ],
+    ),
     ("ledger status", &["tilldeck ledger status --json"]),
     ("ledger init", &["tilldeck ledger init"]),
     ("ledger import", &["tilldeck ledger import"]),

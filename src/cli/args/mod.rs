@@ -9,6 +9,7 @@ use super::budget::Budget;
 use super::check::Check;
 use super::complete::{Complete, Completions};
 use super::config::Config;
+use super::doctor::Doctor;
 use super::estimate::Estimate;
 use super::exit::EXITS;
 use super::global::Global;
@@ -85,6 +86,7 @@ commands! {
         Replay(Replay),
         #[command(subcommand)]
         Ledger(LedgerCommand),
+        Doctor(Doctor),
         #[command(subcommand)]
         Config(Config),
         Completions(Completions),

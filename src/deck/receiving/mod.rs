@@ -10,7 +10,7 @@ mod log_lines;
 mod players;
 mod relay;
 mod retry;
-mod sealing;
+pub(super) mod sealing;
 mod timeline;
 
 #[cfg(test)]

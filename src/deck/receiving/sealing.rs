@@ -102,6 +102,21 @@ impl Sealing {
         key.await.map_or_else(|refused| refused, Clone::clone)
     }
 
+    /// The key, if there is one. Creates none, and needs no ledger.
+    pub(in crate::deck) async fn existing(&self) -> Option<Arc<Sealer>> {
+        if let Some(key) = self.key.get() {
+            return Some(key.sealer.clone());
+        }
+        let sealer = match &self.configured.key {
+            Some(source) => {
+                let (key, previous) = self.configured_keys(source).await.ok()?;
+                Sealer::new(key).with_previous(previous)
+            }
+            None => Sealer::new(self.read().await.ok()??),
+        };
+        Some(Arc::new(sealer))
+    }
+
     /// The outer error is the ledger's.
     async fn configured_key(
         &self,
@@ -202,6 +217,11 @@ pub(in crate::deck) async fn configured(
     bytes(&secret).ok_or_else(|| {
         format!("{name} is not 32 bytes in base64; `openssl rand -base64 32` makes one")
     })
+}
+
+/// Whether a secret is a sealing key.
+pub(in crate::deck) fn is_key(secret: &Secret) -> bool {
+    bytes(secret).is_some()
 }
 
 fn bytes(secret: &Secret) -> Option<[u8; 32]> {

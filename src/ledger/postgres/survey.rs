@@ -13,8 +13,14 @@ use crate::ledger::sql::{Sql, params};
 pub(super) fn survey(target: &Target, clock: &Clock) -> Result<DatabaseReport, PostgresError> {
     let open = Connection::open(target, clock)?;
     let sql: &dyn Sql = &open;
-    let (server, role) = sql.one(
-        "SELECT current_setting('server_version'), CAST(current_user AS TEXT)",
+    let (server, role, is_superuser) = sql.one(
+        "SELECT current_setting('server_version'), CAST(current_user AS TEXT),
+             (SELECT rolsuper FROM pg_roles WHERE rolname = current_user)",
+        &[],
+        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+    )?;
+    let (synchronous_commit, full_page_writes) = sql.one(
+        "SELECT current_setting('synchronous_commit'), current_setting('full_page_writes') = 'on'",
         &[],
         |row| Ok((row.get(0)?, row.get(1)?)),
     )?;
@@ -23,7 +29,11 @@ pub(super) fn survey(target: &Target, clock: &Clock) -> Result<DatabaseReport, P
     let began = clock.now().mono;
     let _: i64 = sql.one("SELECT CAST(1 AS BIGINT)", &[], |row| row.get(0))?;
     let latency = clock.now().mono.saturating_sub(began);
-    let tables = schema::version(&open)?;
+    let missing_rights = missing_rights(sql, &target.schema)?;
+    let tables = match schema::version(&open) {
+        Err(PostgresError::Forbidden(_)) if !missing_rights.is_empty() => None,
+        version => version?,
+    };
     let (bytes, exchanges, callbacks) = match tables {
         None => (0, 0, 0),
         Some(_) => sql.one(
@@ -44,6 +54,10 @@ pub(super) fn survey(target: &Target, clock: &Clock) -> Result<DatabaseReport, P
         schema: target.schema.clone(),
         server,
         role,
+        is_superuser,
+        missing_rights,
+        synchronous_commit,
+        full_page_writes,
         latency,
         clock_ahead_ms: open.ahead(),
         version: tables,
@@ -52,4 +66,34 @@ pub(super) fn survey(target: &Target, clock: &Clock) -> Result<DatabaseReport, P
         exchanges: unsigned(exchanges),
         callbacks: unsigned(callbacks),
     })
+}
+
+/// The rights of docs/operating.md, "Roles", that the connection's role lacks. Catalogs can be read without them.
+fn missing_rights(sql: &dyn Sql, schema: &str) -> Result<Vec<String>, PostgresError> {
+    let mut missing = Vec::new();
+    sql.query(
+        "WITH n AS (SELECT oid FROM pg_namespace WHERE nspname = CAST($1 AS TEXT)),
+             wanted (kind, name, word, held) AS (
+                 SELECT 0, 'schema ' || CAST($1 AS TEXT), 'USAGE', has_schema_privilege(n.oid, 'USAGE') FROM n
+                 UNION ALL
+                 SELECT 1, CAST(c.relname AS TEXT), word, has_table_privilege(c.oid, word)
+                     FROM n JOIN pg_class AS c ON c.relnamespace = n.oid AND c.relkind = 'r',
+                         unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS word
+                 UNION ALL
+                 SELECT 2, CAST(c.relname AS TEXT), word, has_sequence_privilege(c.oid, word)
+                     FROM n JOIN pg_class AS c ON c.relnamespace = n.oid AND c.relkind = 'S',
+                         unnest(ARRAY['USAGE', 'SELECT', 'UPDATE']) AS word
+                 UNION ALL
+                 SELECT 3, CAST(p.proname AS TEXT), 'EXECUTE', has_function_privilege(p.oid, 'EXECUTE')
+                     FROM n JOIN pg_proc AS p ON p.pronamespace = n.oid
+             )
+         SELECT string_agg(word, ', ') || ' on ' || name FROM wanted WHERE NOT held
+             GROUP BY kind, name ORDER BY kind, name",
+        params![schema],
+        &mut |row| {
+            missing.push(row.get(0)?);
+            Ok(())
+        },
+    )?;
+    Ok(missing)
 }

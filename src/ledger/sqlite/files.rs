@@ -16,7 +16,7 @@ use super::recovery::{self, Recovered};
 use super::schema;
 use crate::ledger::status::Status;
 
-const FILE: &str = "ledger.db";
+pub(super) const FILE: &str = "ledger.db";
 /// The name prefix of a file that was moved away.
 const SET_ASIDE: &str = "ledger.db.damaged-";
 
@@ -151,7 +151,7 @@ fn open_file(
     }
 }
 
-fn open_existing(path: &Path) -> rusqlite::Result<Connection> {
+pub(super) fn open_existing(path: &Path) -> rusqlite::Result<Connection> {
     // NO_MUTEX: one thread alone uses the connection.
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
         | OpenFlags::SQLITE_OPEN_NO_MUTEX

@@ -10,6 +10,7 @@ mod recovery;
 mod schema;
 mod slots;
 mod sql;
+mod survey;
 mod task;
 mod thread;
 mod writer;
@@ -35,6 +36,7 @@ use behind::WriteBehind;
 #[cfg(feature = "postgres")]
 pub use files::bring_up_to_date;
 pub use files::{set_aside_in, written_by_newer};
+pub use survey::survey_file;
 use task::Task;
 use writer::Store;
 

@@ -66,6 +66,7 @@ keys! {
         Link "link" ["L"] "link" "create a payment link";
         Sandbox "sandbox" ["S"] "simulator" "control the built-in simulator";
         ShowAlerts "alerts" ["!"] "" "list what needs attention";
+        Doctor "doctor" ["D"] "" "check this set-up";
         Zoom "zoom" ["f"] "zoom" "zoom this pane, or show all panes";
         NextPane "next-pane" ["tab" "right" "l"] "" "next pane";
         PreviousPane "previous-pane" ["shift-tab" "left" "h"] "" "previous pane";

@@ -8,6 +8,7 @@ pub mod arm;
 pub mod claims;
 pub mod copy_token;
 pub mod delivery;
+pub mod doctor;
 pub mod exchange;
 pub mod expect_ask;
 pub mod expect_form;
@@ -44,6 +45,7 @@ pub const BINDINGS: &[&[Binding]] = &[
     timeline::Action::BINDINGS,
     link_result::Action::BINDINGS,
     alerts::Action::BINDINGS,
+    doctor::Action::BINDINGS,
     expect_ask::Action::BINDINGS,
     help::Action::BINDINGS,
     guide::Action::BINDINGS,

@@ -235,3 +235,44 @@ async fn a_key_that_seals_for_one_machine_alone_is_refused_until_the_others_chan
     assert!(agree("two", Some("one")).await, "a new key");
     assert!(!agree("one", None).await, "a machine without the new key");
 }
+
+#[tokio::test]
+#[ignore = "needs a PostgreSQL: set TILLDECK_TEST_DATABASE_URL"]
+async fn each_right_that_the_role_lacks_is_named() {
+    let schema = TestSchema::new();
+    let settings = schema.0.clone();
+    let survey = move || super::survey(&settings, &Clock::system());
+    let whole = off_runtime(survey.clone()).unwrap();
+    assert_eq!(whole.missing_rights, Vec::<String>::new());
+    assert_eq!((whole.problem(), whole.is_superuser), (None, false));
+    assert!(whole.full_page_writes && whole.synchronous_commit == "on");
+    let settings = schema.0.clone();
+    let revoke = move |rights: &'static str| {
+        let target = Target::new(&settings).unwrap();
+        let open = Connection::open(&target, &Clock::system()).unwrap();
+        open.batch(rights).unwrap();
+    };
+    let part = revoke.clone();
+    off_runtime(move || {
+        part(
+            "REVOKE INSERT, DELETE ON slots FROM CURRENT_USER;
+             REVOKE UPDATE ON SEQUENCE exchanges_id_seq FROM CURRENT_USER;
+             REVOKE EXECUTE ON FUNCTION now_ms(BIGINT) FROM PUBLIC, CURRENT_USER",
+        );
+    });
+    let part = off_runtime(survey.clone()).unwrap();
+    let missing = [
+        "INSERT, DELETE on slots",
+        "UPDATE on exchanges_id_seq",
+        "EXECUTE on now_ms",
+    ];
+    assert_eq!(part.missing_rights, missing);
+    assert_eq!(part.version, whole.version);
+    // Then not even the version of the tables can be read.
+    off_runtime(move || revoke("REVOKE SELECT ON ledger FROM CURRENT_USER"));
+    let least = off_runtime(survey).unwrap();
+    assert_eq!(least.version, None);
+    let problem = least.problem().unwrap();
+    let words = "lacks rights: SELECT on ledger, INSERT, DELETE on slots";
+    assert!(problem.message.contains(words), "{problem:?}");
+}

@@ -1,0 +1,204 @@
+//! Whether every secret can be read from its source. None is shown.
+
+use std::collections::BTreeMap;
+
+use super::{Finding, Health, shown};
+use crate::config::{AccountConfig, Config, DatabaseUrl, Environ, Profile, SecretSource, Vault};
+use crate::deck::receiving::sealing;
+use crate::deck::runtime::source_in_words;
+use crate::domain::{Problem, ProblemKind};
+use crate::net::{BoxFuture, redact};
+
+/// What reads secrets.
+#[derive(Clone)]
+pub(super) struct Reader {
+    pub(super) environ: Environ,
+    pub(super) vault: Vault,
+}
+
+/// One check for each account, one for the secrets of the whole config, and one for the store of saved secrets.
+pub(super) fn checks(
+    config: &Config,
+    profile: &Profile,
+    reader: &Reader,
+) -> Vec<BoxFuture<'static, Vec<Finding>>> {
+    if profile.built_in {
+        let none = Finding::good("secrets", "the simulator needs none");
+        return vec![Box::pin(async { vec![none] })];
+    }
+    let mut checks: Vec<BoxFuture<'static, Vec<Finding>>> = Vec::new();
+    for account in &profile.accounts {
+        let (account, reader) = (account.clone(), reader.clone());
+        checks.push(blocking(move || of_account(&account, &reader)));
+    }
+    let mut shared = BTreeMap::new();
+    if let Some(DatabaseUrl::Secret(source)) = &config.ledger.url {
+        shared.insert("`url` in [ledger]", source.clone());
+    }
+    let keys = [
+        ("`seal_key` in [callbacks]", &config.callbacks.seal_key),
+        (
+            "`previous_seal_key` in [callbacks]",
+            &config.callbacks.previous_seal_key,
+        ),
+    ];
+    for (key, source) in keys {
+        shared.extend(source.clone().map(|source| (key, source)));
+    }
+    if !shared.is_empty() {
+        let reader = reader.clone();
+        checks.push(blocking(move || read(&shared, &reader)));
+    }
+    let reader = reader.clone();
+    checks.push(blocking(move || vec![store(&reader.vault)]));
+    checks
+}
+
+/// A password manager or the keyring may take seconds.
+fn blocking(
+    work: impl FnOnce() -> Vec<Finding> + Send + 'static,
+) -> BoxFuture<'static, Vec<Finding>> {
+    Box::pin(async { tokio::task::spawn_blocking(work).await.unwrap_or_default() })
+}
+
+fn of_account(account: &AccountConfig, reader: &Reader) -> Vec<Finding> {
+    let found = read(&account.secrets, reader).into_iter();
+    found.map(|finding| finding.account(&account.id)).collect()
+}
+
+/// Reads secrets: one line for those that can be read, and one for each that cannot or has a warning.
+fn read(secrets: &BTreeMap<&'static str, SecretSource>, reader: &Reader) -> Vec<Finding> {
+    let problem = |words: String| Problem::new(ProblemKind::Config, words, "");
+    let mut readable = Vec::new();
+    let mut found = Vec::new();
+    for (key, source) in secrets {
+        match source.resolve(&reader.environ) {
+            Ok(resolved) => {
+                redact::learn(&resolved.secret, key);
+                if key.contains("seal_key") && !sealing::is_key(&resolved.secret) {
+                    let words = format!("{key} is not 32 bytes in base64");
+                    found.push(
+                        Finding::new("secrets", Health::Bad, words)
+                            .hint("`openssl rand -base64 32` makes one"),
+                    );
+                    continue;
+                }
+                readable.push(format!(
+                    "{key} from {}",
+                    source_in_words(source, &reader.vault)
+                ));
+                for warning in resolved.warnings {
+                    let problem = problem(format!("{key}: {warning}"));
+                    found.push(Finding::of("secrets", Health::Warning, &problem));
+                }
+            }
+            Err(error) => {
+                let problem = problem(format!("tilldeck cannot read {key}: {error}"));
+                found.push(Finding::of("secrets", Health::Bad, &problem));
+            }
+        }
+    }
+    if !readable.is_empty() {
+        let words = format!("readable: {}", readable.join(", "));
+        found.insert(0, Finding::good("secrets", words));
+    }
+    found
+}
+
+/// Where new secrets and tokens are saved.
+fn store(vault: &Vault) -> Finding {
+    // Only a request shows whether the keyring works. There is no such entry.
+    if let Err(error) = vault.get("doctor") {
+        let problem = Problem::new(ProblemKind::Local, error.to_string(), "");
+        return Finding::of("secrets", Health::Bad, &problem);
+    }
+    Finding::good(
+        "secrets",
+        match vault.note() {
+            Some(why) => format!(
+                "tilldeck saves secrets and tokens in files in {}: {why}",
+                shown(vault.folder())
+            ),
+            None => "tilldeck saves secrets and tokens in the system's keyring".to_owned(),
+        },
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::AccountId;
+
+    #[test]
+    fn each_secret_is_read_and_named_by_its_source_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("key"), "planted-in-a-file").unwrap();
+        let reader = Reader {
+            environ: Environ::of([("SHOP_SECRET", "planted-in-a-variable")]),
+            vault: Vault::files(folder.path().join("vault")),
+        };
+        let env = |name: &str| SecretSource::Env { name: name.into() };
+        let file = SecretSource::File {
+            written: "key".into(),
+            base: folder.path().into(),
+        };
+        let account = AccountConfig {
+            id: AccountId::new("shop").unwrap(),
+            provider: "kanga",
+            environment: "production".into(),
+            texts: BTreeMap::new(),
+            secrets: BTreeMap::from([
+                ("api_secret", env("SHOP_SECRET")),
+                ("other", env("UNSET")),
+                ("third", file),
+            ]),
+            endpoints: BTreeMap::new(),
+            budget: None,
+            timeout: None,
+        };
+        let found = of_account(&account, &reader);
+        let lines: Vec<String> = found.iter().map(Finding::line).collect();
+        assert_eq!(
+            lines,
+            [
+                "shop: readable: api_secret from env SHOP_SECRET, third from file key",
+                "shop: tilldeck cannot read other: the environment variable UNSET is not set or empty",
+                "shop: third: file key can be read by other users",
+            ]
+        );
+        let hints: Vec<&str> = found.iter().map(|it| it.hint.as_str()).collect();
+        assert_eq!(
+            hints,
+            ["", "set it before starting tilldeck", "run chmod 600 on it"]
+        );
+        let health: Vec<Health> = found.iter().map(|it| it.health).collect();
+        assert_eq!(health, [Health::Good, Health::Bad, Health::Warning]);
+    }
+
+    #[test]
+    fn a_seal_key_of_another_length_is_bad() {
+        let reader = Reader {
+            environ: Environ::of([("SEAL", "cGxhbnRlZA==")]),
+            vault: Vault::files("/nowhere".into()),
+        };
+        let source = SecretSource::Env {
+            name: "SEAL".into(),
+        };
+        let keys = BTreeMap::from([("`seal_key` in [callbacks]", source)]);
+        let found = read(&keys, &reader);
+        assert_eq!(
+            found[0].message,
+            "`seal_key` in [callbacks] is not 32 bytes in base64"
+        );
+        assert_eq!(found.len(), 1);
+    }
+
+    #[test]
+    fn saved_secrets_are_in_files_where_there_is_no_keyring() {
+        let folder = tempfile::tempdir().unwrap();
+        let environ = Environ::of([("TILLDECK_KEYRING", "off")]);
+        let found = store(&Vault::system(folder.path().join("vault"), &environ));
+        assert!(found.message.contains("in files in "), "{found:?}");
+        assert_eq!(found.health, Health::Good);
+    }
+}

@@ -1,0 +1,168 @@
+//! The result of a check of this set-up: what `tilldeck doctor` shows in a line.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::{AccountId, Problem, Severity};
+
+/// How well a part of the set-up is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Health {
+    /// Nothing to do.
+    Good,
+    /// It works, but not as well as it could, or not for long.
+    Warning,
+    /// It does not work.
+    Bad,
+}
+
+impl Health {
+    /// The word on the screen and in JSON.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Good => "good",
+            Self::Warning => "warning",
+            Self::Bad => "bad",
+        }
+    }
+
+    /// The mark beside the word.
+    #[must_use]
+    pub fn mark(self) -> &'static str {
+        match self {
+            Self::Good => "✔",
+            Self::Warning => "!",
+            Self::Bad => "✘",
+        }
+    }
+}
+
+impl From<Health> for Severity {
+    fn from(health: Health) -> Self {
+        match health {
+            Health::Good => Self::Good,
+            Health::Warning => Self::Warning,
+            Health::Bad => Self::Bad,
+        }
+    }
+}
+
+/// What a check has seen. Holds no secret; text from outside is inert.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// The part that was checked: "endpoint".
+    pub check: &'static str,
+    /// How it is.
+    pub health: Health,
+    /// What was seen.
+    pub message: String,
+    /// What to do; empty if nothing.
+    pub hint: String,
+    /// The account, if the check is about one.
+    pub account: Option<AccountId>,
+    /// Host and port, if the check is about a server.
+    pub host: Option<String>,
+    /// How long the server took, connecting included.
+    pub took: Option<Duration>,
+}
+
+impl Finding {
+    /// Without a hint, account and server.
+    #[must_use]
+    pub fn new(check: &'static str, health: Health, message: impl Into<String>) -> Self {
+        Self {
+            check,
+            health,
+            message: message.into(),
+            hint: String::new(),
+            account: None,
+            host: None,
+            took: None,
+        }
+    }
+
+    /// Nothing to do.
+    #[must_use]
+    pub fn good(check: &'static str, message: impl Into<String>) -> Self {
+        Self::new(check, Health::Good, message)
+    }
+
+    /// The same with what to do.
+    #[must_use]
+    pub fn hint(self, hint: impl Into<String>) -> Self {
+        Self {
+            hint: hint.into(),
+            ..self
+        }
+    }
+
+    /// Of a problem, with its hint. Many messages have theirs after the last semicolon.
+    #[must_use]
+    pub fn of(check: &'static str, health: Health, problem: &Problem) -> Self {
+        let (message, hint) = match problem.message.rsplit_once("; ") {
+            Some((message, hint)) if problem.hint.is_empty() => (message, hint),
+            _ => (problem.message.as_str(), problem.hint.as_str()),
+        };
+        Self::new(check, health, message).hint(hint)
+    }
+
+    /// The same for an account.
+    #[must_use]
+    pub fn account(self, account: &AccountId) -> Self {
+        Self {
+            account: Some(account.clone()),
+            ..self
+        }
+    }
+
+    /// Its subject before the message: the account.
+    #[must_use]
+    pub fn line(&self) -> String {
+        match &self.account {
+            Some(account) => format!("{account}: {}", self.message),
+            None => self.message.clone(),
+        }
+    }
+}
+
+/// How many findings there are of each kind. Displayed as `1 bad, 2 warnings, 9 good`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tally {
+    good: usize,
+    warnings: usize,
+    bad: usize,
+}
+
+impl Tally {
+    /// Counts one more.
+    pub fn add(&mut self, health: Health) {
+        *match health {
+            Health::Good => &mut self.good,
+            Health::Warning => &mut self.warnings,
+            Health::Bad => &mut self.bad,
+        } += 1;
+    }
+
+    /// The worst of them; good if there are none.
+    #[must_use]
+    pub fn worst(&self) -> Health {
+        match (self.bad, self.warnings) {
+            (0, 0) => Health::Good,
+            (0, _) => Health::Warning,
+            (..) => Health::Bad,
+        }
+    }
+}
+
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            good,
+            warnings,
+            bad,
+        } = self;
+        let plural = if *warnings == 1 { "" } else { "s" };
+        write!(f, "{bad} bad, {warnings} warning{plural}, {good} good")
+    }
+}
