@@ -11,7 +11,7 @@ use tilldeck::clock::Clock;
 use tilldeck::config::{Config, Vault};
 use tilldeck::deck;
 use tilldeck::domain::{
-    AccountId, Body, Exchange, ExchangeId, Now, Observation, Outcome, PaymentId, Watch,
+    AccountId, Body, Exchange, ExchangeId, Now, Observation, Outcome, PaymentId, Search, Watch,
 };
 use tilldeck::ledger::{Ledger, LogQuery, Retention};
 use tilldeck::tui::msg::Ready;
@@ -47,6 +47,7 @@ fn exchange(number: u64, now: Now) -> Exchange {
         response_body: Body::default(),
         response_wire: None,
         operator: String::new(),
+        profile: String::new(),
     }
 }
 
@@ -166,7 +167,8 @@ fn main() {
         });
         let query = |filter: &str| {
             let query = LogQuery {
-                filter: filter.into(),
+                profile: Some("sandbox".into()),
+                search: Search::of_requests(filter),
                 limit: 100,
                 ..LogQuery::default()
             };

@@ -39,17 +39,21 @@ impl<'a> Selection<'a> {
         self.add(&[" AND ", comparison, " $", &place.to_string()]);
     }
 
-    /// Only rows where `text` matches a pattern of LIKE, in upper or lower case.
-    pub(super) fn require_like(&mut self, text: &str, pattern: &'a str) {
-        let place = self.place(pattern.into());
-        let place = place.to_string();
-        self.add(&[
-            " AND lower(",
-            text,
-            ") LIKE lower($",
-            &place,
-            ") ESCAPE '\\'",
-        ]);
+    /// Only rows where one of several conditions is true, in which `$` stands for the value beside it.
+    pub(super) fn require_any(&mut self, conditions: &[(&str, &'a str)]) {
+        let any: Vec<String> = conditions
+            .iter()
+            .map(|(condition, value)| {
+                let place = self.place((*value).into());
+                condition.replace('$', &format!("${place}"))
+            })
+            .collect();
+        self.add(&[" AND (", &any.join(" OR "), ")"]);
+    }
+
+    /// Only rows where `condition` is true.
+    pub(super) fn require_also(&mut self, condition: &str) {
+        self.add(&[" AND ", condition]);
     }
 
     /// Only the newest rows; the oldest where `oldest`.
@@ -75,4 +79,17 @@ impl<'a> Selection<'a> {
             |row| row.get(0),
         )
     }
+}
+
+/// Words as patterns of LIKE.
+pub(super) fn patterns(words: &[String]) -> Vec<String> {
+    // `%` and `_` are wildcards of LIKE; an operator means them literally.
+    let literal = |word: &str| {
+        let word = word.replace('\\', "\\\\");
+        word.replace('%', "\\%").replace('_', "\\_")
+    };
+    words
+        .iter()
+        .map(|word| format!("%{}%", literal(word)))
+        .collect()
 }
