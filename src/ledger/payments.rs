@@ -28,6 +28,8 @@ pub struct Unwatched {
     pub last: Observation,
     /// The expectation in force.
     pub expected: Option<Expectation>,
+    /// The newest note on it.
+    pub note: Option<Note>,
 }
 
 /// What all processes know of payments.

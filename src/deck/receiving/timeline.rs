@@ -6,8 +6,8 @@ use super::unread;
 use crate::deck::Deck;
 use crate::domain::payment::about;
 use crate::domain::{
-    AccountId, Environment, Exchange, Happening, PaymentId, PaymentVerdict, Problem, Search, Subject,
-    Timeline, What,
+    AccountId, Environment, Exchange, Happening, PaymentId, PaymentVerdict, Problem, Search,
+    Subject, Timeline, What,
 };
 use crate::ledger::{DeliveryQuery, LogQuery};
 

@@ -76,17 +76,13 @@ pub async fn payments_that_were_checked_and_are_not_watched_are_listed_newest_ch
     see("test", "D", "NEW", 5).await;
     let set = ledger.expect(of("live", "A"), expected.clone(), Replaced::Never);
     set.await.unwrap().unwrap();
-    let watched = Watch {
-        account: shop(),
-        id: PaymentId::new("C").unwrap(),
-        expected: None,
-        since: WallTime(1),
-    };
+    let watched = Watch::new(shop(), PaymentId::new("C").unwrap(), WallTime(1));
     ledger.watch("live", &watched).await.unwrap();
     let unwatched = |last, expected| Unwatched {
         account: shop(),
         last,
         expected,
+        note: None,
     };
     let others = [unwatched(a, Some(expected)), unwatched(b, None)];
     assert_eq!(ledger.unwatched("live").await.unwrap(), others);
