@@ -143,14 +143,17 @@ fn is_about(about: &str, url: &str, id: &str) -> bool {
     }
     // Each part stands between slashes then.
     let parts = url.replace(['?', '&', '=', '#'], "/") + "/";
-    in_path(id).iter().any(|part| parts.contains(part))
+    let mut ids = in_url(id).into_iter();
+    ids.any(|id| parts.contains(&format!("/{id}/")))
 }
 
-/// An id between slashes as a URL has it: plain, and encoded as browsers do.
+/// An id as a URL may have it: as it is, and encoded as browsers do where that differs.
 #[must_use]
-pub fn in_path(id: &str) -> [String; 2] {
-    let encoded = utf8_percent_encode(id, ENCODED);
-    [format!("/{id}/"), format!("/{encoded}/")]
+pub fn in_url(id: &str) -> Vec<String> {
+    let encoded = utf8_percent_encode(id, ENCODED).to_string();
+    let mut ids = vec![id.to_owned(), encoded];
+    ids.dedup();
+    ids
 }
 
 #[cfg(test)]

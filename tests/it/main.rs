@@ -34,6 +34,7 @@ mod pty;
 mod qr;
 mod readme;
 mod receiver;
+mod search;
 mod secrets;
 mod secrets_tokens;
 #[cfg(feature = "postgres")]

@@ -1,6 +1,7 @@
 //! Which entries `log` shows.
 
 use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
 
 use crate::cli::command::CommandContext;
 use crate::cli::exit::usage;
@@ -17,8 +18,8 @@ pub(super) struct Selection {
     /// Only entries older than this. A day means its beginning.
     #[arg(long, value_parser = since, value_name = "TIME", allow_negative_numbers = true, conflicts_with = "follow")]
     until: Option<Since>,
-    /// Only entries about this payment, order or player.
-    #[arg(long, value_name = "ID")]
+    /// Only entries about this payment, order or player: the whole id.
+    #[arg(long, value_name = "ID", value_parser = NonEmptyStringValueParser::new())]
     about: Option<String>,
     /// Only responses with this status: 4xx, 404; or `failed`: requests without a response.
     #[arg(long, value_parser = status, value_name = "STATUS")]

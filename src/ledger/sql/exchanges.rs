@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::domain::exchange::in_path;
+use crate::domain::exchange::in_url;
 use crate::domain::{AccountId, Body, Exchange, ExchangeId, Outcome, StatusFilter, bad_json};
 
 use super::selection::{Selection, patterns};
@@ -182,16 +182,20 @@ pub(in crate::ledger) fn plan(
 struct Wanted<'a> {
     query: &'a LogQuery,
     patterns: Vec<String>,
-    /// The subject as the path of a call has it.
-    in_path: Option<[String; 2]>,
+    /// The subject as the path of a call may have it.
+    in_path: Vec<String>,
+    id_patterns: Vec<String>,
 }
 
 impl<'a> Wanted<'a> {
     fn of(query: &'a LogQuery) -> Self {
+        let in_path = query.search.about.as_deref();
+        let in_path = in_path.map_or_else(Vec::new, in_url);
         Self {
             query,
             patterns: patterns(&query.search.words),
-            in_path: query.search.about.as_deref().map(in_path),
+            id_patterns: patterns(&in_path),
+            in_path: in_path.iter().map(|id| format!("/{id}/")).collect(),
         }
     }
 
@@ -230,7 +234,8 @@ impl<'a> Wanted<'a> {
             selection.require("at <", at);
         }
         if let Some(profile) = &query.profile {
-            selection.require_any(&[("profile = $ OR profile = ''", profile)]);
+            let profile = selection.place(profile);
+            selection.require_that(&format!("profile = {profile} OR profile = ''"));
         }
         if let Some(account) = &search.account {
             selection.require("account =", account);
@@ -246,7 +251,7 @@ impl<'a> Wanted<'a> {
                 selection.require("status >=", first);
                 selection.require("status <=", last);
             }
-            Some(StatusFilter::Failed) => selection.require_also("status IS NULL"),
+            Some(StatusFilter::Failed) => selection.require_that("status IS NULL"),
             None => {}
         }
         self.require_about(&mut selection);
@@ -258,26 +263,29 @@ impl<'a> Wanted<'a> {
     /// As [`Exchange::is_about`].
     fn require_about<'s>(&'s self, selection: &mut Selection<'s>) {
         const PARTS: &str = "replace(replace(replace(replace(url, '?', '/'), '&', '/'), '=', '/'), '#', '/') || '/'";
-        let (Some(about), Some([plain, encoded])) = (&self.query.search.about, &self.in_path)
-        else {
+        let Some(about) = &self.query.search.about else {
             return;
         };
-        // LIKE would ignore the case in one of the databases.
-        let has = format!("replace({PARTS}, $, '') <> {PARTS}");
-        selection.require_any(&[
-            ("about = $", about),
-            (&format!("about = '' AND {has}"), plain),
-            (&format!("about = '' AND {has}"), encoded),
-        ]);
+        let about = selection.place(about);
+        let mut any = format!("about = {about}");
+        for (id, pattern) in self.in_path.iter().zip(&self.id_patterns) {
+            let (pattern, id) = (selection.place(pattern), selection.place(id));
+            // LIKE is fast, but ignores the case in one of the databases.
+            any += &format!(
+                " OR (about = '' AND url LIKE {pattern} ESCAPE '\\' AND replace({PARTS}, {id}, '') <> {PARTS})"
+            );
+        }
+        selection.require_that(&any);
     }
 
     fn require_words<'s>(&'s self, selection: &mut Selection<'s>) {
-        if !self.patterns.is_empty() && self.in_path.is_none() {
+        if !self.patterns.is_empty() && self.query.search.about.is_none() {
             let searched = i64::try_from(SEARCHED_MAX).unwrap_or(i64::MAX);
             selection.require("id > (SELECT max(id) FROM exchanges) -", searched);
         }
         for pattern in &self.patterns {
-            selection.require_any(&[("words LIKE lower($) ESCAPE '\\'", pattern)]);
+            let pattern = selection.place(pattern);
+            selection.require_that(&format!("words LIKE lower({pattern}) ESCAPE '\\'"));
         }
     }
 }

@@ -24,9 +24,10 @@ impl<'a> Selection<'a> {
         }
     }
 
-    fn place(&mut self, value: Param<'a>) -> usize {
-        self.values.push(value);
-        self.values.len()
+    /// Adds a value for [`Selection::require_that`]; returns its place: `$3`.
+    pub(super) fn place(&mut self, value: impl Into<Param<'a>>) -> String {
+        self.values.push(value.into());
+        format!("${}", self.values.len())
     }
 
     fn add(&mut self, words: &[&str]) {
@@ -35,32 +36,20 @@ impl<'a> Selection<'a> {
 
     /// Only rows where `comparison`, followed by the value, is true.
     pub(super) fn require(&mut self, comparison: &str, value: impl Into<Param<'a>>) {
-        let place = self.place(value.into());
-        self.add(&[" AND ", comparison, " $", &place.to_string()]);
-    }
-
-    /// Only rows where one of several conditions is true, in which `$` stands for the value beside it.
-    pub(super) fn require_any(&mut self, conditions: &[(&str, &'a str)]) {
-        let any: Vec<String> = conditions
-            .iter()
-            .map(|(condition, value)| {
-                let place = self.place((*value).into());
-                condition.replace('$', &format!("${place}"))
-            })
-            .collect();
-        self.add(&[" AND (", &any.join(" OR "), ")"]);
+        let place = self.place(value);
+        self.add(&[" AND ", comparison, " ", &place]);
     }
 
     /// Only rows where `condition` is true.
-    pub(super) fn require_also(&mut self, condition: &str) {
-        self.add(&[" AND ", condition]);
+    pub(super) fn require_that(&mut self, condition: &str) {
+        self.add(&[" AND (", condition, ")"]);
     }
 
     /// Only the newest rows; the oldest where `oldest`.
     pub(super) fn newest(&mut self, limit: usize, oldest: bool) {
-        let place = self.place(i64::try_from(limit).unwrap_or(i64::MAX).into());
+        let place = self.place(i64::try_from(limit).unwrap_or(i64::MAX));
         let order = if oldest { "ASC" } else { "DESC" };
-        self.add(&[" ORDER BY id ", order, " LIMIT $", &place.to_string()]);
+        self.add(&[" ORDER BY id ", order, " LIMIT ", &place]);
     }
 
     pub(super) fn text(&self) -> &str {

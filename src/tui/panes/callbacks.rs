@@ -35,7 +35,7 @@ keys! {
         OpenDelivery "open-callback" ["i"] "details" "show the callback's details";
         Replay "replay" ["r"] "replay" "replay, after confirmation";
         Retry "retry" ["R"] "retry" "retry failed checks and forwards";
-        FilterCallbacks "filter-callbacks" ["/"] "filter" "filter the callbacks by text";
+        FilterCallbacks "filter-callbacks" ["/"] "filter" "search the saved callbacks";
         CopySubject "copy-subject" ["y"] "copy id" "copy the payment or player id";
         OlderCallbacks "older-callbacks" ["o"] "older" "load older callbacks";
     }

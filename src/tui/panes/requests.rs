@@ -33,7 +33,7 @@ keys! {
     Action:
     REQUESTS "Requests" keys [NAV, COLUMNS, GLOBAL] {
         OpenExchange "open" ["enter"] "open" "show the request and its response";
-        Filter "filter" ["/"] "filter" "filter the requests by text";
+        Filter "filter" ["/"] "filter" "search the saved requests";
         LoadOlder "older" ["o"] "older" "load older requests";
         RequestTimeline "request-timeline" ["t"] "timeline" "show the payment's timeline";
         CancelWaiting "cancel-waiting" ["x"] "cancel" "cancel a waiting request; end a pause";

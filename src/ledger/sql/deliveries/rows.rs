@@ -22,6 +22,9 @@ const COLUMNS: &str = "id, account, provider, received_at, sender, method, verdi
 const JOB_COLUMNS: &str = "id, duty, target, tries, due_at, done, tried_at, told, status, took, \
      identity IS NULL";
 
+/// The column of [`Job::summary`].
+const SUMMARY: &str = "told";
+
 /// The lease end of a job without a lease.
 pub(super) const FREE: WallTime = WallTime(i64::MIN);
 
@@ -283,7 +286,10 @@ impl<'a> Wanted<'a> {
         }
         if let Some(profile) = &self.profile {
             // A run of the simulator has the profile's name and a number.
-            selection.require_any(&[("substr(realm || ' ', 1, length($)) = $", profile)]);
+            let profile = selection.place(profile);
+            selection.require_that(&format!(
+                "substr(realm || ' ', 1, length({profile})) = {profile}"
+            ));
         }
         if let Some(DeliveryId(id)) = query.before {
             selection.require("id <", id);
@@ -307,7 +313,8 @@ impl<'a> Wanted<'a> {
             selection.require("player =", player);
         }
         if let Some(about) = &search.about {
-            selection.require_any(&[("payment = $ OR player = $", about)]);
+            let about = selection.place(about);
+            selection.require_that(&format!("payment = {about} OR player = {about}"));
         }
         self.require_words(&mut selection);
         selection.newest(query.limit, query.after.is_some());
@@ -319,15 +326,18 @@ impl<'a> Wanted<'a> {
             let searched = i64::try_from(SEARCHED_MAX).unwrap_or(i64::MAX);
             selection.require("id > (SELECT max(id) FROM deliveries) -", searched);
         }
-        // With the words of the screen beside those of scripts.
-        let of_delivery = "lower(account || ' ' || provider || ' ' || verdict || CASE verdict \
-             WHEN 'refused' THEN ' rejected' WHEN 'unknown_account' THEN ' unknown no account' ELSE '' END \
-             || ' ' || kind || ' ' || coalesce(payment, player, '') || ' ' || why || ' ' || method || ' ' || \
-             CAST(status AS TEXT)) LIKE lower($) ESCAPE '\\'";
-        let of_jobs = "EXISTS (SELECT 1 FROM errands WHERE delivery = deliveries.id \
-             AND lower(told || ' ' || target) LIKE lower($) ESCAPE '\\')";
         for pattern in &self.patterns {
-            selection.require_any(&[(&format!("{of_delivery} OR {of_jobs}"), pattern)]);
+            let place = selection.place(pattern);
+            let like = format!("LIKE lower({place}) ESCAPE '\\'");
+            // With the words of the screen beside those of scripts.
+            selection.require_that(&format!(
+                "lower(account || ' ' || provider || ' ' || verdict || CASE verdict \
+                     WHEN 'refused' THEN ' rejected' WHEN 'unknown_account' THEN ' unknown no account' ELSE '' END \
+                     || ' ' || kind || ' ' || coalesce(payment, player, '') || ' ' || why || ' ' || method || ' ' || \
+                     CAST(status AS TEXT)) {like} \
+                 OR EXISTS (SELECT 1 FROM errands WHERE delivery = deliveries.id \
+                     AND lower({SUMMARY} || ' ' || target) {like})"
+            ));
         }
     }
 }
