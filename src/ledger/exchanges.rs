@@ -6,7 +6,7 @@ use crate::domain::{Exchange, ExchangeId, Search, WallTime};
 
 use super::error::LedgerError;
 
-/// The newest rows of the log, in which words are searched.
+/// The newest rows, in which texts are searched that no index finds.
 pub const SEARCHED_MAX: usize = 200_000;
 
 /// A selection of exchanges. The default selects none; set a limit.
@@ -23,7 +23,8 @@ pub struct LogQuery {
     /// Only this profile's, and those of older versions, which saved no profile.
     pub profile: Option<String>,
     /// Only what it finds: its words in method, URL, status, failure, account, subject or operator. Of a log of
-    /// millions, words are searched in the newest [`SEARCHED_MAX`] only, unless the search names a subject.
+    /// millions, only the newest [`SEARCHED_MAX`] are searched for words, unless the search names a subject, and for an
+    /// id in the path of a call without a subject.
     pub search: Search,
     /// At most this many.
     pub limit: usize,

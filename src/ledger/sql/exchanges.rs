@@ -22,6 +22,8 @@ const COLUMNS: &str = "account, provider, environment, at, method, url, about, a
 const TEXTS: &str = "request_headers, response_headers, request_body, response_body";
 const NO_TEXTS: &str = "'[]', '[]', '', ''";
 
+const NEWEST: &str = "(SELECT max(id) FROM exchanges)";
+
 #[async_trait]
 impl<D: Database> Exchanges for D {
     fn record_later(&self, exchange: Exchange, then: Recorded) {
@@ -178,6 +180,10 @@ pub(in crate::ledger) fn plan(
     Ok(lines.join("\n"))
 }
 
+fn searched() -> i64 {
+    i64::try_from(SEARCHED_MAX).unwrap_or(i64::MAX)
+}
+
 /// A query in the words of SQL.
 struct Wanted<'a> {
     query: &'a LogQuery,
@@ -266,22 +272,22 @@ impl<'a> Wanted<'a> {
         let Some(about) = &self.query.search.about else {
             return;
         };
-        let about = selection.place(about);
-        let mut any = format!("about = {about}");
+        let (about, searched) = (selection.place(about), selection.place(searched()));
+        let mut any = vec![format!("about = {about}")];
         for (id, pattern) in self.in_path.iter().zip(&self.id_patterns) {
             let (pattern, id) = (selection.place(pattern), selection.place(id));
             // LIKE is fast, but ignores the case in one of the databases.
-            any += &format!(
-                " OR (about = '' AND url LIKE {pattern} ESCAPE '\\' AND replace({PARTS}, {id}, '') <> {PARTS})"
-            );
+            any.push(format!(
+                "about = '' AND id > {NEWEST} - {searched} AND url LIKE {pattern} ESCAPE '\\' \
+                 AND replace({PARTS}, {id}, '') <> {PARTS}"
+            ));
         }
-        selection.require_that(&any);
+        selection.require_that(&any.join(" OR "));
     }
 
     fn require_words<'s>(&'s self, selection: &mut Selection<'s>) {
         if !self.patterns.is_empty() && self.query.search.about.is_none() {
-            let searched = i64::try_from(SEARCHED_MAX).unwrap_or(i64::MAX);
-            selection.require("id > (SELECT max(id) FROM exchanges) -", searched);
+            selection.require(&format!("id > {NEWEST} -"), searched());
         }
         for pattern in &self.patterns {
             let pattern = selection.place(pattern);
