@@ -11,7 +11,7 @@ use tilldeck::clock::Clock;
 use tilldeck::config::{Config, Vault};
 use tilldeck::deck;
 use tilldeck::domain::{
-    AccountId, Body, Exchange, ExchangeId, Now, Observation, Outcome, PaymentId, Watch,
+    AccountId, Body, Exchange, ExchangeId, Now, Observation, Outcome, PaymentId, Search, Watch,
 };
 use tilldeck::ledger::{Ledger, LogQuery, Retention};
 use tilldeck::tui::msg::Ready;
@@ -26,6 +26,15 @@ fn account() -> AccountId {
     AccountId::new("kanga").expect("a name")
 }
 
+/// Bodies of usual size: a search must not read them.
+fn body(bytes: usize) -> Body {
+    Body {
+        text: "y".repeat(bytes),
+        bytes: bytes as u64,
+        ..Body::default()
+    }
+}
+
 fn exchange(number: u64, now: Now) -> Exchange {
     Exchange {
         id: ExchangeId(i64::try_from(number).expect("few enough")),
@@ -35,18 +44,19 @@ fn exchange(number: u64, now: Now) -> Exchange {
         at: now.wall,
         method: "POST".into(),
         url: format!("http://127.0.0.1:9/api/v2/tpg/transaction/{number}"),
-        about: "check payment".into(),
+        about: format!("ORDER-{}", number / 5),
         attempt: 1,
         outcome: Outcome::Status(if number.is_multiple_of(100) { 500 } else { 200 }),
         http_version: "HTTP/1.1".into(),
         to_head: Some(Duration::from_millis(30)),
         took: Duration::from_millis(31),
         request_headers: vec![("content-type".into(), "application/json".into())],
-        request_body: Body::default(),
+        request_body: body(200),
         response_headers: vec![("content-type".into(), "application/json".into())],
-        response_body: Body::default(),
+        response_body: body(1_500),
         response_wire: None,
         operator: String::new(),
+        profile: String::new(),
     }
 }
 
@@ -142,9 +152,9 @@ fn main() {
     let ledger = Ledger::start(folder.path().to_owned(), clock.clone(), unlimited);
     let mut model = console(Vec::new());
     println!(
-        "| requests in the log | newest 100, ms | search of 2 words, ms | rare word, ms | key to frame, ms |"
+        "| requests in the log | newest 100, ms | search of 2 words, ms | rare word, ms | rare status, ms | one payment, ms | key to frame, ms |"
     );
-    println!("|--:|--:|--:|--:|--:|");
+    println!("|--:|--:|--:|--:|--:|--:|--:|");
     let mut saved = 0;
     for size in SIZES {
         runtime.block_on(async {
@@ -166,7 +176,8 @@ fn main() {
         });
         let query = |filter: &str| {
             let query = LogQuery {
-                filter: filter.into(),
+                profile: Some("sandbox".into()),
+                search: Search::of_requests(filter),
                 limit: 100,
                 ..LogQuery::default()
             };
@@ -175,10 +186,16 @@ fn main() {
                 black_box(found.expect("the log is read"));
             })
         };
-        let columns = [query(""), query("transaction 500"), query("no-such-word")];
-        let [newest, words, rare] = columns.map(milliseconds);
+        let searches = [
+            "",
+            "transaction 500",
+            "no-such-word",
+            "status:404",
+            "about:ORDER-17",
+        ];
+        let columns = searches.map(|text| milliseconds(query(text)));
         let frame = milliseconds(frame(&mut model, '5'));
-        println!("| {size} | {newest} | {words} | {rare} | {frame} |");
+        println!("| {size} | {} | {frame} |", columns.join(" | "));
     }
     let watches = (0..PAYMENTS).map(|number| {
         let id = PaymentId::new(format!("A-{number:05}")).expect("an id");

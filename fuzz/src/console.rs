@@ -14,6 +14,7 @@ use tilldeck::domain::delivery::{DeliveryId, Verdict};
 use tilldeck::domain::explore::Column;
 use tilldeck::domain::job::{Job, JobId, JobKind, JobState};
 use tilldeck::domain::payment::Price;
+use tilldeck::domain::search::Found;
 use tilldeck::domain::{
     Account, AccountId, Amount, Answer, Body, BudgetGauge, Counts, Currency, Delivery, Digest,
     Environment, Estimate, Exchange, ExchangeId, Expectation, Expected, ExpectedBy, Explored,
@@ -242,14 +243,14 @@ impl Console {
                 Msg::Shared(vec![exchange(input.byte().into(), &input.text())])
             }
             21 => Msg::Exchange(exchange(input.byte().into(), &input.text())),
-            22 => Msg::Log(Ok(vec![exchange(-i64::from(input.byte()), &input.text())])),
+            22 => Msg::Log(Ok(found(exchange(-i64::from(input.byte()), &input.text())))),
             23 => Msg::Notice(Notice {
                 level: input.choose(&[Level::Info, Level::Warning, Level::Error]),
                 about: "a notice".into(),
                 text: inert::line(&input.text()).into_owned(),
             }),
             24 | 25 => Msg::Delivery(self.delivery(input).into()),
-            26 => Msg::Deliveries(Ok(vec![self.delivery(input).into()])),
+            26 => Msg::Deliveries(Ok(found(self.delivery(input).into()))),
             27 => Msg::Listening(listening(input)),
             28 => self.asked_by_callback(input),
             29 => Msg::Budget {
@@ -517,6 +518,7 @@ fn exchange(at: i64, text: &str) -> Arc<Exchange> {
         http_version: String::new(),
         response_wire: None,
         operator: String::new(),
+        profile: String::new(),
         to_head: None,
         took: Duration::from_millis(12),
         request_headers: vec![("x-note".into(), text.to_owned())],
@@ -524,6 +526,14 @@ fn exchange(at: i64, text: &str) -> Arc<Exchange> {
         response_headers: vec![("x-note".into(), text.to_owned())],
         response_body: body(text),
     })
+}
+
+/// What the ledger answers to a search.
+fn found<T>(row: Arc<T>) -> Found<T> {
+    Found {
+        rows: vec![row],
+        searched: Some(100_000),
+    }
 }
 
 fn explored(input: &mut Input<'_>) -> Explored {

@@ -333,7 +333,11 @@ impl Names {
                 each("path", self.paths())(request)
             })
             .mut_subcommand("listen", each("forward_to", forwards))
-            .mut_subcommand("log", each("since", durations))
+            .mut_subcommand("log", |log| {
+                let log = each("until", durations.clone())(each("since", durations)(log));
+                let log = each("status", ["4xx", "5xx", "failed"].map(word).to_vec())(log);
+                each("method", methods.to_vec())(log)
+            })
             .mut_subcommand("sandbox", |sandbox| {
                 sandbox.mut_subcommand("trigger", |trigger| {
                     trigger

@@ -40,7 +40,7 @@ fn the_keys_are_those_of_the_key_table() {
         "keys.md",
         &format!(
             "# Keys\n\n{GENERATED}In the console, `?` lists the keys that work where you are, and `:` finds an action by its name. \
-             The config file\nbinds any action to other keys, by its name:\n\n```toml\n[ui.keys]\ncheck = [\"f5\", \"c\"]\n```\n\n{table}"
+             The config file\nbinds any action to other keys, by its name:\n\n```toml\n[ui.keys]\ncheck = [\"f5\", \"c\"]\n```\n\n{table}{SEARCH}"
         ),
     );
 }
@@ -63,6 +63,22 @@ fn the_service_and_the_container_start_the_receiver() {
         );
     }
 }
+
+const SEARCH: &str = "
+## Search
+
+`/` in Requests and Callbacks searches all that the ledger has saved of this profile while you type, and says of how many: `12 of 100,000 saved
+requests`. `o` loads older matches. All words must occur, in upper or lower case: in method, URL, account, subject, status and failure of requests; in
+account, verdict, kind, subject, reason and results of callbacks. The bodies of requests are searched only in the rows that are loaded.
+
+| word | finds |
+|---|---|
+| `about:ORDER-1` | requests or callbacks about this payment, order or player: the whole id |
+| `account:shop` | those of this account |
+| `status:4xx` | requests with this status: a class, a code (`404`), or `failed` for those without a response |
+| `method:post` | requests with this method |
+| `operator:alice@till` | requests of this operator, where a team shares the ledger |
+";
 
 const GENERATED: &str =
     "<!-- Generated: `UPDATE_DOCS=1 cargo test --lib docs` writes this page anew. -->\n\n";

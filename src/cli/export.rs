@@ -54,8 +54,12 @@ pub fn summary(exchange: &Exchange) -> Value {
         "bytes_received_wire": exchange.response_wire,
         "http_version": version(exchange),
     });
-    if !exchange.operator.is_empty() {
-        object["operator"] = exchange.operator.as_str().into();
+    let texts = [
+        ("profile", &exchange.profile),
+        ("operator", &exchange.operator),
+    ];
+    for (name, text) in texts.into_iter().filter(|(_, text)| !text.is_empty()) {
+        object[name] = text.as_str().into();
     }
     object
 }
@@ -274,6 +278,7 @@ mod tests {
             http_version: "HTTP/2.0".into(),
             response_wire: Some(1),
             operator: String::new(),
+            profile: String::new(),
             to_head: Some(Duration::from_millis(30)),
             took: Duration::from_millis(41),
             request_headers: vec![

@@ -1,6 +1,7 @@
 //! `log`: the sent requests in the ledger.
 
 mod callbacks;
+mod selection;
 
 use std::time::Duration;
 
@@ -13,10 +14,11 @@ use super::export;
 use super::output::{Out, OutputError, Table, Tone, plain, toned, whole};
 use super::report::counted;
 use super::settings::Settings;
-use super::values::{limit, since};
-use crate::domain::since::Since;
-use crate::domain::{AccountId, Exchange, ExchangeId, Outcome, WallTime};
+use super::values::limit;
+use crate::domain::{Exchange, ExchangeId, Outcome};
 use crate::ledger::{Ledger, LedgerError, LogQuery, set_aside_in};
+
+use selection::Selection;
 
 /// How often `--follow` reads new entries.
 const LOOK: Duration = Duration::from_millis(300);
@@ -40,15 +42,12 @@ pub struct Log {
     /// Keep printing new entries.
     #[arg(long, short)]
     follow: bool,
-    /// Only entries newer than this: 30m, 24h, 7d, today, yesterday, 2026-11-28, "2026-11-28 14:30", 14:30.
-    #[arg(long, value_parser = since, value_name = "TIME", allow_negative_numbers = true)]
-    since: Option<Since>,
+    /// Which entries.
+    #[command(flatten)]
+    selection: Selection,
     /// Show only the newest N entries. Default: 200, or all with --export.
     #[arg(long, value_parser = limit, value_name = "N", allow_negative_numbers = true)]
     limit: Option<usize>,
-    /// Only requests of this operator, where a team shares the ledger: alice@till.
-    #[arg(long, value_name = "NAME", conflicts_with = "deliveries")]
-    operator: Option<String>,
     /// Export whole requests with responses, or whole callbacks, in this format. Secrets are redacted.
     #[arg(long, value_enum, value_name = "FORMAT", conflicts_with = "follow")]
     export: Option<Export>,
@@ -73,6 +72,7 @@ impl DeckCommand for Log {
             return Err(local(format!("tilldeck cannot read the ledger: {why}")).into());
         }
         if self.deliveries {
+            self.selection.must_suit_callbacks()?;
             self.show_callbacks(cx).await
         } else {
             self.show(cx).await
@@ -84,14 +84,14 @@ impl Log {
     /// Prints the requests.
     async fn show(&self, cx: &CommandContext<'_>) -> CommandResult {
         let (ledger, out) = (cx.deck.ledger(), cx.out);
-        let account = cx.settings.account().map(AccountId::new).transpose();
+        let [since, until] = self.selection.period(cx)?;
         let mut query = LogQuery {
-            since: self.since_when(cx),
-            account: account.map_err(|error| local(error.to_string()))?,
+            since,
+            until,
+            profile: self.selection.profile(cx),
             limit: self.most(),
             bodies: self.export.is_some(),
-            operator: self.operator.clone(),
-            ..LogQuery::default()
+            ..cx.deck.log_query(self.selection.search(cx))
         };
         // `--follow` starts here, even where --limit hides the newest.
         // Only its id is needed, so one row.
@@ -117,7 +117,7 @@ impl Log {
             if rows.is_empty() {
                 break;
             }
-            print(&rows, &zone, out)?;
+            print(&rows, self.selection.all_profiles, &zone, out)?;
             last = rows.last().map(|row| row.id);
         }
         if last.is_none() && !self.follow {
@@ -135,7 +135,7 @@ impl Log {
             let mut more = ledger.log(query.clone()).await?;
             // The ledger returns the newest first.
             more.reverse();
-            print(&more, &zone, out)?;
+            print(&more, self.selection.all_profiles, &zone, out)?;
             last = more.last().map_or(last, |row| row.id);
         }
     }
@@ -297,15 +297,15 @@ impl Log {
             out.note(&format!("{rows} omitted; --limit {count} shows all"));
         }
     }
-
-    /// The instant of `--since`.
-    fn since_when(&self, cx: &CommandContext<'_>) -> Option<WallTime> {
-        let since = self.since.as_ref()?;
-        Some(since.instant(cx.now().wall, &crate::clock::time_zone()))
-    }
 }
 
-fn print(rows: &[Exchange], zone: &jiff::tz::TimeZone, out: &Out) -> Result<(), OutputError> {
+/// Prints requests, with their profiles if they may be of several.
+fn print(
+    rows: &[Exchange],
+    has_profiles: bool,
+    zone: &jiff::tz::TimeZone,
+    out: &Out,
+) -> Result<(), OutputError> {
     if out.json {
         return rows
             .iter()
@@ -319,6 +319,10 @@ fn print(rows: &[Exchange], zone: &jiff::tz::TimeZone, out: &Out) -> Result<(), 
             Outcome::Status(status) => (status.to_string(), Tone::Bad),
             Outcome::Failed(why) => (why.clone(), Tone::Bad),
         };
+        let account = match row.profile.as_str() {
+            profile if has_profiles && !profile.is_empty() => format!("{profile}/{}", row.account),
+            _ => row.account.to_string(),
+        };
         let attempt = if row.attempt > 1 {
             format!("try {}", row.attempt)
         } else {
@@ -326,7 +330,7 @@ fn print(rows: &[Exchange], zone: &jiff::tz::TimeZone, out: &Out) -> Result<(), 
         };
         table.row([
             toned(stamp, Tone::Dim),
-            plain(row.account.as_str()),
+            plain(account),
             plain(row.method.as_str()),
             plain(row.path()),
             whole(&row.about, Tone::Strong),

@@ -12,7 +12,8 @@ use crate::config::{self, AddressError, Environ};
 use crate::domain::simulate::{self, Fault};
 use crate::domain::since::Since;
 use crate::domain::{
-    Amount, AuthMethod, Currency, Expected, PaymentId, PaymentState, PaymentVerdict, PlayerId, time,
+    Amount, AuthMethod, Currency, Expected, PaymentId, PaymentState, PaymentVerdict, PlayerId,
+    StatusFilter, time,
 };
 use crate::net;
 
@@ -148,6 +149,11 @@ pub(super) fn times(text: &str) -> Result<u32, String> {
 pub(super) fn callback_id(text: &str) -> Result<i64, String> {
     let id = text.parse().ok().filter(|id| *id > 0);
     id.ok_or_else(|| "a callback's id is a whole number, such as 17".into())
+}
+
+/// A status of responses.
+pub(super) fn status(text: &str) -> Result<StatusFilter, String> {
+    StatusFilter::parse(text).map_err(|error| error.to_string())
 }
 
 pub(super) fn since(text: &str) -> Result<Since, String> {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Deck;
-use crate::domain::{Exchange, ExchangeId};
+use crate::domain::{Exchange, ExchangeId, Search};
 use crate::ledger::LogQuery;
 use crate::net::Event;
 
@@ -51,7 +51,7 @@ impl RequestFollower {
             after: Some(self.last),
             limit: BATCH,
             bodies: true,
-            ..LogQuery::default()
+            ..deck.log_query(Search::default())
         };
         let newest = LogQuery {
             after: None,

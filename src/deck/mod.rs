@@ -12,6 +12,7 @@ mod payments;
 mod query;
 mod receiving;
 mod runtime;
+mod search;
 mod secrets;
 mod simulator;
 mod tokens;
@@ -148,7 +149,7 @@ impl Deck {
         let (bound, simulator) = listening?;
         tokio::spawn(log_ledger(ledger.status_changes()));
         let gate = Gate::new(ledger.clone(), clock.clone(), network, events);
-        let gate = Arc::new(gate.with_overrides(overrides));
+        let gate = Arc::new(gate.with_overrides(overrides).for_profile(&profile.name));
         // The simulator's secrets are built in, so opening a keyring for them would only cost time.
         let sealing = match &simulator {
             Some(_) => vault.without_keyring(),

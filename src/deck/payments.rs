@@ -10,7 +10,7 @@ use crate::domain::{
     NewExpectation, Note, Observation, PaymentId, PaymentLink, Problem, ProblemKind, Replaced,
     WallTime, Watch, Watchlist,
 };
-use crate::ledger::LedgerError;
+use crate::ledger::{LedgerError, Unwatched};
 use crate::net::RequestOptions;
 
 /// How often changes by other processes are looked for.
@@ -100,6 +100,16 @@ impl Deck {
             })
         };
         list.await.map_err(|error: LedgerError| unread(&error))
+    }
+
+    /// The payments that were checked and are not watched, the last change first. Of the built-in simulator, which
+    /// forgets its payments, there are none.
+    ///
+    /// # Errors
+    /// If the ledger cannot be read.
+    pub async fn unwatched(&self) -> Result<Vec<Unwatched>, Problem> {
+        let unwatched = self.ledger.unwatched(&self.profile).await;
+        unwatched.map_err(|error| unread(&error))
     }
 
     /// Returns the watch list once it differs from `known`: at once for changes by this process, within a second for

@@ -75,6 +75,7 @@ impl Delivery {
             response_body: Body::default(),
             response_wire: None,
             operator: String::new(),
+            profile: String::new(),
         }
     }
 

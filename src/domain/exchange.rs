@@ -5,12 +5,20 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 
 use super::{AccountId, WallTime};
 
 /// The most bytes of one body that are saved.
 pub const BODY_KEPT_MAX: usize = 256 * 1024;
+
+/// What a URL cannot have in a part (RFC 3986, 2.3).
+const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
 
 /// The ledger's number of one exchange; grows with time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -58,6 +66,8 @@ pub struct Exchange {
     pub response_wire: Option<u64>,
     /// Who sent it, in a ledger that a team shares; empty in one of this machine alone.
     pub operator: String,
+    /// The profile of its account; empty where an older version saved it.
+    pub profile: String,
 }
 
 /// The result of one attempt.
@@ -109,6 +119,13 @@ impl Body {
 }
 
 impl Exchange {
+    /// Whether it is about the payment or other subject of this id. A call that an operator wrote names no subject; it
+    /// is about each id in its path.
+    #[must_use]
+    pub fn is_about(&self, id: &str) -> bool {
+        is_about(&self.about, &self.url, id)
+    }
+
     /// The path of the URL, with its query.
     #[must_use]
     pub fn path(&self) -> &str {
@@ -117,5 +134,46 @@ impl Exchange {
         self.url[after_scheme..]
             .find('/')
             .map_or("/", |at| &self.url[after_scheme + at..])
+    }
+}
+
+fn is_about(about: &str, url: &str, id: &str) -> bool {
+    if !about.is_empty() {
+        return about == id;
+    }
+    // Each part stands between slashes then.
+    let parts = url.replace(['?', '&', '=', '#'], "/") + "/";
+    let mut ids = in_url(id).into_iter();
+    ids.any(|id| parts.contains(&format!("/{id}/")))
+}
+
+/// An id as a URL may have it: as it is, and encoded as browsers do where that differs.
+#[must_use]
+pub fn in_url(id: &str) -> Vec<String> {
+    let encoded = utf8_percent_encode(id, ENCODED).to_string();
+    let mut ids = vec![id.to_owned(), encoded];
+    ids.dedup();
+    ids
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_without_a_subject_is_about_each_id_in_its_path() {
+        for (about, path, id, expected) in [
+            ("A-1", "/check", "A-1", true),
+            ("A-12", "/check", "A-1", false),
+            ("A-2", "/A-1", "A-1", false),
+            ("", "/orders/A-1", "A-1", true),
+            ("", "/orders?id=A-1&x=2", "A-1", true),
+            ("", "/orders/A-12", "A-1", false),
+            ("", "/orders/a-1", "A-1", false),
+            ("", "/orders/A%20%C5%82", "A ł", true),
+        ] {
+            let url = format!("https://api.example{path}");
+            assert_eq!(is_about(about, &url, id), expected, "{about} {url} {id}");
+        }
     }
 }

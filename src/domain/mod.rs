@@ -29,6 +29,7 @@ pub mod player;
 pub mod problem;
 pub mod raw_path;
 pub mod reported;
+pub mod search;
 pub mod secret;
 pub mod simulate;
 pub mod since;
@@ -56,6 +57,7 @@ pub use payment::{Estimate, Handled, Observation, Payment, PaymentState, Watch, 
 pub use player::{Inventory, Item, Player, PlayerClaim, PlayerId};
 pub use problem::{Problem, ProblemKind};
 pub use reported::Reported;
+pub use search::{Search, StatusFilter};
 pub use secret::Secret;
 pub use time::{Now, WallTime};
 pub use timeline::{Happening, Timeline, What};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::domain::job::{JobResult, Lease, NewJob};
-use crate::domain::{Delivery, DeliveryId, JobId, JobKind, Subject, Verdict, WallTime};
+use crate::domain::{Delivery, DeliveryId, JobId, JobKind, Search, Subject, Verdict, WallTime};
 
 use super::error::LedgerError;
 
@@ -123,16 +123,21 @@ pub struct FirstReply {
 pub struct DeliveryQuery {
     /// Only this owner's; `None` selects all.
     pub account_key: Option<String>,
+    /// Only this profile's, every run of the built-in simulator among them.
+    pub profile: Option<String>,
     /// Only older ones than this.
     pub before: Option<DeliveryId>,
     /// Only newer ones than this; the limit then leaves out the newest, so that a follower misses none.
     pub after: Option<DeliveryId>,
     /// Only those received at this instant or later.
     pub since: Option<WallTime>,
-    /// Only this account's.
-    pub account: Option<String>,
+    /// Only those received before this instant.
+    pub until: Option<WallTime>,
     /// Only those about this subject.
     pub subject: Option<Subject>,
+    /// Only what it finds: its words in account, provider, verdict, kind, subject, reason, method, status or the results
+    /// of jobs. Of millions, words are searched in the newest [`super::SEARCHED_MAX`] only.
+    pub search: Search,
     /// At most this many.
     pub limit: usize,
 }

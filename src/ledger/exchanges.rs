@@ -2,9 +2,12 @@
 
 use async_trait::async_trait;
 
-use crate::domain::{AccountId, Exchange, ExchangeId, WallTime};
+use crate::domain::{Exchange, ExchangeId, Search, WallTime};
 
 use super::error::LedgerError;
+
+/// The newest rows, in which texts are searched that no index finds.
+pub const SEARCHED_MAX: usize = 200_000;
 
 /// A selection of exchanges. The default selects none; set a limit.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -15,13 +18,14 @@ pub struct LogQuery {
     pub after: Option<ExchangeId>,
     /// Only those sent at this instant or later.
     pub since: Option<WallTime>,
-    /// Only this account's.
-    pub account: Option<AccountId>,
-    /// Only this operator's, see [`Exchange::operator`].
-    pub operator: Option<String>,
-    /// Only those in which each of these words is found: in method, URL, status, failure or account, in
-    /// upper or lower case. Of a log of millions, only the newest 200,000 are searched.
-    pub filter: String,
+    /// Only those sent before this instant.
+    pub until: Option<WallTime>,
+    /// Only this profile's, and those of older versions, which saved no profile.
+    pub profile: Option<String>,
+    /// Only what it finds: its words in method, URL, status, failure, account, subject or operator. Of a log of
+    /// millions, only the newest [`SEARCHED_MAX`] are searched for words, unless the search names a subject, and for an
+    /// id in the path of a call without a subject.
+    pub search: Search,
     /// At most this many.
     pub limit: usize,
     /// Whether to read headers and bodies; otherwise they are empty, with the bodies' sizes.

@@ -33,12 +33,12 @@ pub use deliveries::{
     Retried, Retry, SealedParts,
 };
 pub use error::LedgerError;
-pub use exchanges::{Exchanges, LogQuery, Recorded};
+pub use exchanges::{Exchanges, LogQuery, Recorded, SEARCHED_MAX};
 pub use nonces::{
     HeldKey, KEY_LOCK_MAX, KeyHash, KeyLock, NONCE_LEAD_MAX, NONCE_SENT_WITHIN, Nonce, NonceRules,
     Nonces,
 };
-pub use payments::{PaymentKey, Payments};
+pub use payments::{PaymentKey, Payments, Unwatched};
 pub use slots::{Counted, Granted, HOLD_MAX, RateSlots, SlotId, Slots, Terms};
 pub use sql::deliveries::UNKNOWN_MAX;
 pub use sqlite::{set_aside_in, survey_file, written_by_newer};

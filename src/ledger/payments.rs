@@ -19,6 +19,19 @@ pub struct PaymentKey {
     pub id: PaymentId,
 }
 
+/// A payment that was checked and is not watched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unwatched {
+    /// Its account.
+    pub account: AccountId,
+    /// What was seen last.
+    pub last: Observation,
+    /// The expectation in force.
+    pub expected: Option<Expectation>,
+    /// The newest note on it.
+    pub note: Option<Note>,
+}
+
 /// What all processes know of payments.
 /// Each call also fails once the ledger has stopped, or if it cannot be read.
 #[async_trait]
@@ -42,6 +55,9 @@ pub trait Payments: Send + Sync {
 
     /// All watched payments of a profile, the oldest watch first.
     async fn watches(&self, profile: &str) -> Result<Vec<Watch>, LedgerError>;
+
+    /// All payments of a profile that were checked and are not watched, the last change first.
+    async fn unwatched(&self, profile: &str) -> Result<Vec<Unwatched>, LedgerError>;
 
     /// Adds a payment to the watch list; one that is on it already stays unchanged. Its expectation is not changed.
     ///

@@ -104,6 +104,7 @@ pub struct Gate {
     limiters: budget::RateLimiters,
     clock_warning: std::sync::Mutex<Option<(AccountId, ClockWarning)>>,
     overrides: Overrides,
+    profile: String,
 }
 
 impl Gate {
@@ -123,7 +124,15 @@ impl Gate {
             limiters: budget::RateLimiters::default(),
             clock_warning: std::sync::Mutex::default(),
             overrides: Overrides::default(),
+            profile: String::new(),
         }
+    }
+
+    /// The same, for the accounts of this profile: the request log names it.
+    #[must_use]
+    pub fn for_profile(mut self, profile: &str) -> Self {
+        profile.clone_into(&mut self.profile);
+        self
     }
 
     /// The same with these overrides.
@@ -453,6 +462,7 @@ impl Session {
         let began = gate.clock.now();
         let sent = record::Sent {
             account: &self.account,
+            profile: &gate.profile,
             call,
             url,
             headers: &headers,

@@ -57,6 +57,8 @@ pub fn foreign_header(name: &str, value: &str) -> String {
 pub struct Sent<'a> {
     /// Whose call it was.
     pub account: &'a Account,
+    /// The account's profile.
+    pub profile: &'a str,
     /// The call before authorising.
     pub call: &'a Call,
     /// Where it went.
@@ -126,6 +128,7 @@ pub fn exchange(sent: &Sent<'_>, tried: &AttemptResult) -> Exchange {
         http_version: reply.map_or("", |reply| reply.version).to_owned(),
         response_wire: reply.and_then(|reply| reply.wire),
         operator: String::new(),
+        profile: sent.profile.to_owned(),
         to_head,
         took: tried.took,
         request_headers: request_headers(sent, reply),

@@ -18,8 +18,12 @@ pub fn perform(
     let deck = deck.clone();
     let messages = messages.clone();
     match effect {
-        Effect::LoadDeliveries { before, limit } => tasks.start(async move {
-            let deliveries = deck.deliveries(before, limit).await;
+        Effect::LoadDeliveries {
+            before,
+            search,
+            limit,
+        } => tasks.start(async move {
+            let deliveries = deck.deliveries(before, search, limit).await;
             let _ = messages.send(Msg::Deliveries(deliveries)).await;
         }),
         Effect::OpenDelivery { request, delivery } => tasks.start(async move {

@@ -30,7 +30,7 @@ use tokio::sync::mpsc;
 use crate::clock::{Clock, time_zone};
 use crate::config::{Environ, Profile};
 use crate::deck::{Deck, Options, RequestFollower};
-use crate::domain::{AccountId, Environment, ExchangeId, PaymentId, Problem, Watchlist};
+use crate::domain::{AccountId, Environment, ExchangeId, PaymentId, Problem, Search, Watchlist};
 use crate::ledger::Status;
 use crate::net::{self, EventReceiver};
 use crate::tui::msg::{Level, Notice, Ready};
@@ -351,8 +351,8 @@ impl Opening {
 }
 
 async fn ready(deck: &Arc<Deck>, verify: bool, messages: &mpsc::Sender<Msg>) -> (Ready, Watchlist) {
-    let log = match perform::log(deck, None, String::new(), LOG_FIRST).await {
-        Ok(log) => log,
+    let log = match deck.requests(None, Search::default(), LOG_FIRST).await {
+        Ok(found) => found.rows,
         Err(problem) => {
             let _ = messages.send(Msg::Log(Err(problem))).await;
             Vec::new()
@@ -366,7 +366,7 @@ async fn ready(deck: &Arc<Deck>, verify: bool, messages: &mpsc::Sender<Msg>) -> 
         .map(|account| account.id.clone())
         .collect();
     // The request log shows the ledger's problems, once.
-    let deliveries = deck.deliveries(None, LOG_FIRST).await.unwrap_or_default();
+    let deliveries = deck.deliveries(None, Search::default(), LOG_FIRST).await;
     let listening = deck.listening().borrow().clone();
     let list = deck.watchlist().await.unwrap_or_default();
     let mut watches = Vec::with_capacity(list.watches.len());
@@ -375,7 +375,7 @@ async fn ready(deck: &Arc<Deck>, verify: bool, messages: &mpsc::Sender<Msg>) -> 
         watches.push((watch.clone(), seen.unwrap_or_default()));
     }
     let ready = Ready {
-        deliveries,
+        deliveries: deliveries.map_or_else(|_| Vec::new(), |found| found.rows),
         listening,
         credentials: deck.remembered_credentials().await,
         watches,

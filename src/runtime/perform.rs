@@ -13,7 +13,6 @@ use crate::domain::{
     Exchange, ExchangeId, Expectation, NewExpectation, Problem, ProblemKind, Replaced, Secret,
     inert,
 };
-use crate::ledger::LogQuery;
 use crate::tui::msg::NewWatch;
 use crate::tui::{Effect, Msg};
 
@@ -49,12 +48,11 @@ pub fn perform(effect: Effect, deck: &Arc<Deck>, tasks: &mut Tasks, messages: &m
         }),
         Effect::LoadLog {
             before,
-            filter,
+            search,
             limit,
         } => tasks.start(async move {
-            let _ = messages
-                .send(Msg::Log(log(&deck, before, filter, limit).await))
-                .await;
+            let found = deck.requests(before, search, limit).await;
+            let _ = messages.send(Msg::Log(found)).await;
         }),
         Effect::Browse(url) => tasks.start(async move {
             let _ = messages.send(Msg::Done(browse(url).await)).await;
@@ -130,30 +128,6 @@ async fn expect(
 async fn report_failure<T>(result: Result<T, Problem>, messages: &mpsc::Sender<Msg>) {
     if let Err(problem) = result {
         let _ = messages.send(Msg::Done(Err(problem))).await;
-    }
-}
-
-/// Loads exchanges with their bodies, newest first.
-pub async fn log(
-    deck: &Deck,
-    before: Option<ExchangeId>,
-    filter: String,
-    limit: usize,
-) -> Result<Vec<Arc<crate::domain::Exchange>>, Problem> {
-    let query = LogQuery {
-        before,
-        filter,
-        limit,
-        bodies: true,
-        ..LogQuery::default()
-    };
-    match deck.ledger().log(query).await {
-        Ok(rows) => Ok(rows.into_iter().map(Arc::new).collect()),
-        Err(error) => Err(Problem::new(
-            ProblemKind::Local,
-            format!("tilldeck cannot read older requests: {error}"),
-            "requests of this run are still shown",
-        )),
     }
 }
 

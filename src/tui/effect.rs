@@ -2,7 +2,7 @@
 
 use crate::domain::manage::Change;
 use crate::domain::{
-    AccountId, DeliveryId, ExchangeId, Expected, Op, PaymentId, RawCall, RequestId, Secret,
+    AccountId, DeliveryId, ExchangeId, Expected, Op, PaymentId, RawCall, RequestId, Search, Secret,
     simulate,
 };
 
@@ -74,12 +74,12 @@ pub enum Effect {
     },
     /// Remove a payment from the watch list.
     Unwatch(WatchKey),
-    /// Load exchanges older than `before`, newest first, whose method, path, account, status or body has `filter`.
+    /// Load exchanges older than `before`, newest first; [`super::Msg::Log`] has them.
     LoadLog {
         /// `None` starts with the newest.
         before: Option<ExchangeId>,
-        /// Ignores case; empty matches all.
-        filter: String,
+        /// Which of them.
+        search: Search,
         /// The maximum number.
         limit: usize,
     },
@@ -94,6 +94,8 @@ pub enum Effect {
     LoadDeliveries {
         /// `None` starts with the newest.
         before: Option<DeliveryId>,
+        /// Which of them.
+        search: Search,
         /// The maximum number.
         limit: usize,
     },

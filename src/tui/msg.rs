@@ -7,6 +7,7 @@ use ratatui::crossterm::event::{KeyEvent, MouseEvent};
 
 use super::ThemeChoice;
 use crate::domain::manage::Changed;
+use crate::domain::search::Found;
 use crate::domain::{
     AccountId, Answer, BudgetGauge, CredentialStatus, Delivery, Exchange, Expectation, Expected,
     ExpectedBy, Explored, Finding, Handled, Inventory, Listening, Observation, Payment, PaymentId,
@@ -92,13 +93,12 @@ pub enum Msg {
         /// The token.
         result: Result<Secret, Problem>,
     },
-    /// Older exchanges, newest first, for [`super::Effect::LoadLog`]. Fewer than the limit means: no more.
-    Log(Result<Vec<Arc<Exchange>>, Problem>),
+    /// The result of [`super::Effect::LoadLog`].
+    Log(Result<Found<Exchange>, Problem>),
     /// A new callback, or the new state of its jobs; it replaces the earlier one of the same number.
     Delivery(Arc<Delivery>),
-    /// Older callbacks, newest first, for [`super::Effect::LoadDeliveries`]. Fewer than the limit means:
-    /// no more.
-    Deliveries(Result<Vec<Arc<Delivery>>, Problem>),
+    /// The result of [`super::Effect::LoadDeliveries`].
+    Deliveries(Result<Found<Delivery>, Problem>),
     /// The state of the callback listener.
     Listening(Listening),
     /// An accepted callback names a player.

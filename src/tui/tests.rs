@@ -162,7 +162,9 @@ fn windows() {
     assert_snapshot!("add_watch_80x24", screen(&model, now, 80, 24));
     press(&mut model, "<esc>4e", now);
     assert_snapshot!("quote_80x24", screen(&model, now, 80, 24));
-    press(&mut model, "<esc>5k/trans", now);
+    press(&mut model, "<esc>5k/", now);
+    update(&mut model, now, Msg::Paste("trans".into()));
+    update(&mut model, now, Msg::Log(Ok(found(Vec::new()))));
     assert_snapshot!("filter_80x24", screen(&model, now, 80, 24));
 }
 

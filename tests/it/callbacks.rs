@@ -10,7 +10,7 @@ use tilldeck::config::{self, Environ, Vault};
 use tilldeck::deck::{Deck, Options, Pace, Receive};
 use tilldeck::domain::{
     AccountId, Amount, Currency, Delivery, JobState, LinkRequest, Listening, PaymentId,
-    PaymentState, Verdict, WallTime, What, simulate,
+    PaymentState, Search, Verdict, WallTime, What, simulate,
 };
 use tilldeck::net::{Event, Timeouts};
 use tilldeck::providers::SPECS;
@@ -163,7 +163,15 @@ async fn a_payment_made_on_the_checkout_page_is_received_checked_and_told_on_its
         received.target.starts_with("/callbacks/kanga"),
         "{received:?}"
     );
-    assert!(!bench.deck.deliveries(None, 10).await.unwrap().is_empty());
+    assert!(
+        !bench
+            .deck
+            .deliveries(None, Search::default(), 10)
+            .await
+            .unwrap()
+            .rows
+            .is_empty()
+    );
     bench.deck.close().await;
 }
 
@@ -250,7 +258,15 @@ async fn a_secret_that_is_changed_elsewhere_is_noticed_and_one_that_cannot_be_re
 async fn the_console_sees_what_another_process_receives_for_its_profile() {
     let place = Place::with_shop("http://127.0.0.1:9");
     let mut console = open(&place, None).await;
-    assert!(console.deck.deliveries(None, 9).await.unwrap().is_empty());
+    assert!(
+        console
+            .deck
+            .deliveries(None, Search::default(), 9)
+            .await
+            .unwrap()
+            .rows
+            .is_empty()
+    );
     let listener = crate::program::Listener::start(&place, &[]);
     assert_eq!(
         listener

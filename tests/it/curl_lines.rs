@@ -72,6 +72,7 @@ fn exchange(method: &str, url: String, sent: &[u8]) -> Exchange {
         response_body: Body::default(),
         response_wire: None,
         operator: String::new(),
+        profile: String::new(),
     }
 }
 

@@ -180,6 +180,7 @@ async fn logged(count: u64) -> Place {
             response_body: Body::default(),
             response_wire: None,
             operator: String::new(),
+            profile: String::new(),
         };
         ledger.record_later(exchange, Box::new(|_| ()));
     }

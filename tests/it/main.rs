@@ -35,6 +35,7 @@ mod pty;
 mod qr;
 mod readme;
 mod receiver;
+mod search;
 mod secrets;
 mod secrets_tokens;
 #[cfg(feature = "postgres")]

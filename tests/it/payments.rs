@@ -121,6 +121,50 @@ fn watched_payments_are_listed_with_what_is_known_of_them() {
 }
 
 #[test]
+fn payments_that_are_no_longer_watched_are_listed_too_on_request() {
+    let (place, _peer) = shop();
+    place.run(&["payments", "add", "A", "B"]);
+    for id in ["A", "B", "C"] {
+        place.run(&["check", id, "--amount", "1", "--currency", "oPLN"]);
+    }
+    place.run(&["payments", "remove", "A"]);
+    place.run(&["payments", "add", "D"]);
+    let list = |more: &[&str]| place.run(&[&["payments", "list"], more].concat());
+    assert_eq!(ids(&list(&["--json"]).objects()), ["B", "D"]);
+    let all = list(&["--all", "--json"]).objects();
+    let watched = |row: &Value| row["watched_since"].is_string();
+    let found: Vec<_> = all.iter().map(|row| (&row["id"], watched(row))).collect();
+    let expected = [("D", true), ("C", false), ("B", true), ("A", false)];
+    let expected = expected.map(|(id, watched)| (json!(id), watched));
+    assert!(
+        found
+            .iter()
+            .map(|(id, is)| ((*id).clone(), *is))
+            .eq(expected),
+        "{all:?}"
+    );
+    let not_compared = json!("not_compared");
+    assert_eq!(
+        (&all[3]["verdict"], &all[3]["paid"]),
+        (&not_compared, &Value::Null)
+    );
+    let csv = list(&["--all", "--csv"]).out;
+    assert_eq!(column(&csv, "id"), ["D", "C", "B", "A"]);
+    let open = list(&["--all", "--state", "FINALIZED", "--json"]).objects();
+    assert_eq!(ids(&open), ["C", "B", "A"]);
+    let words = list(&["--all"]).out;
+    assert!(
+        words.contains("watched") && words.contains(" no"),
+        "{words}"
+    );
+    let words = list(&[]).out;
+    assert!(
+        words.lines().all(|line| line.trim_end() == line),
+        "{words:?}"
+    );
+}
+
+#[test]
 fn filters_choose_by_state_verdict_and_age() {
     let (place, _peer) = shop();
     place.run(&[

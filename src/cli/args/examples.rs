@@ -22,7 +22,10 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ),
     (
         "payments list",
-        &["tilldeck payments list --state ACTIVE --older-than 1h"],
+        &[
+            "tilldeck payments list --state ACTIVE --older-than 1h",
+            "tilldeck payments list --all --newer-than 7d",
+        ],
     ),
     (
         "payments add",
@@ -140,6 +143,8 @@ const EXAMPLES: &[(&str, &[&str])] = &[
         "log",
         &[
             "tilldeck log --since 1h --account shop",
+            "tilldeck log --about ORDER-1 --status 4xx",
+            "tilldeck log --since yesterday --until today --grep timeout",
             "tilldeck log --deliveries --follow --json",
             "tilldeck log --export har",
         ],

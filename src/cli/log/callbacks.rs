@@ -16,9 +16,12 @@ impl Log {
     /// Prints the callbacks that `log` selects.
     pub(super) async fn show_callbacks(&self, cx: &CommandContext<'_>) -> CommandResult {
         let (ledger, out) = (cx.deck.ledger(), cx.out);
+        let [since, until] = self.selection.period(cx)?;
         let mut query = DeliveryQuery {
-            since: self.since_when(cx),
-            account: cx.settings.account().map(str::to_owned),
+            since,
+            until,
+            profile: self.selection.profile(cx),
+            search: self.selection.search(cx),
             limit: self.most(),
             ..DeliveryQuery::default()
         };

@@ -1,4 +1,4 @@
-//! `payments list` and `payments export`: the watched payments and their last known state.
+//! `payments list` and `payments export`: the watched payments, or all that were checked, and their last known state.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -12,8 +12,11 @@ use crate::cli::output::{Table, Tone, plain, toned, whole};
 use crate::cli::report::{CsvPrinter, Found, Report};
 use crate::cli::values::{duration, state, verdict};
 use crate::deck::Deck;
-use crate::domain::{Observation, PaymentState, PaymentVerdict, Problem, WallTime, Watch, time};
-use crate::ledger::PaymentKey;
+use crate::domain::{
+    AccountId, Expectation, Note, Observation, PaymentState, PaymentVerdict, Problem, WallTime,
+    Watch, time,
+};
+use crate::ledger::{PaymentKey, Unwatched};
 
 /// The columns of a watched payment, after those of a result.
 const WATCH_COLUMNS: [&str; 8] = [
@@ -71,9 +74,12 @@ impl DeckCommand for ExportPayments {
     }
 }
 
-/// Selects watched payments.
+/// Selects payments.
 #[derive(Debug, Args)]
 pub struct Filters {
+    /// Also payments that were checked and are not watched. The last change comes first.
+    #[arg(long)]
+    all: bool,
     /// Only payments in this state.
     #[arg(long, value_parser = state, value_name = "STATE")]
     state: Option<PaymentState>,
@@ -96,54 +102,31 @@ enum Format {
     Csv,
 }
 
-/// A watched payment and its last known state.
-struct Watched {
-    watch: Watch,
+/// A payment and its last known state.
+struct Known {
     report: Report,
+    expected: Option<Expectation>,
+    note: Option<Note>,
+    /// The operator who added it to the watch list, in a ledger that a team shares.
+    watched_by: String,
+    /// When it was added to the watch list; `None` if it is not on it.
+    since: Option<WallTime>,
     changed_at: Option<WallTime>,
 }
 
 async fn list(filters: &Filters, format: Format, cx: &CommandContext<'_>) -> CommandResult {
-    let (deck, out) = (cx.deck, cx.out);
-    let (watches, account) = selection(cx).await?;
+    let out = cx.out;
     let profile = &cx.settings.profile.name;
-    let mut vanished = BTreeSet::new();
     let csv = CsvPrinter::new(out);
     let now = cx.now().wall;
     let mut table = Table::default();
-    let head = [
-        "state",
-        "verdict",
-        "received",
-        "expected",
-        "difference",
-        "changed",
-        "id",
-        "account",
-    ];
-    table.row(head.map(|name| toned(name, Tone::Dim)));
+    table.row(filters.head().map(|name| toned(name, Tone::Dim)));
     let mut any = false;
     if format == Format::Csv {
         csv.header(&WATCH_COLUMNS.map(str::to_owned))?;
     }
-    for watch in watches {
-        if account
-            .as_ref()
-            .is_some_and(|account| *account != watch.account)
-        {
-            continue;
-        }
-        let is_configured = deck.accounts().any(|known| known.id == watch.account);
-        if !is_configured {
-            vanished.insert(watch.account.clone());
-        }
-        let last = if is_configured {
-            deck.last_observation(&watch.account, &watch.id).await
-        } else {
-            // The deck knows only configured accounts.
-            last_of_vanished(&watch, profile, deck).await
-        };
-        let known = known(watch, last?);
+    let (payments, vanished) = payments(filters, cx).await?;
+    for known in payments {
         if !filters.matches(&known, now) {
             continue;
         }
@@ -156,9 +139,7 @@ async fn list(filters: &Filters, format: Format, cx: &CommandContext<'_>) -> Com
     }
     match (format, any) {
         (Format::Table, true) => out.table(&table)?,
-        (Format::Table, false) => {
-            out.say("no watched payment matches; `tilldeck payments add ID` watches one");
-        }
+        (Format::Table, false) => out.say(filters.none()),
         (Format::Json | Format::Csv, _) => {}
     }
     for account in vanished {
@@ -170,21 +151,37 @@ async fn list(filters: &Filters, format: Format, cx: &CommandContext<'_>) -> Com
     Ok(Exit::Done)
 }
 
-fn known(watch: Watch, last: Option<Observation>) -> Watched {
-    let changed_at = last.as_ref().map(|last| last.at);
-    Watched {
-        report: Report {
-            account: watch.account.clone(),
-            id: watch.id.as_str().to_owned(),
-            line: None,
-            found: last.map_or(Found::NotSeen, |last| Found::Payment(last.payment)),
-            expected: watch.expected.as_ref().map(|expected| expected.sum.clone()),
-            // The ledger saves no time for a check that found no change.
-            at: None,
-        },
-        watch,
-        changed_at,
+/// The payments of the command line's account, or of all, and the accounts that are no longer configured.
+async fn payments(
+    filters: &Filters,
+    cx: &CommandContext<'_>,
+) -> Result<(Vec<Known>, BTreeSet<AccountId>), Problem> {
+    let deck = cx.deck;
+    let (watches, account) = selection(cx).await?;
+    let is_selected = |of: &AccountId| account.as_ref().is_none_or(|account| account == of);
+    let is_configured = |of: &AccountId| deck.accounts().any(|known| known.id == *of);
+    let mut vanished = BTreeSet::new();
+    let mut payments = Vec::new();
+    for watch in watches {
+        if !is_selected(&watch.account) {
+            continue;
+        }
+        let last = if is_configured(&watch.account) {
+            deck.last_observation(&watch.account, &watch.id).await
+        } else {
+            vanished.insert(watch.account.clone());
+            // The deck knows only configured accounts.
+            last_of_vanished(&watch, &cx.settings.profile.name, deck).await
+        };
+        payments.push(Known::watched(watch, last?));
     }
+    if filters.all {
+        let others = deck.unwatched().await?.into_iter();
+        let others = others.filter(|other| is_selected(&other.account));
+        payments.extend(others.map(Known::unwatched));
+        payments.sort_by_key(|known| std::cmp::Reverse(known.changed_or_added()));
+    }
+    Ok((payments, vanished))
 }
 
 /// The last known state of a payment whose account is no longer configured.
@@ -203,35 +200,108 @@ async fn last_of_vanished(
 }
 
 impl Filters {
+    /// The titles of the table.
+    fn head(&self) -> [&'static str; 9] {
+        let watched = if self.all { "watched" } else { "" };
+        [
+            "state",
+            "verdict",
+            "received",
+            "expected",
+            "difference",
+            "changed",
+            "id",
+            "account",
+            watched,
+        ]
+    }
+
+    /// What to say if no payment matches.
+    fn none(&self) -> &'static str {
+        if self.all {
+            "no payment matches; `tilldeck check ID` checks one"
+        } else {
+            "no watched payment matches; `tilldeck payments add ID` watches one"
+        }
+    }
+
     /// Whether a payment matches the filters.
-    fn matches(&self, watched: &Watched, now: WallTime) -> bool {
-        let payment = watched.report.payment();
-        // A payment that was never seen counts from when it was added.
-        let age = now.since(watched.changed_at.unwrap_or(watched.watch.since));
+    fn matches(&self, known: &Known, now: WallTime) -> bool {
+        let payment = known.report.payment();
+        let age = now.since(known.changed_or_added());
         self.state
             .as_ref()
             .is_none_or(|state| payment.is_some_and(|payment| payment.state == *state))
             && self
                 .verdict
-                .is_none_or(|verdict| watched.report.verdict() == Some(verdict))
+                .is_none_or(|verdict| known.report.verdict() == Some(verdict))
             && self.older_than.is_none_or(|least| age > least)
             && self.newer_than.is_none_or(|most| age <= most)
     }
 }
 
-impl Watched {
+impl Known {
+    fn watched(watch: Watch, last: Option<Observation>) -> Self {
+        Self {
+            since: Some(watch.since),
+            ..Self::new(watch, last)
+        }
+    }
+
+    fn unwatched(payment: Unwatched) -> Self {
+        let Unwatched {
+            account,
+            last,
+            expected,
+            note,
+        } = payment;
+        let id = last.payment.id.clone();
+        let unwatched = Watch {
+            expected,
+            note,
+            ..Watch::new(account, id, last.at)
+        };
+        Self::new(unwatched, Some(last))
+    }
+
+    /// A payment that is not watched.
+    fn new(payment: Watch, last: Option<Observation>) -> Self {
+        let expected = payment.expected.as_ref();
+        Self {
+            changed_at: last.as_ref().map(|last| last.at),
+            report: Report {
+                account: payment.account,
+                id: payment.id.as_str().to_owned(),
+                line: None,
+                found: last.map_or(Found::NotSeen, |last| Found::Payment(last.payment)),
+                expected: expected.map(|expected| expected.sum.clone()),
+                // The ledger saves no time for a check that found no change.
+                at: None,
+            },
+            expected: payment.expected,
+            note: payment.note,
+            watched_by: payment.operator,
+            since: None,
+        }
+    }
+
+    /// A payment that was never seen counts from when it was added.
+    fn changed_or_added(&self) -> WallTime {
+        self.changed_at.or(self.since).unwrap_or(WallTime(0))
+    }
+
     /// Who set the expected amount and when, when the payment was added to the watch list, when it last changed.
     /// The same for the newest note.
     fn facts(&self) -> [Option<String>; 8] {
-        let expected = self.watch.expected.as_ref();
-        let note = self.watch.note.as_ref();
+        let expected = self.expected.as_ref();
+        let note = self.note.as_ref();
         let operator = |name: &str| (!name.is_empty()).then(|| name.to_owned());
         [
             expected.map(|expected| expected.by.as_str().to_owned()),
             expected.map(|expected| expected.at.rfc3339()),
-            Some(self.watch.since.rfc3339()),
+            self.since.map(WallTime::rfc3339),
             self.changed_at.map(WallTime::rfc3339),
-            operator(&self.watch.operator),
+            operator(&self.watched_by),
             note.map(|note| note.text.clone()),
             note.and_then(|note| operator(&note.operator)),
             note.map(|note| note.at.rfc3339()),
@@ -270,7 +340,7 @@ impl Watched {
             Some(expected) => expected.to_string(),
             None => "none".into(),
         };
-        let age = now.since(self.changed_at.unwrap_or(self.watch.since));
+        let age = now.since(self.changed_or_added());
         table.row([
             toned(state, tone),
             toned(verdict, tone),
@@ -278,8 +348,9 @@ impl Watched {
             toned(wanted, Tone::Dim),
             plain(self.report.difference().unwrap_or_default()),
             toned(time::coarse(age), Tone::Dim),
-            whole(self.watch.id.as_str(), Tone::Strong),
-            toned(self.watch.account.as_str(), Tone::Dim),
+            whole(&self.report.id, Tone::Strong),
+            toned(self.report.account.as_str(), Tone::Dim),
+            toned(if self.since.is_none() { "no" } else { "" }, Tone::Dim),
         ]);
     }
 }

@@ -32,8 +32,7 @@ use super::Deck;
 use super::query::QueryService;
 use crate::callbacks::{Receiver, Setup, reachable};
 use crate::config::{Profile, Vault};
-use crate::domain::{AccountId, Delivery, DeliveryId, Listening, Problem, ProblemKind, WallTime};
-use crate::ledger::DeliveryQuery;
+use crate::domain::{AccountId, Delivery, Listening, Problem, ProblemKind, WallTime};
 use crate::net::{Event, Gate};
 use crate::providers::REGISTRY;
 pub use forward::{is_forward, target};
@@ -235,6 +234,18 @@ pub(super) fn account_key(profile: &Profile) -> String {
 }
 
 impl CallbackService {
+    /// The key that callbacks are saved under.
+    pub(super) fn account_key(&self) -> &str {
+        &self.shared.account_key
+    }
+
+    /// Waits until new callbacks are reported. Before, one that arrived after a query would be neither listed nor
+    /// reported.
+    pub(super) async fn followed(&self) {
+        let mut begun = self.begun.clone();
+        let _ = begun.wait_for(|begun| *begun).await;
+    }
+
     /// Starts receiving, if configured, and starts the workers.
     pub(super) fn start(parts: Parts) -> Self {
         let Parts {
@@ -467,33 +478,10 @@ impl Deck {
     pub async fn stop_receiving(&self) {
         self.callbacks.stop().await;
     }
-
-    /// Callbacks older than `before`, newest first.
-    ///
-    /// # Errors
-    /// If they cannot be read.
-    pub async fn deliveries(
-        &self,
-        before: Option<DeliveryId>,
-        limit: usize,
-    ) -> Result<Vec<Arc<Delivery>>, Problem> {
-        // The follower must run first, or a callback in between would be neither listed nor reported.
-        let mut ready = self.callbacks.begun.clone();
-        let _ = ready.wait_for(|ready| *ready).await;
-        let query = DeliveryQuery {
-            account_key: Some(self.callbacks.shared.account_key.to_string()),
-            before,
-            limit,
-            ..DeliveryQuery::default()
-        };
-        let found = self.ledger.deliveries(query).await;
-        let found = found.map_err(|error| unread("callbacks", &error))?;
-        Ok(found.into_iter().map(Arc::new).collect())
-    }
 }
 
 /// Reports a failed read; the ledger's status covers failed writes only.
-fn unread(what: &str, error: &crate::ledger::LedgerError) -> Problem {
+pub(super) fn unread(what: &str, error: &crate::ledger::LedgerError) -> Problem {
     Problem::new(
         ProblemKind::Local,
         format!("tilldeck cannot read {what}: {error}"),

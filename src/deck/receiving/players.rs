@@ -3,7 +3,8 @@
 use super::{Shared, unread};
 use crate::deck::Deck;
 use crate::domain::{
-    AccountId, Delivery, PlayerClaim, PlayerId, Problem, ProblemKind, Secret, Subject, Verdict,
+    AccountId, Delivery, PlayerClaim, PlayerId, Problem, ProblemKind, Search, Secret, Subject,
+    Verdict,
 };
 use crate::ledger::DeliveryQuery;
 
@@ -41,8 +42,11 @@ impl Deck {
         let shared = &self.callbacks.shared;
         let query = DeliveryQuery {
             account_key: Some(shared.account_key.to_string()),
-            account: Some(account.to_string()),
             subject: Some(Subject::Player(player)),
+            search: Search {
+                account: Some(account.to_string()),
+                ..Search::default()
+            },
             limit: OPENED_MAX,
             ..DeliveryQuery::default()
         };

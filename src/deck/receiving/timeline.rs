@@ -2,16 +2,14 @@
 
 use std::sync::Arc;
 
-use super::forward::is_forward;
 use super::unread;
 use crate::deck::Deck;
 use crate::domain::payment::about;
 use crate::domain::{
-    AccountId, Environment, Exchange, Happening, PaymentId, PaymentVerdict, Problem, Subject,
-    Timeline, What,
+    AccountId, Environment, Exchange, Happening, PaymentId, PaymentVerdict, Problem, Search,
+    Subject, Timeline, What,
 };
 use crate::ledger::{DeliveryQuery, LogQuery};
-use crate::net::redact;
 
 /// The most entries of each kind, the newest.
 const HAPPENINGS_MAX: usize = 2_000;
@@ -30,20 +28,26 @@ impl Deck {
         let shared = &self.callbacks.shared;
         // Another run of the simulator reuses the same ids for other payments.
         let embedded = runtime.account.environment == Environment::Embedded;
+        let of_account = Search {
+            account: Some(account.to_string()),
+            ..Search::default()
+        };
+        let about = Search {
+            about: Some(payment.to_string()),
+            ..of_account.clone()
+        };
         let calls = LogQuery {
             since: embedded.then_some(shared.since),
-            account: Some(account.clone()),
-            filter: payment.as_str().to_owned(),
             // One more than is shown, to know whether something is left out.
             limit: HAPPENINGS_MAX + 1,
-            ..LogQuery::default()
+            ..self.log_query(about)
         };
         let calls = self.ledger.log(calls).await;
         let calls = calls.map_err(|error| unread("the request log", &error))?;
         let deliveries = DeliveryQuery {
             account_key: Some(shared.account_key.to_string()),
-            account: Some(account.as_str().to_owned()),
             subject: Some(Subject::Payment(payment.clone())),
+            search: of_account,
             limit: HAPPENINGS_MAX + 1,
             ..DeliveryQuery::default()
         };
@@ -52,12 +56,10 @@ impl Deck {
         let seen = self.observations(account, payment).await?;
         let expectations = self.expectations(account, payment).await?;
         let marks = self.marks(account, payment).await?;
-        // The log holds redacted text, so the id is compared as the redactor leaves it.
-        let about = redact::scrub(payment.as_str());
         let environment = runtime.account.environment.as_str();
         let mut happenings: Vec<Happening> = calls
             .into_iter()
-            .filter(|call| call.environment == environment && concerns(call, &about))
+            .filter(|call| call.environment == environment)
             .map(call)
             .chain(seen.into_iter().map(|seen| Happening {
                 at: seen.at,
@@ -122,22 +124,6 @@ impl Deck {
         });
         Ok(watched.chain(handled).chain(notes).collect())
     }
-}
-
-/// Whether a call was about this payment. The log's filter also finds ids that contain this one. A forwarded callback
-/// is shown with the callback.
-fn concerns(call: &Exchange, payment: &str) -> bool {
-    if is_forward(&call.about) {
-        return false;
-    }
-    if call.about == payment {
-        return true;
-    }
-    let encoded =
-        percent_encoding::utf8_percent_encode(payment, percent_encoding::NON_ALPHANUMERIC);
-    let encoded = encoded.to_string();
-    let mut parts = call.path().split(['/', '?', '&', '=', '#']);
-    parts.any(|part| part == payment || part == encoded)
 }
 
 fn call(exchange: Exchange) -> Happening {

@@ -66,6 +66,19 @@ impl Bench {
         }
     }
 
+    /// Leaves out this many ids of the request log, as if so many requests had been recorded.
+    pub fn skip_exchanges(&self, count: usize) {
+        match &self.storage {
+            Storage::Sqlite(folder) => {
+                let file = rusqlite::Connection::open(folder.path().join("ledger.db")).unwrap();
+                let skip = "UPDATE sqlite_sequence SET seq = seq + ?1 WHERE name = 'exchanges'";
+                assert_eq!(file.execute(skip, [i64::try_from(count).unwrap()]), Ok(1));
+            }
+            #[cfg(feature = "postgres")]
+            Storage::Postgres(schema) => schema.skip_exchanges(count),
+        }
+    }
+
     /// Drops all that is too old or too many, as an idle process does after a while.
     pub async fn prune(&self, clock: &Clock) {
         let (clock, limits) = (clock.clone(), self.retention.clone());

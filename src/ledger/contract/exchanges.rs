@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::Bench;
 use super::fixtures::*;
-use crate::domain::{AccountId, ExchangeId, Outcome, WallTime};
-use crate::ledger::{KeyLock, LogQuery, NonceRules, Retention};
+use crate::domain::{AccountId, ExchangeId, Outcome, Search, WallTime};
+use crate::ledger::{KeyLock, LogQuery, NonceRules, Retention, SEARCHED_MAX};
 
 pub async fn hostile_text_comes_back_as_it_was(bench: Bench) {
     let ledger = bench.process(&at_start());
@@ -77,8 +77,13 @@ pub async fn the_log_is_paged_and_filtered(bench: Bench) {
         ..all()
     };
     assert_eq!(ids(since).await, [10, 9]);
+    let until = LogQuery {
+        until: Some(WallTime(START.0 + 2)),
+        ..all()
+    };
+    assert_eq!(ids(until).await, [2, 1]);
     let other = LogQuery {
-        account: Some(AccountId::new("other").unwrap()),
+        search: Search::of_requests("account:other"),
         ..all()
     };
     assert_eq!(ids(other.clone()).await, [4]);
@@ -94,7 +99,7 @@ pub async fn the_log_is_paged_and_filtered(bench: Bench) {
     }
     let filtered = async |filter: &str| {
         ids(LogQuery {
-            filter: filter.into(),
+            search: Search::of_requests(filter),
             ..all()
         })
         .await
@@ -118,6 +123,109 @@ pub async fn the_log_is_paged_and_filtered(bench: Bench) {
         .unwrap();
     assert_eq!(full[0].response_body.text.len(), 10);
     assert_eq!(full[0].request_headers.len(), 2);
+}
+
+pub async fn the_log_is_searched_by_all_that_a_request_has(bench: Bench) {
+    let ledger = bench.process(&at_start());
+    let answers = [
+        Outcome::Status(200),
+        Outcome::Status(404),
+        Outcome::Status(499),
+        Outcome::Status(500),
+        Outcome::Failed("timed out".into()),
+    ];
+    let paths = [
+        "x",
+        "orders/A-1",
+        "orders?id=A-1",
+        "orders/A%20%C5%82",
+        "orders/a-1",
+    ];
+    for (number, outcome) in answers.into_iter().enumerate() {
+        let mut given = exchange(&format!("https://api.example/{}", paths[number]));
+        given.outcome = outcome;
+        given.about = if number == 0 { "A-1" } else { "" }.into();
+        given.method = if number == 3 { "GET" } else { "POST" }.into();
+        given.profile = ["live", "live", "test", "", "live"][number].into();
+        record(&*ledger, given).await;
+    }
+    let operator = bench.operator();
+    for (text, expected) in [
+        ("", &[5, 4, 3, 2, 1][..]),
+        ("status:4xx", &[3, 2]),
+        ("status:404", &[2]),
+        ("status:failed", &[5]),
+        ("method:get", &[4]),
+        ("method:post status:4xx", &[3, 2]),
+        ("about:A-1", &[3, 2, 1]),
+        ("about:a-1", &[5]),
+        ("about:A-1 status:200", &[1]),
+        ("about:A", &[]),
+        ("account:shop E/X", &[1]),
+        ("account:sho", &[]),
+        ("Timed OUT shop", &[5]),
+        ("operator:nobody", &[]),
+        (&format!("operator:{operator} 499"), &[3]),
+    ] {
+        // A ledger of one machine names no operator, and so the word has no value.
+        if operator.is_empty() && text.contains("operator: ") {
+            continue;
+        }
+        let query = LogQuery {
+            search: Search::of_requests(text),
+            limit: 100,
+            ..LogQuery::default()
+        };
+        let found = ledger.log(query.clone()).await.unwrap();
+        let ids: Vec<i64> = found.iter().map(|exchange| exchange.id.0).collect();
+        assert_eq!(ids, expected, "{text}");
+        assert_eq!(ledger.count_exchanges(query).await, Ok(ids.len()), "{text}");
+        assert!(
+            found
+                .iter()
+                .all(|it| Search::of_requests(text).selects_exchange(it))
+        );
+    }
+    let spaced = Search {
+        about: Some("A ł".into()),
+        ..Search::default()
+    };
+    for (profile, search, expected) in [
+        ("live", Search::default(), &[5, 4, 2, 1][..]),
+        ("test", Search::default(), &[4, 3]),
+        ("live", Search::of_requests("about:A-1"), &[2, 1]),
+        ("live", spaced, &[4]),
+    ] {
+        let query = LogQuery {
+            profile: Some(profile.into()),
+            search,
+            limit: 100,
+            ..LogQuery::default()
+        };
+        let found = ledger.log(query.clone()).await.unwrap();
+        let ids: Vec<i64> = found.iter().map(|exchange| exchange.id.0).collect();
+        assert_eq!(ids, expected, "{query:?}");
+    }
+}
+
+pub async fn requests_about_a_payment_are_found_however_long_the_log_is(mut bench: Bench) {
+    bench.retention.count = 10 * SEARCHED_MAX as u64;
+    let ledger = bench.process(&at_start());
+    let first = record(&*ledger, exchange("https://x.example")).await;
+    bench.skip_exchanges(SEARCHED_MAX);
+    record(&*ledger, exchange("https://y.example")).await;
+    let count = async |text: &str| {
+        let query = LogQuery {
+            search: Search::of_requests(text),
+            limit: 100,
+            ..LogQuery::default()
+        };
+        let found = ledger.log(query).await.unwrap();
+        found.len()
+    };
+    assert_eq!(count("about:A-17").await, 2, "{first:?}");
+    assert_eq!(count("about:A-17 x.example").await, 1);
+    assert_eq!(count("example").await, 1, "words only in the newest");
 }
 
 pub async fn only_old_exchanges_are_dropped(mut bench: Bench) {

@@ -64,6 +64,7 @@ pub fn exchange(url: &str) -> Exchange {
             base64: true,
         },
         operator: String::new(),
+        profile: "live".into(),
     }
 }
 

@@ -70,7 +70,8 @@ contract! {
         callbacks_that_come_together_are_all_saved_as_reported,
         a_message_is_processed_once_whichever_process_receives_it_again,
         a_hint_is_a_repeat_while_its_check_waits_and_once_the_state_is_final,
-        deliveries_are_paged_and_filtered;
+        deliveries_are_paged_and_filtered,
+        deliveries_are_searched_by_words_subject_and_profile;
     jobs:
         open_jobs_are_counted_by_kind_and_owner,
         one_process_at_a_time_leases_a_job_until_it_is_done,
@@ -95,6 +96,7 @@ contract! {
         an_observation_is_saved_only_where_something_changed,
         hostile_words_come_back_as_they_were,
         watches_are_kept_by_profile,
+        payments_that_were_checked_and_are_not_watched_are_listed_newest_change_first,
         an_expectation_outlives_its_watch_and_changes_only_with_a_yes,
         a_matter_stays_handled_until_its_mark_is_removed,
         notes_outlive_the_watch_and_the_newest_is_listed_with_it,
@@ -104,6 +106,8 @@ contract! {
     exchanges:
         hostile_text_comes_back_as_it_was,
         the_log_is_paged_and_filtered,
+        the_log_is_searched_by_all_that_a_request_has,
+        requests_about_a_payment_are_found_however_long_the_log_is,
         only_old_exchanges_are_dropped,
         exchanges_are_dropped_while_a_busy_process_records_more;
 }

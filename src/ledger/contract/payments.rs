@@ -8,6 +8,7 @@ use crate::domain::{
     Amount, Currency, Expectation, Expected, ExpectedBy, Handled, Note, PaymentId, Replaced,
     WallTime, Watch,
 };
+use crate::ledger::Unwatched;
 
 pub async fn an_observation_is_saved_only_where_something_changed(bench: Bench) {
     let ledger = bench.process(&at_start());
@@ -47,6 +48,48 @@ pub async fn watches_are_kept_by_profile(bench: Bench) {
     assert_eq!(unwatched, Ok(true));
     assert_eq!(ledger.watches("live").await.unwrap(), all[1..]);
     assert_eq!(ledger.watches("sandbox").await, Ok(vec![]));
+}
+
+pub async fn payments_that_were_checked_and_are_not_watched_are_listed_newest_change_first(
+    bench: Bench,
+) {
+    let ledger = bench.process(&at_start());
+    let see = async |profile: &str, id: &str, state: &str, after| {
+        let mut seen = observation(state, "0.01", after);
+        seen.payment.id = PaymentId::new(id).unwrap();
+        ledger.observe(&shop(), profile, &seen).await.unwrap();
+        seen
+    };
+    let expected = Expectation {
+        sum: Expected {
+            amount: Amount::typed("0.01").unwrap(),
+            currency: Currency::new("BTC").unwrap(),
+        },
+        by: ExpectedBy::Link,
+        at: WallTime(1),
+        operator: bench.operator(),
+    };
+    see("live", "A", "NEW", 1).await;
+    let b = see("live", "B", "ACTIVE", 2).await;
+    let a = see("live", "A", "FINALIZED", 3).await;
+    see("live", "C", "NEW", 4).await;
+    see("test", "D", "NEW", 5).await;
+    let set = ledger.expect(of("live", "A"), expected.clone(), Replaced::Never);
+    set.await.unwrap().unwrap();
+    let watched = Watch::new(shop(), PaymentId::new("C").unwrap(), WallTime(1));
+    ledger.watch("live", &watched).await.unwrap();
+    let unwatched = |last, expected| Unwatched {
+        account: shop(),
+        last,
+        expected,
+        note: None,
+    };
+    let others = [unwatched(a, Some(expected)), unwatched(b, None)];
+    assert_eq!(ledger.unwatched("live").await.unwrap(), others);
+    ledger.unwatch(of("live", "C")).await.unwrap();
+    let all = ledger.unwatched("live").await.unwrap();
+    assert_eq!(all[0].last.payment.id, watched.id);
+    assert_eq!(all[1..], others);
 }
 
 pub async fn an_expectation_outlives_its_watch_and_changes_only_with_a_yes(bench: Bench) {

@@ -38,6 +38,9 @@ const INSTANTS: [&str; 7] = [
 const REAL_EXCHANGES: &str = "environment <> 'embedded'";
 const REAL_DELIVERIES: &str = "realm NOT LIKE 'sandbox %'";
 
+/// A column whose values each database computes.
+const COMPUTED: &str = "words";
+
 /// The most rows of one statement.
 const ROWS: usize = 200;
 
@@ -249,9 +252,11 @@ impl Import<'_> {
             "SELECT * FROM {table} WHERE {condition} ORDER BY 1"
         ))?;
         let all: Vec<String> = query.column_names().map(str::to_owned).collect();
-        let columns: Vec<usize> = (0..all.len()).filter(|at| all[*at] != "id").collect();
+        let columns: Vec<usize> = (0..all.len())
+            .filter(|at| !["id", COMPUTED].contains(&all[*at].as_str()))
+            .collect();
         let names: Vec<String> = columns.iter().map(|at| all[*at].clone()).collect();
-        let has_id = columns.len() < all.len();
+        let has_id = all.iter().any(|name| name == "id");
         let mut rows = query.query(())?;
         while let Some(row) = rows.next()? {
             let values: rusqlite::Result<Vec<Value>> =

@@ -4,28 +4,25 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::domain::{AccountId, Body, Exchange, ExchangeId, Outcome, bad_json};
+use crate::domain::exchange::in_url;
+use crate::domain::{AccountId, Body, Exchange, ExchangeId, Outcome, StatusFilter, bad_json};
 
-use super::selection::Selection;
+use super::selection::{Selection, patterns};
 use super::value::{Param, Row, params};
 use super::{Database, Sql, SqlResult};
 use crate::ledger::error::LedgerError;
-use crate::ledger::exchanges::{Exchanges, LogQuery, Recorded};
-
-/// The most words of a filter that are searched.
-const WORDS_MAX: usize = 8;
-
-/// The newest rows, in which words are searched.
-const SEARCHED: i64 = 200_000;
+use crate::ledger::exchanges::{Exchanges, LogQuery, Recorded, SEARCHED_MAX};
 
 /// The size of a row beside its texts.
 const ROW_BYTES: usize = 200;
 
 const COLUMNS: &str = "account, provider, environment, at, method, url, about, attempt, status, failure, to_head, \
      took, request_bytes, request_cut, request_base64, response_bytes, response_cut, response_base64, http_version, \
-     response_wire";
+     response_wire, profile";
 const TEXTS: &str = "request_headers, response_headers, request_body, response_body";
 const NO_TEXTS: &str = "'[]', '[]', '', ''";
+
+const NEWEST: &str = "(SELECT max(id) FROM exchanges)";
 
 #[async_trait]
 impl<D: Database> Exchanges for D {
@@ -49,8 +46,8 @@ impl<D: Database> Exchanges for D {
     async fn oldest(&self, query: LogQuery) -> Result<Option<ExchangeId>, LedgerError> {
         self.catch_up();
         self.read(move |sql| {
-            let patterns = patterns(&query);
-            let selection = selection(&query, &patterns);
+            let wanted = Wanted::of(&query);
+            let selection = wanted.selection(sql);
             let oldest: Option<i64> = sql.one(
                 &format!(
                     "SELECT min(id) FROM (SELECT id {}) AS found",
@@ -66,11 +63,8 @@ impl<D: Database> Exchanges for D {
 
     async fn count_exchanges(&self, query: LogQuery) -> Result<usize, LedgerError> {
         self.catch_up();
-        self.read(move |sql| {
-            let patterns = patterns(&query);
-            selection(&query, &patterns).count(sql)
-        })
-        .await
+        self.read(move |sql| Wanted::of(&query).selection(sql).count(sql))
+            .await
     }
 
     async fn exchange(&self, id: ExchangeId) -> Result<Option<Exchange>, LedgerError> {
@@ -137,6 +131,7 @@ pub(in crate::ledger) fn insert(
         exchange.response_body.base64,
         &exchange.http_version,
         exchange.response_wire.map(count),
+        &exchange.profile,
         &request_headers,
         &response_headers,
         &exchange.request_body.text,
@@ -156,14 +151,10 @@ pub(in crate::ledger) fn insert(
 }
 
 fn log(sql: &dyn Sql, query: &LogQuery) -> SqlResult<Vec<Exchange>> {
-    let texts = if query.bodies { TEXTS } else { NO_TEXTS };
-    let patterns = patterns(query);
-    let selection = selection(query, &patterns);
+    let wanted = Wanted::of(query);
+    let selection = wanted.selection(sql);
     let mut found = sql.all(
-        &format!(
-            "SELECT id, {COLUMNS}, {texts}, operator {}",
-            selection.text()
-        ),
+        &wanted.statement(sql, &selection),
         selection.values(),
         from_row,
     )?;
@@ -172,46 +163,137 @@ fn log(sql: &dyn Sql, query: &LogQuery) -> SqlResult<Vec<Exchange>> {
     Ok(found)
 }
 
-/// The filter's words as patterns of LIKE.
-fn patterns(query: &LogQuery) -> Vec<String> {
-    let words = query.filter.split_whitespace().take(WORDS_MAX);
-    // `%` and `_` are wildcards of LIKE; an operator means them literally.
-    let literal = |word: &str| {
-        let word = word.replace('\\', "\\\\");
-        word.replace('%', "\\%").replace('_', "\\_")
-    };
-    words.map(|word| format!("%{}%", literal(word))).collect()
+/// How the database runs a query; `explain` is its word for that, and `column` the one of the answer.
+#[cfg(test)]
+pub(in crate::ledger) fn plan(
+    sql: &dyn Sql,
+    query: &LogQuery,
+    (explain, column): (&str, usize),
+) -> SqlResult<String> {
+    let wanted = Wanted::of(query);
+    let selection = wanted.selection(sql);
+    let lines: Vec<String> = sql.all(
+        &format!("{explain} {}", wanted.statement(sql, &selection)),
+        selection.values(),
+        |row| row.get(column),
+    )?;
+    Ok(lines.join("\n"))
 }
 
-fn selection<'a>(query: &'a LogQuery, patterns: &'a [String]) -> Selection<'a> {
-    let mut selection = Selection::of("exchanges");
-    if let Some(ExchangeId(id)) = query.before {
-        selection.require("id <", id);
+fn searched() -> i64 {
+    i64::try_from(SEARCHED_MAX).unwrap_or(i64::MAX)
+}
+
+/// A query in the words of SQL.
+struct Wanted<'a> {
+    query: &'a LogQuery,
+    patterns: Vec<String>,
+    /// The subject as the path of a call may have it.
+    in_path: Vec<String>,
+    id_patterns: Vec<String>,
+}
+
+impl<'a> Wanted<'a> {
+    fn of(query: &'a LogQuery) -> Self {
+        let in_path = query.search.about.as_deref();
+        let in_path = in_path.map_or_else(Vec::new, in_url);
+        Self {
+            query,
+            patterns: patterns(&query.search.words),
+            id_patterns: patterns(&in_path),
+            in_path: in_path.iter().map(|id| format!("/{id}/")).collect(),
+        }
     }
-    if let Some(ExchangeId(id)) = query.after {
-        selection.require("id >", id);
+
+    /// The statement that reads the rows of a selection.
+    fn statement(&self, sql: &dyn Sql, selection: &Selection<'_>) -> String {
+        let texts = if self.query.bodies { TEXTS } else { NO_TEXTS };
+        let columns = format!("SELECT id, {COLUMNS}, {texts}, operator");
+        let selection = selection.text();
+        if sql.search_index().is_some() {
+            // The search reads the index alone; then only the rows that it found are read.
+            format!("{columns} FROM exchanges WHERE id IN (SELECT id {selection})")
+        } else {
+            format!("{columns} {selection}")
+        }
     }
-    if let Some(at) = query.since {
-        selection.require("at >=", at);
+
+    fn selection(&self, sql: &dyn Sql) -> Selection<'_> {
+        let (query, search) = (self.query, &self.query.search);
+        let mut selection = match sql.search_index() {
+            // A subject has an index of its own.
+            Some(index) if search.about.is_none() => {
+                Selection::of(&format!("exchanges INDEXED BY {index}"))
+            }
+            Some(_) | None => Selection::of("exchanges"),
+        };
+        if let Some(ExchangeId(id)) = query.before {
+            selection.require("id <", id);
+        }
+        if let Some(ExchangeId(id)) = query.after {
+            selection.require("id >", id);
+        }
+        if let Some(at) = query.since {
+            selection.require("at >=", at);
+        }
+        if let Some(at) = query.until {
+            selection.require("at <", at);
+        }
+        if let Some(profile) = &query.profile {
+            let profile = selection.place(profile);
+            selection.require_that(&format!("profile = {profile} OR profile = ''"));
+        }
+        if let Some(account) = &search.account {
+            selection.require("account =", account);
+        }
+        if let Some(operator) = &search.operator {
+            selection.require("operator =", operator);
+        }
+        if let Some(method) = &search.method {
+            selection.require("method =", method);
+        }
+        match search.status {
+            Some(StatusFilter::Codes(first, last)) => {
+                selection.require("status >=", first);
+                selection.require("status <=", last);
+            }
+            Some(StatusFilter::Failed) => selection.require_that("status IS NULL"),
+            None => {}
+        }
+        self.require_about(&mut selection);
+        self.require_words(&mut selection);
+        selection.newest(query.limit, query.after.is_some());
+        selection
     }
-    if let Some(account) = &query.account {
-        selection.require("account =", account.as_str());
+
+    /// As [`Exchange::is_about`].
+    fn require_about<'s>(&'s self, selection: &mut Selection<'s>) {
+        const PARTS: &str = "replace(replace(replace(replace(url, '?', '/'), '&', '/'), '=', '/'), '#', '/') || '/'";
+        let Some(about) = &self.query.search.about else {
+            return;
+        };
+        let (about, searched) = (selection.place(about), selection.place(searched()));
+        let mut any = vec![format!("about = {about}")];
+        for (id, pattern) in self.in_path.iter().zip(&self.id_patterns) {
+            let (pattern, id) = (selection.place(pattern), selection.place(id));
+            // LIKE is fast, but ignores the case in one of the databases.
+            any.push(format!(
+                "about = '' AND id > {NEWEST} - {searched} AND url LIKE {pattern} ESCAPE '\\' \
+                 AND replace({PARTS}, {id}, '') <> {PARTS}"
+            ));
+        }
+        selection.require_that(&any.join(" OR "));
     }
-    if let Some(operator) = &query.operator {
-        selection.require("operator =", operator);
+
+    fn require_words<'s>(&'s self, selection: &mut Selection<'s>) {
+        if !self.patterns.is_empty() && self.query.search.about.is_none() {
+            selection.require(&format!("id > {NEWEST} -"), searched());
+        }
+        for pattern in &self.patterns {
+            let pattern = selection.place(pattern);
+            selection.require_that(&format!("words LIKE lower({pattern}) ESCAPE '\\'"));
+        }
     }
-    if !patterns.is_empty() {
-        // Without an index for words, every row is read: of millions, only the newest.
-        selection.require("id > (SELECT max(id) FROM exchanges) -", SEARCHED);
-    }
-    for pattern in patterns {
-        selection.require_like(
-            "method || ' ' || url || ' ' || coalesce(CAST(status AS TEXT), failure, '') || ' ' || account || ' ' || about || ' ' || operator",
-            pattern,
-        );
-    }
-    selection.newest(query.limit, query.after.is_some());
-    selection
 }
 
 fn from_row(row: Row<'_>) -> SqlResult<Exchange> {
@@ -246,12 +328,13 @@ fn from_row(row: Row<'_>) -> SqlResult<Exchange> {
         outcome,
         to_head: row.get::<Option<i64>>(11)?.map(length),
         took: length(row.get(12)?),
-        request_headers: headers(21)?,
-        request_body: body(13, 23)?,
-        response_headers: headers(22)?,
-        response_body: body(16, 24)?,
+        request_headers: headers(22)?,
+        request_body: body(13, 24)?,
+        response_headers: headers(23)?,
+        response_body: body(16, 25)?,
         http_version: row.get(19)?,
         response_wire: row.get::<Option<i64>>(20)?.map(i64::unsigned_abs),
-        operator: row.get(25)?,
+        profile: row.get(21)?,
+        operator: row.get(26)?,
     })
 }

@@ -85,6 +85,11 @@ pub(super) trait Sql {
     /// statement, and its errors appear then.
     fn insert(&self, table: &'static str, columns: &str, params: &[Param<'_>]) -> SqlResult<i64>;
 
+    /// The index that has all that a search of the request log reads, where the database has to be told.
+    fn search_index(&self) -> Option<&'static str> {
+        None
+    }
+
     /// Counts a delivery that the transaction inserts, where the database does not do that by itself.
     fn count_delivery(&self, _new: &NewDelivery, _class: i64, _size: i64) {}
 

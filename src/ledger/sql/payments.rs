@@ -10,7 +10,7 @@ use crate::domain::{
 use super::value::{Param, Row, params};
 use super::{Area, Database, Sql, SqlResult};
 use crate::ledger::error::LedgerError;
-use crate::ledger::payments::{PaymentKey, Payments};
+use crate::ledger::payments::{PaymentKey, Payments, Unwatched};
 
 /// An expectation in the columns that [`expectation`] reads.
 const EXPECTATION: &str = "SELECT amount, currency, set_by, at, operator FROM expectations
@@ -77,6 +77,30 @@ impl<D: Database> Payments for D {
                  WHERE w.profile = $1 ORDER BY w.since, w.account, w.payment",
                 params![&profile],
                 watch,
+            )
+        })
+        .await
+    }
+
+    async fn unwatched(&self, profile: &str) -> Result<Vec<Unwatched>, LedgerError> {
+        let profile = profile.to_owned();
+        self.read(move |sql| {
+            sql.all(
+                "SELECT o.at, o.state, o.amount, o.currency, o.payment, o.account,
+                        e.amount, e.currency, e.set_by, e.at, e.operator, n.text, n.at, n.operator
+                 FROM (SELECT max(id) AS last FROM observations WHERE profile = $1 GROUP BY account, payment) AS seen
+                 JOIN observations o ON o.id = seen.last
+                 LEFT JOIN expectations e ON e.id = (
+                     SELECT max(id) FROM expectations
+                     WHERE profile = o.profile AND account = o.account AND payment = o.payment)
+                 LEFT JOIN notes n ON n.id = (
+                     SELECT max(id) FROM notes
+                     WHERE profile = o.profile AND account = o.account AND payment = o.payment)
+                 WHERE NOT EXISTS (SELECT 1 FROM watches w
+                     WHERE w.profile = o.profile AND w.account = o.account AND w.payment = o.payment)
+                 ORDER BY o.at DESC, o.id DESC",
+                params![&profile],
+                unwatched,
             )
         })
         .await
@@ -281,17 +305,30 @@ fn observation(row: Row<'_>) -> SqlResult<Observation> {
     })
 }
 
+fn unwatched(row: Row<'_>) -> SqlResult<Unwatched> {
+    Ok(Unwatched {
+        account: row.parsed(5, |name: String| AccountId::new(name))?,
+        last: observation(row)?,
+        expected: expectation_if_any(row, 6)?,
+        note: note_if_any(row, 11)?,
+    })
+}
+
 fn watch(row: Row<'_>) -> SqlResult<Watch> {
-    let expects = row.get::<Option<i64>>(6)?.is_some();
-    let is_noted = row.get::<Option<i64>>(10)?.is_some();
     Ok(Watch {
         account: row.parsed(0, |name: String| AccountId::new(name))?,
         id: payment_id(row, 1)?,
         since: row.get(2)?,
-        expected: expects.then(|| expectation(row, 3)).transpose()?,
+        expected: expectation_if_any(row, 3)?,
         operator: row.get(8)?,
-        note: is_noted.then(|| note(row, 9)).transpose()?,
+        note: note_if_any(row, 9)?,
     })
+}
+
+/// As [`note`]; `None` where the payment has none.
+fn note_if_any(row: Row<'_>, from: usize) -> SqlResult<Option<Note>> {
+    let is_there = row.get::<Option<i64>>(from + 1)?.is_some();
+    is_there.then(|| note(row, from)).transpose()
 }
 
 /// From three columns, the first of which is `from`.
@@ -301,6 +338,12 @@ fn note(row: Row<'_>, from: usize) -> SqlResult<Note> {
         at: row.get(from + 1)?,
         operator: row.get(from + 2)?,
     })
+}
+
+/// As [`expectation`]; `None` where the payment has none.
+fn expectation_if_any(row: Row<'_>, from: usize) -> SqlResult<Option<Expectation>> {
+    let is_there = row.get::<Option<i64>>(from + 3)?.is_some();
+    is_there.then(|| expectation(row, from)).transpose()
 }
 
 /// From five columns, the first of which is `from`.

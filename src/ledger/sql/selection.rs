@@ -24,9 +24,10 @@ impl<'a> Selection<'a> {
         }
     }
 
-    fn place(&mut self, value: Param<'a>) -> usize {
-        self.values.push(value);
-        self.values.len()
+    /// Adds a value for [`Selection::require_that`]; returns its place: `$3`.
+    pub(super) fn place(&mut self, value: impl Into<Param<'a>>) -> String {
+        self.values.push(value.into());
+        format!("${}", self.values.len())
     }
 
     fn add(&mut self, words: &[&str]) {
@@ -35,28 +36,20 @@ impl<'a> Selection<'a> {
 
     /// Only rows where `comparison`, followed by the value, is true.
     pub(super) fn require(&mut self, comparison: &str, value: impl Into<Param<'a>>) {
-        let place = self.place(value.into());
-        self.add(&[" AND ", comparison, " $", &place.to_string()]);
+        let place = self.place(value);
+        self.add(&[" AND ", comparison, " ", &place]);
     }
 
-    /// Only rows where `text` matches a pattern of LIKE, in upper or lower case.
-    pub(super) fn require_like(&mut self, text: &str, pattern: &'a str) {
-        let place = self.place(pattern.into());
-        let place = place.to_string();
-        self.add(&[
-            " AND lower(",
-            text,
-            ") LIKE lower($",
-            &place,
-            ") ESCAPE '\\'",
-        ]);
+    /// Only rows where `condition` is true.
+    pub(super) fn require_that(&mut self, condition: &str) {
+        self.add(&[" AND (", condition, ")"]);
     }
 
     /// Only the newest rows; the oldest where `oldest`.
     pub(super) fn newest(&mut self, limit: usize, oldest: bool) {
-        let place = self.place(i64::try_from(limit).unwrap_or(i64::MAX).into());
+        let place = self.place(i64::try_from(limit).unwrap_or(i64::MAX));
         let order = if oldest { "ASC" } else { "DESC" };
-        self.add(&[" ORDER BY id ", order, " LIMIT $", &place.to_string()]);
+        self.add(&[" ORDER BY id ", order, " LIMIT ", &place]);
     }
 
     pub(super) fn text(&self) -> &str {
@@ -75,4 +68,17 @@ impl<'a> Selection<'a> {
             |row| row.get(0),
         )
     }
+}
+
+/// Words as patterns of LIKE.
+pub(super) fn patterns(words: &[String]) -> Vec<String> {
+    // `%` and `_` are wildcards of LIKE; an operator means them literally.
+    let literal = |word: &str| {
+        let word = word.replace('\\', "\\\\");
+        word.replace('%', "\\%").replace('_', "\\_")
+    };
+    words
+        .iter()
+        .map(|word| format!("%{}%", literal(word)))
+        .collect()
 }

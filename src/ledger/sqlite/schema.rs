@@ -6,7 +6,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 pub(super) const APPLICATION_ID: i32 = 0x7464_636b;
 
 /// The migration steps: each leads to the next version; the first from an empty file to version 1.
-const STEPS: [&str; 9] = [
+const STEPS: [&str; 10] = [
     include_str!("schema/1.sql"),
     include_str!("schema/2.sql"),
     include_str!("schema/3.sql"),
@@ -16,6 +16,7 @@ const STEPS: [&str; 9] = [
     include_str!("schema/7.sql"),
     include_str!("schema/8.sql"),
     include_str!("schema/9.sql"),
+    include_str!("schema/10.sql"),
 ];
 
 /// The version of this program.
@@ -110,6 +111,26 @@ mod tests {
         let refused = super::super::bring_up_to_date(&other).unwrap_err();
         assert!(refused.contains("another program"), "{refused}");
         assert!(super::super::bring_up_to_date(&folder.path().join("none")).is_err());
+    }
+
+    #[test]
+    fn requests_of_an_older_version_are_found_by_words_and_belong_to_no_profile() {
+        let conn = Connection::open_in_memory().unwrap();
+        migrate_by(&conn, &STEPS[..8]).unwrap();
+        conn.execute_batch(
+            "INSERT INTO exchanges (size, account, provider, environment, at, method, url, about, attempt, failure, took,
+                 request_bytes, request_cut, response_bytes, response_cut, request_headers, response_headers,
+                 request_body, response_body)
+             VALUES (1, 'shop', 'kanga', 'production', 7, 'POST', 'https://x.example', 'A-17', 1, 'Timed out', 1, 0, 0,
+                 0, 0, '[]', '[]', '', '')",
+        )
+        .unwrap();
+        migrate(&conn).unwrap();
+        let row = conn.query_row("SELECT words, profile FROM exchanges", [], |row| {
+            Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?))
+        });
+        let words = "post https://x.example timed out shop a-17 ";
+        assert_eq!(row, Ok((words.into(), String::new())));
     }
 
     #[test]

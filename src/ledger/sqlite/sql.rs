@@ -78,6 +78,10 @@ impl Sql for Connection {
         )
     }
 
+    fn search_index(&self) -> Option<&'static str> {
+        Some("exchanges_by_words")
+    }
+
     fn begin(&self, _: Area) -> SqlResult<()> {
         Ok(self.execute_batch("BEGIN IMMEDIATE")?)
     }

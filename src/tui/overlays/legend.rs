@@ -158,6 +158,20 @@ pub const LEGEND: &[Section] = &[
         ],
     ),
     (
+        "Search in Requests and Callbacks",
+        &[
+            ("words", "all must occur, in upper or lower case"),
+            (
+                "about:ORDER-1",
+                "this payment, order or player: the whole id",
+            ),
+            ("account:shop", "this account"),
+            ("status:4xx", "requests with this status: also 404, failed"),
+            ("method:post", "requests with this method"),
+            ("operator:anna", "requests of this operator, in a team"),
+        ],
+    ),
+    (
         "Columns of Estimates",
         &[
             ("currency", "what the payer can pay in"),

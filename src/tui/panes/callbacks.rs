@@ -12,7 +12,7 @@ use ratatui::layout::Constraint::{Fill, Length};
 use ratatui::layout::{Layout, Position, Rect};
 
 use super::log::{LOAD, Log, LogRow};
-use crate::domain::{Delivery, DeliveryId, JobState, Listening, Secret, Subject};
+use crate::domain::{Delivery, DeliveryId, JobState, Listening, Search, Secret, Subject};
 use crate::tui::ages::tick;
 use crate::tui::component::{Component, Event, UpdateContext, ViewContext};
 use crate::tui::keys::{COLUMNS, FILTER, GLOBAL, NAV, Scope, keys};
@@ -23,7 +23,7 @@ use crate::tui::store::Store;
 use crate::tui::theme::Tone;
 use crate::tui::widgets::filter::Filter;
 use crate::tui::widgets::list::Step;
-use crate::tui::widgets::text::{contains, paragraph, without_account};
+use crate::tui::widgets::text::{has_words, paragraph, without_account};
 use crate::tui::widgets::widths::Widths;
 use crate::tui::{Effect, deliveries};
 
@@ -35,7 +35,7 @@ keys! {
         OpenDelivery "open-callback" ["i"] "details" "show the callback's details";
         Replay "replay" ["r"] "replay" "replay, after confirmation";
         Retry "retry" ["R"] "retry" "retry failed checks and forwards";
-        FilterCallbacks "filter-callbacks" ["/"] "filter" "filter the callbacks by text";
+        FilterCallbacks "filter-callbacks" ["/"] "filter" "search the saved callbacks";
         CopySubject "copy-subject" ["y"] "copy id" "copy the payment or player id";
         OlderCallbacks "older-callbacks" ["o"] "older" "load older callbacks";
     }
@@ -53,22 +53,26 @@ pub struct State {
 impl LogRow for Delivery {
     const NOUN: &'static str = "callback";
     const IS_NEWEST_FIRST: bool = true;
-    const IS_FILTERED_BY_LEDGER: bool = false;
 
-    fn matches(&self, filter: &str) -> bool {
+    fn search(text: &str) -> Search {
+        Search::of_callbacks(text)
+    }
+
+    fn matches(&self, search: &Search) -> bool {
         let (_, verdict, _) = deliveries::verdict(self);
-        let subject = deliveries::subject(self);
-        [
+        let (subject, status) = (deliveries::subject(self), self.status.to_string());
+        let mut texts = vec![
             self.account.as_str(),
             self.provider.as_str(),
             &verdict,
             &self.kind,
             &subject,
             &self.why,
-        ]
-        .into_iter()
-        .chain(self.jobs.iter().map(|job| job.summary.as_str()))
-        .any(|text| contains(text, filter))
+            &self.method,
+            &status,
+        ];
+        texts.extend(self.jobs.iter().map(|job| job.summary.as_str()));
+        search.selects_delivery(self) && has_words(&search.words, &texts)
     }
 
     fn rows(store: &mut Store) -> &mut Rows<Self> {
@@ -79,9 +83,10 @@ impl LogRow for Delivery {
         &store.deliveries
     }
 
-    fn load(before: Option<DeliveryId>, _filter: String) -> Effect {
+    fn load(before: Option<DeliveryId>, search: Search) -> Effect {
         Effect::LoadDeliveries {
             before,
+            search,
             limit: LOAD,
         }
     }
@@ -221,7 +226,7 @@ impl Component for State {
         let selected = self.selected(ctx.store).cloned();
         match (action, selected) {
             (Action::FilterCallbacks, _) => {
-                let hint = "account, verdict, kind, payment, reason or result";
+                let hint = "words, or account:NAME about:ID";
                 self.log.filter.open(hint);
             }
             (Action::OlderCallbacks, _) => self.log.load_older(ctx),
@@ -275,7 +280,7 @@ impl Component for State {
 
     fn fit(&mut self, ctx: &mut UpdateContext<'_>) {
         let height = Self::parts(ctx.view(), ctx.area).list.height;
-        self.log.fit(height, ctx.store);
+        self.log.fit(height, ctx);
     }
 
     fn on_event(&mut self, event: Event<'_>, ctx: &mut UpdateContext<'_>) {
@@ -312,8 +317,8 @@ impl Component for State {
             .min()
     }
 
-    fn note(&self, ctx: ViewContext<'_>, _room: u16) -> Option<(String, Tone)> {
-        self.log.note(ctx)
+    fn note(&self, ctx: ViewContext<'_>, room: u16) -> Option<(String, Tone)> {
+        self.log.note(ctx, room)
     }
 
     fn view(&self, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) -> Option<Position> {

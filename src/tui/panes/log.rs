@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use ratatui::layout::Rect;
 
-use crate::domain::Problem;
+use crate::domain::search::Found;
+use crate::domain::{Problem, Search};
 use crate::tui::Effect;
 use crate::tui::component::{UpdateContext, ViewContext};
 use crate::tui::keys::NavAction;
@@ -16,7 +17,7 @@ use crate::tui::theme::Tone;
 use crate::tui::widgets::columns::{Column, Grid};
 use crate::tui::widgets::filter::Filter;
 use crate::tui::widgets::list::{List, Step};
-use crate::tui::widgets::text::fit;
+use crate::tui::widgets::text::{cells, fit, grouped};
 use crate::tui::widgets::widths::Widths;
 
 /// Rows in memory while the newest are followed.
@@ -31,10 +32,11 @@ pub trait LogRow: Numbered + Sized {
     /// What one row is called.
     const NOUN: &'static str;
     const IS_NEWEST_FIRST: bool;
-    /// Whether a query to the ledger finds rows by the filter. If not, the filter looks at loaded rows only.
-    const IS_FILTERED_BY_LEDGER: bool;
 
-    fn matches(&self, filter: &str) -> bool;
+    /// The search that the filter's text means.
+    fn search(text: &str) -> Search;
+
+    fn matches(&self, search: &Search) -> bool;
 
     /// The rows that no filter hides.
     fn rows(store: &mut Store) -> &mut Rows<Self>;
@@ -42,10 +44,21 @@ pub trait LogRow: Numbered + Sized {
     fn loaded(store: &Store) -> &Rows<Self>;
 
     /// The query for [`LOAD`] rows older than `before`.
-    fn load(before: Option<Self::Id>, filter: String) -> Effect;
+    fn load(before: Option<Self::Id>, search: Search) -> Effect;
 
     /// Called for every row before it is added.
     fn arrives(&self, _store: &mut Store) {}
+}
+
+/// Whether the ledger was searched for the current filter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum InLedger {
+    /// Not yet.
+    Due,
+    /// In this many saved rows.
+    Searched(usize),
+    /// It could not be read.
+    Failed,
 }
 
 /// The selection and the filter of a log, whose rows are in the store.
@@ -58,6 +71,10 @@ pub struct Log<T> {
     found: Rows<T>,
     /// The filter that they match.
     found_for: String,
+    search: Search,
+    ledger: InLedger,
+    /// The oldest row that a search of the ledger has found. Loaded rows may be older, with gaps between.
+    reached: Option<Arc<T>>,
     /// The number of rows that arrived while an older one is selected; `None` while the newest is followed.
     paused: Option<usize>,
     /// Whether the ledger has no older rows.
@@ -74,6 +91,9 @@ impl<T> Default for Log<T> {
             filter: Filter::default(),
             found: Rows::default(),
             found_for: String::new(),
+            search: Search::default(),
+            ledger: InLedger::Due,
+            reached: None,
             paused: None,
             is_exhausted: false,
             loading: None,
@@ -100,39 +120,26 @@ impl<T: LogRow> Log<T> {
         place(self.list.selected, self.shown(store))
     }
 
-    /// Whether the ledger answers with rows that match the filter, which are not all rows.
-    fn queries_found(&self) -> bool {
-        T::IS_FILTERED_BY_LEDGER && !self.found_for.is_empty()
-    }
-
-    /// The rows that a query continues.
-    fn continued<'a>(&'a self, store: &'a Store) -> &'a Rows<T> {
-        if self.queries_found() {
-            &self.found
-        } else {
-            T::loaded(store)
-        }
-    }
-
     pub fn can_load(&self, store: &Store) -> bool {
         store.is_ready()
             && self.loading.is_none()
             && !self.is_exhausted
             && !T::loaded(store).is_empty()
-            && self.continued(store).len() < ROWS_READ_MAX
+            && self.shown(store).len() < ROWS_READ_MAX
     }
 
     /// Adds rows from the ledger. One that is loaded already is newer.
     pub fn add(&mut self, rows: &[Arc<T>], store: &mut Store) {
         self.change(store, |log, store| {
             for row in rows {
-                if log.continued(store).known(row.id()).is_some() {
+                if log.shown(store).known(row.id()).is_some() {
                     continue;
                 }
-                if log.queries_found() {
-                    log.found.put(row.clone(), ROWS_READ_MAX);
-                } else {
+                // What a search found is not all there is, so the other rows would have gaps.
+                if log.found_for.is_empty() {
                     log.put(row, ROWS_READ_MAX, store);
+                } else {
+                    log.found.put(row.clone(), ROWS_READ_MAX);
                 }
             }
         });
@@ -142,6 +149,9 @@ impl<T: LogRow> Log<T> {
     pub fn push(&mut self, row: &Arc<T>, store: &mut Store) {
         let max = self.paused.map_or(ROWS_MAX, |_| ROWS_READ_MAX);
         let newer = self.age(store);
+        if let InLedger::Searched(rows) = &mut self.ledger {
+            *rows += usize::from(T::loaded(store).known(row.id()).is_none());
+        }
         self.change(store, |log, store| {
             log.put(row, max, store);
             log.cut(max, store);
@@ -160,7 +170,7 @@ impl<T: LogRow> Log<T> {
     }
 
     fn finds(&self, row: &T) -> bool {
-        !self.found_for.is_empty() && row.matches(&self.found_for)
+        !self.found_for.is_empty() && row.matches(&self.search)
     }
 
     fn cut(&mut self, max: usize, store: &mut Store) {
@@ -217,48 +227,41 @@ impl<T: LogRow> Log<T> {
 
     fn query_older(&mut self, ctx: &mut UpdateContext<'_>) {
         if self.can_load(ctx.store) {
-            let mut rows = self.continued(ctx.store).iter();
-            let oldest = rows.rfind(|row| row.is_saved()).map(|row| row.id());
-            self.query(oldest, ctx);
+            let oldest = if self.found_for.is_empty() {
+                let mut rows = T::loaded(ctx.store).iter();
+                rows.rfind(|row| row.is_saved())
+            } else {
+                self.reached.as_ref()
+            };
+            self.query(oldest.map(|row| row.id()), ctx);
         }
     }
 
     fn query(&mut self, before: Option<T::Id>, ctx: &mut UpdateContext<'_>) {
-        let filter = if T::IS_FILTERED_BY_LEDGER {
-            self.filter.text().to_owned()
-        } else {
-            String::new()
-        };
-        ctx.out.push(T::load(before, filter.clone()));
-        self.loading = Some(filter);
-    }
-
-    /// Enter in the filter, which looked at loaded rows only: queries the ledger too.
-    pub fn keep_filter(&mut self, ctx: &mut UpdateContext<'_>) {
-        self.filter.keep();
-        let queries = T::IS_FILTERED_BY_LEDGER && self.filter.is_active();
-        if queries && self.loading.is_none() && ctx.store.is_ready() {
-            self.query(None, ctx);
-        }
+        ctx.out.push(T::load(before, self.search.clone()));
+        self.loading = Some(self.found_for.clone());
     }
 
     /// Takes the result of a query.
-    pub fn answered(&mut self, result: &Result<Vec<Arc<T>>, Problem>, ctx: &mut UpdateContext<'_>) {
+    pub fn answered(&mut self, result: &Result<Found<T>, Problem>, ctx: &mut UpdateContext<'_>) {
         let Some(filter) = self.loading.take() else {
             return;
         };
-        if T::IS_FILTERED_BY_LEDGER && filter != self.filter.text() {
-            // The filter changed while the query ran: query again with the new one.
-            if self.filter.is_active() {
-                self.query(None, ctx);
-            }
+        if filter != self.found_for {
             return;
         }
         match result {
-            Err(problem) => ctx.store.flash(Level::Error, problem.describe()),
-            Ok(rows) => {
+            Err(problem) => {
+                self.ledger = InLedger::Failed;
+                ctx.store.flash(Level::Error, problem.describe());
+            }
+            Ok(Found { rows, searched }) => {
                 // Fewer rows than requested: the ledger has no more.
                 self.is_exhausted = rows.len() < LOAD;
+                self.reached = rows.last().or(self.reached.as_ref()).cloned();
+                if let Some(searched) = searched {
+                    self.ledger = InLedger::Searched(*searched);
+                }
                 if rows.is_empty() && filter.is_empty() {
                     let text = format!("there are no older {}s", T::NOUN);
                     ctx.store.flash(Level::Info, text);
@@ -268,31 +271,42 @@ impl<T: LogRow> Log<T> {
         }
     }
 
-    /// Finds the rows anew after the filter changed, and scrolls.
-    pub fn fit(&mut self, height: u16, store: &Store) {
+    /// Finds the rows anew after the filter changed, and scrolls. Searches the ledger for the filter, one query at a
+    /// time: the answer to an earlier filter is dropped.
+    pub fn fit(&mut self, height: u16, ctx: &mut UpdateContext<'_>) {
         if self.found_for != self.filter.text() {
-            self.filter.text().clone_into(&mut self.found_for);
-            self.found = Rows::default();
-            let all = T::loaded(store).iter();
-            for row in all {
-                if self.finds(row) {
-                    self.found.put(row.clone(), ROWS_READ_MAX);
-                }
-            }
-            self.is_exhausted &= !T::IS_FILTERED_BY_LEDGER;
-            self.paused = None;
-            self.list = List::default();
-            self.list.selected = place(0, self.shown(store));
+            self.find(ctx.store);
         }
-        self.list.fit(self.shown(store).len(), height);
+        let is_due = self.ledger == InLedger::Due && !self.found_for.is_empty();
+        if is_due && self.loading.is_none() && ctx.store.is_ready() {
+            self.query(None, ctx);
+        }
+        self.list.fit(self.shown(ctx.store).len(), height);
     }
 
-    /// The note at the right of the pane's title.
-    pub fn note(&self, ctx: ViewContext<'_>) -> Option<(String, Tone)> {
+    /// Finds the loaded rows that match the filter.
+    fn find(&mut self, store: &Store) {
+        self.filter.text().clone_into(&mut self.found_for);
+        self.search = T::search(&self.found_for);
+        self.ledger = InLedger::Due;
+        self.reached = None;
+        self.found = Rows::default();
+        for row in T::loaded(store).iter() {
+            if self.finds(row) {
+                self.found.put(row.clone(), ROWS_READ_MAX);
+            }
+        }
+        self.is_exhausted = false;
+        self.paused = None;
+        self.list = List::default();
+        self.list.selected = place(0, self.shown(store));
+    }
+
+    /// The note at the right of the pane's title, in so many columns.
+    pub fn note(&self, ctx: ViewContext<'_>, room: u16) -> Option<(String, Tone)> {
         let noun = T::NOUN;
-        let filter = fit(self.filter.text(), 24);
-        match (self.paused, self.found.len()) {
-            (Some(new), _) if new > 0 => {
+        match self.paused {
+            Some(new) if new > 0 => {
                 let newest = if T::IS_NEWEST_FIRST {
                     NavAction::Top
                 } else {
@@ -305,9 +319,33 @@ impl<T: LogRow> Log<T> {
                 };
                 Some((text, Tone::Warn))
             }
-            _ if filter.is_empty() => None,
-            (_, 1) => Some((format!("1 {noun} matches `{filter}`"), Tone::Accent)),
-            (_, n) => Some((format!("{n} {noun}s match `{filter}`"), Tone::Accent)),
+            _ if self.found_for.is_empty() => None,
+            _ => Some((self.found_note(room), Tone::Accent)),
+        }
+    }
+
+    /// How many rows match the filter, of how many.
+    fn found_note(&self, room: u16) -> String {
+        let (noun, found) = (T::NOUN, self.found.len());
+        let filter = fit(&self.found_for, 24);
+        let (end, verb) = if found == 1 {
+            ("", "matches")
+        } else {
+            ("s", "match")
+        };
+        match self.ledger {
+            InLedger::Due => format!("searching {noun}s for `{filter}`…"),
+            InLedger::Failed => format!("{found} loaded {noun}{end} {verb} `{filter}`"),
+            InLedger::Searched(rows) => {
+                let more = if self.is_exhausted { "" } else { "+" };
+                let count = format!("{found}{more} of {}", grouped(rows));
+                let whole = format!("{count} saved {noun}s {verb} `{filter}`");
+                if cells(whole.chars().count()) > room {
+                    count
+                } else {
+                    whole
+                }
+            }
         }
     }
 
@@ -319,10 +357,10 @@ impl<T: LogRow> Log<T> {
             "Loading from the ledger…".into()
         } else if !self.filter.is_active() {
             none.into()
-        } else if T::IS_FILTERED_BY_LEDGER {
-            format!("No {} matches the filter.", T::NOUN)
-        } else {
+        } else if self.ledger == InLedger::Failed {
             format!("No loaded {} matches the filter.", T::NOUN)
+        } else {
+            format!("No saved {} matches the filter.", T::NOUN)
         }
     }
 

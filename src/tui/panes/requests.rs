@@ -12,7 +12,7 @@ use ratatui::layout::{Layout, Position, Rect};
 use super::budgets::{budget_rows, draw_budgets};
 use super::log::{LOAD, Log, LogRow};
 use super::request_rows::{RESPONSE_FROM, columns};
-use crate::domain::{Exchange, ExchangeId, Outcome, RequestId};
+use crate::domain::{Exchange, ExchangeId, Outcome, RequestId, Search};
 use crate::tui::Effect;
 use crate::tui::ages::tick;
 use crate::tui::component::{Component, Event, UpdateContext, ViewContext};
@@ -25,7 +25,7 @@ use crate::tui::store::{AccountState, Store};
 use crate::tui::theme::Tone;
 use crate::tui::widgets::filter::Filter;
 use crate::tui::widgets::list::{List, Step};
-use crate::tui::widgets::text::{Pen, cells, contains};
+use crate::tui::widgets::text::{Pen, cells, has_words};
 use crate::tui::widgets::widths::Widths;
 
 keys! {
@@ -33,7 +33,7 @@ keys! {
     Action:
     REQUESTS "Requests" keys [NAV, COLUMNS, GLOBAL] {
         OpenExchange "open" ["enter"] "open" "show the request and its response";
-        Filter "filter" ["/"] "filter" "filter the requests by text";
+        Filter "filter" ["/"] "filter" "search the saved requests";
         LoadOlder "older" ["o"] "older" "load older requests";
         RequestTimeline "request-timeline" ["t"] "timeline" "show the payment's timeline";
         CancelWaiting "cancel-waiting" ["x"] "cancel" "cancel a waiting request; end a pause";
@@ -52,14 +52,17 @@ pub struct State {
 impl LogRow for Exchange {
     const NOUN: &'static str = "request";
     const IS_NEWEST_FIRST: bool = false;
-    const IS_FILTERED_BY_LEDGER: bool = true;
 
-    fn matches(&self, filter: &str) -> bool {
+    fn search(text: &str) -> Search {
+        Search::of_requests(text)
+    }
+
+    fn matches(&self, search: &Search) -> bool {
         let status = match &self.outcome {
             Outcome::Status(status) => status.to_string(),
             Outcome::Failed(why) => why.clone(),
         };
-        [
+        let texts = [
             self.method.as_str(),
             self.path(),
             self.account.as_str(),
@@ -68,9 +71,8 @@ impl LogRow for Exchange {
             &status,
             &self.request_body.readable(),
             &self.response_body.readable(),
-        ]
-        .iter()
-        .any(|text| contains(text, filter))
+        ];
+        search.selects_exchange(self) && has_words(&search.words, &texts)
     }
 
     fn rows(store: &mut Store) -> &mut Rows<Self> {
@@ -81,10 +83,10 @@ impl LogRow for Exchange {
         &store.exchanges
     }
 
-    fn load(before: Option<ExchangeId>, filter: String) -> Effect {
+    fn load(before: Option<ExchangeId>, search: Search) -> Effect {
         Effect::LoadLog {
             before,
-            filter,
+            search,
             limit: LOAD,
         }
     }
@@ -147,7 +149,7 @@ impl Component for State {
                 }
             }
             Action::Filter => {
-                let hint = "method, path, account, status or body";
+                let hint = "words, or status:4xx method:post account:NAME about:ID operator:NAME";
                 self.log.filter.open(hint);
             }
             Action::LoadOlder => self.log.load_older(ctx),
@@ -187,7 +189,7 @@ impl Component for State {
 
     fn fit(&mut self, ctx: &mut UpdateContext<'_>) {
         let height = parts(ctx.area, ctx.store).list.height;
-        self.log.fit(height, ctx.store);
+        self.log.fit(height, ctx);
     }
 
     fn on_event(&mut self, event: Event<'_>, ctx: &mut UpdateContext<'_>) {
@@ -211,10 +213,6 @@ impl Component for State {
         if let Intent::ShowWaiting = intent {
             self.select_waiting(ctx.store);
         }
-    }
-
-    fn keep_filter(&mut self, ctx: &mut UpdateContext<'_>) {
-        self.log.keep_filter(ctx);
     }
 
     fn cancel(&mut self, ctx: &mut UpdateContext<'_>) -> bool {
@@ -245,8 +243,8 @@ impl Component for State {
             .min()
     }
 
-    fn note(&self, ctx: ViewContext<'_>, _room: u16) -> Option<(String, Tone)> {
-        self.log.note(ctx)
+    fn note(&self, ctx: ViewContext<'_>, room: u16) -> Option<(String, Tone)> {
+        self.log.note(ctx, room)
     }
 
     fn view(&self, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) -> Option<Position> {

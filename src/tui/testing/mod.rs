@@ -13,6 +13,7 @@ use super::{Effect, Model, Msg, Setup, UiOptions, update};
 use crate::domain::catalogue::{Param, Place};
 use crate::domain::manage::{Guide, GuideTopic, ProviderSetup, SetupField};
 use crate::domain::payment::Price;
+use crate::domain::search::Found;
 use crate::domain::{
     Ability, Account, AccountId, Amount, Answer, Body, Currency, Documented, Environment, Estimate,
     Exchange, ExchangeId, Expectation, Expected, ExpectedBy, Handled, Happening, Note, Now,
@@ -430,7 +431,7 @@ pub fn exchange(at: i64, path: &str, outcome: Outcome) -> Arc<Exchange> {
         account: shop(),
         provider: "kanga".into(),
         environment: "embedded".into(),
-        at: START.plus(Duration::from_millis(u64::try_from(at).unwrap() * 1_370)),
+        at: WallTime(START.0 + at * 1_370),
         method: "POST".into(),
         url: format!("http://127.0.0.1:41207{path}"),
         about: "ORDER-1042".into(),
@@ -439,6 +440,7 @@ pub fn exchange(at: i64, path: &str, outcome: Outcome) -> Arc<Exchange> {
         http_version: "HTTP/1.1".into(),
         response_wire: None,
         operator: String::new(),
+        profile: String::new(),
         to_head: Some(Duration::from_millis(11)),
         took: Duration::from_millis(12),
         request_headers: vec![
@@ -451,6 +453,22 @@ pub fn exchange(at: i64, path: &str, outcome: Outcome) -> Arc<Exchange> {
             r#"{"result":"ok","currency":"EMT","amount":"25.00","state":"ACTIVE"}"#,
         ),
     })
+}
+
+/// What the ledger answers to a query for older rows.
+pub fn older<T>(rows: Vec<Arc<T>>) -> Found<T> {
+    Found {
+        rows,
+        searched: None,
+    }
+}
+
+/// What the ledger answers to a search.
+pub fn found<T>(rows: Vec<Arc<T>>) -> Found<T> {
+    Found {
+        rows,
+        searched: Some(100_000),
+    }
 }
 
 pub fn quote(at: u64, prices: &[(&str, &str)]) -> Estimate {

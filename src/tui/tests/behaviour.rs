@@ -432,48 +432,94 @@ fn older_requests_come_when_the_top_is_passed() {
         press(&mut model, "5gk", second(3)),
         [Effect::LoadLog {
             before: Some(ExchangeId(1)),
-            filter: String::new(),
+            search: Search::default(),
             limit: 200
         }]
     );
-    update(&mut model, second(3), Msg::Log(Ok(Vec::new())));
+    update(&mut model, second(3), Msg::Log(Ok(older(Vec::new()))));
     assert_eq!(press(&mut model, "k", second(3)), [], "there are no more");
 }
 
-#[test]
-fn a_filter_applies_while_typed_and_queries_the_ledger_on_enter() {
-    let mut model = busy();
-    assert_eq!(press(&mut model, "5/TIMED", second(3)), []);
-    assert_eq!(
-        model.panes.requests.selected(&model.store).unwrap().id,
-        ExchangeId(6)
-    );
-    assert_eq!(
-        press(&mut model, "<enter>", second(3)),
-        [Effect::LoadLog {
-            before: None,
-            filter: "TIMED".into(),
-            limit: 200
-        }]
-    );
-    press(&mut model, "<esc>", second(3));
-    assert!(!screen(&model, second(3), 120, 40).contains("match `TIMED`"));
+fn load(text: &str) -> Effect {
+    Effect::LoadLog {
+        before: None,
+        search: Search::of_requests(text),
+        limit: 200,
+    }
 }
 
 #[test]
-fn a_filter_that_changes_during_its_query_is_queried_again() {
+fn a_filter_searches_the_ledger_while_it_is_typed() {
     let mut model = busy();
-    press(&mut model, "5/TIMED<enter>", second(3));
-    assert_eq!(press(&mut model, "/ out", second(3)), []);
+    let now = second(3);
+    assert_eq!(press(&mut model, "5/T", now), [load("T")]);
+    let shown = screen(&model, now, 120, 40);
+    assert!(shown.contains("searching requests for `T`…"), "{shown}");
+    assert_eq!(press(&mut model, "IMED", now), [], "one query at a time");
+    let selected = |model: &Model| {
+        let selected = model.panes.requests.selected(&model.store);
+        selected.map(|exchange| exchange.id)
+    };
+    assert_eq!(selected(&model), Some(ExchangeId(6)), "a loaded row");
+    let other = exchange(0, "/other", Outcome::Status(200));
     assert_eq!(
-        update(&mut model, second(3), Msg::Log(Ok(Vec::new()))),
-        [Effect::LoadLog {
-            before: None,
-            filter: "TIMED out".into(),
-            limit: 200
-        }]
+        update(&mut model, now, Msg::Log(Ok(found(vec![other])))),
+        [load("TIMED")]
     );
-    assert_eq!(model.scope().title, "Filter", "it is still being typed");
+    let shown = screen(&model, now, 120, 40);
+    assert!(!shown.contains("/other"), "an answer to an earlier text");
+    let old = exchange(0, "/old", Outcome::Failed("timed out".into()));
+    assert_eq!(update(&mut model, now, Msg::Log(Ok(found(vec![old])))), []);
+    let shown = screen(&model, now, 120, 40);
+    let note = "2 of 100,000 saved requests match `TIMED`";
+    assert!(shown.contains(note) && shown.contains("/old"), "{shown}");
+    let new = exchange(30, "/new", Outcome::Failed("timed out".into()));
+    update(&mut model, now, Msg::Exchange(new));
+    let shown = screen(&model, now, 120, 40);
+    assert!(shown.contains("3 of 100,001 saved requests"), "{shown}");
+    assert_eq!(press(&mut model, "<enter><esc>", now), []);
+    assert!(!screen(&model, now, 120, 40).contains("/old"));
+}
+
+#[test]
+fn a_filter_with_more_matches_than_rows_loads_older_ones() {
+    let mut model = busy();
+    let now = second(3);
+    press(&mut model, "5/", now);
+    update(&mut model, now, Msg::Paste("status:4xx".into()));
+    press(&mut model, "<enter>", now);
+    let row = |id| exchange(id, "/x", Outcome::Status(404));
+    let page = (100..300).rev().map(row).collect();
+    update(&mut model, now, Msg::Log(Ok(found(page))));
+    let shown = screen(&model, now, 120, 40);
+    assert!(shown.contains("201+ of 100,000 saved requests"), "{shown}");
+    assert_eq!(
+        press(&mut model, "o", now),
+        [Effect::LoadLog {
+            before: Some(ExchangeId(100)),
+            search: Search::of_requests("status:4xx"),
+            limit: 200,
+        }],
+        "a loaded row is older, but other rows may be between"
+    );
+    update(&mut model, now, Msg::Log(Ok(older(vec![row(99)]))));
+    let shown = screen(&model, now, 120, 40);
+    assert!(shown.contains("202 of 100,000 saved requests"), "{shown}");
+}
+
+#[test]
+fn a_search_that_fails_says_that_only_loaded_rows_were_searched() {
+    let mut model = busy();
+    let now = second(3);
+    press(&mut model, "5/", now);
+    update(&mut model, now, Msg::Paste("timed".into()));
+    let failed = Problem::new(ProblemKind::Local, "the disk is gone", "");
+    assert_eq!(update(&mut model, now, Msg::Log(Err(failed))), []);
+    let shown = screen(&model, now, 120, 40);
+    assert!(
+        shown.contains("1 loaded request matches `timed`"),
+        "{shown}"
+    );
 }
 
 #[test]
@@ -489,8 +535,8 @@ fn older_requests_leave_the_selection_on_its_row() {
     };
     let before = line(&model);
     assert_eq!(before.0, ExchangeId(1));
-    let older = exchange(0, "/api/v2/tpg/transaction", Outcome::Status(200));
-    update(&mut model, second(3), Msg::Log(Ok(vec![older])));
+    let old = exchange(0, "/api/v2/tpg/transaction", Outcome::Status(200));
+    update(&mut model, second(3), Msg::Log(Ok(older(vec![old]))));
     assert_eq!(line(&model), before);
 }
 

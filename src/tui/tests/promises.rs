@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use ratatui::crossterm::event::{KeyCode, KeyModifiers, MouseButton, MouseEvent};
 
 use super::*;
+use crate::domain::search::Found;
 use crate::domain::simulate;
 use crate::tui::pasted::Pasted;
 use crate::tui::table::bindings;
@@ -646,7 +647,10 @@ proptest! {
                 },
                 Happening::Delivery(id, which) => Msg::Delivery(some_delivery(id, which).into()),
                 Happening::Deliveries(id) => {
-                    Msg::Deliveries(Ok(vec![some_delivery(-id, 1).into()]))
+                    Msg::Deliveries(Ok(Found {
+                        rows: vec![some_delivery(-id, 1).into()],
+                        searched: Some(7),
+                    }))
                 }
                 Happening::Listening(which) => Msg::Listening(some_listening(which)),
                 Happening::Asked(which) if which % 2 == 0 => {
@@ -667,7 +671,10 @@ proptest! {
                 },
                 Happening::Exchange(id) => Msg::Exchange(exchange(id, "/x", Outcome::Status(503))),
                 Happening::Log(id) => {
-                    Msg::Log(Ok(vec![exchange(id, "/old", Outcome::Failed("x".into()))]))
+                    Msg::Log(Ok(Found {
+                        rows: vec![exchange(id, "/old", Outcome::Failed("x".into()))],
+                        searched: Some(7),
+                    }))
                 }
                 Happening::Notice(text) => Msg::Notice(msg::Notice {
                     level: msg::Level::Warning, about: text.clone(), text,

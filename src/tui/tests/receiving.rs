@@ -34,7 +34,17 @@ fn callbacks_of_every_verdict() {
     }
     press(&mut model, "f", now);
     shown(&mut model, now, "callbacks_zoomed");
-    press(&mut model, "f/1041", now);
+    press(&mut model, "f/", now);
+    let search = update(&mut model, now, Msg::Paste("about:ORDER-1041".into()));
+    assert_eq!(
+        search,
+        [Effect::LoadDeliveries {
+            before: None,
+            search: Search::of_callbacks("about:ORDER-1041"),
+            limit: 200,
+        }]
+    );
+    update(&mut model, now, Msg::Deliveries(Ok(found(Vec::new()))));
     shown(&mut model, now, "callbacks_filter");
 }
 
@@ -369,13 +379,14 @@ fn older_callbacks_are_brought_at_the_end_and_by_a_key() {
         press(&mut model, "GG", now),
         [Effect::LoadDeliveries {
             before: Some(DeliveryId(1)),
+            search: Search::default(),
             limit: 200,
         }]
     );
     assert_eq!(press(&mut model, "o", now), [], "one question at a time");
-    let older = vec![Arc::new(delivery(0, -100_000, "ORDER-1"))];
+    let old = vec![Arc::new(delivery(0, -100_000, "ORDER-1"))];
     let rows = model.panes.callbacks.len(&model.store);
-    update(&mut model, now, Msg::Deliveries(Ok(older)));
+    update(&mut model, now, Msg::Deliveries(Ok(older(old))));
     assert_eq!(model.panes.callbacks.len(&model.store), rows + 1);
     assert_eq!(press(&mut model, "o", now), [], "there are no more");
 }

@@ -280,6 +280,25 @@ pub fn contains(text: &str, part: &str) -> bool {
         .any(|window| window.eq_ignore_ascii_case(part.as_bytes()))
 }
 
+/// Whether each word is found in one of these texts, in upper or lower case.
+pub fn has_words(words: &[String], texts: &[&str]) -> bool {
+    let is_found = |word: &String| texts.iter().any(|text| contains(text, word));
+    words.iter().all(is_found)
+}
+
+/// A number with its thousands apart: 100,000.
+pub fn grouped(number: usize) -> String {
+    let digits = number.to_string();
+    let mut grouped = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
 /// A reason without the account that it begins with, for a place that names the account already.
 pub fn without_account<'a>(why: &'a str, account: &str) -> &'a str {
     let rest = why.strip_prefix("account ");

@@ -85,6 +85,7 @@ fn exchange(number: u64, rng: &mut Rng) -> Exchange {
         http_version: "HTTP/1.1".into(),
         response_wire: None,
         operator: String::new(),
+        profile: String::new(),
         to_head: None,
         took: Duration::from_millis(3),
         request_headers: headers(rng),

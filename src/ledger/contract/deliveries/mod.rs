@@ -11,7 +11,8 @@ use super::Bench;
 use super::fixtures::*;
 use crate::domain::job::{AttemptOutcome, Disposition, JobResult, Lease, NewJob};
 use crate::domain::{
-    Delivery, DeliveryId, JobId, JobKind, JobState, PaymentId, PlayerId, Subject, Verdict, WallTime,
+    Delivery, DeliveryId, JobId, JobKind, JobState, PaymentId, PlayerId, Search, Subject, Verdict,
+    WallTime,
 };
 use crate::ledger::{
     Backend, DedupKey, DeliveryQuery, FirstReply, JobFilter, LedgerError, NewDelivery, Retention,

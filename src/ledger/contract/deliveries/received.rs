@@ -167,7 +167,7 @@ pub async fn deliveries_are_paged_and_filtered(bench: Bench) {
         ),
         (
             DeliveryQuery {
-                account: Some("other".into()),
+                search: Search::of_callbacks("account:other"),
                 ..all()
             },
             &[3],
@@ -180,4 +180,57 @@ pub async fn deliveries_are_paged_and_filtered(bench: Bench) {
         let count = ledger.count_deliveries(query.clone()).await;
         assert_eq!(count, Ok(expected.len()), "{query:?}");
     }
+}
+
+pub async fn deliveries_are_searched_by_words_subject_and_profile(bench: Bench) {
+    let ledger = bench.process(&at_start());
+    let mut saved = Vec::new();
+    for given in [
+        new(1),
+        NewDelivery {
+            why: "the signature differs".into(),
+            ..refused()
+        },
+        NewDelivery {
+            account_key: "live 7".into(),
+            subject: Some(Subject::Player(PlayerId(765))),
+            ..new(3)
+        },
+        NewDelivery {
+            account_key: "lively".into(),
+            account: "100%_\\x".into(),
+            jobs: vec![job(JobKind::Forward, START)],
+            ..new(4)
+        },
+    ] {
+        saved.push(ledger.deliver(given).await.unwrap().id);
+    }
+    let ids = async |query: DeliveryQuery| -> Vec<usize> {
+        let number = |id| saved.iter().position(|saved| *saved == id).unwrap() + 1;
+        let found = ledger.deliveries(query).await.unwrap();
+        found.iter().map(|delivery| number(delivery.id)).collect()
+    };
+    for (text, expected) in [
+        ("", &[4, 3, 2, 1][..]),
+        ("about:A-17", &[4, 1]),
+        ("about:765", &[3]),
+        ("about:a-17", &[]),
+        ("REJECTED differs", &[2]),
+        ("refused 403", &[2]),
+        ("127.0.0.1:3000", &[4]),
+        ("%_\\X", &[4]),
+        ("1_0", &[]),
+        ("account:shop a-17", &[1]),
+    ] {
+        let query = DeliveryQuery {
+            search: Search::of_callbacks(text),
+            ..all()
+        };
+        assert_eq!(ids(query).await, expected, "{text}");
+    }
+    let of_profile = DeliveryQuery {
+        profile: Some("live".into()),
+        ..all()
+    };
+    assert_eq!(ids(of_profile).await, [3, 2, 1], "with each run");
 }

@@ -36,6 +36,21 @@ impl TestSchema {
     }
 }
 
+impl TestSchema {
+    /// Leaves out this many ids of the request log.
+    pub(in crate::ledger) fn skip_exchanges(&self, count: usize) {
+        let settings = self.0.clone();
+        off_runtime(move || {
+            let target = Target::new(&settings).unwrap();
+            let open = Connection::open(&target, &Clock::system()).unwrap();
+            open.batch(&format!(
+                "SELECT setval(pg_get_serial_sequence('exchanges', 'id'), max(id) + {count}) FROM exchanges"
+            ))
+            .unwrap();
+        });
+    }
+}
+
 impl Drop for TestSchema {
     fn drop(&mut self) {
         let settings = self.0.clone();
@@ -275,4 +290,35 @@ async fn each_right_that_the_role_lacks_is_named() {
     let problem = least.problem().unwrap();
     let words = "lacks rights: SELECT on ledger, INSERT, DELETE on slots";
     assert!(problem.message.contains(words), "{problem:?}");
+}
+
+#[tokio::test]
+#[ignore = "needs a PostgreSQL: set TILLDECK_TEST_DATABASE_URL"]
+async fn a_search_by_subject_or_status_reads_an_index() {
+    let schema = TestSchema::new();
+    let settings = schema.0.clone();
+    off_runtime(move || {
+        let target = Target::new(&settings).unwrap();
+        let open = Connection::open(&target, &Clock::system()).unwrap();
+        // Few rows are read faster without an index.
+        open.batch("SET enable_seqscan TO off; SET enable_indexscan TO off")
+            .unwrap();
+        for (text, index) in [
+            ("about:A-17", "exchanges_by_about"),
+            ("about:A-17 words", "exchanges_by_about"),
+            ("status:5xx", "exchanges_by_status"),
+            ("status:failed", "exchanges_by_status"),
+            ("account:shop", "exchanges_by_account"),
+            ("operator:anna", "exchanges_by_operator"),
+        ] {
+            let query = LogQuery {
+                profile: Some("live".into()),
+                search: crate::domain::Search::of_requests(text),
+                limit: 100,
+                ..LogQuery::default()
+            };
+            let plan = crate::ledger::sql::exchanges::plan(&open, &query, ("EXPLAIN", 0)).unwrap();
+            assert!(plan.contains(index), "{text}: {plan}");
+        }
+    });
 }

@@ -8,10 +8,11 @@ use crate::domain::{
     WallTime,
 };
 
-use super::super::selection::Selection;
+use super::super::selection::{Selection, patterns};
 use super::super::value::{Row, params};
 use super::super::{Sql, SqlResult};
 use crate::ledger::deliveries::{DeliveryQuery, NewDelivery, SealedParts};
+use crate::ledger::exchanges::SEARCHED_MAX;
 
 /// The size of a row beside its texts.
 const ROW_BYTES: usize = 250;
@@ -20,6 +21,9 @@ const COLUMNS: &str = "id, account, provider, received_at, sender, method, verdi
      attempt, status, bytes";
 const JOB_COLUMNS: &str = "id, duty, target, tries, due_at, done, tried_at, told, status, took, \
      identity IS NULL";
+
+/// The column of [`Job::summary`].
+const SUMMARY: &str = "told";
 
 /// The lease end of a job without a lease.
 pub(super) const FREE: WallTime = WallTime(i64::MIN);
@@ -234,8 +238,8 @@ fn subject_columns(subject: Option<&Subject>) -> (Option<String>, Option<String>
 }
 
 pub(super) fn list(sql: &dyn Sql, query: &DeliveryQuery) -> SqlResult<Vec<Delivery>> {
-    let (payment, player) = subject_columns(query.subject.as_ref());
-    let selection = selection(query, payment.as_deref(), player.as_deref());
+    let wanted = Wanted::of(query);
+    let selection = wanted.selection();
     let mut found = sql.all(
         &format!("SELECT {COLUMNS} {}", selection.text()),
         selection.values(),
@@ -249,40 +253,93 @@ pub(super) fn list(sql: &dyn Sql, query: &DeliveryQuery) -> SqlResult<Vec<Delive
 }
 
 pub(super) fn count(sql: &dyn Sql, query: &DeliveryQuery) -> SqlResult<usize> {
-    let (payment, player) = subject_columns(query.subject.as_ref());
-    selection(query, payment.as_deref(), player.as_deref()).count(sql)
+    Wanted::of(query).selection().count(sql)
 }
 
-/// The rows that a query selects; its subject as the columns have it.
-fn selection<'a>(
+/// A query in the words of SQL.
+struct Wanted<'a> {
     query: &'a DeliveryQuery,
-    payment: Option<&'a str>,
-    player: Option<&'a str>,
-) -> Selection<'a> {
-    let mut selection = Selection::of("deliveries");
-    if let Some(account_key) = &query.account_key {
-        selection.require("realm =", account_key);
+    payment: Option<String>,
+    player: Option<String>,
+    /// The beginning of the owners of a profile, with the end of its name.
+    profile: Option<String>,
+    patterns: Vec<String>,
+}
+
+impl<'a> Wanted<'a> {
+    fn of(query: &'a DeliveryQuery) -> Self {
+        let (payment, player) = subject_columns(query.subject.as_ref());
+        Self {
+            query,
+            payment,
+            player,
+            profile: query.profile.as_ref().map(|profile| format!("{profile} ")),
+            patterns: patterns(&query.search.words),
+        }
     }
-    if let Some(DeliveryId(id)) = query.before {
-        selection.require("id <", id);
+
+    fn selection(&self) -> Selection<'_> {
+        let (query, search) = (self.query, &self.query.search);
+        let mut selection = Selection::of("deliveries");
+        if let Some(account_key) = &query.account_key {
+            selection.require("realm =", account_key);
+        }
+        if let Some(profile) = &self.profile {
+            // A run of the simulator has the profile's name and a number.
+            let profile = selection.place(profile);
+            selection.require_that(&format!(
+                "substr(realm || ' ', 1, length({profile})) = {profile}"
+            ));
+        }
+        if let Some(DeliveryId(id)) = query.before {
+            selection.require("id <", id);
+        }
+        if let Some(DeliveryId(id)) = query.after {
+            selection.require("id >", id);
+        }
+        if let Some(at) = query.since {
+            selection.require("received_at >=", at);
+        }
+        if let Some(at) = query.until {
+            selection.require("received_at <", at);
+        }
+        if let Some(account) = &search.account {
+            selection.require("account =", account);
+        }
+        if let Some(payment) = &self.payment {
+            selection.require("payment =", payment);
+        }
+        if let Some(player) = &self.player {
+            selection.require("player =", player);
+        }
+        if let Some(about) = &search.about {
+            let about = selection.place(about);
+            selection.require_that(&format!("payment = {about} OR player = {about}"));
+        }
+        self.require_words(&mut selection);
+        selection.newest(query.limit, query.after.is_some());
+        selection
     }
-    if let Some(DeliveryId(id)) = query.after {
-        selection.require("id >", id);
+
+    fn require_words<'s>(&'s self, selection: &mut Selection<'s>) {
+        if !self.patterns.is_empty() {
+            let searched = i64::try_from(SEARCHED_MAX).unwrap_or(i64::MAX);
+            selection.require("id > (SELECT max(id) FROM deliveries) -", searched);
+        }
+        for pattern in &self.patterns {
+            let place = selection.place(pattern);
+            let like = format!("LIKE lower({place}) ESCAPE '\\'");
+            // With the words of the screen beside those of scripts.
+            selection.require_that(&format!(
+                "lower(account || ' ' || provider || ' ' || verdict || CASE verdict \
+                     WHEN 'refused' THEN ' rejected' WHEN 'unknown_account' THEN ' unknown no account' ELSE '' END \
+                     || ' ' || kind || ' ' || coalesce(payment, player, '') || ' ' || why || ' ' || method || ' ' || \
+                     CAST(status AS TEXT)) {like} \
+                 OR EXISTS (SELECT 1 FROM errands WHERE delivery = deliveries.id \
+                     AND lower({SUMMARY} || ' ' || target) {like})"
+            ));
+        }
     }
-    if let Some(at) = query.since {
-        selection.require("received_at >=", at);
-    }
-    if let Some(account) = &query.account {
-        selection.require("account =", account);
-    }
-    if let Some(payment) = payment {
-        selection.require("payment =", payment);
-    }
-    if let Some(player) = player {
-        selection.require("player =", player);
-    }
-    selection.newest(query.limit, query.after.is_some());
-    selection
 }
 
 pub(super) fn one(sql: &dyn Sql, id: DeliveryId) -> SqlResult<Option<Delivery>> {

@@ -7,6 +7,7 @@ mod files;
 mod nonces;
 mod pruning;
 mod recovery;
+mod search;
 mod slots;
 
 use std::path::Path;

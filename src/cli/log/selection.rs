@@ -1,0 +1,110 @@
+//! Which entries `log` shows.
+
+use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
+
+use crate::cli::command::CommandContext;
+use crate::cli::exit::usage;
+use crate::cli::values::{method, since, status};
+use crate::domain::since::Since;
+use crate::domain::{Problem, Search, StatusFilter, WallTime};
+
+/// Selects entries; all options must hold.
+#[derive(Debug, Args)]
+pub(super) struct Selection {
+    /// Only entries newer than this: 30m, 24h, 7d, today, yesterday, 2026-11-28, "2026-11-28 14:30", 14:30.
+    #[arg(long, value_parser = since, value_name = "TIME", allow_negative_numbers = true)]
+    since: Option<Since>,
+    /// Only entries older than this. A day means its beginning.
+    #[arg(long, value_parser = since, value_name = "TIME", allow_negative_numbers = true, conflicts_with = "follow")]
+    until: Option<Since>,
+    /// Only entries about this payment, order or player: the whole id.
+    #[arg(long, value_name = "ID", value_parser = NonEmptyStringValueParser::new())]
+    about: Option<String>,
+    /// Only responses with this status: 4xx, 404; or `failed`: requests without a response.
+    #[arg(long, value_parser = status, value_name = "STATUS")]
+    status: Option<StatusFilter>,
+    /// Only requests with this method: GET, POST.
+    #[arg(long, value_parser = method, value_name = "METHOD")]
+    method: Option<String>,
+    /// Only entries with all these words, in upper or lower case, in URL, subject, account or result. Bodies are not
+    /// searched.
+    #[arg(long, value_name = "TEXT")]
+    grep: Option<String>,
+    /// Only requests of this operator, where a team shares the ledger: alice@till.
+    #[arg(long, value_name = "NAME")]
+    operator: Option<String>,
+    /// Also entries of other profiles.
+    #[arg(long)]
+    pub(super) all_profiles: bool,
+}
+
+impl Selection {
+    /// Rejects options that say nothing about callbacks.
+    ///
+    /// # Errors
+    /// The first such option, and why.
+    pub(super) fn must_suit_callbacks(&self) -> Result<(), Problem> {
+        let refused = [
+            (
+                self.status.is_some(),
+                "--status selects the providers' responses to sent requests",
+                "`--grep rejected` finds rejected callbacks",
+            ),
+            (
+                self.method.is_some(),
+                "--method selects sent requests",
+                "`--grep POST` finds callbacks by their method",
+            ),
+            (
+                self.operator.is_some(),
+                "--operator selects sent requests, and providers send callbacks",
+                "leave it out, or leave out --deliveries",
+            ),
+        ];
+        match refused.into_iter().find(|(is_given, ..)| *is_given) {
+            Some((_, why, hint)) => {
+                Err(usage(format!("{why}; --deliveries shows callbacks"), hint))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// What the options search for, in the account of the command line.
+    pub(super) fn search(&self, cx: &CommandContext<'_>) -> Search {
+        let search = Search {
+            account: cx.settings.account().map(str::to_owned),
+            about: self.about.clone(),
+            status: self.status,
+            method: self.method.clone(),
+            operator: self.operator.clone(),
+            ..Search::default()
+        };
+        search.with_words(self.grep.as_deref().unwrap_or_default())
+    }
+
+    /// The profile whose entries are shown; `None` for those of all.
+    pub(super) fn profile(&self, cx: &CommandContext<'_>) -> Option<String> {
+        (!self.all_profiles).then(|| cx.settings.profile.name.clone())
+    }
+
+    /// The instants of `--since` and `--until`.
+    ///
+    /// # Errors
+    /// If the first is not before the second: nothing would be found.
+    pub(super) fn period(&self, cx: &CommandContext<'_>) -> Result<[Option<WallTime>; 2], Problem> {
+        let (now, zone) = (cx.now().wall, crate::clock::time_zone());
+        let [since, until] =
+            [&self.since, &self.until].map(|time| Some(time.as_ref()?.instant(now, &zone)));
+        if since
+            .zip(until)
+            .is_some_and(|(since, until)| since >= until)
+        {
+            return Err(usage(
+                "--since is not before --until",
+                "a day means its beginning: --since yesterday --until today shows yesterday",
+            ));
+        }
+        Ok([since, until])
+    }
+}
