@@ -13,6 +13,7 @@ mod budgets;
 mod explorer;
 mod gallery;
 mod help;
+mod notify;
 mod payments;
 mod players;
 mod pointer;

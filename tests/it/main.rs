@@ -17,6 +17,7 @@ mod docs;
 mod expectations;
 mod exports;
 mod forwarding;
+mod hooks;
 mod kinguin;
 mod listen;
 mod lookups;
