@@ -49,6 +49,7 @@ fn run(settings: &Settings, log: LogStart, out: &Out) -> CommandResult {
         profile: profile.clone(),
         options,
         verify_on_start: config.ui.verify_on_start,
+        notify: config.ui.notify.clone(),
     };
     // The console handles signals itself: it must restore the terminal first.
     stop::leave_to_others();

@@ -53,6 +53,8 @@ tilldeck first saves a callback on disk, then responds 200, then processes and f
 Until the shop's server responds 2xx, tilldeck retries for a day, at growing intervals. It respects Retry-After. The \
 status 410 stops the retries.
 
+The programs under [hooks] in the config file run when a payment is paid, and at other events.
+
 Run it behind a reverse proxy with TLS. Only that proxy may set X-Forwarded-For.
 
 With --json, tilldeck prints each callback as one JSON object when it arrives. Messages about its processing go to \

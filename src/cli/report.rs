@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use super::output::{Cell, Out, OutputError, Table, Tone, plain, problem_json, toned, whole};
 use crate::domain::{
-    AccountId, Expected, PAYMENT_ID_MAX, Payment, PaymentVerdict, Problem, ProblemKind, WallTime,
-    inert,
+    AccountId, Expected, PAYMENT_ID_MAX, Payment, PaymentReport, PaymentVerdict, Problem,
+    ProblemKind, WallTime, inert,
 };
 use crate::net::redact;
 
@@ -102,21 +102,13 @@ impl Report {
                 "error": problem_json(problem),
             });
         }
-        let payment = self.payment();
-        let expected = self.expected.as_ref();
-        let mut fields = json!({
-            "account": self.account,
-            "id": self.id,
-            "state": payment.map(|payment| payment.state.as_str()),
-            "verdict": self.verdict().map(PaymentVerdict::as_str),
-            "paid": self.verdict().and_then(PaymentVerdict::paid),
-            "final": payment.map(|payment| payment.state.is_final()),
-            "currency": payment.map(|payment| &payment.currency),
-            "amount": payment.map(|payment| &payment.amount),
-            "expected_currency": expected.map(|sum| &sum.currency),
-            "expected_amount": expected.map(|sum| &sum.amount),
-            "checked_at": self.at.map(WallTime::rfc3339),
-        });
+        let mut fields = PaymentReport {
+            account: &self.account,
+            id: &self.id,
+            payment: self.payment(),
+            expected: self.expected.as_ref(),
+        }
+        .json(self.at);
         if let Some(line) = self.line {
             fields["line"] = line.into();
         }

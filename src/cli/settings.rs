@@ -57,6 +57,7 @@ impl Settings {
             receive: None,
             ledger: self.config.ledger.clone(),
             callbacks: self.config.callbacks.clone(),
+            hooks: self.config.hooks.clone(),
         })
     }
 

@@ -99,8 +99,13 @@ async fn with_deck(settings: &Settings, out: &Out, command: impl DeckCommand) ->
         out,
     };
     let work = async {
+        let run = async {
+            let done = command.run(&cx).await;
+            deck.finish_hooks().await;
+            done
+        };
         tokio::select! {
-            done = command.run(&cx) => out.settle(done),
+            done = run => out.settle(done),
             never = report_waits(&mut events, out) => match never {},
         }
     };
@@ -112,22 +117,34 @@ async fn with_deck(settings: &Settings, out: &Out, command: impl DeckCommand) ->
         deck.close().await;
         return Err(interrupted(&mut events).into());
     };
+    // The hooks that failed last.
+    while let Some(event) = events.try_recv() {
+        report(event, out);
+    }
     // Dropped first: the last rows must not wait for a reader of events.
     drop(events);
     deck.close().await;
     Ok(done?)
 }
 
-/// Prints what a command waits for, so that a silent wait has a reason.
+/// Prints what a command waits for, so that a silent wait has a reason, and the hooks that fail meanwhile.
 async fn report_waits(events: &mut EventReceiver, out: &Out) -> Infallible {
     while let Some(event) = events.recv().await {
-        if let Event::Waiting(_, waiting) = event {
+        report(event, out);
+    }
+    std::future::pending().await
+}
+
+fn report(event: Event, out: &Out) {
+    match event {
+        Event::Waiting(_, waiting) => {
             let words =
                 waiting.map(|waiting| format!("{}: {}", recipient(&waiting), waiting.describe()));
             out.waiting(words.as_deref());
         }
+        Event::Warning { text, .. } => out.warn(&text),
+        _ => {}
     }
-    std::future::pending().await
 }
 
 /// Who gets a request that waits: an account's requests may also go to the shop's own server.

@@ -1,10 +1,11 @@
 //! Checks the parsed file: the sections of the whole file and its profiles.
 
 mod account;
+mod hooks;
 mod ledger;
 mod table;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::path::Path;
 
@@ -15,30 +16,33 @@ use crate::domain::AccountId;
 
 use super::paths::expand;
 use super::{
-    Callbacks, Config, ConfigError, Environ, KeyBinding, Network, Profile, ProviderSpec, SANDBOX,
-    TIMEOUT_MAX, Theme, Ui, file,
+    Callbacks, Config, ConfigError, Environ, KeyBinding, Network, Notify, Profile, ProviderSpec,
+    SANDBOX, TIMEOUT_MAX, Theme, Ui, file,
 };
 use account::{ACCOUNT, BUDGET, Specs, accounts, secret};
+use hooks::HOOKS;
 use ledger::LEDGER;
 use table::{Found, Table, texts};
 
-const ROOT: [&str; 6] = [
+const ROOT: [&str; 7] = [
     "default_profile",
     "profiles",
     "callbacks",
     "ledger",
     "network",
+    "hooks",
     "ui",
 ];
 const PROFILE: [&str; 1] = ["accounts"];
 const CALLBACKS: [&str; 4] = ["bind", "trusted_proxies", "seal_key", "previous_seal_key"];
 const NETWORK: [&str; 3] = ["proxy", "ca_file", "timeout"];
-const UI: [&str; 7] = [
+const UI: [&str; 8] = [
     "theme",
     "ascii",
     "mouse",
     "reduced_motion",
     "verify_on_start",
+    "notify",
     "panes",
     "keys",
 ];
@@ -73,6 +77,9 @@ pub(super) fn check(path: &Path, text: &str, specs: Specs) -> Result<Config, Con
     if let Some(table) = section("network", &NETWORK)? {
         config.network = network(&table)?;
     }
+    if let Some(table) = section("hooks", &HOOKS)? {
+        config.hooks = hooks::hooks(&table, &mut config.warnings)?;
+    }
     if let Some(table) = section("ui", &UI)? {
         config.ui = ui(&table)?;
     }
@@ -99,6 +106,7 @@ pub(super) fn all_names(specs: &[&ProviderSpec]) -> Vec<&'static str> {
         &CALLBACKS,
         &LEDGER,
         &NETWORK,
+        &HOOKS,
         &UI,
     ];
     let of_providers = specs.iter().flat_map(|spec| {
@@ -187,6 +195,7 @@ fn ui(table: &Table<'_, '_>) -> Result<Ui, ConfigError> {
         mouse: table.boolean("mouse", default.mouse)?,
         reduced_motion: table.boolean("reduced_motion", default.reduced_motion)?,
         verify_on_start: table.boolean("verify_on_start", default.verify_on_start)?,
+        notify: notify(table)?,
         panes: table
             .list(
                 "panes",
@@ -198,6 +207,26 @@ fn ui(table: &Table<'_, '_>) -> Result<Ui, ConfigError> {
             Some(keys) => key_bindings(&keys)?,
         },
     })
+}
+
+fn notify(table: &Table<'_, '_>) -> Result<BTreeSet<Notify>, ConfigError> {
+    let wanted = "a list like [\"bell\", \"title\"]; an empty list turns notifications off";
+    let Some(words) = table.list("notify", wanted)? else {
+        return Ok(Ui::default().notify);
+    };
+    let found = |word: &String| {
+        let known = Notify::ALL.into_iter().find(|way| way.as_str() == word);
+        known.ok_or_else(|| {
+            let value = word.as_str();
+            let span = words.span.clone();
+            table.unknown(
+                "notification in `notify`",
+                Found { value, span },
+                &Notify::ALL.map(Notify::as_str),
+            )
+        })
+    };
+    words.value.iter().map(found).collect()
 }
 
 fn key_bindings(table: &Table<'_, '_>) -> Result<BTreeMap<String, KeyBinding>, ConfigError> {

@@ -13,14 +13,14 @@ mod places;
 mod secret;
 mod vault;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use ipnet::IpNet;
 
-use crate::domain::{AccountId, inert};
+use crate::domain::{AccountId, HookEvent, inert};
 
 pub use environ::Environ;
 pub use error::{ConfigError, Place};
@@ -94,11 +94,16 @@ pub struct Config {
     pub ledger: LedgerConfig,
     /// The connections to other machines.
     pub network: Network,
+    /// The programs that run at an event.
+    pub hooks: Hooks,
     /// The console.
     pub ui: Ui,
     /// Settings that are valid but may be a mistake.
     pub warnings: Vec<String>,
 }
+
+/// A program with its arguments for each event that has one; never empty.
+pub type Hooks = BTreeMap<HookEvent, Vec<String>>;
 
 /// Accounts used together.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -210,6 +215,8 @@ pub struct Ui {
     pub reduced_motion: bool,
     /// Whether the console verifies all credentials at its start.
     pub verify_on_start: bool,
+    /// How the terminal shows that something needs attention.
+    pub notify: BTreeSet<Notify>,
     /// The names of the panes to show, in their order; empty: all. The console checks the names.
     pub panes: Vec<String>,
     /// Keys by action name; the console checks the actions and keys.
@@ -224,8 +231,35 @@ impl Default for Ui {
             mouse: true,
             reduced_motion: false,
             verify_on_start: false,
+            notify: BTreeSet::from([Notify::Bell, Notify::Title]),
             panes: Vec::new(),
             keys: BTreeMap::new(),
+        }
+    }
+}
+
+/// A way for the terminal to show that something needs attention.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Notify {
+    /// The bell.
+    Bell,
+    /// A notification of the desktop.
+    Desktop,
+    /// The window's title.
+    Title,
+}
+
+impl Notify {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Bell, Self::Desktop, Self::Title];
+
+    /// The word in the file.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Bell => "bell",
+            Self::Desktop => "desktop",
+            Self::Title => "title",
         }
     }
 }
@@ -265,6 +299,7 @@ impl Default for Config {
             callbacks: Callbacks::default(),
             ledger: LedgerConfig::default(),
             network: Network::default(),
+            hooks: Hooks::new(),
             ui: Ui::default(),
             warnings: Vec::new(),
         }

@@ -240,6 +240,36 @@ fn each_mistake_is_named_with_its_place() {
             "`panes` in [ui] is a string",
         ),
         (
+            "[ui]\nnotify = \"bell\"",
+            "2:1",
+            "`notify` in [ui] is a string",
+        ),
+        (
+            "[ui]\nnotify = [\"bel\"]",
+            "2:10",
+            "unknown notification in `notify`: `bel`",
+        ),
+        (
+            "[hooks]\non_paid = \"deliver\"",
+            "2:1",
+            "`on_paid` in [hooks] is a string",
+        ),
+        (
+            "[hooks]\non_paid = []",
+            "2:11",
+            "`on_paid` in [hooks] names no program",
+        ),
+        (
+            "[hooks]\non_paid = [\" \"]",
+            "2:11",
+            "`on_paid` in [hooks] names no program",
+        ),
+        (
+            "[hooks]\non_payed = [\"true\"]",
+            "2:1",
+            "unknown setting `on_payed` in [hooks]",
+        ),
+        (
             "[ui.keys]\nquit = 7",
             "2:1",
             "`quit` in [ui.keys] is a number",
@@ -466,6 +496,7 @@ fn the_example_is_right_and_explains_every_key() {
     assert_eq!(live.accounts.len(), 1);
     assert_eq!(example.ui, Ui::default());
     assert_eq!(example.callbacks, Callbacks::default());
+    assert_eq!(example.hooks, Hooks::default());
     assert_eq!(example.default_profile, Config::default().default_profile);
 
     for key in check::all_names(SPECS) {
@@ -477,4 +508,22 @@ fn the_example_is_right_and_explains_every_key() {
             "{key} is not in the example"
         );
     }
+}
+
+#[test]
+fn a_hook_is_a_program_with_arguments_and_one_that_is_not_there_is_a_warning() {
+    let config = load_text(
+        "[hooks]\non_paid = [\"/bin/sh\", \"-c\", \"exit\"]\non_failed = [\"/no/such/program\"]\n\
+         [ui]\nnotify = []\n",
+    )
+    .unwrap();
+    assert_eq!(config.hooks[&HookEvent::Paid], ["/bin/sh", "-c", "exit"]);
+    assert_eq!(config.hooks.len(), 2);
+    assert!(config.ui.notify.is_empty());
+    assert_eq!(
+        config.warnings,
+        [
+            "`on_failed` in [hooks]: there is no program `/no/such/program`; install it, or write its full path"
+        ]
+    );
 }

@@ -4,6 +4,7 @@
 mod bring;
 pub mod doctor;
 mod explore;
+mod hooks;
 mod ledger;
 mod log;
 pub mod manage;
@@ -32,13 +33,14 @@ pub use runtime::accounts;
 use runtime::{AccountFactory, AccountRegistry, AccountRuntime};
 pub use simulator::{CONTROL, Posted, Posting, Proof, post, serve};
 
+use hooks::Hooks;
 use payments::SimulatedBook;
 use query::{QueryService, Seen};
 use receiving::{CallbackService, ListenState, Parts, SealKeys};
 use secrets::SecretOverrides;
 
 use crate::clock::Clock;
-use crate::config::{Callbacks, Environ, LedgerConfig, Profile, Vault};
+use crate::config::{self, Callbacks, Environ, LedgerConfig, Profile, Vault};
 use crate::domain::{
     Ability, Account, AccountId, BudgetGauge, CredentialStatus, Problem, ProblemKind, RawRequest,
 };
@@ -76,6 +78,8 @@ pub struct Options {
     pub ledger: LedgerConfig,
     /// The keys that seal callbacks.
     pub callbacks: Callbacks,
+    /// The programs that run at an event. The built-in profile runs none.
+    pub hooks: config::Hooks,
 }
 
 /// An open profile.
@@ -130,6 +134,7 @@ impl Deck {
             receive,
             ledger: ledger_config,
             callbacks,
+            hooks,
         } = options;
         let listening = async {
             // Before the simulator, which needs the receiver's address.
@@ -148,8 +153,18 @@ impl Deck {
         let ledger = ledger?;
         let (bound, simulator) = listening?;
         tokio::spawn(log_ledger(ledger.status_changes()));
+        let hooks = hooks::Parts {
+            // Another ledger knows which hooks have run.
+            programs: hooks.into_iter().filter(|_| !overrides.read_only).collect(),
+            ledger: ledger.clone(),
+            clock: clock.clone(),
+            events: events.clone(),
+            watches: receive.is_some(),
+        };
+        let hooks = Hooks::new(profile, hooks);
         let gate = Gate::new(ledger.clone(), clock.clone(), network, events);
-        let gate = Arc::new(gate.with_overrides(overrides).for_profile(&profile.name));
+        let gate = gate.with_overrides(overrides).for_profile(&profile.name);
+        let gate = Arc::new(hooks.observing(gate));
         // The simulator's secrets are built in, so opening a keyring for them would only cost time.
         let sealing = match &simulator {
             Some(_) => vault.without_keyring(),
@@ -165,19 +180,7 @@ impl Deck {
             renews: renew,
             saves_tokens: true,
         };
-        let registry: Vec<AccountRuntime> = if let Some(simulator) = &simulator {
-            let base = Url::parse(&simulator.base_url()).expect("a loopback address makes a URL");
-            REGISTRY
-                .iter()
-                .map(|manifest| factory.embedded(manifest, &base))
-                .collect()
-        } else {
-            profile
-                .accounts
-                .iter()
-                .filter_map(|config| factory.configured(config))
-                .collect()
-        };
+        let registry = running(profile, simulator.as_ref(), &factory);
         learn_secrets(profile, &factory.environ, &registry).await;
         let registry = AccountRegistry::new(registry);
         let book = simulator
@@ -190,6 +193,7 @@ impl Deck {
             clock: clock.clone(),
             seen: Seen::default(),
             book: book.map(Arc::new),
+            hooks,
         };
         let service = CallbackService::start(Parts {
             queries: queries.clone(),
@@ -420,11 +424,22 @@ impl Deck {
         }
     }
 
+    /// Waits until all hooks that wait or run have ended.
+    pub async fn finish_hooks(&self) {
+        self.queries.hooks.finish().await;
+    }
+
+    /// Waits for the hooks that run, within their time limit.
+    pub async fn end_hooks(&self) {
+        self.queries.hooks.end().await;
+    }
+
     /// Stops receiving, stops the simulator and waits until the ledger has written all.
     pub async fn close(self) {
         self.stop_receiving().await;
         // Before the simulator, which may be the one that grants them.
         self.finish_tokens().await;
+        self.end_hooks().await;
         if let Some(simulator) = self.simulator {
             simulator.stop().await;
         }
@@ -434,6 +449,25 @@ impl Deck {
             let _ = tokio::time::timeout(FLUSH_MAX, self.ledger.close()).await;
         }
     }
+}
+
+/// The accounts of a profile at work: the simulator's if it is running.
+fn running(
+    profile: &Profile,
+    simulator: Option<&Sandbox>,
+    factory: &AccountFactory,
+) -> Vec<AccountRuntime> {
+    let Some(simulator) = simulator else {
+        let accounts = profile.accounts.iter();
+        return accounts
+            .filter_map(|config| factory.configured(config))
+            .collect();
+    };
+    let base = Url::parse(&simulator.base_url()).expect("a loopback address makes a URL");
+    REGISTRY
+        .iter()
+        .map(|manifest| factory.embedded(manifest, &base))
+        .collect()
 }
 
 /// Logs the ledger's problems to the support log until the deck is closed.

@@ -224,6 +224,7 @@ impl Deck {
     ) -> Result<Result<Option<Expectation>, Expectation>, Problem> {
         let NewExpectation { sum, by, replaced } = new;
         let at = self.clock.now().wall;
+        let wanted = sum.clone();
         let new = Expectation {
             sum,
             by,
@@ -249,6 +250,13 @@ impl Deck {
             set.map_err(|error| unsaved(id, &error))
         };
         self.changed.notify_one();
+        // A final payment may be paid only now.
+        if let Ok(Ok(before)) = &set
+            && before.as_ref().is_none_or(|before| before.sum != wanted)
+            && let Ok(Some(seen)) = self.last_observation(account, id).await
+        {
+            self.queries.report_change(account, &seen).await;
+        }
         set
     }
 

@@ -4,6 +4,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::hooks::Hooks;
 use super::payments::SimulatedBook;
 use super::runtime::{AccountRegistry, AccountRuntime};
 use crate::clock::Clock;
@@ -26,6 +27,7 @@ pub(super) struct QueryService {
     pub(super) seen: Seen,
     /// Replaces the ledger for the simulator, whose payments end with this process.
     pub(super) book: Option<Arc<SimulatedBook>>,
+    pub(super) hooks: Hooks,
 }
 
 impl QueryService {
@@ -38,7 +40,10 @@ impl QueryService {
         options: RequestOptions,
     ) -> Result<Payment, Problem> {
         let query = runtime.client.check_payment(id);
-        let payment = runtime.send(query, options).await?;
+        let answer = runtime.send(query, options).await;
+        self.hooks
+            .on_answer(&runtime.account.id, answer.as_ref().map(drop));
+        let payment = answer?;
         let observation = Observation {
             at: self.clock.now().wall,
             payment: payment.clone(),
@@ -47,13 +52,30 @@ impl QueryService {
         if account.environment == Environment::Embedded {
             self.seen.note(&account.id, observation);
         } else {
-            // The ledger's own status reports a failed write; the answer is valid all the same.
-            let saved = self
-                .ledger
-                .observe(&account.id, &self.profile, &observation);
-            let _ = saved.await;
+            let (queries, id) = (self.clone(), account.id.clone());
+            // Its own task: a caller that is cancelled now must not lose the change.
+            let saving = tokio::spawn(async move { queries.observe(&id, &observation).await });
+            let _ = saving.await;
         }
         Ok(payment)
+    }
+
+    /// Saves an observation, and reports it if something changed.
+    async fn observe(&self, account: &AccountId, seen: &Observation) {
+        // The ledger's own status reports a failed write; the answer is valid all the same.
+        let saved = self.ledger.observe(account, &self.profile, seen).await;
+        if saved == Ok(true) {
+            self.report_change(account, seen).await;
+        }
+    }
+
+    /// Reports to the hooks that a payment, or what is expected of it, has changed.
+    pub(super) async fn report_change(&self, account: &AccountId, seen: &Observation) {
+        // Without its expected amount nothing can be said about it.
+        if let Ok(expected) = self.expectation(account, &seen.payment.id).await {
+            let expected = expected.map(|expectation| expectation.sum);
+            self.hooks.payment(account, seen, expected.as_ref()).await;
+        }
     }
 
     /// Verifies the credentials and saves the result: a rejection, too, changes their state.
@@ -64,6 +86,7 @@ impl QueryService {
     ) -> Result<(), Problem> {
         let result = runtime.verify(options).await;
         let account = &runtime.account;
+        self.hooks.on_answer(&account.id, result.as_ref().copied());
         if account.environment != Environment::Embedded {
             let at = self.clock.now().wall;
             let status = CredentialStatus::after(result.as_ref().copied(), at);

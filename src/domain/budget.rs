@@ -61,6 +61,30 @@ pub struct BudgetGauge {
     pub held: Option<Duration>,
 }
 
+impl BudgetGauge {
+    /// Whether over 90 % of it is used: other programs that share it may soon have to wait.
+    #[must_use]
+    pub fn is_nearly_used(&self) -> bool {
+        u64::from(self.used) * 10 > u64::from(self.limit) * 9
+    }
+
+    /// What is used, for people: "over 90 % of the rate limit is used: 470 of 500 requests in 60 s".
+    #[must_use]
+    pub fn describe_use(&self) -> String {
+        let what = match self.counts {
+            Counts::All => "requests",
+            Counts::Reads => "reads",
+            Counts::Writes => "writes",
+        };
+        format!(
+            "over 90 % of the rate limit is used: {} of {} {what} in {}",
+            self.used,
+            self.limit,
+            time::fine(self.period)
+        )
+    }
+}
+
 /// One request of this process that waits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Waiting {

@@ -169,6 +169,9 @@ impl Verdict {
     }
 }
 
+/// This many refused callbacks in a row need attention: a secret is wrong, or someone forges callbacks.
+pub const REFUSED_IN_A_ROW: usize = 3;
+
 /// What a callback is about.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Subject {

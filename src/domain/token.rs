@@ -160,6 +160,13 @@ impl TokenStatus {
         }
     }
 
+    /// Why there is no valid token, if fetching one failed. While a token is valid, its renewal may still succeed.
+    #[must_use]
+    pub fn failed(&self, now: Now) -> Option<&TokenFailure> {
+        let failure = self.failure.as_ref();
+        failure.filter(|_| self.left(now).is_none())
+    }
+
     /// The time until the current token expires; `None` where there is no valid one.
     #[must_use]
     pub fn left(&self, now: Now) -> Option<Duration> {

@@ -8,6 +8,7 @@ use super::credentials::Credentials;
 use super::deliveries::{Deliveries, Jobs};
 use super::error::LedgerError;
 use super::exchanges::Exchanges;
+use super::hooks::HookRuns;
 use super::nonces::Nonces;
 use super::payments::Payments;
 use super::slots::RateSlots;
@@ -16,7 +17,7 @@ use super::status::Status;
 /// A database that holds a ledger. Every call fails once the ledger has stopped, and where it cannot be read or written.
 #[async_trait]
 pub trait Backend:
-    Nonces + RateSlots + Deliveries + Jobs + Payments + Credentials + Exchanges
+    Nonces + RateSlots + Deliveries + Jobs + Payments + HookRuns + Credentials + Exchanges
 {
     /// The current state, once the file is open.
     async fn status(&self) -> Status;

@@ -95,12 +95,16 @@ pub enum ClockWarning {
     Nonces(Duration),
 }
 
+/// Sees events as they are sent.
+pub type Observer = Box<dyn Fn(&Event) + Send + Sync>;
+
 /// Shared by all sessions: the connection pool, the ledger, the clock and the event channel.
 pub struct Gate {
     http: Http,
     ledger: Ledger,
     clock: Clock,
     events: Option<EventSender>,
+    observer: Option<Observer>,
     limiters: budget::RateLimiters,
     clock_warning: std::sync::Mutex<Option<(AccountId, ClockWarning)>>,
     overrides: Overrides,
@@ -121,6 +125,7 @@ impl Gate {
             ledger,
             clock,
             events,
+            observer: None,
             limiters: budget::RateLimiters::default(),
             clock_warning: std::sync::Mutex::default(),
             overrides: Overrides::default(),
@@ -139,6 +144,13 @@ impl Gate {
     #[must_use]
     pub fn with_overrides(mut self, overrides: Overrides) -> Self {
         self.overrides = overrides;
+        self
+    }
+
+    /// The same with a function that sees each event but exchanges. It must return at once.
+    #[must_use]
+    pub fn with_observer(mut self, observer: Observer) -> Self {
+        self.observer = Some(observer);
         self
     }
 
@@ -197,6 +209,9 @@ impl Gate {
 
     /// Sends an event to the reader, in order and without waiting, and to the support log.
     pub fn emit(&self, event: Event) {
+        if let Some(observer) = &self.observer {
+            observer(&event);
+        }
         emit(self.events.as_ref(), event);
     }
 

@@ -43,7 +43,14 @@ impl Multiplexer {
     #[must_use]
     pub fn sequence(self, text: &str) -> String {
         let plain = format!("\u{1b}]52;c;{}\u{7}", STANDARD.encode(text));
-        let wrapped = match self {
+        let wrapped = self.wrapped(&plain);
+        plain + &wrapped
+    }
+
+    /// A sequence in ASCII or UTF-8 as it passes on to the terminal behind it; nothing where there is none.
+    #[must_use]
+    pub fn wrapped(self, plain: &str) -> String {
+        match self {
             Self::Nothing => String::new(),
             Self::Tmux => {
                 let escaped = plain.replace('\u{1b}', "\u{1b}\u{1b}");
@@ -51,16 +58,18 @@ impl Multiplexer {
             }
             Self::Screen | Self::Either => {
                 let mut wrapped = String::new();
-                for part in plain.as_bytes().chunks(SCREEN_MAX) {
+                let mut rest = plain;
+                while !rest.is_empty() {
+                    // Not within a character.
+                    let (part, after) = rest.split_at(rest.floor_char_boundary(SCREEN_MAX));
                     wrapped.push_str("\u{1b}P");
-                    // Base64 and the sequence around it are ASCII.
-                    wrapped.extend(part.iter().copied().map(char::from));
+                    wrapped.push_str(part);
                     wrapped.push_str("\u{1b}\\");
+                    rest = after;
                 }
                 wrapped
             }
-        };
-        plain + &wrapped
+        }
     }
 
     /// A notice after copying `what`. The terminal does not confirm the copy.

@@ -1,5 +1,6 @@
 //! The main loop: waits for messages, updates the model, runs effects, draws if something changed.
 
+mod attention;
 mod clipboard;
 mod doctor;
 mod inbound;
@@ -10,7 +11,7 @@ mod requests;
 mod tasks;
 pub mod terminal;
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::ffi::OsStr;
 use std::future::poll_fn;
 use std::io::{self, IsTerminal as _};
@@ -28,13 +29,14 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
 use crate::clock::{Clock, time_zone};
-use crate::config::{Environ, Profile};
+use crate::config::{Environ, Notify, Profile};
 use crate::deck::{Deck, Options, RequestFollower};
 use crate::domain::{AccountId, Environment, ExchangeId, PaymentId, Problem, Search, Watchlist};
 use crate::ledger::Status;
 use crate::net::{self, EventReceiver};
 use crate::tui::msg::{Level, Notice, Ready};
 use crate::tui::{self, Effect, Model, Msg};
+use attention::Attention;
 use clipboard::Multiplexer;
 pub use doctor::examine;
 pub use message::clock_warning;
@@ -63,6 +65,8 @@ pub struct Start {
     pub options: Options,
     /// Whether real accounts are verified at start without asking.
     pub verify_on_start: bool,
+    /// How the terminal shows that something needs attention.
+    pub notify: BTreeSet<Notify>,
     /// Starts the support log; called after the first frame.
     pub start_log: Box<dyn FnOnce()>,
 }
@@ -129,6 +133,7 @@ pub fn run(mut start: Start) -> io::Result<Ended> {
             inbox,
             signals,
             changes,
+            attention: Attention::new(start.notify, &Environ::process()),
         };
         let opening = Opening {
             profile: start.profile,
@@ -154,6 +159,7 @@ struct Console {
     inbox: mpsc::Receiver<Msg>,
     signals: Signals,
     changes: Changes,
+    attention: Attention,
 }
 
 impl Console {
@@ -173,23 +179,16 @@ impl Console {
         let mut is_input = false;
         let ended = 'run: loop {
             for effect in effects.drain(..) {
-                match effect {
-                    Effect::Quit => break 'run Ended::Left,
-                    Effect::Suspend => self.entered.suspend()?,
-                    Effect::Bell => self.entered.bell()?,
-                    Effect::AskBackground => self.entered.ask_background()?,
-                    Effect::Copy { text, what } => {
-                        let between = Multiplexer::of(&Environ::process());
-                        self.entered.write(&between.sequence(text.expose()))?;
-                        let done = Ok(between.done(what));
-                        // This task empties the channel: waiting here for room would block for ever.
-                        let _ = self.messages.try_send(Msg::Done(done));
-                    }
-                    effect => match &deck {
-                        Some(deck) => perform::perform(effect, deck, &mut tasks, &self.messages),
-                        // Performed as soon as the deck is open.
-                        None => early.push(effect),
-                    },
+                if effect == Effect::Quit {
+                    break 'run Ended::Left;
+                }
+                let Some(effect) = self.on_terminal(effect)? else {
+                    continue;
+                };
+                match &deck {
+                    Some(deck) => perform::perform(effect, deck, &mut tasks, &self.messages),
+                    // Performed as soon as the deck is open.
+                    None => early.push(effect),
                 }
             }
             let now = self.clock.now();
@@ -199,6 +198,9 @@ impl Console {
                 self.entered
                     .screen
                     .draw(|frame| tui::view(&self.model, now, frame))?;
+                for effect in self.model.notify(now) {
+                    self.on_terminal(effect)?;
+                }
                 next_frame = now.mono + FRAME;
             }
             is_input = false;
@@ -255,9 +257,35 @@ impl Console {
         if let Some(deck) = deck {
             let _ = tokio::time::timeout(CLOSING, deck.stop_receiving()).await;
             let _ = tokio::time::timeout(CLOSING, deck.finish_tokens()).await;
+            // For as long as they may run: one that delivers goods must not end half-way.
+            deck.end_hooks().await;
             let _ = tokio::time::timeout(CLOSING, deck.ledger().close()).await;
         }
         Ok(ended)
+    }
+
+    /// Performs an effect on the terminal; returns any other one.
+    fn on_terminal(&mut self, effect: Effect) -> io::Result<Option<Effect>> {
+        match effect {
+            Effect::Suspend => self.entered.suspend()?,
+            Effect::Bell => self.entered.write(self.attention.bell())?,
+            Effect::Notify(text) => self.entered.write(&self.attention.notification(&text))?,
+            Effect::SetTitle(title) => {
+                if let Some(title) = self.attention.title(&title) {
+                    self.entered.set_title(title)?;
+                }
+            }
+            Effect::AskBackground => self.entered.ask_background()?,
+            Effect::Copy { text, what } => {
+                let between = Multiplexer::of(&Environ::process());
+                self.entered.write(&between.sequence(text.expose()))?;
+                let done = Ok(between.done(what));
+                // This task empties the channel: waiting here for room would block for ever.
+                let _ = self.messages.try_send(Msg::Done(done));
+            }
+            effect => return Ok(Some(effect)),
+        }
+        Ok(None)
     }
 
     /// Redraws everything in the terminal's current size.

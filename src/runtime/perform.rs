@@ -98,6 +98,8 @@ pub fn perform(effect: Effect, deck: &Arc<Deck>, tasks: &mut Tasks, messages: &m
         // Handled by the main loop.
         | Effect::Copy { .. }
         | Effect::Bell
+        | Effect::Notify(_)
+        | Effect::SetTitle(_)
         | Effect::AskBackground
         | Effect::Suspend
         | Effect::Quit => {}

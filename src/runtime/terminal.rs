@@ -25,6 +25,10 @@ const MOUSE: &str = "\u{1b}[?1002h\u{1b}[?1006h";
 /// Undoes all modes, shows the cursor, resets colours.
 const LEAVE: &str = "\u{1b}[?1006l\u{1b}[?1002l\u{1b}[?2004l\u{1b}[0m\u{1b}[?1049l\u{1b}[?25h";
 
+/// Saves the title of the window, and restores it: terminals that cannot save one get an empty title instead.
+const SAVE_TITLE: &str = "\u{1b}[22;0t";
+const RESTORE_TITLE: &str = "\u{1b}]2;\u{7}\u{1b}[23;0t";
+
 /// Larger than usual screens. Of a larger terminal only the upper left part is used: each cell takes memory.
 const COLUMNS_MAX: u16 = 1000;
 const ROWS_MAX: u16 = 500;
@@ -33,12 +37,15 @@ const ROWS_MAX: u16 = 500;
 const TAKEN_WITHIN: Duration = Duration::from_millis(20);
 
 static ENTERED: AtomicBool = AtomicBool::new(false);
+/// Whether the title is the console's.
+static TITLED: AtomicBool = AtomicBool::new(false);
 
 /// The terminal in console mode; restored when this is dropped.
 pub struct Entered {
     /// The drawing target. Never dropped: its drop writes to a terminal that may have disconnected, and panics then.
     pub screen: ManuallyDrop<Screen>,
     mouse: bool,
+    title: Option<String>,
 }
 
 impl Entered {
@@ -49,7 +56,11 @@ impl Entered {
     pub fn new(mouse: bool) -> io::Result<Self> {
         take(mouse)?;
         match blank() {
-            Ok(screen) => Ok(Self { screen, mouse }),
+            Ok(screen) => Ok(Self {
+                screen,
+                mouse,
+                title: None,
+            }),
             Err(error) => {
                 give_back();
                 Err(error)
@@ -80,7 +91,11 @@ impl Entered {
     pub fn resume(&mut self) -> io::Result<()> {
         // After SIGSTOP, the terminal was not restored and now has the shell's modes.
         give_back();
-        take(self.mouse)
+        take(self.mouse)?;
+        match self.title.take() {
+            Some(title) => self.set_title(title),
+            None => Ok(()),
+        }
     }
 
     /// The part of the terminal that is drawn on.
@@ -106,12 +121,20 @@ impl Entered {
         self.screen.resize(drawn_on()?)
     }
 
-    /// Rings the bell.
+    /// Sets the title of the window, until the terminal is restored. It must be inert.
     ///
     /// # Errors
     /// If the terminal has disconnected.
-    pub fn bell(&mut self) -> io::Result<()> {
-        self.write("\u{7}")
+    pub fn set_title(&mut self, title: String) -> io::Result<()> {
+        // First the mark: a panic after the write must restore it.
+        let save = if TITLED.swap(true, Ordering::SeqCst) {
+            ""
+        } else {
+            SAVE_TITLE
+        };
+        self.write(&format!("{save}\u{1b}]2;{title}\u{7}"))?;
+        self.title = Some(title);
+        Ok(())
     }
 
     /// Asks for the colour of the background; the answer is input.
@@ -195,6 +218,9 @@ pub fn give_back() {
     if ENTERED.swap(false, Ordering::SeqCst) {
         let mut stdout = io::stdout();
         let _ = stdout.write_all(LEAVE.as_bytes());
+        if TITLED.swap(false, Ordering::SeqCst) {
+            let _ = stdout.write_all(RESTORE_TITLE.as_bytes());
+        }
         let _ = stdout.flush();
         // Last and separate: from then on Ctrl-C makes the kernel discard the terminal's pending output.
         std::thread::sleep(TAKEN_WITHIN);

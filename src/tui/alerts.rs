@@ -1,6 +1,8 @@
 //! The alerts: each cause once, the worst first. Derived from the store; knows nothing about the screen.
 
-use crate::domain::{AccountId, CredentialStatus, Handled, Listening, WallTime};
+use crate::domain::{
+    AccountId, CredentialStatus, Handled, Listening, REFUSED_IN_A_ROW, Verdict, WallTime,
+};
 
 use super::msg::{Level, WatchKey};
 use super::store::{LISTENER, Store};
@@ -40,6 +42,9 @@ pub struct Alert {
 pub fn all(store: &Store) -> Vec<Alert> {
     let mut alerts: Vec<Alert> = payments(store)
         .chain(accounts(store))
+        .chain(tokens(store))
+        .chain(refused(store))
+        .chain(limits(store))
         .chain(unchecked(store))
         .chain(listener(store))
         .chain(notices(store))
@@ -95,6 +100,69 @@ fn accounts(store: &Store) -> impl Iterator<Item = Alert> {
             account: Some(id.clone()),
             since: known.failing_since.or(known.status.at()),
             tone: Tone::Bad,
+            target: Target::Account(id.clone()),
+            handled: None,
+        })
+    })
+}
+
+/// Tokens that cannot be renewed: none if the credentials are the cause.
+fn tokens(store: &Store) -> impl Iterator<Item = Alert> {
+    let working = store.accounts.iter().filter(|k| k.status.why().is_none());
+    working.filter_map(|known| {
+        let failure = known.token.as_ref()?.failure.as_ref()?;
+        Some(Alert {
+            key: format!("token {}", known.id()),
+            what: format!("the access token cannot be renewed: {}", failure.why),
+            account: Some(known.id().clone()),
+            since: Some(known.token_failing_since?),
+            tone: Tone::Bad,
+            target: Target::Account(known.id().clone()),
+            handled: None,
+        })
+    })
+}
+
+/// Accounts whose latest callbacks were all refused.
+fn refused(store: &Store) -> impl Iterator<Item = Alert> {
+    store.accounts.iter().filter_map(|known| {
+        let id = known.id();
+        let all = store.deliveries.iter();
+        let of = all.filter(|delivery| delivery.account == id.as_str());
+        let latest = of.take_while(|delivery| !delivery.is_genuine());
+        let refused: Vec<_> = latest
+            .filter(|delivery| delivery.verdict == Verdict::Refused)
+            .collect();
+        if refused.len() < REFUSED_IN_A_ROW {
+            return None;
+        }
+        let (latest, first) = (refused.first()?, refused.last()?);
+        Some(Alert {
+            key: format!("callbacks {id}"),
+            what: format!(
+                "{} callbacks in a row were refused: {}",
+                refused.len(),
+                latest.why
+            ),
+            account: Some(id.clone()),
+            since: Some(first.received_at),
+            tone: Tone::Bad,
+            target: Target::Callbacks,
+            handled: None,
+        })
+    })
+}
+
+/// Rate limits of which little is left.
+fn limits(store: &Store) -> impl Iterator<Item = Alert> {
+    store.accounts.iter().flat_map(|known| {
+        let id = known.id();
+        known.nearly_used().map(move |(gauge, since)| Alert {
+            key: format!("limit {id} {}", gauge.counts.word()),
+            what: gauge.describe_use(),
+            account: Some(id.clone()),
+            since: Some(since),
+            tone: Tone::Warn,
             target: Target::Account(id.clone()),
             handled: None,
         })

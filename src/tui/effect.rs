@@ -157,6 +157,10 @@ pub enum Effect {
     LookAtBudgets,
     /// Ring the terminal's bell, once.
     Bell,
+    /// Notify the operator that something needs attention, in one sentence, wherever the operator looks.
+    Notify(String),
+    /// Set the title of the terminal's window.
+    SetTitle(String),
     /// Ask the terminal for the colour of its background; [`super::Msg::Background`] has the answer, if one comes.
     AskBackground,
     /// Stop, as Ctrl-Z does in a shell.

@@ -16,6 +16,7 @@ mod jobs;
 mod keys;
 mod layout;
 pub mod msg;
+mod notifier;
 mod overlays;
 mod pane;
 mod panes;
@@ -58,6 +59,7 @@ use keys::{
 };
 use layout::{Areas, Arrangement, LayoutInput, ZoomMode, arrange};
 use msg::Level;
+use notifier::Notifier;
 use overlays::timeline;
 use pane::{GoTo, Pane};
 use panes::Panes;
@@ -92,6 +94,7 @@ pub struct Model {
     dirty: bool,
     /// Clicks before this are for what was on the screen before.
     clicks_from: Duration,
+    notifier: Notifier,
 }
 
 /// How long the terminal may take to report its background. Nothing waits for it, so slow lines get some time; a later
@@ -142,6 +145,7 @@ impl Model {
             dragged: None,
             dirty: true,
             clicks_from: Duration::ZERO,
+            notifier: Notifier::default(),
             options: setup.ui,
         })
     }
@@ -161,6 +165,12 @@ impl Model {
     /// Whether the screen may have changed since the last call.
     pub fn take_dirty(&mut self) -> bool {
         std::mem::take(&mut self.dirty)
+    }
+
+    /// What the operator must notice beside the screen: the window's title and new alerts. Called once for each frame, so
+    /// that what arrives together is one notification.
+    pub fn notify(&mut self, now: Now) -> Vec<Effect> {
+        self.notifier.review(&self.store, now)
     }
 
     /// The time until the screen changes or a request is due by itself. `None` while idle.
@@ -183,14 +193,15 @@ impl Model {
         let panes = shown.filter_map(|pane| self.panes.get(pane).next_wake(ctx));
         let windows = self.overlays.iter();
         let windows = windows.filter_map(|window| window.next_wake(ctx));
-        let changes = armed.chain(panes).chain(windows).min();
+        let accounts = self.store.accounts_change_in(now);
+        let changes = armed.chain(panes).chain(windows).chain(accounts).min();
         // One frame for all that changes within a second.
         let changes = changes.map(|wake| {
             let at = now.mono + wake;
             let part = u64::from(at.subsec_nanos() > 0);
             Duration::from_secs(at.as_secs() + part).saturating_sub(now.mono)
         });
-        let wake = due.chain(changes).min();
+        let wake = due.chain(changes).chain(self.notifier.due_in(now)).min();
         wake.map(|wake| wake.max(Duration::from_millis(1)))
     }
 
@@ -620,6 +631,7 @@ pub fn update(model: &mut Model, now: Now, msg: Msg) -> Vec<Effect> {
     if matches!(model.focus, Pane::Requests | Pane::Callbacks) {
         model.log = model.focus;
     }
+    model.dirty |= model.store.review_accounts(now);
     model.measure_detail(now);
     let before = io.out.len();
     model.fit(io);

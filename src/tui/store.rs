@@ -9,9 +9,9 @@ use jiff::tz::TimeZone;
 use crate::domain::manage::{Change, ProviderSetup};
 use crate::domain::simulate::{Fault, Part};
 use crate::domain::{
-    Ability, Account, AccountId, BudgetGauge, CredentialStatus, Delivery, Exchange, ExchangeId,
-    Handled, LinkRequest, Listening, Now, Op, PaymentId, PlayerId, Problem, RawCall, RequestId,
-    Secret, Subject, TokenStatus, Waiting, WallTime,
+    Ability, Account, AccountId, BudgetGauge, Counts, CredentialStatus, Delivery, Exchange,
+    ExchangeId, Handled, LinkRequest, Listening, Now, Op, PaymentId, PlayerId, Problem, RawCall,
+    RequestId, Secret, Subject, TokenStatus, Waiting, WallTime,
 };
 
 use super::Effect;
@@ -62,6 +62,10 @@ pub struct AccountState {
     pub token: Option<TokenStatus>,
     /// Each rate limit, and when its state arrived.
     budgets: Vec<(BudgetGauge, Duration)>,
+    /// The rate limits that are nearly used, and since when.
+    nearly_used: BTreeMap<Counts, WallTime>,
+    /// Since when it has no valid token, because none could be fetched.
+    pub token_failing_since: Option<WallTime>,
     armed_until: Option<Duration>,
 }
 
@@ -530,6 +534,21 @@ impl Store {
         free
     }
 
+    /// Notes which accounts need attention since now; returns whether that changed.
+    pub fn review_accounts(&mut self, now: Now) -> bool {
+        let mut changed = false;
+        for known in &mut self.accounts {
+            changed |= known.review(now);
+        }
+        changed
+    }
+
+    /// The time until an account needs attention, or no longer does, without a message.
+    pub fn accounts_change_in(&self, now: Now) -> Option<Duration> {
+        let all = self.accounts.iter();
+        all.filter_map(|known| known.changes_in(now)).min()
+    }
+
     /// When to read the rate limits again; `None` while none is in use.
     pub fn budgets_due(&self, now: Now) -> Option<Duration> {
         let updated = self.accounts.iter().filter_map(|known| known.in_use(now));
@@ -667,6 +686,8 @@ impl AccountState {
             verifying: None,
             token: None,
             budgets: Vec::new(),
+            nearly_used: BTreeMap::new(),
+            token_failing_since: None,
             armed_until: None,
         }
     }
@@ -723,6 +744,41 @@ impl AccountState {
                 .filter(|left| !left.is_zero())
         });
         changes.min()
+    }
+
+    /// The rate limits that are nearly used, and since when.
+    pub fn nearly_used(&self) -> impl Iterator<Item = (&BudgetGauge, WallTime)> {
+        self.budgets.iter().filter_map(|(gauge, _)| {
+            let since = self.nearly_used.get(&gauge.counts)?;
+            Some((gauge, *since))
+        })
+    }
+
+    /// Notes what needs attention since now; returns whether that changed.
+    fn review(&mut self, now: Now) -> bool {
+        let nearly = self.budgets(now).filter(BudgetGauge::is_nearly_used);
+        let nearly = nearly.map(|gauge| {
+            let since = self.nearly_used.get(&gauge.counts);
+            (gauge.counts, since.copied().unwrap_or(now.wall))
+        });
+        let nearly_used = nearly.collect();
+        let failed = self.token.as_ref().and_then(|token| token.failed(now));
+        let failing = failed.map(|_| self.token_failing_since.unwrap_or(now.wall));
+        let before = (&self.nearly_used, self.token_failing_since);
+        let changed = before != (&nearly_used, failing);
+        self.nearly_used = nearly_used;
+        self.token_failing_since = failing;
+        changed
+    }
+
+    /// The time until [`AccountState::review`] would find a change by itself.
+    fn changes_in(&self, now: Now) -> Option<Duration> {
+        let frees = self.budget_changes_in(now);
+        let frees = frees.filter(|_| !self.nearly_used.is_empty());
+        let token = self.token.as_ref();
+        let expires = token.filter(|token| token.failure.is_some());
+        let expires = expires.and_then(|token| token.left(now));
+        frees.into_iter().chain(expires).min()
     }
 
     /// How long it stays armed; `None` if it is not armed.

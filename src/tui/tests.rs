@@ -14,6 +14,7 @@ mod doctor;
 mod explorer;
 mod gallery;
 mod help;
+mod notify;
 mod payments;
 mod players;
 mod pointer;

@@ -263,6 +263,7 @@ async fn open(place: &Place, events: Option<tilldeck::net::EventSender>) -> Deck
         receive: None,
         ledger: config::LedgerConfig::default(),
         callbacks: config::Callbacks::default(),
+        hooks: config::Hooks::default(),
         renew: true,
         state_dir: place.state(),
         clock: Clock::system(),

@@ -55,6 +55,7 @@ async fn open(place: &Place, bind: Option<SocketAddr>) -> Bench {
         }),
         ledger: config::LedgerConfig::default(),
         callbacks: config::Callbacks::default(),
+        hooks: config::Hooks::default(),
     };
     Bench {
         deck: Deck::open(config.profile(None).unwrap(), options)

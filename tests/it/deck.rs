@@ -45,6 +45,7 @@ pub async fn open_with(place: &Place, timeouts: Timeouts, vault: config::Vault) 
         receive: None,
         ledger: config::LedgerConfig::default(),
         callbacks: config::Callbacks::default(),
+        hooks: config::Hooks::default(),
         renew: true,
         state_dir: locations.state_folder().unwrap(),
         clock,

@@ -18,6 +18,7 @@ mod doctor;
 mod expectations;
 mod exports;
 mod forwarding;
+mod hooks;
 mod kinguin;
 mod listen;
 mod lookups;

@@ -9,7 +9,7 @@ use rustix::process::{Signal, kill_process, test_kill_process};
 use crate::payer::Payer;
 use crate::peer::{Peer, json};
 use crate::program::Place;
-use crate::terminal::{Terminal, copied};
+use crate::terminal::{TITLE, Terminal, copied};
 
 const FINALIZED: &str = r#"{"result":"ok","currency":"BTC","amount":"0.010","state":"FINALIZED"}"#;
 const PANES: [&str; 5] = [
@@ -721,4 +721,81 @@ fn a_terminal_that_hangs_up_ends_the_console_in_order() {
     drop(reader);
     drop(pair.master);
     assert_eq!(child.wait().unwrap().exit_code(), 130, "not by an abort");
+}
+
+const LESS: &str = r#"{"result":"ok","currency":"BTC","amount":"0.002","state":"FINALIZED"}"#;
+
+/// A place with an under-paid payment, which the console's first check finds.
+fn underpaid(peer: &Peer, ui: &str) -> Place {
+    let place = Place::with_shop(&peer.url);
+    let config = std::fs::read_to_string(place.config_path()).unwrap();
+    std::fs::write(place.config_path(), config + ui).unwrap();
+    let add = [
+        "payments",
+        "add",
+        "A-17",
+        "--amount",
+        "0.01",
+        "--currency",
+        "BTC",
+    ];
+    let added = place.run(&add);
+    assert_eq!(added.code, 0, "{added:?}");
+    place
+}
+
+#[test]
+fn an_under_paid_payment_rings_once_and_stands_in_the_title_until_the_end() {
+    let peer = Peer::start(vec![json(LESS)]);
+    let place = underpaid(&peer, "");
+    let mut terminal = Terminal::start(&place.command(&[]), (80, 24));
+    let window = terminal.wait_for_window("the alert", |it| {
+        it.title == "(1!) tilldeck live" && it.bells > 0
+    });
+    assert_eq!(window.notifications, [""; 0], "off unless chosen");
+    terminal.send("!m");
+    let window = terminal.wait_for_window("no alert", |it| it.title == "tilldeck live");
+    assert_eq!(window.bells, 1);
+    terminal.send("\u{1b}");
+    terminal.sees_no("─ Alerts ─");
+    terminal.send("q");
+    terminal.wait_for_window("the title from before", |it| it.title == TITLE);
+    given_back(terminal, 0);
+}
+
+#[test]
+fn a_desktop_is_notified_in_the_sequence_of_its_terminal() {
+    let peer = Peer::start(vec![json(LESS)]);
+    let text = "shop: A-17 · DO NOT DELIVER · expected 0.01 BTC, received 0.002 BTC";
+    for (name, value, wanted) in [
+        ("TERM", "xterm-256color", format!("9;tilldeck: {text}")),
+        ("VTE_VERSION", "7600", format!("777;notify;tilldeck;{text}")),
+    ] {
+        let place = underpaid(&peer, "[ui]\nnotify = [\"desktop\"]\n");
+        let mut command = place.command(&[]);
+        command.env(name, value);
+        let mut terminal = Terminal::start(&command, (80, 24));
+        let notified = terminal.wait_for_window("it", |it| !it.notifications.is_empty());
+        assert_eq!(notified.notifications, [wanted]);
+        assert_eq!(notified.bells, 0);
+        assert_eq!(notified.title, TITLE);
+        terminal.send("q");
+        given_back(terminal, 0);
+    }
+}
+
+#[test]
+fn tmux_gets_a_notification_in_the_form_that_it_passes_on() {
+    let peer = Peer::start(vec![json(LESS)]);
+    let place = underpaid(&peer, "[ui]\nnotify = [\"desktop\"]\n");
+    let mut command = place.command(&[]);
+    command
+        .env("TERM", "tmux-256color")
+        .env("TMUX", "/tmp/x,1,0");
+    let mut terminal = Terminal::start(&command, (80, 24));
+    let wrapped = "\u{1b}Ptmux;\u{1b}\u{1b}]9;tilldeck: shop: A-17";
+    let contains = |bytes: &[u8]| String::from_utf8_lossy(bytes).contains(wrapped);
+    terminal.wait_for_bytes("the sequence", contains);
+    terminal.send("q");
+    given_back(terminal, 0);
 }

@@ -452,6 +452,7 @@ async fn planted_credentials_and_tokens_are_found_in_no_debug_form() {
         receive: None,
         ledger: config::LedgerConfig::default(),
         callbacks: config::Callbacks::default(),
+        hooks: config::Hooks::default(),
         renew: true,
         state_dir: place.state(),
         clock: Clock::system(),

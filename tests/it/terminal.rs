@@ -38,7 +38,7 @@ struct Shared {
 }
 
 struct State {
-    parser: vt100::Parser,
+    parser: vt100::Parser<Window>,
     /// Every byte the program wrote.
     bytes: Vec<u8>,
     /// Every row that was ever on screen.
@@ -48,9 +48,71 @@ struct State {
     drained: bool,
 }
 
+/// The title that the window has before the program.
+pub const TITLE: &str = "the shell's title";
+
+/// The emulator's window: its title, and what it is notified of.
+#[derive(Debug, Clone)]
+pub struct Window {
+    pub title: String,
+    saved: Vec<String>,
+    pub bells: usize,
+    /// Of the desktop, as the parts of their sequences.
+    pub notifications: Vec<String>,
+}
+
+impl Window {
+    /// Whether it has a title of the console.
+    fn is_titled(&self) -> bool {
+        self.title.contains("tilldeck")
+    }
+}
+
+impl vt100::Callbacks for Window {
+    fn audible_bell(&mut self, _: &mut Screen) {
+        self.bells += 1;
+    }
+
+    fn set_window_title(&mut self, _: &mut Screen, title: &[u8]) {
+        self.title = String::from_utf8(title.to_vec()).unwrap();
+    }
+
+    fn unhandled_csi(
+        &mut self,
+        _: &mut Screen,
+        _: Option<u8>,
+        _: Option<u8>,
+        params: &[&[u16]],
+        last: char,
+    ) {
+        match (params, last) {
+            ([[22], [0]], 't') => self.saved.push(self.title.clone()),
+            // Nothing was saved if a signal discarded that with the pending output.
+            ([[23], [0]], 't') => self.title = self.saved.pop().unwrap_or_default(),
+            _ => {}
+        }
+    }
+
+    fn unhandled_osc(&mut self, _: &mut Screen, params: &[&[u8]]) {
+        let parts: Vec<_> = params
+            .iter()
+            .map(|part| String::from_utf8_lossy(part).into_owned())
+            .collect();
+        if matches!(parts[0].as_str(), "9" | "777") {
+            self.notifications.push(parts.join(";"));
+        }
+    }
+}
+
 impl Default for State {
     fn default() -> Self {
-        let parser = vt100::Parser::new(cells(24), cells(80), 0);
+        let window = Window {
+            title: TITLE.into(),
+            saved: Vec::new(),
+            bells: 0,
+            notifications: Vec::new(),
+        };
+        let parser = vt100::Parser::new_with_callbacks(cells(24), cells(80), 0, window);
         Self {
             parser,
             bytes: Vec::new(),
@@ -311,6 +373,7 @@ impl Terminal {
                 && !screen.hide_cursor()
                 && !screen.bracketed_paste()
                 && screen.mouse_protocol_mode() == MouseProtocolMode::None
+                && !state.parser.callbacks().is_titled()
         };
         let state = self.wait(|state| given_back(state) || state.drained);
         let screen = state.parser.screen();
@@ -322,6 +385,7 @@ impl Terminal {
                 "mouse",
                 screen.mouse_protocol_mode() != MouseProtocolMode::None,
             ),
+            ("title", state.parser.callbacks().is_titled()),
         ] {
             if is {
                 kept.push(what.to_owned());
@@ -335,6 +399,14 @@ impl Terminal {
             kept.push(format!("modes: {} became {now}", self.before));
         }
         kept
+    }
+
+    /// Waits until the window is as wanted.
+    pub fn wait_for_window(&self, what: &str, wanted: impl Fn(&Window) -> bool) -> Window {
+        let state = self.wait(|state| wanted(state.parser.callbacks()));
+        let window = state.parser.callbacks().clone();
+        assert!(wanted(&window), "waited for {what}: {window:?}");
+        window
     }
 
     /// Looks at the screen as it is now.

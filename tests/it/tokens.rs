@@ -86,6 +86,7 @@ async fn open_at(place: &Place, with: With, start: WallTime) -> Bench {
         receive: None,
         ledger: config::LedgerConfig::default(),
         callbacks: config::Callbacks::default(),
+        hooks: config::Hooks::default(),
         renew: with.listening,
         state_dir: place.state(),
         clock,

@@ -110,6 +110,7 @@ async fn open(folder: &std::path::Path, url: &str, receive: Option<Receive>) -> 
         receive,
         ledger: config::LedgerConfig::default(),
         callbacks: config::Callbacks::default(),
+        hooks: config::Hooks::default(),
     };
     Bench {
         deck: Deck::open(config.profile(None).unwrap(), options)

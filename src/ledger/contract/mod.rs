@@ -9,6 +9,7 @@ mod credentials;
 pub mod deliveries;
 mod exchanges;
 pub mod fixtures;
+mod hooks;
 mod nonces;
 mod payments;
 pub mod slots;
@@ -101,6 +102,8 @@ contract! {
         a_matter_stays_handled_until_its_mark_is_removed,
         notes_outlive_the_watch_and_the_newest_is_listed_with_it,
         a_write_of_another_process_changes_the_data_version;
+    hooks:
+        one_process_runs_a_hook_of_a_payment_and_only_once;
     credentials:
         the_last_verified_state_is_saved_and_untested_is_not;
     exchanges:

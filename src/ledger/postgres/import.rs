@@ -14,13 +14,14 @@ use super::connection::{Connection, lock};
 use super::error::PostgresError;
 
 /// Tables whose rows are copied as they are, unless the shared ledger has them.
-const TABLES: [&str; 6] = [
+const TABLES: [&str; 7] = [
     "credentials",
     "watches",
     "expectations",
     "notes",
     "handled",
     "observations",
+    "hook_runs",
 ];
 
 /// Columns with an instant of the wall clock, which may differ from the database's.

@@ -8,6 +8,7 @@
 mod credentials;
 pub(super) mod deliveries;
 pub(super) mod exchanges;
+mod hooks;
 pub(super) mod nonces;
 mod payments;
 pub(super) mod selection;

@@ -11,7 +11,7 @@ use crate::clock::Clock;
 
 /// Every table but exchanges, which nothing depends on, and what triggers fill in; each with a condition for its rows. Its
 /// first column begins its primary key.
-const TABLES: [&str; 15] = [
+const TABLES: [&str; 16] = [
     "nonces",
     "slots",
     "holds",
@@ -23,6 +23,7 @@ const TABLES: [&str; 15] = [
     "notes",
     "handled",
     "observations",
+    "hook_runs",
     // Apart, so that hints displace no orders.
     "identities WHERE relayed",
     "identities WHERE NOT relayed",

@@ -198,11 +198,11 @@ fn only_a_final_state_reached_while_watching_gives_a_notice() {
     let unknown = Answer::Payment(Err(problem));
     answer(&mut model, second(1), request, unknown);
     let request = check_of(&press(&mut model, "c", second(2))).unwrap().0;
-    assert_eq!(
-        answer(&mut model, second(3), request, underpaid()),
-        [Effect::Bell]
-    );
+    assert_eq!(answer(&mut model, second(3), request, underpaid()), []);
     assert_eq!(model.store.notices.len(), 1);
+    let text = "kanga: A-17 · DO NOT DELIVER · expected 25.00 EMT, received 2.50 EMT";
+    let notified = Effect::Notify(text.into());
+    assert!(model.notify(second(3)).contains(&notified));
 }
 
 #[test]

@@ -56,8 +56,12 @@ pub(super) fn checked(
             about: watched.about(),
             text: format!("{id}: {words}"),
         };
+        let is_alert = watched.needs_attention();
         ctx.store.notice(notice, ctx.now);
-        ctx.out.push(Effect::Bell);
+        // An alert is notified by itself.
+        if !is_alert {
+            ctx.out.push(Effect::Bell);
+        }
     }
 }
 
@@ -108,6 +112,7 @@ impl State {
             return;
         };
         let over = watched.is_final();
+        let is_alert = watched.needs_attention();
         let (tone, words) = watched.explain(ctx.now);
         let level = match tone {
             Tone::Bad => Level::Error,
@@ -116,7 +121,7 @@ impl State {
         };
         let text = format!("callback for {id}, now watched: {words}");
         notice(&about(account, id), level, text, ctx);
-        if over {
+        if over && !is_alert {
             ctx.out.push(Effect::Bell);
         }
     }

@@ -1,0 +1,269 @@
+//! Runs the operator's programs at events, behind everything else: neither a screen nor the answer to a callback waits
+//! for one.
+
+mod watch;
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::task::TaskTracker;
+
+use crate::clock::Clock;
+use crate::config::{self, Profile, child};
+use crate::domain::{
+    AccountId, Expected, HookEvent, Observation, PaymentReport, Problem, WallTime, inert,
+};
+use crate::ledger::{HookRun, Ledger};
+use crate::net::{Event, EventSender, Gate, redact};
+use watch::Watch;
+
+/// How many programs run at once.
+const AT_ONCE: usize = 4;
+/// The most programs that wait or run. A payment waits for a place; any other event after that runs nothing, and is
+/// reported.
+const QUEUE_MAX: usize = 1000;
+/// How long a program may run.
+const LIMIT: Duration = Duration::from_secs(10);
+/// How long the end waits for programs: one that begins now may run for its whole time.
+const CLOSING: Duration = Duration::from_secs(11);
+
+/// The hooks of an open profile. Clones share them.
+#[derive(Clone)]
+pub(super) struct Hooks(Option<Arc<Inner>>);
+
+struct Inner {
+    programs: config::Hooks,
+    profile: String,
+    ledger: Ledger,
+    clock: Clock,
+    /// Where failures are reported.
+    events: Option<EventSender>,
+    /// What this program has seen of the accounts. `None` for a command that ends at once: a hundred of them would report
+    /// the same a hundred times.
+    watch: Option<Mutex<Watch>>,
+    places: Arc<Semaphore>,
+    permits: Semaphore,
+    tasks: TaskTracker,
+}
+
+/// What [`Hooks`] are made from.
+pub(super) struct Parts {
+    pub(super) programs: config::Hooks,
+    pub(super) ledger: Ledger,
+    pub(super) clock: Clock,
+    /// Where failures are reported.
+    pub(super) events: Option<EventSender>,
+    /// Whether events about other things than payments run hooks, too.
+    pub(super) watches: bool,
+}
+
+/// An event about something other than a payment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Notice {
+    event: HookEvent,
+    account: Option<String>,
+    /// One sentence, inert.
+    message: String,
+}
+
+/// A program to run.
+struct Task {
+    event: HookEvent,
+    input: String,
+    /// Of a hook that runs once for a payment.
+    run: Option<HookRun>,
+}
+
+impl Hooks {
+    /// The hooks of a profile. The built-in one has none: what happens in the simulator must not start a program that
+    /// delivers goods.
+    pub(super) fn new(profile: &Profile, parts: Parts) -> Self {
+        let Parts {
+            programs,
+            ledger,
+            clock,
+            events,
+            watches,
+        } = parts;
+        if programs.is_empty() || profile.built_in {
+            return Self(None);
+        }
+        Self(Some(Arc::new(Inner {
+            programs,
+            profile: profile.name.clone(),
+            ledger,
+            clock,
+            events,
+            watch: watches.then(Mutex::default),
+            places: Arc::new(Semaphore::new(QUEUE_MAX)),
+            permits: Semaphore::new(AT_ONCE),
+            tasks: TaskTracker::new(),
+        })))
+    }
+
+    /// The gate, whose events these hooks see.
+    pub(super) fn observing(&self, gate: Gate) -> Gate {
+        let hooks = self.clone();
+        gate.with_observer(Box::new(move |event| hooks.on_event(event)))
+    }
+
+    /// Reports a payment that was observed, or whose expected amount was set. The ledger decides whether its hook has run.
+    /// Returns once the hook has a place in the queue.
+    pub(super) async fn payment(
+        &self,
+        account: &AccountId,
+        seen: &Observation,
+        expected: Option<&Expected>,
+    ) {
+        let Some(inner) = &self.0 else { return };
+        let report = PaymentReport {
+            account,
+            id: seen.payment.id.as_str(),
+            payment: Some(&seen.payment),
+            expected,
+        };
+        let event = report.verdict().and_then(HookEvent::of);
+        let Some(event) = event.filter(|event| inner.programs.contains_key(event)) else {
+            return;
+        };
+        let task = Task {
+            event,
+            input: inner.input(event, report.json(Some(seen.at))),
+            run: Some(HookRun {
+                profile: inner.profile.clone(),
+                account: account.clone(),
+                payment: seen.payment.id.clone(),
+                event,
+            }),
+        };
+        // An error would mean that the semaphore is closed, which it never is.
+        if let Ok(place) = inner.places.clone().acquire_owned().await {
+            inner.spawn(task, place);
+        }
+    }
+
+    /// Looks at an event of the gate for what needs attention.
+    fn on_event(&self, event: &Event) {
+        self.watched(|watch, clock| watch.on_event(event, clock.now()));
+    }
+
+    /// Looks at the result of a signed request.
+    pub(super) fn on_answer(&self, account: &AccountId, result: Result<(), &Problem>) {
+        self.watched(|watch, _| watch.on_answer(account, result));
+    }
+
+    fn watched(&self, look: impl FnOnce(&mut Watch, &Clock) -> Option<Notice>) {
+        let Some(inner) = &self.0 else { return };
+        let Some(watch) = &inner.watch else { return };
+        let mut watch = watch.lock().unwrap_or_else(PoisonError::into_inner);
+        let notice = look(&mut watch, &inner.clock);
+        drop(watch);
+        let Some(notice) = notice.filter(|it| inner.programs.contains_key(&it.event)) else {
+            return;
+        };
+        let about = json!({ "account": notice.account, "message": notice.message });
+        let task = Task {
+            event: notice.event,
+            input: inner.input(notice.event, about),
+            run: None,
+        };
+        match inner.places.clone().try_acquire_owned() {
+            Ok(place) => inner.spawn(task, place),
+            Err(_) => inner.failed(
+                &task,
+                &format!("not run, because {QUEUE_MAX} hooks wait already"),
+            ),
+        }
+    }
+
+    /// Waits until all programs that wait or run have ended.
+    pub(super) async fn finish(&self) {
+        if let Some(inner) = &self.0 {
+            inner.tasks.close();
+            inner.tasks.wait().await;
+        }
+    }
+
+    /// Waits for the programs that run. Those that still wait after that are not run.
+    pub(super) async fn end(&self) {
+        let Some(inner) = &self.0 else { return };
+        if tokio::time::timeout(CLOSING, self.finish()).await.is_err() {
+            tracing::error!(
+                left = inner.tasks.len(),
+                "hooks were not run: tilldeck ends"
+            );
+        }
+    }
+}
+
+impl Inner {
+    /// What a program reads: one line of JSON, redacted and inert.
+    fn input(&self, event: HookEvent, about: Value) -> String {
+        let mut object = serde_json::Map::new();
+        object.insert("schema".into(), json!(1));
+        object.insert("event".into(), json!(event.as_str()));
+        object.insert("at".into(), json!(self.clock.now().wall.rfc3339()));
+        object.insert("profile".into(), json!(self.profile));
+        if let Value::Object(about) = about {
+            object.extend(about);
+        }
+        let text = Value::Object(object).to_string();
+        format!("{}\n", inert::json(&redact::scrub(&text)))
+    }
+
+    /// Runs a program behind this call.
+    fn spawn(self: &Arc<Self>, task: Task, place: OwnedSemaphorePermit) {
+        let inner = self.clone();
+        self.tasks.spawn(async move {
+            if let Err(why) = inner.run(&task).await {
+                inner.failed(&task, &why);
+            }
+            drop(place);
+        });
+    }
+
+    /// Runs a program; one of a payment only if the ledger says that it is the first.
+    async fn run(&self, task: &Task) -> Result<(), String> {
+        // Before the claim: what still waits at the end of this program was not begun.
+        let _permit = self.permits.acquire().await;
+        if let Some(run) = &task.run {
+            let unsaved =
+                |why: &str| format!("not run, because the ledger cannot save that it runs: {why}");
+            // A ledger in memory alone forgets it with this program.
+            if let Some(why) = self.ledger.status().await.failure() {
+                return Err(unsaved(why));
+            }
+            let claimed = self.ledger.claim_hook(run.clone(), self.now()).await;
+            if !claimed.map_err(|error| unsaved(&error.to_string()))? {
+                return Ok(());
+            }
+        }
+        let Some(words) = self.programs.get(&task.event) else {
+            return Ok(());
+        };
+        let done = child::feed(words, task.input.as_bytes(), LIMIT).await;
+        done.map_err(|error| error.to_string())?;
+        tracing::info!(hook = task.event.key(), "a hook has run");
+        Ok(())
+    }
+
+    fn now(&self) -> WallTime {
+        self.clock.now().wall
+    }
+
+    fn failed(&self, task: &Task, why: &str) {
+        let key = task.event.key();
+        let of = task.run.as_ref().map_or_else(String::new, |run| {
+            format!(" of {} ({})", run.payment, run.account)
+        });
+        let text = inert::cut(&redact::scrub(&format!("hook {key}{of}: {why}")), 500);
+        // By payment: each must be looked after by itself.
+        let about = format!("hook {key}{of}");
+        tracing::warn!(about, text, "warning");
+        if let Some(events) = &self.events {
+            events.send(Event::Warning { about, text });
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! What the operator is notified of, and the window's title.
+
+use std::sync::Arc;
+
+use super::*;
+use crate::tui::testing::received::delivery;
+
+fn notified(model: &mut Model, at: u64) -> Vec<String> {
+    let effects = model.notify(second(at)).into_iter();
+    effects
+        .filter_map(|effect| match effect {
+            Effect::Notify(text) => Some(text),
+            _ => None,
+        })
+        .collect()
+}
+
+fn titled(model: &mut Model, at: u64) -> Vec<String> {
+    let effects = model.notify(second(at)).into_iter();
+    effects
+        .filter_map(|effect| match effect {
+            Effect::SetTitle(title) => Some(title),
+            _ => None,
+        })
+        .collect()
+}
+
+fn warn(model: &mut Model, at: u64, about: &str) {
+    let notice = msg::Notice {
+        level: msg::Level::Warning,
+        about: about.into(),
+        text: format!("{about} is wrong"),
+    };
+    update(model, second(at), Msg::Notice(notice));
+}
+
+/// A console without alerts.
+fn quiet() -> Model {
+    let mut model = sized(sandbox_setup(), 120, 40);
+    let ready = readiness(Vec::new(), Vec::new());
+    update(&mut model, second(0), Msg::Ready(ready));
+    model
+}
+
+#[test]
+fn the_title_counts_the_alerts_and_is_set_only_where_it_changes() {
+    let mut model = quiet();
+    assert_eq!(titled(&mut model, 0), ["tilldeck sandbox"]);
+    assert_eq!(titled(&mut model, 1), [""; 0]);
+    warn(&mut model, 1, "disk");
+    warn(&mut model, 1, "clock");
+    assert_eq!(titled(&mut model, 1), ["(2!) tilldeck sandbox"]);
+    press(&mut model, "!m", second(2));
+    assert_eq!(titled(&mut model, 2), ["(1!) tilldeck sandbox"]);
+}
+
+#[test]
+fn alerts_from_before_the_start_are_one_notification() {
+    let mut model = sized(live_setup(), 120, 40);
+    warn(&mut model, 0, "disk");
+    assert_eq!(notified(&mut model, 0), [""; 0], "the store is not ready");
+    let account = || AccountId::new("shop").unwrap();
+    let mut ready = readiness(Vec::new(), Vec::new());
+    ready.verify = Vec::new();
+    ready.credentials = vec![(
+        account(),
+        CredentialStatus::Refused {
+            at: second(0).wall,
+            why: "the key is revoked".into(),
+        },
+    )];
+    update(&mut model, second(0), Msg::Ready(ready));
+    assert_eq!(
+        notified(&mut model, 0),
+        ["2 alerts · shop: credentials rejected: the key is revoked"]
+    );
+    assert_eq!(notified(&mut model, 60), [""; 0]);
+}
+
+#[test]
+fn alerts_that_come_together_are_one_notification_and_none_is_repeated() {
+    let mut model = quiet();
+    warn(&mut model, 1, "disk");
+    assert_eq!(notified(&mut model, 1), ["disk is wrong"]);
+    for about in ["clock", "keyring"] {
+        warn(&mut model, 2, about);
+        assert_eq!(notified(&mut model, 2), [""; 0], "it just rang");
+    }
+    let wake = model.next_wake(second(2)).unwrap();
+    assert!(wake <= Duration::from_secs(4), "{wake:?}");
+    assert_eq!(notified(&mut model, 6), ["2 alerts · clock is wrong"]);
+    assert_eq!(notified(&mut model, 20), [""; 0]);
+    // It goes and comes back: soon it is the same matter, much later it is not.
+    for (gone, back, wanted) in [(30, 40, None), (50, 900, Some("disk is wrong"))] {
+        model.store.dismiss("disk");
+        assert_eq!(notified(&mut model, gone), [""; 0]);
+        warn(&mut model, back, "disk");
+        assert_eq!(notified(&mut model, back), Vec::from_iter(wanted));
+    }
+}
+
+#[test]
+fn an_alert_that_was_handled_elsewhere_while_it_waited_is_not_notified() {
+    let mut model = quiet();
+    warn(&mut model, 1, "disk");
+    assert_eq!(notified(&mut model, 1), ["disk is wrong"]);
+    warn(&mut model, 2, "clock");
+    assert_eq!(notified(&mut model, 2), [""; 0]);
+    model.store.dismiss("clock");
+    assert_eq!(notified(&mut model, 6), [""; 0]);
+    assert_eq!(notified(&mut model, 7), [""; 0]);
+}
+
+#[test]
+fn refused_callbacks_in_a_row_are_an_alert_until_a_genuine_one_comes() {
+    let mut model = quiet();
+    let mut comes = |number: i64, verdict, wanted: usize| {
+        let delivery = Delivery {
+            verdict,
+            why: "the signature is wrong".into(),
+            ..delivery(number, number, "A-17")
+        };
+        update(&mut model, second(9), Msg::Delivery(Arc::new(delivery)));
+        assert_eq!(alerts::count(&model.store), wanted, "callback {number}");
+    };
+    comes(1, Verdict::Refused, 0);
+    comes(2, Verdict::Refused, 0);
+    comes(3, Verdict::Unreadable, 0);
+    comes(4, Verdict::Refused, 1);
+    comes(5, Verdict::Repeat, 0);
+    comes(6, Verdict::Refused, 0);
+    comes(7, Verdict::Refused, 0);
+    comes(8, Verdict::Refused, 1);
+    press(&mut model, "!", second(9));
+    let text = screen(&model, second(9), 120, 40);
+    assert!(
+        text.contains("3 callbacks in a row were refused: the signature is wrong"),
+        "{text}"
+    );
+    press(&mut model, "<enter>", second(9));
+    assert_eq!(model.focus, Pane::Callbacks);
+}
+
+#[test]
+fn a_rate_limit_is_an_alert_while_over_nine_tenths_are_used() {
+    let mut model = quiet();
+    let mut uses = |at: u64, used: u32, wanted: usize| {
+        let gauge = BudgetGauge {
+            counts: Counts::All,
+            used,
+            limit: 600,
+            period: Duration::from_mins(1),
+            next_free: None,
+            waiting: 0,
+            held: None,
+            own: 0,
+        };
+        let account = shop();
+        update(&mut model, second(at), Msg::Budget { account, gauge });
+        assert_eq!(alerts::count(&model.store), wanted, "{used}");
+    };
+    uses(0, 540, 0);
+    uses(1, 541, 1);
+    uses(2, 540, 0);
+    uses(3, 600, 1);
+    let now = second(3);
+    let wake = model.next_wake(now).unwrap();
+    assert!(wake <= Duration::from_mins(1), "{wake:?}");
+    update(&mut model, second(63), Msg::Woke);
+    assert_eq!(alerts::count(&model.store), 0, "its slots are free again");
+}
+
+#[test]
+fn a_token_that_cannot_be_renewed_is_an_alert_once_it_has_expired() {
+    let mut model = sized(three_setup(), 120, 40);
+    let mut start = readiness(Vec::new(), Vec::new());
+    start.verify = Vec::new();
+    update(&mut model, second(0), Msg::Ready(start));
+    let account = || AccountId::new("kinguin").unwrap();
+    let failure = TokenFailure {
+        at: second(30).wall,
+        why: "account kinguin: no connection".into(),
+        refused: false,
+        again: None,
+    };
+    let status = TokenStatus {
+        failure: Some(failure),
+        ..token(0, 90)
+    };
+    let report = |model: &mut Model, at, status| {
+        let account = account();
+        update(model, second(at), Msg::Token { account, status });
+    };
+    report(&mut model, 30, status.clone());
+    assert_eq!(alerts::count(&model.store), 0, "it is valid yet");
+    let wake = model.next_wake(second(30)).unwrap();
+    assert!(wake <= Duration::from_mins(1), "{wake:?}");
+    update(&mut model, second(90), Msg::Woke);
+    let [alert] = &alerts::all(&model.store)[..] else {
+        panic!("{:?}", alerts::all(&model.store));
+    };
+    assert_eq!(
+        alert.what,
+        "the access token cannot be renewed: account kinguin: no connection"
+    );
+    let since = alert.since;
+    report(&mut model, 100, status);
+    assert_eq!(
+        alerts::all(&model.store)[0].since,
+        since,
+        "each retry fails"
+    );
+    report(&mut model, 120, token(120, 90));
+    assert_eq!(alerts::count(&model.store), 0);
+}
