@@ -181,6 +181,7 @@ impl Command for ImportLedger {
                     "requests": imported.exchanges,
                     "callbacks": imported.callbacks,
                     "others": imported.others,
+                    "expectations_kept": imported.expectations_kept,
                     "sealed_by_another": imported.sealed_by_another,
                 });
                 let words = if imported.is_new {
@@ -192,6 +193,13 @@ impl Command for ImportLedger {
                     format!("{shown} is already in the shared ledger; nothing was changed")
                 };
                 out.result(&object, &words)?;
+                if imported.expectations_kept > 0 {
+                    out.warn(&format!(
+                        "{} payments have another expected amount in the shared ledger, which stays in force; \
+                         `tilldeck payments expect` changes one",
+                        imported.expectations_kept
+                    ));
+                }
                 if imported.sealed_by_another > 0 {
                     out.warn(&format!(
                         "{} callbacks could not be opened with this machine's key; they are listed, but cannot be \

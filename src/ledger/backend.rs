@@ -28,6 +28,11 @@ pub trait Backend:
     /// If it cannot be written.
     async fn try_again(&self) -> Result<(), LedgerError>;
 
+    /// Whether machines of a team share it.
+    fn is_shared(&self) -> bool {
+        false
+    }
+
     /// Reports each change: opening, writes fail, writes work again.
     #[must_use]
     fn status_changes(&self) -> watch::Receiver<Status>;

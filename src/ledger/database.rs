@@ -141,6 +141,8 @@ pub struct Imported {
     pub callbacks: u64,
     /// Watches, expectations, observations, marks and states of credentials.
     pub others: u64,
+    /// Payments whose expected amount in the file differs from that of the shared ledger, which stays in force.
+    pub expectations_kept: u64,
     /// Callbacks that could not be opened: they are listed, but cannot be forwarded again.
     pub sealed_by_another: u64,
 }

@@ -244,6 +244,7 @@ fn all_errands() -> JobFilter {
         kinds: &JobKind::ALL,
         known: true,
         account: None,
+        targets: None,
     }
 }
 

@@ -44,6 +44,21 @@ fn a_machines_own_ledger_is_brought_in_once_and_without_the_simulators_requests(
         "--json",
     ];
     run(&place, &add);
+    for (id, amount) in [("B-1", "1.00"), ("B-2", "2.5")] {
+        run(
+            &place,
+            &[
+                "payments",
+                "add",
+                id,
+                "--amount",
+                amount,
+                "--currency",
+                "oPLN",
+                "--json",
+            ],
+        );
+    }
     run(&place, &["payments", "note", "A-17", "by hand", "--json"]);
     run(&place, &["check", "A-17", "--json"]);
     run(
@@ -58,6 +73,8 @@ fn a_machines_own_ledger_is_brought_in_once_and_without_the_simulators_requests(
     )
     .unwrap();
     Schema::join(&mut place, &schema.url);
+    let mut colleague = machine(&peer, &schema.config("ben"));
+    Schema::join(&mut colleague, &schema.url);
 
     let missing = place.run(&["ledger", "status", "--json"]);
     assert_eq!(missing.code, 2, "{}", missing.all());
@@ -70,7 +87,24 @@ fn a_machines_own_ledger_is_brought_in_once_and_without_the_simulators_requests(
     assert_eq!(made[0]["version_before"], 0);
     let again = place.run(&["ledger", "init"]);
     assert!(again.out.contains("nothing was changed"), "{}", again.all());
+    // The team's amounts stay in force.
+    for (id, amount) in [("B-1", "9.00"), ("B-2", "2.50")] {
+        run(
+            &colleague,
+            &[
+                "payments",
+                "add",
+                id,
+                "--amount",
+                amount,
+                "--currency",
+                "oPLN",
+                "--json",
+            ],
+        );
+    }
     let imported = run(&place, &["ledger", "import", "--json"]);
+    assert_eq!(imported[0]["expectations_kept"], 1, "{imported:?}");
     assert_eq!(
         (&imported[0]["imported"], &imported[0]["requests"]),
         (&true.into(), &1.into()),
@@ -86,9 +120,13 @@ fn a_machines_own_ledger_is_brought_in_once_and_without_the_simulators_requests(
     assert_eq!(status[0]["version"], status[0]["newest_version"]);
 
     assert_eq!(of(&run(&place, &["log", "--json"]), "account"), ["shop"]);
+    let log = run(&place, &["log", "--operator", "anna", "--json"]);
+    assert_eq!(of(&log, "account"), ["shop"], "rows without an operator");
     let listed = run(&place, &["payments", "list", "--json"]);
-    assert_eq!(of(&listed, "verdict"), ["paid"]);
-    assert_eq!(of(&listed, "note"), ["by hand"]);
+    assert_eq!(of(&listed, "id"), ["A-17", "B-1", "B-2"]);
+    assert_eq!(of(&listed, "expected_amount"), ["249", "9.00", "2.50"]);
+    assert_eq!(listed[0]["verdict"], "paid");
+    assert_eq!(listed[0]["note"], "by hand");
 }
 
 #[test]

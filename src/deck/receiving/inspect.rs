@@ -103,6 +103,7 @@ impl Deck {
         let shared = &self.callbacks.shared;
         self.delivery(id).await?;
         let target = forward::target(to)?;
+        shared.forwards_to(target.as_str());
         let now = self.clock.now().wall;
         let held_until = now.plus(LEASE);
         let job = NewJob {

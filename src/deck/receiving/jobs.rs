@@ -95,12 +95,13 @@ impl JobQueue {
         if self.known { AT_ONCE } else { AT_ONCE_UNKNOWN }
     }
 
-    fn queue(self, account_key: &Arc<str>) -> JobFilter {
+    fn queue(self, shared: &Shared) -> JobFilter {
         JobFilter {
-            account_key: account_key.clone(),
+            account_key: shared.account_key.clone(),
             kinds: self.kinds,
             known: self.known,
             account: None,
+            targets: shared.targets(),
         }
     }
 }
@@ -151,17 +152,13 @@ pub(super) async fn work(shared: Arc<Shared>, queue: JobQueue, stop: Cancellatio
         // Subscribed before the queue is read, so that no notification is lost in between.
         due.as_mut().enable();
         let room = queue.at_once() - attempts.len();
-        let pause = if room > 0 {
+        let pause = if room > 0 && shared.can_run(queue).await {
             let claimed = match queue {
                 JobQueue {
                     kinds: [JobKind::Ask],
                     known: false,
                 } => shared.take_unknown(queue, &mut seen).await,
-                _ => {
-                    shared
-                        .take(queue.queue(&shared.account_key), room, &mut seen)
-                        .await
-                }
+                _ => shared.take(queue.queue(&shared), room, &mut seen).await,
             };
             match claimed {
                 Ok(jobs) => {
@@ -391,8 +388,34 @@ impl Shared {
         (outcome, Some(event))
     }
 
+    /// Whether a queue's jobs can succeed here: with a shared ledger, forwards need the key of the other machines.
+    async fn can_run(&self, queue: JobQueue) -> bool {
+        queue.kinds == [JobKind::Ask]
+            || !self.queries.ledger.is_shared()
+            || self.sealing.key().await.refused.is_none()
+    }
+
+    /// The targets whose forwards this process takes; `None` for all. An address can mean another server on another
+    /// machine, so with a shared ledger these are the configured ones and those of replays by this process.
+    fn targets(&self) -> Option<Vec<String>> {
+        let all = self.targets.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_shared = self.queries.ledger.is_shared();
+        is_shared.then(|| all.iter().cloned().collect())
+    }
+
+    /// Lets this process take forwards to this target.
+    pub(super) fn forwards_to(&self, target: &str) {
+        let mut all = self.targets.lock().unwrap_or_else(PoisonError::into_inner);
+        all.insert(target.to_owned());
+    }
+
     /// Forwards a callback to the shop's server.
     async fn try_forward(&self, delivery: &Delivery, job: &Job) -> AttemptOutcome {
+        if self.targets().is_some_and(|own| !own.contains(&job.target)) {
+            return AttemptOutcome::hopeless(
+                "for a day, no receiver ran that forwards to this address",
+            );
+        }
         let to = match forward::target(&job.target) {
             Ok(to) => to,
             Err(problem) => return AttemptOutcome::hopeless(problem.message),
@@ -401,8 +424,9 @@ impl Shared {
             Ok(raw) => raw,
             Err(problem) => {
                 let end = match problem.kind {
-                    // The ledger may be readable later; a wrong key will not become the right one.
+                    // The ledger may be readable later, and another machine may have the right key.
                     ProblemKind::Local => AGAIN,
+                    _ if self.queries.ledger.is_shared() => AGAIN,
                     _ => Disposition::Hopeless,
                 };
                 return AttemptOutcome::without_answer(problem.message, end);

@@ -16,6 +16,7 @@ mod timeline;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -87,6 +88,8 @@ pub(super) struct Shared {
     pub(super) gate: Arc<Gate>,
     pub(super) sealing: Sealing,
     forward: Vec<(Option<AccountId>, Url)>,
+    /// See [`jobs`].
+    targets: Mutex<BTreeSet<String>>,
     trusted_proxies: Vec<IpNet>,
     pace: Pace,
     subject_locks: jobs::KeyedMutex,
@@ -271,6 +274,7 @@ impl CallbackService {
             sealing: Sealing::new(vault, seal_keys, queries.ledger.clone()),
             queries,
             gate,
+            targets: Mutex::new(forward.iter().map(|(_, url)| url.to_string()).collect()),
             forward,
             trusted_proxies,
             pace,

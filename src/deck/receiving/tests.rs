@@ -428,6 +428,7 @@ async fn a_shop_that_hangs_keeps_no_payment_from_being_checked_and_what_hangs_is
         kinds: &JobKind::ALL,
         known: true,
         account: None,
+        targets: None,
     };
     let next = bench.deck.ledger.next_job_due(queue).await;
     assert_eq!(next, Ok(Some(START)));

@@ -1,11 +1,12 @@
 //! Copies the ledger of one machine, a SQLite file, into the shared one.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 
 use rusqlite::OpenFlags;
 use rusqlite::types::Value;
 
+use crate::domain::Amount;
 use crate::ledger::database::{Imported, Reseal};
 use crate::ledger::sql::selection::places;
 use crate::ledger::sql::{Area, Param, Sql, SqlResult, params};
@@ -14,15 +15,10 @@ use super::connection::{Connection, lock};
 use super::error::PostgresError;
 
 /// Tables whose rows are copied as they are, unless the shared ledger has them.
-const TABLES: [&str; 7] = [
-    "credentials",
-    "watches",
-    "expectations",
-    "notes",
-    "handled",
-    "observations",
-    "hook_runs",
-];
+const TABLES: [&str; 5] = ["credentials", "watches", "notes", "handled", "hook_runs"];
+
+/// A payment: profile, account and id.
+type Payment = [String; 3];
 
 /// Columns with an instant of the wall clock, which may differ from the database's.
 const INSTANTS: [&str; 7] = [
@@ -45,11 +41,11 @@ const COMPUTED: &str = "words";
 /// The most rows of one statement.
 const ROWS: usize = 200;
 
-/// Copies all rows in one transaction; `from` is the file's name and machine, by which it is imported only once.
+/// Copies all rows in one transaction.
 pub(super) fn import(
     open: &Connection,
     file: &Path,
-    from: &str,
+    from: &Source<'_>,
     reseal: &Reseal<'_>,
 ) -> Result<Imported, PostgresError> {
     let old = rusqlite::Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_ONLY)
@@ -57,9 +53,18 @@ pub(super) fn import(
     let import = Import {
         old: &old,
         new: open,
+        operator: from.operator,
         reseal,
     };
-    Ok(import.all(from)?)
+    Ok(import.all(from.name)?)
+}
+
+/// Where rows come from.
+pub(super) struct Source<'a> {
+    /// The file's name and machine, by which it is imported only once.
+    pub(super) name: &'a str,
+    /// Who imports it: the operator of rows that name none.
+    pub(super) operator: &'a str,
 }
 
 /// Gets the columns, values and id of a row.
@@ -68,6 +73,7 @@ type Each<'a> = dyn FnMut(&[String], Vec<Value>, i64) -> SqlResult<()> + 'a;
 struct Import<'a> {
     old: &'a rusqlite::Connection,
     new: &'a dyn Sql,
+    operator: &'a str,
     reseal: &'a Reseal<'a>,
 }
 
@@ -89,6 +95,14 @@ impl Import<'_> {
         for table in TABLES {
             rows += self.copy(table, "true")?;
         }
+        // The newest row of a payment is in force, so the team's rows stay the newest.
+        rows += self.copy_of_new_payments("observations")?.0;
+        let (expectations, known) = self.copy_of_new_payments("expectations")?;
+        rows += expectations;
+        let mut kept = 0;
+        for payment in &known {
+            kept += u64::from(self.expects_another_sum(payment)?);
+        }
         let exchanges = self.copy("exchanges", REAL_EXCHANGES)?;
         let (callbacks, sealed_by_another) = self.callbacks()?;
         self.new.execute("DELETE FROM delivery_tally", &[])?;
@@ -103,6 +117,7 @@ impl Import<'_> {
             exchanges,
             callbacks,
             others: rows,
+            expectations_kept: kept,
             sealed_by_another,
         })
     }
@@ -160,6 +175,54 @@ impl Import<'_> {
         Ok(copied)
     }
 
+    /// Copies the rows of payments that have none in the shared ledger; returns how many, and the payments that have.
+    fn copy_of_new_payments(&self, table: &str) -> SqlResult<(u64, BTreeSet<Payment>)> {
+        let mut payments: BTreeMap<Payment, bool> = BTreeMap::new();
+        let mut copied = 0;
+        self.each(table, "true", &mut |names, mut values, _| {
+            let payment = ["profile", "account", "payment"].map(|column| {
+                match value_of(names, &mut values, column) {
+                    Some(Value::Text(text)) => text.clone(),
+                    _ => String::new(),
+                }
+            });
+            let is_known = match payments.get(&payment) {
+                Some(is_known) => *is_known,
+                None => {
+                    let statement = format!(
+                        "SELECT EXISTS (SELECT 1 FROM {table} WHERE profile = $1 AND account = $2 AND payment = $3)"
+                    );
+                    self.new
+                        .one(&statement, &payment.each_ref().map(Param::from), |row| {
+                            row.get(0)
+                        })?
+                }
+            };
+            payments.insert(payment, is_known);
+            if !is_known {
+                copied += self.insert(table, names, &[values])?;
+            }
+            Ok(())
+        })?;
+        payments.retain(|_, is_known| *is_known);
+        Ok((copied, payments.into_keys().collect()))
+    }
+
+    /// Whether the file expects another sum of a payment than the shared ledger.
+    fn expects_another_sum(&self, payment: &Payment) -> SqlResult<bool> {
+        const SUM: &str = "SELECT amount, currency FROM expectations
+             WHERE profile = $1 AND account = $2 AND payment = $3 ORDER BY id DESC LIMIT 1";
+        let params = payment.each_ref().map(Param::from);
+        let team: (String, String) = self
+            .new
+            .one(SUM, &params, |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let own: (String, String) = self.old.query_row(SUM, payment.each_ref(), |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })?;
+        let amounts = [&team.0, &own.0].map(|text| Amount::received(text).ok());
+        Ok(team.1 != own.1 || amounts[0] != amounts[1])
+    }
+
     fn insert(&self, table: &str, names: &[String], rows: &[Vec<Value>]) -> SqlResult<u64> {
         if rows.is_empty() {
             return Ok(0);
@@ -179,7 +242,7 @@ impl Import<'_> {
                 names
                     .iter()
                     .zip(row)
-                    .map(|(name, value)| param(name, value))
+                    .map(|(name, value)| self.param(name, value))
             })
             .collect();
         let copied = self.new.execute(
@@ -272,7 +335,7 @@ impl Import<'_> {
         let params: Vec<Param<'_>> = names
             .iter()
             .zip(values)
-            .map(|(name, value)| param(name, value))
+            .map(|(name, value)| self.param(name, value))
             .collect();
         self.new.one(
             &format!(
@@ -323,12 +386,20 @@ fn value_of<'v>(names: &[String], values: &'v mut [Value], column: &str) -> Opti
     values.get_mut(at)
 }
 
-fn param<'v>(name: &str, value: &'v Value) -> Param<'v> {
-    match value {
-        Value::Null | Value::Real(_) => Param::Null,
-        Value::Integer(at) if INSTANTS.contains(&name) => Param::Time(*at),
-        Value::Integer(value) => Param::Int(*value),
-        Value::Text(text) => Param::Text(text),
-        Value::Blob(bytes) => Param::Bytes(bytes),
+impl<'a> Import<'a> {
+    fn param<'v>(&self, name: &str, value: &'v Value) -> Param<'v>
+    where
+        'a: 'v,
+    {
+        match value {
+            Value::Null | Value::Real(_) => Param::Null,
+            Value::Integer(at) if INSTANTS.contains(&name) => Param::Time(*at),
+            Value::Integer(value) => Param::Int(*value),
+            Value::Text(text) if name == "operator" && text.is_empty() => {
+                Param::Text(self.operator)
+            }
+            Value::Text(text) => Param::Text(text),
+            Value::Blob(bytes) => Param::Bytes(bytes),
+        }
     }
 }

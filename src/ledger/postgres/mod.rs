@@ -137,6 +137,10 @@ pub(super) fn import(
     let path = file.canonicalize().unwrap_or_else(|_| file.to_owned());
     let host = rustix::system::uname();
     let from = format!("{} {}", host.nodename().to_string_lossy(), path.display());
+    let from = import::Source {
+        name: &from,
+        operator: &settings.operator,
+    };
     import::import(&open, file, &from, reseal).map_err(|error| error.to_string())
 }
 
@@ -167,6 +171,10 @@ impl Backend for Postgres {
                 Ok(store.connection().map(drop)?)
             })
             .await
+    }
+
+    fn is_shared(&self) -> bool {
+        true
     }
 
     fn status_changes(&self) -> watch::Receiver<Status> {

@@ -80,7 +80,7 @@ impl Shared {
             }
             let queue = JobFilter {
                 account: Some(account),
-                ..queue.queue(&self.account_key)
+                ..queue.queue(self)
             };
             // Before a slot is taken: a slot stays used for a whole period.
             if let Err(next) = self.due(&queue, now, set_back).await {

@@ -29,6 +29,51 @@ pub async fn open_jobs_are_counted_by_kind_and_owner(bench: Bench) {
     assert!(ledger.size().await.unwrap() > 0);
 }
 
+pub async fn a_process_takes_forwards_to_its_own_targets_and_after_a_day_those_of_others(
+    bench: Bench,
+) {
+    let ledger = bench.process(&at_start());
+    let forward = |target: &str| NewJob {
+        target: target.to_owned(),
+        ..job(JobKind::Forward, START)
+    };
+    let jobs = vec![
+        forward("http://127.0.0.1:3000/a"),
+        forward("http://127.0.0.1:3000/ab"),
+        job(JobKind::Ask, START),
+    ];
+    let delivery = NewDelivery { jobs, ..new(1) };
+    let delivery = ledger.deliver(delivery).await.unwrap();
+    let [own, others, ask] = [0, 1, 2].map(|at| delivery.jobs[at].id);
+    let here = || JobFilter {
+        targets: Some(vec!["http://127.0.0.1:3000/a".to_owned()]),
+        ..queue(&JobKind::ALL)
+    };
+    assert_eq!(ledger.next_job_due(here()).await, Ok(Some(START)));
+    let take = async |now: WallTime| {
+        let taken = ledger.take_jobs(here(), lease(now, now.plus(LEASE), 9));
+        let taken = taken.await.unwrap().into_iter();
+        taken.map(|(_, id)| id).collect::<Vec<_>>()
+    };
+    assert_eq!(take(after(1)).await, [own, ask]);
+    for id in [own, ask] {
+        let done = ledger.finish_attempt(id, after(1).plus(LEASE), tried(JobState::Done));
+        done.await.unwrap();
+    }
+    let day = START.plus(Duration::from_hours(24));
+    assert_eq!(ledger.next_job_due(here()).await, Ok(Some(day)));
+    assert_eq!(take(after(60)).await, []);
+    assert_eq!(take(day).await, [others]);
+    let nowhere = JobFilter {
+        targets: Some(Vec::new()),
+        ..queue(&JobKind::ALL)
+    };
+    assert_eq!(
+        ledger.take_jobs(nowhere, lease(day, day, 9)).await,
+        Ok(vec![])
+    );
+}
+
 pub async fn one_process_at_a_time_leases_a_job_until_it_is_done(bench: Bench) {
     let [one, two] = [bench.process(&at_start()), bench.process(&at_start())];
     assert_eq!(one.next_job_due(queue(&JobKind::ALL)).await, Ok(None));

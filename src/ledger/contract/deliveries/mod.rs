@@ -125,6 +125,7 @@ pub fn queue(kinds: &'static [JobKind]) -> JobFilter {
         kinds,
         known: true,
         account: None,
+        targets: None,
     }
 }
 

@@ -25,6 +25,10 @@ CREATE FUNCTION max(BIGINT, BIGINT) RETURNS BIGINT LANGUAGE sql IMMUTABLE PARALL
 CREATE FUNCTION min(BIGINT, BIGINT) RETURNS BIGINT LANGUAGE sql IMMUTABLE PARALLEL SAFE AS
     $$ SELECT CASE WHEN $1 IS NOT NULL AND $2 IS NOT NULL THEN least($1, $2) END $$;
 
+-- SQLite's place of a text in another.
+CREATE FUNCTION instr(TEXT, TEXT) RETURNS INTEGER LANGUAGE sql IMMUTABLE PARALLEL SAFE AS
+    $$ SELECT strpos($1, $2) $$;
+
 CREATE TABLE nonces (
     key     TEXT PRIMARY KEY,          -- SHA-256 of provider and API key
     last    BIGINT NOT NULL,
@@ -257,6 +261,7 @@ CREATE TABLE errands (
     tries       BIGINT NOT NULL,
     due_at      BIGINT,
     taken_until BIGINT NOT NULL,
+    lease       BIGINT,                -- names the lease; no instant of any clock
     done        BIGINT NOT NULL,
     tried_at    BIGINT,
     told        TEXT NOT NULL,

@@ -1,6 +1,8 @@
 //! What only a database on a server has: clocks of several machines, lost connections, refusals. They need a server:
 //! `.ci/postgres cargo test --lib -- --ignored postgres`.
 
+mod leases;
+
 use std::time::Duration;
 
 use super::*;

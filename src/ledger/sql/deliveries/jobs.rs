@@ -20,6 +20,51 @@ const OF_QUEUE: &str = "realm = $1 AND duty = $2 AND known = $3 AND due_at IS NO
      AND (CAST($4 AS TEXT) IS NULL
          OR $4 = (SELECT account FROM deliveries WHERE deliveries.id = errands.delivery))";
 
+/// When a job of a queue is due; an index has it.
+const DUE: &str = "max(due_at, taken_until)";
+
+/// Whether a job is for this process, where the queue has only some targets: its fifth parameter, in spaces, which no URL
+/// contains.
+const HERE: &str = "(duty <> 'forward' OR instr($5, ' ' || target || ' ') > 0)";
+
+/// When a job of such a queue is due: one for other processes, a day later.
+const DUE_HERE: &str = "max(due_at, taken_until)
+     + CASE WHEN duty <> 'forward' OR instr($5, ' ' || target || ' ') > 0 THEN 0 ELSE 86400000 END";
+
+/// The parameters of a queue and one kind, and when its jobs are due.
+struct Queue<'a> {
+    filter: &'a JobFilter,
+    targets: Option<String>,
+}
+
+impl<'a> Queue<'a> {
+    fn of(filter: &'a JobFilter) -> Self {
+        let targets = filter.targets.as_ref();
+        let targets = targets.map(|targets| format!(" {} ", targets.join(" ")));
+        Self { filter, targets }
+    }
+
+    /// When a job is due, and whether it is for this process.
+    fn due(&self) -> (&'static str, &'static str) {
+        match self.targets {
+            Some(_) => (DUE_HERE, HERE),
+            None => (DUE, "true"),
+        }
+    }
+
+    fn params(&self, kind: JobKind) -> Vec<Param<'_>> {
+        let mut params = params![
+            &*self.filter.account_key,
+            kind.as_str(),
+            self.filter.known,
+            self.filter.account.as_ref(),
+        ]
+        .to_vec();
+        params.extend(self.targets.as_ref().map(Param::from));
+        params
+    }
+}
+
 /// The longest wait between two attempts that tilldeck chooses.
 const LONGEST: Duration = Duration::from_hours(1);
 /// The longest wait at all. A job that seems due later is due now: the clock was set back.
@@ -50,20 +95,21 @@ impl<D: Database> Jobs for D {
     async fn next_job_due(&self, queue: JobFilter) -> Result<Option<WallTime>, LedgerError> {
         self.read(move |sql| {
             let mut soonest = None;
+            let of = Queue::of(&queue);
+            let (due, _) = of.due();
+            let statement = match queue.targets {
+                Some(_) => format!(
+                    "WITH of_queue AS (SELECT * FROM errands WHERE {OF_QUEUE}) SELECT min({due}) FROM of_queue"
+                ),
+                // Read off the index.
+                None => {
+                    format!("SELECT {DUE} FROM errands WHERE {OF_QUEUE} ORDER BY {DUE} LIMIT 1")
+                }
+            };
             for kind in queue.kinds {
-                let at: Option<WallTime> = sql.optional(
-                    &format!(
-                        "SELECT max(due_at, taken_until) FROM errands WHERE {OF_QUEUE}
-                         ORDER BY max(due_at, taken_until) LIMIT 1"
-                    ),
-                    params![
-                        &*queue.account_key,
-                        kind.as_str(),
-                        queue.known,
-                        queue.account.as_ref(),
-                    ],
-                    |row| row.get(0),
-                )?;
+                let at: Option<Option<WallTime>> =
+                    sql.optional(&statement, &of.params(*kind), |row| row.get(0))?;
+                let at = at.flatten();
                 soonest = soonest.into_iter().chain(at).min();
             }
             Ok(soonest)
@@ -185,9 +231,14 @@ fn make_due(sql: &dyn Sql, retry: &Retry) -> SqlResult<Option<Retried>> {
     for job in before.retryable() {
         // The result of the last attempt stays until the next one has its own.
         let changed = change.execute(
-            "UPDATE errands SET tries = 0, due_at = $1, taken_until = $2
-             WHERE id = $3 AND (due_at IS NULL OR taken_until <= $1)",
-            params![retry.now, retry.taken_until.unwrap_or(rows::FREE), job.id.0,],
+            "UPDATE errands SET tries = 0, due_at = $1, taken_until = $2, lease = $3
+             WHERE id = $4 AND (due_at IS NULL OR taken_until <= $1)",
+            params![
+                retry.now,
+                retry.taken_until.unwrap_or(rows::FREE),
+                retry.taken_until.map(rows::name_of),
+                job.id.0,
+            ],
         )?;
         if changed > 0 {
             jobs.push(job.id);
@@ -202,39 +253,33 @@ fn make_due(sql: &dyn Sql, retry: &Retry) -> SqlResult<Option<Retried>> {
 fn take(sql: &dyn Sql, queue: &JobFilter, lease: Lease) -> SqlResult<Vec<(Delivery, JobId)>> {
     let change = sql.change(Area::Deliveries)?;
     let most = i64::try_from(lease.limit).unwrap_or(i64::MAX);
+    let of = Queue::of(queue);
+    let (when, here) = of.due();
     // Made-up callbacks: the newest first, since real ones among a flood are likelier to be new.
-    let order = if queue.known {
-        "max(due_at, taken_until)"
-    } else {
-        "-id"
-    };
+    let order = if queue.known { DUE } else { "-id" };
     let now = lease.now;
     let mut due: Vec<(i64, i64, i64)> = Vec::new();
+    let first = 5 + usize::from(of.targets.is_some());
+    let [one, two, three] = [0, 1, 2].map(|at| format!("${}", first + at));
     for (condition, instants) in [
-        ("max(due_at, taken_until) <= $5", vec![now]),
+        (format!("{when} <= {one}"), vec![now]),
         // Due later than any new job can be, or attempted in the future: the clock was set back.
         (
-            "taken_until <= $5 AND tries = 0 AND max(due_at, taken_until) > $6",
+            format!("{here} AND taken_until <= {one} AND tries = 0 AND {DUE} > {two}"),
             vec![now, now.plus(LATEST_NEW)],
         ),
         (
-            "(tried_at > $5 OR max(due_at, taken_until) > $6) AND max(due_at, taken_until) > $7",
+            format!("{here} AND (tried_at > {one} OR {DUE} > {two}) AND {DUE} > {three}"),
             vec![now, now.plus(LONGEST_RETRY_AFTER), now.plus(LONGEST)],
         ),
     ] {
-        let limit = 5 + instants.len();
+        let limit = first + instants.len();
         let statement = format!(
             "SELECT {order}, id, delivery FROM errands WHERE {OF_QUEUE} AND {condition}
              ORDER BY {order}, id LIMIT ${limit}"
         );
         for kind in queue.kinds {
-            let mut params = params![
-                &*queue.account_key,
-                kind.as_str(),
-                queue.known,
-                queue.account.as_ref(),
-            ]
-            .to_vec();
+            let mut params = of.params(*kind);
             params.extend(instants.iter().copied().map(Param::from));
             params.push(most.into());
             let found = change.all(&statement, &params, |row| {
@@ -251,8 +296,8 @@ fn take(sql: &dyn Sql, queue: &JobFilter, lease: Lease) -> SqlResult<Vec<(Delive
     let mut taken = Vec::with_capacity(due.len());
     for (_, job, delivery) in due {
         change.execute(
-            "UPDATE errands SET taken_until = $1 WHERE id = $2",
-            params![lease.until, job],
+            "UPDATE errands SET taken_until = $1, lease = $2 WHERE id = $3",
+            params![lease.until, rows::name_of(lease.until), job],
         )?;
         // Pruned meanwhile by another process: its job goes with it.
         if let Some(delivery) = rows::one(&*change, DeliveryId(delivery))? {
@@ -286,10 +331,10 @@ fn save_attempt(
 ) -> SqlResult<Option<Delivery>> {
     let change = sql.change(Area::Deliveries)?;
     let known: Option<(i64, Option<i64>, i64, bool, bool)> = change.optional(
-        "SELECT delivery, identity, coalesce(length(reply), 0), due_at IS NOT NULL AND taken_until = $1,
+        "SELECT delivery, identity, coalesce(length(reply), 0), due_at IS NOT NULL AND lease = $1,
              duty = $2 AND known = 0
          FROM errands WHERE id = $3",
-        params![held_until, JobKind::Ask.as_str(), id.0],
+        params![rows::name_of(held_until), JobKind::Ask.as_str(), id.0],
         |row| {
             Ok((
                 row.get(0)?,

@@ -28,6 +28,11 @@ const SUMMARY: &str = "told";
 /// The lease end of a job without a lease.
 pub(super) const FREE: WallTime = WallTime(i64::MIN);
 
+/// The name of a lease: its end by the clock of its holder, which is not shifted to the database's.
+pub(super) fn name_of(lease_end: WallTime) -> i64 {
+    lease_end.0
+}
+
 /// The class that a delivery is pruned by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(i64)]
@@ -177,7 +182,7 @@ pub(super) struct JobOwner<'a> {
 pub(super) fn insert_job(sql: &dyn Sql, whose: &JobOwner<'_>, new: &NewJob) -> SqlResult<Job> {
     let id = sql.insert(
         "errands",
-        "delivery, realm, identity, duty, target, known, tries, due_at, taken_until, done, told",
+        "delivery, realm, identity, duty, target, known, tries, due_at, taken_until, lease, done, told",
         params![
             whose.delivery.0,
             whose.account_key,
@@ -188,6 +193,7 @@ pub(super) fn insert_job(sql: &dyn Sql, whose: &JobOwner<'_>, new: &NewJob) -> S
             0_i64,
             new.at,
             new.taken_until.unwrap_or(FREE),
+            new.taken_until.map(name_of),
             false,
             "",
         ],

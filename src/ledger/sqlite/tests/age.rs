@@ -139,6 +139,7 @@ async fn an_order_is_relayed_once_although_the_clock_was_ahead() {
         kinds: &JobKind::ALL,
         known: true,
         account: None,
+        targets: None,
     };
     let taken = first
         .take_jobs(taken, lease(START, START.plus(MINUTE), 1))

@@ -30,7 +30,7 @@ const ROWS: [(&str, &str); 14] = [
     ),
     (
         "errands",
-        "6, 4, 'live', 3, 'ask', '', 1, 0, 1, 1, 0, NULL, '', NULL, NULL, NULL",
+        "6, 4, 'live', 3, 'ask', '', 1, 0, 1, 1, 0, NULL, '', NULL, NULL, NULL, 7",
     ),
     ("slot_tally", ""),
     ("delivery_tally", ""),
@@ -153,7 +153,7 @@ async fn a_callback_whose_job_failed_for_good_is_brought_over_and_one_without_op
             let job = "'live', 3, 'forward', 'http://127.0.0.1/', 1, 5, NULL, 0";
             let result = "1, 'HTTP 410', 410, NULL, NULL";
             let insert =
-                format!("INSERT INTO errands VALUES ({id}, {id}, {job}, {done}, {result})");
+                format!("INSERT INTO errands VALUES ({id}, {id}, {job}, {done}, {result}, NULL)");
             conn.execute(&insert, ())?;
         }
         Ok(())
