@@ -239,9 +239,16 @@ impl Console {
             }
             15..=17 => self.answer(input),
             18..=20 => self.opened(input),
-            21 if input.byte().is_multiple_of(2) => {
-                Msg::Shared(vec![exchange(input.byte().into(), &input.text())])
-            }
+            21 if input.byte().is_multiple_of(2) => Msg::Shared {
+                exchanges: vec![exchange(input.byte().into(), &input.text())],
+                observations: vec![(
+                    self.account.clone(),
+                    Observation {
+                        at: NOW,
+                        payment: payment("ORDER-1", &input.text(), &input.text()),
+                    },
+                )],
+            },
             21 => Msg::Exchange(exchange(input.byte().into(), &input.text())),
             22 => Msg::Log(Ok(found(exchange(-i64::from(input.byte()), &input.text())))),
             23 => Msg::Notice(Notice {

@@ -235,8 +235,10 @@ async fn listen(deck: &Deck, printing: &Printing) -> Result<Exit, Problem> {
         }
         let failure = status.failure().map(str::to_owned);
         health.ledger = failure.map(|why| ("cannot save callbacks".into(), why));
+        // A database that other machines use as well comes back by itself; until then callbacks are answered 503.
+        let is_away = greeted && matches!(status, Status::Away { .. });
         // The downtime counts from the first report.
-        if health.print(printing) {
+        if health.print(printing) || is_away {
             let limit = if greeted { DOWN_MAX } else { UP_MAX };
             too_long.set(tokio::time::sleep(limit));
         }
@@ -250,7 +252,7 @@ async fn listen(deck: &Deck, printing: &Printing) -> Result<Exit, Problem> {
             changed = ledger.changed() => if changed.is_err() {
                 return Err(receiver_stopped());
             },
-            () = &mut too_long, if !greeted || health.is_down() => {
+            () = &mut too_long, if !greeted || (health.is_down() && !is_away) => {
                 return Err(health.too_long());
             }
         }

@@ -4,9 +4,9 @@
 mod bring;
 pub mod doctor;
 mod explore;
+mod follow;
 mod hooks;
 mod ledger;
-mod log;
 pub mod manage;
 mod operations;
 mod payments;
@@ -26,8 +26,8 @@ use reqwest::Url;
 use tokio::sync::{Notify, watch};
 
 pub use bring::import;
+pub use follow::{Follower, News};
 pub use ledger::{database, on_thread};
-pub use log::RequestFollower;
 pub use receiving::{Pace, Receive, is_forward, target};
 pub use runtime::accounts;
 use runtime::{AccountFactory, AccountRegistry, AccountRuntime};

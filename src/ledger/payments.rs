@@ -50,6 +50,15 @@ pub trait Payments: Send + Sync {
     /// All observations of a payment, oldest first.
     async fn observations(&self, of: PaymentKey) -> Result<Vec<Observation>, LedgerError>;
 
+    /// The observations of a profile after number `after`, oldest first, and the number of the last; with `None`, only that
+    /// number. At most `limit`.
+    async fn observations_after(
+        &self,
+        profile: &str,
+        after: Option<i64>,
+        limit: usize,
+    ) -> Result<(i64, Vec<(AccountId, Observation)>), LedgerError>;
+
     /// The last observation of a payment.
     async fn last_observation(&self, of: PaymentKey) -> Result<Option<Observation>, LedgerError>;
 

@@ -30,7 +30,7 @@ use tokio::sync::mpsc;
 
 use crate::clock::{Clock, time_zone};
 use crate::config::{Environ, Notify, Profile};
-use crate::deck::{Deck, Options, RequestFollower};
+use crate::deck::{Deck, Follower, News, Options};
 use crate::domain::{AccountId, Environment, ExchangeId, PaymentId, Problem, Search, Watchlist};
 use crate::ledger::Status;
 use crate::net::{self, EventReceiver};
@@ -351,6 +351,8 @@ impl Opening {
             }
         };
         tokio::spawn(relay(events, messages.clone()));
+        // Before anything is read that it goes on from.
+        let follower = Follower::new(&deck).await;
         let (ready, list) = ready(&deck, self.verify, &messages).await;
         let follow = follow_ledger(deck.ledger().clone(), messages.clone());
         // Before any request, so that later gauges are newer.
@@ -373,8 +375,8 @@ impl Opening {
             }
         }
         let watchlist = follow_watchlist(deck.clone(), list, messages.clone());
-        let requests = follow_requests(deck, newest, messages);
-        tokio::join!(follow, watchlist, requests);
+        let others = follow_others(deck, follower.after(newest), messages);
+        tokio::join!(follow, watchlist, others);
     }
 }
 
@@ -449,12 +451,18 @@ async fn follow_watchlist(deck: Arc<Deck>, mut known: Watchlist, messages: mpsc:
     }
 }
 
-/// Sends the requests of other programs that share the ledger, and what they leave of the rate limits.
-async fn follow_requests(deck: Arc<Deck>, newest: ExchangeId, messages: mpsc::Sender<Msg>) {
-    let mut follower = RequestFollower::new(newest);
+/// Sends what other programs that share the ledger have saved, and what they leave of the rate limits.
+async fn follow_others(deck: Arc<Deck>, mut follower: Follower, messages: mpsc::Sender<Msg>) {
     loop {
-        let shared = follower.next(&deck).await.into_iter().map(Arc::new);
-        if messages.send(Msg::Shared(shared.collect())).await.is_err() {
+        let News {
+            requests,
+            observations,
+        } = follower.next(&deck).await;
+        let shared = Msg::Shared {
+            exchanges: requests.into_iter().map(Arc::new).collect(),
+            observations,
+        };
+        if messages.send(shared).await.is_err() {
             return;
         }
         for (account, gauge) in deck.gauges().await {

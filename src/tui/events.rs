@@ -53,7 +53,7 @@ impl Store {
             | Msg::Explored { .. }
             | Msg::Refreshed { .. }
             | Msg::TokenToCopy { .. }
-            | Msg::Shared(_)
+            | Msg::Shared { .. }
             | Msg::Log(_)
             | Msg::Delivery(_)
             | Msg::Deliveries(_)

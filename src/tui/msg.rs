@@ -63,8 +63,13 @@ pub enum Msg {
     },
     /// One attempt of a request ended and is in the log.
     Exchange(Arc<Exchange>),
-    /// Other programs have recorded these, oldest first. Some of this program can be among them.
-    Shared(Vec<Arc<Exchange>>),
+    /// Other programs that share the ledger have saved these, oldest first. Some of this program can be among them.
+    Shared {
+        /// Requests.
+        exchanges: Vec<Arc<Exchange>>,
+        /// States of payments, each with its account.
+        observations: Vec<(AccountId, Observation)>,
+    },
     /// A rate limit changed.
     Budget {
         /// The account of the rate limit.

@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use crate::domain::{
-    Expected, Now, Observation, Payment, PaymentVerdict, Problem, ProblemKind, RequestId, WallTime,
-    Watch, time,
+    Exchange, ExchangeId, Expected, Now, Observation, Payment, PaymentVerdict, Problem,
+    ProblemKind, RequestId, WallTime, Watch, time,
 };
 
 use super::msg::WatchKey;
@@ -19,6 +19,8 @@ const POLL_SLOWEST: Duration = Duration::from_mins(1);
 const UNKNOWN_IS_NORMAL: Duration = Duration::from_mins(10);
 /// The console stops checking an id that the provider did not know for this long: the payer never opened the page.
 const UNKNOWN_EXPIRES: Duration = Duration::from_hours(24);
+/// Checks of two programs within this time are made at the same time: neither has seen the other's.
+const TOGETHER: Duration = Duration::from_secs(2);
 /// The most state changes in memory for one payment.
 const SEEN_MAX: usize = 64;
 
@@ -57,6 +59,8 @@ pub struct Watched {
     /// Whether the provider has reported on it before, even as unknown.
     is_reported: bool,
     pub asking: Option<RequestId>,
+    /// This program's last check.
+    checked_here: Option<(ExchangeId, WallTime)>,
     interval: Duration,
     due: Option<Duration>,
 }
@@ -79,6 +83,7 @@ impl Watched {
             answered_at: None,
             failing_since: None,
             asking: None,
+            checked_here: None,
             interval: POLL_FIRST,
             due: None,
         };
@@ -268,6 +273,47 @@ impl Watched {
         let over = self.is_final() || expired;
         self.due = (!over).then(|| now.mono + self.interval);
         change
+    }
+
+    /// Adds a state that was observed elsewhere or earlier; states that follow each other are different.
+    pub fn observed(&mut self, seen: &Observation, now: Now) -> Change {
+        let before = self.latest().cloned();
+        let at = self.seen.partition_point(|known| known.at <= seen.at);
+        self.seen.insert(at, seen.clone());
+        self.seen
+            .dedup_by(|later, earlier| later.payment == earlier.payment);
+        self.bound();
+        if self.latest() == before.as_ref() {
+            return Change::Nothing;
+        }
+        self.last_error = LastError::None;
+        self.failing_since = None;
+        self.answered_at = self.answered_at.max(Some(seen.at));
+        self.interval = POLL_FIRST;
+        let was_reported = std::mem::replace(&mut self.is_reported, true);
+        self.due = (!self.is_final()).then(|| now.mono + self.interval);
+        if was_reported && self.is_final() {
+            Change::Ended
+        } else {
+            Change::Changed
+        }
+    }
+
+    /// Notes that this program has checked it.
+    pub fn checked_here(&mut self, exchange: &Exchange) {
+        self.checked_here = Some((exchange.id, exchange.at));
+    }
+
+    /// Puts the next check off after one by another program, so that a team checks each payment once. Of two checks at the
+    /// same time, only the later one counts.
+    pub fn checked_elsewhere(&mut self, exchange: &Exchange, now: Now) {
+        let is_own = self.checked_here.is_some_and(|(id, at)| {
+            id == exchange.id || (id < exchange.id && exchange.at.since(at) < TOGETHER)
+        });
+        if let Some(due) = self.due.filter(|_| !is_own) {
+            self.interval = slower(self.interval).min(POLL_SLOWEST);
+            self.due = Some(due.max(now.mono + self.interval + TOGETHER));
+        }
     }
 
     /// Whether an unknown id is no longer normal.

@@ -5,10 +5,10 @@ use std::time::Duration;
 use serde_json::Value;
 use tilldeck::clock::{Clock, ManualClock};
 use tilldeck::config::{self, Environ};
-use tilldeck::deck::{Deck, Options, RequestFollower};
+use tilldeck::deck::{Deck, Follower, Options};
 use tilldeck::domain::{
-    AccountId, Amount, BudgetGauge, Currency, EstimateRequest, ExchangeId, LinkRequest, Payment,
-    PaymentId, PaymentLink, PaymentState, Problem, ProblemKind, RequestId, WallTime,
+    AccountId, Amount, BudgetGauge, Currency, EstimateRequest, LinkRequest, Payment, PaymentId,
+    PaymentLink, PaymentState, Problem, ProblemKind, RequestId, WallTime,
 };
 use tilldeck::net::{Event, RequestOptions, Timeouts};
 use tilldeck::providers::SPECS;
@@ -691,7 +691,7 @@ async fn the_request_of_another_program_is_found_if_an_account_of_this_profile_s
     let peer = Peer::start(vec![json(ACTIVE)]);
     let place = Place::with_shop(&peer.url);
     let bench = open(&place, Timeouts::default()).await;
-    let mut follower = RequestFollower::new(ExchangeId(0));
+    let mut follower = Follower::new(&bench.deck).await;
     let command = |arguments: &'static [&str]| {
         let ran = place.run(arguments);
         assert_eq!(ran.code, 0, "{}", ran.all());
@@ -699,10 +699,17 @@ async fn the_request_of_another_program_is_found_if_an_account_of_this_profile_s
     // Of another profile, in the same ledger.
     command(&["--profile", "sandbox", "check", "ORDER-1001"]);
     command(&["check", "A-17"]);
-    let found = follower.next(&bench.deck).await;
-    let found: Vec<(&str, &str)> = found
+    let news = follower.next(&bench.deck).await;
+    let found: Vec<(&str, &str)> = news
+        .requests
         .iter()
         .map(|exchange| (exchange.account.as_str(), exchange.about.as_str()))
+        .collect();
+    assert_eq!(found, [("shop", "A-17")]);
+    let found: Vec<(&str, &str)> = news
+        .observations
+        .iter()
+        .map(|(account, seen)| (account.as_str(), seen.payment.id.as_str()))
         .collect();
     assert_eq!(found, [("shop", "A-17")]);
 }

@@ -58,6 +58,36 @@ impl<D: Database> Payments for D {
         .await
     }
 
+    async fn observations_after(
+        &self,
+        profile: &str,
+        after: Option<i64>,
+        limit: usize,
+    ) -> Result<(i64, Vec<(AccountId, Observation)>), LedgerError> {
+        let profile = profile.to_owned();
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        self.read(move |sql| {
+            let Some(after) = after else {
+                let newest = "SELECT coalesce(max(id), 0) FROM observations";
+                return Ok((sql.one(newest, &[], |row| row.get(0))?, Vec::new()));
+            };
+            let found: Vec<(i64, String, AccountId, Observation)> = sql.all(
+                "SELECT at, state, amount, currency, payment, account, id, profile FROM observations
+                 WHERE id > $1 ORDER BY id LIMIT $2",
+                params![after, limit],
+                |row| {
+                    let account = row.parsed(5, |name: String| AccountId::new(name))?;
+                    Ok((row.get(6)?, row.get(7)?, account, observation(row)?))
+                },
+            )?;
+            let last = found.last().map_or(after, |(id, ..)| *id);
+            let own = found.into_iter().filter(|(_, of, ..)| *of == profile);
+            let own = own.map(|(.., account, seen)| (account, seen));
+            Ok((last, own.collect()))
+        })
+        .await
+    }
+
     async fn last_observation(&self, of: PaymentKey) -> Result<Option<Observation>, LedgerError> {
         self.read(move |sql| last_observation(sql, &of)).await
     }

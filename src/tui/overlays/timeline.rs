@@ -208,7 +208,9 @@ impl State {
             |account: &AccountId, id: &PaymentId| *account == self.account && *id == self.payment;
         match (msg, asked.map(|asked| &asked.purpose)) {
             (Msg::Exchange(exchange), _) => self.shows(exchange),
-            (Msg::Shared(exchanges), _) => exchanges.iter().any(|exchange| self.shows(exchange)),
+            (Msg::Shared { exchanges, .. }, _) => {
+                exchanges.iter().any(|exchange| self.shows(exchange))
+            }
             (Msg::Delivery(delivery), _) => {
                 let subject = Subject::Payment(self.payment.clone());
                 delivery.account == self.account.as_str() && delivery.subject == Some(subject)

@@ -378,6 +378,15 @@ impl Component for State {
                 };
                 self.checked_after_callback(watch, result.clone(), ctx);
             }
+            Msg::Exchange(exchange) => {
+                if let Some(watched) = checks::watched_of(exchange, ctx) {
+                    watched.checked_here(exchange);
+                }
+            }
+            Msg::Shared {
+                exchanges,
+                observations,
+            } => checks::shared(exchanges, observations, ctx),
             Msg::Watchlist { list, seen } => self.listed(list.clone(), seen, ctx),
             // A removal was saved, or failed: from now on the stored list is right.
             Msg::Unwatched(key) => {

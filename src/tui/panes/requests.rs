@@ -196,7 +196,7 @@ impl Component for State {
         match event {
             Event::Message(Msg::Ready(ready), _) => self.log.add(&ready.log, ctx.store),
             Event::Message(Msg::Exchange(exchange), _) => self.log.push(exchange, ctx.store),
-            Event::Message(Msg::Shared(exchanges), _) => {
+            Event::Message(Msg::Shared { exchanges, .. }, _) => {
                 for exchange in exchanges {
                     self.log.push(exchange, ctx.store);
                 }

@@ -226,7 +226,10 @@ fn the_requests_of_other_programs_join_the_list_once() {
     let others = exchange(21, "/colleague", Outcome::Status(200));
     update(&mut model, second(1), Msg::Exchange(own.clone()));
     for _ in 0..2 {
-        let shared = Msg::Shared(vec![own.clone(), others.clone()]);
+        let shared = Msg::Shared {
+            exchanges: vec![own.clone(), others.clone()],
+            observations: Vec::new(),
+        };
         update(&mut model, second(1), shared);
     }
     let text = screen(&model, second(1), 120, 40);

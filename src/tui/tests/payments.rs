@@ -1,6 +1,7 @@
 //! The payments pane: an expected amount is never lost, a problem is always visible, and many payments are
 //! handled at once.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use insta::assert_snapshot;
@@ -999,4 +1000,102 @@ fn a_note_is_saved_listed_searched_and_on_the_receipt() {
         panic!("{effects:?}");
     };
     assert_snapshot!("receipt", text.expose());
+}
+
+/// What other programs have saved.
+fn shared(exchanges: Vec<Arc<Exchange>>, observations: Vec<Observation>) -> Msg {
+    Msg::Shared {
+        exchanges,
+        observations: observations
+            .into_iter()
+            .map(|seen| (shop(), seen))
+            .collect(),
+    }
+}
+
+#[test]
+fn a_state_that_a_colleague_has_seen_is_shown_at_once_and_older_ones_join_the_history() {
+    let open = (watch("A-1", Some("250")), Vec::new());
+    let mut model = ready(vec![open]);
+    let all = seen("A-1", "250", &["NEW", "ACTIVE", "FINALIZED"]);
+    update(
+        &mut model,
+        second(1),
+        shared(Vec::new(), vec![all[1].clone()]),
+    );
+    assert_eq!(verdict(&model, 0), Some(PaymentVerdict::Open));
+    for observations in [vec![all[2].clone()], vec![all[0].clone(), all[2].clone()]] {
+        update(&mut model, second(2), shared(Vec::new(), observations));
+        assert_eq!(verdict(&model, 0), Some(PaymentVerdict::Paid));
+    }
+    assert_eq!(model.store.payments[0].seen(), all);
+    assert_eq!(model.store.payments[0].due(), None, "final");
+    // Of a payment that is not watched here, nothing is shown.
+    let other = seen("B-1", "250", &["NEW"]);
+    update(&mut model, second(3), shared(Vec::new(), other));
+    assert_eq!(model.store.payments.len(), 1);
+}
+
+#[test]
+fn of_a_team_one_console_checks_a_payment() {
+    let check = |id, at| {
+        let mut one = (*exchange(id, "/api/v2/tpg/transaction", Outcome::Status(200))).clone();
+        one.about = "A-1".into();
+        one.at = second(at).wall;
+        Arc::new(one)
+    };
+    let waits = |model: &Model, at: u64| {
+        let due = model.store.payments[0].due().unwrap();
+        due.saturating_sub(second(at).mono)
+    };
+    let opened = || {
+        let open = (watch("A-1", None), seen("A-1", "250", &["ACTIVE"]));
+        let mut model = ready(vec![open]);
+        let request = model.store.payments[0]
+            .asking
+            .expect("it is checked at once");
+        update(&mut model, second(10), Msg::Exchange(check(7, 10)));
+        let answered = Answer::Payment(Ok(payment("A-1", "250", "ACTIVE")));
+        answer(&mut model, second(10), request, answered);
+        model
+    };
+    let mut model = opened();
+    let alone = waits(&model, 10);
+    // Both have checked it at the same time: the first goes on, the second steps back.
+    update(
+        &mut model,
+        second(10),
+        shared(vec![check(8, 10)], Vec::new()),
+    );
+    assert_eq!(waits(&model, 10), alone, "this one was first");
+    update(
+        &mut model,
+        second(10),
+        shared(vec![check(7, 10)], Vec::new()),
+    );
+    assert_eq!(waits(&model, 10), alone, "its own");
+    let mut model = opened();
+    update(
+        &mut model,
+        second(10),
+        shared(vec![check(6, 9)], Vec::new()),
+    );
+    assert!(waits(&model, 10) > alone + Duration::from_secs(1));
+    // From then on the other one checks.
+    update(
+        &mut model,
+        second(17),
+        shared(vec![check(12, 17)], Vec::new()),
+    );
+    assert!(waits(&model, 17) > alone);
+    // A check that failed elsewhere says nothing.
+    let before = waits(&model, 17);
+    let mut failed = (*check(13, 17)).clone();
+    failed.outcome = Outcome::Status(503);
+    update(
+        &mut model,
+        second(17),
+        shared(vec![failed.into()], Vec::new()),
+    );
+    assert_eq!(waits(&model, 17), before);
 }

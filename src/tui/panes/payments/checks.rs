@@ -1,9 +1,13 @@
 //! What becomes of a check: of the operator, of a poll, or of a callback.
 
+use std::sync::Arc;
+
 use super::State;
 use super::watchlist::{again, notice};
 use crate::domain::payment::about;
-use crate::domain::{Payment, Problem, ProblemKind, Watch};
+use crate::domain::{
+    AccountId, Exchange, Observation, Outcome, Payment, PaymentId, Problem, ProblemKind, Watch,
+};
 use crate::tui::Effect;
 use crate::tui::component::UpdateContext;
 use crate::tui::msg::{Level, Notice, WatchKey};
@@ -44,7 +48,16 @@ pub(super) fn checked(
         ctx.flash(Level::Warning, text);
         return;
     }
-    if watched.apply(result, ctx.now) == Change::Ended {
+    let change = watched.apply(result, ctx.now);
+    changed(key, change, ctx);
+}
+
+/// Announces a payment that has ended.
+fn changed(key: &WatchKey, change: Change, ctx: &mut UpdateContext<'_>) {
+    if change != Change::Ended {
+        return;
+    }
+    if let Some(watched) = ctx.store.payment_mut(&key.0, &key.1) {
         let (tone, words) = watched.explain(ctx.now);
         let level = match tone {
             Tone::Bad => Level::Error,
@@ -54,13 +67,45 @@ pub(super) fn checked(
         let notice = Notice {
             level,
             about: watched.about(),
-            text: format!("{id}: {words}"),
+            text: format!("{}: {words}", key.1),
         };
         let is_alert = watched.needs_attention();
         ctx.store.notice(notice, ctx.now);
         // An alert is notified by itself.
         if !is_alert {
             ctx.out.push(Effect::Bell);
+        }
+    }
+}
+
+/// The watched payment that a successful request was about.
+pub(super) fn watched_of<'a>(
+    exchange: &Exchange,
+    ctx: &'a mut UpdateContext<'_>,
+) -> Option<&'a mut Watched> {
+    let id = PaymentId::new(exchange.about.as_str()).ok()?;
+    matches!(exchange.outcome, Outcome::Status(200..300))
+        .then(|| ctx.store.payment_mut(&exchange.account, &id))?
+}
+
+/// Takes over what other programs that share the ledger have found: states, and checks that need not be made again.
+pub(super) fn shared(
+    exchanges: &[Arc<Exchange>],
+    observations: &[(AccountId, Observation)],
+    ctx: &mut UpdateContext<'_>,
+) {
+    for (account, seen) in observations {
+        let key = (account.clone(), seen.payment.id.clone());
+        let now = ctx.now;
+        if let Some(watched) = ctx.store.payment_mut(&key.0, &key.1) {
+            let change = watched.observed(seen, now);
+            changed(&key, change, ctx);
+        }
+    }
+    for exchange in exchanges {
+        let now = ctx.now;
+        if let Some(watched) = watched_of(exchange, ctx) {
+            watched.checked_elsewhere(exchange, now);
         }
     }
 }

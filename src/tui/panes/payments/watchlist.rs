@@ -132,6 +132,7 @@ impl State {
     ) {
         ctx.store.set_handled(list.handled);
         let (store, now) = (&mut *ctx.store, ctx.now);
+        let mut seen: HashMap<WatchKey, Vec<Observation>> = seen.iter().cloned().collect();
         let mut stored: HashMap<WatchKey, Watch> = list
             .watches
             .into_iter()
@@ -145,6 +146,10 @@ impl State {
                 Some(watch) => {
                     watched.is_stored = true;
                     watched.watch = watch;
+                    // Of one that was added here, the ledger may know more.
+                    for seen in seen.remove(&watched.key()).iter().flatten() {
+                        watched.observed(seen, now);
+                    }
                     true
                 }
                 // One that is being added is not on the stored list yet.
@@ -152,7 +157,6 @@ impl State {
             });
         let mut new: Vec<Watch> = stored.into_values().collect();
         new.sort_by(|a, b| (a.since, &a.id).cmp(&(b.since, &b.id)));
-        let mut seen: HashMap<WatchKey, Vec<Observation>> = seen.iter().cloned().collect();
         // The newest on top.
         let new = new.into_iter().rev().map(|watch| {
             let seen = seen.remove(&(watch.account.clone(), watch.id.clone()));

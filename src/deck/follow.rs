@@ -1,0 +1,113 @@
+//! What other programs save in the ledger, as the console follows it.
+
+use std::time::Duration;
+
+use super::Deck;
+use crate::domain::{AccountId, Exchange, ExchangeId, Observation, Search};
+use crate::ledger::{LedgerError, LogQuery};
+use crate::net::Event;
+
+/// How often that is looked for.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// The most rows of each kind in one batch.
+const BATCH: usize = 200;
+
+/// Reads what other programs save in the ledger: requests of this profile's accounts, and states of its payments. This
+/// program's own can be among them.
+pub struct Follower {
+    request: ExchangeId,
+    /// The number of the last observation; `None` while the ledger cannot be read.
+    observation: Option<i64>,
+    /// The ledger's version at the last read.
+    seen: Option<i64>,
+}
+
+/// What was read, each oldest first.
+#[derive(Debug, Default)]
+pub struct News {
+    /// Requests; where they are more than fit, the newest, and [`Event::Missed`] is sent.
+    pub requests: Vec<Exchange>,
+    /// States of payments, each with its account.
+    pub observations: Vec<(AccountId, Observation)>,
+}
+
+impl Follower {
+    /// Reads all requests, and observations from now on.
+    pub async fn new(deck: &Deck) -> Self {
+        let read = deck.ledger.observations_after(&deck.profile, None, 0).await;
+        Self {
+            request: ExchangeId(0),
+            observation: read.ok().map(|(last, _)| last),
+            seen: None,
+        }
+    }
+
+    /// Reads only requests after this one.
+    #[must_use]
+    pub fn after(self, request: ExchangeId) -> Self {
+        Self { request, ..self }
+    }
+
+    /// Waits until there is something new.
+    pub async fn next(&mut self, deck: &Deck) -> News {
+        loop {
+            // Cheap, and not changed by what this program saves.
+            let version = deck.ledger.data_version().await.ok();
+            if version != self.seen
+                && let Ok(news) = self.read(deck).await
+            {
+                self.seen = version;
+                if !news.requests.is_empty() || !news.observations.is_empty() {
+                    return news;
+                }
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
+    async fn read(&mut self, deck: &Deck) -> Result<News, LedgerError> {
+        // The states first: of a request that is read, the state that it found must not come later.
+        let mut news = News::default();
+        let read = deck
+            .ledger
+            .observations_after(&deck.profile, self.observation, BATCH);
+        let (last, observations) = read.await?;
+        self.observation = Some(last);
+        // Each run of the simulator has its own payments.
+        if !deck.forgets_payments() {
+            news.observations = observations;
+        }
+        let after = LogQuery {
+            after: Some(self.request),
+            limit: BATCH,
+            bodies: true,
+            ..deck.log_query(Search::default())
+        };
+        let newest = LogQuery {
+            after: None,
+            ..after.clone()
+        };
+        news.requests = deck.ledger.log(after).await?;
+        if news.requests.len() == BATCH {
+            deck.gate.emit(Event::Missed);
+            news.requests = deck.ledger.log(newest).await?;
+        }
+        // The ledger answers newest first.
+        news.requests.reverse();
+        if let Some(newest) = news.requests.last() {
+            self.request = newest.id;
+        }
+        news.requests.retain(|exchange| deck.has_sent(exchange));
+        Ok(news)
+    }
+}
+
+impl Deck {
+    /// Whether one of this profile's accounts sent the request: the ledger has those of all profiles.
+    fn has_sent(&self, exchange: &Exchange) -> bool {
+        self.accounts().any(|account| {
+            account.id == exchange.account && account.environment.as_str() == exchange.environment
+        })
+    }
+}
