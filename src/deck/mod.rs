@@ -20,6 +20,7 @@ mod tokens;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use reqwest::Url;
@@ -97,6 +98,8 @@ pub struct Deck {
     callbacks: CallbackService,
     /// Notifies of changes that this process makes to the watch list, expectations and marks.
     changed: Notify,
+    /// Whether the watch list is sent once more.
+    send_again: AtomicBool,
 }
 
 /// Says which provider's account an ability needs.
@@ -217,6 +220,7 @@ impl Deck {
             queries,
             callbacks: service,
             changed: Notify::new(),
+            send_again: AtomicBool::new(false),
         })
     }
 

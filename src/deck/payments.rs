@@ -1,6 +1,7 @@
 //! The watch list, expectations and handled marks: in the ledger, or in memory while the built-in simulator runs.
 
 use std::collections::HashMap;
+use std::sync::atomic::Ordering;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -126,7 +127,7 @@ impl Deck {
             if seen != Some(version)
                 && let Ok(list) = self.watchlist().await
             {
-                if list != *known {
+                if list != *known || self.send_again.swap(false, Ordering::Relaxed) {
                     return list;
                 }
                 seen = Some(version);
@@ -140,6 +141,12 @@ impl Deck {
                 () = tokio::time::sleep(LOOK_EVERY), if self.queries.book.is_none() => {}
             }
         }
+    }
+
+    /// Has [`Self::watchlist_after`] return the list once more, although it has not changed: a change failed that is shown.
+    pub fn send_watchlist_again(&self) {
+        self.send_again.store(true, Ordering::Relaxed);
+        self.changed.notify_one();
     }
 
     /// Adds a payment to the watch list; one that is on it already stays unchanged.

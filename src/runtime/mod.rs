@@ -34,7 +34,7 @@ use crate::deck::{Deck, Follower, News, Options};
 use crate::domain::{AccountId, Environment, ExchangeId, PaymentId, Problem, Search, Watchlist};
 use crate::ledger::Status;
 use crate::net::{self, EventReceiver};
-use crate::tui::msg::{Level, Notice, Ready};
+use crate::tui::msg::{LEDGER, Level, Notice, Ready};
 use crate::tui::{self, Effect, Model, Msg};
 use attention::Attention;
 use clipboard::Multiplexer;
@@ -493,7 +493,7 @@ async fn follow_ledger(ledger: crate::ledger::Ledger, messages: mpsc::Sender<Msg
             reported = true;
             let notice = Notice {
                 level,
-                about: "ledger".into(),
+                about: LEDGER.into(),
                 text,
             };
             if messages.send(Msg::Notice(notice)).await.is_err() {

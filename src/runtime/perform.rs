@@ -34,17 +34,23 @@ pub fn perform(effect: Effect, deck: &Arc<Deck>, tasks: &mut Tasks, messages: &m
             let _ = messages.send(Msg::Watched { new, result }).await;
         }),
         Effect::Unwatch(key) => tasks.start_sequential(async move {
-            report_failure(deck.unwatch(&key.0, &key.1).await, &messages).await;
+            let removed = deck.unwatch(&key.0, &key.1).await;
+            report_failure(removed, &deck, &messages).await;
             let _ = messages.send(Msg::Unwatched(key)).await;
         }),
         Effect::Note { of, text } => tasks.start_sequential(async move {
             let (account, id) = of;
-            let noted = deck.note(&account, &id, text).await;
+            let noted = deck.note(&account, &id, text.clone()).await;
             let done = noted.map(|()| format!("note saved: {id}"));
+            let done = done.map_err(|problem| Problem {
+                hint: format!("the note was: {text}"),
+                ..problem
+            });
             let _ = messages.send(Msg::Done(done)).await;
         }),
         Effect::MarkHandled { alert, handled } => tasks.start_sequential(async move {
-            report_failure(deck.mark_handled(&alert, handled).await, &messages).await;
+            let marked = deck.mark_handled(&alert, handled).await;
+            report_failure(marked, &deck, &messages).await;
         }),
         Effect::LoadLog {
             before,
@@ -126,9 +132,10 @@ async fn expect(
     Ok(set.err())
 }
 
-/// Reports a failed change.
-async fn report_failure<T>(result: Result<T, Problem>, messages: &mpsc::Sender<Msg>) {
+/// Reports a failed change of the watch list, which is then sent as it is.
+async fn report_failure<T>(result: Result<T, Problem>, deck: &Deck, messages: &mpsc::Sender<Msg>) {
     if let Err(problem) = result {
+        deck.send_watchlist_again();
         let _ = messages.send(Msg::Done(Err(problem))).await;
     }
 }

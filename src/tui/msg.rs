@@ -255,6 +255,17 @@ pub struct Notice {
     pub text: String,
 }
 
+/// The subject of notices about the ledger.
+pub const LEDGER: &str = "ledger";
+
+impl Notice {
+    /// Whether it says that the ledger can be used again.
+    #[must_use]
+    pub fn is_ledger_back(&self) -> bool {
+        self.about == LEDGER && self.level == Level::Info
+    }
+}
+
 /// The severity of a notice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {

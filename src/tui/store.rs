@@ -642,22 +642,6 @@ impl Store {
         self.handled = by_name.collect();
     }
 
-    /// Marks an alert as handled, or removes the mark.
-    pub fn mark_handled(&mut self, alert: String, handled: bool, now: Now, out: &mut Vec<Effect>) {
-        if handled {
-            let mark = Handled {
-                alert: alert.clone(),
-                at: now.wall,
-                // The ledger names the operator.
-                operator: String::new(),
-            };
-            self.handled.insert(alert.clone(), mark);
-        } else {
-            self.handled.remove(&alert);
-        }
-        out.push(Effect::MarkHandled { alert, handled });
-    }
-
     pub fn flash(&mut self, level: Level, text: impl Into<String>) {
         self.flash = Some(Flash {
             level,

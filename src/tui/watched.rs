@@ -8,7 +8,7 @@ use crate::domain::{
     ProblemKind, RequestId, WallTime, Watch, time,
 };
 
-use super::msg::WatchKey;
+use super::msg::{NewWatch, WatchKey};
 use super::theme::Tone;
 
 /// The first interval, and the one after a change.
@@ -49,6 +49,8 @@ pub struct Watched {
     pub watch: Watch,
     /// Whether the stored list has it: if another process removes it there, it goes here too.
     pub is_stored: bool,
+    /// What could not be saved of it.
+    pub unsaved: Option<NewWatch>,
     /// Changes only, oldest first.
     seen: Vec<Observation>,
     pub last_error: LastError,
@@ -77,6 +79,7 @@ impl Watched {
         let mut watched = Self {
             watch,
             is_stored: false,
+            unsaved: None,
             is_reported: !changes.is_empty(),
             seen: changes,
             last_error: LastError::None,

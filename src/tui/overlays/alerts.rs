@@ -6,12 +6,12 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Constraint, Layout, Position, Rect, Size};
 
 use crate::domain::{Handled, inert};
+use crate::tui::Effect;
 use crate::tui::ages::{age, age_changes_in};
 use crate::tui::alerts::{self, Alert, Target};
 use crate::tui::component::{Component, UpdateContext, ViewContext};
 use crate::tui::intent::Intent;
 use crate::tui::keys::{NAV, OVERLAY, READER, Scope, keys};
-use crate::tui::msg::Level;
 use crate::tui::store::Store;
 use crate::tui::theme::{Tone, badge};
 use crate::tui::widgets::boxes::{Window, inside};
@@ -90,14 +90,9 @@ impl Component for State {
             (Action::MarkHandled, Target::Notice(about)) => ctx.store.dismiss(&about),
             (Action::MarkHandled, _) => {
                 let handled = alert.handled.is_none();
-                let (now, out) = (ctx.now, &mut *ctx.out);
-                ctx.store.mark_handled(alert.key, handled, now, out);
-                let text = if handled {
-                    "marked as handled"
-                } else {
-                    "no longer marked as handled"
-                };
-                ctx.flash(Level::Info, text);
+                // Shown once it is saved, with who marked it.
+                let alert = alert.key;
+                ctx.out.push(Effect::MarkHandled { alert, handled });
             }
         }
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use insta::assert_snapshot;
 
 use super::*;
-use crate::tui::msg::NewWatch;
+use crate::tui::msg::{LEDGER, Level, NewWatch, Notice};
 use crate::tui::watched::Watched;
 
 fn ready_with(setup: Setup, watches: Vec<(Watch, Vec<Observation>)>) -> Model {
@@ -142,6 +142,14 @@ fn a_typed_expectation_counts_only_once_it_is_saved() {
     );
     assert_eq!(verdict(&failed, 0), Some(PaymentVerdict::NotCompared));
     assert!(screen(&failed, second(2), 120, 40).contains("the disk is full"));
+    // It is saved once the ledger can be used again.
+    let back = Notice {
+        level: Level::Info,
+        about: LEDGER.into(),
+        text: "the ledger can be used again".into(),
+    };
+    let effects = update(&mut failed, second(3), Msg::Notice(back));
+    assert_eq!(watch_effects(&effects), [new.clone()]);
     let result = Ok(None);
     update(&mut model, second(2), Msg::Watched { new, result });
     assert_eq!(verdict(&model, 0), Some(PaymentVerdict::Paid));
@@ -558,7 +566,15 @@ fn a_mark_that_is_out_of_date_is_set_anew_by_one_key() {
             .any(|effect| matches!(effect, Effect::MarkHandled { handled: true, .. })),
         "{effects:?}"
     );
+    assert_eq!(alerts::count(&model.store), 1, "not before it is saved");
+    save_mark(&mut model, second(1));
     assert_eq!(alerts::count(&model.store), 0);
+}
+
+/// The ledger has the mark of the under-paid order.
+fn save_mark(model: &mut Model, now: Now) {
+    let mark = handled("payment kanga LIVE-1 less", now.wall);
+    model.store.set_handled(vec![mark]);
 }
 
 #[test]
@@ -649,7 +665,14 @@ fn clearing_removes_what_is_settled_and_nothing_that_needs_attention() {
         3
     );
     // Handled payments count as settled.
-    press(&mut model, "!m<esc>x", second(2));
+    let effects = press(&mut model, "!m<esc>", second(2));
+    let Some(Effect::MarkHandled { alert, .. }) = effects.first() else {
+        panic!("{effects:?}");
+    };
+    model
+        .store
+        .set_handled(vec![handled(alert, second(500).wall)]);
+    press(&mut model, "x", second(2));
     let under = model.store.payments.iter().filter(|w| w.needs_attention());
     assert_eq!(under.count(), 2);
 }
@@ -698,12 +721,15 @@ fn an_alert_leads_to_its_payment_and_is_handled_once() {
             handled: true
         }]
     );
+    save_mark(&mut model, second(2));
     assert_eq!(alerts::count(&model.store), 0);
     let shown = resized_screen(&mut model, second(2), 120, 40);
     assert!(shown.contains("handled just now"), "{shown}");
-    press(&mut model, "m", second(3));
-    assert_eq!(alerts::count(&model.store), 1, "the mark can be taken away");
-    press(&mut model, "m<esc>", second(4));
+    let effects = press(&mut model, "m<esc>", second(3));
+    assert!(
+        matches!(&effects[..], [Effect::MarkHandled { handled: false, .. }]),
+        "the mark can be taken away: {effects:?}"
+    );
     let raised = Expectation {
         sum: emt("500"),
         by: ExpectedBy::Command,

@@ -101,6 +101,9 @@ fn state(watched: &Watched, ctx: ViewContext<'_>) -> String {
             parts.push(format!("last change {}", ctx.ago(at)));
         }
     }
+    if watched.unsaved.is_some() {
+        parts.push("not saved yet".into());
+    }
     if watched.asking.is_some() {
         parts.push(match ctx.store.waiting_for(watched.asking) {
             Some(why) => format!("waiting: {why}"),

@@ -89,6 +89,11 @@ impl State {
         result: &Result<Option<Expectation>, Problem>,
         ctx: &mut UpdateContext<'_>,
     ) -> Option<Expectation> {
+        if result.is_ok()
+            && let Some(watched) = ctx.store.payment_mut(&new.account, &new.id)
+        {
+            watched.unsaved = None;
+        }
         match result {
             Ok(None) => {
                 let set = new.expected.clone().map(|sum| Expectation {
@@ -117,9 +122,20 @@ impl State {
                 Some(in_force.clone())
             }
             Err(problem) => {
+                if let Some(watched) = ctx.store.payment_mut(&new.account, &new.id) {
+                    watched.unsaved = Some(new.clone());
+                }
                 notice("watch list", Level::Error, problem.describe(), ctx);
                 None
             }
+        }
+    }
+
+    /// Saves what could not be saved before.
+    pub(super) fn save_again(ctx: &mut UpdateContext<'_>) {
+        let unsaved = ctx.store.payments.iter_mut();
+        for new in unsaved.filter_map(|watched| watched.unsaved.take()) {
+            ctx.out.push(Effect::Watch(new));
         }
     }
 
