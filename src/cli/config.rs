@@ -134,6 +134,13 @@ impl Command for CheckConfig {
         let environ = Environ::process();
         let mut exit = Exit::Done;
         let mut table = Table::default();
+        for (key, source) in config.shared_secrets() {
+            if let Err(error) = source.resolve(&environ) {
+                let message = format!("tilldeck cannot read {key}: {error}");
+                let problem = Problem::new(ProblemKind::Config, message, "");
+                exit = exit.and(out.fail(&problem)?);
+            }
+        }
         for profile in &config.profiles {
             let accounts = deck::accounts(profile, &vault);
             for (account, settings) in accounts.iter().zip(&profile.accounts) {

@@ -4,6 +4,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::exit::{CommandResult, Exit};
+use super::global::LedgerChoice;
 use super::output::{Cell, Table, Tone, plain, toned};
 use super::settings::Settings;
 use super::start::{Command, Start, block_on, commands};
@@ -32,7 +33,9 @@ impl Command for ShowLedger {
         start.configured(|settings, log| {
             log.run();
             block_on(async {
-                let Some(database) = database(settings).await? else {
+                let is_own = settings.global.ledger == Some(LedgerChoice::Sqlite);
+                let database = if is_own { None } else { database(settings).await? };
+                let Some(database) = database else {
                     let folder = settings.global.state_folder()?;
                     let file = inert::cut(&folder.join("ledger.db").to_string_lossy(), 400);
                     let exists = folder.join("ledger.db").exists();

@@ -307,6 +307,25 @@ impl Default for Config {
 }
 
 impl Config {
+    /// The secrets that belong to no account, with where the config names them.
+    pub fn shared_secrets(&self) -> impl Iterator<Item = (&'static str, &SecretSource)> {
+        let url = match &self.ledger.url {
+            Some(DatabaseUrl::Secret(source)) => Some(source),
+            Some(DatabaseUrl::Plain(_)) | None => None,
+        };
+        let callbacks = &self.callbacks;
+        [
+            ("`url` in [ledger]", url),
+            ("`seal_key` in [callbacks]", callbacks.seal_key.as_ref()),
+            (
+                "`previous_seal_key` in [callbacks]",
+                callbacks.previous_seal_key.as_ref(),
+            ),
+        ]
+        .into_iter()
+        .filter_map(|(key, source)| Some((key, source?)))
+    }
+
     /// The named profile, else the default one.
     ///
     /// # Errors

@@ -476,6 +476,8 @@ fn notes_are_added_listed_and_exported_with_their_payment() {
     let rows = place.run(&["payments", "note", "A", "--json"]).objects();
     let texts: Vec<_> = rows.iter().map(|row| &row["note"]).collect();
     assert_eq!(texts, ["refunded by hand", "ticket 4711, closed"]);
+    let mistyped = place.run(&["payments", "note", "C", "x"]);
+    assert!(mistyped.err.contains("was never seen"), "{mistyped:?}");
     let empty = place.run(&["payments", "note", "B"]);
     assert!(empty.all().contains("payment B has no notes"), "{empty:?}");
     let csv = place.run(&["payments", "export"]).out;

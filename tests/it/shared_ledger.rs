@@ -157,3 +157,21 @@ fn a_machine_sees_what_another_one_did_and_who_it_was() {
     let words = anna.run(&["budget"]).out;
     assert!(words.contains("(0 yours)"), "{words}");
 }
+
+#[test]
+fn a_variable_that_the_shared_ledger_needs_is_missed_by_the_check_of_the_config() {
+    let shared = "[callbacks]\nseal_key = { env = \"NO_SEAL_KEY\" }\n[ledger]\nurl = { env = \"NO_DATABASE_URL\" }\n";
+    let peer = Peer::start(vec![ok(PAID)]);
+    let place = machine(&peer, shared);
+    let checked = place.run(&["config", "check"]);
+    assert_eq!(checked.code, 2, "{checked:?}");
+    for missing in [
+        "`url` in [ledger]",
+        "`seal_key` in [callbacks]",
+        "NO_SEAL_KEY",
+    ] {
+        assert!(checked.err.contains(missing), "{missing}: {checked:?}");
+    }
+    let own = place.run(&["--ledger", "sqlite", "ledger", "status", "--json"]);
+    assert_eq!(own.object()["kind"], "sqlite", "{own:?}");
+}

@@ -3,11 +3,11 @@
 use clap::Args;
 use serde_json::json;
 
-use super::{Book, Consent};
+use super::{Book, Consent, is_known, unknown};
 use crate::cli::command::{CommandContext, DeckCommand};
 use crate::cli::exit::{CommandResult, Exit};
 use crate::cli::values::{amount, currency, payment_id};
-use crate::domain::{Amount, Currency, Expected, ExpectedBy, PaymentId, Problem};
+use crate::domain::{Amount, Currency, Expected, ExpectedBy, PaymentId};
 
 /// Set the expected amount of a payment. Replacing one needs confirmation.
 #[derive(Debug, Args)]
@@ -40,13 +40,11 @@ impl DeckCommand for ExpectPayment {
             currency: self.currency,
         };
         // Read before the change: a failure to read afterwards would report a saved change as failed.
-        let is_known = book.is_known(id).await?;
+        let is_known = is_known(book.deck, &book.account, id).await?;
         let before = book.set(id, &sum, ExpectedBy::Command).await?;
         let before = before.map(|before| before.sum);
         if !is_known {
-            cx.out.warn(&format!(
-                "payment {id} is not watched and was never seen; check the id"
-            ));
+            cx.out.warn(&unknown(id));
         }
         let object = json!({
             "account": book.account,
@@ -63,23 +61,5 @@ impl DeckCommand for ExpectPayment {
         };
         cx.out.result(&object, &words)?;
         Ok(Exit::Done)
-    }
-}
-
-impl Book<'_> {
-    /// Whether a payment is watched, was seen, or has an expected amount, as after `link --no-watch`.
-    async fn is_known(&self, id: &PaymentId) -> Result<bool, Problem> {
-        if self.deck.expectation(&self.account, id).await?.is_some() {
-            return Ok(true);
-        }
-        let watches = self.deck.watchlist().await?.watches;
-        let mut watches = watches.iter();
-        let is_watched = watches.any(|watch| watch.id == *id && watch.account == self.account);
-        Ok(is_watched
-            || self
-                .deck
-                .last_observation(&self.account, id)
-                .await?
-                .is_some())
     }
 }

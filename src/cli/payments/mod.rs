@@ -66,6 +66,22 @@ fn must_keep_payments(deck: &Deck) -> Result<(), Problem> {
     Ok(())
 }
 
+/// Whether a payment is watched, was seen, or has an expected amount, as after `link --no-watch`.
+async fn is_known(deck: &Deck, account: &AccountId, id: &PaymentId) -> Result<bool, Problem> {
+    if deck.expectation(account, id).await?.is_some() {
+        return Ok(true);
+    }
+    let watches = deck.watchlist().await?.watches;
+    let mut watches = watches.iter();
+    let is_watched = watches.any(|watch| watch.id == *id && watch.account == *account);
+    Ok(is_watched || deck.last_observation(account, id).await?.is_some())
+}
+
+/// A warning of a probable mistake.
+fn unknown(id: &PaymentId) -> String {
+    format!("payment {id} is not watched and was never seen; check the id")
+}
+
 /// How a saved expected amount may be replaced.
 #[derive(Clone, Copy)]
 struct Consent {

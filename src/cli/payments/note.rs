@@ -3,7 +3,7 @@
 use clap::Args;
 use serde_json::json;
 
-use super::must_keep_payments;
+use super::{is_known, must_keep_payments, unknown};
 use crate::cli::command::{CommandContext, DeckCommand};
 use crate::cli::exit::{CommandResult, Exit};
 use crate::cli::output::{Table, Tone, plain, toned};
@@ -28,6 +28,9 @@ impl DeckCommand for NotePayment {
         let (deck, id, out) = (cx.deck, &self.id, cx.out);
         if let Some(text) = self.text {
             deck.note(&account, id, text.clone()).await?;
+            if !is_known(deck, &account, id).await? {
+                out.warn(&unknown(id));
+            }
             let object = json!({ "account": account, "id": id, "note": text });
             out.result(&object, &format!("note saved: {id}"))?;
             return Ok(Exit::Done);

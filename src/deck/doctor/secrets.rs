@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Finding, Health, shown};
-use crate::config::{AccountConfig, Config, DatabaseUrl, Environ, Profile, SecretSource, Vault};
+use crate::config::{AccountConfig, Config, Environ, Profile, SecretSource, Vault};
 use crate::deck::receiving::sealing;
 use crate::deck::runtime::source_in_words;
 use crate::domain::{Problem, ProblemKind};
@@ -31,20 +31,10 @@ pub(super) fn checks(
         let (account, reader) = (account.clone(), reader.clone());
         checks.push(blocking(move || of_account(&account, &reader)));
     }
-    let mut shared = BTreeMap::new();
-    if let Some(DatabaseUrl::Secret(source)) = &config.ledger.url {
-        shared.insert("`url` in [ledger]", source.clone());
-    }
-    let keys = [
-        ("`seal_key` in [callbacks]", &config.callbacks.seal_key),
-        (
-            "`previous_seal_key` in [callbacks]",
-            &config.callbacks.previous_seal_key,
-        ),
-    ];
-    for (key, source) in keys {
-        shared.extend(source.clone().map(|source| (key, source)));
-    }
+    let shared: BTreeMap<&'static str, SecretSource> = config
+        .shared_secrets()
+        .map(|(key, source)| (key, source.clone()))
+        .collect();
     if !shared.is_empty() {
         let reader = reader.clone();
         checks.push(blocking(move || read(&shared, &reader)));

@@ -186,17 +186,14 @@ impl Import<'_> {
                     _ => String::new(),
                 }
             });
-            let is_known = match payments.get(&payment) {
-                Some(is_known) => *is_known,
-                None => {
-                    let statement = format!(
-                        "SELECT EXISTS (SELECT 1 FROM {table} WHERE profile = $1 AND account = $2 AND payment = $3)"
-                    );
-                    self.new
-                        .one(&statement, &payment.each_ref().map(Param::from), |row| {
-                            row.get(0)
-                        })?
-                }
+            let is_known = if let Some(is_known) = payments.get(&payment) {
+                *is_known
+            } else {
+                let statement = format!(
+                    "SELECT EXISTS (SELECT 1 FROM {table} WHERE profile = $1 AND account = $2 AND payment = $3)"
+                );
+                let params = payment.each_ref().map(Param::from);
+                self.new.one(&statement, &params, |row| row.get(0))?
             };
             payments.insert(payment, is_known);
             if !is_known {

@@ -149,10 +149,12 @@ fn draw_traffic(ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
     }
     // The current second is not over, so the rate is that of the second before it.
     let second = minute[minute.len() - 2];
+    // The list and the gauges below have those of colleagues as well.
+    let own = if ctx.store.is_shared { " by you" } else { "" };
     let words = if ctx.still {
-        format!("{sum} requests in the last minute")
+        format!("{sum} requests in the last minute{own}")
     } else {
-        format!("{sum}/min  {second}/s")
+        format!("{sum}/min{own}  {second}/s")
     };
     if !ctx.still && area.width >= 60 {
         let room = usize::from(pen.left().saturating_sub(width(&words) + 10));

@@ -149,7 +149,7 @@ fn a_typed_expectation_counts_only_once_it_is_saved() {
         text: "the ledger can be used again".into(),
     };
     let effects = update(&mut failed, second(3), Msg::Notice(back));
-    assert_eq!(watch_effects(&effects), [new.clone()]);
+    assert_eq!(watch_effects(&effects), std::slice::from_ref(&new));
     let result = Ok(None);
     update(&mut model, second(2), Msg::Watched { new, result });
     assert_eq!(verdict(&model, 0), Some(PaymentVerdict::Paid));
