@@ -2,7 +2,6 @@
 
 mod forwards;
 mod health;
-mod metrics;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -17,7 +16,6 @@ use tokio::sync::{mpsc, oneshot};
 
 use forwards::Forwards;
 use health::Health;
-use metrics::{Exporter, Metrics};
 
 use super::deliveries;
 use super::exit::{CommandResult, Exit, usage};
@@ -27,6 +25,7 @@ use super::start::{Command, Start, on_threads};
 use super::stop::StopSignals;
 use super::values::bind;
 use crate::config;
+use crate::deck::metrics::{Exporter, Metrics};
 use crate::deck::{self, Deck, Options, Receive};
 use crate::domain::{
     AccountId, Delivery, DeliveryId, Job, JobId, Listening, Problem, ProblemKind, WallTime, inert,

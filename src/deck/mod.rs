@@ -8,6 +8,7 @@ mod follow;
 mod hooks;
 mod ledger;
 pub mod manage;
+pub mod metrics;
 mod operations;
 mod payments;
 mod query;

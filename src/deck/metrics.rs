@@ -14,7 +14,7 @@ use prometheus_client::registry::{Metric, Registry, Unit};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::deck::Deck;
+use super::Deck;
 use crate::domain::{
     Delivery, Exchange, Job, JobState, Listening, Now, Outcome, Problem, ProblemKind, Verdict,
 };
@@ -33,7 +33,7 @@ const SECONDS: [f64; 8] = [0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 30.0];
 type Labels<const N: usize> = [(&'static str, String); N];
 
 /// Counted as events arrive, or read when they are scraped.
-pub(super) struct Metrics {
+pub struct Metrics {
     registry: Registry,
     callbacks: Family<Labels<2>, Counter>,
     attempts: Family<Labels<3>, Counter>,
@@ -109,7 +109,7 @@ impl Metrics {
     }
 
     /// Counts a callback that was just received.
-    pub(super) fn received(&self, delivery: &Delivery) {
+    pub fn received(&self, delivery: &Delivery) {
         // Its sender chose this name: each would be a series of its own.
         let account = match delivery.verdict {
             Verdict::UnknownAccount => String::new(),
@@ -121,7 +121,7 @@ impl Metrics {
     }
 
     /// Counts an attempt of a job that has ended.
-    pub(super) fn attempted(&self, delivery: &Delivery, job: &Job) {
+    pub fn attempted(&self, delivery: &Delivery, job: &Job) {
         let result = match job.state {
             JobState::Done => "done",
             JobState::Due { .. } => "retry",
@@ -141,7 +141,7 @@ impl Metrics {
     }
 
     /// Counts a request of this program.
-    pub(super) fn sent(&self, exchange: &Exchange) {
+    pub fn sent(&self, exchange: &Exchange) {
         let status = match exchange.outcome {
             Outcome::Status(status) => format!("{}xx", status / 100),
             Outcome::Failed(_) => "none".to_owned(),
@@ -195,8 +195,9 @@ fn whole(number: u64) -> i64 {
 }
 
 /// Serves the metrics at `/metrics`.
-pub(super) struct Exporter {
-    pub(super) metrics: Arc<Metrics>,
+pub struct Exporter {
+    /// What is counted as events arrive.
+    pub metrics: Arc<Metrics>,
     scrapes: mpsc::Receiver<oneshot::Sender<String>>,
     server: Server,
 }
@@ -206,7 +207,7 @@ impl Exporter {
     ///
     /// # Errors
     /// If it cannot be bound.
-    pub(super) async fn bind(address: SocketAddr) -> Result<Self, Problem> {
+    pub async fn bind(address: SocketAddr) -> Result<Self, Problem> {
         let failed = |error: std::io::Error| {
             let message = format!("cannot serve metrics at {address}: {error}");
             Problem::new(
@@ -235,12 +236,12 @@ impl Exporter {
     }
 
     /// `http://ADDRESS:PORT/metrics`.
-    pub(super) fn url(&self) -> String {
+    pub fn url(&self) -> String {
         format!("http://{}/metrics", self.server.address())
     }
 
     /// Answers scrapes for as long as it is polled.
-    pub(super) async fn serve(&mut self, deck: &Deck, now: impl Fn() -> Now) {
+    pub async fn serve(&mut self, deck: &Deck, now: impl Fn() -> Now) {
         while let Some(answer) = self.scrapes.recv().await {
             // The scraper may have gone meanwhile.
             let _ = answer.send(self.metrics.text(deck, now()).await);
