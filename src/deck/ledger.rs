@@ -54,8 +54,11 @@ pub async fn database(
         Some(DatabaseUrl::Plain(url)) => Secret::new(url.clone()),
         Some(DatabaseUrl::Secret(source)) => {
             let url = read(source.clone(), environ.clone(), "the URL of the ledger").await?;
-            // An error of the server may repeat it.
+            // An error of the server may repeat it, or a part.
             net::redact::learn(&url, "database URL");
+            for password in passwords(&url) {
+                net::redact::learn(&password, "database password");
+            }
             url
         }
     };
@@ -64,6 +67,23 @@ pub async fn database(
         schema: config.schema.clone().unwrap_or_else(|| SCHEMA.to_owned()),
         operator: config.operator.clone().unwrap_or_else(|| operator(environ)),
     }))
+}
+
+/// The passwords in a database's URL, before the host and as a parameter. They may contain what separates the parts of
+/// a URL.
+fn passwords(url: &Secret) -> Vec<Secret> {
+    let url = url.expose();
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let user = rest.rsplit_once('@').map_or("", |(user, _)| user);
+    let of_user = user.split_once(':').map(|(_, password)| password);
+    let pairs = rest.split(['?', '&']).skip(1);
+    let parameters = pairs.filter_map(|pair| pair.strip_prefix("password="));
+    let decoded = |text| percent_encoding::percent_decode_str(text).decode_utf8_lossy();
+    of_user
+        .into_iter()
+        .chain(parameters)
+        .map(|text| Secret::new(decoded(text).into_owned()))
+        .collect()
 }
 
 /// Does what blocks. A connection waits on a thread of its own: it must not be one of the runtime's.
@@ -133,5 +153,31 @@ async fn refuse_newer(folder: PathBuf) -> Result<(), Problem> {
             "update tilldeck, or choose another folder with --state-dir; the ledger stays as it is",
         )),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_passwords_in_a_url_are_found_as_the_server_may_repeat_them() {
+        for (url, expected) in [
+            ("postgres://till@db.example/till", &[][..]),
+            ("postgres://till:secret@db.example/till", &["secret"]),
+            (
+                "postgres://till:pa?ss%2Fword@db.example/till",
+                &["pa?ss/word"],
+            ),
+            ("postgres://till:p@ss@db.example/till", &["p@ss"]),
+            (
+                "postgres://db.example/till?sslmode=require&password=secret",
+                &["secret"],
+            ),
+        ] {
+            let found = passwords(&Secret::new(url.to_owned()));
+            let found: Vec<&str> = found.iter().map(Secret::expose).collect();
+            assert_eq!(found, expected, "{url}");
+        }
     }
 }

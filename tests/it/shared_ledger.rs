@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::peer::{Peer, json as ok};
-use crate::postgres::Schema;
+use crate::postgres::{Schema, Server};
 use crate::program::Place;
 
 const PAID: &str = r#"{"result":"ok","currency":"oPLN","amount":"249.00","state":"FINALIZED"}"#;
@@ -174,4 +174,34 @@ fn a_variable_that_the_shared_ledger_needs_is_missed_by_the_check_of_the_config(
     }
     let own = place.run(&["--ledger", "sqlite", "ledger", "status", "--json"]);
     assert_eq!(own.object()["kind"], "sqlite", "{own:?}");
+}
+
+#[test]
+#[ignore = "needs a PostgreSQL: set TILLDECK_TEST_DATABASE_URL"]
+fn a_database_that_cannot_store_every_text_is_refused() {
+    let Some(server) = Server::start() else {
+        return;
+    };
+    let whole = Schema::of(&server.url());
+    whole.rows(
+        "CREATE DATABASE latin ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0",
+    );
+    let peer = Peer::start(vec![ok(PAID)]);
+    let mut place = machine(&peer, &whole.config("anna"));
+    Schema::join(&mut place, &server.url().replace("/postgres", "/latin"));
+    for command in [["ledger", "init"], ["ledger", "status"]] {
+        let refused = place.run(&command);
+        assert_eq!(refused.code, 2, "{}", refused.all());
+        assert!(
+            refused.all().contains("encoding is LATIN1"),
+            "{}",
+            refused.all()
+        );
+    }
+    let checked = place.run(&["doctor"]);
+    assert!(
+        checked.all().contains("encoding is LATIN1"),
+        "{}",
+        checked.all()
+    );
 }

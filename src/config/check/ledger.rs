@@ -12,6 +12,9 @@ pub(super) const LEDGER: [&str; 3] = ["url", "schema", "operator"];
 /// The longest name of an operator that is shown whole beside a payment.
 const OPERATOR_MAX: usize = 64;
 
+/// PostgreSQL limits the name of the notifications' channel, `tilldeck SCHEMA`, to 63 characters.
+const SCHEMA_MAX: usize = 54;
+
 pub(super) fn ledger(table: &Table<'_, '_>) -> Result<LedgerConfig, ConfigError> {
     let url = match table.get("url") {
         None => None,
@@ -42,7 +45,9 @@ pub(super) fn ledger(table: &Table<'_, '_>) -> Result<LedgerConfig, ConfigError>
         && !is_name(schema.value)
     {
         let message = "`schema` in [ledger] is not a plain name";
-        let hint = "use a-z, 0-9 and _, at most 63 of them, and no digit first";
+        let hint = format!(
+            "use a-z, 0-9 and _, at most {SCHEMA_MAX} of them, and neither a digit nor pg_ first"
+        );
         return Err(table.error(schema.span.clone(), message, hint));
     }
     let operator = table.string("operator")?;
@@ -68,20 +73,28 @@ fn is_name(text: &str) -> bool {
         .next()
         .is_some_and(|first| first.is_ascii_lowercase() || first == '_')
         && chars.all(|char| char.is_ascii_lowercase() || char.is_ascii_digit() || char == '_')
-        && text.len() <= 63
+        && text.len() <= SCHEMA_MAX
+        // The server's own.
+        && !text.starts_with("pg_")
 }
 
-/// Whether a URL has a password, as `user:password@` or as a parameter.
+/// Whether a URL has a password, as `user:password@` or as a parameter. The password may contain what separates the
+/// parts of a URL.
 fn has_password(url: &str) -> bool {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-    let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
-    let place = place.split('/').next().unwrap_or_default();
-    let user = place.rsplit_once('@').map(|(user, _)| user);
-    user.is_some_and(|user| user.contains(':'))
-        || query.split('&').any(|pair| {
+    let before = rest.rsplit_once('@').map_or("", |(before, _)| before);
+    let has_user = !before.starts_with('[');
+    has_user && before.split(':').skip(1).any(|after| !is_port(after))
+        || rest.split(['?', '&']).skip(1).any(|pair| {
             let name = pair.split('=').next().unwrap_or_default();
             matches!(name, "password" | "sslpassword")
         })
+}
+
+/// Whether what follows a `:` begins with the port of a host, so that a later `@` belongs to a path or a parameter.
+fn is_port(text: &str) -> bool {
+    let rest = text.trim_start_matches(|char: char| char.is_ascii_digit());
+    rest.len() < text.len() && rest.starts_with([',', '/', '?'])
 }
 
 #[cfg(test)]
@@ -98,6 +111,17 @@ mod tests {
                 false,
             ),
             ("postgres://%2Frun%2Fpostgresql/till", false),
+            (
+                "postgres://one:5432,two/till?sslrootcert=/etc/a@b.pem",
+                false,
+            ),
+            ("postgres://[::1]:5432/till?sslrootcert=/etc/a@b.pem", false),
+            ("postgres://till@[::1]:5432/till", false),
+            ("postgres://till:pa?ss@db.example/till", true),
+            ("postgres://till:pa/ss@db.example/till", true),
+            ("postgres://till:pa#ss@db.example/till", true),
+            ("postgres://till:p@ss@db.example/till", true),
+            ("postgres://till:5432@db.example/till", true),
             ("postgres://till:secret@db.example/till", true),
             ("postgres://till:@db.example/till", true),
             ("postgresql://db.example/till?password=secret", true),
@@ -107,6 +131,24 @@ mod tests {
             ),
         ] {
             assert_eq!(has_password(url), found, "{url}");
+        }
+    }
+
+    #[test]
+    fn a_schema_is_a_plain_name_that_its_notifications_have_space_for() {
+        for (name, expected) in [
+            ("tilldeck", true),
+            ("order", true),
+            ("_2", true),
+            (&"a".repeat(54), true),
+            (&"a".repeat(55), false),
+            ("2", false),
+            ("pg_till", false),
+            ("Till", false),
+            ("till-deck", false),
+            ("", false),
+        ] {
+            assert_eq!(is_name(name), expected, "{name}");
         }
     }
 }

@@ -19,14 +19,12 @@ use crate::domain::WallTime;
 use super::error::PostgresError;
 use super::target::{Driver, Target};
 use crate::ledger::deliveries::NewDelivery;
+use crate::ledger::error::LedgerError;
 use crate::ledger::sql::selection::places;
 use crate::ledger::sql::{Area, Column, Param, Row, Sql, SqlError, SqlResult, params};
 
 /// The longest wait for one answer. A server that does not answer in this time counts as away.
-const ANSWER_MAX: Duration = Duration::from_secs(20);
-
-/// The longest wait for a connection.
-const CONNECT_MAX: Duration = Duration::from_secs(10);
+pub(super) const ANSWER_MAX: Duration = Duration::from_secs(20);
 
 /// The most prepared statements of a connection.
 const STATEMENTS_MAX: usize = 200;
@@ -80,10 +78,7 @@ impl Connection {
             .enable_all()
             .build()
             .map_err(|error| PostgresError::Away(error.to_string()))?;
-        let connecting = async { tokio::time::timeout(CONNECT_MAX, target.connect()).await };
-        let (client, driver) = runtime
-            .block_on(connecting)
-            .map_err(|_| PostgresError::Away("it does not answer".to_owned()))??;
+        let (client, driver) = runtime.block_on(target.connect())?;
         let mut connection = Self {
             runtime,
             client: Arc::new(client),
@@ -107,15 +102,15 @@ impl Connection {
             self.client.query_one(
                 "SELECT current_setting('server_version_num')::INT8, pg_is_in_recovery(),
                      current_setting('synchronous_commit'), current_setting('fsync'),
-                     coalesce(current_setting('tilldeck.process', true), ''),
+                     coalesce(current_setting('tilldeck.process', true), ''), current_setting('server_encoding'),
                      (extract(epoch FROM clock_timestamp()) * 1000)::INT8",
                 &[],
             ),
         )?;
         let after = self.clock.now().wall;
         let (version, standby): (i64, bool) = (facts.get(0), facts.get(1));
-        let (commit, fsync, process): (&str, &str, &str) =
-            (facts.get(2), facts.get(3), facts.get(4));
+        let (commit, fsync, process, encoding): (&str, &str, &str, &str) =
+            (facts.get(2), facts.get(3), facts.get(4), facts.get(5));
         if version < 130_000 {
             return Err(PostgresError::TooOld(version / 10_000));
         }
@@ -124,6 +119,9 @@ impl Connection {
         }
         if standby {
             return Err(PostgresError::Standby);
+        }
+        if encoding != "UTF8" {
+            return Err(PostgresError::Encoding(encoding.to_owned()));
         }
         if fsync != "on" || !matches!(commit, "on" | "remote_apply" | "remote_write" | "local") {
             return Err(PostgresError::NotDurable {
@@ -136,11 +134,16 @@ impl Connection {
         }
         if !self.clock.is_manual() {
             let middle = before.0.midpoint(after.0);
-            let ahead = facts.get::<_, i64>(5) - middle;
+            let ahead = facts.get::<_, i64>(6) - middle;
             // Within a second, machines with the same source of time differ anyway.
             self.ahead = if ahead.abs() < 1000 { 0 } else { ahead };
         }
         Ok(())
+    }
+
+    /// The statements that every database has.
+    pub(super) fn sql(&self) -> &dyn Sql {
+        self
     }
 
     /// How far the database's clock is ahead of this machine's, in milliseconds; 0 where they agree to a second.
@@ -219,7 +222,8 @@ impl Connection {
         if let Some(known) = self.statements.borrow().get(sql) {
             return Ok(known.clone());
         }
-        let statement = self.wait(ANSWER_MAX, self.client.prepare(sql))?;
+        let statement = self.wait(ANSWER_MAX, self.client.prepare(sql));
+        let statement = statement.map_err(|error| self.cause(error))?;
         let mut statements = self.statements.borrow_mut();
         if statements.len() >= STATEMENTS_MAX {
             statements.clear();
@@ -291,7 +295,7 @@ impl Connection {
     /// become visible in their order.
     fn next_id(&self, table: &'static str) -> SqlResult<i64> {
         if !self.ids.borrow().contains_key(table) {
-            let last: i64 = (self as &dyn Sql).one(
+            let last: i64 = self.sql().one(
                 &format!(
                     "SELECT last_value - CASE WHEN is_called THEN 0 ELSE 1 END FROM {table}_id_seq"
                 ),
@@ -432,7 +436,8 @@ impl Sql for Connection {
 
     fn reference(&self, _: &Clock) -> SqlResult<WallTime> {
         let now = self.given_now();
-        (self as &dyn Sql).one("SELECT now_ms($1)", &[now], |row| row.get(0))
+        self.sql()
+            .one("SELECT now_ms($1)", &[now], |row| row.get(0))
     }
 }
 
@@ -447,6 +452,15 @@ impl From<SqlError> for PostgresError {
         match error {
             SqlError::Postgres(error) => error,
             other => Self::Malformed(other.to_string()),
+        }
+    }
+}
+
+impl From<SqlError> for LedgerError {
+    fn from(error: SqlError) -> Self {
+        match error {
+            SqlError::Postgres(error) => error.into(),
+            other => Self::Unreadable(other.to_string()),
         }
     }
 }

@@ -34,6 +34,12 @@ pub(in crate::ledger) enum PostgresError {
          name the database server itself in [ledger] url"
     )]
     Pooler,
+    /// It cannot store every text.
+    #[error(
+        "the database's encoding is {0}, which cannot store every text; create one with \
+         CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0"
+    )]
+    Encoding(String),
     /// A commit could be lost.
     #[error(
         "the database may lose what it confirms: {setting} is not on; set it with ALTER SYSTEM or ALTER ROLE"
@@ -61,7 +67,7 @@ pub(in crate::ledger) enum PostgresError {
         schema: String,
     },
     /// Another transaction has changed the same rows.
-    #[error("another program has changed the same rows")]
+    #[error("other programs change the same rows all the time")]
     Conflict,
     /// An earlier statement of the transaction has failed.
     #[error("the database has discarded the transaction")]
@@ -72,6 +78,9 @@ pub(in crate::ledger) enum PostgresError {
     /// A row that this program cannot have written.
     #[error("{0}")]
     Malformed(String),
+    /// A value that it does not accept.
+    #[error("the database reports: {0}")]
+    Value(String),
     /// A statement failed.
     #[error("the database reports: {0}")]
     Statement(String),
@@ -83,12 +92,18 @@ impl PostgresError {
         matches!(
             self,
             Self::Statement(_)
+                | Self::Value(_)
                 | Self::Aborted
                 | Self::Forbidden(_)
                 | Self::Conflict
                 | Self::LockTimeout
                 | Self::Malformed(_)
         )
+    }
+
+    /// Whether no callback could be saved, whatever it contains: the disk is full, or the role lacks rights.
+    pub(super) fn stops_saving(&self) -> bool {
+        matches!(self, Self::Statement(_) | Self::Forbidden(_))
     }
 
     /// Whether another connection can help, now or later: after a failover, too.
@@ -113,6 +128,10 @@ impl PostgresError {
             "40001" | "40P01" => Self::Conflict,
             "55P03" => Self::LockTimeout,
             "25P02" => Self::Aborted,
+            // Invalid data, and what exceeds a limit of the program.
+            _ if code.starts_with("22") || code.starts_with("54") => {
+                Self::Value(format!("{text} ({code})"))
+            }
             _ => Self::Statement(format!("{text} ({code})")),
         }
     }
@@ -210,6 +229,14 @@ mod tests {
             (
                 "53100",
                 PostgresError::Statement("words of the server (53100)".to_owned()),
+            ),
+            (
+                "22021",
+                PostgresError::Value("words of the server (22021)".to_owned()),
+            ),
+            (
+                "54000",
+                PostgresError::Value("words of the server (54000)".to_owned()),
             ),
         ] {
             assert_eq!(PostgresError::reported(code, text()), expected, "{code}");

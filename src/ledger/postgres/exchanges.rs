@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use crate::domain::{Exchange, ExchangeId, WallTime};
 
 use super::worker::Store;
+use super::{nonces, slots};
 use crate::ledger::exchanges::Recorded;
 use crate::ledger::sql::exchanges::insert;
 use crate::ledger::sql::{self, Area, params};
@@ -106,7 +107,7 @@ pub(super) fn prune(store: &mut Store) -> bool {
     sql::deliveries::at_rest(store) || exchanges
 }
 
-/// Drops some exchanges that are too old. After a failure the next run continues.
+/// Drops some exchanges that are too old, and all that is noted of limits and keys that are no longer used. After a failure the next run continues.
 fn drop_old(store: &mut Store) -> Result<usize, crate::ledger::LedgerError> {
     let (clock, limits) = sql::Store::limits(store);
     let age = i64::try_from(limits.age.as_millis()).unwrap_or(i64::MAX);
@@ -114,6 +115,8 @@ fn drop_old(store: &mut Store) -> Result<usize, crate::ledger::LedgerError> {
     let bytes = i64::try_from(limits.bytes).unwrap_or(i64::MAX);
     sql::Store::write(store, |sql| {
         let now = sql.reference(&clock)?;
+        slots::drop_unused(sql, now)?;
+        nonces::drop_unused(sql, now)?;
         let since = WallTime(now.0.saturating_sub(age));
         let old = sql.execute(
             "DELETE FROM exchanges WHERE id IN (SELECT id FROM exchanges WHERE at < $1 ORDER BY at LIMIT $2)",

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use super::connection::ANSWER_MAX;
+use super::error::PostgresError;
 use super::target::Target;
 
 /// The wait before another attempt to listen.
@@ -41,17 +43,14 @@ pub(super) fn start(target: Arc<Target>, changes: Arc<AtomicI64>, stop: Cancella
 }
 
 /// Listens until the connection is lost.
-async fn listen_once(
-    target: &Arc<Target>,
-    changes: &Arc<AtomicI64>,
-) -> Result<(), super::error::PostgresError> {
+async fn listen_once(target: &Arc<Target>, changes: &Arc<AtomicI64>) -> Result<(), PostgresError> {
     let (process, count) = (target.process.clone(), changes.clone());
     let notified = move |payload: &str| {
         if payload != process {
             count.fetch_add(1, Ordering::Relaxed);
         }
     };
-    let (client, driver) = target.connect_and_listen(Box::new(notified)).await?;
+    let (client, driver) = target.connect_and_listen(Arc::new(notified)).await?;
     let speak = async {
         client
             .batch_execute(&format!("LISTEN \"tilldeck {}\"", target.schema))
@@ -60,7 +59,8 @@ async fn listen_once(
         changes.fetch_add(1, Ordering::Relaxed);
         loop {
             tokio::time::sleep(SILENCE).await;
-            client.batch_execute("").await?;
+            let answer = tokio::time::timeout(ANSWER_MAX, client.batch_execute("")).await;
+            answer.map_err(|_| PostgresError::Away("no answer".to_owned()))??;
         }
     };
     tokio::select! {

@@ -10,6 +10,7 @@ mod exchanges;
 mod import;
 mod listener;
 mod nonces;
+mod probe;
 mod schema;
 mod slots;
 mod survey;
@@ -89,6 +90,7 @@ impl Postgres {
             clock: clock.clone(),
             limits,
             status: sender,
+            unsaved: Arc::default(),
         };
         let changes = Arc::new(AtomicI64::new(0));
         let stop = CancellationToken::new();
@@ -164,13 +166,7 @@ impl Backend for Postgres {
     }
 
     async fn try_again(&self) -> Result<(), LedgerError> {
-        self.0
-            .general
-            .run(|store| {
-                store.try_again();
-                Ok(store.connection().map(drop)?)
-            })
-            .await
+        self.0.general.run(|store| Ok(store.try_again()?)).await
     }
 
     fn is_shared(&self) -> bool {

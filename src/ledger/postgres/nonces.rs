@@ -9,11 +9,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::sync::OwnedMutexGuard;
 
-use crate::clock::SharedInstant;
+use crate::clock::{Clock, SharedInstant};
 use crate::domain::{Now, WallTime};
 
 use super::Postgres;
-use super::connection::Connection;
+use super::connection::{ANSWER_MAX, Connection};
 use super::error::PostgresError;
 use super::worker::{Store, Worker};
 use crate::ledger::error::LedgerError;
@@ -29,6 +29,12 @@ const SETTLED_AFTER: Duration = NONCE_SENT_WITHIN.saturating_add(Duration::from_
 
 /// How often a nonce on its way is looked at again.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
+
+/// How often a wait for a lock ends, to see whether its caller still waits.
+const LOCK_STEP: Duration = Duration::from_secs(5);
+
+/// How long a provider's time is saved without a response that confirms it.
+const PROVIDER_TIME_MAX: Duration = Duration::from_hours(365 * 24);
 
 /// The name of the database's clock among those of the machines.
 const DATABASE: &str = "database";
@@ -49,12 +55,10 @@ impl Nonces for Postgres {
         self.0.general.send(move |store| {
             // If it cannot be written, nonces use the previous time.
             let _ = store.with(|open| {
-                let now = plain((open as &dyn Sql).one(
-                    "SELECT now_ms($1)",
-                    params![given],
-                    |row| row.get(0),
-                ))?;
-                plain(note(open, &key, date, clocks(now)))
+                let now = open
+                    .sql()
+                    .one("SELECT now_ms($1)", params![given], |row| row.get(0))?;
+                note(open, &key, date, clocks(now))
             });
             written.fetch_add(1, Ordering::Relaxed);
         });
@@ -77,7 +81,7 @@ struct Known {
     last: Option<i64>,
     believed: Option<ProviderTime>,
     claimed: Option<ProviderTime>,
-    /// The database's time, and when it was read by the monotonic clock.
+    /// The database's time, and when its answer came by the monotonic clock.
     now: i64,
     read_at: Duration,
     /// How many notes of a provider's time came before.
@@ -110,15 +114,26 @@ impl Postgres {
         let here = self.0.key_locks.lock(key).await;
         // A caller that no longer waits drops it: its thread ends, and with the session the lock.
         let worker = self.key_worker();
-        let of = key.clone();
-        worker.run(move |store| lock(store, &of)).await?;
+        let (of, (answer, answered)) = (key.clone(), tokio::sync::oneshot::channel());
+        worker.send(move |store| {
+            let locked = lock(store, &of, || answer.is_closed());
+            let _ = answer.send(locked);
+        });
+        answered.await.unwrap_or(Err(LedgerError::Stopped))?;
+        let mut waited = Duration::ZERO;
         let known = loop {
             let (used_at, known) = self.read_key(&worker, key).await?;
-            let passed = used_at.map(|at| WallTime(known.now).since(WallTime(at)));
-            match passed.map(|passed| SETTLED_AFTER.saturating_sub(passed)) {
-                Some(wait) if !wait.is_zero() => tokio::time::sleep(wait.min(LOOK_AGAIN)).await,
-                _ => break known,
+            // By the database's clock, which may have been set back since; by this machine's, no longer than it takes.
+            let passed = used_at.map(|at| WallTime(known.now).since(WallTime(at)).max(waited));
+            let wait = passed.map_or(Duration::ZERO, |passed| {
+                SETTLED_AFTER.saturating_sub(passed)
+            });
+            if wait.is_zero() {
+                break known;
             }
+            let wait = wait.min(LOOK_AGAIN);
+            tokio::time::sleep(wait).await;
+            waited += wait;
         };
         Ok(SessionLock {
             ledger: self.clone(),
@@ -140,9 +155,9 @@ impl Postgres {
         if self.0.notes_written.load(Ordering::Relaxed) < notes {
             self.0.general.run(|_| Ok(())).await?;
         }
-        let (of, read_at) = (key.0.clone(), self.0.clock.now().mono);
-        let read = worker
-            .run(move |store| Ok(store.within_session(|open| plain(read(open, &of, read_at)))?));
+        let (of, clock) = (key.0.clone(), self.0.clock.clone());
+        let read =
+            worker.run(move |store| Ok(store.within_session(|open| read(open, &of, &clock))?));
         let (used_at, known) = read.await?;
         Ok((used_at, Known { notes, ..known }))
     }
@@ -168,28 +183,36 @@ pub(super) fn number(key: &KeyHash) -> i64 {
         .cast_signed()
 }
 
-fn lock(store: &mut Store, key: &KeyHash) -> Result<(), LedgerError> {
+/// Waits for the lock, until the caller is gone.
+fn lock(store: &mut Store, key: &KeyHash, is_gone: impl Fn() -> bool) -> Result<(), LedgerError> {
     let number = number(key);
-    let locked = store.with(|open| {
-        open.batch(&format!("SET lock_timeout TO {}", KEY_LOCK_MAX.as_millis()))?;
-        let wait = KEY_LOCK_MAX + Duration::from_secs(5);
-        open.rows_within(wait, "SELECT pg_advisory_lock($1)", params![number])
-    });
-    match locked {
-        Ok(_) => Ok(()),
-        Err(PostgresError::LockTimeout) => Err(LedgerError::KeyBusy(KEY_LOCK_MAX.as_secs())),
-        Err(error) => Err(error.into()),
+    let mut waited = Duration::ZERO;
+    while waited < KEY_LOCK_MAX && !is_gone() {
+        let locked = store.with(|open| {
+            open.batch(&format!("SET lock_timeout TO {}", LOCK_STEP.as_millis()))?;
+            open.rows_within(
+                LOCK_STEP + ANSWER_MAX,
+                "SELECT pg_advisory_lock($1)",
+                params![number],
+            )
+        });
+        match locked {
+            Ok(_) => return Ok(()),
+            Err(PostgresError::LockTimeout) => waited += LOCK_STEP,
+            Err(error) => return Err(error.into()),
+        }
     }
+    Err(LedgerError::KeyBusy(KEY_LOCK_MAX.as_secs()))
 }
 
 /// When a nonce was given out whose response has not been seen, and what is known of the key.
-fn read(open: &Connection, key: &str, read_at: Duration) -> SqlResult<(Option<i64>, Known)> {
+fn read(open: &Connection, key: &str, clock: &Clock) -> SqlResult<(Option<i64>, Known)> {
     let provider = |row: Row<'_>, from: usize| -> SqlResult<Option<ProviderTime>> {
         row.get::<Option<i64>>(from)?
             .map(|_| ProviderTime::from_row(row, from))
             .transpose()
     };
-    (open as &dyn Sql).one(
+    open.sql().one(
         "SELECT now_ms($1), n.last, n.used_at,
              b.replies, b.date, b.boot, b.at, b.wall, c.replies, c.date, c.boot, c.at, c.wall
          FROM (SELECT CAST($2 AS TEXT) AS key) AS k
@@ -203,12 +226,21 @@ fn read(open: &Connection, key: &str, read_at: Duration) -> SqlResult<(Option<i6
                 last: row.get(1)?,
                 believed: provider(row, 3)?,
                 claimed: provider(row, 8)?,
-                read_at,
+                // Only now: however long the answer took, the time since must not be too long, or a nonce runs ahead.
+                read_at: clock.now().mono,
                 notes: 0,
             };
             Ok((row.get(2)?, known))
         },
     )
+}
+
+/// Drops what is known of providers' times that no response has confirmed for long. The last nonces stay.
+pub(super) fn drop_unused(sql: &dyn Sql, now: WallTime) -> SqlResult<()> {
+    let age = i64::try_from(PROVIDER_TIME_MAX.as_millis()).unwrap_or(i64::MAX);
+    let since = WallTime(now.0.saturating_sub(age));
+    sql.execute("DELETE FROM provider_times WHERE at < $1", params![since])?;
+    Ok(())
 }
 
 #[async_trait]
@@ -234,12 +266,12 @@ impl HeldKey for SessionLock {
         let stored = worker.run(move |store| {
             // In the session that holds the lock: without it, nothing is stored.
             Ok(store.within_session(|open| {
-                plain((open as &dyn Sql).execute(
+                open.sql().execute(
                     "INSERT INTO nonces (key, last, used_at) VALUES ($1, $2, now_ms($3))
                      ON CONFLICT (key) DO UPDATE SET last = excluded.last, used_at = excluded.used_at
                          WHERE nonces.last < excluded.last",
                     params![&key, value, open.given_now()],
-                ))
+                )
             })?)
         });
         if stored.await? == 0 {
@@ -263,10 +295,10 @@ impl Drop for SessionLock {
             let settle = {
                 let key = key.clone();
                 move |open: &Connection| {
-                    plain((open as &dyn Sql).execute(
+                    open.sql().execute(
                         "UPDATE nonces SET used_at = NULL WHERE key = $1 AND last = $2",
                         params![&key, last],
-                    ))
+                    )
                 }
             };
             let settled = store.within_session(&settle);
@@ -291,8 +323,4 @@ impl Drop for SessionLock {
         // The next user's jobs come after that one.
         self.ledger.idle_workers().push(worker);
     }
-}
-
-fn plain<T>(done: SqlResult<T>) -> Result<T, PostgresError> {
-    done.map_err(PostgresError::from)
 }

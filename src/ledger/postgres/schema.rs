@@ -2,7 +2,8 @@
 
 use super::connection::Connection;
 use super::error::PostgresError;
-use crate::ledger::sql::Sql;
+use super::target::quoted;
+use crate::ledger::sql::{Sql, params};
 
 /// The migration steps: each leads to the next version; the first from an empty schema to version 1.
 const STEPS: [&str; 1] = [include_str!("schema/1.sql")];
@@ -13,7 +14,7 @@ pub(super) const NEWEST: usize = STEPS.len();
 /// Fails unless the tables are those of this program.
 pub(super) fn require(connection: &Connection, schema: &str) -> Result<(), PostgresError> {
     let schema = schema.to_owned();
-    match version(connection)? {
+    match version(connection, &schema)? {
         None => Err(PostgresError::NotThere { schema }),
         Some(version) if version < NEWEST => Err(PostgresError::Older { schema }),
         Some(version) if version > NEWEST => Err(PostgresError::Newer { schema }),
@@ -22,12 +23,15 @@ pub(super) fn require(connection: &Connection, schema: &str) -> Result<(), Postg
 }
 
 /// The version of the tables; `None` if there are none.
-pub(super) fn version(connection: &Connection) -> Result<Option<usize>, PostgresError> {
+pub(super) fn version(
+    connection: &Connection,
+    schema: &str,
+) -> Result<Option<usize>, PostgresError> {
     let sql: &dyn Sql = connection;
     let (there, closed): (bool, Option<String>) = sql.one(
         "SELECT to_regclass('ledger') IS NOT NULL, (SELECT CAST(nspname AS TEXT) FROM pg_namespace
-             WHERE nspname = current_setting('search_path') AND NOT has_schema_privilege(oid, 'USAGE'))",
-        &[],
+             WHERE nspname = CAST($1 AS TEXT) AND NOT has_schema_privilege(oid, 'USAGE'))",
+        params![schema],
         |row| Ok((row.get(0)?, row.get(1)?)),
     )?;
     // Tables of a schema that the role may not use look like tables that do not exist.
@@ -48,7 +52,8 @@ pub(super) fn migrate(connection: &Connection, schema: &str) -> Result<usize, Po
     // The name is checked: only letters, digits and `_`.
     connection.batch(&format!(
         "BEGIN; SELECT pg_advisory_xact_lock(hashtext('tilldeck migrate {schema}'));
-         CREATE SCHEMA IF NOT EXISTS {schema}"
+         CREATE SCHEMA IF NOT EXISTS {}",
+        quoted(schema)
     ))?;
     let migrated = steps(connection, schema);
     connection.batch(if migrated.is_ok() {
@@ -60,7 +65,7 @@ pub(super) fn migrate(connection: &Connection, schema: &str) -> Result<usize, Po
 }
 
 fn steps(connection: &Connection, schema: &str) -> Result<usize, PostgresError> {
-    let before = version(connection)?.unwrap_or(0);
+    let before = version(connection, schema)?.unwrap_or(0);
     if before > NEWEST {
         return Err(PostgresError::Newer {
             schema: schema.to_owned(),

@@ -5,11 +5,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::domain::Now;
+use crate::domain::{Now, WallTime};
 
 use super::Postgres;
 use super::connection::Connection;
-use super::error::PostgresError;
 use super::worker::Store;
 use crate::ledger::error::LedgerError;
 use crate::ledger::slots::{Counted, Granted, HOLD_MAX, RateSlots, SlotId, Slots, Terms};
@@ -64,13 +63,14 @@ impl RateSlots for Postgres {
         self.0.slots.send(move |store| {
             // If it cannot be written, at least this process waits.
             let _ = store.with(|open| {
-                plain((open as &dyn Sql).execute(
+                open.sql().execute(
                     "INSERT INTO holds (scope, since, until)
                          SELECT CAST($1 AS TEXT), now, now + $2 FROM now_ms($3) AS now
                      ON CONFLICT (scope) DO UPDATE SET since = excluded.since,
-                         until = least(greatest(holds.until, excluded.until), excluded.since + $4)",
+                         until = least(greatest(holds.until - max(holds.since - excluded.since, 0), excluded.until),
+                             excluded.since + $4)",
                     params![&*scope, wait, open.given_now(), longest],
-                ))
+                )
             });
         });
     }
@@ -79,10 +79,8 @@ impl RateSlots for Postgres {
         self.0.slots.send(move |store| {
             // If it cannot be written, other processes still wait.
             let _ = store.with(|open| {
-                plain(
-                    (open as &dyn Sql)
-                        .execute("DELETE FROM holds WHERE scope = $1", params![&*scope]),
-                )
+                open.sql()
+                    .execute("DELETE FROM holds WHERE scope = $1", params![&*scope])
             });
         });
     }
@@ -99,7 +97,7 @@ impl RateSlots for Postgres {
             .run(move |store| {
                 ledger.write_releases(store);
                 let operator = &ledger.0.operator;
-                let counted = store.with(|open| plain(count(open, &scope, limit, operator)));
+                let counted = store.with(|open| count(open, &scope, limit, operator));
                 let mut counted = counted?;
                 counted.next_free = counted.next_free.map(|wait| wait.min(period));
                 Ok(counted)
@@ -109,12 +107,12 @@ impl RateSlots for Postgres {
 }
 
 fn count(open: &Connection, scope: &str, limit: u32, operator: &str) -> SqlResult<Counted> {
-    (open as &dyn Sql).one(
+    open.sql().one(
         "WITH here AS (SELECT slots.*, now FROM slots, now_ms($1) AS now WHERE scope = $2 AND free_at > now)
          SELECT (SELECT count(*) FROM here),
              (SELECT free_at - now FROM here WHERE seen_at IS NOT NULL ORDER BY free_at
                  OFFSET max((SELECT count(*) FROM here) - $3, 0) LIMIT 1),
-             (SELECT until - now FROM holds, now_ms($1) AS now WHERE scope = $2 AND since <= now AND until > now),
+             (SELECT until - max(since, now) FROM holds, now_ms($1) AS now WHERE scope = $2 AND until > now),
              (SELECT count(*) FROM here WHERE holder = $4)",
         params![open.given_now(), scope, i64::from(limit), operator],
         |row| {
@@ -128,6 +126,15 @@ fn count(open: &Connection, scope: &str, limit: u32, operator: &str) -> SqlResul
             })
         },
     )
+}
+
+/// Drops the slots and holds of limits that are no longer used: whoever uses a limit drops its own. A day later, so that
+/// a clock that is ahead for a while drops none that counts.
+pub(super) fn drop_unused(sql: &dyn Sql, now: WallTime) -> SqlResult<()> {
+    let since = WallTime(now.0.saturating_sub(millis(HOLD_MAX)));
+    sql.execute("DELETE FROM slots WHERE free_at < $1", params![since])?;
+    sql.execute("DELETE FROM holds WHERE until < $1", params![since])?;
+    Ok(())
 }
 
 fn take(store: &mut Store, terms: &Terms, operator: &str) -> Result<Slots<SlotId>, LedgerError> {
@@ -160,7 +167,7 @@ fn take(store: &mut Store, terms: &Terms, operator: &str) -> Result<Slots<SlotId
             operator,
             open.given_now(),
         ];
-        plain((open as &dyn Sql).one(statement, params, read))
+        open.sql().one(statement, params, read)
     });
     match taken {
         // The simulator's, and those of `--uncoordinated`: each process counts its own as well.
@@ -183,7 +190,8 @@ fn random() -> [u8; 8] {
 fn discard(store: &mut Store, slot: &SlotId) {
     // If it cannot be written, the slot is used for longer, as if this process had died.
     let _ = store.with(|open| {
-        plain((open as &dyn Sql).execute("DELETE FROM slots WHERE id = $1", params![slot.id]))
+        open.sql()
+            .execute("DELETE FROM slots WHERE id = $1", params![slot.id])
     });
 }
 
@@ -224,8 +232,4 @@ impl Postgres {
             self.released().extend(waiting);
         }
     }
-}
-
-fn plain<T>(done: SqlResult<T>) -> Result<T, PostgresError> {
-    done.map_err(PostgresError::from)
 }

@@ -12,7 +12,7 @@ use crate::ledger::sql::{Sql, params};
 /// Looks at the database. Blocks.
 pub(super) fn survey(target: &Target, clock: &Clock) -> Result<DatabaseReport, PostgresError> {
     let open = Connection::open(target, clock)?;
-    let sql: &dyn Sql = &open;
+    let sql = open.sql();
     let (server, role, is_superuser) = sql.one(
         "SELECT current_setting('server_version'), CAST(current_user AS TEXT),
              (SELECT rolsuper FROM pg_roles WHERE rolname = current_user)",
@@ -30,7 +30,7 @@ pub(super) fn survey(target: &Target, clock: &Clock) -> Result<DatabaseReport, P
     let _: i64 = sql.one("SELECT CAST(1 AS BIGINT)", &[], |row| row.get(0))?;
     let latency = clock.now().mono.saturating_sub(began);
     let missing_rights = missing_rights(sql, &target.schema)?;
-    let tables = match schema::version(&open) {
+    let tables = match schema::version(&open, &target.schema) {
         Err(PostgresError::Forbidden(_)) if !missing_rights.is_empty() => None,
         version => version?,
     };
@@ -69,7 +69,7 @@ pub(super) fn survey(target: &Target, clock: &Clock) -> Result<DatabaseReport, P
 }
 
 /// The rights of docs/operating.md, "Roles", that the connection's role lacks. Catalogs can be read without them.
-fn missing_rights(sql: &dyn Sql, schema: &str) -> Result<Vec<String>, PostgresError> {
+pub(super) fn missing_rights(sql: &dyn Sql, schema: &str) -> Result<Vec<String>, PostgresError> {
     let mut missing = Vec::new();
     sql.query(
         "WITH n AS (SELECT oid FROM pg_namespace WHERE nspname = CAST($1 AS TEXT)),

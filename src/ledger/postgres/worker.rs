@@ -1,6 +1,7 @@
 //! A thread with a connection and a queue of jobs. It connects when there is work, and again after a failure.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use crate::clock::Clock;
 
 use super::connection::Connection;
 use super::error::PostgresError;
+use super::probe;
 use super::schema;
 use super::target::Target;
 use crate::ledger::error::LedgerError;
@@ -33,6 +35,8 @@ pub(super) struct Setup {
     pub(super) clock: Clock,
     pub(super) limits: Retention,
     pub(super) status: watch::Sender<Status>,
+    /// Whether callbacks could not be saved last. What else succeeds proves nothing then.
+    pub(super) unsaved: Arc<AtomicBool>,
 }
 
 /// A thread's connection.
@@ -124,6 +128,9 @@ impl Store {
     }
 
     fn report(&self, problem: Option<&PostgresError>) {
+        if problem.is_none() && self.setup.unsaved.load(Ordering::Relaxed) {
+            return;
+        }
         let status = match problem {
             None => Status::Ready,
             Some(error) => Status::Away {
@@ -137,17 +144,35 @@ impl Store {
         });
     }
 
-    /// Connects again at the next job, without a pause.
-    pub(super) fn try_again(&mut self) {
+    /// Connects without a pause, and tries whether callbacks can be saved if they could not be.
+    pub(super) fn try_again(&mut self) -> Result<(), PostgresError> {
         self.failed = None;
+        if !self.setup.unsaved.load(Ordering::Relaxed) {
+            return self.connection().map(drop);
+        }
+        let target = self.setup.target.clone();
+        self.with(|open| probe::save(open, &target.schema))?;
+        self.saved(None);
+        Ok(())
+    }
+
+    /// Reports whether callbacks can be saved.
+    fn saved(&self, problem: Option<&PostgresError>) {
+        self.setup
+            .unsaved
+            .store(problem.is_some(), Ordering::Relaxed);
+        self.report(problem);
     }
 
     /// Runs a job on the connection.
-    pub(super) fn with<T>(
+    pub(super) fn with<T, E: Into<PostgresError>>(
         &mut self,
-        job: impl FnOnce(&Connection) -> Result<T, PostgresError>,
+        job: impl FnOnce(&Connection) -> Result<T, E>,
     ) -> Result<T, PostgresError> {
-        match self.connection().and_then(job) {
+        match self
+            .connection()
+            .and_then(|open| job(open).map_err(E::into))
+        {
             Ok(done) => {
                 self.report(None);
                 Ok(done)
@@ -168,13 +193,15 @@ impl Store {
     }
 
     /// Runs a job in the session that the thread has, if it still has it.
-    pub(super) fn within_session<T>(
+    pub(super) fn within_session<T, E: Into<PostgresError>>(
         &mut self,
-        job: impl FnOnce(&Connection) -> Result<T, PostgresError>,
+        job: impl FnOnce(&Connection) -> Result<T, E>,
     ) -> Result<T, PostgresError> {
         let lost = || PostgresError::Away("the connection was lost".to_owned());
         let open = self.connection.as_ref().filter(|open| open.is_alive());
-        let done = open.ok_or_else(lost).and_then(job);
+        let done = open
+            .ok_or_else(lost)
+            .and_then(|open| job(open).map_err(E::into));
         if done.as_ref().is_err_and(PostgresError::is_passing) {
             self.connection = None;
         }
@@ -186,19 +213,16 @@ impl Store {
         self.connection = None;
     }
 
-    fn attempt<T>(&mut self, job: impl Fn(&dyn Sql) -> SqlResult<T>) -> Result<T, LedgerError> {
+    fn attempt<T>(&mut self, job: impl Fn(&dyn Sql) -> SqlResult<T>) -> Result<T, SqlError> {
         // Another session may have got in between: the transaction is as if it had never been, so it runs again.
         for _ in 0..CONFLICTS_MAX {
-            match self.with(|connection| Ok(job(connection)))? {
-                Ok(done) => return Ok(done),
+            match self.with(|connection| Ok::<_, PostgresError>(job(connection)))? {
                 Err(SqlError::Postgres(PostgresError::Conflict)) => {}
                 Err(SqlError::Postgres(error)) => return Err(self.failed(error).into()),
-                Err(error) => return Err(LedgerError::Unreadable(error.to_string())),
+                done => return done,
             }
         }
-        Err(LedgerError::Database(
-            "other programs change the same rows all the time".to_owned(),
-        ))
+        Err(PostgresError::Conflict.into())
     }
 }
 
@@ -207,18 +231,24 @@ const CONFLICTS_MAX: u32 = 5;
 
 impl sql::Store for Store {
     fn read<T>(&mut self, job: impl Fn(&dyn Sql) -> SqlResult<T>) -> Result<T, LedgerError> {
-        self.attempt(job)
+        Ok(self.attempt(job)?)
     }
 
     fn write<T>(&mut self, job: impl Fn(&dyn Sql) -> SqlResult<T>) -> Result<T, LedgerError> {
-        self.attempt(job)
+        Ok(self.attempt(job)?)
     }
 
     fn write_durably<T>(
         &mut self,
         job: impl Fn(&dyn Sql) -> SqlResult<T>,
     ) -> Result<T, LedgerError> {
-        self.attempt(job)
+        let done = self.attempt(job);
+        match &done {
+            Ok(_) => self.saved(None),
+            Err(SqlError::Postgres(error)) if error.stops_saving() => self.saved(Some(error)),
+            Err(_) => {}
+        }
+        Ok(done?)
     }
 
     fn limits(&self) -> (Clock, Retention) {

@@ -81,8 +81,9 @@ BEGIN
     -- with another clock has taken over. Each gets its whole time again.
     UPDATE slots SET free_at = now + period + CASE WHEN seen_at IS NULL THEN flight ELSE 0 END
         WHERE scope = of_scope AND free_at > now + period + CASE WHEN seen_at IS NULL THEN flight ELSE 0 END;
+    UPDATE holds SET since = now, until = now + until - since WHERE scope = of_scope AND since > now;
     taken := 0;
-    SELECT until - now INTO held FROM holds WHERE scope = of_scope AND since <= now AND until > now;
+    SELECT until - now INTO held FROM holds WHERE scope = of_scope AND until > now;
     IF held IS NOT NULL THEN
         RETURN;
     END IF;
@@ -235,6 +236,8 @@ CREATE TABLE deliveries (
 ALTER TABLE deliveries ALTER COLUMN sealed SET STORAGE EXTERNAL;
 CREATE INDEX deliveries_by_class ON deliveries (class, id);
 CREATE INDEX deliveries_accepted ON deliveries (realm, account, id) WHERE class = 0;
+CREATE INDEX deliveries_by_age ON deliveries (received_at);
+CREATE INDEX deliveries_by_account ON deliveries (account, id);
 CREATE INDEX deliveries_by_realm ON deliveries (realm, id);
 CREATE INDEX deliveries_by_payment ON deliveries (payment, id) WHERE payment IS NOT NULL;
 CREATE INDEX deliveries_by_player ON deliveries (player, id) WHERE player IS NOT NULL;

@@ -1,7 +1,10 @@
 //! What only a database on a server has: clocks of several machines, lost connections, refusals. They need a server:
 //! `.ci/postgres cargo test --lib -- --ignored postgres`.
 
+mod failover;
 mod leases;
+mod saving;
+mod sessions;
 
 use std::time::Duration;
 
@@ -39,17 +42,42 @@ impl TestSchema {
 }
 
 impl TestSchema {
+    /// One of this name.
+    fn named(schema: &str) -> Self {
+        let mut empty = Self::empty();
+        schema.clone_into(&mut empty.0.schema);
+        empty
+    }
+
     /// Leaves out this many ids of the request log.
     pub(in crate::ledger) fn skip_exchanges(&self, count: usize) {
+        self.batch(&format!(
+            "SELECT setval(pg_get_serial_sequence('exchanges', 'id'), max(id) + {count}) FROM exchanges"
+        ));
+    }
+
+    /// Works in a session of its own.
+    fn session<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> T + Send + 'static,
+    ) -> T {
         let settings = self.0.clone();
         off_runtime(move || {
             let target = Target::new(&settings).unwrap();
-            let open = Connection::open(&target, &Clock::system()).unwrap();
-            open.batch(&format!(
-                "SELECT setval(pg_get_serial_sequence('exchanges', 'id'), max(id) + {count}) FROM exchanges"
-            ))
-            .unwrap();
-        });
+            work(&Connection::open(&target, &Clock::system()).unwrap())
+        })
+    }
+
+    /// Runs statements that return nothing.
+    fn batch(&self, sql: &str) {
+        let sql = sql.to_owned();
+        self.session(move |open| open.batch(&sql).unwrap());
+    }
+
+    /// The number that a query returns.
+    fn number(&self, sql: &str) -> i64 {
+        let sql = sql.to_owned();
+        self.session(move |open| open.sql().one(&sql, &[], |row| row.get(0)).unwrap())
     }
 }
 
@@ -61,7 +89,7 @@ impl Drop for TestSchema {
             let open = Connection::open(&target, &Clock::system()).unwrap();
             open.batch(&format!(
                 "DROP SCHEMA IF EXISTS {} CASCADE",
-                settings.schema
+                super::target::quoted(&settings.schema)
             ))
             .unwrap();
         });
@@ -127,18 +155,12 @@ impl Postgres {
 }
 
 /// Ends the session that has the lock of a key, as an administrator or a broken network does.
-fn end_session(settings: &DatabaseSettings, key: &KeyHash) {
-    let settings = settings.clone();
-    let number = super::nonces::number(key);
-    off_runtime(move || {
-        let target = Target::new(&settings).unwrap();
-        let open = Connection::open(&target, &Clock::system()).unwrap();
-        open.batch(&format!(
-            "SELECT pg_terminate_backend(pid, 30000) FROM pg_locks
-             WHERE locktype = 'advisory' AND granted AND (classid::INT8 << 32 | objid::INT8) = {number}"
-        ))
-        .unwrap();
-    });
+fn end_session(schema: &TestSchema, key: &KeyHash) {
+    schema.batch(&format!(
+        "SELECT pg_terminate_backend(pid, 30000) FROM pg_locks
+         WHERE locktype = 'advisory' AND granted AND (classid::INT8 << 32 | objid::INT8) = {}",
+        super::nonces::number(key)
+    ));
 }
 
 async fn connect(schema: &TestSchema) -> Ledger {
@@ -167,7 +189,7 @@ async fn a_lost_session_gets_no_nonce_and_the_next_holder_waits_until_its_last_o
         let nonce = held.next_nonce(clock.now(), rules).await.unwrap();
         (waited, nonce.value)
     });
-    end_session(&schema.0, &key);
+    end_session(&schema, &key);
     let lost = held.next_nonce(clock.now(), rules).await;
     assert!(matches!(lost, Err(LedgerError::Database(_))), "{lost:?}");
     // It is not dropped: its request may be on its way.
@@ -212,16 +234,8 @@ async fn tables_that_are_missing_or_of_another_version_are_refused_with_what_to_
             .await
             .contains("run `tilldeck ledger init`")
     );
-    let settings = schema.0.clone();
-    let set_version = |version: usize| {
-        let settings = settings.clone();
-        off_runtime(move || {
-            let target = Target::new(&settings).unwrap();
-            let open = Connection::open(&target, &Clock::system()).unwrap();
-            open.batch(&format!("UPDATE ledger SET version = {version}"))
-                .unwrap();
-        });
-    };
+    let set_version =
+        |version: usize| schema.batch(&format!("UPDATE ledger SET version = {version}"));
     let here = schema.0.clone();
     off_runtime(move || migrate(&here, &Clock::system())).unwrap();
     set_version(super::schema::NEWEST + 1);
@@ -263,20 +277,11 @@ async fn each_right_that_the_role_lacks_is_named() {
     assert_eq!(whole.missing_rights, Vec::<String>::new());
     assert_eq!((whole.problem(), whole.is_superuser), (None, false));
     assert!(whole.full_page_writes && whole.synchronous_commit == "on");
-    let settings = schema.0.clone();
-    let revoke = move |rights: &'static str| {
-        let target = Target::new(&settings).unwrap();
-        let open = Connection::open(&target, &Clock::system()).unwrap();
-        open.batch(rights).unwrap();
-    };
-    let part = revoke.clone();
-    off_runtime(move || {
-        part(
-            "REVOKE INSERT, DELETE ON slots FROM CURRENT_USER;
-             REVOKE UPDATE ON SEQUENCE exchanges_id_seq FROM CURRENT_USER;
-             REVOKE EXECUTE ON FUNCTION now_ms(BIGINT) FROM PUBLIC, CURRENT_USER",
-        );
-    });
+    schema.batch(
+        "REVOKE INSERT, DELETE ON slots FROM CURRENT_USER;
+         REVOKE UPDATE ON SEQUENCE exchanges_id_seq FROM CURRENT_USER;
+         REVOKE EXECUTE ON FUNCTION now_ms(BIGINT) FROM PUBLIC, CURRENT_USER",
+    );
     let part = off_runtime(survey.clone()).unwrap();
     let missing = [
         "INSERT, DELETE on slots",
@@ -286,7 +291,7 @@ async fn each_right_that_the_role_lacks_is_named() {
     assert_eq!(part.missing_rights, missing);
     assert_eq!(part.version, whole.version);
     // Then not even the version of the tables can be read.
-    off_runtime(move || revoke("REVOKE SELECT ON ledger FROM CURRENT_USER"));
+    schema.batch("REVOKE SELECT ON ledger FROM CURRENT_USER");
     let least = off_runtime(survey).unwrap();
     assert_eq!(least.version, None);
     let problem = least.problem().unwrap();
@@ -298,10 +303,7 @@ async fn each_right_that_the_role_lacks_is_named() {
 #[ignore = "needs a PostgreSQL: set TILLDECK_TEST_DATABASE_URL"]
 async fn a_search_by_subject_or_status_reads_an_index() {
     let schema = TestSchema::new();
-    let settings = schema.0.clone();
-    off_runtime(move || {
-        let target = Target::new(&settings).unwrap();
-        let open = Connection::open(&target, &Clock::system()).unwrap();
+    schema.session(|open| {
         // Few rows are read faster without an index.
         open.batch("SET enable_seqscan TO off; SET enable_indexscan TO off")
             .unwrap();
@@ -319,7 +321,7 @@ async fn a_search_by_subject_or_status_reads_an_index() {
                 limit: 100,
                 ..LogQuery::default()
             };
-            let plan = crate::ledger::sql::exchanges::plan(&open, &query, ("EXPLAIN", 0)).unwrap();
+            let plan = crate::ledger::sql::exchanges::plan(open, &query, ("EXPLAIN", 0)).unwrap();
             assert!(plan.contains(index), "{text}: {plan}");
         }
     });
