@@ -6,12 +6,12 @@ use super::output::Out;
 use super::settings::Settings;
 use super::start::{Command, Start};
 use super::{limits, stop};
-use crate::config::{self, Config, Environ, Profile, Vault};
+use crate::config::{Config, Environ, Profile, Vault};
 use crate::deck::{self, Options, Receive};
 use crate::domain::Problem;
 use crate::providers;
 use crate::runtime::{self, Ended};
-use crate::tui::{Model, Setup, ThemeChoice, UiOptions};
+use crate::tui::{Model, Setup, UiOptions};
 
 /// The command line without a command.
 pub struct Console;
@@ -82,11 +82,9 @@ pub fn model(
             .map(|manifest| (manifest.id, manifest.catalogue))
             .collect(),
         ui: UiOptions {
-            theme: match ui.theme {
-                config::Theme::Auto => ThemeChoice::Auto,
-                config::Theme::Dark => ThemeChoice::Dark,
-                config::Theme::Light => ThemeChoice::Light,
-            },
+            theme: ui.theme,
+            colors: ui.colors.clone(),
+            tint: profile.tint,
             color: out.color,
             ascii: ui.ascii || !runtime::terminal::speaks_unicode(&Environ::process()),
             mouse: ui.mouse,

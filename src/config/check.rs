@@ -4,25 +4,25 @@ mod account;
 mod hooks;
 mod ledger;
 mod table;
+mod ui;
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::path::Path;
 
 use ipnet::IpNet;
-use toml::de::DeValue;
 
 use crate::domain::AccountId;
 
 use super::paths::expand;
 use super::{
-    Callbacks, Config, ConfigError, Environ, KeyBinding, Network, Notify, Profile, ProviderSpec,
-    SANDBOX, TIMEOUT_MAX, Theme, Ui, file,
+    Callbacks, Config, ConfigError, Environ, Network, Profile, ProviderSpec, SANDBOX, TIMEOUT_MAX,
+    file,
 };
 use account::{ACCOUNT, BUDGET, Specs, accounts, secret};
 use hooks::HOOKS;
 use ledger::LEDGER;
-use table::{Found, Table, texts};
+use table::{Found, Table};
+use ui::{UI, color, tones};
 
 const ROOT: [&str; 7] = [
     "default_profile",
@@ -33,20 +33,9 @@ const ROOT: [&str; 7] = [
     "hooks",
     "ui",
 ];
-const PROFILE: [&str; 1] = ["accounts"];
+const PROFILE: [&str; 2] = ["accounts", "tint"];
 const CALLBACKS: [&str; 4] = ["bind", "trusted_proxies", "seal_key", "previous_seal_key"];
 const NETWORK: [&str; 3] = ["proxy", "ca_file", "timeout"];
-const UI: [&str; 8] = [
-    "theme",
-    "ascii",
-    "mouse",
-    "reduced_motion",
-    "verify_on_start",
-    "notify",
-    "panes",
-    "keys",
-];
-
 /// Checks the text of a file.
 pub(super) fn check(path: &Path, text: &str, specs: Specs) -> Result<Config, ConfigError> {
     let (source, table) = file::parse(path, text, &all_names(specs))?;
@@ -81,7 +70,7 @@ pub(super) fn check(path: &Path, text: &str, specs: Specs) -> Result<Config, Con
         config.hooks = hooks::hooks(&table, &mut config.warnings)?;
     }
     if let Some(table) = section("ui", &UI)? {
-        config.ui = ui(&table)?;
+        config.ui = ui::ui(&table)?;
     }
     if let Some(table) = root.table("profiles", " in [profiles]".into())? {
         profiles(&table, specs, &mut config)?;
@@ -108,6 +97,7 @@ pub(super) fn all_names(specs: &[&ProviderSpec]) -> Vec<&'static str> {
         &NETWORK,
         &HOOKS,
         &UI,
+        &tones(),
     ];
     let of_providers = specs.iter().flat_map(|spec| {
         let keys = spec.keys.iter().map(|key| key.name);
@@ -178,72 +168,6 @@ fn network(table: &Table<'_, '_>) -> Result<Network, ConfigError> {
     })
 }
 
-fn ui(table: &Table<'_, '_>) -> Result<Ui, ConfigError> {
-    let default = Ui::default();
-    let theme = match table.string("theme")? {
-        None => default.theme,
-        Some(theme) => match theme.value {
-            "auto" => Theme::Auto,
-            "dark" => Theme::Dark,
-            "light" => Theme::Light,
-            _ => return Err(table.unknown("theme", theme, &["auto", "dark", "light"])),
-        },
-    };
-    Ok(Ui {
-        theme,
-        ascii: table.boolean("ascii", default.ascii)?,
-        mouse: table.boolean("mouse", default.mouse)?,
-        reduced_motion: table.boolean("reduced_motion", default.reduced_motion)?,
-        verify_on_start: table.boolean("verify_on_start", default.verify_on_start)?,
-        notify: notify(table)?,
-        panes: table
-            .list(
-                "panes",
-                "a list of panes, like [\"payments\", \"requests\"]",
-            )?
-            .map_or_else(Vec::new, |found| found.value),
-        keys: match table.table("keys", " in [ui.keys]".into())? {
-            None => BTreeMap::new(),
-            Some(keys) => key_bindings(&keys)?,
-        },
-    })
-}
-
-fn notify(table: &Table<'_, '_>) -> Result<BTreeSet<Notify>, ConfigError> {
-    let wanted = "a list like [\"bell\", \"title\"]; an empty list turns notifications off";
-    let Some(words) = table.list("notify", wanted)? else {
-        return Ok(Ui::default().notify);
-    };
-    let found = |word: &String| {
-        let known = Notify::ALL.into_iter().find(|way| way.as_str() == word);
-        known.ok_or_else(|| {
-            let value = word.as_str();
-            let span = words.span.clone();
-            table.unknown(
-                "notification in `notify`",
-                Found { value, span },
-                &Notify::ALL.map(Notify::as_str),
-            )
-        })
-    };
-    words.value.iter().map(found).collect()
-}
-
-fn key_bindings(table: &Table<'_, '_>) -> Result<BTreeMap<String, KeyBinding>, ConfigError> {
-    let wanted = "a key like \"ctrl-r\", or a list of them";
-    let mut bindings = BTreeMap::new();
-    for entry in table.in_order() {
-        let keys: Option<Vec<_>> = match entry.1.get_ref() {
-            DeValue::String(key) => Some(vec![key.to_string()]),
-            keys => texts(keys),
-        };
-        let keys = keys.ok_or_else(|| table.wrong_type(entry, wanted))?;
-        let place = table.source.place(entry.0.span());
-        bindings.insert(entry.0.get_ref().to_string(), KeyBinding { keys, place });
-    }
-    Ok(bindings)
-}
-
 fn profiles(table: &Table<'_, '_>, specs: Specs, config: &mut Config) -> Result<(), ConfigError> {
     for entry in table.in_order() {
         let name = entry.0.get_ref().as_ref();
@@ -273,6 +197,7 @@ fn profiles(table: &Table<'_, '_>, specs: Specs, config: &mut Config) -> Result<
         let title = format!(" in profile `{name}`");
         let profile = table.as_table(entry, title.clone())?;
         profile.only(&PROFILE)?;
+        let tint = profile.get("tint").map(|entry| color(entry, &profile));
         let accounts = match profile.table("accounts", title)? {
             Some(table) => accounts(&table, specs)?,
             None => Vec::new(),
@@ -284,6 +209,7 @@ fn profiles(table: &Table<'_, '_>, specs: Specs, config: &mut Config) -> Result<
         config.profiles.push(Profile {
             name: name.to_owned(),
             built_in: false,
+            tint: tint.transpose()?,
             accounts,
         });
     }

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use super::{Config, ConfigError, ProviderSpec, SecretSource, check, file};
 use rustix::fs::{Access, access};
 
-use crate::domain::{AccountId, inert};
+use crate::domain::{AccountId, ThemeChoice, inert};
 use crate::private;
 
 /// A new account to write.
@@ -46,6 +46,8 @@ pub enum Edit {
     },
     /// Changes the source of a secret.
     SetSecret(NewSource),
+    /// Sets the console's theme.
+    SetTheme(ThemeChoice),
 }
 
 /// The new source of a secret.
@@ -100,6 +102,7 @@ impl Edit {
             Self::Add(entry) => text::add(text, entry),
             Self::Remove { profile, account } => text::remove(text, profile, account.as_str()),
             Self::SetSecret(new) => text::set_secret(text, new),
+            Self::SetTheme(theme) => text::set_theme(text, *theme),
         }
     }
 }

@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use crate::domain::{AccountId, HookEvent, inert};
+use crate::domain::{AccountId, Color, Colors, HookEvent, ThemeChoice, inert};
 
 pub use environ::Environ;
 pub use error::{ConfigError, Place};
@@ -112,6 +112,8 @@ pub struct Profile {
     pub name: String,
     /// Whether its accounts are the simulator's; then `accounts` is empty.
     pub built_in: bool,
+    /// Its color in the console, which tells it from other profiles.
+    pub tint: Option<Color>,
     /// In the order of the file.
     pub accounts: Vec<AccountConfig>,
 }
@@ -205,8 +207,10 @@ pub const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 
     reason = "independent switches, each a line in the file"
 )]
 pub struct Ui {
-    /// The colors.
-    pub theme: Theme,
+    /// The set of colors.
+    pub theme: ThemeChoice,
+    /// The operator's own colors, in place of the theme's.
+    pub colors: Colors,
     /// Draws lines and marks in plain ASCII.
     pub ascii: bool,
     /// Whether the console uses the mouse.
@@ -226,7 +230,8 @@ pub struct Ui {
 impl Default for Ui {
     fn default() -> Self {
         Self {
-            theme: Theme::Auto,
+            theme: ThemeChoice::Auto,
+            colors: Colors::new(),
             ascii: false,
             mouse: true,
             reduced_motion: false,
@@ -264,17 +269,6 @@ impl Notify {
     }
 }
 
-/// The color scheme.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Theme {
-    /// Follows the terminal's background.
-    Auto,
-    /// For a dark background.
-    Dark,
-    /// For a light background.
-    Light,
-}
-
 /// The keys of an action, and their position in the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyBinding {
@@ -290,6 +284,7 @@ impl Default for Config {
         let sandbox = Profile {
             name: SANDBOX.to_owned(),
             built_in: true,
+            tint: None,
             accounts: Vec::new(),
         };
         Self {

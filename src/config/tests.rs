@@ -1,6 +1,7 @@
 //! The config file, from text to Config or error.
 
 use super::*;
+use crate::domain::Tone;
 
 const KANGA: ProviderSpec = ProviderSpec {
     name: "kanga",
@@ -130,7 +131,10 @@ fn an_account_is_read_in_full() {
     assert_eq!(config.callbacks.bind, "[::1]:9999".parse().ok());
     let trusted = ["10.0.0.5/32", "2001:db8::/32"].map(|network| network.parse().unwrap());
     assert_eq!(config.callbacks.trusted_proxies, trusted);
-    assert_eq!((config.ui.theme, config.ui.mouse), (Theme::Light, false));
+    assert_eq!(
+        (config.ui.theme, config.ui.mouse),
+        (ThemeChoice::Light, false)
+    );
     assert_eq!(config.ui.keys["help"].keys, ["?", "f1"]);
     assert_eq!(config.ui.keys["help"].place.line(), 23);
     assert_eq!(config.warnings, [""; 0]);
@@ -276,11 +280,45 @@ fn each_mistake_is_named_with_its_place() {
         ),
         ("profiles = 1", "1:1", "`profiles` is a number"),
     ];
+    are_named(&cases);
+}
+
+fn are_named(cases: &[(&str, &str, &str)]) {
     for (text, place, message) in cases {
         let (at, said, hint) = refusal(text);
-        assert!(said.contains(message) && at == place, "{text}: {at} {said}");
+        assert!(
+            said.contains(message) && at == *place,
+            "{text}: {at} {said}"
+        );
         assert!(!hint.is_empty(), "{text}");
     }
+}
+
+#[test]
+fn a_wrong_colour_is_named_with_its_place() {
+    are_named(&[
+        (
+            "[ui.colors]\ngood = \"green\"\ngud = \"red\"",
+            "3:1",
+            "unknown setting `gud` in [ui.colors]",
+        ),
+        (
+            "[ui.colors]\ngood = \"grean\"",
+            "2:8",
+            "unknown color: `grean`",
+        ),
+        ("[ui.colors]\nbad = 256", "2:7", "unknown color"),
+        (
+            "[ui.colors]\nbad = true",
+            "2:1",
+            "`bad` in [ui.colors] is true or false",
+        ),
+        (
+            "[profiles.live]\ntint = \"majenta\"",
+            "2:8",
+            "unknown color: `majenta`",
+        ),
+    ]);
 }
 
 #[test]
@@ -526,4 +564,35 @@ fn a_hook_is_a_program_with_arguments_and_one_that_is_not_there_is_a_warning() {
             "`on_failed` in [hooks]: there is no program `/no/such/program`; install it, or write its full path"
         ]
     );
+}
+
+#[test]
+fn colours_are_read_by_role_and_a_profile_may_have_its_own() {
+    let config = load_text(
+        r##"
+        [ui]
+        theme = "high-contrast"
+        [ui.colors]
+        good = "green"
+        bad = "#ff8700"
+        dim = 245
+        [profiles.live]
+        tint = "magenta"
+        "##,
+    )
+    .unwrap();
+    assert_eq!(config.ui.theme, ThemeChoice::HighContrast);
+    assert_eq!(
+        config.ui.colors,
+        Colors::from([
+            (Tone::Good, Color::Index(2)),
+            (Tone::Bad, Color::Rgb(0xff, 0x87, 0)),
+            (Tone::Dim, Color::Index(245)),
+        ])
+    );
+    let profile = config.profile(Some("live")).unwrap();
+    assert_eq!(profile.tint, Some(Color::Index(5)));
+    assert_eq!(config.profile(Some(SANDBOX)).unwrap().tint, None);
+    let (.., hint) = refusal("[ui.colors]\ngood = \"grean\"");
+    assert!(hint.starts_with("did you mean `green`? "), "{hint}");
 }

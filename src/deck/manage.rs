@@ -420,17 +420,21 @@ impl Deck {
         ))
     }
 
-    fn admin(&self) -> Result<AccountAdmin, Problem> {
-        let config = self.config.clone().ok_or_else(|| {
+    /// The config file, which need not exist.
+    pub(super) fn config_file(&self) -> Result<std::path::PathBuf, Problem> {
+        self.config.clone().ok_or_else(|| {
             Problem::new(
                 ProblemKind::Config,
                 "this system has no folder for config files",
                 "choose a file with --config",
             )
-        })?;
+        })
+    }
+
+    fn admin(&self) -> Result<AccountAdmin, Problem> {
         Ok(AccountAdmin {
             profile: self.profile.clone(),
-            config,
+            config: self.config_file()?,
             factory: self.factory.clone(),
             registry: self.registry.clone(),
         })
@@ -551,7 +555,7 @@ fn find(config: &Config, profile: &str, account: &AccountId) -> Result<AccountCo
     })
 }
 
-async fn blocking<T: Send + 'static>(
+pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Problem> + Send + 'static,
 ) -> Result<T, Problem> {
     let done = tokio::task::spawn_blocking(work).await;

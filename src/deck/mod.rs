@@ -11,6 +11,7 @@ pub mod manage;
 pub mod metrics;
 mod operations;
 mod payments;
+mod preferences;
 mod query;
 mod receiving;
 mod runtime;

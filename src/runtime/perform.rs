@@ -52,6 +52,14 @@ pub fn perform(effect: Effect, deck: &Arc<Deck>, tasks: &mut Tasks, messages: &m
             let marked = deck.mark_handled(&alert, handled).await;
             report_failure(marked, &deck, &messages).await;
         }),
+        Effect::SaveTheme(theme) => tasks.start_sequential(async move {
+            let saved = deck.save_theme(theme).await;
+            let done = saved.map(|path| {
+                let path = inert::cut(&path.to_string_lossy(), 400);
+                format!("theme {} saved in {path}", theme.as_str())
+            });
+            let _ = messages.send(Msg::Done(done)).await;
+        }),
         Effect::LoadLog {
             before,
             search,

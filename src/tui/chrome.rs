@@ -28,11 +28,17 @@ pub fn draw_header(ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
     let counter = between(area, from, area.right());
     ctx.note(counter, Hit::Act(ConsoleAction::ShowAlerts.into()));
 
+    let (style, is_badge) = theme.profile();
+    let profile = if is_badge {
+        format!(" {} ", store.profile)
+    } else {
+        store.profile.clone()
+    };
     let mut pen = Pen::new(buf, area, 0);
     pen.keep(width(&right) + 1)
         .text(" tilldeck ", theme.bold(Tone::Accent))
         .text("› ", dim)
-        .text(&store.profile, theme.bold(Tone::Plain))
+        .text(&profile, style)
         .skip(1);
     for environment in [
         Environment::Production,

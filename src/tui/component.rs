@@ -22,7 +22,7 @@ use super::widgets::input::Paste;
 use super::widgets::list::{List, Step};
 use super::widgets::widths::Widths;
 use crate::domain::manage::Changed;
-use crate::domain::{AccountId, Now, PaymentId, RequestId, Secret, WallTime};
+use crate::domain::{AccountId, Now, PaymentId, RequestId, Secret, ThemeChoice, WallTime};
 
 /// What a component reads to draw itself, besides its own state.
 #[derive(Clone, Copy)]
@@ -195,6 +195,8 @@ pub enum Command {
     Act(Action),
     /// Cancels a request of the console.
     Cancel(RequestId),
+    /// Draws the screen in this theme.
+    Theme(ThemeChoice),
 }
 
 /// What happened, after the store applied it. Every component hears of it.

@@ -8,7 +8,9 @@ use super::keys::{
 };
 use super::layout::ZoomMode;
 use super::msg::Level;
-use super::overlays::{alerts, doctor, help, link_form, palette, quit_ask, sandbox, timeline};
+use super::overlays::{
+    alerts, doctor, help, link_form, palette, quit_ask, sandbox, themes, timeline,
+};
 use super::pane::{GoTo, Pane};
 use super::{Effect, Io, Model, Place};
 use crate::domain::{Ability, Environment, Now};
@@ -36,6 +38,10 @@ impl Model {
                     ZoomMode::All => ZoomMode::Zoomed,
                     ZoomMode::Zoomed => ZoomMode::All,
                 };
+            }
+            ConsoleAction::Theme => {
+                let is_off = !self.options.color;
+                self.open(Box::new(themes::State::new(self.options.theme, is_off)));
             }
             ConsoleAction::NextPane => self.focus = self.beside(1),
             ConsoleAction::PreviousPane => self.focus = self.beside(self.shown.len() - 1),
@@ -177,6 +183,7 @@ impl Model {
             ConsoleAction::Doctor => ready,
             ConsoleAction::Zoom => self.can_zoom(),
             ConsoleAction::ShowAlerts
+            | ConsoleAction::Theme
             | ConsoleAction::NextPane
             | ConsoleAction::PreviousPane
             | ConsoleAction::Escape

@@ -3,7 +3,7 @@
 use crate::domain::manage::Change;
 use crate::domain::{
     AccountId, DeliveryId, ExchangeId, Expected, Op, PaymentId, RawCall, RequestId, Search, Secret,
-    simulate,
+    ThemeChoice, simulate,
 };
 
 use super::msg::{NewWatch, WatchKey};
@@ -149,6 +149,8 @@ pub enum Effect {
         /// The change.
         change: Change,
     },
+    /// Save the theme in the config file, so that the next start has it.
+    SaveTheme(ThemeChoice),
     /// Lift the holds of an account after a 429, although its provider asked to wait longer.
     LiftHolds(AccountId),
     /// Check this set-up; [`super::Msg::Diagnosed`] has each finding under the same number.

@@ -43,12 +43,12 @@ use ratatui::buffer::Buffer;
 use ratatui::crossterm::event::{KeyEvent, KeyEventKind};
 use ratatui::layout::{Margin, Position, Rect};
 
-use crate::domain::{Now, Problem, ProblemKind, RequestId};
+use crate::domain::{Now, Problem, ProblemKind, RequestId, ThemeChoice};
 
 pub use effect::Effect;
 pub use layout::SMALLEST;
 pub use msg::Msg;
-pub use setup::{Setup, ThemeChoice, UiOptions};
+pub use setup::{Setup, UiOptions};
 pub use table::{KeyRow, key_rows};
 
 use component::{AnyComponent, Command, DynComponent, Event, UpdateContext, ViewContext};
@@ -89,6 +89,8 @@ pub struct Model {
     log: Pane,
     /// Until when an answer about the terminal's background is of use; `None` before the question.
     background_until: Option<Duration>,
+    /// The theme for the terminal's background, once it is known.
+    background: ThemeChoice,
     /// What the pointer holds: the edge of a column, or a scroll bar.
     dragged: Option<Target>,
     dirty: bool,
@@ -142,6 +144,7 @@ impl Model {
             detail_rows: 0,
             log: Pane::Requests,
             background_until: None,
+            background: ThemeChoice::Auto,
             dragged: None,
             dirty: true,
             clicks_from: Duration::ZERO,
@@ -351,6 +354,7 @@ impl Model {
                 self.act(action, io);
             }
             Command::Cancel(request) => self.cancel(request, io),
+            Command::Theme(choice) => self.set_theme(choice, io),
         }
     }
 
@@ -529,13 +533,28 @@ impl Model {
     fn on_background(&mut self, theme: ThemeChoice, now: Now) {
         let until = self.background_until.unwrap_or_default();
         if now.mono <= until {
-            self.theme = Theme::new(&UiOptions {
-                theme,
-                ..self.options.clone()
-            });
+            self.background = theme;
             self.background_until = Some(Duration::ZERO);
-            self.dirty = true;
+            self.renew_theme();
         }
+    }
+
+    fn set_theme(&mut self, choice: ThemeChoice, io: &mut Io<'_>) {
+        self.options.theme = choice;
+        self.ask_background(io);
+        self.renew_theme();
+    }
+
+    fn renew_theme(&mut self) {
+        let theme = match self.options.theme {
+            ThemeChoice::Auto => self.background,
+            chosen => chosen,
+        };
+        self.theme = Theme::new(&UiOptions {
+            theme,
+            ..self.options.clone()
+        });
+        self.dirty = true;
     }
 
     fn on_paste(&mut self, text: &str, io: &mut Io<'_>) {

@@ -5,14 +5,13 @@ use std::sync::Arc;
 use jiff::tz::TimeZone;
 use ratatui::crossterm::event::{KeyEvent, MouseEvent};
 
-use super::ThemeChoice;
 use crate::domain::manage::Changed;
 use crate::domain::search::Found;
 use crate::domain::{
     AccountId, Answer, BudgetGauge, CredentialStatus, Delivery, Exchange, Expectation, Expected,
     ExpectedBy, Explored, Finding, Handled, Inventory, Listening, Observation, Payment, PaymentId,
-    PlayerClaim, PlayerId, Problem, Received, RequestId, Secret, Timeline, TokenStatus, Waiting,
-    Watch, Watchlist, simulate,
+    PlayerClaim, PlayerId, Problem, Received, RequestId, Secret, ThemeChoice, Timeline,
+    TokenStatus, Waiting, Watch, Watchlist, simulate,
 };
 
 /// One event.

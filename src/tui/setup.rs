@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::domain::manage::ProviderSetup;
-use crate::domain::{Account, Documented, ProviderId};
+use crate::domain::{Account, Color, Colors, Documented, ProviderId, ThemeChoice};
 
 /// Everything the first frame is drawn from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +33,10 @@ pub struct Setup {
 pub struct UiOptions {
     /// Which set of colours.
     pub theme: ThemeChoice,
+    /// The operator's own colours, in place of the theme's.
+    pub colors: Colors,
+    /// The profile's colour: its name in the header, keys, and the frame of the focused pane.
+    pub tint: Option<Color>,
     /// Whether colours are used at all (`NO_COLOR` turns them off).
     pub color: bool,
     /// Whether only ASCII may be drawn.
@@ -51,6 +55,8 @@ impl Default for UiOptions {
     fn default() -> Self {
         Self {
             theme: ThemeChoice::Auto,
+            colors: Colors::new(),
+            tint: None,
             color: true,
             ascii: false,
             mouse: true,
@@ -59,16 +65,4 @@ impl Default for UiOptions {
             keys: BTreeMap::new(),
         }
     }
-}
-
-/// Which set of colours.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum ThemeChoice {
-    /// Follows the terminal's background; until it is known, the terminal's own sixteen colours.
-    #[default]
-    Auto,
-    /// Tuned for a dark background.
-    Dark,
-    /// Tuned for a light background.
-    Light,
 }

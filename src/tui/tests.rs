@@ -239,11 +239,8 @@ fn ascii_screens_are_ascii() {
 fn colours_to_look_at() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/target/screens");
     std::fs::create_dir_all(folder).unwrap();
-    for (name, theme) in [
-        ("auto", ThemeChoice::Auto),
-        ("dark", ThemeChoice::Dark),
-        ("light", ThemeChoice::Light),
-    ] {
+    for theme in ThemeChoice::ALL {
+        let name = theme.as_str();
         let ui = UiOptions {
             theme,
             ..UiOptions::default()

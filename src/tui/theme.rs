@@ -4,50 +4,18 @@ use ratatui::buffer::Buffer;
 use ratatui::style::{Color, Modifier, Style};
 use ratatui::widgets::BorderType;
 
-use crate::domain::{Environment, Severity};
+pub use crate::domain::Tone;
+use crate::domain::{self, Environment, ThemeChoice};
 
-use super::setup::{ThemeChoice, UiOptions};
-
-/// The meaning of a text, which decides its colour.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Tone {
-    /// Normal text.
-    Plain,
-    /// Secondary text.
-    Dim,
-    /// The focused or selected element, and keys.
-    Accent,
-    /// Success.
-    Good,
-    /// In progress.
-    Busy,
-    /// A warning.
-    Warn,
-    /// A failure.
-    Bad,
-    /// Real money.
-    Live,
-    /// Simulated money.
-    Sim,
-}
-
-impl From<Severity> for Tone {
-    fn from(severity: Severity) -> Self {
-        match severity {
-            Severity::Good => Self::Good,
-            Severity::Busy => Self::Busy,
-            Severity::Over => Self::Dim,
-            Severity::Warning => Self::Warn,
-            Severity::Bad => Self::Bad,
-        }
-    }
-}
+use super::setup::UiOptions;
 
 /// The styles of a theme.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Theme {
     palette: Palette,
     mode: Mode,
+    /// Whether the profile has a colour of its own.
+    is_tinted: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,6 +26,7 @@ enum Mode {
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Palette {
+    plain: Style,
     dim: Style,
     border: Style,
     accent: Color,
@@ -68,13 +37,21 @@ struct Palette {
     live: Color,
     sim: Color,
     selected: Style,
-    /// `None`: the terminal's own background.
-    on_badge: Option<Color>,
+    /// Text and background of the whole screen; `None`: the terminal's own.
+    screen: Option<(Color, Color)>,
 }
+
+/// One background for the whole row: with reversed colours each cell would get its own.
+const REVERSED_ROW: Style = Style::new()
+    .fg(Color::Reset)
+    .bg(Color::Reset)
+    .add_modifier(Modifier::REVERSED)
+    .remove_modifier(Modifier::DIM);
 
 /// The terminal's sixteen colours, which follow the operator's palette. It uses `DIM` and no grey, since a grey may be
 /// unreadable on one of the backgrounds.
 const AUTO: Palette = Palette {
+    plain: Style::new(),
     dim: Style::new().add_modifier(Modifier::DIM),
     border: Style::new().add_modifier(Modifier::DIM),
     accent: Color::Cyan,
@@ -84,16 +61,12 @@ const AUTO: Palette = Palette {
     bad: Color::Red,
     live: Color::Magenta,
     sim: Color::Cyan,
-    // One background for the whole row: with reversed colours each cell would get its own.
-    selected: Style::new()
-        .fg(Color::Reset)
-        .bg(Color::Reset)
-        .add_modifier(Modifier::REVERSED)
-        .remove_modifier(Modifier::DIM),
-    on_badge: None,
+    selected: REVERSED_ROW,
+    screen: None,
 };
 
 const DARK: Palette = Palette {
+    plain: Style::new(),
     dim: Style::new().fg(Color::Indexed(247)),
     border: Style::new().fg(Color::Indexed(240)),
     accent: Color::Indexed(80),
@@ -104,10 +77,11 @@ const DARK: Palette = Palette {
     live: Color::Indexed(213),
     sim: Color::Indexed(80),
     selected: Style::new().bg(Color::Indexed(236)),
-    on_badge: Some(Color::Indexed(16)),
+    screen: None,
 };
 
 const LIGHT: Palette = Palette {
+    plain: Style::new(),
     dim: Style::new().fg(Color::Indexed(240)),
     border: Style::new().fg(Color::Indexed(248)),
     accent: Color::Indexed(24),
@@ -118,20 +92,60 @@ const LIGHT: Palette = Palette {
     live: Color::Indexed(90),
     sim: Color::Indexed(24),
     selected: Style::new().bg(Color::Indexed(254)),
-    on_badge: Some(Color::Indexed(231)),
+    screen: None,
 };
+
+/// A contrast of at least 7 to 1 for every text (WCAG 2.2, level AAA), which needs a known background.
+const HIGH_CONTRAST: Palette = Palette {
+    plain: Style::new(),
+    dim: Style::new().fg(Color::Indexed(252)),
+    border: Style::new().fg(Color::Indexed(248)),
+    accent: Color::Indexed(51),
+    good: Color::Indexed(120),
+    busy: Color::Indexed(153),
+    warn: Color::Indexed(226),
+    bad: Color::Indexed(217),
+    live: Color::Indexed(219),
+    sim: Color::Indexed(51),
+    selected: REVERSED_ROW,
+    screen: Some((Color::Indexed(231), Color::Indexed(16))),
+};
+
+impl Palette {
+    fn set(&mut self, tone: Tone, color: Color) {
+        match tone {
+            Tone::Plain => self.plain = Style::new().fg(color),
+            Tone::Dim => self.dim = Style::new().fg(color),
+            Tone::Accent => self.accent = color,
+            Tone::Good => self.good = color,
+            Tone::Busy => self.busy = color,
+            Tone::Warn => self.warn = color,
+            Tone::Bad => self.bad = color,
+            Tone::Live => self.live = color,
+            Tone::Sim => self.sim = color,
+        }
+    }
+}
 
 impl Theme {
     pub fn new(options: &UiOptions) -> Self {
         let light = options.theme == ThemeChoice::Light;
         let ascii = options.ascii;
+        let mut palette = match options.theme {
+            ThemeChoice::Auto | ThemeChoice::Mono => AUTO,
+            ThemeChoice::Dark => DARK,
+            ThemeChoice::Light => LIGHT,
+            ThemeChoice::HighContrast => HIGH_CONTRAST,
+        };
+        let tint = options.tint.map(|tint| (Tone::Accent, tint));
+        let own = options.colors.iter().map(|(tone, color)| (*tone, *color));
+        for (tone, color) in own.chain(tint) {
+            palette.set(tone, terminal_color(color));
+        }
         Self {
-            palette: match options.theme {
-                ThemeChoice::Auto => AUTO,
-                ThemeChoice::Dark => DARK,
-                ThemeChoice::Light => LIGHT,
-            },
-            mode: if options.color {
+            palette,
+            is_tinted: tint.is_some(),
+            mode: if options.color && options.theme != ThemeChoice::Mono {
                 Mode::Colour { ascii, light }
             } else {
                 Mode::Monochrome { ascii, light }
@@ -169,7 +183,7 @@ impl Theme {
             };
         }
         match tone {
-            Tone::Plain => Style::new(),
+            Tone::Plain => palette.plain,
             Tone::Dim => palette.dim,
             Tone::Accent => Style::new().fg(palette.accent),
             Tone::Good => Style::new().fg(palette.good),
@@ -187,12 +201,22 @@ impl Theme {
 
     /// A word on a coloured background.
     pub fn badge(&self, tone: Tone) -> Style {
-        match (self.style(tone).fg, self.palette.on_badge) {
+        let ground = self.style(tone).fg;
+        match (ground, ground.and_then(ink_on)) {
             (Some(ground), Some(ink)) => {
                 Style::new().fg(ink).bg(ground).add_modifier(Modifier::BOLD)
             }
             (Some(ground), None) => Style::new().fg(ground).add_modifier(Modifier::REVERSED),
             (None, _) => Style::new().add_modifier(Modifier::BOLD | Modifier::REVERSED),
+        }
+    }
+
+    /// The style of the profile's name, and whether it is a badge.
+    pub fn profile(&self) -> (Style, bool) {
+        if self.is_tinted {
+            (self.badge(Tone::Accent), true)
+        } else {
+            (self.bold(Tone::Plain), false)
         }
     }
 
@@ -234,8 +258,17 @@ impl Theme {
         }
     }
 
-    /// The last step of drawing: in ASCII mode it replaces every other character.
+    /// The last step of drawing: sets the screen's own colours, and in ASCII mode replaces every other character.
     pub fn finish(&self, buf: &mut Buffer) {
+        if let Some((ink, ground)) = self.palette.screen.filter(|_| self.has_color()) {
+            for cell in &mut buf.content {
+                let or = |color, default| match color {
+                    Color::Reset => default,
+                    color => color,
+                };
+                (cell.fg, cell.bg) = (or(cell.fg, ink), or(cell.bg, ground));
+            }
+        }
         if !self.is_ascii() {
             return;
         }
@@ -247,6 +280,37 @@ impl Theme {
             }
         }
     }
+}
+
+fn terminal_color(color: domain::Color) -> Color {
+    match color {
+        domain::Color::Index(index) => Color::Indexed(index),
+        domain::Color::Rgb(red, green, blue) => Color::Rgb(red, green, blue),
+    }
+}
+
+/// Black or white, whichever is easier to read on a colour; `None` on a colour of the terminal's own palette, whose
+/// brightness is not known.
+fn ink_on(ground: Color) -> Option<Color> {
+    let [red, green, blue] = rgb(ground)?.map(u32::from);
+    // How bright the eye sees it, out of 255.
+    let brightness = (red * 299 + green * 587 + blue * 114) / 1000;
+    Some(Color::Indexed(if brightness < 128 { 231 } else { 16 }))
+}
+
+/// Red, green and blue; `None` for a colour of the terminal's own palette.
+fn rgb(color: Color) -> Option<[u8; 3]> {
+    Some(match color {
+        Color::Rgb(red, green, blue) => [red, green, blue],
+        // The colour cube of xterm, and its greys.
+        Color::Indexed(index @ 16..=231) => {
+            let part = |step: u8| if step == 0 { 0 } else { 55 + 40 * step };
+            let index = index - 16;
+            [index / 36, index / 6 % 6, index % 6].map(part)
+        }
+        Color::Indexed(index @ 232..) => [8 + 10 * (index - 232); 3],
+        _ => return None,
+    })
 }
 
 /// The badge of an environment and its tone.
@@ -310,17 +374,7 @@ mod tests {
             color: false,
             ..UiOptions::default()
         });
-        for tone in [
-            Tone::Plain,
-            Tone::Dim,
-            Tone::Accent,
-            Tone::Good,
-            Tone::Busy,
-            Tone::Warn,
-            Tone::Bad,
-            Tone::Live,
-            Tone::Sim,
-        ] {
+        for tone in Tone::ALL {
             for style in [theme.style(tone), theme.badge(tone), theme.bold(tone)] {
                 assert_eq!((style.fg, style.bg), (None, None), "{tone:?}");
             }
@@ -328,5 +382,88 @@ mod tests {
         assert_eq!(theme.border(true, true).fg, None);
         assert_eq!(theme.border(false, false).fg, None);
         assert_eq!(theme.selected(true).bg, None);
+    }
+
+    fn with(theme: ThemeChoice) -> UiOptions {
+        UiOptions {
+            theme,
+            ..UiOptions::default()
+        }
+    }
+
+    /// The contrast of two colours, as WCAG 2.2 defines it.
+    #[expect(
+        clippy::disallowed_types,
+        clippy::float_arithmetic,
+        reason = "no money: the curve of sRGB"
+    )]
+    fn contrast(one: Color, other: Color) -> f64 {
+        let light = |color| {
+            let parts = rgb(color).map(|part| {
+                let part = f64::from(part) / 255.0;
+                if part <= 0.04045 {
+                    part / 12.92
+                } else {
+                    ((part + 0.055) / 1.055).powf(2.4)
+                }
+            });
+            0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2] + 0.05
+        };
+        let (one, other) = (light(one), light(other));
+        one.max(other) / one.min(other)
+    }
+
+    fn rgb(color: Color) -> [u8; 3] {
+        super::rgb(color).expect("a colour that is the same in every terminal")
+    }
+
+    #[test]
+    fn high_contrast_has_at_least_seven_to_one_for_every_text() {
+        let theme = Theme::new(&with(ThemeChoice::HighContrast));
+        let (ink, ground) = HIGH_CONTRAST.screen.unwrap();
+        for tone in Tone::ALL {
+            let text = theme.style(tone).fg.unwrap_or(ink);
+            let ratio = contrast(text, ground);
+            assert!(ratio >= 7.0, "{tone:?} {ratio}");
+            let badge = theme.badge(tone);
+            if let (Some(text), Some(ground)) = (badge.fg, badge.bg) {
+                let ratio = contrast(text, ground);
+                assert!(ratio >= 7.0, "badge {tone:?} {ratio}");
+            }
+        }
+        for style in [theme.behind_window(), theme.border(false, false)] {
+            assert!(contrast(style.fg.unwrap(), ground) >= 7.0, "{style:?}");
+        }
+    }
+
+    #[test]
+    fn own_colours_replace_those_of_a_theme_and_a_tint_the_accent() {
+        let mut options = with(ThemeChoice::Dark);
+        options.colors = [
+            (Tone::Good, domain::Color::Index(2)),
+            (Tone::Accent, domain::Color::Index(3)),
+            (Tone::Plain, domain::Color::Rgb(1, 2, 3)),
+        ]
+        .into();
+        let own = Theme::new(&options);
+        assert_eq!(own.style(Tone::Good).fg, Some(Color::Indexed(2)));
+        assert_eq!(own.style(Tone::Plain).fg, Some(Color::Rgb(1, 2, 3)));
+        assert_eq!(own.style(Tone::Accent).fg, Some(Color::Indexed(3)));
+        assert_eq!(own.style(Tone::Bad).fg, Some(DARK.bad));
+        assert_eq!(own.profile(), (own.bold(Tone::Plain), false));
+        options.tint = Some(domain::Color::Rgb(250, 250, 0));
+        let tinted = Theme::new(&options);
+        let yellow = Color::Rgb(250, 250, 0);
+        assert_eq!(tinted.style(Tone::Accent).fg, Some(yellow));
+        let (style, is_badge) = tinted.profile();
+        assert_eq!(
+            (style.fg, style.bg),
+            (Some(Color::Indexed(16)), Some(yellow))
+        );
+        assert!(is_badge);
+        // Without colours, neither counts.
+        options.theme = ThemeChoice::Mono;
+        let mono = Theme::new(&options);
+        assert!(Tone::ALL.iter().all(|tone| mono.style(*tone).fg.is_none()));
     }
 }

@@ -44,6 +44,7 @@ pub(super) fn profile_for(
     Ok(known.unwrap_or_else(|| Profile {
         name: name.to_owned(),
         built_in: false,
+        tint: None,
         accounts: Vec::new(),
     }))
 }
@@ -56,6 +57,7 @@ mod tests {
         Profile {
             name: name.into(),
             built_in: false,
+            tint: None,
             accounts: Vec::new(),
         }
     }

@@ -211,6 +211,38 @@ fn a_secrets_source_is_replaced_where_it_stands() {
 }
 
 #[test]
+fn the_theme_is_written_where_it_belongs() {
+    for (before, after) in [
+        ("", "[ui]\ntheme = \"mono\"\n"),
+        (
+            "# mine\n[ui] # look\nascii = true\n\n[ui.keys]\nquit = \"q\"\n",
+            "# mine\n[ui] # look\ntheme = \"mono\"\nascii = true\n\n[ui.keys]\nquit = \"q\"\n",
+        ),
+        (
+            "[ui]\r\ntheme =  'dark' # now\r\n",
+            "[ui]\r\ntheme =  \"mono\" # now\r\n",
+        ),
+        (
+            "[ui.keys]\nquit = \"q\"",
+            "[ui.keys]\nquit = \"q\"\n\n[ui]\ntheme = \"mono\"\n",
+        ),
+        ("[ui]", "[ui]\ntheme = \"mono\"\n"),
+        (
+            "ui.ascii = true\n",
+            "ui.ascii = true\nui.theme = \"mono\"\n",
+        ),
+        (
+            "ui = { ascii = true }\n",
+            "ui = { ascii = true, theme = \"mono\" }\n",
+        ),
+    ] {
+        let text = Edit::SetTheme(ThemeChoice::Mono).of(before).unwrap();
+        assert_eq!(text, after, "{before}");
+        assert_eq!(right(&text).ui.theme, ThemeChoice::Mono);
+    }
+}
+
+#[test]
 fn what_is_not_written_as_tables_is_edited_too() {
     let inline = "[profiles]\n# mine\nlive = { accounts = { shop = { provider = \"kanga\", api_key = \"a\", api_secret = { env = \"S\" } } } } # end\n";
     let dotted = "[profiles.live]\naccounts.shop.provider = \"kanga\" # mine\naccounts.shop.api_key = \"a\"\naccounts.shop.api_secret.env = \"S\"\n";

@@ -8,6 +8,7 @@ use toml_edit::{Document, DocumentMut, InlineTable, Item, Table, TableLike, Valu
 
 use super::{EditError, Entry, NewSource};
 use crate::config::SecretSource;
+use crate::domain::ThemeChoice;
 use crate::domain::charset::BYTE_ORDER_MARK;
 
 const BY_HAND: &str = "make this change by hand, then run `tilldeck config check`";
@@ -362,6 +363,49 @@ pub(super) fn set_secret(text: &str, new: &NewSource) -> Result<String, EditErro
     }
 }
 
+pub(super) fn set_theme(text: &str, theme: ThemeChoice) -> Result<String, EditError> {
+    let document = parsed(text)?;
+    let value = Value::from(theme.as_str());
+    let ui = document.as_table().get("ui");
+    let mut out = text.to_owned();
+    let written = ui
+        .and_then(Item::as_table_like)
+        .and_then(|ui| ui.get("theme"));
+    if let Some(span) = written.and_then(Item::span) {
+        out.replace_range(span, value.to_string().trim());
+        return Ok(out);
+    }
+    let end = line_end(text);
+    let line = format!("theme = {value}{end}");
+    match ui {
+        Some(Item::Table(table)) if !table.is_implicit() && !table.is_dotted() => {
+            let header = table.span().map_or(out.len(), |span| span.end);
+            let at = next_line(text, header);
+            let gap = if text[..at].ends_with('\n') { "" } else { end };
+            out.insert_str(at, &format!("{gap}{line}"));
+            Ok(out)
+        }
+        // Without an own header, as in `[ui.keys]`; a header may come after it, too.
+        None | Some(Item::Table(_)) if ui.is_none_or(|ui| !is_dotted(ui)) => {
+            let is_ended = out.is_empty() || out.ends_with('\n');
+            let gap = if out.trim().is_empty() { "" } else { end };
+            let gap = if is_ended { gap } else { &end.repeat(2) };
+            let _ = write!(out, "{gap}[ui]{end}{line}");
+            Ok(out)
+        }
+        _ => rewritten(text, |root| {
+            let ui = root.get_mut("ui")?.as_table_like_mut()?;
+            ui.insert("theme", Item::Value(value));
+            ui.fmt();
+            Some(())
+        }),
+    }
+}
+
+fn is_dotted(item: &Item) -> bool {
+    item.as_table().is_some_and(Table::is_dotted)
+}
+
 fn accounts_mut<'d>(root: &'d mut Table, profile: &str) -> Option<&'d mut dyn TableLike> {
     let profiles = root.get_mut("profiles")?.as_table_like_mut()?;
     let profile = profiles.get_mut(profile)?.as_table_like_mut()?;
@@ -375,7 +419,7 @@ fn rewritten(
 ) -> Result<String, EditError> {
     let by_hand = || {
         EditError::new(
-            "the config file writes this profile in a form that cannot be edited safely",
+            "the config file is written in a form that cannot be edited safely",
             BY_HAND,
         )
     };

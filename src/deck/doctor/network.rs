@@ -101,6 +101,7 @@ mod tests {
         Profile {
             name: "live".into(),
             built_in: false,
+            tint: None,
             accounts: vec![AccountConfig {
                 id: AccountId::new("shop").unwrap(),
                 provider: "kanga",

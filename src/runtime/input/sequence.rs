@@ -4,7 +4,8 @@ use ratatui::crossterm::event::{
     KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind,
 };
 
-use crate::tui::{Msg, ThemeChoice};
+use crate::domain::ThemeChoice;
+use crate::tui::Msg;
 
 /// `ESC O` and this byte.
 pub fn ss3(last: u8) -> Option<Msg> {

@@ -67,6 +67,7 @@ keys! {
         Sandbox "sandbox" ["S"] "simulator" "control the built-in simulator";
         ShowAlerts "alerts" ["!"] "" "list what needs attention";
         Doctor "doctor" ["D"] "" "check this set-up";
+        Theme "theme" ["T"] "" "choose the colors";
         Zoom "zoom" ["f"] "zoom" "zoom this pane, or show all panes";
         NextPane "next-pane" ["tab" "right" "l"] "" "next pane";
         PreviousPane "previous-pane" ["shift-tab" "left" "h"] "" "previous pane";

@@ -31,6 +31,7 @@ pub mod rotate;
 pub mod sandbox;
 pub mod send_ask;
 pub mod simulate_form;
+pub mod themes;
 pub mod timeline;
 mod typed;
 
@@ -55,4 +56,5 @@ pub const BINDINGS: &[&[Binding]] = &[
     quit_ask::Action::BINDINGS,
     form_window::FormAction::BINDINGS,
     palette::Action::BINDINGS,
+    themes::Action::BINDINGS,
 ];

@@ -91,6 +91,34 @@ pub fn screen(model: &Model, now: Now, width: u16, height: u16) -> String {
     out
 }
 
+/// The screen, each line with its styles below it: a letter for each, which the legend at the end explains.
+pub fn styled(model: &Model, now: Now, width: u16, height: u16) -> String {
+    use std::fmt::Write as _;
+    let buf = drawn(model, now, width, height);
+    let mut styles = Vec::new();
+    let mut out = String::new();
+    for (text, row) in screen(model, now, width, height)
+        .lines()
+        .zip(buf.content.chunks(usize::from(width)))
+    {
+        let mut letters = String::new();
+        for cell in row {
+            let style = (cell.fg, cell.bg, cell.modifier);
+            let known = styles.iter().position(|it| *it == style);
+            let at = known.unwrap_or_else(|| {
+                styles.push(style);
+                styles.len() - 1
+            });
+            letters.push(char::from(b'a' + u8::try_from(at).unwrap()));
+        }
+        let _ = writeln!(out, "{text}\n{letters}");
+    }
+    for (letter, (text, ground, modifier)) in ('a'..).zip(styles) {
+        let _ = writeln!(out, "{letter}: {text} on {ground} {modifier:?}");
+    }
+    out
+}
+
 /// A model resized, then its screen.
 pub fn resized_screen(model: &mut Model, now: Now, width: u16, height: u16) -> String {
     update(model, now, Msg::Resized { width, height });

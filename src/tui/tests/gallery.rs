@@ -218,11 +218,13 @@ fn symbols(frame: &Buffer) -> Vec<&str> {
 fn can_be_read_in_every_theme(place: &str, mut model: Model) {
     let text = themed(&mut model, ThemeChoice::Auto, true);
     // The terminal's own colours.
+    let (black, white) = (Color::Indexed(16), Color::Indexed(231));
     let grounds = [
-        (ThemeChoice::Dark, Color::Indexed(16), Color::Indexed(252)),
-        (ThemeChoice::Light, Color::Indexed(231), Color::Indexed(16)),
+        (ThemeChoice::Dark, black, Color::Indexed(252), 450),
+        (ThemeChoice::Light, white, black, 450),
+        (ThemeChoice::HighContrast, black, white, 700),
     ];
-    for (choice, ground, ink) in grounds {
+    for (choice, ground, ink, least) in grounds {
         let frame = themed(&mut model, choice, true);
         assert_eq!(symbols(&frame), symbols(&text), "{choice:?} {place}");
         let behind = model.theme.behind_window().fg.unwrap();
@@ -235,14 +237,16 @@ fn can_be_read_in_every_theme(place: &str, mut model: Model) {
             let is_behind = !model.overlays.is_empty() && cell.fg == behind;
             if is_text && !is_behind && !cell.modifier.contains(Modifier::REVERSED) {
                 let contrast = contrast(or(cell.fg, ink), or(cell.bg, ground));
-                assert!(contrast >= 450, "{choice:?} {place}: {cell:?} {contrast}");
+                assert!(contrast >= least, "{choice:?} {place}: {cell:?} {contrast}");
             }
         }
     }
-    let plain = themed(&mut model, ThemeChoice::Auto, false);
-    let is_coloured =
-        |cell: &ratatui::buffer::Cell| (cell.fg, cell.bg) != (Color::Reset, Color::Reset);
-    assert!(!plain.content.iter().any(is_coloured), "{place}");
+    for (choice, color) in [(ThemeChoice::Auto, false), (ThemeChoice::Mono, true)] {
+        let plain = themed(&mut model, choice, color);
+        let is_coloured =
+            |cell: &ratatui::buffer::Cell| (cell.fg, cell.bg) != (Color::Reset, Color::Reset);
+        assert!(!plain.content.iter().any(is_coloured), "{choice:?} {place}");
+    }
 }
 
 #[test]

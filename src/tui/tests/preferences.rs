@@ -129,3 +129,87 @@ fn an_explicit_theme_asks_nothing() {
         assert_eq!(update(&mut model, second(0), size), []);
     }
 }
+
+fn in_theme(theme: ThemeChoice) -> Model {
+    let mut model = busy();
+    model.options.theme = theme;
+    model.theme = Theme::new(&model.options);
+    model
+}
+
+#[test]
+fn each_theme_colours_by_meaning() {
+    for theme in ThemeChoice::ALL {
+        let model = in_theme(theme);
+        let name = format!("theme_{}", theme.as_str().replace('-', "_"));
+        assert_snapshot!(name, testing::styled(&model, second(4), 80, 24));
+    }
+}
+
+#[test]
+fn the_selected_theme_is_drawn_at_once_and_enter_saves_it() {
+    let mut model = in_theme(ThemeChoice::Dark);
+    let drawn_in = |model: &Model, theme| {
+        let options = UiOptions {
+            theme,
+            ..UiOptions::default()
+        };
+        model.theme == Theme::new(&options)
+    };
+    press(&mut model, "T", second(4));
+    assert_snapshot!("themes_80x24", screen(&model, second(4), 80, 24));
+    assert_eq!(press(&mut model, "j", second(4)), []);
+    assert!(drawn_in(&model, ThemeChoice::Light));
+    press(&mut model, "<esc>", second(4));
+    assert!(drawn_in(&model, ThemeChoice::Dark), "Esc goes back");
+    let out = press(&mut model, "Tjj<enter>", second(4));
+    assert_eq!(out, [Effect::SaveTheme(ThemeChoice::HighContrast)]);
+    assert!(drawn_in(&model, ThemeChoice::HighContrast));
+    assert!(model.overlays.is_empty());
+}
+
+#[test]
+fn back_on_auto_the_background_that_was_reported_still_counts() {
+    let mut model = Model::new(sandbox_setup()).unwrap();
+    let size = Msg::Resized {
+        width: 80,
+        height: 24,
+    };
+    update(&mut model, second(0), size);
+    update(&mut model, second(0), Msg::Background(ThemeChoice::Light));
+    let light = model.theme.clone();
+    press(&mut model, "TG", second(1));
+    assert!(!model.theme.has_color());
+    press(&mut model, "g", second(1));
+    assert_eq!(model.theme, light);
+}
+
+#[test]
+fn auto_chosen_later_asks_for_the_background() {
+    let mut setup = sandbox_setup();
+    setup.ui.theme = ThemeChoice::Dark;
+    let mut model = sized(setup, 80, 24);
+    assert_eq!(press(&mut model, "Tk", second(90)), [Effect::AskBackground]);
+    update(&mut model, second(91), Msg::Background(ThemeChoice::Light));
+    assert!(model.theme.is_light());
+}
+
+#[test]
+fn a_tinted_profile_shows_its_name_as_a_badge() {
+    let mut setup = live_setup();
+    setup.ui.theme = ThemeChoice::Dark;
+    setup.ui.tint = Some(crate::domain::Color::Index(5));
+    let model = sized(setup, 80, 24);
+    let frame = drawn(&model, second(0), 80, 24);
+    let header: String = (0..80).map(|x| frame[(x, 0)].symbol()).collect();
+    assert!(
+        header.starts_with(" tilldeck ›  live    LIVE real money"),
+        "{header}"
+    );
+    let name = &frame[(13, 0)];
+    assert_eq!(
+        (name.symbol(), name.fg),
+        ("l", ratatui::style::Color::Indexed(5))
+    );
+    assert!(name.modifier.contains(ratatui::style::Modifier::REVERSED));
+}

@@ -1,0 +1,125 @@
+//! Checks `[ui]`: the console's settings.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use toml::de::DeValue;
+
+use super::table::{Entry, Found, Table, texts};
+use crate::config::{ConfigError, KeyBinding, Notify, Ui};
+use crate::domain::{Color, Colors, ThemeChoice, Tone};
+
+pub const UI: [&str; 9] = [
+    "theme",
+    "colors",
+    "ascii",
+    "mouse",
+    "reduced_motion",
+    "verify_on_start",
+    "notify",
+    "panes",
+    "keys",
+];
+
+/// The keys of `[ui.colors]`.
+pub fn tones() -> [&'static str; Tone::ALL.len()] {
+    Tone::ALL.map(Tone::as_str)
+}
+
+pub fn ui(table: &Table<'_, '_>) -> Result<Ui, ConfigError> {
+    let default = Ui::default();
+    let theme = match table.string("theme")? {
+        None => default.theme,
+        Some(theme) => {
+            let mut all = ThemeChoice::ALL.into_iter();
+            let known = all.find(|known| known.as_str() == theme.value);
+            known.ok_or_else(|| {
+                table.unknown("theme", theme, &ThemeChoice::ALL.map(ThemeChoice::as_str))
+            })?
+        }
+    };
+    Ok(Ui {
+        theme,
+        colors: match table.section("colors", " in [ui.colors]".into(), &tones())? {
+            None => Colors::new(),
+            Some(colors) => own_colors(&colors)?,
+        },
+        ascii: table.boolean("ascii", default.ascii)?,
+        mouse: table.boolean("mouse", default.mouse)?,
+        reduced_motion: table.boolean("reduced_motion", default.reduced_motion)?,
+        verify_on_start: table.boolean("verify_on_start", default.verify_on_start)?,
+        notify: notify(table)?,
+        panes: table
+            .list(
+                "panes",
+                "a list of panes, like [\"payments\", \"requests\"]",
+            )?
+            .map_or_else(Vec::new, |found| found.value),
+        keys: match table.table("keys", " in [ui.keys]".into())? {
+            None => BTreeMap::new(),
+            Some(keys) => key_bindings(&keys)?,
+        },
+    })
+}
+
+fn notify(table: &Table<'_, '_>) -> Result<BTreeSet<Notify>, ConfigError> {
+    let wanted = "a list like [\"bell\", \"title\"]; an empty list turns notifications off";
+    let Some(words) = table.list("notify", wanted)? else {
+        return Ok(Ui::default().notify);
+    };
+    let found = |word: &String| {
+        let known = Notify::ALL.into_iter().find(|way| way.as_str() == word);
+        known.ok_or_else(|| {
+            let value = word.as_str();
+            let span = words.span.clone();
+            table.unknown(
+                "notification in `notify`",
+                Found { value, span },
+                &Notify::ALL.map(Notify::as_str),
+            )
+        })
+    };
+    words.value.iter().map(found).collect()
+}
+
+fn key_bindings(table: &Table<'_, '_>) -> Result<BTreeMap<String, KeyBinding>, ConfigError> {
+    let wanted = "a key like \"ctrl-r\", or a list of them";
+    let mut bindings = BTreeMap::new();
+    for entry in table.in_order() {
+        let keys: Option<Vec<_>> = match entry.1.get_ref() {
+            DeValue::String(key) => Some(vec![key.to_string()]),
+            keys => texts(keys),
+        };
+        let keys = keys.ok_or_else(|| table.wrong_type(entry, wanted))?;
+        let place = table.source.place(entry.0.span());
+        bindings.insert(entry.0.get_ref().to_string(), KeyBinding { keys, place });
+    }
+    Ok(bindings)
+}
+
+fn own_colors(table: &Table<'_, '_>) -> Result<Colors, ConfigError> {
+    let written = Tone::ALL.into_iter().filter_map(|tone| {
+        let entry = table.get(tone.as_str())?;
+        Some(color(entry, table).map(|color| (tone, color)))
+    });
+    written.collect()
+}
+
+/// A colour: a name, `"#rrggbb"`, or a number up to 255.
+pub fn color(entry: Entry<'_, '_>, table: &Table<'_, '_>) -> Result<Color, ConfigError> {
+    let (value, span) = (entry.1.get_ref(), entry.1.span());
+    let written = match value {
+        DeValue::String(text) => text.as_ref(),
+        DeValue::Integer(number) => number.as_str(),
+        _ => {
+            let wanted = "a color: a name like \"magenta\", \"#d787ff\", or a number up to 255";
+            return Err(table.wrong_type(entry, wanted));
+        }
+    };
+    Color::parse(written).ok_or_else(|| {
+        let found = Found {
+            value: written,
+            span,
+        };
+        table.unknown("color", found, &Color::NAMES)
+    })
+}

@@ -1,0 +1,136 @@
+//! The list of themes. The screen takes the selected one at once; Enter saves it, and closing goes back.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::{Position, Rect, Size};
+
+use crate::domain::ThemeChoice;
+use crate::tui::Effect;
+use crate::tui::component::{Command, Component, UpdateContext, ViewContext};
+use crate::tui::keys::{NAV, OVERLAY, READER, Scope, keys};
+use crate::tui::theme::Tone;
+use crate::tui::widgets::boxes::Window;
+use crate::tui::widgets::list::{List, Step};
+use crate::tui::widgets::pager::Pager;
+use crate::tui::widgets::text::{Pen, below, cells, paragraph};
+
+keys! {
+    /// What a key does in the list of themes.
+    Action:
+    THEMES "Theme" keys [NAV, READER, OVERLAY] {
+        KeepTheme "keep-theme" ["enter"] "save" "save the selected theme";
+    }
+}
+
+/// The selected theme, and the one to go back to.
+#[derive(Debug, Clone)]
+pub struct State {
+    list: List,
+    before: ThemeChoice,
+    /// Whether colours are turned off for this run.
+    is_off: bool,
+}
+
+impl State {
+    pub fn new(before: ThemeChoice, is_off: bool) -> Self {
+        let mut list = List::default();
+        let at = ThemeChoice::ALL.iter().position(|it| *it == before);
+        list.selected = at.unwrap_or(0);
+        Self {
+            list,
+            before,
+            is_off,
+        }
+    }
+
+    fn selected(&self) -> ThemeChoice {
+        ThemeChoice::ALL[self.list.selected]
+    }
+}
+
+impl Component for State {
+    type Action = Action;
+
+    fn scope(&self) -> &'static Scope {
+        &THEMES
+    }
+
+    fn can(&self, _action: Action, _ctx: ViewContext<'_>) -> bool {
+        true
+    }
+
+    fn act(&mut self, action: Action, ctx: &mut UpdateContext<'_>) {
+        match action {
+            Action::KeepTheme => {
+                ctx.out.push(Effect::SaveTheme(self.selected()));
+                ctx.close();
+            }
+        }
+    }
+
+    fn step(&mut self, step: Step, ctx: &mut UpdateContext<'_>) {
+        let len = ThemeChoice::ALL.len();
+        self.list.step(step, len, cells(len));
+        ctx.console.push(Command::Theme(self.selected()));
+    }
+
+    /// A click selects; on the selected row it does what Enter does.
+    fn pick(&mut self, row: usize, ctx: &mut UpdateContext<'_>) {
+        if row == self.list.selected {
+            return self.act(Action::KeepTheme, ctx);
+        }
+        self.list.selected = row;
+        ctx.console.push(Command::Theme(self.selected()));
+    }
+
+    fn close(&mut self, ctx: &mut UpdateContext<'_>) -> bool {
+        ctx.console.push(Command::Theme(self.before));
+        true
+    }
+
+    fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
+        let theme = ctx.theme;
+        let len = ThemeChoice::ALL.len();
+        let inner = Window {
+            title: "Theme",
+            size: Size::new(58, cells(len) + 7),
+            live: ctx.store.is_live(),
+        }
+        .draw(theme, screen, buf);
+        let area = Rect {
+            height: cells(len).min(inner.height),
+            ..inner
+        };
+        ctx.note_rows(area, self.list.window(len, area.height));
+        Pager::list(area, self.list, len).draw(theme, buf, |at, line, buf| {
+            let choice = ThemeChoice::ALL[at];
+            Pen::new(buf, line, 0)
+                .skip(1)
+                .cell(choice.as_str(), 15, theme.bold(Tone::Plain))
+                .text(choice.about(), theme.style(Tone::Dim));
+        });
+        let mut sample = Pen::new(buf, below(inner, area.height + 1), 0);
+        sample.skip(1);
+        for (word, tone) in [
+            ("✔ paid", Tone::Good),
+            ("● open", Tone::Busy),
+            ("! warning", Tone::Warn),
+            ("✘ failed", Tone::Bad),
+        ] {
+            sample.text(word, theme.style(tone)).skip(2);
+        }
+        sample.text(" LIVE ", theme.badge(Tone::Live));
+        let text = if self.is_off {
+            "Colors are off: NO_COLOR or --color never.".to_owned()
+        } else {
+            let key = ctx.key(Action::KeepTheme);
+            format!("{key} saves the theme in the config file.")
+        };
+        paragraph(
+            buf,
+            below(inner, area.height + 3),
+            &text,
+            theme.style(Tone::Dim),
+        );
+        None
+    }
+}
