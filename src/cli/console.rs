@@ -1,17 +1,18 @@
 //! Opens the console, when no command is given.
 
+use std::collections::BTreeMap;
+
 use super::exit::{CommandResult, Exit, local};
 use super::log_start::LogStart;
 use super::output::Out;
 use super::settings::Settings;
 use super::start::{Command, Start};
 use super::{limits, stop};
-use crate::config::{Config, Environ, Profile, Vault};
+use crate::config::{Config, ConfigError, Environ, Profile, Ui, Vault};
 use crate::deck::{self, Options, Receive};
-use crate::domain::Problem;
 use crate::providers;
 use crate::runtime::{self, Ended};
-use crate::tui::{Model, Setup, UiOptions};
+use crate::tui::{Model, Setting, Setup, SetupError, UiOptions};
 
 /// The command line without a command.
 pub struct Console;
@@ -69,7 +70,7 @@ pub fn model(
     profile: &Profile,
     vault: &Vault,
     out: &Out,
-) -> Result<Model, Problem> {
+) -> Result<Model, ConfigError> {
     let ui = &config.ui;
     let setup = Setup {
         profile: profile.name.clone(),
@@ -89,23 +90,31 @@ pub fn model(
             ascii: ui.ascii || !runtime::terminal::speaks_unicode(&Environ::process()),
             mouse: ui.mouse,
             reduced_motion: ui.reduced_motion,
-            panes: ui.panes.clone(),
-            keys: ui
-                .keys
-                .iter()
-                .map(|(action, keys)| (action.clone(), keys.keys.clone()))
-                .collect(),
+            panes: ui
+                .panes
+                .as_ref()
+                .map_or_else(Vec::new, |it| it.words.clone()),
+            keys: keys(ui),
         },
     };
-    Model::new(setup).map_err(|problem| {
-        let path = config
-            .path
-            .as_ref()
-            .map(|path| path.display().to_string())
-            .unwrap_or_default();
-        Problem {
-            message: format!("{path}: {}", problem.message),
-            ..problem
-        }
-    })
+    Model::new(setup).map_err(|error| misconfigured(ui, error))
+}
+
+/// The operator's keys by action.
+pub fn keys(ui: &Ui) -> BTreeMap<String, Vec<String>> {
+    let keys = ui.keys.iter();
+    keys.map(|(action, keys)| (action.clone(), keys.words.clone()))
+        .collect()
+}
+
+/// The error at the line of the setting.
+pub fn misconfigured(ui: &Ui, error: SetupError) -> ConfigError {
+    let written = match &error.setting {
+        Setting::Panes => ui.panes.as_ref(),
+        Setting::Keys(action) => ui.keys.get(action),
+    };
+    let place = &written
+        .expect("only what is in the file can be wrong")
+        .place;
+    place.error(error.message, error.hint)
 }

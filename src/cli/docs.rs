@@ -1,6 +1,7 @@
 //! Tests that `docs/commands.md` and `docs/keys.md` match the program; `UPDATE_DOCS=1 cargo test --lib docs` writes
 //! them anew. Also tests that the command in `docs/deploy` exists.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -31,7 +32,7 @@ fn the_commands_are_those_of_the_command_line() {
 #[test]
 fn the_keys_are_those_of_the_key_table() {
     let mut table = String::from("| where | keys | what | name |\n|---|---|---|---|\n");
-    for row in tui::key_rows() {
+    for row in tui::key_rows(&BTreeMap::new()).unwrap() {
         let keys = row.keys.replace('|', "\\|");
         let (place, help, action) = (row.place, row.help, row.action);
         writeln!(table, "| {place} | {keys} | {help} | `{action}` |").unwrap();
@@ -40,7 +41,7 @@ fn the_keys_are_those_of_the_key_table() {
         "keys.md",
         &format!(
             "# Keys\n\n{GENERATED}In the console, `?` lists the keys that work where you are, and `:` finds an action by its name. \
-             The config file\nbinds any action to other keys, by its name:\n\n```toml\n[ui.keys]\ncheck = [\"f5\", \"c\"]\n```\n\n{table}{SEARCH}"
+             `tilldeck keys`\nprints your keys. The config file binds any action to other keys, by its name:\n\n```toml\n[ui.keys]\ncheck = [\"f5\", \"c\"]\n```\n\n{table}{SEARCH}"
         ),
     );
 }

@@ -64,7 +64,8 @@ impl Command for Doctor {
 
 fn unusable_by_console(settings: &Settings, out: &Out) -> Option<Problem> {
     let vault = settings.global.vault().ok()?;
-    console::model(&settings.config, &settings.profile, &vault, out).err()
+    let model = console::model(&settings.config, &settings.profile, &vault, out);
+    model.err().map(|error| Problem::from(&error))
 }
 
 async fn run(settings: Option<&Settings>, subject: Subject, out: &Out) -> CommandResult {

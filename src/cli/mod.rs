@@ -18,6 +18,7 @@ mod export;
 pub mod fault;
 mod global;
 mod interrupt;
+mod keys;
 mod ledger;
 mod limits;
 mod link;

@@ -221,10 +221,10 @@ pub struct Ui {
     pub verify_on_start: bool,
     /// How the terminal shows that something needs attention.
     pub notify: BTreeSet<Notify>,
-    /// The names of the panes to show, in their order; empty: all. The console checks the names.
-    pub panes: Vec<String>,
+    /// The names of the panes to show, in their order; none: all. The console checks the names.
+    pub panes: Option<Words>,
     /// Keys by action name; the console checks the actions and keys.
-    pub keys: BTreeMap<String, KeyBinding>,
+    pub keys: BTreeMap<String, Words>,
 }
 
 impl Default for Ui {
@@ -237,7 +237,7 @@ impl Default for Ui {
             reduced_motion: false,
             verify_on_start: false,
             notify: BTreeSet::from([Notify::Bell, Notify::Title]),
-            panes: Vec::new(),
+            panes: None,
             keys: BTreeMap::new(),
         }
     }
@@ -269,11 +269,11 @@ impl Notify {
     }
 }
 
-/// The keys of an action, and their position in the file.
+/// What only the console can check, and its position in the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KeyBinding {
+pub struct Words {
     /// As written: `ctrl-r`.
-    pub keys: Vec<String>,
+    pub words: Vec<String>,
     /// For an error message.
     pub place: Place,
 }

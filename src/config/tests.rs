@@ -135,7 +135,7 @@ fn an_account_is_read_in_full() {
         (config.ui.theme, config.ui.mouse),
         (ThemeChoice::Light, false)
     );
-    assert_eq!(config.ui.keys["help"].keys, ["?", "f1"]);
+    assert_eq!(config.ui.keys["help"].words, ["?", "f1"]);
     assert_eq!(config.ui.keys["help"].place.line(), 23);
     assert_eq!(config.warnings, [""; 0]);
 }

@@ -43,12 +43,12 @@ use ratatui::buffer::Buffer;
 use ratatui::crossterm::event::{KeyEvent, KeyEventKind};
 use ratatui::layout::{Margin, Position, Rect};
 
-use crate::domain::{Now, Problem, ProblemKind, RequestId, ThemeChoice};
+use crate::domain::{Now, Problem, RequestId, ThemeChoice};
 
 pub use effect::Effect;
 pub use layout::SMALLEST;
 pub use msg::Msg;
-pub use setup::{Setup, UiOptions};
+pub use setup::{Setting, Setup, SetupError, UiOptions};
 pub use table::{KeyRow, key_rows};
 
 use component::{AnyComponent, Command, DynComponent, Event, UpdateContext, ViewContext};
@@ -116,19 +116,13 @@ impl Model {
     ///
     /// # Errors
     /// Names the key override or the pane that is not valid.
-    pub fn new(setup: Setup) -> Result<Self, Problem> {
-        let shown = Pane::chosen(&setup.ui.panes).map_err(|why| {
-            let message = format!("[ui] panes: {why}");
-            Problem::new(
-                ProblemKind::Config,
-                message,
-                "delete the line to show all panes",
-            )
+    pub fn new(setup: Setup) -> Result<Self, SetupError> {
+        let shown = Pane::chosen(&setup.ui.panes).map_err(|why| SetupError {
+            setting: Setting::Panes,
+            message: format!("[ui] panes: {why}"),
+            hint: "delete the line to show all panes",
         })?;
-        let keymap = table::keymap(&setup.ui.keys).map_err(|why| {
-            let hint = "docs/keys.md lists every action with its keys; delete the line to use the built-in ones";
-            Problem::new(ProblemKind::Config, format!("[ui.keys]: {why}"), hint)
-        })?;
+        let keymap = table::keymap(&setup.ui.keys)?;
         let first = shown.first().copied().unwrap_or(Pane::Payments);
         let has_payments = shown.contains(&Pane::Payments);
         Ok(Self {

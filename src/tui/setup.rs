@@ -24,6 +24,26 @@ pub struct Setup {
     pub ui: UiOptions,
 }
 
+/// Why the console cannot use its settings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SetupError {
+    /// The setting that is wrong.
+    pub setting: Setting,
+    /// What is wrong with it.
+    pub message: String,
+    /// What to do.
+    pub hint: &'static str,
+}
+
+/// A setting that only the console can check.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Setting {
+    /// The list of panes.
+    Panes,
+    /// The keys of this action.
+    Keys(String),
+}
+
 /// The operator's preferences for the screen, the mouse and the keys.
 #[expect(
     clippy::struct_excessive_bools,

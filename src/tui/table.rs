@@ -7,6 +7,7 @@ use super::keys::{
     NavAction, WindowAction,
 };
 use super::pane::GoTo;
+use super::setup::SetupError;
 use super::{overlays, panes};
 
 /// The most columns of a key's help: the help window shows it whole beside the keys and the action's name.
@@ -31,7 +32,7 @@ pub fn bindings() -> impl Iterator<Item = &'static Binding> {
 ///
 /// # Errors
 /// As [`Keymap::new`].
-pub fn keymap(overrides: &BTreeMap<String, Vec<String>>) -> Result<Keymap, String> {
+pub fn keymap(overrides: &BTreeMap<String, Vec<String>>) -> Result<Keymap, SetupError> {
     Keymap::new(bindings().map(Action).collect(), overrides)
 }
 
@@ -42,31 +43,32 @@ pub struct KeyRow {
     pub place: &'static str,
     /// The action's name, as the config file writes it.
     pub action: &'static str,
-    /// Its built-in keys: "c, Enter".
+    /// Its keys as the screen shows them: "c, Enter".
     pub keys: String,
+    /// Its keys as the config file writes them.
+    pub written: Vec<String>,
     /// The action, as a verb and a noun.
     pub help: &'static str,
 }
 
-/// The whole key table without overrides, for `docs/keys.md`.
-#[must_use]
-pub fn key_rows() -> Vec<KeyRow> {
-    bindings()
-        .map(|row| {
-            let keys: Vec<String> = row
-                .keys
-                .iter()
-                .filter_map(|key| Chord::parse(key))
-                .map(|chord| chord.to_string())
-                .collect();
-            KeyRow {
-                place: row.scope.title,
-                action: row.name,
-                keys: keys.join(", "),
-                help: row.help,
-            }
-        })
-        .collect()
+/// The whole key table with the operator's overrides.
+///
+/// # Errors
+/// Names the override with an unknown action, an unknown key, or a key that another action uses.
+pub fn key_rows(overrides: &BTreeMap<String, Vec<String>>) -> Result<Vec<KeyRow>, SetupError> {
+    let map = keymap(overrides)?;
+    let rows = map.bindings().map(|row| {
+        let chords = map.all(Action(row));
+        let shown: Vec<String> = chords.iter().map(Chord::to_string).collect();
+        KeyRow {
+            place: row.scope.title,
+            action: row.name,
+            keys: shown.join(", "),
+            written: chords.iter().map(|chord| chord.written()).collect(),
+            help: row.help,
+        }
+    });
+    Ok(rows.collect())
 }
 
 #[cfg(test)]
@@ -74,6 +76,7 @@ mod tests {
     use std::collections::HashMap;
 
     use super::*;
+    use crate::tui::setup::Setting;
 
     #[test]
     fn the_table_has_no_clash_and_no_unreadable_key() {
@@ -130,26 +133,48 @@ mod tests {
                 name.to_owned(),
                 keys.iter().map(ToString::to_string).collect(),
             )]))
-            .map(|_| ())
+            .map(drop)
+            .map_err(|error| (error.setting, error.message))
         };
         assert_eq!(with("check", &["f5", "ctrl-k"]), Ok(()));
-        assert_eq!(
-            with("chek", &["x"]).unwrap_err(),
-            "unknown action `chek`; the help (`?`) lists the action names"
-        );
-        assert_eq!(
-            with("check", &["hyper-x"]).unwrap_err(),
-            "`hyper-x` (for `check`) is not a key; write x, G, f5, enter, ctrl-p or shift-tab"
-        );
-        assert_eq!(
-            with("check", &["a"]).unwrap_err(),
-            "key a is set for both `check` and `add`"
-        );
-        assert_eq!(
-            with("check", &["q"]).unwrap_err(),
-            "key q is set for both `check` and `quit`"
-        );
-        assert!(with("submit", &["x"]).unwrap_err().contains("text field"));
+        for (action, keys, why) in [
+            ("chek", ["x"], "unknown action `chek`"),
+            (
+                "check",
+                ["hyper-x"],
+                "`hyper-x` (for `check`) is not a key; write x, G, f5, enter, ctrl-p or shift-tab",
+            ),
+            ("check", ["a"], "key a is set for both `check` and `add`"),
+            ("add", ["c"], "key c is set for both `check` and `add`"),
+            ("check", ["q"], "key q is set for both `check` and `quit`"),
+            (
+                "submit",
+                ["x"],
+                "`submit` works in a text field: use Ctrl, Alt or a named key such as f5",
+            ),
+        ] {
+            let error = (Setting::Keys(action.into()), format!("[ui.keys]: {why}"));
+            assert_eq!(with(action, &keys), Err(error));
+        }
         assert!(with("leave", &[]).is_err());
+    }
+
+    #[test]
+    fn the_rows_have_the_operators_keys_as_the_file_writes_them() {
+        let own = BTreeMap::from([(
+            "check".to_owned(),
+            vec!["F5".to_owned(), "ctrl-k".to_owned()],
+        )]);
+        let rows = key_rows(&own).unwrap();
+        let row = |name: &str| rows.iter().find(|row| row.action == name).unwrap().clone();
+        assert_eq!(row("check").keys, "F5, Ctrl-K");
+        assert_eq!(row("check").written, ["f5", "ctrl-k"]);
+        assert_eq!(row("bottom").written, ["G", "end"]);
+        for row in rows {
+            for key in &row.written {
+                let chord = Chord::parse(key).unwrap();
+                assert_eq!(chord.written(), *key, "{}", row.action);
+            }
+        }
     }
 }

@@ -868,7 +868,41 @@ fn keys_that_are_none_are_found_by_the_check_of_the_config() {
             ran.code == 2 && ran.err.contains("[ui.keys]"),
             "{line}: {ran:?}"
         );
+        assert!(ran.err.contains("config.toml:2:1"), "{line}: {ran:?}");
     }
+    let place = Place::with_config("[ui]\npanes = [\"paymets\"]\n");
+    let ran = place.run(&["config", "check"]);
+    assert!(ran.err.contains("config.toml:2:9"), "{ran:?}");
+}
+
+#[test]
+fn keys_are_printed_as_the_config_binds_them() {
+    let place = Place::with_config("[ui.keys]\ncheck = [\"F5\", \"ctrl-k\"]\n");
+    let row = |ran: &Ran| {
+        let mut lines = ran.out.lines();
+        let line = lines.find(|line| line.contains("marked payments") && line.contains("check"));
+        line.expect("a row").to_owned()
+    };
+    let text = row(&place.run(&["keys"]));
+    let words: Vec<&str> = text.split_whitespace().collect();
+    assert_eq!(
+        words.join(" "),
+        "Payments F5, Ctrl-K check the selected or marked payments check"
+    );
+    let object: serde_json::Value =
+        serde_json::from_str(&row(&place.run(&["keys", "--json"]))).unwrap();
+    assert_eq!(
+        object,
+        serde_json::json!({
+            "schema": 1,
+            "scope": "Payments",
+            "keys": ["f5", "ctrl-k"],
+            "help": "check the selected or marked payments",
+            "action": "check",
+        })
+    );
+    let place = Place::with_config("[ui.keys]\ncheck = \"a\"\n");
+    assert_eq!(place.run(&["keys"]).code, 2);
 }
 
 #[test]

@@ -166,6 +166,7 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ("config init", &["tilldeck config init"]),
     ("config path", &["tilldeck config path"]),
     ("config check", &["tilldeck config check"]),
+    ("keys", &["tilldeck keys", "tilldeck keys --json"]),
     ("completions", &["tilldeck completions bash"]),
     ("man", &["tilldeck man --dir ~/.local/share/man/man1"]),
 ];

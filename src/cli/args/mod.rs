@@ -13,6 +13,7 @@ use super::doctor::Doctor;
 use super::estimate::Estimate;
 use super::exit::EXITS;
 use super::global::Global;
+use super::keys::Keys;
 use super::ledger::LedgerCommand;
 use super::link::Link;
 use super::listen::Listen;
@@ -89,6 +90,7 @@ commands! {
         Doctor(Doctor),
         #[command(subcommand)]
         Config(Config),
+        Keys(Keys),
         Completions(Completions),
         Man(Man),
         Complete(Complete),

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use toml::de::DeValue;
 
 use super::table::{Entry, Found, Table, texts};
-use crate::config::{ConfigError, KeyBinding, Notify, Ui};
+use crate::config::{ConfigError, Notify, Ui, Words};
 use crate::domain::{Color, Colors, ThemeChoice, Tone};
 
 pub const UI: [&str; 9] = [
@@ -53,7 +53,10 @@ pub fn ui(table: &Table<'_, '_>) -> Result<Ui, ConfigError> {
                 "panes",
                 "a list of panes, like [\"payments\", \"requests\"]",
             )?
-            .map_or_else(Vec::new, |found| found.value),
+            .map(|found| Words {
+                words: found.value,
+                place: table.source.place(found.span),
+            }),
         keys: match table.table("keys", " in [ui.keys]".into())? {
             None => BTreeMap::new(),
             Some(keys) => key_bindings(&keys)?,
@@ -81,17 +84,17 @@ fn notify(table: &Table<'_, '_>) -> Result<BTreeSet<Notify>, ConfigError> {
     words.value.iter().map(found).collect()
 }
 
-fn key_bindings(table: &Table<'_, '_>) -> Result<BTreeMap<String, KeyBinding>, ConfigError> {
+fn key_bindings(table: &Table<'_, '_>) -> Result<BTreeMap<String, Words>, ConfigError> {
     let wanted = "a key like \"ctrl-r\", or a list of them";
     let mut bindings = BTreeMap::new();
     for entry in table.in_order() {
-        let keys: Option<Vec<_>> = match entry.1.get_ref() {
+        let words: Option<Vec<_>> = match entry.1.get_ref() {
             DeValue::String(key) => Some(vec![key.to_string()]),
             keys => texts(keys),
         };
-        let keys = keys.ok_or_else(|| table.wrong_type(entry, wanted))?;
+        let words = words.ok_or_else(|| table.wrong_type(entry, wanted))?;
         let place = table.source.place(entry.0.span());
-        bindings.insert(entry.0.get_ref().to_string(), KeyBinding { keys, place });
+        bindings.insert(entry.0.get_ref().to_string(), Words { words, place });
     }
     Ok(bindings)
 }

@@ -55,32 +55,58 @@ impl Chord {
         let mut letters = rest.chars();
         let code = match (letters.next(), letters.next()) {
             (Some(c), None) => KeyCode::Char(c),
-            _ => match rest.to_ascii_lowercase().as_str() {
-                "enter" => KeyCode::Enter,
-                "esc" => KeyCode::Esc,
-                "tab" => KeyCode::Tab,
-                "space" => KeyCode::Char(' '),
-                "up" => KeyCode::Up,
-                "down" => KeyCode::Down,
-                "left" => KeyCode::Left,
-                "right" => KeyCode::Right,
-                "pgup" => KeyCode::PageUp,
-                "pgdn" => KeyCode::PageDown,
-                "home" => KeyCode::Home,
-                "end" => KeyCode::End,
-                "backspace" => KeyCode::Backspace,
-                "delete" => KeyCode::Delete,
-                "insert" => KeyCode::Insert,
-                other => KeyCode::F(
-                    other
-                        .strip_prefix('f')?
-                        .parse()
-                        .ok()
-                        .filter(|n| (1..=24).contains(n))?,
-                ),
-            },
+            _ => named(&rest.to_ascii_lowercase())?,
         };
         Some(Self::of(&KeyEvent::new(code, modifiers)))
+    }
+}
+
+/// The keys that the config file writes as a word, besides `f1` to `f24`.
+const NAMED: [(&str, KeyCode); 15] = [
+    ("enter", KeyCode::Enter),
+    ("esc", KeyCode::Esc),
+    ("tab", KeyCode::Tab),
+    ("space", KeyCode::Char(' ')),
+    ("up", KeyCode::Up),
+    ("down", KeyCode::Down),
+    ("left", KeyCode::Left),
+    ("right", KeyCode::Right),
+    ("pgup", KeyCode::PageUp),
+    ("pgdn", KeyCode::PageDown),
+    ("home", KeyCode::Home),
+    ("end", KeyCode::End),
+    ("backspace", KeyCode::Backspace),
+    ("delete", KeyCode::Delete),
+    ("insert", KeyCode::Insert),
+];
+
+fn named(word: &str) -> Option<KeyCode> {
+    let known = NAMED.iter().find(|(name, _)| *name == word);
+    known.map(|(_, code)| *code).or_else(|| {
+        let number = word.strip_prefix('f')?.parse().ok();
+        number.filter(|n| (1..=24).contains(n)).map(KeyCode::F)
+    })
+}
+
+impl Chord {
+    /// As the config file writes it: `ctrl-p`.
+    pub fn written(self) -> String {
+        let modifiers = [
+            (KeyModifiers::CONTROL, "ctrl-"),
+            (KeyModifiers::ALT, "alt-"),
+            (KeyModifiers::SHIFT, "shift-"),
+        ];
+        let held = modifiers
+            .iter()
+            .filter(|(it, _)| self.modifiers.contains(*it));
+        let held: String = held.map(|(_, name)| *name).collect();
+        let known = NAMED.iter().find(|(_, code)| *code == self.code);
+        match (known, self.code) {
+            (Some((name, _)), _) => format!("{held}{name}"),
+            (None, KeyCode::Char(letter)) => format!("{held}{letter}"),
+            (None, KeyCode::F(number)) => format!("{held}f{number}"),
+            (None, _) => String::new(),
+        }
     }
 }
 

@@ -13,6 +13,7 @@ pub(super) use scope::keys;
 pub use scope::{Action, Binding, Keys, NoAction, Scope};
 
 use super::pane::PANES;
+use super::setup::{Setting, SetupError};
 use super::widgets::list::Step;
 
 keys! {
@@ -126,15 +127,16 @@ impl Keymap {
     pub fn new(
         actions: Vec<Action>,
         overrides: &BTreeMap<String, Vec<String>>,
-    ) -> Result<Self, String> {
+    ) -> Result<Self, SetupError> {
         if let Some(unknown) = overrides
             .keys()
             .find(|name| actions.iter().all(|it| it.0.name != name.as_str()))
         {
-            return Err(format!(
-                "unknown action `{}`; the help (`?`) lists the action names",
+            let why = format!(
+                "unknown action `{}`",
                 crate::domain::inert::cut(unknown, 40)
-            ));
+            );
+            return Err(wrong(unknown, &why));
         }
         let mut map = Self {
             bound: HashMap::new(),
@@ -148,7 +150,7 @@ impl Keymap {
                     .iter()
                     .map(|key| Chord::parse(key).expect("the table's keys are tested"))
                     .collect(),
-                Some(keys) => overridden(row, keys)?,
+                Some(keys) => overridden(row, keys).map_err(|why| wrong(row.name, &why))?,
             };
             for chord in &chords {
                 map.bound.insert((row.scope, *chord), Action(row));
@@ -157,12 +159,12 @@ impl Keymap {
         }
         // A test proves that the built-in table has no clash, so that start-up need not check it.
         if !overrides.is_empty() {
-            map.check()?;
+            map.check(overrides)?;
         }
         Ok(map)
     }
 
-    fn check(&self) -> Result<(), String> {
+    fn check(&self, overrides: &BTreeMap<String, Vec<String>>) -> Result<(), SetupError> {
         for leaf in self.leaves() {
             let mut taken: HashMap<Chord, &str> = HashMap::new();
             for row in self
@@ -172,10 +174,11 @@ impl Keymap {
                 for chord in self.all(Action(row)) {
                     let before = taken.insert(*chord, row.name);
                     if let Some(before) = before.filter(|before| *before != row.name) {
-                        return Err(format!(
-                            "key {chord} is set for both `{before}` and `{}`",
-                            row.name
-                        ));
+                        let why =
+                            format!("key {chord} is set for both `{before}` and `{}`", row.name);
+                        let mut both = [row.name, before].into_iter();
+                        let own = both.find(|name| overrides.contains_key(*name));
+                        return Err(wrong(own.unwrap_or(before), &why));
                     }
                 }
             }
@@ -227,6 +230,14 @@ impl Keymap {
             .first()
             .map(Chord::to_string)
             .unwrap_or_default()
+    }
+}
+
+fn wrong(action: &str, why: &str) -> SetupError {
+    SetupError {
+        setting: Setting::Keys(action.to_owned()),
+        message: format!("[ui.keys]: {why}"),
+        hint: "`tilldeck keys` lists every action with its keys; delete the line to use the built-in ones",
     }
 }
 

@@ -1,9 +1,9 @@
 //! The operator's choices: the panes, and the theme that follows the terminal.
 
 use super::*;
-use crate::domain::ProblemKind;
+use crate::tui::setup::Setting;
 
-fn with_panes(panes: &[&str]) -> Result<Model, Problem> {
+fn with_panes(panes: &[&str]) -> Result<Model, SetupError> {
     let mut setup = sandbox_setup();
     setup.ui.panes = panes.iter().map(ToString::to_string).collect();
     Model::new(setup)
@@ -63,7 +63,7 @@ fn a_hidden_pane_is_reached_by_its_number_and_fills_the_screen() {
 #[test]
 fn a_pane_that_does_not_exist_or_comes_twice_is_an_error() {
     let error = with_panes(&["payments", "paymets"]).unwrap_err();
-    assert_eq!(error.kind, ProblemKind::Config);
+    assert_eq!(error.setting, Setting::Panes);
     assert_eq!(
         error.message,
         "[ui] panes: unknown pane `paymets`; the panes are credentials, tokens, payments, estimates, requests, \

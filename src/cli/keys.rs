@@ -1,0 +1,40 @@
+//! `keys`: prints every action of the console with its keys.
+
+use clap::Args;
+use serde_json::json;
+
+use super::console;
+use super::exit::{CommandResult, Exit};
+use super::output::{Table, Tone, plain, toned};
+use super::start::{Command, Start};
+use crate::tui;
+
+/// Print every action of the console with its keys, as the config file binds them.
+#[derive(Debug, Args)]
+pub struct Keys;
+
+impl Command for Keys {
+    fn execute(self, start: Start<'_>) -> CommandResult {
+        let Start { global, out, .. } = start;
+        let ui = global.load_config()?.ui;
+        let rows = tui::key_rows(&console::keys(&ui));
+        let mut table = Table::default();
+        for row in rows.map_err(|error| console::misconfigured(&ui, error))? {
+            let object = json!({
+                "scope": row.place,
+                "keys": row.written,
+                "help": row.help,
+                "action": row.action,
+            });
+            let cells = [
+                toned(row.place, Tone::Dim),
+                toned(row.keys, Tone::Strong),
+                plain(row.help),
+                toned(row.action, Tone::Dim),
+            ];
+            out.row(&mut table, &object, cells)?;
+        }
+        out.table(&table)?;
+        Ok(Exit::Done)
+    }
+}
