@@ -13,7 +13,8 @@ use super::overlays::{
 };
 use super::pane::{GoTo, Pane};
 use super::{Effect, Io, Model, Place};
-use crate::domain::{Ability, Environment, Now};
+use crate::domain::{Ability, Environment, Now, ThemeChoice};
+use palette::Goal;
 
 /// The timeline that a window is.
 fn timeline_in(window: &DynComponent) -> Option<&timeline::State> {
@@ -133,8 +134,8 @@ impl Model {
         }
     }
 
-    /// The actions for the palette: those that work here, and those of every pane.
-    fn offered(&self, now: Now) -> Vec<Action> {
+    /// What the palette offers: the actions that work here and those of every pane, then accounts, payments, calls, themes.
+    fn offered(&self, now: Now) -> Vec<palette::Entry> {
         let here = self.scope();
         let offered = self
             .keymap
@@ -144,7 +145,39 @@ impl Model {
             let own = [ConsoleAction::Palette.into(), ConsoleAction::Escape.into()];
             NavAction::of(*action).is_none() && !own.contains(action) && self.can(*action, now)
         });
-        offered.collect()
+        let actions = offered.map(|action| palette::Entry {
+            name: action.0.name.to_owned(),
+            about: action.0.help.to_owned(),
+            goal: Goal::Act(action),
+        });
+        let accounts = self.store.accounts.iter();
+        let accounts = accounts.map(|known| palette::Entry {
+            name: known.id().to_string(),
+            about: known.account.provider_title.to_owned(),
+            goal: Goal::Account(known.id().clone()),
+        });
+        let payments = self.store.payments.iter();
+        let payments = payments.map(|watched| {
+            let key = watched.key();
+            palette::Entry {
+                name: key.1.to_string(),
+                about: format!("{} at {}", watched.mark(now).1, key.0),
+                goal: Goal::Payment(key),
+            }
+        });
+        let themes = ThemeChoice::ALL.map(|theme| palette::Entry {
+            name: theme.as_str().to_owned(),
+            about: theme.about().to_owned(),
+            goal: Goal::Theme(theme),
+        });
+        let calls = self.panes.explorer.offered(&self.store, now);
+        let calls = calls.into_iter().map(|(account, call)| palette::Entry {
+            name: format!("{} {}", call.method, call.path),
+            about: format!("{} at {account}", call.about),
+            goal: Goal::Call(account, call),
+        });
+        let entries = actions.chain(accounts).chain(payments);
+        entries.chain(themes).chain(calls).collect()
     }
 
     /// Whether an action is available now. Footer and palette omit the others.

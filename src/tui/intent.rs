@@ -2,7 +2,7 @@
 
 use super::msg::{NewWatch, WatchKey};
 use super::pasted::Pasted;
-use crate::domain::{AccountId, Amount, Currency, PlayerId, RawCall};
+use crate::domain::{AccountId, Amount, Currency, Documented, PlayerId, RawCall};
 
 /// What a component wants another pane to do.
 #[derive(Debug, Clone)]
@@ -13,6 +13,8 @@ pub enum Intent {
     /// Shows a player and loads the inventory.
     LoadPlayer(AccountId, PlayerId),
     ShowCallbacks,
+    /// Fills in a documented call.
+    FillIn(AccountId, &'static Documented),
     /// Shows a call of the explorer's history.
     ShowCall(u64),
     /// Selects the request that waits longest.

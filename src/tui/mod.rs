@@ -10,6 +10,7 @@ mod console;
 mod deliveries;
 pub mod effect;
 mod events;
+mod finder;
 mod hits;
 mod intent;
 mod jobs;

@@ -1,59 +1,170 @@
-//! The palette: finds an action by its name or its help, and runs it.
+//! The palette: finds actions, accounts, payments, calls and themes by their names, and does or opens the selected one.
+
+use std::cmp::Reverse;
 
 use ratatui::buffer::Buffer;
 use ratatui::crossterm::event::KeyEvent;
 use ratatui::layout::{Position, Rect, Size};
 use tui_input::Input;
 
+use crate::domain::{AccountId, Documented, ThemeChoice};
+use crate::tui::Effect;
 use crate::tui::component::{Command, Component, UpdateContext, ViewContext};
-use crate::tui::keys::{self, Binding, OVERLAY, Scope, keys};
+use crate::tui::finder::{Finder, Rank};
+use crate::tui::intent::Intent;
+use crate::tui::keys::{self, OVERLAY, Scope, keys};
+use crate::tui::msg::WatchKey;
 use crate::tui::theme::Tone;
 use crate::tui::widgets::boxes::Window;
 use crate::tui::widgets::input::{Paste, draw_input, edit};
 use crate::tui::widgets::list::{List, Step};
 use crate::tui::widgets::pager::Pager;
-use crate::tui::widgets::text::{Pen, below};
+use crate::tui::widgets::text::{Pen, below, cells, width};
 
 keys! {
     /// What a key does in the palette.
     Action:
     PALETTE "Palette" text [OVERLAY] {
-        Choose "choose" ["enter"] "run" "run the selected action";
-        ChooseDown "choose-down" ["down" "ctrl-n"] "" "next action";
-        ChooseUp "choose-up" ["up" "ctrl-p"] "" "previous action";
+        Choose "choose" ["enter"] "run" "run or open the selected entry";
+        ChooseDown "choose-down" ["down" "ctrl-n"] "" "next entry";
+        ChooseUp "choose-up" ["up" "ctrl-p"] "" "previous entry";
+        ChoosePageDown "choose-page-down" ["pgdn"] "" "one page of entries down";
+        ChoosePageUp "choose-page-up" ["pgup"] "" "one page of entries up";
+        ChooseFirst "choose-first" ["home"] "" "first entry";
+        ChooseLast "choose-last" ["end"] "" "last entry";
     }
 }
 
-/// Rows of matches on a screen of this height.
-fn rows(screen: Rect) -> u16 {
-    (screen.height / 2).clamp(12, 30)
+/// What the palette can do or open.
+#[derive(Debug, Clone)]
+pub enum Goal {
+    Act(keys::Action),
+    Account(AccountId),
+    Payment(WatchKey),
+    Call(AccountId, &'static Documented),
+    Theme(ThemeChoice),
 }
 
-/// The typed text and the actions that match it.
+/// An entry of the palette.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    pub goal: Goal,
+    pub name: String,
+    pub about: String,
+}
+
+impl Entry {
+    fn kind(&self) -> &'static str {
+        match self.goal {
+            Goal::Act(_) => "action",
+            Goal::Account(_) => "account",
+            Goal::Payment(_) => "payment",
+            Goal::Call(..) => "call",
+            Goal::Theme(_) => "theme",
+        }
+    }
+
+    /// How well it matches. Scattered letters count in its name alone: they fit nearly any sentence.
+    fn rank(&self, finder: &mut Finder) -> Option<Rank> {
+        let name = finder.find(&self.name);
+        let whole = format!("{} {} {}", self.kind(), self.name, self.about);
+        let whole = finder.find(&whole);
+        let whole = whole.filter(|(rank, _)| rank.closeness > Default::default());
+        let [name, whole] = [name, whole].map(|found| found.map(|(rank, _)| rank));
+        name.max(whole)
+    }
+}
+
+/// The columns of the first columns: the kind of an entry, and its keys.
+const KIND: u16 = 7;
+const KEYS: u16 = 9;
+/// The widest column of names.
+const NAME_MAX: u16 = 44;
+/// Rows and columns of the window around the entries: frame, text field, and a blank row below it.
+const AROUND: Size = Size::new(4, 4);
+
+/// The typed text and the entries that match it.
 #[derive(Debug, Clone)]
 pub struct State {
     input: Input,
     list: List,
-    /// The actions that are available now, in the order of the key table.
-    offered: Vec<keys::Action>,
+    /// What is available now, in the order that is shown while nothing is typed.
+    offered: Vec<Entry>,
+    /// The places of the matching entries, the best first.
+    found: Vec<usize>,
 }
 
 impl State {
-    pub fn new(offered: Vec<keys::Action>) -> Self {
-        Self {
+    pub fn new(offered: Vec<Entry>) -> Self {
+        let mut state = Self {
             input: Input::default(),
             list: List::default(),
+            found: Vec::new(),
             offered,
-        }
+        };
+        state.find();
+        state
     }
 
-    fn found(&self) -> impl Iterator<Item = &'static Binding> {
-        let offered = self.offered.iter().map(|action| action.0);
-        offered.filter(|binding| {
-            is_subsequence(self.input.value(), binding.name)
-                || binding.help.contains(&self.input.value().to_lowercase())
-        })
+    /// Finds the entries anew after the text changed.
+    fn find(&mut self) {
+        self.list = List::default();
+        let mut finder = Finder::new(self.input.value());
+        let entries = self.offered.iter().enumerate();
+        let mut found: Vec<_> = entries
+            .filter_map(|(at, entry)| Some((Reverse(entry.rank(&mut finder)?), at)))
+            .collect();
+        found.sort();
+        self.found = found.into_iter().map(|(_, at)| at).collect();
     }
+
+    fn entry(&self, row: usize) -> Option<&Entry> {
+        self.offered.get(*self.found.get(row)?)
+    }
+
+    /// The size of the window: as wide as the widest entry needs, and as high as the screen allows.
+    fn size(&self, screen: Rect) -> Size {
+        let abouts = self.offered.iter().map(|entry| width(&entry.about));
+        let names = names_width(self.offered.iter());
+        let wanted = KIND + names + KEYS + 4 + abouts.max().unwrap_or(0);
+        Size::new(
+            (wanted + AROUND.width).max(60),
+            self.rows(screen) + AROUND.height,
+        )
+    }
+
+    /// Rows of entries on a screen of this height.
+    fn rows(&self, screen: Rect) -> u16 {
+        let most = screen.height.saturating_sub(AROUND.height + 4).max(12);
+        cells(self.offered.len()).clamp(1, most)
+    }
+
+    fn go(&mut self, step: Step, ctx: &UpdateContext<'_>) {
+        let height = self.rows(ctx.area);
+        self.list.step(step, self.found.len(), height);
+    }
+
+    fn choose(&self, ctx: &mut UpdateContext<'_>) {
+        ctx.close();
+        let Some(entry) = self.entry(self.list.selected) else {
+            return;
+        };
+        match entry.goal.clone() {
+            Goal::Act(action) => ctx.console.push(Command::Act(action)),
+            Goal::Account(account) => ctx.intend(Intent::ShowAccount(account)),
+            Goal::Payment(key) => ctx.intend(Intent::ShowPayment(key)),
+            Goal::Call(account, call) => ctx.intend(Intent::FillIn(account, call)),
+            Goal::Theme(theme) => {
+                ctx.console.push(Command::Theme(theme));
+                ctx.out.push(Effect::SaveTheme(theme));
+            }
+        }
+    }
+}
+
+fn names_width<'e>(entries: impl Iterator<Item = &'e Entry>) -> u16 {
+    let names = entries.map(|entry| width(&entry.name));
+    names.max().unwrap_or(0).min(NAME_MAX)
 }
 
 impl Component for State {
@@ -68,80 +179,79 @@ impl Component for State {
     }
 
     fn act(&mut self, action: Action, ctx: &mut UpdateContext<'_>) {
-        let len = self.found().count();
         match action {
-            Action::Choose => {
-                ctx.close();
-                if let Some(binding) = self.found().nth(self.list.selected) {
-                    ctx.console.push(Command::Act(keys::Action(binding)));
-                }
-            }
-            Action::ChooseDown => self.list.step(Step::Down(1), len, rows(ctx.area)),
-            Action::ChooseUp => self.list.step(Step::Up(1), len, rows(ctx.area)),
+            Action::Choose => self.choose(ctx),
+            Action::ChooseDown => self.go(Step::Down(1), ctx),
+            Action::ChooseUp => self.go(Step::Up(1), ctx),
+            Action::ChoosePageDown => self.go(Step::PageDown, ctx),
+            Action::ChoosePageUp => self.go(Step::PageUp, ctx),
+            Action::ChooseFirst => self.go(Step::Top, ctx),
+            Action::ChooseLast => self.go(Step::Bottom, ctx),
         }
     }
 
     fn step(&mut self, step: Step, ctx: &mut UpdateContext<'_>) {
-        let len = self.found().count();
-        self.list.step(step, len, rows(ctx.area));
+        self.go(step, ctx);
     }
 
     /// A click runs the action.
     fn pick(&mut self, row: usize, ctx: &mut UpdateContext<'_>) {
         self.list.selected = row;
-        self.act(Action::Choose, ctx);
+        self.choose(ctx);
     }
 
     fn key(&mut self, key: &KeyEvent, _ctx: &mut UpdateContext<'_>) -> bool {
         let changed = edit(&mut self.input, key);
         if changed {
-            self.list = List::default();
+            self.find();
         }
         changed
     }
 
     fn paste(&mut self, text: &str, _ctx: &mut UpdateContext<'_>) -> Paste {
-        self.list = List::default();
-        Paste::into_line(&mut self.input, text)
+        let pasted = Paste::into_line(&mut self.input, text);
+        self.find();
+        pasted
     }
 
     fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
         let theme = ctx.theme;
-        let found: Vec<&Binding> = self.found().collect();
         let inner = Window {
-            title: "Actions",
-            size: Size::new(80, rows(screen) + 4),
+            title: "Find",
+            size: self.size(screen),
             live: ctx.store.is_live(),
         }
         .draw(theme, screen, buf);
         let mut pen = Pen::new(buf, inner, 0);
         pen.text("› ", theme.bold(Tone::Accent));
-        let x = draw_input(&mut pen, &self.input, "type to search actions", theme);
+        let hint = "an action, account, payment, call or theme";
+        let x = draw_input(&mut pen, &self.input, hint, theme);
         let area = below(inner, 2);
-        if found.is_empty() {
-            Pen::new(buf, area, 0).text("no action matches", theme.style(Tone::Dim));
+        if self.found.is_empty() {
+            Pen::new(buf, area, 0).text("nothing matches", theme.style(Tone::Dim));
         }
-        ctx.note_rows(area, self.list.window(found.len(), area.height));
-        let pager = Pager::list(area, self.list, found.len());
+        let len = self.found.len();
+        ctx.note_rows(area, self.list.window(len, area.height));
+        // A narrow window has no room for the kind.
+        let kind = if area.width < 60 { 0 } else { KIND + 1 };
+        let found = self.found.iter().map(|at| &self.offered[*at]);
+        let names = names_width(found).min(area.width.saturating_sub(kind + KEYS) / 2);
+        let pager = Pager::list(area, self.list, len);
         pager.draw(theme, buf, |at, line, buf| {
-            let binding = found[at];
-            let key = ctx.key(keys::Action(binding));
+            let Some(entry) = self.entry(at) else { return };
+            let key = match entry.goal {
+                Goal::Act(action) => ctx.key(action),
+                _ => String::new(),
+            };
             Pen::new(buf, line, 0)
-                .cell(binding.name, 18, theme.bold(Tone::Plain))
+                .cell(entry.kind(), kind, theme.style(Tone::Dim))
+                .cell(&entry.name, names, theme.bold(Tone::Plain))
                 .skip(1)
-                .right(&key, 9, theme.style(Tone::Accent))
+                .right(&key, KEYS, theme.style(Tone::Accent))
                 .skip(2)
-                .text(binding.help, theme.style(Tone::Dim));
+                .text(&entry.about, theme.style(Tone::Dim));
         });
         pager.draw_place(theme, buf);
         (!inner.is_empty()).then(|| Position::new(x, inner.y))
     }
-}
-
-/// Whether `text` has the letters of `part` in the same order, whatever their case.
-fn is_subsequence(part: &str, text: &str) -> bool {
-    let mut letters = text.chars();
-    part.chars()
-        .filter(|c| !c.is_whitespace())
-        .all(|wanted| letters.any(|c| c == wanted.to_ascii_lowercase()))
 }

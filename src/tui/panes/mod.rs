@@ -77,7 +77,7 @@ impl Intent {
             Self::ShowPayment(_) | Self::Watch(_) | Self::WatchMany(..) => Pane::Payments,
             Self::ShowPlayer(..) | Self::LoadPlayer(..) => Pane::Players,
             Self::ShowCallbacks => Pane::Callbacks,
-            Self::ShowCall(_) | Self::Send(..) => Pane::Explorer,
+            Self::FillIn(..) | Self::ShowCall(_) | Self::Send(..) => Pane::Explorer,
             Self::ShowWaiting => Pane::Requests,
             Self::Estimate(_) => Pane::Estimates,
         }

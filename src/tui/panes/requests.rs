@@ -12,7 +12,7 @@ use ratatui::layout::{Layout, Position, Rect};
 use super::budgets::{budget_rows, draw_budgets};
 use super::log::{LOAD, Log, LogRow};
 use super::request_rows::{RESPONSE_FROM, columns};
-use crate::domain::{Exchange, ExchangeId, Outcome, RequestId, Search};
+use crate::domain::{Exchange, ExchangeId, Outcome, RequestId, Search, Secret, curl};
 use crate::tui::Effect;
 use crate::tui::ages::tick;
 use crate::tui::component::{Component, Event, UpdateContext, ViewContext};
@@ -34,6 +34,7 @@ keys! {
     REQUESTS "Requests" keys [NAV, COLUMNS, GLOBAL] {
         OpenExchange "open" ["enter"] "open" "show the request and its response";
         Filter "filter" ["/"] "filter" "search the saved requests";
+        CopyRequestCurl "copy-request-curl" ["Y"] "" "copy as curl, without secrets";
         LoadOlder "older" ["o"] "older" "load older requests";
         RequestTimeline "request-timeline" ["t"] "timeline" "show the payment's timeline";
         CancelWaiting "cancel-waiting" ["x"] "cancel" "cancel a waiting request; end a pause";
@@ -113,7 +114,7 @@ impl Component for State {
     fn can(&self, action: Action, ctx: ViewContext<'_>) -> bool {
         let selected = self.selected(ctx.store);
         match action {
-            Action::OpenExchange => selected.is_some(),
+            Action::OpenExchange | Action::CopyRequestCurl => selected.is_some(),
             Action::Filter => true,
             Action::LoadOlder => self.log.can_load(ctx.store),
             Action::RequestTimeline => {
@@ -131,9 +132,10 @@ impl Component for State {
         match action {
             Action::CancelWaiting => "no request waits",
             Action::LoadOlder => "there is none, or it loads",
-            Action::OpenExchange | Action::Filter | Action::RequestTimeline => {
-                "no request is selected"
-            }
+            Action::OpenExchange
+            | Action::Filter
+            | Action::CopyRequestCurl
+            | Action::RequestTimeline => "no request is selected",
         }
     }
 
@@ -151,6 +153,12 @@ impl Component for State {
             Action::Filter => {
                 let hint = "words, or status:4xx method:post account:NAME about:ID operator:NAME";
                 self.log.filter.open(hint);
+            }
+            Action::CopyRequestCurl => {
+                if let Some(exchange) = self.selected(ctx.store) {
+                    let text = Secret::new(curl::command(exchange));
+                    ctx.copy(text, "the request as a curl command");
+                }
             }
             Action::LoadOlder => self.log.load_older(ctx),
             Action::RequestTimeline => {

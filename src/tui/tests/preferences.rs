@@ -213,3 +213,77 @@ fn a_tinted_profile_shows_its_name_as_a_badge() {
     );
     assert!(name.modifier.contains(ratatui::style::Modifier::REVERSED));
 }
+
+/// The names in the palette after this text was typed.
+fn palette(model: &mut Model, text: &str) -> Vec<String> {
+    press(model, &format!(":{text}"), second(4));
+    let shown = screen(model, second(4), 160, 50);
+    let rows = shown.lines().filter_map(|line| {
+        let row = line.split(['│', '╭']).find(|part| {
+            let kinds = ["action ", "account", "payment", "call  ", "theme "];
+            kinds.iter().any(|kind| part.trim_start().starts_with(kind))
+        })?;
+        Some(row.split_whitespace().take(2).collect::<Vec<_>>().join(" "))
+    });
+    rows.collect()
+}
+
+#[test]
+fn the_palette_finds_more_than_actions_and_puts_whole_words_first() {
+    for (text, first) in [
+        ("theme", "action theme"),
+        ("alert", "action alerts"),
+        ("ORDER-1042", "payment ORDER-1042"),
+        ("kanga", "account kanga"),
+        ("high", "theme high-contrast"),
+        ("one offer", "call GET"),
+        ("curl", "action copy-request-curl"),
+    ] {
+        let mut model = busy();
+        press(&mut model, "5", second(4));
+        update(
+            &mut model,
+            second(4),
+            Msg::Resized {
+                width: 160,
+                height: 50,
+            },
+        );
+        let found = palette(&mut model, text);
+        assert_eq!(
+            found.first().map(String::as_str),
+            Some(first),
+            "{text}: {found:?}"
+        );
+    }
+}
+
+#[test]
+fn an_entry_of_the_palette_goes_where_it_names() {
+    let mut model = busy();
+    press(&mut model, "1:ORDER-1041<enter>", second(4));
+    assert_eq!(model.focus, Pane::Payments);
+    let selected = model.store.selected_payment.clone().unwrap();
+    assert_eq!(selected.1.as_str(), "ORDER-1041");
+    press(&mut model, ":one offer<enter>", second(4));
+    assert_eq!(model.focus, Pane::Explorer);
+    let shown = screen(&model, second(4), 120, 40);
+    assert!(shown.contains("│▸ GET      one offer"), "{shown}");
+    let out = press(&mut model, ":mono<enter>", second(4));
+    assert_eq!(out, [Effect::SaveTheme(ThemeChoice::Mono)]);
+    assert!(!model.theme.has_color());
+}
+
+#[test]
+fn the_palette_scrolls_by_pages_and_says_where_it_is() {
+    let mut model = busy();
+    let mut shown = |keys: &str| {
+        press(&mut model, keys, second(4));
+        screen(&model, second(4), 80, 24)
+    };
+    assert!(shown(":").contains(" 1-15 of "));
+    assert!(!shown("<pgdn><pgdn>").contains(" 1-15 of "));
+    let (last, first) = (shown("<end>"), shown("<home>"));
+    assert!(last.contains("call    DELETE /v1/offers"), "{last}");
+    assert!(first.contains(" 1-15 of "), "{first}");
+}

@@ -1,9 +1,9 @@
 //! The list of calls: the documented ones of each account, and a free call; found by fuzzy search.
 
-use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
-use nucleo_matcher::{Config, Matcher, Utf32Str};
+use std::cmp::Reverse;
 
 use crate::domain::{AccountId, Documented, Now, ProviderId};
+use crate::tui::finder::{Closeness, Finder, Rank};
 use crate::tui::store::{AccountState, Store};
 
 /// Each provider's documented calls.
@@ -122,39 +122,41 @@ pub fn rows(
         let id = known.id();
         let mut here = Vec::new();
         for call in catalogue(catalogues, known.account.provider) {
-            if let Some((score, hits)) = finder.score(&describe(call, id)) {
-                here.push((score, Some((call, hits))));
+            if let Some((rank, hits)) = finder.find(&describe(call, id)) {
+                here.push((rank, Some((call, hits))));
             }
         }
-        here.sort_by_key(|(score, _)| std::cmp::Reverse(*score));
-        if let Some((score, _)) = finder.score(&format!("any other call {id}")) {
-            here.push((score, None));
+        here.sort_by_key(|(rank, _)| Reverse(*rank));
+        if let Some((rank, _)) = finder.find(&format!("any other call {id}")) {
+            here.push((rank, None));
         }
         found.push((known, here));
     }
     let scores = found
         .iter()
         .flat_map(|(_, here)| here)
-        .map(|(score, _)| *score);
+        .map(|(rank, _)| rank.score);
     let most = scores.max().unwrap_or(0);
     let mut rows = Vec::new();
-    let mut best: Option<(u32, usize)> = None;
+    let mut best: Option<(Rank, usize)> = None;
     for (known, here) in found {
         let id = known.id();
         let heading = rows.len();
         rows.push(Row::Account(id.clone()));
-        let mut locked = (0, 0);
-        // Fuzzy matches with scattered characters fit nearly any text; a low score is no match.
-        for (score, call) in here.into_iter().filter(|(score, _)| score * 3 >= most * 2) {
+        let mut locked = (0, Rank::default());
+        // Scattered letters fit nearly any text; a low score is no match.
+        let is_match =
+            |rank: &Rank| rank.closeness > Closeness::Scattered || rank.score * 3 >= most * 2;
+        for (rank, call) in here.into_iter().filter(|(rank, _)| is_match(rank)) {
             let hidden = call
                 .as_ref()
                 .is_some_and(|(call, _)| is_hidden(known, call.writes, now));
             if hidden {
-                locked = (locked.0 + 1, score.max(locked.1));
+                locked = (locked.0 + 1, rank.max(locked.1));
                 continue;
             }
-            if best.is_none_or(|(most, _)| score > most) {
-                best = Some((score, rows.len()));
+            if best.is_none_or(|(most, _)| rank > most) {
+                best = Some((rank, rows.len()));
             }
             rows.push(match call {
                 None => Row::Other(id.clone()),
@@ -185,31 +187,6 @@ pub fn rows(
 /// Whether a call is hidden because its account is not armed.
 pub fn is_hidden(known: &AccountState, writes: bool, now: Now) -> bool {
     writes && !known.may_write(now)
-}
-
-struct Finder {
-    pattern: Pattern,
-    matcher: Matcher,
-    letters: Vec<char>,
-}
-
-impl Finder {
-    fn new(query: &str) -> Self {
-        Self {
-            pattern: Pattern::parse(query, CaseMatching::Ignore, Normalization::Smart),
-            matcher: Matcher::new(Config::DEFAULT.match_paths()),
-            letters: Vec::new(),
-        }
-    }
-
-    fn score(&mut self, text: &str) -> Option<(u32, Vec<u32>)> {
-        let mut hits = Vec::new();
-        let text = Utf32Str::new(text, &mut self.letters);
-        let score = self.pattern.indices(text, &mut self.matcher, &mut hits)?;
-        hits.sort_unstable();
-        hits.dedup();
-        Some((score, hits))
-    }
 }
 
 #[cfg(test)]

@@ -150,6 +150,16 @@ impl State {
         }
     }
 
+    /// The documented calls of every account, but for those that must not be sent now.
+    pub fn offered(&self, store: &Store, now: Now) -> Vec<(AccountId, &'static Documented)> {
+        let calls = store.accounts.iter().flat_map(|known| {
+            let all = calls::catalogue(&self.catalogues, known.account.provider).iter();
+            let offered = all.filter(move |call| !calls::is_hidden(known, call.writes, now));
+            offered.map(|call| (known.id().clone(), call))
+        });
+        calls.collect()
+    }
+
     pub fn draft(&self) -> Option<&Draft> {
         self.drafts.get(self.current?)
     }
@@ -285,17 +295,24 @@ impl State {
         let Some(past) = self.history.get(number).cloned() else {
             return;
         };
-        self.open(&past.account, past.documented, store);
+        self.select(&past.account, past.documented, store);
         if let Some(draft) = self.draft_mut() {
             draft.fill(&past.values, &past.call);
             draft.past = Some(number);
             self.part = Part::Response;
         }
+    }
+
+    /// Opens the draft of a call, and selects its row.
+    fn select(&mut self, account: &AccountId, call: Option<&'static Documented>, store: &Store) {
+        self.open(account, call, store);
         let row = self.rows.iter().position(|row| match row {
-            Row::Call { account, call, .. } => {
-                *account == past.account && calls::is_same_call(Some(call), past.documented)
-            }
-            Row::Other(account) => *account == past.account && past.documented.is_none(),
+            Row::Call {
+                account: its,
+                call: documented,
+                ..
+            } => its == account && calls::is_same_call(Some(documented), call),
+            Row::Other(its) => its == account && call.is_none(),
             _ => false,
         });
         self.list.selected = row.unwrap_or(self.list.selected);
@@ -560,6 +577,12 @@ impl Component for State {
     fn on_intent(&mut self, intent: Intent, ctx: &mut UpdateContext<'_>) {
         match intent {
             Intent::ShowCall(number) => self.reopen(number, ctx.store),
+            Intent::FillIn(account, call) => {
+                self.find("", ctx.store, ctx.now);
+                self.select(&account, Some(call), ctx.store);
+                self.typing = Typing::Nothing;
+                self.part = Part::Request;
+            }
             Intent::Send(account, call) => self.send_confirmed(account, call, ctx),
             _ => {}
         }
