@@ -122,6 +122,7 @@ impl Console {
             catalogues: catalogues
                 .map(|manifest| (manifest.id, manifest.catalogue))
                 .collect(),
+            open: None,
             ui: UiOptions::default(),
         };
         let account = AccountId::new("kanga").expect("a name");

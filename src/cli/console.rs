@@ -5,59 +5,96 @@ use std::collections::BTreeMap;
 use super::exit::{CommandResult, Exit, local};
 use super::log_start::LogStart;
 use super::output::Out;
+use super::screen_file::ScreenFile;
 use super::settings::Settings;
 use super::start::{Command, Start};
 use super::{limits, stop};
 use crate::config::{Config, ConfigError, Environ, Profile, Ui, Vault};
 use crate::deck::{self, Options, Receive};
+use crate::domain::{AccountId, Problem, ProblemKind};
 use crate::providers;
 use crate::runtime::{self, Ended};
-use crate::tui::{Model, Setting, Setup, SetupError, UiOptions};
+use crate::tui::{Model, OpenTarget, Setting, Setup, SetupError, UiOptions};
 
-/// The command line without a command.
-pub struct Console;
+/// The console, where it opens.
+pub struct Console {
+    /// Whether it restores the screen of the last run.
+    restores: bool,
+    target: Option<OpenTarget>,
+}
+
+impl Console {
+    pub fn new(restores: bool) -> Self {
+        Self {
+            restores,
+            target: None,
+        }
+    }
+
+    pub fn at(target: OpenTarget) -> Self {
+        Self {
+            restores: true,
+            target: Some(target),
+        }
+    }
+}
 
 impl Command for Console {
     fn execute(self, start: Start<'_>) -> CommandResult {
         let out = start.out;
-        start.configured(|settings, log| run(settings, log, out))
+        start.configured(|settings, log| self.run(settings, log, out))
     }
 }
 
-/// Its log starts behind the first frame.
-fn run(settings: &Settings, log: LogStart, out: &Out) -> CommandResult {
-    limits::ensure()?;
-    if let Some(problem) = runtime::no_terminal(std::env::var_os("TERM").as_deref()) {
-        return Err(problem.into());
-    }
-    let Settings {
-        config, profile, ..
-    } = settings;
-    let vault = settings.global.vault()?;
-    let model = model(config, profile, &vault, out)?;
-    let options = Options {
-        receive: Some(Receive {
-            // The simulator's callbacks use their own free port.
-            bind: config.callbacks.bind.filter(|_| !profile.built_in),
-            trusted_proxies: config.callbacks.trusted_proxies.clone(),
-            ..Receive::default()
-        }),
-        ..settings.options()?
-    };
-    let start = runtime::Start {
-        start_log: Box::new(|| log.run()),
-        model,
-        profile: profile.clone(),
-        options,
-        verify_on_start: config.ui.verify_on_start,
-        notify: config.ui.notify.clone(),
-    };
-    // The console handles signals itself: it must restore the terminal first.
-    stop::leave_to_others();
-    match runtime::run(start) {
-        Ok(Ended::Left) => Ok(Exit::Done),
-        Ok(Ended::Interrupted) => Ok(Exit::Interrupted),
-        Err(error) => Err(local(format!("the terminal was closed: {error}")).into()),
+impl Console {
+    /// Its log starts behind the first frame.
+    fn run(self, settings: &Settings, log: LogStart, out: &Out) -> CommandResult {
+        limits::ensure()?;
+        if let Some(problem) = runtime::no_terminal(std::env::var_os("TERM").as_deref()) {
+            return Err(problem.into());
+        }
+        let Settings {
+            config, profile, ..
+        } = settings;
+        let vault = settings.global.vault()?;
+        let mut setup = setup(config, profile, &vault, out);
+        if let Some(target) = &self.target {
+            must_exist(target, &setup)?;
+        }
+        setup.open = self.target;
+        let mut model = built(config, setup)?;
+        let file = ScreenFile::new(&settings.global.state_folder()?, &profile.name);
+        if self.restores
+            && config.ui.restore
+            && let Some(screen) = file.read()
+        {
+            model.restore(&screen);
+        }
+        let options = Options {
+            receive: Some(Receive {
+                // The simulator's callbacks use their own free port.
+                bind: config.callbacks.bind.filter(|_| !profile.built_in),
+                trusted_proxies: config.callbacks.trusted_proxies.clone(),
+                ..Receive::default()
+            }),
+            ..settings.options()?
+        };
+        let start = runtime::Start {
+            start_log: Box::new(|| log.run()),
+            save_screen: Box::new(move |screen| file.write(screen)),
+            model,
+            profile: profile.clone(),
+            options,
+            verify_on_start: config.ui.verify_on_start,
+            notify: config.ui.notify.clone(),
+        };
+        // The console handles signals itself: it must restore the terminal first.
+        stop::leave_to_others();
+        match runtime::run(start) {
+            Ok(Ended::Left) => Ok(Exit::Done),
+            Ok(Ended::Interrupted) => Ok(Exit::Interrupted),
+            Err(error) => Err(local(format!("the terminal was closed: {error}")).into()),
+        }
     }
 }
 
@@ -71,8 +108,34 @@ pub fn model(
     vault: &Vault,
     out: &Out,
 ) -> Result<Model, ConfigError> {
+    built(config, setup(config, profile, vault, out))
+}
+
+fn built(config: &Config, setup: Setup) -> Result<Model, ConfigError> {
+    Model::new(setup).map_err(|error| misconfigured(&config.ui, error))
+}
+
+/// Rejects an account that the profile does not have.
+fn must_exist(target: &OpenTarget, setup: &Setup) -> Result<(), Problem> {
+    let account = match target {
+        OpenTarget::Account(account) => Some(account),
+        OpenTarget::Payment { account, .. } => account.as_ref(),
+        OpenTarget::Request(_) | OpenTarget::Callback(_) => None,
+    };
+    let is_known = |id: &AccountId| setup.accounts.iter().any(|known| known.id == *id);
+    match account.filter(|id| !is_known(id)) {
+        None => Ok(()),
+        Some(id) => Err(Problem::new(
+            ProblemKind::Usage,
+            format!("profile {} has no account {id}", setup.profile),
+            "`tilldeck account list` shows all accounts",
+        )),
+    }
+}
+
+fn setup(config: &Config, profile: &Profile, vault: &Vault, out: &Out) -> Setup {
     let ui = &config.ui;
-    let setup = Setup {
+    Setup {
         profile: profile.name.clone(),
         accounts: deck::accounts(profile, vault),
         setups: deck::manage::setups(),
@@ -96,8 +159,8 @@ pub fn model(
                 .map_or_else(Vec::new, |it| it.words.clone()),
             keys: keys(ui),
         },
-    };
-    Model::new(setup).map_err(|error| misconfigured(ui, error))
+        open: None,
+    }
 }
 
 /// The operator's keys by action.

@@ -28,6 +28,7 @@ mod log;
 mod log_start;
 mod man;
 mod misuse;
+mod open;
 pub mod output;
 mod payments;
 mod player;
@@ -37,6 +38,7 @@ mod replay;
 mod report;
 mod request;
 mod sandbox;
+mod screen_file;
 mod secret;
 mod settings;
 mod start;
@@ -87,7 +89,11 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 fn run(arguments: Arguments, name: &str) -> Exit {
-    let Arguments { global, command } = arguments;
+    let Arguments {
+        global,
+        no_restore,
+        command,
+    } = arguments;
     let out = Out::new(global.json, global.color);
     let start = Start {
         log: LogStart::new(name, &global),
@@ -97,7 +103,7 @@ fn run(arguments: Arguments, name: &str) -> Exit {
     };
     let done = match command {
         Some(command) => command.execute(start),
-        None => Console.execute(start),
+        None => Console::new(!no_restore).execute(start),
     };
     ended(out.settle(done), &out)
 }

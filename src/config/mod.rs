@@ -219,6 +219,8 @@ pub struct Ui {
     pub reduced_motion: bool,
     /// Whether the console verifies all credentials at its start.
     pub verify_on_start: bool,
+    /// Whether the console restores the panes, filters and selection of the last run.
+    pub restore: bool,
     /// How the terminal shows that something needs attention.
     pub notify: BTreeSet<Notify>,
     /// The names of the panes to show, in their order; none: all. The console checks the names.
@@ -236,6 +238,7 @@ impl Default for Ui {
             mouse: true,
             reduced_motion: false,
             verify_on_start: false,
+            restore: true,
             notify: BTreeSet::from([Notify::Bell, Notify::Title]),
             panes: None,
             keys: BTreeMap::new(),

@@ -162,17 +162,30 @@ fn octal(out: &mut String, bytes: &[u8]) {
     }
 }
 
+/// A tilldeck command for a profile. Another one may have a live account of the same name.
+#[must_use]
+pub fn own<'a>(profile: &str, arguments: impl IntoIterator<Item = &'a str>) -> String {
+    let mut out = format!("tilldeck --profile {}", word(profile));
+    for argument in arguments {
+        // An option's name, or an argument that may look like one.
+        let is_option = argument.strip_prefix("--").is_some_and(|name| {
+            !name.is_empty() && name.bytes().all(|b| b.is_ascii_lowercase() || b == b'-')
+        });
+        out.push(' ');
+        out.push_str(&if is_option {
+            argument.to_owned()
+        } else {
+            word(argument)
+        });
+    }
+    out
+}
+
 /// A call as a tilldeck command.
 #[must_use]
 pub fn own_command(profile: &str, account: &Account, call: &RawCall) -> String {
-    // Another profile may have a live account of the same name.
-    let mut out = format!(
-        "tilldeck --profile {} request {} {} {}",
-        word(profile),
-        word(account.id.as_str()),
-        word(&call.method),
-        word(&call.path)
-    );
+    let arguments = ["request", account.id.as_str(), &call.method, &call.path];
+    let mut out = own(profile, arguments);
     if let Some(auth) = call.auth {
         let _ = write!(out, " --auth {}", auth.as_str());
     }

@@ -79,7 +79,37 @@ impl StatusFilter {
     }
 }
 
+impl std::fmt::Display for StatusFilter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Codes(first, last) if first == last => write!(f, "{first}"),
+            Self::Codes(first, _) => write!(f, "{}xx", first / 100),
+            Self::Failed => f.write_str("failed"),
+        }
+    }
+}
+
 impl Search {
+    /// The options of `tilldeck log` that select the same.
+    #[must_use]
+    pub fn options(&self) -> Vec<String> {
+        let words = (!self.words.is_empty()).then(|| self.words.join(" "));
+        let options = [
+            ("--account", self.account.clone()),
+            ("--about", self.about.clone()),
+            ("--status", self.status.map(|status| status.to_string())),
+            ("--method", self.method.clone()),
+            ("--operator", self.operator.clone()),
+            ("--grep", words),
+        ];
+        let given = options
+            .into_iter()
+            .filter_map(|(name, value)| Some((name, value?)));
+        given
+            .flat_map(|(name, value)| [name.to_owned(), value])
+            .collect()
+    }
+
     /// A search for requests: words, and `status:`, `method:`, `account:`, `about:`, `operator:`. A word whose value
     /// is invalid is searched as it is.
     #[must_use]

@@ -361,8 +361,11 @@ mod tests {
         assert_eq!(default.callbacks.bind, None);
         assert_eq!(all.callbacks.bind, Some(config::LISTEN));
         assert!(all.ui.keys.keys().eq(["help", "quit"]));
+        assert_eq!(all.ui.colors.len(), crate::domain::Tone::ALL.len());
         let ui = config::Ui {
             keys: std::collections::BTreeMap::new(),
+            // Examples: each theme has its own.
+            colors: crate::domain::Colors::new(),
             ..all.ui.clone()
         };
         assert_eq!(ui, default.ui);

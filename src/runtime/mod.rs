@@ -35,7 +35,7 @@ use crate::domain::{AccountId, Environment, ExchangeId, PaymentId, Problem, Sear
 use crate::ledger::Status;
 use crate::net::{self, EventReceiver};
 use crate::tui::msg::{LEDGER, Level, Notice, Ready};
-use crate::tui::{self, Effect, Model, Msg};
+use crate::tui::{self, Effect, Model, Msg, ScreenState};
 use attention::Attention;
 use clipboard::Multiplexer;
 pub use doctor::examine;
@@ -69,6 +69,8 @@ pub struct Start {
     pub notify: BTreeSet<Notify>,
     /// Starts the support log; called after the first frame.
     pub start_log: Box<dyn FnOnce()>,
+    /// Saves the screen for the next start; called when the operator has quit.
+    pub save_screen: Box<dyn FnOnce(&ScreenState)>,
 }
 
 /// How the console ended.
@@ -134,6 +136,7 @@ pub fn run(mut start: Start) -> io::Result<Ended> {
             signals,
             changes,
             attention: Attention::new(start.notify, &Environ::process()),
+            save_screen: start.save_screen,
         };
         let opening = Opening {
             profile: start.profile,
@@ -160,6 +163,7 @@ struct Console {
     signals: Signals,
     changes: Changes,
     attention: Attention,
+    save_screen: Box<dyn FnOnce(&ScreenState)>,
 }
 
 impl Console {
@@ -250,6 +254,7 @@ impl Console {
         } else {
             drop(self.entered);
             unblocking.abort();
+            (self.save_screen)(&self.model.screen_state());
         }
         let _ = tokio::time::timeout(CLOSING, tasks.stop()).await;
         // No task reads events any more, and senders must not wait for one.

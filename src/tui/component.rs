@@ -22,7 +22,7 @@ use super::widgets::input::Paste;
 use super::widgets::list::{List, Step};
 use super::widgets::widths::Widths;
 use crate::domain::manage::Changed;
-use crate::domain::{AccountId, Now, PaymentId, RequestId, Secret, ThemeChoice, WallTime};
+use crate::domain::{AccountId, Now, PaymentId, RequestId, Secret, ThemeChoice, WallTime, curl};
 
 /// What a component reads to draw itself, besides its own state.
 #[derive(Clone, Copy)]
@@ -86,6 +86,11 @@ impl ViewContext<'_> {
     pub fn in_or_at(&self, due: Duration) -> String {
         let preposition = if self.still { "at" } else { "in" };
         format!("{preposition} {}", self.until(due))
+    }
+
+    /// A tilldeck command for this profile.
+    pub fn own_command<'a>(&self, arguments: impl IntoIterator<Item = &'a str>) -> String {
+        curl::own(&self.store.profile, arguments)
     }
 
     /// Notes what a click does in an area that is being drawn.
@@ -350,6 +355,21 @@ pub trait Component: Clone + fmt::Debug + Send + 'static {
         None
     }
 
+    /// The tilldeck command that gives the same answer, as [`ViewContext::own_command`] writes it.
+    fn command(&self, _ctx: ViewContext<'_>) -> Option<String> {
+        None
+    }
+
+    /// The name of the row that the operator selected, for the next start.
+    fn selected_name(&self, _store: &Store) -> Option<String> {
+        None
+    }
+
+    /// Selects the row of this name; returns whether there is one.
+    fn select_name(&mut self, _name: &str, _store: &mut Store) -> bool {
+        false
+    }
+
     /// When it sends something by itself, also while it is hidden.
     fn due(&self) -> Option<Duration> {
         None
@@ -391,6 +411,10 @@ pub trait AnyComponent: Any + fmt::Debug + Send {
     fn act_any(&mut self, action: Action, ctx: &mut UpdateContext<'_>) -> bool;
     fn why_not_any(&self, action: Action) -> &'static str;
     fn word_any(&self, action: Action, ctx: ViewContext<'_>) -> Option<&'static str>;
+    fn command(&self, ctx: ViewContext<'_>) -> Option<String>;
+    fn selected_name(&self, store: &Store) -> Option<String>;
+    fn select_name(&mut self, name: &str, store: &mut Store) -> bool;
+    fn filter(&mut self) -> Option<&mut Filter>;
     fn widths(&mut self) -> Option<&mut Widths>;
     fn pick_column(&mut self, column: &'static str, ctx: &mut UpdateContext<'_>);
     fn step(&mut self, step: Step, ctx: &mut UpdateContext<'_>);
@@ -454,6 +478,22 @@ impl<C: Component> AnyComponent for C {
 
     fn word_any(&self, action: Action, ctx: ViewContext<'_>) -> Option<&'static str> {
         self.word(C::Action::of(action)?, ctx)
+    }
+
+    fn command(&self, ctx: ViewContext<'_>) -> Option<String> {
+        Component::command(self, ctx)
+    }
+
+    fn selected_name(&self, store: &Store) -> Option<String> {
+        Component::selected_name(self, store)
+    }
+
+    fn select_name(&mut self, name: &str, store: &mut Store) -> bool {
+        Component::select_name(self, name, store)
+    }
+
+    fn filter(&mut self) -> Option<&mut Filter> {
+        Component::filter(self)
     }
 
     fn widths(&mut self) -> Option<&mut Widths> {

@@ -2,18 +2,21 @@
 
 use std::any::Any;
 
-use super::component::{AnyComponent, DynComponent};
+use super::component::{AnyComponent, Command, DynComponent};
+use super::intent::Intent;
 use super::keys::{
     Action, ColumnAction, ConsoleAction, FilterAction, Keys as _, NavAction, WindowAction,
 };
 use super::layout::ZoomMode;
-use super::msg::Level;
+use super::msg::{Level, WatchKey};
 use super::overlays::{
     alerts, doctor, help, link_form, palette, quit_ask, sandbox, themes, timeline,
 };
 use super::pane::{GoTo, Pane};
+use super::setup::OpenTarget;
+use super::watched::Watched;
 use super::{Effect, Io, Model, Place};
-use crate::domain::{Ability, Environment, Now, ThemeChoice};
+use crate::domain::{Ability, AccountId, Environment, Now, PaymentId, Secret, ThemeChoice};
 use palette::Goal;
 
 /// The timeline that a window is.
@@ -44,6 +47,7 @@ impl Model {
                 let is_off = !self.options.color;
                 self.open(Box::new(themes::State::new(self.options.theme, is_off)));
             }
+            ConsoleAction::CopyCommandLine => self.copy_command_line(io),
             ConsoleAction::NextPane => self.focus = self.beside(1),
             ConsoleAction::PreviousPane => self.focus = self.beside(self.shown.len() - 1),
             ConsoleAction::Help => self.open(Box::new(help::State::new(self.scope()))),
@@ -67,6 +71,18 @@ impl Model {
         }
     }
 
+    fn copy_command_line(&mut self, io: &mut Io<'_>) {
+        let top = self.component(self.top());
+        let Some(command) = top.command(self.ctx(io.now, false)) else {
+            let text = "no command gives what is selected here";
+            self.store.flash(Level::Info, text);
+            return;
+        };
+        let text = Secret::new(command);
+        let what = "the tilldeck command";
+        io.out.push(Effect::Copy { text, what });
+    }
+
     /// The shown pane this many places after the focused one; from a hidden pane, the first.
     fn beside(&self, places: usize) -> Pane {
         let mut shown = self.shown.iter();
@@ -74,6 +90,40 @@ impl Model {
         at.map_or(self.shown[0], |at| {
             self.shown[(at + places) % self.shown.len()]
         })
+    }
+
+    /// Goes to the place that the console was opened for.
+    pub(super) fn go_to(&mut self, target: OpenTarget, io: &mut Io<'_>) {
+        let intent = match target {
+            OpenTarget::Account(account) => Intent::ShowAccount(account),
+            OpenTarget::Request(id) => Intent::OpenRequest(id),
+            OpenTarget::Callback(id) => Intent::OpenCallback(id),
+            OpenTarget::Payment { account, id } => {
+                let keys = self.store.payments.iter().map(Watched::key);
+                let is_it = |key: &WatchKey| {
+                    key.1 == id && account.as_ref().is_none_or(|account| *account == key.0)
+                };
+                match keys.into_iter().find(is_it) {
+                    Some(key) => Intent::ShowPayment(key),
+                    None => return self.open_unwatched(account, id, io),
+                }
+            }
+        };
+        self.carry_out(Command::Do(intent), io);
+    }
+
+    /// Opens the timeline of a payment that is not on the watch list.
+    fn open_unwatched(&mut self, account: Option<AccountId>, id: PaymentId, io: &mut Io<'_>) {
+        let (accounts, _) = self.store.accounts_with(Ability::Payments);
+        self.focus = Pane::Payments;
+        match (account, &accounts[..]) {
+            (Some(account), _) => self.carry_out(Command::Timeline(account, id), io),
+            (None, [only]) => self.carry_out(Command::Timeline(only.clone(), id), io),
+            (None, _) => {
+                let text = format!("{id} is not watched; start with --account to see its timeline");
+                self.store.flash(Level::Warning, text);
+            }
+        }
     }
 
     /// Opens a window. A timeline that is open already comes back instead: windows must not pile up.
@@ -217,6 +267,7 @@ impl Model {
             ConsoleAction::Zoom => self.can_zoom(),
             ConsoleAction::ShowAlerts
             | ConsoleAction::Theme
+            | ConsoleAction::CopyCommandLine
             | ConsoleAction::NextPane
             | ConsoleAction::PreviousPane
             | ConsoleAction::Escape

@@ -2,7 +2,9 @@
 
 use super::msg::{NewWatch, WatchKey};
 use super::pasted::Pasted;
-use crate::domain::{AccountId, Amount, Currency, Documented, PlayerId, RawCall};
+use crate::domain::{
+    AccountId, Amount, Currency, DeliveryId, Documented, ExchangeId, PlayerId, RawCall,
+};
 
 /// What a component wants another pane to do.
 #[derive(Debug, Clone)]
@@ -13,6 +15,10 @@ pub enum Intent {
     /// Shows a player and loads the inventory.
     LoadPlayer(AccountId, PlayerId),
     ShowCallbacks,
+    /// Shows the details of a saved request.
+    OpenRequest(ExchangeId),
+    /// Shows the details of a saved callback.
+    OpenCallback(DeliveryId),
     /// Fills in a documented call.
     FillIn(AccountId, &'static Documented),
     /// Shows a call of the explorer's history.

@@ -24,6 +24,7 @@ mod panes;
 mod pasted;
 mod pointer;
 mod rows;
+mod screen_state;
 pub mod setup;
 mod store;
 mod table;
@@ -49,7 +50,8 @@ use crate::domain::{Now, Problem, RequestId, ThemeChoice};
 pub use effect::Effect;
 pub use layout::SMALLEST;
 pub use msg::Msg;
-pub use setup::{Setting, Setup, SetupError, UiOptions};
+pub use screen_state::ScreenState;
+pub use setup::{OpenTarget, Setting, Setup, SetupError, UiOptions};
 pub use table::{KeyRow, key_rows};
 
 use component::{AnyComponent, Command, DynComponent, Event, UpdateContext, ViewContext};
@@ -64,6 +66,7 @@ use notifier::Notifier;
 use overlays::timeline;
 use pane::{GoTo, Pane};
 use panes::Panes;
+use screen_state::Awaited;
 use store::{InFlight, Phase, Purpose, Store};
 use theme::Theme;
 use widgets::boxes::Framed;
@@ -98,6 +101,10 @@ pub struct Model {
     /// Clicks before this are for what was on the screen before.
     clicks_from: Duration,
     notifier: Notifier,
+    /// The rows of the last run that are still to be selected.
+    awaited: Awaited,
+    /// Where to go once the console is ready.
+    target: Option<OpenTarget>,
 }
 
 /// How long the terminal may take to report its background. Nothing waits for it, so slow lines get some time; a later
@@ -144,6 +151,8 @@ impl Model {
             dirty: true,
             clicks_from: Duration::ZERO,
             notifier: Notifier::default(),
+            awaited: Vec::new(),
+            target: setup.open,
             options: setup.ui,
         })
     }
@@ -623,6 +632,10 @@ fn cancelled(asked: &InFlight, waited: bool) -> String {
 pub fn update(model: &mut Model, now: Now, msg: Msg) -> Vec<Effect> {
     let mut out = Vec::new();
     let io = &mut Io { now, out: &mut out };
+    if msg.is_input() {
+        // From now on, the operator chooses.
+        model.awaited.clear();
+    }
     match msg {
         Msg::Key(key) => model.on_key(&key, io),
         Msg::Paste(text) => model.on_paste(&text, io),
@@ -646,6 +659,12 @@ pub fn update(model: &mut Model, now: Now, msg: Msg) -> Vec<Effect> {
         model.log = model.focus;
     }
     model.dirty |= model.store.review_accounts(now);
+    model.select_awaited();
+    if model.store.is_ready()
+        && let Some(target) = model.target.take()
+    {
+        model.go_to(target, io);
+    }
     model.measure_detail(now);
     let before = io.out.len();
     model.fit(io);

@@ -51,6 +51,11 @@ impl Pane {
         self as usize
     }
 
+    /// Its name in files.
+    pub fn key_name(self) -> String {
+        self.name().to_lowercase()
+    }
+
     pub fn title(self) -> String {
         format!("{} {}", self.index() + 1, self.name())
     }
@@ -68,8 +73,8 @@ impl Pane {
         let mut chosen = Vec::new();
         for name in names {
             let mut panes = Self::ALL.into_iter();
-            let Some(pane) = panes.find(|pane| pane.name().to_lowercase() == *name) else {
-                let all = Self::ALL.map(|pane| pane.name().to_lowercase());
+            let Some(pane) = panes.find(|pane| pane.key_name() == *name) else {
+                let all = Self::ALL.map(Self::key_name);
                 return Err(format!(
                     "unknown pane {}; the panes are {}",
                     inert::quoted(name, 40),

@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 
 use crate::domain::manage::ProviderSetup;
-use crate::domain::{Account, Color, Colors, Documented, ProviderId, ThemeChoice};
+use crate::domain::{
+    Account, AccountId, Color, Colors, DeliveryId, Documented, ExchangeId, PaymentId, ProviderId,
+    ThemeChoice,
+};
 
 /// Everything the first frame is drawn from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,8 +23,28 @@ pub struct Setup {
     pub may_manage: bool,
     /// Each provider's documented calls, for the explorer.
     pub catalogues: Vec<(ProviderId, &'static [Documented])>,
+    /// Where to go once the console is ready.
+    pub open: Option<OpenTarget>,
     /// The operator's preferences.
     pub ui: UiOptions,
+}
+
+/// A place in the console.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OpenTarget {
+    /// An account.
+    Account(AccountId),
+    /// A payment: in the list, else its timeline.
+    Payment {
+        /// Its account; `None`: the one that watches it, else the only one with payments.
+        account: Option<AccountId>,
+        /// Its id.
+        id: PaymentId,
+    },
+    /// A saved request.
+    Request(ExchangeId),
+    /// A saved callback.
+    Callback(DeliveryId),
 }
 
 /// Why the console cannot use its settings.

@@ -36,6 +36,7 @@ mod pty;
 mod qr;
 mod readme;
 mod receiver;
+mod reopened;
 mod search;
 mod secrets;
 mod secrets_tokens;

@@ -166,6 +166,16 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ("config init", &["tilldeck config init"]),
     ("config path", &["tilldeck config path"]),
     ("config check", &["tilldeck config check"]),
+    (
+        "open payment",
+        &[
+            "tilldeck open payment ORDER-1",
+            "tilldeck --profile live open payment ORDER-1 --account shop",
+        ],
+    ),
+    ("open request", &["tilldeck open request 1042"]),
+    ("open callback", &["tilldeck open callback 17"]),
+    ("open account", &["tilldeck open account shop"]),
     ("keys", &["tilldeck keys", "tilldeck keys --json"]),
     ("completions", &["tilldeck completions bash"]),
     ("man", &["tilldeck man --dir ~/.local/share/man/man1"]),

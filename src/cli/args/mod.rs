@@ -19,6 +19,7 @@ use super::link::Link;
 use super::listen::Listen;
 use super::log::Log;
 use super::man::Man;
+use super::open::Open;
 use super::payments::Payments;
 use super::player::Player;
 use super::purchase_link::PurchaseLink;
@@ -46,6 +47,9 @@ pub struct Arguments {
     /// Options of every command.
     #[command(flatten)]
     pub global: Global,
+    /// Open the console without the panes, filters and selection of the last run.
+    #[arg(long)]
+    pub no_restore: bool,
     /// The command; without one, the console opens.
     #[command(subcommand)]
     pub command: Option<Commands>,
@@ -90,6 +94,8 @@ commands! {
         Doctor(Doctor),
         #[command(subcommand)]
         Config(Config),
+        #[command(subcommand)]
+        Open(Open),
         Keys(Keys),
         Completions(Completions),
         Man(Man),

@@ -8,13 +8,14 @@ use super::table::{Entry, Found, Table, texts};
 use crate::config::{ConfigError, Notify, Ui, Words};
 use crate::domain::{Color, Colors, ThemeChoice, Tone};
 
-pub const UI: [&str; 9] = [
+pub const UI: [&str; 10] = [
     "theme",
     "colors",
     "ascii",
     "mouse",
     "reduced_motion",
     "verify_on_start",
+    "restore",
     "notify",
     "panes",
     "keys",
@@ -47,12 +48,15 @@ pub fn ui(table: &Table<'_, '_>) -> Result<Ui, ConfigError> {
         mouse: table.boolean("mouse", default.mouse)?,
         reduced_motion: table.boolean("reduced_motion", default.reduced_motion)?,
         verify_on_start: table.boolean("verify_on_start", default.verify_on_start)?,
+        restore: table.boolean("restore", default.restore)?,
         notify: notify(table)?,
         panes: table
             .list(
                 "panes",
                 "a list of panes, like [\"payments\", \"requests\"]",
             )?
+            // An empty list shows all panes, too.
+            .filter(|found| !found.value.is_empty())
             .map(|found| Words {
                 words: found.value,
                 place: table.source.place(found.span),

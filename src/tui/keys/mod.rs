@@ -80,6 +80,7 @@ keys! {
     ALWAYS "Anywhere" text [] {
         Leave "leave" ["ctrl-c"] "" "quit at once";
         Suspend "suspend" ["ctrl-z"] "" "suspend to the shell (`fg` resumes)";
+        CopyCommandLine "copy-command-line" ["ctrl-y"] "" "copy the command with this answer";
     }
 }
 

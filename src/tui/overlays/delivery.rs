@@ -130,6 +130,18 @@ impl Component for State {
         }
     }
 
+    fn command(&self, ctx: ViewContext<'_>) -> Option<String> {
+        let subject = self.delivery.subject.as_ref().map(ToString::to_string);
+        let subject = subject.iter().flat_map(|it| ["--about", it]);
+        let arguments = [
+            "log",
+            "--deliveries",
+            "--account",
+            self.delivery.account.as_str(),
+        ];
+        Some(ctx.own_command(arguments.into_iter().chain(subject)))
+    }
+
     fn step(&mut self, step: Step, ctx: &mut UpdateContext<'_>) {
         self.sheet.step(step, ctx.area);
     }

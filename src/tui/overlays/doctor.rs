@@ -145,6 +145,10 @@ impl Component for State {
         }
     }
 
+    fn command(&self, ctx: ViewContext<'_>) -> Option<String> {
+        Some(ctx.own_command(["doctor"]))
+    }
+
     fn step(&mut self, step: Step, ctx: &mut UpdateContext<'_>) {
         let rows = self.rows(columns_inside(ctx.area, WIDEST)).len();
         let text = below(inside(ctx.area, size(ctx.area)), 1);

@@ -76,6 +76,17 @@ impl Component for State {
         }
     }
 
+    fn command(&self, ctx: ViewContext<'_>) -> Option<String> {
+        let about = self.exchange.about.as_str();
+        let subject = if about.is_empty() {
+            ["--grep", self.exchange.path()]
+        } else {
+            ["--about", about]
+        };
+        let arguments = ["log", "--account", self.exchange.account.as_str()];
+        Some(ctx.own_command(arguments.into_iter().chain(subject)))
+    }
+
     fn step(&mut self, step: Step, ctx: &mut UpdateContext<'_>) {
         self.sheet.step(step, ctx.area);
     }

@@ -152,6 +152,10 @@ impl Component for State {
         }
     }
 
+    fn command(&self, ctx: ViewContext<'_>) -> Option<String> {
+        Some(ctx.own_command(["keys"]))
+    }
+
     fn step(&mut self, step: Step, ctx: &mut UpdateContext<'_>) {
         let inner = inside(ctx.area, size(ctx.area));
         let height = inner.height - u16::from(self.is_searched());

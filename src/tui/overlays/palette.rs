@@ -10,7 +10,7 @@ use tui_input::Input;
 use crate::domain::{AccountId, Documented, ThemeChoice};
 use crate::tui::Effect;
 use crate::tui::component::{Command, Component, UpdateContext, ViewContext};
-use crate::tui::finder::{Finder, Rank};
+use crate::tui::finder::{Closeness, Finder, Rank};
 use crate::tui::intent::Intent;
 use crate::tui::keys::{self, OVERLAY, Scope, keys};
 use crate::tui::msg::WatchKey;
@@ -69,7 +69,7 @@ impl Entry {
         let name = finder.find(&self.name);
         let whole = format!("{} {} {}", self.kind(), self.name, self.about);
         let whole = finder.find(&whole);
-        let whole = whole.filter(|(rank, _)| rank.closeness > Default::default());
+        let whole = whole.filter(|(rank, _)| rank.closeness > Closeness::Scattered);
         let [name, whole] = [name, whole].map(|found| found.map(|(rank, _)| rank));
         name.max(whole)
     }

@@ -324,6 +324,11 @@ impl Component for State {
         }
     }
 
+    fn command(&self, ctx: ViewContext<'_>) -> Option<String> {
+        let (account, payment) = (self.account.as_str(), self.payment.as_str());
+        Some(ctx.own_command(["check", "--account", account, payment]))
+    }
+
     fn step(&mut self, step: Step, ctx: &mut UpdateContext<'_>) {
         let [_, list] = areas(ctx.area);
         let height = list.height;

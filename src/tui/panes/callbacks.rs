@@ -15,6 +15,7 @@ use super::log::{LOAD, Log, LogRow};
 use crate::domain::{Delivery, DeliveryId, JobState, Listening, Search, Secret, Subject};
 use crate::tui::ages::tick;
 use crate::tui::component::{Component, Event, UpdateContext, ViewContext};
+use crate::tui::intent::Intent;
 use crate::tui::keys::{COLUMNS, FILTER, GLOBAL, NAV, Scope, keys};
 use crate::tui::msg::{Level, Msg, Notice};
 use crate::tui::overlays::{delivery, replay};
@@ -260,6 +261,34 @@ impl Component for State {
             Some(None) => Some("details"),
             _ => None,
         }
+    }
+
+    fn command(&self, ctx: ViewContext<'_>) -> Option<String> {
+        let options = self.log.options();
+        let options = options.iter().map(String::as_str);
+        Some(ctx.own_command(["log", "--deliveries"].into_iter().chain(options)))
+    }
+
+    fn on_intent(&mut self, intent: Intent, ctx: &mut UpdateContext<'_>) {
+        let Intent::OpenCallback(id) = intent else {
+            return;
+        };
+        self.log.select_name(&id.to_string(), ctx.store);
+        if let Some(delivery) = ctx.store.deliveries.known(id).cloned() {
+            delivery::State::open(delivery, ctx);
+        } else {
+            let loaded = ctx.store.deliveries.len();
+            let text = format!("callback {id} is not among the newest {loaded}; / searches all");
+            ctx.flash(Level::Warning, text);
+        }
+    }
+
+    fn selected_name(&self, store: &Store) -> Option<String> {
+        self.log.selected_name(store)
+    }
+
+    fn select_name(&mut self, name: &str, store: &mut Store) -> bool {
+        self.log.select_name(name, store)
     }
 
     fn widths(&mut self) -> Option<&mut Widths> {

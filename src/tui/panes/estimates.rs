@@ -276,6 +276,16 @@ impl Component for State {
         }
     }
 
+    fn command(&self, ctx: ViewContext<'_>) -> Option<String> {
+        let Question {
+            account,
+            token,
+            quantity,
+        } = self.question.as_ref()?;
+        let (account, quantity) = (account.as_str(), quantity.as_str());
+        Some(ctx.own_command(["estimate", "--account", account, token.as_str(), quantity]))
+    }
+
     fn widths(&mut self) -> Option<&mut Widths> {
         Some(&mut self.widths)
     }

@@ -1,6 +1,7 @@
 //! A log: the rows that are loaded from the ledger, a filter, and a selection that follows the newest row. Requests and
 //! callbacks are logs.
 
+use std::fmt;
 use std::sync::Arc;
 
 use ratatui::layout::Rect;
@@ -118,6 +119,34 @@ impl<T: LogRow> Log<T> {
     /// The number of rows that are newer than the selected one.
     fn age(&self, store: &Store) -> usize {
         place(self.list.selected, self.shown(store))
+    }
+
+    /// The row that is selected while the newest one is not followed, by its id.
+    pub fn selected_name(&self, store: &Store) -> Option<String>
+    where
+        T::Id: fmt::Display,
+    {
+        self.paused?;
+        self.selected(store).map(|row| row.id().to_string())
+    }
+
+    /// Selects a row by its id; returns whether it is shown.
+    pub fn select_name(&mut self, name: &str, store: &mut Store) -> bool
+    where
+        T::Id: fmt::Display,
+    {
+        let rows = self.shown(store);
+        let age = rows.iter().position(|row| row.id().to_string() == name);
+        if let Some(age) = age {
+            let at = place(age, rows);
+            self.pick(at, store);
+        }
+        age.is_some()
+    }
+
+    /// The options of `tilldeck log` for the filter.
+    pub fn options(&self) -> Vec<String> {
+        T::search(self.filter.text()).options()
     }
 
     pub fn can_load(&self, store: &Store) -> bool {

@@ -76,9 +76,9 @@ impl Intent {
             Self::ShowAccount(_) => Pane::Credentials,
             Self::ShowPayment(_) | Self::Watch(_) | Self::WatchMany(..) => Pane::Payments,
             Self::ShowPlayer(..) | Self::LoadPlayer(..) => Pane::Players,
-            Self::ShowCallbacks => Pane::Callbacks,
+            Self::ShowCallbacks | Self::OpenCallback(_) => Pane::Callbacks,
             Self::FillIn(..) | Self::ShowCall(_) | Self::Send(..) => Pane::Explorer,
-            Self::ShowWaiting => Pane::Requests,
+            Self::ShowWaiting | Self::OpenRequest(_) => Pane::Requests,
             Self::Estimate(_) => Pane::Estimates,
         }
     }

@@ -281,6 +281,35 @@ impl Component for State {
         }
     }
 
+    fn command(&self, ctx: ViewContext<'_>) -> Option<String> {
+        let chosen = self.chosen(ctx.store);
+        let Some((account, _)) = chosen.first() else {
+            return Some(ctx.own_command(["payments", "list"]));
+        };
+        // One command has one account.
+        let same = chosen.iter().filter(|(its, _)| its == account);
+        let ids = same.map(|(_, id)| id.as_str());
+        let arguments = ["check", "--account", account.as_str()].into_iter();
+        Some(ctx.own_command(arguments.chain(ids)))
+    }
+
+    fn selected_name(&self, _store: &Store) -> Option<String> {
+        let (account, id) = self.selected.as_ref()?;
+        Some(format!("{account}/{id}"))
+    }
+
+    fn select_name(&mut self, name: &str, store: &mut Store) -> bool {
+        let named = |watched: &&Watched| {
+            let (account, id) = watched.key();
+            format!("{account}/{id}") == name
+        };
+        let found = store.payments.iter().find(named);
+        if let Some(watched) = found {
+            self.selected = Some(watched.key());
+        }
+        found.is_some()
+    }
+
     fn widths(&mut self) -> Option<&mut Widths> {
         Some(&mut self.widths)
     }

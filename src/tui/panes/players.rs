@@ -236,6 +236,12 @@ impl Component for State {
         can && ctx.store.is_ready()
     }
 
+    fn command(&self, ctx: ViewContext<'_>) -> Option<String> {
+        let known = self.selected()?;
+        let (account, player) = (known.account.as_str(), known.id.to_string());
+        Some(ctx.own_command(["player", "items", "--account", account, &player]))
+    }
+
     fn why_not(&self, action: Action) -> &'static str {
         match action {
             Action::RefreshItems if self.selected().is_some() => "a request is in progress",

@@ -18,7 +18,7 @@ use crate::tui::ages::tick;
 use crate::tui::component::{Component, Event, UpdateContext, ViewContext};
 use crate::tui::intent::Intent;
 use crate::tui::keys::{COLUMNS, FILTER, GLOBAL, NAV, Scope, keys};
-use crate::tui::msg::Msg;
+use crate::tui::msg::{Level, Msg};
 use crate::tui::overlays::exchange;
 use crate::tui::rows::Rows;
 use crate::tui::store::{AccountState, Store};
@@ -47,6 +47,8 @@ pub struct State {
     log: Log<Exchange>,
     /// The selected waiting request; `None` while the selection is in the log.
     waiting_at: Option<RequestId>,
+    /// The query for the request to show.
+    opening: Option<RequestId>,
     waits: List,
 }
 
@@ -170,6 +172,20 @@ impl Component for State {
         }
     }
 
+    fn command(&self, ctx: ViewContext<'_>) -> Option<String> {
+        let options = self.log.options();
+        let options = options.iter().map(String::as_str);
+        Some(ctx.own_command(["log"].into_iter().chain(options)))
+    }
+
+    fn selected_name(&self, store: &Store) -> Option<String> {
+        self.log.selected_name(store)
+    }
+
+    fn select_name(&mut self, name: &str, store: &mut Store) -> bool {
+        self.log.select_name(name, store)
+    }
+
     fn widths(&mut self) -> Option<&mut Widths> {
         Some(&mut self.log.widths)
     }
@@ -210,6 +226,18 @@ impl Component for State {
                 }
             }
             Event::Message(Msg::Log(result), _) => self.log.answered(result, ctx),
+            Event::Message(Msg::Opened { request, result }, _)
+                if self.opening == Some(*request) =>
+            {
+                self.opening = None;
+                match result {
+                    Ok(loaded) => {
+                        let window = exchange::State::new(loaded.clone(), &ctx.store.zone);
+                        ctx.open(window);
+                    }
+                    Err(problem) => ctx.flash(Level::Error, problem.describe()),
+                }
+            }
             // Selects the next one, so that repeated presses cancel several.
             Event::Cancelled { .. } => self.fit_waiting(ctx.store),
             Event::Message(..) => {}
@@ -218,8 +246,15 @@ impl Component for State {
     }
 
     fn on_intent(&mut self, intent: Intent, ctx: &mut UpdateContext<'_>) {
-        if let Intent::ShowWaiting = intent {
-            self.select_waiting(ctx.store);
+        match intent {
+            Intent::ShowWaiting => self.select_waiting(ctx.store),
+            Intent::OpenRequest(exchange) => {
+                self.log.select_name(&exchange.to_string(), ctx.store);
+                let request = ctx.store.number();
+                self.opening = Some(request);
+                ctx.out.push(Effect::OpenExchange { request, exchange });
+            }
+            _ => {}
         }
     }
 

@@ -110,6 +110,25 @@ impl Component for State {
         }
     }
 
+    fn command(&self, ctx: ViewContext<'_>) -> Option<String> {
+        let account = self.selected(ctx.store)?.id();
+        Some(ctx.own_command(["token", "show", account.as_str()]))
+    }
+
+    fn selected_name(&self, store: &Store) -> Option<String> {
+        // The first is selected at every start.
+        let known = self.selected(store).filter(|_| self.list.selected > 0)?;
+        Some(known.id().to_string())
+    }
+
+    fn select_name(&mut self, name: &str, store: &mut Store) -> bool {
+        let at = store
+            .token_users()
+            .position(|known| known.id().as_str() == name);
+        self.list.selected = at.unwrap_or(self.list.selected);
+        at.is_some()
+    }
+
     fn widths(&mut self) -> Option<&mut Widths> {
         Some(&mut self.widths)
     }

@@ -251,6 +251,7 @@ pub fn sandbox_setup() -> Setup {
         is_shared: false,
         may_manage: false,
         catalogues: vec![(ProviderId("kanga"), CATALOGUE)],
+        open: None,
         ui: UiOptions::default(),
     }
 }
@@ -304,6 +305,7 @@ pub fn live_setup() -> Setup {
         is_shared: false,
         may_manage: true,
         catalogues: vec![(ProviderId("kanga"), CATALOGUE)],
+        open: None,
         ui: UiOptions::default(),
     }
 }

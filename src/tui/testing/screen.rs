@@ -48,6 +48,10 @@ pub fn press(model: &mut Model, keys: &str, now: Now) -> Vec<Effect> {
                     "alt-z" => (KeyCode::Char('z'), KeyModifiers::ALT),
                     "ctrl-s" => (KeyCode::Char('s'), KeyModifiers::CONTROL),
                     "ctrl-c" => (KeyCode::Char('c'), KeyModifiers::CONTROL),
+                    "ctrl-y" => (KeyCode::Char('y'), KeyModifiers::CONTROL),
+                    "pgdn" => (KeyCode::PageDown, KeyModifiers::NONE),
+                    "end" => (KeyCode::End, KeyModifiers::NONE),
+                    "home" => (KeyCode::Home, KeyModifiers::NONE),
                     "ctrl-z" => (KeyCode::Char('z'), KeyModifiers::CONTROL),
                     other => panic!("no key {other}"),
                 };

@@ -269,8 +269,9 @@ fn an_entry_of_the_palette_goes_where_it_names() {
     assert_eq!(model.focus, Pane::Explorer);
     let shown = screen(&model, second(4), 120, 40);
     assert!(shown.contains("│▸ GET      one offer"), "{shown}");
+    let mut model = busy();
     let out = press(&mut model, ":mono<enter>", second(4));
-    assert_eq!(out, [Effect::SaveTheme(ThemeChoice::Mono)]);
+    assert!(out.contains(&Effect::SaveTheme(ThemeChoice::Mono)));
     assert!(!model.theme.has_color());
 }
 
@@ -286,4 +287,87 @@ fn the_palette_scrolls_by_pages_and_says_where_it_is() {
     let (last, first) = (shown("<end>"), shown("<home>"));
     assert!(last.contains("call    DELETE /v1/offers"), "{last}");
     assert!(first.contains(" 1-15 of "), "{first}");
+}
+
+/// The console of the next start, when its data has arrived.
+fn next_start(model: &mut Model) -> Model {
+    let text = model.screen_state().to_text();
+    let state = ScreenState::parse(&text).expect(&text);
+    let mut next = sized(sandbox_setup(), 120, 40);
+    next.restore(&state);
+    let log = (1..=9).map(|at| exchange(at, "/api/v2/tpg/transaction", Outcome::Status(200)));
+    let watches = ["A-1", "B-2", "B-3"].map(|id| (watch(id, None), Vec::new()));
+    let ready = readiness(watches.into(), log.rev().collect());
+    update(&mut next, second(0), Msg::Ready(ready));
+    next
+}
+
+#[test]
+fn the_next_start_restores_pane_zoom_filters_and_selection() {
+    let mut before = sized(sandbox_setup(), 120, 40);
+    before = next_start(&mut before);
+    assert_eq!(before.focus, Pane::Payments, "nothing to restore");
+    press(&mut before, "/b-<enter>j5kkf", second(1));
+    let selected = before.store.selected_payment.clone().unwrap();
+    assert_eq!(selected.1.as_str(), "B-3");
+    let mut after = next_start(&mut before);
+    assert_eq!(
+        (after.focus, after.zoom),
+        (Pane::Requests, ZoomMode::Zoomed)
+    );
+    assert_eq!(after.store.selected_payment, Some(selected));
+    assert_eq!(after.screen_state(), before.screen_state());
+    press(&mut after, "3", second(1));
+    let shown = screen(&after, second(1), 120, 40);
+    assert!(shown.contains("filter / b-"), "{shown}");
+    assert!(!shown.contains("A-1"), "{shown}");
+}
+
+#[test]
+fn a_row_that_comes_after_the_operators_first_key_is_not_selected_any_more() {
+    let mut before = sized(sandbox_setup(), 120, 40);
+    before = next_start(&mut before);
+    press(&mut before, "jj", second(1));
+    let state = before.screen_state();
+    let mut after = sized(sandbox_setup(), 120, 40);
+    after.restore(&state);
+    press(&mut after, "1", second(0));
+    let watches = ["A-1", "B-2", "B-3"].map(|id| (watch(id, None), Vec::new()));
+    let ready = readiness(watches.into(), Vec::new());
+    update(&mut after, second(0), Msg::Ready(ready));
+    let selected = after.store.selected_payment.clone().unwrap();
+    assert_eq!(selected.1.as_str(), "A-1");
+}
+
+#[test]
+fn each_view_copies_the_command_with_its_answer() {
+    for (keys, command) in [
+        ("1", Some("account verify kanga")),
+        ("3", Some("check --account kanga ORDER-1042")),
+        ("3  ", Some("check --account kanga ORDER-1042 ORDER-1041")),
+        ("3t", Some("check --account kanga ORDER-1042")),
+        ("4", Some("estimate --account kanga EMT 3000")),
+        ("5", Some("log")),
+        (
+            "5/status:4xx method:post account:kanga it's<enter>",
+            Some("log --account kanga --status 4xx --method POST --grep 'it'\\''s'"),
+        ),
+        ("5<enter>", Some("log --account kanga --about ORDER-1042")),
+        ("6", Some("request kanga GET /v1/offers")),
+        ("7", Some("log --deliveries")),
+        ("8", None),
+        ("D", Some("doctor")),
+        ("?", Some("keys")),
+        ("!", None),
+    ] {
+        let mut model = busy();
+        press(&mut model, keys, second(4));
+        let out = press(&mut model, "<ctrl-y>", second(4));
+        let copied = out.iter().find_map(|effect| match effect {
+            Effect::Copy { text, .. } => Some(text.expose().to_owned()),
+            _ => None,
+        });
+        let command = command.map(|it| format!("tilldeck --profile sandbox {it}"));
+        assert_eq!(copied, command, "{keys}");
+    }
 }

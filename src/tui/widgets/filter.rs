@@ -38,6 +38,12 @@ impl Filter {
         self.input = Some(Input::new(self.text.clone()));
     }
 
+    /// Applies a text without its field.
+    pub fn set(&mut self, text: &str) {
+        self.input = None;
+        text.trim().clone_into(&mut self.text);
+    }
+
     /// Closes the field; the text stays.
     pub fn keep(&mut self) {
         self.input = None;

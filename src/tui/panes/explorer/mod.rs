@@ -384,6 +384,10 @@ impl Component for State {
         }
     }
 
+    fn command(&self, ctx: ViewContext<'_>) -> Option<String> {
+        self.own_command(ctx.store)
+    }
+
     fn why_not(&self, action: Action) -> &'static str {
         match action {
             Action::ArmAccount => "the account has no real money",

@@ -6,6 +6,7 @@ use crate::tui::component::UpdateContext;
 use crate::tui::msg::Level;
 use crate::tui::overlays::{arm, send_ask};
 use crate::tui::panes::credentials;
+use crate::tui::store::Store;
 
 use super::response::Response;
 
@@ -84,14 +85,16 @@ impl State {
     }
 
     pub(super) fn copy_command(&self, ctx: &mut UpdateContext<'_>) {
-        let draft = self.draft();
-        if let Some(draft) = draft
-            && let Some(known) = ctx.store.known(&draft.account)
-        {
-            let call = draft.as_it_stands();
-            let text = curl::own_command(&ctx.store.profile, &known.account, &call);
+        if let Some(text) = self.own_command(ctx.store) {
             ctx.copy(Secret::new(text), "the call as a tilldeck command");
         }
+    }
+
+    pub(super) fn own_command(&self, store: &Store) -> Option<String> {
+        let draft = self.draft()?;
+        let known = store.known(&draft.account)?;
+        let call = draft.as_it_stands();
+        Some(curl::own_command(&store.profile, &known.account, &call))
     }
 
     pub(super) fn copy_curl(&self, ctx: &mut UpdateContext<'_>) {
