@@ -87,7 +87,10 @@ fn open_goes_to_what_a_command_printed() {
     let request = line["id"].to_string();
     for (arguments, shown) in [
         (["open", "payment", "B-18"], "── B-18 at shop ─"),
-        (["open", "payment", "OTHER-1"], "Timeline of OTHER-1 at shop"),
+        (
+            ["open", "payment", "OTHER-1"],
+            "Timeline of OTHER-1 at shop",
+        ),
         (["open", "request", &request], "── Request"),
         (["open", "request", "999999"], "999999"),
         (
