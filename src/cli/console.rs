@@ -81,6 +81,10 @@ pub fn model(
             .iter()
             .map(|manifest| (manifest.id, manifest.catalogue))
             .collect(),
+        deadlines: providers::REGISTRY
+            .iter()
+            .map(|manifest| (manifest.id, manifest.deadlines))
+            .collect(),
         ui: UiOptions {
             theme: match ui.theme {
                 config::Theme::Auto => ThemeChoice::Auto,

@@ -2,7 +2,9 @@
 
 use super::msg::{NewWatch, WatchKey};
 use super::pasted::Pasted;
-use crate::domain::{AccountId, Amount, Currency, PlayerId, RawCall};
+use crate::domain::{
+    AccountId, Amount, Currency, DeliveryId, Documented, FollowUp, PlayerId, RawCall, RowIds,
+};
 
 /// What a component wants another pane to do.
 #[derive(Debug, Clone)]
@@ -13,6 +15,7 @@ pub enum Intent {
     /// Shows a player and loads the inventory.
     LoadPlayer(AccountId, PlayerId),
     ShowCallbacks,
+    ShowCallback(DeliveryId),
     /// Shows a call of the explorer's history.
     ShowCall(u64),
     /// Selects the request that waits longest.
@@ -22,6 +25,17 @@ pub enum Intent {
     Estimate(Question),
     /// Sends a write call that the operator confirmed.
     Send(AccountId, RawCall),
+    /// Fills in a call from the ids of a row. A read for which nothing is missing is sent, a write asked about.
+    Follow(NextCall),
+}
+
+/// A documented call that takes the ids of a row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NextCall {
+    pub account: AccountId,
+    pub call: &'static Documented,
+    pub follow_up: &'static FollowUp,
+    pub ids: RowIds,
 }
 
 /// The account, the token and the quantity to estimate.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::domain::manage::ProviderSetup;
-use crate::domain::{Account, Documented, ProviderId};
+use crate::domain::{Account, Deadline, Documented, ProviderId};
 
 /// Everything the first frame is drawn from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +20,8 @@ pub struct Setup {
     pub may_manage: bool,
     /// Each provider's documented calls, for the explorer.
     pub catalogues: Vec<(ProviderId, &'static [Documented])>,
+    /// The callbacks of each provider that must be answered in time.
+    pub deadlines: Vec<(ProviderId, &'static [Deadline])>,
     /// The operator's preferences.
     pub ui: UiOptions,
 }

@@ -12,12 +12,15 @@ use ratatui::layout::Constraint::{Fill, Length};
 use ratatui::layout::{Layout, Position, Rect};
 
 use super::log::{LOAD, Log, LogRow};
-use crate::domain::{Delivery, DeliveryId, JobState, Listening, Search, Secret, Subject};
+use crate::domain::{
+    AccountId, Delivery, DeliveryId, JobState, Listening, RequestId, Search, Secret, Subject,
+};
 use crate::tui::ages::tick;
 use crate::tui::component::{Component, Event, UpdateContext, ViewContext};
+use crate::tui::intent::Intent;
 use crate::tui::keys::{COLUMNS, FILTER, GLOBAL, NAV, Scope, keys};
 use crate::tui::msg::{Level, Msg, Notice};
-use crate::tui::overlays::{delivery, replay};
+use crate::tui::overlays::{delivery, follow_ups, replay};
 use crate::tui::rows::Rows;
 use crate::tui::store::Store;
 use crate::tui::theme::Tone;
@@ -33,6 +36,7 @@ keys! {
     CALLBACKS "Callbacks" keys [NAV, COLUMNS, GLOBAL] {
         CallbackSubject "callback-subject" ["enter" "t"] "timeline" "show the payment's or player's page";
         OpenDelivery "open-callback" ["i"] "details" "show the callback's details";
+        FollowCallback "follow-callback" ["c"] "next call" "list the calls that take the callback's ids";
         Replay "replay" ["r"] "replay" "replay, after confirmation";
         Retry "retry" ["R"] "retry" "retry failed checks and forwards";
         FilterCallbacks "filter-callbacks" ["/"] "filter" "search the saved callbacks";
@@ -48,6 +52,8 @@ const HEAD_FROM: u16 = 120;
 #[derive(Debug, Clone, Default)]
 pub struct State {
     log: Log<Delivery>,
+    /// The load of a callback whose ids the next call takes.
+    asked: Option<(RequestId, AccountId)>,
 }
 
 impl LogRow for Delivery {
@@ -194,7 +200,9 @@ impl Component for State {
         let store = ctx.store;
         let selected = self.selected(store).is_some();
         match action {
-            Action::CallbackSubject | Action::Replay => store.is_ready() && selected,
+            Action::CallbackSubject | Action::Replay | Action::FollowCallback => {
+                store.is_ready() && selected
+            }
             // For a callback without a subject, Enter already opens the details.
             Action::OpenDelivery | Action::CopySubject => {
                 store.is_ready() && self.subject(store).is_some()
@@ -211,6 +219,7 @@ impl Component for State {
         match action {
             Action::OlderCallbacks => "there is none, or it loads",
             Action::CallbackSubject
+            | Action::FollowCallback
             | Action::OpenDelivery
             | Action::CopySubject
             | Action::Replay
@@ -237,6 +246,17 @@ impl Component for State {
                 }
             }
             (Action::OpenDelivery, Some(delivery)) => delivery::State::open(delivery, ctx),
+            (Action::FollowCallback, Some(delivery)) => {
+                // The ids are in its bytes, which the ledger has sealed.
+                if let Ok(account) = AccountId::new(delivery.account.as_str()) {
+                    let request = ctx.store.number();
+                    ctx.out.push(Effect::OpenDelivery {
+                        request,
+                        delivery: delivery.id,
+                    });
+                    self.asked = Some((request, account));
+                }
+            }
             (Action::Replay, Some(delivery)) => replay::open(&delivery, ctx),
             (Action::Retry, Some(delivery)) => delivery::retry(&delivery, ctx),
             (Action::CopySubject, Some(delivery)) => {
@@ -291,6 +311,16 @@ impl Component for State {
                 self.log.push(delivery, ctx.store);
             }
             Event::Message(Msg::Deliveries(result), _) => self.log.answered(result, ctx),
+            Event::Message(Msg::Received { request, result }, _) => {
+                let asked = self.asked.take_if(|(asked, _)| asked == request);
+                match (asked, result) {
+                    (Some((_, account)), Ok(received)) => {
+                        follow_ups::State::open(account, received.ids.clone(), ctx);
+                    }
+                    (Some(_), Err(problem)) => ctx.flash(Level::Error, problem.describe()),
+                    (None, _) => {}
+                }
+            }
             Event::Message(Msg::Replayed { result: Ok(()), .. }, _) => {
                 ctx.flash(Level::Info, "forwarding…");
             }
@@ -301,6 +331,12 @@ impl Component for State {
         }
     }
 
+    fn on_intent(&mut self, intent: Intent, ctx: &mut UpdateContext<'_>) {
+        if let Intent::ShowCallback(id) = intent {
+            self.log.show(id, ctx.store);
+        }
+    }
+
     fn next_wake(&self, ctx: ViewContext<'_>) -> Option<Duration> {
         let due = |delivery: &Arc<Delivery>| {
             delivery
@@ -308,9 +344,8 @@ impl Component for State {
                 .iter()
                 .any(|job| matches!(job.state, JobState::Due { at } if at > ctx.now.wall))
         };
-        let counts = !ctx.still
-            && ctx.store.open_jobs.sum.queued > 0
-            && ctx.store.deliveries.iter().any(due);
+        let retries = ctx.store.open_jobs.sum.queued > 0 && ctx.store.deliveries.iter().any(due);
+        let counts = !ctx.still && (retries || !ctx.store.due.is_empty());
         listener::changes_in(ctx)
             .into_iter()
             .chain(counts.then(|| tick(ctx.now)))

@@ -99,16 +99,17 @@ fn offers_digest() -> Digest {
     Digest {
         title: "offers 0-24 of 251".into(),
         columns: vec![
+            Column::id("offer", "offerId"),
             Column::text("product"),
             Column::number("price"),
             Column::number("IWTR"),
             Column::word("status"),
             Column::word("updated"),
-            Column::word("offer"),
         ],
         rows: (0..25_u32)
             .map(|at| {
                 vec![
+                    format!("65a0c0de00000000000000{at:02}"),
                     format!("Portal {at} Steam CD Key, the whole collection"),
                     format!("{}.{:02} EUR", (900 + at * 25) / 100, at * 25 % 100),
                     format!("{}.90 EUR", 7 + at / 4),
@@ -119,11 +120,11 @@ fn offers_digest() -> Digest {
                     }
                     .into(),
                     "2024-03-29 10:01:42".into(),
-                    format!("65a0c0de00000000000000{at:02}"),
                 ]
             })
             .collect(),
         note: "price is what the buyer pays in answers; IWTR is what you receive, and `price` in what you send",
+        has_more: true,
     }
 }
 
@@ -200,6 +201,7 @@ fn a_long_purpose_and_field_help_are_shown_whole() {
         writes: true,
         about: "report the delivery of an in-game product: DELIVERED or CANCELED. The provider documents no more than \
                 that",
+        follow_ups: &[],
     }];
     let words = |shown: String| -> String {
         let text = shown.replace(['│', '\n'], " ");
@@ -577,7 +579,7 @@ fn hostile_answers_stay_words_and_ascii_stays_ascii() {
             title: bad.into(),
             columns: vec![Column::text("id")],
             rows: vec![vec![bad.repeat(40)]],
-            note: "",
+            ..Digest::default()
         });
         explored_result(&mut model, second(0), request, Ok(answer));
         for keys in ["", "d", "w>"] {

@@ -110,7 +110,17 @@ impl State {
                     }
                 }
             }
-            Part::Calls | Part::Response => {}
+            Part::Response => {
+                let searching = self.is_searching();
+                let inside = view::response_area(self.area, self);
+                let text = self.past().zip(self.response.as_ref());
+                let text = text.map(|(past, shown)| shown.text_area(past, searching, inside));
+                if let Some(text) = text.filter(|text| text.contains(at)) {
+                    let below = usize::from(at.y - text.y);
+                    self.with_response(|response| response.click(below));
+                }
+            }
+            Part::Calls => {}
         }
     }
 }

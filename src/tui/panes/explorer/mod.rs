@@ -3,6 +3,7 @@
 
 pub mod calls;
 pub mod draft;
+mod follow;
 pub mod history;
 mod in_flight;
 mod input;
@@ -20,18 +21,17 @@ use ratatui::crossterm::event::KeyEvent;
 use ratatui::layout::{Position, Rect};
 use tui_input::Input;
 
-use crate::domain::{Account, AccountId, Documented, Now, RawCall, catalogue};
+use crate::domain::{AccountId, Documented, Now};
 use crate::tui::component::{Command, Component, Event, UpdateContext, ViewContext};
 use crate::tui::intent::Intent;
 use crate::tui::keys::{GLOBAL, NAV, Scope, keys};
 use crate::tui::msg::{Level, Msg};
 use crate::tui::overlays;
-use crate::tui::setup::Setup;
 use crate::tui::store::{Purpose, Store};
 use crate::tui::widgets::input::Paste;
 use crate::tui::widgets::list::{List, Step};
 
-use calls::{Catalogues, Row};
+use calls::Row;
 use draft::Draft;
 use history::{History, PastCall};
 use response::Response;
@@ -40,11 +40,16 @@ use rows::Starts;
 keys! {
     /// What a key does in the explorer.
     Action:
-    EXPLORER "Explorer" keys [EXPLORER_CALL, NAV, GLOBAL] {
+    EXPLORER "Explorer" keys [EXPLORER_SEND, EXPLORER_CALL, NAV, GLOBAL] {
         OpenCall "open-call" ["enter"] "fill in" "fill in the selected call";
         FindCall "find-call" ["/"] "find" "find a call by path or purpose";
+        NextAccount "next-account" ["}"] "" "first call of the next account";
+        PreviousAccount "previous-account" ["{"] "" "first call of the previous account";
     }
-    EXPLORER_FIND "Explorer, finding" text [] {
+    EXPLORER_SEND "Explorer" text [] {
+        SendSelected "send-selected" ["ctrl-s" "f5"] "send" "send the selected call as it is";
+    }
+    EXPLORER_FIND "Explorer, finding" text [EXPLORER_SEND] {
         TakeFound "take-found" ["enter"] "fill in" "fill in the selected call";
         FoundDown "found-down" ["down" "ctrl-n"] "" "next call";
         FoundUp "found-up" ["up" "ctrl-p"] "" "previous call";
@@ -67,23 +72,31 @@ keys! {
         UndoEdit "undo-edit" ["ctrl-/" "ctrl-7" "alt-z"] "undo" "undo the last change to the body";
     }
     EXPLORER_RESPONSE "Explorer, response" keys [EXPLORER_CALL, NAV, GLOBAL] {
-        EditCall "edit-call" ["e" "enter"] "edit" "edit the request";
+        FollowRow "follow-row" ["enter"] "next call" "list the calls that take the row's id";
+        EditCall "edit-call" ["e"] "edit" "edit the request";
         SendAgain "send-again" ["r"] "again" "send the call again";
         Search "search" ["/"] "search" "search the response";
-        NextMatch "next-match" ["n"] "next" "next match";
-        PreviousMatch "previous-match" ["N"] "" "previous match";
         ToggleDigest "table" ["d"] "table/body" "switch between table and body";
         ToggleWrap "wrap" ["w"] "wrap" "wrap long lines, or scroll sideways";
         ScrollLeft "scroll-left" ["<"] "" "scroll left (unwrapped lines)";
         ScrollRight "scroll-right" [">"] "" "scroll right (unwrapped lines)";
         CopyResponse "copy-answer" ["b"] "copy body" "copy the response body";
     }
+    EXPLORER_PAGES "Explorer, response" keys [EXPLORER_RESPONSE, NAV, GLOBAL] {
+        NextPage "next-page" ["n"] "next page" "next page of the list";
+        PreviousPage "previous-page" ["p"] "" "previous page of the list";
+    }
+    EXPLORER_MATCHES "Explorer, response" keys [EXPLORER_RESPONSE, NAV, GLOBAL] {
+        NextMatch "next-match" ["n"] "next" "next match";
+        PreviousMatch "previous-match" ["N"] "" "previous match";
+    }
     EXPLORER_SEARCH "Explorer, searching" text [] {
         KeepSearch "keep-search" ["enter"] "search" "close the search; n and N continue";
         DropSearch "drop-search" ["esc"] "cancel" "cancel the search";
     }
     EXPLORER_CALL "Explorer" keys [] {
-        CopyCommand "copy-command" ["y"] "copy" "copy as a tilldeck command";
+        CopyRow "copy-row" ["y"] "copy" "copy the row's id, or the call as a command";
+        CopyCommand "copy-command" ["ctrl-y"] "" "copy as a tilldeck command";
         CopyCallCurl "copy-call-curl" ["Y"] "as curl" "copy as curl, without secrets";
         History "history" ["H"] "history" "list the calls of this session";
         ArmAccount "arm-account" ["A"] "arm" "allow write calls, or disarm";
@@ -103,8 +116,9 @@ pub enum Part {
 }
 
 /// The line that is being typed, outside a draft.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 enum Typing {
+    #[default]
     Nothing,
     /// The search in the list of calls.
     Find(Input),
@@ -113,9 +127,8 @@ enum Typing {
 }
 
 /// The list of calls, the drafts, and the responses.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct State {
-    catalogues: Catalogues,
     starts: Starts,
     pub part: Part,
     list: List,
@@ -132,24 +145,6 @@ pub struct State {
 }
 
 impl State {
-    pub fn new(setup: &Setup) -> Self {
-        Self {
-            starts: Starts::new(),
-            catalogues: setup.catalogues.clone(),
-            part: Part::default(),
-            list: List::default(),
-            rows: Vec::new(),
-            query: String::new(),
-            made_from: None,
-            typing: Typing::Nothing,
-            drafts: Vec::new(),
-            current: None,
-            response: None,
-            history: History::default(),
-            area: Rect::default(),
-        }
-    }
-
     pub fn draft(&self) -> Option<&Draft> {
         self.drafts.get(self.current?)
     }
@@ -164,18 +159,6 @@ impl State {
             Some(draft) => Some(&draft.account),
             None => self.rows.get(self.list.selected).map(Row::account),
         }
-    }
-
-    /// What the provider's documents say a call is for.
-    fn about(&self, account: &Account, call: &RawCall) -> Option<&'static str> {
-        let calls = calls::catalogue(&self.catalogues, account.provider);
-        catalogue::find(calls, &call.method, &call.path).map(|call| call.about)
-    }
-
-    /// Whether a call changes something at the provider.
-    fn writes(&self, account: &Account, call: &RawCall) -> bool {
-        let calls = calls::catalogue(&self.catalogues, account.provider);
-        catalogue::writes(calls, &call.method, &call.path)
     }
 
     /// The sent call whose answer belongs to the current draft.
@@ -194,11 +177,11 @@ impl State {
         if self.made_from.as_ref() != Some(&from) {
             if self.made_from.is_none() {
                 // The first fit comes before the first frame is drawn; reading the catalogues can wait until after it.
-                self.starts = rows::starts(&self.catalogues);
+                self.starts = rows::starts(&store.catalogues);
             }
             self.made_from = Some(from);
             let selected = self.rows.get(self.list.selected).cloned();
-            let (rows, best) = calls::rows(store, &self.catalogues, &self.query, now);
+            let (rows, best) = calls::rows(store, &self.query, now);
             self.rows = rows;
             let same = selected.and_then(|old| self.rows.iter().position(|row| row.is_same(&old)));
             self.list.selected = same.or(best).unwrap_or(0);
@@ -209,7 +192,7 @@ impl State {
         let height = view::list_area(self.area, self).height;
         self.list.fit(self.rows.len(), height);
         let area = view::response_area(self.area, self);
-        let searching = matches!(self.typing, Typing::Search(_));
+        let searching = self.is_searching();
         if let Some(past) = self.draft().and_then(|draft| self.history.get(draft.past?)) {
             if self
                 .response
@@ -261,7 +244,7 @@ impl State {
 
     fn find(&mut self, query: &str, store: &Store, now: Now) {
         query.trim().clone_into(&mut self.query);
-        let (rows, best) = calls::rows(store, &self.catalogues, &self.query, now);
+        let (rows, best) = calls::rows(store, &self.query, now);
         self.rows = rows;
         self.list = List::default();
         self.list.selected = best.unwrap_or(0);
@@ -271,6 +254,36 @@ impl State {
     fn next_in_call(&mut self, forward: bool) {
         if let Some(draft) = self.draft_mut() {
             draft.next(forward);
+        }
+    }
+
+    /// Whether a search is being typed.
+    fn is_searching(&self) -> bool {
+        matches!(self.typing, Typing::Search(_))
+    }
+
+    /// Whether matches of a search are shown.
+    fn is_searched(&self) -> bool {
+        let response = self.response.as_ref();
+        response.is_some_and(|response| !response.reader().query().is_empty())
+    }
+
+    /// Selects the first call of the next or the previous account.
+    fn go_to_account(&mut self, forward: bool, store: &Store) {
+        let headings = self.rows.iter().enumerate();
+        let headings = headings.filter(|(_, row)| row.is_heading());
+        let mut others = headings.map(|(at, _)| at + 1);
+        let here = self.list.selected;
+        let own = self.rows.get(here).map(Row::account).cloned();
+        let is_other = |at: &usize| self.rows.get(*at).map(Row::account) != own.as_ref();
+        let found = if forward {
+            others.find(|at| *at > here)
+        } else {
+            others.rfind(|at| *at < here && is_other(at))
+        };
+        if let Some(at) = found {
+            self.list.selected = at;
+            self.open_selected(store);
         }
     }
 
@@ -291,14 +304,7 @@ impl State {
             draft.past = Some(number);
             self.part = Part::Response;
         }
-        let row = self.rows.iter().position(|row| match row {
-            Row::Call { account, call, .. } => {
-                *account == past.account && calls::is_same_call(Some(call), past.documented)
-            }
-            Row::Other(account) => *account == past.account && past.documented.is_none(),
-            _ => false,
-        });
-        self.list.selected = row.unwrap_or(self.list.selected);
+        self.select_call(&past.account, past.documented);
     }
 }
 
@@ -311,7 +317,8 @@ impl Component for State {
             (Typing::Find(_), _) => &EXPLORER_FIND,
             (Typing::Search(_), _) => &EXPLORER_SEARCH,
             (Typing::Nothing, Part::Calls) => &EXPLORER,
-            (Typing::Nothing, Part::Response) => &EXPLORER_RESPONSE,
+            (Typing::Nothing, Part::Response) if self.is_searched() => &EXPLORER_MATCHES,
+            (Typing::Nothing, Part::Response) => &EXPLORER_PAGES,
             (Typing::Nothing, Part::Request) => {
                 if self.draft().is_some_and(|draft| draft.in_body) {
                     &EXPLORER_BODY
@@ -331,6 +338,8 @@ impl Component for State {
             Action::SendCall => self.draft().is_some_and(|draft| draft.in_body),
             Action::OpenCall
             | Action::SendField
+            | Action::SendSelected
+            | Action::CopyRow
             | Action::CopyCommand
             | Action::CopyCallCurl
             | Action::EditCall => self.draft().is_some(),
@@ -341,9 +350,10 @@ impl Component for State {
             Action::ScrollLeft | Action::ScrollRight => {
                 response.is_some_and(|response| !response.reader().wraps())
             }
-            Action::NextMatch | Action::PreviousMatch => {
-                response.is_some_and(|response| !response.reader().query().is_empty())
-            }
+            Action::NextMatch | Action::PreviousMatch => self.is_searched(),
+            Action::NextPage => response.is_some() && self.page(true).is_some(),
+            Action::PreviousPage => response.is_some() && self.page(false).is_some(),
+            Action::FollowRow => response.is_some() && self.row_ids().is_some(),
             Action::Search | Action::ToggleWrap | Action::CopyResponse => response.is_some(),
             Action::ArmAccount => {
                 let known = self.account().and_then(|id| ctx.store.known(id));
@@ -351,6 +361,8 @@ impl Component for State {
                     && known.is_some_and(|known| known.account.environment.is_live())
             }
             Action::FindCall
+            | Action::NextAccount
+            | Action::PreviousAccount
             | Action::TakeFound
             | Action::FoundDown
             | Action::FoundUp
@@ -373,6 +385,9 @@ impl Component for State {
             Action::ToggleDigest => "the response is no list",
             Action::ScrollLeft | Action::ScrollRight => "the lines are wrapped",
             Action::NextMatch | Action::PreviousMatch => "nothing is searched",
+            Action::NextPage => "this is the last page",
+            Action::PreviousPage => "this is the first page",
+            Action::FollowRow => "the response has no rows",
             _ if self.draft().is_none() => "no call is selected",
             _ => "there is no response",
         }
@@ -381,6 +396,16 @@ impl Component for State {
     fn act(&mut self, action: Action, ctx: &mut UpdateContext<'_>) {
         match action {
             Action::SendCall | Action::SendField | Action::SendAgain => self.send(ctx),
+            Action::SendSelected => {
+                self.typing = Typing::Nothing;
+                self.send(ctx);
+            }
+            Action::NextAccount => self.go_to_account(true, ctx.store),
+            Action::PreviousAccount => self.go_to_account(false, ctx.store),
+            Action::FollowRow => self.offer_follow_ups(ctx),
+            Action::NextPage => self.turn_page(true, ctx),
+            Action::PreviousPage => self.turn_page(false, ctx),
+            Action::CopyRow => self.copy_row(ctx),
             Action::CopyCommand => self.copy_command(ctx),
             Action::CopyCallCurl => self.copy_curl(ctx),
             Action::CopyResponse => self.copy_response(ctx),
@@ -419,6 +444,7 @@ impl Component for State {
             Action::EditCall => self.part = Part::Request,
             Action::ToCalls => match self.in_flight() {
                 Some(request) => ctx.console.push(Command::Cancel(request)),
+                None if self.return_to_row(ctx) => {}
                 None => self.part = Part::Calls,
             },
             Action::ToResponse => {
@@ -474,6 +500,9 @@ impl Component for State {
     }
 
     fn word(&self, action: Action, ctx: ViewContext<'_>) -> Option<&'static str> {
+        if action == Action::CopyRow {
+            return self.row_ids().map(|_| "copy id");
+        }
         let known = self.account().and_then(|id| ctx.store.known(id))?;
         (action == Action::ArmAccount && known.armed(ctx.now).is_some()).then_some("disarm")
     }
@@ -560,6 +589,7 @@ impl Component for State {
     fn on_intent(&mut self, intent: Intent, ctx: &mut UpdateContext<'_>) {
         match intent {
             Intent::ShowCall(number) => self.reopen(number, ctx.store),
+            Intent::Follow(next) => self.follow(&next, ctx),
             Intent::Send(account, call) => self.send_confirmed(account, call, ctx),
             _ => {}
         }
@@ -573,6 +603,9 @@ impl Component for State {
 
     /// One step back: to the request, to the calls, to all calls.
     fn back(&mut self, ctx: &mut UpdateContext<'_>) -> bool {
+        if self.part != Part::Calls && self.return_to_row(ctx) {
+            return true;
+        }
         match self.part {
             Part::Response => self.part = Part::Request,
             Part::Request => self.part = Part::Calls,
