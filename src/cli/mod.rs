@@ -39,6 +39,7 @@ mod sandbox;
 mod secret;
 mod settings;
 mod start;
+mod stock;
 mod stop;
 mod token;
 mod values;

@@ -58,16 +58,17 @@ pub fn outcome(delivery: &Delivery, ctx: ViewContext<'_>) -> Vec<(String, Tone)>
     outcome
 }
 
-/// What the operator must do, and how long there is time: `give a key within 14:03`.
+/// What the operator must do, and how long there is time: `14:03 to give a key`. The time first, which must be seen where
+/// the rest is cut off.
 pub fn due(delivery: &Delivery, ctx: ViewContext<'_>) -> Option<String> {
     let mut all = ctx.store.due.iter();
     let due = all.find(|due| due.delivery.id == delivery.id)?;
     let action = due.deadline.action;
     Some(if ctx.still {
-        format!("{action} by {}", due.until.clock(&ctx.store.zone))
+        format!("by {}: {action}", due.until.clock(&ctx.store.zone))
     } else {
         let left = countdown(due.until.since(ctx.now.wall));
-        format!("{action} within {left}")
+        format!("{left} to {action}")
     })
 }
 

@@ -223,6 +223,16 @@ impl Store {
             .map_or(&[], |(_, calls)| calls)
     }
 
+    /// Whether calls of an account's provider take ids of rows.
+    pub fn has_follow_ups(&self, account: &str) -> bool {
+        let mut accounts = self.accounts.iter();
+        let known = accounts.find(|known| known.id().as_str() == account);
+        known.is_some_and(|known| {
+            let mut calls = self.catalogue(known.account.provider).iter();
+            calls.any(|call| !call.follow_ups.is_empty())
+        })
+    }
+
     /// What the provider's documents say a call is for; empty for an undocumented one.
     pub fn about(&self, account: &Account, call: &RawCall) -> &'static str {
         let calls = self.catalogue(account.provider);

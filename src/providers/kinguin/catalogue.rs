@@ -513,19 +513,6 @@ pub static CATALOGUE: [Documented; 47] = [
     ),
     Documented::write(
         "POST",
-        "/sales-manager-api/api/v1/offers/{offerId}/popularity",
-        &[OFFER_ID],
-        Some(r#"{"maxBid": 25, "salesBoosterRenewal": false}"#),
-        "bid for a place in the sales booster, in cents; 0 ends the bid. Each activation costs an entry \
-        fee; salesBoosterRenewal repeats it every seven days",
-    )
-    .after(&[write(
-        "bid in the sales booster, in cents",
-        &["offerId"],
-        r#"{"maxBid": "{#maxBid}", "salesBoosterRenewal": false}"#,
-    )]),
-    Documented::write(
-        "POST",
         STOCK,
         &[OFFER_ID],
         Some(r#"{"body": "SANDBOX-KEY-0001", "mimeType": "text/plain"}"#),
@@ -543,6 +530,19 @@ pub static CATALOGUE: [Documented; 47] = [
             r#"{"body": "{body}", "mimeType": "text/plain"}"#,
         ),
     ]),
+    Documented::write(
+        "POST",
+        "/sales-manager-api/api/v1/offers/{offerId}/popularity",
+        &[OFFER_ID],
+        Some(r#"{"maxBid": 25, "salesBoosterRenewal": false}"#),
+        "bid for a place in the sales booster, in cents; 0 ends the bid. Each activation costs an entry \
+        fee; salesBoosterRenewal repeats it every seven days",
+    )
+    .after(&[write(
+        "bid in the sales booster, in cents",
+        &["offerId"],
+        r#"{"maxBid": "{#maxBid}", "salesBoosterRenewal": false}"#,
+    )]),
     Documented::write(
         "POST",
         STOCK_LIST,

@@ -27,7 +27,7 @@ keys! {
     Action:
     DELIVERY "Callback" keys [NAV, READER, OVERLAY] {
         DeliveryTimeline "delivery-timeline" ["enter" "t"] "timeline" "show the payment's timeline";
-        FollowDelivery "follow-delivery" ["c"] "next call" "list the calls that take the callback's ids";
+        FollowDelivery "follow-delivery" ["c"] "next call" "list the calls for this callback";
         ReplayDelivery "replay-delivery" ["r"] "replay" "replay, after confirmation";
         RetryDelivery "retry-delivery" ["R"] "retry" "retry failed checks and forwards";
         CopyDelivery "copy-delivery" ["y"] "copy as curl" "copy as curl, without secrets";
@@ -102,9 +102,17 @@ impl Component for State {
     fn can(&self, action: Action, ctx: ViewContext<'_>) -> bool {
         match action {
             Action::DeliveryTimeline => ctx.store.is_ready() && self.delivery.subject.is_some(),
-            Action::ReplayDelivery | Action::FollowDelivery => ctx.store.is_ready(),
+            Action::ReplayDelivery => ctx.store.is_ready(),
+            Action::FollowDelivery => ctx.store.has_follow_ups(&self.delivery.account),
             Action::RetryDelivery => ctx.store.is_ready() && can_retry(&self.delivery),
             Action::CopyDelivery | Action::CopyDeliveryBody => true,
+        }
+    }
+
+    fn why_not(&self, action: Action) -> &'static str {
+        match action {
+            Action::FollowDelivery => "no documented call takes its ids",
+            _ => "this callback has nothing for it",
         }
     }
 

@@ -48,7 +48,7 @@ impl State {
             list: List::default(),
         };
         if state.all(ctx.store).is_empty() {
-            ctx.flash(Level::Info, "no documented call takes the ids of this row");
+            ctx.flash(Level::Info, "no documented call takes these ids");
         } else {
             ctx.open(state);
         }
@@ -154,9 +154,13 @@ impl Component for State {
         let pager = Pager::list(list, self.list, rows.len());
         pager.draw(theme, buf, |at, line, buf| {
             let (call, follow_up) = rows[at];
-            let tone = if call.writes { Tone::Warn } else { Tone::Good };
             Pen::new(buf, line, 0)
-                .cell(call.method, 7, theme.style(tone))
+                .cell(call.method, 7, theme.bold(Tone::Plain))
+                .cell(
+                    if call.writes { "✎" } else { "" },
+                    2,
+                    theme.style(Tone::Plain),
+                )
                 .text(follow_up.name, theme.style(Tone::Plain));
         });
         if hidden > 0 {

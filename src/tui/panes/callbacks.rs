@@ -36,7 +36,7 @@ keys! {
     CALLBACKS "Callbacks" keys [NAV, COLUMNS, GLOBAL] {
         CallbackSubject "callback-subject" ["enter" "t"] "timeline" "show the payment's or player's page";
         OpenDelivery "open-callback" ["i"] "details" "show the callback's details";
-        FollowCallback "follow-callback" ["c"] "next call" "list the calls that take the callback's ids";
+        FollowCallback "follow-callback" ["c"] "next call" "list the calls for this callback";
         Replay "replay" ["r"] "replay" "replay, after confirmation";
         Retry "retry" ["R"] "retry" "retry failed checks and forwards";
         FilterCallbacks "filter-callbacks" ["/"] "filter" "search the saved callbacks";
@@ -200,8 +200,10 @@ impl Component for State {
         let store = ctx.store;
         let selected = self.selected(store).is_some();
         match action {
-            Action::CallbackSubject | Action::Replay | Action::FollowCallback => {
-                store.is_ready() && selected
+            Action::CallbackSubject | Action::Replay => store.is_ready() && selected,
+            Action::FollowCallback => {
+                let account = self.selected(store).map(|selected| &selected.account);
+                store.is_ready() && account.is_some_and(|account| store.has_follow_ups(account))
             }
             // For a callback without a subject, Enter already opens the details.
             Action::OpenDelivery | Action::CopySubject => {
@@ -218,8 +220,8 @@ impl Component for State {
     fn why_not(&self, action: Action) -> &'static str {
         match action {
             Action::OlderCallbacks => "there is none, or it loads",
+            Action::FollowCallback => "no documented call takes its ids",
             Action::CallbackSubject
-            | Action::FollowCallback
             | Action::OpenDelivery
             | Action::CopySubject
             | Action::Replay
@@ -248,7 +250,9 @@ impl Component for State {
             (Action::OpenDelivery, Some(delivery)) => delivery::State::open(delivery, ctx),
             (Action::FollowCallback, Some(delivery)) => {
                 // The ids are in its bytes, which the ledger has sealed.
-                if let Ok(account) = AccountId::new(delivery.account.as_str()) {
+                if ctx.store.has_follow_ups(&delivery.account)
+                    && let Ok(account) = AccountId::new(delivery.account.as_str())
+                {
                     let request = ctx.store.number();
                     ctx.out.push(Effect::OpenDelivery {
                         request,

@@ -47,6 +47,7 @@ pub fn press(model: &mut Model, keys: &str, now: Now) -> Vec<Effect> {
                     "f5" => (KeyCode::F(5), KeyModifiers::NONE),
                     "alt-z" => (KeyCode::Char('z'), KeyModifiers::ALT),
                     "ctrl-s" => (KeyCode::Char('s'), KeyModifiers::CONTROL),
+                    "ctrl-y" => (KeyCode::Char('y'), KeyModifiers::CONTROL),
                     "ctrl-c" => (KeyCode::Char('c'), KeyModifiers::CONTROL),
                     "ctrl-z" => (KeyCode::Char('z'), KeyModifiers::CONTROL),
                     other => panic!("no key {other}"),

@@ -9,7 +9,7 @@ use super::*;
 
 const SIZES: [(u16, u16); 3] = [(120, 40), (80, 24), (60, 15)];
 
-fn exploring(setup: Setup) -> Model {
+pub fn exploring(setup: Setup) -> Model {
     let mut model = sized(setup, 120, 40);
     let mut ready = readiness(Vec::new(), Vec::new());
     ready.verify = Vec::new();
@@ -19,7 +19,7 @@ fn exploring(setup: Setup) -> Model {
     model
 }
 
-fn shots(name: &str, model: &mut Model, now: Now) {
+pub fn shots(name: &str, model: &mut Model, now: Now) {
     for (width, height) in SIZES {
         let text = resized_screen(model, now, width, height);
         assert_snapshot!(format!("explorer_{name}_{width}x{height}"), text);
@@ -34,7 +34,7 @@ fn shots(name: &str, model: &mut Model, now: Now) {
     );
 }
 
-fn sent(effects: &[Effect]) -> Option<(RequestId, AccountId, RawCall)> {
+pub fn sent(effects: &[Effect]) -> Option<(RequestId, AccountId, RawCall)> {
     effects.iter().find_map(|effect| match effect {
         Effect::Explore {
             request,
@@ -45,7 +45,7 @@ fn sent(effects: &[Effect]) -> Option<(RequestId, AccountId, RawCall)> {
     })
 }
 
-fn explored(text: &str) -> Explored {
+pub fn explored(text: &str) -> Explored {
     Explored {
         status: 200,
         content_type: Some("application/json;charset=UTF-8".into()),
@@ -58,7 +58,7 @@ fn explored(text: &str) -> Explored {
     }
 }
 
-fn explored_result(
+pub fn explored_result(
     model: &mut Model,
     now: Now,
     request: RequestId,
@@ -68,12 +68,12 @@ fn explored_result(
 }
 
 /// Finds a call, sends it and returns its request.
-fn send(model: &mut Model, letters: &str, now: Now) -> (RequestId, AccountId, RawCall) {
+pub fn send(model: &mut Model, letters: &str, now: Now) -> (RequestId, AccountId, RawCall) {
     let effects = press(model, &format!("/{letters}<enter><enter>"), now);
     sent(&effects).expect("the call was sent")
 }
 
-fn copied(effects: &[Effect]) -> &str {
+pub fn copied(effects: &[Effect]) -> &str {
     match effects {
         [Effect::Copy { text, .. }] => text.expose(),
         other => panic!("{other:?}"),
@@ -95,7 +95,7 @@ fn setups() -> String {
     )
 }
 
-fn offers_digest() -> Digest {
+pub fn offers_digest() -> Digest {
     Digest {
         title: "offers 0-24 of 251".into(),
         columns: vec![
@@ -616,6 +616,14 @@ pub fn in_every_part() -> Vec<(&'static str, Model)> {
     let unread = unread.map(|keys| after(exploring(sandbox_setup()), keys));
     let with_response = ["", "d", "d/amount", "d/amount<enter>", "<esc><esc><esc>H"];
     let with_response = with_response.map(|keys| after(read.clone(), keys));
+    let followed = ["<enter>", "<enter><enter>"].map(|keys| after(read.clone(), keys));
+    let mut live = exploring(live_setup());
+    let (request, ..) = send(&mut live, "page by page", second(1));
+    let mut answer = explored("{}");
+    answer.digest = Some(offers_digest());
+    explored_result(&mut live, second(2), request, Ok(answer));
+    let unarmed = after(live, "<enter>");
+    let with_response = with_response.into_iter().chain(followed).chain([unarmed]);
     unread.into_iter().chain(with_response).collect()
 }
 

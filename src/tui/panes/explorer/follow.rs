@@ -30,11 +30,9 @@ impl State {
 
     /// Opens the list of the calls that take the selected row's ids.
     pub(super) fn offer_follow_ups(&self, ctx: &mut UpdateContext<'_>) {
-        let (Some(ids), Some(draft)) = (self.row_ids(), self.draft()) else {
-            ctx.flash(Level::Info, "the response has no rows; e edits the request");
-            return;
-        };
-        follow_ups::State::open(draft.account.clone(), ids, ctx);
+        if let (Some(ids), Some(draft)) = (self.row_ids(), self.draft()) {
+            follow_ups::State::open(draft.account.clone(), ids, ctx);
+        }
     }
 
     /// Copies the own id of the selected row, else the whole row; without a row, the call as a command.

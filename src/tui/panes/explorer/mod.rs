@@ -43,11 +43,11 @@ keys! {
     EXPLORER "Explorer" keys [EXPLORER_SEND, EXPLORER_CALL, NAV, GLOBAL] {
         OpenCall "open-call" ["enter"] "fill in" "fill in the selected call";
         FindCall "find-call" ["/"] "find" "find a call by path or purpose";
-        NextAccount "next-account" ["}"] "" "first call of the next account";
-        PreviousAccount "previous-account" ["{"] "" "first call of the previous account";
+        NextAccount "next-account" ["}"] "" "go to the next account";
+        PreviousAccount "previous-account" ["{"] "" "go to the previous account";
     }
     EXPLORER_SEND "Explorer" text [] {
-        SendSelected "send-selected" ["ctrl-s" "f5"] "send" "send the selected call as it is";
+        SendSelected "send-selected" ["ctrl-s" "f5"] "send" "send the selected call";
     }
     EXPLORER_FIND "Explorer, finding" text [EXPLORER_SEND] {
         TakeFound "take-found" ["enter"] "fill in" "fill in the selected call";
@@ -72,7 +72,7 @@ keys! {
         UndoEdit "undo-edit" ["ctrl-/" "ctrl-7" "alt-z"] "undo" "undo the last change to the body";
     }
     EXPLORER_RESPONSE "Explorer, response" keys [EXPLORER_CALL, NAV, GLOBAL] {
-        FollowRow "follow-row" ["enter"] "next call" "list the calls that take the row's id";
+        FollowRow "follow-row" ["enter"] "next call" "list the calls for this row";
         EditCall "edit-call" ["e"] "edit" "edit the request";
         SendAgain "send-again" ["r"] "again" "send the call again";
         Search "search" ["/"] "search" "search the response";
@@ -95,7 +95,7 @@ keys! {
         DropSearch "drop-search" ["esc"] "cancel" "cancel the search";
     }
     EXPLORER_CALL "Explorer" keys [] {
-        CopyRow "copy-row" ["y"] "copy" "copy the row's id, or the call as a command";
+        CopyRow "copy-row" ["y"] "copy" "copy the row id, else a command";
         CopyCommand "copy-command" ["ctrl-y"] "" "copy as a tilldeck command";
         CopyCallCurl "copy-call-curl" ["Y"] "as curl" "copy as curl, without secrets";
         History "history" ["H"] "history" "list the calls of this session";
@@ -185,8 +185,13 @@ impl State {
             self.rows = rows;
             let same = selected.and_then(|old| self.rows.iter().position(|row| row.is_same(&old)));
             self.list.selected = same.or(best).unwrap_or(0);
-            if same.is_none() && self.part == Part::Calls {
-                self.open_selected(store);
+            match self.draft().filter(|_| self.part != Part::Calls) {
+                _ if same.is_some() => {}
+                Some(draft) => {
+                    let (account, call) = (draft.account.clone(), draft.call);
+                    self.select_call(&account, call);
+                }
+                None => self.open_selected(store),
             }
         }
         let height = view::list_area(self.area, self).height;
@@ -268,20 +273,24 @@ impl State {
         response.is_some_and(|response| !response.reader().query().is_empty())
     }
 
-    /// Selects the first call of the next or the previous account.
-    fn go_to_account(&mut self, forward: bool, store: &Store) {
-        let headings = self.rows.iter().enumerate();
-        let headings = headings.filter(|(_, row)| row.is_heading());
-        let mut others = headings.map(|(at, _)| at + 1);
+    /// The first row of the next or the previous account.
+    fn other_account(&self, forward: bool) -> Option<usize> {
         let here = self.list.selected;
-        let own = self.rows.get(here).map(Row::account).cloned();
-        let is_other = |at: &usize| self.rows.get(*at).map(Row::account) != own.as_ref();
-        let found = if forward {
-            others.find(|at| *at > here)
+        let own = self.rows.get(here)?.account();
+        let mut firsts = (0..self.rows.len()).filter(|at| {
+            let starts = *at == 0 || self.rows[*at - 1].account() != self.rows[*at].account();
+            starts && self.rows[*at].account() != own
+        });
+        let heading = if forward {
+            firsts.find(|at| *at > here)
         } else {
-            others.rfind(|at| *at < here && is_other(at))
+            firsts.rfind(|at| *at < here)
         };
-        if let Some(at) = found {
+        heading.map(|at| at + 1)
+    }
+
+    fn go_to_account(&mut self, forward: bool, store: &Store) {
+        if let Some(at) = self.other_account(forward) {
             self.list.selected = at;
             self.open_selected(store);
         }
@@ -360,9 +369,9 @@ impl Component for State {
                 ctx.store.is_ready()
                     && known.is_some_and(|known| known.account.environment.is_live())
             }
+            Action::NextAccount => self.other_account(true).is_some(),
+            Action::PreviousAccount => self.other_account(false).is_some(),
             Action::FindCall
-            | Action::NextAccount
-            | Action::PreviousAccount
             | Action::TakeFound
             | Action::FoundDown
             | Action::FoundUp
@@ -385,6 +394,7 @@ impl Component for State {
             Action::ToggleDigest => "the response is no list",
             Action::ScrollLeft | Action::ScrollRight => "the lines are wrapped",
             Action::NextMatch | Action::PreviousMatch => "nothing is searched",
+            Action::NextAccount | Action::PreviousAccount => "there is no other account",
             Action::NextPage => "this is the last page",
             Action::PreviousPage => "this is the first page",
             Action::FollowRow => "the response has no rows",
@@ -601,8 +611,12 @@ impl Component for State {
         request.is_some()
     }
 
-    /// One step back: to the request, to the calls, to all calls.
+    /// One step back: from a search, to the row that the call was made from, to the request, to the calls, to all calls.
     fn back(&mut self, ctx: &mut UpdateContext<'_>) -> bool {
+        if self.part == Part::Response && self.is_searched() {
+            self.with_response(|response| response.search(""));
+            return true;
+        }
         if self.part != Part::Calls && self.return_to_row(ctx) {
             return true;
         }
