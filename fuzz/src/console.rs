@@ -566,7 +566,7 @@ fn explored(input: &mut Input<'_>) -> Explored {
             columns: vec![Column::id("one", "offerId"), Column::number("two")],
             rows: vec![row; usize::from(input.byte() % 9)],
             note: "a note",
-            has_more: input.byte() % 2 == 0,
+            has_more: input.byte().is_multiple_of(2),
         }),
     }
 }

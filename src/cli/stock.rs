@@ -26,7 +26,7 @@ const FILE: &str = "pass a text file with one key on each line, or - for stdin";
 /// So many failures in a row are no matter of single keys.
 const FAILURES_MAX: usize = 5;
 
-/// Upload keys to an offer, one request for each key. Prints for each line of the file what became of its key.
+/// Upload keys to an offer, one request for each key. Prints the result for each line of the file.
 ///
 /// It can be repeated with the same file: Kinguin adds no key twice. Keys are never printed or logged.
 #[derive(Debug, Args)]
@@ -123,7 +123,7 @@ impl AddStock {
     }
 }
 
-/// Prints what became of each key.
+/// Prints the result for each key.
 struct Report<'a> {
     account: &'a Account,
     offer: &'a str,
@@ -210,4 +210,37 @@ fn keys(place: &str) -> Result<Vec<(usize, Secret)>, Problem> {
         return Err(usage("the file has no keys", FILE));
     }
     Ok(keys)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refused_key_stops_no_others_and_a_failure_of_all_does() {
+        let failed = |kind| Err(Problem::new(kind, "no", ""));
+        let mut counts = Counts::default();
+        let mut stops = |added: Result<Uploaded, Problem>| {
+            counts.add(&added);
+            added.is_err_and(|problem| counts.must_stop(&problem))
+        };
+        for kind in [
+            ProblemKind::NotFound,
+            ProblemKind::Refused,
+            ProblemKind::Unreachable,
+        ] {
+            assert!(stops(failed(kind)), "{kind:?}");
+        }
+        assert!(!stops(Ok(Uploaded::Known)));
+        for _ in 1..FAILURES_MAX {
+            assert!(!stops(failed(ProblemKind::Failing)));
+        }
+        assert!(stops(failed(ProblemKind::Failing)));
+        assert!(!stops(Ok(Uploaded::Added("1".into()))));
+        assert!(!stops(failed(ProblemKind::Failing)));
+        assert_eq!(
+            counts.describe(2),
+            "1 added, 1 there before, 9 failed, 2 not sent"
+        );
+    }
 }

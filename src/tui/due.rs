@@ -1,9 +1,12 @@
-//! The callbacks that the operator must answer in time. Derived from the store.
+//! The callbacks that the operator must answer in time.
 
 use std::sync::Arc;
 
-use super::store::Store;
+use super::rows::Rows;
 use crate::domain::{Deadline, Delivery, Now, ProviderId, WallTime};
+
+/// The callbacks of each provider that must be answered in time.
+pub type Deadlines = Vec<(ProviderId, &'static [Deadline])>;
 
 /// A callback that waits for an answer.
 #[derive(Debug, Clone, PartialEq)]
@@ -14,12 +17,12 @@ pub struct Due {
 }
 
 /// The loaded callbacks whose time runs: a later event about the same subject shows that it was answered.
-pub fn all(store: &Store, now: Now) -> Vec<Due> {
+pub fn all(deliveries: &Rows<Delivery>, deadlines: &Deadlines, now: Now) -> Vec<Due> {
     let mut answered = Vec::new();
     let mut due = Vec::new();
-    for delivery in store.deliveries.iter().filter(|one| one.is_genuine()) {
+    for delivery in deliveries.iter().filter(|one| one.is_genuine()) {
         let about = (&delivery.account, &delivery.subject);
-        let Some(deadline) = deadline(delivery, store) else {
+        let Some(deadline) = deadline(delivery, deadlines) else {
             answered.push(about);
             continue;
         };
@@ -37,9 +40,9 @@ pub fn all(store: &Store, now: Now) -> Vec<Due> {
     due
 }
 
-fn deadline(delivery: &Delivery, store: &Store) -> Option<Deadline> {
-    let of = |(id, _): &&(ProviderId, _)| id.0 == delivery.provider;
-    let (_, deadlines) = store.deadlines.iter().find(of)?;
+fn deadline(delivery: &Delivery, deadlines: &Deadlines) -> Option<Deadline> {
+    let mut all = deadlines.iter();
+    let (_, deadlines) = all.find(|(id, _)| id.0 == delivery.provider)?;
     let mut deadlines = deadlines.iter();
     deadlines
         .find(|deadline| deadline.event == delivery.kind)

@@ -9,14 +9,13 @@ use jiff::tz::TimeZone;
 use crate::domain::manage::{Change, ProviderSetup};
 use crate::domain::simulate::{Fault, Part};
 use crate::domain::{
-    Ability, Account, AccountId, BudgetGauge, Counts, CredentialStatus, Deadline, Delivery,
-    Documented, Exchange, ExchangeId, Handled, LinkRequest, Listening, Now, Op, PaymentId,
-    PlayerId, Problem, ProviderId, RawCall, RequestId, Secret, Subject, TokenStatus, Waiting,
-    WallTime, catalogue,
+    Ability, Account, AccountId, BudgetGauge, Counts, CredentialStatus, Delivery, Documented,
+    Exchange, ExchangeId, Handled, LinkRequest, Listening, Now, Op, PaymentId, PlayerId, Problem,
+    ProviderId, RawCall, RequestId, Secret, Subject, TokenStatus, Waiting, WallTime, catalogue,
 };
 
 use super::Effect;
-use super::due::{self, Due};
+use super::due::{self, Deadlines, Due};
 use super::jobs::Tally;
 use super::msg::{Level, Notice, WatchKey};
 use super::rows::Rows;
@@ -129,7 +128,7 @@ pub struct Store {
     /// Each provider's documented calls.
     pub catalogues: Catalogues,
     /// The callbacks of each provider that must be answered in time.
-    pub deadlines: Vec<(ProviderId, &'static [Deadline])>,
+    pub deadlines: Deadlines,
     /// Whether machines of a team share the ledger.
     pub is_shared: bool,
     /// Whether accounts can be added and removed.
@@ -582,7 +581,7 @@ impl Store {
         for known in &mut self.accounts {
             changed |= known.review(now);
         }
-        let due = due::all(self, now);
+        let due = due::all(&self.deliveries, &self.deadlines, now);
         changed |= self.due != due;
         self.due = due;
         changed

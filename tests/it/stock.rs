@@ -92,17 +92,6 @@ fn keys_that_could_not_be_sent_are_named_by_their_lines() {
 }
 
 #[test]
-fn a_key_that_is_refused_stops_no_others() {
-    let simulated = Simulated::start(&[], "");
-    let long = "x".repeat(200 * 1024 + 1);
-    let file = file_of(&simulated, &format!("PLANTED-A\n{long}\nPLANTED-B\n"));
-    let ran = simulated.run(&["stock", "add", OFFER, &file, "--yes"]);
-    assert_eq!(ran.code, 5, "{ran:?}");
-    assert!(ran.out.contains("line 2: failed: ") && ran.out.contains("Key is too big"));
-    assert!(ran.out.contains("line 3: added as "), "{ran:?}");
-}
-
-#[test]
 fn without_a_terminal_keys_are_added_only_with_yes() {
     let simulated = Simulated::start(&[], "");
     for (text, arguments, words) in [

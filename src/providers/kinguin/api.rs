@@ -98,7 +98,7 @@ impl Client for Kinguin {
             }
             let key = read::<wire::Key>(reply.status, &reply.body)?;
             let id = inert::cut(&redact::body(&key.id.unwrap_or_default()), 40);
-            Ok(Uploaded::Added(id.to_string()))
+            Ok(Uploaded::Added(id))
         }))
     }
 

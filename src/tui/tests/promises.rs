@@ -579,7 +579,7 @@ fn some_reply(which: u8) -> Result<Explored, Problem> {
             columns: vec![Column::id("one", "offerId"), Column::number("two")],
             rows: vec![row; usize::from(which % 9)],
             note: "n",
-            has_more: which % 2 == 0,
+            has_more: which.is_multiple_of(2),
         }),
     })
 }

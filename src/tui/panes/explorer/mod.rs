@@ -467,21 +467,8 @@ impl Component for State {
             }
             Action::NextParam | Action::NextInCall => self.next_in_call(true),
             Action::PreviousParam | Action::PreviousInCall => self.next_in_call(false),
-            Action::TidyBody => {
-                if let Some(draft) = self.draft_mut()
-                    && !draft.tidy()
-                {
-                    let words = "only a JSON body can be indented";
-                    ctx.store.flash(Level::Warning, words);
-                }
-            }
-            Action::UndoEdit => {
-                if let Some(draft) = self.draft_mut()
-                    && !draft.undo()
-                {
-                    ctx.store.flash(Level::Info, "nothing to undo");
-                }
-            }
+            Action::TidyBody => self.tidy(ctx),
+            Action::UndoEdit => self.undo(ctx),
             Action::Search => {
                 if let Some(response) = &self.response {
                     self.typing = Typing::Search(response.reader().query().into());
