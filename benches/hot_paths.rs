@@ -33,6 +33,7 @@ fn console() -> Model {
         is_shared: false,
         may_manage: false,
         catalogues: Vec::new(),
+        deadlines: Vec::new(),
         ui: UiOptions::default(),
     };
     let mut model = Model::new(setup).expect("the default keys do not clash");
