@@ -34,6 +34,7 @@ fn console() -> Model {
         may_manage: false,
         catalogues: Vec::new(),
         open: None,
+        deadlines: Vec::new(),
         ui: UiOptions::default(),
     };
     let mut model = Model::new(setup).expect("the default keys do not clash");

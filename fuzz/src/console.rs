@@ -20,7 +20,7 @@ use tilldeck::domain::{
     Environment, Estimate, Exchange, ExchangeId, Expectation, Expected, ExpectedBy, Explored,
     Happening, Inventory, Item, Listening, Note, Now, Observation, Op, Outcome, Payment, PaymentId,
     PaymentLink, PaymentState, PaymentVerdict, Player, PlayerId, Problem, ProblemKind, Reported,
-    RequestId, Secret, Subject, Timeline, TokenLife, TokenStatus, Watch, What, inert,
+    RequestId, RowIds, Secret, Subject, Timeline, TokenLife, TokenStatus, Watch, What, inert,
 };
 use tilldeck::providers::REGISTRY;
 use tilldeck::tui::msg::{Level, Notice, Ready};
@@ -123,6 +123,7 @@ impl Console {
                 .map(|manifest| (manifest.id, manifest.catalogue))
                 .collect(),
             open: None,
+            deadlines: Vec::new(),
             ui: UiOptions::default(),
         };
         let account = AccountId::new("kanga").expect("a name");
@@ -311,6 +312,9 @@ impl Console {
                     headers: vec![("x-note".into(), input.text())],
                     body: body(&input.text()),
                     replies: vec![(JobId(1), body(&input.text()))],
+                    ids: RowIds {
+                        ids: vec![("offerId", input.text())],
+                    },
                 }),
             },
             Some(Effect::OpenExchange { request, exchange }) => Msg::Opened {
@@ -560,9 +564,10 @@ fn explored(input: &mut Input<'_>) -> Explored {
         failure: input.choose(&[false, true]).then(|| input.text()),
         digest: digested.then(|| Digest {
             title: "a title".into(),
-            columns: vec![Column::text("one"), Column::number("two")],
+            columns: vec![Column::id("one", "offerId"), Column::number("two")],
             rows: vec![row; usize::from(input.byte() % 9)],
             note: "a note",
+            has_more: input.byte().is_multiple_of(2),
         }),
     }
 }

@@ -145,6 +145,10 @@ fn setup(config: &Config, profile: &Profile, vault: &Vault, out: &Out) -> Setup 
             .iter()
             .map(|manifest| (manifest.id, manifest.catalogue))
             .collect(),
+        deadlines: providers::REGISTRY
+            .iter()
+            .map(|manifest| (manifest.id, manifest.deadlines))
+            .collect(),
         ui: UiOptions {
             theme: ui.theme,
             colors: ui.colors.clone(),

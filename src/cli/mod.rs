@@ -42,6 +42,7 @@ mod screen_file;
 mod secret;
 mod settings;
 mod start;
+mod stock;
 mod stop;
 mod token;
 mod values;

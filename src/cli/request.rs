@@ -12,13 +12,16 @@ use serde_json::json;
 
 use super::command::{CommandContext, DeckCommand, request_options};
 use super::exit::{CommandResult, Exit, usage};
-use super::output::{Out, Tone, problem_json};
+use super::output::{Tone, problem_json};
 use super::prompt::{self, can_ask};
 use super::values::{auth_method, method, timeout};
 use crate::deck::Deck;
 use crate::domain::raw_path::{self, HasFragment};
 use crate::domain::{Ability, Account, AuthMethod, Problem, RawReply, RawRequest, charset, inert};
-pub(super) use body::Body;
+pub(super) use body::{Body, SIZE_MAX, from};
+
+/// The most pages of one command.
+const PAGES_MAX: usize = 1000;
 
 /// Send any API call with an account's credentials, within its rate limit. The response body goes to stdout, the
 /// status to stderr.
@@ -45,6 +48,10 @@ pub struct Request {
     /// Do not ask for confirmation before a write request.
     #[arg(long)]
     yes: bool,
+    /// Also send the call for each further page of the list, within the rate limit. The bodies follow each other; with
+    /// --json, each page is an object.
+    #[arg(long)]
+    all_pages: bool,
     /// Exit with 6 instead of waiting when the rate limit is reached.
     #[arg(long)]
     no_wait: bool,
@@ -59,57 +66,75 @@ impl DeckCommand for Request {
     }
 
     async fn run(self, cx: &CommandContext<'_>) -> CommandResult {
-        let out = cx.out;
-        let RawCall {
-            account,
-            raw,
-            writes,
-        } = self.send(cx.deck, out).await?;
-        let judged = cx.deck.judge_raw(&account.id, &raw, writes);
-        let RawReply {
-            status,
-            body,
-            content_type,
-            ..
-        } = raw;
-        // Raw bytes, so that a redirect to a file saves the body unchanged.
-        let decoded = charset::decode(&body, content_type.as_deref().unwrap_or(""), true);
-        if out.json {
-            let text = decoded
-                .as_deref()
-                .map_or_else(|| STANDARD.encode(&body), str::to_owned);
-            let mut object = json!({
-                "account": account.id,
-                "method": self.method,
-                "path": self.path,
-                "status": status,
-                "body": text,
-            });
-            if decoded.is_none() {
-                object["encoding"] = "base64".into();
-            }
-            if let Err(problem) = &judged {
-                object["error"] = problem_json(problem);
-            }
-            out.object(&object)?;
-        } else if std::io::stdout().is_terminal() {
-            // The body may have escape codes, so a terminal gets it inert.
-            let text = decoded.unwrap_or_else(|| String::from_utf8_lossy(&body));
-            out.line(inert::block(&text).trim_end())?;
-        } else {
-            out.bytes(&body)?;
+        let (account, mut request) = self.prepare(cx.deck).await?;
+        for _ in 0..PAGES_MAX {
+            let raw = self.send(&account, &request, cx).await?;
+            let exit = print(&account, &request, &raw, cx)?;
+            let next = if self.all_pages && exit == Exit::Done {
+                cx.deck.next_page(&account.id, &request, &raw)?
+            } else {
+                None
+            };
+            let Some(next) = next else {
+                return Ok(exit);
+            };
+            request.path = next;
         }
-        match judged {
-            Ok(()) => Ok(Exit::Done),
-            // The object has it.
-            Err(problem) if out.json => Ok(problem.kind.into()),
-            Err(problem) => Err(problem.into()),
+        let path = inert::cut(&request.path, 130);
+        let warning = format!("stopped after {PAGES_MAX} pages; the next one is {path}");
+        cx.out.warn(&warning);
+        Ok(Exit::Done)
+    }
+}
+
+/// Prints a response, and returns what it means for the exit code.
+fn print(
+    account: &Account,
+    request: &RawRequest,
+    raw: &RawReply,
+    cx: &CommandContext<'_>,
+) -> CommandResult {
+    let out = cx.out;
+    let judged = cx.deck.judge_raw(&account.id, raw, request.writes);
+    // Raw bytes, so that a redirect to a file saves the body unchanged.
+    let kind = raw.content_type.as_deref().unwrap_or("");
+    let decoded = charset::decode(&raw.body, kind, true);
+    if out.json {
+        let text = decoded
+            .as_deref()
+            .map_or_else(|| STANDARD.encode(&raw.body), str::to_owned);
+        let mut object = json!({
+            "account": account.id,
+            "method": request.method,
+            "path": request.path,
+            "status": raw.status,
+            "body": text,
+        });
+        if decoded.is_none() {
+            object["encoding"] = "base64".into();
         }
+        if let Err(problem) = &judged {
+            object["error"] = problem_json(problem);
+        }
+        out.object(&object)?;
+    } else if std::io::stdout().is_terminal() {
+        // The body may have escape codes, so a terminal gets it inert.
+        let text = decoded.unwrap_or_else(|| String::from_utf8_lossy(&raw.body));
+        out.line(inert::block(&text).trim_end())?;
+    } else {
+        out.bytes(&raw.body)?;
+    }
+    match judged {
+        Ok(()) => Ok(Exit::Done),
+        // The object has it.
+        Err(problem) if out.json => Ok(problem.kind.into()),
+        Err(problem) => Err(problem.into()),
     }
 }
 
 impl Request {
-    async fn send(&self, deck: &Deck, out: &Out) -> Result<RawCall, Problem> {
+    /// The account and the confirmed request.
+    async fn prepare(&self, deck: &Deck) -> Result<(Account, RawRequest), Problem> {
         let choice = self.auth.map(|_| Ability::AuthMethods);
         let account = deck.pick(Some(&self.account_name), choice)?;
         let path = raw_path::sendable(&self.path).map_err(|error| {
@@ -118,11 +143,6 @@ impl Request {
         })?;
         let body = Body::of(self).read().await?;
         let writes = deck.writes(&account.id, &self.method, &path)?;
-        if writes && !self.yes {
-            // An invalid path fails before the prompt, not after it.
-            deck.could_send(&account.id, &path)?;
-            confirm(&format!("{} {path}", self.method), &account).await?;
-        }
         let request = RawRequest {
             method: self.method.clone(),
             path,
@@ -130,42 +150,44 @@ impl Request {
             writes,
             auth: self.auth,
         };
-        let raw = deck
-            .raw(&account.id, &request, request_options(self.no_wait))
-            .await?;
+        if self.all_pages {
+            deck.must_page(&account.id, &request)?;
+        }
+        if writes && !self.yes {
+            // An invalid path fails before the prompt, not after it.
+            deck.could_send(&account.id, &request.path)?;
+            confirm(&format!("{} {}", self.method, request.path), &account).await?;
+        }
+        Ok((account, request))
+    }
+
+    async fn send(
+        &self,
+        account: &Account,
+        request: &RawRequest,
+        cx: &CommandContext<'_>,
+    ) -> Result<RawReply, Problem> {
+        let options = request_options(self.no_wait);
+        let raw = cx.deck.raw(&account.id, request, options).await?;
         let tone = if raw.status < 400 {
             Tone::Good
         } else {
             Tone::Bad
         };
         let status = format!("HTTP {}", raw.status);
-        out.message(
-            tone,
-            &status,
-            &format!(
-                "{} ms, {} bytes, account {}",
-                raw.took.as_millis(),
-                raw.body.len(),
-                account.id
-            ),
+        let words = format!(
+            "{} ms, {} bytes, account {}",
+            raw.took.as_millis(),
+            raw.body.len(),
+            account.id
         );
-        Ok(RawCall {
-            account,
-            raw,
-            writes,
-        })
+        cx.out.message(tone, &status, &words);
+        Ok(raw)
     }
 }
 
-/// A call with its response.
-struct RawCall {
-    account: Account,
-    raw: RawReply,
-    writes: bool,
-}
-
 /// Confirms a write at a terminal; elsewhere it needs `--yes`.
-async fn confirm(call: &str, account: &Account) -> Result<(), Problem> {
+pub(super) async fn confirm(call: &str, account: &Account) -> Result<(), Problem> {
     let id = &account.id;
     let call = inert::cut(call, 130);
     if !can_ask() {

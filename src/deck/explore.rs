@@ -2,8 +2,25 @@
 
 use super::Deck;
 use crate::domain::raw_path::{self, HasFragment};
-use crate::domain::{AccountId, Explored, Problem, ProblemKind, RawCall, RawRequest, Secret};
+use crate::domain::{
+    AccountId, Explored, Problem, ProblemKind, RawCall, RawReply, RawRequest, Secret, catalogue,
+    fill,
+};
 use crate::net::{RequestOptions, record, redact};
+use crate::providers::Manifest;
+
+/// The parameter that pages through the list of a call, and the page that the call asks for.
+fn page_of(manifest: &Manifest, request: &RawRequest) -> Option<(&'static str, u32)> {
+    let call = catalogue::find(manifest.catalogue, &request.method, &request.path)?;
+    let values = fill::values(call, &request.path);
+    let values: Vec<&str> = values.iter().map(String::as_str).collect();
+    let (at, paging) = call.page_param(&values)?;
+    let page = match values[at] {
+        "" => paging.first,
+        page => page.parse().ok()?,
+    };
+    Some((call.params[at].name, page))
+}
 
 impl Deck {
     /// The signed link to the page where a payer makes the purchase that `data` describes. Nothing is sent.
@@ -14,6 +31,48 @@ impl Deck {
         let runtime = self.runtime(account)?;
         let link = runtime.client.purchase_link(data).await;
         link.map_err(|error| runtime.problem(error))
+    }
+
+    /// Checks that a call is documented to list pages.
+    ///
+    /// # Errors
+    /// If it is not, or writes.
+    pub fn must_page(&self, account: &AccountId, request: &RawRequest) -> Result<(), Problem> {
+        let manifest = self.runtime(account)?.manifest;
+        if !request.writes && page_of(manifest, request).is_some() {
+            return Ok(());
+        }
+        let message = format!("account {account}: this call has no pages that tilldeck knows");
+        let hint = "omit --all-pages, or put the page into the path";
+        Err(Problem::new(ProblemKind::Usage, message, hint))
+    }
+
+    /// The path of the next page of a list; `None` after the last one.
+    ///
+    /// # Errors
+    /// If there is no such account.
+    pub fn next_page(
+        &self,
+        account: &AccountId,
+        request: &RawRequest,
+        reply: &RawReply,
+    ) -> Result<Option<String>, Problem> {
+        let runtime = self.runtime(account)?;
+        let call = RawCall {
+            method: request.method.clone(),
+            path: request.path.clone(),
+            body: None,
+            auth: None,
+        };
+        let digest = runtime.client.digest(&call, reply);
+        if digest.is_none_or(|digest| !digest.has_more) {
+            return Ok(None);
+        }
+        let page = page_of(runtime.manifest, request);
+        Ok(page.and_then(|(name, page)| {
+            let next = page.checked_add(1)?.to_string();
+            Some(fill::with_query(&request.path, name, &next))
+        }))
     }
 
     /// Sends a raw call unchanged. A response with an error status is an answer too.

@@ -5,6 +5,7 @@ use super::Deck;
 use crate::domain::{
     AccountId, Answer, Estimate, EstimateRequest, Inventory, Op, Payment, PaymentId, Player,
     PlayerId, PlayerToken, Problem, RawReply, RawRequest,
+    stock::{NewKey, Uploaded},
 };
 use crate::net::RequestOptions;
 use crate::providers::Query;
@@ -111,6 +112,21 @@ impl Deck {
     ) -> Result<Inventory, Problem> {
         let runtime = self.runtime(account)?;
         let query = runtime.client.player_items(player);
+        runtime.send(query, options).await
+    }
+
+    /// Adds a key to the stock of an offer.
+    ///
+    /// # Errors
+    /// If the provider does not add it, or no response arrives: then it may have added it.
+    pub async fn add_key(
+        &self,
+        account: &AccountId,
+        key: &NewKey,
+        options: RequestOptions,
+    ) -> Result<Uploaded, Problem> {
+        let runtime = self.runtime(account)?;
+        let query = runtime.client.add_key(key);
         runtime.send(query, options).await
     }
 

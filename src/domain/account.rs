@@ -101,6 +101,8 @@ pub enum Ability {
     AuthMethods,
     /// The signed link to the page where a payer makes a purchase.
     PurchaseLinks,
+    /// Keys in the stock of an offer.
+    Stock,
 }
 
 impl Ability {
@@ -115,6 +117,7 @@ impl Ability {
             Self::SignatureTest => "signature tests",
             Self::AuthMethods => "choice between basic and bearer",
             Self::PurchaseLinks => "signed purchase links",
+            Self::Stock => "stock of keys",
         }
     }
 }

@@ -15,6 +15,20 @@ pub struct Documented {
     pub writes: bool,
     /// What it is for.
     pub about: &'static str,
+    /// The rows after which it is offered, by the ids that it takes from them.
+    pub follow_ups: &'static [FollowUp],
+}
+
+/// A call as the next step after a row of a table, or after a callback.
+#[derive(Debug, PartialEq, Eq)]
+pub struct FollowUp {
+    /// What it does, as a verb and a noun: "change the price".
+    pub name: &'static str,
+    /// The ids that it takes. Each is the name of a parameter, or stands in `body`.
+    pub takes: &'static [&'static str],
+    /// The body in place of the documented one, as JSON. In its texts, `{name}` is filled in, and `"{#name}"` becomes a whole
+    /// number. A name that `takes` does not list stays empty, for the operator to type.
+    pub body: Option<&'static str>,
 }
 
 /// One parameter of a documented call.
@@ -30,6 +44,17 @@ pub struct Param {
     pub about: &'static str,
     /// A value that works at the simulator; also shows the format.
     pub example: &'static str,
+    /// How it pages through a list, if it does.
+    pub paging: Option<Paging>,
+}
+
+/// How a parameter pages through a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Paging {
+    /// The number of the first page.
+    pub first: u32,
+    /// The value of another parameter with which it does; `None`: with any.
+    pub only_with: Option<&'static str>,
 }
 
 /// Where a parameter goes.
@@ -51,6 +76,7 @@ impl Param {
             required: true,
             about,
             example,
+            paging: None,
         }
     }
 
@@ -63,6 +89,7 @@ impl Param {
             required: true,
             about,
             example,
+            paging: None,
         }
     }
 
@@ -73,6 +100,30 @@ impl Param {
             required: false,
             ..Self::needed(name, about, example)
         }
+    }
+
+    /// One in the query that chooses the page of a list, counted from `first`.
+    #[must_use]
+    pub const fn page(name: &'static str, about: &'static str, first: u32) -> Self {
+        let only_with = None;
+        let example = if first == 0 { "0" } else { "1" };
+        Self {
+            paging: Some(Paging { first, only_with }),
+            ..Self::optional(name, about, example)
+        }
+    }
+
+    /// The same for a parameter that pages only with this value of another one.
+    #[must_use]
+    pub const fn only_with(self, value: &'static str) -> Self {
+        let paging = match self.paging {
+            Some(paging) => Some(Paging {
+                only_with: Some(value),
+                ..paging
+            }),
+            None => None,
+        };
+        Self { paging, ..self }
     }
 }
 
@@ -87,6 +138,7 @@ impl Documented {
             body: None,
             writes: false,
             about,
+            follow_ups: &[],
         }
     }
 
@@ -106,7 +158,25 @@ impl Documented {
             body,
             writes: true,
             about,
+            follow_ups: &[],
         }
+    }
+
+    /// The same, offered after rows with these ids.
+    #[must_use]
+    pub const fn after(self, follow_ups: &'static [FollowUp]) -> Self {
+        Self { follow_ups, ..self }
+    }
+
+    /// The parameter that pages through the list, where the parameters have these values; and its place among them.
+    #[must_use]
+    pub fn page_param(&self, values: &[&str]) -> Option<(usize, Paging)> {
+        let mut params = self.params.iter().enumerate();
+        params.find_map(|(at, param)| {
+            let paging = param.paging?;
+            let fits = |value: &str| values.contains(&value);
+            paging.only_with.is_none_or(fits).then_some((at, paging))
+        })
     }
 
     /// Whether this is what a call to `path` (with or without a query) does.
@@ -156,6 +226,7 @@ mod tests {
             body: None,
             writes: false,
             about: "",
+            follow_ups: &[],
         }
     }
 

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     AccountId, Body, Exchange, ExchangeId, Job, JobId, JobKind, JobState, Outcome, PaymentId,
-    PlayerId, WallTime,
+    PlayerId, RowIds, WallTime,
 };
 
 /// The ledger's number of one delivery; grows with time.
@@ -178,6 +178,17 @@ impl Verdict {
 /// This many refused callbacks in a row need attention: a secret is wrong, or someone forges callbacks.
 pub const REFUSED_IN_A_ROW: usize = 3;
 
+/// An event that must be answered in time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Deadline {
+    /// The event, as in [`Delivery::kind`].
+    pub event: &'static str,
+    /// The time from its arrival.
+    pub within: Duration,
+    /// What the operator must do, as a verb and a noun: "give a key".
+    pub action: &'static str,
+}
+
 /// What a callback is about.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Subject {
@@ -207,6 +218,8 @@ pub struct Received {
     pub body: Body,
     /// The latest answer of the shop's server to each forward job.
     pub replies: Vec<(JobId, Body)>,
+    /// The ids that the body of an accepted callback names, redacted.
+    pub ids: RowIds,
 }
 
 /// Whether callbacks can be received.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::RowIds;
+
 /// A call as entered: a documented one, or any other.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RawCall {
@@ -41,13 +43,38 @@ pub struct Explored {
 pub struct Digest {
     /// Its title: "offers 0-24 of 251".
     pub title: String,
-    /// The columns; those that distinguish rows come first, ids last.
+    /// The columns: the row's own id first, then what distinguishes rows; other ids last.
     pub columns: Vec<Column>,
     /// As many cells each as there are columns.
     pub rows: Vec<Vec<String>>,
     /// A note on the figures: "price is what the buyer pays, IWTR what you receive".
     pub note: &'static str,
+    /// Whether it is a page of a list and another page follows.
+    pub has_more: bool,
 }
+
+impl Digest {
+    /// The ids of a row.
+    #[must_use]
+    pub fn ids(&self, row: usize) -> RowIds {
+        let mut ids = RowIds::default();
+        for (column, cell) in self
+            .columns
+            .iter()
+            .zip(self.rows.get(row).into_iter().flatten())
+        {
+            if let Holds::Id(name) = column.holds
+                && cell != NOTHING
+            {
+                ids.add(name, cell);
+            }
+        }
+        ids
+    }
+}
+
+/// The cell where the provider gives no value or an unreadable one.
+pub const NOTHING: &str = "–";
 
 /// One column of a digest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,8 +90,10 @@ pub struct Column {
 pub enum Holds {
     /// Words, which may be cut.
     Text,
-    /// A state, a date or an id, which says nothing once it is cut.
+    /// A state, a date or a name, which says nothing once it is cut.
     Word,
+    /// An id, never cut, and the name under which follow-ups take it.
+    Id(&'static str),
     /// A count or a sum of money, aligned at its end and never cut.
     Number,
 }
@@ -77,7 +106,14 @@ impl Column {
         Self { name, holds }
     }
 
-    /// A column of states, dates or ids.
+    /// A column of ids, which follow-ups take under the name `fills`.
+    #[must_use]
+    pub const fn id(name: &'static str, fills: &'static str) -> Self {
+        let holds = Holds::Id(fills);
+        Self { name, holds }
+    }
+
+    /// A column of states, dates or names.
     #[must_use]
     pub const fn word(name: &'static str) -> Self {
         let holds = Holds::Word;

@@ -3,7 +3,9 @@
 
 use std::fmt::Write as _;
 
-use super::catalogue::{Documented, Place};
+use percent_encoding::percent_decode_str;
+
+use super::catalogue::{Documented, Param, Place};
 
 /// A piece of a filled path, for display.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,6 +70,52 @@ pub fn pieces(call: &Documented, values: &[&str]) -> Vec<Piece> {
     out
 }
 
+/// The values of the parameters of `call` in a path that it covers, percent-decoded: the inverse of [`pieces`].
+#[must_use]
+pub fn values(call: &Documented, path: &str) -> Vec<String> {
+    let (path, query) = path.split_once('?').unwrap_or((path, ""));
+    let in_path = |name: &str| {
+        let mut parts = call.path.split('/').zip(path.split('/'));
+        parts.find_map(|(known, part)| {
+            (known.strip_prefix('{')?.split_once('}')?.0 == name).then_some(part)
+        })
+    };
+    let in_query = |name: &str| {
+        let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+        pairs
+            .find(|(known, _)| decoded(known) == name)
+            .map(|(_, value)| value)
+    };
+    let value = |param: &Param| match param.place {
+        Place::Path => in_path(param.name),
+        Place::Query => in_query(param.name),
+    };
+    let values = call.params.iter().map(value);
+    values
+        .map(|value| decoded(value.unwrap_or_default()))
+        .collect()
+}
+
+/// A path with another value of a query parameter; the rest of it stays as it is.
+#[must_use]
+pub fn with_query(path: &str, name: &str, value: &str) -> String {
+    let pair = format!("{}={}", encoded(name), encoded(value));
+    let Some((path, query)) = path.split_once('?') else {
+        return format!("{path}?{pair}");
+    };
+    let is_other = |known: &&str| decoded(known.split('=').next().unwrap_or_default()) != name;
+    let others = query
+        .split('&')
+        .filter(|pair| !pair.is_empty())
+        .filter(is_other);
+    let pairs: Vec<&str> = others.chain([pair.as_str()]).collect();
+    format!("{path}?{}", pairs.join("&"))
+}
+
+fn decoded(text: &str) -> String {
+    percent_decode_str(text).decode_utf8_lossy().into_owned()
+}
+
 /// Checks the value of a parameter.
 ///
 /// # Errors
@@ -107,6 +155,7 @@ mod tests {
             required,
             about: "",
             example: "",
+            paging: None,
         }
     }
 
@@ -122,6 +171,7 @@ mod tests {
         body: None,
         writes: false,
         about: "",
+        follow_ups: &[],
     };
 
     fn path(values: &[&str]) -> String {
@@ -150,6 +200,24 @@ mod tests {
         assert_eq!(path(&[]), "/v1/offers/{offerId}/stock");
         assert_eq!(pieces(&CALL, &["7"])[1], Piece::Value("7".into()));
         assert_eq!(pieces(&CALL, &[""])[1], Piece::Missing("{offerId}".into()));
+    }
+
+    #[test]
+    fn a_filled_path_is_read_again() {
+        let given = ["a/b?x", "2", "", "k"];
+        assert_eq!(values(&CALL, &path(&given)), given);
+        assert_eq!(values(&CALL, "/v1/offers/7/stock"), ["7", "", "", ""]);
+        for (before, after) in [
+            ("/v1/offers", "/v1/offers?page=3"),
+            ("/v1/offers?page=2", "/v1/offers?page=3"),
+            (
+                "/v1/offers?page=2&a=%20&pages",
+                "/v1/offers?a=%20&pages&page=3",
+            ),
+            ("/v1/offers?p%61ge=2", "/v1/offers?page=3"),
+        ] {
+            assert_eq!(with_query(before, "page", "3"), after);
+        }
     }
 
     #[test]

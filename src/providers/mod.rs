@@ -21,9 +21,10 @@ use crate::callbacks;
 use crate::config::ProviderSpec;
 use crate::domain::manage::Guide;
 use crate::domain::{
-    Ability, Counts, Digest, Documented, Environment, Estimate, EstimateRequest, Inventory,
-    LinkRequest, Payment, PaymentId, PaymentLink, Player, PlayerClaim, PlayerId, PlayerToken,
-    ProviderId, RawCall, RawReply, RawRequest, Secret, catalogue,
+    Ability, Counts, Deadline, Digest, Documented, Environment, Estimate, EstimateRequest,
+    Inventory, LinkRequest, Payment, PaymentId, PaymentLink, Player, PlayerClaim, PlayerId,
+    PlayerToken, ProviderId, RawCall, RawReply, RawRequest, RowIds, Secret, catalogue,
+    stock::{NewKey, Uploaded},
 };
 use crate::ledger::{Ledger, NonceRules};
 use crate::net::{Authorise, BoxFuture, Call, Reply, redact};
@@ -71,6 +72,10 @@ pub struct Manifest {
     pub callbacks: callbacks::Spec,
     /// Reads the player that an accepted callback's body names, where its callbacks name players.
     pub player_claim: Option<ReadPlayer>,
+    /// Reads the ids that an accepted callback's body names, which follow-ups take.
+    pub callback_ids: fn(&callbacks::Inbound) -> RowIds,
+    /// The callbacks that must be answered in time.
+    pub deadlines: &'static [Deadline],
     /// Makes the client of one account.
     pub connect: fn(Credentials) -> Arc<dyn Client>,
     /// Its part of the embedded simulator.
@@ -213,6 +218,11 @@ pub trait Client: Authorise {
     /// What a player owns.
     fn player_items(&self, _player: PlayerId) -> Queried<Inventory> {
         Err(ApiError::Lacks(Ability::Players))
+    }
+
+    /// Adds a key to the stock of an offer. A write.
+    fn add_key(&self, _key: &NewKey) -> Queried<Uploaded> {
+        Err(ApiError::Lacks(Ability::Stock))
     }
 
     /// The signed link to the payer's page for the purchase in `data` (JSON). Sends nothing.

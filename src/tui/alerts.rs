@@ -1,9 +1,11 @@
 //! The alerts: each cause once, the worst first. Derived from the store; knows nothing about the screen.
 
 use crate::domain::{
-    AccountId, CredentialStatus, Handled, Listening, REFUSED_IN_A_ROW, Verdict, WallTime,
+    AccountId, CredentialStatus, DeliveryId, Handled, Listening, REFUSED_IN_A_ROW, Verdict,
+    WallTime,
 };
 
+use super::deliveries;
 use super::msg::{Level, WatchKey};
 use super::store::{LISTENER, Store};
 use super::theme::Tone;
@@ -19,6 +21,7 @@ pub enum Target {
     Account(AccountId),
     Payment(WatchKey),
     Callbacks,
+    Callback(DeliveryId),
     /// A notice, by its subject. It has no target.
     Notice(String),
 }
@@ -44,6 +47,7 @@ pub fn all(store: &Store) -> Vec<Alert> {
         .chain(accounts(store))
         .chain(tokens(store))
         .chain(refused(store))
+        .chain(due(store))
         .chain(limits(store))
         .chain(unchecked(store))
         .chain(listener(store))
@@ -150,6 +154,26 @@ fn refused(store: &Store) -> impl Iterator<Item = Alert> {
             target: Target::Callbacks,
             handled: None,
         })
+    })
+}
+
+/// Callbacks that must be answered in time.
+fn due(store: &Store) -> impl Iterator<Item = Alert> {
+    store.due.iter().map(|due| {
+        let about = match deliveries::subject(&due.delivery) {
+            subject if subject.is_empty() => due.delivery.kind.clone(),
+            subject => format!("{} · {}", fit_middle(&subject, ID_MAX), due.delivery.kind),
+        };
+        let by = due.until.clock(&store.zone);
+        Alert {
+            key: format!("due {}", due.delivery.id.0),
+            what: format!("{about}: {} by {by}", due.deadline.action),
+            account: AccountId::new(due.delivery.account.as_str()).ok(),
+            since: Some(due.delivery.received_at),
+            tone: Tone::Bad,
+            target: Target::Callback(due.delivery.id),
+            handled: None,
+        }
     })
 }
 

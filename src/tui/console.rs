@@ -220,7 +220,7 @@ impl Model {
             about: theme.about().to_owned(),
             goal: Goal::Theme(theme),
         });
-        let calls = self.panes.explorer.offered(&self.store, now);
+        let calls = super::panes::explorer::offered(&self.store, now);
         let calls = calls.into_iter().map(|(account, call)| palette::Entry {
             name: format!("{} {}", call.method, call.path),
             about: format!("{} at {account}", call.about),

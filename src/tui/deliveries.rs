@@ -1,5 +1,6 @@
 //! A callback in words: its verdict, its jobs, and how it arrived.
 
+use super::ages::countdown;
 use super::component::ViewContext;
 use super::widgets::text::without_account;
 use crate::domain::{Delivery, Job, JobKind, JobState, Subject, Verdict};
@@ -49,9 +50,29 @@ fn ordinal(n: u32) -> String {
     format!("{n}{end}")
 }
 
-/// The jobs, the unfinished ones first, each with its tone; without jobs, the reason why there are none. A failed job's
+/// What must be answered in time; then the jobs, the unfinished ones first, each with its tone; without jobs, the reason why there are none. A failed job's
 /// row begins with a symbol and the reason: both must be seen where the rest is cut off.
 pub fn outcome(delivery: &Delivery, ctx: ViewContext<'_>) -> Vec<(String, Tone)> {
+    let mut outcome = jobs_of(delivery, ctx);
+    outcome.splice(..0, due(delivery, ctx).map(|words| (words, Tone::Bad)));
+    outcome
+}
+
+/// What the operator must do, and how long there is time: `14:03 to give a key`. The time first, which must be seen where
+/// the rest is cut off.
+pub fn due(delivery: &Delivery, ctx: ViewContext<'_>) -> Option<String> {
+    let mut all = ctx.store.due.iter();
+    let due = all.find(|due| due.delivery.id == delivery.id)?;
+    let action = due.deadline.action;
+    Some(if ctx.still {
+        format!("by {}: {action}", due.until.clock(&ctx.store.zone))
+    } else {
+        let left = countdown(due.until.since(ctx.now.wall));
+        format!("{left} to {action}")
+    })
+}
+
+fn jobs_of(delivery: &Delivery, ctx: ViewContext<'_>) -> Vec<(String, Tone)> {
     if !delivery.jobs.is_empty() {
         let mut jobs: Vec<&Job> = delivery.jobs.iter().collect();
         jobs.sort_by_key(|job| match job.state {

@@ -3,7 +3,8 @@
 use super::msg::{NewWatch, WatchKey};
 use super::pasted::Pasted;
 use crate::domain::{
-    AccountId, Amount, Currency, DeliveryId, Documented, ExchangeId, PlayerId, RawCall,
+    AccountId, Amount, Currency, DeliveryId, Documented, ExchangeId, FollowUp, PlayerId, RawCall,
+    RowIds,
 };
 
 /// What a component wants another pane to do.
@@ -21,6 +22,7 @@ pub enum Intent {
     OpenCallback(DeliveryId),
     /// Fills in a documented call.
     FillIn(AccountId, &'static Documented),
+    ShowCallback(DeliveryId),
     /// Shows a call of the explorer's history.
     ShowCall(u64),
     /// Selects the request that waits longest.
@@ -30,6 +32,17 @@ pub enum Intent {
     Estimate(Question),
     /// Sends a write call that the operator confirmed.
     Send(AccountId, RawCall),
+    /// Fills in a call from the ids of a row. A read for which nothing is missing is sent, a write asked about.
+    Follow(NextCall),
+}
+
+/// A documented call that takes the ids of a row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NextCall {
+    pub account: AccountId,
+    pub call: &'static Documented,
+    pub follow_up: &'static FollowUp,
+    pub ids: RowIds,
 }
 
 /// The account, the token and the quantity to estimate.

@@ -8,6 +8,7 @@ mod chrome;
 mod component;
 mod console;
 mod deliveries;
+mod due;
 pub mod effect;
 mod events;
 mod finder;
@@ -200,7 +201,7 @@ impl Model {
         let panes = shown.filter_map(|pane| self.panes.get(pane).next_wake(ctx));
         let windows = self.overlays.iter();
         let windows = windows.filter_map(|window| window.next_wake(ctx));
-        let accounts = self.store.accounts_change_in(now);
+        let accounts = self.store.changes_in(now);
         let changes = armed.chain(panes).chain(windows).chain(accounts).min();
         // One frame for all that changes within a second.
         let changes = changes.map(|wake| {
@@ -658,7 +659,7 @@ pub fn update(model: &mut Model, now: Now, msg: Msg) -> Vec<Effect> {
     if matches!(model.focus, Pane::Requests | Pane::Callbacks) {
         model.log = model.focus;
     }
-    model.dirty |= model.store.review_accounts(now);
+    model.dirty |= model.store.review(now);
     model.select_awaited();
     if model.store.is_ready()
         && let Some(target) = model.target.take()

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::domain::manage::ProviderSetup;
 use crate::domain::{
-    Account, AccountId, Color, Colors, DeliveryId, Documented, ExchangeId, PaymentId, ProviderId,
-    ThemeChoice,
+    Account, AccountId, Color, Colors, Deadline, DeliveryId, Documented, ExchangeId, PaymentId,
+    ProviderId, ThemeChoice,
 };
 
 /// Everything the first frame is drawn from.
@@ -25,6 +25,8 @@ pub struct Setup {
     pub catalogues: Vec<(ProviderId, &'static [Documented])>,
     /// Where to go once the console is ready.
     pub open: Option<OpenTarget>,
+    /// The callbacks of each provider that must be answered in time.
+    pub deadlines: Vec<(ProviderId, &'static [Deadline])>,
     /// The operator's preferences.
     pub ui: UiOptions,
 }

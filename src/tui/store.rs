@@ -9,12 +9,13 @@ use jiff::tz::TimeZone;
 use crate::domain::manage::{Change, ProviderSetup};
 use crate::domain::simulate::{Fault, Part};
 use crate::domain::{
-    Ability, Account, AccountId, BudgetGauge, Counts, CredentialStatus, Delivery, Exchange,
-    ExchangeId, Handled, LinkRequest, Listening, Now, Op, PaymentId, PlayerId, Problem, RawCall,
-    RequestId, Secret, Subject, TokenStatus, Waiting, WallTime,
+    Ability, Account, AccountId, BudgetGauge, Counts, CredentialStatus, Delivery, Documented,
+    Exchange, ExchangeId, Handled, LinkRequest, Listening, Now, Op, PaymentId, PlayerId, Problem,
+    ProviderId, RawCall, RequestId, Secret, Subject, TokenStatus, Waiting, WallTime, catalogue,
 };
 
 use super::Effect;
+use super::due::{self, Deadlines, Due};
 use super::jobs::Tally;
 use super::msg::{Level, Notice, WatchKey};
 use super::rows::Rows;
@@ -41,6 +42,9 @@ const PLAYER_TOKENS_MAX: usize = 500;
 
 /// The subject of notices about the callback listener.
 pub const LISTENER: &str = "listener";
+
+/// Each provider's documented calls.
+pub type Catalogues = Vec<(ProviderId, &'static [Documented])>;
 
 /// The progress of the start.
 #[derive(Debug, Clone, PartialEq)]
@@ -121,6 +125,10 @@ pub struct Store {
     pub profile: String,
     /// The providers to add accounts for.
     pub setups: Vec<ProviderSetup>,
+    /// Each provider's documented calls.
+    pub catalogues: Catalogues,
+    /// The callbacks of each provider that must be answered in time.
+    pub deadlines: Deadlines,
     /// Whether machines of a team share the ledger.
     pub is_shared: bool,
     /// Whether accounts can be added and removed.
@@ -136,6 +144,8 @@ pub struct Store {
     pub exchanges: Rows<Exchange>,
     /// The loaded callbacks.
     pub deliveries: Rows<Delivery>,
+    /// The callbacks that wait for an answer.
+    pub due: Vec<Due>,
     /// The open jobs of all callbacks.
     pub open_jobs: Tally,
     /// The latest token that a callback brought, of each player.
@@ -170,6 +180,8 @@ impl Store {
         Self {
             profile: setup.profile.clone(),
             setups: setup.setups.clone(),
+            catalogues: setup.catalogues.clone(),
+            deadlines: setup.deadlines.clone(),
             is_shared: setup.is_shared,
             may_manage: setup.may_manage,
             phase: Phase::Opening,
@@ -179,6 +191,7 @@ impl Store {
             selected_payment: None,
             exchanges: Rows::default(),
             deliveries: Rows::default(),
+            due: Vec::new(),
             open_jobs: Tally::default(),
             player_tokens: BTreeMap::new(),
             simulator: None,
@@ -200,6 +213,34 @@ impl Store {
 
     pub fn is_ready(&self) -> bool {
         self.phase == Phase::Ready
+    }
+
+    /// The documented calls of a provider.
+    pub fn catalogue(&self, provider: ProviderId) -> &'static [Documented] {
+        let mut all = self.catalogues.iter();
+        all.find(|(id, _)| *id == provider)
+            .map_or(&[], |(_, calls)| calls)
+    }
+
+    /// Whether calls of an account's provider take ids of rows.
+    pub fn has_follow_ups(&self, account: &str) -> bool {
+        let mut accounts = self.accounts.iter();
+        let known = accounts.find(|known| known.id().as_str() == account);
+        known.is_some_and(|known| {
+            let mut calls = self.catalogue(known.account.provider).iter();
+            calls.any(|call| !call.follow_ups.is_empty())
+        })
+    }
+
+    /// What the provider's documents say a call is for; empty for an undocumented one.
+    pub fn about(&self, account: &Account, call: &RawCall) -> &'static str {
+        let calls = self.catalogue(account.provider);
+        catalogue::find(calls, &call.method, &call.path).map_or("", |call| call.about)
+    }
+
+    /// Whether a call changes something at the provider.
+    pub fn writes(&self, account: &Account, method: &str, path: &str) -> bool {
+        catalogue::writes(self.catalogue(account.provider), method, path)
     }
 
     pub fn known(&self, account: &AccountId) -> Option<&AccountState> {
@@ -535,18 +576,23 @@ impl Store {
     }
 
     /// Notes which accounts need attention since now; returns whether that changed.
-    pub fn review_accounts(&mut self, now: Now) -> bool {
+    pub fn review(&mut self, now: Now) -> bool {
         let mut changed = false;
         for known in &mut self.accounts {
             changed |= known.review(now);
         }
+        let due = due::all(&self.deliveries, &self.deadlines, now);
+        changed |= self.due != due;
+        self.due = due;
         changed
     }
 
-    /// The time until an account needs attention, or no longer does, without a message.
-    pub fn accounts_change_in(&self, now: Now) -> Option<Duration> {
-        let all = self.accounts.iter();
-        all.filter_map(|known| known.changes_in(now)).min()
+    /// The time until something needs attention, or no longer does, without a message.
+    pub fn changes_in(&self, now: Now) -> Option<Duration> {
+        let accounts = self.accounts.iter();
+        let accounts = accounts.filter_map(|known| known.changes_in(now));
+        let due = self.due.iter().map(|due| due.until.since(now.wall));
+        accounts.chain(due).min()
     }
 
     /// When to read the rate limits again; `None` while none is in use.

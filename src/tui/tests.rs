@@ -12,6 +12,7 @@ mod behaviour;
 mod budgets;
 mod doctor;
 mod explorer;
+mod follow_ups;
 mod gallery;
 mod help;
 mod notify;

@@ -17,6 +17,7 @@ mod docs;
 mod doctor;
 mod expectations;
 mod exports;
+mod follow_ups;
 mod forwarding;
 mod hooks;
 mod kinguin;
@@ -43,6 +44,7 @@ mod secrets_tokens;
 #[cfg(feature = "postgres")]
 mod shared_ledger;
 mod simulated;
+mod stock;
 mod streams;
 mod support_log;
 mod terminal;

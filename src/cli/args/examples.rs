@@ -91,11 +91,19 @@ const EXAMPLES: &[(&str, &[&str])] = &[
         &["tilldeck player auth 1480702 --token env:GAME_AUTH_TOKEN"],
     ),
     ("player items", &["tilldeck player items 1480702"]),
+    (
+        "stock add",
+        &[
+            "tilldeck stock add 65a0c0de0000000000000001 keys.txt",
+            "tilldeck --account keys stock add 65a0c0de0000000000000001 - --yes",
+        ],
+    ),
     ("budget", &["tilldeck budget --json"]),
     (
         "request",
         &[
             "tilldeck request keys GET /sales-manager-api/api/v1/offers",
+            "tilldeck request keys GET /sales-manager-api/api/v1/offers --all-pages --json",
             "tilldeck request keys POST /sales-manager-api/api/v1/offers --data @offer.json",
         ],
     ),

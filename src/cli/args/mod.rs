@@ -27,6 +27,7 @@ use super::replay::Replay;
 use super::request::Request;
 use super::sandbox::Sandbox;
 use super::start::commands;
+use super::stock::Stock;
 use super::token::Token;
 
 const WITHOUT_CONFIG: &str = "Without a config file, tilldeck uses the built-in simulator. It needs no credentials and no network.";
@@ -81,6 +82,8 @@ commands! {
         Token(Token),
         #[command(subcommand)]
         Player(Player),
+        #[command(subcommand)]
+        Stock(Stock),
         Budget(Budget),
         Request(Request),
         PurchaseLink(PurchaseLink),

@@ -11,7 +11,7 @@ use crate::config::{Environ, in_home};
 use crate::domain::{Problem, inert};
 
 /// The largest body.
-const SIZE_MAX: usize = 1024 * 1024;
+pub const SIZE_MAX: usize = 1024 * 1024;
 
 const DATA: &str = "pass --data TEXT, --data @FILE, or --data - for stdin";
 
@@ -64,8 +64,8 @@ impl Body {
     }
 }
 
-/// The content of a file, or of stdin for `-`.
-fn from(place: &str, hint: &str) -> Result<Vec<u8>, Problem> {
+/// The content of a file, or of stdin for `-`: at most one byte more than [`SIZE_MAX`].
+pub fn from(place: &str, hint: &str) -> Result<Vec<u8>, Problem> {
     let whole = |reader: &mut dyn Read, what: &str| {
         let mut bytes = Vec::new();
         // One byte more than allowed shows that the body is too large.

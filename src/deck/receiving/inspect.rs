@@ -5,7 +5,9 @@ use super::sealing::sealed_by_another;
 use super::{Shared, forward, unread};
 use crate::deck::Deck;
 use crate::domain::job::{LEASE, NewJob};
-use crate::domain::{AccountId, Delivery, DeliveryId, JobKind, Problem, ProblemKind, Received};
+use crate::domain::{
+    AccountId, Delivery, DeliveryId, JobKind, Problem, ProblemKind, Received, RowIds, Verdict,
+};
 use crate::ledger::{OpenJobs, SealedParts};
 use crate::net::{record, redact};
 
@@ -53,9 +55,20 @@ impl Deck {
         let raw = sealer
             .open(&parts.request)
             .ok_or_else(|| sealed_by_another(delivery))?;
+        let inbound = raw.readable();
+        let mut ids = RowIds::default();
         if let Ok(account) = AccountId::new(known.account) {
             // The sender may repeat the account's secrets in any header or field.
             shared.know_secrets(&account).await;
+            if let Some(runtime) = shared.queries.registry.find(&account)
+                && let Some(inbound) = &inbound
+                && matches!(known.verdict, Verdict::Accepted | Verdict::Repeat)
+            {
+                ids = (runtime.manifest.callback_ids)(inbound);
+            }
+        }
+        for (_, id) in &mut ids.ids {
+            *id = redact::scrub(id).into_owned();
         }
         let header = |name: &str, value: &[u8]| {
             let value = record::foreign_header(name, &String::from_utf8_lossy(value));
@@ -67,7 +80,7 @@ impl Deck {
         });
         let is_coding = |name: &str| name.eq_ignore_ascii_case("content-encoding");
         // Only a decoded body can be redacted.
-        let body = match raw.readable() {
+        let body = match inbound {
             Some(inbound) => record::body(inbound.request.body()),
             None => record::withheld(&raw.body),
         };
@@ -83,6 +96,7 @@ impl Deck {
                 .collect(),
             body,
             replies: replies.collect(),
+            ids,
         })
     }
 

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use super::{Endpoint, Manifest, PublishedLimit, Verify};
 use crate::domain::manage::{Guide, GuideTopic};
-use crate::domain::{Ability, Counts, Documented, Environment, ProviderId};
+use crate::domain::{Ability, Counts, Documented, Environment, ProviderId, RowIds};
 use crate::net;
 
 /// Kanga's registration.
@@ -61,6 +61,7 @@ pub static MANIFEST: Manifest = Manifest {
             body: Some(r#"{"token": "EMT", "quantity": "3000"}"#),
             writes: false,
             about: "price estimate, unsigned",
+            follow_ups: &[],
         },
         Documented {
             method: "POST",
@@ -69,6 +70,7 @@ pub static MANIFEST: Manifest = Manifest {
             body: Some(r#"{"token": "EMT", "quantity": "3000"}"#),
             writes: false,
             about: "price estimate on the payment page's host, unsigned (the URL in the documentation's heading)",
+            follow_ups: &[],
         },
         Documented {
             method: "POST",
@@ -77,6 +79,7 @@ pub static MANIFEST: Manifest = Manifest {
             body: Some("{}"),
             writes: true,
             about: "payment token for one link",
+            follow_ups: &[],
         },
         Documented {
             method: "POST",
@@ -85,6 +88,7 @@ pub static MANIFEST: Manifest = Manifest {
             body: Some(r#"{"id": "ORDER-1001"}"#),
             writes: false,
             about: "state of a payment",
+            follow_ups: &[],
         },
         Documented {
             method: "POST",
@@ -93,10 +97,13 @@ pub static MANIFEST: Manifest = Manifest {
             body: Some("{}"),
             writes: false,
             about: "test of the signature",
+            follow_ups: &[],
         },
     ],
     callbacks: callback::SPEC,
     player_claim: None,
+    callback_ids: |_| RowIds::default(),
+    deadlines: &[],
     connect: api::connect,
     simulator: || Box::new(sandbox::Kanga::default()),
     embedded: &[

@@ -1,16 +1,24 @@
 //! Kinguin's calls: operation to call, response to answer. No I/O.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
+
+use serde_json::json;
+use sha2::{Digest as _, Sha256};
 
 use super::auth::Bearer;
 use super::{catalogue, digest, settings, wire};
 use crate::domain::catalogue::find;
-use crate::domain::{Digest, RawCall, RawReply, RawRequest, Secret, bad_json, inert};
+use crate::domain::stock::{NewKey, Uploaded};
+use crate::domain::{Digest, RawCall, RawReply, RawRequest, Secret, bad_json, fill, inert};
 use crate::net::{
     Authorise, BoxFuture, Call, Content, NetError, Repeat, Reply, RequestOptions, SignedRequest,
     redact,
 };
 use crate::providers::{ApiError, Client, Credentials, Queried, Query};
+
+/// Bytes of an upload's id: in hex, within the documented 36 characters.
+const UPLOAD_ID_BYTES: usize = 16;
 
 /// One account at Kinguin.
 struct Kinguin {
@@ -63,6 +71,37 @@ impl Client for Kinguin {
         }))
     }
 
+    fn add_key(&self, new: &NewKey) -> Queried<Uploaded> {
+        let body = json!({
+            "body": new.key.expose(),
+            "mimeType": "text/plain",
+            "requestId": upload_id(new),
+        });
+        // A refusal may repeat it.
+        redact::learn_passing(&new.key, "key");
+        let call = Call {
+            method: "POST".into(),
+            endpoint: settings::GATEWAY,
+            path: catalogue::STOCK.replace("{offerId}", &fill::encoded(&new.offer)),
+            body: Content::Bytes(body.to_string().into_bytes()),
+            about: format!("add a key to offer {}", inert::cut(&new.offer, 40)),
+            repeat: Repeat::of(true),
+            auth: None,
+        };
+        Ok(Query::new(call, |reply| {
+            // Without a reservation, the only conflict is a key that was uploaded before.
+            if reply.status == 409 {
+                return Ok(Uploaded::Known);
+            }
+            if let Some(refusal) = refusal(reply.status, &reply.body, reply.header("retry-after")) {
+                return Err(refusal);
+            }
+            let key = read::<wire::Key>(reply.status, &reply.body)?;
+            let id = inert::cut(&redact::body(&key.id.unwrap_or_default()), 40);
+            Ok(Uploaded::Added(id))
+        }))
+    }
+
     fn raw(&self, request: &RawRequest) -> Result<Call, ApiError> {
         let (method, path) = (&request.method, &request.path);
         if let Some(body) = &request.body {
@@ -94,6 +133,19 @@ impl Client for Kinguin {
     fn hidden(&self, path: &str) -> &'static [&'static str] {
         catalogue::hidden_fields(path)
     }
+}
+
+/// Names an upload of a key, so that a second upload of the same key is refused (`docs/providers/kinguin.md#keys`).
+fn upload_id(new: &NewKey) -> String {
+    let mut hash = Sha256::new_with_prefix(new.offer.as_bytes());
+    // No id has it, so no two pairs have the same bytes.
+    hash.update([0]);
+    hash.update(new.key.expose().as_bytes());
+    let mut id = String::new();
+    for byte in &hash.finalize()[..UPLOAD_ID_BYTES] {
+        let _ = write!(id, "{byte:02x}");
+    }
+    id
 }
 
 /// A body that is documented as JSON must be JSON: Kinguin does not document how it reads anything else.

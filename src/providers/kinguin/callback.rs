@@ -7,7 +7,7 @@ use subtle::ConstantTimeEq as _;
 
 use super::settings::{WEBHOOK_HEADER, WEBHOOK_SECRET};
 use crate::callbacks::{Answer, CallbackSecrets, Dedup, Inbound, ParsedCallback, Refusal, Spec};
-use crate::domain::{PaymentId, Subject};
+use crate::domain::{PaymentId, RowIds, Subject};
 use crate::providers::inbound::{header, parts, posted_object, text};
 
 /// How tilldeck verifies and parses its callbacks.
@@ -70,6 +70,24 @@ fn shape(object: &Map<String, Value>) -> (&str, Option<&str>) {
         return ("offerblocked", None);
     }
     (status.unwrap_or("webhook"), text(object, "orderId"))
+}
+
+/// The ids of the reservation, offer and product that an accepted webhook names.
+pub fn ids(inbound: &Inbound) -> RowIds {
+    let mut ids = RowIds::default();
+    let Ok(object) = posted_object(inbound) else {
+        return ids;
+    };
+    let is_offer = shape(&object).0 == "offerblocked";
+    let offer = if is_offer { "id" } else { "offerId" };
+    for (name, field) in [
+        ("reservationId", "reservationId"),
+        ("offerId", offer),
+        ("productId", "productId"),
+    ] {
+        ids.add(name, text(&object, field).unwrap_or_default());
+    }
+    ids
 }
 
 /// Kinguin repeats webhooks that were not answered 200. A reservation's repeat has the same id, state and date; any other
@@ -216,6 +234,28 @@ mod tests {
                 "{body}"
             );
         }
+    }
+
+    #[test]
+    fn a_webhook_names_the_ids_that_calls_take() {
+        let found = |body: &str| ids(&inbound("POST", "/callbacks/keys", body.to_owned())).ids;
+        assert_eq!(
+            found(SALE),
+            [
+                ("reservationId", "65b0c0ffee0123456789abcd".to_owned()),
+                ("offerId", "o".to_owned())
+            ]
+        );
+        let offer =
+            r#"{"id":"65a0","productId":"5c9b","status":"ACTIVE","block":"ADMIN_TRIAL_KEYS"}"#;
+        assert_eq!(
+            found(offer),
+            [
+                ("offerId", "65a0".to_owned()),
+                ("productId", "5c9b".to_owned())
+            ]
+        );
+        assert_eq!(found("{"), []);
     }
 
     // docs/providers/kinguin.md#webhooks

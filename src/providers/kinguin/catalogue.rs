@@ -5,7 +5,7 @@
 use percent_encoding::percent_decode_str;
 
 use crate::domain::Documented;
-use crate::domain::catalogue::{self, Param};
+use crate::domain::catalogue::{self, FollowUp, Param};
 
 /// "Who am I", the smallest call.
 pub const MERCHANT: &str = "/sales-manager-api/api/v1/merchants";
@@ -81,7 +81,7 @@ pub fn is_public(method: &str, path: &str) -> bool {
 }
 
 /// The names of JSON fields that are secret in this call and its response. A game key is `body` on its way up and
-/// `content` on its way down; the header that proves webhooks has a `value`.
+/// `content` on its way down, and a `requestId` may be made of it; the header that proves webhooks has a `value`.
 pub fn hidden_fields(path: &str) -> &'static [&'static str] {
     let path = path.split(['?', '#']).next().unwrap_or(path);
     // Decoded first, because an escaped path leads to the same keys. Hiding too much costs less than showing a key.
@@ -89,7 +89,7 @@ pub fn hidden_fields(path: &str) -> &'static [&'static str] {
     // Whole segments: an offer whose name contains "stock" has nothing to hide.
     let has = |part: &str| path.split('/').any(|known| known == part);
     match (has("stock"), has("subscription")) {
-        (true, _) => &["body", "content"],
+        (true, _) => &["body", "content", "requestId"],
         (_, true) => &["value"],
         _ => &[],
     }
@@ -114,7 +114,7 @@ const CARD_ID: Param = Param::in_path(
 );
 const PRODUCT_ID: Param =
     Param::in_path("productId", "the product's id", "5c9b71292539a4e8f1809707");
-const PAGE: Param = Param::optional("page", "page number; the first is 0", "0");
+const PAGE: Param = Param::page("page", "page number; the first is 0", 0);
 const SIZE: Param = Param::optional("size", "rows per page", "25");
 const OF_PRODUCT: Param =
     Param::optional("productId", "only this product", "5c9b71292539a4e8f1809707");
@@ -138,6 +138,23 @@ const CREATED_TO: Param = Param::optional(
 
 const fn filter(name: &'static str, about: &'static str, example: &'static str) -> Param {
     Param::optional(name, about, example)
+}
+
+const fn next(name: &'static str, takes: &'static [&'static str]) -> FollowUp {
+    FollowUp {
+        name,
+        takes,
+        body: None,
+    }
+}
+
+/// A follow-up with a body of its own.
+const fn write(name: &'static str, takes: &'static [&'static str], body: &'static str) -> FollowUp {
+    FollowUp {
+        name,
+        takes,
+        body: Some(body),
+    }
 }
 
 const EARLIEST: &str = "2024-03-29T10:01:42.177+0000";
@@ -207,6 +224,13 @@ const SALES: [Param; 21] = [
 
 /// Every documented call, reads first. Deleting stock is left out: the provider's change log says it was removed.
 pub static CATALOGUE: [Documented; 47] = [
+    // The explorer begins with the first call.
+    Documented::get(
+        OFFERS,
+        &[PAGE, SIZE, OF_PRODUCT, STATUS],
+        "list your offers",
+    )
+    .after(&[next("list your offers of the product", &["productId"])]),
     Documented::get(MERCHANT, &[], "this merchant's type and status"),
     Documented::get(MERCHANT_STATUS, &[], "this merchant's full record"),
     Documented::get(
@@ -223,12 +247,8 @@ pub static CATALOGUE: [Documented; 47] = [
         &[Param::needed("name", "part of the name", "Keys")],
         "find merchants by part of their name; needs no token",
     ),
-    Documented::get(
-        OFFERS,
-        &[PAGE, SIZE, OF_PRODUCT, STATUS],
-        "list your offers",
-    ),
-    Documented::get(OFFER, &[OFFER_ID], "show one offer"),
+    Documented::get(OFFER, &[OFFER_ID], "show one offer")
+        .after(&[next("show the offer", &["offerId"])]),
     Documented::get(
         POSITION,
         &[
@@ -237,7 +257,8 @@ pub static CATALOGUE: [Documented; 47] = [
             Param::optional("price", "a buyer's price to try, in cents", "1660"),
         ],
         "the offer's place in the sales booster",
-    ),
+    )
+    .after(&[next("show its place in the sales booster", &["offerId"])]),
     Documented::get(
         STOCK,
         &[
@@ -260,12 +281,17 @@ pub static CATALOGUE: [Documented; 47] = [
             filter("externalVendor", "only from this vendor", "vendor-1"),
         ],
         "list an offer's keys; their text is secret",
-    ),
+    )
+    .after(&[
+        next("list the offer's keys", &["offerId"]),
+        next("show the key that was sold", &["reservationId", "offerId"]),
+    ]),
     Documented::get(
         STOCK_ROW,
         &[OFFER_ID, STOCK_ID],
         "show one key; its text is secret",
-    ),
+    )
+    .after(&[next("show the key", &["offerId", "stockId"])]),
     Documented::get(
         "/sales-manager-api/api/v1/offers/{offerId}/stock/file/{uploadId}",
         &[OFFER_ID, UPLOAD_ID],
@@ -294,7 +320,10 @@ pub static CATALOGUE: [Documented; 47] = [
         ],
         "convert between the buyer's price and what you receive (`priceIWTR`); set one of the two",
     ),
-    Documented::get(RESERVATIONS, &SALES, "list sales (sold keys)"),
+    Documented::get(RESERVATIONS, &SALES, "list sales (sold keys)").after(&[
+        next("list the offer's sales", &["offerId"]),
+        next("list the order's sales", &["orderIncrementId"]),
+    ]),
     Documented::get(RESERVATIONS_ARCHIVE, &SALES, "list archived sales"),
     Documented::get(
         STATS,
@@ -310,7 +339,8 @@ pub static CATALOGUE: [Documented; 47] = [
             RESERVATION_STATUS,
         ],
         "sales by day",
-    ),
+    )
+    .after(&[next("show the offer's sales by day", &["offerId"])]),
     Documented::get(
         "/sales-manager-api/api/v1/reservations/csv",
         &[
@@ -341,8 +371,10 @@ pub static CATALOGUE: [Documented; 47] = [
             filter("createdAtTo", "up to this time", LATEST),
         ],
         "list alerts: keys not uploaded in time",
-    ),
-    Documented::get(ALERT, &[ALERT_ID], "show one alert"),
+    )
+    .after(&[next("list alerts about the sale", &["reservationId"])]),
+    Documented::get(ALERT, &[ALERT_ID], "show one alert")
+        .after(&[next("show the alert", &["alertId"])]),
     Documented::get(
         WHOLESALE_PRODUCT,
         &[
@@ -350,7 +382,8 @@ pub static CATALOGUE: [Documented; 47] = [
             Param::optional("outOfStock", "include offers that are out of stock", "true"),
         ],
         "wholesale offers of a product, from all sellers; needs no token",
-    ),
+    )
+    .after(&[next("list wholesale offers of all sellers", &["productId"])]),
     Documented::get(
         WHOLESALE_BEST,
         &[PRODUCT_ID],
@@ -375,7 +408,8 @@ pub static CATALOGUE: [Documented; 47] = [
         MINIMAL_PRICE,
         &[PRODUCT_ID],
         "a Microsoft product's lowest allowed price; needs no token",
-    ),
+    )
+    .after(&[next("show the lowest allowed price (Microsoft)", &["productId"])]),
     Documented::get(
         PRODUCT_SEARCH,
         &[
@@ -407,7 +441,12 @@ pub static CATALOGUE: [Documented; 47] = [
         ),
         "create an offer; the `price` you send is what you receive, the response's `price` is what the \
         buyer pays",
-    ),
+    )
+    .after(&[write(
+        "create an offer",
+        &["productId"],
+        r#"{"productId": "{productId}", "price": {"amount": "{#amount}", "currency": "EUR"}, "status": "ACTIVE", "declaredStock": 0}"#,
+    )]),
     Documented::write(
         "PUT",
         OFFER,
@@ -425,7 +464,16 @@ pub static CATALOGUE: [Documented; 47] = [
         Some(r#"{"price": {"amount": 1500, "currency": "EUR"}}"#),
         "change some fields of an offer; the `price` you send is what you receive (IWTR). From the fourth \
         price change a day Kinguin charges a fee",
-    ),
+    )
+    .after(&[
+        write(
+            "change the price (what you receive, in cents)",
+            &["offerId"],
+            r#"{"price": {"amount": "{#amount}", "currency": "EUR"}}"#,
+        ),
+        write("put on sale", &["offerId"], r#"{"status": "ACTIVE"}"#),
+        write("take off sale", &["offerId"], r#"{"status": "INACTIVE"}"#),
+    ]),
     Documented::write(
         "DELETE",
         OFFER,
@@ -465,19 +513,36 @@ pub static CATALOGUE: [Documented; 47] = [
     ),
     Documented::write(
         "POST",
+        STOCK,
+        &[OFFER_ID],
+        Some(r#"{"body": "SANDBOX-KEY-0001", "mimeType": "text/plain"}"#),
+        "upload one key; images as base64. With `reservationId` the key goes to that sale",
+    )
+    .after(&[
+        write(
+            "give a key to the sale",
+            &["reservationId", "offerId"],
+            r#"{"body": "{body}", "mimeType": "text/plain", "reservationId": "{reservationId}"}"#,
+        ),
+        write(
+            "add a key to the offer",
+            &["offerId"],
+            r#"{"body": "{body}", "mimeType": "text/plain"}"#,
+        ),
+    ]),
+    Documented::write(
+        "POST",
         "/sales-manager-api/api/v1/offers/{offerId}/popularity",
         &[OFFER_ID],
         Some(r#"{"maxBid": 25, "salesBoosterRenewal": false}"#),
         "bid for a place in the sales booster, in cents; 0 ends the bid. Each activation costs an entry \
         fee; salesBoosterRenewal repeats it every seven days",
-    ),
-    Documented::write(
-        "POST",
-        STOCK,
-        &[OFFER_ID],
-        Some(r#"{"body": "SANDBOX-KEY-0001", "mimeType": "text/plain"}"#),
-        "upload one key; images as base64. With `reservationId` the key goes to that sale",
-    ),
+    )
+    .after(&[write(
+        "bid in the sales booster, in cents",
+        &["offerId"],
+        r#"{"maxBid": "{#maxBid}", "salesBoosterRenewal": false}"#,
+    )]),
     Documented::write(
         "POST",
         STOCK_LIST,
@@ -500,7 +565,19 @@ pub static CATALOGUE: [Documented; 47] = [
         &[OFFER_ID, STOCK_ID],
         Some(r#"{"status": "DISABLED"}"#),
         "put a key on sale (AVAILABLE) or withhold it (DISABLED)",
-    ),
+    )
+    .after(&[
+        write(
+            "withhold the key",
+            &["offerId", "stockId"],
+            r#"{"status": "DISABLED"}"#,
+        ),
+        write(
+            "put the key on sale",
+            &["offerId", "stockId"],
+            r#"{"status": "AVAILABLE"}"#,
+        ),
+    ]),
     Documented::write(
         "POST",
         "/sales-manager-api/api/v1/offers/restock",

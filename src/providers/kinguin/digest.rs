@@ -13,16 +13,14 @@ use super::money::{BuyerPrice, Iwtr, Money};
 use super::{catalogue, wire};
 use crate::domain::amount::Cents;
 use crate::domain::catalogue::find;
+use crate::domain::explore::NOTHING;
 use crate::domain::{Column, Digest, RawCall, RawReply};
 use crate::providers::redacted;
-
-/// Shown where the provider gives no value or an unreadable one.
-const NOTHING: &str = "–";
 
 const PRICES: &str = "In responses, `price` is what the buyer pays and `priceIWTR` (\"I want to receive\") is what you receive. In requests, `price` is what you receive.";
 const KEYS: &str = "the keys are secret and not shown here";
 
-// Columns: first what identifies a row to an operator, then money and states, ids last.
+// Columns: the row's own id, what identifies it to an operator, money and states, then the ids of what it belongs to.
 const BUYER: Column = Column::number("buyer pays");
 const SELLER: Column = Column::number("you receive");
 
@@ -126,6 +124,7 @@ fn paged<T: DeserializeOwned>(
         columns: columns.to_vec(),
         rows: page.rows.into_iter().map(row).collect(),
         note,
+        has_more: page.more,
     })
 }
 
@@ -142,6 +141,7 @@ fn listed<T: DeserializeOwned>(
         columns: columns.to_vec(),
         rows: rows.into_iter().map(row).collect(),
         note,
+        has_more: false,
     })
 }
 
@@ -157,6 +157,7 @@ fn one<T: DeserializeOwned>(
         columns: columns.to_vec(),
         rows: vec![row(serde_json::from_slice(body).ok()?)],
         note,
+        has_more: false,
     })
 }
 
@@ -221,7 +222,7 @@ fn facts(title: &str, rows: &[(&str, String)]) -> Digest {
         title: title.to_owned(),
         columns: vec![Column::word("what"), Column::text("value")],
         rows: rows.iter().map(row).collect(),
-        note: "",
+        ..Digest::default()
     }
 }
 
@@ -252,6 +253,7 @@ fn without_in_game(mut digest: Digest) -> Digest {
 }
 
 const OFFER_COLUMNS: Columns = &[
+    Column::id("offer", "offerId"),
     Column::text("name"),
     BUYER,
     SELLER,
@@ -262,7 +264,6 @@ const OFFER_COLUMNS: Columns = &[
     Column::number(IN_GAME[1]),
     Column::word("blocked for"),
     Column::word("updated (UTC)"),
-    Column::word("offer"),
 ];
 
 fn offer(offer: wire::Offer) -> Vec<String> {
@@ -272,6 +273,7 @@ fn offer(offer: wire::Offer) -> Vec<String> {
         (status, None) => text(status),
     };
     vec![
+        text(offer.id),
         text(offer.name),
         buyer(offer.price),
         seller(offer.iwtr),
@@ -282,24 +284,23 @@ fn offer(offer: wire::Offer) -> Vec<String> {
         text(offer.unit_price.map(|price| price.to_string())),
         text(offer.block),
         date(offer.updated_at),
-        text(offer.id),
     ]
 }
 
 const KEY_COLUMNS: Columns = &[
+    Column::id("key", "stockId"),
     Column::word("status"),
     Column::word("uploaded (UTC)"),
     Column::word("type"),
-    Column::word("key"),
-    Column::word("reservation"),
+    Column::id("reservation", "reservationId"),
 ];
 
 fn key(key: wire::Key) -> Vec<String> {
     vec![
+        text(key.id),
         text(key.status),
         date(key.created_at),
         text(key.mime_type),
-        text(key.id),
         text(key.reservation_id),
     ]
 }
@@ -324,16 +325,16 @@ fn calculated(sum: wire::Calculated) -> Vec<String> {
     ]
 }
 
-const PRODUCT_COLUMNS: Columns = &[Column::text("name"), Column::word("product")];
+const PRODUCT_COLUMNS: Columns = &[Column::id("product", "productId"), Column::text("name")];
 
 fn product(product: wire::Product) -> Vec<String> {
-    vec![text(product.name), text(product.id)]
+    vec![text(product.id), text(product.name)]
 }
 
-const MINIMAL_COLUMNS: Columns = &[BUYER, Column::word("product")];
+const MINIMAL_COLUMNS: Columns = &[Column::id("product", "productId"), BUYER];
 
 fn minimal_price(product: wire::Product) -> Vec<String> {
-    vec![buyer(product.price), text(product.id)]
+    vec![text(product.id), buyer(product.price)]
 }
 
 const WHOLESALE_COLUMNS: Columns = &[

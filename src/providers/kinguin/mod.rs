@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use super::{Endpoint, Manifest, PublishedLimit, Verify};
 use crate::domain::manage::{Guide, GuideTopic};
-use crate::domain::{Counts, Environment, ProviderId};
+use crate::domain::{Ability, Counts, Deadline, Environment, ProviderId};
 
 /// Kinguin's registration.
 pub static MANIFEST: Manifest = Manifest {
@@ -66,13 +66,20 @@ pub static MANIFEST: Manifest = Manifest {
     // Kinguin may delay a call over the limit instead of refusing it (`docs/providers/kinguin.md#limits`).
     timeout: Duration::from_mins(1),
     tokens: Some(auth::fetch),
-    abilities: &[],
+    abilities: &[Ability::Stock],
     verify: Verify::Call,
     proves: &[settings::CLIENT_SECRET],
     guide: GUIDE,
     catalogue: &catalogue::CATALOGUE,
     callbacks: callback::SPEC,
     player_claim: None,
+    callback_ids: callback::ids,
+    // After that the order is cancelled (`docs/providers/kinguin.md#reservations`).
+    deadlines: &[Deadline {
+        event: "OUT_OF_STOCK",
+        within: Duration::from_mins(15),
+        action: "give a key",
+    }],
     connect: api::connect,
     simulator: || sandbox::simulator(&catalogue::CATALOGUE),
     embedded: &[

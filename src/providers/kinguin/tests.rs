@@ -155,7 +155,7 @@ async fn a_key_is_due_15_minutes_after_its_sale() {
     let id = message.split(' ').nth(1).unwrap();
     let path = format!("{API}/reservations?reservationId={id}");
     let row = bench.table(&path).await.rows.remove(0);
-    assert_eq!(row[5], "2026-11-22 03:09:26", "{row:?}");
+    assert_eq!(row[6], "2026-11-22 03:09:26", "{row:?}");
 }
 
 // docs/providers/kinguin.md#failures, docs/providers/kinguin.md#offers, docs/providers/kinguin.md#keys

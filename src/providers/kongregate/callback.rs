@@ -12,7 +12,8 @@ use super::facts::{INVENTORY, ORDER_PLACED, ORDER_REQUEST, SIGNED_REQUEST};
 use super::{settings, signed, wire};
 use crate::callbacks::{Answer, CallbackSecrets, Dedup, Inbound, ParsedCallback, Refusal, Spec};
 use crate::domain::{
-    PaymentId, Player, PlayerClaim, PlayerId, Problem, ProblemKind, Secret, Subject, WallTime,
+    PaymentId, Player, PlayerClaim, PlayerId, Problem, ProblemKind, RowIds, Secret, Subject,
+    WallTime,
 };
 use crate::net::redact;
 use crate::providers::inbound::{decoded, pairs, parts, posted_form, unreadable};
@@ -120,6 +121,15 @@ fn signed_one(key: &Secret, text: &str, at: WallTime) -> Result<ParsedCallback, 
         answer,
         kind: event,
     })
+}
+
+/// The id of the player that an accepted callback names.
+pub fn ids(inbound: &Inbound) -> RowIds {
+    let mut ids = RowIds::default();
+    if let Some(claim) = player_claim(inbound) {
+        ids.add("user_id", &claim.player.id.to_string());
+    }
+    ids
 }
 
 /// The player that a callback names, with name and token. Pass only accepted callbacks: nothing is verified here.

@@ -1,6 +1,6 @@
 //! Kongregate's documented calls (`docs/providers/kongregate.md#calls`). None contains the key: `auth` adds it to each call.
 
-use crate::domain::catalogue::{Documented, Param};
+use crate::domain::catalogue::{Documented, FollowUp, Param};
 
 /// Verifies a player's identity.
 pub const AUTHENTICATE: &str = "/authenticate.json";
@@ -32,6 +32,14 @@ const fn post(
     Documented::write("POST", path, params, Some(body), about)
 }
 
+const fn next(name: &'static str, takes: &'static [&'static str]) -> FollowUp {
+    FollowUp {
+        name,
+        takes,
+        body: None,
+    }
+}
+
 const USER_ID: Param = Param::needed("user_id", "the player's number", "1001");
 const STATISTIC: Param = Param::in_path("statistic_id", "the statistic's number", "7001");
 
@@ -50,7 +58,8 @@ pub static CATALOGUE: [Documented; 15] = [
         USER_ITEMS,
         &[USER_ID],
         "list a player's items: each item's own number and the uses left",
-    ),
+    )
+    .after(&[next("list the player's items", &["user_id"])]),
     Documented::get(
         AUTHENTICATE,
         &[
@@ -83,22 +92,23 @@ pub static CATALOGUE: [Documented; 15] = [
                 "PaperLantern,TinCompass",
             ),
             Param::optional("friends", "list friends, 500 on a page", "true"),
-            Param::optional("page_num", "page of friends; the first is 1", "1"),
+            Param::page("page_num", "page of friends; the first is 1", 1),
         ],
         "show one or several players",
-    ),
+    )
+    .after(&[
+        next("show the player", &["user_id"]),
+        next("show the player by name", &["username"]),
+    ]),
     Documented::get(
         HIGH_SCORES,
         &[
             Param::in_path("scope", "daily, weekly or lifetime", "lifetime"),
             STATISTIC,
-            Param::optional(
-                "lifetime_page",
-                "page of lifetime scores; the first is 1",
-                "1",
-            ),
-            Param::optional("weekly_page", "page of weekly scores", "1"),
-            Param::optional("today_page", "page of daily scores", "1"),
+            Param::page("lifetime_page", "page of lifetime scores; the first is 1", 1)
+                .only_with("lifetime"),
+            Param::page("weekly_page", "page of weekly scores", 1).only_with("weekly"),
+            Param::page("today_page", "page of daily scores", 1).only_with("daily"),
         ],
         "the best players, 25 on a page",
     ),
@@ -109,7 +119,8 @@ pub static CATALOGUE: [Documented; 15] = [
             Param::in_path("user_id", "the player's number", "1001"),
         ],
         "the best players among a player's friends",
-    ),
+    )
+    .after(&[next("list the friends' scores", &["user_id", "statistic_id"])]),
     Documented::get(KONGPANIONS, &[], "list all kongpanions"),
     Documented::get(
         USER_KONGPANIONS,
@@ -118,14 +129,22 @@ pub static CATALOGUE: [Documented; 15] = [
             Param::optional("username", "the player's name", "PaperLantern"),
         ],
         "a player's kongpanions",
-    ),
+    )
+    .after(&[next("list the player's kongpanions", &["user_id"])]),
     post(
         USE_ITEM,
         &[],
         r#"{"user_id": 1001, "game_auth_token": "SANDBOX-TOKEN-1001-1", "id": 50001}"#,
         "spend one use of a player's item; `id` is the number in user_items. Cannot be undone: after a \
         time-out check the player's items before you retry",
-    ),
+    )
+    .after(&[FollowUp {
+        name: "use the item",
+        takes: &["id", "user_id"],
+        body: Some(
+            r#"{"user_id": "{#user_id}", "game_auth_token": "{game_auth_token}", "id": "{#id}"}"#,
+        ),
+    }]),
     post(
         SUBMIT,
         &[],

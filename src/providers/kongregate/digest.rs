@@ -4,11 +4,9 @@ use serde_json::Value;
 
 use super::{catalogue, wire};
 use crate::domain::catalogue::find;
-use crate::domain::{Column, Digest, RawCall, RawReply};
+use crate::domain::explore::NOTHING;
+use crate::domain::{Column, Digest, RawCall, RawReply, fill};
 use crate::providers::redacted;
-
-/// Shown where the provider gives no value or an unreadable one.
-const NOTHING: &str = "–";
 
 /// More rows in one answer are not shown as a table.
 const ROWS_MAX: usize = 1_000;
@@ -16,8 +14,8 @@ const ROWS_MAX: usize = 1_000;
 /// A response as a table, for the calls that are known here.
 pub fn digest(call: &RawCall, reply: &RawReply) -> Option<Digest> {
     let fields = wire::outcome(reply.status, &reply.body).ok()?;
-    let path = find(&catalogue::CATALOGUE, &call.method, &call.path)?.path;
-    let digest = match path {
+    let known = find(&catalogue::CATALOGUE, &call.method, &call.path)?;
+    let mut digest = match known.path {
         catalogue::ITEMS => items(&fields),
         catalogue::USER_ITEMS => user_items(&fields),
         catalogue::USER_INFO => user_info(&fields),
@@ -25,6 +23,16 @@ pub fn digest(call: &RawCall, reply: &RawReply) -> Option<Digest> {
         catalogue::KONGPANIONS | catalogue::USER_KONGPANIONS => kongpanions(&fields),
         _ => None,
     }?;
+    // A page of scores says how many there are, and not which one it is.
+    if let Some(pages) = wire::whole(fields.get("page_count")) {
+        let values = fill::values(known, &call.path);
+        let values: Vec<&str> = values.iter().map(String::as_str).collect();
+        let page = known.page_param(&values).map(|(at, paging)| {
+            let page = values[at].parse();
+            page.unwrap_or(u64::from(paging.first))
+        });
+        digest.has_more = page.is_some_and(|page| page < pages);
+    }
     Some(redacted(digest))
 }
 
@@ -42,6 +50,7 @@ fn table(
         columns: columns.to_vec(),
         rows: rows.into_iter().take(ROWS_MAX).map(row).collect(),
         note,
+        has_more: false,
     })
 }
 
@@ -86,12 +95,12 @@ fn items(fields: &wire::Fields) -> Option<Digest> {
 
 fn user_items(fields: &wire::Fields) -> Option<Digest> {
     let columns = [
+        Column::id("item", "id"),
         Column::text("name"),
         Column::number("uses left"),
         Column::word("identifier"),
         Column::text("data"),
         Column::text("description"),
-        Column::word("item"),
     ];
     let row = |row: &wire::Fields| {
         let uses = match row.get("remaining_uses") {
@@ -100,12 +109,12 @@ fn user_items(fields: &wire::Fields) -> Option<Digest> {
             _ => text(row, "remaining_uses"),
         };
         vec![
+            text(row, "id"),
             text(row, "name"),
             uses,
             text(row, "identifier"),
             text(row, "data"),
             text(row, "description"),
-            text(row, "id"),
         ]
     };
     let note = "use_item takes the item's number; used-up items are not listed";
@@ -114,15 +123,15 @@ fn user_items(fields: &wire::Fields) -> Option<Digest> {
 
 fn user_info(fields: &wire::Fields) -> Option<Digest> {
     let columns = [
-        Column::text("player"),
+        Column::id("number", "user_id"),
+        Column::id("player", "username"),
         Column::word("private"),
-        Column::word("number"),
     ];
     let row = |row: &wire::Fields| {
         vec![
+            text(row, "user_id"),
             text(row, "username"),
             text(row, "private"),
-            text(row, "user_id"),
         ]
     };
     if fields.contains_key("users") {
@@ -150,6 +159,7 @@ fn user_info(fields: &wire::Fields) -> Option<Digest> {
         columns: vec![Column::word("what"), Column::text("value")],
         rows,
         note: "the number stays; the name may change",
+        has_more: wire::whole(fields.get("page_num")) < wire::whole(fields.get("num_pages")),
     })
 }
 
@@ -157,7 +167,7 @@ fn scores(fields: &wire::Fields) -> Option<Digest> {
     // The list is named by its scope: `lifetime_scores` (`docs/providers/kongregate.md#scores`).
     let list = fields.keys().find(|name| name.ends_with("_scores"))?;
     let columns = [
-        Column::text("player"),
+        Column::id("player", "username"),
         Column::number("score"),
         Column::number("level"),
     ];
@@ -223,14 +233,22 @@ mod tests {
         )
         .unwrap();
         assert_eq!(owned.title, "owned items: 2");
-        assert_eq!(owned.rows[0], ["A", "unlimited", "a", "–", "–", "5"]);
-        assert_eq!(owned.rows[1], ["–", "3", "–", "–", "–", "6"]);
+        assert_eq!(owned.rows[0], ["5", "A", "unlimited", "a", "–", "–"]);
+        assert_eq!(owned.rows[1], ["6", "–", "3", "–", "–", "–"]);
         let best = read(
             "/high_scores/weekly/7001.json",
             r#"{"success":true,"weekly_scores":[{"username":"A","score":9,"level":1}],"page_count":3,"per_page":25}"#,
         )
         .unwrap();
         assert_eq!(best.title, "weekly scores: 1 on this page, pages: 3");
+        assert!(best.has_more);
+        let page = |page: &str| {
+            let body = r#"{"success":true,"weekly_scores":[],"page_count":3}"#;
+            read(&format!("/high_scores/weekly/7001.json?{page}"), body)
+                .unwrap()
+                .has_more
+        };
+        assert!(page("weekly_page=2") && !page("weekly_page=3") && page("lifetime_page=3"));
         assert_eq!(best.rows, [["A", "9", "1"]]);
         let items = read(
             "/items.json",

@@ -48,6 +48,8 @@ pub static MANIFEST: Manifest = Manifest {
     catalogue: &catalogue::CATALOGUE,
     callbacks: callback::SPEC,
     player_claim: Some(callback::player_claim),
+    callback_ids: callback::ids,
+    deadlines: &[],
     connect: api::connect,
     simulator: || sandbox::simulator(&catalogue::CATALOGUE),
     embedded: &[

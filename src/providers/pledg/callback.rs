@@ -11,7 +11,7 @@ use super::settings::MERCHANT_SECRET;
 use super::{facts, signature};
 use crate::auth::sign;
 use crate::callbacks::{Answer, CallbackSecrets, Dedup, Inbound, ParsedCallback, Refusal, Spec};
-use crate::domain::{PaymentId, Secret, Subject, WallTime};
+use crate::domain::{PaymentId, RowIds, Secret, Subject, WallTime};
 use crate::providers::inbound::{parts, posted_object, text, unreadable};
 
 /// How tilldeck verifies and parses its callbacks.
@@ -110,6 +110,20 @@ fn opened(notice: Map<String, Value>) -> Result<Map<String, Value>, Refusal> {
     payload
         .and_then(|payload| serde_json::from_slice(&payload).ok())
         .ok_or_else(|| unreadable("its signature is not a JWT"))
+}
+
+/// The uid of the purchase that an accepted notice names.
+pub fn ids(inbound: &Inbound) -> RowIds {
+    let mut ids = RowIds::default();
+    let Ok(notice) = posted_object(inbound).and_then(opened) else {
+        return ids;
+    };
+    // It was verified when it arrived; but a hash does not cover these fields (`docs/providers/pledg.md#back-mode`).
+    if !notice.contains_key(SIGNATURE) {
+        let uid = text(&notice, "purchase_uid").or_else(|| text(&notice, "uid"));
+        ids.add("purchase_uid", uid.unwrap_or_default());
+    }
+    ids
 }
 
 /// The notice's state, and the bytes that identify it.
@@ -314,6 +328,25 @@ mod tests {
         }
         let ahead = signed(&json!({"reference": "R", "state": "X_KO", "exp": 1_795_316_007}));
         assert!(judged(Some("SECRET"), &ahead).is_ok());
+    }
+
+    // docs/providers/pledg.md#transfer-notices, docs/providers/pledg.md#back-mode
+    #[test]
+    fn a_notice_names_its_purchase_unless_the_signature_does_not_cover_it() {
+        let found = |notice: &Value| {
+            let ids = ids(&inbound("POST", "/callbacks/later", notice.to_string()));
+            ids.get("purchase_uid").map(str::to_owned)
+        };
+        let paid = json!({"reference": "R-1", "transfer_order_item_uid": "tri_1", "purchase_uid": "pur_1"});
+        assert_eq!(found(&paid).as_deref(), Some("pur_1"));
+        assert_eq!(found(&signed(&paid)).as_deref(), Some("pur_1"));
+        let error = json!({"reference": "R-1", "state": "PRIMARY_KO", "uid": "pur_2"});
+        assert_eq!(found(&error).as_deref(), Some("pur_2"));
+        let mut hashed = back(HASH);
+        assert_eq!(found(&hashed), None);
+        hashed["purchase_uid"] = "pur_forged".into();
+        assert_eq!(found(&hashed), None);
+        assert_eq!(found(&json!([1])), None);
     }
 
     // docs/providers/pledg.md#transfer-notices, docs/providers/pledg.md#error-notices

@@ -18,7 +18,7 @@ use std::time::Duration;
 use super::{Endpoint, Manifest, PublishedLimit, Verify};
 use crate::domain::catalogue::Param;
 use crate::domain::manage::{Guide, GuideTopic};
-use crate::domain::{Ability, Counts, Documented, Environment, ProviderId};
+use crate::domain::{Ability, Counts, Documented, Environment, FollowUp, ProviderId};
 use crate::net;
 
 /// Pledg's registration.
@@ -70,6 +70,8 @@ pub static MANIFEST: Manifest = Manifest {
     catalogue: CATALOGUE,
     callbacks: callback::SPEC,
     player_claim: None,
+    callback_ids: callback::ids,
+    deadlines: &[],
     connect: api::connect,
     simulator: || Box::new(sandbox::Pledg::default()),
     embedded: &[
@@ -132,6 +134,7 @@ const CATALOGUE: &[Documented] = &[
         writes: false,
         about: "payment schedule (access token) of one solution; `second_installment_date` in the \
             body moves the second part",
+        follow_ups: &[],
     },
     Documented {
         method: "POST",
@@ -140,6 +143,7 @@ const CATALOGUE: &[Documented] = &[
         body: Some(SCHEDULE),
         writes: false,
         about: "payment schedule (no token) of one solution",
+        follow_ups: &[],
     },
     Documented {
         method: "POST",
@@ -148,6 +152,7 @@ const CATALOGUE: &[Documented] = &[
         body: Some(SCHEDULE),
         writes: false,
         about: "payment schedules (no token) of all solutions of a company",
+        follow_ups: &[],
     },
     Documented {
         method: "POST",
@@ -156,6 +161,7 @@ const CATALOGUE: &[Documented] = &[
         body: Some(PURCHASE_LINK),
         writes: true,
         about: "create a purchase link; tilldeck signs the body with merchant_secret and sends the signature",
+        follow_ups: &[],
     },
     Documented {
         method: "POST",
@@ -165,6 +171,7 @@ const CATALOGUE: &[Documented] = &[
         writes: true,
         about: "create a purchase paid by transfer; tilldeck signs the body with merchant_secret and sends \
             the signature",
+        follow_ups: &[],
     },
     Documented {
         method: "POST",
@@ -177,6 +184,11 @@ const CATALOGUE: &[Documented] = &[
         body: Some(r#"{"amount_cents": 500}"#),
         writes: true,
         about: "refund a part or all; repeated refunds up to the total",
+        follow_ups: &[FollowUp {
+            name: "refund the purchase",
+            takes: &["purchase_uid"],
+            body: Some(r#"{"amount_cents": "{#amount_cents}"}"#),
+        }],
     },
     Documented {
         method: "POST",
@@ -190,6 +202,11 @@ const CATALOGUE: &[Documented] = &[
         writes: true,
         about: "release a virtual card, which refunds the payer; uses the dashboard login (basic) unless \
             you choose bearer",
+        follow_ups: &[FollowUp {
+            name: "release the virtual card",
+            takes: &["purchase_uid"],
+            body: None,
+        }],
     },
 ];
 

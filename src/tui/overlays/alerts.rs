@@ -86,6 +86,7 @@ impl Component for State {
                 ctx.intend(Intent::ShowAccount(account));
             }
             (Action::GoToAlert, Target::Callbacks) => ctx.intend(Intent::ShowCallbacks),
+            (Action::GoToAlert, Target::Callback(id)) => ctx.intend(Intent::ShowCallback(id)),
             (Action::GoToAlert, Target::Notice(_)) => {}
             (Action::MarkHandled, Target::Notice(about)) => ctx.store.dismiss(&about),
             (Action::MarkHandled, _) => {

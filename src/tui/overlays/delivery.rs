@@ -6,7 +6,7 @@ use std::sync::Arc;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
-use super::{replay, retry_ask};
+use super::{follow_ups, replay, retry_ask};
 use crate::domain::{
     AccountId, Delivery, Job, JobKind, Listening, Problem, Received, RequestId, Secret, Subject,
     curl, inert,
@@ -27,6 +27,7 @@ keys! {
     Action:
     DELIVERY "Callback" keys [NAV, READER, OVERLAY] {
         DeliveryTimeline "delivery-timeline" ["enter" "t"] "timeline" "show the payment's timeline";
+        FollowDelivery "follow-delivery" ["c"] "next call" "list the calls for this callback";
         ReplayDelivery "replay-delivery" ["r"] "replay" "replay, after confirmation";
         RetryDelivery "retry-delivery" ["R"] "retry" "retry failed checks and forwards";
         CopyDelivery "copy-delivery" ["y"] "copy as curl" "copy as curl, without secrets";
@@ -102,8 +103,16 @@ impl Component for State {
         match action {
             Action::DeliveryTimeline => ctx.store.is_ready() && self.delivery.subject.is_some(),
             Action::ReplayDelivery => ctx.store.is_ready(),
+            Action::FollowDelivery => ctx.store.has_follow_ups(&self.delivery.account),
             Action::RetryDelivery => ctx.store.is_ready() && can_retry(&self.delivery),
             Action::CopyDelivery | Action::CopyDeliveryBody => true,
+        }
+    }
+
+    fn why_not(&self, action: Action) -> &'static str {
+        match action {
+            Action::FollowDelivery => "no documented call takes its ids",
+            _ => "this callback has nothing for it",
         }
     }
 
@@ -112,6 +121,13 @@ impl Component for State {
             Action::DeliveryTimeline => {
                 if !open_subject(&self.delivery, ctx) {
                     ctx.flash(Level::Info, "this callback names no payment");
+                }
+            }
+            Action::FollowDelivery => {
+                if let Some(received) = self.received(ctx)
+                    && let Ok(account) = AccountId::new(self.delivery.account.as_str())
+                {
+                    follow_ups::State::open(account, received.ids.clone(), ctx);
                 }
             }
             Action::ReplayDelivery => replay::open(&self.delivery, ctx),

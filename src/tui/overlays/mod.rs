@@ -12,6 +12,7 @@ pub mod doctor;
 pub mod exchange;
 pub mod expect_ask;
 pub mod expect_form;
+pub mod follow_ups;
 pub mod form_window;
 pub mod guide;
 pub mod help;
@@ -40,6 +41,7 @@ use super::keys::{Binding, Keys as _};
 /// The keys of every window, in the order of footer and help.
 pub const BINDINGS: &[&[Binding]] = &[
     history::Action::BINDINGS,
+    follow_ups::Action::BINDINGS,
     send_ask::Action::BINDINGS,
     exchange::Action::BINDINGS,
     delivery::Action::BINDINGS,

@@ -12,13 +12,15 @@ use ratatui::layout::Constraint::{Fill, Length};
 use ratatui::layout::{Layout, Position, Rect};
 
 use super::log::{LOAD, Log, LogRow};
-use crate::domain::{Delivery, DeliveryId, JobState, Listening, Search, Secret, Subject};
+use crate::domain::{
+    AccountId, Delivery, DeliveryId, JobState, Listening, RequestId, Search, Secret, Subject,
+};
 use crate::tui::ages::tick;
 use crate::tui::component::{Component, Event, UpdateContext, ViewContext};
 use crate::tui::intent::Intent;
 use crate::tui::keys::{COLUMNS, FILTER, GLOBAL, NAV, Scope, keys};
 use crate::tui::msg::{Level, Msg, Notice};
-use crate::tui::overlays::{delivery, replay};
+use crate::tui::overlays::{delivery, follow_ups, replay};
 use crate::tui::rows::Rows;
 use crate::tui::store::Store;
 use crate::tui::theme::Tone;
@@ -34,6 +36,7 @@ keys! {
     CALLBACKS "Callbacks" keys [NAV, COLUMNS, GLOBAL] {
         CallbackSubject "callback-subject" ["enter" "t"] "timeline" "show the payment's or player's page";
         OpenDelivery "open-callback" ["i"] "details" "show the callback's details";
+        FollowCallback "follow-callback" ["c"] "next call" "list the calls for this callback";
         Replay "replay" ["r"] "replay" "replay, after confirmation";
         Retry "retry" ["R"] "retry" "retry failed checks and forwards";
         FilterCallbacks "filter-callbacks" ["/"] "filter" "search the saved callbacks";
@@ -49,6 +52,8 @@ const HEAD_FROM: u16 = 120;
 #[derive(Debug, Clone, Default)]
 pub struct State {
     log: Log<Delivery>,
+    /// The load of a callback whose ids the next call takes.
+    asked: Option<(RequestId, AccountId)>,
 }
 
 impl LogRow for Delivery {
@@ -196,6 +201,10 @@ impl Component for State {
         let selected = self.selected(store).is_some();
         match action {
             Action::CallbackSubject | Action::Replay => store.is_ready() && selected,
+            Action::FollowCallback => {
+                let account = self.selected(store).map(|selected| &selected.account);
+                store.is_ready() && account.is_some_and(|account| store.has_follow_ups(account))
+            }
             // For a callback without a subject, Enter already opens the details.
             Action::OpenDelivery | Action::CopySubject => {
                 store.is_ready() && self.subject(store).is_some()
@@ -211,6 +220,7 @@ impl Component for State {
     fn why_not(&self, action: Action) -> &'static str {
         match action {
             Action::OlderCallbacks => "there is none, or it loads",
+            Action::FollowCallback => "no documented call takes its ids",
             Action::CallbackSubject
             | Action::OpenDelivery
             | Action::CopySubject
@@ -238,6 +248,19 @@ impl Component for State {
                 }
             }
             (Action::OpenDelivery, Some(delivery)) => delivery::State::open(delivery, ctx),
+            (Action::FollowCallback, Some(delivery)) => {
+                // The ids are in its bytes, which the ledger has sealed.
+                if ctx.store.has_follow_ups(&delivery.account)
+                    && let Ok(account) = AccountId::new(delivery.account.as_str())
+                {
+                    let request = ctx.store.number();
+                    ctx.out.push(Effect::OpenDelivery {
+                        request,
+                        delivery: delivery.id,
+                    });
+                    self.asked = Some((request, account));
+                }
+            }
             (Action::Replay, Some(delivery)) => replay::open(&delivery, ctx),
             (Action::Retry, Some(delivery)) => delivery::retry(&delivery, ctx),
             (Action::CopySubject, Some(delivery)) => {
@@ -270,8 +293,10 @@ impl Component for State {
     }
 
     fn on_intent(&mut self, intent: Intent, ctx: &mut UpdateContext<'_>) {
-        let Intent::OpenCallback(id) = intent else {
-            return;
+        let id = match intent {
+            Intent::OpenCallback(id) => id,
+            Intent::ShowCallback(id) => return self.log.show(id, ctx.store),
+            _ => return,
         };
         self.log.select_name(&id.to_string(), ctx.store);
         if let Some(delivery) = ctx.store.deliveries.known(id).cloned() {
@@ -320,6 +345,16 @@ impl Component for State {
                 self.log.push(delivery, ctx.store);
             }
             Event::Message(Msg::Deliveries(result), _) => self.log.answered(result, ctx),
+            Event::Message(Msg::Received { request, result }, _) => {
+                let asked = self.asked.take_if(|(asked, _)| asked == request);
+                match (asked, result) {
+                    (Some((_, account)), Ok(received)) => {
+                        follow_ups::State::open(account, received.ids.clone(), ctx);
+                    }
+                    (Some(_), Err(problem)) => ctx.flash(Level::Error, problem.describe()),
+                    (None, _) => {}
+                }
+            }
             Event::Message(Msg::Replayed { result: Ok(()), .. }, _) => {
                 ctx.flash(Level::Info, "forwarding…");
             }
@@ -337,9 +372,8 @@ impl Component for State {
                 .iter()
                 .any(|job| matches!(job.state, JobState::Due { at } if at > ctx.now.wall))
         };
-        let counts = !ctx.still
-            && ctx.store.open_jobs.sum.queued > 0
-            && ctx.store.deliveries.iter().any(due);
+        let retries = ctx.store.open_jobs.sum.queued > 0 && ctx.store.deliveries.iter().any(due);
+        let counts = !ctx.still && (retries || !ctx.store.due.is_empty());
         listener::changes_in(ctx)
             .into_iter()
             .chain(counts.then(|| tick(ctx.now)))

@@ -235,6 +235,17 @@ impl<T: LogRow> Log<T> {
         self.follow_or_pause(store);
     }
 
+    /// Selects a loaded row, and drops a filter that hides it.
+    pub fn show(&mut self, id: T::Id, store: &mut Store) {
+        if self.shown(store).place_of(id).is_none() {
+            self.filter.clear();
+            self.find(store);
+        }
+        if let Some(age) = self.shown(store).place_of(id) {
+            self.pick(place(age, self.shown(store)), store);
+        }
+    }
+
     /// Moves the selection. One more step beyond the oldest row loads older ones.
     pub fn step(&mut self, step: Step, ctx: &mut UpdateContext<'_>) {
         let was_oldest = self.age(ctx.store) + 1 >= self.shown(ctx.store).len();

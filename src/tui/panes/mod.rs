@@ -60,7 +60,7 @@ states! {
     Payments(payments, PAYMENTS, fresh);
     Estimates(estimates, ESTIMATES, fresh);
     Requests(requests, REQUESTS, fresh);
-    Explorer(explorer, EXPLORER, explorer::State::new);
+    Explorer(explorer, EXPLORER, fresh);
     Callbacks(callbacks, CALLBACKS, fresh);
     Players(players, PLAYERS, players::State::new);
 }
@@ -76,8 +76,10 @@ impl Intent {
             Self::ShowAccount(_) => Pane::Credentials,
             Self::ShowPayment(_) | Self::Watch(_) | Self::WatchMany(..) => Pane::Payments,
             Self::ShowPlayer(..) | Self::LoadPlayer(..) => Pane::Players,
-            Self::ShowCallbacks | Self::OpenCallback(_) => Pane::Callbacks,
-            Self::FillIn(..) | Self::ShowCall(_) | Self::Send(..) => Pane::Explorer,
+            Self::ShowCallbacks | Self::OpenCallback(_) | Self::ShowCallback(_) => Pane::Callbacks,
+            Self::FillIn(..) | Self::ShowCall(_) | Self::Send(..) | Self::Follow(_) => {
+                Pane::Explorer
+            }
             Self::ShowWaiting | Self::OpenRequest(_) => Pane::Requests,
             Self::Estimate(_) => Pane::Estimates,
         }

@@ -10,7 +10,7 @@ use jiff::tz::TimeZone;
 
 use super::msg::{NewWatch, Ready};
 use super::{Effect, Model, Msg, Setup, UiOptions, update};
-use crate::domain::catalogue::{Param, Place};
+use crate::domain::catalogue::{FollowUp, Param, Place};
 use crate::domain::manage::{Guide, GuideTopic, ProviderSetup, SetupField};
 use crate::domain::payment::Price;
 use crate::domain::search::Found;
@@ -156,13 +156,7 @@ pub const CATALOGUE: &[Documented] = &[
         method: "GET",
         path: "/v1/offers",
         params: &[
-            param(
-                "page",
-                Place::Query,
-                false,
-                "number of the page, from 0",
-                "0",
-            ),
+            Param::page("page", "number of the page, from 0", 0),
             param(
                 "name",
                 Place::Query,
@@ -174,6 +168,7 @@ pub const CATALOGUE: &[Documented] = &[
         body: None,
         writes: false,
         about: "your offers, page by page",
+        follow_ups: &[],
     },
     Documented {
         method: "GET",
@@ -188,6 +183,11 @@ pub const CATALOGUE: &[Documented] = &[
         body: None,
         writes: false,
         about: "one offer",
+        follow_ups: &[FollowUp {
+            name: "show the offer",
+            takes: &["offerId"],
+            body: None,
+        }],
     },
     Documented {
         method: "PATCH",
@@ -199,6 +199,18 @@ pub const CATALOGUE: &[Documented] = &[
         body: Some(r#"{"price": {"amount": 1250, "currency": "EUR"}, "status": "ACTIVE"}"#),
         writes: true,
         about: "change price or status of an offer",
+        follow_ups: &[
+            FollowUp {
+                name: "change the price",
+                takes: &["offerId"],
+                body: Some(r#"{"price": {"amount": "{#amount}", "currency": "EUR"}}"#),
+            },
+            FollowUp {
+                name: "take off sale",
+                takes: &["offerId"],
+                body: Some(r#"{"status": "INACTIVE"}"#),
+            },
+        ],
     },
     Documented {
         method: "POST",
@@ -207,6 +219,7 @@ pub const CATALOGUE: &[Documented] = &[
         body: Some(r#"{"price": 1E3, "productId": "5c9b"}"#),
         writes: false,
         about: "what the buyer pays for what you receive",
+        follow_ups: &[],
     },
     Documented {
         method: "DELETE",
@@ -224,6 +237,7 @@ pub const CATALOGUE: &[Documented] = &[
         body: None,
         writes: true,
         about: "take a key out of stock",
+        follow_ups: &[],
     },
 ];
 
@@ -240,6 +254,7 @@ const fn param(
         required,
         about,
         example,
+        paging: None,
     }
 }
 
@@ -252,6 +267,7 @@ pub fn sandbox_setup() -> Setup {
         may_manage: false,
         catalogues: vec![(ProviderId("kanga"), CATALOGUE)],
         open: None,
+        deadlines: Vec::new(),
         ui: UiOptions::default(),
     }
 }
@@ -306,6 +322,7 @@ pub fn live_setup() -> Setup {
         may_manage: true,
         catalogues: vec![(ProviderId("kanga"), CATALOGUE)],
         open: None,
+        deadlines: Vec::new(),
         ui: UiOptions::default(),
     }
 }

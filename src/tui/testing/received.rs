@@ -6,7 +6,8 @@ use std::time::Duration;
 use super::{START, busy, emt, id, note, payment, second, shop};
 use crate::domain::{
     Body, Delivery, DeliveryId, ExchangeId, Happening, Job, JobId, JobKind, JobState, Listening,
-    Observation, Outcome, PaymentVerdict, Received, Subject, Timeline, Verdict, WallTime, What,
+    Observation, Outcome, PaymentVerdict, Received, RowIds, Subject, Timeline, Verdict, WallTime,
+    What,
 };
 use crate::tui::{Model, Msg, update};
 
@@ -170,6 +171,7 @@ pub fn received() -> Received {
         ],
         body: body(text),
         replies: vec![(JobId(10), body("{\"error\":\"database is locked\"}"))],
+        ids: RowIds::default(),
     }
 }
 

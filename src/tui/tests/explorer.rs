@@ -9,7 +9,7 @@ use super::*;
 
 const SIZES: [(u16, u16); 3] = [(120, 40), (80, 24), (60, 15)];
 
-fn exploring(setup: Setup) -> Model {
+pub fn exploring(setup: Setup) -> Model {
     let mut model = sized(setup, 120, 40);
     let mut ready = readiness(Vec::new(), Vec::new());
     ready.verify = Vec::new();
@@ -19,7 +19,7 @@ fn exploring(setup: Setup) -> Model {
     model
 }
 
-fn shots(name: &str, model: &mut Model, now: Now) {
+pub fn shots(name: &str, model: &mut Model, now: Now) {
     for (width, height) in SIZES {
         let text = resized_screen(model, now, width, height);
         assert_snapshot!(format!("explorer_{name}_{width}x{height}"), text);
@@ -34,7 +34,7 @@ fn shots(name: &str, model: &mut Model, now: Now) {
     );
 }
 
-fn sent(effects: &[Effect]) -> Option<(RequestId, AccountId, RawCall)> {
+pub fn sent(effects: &[Effect]) -> Option<(RequestId, AccountId, RawCall)> {
     effects.iter().find_map(|effect| match effect {
         Effect::Explore {
             request,
@@ -45,7 +45,7 @@ fn sent(effects: &[Effect]) -> Option<(RequestId, AccountId, RawCall)> {
     })
 }
 
-fn explored(text: &str) -> Explored {
+pub fn explored(text: &str) -> Explored {
     Explored {
         status: 200,
         content_type: Some("application/json;charset=UTF-8".into()),
@@ -58,7 +58,7 @@ fn explored(text: &str) -> Explored {
     }
 }
 
-fn explored_result(
+pub fn explored_result(
     model: &mut Model,
     now: Now,
     request: RequestId,
@@ -68,12 +68,12 @@ fn explored_result(
 }
 
 /// Finds a call, sends it and returns its request.
-fn send(model: &mut Model, letters: &str, now: Now) -> (RequestId, AccountId, RawCall) {
+pub fn send(model: &mut Model, letters: &str, now: Now) -> (RequestId, AccountId, RawCall) {
     let effects = press(model, &format!("/{letters}<enter><enter>"), now);
     sent(&effects).expect("the call was sent")
 }
 
-fn copied(effects: &[Effect]) -> &str {
+pub fn copied(effects: &[Effect]) -> &str {
     match effects {
         [Effect::Copy { text, .. }] => text.expose(),
         other => panic!("{other:?}"),
@@ -95,20 +95,21 @@ fn setups() -> String {
     )
 }
 
-fn offers_digest() -> Digest {
+pub fn offers_digest() -> Digest {
     Digest {
         title: "offers 0-24 of 251".into(),
         columns: vec![
+            Column::id("offer", "offerId"),
             Column::text("product"),
             Column::number("price"),
             Column::number("IWTR"),
             Column::word("status"),
             Column::word("updated"),
-            Column::word("offer"),
         ],
         rows: (0..25_u32)
             .map(|at| {
                 vec![
+                    format!("65a0c0de00000000000000{at:02}"),
                     format!("Portal {at} Steam CD Key, the whole collection"),
                     format!("{}.{:02} EUR", (900 + at * 25) / 100, at * 25 % 100),
                     format!("{}.90 EUR", 7 + at / 4),
@@ -119,11 +120,11 @@ fn offers_digest() -> Digest {
                     }
                     .into(),
                     "2024-03-29 10:01:42".into(),
-                    format!("65a0c0de00000000000000{at:02}"),
                 ]
             })
             .collect(),
         note: "price is what the buyer pays in answers; IWTR is what you receive, and `price` in what you send",
+        has_more: true,
     }
 }
 
@@ -200,6 +201,7 @@ fn a_long_purpose_and_field_help_are_shown_whole() {
         writes: true,
         about: "report the delivery of an in-game product: DELIVERED or CANCELED. The provider documents no more than \
                 that",
+        follow_ups: &[],
     }];
     let words = |shown: String| -> String {
         let text = shown.replace(['│', '\n'], " ");
@@ -577,7 +579,7 @@ fn hostile_answers_stay_words_and_ascii_stays_ascii() {
             title: bad.into(),
             columns: vec![Column::text("id")],
             rows: vec![vec![bad.repeat(40)]],
-            note: "",
+            ..Digest::default()
         });
         explored_result(&mut model, second(0), request, Ok(answer));
         for keys in ["", "d", "w>"] {
@@ -614,6 +616,14 @@ pub fn in_every_part() -> Vec<(&'static str, Model)> {
     let unread = unread.map(|keys| after(exploring(sandbox_setup()), keys));
     let with_response = ["", "d", "d/amount", "d/amount<enter>", "<esc><esc><esc>H"];
     let with_response = with_response.map(|keys| after(read.clone(), keys));
+    let followed = ["<enter>", "<enter><enter>"].map(|keys| after(read.clone(), keys));
+    let mut live = exploring(live_setup());
+    let (request, ..) = send(&mut live, "page by page", second(1));
+    let mut answer = explored("{}");
+    answer.digest = Some(offers_digest());
+    explored_result(&mut live, second(2), request, Ok(answer));
+    let unarmed = after(live, "<enter>");
+    let with_response = with_response.into_iter().chain(followed).chain([unarmed]);
     unread.into_iter().chain(with_response).collect()
 }
 

@@ -18,6 +18,7 @@ const fn needed(name: &'static str, example: &'static str) -> Param {
         required: true,
         about: "",
         example,
+        paging: None,
     }
 }
 
@@ -32,6 +33,7 @@ const CALLS: &[Documented] = &[Documented {
     body: None,
     writes: false,
     about: "is a player who they claim to be?",
+    follow_ups: &[],
 }];
 
 /// A profile with one game; the Players pane has the focus.

@@ -576,9 +576,10 @@ fn some_reply(which: u8) -> Result<Explored, Problem> {
         failure: (which > 100).then(|| "no \u{1b}".repeat(usize::from(which))),
         digest: (which > 50).then(|| Digest {
             title: "t".into(),
-            columns: vec![Column::text("one"), Column::number("two")],
+            columns: vec![Column::id("one", "offerId"), Column::number("two")],
             rows: vec![row; usize::from(which % 9)],
             note: "n",
+            has_more: which.is_multiple_of(2),
         }),
     })
 }

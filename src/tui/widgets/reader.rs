@@ -95,6 +95,40 @@ impl Reader {
         self.at = self.at.min(self.found.len().saturating_sub(1));
     }
 
+    /// Scrolls so that the beginning of a line is visible.
+    pub fn show_line(&mut self, line: usize, height: u16) {
+        let row = self.row_of_line(line);
+        let height = usize::from(height.max(1));
+        self.top = self.top.min(row).max((row + 1).saturating_sub(height));
+    }
+
+    /// The rows below the top one at which a line begins; `None` where it is above.
+    pub fn rows_to(&self, line: usize) -> Option<usize> {
+        self.row_of_line(line).checked_sub(self.top)
+    }
+
+    /// The line that is drawn this many rows below the top one.
+    pub fn line_at(&self, below: usize) -> Option<usize> {
+        let row = self.rows.get(self.top + below)?;
+        Some(self.line_of(row.from))
+    }
+
+    /// The line of the current match.
+    pub fn found_line(&self) -> Option<usize> {
+        Some(self.line_of(*self.found.get(self.at)?))
+    }
+
+    fn row_of_line(&self, line: usize) -> usize {
+        self.lines
+            .get(line)
+            .map_or(0, |line| self.row_of(line.from))
+    }
+
+    fn line_of(&self, byte: usize) -> usize {
+        let lines = self.lines.partition_point(|line| line.from <= byte);
+        lines.saturating_sub(1)
+    }
+
     /// Columns scrolled off at the left.
     pub fn left(&self) -> usize {
         self.left

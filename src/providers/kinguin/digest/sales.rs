@@ -7,19 +7,20 @@ use super::{BUYER, Columns, Money, SELLER, buyer, date, money, number, seller, t
 use crate::domain::{Column, Digest};
 
 pub const SALE_COLUMNS: Columns = &[
+    Column::id("reservation", "reservationId"),
     Column::text("name"),
     BUYER,
     SELLER,
     Column::word("state"),
     Column::word("created (UTC)"),
     Column::word("deliver by (UTC)"),
-    Column::word("order"),
-    Column::word("offer"),
-    Column::word("reservation"),
+    Column::id("order", "orderIncrementId"),
+    Column::id("offer", "offerId"),
 ];
 
 pub fn sale(sale: wire::Reservation) -> Vec<String> {
     vec![
+        text(sale.id),
         text(sale.name),
         buyer(sale.price),
         seller(sale.iwtr),
@@ -28,26 +29,26 @@ pub fn sale(sale: wire::Reservation) -> Vec<String> {
         date(sale.max_delivery_date),
         text(sale.order_increment_id),
         text(sale.offer_id),
-        text(sale.id),
     ]
 }
 
 pub const ALERT_COLUMNS: Columns = &[
+    Column::id("id", "alertId"),
     Column::text("name"),
     Column::word("alert"),
     Column::word("state"),
     Column::word("since (UTC)"),
     Column::word("ignored"),
     Column::word("sale"),
-    Column::word("order"),
-    Column::word("offer"),
-    Column::word("reservation"),
-    Column::word("id"),
+    Column::id("order", "orderIncrementId"),
+    Column::id("offer", "offerId"),
+    Column::id("reservation", "reservationId"),
 ];
 
 pub fn alert(alert: wire::Alert) -> Vec<String> {
     let sale = alert.source.unwrap_or_default();
     vec![
+        text(alert.id),
         text(sale.name),
         text(alert.kind),
         text(alert.status),
@@ -57,7 +58,6 @@ pub fn alert(alert: wire::Alert) -> Vec<String> {
         text(sale.order_increment_id),
         text(sale.offer_id),
         text(sale.id),
-        text(alert.id),
     ]
 }
 
@@ -84,7 +84,7 @@ pub fn by_day(body: &[u8]) -> Option<Digest> {
             Column::number("bids"),
         ],
         rows,
-        note: "",
+        ..Digest::default()
     })
 }
 
@@ -98,7 +98,8 @@ mod tests {
         let row = r#"{"id":"65b0","offerId":"65a0","maxDeliveryDate":"2024-03-29T10:16:42.177+0000","status":"BOUGHT"}"#;
         let cells = sale(serde_json::from_str(row).unwrap());
         assert_eq!(cells.len(), SALE_COLUMNS.len());
-        assert_eq!(&cells[5..], ["2024-03-29 10:16:42", "–", "65a0", "65b0"]);
+        assert_eq!(cells[0], "65b0");
+        assert_eq!(&cells[6..], ["2024-03-29 10:16:42", "–", "65a0"]);
     }
 
     #[test]
@@ -106,8 +107,8 @@ mod tests {
         let row = r#"{"id":"65a1","type":"STOCK_NOT_UPLOADED","status":"OPEN","ignored":false,"source":{"id":"65b0","name":"Harbour","status":"OUT_OF_STOCK","orderIncrementId":"SBX-1"}}"#;
         let cells = alert(serde_json::from_str(row).unwrap());
         assert_eq!(cells.len(), ALERT_COLUMNS.len());
-        assert_eq!(cells[0], "Harbour");
-        assert_eq!(cells[4..7], ["no", "OUT_OF_STOCK", "SBX-1"]);
+        assert_eq!(cells[..2], ["65a1", "Harbour"]);
+        assert_eq!(cells[5..8], ["no", "OUT_OF_STOCK", "SBX-1"]);
         let bare = alert(serde_json::from_str("{}").unwrap());
         assert!(bare.iter().all(|cell| cell == "–"));
     }

@@ -4,6 +4,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
+use super::Action;
 use crate::domain::Delivery;
 use crate::tui::component::ViewContext;
 use crate::tui::deliveries;
@@ -100,6 +101,14 @@ pub fn draw_detail(delivery: &Delivery, ctx: ViewContext<'_>, area: Rect, buf: &
     let mut left = below(area, 1);
     let rows = paragraph(buf, left, &deliveries::meaning(delivery), theme.style(tone));
     left = below(left, rows);
+    if let Some(words) = deliveries::due(delivery, ctx) {
+        let keys = format!(
+            "{words}: {} lists the calls",
+            ctx.key(Action::FollowCallback)
+        );
+        let rows = paragraph(buf, left, &keys, theme.bold(Tone::Bad));
+        left = below(left, rows);
+    }
     let rows = paragraph(buf, left, &deliveries::arrival(delivery, ctx), dim);
     left = below(left, rows);
     for job in &delivery.jobs {

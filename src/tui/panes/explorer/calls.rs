@@ -2,20 +2,9 @@
 
 use std::cmp::Reverse;
 
-use crate::domain::{AccountId, Documented, Now, ProviderId};
+use crate::domain::{AccountId, Documented, Now};
 use crate::tui::finder::{Closeness, Finder, Rank};
 use crate::tui::store::{AccountState, Store};
-
-/// Each provider's documented calls.
-pub type Catalogues = Vec<(ProviderId, &'static [Documented])>;
-
-/// What a provider has documented.
-pub fn catalogue(catalogues: &Catalogues, provider: ProviderId) -> &'static [Documented] {
-    catalogues
-        .iter()
-        .find(|(id, _)| *id == provider)
-        .map_or(&[], |(_, calls)| calls)
-}
 
 /// A shorter prefix is not worth leaving out.
 const COMMON_MIN: usize = 8;
@@ -110,18 +99,13 @@ pub fn describe(call: &Documented, account: &AccountId) -> String {
 }
 
 /// The rows, in the accounts' order and the best match first; and the place of the best match of all.
-pub fn rows(
-    store: &Store,
-    catalogues: &Catalogues,
-    query: &str,
-    now: Now,
-) -> (Vec<Row>, Option<usize>) {
+pub fn rows(store: &Store, query: &str, now: Now) -> (Vec<Row>, Option<usize>) {
     let mut finder = Finder::new(query);
     let mut found = Vec::new();
     for known in &store.accounts {
         let id = known.id();
         let mut here = Vec::new();
-        for call in catalogue(catalogues, known.account.provider) {
+        for call in store.catalogue(known.account.provider) {
             if let Some((rank, hits)) = finder.find(&describe(call, id)) {
                 here.push((rank, Some((call, hits))));
             }
@@ -195,8 +179,7 @@ mod tests {
     use crate::tui::testing::*;
 
     fn found(store: &Store, query: &str) -> Vec<String> {
-        let catalogues = vec![(ProviderId("kanga"), CATALOGUE)];
-        let (rows, best) = rows(store, &catalogues, query, second(0));
+        let (rows, best) = rows(store, query, second(0));
         let found = rows.iter().enumerate().map(|(at, row)| {
             let mark = if Some(at) == best { "*" } else { "" };
             match row {
@@ -224,6 +207,7 @@ mod tests {
             body: None,
             writes: false,
             about: "",
+            follow_ups: &[],
         };
         let sales = [
             get("/sales/api/v1/offers"),

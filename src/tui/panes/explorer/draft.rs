@@ -7,8 +7,8 @@ use ratatui::crossterm::event::KeyEvent;
 use crate::domain::catalogue::{Param, Place};
 use crate::domain::fill::{self, Piece};
 use crate::domain::{
-    Ability, Account, AccountId, AuthMethod, Documented, Environment, Exchange, RawCall, RequestId,
-    bad_json_reason,
+    Ability, Account, AccountId, AuthMethod, Documented, Environment, Exchange, FollowUp, RawCall,
+    RequestId, RowIds, bad_json_reason,
 };
 use crate::tui::widgets::editor::{Edited, Editor};
 use crate::tui::widgets::form::{Field, Form, Typed, Value};
@@ -59,6 +59,16 @@ pub struct Draft {
     pub in_flight: Option<InFlight>,
     /// The number of its latest response in the history.
     pub past: Option<u64>,
+    /// The row that it was made from.
+    pub origin: Option<Origin>,
+}
+
+/// A row of an earlier response.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Origin {
+    /// The number of its call in the history.
+    pub number: u64,
+    pub row: usize,
 }
 
 impl Draft {
@@ -111,6 +121,7 @@ impl Draft {
             wrong: None,
             in_flight: None,
             past: None,
+            origin: None,
         };
         // The method of a free call is mostly GET: the path is what to type first.
         draft.form.at = if call.is_none() { PATH } else { 0 };
@@ -179,6 +190,42 @@ impl Draft {
             body.replace(call.body.as_deref().unwrap_or_default());
         }
         self.check();
+    }
+
+    /// Fills a new draft with the ids that a follow-up takes, and goes to the first gap; returns whether there is none.
+    pub fn fill_from(&mut self, follow_up: &FollowUp, ids: &RowIds) -> bool {
+        let params = self.call.map_or(&[][..], |call| call.params);
+        for (field, param) in self.form.fields.iter_mut().zip(params) {
+            let takes = follow_up.takes.contains(&param.name);
+            if let (Value::Text(input), Some(id)) = (&mut field.value, ids.get(param.name))
+                && takes
+            {
+                *input = id.into();
+            }
+        }
+        let mut gap = None;
+        if let (Some(template), Some(body)) = (follow_up.body, &mut self.body) {
+            let template = json::indented(template);
+            let (text, at) = ids.fill(&template.unwrap_or_default());
+            *body = Editor::new(&text);
+            gap = at;
+            if let Some(at) = at {
+                let before = &text[..at];
+                let line = before.matches('\n').count();
+                let byte = at - before.rfind('\n').map_or(0, |end| end + 1);
+                body.go_to(line, byte);
+            }
+        }
+        let fields = self.form.fields.iter().zip(params);
+        let missing = fields
+            .map(|(field, param)| fill::check(param.place, param.required, field.typed()))
+            .position(|checked| checked.is_err());
+        if let Some(at) = missing {
+            self.form.at = at;
+        }
+        self.in_body = missing.is_none() && (gap.is_some() || self.form.fields.is_empty());
+        self.check();
+        missing.is_none() && gap.is_none()
     }
 
     /// The request, or what is wrong with it; the error also stands beside its field.

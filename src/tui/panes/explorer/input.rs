@@ -1,16 +1,35 @@
-//! Input of the explorer that is not an action: typed keys, pasted text, clicks.
+//! Input of the explorer: typed keys, pasted text, clicks, and changes of the body.
 
 use ratatui::crossterm::event::KeyEvent;
 use ratatui::layout::Position;
 
 use super::{Part, State, Typing, view};
 use crate::domain::Now;
+use crate::tui::component::UpdateContext;
 use crate::tui::msg::Level;
 use crate::tui::store::Store;
 use crate::tui::widgets::editor::Edited;
 use crate::tui::widgets::input::{self, Paste, first_line};
 
 impl State {
+    /// Indents the body.
+    pub(super) fn tidy(&mut self, ctx: &mut UpdateContext<'_>) {
+        if let Some(draft) = self.draft_mut()
+            && !draft.tidy()
+        {
+            ctx.flash(Level::Warning, "only a JSON body can be indented");
+        }
+    }
+
+    /// Undoes the last change to the body.
+    pub(super) fn undo(&mut self, ctx: &mut UpdateContext<'_>) {
+        if let Some(draft) = self.draft_mut()
+            && !draft.undo()
+        {
+            ctx.flash(Level::Info, "nothing to undo");
+        }
+    }
+
     /// Handles a key that is not an action; returns whether the screen changed.
     pub(super) fn type_key(&mut self, key: &KeyEvent, store: &mut Store, now: Now) -> bool {
         let height = view::body_area(self.area, self).height;
@@ -110,7 +129,17 @@ impl State {
                     }
                 }
             }
-            Part::Calls | Part::Response => {}
+            Part::Response => {
+                let searching = self.is_searching();
+                let inside = view::response_area(self.area, self);
+                let text = self.past().zip(self.response.as_ref());
+                let text = text.map(|(past, shown)| shown.text_area(past, searching, inside));
+                if let Some(text) = text.filter(|text| text.contains(at)) {
+                    let below = usize::from(at.y - text.y);
+                    self.with_response(|response| response.click(below));
+                }
+            }
+            Part::Calls => {}
         }
     }
 }

@@ -3,6 +3,7 @@
 
 pub mod calls;
 pub mod draft;
+mod follow;
 pub mod history;
 mod in_flight;
 mod input;
@@ -20,18 +21,17 @@ use ratatui::crossterm::event::KeyEvent;
 use ratatui::layout::{Position, Rect};
 use tui_input::Input;
 
-use crate::domain::{Account, AccountId, Documented, Now, RawCall, catalogue};
+use crate::domain::{AccountId, Documented, Now};
 use crate::tui::component::{Command, Component, Event, UpdateContext, ViewContext};
 use crate::tui::intent::Intent;
 use crate::tui::keys::{GLOBAL, NAV, Scope, keys};
 use crate::tui::msg::{Level, Msg};
 use crate::tui::overlays;
-use crate::tui::setup::Setup;
 use crate::tui::store::{Purpose, Store};
 use crate::tui::widgets::input::Paste;
 use crate::tui::widgets::list::{List, Step};
 
-use calls::{Catalogues, Row};
+use calls::Row;
 use draft::Draft;
 use history::{History, PastCall};
 use response::Response;
@@ -40,11 +40,16 @@ use rows::Starts;
 keys! {
     /// What a key does in the explorer.
     Action:
-    EXPLORER "Explorer" keys [EXPLORER_CALL, NAV, GLOBAL] {
+    EXPLORER "Explorer" keys [EXPLORER_SEND, EXPLORER_CALL, NAV, GLOBAL] {
         OpenCall "open-call" ["enter"] "fill in" "fill in the selected call";
         FindCall "find-call" ["/"] "find" "find a call by path or purpose";
+        NextAccount "next-account" ["}"] "" "go to the next account";
+        PreviousAccount "previous-account" ["{"] "" "go to the previous account";
     }
-    EXPLORER_FIND "Explorer, finding" text [] {
+    EXPLORER_SEND "Explorer" text [] {
+        SendSelected "send-selected" ["ctrl-s" "f5"] "send" "send the selected call";
+    }
+    EXPLORER_FIND "Explorer, finding" text [EXPLORER_SEND] {
         TakeFound "take-found" ["enter"] "fill in" "fill in the selected call";
         FoundDown "found-down" ["down" "ctrl-n"] "" "next call";
         FoundUp "found-up" ["up" "ctrl-p"] "" "previous call";
@@ -67,23 +72,31 @@ keys! {
         UndoEdit "undo-edit" ["ctrl-/" "ctrl-7" "alt-z"] "undo" "undo the last change to the body";
     }
     EXPLORER_RESPONSE "Explorer, response" keys [EXPLORER_CALL, NAV, GLOBAL] {
-        EditCall "edit-call" ["e" "enter"] "edit" "edit the request";
+        FollowRow "follow-row" ["enter"] "next call" "list the calls for this row";
+        EditCall "edit-call" ["e"] "edit" "edit the request";
         SendAgain "send-again" ["r"] "again" "send the call again";
         Search "search" ["/"] "search" "search the response";
-        NextMatch "next-match" ["n"] "next" "next match";
-        PreviousMatch "previous-match" ["N"] "" "previous match";
         ToggleDigest "table" ["d"] "table/body" "switch between table and body";
         ToggleWrap "wrap" ["w"] "wrap" "wrap long lines, or scroll sideways";
         ScrollLeft "scroll-left" ["<"] "" "scroll left (unwrapped lines)";
         ScrollRight "scroll-right" [">"] "" "scroll right (unwrapped lines)";
         CopyResponse "copy-answer" ["b"] "copy body" "copy the response body";
     }
+    EXPLORER_PAGES "Explorer, response" keys [EXPLORER_RESPONSE, NAV, GLOBAL] {
+        NextPage "next-page" ["n"] "next page" "next page of the list";
+        PreviousPage "previous-page" ["p"] "" "previous page of the list";
+    }
+    EXPLORER_MATCHES "Explorer, response" keys [EXPLORER_RESPONSE, NAV, GLOBAL] {
+        NextMatch "next-match" ["n"] "next" "next match";
+        PreviousMatch "previous-match" ["N"] "" "previous match";
+    }
     EXPLORER_SEARCH "Explorer, searching" text [] {
         KeepSearch "keep-search" ["enter"] "search" "close the search; n and N continue";
         DropSearch "drop-search" ["esc"] "cancel" "cancel the search";
     }
     EXPLORER_CALL "Explorer" keys [] {
-        CopyCommand "copy-command" ["y"] "copy" "copy as a tilldeck command";
+        CopyRow "copy-row" ["y"] "copy" "copy the row id, else a command";
+        CopyCommand "copy-command" ["ctrl-y"] "" "copy as a tilldeck command";
         CopyCallCurl "copy-call-curl" ["Y"] "as curl" "copy as curl, without secrets";
         History "history" ["H"] "history" "list the calls of this session";
         ArmAccount "arm-account" ["A"] "arm" "allow write calls, or disarm";
@@ -103,8 +116,9 @@ pub enum Part {
 }
 
 /// The line that is being typed, outside a draft.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 enum Typing {
+    #[default]
     Nothing,
     /// The search in the list of calls.
     Find(Input),
@@ -113,9 +127,8 @@ enum Typing {
 }
 
 /// The list of calls, the drafts, and the responses.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct State {
-    catalogues: Catalogues,
     starts: Starts,
     pub part: Part,
     list: List,
@@ -131,35 +144,17 @@ pub struct State {
     area: Rect,
 }
 
+/// The documented calls of every account, but for those that must not be sent now.
+pub fn offered(store: &Store, now: Now) -> Vec<(AccountId, &'static Documented)> {
+    let calls = store.accounts.iter().flat_map(|known| {
+        let all = store.catalogue(known.account.provider).iter();
+        let offered = all.filter(move |call| !calls::is_hidden(known, call.writes, now));
+        offered.map(|call| (known.id().clone(), call))
+    });
+    calls.collect()
+}
+
 impl State {
-    pub fn new(setup: &Setup) -> Self {
-        Self {
-            starts: Starts::new(),
-            catalogues: setup.catalogues.clone(),
-            part: Part::default(),
-            list: List::default(),
-            rows: Vec::new(),
-            query: String::new(),
-            made_from: None,
-            typing: Typing::Nothing,
-            drafts: Vec::new(),
-            current: None,
-            response: None,
-            history: History::default(),
-            area: Rect::default(),
-        }
-    }
-
-    /// The documented calls of every account, but for those that must not be sent now.
-    pub fn offered(&self, store: &Store, now: Now) -> Vec<(AccountId, &'static Documented)> {
-        let calls = store.accounts.iter().flat_map(|known| {
-            let all = calls::catalogue(&self.catalogues, known.account.provider).iter();
-            let offered = all.filter(move |call| !calls::is_hidden(known, call.writes, now));
-            offered.map(|call| (known.id().clone(), call))
-        });
-        calls.collect()
-    }
-
     pub fn draft(&self) -> Option<&Draft> {
         self.drafts.get(self.current?)
     }
@@ -174,18 +169,6 @@ impl State {
             Some(draft) => Some(&draft.account),
             None => self.rows.get(self.list.selected).map(Row::account),
         }
-    }
-
-    /// What the provider's documents say a call is for.
-    fn about(&self, account: &Account, call: &RawCall) -> Option<&'static str> {
-        let calls = calls::catalogue(&self.catalogues, account.provider);
-        catalogue::find(calls, &call.method, &call.path).map(|call| call.about)
-    }
-
-    /// Whether a call changes something at the provider.
-    fn writes(&self, account: &Account, call: &RawCall) -> bool {
-        let calls = calls::catalogue(&self.catalogues, account.provider);
-        catalogue::writes(calls, &call.method, &call.path)
     }
 
     /// The sent call whose answer belongs to the current draft.
@@ -204,22 +187,27 @@ impl State {
         if self.made_from.as_ref() != Some(&from) {
             if self.made_from.is_none() {
                 // The first fit comes before the first frame is drawn; reading the catalogues can wait until after it.
-                self.starts = rows::starts(&self.catalogues);
+                self.starts = rows::starts(&store.catalogues);
             }
             self.made_from = Some(from);
             let selected = self.rows.get(self.list.selected).cloned();
-            let (rows, best) = calls::rows(store, &self.catalogues, &self.query, now);
+            let (rows, best) = calls::rows(store, &self.query, now);
             self.rows = rows;
             let same = selected.and_then(|old| self.rows.iter().position(|row| row.is_same(&old)));
             self.list.selected = same.or(best).unwrap_or(0);
-            if same.is_none() && self.part == Part::Calls {
-                self.open_selected(store);
+            match self.draft().filter(|_| self.part != Part::Calls) {
+                _ if same.is_some() => {}
+                Some(draft) => {
+                    let (account, call) = (draft.account.clone(), draft.call);
+                    self.select_call(&account, call);
+                }
+                None => self.open_selected(store),
             }
         }
         let height = view::list_area(self.area, self).height;
         self.list.fit(self.rows.len(), height);
         let area = view::response_area(self.area, self);
-        let searching = matches!(self.typing, Typing::Search(_));
+        let searching = self.is_searching();
         if let Some(past) = self.draft().and_then(|draft| self.history.get(draft.past?)) {
             if self
                 .response
@@ -271,7 +259,7 @@ impl State {
 
     fn find(&mut self, query: &str, store: &Store, now: Now) {
         query.trim().clone_into(&mut self.query);
-        let (rows, best) = calls::rows(store, &self.catalogues, &self.query, now);
+        let (rows, best) = calls::rows(store, &self.query, now);
         self.rows = rows;
         self.list = List::default();
         self.list.selected = best.unwrap_or(0);
@@ -281,6 +269,40 @@ impl State {
     fn next_in_call(&mut self, forward: bool) {
         if let Some(draft) = self.draft_mut() {
             draft.next(forward);
+        }
+    }
+
+    /// Whether a search is being typed.
+    fn is_searching(&self) -> bool {
+        matches!(self.typing, Typing::Search(_))
+    }
+
+    /// Whether matches of a search are shown.
+    fn is_searched(&self) -> bool {
+        let response = self.response.as_ref();
+        response.is_some_and(|response| !response.reader().query().is_empty())
+    }
+
+    /// The first row of the next or the previous account.
+    fn other_account(&self, forward: bool) -> Option<usize> {
+        let here = self.list.selected;
+        let own = self.rows.get(here)?.account();
+        let mut firsts = (0..self.rows.len()).filter(|at| {
+            let starts = *at == 0 || self.rows[*at - 1].account() != self.rows[*at].account();
+            starts && self.rows[*at].account() != own
+        });
+        let heading = if forward {
+            firsts.find(|at| *at > here)
+        } else {
+            firsts.rfind(|at| *at < here)
+        };
+        heading.map(|at| at + 1)
+    }
+
+    fn go_to_account(&mut self, forward: bool, store: &Store) {
+        if let Some(at) = self.other_account(forward) {
+            self.list.selected = at;
+            self.open_selected(store);
         }
     }
 
@@ -295,27 +317,13 @@ impl State {
         let Some(past) = self.history.get(number).cloned() else {
             return;
         };
-        self.select(&past.account, past.documented, store);
+        self.open(&past.account, past.documented, store);
         if let Some(draft) = self.draft_mut() {
             draft.fill(&past.values, &past.call);
             draft.past = Some(number);
             self.part = Part::Response;
         }
-    }
-
-    /// Opens the draft of a call, and selects its row.
-    fn select(&mut self, account: &AccountId, call: Option<&'static Documented>, store: &Store) {
-        self.open(account, call, store);
-        let row = self.rows.iter().position(|row| match row {
-            Row::Call {
-                account: its,
-                call: documented,
-                ..
-            } => its == account && calls::is_same_call(Some(documented), call),
-            Row::Other(its) => its == account && call.is_none(),
-            _ => false,
-        });
-        self.list.selected = row.unwrap_or(self.list.selected);
+        self.select_call(&past.account, past.documented);
     }
 }
 
@@ -328,7 +336,8 @@ impl Component for State {
             (Typing::Find(_), _) => &EXPLORER_FIND,
             (Typing::Search(_), _) => &EXPLORER_SEARCH,
             (Typing::Nothing, Part::Calls) => &EXPLORER,
-            (Typing::Nothing, Part::Response) => &EXPLORER_RESPONSE,
+            (Typing::Nothing, Part::Response) if self.is_searched() => &EXPLORER_MATCHES,
+            (Typing::Nothing, Part::Response) => &EXPLORER_PAGES,
             (Typing::Nothing, Part::Request) => {
                 if self.draft().is_some_and(|draft| draft.in_body) {
                     &EXPLORER_BODY
@@ -348,6 +357,8 @@ impl Component for State {
             Action::SendCall => self.draft().is_some_and(|draft| draft.in_body),
             Action::OpenCall
             | Action::SendField
+            | Action::SendSelected
+            | Action::CopyRow
             | Action::CopyCommand
             | Action::CopyCallCurl
             | Action::EditCall => self.draft().is_some(),
@@ -358,15 +369,18 @@ impl Component for State {
             Action::ScrollLeft | Action::ScrollRight => {
                 response.is_some_and(|response| !response.reader().wraps())
             }
-            Action::NextMatch | Action::PreviousMatch => {
-                response.is_some_and(|response| !response.reader().query().is_empty())
-            }
+            Action::NextMatch | Action::PreviousMatch => self.is_searched(),
+            Action::NextPage => response.is_some() && self.page(true).is_some(),
+            Action::PreviousPage => response.is_some() && self.page(false).is_some(),
+            Action::FollowRow => response.is_some() && self.row_ids().is_some(),
             Action::Search | Action::ToggleWrap | Action::CopyResponse => response.is_some(),
             Action::ArmAccount => {
                 let known = self.account().and_then(|id| ctx.store.known(id));
                 ctx.store.is_ready()
                     && known.is_some_and(|known| known.account.environment.is_live())
             }
+            Action::NextAccount => self.other_account(true).is_some(),
+            Action::PreviousAccount => self.other_account(false).is_some(),
             Action::FindCall
             | Action::TakeFound
             | Action::FoundDown
@@ -394,6 +408,10 @@ impl Component for State {
             Action::ToggleDigest => "the response is no list",
             Action::ScrollLeft | Action::ScrollRight => "the lines are wrapped",
             Action::NextMatch | Action::PreviousMatch => "nothing is searched",
+            Action::NextAccount | Action::PreviousAccount => "there is no other account",
+            Action::NextPage => "this is the last page",
+            Action::PreviousPage => "this is the first page",
+            Action::FollowRow => "the response has no rows",
             _ if self.draft().is_none() => "no call is selected",
             _ => "there is no response",
         }
@@ -402,6 +420,16 @@ impl Component for State {
     fn act(&mut self, action: Action, ctx: &mut UpdateContext<'_>) {
         match action {
             Action::SendCall | Action::SendField | Action::SendAgain => self.send(ctx),
+            Action::SendSelected => {
+                self.typing = Typing::Nothing;
+                self.send(ctx);
+            }
+            Action::NextAccount => self.go_to_account(true, ctx.store),
+            Action::PreviousAccount => self.go_to_account(false, ctx.store),
+            Action::FollowRow => self.offer_follow_ups(ctx),
+            Action::NextPage => self.turn_page(true, ctx),
+            Action::PreviousPage => self.turn_page(false, ctx),
+            Action::CopyRow => self.copy_row(ctx),
             Action::CopyCommand => self.copy_command(ctx),
             Action::CopyCallCurl => self.copy_curl(ctx),
             Action::CopyResponse => self.copy_response(ctx),
@@ -440,6 +468,7 @@ impl Component for State {
             Action::EditCall => self.part = Part::Request,
             Action::ToCalls => match self.in_flight() {
                 Some(request) => ctx.console.push(Command::Cancel(request)),
+                None if self.return_to_row(ctx) => {}
                 None => self.part = Part::Calls,
             },
             Action::ToResponse => {
@@ -452,21 +481,8 @@ impl Component for State {
             }
             Action::NextParam | Action::NextInCall => self.next_in_call(true),
             Action::PreviousParam | Action::PreviousInCall => self.next_in_call(false),
-            Action::TidyBody => {
-                if let Some(draft) = self.draft_mut()
-                    && !draft.tidy()
-                {
-                    let words = "only a JSON body can be indented";
-                    ctx.store.flash(Level::Warning, words);
-                }
-            }
-            Action::UndoEdit => {
-                if let Some(draft) = self.draft_mut()
-                    && !draft.undo()
-                {
-                    ctx.store.flash(Level::Info, "nothing to undo");
-                }
-            }
+            Action::TidyBody => self.tidy(ctx),
+            Action::UndoEdit => self.undo(ctx),
             Action::Search => {
                 if let Some(response) = &self.response {
                     self.typing = Typing::Search(response.reader().query().into());
@@ -495,6 +511,9 @@ impl Component for State {
     }
 
     fn word(&self, action: Action, ctx: ViewContext<'_>) -> Option<&'static str> {
+        if action == Action::CopyRow {
+            return self.row_ids().map(|_| "copy id");
+        }
         let known = self.account().and_then(|id| ctx.store.known(id))?;
         (action == Action::ArmAccount && known.armed(ctx.now).is_some()).then_some("disarm")
     }
@@ -583,10 +602,12 @@ impl Component for State {
             Intent::ShowCall(number) => self.reopen(number, ctx.store),
             Intent::FillIn(account, call) => {
                 self.find("", ctx.store, ctx.now);
-                self.select(&account, Some(call), ctx.store);
+                self.open(&account, Some(call), ctx.store);
+                self.select_call(&account, Some(call));
                 self.typing = Typing::Nothing;
                 self.part = Part::Request;
             }
+            Intent::Follow(next) => self.follow(&next, ctx),
             Intent::Send(account, call) => self.send_confirmed(account, call, ctx),
             _ => {}
         }
@@ -598,8 +619,15 @@ impl Component for State {
         request.is_some()
     }
 
-    /// One step back: to the request, to the calls, to all calls.
+    /// One step back: from a search, to the row that the call was made from, to the request, to the calls, to all calls.
     fn back(&mut self, ctx: &mut UpdateContext<'_>) -> bool {
+        if self.part == Part::Response && self.is_searched() {
+            self.with_response(|response| response.search(""));
+            return true;
+        }
+        if self.part != Part::Calls && self.return_to_row(ctx) {
+            return true;
+        }
         match self.part {
             Part::Response => self.part = Part::Request,
             Part::Request => self.part = Part::Calls,

@@ -8,7 +8,6 @@ use super::calls::is_hidden;
 use super::draft::Draft;
 use super::rows::{WRITES, method_tone};
 use super::{Part, State};
-use crate::domain::catalogue;
 use crate::domain::fill::Piece;
 use crate::tui::component::ViewContext;
 use crate::tui::theme::{Theme, Tone, badge};
@@ -141,8 +140,8 @@ impl State {
         let split = split(draft, area);
         let known = ctx.store.known(&draft.account);
         let writes = known.is_some_and(|known| {
-            let calls = super::calls::catalogue(&self.catalogues, known.account.provider);
-            catalogue::writes(calls, draft.method(), &path_text(draft))
+            let store = ctx.store;
+            store.writes(&known.account, draft.method(), &path_text(draft))
         });
         let method = draft.method();
         Pen::new(buf, split.path, 0).text(method, theme.bold(method_tone(writes)));

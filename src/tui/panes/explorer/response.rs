@@ -2,11 +2,11 @@
 //! received.
 
 use ratatui::buffer::Buffer;
-use ratatui::layout::{Position, Rect};
+use ratatui::layout::{Offset, Position, Rect};
 
 use super::history::PastCall;
 use super::table::Table;
-use super::{Action, State, Typing};
+use super::{Action, Part, State, Typing};
 use crate::domain::{Explored, inert, time};
 use crate::tui::component::ViewContext;
 use crate::tui::theme::Tone;
@@ -104,9 +104,34 @@ impl Response {
         self.table.is_some()
     }
 
+    /// The selected row, while the table is shown and has rows.
+    pub fn selected(&self) -> Option<usize> {
+        let table = self.table.as_ref().filter(|_| self.shown == Shown::Table);
+        Some(table.filter(|table| !table.is_empty())?.selected)
+    }
+
+    /// Selects a row of the table.
+    pub fn select(&mut self, row: usize) {
+        let height = self.height;
+        if let Some(table) = &mut self.table {
+            table.select(row, height);
+        }
+    }
+
+    /// Handles a click in the area of the text: selects the row there.
+    pub fn click(&mut self, below: usize) {
+        let line = self.reader().line_at(below);
+        if let Some(row) = line.filter(|_| self.shown == Shown::Table) {
+            self.select(row);
+        }
+    }
+
     pub fn step(&mut self, step: Step) {
         let height = self.height;
-        self.reader_mut().step(step, height);
+        match (&mut self.table, self.shown) {
+            (Some(table), Shown::Table) => table.step(step, height),
+            _ => self.body.step(step, height),
+        }
     }
 
     pub fn toggle_table(&mut self) {
@@ -119,11 +144,24 @@ impl Response {
     pub fn search(&mut self, text: &str) {
         let height = self.height;
         self.reader_mut().search(text, height);
+        self.select_found();
     }
 
     pub fn next_match(&mut self, forward: bool) {
         let height = self.height;
         self.reader_mut().next_match(forward, height);
+        self.select_found();
+    }
+
+    fn select_found(&mut self) {
+        if let (Some(table), Shown::Table) = (&mut self.table, self.shown) {
+            table.select_found();
+        }
+    }
+
+    /// The area of the text, within the area of the response.
+    pub fn text_area(&self, past: &PastCall, searching: bool, area: Rect) -> Rect {
+        self.parts(past, searching, area).text
     }
 
     /// The note at the right of the frame's title: the match and the rows on the screen.
@@ -208,6 +246,14 @@ impl State {
             Pen::new(buf, left, 0).text(&response.note.0, theme.style(response.note.1));
         }
         response.reader().draw(parts.text, theme, buf);
+        let row = response.selected();
+        let row = row.and_then(|row| response.reader().rows_to(row));
+        if let Some(line) = row.and_then(|row| parts.text.rows().nth(row)) {
+            let focused = ctx.focused && self.part == Part::Response;
+            let tone = if focused { Tone::Accent } else { Tone::Dim };
+            let beside = line.offset(Offset::new(-1, 0));
+            Pen::new(buf, beside, 0).text("▸", theme.bold(tone));
+        }
         let mut pen = Pen::new(buf, parts.search, 0);
         let input = typing?;
         pen.text("search / ", theme.bold(Tone::Accent));

@@ -8,9 +8,10 @@ use ratatui::style::{Modifier, Style};
 use unicode_width::UnicodeWidthChar as _;
 
 use super::calls::{Row, common_start, describe, strip_start};
-use super::{Action, State, calls};
+use super::{Action, State};
 use crate::domain::{AccountId, Documented, ProviderId};
 use crate::tui::component::ViewContext;
+use crate::tui::store::Catalogues;
 use crate::tui::theme::{Theme, Tone, badge};
 use crate::tui::widgets::text::{Pen, below, cells, paragraph, path_end, width};
 
@@ -27,7 +28,7 @@ const GAP: u16 = 2;
 pub type Starts = Vec<(ProviderId, &'static str)>;
 
 /// Computed once: a catalogue does not change.
-pub fn starts(catalogues: &calls::Catalogues) -> Starts {
+pub fn starts(catalogues: &Catalogues) -> Starts {
     let of =
         |(provider, calls): &(ProviderId, &'static [Documented])| (*provider, common_start(calls));
     catalogues.iter().map(of).collect()

@@ -6,6 +6,7 @@ use crate::tui::component::UpdateContext;
 use crate::tui::msg::Level;
 use crate::tui::overlays::{arm, send_ask};
 use crate::tui::panes::credentials;
+use crate::tui::store::AccountState;
 use crate::tui::store::Store;
 
 use super::response::Response;
@@ -47,16 +48,14 @@ impl State {
             }
         };
         let known = ctx.store.known(&account);
-        if known.is_some_and(|known| !self.writes(&known.account, &call)) {
+        let writes =
+            |known: &AccountState| ctx.store.writes(&known.account, &call.method, &call.path);
+        if known.is_some_and(|known| !writes(known)) {
             let request = ctx.store.explore(account, call.clone(), false, ctx.out);
             self.sent(request, call, ctx.now);
         } else if known.is_some_and(|known| known.may_write(ctx.now)) {
-            let about = known.and_then(|known| self.about(&known.account, &call));
-            ctx.open(send_ask::State::new(
-                account,
-                call,
-                about.unwrap_or_default(),
-            ));
+            let about = known.map_or("", |known| ctx.store.about(&known.account, &call));
+            ctx.open(send_ask::State::new(account, call, about));
         } else {
             ctx.open(arm::State::new(account));
         }

@@ -1,9 +1,10 @@
-//! A digest as a table. Numbers and states are never cut off; texts are cut first, and columns that still do not
-//! fit are reached by scrolling.
+//! A digest as a table whose rows are selected. Numbers, states and ids are never cut off; texts are cut first, and
+//! columns that still do not fit are reached by scrolling.
 
 use unicode_width::UnicodeWidthStr as _;
 
 use crate::domain::{Column, Digest, Holds};
+use crate::tui::widgets::list::{List, Step};
 use crate::tui::widgets::reader::Reader;
 use crate::tui::widgets::text::fit;
 
@@ -23,6 +24,7 @@ pub struct Table {
     pub note: &'static str,
     pub heading: String,
     pub rows: Reader,
+    pub selected: usize,
     columns: Vec<Column>,
     cells: Vec<Vec<String>>,
     widths: Vec<usize>,
@@ -37,6 +39,7 @@ impl Table {
             note: digest.note,
             heading: String::new(),
             rows: Reader::text("", false),
+            selected: 0,
             columns: digest.columns.clone(),
             cells: digest
                 .rows
@@ -119,13 +122,36 @@ impl Table {
             let air = " ".repeat(wide.saturating_sub(text.width()));
             let (before, after) = match column.holds {
                 Holds::Number => (air.as_str(), ""),
-                Holds::Text | Holds::Word => ("", air.as_str()),
+                Holds::Text | Holds::Word | Holds::Id(_) => ("", air.as_str()),
             };
             for part in [before, &text, after, &" ".repeat(GAP)] {
                 out.push_str(part);
             }
         }
         out.trim_end().to_owned()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.cells.is_empty()
+    }
+
+    /// Moves the selection, and scrolls to it.
+    pub fn step(&mut self, step: Step, height: u16) {
+        let mut list = List::default();
+        list.selected = self.selected;
+        list.step(step, self.cells.len(), height);
+        self.select(list.selected, height);
+    }
+
+    /// Selects a row and scrolls to it.
+    pub fn select(&mut self, row: usize, height: u16) {
+        self.selected = row.min(self.cells.len().saturating_sub(1));
+        self.rows.show_line(self.selected, height);
+    }
+
+    /// Selects the row of the current match.
+    pub fn select_found(&mut self) {
+        self.selected = self.rows.found_line().unwrap_or(self.selected);
     }
 
     /// How many columns are partly or fully off the screen: at the left, at the right.
@@ -175,7 +201,7 @@ mod tests {
                     "65a0c0df".into(),
                 ],
             ],
-            note: "",
+            ..Digest::default()
         })
     }
 

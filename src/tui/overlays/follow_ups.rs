@@ -1,0 +1,192 @@
+//! The calls that take the ids of a row or of a callback. Write calls of a live account appear once it is armed.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::{Constraint, Layout, Position, Rect, Size};
+
+use crate::domain::{AccountId, Documented, FollowUp, Now, RowIds};
+use crate::tui::component::{Component, UpdateContext, ViewContext};
+use crate::tui::intent::{Intent, NextCall};
+use crate::tui::keys::{NAV, OVERLAY, READER, Scope, keys};
+use crate::tui::msg::Level;
+use crate::tui::overlays::arm;
+use crate::tui::store::Store;
+use crate::tui::theme::{Tone, badge};
+use crate::tui::widgets::boxes::{Window, inside};
+use crate::tui::widgets::list::{List, Step};
+use crate::tui::widgets::pager::Pager;
+use crate::tui::widgets::text::{Pen, cells, fit};
+
+keys! {
+    /// What a key does in the list of next calls.
+    Action:
+    FOLLOW_UPS "Next call" keys [NAV, READER, OVERLAY] {
+        Follow "follow" ["enter"] "choose" "fill in the call from the row";
+        ArmToFollow "arm-to-follow" ["A"] "arm" "allow write calls";
+    }
+}
+
+/// Columns of the window.
+const WIDE: u16 = 70;
+
+/// The row's ids, and the selected call.
+#[derive(Debug, Clone)]
+pub struct State {
+    account: AccountId,
+    ids: RowIds,
+    list: List,
+}
+
+/// A call and how it follows.
+type Next = (&'static Documented, &'static FollowUp);
+
+impl State {
+    /// Opens the list; where no call takes the ids, a notice says so.
+    pub fn open(account: AccountId, ids: RowIds, ctx: &mut UpdateContext<'_>) {
+        let state = Self {
+            account,
+            ids,
+            list: List::default(),
+        };
+        if state.all(ctx.store).is_empty() {
+            ctx.flash(Level::Info, "no documented call takes these ids");
+        } else {
+            ctx.open(state);
+        }
+    }
+
+    fn all(&self, store: &Store) -> Vec<Next> {
+        let known = store.known(&self.account);
+        known.map_or_else(Vec::new, |known| {
+            self.ids.follow_ups(store.catalogue(known.account.provider))
+        })
+    }
+
+    /// The calls that may be sent now, and the number of hidden write calls.
+    fn rows(&self, store: &Store, now: Now) -> (Vec<Next>, usize) {
+        let mut all = self.all(store);
+        let before = all.len();
+        let may_write = store
+            .known(&self.account)
+            .is_some_and(|known| known.may_write(now));
+        all.retain(|(call, _)| may_write || !call.writes);
+        let hidden = before - all.len();
+        (all, hidden)
+    }
+}
+
+impl Component for State {
+    type Action = Action;
+
+    fn scope(&self) -> &'static Scope {
+        &FOLLOW_UPS
+    }
+
+    fn can(&self, action: Action, ctx: ViewContext<'_>) -> bool {
+        let (rows, hidden) = self.rows(ctx.store, ctx.now);
+        match action {
+            Action::Follow => !rows.is_empty(),
+            Action::ArmToFollow => hidden > 0,
+        }
+    }
+
+    fn why_not(&self, action: Action) -> &'static str {
+        match action {
+            Action::Follow => "the account is not armed",
+            Action::ArmToFollow => "no call is hidden",
+        }
+    }
+
+    fn act(&mut self, action: Action, ctx: &mut UpdateContext<'_>) {
+        let (rows, hidden) = self.rows(ctx.store, ctx.now);
+        match action {
+            Action::Follow => {
+                if let Some((call, follow_up)) = rows.get(self.list.selected).copied() {
+                    ctx.intend(Intent::Follow(NextCall {
+                        account: self.account.clone(),
+                        call,
+                        follow_up,
+                        ids: self.ids.clone(),
+                    }));
+                }
+            }
+            Action::ArmToFollow if hidden > 0 => ctx.open(arm::State::new(self.account.clone())),
+            Action::ArmToFollow => {}
+        }
+    }
+
+    fn step(&mut self, step: Step, ctx: &mut UpdateContext<'_>) {
+        let (rows, hidden) = self.rows(ctx.store, ctx.now);
+        let [_, list, _] = areas(ctx.area, rows.len(), hidden);
+        self.list.step(step, rows.len(), list.height);
+    }
+
+    /// A click selects; on the selected row it does what Enter does.
+    fn pick(&mut self, row: usize, ctx: &mut UpdateContext<'_>) {
+        if row == self.list.selected {
+            return self.act(Action::Follow, ctx);
+        }
+        self.list.selected = row;
+    }
+
+    fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
+        let theme = ctx.theme;
+        let dim = theme.style(Tone::Dim);
+        let known = ctx.store.known(&self.account)?;
+        let (rows, hidden) = self.rows(ctx.store, ctx.now);
+        let window = Window {
+            title: "Next call",
+            size: size(screen, rows.len(), hidden),
+            live: known.account.environment.is_live(),
+        };
+        window.draw(theme, screen, buf);
+        let [about, list, note] = areas(screen, rows.len(), hidden);
+        let (word, tone) = badge(known.account.environment);
+        let mut pen = Pen::new(buf, about, 0);
+        pen.text(self.account.as_str(), theme.style(Tone::Plain))
+            .skip(1)
+            .text(&format!(" {word} "), theme.badge(tone))
+            .skip(1);
+        if let Some((_, id)) = self.ids.ids.first() {
+            let id = fit(id, pen.left()).into_owned();
+            pen.text(&id, dim);
+        }
+        ctx.note_rows(list, self.list.window(rows.len(), list.height));
+        let pager = Pager::list(list, self.list, rows.len());
+        pager.draw(theme, buf, |at, line, buf| {
+            let (call, follow_up) = rows[at];
+            Pen::new(buf, line, 0)
+                .cell(call.method, 7, theme.bold(Tone::Plain))
+                .cell(
+                    if call.writes { "✎" } else { "" },
+                    2,
+                    theme.style(Tone::Plain),
+                )
+                .text(follow_up.name, theme.style(Tone::Plain));
+        });
+        if hidden > 0 {
+            let calls = if hidden == 1 { "call" } else { "calls" };
+            let text = format!(
+                "{hidden} write {calls} hidden; {} arms {}",
+                ctx.key(Action::ArmToFollow),
+                self.account
+            );
+            Pen::new(buf, note, 0).text(&text, theme.style(Tone::Live));
+        }
+        None
+    }
+}
+
+/// The window's size for this many calls.
+fn size(screen: Rect, rows: usize, hidden: usize) -> Size {
+    let height = cells(rows + 3 + usize::from(hidden > 0));
+    Size::new(WIDE, height.min(screen.height.saturating_sub(1)))
+}
+
+/// The account with the row's id, the calls, and the note on hidden ones.
+fn areas(screen: Rect, rows: usize, hidden: usize) -> [Rect; 3] {
+    inside(screen, size(screen, rows, hidden)).layout(&Layout::vertical([
+        Constraint::Length(1),
+        Constraint::Fill(1),
+        Constraint::Length(u16::from(hidden > 0)),
+    ]))
+}

@@ -1,0 +1,263 @@
+//! From a row of a response, or from a callback, to the next call: keys and events in, effects and screens out.
+
+use std::sync::Arc;
+
+use ratatui::crossterm::event::{KeyModifiers, MouseButton, MouseEvent};
+
+use super::explorer::{
+    copied, explored, explored_result, exploring, offers_digest, send, sent, shots,
+};
+use super::*;
+use crate::domain::Deadline;
+use crate::tui::testing::received::delivery;
+
+const OFFER: &str = "65a0c0de0000000000000001";
+
+/// The explorer with a page of offers, the second one selected.
+fn listed(setup: Setup) -> Model {
+    let mut model = exploring(setup);
+    // Of two accounts, the one whose name is in the search.
+    let (request, ..) = send(&mut model, "page by page", second(1));
+    let mut answer = explored("{}");
+    answer.digest = Some(offers_digest());
+    explored_result(&mut model, second(1), request, Ok(answer));
+    press(&mut model, "j", second(1));
+    model
+}
+
+#[test]
+fn a_row_leads_to_a_call_that_is_filled_in_and_back() {
+    let now = second(2);
+    let mut model = listed(sandbox_setup());
+    assert_eq!(press(&mut model, "<enter>", now), []);
+    shots("next_call", &mut model, now);
+    press(&mut model, "<enter>", now);
+    shots("price", &mut model, now);
+    assert_eq!(
+        press(&mut model, "<ctrl-s>", now),
+        [],
+        "the price is missing"
+    );
+    let effects = press(&mut model, "1299<ctrl-s>y", now);
+    let (request, account, call) = sent(&effects).unwrap();
+    assert_eq!((account, call.method.as_str()), (shop(), "PATCH"));
+    assert_eq!(call.path, format!("/v1/offers/{OFFER}"));
+    assert_eq!(
+        call.body.as_deref(),
+        Some("{\n  \"price\": {\n    \"amount\": 1299,\n    \"currency\": \"EUR\"\n  }\n}")
+    );
+    explored_result(&mut model, now, request, Ok(explored("{}")));
+    press(&mut model, "<esc>", now);
+    let text = screen(&model, now, 120, 40);
+    assert!(text.contains(&format!("▸{OFFER}")), "{text}");
+    assert_eq!(copied(&press(&mut model, "y", now)), OFFER);
+}
+
+#[test]
+fn a_call_for_which_nothing_is_missing_is_sent_and_a_write_asked_about() {
+    let now = second(2);
+    let mut model = listed(sandbox_setup());
+    let read = sent(&press(&mut model, "<enter>G<enter>", now)).unwrap();
+    assert_eq!(read.2.path, format!("/v1/offers/{OFFER}"));
+    assert_eq!(read.2.method, "GET");
+    let mut model = listed(sandbox_setup());
+    assert_eq!(press(&mut model, "<enter>j<enter>", now), []);
+    assert!(is_top::<overlays::send_ask::State>(&model));
+    let (.., call) = sent(&press(&mut model, "y", now)).unwrap();
+    assert_eq!(
+        call.body.as_deref(),
+        Some("{\n  \"status\": \"INACTIVE\"\n}")
+    );
+}
+
+#[test]
+fn write_calls_of_a_live_account_are_offered_once_it_is_armed() {
+    let now = second(2);
+    let mut model = listed(live_setup());
+    press(&mut model, "<enter>", now);
+    shots("next_call_live", &mut model, now);
+    press(&mut model, "A", now);
+    assert!(is_top::<overlays::arm::State>(&model));
+    press(&mut model, "shop<enter>", now);
+    let text = screen(&model, now, 120, 40);
+    assert!(
+        text.contains("change the price") && !text.contains("hidden;"),
+        "{text}"
+    );
+    // The arming ends while the price is typed.
+    press(&mut model, "<enter>1299", now);
+    let late = second(603);
+    assert_eq!(press(&mut model, "<ctrl-s>", late), []);
+    assert!(is_top::<overlays::arm::State>(&model));
+}
+
+#[test]
+fn pages_are_turned_as_far_as_there_are_some() {
+    let now = second(2);
+    let mut model = listed(sandbox_setup());
+    let page = |model: &mut Model, key: &str| -> Option<String> {
+        let (request, _, call) = sent(&press(model, key, now))?;
+        let mut answer = explored("{}");
+        answer.digest = Some(Digest {
+            has_more: !call.path.ends_with('2'),
+            ..offers_digest()
+        });
+        explored_result(model, now, request, Ok(answer));
+        Some(call.path)
+    };
+    for (key, wanted) in [
+        ("p", None),
+        ("n", Some("/v1/offers?page=1")),
+        ("n", Some("/v1/offers?page=2")),
+        ("n", None),
+        ("p", Some("/v1/offers?page=1")),
+        ("p", Some("/v1/offers?page=0")),
+        ("p", None),
+    ] {
+        assert_eq!(page(&mut model, key).as_deref(), wanted, "{key}");
+    }
+    let flash = model.store.flash.clone().unwrap().text;
+    assert!(flash.contains("this is the first page"), "{flash}");
+    // What was typed since is not what was sent.
+    press(&mut model, "e<down>portal", now);
+    act(&mut model, panes::explorer::Action::ToResponse.into(), now);
+    assert_eq!(page(&mut model, "n").as_deref(), Some("/v1/offers?page=1"));
+}
+
+#[test]
+fn the_selection_follows_search_clicks_and_scrolling() {
+    let now = second(2);
+    let mut model = listed(sandbox_setup());
+    let selected = |model: &mut Model| copied(&press(model, "y", now)).to_owned();
+    press(&mut model, "G", now);
+    assert_eq!(selected(&mut model), "65a0c0de0000000000000024");
+    press(&mut model, "/portal 7 <enter>", now);
+    assert_eq!(selected(&mut model), "65a0c0de0000000000000007");
+    press(&mut model, "<esc>/portal 1<enter>n", now);
+    assert_eq!(selected(&mut model), "65a0c0de0000000000000011");
+    assert!(
+        copied(&press(&mut model, "<ctrl-y>", now))
+            .starts_with("tilldeck --profile sandbox request")
+    );
+    let shown = screen(&model, now, 120, 40);
+    let row = shown
+        .lines()
+        .position(|line| line.contains("0000000000003 "))
+        .unwrap();
+    let column = shown.lines().nth(row).unwrap().find("65a0").unwrap();
+    let click = MouseEvent {
+        kind: MouseEventKind::Down(MouseButton::Left),
+        column: u16::try_from(column).unwrap() - 20,
+        row: u16::try_from(row).unwrap(),
+        modifiers: KeyModifiers::NONE,
+    };
+    update(&mut model, now, Msg::Mouse(click));
+    assert_eq!(selected(&mut model), "65a0c0de0000000000000003");
+}
+
+#[test]
+fn rows_without_an_id_are_copied_whole() {
+    let now = second(2);
+    let mut model = exploring(sandbox_setup());
+    let (request, ..) = send(&mut model, "calcul<enter><ctrl-s>", second(1));
+    let mut answer = explored("{}");
+    answer.digest = Some(Digest {
+        columns: vec![Column::text("day"), Column::number("sold")],
+        rows: vec![vec!["Monday".into(), "3".into()]],
+        ..Digest::default()
+    });
+    explored_result(&mut model, now, request, Ok(answer));
+    assert_eq!(copied(&press(&mut model, "y", now)), "Monday\t3");
+    press(&mut model, "<enter>", now);
+    let flash = model.store.flash.clone().unwrap().text;
+    assert!(flash.contains("no documented call takes"), "{flash}");
+}
+
+/// The Callbacks pane of a provider whose event must be answered within 15 minutes; one came at second 0.
+fn awaited() -> Model {
+    const DEADLINES: &[Deadline] = &[Deadline {
+        event: "OUT_OF_STOCK",
+        within: Duration::from_mins(15),
+        action: "give a key",
+    }];
+    let mut setup = sandbox_setup();
+    setup.deadlines = vec![(ProviderId("kanga"), DEADLINES)];
+    let mut model = sized(setup, 120, 40);
+    let ready = readiness(Vec::new(), Vec::new());
+    update(&mut model, second(0), Msg::Ready(ready));
+    arrives(&mut model, 1, "OUT_OF_STOCK", 0);
+    press(&mut model, "7", second(0));
+    model
+}
+
+fn arrives(model: &mut Model, number: i64, kind: &str, at: u64) {
+    let delivery = Delivery {
+        kind: kind.into(),
+        jobs: Vec::new(),
+        ..delivery(number, i64::try_from(at).unwrap(), "65b0-A")
+    };
+    update(model, second(at), Msg::Delivery(Arc::new(delivery)));
+}
+
+#[test]
+fn an_event_that_must_be_answered_counts_down_and_is_an_alert() {
+    let mut model = awaited();
+    let at = |model: &mut Model, seconds: u64| {
+        update(model, second(seconds), Msg::Woke);
+        screen(model, second(seconds), 120, 40)
+    };
+    super::receiving::shown(&mut model, second(28), "callbacks_due");
+    update(
+        &mut model,
+        second(28),
+        Msg::Resized {
+            width: 120,
+            height: 40,
+        },
+    );
+    assert!(at(&mut model, 28).contains("14:32 to give a key"));
+    let wake = model.next_wake(second(28)).unwrap();
+    assert!(wake <= Duration::from_secs(1), "{wake:?}");
+    let [alert] = &alerts::all(&model.store)[..] else {
+        panic!("{:?}", alerts::all(&model.store));
+    };
+    assert_eq!(alert.what, "65b0-A · OUT_OF_STOCK: give a key by 03:09:26");
+    press(&mut model, "3!<enter>", second(28));
+    assert_eq!(model.focus, Pane::Callbacks);
+    assert!(!at(&mut model, 900).contains("to give a key"), "too late");
+    assert_eq!(alerts::count(&model.store), 0);
+
+    let mut model = awaited();
+    arrives(&mut model, 2, "OUT_OF_STOCK", 60);
+    assert_eq!(alerts::count(&model.store), 2, "two events");
+    arrives(&mut model, 3, "DELIVERED", 61);
+    assert_eq!(alerts::count(&model.store), 0, "it was answered");
+}
+
+#[test]
+fn a_callback_leads_to_the_calls_that_take_its_ids() {
+    let now = second(2);
+    let mut model = awaited();
+    for way in ["c", "i"] {
+        let effects = press(&mut model, way, now);
+        let request = effects.iter().find_map(|effect| match effect {
+            Effect::OpenDelivery { request, .. } => Some(*request),
+            _ => None,
+        });
+        let mut received = received::received();
+        received.ids.add("offerId", "65a0");
+        let result = Ok(received);
+        let request = request.unwrap();
+        update(&mut model, now, Msg::Received { request, result });
+        if way == "i" {
+            press(&mut model, "c", now);
+        }
+        assert!(is_top::<overlays::follow_ups::State>(&model), "{way}");
+        press(&mut model, "<enter>", now);
+        assert_eq!(model.focus, Pane::Explorer);
+        let (.., call) = sent(&press(&mut model, "5<ctrl-s>y", now)).unwrap();
+        assert_eq!(call.path, "/v1/offers/65a0");
+        // Nothing in the explorer is the row that it came from.
+        press(&mut model, "<esc><esc><esc>7", now);
+    }
+}
