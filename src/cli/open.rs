@@ -37,11 +37,11 @@ impl Command for OpenPayment {
     }
 }
 
-/// Open the console at a saved request, by the number that `tilldeck log --json` prints as `id`.
+/// Open the console at a saved request, by the id that `tilldeck log --json` prints.
 #[derive(Debug, Args)]
 pub struct OpenRequest {
-    /// The request's number.
-    #[arg(value_name = "NUMBER", value_parser = clap::value_parser!(i64).range(1..))]
+    /// The id of the request.
+    #[arg(value_name = "ID", value_parser = clap::value_parser!(i64).range(1..))]
     number: i64,
 }
 

@@ -91,8 +91,14 @@ fn open_goes_to_what_a_command_printed() {
             ["open", "payment", "OTHER-1"],
             "Timeline of OTHER-1 at shop",
         ),
-        (["open", "request", &request], "── Request"),
-        (["open", "request", "999999"], "999999"),
+        (
+            ["open", "request", &request],
+            "─ POST /api/v2/tpg/transaction ─",
+        ),
+        (
+            ["open", "request", "999999"],
+            "this request is no longer in the ledger",
+        ),
         (
             ["open", "callback", "7"],
             "callback 7 is not among the newest 0",
