@@ -39,7 +39,10 @@ impl State {
     pub(super) fn copy_row(&self, ctx: &mut UpdateContext<'_>) {
         let row = self.row().filter(|_| self.part == Part::Response);
         let Some((digest, row)) = row else {
-            return self.copy_command(ctx);
+            if let Some(text) = self.own_command(ctx.store) {
+                ctx.copy(Secret::new(text), "the call as a tilldeck command");
+            }
+            return;
         };
         match digest.ids(row).ids.first() {
             Some((_, id)) => ctx.copy(Secret::new(id.as_str()), "the row's id"),

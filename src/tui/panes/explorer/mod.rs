@@ -96,7 +96,6 @@ keys! {
     }
     EXPLORER_CALL "Explorer" keys [] {
         CopyRow "copy-row" ["y"] "copy" "copy the row id, else a command";
-        CopyCommand "copy-command" ["ctrl-y"] "" "copy as a tilldeck command";
         CopyCallCurl "copy-call-curl" ["Y"] "as curl" "copy as curl, without secrets";
         History "history" ["H"] "history" "list the calls of this session";
         ArmAccount "arm-account" ["A"] "arm" "allow write calls, or disarm";
@@ -359,7 +358,6 @@ impl Component for State {
             | Action::SendField
             | Action::SendSelected
             | Action::CopyRow
-            | Action::CopyCommand
             | Action::CopyCallCurl
             | Action::EditCall => self.draft().is_some(),
             Action::SendAgain => self.draft().is_some() && !in_flight,
@@ -430,7 +428,6 @@ impl Component for State {
             Action::NextPage => self.turn_page(true, ctx),
             Action::PreviousPage => self.turn_page(false, ctx),
             Action::CopyRow => self.copy_row(ctx),
-            Action::CopyCommand => self.copy_command(ctx),
             Action::CopyCallCurl => self.copy_curl(ctx),
             Action::CopyResponse => self.copy_response(ctx),
             Action::ArmAccount => self.toggle_arming(ctx),

@@ -83,12 +83,6 @@ impl State {
         }
     }
 
-    pub(super) fn copy_command(&self, ctx: &mut UpdateContext<'_>) {
-        if let Some(text) = self.own_command(ctx.store) {
-            ctx.copy(Secret::new(text), "the call as a tilldeck command");
-        }
-    }
-
     pub(super) fn own_command(&self, store: &Store) -> Option<String> {
         let draft = self.draft()?;
         let known = store.known(&draft.account)?;
