@@ -662,7 +662,7 @@ fn by_keys_alone_offers_are_found_sent_for_and_read_as_a_table_and_a_write_asks_
     terminal.send("\r");
     terminal.sees("200 OK");
     terminal.sees("offers 1-");
-    terminal.sees("Harbour of Glass PC Key");
+    terminal.sees("65a0c0de0000000000000001  Harbour of");
     terminal.send("\u{1b}");
     terminal.sees("Esc calls");
     terminal.send("\u{1b}");

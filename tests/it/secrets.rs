@@ -503,7 +503,7 @@ fn planted_secrets_are_found_on_no_screen() {
     terminal.send("q");
     terminal.sees_no("─ Help ─");
     terminal.send(":");
-    terminal.sees("─ Actions ─");
+    terminal.sees("─ Find ─");
     terminal.send("\u{3}");
     assert_eq!(terminal.ended(), 0);
     seek("the screen", &terminal.rows_seen(), &[]);
