@@ -168,7 +168,8 @@ fn a_key_that_the_console_cannot_bind_is_bad() {
     let place = Place::with_config("[ui.keys]\nno-such-action = \"x\"\n");
     let ran = place.run(&["doctor"]);
     assert_eq!(ran.code, 1, "{ran:?}");
-    let words = "✘ bad      config    ~/config.toml:2:1: [ui.keys]: unknown action `no-such-action`";
+    let words =
+        "✘ bad      config    ~/config.toml:2:1: [ui.keys]: unknown action `no-such-action`";
     assert!(ran.out.contains(words), "{ran:?}");
     assert!(!ran.out.contains("is valid"), "{ran:?}");
 }
