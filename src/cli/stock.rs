@@ -23,7 +23,7 @@ commands! {
 /// The hint about the file.
 const FILE: &str = "pass a text file with one key on each line, or - for stdin";
 
-/// So many failures in a row are no matter of single keys.
+/// After this many failures in a row the cause is not a single key.
 const FAILURES_MAX: usize = 5;
 
 /// Upload keys to an offer, one request for each key. Prints the result for each line of the file.

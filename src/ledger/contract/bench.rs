@@ -66,7 +66,7 @@ impl Bench {
         }
     }
 
-    /// Leaves out this many ids of the request log, as if so many requests had been recorded.
+    /// Leaves out this many ids of the request log, as if that many requests had been recorded.
     pub fn skip_exchanges(&self, count: usize) {
         match &self.storage {
             Storage::Sqlite(folder) => {

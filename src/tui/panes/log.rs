@@ -342,7 +342,7 @@ impl<T: LogRow> Log<T> {
         self.list.selected = place(0, self.shown(store));
     }
 
-    /// The note at the right of the pane's title, in so many columns.
+    /// The note at the right of the pane's title, no wider than `room` columns.
     pub fn note(&self, ctx: ViewContext<'_>, room: u16) -> Option<(String, Tone)> {
         let noun = T::NOUN;
         match self.paused {
