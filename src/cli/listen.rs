@@ -205,6 +205,7 @@ async fn listen(deck: &Deck, printing: &Printing) -> Result<Exit, Problem> {
     tokio::pin!(too_long);
     let mut health = Health::default();
     let mut greeted = false;
+    let mut was_away = false;
     loop {
         match listening.borrow_and_update().clone() {
             Listening::Up { url, .. } => {
@@ -236,8 +237,9 @@ async fn listen(deck: &Deck, printing: &Printing) -> Result<Exit, Problem> {
         health.ledger = failure.map(|why| ("cannot save callbacks".into(), why));
         // A database that other machines use as well comes back by itself; until then callbacks are answered 503.
         let is_away = greeted && matches!(status, Status::Away { .. });
-        // The downtime counts from the first report.
-        if health.print(printing) || is_away {
+        // The downtime counts from the first report, or from the database's return: the next probe is still to come.
+        let is_back = std::mem::replace(&mut was_away, is_away) && !is_away;
+        if health.print(printing) || is_away || is_back {
             let limit = if greeted { DOWN_MAX } else { UP_MAX };
             too_long.set(tokio::time::sleep(limit));
         }

@@ -312,3 +312,26 @@ fn kills_of_receivers_and_of_the_database_lose_no_callback() {
     );
     assert_eq!((lost, idle, twice), (vec![], vec![], vec![]));
 }
+
+#[test]
+#[ignore = "needs PostgreSQL's programs"]
+fn a_receiver_outlives_a_database_that_is_away_for_long() {
+    let Some(server) = Server::start() else {
+        println!("figure: a database away for 20 s: not run, PostgreSQL is not installed");
+        return;
+    };
+    let schema = Schema::of(&server.url());
+    let receivers = Receivers::start(&schema);
+    assert_eq!(receivers.deliver(0), 1);
+    server.kill();
+    // Longer than a receiver goes on that cannot receive for another reason.
+    std::thread::sleep(Duration::from_secs(20));
+    server.go();
+    receivers.deliver(1);
+    std::thread::sleep(Duration::from_secs(3));
+    for running in &receivers.running {
+        let mut running = running.lock().unwrap();
+        assert!(!running.as_mut().unwrap().has_ended());
+    }
+    println!("figure: a database away for 20 s: both receivers went on");
+}
