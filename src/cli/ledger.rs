@@ -1,5 +1,7 @@
 //! `ledger`: where the ledger is, and the tables of a shared one.
 
+mod join;
+
 use clap::Args;
 use serde_json::json;
 
@@ -12,11 +14,13 @@ use crate::config::Environ;
 use crate::deck;
 use crate::domain::{Problem, ProblemKind, inert};
 use crate::ledger::{DatabaseReport, DatabaseSettings, Ledger};
+use join::JoinLedger;
 
 commands! {
     /// Show where the ledger is, and set up one that a team shares on PostgreSQL.
     pub enum LedgerCommand {
         Status(ShowLedger),
+        Join(JoinLedger),
         Init(InitLedger),
         Migrate(MigrateLedger),
         Import(ImportLedger),
@@ -46,6 +50,9 @@ impl Command for ShowLedger {
                 };
                 let clock = settings.clock.clone();
                 let report = deck::on_thread(move || Ledger::survey(&database, &clock)).await?;
+                let environ = Environ::process();
+                let has_key =
+                    deck::has_team_key(&settings.config.callbacks, &environ, &report).await?;
                 let object = json!({
                     "kind": "postgresql",
                     "place": report.place,
@@ -63,22 +70,33 @@ impl Command for ShowLedger {
                     "bytes": report.bytes,
                     "requests": report.exchanges,
                     "callbacks": report.callbacks,
+                    "seal_key_matches": has_key,
                 });
                 let mut table = Table::default();
                 for (name, cell) in lines(&report) {
                     table.row([toned(name, Tone::Dim), cell]);
                 }
+                table.row([toned("seal key", Tone::Dim), key_line(has_key)]);
                 if settings.global.json {
                     out.result(&object, "")?;
                 } else {
                     out.table(&table)?;
                 }
                 match report.problem() {
+                    None if has_key == Some(false) => Err(deck::another_key().into()),
                     None => Ok(Exit::Done),
                     Some(problem) => Err(problem.into()),
                 }
             })
         })
+    }
+}
+
+fn key_line(matches: Option<bool>) -> Cell {
+    match matches {
+        None => plain("none is used yet"),
+        Some(true) => toned("the one of the other machines", Tone::Good),
+        Some(false) => toned("not the one of the other machines", Tone::Bad),
     }
 }
 

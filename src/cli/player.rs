@@ -152,8 +152,8 @@ async fn token_of(
             resolved.secret
         }
         None if can_ask() => {
-            let question = format!("game_auth_token of player {player} (not shown): ");
-            prompt::hidden(&question).await?
+            let question = format!("game_auth_token of player {player}");
+            prompt::secret(&question).await?
         }
         None => {
             return Err(unusable(

@@ -8,6 +8,7 @@ use std::io::{BufRead as _, BufReader, IsTerminal as _, Read as _, Write as _};
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use secrecy::zeroize::Zeroizing;
 
+use crate::domain::secret::trimmed;
 use crate::domain::{Problem, ProblemKind, Secret, inert};
 
 /// The longest line a terminal delivers.
@@ -66,10 +67,7 @@ fn put(question: &str) {
 }
 
 /// Asks for a line without echo.
-///
-/// # Errors
-/// If there is no terminal, or its input ends.
-pub async fn hidden(question: &str) -> Result<Secret, Problem> {
+async fn hidden(question: &str) -> Result<Secret, Problem> {
     let _echo = Echo::off()?;
     put(question);
     match tokio::task::spawn_blocking(unseen_line).await {
@@ -84,6 +82,29 @@ pub async fn hidden(question: &str) -> Result<Secret, Problem> {
             "pass the secret's source instead; see `--help`",
         )),
     }
+}
+
+/// Asks for a secret without echo until one is typed; returns it without surrounding whitespace.
+///
+/// # Errors
+/// If there is no terminal, or its input ends.
+pub async fn secret(question: &str) -> Result<Secret, Problem> {
+    loop {
+        match optional_secret(question).await? {
+            Some(secret) => return Ok(secret),
+            None => put("a value is required\n"),
+        }
+    }
+}
+
+/// As [`secret`]; `None` if nothing is typed.
+///
+/// # Errors
+/// As [`secret`].
+pub async fn optional_secret(question: &str) -> Result<Option<Secret>, Problem> {
+    let typed = hidden(&format!("{question} (not shown): ")).await?;
+    let typed = trimmed(typed.expose());
+    Ok((!typed.is_empty()).then(|| Secret::new(typed)))
 }
 
 /// Reads a line from the terminal; `None` at its end. Leaves the terminal's modes alone: a late reader would change

@@ -48,6 +48,13 @@ pub enum Edit {
     SetSecret(NewSource),
     /// Sets the console's theme.
     SetTheme(ThemeChoice),
+    /// Names the ledger that a team shares.
+    Share {
+        /// Where the database's URL is.
+        url: SecretSource,
+        /// Where the key is that seals callbacks.
+        seal_key: SecretSource,
+    },
 }
 
 /// The new source of a secret.
@@ -102,7 +109,11 @@ impl Edit {
             Self::Add(entry) => text::add(text, entry),
             Self::Remove { profile, account } => text::remove(text, profile, account.as_str()),
             Self::SetSecret(new) => text::set_secret(text, new),
-            Self::SetTheme(theme) => text::set_theme(text, *theme),
+            Self::SetTheme(theme) => text::set(text, "ui", "theme", theme.as_str()),
+            Self::Share { url, seal_key } => {
+                let text = text::set(text, "ledger", "url", text::written(url))?;
+                text::set(&text, "callbacks", "seal_key", text::written(seal_key))
+            }
         }
     }
 }

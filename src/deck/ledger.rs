@@ -53,20 +53,27 @@ pub async fn database(
         None => return Ok(None),
         Some(DatabaseUrl::Plain(url)) => Secret::new(url.clone()),
         Some(DatabaseUrl::Secret(source)) => {
-            let url = read(source.clone(), environ.clone(), "the URL of the ledger").await?;
-            // An error of the server may repeat it, or a part.
-            net::redact::learn(&url, "database URL");
-            for password in passwords(&url) {
-                net::redact::learn(&password, "database password");
-            }
-            url
+            read(source.clone(), environ.clone(), "the URL of the ledger").await?
         }
     };
-    Ok(Some(DatabaseSettings {
+    Ok(Some(settings(url, config, environ)))
+}
+
+/// The database with this URL, under the other settings of the config.
+pub(super) fn settings(url: Secret, config: &LedgerConfig, environ: &Environ) -> DatabaseSettings {
+    let passwords = passwords(&url);
+    if !passwords.is_empty() {
+        // An error of the server may repeat it, or a part.
+        net::redact::learn(&url, "database URL");
+        for password in passwords {
+            net::redact::learn(&password, "database password");
+        }
+    }
+    DatabaseSettings {
         url,
         schema: config.schema.clone().unwrap_or_else(|| SCHEMA.to_owned()),
         operator: config.operator.clone().unwrap_or_else(|| operator(environ)),
-    }))
+    }
 }
 
 /// The passwords in a database's URL, before the host and as a parameter. They may contain what separates the parts of

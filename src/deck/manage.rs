@@ -17,8 +17,9 @@ use crate::domain::{AccountId, CredentialStatus, Environment, Problem, ProblemKi
 use crate::net::{Event, RequestOptions, redact};
 use crate::providers::{self, Manifest, REGISTRY, SPECS};
 use admin::AccountAdmin;
-pub use verified::Verified;
-use verified::{AddedSecret, Addition, Home, Pending, Rotation, SecretValue, Step, VaultEntry};
+pub(super) use admin::{unsaved, vault_source};
+use verified::{AddedSecret, Addition, Home, Pending, Rotation, Step, VaultEntry};
+pub use verified::{SecretValue, Verified};
 
 /// The simulator's event that gives a client a new secret.
 const RESET: &str = "reset-secret";

@@ -6,6 +6,7 @@ pub mod doctor;
 mod explore;
 mod follow;
 mod hooks;
+mod join;
 mod ledger;
 pub mod manage;
 pub mod metrics;
@@ -30,6 +31,7 @@ use tokio::sync::{Notify, watch};
 
 pub use bring::import;
 pub use follow::{Follower, News};
+pub use join::{Joined, Machine, TeamLedger, another_key, has_team_key};
 pub use ledger::{database, on_thread};
 pub use receiving::{Pace, Receive, is_forward, target};
 pub use runtime::accounts;

@@ -50,6 +50,8 @@ pub struct DatabaseReport {
     pub exchanges: u64,
     /// About how many callbacks are saved.
     pub callbacks: u64,
+    /// The fingerprint of the key that seals its callbacks, once a machine has used one.
+    pub seal_key: Option<String>,
 }
 
 impl DatabaseReport {

@@ -205,3 +205,60 @@ fn a_database_that_cannot_store_every_text_is_refused() {
         checked.all()
     );
 }
+
+#[test]
+#[ignore = "needs a PostgreSQL: set TILLDECK_TEST_DATABASE_URL"]
+fn machines_join_a_shared_ledger_by_one_command_each() {
+    let peer = Peer::start(vec![ok(PAID)]);
+    let schema = Schema::new();
+    let machine = |url: &str| {
+        let named = format!("[ledger] # of the shop\nschema = \"{}\"\n", schema.name);
+        let mut place = machine(&peer, &named);
+        Schema::join(&mut place, url);
+        place
+    };
+    let config = |place: &Place| std::fs::read_to_string(place.config_path()).unwrap();
+    let join = ["ledger", "join", "--url", "env:TEAM_DATABASE_URL", "--json"];
+
+    let nowhere = machine("postgres://till:planted@127.0.0.1:9/till");
+    let before = config(&nowhere);
+    let ran = nowhere.run(&join);
+    assert_eq!(ran.code, 2, "{}", ran.all());
+    assert!(!ran.all().contains("planted"), "{}", ran.all());
+    assert_eq!(config(&nowhere), before);
+
+    let first = machine(&schema.url);
+    let joined = run(&first, &join);
+    assert_eq!(joined[0]["created"], true);
+    let key = joined[0]["seal_key_file"].as_str().unwrap().to_owned();
+    let written = config(&first);
+    for line in [
+        "[ledger] # of the shop\nurl = { env = \"TEAM_DATABASE_URL\" }",
+        &format!("[callbacks]\nseal_key = {{ file = \"{key}\" }}"),
+    ] {
+        assert!(written.contains(line), "{written}");
+    }
+    let ran = first.run(&join);
+    assert_eq!(ran.code, 2, "{}", ran.all());
+
+    let second = machine(&schema.url);
+    let before = config(&second);
+    for (more, code) in [(&[][..], 2), (&["--seal-key", "env:TEAM_SEAL_KEY"], 2)] {
+        let ran = second.run(&[&join[..], more].concat());
+        assert_eq!(ran.code, code, "{}", ran.all());
+        assert_eq!(config(&second), before, "{more:?}");
+    }
+    let file = format!("file:{key}");
+    let joined = run(&second, &[&join[..], &["--seal-key", &file]].concat());
+    assert_eq!(joined[0]["created"], false);
+    assert_eq!(joined[0]["seal_key_file"], Value::Null);
+    for place in [&first, &second] {
+        let status = run(place, &["ledger", "status", "--json"]);
+        assert_eq!(status[0]["seal_key_matches"], true);
+    }
+    let text = config(&second).replace(&format!("file = \"{key}\""), "env = \"TEAM_SEAL_KEY\"");
+    std::fs::write(second.config_path(), text).unwrap();
+    let ran = second.run(&["ledger", "status", "--json"]);
+    assert_eq!(ran.code, 2, "{}", ran.all());
+    assert_eq!(ran.objects()[0]["seal_key_matches"], false);
+}

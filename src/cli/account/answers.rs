@@ -11,7 +11,7 @@ use crate::cli::secret::{SOURCES, source_of};
 use crate::config::{Config, SecretSource};
 use crate::deck::manage;
 use crate::domain::manage::{NewAccount, Proof, ProviderSetup};
-use crate::domain::{AccountId, Environment, Problem, Secret, inert, secret};
+use crate::domain::{AccountId, Environment, Problem, inert};
 
 /// Add an account. Prompts for missing values, verifies the credentials, then saves them.
 #[derive(Debug, Args)]
@@ -116,9 +116,12 @@ pub(super) async fn answers(
         };
         let question = format!("{}, {}{optional}", field.key, field.about);
         if field.secret {
-            if let Some(secret) = ask_secret(&question, field.required).await? {
-                secrets.push((field.key, secret));
-            }
+            let typed = if field.required {
+                Some(prompt::secret(&question).await?)
+            } else {
+                prompt::optional_secret(&question).await?
+            };
+            secrets.extend(typed.map(|secret| (field.key, secret)));
         } else if let Some(text) = ask_text(&question, field.required).await? {
             texts.push((field.key, text));
         }
@@ -347,18 +350,6 @@ async fn ask_text(question: &str, required: bool) -> Result<Option<String>, Prob
         let answer = ask(&format!("{question}: ")).await?;
         match (answer.is_empty(), required) {
             (false, _) => return Ok(Some(answer)),
-            (true, false) => return Ok(None),
-            (true, true) => say("a value is required"),
-        }
-    }
-}
-
-pub(super) async fn ask_secret(question: &str, required: bool) -> Result<Option<Secret>, Problem> {
-    loop {
-        let secret = prompt::hidden(&format!("{question} (not shown): ")).await?;
-        let typed = secret::trimmed(secret.expose());
-        match (typed.is_empty(), required) {
-            (false, _) => return Ok(Some(Secret::new(typed))),
             (true, false) => return Ok(None),
             (true, true) => say("a value is required"),
         }

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::answers::{ask_secret, one_of};
+use super::answers::one_of;
 use super::change;
 use crate::cli::command::{CommandContext, DeckCommand, request_options};
 use crate::cli::exit::{CommandResult, Exit, usage};
@@ -90,7 +90,6 @@ impl RotateSecret {
             change::show(guide);
         }
         let question = format!("new {key} of account {}", account.id);
-        let secret = ask_secret(&question, true).await?;
-        secret.ok_or_else(prompt::interrupted)
+        prompt::secret(&question).await
     }
 }

@@ -243,6 +243,37 @@ fn the_theme_is_written_where_it_belongs() {
 }
 
 #[test]
+fn a_shared_ledger_is_named_beside_the_settings_that_are_there() {
+    let share = Edit::Share {
+        url: SecretSource::Keyring {
+            name: "ledger.url".to_owned(),
+        },
+        seal_key: SecretSource::Env {
+            name: "KEY".to_owned(),
+        },
+    };
+    let callbacks = "[callbacks]\nseal_key = { env = \"KEY\" }\n";
+    let url = "url = { keyring = \"ledger.url\" }\n";
+    for (before, after) in [
+        ("", format!("[ledger]\n{url}\n{callbacks}")),
+        (
+            "[callbacks]\nbind = \"127.0.0.1:8787\" # mine\n[ledger]\noperator = \"anna\"\n",
+            format!(
+                "{callbacks}bind = \"127.0.0.1:8787\" # mine\n[ledger]\n{url}operator = \"anna\"\n"
+            ),
+        ),
+        (
+            "[callbacks]\nseal_key = { file = \"k\" } # old\n",
+            format!("[callbacks]\nseal_key = {{ env = \"KEY\" }} # old\n\n[ledger]\n{url}"),
+        ),
+    ] {
+        let text = share.of(before).unwrap();
+        assert_eq!(text, after, "{before}");
+        assert!(right(&text).ledger.url.is_some());
+    }
+}
+
+#[test]
 fn what_is_not_written_as_tables_is_edited_too() {
     let inline = "[profiles]\n# mine\nlive = { accounts = { shop = { provider = \"kanga\", api_key = \"a\", api_secret = { env = \"S\" } } } } # end\n";
     let dotted = "[profiles.live]\naccounts.shop.provider = \"kanga\" # mine\naccounts.shop.api_key = \"a\"\naccounts.shop.api_secret.env = \"S\"\n";

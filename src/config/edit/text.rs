@@ -8,7 +8,6 @@ use toml_edit::{Document, DocumentMut, InlineTable, Item, Table, TableLike, Valu
 
 use super::{EditError, Entry, NewSource};
 use crate::config::SecretSource;
-use crate::domain::ThemeChoice;
 use crate::domain::charset::BYTE_ORDER_MARK;
 
 const BY_HAND: &str = "make this change by hand, then run `tilldeck config check`";
@@ -118,7 +117,7 @@ fn inline(entry: &Entry) -> InlineTable {
 }
 
 /// A source as written in the config file.
-fn written(source: &SecretSource) -> Value {
+pub(super) fn written(source: &SecretSource) -> Value {
     let (way, value) = match source {
         SecretSource::Env { name } => ("env", Value::from(name.as_str())),
         SecretSource::File { written, .. } => ("file", Value::from(written.as_str())),
@@ -363,21 +362,27 @@ pub(super) fn set_secret(text: &str, new: &NewSource) -> Result<String, EditErro
     }
 }
 
-pub(super) fn set_theme(text: &str, theme: ThemeChoice) -> Result<String, EditError> {
+/// Writes a key of a table at the top level, such as `[ui]`, in place of the one that is there.
+pub(super) fn set(
+    text: &str,
+    section: &str,
+    name: &str,
+    value: impl Into<Value>,
+) -> Result<String, EditError> {
     let document = parsed(text)?;
-    let value = Value::from(theme.as_str());
-    let ui = document.as_table().get("ui");
+    let value = value.into();
+    let table = document.as_table().get(section);
     let mut out = text.to_owned();
-    let written = ui
+    let written = table
         .and_then(Item::as_table_like)
-        .and_then(|ui| ui.get("theme"));
+        .and_then(|table| table.get(name));
     if let Some(span) = written.and_then(Item::span) {
         out.replace_range(span, value.to_string().trim());
         return Ok(out);
     }
     let end = line_end(text);
-    let line = format!("theme = {value}{end}");
-    match ui {
+    let line = format!("{name} = {value}{end}");
+    match table {
         Some(Item::Table(table)) if !table.is_implicit() && !table.is_dotted() => {
             let header = table.span().map_or(out.len(), |span| span.end);
             let at = next_line(text, header);
@@ -386,17 +391,17 @@ pub(super) fn set_theme(text: &str, theme: ThemeChoice) -> Result<String, EditEr
             Ok(out)
         }
         // Without an own header, as in `[ui.keys]`; a header may come after it, too.
-        None | Some(Item::Table(_)) if ui.is_none_or(|ui| !is_dotted(ui)) => {
+        None | Some(Item::Table(_)) if table.is_none_or(|table| !is_dotted(table)) => {
             let is_ended = out.is_empty() || out.ends_with('\n');
             let gap = if out.trim().is_empty() { "" } else { end };
             let gap = if is_ended { gap } else { &end.repeat(2) };
-            let _ = write!(out, "{gap}[ui]{end}{line}");
+            let _ = write!(out, "{gap}[{section}]{end}{line}");
             Ok(out)
         }
         _ => rewritten(text, |root| {
-            let ui = root.get_mut("ui")?.as_table_like_mut()?;
-            ui.insert("theme", Item::Value(value));
-            ui.fmt();
+            let table = root.get_mut(section)?.as_table_like_mut()?;
+            table.insert(name, Item::Value(value));
+            table.fmt();
             Some(())
         }),
     }

@@ -215,6 +215,7 @@ mod tests {
             bytes: 2048,
             exchanges: 0,
             callbacks: 0,
+            seal_key: None,
         }
     }
 

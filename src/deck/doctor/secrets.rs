@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{Finding, Health, shown};
 use crate::config::{AccountConfig, Config, Environ, Profile, SecretSource, Vault};
-use crate::deck::receiving::sealing;
+use crate::deck::receiving::fingerprint_of;
 use crate::deck::runtime::source_in_words;
 use crate::domain::{Problem, ProblemKind};
 use crate::net::{BoxFuture, redact};
@@ -65,7 +65,7 @@ fn read(secrets: &BTreeMap<&'static str, SecretSource>, reader: &Reader) -> Vec<
         match source.resolve(&reader.environ) {
             Ok(resolved) => {
                 redact::learn(&resolved.secret, key);
-                if key.contains("seal_key") && !sealing::is_key(&resolved.secret) {
+                if key.contains("seal_key") && fingerprint_of(&resolved.secret).is_none() {
                     let words = format!("{key} is not 32 bytes in base64");
                     found.push(
                         Finding::new("secrets", Health::Bad, words)

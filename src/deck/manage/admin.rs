@@ -1,6 +1,6 @@
 //! Saves verified changes: the vault, the config file and the running accounts change together, or not at all.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::super::runtime::{AccountFactory, AccountRegistry};
 use super::verified::{AddedSecret, Addition, Home, Rotation, SecretValue, Step, VaultEntry};
@@ -48,7 +48,10 @@ impl AccountAdmin {
                         let place = self.factory.vault.put(&name, &secret);
                         let place = place.map_err(|error| unsaved(&error))?;
                         saved.push(name.clone());
-                        (self.source(&name, &place)?, place_in_words(&place))
+                        (
+                            vault_source(&self.config, &name, &place)?,
+                            place_in_words(&place),
+                        )
                     }
                 };
                 kept.push((key.to_owned(), place));
@@ -143,7 +146,7 @@ impl AccountAdmin {
         }
         let fresh = self.free_name(account, key, Some(name))?;
         let place = vault.put(&fresh, secret).map_err(|error| unsaved(&error))?;
-        let named = self.source(&fresh, &place).and_then(|source| {
+        let named = vault_source(&self.config, &fresh, &place).and_then(|source| {
             self.edited(&Edit::SetSecret(NewSource {
                 profile: self.profile.clone(),
                 account: account.clone(),
@@ -251,7 +254,7 @@ impl AccountAdmin {
                 if !self.factory.vault.holds(&path) {
                     return None;
                 }
-                std::path::Path::new(written).file_name()?.to_str()?
+                Path::new(written).file_name()?.to_str()?
             }
             SecretSource::Env { .. } | SecretSource::Command { .. } => return None,
         };
@@ -263,30 +266,35 @@ impl AccountAdmin {
                 .is_some_and(|count| count.bytes().all(|b| b.is_ascii_digit()));
         ours.then(|| named.to_owned())
     }
+}
 
-    fn source(&self, name: &str, place: &VaultPlace) -> Result<SecretSource, Problem> {
-        match place {
-            VaultPlace::Keyring => Ok(SecretSource::Keyring { name: name.into() }),
-            VaultPlace::File(path) => {
-                // The config file may be read from another working folder.
-                let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
-                let written = path.to_str().ok_or_else(|| {
-                    Problem::new(
-                        ProblemKind::Local,
-                        "the state folder's path is not UTF-8, so the config file cannot name it",
-                        "choose another folder with --state-dir",
-                    )
-                })?;
-                Ok(SecretSource::File {
-                    written: written.to_owned(),
-                    base: self.config.parent().map(PathBuf::from).unwrap_or_default(),
-                })
-            }
+/// A secret in the vault, as the config file names it.
+pub(in crate::deck) fn vault_source(
+    config: &Path,
+    name: &str,
+    place: &VaultPlace,
+) -> Result<SecretSource, Problem> {
+    match place {
+        VaultPlace::Keyring => Ok(SecretSource::Keyring { name: name.into() }),
+        VaultPlace::File(path) => {
+            // The config file may be read from another working folder.
+            let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
+            let written = path.to_str().ok_or_else(|| {
+                Problem::new(
+                    ProblemKind::Local,
+                    "the state folder's path is not UTF-8, so the config file cannot name it",
+                    "choose another folder with --state-dir",
+                )
+            })?;
+            Ok(SecretSource::File {
+                written: written.to_owned(),
+                base: config.parent().map(PathBuf::from).unwrap_or_default(),
+            })
         }
     }
 }
 
-fn unsaved(error: &VaultError) -> Problem {
+pub(in crate::deck) fn unsaved(error: &VaultError) -> Problem {
     Problem::new(
         ProblemKind::Local,
         format!("tilldeck cannot save the secret: {error}"),

@@ -41,7 +41,8 @@ pub(super) struct AddedSecret {
     pub(super) value: SecretValue,
 }
 
-pub(super) enum SecretValue {
+/// A secret that the operator gives.
+pub enum SecretValue {
     /// It stays where it is.
     At(SecretSource),
     /// tilldeck saves it.

@@ -39,7 +39,7 @@ use crate::providers::REGISTRY;
 pub use forward::{is_forward, target};
 use handler::CallbackRouter;
 use sealing::Sealing;
-pub(super) use sealing::{SealKeys, configured, own_key};
+pub(super) use sealing::{SealKeys, configured, fingerprint_of, new_key, own_key};
 
 /// The settings for receiving callbacks.
 #[derive(Debug, Clone, Default)]

@@ -168,8 +168,8 @@ impl Sealing {
         if let Some(key) = self.read().await? {
             return Ok(key);
         }
-        let key = fresh();
-        let secret = Secret::new(STANDARD.encode(key));
+        let secret = new_key();
+        let key = bytes(&secret).expect("it was just made");
         self.in_vault(move |vault| vault.put(NAME, &secret)).await?;
         Ok(key)
     }
@@ -219,16 +219,20 @@ pub(in crate::deck) async fn configured(
     })
 }
 
-/// Whether a secret is a sealing key.
-pub(in crate::deck) fn is_key(secret: &Secret) -> bool {
-    bytes(secret).is_some()
+/// What tells a sealing key from another without revealing it; `None` if the secret is no such key.
+pub(in crate::deck) fn fingerprint_of(secret: &Secret) -> Option<String> {
+    bytes(secret).map(fingerprint)
+}
+
+/// A key that no one has.
+pub(in crate::deck) fn new_key() -> Secret {
+    Secret::new(STANDARD.encode(fresh()))
 }
 
 fn bytes(secret: &Secret) -> Option<[u8; 32]> {
     STANDARD.decode(secret.expose()).ok()?.try_into().ok()
 }
 
-/// What tells one key from another without revealing it.
 fn fingerprint(key: [u8; 32]) -> String {
     KeyHash::of("seal_key", &STANDARD.encode(key)).as_str()[..16].to_owned()
 }

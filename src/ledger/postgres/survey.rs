@@ -48,6 +48,12 @@ pub(super) fn survey(target: &Target, clock: &Clock) -> Result<DatabaseReport, P
             |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
         )?,
     };
+    let seal_key = match tables {
+        Some(version) if version > 0 && missing_rights.is_empty() => {
+            sql.one("SELECT seal_key FROM ledger", &[], |row| row.get(0))?
+        }
+        _ => None,
+    };
     let unsigned = |count: i64| u64::try_from(count).unwrap_or(0);
     Ok(DatabaseReport {
         place: target.describe(),
@@ -65,6 +71,7 @@ pub(super) fn survey(target: &Target, clock: &Clock) -> Result<DatabaseReport, P
         bytes: unsigned(bytes),
         exchanges: unsigned(exchanges),
         callbacks: unsigned(callbacks),
+        seal_key,
     })
 }
 
