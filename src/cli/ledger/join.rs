@@ -4,15 +4,16 @@ use clap::Args;
 use serde_json::json;
 
 use crate::cli::exit::{CommandResult, Exit, local, usage};
+use crate::cli::global::Global;
 use crate::cli::output::Out;
 use crate::cli::prompt;
 use crate::cli::secret::{SOURCES, source_of};
-use crate::cli::settings::Settings;
 use crate::cli::start::{Command, Start, block_on};
 use crate::config::{Environ, edit};
 use crate::deck::manage::SecretValue;
 use crate::deck::{Machine, TeamLedger};
 use crate::domain::{Problem, ProblemKind, inert};
+use crate::providers::SPECS;
 
 /// Use a ledger that a team shares on PostgreSQL: prompts for the database's URL, creates the tables if there are none,
 /// and saves it in the config file. The first machine makes the key that seals callbacks; the others need it.
@@ -30,19 +31,17 @@ pub struct JoinLedger {
 
 impl Command for JoinLedger {
     fn execute(self, start: Start<'_>) -> CommandResult {
-        let out = start.out;
-        start.configured(|settings, log| {
-            log.run();
-            block_on(self.run(settings, out))
-        })
+        start.log.run();
+        block_on(self.run(start.global, start.out))
     }
 }
 
 impl JoinLedger {
-    async fn run(self, settings: &Settings, out: &Out) -> CommandResult {
-        let path = settings.global.config_path();
+    async fn run(self, global: Global, out: &Out) -> CommandResult {
+        let path = global.config_path();
         let path = path.ok_or_else(|| local("there is no place for a config file; set HOME"))?;
-        let config = &settings.config;
+        // The file may not exist yet.
+        let config = edit::current(&path, &SPECS)?;
         if config.ledger.url.is_some() {
             return Err(Problem::new(
                 ProblemKind::Config,
@@ -74,7 +73,7 @@ impl JoinLedger {
         let (place, is_new) = (inert::line(&team.place).into_owned(), team.is_new);
         let machine = Machine {
             config: &path,
-            vault: settings.global.vault()?,
+            vault: global.vault()?,
         };
         let joined = team.join(seal_key, machine).await?;
         let written = inert::cut(&path.to_string_lossy(), 400);
@@ -99,7 +98,7 @@ impl JoinLedger {
                 inert::cut(key, 400)
             ));
         }
-        if settings.global.state_folder()?.join("ledger.db").exists() {
+        if global.state_folder()?.join("ledger.db").exists() {
             out.explain(
                 "`tilldeck ledger import` copies what this machine has saved so far; end other tilldecks first",
             );
