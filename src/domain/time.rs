@@ -20,6 +20,15 @@ pub struct Now {
 }
 
 impl Now {
+    /// Whether the wall clock was set since `earlier`, or stood still while time went on: by a second or more.
+    #[must_use]
+    pub fn has_stepped_since(self, earlier: Self) -> bool {
+        let passed = self.mono.saturating_sub(earlier.mono).as_millis();
+        let passed = i64::try_from(passed).unwrap_or(i64::MAX);
+        let moved = self.wall.0.saturating_sub(earlier.wall.0);
+        moved.saturating_sub(passed).saturating_abs() >= 1000
+    }
+
     /// This instant moved on by `by`, on both clocks.
     #[must_use]
     pub fn plus(self, by: Duration) -> Self {
@@ -169,6 +178,28 @@ pub fn parse_duration(text: &str) -> Result<Duration, DurationError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_wall_clock_that_was_set_is_noticed_and_one_that_is_slewed_is_not() {
+        let earlier = Now {
+            mono: Duration::from_secs(5),
+            wall: WallTime(1_000_000),
+        };
+        for (mono, wall, stepped) in [
+            (5_000, 1_000_000, false),
+            (65_000, 1_060_000, false),
+            (65_000, 1_060_999, false),
+            (65_000, 1_061_000, true),
+            (65_000, 1_059_000, true),
+            (65_000, 1_000_000, true),
+        ] {
+            let now = Now {
+                mono: Duration::from_millis(mono),
+                wall: WallTime(wall),
+            };
+            assert_eq!(now.has_stepped_since(earlier), stepped, "{now:?}");
+        }
+    }
 
     #[test]
     fn times_are_printed_for_machines_and_people() {

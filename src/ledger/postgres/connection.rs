@@ -14,7 +14,7 @@ use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 use tokio_postgres::{Client, Statement};
 
 use crate::clock::Clock;
-use crate::domain::WallTime;
+use crate::domain::{Now, WallTime};
 
 use super::error::PostgresError;
 use super::target::{Driver, Target};
@@ -67,6 +67,7 @@ pub(super) struct Connection {
     /// The rows and bytes of the deliveries that the transaction inserts.
     counted: RefCell<HashMap<Whose, (i64, i64)>>,
     clock: Clock,
+    opened: Now,
     /// How far the database's clock is ahead of this machine's, in milliseconds.
     ahead: i64,
 }
@@ -88,6 +89,7 @@ impl Connection {
             ids: RefCell::default(),
             counted: RefCell::default(),
             clock: clock.clone(),
+            opened: clock.now(),
             ahead: 0,
         };
         connection.check(target)?;
@@ -158,6 +160,11 @@ impl Connection {
         } else {
             Param::Null
         }
+    }
+
+    /// Whether this machine's clock was set since the connection was opened, so that [`Self::ahead`] no longer holds.
+    pub(super) fn has_stepped(&self) -> bool {
+        !self.clock.is_manual() && self.clock.now().has_stepped_since(self.opened)
     }
 
     /// Whether it can still be used: notices a server that has closed it meanwhile.

@@ -95,7 +95,7 @@ impl Store {
         if self
             .connection
             .as_ref()
-            .is_some_and(|open| !open.is_alive())
+            .is_some_and(|open| open.has_stepped() || !open.is_alive())
         {
             self.connection = None;
         }

@@ -20,6 +20,9 @@ use crate::program::{API_SECRET, Listener, Place, send};
 /// How long a dead receiver's jobs may wait for another one, and then for their turn.
 const SECONDS_FOR_JOBS: usize = 180;
 
+/// So often a callback is sent in about two minutes.
+const ATTEMPTS_MAX: usize = 2_000;
+
 struct Receivers {
     shop: Peer,
     places: [Place; 2],
@@ -106,12 +109,13 @@ impl Receivers {
     /// Sends a callback to one receiver after the other until one answers 200, as providers do; returns how often.
     fn deliver(&self, number: usize) -> usize {
         let callback = Callback::of(number);
-        let mut attempt = 0;
-        while self.send((number + attempt) % 2, &callback) != Some(200) {
-            attempt += 1;
+        for attempt in 0..ATTEMPTS_MAX {
+            if self.send((number + attempt) % 2, &callback) == Some(200) {
+                return attempt + 1;
+            }
             std::thread::sleep(Duration::from_millis(50));
         }
-        attempt + 1
+        panic!("no receiver accepts callback {number}");
     }
 
     /// How often the shop got each callback.
