@@ -92,6 +92,7 @@ fn large_answer(c: &mut Criterion) {
             credentials: Vec::new(),
             watches: Vec::new(),
             handled: Vec::new(),
+            is_unread: false,
             log: Vec::new(),
             verify: Vec::new(),
             simulator: None,

@@ -102,6 +102,7 @@ fn console(watches: Vec<(Watch, Vec<Observation>)>) -> Model {
             credentials: Vec::new(),
             watches,
             handled: Vec::new(),
+            is_unread: false,
             log: Vec::new(),
             verify: Vec::new(),
             simulator: None,

@@ -165,6 +165,7 @@ impl Console {
                 (watch("ORDER-2", None), Vec::new()),
             ],
             handled: Vec::new(),
+            is_unread: false,
             log: vec![exchange(1, "hostile \u{1b}[2J\u{202e}")],
             deliveries: Vec::new(),
             listening: Listening::Off,

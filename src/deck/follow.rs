@@ -26,7 +26,7 @@ pub struct Follower {
 /// What was read, each oldest first.
 #[derive(Debug, Default)]
 pub struct News {
-    /// Requests; where they are more than fit, the newest, and [`Event::Missed`] is sent.
+    /// Requests; where they are more than fit, the newest, and [`Event::Missed`] is sent if others were read before.
     pub requests: Vec<Exchange>,
     /// States of payments, each with its account.
     pub observations: Vec<(AccountId, Observation)>,
@@ -90,7 +90,10 @@ impl Follower {
         };
         news.requests = deck.ledger.log(after).await?;
         if news.requests.len() == BATCH {
-            deck.gate.emit(Event::Missed);
+            // Before the first read there is no gap.
+            if self.request != ExchangeId(0) {
+                deck.gate.emit(Event::Missed);
+            }
             news.requests = deck.ledger.log(newest).await?;
         }
         // The ledger answers newest first.

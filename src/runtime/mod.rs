@@ -403,7 +403,13 @@ async fn ready(deck: &Arc<Deck>, verify: bool, messages: &mpsc::Sender<Msg>) -> 
     // The request log shows the ledger's problems, once.
     let deliveries = deck.deliveries(None, Search::default(), LOG_FIRST).await;
     let listening = deck.listening().borrow().clone();
-    let list = deck.watchlist().await.unwrap_or_default();
+    let list = deck.watchlist().await;
+    let is_unread = list.is_err();
+    if is_unread {
+        // Even if it is empty: the console waits for it.
+        deck.send_watchlist_again();
+    }
+    let list = list.unwrap_or_default();
     let mut watches = Vec::with_capacity(list.watches.len());
     for watch in &list.watches {
         let seen = deck.observations(&watch.account, &watch.id).await;
@@ -415,6 +421,7 @@ async fn ready(deck: &Arc<Deck>, verify: bool, messages: &mpsc::Sender<Msg>) -> 
         credentials: deck.remembered_credentials().await,
         watches,
         handled: list.handled.clone(),
+        is_unread,
         log,
         verify,
         simulator: deck.simulator_url(),

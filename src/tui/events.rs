@@ -35,6 +35,7 @@ impl Store {
                 }
                 Err(problem) => self.flash(Level::Error, problem.describe()),
             },
+            Msg::Watchlist { .. } => self.is_unread = false,
             Msg::Listening(listening) => self.on_listening(listening.clone(), now),
             Msg::Player { account, claim } => {
                 if let Some(token) = claim.token.clone()
@@ -65,7 +66,6 @@ impl Store {
             | Msg::Timeline { .. }
             | Msg::Opened { .. }
             | Msg::Diagnosed { .. }
-            | Msg::Watchlist { .. }
             | Msg::Unwatched(_)
             | Msg::Watched { .. }
             | Msg::Managed { .. }
@@ -75,6 +75,7 @@ impl Store {
 
     fn ready(&mut self, ready: &Ready, now: Now) {
         self.phase = Phase::Ready;
+        self.is_unread = ready.is_unread;
         self.zone = ready.zone.clone();
         self.simulator.clone_from(&ready.simulator);
         for (account, status) in &ready.credentials {

@@ -231,6 +231,8 @@ pub struct Ready {
     pub watches: Vec<(Watch, Vec<Observation>)>,
     /// The alerts that are marked as handled.
     pub handled: Vec<Handled>,
+    /// Whether the ledger could not be read. [`Msg::Watchlist`] follows once it can.
+    pub is_unread: bool,
     /// The latest exchanges, newest first.
     pub log: Vec<Arc<Exchange>>,
     /// The latest callbacks, newest first.

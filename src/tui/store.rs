@@ -134,6 +134,8 @@ pub struct Store {
     /// Whether accounts can be added and removed.
     pub may_manage: bool,
     pub phase: Phase,
+    /// Whether the ledger has not been read yet, because it cannot be.
+    pub is_unread: bool,
     pub zone: TimeZone,
     pub accounts: Vec<AccountState>,
     /// Newest first.
@@ -185,6 +187,7 @@ impl Store {
             is_shared: setup.is_shared,
             may_manage: setup.may_manage,
             phase: Phase::Opening,
+            is_unread: false,
             zone: TimeZone::UTC,
             accounts: accounts.map(AccountState::new).collect(),
             payments: Vec::new(),

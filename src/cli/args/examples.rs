@@ -66,6 +66,13 @@ const EXAMPLES: &[(&str, &[&str])] = &[
         ],
     ),
     ("ledger status", &["tilldeck ledger status --json"]),
+    (
+        "ledger join",
+        &[
+            "tilldeck ledger join",
+            "tilldeck ledger join --url env:TILLDECK_DATABASE_URL --seal-key file:/etc/tilldeck/seal_key",
+        ],
+    ),
     ("ledger init", &["tilldeck ledger init"]),
     ("ledger import", &["tilldeck ledger import"]),
     ("ledger migrate", &["tilldeck ledger migrate"]),

@@ -395,6 +395,8 @@ impl<T: LogRow> Log<T> {
             "Opening the ledger…".into()
         } else if self.loading.is_some() {
             "Loading from the ledger…".into()
+        } else if store.is_unread {
+            "The ledger cannot be read. What it has appears once it can.".into()
         } else if !self.filter.is_active() {
             none.into()
         } else if self.ledger == InLedger::Failed {

@@ -511,6 +511,7 @@ pub fn readiness(watches: Vec<(Watch, Vec<Observation>)>, log: Vec<Arc<Exchange>
         credentials: Vec::new(),
         watches,
         handled: Vec::new(),
+        is_unread: false,
         log,
         deliveries: Vec::new(),
         listening: crate::domain::Listening::Off,

@@ -54,6 +54,25 @@ pub fn make_link(model: &mut Model, now: Now) -> Vec<Effect> {
 }
 
 #[test]
+fn a_ledger_that_cannot_be_read_is_not_shown_as_an_empty_one() {
+    let mut model = sized(sandbox_setup(), 120, 40);
+    let mut unread = readiness(Vec::new(), Vec::new());
+    unread.is_unread = true;
+    update(&mut model, second(0), Msg::Ready(unread));
+    let empty = ["No payment is watched", "No requests yet"];
+    let shown = screen(&model, second(0), 120, 40);
+    assert!(empty.iter().all(|words| !shown.contains(words)), "{shown}");
+    assert!(shown.contains("The list is not loaded"), "{shown}");
+    let read = Msg::Watchlist {
+        list: Watchlist::default(),
+        seen: Vec::new(),
+    };
+    update(&mut model, second(1), read);
+    let shown = screen(&model, second(1), 120, 40);
+    assert!(empty.iter().all(|words| shown.contains(words)), "{shown}");
+}
+
+#[test]
 fn c_asks_for_the_selected_payment_once() {
     let (mut model, effects) = ready(open_payment());
     let (first, background) = check_of(&effects).unwrap();

@@ -225,6 +225,10 @@ fn draw_empty(ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
     let area = below(area.inner(Margin::new(1, 0)), area.height / 5);
     let (first, then) = match ctx.store.phase {
         Phase::Opening => ("Opening the ledger…".to_owned(), String::new()),
+        Phase::Ready if ctx.store.is_unread => (
+            "The list is not loaded: the ledger cannot be read.".to_owned(),
+            "It appears once the ledger can be read.".to_owned(),
+        ),
         _ if !ctx.store.any_can(Ability::Payments) => credentials::none_can(Ability::Payments, ctx),
         Phase::Ready | Phase::Failed(_) => (
             "No payment is watched.".to_owned(),
