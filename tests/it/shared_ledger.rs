@@ -112,6 +112,31 @@ fn a_machines_own_ledger_is_brought_in_once_and_without_the_simulators_requests(
     );
     let twice = run(&place, &["ledger", "import", "--json"]);
     assert_eq!(twice[0]["imported"], false);
+    // As in a container whose name and path differ each time.
+    std::fs::create_dir_all(colleague.state()).unwrap();
+    for name in ["ledger.db", "ledger.db-wal"] {
+        std::fs::copy(place.state().join(name), colleague.state().join(name)).unwrap();
+    }
+    let copied = run(&colleague, &["ledger", "import", "--json"]);
+    assert_eq!(copied[0]["imported"], false);
+    // Another file at the same path is another ledger.
+    for name in ["ledger.db", "ledger.db-wal", "ledger.db-shm"] {
+        std::fs::remove_file(place.state().join(name)).unwrap();
+    }
+    run(
+        &place,
+        &[
+            "--profile",
+            "sandbox",
+            "--ledger",
+            "sqlite",
+            "check",
+            "ORDER-1001",
+            "--json",
+        ],
+    );
+    let another = run(&place, &["ledger", "import", "--json"]);
+    assert_eq!(another[0]["imported"], true);
     let status = run(&place, &["ledger", "status", "--json"]);
     assert_eq!(
         (&status[0]["kind"], &status[0]["database_schema"]),

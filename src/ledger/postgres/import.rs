@@ -41,30 +41,25 @@ const COMPUTED: &str = "words";
 /// The most rows of one statement.
 const ROWS: usize = 200;
 
-/// Copies all rows in one transaction.
+/// Copies all rows in one transaction. `operator` imports the file, and is the operator of rows that name none.
 pub(super) fn import(
     open: &Connection,
     file: &Path,
-    from: &Source<'_>,
+    operator: &str,
     reseal: &Reseal<'_>,
 ) -> Result<Imported, PostgresError> {
+    let unread = |error| PostgresError::Malformed(format!("{}: {error}", file.display()));
     let old = rusqlite::Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_ONLY)
-        .map_err(|error| PostgresError::Malformed(format!("{}: {error}", file.display())))?;
+        .map_err(unread)?;
+    // All of it as it is at one instant.
+    let old = old.unchecked_transaction().map_err(unread)?;
     let import = Import {
         old: &old,
         new: open,
-        operator: from.operator,
+        operator,
         reseal,
     };
-    Ok(import.all(from.name)?)
-}
-
-/// Where rows come from.
-pub(super) struct Source<'a> {
-    /// The file's name and machine, by which it is imported only once.
-    pub(super) name: &'a str,
-    /// Who imports it: the operator of rows that name none.
-    pub(super) operator: &'a str,
+    Ok(import.all()?)
 }
 
 /// Gets the columns, values and id of a row.
@@ -78,13 +73,16 @@ struct Import<'a> {
 }
 
 impl Import<'_> {
-    fn all(&self, from: &str) -> SqlResult<Imported> {
+    fn all(&self) -> SqlResult<Imported> {
+        let from: String = self
+            .old
+            .query_row("SELECT id FROM identity", (), |row| row.get(0))?;
         let change = self.new.change(Area::Deliveries)?;
         // The log's ids, too, are taken by one program at a time.
         self.new.execute(&lock(Area::Exchanges), &[])?;
         let added = self.new.execute(
             "INSERT INTO imports (source, at) VALUES ($1, now_ms(NULL)) ON CONFLICT DO NOTHING",
-            params![from],
+            params![&from],
         )?;
         if added == 0 {
             return Ok(Imported::default());

@@ -135,15 +135,7 @@ pub(super) fn import(
     let target = Target::new(settings)?;
     let open = Connection::open(&target, clock).map_err(|error| error.to_string())?;
     schema::require(&open, &target.schema).map_err(|error| error.to_string())?;
-    // Not by the operator, which machines can have in common.
-    let path = file.canonicalize().unwrap_or_else(|_| file.to_owned());
-    let host = rustix::system::uname();
-    let from = format!("{} {}", host.nodename().to_string_lossy(), path.display());
-    let from = import::Source {
-        name: &from,
-        operator: &settings.operator,
-    };
-    import::import(&open, file, &from, reseal).map_err(|error| error.to_string())
+    import::import(&open, file, &settings.operator, reseal).map_err(|error| error.to_string())
 }
 
 /// What there is to know about the database. Blocks.

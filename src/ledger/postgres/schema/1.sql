@@ -9,7 +9,7 @@ CREATE TABLE ledger (
 );
 INSERT INTO ledger (version) VALUES (1);
 
--- The files that were brought in.
+-- The files that were brought in, by their identity.
 CREATE TABLE imports (
     source TEXT PRIMARY KEY,
     at     BIGINT NOT NULL
