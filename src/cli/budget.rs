@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::command::{CommandContext, DeckCommand};
 use super::exit::{CommandResult, Exit};
-use super::output::{Cell, Table, Tone, plain, toned};
+use super::output::{AsCsv, Cell, Listing, Tone, plain, toned};
 use crate::domain::{AccountId, BudgetGauge, time};
 
 /// The width of the gauge in characters.
@@ -15,18 +15,35 @@ const BAR: u64 = 20;
 
 /// Show how much of each rate limit is used, and when the next request may be sent.
 #[derive(Debug, Args)]
-pub struct Budget;
+pub struct Budget {
+    /// The format of the rows.
+    #[command(flatten)]
+    format: AsCsv,
+}
+
+const HEADS: [&str; 7] = ["account", "counts", "", "used", "period", "free", ""];
+const FIELDS: [&str; 9] = [
+    "account",
+    "counts",
+    "used",
+    "own",
+    "limit",
+    "period_ms",
+    "free",
+    "next_free_ms",
+    "held_ms",
+];
 
 impl DeckCommand for Budget {
     async fn run(self, cx: &CommandContext<'_>) -> CommandResult {
-        let out = cx.out;
+        let out = &self.format.on(cx.out);
         let only = match cx.settings.account() {
             Some(name) => Some(cx.deck.pick(Some(name), None)?.id),
             None => None,
         };
         let mut gauges = cx.deck.gauges().await;
         gauges.retain(|(account, _)| only.as_ref().is_none_or(|only| only == account));
-        let mut table = Table::default();
+        let mut listing = Listing::new(out, HEADS, FIELDS);
         for (account, gauge) in &gauges {
             let object = json!({
                 "account": account,
@@ -39,9 +56,9 @@ impl DeckCommand for Budget {
                 "next_free_ms": gauge.next_free.map(millis),
                 "held_ms": gauge.held.map(millis),
             });
-            out.row(&mut table, &object, cells(account, gauge))?;
+            listing.row(&object, cells(account, gauge))?;
         }
-        out.table(&table)?;
+        listing.flush()?;
         if gauges.is_empty() {
             out.explain(&format!(
                 "profile {} has no account with a rate limit",
@@ -84,12 +101,12 @@ fn cells(account: &AccountId, gauge: &BudgetGauge) -> [Cell; 7] {
         (None, _) => String::new(),
     };
     [
-        toned(account.as_str(), Tone::Strong),
+        toned(account.as_str(), Tone::Accent),
         plain(gauge.counts.word()),
         toned(bar(gauge), tone),
         plain(used(gauge)),
         toned(format!("per {}", time::exact(gauge.period)), Tone::Dim),
-        plain(format!("{} free", free(gauge))),
+        plain(free(gauge).to_string()),
         toned(next, Tone::Warn),
     ]
 }
@@ -132,7 +149,7 @@ fn whole(left: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::output::Out;
+    use crate::cli::output::{Out, Table};
     use crate::domain::Counts;
 
     fn gauge(used: u32) -> BudgetGauge {
@@ -158,11 +175,11 @@ mod tests {
     fn a_row_says_when_the_next_slot_frees_and_who_else_spends() {
         assert_eq!(
             describe(&gauge(1)),
-            "keys  writes  #-------------------  1/2000  per 1 min  1999 free"
+            "keys  writes  #-------------------  1/2000  per 1 min  1999"
         );
         assert_eq!(
             describe(&gauge(2000)),
-            "keys  writes  ####################  2000/2000  per 1 min  0 free  next request in 12 s"
+            "keys  writes  ####################  2000/2000  per 1 min  0  next request in 12 s"
         );
         let shared = BudgetGauge {
             own: 1,
@@ -170,7 +187,7 @@ mod tests {
         };
         assert_eq!(
             describe(&shared),
-            "keys  writes  #-------------------  12/2000 (1 yours)  per 1 min  1988 free"
+            "keys  writes  #-------------------  12/2000 (1 yours)  per 1 min  1988"
         );
         let held = BudgetGauge {
             held: Some(Duration::from_millis(41_001)),
@@ -178,7 +195,7 @@ mod tests {
         };
         let words = describe(&held);
         assert!(
-            words.contains("0 free") && words.ends_with("next request in 42 s"),
+            words.contains("  0  ") && words.ends_with("next request in 42 s"),
             "{words}"
         );
     }

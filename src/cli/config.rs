@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::exit::{CommandResult, Exit};
 use super::global::Global;
-use super::output::{Table, Tone, plain, toned};
+use super::output::{AsCsv, Listing, Tone, plain, toned};
 use super::start::{Command, Start, commands};
 use super::{console, words};
 use crate::config::{self, EXAMPLE, Environ, edit};
@@ -111,11 +111,27 @@ impl Command for ShowPath {
 
 /// Check the config file, and check that every secret in it can be read.
 #[derive(Debug, Args)]
-pub struct CheckConfig;
+pub struct CheckConfig {
+    /// The format of the rows.
+    #[command(flatten)]
+    format: AsCsv,
+}
+
+const HEADS: [&str; 6] = ["", "account", "provider", "environment", "host", "secret"];
+const FIELDS: [&str; 7] = [
+    "profile",
+    "account",
+    "provider",
+    "environment",
+    "host",
+    "secret_source",
+    "ok",
+];
 
 impl Command for CheckConfig {
     fn execute(self, start: Start<'_>) -> CommandResult {
         let Start { global, out, .. } = start;
+        let out = &self.format.on(out);
         let path = path(&global)?;
         let config = global.load_config()?;
         if config.path.is_none() {
@@ -133,7 +149,7 @@ impl Command for CheckConfig {
         }
         let environ = Environ::process();
         let mut exit = Exit::Done;
-        let mut table = Table::default();
+        let mut listing = Listing::new(out, HEADS, FIELDS);
         for (key, source) in config.shared_secrets() {
             if let Err(error) = source.resolve(&environ) {
                 let message = format!("tilldeck cannot read {key}: {error}");
@@ -167,7 +183,7 @@ impl Command for CheckConfig {
                     }
                 }
                 // The error was its object.
-                if out.json && failed {
+                if out.is_json() && failed {
                     continue;
                 }
                 let object = json!({
@@ -186,17 +202,17 @@ impl Command for CheckConfig {
                 };
                 let cells = [
                     toned(glyph, tone),
-                    toned(format!("{}/{}", profile.name, account.id), Tone::Strong),
+                    toned(format!("{}/{}", profile.name, account.id), Tone::Accent),
                     plain(account.provider_title),
                     plain(words::environment(account.environment)),
                     plain(account.host.as_str()),
                     toned(account.secret_source.as_str(), Tone::Dim),
                 ];
-                out.row(&mut table, &object, cells)?;
+                listing.row(&object, cells)?;
             }
         }
-        out.table(&table)?;
-        if exit == Exit::Done && !out.json {
+        listing.flush()?;
+        if exit == Exit::Done && !out.is_json() {
             out.say(&format!(
                 "the config is valid; the default profile is {}",
                 config.default_profile

@@ -3,34 +3,72 @@
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
-use super::output::{Out, OutputError, Table, Tone, plain, toned, whole};
+use super::output::{Listing, Out, OutputError, Tone, plain, toned, whole};
 use super::words;
 use crate::domain::{Delivery, Job, JobKind, JobState, Subject, Verdict, inert};
 use crate::net::redact;
 
-/// Prints deliveries: rows for people, one object each for scripts.
-pub(super) fn print(rows: &[Delivery], zone: &TimeZone, out: &Out) -> Result<(), OutputError> {
-    if out.json {
-        return rows.iter().try_for_each(|row| out.object(&object(row)));
-    }
-    let mut table = Table::default();
+const HEADS: [&str; 10] = [
+    "received",
+    "   id",
+    "",
+    "verdict",
+    "account",
+    "about",
+    "kind",
+    "reason",
+    "HTTP",
+    "checks and forwards",
+];
+const FIELDS: [&str; 15] = [
+    "id",
+    "account",
+    "provider",
+    "kind",
+    "verdict",
+    "why",
+    "received_at",
+    "attempt",
+    "status",
+    "from",
+    "method",
+    "bytes",
+    "errands",
+    "payment",
+    "player",
+];
+
+/// A listing of deliveries.
+pub(super) type Rows = Listing<{ HEADS.len() }>;
+
+pub(super) fn listing(out: &Out) -> Rows {
+    Listing::new(out, HEADS, FIELDS)
+}
+
+/// Prints deliveries.
+pub(super) fn print(
+    rows: &[Delivery],
+    zone: &TimeZone,
+    listing: &mut Rows,
+) -> Result<(), OutputError> {
     for row in rows {
         let (glyph, tone) = glyph(row.verdict);
         let subject = row.subject.as_ref().map(ToString::to_string);
-        table.row([
+        let cells = [
             toned(row.received_at.date_and_clock(zone), Tone::Dim),
             toned(format!("{:>5}", row.id.0), Tone::Dim),
             toned(glyph, tone),
             toned(words::verdict(row), tone),
             plain(safe(&row.account)),
-            whole(&safe(&subject.unwrap_or_default()), Tone::Strong),
+            whole(&safe(&subject.unwrap_or_default()), Tone::Accent),
             plain(safe(&row.kind)),
             plain(safe(&row.reason())),
             plain(row.status.to_string()),
             plain(row.jobs.iter().map(in_words).collect::<Vec<_>>().join(", ")),
-        ]);
+        ];
+        listing.row(&object(row), cells)?;
     }
-    out.table(&table)
+    listing.flush()
 }
 
 fn safe(text: &str) -> String {

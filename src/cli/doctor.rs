@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use super::console;
 use super::exit::{CommandResult, Exit};
 use super::interrupt::{Interrupts, until_stopped};
-use super::output::{Out, OutputError, Tone};
+use super::output::{AsCsv, Format, Out, OutputError, Records, Tone};
 use super::prompt;
 use super::settings::Settings;
 use super::start::{Command, Start, block_on};
@@ -37,13 +37,21 @@ pub struct Doctor {
     /// Longest time of each check, such as 3s. They run side by side. Default: 10s.
     #[arg(long, value_parser = timeout, value_name = "TIME")]
     timeout: Option<Duration>,
+    /// The format of the findings.
+    #[command(flatten)]
+    format: AsCsv,
 }
+
+const FIELDS: [&str; 7] = [
+    "check", "status", "message", "hint", "account", "host", "took_ms",
+];
 
 impl Command for Doctor {
     fn execute(self, start: Start<'_>) -> CommandResult {
         let Start {
             global, log, out, ..
         } = start;
+        let out = &self.format.on(out);
         let mut subject = Subject {
             callback_url: self.callback_url,
             limit: self.timeout.unwrap_or(LIMIT),
@@ -75,10 +83,13 @@ async fn run(settings: Option<&Settings>, subject: Subject, out: &Out) -> Comman
             None => None,
         };
         let mut tally = Tally::default();
+        let mut records = Records::new(out, FIELDS);
+        records.begin()?;
         let (to, mut found) = mpsc::channel::<Finding>(1);
         let print = async {
             while let Some(finding) = found.recv().await {
                 tally.add(finding.health);
+                records.object(&object(&finding))?;
                 print(&finding, out)?;
             }
             Ok(())
@@ -110,9 +121,10 @@ async fn close(opened: Opened) {
 /// Columns before the message: mark, word and check.
 const BEFORE: usize = 21;
 
+/// Prints a finding for people.
 fn print(finding: &Finding, out: &Out) -> Result<(), OutputError> {
-    if out.json {
-        return out.object(&object(finding));
+    if out.format != Format::Text {
+        return Ok(());
     }
     let Finding { check, health, .. } = finding;
     let tone = Tone::from(Severity::from(*health));

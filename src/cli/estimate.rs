@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::command::{CommandContext, DeckCommand, request_options};
 use super::exit::{CommandResult, Exit, usage};
-use super::output::{Table, Tone, plain, toned};
+use super::output::{AsCsv, Listing, Tone, plain, toned};
 use super::values::{amount, currency};
 use crate::domain::{Ability, Amount, EstimateRequest, Problem, Reported};
 
@@ -18,11 +18,24 @@ pub struct Estimate {
     /// The amount in that currency.
     #[arg(value_name = "AMOUNT", allow_negative_numbers = true)]
     quantity: String,
+    /// The format of the prices.
+    #[command(flatten)]
+    format: AsCsv,
 }
+
+/// A price as CSV: each currency is a row.
+const FIELDS: [&str; 6] = [
+    "account",
+    "token",
+    "quantity",
+    "currency",
+    "price",
+    "quoted_at",
+];
 
 impl DeckCommand for Estimate {
     async fn run(self, cx: &CommandContext<'_>) -> CommandResult {
-        let out = cx.out;
+        let out = &self.format.on(cx.out);
         let sum = self.request()?;
         let account = cx.account(Ability::Estimates)?.id;
         let options = request_options(false);
@@ -31,7 +44,7 @@ impl DeckCommand for Estimate {
         estimate
             .prices
             .sort_by(|a, b| a.currency.as_str().cmp(b.currency.as_str()));
-        if out.json {
+        if out.is_json() {
             let prices: Map<_, _> = estimate
                 .prices
                 .iter()
@@ -58,7 +71,7 @@ impl DeckCommand for Estimate {
             .map(|price| before_point(&price.amount.to_string()))
             .max()
             .unwrap_or(0);
-        let mut table = Table::default();
+        let mut listing = Listing::new(out, ["currency", "price", ""], FIELDS);
         for price in &estimate.prices {
             let text = price.amount.to_string();
             // Aligns the decimal points.
@@ -70,17 +83,26 @@ impl DeckCommand for Estimate {
                 }
                 Reported::Read(_) => "",
             };
-            table.row([
-                toned(price.currency.as_str(), Tone::Strong),
+            let object = json!({
+                "account": account,
+                "token": estimate.token,
+                "quantity": estimate.quantity,
+                "currency": price.currency.as_str(),
+                "price": as_received(&price.amount),
+                "quoted_at": estimate.quoted_at.rfc3339(),
+            });
+            let cells = [
+                toned(price.currency.as_str(), Tone::Accent),
                 plain(aligned),
                 toned(note, Tone::Dim),
-            ]);
+            ];
+            listing.row(&object, cells)?;
         }
-        out.say(&format!(
+        out.explain(&format!(
             "To settle {} {} at {account}, the payer pays (fee included):",
             estimate.quantity, estimate.token
         ));
-        out.table(&table)?;
+        listing.flush()?;
         Ok(Exit::Done)
     }
 }
@@ -88,7 +110,9 @@ impl DeckCommand for Estimate {
 impl Estimate {
     /// The arguments, parsed. The hint of an error says so where the two are swapped.
     fn request(&self) -> Result<EstimateRequest, Problem> {
-        let Self { token, quantity } = self;
+        let Self {
+            token, quantity, ..
+        } = self;
         let invalid = |message: String| {
             let swapped = amount(token).is_ok() && currency(quantity).is_ok();
             let hint = if swapped {
@@ -118,7 +142,13 @@ mod tests {
 
     fn of(token: &str, quantity: &str) -> Result<EstimateRequest, Problem> {
         let (token, quantity) = (token.to_owned(), quantity.to_owned());
-        Estimate { token, quantity }.request()
+        let format = AsCsv::default();
+        Estimate {
+            token,
+            quantity,
+            format,
+        }
+        .request()
     }
 
     #[test]

@@ -140,7 +140,7 @@ impl Out {
 
     /// Prints a config error: the snippet for people, an object for scripts.
     fn misconfigured(&self, error: &ConfigError) -> Result<Exit, OutputError> {
-        if self.json {
+        if self.is_json() {
             self.problem(&error.into())?;
         } else {
             self.say(error.render(self.color_err).trim_end());

@@ -5,20 +5,26 @@ use serde_json::json;
 
 use super::console;
 use super::exit::{CommandResult, Exit};
-use super::output::{Table, Tone, plain, toned};
+use super::output::{AsCsv, Listing, Tone, plain, toned};
 use super::start::{Command, Start};
 use crate::tui;
 
 /// Print every action of the console with its keys, as the config file binds them.
 #[derive(Debug, Args)]
-pub struct Keys;
+pub struct Keys {
+    /// The format of the rows.
+    #[command(flatten)]
+    format: AsCsv,
+}
 
 impl Command for Keys {
     fn execute(self, start: Start<'_>) -> CommandResult {
         let Start { global, out, .. } = start;
+        let out = &self.format.on(out);
         let ui = global.load_config()?.ui;
         let rows = tui::key_rows(&console::keys(&ui));
-        let mut table = Table::default();
+        let heads = ["where", "keys", "what", "name"];
+        let mut listing = Listing::new(out, heads, ["scope", "keys", "help", "action"]);
         for row in rows.map_err(|error| console::misconfigured(&ui, error))? {
             let object = json!({
                 "scope": row.place,
@@ -28,13 +34,13 @@ impl Command for Keys {
             });
             let cells = [
                 toned(row.place, Tone::Dim),
-                toned(row.keys, Tone::Strong),
+                toned(row.keys, Tone::Accent),
                 plain(row.help),
                 toned(row.action, Tone::Dim),
             ];
-            out.row(&mut table, &object, cells)?;
+            listing.row(&object, cells)?;
         }
-        out.table(&table)?;
+        listing.flush()?;
         Ok(Exit::Done)
     }
 }

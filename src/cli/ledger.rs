@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::exit::{CommandResult, Exit};
 use super::global::LedgerChoice;
-use super::output::{Cell, Table, Tone, plain, toned};
+use super::output::{AsCsv, Cell, Format, Records, Table, Tone, plain, toned};
 use super::settings::Settings;
 use super::start::{Command, Start, block_on, commands};
 use crate::config::Environ;
@@ -29,13 +29,39 @@ commands! {
 
 /// Show where the ledger is and whether it can be used.
 #[derive(Debug, Args)]
-pub struct ShowLedger;
+pub struct ShowLedger {
+    /// The format of the report.
+    #[command(flatten)]
+    format: AsCsv,
+}
+
+const FIELDS: [&str; 18] = [
+    "kind",
+    "place",
+    "exists",
+    "database_schema",
+    "server_version",
+    "role",
+    "superuser",
+    "missing_rights",
+    "synchronous_commit",
+    "full_page_writes",
+    "round_trip_us",
+    "clock_ahead_ms",
+    "version",
+    "newest_version",
+    "bytes",
+    "requests",
+    "callbacks",
+    "seal_key_matches",
+];
 
 impl Command for ShowLedger {
     fn execute(self, start: Start<'_>) -> CommandResult {
-        let out = start.out;
+        let out = &self.format.on(start.out);
         start.configured(|settings, log| {
             log.run();
+            let mut records = Records::new(out, FIELDS);
             block_on(async {
                 let is_own = settings.global.ledger == Some(LedgerChoice::Sqlite);
                 let database = if is_own { None } else { database(settings).await? };
@@ -44,7 +70,10 @@ impl Command for ShowLedger {
                     let file = inert::cut(&folder.join("ledger.db").to_string_lossy(), 400);
                     let exists = folder.join("ledger.db").exists();
                     let object = json!({ "kind": "sqlite", "place": file, "exists": exists });
-                    out.result(&object, &file)?;
+                    records.object(&object)?;
+                    if out.format == Format::Text {
+                        out.line(&file)?;
+                    }
                     out.explain("a file of this machine; [ledger] url in the config names one that a team shares");
                     return Ok(Exit::Done);
                 };
@@ -77,9 +106,8 @@ impl Command for ShowLedger {
                     table.row([toned(name, Tone::Dim), cell]);
                 }
                 table.row([toned("seal key", Tone::Dim), key_line(has_key)]);
-                if settings.global.json {
-                    out.result(&object, "")?;
-                } else {
+                records.object(&object)?;
+                if out.format == Format::Text {
                     out.table(&table)?;
                 }
                 match report.problem() {
@@ -126,7 +154,7 @@ fn lines(report: &DatabaseReport) -> Vec<(&'static str, Cell)> {
         toned("off: a crash can damage the ledger", Tone::Bad)
     };
     vec![
-        ("place", toned(inert::line(&report.place), Tone::Strong)),
+        ("place", toned(inert::line(&report.place), Tone::Accent)),
         (
             "server",
             plain(inert::line(&format!("PostgreSQL {}", report.server))),

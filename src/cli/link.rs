@@ -103,7 +103,7 @@ pub(super) fn print(
     qr: Option<String>,
     out: &Out,
 ) -> Result<(), OutputError> {
-    if out.json {
+    if out.is_json() {
         if let Some(qr) = qr {
             fields["qr"] = qr.lines().collect();
         }

@@ -304,6 +304,7 @@ impl Printing {
         let (notes_to, notes) = mpsc::unbounded_channel();
         let (ended_to, ended) = oneshot::channel();
         let mut printer = Printer {
+            listing: deliveries::listing(&out.for_reader()),
             out: out.for_reader(),
             zone: crate::clock::time_zone(),
             since,
@@ -340,6 +341,7 @@ impl Printing {
 /// Prints deliveries and the state of their jobs.
 struct Printer {
     out: Out,
+    listing: deliveries::Rows,
     zone: TimeZone,
     /// Deliveries after this one are new.
     since: WallTime,
@@ -401,12 +403,12 @@ impl Printer {
         callbacks: &[(&str, String)],
         simulator: Option<&str>,
     ) -> Result<(), OutputError> {
-        if self.out.json {
+        if self.out.is_json() {
             return self.out.object(&json!({ "url": url }));
         }
         self.out.line(url)?;
         for (provider, path) in callbacks {
-            self.out.message(Tone::Strong, provider, path);
+            self.out.message(Tone::Accent, provider, path);
         }
         if let Some(simulator) = simulator {
             self.out.message(Tone::Dim, "simulator", simulator);
@@ -475,7 +477,11 @@ impl Printer {
             return Ok(());
         }
         if is_new {
-            return deliveries::print(std::slice::from_ref(delivery), &self.zone, &self.out);
+            return deliveries::print(
+                std::slice::from_ref(delivery),
+                &self.zone,
+                &mut self.listing,
+            );
         }
         attempted
             .into_iter()
@@ -485,7 +491,7 @@ impl Printer {
     fn job(&self, delivery: &Delivery, job: &Job) -> Result<(), OutputError> {
         let line = format!("{:>5}  {}", delivery.id.0, deliveries::in_words(job));
         let line = inert::line(&line);
-        if self.out.json {
+        if self.out.is_json() {
             self.out.say(&line);
             return Ok(());
         }

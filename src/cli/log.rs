@@ -6,12 +6,13 @@ mod selection;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use jiff::tz::TimeZone;
 use serde_json::Value;
 
 use super::command::{CommandContext, DeckCommand};
 use super::exit::{CommandResult, Exit, local};
 use super::export;
-use super::output::{Out, OutputError, Table, Tone, plain, toned, whole};
+use super::output::{AsCsv, Cell, Listing, Out, OutputError, Tone, plain, toned, whole};
 use super::report::counted;
 use super::settings::Settings;
 use super::values::limit;
@@ -49,8 +50,11 @@ pub struct Log {
     #[arg(long, value_parser = limit, value_name = "N", allow_negative_numbers = true)]
     limit: Option<usize>,
     /// Export whole requests with responses, or whole callbacks, in this format. Secrets are redacted.
-    #[arg(long, value_enum, value_name = "FORMAT", conflicts_with = "follow")]
+    #[arg(long, value_enum, value_name = "FORMAT", conflicts_with_all = ["follow", "csv"])]
     export: Option<Export>,
+    /// The format of the rows.
+    #[command(flatten)]
+    format: AsCsv,
 }
 
 /// Formats of `log --export`.
@@ -66,7 +70,7 @@ enum Export {
 
 impl DeckCommand for Log {
     async fn run(self, cx: &CommandContext<'_>) -> CommandResult {
-        let out = &cx.out.for_reader();
+        let out = &self.format.on(&cx.out.for_reader());
         let cx = &CommandContext { out, ..*cx };
         if let Some(why) = cx.deck.ledger().status().await.failure() {
             return Err(local(format!("tilldeck cannot read the ledger: {why}")).into());
@@ -110,14 +114,22 @@ impl Log {
         if let Some(format) = self.export {
             return export(format, &mut pages, out).await;
         }
-        let zone = crate::clock::time_zone();
         let mut last = None;
+        let mut heads = HEADS;
+        if ledger.is_shared() {
+            heads[HEADS.len() - 1] = "operator";
+        }
+        let mut printer = Printer {
+            listing: Listing::new(out, heads, FIELDS),
+            zone: crate::clock::time_zone(),
+            has_profiles: self.selection.all_profiles,
+        };
         loop {
             let rows = pages.next().await?;
+            printer.print(&rows)?;
             if rows.is_empty() {
                 break;
             }
-            print(&rows, self.selection.all_profiles, &zone, out)?;
             last = rows.last().map(|row| row.id);
         }
         if last.is_none() && !self.follow {
@@ -135,7 +147,7 @@ impl Log {
             let mut more = ledger.log(query.clone()).await?;
             // The ledger returns the newest first.
             more.reverse();
-            print(&more, self.selection.all_profiles, &zone, out)?;
+            printer.print(&more)?;
             last = more.last().map_or(last, |row| row.id);
         }
     }
@@ -299,28 +311,59 @@ impl Log {
     }
 }
 
-/// Prints requests, with their profiles if they may be of several.
-fn print(
-    rows: &[Exchange],
+const HEADS: [&str; 10] = [
+    "sent", "account", "method", "path", "about", "status", "    took", "    size", "",
+    // In a shared ledger.
+    "",
+];
+const FIELDS: [&str; 18] = [
+    "id",
+    "account",
+    "provider",
+    "environment",
+    "at",
+    "method",
+    "url",
+    "about",
+    "attempt",
+    "status",
+    "error",
+    "ms",
+    "bytes_sent",
+    "bytes_received",
+    "bytes_received_wire",
+    "http_version",
+    "profile",
+    "operator",
+];
+
+/// Prints requests.
+struct Printer {
+    listing: Listing<{ HEADS.len() }>,
+    zone: TimeZone,
+    /// Whether the rows may be of several profiles.
     has_profiles: bool,
-    zone: &jiff::tz::TimeZone,
-    out: &Out,
-) -> Result<(), OutputError> {
-    if out.json {
-        return rows
-            .iter()
-            .try_for_each(|row| out.object(&export::summary(row)));
+}
+
+impl Printer {
+    fn print(&mut self, rows: &[Exchange]) -> Result<(), OutputError> {
+        for row in rows {
+            let cells = self.cells(row);
+            self.listing.row(&export::summary(row), cells)?;
+        }
+        self.listing.flush()
     }
-    let mut table = Table::default();
-    for row in rows {
-        let stamp = row.at.date_and_clock(zone);
+
+    fn cells(&self, row: &Exchange) -> [Cell; HEADS.len()] {
         let (status, tone) = match &row.outcome {
             Outcome::Status(status @ 0..400) => (status.to_string(), Tone::Good),
             Outcome::Status(status) => (status.to_string(), Tone::Bad),
             Outcome::Failed(why) => (why.clone(), Tone::Bad),
         };
         let account = match row.profile.as_str() {
-            profile if has_profiles && !profile.is_empty() => format!("{profile}/{}", row.account),
+            profile if self.has_profiles && !profile.is_empty() => {
+                format!("{profile}/{}", row.account)
+            }
             _ => row.account.to_string(),
         };
         let attempt = if row.attempt > 1 {
@@ -328,17 +371,17 @@ fn print(
         } else {
             String::new()
         };
-        table.row([
-            toned(stamp, Tone::Dim),
+        [
+            toned(row.at.date_and_clock(&self.zone), Tone::Dim),
             plain(account),
             plain(row.method.as_str()),
             plain(row.path()),
-            whole(&row.about, Tone::Strong),
+            whole(&row.about, Tone::Accent),
             toned(status, tone),
             plain(format!("{:>5} ms", row.took.as_millis())),
             plain(format!("{:>6} B", row.response_body.bytes)),
             toned(attempt, Tone::Warn),
-        ]);
+            toned(row.operator.as_str(), Tone::Dim),
+        ]
     }
-    out.table(&table)
 }

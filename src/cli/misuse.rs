@@ -27,12 +27,12 @@ pub fn report(error: &clap::Error, arguments: &[OsString]) -> Exit {
     }
     // `tilldeck payments` alone: its help lists the commands to choose from.
     let is_help = error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
-    if is_help && !out.json {
+    if is_help && !out.is_json() {
         out.say(rendered.to_string().trim_end());
         return Exit::Usage;
     }
     let exit = ended(out.fail(&problem(error, arguments)), &out);
-    if let (Some(usage), false) = (usage(error), out.json) {
+    if let (Some(usage), false) = (usage(error), out.is_json()) {
         out.say(&format!("usage: {usage}"));
     }
     exit

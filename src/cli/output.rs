@@ -1,5 +1,7 @@
-//! Output: rows for people, one JSON object per line for scripts. Outside text is made inert.
+//! Output: rows for people, one JSON object per line or CSV for scripts. Outside text is made inert.
 
+mod csv;
+mod listing;
 mod table;
 
 use std::fmt;
@@ -13,10 +15,13 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use serde_json::{Value, json};
 
+pub use csv::{AsCsv, line as csv_line};
+pub use listing::{Listing, Records};
 pub use table::{Cell, Table, plain, toned, whole};
 
 use super::stop;
-use crate::domain::{Problem, Severity, inert};
+pub use crate::domain::Tone;
+use crate::domain::{Problem, inert};
 use crate::net::redact;
 
 /// When to use colors.
@@ -73,8 +78,8 @@ impl fmt::Display for OutputError {
 /// Stdout and stderr, with the selected format.
 #[derive(Debug, Clone, Default)]
 pub struct Out {
-    /// One JSON object per line.
-    pub json: bool,
+    /// How results are printed.
+    pub format: Format,
     /// Colors on stdout.
     pub color: bool,
     /// Colors on stderr.
@@ -85,6 +90,18 @@ pub struct Out {
     reader: Reader,
     /// How a long command shows its progress. Clones share it.
     progress: Arc<Mutex<Progress>>,
+}
+
+/// How a command prints its results.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Format {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object per line.
+    Json,
+    /// A CSV header, then one record per row. Only commands that print a table have it.
+    Csv,
 }
 
 /// What a command does when its reader closes stdout.
@@ -109,34 +126,32 @@ enum Progress {
     Bar(ProgressBar),
 }
 
-/// The meaning of a text, for its color.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Tone {
-    /// As expected.
-    Good,
-    /// In progress.
-    Busy,
-    /// Needs attention.
-    Warn,
-    /// Failed.
-    Bad,
-    /// Secondary.
-    Dim,
-    /// Easy to find, such as a name.
-    Strong,
-}
-
 impl Out {
     /// The process's streams.
     #[must_use]
     pub fn new(json: bool, color: Color) -> Self {
         Self {
-            json,
+            format: if json { Format::Json } else { Format::Text },
             color: color.wanted(io::stdout().is_terminal()),
             color_err: color.wanted(io::stderr().is_terminal()),
             choice: color,
             ..Self::default()
         }
+    }
+
+    /// The same streams with results in another format.
+    #[must_use]
+    pub fn with_format(&self, format: Format) -> Self {
+        Self {
+            format,
+            ..self.clone()
+        }
+    }
+
+    /// Whether results are JSON objects.
+    #[must_use]
+    pub fn is_json(&self) -> bool {
+        self.format == Format::Json
     }
 
     /// Whether stdout shows colors that are content, not decoration: a QR code cannot be scanned without.
@@ -265,28 +280,11 @@ impl Out {
     /// # Errors
     /// If stdout fails.
     pub fn result(&self, object: &Value, line: &str) -> Result<(), OutputError> {
-        if self.json {
+        if self.is_json() {
             self.object(object)
         } else {
             self.line(line)
         }
-    }
-
-    /// Writes one of several results: an object to stdout for scripts, else a row of the table.
-    ///
-    /// # Errors
-    /// If stdout fails.
-    pub fn row<const N: usize>(
-        &self,
-        table: &mut Table,
-        object: &Value,
-        cells: [Cell; N],
-    ) -> Result<(), OutputError> {
-        if self.json {
-            return self.object(object);
-        }
-        table.row(cells);
-        Ok(())
     }
 
     /// Writes a JSON object with its schema, on one line, to stdout.
@@ -314,7 +312,7 @@ impl Out {
 
     /// Writes a remark to stderr that scripts do not need.
     pub fn explain(&self, words: &str) {
-        if !self.json {
+        if self.format == Format::Text {
             self.say(words);
         }
     }
@@ -334,7 +332,7 @@ impl Out {
     /// # Errors
     /// If stdout fails.
     pub fn problem(&self, problem: &Problem) -> Result<(), OutputError> {
-        if self.json {
+        if self.is_json() {
             return self.object(&json!({ "error": problem_json(problem) }));
         }
         let message = redact::scrub(&problem.message);
@@ -428,30 +426,19 @@ fn has_reader() -> bool {
 }
 
 fn paint(color: bool, tone: Tone, text: &str) -> String {
-    if !color || text.is_empty() {
-        return text.to_owned();
-    }
     let code = match tone {
+        Tone::Plain => "",
         Tone::Good => "32",
         Tone::Busy => "36",
-        Tone::Warn => "33",
+        Tone::Warn | Tone::Live => "33",
         Tone::Bad => "31",
-        Tone::Dim => "2",
-        Tone::Strong => "1",
+        Tone::Dim | Tone::Sim => "2",
+        Tone::Accent => "1",
     };
-    format!("\u{1b}[{code}m{text}\u{1b}[0m")
-}
-
-impl From<Severity> for Tone {
-    fn from(severity: Severity) -> Self {
-        match severity {
-            Severity::Good => Self::Good,
-            Severity::Busy => Self::Busy,
-            Severity::Over => Self::Dim,
-            Severity::Warning => Self::Warn,
-            Severity::Bad => Self::Bad,
-        }
+    if !color || text.is_empty() || code.is_empty() {
+        return text.to_owned();
     }
+    format!("\u{1b}[{code}m{text}\u{1b}[0m")
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::command::{CommandContext, DeckCommand, request_options};
 use super::exit::{CommandResult, Exit, usage};
-use super::output::{Cell, Out, Table, Tone, plain, toned};
+use super::output::{AsCsv, Cell, Listing, Out, Table, Tone, plain, toned};
 use super::prompt::{self, can_ask};
 use super::secret::{read_from, source_of};
 use super::start::commands;
@@ -65,15 +65,14 @@ impl DeckCommand for AuthenticatePlayer {
             "username": player.username,
             "authenticated": true,
         });
-        let cells = [
+        let mut table = Table::default();
+        table.row([
             toned("✔", Tone::Good),
-            toned(player.username.as_str(), Tone::Strong),
+            toned(player.username.as_str(), Tone::Accent),
             plain(format!("player {}", player.id)),
             toned("is who they claim to be", Tone::Good),
-        ];
-        let mut table = Table::default();
-        cx.out.row(&mut table, &object, cells)?;
-        cx.out.table(&table)?;
+        ]);
+        cx.out.result(&object, &table.lines(cx.out).concat())?;
         Ok(Exit::Done)
     }
 }
@@ -84,11 +83,26 @@ pub struct ListItems {
     /// The player's number (Kongregate's `user_id`).
     #[arg(value_name = "USER_ID", value_parser = player_id, allow_negative_numbers = true)]
     player: PlayerId,
+    /// The format of the rows.
+    #[command(flatten)]
+    format: AsCsv,
 }
+
+const ITEM_HEADS: [&str; 5] = ["item", "identifier", "uses left", "name", "data"];
+const ITEM_FIELDS: [&str; 8] = [
+    "account",
+    "player",
+    "id",
+    "identifier",
+    "name",
+    "description",
+    "remaining_uses",
+    "data",
+];
 
 impl DeckCommand for ListItems {
     async fn run(self, cx: &CommandContext<'_>) -> CommandResult {
-        let (player, out) = (self.player, cx.out);
+        let (player, out) = (self.player, &self.format.on(cx.out));
         let account = cx.account(Ability::Players)?.id;
         let options = request_options(false);
         let items = cx.deck.player_items(&account, player, options).await?.items;
@@ -98,11 +112,7 @@ impl DeckCommand for ListItems {
             many => format!("{many} items"),
         };
         out.explain(&format!("player {player} owns {owns}, at {account}"));
-        let mut table = Table::default();
-        if !items.is_empty() && !out.json {
-            let heading = ["item", "identifier", "uses left", "name", "data"];
-            table.row(heading.map(|name| toned(name, Tone::Dim)));
-        }
+        let mut listing = Listing::new(out, ITEM_HEADS, ITEM_FIELDS);
         for item in &items {
             let object = json!({
                 "account": account,
@@ -114,9 +124,9 @@ impl DeckCommand for ListItems {
                 "remaining_uses": item.remaining_uses,
                 "data": item.data,
             });
-            out.row(&mut table, &object, cells(item))?;
+            listing.row(&object, cells(item))?;
         }
-        out.table(&table)?;
+        listing.flush()?;
         Ok(Exit::Done)
     }
 }
@@ -179,7 +189,7 @@ fn cells(item: &Item) -> [Cell; 5] {
     let data = item.data.as_deref().unwrap_or_default();
     [
         plain(item.id.to_string()),
-        toned(item.identifier.as_str(), Tone::Strong),
+        toned(item.identifier.as_str(), Tone::Accent),
         uses,
         plain(item.name.as_str()),
         toned(inert::cut(data, 60), Tone::Dim),

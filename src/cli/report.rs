@@ -1,10 +1,8 @@
 //! The result for one payment as table cells, a JSON object or a CSV record.
 
-use std::io::IsTerminal as _;
-
 use serde_json::{Value, json};
 
-use super::output::{Cell, Out, OutputError, Table, Tone, plain, problem_json, toned, whole};
+use super::output::{Cell, Tone, plain, problem_json, toned, whole};
 use crate::domain::{
     AccountId, Expected, PAYMENT_ID_MAX, Payment, PaymentReport, PaymentVerdict, Problem,
     ProblemKind, WallTime, inert,
@@ -27,6 +25,16 @@ pub const COLUMNS: [&str; 14] = [
     "checked_at",
     "error",
     "profile",
+];
+
+/// The columns of a table of results.
+pub const HEADS: [&str; 6] = [
+    "",
+    "state, verdict",
+    "      received",
+    "payment",
+    "account",
+    "",
 ];
 
 /// The verdict of a payment that the provider does not know.
@@ -146,7 +154,7 @@ impl Report {
         ]
     }
 
-    /// A table row. With `as_expected` false an expectation failed, and no cell has the color of success.
+    /// A table row, below [`HEADS`]. With `as_expected` false an expectation failed, and no cell has the color of success.
     ///
     /// Fixed widths: each row is printed as soon as it is known, and columns still line up.
     pub fn cells(&self, as_expected: bool) -> [Cell; 6] {
@@ -192,70 +200,14 @@ impl Report {
             plain(format!("{sum:<20}")),
             // Only an invalid id of a list is this long; it may be cut.
             if self.id.chars().count() > PAYMENT_ID_MAX {
-                toned(&self.id, Tone::Strong)
+                toned(&self.id, Tone::Accent)
             } else {
-                whole(&self.id, Tone::Strong)
+                whole(&self.id, Tone::Accent)
             },
             toned(self.account.as_str(), Tone::Dim),
             toned(note, Tone::Dim),
         ]
     }
-
-    /// Prints the result as an object, or as cells.
-    ///
-    /// # Errors
-    /// If stdout fails.
-    pub fn print(&self, as_expected: bool, out: &Out) -> Result<(), OutputError> {
-        let mut table = Table::default();
-        out.row(&mut table, &self.object(), self.cells(as_expected))?;
-        out.table(&table)
-    }
-}
-
-/// Prints CSV records to stdout.
-pub struct CsvPrinter<'a> {
-    out: &'a Out,
-    /// Whether stdout is a terminal: then outside text must not contain control characters.
-    terminal: bool,
-}
-
-impl<'a> CsvPrinter<'a> {
-    pub fn new(out: &'a Out) -> Self {
-        Self {
-            out,
-            terminal: std::io::stdout().is_terminal(),
-        }
-    }
-
-    /// Prints the names of [`COLUMNS`] and of further columns.
-    ///
-    /// # Errors
-    /// If stdout fails.
-    pub fn header(&self, further: &[String]) -> Result<(), OutputError> {
-        let columns = COLUMNS.into_iter().map(str::to_owned);
-        self.record(columns.chain(further.iter().cloned()).collect())
-    }
-
-    /// Prints one record.
-    ///
-    /// # Errors
-    /// If stdout fails.
-    pub fn record(&self, mut fields: Vec<String>) -> Result<(), OutputError> {
-        if self.terminal {
-            for field in &mut fields {
-                *field = inert::line(field).into_owned();
-            }
-        }
-        self.out.bytes(&csv_line(&fields))
-    }
-}
-
-/// A CSV record with its line end.
-pub fn csv_line(fields: &[String]) -> Vec<u8> {
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    // Writing to memory cannot fail, and a single record cannot have a wrong length.
-    let _ = writer.write_record(fields);
-    writer.into_inner().unwrap_or_default()
 }
 
 /// `1 payment`, `2 payments`.

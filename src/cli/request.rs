@@ -99,7 +99,7 @@ fn print(
     // Raw bytes, so that a redirect to a file saves the body unchanged.
     let kind = raw.content_type.as_deref().unwrap_or("");
     let decoded = charset::decode(&raw.body, kind, true);
-    if out.json {
+    if out.is_json() {
         let text = decoded
             .as_deref()
             .map_or_else(|| STANDARD.encode(&raw.body), str::to_owned);
@@ -127,7 +127,7 @@ fn print(
     match judged {
         Ok(()) => Ok(Exit::Done),
         // The object has it.
-        Err(problem) if out.json => Ok(problem.kind.into()),
+        Err(problem) if out.is_json() => Ok(problem.kind.into()),
         Err(problem) => Err(problem.into()),
     }
 }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::command::{CommandContext, DeckCommand, request_options};
 use super::exit::{CommandResult, Exit, usage};
-use super::output::{Out, Tone, problem_json};
+use super::output::{AsCsv, Format, Out, Records, Tone, problem_json};
 use super::prompt::interrupted;
 use super::request::{self, SIZE_MAX, from};
 use super::start::commands;
@@ -43,7 +43,19 @@ pub struct AddStock {
     /// Exit with 6 instead of waiting when the rate limit is reached.
     #[arg(long)]
     no_wait: bool,
+    /// The format of the results.
+    #[command(flatten)]
+    format: AsCsv,
 }
+
+const FIELDS: [&str; 6] = [
+    "account",
+    "offer",
+    "line",
+    "result",
+    "key_id",
+    "error.message",
+];
 
 /// The numbers of keys by result.
 #[derive(Debug, Default)]
@@ -72,7 +84,8 @@ impl DeckCommand for AddStock {
             };
             request::confirm(&what, &account).await?;
         }
-        let out = cx.out;
+        let out = &self.format.on(cx.out);
+        let cx = &CommandContext { out, ..*cx };
         out.begin_progress(u64::try_from(keys.len()).unwrap_or(u64::MAX));
         let done = self.upload(keys, &account, cx).await;
         out.end_progress();
@@ -88,11 +101,13 @@ impl AddStock {
         cx: &CommandContext<'_>,
     ) -> CommandResult {
         let (mut counts, mut exit) = (Counts::default(), Exit::Done);
-        let report = Report {
+        let mut report = Report {
             account,
             offer: &self.offer,
             out: cx.out,
+            records: Records::new(cx.out, FIELDS),
         };
+        report.records.begin()?;
         let mut keys = keys.into_iter();
         for (line, key) in keys.by_ref() {
             let new = NewKey {
@@ -128,10 +143,11 @@ struct Report<'a> {
     account: &'a Account,
     offer: &'a str,
     out: &'a Out,
+    records: Records,
 }
 
 impl Report<'_> {
-    fn result(&self, line: usize, added: &Result<Uploaded, Problem>) -> CommandResult {
+    fn result(&mut self, line: usize, added: &Result<Uploaded, Problem>) -> CommandResult {
         match added {
             Ok(Uploaded::Added(id)) => {
                 let fields = json!({ "result": "added", "key_id": id });
@@ -149,11 +165,14 @@ impl Report<'_> {
         }
     }
 
-    fn print(&self, line: usize, mut fields: Value, words: &str) -> CommandResult {
+    fn print(&mut self, line: usize, mut fields: Value, words: &str) -> CommandResult {
         fields["account"] = self.account.id.as_str().into();
         fields["offer"] = self.offer.into();
         fields["line"] = line.into();
-        self.out.result(&fields, &format!("line {line}: {words}"))?;
+        self.records.object(&fields)?;
+        if self.out.format == Format::Text {
+            self.out.line(&format!("line {line}: {words}"))?;
+        }
         Ok(Exit::Done)
     }
 }

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::command::{CommandContext, DeckCommand, request_options};
 use super::exit::{CommandResult, Exit, usage};
-use super::output::{OutputError, Table, Tone, plain, toned};
+use super::output::{AsCsv, Listing, OutputError, Tone, plain, toned};
 use super::start::commands;
 use super::words;
 use crate::deck::Deck;
@@ -26,21 +26,26 @@ pub struct ShowTokens {
     /// Only this account. Without it, all accounts.
     #[arg(value_name = "ACCOUNT")]
     name: Option<String>,
+    /// The format of the rows.
+    #[command(flatten)]
+    format: AsCsv,
 }
 
 impl DeckCommand for ShowTokens {
     async fn run(self, cx: &CommandContext<'_>) -> CommandResult {
+        let out = &self.format.on(cx.out);
+        let cx = &CommandContext { out, ..*cx };
         let accounts = accounts(self.name.as_deref(), cx)?;
-        let mut listing = Listing::new(cx);
+        let mut tokens = Tokens::new(cx);
         // Saved tokens are read only here: this command sends nothing that would load them.
         cx.deck.load_tokens().await;
         let known = cx.deck.tokens();
         for account in &accounts {
             if let Some((_, status)) = known.iter().find(|(id, _)| *id == account.id) {
-                listing.add(account, status)?;
+                tokens.add(account, status)?;
             }
         }
-        listing.end(&accounts)?;
+        tokens.end(&accounts)?;
         Ok(Exit::Done)
     }
 }
@@ -51,12 +56,17 @@ pub struct RefreshTokens {
     /// Only this account. Without it, all accounts.
     #[arg(value_name = "ACCOUNT")]
     name: Option<String>,
+    /// The format of the rows.
+    #[command(flatten)]
+    format: AsCsv,
 }
 
 impl DeckCommand for RefreshTokens {
     async fn run(self, cx: &CommandContext<'_>) -> CommandResult {
+        let out = &self.format.on(cx.out);
+        let cx = &CommandContext { out, ..*cx };
         let accounts = accounts(self.name.as_deref(), cx)?;
-        let mut listing = Listing::new(cx);
+        let mut tokens = Tokens::new(cx);
         let mut exit = Exit::Done;
         for account in &accounts {
             match cx
@@ -64,11 +74,11 @@ impl DeckCommand for RefreshTokens {
                 .fetch_token(&account.id, request_options(false))
                 .await
             {
-                Ok(status) => listing.add(account, &status)?,
+                Ok(status) => tokens.add(account, &status)?,
                 Err(problem) => exit = exit.and(cx.out.fail(&problem)?),
             }
         }
-        listing.end(&accounts)?;
+        tokens.end(&accounts)?;
         Ok(exit)
     }
 }
@@ -85,7 +95,7 @@ impl DeckCommand for PrintToken {
     async fn run(self, cx: &CommandContext<'_>) -> CommandResult {
         let account = account(&self.name, cx.deck)?.id;
         let token = cx.deck.token(&account, request_options(false)).await?;
-        if !cx.out.json {
+        if !cx.out.is_json() {
             cx.out.line(token.expose())?;
             return Ok(Exit::Done);
         }
@@ -133,16 +143,37 @@ fn account(name: &str, deck: &Deck) -> Result<Account, Problem> {
     ))
 }
 
-/// The tokens of accounts: objects, or a table.
-struct Listing<'a> {
-    table: Table,
+const HEADS: [&str; 8] = [
+    "", "account", "provider", "token", "ends", "issued", "saved", "",
+];
+const FIELDS: [&str; 15] = [
+    "account",
+    "provider",
+    "environment",
+    "state",
+    "expires_in",
+    "expires_at",
+    "got_at",
+    "renews_at",
+    "kept",
+    "kept_note",
+    "fetched",
+    "note",
+    "failure.at",
+    "failure.why",
+    "failure.refused",
+];
+
+/// The tokens of accounts.
+struct Tokens<'a> {
+    listing: Listing<8>,
     cx: &'a CommandContext<'a>,
 }
 
-impl<'a> Listing<'a> {
+impl<'a> Tokens<'a> {
     fn new(cx: &'a CommandContext<'a>) -> Self {
         Self {
-            table: Table::default(),
+            listing: Listing::new(cx.out, HEADS, FIELDS),
             cx,
         }
     }
@@ -185,7 +216,7 @@ impl<'a> Listing<'a> {
         };
         let cells = [
             toned(glyph, tone),
-            toned(account.id.as_str(), Tone::Strong),
+            toned(account.id.as_str(), Tone::Accent),
             plain(account.provider_title),
             toned(words::token(state), tone),
             plain(left),
@@ -193,20 +224,20 @@ impl<'a> Listing<'a> {
             toned(saved, Tone::Dim),
             toned(status.note.as_str(), Tone::Dim),
         ];
-        self.cx.out.row(&mut self.table, &object, cells)
+        self.listing.row(&object, cells)
     }
 
     /// Prints the table, and explains once why tokens are not in the keyring: all accounts share the vault.
-    fn end(self, accounts: &[Account]) -> Result<(), OutputError> {
+    fn end(mut self, accounts: &[Account]) -> Result<(), OutputError> {
         let out = self.cx.out;
-        out.table(&self.table)?;
+        self.listing.flush()?;
         let known = self.cx.deck.tokens();
         let note = known
             .iter()
             .filter(|(id, _)| accounts.iter().any(|account| account.id == *id))
             .map(|(_, status)| status.stored_note.as_str())
             .find(|note| !note.is_empty());
-        if let Some(note) = note.filter(|_| !out.json) {
+        if let Some(note) = note.filter(|_| !out.is_json()) {
             out.note(&format!(
                 "tokens are not saved in the system's keyring: {note}"
             ));

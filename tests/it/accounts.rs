@@ -88,7 +88,7 @@ fn run(place: &Place, arguments: &[&str]) -> Ran {
         ("WRONG", WRONG),
         ("PLEDG_API", PLEDG_API),
     ]);
-    command.output().unwrap().into()
+    Ran::of(command)
 }
 
 fn with<'a>(command: &[&'a str], more: &'a [String]) -> Vec<&'a str> {
@@ -396,7 +396,7 @@ fn a_change_that_is_being_kept_is_kept_whatever_interrupts() {
     told.read_line(&mut said).unwrap();
     assert_eq!(said, "saving; this cannot be interrupted now\n");
     turn.unlock().unwrap();
-    let ran: Ran = child.wait_with_output().unwrap().into();
+    let ran = Ran::ended(&[], child.wait_with_output().unwrap());
     assert_eq!(
         (ran.code, ran.out.as_str()),
         (0, "account shop was removed from profile mine\n")

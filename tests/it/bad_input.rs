@@ -15,9 +15,10 @@ pub fn fails(place: &Place, arguments: &[&str], code: i32, kind: &str, says: &[&
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         command.spawn().unwrap()
     };
-    let (words, with_json) = (start(arguments), start(&[arguments, &["--json"]].concat()));
-    let [words, with_json]: [Ran; 2] =
-        [words, with_json].map(|child| child.wait_with_output().unwrap().into());
+    let as_json = [arguments, &["--json"]].concat();
+    let started = [(arguments, start(arguments)), (&as_json, start(&as_json))];
+    let [words, with_json] =
+        started.map(|(arguments, child)| Ran::ended(arguments, child.wait_with_output().unwrap()));
     assert_eq!(words.code, code, "{arguments:?}: {words:?}");
     for said in says {
         assert!(

@@ -43,7 +43,7 @@ fn at_once(simulated: &Simulated, times: usize, arguments: &[&str]) -> Vec<Ran> 
     let ended = children
         .into_iter()
         .map(|child| child.wait_with_output().unwrap());
-    ended.map(Ran::from).collect()
+    ended.map(|output| Ran::ended(arguments, output)).collect()
 }
 
 fn codes(all: &[Ran]) -> Vec<i32> {

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::peer::{Peer, reply};
-use crate::program::{API_KEY, Place, Served};
+use crate::program::{API_KEY, Place, Ran, Served};
 
 const OFFERS: &str = "/sales-manager-api/api/v1/offers?size=1";
 
@@ -19,10 +19,10 @@ fn place(keys: &str, shop: &str) -> Place {
     ))
 }
 
-fn asked(place: &Place, arguments: &[&str]) -> crate::program::Ran {
+fn asked(place: &Place, arguments: &[&str]) -> Ran {
     let mut command = place.command(arguments);
     command.env("SANDBOX_SECRET", "SANDBOX-KINGUIN-SECRET-1");
-    command.output().unwrap().into()
+    Ran::of(command)
 }
 
 fn gauge(place: &Place, account: &str, counts: &str) -> Value {
@@ -71,7 +71,7 @@ fn what_other_processes_used_is_told_to_people_and_scripts() {
 
     let words = asked(&place, &["budget", "--account", "shop"]);
     assert_eq!(words.code, 0, "{words:?}");
-    assert_eq!(words.out.lines().count(), 1, "{words:?}");
+    assert_eq!(words.out.lines().count(), 2, "{words:?}");
     assert!(
         words.out.contains("3/3") && words.out.contains("next request in"),
         "{words:?}"

@@ -191,7 +191,7 @@ fn one_callback_is_delivered_by_hand_and_shown_without_its_secret() {
     let deliver = |more: &[&str]| {
         let mut command = place.command(&["sandbox", "trigger", "deliver", "--to", &to]);
         command.env("OWN", "planted-webhook-secret-0123");
-        Ran::from(command.args(more).output().unwrap())
+        Ran::of(command.args(more))
     };
     let ran = deliver(&["kanga", "ORDER-1"]);
     assert_eq!(

@@ -47,7 +47,7 @@ fn an_under_paid_order_that_the_ledger_knows_is_not_paid_without_any_flag() {
     );
     let words = place.run(&["check", "A-17"]);
     assert!(
-        words.out.starts_with('!') && words.out.contains("FINALIZED, less than expected"),
+        words.rows().starts_with('!') && words.out.contains("FINALIZED, less than expected"),
         "{words:?}"
     );
     assert!(words.out.contains("expected 249.00 oPLN"), "{words:?}");
@@ -147,9 +147,9 @@ fn a_failed_expectation_never_begins_with_the_sign_of_success() {
     let (place, _peer) = shop(answer("FINALIZED", "5", "EMT"));
     let sum = ["--amount", "5", "--currency", "EMT"];
     let ran = place.run(&[&["check", "A"], &sum[..]].concat());
-    assert!(ran.code == 0 && ran.out.starts_with('✔'), "{ran:?}");
+    assert!(ran.code == 0 && ran.rows().starts_with('✔'), "{ran:?}");
     let ran = place.run(&[&["check", "A", "--expect", "ACTIVE"], &sum[..]].concat());
-    assert!(ran.code == 1 && ran.out.starts_with('!'), "{ran:?}");
+    assert!(ran.code == 1 && ran.rows().starts_with('!'), "{ran:?}");
     let ran = place.run(
         &[
             &["check", "A", "--expect", "ACTIVE", "--color", "always"],
@@ -158,7 +158,7 @@ fn a_failed_expectation_never_begins_with_the_sign_of_success() {
         .concat(),
     );
     assert!(
-        ran.out.starts_with("\u{1b}[33m!"),
+        ran.rows().starts_with("\u{1b}[33m!"),
         "a warning, not green: {ran:?}"
     );
 }
@@ -330,7 +330,7 @@ fn a_full_disk_is_an_error_whatever_is_printed() {
             .open("/dev/full")
             .unwrap();
         let mut command = place.command(arguments);
-        let ran: Ran = command.stdout(full).output().unwrap().into();
+        let ran = Ran::of(command.stdout(full));
         assert_eq!(ran.code, 2, "{arguments:?}: {ran:?}");
         assert_eq!(
             ran.err.lines().count(),
@@ -352,7 +352,7 @@ fn the_verdict_is_the_exit_code_even_without_a_reader() {
         let (reader, writer) = std::io::pipe().unwrap();
         drop(reader);
         let mut command = place.command(&["check", "A", "B", "--expect", expect]);
-        let ran: Ran = command.stdout(writer).output().unwrap().into();
+        let ran = Ran::of(command.stdout(writer));
         assert_eq!(ran.code, code, "{ran:?}");
         assert!(!ran.err.contains("error"), "quiet: {ran:?}");
     }
@@ -403,8 +403,7 @@ fn a_price_that_cannot_be_read_leaves_the_others() {
 fn flags_for_lists_are_refused_for_single_payments() {
     let place = Place::new();
     for arguments in [
-        &["check", "A", "--csv"][..],
-        &["check", "A", "--resume", "x.csv"],
+        &["check", "A", "--resume", "x.csv"][..],
         &["check", "A", "-"],
         &["check", "-", "--wait", "FINALIZED"],
         &["check", "A", "--from", "x.csv"],

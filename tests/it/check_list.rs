@@ -76,7 +76,7 @@ impl Shop {
         let mut stdin = child.stdin.take().unwrap();
         stdin.write_all(text.as_ref()).unwrap();
         drop(stdin);
-        child.wait_with_output().unwrap().into()
+        Ran::ended(arguments, child.wait_with_output().unwrap())
     }
 
     fn spawn(&self, arguments: &[&str], stdin: Stdio) -> Child {
@@ -622,13 +622,7 @@ fn a_full_disk_ends_the_run_with_one_line() {
         .open("/dev/full")
         .unwrap();
     let from = ["check", "--csv", "--from", path.to_str().unwrap()];
-    let ran: Ran = shop
-        .place
-        .command(&from)
-        .stdout(full)
-        .output()
-        .unwrap()
-        .into();
+    let ran = Ran::of(shop.place.command(&from).stdout(full));
     assert_eq!((ran.code, ran.err.lines().count()), (2, 1), "{ran:?}");
 }
 
@@ -828,7 +822,7 @@ fn a_file_that_is_no_result_is_never_written_to() {
         .place
         .command(&["check", "--csv", "--from", list, "--resume"]);
     let file = std::fs::File::create(&out).unwrap();
-    let ran: Ran = command.arg(&out).stdout(file).output().unwrap().into();
+    let ran = Ran::of(command.arg(&out).stdout(file));
     assert!(
         ran.code == 2 && ran.err.contains("stdout is redirected"),
         "{ran:?}"
@@ -850,14 +844,14 @@ fn interrupted(more: &[&str]) -> Ran {
     shop.peer.wait_for("three requests", |seen| seen.len() == 3);
     let pid = rustix::process::Pid::from_child(&child);
     rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
-    child.wait_with_output().unwrap().into()
+    Ran::ended(&arguments, child.wait_with_output().unwrap())
 }
 
 #[test]
 fn an_interrupted_run_says_what_it_knows_and_how_to_go_on() {
     let ran = interrupted(&[]);
     assert_eq!(ran.code, 130, "{ran:?}");
-    assert_eq!(ran.out.lines().count(), 2, "{ran:?}");
+    assert_eq!(ran.rows().lines().count(), 2, "{ran:?}");
     for said in [
         "2 payments: 1 less, 1 paid",
         "interrupted: 3 rows left",
@@ -906,7 +900,7 @@ fn ctrl_c_is_not_lost_before_the_first_row() {
     let pid = rustix::process::Pid::from_child(&child);
     rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
     std::io::Read::read_to_end(&mut reader, &mut Vec::new()).unwrap();
-    let ran: Ran = child.wait_with_output().unwrap().into();
+    let ran = Ran::ended(&["check", "--csv"], child.wait_with_output().unwrap());
     assert!(
         ran.code == 130 && ran.err.contains("interrupted"),
         "{ran:?}"
@@ -920,13 +914,7 @@ fn a_list_goes_on_without_a_reader_and_keeps_its_verdict() {
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
     let from = ["check", "--from", path.to_str().unwrap()];
-    let ran: Ran = shop
-        .place
-        .command(&from)
-        .stdout(writer)
-        .output()
-        .unwrap()
-        .into();
+    let ran = Ran::of(shop.place.command(&from).stdout(writer));
     assert_eq!(ran.code, 4, "{ran:?}");
     assert_eq!(shop.peer.requests().len(), 5);
 }
@@ -949,9 +937,9 @@ fn rows_are_whole_while_a_terminal_shows_the_progress() {
     terminal.sees(" 2/5, ");
     terminal.wait_for("two rows and the bar below", |screen| {
         let rows: Vec<String> = screen.rows(0, 110).collect();
-        rows[0].starts_with("✔  FINALIZED, paid")
-            && rows[1].starts_with("!  FINALIZED, less than expected")
-            && rows[2].contains(" 2/5, ")
+        rows[1].starts_with("✔  FINALIZED, paid")
+            && rows[2].starts_with("!  FINALIZED, less than expected")
+            && rows[3].contains(" 2/5, ")
     });
     terminal.send("\u{3}");
     terminal.sees("interrupted: 3 rows left");

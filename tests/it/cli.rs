@@ -382,14 +382,15 @@ fn a_raw_call_takes_its_body_from_text_file_or_standard_input() {
         &format!("@{}", file.display()),
     ]);
     assert_eq!(ran.code, 4, "the provider's own word: {ran:?}");
+    let piped = ["request", "shop", "POST", path, "--data", "-", "--json"];
     let mut child = place
-        .command(&["request", "shop", "POST", path, "--data", "-", "--json"])
+        .command(&piped)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
     std::io::Write::write_all(&mut child.stdin.take().unwrap(), br#"{"id":"from-stdin"}"#).unwrap();
-    let ran: Ran = child.wait_with_output().unwrap().into();
+    let ran = Ran::ended(&piped, child.wait_with_output().unwrap());
     assert_eq!(ran.object()["body"], UNKNOWN);
     let bodies: Vec<String> = peer.requests().into_iter().map(|seen| seen.body).collect();
     assert!(
@@ -464,7 +465,7 @@ fn the_log_shows_what_was_sent() {
     );
     let words = place.run(&["log"]);
     assert!(
-        words.out.lines().count() == 3 && words.out.contains("/api/v2/tpg/transaction"),
+        words.rows().lines().count() == 3 && words.out.contains("/api/v2/tpg/transaction"),
         "{words:?}"
     );
     assert_eq!(
@@ -526,7 +527,7 @@ fn a_closed_pipe_is_no_error() {
         .unwrap();
     let mut some = [0; 16];
     child.stdout.take().unwrap().read_exact(&mut some).unwrap();
-    let ran: Ran = child.wait_with_output().unwrap().into();
+    let ran = Ran::ended(&["man"], child.wait_with_output().unwrap());
     assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{ran:?}");
 }
 
@@ -660,7 +661,7 @@ impl Simulated {
     }
 
     fn run(&self, arguments: &[&str]) -> Ran {
-        self.command(arguments).output().unwrap().into()
+        Ran::of(self.command(arguments))
     }
 
     fn trigger(&self, what: &[&str]) -> Ran {
@@ -728,10 +729,11 @@ fn a_served_sandboxs_clock_can_run_fast() {
 fn twelve_checks_at_once_with_one_key_use_twelve_nonces() {
     let simulated = Simulated::start(&[]);
     let place = &simulated.place;
+    let check = ["check", "ORDER-1005", "--json"];
     let children: Vec<_> = (0..12)
         .map(|_| {
             simulated
-                .command(&["check", "ORDER-1005", "--json"])
+                .command(&check)
                 .stdout(Stdio::piped())
                 .stderr(Stdio::piped())
                 .spawn()
@@ -739,7 +741,7 @@ fn twelve_checks_at_once_with_one_key_use_twelve_nonces() {
         })
         .collect();
     for child in children {
-        let ran: Ran = child.wait_with_output().unwrap().into();
+        let ran = Ran::ended(&check, child.wait_with_output().unwrap());
         assert_eq!(ran.code, 0, "{ran:?}");
     }
     let rows = place.run(&["log", "--export", "ndjson"]).objects();
@@ -770,7 +772,7 @@ fn interrupted(place: &Place, arguments: &[&str], peer: &Peer) -> Ran {
     peer.wait_for_one();
     let pid = rustix::process::Pid::from_child(&child);
     rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
-    child.wait_with_output().unwrap().into()
+    Ran::ended(arguments, child.wait_with_output().unwrap())
 }
 
 #[test]

@@ -293,7 +293,7 @@ fn an_id_of_national_letters_spaces_and_slashes_goes_all_the_way() {
     std::fs::write(place.config_path(), config).unwrap();
     let run = |arguments: &[&str]| -> Ran {
         let mut command = place.command(arguments);
-        command.env(secret.0, secret.1).output().unwrap().into()
+        Ran::of(command.env(secret.0, secret.1))
     };
     let linked = run(&["link", "--id", ID, "--amount", "20", "--currency", "EMT"]);
     assert_eq!(linked.code, 0, "{linked:?}");

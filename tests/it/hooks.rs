@@ -47,6 +47,7 @@ fn heard(place: &Place) -> Value {
     let pipe = place.path().join("pipe");
     std::thread::spawn(move || to.send(std::fs::read_to_string(pipe)));
     let text = heard.recv_timeout(LIMIT).expect("no hook ran").unwrap();
+    crate::schemas::must_describe_hook(&text);
     serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
 }
 
@@ -77,6 +78,7 @@ fn a_payment_that_becomes_paid_runs_its_hook_once_with_all_that_check_prints_and
     let checked = place.run(&["check", "A-17", "--json"]);
     assert_eq!(checked.code, 0, "{checked:?}");
     let input = std::fs::read_to_string(place.path().join("input")).unwrap();
+    crate::schemas::must_describe_hook(&input);
     let mut input: Value = serde_json::from_str(&input).unwrap();
     let object = input.as_object_mut().unwrap();
     assert_eq!(object.remove("event"), Some("paid".into()));

@@ -87,7 +87,7 @@ fn each_delivery_is_a_line_with_its_verdict_and_what_is_done_about_it_is_kept() 
     assert_eq!(kept[0]["errands"][0]["standing"], "done");
     assert_eq!(kept[0]["errands"][0]["told"], "FINALIZED");
     let table = place.run(&["log", "--deliveries", "--account", "shop"]);
-    assert_eq!(table.out.lines().count(), 3);
+    assert_eq!(table.rows().lines().count(), 3);
     for word in ["accepted", "repeat 2", &id, "check: FINALIZED"] {
         assert!(table.out.contains(word), "{word}: {}", table.out);
     }

@@ -28,7 +28,7 @@ fn granting(act: Act) -> Peer {
 fn ask(place: &Place, method: &str, variables: &[(&str, &str)]) -> Ran {
     let mut command = place.command(&["request", "keys", method, "/x", "--yes"]);
     command.envs(variables.iter().copied());
-    command.output().unwrap().into()
+    Ran::of(command)
 }
 
 fn asked(peer: &Peer, method: &str) -> usize {
@@ -571,11 +571,7 @@ fn a_proxy_with_a_login_is_used_and_its_faults_are_its_own() {
     }
     let place = keys("https://gateway.invalid", "", "");
     let mut verify = place.command(&["account", "verify"]);
-    let ran: Ran = verify
-        .env("HTTPS_PROXY", "garbage://x")
-        .output()
-        .unwrap()
-        .into();
+    let ran = Ran::of(verify.env("HTTPS_PROXY", "garbage://x"));
     assert!(
         ran.all().contains("unverified"),
         "no secret is unreadable: {ran:?}"

@@ -4,7 +4,7 @@ use std::os::unix::fs::{PermissionsExt as _, chown, symlink};
 use std::process::{Command, Stdio};
 
 use crate::peer::{Peer, json};
-use crate::program::{Listener, Place, Ran, send, shell};
+use crate::program::{Listener, Place, Ran, arguments_of, send, shell};
 
 fn kinguin() -> Peer {
     Peer::start(vec![json(
@@ -20,7 +20,7 @@ fn fed(command: &mut Command, bytes: &[u8]) -> Ran {
         .stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     std::io::Write::write_all(&mut child.stdin.take().unwrap(), bytes).unwrap();
-    child.wait_with_output().unwrap().into()
+    Ran::ended(&arguments_of(command), child.wait_with_output().unwrap())
 }
 
 #[test]
@@ -34,7 +34,7 @@ fn a_tilde_is_the_home_folder_in_every_option_and_variable() {
         command
             .current_dir(&elsewhere)
             .envs(variables.iter().copied());
-        command.output().unwrap().into()
+        Ran::of(command)
     };
     for (arguments, variables, made) in [
         (
@@ -83,7 +83,7 @@ fn a_tilde_is_the_home_folder_in_every_option_and_variable() {
 fn a_user_without_a_home_folder_is_told_how_to_name_one() {
     let mut command = Place::new().command(&["budget"]);
     command.env_clear().env("HOME", "");
-    let ran = Ran::from(command.output().unwrap());
+    let ran = Ran::of(command);
     // A user with an entry of their own has a home folder all the same.
     if ran.code != 0 {
         assert!(
@@ -137,7 +137,7 @@ fn a_body_is_taken_from_anywhere_byte_for_byte() {
         &["--data", "@~/b.bin"][..],
         &["--form", "kind=TEXT", "--form", "file=@~/keys.txt"],
     ] {
-        let ran = Ran::from(post(more).output().unwrap());
+        let ran = Ran::of(post(more));
         assert_eq!(ran.code, 0, "{ran:?}");
     }
     let seen: Vec<_> = peer
@@ -328,10 +328,10 @@ fn a_config_that_cannot_be_written_is_told_before_anything_is_sent() {
     ];
     let remove = ["--config", config, "account", "remove", "shop", "--yes"];
     for arguments in [&add[..], &remove] {
-        let Some(mut command) = as_user(&place, arguments) else {
+        let Some(command) = as_user(&place, arguments) else {
             return;
         };
-        let ran = Ran::from(command.output().unwrap());
+        let ran = Ran::of(command);
         assert!(
             ran.code == 2 && ran.err.contains("cannot write the config file"),
             "{ran:?}"

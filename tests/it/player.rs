@@ -26,7 +26,7 @@ fn run(place: &Place, arguments: &[&str]) -> Ran {
     let mut command = place.command(arguments);
     command.env("GAME_KEY", KEY).env("PLAYER", PLAYERS);
     command.env("SIMULATED", TOKEN);
-    command.output().unwrap().into()
+    Ran::of(command)
 }
 
 /// A place with one game whose calls go to `url`.
@@ -154,7 +154,7 @@ fn a_served_sandbox_answers_an_account_of_the_config_and_refuses_another_key() {
     let with_key = |key: &str, arguments: &[&str]| -> Ran {
         let mut command = place.command(arguments);
         command.env("SIMULATED_KEY", key).env("SIMULATED", TOKEN);
-        command.output().unwrap().into()
+        Ran::of(command)
     };
     let good = |arguments: &[&str]| with_key("SANDBOX-KONGREGATE-KEY", arguments);
     assert_eq!(good(&["account", "verify"]).code, 0);
@@ -213,7 +213,7 @@ fn a_player_is_authenticated_with_the_token_that_a_callback_brought() {
     let auth = |player: &str| -> Ran {
         let mut command = place.command(&["player", "auth", player, "--token", "callback"]);
         command.env("SIMULATED_KEY", "SANDBOX-KONGREGATE-KEY");
-        command.output().unwrap().into()
+        Ran::of(command)
     };
     let none = auth("1001");
     assert_eq!(none.code, 4, "{none:?}");

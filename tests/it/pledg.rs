@@ -42,7 +42,7 @@ impl Simulated {
     fn run(&self, arguments: &[&str]) -> Ran {
         let mut command = self.place.command(arguments);
         command.envs(SECRETS);
-        command.output().unwrap().into()
+        Ran::of(command)
     }
 
     fn post(&self, path: &str, data: &str) -> Ran {

@@ -1,10 +1,14 @@
 //! The program as a user runs it: its own home, its own config, its own state folder.
 
+use std::borrow::BorrowMut;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 use tilldeck::config::{Environ, Locations};
+
+use crate::schemas;
 
 /// The API key and secret that tests use; nobody's.
 pub const API_KEY: &str = "TESTKEY-0000000000000000000001";
@@ -41,19 +45,39 @@ impl Ran {
         objects[0].clone()
     }
 
+    /// The rows of the table on standard output, below its head.
+    pub fn rows(&self) -> &str {
+        self.out.split_once('\n').map_or("", |(_, rows)| rows)
+    }
+
     pub fn all(&self) -> String {
         format!("{}{}", self.out, self.err)
     }
 }
 
-impl From<Output> for Ran {
-    fn from(output: Output) -> Self {
-        Self {
+impl Ran {
+    /// Runs a program to its end.
+    pub fn of(mut command: impl BorrowMut<Command>) -> Self {
+        let command = command.borrow_mut();
+        let output = command.output().unwrap();
+        Self::ended(&arguments_of(command), output)
+    }
+
+    /// The end of a program with these arguments. What it prints for scripts is as the schemas say.
+    pub fn ended(arguments: &[&str], output: Output) -> Self {
+        let ran = Self {
             code: output.status.code().unwrap_or(-1),
             out: String::from_utf8(output.stdout).unwrap(),
             err: String::from_utf8(output.stderr).unwrap(),
-        }
+        };
+        schemas::must_describe(arguments, &ran.out);
+        ran
     }
+}
+
+/// The arguments of a command; those that are no text are left out.
+pub fn arguments_of(command: &Command) -> Vec<&str> {
+    command.get_args().filter_map(OsStr::to_str).collect()
 }
 
 impl Place {
@@ -135,7 +159,7 @@ impl Place {
 
     /// Runs the program to its end.
     pub fn run(&self, arguments: &[&str]) -> Ran {
-        self.command(arguments).output().unwrap().into()
+        Ran::of(self.command(arguments))
     }
 }
 
@@ -206,7 +230,9 @@ impl Listener {
 
     /// The next object of standard output.
     pub fn object(&self) -> Value {
-        serde_json::from_str(&self.line()).unwrap()
+        let line = self.line();
+        schemas::must_describe(&["listen", "--json"], &line);
+        serde_json::from_str(&line).unwrap()
     }
 
     /// The first line that has this in it.

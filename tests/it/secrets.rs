@@ -195,7 +195,7 @@ fn point(place: &Place, urls: [&str; 3]) {
 fn run(place: &Place, arguments: &[&str]) -> Ran {
     let mut command = place.command(arguments);
     command.env("PLANTED", BY_ENV);
-    command.output().unwrap().into()
+    Ran::of(command)
 }
 
 /// Headers of a reply that echo the secret in every form, and hand out others.

@@ -114,7 +114,7 @@ fn point(place: &Place, url: &str) {
 fn run(place: &Place, arguments: &[&str]) -> Ran {
     let mut command = place.command(arguments);
     command.env("PLANTED", BY_ENV);
-    command.output().unwrap().into()
+    Ran::of(command)
 }
 
 /// Headers that echo these values in every form.

@@ -52,7 +52,7 @@ impl Simulated {
     }
 
     pub fn run(&self, arguments: &[&str]) -> Ran {
-        self.command(arguments).output().unwrap().into()
+        Ran::of(self.command(arguments))
     }
 
     pub fn try_trigger(&self, what: &[&str]) -> Ran {

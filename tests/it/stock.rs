@@ -112,7 +112,7 @@ fn without_a_terminal_keys_are_added_only_with_yes() {
             .unwrap()
             .write_all(text.as_bytes())
             .unwrap();
-        let ran: crate::program::Ran = child.wait_with_output().unwrap().into();
+        let ran = crate::program::Ran::ended(arguments, child.wait_with_output().unwrap());
         assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{ran:?}");
         assert!(ran.err.contains(words), "{ran:?}");
     }

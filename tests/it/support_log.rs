@@ -16,7 +16,7 @@ fn written(place: &Place) -> String {
 
 fn run(place: &Place, level: &str, arguments: &[&str]) -> Ran {
     let mut command = place.command(arguments);
-    command.env("TILLDECK_LOG", level).output().unwrap().into()
+    Ran::of(command.env("TILLDECK_LOG", level))
 }
 
 const GET: [&str; 5] = [

@@ -17,7 +17,7 @@ use tilldeck::providers::SPECS;
 use crate::bad_input::fails;
 use crate::deck::how;
 use crate::peer::{Act, Peer, closed_port, json, reply};
-use crate::program::{Place, Served};
+use crate::program::{Place, Ran, Served};
 use crate::simulated::{API, OFFER, Simulated};
 
 const START: WallTime = WallTime(1_795_316_066_000);
@@ -428,7 +428,9 @@ fn ten_runs_of_the_program_cost_one_token_call() {
     assert!(instants.is_sorted() && instants[0] < instants[1], "{shown}");
     let people = place.run(&["token", "show"]);
     assert!(
-        people.out.starts_with("✔  keys  Kinguin  valid  59 min "),
+        people
+            .rows()
+            .starts_with("✔  keys     Kinguin   valid  59 min "),
         "{people:?}"
     );
 
@@ -535,13 +537,13 @@ fn without_a_keyring_the_program_keeps_its_token_in_a_private_file_and_says_why(
     use std::os::unix::fs::PermissionsExt as _;
     let token = Peer::start(vec![granted("token-a-0000000001", 3600)]);
     let place = placed(&token.url, "http://127.0.0.1:1");
-    let run = |arguments: &[&str]| -> crate::program::Ran {
+    let run = |arguments: &[&str]| -> Ran {
         let bus = format!("unix:path={}", place.path().join("no-bus").display());
         let mut command = place.command(arguments);
         command
             .env_remove("TILLDECK_KEYRING")
             .env("DBUS_SESSION_BUS_ADDRESS", bus);
-        command.output().unwrap().into()
+        Ran::of(command)
     };
     let ran = run(&["token", "refresh", "keys"]);
     assert_eq!(ran.code, 0, "{ran:?}");
@@ -973,7 +975,7 @@ fn the_token_commands_keep_their_contract_against_a_sandbox_elsewhere() {
     assert!(!refreshed.all().contains(token));
     let again = place.run(&["token", "refresh", "keys"]);
     assert!(
-        again.out.starts_with("✔  keys  Kinguin  valid  "),
+        again.rows().starts_with("✔  keys     Kinguin   valid  "),
         "{again:?}"
     );
     assert!(

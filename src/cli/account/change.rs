@@ -50,7 +50,7 @@ pub(super) fn print(
             let at = settings.clock.now().wall;
             let status = CredentialStatus::after(unverified.as_ref().map_or(Ok(()), Err), at);
             let config = config.map(|path| inert::cut(&path.to_string_lossy(), 400));
-            if out.json {
+            if out.is_json() {
                 let kept: serde_json::Map<_, _> = kept
                     .iter()
                     .map(|(key, place)| (key.clone(), json!(place)))
@@ -98,7 +98,7 @@ pub(super) fn print(
             todo,
         } => {
             let todo = Some(todo.as_str()).filter(|todo| !todo.is_empty());
-            if out.json {
+            if out.is_json() {
                 return out.object(&json!({
                     "account": account.id,
                     "profile": profile,
@@ -117,7 +117,7 @@ pub(super) fn print(
             say_where(*verified, kept.as_deref(), todo, out);
         }
         Changed::Removed { account, left } => {
-            if out.json {
+            if out.is_json() {
                 return out.object(&json!({
                     "account": account,
                     "profile": profile,
@@ -169,7 +169,7 @@ fn row(account: &Account, word: &str, valid: bool, out: &Out) -> Result<(), Outp
     let mut table = Table::default();
     table.row([
         toned(if valid { "✔" } else { "!" }, tone),
-        toned(account.id.as_str(), Tone::Strong),
+        toned(account.id.as_str(), Tone::Accent),
         plain(account.provider_title),
         plain(words::environment(account.environment)),
         toned(word, tone),

@@ -8,21 +8,43 @@ use serde_json::json;
 use super::{environment_tone, tone_of};
 use crate::cli::command::{CommandContext, DeckCommand};
 use crate::cli::exit::{CommandResult, Exit};
-use crate::cli::output::{Table, Tone, plain, toned};
+use crate::cli::output::{AsCsv, Listing, Tone, plain, toned};
 use crate::cli::words;
 use crate::domain::{WallTime, inert, time};
 
 /// List the profile's accounts.
 #[derive(Debug, Args)]
-pub struct ListAccounts;
+pub struct ListAccounts {
+    /// The format of the rows.
+    #[command(flatten)]
+    format: AsCsv,
+}
+
+const HEADS: [&str; 6] = [
+    "account",
+    "provider",
+    "environment",
+    "host",
+    "secret",
+    "credentials",
+];
+const FIELDS: [&str; 7] = [
+    "account",
+    "provider",
+    "environment",
+    "host",
+    "secret_source",
+    "status",
+    "verified_at",
+];
 
 impl DeckCommand for ListAccounts {
     async fn run(self, cx: &CommandContext<'_>) -> CommandResult {
-        let out = cx.out;
+        let out = &self.format.on(cx.out);
         let only = cx.settings.account();
         let remembered = cx.deck.remembered_credentials().await;
         let now = cx.now().wall;
-        let mut table = Table::default();
+        let mut listing = Listing::new(out, HEADS, FIELDS);
         let mut any = false;
         let accounts = cx.deck.accounts();
         for account in
@@ -49,7 +71,7 @@ impl DeckCommand for ListAccounts {
                 "verified_at": at.map(WallTime::rfc3339),
             });
             let cells = [
-                toned(account.id.as_str(), Tone::Strong),
+                toned(account.id.as_str(), Tone::Accent),
                 plain(account.provider_title),
                 toned(
                     words::environment(account.environment),
@@ -59,7 +81,7 @@ impl DeckCommand for ListAccounts {
                 toned(account.secret_source.as_str(), Tone::Dim),
                 toned(format!("{shown}{when}"), tone),
             ];
-            out.row(&mut table, &object, cells)?;
+            listing.row(&object, cells)?;
         }
         if !any {
             let none = match only {
@@ -71,7 +93,7 @@ impl DeckCommand for ListAccounts {
                 cx.settings.profile.name
             ));
         }
-        out.table(&table)?;
+        listing.flush()?;
         Ok(Exit::Done)
     }
 }

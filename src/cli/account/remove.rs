@@ -39,7 +39,7 @@ impl DeckCommand for RemoveAccount {
         let mut setups = setups.iter();
         let setup = setups.find(|setup| setup.provider == account.provider);
         let guide = setup.and_then(|setup| setup.guide_about(GuideTopic::Deletion));
-        if let Some(guide) = guide.filter(|_| !out.json) {
+        if let Some(guide) = guide.filter(|_| !out.is_json()) {
             say(&format!(
                 "{} still accepts the credentials.",
                 account.provider_title

@@ -7,7 +7,7 @@ use unicode_width::UnicodeWidthStr as _;
 use super::{environment_tone, tone_of};
 use crate::cli::command::{CommandContext, DeckCommand, request_options};
 use crate::cli::exit::{CommandResult, Exit};
-use crate::cli::output::{Table, Tone, plain, toned};
+use crate::cli::output::{AsCsv, Listing, Tone, plain, toned};
 use crate::cli::words;
 use crate::domain::{Ability, Account, CredentialStatus};
 
@@ -20,11 +20,23 @@ pub struct VerifyAccounts {
     /// Test only the signature, with the provider's published test key (Kanga TEST).
     #[arg(long)]
     signature: bool,
+    /// The format of the rows.
+    #[command(flatten)]
+    format: AsCsv,
 }
+
+const HEADS: [&str; 5] = ["", "account", "provider", "environment", "credentials"];
+const FIELDS: [&str; 5] = [
+    "account",
+    "provider",
+    "environment",
+    "status",
+    "verified_at",
+];
 
 impl DeckCommand for VerifyAccounts {
     async fn run(self, cx: &CommandContext<'_>) -> CommandResult {
-        let (deck, out) = (cx.deck, cx.out);
+        let (deck, out) = (cx.deck, &self.format.on(cx.out));
         let accounts: Vec<Account> = match self.name.as_deref().or(cx.settings.account()) {
             Some(name) => vec![deck.pick(Some(name), None)?],
             None => deck
@@ -40,6 +52,8 @@ impl DeckCommand for VerifyAccounts {
             ));
         }
         let widths = widths(&accounts);
+        let mut listing = Listing::new(out, HEADS, FIELDS);
+        listing.flush()?;
         let mut exit = Exit::Done;
         for account in &accounts {
             let options = request_options(false);
@@ -62,32 +76,33 @@ impl DeckCommand for VerifyAccounts {
                 Tone::Bad => "✘",
                 _ => "!",
             };
-            match result {
-                Err(problem) => exit = exit.and(out.fail(&problem)?),
-                Ok(()) if out.json => out.object(&json!({
-                    "account": account.id,
-                    "provider": account.provider.0,
-                    "environment": account.environment.as_str(),
-                    "status": word,
-                    "verified_at": now.rfc3339(),
-                }))?,
-                Ok(()) => {}
+            if let Err(problem) = result {
+                exit = exit.and(out.fail(&problem)?);
+                // The error was its object.
+                if out.is_json() {
+                    continue;
+                }
             }
-            if !out.json {
-                let [id, title, environment] = columns(account);
-                let mut table = Table::default();
-                table.row([
-                    toned(glyph, tone),
-                    toned(format!("{id:0$}", widths[0]), Tone::Strong),
-                    plain(format!("{title:0$}", widths[1])),
-                    toned(
-                        format!("{environment:0$}", widths[2]),
-                        environment_tone(account.environment),
-                    ),
-                    toned(shown, tone),
-                ]);
-                out.table(&table)?;
-            }
+            let object = json!({
+                "account": account.id,
+                "provider": account.provider.0,
+                "environment": account.environment.as_str(),
+                "status": word,
+                "verified_at": now.rfc3339(),
+            });
+            let [id, title, environment] = columns(account);
+            let cells = [
+                toned(glyph, tone),
+                toned(format!("{id:0$}", widths[0]), Tone::Accent),
+                plain(format!("{title:0$}", widths[1])),
+                toned(
+                    format!("{environment:0$}", widths[2]),
+                    environment_tone(account.environment),
+                ),
+                toned(shown, tone),
+            ];
+            listing.row(&object, cells)?;
+            listing.flush()?;
         }
         Ok(exit)
     }

@@ -1,17 +1,14 @@
 //! `check` of a list: checks one payment after the other and prints each result at once.
 
-use std::collections::BTreeSet;
-
+use super::printer::Printer;
 use super::resume::Resume;
 use super::summary::Summary;
 use super::{CheckTarget, Checker};
 use crate::cli::exit::{CommandResult, Exit, Failure};
 use crate::cli::list::{List, Overview, Row, Source};
-use crate::cli::output::{Out, OutputError};
-use crate::cli::report::{CsvPrinter, Found, Report, counted};
+use crate::cli::report::{Found, Report, counted};
 use crate::cli::stop::StopSignals;
 use crate::domain::{Expected, PaymentId, Problem, ProblemKind};
-use crate::net::redact;
 
 /// The run stops after this many rows in a row for which the provider is unreachable or fails.
 const FAILURES_MAX: u32 = 3;
@@ -25,8 +22,7 @@ pub async fn run(checker: &Checker<'_>, source: Source) -> CommandResult {
     let resume = checker.args.resume.as_deref();
     let resume = resume.map(|path| Resume::open(path, checker.owner().0, &list));
     let resume = resume.transpose()?;
-    let printer = Printer::new(checker);
-    printer.header(&list.extra_columns())?;
+    let printer = Printer::new(checker, list.extra_columns())?;
     if !list.has_sums() && checker.args.expected().is_none() {
         out.note("the list has no column `amount`: payments are compared with the saved expected amounts");
     }
@@ -282,63 +278,5 @@ impl Run<'_> {
             }
             (Ended::AtLast, None) => Ok(self.exit),
         }
-    }
-}
-
-/// Prints rows in the selected format.
-struct Printer<'a> {
-    out: &'a Out,
-    profile: &'a str,
-    /// With `--csv`.
-    csv: Option<CsvPrinter<'a>>,
-    /// What was said to do about rows without an answer: each once, however many rows have it.
-    hints: BTreeSet<String>,
-}
-
-impl<'a> Printer<'a> {
-    fn new(checker: &Checker<'a>) -> Self {
-        Self {
-            out: checker.cx.out,
-            profile: &checker.cx.settings.profile.name,
-            csv: checker.args.csv.then(|| CsvPrinter::new(checker.cx.out)),
-            hints: BTreeSet::new(),
-        }
-    }
-
-    fn header(&self, extra_columns: &[String]) -> Result<(), OutputError> {
-        let csv = self.csv.as_ref();
-        csv.map_or(Ok(()), |csv| csv.header(extra_columns))
-    }
-
-    fn row(
-        &mut self,
-        report: &Report,
-        extra_columns: &[String],
-        held: bool,
-    ) -> Result<(), OutputError> {
-        self.print(report, extra_columns, held)?;
-        // A JSON object has its hint in it.
-        if let Found::Failed(problem) = &report.found
-            && !self.out.json
-            && !problem.hint.is_empty()
-            && self.hints.insert(problem.hint.clone())
-        {
-            let hint = redact::scrub(&problem.hint);
-            self.out.hint(&hint);
-        }
-        Ok(())
-    }
-
-    fn print(
-        &self,
-        report: &Report,
-        extra_columns: &[String],
-        as_expected: bool,
-    ) -> Result<(), OutputError> {
-        if let Some(csv) = &self.csv {
-            let fields = report.record(self.profile).into_iter();
-            return csv.record(fields.chain(extra_columns.iter().cloned()).collect());
-        }
-        report.print(as_expected, self.out)
     }
 }

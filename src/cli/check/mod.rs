@@ -1,6 +1,7 @@
 //! `check`: shows the state of payments and whether they are paid.
 
 mod bulk;
+mod printer;
 mod resume;
 mod summary;
 
@@ -9,10 +10,12 @@ use std::time::Duration;
 
 use clap::Args;
 
+use printer::Printer;
+
 use super::command::{CommandContext, DeckCommand};
 use super::exit::{CommandResult, Exit, usage};
 use super::list::Source;
-use super::output::{OutputError, Tone};
+use super::output::{AsCsv, Format, OutputError, Tone};
 use super::report::{Found, Report};
 use super::values::{Goal, amount, currency, duration, goal, path, payment_id, sum};
 use crate::domain::{
@@ -69,14 +72,16 @@ pub struct Check {
     /// less than an hour old.
     #[arg(long, value_parser = path(), value_name = "RESULTS.csv", help_heading = LIST)]
     resume: Option<PathBuf>,
-    /// Print the rows as CSV.
-    #[arg(long, conflicts_with = "json", help_heading = LIST)]
-    csv: bool,
+    /// The format of the results.
+    #[command(flatten)]
+    format: AsCsv,
 }
 
 impl DeckCommand for Check {
     async fn run(self, cx: &CommandContext<'_>) -> CommandResult {
         let account = cx.account(Ability::Payments)?.id;
+        let out = &self.format.on(cx.out);
+        let cx = &CommandContext { out, ..*cx };
         let checker = Checker {
             args: &self,
             account,
@@ -105,8 +110,8 @@ impl Check {
     /// If options do not go together.
     fn list(&self) -> Result<Option<Source>, Problem> {
         match Source::named(self.from.as_deref(), &self.ids)? {
-            None if self.resume.is_some() || self.csv => Err(usage(
-                "--resume and --csv need a list of payments",
+            None if self.resume.is_some() => Err(usage(
+                "--resume needs a list of payments",
                 "pass --from FILE.csv, or `check -` with ids on stdin",
             )),
             Some(Source::Ids) if self.wait.is_some() => Err(usage(
@@ -151,21 +156,48 @@ impl Checker<'_> {
         // One deadline for all ids: `--timeout` limits the whole command.
         let deadline = self.cx.now().mono + self.args.timeout;
         let mut exit = Exit::Done;
+        let mut printer = Printer::new(self, Vec::new())?;
         for id in &self.args.ids {
             let result = match &self.args.wait {
                 Some(goal) => self.wait(id, goal, deadline).await,
                 None => self.query(id, false).await,
             };
             exit = exit.and(match result {
-                Ok(payment) => self.report(payment).await?,
-                Err(problem) => self.cx.out.fail(&problem)?,
+                Ok(payment) => self.report(payment, &mut printer).await?,
+                Err(problem) => self.fail(id, problem, &mut printer)?,
             });
         }
         Ok(exit)
     }
 
+    /// Prints why a payment has no result; CSV has a row for it, as for the payments of a list.
+    fn fail(
+        &self,
+        id: &PaymentId,
+        problem: Problem,
+        printer: &mut Printer<'_>,
+    ) -> Result<Exit, OutputError> {
+        let exit = self.cx.out.fail(&problem)?;
+        if self.cx.out.format == Format::Csv {
+            let report = Report {
+                account: self.account.clone(),
+                id: id.as_str().to_owned(),
+                line: None,
+                found: Found::Failed(problem),
+                expected: self.args.expected(),
+                at: None,
+            };
+            printer.record(&report, &[])?;
+        }
+        Ok(exit)
+    }
+
     /// Prints one payment and the expectations it fails.
-    async fn report(&self, payment: Payment) -> Result<Exit, OutputError> {
+    async fn report(
+        &self,
+        payment: Payment,
+        printer: &mut Printer<'_>,
+    ) -> Result<Exit, OutputError> {
         let id = payment.id.clone();
         let wanted = self.wanted(&id, self.args.expected()).await;
         if let Some(problem) = &wanted.unread {
@@ -190,7 +222,7 @@ impl Checker<'_> {
             failings,
             state_only_differences,
         } = self.compare(&report, &wanted);
-        report.print(failings.is_empty(), self.cx.out)?;
+        printer.row(&report, &[], failings.is_empty())?;
         for difference in &state_only_differences {
             self.cx.out.warn(&format!(
                 "payment {id}: {difference}; --expect compares the state only"

@@ -12,7 +12,8 @@ use std::time::Duration;
 use csv::{ByteRecord, ReaderBuilder, StringRecord};
 
 use crate::cli::list::{self, List, Records, Window};
-use crate::cli::report::{COLUMNS, Found, NOT_FOUND, Report, UNKNOWN, csv_line};
+use crate::cli::output::csv_line;
+use crate::cli::report::{COLUMNS, Found, NOT_FOUND, Report, UNKNOWN};
 use crate::domain::{
     AccountId, Amount, Currency, Expected, Payment, PaymentId, PaymentState, Problem, ProblemKind,
     Reported, WallTime, inert,

@@ -4,7 +4,7 @@ use reqwest::Url;
 
 use super::{Export, Log, Writer, look_again, none};
 use crate::cli::command::CommandContext;
-use crate::cli::deliveries::{object, print};
+use crate::cli::deliveries::{listing, object, print};
 use crate::cli::exit::{CommandResult, Exit};
 use crate::cli::export;
 use crate::cli::output::problem_json;
@@ -46,7 +46,8 @@ impl Log {
             out.explain(&none("callbacks", cx.settings));
         }
         let zone = crate::clock::time_zone();
-        print(&rows, &zone, out)?;
+        let mut listing = listing(out);
+        print(&rows, &zone, &mut listing)?;
         if !self.follow {
             return Ok(Exit::Done);
         }
@@ -58,7 +59,7 @@ impl Log {
             look_again(out).await?;
             let mut more = ledger.deliveries(query.clone()).await?;
             more.reverse();
-            print(&more, &zone, out)?;
+            print(&more, &zone, &mut listing)?;
             last = more.last().map_or(last, |row| row.id);
         }
     }

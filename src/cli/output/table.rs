@@ -13,43 +13,43 @@ const CELL_MAX: usize = 120;
 pub struct Cell {
     /// The text as printed.
     pub text: String,
-    tone: Option<Tone>,
+    tone: Tone,
 }
 
 /// Rows with aligned columns. Color is added after measuring, so it does not count as width.
 #[derive(Debug, Default)]
 pub struct Table {
     rows: Vec<Vec<Cell>>,
+    /// The widest cell so far of each column.
+    widths: Vec<usize>,
 }
 
 impl Table {
     /// Adds a row of cells.
     pub fn row<const N: usize>(&mut self, cells: [Cell; N]) {
+        self.widths.resize(self.widths.len().max(N), 0);
+        for (width, cell) in self.widths.iter_mut().zip(&cells) {
+            *width = cell.text.width().max(*width);
+        }
         self.rows.push(cells.into());
+    }
+
+    /// Removes the rows. Later ones line up with them, as far as they are no wider.
+    pub fn clear(&mut self) {
+        self.rows.clear();
     }
 
     /// The rows as lines, the last column without padding.
     #[must_use]
     pub fn lines(&self, out: &Out) -> Vec<String> {
-        let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
-        let widths: Vec<usize> = (0..columns)
-            .map(|i| {
-                self.rows
-                    .iter()
-                    .filter_map(|row| row.get(i))
-                    .map(|cell| cell.text.width())
-                    .max()
-                    .unwrap_or(0)
-            })
-            .collect();
         self.rows
             .iter()
             .map(|row| {
                 let mut line = String::new();
                 for (i, Cell { text, tone }) in row.iter().enumerate() {
-                    line.push_str(&tone.map_or_else(|| text.clone(), |tone| out.paint(tone, text)));
+                    line.push_str(&out.paint(*tone, text));
                     if i + 1 < row.len() {
-                        line.extend(std::iter::repeat_n(' ', widths[i] - text.width() + 2));
+                        line.extend(std::iter::repeat_n(' ', self.widths[i] - text.width() + 2));
                     }
                 }
                 line.trim_end().to_owned()
@@ -61,10 +61,7 @@ impl Table {
 /// A cell without color.
 #[must_use]
 pub fn plain(text: impl Into<String>) -> Cell {
-    Cell {
-        text: inert::cut(&text.into(), CELL_MAX),
-        tone: None,
-    }
+    toned(text, Tone::Plain)
 }
 
 /// A cell with a color.
@@ -72,7 +69,7 @@ pub fn plain(text: impl Into<String>) -> Cell {
 pub fn toned(text: impl Into<String>, tone: Tone) -> Cell {
     Cell {
         text: inert::cut(&text.into(), CELL_MAX),
-        tone: Some(tone),
+        tone,
     }
 }
 
@@ -81,7 +78,7 @@ pub fn toned(text: impl Into<String>, tone: Tone) -> Cell {
 pub fn whole(text: &str, tone: Tone) -> Cell {
     Cell {
         text: inert::line(text).into_owned(),
-        tone: Some(tone),
+        tone,
     }
 }
 
@@ -104,6 +101,15 @@ mod tests {
     }
 
     #[test]
+    fn later_rows_line_up_with_those_that_are_printed() {
+        let mut table = Table::default();
+        table.row([plain("account"), plain("x")]);
+        table.clear();
+        table.row([plain("shop"), plain("y")]);
+        assert_eq!(table.lines(&Out::default()), ["shop     y"]);
+    }
+
+    #[test]
     fn hostile_text_is_inert_in_rows() {
         let mut table = Table::default();
         table.row([plain("a\u{1b}[2Jb\nc")]);
@@ -114,7 +120,7 @@ mod tests {
     fn an_id_is_never_cut_in_a_table() {
         let long = "ł".repeat(256);
         let mut table = Table::default();
-        table.row([whole(&long, Tone::Strong), plain("a".repeat(200))]);
+        table.row([whole(&long, Tone::Accent), plain("a".repeat(200))]);
         let line = table.lines(&Out::default()).remove(0);
         assert!(line.starts_with(&long) && line.ends_with('…'), "{line}");
     }

@@ -8,8 +8,8 @@ use clap::Args;
 use super::selection;
 use crate::cli::command::{CommandContext, DeckCommand};
 use crate::cli::exit::{CommandResult, Exit, local};
-use crate::cli::output::{Table, Tone, plain, toned, whole};
-use crate::cli::report::{CsvPrinter, Found, Report};
+use crate::cli::output::{AsCsv, Cell, Format, Listing, Out, Tone, plain, toned, whole};
+use crate::cli::report::{COLUMNS, Found, Report};
 use crate::cli::values::{duration, state, verdict};
 use crate::deck::Deck;
 use crate::domain::{
@@ -36,19 +36,14 @@ pub struct ListPayments {
     /// Which payments to list.
     #[command(flatten)]
     filters: Filters,
-    /// Print the rows as CSV.
-    #[arg(long, conflicts_with = "json")]
-    csv: bool,
+    /// The format of the rows.
+    #[command(flatten)]
+    format: AsCsv,
 }
 
 impl DeckCommand for ListPayments {
     async fn run(self, cx: &CommandContext<'_>) -> CommandResult {
-        let format = match (cx.out.json, self.csv) {
-            (true, _) => Format::Json,
-            (false, true) => Format::Csv,
-            (false, false) => Format::Table,
-        };
-        list(&self.filters, format, cx).await
+        list(&self.filters, &self.format.on(cx.out), cx).await
     }
 }
 
@@ -65,12 +60,12 @@ pub struct ExportPayments {
 
 impl DeckCommand for ExportPayments {
     async fn run(self, cx: &CommandContext<'_>) -> CommandResult {
-        let format = if cx.out.json {
+        let format = if cx.out.is_json() {
             Format::Json
         } else {
             Format::Csv
         };
-        list(&self.filters, format, cx).await
+        list(&self.filters, &cx.out.with_format(format), cx).await
     }
 }
 
@@ -94,14 +89,6 @@ pub struct Filters {
     newer_than: Option<Duration>,
 }
 
-/// The output format.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Format {
-    Table,
-    Json,
-    Csv,
-}
-
 /// A payment and its last known state.
 struct Known {
     report: Report,
@@ -114,33 +101,26 @@ struct Known {
     changed_at: Option<WallTime>,
 }
 
-async fn list(filters: &Filters, format: Format, cx: &CommandContext<'_>) -> CommandResult {
-    let out = cx.out;
+async fn list(filters: &Filters, out: &Out, cx: &CommandContext<'_>) -> CommandResult {
     let profile = &cx.settings.profile.name;
-    let csv = CsvPrinter::new(out);
     let now = cx.now().wall;
-    let mut table = Table::default();
-    table.row(filters.head().map(|name| toned(name, Tone::Dim)));
+    let columns = COLUMNS.into_iter().chain(WATCH_COLUMNS);
+    let mut listing = Listing::new(out, filters.heads(), columns);
     let mut any = false;
-    if format == Format::Csv {
-        csv.header(&WATCH_COLUMNS.map(str::to_owned))?;
-    }
     let (payments, vanished) = payments(filters, cx).await?;
     for known in payments {
         if !filters.matches(&known, now) {
             continue;
         }
         any = true;
-        match format {
-            Format::Json => out.object(&known.object())?,
-            Format::Csv => csv.record(known.record(profile))?,
-            Format::Table => known.row(now, &mut table),
+        match out.format {
+            Format::Csv => listing.record(known.record(profile))?,
+            Format::Text | Format::Json => listing.row(&known.object(), known.cells(now))?,
         }
     }
-    match (format, any) {
-        (Format::Table, true) => out.table(&table)?,
-        (Format::Table, false) => out.say(filters.none()),
-        (Format::Json | Format::Csv, _) => {}
+    listing.flush()?;
+    if !any {
+        out.explain(filters.none());
     }
     for account in vanished {
         out.warn(&format!(
@@ -200,8 +180,8 @@ async fn last_of_vanished(
 }
 
 impl Filters {
-    /// The titles of the table.
-    fn head(&self) -> [&'static str; 9] {
+    /// The names of the table's columns.
+    fn heads(&self) -> [&'static str; 9] {
         let watched = if self.all { "watched" } else { "" };
         [
             "state",
@@ -325,7 +305,7 @@ impl Known {
             .collect()
     }
 
-    fn row(&self, now: WallTime, table: &mut Table) {
+    fn cells(&self, now: WallTime) -> [Cell; 9] {
         let expected = self.report.expected.as_ref();
         let (state, sum, tone) = match self.report.payment() {
             Some(payment) => (
@@ -341,16 +321,16 @@ impl Known {
             None => "none".into(),
         };
         let age = now.since(self.changed_or_added());
-        table.row([
+        [
             toned(state, tone),
             toned(verdict, tone),
             plain(sum),
             toned(wanted, Tone::Dim),
             plain(self.report.difference().unwrap_or_default()),
             toned(time::coarse(age), Tone::Dim),
-            whole(&self.report.id, Tone::Strong),
+            whole(&self.report.id, Tone::Accent),
             toned(self.report.account.as_str(), Tone::Dim),
             toned(if self.since.is_none() { "no" } else { "" }, Tone::Dim),
-        ]);
+        ]
     }
 }

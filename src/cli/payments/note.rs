@@ -6,7 +6,7 @@ use serde_json::json;
 use super::{is_known, must_keep_payments, unknown};
 use crate::cli::command::{CommandContext, DeckCommand};
 use crate::cli::exit::{CommandResult, Exit};
-use crate::cli::output::{Table, Tone, plain, toned};
+use crate::cli::output::{AsCsv, Listing, Tone, plain, toned};
 use crate::cli::values::payment_id;
 use crate::domain::{Ability, Note, PaymentId};
 
@@ -19,13 +19,16 @@ pub struct NotePayment {
     /// One line of up to 500 characters.
     #[arg(value_parser = Note::typed, value_name = "NOTE")]
     text: Option<String>,
+    /// The format of the list.
+    #[command(flatten)]
+    format: AsCsv,
 }
 
 impl DeckCommand for NotePayment {
     async fn run(self, cx: &CommandContext<'_>) -> CommandResult {
         must_keep_payments(cx.deck)?;
         let account = cx.account(Ability::Payments)?.id;
-        let (deck, id, out) = (cx.deck, &self.id, cx.out);
+        let (deck, id, out) = (cx.deck, &self.id, &self.format.on(cx.out));
         if let Some(text) = self.text {
             deck.note(&account, id, text.clone()).await?;
             if !is_known(deck, &account, id).await? {
@@ -36,7 +39,8 @@ impl DeckCommand for NotePayment {
             return Ok(Exit::Done);
         }
         let notes = deck.notes(&account, id).await?;
-        let mut table = Table::default();
+        let fields = ["account", "id", "note", "noted_by", "noted_at"];
+        let mut listing = Listing::new(out, ["noted", "note", "by"], fields);
         for note in &notes {
             let at = note.at.rfc3339();
             let object = json!({
@@ -51,9 +55,9 @@ impl DeckCommand for NotePayment {
                 plain(note.text.as_str()),
                 toned(note.operator.as_str(), Tone::Dim),
             ];
-            out.row(&mut table, &object, row)?;
+            listing.row(&object, row)?;
         }
-        out.table(&table)?;
+        listing.flush()?;
         if notes.is_empty() {
             out.explain(&format!("payment {id} has no notes"));
         }

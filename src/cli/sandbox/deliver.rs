@@ -68,7 +68,7 @@ impl Deliver {
             times: self.times,
         };
         let posted = deck::post(&posting, Clock::system().now().wall).await?;
-        if let Some(sent) = posted.first().filter(|_| !out.json) {
+        if let Some(sent) = posted.first().filter(|_| !out.is_json()) {
             out.say(&format!("{} {}", sent.method, inert::line(&sent.url)));
             for (name, value) in &sent.headers {
                 out.say(&format!("{name}: {}", inert::line(value)));
@@ -79,7 +79,7 @@ impl Deliver {
         }
         for sent in &posted {
             let taken = sent.is_taken();
-            if out.json {
+            if out.is_json() {
                 let headers: Vec<_> = sent.headers.iter().collect();
                 out.object(&json!({
                     "method": sent.method, "url": sent.url, "headers": headers, "body": sent.body,

@@ -103,7 +103,7 @@ fn greet(
     out: &Out,
 ) -> Result<(), OutputError> {
     let (url, production) = (running.base_url(), running.production_url());
-    if out.json {
+    if out.is_json() {
         let accounts: Vec<_> = REGISTRY
             .iter()
             .map(|manifest| {
@@ -132,7 +132,7 @@ fn greet(
                 .iter()
                 .map(|(key, value)| format!("{key} = {value}"))
                 .collect();
-            out.message(Tone::Strong, manifest.title, &keys.join("  "));
+            out.message(Tone::Accent, manifest.title, &keys.join("  "));
         }
         let text = format!("{production}, of the providers with two environments");
         out.message(Tone::Dim, "production", &text);

@@ -316,7 +316,7 @@ fn with_secrets(command: &mut std::process::Command) {
 fn run(place: &Place, arguments: &[&str]) -> Ran {
     let mut command = place.command(arguments);
     with_secrets(&mut command);
-    command.output().unwrap().into()
+    Ran::of(command)
 }
 
 /// Asks each provider for each of these answers and seeks in what is printed; the body is what was asked for.
@@ -464,11 +464,7 @@ fn a_secret_that_equals_a_state_or_a_currency_garbles_no_verdict() {
             "--json",
         ];
         let mut command = place.command(&[&["check", "A-17"][..], &sum].concat());
-        let ran: Ran = command
-            .env("TEST_API_SECRET", secret)
-            .output()
-            .unwrap()
-            .into();
+        let ran = Ran::of(command.env("TEST_API_SECRET", secret));
         assert_eq!(ran.code, 0, "{ran:?}");
         let object = ran.object();
         assert_eq!(object["paid"], true, "{object}");
@@ -505,7 +501,7 @@ fn a_secret_command_inherits_no_variable_that_holds_a_secret() {
     ] {
         command.env(name, value);
     }
-    let ran: Ran = command.output().unwrap().into();
+    let ran = Ran::of(command);
     assert_eq!(ran.code, 5, "{ran:?}");
     let inherited = std::fs::read_to_string(&seen).unwrap();
     assert!(inherited.contains("PLAIN=plain"), "{inherited}");

@@ -34,7 +34,7 @@ fn too_few_open_files_are_told_in_plain_words_before_anything_is_begun() {
             &["sandbox", "serve"],
             &["account", "add"],
         ] {
-            let ran: Ran = limited(&place, files, arguments).output().unwrap().into();
+            let ran = Ran::of(limited(&place, files, arguments));
             assert_eq!(ran.code, 2, "{files} {arguments:?}: {ran:?}");
             let expected = format!("the limit of open files is {files}; tilldeck needs 48");
             assert!(
@@ -52,10 +52,7 @@ fn too_few_open_files_are_told_in_plain_words_before_anything_is_begun() {
             terminal.screen()
         );
         // These open nothing.
-        let ran: Ran = limited(&place, files, &["config", "check"])
-            .output()
-            .unwrap()
-            .into();
+        let ran = Ran::of(limited(&place, files, &["config", "check"]));
         assert_eq!(ran.code, 0, "{files}: {ran:?}");
     }
     assert!(!place.state().exists());
@@ -64,10 +61,7 @@ fn too_few_open_files_are_told_in_plain_words_before_anything_is_begun() {
 #[test]
 fn as_many_open_files_as_it_asks_for_are_enough() {
     let place = Place::new();
-    let ran: Ran = limited(&place, 48, &["estimate", "EMT", "3"])
-        .output()
-        .unwrap()
-        .into();
+    let ran = Ran::of(limited(&place, 48, &["estimate", "EMT", "3"]));
     assert_eq!(ran.code, 0, "{ran:?}");
     assert!(!ran.err.contains("warning"), "{ran:?}");
     let mut terminal = Terminal::start(&limited(&place, 48, &[]), (120, 40));
