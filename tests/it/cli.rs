@@ -465,7 +465,9 @@ fn the_log_shows_what_was_sent() {
     );
     let words = place.run(&["log"]);
     assert!(
-        words.rows().lines().count() == 3 && words.out.contains("/api/v2/tpg/transaction"),
+        words.rows().lines().count() == 3
+            && words.out.contains("/api/v2/tpg/transaction")
+            && !words.out.contains("operator"),
         "{words:?}"
     );
     assert_eq!(

@@ -181,6 +181,12 @@ fn a_machine_sees_what_another_one_did_and_who_it_was() {
     assert_eq!(of(&listed, "noted_by"), ["ben"]);
     let log = run(&anna, &["log", "--operator", "ben", "--json"]);
     assert_eq!(of(&log, "operator"), ["ben"]);
+    let words = anna.run(&["log"]).out;
+    let lines: Vec<&str> = words.lines().collect();
+    assert!(
+        lines[0].ends_with("  operator") && lines[1].ends_with("  ben"),
+        "{words}"
+    );
     let budget = run(&anna, &["budget", "--json"]);
     assert_eq!(
         (&budget[0]["used"], &budget[0]["own"]),

@@ -92,6 +92,25 @@ fn keys_that_could_not_be_sent_are_named_by_their_lines() {
 }
 
 #[test]
+fn a_key_that_is_too_long_is_refused_in_words() {
+    let simulated = Simulated::start(&[], "");
+    for (key, words) in [
+        ("a".repeat(205_000), "status 400: Key is too big"),
+        // Over the largest body that the simulator reads.
+        ("\"".repeat(530_000), "status 413"),
+    ] {
+        let file = file_of(&simulated, &key);
+        let ran = simulated.run(&["stock", "add", OFFER, &file, "--yes"]);
+        assert_eq!(
+            (ran.code, ran.out.contains(words)),
+            (5, true),
+            "{words}: {}",
+            ran.err
+        );
+    }
+}
+
+#[test]
 fn without_a_terminal_keys_are_added_only_with_yes() {
     let simulated = Simulated::start(&[], "");
     for (text, arguments, words) in [

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::fmt::Write as _;
 use std::ops::Range;
 use std::sync::{PoisonError, RwLock};
@@ -21,6 +22,9 @@ const PASSING_MIN: usize = 12;
 
 /// Forms from this length on match regardless of case; shorter ones may be words.
 const CASELESS_MIN: usize = 12;
+
+/// A form that is begun with this many bytes may repeat itself: then no byte of the text is compared twice.
+const REPEATED_MIN: usize = 64;
 
 /// This many first characters of a known value at the very end of a body count as the value.
 const BEGUN_MIN: usize = 6;
@@ -49,8 +53,12 @@ struct Form {
 }
 
 impl Form {
-    /// How many bytes of this form `bytes` begin with.
-    fn begun(&self, bytes: &[u8]) -> usize {
+    fn bytes(&self) -> &[u8] {
+        self.text.expose().as_bytes()
+    }
+
+    /// How many bytes of this form `bytes` begin with, if it is known that they begin with the first `known` of them.
+    fn begun(&self, bytes: &[u8], known: usize) -> usize {
         let alike = |(own, other): &(&u8, &u8)| {
             if self.caseless {
                 fold(**own) == fold(**other)
@@ -58,8 +66,42 @@ impl Form {
                 space(**own) == space(**other)
             }
         };
-        let pairs = self.text.expose().as_bytes().iter().zip(bytes);
-        pairs.take_while(alike).count()
+        let pairs = self.bytes()[known..].iter().zip(&bytes[known..]);
+        known + pairs.take_while(alike).count()
+    }
+
+    /// How many bytes of this form its own rest from each byte on begins with.
+    fn repeats(&self) -> Vec<usize> {
+        let mut reach = Reach {
+            at: 1..1,
+            repeats: vec![self.bytes().len()],
+        };
+        for from in 1..self.bytes().len() {
+            let begun = reach.begun(self, self.bytes(), from);
+            reach.repeats.push(begun);
+        }
+        reach.repeats
+    }
+}
+
+/// The part of a text that a form was found to begin last, and what follows from it for later places in that part. A
+/// long form of few different bytes, compared at each place anew, would take the square of its length.
+struct Reach {
+    at: Range<usize>,
+    /// [`Form::repeats`].
+    repeats: Vec<usize>,
+}
+
+impl Reach {
+    /// How many bytes of the form the text begins with at a place after the last one.
+    fn begun(&mut self, form: &Form, text: &[u8], from: usize) -> usize {
+        let reached = self.at.end.saturating_sub(from);
+        let begun = match self.repeats.get(from - self.at.start) {
+            Some(again) if *again < reached => return *again,
+            _ => form.begun(&text[from..], reached),
+        };
+        self.at = from..from + begun;
+        begun
     }
 }
 
@@ -182,6 +224,7 @@ impl Register {
 
     fn find_in(&self, bytes: &[u8], torn: bool) -> Vec<Found> {
         let mut found = Vec::new();
+        let mut reaches = HashMap::<*const Form, Reach>::new();
         let mut key = 0_u32;
         for (last, byte) in bytes.iter().enumerate() {
             key = key << 8 | u32::from(fold(*byte));
@@ -191,7 +234,19 @@ impl Register {
             let from = last + 1 - KNOWN_MIN;
             let rest = &bytes[from..];
             for form in self.forms.get(&key).into_iter().flatten() {
-                let (length, begun) = (form.text.expose().len(), form.begun(rest));
+                let length = form.bytes().len();
+                let begun = match reaches.entry(form) {
+                    Entry::Occupied(mut reach) => reach.get_mut().begun(form, bytes, from),
+                    Entry::Vacant(place) => {
+                        let begun = form.begun(rest, 0);
+                        if begun >= REPEATED_MIN {
+                            let at = from..from + begun;
+                            let repeats = form.repeats();
+                            place.insert(Reach { at, repeats });
+                        }
+                        begun
+                    }
+                };
                 // A body that was cut may end within a secret or within an escape in it.
                 let ends = torn && begun >= BEGUN_MIN && escapes::is_torn(&rest[begun..]);
                 let taken = match begun {
@@ -439,6 +494,29 @@ mod tests {
             "<small> small.1",
             "it may be a word"
         );
+    }
+
+    #[test]
+    fn a_long_value_that_repeats_itself_is_found_in_no_more_than_its_length() {
+        // Each of these took minutes when every place was compared with the whole value.
+        for part in ["a", "ab", "aAbB", "é", "\\", "%41", "+ "] {
+            let value = format!("{}end", part.repeat(60_000 / part.len()));
+            learn_passing(&Secret::new(value.as_str()), "repeated");
+            let text = format!("{part}{part}{value}, {}.", &value[..value.len() - 3]);
+            let hidden = scrub(&text);
+            assert!(!hidden.contains("end"), "{part}");
+            assert!(hidden.contains("<repeated>, "), "{part}");
+        }
+    }
+
+    #[test]
+    fn values_are_found_at_each_place_however_they_overlap() {
+        let part = "xyxyx".repeat(20);
+        learn_passing(&Secret::new(part.as_str()), "overlapping");
+        let text = format!("({part}{}{part})", &part[5..]);
+        assert_eq!(scrub(&text), "(<overlapping>)");
+        let apart = format!("{} {part}", &part[..99]);
+        assert_eq!(scrub(&apart), format!("{} <overlapping>", &part[..99]));
     }
 
     #[test]
