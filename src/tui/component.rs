@@ -370,6 +370,14 @@ pub trait Component: Clone + fmt::Debug + Send + 'static {
         false
     }
 
+    /// The order of its rows, for the next start; `None` while it is the usual one.
+    fn order(&self) -> Option<String> {
+        None
+    }
+
+    /// Puts its rows in the order of this name, if there is one.
+    fn set_order(&mut self, _name: &str) {}
+
     /// When it sends something by itself, also while it is hidden.
     fn due(&self) -> Option<Duration> {
         None
@@ -414,6 +422,8 @@ pub trait AnyComponent: Any + fmt::Debug + Send {
     fn command(&self, ctx: ViewContext<'_>) -> Option<String>;
     fn selected_name(&self, store: &Store) -> Option<String>;
     fn select_name(&mut self, name: &str, store: &mut Store) -> bool;
+    fn order(&self) -> Option<String>;
+    fn set_order(&mut self, name: &str);
     fn filter(&mut self) -> Option<&mut Filter>;
     fn widths(&mut self) -> Option<&mut Widths>;
     fn pick_column(&mut self, column: &'static str, ctx: &mut UpdateContext<'_>);
@@ -490,6 +500,14 @@ impl<C: Component> AnyComponent for C {
 
     fn select_name(&mut self, name: &str, store: &mut Store) -> bool {
         Component::select_name(self, name, store)
+    }
+
+    fn order(&self) -> Option<String> {
+        Component::order(self)
+    }
+
+    fn set_order(&mut self, name: &str) {
+        Component::set_order(self, name);
     }
 
     fn filter(&mut self) -> Option<&mut Filter> {

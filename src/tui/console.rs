@@ -184,7 +184,8 @@ impl Model {
         }
     }
 
-    /// What the palette offers: the actions that work here and those of every pane, then accounts, payments, calls, themes.
+    /// What the palette offers: the actions that work here and those of every pane, then accounts, payments,
+    /// themes, help, calls.
     fn offered(&self, now: Now) -> Vec<palette::Entry> {
         let here = self.scope();
         let offered = self
@@ -226,8 +227,18 @@ impl Model {
             about: format!("{} at {account}", call.about),
             goal: Goal::Call(account, call),
         });
-        let entries = actions.chain(accounts).chain(payments);
-        entries.chain(themes).chain(calls).collect()
+        let topics = help::topics(&self.keymap).map(|title| palette::Entry {
+            name: title.to_owned(),
+            about: "keys and symbols".to_owned(),
+            goal: Goal::Help(title),
+        });
+        let guides = self.store.setups.iter().map(|setup| palette::Entry {
+            name: setup.title.to_owned(),
+            about: "how to get an account and credentials".to_owned(),
+            goal: Goal::Guide(setup.provider),
+        });
+        let entries = actions.chain(accounts).chain(payments).chain(themes);
+        entries.chain(topics).chain(guides).chain(calls).collect()
     }
 
     /// Whether an action is available now. Footer and palette omit the others.

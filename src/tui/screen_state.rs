@@ -1,4 +1,4 @@
-//! What the next start of a profile restores: the focused pane, zoom, filters and selected rows.
+//! What the next start of a profile restores: the focused pane, zoom, filters, orders and selected rows.
 
 use std::collections::BTreeMap;
 
@@ -32,12 +32,14 @@ struct PaneState {
     #[serde(default, skip_serializing_if = "String::is_empty")]
     filter: String,
     #[serde(default, skip_serializing_if = "String::is_empty")]
+    order: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     selected: String,
 }
 
 impl PaneState {
     fn is_valid(&self) -> bool {
-        let mut texts = [&self.filter, &self.selected].into_iter();
+        let mut texts = [&self.filter, &self.order, &self.selected].into_iter();
         texts.all(|text| text.len() <= TEXT_MAX && !text.contains(inert::is_hostile))
     }
 }
@@ -74,6 +76,7 @@ impl Model {
             let filter = component.filter().map(|filter| filter.text().to_owned());
             let state = PaneState {
                 filter: filter.unwrap_or_default(),
+                order: component.order().unwrap_or_default(),
                 selected: component.selected_name(&self.store).unwrap_or_default(),
             };
             if state != PaneState::default() && state.is_valid() {
@@ -100,9 +103,11 @@ impl Model {
             let Some(saved) = state.panes.get(&pane.key_name()) else {
                 continue;
             };
-            if let Some(filter) = self.panes.get_mut(pane).filter() {
+            let component = self.panes.get_mut(pane);
+            if let Some(filter) = component.filter() {
                 filter.set(&saved.filter);
             }
+            component.set_order(&saved.order);
             if !saved.selected.is_empty() {
                 self.awaited.push((pane, saved.selected.clone()));
             }

@@ -100,6 +100,14 @@ impl State {
         }
     }
 
+    /// Only what is below this heading.
+    pub fn about(title: &str) -> Self {
+        Self {
+            search: Input::from(title),
+            ..Self::new(&HELP)
+        }
+    }
+
     fn is_searched(&self) -> bool {
         self.searching || !self.search.value().is_empty()
     }
@@ -224,6 +232,12 @@ impl Component for State {
         }
         cursor
     }
+}
+
+/// Its headings.
+pub fn topics(keymap: &Keymap) -> impl Iterator<Item = &'static str> {
+    let sections = sections(&HELP, keymap).into_iter();
+    sections.filter_map(|(title, entries)| (!entries.is_empty()).then_some(title))
 }
 
 /// Columns of keys and of names; narrow windows show no names.

@@ -1,4 +1,5 @@
-//! The palette: finds actions, accounts, payments, calls and themes by their names, and does or opens the selected one.
+//! The palette: finds actions, accounts, payments, calls, themes and help by their names, and does or opens the selected
+//! one.
 
 use std::cmp::Reverse;
 
@@ -7,7 +8,8 @@ use ratatui::crossterm::event::KeyEvent;
 use ratatui::layout::{Position, Rect, Size};
 use tui_input::Input;
 
-use crate::domain::{AccountId, Documented, ThemeChoice};
+use super::{guide, help};
+use crate::domain::{AccountId, Documented, ProviderId, ThemeChoice};
 use crate::tui::Effect;
 use crate::tui::component::{Command, Component, UpdateContext, ViewContext};
 use crate::tui::finder::{Closeness, Finder, Rank};
@@ -43,6 +45,10 @@ pub enum Goal {
     Payment(WatchKey),
     Call(AccountId, &'static Documented),
     Theme(ThemeChoice),
+    /// A heading of the help.
+    Help(&'static str),
+    /// How to get an account at a provider.
+    Guide(ProviderId),
 }
 
 /// An entry of the palette.
@@ -61,6 +67,8 @@ impl Entry {
             Goal::Payment(_) => "payment",
             Goal::Call(..) => "call",
             Goal::Theme(_) => "theme",
+            Goal::Help(_) => "help",
+            Goal::Guide(_) => "guide",
         }
     }
 
@@ -158,6 +166,10 @@ impl State {
                 ctx.console.push(Command::Theme(theme));
                 ctx.out.push(Effect::SaveTheme(theme));
             }
+            Goal::Help(title) => ctx.open(help::State::about(title)),
+            Goal::Guide(provider) => {
+                ctx.open(guide::State::new(&ctx.store.setups, Some(provider)));
+            }
         }
     }
 }
@@ -224,7 +236,7 @@ impl Component for State {
         .draw(theme, screen, buf);
         let mut pen = Pen::new(buf, inner, 0);
         pen.text("› ", theme.bold(Tone::Accent));
-        let hint = "an action, account, payment, call or theme";
+        let hint = "an action, account, payment, call, theme or help";
         let x = draw_input(&mut pen, &self.input, hint, theme);
         let area = below(inner, 2);
         if self.found.is_empty() {

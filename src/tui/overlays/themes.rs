@@ -1,7 +1,7 @@
 //! The list of themes. The screen takes the selected one at once; Enter saves it, and closing goes back.
 
 use ratatui::buffer::Buffer;
-use ratatui::layout::{Position, Rect, Size};
+use ratatui::layout::{Constraint, Layout, Position, Rect, Size};
 
 use crate::domain::ThemeChoice;
 use crate::tui::Effect;
@@ -11,7 +11,7 @@ use crate::tui::theme::Tone;
 use crate::tui::widgets::boxes::Window;
 use crate::tui::widgets::list::{List, Step};
 use crate::tui::widgets::pager::Pager;
-use crate::tui::widgets::text::{Pen, below, cells, paragraph};
+use crate::tui::widgets::text::{Pen, cells, paragraph, split_rows};
 
 keys! {
     /// What a key does in the list of themes.
@@ -96,10 +96,13 @@ impl Component for State {
             live: ctx.store.is_live(),
         }
         .draw(theme, screen, buf);
-        let area = Rect {
-            height: cells(len).min(inner.height),
-            ..inner
-        };
+        let [area, rest] = split_rows(inner, cells(len));
+        let [_, sample, _, note] = rest.layout(&Layout::vertical([
+            Constraint::Length(1),
+            Constraint::Length(1),
+            Constraint::Length(1),
+            Constraint::Fill(1),
+        ]));
         ctx.note_rows(area, self.list.window(len, area.height));
         Pager::list(area, self.list, len).draw(theme, buf, |at, line, buf| {
             let choice = ThemeChoice::ALL[at];
@@ -108,7 +111,7 @@ impl Component for State {
                 .cell(choice.as_str(), 15, theme.bold(Tone::Plain))
                 .text(choice.about(), theme.style(Tone::Dim));
         });
-        let mut sample = Pen::new(buf, below(inner, area.height + 1), 0);
+        let mut sample = Pen::new(buf, sample, 0);
         sample.skip(1);
         for (word, tone) in [
             ("✔ paid", Tone::Good),
@@ -125,12 +128,7 @@ impl Component for State {
             let key = ctx.key(Action::KeepTheme);
             format!("{key} saves the theme in the config file.")
         };
-        paragraph(
-            buf,
-            below(inner, area.height + 3),
-            &text,
-            theme.style(Tone::Dim),
-        );
+        paragraph(buf, note, &text, theme.style(Tone::Dim));
         None
     }
 }

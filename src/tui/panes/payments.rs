@@ -31,6 +31,7 @@ use crate::tui::widgets::widths::Widths;
 use crate::tui::{Effect, pasted};
 
 use rows::Sort;
+use watchlist::Change;
 
 keys! {
     /// What a key does in the list of payments.
@@ -39,7 +40,7 @@ keys! {
         Check "check" ["c" "enter"] "check" "check the selected or marked payments";
         AddWatch "add" ["a"] "add" "watch a payment; paste adds several";
         RemoveWatch "remove" ["d"] "remove" "stop watching the selected or marked";
-        UndoRemove "undo" ["u"] "undo" "undo the last removal";
+        UndoChange "undo" ["u"] "undo" "undo the last change of the list";
         PaymentTimeline "timeline" ["t"] "timeline" "show the payment's timeline";
         ExpectPayment "expect" ["e"] "expect" "set the expected amount";
         FilterPayments "filter-payments" ["/"] "filter" "filter by id, state, account, note";
@@ -62,8 +63,10 @@ pub struct State {
     filter: Filter,
     sort: Sort,
     marked: BTreeSet<WatchKey>,
-    /// The latest removal last; each payment with its place in the list.
-    removed: VecDeque<Vec<(usize, Watched)>>,
+    /// What can be undone, the latest change last.
+    changes: VecDeque<Change>,
+    /// Payments whose expected amount is being changed back.
+    undone: BTreeSet<WatchKey>,
     /// Removed by the operator; a callback does not add them again.
     off: VecDeque<WatchKey>,
     /// Removed here, but the database has not confirmed it yet.
@@ -170,7 +173,7 @@ impl Component for State {
             | Action::NotePayment
             | Action::CopyReceipt
             | Action::MarkPayment => selected().is_some(),
-            Action::UndoRemove => !self.removed.is_empty(),
+            Action::UndoChange => !self.changes.is_empty(),
             Action::FilterPayments | Action::SortPayments => !store.payments.is_empty(),
             Action::ClearSettled => Self::can_clear(store),
             Action::AddWatch => store.any_can(Ability::Payments),
@@ -181,7 +184,7 @@ impl Component for State {
     fn why_not(&self, action: Action) -> &'static str {
         match action {
             Action::ClearSettled => "no payment is settled",
-            Action::UndoRemove => "no payment was removed",
+            Action::UndoChange => "the list was not changed",
             Action::FilterPayments | Action::SortPayments => "no payment is watched",
             Action::AddWatch => "no account has payments",
             Action::Check
@@ -277,7 +280,7 @@ impl Component for State {
                 let settled: Vec<WatchKey> = settled.map(Watched::key).collect();
                 self.remove(&settled, ctx);
             }
-            Action::UndoRemove => self.undo(ctx),
+            Action::UndoChange => self.undo(ctx),
         }
     }
 
@@ -321,6 +324,14 @@ impl Component for State {
     fn step(&mut self, step: Step, ctx: &mut UpdateContext<'_>) {
         self.list.go(step);
         self.pick(self.list.selected, ctx);
+    }
+
+    fn order(&self) -> Option<String> {
+        (self.sort != Sort::default()).then(|| self.sort.words())
+    }
+
+    fn set_order(&mut self, name: &str) {
+        self.sort = Sort::of(name).unwrap_or_default();
     }
 
     fn pick_column(&mut self, column: &'static str, ctx: &mut UpdateContext<'_>) {

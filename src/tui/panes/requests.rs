@@ -172,7 +172,13 @@ impl Component for State {
         }
     }
 
+    /// What a waiting request waits for is the rate limit of its account.
     fn command(&self, ctx: ViewContext<'_>) -> Option<String> {
+        let waiting = self.waiting_at.and_then(|id| ctx.store.waiting.get(&id));
+        if let Some(waiting) = waiting {
+            let account = waiting.account.as_str();
+            return Some(ctx.own_command(["budget", "--account", account]));
+        }
         let options = self.log.options();
         let options = options.iter().map(String::as_str);
         Some(ctx.own_command(["log"].into_iter().chain(options)))

@@ -279,6 +279,12 @@ fn a_waiting_request_of_the_console_can_be_cancelled() {
         [],
         "the first x goes there"
     );
+    let copied = press(&mut model, "<ctrl-y>", second(1));
+    let [Effect::Copy { text, .. }] = &copied[..] else {
+        panic!("{copied:?}");
+    };
+    let command = "tilldeck --profile sandbox budget --account kanga";
+    assert_eq!(text.expose(), command);
     assert_eq!(press(&mut model, "x", second(1)), [Effect::Cancel(request)]);
     assert!(model.store.accounts[0].verifying.is_none(), "nothing hangs");
     assert!(model.store.waiting.is_empty());

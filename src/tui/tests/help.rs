@@ -42,7 +42,7 @@ fn help_is_searched_by_key_help_and_action_name() {
     let mut model = busy();
     let shown = |model: &Model| screen(model, second(4), 120, 40);
     for (typed, found) in [
-        ("UNDO THE", "undo the last removal"),
+        ("UNDO THE", "undo the last change of the list"),
         ("undo-edit", "undo the last change to the body"),
         ("simulator", "built-in simulator: no real money"),
         ("pgdn", "one page down"),

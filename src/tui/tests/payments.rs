@@ -554,6 +554,74 @@ fn each_removal_can_be_undone_the_latest_first() {
 }
 
 #[test]
+fn ten_changes_of_the_list_are_undone_also_added_payments_and_expected_amounts() {
+    let mut model = underpaid();
+    let keys = |model: &Model| {
+        model
+            .store
+            .payments
+            .iter()
+            .map(Watched::key)
+            .collect::<Vec<_>>()
+    };
+    let before = keys(&model);
+    for at in 0..9 {
+        press(&mut model, &format!("aNEW-{at}<enter>"), second(1));
+    }
+    assert_eq!(model.store.payments.len(), before.len() + 9);
+    let first = expected_of(&model);
+    let new = NewWatch {
+        account: AccountId::new("kanga").unwrap(),
+        id: PaymentId::new("LIVE-1").unwrap(),
+        expected: Some(Expected {
+            amount: Amount::typed("7").unwrap(),
+            currency: first.currency.clone(),
+        }),
+        by: ExpectedBy::Form,
+    };
+    let changed = new.expected.clone().unwrap();
+    update(
+        &mut model,
+        second(2),
+        Msg::Watched {
+            new,
+            result: Ok(None),
+        },
+    );
+    assert_eq!(expected_of(&model), changed);
+    let effects = press(&mut model, "u", second(3));
+    let [Effect::Expect { new, shown }] = &effects[..] else {
+        panic!("{effects:?}");
+    };
+    assert_eq!((new.expected.as_ref(), shown), (Some(&first), &changed));
+    let new = new.clone();
+    update(
+        &mut model,
+        second(3),
+        Msg::Watched {
+            new,
+            result: Ok(None),
+        },
+    );
+    assert_eq!(expected_of(&model), first);
+    for left in (0..9).rev() {
+        press(&mut model, "u", second(4));
+        assert_eq!(model.store.payments.len(), before.len() + left);
+    }
+    assert_eq!(keys(&model), before);
+    press(&mut model, "u", second(4));
+    let shown = screen(&model, second(4), 120, 40);
+    assert!(shown.contains("nothing to undo"), "{shown}");
+}
+
+/// What is expected of the under-paid order.
+fn expected_of(model: &Model) -> Expected {
+    let mut all = model.store.payments.iter();
+    let watched = all.find(|watched| watched.watch.id.as_str() == "LIVE-1");
+    watched.unwrap().watch.expected.clone().unwrap().sum
+}
+
+#[test]
 fn a_mark_that_is_out_of_date_is_set_anew_by_one_key() {
     let mut model = underpaid();
     let mark = handled("payment kanga LIVE-1 less", WallTime(0));
@@ -578,13 +646,16 @@ fn save_mark(model: &mut Model, now: Now) {
 }
 
 #[test]
-fn undo_leaves_alone_what_was_put_on_the_list_again() {
+fn undo_takes_back_a_payment_that_was_put_on_the_list_again_before_its_removal() {
     let mut model = underpaid();
+    let expected = expected_of(&model);
     press(&mut model, "d", second(1));
     press(&mut model, "aLIVE-1<enter>", second(1));
-    let again = model.store.payments[0].clone();
     press(&mut model, "u", second(2));
-    assert_eq!(model.store.payments, [again]);
+    assert_eq!(model.store.payments, []);
+    press(&mut model, "u", second(2));
+    assert_eq!(expected_of(&model), expected);
+    assert_eq!(model.store.payments.len(), 1);
 }
 
 #[test]

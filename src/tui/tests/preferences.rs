@@ -289,6 +289,32 @@ fn the_palette_scrolls_by_pages_and_says_where_it_is() {
     assert!(first.contains(" 1-15 of "), "{first}");
 }
 
+#[test]
+fn the_palette_opens_the_help_about_a_topic_and_the_guide_of_a_provider() {
+    for (keys, title, text) in [
+        (
+            ":help badges<enter>",
+            "Help",
+            "write calls are allowed for this account",
+        ),
+        (
+            ":help columns of callbacks<enter>",
+            "Help",
+            "Columns of Callbacks",
+        ),
+        (":guide kinguin<enter>", "Guide", "A client (id and secret)"),
+    ] {
+        let mut model = busy();
+        press(&mut model, keys, second(4));
+        let shown = screen(&model, second(4), 120, 40);
+        assert!(
+            shown.contains(&format!(" {title} ")) && shown.contains(text),
+            "{shown}"
+        );
+        assert!(!shown.contains(" Find "), "{shown}");
+    }
+}
+
 /// The console of the next start, when its data has arrived.
 fn next_start(model: &mut Model) -> Model {
     let text = model.screen_state().to_text();
@@ -307,7 +333,7 @@ fn the_next_start_restores_pane_zoom_filters_and_selection() {
     let mut before = sized(sandbox_setup(), 120, 40);
     before = next_start(&mut before);
     assert_eq!(before.focus, Pane::Payments, "nothing to restore");
-    press(&mut before, "/b-<enter>j5kkf", second(1));
+    press(&mut before, "sss/b-<enter>j5kkf", second(1));
     let selected = before.store.selected_payment.clone().unwrap();
     assert_eq!(selected.1.as_str(), "B-3");
     let mut after = next_start(&mut before);
@@ -320,6 +346,7 @@ fn the_next_start_restores_pane_zoom_filters_and_selection() {
     press(&mut after, "3", second(1));
     let shown = screen(&after, second(1), 120, 40);
     assert!(shown.contains("filter / b-"), "{shown}");
+    assert!(shown.contains("by id"), "the order: {shown}");
     assert!(!shown.contains("A-1"), "{shown}");
 }
 

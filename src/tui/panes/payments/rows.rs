@@ -77,6 +77,18 @@ impl Sort {
         }
     }
 
+    /// By its words; `None` if there are no such words.
+    pub fn of(words: &str) -> Option<Self> {
+        let each = SORTS.iter().flat_map(|(by, ..)| {
+            let of = |is_reversed| Self {
+                by: *by,
+                is_reversed,
+            };
+            [of(false), of(true)]
+        });
+        each.into_iter().find(|sort| sort.words() == words)
+    }
+
     pub fn words(self) -> String {
         let mut all = SORTS.iter();
         let row = all.find(|(by, ..)| *by == self.by);

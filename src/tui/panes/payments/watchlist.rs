@@ -3,7 +3,9 @@
 use std::collections::{BTreeSet, HashMap};
 
 use super::State;
-use crate::domain::{AccountId, Expectation, ExpectedBy, Observation, Problem, Watch, Watchlist};
+use crate::domain::{
+    AccountId, Expectation, Expected, ExpectedBy, Observation, Problem, Watch, Watchlist,
+};
 use crate::tui::Effect;
 use crate::tui::component::UpdateContext;
 use crate::tui::msg::{Level, NewWatch, Notice, WatchKey};
@@ -12,16 +14,33 @@ use crate::tui::watched::Watched;
 
 /// Payments that the operator removed; of more, the oldest are forgotten.
 const OFF_MAX: usize = 200;
-/// Removals that can be undone.
+/// Changes that can be undone.
 const UNDO_MAX: usize = 20;
+const NOTHING: &str = "nothing to undo";
 /// Ids that a notice names.
 const NAMED_MAX: usize = 3;
+
+/// A change by the operator that can be undone.
+#[derive(Debug, Clone)]
+pub(super) enum Change {
+    /// Payments were removed, each from this place in the list.
+    Removed(Vec<(usize, Watched)>),
+    /// Payments were added.
+    Added(Vec<WatchKey>),
+    /// The expected amount of a payment was changed.
+    Expected {
+        of: WatchKey,
+        before: Expected,
+        after: Expected,
+    },
+}
 
 impl State {
     /// Adds a payment, or selects it where it is on the list, and checks it. An expected amount that is set is not
     /// overwritten here: [`Effect::Watch`] asks first where it differs.
     pub(super) fn watch(&mut self, new: NewWatch, ctx: &mut UpdateContext<'_>) {
         let added = self.put(&new, ctx);
+        self.note_added(added.iter());
         ctx.store.payments.splice(0..0, added);
         self.select(&new.account, &new.id, ctx.store);
         ctx.out.push(Effect::Watch(new));
@@ -62,6 +81,7 @@ impl State {
             ctx.out.push(Effect::Watch(new));
         }
         let new = added.len();
+        self.note_added(added.iter());
         ctx.store.payments.splice(0..0, added.into_iter().rev());
         let payments = |n: usize| match n {
             1 => "1 payment".to_owned(),
@@ -94,8 +114,12 @@ impl State {
         {
             watched.unsaved = None;
         }
+        let is_undone = self.undone.remove(&(new.account.clone(), new.id.clone()));
         match result {
             Ok(None) => {
+                if !is_undone {
+                    self.note_expected(new, ctx);
+                }
                 let set = new.expected.clone().map(|sum| Expectation {
                     sum,
                     by: new.by,
@@ -181,9 +205,50 @@ impl State {
         store.payments.splice(0..0, new);
     }
 
+    fn note_added<'w>(&mut self, added: impl Iterator<Item = &'w Watched>) {
+        let keys: Vec<WatchKey> = added.map(Watched::key).collect();
+        if !keys.is_empty() {
+            self.note_change(Change::Added(keys));
+        }
+    }
+
+    /// Notes an expected amount that takes the place of another one.
+    fn note_expected(&mut self, new: &NewWatch, ctx: &mut UpdateContext<'_>) {
+        let watched = ctx.store.payment_mut(&new.account, &new.id);
+        let before = watched.and_then(|watched| watched.watch.expected.clone());
+        if let (Some(before), Some(after)) = (before, new.expected.clone())
+            && before.sum != after
+        {
+            self.note_change(Change::Expected {
+                of: (new.account.clone(), new.id.clone()),
+                before: before.sum,
+                after,
+            });
+        }
+    }
+
+    fn note_change(&mut self, change: Change) {
+        if self.changes.len() == UNDO_MAX {
+            self.changes.pop_front();
+        }
+        self.changes.push_back(change);
+    }
+
     pub(super) fn remove(&mut self, keys: &[WatchKey], ctx: &mut UpdateContext<'_>) {
+        let removed = self.take_off(keys, ctx);
+        if !removed.is_empty() {
+            self.note_change(Change::Removed(removed));
+        }
+    }
+
+    /// Removes payments from the list; returns them with their places.
+    fn take_off(
+        &mut self,
+        keys: &[WatchKey],
+        ctx: &mut UpdateContext<'_>,
+    ) -> Vec<(usize, Watched)> {
         let Some(first) = keys.first() else {
-            return;
+            return Vec::new();
         };
         let rows = self.rows(ctx.store);
         self.list.selected = self.place_of_selected(ctx.store, &rows);
@@ -206,10 +271,6 @@ impl State {
             self.marked.remove(&key);
             self.leaving.insert(key);
         }
-        if self.removed.len() == UNDO_MAX {
-            self.removed.pop_front();
-        }
-        self.removed.push_back(removed);
         if self.selected.as_ref().is_some_and(|key| keys.contains(key)) {
             self.selected = None;
         }
@@ -218,10 +279,39 @@ impl State {
             n => format!("{n} payments are no longer watched"),
         };
         ctx.store.flash(Level::Info, text);
+        removed
     }
 
+    /// Undoes the last change of the list.
     pub(super) fn undo(&mut self, ctx: &mut UpdateContext<'_>) {
-        let mut back = self.removed.pop_back().unwrap_or_default();
+        match self.changes.pop_back() {
+            Some(Change::Removed(removed)) => self.bring_back(removed, ctx),
+            Some(Change::Added(mut keys)) => {
+                let payments = &ctx.store.payments;
+                keys.retain(|key| payments.iter().any(|watched| watched.is(key)));
+                if self.take_off(&keys, ctx).is_empty() {
+                    ctx.store.flash(Level::Info, NOTHING);
+                }
+            }
+            Some(Change::Expected { of, before, after }) => {
+                let text = format!("{}: back to the expected amount {before}", of.1);
+                ctx.store.flash(Level::Info, text);
+                ctx.out.push(Effect::Expect {
+                    new: NewWatch {
+                        account: of.0.clone(),
+                        id: of.1.clone(),
+                        expected: Some(before),
+                        by: ExpectedBy::Form,
+                    },
+                    shown: after,
+                });
+                self.undone.insert(of);
+            }
+            None => ctx.store.flash(Level::Info, NOTHING),
+        }
+    }
+
+    fn bring_back(&mut self, mut back: Vec<(usize, Watched)>, ctx: &mut UpdateContext<'_>) {
         // Skips payments that were added again since, and those of an account that was removed.
         let present: BTreeSet<WatchKey> = ctx.store.payments.iter().map(Watched::key).collect();
         back.retain(|(_, watched)| {
@@ -229,7 +319,7 @@ impl State {
             known && !present.contains(&watched.key())
         });
         let text = match back.as_slice() {
-            [] => "nothing to undo".into(),
+            [] => NOTHING.into(),
             [(_, one)] => format!("{} is watched again", one.watch.id),
             all => format!("{} payments are watched again", all.len()),
         };
