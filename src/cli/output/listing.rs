@@ -1,4 +1,4 @@
-//! The results of a command, one after the other, in the format that was asked for.
+//! The results of a command, one after the other, in the selected format.
 
 use serde_json::Value;
 
