@@ -33,7 +33,7 @@ const FIELDS: [&str; 15] = [
     "from",
     "method",
     "bytes",
-    "errands",
+    "jobs",
     "payment",
     "player",
 ];
@@ -130,7 +130,7 @@ pub(super) fn object(delivery: &Delivery) -> Value {
         "from": delivery.from,
         "method": delivery.method,
         "bytes": delivery.bytes,
-        "errands": delivery.jobs.iter().map(job).collect::<Vec<_>>(),
+        "jobs": delivery.jobs.iter().map(job).collect::<Vec<_>>(),
     });
     match &delivery.subject {
         Some(Subject::Payment(id)) => object["payment"] = json!(safe(id.as_str())),
@@ -147,13 +147,13 @@ fn job(job: &Job) -> Value {
         JobState::GivenUp => ("given_up", None),
     };
     json!({
-        "duty": job.kind.as_str(),
+        "kind": job.kind.word(),
         "target": (!job.target.is_empty()).then(|| safe(&job.target)),
-        "standing": state,
+        "state": state,
         "due_at": due_at,
         "tries": job.tries,
         "tried_at": job.tried_at.map(crate::domain::WallTime::rfc3339),
-        "told": safe(&inert::unescaped(&job.summary)),
+        "result": safe(&inert::unescaped(&job.summary)),
         "status": job.status,
         "took_ms": job.took.map(|took| u64::try_from(took.as_millis()).unwrap_or(u64::MAX)),
     })

@@ -127,7 +127,7 @@ impl Metrics {
             JobState::Due { .. } => "retry",
             JobState::GivenUp => "failed",
         };
-        let kind = job.kind.as_str().to_owned();
+        let kind = job.kind.word().to_owned();
         let labels = [
             ("account", delivery.account.clone()),
             ("kind", kind.clone()),
@@ -158,7 +158,7 @@ impl Metrics {
         self.oldest_job.clear();
         if let Ok(Ok(open)) = tokio::time::timeout(READ_MAX, deck.open_jobs()).await {
             for jobs in open {
-                let kind = [("kind", jobs.kind.as_str().to_owned())];
+                let kind = [("kind", jobs.kind.word().to_owned())];
                 self.open_jobs.get_or_create(&kind).set(whole(jobs.count));
                 let age = now.wall.since(jobs.oldest).as_secs();
                 self.oldest_job.get_or_create(&kind).set(whole(age));

@@ -213,7 +213,7 @@ impl CredentialStatus {
         match self {
             Self::Untested => "untested",
             Self::Verifying => "verifying",
-            Self::Good { .. } => "good",
+            Self::Good { .. } => "valid",
             Self::Refused { .. } => "refused",
             Self::Unreadable { .. } => "unreadable",
             Self::Unreachable { .. } => "unreachable",

@@ -73,7 +73,16 @@ impl JobKind {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::Ask, Self::Forward, Self::Relay];
 
-    /// In one word, as the ledger and scripts have it.
+    /// In one word, as scripts and metrics have it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Ask => "check",
+            Self::Forward | Self::Relay => self.as_str(),
+        }
+    }
+
+    /// In one word, as the ledger has it.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {

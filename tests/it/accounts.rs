@@ -163,8 +163,8 @@ fn a_script_adds_rotates_and_removes_an_account_whose_secret_stays_where_it_is()
         added.object(),
         json!({
             "schema": 1, "account": "keys", "profile": "test", "provider": "kinguin",
-            "environment": "sandbox", "status": "good", "kept": {"client_secret": "env FIRST"},
-            "proved": ["client_secret"],
+            "environment": "sandbox", "status": "valid", "saved_in": {"client_secret": "env FIRST"},
+            "verified": ["client_secret"],
             "config": place.config_path(),
         })
     );
@@ -177,7 +177,7 @@ fn a_script_adds_rotates_and_removes_an_account_whose_secret_stays_where_it_is()
     );
     assert_eq!(run(&place, &["config", "check"]).code, 0);
     let listed = run(&place, &["account", "list", "--json"]).object();
-    assert_eq!(listed["status"], "good");
+    assert_eq!(listed["status"], "valid");
     assert_eq!(run(&place, &["account", "verify", "keys"]).code, 0);
 
     let again = run(&place, &add);
@@ -209,7 +209,7 @@ fn a_script_adds_rotates_and_removes_an_account_whose_secret_stays_where_it_is()
     assert_eq!(told.code, 0, "{told:?}");
     let told = told.object();
     assert_eq!(
-        (&told["replaced"], &told["kept"]),
+        (&told["replaced"], &told["saved_in"]),
         (&json!(false), &Value::Null)
     );
     assert_eq!(
@@ -293,7 +293,7 @@ fn a_person_adds_an_account_whose_secret_tilldeck_keeps_and_rotates_it() {
         listed["secret_source"],
         "tilldeck's own file: TILLDECK_KEYRING disables the keyring"
     );
-    assert_eq!(listed["status"], "good");
+    assert_eq!(listed["status"], "valid");
 
     let before = read(&config);
     let refused = run(&place, &["account", "rotate", "keys", "--from=env:WRONG"]);
@@ -668,7 +668,7 @@ fn a_secret_that_nothing_proves_is_never_called_good() {
 
     let added = pledg(&served, &place, "--secret=merchant_secret=env:FIRST");
     assert_eq!(added.code, 0, "{added:?}");
-    assert_eq!(added.object()["proved"], json!(["api_secret"]));
+    assert_eq!(added.object()["verified"], json!(["api_secret"]));
     // As a person adds it, so that tilldeck keeps it.
     let vault = place.state().join("vault");
     let kept = vault.join("test.pl.merchant_secret");
@@ -706,7 +706,7 @@ fn a_secret_that_nothing_proves_is_never_called_good() {
     let same = same.object();
     assert_eq!(
         (&same["status"], &same["todo"]),
-        (&json!("good"), &Value::Null)
+        (&json!("valid"), &Value::Null)
     );
 }
 
@@ -751,7 +751,7 @@ fn an_account_that_only_signs_is_kept_only_as_not_verified() {
     add.retain(|word| *word != "--name=signs");
     let added = run(&place, &add).object();
     assert_eq!(
-        (&added["status"], &added["proved"]),
+        (&added["status"], &added["verified"]),
         (&json!("untested"), &json!([]))
     );
     let listed = run(&place, &["account", "list", "--json"]).objects();

@@ -331,7 +331,7 @@ fn accounts_are_listed_and_verified() {
     assert!(ran.out.contains("valid"), "{ran:?}");
     assert_eq!(
         place.run(&["account", "list", "--json"]).object()["status"],
-        "good",
+        "valid",
         "remembered"
     );
     let refusing = Peer::start(vec![ok(r#"{"result":"fail","code":9000}"#)]);

@@ -12,9 +12,9 @@ const ACTIVE: &str = r#"{"result":"ok","currency":"BTC","amount":"0.010","state"
 /// How the forward of the only callback stands.
 fn forward(place: &Place, wanted: impl Fn(&Value) -> bool) -> Value {
     let forward = |kept: &[Value]| {
-        let jobs = kept.first()?["errands"].as_array()?;
+        let jobs = kept.first()?["jobs"].as_array()?;
         let mut jobs = jobs.iter();
-        jobs.find(|job| job["duty"] == "forward").cloned()
+        jobs.find(|job| job["kind"] == "forward").cloned()
     };
     let kept = kept_until(place, |kept| forward(kept).is_some_and(|it| wanted(&it)));
     forward(&kept).unwrap()
@@ -87,7 +87,7 @@ fn the_status_decides_whatever_becomes_of_the_page() {
         let posted = listener.post("/callbacks/shop", "", "transactionKey=A");
         assert_eq!(posted.0, 200);
         let job = forward(&place, was_tried);
-        assert_eq!(job["standing"], "done", "{name}: {job}");
+        assert_eq!(job["state"], "done", "{name}: {job}");
         assert_eq!(shop.requests().len(), 1, "{name}");
     }
 }
@@ -137,8 +137,8 @@ fn what_the_shop_asks_for_is_respected_and_told() {
         let warning = listener.error_with("does not accept callbacks");
         assert!(warning.contains(words), "{words}: {warning}");
         let job = forward(&place, was_tried);
-        assert_eq!(job["standing"], standing, "{words}: {job}");
-        assert!(job["told"].as_str().unwrap().contains(words), "{job}");
+        assert_eq!(job["state"], standing, "{words}: {job}");
+        assert!(job["result"].as_str().unwrap().contains(words), "{job}");
         if let Some(wait) = wait
             && job["tries"] == 1
         {
@@ -161,7 +161,7 @@ fn what_the_shop_asks_for_is_respected_and_told() {
         let warning = listener.error_with("does not accept callbacks");
         assert!(warning.contains(words), "{words}: {warning}");
         let job = forward(&place, was_tried);
-        assert!(job["told"].as_str().unwrap().contains(words), "{job}");
+        assert!(job["result"].as_str().unwrap().contains(words), "{job}");
     }
 }
 

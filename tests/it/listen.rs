@@ -53,7 +53,7 @@ fn each_delivery_is_a_line_with_its_verdict_and_what_is_done_about_it_is_kept() 
         assert_eq!(first[key], wanted, "{key}: {first}");
     }
     assert!(first["received_at"].as_str().unwrap().ends_with('Z'));
-    assert_eq!(first["errands"][0]["duty"], "ask");
+    assert_eq!(first["jobs"][0]["kind"], "check");
     listener.error_with("FINALIZED");
 
     assert_eq!(listener.post(&target, "", "").0, 200);
@@ -84,8 +84,8 @@ fn each_delivery_is_a_line_with_its_verdict_and_what_is_done_about_it_is_kept() 
         verdicts,
         ["accepted", "repeat", "unknown_account", "unreadable"]
     );
-    assert_eq!(kept[0]["errands"][0]["standing"], "done");
-    assert_eq!(kept[0]["errands"][0]["told"], "FINALIZED");
+    assert_eq!(kept[0]["jobs"][0]["state"], "done");
+    assert_eq!(kept[0]["jobs"][0]["result"], "FINALIZED");
     let table = place.run(&["log", "--deliveries", "--account", "shop"]);
     assert_eq!(table.rows().lines().count(), 3);
     for word in ["accepted", "repeat 2", &id, "check: FINALIZED"] {
@@ -208,11 +208,11 @@ fn a_failed_forward_is_retried_by_a_command_and_then_by_the_listener() {
     let target = "/callbacks/shop?transactionKey=A";
     assert_eq!(listener.post(target, "", "").0, 200);
     let forward = |kept: &[Value]| {
-        let jobs = kept.first()?["errands"].as_array()?.iter();
-        jobs.clone().find(|job| job["duty"] == "forward").cloned()
+        let jobs = kept.first()?["jobs"].as_array()?.iter();
+        jobs.clone().find(|job| job["kind"] == "forward").cloned()
     };
     let kept = kept_until(&place, |kept| {
-        forward(kept).is_some_and(|job| job["standing"] == "given_up")
+        forward(kept).is_some_and(|job| job["state"] == "given_up")
     });
     let ended = forward(&kept).unwrap();
     assert_eq!(
@@ -236,14 +236,10 @@ fn a_failed_forward_is_retried_by_a_command_and_then_by_the_listener() {
     // The next attempt is the listener's.
     listener.line_with("HTTP 200");
     let kept = kept_until(&place, |kept| {
-        forward(kept).is_some_and(|job| job["standing"] == "done")
+        forward(kept).is_some_and(|job| job["state"] == "done")
     });
     assert_eq!(forward(&kept).unwrap()["tries"], 2);
-    assert_eq!(
-        kept[0]["errands"].as_array().unwrap().len(),
-        2,
-        "the same job"
-    );
+    assert_eq!(kept[0]["jobs"].as_array().unwrap().len(), 2, "the same job");
     let done = place.run(&["replay", &id]);
     assert_eq!(done.code, 2, "{done:?}");
     assert!(done.err.contains("all are done"), "{}", done.err);
@@ -261,9 +257,9 @@ fn a_job_that_runs_in_one_process_is_not_retried_by_another() {
     assert_eq!(listener.post(target, "", "").0, 200);
     shop.wait_for("the forward", |seen| seen.len() == 1);
     kept_until(&place, |kept| {
-        let jobs = kept.first().and_then(|row| row["errands"].as_array());
+        let jobs = kept.first().and_then(|row| row["jobs"].as_array());
         let mut jobs = jobs.into_iter().flatten();
-        jobs.any(|job| job["duty"] == "ask" && job["standing"] == "done")
+        jobs.any(|job| job["kind"] == "check" && job["state"] == "done")
     });
     let refused = place.run(&["replay", "1"]);
     assert_eq!(refused.code, 2, "{refused:?}");
@@ -555,8 +551,8 @@ fn metrics_count_callbacks_jobs_and_requests_and_name_no_account_that_a_sender_c
         "tilldeck_callbacks_total{account=\"shop\",verdict=\"accepted\"} 1",
         "tilldeck_callbacks_total{account=\"shop\",verdict=\"repeat\"} 1",
         "tilldeck_callbacks_total{account=\"\",verdict=\"unknown_account\"} 1",
-        "tilldeck_job_attempts_total{account=\"shop\",kind=\"ask\",result=\"done\"} 1",
-        "tilldeck_job_attempt_duration_seconds_count{kind=\"ask\"} 1",
+        "tilldeck_job_attempts_total{account=\"shop\",kind=\"check\",result=\"done\"} 1",
+        "tilldeck_job_attempt_duration_seconds_count{kind=\"check\"} 1",
         "tilldeck_requests_total{account=\"shop\",status=\"2xx\"} 1",
         "tilldeck_rate_limit_used{account=\"shop\",counts=\"all\"} 1",
         "tilldeck_receiver_up 1",

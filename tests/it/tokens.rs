@@ -392,7 +392,7 @@ fn ten_runs_of_the_program_cost_one_token_call() {
     let place = placed(&token.url, &gateway.url);
     let before = place.run(&["token", "show", "--json"]).object();
     assert_eq!(
-        (&before["state"], &before["kept"]),
+        (&before["state"], &before["saved_in"]),
         (&"missing".into(), &"memory".into())
     );
     std::thread::scope(|scope| {
@@ -417,7 +417,7 @@ fn ten_runs_of_the_program_cost_one_token_call() {
     assert_eq!(shown["schema"], 1);
     assert_eq!(shown["account"], "keys");
     assert_eq!(shown["state"], "fresh");
-    assert_eq!(shown["kept"], "file");
+    assert_eq!(shown["saved_in"], "file");
     assert_eq!(shown["fetched"], 0);
     assert_eq!(shown["failure"], Value::Null);
     assert!(
@@ -552,7 +552,7 @@ fn without_a_keyring_the_program_keeps_its_token_in_a_private_file_and_says_why(
     assert!(ran.err.contains(said), "{ran:?}");
     let shown = run(&["token", "show", "keys", "--json"]).object();
     assert_eq!(
-        (&shown["state"], &shown["kept"]),
+        (&shown["state"], &shown["saved_in"]),
         (&"fresh".into(), &"file".into()),
         "{shown}"
     );
@@ -965,7 +965,7 @@ fn the_token_commands_keep_their_contract_against_a_sandbox_elsewhere() {
     assert_eq!(refreshed.code, 0, "{refreshed:?}");
     let object = refreshed.object();
     assert_eq!(
-        (&object["state"], &object["kept"], &object["fetched"]),
+        (&object["state"], &object["saved_in"], &object["fetched"]),
         (&"fresh".into(), &"file".into(), &1.into())
     );
     let printed = place.run(&["token", "print", "keys", "--json"]).object();

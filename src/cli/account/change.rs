@@ -61,8 +61,8 @@ pub(super) fn print(
                     "provider": account.provider.0,
                     "environment": account.environment.as_str(),
                     "status": status.word(),
-                    "kept": kept,
-                    "proved": proved,
+                    "saved_in": kept,
+                    "verified": proved,
                     "config": config,
                 }));
             }
@@ -102,9 +102,9 @@ pub(super) fn print(
                 return out.object(&json!({
                     "account": account.id,
                     "profile": profile,
-                    "status": if *verified { "good" } else { "unverified" },
+                    "status": if *verified { "valid" } else { "unverified" },
                     "replaced": kept.is_some(),
-                    "kept": kept,
+                    "saved_in": kept,
                     "todo": todo,
                 }));
             }

@@ -55,7 +55,7 @@ fn verdict(row: Row<'_>) -> SqlResult<CredentialStatus> {
     let at = row.get(1)?;
     let why = row.get(2)?;
     Ok(match row.get::<String>(0)?.as_str() {
-        "good" => CredentialStatus::Good { at },
+        "valid" | "good" => CredentialStatus::Good { at },
         "refused" => CredentialStatus::Refused { at, why },
         "unreadable" => CredentialStatus::Unreadable { at, why },
         "unreachable" => CredentialStatus::Unreachable { at, why },
