@@ -5,11 +5,12 @@ use std::time::Duration;
 use super::global::{Global, LedgerChoice};
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError, Environ, Profile};
-use crate::deck::{Deck, Options};
+use crate::deck::{Deck, Handover, Options};
 use crate::domain::Problem;
 use crate::net::{EventSender, Network, Overrides, Timeouts};
 
 /// The settings of a command that reads the config file.
+#[derive(Clone)]
 pub struct Settings {
     pub global: Global,
     pub config: Config,
@@ -58,6 +59,7 @@ impl Settings {
             ledger: self.config.ledger.clone(),
             callbacks: self.config.callbacks.clone(),
             hooks: self.config.hooks.clone(),
+            handover: Handover::default(),
         })
     }
 

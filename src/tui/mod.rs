@@ -24,6 +24,7 @@ mod pane;
 mod panes;
 mod pasted;
 mod pointer;
+mod reopening;
 mod rows;
 mod screen_state;
 pub mod setup;
@@ -52,7 +53,7 @@ pub use effect::Effect;
 pub use layout::SMALLEST;
 pub use msg::Msg;
 pub use screen_state::ScreenState;
-pub use setup::{OpenTarget, Setting, Setup, SetupError, UiOptions};
+pub use setup::{OpenTarget, ProfileEntry, Setting, Setup, SetupError, UiOptions};
 pub use table::{KeyRow, key_rows};
 
 use component::{AnyComponent, Command, DynComponent, Event, UpdateContext, ViewContext};
@@ -153,7 +154,7 @@ impl Model {
             clicks_from: Duration::ZERO,
             notifier: Notifier::default(),
             awaited: Vec::new(),
-            target: setup.open,
+            target: None,
             options: setup.ui,
         })
     }
@@ -360,6 +361,7 @@ impl Model {
             }
             Command::Cancel(request) => self.cancel(request, io),
             Command::Theme(choice) => self.set_theme(choice, io),
+            Command::Profile(name) => self.switch_profile(name, io),
         }
     }
 

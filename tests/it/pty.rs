@@ -119,7 +119,6 @@ fn the_terminal_comes_back_after_a_signal() {
     for signal in [
         Signal::TERM,
         Signal::INT,
-        Signal::HUP,
         Signal::QUIT,
         Signal::ABORT,
         Signal::ALARM,
@@ -161,7 +160,7 @@ fn a_signal_ends_the_console_while_the_terminal_takes_no_output() {
 #[test]
 fn the_terminal_comes_back_after_a_signal_at_the_first_byte() {
     for _ in 0..8 {
-        for signal in [Signal::TERM, Signal::INT, Signal::HUP] {
+        for signal in [Signal::TERM, Signal::INT] {
             let place = Place::new();
             let terminal = Terminal::start(&place.command(&[]), (80, 24));
             terminal.wait_for_bytes("the first byte", |bytes| !bytes.is_empty());

@@ -30,6 +30,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
 use super::Deck;
+use super::handover::Port;
 use super::query::QueryService;
 use crate::callbacks::{Receiver, Setup, reachable};
 use crate::config::{Profile, Vault};
@@ -95,6 +96,8 @@ pub(super) struct Shared {
     subject_locks: jobs::KeyedMutex,
     unknown: jobs::Unknown,
     watched: Mutex<follow::Watched>,
+    /// The open port, for the next deck of this profile.
+    port: Mutex<Option<Port>>,
     /// Notifies that a callback was saved.
     saved: Notify,
     /// Notifies that a job may be due.
@@ -123,6 +126,12 @@ impl Shared {
                 .held(secrets, self.queries.clock.now().mono)
                 .await;
         }
+    }
+
+    /// The open port; it stays open as long as this lives.
+    pub(super) fn take_port(&self) -> Option<Port> {
+        let mut port = self.port.lock().unwrap_or_else(PoisonError::into_inner);
+        port.take()
     }
 
     fn publish(&self, delivery: Delivery) {
@@ -180,16 +189,23 @@ pub(super) enum ListenState {
 }
 
 impl ListenState {
-    /// Binds the configured port.
-    pub(super) async fn new(profile: &Profile, receive: Option<&Receive>) -> Self {
+    /// Binds the configured port, or takes over the open one.
+    pub(super) async fn new(
+        profile: &Profile,
+        receive: Option<&Receive>,
+        port: Option<Port>,
+    ) -> Self {
         let Some(receive) = receive else {
             return Self::Off;
         };
         // The simulator runs in this process, so any free port of this machine does.
         let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        match receive.bind.or(profile.built_in.then_some(any)) {
-            Some(address) => Self::at(address).await,
-            None => Self::Off,
+        let Some(address) = receive.bind.or(profile.built_in.then_some(any)) else {
+            return Self::Off;
+        };
+        match port.and_then(|port| port.at(address)) {
+            Some(listener) => Self::To(listener),
+            None => Self::at(address).await,
         }
     }
 
@@ -281,6 +297,7 @@ impl CallbackService {
             subject_locks: jobs::KeyedMutex::default(),
             unknown: jobs::Unknown::default(),
             watched: Mutex::default(),
+            port: Mutex::default(),
             saved: Notify::new(),
             due: Notify::new(),
         });
@@ -332,6 +349,8 @@ impl CallbackService {
 
     async fn stop(&self) {
         let Some(workers) = &self.workers else { return };
+        // Unless the next deck has taken it over, the port closes with the receiver.
+        drop(self.shared.take_port());
         // The receiver first: the workers finish what it still accepts.
         workers.stop_receiver.cancel();
         let _ =
@@ -437,6 +456,7 @@ async fn start(shared: &Arc<Shared>, listener: TcpListener) -> io::Result<Receiv
         let about = "callbacks key".to_owned();
         shared.gate.emit(Event::Warning { about, text });
     }
+    *shared.port.lock().unwrap_or_else(PoisonError::into_inner) = Port::of(&listener);
     Receiver::start(
         listener,
         Setup {

@@ -319,6 +319,14 @@ impl Component for State {
             Event::Cancelled { request, .. } if self.request == Some(request) => {
                 self.request = None;
             }
+            Event::Reopened => {
+                let question = self.question.as_ref();
+                let account = question.map(|question| question.account.clone());
+                let is_gone = |id: &AccountId| !ctx.store.can(id, Ability::Estimates);
+                if let Some(account) = account.filter(is_gone) {
+                    self.forget(&account);
+                }
+            }
             Event::Message(..) | Event::Cancelled { .. } => {}
         }
     }
