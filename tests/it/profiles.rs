@@ -1,7 +1,6 @@
 //! The running console switches profiles and takes over changes of the config file.
 
 use std::fs;
-use std::time::Duration;
 
 use rustix::process::Signal;
 
@@ -103,20 +102,21 @@ fn a_config_error_is_shown_where_it_is_and_goes_when_it_is_mended() {
         fs::rename(fresh, place.config_path()).unwrap();
     };
     replace(&format!("{whole}[ui]\ntheem = \"dark\"\n"));
-    terminal.sees("config.toml:7:1");
-    terminal.sees("theem");
+    terminal.signal(Signal::HUP);
+    terminal.sees("config.toml:8:1: unknown setting `theem`");
     replace(&whole);
+    terminal.signal(Signal::HUP);
     terminal.sees_no("theem");
     // A change waits while a form is open, and comes when the form is closed.
     terminal.send("a");
     terminal.sees("Watch a payment");
     replace(&whole.replace("accounts.shop", "accounts.outlet"));
+    terminal.signal(Signal::HUP);
+    terminal.sees("it is read again once no window is open");
     terminal.sees("Watch a payment");
-    std::thread::sleep(Duration::from_millis(2500));
-    terminal.sees("Watch a payment");
-    terminal.send("\u{1b}1");
+    terminal.send("\u{1b}");
     terminal.sees("outlet");
-    terminal.sees("the config file changed and was read again");
+    terminal.sees_no("it is read again");
     quit(terminal);
 }
 
@@ -131,7 +131,7 @@ fn sighup_reads_the_config_again_while_the_terminal_is_there() {
     )
     .unwrap();
     terminal.signal(Signal::HUP);
-    terminal.sees("+- 3 Payments");
+    terminal.sees("+= 3 Payments");
     quit(terminal);
     for _ in 0..4 {
         let terminal = Terminal::start(&place.command(&[]), (80, 24));
@@ -155,22 +155,19 @@ fn the_first_account_is_added_from_the_sandbox_and_its_profile_opens() {
     terminal.sees("› sandbox");
     terminal.send("1a");
     terminal.sees("New account in your config file");
-    let wrong = format!("\u{1b}[B\u{1b}[B");
-    drop(wrong);
-    terminal.send("l\t");
+    terminal.send(" ");
     terminal.sees("client_id");
-    terminal.send("l\tkeys\t");
+    terminal.send("\t \tkeys\t");
     terminal.paste(CLIENT);
     terminal.send("\t");
     terminal.paste("planted-wrong-secret-5kT9");
-    terminal.send("\t");
+    terminal.send("\t\t\t");
     let url = &served.url;
     terminal.paste(&format!("token={url}/auth/token gateway={url}"));
     terminal.send("\r");
     terminal.sees("rejected");
     assert_eq!(read(&place), "", "nothing is saved before it is verified");
-    terminal.send("\u{1b}[Z");
-    terminal.send("\u{15}");
+    terminal.send("\u{1b}[Z\u{1b}[Z\u{1b}[Z\u{15}");
     terminal.paste(SECRET);
     terminal.send("\r");
     terminal.sees("› test");
