@@ -30,6 +30,27 @@ impl Settings {
         })
     }
 
+    /// Reads the config file again, for this profile.
+    pub fn read_again(&self, profile: &str) -> Result<Self, ConfigError> {
+        let config = self.global.load_config()?;
+        Ok(Self {
+            profile: config.profile(Some(profile))?.clone(),
+            config,
+            ..self.clone()
+        })
+    }
+
+    /// Whether a deck that these settings opened can go on with the others. The built-in profile's has none of the file.
+    pub fn has_deck_of(&self, other: &Self) -> bool {
+        let parts = |settings: &Self| {
+            let config = settings.config.clone();
+            let (callbacks, ledger) = (config.callbacks, config.ledger);
+            (callbacks, ledger, config.network, config.hooks)
+        };
+        self.profile.built_in
+            || (self.profile.accounts == other.profile.accounts && parts(self) == parts(other))
+    }
+
     /// The name of `--account`.
     pub fn account(&self) -> Option<&str> {
         self.global.account.as_deref()

@@ -43,6 +43,7 @@ use clipboard::Multiplexer;
 pub use doctor::examine;
 use first_account::Added;
 pub use message::clock_warning;
+pub use reload::watch;
 use running::{Opening, Running};
 pub use source::{ProfileSource, ProfileStart, Reload};
 use terminal::Entered;
@@ -147,7 +148,10 @@ pub fn run(start: Start) -> io::Result<Ended> {
             running: Running::start(opening, closing.clone()),
             closing,
             endings,
-            config_changes: reload::watch(source.clone()),
+            config_changes: {
+                let source = source.clone();
+                watch(move || source.has_changed())
+            },
             source,
             reload_waits: false,
             added_to,
@@ -156,7 +160,7 @@ pub fn run(start: Start) -> io::Result<Ended> {
             changes,
             attention: Attention::new(first.notify, &Environ::process()),
         };
-        console.run(&mut effects).await
+        Box::pin(console.run(&mut effects)).await
     });
     runtime.shutdown_background();
     match ended {

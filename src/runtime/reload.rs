@@ -12,8 +12,8 @@ use super::attention::Attention;
 use super::first_account::{Added, Adding};
 use super::requests::crashed_change;
 use super::running::{Opening, Running};
-use super::source::{ProfileSource, ProfileStart, Reload};
-use crate::config::{Environ, Profile};
+use super::source::{ProfileStart, Reload};
+use crate::config::Environ;
 use crate::domain::manage::NewAccount;
 use crate::domain::{AccountId, RequestId};
 use crate::tui::msg::ConfigNews;
@@ -22,16 +22,16 @@ use crate::tui::{self, Effect, Msg};
 /// How often the configuration is looked at.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// Reports changes of the configuration.
-pub fn watch(source: Arc<dyn ProfileSource>) -> mpsc::Receiver<()> {
-    let (changed, changes) = mpsc::channel(1);
+/// Reports when `has_changed` says so. It may block: a file on another machine may answer slowly.
+pub fn watch(has_changed: impl Fn() -> bool + Send + Sync + 'static) -> mpsc::Receiver<()> {
+    let (reporter, changes) = mpsc::channel(1);
+    let has_changed = Arc::new(has_changed);
     tokio::spawn(async move {
         loop {
             tokio::time::sleep(LOOK).await;
-            let source = source.clone();
-            // A file on another machine may answer slowly.
-            let look = spawn_blocking(move || source.has_changed()).await;
-            if look.unwrap_or(false) && changed.send(()).await.is_err() {
+            let has_changed = has_changed.clone();
+            let look = spawn_blocking(move || has_changed()).await;
+            if look.unwrap_or(false) && reporter.send(()).await.is_err() {
                 return;
             }
         }
@@ -112,7 +112,7 @@ impl Console {
 
     /// Opens the current profile anew, with other settings.
     fn reopen(&mut self, mut start: ProfileStart, effects: &mut Vec<Effect>) -> io::Result<()> {
-        let kept = unchanged(&self.running.profile, &start.profile);
+        let kept = self.running.profile.unchanged(&start.profile);
         start.options.handover = self.running.hand_over(&kept);
         self.set_preferences(&start, effects)?;
         let model = start.model.clone();
@@ -148,11 +148,4 @@ impl Console {
         self.fit(effects);
         Ok(())
     }
-}
-
-/// The accounts that are the same in both.
-fn unchanged(before: &Profile, after: &Profile) -> Vec<AccountId> {
-    let kept = after.accounts.iter();
-    let kept = kept.filter(|account| before.accounts.contains(account));
-    kept.map(|account| account.id.clone()).collect()
 }

@@ -91,9 +91,10 @@ impl Running {
         // No task reads events any more, and senders must not wait for one.
         drop(self.inbox);
         if let Some(deck) = deck {
-            let _ = tokio::time::timeout(CLOSING, deck.stop_receiving()).await;
+            let _ = tokio::time::timeout(CLOSING, deck.stop_receiver()).await;
             let _ = tokio::time::timeout(CLOSING, deck.finish_tokens()).await;
             drop(turn);
+            let _ = tokio::time::timeout(CLOSING, deck.stop_receiving()).await;
             // For as long as they may run: one that delivers goods must not end half-way.
             deck.end_hooks().await;
             let _ = tokio::time::timeout(CLOSING, deck.ledger().close()).await;

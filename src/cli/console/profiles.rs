@@ -1,15 +1,13 @@
 //! The profiles of the config file, for the console: it opens one after another, and takes over changes of the file.
 
-use std::fs;
-use std::os::unix::fs::MetadataExt as _;
-use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::model;
+use crate::cli::config_file::ConfigFile;
 use crate::cli::output::Out;
 use crate::cli::screen_file::ScreenFile;
 use crate::cli::settings::Settings;
-use crate::config::{Config, Profile};
+use crate::config::Profile;
 use crate::deck::manage::profile_for;
 use crate::deck::{Options, Receive};
 use crate::domain::{AccountId, Environment, Problem};
@@ -21,6 +19,7 @@ pub struct Profiles {
     out: Out,
     /// Whether a profile opens with its last screen.
     restores: bool,
+    file: ConfigFile,
     state: Mutex<State>,
 }
 
@@ -29,44 +28,17 @@ struct State {
     settings: Settings,
     /// The accounts as the open deck has them: it may have changed one itself.
     accounts: Profile,
-    /// The file as it was read.
-    read: Stamp,
-    /// The file as it was seen last.
-    seen: Stamp,
-}
-
-/// What differs after each write to a file; `None` without a file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Stamp(Option<[i64; 5]>, u64);
-
-impl Stamp {
-    fn of(path: Option<&Path>) -> Self {
-        // Through a symbolic link: an editor replaces the file, an operator the link.
-        let file = path.and_then(|path| fs::metadata(path).ok());
-        let times = file.as_ref().map(|file| {
-            [
-                file.mtime(),
-                file.mtime_nsec(),
-                file.ctime(),
-                file.ctime_nsec(),
-                i64::try_from(file.size()).unwrap_or(i64::MAX),
-            ]
-        });
-        Self(times, file.map_or(0, |file| file.ino()))
-    }
 }
 
 impl Profiles {
     pub fn new(settings: &Settings, out: &Out, restores: bool) -> Self {
-        let stamp = Stamp::of(settings.global.config_path().as_deref());
         Self {
             out: out.clone(),
             restores,
+            file: ConfigFile::new(&settings.global),
             state: Mutex::new(State {
                 settings: settings.clone(),
                 accounts: settings.profile.clone(),
-                read: stamp,
-                seen: stamp,
             }),
         }
     }
@@ -109,20 +81,10 @@ impl Profiles {
     }
 
     /// What a profile opens with by the config file as it is now, and its settings.
-    fn read(&self, state: &mut State, profile: &str) -> Result<(ProfileStart, Settings), Problem> {
-        let global = &state.settings.global;
-        // Before the file is read: a write in between is seen as a change.
-        state.read = Stamp::of(global.config_path().as_deref());
-        state.seen = state.read;
-        let config = global
-            .load_config()
-            .map_err(|error| Problem::from(&error))?;
-        let profile = config.profile(Some(profile));
-        let settings = Settings {
-            profile: profile.map_err(|error| Problem::from(&error))?.clone(),
-            config,
-            ..state.settings.clone()
-        };
+    fn read(&self, before: &Settings, profile: &str) -> Result<(ProfileStart, Settings), Problem> {
+        self.file.will_be_read();
+        let settings = before.read_again(profile);
+        let settings = settings.map_err(|error| Problem::from(&error))?;
         let vault = settings.global.vault()?;
         let model = model(&settings.config, &settings.profile, &vault, &self.out);
         let start = self.start(&settings, model.map_err(|error| Problem::from(&error))?)?;
@@ -135,27 +97,12 @@ impl State {
         self.accounts = settings.profile.clone();
         self.settings = settings;
     }
-
-    /// Whether the open deck can go on with these settings. The built-in profile's has none of the file.
-    fn has_deck_of(&self, settings: &Settings) -> bool {
-        let parts = |config: &Config| {
-            (
-                config.callbacks.clone(),
-                config.ledger.clone(),
-                config.network.clone(),
-                config.hooks.clone(),
-            )
-        };
-        settings.profile.built_in
-            || (self.accounts.accounts == settings.profile.accounts
-                && parts(&self.settings.config) == parts(&settings.config))
-    }
 }
 
 impl ProfileSource for Profiles {
     fn open(&self, profile: &str) -> Result<ProfileStart, Problem> {
         let mut state = self.state();
-        let (start, settings) = self.read(&mut state, profile)?;
+        let (start, settings) = self.read(&state.settings, profile)?;
         state.put_in_force(settings);
         Ok(start)
     }
@@ -173,23 +120,18 @@ impl ProfileSource for Profiles {
     }
 
     fn has_changed(&self) -> bool {
-        let path = self.state().settings.global.config_path();
-        let now = Stamp::of(path.as_deref());
-        let mut state = self.state();
-        // While it is being written, it differs each time.
-        let is_settled = std::mem::replace(&mut state.seen, now) == now;
-        let has_changed = is_settled && state.read != now;
-        if has_changed {
-            state.read = now;
-        }
-        has_changed
+        self.file.has_changed()
     }
 
     fn reload(&self, busy: bool) -> Result<Reload, Problem> {
         let mut state = self.state();
         let profile = state.settings.profile.name.clone();
-        let (start, settings) = self.read(&mut state, &profile)?;
-        let goes_on = state.has_deck_of(&settings);
+        let (start, settings) = self.read(&state.settings, &profile)?;
+        let open = Settings {
+            profile: state.accounts.clone(),
+            ..state.settings.clone()
+        };
+        let goes_on = open.has_deck_of(&settings);
         if goes_on && state.settings.config == settings.config {
             return Ok(Reload::Same);
         }
@@ -286,23 +228,6 @@ mod tests {
 
     fn other(name: &str) -> String {
         SHOP.replace("shop", name)
-    }
-
-    #[test]
-    fn a_write_is_seen_once_and_only_after_it_has_ended() {
-        let bench = Bench::new(SHOP);
-        let looks = || [(); 3].map(|()| bench.profiles.has_changed());
-        assert_eq!(looks(), [false; 3]);
-        fs::write(bench.path(), format!("{SHOP}\n")).unwrap();
-        assert_eq!(looks(), [false, true, false]);
-        // The same size and, after a copy, the same time.
-        let times = fs::metadata(bench.path()).unwrap().modified().unwrap();
-        bench.replace(&format!("{SHOP} "));
-        let file = fs::File::options().write(true).open(bench.path()).unwrap();
-        file.set_modified(times).unwrap();
-        assert_eq!(looks(), [false, true, false]);
-        fs::remove_file(bench.path()).unwrap();
-        assert_eq!(looks(), [false, true, false]);
     }
 
     #[test]

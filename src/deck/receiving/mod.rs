@@ -209,6 +209,14 @@ impl ListenState {
         }
     }
 
+    /// The open port, for the next deck.
+    fn port(&self) -> Option<Port> {
+        match self {
+            Self::To(listener) => Port::of(listener),
+            Self::Off | Self::Not(..) => None,
+        }
+    }
+
     async fn at(address: SocketAddr) -> Self {
         match TcpListener::bind(address).await {
             Ok(listener) => Self::To(listener),
@@ -297,7 +305,7 @@ impl CallbackService {
             subject_locks: jobs::KeyedMutex::default(),
             unknown: jobs::Unknown::default(),
             watched: Mutex::default(),
-            port: Mutex::default(),
+            port: Mutex::new(bound.port()),
             saved: Notify::new(),
             due: Notify::new(),
         });
@@ -347,14 +355,19 @@ impl CallbackService {
         self.workers.is_some()
     }
 
-    async fn stop(&self) {
+    /// Stops the receiver; its port closes, unless the next deck has taken it over.
+    async fn stop_receiver(&self) {
         let Some(workers) = &self.workers else { return };
-        // Unless the next deck has taken it over, the port closes with the receiver.
         drop(self.shared.take_port());
-        // The receiver first: the workers finish what it still accepts.
         workers.stop_receiver.cancel();
         let _ =
             tokio::time::timeout(LEAVING + Duration::from_secs(1), workers.receiver.wait()).await;
+    }
+
+    async fn stop(&self) {
+        let Some(workers) = &self.workers else { return };
+        // The receiver first: the workers finish what it still accepts.
+        self.stop_receiver().await;
         workers.stop.cancel();
         let _ = tokio::time::timeout(LEAVING + Duration::from_secs(1), workers.others.wait()).await;
     }
@@ -415,6 +428,7 @@ async fn serve(
             () = tokio::time::sleep(shared.pace.bind) => {}
         }
         bound = ListenState::at(address).await;
+        *shared.port.lock().unwrap_or_else(PoisonError::into_inner) = bound.port();
     };
     let mut listening = receiver.listening();
     // The first state counts as a change, or it would never be passed on.
@@ -456,7 +470,6 @@ async fn start(shared: &Arc<Shared>, listener: TcpListener) -> io::Result<Receiv
         let about = "callbacks key".to_owned();
         shared.gate.emit(Event::Warning { about, text });
     }
-    *shared.port.lock().unwrap_or_else(PoisonError::into_inner) = Port::of(&listener);
     Receiver::start(
         listener,
         Setup {
@@ -498,7 +511,12 @@ impl Deck {
         self.callbacks.listening.clone()
     }
 
-    /// Stops receiving callbacks. Responses and attempts in progress are finished, within limits.
+    /// Stops receiving callbacks; their jobs go on. Responses in progress are finished, within limits.
+    pub async fn stop_receiver(&self) {
+        self.callbacks.stop_receiver().await;
+    }
+
+    /// Stops receiving callbacks, and their jobs. Responses and attempts in progress are finished, within limits.
     pub async fn stop_receiving(&self) {
         self.callbacks.stop().await;
     }
