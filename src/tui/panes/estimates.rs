@@ -76,6 +76,14 @@ impl State {
         }
     }
 
+    /// Forgets the question if no account can answer it any more.
+    fn forget_missing(&mut self, store: &Store) {
+        let account = self.question.as_ref().map(|it| it.account.clone());
+        if let Some(account) = account.filter(|id| !store.can(id, Ability::Estimates)) {
+            self.forget(&account);
+        }
+    }
+
     /// Requests an estimate for another question.
     fn ask(&mut self, question: Question, ctx: &mut UpdateContext<'_>) {
         if self.question.as_ref() != Some(&question) {
@@ -319,14 +327,7 @@ impl Component for State {
             Event::Cancelled { request, .. } if self.request == Some(request) => {
                 self.request = None;
             }
-            Event::Reopened => {
-                let question = self.question.as_ref();
-                let account = question.map(|question| question.account.clone());
-                let is_gone = |id: &AccountId| !ctx.store.can(id, Ability::Estimates);
-                if let Some(account) = account.filter(is_gone) {
-                    self.forget(&account);
-                }
-            }
+            Event::Reopened => self.forget_missing(ctx.store),
             Event::Message(..) | Event::Cancelled { .. } => {}
         }
     }
