@@ -19,7 +19,7 @@ use crate::tui::intent::{Intent, Question};
 use crate::tui::keys::{COLUMNS, GLOBAL, NAV, Scope, keys};
 use crate::tui::msg::Msg;
 use crate::tui::overlays::quote_form;
-use crate::tui::store::Phase;
+use crate::tui::store::{Phase, Store};
 use crate::tui::theme::Tone;
 use crate::tui::widgets::bar::sparkline;
 use crate::tui::widgets::columns::{Column, Grid, Width};
