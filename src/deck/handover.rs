@@ -42,3 +42,39 @@ impl Deck {
         Handover { port, secrets }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Secret;
+
+    #[tokio::test]
+    async fn a_port_is_taken_over_where_the_address_is_the_same() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let bound = listener.local_addr().unwrap();
+        let any = SocketAddr::new(bound.ip(), 0);
+        let other = SocketAddr::from(([127, 0, 0, 2], bound.port()));
+        for (address, is_taken) in [(bound, true), (any, true), (other, false)] {
+            let taken = Port::of(&listener).unwrap().at(address);
+            let taken = taken.map(|it| it.local_addr().unwrap());
+            assert_eq!(taken, is_taken.then_some(bound), "{address}");
+        }
+        let taken = Port::of(&listener).unwrap().at(bound).unwrap();
+        drop(listener);
+        let client = tokio::net::TcpStream::connect(bound).await.unwrap();
+        let (_, peer) = taken.accept().await.unwrap();
+        assert_eq!(peer, client.local_addr().unwrap());
+    }
+
+    #[test]
+    fn only_unchanged_accounts_hand_over_their_replaced_secrets() {
+        let [shop, outlet] = ["shop", "outlet"].map(|name| AccountId::new(name).unwrap());
+        let before = SecretOverrides::default();
+        for account in [&shop, &outlet] {
+            before.insert(account, "api_secret", Secret::new("new"));
+        }
+        let after = before.of(std::slice::from_ref(&shop));
+        assert!(after.has(&shop) && !after.has(&outlet));
+        assert!(before.has(&outlet), "the open deck goes on with its own");
+    }
+}

@@ -24,6 +24,12 @@ impl SecretOverrides {
         held.retain(|(of, name), _| of != account || key.is_some_and(|key| name != key));
     }
 
+    #[cfg(test)]
+    pub(super) fn has(&self, account: &AccountId) -> bool {
+        let held = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        held.keys().any(|(of, _)| of == account)
+    }
+
     /// Those of these accounts.
     pub(super) fn of(&self, accounts: &[AccountId]) -> Self {
         let held = self.0.read().unwrap_or_else(PoisonError::into_inner);
