@@ -304,7 +304,10 @@ where
                 // Its errors are the client's.
                 () = served => return,
                 () = self.abandon.cancelled() => {
-                    connection.cut();
+                    // One that was never used ends in order.
+                    if !connection.is_fresh() {
+                        connection.cut();
+                    }
                     return;
                 }
                 () = slot.evicted(), if !ending => {
