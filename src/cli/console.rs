@@ -22,7 +22,7 @@ use crate::tui::{Model, OpenTarget, ProfileEntry, Setting, Setup, SetupError, Ui
 
 /// The console, where it opens.
 pub struct Console {
-    /// Whether it restores the screen of the last run.
+    /// Whether it opens with the screen of the last run. A profile that it switches to later does.
     restores: bool,
     target: Option<OpenTarget>,
 }
@@ -57,10 +57,10 @@ impl Console {
         if let Some(problem) = runtime::no_terminal(std::env::var_os("TERM").as_deref()) {
             return Err(problem.into());
         }
-        let source = Profiles::new(settings, out, self.restores);
+        let source = Profiles::new(settings, out);
         let (config, profile) = (&settings.config, &settings.profile);
         let model = model(config, profile, &settings.global.vault()?, out)?;
-        let mut first = source.start(settings, model)?;
+        let mut first = Profiles::start(settings, model, self.restores)?;
         if let Some(target) = self.target {
             must_exist(&target, settings)?;
             first.model.open_at(target);

@@ -16,6 +16,7 @@ use crate::tui::Msg;
 
 /// An account that was added to a profile.
 pub struct Added {
+    pub request: RequestId,
     pub profile: String,
     pub changed: Changed,
 }
@@ -77,5 +78,9 @@ async fn save(
     };
     deck.close().await;
     let profile = profile.name;
-    Ok(done?.map(|changed| Added { profile, changed }))
+    Ok(done?.map(|changed| Added {
+        request,
+        profile,
+        changed,
+    }))
 }

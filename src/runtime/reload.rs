@@ -15,7 +15,7 @@ use super::running::{Opening, Running};
 use super::source::{ProfileStart, Reload};
 use crate::config::Environ;
 use crate::domain::manage::NewAccount;
-use crate::domain::{AccountId, RequestId};
+use crate::domain::{AccountId, Problem, ProblemKind, RequestId};
 use crate::tui::msg::ConfigNews;
 use crate::tui::{self, Effect, Msg};
 
@@ -62,14 +62,26 @@ impl Console {
 
     /// Opens the profile of an account that was added from the built-in one.
     pub(super) fn open_with(&mut self, added: Added, effects: &mut Vec<Effect>) -> io::Result<()> {
-        let Added { profile, changed } = added;
+        let Added {
+            request,
+            profile,
+            changed,
+        } = added;
         self.switch(&profile, effects)?;
-        if self.running.profile.name == profile {
-            let (request, result) = (RequestId(0), Ok(changed));
-            // Not by this deck, which has it from its start.
-            let message = Msg::Managed { request, result };
-            effects.extend(tui::update(&mut self.model, self.clock.now(), message));
-        }
+        let (request, result) = if self.running.profile.name == profile {
+            // The numbers of the new model are its own.
+            (RequestId(0), Ok(changed))
+        } else {
+            let problem = Problem::new(
+                ProblemKind::Config,
+                format!("the account is saved in profile {profile}, which cannot be opened now"),
+                "check the config file, then switch to the profile",
+            );
+            (request, Err(problem))
+        };
+        // Not by the deck that is open now: it has the account from its start.
+        let message = Msg::Managed { request, result };
+        effects.extend(tui::update(&mut self.model, self.clock.now(), message));
         Ok(())
     }
 

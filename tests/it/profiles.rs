@@ -178,5 +178,16 @@ fn the_first_account_is_added_from_the_sandbox_and_its_profile_opens() {
     assert!(text.contains("default_profile = \"test\""), "{text}");
     assert!(text.contains("[profiles.test.accounts.keys]"), "{text}");
     assert!(!terminal.all_seen().contains(SECRET));
+    // What the console changes itself opens nothing anew.
+    terminal.send("d");
+    terminal.sees("Remove keys");
+    terminal.send("\r");
+    terminal.sees("keys is removed");
+    terminal.signal(Signal::HUP);
+    terminal.send("P");
+    terminal.sees("Profiles");
+    terminal.send("\u{1b}");
+    terminal.sees("This profile has no accounts.");
+    assert!(!terminal.rows_seen().contains("read again"));
     quit(terminal);
 }

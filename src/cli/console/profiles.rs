@@ -17,8 +17,6 @@ use crate::tui::{Model, ScreenState};
 /// The config file, as the console has it in force.
 pub struct Profiles {
     out: Out,
-    /// Whether a profile opens with its last screen.
-    restores: bool,
     file: ConfigFile,
     state: Mutex<State>,
 }
@@ -31,10 +29,9 @@ struct State {
 }
 
 impl Profiles {
-    pub fn new(settings: &Settings, out: &Out, restores: bool) -> Self {
+    pub fn new(settings: &Settings, out: &Out) -> Self {
         Self {
             out: out.clone(),
-            restores,
             file: ConfigFile::new(&settings.global),
             state: Mutex::new(State {
                 settings: settings.clone(),
@@ -43,8 +40,12 @@ impl Profiles {
         }
     }
 
-    /// What the profile of these settings opens with.
-    pub fn start(&self, settings: &Settings, mut model: Model) -> Result<ProfileStart, Problem> {
+    /// What the profile of these settings opens with; with its last screen, if it `restores` that.
+    pub fn start(
+        settings: &Settings,
+        mut model: Model,
+        restores: bool,
+    ) -> Result<ProfileStart, Problem> {
         let Settings {
             config,
             profile,
@@ -52,7 +53,7 @@ impl Profiles {
             ..
         } = settings;
         let file = ScreenFile::new(&global.state_folder()?, &profile.name);
-        if self.restores
+        if restores
             && config.ui.restore
             && let Some(screen) = file.read()
         {
@@ -87,7 +88,8 @@ impl Profiles {
         let settings = settings.map_err(|error| Problem::from(&error))?;
         let vault = settings.global.vault()?;
         let model = model(&settings.config, &settings.profile, &vault, &self.out);
-        let start = self.start(&settings, model.map_err(|error| Problem::from(&error))?)?;
+        let model = model.map_err(|error| Problem::from(&error))?;
+        let start = Self::start(&settings, model, true)?;
         Ok((start, settings))
     }
 }
@@ -200,7 +202,7 @@ mod tests {
                 ..Global::default()
             });
             let out = Out::new(false, Color::Never);
-            let profiles = Profiles::new(&settings.unwrap(), &out, true);
+            let profiles = Profiles::new(&settings.unwrap(), &out);
             Self { folder, profiles }
         }
 
