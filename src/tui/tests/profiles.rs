@@ -218,3 +218,28 @@ fn an_account_is_added_from_the_sandbox_where_its_profile_is_clear() {
     press(&mut model, "P", second(1));
     assert!(is_top::<profiles::State>(&model));
 }
+
+#[test]
+fn a_profile_that_cannot_be_opened_is_left_for_another_one_or_opened_anew() {
+    let mut model = sized(live_setup(), 120, 40);
+    press(&mut model, "?", second(0));
+    let problem = Problem::new(ProblemKind::Local, "the ledger is newer", "update tilldeck");
+    update(&mut model, second(0), Msg::NotReady(problem));
+    assert!(!model.is_busy(), "a mended config file opens it");
+    let shown = screen(&model, second(0), 120, 40);
+    assert!(
+        shown.contains("q quits, P switches the profile."),
+        "{shown}"
+    );
+    assert_eq!(press(&mut model, "?1a:", second(1)), []);
+    assert!(model.overlays.is_empty());
+    press(&mut model, "P", second(1));
+    let shown = screen(&model, second(1), 120, 40);
+    assert!(
+        shown.contains("the ledger is newer") && shown.contains("─ Profiles ─"),
+        "{shown}"
+    );
+    assert!(shown.contains("Enter switch"), "{shown}");
+    let effects = press(&mut model, "k<enter>", second(1));
+    assert_eq!(effects, [Effect::SwitchProfile("sandbox".into())]);
+}
