@@ -33,7 +33,7 @@ fn console() -> Model {
         is_shared: false,
         may_manage: false,
         catalogues: Vec::new(),
-        open: None,
+        profiles: Vec::new(),
         deadlines: Vec::new(),
         ui: UiOptions::default(),
     };

@@ -84,7 +84,7 @@ fn console(watches: Vec<(Watch, Vec<Observation>)>) -> Model {
         is_shared: false,
         may_manage: false,
         catalogues: Vec::new(),
-        open: None,
+        profiles: Vec::new(),
         deadlines: Vec::new(),
         ui: UiOptions::default(),
     };

@@ -122,7 +122,7 @@ impl Console {
             catalogues: catalogues
                 .map(|manifest| (manifest.id, manifest.catalogue))
                 .collect(),
-            open: None,
+            profiles: Vec::new(),
             deadlines: Vec::new(),
             ui: UiOptions::default(),
         };

@@ -1,24 +1,28 @@
 //! Opens the console, when no command is given.
 
+mod profiles;
+
 use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use profiles::Profiles;
 
 use super::exit::{CommandResult, Exit, local};
 use super::log_start::LogStart;
 use super::output::Out;
-use super::screen_file::ScreenFile;
 use super::settings::Settings;
 use super::start::{Command, Start};
 use super::{limits, stop};
 use crate::config::{Config, ConfigError, Environ, Profile, Ui, Vault};
-use crate::deck::{self, Options, Receive};
-use crate::domain::{AccountId, Problem, ProblemKind};
+use crate::deck;
+use crate::domain::{Problem, ProblemKind};
 use crate::providers;
 use crate::runtime::{self, Ended};
-use crate::tui::{Model, OpenTarget, Setting, Setup, SetupError, UiOptions};
+use crate::tui::{Model, OpenTarget, ProfileEntry, Setting, Setup, SetupError, UiOptions};
 
 /// The console, where it opens.
 pub struct Console {
-    /// Whether it restores the screen of the last run.
+    /// Whether it opens with the screen of the last run. A profile that it switches to later does.
     restores: bool,
     target: Option<OpenTarget>,
 }
@@ -53,40 +57,18 @@ impl Console {
         if let Some(problem) = runtime::no_terminal(std::env::var_os("TERM").as_deref()) {
             return Err(problem.into());
         }
-        let Settings {
-            config, profile, ..
-        } = settings;
-        let vault = settings.global.vault()?;
-        let mut setup = setup(config, profile, &vault, out);
-        if let Some(target) = &self.target {
-            must_exist(target, &setup)?;
+        let source = Profiles::new(settings, out);
+        let (config, profile) = (&settings.config, &settings.profile);
+        let model = model(config, profile, &settings.global.vault()?, out)?;
+        let mut first = Profiles::start(settings, model, self.restores)?;
+        if let Some(target) = self.target {
+            must_exist(&target, settings)?;
+            first.model.open_at(target);
         }
-        setup.open = self.target;
-        let mut model = built(config, setup)?;
-        let file = ScreenFile::new(&settings.global.state_folder()?, &profile.name);
-        if self.restores
-            && config.ui.restore
-            && let Some(screen) = file.read()
-        {
-            model.restore(&screen);
-        }
-        let options = Options {
-            receive: Some(Receive {
-                // The simulator's callbacks use their own free port.
-                bind: config.callbacks.bind.filter(|_| !profile.built_in),
-                trusted_proxies: config.callbacks.trusted_proxies.clone(),
-                ..Receive::default()
-            }),
-            ..settings.options()?
-        };
         let start = runtime::Start {
+            first,
+            source: Arc::new(source),
             start_log: Box::new(|| log.run()),
-            save_screen: Box::new(move |screen| file.write(screen)),
-            model,
-            profile: profile.clone(),
-            options,
-            verify_on_start: config.ui.verify_on_start,
-            notify: config.ui.notify.clone(),
         };
         // The console handles signals itself: it must restore the terminal first.
         stop::leave_to_others();
@@ -108,35 +90,35 @@ pub fn model(
     vault: &Vault,
     out: &Out,
 ) -> Result<Model, ConfigError> {
-    built(config, setup(config, profile, vault, out))
-}
-
-fn built(config: &Config, setup: Setup) -> Result<Model, ConfigError> {
+    let setup = setup(config, profile, vault, out);
     Model::new(setup).map_err(|error| misconfigured(&config.ui, error))
 }
 
 /// Rejects an account that the profile does not have.
-fn must_exist(target: &OpenTarget, setup: &Setup) -> Result<(), Problem> {
+fn must_exist(target: &OpenTarget, settings: &Settings) -> Result<(), Problem> {
     let account = match target {
         OpenTarget::Account(account) => Some(account),
         OpenTarget::Payment { account, .. } => account.as_ref(),
         OpenTarget::Request(_) | OpenTarget::Callback(_) => None,
     };
-    let is_known = |id: &AccountId| setup.accounts.iter().any(|known| known.id == *id);
-    match account.filter(|id| !is_known(id)) {
-        None => Ok(()),
-        Some(id) => Err(Problem::new(
-            ProblemKind::Usage,
-            format!("profile {} has no account {id}", setup.profile),
-            "`tilldeck account list` shows all accounts",
-        )),
+    let Some(id) = account else { return Ok(()) };
+    let profile = &settings.profile;
+    let mut known = deck::accounts(profile, &settings.global.vault()?).into_iter();
+    if known.any(|known| known.id == *id) {
+        return Ok(());
     }
+    Err(Problem::new(
+        ProblemKind::Usage,
+        format!("profile {} has no account {id}", profile.name),
+        "`tilldeck account list` shows all accounts",
+    ))
 }
 
 fn setup(config: &Config, profile: &Profile, vault: &Vault, out: &Out) -> Setup {
     let ui = &config.ui;
     Setup {
         profile: profile.name.clone(),
+        profiles: entries(config, vault),
         accounts: deck::accounts(profile, vault),
         setups: deck::manage::setups(),
         is_shared: config.ledger.url.is_some(),
@@ -163,8 +145,22 @@ fn setup(config: &Config, profile: &Profile, vault: &Vault, out: &Out) -> Setup 
                 .map_or_else(Vec::new, |it| it.words.clone()),
             keys: keys(ui),
         },
-        open: None,
     }
+}
+
+/// The profiles of the config, with the environments of their accounts.
+fn entries(config: &Config, vault: &Vault) -> Vec<ProfileEntry> {
+    let profiles = config.profiles.iter();
+    let entry = |profile: &Profile| ProfileEntry {
+        name: profile.name.clone(),
+        built_in: profile.built_in,
+        is_default: profile.name == config.default_profile,
+        accounts: deck::accounts(profile, vault)
+            .iter()
+            .map(|account| account.environment)
+            .collect(),
+    };
+    profiles.map(entry).collect()
 }
 
 /// The operator's keys by action.

@@ -14,7 +14,7 @@ use crate::private;
 use crate::providers::SPECS;
 
 /// Options of every command.
-#[derive(Debug, Default, Args)]
+#[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Global options")]
 pub struct Global {
     /// The profile of the config file to use, or `sandbox`, the built-in simulator.

@@ -13,16 +13,18 @@ use jiff::tz::TimeZone;
 use serde_json::json;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
+use tokio_util::task::TaskTracker;
 
 use forwards::Forwards;
 use health::Health;
 
+use super::config_file::ConfigFile;
 use super::deliveries;
 use super::exit::{CommandResult, Exit, usage};
 use super::output::{Out, OutputError, Tone};
 use super::settings::Settings;
 use super::start::{Command, Start, on_threads};
-use super::stop::StopSignals;
+use super::stop::{HangUp, HangUps, StopSignals};
 use super::values::bind;
 use crate::config;
 use crate::deck::metrics::{Exporter, Metrics};
@@ -31,7 +33,7 @@ use crate::domain::{
     AccountId, Delivery, DeliveryId, Job, JobId, Listening, Problem, ProblemKind, WallTime, inert,
 };
 use crate::ledger::Status;
-use crate::net::{self, Event, EventReceiver};
+use crate::net::{self, Event, EventReceiver, EventSender};
 use crate::runtime;
 
 /// A receiver that is down this long ends the program, so that its supervisor can restart it.
@@ -57,7 +59,8 @@ The programs under [hooks] in the config file run when a payment is paid, and at
 Run it behind a reverse proxy with TLS. Only that proxy may set X-Forwarded-For.
 
 With --json, tilldeck prints each callback as one JSON object when it arrives. Messages about its processing go to \
-stderr. SIGTERM exits with 0, Ctrl-C with 130. If the receiver fails permanently, tilldeck exits with 2.";
+stderr. SIGTERM exits with 0, Ctrl-C with 130. SIGHUP, or \
+a change of the config file, reloads it while the port stays open. If the receiver fails permanently, tilldeck exits with 2.";
 
 /// Receive callbacks until interrupted: verify, save, process and forward them.
 #[derive(Debug, Args)]
@@ -88,15 +91,8 @@ impl Command for Listen {
 
 impl Listen {
     async fn run(self, settings: &Settings, out: &Out) -> CommandResult {
-        let forward = forwards(&self.forward_to, settings)?;
-        let configured = settings.config.callbacks.bind;
-        let receive = Receive {
-            bind: Some(self.bind.or(configured).unwrap_or(config::LISTEN)),
-            forward,
-            trusted_proxies: settings.config.callbacks.trusted_proxies.clone(),
-            every: true,
-            ..Receive::default()
-        };
+        let mut signals = Signals::new(settings);
+        let options = self.options(settings)?;
         // Before callbacks are received: an address in use is a mistake in the command.
         let mut exporter = match self.metrics {
             Some(address) => Some(Exporter::bind(address).await?),
@@ -105,10 +101,7 @@ impl Listen {
         let (events_to, events) = net::events::channel();
         let options = Options {
             events: Some(events_to.clone()),
-            // A service runs unattended, so tokens are renewed before a callback needs them.
-            renew: true,
-            receive: Some(receive),
-            ..settings.options()?
+            ..options
         };
         let deck = Deck::open(&settings.profile, options).await?;
         // Better no receiver than one whose 200 promises a callback that is not saved.
@@ -121,32 +114,184 @@ impl Listen {
         if let Some(exporter) = &exporter {
             printing.note(Note::Words(Tone::Dim, "metrics", exporter.url()));
         }
-        let scrapes = async {
-            match &mut exporter {
-                Some(exporter) => exporter.serve(&deck, || settings.clock.now()).await,
-                None => std::future::pending().await,
-            }
+        let mut service = Service {
+            deck,
+            settings: settings.clone(),
+            events: events_to,
+            closing: TaskTracker::new(),
+            health: Health::default(),
+            greeted: false,
         };
-        let ended = tokio::select! {
-            ended = listen(&deck, &printing) => ended,
-            () = scrapes => Err(receiver_stopped()),
+        let ended = loop {
+            let clock = &settings.clock;
+            let scrapes = async {
+                match &mut exporter {
+                    Some(exporter) => exporter.serve(&service.deck, || clock.now()).await,
+                    None => std::future::pending().await,
+                }
+            };
+            let receiving = Receiving {
+                deck: &service.deck,
+                health: &mut service.health,
+                greeted: &mut service.greeted,
+                printing: &printing,
+            };
+            let turn = tokio::select! {
+                turn = receiving.run(&mut signals) => turn,
+                () = scrapes => Err(receiver_stopped()),
+            };
+            let reloaded = match turn {
+                Ok(Turn::End(exit)) => break Ok(exit),
+                Ok(Turn::Reload) => service.reload(&self, &signals, &printing).await,
+                Err(problem) => Err(problem),
+            };
+            if let Err(problem) = reloaded {
+                break Err(problem);
+            }
         };
         drop(exporter);
         let (exit, problem) = match ended {
             Ok(exit) => (exit, None),
             Err(problem) => (Exit::from(problem.kind), Some(problem)),
         };
-        // Callbacks answered by now are saved, and printed as well; but a blocked reader does not delay the end.
-        let closing = deck.close();
+        service.close().await;
+        printing.end(problem).await;
+        Ok(exit)
+    }
+
+    /// What the deck is opened with.
+    fn options(&self, settings: &Settings) -> Result<Options, Problem> {
+        let forward = forwards(&self.forward_to, settings)?;
+        let configured = settings.config.callbacks.bind;
+        let receive = Receive {
+            bind: Some(self.bind.or(configured).unwrap_or(config::LISTEN)),
+            forward,
+            trusted_proxies: settings.config.callbacks.trusted_proxies.clone(),
+            every: true,
+            ..Receive::default()
+        };
+        Ok(Options {
+            // A service runs unattended, so tokens are renewed before a callback needs them.
+            renew: true,
+            receive: Some(receive),
+            ..settings.options()?
+        })
+    }
+}
+
+/// What ends the receiver, or has it read its configuration again.
+struct Signals {
+    stops: StopSignals,
+    hang_ups: HangUps,
+    config: Arc<ConfigFile>,
+    changes: mpsc::Receiver<()>,
+}
+
+impl Signals {
+    fn new(settings: &Settings) -> Self {
+        let config = Arc::new(ConfigFile::new(&settings.global));
+        let watched = config.clone();
+        Self {
+            stops: StopSignals::of_service(),
+            hang_ups: HangUps::new(),
+            config,
+            changes: runtime::watch(move || watched.has_changed()),
+        }
+    }
+
+    async fn next(&mut self) -> Turn {
+        tokio::select! {
+            biased;
+            stop = self.stops.next() => Turn::End(Exit::of_service(stop)),
+            hang_up = self.hang_ups.next() => match hang_up {
+                HangUp::Gone => Turn::End(Exit::Interrupted),
+                HangUp::Reload => Turn::Reload,
+            },
+            Some(()) = self.changes.recv() => Turn::Reload,
+        }
+    }
+}
+
+/// What comes next.
+enum Turn {
+    End(Exit),
+    /// The configuration is read again.
+    Reload,
+}
+
+/// The receiver at work, and what it was opened with.
+struct Service {
+    deck: Deck,
+    settings: Settings,
+    events: EventSender,
+    /// The earlier decks, which may still run programs for an event.
+    closing: TaskTracker,
+    health: Health,
+    greeted: bool,
+}
+
+impl Service {
+    /// Takes over a changed configuration. One that cannot be used changes nothing. The port stays open: a callback that
+    /// arrives in between waits.
+    async fn reload(
+        &mut self,
+        command: &Listen,
+        signals: &Signals,
+        printing: &Printing,
+    ) -> Result<(), Problem> {
+        signals.config.will_be_read();
+        let read = self.settings.read_again(&self.settings.profile.name);
+        let read = read.map_err(|error| Problem::from(&error));
+        let usable = read.and_then(|fresh| Ok((command.options(&fresh)?, fresh)));
+        let (options, fresh) = match usable {
+            Ok(usable) => usable,
+            Err(problem) => {
+                let words = format!(
+                    "{}; the earlier configuration stays in force",
+                    problem.describe()
+                );
+                printing.note(Note::Words(Tone::Bad, "config:", words));
+                return Ok(());
+            }
+        };
+        let before = std::mem::replace(&mut self.settings, fresh);
+        if before.has_deck_of(&self.settings) {
+            return Ok(());
+        }
+        let kept = before.profile.unchanged(&self.settings.profile);
+        let options = Options {
+            events: Some(self.events.clone()),
+            handover: self.deck.hand_over(&kept),
+            ..options
+        };
+        self.deck.stop_receiver().await;
+        self.deck.finish_tokens().await;
+        let fresh = Deck::open(&self.settings.profile, options).await?;
+        let old = std::mem::replace(&mut self.deck, fresh);
+        self.closing.spawn(old.close());
+        if before.config.ledger != self.settings.config.ledger {
+            printing.note(Note::OtherLedger);
+        }
+        let accounts: Vec<String> = self.deck.accounts().map(|it| it.id.to_string()).collect();
+        let words = format!("accounts: {}", accounts.join(", "));
+        printing.note(Note::Words(Tone::Good, "reloaded:", words));
+        Ok(())
+    }
+
+    /// Callbacks answered by now are saved, and printed as well; but a blocked reader does not delay the end.
+    async fn close(self) {
+        self.closing.close();
+        let closing = async {
+            self.deck.close().await;
+            self.closing.wait().await;
+        };
         tokio::pin!(closing);
         while tokio::time::timeout(PATIENCE, &mut closing).await.is_err() {
             // The printing thread is blocked by its reader: drop events rather than wait for it.
-            if events_to.is_behind() {
-                events_to.close();
+            if self.events.is_behind() {
+                self.events.close();
             }
         }
-        printing.end(problem).await;
-        Ok(exit)
     }
 }
 
@@ -196,65 +341,79 @@ fn no_account(name: &str, accounts: &[crate::domain::Account]) -> Problem {
     )
 }
 
-/// Runs until interrupted, or until no callbacks can be received.
-async fn listen(deck: &Deck, printing: &Printing) -> Result<Exit, Problem> {
-    let mut listening = deck.listening();
-    let mut ledger = deck.ledger().status_changes();
-    let mut stops = StopSignals::new();
-    let too_long = tokio::time::sleep(UP_MAX);
-    tokio::pin!(too_long);
-    let mut health = Health::default();
-    let mut greeted = false;
-    let mut was_away = false;
-    loop {
-        match listening.borrow_and_update().clone() {
-            Listening::Up { url, .. } => {
-                health.receiver = None;
-                if !greeted {
-                    greeted = true;
-                    printing.note(Note::greeting(url, deck));
+/// The receiver of an open deck.
+struct Receiving<'a> {
+    deck: &'a Deck,
+    health: &'a mut Health,
+    /// Whether the address was printed.
+    greeted: &'a mut bool,
+    printing: &'a Printing,
+}
+
+impl Receiving<'_> {
+    /// Runs until a signal or a change of the configuration, or until no callbacks can be received.
+    async fn run(self, signals: &mut Signals) -> Result<Turn, Problem> {
+        let Self {
+            deck,
+            health,
+            greeted,
+            printing,
+        } = self;
+        let mut listening = deck.listening();
+        let mut ledger = deck.ledger().status_changes();
+        let too_long = tokio::time::sleep(UP_MAX);
+        tokio::pin!(too_long);
+        let mut was_away = false;
+        loop {
+            match listening.borrow_and_update().clone() {
+                Listening::Up { url, .. } => {
+                    health.receiver = None;
+                    if !*greeted {
+                        *greeted = true;
+                        printing.note(Note::greeting(url, deck));
+                    }
                 }
+                // Down before the first success is a wrong address, which no retry corrects.
+                Listening::Down { address, why, .. } if !*greeted => {
+                    return Err(Problem::new(
+                        ProblemKind::Local,
+                        format!("cannot receive callbacks at {address}"),
+                        why,
+                    ));
+                }
+                Listening::Down { address, why, .. } => {
+                    let what = format!("cannot receive callbacks at {address}");
+                    health.receiver = Some((what, why));
+                }
+                Listening::Off => {}
             }
-            // Down before the first success is a wrong address, which no retry corrects.
-            Listening::Down { address, why, .. } if !greeted => {
-                return Err(Problem::new(
-                    ProblemKind::Local,
-                    format!("cannot receive callbacks at {address}"),
-                    why,
-                ));
+            let status = ledger.borrow_and_update().clone();
+            if let (Status::SetAside { .. }, Some(words)) = (&status, status.warning()) {
+                printing.note(Note::Words(Tone::Warn, "warning:", words));
             }
-            Listening::Down { address, why, .. } => {
-                let what = format!("cannot receive callbacks at {address}");
-                health.receiver = Some((what, why));
+            let failure = status.failure().map(str::to_owned);
+            health.ledger = failure.map(|why| ("cannot save callbacks".into(), why));
+            // A database that other machines use as well comes back by itself; until then callbacks are answered 503.
+            let is_away = *greeted && matches!(status, Status::Away { .. });
+            // The downtime counts from the first report, or from the database's return: the next probe is still to come.
+            let is_back = std::mem::replace(&mut was_away, is_away) && !is_away;
+            if health.print(printing) || is_away || is_back {
+                let limit = if *greeted { DOWN_MAX } else { UP_MAX };
+                too_long.set(tokio::time::sleep(limit));
             }
-            Listening::Off => {}
-        }
-        let status = ledger.borrow_and_update().clone();
-        if let (Status::SetAside { .. }, Some(words)) = (&status, status.warning()) {
-            printing.note(Note::Words(Tone::Warn, "warning:", words));
-        }
-        let failure = status.failure().map(str::to_owned);
-        health.ledger = failure.map(|why| ("cannot save callbacks".into(), why));
-        // A database that other machines use as well comes back by itself; until then callbacks are answered 503.
-        let is_away = greeted && matches!(status, Status::Away { .. });
-        // The downtime counts from the first report, or from the database's return: the next probe is still to come.
-        let is_back = std::mem::replace(&mut was_away, is_away) && !is_away;
-        if health.print(printing) || is_away || is_back {
-            let limit = if greeted { DOWN_MAX } else { UP_MAX };
-            too_long.set(tokio::time::sleep(limit));
-        }
-        tokio::select! {
-            // A signal wins over everything else that is ready.
-            biased;
-            stop = stops.next() => return Ok(Exit::of_service(stop)),
-            changed = listening.changed() => if changed.is_err() {
-                return Err(receiver_stopped());
-            },
-            changed = ledger.changed() => if changed.is_err() {
-                return Err(receiver_stopped());
-            },
-            () = &mut too_long, if !greeted || (health.is_down() && !is_away) => {
-                return Err(health.too_long());
+            tokio::select! {
+                // A signal wins over everything else that is ready.
+                biased;
+                turn = signals.next() => return Ok(turn),
+                changed = listening.changed() => if changed.is_err() {
+                    return Err(receiver_stopped());
+                },
+                changed = ledger.changed() => if changed.is_err() {
+                    return Err(receiver_stopped());
+                },
+                () = &mut too_long, if !*greeted || (health.is_down() && !is_away) => {
+                    return Err(health.too_long());
+                }
             }
         }
     }
@@ -270,6 +429,8 @@ enum Note {
     },
     /// A message for stderr.
     Words(Tone, &'static str, String),
+    /// From here on the ids of callbacks are those of another ledger.
+    OtherLedger,
     /// The last note: prints the deliveries so far, then this.
     End(Option<Problem>),
 }
@@ -371,6 +532,7 @@ impl Printer {
                         let printed = self.greet(&url, &callbacks, simulator.as_deref());
                         self.note_failure(printed);
                     }
+                    Some(Note::OtherLedger) => self.reported.clear(),
                     None => return,
                 },
                 Some(event) = self.events.recv() => self.on_event(event),

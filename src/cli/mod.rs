@@ -7,6 +7,7 @@ mod check;
 mod command;
 mod complete;
 mod config;
+mod config_file;
 mod console;
 mod deliveries;
 #[cfg(test)]

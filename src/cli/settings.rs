@@ -5,11 +5,12 @@ use std::time::Duration;
 use super::global::{Global, LedgerChoice};
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError, Environ, Profile};
-use crate::deck::{Deck, Options};
+use crate::deck::{Deck, Handover, Options};
 use crate::domain::Problem;
 use crate::net::{EventSender, Network, Overrides, Timeouts};
 
 /// The settings of a command that reads the config file.
+#[derive(Clone)]
 pub struct Settings {
     pub global: Global,
     pub config: Config,
@@ -27,6 +28,27 @@ impl Settings {
             profile,
             clock: Clock::system(),
         })
+    }
+
+    /// Reads the config file again, for this profile.
+    pub fn read_again(&self, profile: &str) -> Result<Self, ConfigError> {
+        let config = self.global.load_config()?;
+        Ok(Self {
+            profile: config.profile(Some(profile))?.clone(),
+            config,
+            ..self.clone()
+        })
+    }
+
+    /// Whether a deck that these settings opened can go on with the others. The built-in profile's has none of the file.
+    pub fn has_deck_of(&self, other: &Self) -> bool {
+        let parts = |settings: &Self| {
+            let config = settings.config.clone();
+            let (callbacks, ledger) = (config.callbacks, config.ledger);
+            (callbacks, ledger, config.network, config.hooks)
+        };
+        self.profile.built_in
+            || (self.profile.accounts == other.profile.accounts && parts(self) == parts(other))
     }
 
     /// The name of `--account`.
@@ -58,6 +80,7 @@ impl Settings {
             ledger: self.config.ledger.clone(),
             callbacks: self.config.callbacks.clone(),
             hooks: self.config.hooks.clone(),
+            handover: Handover::default(),
         })
     }
 

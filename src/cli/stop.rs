@@ -1,6 +1,8 @@
-//! Signals that end a command: Ctrl-C, SIGTERM, and SIGHUP when the terminal closes.
+//! Signals that end a command: Ctrl-C, SIGTERM, and SIGHUP when the terminal closes. To a service whose terminal is still
+//! there, or that has none, SIGHUP means to read its configuration again.
 
-use std::future::poll_fn;
+use std::fs::File;
+use std::future::{pending, poll_fn};
 use std::io::IsTerminal as _;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock, OnceLock};
@@ -53,21 +55,30 @@ pub struct StopSignals(Vec<(Stop, Signal)>);
 impl StopSignals {
     /// Must be called on a runtime.
     pub fn new() -> Self {
+        Self::of(&kinds().collect::<Vec<_>>())
+    }
+
+    /// Without SIGHUP, which [`HangUps`] catches.
+    pub fn of_service() -> Self {
+        Self::of(&ENDING)
+    }
+
+    fn of(kinds: &[SignalKind]) -> Self {
         leave_to_others();
         // Once per process: the flag is global.
         STOPPING.get_or_init(|| {
             let stopping = Arc::new(AtomicBool::new(false));
-            for kind in kinds() {
+            for kind in kinds {
                 let _ = flag::register(kind.as_raw_value(), stopping.clone());
             }
             stopping
         });
-        let streams = kinds().filter_map(|kind| {
-            let stop = match kind {
+        let streams = kinds.iter().filter_map(|kind| {
+            let stop = match *kind {
                 kind if kind == SignalKind::terminate() => Stop::Terminate,
                 _ => Stop::Interrupt,
             };
-            Some((stop, signal(kind).ok()?))
+            Some((stop, signal(*kind).ok()?))
         });
         Self(streams.collect())
     }
@@ -87,9 +98,54 @@ impl StopSignals {
     }
 }
 
+/// What SIGHUP means to a service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HangUp {
+    /// Its terminal is gone.
+    Gone,
+    /// The operator wants the configuration read again.
+    Reload,
+}
+
+/// Catches SIGHUP from its creation on.
+pub struct HangUps {
+    /// `None` where the signal is ignored.
+    signal: Option<Signal>,
+    /// The terminal that controls this process, if there is one.
+    terminal: Option<File>,
+}
+
+impl HangUps {
+    /// Must be called on a runtime.
+    pub fn new() -> Self {
+        let signal = (!ignores_hang_up()).then(|| signal(SignalKind::hangup()).ok());
+        Self {
+            signal: signal.flatten(),
+            terminal: File::open("/dev/tty").ok(),
+        }
+    }
+
+    /// The next one. Before the kernel sends it for a terminal that hangs up, that terminal answers no more.
+    pub async fn next(&mut self) -> HangUp {
+        let Some(signal) = &mut self.signal else {
+            return pending().await;
+        };
+        signal.recv().await;
+        let terminal = self.terminal.as_ref();
+        let hang_up = match terminal.filter(|terminal| !terminal.is_terminal()) {
+            Some(_) => HangUp::Gone,
+            None => HangUp::Reload,
+        };
+        tracing::info!(?hang_up, "signal");
+        hang_up
+    }
+}
+
+const ENDING: [SignalKind; 2] = [SignalKind::interrupt(), SignalKind::terminate()];
+
 /// SIGHUP stays ignored where it is ignored, as with `nohup`.
 fn kinds() -> impl Iterator<Item = SignalKind> {
-    [SignalKind::interrupt(), SignalKind::terminate()]
+    ENDING
         .into_iter()
         .chain((!ignores_hang_up()).then(SignalKind::hangup))
 }

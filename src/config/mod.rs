@@ -118,6 +118,16 @@ pub struct Profile {
     pub accounts: Vec<AccountConfig>,
 }
 
+impl Profile {
+    /// The accounts that are the same in a later version of this profile.
+    #[must_use]
+    pub fn unchanged(&self, later: &Self) -> Vec<AccountId> {
+        let accounts = later.accounts.iter();
+        let same = accounts.filter(|account| self.accounts.contains(account));
+        same.map(|account| account.id.clone()).collect()
+    }
+}
+
 /// A configured account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccountConfig {

@@ -2,6 +2,7 @@
 //! share this one implementation.
 
 mod admin;
+mod profile;
 mod verified;
 
 use super::Deck;
@@ -18,6 +19,7 @@ use crate::net::{Event, RequestOptions, redact};
 use crate::providers::{self, Manifest, REGISTRY, SPECS};
 use admin::AccountAdmin;
 pub(super) use admin::{unsaved, vault_source};
+pub use profile::profile_for;
 use verified::{AddedSecret, Addition, Home, Pending, Rotation, Step, VaultEntry};
 pub use verified::{SecretValue, Verified};
 

@@ -5,6 +5,7 @@ mod bring;
 pub mod doctor;
 mod explore;
 mod follow;
+mod handover;
 mod hooks;
 mod join;
 mod ledger;
@@ -31,6 +32,7 @@ use tokio::sync::{Notify, watch};
 
 pub use bring::import;
 pub use follow::{Follower, News};
+pub use handover::Handover;
 pub use join::{Joined, Machine, TeamLedger, another_key, has_team_key};
 pub use ledger::{database, on_thread};
 pub use receiving::{Pace, Receive, is_forward, target};
@@ -42,7 +44,6 @@ use hooks::Hooks;
 use payments::SimulatedBook;
 use query::{QueryService, Seen};
 use receiving::{CallbackService, ListenState, Parts, SealKeys};
-use secrets::SecretOverrides;
 
 use crate::clock::Clock;
 use crate::config::{self, Callbacks, Environ, LedgerConfig, Profile, Vault};
@@ -85,6 +86,8 @@ pub struct Options {
     pub callbacks: Callbacks,
     /// The programs that run at an event. The built-in profile runs none.
     pub hooks: config::Hooks,
+    /// What an earlier deck of the same profile hands over; the default without one.
+    pub handover: Handover,
 }
 
 /// An open profile.
@@ -142,10 +145,11 @@ impl Deck {
             ledger: ledger_config,
             callbacks,
             hooks,
+            handover,
         } = options;
         let listening = async {
             // Before the simulator, which needs the receiver's address.
-            let bound = ListenState::new(profile, receive.as_ref()).await;
+            let bound = ListenState::new(profile, receive.as_ref(), handover.port).await;
             if !profile.built_in {
                 return Ok::<_, Problem>((bound, None));
             }
@@ -183,7 +187,7 @@ impl Deck {
             clock: clock.clone(),
             environ,
             vault,
-            secret_overrides: SecretOverrides::default(),
+            secret_overrides: handover.secrets,
             renews: renew,
             saves_tokens: true,
         };

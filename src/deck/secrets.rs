@@ -24,6 +24,20 @@ impl SecretOverrides {
         held.retain(|(of, name), _| of != account || key.is_some_and(|key| name != key));
     }
 
+    #[cfg(test)]
+    pub(super) fn has(&self, account: &AccountId) -> bool {
+        let held = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        held.keys().any(|(of, _)| of == account)
+    }
+
+    /// Those of these accounts.
+    pub(super) fn of(&self, accounts: &[AccountId]) -> Self {
+        let held = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let mut secrets = held.clone();
+        secrets.retain(|(of, _), _| accounts.contains(of));
+        Self(Arc::new(RwLock::new(secrets)))
+    }
+
     /// Reads an overridden secret, or the others by `then`.
     pub(super) fn before(&self, account: &AccountId, then: ReadSecret) -> ReadSecret {
         let (held, account) = (self.0.clone(), account.clone());

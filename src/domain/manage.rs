@@ -201,3 +201,14 @@ pub enum Changed {
         left: String,
     },
 }
+
+impl Changed {
+    /// The account that changed.
+    #[must_use]
+    pub fn account(&self) -> &AccountId {
+        match self {
+            Self::Added { account, .. } | Self::Rotated { account, .. } => &account.id,
+            Self::Removed { account, .. } => account,
+        }
+    }
+}

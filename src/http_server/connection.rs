@@ -45,6 +45,11 @@ impl Connection {
         }
     }
 
+    /// Whether nothing was received yet.
+    pub(super) fn is_fresh(&self) -> bool {
+        self.turn.load(Ordering::Relaxed) == 0
+    }
+
     pub(super) fn enter(&self, phase: Phase) {
         self.phase.store(phase as u8, Ordering::Relaxed);
         self.turn.fetch_add(1, Ordering::Relaxed);

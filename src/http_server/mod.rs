@@ -103,6 +103,9 @@ impl Default for Limits {
 /// A body up to this size never waits for memory.
 pub const SMALL_BODY: usize = 16 * 1024;
 
+/// How long a server that stops waits for the first request of a connection that it has accepted.
+const FIRST_REQUEST: Duration = Duration::from_millis(250);
+
 /// What happens to a request's body, decided by its head.
 #[derive(Debug)]
 pub enum Admission {
@@ -282,6 +285,12 @@ where
             .serve_connection(io, service);
         let mut http = std::pin::pin!(http);
         let mut late = std::pin::pin!(connection.late(limits));
+        let mut stopped = std::pin::pin!(async {
+            self.stop.cancelled().await;
+            if connection.is_fresh() {
+                tokio::time::sleep(FIRST_REQUEST).await;
+            }
+        });
         let mut ending = false;
         loop {
             let served = poll_fn(|cx| {
@@ -295,7 +304,10 @@ where
                 // Its errors are the client's.
                 () = served => return,
                 () = self.abandon.cancelled() => {
-                    connection.cut();
+                    // One that was never used ends in order.
+                    if !connection.is_fresh() {
+                        connection.cut();
+                    }
                     return;
                 }
                 () = slot.evicted(), if !ending => {
@@ -306,7 +318,7 @@ where
                     ending = true;
                     http.as_mut().graceful_shutdown();
                 }
-                () = self.stop.cancelled(), if !ending => {
+                () = &mut stopped, if !ending => {
                     ending = true;
                     http.as_mut().graceful_shutdown();
                 }

@@ -104,6 +104,22 @@ async fn stopping_is_bounded() {
 }
 
 #[tokio::test]
+async fn the_first_request_of_an_accepted_connection_is_answered_while_the_server_stops() {
+    let server = server(Limits::default()).await;
+    let wire = "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    let mut fresh = TcpStream::connect(server.address()).await.unwrap();
+    // Connections are accepted one after another, so the first is accepted by then.
+    assert!(said(&server, wire).await.starts_with("HTTP/1.1 200"));
+    let stopping = tokio::spawn(server.stop(Duration::from_secs(5)));
+    tokio::task::yield_now().await;
+    fresh.write_all(wire.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    fresh.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    stopping.await.unwrap();
+}
+
+#[tokio::test]
 async fn a_silent_connection_is_closed() {
     let server = server(Limits {
         silence: Duration::from_millis(20),

@@ -3,15 +3,18 @@
 mod attention;
 mod clipboard;
 mod doctor;
+mod first_account;
 mod inbound;
 mod input;
 mod message;
 mod perform;
+mod reload;
 mod requests;
+mod running;
+mod source;
 mod tasks;
 pub mod terminal;
 
-use std::collections::{BTreeSet, HashSet};
 use std::ffi::OsStr;
 use std::future::poll_fn;
 use std::io::{self, IsTerminal as _};
@@ -27,50 +30,40 @@ use signal_hook::consts::{
 };
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio_util::task::TaskTracker;
 
-use crate::clock::{Clock, time_zone};
-use crate::config::{Environ, Notify, Profile};
-use crate::deck::{Deck, Follower, News, Options};
-use crate::domain::{AccountId, Environment, ExchangeId, PaymentId, Problem, Search, Watchlist};
-use crate::ledger::Status;
-use crate::net::{self, EventReceiver};
-use crate::tui::msg::{LEDGER, Level, Notice, Ready};
-use crate::tui::{self, Effect, Model, Msg, ScreenState};
+use crate::clock::Clock;
+use crate::config::Environ;
+use crate::domain::Problem;
+use crate::domain::manage::Change;
+use crate::tui::{self, Effect, Model, Msg};
 use attention::Attention;
 use clipboard::Multiplexer;
 pub use doctor::examine;
+use first_account::Added;
 pub use message::clock_warning;
-use tasks::Tasks;
+pub use reload::watch;
+use running::{Opening, Running};
+pub use source::{ProfileSource, ProfileStart, Reload};
 use terminal::Entered;
 
-/// How many exchanges the request log loads first.
-const LOG_FIRST: usize = 200;
 /// The most messages before a frame is drawn: a flood must not block the screen.
 const MESSAGES_A_FRAME: usize = 256;
 /// The least time between two frames that show news. Data comes in bursts; a key is answered at once.
 const FRAME: Duration = Duration::from_millis(25);
-/// How long the ledger may take to write its last rows at exit.
-const CLOSING: Duration = Duration::from_secs(2);
 
 /// How long the screen may take to react to a signal before its pending output is discarded.
 const UNBLOCK_AFTER: Duration = Duration::from_millis(200);
 
 /// What the console needs.
 pub struct Start {
-    /// The console's model before its first frame.
-    pub model: Model,
-    /// The profile to open in the background.
-    pub profile: Profile,
-    /// The deck's options; `events` is set here.
-    pub options: Options,
-    /// Whether real accounts are verified at start without asking.
-    pub verify_on_start: bool,
-    /// How the terminal shows that something needs attention.
-    pub notify: BTreeSet<Notify>,
+    /// The profile that it opens first, in the background.
+    pub first: ProfileStart,
+    /// The other profiles, and changes of the configuration.
+    pub source: Arc<dyn ProfileSource>,
     /// Starts the support log; called after the first frame.
     pub start_log: Box<dyn FnOnce()>,
-    /// Saves the screen for the next start; called when the operator has quit.
-    pub save_screen: Box<dyn FnOnce(&ScreenState)>,
 }
 
 /// How the console ended.
@@ -88,28 +81,36 @@ pub enum Ended {
 ///
 /// # Errors
 /// If there is no terminal, or it disconnects.
-pub fn run(mut start: Start) -> io::Result<Ended> {
+pub fn run(start: Start) -> io::Result<Ended> {
+    let Start {
+        first,
+        source,
+        start_log,
+    } = start;
+    let ProfileStart {
+        mut model, options, ..
+    } = first;
     let early = Arc::new(AtomicBool::new(false));
     for signal in ENDING {
         signal_hook::flag::register(signal, early.clone())?;
     }
-    let mut entered = Entered::new(start.model.mouse_wanted())?;
+    // Until it is waited for: a hang-up shows in the terminal itself, and the configuration is read just now.
+    signal_hook::flag::register(SIGHUP, Arc::new(AtomicBool::new(false)))?;
+    let mut entered = Entered::new(model.mouse_wanted())?;
     let size = entered.area();
-    let now = start.options.clock.now();
+    let now = options.clock.now();
     let mut effects = tui::update(
-        &mut start.model,
+        &mut model,
         now,
         Msg::Resized {
             width: size.width,
             height: size.height,
         },
     );
-    entered
-        .screen
-        .draw(|frame| tui::view(&start.model, now, frame))?;
-    start.model.take_dirty();
+    entered.screen.draw(|frame| tui::view(&model, now, frame))?;
+    model.take_dirty();
 
-    (start.start_log)();
+    start_log();
     // This thread draws, and waits while the terminal takes no output; the other one still answers callbacks. A third
     // would only be woken more often.
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -120,30 +121,46 @@ pub fn run(mut start: Start) -> io::Result<Ended> {
         let _inside = runtime.enter();
         (Signals::new()?, Changes::new()?)
     };
-    if early.load(Ordering::SeqCst) {
+    if early.load(Ordering::SeqCst) || terminal::has_hung_up() {
         return Ok(Ended::Interrupted);
     }
-    // Bounded: a flood of events makes its senders wait instead of filling the memory.
-    let (messages, inbox) = mpsc::channel(1024);
-    input::start(messages.clone())?;
+    // Bounded, as every channel here: whoever sends waits.
+    let (keys_to, keys) = mpsc::channel(1024);
+    input::start(keys_to)?;
     let ended = runtime.block_on(async {
+        let closing = TaskTracker::new();
+        closing.close();
+        let endings = TaskTracker::new();
+        endings.close();
+        let opening = Opening {
+            profile: first.profile,
+            options,
+            verify: first.verify_on_start,
+            kept: Vec::new(),
+        };
+        let clock = opening.options.clock.clone();
+        let (added_to, added) = mpsc::channel(1);
         let console = Console {
             entered,
-            model: start.model,
-            clock: start.options.clock.clone(),
-            messages,
-            inbox,
+            model,
+            clock,
+            keys,
+            running: Running::start(opening, closing.clone()),
+            closing,
+            endings,
+            config_changes: {
+                let source = source.clone();
+                watch(move || source.has_changed())
+            },
+            source,
+            reload_waits: false,
+            added_to,
+            added,
             signals,
             changes,
-            attention: Attention::new(start.notify, &Environ::process()),
-            save_screen: start.save_screen,
+            attention: Attention::new(first.notify, &Environ::process()),
         };
-        let opening = Opening {
-            profile: start.profile,
-            options: start.options,
-            verify: start.verify_on_start,
-        };
-        console.run(opening, &mut effects).await
+        Box::pin(console.run(&mut effects)).await
     });
     runtime.shutdown_background();
     match ended {
@@ -158,53 +175,47 @@ struct Console {
     entered: Entered,
     model: Model,
     clock: Clock,
-    messages: mpsc::Sender<Msg>,
-    inbox: mpsc::Receiver<Msg>,
+    /// What the operator types and points at.
+    keys: mpsc::Receiver<Msg>,
+    running: Running,
+    /// The earlier profiles that are not closed yet: the next one waits for them.
+    closing: TaskTracker,
+    /// The same, until all that they began has ended.
+    endings: TaskTracker,
+    source: Arc<dyn ProfileSource>,
+    config_changes: mpsc::Receiver<()>,
+    /// Whether a changed configuration waits.
+    reload_waits: bool,
+    added_to: mpsc::Sender<Added>,
+    /// The accounts that were added from the built-in profile.
+    added: mpsc::Receiver<Added>,
     signals: Signals,
     changes: Changes,
     attention: Attention,
-    save_screen: Box<dyn FnOnce(&ScreenState)>,
 }
 
 impl Console {
-    async fn run(mut self, opening: Opening, effects: &mut Vec<Effect>) -> io::Result<Ended> {
-        let mut tasks = Tasks::default();
+    async fn run(mut self, effects: &mut Vec<Effect>) -> io::Result<Ended> {
         let unblocking = tokio::spawn(unblock(Signals::new()?));
         if !self.entered.fits()? {
             // It may have been resized before the signal handler was installed.
             self.repaint(effects)?;
         }
-        let (opened_to, mut opened) = mpsc::channel(1);
-        tasks.start(opening.open(self.messages.clone(), opened_to));
-        let mut deck: Option<Arc<Deck>> = None;
-        let mut early = Vec::new();
         // No frame of news is drawn earlier.
         let mut next_frame = Duration::ZERO;
         let mut is_input = false;
-        let ended = 'run: loop {
-            for effect in effects.drain(..) {
-                if effect == Effect::Quit {
-                    break 'run Ended::Left;
-                }
-                let Some(effect) = self.on_terminal(effect)? else {
-                    continue;
-                };
-                match &deck {
-                    Some(deck) => perform::perform(effect, deck, &mut tasks, &self.messages),
-                    // Performed as soon as the deck is open.
-                    None => early.push(effect),
-                }
+        let ended = loop {
+            if self.reload_waits && !self.model.is_busy() {
+                self.reload(effects)?;
+            }
+            if self.perform_all(effects)? {
+                break Ended::Left;
             }
             let now = self.clock.now();
             // While stopped, the terminal belongs to the shell.
             let may_draw = terminal::is_taken() && (is_input || now.mono >= next_frame);
             if may_draw && self.model.take_dirty() {
-                self.entered
-                    .screen
-                    .draw(|frame| tui::view(&self.model, now, frame))?;
-                for effect in self.model.notify(now) {
-                    self.on_terminal(effect)?;
-                }
+                self.draw()?;
                 next_frame = now.mono + FRAME;
             }
             is_input = false;
@@ -212,15 +223,20 @@ impl Console {
             let frame = (self.model.is_dirty() && !rest.is_zero()).then_some(rest);
             let wake = self.model.next_wake(now).into_iter().chain(frame).min();
             tokio::select! {
-                message = self.inbox.recv() => {
-                    let Some(mut message) = message else { break Ended::Left };
-                    // One frame for all that has arrived, with a limit, so that a flood does not freeze the screen.
-                    for _ in 0..MESSAGES_A_FRAME {
-                        is_input |= message.is_input();
-                        effects.extend(tui::update(&mut self.model, self.clock.now(), message));
-                        let Ok(next) = self.inbox.try_recv() else { break };
-                        message = next;
+                message = self.keys.recv() => match message {
+                    Some(message) => is_input = self.take(message, effects),
+                    // The terminal gives no more input.
+                    None => break Ended::Interrupted,
+                },
+                Some(message) = self.running.inbox.recv() => is_input = self.take(message, effects),
+                Some(deck) = self.running.opened.recv() => self.running.use_deck(deck),
+                Some(added) = self.added.recv() => self.open_with(added, effects)?,
+                Some(()) = self.config_changes.recv() => self.reload(effects)?,
+                Some(()) = self.changes.hang_up.recv() => {
+                    if terminal::has_hung_up() {
+                        break Ended::Interrupted;
                     }
+                    self.reload(effects)?;
                 }
                 Some(()) = self.changes.stop.recv() => effects.push(Effect::Suspend),
                 Some(()) = self.changes.continued.recv() => {
@@ -232,17 +248,19 @@ impl Console {
                     self.repaint(effects)?;
                     is_input = true;
                 },
-                Some(open) = opened.recv() => {
-                    deck = Some(open);
-                    effects.append(&mut early);
-                }
-                () = sleep(wake) => effects.extend(tui::update(&mut self.model, self.clock.now(), Msg::Woke)),
+                () = sleep(wake) => self.update(Msg::Woke, effects),
                 ended = self.signals.any() => {
                     tracing::info!("a signal ends the console");
                     break ended;
                 }
             }
         };
+        self.end(ended, unblocking).await;
+        Ok(ended)
+    }
+
+    /// Restores the terminal, then closes the profile.
+    async fn end(mut self, ended: Ended, unblocking: JoinHandle<()>) {
         // Restore the screen first: the following steps may take a moment.
         if ended == Ended::Interrupted {
             // The restore sequence must not be discarded with the pending output.
@@ -254,19 +272,77 @@ impl Console {
         } else {
             drop(self.entered);
             unblocking.abort();
-            (self.save_screen)(&self.model.screen_state());
+            let screen = self.model.screen_state();
+            let profile = &self.running.profile;
+            self.source.save_screen(&profile.name, &screen);
         }
-        let _ = tokio::time::timeout(CLOSING, tasks.stop()).await;
-        // No task reads events any more, and senders must not wait for one.
-        drop(self.inbox);
-        if let Some(deck) = deck {
-            let _ = tokio::time::timeout(CLOSING, deck.stop_receiving()).await;
-            let _ = tokio::time::timeout(CLOSING, deck.finish_tokens()).await;
-            // For as long as they may run: one that delivers goods must not end half-way.
-            deck.end_hooks().await;
-            let _ = tokio::time::timeout(CLOSING, deck.ledger().close()).await;
+        self.running.end(self.closing.token()).await;
+        self.endings.wait().await;
+    }
+
+    /// Draws a frame, and notifies the operator of what is new.
+    fn draw(&mut self) -> io::Result<()> {
+        let now = self.clock.now();
+        self.entered
+            .screen
+            .draw(|frame| tui::view(&self.model, now, frame))?;
+        for effect in self.model.notify(now) {
+            self.on_terminal(effect)?;
         }
-        Ok(ended)
+        Ok(())
+    }
+
+    fn update(&mut self, message: Msg, effects: &mut Vec<Effect>) {
+        if let Msg::Managed {
+            result: Ok(changed),
+            ..
+        } = &message
+        {
+            self.source.changed_here(changed.account());
+        }
+        effects.extend(tui::update(&mut self.model, self.clock.now(), message));
+    }
+
+    /// Updates the model with a message, and with those that have arrived: one frame for all, with a limit, so that a
+    /// flood does not freeze the screen. Returns whether the operator caused one of them.
+    fn take(&mut self, mut message: Msg, effects: &mut Vec<Effect>) -> bool {
+        let mut is_input = false;
+        for _ in 0..MESSAGES_A_FRAME {
+            is_input |= message.is_input();
+            self.update(message, effects);
+            // What was typed ahead is for the next profile.
+            let mut all = effects.iter();
+            if all.any(|effect| matches!(effect, Effect::SwitchProfile(_))) {
+                break;
+            }
+            let next = self.keys.try_recv();
+            let Ok(next) = next.or_else(|_| self.running.inbox.try_recv()) else {
+                break;
+            };
+            message = next;
+        }
+        is_input
+    }
+
+    /// Performs the effects, and those that follow from them. Returns whether the console ends.
+    fn perform_all(&mut self, effects: &mut Vec<Effect>) -> io::Result<bool> {
+        while !effects.is_empty() {
+            for effect in std::mem::take(effects) {
+                let Some(effect) = self.on_terminal(effect)? else {
+                    continue;
+                };
+                match effect {
+                    Effect::Quit => return Ok(true),
+                    Effect::SwitchProfile(name) => self.switch(&name, effects)?,
+                    Effect::Manage {
+                        request,
+                        change: Change::Add(new),
+                    } if self.running.profile.built_in => self.add_first(request, *new),
+                    effect => self.running.perform(effect),
+                }
+            }
+        }
+        Ok(false)
     }
 
     /// Performs an effect on the terminal; returns any other one.
@@ -286,7 +362,7 @@ impl Console {
                 self.entered.write(&between.sequence(text.expose()))?;
                 let done = Ok(between.done(what));
                 // This task empties the channel: waiting here for room would block for ever.
-                let _ = self.messages.try_send(Msg::Done(done));
+                let _ = self.running.messages.try_send(Msg::Done(done));
             }
             effect => return Ok(Some(effect)),
         }
@@ -296,19 +372,24 @@ impl Console {
     /// Redraws everything in the terminal's current size.
     fn repaint(&mut self, effects: &mut Vec<Effect>) -> io::Result<()> {
         self.entered.repaint()?;
+        self.fit(effects);
+        Ok(())
+    }
+
+    /// Fits the model to the terminal.
+    fn fit(&mut self, effects: &mut Vec<Effect>) {
         let area = self.entered.area();
         let message = Msg::Resized {
             width: area.width,
             height: area.height,
         };
-        effects.extend(tui::update(&mut self.model, self.clock.now(), message));
-        Ok(())
+        self.update(message, effects);
     }
 }
 
 /// After a signal, discards the terminal's pending output: the screen's thread may block in a write and would not
 /// notice the signal.
-async fn unblock(mut signals: Signals) -> ! {
+async fn unblock(mut signals: Signals) {
     signals.any().await;
     loop {
         tokio::time::sleep(UNBLOCK_AFTER).await;
@@ -332,196 +413,10 @@ async fn sleep(wake: Option<Duration>) {
     }
 }
 
-/// Opens the deck and runs effects, after the first frame.
-struct Opening {
-    profile: Profile,
-    options: Options,
-    verify: bool,
-}
-
-impl Opening {
-    async fn open(self, messages: mpsc::Sender<Msg>, opened: mpsc::Sender<Arc<Deck>>) {
-        let (events_to, events) = net::events::channel();
-        let options = Options {
-            events: Some(events_to),
-            renew: true,
-            ..self.options
-        };
-        let deck = match Deck::open(&self.profile, options).await {
-            Ok(deck) => Arc::new(deck),
-            Err(problem) => {
-                tracing::error!(why = problem.message, "the profile cannot be opened");
-                let _ = messages.send(Msg::NotReady(problem)).await;
-                return;
-            }
-        };
-        tokio::spawn(relay(events, messages.clone()));
-        // Before anything is read that it goes on from.
-        let follower = Follower::new(&deck).await;
-        let (ready, list) = ready(&deck, self.verify, &messages).await;
-        let follow = follow_ledger(deck.ledger().clone(), messages.clone());
-        // Before any request, so that later gauges are newer.
-        for (account, gauge) in deck.gauges().await {
-            let _ = messages.send(Msg::Budget { account, gauge }).await;
-        }
-        let parts = deck.simulator_parts();
-        let _ = opened.send(deck.clone()).await;
-        let newest = ready.log.first().map_or(ExchangeId(0), |newest| newest.id);
-        let _ = messages.send(Msg::Ready(ready)).await;
-        let _ = messages.send(Msg::Simulator(parts)).await;
-        for account in deck.accounts() {
-            // Read only once it can be sent; later changes are sent later.
-            let Ok(room) = messages.reserve().await else {
-                break;
-            };
-            let mut known = deck.tokens().into_iter();
-            if let Some((account, status)) = known.find(|(id, _)| *id == account.id) {
-                room.send(Msg::Token { account, status });
-            }
-        }
-        let watchlist = follow_watchlist(deck.clone(), list, messages.clone());
-        let others = follow_others(deck, follower.after(newest), messages);
-        tokio::join!(follow, watchlist, others);
-    }
-}
-
-async fn ready(deck: &Arc<Deck>, verify: bool, messages: &mpsc::Sender<Msg>) -> (Ready, Watchlist) {
-    let log = match deck.requests(None, Search::default(), LOG_FIRST).await {
-        Ok(found) => found.rows,
-        Err(problem) => {
-            let _ = messages.send(Msg::Log(Err(problem))).await;
-            Vec::new()
-        }
-    };
-    // Real accounts only by choice (`verify_on_start`): a verification is a request that counts against their limit.
-    let unasked = |environment: Environment| verify || environment == Environment::Embedded;
-    let verify: Vec<AccountId> = deck
-        .accounts()
-        .filter(|account| unasked(account.environment))
-        .map(|account| account.id.clone())
-        .collect();
-    // The request log shows the ledger's problems, once.
-    let deliveries = deck.deliveries(None, Search::default(), LOG_FIRST).await;
-    let listening = deck.listening().borrow().clone();
-    let list = deck.watchlist().await;
-    let is_unread = list.is_err();
-    if is_unread {
-        // Even if it is empty: the console waits for it.
-        deck.send_watchlist_again();
-    }
-    let list = list.unwrap_or_default();
-    let mut watches = Vec::with_capacity(list.watches.len());
-    for watch in &list.watches {
-        let seen = deck.observations(&watch.account, &watch.id).await;
-        watches.push((watch.clone(), seen.unwrap_or_default()));
-    }
-    let ready = Ready {
-        deliveries: deliveries.map_or_else(|_| Vec::new(), |found| found.rows),
-        listening,
-        credentials: deck.remembered_credentials().await,
-        watches,
-        handled: list.handled.clone(),
-        is_unread,
-        log,
-        verify,
-        simulator: deck.simulator_url(),
-        zone: time_zone(),
-    };
-    (ready, list)
-}
-
-async fn relay(mut events: EventReceiver, messages: mpsc::Sender<Msg>) {
-    while let Some(event) = events.recv().await {
-        if messages.send(message::message_of(event)).await.is_err() {
-            return;
-        }
-    }
-}
-
-/// Sends the watch list whenever it differs from `known`, also after changes by other processes.
-async fn follow_watchlist(deck: Arc<Deck>, mut known: Watchlist, messages: mpsc::Sender<Msg>) {
-    loop {
-        let list = deck.watchlist_after(&known).await;
-        let mut seen = Vec::new();
-        let before = known
-            .watches
-            .iter()
-            .map(|watch| (&watch.account, &watch.id));
-        let before: HashSet<(&AccountId, &PaymentId)> = before.collect();
-        for watch in &list.watches {
-            if !before.contains(&(&watch.account, &watch.id))
-                && let Ok(observations) = deck.observations(&watch.account, &watch.id).await
-            {
-                let key = (watch.account.clone(), watch.id.clone());
-                seen.push((key, observations));
-            }
-        }
-        known = list.clone();
-        if messages.send(Msg::Watchlist { list, seen }).await.is_err() {
-            return;
-        }
-    }
-}
-
-/// Sends what other programs that share the ledger have saved, and what they leave of the rate limits.
-async fn follow_others(deck: Arc<Deck>, mut follower: Follower, messages: mpsc::Sender<Msg>) {
-    loop {
-        let News {
-            requests,
-            observations,
-        } = follower.next(&deck).await;
-        let shared = Msg::Shared {
-            exchanges: requests.into_iter().map(Arc::new).collect(),
-            observations,
-        };
-        if messages.send(shared).await.is_err() {
-            return;
-        }
-        for (account, gauge) in deck.gauges().await {
-            let _ = messages.send(Msg::Budget { account, gauge }).await;
-        }
-    }
-}
-
-/// Notifies the operator when the ledger cannot save, and when it works again.
-async fn follow_ledger(ledger: crate::ledger::Ledger, messages: mpsc::Sender<Msg>) {
-    let mut changes = ledger.status_changes();
-    let mut reported = false;
-    loop {
-        let status = ledger.status().await;
-        let (level, text) = match &status {
-            Status::Ready if reported => (Level::Info, "the ledger can be used again".to_owned()),
-            Status::Ready | Status::Opening => (Level::Info, String::new()),
-            Status::Locked => (
-                Level::Warning,
-                "waiting: another program has locked the ledger's database".to_owned(),
-            ),
-            Status::SetAside { .. } => (Level::Warning, status.warning().unwrap_or_default()),
-            Status::Degraded { .. } | Status::Away { .. } => {
-                (Level::Error, status.warning().unwrap_or_default())
-            }
-        };
-        if !text.is_empty() {
-            reported = true;
-            let notice = Notice {
-                level,
-                about: LEDGER.into(),
-                text,
-            };
-            if messages.send(Msg::Notice(notice)).await.is_err() {
-                return;
-            }
-        }
-        if changes.changed().await.is_err() {
-            return;
-        }
-    }
-}
-
-/// Signals that end a process by default and can be handled.
-const ENDING: [i32; 13] = [
-    SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGABRT, SIGALRM, SIGUSR1, SIGUSR2, SIGVTALRM, SIGPROF,
-    SIGXCPU, SIGSYS, SIGTRAP,
+/// Signals that end a process by default and can be handled. SIGHUP ends the console only where the terminal is gone.
+const ENDING: [i32; 12] = [
+    SIGINT, SIGTERM, SIGQUIT, SIGABRT, SIGALRM, SIGUSR1, SIGUSR2, SIGVTALRM, SIGPROF, SIGXCPU,
+    SIGSYS, SIGTRAP,
 ];
 
 struct Signals(Vec<Signal>);
@@ -549,12 +444,14 @@ impl Signals {
     }
 }
 
-/// Signals about the terminal's state. Not TTIN and TTOU: they mean that another process group owns the terminal, and a
+/// Signals that the console goes on after. Not TTIN and TTOU: they mean that another process group owns the terminal, and a
 /// handler instead of a stop would retry for ever.
 struct Changes {
     stop: Signal,
     continued: Signal,
     resized: Signal,
+    /// The terminal has hung up, or the operator wants the configuration read again.
+    hang_up: Signal,
 }
 
 impl Changes {
@@ -563,6 +460,7 @@ impl Changes {
             stop: signal(SignalKind::from_raw(SIGTSTP))?,
             continued: signal(SignalKind::from_raw(SIGCONT))?,
             resized: signal(SignalKind::window_change())?,
+            hang_up: signal(SignalKind::hangup())?,
         })
     }
 }

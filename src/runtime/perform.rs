@@ -115,6 +115,7 @@ pub fn perform(effect: Effect, deck: &Arc<Deck>, tasks: &mut Tasks, messages: &m
         | Effect::Notify(_)
         | Effect::SetTitle(_)
         | Effect::AskBackground
+        | Effect::SwitchProfile(_)
         | Effect::Suspend
         | Effect::Quit => {}
     }

@@ -89,12 +89,22 @@ pub fn perform(
 }
 
 /// Options of a request that the operator waits for.
-fn foreground(request: RequestId) -> RequestOptions {
+pub fn foreground(request: RequestId) -> RequestOptions {
     RequestOptions {
         request,
         background: false,
         no_wait: false,
     }
+}
+
+/// Reports a change of the accounts whose task panicked.
+pub async fn crashed_change(request: RequestId, messages: mpsc::Sender<Msg>) {
+    let result = Err(Problem::new(
+        ProblemKind::Local,
+        "an internal error in tilldeck ended this change",
+        "check the config file before you try again",
+    ));
+    let _ = messages.send(Msg::Managed { request, result }).await;
 }
 
 /// The problem of a task that panicked.
@@ -131,15 +141,8 @@ impl Starter<'_> {
             };
             let _ = reporter.send(Msg::Managed { request, result }).await;
         };
-        let crashed = async move {
-            let result = Err(Problem::new(
-                ProblemKind::Local,
-                "an internal error in tilldeck ended this change",
-                "check the config file before you try again",
-            ));
-            let _ = messages.send(Msg::Managed { request, result }).await;
-        };
-        self.tasks.start_request(request, change, crashed);
+        self.tasks
+            .start_request(request, change, crashed_change(request, messages));
     }
 
     /// Starts a request that can be cancelled and always gets an answer.

@@ -63,8 +63,15 @@ impl Tasks {
         }
     }
 
+    /// Waits for the sequential tasks: each writes what the operator wants saved.
+    pub async fn finish_sequential(&mut self) {
+        if let Some(last) = self.turn.take() {
+            let _ = last.await;
+        }
+    }
+
     /// Stops all.
-    pub async fn stop(mut self) {
+    pub async fn stop(&mut self) {
         self.all.shutdown().await;
     }
 

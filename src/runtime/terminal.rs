@@ -1,6 +1,6 @@
 //! The terminal's modes: entered, left, and restored in every case.
 
-use std::io::{self, BufWriter, Stdout, Write as _};
+use std::io::{self, BufWriter, IsTerminal as _, Stdout, Write as _};
 use std::mem::ManuallyDrop;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -22,6 +22,7 @@ const ENTER: &str = "\u{1b}[?1049h\u{1b}[?25l\u{1b}[?2004h";
 /// Clicks, the wheel and motion while a button is held, in the SGR form. Other motion is not reported: the console does
 /// not follow the pointer.
 const MOUSE: &str = "\u{1b}[?1002h\u{1b}[?1006h";
+const NO_MOUSE: &str = "\u{1b}[?1006l\u{1b}[?1002l";
 /// Undoes all modes, shows the cursor, resets colours.
 const LEAVE: &str = "\u{1b}[?1006l\u{1b}[?1002l\u{1b}[?2004l\u{1b}[0m\u{1b}[?1049l\u{1b}[?25h";
 
@@ -96,6 +97,17 @@ impl Entered {
             Some(title) => self.set_title(title),
             None => Ok(()),
         }
+    }
+
+    /// Turns the mouse's reports on or off.
+    ///
+    /// # Errors
+    /// If the terminal has disconnected.
+    pub fn set_mouse(&mut self, mouse: bool) -> io::Result<()> {
+        if std::mem::replace(&mut self.mouse, mouse) == mouse {
+            return Ok(());
+        }
+        self.write(if mouse { MOUSE } else { NO_MOUSE })
     }
 
     /// The part of the terminal that is drawn on.
@@ -205,6 +217,12 @@ fn take(mouse: bool) -> io::Result<()> {
         stdout.write_all(MOUSE.as_bytes())?;
     }
     stdout.flush()
+}
+
+/// Whether the terminal has disconnected: it answers no more, as from the moment at which the kernel sends SIGHUP.
+#[must_use]
+pub fn has_hung_up() -> bool {
+    !io::stdin().is_terminal() || !io::stdout().is_terminal()
 }
 
 /// Whether the terminal is in console mode.

@@ -238,7 +238,7 @@ impl Hint {
 /// Draws the keys that work now: those of the window or pane first, help and quit at the right.
 pub fn draw_footer(model: &Model, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
     let scope = model.scope();
-    let failed = matches!(model.store.phase, super::store::Phase::Failed(_));
+    let failed = model.has_failed() && model.overlays.is_empty();
     let ends: &[Action] = match (failed, scope.is_in(&GLOBAL)) {
         (true, _) => &[ConsoleAction::Quit.into()],
         (false, true) => &[ConsoleAction::Help.into(), ConsoleAction::Quit.into()],
@@ -287,7 +287,11 @@ pub fn draw_failed(problem: &Problem, ctx: ViewContext<'_>, area: Rect, buf: &mu
     let rows = paragraph(buf, left, &problem.message, theme.style(Tone::Plain));
     left = below(left, rows + 1);
     let rows = paragraph(buf, left, &problem.hint, theme.style(Tone::Dim));
-    let text = format!("{} quits.", ctx.key(ConsoleAction::Quit));
+    let text = format!(
+        "{} quits, {} switches the profile.",
+        ctx.key(ConsoleAction::Quit),
+        ctx.key(ConsoleAction::Profiles)
+    );
     paragraph(buf, below(left, rows + 1), &text, theme.style(Tone::Dim));
 }
 

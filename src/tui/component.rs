@@ -202,6 +202,8 @@ pub enum Command {
     Cancel(RequestId),
     /// Draws the screen in this theme.
     Theme(ThemeChoice),
+    /// Opens another profile.
+    Profile(String),
 }
 
 /// What happened, after the store applied it. Every component hears of it.
@@ -215,6 +217,8 @@ pub enum Event<'a> {
         asked: &'a InFlight,
         waited: bool,
     },
+    /// The profile was opened anew: nothing that was asked before gets an answer, and accounts may be gone.
+    Reopened,
 }
 
 impl<'a> Event<'a> {

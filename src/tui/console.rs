@@ -10,7 +10,7 @@ use super::keys::{
 use super::layout::ZoomMode;
 use super::msg::{Level, WatchKey};
 use super::overlays::{
-    alerts, doctor, help, link_form, palette, quit_ask, sandbox, themes, timeline,
+    alerts, doctor, help, link_form, palette, profiles, quit_ask, sandbox, themes, timeline,
 };
 use super::pane::{GoTo, Pane};
 use super::setup::OpenTarget;
@@ -28,8 +28,8 @@ impl Model {
     pub(super) fn act_console(&mut self, action: ConsoleAction, io: &mut Io<'_>) {
         match action {
             ConsoleAction::Suspend => io.out.push(Effect::Suspend),
-            ConsoleAction::Quit if self.store.in_flight().any(|asked| asked.writes) => {
-                self.open(Box::new(quit_ask::State));
+            ConsoleAction::Quit if self.store.is_writing() => {
+                self.open(Box::new(quit_ask::State(Effect::Quit)));
             }
             ConsoleAction::Quit | ConsoleAction::Leave => io.out.push(Effect::Quit),
             ConsoleAction::Escape => self.escape(io),
@@ -42,6 +42,9 @@ impl Model {
                     ZoomMode::All => ZoomMode::Zoomed,
                     ZoomMode::Zoomed => ZoomMode::All,
                 };
+            }
+            ConsoleAction::Profiles => {
+                self.open(Box::new(profiles::State::new(&self.store)));
             }
             ConsoleAction::Theme => {
                 let is_off = !self.options.color;
@@ -90,6 +93,11 @@ impl Model {
         at.map_or(self.shown[0], |at| {
             self.shown[(at + places) % self.shown.len()]
         })
+    }
+
+    /// Goes to a place once the console is ready.
+    pub fn open_at(&mut self, target: OpenTarget) {
+        self.target = Some(target);
     }
 
     /// Goes to the place that the console was opened for.
@@ -184,8 +192,21 @@ impl Model {
         }
     }
 
-    /// What the palette offers: the actions that work here and those of every pane, then accounts, payments,
-    /// themes, help, calls.
+    /// Opens another profile, or asks first while a write request is in flight.
+    pub(super) fn switch_profile(&mut self, name: String, io: &mut Io<'_>) {
+        if name == self.store.profile {
+            return;
+        }
+        let switch = Effect::SwitchProfile(name);
+        if self.store.is_writing() {
+            self.open(Box::new(quit_ask::State(switch)));
+        } else {
+            io.out.push(switch);
+        }
+    }
+
+    /// What the palette offers: the actions that work here and those of every pane, then accounts, payments, other
+    /// profiles, themes, help, calls.
     fn offered(&self, now: Now) -> Vec<palette::Entry> {
         let here = self.scope();
         let offered = self
@@ -216,6 +237,13 @@ impl Model {
                 goal: Goal::Payment(key),
             }
         });
+        let profiles = self.store.profiles.iter();
+        let profiles = profiles.filter(|profile| profile.name != self.store.profile);
+        let profiles = profiles.map(|profile| palette::Entry {
+            name: profile.name.clone(),
+            about: format!("switch to profile {}", profile.name),
+            goal: Goal::Profile(profile.name.clone()),
+        });
         let themes = ThemeChoice::ALL.map(|theme| palette::Entry {
             name: theme.as_str().to_owned(),
             about: theme.about().to_owned(),
@@ -237,8 +265,9 @@ impl Model {
             about: "how to get an account and credentials".to_owned(),
             goal: Goal::Guide(setup.provider),
         });
-        let entries = actions.chain(accounts).chain(payments).chain(themes);
-        entries.chain(topics).chain(guides).chain(calls).collect()
+        let entries = actions.chain(accounts).chain(payments).chain(profiles);
+        let help = topics.chain(guides);
+        entries.chain(themes).chain(help).chain(calls).collect()
     }
 
     /// Whether an action is available now. Footer and palette omit the others.
@@ -277,6 +306,7 @@ impl Model {
             ConsoleAction::Doctor => ready,
             ConsoleAction::Zoom => self.can_zoom(),
             ConsoleAction::ShowAlerts
+            | ConsoleAction::Profiles
             | ConsoleAction::Theme
             | ConsoleAction::CopyCommandLine
             | ConsoleAction::NextPane

@@ -165,6 +165,8 @@ pub enum Effect {
     SetTitle(String),
     /// Ask the terminal for the colour of its background; [`super::Msg::Background`] has the answer, if one comes.
     AskBackground,
+    /// Close this profile and open another one; a new [`super::Model`] shows it.
+    SwitchProfile(String),
     /// Stop, as Ctrl-Z does in a shell.
     Suspend,
     /// End the console.

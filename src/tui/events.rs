@@ -1,7 +1,7 @@
 //! Applies messages from outside to the store, before any component hears of them.
 
 use super::ages::age;
-use super::msg::{Level, Msg, Notice, Ready};
+use super::msg::{CONFIG, ConfigNews, Level, Msg, Notice, Ready};
 use super::store::{LISTENER, Phase, Store};
 use super::watched::Watched;
 use crate::domain::simulate::Command;
@@ -25,6 +25,7 @@ impl Store {
                 }
             }
             Msg::Notice(notice) => self.notice(notice.clone(), now),
+            Msg::Config(news) => self.on_config(news, now),
             Msg::Done(Ok(text)) => self.flash(Level::Info, text.clone()),
             Msg::Done(Err(problem)) => self.flash(Level::Error, problem.describe()),
             Msg::Simulator(parts) => self.parts.clone_from(parts),
@@ -99,6 +100,24 @@ impl Store {
         if ready.listening != Listening::Off {
             self.on_listening(ready.listening.clone(), now);
         }
+    }
+
+    fn on_config(&mut self, news: &ConfigNews, now: Now) {
+        let (level, text) = match news {
+            ConfigNews::Current => return self.dismiss(CONFIG),
+            ConfigNews::Reloaded => {
+                self.dismiss(CONFIG);
+                return self.flash(Level::Info, "the config file changed and was read again");
+            }
+            ConfigNews::Waits => (
+                Level::Warning,
+                "the config file changed; it is read again once no window is open and no change is in flight"
+                    .to_owned(),
+            ),
+            ConfigNews::Unusable(problem) => (Level::Error, problem.describe()),
+        };
+        let about = CONFIG.to_owned();
+        self.notice(Notice { level, about, text }, now);
     }
 
     fn simulated(&mut self, command: &Command, now: Now) {

@@ -24,6 +24,7 @@ mod pane;
 mod panes;
 mod pasted;
 mod pointer;
+mod reopening;
 mod rows;
 mod screen_state;
 pub mod setup;
@@ -52,7 +53,7 @@ pub use effect::Effect;
 pub use layout::SMALLEST;
 pub use msg::Msg;
 pub use screen_state::ScreenState;
-pub use setup::{OpenTarget, Setting, Setup, SetupError, UiOptions};
+pub use setup::{OpenTarget, ProfileEntry, Setting, Setup, SetupError, UiOptions};
 pub use table::{KeyRow, key_rows};
 
 use component::{AnyComponent, Command, DynComponent, Event, UpdateContext, ViewContext};
@@ -153,7 +154,7 @@ impl Model {
             clicks_from: Duration::ZERO,
             notifier: Notifier::default(),
             awaited: Vec::new(),
-            target: setup.open,
+            target: None,
             options: setup.ui,
         })
     }
@@ -360,6 +361,7 @@ impl Model {
             }
             Command::Cancel(request) => self.cancel(request, io),
             Command::Theme(choice) => self.set_theme(choice, io),
+            Command::Profile(name) => self.switch_profile(name, io),
         }
     }
 
@@ -378,6 +380,10 @@ impl Model {
 
     fn on_message(&mut self, msg: &Msg, io: &mut Io<'_>) {
         self.store.apply(msg, io.now);
+        if matches!(msg, Msg::NotReady(_)) {
+            // What they wait for never comes.
+            self.overlays.clear();
+        }
         let (request, failure) = match msg {
             Msg::Answered { request, result } => (*request, result.problem()),
             Msg::Explored { request, result } => (*request, result.as_ref().err()),
@@ -441,9 +447,14 @@ impl Model {
         self.component(self.top()).scope()
     }
 
-    /// Nothing is on screen to work with: only the keys to quit are active.
+    /// Nothing is on screen to work with: only the keys to quit are active, or those to open another profile.
     fn can_only_be_left(&self) -> bool {
-        matches!(self.store.phase, Phase::Failed(_)) || self.areas().is_none()
+        (self.has_failed() && self.overlays.is_empty()) || self.areas().is_none()
+    }
+
+    /// Whether the profile could not be opened.
+    fn has_failed(&self) -> bool {
+        matches!(self.store.phase, Phase::Failed(_))
     }
 
     fn ctx(&self, now: Now, focused: bool) -> ViewContext<'_> {
@@ -518,7 +529,10 @@ impl Model {
             ConsoleAction::Leave,
             ConsoleAction::Suspend,
         ];
-        let leaves = ConsoleAction::of(action).is_some_and(|action| leaves.contains(&action));
+        let leaves = ConsoleAction::of(action).is_some_and(|action| {
+            let switches = action == ConsoleAction::Profiles && self.has_failed();
+            leaves.contains(&action) || (switches && self.areas().is_some())
+        });
         if leaves || !self.can_only_be_left() {
             self.dirty = true;
             self.store.flash = None;
@@ -717,22 +731,22 @@ fn draw(model: &Model, now: Now, hits: Option<&Hits>, buf: &mut Buffer) -> Optio
             cursor = cursor.or(draw_pane(model, pane, areas.pane(pane), ctx, buf));
         }
         chrome::draw_notice(ctx, areas.notice, buf);
-        if let Some(top) = model.overlays.last() {
-            if let Some(hits) = hits {
-                hits.clear();
-            }
-            buf.set_style(areas.tabs, model.theme.behind_window());
-            buf.set_style(areas.body, model.theme.behind_window());
-            let over = Rect {
-                height: screen.height - 1,
-                ..screen
-            };
-            cursor = top.view(ctx, over, buf);
+    }
+    if let Some(top) = model.overlays.last() {
+        if let Some(hits) = hits {
+            hits.clear();
         }
-        // A notice about a key pressed in a window must not hide behind the window.
-        if model.store.flash.is_some() {
-            chrome::draw_notice(ctx, areas.notice, buf);
-        }
+        buf.set_style(areas.tabs, model.theme.behind_window());
+        buf.set_style(areas.body, model.theme.behind_window());
+        let over = Rect {
+            height: screen.height - 1,
+            ..screen
+        };
+        cursor = top.view(ctx, over, buf);
+    }
+    // A notice about a key pressed in a window must not hide behind the window.
+    if model.store.flash.is_some() {
+        chrome::draw_notice(ctx, areas.notice, buf);
     }
     chrome::draw_footer(model, ctx, areas.footer, buf);
     model.theme.finish(buf);

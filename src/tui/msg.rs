@@ -176,6 +176,8 @@ pub enum Msg {
     },
     /// A notice to the operator that no request caused: "the ledger cannot be written".
     Notice(Notice),
+    /// The state of the config file, after a change of it.
+    Config(ConfigNews),
     /// The console copied a text or opened a page; the text for the operator.
     Done(Result<String, Problem>),
     /// The simulator's current settings and events of each provider.
@@ -265,6 +267,22 @@ impl Notice {
     pub fn is_ledger_back(&self) -> bool {
         self.about == LEDGER && self.level == Level::Info
     }
+}
+
+/// The subject of notices about the config file.
+pub const CONFIG: &str = "config file";
+
+/// What a change of the config file led to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ConfigNews {
+    /// The console uses the file as it is now; nothing that is on screen changed.
+    Current,
+    /// The console took over the changes.
+    Reloaded,
+    /// The changes wait until no window is open and no change is in flight.
+    Waits,
+    /// The file cannot be used; the earlier configuration stays in force.
+    Unusable(Problem),
 }
 
 /// The severity of a notice.

@@ -91,6 +91,13 @@ impl Model {
         }
     }
 
+    /// The selected row of each pane, for [`Self::select_awaited`].
+    pub(super) fn selected_names(&self) -> Awaited {
+        let panes = Pane::ALL.into_iter();
+        let name = |pane: Pane| self.panes.get(pane).selected_name(&self.store);
+        panes.filter_map(|pane| Some((pane, name(pane)?))).collect()
+    }
+
     /// Restores the screen of an earlier run. Called before the first frame.
     pub fn restore(&mut self, state: &ScreenState) {
         let mut shown = self.shown.iter();

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::domain::manage::ProviderSetup;
 use crate::domain::{
-    Account, AccountId, Color, Colors, Deadline, DeliveryId, Documented, ExchangeId, PaymentId,
-    ProviderId, ThemeChoice,
+    Account, AccountId, Color, Colors, Deadline, DeliveryId, Documented, Environment, ExchangeId,
+    PaymentId, ProviderId, ThemeChoice,
 };
 
 /// Everything the first frame is drawn from.
@@ -13,22 +13,35 @@ use crate::domain::{
 pub struct Setup {
     /// The profile's name.
     pub profile: String,
+    /// Every profile that can be opened, the built-in one among them.
+    pub profiles: Vec<ProfileEntry>,
     /// Its accounts, in the order of the config file.
     pub accounts: Vec<Account>,
     /// The providers to add accounts for, with the fields that each needs and its guide.
     pub setups: Vec<ProviderSetup>,
     /// Whether machines of a team share the ledger.
     pub is_shared: bool,
-    /// Whether accounts can be added and removed; the built-in profile's cannot.
+    /// Whether accounts can be added to the profile and removed from it; the built-in one's are fixed.
     pub may_manage: bool,
     /// Each provider's documented calls, for the explorer.
     pub catalogues: Vec<(ProviderId, &'static [Documented])>,
-    /// Where to go once the console is ready.
-    pub open: Option<OpenTarget>,
     /// The callbacks of each provider that must be answered in time.
     pub deadlines: Vec<(ProviderId, &'static [Deadline])>,
     /// The operator's preferences.
     pub ui: UiOptions,
+}
+
+/// A profile, as the list of profiles shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProfileEntry {
+    /// Its name.
+    pub name: String,
+    /// Whether it is the built-in simulator.
+    pub built_in: bool,
+    /// Whether it opens without `--profile`.
+    pub is_default: bool,
+    /// The environment of each of its accounts.
+    pub accounts: Vec<Environment>,
 }
 
 /// A place in the console.

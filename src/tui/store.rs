@@ -19,7 +19,7 @@ use super::due::{self, Deadlines, Due};
 use super::jobs::Tally;
 use super::msg::{Level, Notice, WatchKey};
 use super::rows::Rows;
-use super::setup::Setup;
+use super::setup::{ProfileEntry, Setup};
 use super::traffic::Traffic;
 use super::watched::Watched;
 use super::widgets::text::contains;
@@ -123,6 +123,8 @@ pub struct Flash {
 pub struct Store {
     /// The profile's name.
     pub profile: String,
+    /// Every profile that can be opened.
+    pub profiles: Vec<ProfileEntry>,
     /// The providers to add accounts for.
     pub setups: Vec<ProviderSetup>,
     /// Each provider's documented calls.
@@ -181,6 +183,7 @@ impl Store {
         let accounts = setup.accounts.iter().cloned();
         Self {
             profile: setup.profile.clone(),
+            profiles: setup.profiles.clone(),
             setups: setup.setups.clone(),
             catalogues: setup.catalogues.clone(),
             deadlines: setup.deadlines.clone(),
@@ -212,6 +215,40 @@ impl Store {
             looked: Duration::ZERO,
             polled_until: Duration::ZERO,
         }
+    }
+
+    /// Continues `before` while its profile is opened anew with the accounts of this store. Of the accounts in `kept`, what
+    /// is known stays.
+    pub fn continuing(mut self, before: &Self, kept: &[AccountId]) -> Self {
+        for known in &mut self.accounts {
+            let old = before.known(known.id());
+            if let Some(old) = old.filter(|old| kept.contains(old.id())) {
+                *known = AccountState {
+                    account: known.account.clone(),
+                    ..old.clone()
+                };
+            }
+        }
+        let is_kept = |account: &AccountId| kept.contains(account);
+        let tokens = before.player_tokens.iter();
+        let tokens = tokens.filter(|((account, _), _)| is_kept(account));
+        self.player_tokens = tokens
+            .map(|(of, token)| (of.clone(), token.clone()))
+            .collect();
+        self.zone = before.zone.clone();
+        self.selected_payment.clone_from(&before.selected_payment);
+        self.traffic.clone_from(&before.traffic);
+        self.notices.clone_from(&before.notices);
+        self.raised.clone_from(&before.raised);
+        self.handled.clone_from(&before.handled);
+        self.last_request = before.last_request;
+        self.polled_until = before.polled_until;
+        self
+    }
+
+    /// Every request in progress.
+    pub fn requests(&self) -> impl Iterator<Item = RequestId> {
+        self.in_flight.keys().copied()
     }
 
     pub fn is_ready(&self) -> bool {
@@ -329,6 +366,12 @@ impl Store {
             all.position(|id| id == account)
         });
         (accounts, at.unwrap_or(0))
+    }
+
+    /// Whether the profile has this account, and the account has the ability.
+    pub fn can(&self, account: &AccountId, ability: Ability) -> bool {
+        let known = self.known(account);
+        known.is_some_and(|known| known.account.can(ability))
     }
 
     pub fn any_can(&self, ability: Ability) -> bool {
@@ -632,6 +675,11 @@ impl Store {
             Some(waiting) => self.waiting.insert(request, waiting),
             None => self.waiting.remove(&request),
         };
+    }
+
+    /// Whether a request that changes something waits for its response.
+    pub fn is_writing(&self) -> bool {
+        self.in_flight().any(|asked| asked.writes)
     }
 
     pub fn in_flight(&self) -> impl DoubleEndedIterator<Item = &InFlight> {

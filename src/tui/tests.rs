@@ -20,6 +20,7 @@ mod payments;
 mod players;
 mod pointer;
 mod preferences;
+mod profiles;
 mod promises;
 mod receiving;
 mod tokens;

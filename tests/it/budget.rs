@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tilldeck::clock::Clock;
 use tilldeck::config::{self, Environ, Vault};
-use tilldeck::deck::{Deck, Options};
+use tilldeck::deck::{Deck, Handover, Options};
 use tilldeck::domain::{AccountId, BudgetGauge, Counts, ProblemKind, RawRequest};
 use tilldeck::net::{Event, Timeouts};
 use tilldeck::providers::SPECS;
@@ -264,6 +264,7 @@ async fn open(place: &Place, events: Option<tilldeck::net::EventSender>) -> Deck
         ledger: config::LedgerConfig::default(),
         callbacks: config::Callbacks::default(),
         hooks: config::Hooks::default(),
+        handover: Handover::default(),
         renew: true,
         state_dir: place.state(),
         clock: Clock::system(),

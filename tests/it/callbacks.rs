@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tilldeck::clock::{Clock, ManualClock};
 use tilldeck::config::{self, Environ, Vault};
-use tilldeck::deck::{Deck, Options, Pace, Receive};
+use tilldeck::deck::{Deck, Handover, Options, Pace, Receive};
 use tilldeck::domain::{
     AccountId, Amount, Currency, Delivery, JobState, LinkRequest, Listening, PaymentId,
     PaymentState, Search, Verdict, WallTime, What, simulate,
@@ -56,6 +56,7 @@ async fn open(place: &Place, bind: Option<SocketAddr>) -> Bench {
         ledger: config::LedgerConfig::default(),
         callbacks: config::Callbacks::default(),
         hooks: config::Hooks::default(),
+        handover: Handover::default(),
     };
     Bench {
         deck: Deck::open(config.profile(None).unwrap(), options)

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tilldeck::clock::{Clock, ManualClock};
 use tilldeck::config::{self, Environ};
-use tilldeck::deck::{Deck, Follower, Options};
+use tilldeck::deck::{Deck, Follower, Handover, Options};
 use tilldeck::domain::{
     AccountId, Amount, BudgetGauge, Currency, EstimateRequest, LinkRequest, Payment, PaymentId,
     PaymentLink, PaymentState, Problem, ProblemKind, RequestId, WallTime,
@@ -46,6 +46,7 @@ pub async fn open_with(place: &Place, timeouts: Timeouts, vault: config::Vault) 
         ledger: config::LedgerConfig::default(),
         callbacks: config::Callbacks::default(),
         hooks: config::Hooks::default(),
+        handover: Handover::default(),
         renew: true,
         state_dir: locations.state_folder().unwrap(),
         clock,

@@ -574,3 +574,76 @@ fn metrics_count_callbacks_jobs_and_requests_and_name_no_account_that_a_sender_c
         "{refused:?}"
     );
 }
+
+#[test]
+fn a_reload_brings_new_accounts_and_loses_no_callback() {
+    let peer = Peer::start(vec![json(ACTIVE)]);
+    let place = Place::with_shop(&peer.url);
+    let config = std::fs::read_to_string(place.config_path()).unwrap();
+    let both = format!(
+        "{config}{}",
+        config.split_once('\n').unwrap().1.replace("shop", "second")
+    );
+    let listener = Listener::start(&place, &[]);
+    assert_eq!(
+        listener
+            .post("/callbacks/second?transactionKey=A-1", "", "")
+            .0,
+        404
+    );
+    std::fs::write(place.config_path(), format!("{config}accont = 1\n")).unwrap();
+    listener.signal("HUP");
+    let error = listener.error_with("config:");
+    assert!(
+        error.contains("config.toml:") && error.contains("stays in force"),
+        "{error}"
+    );
+    let reloading = AtomicBool::new(true);
+    std::thread::scope(|scope| {
+        let posting = scope.spawn(|| {
+            let mut sent = 0;
+            while reloading.load(std::sync::atomic::Ordering::SeqCst) {
+                let target = format!("/callbacks/shop?transactionKey=B-{sent}");
+                let answer = send(&listener.url, "POST", &target, "", "");
+                assert_eq!(answer.map(|(status, _)| status), Some(200));
+                sent += 1;
+            }
+            sent
+        });
+        for text in [&both, &config, &both] {
+            std::fs::write(place.config_path(), text).unwrap();
+            listener.signal("HUP");
+            listener.error_with("reloaded:");
+        }
+        reloading.store(false, std::sync::atomic::Ordering::SeqCst);
+        assert!(posting.join().unwrap() > 0);
+    });
+    assert_eq!(
+        listener
+            .post("/callbacks/second?transactionKey=A-2", "", "")
+            .0,
+        200
+    );
+    listener.line_with("A-2");
+    listener.signal("TERM");
+    assert_eq!(listener.end().0, 0);
+}
+
+#[test]
+fn a_change_of_the_config_file_is_taken_over_without_a_signal() {
+    let peer = Peer::start(vec![json(ACTIVE)]);
+    let place = Place::with_shop(&peer.url);
+    let listener = Listener::start(&place, &[]);
+    let config = std::fs::read_to_string(place.config_path()).unwrap();
+    let fresh = place.path().join("fresh");
+    std::fs::write(&fresh, config.replace("accounts.shop", "accounts.outlet")).unwrap();
+    std::fs::rename(fresh, place.config_path()).unwrap();
+    let reloaded = listener.error_with("reloaded:");
+    assert!(reloaded.contains("accounts: outlet"), "{reloaded}");
+    assert_eq!(
+        listener
+            .post("/callbacks/shop?transactionKey=A-1", "", "")
+            .0,
+        404
+    );
+}

@@ -32,6 +32,7 @@ mod player;
 mod pledg;
 #[cfg(feature = "postgres")]
 mod postgres;
+mod profiles;
 mod program;
 mod pty;
 mod qr;

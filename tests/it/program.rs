@@ -277,6 +277,7 @@ impl Listener {
         let signal = match name {
             "INT" => rustix::process::Signal::INT,
             "TERM" => rustix::process::Signal::TERM,
+            "HUP" => rustix::process::Signal::HUP,
             "KILL" => rustix::process::Signal::KILL,
             other => panic!("{other}"),
         };

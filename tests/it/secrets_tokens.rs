@@ -9,7 +9,7 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::Value;
 use tilldeck::clock::Clock;
 use tilldeck::config::{self, Environ, Vault};
-use tilldeck::deck::{Deck, Options};
+use tilldeck::deck::{Deck, Handover, Options};
 use tilldeck::domain::{AccountId, RawCall};
 use tilldeck::net::Timeouts;
 use tilldeck::providers::SPECS;
@@ -453,6 +453,7 @@ async fn planted_credentials_and_tokens_are_found_in_no_debug_form() {
         ledger: config::LedgerConfig::default(),
         callbacks: config::Callbacks::default(),
         hooks: config::Hooks::default(),
+        handover: Handover::default(),
         renew: true,
         state_dir: place.state(),
         clock: Clock::system(),

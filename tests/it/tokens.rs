@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tilldeck::clock::{Clock, ManualClock};
 use tilldeck::config::{self, Environ, Keyring, KeyringError, Vault};
-use tilldeck::deck::{Deck, Options};
+use tilldeck::deck::{Deck, Handover, Options};
 use tilldeck::domain::{
     AccountId, Problem, ProblemKind, RawRequest, Secret, StoredIn, TokenStatus, WallTime,
 };
@@ -87,6 +87,7 @@ async fn open_at(place: &Place, with: With, start: WallTime) -> Bench {
         ledger: config::LedgerConfig::default(),
         callbacks: config::Callbacks::default(),
         hooks: config::Hooks::default(),
+        handover: Handover::default(),
         renew: with.listening,
         state_dir: place.state(),
         clock,

@@ -4,7 +4,6 @@ use std::sync::OnceLock;
 
 use super::answers::{AddAccount, Answers, answers};
 use super::change;
-use super::profile::profile_for;
 use crate::cli::command::request_options;
 use crate::cli::exit::{CommandResult, Exit};
 use crate::cli::global::Global;
@@ -17,6 +16,7 @@ use crate::cli::words;
 use crate::clock::Clock;
 use crate::config::{Config, Profile, edit};
 use crate::deck::Deck;
+use crate::deck::manage::profile_for;
 use crate::domain::Problem;
 use crate::domain::manage::{Changed, NewAccount, leaves_open};
 use crate::providers::SPECS;

@@ -2,14 +2,14 @@
 
 use clap::Args;
 
-use super::profile::profile_for;
 use crate::cli::exit::usage;
 use crate::cli::global::Global;
 use crate::cli::output::Out;
 use crate::cli::prompt::{self, can_ask};
 use crate::cli::secret::{SOURCES, source_of};
 use crate::config::{Config, SecretSource};
-use crate::deck::manage;
+
+use crate::deck::manage::{self, profile_for};
 use crate::domain::manage::{NewAccount, Proof, ProviderSetup};
 use crate::domain::{AccountId, Environment, Problem, inert};
 

@@ -4,7 +4,6 @@ mod add;
 mod answers;
 mod change;
 mod list;
-mod profile;
 mod remove;
 mod rotate;
 mod verify;

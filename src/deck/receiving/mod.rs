@@ -30,6 +30,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
 use super::Deck;
+use super::handover::Port;
 use super::query::QueryService;
 use crate::callbacks::{Receiver, Setup, reachable};
 use crate::config::{Profile, Vault};
@@ -95,6 +96,8 @@ pub(super) struct Shared {
     subject_locks: jobs::KeyedMutex,
     unknown: jobs::Unknown,
     watched: Mutex<follow::Watched>,
+    /// The open port, for the next deck of this profile.
+    port: Mutex<Option<Port>>,
     /// Notifies that a callback was saved.
     saved: Notify,
     /// Notifies that a job may be due.
@@ -123,6 +126,12 @@ impl Shared {
                 .held(secrets, self.queries.clock.now().mono)
                 .await;
         }
+    }
+
+    /// The open port; it stays open as long as this lives.
+    pub(super) fn take_port(&self) -> Option<Port> {
+        let mut port = self.port.lock().unwrap_or_else(PoisonError::into_inner);
+        port.take()
     }
 
     fn publish(&self, delivery: Delivery) {
@@ -180,16 +189,31 @@ pub(super) enum ListenState {
 }
 
 impl ListenState {
-    /// Binds the configured port.
-    pub(super) async fn new(profile: &Profile, receive: Option<&Receive>) -> Self {
+    /// Binds the configured port, or takes over the open one.
+    pub(super) async fn new(
+        profile: &Profile,
+        receive: Option<&Receive>,
+        port: Option<Port>,
+    ) -> Self {
         let Some(receive) = receive else {
             return Self::Off;
         };
         // The simulator runs in this process, so any free port of this machine does.
         let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        match receive.bind.or(profile.built_in.then_some(any)) {
-            Some(address) => Self::at(address).await,
-            None => Self::Off,
+        let Some(address) = receive.bind.or(profile.built_in.then_some(any)) else {
+            return Self::Off;
+        };
+        match port.and_then(|port| port.at(address)) {
+            Some(listener) => Self::To(listener),
+            None => Self::at(address).await,
+        }
+    }
+
+    /// The open port, for the next deck.
+    fn port(&self) -> Option<Port> {
+        match self {
+            Self::To(listener) => Port::of(listener),
+            Self::Off | Self::Not(..) => None,
         }
     }
 
@@ -281,6 +305,7 @@ impl CallbackService {
             subject_locks: jobs::KeyedMutex::default(),
             unknown: jobs::Unknown::default(),
             watched: Mutex::default(),
+            port: Mutex::new(bound.port()),
             saved: Notify::new(),
             due: Notify::new(),
         });
@@ -330,12 +355,19 @@ impl CallbackService {
         self.workers.is_some()
     }
 
-    async fn stop(&self) {
+    /// Stops the receiver; its port closes, unless the next deck has taken it over.
+    async fn stop_receiver(&self) {
         let Some(workers) = &self.workers else { return };
-        // The receiver first: the workers finish what it still accepts.
+        drop(self.shared.take_port());
         workers.stop_receiver.cancel();
         let _ =
             tokio::time::timeout(LEAVING + Duration::from_secs(1), workers.receiver.wait()).await;
+    }
+
+    async fn stop(&self) {
+        let Some(workers) = &self.workers else { return };
+        // The receiver first: the workers finish what it still accepts.
+        self.stop_receiver().await;
         workers.stop.cancel();
         let _ = tokio::time::timeout(LEAVING + Duration::from_secs(1), workers.others.wait()).await;
     }
@@ -396,6 +428,7 @@ async fn serve(
             () = tokio::time::sleep(shared.pace.bind) => {}
         }
         bound = ListenState::at(address).await;
+        *shared.port.lock().unwrap_or_else(PoisonError::into_inner) = bound.port();
     };
     let mut listening = receiver.listening();
     // The first state counts as a change, or it would never be passed on.
@@ -478,7 +511,12 @@ impl Deck {
         self.callbacks.listening.clone()
     }
 
-    /// Stops receiving callbacks. Responses and attempts in progress are finished, within limits.
+    /// Stops receiving callbacks; their jobs go on. Responses in progress are finished, within limits.
+    pub async fn stop_receiver(&self) {
+        self.callbacks.stop_receiver().await;
+    }
+
+    /// Stops receiving callbacks, and their jobs. Responses and attempts in progress are finished, within limits.
     pub async fn stop_receiving(&self) {
         self.callbacks.stop().await;
     }

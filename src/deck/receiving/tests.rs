@@ -13,7 +13,7 @@ use super::{Pace, Receive};
 use crate::callbacks::Raw;
 use crate::clock::{Clock, ManualClock};
 use crate::config::{self, Environ, Locations, Vault};
-use crate::deck::{Deck, Options};
+use crate::deck::{Deck, Handover, Options};
 use crate::domain::job::{LEASE, NewJob};
 use crate::domain::{
     AccountId, Delivery, DeliveryId, Job, JobKind, JobState, PaymentId, PaymentState, ProblemKind,
@@ -111,6 +111,7 @@ async fn open(folder: &std::path::Path, url: &str, receive: Option<Receive>) -> 
         ledger: config::LedgerConfig::default(),
         callbacks: config::Callbacks::default(),
         hooks: config::Hooks::default(),
+        handover: Handover::default(),
     };
     Bench {
         deck: Deck::open(config.profile(None).unwrap(), options)

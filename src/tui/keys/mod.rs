@@ -68,6 +68,7 @@ keys! {
         Sandbox "sandbox" ["S"] "simulator" "control the built-in simulator";
         ShowAlerts "alerts" ["!"] "" "list what needs attention";
         Doctor "doctor" ["D"] "" "check this set-up";
+        Profiles "profiles" ["P"] "" "switch the profile";
         Theme "theme" ["T"] "" "choose the colors";
         Zoom "zoom" ["f"] "zoom" "zoom this pane, or show all panes";
         NextPane "next-pane" ["tab" "right" "l"] "" "next pane";

@@ -17,7 +17,8 @@ pub struct State {
     setups: Vec<ProviderSetup>,
     shown: usize,
     names_in_use: Vec<AccountId>,
-    profile: String,
+    /// The profile that gets the account; `None`: one of the config file, which opens then.
+    profile: Option<String>,
 }
 
 const PROVIDER: usize = 0;
@@ -29,14 +30,16 @@ const UNVERIFIED: &str = "save unverified";
 
 impl State {
     pub fn new(store: &Store) -> Self {
-        let names_in_use = store.accounts.iter().map(|known| known.id().clone());
+        // The built-in profile's accounts stay in it.
+        let own = store.accounts.iter().filter(|_| store.may_manage);
+        let names_in_use = own.map(|known| known.id().clone());
         let mut state = Self {
             form: Form::new(Vec::new()),
             stage: Stage::Filling,
             setups: store.setups.clone(),
             shown: 0,
             names_in_use: names_in_use.collect(),
-            profile: store.profile.clone(),
+            profile: store.may_manage.then(|| store.profile.clone()),
         };
         state.form.fields = state.fields("");
         state
@@ -159,15 +162,19 @@ impl FormWindow for State {
     }
 
     fn text(&self, ctx: ViewContext<'_>) -> WindowText {
+        let (place, then) = match &self.profile {
+            Some(profile) => (profile.as_str(), ""),
+            None => ("your config file", " and opens their profile"),
+        };
         let note = format!(
-            "{} verifies them with {}, then saves them. {} shows how to get them.",
+            "{} verifies them with {}, then saves them{then}. {} shows how to get them.",
             ctx.key(FormAction::Submit),
             self.setup().title,
             ctx.key(FormAction::FormGuide)
         );
         let live = self.environment().is_live();
         let mark = if live { ", LIVE: real money" } else { "" };
-        WindowText::new(format!("New account in {}{mark}", self.profile), note, live)
+        WindowText::new(format!("New account in {place}{mark}"), note, live)
     }
 
     fn progress(&self, _ctx: ViewContext<'_>) -> String {

@@ -177,7 +177,7 @@ impl Component for State {
             }
             // Its countdowns change.
             Event::Message(Msg::Woke, _) => {}
-            Event::Message(..) | Event::Cancelled { .. } => return,
+            Event::Message(..) | Event::Cancelled { .. } | Event::Reopened => return,
         }
         self.lay_out(ctx);
     }

@@ -249,7 +249,7 @@ impl<F: FormWindow> Component for F {
             Event::Message(Msg::Replayed { request, result }, _) => {
                 (request, result.as_ref().map(drop))
             }
-            Event::Message(..) | Event::Cancelled { .. } => return,
+            Event::Message(..) | Event::Cancelled { .. } | Event::Reopened => return,
         };
         if *request == waiting {
             match result {

@@ -23,6 +23,7 @@ pub mod link_result;
 pub mod note_form;
 pub mod palette;
 pub mod player_form;
+pub mod profiles;
 pub mod quit_ask;
 pub mod quote_form;
 pub mod remove;
@@ -59,4 +60,5 @@ pub const BINDINGS: &[&[Binding]] = &[
     form_window::FormAction::BINDINGS,
     palette::Action::BINDINGS,
     themes::Action::BINDINGS,
+    profiles::Action::BINDINGS,
 ];

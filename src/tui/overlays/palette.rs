@@ -1,5 +1,5 @@
-//! The palette: finds actions, accounts, payments, calls, themes and help by their names, and does or opens the selected
-//! one.
+//! The palette: finds actions, accounts, payments, profiles, calls, themes and help by their names, and does or opens the
+//! selected one.
 
 use std::cmp::Reverse;
 
@@ -43,6 +43,7 @@ pub enum Goal {
     Act(keys::Action),
     Account(AccountId),
     Payment(WatchKey),
+    Profile(String),
     Call(AccountId, &'static Documented),
     Theme(ThemeChoice),
     /// A heading of the help.
@@ -65,6 +66,7 @@ impl Entry {
             Goal::Act(_) => "action",
             Goal::Account(_) => "account",
             Goal::Payment(_) => "payment",
+            Goal::Profile(_) => "profile",
             Goal::Call(..) => "call",
             Goal::Theme(_) => "theme",
             Goal::Help(_) => "help",
@@ -161,6 +163,7 @@ impl State {
             Goal::Act(action) => ctx.console.push(Command::Act(action)),
             Goal::Account(account) => ctx.intend(Intent::ShowAccount(account)),
             Goal::Payment(key) => ctx.intend(Intent::ShowPayment(key)),
+            Goal::Profile(name) => ctx.console.push(Command::Profile(name)),
             Goal::Call(account, call) => ctx.intend(Intent::FillIn(account, call)),
             Goal::Theme(theme) => {
                 ctx.console.push(Command::Theme(theme));

@@ -1,4 +1,4 @@
-//! Asks before the console quits while a write request waits for its response.
+//! Asks before the console quits, or opens another profile, while a write request waits for its response.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect, Size};
@@ -14,14 +14,14 @@ keys! {
     /// What a key answers.
     Action:
     QUIT_ASK "Quit" keys [OVERLAY] {
-        ConfirmQuit "confirm-quit" ["y"] "quit anyway" "quit without waiting";
+        ConfirmQuit "confirm-quit" ["y"] "quit anyway" "quit or switch without waiting";
         Stay "stay" ["n"] "wait" "wait for the response";
     }
 }
 
-/// The question.
+/// The question, with what happens if the operator does not wait.
 #[derive(Debug, Clone)]
-pub struct State;
+pub struct State(pub Effect);
 
 impl Component for State {
     type Action = Action;
@@ -36,26 +36,33 @@ impl Component for State {
 
     fn act(&mut self, action: Action, ctx: &mut UpdateContext<'_>) {
         match action {
-            Action::ConfirmQuit => ctx.out.push(Effect::Quit),
+            Action::ConfirmQuit => ctx.out.push(self.0.clone()),
             Action::Stay => ctx.close(),
         }
     }
 
+    fn word(&self, action: Action, _ctx: ViewContext<'_>) -> Option<&'static str> {
+        let switches = matches!(self.0, Effect::SwitchProfile(_));
+        (action == Action::ConfirmQuit && switches).then_some("switch anyway")
+    }
+
     fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
+        let (title, verb, does) = match self.0 {
+            Effect::SwitchProfile(_) => ("Switch profile", "switch", "switches"),
+            _ => ("Quit", "quit", "quits"),
+        };
         let inner = Window {
-            title: "Quit",
+            title,
             size: Size::new(56, 7),
             live: ctx.store.is_live(),
         }
         .draw(ctx.theme, screen, buf);
-        let rows = paragraph(
-            buf,
-            inner,
-            "A write request is still waiting for its response. If you quit now, the response is lost.",
-            ctx.theme.style(Tone::Plain),
+        let text = format!(
+            "A write request is still waiting for its response. If you {verb} now, the response is lost."
         );
+        let rows = paragraph(buf, inner, &text, ctx.theme.style(Tone::Plain));
         let keys = format!(
-            "{} quits now, {} waits for the response.",
+            "{} {does} now, {} waits for the response.",
             ctx.key(Action::ConfirmQuit),
             ctx.key(Action::Stay)
         );

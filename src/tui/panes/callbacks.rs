@@ -361,6 +361,10 @@ impl Component for State {
             Event::Message(Msg::Retried { result: Ok(()), .. }, _) => {
                 ctx.flash(Level::Info, "retrying…");
             }
+            Event::Reopened => {
+                self.asked = None;
+                self.log.reopen();
+            }
             Event::Message(..) | Event::Cancelled { .. } => {}
         }
     }

@@ -180,12 +180,37 @@ fn setup_of<'a>(account: &Account, store: &'a Store) -> Option<&'a ProviderSetup
     setups.find(|setup| setup.provider == account.provider)
 }
 
+/// Opens the form for a new account. From the built-in profile it goes to a profile of the config file; among several,
+/// the operator chooses one first.
+fn open_form(ctx: &mut UpdateContext<'_>) {
+    let store = &ctx.store;
+    if store.setups.is_empty() {
+        return;
+    }
+    let own = store.profiles.iter().filter(|profile| !profile.built_in);
+    let names: Vec<&str> = own.clone().map(|profile| profile.name.as_str()).collect();
+    let has_default = own.clone().any(|profile| profile.is_default);
+    if !store.may_manage && !has_default && names.len() > 1 {
+        let text = format!(
+            "choose the profile of the new account first: {} switches to {}",
+            ctx.view().key(ConsoleAction::Profiles),
+            names.join(" or ")
+        );
+        ctx.flash(Level::Info, text);
+        return;
+    }
+    ctx.open(account_add::State::new(ctx.store));
+}
+
 /// Whether the profile's accounts can be changed. If not, a notice shows why.
 fn may_manage(ctx: &mut UpdateContext<'_>) -> bool {
     if !ctx.store.may_manage {
         ctx.flash(
             Level::Info,
-            "the accounts of the built-in simulator are fixed; `tilldeck account add` adds your own",
+            format!(
+                "the accounts of the built-in simulator are fixed; {} adds your own",
+                ctx.view().key(Action::AddAccount)
+            ),
         );
     }
     ctx.store.may_manage
@@ -224,7 +249,7 @@ impl Component for State {
             Action::RotateSecret => self.can_rotate(store),
             Action::VerifyAll => store.accounts.len() > 1,
             Action::Arm => selected.is_some_and(|known| known.account.environment.is_live()),
-            Action::AddAccount => store.may_manage,
+            Action::AddAccount => !store.setups.is_empty(),
             Action::RemoveAccount => store.may_manage && selected.is_some(),
         };
         can && store.is_ready()
@@ -256,11 +281,7 @@ impl Component for State {
                     toggle_arming(&account.id, ctx);
                 }
             }
-            Action::AddAccount => {
-                if may_manage(ctx) && !ctx.store.setups.is_empty() {
-                    ctx.open(account_add::State::new(ctx.store));
-                }
-            }
+            Action::AddAccount => open_form(ctx),
             Action::RotateSecret => self.open_rotation(ctx),
             Action::RemoveAccount => {
                 if may_manage(ctx) {
@@ -340,7 +361,7 @@ impl Component for State {
                 },
                 _,
             ) => self.changed(changed, ctx),
-            Event::Message(..) | Event::Cancelled { .. } => {}
+            Event::Message(..) | Event::Cancelled { .. } | Event::Reopened => {}
         }
     }
 

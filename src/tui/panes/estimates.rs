@@ -19,7 +19,7 @@ use crate::tui::intent::{Intent, Question};
 use crate::tui::keys::{COLUMNS, GLOBAL, NAV, Scope, keys};
 use crate::tui::msg::Msg;
 use crate::tui::overlays::quote_form;
-use crate::tui::store::Phase;
+use crate::tui::store::{Phase, Store};
 use crate::tui::theme::Tone;
 use crate::tui::widgets::bar::sparkline;
 use crate::tui::widgets::columns::{Column, Grid, Width};
@@ -73,6 +73,14 @@ impl State {
             .is_some_and(|question| question.account == *account)
         {
             *self = Self::default();
+        }
+    }
+
+    /// Forgets the question if no account can answer it any more.
+    fn forget_missing(&mut self, store: &Store) {
+        let account = self.question.as_ref().map(|it| it.account.clone());
+        if let Some(account) = account.filter(|id| !store.can(id, Ability::Estimates)) {
+            self.forget(&account);
         }
     }
 
@@ -319,6 +327,7 @@ impl Component for State {
             Event::Cancelled { request, .. } if self.request == Some(request) => {
                 self.request = None;
             }
+            Event::Reopened => self.forget_missing(ctx.store),
             Event::Message(..) | Event::Cancelled { .. } => {}
         }
     }

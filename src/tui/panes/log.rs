@@ -157,6 +157,15 @@ impl<T: LogRow> Log<T> {
             && self.shown(store).len() < ROWS_READ_MAX
     }
 
+    /// Forgets the rows and what it asked for: the ledger is opened anew. Filter and columns stay.
+    pub fn reopen(&mut self) {
+        *self = Self {
+            filter: std::mem::take(&mut self.filter),
+            widths: std::mem::take(&mut self.widths),
+            ..Self::default()
+        };
+    }
+
     /// Adds rows from the ledger. One that is loaded already is newer.
     pub fn add(&mut self, rows: &[Arc<T>], store: &mut Store) {
         self.change(store, |log, store| {

@@ -393,6 +393,10 @@ impl Component for State {
                 }
                 return;
             }
+            Event::Reopened => {
+                self.leaving.clear();
+                return;
+            }
         };
         match msg {
             Msg::Answered {

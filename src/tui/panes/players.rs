@@ -301,6 +301,11 @@ impl Component for State {
             self.forget(account);
         }
         match event {
+            Event::Reopened => {
+                let is_there =
+                    |player: &PlayerState| ctx.store.can(&player.account, Ability::Players);
+                self.players.retain(is_there);
+            }
             Event::Message(Msg::Player { account, claim }, _)
                 if ctx.store.known(account).is_some() =>
             {

@@ -246,6 +246,11 @@ impl Component for State {
             }
             // Selects the next one, so that repeated presses cancel several.
             Event::Cancelled { .. } => self.fit_waiting(ctx.store),
+            Event::Reopened => {
+                self.opening = None;
+                self.log.reopen();
+                self.fit_waiting(ctx.store);
+            }
             Event::Message(..) => {}
         }
         self.waiting_changed(ctx.store);

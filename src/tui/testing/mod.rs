@@ -9,6 +9,7 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 
 use super::msg::{NewWatch, Ready};
+use super::setup::ProfileEntry;
 use super::{Effect, Model, Msg, Setup, UiOptions, update};
 use crate::domain::catalogue::{FollowUp, Param, Place};
 use crate::domain::manage::{Guide, GuideTopic, ProviderSetup, SetupField};
@@ -258,15 +259,31 @@ const fn param(
     }
 }
 
+/// The built-in profile, and two of a config file.
+pub fn profiles() -> Vec<ProfileEntry> {
+    let (live, test) = (Environment::Production, Environment::Sandbox);
+    let entry = |name: &str, accounts: &[Environment]| ProfileEntry {
+        name: name.to_owned(),
+        built_in: name == "sandbox",
+        is_default: name == "live",
+        accounts: accounts.to_vec(),
+    };
+    vec![
+        entry("sandbox", &[Environment::Embedded; 4]),
+        entry("live", &[live, live, test]),
+        entry("new-shop", &[]),
+    ]
+}
+
 pub fn sandbox_setup() -> Setup {
     Setup {
         profile: "sandbox".into(),
+        profiles: profiles(),
         accounts: vec![account("kanga", Environment::Embedded)],
         setups: setups(),
         is_shared: false,
         may_manage: false,
         catalogues: vec![(ProviderId("kanga"), CATALOGUE)],
-        open: None,
         deadlines: Vec::new(),
         ui: UiOptions::default(),
     }
@@ -312,6 +329,7 @@ pub fn token(at: u64, life: u64) -> TokenStatus {
 pub fn live_setup() -> Setup {
     Setup {
         profile: "live".into(),
+        profiles: profiles(),
         accounts: vec![
             account("shop", Environment::Production),
             account("outlet", Environment::Production),
@@ -321,7 +339,6 @@ pub fn live_setup() -> Setup {
         is_shared: false,
         may_manage: true,
         catalogues: vec![(ProviderId("kanga"), CATALOGUE)],
-        open: None,
         deadlines: Vec::new(),
         ui: UiOptions::default(),
     }

@@ -242,7 +242,7 @@ fn a_click_beside_a_window_closes_it_and_one_inside_does_not() {
     for keys in ["S", ":", "L", "a", "!", "?"] {
         press(&mut model, keys, second(4));
         let left = MouseEventKind::Down(MouseButton::Left);
-        mouse(&mut model, left, (60, 20));
+        mouse(&mut model, left, (60, 19));
         let open = model.overlays.len();
         if keys != ":" {
             assert_eq!(open, 1, "{keys}");

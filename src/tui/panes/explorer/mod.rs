@@ -590,7 +590,7 @@ impl Component for State {
                     ctx.flash(Level::Info, "cancelled; nothing was sent");
                 }
             }
-            Event::Message(..) | Event::Cancelled { .. } => {}
+            Event::Message(..) | Event::Cancelled { .. } | Event::Reopened => {}
         }
     }
 

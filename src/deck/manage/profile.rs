@@ -1,11 +1,13 @@
 //! Which profile a new account goes to.
 
-use crate::cli::exit::usage;
 use crate::config::{Config, Profile, SANDBOX};
-use crate::domain::{Environment, Problem};
+use crate::domain::{Environment, Problem, ProblemKind};
 
 /// The profile for a new account: the named one, else the default, else the only one, else a new one.
-pub(super) fn profile_for(
+///
+/// # Errors
+/// If there are several to choose from, or the built-in one is named.
+pub fn profile_for(
     config: &Config,
     named: Option<&str>,
     environment: Environment,
@@ -47,6 +49,10 @@ pub(super) fn profile_for(
         tint: None,
         accounts: Vec::new(),
     }))
+}
+
+fn usage(message: &str, hint: impl Into<String>) -> Problem {
+    Problem::new(ProblemKind::Usage, message, hint)
 }
 
 #[cfg(test)]

@@ -1,0 +1,108 @@
+//! Whether the config file was written since it was read.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::global::Global;
+
+/// The config file that the options select, also where there is none yet.
+pub struct ConfigFile {
+    path: Option<PathBuf>,
+    stamps: Mutex<Stamps>,
+}
+
+/// The file as it was read, and as it was seen last.
+struct Stamps {
+    read: Stamp,
+    seen: Stamp,
+}
+
+/// What differs after each write: size, times and inode. `None` without a file.
+type Stamp = Option<(u64, [i64; 4], u64)>;
+
+impl ConfigFile {
+    pub fn new(global: &Global) -> Self {
+        let path = global.config_path();
+        let stamp = stamp(path.as_ref());
+        let stamps = Mutex::new(Stamps {
+            read: stamp,
+            seen: stamp,
+        });
+        Self { path, stamps }
+    }
+
+    /// Called before it is read: a write in between is a change then.
+    pub fn will_be_read(&self) {
+        let now = stamp(self.path.as_ref());
+        let mut stamps = self.stamps();
+        (stamps.read, stamps.seen) = (now, now);
+    }
+
+    /// Whether it was written since it was read, and is not being written now. Says so once for each change.
+    pub fn has_changed(&self) -> bool {
+        let now = stamp(self.path.as_ref());
+        let mut stamps = self.stamps();
+        // While it is being written, it differs each time.
+        let is_settled = std::mem::replace(&mut stamps.seen, now) == now;
+        let has_changed = is_settled && stamps.read != now;
+        if has_changed {
+            stamps.read = now;
+        }
+        has_changed
+    }
+
+    fn stamps(&self) -> MutexGuard<'_, Stamps> {
+        self.stamps.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn stamp(path: Option<&PathBuf>) -> Stamp {
+    // Through a symbolic link: an editor replaces the file, an operator the link.
+    let file = fs::metadata(path?).ok()?;
+    let times = [
+        file.mtime(),
+        file.mtime_nsec(),
+        file.ctime(),
+        file.ctime_nsec(),
+    ];
+    Some((file.size(), times, file.ino()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_write_is_seen_once_and_only_after_it_has_ended() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config.toml");
+        let global = Global {
+            config: Some(path.clone()),
+            ..Global::default()
+        };
+        let file = ConfigFile::new(&global);
+        let looks = || [(); 3].map(|()| file.has_changed());
+        assert_eq!(looks(), [false; 3]);
+        fs::write(&path, "1").unwrap();
+        assert_eq!(looks(), [false, true, false]);
+        // An editor renames a file over it, here with the same size and time.
+        let time = fs::metadata(&path).unwrap().modified().unwrap();
+        let fresh = folder.path().join("fresh");
+        fs::write(&fresh, "2").unwrap();
+        let opened = fs::File::options().write(true).open(&fresh).unwrap();
+        opened.set_modified(time).unwrap();
+        fs::rename(&fresh, &path).unwrap();
+        assert_eq!(looks(), [false, true, false]);
+        fs::write(&path, "33").unwrap();
+        assert!(!file.has_changed());
+        fs::write(&path, "333").unwrap();
+        assert_eq!(looks(), [false, true, false]);
+        fs::write(&path, "4444").unwrap();
+        file.will_be_read();
+        assert_eq!(looks(), [false; 3]);
+        fs::remove_file(&path).unwrap();
+        assert_eq!(looks(), [false, true, false]);
+    }
+}

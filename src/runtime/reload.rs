@@ -1,0 +1,163 @@
+//! Opens another profile in the running console, and takes over changes of the configuration.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::task::spawn_blocking;
+
+use super::Console;
+use super::attention::Attention;
+use super::first_account::{Added, Adding};
+use super::requests::crashed_change;
+use super::running::{Opening, Running};
+use super::source::{ProfileStart, Reload};
+use crate::config::Environ;
+use crate::domain::manage::NewAccount;
+use crate::domain::{AccountId, Problem, ProblemKind, RequestId};
+use crate::tui::msg::ConfigNews;
+use crate::tui::{self, Effect, Msg};
+
+/// How often the configuration is looked at.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Reports when `has_changed` says so. It may block: a file on another machine may answer slowly.
+pub fn watch(has_changed: impl Fn() -> bool + Send + Sync + 'static) -> mpsc::Receiver<()> {
+    let (reporter, changes) = mpsc::channel(1);
+    let has_changed = Arc::new(has_changed);
+    tokio::spawn(async move {
+        loop {
+            tokio::time::sleep(LOOK).await;
+            let has_changed = has_changed.clone();
+            let look = spawn_blocking(move || has_changed()).await;
+            if look.unwrap_or(false) && reporter.send(()).await.is_err() {
+                return;
+            }
+        }
+    });
+    changes
+}
+
+impl Console {
+    /// Closes the current profile and opens another one, which looks as it did when it was left.
+    pub(super) fn switch(&mut self, name: &str, effects: &mut Vec<Effect>) -> io::Result<()> {
+        let screen = self.model.screen_state();
+        self.source.save_screen(&self.running.profile.name, &screen);
+        let mut start = match self.source.open(name) {
+            Ok(start) => start,
+            Err(problem) => {
+                self.update(Msg::Done(Err(problem)), effects);
+                return Ok(());
+            }
+        };
+        tracing::info!(profile = name, "the profile is switched");
+        start.model.follow(&self.model, self.clock.now());
+        std::mem::swap(&mut self.model, &mut start.model);
+        self.reload_waits = false;
+        self.set_preferences(&start, effects)?;
+        self.open(start, Vec::new());
+        Ok(())
+    }
+
+    /// Opens the profile of an account that was added from the built-in one.
+    pub(super) fn open_with(&mut self, added: Added, effects: &mut Vec<Effect>) -> io::Result<()> {
+        let Added {
+            request,
+            profile,
+            changed,
+        } = added;
+        self.switch(&profile, effects)?;
+        let (request, result) = if self.running.profile.name == profile {
+            // The numbers of the new model are its own.
+            (RequestId(0), Ok(changed))
+        } else {
+            let problem = Problem::new(
+                ProblemKind::Config,
+                format!("the account is saved in profile {profile}, which cannot be opened now"),
+                "check the config file, then switch to the profile",
+            );
+            (request, Err(problem))
+        };
+        // Not by the deck that is open now: it has the account from its start.
+        let message = Msg::Managed { request, result };
+        effects.extend(tui::update(&mut self.model, self.clock.now(), message));
+        Ok(())
+    }
+
+    /// Adds an account to a profile of the configuration, from the built-in one.
+    pub(super) fn add_first(&mut self, request: RequestId, new: NewAccount) {
+        let messages = self.running.messages.clone();
+        let adding = Adding {
+            source: self.source.clone(),
+            added: self.added_to.clone(),
+            messages: messages.clone(),
+            endings: self.endings.clone(),
+        };
+        let crashed = crashed_change(request, messages);
+        let tasks = &mut self.running.tasks;
+        tasks.start_request(request, adding.add(request, new), crashed);
+    }
+
+    /// Reads the configuration again, and takes over what differs.
+    pub(super) fn reload(&mut self, effects: &mut Vec<Effect>) -> io::Result<()> {
+        let reload = self.source.reload(self.model.is_busy());
+        self.reload_waits = matches!(reload, Ok(Reload::Waits));
+        let news = match reload {
+            Ok(Reload::Same) => ConfigNews::Current,
+            Ok(Reload::Waits) => ConfigNews::Waits,
+            Ok(Reload::Screen(start)) => {
+                self.model.set_preferences(&start.model);
+                self.set_preferences(&start, effects)?;
+                ConfigNews::Current
+            }
+            Ok(Reload::Deck(start)) => {
+                self.reopen(*start, effects)?;
+                ConfigNews::Reloaded
+            }
+            Err(problem) => ConfigNews::Unusable(problem),
+        };
+        tracing::info!(?news, "the configuration was read again");
+        self.update(Msg::Config(news), effects);
+        Ok(())
+    }
+
+    /// Opens the current profile anew, with other settings.
+    fn reopen(&mut self, mut start: ProfileStart, effects: &mut Vec<Effect>) -> io::Result<()> {
+        let kept = self.running.profile.unchanged(&start.profile);
+        start.options.handover = self.running.hand_over(&kept);
+        self.set_preferences(&start, effects)?;
+        let model = start.model.clone();
+        self.model.reopen(model, &kept, self.clock.now());
+        self.fit(effects);
+        self.open(start, kept);
+        Ok(())
+    }
+
+    /// Opens a profile in place of the current one, which is closed first.
+    fn open(&mut self, start: ProfileStart, kept: Vec<AccountId>) {
+        // Before the next one begins to wait for it.
+        let turn = self.closing.token();
+        let opening = Opening {
+            profile: start.profile,
+            options: start.options,
+            verify: start.verify_on_start,
+            kept,
+        };
+        let running = Running::start(opening, self.closing.clone());
+        let before = std::mem::replace(&mut self.running, running);
+        self.endings.spawn(before.end(turn));
+    }
+
+    /// Takes over how the terminal is used.
+    fn set_preferences(
+        &mut self,
+        start: &ProfileStart,
+        effects: &mut Vec<Effect>,
+    ) -> io::Result<()> {
+        self.attention = Attention::new(start.notify.clone(), &Environ::process());
+        self.entered.set_mouse(self.model.mouse_wanted())?;
+        self.fit(effects);
+        Ok(())
+    }
+}

@@ -1,0 +1,294 @@
+//! A profile at work in the console: its deck, its tasks, and the messages from both.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
+
+use super::tasks::Tasks;
+use super::{message, perform};
+use crate::clock::time_zone;
+use crate::config::Profile;
+use crate::deck::{Deck, Follower, Handover, News, Options};
+use crate::domain::{Account, AccountId, Environment, ExchangeId, PaymentId, Search, Watchlist};
+use crate::ledger::Status;
+use crate::net::{self, EventReceiver};
+use crate::tui::msg::{LEDGER, Level, Notice, Ready};
+use crate::tui::{Effect, Msg};
+
+/// How many exchanges the request log loads first.
+const LOG_FIRST: usize = 200;
+/// How long each step of closing a profile may take.
+const CLOSING: Duration = Duration::from_secs(2);
+
+/// A profile at work.
+pub struct Running {
+    pub profile: Profile,
+    pub tasks: Tasks,
+    pub messages: mpsc::Sender<Msg>,
+    pub inbox: mpsc::Receiver<Msg>,
+    /// Gets the deck once it is open.
+    pub opened: mpsc::Receiver<Arc<Deck>>,
+    deck: Option<Arc<Deck>>,
+    /// The effects that are performed as soon as the deck is open.
+    early: Vec<Effect>,
+}
+
+impl Running {
+    /// Opens a profile once those before it are closed.
+    pub fn start(opening: Opening, before: TaskTracker) -> Self {
+        // Bounded: a flood of events makes its senders wait instead of filling the memory.
+        let (messages, inbox) = mpsc::channel(1024);
+        let (opened_to, opened) = mpsc::channel(1);
+        let mut tasks = Tasks::default();
+        let profile = opening.profile.clone();
+        let reporter = messages.clone();
+        tasks.start(async move {
+            before.wait().await;
+            opening.open(reporter, opened_to).await;
+        });
+        Self {
+            profile,
+            tasks,
+            messages,
+            inbox,
+            opened,
+            deck: None,
+            early: Vec::new(),
+        }
+    }
+
+    /// Performs an effect, now or as soon as the deck is open.
+    pub fn perform(&mut self, effect: Effect) {
+        match &self.deck {
+            Some(deck) => perform::perform(effect, deck, &mut self.tasks, &self.messages),
+            None => self.early.push(effect),
+        }
+    }
+
+    /// The deck is open.
+    pub fn use_deck(&mut self, deck: Arc<Deck>) {
+        self.deck = Some(deck);
+        for effect in std::mem::take(&mut self.early) {
+            self.perform(effect);
+        }
+    }
+
+    /// What the next deck of this profile takes over.
+    pub fn hand_over(&self, kept: &[AccountId]) -> Handover {
+        let deck = self.deck.as_ref();
+        deck.map_or_else(Handover::default, |deck| deck.hand_over(kept))
+    }
+
+    /// Closes the profile. The next one may open when `turn` is dropped; programs that run for an event end after that.
+    pub async fn end(mut self, turn: TaskTrackerToken) {
+        let _ = tokio::time::timeout(CLOSING, self.tasks.finish_sequential()).await;
+        let _ = tokio::time::timeout(CLOSING, self.tasks.stop()).await;
+        let deck = self.deck.or_else(|| self.opened.try_recv().ok());
+        // No task reads events any more, and senders must not wait for one.
+        drop(self.inbox);
+        if let Some(deck) = deck {
+            let _ = tokio::time::timeout(CLOSING, deck.stop_receiver()).await;
+            let _ = tokio::time::timeout(CLOSING, deck.finish_tokens()).await;
+            drop(turn);
+            let _ = tokio::time::timeout(CLOSING, deck.stop_receiving()).await;
+            // For as long as they may run: one that delivers goods must not end half-way.
+            deck.end_hooks().await;
+            let _ = tokio::time::timeout(CLOSING, deck.ledger().close()).await;
+        }
+    }
+}
+
+/// Opens the deck, and sends what happens there.
+pub struct Opening {
+    pub profile: Profile,
+    pub options: Options,
+    /// Whether real accounts are verified.
+    pub verify: bool,
+    /// The accounts of the same profile that go on, and are not verified again.
+    pub kept: Vec<AccountId>,
+}
+
+impl Opening {
+    async fn open(self, messages: mpsc::Sender<Msg>, opened: mpsc::Sender<Arc<Deck>>) {
+        let (events_to, events) = net::events::channel();
+        let options = Options {
+            events: Some(events_to),
+            renew: true,
+            ..self.options
+        };
+        let deck = match Deck::open(&self.profile, options).await {
+            Ok(deck) => Arc::new(deck),
+            Err(problem) => {
+                tracing::error!(why = problem.message, "the profile cannot be opened");
+                let _ = messages.send(Msg::NotReady(problem)).await;
+                return;
+            }
+        };
+        tokio::spawn(relay(events, messages.clone()));
+        // Real accounts only by choice (`verify_on_start`): a verification is a request that counts against their limit.
+        let wanted =
+            |account: &Account| self.verify || account.environment == Environment::Embedded;
+        let accounts = deck.accounts().filter(wanted).map(|account| account.id);
+        let verify: Vec<AccountId> = accounts.filter(|id| !self.kept.contains(id)).collect();
+        // Before anything is read that it goes on from.
+        let follower = Follower::new(&deck).await;
+        let (ready, list) = ready(&deck, verify, &messages).await;
+        let follow = follow_ledger(deck.ledger().clone(), messages.clone());
+        // Before any request, so that later gauges are newer.
+        for (account, gauge) in deck.gauges().await {
+            let _ = messages.send(Msg::Budget { account, gauge }).await;
+        }
+        let parts = deck.simulator_parts();
+        let _ = opened.send(deck.clone()).await;
+        let newest = ready.log.first().map_or(ExchangeId(0), |newest| newest.id);
+        let _ = messages.send(Msg::Ready(ready)).await;
+        let _ = messages.send(Msg::Simulator(parts)).await;
+        for account in deck.accounts() {
+            // Read only once it can be sent; later changes are sent later.
+            let Ok(room) = messages.reserve().await else {
+                break;
+            };
+            let mut known = deck.tokens().into_iter();
+            if let Some((account, status)) = known.find(|(id, _)| *id == account.id) {
+                room.send(Msg::Token { account, status });
+            }
+        }
+        let watchlist = follow_watchlist(deck.clone(), list, messages.clone());
+        let others = follow_others(deck, follower.after(newest), messages);
+        tokio::join!(follow, watchlist, others);
+    }
+}
+
+async fn ready(
+    deck: &Arc<Deck>,
+    verify: Vec<AccountId>,
+    messages: &mpsc::Sender<Msg>,
+) -> (Ready, Watchlist) {
+    let log = match deck.requests(None, Search::default(), LOG_FIRST).await {
+        Ok(found) => found.rows,
+        Err(problem) => {
+            let _ = messages.send(Msg::Log(Err(problem))).await;
+            Vec::new()
+        }
+    };
+    // The request log shows the ledger's problems, once.
+    let deliveries = deck.deliveries(None, Search::default(), LOG_FIRST).await;
+    let listening = deck.listening().borrow().clone();
+    let list = deck.watchlist().await;
+    let is_unread = list.is_err();
+    if is_unread {
+        // Even if it is empty: the console waits for it.
+        deck.send_watchlist_again();
+    }
+    let list = list.unwrap_or_default();
+    let mut watches = Vec::with_capacity(list.watches.len());
+    for watch in &list.watches {
+        let seen = deck.observations(&watch.account, &watch.id).await;
+        watches.push((watch.clone(), seen.unwrap_or_default()));
+    }
+    let ready = Ready {
+        deliveries: deliveries.map_or_else(|_| Vec::new(), |found| found.rows),
+        listening,
+        credentials: deck.remembered_credentials().await,
+        watches,
+        handled: list.handled.clone(),
+        is_unread,
+        log,
+        verify,
+        simulator: deck.simulator_url(),
+        zone: time_zone(),
+    };
+    (ready, list)
+}
+
+async fn relay(mut events: EventReceiver, messages: mpsc::Sender<Msg>) {
+    while let Some(event) = events.recv().await {
+        if messages.send(message::message_of(event)).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Sends the watch list whenever it differs from `known`, also after changes by other processes.
+async fn follow_watchlist(deck: Arc<Deck>, mut known: Watchlist, messages: mpsc::Sender<Msg>) {
+    loop {
+        let list = deck.watchlist_after(&known).await;
+        let mut seen = Vec::new();
+        let before = known
+            .watches
+            .iter()
+            .map(|watch| (&watch.account, &watch.id));
+        let before: HashSet<(&AccountId, &PaymentId)> = before.collect();
+        for watch in &list.watches {
+            if !before.contains(&(&watch.account, &watch.id))
+                && let Ok(observations) = deck.observations(&watch.account, &watch.id).await
+            {
+                let key = (watch.account.clone(), watch.id.clone());
+                seen.push((key, observations));
+            }
+        }
+        known = list.clone();
+        if messages.send(Msg::Watchlist { list, seen }).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Sends what other programs that share the ledger have saved, and what they leave of the rate limits.
+async fn follow_others(deck: Arc<Deck>, mut follower: Follower, messages: mpsc::Sender<Msg>) {
+    loop {
+        let News {
+            requests,
+            observations,
+        } = follower.next(&deck).await;
+        let shared = Msg::Shared {
+            exchanges: requests.into_iter().map(Arc::new).collect(),
+            observations,
+        };
+        if messages.send(shared).await.is_err() {
+            return;
+        }
+        for (account, gauge) in deck.gauges().await {
+            let _ = messages.send(Msg::Budget { account, gauge }).await;
+        }
+    }
+}
+
+/// Notifies the operator when the ledger cannot save, and when it works again.
+async fn follow_ledger(ledger: crate::ledger::Ledger, messages: mpsc::Sender<Msg>) {
+    let mut changes = ledger.status_changes();
+    let mut reported = false;
+    loop {
+        let status = ledger.status().await;
+        let (level, text) = match &status {
+            Status::Ready if reported => (Level::Info, "the ledger can be used again".to_owned()),
+            Status::Ready | Status::Opening => (Level::Info, String::new()),
+            Status::Locked => (
+                Level::Warning,
+                "waiting: another program has locked the ledger's database".to_owned(),
+            ),
+            Status::SetAside { .. } => (Level::Warning, status.warning().unwrap_or_default()),
+            Status::Degraded { .. } | Status::Away { .. } => {
+                (Level::Error, status.warning().unwrap_or_default())
+            }
+        };
+        if !text.is_empty() {
+            reported = true;
+            let notice = Notice {
+                level,
+                about: LEDGER.into(),
+                text,
+            };
+            if messages.send(Msg::Notice(notice)).await.is_err() {
+                return;
+            }
+        }
+        if changes.changed().await.is_err() {
+            return;
+        }
+    }
+}

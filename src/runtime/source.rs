@@ -1,0 +1,64 @@
+//! Where the console gets its profiles from. This layer knows no config file: the command line implements it.
+
+use std::collections::BTreeSet;
+
+use crate::config::{Notify, Profile};
+use crate::deck::Options;
+use crate::domain::{AccountId, Environment, Problem};
+use crate::tui::{Model, ScreenState};
+
+/// What a profile opens with.
+pub struct ProfileStart {
+    /// The console's model before its first frame.
+    pub model: Model,
+    /// The profile.
+    pub profile: Profile,
+    /// The deck's options; `events` and `renew` are set when it opens.
+    pub options: Options,
+    /// Whether real accounts are verified at start without asking.
+    pub verify_on_start: bool,
+    /// How the terminal shows that something needs attention.
+    pub notify: BTreeSet<Notify>,
+}
+
+/// How the configuration differs from the one in force.
+pub enum Reload {
+    /// In nothing.
+    Same,
+    /// In something, which waits.
+    Waits,
+    /// In what is on screen: the open deck goes on.
+    Screen(Box<ProfileStart>),
+    /// In what the deck is opened with.
+    Deck(Box<ProfileStart>),
+}
+
+/// The profiles that the console can open, and their changes.
+pub trait ProfileSource: Send + Sync {
+    /// Reads the configuration, which is in force from now on, and what a profile opens with.
+    ///
+    /// # Errors
+    /// If it cannot be used, or has no such profile; the earlier one stays in force.
+    fn open(&self, profile: &str) -> Result<ProfileStart, Problem>;
+
+    /// The profile that a new account goes to from the built-in one, which need not exist yet.
+    ///
+    /// # Errors
+    /// If the configuration cannot be used, or the operator must choose among several.
+    fn home_of(&self, environment: Environment) -> Result<(Profile, Options), Problem>;
+
+    /// Whether the configuration was written since it was read, and is not being written now. Cheap, but blocks.
+    fn has_changed(&self) -> bool;
+
+    /// Reads the configuration again. A change is in force from now on, unless the console is `busy`: then it waits.
+    ///
+    /// # Errors
+    /// If it cannot be used; the earlier one stays in force.
+    fn reload(&self, busy: bool) -> Result<Reload, Problem>;
+
+    /// Notes that the open deck itself changed this account: it needs no new deck.
+    fn changed_here(&self, account: &AccountId);
+
+    /// Saves the screen of a profile, for the next time that it opens.
+    fn save_screen(&self, profile: &str, screen: &ScreenState);
+}

@@ -1,0 +1,63 @@
+//! What the console keeps when another profile opens, when its settings change, and when its profile is opened anew.
+
+use super::component::Event;
+use super::store::{Purpose, Store};
+use super::{Io, Model};
+use crate::domain::{AccountId, Now, RequestId};
+
+impl Model {
+    /// Whether a change of the configuration must wait: a window may have half of a form, and the response to a change
+    /// in flight would be lost.
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        !self.overlays.is_empty() || self.store.is_changing()
+    }
+
+    /// Takes over what belongs to the terminal from the console of the profile before.
+    pub fn follow(&mut self, before: &Self, now: Now) {
+        self.screen = before.screen;
+        self.background = before.background;
+        self.background_until = before.background_until;
+        self.clicks_from = now.mono;
+        self.renew_theme();
+    }
+
+    /// Takes over the settings of a fresh console of the same profile. Nothing else changes.
+    pub fn set_preferences(&mut self, fresh: &Self) {
+        self.options = fresh.options.clone();
+        self.keymap = fresh.keymap.clone();
+        self.shown.clone_from(&fresh.shown);
+        self.store.profiles.clone_from(&fresh.store.profiles);
+        self.renew_theme();
+    }
+
+    /// Continues with the accounts of a fresh console of the same profile, which is opened anew. What is known of the
+    /// accounts in `kept` stays, and so does the screen; the others are as after a start, and not armed.
+    pub fn reopen(&mut self, fresh: Self, kept: &[AccountId], now: Now) {
+        let selected = self.selected_names();
+        // The requests end with the deck that sent them: no effect is left to carry out.
+        let io = &mut Io {
+            now,
+            out: &mut Vec::new(),
+        };
+        let requests: Vec<RequestId> = self.store.requests().collect();
+        for request in requests {
+            self.cancel(request, io);
+        }
+        self.store.flash = None;
+        self.set_preferences(&fresh);
+        self.store = fresh.store.continuing(&self.store, kept);
+        self.publish(Event::Reopened, io);
+        self.awaited = selected;
+    }
+}
+
+impl Store {
+    /// Whether a response would be lost that the operator needs: to a write request, or to a change of the accounts.
+    fn is_changing(&self) -> bool {
+        self.is_writing()
+            || self
+                .in_flight()
+                .any(|asked| asked.purpose == Purpose::Manage)
+    }
+}

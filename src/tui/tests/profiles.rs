@@ -1,0 +1,245 @@
+//! Switching the profile, and taking over a changed config file.
+
+use super::*;
+use crate::domain::manage::Change;
+use crate::tui::msg::ConfigNews;
+use crate::tui::overlays::{profiles, quit_ask};
+
+fn ready(setup: Setup) -> Model {
+    let mut model = sized(setup, 120, 40);
+    let mut ready = readiness(vec![(watch("ORDER-1042", None), Vec::new())], Vec::new());
+    ready.verify = Vec::new();
+    update(&mut model, second(0), Msg::Ready(ready));
+    model
+}
+
+fn live() -> Model {
+    ready(live_setup())
+}
+
+/// Starts a call that writes, as the form for a payment link does.
+fn write(model: &mut Model) {
+    press(
+        model,
+        "LA-1<tab>5<tab>EMT<tab><tab><tab><tab> <enter>",
+        second(1),
+    );
+    model.overlays.clear();
+    assert!(model.store.is_writing());
+}
+
+fn id(name: &str) -> AccountId {
+    AccountId::new(name).unwrap()
+}
+
+#[test]
+fn the_window_lists_every_profile() {
+    for (width, height) in [(120, 40), (80, 24), (60, 15)] {
+        let mut model = live();
+        press(&mut model, "P", second(1));
+        let text = resized_screen(&mut model, second(1), width, height);
+        assert_snapshot!(format!("profiles_{width}x{height}"), text);
+    }
+}
+
+#[test]
+fn enter_opens_the_selected_profile_and_the_current_one_changes_nothing() {
+    let mut model = live();
+    let switch = |name: &str| vec![Effect::SwitchProfile(name.into())];
+    assert_eq!(
+        press(&mut model, "Pj<enter>", second(1)),
+        switch("new-shop")
+    );
+    assert_eq!(press(&mut model, "Pk<enter>", second(1)), switch("sandbox"));
+    assert_eq!(press(&mut model, "P<enter>", second(1)), []);
+    assert!(model.overlays.is_empty());
+}
+
+#[test]
+fn the_palette_finds_each_other_profile_by_its_name() {
+    let mut model = live();
+    for (typed, name) in [
+        ("switch to profile sand", "sandbox"),
+        ("new-sh", "new-shop"),
+    ] {
+        let effects = press(&mut model, &format!(":{typed}<enter>"), second(1));
+        assert_eq!(effects, [Effect::SwitchProfile(name.into())]);
+    }
+    press(&mut model, ":switch to profile live", second(1));
+    assert!(screen(&model, second(1), 120, 40).contains("nothing matches"));
+}
+
+#[test]
+fn a_write_in_flight_is_asked_about_before_the_profile_is_switched() {
+    let mut model = ready(sandbox_setup());
+    write(&mut model);
+    assert_eq!(press(&mut model, "Pj<enter>", second(1)), []);
+    assert!(is_top::<quit_ask::State>(&model));
+    let shown = screen(&model, second(1), 120, 40);
+    assert!(shown.contains("If you switch now"), "{shown}");
+    assert!(shown.contains("switch anyway"), "{shown}");
+    press(&mut model, "n", second(1));
+    assert!(model.overlays.is_empty());
+    let effects = press(&mut model, "Pj<enter>y", second(1));
+    assert_eq!(effects, [Effect::SwitchProfile("live".into())]);
+}
+
+#[test]
+fn a_change_of_the_config_waits_for_windows_and_for_writes() {
+    let mut model = ready(sandbox_setup());
+    assert!(!model.is_busy());
+    press(&mut model, "?", second(1));
+    assert!(model.is_busy());
+    press(&mut model, "<esc>", second(1));
+    assert!(!model.is_busy());
+    write(&mut model);
+    assert!(model.is_busy());
+    let mut model = live();
+    let change = Change::Remove(id("shop"));
+    model.store.manage(id("shop"), change, &mut Vec::new());
+    assert!(model.is_busy());
+}
+
+/// The model goes on with the accounts `shop`, which is unchanged, `outlet`, which is not, and `extra`, which is new.
+fn reopened(model: &mut Model) {
+    let mut setup = live_setup();
+    setup.accounts[1].host = "other.example".into();
+    setup.accounts[2] = account("extra", Environment::Sandbox);
+    model.reopen(Model::new(setup).unwrap(), &[id("shop")], second(3));
+    let (width, height) = (120, 40);
+    update(model, second(3), Msg::Resized { width, height });
+}
+
+#[test]
+fn only_unchanged_accounts_stay_armed_while_the_screen_stays() {
+    let mut model = live();
+    for name in ["shop", "outlet"] {
+        let known = model.store.known_mut(&id(name)).unwrap();
+        known.arm(second(1));
+        known.stands(CredentialStatus::Good { at: second(1).wall });
+    }
+    press(&mut model, "5/pos<enter>f", second(1));
+    let estimate = press(&mut model, "4e", second(1));
+    assert_eq!(estimate, []);
+    press(&mut model, "<esc>5", second(1));
+    reopened(&mut model);
+    let armed = |name: &str| model.store.known(&id(name)).unwrap().armed(second(3));
+    assert!(armed("shop").is_some());
+    assert_eq!(armed("outlet"), None);
+    assert!(model.store.known(&id("trial")).is_none());
+    let status = |name: &str| model.store.known(&id(name)).unwrap().status.clone();
+    assert_ne!(status("shop"), CredentialStatus::Untested);
+    assert_eq!(status("outlet"), CredentialStatus::Untested);
+    let shown = screen(&model, second(3), 120, 40);
+    assert!(shown.contains("starting…"), "{shown}");
+    assert!(shown.contains("searching requests for `pos`"), "{shown}");
+    assert!(!shown.contains("─ 1 Credentials ─"), "{shown}");
+}
+
+#[test]
+fn what_was_asked_before_is_no_longer_waited_for_and_its_number_is_not_used_again() {
+    let mut model = live();
+    let before = press(&mut model, "1v", second(1));
+    let [Effect::Ask { request: first, .. }] = before[..] else {
+        panic!("{before:?}");
+    };
+    reopened(&mut model);
+    assert_eq!(model.store.requests().count(), 0);
+    let shown = screen(&model, second(3), 120, 40);
+    assert!(!shown.contains("cancelled"), "{shown}");
+    let mut ready = readiness(Vec::new(), Vec::new());
+    ready.verify = Vec::new();
+    update(&mut model, second(3), Msg::Ready(ready));
+    let after = press(&mut model, "v", second(4));
+    let [
+        Effect::Ask {
+            request: second, ..
+        },
+    ] = after[..]
+    else {
+        panic!("{after:?}");
+    };
+    assert!(second > first);
+}
+
+#[test]
+fn settings_are_taken_over_without_a_start() {
+    let mut model = live();
+    let mut setup = live_setup();
+    setup.ui.keys = [("help".to_owned(), vec!["f2".to_owned()])].into();
+    setup.ui.ascii = true;
+    model.set_preferences(&Model::new(setup).unwrap());
+    let shown = screen(&model, second(1), 120, 40);
+    assert!(
+        shown.contains("F2 help") && shown.contains("+= 3 Payments"),
+        "{shown}"
+    );
+    assert!(!shown.contains("starting"), "{shown}");
+}
+
+#[test]
+fn a_config_file_that_cannot_be_used_is_shown_until_it_can() {
+    let mut model = live();
+    let why = "/c.toml:3:1: unknown key `accont`";
+    let problem = Problem::new(ProblemKind::Config, why, "write account");
+    for news in [ConfigNews::Unusable(problem), ConfigNews::Waits] {
+        update(&mut model, second(1), Msg::Config(news));
+        assert_eq!(
+            model.store.notices.len(),
+            1,
+            "the later replaces the earlier"
+        );
+    }
+    let shown = screen(&model, second(1), 120, 40);
+    assert!(
+        shown.contains("it is read again once no window is open"),
+        "{shown}"
+    );
+    update(&mut model, second(2), Msg::Config(ConfigNews::Current));
+    assert!(model.store.notices.is_empty());
+    assert_eq!(model.store.flash, None);
+}
+
+#[test]
+fn an_account_is_added_from_the_sandbox_where_its_profile_is_clear() {
+    let mut model = ready(sandbox_setup());
+    press(&mut model, "1a", second(1));
+    let shown = screen(&model, second(1), 120, 40);
+    assert!(shown.contains("New account in your config file"), "{shown}");
+    assert!(shown.contains("and opens"), "{shown}");
+    let mut setup = sandbox_setup();
+    for profile in &mut setup.profiles {
+        profile.is_default = profile.built_in;
+    }
+    let mut model = ready(setup);
+    press(&mut model, "1a", second(1));
+    let shown = screen(&model, second(1), 120, 40);
+    assert!(shown.contains("P switches to live or new-shop"), "{shown}");
+    press(&mut model, "P", second(1));
+    assert!(is_top::<profiles::State>(&model));
+}
+
+#[test]
+fn a_profile_that_cannot_be_opened_is_left_for_another_one_or_opened_anew() {
+    let mut model = sized(live_setup(), 120, 40);
+    press(&mut model, "?", second(0));
+    let problem = Problem::new(ProblemKind::Local, "the ledger is newer", "update tilldeck");
+    update(&mut model, second(0), Msg::NotReady(problem));
+    assert!(!model.is_busy(), "a mended config file opens it");
+    let shown = screen(&model, second(0), 120, 40);
+    assert!(
+        shown.contains("q quits, P switches the profile."),
+        "{shown}"
+    );
+    assert_eq!(press(&mut model, "?1a:", second(1)), []);
+    assert!(model.overlays.is_empty());
+    press(&mut model, "P", second(1));
+    let shown = screen(&model, second(1), 120, 40);
+    assert!(
+        shown.contains("the ledger is newer") && shown.contains("─ Profiles ─"),
+        "{shown}"
+    );
+    assert!(shown.contains("Enter switch"), "{shown}");
+    let effects = press(&mut model, "k<enter>", second(1));
+    assert_eq!(effects, [Effect::SwitchProfile("sandbox".into())]);
+}
