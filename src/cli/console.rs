@@ -70,15 +70,7 @@ impl Console {
         {
             model.restore(&screen);
         }
-        let options = Options {
-            receive: Some(Receive {
-                // The simulator's callbacks use their own free port.
-                bind: config.callbacks.bind.filter(|_| !profile.built_in),
-                trusted_proxies: config.callbacks.trusted_proxies.clone(),
-                ..Receive::default()
-            }),
-            ..settings.options()?
-        };
+        let options = options(settings)?;
         let start = runtime::Start {
             start_log: Box::new(|| log.run()),
             save_screen: Box::new(move |screen| file.write(screen)),
@@ -111,7 +103,23 @@ pub fn model(
     built(config, setup(config, profile, vault, out))
 }
 
-fn built(config: &Config, setup: Setup) -> Result<Model, ConfigError> {
+/// The deck's options: the console receives callbacks.
+pub fn options(settings: &Settings) -> Result<Options, Problem> {
+    let Settings {
+        config, profile, ..
+    } = settings;
+    Ok(Options {
+        receive: Some(Receive {
+            // The simulator's callbacks use their own free port.
+            bind: config.callbacks.bind.filter(|_| !profile.built_in),
+            trusted_proxies: config.callbacks.trusted_proxies.clone(),
+            ..Receive::default()
+        }),
+        ..settings.options()?
+    })
+}
+
+pub fn built(config: &Config, setup: Setup) -> Result<Model, ConfigError> {
     Model::new(setup).map_err(|error| misconfigured(&config.ui, error))
 }
 
@@ -133,7 +141,8 @@ fn must_exist(target: &OpenTarget, setup: &Setup) -> Result<(), Problem> {
     }
 }
 
-fn setup(config: &Config, profile: &Profile, vault: &Vault, out: &Out) -> Setup {
+/// What the console starts from.
+pub fn setup(config: &Config, profile: &Profile, vault: &Vault, out: &Out) -> Setup {
     let ui = &config.ui;
     Setup {
         profile: profile.name.clone(),

@@ -7,6 +7,7 @@ mod inbound;
 mod input;
 mod message;
 mod perform;
+mod plain;
 mod requests;
 mod tasks;
 pub mod terminal;
@@ -40,6 +41,7 @@ use attention::Attention;
 use clipboard::Multiplexer;
 pub use doctor::examine;
 pub use message::clock_warning;
+pub use plain::{PlainStart, run_plain};
 use tasks::Tasks;
 use terminal::Entered;
 
@@ -256,16 +258,7 @@ impl Console {
             unblocking.abort();
             (self.save_screen)(&self.model.screen_state());
         }
-        let _ = tokio::time::timeout(CLOSING, tasks.stop()).await;
-        // No task reads events any more, and senders must not wait for one.
-        drop(self.inbox);
-        if let Some(deck) = deck {
-            let _ = tokio::time::timeout(CLOSING, deck.stop_receiving()).await;
-            let _ = tokio::time::timeout(CLOSING, deck.finish_tokens()).await;
-            // For as long as they may run: one that delivers goods must not end half-way.
-            deck.end_hooks().await;
-            let _ = tokio::time::timeout(CLOSING, deck.ledger().close()).await;
-        }
+        close(tasks, self.inbox, deck).await;
         Ok(ended)
     }
 
@@ -303,6 +296,20 @@ impl Console {
         };
         effects.extend(tui::update(&mut self.model, self.clock.now(), message));
         Ok(())
+    }
+}
+
+/// Ends the tasks, whose requests the ledger still records, and closes the deck.
+async fn close(tasks: Tasks, inbox: mpsc::Receiver<Msg>, deck: Option<Arc<Deck>>) {
+    let _ = tokio::time::timeout(CLOSING, tasks.stop()).await;
+    // No task reads events any more, and senders must not wait for one.
+    drop(inbox);
+    if let Some(deck) = deck {
+        let _ = tokio::time::timeout(CLOSING, deck.stop_receiving()).await;
+        let _ = tokio::time::timeout(CLOSING, deck.finish_tokens()).await;
+        // For as long as they may run: one that delivers goods must not end half-way.
+        deck.end_hooks().await;
+        let _ = tokio::time::timeout(CLOSING, deck.ledger().close()).await;
     }
 }
 
@@ -583,7 +590,7 @@ pub fn no_terminal(term: Option<&OsStr>) -> Option<Problem> {
     Some(Problem::new(
         crate::domain::ProblemKind::Local,
         format!("the console needs a terminal: {why}"),
-        "these commands work without it: check, payments, estimate, link, account, token, player, budget, request, log, listen, \
-         replay, sandbox serve; `tilldeck --help` explains them",
+        "`tilldeck --plain` prints lines in its place. These commands work without it, too: check, payments, estimate, link, \
+         account, token, player, budget, request, log, listen, replay, sandbox serve; `tilldeck --help` explains them",
     ))
 }

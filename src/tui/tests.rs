@@ -17,6 +17,7 @@ mod gallery;
 mod help;
 mod notify;
 mod payments;
+mod plain;
 mod players;
 mod pointer;
 mod preferences;

@@ -28,6 +28,7 @@ mod payer;
 mod payments;
 mod peer;
 mod places;
+mod plain;
 mod player;
 mod pledg;
 #[cfg(feature = "postgres")]
