@@ -33,6 +33,7 @@ fn console() -> Model {
         is_shared: false,
         may_manage: false,
         catalogues: Vec::new(),
+        recording: None,
         open: None,
         deadlines: Vec::new(),
         ui: UiOptions::default(),

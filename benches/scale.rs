@@ -84,6 +84,7 @@ fn console(watches: Vec<(Watch, Vec<Observation>)>) -> Model {
         is_shared: false,
         may_manage: false,
         catalogues: Vec::new(),
+        recording: None,
         open: None,
         deadlines: Vec::new(),
         ui: UiOptions::default(),

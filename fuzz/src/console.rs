@@ -122,6 +122,7 @@ impl Console {
             catalogues: catalogues
                 .map(|manifest| (manifest.id, manifest.catalogue))
                 .collect(),
+            recording: None,
             open: None,
             deadlines: Vec::new(),
             ui: UiOptions::default(),

@@ -23,6 +23,16 @@ pub struct Console {
     target: Option<OpenTarget>,
 }
 
+/// Runs the console. It handles signals itself: it must restore the terminal first.
+pub fn show(start: runtime::Start) -> CommandResult {
+    stop::leave_to_others();
+    match runtime::run(start) {
+        Ok(Ended::Left) => Ok(Exit::Done),
+        Ok(Ended::Interrupted) => Ok(Exit::Interrupted),
+        Err(error) => Err(local(format!("the terminal was closed: {error}")).into()),
+    }
+}
+
 impl Console {
     pub fn new(restores: bool) -> Self {
         Self {
@@ -77,16 +87,11 @@ impl Console {
             model,
             profile: profile.clone(),
             options,
+            recording: None,
             verify_on_start: config.ui.verify_on_start,
             notify: config.ui.notify.clone(),
         };
-        // The console handles signals itself: it must restore the terminal first.
-        stop::leave_to_others();
-        match runtime::run(start) {
-            Ok(Ended::Left) => Ok(Exit::Done),
-            Ok(Ended::Interrupted) => Ok(Exit::Interrupted),
-            Err(error) => Err(local(format!("the terminal was closed: {error}")).into()),
-        }
+        show(start)
     }
 }
 
@@ -172,6 +177,7 @@ pub fn setup(config: &Config, profile: &Profile, vault: &Vault, out: &Out) -> Se
                 .map_or_else(Vec::new, |it| it.words.clone()),
             keys: keys(ui),
         },
+        recording: None,
         open: None,
     }
 }

@@ -35,6 +35,7 @@ mod plain;
 mod player;
 mod prompt;
 mod purchase_link;
+mod recording;
 mod replay;
 mod report;
 mod request;

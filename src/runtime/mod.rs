@@ -32,7 +32,9 @@ use tokio::sync::mpsc;
 use crate::clock::{Clock, time_zone};
 use crate::config::{Environ, Notify, Profile};
 use crate::deck::{Deck, Follower, News, Options};
-use crate::domain::{AccountId, Environment, ExchangeId, PaymentId, Problem, Search, Watchlist};
+use crate::domain::{
+    AccountId, Environment, Exchange, ExchangeId, PaymentId, Problem, Search, Watchlist,
+};
 use crate::ledger::Status;
 use crate::net::{self, EventReceiver};
 use crate::tui::msg::{LEDGER, Level, Notice, Ready};
@@ -65,6 +67,8 @@ pub struct Start {
     pub profile: Profile,
     /// The deck's options; `events` is set here.
     pub options: Options,
+    /// The requests of a recording, to show in place of the ledger's.
+    pub recording: Option<Vec<Exchange>>,
     /// Whether real accounts are verified at start without asking.
     pub verify_on_start: bool,
     /// How the terminal shows that something needs attention.
@@ -143,6 +147,7 @@ pub fn run(mut start: Start) -> io::Result<Ended> {
         let opening = Opening {
             profile: start.profile,
             options: start.options,
+            recording: start.recording,
             verify: start.verify_on_start,
         };
         console.run(opening, &mut effects).await
@@ -343,6 +348,7 @@ async fn sleep(wake: Option<Duration>) {
 struct Opening {
     profile: Profile,
     options: Options,
+    recording: Option<Vec<Exchange>>,
     verify: bool,
 }
 
@@ -354,7 +360,11 @@ impl Opening {
             renew: true,
             ..self.options
         };
-        let deck = match Deck::open(&self.profile, options).await {
+        let opening = match self.recording {
+            Some(requests) => Deck::open_recording(&self.profile, options, requests).await,
+            None => Deck::open(&self.profile, options).await,
+        };
+        let deck = match opening {
             Ok(deck) => Arc::new(deck),
             Err(problem) => {
                 tracing::error!(why = problem.message, "the profile cannot be opened");

@@ -40,6 +40,7 @@ pub async fn run_plain<E>(
     let opening = Opening {
         profile: start.profile,
         options: start.options,
+        recording: None,
         verify: start.verify_on_start,
     };
     let mut tasks = Tasks::default();

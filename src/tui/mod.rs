@@ -25,6 +25,7 @@ mod panes;
 mod pasted;
 mod plain;
 mod pointer;
+mod recording;
 mod rows;
 mod screen_state;
 pub mod setup;
@@ -54,7 +55,7 @@ pub use layout::SMALLEST;
 pub use msg::Msg;
 pub use plain::{Detail, Plain};
 pub use screen_state::ScreenState;
-pub use setup::{OpenTarget, Setting, Setup, SetupError, UiOptions};
+pub use setup::{OpenTarget, Recording, Setting, Setup, SetupError, UiOptions};
 pub use table::{KeyRow, key_rows};
 
 use component::{AnyComponent, Command, DynComponent, Event, UpdateContext, ViewContext};
@@ -462,6 +463,10 @@ impl Model {
 
     /// Does what a key does: in the top window, else in the focused pane, else in the console.
     fn act(&mut self, action: Action, io: &mut Io<'_>) {
+        if let Some(why) = self.why_barred(action) {
+            self.store.flash(Level::Info, why);
+            return;
+        }
         let top = self.top();
         if let Some(action) = NavAction::of(action) {
             self.call(top, io, |it, ctx| it.step(action.step(), ctx));
@@ -760,7 +765,8 @@ fn draw_pane(
     let title = pane.title();
     let room = area.width.saturating_sub(widgets::text::width(&title) + 9);
     // A short note replaces the hidden Callbacks pane.
-    let hides = pane == Pane::Requests && !model.shows(Pane::Callbacks);
+    let has_callbacks = model.store.recording.is_none();
+    let hides = has_callbacks && pane == Pane::Requests && !model.shows(Pane::Callbacks);
     let brief = || hides.then(|| panes::callbacks::listener::brief(ctx));
     let note = component.note(ctx, room).or_else(brief);
     let inner = Framed {

@@ -18,8 +18,9 @@ use super::Effect;
 use super::due::{self, Deadlines, Due};
 use super::jobs::Tally;
 use super::msg::{Level, Notice, WatchKey};
+use super::recording;
 use super::rows::Rows;
-use super::setup::Setup;
+use super::setup::{Recording, Setup};
 use super::traffic::Traffic;
 use super::watched::Watched;
 use super::widgets::text::contains;
@@ -123,6 +124,8 @@ pub struct Flash {
 pub struct Store {
     /// The profile's name.
     pub profile: String,
+    /// The recording that is shown, if it is one.
+    pub recording: Option<Recording>,
     /// The providers to add accounts for.
     pub setups: Vec<ProviderSetup>,
     /// Each provider's documented calls.
@@ -181,6 +184,7 @@ impl Store {
         let accounts = setup.accounts.iter().cloned();
         Self {
             profile: setup.profile.clone(),
+            recording: setup.recording.clone(),
             setups: setup.setups.clone(),
             catalogues: setup.catalogues.clone(),
             deadlines: setup.deadlines.clone(),
@@ -205,7 +209,7 @@ impl Store {
             notices: Vec::new(),
             raised: BTreeMap::new(),
             handled: BTreeMap::new(),
-            flash: None,
+            flash: setup.recording.as_ref().and_then(recording::greeting),
             waiting: BTreeMap::new(),
             in_flight: BTreeMap::new(),
             last_request: 0,

@@ -23,6 +23,7 @@ mod pointer;
 mod preferences;
 mod promises;
 mod receiving;
+mod recording;
 mod tokens;
 
 #[test]

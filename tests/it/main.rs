@@ -38,6 +38,7 @@ mod pty;
 mod qr;
 mod readme;
 mod receiver;
+mod recordings;
 mod reopened;
 mod schemas;
 mod search;

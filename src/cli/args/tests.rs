@@ -52,6 +52,7 @@ fn every_value_in_the_help_is_a_noun_that_an_operator_knows() {
         "METHOD",
         "N",
         "NAME",
+        "LINES",
         "NAME=VALUE",
         "NOTE",
         "OFFER",
