@@ -52,7 +52,7 @@ pub struct Log {
 impl Command for Log {
     fn execute(self, start: Start<'_>) -> CommandResult {
         match self.open {
-            Some(file) => open::execute(file, self.entries, start),
+            Some(file) => open::execute(&file, self.entries, start),
             None => start.with_deck(self.entries),
         }
     }

@@ -102,9 +102,9 @@ impl Plain {
         setup.ui.reduced_motion = true;
         let model = console::built(config, setup)?;
         let options = console::options(settings)?;
-        let at = (time_zone(), settings.clock.now());
+        let now = settings.clock.now();
         let start = PlainStart {
-            plain: tui::Plain::new(model, self.lines.into(), at),
+            plain: tui::Plain::new(model, self.lines.into(), time_zone(), now),
             profile: profile.clone(),
             options,
             verify_on_start: config.ui.verify_on_start,

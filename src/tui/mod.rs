@@ -137,6 +137,8 @@ impl Model {
         let keymap = table::keymap(&setup.ui.keys)?;
         let first = shown.first().copied().unwrap_or(Pane::Payments);
         let has_payments = shown.contains(&Pane::Payments);
+        let mut store = Store::new(&setup);
+        store.flash = setup.recording.as_ref().and_then(recording::greeting);
         Ok(Self {
             theme: Theme::new(&setup.ui),
             keymap,
@@ -145,7 +147,7 @@ impl Model {
             shown,
             zoom: ZoomMode::All,
             overlays: Vec::new(),
-            store: Store::new(&setup),
+            store,
             panes: Panes::new(&setup),
             detail_rows: 0,
             log: Pane::Requests,

@@ -63,7 +63,7 @@ pub struct Plain {
 impl Plain {
     /// Of a console before its first message. Times are in `zone`, which the first line names.
     #[must_use]
-    pub fn new(mut model: Model, detail: Detail, (zone, now): (TimeZone, Now)) -> Self {
+    pub fn new(mut model: Model, detail: Detail, zone: TimeZone, now: Now) -> Self {
         model.store.zone = zone;
         let mut plain = Self {
             day: day(now, &model.store.zone),

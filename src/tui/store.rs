@@ -18,7 +18,6 @@ use super::Effect;
 use super::due::{self, Deadlines, Due};
 use super::jobs::Tally;
 use super::msg::{Level, Notice, WatchKey};
-use super::recording;
 use super::rows::Rows;
 use super::setup::{Recording, Setup};
 use super::traffic::Traffic;
@@ -209,7 +208,7 @@ impl Store {
             notices: Vec::new(),
             raised: BTreeMap::new(),
             handled: BTreeMap::new(),
-            flash: setup.recording.as_ref().and_then(recording::greeting),
+            flash: None,
             waiting: BTreeMap::new(),
             in_flight: BTreeMap::new(),
             last_request: 0,

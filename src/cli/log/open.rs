@@ -1,6 +1,6 @@
 //! `log --open`: a recording in the console, or converted.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::Entries;
 use crate::cli::command::{CommandContext, DeckCommand as _};
@@ -8,9 +8,8 @@ use crate::cli::console;
 use crate::cli::exit::{CommandResult, usage};
 use crate::cli::global::Global;
 use crate::cli::interrupt::Interrupts;
-use crate::cli::log_start::LogStart;
 use crate::cli::output::Out;
-use crate::cli::recording::{self, Recording};
+use crate::cli::recording;
 use crate::cli::settings::Settings;
 use crate::cli::start::{Start, block_on};
 use crate::config::{Environ, Profile};
@@ -21,7 +20,7 @@ use crate::{runtime, tui};
 /// The pane that a recording has.
 const PANE: &str = "requests";
 
-pub(super) fn execute(file: PathBuf, entries: Entries, start: Start<'_>) -> CommandResult {
+pub(super) fn execute(file: &Path, entries: Entries, start: Start<'_>) -> CommandResult {
     let out = start.out;
     must_suit(&entries, &start.global)?;
     start.configured(|settings, log| {
@@ -30,9 +29,9 @@ pub(super) fn execute(file: PathBuf, entries: Entries, start: Start<'_>) -> Comm
             deck::learn_fast(&profile.accounts, &Environ::process());
         }
         if entries.export.is_some() {
-            let read = recording::read(&file)?;
+            let read = recording::read(file)?;
             log.run();
-            return block_on(export(read.exchanges, entries, (settings, out)));
+            return block_on(export(read.exchanges, entries, settings, out));
         }
         if entries.selection.is_given() || entries.limit.is_some() {
             return Err(usage(
@@ -49,8 +48,27 @@ pub(super) fn execute(file: PathBuf, entries: Entries, start: Start<'_>) -> Comm
             }
             .into());
         }
-        let read = recording::read(&file)?;
-        show(&file, read, (settings, log, out))
+        let read = recording::read(file)?;
+        let name = file.file_name().unwrap_or(file.as_os_str());
+        let profile = profile(inert::cut(&name.to_string_lossy(), 60));
+        let mut setup = console::setup(&settings.config, &profile, &settings.global.vault()?, out);
+        setup.recording = Some(tui::Recording {
+            path: file.to_string_lossy().into_owned(),
+            skipped: read.skipped,
+        });
+        setup.is_shared = false;
+        setup.may_manage = false;
+        setup.ui.panes = vec![PANE.to_owned()];
+        console::show(runtime::Start {
+            model: console::built(&settings.config, setup)?,
+            options: options(settings)?,
+            recording: Some(read.exchanges),
+            profile,
+            verify_on_start: false,
+            notify: settings.config.ui.notify.clone(),
+            start_log: Box::new(|| log.run()),
+            save_screen: Box::new(|_| {}),
+        })
     })
 }
 
@@ -101,7 +119,8 @@ fn options(settings: &Settings) -> Result<Options, Problem> {
 async fn export(
     requests: Vec<Exchange>,
     entries: Entries,
-    (settings, out): (&Settings, &Out),
+    settings: &Settings,
+    out: &Out,
 ) -> CommandResult {
     let profile = profile("recording".to_owned());
     let deck = Deck::open_recording(&profile, options(settings)?, requests).await?;
@@ -112,33 +131,4 @@ async fn export(
         out,
     };
     entries.run(&cx).await
-}
-
-fn show(
-    file: &Path,
-    read: Recording,
-    (settings, log, out): (&Settings, LogStart, &Out),
-) -> CommandResult {
-    let name = file.file_name().unwrap_or(file.as_os_str());
-    let profile = profile(inert::cut(&name.to_string_lossy(), 60));
-    let vault = settings.global.vault()?;
-    let mut setup = console::setup(&settings.config, &profile, &vault, out);
-    setup.recording = Some(tui::Recording {
-        path: file.to_string_lossy().into_owned(),
-        skipped: read.skipped,
-    });
-    setup.may_manage = false;
-    setup.is_shared = false;
-    setup.ui.panes = vec![PANE.to_owned()];
-    let model = console::built(&settings.config, setup)?;
-    console::show(runtime::Start {
-        model,
-        options: options(settings)?,
-        recording: Some(read.exchanges),
-        profile,
-        verify_on_start: false,
-        notify: settings.config.ui.notify.clone(),
-        start_log: Box::new(|| log.run()),
-        save_screen: Box::new(|_| {}),
-    })
 }

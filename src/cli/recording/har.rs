@@ -105,15 +105,13 @@ fn times(entry: &Value) -> (Duration, Option<Duration>) {
 
 fn outcome(response: &Value) -> Outcome {
     let status = number(&response["status"]).and_then(|status| u16::try_from(status).ok());
-    match status {
-        Some(status @ 1..) => Outcome::Status(status),
-        // Browsers say in fields of their own why a request failed.
-        Some(0) | None => {
-            let words = [&response["_error"], &response["statusText"]].map(text);
-            let words = words.into_iter().flatten().find(|words| !words.is_empty());
-            Outcome::Failed(redaction::text(words.unwrap_or("no response"), 200))
-        }
+    if let Some(status @ 1..) = status {
+        return Outcome::Status(status);
     }
+    // Browsers say in a field of their own why a request failed.
+    let words = [&response["_error"], &response["statusText"]].map(text);
+    let words = words.into_iter().flatten().find(|words| !words.is_empty());
+    Outcome::Failed(redaction::text(words.unwrap_or("no response"), 200))
 }
 
 fn version(side: &Value) -> Option<String> {

@@ -45,13 +45,15 @@ pub fn learn_headers(headers: &[(String, String)]) {
                 learn(value.rsplit(' ').next().unwrap_or(value), "authorization");
             }
             "cookie" => {
-                let pairs = value.split(';').filter_map(|pair| pair.split_once('='));
-                pairs.for_each(|(_, value)| learn(value.trim(), "cookie"));
+                for (_, value) in value.split(';').filter_map(|pair| pair.split_once('=')) {
+                    learn(value.trim(), "cookie");
+                }
             }
             "set-cookie" => {
-                let pair = value.split(';').next().and_then(|it| it.split_once('='));
-                pair.into_iter()
-                    .for_each(|(_, value)| learn(value.trim(), "cookie"));
+                let pair = value.split(';').next().unwrap_or(value);
+                if let Some((_, value)) = pair.split_once('=') {
+                    learn(value.trim(), "cookie");
+                }
             }
             _ => learn_tokens(value),
         }

@@ -15,6 +15,7 @@ const SETTLES: Duration = Duration::from_secs(10);
 /// One thing that lasts.
 #[derive(Debug)]
 struct Item {
+    /// Empty where another line says it.
     end: String,
     /// Since when it is gone.
     gone: Option<Duration>,
@@ -36,16 +37,14 @@ impl Lasting {
             let account = alert.account.as_ref();
             let account = account.map_or_else(String::new, |account| format!("{account}: "));
             let what = spoken(&alert.what);
-            // A notice of the same subject may say something else.
-            let key = match alert.target {
+            let end = format!("no longer: {account}{what}");
+            let (key, end) = match alert.target {
                 Target::Notice(about) if is_of_state(&about) => continue,
-                Target::Notice(_) => format!("{} {what}", alert.key),
-                _ => alert.key,
+                // The next notice of the same subject says something else, or that all is well.
+                Target::Notice(_) => (format!("{} {what}", alert.key), String::new()),
+                _ => (alert.key, end),
             };
-            let lines = [
-                format!("needs attention: {account}{what}"),
-                format!("no longer: {account}{what}"),
-            ];
+            let lines = [format!("needs attention: {account}{what}"), end];
             there.insert(key.clone());
             self.put(key, lines);
         }
@@ -89,7 +88,8 @@ impl Lasting {
             let gone = item.gone.map(|gone| now.mono.saturating_sub(gone));
             gone.is_some_and(|gone| gone >= SETTLES)
         });
-        over.map(|(_, item)| item.end)
+        let ends = over.map(|(_, item)| item.end);
+        ends.filter(|end| !end.is_empty())
     }
 
     /// The time until the next end is reported.

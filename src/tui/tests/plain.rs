@@ -18,7 +18,7 @@ fn started(detail: Detail, watches: Vec<(Watch, Vec<Observation>)>) -> (Plain, V
         ..three_setup()
     };
     let model = Model::new(setup).unwrap();
-    let mut plain = Plain::new(model, detail, (TimeZone::UTC, second(0)));
+    let mut plain = Plain::new(model, detail, TimeZone::UTC, second(0));
     let mut ready = readiness(watches, Vec::new());
     ready.verify = Vec::new();
     plain.update(second(0), Msg::Ready(ready));
@@ -129,23 +129,66 @@ fn a_payment_gives_a_line_for_each_change_and_none_for_a_check_without_news() {
     );
 }
 
+fn used(used: u32, held: Option<u64>) -> Msg {
+    let gauge = BudgetGauge {
+        counts: Counts::All,
+        used,
+        own: used,
+        limit: 600,
+        period: std::time::Duration::from_mins(1),
+        next_free: None,
+        waiting: 0,
+        held: held.map(std::time::Duration::from_secs),
+    };
+    let account = shop();
+    Msg::Budget { account, gauge }
+}
+
 #[test]
 fn what_comes_and_goes_is_reported_once_and_its_end_once_it_stays_away() {
     let mut plain = quiet(Detail::Changes);
-    let begun = said(&mut plain, 1, warning("the disk is full"));
-    assert_eq!(begun, ["needs attention: the disk is full"]);
-    plain.model.store.dismiss("disk");
-    assert_eq!(said(&mut plain, 2, Msg::Woke), [""; 0]);
-    let again = said(&mut plain, 5, warning("the disk is full"));
+    let what = "kanga: over 90 % of the rate limit is used: 590 of 600 requests in 1 min";
+    let begun = said(&mut plain, 1, used(590, None));
+    assert_eq!(begun, [format!("needs attention: {what}")]);
+    assert_eq!(said(&mut plain, 2, used(10, None)), [""; 0]);
+    let again = said(&mut plain, 5, used(590, None));
     assert_eq!(again, [""; 0], "it was away for a moment only");
-    plain.model.store.dismiss("disk");
-    assert_eq!(said(&mut plain, 6, Msg::Woke), [""; 0]);
+    assert_eq!(said(&mut plain, 6, used(10, None)), [""; 0]);
     assert!(plain.next_wake(second(6)).unwrap() <= std::time::Duration::from_secs(10));
     assert_eq!(untimed(&plain.lines(second(15))), [""; 0]);
     assert_eq!(
         untimed(&plain.lines(second(16))),
-        ["no longer: the disk is full"]
+        [format!("no longer: {what}")]
     );
+}
+
+#[test]
+fn a_notice_gives_a_line_for_each_text_and_the_next_one_ends_it() {
+    let mut plain = quiet(Detail::Changes);
+    for (at, level, text, expected) in [
+        (
+            1,
+            msg::Level::Warning,
+            "the disk is full",
+            "needs attention: the disk is full",
+        ),
+        (
+            2,
+            msg::Level::Warning,
+            "the disk is away",
+            "needs attention: the disk is away",
+        ),
+        (3, msg::Level::Info, "the disk is back", "the disk is back"),
+    ] {
+        let notice = msg::Notice {
+            level,
+            about: "disk".into(),
+            text: text.into(),
+        };
+        let lines = said(&mut plain, at, Msg::Notice(notice));
+        assert_eq!(lines, [expected]);
+    }
+    assert_eq!(untimed(&plain.lines(second(30))), [""; 0]);
 }
 
 #[test]
@@ -284,26 +327,13 @@ fn credentials_a_pause_after_429_and_the_receiver_give_lines() {
         said(&mut plain, 3, Msg::Woke),
         ["needs attention: kanga: credentials rejected: the key is revoked"]
     );
-    let gauge = |held: Option<u64>| Msg::Budget {
-        account: shop(),
-        gauge: BudgetGauge {
-            counts: Counts::All,
-            used: 3,
-            own: 3,
-            limit: 600,
-            period: std::time::Duration::from_mins(1),
-            next_free: None,
-            waiting: 0,
-            held: held.map(std::time::Duration::from_secs),
-        },
-    };
     assert_eq!(
-        said(&mut plain, 4, gauge(Some(30))),
+        said(&mut plain, 4, used(3, Some(30))),
         [
             "kanga: rate limit, status 429: the next request is sent at 02:55:00; another program may be using this key"
         ]
     );
-    assert_eq!(said(&mut plain, 34, gauge(None)), [""; 0]);
+    assert_eq!(said(&mut plain, 34, used(3, None)), [""; 0]);
     assert_eq!(
         untimed(&plain.lines(second(44))),
         ["kanga: the pause after status 429 is over"]
