@@ -34,6 +34,7 @@ fn console() -> Model {
         may_manage: false,
         catalogues: Vec::new(),
         profiles: Vec::new(),
+        recording: None,
         deadlines: Vec::new(),
         ui: UiOptions::default(),
     };

@@ -85,6 +85,7 @@ fn console(watches: Vec<(Watch, Vec<Observation>)>) -> Model {
         may_manage: false,
         catalogues: Vec::new(),
         profiles: Vec::new(),
+        recording: None,
         deadlines: Vec::new(),
         ui: UiOptions::default(),
     };

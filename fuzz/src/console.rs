@@ -123,6 +123,7 @@ impl Console {
                 .map(|manifest| (manifest.id, manifest.catalogue))
                 .collect(),
             profiles: Vec::new(),
+            recording: None,
             deadlines: Vec::new(),
             ui: UiOptions::default(),
         };

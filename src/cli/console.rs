@@ -14,7 +14,7 @@ use super::settings::Settings;
 use super::start::{Command, Start};
 use super::{limits, stop};
 use crate::config::{Config, ConfigError, Environ, Profile, Ui, Vault};
-use crate::deck;
+use crate::deck::{self, Options, Receive};
 use crate::domain::{Problem, ProblemKind};
 use crate::providers;
 use crate::runtime::{self, Ended};
@@ -25,6 +25,16 @@ pub struct Console {
     /// Whether it opens with the screen of the last run. A profile that it switches to later does.
     restores: bool,
     target: Option<OpenTarget>,
+}
+
+/// Runs the console. It handles signals itself: it must restore the terminal first.
+pub fn show(start: runtime::Start) -> CommandResult {
+    stop::leave_to_others();
+    match runtime::run(start) {
+        Ok(Ended::Left) => Ok(Exit::Done),
+        Ok(Ended::Interrupted) => Ok(Exit::Interrupted),
+        Err(error) => Err(local(format!("the terminal was closed: {error}")).into()),
+    }
 }
 
 impl Console {
@@ -70,13 +80,7 @@ impl Console {
             source: Arc::new(source),
             start_log: Box::new(|| log.run()),
         };
-        // The console handles signals itself: it must restore the terminal first.
-        stop::leave_to_others();
-        match runtime::run(start) {
-            Ok(Ended::Left) => Ok(Exit::Done),
-            Ok(Ended::Interrupted) => Ok(Exit::Interrupted),
-            Err(error) => Err(local(format!("the terminal was closed: {error}")).into()),
-        }
+        show(start)
     }
 }
 
@@ -90,7 +94,30 @@ pub fn model(
     vault: &Vault,
     out: &Out,
 ) -> Result<Model, ConfigError> {
-    let setup = setup(config, profile, vault, out);
+    built(config, setup(config, profile, vault, out))
+}
+
+/// The deck's options: the console receives callbacks.
+pub fn options(settings: &Settings) -> Result<Options, Problem> {
+    let Settings {
+        config, profile, ..
+    } = settings;
+    Ok(Options {
+        receive: Some(Receive {
+            // The simulator's callbacks use their own free port.
+            bind: config.callbacks.bind.filter(|_| !profile.built_in),
+            trusted_proxies: config.callbacks.trusted_proxies.clone(),
+            ..Receive::default()
+        }),
+        ..settings.options()?
+    })
+}
+
+/// As [`model`], of a setup.
+///
+/// # Errors
+/// As [`model`].
+pub fn built(config: &Config, setup: Setup) -> Result<Model, ConfigError> {
     Model::new(setup).map_err(|error| misconfigured(&config.ui, error))
 }
 
@@ -114,7 +141,8 @@ fn must_exist(target: &OpenTarget, settings: &Settings) -> Result<(), Problem> {
     ))
 }
 
-fn setup(config: &Config, profile: &Profile, vault: &Vault, out: &Out) -> Setup {
+/// What the console starts from.
+pub fn setup(config: &Config, profile: &Profile, vault: &Vault, out: &Out) -> Setup {
     let ui = &config.ui;
     Setup {
         profile: profile.name.clone(),
@@ -145,6 +173,7 @@ fn setup(config: &Config, profile: &Profile, vault: &Vault, out: &Out) -> Setup 
                 .map_or_else(Vec::new, |it| it.words.clone()),
             keys: keys(ui),
         },
+        recording: None,
     }
 }
 

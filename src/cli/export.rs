@@ -23,6 +23,9 @@ const NO_URI: &AsciiSet = &CONTROLS
 /// In the part after the authority; the authority itself may have an IPv6 address in brackets.
 const NO_PATH: &AsciiSet = &NO_URI.add(b'[').add(b']');
 
+/// The field of an entry with what HAR has no field for.
+pub const OWN: &str = "_tilldeck";
+
 /// The only page of an archive: readers expect each entry to belong to a page.
 const PAGE: &str = "page_1";
 
@@ -169,7 +172,7 @@ fn entry(exchange: &Exchange) -> Value {
     let wait = exchange
         .to_head
         .map_or(time, |to_head| millis(to_head).min(time));
-    json!({
+    let mut entry = json!({
         "pageref": PAGE,
         "startedDateTime": exchange.at.rfc3339(),
         "time": time,
@@ -180,7 +183,16 @@ fn entry(exchange: &Exchange) -> Value {
         // Without it Chromium takes the first entry for a document and each JSON response for a script.
         "_resourceType": "fetch",
         "comment": format!("account {}, attempt {}", exchange.account, exchange.attempt),
-    })
+    });
+    entry[OWN] = json!({
+        "account": exchange.account,
+        "provider": exchange.provider,
+        "environment": exchange.environment,
+        "about": exchange.about,
+        "attempt": exchange.attempt,
+        "operator": exchange.operator,
+    });
+    entry
 }
 
 fn request(exchange: &Exchange) -> Value {

@@ -1,8 +1,10 @@
 //! `log`: the sent requests in the ledger.
 
 mod callbacks;
+mod open;
 mod selection;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
@@ -15,7 +17,8 @@ use super::export;
 use super::output::{AsCsv, Cell, Listing, Out, OutputError, Tone, plain, toned, whole};
 use super::report::counted;
 use super::settings::Settings;
-use super::values::limit;
+use super::start::{Command, Start};
+use super::values::{limit, path};
 use crate::domain::{Exchange, ExchangeId, Outcome};
 use crate::ledger::{Ledger, LedgerError, LogQuery, set_aside_in};
 
@@ -37,6 +40,27 @@ const PAGE_WHOLE: usize = 100;
 /// Show the requests that tilldeck sent, or the callbacks that it received.
 #[derive(Debug, Args)]
 pub struct Log {
+    /// Open a recording in the console, read-only: a HAR of a browser or proxy, or a file of --export har or ndjson.
+    /// With --export, convert it.
+    #[arg(long, value_parser = path(), value_name = "FILE", conflicts_with_all = ["deliveries", "follow", "all_profiles", "csv"])]
+    open: Option<PathBuf>,
+    /// Which entries, and how.
+    #[command(flatten)]
+    entries: Entries,
+}
+
+impl Command for Log {
+    fn execute(self, start: Start<'_>) -> CommandResult {
+        match self.open {
+            Some(file) => open::execute(&file, self.entries, start),
+            None => start.with_deck(self.entries),
+        }
+    }
+}
+
+/// The entries to print.
+#[derive(Debug, Args)]
+struct Entries {
     /// Show received callbacks instead of sent requests.
     #[arg(long)]
     deliveries: bool,
@@ -68,7 +92,7 @@ enum Export {
     Curl,
 }
 
-impl DeckCommand for Log {
+impl DeckCommand for Entries {
     async fn run(self, cx: &CommandContext<'_>) -> CommandResult {
         let out = &self.format.on(&cx.out.for_reader());
         let cx = &CommandContext { out, ..*cx };
@@ -84,7 +108,7 @@ impl DeckCommand for Log {
     }
 }
 
-impl Log {
+impl Entries {
     /// Prints the requests.
     async fn show(&self, cx: &CommandContext<'_>) -> CommandResult {
         let (ledger, out) = (cx.deck.ledger(), cx.out);
@@ -281,7 +305,7 @@ impl<'a> Writer<'a> {
     }
 }
 
-impl Log {
+impl Entries {
     /// The number of rows to show. An export has no default limit: a file looks complete, even if it is not.
     fn most(&self) -> usize {
         let default = if self.export.is_some() {

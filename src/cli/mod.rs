@@ -32,9 +32,11 @@ mod misuse;
 mod open;
 pub mod output;
 mod payments;
+mod plain;
 mod player;
 mod prompt;
 mod purchase_link;
+mod recording;
 mod replay;
 mod report;
 mod request;
@@ -61,6 +63,7 @@ use console::Console;
 use exit::Exit;
 use log_start::LogStart;
 use output::{Out, OutputError, Tone};
+use plain::Plain;
 use start::{Command as _, Start};
 
 use crate::support_log;
@@ -94,6 +97,7 @@ fn run(arguments: Arguments, name: &str) -> Exit {
     let Arguments {
         global,
         no_restore,
+        plain,
         command,
     } = arguments;
     let out = Out::new(global.json, global.color);
@@ -104,8 +108,12 @@ fn run(arguments: Arguments, name: &str) -> Exit {
         out: &out,
     };
     let done = match command {
+        Some(_) if plain.is_some() => Err(plain::goes_alone(name).into()),
         Some(command) => command.execute(start),
-        None => Console::new(!no_restore).execute(start),
+        None => match plain.or_else(|| plain::chosen_by_terminal(&out)) {
+            Some(lines) => Plain::new(lines).execute(start),
+            None => Console::new(!no_restore).execute(start),
+        },
     };
     ended(out.settle(done), &out)
 }

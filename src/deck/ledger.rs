@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::clock::Clock;
 use crate::config::{DatabaseUrl, Environ, LedgerConfig, SecretSource};
-use crate::domain::{Problem, ProblemKind, Secret, inert};
+use crate::domain::{Exchange, Problem, ProblemKind, Secret, inert};
 use crate::ledger::{self, DatabaseSettings, Ledger, Retention};
 use crate::net;
 
@@ -39,6 +39,17 @@ pub(super) async fn open(
         clock.clone(),
         Retention::default(),
     ))
+}
+
+/// A ledger in memory with these requests.
+pub(super) async fn of_recording(requests: Vec<Exchange>, clock: Clock) -> Ledger {
+    let ledger = Ledger::in_memory(clock);
+    for request in requests {
+        ledger.keep_up().await;
+        ledger.record_later(request, Box::new(|_| {}));
+    }
+    ledger.flush().await;
+    ledger
 }
 
 /// The shared database that the config names, with its password.

@@ -38,6 +38,7 @@ pub use ledger::{database, on_thread};
 pub use receiving::{Pace, Receive, is_forward, target};
 pub use runtime::accounts;
 use runtime::{AccountFactory, AccountRegistry, AccountRuntime};
+pub use secrets::learn_fast;
 pub use simulator::{CONTROL, Posted, Posting, Proof, post, serve};
 
 use hooks::Hooks;
@@ -48,7 +49,8 @@ use receiving::{CallbackService, ListenState, Parts, SealKeys};
 use crate::clock::Clock;
 use crate::config::{self, Callbacks, Environ, LedgerConfig, Profile, Vault};
 use crate::domain::{
-    Ability, Account, AccountId, BudgetGauge, CredentialStatus, Problem, ProblemKind, RawRequest,
+    Ability, Account, AccountId, BudgetGauge, CredentialStatus, Exchange, Problem, ProblemKind,
+    RawRequest,
 };
 use crate::ledger::{Ledger, Status};
 use crate::net::{ClockWarning, EventSender, Gate, Network, Overrides};
@@ -131,6 +133,37 @@ impl Deck {
     /// # Errors
     /// If the built-in simulator cannot be started, or a newer tilldeck wrote the ledger.
     pub async fn open(profile: &Profile, options: Options) -> Result<Self, Problem> {
+        // The simulator's accounts belong to this run, so its ledger is this machine's file.
+        let shared =
+            (!profile.built_in && !options.overrides.read_only).then(|| options.ledger.clone());
+        let (state_dir, environ) = (options.state_dir.clone(), options.environ.clone());
+        let clock = options.clock.clone();
+        let ledger =
+            async move { ledger::open(shared.as_ref(), state_dir, &environ, &clock).await };
+        Self::assembled(profile, options, ledger).await
+    }
+
+    /// Opens a recording of requests, on a ledger in memory that holds them. Nothing is saved, and a profile without
+    /// accounts sends nothing.
+    ///
+    /// # Errors
+    /// As [`Deck::open`].
+    pub async fn open_recording(
+        profile: &Profile,
+        options: Options,
+        requests: Vec<Exchange>,
+    ) -> Result<Self, Problem> {
+        let clock = options.clock.clone();
+        let ledger = async move { Ok(ledger::of_recording(requests, clock).await) };
+        Self::assembled(profile, options, ledger).await
+    }
+
+    /// Puts a profile together on the ledger that `opened` is.
+    async fn assembled(
+        profile: &Profile,
+        options: Options,
+        opened: impl Future<Output = Result<Ledger, Problem>>,
+    ) -> Result<Self, Problem> {
         let Options {
             state_dir,
             clock,
@@ -142,7 +175,7 @@ impl Deck {
             vault,
             overrides,
             receive,
-            ledger: ledger_config,
+            ledger: _,
             callbacks,
             hooks,
             handover,
@@ -156,10 +189,7 @@ impl Deck {
             let simulator = simulator::start(&clock, bound.callback_urls()).await?;
             Ok((bound, Some(simulator)))
         };
-        // The simulator's accounts belong to this run, so its ledger is this machine's file.
-        let shared = (!profile.built_in && !overrides.read_only).then_some(&ledger_config);
         // Before anything is sent: jobs and nonces of a newer ledger would be ignored.
-        let opened = ledger::open(shared, state_dir.clone(), &environ, &clock);
         let (ledger, listening) = tokio::join!(opened, listening);
         let ledger = ledger?;
         let (bound, simulator) = listening?;

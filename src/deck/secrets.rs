@@ -58,7 +58,7 @@ impl SecretOverrides {
 
 /// Teaches the redactor the secrets that can be read at once, used or not: a provider may echo any of them in its first
 /// answer. Slow ones are taught when they are read. Blocks.
-pub(super) fn learn_fast(accounts: &[AccountConfig], environ: &Environ) {
+pub fn learn_fast(accounts: &[AccountConfig], environ: &Environ) {
     let secrets = accounts.iter().flat_map(|account| &account.secrets);
     for (key, source) in secrets.filter(|(_, source)| source.is_cheap()) {
         // The call that needs the secret reports the error.

@@ -165,7 +165,17 @@ fn octal(out: &mut String, bytes: &[u8]) {
 /// A tilldeck command for a profile. Another one may have a live account of the same name.
 #[must_use]
 pub fn own<'a>(profile: &str, arguments: impl IntoIterator<Item = &'a str>) -> String {
-    let mut out = format!("tilldeck --profile {}", word(profile));
+    let own = format!("tilldeck --profile {}", word(profile));
+    with_arguments(own, arguments)
+}
+
+/// A tilldeck command that needs no profile.
+#[must_use]
+pub fn own_without_profile<'a>(arguments: impl IntoIterator<Item = &'a str>) -> String {
+    with_arguments("tilldeck".to_owned(), arguments)
+}
+
+fn with_arguments<'a>(mut out: String, arguments: impl IntoIterator<Item = &'a str>) -> String {
     for argument in arguments {
         // An option's name, or an argument that may look like one.
         let is_option = argument.strip_prefix("--").is_some_and(|name| {

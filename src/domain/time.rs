@@ -86,6 +86,12 @@ impl WallTime {
         self.strftime("%H:%M:%S", zone)
     }
 
+    /// `2026-11-22` in `zone`.
+    #[must_use]
+    pub fn date(self, zone: &TimeZone) -> String {
+        self.strftime("%Y-%m-%d", zone)
+    }
+
     /// `2026-11-22 02:54:26` in `zone`.
     #[must_use]
     pub fn date_and_clock(self, zone: &TimeZone) -> String {

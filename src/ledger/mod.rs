@@ -59,6 +59,12 @@ impl Ledger {
     pub fn start(folder: PathBuf, clock: Clock, limits: Retention) -> Self {
         Self(Arc::new(Sqlite::start(folder, clock, limits)))
     }
+
+    /// A ledger of its own in memory, without a file: what is saved in it ends with it.
+    #[must_use]
+    pub fn in_memory(clock: Clock) -> Self {
+        Self(Arc::new(Sqlite::in_memory(clock, Retention::unlimited())))
+    }
 }
 
 impl Deref for Ledger {

@@ -89,6 +89,16 @@ pub struct Retention {
 }
 
 impl Retention {
+    /// Nothing is dropped.
+    #[must_use]
+    pub fn unlimited() -> Self {
+        Self {
+            age: Duration::MAX,
+            bytes: u64::MAX,
+            count: u64::MAX,
+        }
+    }
+
     /// The history of a ledger that a team shares: by age, and by a number that a database holds with ease.
     #[must_use]
     pub fn shared() -> Self {

@@ -64,7 +64,7 @@ fn of_terminal(environ: &Environ, size: Option<(u16, u16)>) -> Vec<Finding> {
     if let Some(problem) = no_terminal(environ.get("TERM").as_deref()) {
         warn(
             problem.message,
-            "set TERM to the terminal's name, such as xterm-256color",
+            "set TERM to the terminal's name, such as xterm-256color; `tilldeck --plain` needs none",
         );
     }
     let (least_columns, least_rows) = SMALLEST;

@@ -8,6 +8,7 @@ mod inbound;
 mod input;
 mod message;
 mod perform;
+mod plain;
 mod reload;
 mod requests;
 mod running;
@@ -43,9 +44,10 @@ use clipboard::Multiplexer;
 pub use doctor::examine;
 use first_account::Added;
 pub use message::clock_warning;
+pub use plain::{PlainStart, run_plain};
 pub use reload::watch;
 use running::{Opening, Running};
-pub use source::{ProfileSource, ProfileStart, Reload};
+pub use source::{NoProfiles, ProfileSource, ProfileStart, Reload};
 use terminal::Entered;
 
 /// The most messages before a frame is drawn: a flood must not block the screen.
@@ -88,7 +90,10 @@ pub fn run(start: Start) -> io::Result<Ended> {
         start_log,
     } = start;
     let ProfileStart {
-        mut model, options, ..
+        mut model,
+        options,
+        recording,
+        ..
     } = first;
     let early = Arc::new(AtomicBool::new(false));
     for signal in ENDING {
@@ -135,6 +140,7 @@ pub fn run(start: Start) -> io::Result<Ended> {
         let opening = Opening {
             profile: first.profile,
             options,
+            recording,
             verify: first.verify_on_start,
             kept: Vec::new(),
         };
@@ -481,7 +487,7 @@ pub fn no_terminal(term: Option<&OsStr>) -> Option<Problem> {
     Some(Problem::new(
         crate::domain::ProblemKind::Local,
         format!("the console needs a terminal: {why}"),
-        "these commands work without it: check, payments, estimate, link, account, token, player, budget, request, log, listen, \
-         replay, sandbox serve; `tilldeck --help` explains them",
+        "`tilldeck --plain` prints lines in its place. These commands work without it, too: check, payments, estimate, link, \
+         account, token, player, budget, request, log, listen, replay, sandbox serve; `tilldeck --help` explains them",
     ))
 }

@@ -141,6 +141,7 @@ impl Console {
         let opening = Opening {
             profile: start.profile,
             options: start.options,
+            recording: start.recording,
             verify: start.verify_on_start,
             kept,
         };

@@ -13,7 +13,9 @@ use super::{message, perform};
 use crate::clock::time_zone;
 use crate::config::Profile;
 use crate::deck::{Deck, Follower, Handover, News, Options};
-use crate::domain::{Account, AccountId, Environment, ExchangeId, PaymentId, Search, Watchlist};
+use crate::domain::{
+    Account, AccountId, Environment, Exchange, ExchangeId, PaymentId, Search, Watchlist,
+};
 use crate::ledger::Status;
 use crate::net::{self, EventReceiver};
 use crate::tui::msg::{LEDGER, Level, Notice, Ready};
@@ -106,6 +108,8 @@ impl Running {
 pub struct Opening {
     pub profile: Profile,
     pub options: Options,
+    /// As [`super::ProfileStart::recording`].
+    pub recording: Option<Vec<Exchange>>,
     /// Whether real accounts are verified.
     pub verify: bool,
     /// The accounts of the same profile that go on, and are not verified again.
@@ -120,7 +124,11 @@ impl Opening {
             renew: true,
             ..self.options
         };
-        let deck = match Deck::open(&self.profile, options).await {
+        let opening = match self.recording {
+            Some(requests) => Deck::open_recording(&self.profile, options, requests).await,
+            None => Deck::open(&self.profile, options).await,
+        };
+        let deck = match opening {
             Ok(deck) => Arc::new(deck),
             Err(problem) => {
                 tracing::error!(why = problem.message, "the profile cannot be opened");

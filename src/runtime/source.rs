@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::config::{Notify, Profile};
 use crate::deck::Options;
-use crate::domain::{AccountId, Environment, Problem};
+use crate::domain::{AccountId, Environment, Exchange, Problem, ProblemKind};
 use crate::tui::{Model, ScreenState};
 
 /// What a profile opens with.
@@ -15,6 +15,8 @@ pub struct ProfileStart {
     pub profile: Profile,
     /// The deck's options; `events` and `renew` are set when it opens.
     pub options: Options,
+    /// The requests of a recording, to show in place of the ledger's.
+    pub recording: Option<Vec<Exchange>>,
     /// Whether real accounts are verified at start without asking.
     pub verify_on_start: bool,
     /// How the terminal shows that something needs attention.
@@ -61,4 +63,37 @@ pub trait ProfileSource: Send + Sync {
 
     /// Saves the screen of a profile, for the next time that it opens.
     fn save_screen(&self, profile: &str, screen: &ScreenState);
+}
+
+/// Has no profile and changes nothing: a recording has the screen alone.
+pub struct NoProfiles;
+
+impl ProfileSource for NoProfiles {
+    fn open(&self, _: &str) -> Result<ProfileStart, Problem> {
+        Err(none())
+    }
+
+    fn home_of(&self, _: Environment) -> Result<(Profile, Options), Problem> {
+        Err(none())
+    }
+
+    fn has_changed(&self) -> bool {
+        false
+    }
+
+    fn reload(&self, _: bool) -> Result<Reload, Problem> {
+        Ok(Reload::Same)
+    }
+
+    fn changed_here(&self, _: &AccountId) {}
+
+    fn save_screen(&self, _: &str, _: &ScreenState) {}
+}
+
+fn none() -> Problem {
+    Problem::new(
+        ProblemKind::Usage,
+        "a recording has no profiles",
+        "quit, and open `tilldeck` without a recording",
+    )
 }

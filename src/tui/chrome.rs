@@ -40,6 +40,10 @@ pub fn draw_header(ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
         .text("› ", dim)
         .text(&profile, style)
         .skip(1);
+    if store.recording.is_some() {
+        pen.skip(1)
+            .text(" RECORDING read-only ", theme.badge(Tone::Busy));
+    }
     for environment in [
         Environment::Production,
         Environment::Sandbox,

@@ -76,7 +76,8 @@ impl Model {
 
     fn copy_command_line(&mut self, io: &mut Io<'_>) {
         let top = self.component(self.top());
-        let Some(command) = top.command(self.ctx(io.now, false)) else {
+        let command = top.command(self.ctx(io.now, false));
+        let Some(command) = self.store.recording_command().or(command) else {
             let text = "no command gives what is selected here";
             self.store.flash(Level::Info, text);
             return;
@@ -272,6 +273,9 @@ impl Model {
 
     /// Whether an action is available now. Footer and palette omit the others.
     pub(super) fn can(&self, action: Action, now: Now) -> bool {
+        if self.why_barred(action).is_some() {
+            return false;
+        }
         if let Some(action) = ConsoleAction::of(action) {
             return self.can_console(action);
         }

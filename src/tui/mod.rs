@@ -23,7 +23,9 @@ mod overlays;
 mod pane;
 mod panes;
 mod pasted;
+mod plain;
 mod pointer;
+mod recording;
 mod reopening;
 mod rows;
 mod screen_state;
@@ -52,8 +54,9 @@ use crate::domain::{Now, Problem, RequestId, ThemeChoice};
 pub use effect::Effect;
 pub use layout::SMALLEST;
 pub use msg::Msg;
+pub use plain::{Detail, Plain};
 pub use screen_state::ScreenState;
-pub use setup::{OpenTarget, ProfileEntry, Setting, Setup, SetupError, UiOptions};
+pub use setup::{OpenTarget, ProfileEntry, Recording, Setting, Setup, SetupError, UiOptions};
 pub use table::{KeyRow, key_rows};
 
 use component::{AnyComponent, Command, DynComponent, Event, UpdateContext, ViewContext};
@@ -135,6 +138,8 @@ impl Model {
         let keymap = table::keymap(&setup.ui.keys)?;
         let first = shown.first().copied().unwrap_or(Pane::Payments);
         let has_payments = shown.contains(&Pane::Payments);
+        let mut store = Store::new(&setup);
+        store.flash = setup.recording.as_ref().and_then(recording::greeting);
         Ok(Self {
             theme: Theme::new(&setup.ui),
             keymap,
@@ -143,7 +148,7 @@ impl Model {
             shown,
             zoom: ZoomMode::All,
             overlays: Vec::new(),
-            store: Store::new(&setup),
+            store,
             panes: Panes::new(&setup),
             detail_rows: 0,
             log: Pane::Requests,
@@ -471,6 +476,10 @@ impl Model {
 
     /// Does what a key does: in the top window, else in the focused pane, else in the console.
     fn act(&mut self, action: Action, io: &mut Io<'_>) {
+        if let Some(why) = self.why_barred(action) {
+            self.store.flash(Level::Info, why);
+            return;
+        }
         let top = self.top();
         if let Some(action) = NavAction::of(action) {
             self.call(top, io, |it, ctx| it.step(action.step(), ctx));
@@ -772,7 +781,8 @@ fn draw_pane(
     let title = pane.title();
     let room = area.width.saturating_sub(widgets::text::width(&title) + 9);
     // A short note replaces the hidden Callbacks pane.
-    let hides = pane == Pane::Requests && !model.shows(Pane::Callbacks);
+    let has_callbacks = model.store.recording.is_none();
+    let hides = has_callbacks && pane == Pane::Requests && !model.shows(Pane::Callbacks);
     let brief = || hides.then(|| panes::callbacks::listener::brief(ctx));
     let note = component.note(ctx, room).or_else(brief);
     let inner = Framed {

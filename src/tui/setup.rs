@@ -25,6 +25,8 @@ pub struct Setup {
     pub may_manage: bool,
     /// Each provider's documented calls, for the explorer.
     pub catalogues: Vec<(ProviderId, &'static [Documented])>,
+    /// The recording that is shown in place of an account's requests.
+    pub recording: Option<Recording>,
     /// The callbacks of each provider that must be answered in time.
     pub deadlines: Vec<(ProviderId, &'static [Deadline])>,
     /// The operator's preferences.
@@ -42,6 +44,15 @@ pub struct ProfileEntry {
     pub is_default: bool,
     /// The environment of each of its accounts.
     pub accounts: Vec<Environment>,
+}
+
+/// A recording of requests: nothing is sent, and nothing saved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recording {
+    /// The path of its file, as it was given.
+    pub path: String,
+    /// How many of its entries could not be read.
+    pub skipped: usize,
 }
 
 /// A place in the console.

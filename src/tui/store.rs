@@ -19,7 +19,7 @@ use super::due::{self, Deadlines, Due};
 use super::jobs::Tally;
 use super::msg::{Level, Notice, WatchKey};
 use super::rows::Rows;
-use super::setup::{ProfileEntry, Setup};
+use super::setup::{ProfileEntry, Recording, Setup};
 use super::traffic::Traffic;
 use super::watched::Watched;
 use super::widgets::text::contains;
@@ -125,6 +125,8 @@ pub struct Store {
     pub profile: String,
     /// Every profile that can be opened.
     pub profiles: Vec<ProfileEntry>,
+    /// The recording that is shown, if it is one.
+    pub recording: Option<Recording>,
     /// The providers to add accounts for.
     pub setups: Vec<ProviderSetup>,
     /// Each provider's documented calls.
@@ -184,6 +186,7 @@ impl Store {
         Self {
             profile: setup.profile.clone(),
             profiles: setup.profiles.clone(),
+            recording: setup.recording.clone(),
             setups: setup.setups.clone(),
             catalogues: setup.catalogues.clone(),
             deadlines: setup.deadlines.clone(),

@@ -17,12 +17,14 @@ mod gallery;
 mod help;
 mod notify;
 mod payments;
+mod plain;
 mod players;
 mod pointer;
 mod preferences;
 mod profiles;
 mod promises;
 mod receiving;
+mod recording;
 mod tokens;
 
 #[test]

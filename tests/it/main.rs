@@ -28,6 +28,7 @@ mod payer;
 mod payments;
 mod peer;
 mod places;
+mod plain;
 mod player;
 mod pledg;
 #[cfg(feature = "postgres")]
@@ -38,6 +39,7 @@ mod pty;
 mod qr;
 mod readme;
 mod receiver;
+mod recordings;
 mod reopened;
 mod schemas;
 mod search;

@@ -200,19 +200,7 @@ impl Listener {
 
     /// As this command starts it.
     pub fn spawn(command: &mut Command) -> Self {
-        let mut child = command
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let out = lines(child.stdout.take().unwrap());
-        let errors = lines(child.stderr.take().unwrap());
-        let mut listener = Self {
-            child,
-            url: String::new(),
-            lines: out,
-            errors,
-        };
+        let mut listener = Self::of(command);
         let first = listener.line();
         listener.url = match serde_json::from_str::<Value>(&first) {
             Ok(object) => object["url"].as_str().unwrap().to_owned(),
@@ -220,6 +208,23 @@ impl Listener {
         };
         assert!(listener.url.starts_with("http://127.0.0.1:"));
         listener
+    }
+
+    /// Another command that runs until it is stopped, and has no URL.
+    pub fn of(command: &mut Command) -> Self {
+        let mut child = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let out = lines(child.stdout.take().unwrap());
+        let errors = lines(child.stderr.take().unwrap());
+        Self {
+            child,
+            url: String::new(),
+            lines: out,
+            errors,
+        }
     }
 
     /// The next line of standard output.

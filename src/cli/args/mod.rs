@@ -21,6 +21,7 @@ use super::log::Log;
 use super::man::Man;
 use super::open::Open;
 use super::payments::Payments;
+use super::plain::Lines;
 use super::player::Player;
 use super::purchase_link::PurchaseLink;
 use super::replay::Replay;
@@ -51,6 +52,10 @@ pub struct Arguments {
     /// Open the console without the panes, filters and selection of the last run.
     #[arg(long)]
     pub no_restore: bool,
+    /// Print one line for each event in place of the screen: for screen readers, logs and scripts. It reads no keys.
+    /// With `all`, also checks that find nothing new, and every request. Chosen by itself where TERM is `dumb`.
+    #[arg(long, value_enum, value_name = "LINES", num_args = 0..=1, require_equals = true, default_missing_value = "changes")]
+    pub plain: Option<Lines>,
     /// The command; without one, the console opens.
     #[command(subcommand)]
     pub command: Option<Commands>,

@@ -49,6 +49,7 @@ fn every_value_in_the_help_is_a_noun_that_an_operator_knows() {
         "KEY=VALUE",
         "KEYS.txt",
         "LEDGER",
+        "LINES",
         "METHOD",
         "N",
         "NAME",

@@ -2,14 +2,14 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::model;
+use super::{model, options};
 use crate::cli::config_file::ConfigFile;
 use crate::cli::output::Out;
 use crate::cli::screen_file::ScreenFile;
 use crate::cli::settings::Settings;
 use crate::config::Profile;
+use crate::deck::Options;
 use crate::deck::manage::profile_for;
-use crate::deck::{Options, Receive};
 use crate::domain::{AccountId, Environment, Problem};
 use crate::runtime::{ProfileSource, ProfileStart, Reload};
 use crate::tui::{Model, ScreenState};
@@ -59,19 +59,11 @@ impl Profiles {
         {
             model.restore(&screen);
         }
-        let options = Options {
-            receive: Some(Receive {
-                // The simulator's callbacks use their own free port.
-                bind: config.callbacks.bind.filter(|_| !profile.built_in),
-                trusted_proxies: config.callbacks.trusted_proxies.clone(),
-                ..Receive::default()
-            }),
-            ..settings.options()?
-        };
         Ok(ProfileStart {
             model,
             profile: profile.clone(),
-            options,
+            options: options(settings)?,
+            recording: None,
             verify_on_start: config.ui.verify_on_start,
             notify: config.ui.notify.clone(),
         })

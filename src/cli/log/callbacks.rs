@@ -2,7 +2,7 @@
 
 use reqwest::Url;
 
-use super::{Export, Log, Writer, look_again, none};
+use super::{Entries, Export, Writer, look_again, none};
 use crate::cli::command::CommandContext;
 use crate::cli::deliveries::{listing, object, print};
 use crate::cli::exit::{CommandResult, Exit};
@@ -12,7 +12,7 @@ use crate::cli::report::counted;
 use crate::domain::{Delivery, DeliveryId, Received};
 use crate::ledger::DeliveryQuery;
 
-impl Log {
+impl Entries {
     /// Prints the callbacks that `log` selects.
     pub(super) async fn show_callbacks(&self, cx: &CommandContext<'_>) -> CommandResult {
         let (ledger, out) = (cx.deck.ledger(), cx.out);

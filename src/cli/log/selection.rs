@@ -40,6 +40,13 @@ pub(super) struct Selection {
 }
 
 impl Selection {
+    /// Whether any of the options is given.
+    pub(super) fn is_given(&self) -> bool {
+        let texts = [&self.about, &self.method, &self.grep, &self.operator];
+        let has_time = self.since.is_some() || self.until.is_some();
+        has_time || self.status.is_some() || texts.into_iter().any(Option::is_some)
+    }
+
     /// Rejects options that say nothing about callbacks.
     ///
     /// # Errors

@@ -75,7 +75,8 @@ pub(super) fn open(
     })
 }
 
-fn in_memory(rows: &Recovered) -> Connection {
+/// A ledger in memory with these rows.
+pub(super) fn in_memory(rows: &Recovered) -> Connection {
     let conn = Connection::open_in_memory().expect("SQLite opens memory without any file");
     schema::migrate(&conn).expect("the tables fit into an empty database");
     // Fails only for lack of memory; then this process counts from nothing, as a new one does.

@@ -75,15 +75,30 @@ impl Sqlite {
     /// only, which [`Backend::status`] reports.
     #[must_use]
     pub(super) fn start(folder: PathBuf, clock: Clock, limits: Retention) -> Self {
+        let there = folder.clone();
+        Self::on_thread(folder, |changes| Store::open(there, clock, limits, changes))
+    }
+
+    /// A ledger in memory alone, which no other process sees.
+    pub(super) fn in_memory(clock: Clock, limits: Retention) -> Self {
+        Self::on_thread(PathBuf::new(), |changes| {
+            Store::in_memory(clock, limits, changes)
+        })
+    }
+
+    fn on_thread(
+        folder: PathBuf,
+        open: impl FnOnce(watch::Sender<Status>) -> Store + Send + 'static,
+    ) -> Self {
         let (jobs, queue) = mpsc::channel();
         let (changes, status) = watch::channel(Status::Opening);
         let behind = Arc::<WriteBehind>::default();
-        let (there, waiting) = (folder.clone(), behind.clone());
+        let waiting = behind.clone();
         // A thread of its own: SQLite blocks, and a full disk or a lock must not stop the screen.
         let thread = std::thread::Builder::new()
             .name("ledger".to_owned())
             .spawn(move || {
-                thread::run(Store::open(there, clock, limits, changes), &queue, &waiting);
+                thread::run(open(changes), &queue, &waiting);
             });
         // Without its thread, every call answers `Stopped`.
         #[cfg(not(test))]

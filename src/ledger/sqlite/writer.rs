@@ -53,6 +53,8 @@ pub(in crate::ledger) struct Store {
     pub(super) pruned: bool,
     conn: Connection,
     file: Option<FileId>,
+    /// Whether rows count as saved in a file alone.
+    needs_file: bool,
     folder: PathBuf,
     status_sender: watch::Sender<Status>,
     /// The state to return to when writes work again.
@@ -68,8 +70,36 @@ impl Store {
         limits: Retention,
         status_sender: watch::Sender<Status>,
     ) -> Self {
-        let Opened { conn, file, status } =
-            files::open(&folder, &clock, &status_sender, Replaced::default());
+        let opened = files::open(&folder, &clock, &status_sender, Replaced::default());
+        let store = Self::of(opened, clock, limits, status_sender);
+        Self { folder, ..store }
+    }
+
+    /// In memory, by intent.
+    pub(super) fn in_memory(
+        clock: Clock,
+        limits: Retention,
+        status_sender: watch::Sender<Status>,
+    ) -> Self {
+        let opened = Opened {
+            conn: files::in_memory(&Recovered::default()),
+            file: None,
+            status: Status::Ready,
+        };
+        let store = Self::of(opened, clock, limits, status_sender);
+        Self {
+            needs_file: false,
+            ..store
+        }
+    }
+
+    fn of(
+        opened: Opened,
+        clock: Clock,
+        limits: Retention,
+        status_sender: watch::Sender<Status>,
+    ) -> Self {
+        let Opened { conn, file, status } = opened;
         // Before any row gets a time that may be wrong.
         let _ = age::reference(&conn, &clock);
         status_sender.send_replace(status.clone());
@@ -83,7 +113,8 @@ impl Store {
             pruned: false,
             conn,
             file,
-            folder,
+            needs_file: true,
+            folder: PathBuf::new(),
             status_sender,
             opened_as: status,
             failing: false,
@@ -92,9 +123,9 @@ impl Store {
         }
     }
 
-    /// Whether there is a file.
+    /// Whether there is a file, or none is needed.
     pub(super) fn has_file(&self) -> bool {
-        self.file.is_some()
+        self.file.is_some() || !self.needs_file
     }
 
     /// The current state.

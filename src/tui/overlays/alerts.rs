@@ -1,5 +1,6 @@
 //! The list of alerts: the cause, the account and the time of each.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use ratatui::buffer::Buffer;
@@ -159,8 +160,8 @@ impl Component for State {
         });
         let shown = pager.place().unwrap_or_default();
         Pen::new(buf, place, 0).flush(&shown, theme.style(Tone::Dim));
-        let what = &alerts[selected].what;
-        paragraph(buf, detail, what, theme.style(Tone::Plain));
+        let what = words(&alerts[selected]);
+        paragraph(buf, detail, &what, theme.style(Tone::Plain));
         let verb = match &alerts[selected].handled {
             Some(_) => "marks it as not handled",
             None => "marks it as handled",
@@ -223,7 +224,7 @@ fn draw_row(alert: &Alert, account: u16, ctx: ViewContext<'_>, line: Rect, buf: 
     }
     // The rows below the list show the whole text.
     pen.text(
-        &alert.what,
+        &words(alert),
         theme.style(if alert.handled.is_some() {
             Tone::Dim
         } else {
@@ -231,6 +232,15 @@ fn draw_row(alert: &Alert, account: u16, ctx: ViewContext<'_>, line: Rect, buf: 
         }),
     );
     Pen::new(buf, line, 0).flush(&since, dim);
+}
+
+/// What is wrong; of a warning, that it is one, which the color says as well.
+fn words(alert: &Alert) -> Cow<'_, str> {
+    if alert.tone == Tone::Warn {
+        Cow::Owned(format!("warning: {}", alert.what))
+    } else {
+        Cow::Borrowed(&alert.what)
+    }
 }
 
 /// "handled just now by anna".

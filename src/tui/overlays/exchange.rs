@@ -128,15 +128,19 @@ fn lines(exchange: &Exchange, zone: &TimeZone) -> Vec<(Kind, String)> {
         exchange.took.as_millis(),
         exchange.attempt
     ));
+    let environment = match exchange.environment.as_str() {
+        it if it == Environment::Embedded.as_str() => "built-in simulator",
+        it => it,
+    };
+    // Recordings of other programs name no provider.
+    let provider = format!("{} {environment}", exchange.provider);
+    let provider = match provider.trim() {
+        "" => String::new(),
+        provider => format!(" · {provider}"),
+    };
     note(format!(
-        "account {} · {} {} · {}",
+        "account {}{provider} · {}",
         exchange.account,
-        exchange.provider,
-        if exchange.environment == Environment::Embedded.as_str() {
-            "built-in simulator"
-        } else {
-            &exchange.environment
-        },
         exchange.at.date_and_clock(zone)
     ));
     if !exchange.operator.is_empty() {

@@ -41,6 +41,10 @@ pub const LEGEND: &[Section] = &[
                 "state",
                 "the provider's state; PAID: amount and currency match",
             ),
+            (
+                "LESS, MORE",
+                "differs from the order; in place of FINALIZED if narrow",
+            ),
             ("payment", "your order id"),
             ("account", "the account that receives the payment"),
             ("amount", "the amount that the provider reports"),

@@ -19,6 +19,10 @@ const CELL: u16 = 54;
 
 /// Rows the gauges ask for; the layout may give fewer.
 pub fn budget_rows(store: &Store, width: u16) -> u16 {
+    // A recording has neither rate limits nor traffic.
+    if store.recording.is_some() {
+        return 0;
+    }
     // Only the number of gauges matters here, so any instant will do.
     let now = Now {
         mono: Duration::ZERO,

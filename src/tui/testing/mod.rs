@@ -284,6 +284,7 @@ pub fn sandbox_setup() -> Setup {
         is_shared: false,
         may_manage: false,
         catalogues: vec![(ProviderId("kanga"), CATALOGUE)],
+        recording: None,
         deadlines: Vec::new(),
         ui: UiOptions::default(),
     }
@@ -339,6 +340,7 @@ pub fn live_setup() -> Setup {
         is_shared: false,
         may_manage: true,
         catalogues: vec![(ProviderId("kanga"), CATALOGUE)],
+        recording: None,
         deadlines: Vec::new(),
         ui: UiOptions::default(),
     }

@@ -213,3 +213,14 @@ fn a_token_that_cannot_be_renewed_is_an_alert_once_it_has_expired() {
     report(&mut model, 120, token(120, 90));
     assert_eq!(alerts::count(&model.store), 0);
 }
+
+#[test]
+fn a_warning_among_the_alerts_says_that_it_is_one() {
+    let mut model = quiet();
+    warn(&mut model, 1, "disk");
+    press(&mut model, "!", second(1));
+    for (width, height) in [(120, 40), (40, 10)] {
+        let shown = screen(&model, second(1), width, height);
+        assert!(shown.contains("warning: disk is wrong"), "{shown}");
+    }
+}

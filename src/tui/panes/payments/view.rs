@@ -8,7 +8,7 @@ use ratatui::widgets::Widget as _;
 
 use super::rows::{Totals, needs_attention};
 use super::{Action, Sort, State, detail};
-use crate::domain::{Ability, WallTime};
+use crate::domain::{Ability, PaymentVerdict, WallTime};
 use crate::tui::ages::age;
 use crate::tui::component::ViewContext;
 use crate::tui::keys::ConsoleAction;
@@ -267,7 +267,9 @@ impl State {
                 Line::styled(mark, theme.bold(Tone::Accent))
             })
             .when(!self.marked.is_empty()),
-            Column::new("  state", Width::Exact(12), move |it, _| state(it, ctx)),
+            Column::new("  state", Width::Exact(12), move |it, _| {
+                state(it, roomy, ctx)
+            }),
             // It is worth more than the other columns: nothing else in the row names the payment.
             Column::new("payment", Width::Fit(16, u16::MAX), |it: &Watched, _| {
                 Line::raw(it.watch.id.as_str())
@@ -323,9 +325,19 @@ impl State {
     }
 }
 
-fn state<'r>(watched: &Watched, ctx: ViewContext<'_>) -> Line<'r> {
+/// The state, or a difference from the order where `vs. order` has no room for words: a sign alone is easily missed.
+fn state<'r>(watched: &Watched, roomy: bool, ctx: ViewContext<'_>) -> Line<'r> {
     let theme = ctx.theme;
     let (glyph, word, tone) = watched.badge(ctx.now);
+    let word = match watched.verdict() {
+        Some(
+            verdict @ (PaymentVerdict::Less
+            | PaymentVerdict::More
+            | PaymentVerdict::OtherCurrency
+            | PaymentVerdict::UnreadableAmount),
+        ) if !roomy => verdict.mark().1.to_uppercase(),
+        _ => word,
+    };
     // A state that could not be checked again may be out of date: it loses its colour.
     let state = if watched.stale_since().is_some() {
         theme.style(Tone::Dim)

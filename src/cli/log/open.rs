@@ -1,0 +1,138 @@
+//! `log --open`: a recording in the console, or converted.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::Entries;
+use crate::cli::command::{CommandContext, DeckCommand as _};
+use crate::cli::console;
+use crate::cli::exit::{CommandResult, usage};
+use crate::cli::global::Global;
+use crate::cli::interrupt::Interrupts;
+use crate::cli::output::Out;
+use crate::cli::recording;
+use crate::cli::settings::Settings;
+use crate::cli::start::{Start, block_on};
+use crate::config::{Environ, Profile};
+use crate::deck::{self, Deck, Options};
+use crate::domain::{Exchange, Problem, inert};
+use crate::{runtime, tui};
+
+/// The pane that a recording has.
+const PANE: &str = "requests";
+
+pub(super) fn execute(file: &Path, entries: Entries, start: Start<'_>) -> CommandResult {
+    let out = start.out;
+    must_suit(&entries, &start.global)?;
+    start.configured(|settings, log| {
+        // What another program recorded may have the secrets of any profile.
+        for profile in &settings.config.profiles {
+            deck::learn_fast(&profile.accounts, &Environ::process());
+        }
+        if entries.export.is_some() {
+            let read = recording::read(file)?;
+            log.run();
+            return block_on(export(read.exchanges, entries, settings, out));
+        }
+        if entries.selection.is_given() || entries.limit.is_some() {
+            return Err(usage(
+                "--open shows the whole recording; `/` searches it",
+                "the options that select entries go with --export",
+            )
+            .into());
+        }
+        if let Some(problem) = runtime::no_terminal(std::env::var_os("TERM").as_deref()) {
+            let hint = "with --export ndjson or --export curl, `log --open` prints the recording";
+            return Err(Problem {
+                hint: hint.to_owned(),
+                ..problem
+            }
+            .into());
+        }
+        let read = recording::read(file)?;
+        let name = file.file_name().unwrap_or(file.as_os_str());
+        let profile = profile(inert::cut(&name.to_string_lossy(), 60));
+        let mut setup = console::setup(&settings.config, &profile, &settings.global.vault()?, out);
+        setup.recording = Some(tui::Recording {
+            path: file.to_string_lossy().into_owned(),
+            skipped: read.skipped,
+        });
+        setup.profiles = Vec::new();
+        setup.is_shared = false;
+        setup.may_manage = false;
+        setup.ui.panes = vec![PANE.to_owned()];
+        console::show(runtime::Start {
+            first: runtime::ProfileStart {
+                model: console::built(&settings.config, setup)?,
+                options: options(settings)?,
+                recording: Some(read.exchanges),
+                profile,
+                verify_on_start: false,
+                notify: settings.config.ui.notify.clone(),
+            },
+            source: Arc::new(runtime::NoProfiles),
+            start_log: Box::new(|| log.run()),
+        })
+    })
+}
+
+/// Rejects options that say nothing about a recording.
+fn must_suit(entries: &Entries, global: &Global) -> Result<(), Problem> {
+    let is_console = entries.export.is_none();
+    let given = [
+        ("--profile", global.profile.is_some()),
+        ("--ledger", global.ledger.is_some()),
+        ("--uncoordinated", global.uncoordinated),
+        ("--allow-nonce-ahead", global.allow_nonce_ahead),
+        ("--account", is_console && global.account.is_some()),
+        ("--json", is_console && global.json),
+    ];
+    match given.into_iter().find(|(_, is_given)| *is_given) {
+        None => Ok(()),
+        Some((name @ "--json", _)) => Err(usage(
+            format!("{name} says nothing about a recording in the console"),
+            "`log --open FILE --export ndjson` prints JSON",
+        )),
+        Some((name, _)) => Err(usage(
+            format!(
+                "{name} says nothing about a recording: --open reads a file, and sends nothing"
+            ),
+            "leave it out",
+        )),
+    }
+}
+
+/// A profile without accounts, called as the file.
+fn profile(name: String) -> Profile {
+    Profile {
+        name,
+        built_in: false,
+        tint: None,
+        accounts: Vec::new(),
+    }
+}
+
+/// The deck's options: no hook runs.
+fn options(settings: &Settings) -> Result<Options, Problem> {
+    Ok(Options {
+        hooks: crate::config::Hooks::default(),
+        ..settings.options()?
+    })
+}
+
+async fn export(
+    requests: Vec<Exchange>,
+    entries: Entries,
+    settings: &Settings,
+    out: &Out,
+) -> CommandResult {
+    let profile = profile("recording".to_owned());
+    let deck = Deck::open_recording(&profile, options(settings)?, requests).await?;
+    let cx = CommandContext {
+        settings,
+        deck: &deck,
+        interrupts: &Interrupts::default(),
+        out,
+    };
+    entries.run(&cx).await
+}

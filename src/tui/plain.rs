@@ -1,0 +1,305 @@
+//! The console without a screen: the same model, reported as lines of text. For screen readers, logs and scripts; each
+//! line says in words what a color or a glyph says on the screen.
+
+mod lasting;
+mod states;
+mod words;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+
+use super::component::ViewContext;
+use super::jobs::has_failed;
+use super::store::Phase;
+use super::theme::badge;
+use super::{Effect, Model, Msg, deliveries, update};
+use crate::domain::{
+    Delivery, Environment, Exchange, Job, JobId, JobState, Now, Outcome, Problem, WallTime, inert,
+};
+use lasting::Lasting;
+use states::States;
+use words::spoken;
+
+/// The most characters of a line: a reader must come to its end.
+const LINE_MAX: usize = 600;
+/// The requests and jobs that are remembered as failing; of more, an old one may be reported again.
+const FAILING_MAX: usize = 2_000;
+/// The callbacks that are remembered as reported.
+const REPORTED_MAX: usize = 4_000;
+
+/// Which events become lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Detail {
+    /// What changes: a check that finds nothing new gives no line.
+    #[default]
+    Changes,
+    /// Every request, wait and attempt too.
+    All,
+}
+
+/// A console that reports lines in place of drawing.
+#[derive(Debug)]
+pub struct Plain {
+    pub(super) model: Model,
+    detail: Detail,
+    started: WallTime,
+    /// The date of the last line, and the offset of its time.
+    day: String,
+    is_greeted: bool,
+    /// The lines that are not taken yet, without their times.
+    lines: Vec<String>,
+    states: States,
+    lasting: Lasting,
+    /// The requests whose last attempt failed, and how.
+    failing: BTreeMap<String, String>,
+    /// The callbacks of this run that were reported.
+    reported: BTreeSet<i64>,
+    /// The state and the attempts of jobs that have failed before.
+    jobs: BTreeMap<JobId, (JobState, u32)>,
+}
+
+impl Plain {
+    /// Of a console before its first message. Times are in `zone`, which the first line names.
+    #[must_use]
+    pub fn new(mut model: Model, detail: Detail, zone: TimeZone, now: Now) -> Self {
+        model.store.zone = zone;
+        let mut plain = Self {
+            day: day(now, &model.store.zone),
+            model,
+            detail,
+            started: now.wall,
+            is_greeted: false,
+            lines: Vec::new(),
+            states: States::new(now.wall),
+            lasting: Lasting::default(),
+            failing: BTreeMap::new(),
+            reported: BTreeSet::new(),
+            jobs: BTreeMap::new(),
+        };
+        plain.lines.push(plain.first_line());
+        plain
+    }
+
+    /// Applies one message, as [`super::update`], and notes what it reports.
+    pub fn update(&mut self, now: Now, msg: Msg) -> Vec<Effect> {
+        match &msg {
+            Msg::Exchange(exchange) => self.on_exchange(exchange),
+            Msg::Delivery(delivery) => self.on_delivery(delivery, now),
+            Msg::Waiting {
+                waiting: Some(waiting),
+                ..
+            } if self.detail == Detail::All => {
+                let what = words::request(&waiting.method, &waiting.path, &waiting.about);
+                let text = format!("{what} waits: {}", waiting.describe());
+                self.about(&waiting.account, &text);
+            }
+            _ => {}
+        }
+        let effects = update(&mut self.model, now, msg);
+        self.review(now);
+        effects
+    }
+
+    /// The lines since the last call, each with its time. They are inert.
+    pub fn lines(&mut self, now: Now) -> Vec<String> {
+        let ended = self.lasting.over(now);
+        self.lines.extend(ended);
+        if self.lines.is_empty() {
+            return Vec::new();
+        }
+        let zone = &self.model.store.zone;
+        let (day, clock) = (day(now, zone), now.wall.clock(zone));
+        let is_new = self.day != day;
+        let first = is_new.then(|| format!("the date is {day}"));
+        self.day = day;
+        let lines = first.into_iter().chain(self.lines.drain(..));
+        lines
+            .map(|line| format!("{clock} {}", inert::cut(&line, LINE_MAX)))
+            .collect()
+    }
+
+    /// The last line.
+    pub fn end(&mut self, now: Now) -> Vec<String> {
+        self.lines.push("tilldeck ends".to_owned());
+        self.lines(now)
+    }
+
+    /// The time until something is due, or a line is. `None` while idle.
+    #[must_use]
+    pub fn next_wake(&self, now: Now) -> Option<Duration> {
+        let model = self.model.next_wake(now);
+        model.into_iter().chain(self.lasting.due_in(now)).min()
+    }
+
+    /// Why the profile could not be opened.
+    #[must_use]
+    pub fn failure(&self) -> Option<&Problem> {
+        match &self.model.store.phase {
+            Phase::Failed(problem) => Some(problem),
+            Phase::Opening | Phase::Ready => None,
+        }
+    }
+
+    /// Notes a line about an account.
+    fn about(&mut self, account: impl std::fmt::Display, text: &str) {
+        self.lines.push(format!("{account}: {text}"));
+    }
+
+    fn first_line(&self) -> String {
+        let version = env!("CARGO_PKG_VERSION");
+        let (profile, day) = (&self.model.store.profile, &self.day);
+        format!("tilldeck {version} starts, profile {profile}; the date is {day}")
+    }
+
+    /// Notes what differs from what was reported.
+    fn review(&mut self, now: Now) {
+        if !self.model.store.is_ready() {
+            return;
+        }
+        if !std::mem::replace(&mut self.is_greeted, true) {
+            self.greet(now);
+        }
+        let store = &self.model.store;
+        self.lasting.review(store, now);
+        self.lines.extend(self.lasting.begun());
+        self.lines.extend(self.states.review(store, now));
+        // No key dismisses it.
+        if let Some(flash) = self.model.store.flash.take() {
+            self.lines.push(spoken(&flash.text));
+        }
+    }
+
+    /// Says which accounts there are, and what is watched.
+    fn greet(&mut self, now: Now) {
+        let store = &self.model.store;
+        for known in &store.accounts {
+            let environment = environment(known.account.environment);
+            let title = known.account.provider_title;
+            let shown = known.status.shown();
+            self.lines.push(format!(
+                "account {}: {title}, {environment}, credentials {shown}",
+                known.id()
+            ));
+        }
+        if store.accounts.is_empty() {
+            self.lines.push("the profile has no accounts".to_owned());
+        }
+        if let Some(url) = &store.simulator {
+            self.lines.push(format!("the simulator is at {url}"));
+        }
+        let open = store.payments.iter().filter(|watched| !watched.is_final());
+        self.lines.push(match store.payments.len() {
+            0 => "ready: no payment is watched".to_owned(),
+            1 => format!("ready: 1 payment is watched, {} open", open.count()),
+            n => format!("ready: {n} payments are watched, {} open", open.count()),
+        });
+        if self.detail == Detail::Changes {
+            self.states.skip_payments(store, now);
+        }
+    }
+
+    /// A request that fails, in another way than before, or no longer; with [`Detail::All`] each.
+    fn on_exchange(&mut self, exchange: &Exchange) {
+        let path = exchange.path();
+        let path = path.split(['?', '#']).next().unwrap_or(path);
+        let what = words::request(&exchange.method, path, &exchange.about);
+        let result = words::outcome(&exchange.outcome);
+        let key = format!("{} {what}", exchange.account);
+        let is_news = if is_failure(&exchange.outcome) {
+            self.failing.insert(key, result.clone()).as_ref() != Some(&result)
+        } else {
+            self.failing.remove(&key).is_some()
+        };
+        if self.failing.len() > FAILING_MAX {
+            self.failing.pop_first();
+        }
+        if is_news || self.detail == Detail::All {
+            let attempt = match exchange.attempt {
+                0 | 1 => String::new(),
+                n => format!(", attempt {n}"),
+            };
+            let id = match exchange.id.0 {
+                1.. => format!(", request {}", exchange.id),
+                _ => String::new(),
+            };
+            let took = exchange.took.as_millis();
+            let text = format!("{what}: {result} after {took} ms{attempt}{id}");
+            self.about(&exchange.account, &text);
+        }
+    }
+
+    /// A new callback; a job of one that fails, is given up, or succeeds after all.
+    fn on_delivery(&mut self, delivery: &Delivery, now: Now) {
+        let is_new = delivery.received_at >= self.started && self.reported.insert(delivery.id.0);
+        if self.reported.len() > REPORTED_MAX {
+            self.reported.pop_first();
+        }
+        if is_new {
+            let text = words::callback(delivery);
+            self.about(&delivery.account, &text);
+        }
+        for job in &delivery.jobs {
+            if self.is_news(job) {
+                let ctx = ViewContext {
+                    still: true,
+                    ..self.model.ctx(now, false)
+                };
+                let (state, _) = deliveries::state(job, &delivery.account, ctx);
+                let to = words::target(job);
+                let text = format!("callback {}{to}: {}", delivery.id, spoken(&state));
+                self.about(&delivery.account, &text);
+            }
+        }
+    }
+
+    /// Whether a job's state is worth a line.
+    fn is_news(&mut self, job: &Job) -> bool {
+        let is_of_this_run = job.tried_at.is_some_and(|at| at >= self.started);
+        let before = self.jobs.get(&job.id).copied();
+        if !is_of_this_run || before == Some((job.state, job.tries)) {
+            return false;
+        }
+        let failed_before = before.is_some_and(|(state, _)| state != JobState::Done);
+        let is_failing = job.state == JobState::GivenUp || has_failed(job);
+        self.jobs.insert(job.id, (job.state, job.tries));
+        if self.jobs.len() > FAILING_MAX {
+            self.jobs.pop_first();
+        }
+        match job.state {
+            _ if self.detail == Detail::All => true,
+            JobState::GivenUp => true,
+            JobState::Due { .. } => is_failing && !failed_before,
+            JobState::Done => failed_before,
+        }
+    }
+}
+
+/// The date, and the zone of the times: `2026-11-29, times are Europe/Warsaw, UTC+01:00`.
+fn day(now: Now, zone: &TimeZone) -> String {
+    let at = now.wall.to_zoned(zone);
+    let offset = jiff::fmt::strtime::format("%:z", &at).unwrap_or_default();
+    // A zone that was read from a file has no name.
+    let name = zone.iana_name().filter(|name| name.contains('/'));
+    let name = name.map_or_else(String::new, |name| format!("{name}, "));
+    format!("{}, times are {name}UTC{offset}", now.wall.date(zone))
+}
+
+/// Whether a request failed. A redirect did not.
+fn is_failure(outcome: &Outcome) -> bool {
+    match outcome {
+        Outcome::Status(status) => *status >= 400,
+        Outcome::Failed(_) => true,
+    }
+}
+
+/// The badge of an account's environment, in words.
+fn environment(environment: Environment) -> String {
+    let (word, _) = badge(environment);
+    match environment {
+        Environment::Production => format!("{word}, real money"),
+        Environment::Sandbox => format!("{word}, the provider's sandbox"),
+        Environment::Embedded => format!("{word}, the built-in simulator"),
+    }
+}

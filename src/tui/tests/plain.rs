@@ -1,0 +1,394 @@
+//! The console without a screen: which events give a line, and in which words.
+
+use std::sync::Arc;
+
+use jiff::tz::TimeZone;
+
+use super::*;
+use crate::tui::testing::received::{delivery, forwarded, wall};
+
+/// A console with these payments, and the lines of its start.
+fn started(detail: Detail, watches: Vec<(Watch, Vec<Observation>)>) -> (Plain, Vec<String>) {
+    let setup = UiOptions {
+        reduced_motion: true,
+        ..UiOptions::default()
+    };
+    let setup = Setup {
+        ui: setup,
+        ..three_setup()
+    };
+    let model = Model::new(setup).unwrap();
+    let mut plain = Plain::new(model, detail, TimeZone::UTC, second(0));
+    let mut ready = readiness(watches, Vec::new());
+    ready.verify = Vec::new();
+    plain.update(second(0), Msg::Ready(ready));
+    let lines = plain.lines(second(0));
+    (plain, lines)
+}
+
+fn quiet(detail: Detail) -> Plain {
+    started(detail, Vec::new()).0
+}
+
+/// The lines of one message, without their times.
+fn said(plain: &mut Plain, at: u64, msg: Msg) -> Vec<String> {
+    plain.update(second(at), msg);
+    untimed(&plain.lines(second(at)))
+}
+
+fn untimed(lines: &[String]) -> Vec<String> {
+    let words = lines.iter().map(|line| line.split_once(' ').unwrap().1);
+    words.map(str::to_owned).collect()
+}
+
+fn observed(at: u64, state: &str, sum: &str) -> Msg {
+    let payment = payment("ORDER-1042", sum, state);
+    let at = second(at).wall;
+    Msg::Shared {
+        exchanges: Vec::new(),
+        observations: vec![(shop(), Observation { at, payment })],
+    }
+}
+
+fn warning(text: &str) -> Msg {
+    Msg::Notice(msg::Notice {
+        level: msg::Level::Warning,
+        about: "disk".into(),
+        text: text.into(),
+    })
+}
+
+#[test]
+fn the_start_names_the_profile_the_zone_and_the_accounts() {
+    let watches = vec![
+        (
+            watch("ORDER-1042", Some("25.00")),
+            seen("ORDER-1042", "25.00", &["ACTIVE"]),
+        ),
+        (
+            watch("ORDER-1", Some("25.00")),
+            seen("ORDER-1", "25.00", &["FINALIZED"]),
+        ),
+    ];
+    let (_, lines) = started(Detail::Changes, watches);
+    let version = env!("CARGO_PKG_VERSION");
+    assert_eq!(
+        lines,
+        [
+            format!(
+                "02:54:26 tilldeck {version} starts, profile sandbox; the date is 2026-11-22, times are UTC+00:00"
+            )
+            .as_str(),
+            "02:54:26 account kanga: Kanga TPG, SIM, the built-in simulator, credentials untested",
+            "02:54:26 account kinguin: Kinguin, SIM, the built-in simulator, credentials untested",
+            "02:54:26 account pledg: Kinguin, SIM, the built-in simulator, credentials untested",
+            "02:54:26 the simulator is at http://127.0.0.1:41207",
+            "02:54:26 ready: 2 payments are watched, 1 open",
+        ]
+    );
+}
+
+#[test]
+fn a_payment_gives_a_line_for_each_change_and_none_for_a_check_without_news() {
+    let watches = vec![(watch("ORDER-1042", Some("25.00")), Vec::new())];
+    let (mut plain, _) = started(Detail::Changes, watches);
+    for (at, state, sum, expected) in [
+        (
+            1,
+            "ACTIVE",
+            "25.00",
+            vec![
+                "kanga: payment ORDER-1042: ACTIVE, not paid yet, 25.00 EMT: waiting for the payer; a part may have arrived",
+            ],
+        ),
+        (2, "ACTIVE", "25.00", vec![]),
+        (
+            3,
+            "FINALIZED",
+            "20.00",
+            vec![
+                "needs attention: kanga: ORDER-1042, DO NOT DELIVER, expected 25.00 EMT, received 20.00 EMT",
+            ],
+        ),
+        (4, "FINALIZED", "20.00", vec![]),
+        (
+            5,
+            "FINALIZED",
+            "25.00",
+            vec!["kanga: payment ORDER-1042: PAID: expected 25.00 EMT, received 25.00 EMT"],
+        ),
+    ] {
+        let lines = said(&mut plain, at, observed(at, state, sum));
+        assert_eq!(lines, expected, "{at}");
+    }
+    let list = Watchlist::default();
+    let seen = Vec::new();
+    assert_eq!(
+        said(&mut plain, 6, Msg::Watchlist { list, seen }),
+        ["kanga: payment ORDER-1042 is no longer watched"]
+    );
+}
+
+fn used(used: u32, held: Option<u64>) -> Msg {
+    let gauge = BudgetGauge {
+        counts: Counts::All,
+        used,
+        own: used,
+        limit: 600,
+        period: std::time::Duration::from_mins(1),
+        next_free: None,
+        waiting: 0,
+        held: held.map(std::time::Duration::from_secs),
+    };
+    let account = shop();
+    Msg::Budget { account, gauge }
+}
+
+#[test]
+fn what_comes_and_goes_is_reported_once_and_its_end_once_it_stays_away() {
+    let mut plain = quiet(Detail::Changes);
+    let what = "kanga: over 90 % of the rate limit is used: 590 of 600 requests in 1 min";
+    let begun = said(&mut plain, 1, used(590, None));
+    assert_eq!(begun, [format!("needs attention: {what}")]);
+    assert_eq!(said(&mut plain, 2, used(10, None)), [""; 0]);
+    let again = said(&mut plain, 5, used(590, None));
+    assert_eq!(again, [""; 0], "it was away for a moment only");
+    assert_eq!(said(&mut plain, 6, used(10, None)), [""; 0]);
+    assert!(plain.next_wake(second(6)).unwrap() <= std::time::Duration::from_secs(10));
+    assert_eq!(untimed(&plain.lines(second(15))), [""; 0]);
+    assert_eq!(
+        untimed(&plain.lines(second(16))),
+        [format!("no longer: {what}")]
+    );
+}
+
+#[test]
+fn a_notice_gives_a_line_for_each_text_and_the_next_one_ends_it() {
+    let mut plain = quiet(Detail::Changes);
+    for (at, level, text, expected) in [
+        (
+            1,
+            msg::Level::Warning,
+            "the disk is full",
+            "needs attention: the disk is full",
+        ),
+        (
+            2,
+            msg::Level::Warning,
+            "the disk is away",
+            "needs attention: the disk is away",
+        ),
+        (3, msg::Level::Info, "the disk is back", "the disk is back"),
+    ] {
+        let notice = msg::Notice {
+            level,
+            about: "disk".into(),
+            text: text.into(),
+        };
+        let lines = said(&mut plain, at, Msg::Notice(notice));
+        assert_eq!(lines, [expected]);
+    }
+    assert_eq!(untimed(&plain.lines(second(30))), [""; 0]);
+}
+
+#[test]
+fn a_request_gives_a_line_when_it_begins_to_fail_and_when_it_works_again() {
+    let refused = || Outcome::Failed("connection refused".into());
+    let sent = |at, outcome| Msg::Exchange(exchange(at, "/check?x=1", outcome));
+    let mut plain = quiet(Detail::Changes);
+    let mut all = quiet(Detail::All);
+    for (at, outcome, expected) in [
+        (1, Outcome::Status(200), None),
+        (
+            2,
+            refused(),
+            Some(
+                "kanga: POST /check, ORDER-1042: failed, connection refused after 12 ms, request 2",
+            ),
+        ),
+        (3, refused(), None),
+        (
+            4,
+            Outcome::Status(503),
+            Some("kanga: POST /check, ORDER-1042: status 503 after 12 ms, request 4"),
+        ),
+        (
+            5,
+            Outcome::Status(200),
+            Some("kanga: POST /check, ORDER-1042: status 200 after 12 ms, request 5"),
+        ),
+        (6, Outcome::Status(200), None),
+    ] {
+        let lines = said(&mut plain, 1, sent(at, outcome.clone()));
+        assert_eq!(lines, Vec::from_iter(expected), "{at}");
+        assert_eq!(said(&mut all, 1, sent(at, outcome)).len(), 1, "{at}");
+    }
+}
+
+#[test]
+fn a_callback_gives_a_line_and_its_forward_when_it_fails_and_when_it_succeeds_after_all() {
+    let due = |tries| {
+        let state = JobState::Due { at: wall(90) };
+        Job {
+            tries,
+            ..forwarded(7, 503, state)
+        }
+    };
+    let callback = |job: Job| {
+        Msg::Delivery(Arc::new(Delivery {
+            jobs: vec![job],
+            ..delivery(3, 1, "ORDER-1")
+        }))
+    };
+    let mut plain = quiet(Detail::Changes);
+    let verdict = "kanga: callback 3, payment changed for ORDER-1: accepted, not verified: Kanga does not sign, so \
+                   tilldeck asks Kanga, answered 200";
+    let failing = "kanga: callback 3 to http://127.0.0.1:3000/kanga: HTTP 503, retry at 02:55:56";
+    for (job, expected) in [
+        (due(1), vec![verdict, failing]),
+        (due(2), vec![]),
+        (
+            forwarded(7, 200, JobState::Done),
+            vec!["kanga: callback 3 to http://127.0.0.1:3000/kanga: forwarded: HTTP 200 4 ms"],
+        ),
+    ] {
+        assert_eq!(said(&mut plain, 2, callback(job)), expected);
+    }
+    let old = Delivery {
+        received_at: wall(-5),
+        ..delivery(2, 1, "ORDER-1")
+    };
+    let old = Msg::Delivery(Arc::new(old));
+    assert_eq!(said(&mut plain, 2, old), [""; 0], "of an earlier run");
+}
+
+#[test]
+fn an_access_token_is_received_renewed_or_cannot_be_renewed() {
+    let account = || AccountId::new("kinguin").unwrap();
+    let failure = TokenFailure {
+        at: second(5).wall,
+        why: "the provider is unreachable".into(),
+        refused: false,
+        again: None,
+    };
+    let failing = TokenStatus {
+        failure: Some(failure),
+        ..token(0, 3600)
+    };
+    let renewed = TokenStatus {
+        fetched: 2,
+        ..token(30, 3600)
+    };
+    let mut plain = quiet(Detail::Changes);
+    for (at, status, expected) in [
+        (
+            0,
+            token(0, 3600),
+            vec!["kinguin: access token received, valid for 1 h"],
+        ),
+        (1, token(0, 3600), vec![]),
+        (
+            5,
+            failing.clone(),
+            vec![
+                "kinguin: the access token cannot be renewed: the provider is unreachable. The present one is valid for 59 \
+                 min 55 s",
+            ],
+        ),
+        (6, failing.clone(), vec![]),
+        (
+            30,
+            renewed,
+            vec!["kinguin: access token renewed, valid for 1 h"],
+        ),
+        (
+            4000,
+            failing,
+            vec![
+                "needs attention: kinguin: the access token cannot be renewed: the provider is unreachable",
+            ],
+        ),
+    ] {
+        let account = account();
+        let lines = said(&mut plain, at, Msg::Token { account, status });
+        assert_eq!(lines, expected, "{at}");
+    }
+}
+
+#[test]
+fn credentials_a_pause_after_429_and_the_receiver_give_lines() {
+    let mut plain = quiet(Detail::Changes);
+    plain.model.store.judge(&shop(), Ok(()), second(1));
+    assert_eq!(said(&mut plain, 1, Msg::Woke), ["kanga: credentials valid"]);
+    assert_eq!(said(&mut plain, 2, Msg::Woke), [""; 0]);
+    let rejected = Problem::new(ProblemKind::Refused, "the key is revoked", "");
+    plain.model.store.judge(&shop(), Err(&rejected), second(3));
+    assert_eq!(
+        said(&mut plain, 3, Msg::Woke),
+        ["needs attention: kanga: credentials rejected: the key is revoked"]
+    );
+    assert_eq!(
+        said(&mut plain, 4, used(3, Some(30))),
+        [
+            "kanga: rate limit, status 429: the next request is sent at 02:55:00; another program may be using this key"
+        ]
+    );
+    assert_eq!(said(&mut plain, 34, used(3, None)), [""; 0]);
+    assert_eq!(
+        untimed(&plain.lines(second(44))),
+        ["kanga: the pause after status 429 is over"]
+    );
+    let up = Msg::Listening(crate::tui::testing::received::up(44));
+    assert_eq!(
+        said(&mut plain, 44, up.clone()),
+        ["callbacks are received at http://127.0.0.1:8787"]
+    );
+    assert_eq!(said(&mut plain, 45, up), [""; 0]);
+    let down = Msg::Listening(Listening::Down {
+        address: "127.0.0.1:8787".into(),
+        why: "address in use".into(),
+        since: second(46).wall,
+    });
+    assert_eq!(
+        said(&mut plain, 46, down),
+        ["needs attention: cannot receive callbacks at 127.0.0.1:8787: address in use"]
+    );
+}
+
+#[test]
+fn a_new_day_is_named_before_its_first_line() {
+    let mut plain = quiet(Detail::Changes);
+    plain.update(second(80_000), warning("the disk is full"));
+    assert_eq!(
+        plain.lines(second(80_000)),
+        [
+            "01:07:46 the date is 2026-11-23, times are UTC+00:00",
+            "01:07:46 needs attention: the disk is full"
+        ]
+    );
+}
+
+#[test]
+fn no_line_has_a_control_character_or_no_end() {
+    let hostile = "a\u{1b}[2J\u{7}\u{202e}b\nc ".repeat(200);
+    let mut plain = quiet(Detail::All);
+    let lines = [
+        warning(&hostile),
+        Msg::Done(Ok(hostile.clone())),
+        Msg::Exchange(exchange(1, &hostile, Outcome::Failed(hostile.clone()))),
+        Msg::Delivery(Arc::new(Delivery {
+            account: hostile.clone(),
+            kind: hostile.clone(),
+            ..delivery(3, 1, "ORDER-1")
+        })),
+    ];
+    for msg in lines {
+        plain.update(second(1), msg);
+    }
+    let lines = plain.lines(second(1));
+    assert!(lines.len() >= 4, "{lines:?}");
+    for line in lines {
+        assert!(!line.contains(inert::is_hostile), "{line:?}");
+        assert!(line.chars().count() < 700, "{line}");
+    }
+}

@@ -1,0 +1,69 @@
+//! A recording in place of a profile.
+
+use super::*;
+
+fn recorded(width: u16, height: u16) -> Model {
+    let setup = Setup {
+        profile: "session.har".into(),
+        accounts: Vec::new(),
+        recording: Some(Recording {
+            path: "my files/session.har".into(),
+            skipped: 0,
+        }),
+        ui: UiOptions {
+            panes: vec!["requests".into()],
+            ..UiOptions::default()
+        },
+        ..sandbox_setup()
+    };
+    let mut model = sized(setup, width, height);
+    let log = (1..6).rev();
+    let log = log.map(|at| exchange(at, "/api/pay", Outcome::Status(200)));
+    let mut ready = readiness(Vec::new(), log.collect());
+    ready.simulator = None;
+    ready.verify = Vec::new();
+    update(&mut model, second(0), Msg::Ready(ready));
+    model
+}
+
+#[test]
+fn a_recording_is_named_and_fills_the_screen() {
+    for (width, height) in [(120, 40), (80, 24), (60, 15)] {
+        let mut model = recorded(width, height);
+        let text = resized_screen(&mut model, second(0), width, height);
+        assert_snapshot!(format!("recording_{width}x{height}"), text);
+    }
+}
+
+#[test]
+fn no_key_of_a_recording_sends_anything_or_leads_elsewhere() {
+    let mut model = recorded(120, 40);
+    let bindings: Vec<_> = model.keymap.bindings().collect();
+    for binding in bindings {
+        let effects = act(&mut model, keys::Action(binding), second(1));
+        let sent = effects.iter().filter(|effect| {
+            matches!(
+                effect,
+                Effect::Ask { .. }
+                    | Effect::Explore { .. }
+                    | Effect::RefreshToken { .. }
+                    | Effect::Manage { .. }
+                    | Effect::Watch(_)
+                    | Effect::LoadHistory { .. }
+                    | Effect::Diagnose(_)
+            )
+        });
+        assert_eq!(sent.count(), 0, "{}: {effects:?}", binding.name);
+        assert_eq!(model.focus, Pane::Requests, "{}", binding.name);
+        model.overlays.clear();
+    }
+}
+
+#[test]
+fn the_command_of_a_recording_opens_it() {
+    let mut model = recorded(120, 40);
+    let copied = act(&mut model, ConsoleAction::CopyCommandLine.into(), second(1));
+    let text = Secret::new("tilldeck log --open 'my files/session.har'");
+    let what = "the tilldeck command";
+    assert_eq!(copied, [Effect::Copy { text, what }]);
+}
