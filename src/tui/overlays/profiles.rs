@@ -6,6 +6,7 @@ use ratatui::layout::{Position, Rect, Size};
 use crate::domain::Environment;
 use crate::tui::component::{Command, Component, UpdateContext, ViewContext};
 use crate::tui::keys::{NAV, OVERLAY, READER, Scope, keys};
+use crate::tui::panes::credentials;
 use crate::tui::setup::ProfileEntry;
 use crate::tui::store::Store;
 use crate::tui::theme::{Tone, badge};
@@ -26,6 +27,8 @@ keys! {
 const NAME_MAX: u16 = 28;
 /// Columns of the badges of a profile with accounts of two environments.
 const BADGES: u16 = 14;
+/// Columns of the window around the names.
+const BESIDE: u16 = 63;
 /// Rows of the window around the list: frame, a blank row, and two rows of text.
 const AROUND: u16 = 5;
 
@@ -90,9 +93,11 @@ impl Component for State {
         let (store, theme) = (ctx.store, ctx.theme);
         let len = store.profiles.len();
         let rows = Self::rows(store, screen);
+        let names = store.profiles.iter().map(|profile| width(&profile.name));
+        let names = names.max().unwrap_or(0).min(NAME_MAX);
         let inner = Window {
             title: "Profiles",
-            size: Size::new(66, rows + AROUND),
+            size: Size::new(BESIDE + names, rows + AROUND),
             live: store.is_live(),
         }
         .draw(theme, screen, buf);
@@ -100,16 +105,19 @@ impl Component for State {
             height: rows.min(inner.height),
             ..inner
         };
-        let names = store.profiles.iter().map(|profile| width(&profile.name));
-        let names = names.max().unwrap_or(0).min(NAME_MAX);
         ctx.note_rows(area, self.list.window(len, area.height));
         let pager = Pager::list(area, self.list, len);
         pager.draw(theme, buf, |at, line, buf| {
             draw_row(&store.profiles[at], names, ctx, line, buf);
         });
         pager.draw_place(theme, buf);
-        let key = ctx.key(Action::SwitchProfile);
-        let text = format!("{key} opens the selected profile. Armed accounts are disarmed.");
+        let text = if len > 1 {
+            let key = ctx.key(Action::SwitchProfile);
+            format!("{key} opens the selected profile. Armed accounts are disarmed.")
+        } else {
+            let key = ctx.key(credentials::Action::AddAccount);
+            format!("The config has no profile yet. {key} in Credentials adds an account to one.")
+        };
         let text_area = below(inner, area.height + 1);
         paragraph(buf, text_area, &text, theme.style(Tone::Dim));
         None
