@@ -108,6 +108,9 @@ pub fn make_subfolder(folder: &Path) -> io::Result<()> {
     }
 }
 
+/// The mode of a file of the user alone.
+const OWN: u32 = 0o600;
+
 /// Opens a file for reading and writing by the user alone; creates it if needed. Does not follow a symbolic link in
 /// the last part of the path.
 ///
@@ -119,7 +122,7 @@ pub fn open(path: &Path) -> io::Result<File> {
         .write(true)
         .create(true)
         .truncate(false)
-        .mode(0o600)
+        .mode(OWN)
         // NONBLOCK: opening a FIFO that someone put here would wait for its other end (open(2)).
         .custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed())
         .open(path);
@@ -131,18 +134,48 @@ pub fn open(path: &Path) -> io::Result<File> {
         Err(error) => return Err(error),
     };
     // Of the open file, not of the path, which may lead elsewhere by now.
-    let about = file.metadata()?;
+    if is_too_open(path, &file.metadata()?)? {
+        file.set_permissions(Permissions::from_mode(OWN))?;
+    }
+    Ok(file)
+}
+
+/// As [`open`], but never opens a file that exists. Closing one would release the POSIX locks that SQLite has on it
+/// elsewhere in this process (<https://sqlite.org/howtocorrupt.html>, 2.2). The folder must be the user's alone.
+///
+/// # Errors
+/// As [`open`].
+pub fn ensure(path: &Path) -> io::Result<()> {
+    let created = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(OWN)
+        .open(path);
+    match created {
+        Ok(_) => return Ok(()),
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+        Err(_) => {}
+    }
+    let about = fs::symlink_metadata(path)?;
+    if about.is_symlink() {
+        return Err(refused(path, "is a symbolic link; remove it"));
+    }
+    if is_too_open(path, &about)? {
+        fs::set_permissions(path, Permissions::from_mode(OWN))?;
+    }
+    Ok(())
+}
+
+/// Whether others may read the file: written by an older program or with another umask, and repaired, since the content
+/// is ours.
+fn is_too_open(path: &Path, about: &Metadata) -> io::Result<bool> {
     if !about.is_file() {
         return Err(refused(path, "is not a regular file; remove it"));
     }
-    if let Some(danger @ Danger::Owner(_)) = Danger::of(&about) {
+    if let Some(danger @ Danger::Owner(_)) = Danger::of(about) {
         return Err(refused(path, &format!("{danger}; remove it")));
     }
-    // Written by an older program or with another umask: repaired, since the content is ours.
-    if about.mode() & 0o077 != 0 {
-        file.set_permissions(Permissions::from_mode(0o600))?;
-    }
-    Ok(file)
+    Ok(about.mode() & 0o077 != 0)
 }
 
 fn refused(path: &Path, why: &str) -> io::Error {
@@ -223,23 +256,27 @@ mod tests {
         set_mode(&at("victim"), 0o644);
         for (target, name) in [("victim", "to-a-file"), ("elsewhere", "to-nothing")] {
             symlink(at(target), at(name)).unwrap();
-            let error = open(&at(name)).unwrap_err().to_string();
             let expected = format!("{} is a symbolic link; remove it", at(name).display());
-            assert_eq!(error, expected);
+            for refused in [open(&at(name)).map(drop), ensure(&at(name))] {
+                assert_eq!(refused.unwrap_err().to_string(), expected);
+            }
         }
         assert_eq!(fs::metadata(at("victim")).unwrap().mode() & 0o777, 0o644);
         assert!(!at("elsewhere").exists());
-        assert!(open(folder.path()).is_err());
+        assert!(open(folder.path()).is_err() && ensure(folder.path()).is_err());
     }
 
     #[test]
     fn a_file_is_made_for_the_user_alone_and_a_loose_one_is_tightened() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("file");
-        for _ in 0..2 {
-            let file = open(&path).unwrap();
-            assert_eq!(file.metadata().unwrap().mode() & 0o777, 0o600);
-            set_mode(&path, 0o666);
+        let make: [fn(&Path) -> io::Result<()>; 2] = [|path| open(path).map(drop), ensure];
+        for (name, make) in ["opened", "ensured"].into_iter().zip(make) {
+            let path = folder.path().join(name);
+            for _ in 0..2 {
+                make(&path).unwrap();
+                assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
+                set_mode(&path, 0o666);
+            }
         }
     }
 }

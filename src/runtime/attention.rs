@@ -88,8 +88,12 @@ impl Attention {
 
     /// The title as it may be set; `None` if it stays as it is.
     pub fn title(&self, title: &str) -> Option<String> {
-        let is_on = self.ways.contains(&Notify::Title) && self.protocol != Protocol::Nothing;
-        is_on.then(|| shown(title))
+        self.sets_title().then(|| shown(title))
+    }
+
+    /// Whether the window's title is the console's.
+    pub fn sets_title(&self) -> bool {
+        self.ways.contains(&Notify::Title) && self.protocol != Protocol::Nothing
     }
 }
 

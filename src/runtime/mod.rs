@@ -211,11 +211,13 @@ impl Console {
         let mut next_frame = Duration::ZERO;
         let mut is_input = false;
         let ended = loop {
-            if self.reload_waits && !self.model.is_busy() {
-                self.reload(effects)?;
-            }
             if self.perform_all(effects)? {
                 break Ended::Left;
+            }
+            // After them: they belong to the deck that is open now.
+            if self.reload_waits && !self.model.is_busy() {
+                self.reload(effects)?;
+                continue;
             }
             let now = self.clock.now();
             // While stopped, the terminal belongs to the shell.

@@ -157,6 +157,9 @@ impl Console {
         effects: &mut Vec<Effect>,
     ) -> io::Result<()> {
         self.attention = Attention::new(start.notify.clone(), &Environ::process());
+        if !self.attention.sets_title() {
+            self.entered.restore_title()?;
+        }
         self.entered.set_mouse(self.model.mouse_wanted())?;
         self.fit(effects);
         Ok(())

@@ -149,6 +149,18 @@ impl Entered {
         Ok(())
     }
 
+    /// Gives the window the title from before.
+    ///
+    /// # Errors
+    /// If the terminal has disconnected.
+    pub fn restore_title(&mut self) -> io::Result<()> {
+        self.title = None;
+        if TITLED.swap(false, Ordering::SeqCst) {
+            self.write(RESTORE_TITLE)?;
+        }
+        Ok(())
+    }
+
     /// Asks for the colour of the background; the answer is input.
     ///
     /// # Errors

@@ -28,6 +28,11 @@ pub struct Notifier {
 }
 
 impl Notifier {
+    /// The title is set anew: it may have been off.
+    pub fn forget_title(&mut self) {
+        self.title.clear();
+    }
+
     /// The effects of what has changed since the last call.
     pub fn review(&mut self, store: &Store, now: Now) -> Vec<Effect> {
         let mut effects = Vec::new();

@@ -28,6 +28,7 @@ impl Model {
         self.keymap = fresh.keymap.clone();
         self.shown.clone_from(&fresh.shown);
         self.store.profiles.clone_from(&fresh.store.profiles);
+        self.notifier.forget_title();
         self.renew_theme();
     }
 

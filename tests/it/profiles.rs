@@ -125,13 +125,18 @@ fn sighup_reads_the_config_again_while_the_terminal_is_there() {
     let peer = Peer::start(vec![json(ACTIVE)]);
     let place = Place::with_shop(&peer.url);
     let terminal = opened(&place);
-    fs::write(
-        place.config_path(),
-        format!("{}[ui]\nascii = true\n", read(&place)),
-    )
-    .unwrap();
-    terminal.signal(Signal::HUP);
+    let whole = read(&place);
+    let set = |ui: &str| {
+        fs::write(place.config_path(), format!("{whole}[ui]\n{ui}")).unwrap();
+        terminal.signal(Signal::HUP);
+    };
+    set("ascii = true\nnotify = []\n");
     terminal.sees("+= 3 Payments");
+    terminal.wait_for_window("the title from before", |window| window.title == TITLE);
+    set("notify = [\"title\"]\n");
+    terminal.wait_for_window("the console's title", |window| {
+        window.title == "tilldeck live"
+    });
     quit(terminal);
     for _ in 0..4 {
         let terminal = Terminal::start(&place.command(&[]), (80, 24));

@@ -117,7 +117,7 @@ fn open_file(
     }
     loop {
         // Created before SQLite sees it, so that it is the user's alone from the start.
-        private::open(&path).map_err(|error| error.to_string())?;
+        private::ensure(&path).map_err(|error| error.to_string())?;
         let why = match connect(&path, &old.rows) {
             Ok(conn) => {
                 if status != Status::Ready && !old.rows.has_all_slots() {

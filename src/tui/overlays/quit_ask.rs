@@ -36,7 +36,11 @@ impl Component for State {
 
     fn act(&mut self, action: Action, ctx: &mut UpdateContext<'_>) {
         match action {
-            Action::ConfirmQuit => ctx.out.push(self.0.clone()),
+            Action::ConfirmQuit => {
+                // The switch can fail.
+                ctx.close();
+                ctx.out.push(self.0.clone());
+            }
             Action::Stay => ctx.close(),
         }
     }

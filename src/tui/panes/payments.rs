@@ -394,7 +394,9 @@ impl Component for State {
                 return;
             }
             Event::Reopened => {
+                // Their responses are lost.
                 self.leaving.clear();
+                self.undone.clear();
                 return;
             }
         };

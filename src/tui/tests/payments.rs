@@ -594,6 +594,9 @@ fn ten_changes_of_the_list_are_undone_also_added_payments_and_expected_amounts()
         panic!("{effects:?}");
     };
     assert_eq!((new.expected.as_ref(), shown), (Some(&first), &changed));
+    let back = "back to the expected amount";
+    let unsaved = screen(&model, second(3), 120, 40);
+    assert!(!unsaved.contains(back), "{unsaved}");
     let new = new.clone();
     update(
         &mut model,
@@ -603,6 +606,8 @@ fn ten_changes_of_the_list_are_undone_also_added_payments_and_expected_amounts()
             result: Ok(None),
         },
     );
+    let saved = screen(&model, second(3), 120, 40);
+    assert!(saved.contains(back), "{saved}");
     assert_eq!(expected_of(&model), first);
     for left in (0..9).rev() {
         press(&mut model, "u", second(4));

@@ -34,6 +34,35 @@ async fn a_damaged_file_is_set_aside_with_its_companions() {
     );
 }
 
+/// Without its lock, the next program that reads the file deletes the log beside it, with what was saved since.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_second_ledger_of_this_process_takes_no_lock_from_the_first() {
+    use std::os::unix::fs::MetadataExt as _;
+
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    let first = start(at);
+    record(&first, exchange("https://x.example")).await;
+    let file = std::fs::metadata(at.join("ledger.db")).unwrap().ino();
+    let locks = || {
+        let all = std::fs::read_to_string("/proc/locks").unwrap();
+        let own = format!(" {} ", std::process::id());
+        let of_file = format!(":{file} ");
+        all.lines()
+            .filter(|line| line.contains(&own) && line.contains(&of_file))
+            .count()
+    };
+    let before = locks();
+    assert!(before > 0);
+    let second = start(at);
+    record(&second, exchange("https://x.example")).await;
+    assert_eq!(locks(), before);
+    second.close().await;
+    drop(second);
+    assert_eq!(locks(), before);
+}
+
 #[tokio::test]
 async fn a_file_damaged_while_open_is_replaced() {
     let folder = tempfile::tempdir().unwrap();

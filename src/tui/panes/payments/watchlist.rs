@@ -117,8 +117,12 @@ impl State {
         let is_undone = self.undone.remove(&(new.account.clone(), new.id.clone()));
         match result {
             Ok(None) => {
-                if !is_undone {
-                    self.note_expected(new, ctx);
+                match &new.expected {
+                    Some(sum) if is_undone => {
+                        let text = format!("{}: back to the expected amount {sum}", new.id);
+                        ctx.store.flash(Level::Info, text);
+                    }
+                    _ => self.note_expected(new, ctx),
                 }
                 let set = new.expected.clone().map(|sum| Expectation {
                     sum,
@@ -294,8 +298,6 @@ impl State {
                 }
             }
             Some(Change::Expected { of, before, after }) => {
-                let text = format!("{}: back to the expected amount {before}", of.1);
-                ctx.store.flash(Level::Info, text);
                 ctx.out.push(Effect::Expect {
                     new: NewWatch {
                         account: of.0.clone(),
