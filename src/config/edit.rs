@@ -52,8 +52,8 @@ pub enum Edit {
     Share {
         /// Where the database's URL is.
         url: SecretSource,
-        /// Where the key is that seals callbacks.
-        seal_key: SecretSource,
+        /// Where the key is that seals callbacks; without it, the one that the file names stays.
+        seal_key: Option<SecretSource>,
     },
 }
 
@@ -112,7 +112,10 @@ impl Edit {
             Self::SetTheme(theme) => text::set(text, "ui", "theme", theme.as_str()),
             Self::Share { url, seal_key } => {
                 let text = text::set(text, "ledger", "url", text::written(url))?;
-                text::set(&text, "callbacks", "seal_key", text::written(seal_key))
+                match seal_key {
+                    Some(key) => text::set(&text, "callbacks", "seal_key", text::written(key)),
+                    None => Ok(text),
+                }
             }
         }
     }

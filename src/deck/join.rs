@@ -1,51 +1,53 @@
 //! Makes this machine use the ledger that a team shares. The database and the key are checked before the config names
 //! them.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::clock::Clock;
 use crate::config::edit::{self, Edit};
-use crate::config::{Callbacks, Environ, LedgerConfig, SecretSource, Vault};
+use crate::config::{Callbacks, Environ, SecretSource, Vault};
 use crate::domain::{Problem, ProblemKind, Secret};
-use crate::ledger::{DatabaseReport, DatabaseSettings, Ledger, Retention};
+use crate::ledger::{DatabaseReport, DatabaseSettings, KeyHash, Ledger, Retention};
 use crate::providers::SPECS;
 
 use super::ledger::{on_thread, read, settings, unusable};
 use super::manage::{SecretValue, blocking, unsaved, vault_source};
 use super::receiving::{fingerprint_of, new_key};
 
-/// The vault's names.
+/// The beginnings of the vault's names. What distinguishes the content follows, so that no entry of another config is
+/// replaced, and an attempt that was interrupted finds its own.
 const URL: &str = "ledger.url";
 const SEAL_KEY: &str = "ledger.seal_key";
 
 const NO_KEY: &str = "the seal key is not 32 bytes in base64; `openssl rand -base64 32` makes one";
+
+/// Where this machine's config and secrets are.
+pub struct Machine {
+    /// The config file, which need not exist yet.
+    pub config: PathBuf,
+    /// Where tilldeck saves secrets.
+    pub vault: Vault,
+}
 
 /// A database that can be used as the team's ledger.
 pub struct TeamLedger {
     settings: DatabaseSettings,
     url: SecretValue,
     environ: Environ,
+    machine: Machine,
+    /// The fingerprint of the key that seals its callbacks.
+    seal_key: Option<String>,
     /// Its hosts and name, without user and password.
     pub place: String,
     /// Whether its tables are new.
     pub is_new: bool,
-    /// Whether a machine has sealed callbacks with a key, which all others need.
-    pub has_seal_key: bool,
-}
-
-/// Where this machine's config and secrets are.
-pub struct Machine<'a> {
-    /// The config file.
-    pub config: &'a Path,
-    /// Where tilldeck saves secrets.
-    pub vault: Vault,
 }
 
 /// What joining has changed.
 pub struct Joined {
     /// The schema with the tables.
     pub schema: String,
-    /// The file of a key that was made; the other machines need it.
+    /// The file of a key that this machine made; the other machines need it.
     pub new_key: Option<String>,
 }
 
@@ -53,14 +55,27 @@ impl TeamLedger {
     /// Looks at the database, and creates the tables if there are none.
     ///
     /// # Errors
-    /// If its URL cannot be read, or the database cannot be the ledger of this tilldeck.
+    /// If the config file cannot be edited, the URL cannot be read, or the database cannot be the ledger of this tilldeck.
     pub async fn open(
         url: SecretValue,
-        config: &LedgerConfig,
+        machine: Machine,
         environ: &Environ,
     ) -> Result<Self, Problem> {
+        let path = machine.config.clone();
+        // Before anything else changes.
+        let config = blocking(move || {
+            let config = edit::current(&path, &SPECS).map_err(|error| Problem::from(&error))?;
+            let anywhere = || SecretSource::Keyring { name: URL.into() };
+            let edit = Edit::Share {
+                url: anywhere(),
+                seal_key: config.callbacks.seal_key.is_none().then(anywhere),
+            };
+            edit::rehearse(&path, &edit, &SPECS).map_err(|error| Problem::from(&error))?;
+            Ok(config)
+        })
+        .await?;
         let secret = value(&url, environ, "the URL of the ledger").await?;
-        let settings = settings(secret, config, environ);
+        let settings = settings(secret, &config.ledger, environ);
         let database = settings.clone();
         let report = on_thread(move || {
             let clock = Clock::system();
@@ -78,50 +93,85 @@ impl TeamLedger {
                 settings,
                 url,
                 environ: environ.clone(),
+                machine,
                 is_new,
-                has_seal_key: report.seal_key.is_some(),
+                seal_key: report.seal_key,
                 place: report.place,
             }),
         }
     }
 
-    /// Saves in the config file that this machine uses it. Without a `seal_key`, makes one.
+    /// Whether the operator must give the key of the other machines: this one has not made it.
+    ///
+    /// # Errors
+    /// If the vault cannot be read.
+    pub fn needs_key(&self) -> Result<bool, Problem> {
+        let Some(fingerprint) = &self.seal_key else {
+            return Ok(false);
+        };
+        let files = self.machine.vault.without_keyring();
+        let made = files.get(&name(SEAL_KEY, fingerprint));
+        Ok(made.map_err(|error| unsaved(&error))?.is_none())
+    }
+
+    /// Saves in the config file that this machine uses it. `seal_key` is the key that the operator gives, `configured` one
+    /// that the config names already; without both, this machine makes one.
     ///
     /// # Errors
     /// If the key is not the team's, or the config or a secret cannot be saved; then the config is unchanged.
     pub async fn join(
         self,
         seal_key: Option<SecretValue>,
-        machine: Machine<'_>,
+        configured: Option<&SecretSource>,
     ) -> Result<Joined, Problem> {
-        let Machine { config, vault } = machine;
-        let config = config.to_owned();
-        let (seal_key, new_key) = if let Some(given) = seal_key {
-            (given, None)
-        } else {
-            let (files, config) = (vault.without_keyring(), config.clone());
-            let made = blocking(move || made_key(&files, &config)).await?;
-            let named = match &made {
-                SecretSource::File { written, .. } => Some(written.clone()),
-                _ => None,
-            };
-            (SecretValue::At(made), named)
+        let given = match (&seal_key, configured) {
+            (Some(given), _) => Some(value(given, &self.environ, "seal_key").await?),
+            (None, Some(source)) => {
+                Some(read(source.clone(), self.environ.clone(), "seal_key").await?)
+            }
+            (None, None) => None,
         };
-        let key = value(&seal_key, &self.environ, "seal_key").await?;
-        let fingerprint = fingerprint_of(&key).ok_or_else(|| unusable(NO_KEY))?;
-        self.agree(fingerprint).await?;
+        let is_given = given.is_some();
+        // One that this machine has made is known by its name.
+        let key = match (given, &self.seal_key) {
+            (None, Some(_)) => None,
+            (given, _) => Some(given.unwrap_or_else(new_key)),
+        };
+        let fingerprint = key
+            .as_ref()
+            .map(|key| fingerprint_of(key).ok_or_else(|| unusable(NO_KEY)));
+        let fingerprint = fingerprint.transpose()?.or_else(|| self.seal_key.clone());
+        let fingerprint = fingerprint.unwrap_or_default();
+        let made = if is_given {
+            None
+        } else {
+            // In a file, even where there is a keyring: the operator copies it to the other machines. Before the database
+            // knows its fingerprint.
+            let files = self.machine.vault.without_keyring();
+            let (entry, path) = (name(SEAL_KEY, &fingerprint), self.machine.config.clone());
+            Some(blocking(move || made_key(&files, &entry, key.as_ref(), &path)).await?)
+        };
+        self.agree(fingerprint.clone()).await?;
+        let new_key = match &made {
+            Some(SecretSource::File { written, .. }) => Some(written.clone()),
+            _ => None,
+        };
+        let Machine { config, vault } = self.machine;
+        let of_url = KeyHash::of("ledger.url", self.settings.url.expose());
+        let seal_key = made.map(SecretValue::At).or(seal_key);
         let url = self.url;
         blocking(move || {
-            let save = |value, name| match value {
+            let save = |value, name: String| match value {
                 SecretValue::At(source) => Ok(source),
                 SecretValue::New(secret) => {
-                    let place = vault.put(name, &secret).map_err(|error| unsaved(&error))?;
-                    vault_source(&config, name, &place)
+                    let place = vault.put(&name, &secret).map_err(|error| unsaved(&error))?;
+                    vault_source(&config, &name, &place)
                 }
             };
+            let seal_key = seal_key.map(|key| save(key, name(SEAL_KEY, &fingerprint)));
             let edit = Edit::Share {
-                url: save(url, URL)?,
-                seal_key: save(seal_key, SEAL_KEY)?,
+                url: save(url, name(URL, &of_url.as_str()[..16]))?,
+                seal_key: seal_key.transpose()?,
             };
             edit::apply(&config, &edit, &SPECS).map_err(|error| Problem::from(&error))
         })
@@ -144,6 +194,11 @@ impl TeamLedger {
             Err(error) => Err(unusable(error)),
         }
     }
+}
+
+/// The vault's name of an entry.
+fn name(of: &str, fingerprint: &str) -> String {
+    format!("{of}-{fingerprint}")
 }
 
 /// Whether this machine's key is the one by which the other machines seal callbacks; `None` while none has.
@@ -179,15 +234,19 @@ pub fn another_key() -> Problem {
     )
 }
 
-/// Makes a key, or finds that of an attempt that failed. In a file, even where there is a keyring: the operator copies it
-/// to the other machines.
-fn made_key(files: &Vault, config: &Path) -> Result<SecretSource, Problem> {
-    let saved = files.get(SEAL_KEY).and_then(|saved| match saved {
-        Some((_, place)) => Ok(place),
-        None => files.put(SEAL_KEY, &new_key()),
-    });
-    let place = saved.map_err(|error| unsaved(&error))?;
-    vault_source(config, SEAL_KEY, &place)
+/// Saves a new key; without one, finds the key that an earlier attempt saved.
+fn made_key(
+    files: &Vault,
+    name: &str,
+    new: Option<&Secret>,
+    config: &Path,
+) -> Result<SecretSource, Problem> {
+    let place = match new {
+        Some(key) => files.put(name, key).map(Some),
+        None => files.get(name).map(|saved| saved.map(|(_, place)| place)),
+    };
+    let place = place.map_err(|error| unsaved(&error))?;
+    vault_source(config, name, &place.ok_or_else(another_key)?)
 }
 
 async fn value(of: &SecretValue, environ: &Environ, what: &str) -> Result<Secret, Problem> {

@@ -341,7 +341,12 @@ impl Console {
                 };
                 match effect {
                     Effect::Quit => return Ok(true),
-                    Effect::SwitchProfile(name) => self.switch(&name, effects)?,
+                    // The rest is of the profile before: another one may have an account of the same name.
+                    Effect::SwitchProfile(name) => {
+                        if self.switch(&name, effects)? {
+                            break;
+                        }
+                    }
                     Effect::Manage {
                         request,
                         change: Change::Add(new),

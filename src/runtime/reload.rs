@@ -40,15 +40,16 @@ pub fn watch(has_changed: impl Fn() -> bool + Send + Sync + 'static) -> mpsc::Re
 }
 
 impl Console {
-    /// Closes the current profile and opens another one, which looks as it did when it was left.
-    pub(super) fn switch(&mut self, name: &str, effects: &mut Vec<Effect>) -> io::Result<()> {
+    /// Closes the current profile and opens another one, which looks as it did when it was left. Returns whether it can be
+    /// opened.
+    pub(super) fn switch(&mut self, name: &str, effects: &mut Vec<Effect>) -> io::Result<bool> {
         let screen = self.model.screen_state();
         self.source.save_screen(&self.running.profile.name, &screen);
         let mut start = match self.source.open(name) {
             Ok(start) => start,
             Err(problem) => {
                 self.update(Msg::Done(Err(problem)), effects);
-                return Ok(());
+                return Ok(false);
             }
         };
         tracing::info!(profile = name, "the profile is switched");
@@ -57,7 +58,7 @@ impl Console {
         self.reload_waits = false;
         self.set_preferences(&start, effects)?;
         self.open(start, Vec::new());
-        Ok(())
+        Ok(true)
     }
 
     /// Opens the profile of an account that was added from the built-in one.
@@ -67,8 +68,16 @@ impl Console {
             profile,
             changed,
         } = added;
-        self.switch(&profile, effects)?;
-        let (request, result) = if self.running.profile.name == profile {
+        if !self.running.profile.built_in {
+            // The operator did not wait for it.
+            let text = format!(
+                "account {} is saved in profile {profile}",
+                changed.account()
+            );
+            self.update(Msg::Done(Ok(text)), effects);
+            return Ok(());
+        }
+        let (request, result) = if self.switch(&profile, effects)? {
             // The numbers of the new model are its own.
             (RequestId(0), Ok(changed))
         } else {

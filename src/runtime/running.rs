@@ -1,7 +1,7 @@
 //! A profile at work in the console: its deck, its tasks, and the messages from both.
 
 use std::collections::HashSet;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -35,6 +35,8 @@ pub struct Running {
     /// Gets the deck once it is open.
     pub opened: mpsc::Receiver<Arc<Deck>>,
     deck: Option<Arc<Deck>>,
+    /// The same, before it can perform anything: from then on it must be closed.
+    opening: Arc<OnceLock<Arc<Deck>>>,
     /// The effects that are performed as soon as the deck is open.
     early: Vec<Effect>,
 }
@@ -47,10 +49,15 @@ impl Running {
         let (opened_to, opened) = mpsc::channel(1);
         let mut tasks = Tasks::default();
         let profile = opening.profile.clone();
-        let reporter = messages.clone();
+        let place = Arc::new(OnceLock::new());
+        let report = Report {
+            messages: messages.clone(),
+            place: place.clone(),
+            opened: opened_to,
+        };
         tasks.start(async move {
             before.wait().await;
-            opening.open(reporter, opened_to).await;
+            opening.open(report).await;
         });
         Self {
             profile,
@@ -59,6 +66,7 @@ impl Running {
             inbox,
             opened,
             deck: None,
+            opening: place,
             early: Vec::new(),
         }
     }
@@ -81,7 +89,7 @@ impl Running {
 
     /// What the next deck of this profile takes over.
     pub fn hand_over(&self, kept: &[AccountId]) -> Handover {
-        let deck = self.deck.as_ref();
+        let deck = self.opening.get();
         deck.map_or_else(Handover::default, |deck| deck.hand_over(kept))
     }
 
@@ -89,7 +97,7 @@ impl Running {
     pub async fn end(mut self, turn: TaskTrackerToken) {
         let _ = tokio::time::timeout(CLOSING, self.tasks.finish_sequential()).await;
         let _ = tokio::time::timeout(CLOSING, self.tasks.stop()).await;
-        let deck = self.deck.or_else(|| self.opened.try_recv().ok());
+        let deck = self.opening.get().cloned();
         // No task reads events any more, and senders must not wait for one.
         drop(self.inbox);
         if let Some(deck) = deck {
@@ -102,6 +110,15 @@ impl Running {
             let _ = tokio::time::timeout(CLOSING, deck.ledger().close()).await;
         }
     }
+}
+
+/// Where an opening reports to.
+struct Report {
+    messages: mpsc::Sender<Msg>,
+    /// The deck, as soon as there is one.
+    place: Arc<OnceLock<Arc<Deck>>>,
+    /// The deck, once it may perform effects.
+    opened: mpsc::Sender<Arc<Deck>>,
 }
 
 /// Opens the deck, and sends what happens there.
@@ -117,7 +134,12 @@ pub struct Opening {
 }
 
 impl Opening {
-    async fn open(self, messages: mpsc::Sender<Msg>, opened: mpsc::Sender<Arc<Deck>>) {
+    async fn open(self, report: Report) {
+        let Report {
+            messages,
+            place,
+            opened,
+        } = report;
         let (events_to, events) = net::events::channel();
         let options = Options {
             events: Some(events_to),
@@ -136,6 +158,7 @@ impl Opening {
                 return;
             }
         };
+        let _ = place.set(deck.clone());
         tokio::spawn(relay(events, messages.clone()));
         // Real accounts only by choice (`verify_on_start`): a verification is a request that counts against their limit.
         let wanted =

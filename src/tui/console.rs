@@ -28,7 +28,7 @@ impl Model {
     pub(super) fn act_console(&mut self, action: ConsoleAction, io: &mut Io<'_>) {
         match action {
             ConsoleAction::Suspend => io.out.push(Effect::Suspend),
-            ConsoleAction::Quit if self.store.is_writing() => {
+            ConsoleAction::Quit if self.store.is_changing() => {
                 self.open(Box::new(quit_ask::State(Effect::Quit)));
             }
             ConsoleAction::Quit | ConsoleAction::Leave => io.out.push(Effect::Quit),
@@ -199,7 +199,7 @@ impl Model {
             return;
         }
         let switch = Effect::SwitchProfile(name);
-        if self.store.is_writing() {
+        if self.store.is_changing() {
             self.open(Box::new(quit_ask::State(switch)));
         } else {
             io.out.push(switch);

@@ -55,7 +55,7 @@ impl Model {
 
 impl Store {
     /// Whether a response would be lost that the operator needs: to a write request, or to a change of the accounts.
-    fn is_changing(&self) -> bool {
+    pub(super) fn is_changing(&self) -> bool {
         self.is_writing()
             || self
                 .in_flight()

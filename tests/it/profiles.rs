@@ -6,7 +6,7 @@ use rustix::process::Signal;
 
 use crate::peer::{Peer, json};
 use crate::program::{Place, Served};
-use crate::terminal::Terminal;
+use crate::terminal::{TITLE, Terminal};
 
 const ACTIVE: &str = r#"{"result":"ok","currency":"BTC","amount":"0.010","state":"ACTIVE"}"#;
 const CLIENT: &str = "SANDBOX-KINGUIN-CLIENT";

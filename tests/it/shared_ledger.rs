@@ -267,6 +267,7 @@ fn machines_join_a_shared_ledger_by_one_command_each() {
     assert_eq!(config(&nowhere), before);
 
     let first = machine(&schema.url);
+    let unjoined = config(&first);
     let joined = run(&first, &join);
     assert_eq!(joined[0]["created"], true);
     let key = joined[0]["seal_key_file"].as_str().unwrap().to_owned();
@@ -279,6 +280,20 @@ fn machines_join_a_shared_ledger_by_one_command_each() {
     }
     let ran = first.run(&join);
     assert_eq!(ran.code, 2, "{}", ran.all());
+    // As if it had been interrupted before the config was written.
+    std::fs::write(first.config_path(), &unjoined).unwrap();
+    assert_eq!(run(&first, &join)[0]["seal_key_file"], *key);
+    // The key of another team is another entry.
+    let content = std::fs::read(&key).unwrap();
+    let other = Schema::new();
+    std::fs::write(
+        first.config_path(),
+        unjoined.replace(&schema.name, &other.name),
+    )
+    .unwrap();
+    assert_ne!(run(&first, &join)[0]["seal_key_file"], *key);
+    assert_eq!(std::fs::read(&key).unwrap(), content);
+    std::fs::write(first.config_path(), written).unwrap();
 
     let second = machine(&schema.url);
     let before = config(&second);

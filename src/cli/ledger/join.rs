@@ -42,6 +42,10 @@ impl JoinLedger {
         let path = path.ok_or_else(|| local("there is no place for a config file; set HOME"))?;
         // The file may not exist yet.
         let config = edit::current(&path, &SPECS)?;
+        let machine = Machine {
+            config: path.clone(),
+            vault: global.vault()?,
+        };
         if config.ledger.url.is_some() {
             return Err(Problem::new(
                 ProblemKind::Config,
@@ -60,22 +64,18 @@ impl JoinLedger {
         let seal_key = given("--seal-key", self.seal_key.as_ref())?;
         let url = match url {
             Some(url) => url,
-            None => asked("--url", "postgres://USER:PASSWORD@HOST/DATABASE").await?,
+            None => prompted("--url", "postgres://USER:PASSWORD@HOST/DATABASE").await?,
         };
-        let team = TeamLedger::open(url, &config.ledger, &Environ::process()).await?;
-        let configured = config.callbacks.seal_key.clone().map(SecretValue::At);
-        let seal_key = match seal_key.or(configured) {
-            None if team.has_seal_key => {
-                Some(asked("--seal-key", "the seal key of the other machines").await?)
+        let team = TeamLedger::open(url, machine, &Environ::process()).await?;
+        let configured = config.callbacks.seal_key.as_ref();
+        let seal_key = match seal_key {
+            None if configured.is_none() && team.needs_key()? => {
+                Some(prompted("--seal-key", "the seal key of the other machines").await?)
             }
             given => given,
         };
         let (place, is_new) = (inert::line(&team.place).into_owned(), team.is_new);
-        let machine = Machine {
-            config: &path,
-            vault: global.vault()?,
-        };
-        let joined = team.join(seal_key, machine).await?;
+        let joined = team.join(seal_key, configured).await?;
         let written = inert::cut(&path.to_string_lossy(), 400);
         let object = json!({
             "place": place,
@@ -107,7 +107,7 @@ impl JoinLedger {
     }
 }
 
-async fn asked(option: &str, what: &str) -> Result<SecretValue, Problem> {
+async fn prompted(option: &str, what: &str) -> Result<SecretValue, Problem> {
     if !prompt::can_ask() {
         let message = format!("not a terminal: pass {option} SOURCE");
         return Err(usage(message, SOURCES));

@@ -248,9 +248,9 @@ fn a_shared_ledger_is_named_beside_the_settings_that_are_there() {
         url: SecretSource::Keyring {
             name: "ledger.url".to_owned(),
         },
-        seal_key: SecretSource::Env {
+        seal_key: Some(SecretSource::Env {
             name: "KEY".to_owned(),
-        },
+        }),
     };
     let callbacks = "[callbacks]\nseal_key = { env = \"KEY\" }\n";
     let url = "url = { keyring = \"ledger.url\" }\n";
@@ -260,6 +260,12 @@ fn a_shared_ledger_is_named_beside_the_settings_that_are_there() {
             "[callbacks]\nbind = \"127.0.0.1:8787\" # mine\n[ledger]\noperator = \"anna\"\n",
             format!(
                 "{callbacks}bind = \"127.0.0.1:8787\" # mine\n[ledger]\n{url}operator = \"anna\"\n"
+            ),
+        ),
+        (
+            "[callbacks]\nbind = \"127.0.0.1:8787\"\n[callbacks.seal_key]\nfile = \"k\"\n",
+            format!(
+                "[callbacks]\nbind = \"127.0.0.1:8787\"\nseal_key = {{ env = \"KEY\" }}\n\n[ledger]\n{url}"
             ),
         ),
         (

@@ -376,13 +376,23 @@ pub(super) fn set(
     let written = table
         .and_then(Item::as_table_like)
         .and_then(|table| table.get(name));
-    if let Some(span) = written.and_then(Item::span) {
+    let is_value = |item: &&Item| match item {
+        Item::Value(Value::InlineTable(table)) => !table.is_dotted(),
+        other => other.is_value(),
+    };
+    if let Some(span) = written.filter(is_value).and_then(Item::span) {
         out.replace_range(span, value.to_string().trim());
         return Ok(out);
     }
     let end = line_end(text);
     let line = format!("{name} = {value}{end}");
     match table {
+        // The value is a table of its own.
+        _ if written.is_some() => rewritten(text, |root| {
+            let table = root.get_mut(section)?.as_table_like_mut()?;
+            table.insert(name, Item::Value(value));
+            Some(())
+        }),
         Some(Item::Table(table)) if !table.is_implicit() && !table.is_dotted() => {
             let header = table.span().map_or(out.len(), |span| span.end);
             let at = next_line(text, header);
