@@ -192,6 +192,7 @@ impl Lifecycle {
             fetching: self.under_way.is_some(),
             failure: self.failed.as_ref().map(|failed| failed.failure.clone()),
             fetched: self.fetched,
+            idle: !self.wanted,
             ..TokenStatus::default()
         }
     }

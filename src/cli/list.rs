@@ -418,7 +418,7 @@ fn order(record: &Record, header: &Header) -> Result<Order, String> {
         }
         (amount, currency) => Some(Expected {
             amount: Amount::typed(amount).map_err(|error| error.to_string())?,
-            currency: Currency::new(currency).map_err(|error| error.to_string())?,
+            currency: Currency::typed(currency).map_err(|error| error.to_string())?,
         }),
     };
     Ok(Order { id, sum })

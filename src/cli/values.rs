@@ -78,7 +78,7 @@ pub(super) fn amount(text: &str) -> Result<Amount, String> {
 }
 
 pub(super) fn currency(text: &str) -> Result<Currency, String> {
-    Currency::new(text).map_err(|error| error.to_string())
+    Currency::typed(text).map_err(|error| error.to_string())
 }
 
 /// The sum of `--amount` and `--currency`, which go together.

@@ -416,6 +416,19 @@ impl Currency {
         Ok(Self(text))
     }
 
+    /// As [`Self::new`], for what people write: a code without a letter is the rest of an amount with a comma.
+    ///
+    /// # Errors
+    /// As [`Self::new`], or without a letter.
+    pub fn typed(text: &str) -> Result<Self, CurrencyError> {
+        let code = Self::new(text)?;
+        if text.bytes().any(|b| b.is_ascii_alphabetic()) {
+            Ok(code)
+        } else {
+            Err(CurrencyError(super::inert::quoted(text, 40)))
+        }
+    }
+
     /// The code.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -26,6 +26,7 @@ pub mod link;
 pub mod manage;
 pub mod note;
 pub mod op;
+pub mod order_list;
 pub mod payment;
 pub mod player;
 pub mod problem;

@@ -134,6 +134,8 @@ pub struct TokenStatus {
     pub failure: Option<TokenFailure>,
     /// How many were fetched by this process.
     pub fetched: u32,
+    /// Whether no call of this process has needed it: then it is not renewed.
+    pub idle: bool,
     /// Defaults that were assumed for missing fields of the response that granted it; may be empty.
     pub note: String,
     /// Where it is saved between runs.

@@ -15,6 +15,9 @@ use super::widgets::text::fit_middle;
 /// The most columns of an id: the cause behind it must stay on screen.
 const ID_MAX: u16 = 40;
 
+/// Begins the key of what must be answered in time.
+const DUE: &str = "due ";
+
 /// The target of an alert.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
@@ -56,8 +59,12 @@ pub fn all(store: &Store) -> Vec<Alert> {
     for alert in &mut alerts {
         alert.handled = store.handled(&alert.key, alert.since).cloned();
     }
-    // Stable: within a rank, causes stay in the order of their sources and do not jump.
-    alerts.sort_by_key(|alert| (alert.handled.is_some(), alert.tone != Tone::Bad));
+    // Stable: within a rank, causes stay in the order of their sources and do not jump. What must be answered in time comes
+    // first.
+    alerts.sort_by_key(|alert| {
+        let is_timed = alert.key.starts_with(DUE);
+        (alert.handled.is_some(), !is_timed, alert.tone != Tone::Bad)
+    });
     alerts
 }
 
@@ -166,7 +173,7 @@ fn due(store: &Store) -> impl Iterator<Item = Alert> {
         };
         let by = due.until.clock(&store.zone);
         Alert {
-            key: format!("due {}", due.delivery.id.0),
+            key: format!("{DUE}{}", due.delivery.id.0),
             what: format!("{about}: {} by {by}", due.deadline.action),
             account: AccountId::new(due.delivery.account.as_str()).ok(),
             since: Some(due.delivery.received_at),

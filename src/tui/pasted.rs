@@ -1,10 +1,11 @@
-//! Several payments in a pasted text, one per line: `id`, or `id;amount;currency` with semicolons, commas or tabs.
-//! Further columns are ignored.
+//! Several payments in a pasted text, one per line: `id`, or `id;amount;currency` with semicolons, commas or tabs. Further
+//! columns are ignored. A first line that names the columns, as in a list for `check --from`, gives their order.
 
 use std::collections::{HashMap, HashSet};
 
 use csv::{ReaderBuilder, StringRecord};
 
+use crate::domain::order_list::{self, AMOUNT, CURRENCY, ID};
 use crate::domain::{Amount, Currency, Expected, PaymentId};
 
 /// More lines than this are not read at once.
@@ -31,26 +32,26 @@ pub fn read(text: &str) -> Option<Pasted> {
     match lines.as_slice() {
         [] => return None,
         // An id may contain a comma.
-        [(_, line)] if !matches!(row(line), Ok((_, Some(_)))) => return None,
+        [(_, line)] if !matches!(row(line, Columns::BY_PLACE), Ok((_, Some(_)))) => return None,
         _ => {}
     }
+    let heading = Columns::named(lines[0].1);
+    let columns = heading.unwrap_or(Columns::BY_PLACE);
     let mut pasted = Pasted::default();
+    if columns.amount.is_some() != columns.currency.is_some() {
+        let why = "an amount needs a currency; name both columns or none".to_owned();
+        pasted.bad.push((lines[0].0, why));
+        return Some(pasted);
+    }
     let mut known: HashMap<PaymentId, Option<Expected>> = HashMap::new();
     let mut contradicted = HashSet::new();
-    for (number, line) in lines {
+    for (number, line) in lines.into_iter().skip(usize::from(heading.is_some())) {
         if pasted.rows.len() == LINES_MAX {
             let why = format!("only {LINES_MAX} lines can be pasted at once");
             pasted.bad.push((number, why));
             break;
         }
-        let heading = |line: &str| {
-            let fields = fields(line);
-            let first = fields.get(0).unwrap_or_default();
-            first.trim().eq_ignore_ascii_case("id")
-        };
-        match row(line) {
-            // Spreadsheets export a heading line.
-            _ if number == 1 && heading(line) => {}
+        match row(line, columns) {
             Err(why) => pasted.bad.push((number, why)),
             Ok((id, expected)) => match known.get(&id) {
                 Some(same) if *same == expected => {}
@@ -71,23 +72,53 @@ pub fn read(text: &str) -> Option<Pasted> {
     Some(pasted)
 }
 
-fn row(line: &str) -> Result<(PaymentId, Option<Expected>), String> {
+/// The places of the columns.
+#[derive(Clone, Copy)]
+struct Columns {
+    id: usize,
+    amount: Option<usize>,
+    currency: Option<usize>,
+}
+
+impl Columns {
+    const BY_PLACE: Self = Self {
+        id: 0,
+        amount: Some(1),
+        currency: Some(2),
+    };
+
+    /// The columns that a line names, if it names that of the id.
+    fn named(line: &str) -> Option<Self> {
+        let fields = fields(line);
+        let column = |name| order_list::column(&fields, name);
+        Some(Self {
+            id: ID.into_iter().find_map(column)?,
+            amount: column(AMOUNT),
+            currency: column(CURRENCY),
+        })
+    }
+}
+
+fn row(line: &str, columns: Columns) -> Result<(PaymentId, Option<Expected>), String> {
     let fields = fields(line);
-    let fields: Vec<&str> = fields.iter().map(str::trim).collect();
-    let (id, sum) = match fields.as_slice() {
-        [id] | [id, "", ""] => (id, None),
-        [id, amount, currency, ..] => (id, Some((amount, currency))),
+    let field = |at: usize| fields.get(at).map(str::trim);
+    let sum = match (
+        columns.amount.and_then(field),
+        columns.currency.and_then(field),
+    ) {
+        (None, None) | (Some(""), Some("")) => None,
+        (Some(amount), Some(currency)) => Some((amount, currency)),
         _ => return Err("write id;amount;currency".into()),
     };
     let expected = match sum {
         None => None,
         Some((amount, currency)) => Some(Expected {
             amount: Amount::typed(amount).map_err(|error| error.to_string())?,
-            currency: Currency::new(*currency).map_err(|error| error.to_string())?,
+            currency: Currency::typed(currency).map_err(|error| error.to_string())?,
         }),
     };
-    let id = PaymentId::new(*id).map_err(|error| error.to_string())?;
-    Ok((id, expected))
+    let id = PaymentId::new(field(columns.id).unwrap_or_default());
+    Ok((id.map_err(|error| error.to_string())?, expected))
 }
 
 /// The fields of a line of CSV, split at its separator.
@@ -135,6 +166,28 @@ mod tests {
         assert_eq!(rows("\"A;1\";1;EMT\nB-2"), ["A;1=1 EMT", "B-2"]);
         assert_eq!(rows("\"say \"\"hi\"\"\",1,EMT"), ["say \"hi\"=1 EMT"]);
         assert_eq!(rows("\"A-1\";\"1\";\"EMT\"\nA-1;1.0;EMT"), ["A-1=1 EMT"]);
+    }
+
+    #[test]
+    fn a_first_line_names_the_columns_in_any_order() {
+        for (text, wanted) in [
+            ("order_id,amount,currency\nA-1,25,EMT", "A-1=25 EMT"),
+            (
+                "order_id,customer,amount,currency\nA-1,Ann,25,EMT",
+                "A-1=25 EMT",
+            ),
+            ("id,currency,amount\nA-1,EMT,25", "A-1=25 EMT"),
+            ("amount;Currency;transactionKey\n25;EMT;A-1", "A-1=25 EMT"),
+            ("payment\tcustomer\nA-1\tAnn", "A-1"),
+        ] {
+            assert_eq!(rows(text), [wanted], "{text}");
+        }
+        let half = read("id,amount\nA-1,25").unwrap();
+        assert_eq!((half.rows.len(), half.bad.len()), (0, 1));
+        // A comma in an amount is no currency after it.
+        for text in ["A-1,25,5,EMT\nB-2", "A-1,1.234,50,EMT\nB-2"] {
+            assert_eq!(rows(text), ["B-2"], "{text}");
+        }
     }
 
     #[test]

@@ -3,18 +3,8 @@
 use super::records::{Record, count};
 use crate::config::nearest;
 use crate::domain::inert;
+use crate::domain::order_list::{AMOUNT, CURRENCY, ID};
 
-/// Names of the id column, the preferred one first.
-const ID: [&str; 6] = [
-    "id",
-    "transactionKey",
-    "order",
-    "order_id",
-    "payment",
-    "payment_id",
-];
-const AMOUNT: &str = "amount";
-const CURRENCY: &str = "currency";
 /// Columns of a result, whose `amount` is the received amount, not the expected one.
 const RESULT: [&str; 2] = ["verdict", "expected_amount"];
 

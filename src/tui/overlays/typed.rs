@@ -19,5 +19,5 @@ pub fn currency(text: &str) -> Result<Currency, String> {
     if text.is_empty() {
         return Err("enter a currency code, like EMT or BTC".into());
     }
-    Currency::new(text).map_err(|error| error.to_string())
+    Currency::typed(text).map_err(|error| error.to_string())
 }

@@ -289,7 +289,9 @@ fn badge(status: &TokenStatus, now: Now) -> Badge {
         TokenState::Missing => ("○", "missing", Tone::Dim),
         TokenState::Refreshing => ("◌", "renewing", Tone::Busy),
         TokenState::Refused => ("✘", "rejected", Tone::Bad),
+        TokenState::Expired if status.idle && !failed => ("○", "expired", Tone::Dim),
         TokenState::Expired => ("✘", "expired", Tone::Bad),
+        TokenState::Fresh | TokenState::Due if status.idle => ("✔", "valid", left),
         TokenState::Fresh | TokenState::Due if last => ("!", "ends soon", left),
         TokenState::Due => ("!", "due", left),
         TokenState::Fresh => ("✔", "valid", left),
@@ -429,8 +431,14 @@ fn describe(known: &AccountState, ctx: ViewContext<'_>, columns: u16) -> Vec<(St
             let renewal = match (life.left(now), renews.is_zero()) {
                 (None, _) => {
                     let ended = life.requested_at().plus(life.life).clock(zone);
-                    format!("expired {ended}")
+                    let next = if status.idle {
+                        "; a new one is requested when needed"
+                    } else {
+                        ""
+                    };
+                    format!("expired {ended}{next}")
                 }
+                (Some(_), _) if status.idle => "not needed yet, so not renewed".into(),
                 (Some(_), true) if status.fetching => "renewing now".into(),
                 (Some(_), true) => "renewal is due".into(),
                 (Some(_), false) => {
@@ -568,6 +576,17 @@ mod tests {
             badge_at(&fetching, 3590),
             ("◌", "renewing", Tone::Busy, Tone::Warn)
         );
+    }
+
+    #[test]
+    fn the_end_of_a_token_that_nothing_needs_is_no_alarm() {
+        let saved = TokenStatus {
+            fetched: 0,
+            idle: true,
+            ..with(60, 50)
+        };
+        assert_eq!(badge_at(&saved, 0).1, "valid");
+        assert_eq!(badge_at(&saved, 60), ("○", "expired", Tone::Dim, Tone::Dim));
     }
 
     #[test]
