@@ -8,6 +8,7 @@ pub mod amount;
 mod bad_json;
 pub mod budget;
 pub mod catalogue;
+pub mod cents;
 pub mod charset;
 pub mod curl;
 pub mod delivery;

@@ -3,7 +3,7 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect, Size};
 
-use crate::domain::{AccountId, RawCall};
+use crate::domain::{AccountId, RawCall, cents, inert};
 use crate::tui::component::{Component, UpdateContext, ViewContext};
 use crate::tui::intent::Intent;
 use crate::tui::keys::{OVERLAY, Scope, keys};
@@ -81,9 +81,10 @@ impl Component for State {
             "" => 0,
             about => cells(wrap(about, room).len().min(ABOUT_ROWS)),
         };
-        let taken = rows + about + OTHER_ROWS;
-        let lines = usize::from(screen.height.saturating_sub(taken)).min(BODY_ROWS);
         let body = self.call.body.as_deref().unwrap_or_default();
+        let amounts = cents::amounts(body).join(", ");
+        let taken = rows + about + OTHER_ROWS + u16::from(!amounts.is_empty());
+        let lines = usize::from(screen.height.saturating_sub(taken)).min(BODY_ROWS);
         let begin = beginning(body, room, lines);
         let inner = Window {
             title: "Send a write call",
@@ -97,9 +98,22 @@ impl Component for State {
             about_rows,
             size_row,
             body_rows,
+            amounts_row,
             _,
             keys_row,
-        ] = stack(inner, [1, rows, about, 1, cells(begin.len()), 1, 1]);
+        ] = stack(
+            inner,
+            [
+                1,
+                rows,
+                about,
+                1,
+                cells(begin.len()),
+                u16::from(!amounts.is_empty()),
+                1,
+                1,
+            ],
+        );
         let mut pen = Pen::new(buf, account_row, 0);
         pen.text("account ", theme.style(Tone::Dim))
             .text(self.account.as_str(), theme.bold(Tone::Plain))
@@ -120,6 +134,11 @@ impl Component for State {
         Pen::new(buf, size_row, 0).text(&size, theme.style(Tone::Dim));
         for (line, text) in body_rows.rows().zip(&begin) {
             Pen::new(buf, line, 0).text(text, theme.style(Tone::Plain));
+        }
+        if !amounts.is_empty() {
+            Pen::new(buf, amounts_row, 0)
+                .text("amount ", theme.style(Tone::Dim))
+                .text(&inert::line(&amounts), theme.bold(Tone::Warn));
         }
         let keys = format!(
             "{} sends it, {} cancels.",

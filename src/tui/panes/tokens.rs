@@ -427,26 +427,9 @@ fn describe(known: &AccountState, ctx: ViewContext<'_>, columns: u16) -> Vec<(St
     match status.life {
         Some(life) => {
             let issued = format!("issued {}", life.requested_at().clock(zone));
-            let renews = life.renews_in(now);
-            let renewal = match (life.left(now), renews.is_zero()) {
-                (None, _) => {
-                    let ended = life.requested_at().plus(life.life).clock(zone);
-                    let next = if status.idle {
-                        "; a new one is requested when needed"
-                    } else {
-                        ""
-                    };
-                    format!("expired {ended}{next}")
-                }
-                (Some(_), _) if status.idle => "not needed yet, so not renewed".into(),
-                (Some(_), true) if status.fetching => "renewing now".into(),
-                (Some(_), true) => "renewal is due".into(),
-                (Some(_), false) => {
-                    // The clock time of the renewal where the line has room for it.
-                    let room = columns.saturating_sub(width(&issued) + 3);
-                    renews_when(renews, room, ctx)
-                }
-            };
+            // The clock time of the renewal where the line has room for it.
+            let room = columns.saturating_sub(width(&issued) + 3);
+            let renewal = renewal(status, life, room, ctx);
             let text = format!("{issued} · {renewal}");
             // A narrow pane shows what comes next.
             let fits = width(&text) <= columns;
@@ -493,6 +476,27 @@ fn times(count: u32) -> String {
     match count {
         1 => "once".into(),
         n => format!("{n} times"),
+    }
+}
+
+/// What becomes of a token: its renewal, or its end.
+fn renewal(status: &TokenStatus, life: TokenLife, room: u16, ctx: ViewContext<'_>) -> String {
+    let renews = life.renews_in(ctx.now);
+    match life.left(ctx.now) {
+        None => {
+            let ended = life.requested_at().plus(life.life);
+            let ended = ended.clock(&ctx.store.zone);
+            let next = if status.idle {
+                "; a new one is requested when needed"
+            } else {
+                ""
+            };
+            format!("expired {ended}{next}")
+        }
+        Some(_) if status.idle => "not needed yet, so not renewed".into(),
+        Some(_) if !renews.is_zero() => renews_when(renews, room, ctx),
+        Some(_) if status.fetching => "renewing now".into(),
+        Some(_) => "renewal is due".into(),
     }
 }
 
