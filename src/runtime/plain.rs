@@ -33,7 +33,8 @@ pub async fn run_plain<E>(
     ended: impl Future<Output = E>,
 ) -> Result<E, Problem> {
     let mut plain = start.plain;
-    let mut print = |line: String| print(&redact::scrub(&line));
+    let mut print = |line: String| print(&line);
+    let scrub = |line: &str| redact::scrub(line).into_owned();
     let clock = start.options.clock.clone();
     let opening = Opening {
         profile: start.profile,
@@ -52,7 +53,7 @@ pub async fn run_plain<E>(
             running.perform(effect);
         }
         let now = clock.now();
-        plain.lines(now).into_iter().for_each(&mut print);
+        plain.lines(now, scrub).into_iter().for_each(&mut print);
         if let Some(problem) = plain.failure() {
             break Err(problem.clone());
         }
@@ -75,7 +76,7 @@ pub async fn run_plain<E>(
     };
     running.end(before.token()).await;
     if done.is_ok() {
-        plain.end(clock.now()).into_iter().for_each(&mut print);
+        plain.end(clock.now(), scrub).into_iter().for_each(&mut print);
     }
     done
 }
