@@ -5,7 +5,7 @@ mod profiles;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use profiles::Profiles;
+pub use profiles::Profiles;
 
 use super::exit::{CommandResult, Exit, local};
 use super::log_start::LogStart;

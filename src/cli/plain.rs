@@ -1,19 +1,19 @@
 //! The console without a screen, `tilldeck --plain`: prints its lines to stdout.
 
-use std::sync::mpsc::{self, SyncSender, TrySendError};
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use clap::ValueEnum;
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 
-use super::console;
+use super::console::{self, Profiles};
 use super::exit::{CommandResult, Exit, usage};
 use super::log_start::LogStart;
 use super::output::{Out, OutputError};
 use super::settings::Settings;
 use super::start::{Command, Start, on_threads};
-use super::stop::StopSignals;
-use crate::clock::time_zone;
+use super::stop::{HangUp, HangUps, StopSignals};
 use crate::domain::Problem;
 use crate::runtime::{self, PlainStart};
 use crate::tui;
@@ -45,6 +45,9 @@ impl From<Lines> for tui::Detail {
 pub fn chosen_by_terminal(out: &Out) -> Option<Lines> {
     let is_dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
     is_dumb.then(|| {
+        if out.is_json() {
+            return Lines::Changes;
+        }
         out.say("TERM=dumb: tilldeck prints plain lines in place of the screen; Ctrl-C stops it");
         Lines::Changes
     })
@@ -74,7 +77,7 @@ impl Command for Plain {
         let out = start.out;
         if out.is_json() {
             return Err(usage(
-                "--plain prints sentences, not JSON",
+                "the console has no JSON",
                 "`tilldeck listen --json` prints callbacks, and `tilldeck log --follow --json` requests",
             )
             .into());
@@ -96,18 +99,12 @@ impl Plain {
         let Settings {
             config, profile, ..
         } = settings;
-        let vault = settings.global.vault()?;
-        let mut setup = console::setup(config, profile, &vault, out);
-        // No countdown changes a line, and no pane is drawn.
-        setup.ui.reduced_motion = true;
-        let model = console::built(config, setup)?;
-        let options = console::options(settings)?;
-        let now = settings.clock.now();
+        let model = console::model(config, profile, &settings.global.vault()?, out)?;
         let start = PlainStart {
-            plain: tui::Plain::new(model, self.lines.into(), time_zone(), now),
-            profile: profile.clone(),
-            options,
-            verify_on_start: config.ui.verify_on_start,
+            first: Profiles::start(settings, model, false)?,
+            source: Arc::new(Profiles::new(settings, out)),
+            detail: self.lines.into(),
+            reload: Arc::new(Notify::new()),
         };
         on_threads(print(start, &out.for_reader()))
     }
@@ -115,17 +112,25 @@ impl Plain {
 
 /// Prints until a signal, or until stdout is closed.
 async fn print(start: PlainStart, out: &Out) -> CommandResult {
-    let mut stops = StopSignals::new();
-    let (mut printing, mut failed) = Printing::start(out);
+    let mut stops = StopSignals::of_service();
+    let mut hang_ups = HangUps::new();
+    let reload = start.reload.clone();
+    let terminal_gone = async {
+        while hang_ups.next().await == HangUp::Reload {
+            reload.notify_one();
+        }
+    };
+    let (printing, mut failed) = Printing::start(out);
     let ended = async {
         tokio::select! {
             biased;
             _ = stops.next() => End::Signal,
+            () = terminal_gone => End::Signal,
             Ok(error) = &mut failed => End::Output(error),
             () = out.reader_gone() => End::Output(OutputError::ReaderGone),
         }
     };
-    let run = runtime::run_plain(start, |line| printing.line(line), ended);
+    let run = runtime::run_plain(start, |line| printing.queue.put(line), ended);
     let ended = Box::pin(run).await;
     printing.end().await;
     match ended? {
@@ -136,52 +141,134 @@ async fn print(start: PlainStart, out: &Out) -> CommandResult {
 
 /// Prints on a thread of its own: a slow reader of stdout delays neither callbacks nor the end.
 struct Printing {
-    lines: SyncSender<String>,
+    queue: Arc<Queue>,
     ended: oneshot::Receiver<()>,
-    /// The lines that a slow reader misses.
-    omitted: usize,
 }
 
 impl Printing {
     /// The printer, and how stdout failed.
     fn start(out: &Out) -> (Self, oneshot::Receiver<OutputError>) {
-        let (to, lines) = mpsc::sync_channel::<String>(LINES_MAX);
+        let queue = Arc::new(Queue::default());
         let (failed_to, failed) = oneshot::channel();
         let (ended_to, ended) = oneshot::channel();
-        let out = out.clone();
+        let (out, lines) = (out.clone(), queue.clone());
         std::thread::spawn(move || {
-            let printed = lines.iter().try_for_each(|line| out.line(&line));
+            let mut lines = std::iter::from_fn(|| lines.take());
+            let printed = lines.try_for_each(|line| out.line(&line));
             if let Err(error) = printed {
                 let _ = failed_to.send(error);
             }
             let _ = ended_to.send(());
         });
-        let printing = Self {
-            lines: to,
-            ended,
-            omitted: 0,
-        };
-        (printing, failed)
-    }
-
-    fn line(&mut self, line: &str) {
-        if self.omitted > 0 {
-            let gap = format!(
-                "{} lines omitted: stdout is read too slowly; `tilldeck log` has the requests",
-                self.omitted
-            );
-            if self.lines.try_send(gap).is_ok() {
-                self.omitted = 0;
-            }
-        }
-        if let Err(TrySendError::Full(_)) = self.lines.try_send(line.to_owned()) {
-            self.omitted += 1;
-        }
+        (Self { queue, ended }, failed)
     }
 
     /// Prints the rest, as far as the reader takes it.
     async fn end(self) {
-        drop(self.lines);
+        self.queue.close();
         let _ = tokio::time::timeout(PATIENCE, self.ended).await;
+    }
+}
+
+/// The lines that wait for the printing thread.
+#[derive(Default)]
+struct Queue {
+    waiting: Mutex<Waiting>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Waiting {
+    lines: VecDeque<String>,
+    /// The lines after these that a slow reader misses.
+    gap: Option<Gap>,
+    is_closed: bool,
+}
+
+struct Gap {
+    omitted: usize,
+    /// The time of the first of them.
+    since: String,
+}
+
+impl Gap {
+    fn line(&self) -> String {
+        let Self { omitted, since } = self;
+        format!(
+            "{since} {omitted} lines omitted: stdout is read too slowly; `tilldeck log` has the requests"
+        )
+    }
+}
+
+impl Queue {
+    /// Adds a line, which begins with its time.
+    fn put(&self, line: &str) {
+        let mut waiting = self.waiting();
+        // One place is for the line about the gap.
+        if waiting.lines.len() + 1 < LINES_MAX {
+            let gap = waiting.gap.take();
+            waiting.lines.extend(gap.map(|gap| gap.line()));
+            waiting.lines.push_back(line.to_owned());
+        } else {
+            let time = line.split(' ').next().unwrap_or_default();
+            let gap = waiting.gap.get_or_insert_with(|| Gap {
+                omitted: 0,
+                since: time.to_owned(),
+            });
+            gap.omitted += 1;
+        }
+        self.changed.notify_one();
+    }
+
+    /// Waits for the next line; `None` at the end.
+    fn take(&self) -> Option<String> {
+        let is_idle = |waiting: &mut Waiting| {
+            waiting.lines.is_empty() && waiting.gap.is_none() && !waiting.is_closed
+        };
+        let waiting = self.changed.wait_while(self.waiting(), is_idle);
+        let mut waiting = waiting.unwrap_or_else(PoisonError::into_inner);
+        let line = waiting.lines.pop_front();
+        line.or_else(|| waiting.gap.take().map(|gap| gap.line()))
+    }
+
+    fn close(&self) {
+        self.waiting().is_closed = true;
+        self.changed.notify_one();
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_that_a_slow_reader_misses_are_counted_where_they_are_missing() {
+        const GAP: &str =
+            "lines omitted: stdout is read too slowly; `tilldeck log` has the requests";
+        let queue = Queue::default();
+        for at in 0..LINES_MAX + 6 {
+            queue.put(&format!("10:00:{at} line {at}"));
+        }
+        let first = queue.take();
+        assert_eq!(first.unwrap(), "10:00:0 line 0");
+        assert!(queue.take().is_some());
+        queue.put("11:00:00 the next");
+        for _ in 0..2 {
+            queue.put("12:00:00 no room");
+        }
+        // Nothing follows, and the queue is not closed.
+        let rest: Vec<String> = (0..LINES_MAX).map_while(|_| queue.take()).collect();
+        assert_eq!(
+            rest[LINES_MAX - 3..],
+            [
+                format!("10:00:{} 7 {GAP}", LINES_MAX - 1),
+                "11:00:00 the next".to_owned(),
+                format!("12:00:00 2 {GAP}"),
+            ]
+        );
     }
 }

@@ -1,81 +1,146 @@
 //! The console without a screen: the same loop, with lines in place of frames, and no keys.
 
+use std::sync::Arc;
+
+use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
 
 use super::running::{Opening, Running};
-use super::{MESSAGES_A_FRAME, sleep};
-use crate::config::Profile;
-use crate::deck::Options;
+use super::source::{ProfileSource, ProfileStart, Reload};
+use super::{MESSAGES_A_FRAME, sleep, watch};
+use crate::clock::{Clock, time_zone};
 use crate::domain::Problem;
 use crate::net::redact;
-use crate::tui::{Effect, Plain};
+use crate::tui::msg::ConfigNews;
+use crate::tui::{Detail, Effect, Msg, Plain};
 
 /// What the console without a screen needs.
 pub struct PlainStart {
-    /// The console before its first message.
-    pub plain: Plain,
-    /// The profile to open.
-    pub profile: Profile,
-    /// The deck's options; `events` is set here.
-    pub options: Options,
-    /// Whether real accounts are verified at start without asking.
-    pub verify_on_start: bool,
+    /// The profile that it opens.
+    pub first: ProfileStart,
+    /// Changes of the configuration.
+    pub source: Arc<dyn ProfileSource>,
+    /// Which events become lines.
+    pub detail: Detail,
+    /// Has it read the configuration again, even if that is not known to have changed.
+    pub reload: Arc<Notify>,
 }
 
 /// Runs the console without a screen until `ended` is, which it returns. `print` gets each line, redacted and inert, and
 /// must not block.
 ///
 /// # Errors
-/// If the profile cannot be opened.
+/// If the profile cannot be opened at the start.
 pub async fn run_plain<E>(
     start: PlainStart,
     mut print: impl FnMut(&str),
     ended: impl Future<Output = E>,
 ) -> Result<E, Problem> {
-    let mut plain = start.plain;
-    let mut print = |line: String| print(&redact::scrub(&line));
-    let clock = start.options.clock.clone();
-    let opening = Opening {
-        profile: start.profile,
-        options: start.options,
-        recording: None,
-        verify: start.verify_on_start,
-        kept: Vec::new(),
+    let PlainStart {
+        first,
+        source,
+        detail,
+        reload,
+    } = start;
+    let watched = source.clone();
+    let mut changes = watch(move || watched.has_changed());
+    let (closing, endings) = (TaskTracker::new(), TaskTracker::new());
+    closing.close();
+    endings.close();
+    let clock = first.options.clock.clone();
+    let model = first.model.clone();
+    let mut console = PlainConsole {
+        plain: Plain::new(model, detail, time_zone(), clock.now()),
+        running: Running::start(Opening::of(first, Vec::new()), closing.clone()),
+        source,
+        clock,
+        closing,
+        endings,
     };
-    let before = TaskTracker::new();
-    before.close();
-    let mut running = Running::start(opening, before.clone());
+    let mut print_all = |lines: Vec<String>| {
+        for line in lines {
+            print(&line);
+        }
+    };
     let mut effects: Vec<Effect> = Vec::new();
     tokio::pin!(ended);
     let done = loop {
         for effect in effects.drain(..) {
-            running.perform(effect);
+            console.running.perform(effect);
         }
-        let now = clock.now();
-        plain.lines(now).into_iter().for_each(&mut print);
-        if let Some(problem) = plain.failure() {
+        let now = console.clock.now();
+        print_all(console.plain.lines(now, scrub));
+        if let Some(problem) = console.plain.failure() {
             break Err(problem.clone());
         }
         tokio::select! {
             biased;
             ended = &mut ended => break Ok(ended),
-            Some(deck) = running.opened.recv() => running.use_deck(deck),
-            Some(mut message) = running.inbox.recv() => {
+            Some(deck) = console.running.opened.recv() => console.running.use_deck(deck),
+            Some(()) = changes.recv() => console.reload(&mut effects),
+            () = reload.notified() => console.reload(&mut effects),
+            Some(mut message) = console.running.inbox.recv() => {
                 // As many as before a frame: a flood must not delay the end.
                 for _ in 0..MESSAGES_A_FRAME {
-                    effects.extend(plain.update(clock.now(), message));
-                    let Ok(next) = running.inbox.try_recv() else { break };
+                    console.update(message, &mut effects);
+                    let Ok(next) = console.running.inbox.try_recv() else { break };
                     message = next;
                 }
             }
-            () = sleep(plain.next_wake(now)) => {
-                effects.extend(plain.update(clock.now(), crate::tui::Msg::Woke));
-            }
+            () = sleep(console.plain.next_wake(now)) => console.update(Msg::Woke, &mut effects),
         }
     };
-    running.end(before.token()).await;
+    console.running.end(console.closing.token()).await;
+    console.endings.wait().await;
     if done.is_ok() {
-        plain.end(clock.now()).into_iter().for_each(&mut print);
+        print_all(console.plain.end(console.clock.now(), scrub));
     }
     done
+}
+
+fn scrub(line: &str) -> String {
+    redact::scrub(line).into_owned()
+}
+
+/// The console without a screen at work.
+struct PlainConsole {
+    plain: Plain,
+    running: Running,
+    source: Arc<dyn ProfileSource>,
+    clock: Clock,
+    /// The earlier decks of the profile that are not closed yet: the next one waits for them.
+    closing: TaskTracker,
+    /// The same, until all that they began has ended.
+    endings: TaskTracker,
+}
+
+impl PlainConsole {
+    fn update(&mut self, message: Msg, effects: &mut Vec<Effect>) {
+        effects.extend(self.plain.update(self.clock.now(), message));
+    }
+
+    /// Reads the configuration again, and takes over what differs.
+    fn reload(&mut self, effects: &mut Vec<Effect>) {
+        // No operator is in the middle of something that a change must wait for.
+        let news = match self.source.reload(false) {
+            Ok(Reload::Same | Reload::Waits | Reload::Screen(_)) => ConfigNews::Current,
+            Ok(Reload::Deck(start)) => {
+                self.reopen(*start);
+                ConfigNews::Reloaded
+            }
+            Err(problem) => ConfigNews::Unusable(problem),
+        };
+        tracing::info!(?news, "the configuration was read again");
+        self.update(Msg::Config(news), effects);
+    }
+
+    /// Opens the profile anew, with other settings.
+    fn reopen(&mut self, mut start: ProfileStart) {
+        let kept = self.running.profile.unchanged(&start.profile);
+        start.options.handover = self.running.hand_over(&kept);
+        let model = start.model.clone();
+        self.plain.reopen(model, &kept, self.clock.now());
+        let opening = Opening::of(start, kept);
+        self.running.replace(opening, &self.closing, &self.endings);
+    }
 }

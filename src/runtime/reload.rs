@@ -11,7 +11,7 @@ use super::Console;
 use super::attention::Attention;
 use super::first_account::{Added, Adding};
 use super::requests::crashed_change;
-use super::running::{Opening, Running};
+use super::running::Opening;
 use super::source::{ProfileStart, Reload};
 use crate::config::Environ;
 use crate::domain::manage::NewAccount;
@@ -145,18 +145,8 @@ impl Console {
 
     /// Opens a profile in place of the current one, which is closed first.
     fn open(&mut self, start: ProfileStart, kept: Vec<AccountId>) {
-        // Before the next one begins to wait for it.
-        let turn = self.closing.token();
-        let opening = Opening {
-            profile: start.profile,
-            options: start.options,
-            recording: start.recording,
-            verify: start.verify_on_start,
-            kept,
-        };
-        let running = Running::start(opening, self.closing.clone());
-        let before = std::mem::replace(&mut self.running, running);
-        self.endings.spawn(before.end(turn));
+        let opening = Opening::of(start, kept);
+        self.running.replace(opening, &self.closing, &self.endings);
     }
 
     /// Takes over how the terminal is used.

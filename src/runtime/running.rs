@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
+use super::source::ProfileStart;
 use super::tasks::Tasks;
 use super::{message, perform};
 use crate::clock::time_zone;
@@ -69,6 +70,16 @@ impl Running {
             opening: place,
             early: Vec::new(),
         }
+    }
+
+    /// Opens a profile in place of this one, which is closed first: it counts in `closing` until it is closed, and in
+    /// `endings` until all that it began has ended.
+    pub fn replace(&mut self, next: Opening, closing: &TaskTracker, endings: &TaskTracker) {
+        // Before the next one begins to wait for it.
+        let turn = closing.token();
+        let next = Self::start(next, closing.clone());
+        let before = std::mem::replace(self, next);
+        endings.spawn(before.end(turn));
     }
 
     /// Performs an effect, now or as soon as the deck is open.
@@ -134,6 +145,17 @@ pub struct Opening {
 }
 
 impl Opening {
+    /// Of what a profile opens with; `kept` are the accounts that go on.
+    pub fn of(start: ProfileStart, kept: Vec<AccountId>) -> Self {
+        Self {
+            profile: start.profile,
+            options: start.options,
+            recording: start.recording,
+            verify: start.verify_on_start,
+            kept,
+        }
+    }
+
     async fn open(self, report: Report) {
         let Report {
             messages,

@@ -7,7 +7,7 @@ use crate::domain::{
 
 use super::deliveries;
 use super::msg::{Level, WatchKey};
-use super::store::{LISTENER, Store};
+use super::store::{AccountState, LISTENER, Store};
 use super::theme::Tone;
 use super::watched::{LastError, Watched};
 use super::widgets::text::fit_middle;
@@ -48,11 +48,11 @@ pub struct Alert {
 pub fn all(store: &Store) -> Vec<Alert> {
     let mut alerts: Vec<Alert> = payments(store)
         .chain(accounts(store))
-        .chain(tokens(store))
+        .chain(tokens(working(store)))
         .chain(refused(store))
         .chain(due(store))
         .chain(limits(store))
-        .chain(unchecked(store))
+        .chain(unchecked(store, working(store)))
         .chain(listener(store))
         .chain(notices(store))
         .collect();
@@ -66,6 +66,16 @@ pub fn all(store: &Store) -> Vec<Alert> {
         (alert.handled.is_some(), !is_timed, alert.tone != Tone::Bad)
     });
     alerts
+}
+
+/// The alerts that an account has no more while its credentials are the cause: one about those is enough.
+pub fn hidden(store: &Store) -> impl Iterator<Item = Alert> {
+    let rejected = || store.accounts.iter().filter(|k| k.status.why().is_some());
+    tokens(rejected()).chain(unchecked(store, rejected()))
+}
+
+fn working(store: &Store) -> impl Iterator<Item = &AccountState> {
+    store.accounts.iter().filter(|k| k.status.why().is_none())
 }
 
 /// The number of alerts that are not handled.
@@ -117,13 +127,12 @@ fn accounts(store: &Store) -> impl Iterator<Item = Alert> {
     })
 }
 
-/// Tokens that cannot be renewed: none if the credentials are the cause.
-fn tokens(store: &Store) -> impl Iterator<Item = Alert> {
-    let working = store.accounts.iter().filter(|k| k.status.why().is_none());
-    working.filter_map(|known| {
+/// Tokens of these accounts that cannot be renewed.
+fn tokens<'a>(accounts: impl Iterator<Item = &'a AccountState>) -> impl Iterator<Item = Alert> {
+    accounts.filter_map(|known| {
         let failure = known.token.as_ref()?.failure.as_ref()?;
         Some(Alert {
-            key: format!("token {}", known.id()),
+            key: of_token(known.id()),
             what: format!("the access token cannot be renewed: {}", failure.why),
             account: Some(known.id().clone()),
             since: Some(known.token_failing_since?),
@@ -200,11 +209,12 @@ fn limits(store: &Store) -> impl Iterator<Item = Alert> {
     })
 }
 
-/// Failing checks: one alert for each account, and none if its credentials are the cause.
-fn unchecked(store: &Store) -> impl Iterator<Item = Alert> {
-    // Bad credentials make every check fail: one alert about them is enough.
-    let working = store.accounts.iter().filter(|k| k.status.why().is_none());
-    working.filter_map(|known| {
+/// Failing checks of these accounts: one alert for each.
+fn unchecked<'a>(
+    store: &'a Store,
+    accounts: impl Iterator<Item = &'a AccountState>,
+) -> impl Iterator<Item = Alert> {
+    accounts.filter_map(|known| {
         let id = known.id();
         let failing: Vec<&Watched> = store
             .payments
@@ -260,7 +270,7 @@ fn notices(store: &Store) -> impl Iterator<Item = Alert> {
     warnings
         .filter(move |n| !is_alert(&n.about))
         .map(|notice| Alert {
-            key: format!("notice {}", notice.about),
+            key: of_notice(&notice.about),
             what: notice.text.clone(),
             account: None,
             since: store.raised(&notice.about),
@@ -272,4 +282,14 @@ fn notices(store: &Store) -> impl Iterator<Item = Alert> {
             target: Target::Notice(notice.about.clone()),
             handled: None,
         })
+}
+
+/// The name of the alert about an account's token.
+pub fn of_token(account: &AccountId) -> String {
+    format!("token {account}")
+}
+
+/// The name of a notice's alert.
+pub fn of_notice(about: &str) -> String {
+    format!("notice {about}")
 }

@@ -1,7 +1,7 @@
 //! The console without a screen: the same model, reported as lines of text. For screen readers, logs and scripts; each
 //! line says in words what a color or a glyph says on the screen.
 
-mod lasting;
+mod conditions;
 mod states;
 mod words;
 
@@ -12,15 +12,16 @@ use jiff::tz::TimeZone;
 
 use super::component::ViewContext;
 use super::jobs::has_failed;
+use super::msg::{CONFIG, ConfigNews};
 use super::store::Phase;
 use super::theme::badge;
-use super::{Effect, Model, Msg, deliveries, update};
+use super::{Effect, Model, Msg, alerts, deliveries, update};
 use crate::domain::{
-    Delivery, Environment, Exchange, Job, JobId, JobState, Now, Outcome, Problem, WallTime, inert,
+    AccountId, Delivery, Environment, Exchange, Job, JobId, JobState, Now, Outcome, Problem, inert,
 };
-use lasting::Lasting;
-use states::States;
-use words::spoken;
+use conditions::Conditions;
+use states::{States, is_since};
+use words::without_signs;
 
 /// The most characters of a line: a reader must come to its end.
 const LINE_MAX: usize = 600;
@@ -44,14 +45,16 @@ pub enum Detail {
 pub struct Plain {
     pub(super) model: Model,
     detail: Detail,
-    started: WallTime,
+    started: Now,
     /// The date of the last line, and the offset of its time.
     day: String,
+    /// Whether the accounts were listed since the profile was opened.
     is_greeted: bool,
+    has_been_ready: bool,
     /// The lines that are not taken yet, without their times.
     lines: Vec<String>,
     states: States,
-    lasting: Lasting,
+    conditions: Conditions,
     /// The requests whose last attempt failed, and how.
     failing: BTreeMap<String, String>,
     /// The callbacks of this run that were reported.
@@ -65,15 +68,18 @@ impl Plain {
     #[must_use]
     pub fn new(mut model: Model, detail: Detail, zone: TimeZone, now: Now) -> Self {
         model.store.zone = zone;
+        // No countdown changes a line, and no pane is drawn.
+        model.options.reduced_motion = true;
         let mut plain = Self {
             day: day(now, &model.store.zone),
             model,
             detail,
-            started: now.wall,
+            started: now,
             is_greeted: false,
+            has_been_ready: false,
             lines: Vec::new(),
-            states: States::new(now.wall),
-            lasting: Lasting::default(),
+            states: States::new(now),
+            conditions: Conditions::default(),
             failing: BTreeMap::new(),
             reported: BTreeSet::new(),
             jobs: BTreeMap::new(),
@@ -95,6 +101,12 @@ impl Plain {
                 let text = format!("{what} waits: {}", waiting.describe());
                 self.about(&waiting.account, &text);
             }
+            Msg::NotReady(problem) if self.has_been_ready => {
+                let why = problem.describe();
+                let line = format!("needs attention: the profile cannot be opened: {why}");
+                self.lines.push(without_signs(&line));
+            }
+            Msg::Config(news) => self.on_config(news),
             _ => {}
         }
         let effects = update(&mut self.model, now, msg);
@@ -102,9 +114,19 @@ impl Plain {
         effects
     }
 
-    /// The lines since the last call, each with its time. They are inert.
-    pub fn lines(&mut self, now: Now) -> Vec<String> {
-        let ended = self.lasting.over(now);
+    /// Continues with a fresh console of the same profile, which is opened anew; what is known of the accounts in `kept`
+    /// stays. What is still wrong then has its line again.
+    pub fn reopen(&mut self, mut fresh: Model, kept: &[AccountId], now: Now) {
+        fresh.options.reduced_motion = true;
+        self.model.reopen(fresh, kept, now);
+        // Nothing is over because it is not known yet.
+        self.conditions = Conditions::default();
+        self.is_greeted = false;
+    }
+
+    /// The lines since the last call, each with its time. They are redacted by `redact`, and inert.
+    pub fn lines(&mut self, now: Now, redact: impl Fn(&str) -> String) -> Vec<String> {
+        let ended = self.conditions.ended(now);
         self.lines.extend(ended);
         if self.lines.is_empty() {
             return Vec::new();
@@ -116,29 +138,30 @@ impl Plain {
         self.day = day;
         let lines = first.into_iter().chain(self.lines.drain(..));
         lines
-            .map(|line| format!("{clock} {}", inert::cut(&line, LINE_MAX)))
+            // Redacted first: of a secret at the cut, a part would be left.
+            .map(|line| format!("{clock} {}", inert::cut(&redact(&line), LINE_MAX)))
             .collect()
     }
 
     /// The last line.
-    pub fn end(&mut self, now: Now) -> Vec<String> {
+    pub fn end(&mut self, now: Now, redact: impl Fn(&str) -> String) -> Vec<String> {
         self.lines.push("tilldeck ends".to_owned());
-        self.lines(now)
+        self.lines(now, redact)
     }
 
     /// The time until something is due, or a line is. `None` while idle.
     #[must_use]
     pub fn next_wake(&self, now: Now) -> Option<Duration> {
         let model = self.model.next_wake(now);
-        model.into_iter().chain(self.lasting.due_in(now)).min()
+        model.into_iter().chain(self.conditions.due_in(now)).min()
     }
 
-    /// Why the profile could not be opened.
+    /// Why the profile could not be opened at the start. Later, it waits for another change of the config file.
     #[must_use]
     pub fn failure(&self) -> Option<&Problem> {
         match &self.model.store.phase {
-            Phase::Failed(problem) => Some(problem),
-            Phase::Opening | Phase::Ready => None,
+            Phase::Failed(problem) if !self.has_been_ready => Some(problem),
+            Phase::Failed(_) | Phase::Opening | Phase::Ready => None,
         }
     }
 
@@ -155,20 +178,23 @@ impl Plain {
 
     /// Notes what differs from what was reported.
     fn review(&mut self, now: Now) {
+        // No key dismisses it.
+        if let Some(flash) = self.model.store.flash.take() {
+            self.lines.push(without_signs(&flash.text));
+        }
         if !self.model.store.is_ready() {
             return;
         }
+        self.has_been_ready = true;
         if !std::mem::replace(&mut self.is_greeted, true) {
             self.greet(now);
         }
         let store = &self.model.store;
-        self.lasting.review(store, now);
-        self.lines.extend(self.lasting.begun());
-        self.lines.extend(self.states.review(store, now));
-        // No key dismisses it.
-        if let Some(flash) = self.model.store.flash.take() {
-            self.lines.push(spoken(&flash.text));
-        }
+        self.conditions.review(store, now);
+        self.lines.extend(self.conditions.news());
+        let conditions = &mut self.conditions;
+        self.lines
+            .extend(self.states.review(store, conditions, now));
     }
 
     /// Says which accounts there are, and what is watched.
@@ -198,6 +224,19 @@ impl Plain {
         if self.detail == Detail::Changes {
             self.states.skip_payments(store, now);
         }
+    }
+
+    /// The config file was read again. An error that is repeated afterwards is news.
+    fn on_config(&mut self, news: &ConfigNews) {
+        match news {
+            ConfigNews::Current => {
+                let line = "the config file was read again: nothing changes";
+                self.lines.push(line.to_owned());
+            }
+            ConfigNews::Reloaded => {}
+            ConfigNews::Waits | ConfigNews::Unusable(_) => return,
+        }
+        self.conditions.resolve(&alerts::of_notice(CONFIG));
     }
 
     /// A request that fails, in another way than before, or no longer; with [`Detail::All`] each.
@@ -232,7 +271,8 @@ impl Plain {
 
     /// A new callback; a job of one that fails, is given up, or succeeds after all.
     fn on_delivery(&mut self, delivery: &Delivery, now: Now) {
-        let is_new = delivery.received_at >= self.started && self.reported.insert(delivery.id.0);
+        let is_of_this_run = is_since(delivery.received_at, self.started, now);
+        let is_new = is_of_this_run && self.reported.insert(delivery.id.0);
         if self.reported.len() > REPORTED_MAX {
             self.reported.pop_first();
         }
@@ -241,22 +281,23 @@ impl Plain {
             self.about(&delivery.account, &text);
         }
         for job in &delivery.jobs {
-            if self.is_news(job) {
+            if self.is_news(job, now) {
                 let ctx = ViewContext {
                     still: true,
                     ..self.model.ctx(now, false)
                 };
                 let (state, _) = deliveries::state(job, &delivery.account, ctx);
                 let to = words::target(job);
-                let text = format!("callback {}{to}: {}", delivery.id, spoken(&state));
+                let text = format!("callback {}{to}: {}", delivery.id, without_signs(&state));
                 self.about(&delivery.account, &text);
             }
         }
     }
 
     /// Whether a job's state is worth a line.
-    fn is_news(&mut self, job: &Job) -> bool {
-        let is_of_this_run = job.tried_at.is_some_and(|at| at >= self.started);
+    fn is_news(&mut self, job: &Job, now: Now) -> bool {
+        let tried_at = job.tried_at;
+        let is_of_this_run = tried_at.is_some_and(|at| is_since(at, self.started, now));
         let before = self.jobs.get(&job.id).copied();
         if !is_of_this_run || before == Some((job.state, job.tries)) {
             return false;

@@ -4,7 +4,7 @@ use std::io::Read as _;
 use std::process::Stdio;
 
 use crate::peer::{Act, Peer, json};
-use crate::program::{Listener, Place};
+use crate::program::{Listener, Place, Ran};
 use crate::terminal::Terminal;
 
 const ACTIVE: &str = r#"{"result":"ok","currency":"BTC","amount":"0.010","state":"ACTIVE"}"#;
@@ -117,6 +117,29 @@ fn it_ends_when_its_reader_does() {
 }
 
 #[test]
+fn a_changed_config_file_and_sighup_have_it_read_again() {
+    let place = Place::with_shop("http://127.0.0.1:1");
+    let config = std::fs::read_to_string(place.config_path()).unwrap();
+    let lines = Listener::of(&mut place.command(&["--plain"]));
+    lines.line_with("ready: no payment is watched");
+    lines.signal("HUP");
+    lines.line_with("the config file was read again: nothing changes");
+    std::fs::write(place.config_path(), format!("{config}nonsense = 1\n")).unwrap();
+    let error = lines.line_with("needs attention: ");
+    assert!(error.contains("config.toml:7"), "{error}");
+    let second = config.replace("accounts.shop", "accounts.second");
+    let second = second.split_once('\n').unwrap().1;
+    std::fs::write(place.config_path(), format!("{config}{second}")).unwrap();
+    lines.signal("HUP");
+    lines.line_with("the config file changed and was read again");
+    lines.line_with("account shop: Kanga TPG");
+    lines.line_with("account second: Kanga TPG");
+    lines.line_with("ready: no payment is watched");
+    lines.signal("TERM");
+    assert_eq!(lines.end().0, 130);
+}
+
+#[test]
 fn it_goes_with_no_command_and_prints_no_json() {
     let place = Place::new();
     for (arguments, part) in [
@@ -124,7 +147,7 @@ fn it_goes_with_no_command_and_prints_no_json() {
             &["--plain", "log"][..],
             "the command `log` needs no --plain",
         ),
-        (&["--plain", "--json"], "not JSON"),
+        (&["--plain", "--json"], "the console has no JSON"),
         (&["--plain=some"], "all"),
     ] {
         let ran = place.run(arguments);
@@ -137,4 +160,15 @@ fn it_goes_with_no_command_and_prints_no_json() {
         ran.err.contains("`tilldeck --plain` prints lines"),
         "{ran:?}"
     );
+}
+
+#[test]
+fn a_terminal_that_cannot_move_its_cursor_gets_no_json() {
+    let place = Place::new();
+    let mut command = place.command(&["--json"]);
+    command.env("TERM", "dumb");
+    let ran = Ran::of(command);
+    assert_eq!(ran.code, 2, "{ran:?}");
+    assert!(ran.out.contains("the console has no JSON"), "{ran:?}");
+    assert!(!ran.all().contains("plain"), "{ran:?}");
 }

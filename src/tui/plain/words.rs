@@ -1,11 +1,19 @@
 //! The words of the lines: what the screen writes with glyphs, as sentences.
 
-use crate::domain::{Delivery, Job, Outcome};
+use crate::domain::{Delivery, Handled, Job, Outcome};
 use crate::tui::deliveries;
 
-/// Words of the screen without the glyph that separates them: a screen reader would name it.
-pub fn spoken(text: &str) -> String {
+/// Words of the screen without the signs between them: a screen reader would name those.
+pub fn without_signs(text: &str) -> String {
     text.replace(" · ", ", ").replace('…', "...")
+}
+
+/// Who marked an alert as handled.
+pub fn handled(mark: &Handled) -> String {
+    match mark.operator.as_str() {
+        "" => "marked as handled".to_owned(),
+        operator => format!("marked as handled by {operator}"),
+    }
 }
 
 /// A request: its method, its path, and what it is about.
@@ -37,7 +45,7 @@ pub fn callback(delivery: &Delivery) -> String {
     format!(
         "callback {}{kind}{subject}: {}, answered {}",
         delivery.id,
-        spoken(&deliveries::meaning(delivery)),
+        without_signs(&deliveries::meaning(delivery)),
         delivery.status
     )
 }

@@ -6,23 +6,16 @@ use jiff::tz::TimeZone;
 
 use super::*;
 use crate::tui::testing::received::{delivery, forwarded, wall};
+use crate::tui::watched::LastError;
 
 /// A console with these payments, and the lines of its start.
 fn started(detail: Detail, watches: Vec<(Watch, Vec<Observation>)>) -> (Plain, Vec<String>) {
-    let setup = UiOptions {
-        reduced_motion: true,
-        ..UiOptions::default()
-    };
-    let setup = Setup {
-        ui: setup,
-        ..three_setup()
-    };
-    let model = Model::new(setup).unwrap();
+    let model = Model::new(three_setup()).unwrap();
     let mut plain = Plain::new(model, detail, TimeZone::UTC, second(0));
     let mut ready = readiness(watches, Vec::new());
     ready.verify = Vec::new();
     plain.update(second(0), Msg::Ready(ready));
-    let lines = plain.lines(second(0));
+    let lines = lines(&mut plain, second(0));
     (plain, lines)
 }
 
@@ -33,7 +26,11 @@ fn quiet(detail: Detail) -> Plain {
 /// The lines of one message, without their times.
 fn said(plain: &mut Plain, at: u64, msg: Msg) -> Vec<String> {
     plain.update(second(at), msg);
-    untimed(&plain.lines(second(at)))
+    untimed(&lines(plain, second(at)))
+}
+
+fn lines(plain: &mut Plain, now: Now) -> Vec<String> {
+    plain.lines(now, str::to_owned)
 }
 
 fn untimed(lines: &[String]) -> Vec<String> {
@@ -107,7 +104,7 @@ fn a_payment_gives_a_line_for_each_change_and_none_for_a_check_without_news() {
             "FINALIZED",
             "20.00",
             vec![
-                "needs attention: kanga: ORDER-1042, DO NOT DELIVER, expected 25.00 EMT, received 20.00 EMT",
+                "needs attention: kanga: payment ORDER-1042: FINALIZED, DO NOT DELIVER, expected 25.00 EMT, received 20.00 EMT",
             ],
         ),
         (4, "FINALIZED", "20.00", vec![]),
@@ -115,7 +112,9 @@ fn a_payment_gives_a_line_for_each_change_and_none_for_a_check_without_news() {
             5,
             "FINALIZED",
             "25.00",
-            vec!["kanga: payment ORDER-1042: PAID: expected 25.00 EMT, received 25.00 EMT"],
+            vec![
+                "kanga: payment ORDER-1042 needs no attention now: PAID: expected 25.00 EMT, received 25.00 EMT",
+            ],
         ),
     ] {
         let lines = said(&mut plain, at, observed(at, state, sum));
@@ -127,6 +126,215 @@ fn a_payment_gives_a_line_for_each_change_and_none_for_a_check_without_news() {
         said(&mut plain, 6, Msg::Watchlist { list, seen }),
         ["kanga: payment ORDER-1042 is no longer watched"]
     );
+}
+
+#[test]
+fn a_payment_that_needs_attention_gives_a_line_for_each_change_and_no_verdict_at_its_end() {
+    let watches = vec![(watch("ORDER-1042", Some("25.00")), Vec::new())];
+    let (mut plain, _) = started(Detail::Changes, watches);
+    let words = |state: &str, sum: &str| match state {
+        "FINALIZED" => format!(
+            "needs attention: kanga: payment ORDER-1042: FINALIZED, DO NOT DELIVER, expected 25.00 EMT, received {sum} EMT"
+        ),
+        _ => format!(
+            "needs attention: kanga: payment ORDER-1042: {state}, DO NOT DELIVER, not paid yet: expected 25.00 EMT, but the \
+             payment is for {sum} EMT, less than expected"
+        ),
+    };
+    for (at, state, sum) in [
+        (1, "ACTIVE", "20.00"),
+        (2, "PROCESSING", "20.00"),
+        (3, "FINALIZED", "20.00"),
+        (4, "FINALIZED", "24.00"),
+        (5, "FINALIZED", "10.00"),
+    ] {
+        let lines = said(&mut plain, at, observed(at, state, sum));
+        assert_eq!(lines, [words(state, sum)]);
+    }
+    let (list, seen) = (Watchlist::default(), Vec::new());
+    assert_eq!(
+        said(&mut plain, 6, Msg::Watchlist { list, seen }),
+        ["kanga: payment ORDER-1042 is no longer watched"]
+    );
+    assert_eq!(untimed(&lines(&mut plain, second(60))), [""; 0]);
+}
+
+#[test]
+fn what_a_colleague_marks_as_handled_is_not_over() {
+    let stored = watch("ORDER-1042", Some("25.00"));
+    let (mut plain, _) = started(Detail::Changes, vec![(stored.clone(), Vec::new())]);
+    said(&mut plain, 1, observed(1, "FINALIZED", "20.00"));
+    said(&mut plain, 1, warning("the disk is full"));
+    let marked = |at, alerts: &[&str]| {
+        let alerts = alerts.iter();
+        let handled = alerts.map(|alert| Handled {
+            operator: "anna".into(),
+            ..handled(alert, second(at).wall)
+        });
+        let list = Watchlist {
+            watches: vec![stored.clone()],
+            handled: handled.collect(),
+        };
+        let seen = Vec::new();
+        Msg::Watchlist { list, seen }
+    };
+    let payment = "kanga: payment ORDER-1042: FINALIZED, DO NOT DELIVER, expected 25.00 EMT, received 20.00 EMT";
+    let both = ["payment kanga ORDER-1042 less", "notice disk"];
+    assert_eq!(
+        said(&mut plain, 2, marked(2, &both)),
+        [
+            "marked as handled by anna: the disk is full".to_owned(),
+            format!("marked as handled by anna: {payment}"),
+        ]
+    );
+    assert_eq!(untimed(&lines(&mut plain, second(60))), [""; 0]);
+    assert_eq!(
+        said(&mut plain, 61, marked(2, &[])),
+        [
+            "needs attention: the disk is full".to_owned(),
+            format!("needs attention: {payment}"),
+        ],
+        "the mark is removed"
+    );
+    said(&mut plain, 62, marked(62, &both));
+    assert_eq!(
+        said(&mut plain, 63, observed(63, "FINALIZED", "10.00")),
+        [format!("needs attention: {payment}").replace("20.00", "10.00")]
+    );
+}
+
+#[test]
+fn what_another_alert_hides_is_not_over() {
+    let watches = vec![(watch("ORDER-1042", None), Vec::new())];
+    let (mut plain, _) = started(Detail::Changes, watches);
+    let failing = Problem::new(ProblemKind::Failing, "HTTP 500", "");
+    plain.model.store.payments[0].last_error = LastError::Failed(failing);
+    let unchecked = "kanga: ORDER-1042 cannot be checked, HTTP 500";
+    assert_eq!(
+        said(&mut plain, 1, Msg::Woke),
+        [format!("needs attention: {unchecked}")]
+    );
+    let rejected = Problem::new(ProblemKind::Refused, "the key is revoked", "");
+    plain.model.store.judge(&shop(), Err(&rejected), second(2));
+    assert_eq!(
+        said(&mut plain, 2, Msg::Woke),
+        ["needs attention: kanga: credentials rejected: the key is revoked"]
+    );
+    assert_eq!(untimed(&lines(&mut plain, second(60))), [""; 0]);
+    plain.model.store.judge(&shop(), Ok(()), second(61));
+    assert_eq!(
+        said(&mut plain, 61, Msg::Woke),
+        ["kanga: credentials valid"]
+    );
+    plain.model.store.payments[0].last_error = LastError::None;
+    said(&mut plain, 62, Msg::Woke);
+    assert_eq!(
+        untimed(&lines(&mut plain, second(72))),
+        [format!("no longer: {unchecked}")]
+    );
+}
+
+#[test]
+fn a_fault_that_comes_back_after_a_line_that_all_is_well_is_news() {
+    /// The lines of a fault, or of its end.
+    type Case = fn(&mut Plain, u64, bool) -> Vec<String>;
+    fn listening(plain: &mut Plain, at: u64, fails: bool) -> Vec<String> {
+        let listening = if fails {
+            Listening::Down {
+                address: "127.0.0.1:8787".into(),
+                why: "address in use".into(),
+                since: second(at).wall,
+            }
+        } else {
+            crate::tui::testing::received::up(1)
+        };
+        said(plain, at, Msg::Listening(listening))
+    }
+    fn credentials(plain: &mut Plain, at: u64, fails: bool) -> Vec<String> {
+        let rejected = Problem::new(ProblemKind::Refused, "the key is revoked", "");
+        let result = if fails { Err(&rejected) } else { Ok(()) };
+        plain.model.store.judge(&shop(), result, second(at));
+        said(plain, at, Msg::Woke)
+    }
+    fn ledger(plain: &mut Plain, at: u64, fails: bool) -> Vec<String> {
+        let (level, text) = if fails {
+            (msg::Level::Error, "the disk is full")
+        } else {
+            (msg::Level::Info, "the ledger can be used again")
+        };
+        let notice = msg::Notice {
+            level,
+            about: msg::LEDGER.into(),
+            text: text.into(),
+        };
+        said(plain, at, Msg::Notice(notice))
+    }
+    for case in [listening as Case, credentials, ledger] {
+        let mut plain = quiet(Detail::Changes);
+        let all: Vec<String> = [true, false, true, false]
+            .into_iter()
+            .zip(1..)
+            .flat_map(|(fails, at)| case(&mut plain, at, fails))
+            .collect();
+        assert_eq!(all.len(), 4, "{all:?}");
+        assert!(all[0].starts_with("needs attention: "), "{all:?}");
+        assert_eq!(all[..2], all[2..]);
+        assert_eq!(untimed(&lines(&mut plain, second(60))), [""; 0], "{all:?}");
+    }
+}
+
+#[test]
+fn credentials_that_fail_in_another_way_are_not_valid_again() {
+    let mut plain = quiet(Detail::Changes);
+    for (at, kind, expected) in [
+        (1, ProblemKind::Refused, "credentials rejected: why"),
+        (2, ProblemKind::Unreachable, "provider unreachable: why"),
+    ] {
+        let problem = Problem::new(kind, "why", "");
+        plain.model.store.judge(&shop(), Err(&problem), second(at));
+        assert_eq!(
+            said(&mut plain, at, Msg::Woke),
+            [format!("needs attention: kanga: {expected}")]
+        );
+    }
+    assert_eq!(untimed(&lines(&mut plain, second(60))), [""; 0]);
+}
+
+#[test]
+fn a_clock_that_is_set_back_silences_nothing() {
+    let mut plain = quiet(Detail::Changes);
+    let now = Now {
+        mono: second(5).mono,
+        wall: wall(-3600),
+    };
+    let job = Job {
+        tried_at: Some(now.wall),
+        ..forwarded(7, 503, JobState::GivenUp)
+    };
+    let callback = Delivery {
+        received_at: now.wall,
+        jobs: vec![job],
+        ..delivery(3, 1, "ORDER-1")
+    };
+    plain.model.store.judge(&shop(), Ok(()), now);
+    plain.update(now, Msg::Delivery(Arc::new(callback)));
+    let lines = untimed(&lines(&mut plain, now));
+    for part in [
+        "callback 3, payment changed for ORDER-1",
+        "callback 3 to http://127.0.0.1:3000/kanga: ",
+        "credentials valid",
+    ] {
+        assert!(lines.iter().any(|line| line.contains(part)), "{lines:?}");
+    }
+}
+
+#[test]
+fn a_secret_at_the_end_of_a_long_line_leaves_no_part() {
+    let mut plain = quiet(Detail::Changes);
+    let text = format!("{} planted-secret", "x".repeat(570));
+    plain.update(second(1), warning(&text));
+    let lines = plain.lines(second(1), |line| line.replace("planted-secret", "…"));
+    assert!(!lines.concat().contains("plant"), "{lines:?}");
 }
 
 fn used(used: u32, held: Option<u64>) -> Msg {
@@ -155,9 +363,9 @@ fn what_comes_and_goes_is_reported_once_and_its_end_once_it_stays_away() {
     assert_eq!(again, [""; 0], "it was away for a moment only");
     assert_eq!(said(&mut plain, 6, used(10, None)), [""; 0]);
     assert!(plain.next_wake(second(6)).unwrap() <= std::time::Duration::from_secs(10));
-    assert_eq!(untimed(&plain.lines(second(15))), [""; 0]);
+    assert_eq!(untimed(&lines(&mut plain, second(15))), [""; 0]);
     assert_eq!(
-        untimed(&plain.lines(second(16))),
+        untimed(&lines(&mut plain, second(16))),
         [format!("no longer: {what}")]
     );
 }
@@ -188,7 +396,7 @@ fn a_notice_gives_a_line_for_each_text_and_the_next_one_ends_it() {
         let lines = said(&mut plain, at, Msg::Notice(notice));
         assert_eq!(lines, [expected]);
     }
-    assert_eq!(untimed(&plain.lines(second(30))), [""; 0]);
+    assert_eq!(untimed(&lines(&mut plain, second(30))), [""; 0]);
 }
 
 #[test]
@@ -335,7 +543,7 @@ fn credentials_a_pause_after_429_and_the_receiver_give_lines() {
     );
     assert_eq!(said(&mut plain, 34, used(3, None)), [""; 0]);
     assert_eq!(
-        untimed(&plain.lines(second(44))),
+        untimed(&lines(&mut plain, second(44))),
         ["kanga: the pause after status 429 is over"]
     );
     let up = Msg::Listening(crate::tui::testing::received::up(44));
@@ -356,11 +564,42 @@ fn credentials_a_pause_after_429_and_the_receiver_give_lines() {
 }
 
 #[test]
+fn a_profile_that_is_opened_anew_is_listed_again_and_one_that_cannot_open_gives_a_line() {
+    let watches = || vec![(watch("ORDER-1042", None), Vec::new())];
+    let (mut plain, _) = started(Detail::Changes, watches());
+    let failing = Problem::new(ProblemKind::Failing, "HTTP 500", "");
+    plain.model.store.payments[0].last_error = LastError::Failed(failing);
+    assert_eq!(said(&mut plain, 1, Msg::Woke).len(), 1);
+    let reopen = |plain: &mut Plain| {
+        let fresh = Model::new(three_setup()).unwrap();
+        plain.reopen(fresh, &[], second(1));
+        said(plain, 1, Msg::Config(msg::ConfigNews::Reloaded))
+    };
+    let reloaded = ["the config file changed and was read again"];
+    assert_eq!(reopen(&mut plain), reloaded);
+    let problem = Problem::new(ProblemKind::Local, "the state folder is away", "mount it");
+    assert_eq!(
+        said(&mut plain, 2, Msg::NotReady(problem)),
+        ["needs attention: the profile cannot be opened: the state folder is away. Mount it"]
+    );
+    assert_eq!(plain.failure(), None, "the config file may be mended");
+    assert_eq!(reopen(&mut plain), reloaded);
+    let mut ready = readiness(watches(), Vec::new());
+    ready.verify = Vec::new();
+    let lines = said(&mut plain, 3, Msg::Ready(ready));
+    assert!(lines[0].starts_with("account kanga: "), "{lines:?}");
+    let last = lines.last().unwrap();
+    assert_eq!(last, "ready: 1 payment is watched, 1 open");
+    let later = untimed(&self::lines(&mut plain, second(60)));
+    assert_eq!(later, [""; 0], "the check may still fail");
+}
+
+#[test]
 fn a_new_day_is_named_before_its_first_line() {
     let mut plain = quiet(Detail::Changes);
     plain.update(second(80_000), warning("the disk is full"));
     assert_eq!(
-        plain.lines(second(80_000)),
+        lines(&mut plain, second(80_000)),
         [
             "01:07:46 the date is 2026-11-23, times are UTC+00:00",
             "01:07:46 needs attention: the disk is full"
@@ -372,7 +611,7 @@ fn a_new_day_is_named_before_its_first_line() {
 fn no_line_has_a_control_character_or_no_end() {
     let hostile = "a\u{1b}[2J\u{7}\u{202e}b\nc ".repeat(200);
     let mut plain = quiet(Detail::All);
-    let lines = [
+    let messages = [
         warning(&hostile),
         Msg::Done(Ok(hostile.clone())),
         Msg::Exchange(exchange(1, &hostile, Outcome::Failed(hostile.clone()))),
@@ -382,10 +621,10 @@ fn no_line_has_a_control_character_or_no_end() {
             ..delivery(3, 1, "ORDER-1")
         })),
     ];
-    for msg in lines {
+    for msg in messages {
         plain.update(second(1), msg);
     }
-    let lines = plain.lines(second(1));
+    let lines = lines(&mut plain, second(1));
     assert!(lines.len() >= 4, "{lines:?}");
     for line in lines {
         assert!(!line.contains(inert::is_hostile), "{line:?}");

@@ -10,7 +10,7 @@ use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD
 use serde_json::{Value, json};
 
 use crate::peer::{Act, Peer, reply};
-use crate::program::{API_KEY, Place, Ran};
+use crate::program::{API_KEY, Listener, Place, Ran};
 use crate::secrets::{AFTERWARDS, Planted, form, hex, quoted};
 use crate::terminal::{Terminal, copied};
 
@@ -442,6 +442,38 @@ fn on_screen(place: &Place, planted: &Planted) -> usize {
         planted.seek("the clipboard", &copied, &[]);
     }
     ROWS
+}
+
+#[test]
+fn no_line_of_the_console_without_a_screen_has_a_secret() {
+    let planted = planted();
+    let peers = ALL.each_ref().map(provider);
+    let place = place(&peers);
+    let config = std::fs::read_to_string(place.config_path()).unwrap();
+    let verifying = config.replace("verify_on_start = false", "verify_on_start = true");
+    std::fs::write(place.config_path(), verifying).unwrap();
+    assert_eq!(run(&place, &["payments", "add", "A-17"]).code, 0);
+    let mut command = place.command(&["--plain=all"]);
+    with_secrets(&mut command);
+    let lines = Listener::of(&mut command);
+    let mut seen = Vec::new();
+    let is_seen = |seen: &[String], words: &str| seen.iter().any(|line| line.contains(words));
+    for words in [
+        "needs attention: shop: ",
+        "needs attention: keys: ",
+        "needs attention: mygame: ",
+        "later: access token received",
+        ", A-17: status 500",
+    ] {
+        while !is_seen(&seen, words) {
+            seen.push(lines.line());
+        }
+    }
+    lines.signal("TERM");
+    seen.extend(lines.errors());
+    seen.extend(lines.end().1);
+    assert!(is_seen(&seen, "not <client_secret>"), "{seen:?}");
+    planted.seek("--plain", &seen.join("\n"), &[]);
 }
 
 #[test]
