@@ -279,6 +279,8 @@ pub enum ConfigNews {
     Current,
     /// The console took over the changes.
     Reloaded,
+    /// The console took over the changes, except another ledger: that needs a restart.
+    AwaitsRestart,
     /// The changes wait until no window is open and no change is in flight.
     Waits,
     /// The file cannot be used; the earlier configuration stays in force.
