@@ -111,7 +111,7 @@ impl Store {
             }
             ConfigNews::AwaitsRestart => (
                 Level::Warning,
-                "[ledger] in the config file changed: restart to use another ledger; all else is taken over"
+                "restart to use another ledger: [ledger] in the config file changed; all else is taken over"
                     .to_owned(),
             ),
             ConfigNews::Waits => (
