@@ -3,9 +3,16 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::task::spawn_blocking;
 
 use super::global::Global;
+
+/// How often the file is looked at.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// The config file that the options select, also where there is none yet.
 pub struct ConfigFile {
@@ -40,8 +47,26 @@ impl ConfigFile {
         (stamps.read, stamps.seen) = (now, now);
     }
 
+    /// Reports each change, until the receiver is dropped. Must be called on a runtime.
+    pub fn changes(self: &Arc<Self>) -> mpsc::Receiver<()> {
+        let (reporter, changes) = mpsc::channel(1);
+        let file = self.clone();
+        tokio::spawn(async move {
+            while !reporter.is_closed() {
+                tokio::time::sleep(LOOK).await;
+                let looked_at = file.clone();
+                // A file on another machine may answer slowly.
+                let look = spawn_blocking(move || looked_at.has_changed()).await;
+                if look.unwrap_or(false) && reporter.send(()).await.is_err() {
+                    return;
+                }
+            }
+        });
+        changes
+    }
+
     /// Whether it was written since it was read, and is not being written now. Says so once for each change.
-    pub fn has_changed(&self) -> bool {
+    fn has_changed(&self) -> bool {
         let now = stamp(self.path.as_ref());
         let mut stamps = self.stamps();
         // While it is being written, it differs each time.

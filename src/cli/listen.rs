@@ -28,7 +28,7 @@ use super::stop::{HangUp, HangUps, StopSignals};
 use super::values::bind;
 use crate::config;
 use crate::deck::metrics::{Exporter, Metrics};
-use crate::deck::{self, Deck, Options, Receive};
+use crate::deck::{self, Deck, Options, Prepared, Receive};
 use crate::domain::{
     AccountId, Delivery, DeliveryId, Job, JobId, Listening, Problem, ProblemKind, WallTime, inert,
 };
@@ -120,7 +120,7 @@ impl Listen {
             events: events_to,
             closing: TaskTracker::new(),
             health: Health::default(),
-            greeted: false,
+            greeted: None,
         };
         let ended = loop {
             let clock = &settings.clock;
@@ -136,17 +136,23 @@ impl Listen {
                 greeted: &mut service.greeted,
                 printing: &printing,
             };
-            let turn = tokio::select! {
-                turn = receiving.run(&mut signals) => turn,
+            let signal = tokio::select! {
+                signal = receiving.run(&mut signals) => signal,
                 () = scrapes => Err(receiver_stopped()),
             };
-            let reloaded = match turn {
-                Ok(Turn::End(exit)) => break Ok(exit),
-                Ok(Turn::Reload) => service.reload(&self, &signals, &printing).await,
-                Err(problem) => Err(problem),
-            };
-            if let Err(problem) = reloaded {
-                break Err(problem);
+            match signal {
+                Ok(Signal::End(exit)) => break Ok(exit),
+                Ok(Signal::Reload) => {
+                    signals.config.will_be_read();
+                    tokio::select! {
+                        biased;
+                        exit = signals.stop() => break Ok(exit),
+                        reloaded = service.reload(&self, &printing) => if let Err(problem) = reloaded {
+                            break Err(problem);
+                        }
+                    }
+                }
+                Err(problem) => break Err(problem),
             }
         };
         drop(exporter);
@@ -190,30 +196,35 @@ struct Signals {
 impl Signals {
     fn new(settings: &Settings) -> Self {
         let config = Arc::new(ConfigFile::new(&settings.global));
-        let watched = config.clone();
+        let changes = config.changes();
         Self {
             stops: StopSignals::of_service(),
             hang_ups: HangUps::new(),
             config,
-            changes: runtime::watch(move || watched.has_changed()),
+            changes,
         }
     }
 
-    async fn next(&mut self) -> Turn {
+    async fn next(&mut self) -> Signal {
         tokio::select! {
             biased;
-            stop = self.stops.next() => Turn::End(Exit::of_service(stop)),
+            stop = self.stops.next() => Signal::End(Exit::of_service(stop)),
             hang_up = self.hang_ups.next() => match hang_up {
-                HangUp::Gone => Turn::End(Exit::Interrupted),
-                HangUp::Reload => Turn::Reload,
+                HangUp::Gone => Signal::End(Exit::Interrupted),
+                HangUp::Reload => Signal::Reload,
             },
-            Some(()) = self.changes.recv() => Turn::Reload,
+            Some(()) = self.changes.recv() => Signal::Reload,
         }
+    }
+
+    /// The next one that ends the receiver, also in the middle of a reload.
+    async fn stop(&mut self) -> Exit {
+        Exit::of_service(self.stops.next().await)
     }
 }
 
-/// What comes next.
-enum Turn {
+/// What a signal, or a change of the config file, asks for.
+enum Signal {
     End(Exit),
     /// The configuration is read again.
     Reload,
@@ -227,24 +238,16 @@ struct Service {
     /// The earlier decks, which may still run programs for an event.
     closing: TaskTracker,
     health: Health,
-    greeted: bool,
+    /// The URL that was printed last.
+    greeted: Option<String>,
 }
 
 impl Service {
     /// Takes over a changed configuration. One that cannot be used changes nothing. The port stays open: a callback that
     /// arrives in between waits.
-    async fn reload(
-        &mut self,
-        command: &Listen,
-        signals: &Signals,
-        printing: &Printing,
-    ) -> Result<(), Problem> {
-        signals.config.will_be_read();
-        let read = self.settings.read_again(&self.settings.profile.name);
-        let read = read.map_err(|error| Problem::from(&error));
-        let usable = read.and_then(|fresh| Ok((command.options(&fresh)?, fresh)));
-        let (options, fresh) = match usable {
-            Ok(usable) => usable,
+    async fn reload(&mut self, command: &Listen, printing: &Printing) -> Result<(), Problem> {
+        let (fresh, options, prepared) = match self.next(command).await {
+            Ok(next) => next,
             Err(problem) => {
                 let words = format!(
                     "{}; the earlier configuration stays in force",
@@ -254,14 +257,20 @@ impl Service {
                 return Ok(());
             }
         };
-        let before = std::mem::replace(&mut self.settings, fresh);
-        if before.has_deck_of(&self.settings) {
-            return Ok(());
+        if fresh.awaits_restart {
+            let words = "[ledger] changed: restart to use another ledger".to_owned();
+            printing.note(Note::Words(Tone::Warn, "config:", words));
         }
+        let before = std::mem::replace(&mut self.settings, fresh);
+        let Some(prepared) = prepared else {
+            let words = "nothing that is reloaded has changed".to_owned();
+            printing.note(Note::Words(Tone::Dim, "config:", words));
+            return Ok(());
+        };
         let kept = before.profile.unchanged(&self.settings.profile);
         let options = Options {
             events: Some(self.events.clone()),
-            handover: self.deck.hand_over(&kept),
+            handover: self.deck.hand_over(&kept, prepared),
             ..options
         };
         self.deck.stop_receiver().await;
@@ -269,13 +278,26 @@ impl Service {
         let fresh = Deck::open(&self.settings.profile, options).await?;
         let old = std::mem::replace(&mut self.deck, fresh);
         self.closing.spawn(old.close());
-        if before.config.ledger != self.settings.config.ledger {
-            printing.note(Note::OtherLedger);
-        }
         let accounts: Vec<String> = self.deck.accounts().map(|it| it.id.to_string()).collect();
         let words = format!("accounts: {}", accounts.join(", "));
         printing.note(Note::Words(Tone::Good, "reloaded:", words));
         Ok(())
+    }
+
+    /// Reads the configuration again, with what a new deck needs; `None` where this one can go on with it.
+    async fn next(
+        &self,
+        command: &Listen,
+    ) -> Result<(Settings, Options, Option<Prepared>), Problem> {
+        let fresh = self.settings.read_again(&self.settings.profile.name);
+        let fresh = fresh.map_err(|error| Problem::from(&error))?;
+        let options = command.options(&fresh)?;
+        let prepared = if self.settings.has_deck_of(&fresh) {
+            None
+        } else {
+            Some(self.deck.prepare(&options).await?)
+        };
+        Ok((fresh, options, prepared))
     }
 
     /// Callbacks answered by now are saved, and printed as well; but a blocked reader does not delay the end.
@@ -345,14 +367,14 @@ fn no_account(name: &str, accounts: &[crate::domain::Account]) -> Problem {
 struct Receiving<'a> {
     deck: &'a Deck,
     health: &'a mut Health,
-    /// Whether the address was printed.
-    greeted: &'a mut bool,
+    /// The URL that was printed last.
+    greeted: &'a mut Option<String>,
     printing: &'a Printing,
 }
 
 impl Receiving<'_> {
     /// Runs until a signal or a change of the configuration, or until no callbacks can be received.
-    async fn run(self, signals: &mut Signals) -> Result<Turn, Problem> {
+    async fn run(self, signals: &mut Signals) -> Result<Signal, Problem> {
         let Self {
             deck,
             health,
@@ -368,13 +390,13 @@ impl Receiving<'_> {
             match listening.borrow_and_update().clone() {
                 Listening::Up { url, .. } => {
                     health.receiver = None;
-                    if !*greeted {
-                        *greeted = true;
+                    if greeted.as_ref() != Some(&url) {
+                        *greeted = Some(url.clone());
                         printing.note(Note::greeting(url, deck));
                     }
                 }
                 // Down before the first success is a wrong address, which no retry corrects.
-                Listening::Down { address, why, .. } if !*greeted => {
+                Listening::Down { address, why, .. } if greeted.is_none() => {
                     return Err(Problem::new(
                         ProblemKind::Local,
                         format!("cannot receive callbacks at {address}"),
@@ -388,30 +410,28 @@ impl Receiving<'_> {
                 Listening::Off => {}
             }
             let status = ledger.borrow_and_update().clone();
-            if let (Status::SetAside { .. }, Some(words)) = (&status, status.warning()) {
-                printing.note(Note::Words(Tone::Warn, "warning:", words));
-            }
+            health.warn(&status, printing);
             let failure = status.failure().map(str::to_owned);
             health.ledger = failure.map(|why| ("cannot save callbacks".into(), why));
             // A database that other machines use as well comes back by itself; until then callbacks are answered 503.
-            let is_away = *greeted && matches!(status, Status::Away { .. });
+            let is_away = greeted.is_some() && matches!(status, Status::Away { .. });
             // The downtime counts from the first report, or from the database's return: the next probe is still to come.
             let is_back = std::mem::replace(&mut was_away, is_away) && !is_away;
             if health.print(printing) || is_away || is_back {
-                let limit = if *greeted { DOWN_MAX } else { UP_MAX };
+                let limit = if greeted.is_some() { DOWN_MAX } else { UP_MAX };
                 too_long.set(tokio::time::sleep(limit));
             }
             tokio::select! {
                 // A signal wins over everything else that is ready.
                 biased;
-                turn = signals.next() => return Ok(turn),
+                signal = signals.next() => return Ok(signal),
                 changed = listening.changed() => if changed.is_err() {
                     return Err(receiver_stopped());
                 },
                 changed = ledger.changed() => if changed.is_err() {
                     return Err(receiver_stopped());
                 },
-                () = &mut too_long, if !*greeted || (health.is_down() && !is_away) => {
+                () = &mut too_long, if greeted.is_none() || (health.is_down() && !is_away) => {
                     return Err(health.too_long());
                 }
             }
@@ -429,8 +449,6 @@ enum Note {
     },
     /// A message for stderr.
     Words(Tone, &'static str, String),
-    /// From here on the ids of callbacks are those of another ledger.
-    OtherLedger,
     /// The last note: prints the deliveries so far, then this.
     End(Option<Problem>),
 }
@@ -532,7 +550,6 @@ impl Printer {
                         let printed = self.greet(&url, &callbacks, simulator.as_deref());
                         self.note_failure(printed);
                     }
-                    Some(Note::OtherLedger) => self.reported.clear(),
                     None => return,
                 },
                 Some(event) = self.events.recv() => self.on_event(event),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::global::{Global, LedgerChoice};
 use crate::clock::Clock;
-use crate::config::{Config, ConfigError, Environ, Profile};
+use crate::config::{Config, ConfigError, Environ, LedgerConfig, Profile};
 use crate::deck::{Deck, Handover, Options};
 use crate::domain::Problem;
 use crate::net::{EventSender, Network, Overrides, Timeouts};
@@ -16,6 +16,8 @@ pub struct Settings {
     pub config: Config,
     pub profile: Profile,
     pub clock: Clock,
+    /// Whether the config file names another ledger by now, which only a restart takes over.
+    pub awaits_restart: bool,
 }
 
 impl Settings {
@@ -27,15 +29,26 @@ impl Settings {
             config,
             profile,
             clock: Clock::system(),
+            awaits_restart: false,
         })
     }
 
     /// Reads the config file again, for this profile.
     pub fn read_again(&self, profile: &str) -> Result<Self, ConfigError> {
-        let config = self.global.load_config()?;
+        let settings = self.with_config_again()?;
         Ok(Self {
-            profile: config.profile(Some(profile))?.clone(),
+            profile: settings.config.profile(Some(profile))?.clone(),
+            ..settings
+        })
+    }
+
+    /// Reads the config file again, and leaves the profile as it is.
+    pub fn with_config_again(&self) -> Result<Self, ConfigError> {
+        let config = self.global.load_config()?;
+        let (config, awaits_restart) = keep_ledger(&self.config.ledger, config);
+        Ok(Self {
             config,
+            awaits_restart,
             ..self.clone()
         })
     }
@@ -95,5 +108,50 @@ impl Settings {
         };
         options.network.timeouts.idle = timeout;
         Deck::open(&self.profile, options).await
+    }
+}
+
+/// A config that was read while a program runs, with the ledger that is in force, and whether it names another one. Jobs
+/// of callbacks, nonces and slots are in the ledger: a program that changed it would leave them behind.
+fn keep_ledger(in_force: &LedgerConfig, read: Config) -> (Config, bool) {
+    let is_other = read.ledger != *in_force;
+    let ledger = in_force.clone();
+    (Config { ledger, ..read }, is_other)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_changed_ledger_waits_for_a_restart_and_nothing_else_does() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config.toml");
+        let at = |host: &str| format!("url = \"postgres://till@{host}/till\"\n");
+        let load = |ledger: &str, rest: &str| {
+            let seal_key = "[callbacks]\nseal_key = { env = \"KEY\" }\n";
+            std::fs::write(&path, format!("[ledger]\n{ledger}{seal_key}{rest}")).unwrap();
+            let global = Global {
+                config: Some(path.clone()),
+                ..Global::default()
+            };
+            global.load_config().unwrap()
+        };
+        let file = String::new();
+        for (in_force, read, is_other) in [
+            (&file, &file, false),
+            (&at("one"), &at("one"), false),
+            (&file, &at("one"), true),
+            (&at("one"), &at("two"), true),
+            (&at("one"), &file, true),
+            (&file, &"operator = \"night shift\"\n".to_owned(), true),
+        ] {
+            let in_force = load(in_force, "").ledger;
+            let fresh = load(read, "[ui]\nmouse = false\n");
+            let (kept, awaits_restart) = keep_ledger(&in_force, fresh.clone());
+            assert_eq!(awaits_restart, is_other, "{read}");
+            let ledger = in_force;
+            assert_eq!(kept, Config { ledger, ..fresh }, "{read}");
+        }
     }
 }

@@ -1,45 +1,47 @@
-//! What the next deck of the same profile takes over, so that opening the profile anew loses nothing.
+//! What the next deck of the same profile takes over, so that opening the profile anew loses nothing and cannot fail.
 
-use std::net::{SocketAddr, TcpListener};
-
-use super::Deck;
+use super::hooks::Watch;
+use super::receiving::Prepared;
 use super::secrets::SecretOverrides;
-use crate::domain::AccountId;
+use super::{Deck, Options};
+use crate::domain::{AccountId, Problem};
+use crate::ledger::Ledger;
 
-/// What the next deck of the same profile takes over: the receiver's port, which stays open in between, and the secrets
-/// that were replaced in this run where tilldeck cannot save them.
+/// What the next deck of the same profile takes over: the open ledger, the receiver's port, which stays open in between,
+/// the key that seals callbacks, the secrets that were replaced in this run where tilldeck cannot save them, and what the
+/// hooks have reported.
 #[derive(Default)]
 pub struct Handover {
-    pub(super) port: Option<Port>,
+    pub(super) ledger: Option<Ledger>,
+    pub(super) receiver: Prepared,
     pub(super) secrets: SecretOverrides,
-}
-
-/// The open port of a receiver: connections wait until the next receiver accepts them.
-pub(super) struct Port(TcpListener);
-
-impl Port {
-    pub(super) fn of(listener: &tokio::net::TcpListener) -> Option<Self> {
-        use std::os::fd::AsFd as _;
-        let port = listener.as_fd().try_clone_to_owned().ok()?;
-        Some(Self(TcpListener::from(port)))
-    }
-
-    /// The listener, if it is at this address; port 0 of an address is any port.
-    pub(super) fn at(self, address: SocketAddr) -> Option<tokio::net::TcpListener> {
-        let bound = self.0.local_addr().ok()?;
-        let is_same = bound.ip() == address.ip() && [0, bound.port()].contains(&address.port());
-        let listener = is_same.then_some(self.0)?;
-        tokio::net::TcpListener::from_std(listener).ok()
-    }
+    pub(super) watch: Watch,
 }
 
 impl Deck {
-    /// Hands over what the next deck of this profile needs. Of the accounts that are not in `kept`, no secret is.
+    /// Gets what differs for the next deck of this profile and may fail: a new address is bound, a new sealing key is
+    /// read. This deck goes on in any case.
+    ///
+    /// # Errors
+    /// If the next deck could not receive callbacks.
+    pub async fn prepare(&self, next: &Options) -> Result<Prepared, Problem> {
+        self.callbacks.prepare(next).await
+    }
+
+    /// Hands over what the next deck of this profile needs. Nothing goes along about the accounts that are not in `kept`.
     #[must_use]
-    pub fn hand_over(&self, kept: &[AccountId]) -> Handover {
-        let secrets = self.factory.secret_overrides.of(kept);
-        let port = self.callbacks.shared.take_port();
-        Handover { port, secrets }
+    pub fn hand_over(&self, kept: &[AccountId], prepared: Prepared) -> Handover {
+        let port = || self.callbacks.shared.take_port();
+        Handover {
+            // One that is opened anew could be another: its URL may come from a file.
+            ledger: Some(self.ledger.clone()),
+            receiver: Prepared {
+                port: prepared.port.or_else(port),
+                ..prepared
+            },
+            secrets: self.factory.secret_overrides.of(kept),
+            watch: self.queries.hooks.watch_of(kept),
+        }
     }
 }
 
@@ -47,24 +49,6 @@ impl Deck {
 mod tests {
     use super::*;
     use crate::domain::Secret;
-
-    #[tokio::test]
-    async fn a_port_is_taken_over_where_the_address_is_the_same() {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let bound = listener.local_addr().unwrap();
-        let any = SocketAddr::new(bound.ip(), 0);
-        let other = SocketAddr::from(([127, 0, 0, 2], bound.port()));
-        for (address, is_taken) in [(bound, true), (any, true), (other, false)] {
-            let taken = Port::of(&listener).unwrap().at(address);
-            let taken = taken.map(|it| it.local_addr().unwrap());
-            assert_eq!(taken, is_taken.then_some(bound), "{address}");
-        }
-        let taken = Port::of(&listener).unwrap().at(bound).unwrap();
-        drop(listener);
-        let client = tokio::net::TcpStream::connect(bound).await.unwrap();
-        let (_, peer) = taken.accept().await.unwrap();
-        assert_eq!(peer, client.local_addr().unwrap());
-    }
 
     #[test]
     fn only_unchanged_accounts_hand_over_their_replaced_secrets() {

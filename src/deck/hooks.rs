@@ -17,7 +17,7 @@ use crate::domain::{
 };
 use crate::ledger::{HookRun, Ledger};
 use crate::net::{Event, EventSender, Gate, redact};
-use watch::Watch;
+pub(super) use watch::Watch;
 
 /// How many programs run at once.
 const AT_ONCE: usize = 4;
@@ -55,8 +55,8 @@ pub(super) struct Parts {
     pub(super) clock: Clock,
     /// Where failures are reported.
     pub(super) events: Option<EventSender>,
-    /// Whether events about other things than payments run hooks, too.
-    pub(super) watches: bool,
+    /// What was seen before; `None` if events about other things than payments run no hooks.
+    pub(super) watch: Option<Watch>,
 }
 
 /// An event about something other than a payment.
@@ -85,7 +85,7 @@ impl Hooks {
             ledger,
             clock,
             events,
-            watches,
+            watch,
         } = parts;
         if programs.is_empty() || profile.built_in {
             return Self(None);
@@ -96,7 +96,7 @@ impl Hooks {
             ledger,
             clock,
             events,
-            watch: watches.then(Mutex::default),
+            watch: watch.map(Mutex::new),
             places: Arc::new(Semaphore::new(QUEUE_MAX)),
             permits: Semaphore::new(AT_ONCE),
             tasks: TaskTracker::new(),
@@ -142,6 +142,15 @@ impl Hooks {
         if let Ok(place) = inner.places.clone().acquire_owned().await {
             inner.spawn(task, place);
         }
+    }
+
+    /// What was seen of these accounts, for the next deck: it must not report the same again.
+    pub(super) fn watch_of(&self, accounts: &[AccountId]) -> Watch {
+        let watch = self.0.as_ref().and_then(|inner| inner.watch.as_ref());
+        watch.map_or_else(Watch::default, |watch| {
+            let watch = watch.lock().unwrap_or_else(PoisonError::into_inner);
+            watch.of(accounts)
+        })
     }
 
     /// Looks at an event of the gate for what needs attention.

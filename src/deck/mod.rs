@@ -35,7 +35,7 @@ pub use follow::{Follower, News};
 pub use handover::Handover;
 pub use join::{Joined, Machine, TeamLedger, another_key, has_team_key};
 pub use ledger::{database, on_thread};
-pub use receiving::{Pace, Receive, is_forward, target};
+pub use receiving::{Pace, Prepared, Receive, is_forward, target};
 pub use runtime::accounts;
 use runtime::{AccountFactory, AccountRegistry, AccountRuntime};
 pub use secrets::learn_fast;
@@ -138,8 +138,16 @@ impl Deck {
             (!profile.built_in && !options.overrides.read_only).then(|| options.ledger.clone());
         let (state_dir, environ) = (options.state_dir.clone(), options.environ.clone());
         let clock = options.clock.clone();
-        let ledger =
-            async move { ledger::open(shared.as_ref(), state_dir, &environ, &clock).await };
+        let handed_over = options.handover.ledger.clone();
+        let ledger = async move {
+            // Its problems are logged already.
+            if let Some(ledger) = handed_over {
+                return Ok(ledger);
+            }
+            let ledger = ledger::open(shared.as_ref(), state_dir, &environ, &clock).await?;
+            tokio::spawn(log_ledger(ledger.status_changes()));
+            Ok(ledger)
+        };
         Self::assembled(profile, options, ledger).await
     }
 
@@ -182,7 +190,7 @@ impl Deck {
         } = options;
         let listening = async {
             // Before the simulator, which needs the receiver's address.
-            let bound = ListenState::new(profile, receive.as_ref(), handover.port).await;
+            let bound = ListenState::new(profile, receive.as_ref(), handover.receiver.port).await;
             if !profile.built_in {
                 return Ok::<_, Problem>((bound, None));
             }
@@ -193,14 +201,13 @@ impl Deck {
         let (ledger, listening) = tokio::join!(opened, listening);
         let ledger = ledger?;
         let (bound, simulator) = listening?;
-        tokio::spawn(log_ledger(ledger.status_changes()));
         let hooks = hooks::Parts {
             // Another ledger knows which hooks have run.
             programs: hooks.into_iter().filter(|_| !overrides.read_only).collect(),
             ledger: ledger.clone(),
             clock: clock.clone(),
             events: events.clone(),
-            watches: receive.is_some(),
+            watch: receive.is_some().then_some(handover.watch),
         };
         let hooks = Hooks::new(profile, hooks);
         let gate = Gate::new(ledger.clone(), clock.clone(), network, events);
@@ -244,6 +251,7 @@ impl Deck {
             account_key: receiving::account_key(profile),
             bound,
             receive,
+            seal_key: handover.receiver.seal_key,
         });
         Ok(Self {
             profile: profile.name.clone(),

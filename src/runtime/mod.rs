@@ -45,7 +45,7 @@ pub use doctor::examine;
 use first_account::Added;
 pub use message::clock_warning;
 pub use plain::{PlainStart, run_plain};
-pub use reload::watch;
+use reload::Preparing;
 use running::{Opening, Running};
 pub use source::{NoProfiles, ProfileSource, ProfileStart, Reload};
 use terminal::Entered;
@@ -154,12 +154,10 @@ pub fn run(start: Start) -> io::Result<Ended> {
             running: Running::start(opening, closing.clone()),
             closing,
             endings,
-            config_changes: {
-                let source = source.clone();
-                watch(move || source.has_changed())
-            },
+            config_changes: source.changes(),
             source,
             reload_waits: false,
+            preparing: None,
             added_to,
             added,
             signals,
@@ -192,6 +190,8 @@ struct Console {
     config_changes: mpsc::Receiver<()>,
     /// Whether a changed configuration waits.
     reload_waits: bool,
+    /// The deck that a changed configuration opens, as soon as all that it needs is there.
+    preparing: Option<Preparing>,
     added_to: mpsc::Sender<Added>,
     /// The accounts that were added from the built-in profile.
     added: mpsc::Receiver<Added>,
@@ -240,6 +240,9 @@ impl Console {
                 Some(deck) = self.running.opened.recv() => self.running.use_deck(deck),
                 Some(added) = self.added.recv() => self.open_with(added, effects)?,
                 Some(()) = self.config_changes.recv() => self.reload(effects)?,
+                Some((start, prepared)) = reload::prepared(&mut self.preparing) => {
+                    self.take_over(start, prepared, effects)?;
+                }
                 Some(()) = self.changes.hang_up.recv() => {
                     if terminal::has_hung_up() {
                         break Ended::Interrupted;

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use tokio::sync::Notify;
-use tokio_util::task::TaskTracker;
+use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
+use super::reload::{Preparing, prepared};
 use super::running::{Opening, Running};
 use super::source::{ProfileSource, ProfileStart, Reload};
-use super::{MESSAGES_A_FRAME, sleep, watch};
+use super::{MESSAGES_A_FRAME, sleep};
 use crate::clock::{Clock, time_zone};
+use crate::deck::Prepared;
 use crate::domain::Problem;
 use crate::net::redact;
 use crate::tui::msg::ConfigNews;
@@ -42,8 +44,7 @@ pub async fn run_plain<E>(
         detail,
         reload,
     } = start;
-    let watched = source.clone();
-    let mut changes = watch(move || watched.has_changed());
+    let mut changes = source.changes();
     let (closing, endings) = (TaskTracker::new(), TaskTracker::new());
     closing.close();
     endings.close();
@@ -56,6 +57,7 @@ pub async fn run_plain<E>(
         clock,
         closing,
         endings,
+        preparing: None,
     };
     let mut print_all = |lines: Vec<String>| {
         for line in lines {
@@ -79,6 +81,9 @@ pub async fn run_plain<E>(
             Some(deck) = console.running.opened.recv() => console.running.use_deck(deck),
             Some(()) = changes.recv() => console.reload(&mut effects),
             () = reload.notified() => console.reload(&mut effects),
+            Some((start, prepared)) = prepared(&mut console.preparing) => {
+                console.take_over(start, prepared, &mut effects);
+            }
             Some(mut message) = console.running.inbox.recv() => {
                 // As many as before a frame: a flood must not delay the end.
                 for _ in 0..MESSAGES_A_FRAME {
@@ -112,6 +117,7 @@ struct PlainConsole {
     closing: TaskTracker,
     /// The same, until all that they began has ended.
     endings: TaskTracker,
+    preparing: Option<Preparing>,
 }
 
 impl PlainConsole {
@@ -121,26 +127,46 @@ impl PlainConsole {
 
     /// Reads the configuration again, and takes over what differs.
     fn reload(&mut self, effects: &mut Vec<Effect>) {
+        self.preparing = None;
         // No operator is in the middle of something that a change must wait for.
         let news = match self.source.reload(false) {
             Ok(Reload::Same | Reload::Waits | Reload::Screen(_)) => ConfigNews::Current,
             Ok(Reload::Deck(start)) => {
-                self.reopen(*start);
-                ConfigNews::Reloaded
+                let preparing = tokio::spawn(self.running.prepare(*start));
+                self.preparing = Some(AbortOnDropHandle::new(preparing));
+                return;
             }
             Err(problem) => ConfigNews::Unusable(problem),
         };
-        tracing::info!(?news, "the configuration was read again");
-        self.update(Msg::Config(news), effects);
+        self.report(news, effects);
     }
 
-    /// Opens the profile anew, with other settings.
-    fn reopen(&mut self, mut start: ProfileStart) {
-        let kept = self.running.profile.unchanged(&start.profile);
-        start.options.handover = self.running.hand_over(&kept);
-        let model = start.model.clone();
-        self.plain.reopen(model, &kept, self.clock.now());
-        let opening = Opening::of(start, kept);
-        self.running.replace(opening, &self.closing, &self.endings);
+    /// Opens the profile anew, with other settings, or says why it cannot be: then the current deck goes on.
+    fn take_over(
+        &mut self,
+        mut start: ProfileStart,
+        prepared: Result<Prepared, Problem>,
+        effects: &mut Vec<Effect>,
+    ) {
+        let news = match prepared {
+            Err(problem) => ConfigNews::Unusable(problem),
+            Ok(prepared) => {
+                self.source.take_over();
+                let kept = self.running.profile.unchanged(&start.profile);
+                start.options.handover = self.running.hand_over(&kept, prepared);
+                let model = start.model.clone();
+                self.plain.reopen(model, &kept, self.clock.now());
+                let opening = Opening::of(start, kept);
+                self.running.replace(opening, &self.closing, &self.endings);
+                ConfigNews::Reloaded
+            }
+        };
+        self.report(news, effects);
+    }
+
+    fn report(&mut self, news: ConfigNews, effects: &mut Vec<Effect>) {
+        let news = news.or_awaits_restart(self.source.awaits_restart());
+        tracing::info!(?news, "the configuration was read again");
+        self.update(Msg::Config(news), effects);
     }
 }

@@ -1,11 +1,8 @@
 //! Opens another profile in the running console, and takes over changes of the configuration.
 
 use std::io;
-use std::sync::Arc;
-use std::time::Duration;
 
-use tokio::sync::mpsc;
-use tokio::task::spawn_blocking;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::Console;
 use super::attention::Attention;
@@ -14,29 +11,27 @@ use super::requests::crashed_change;
 use super::running::Opening;
 use super::source::{ProfileStart, Reload};
 use crate::config::Environ;
+use crate::deck::Prepared;
 use crate::domain::manage::NewAccount;
 use crate::domain::{AccountId, Problem, ProblemKind, RequestId};
 use crate::tui::msg::ConfigNews;
 use crate::tui::{self, Effect, Msg};
 
-/// How often the configuration is looked at.
-const LOOK: Duration = Duration::from_secs(1);
+/// A deck that may open in place of the current one: what it opens with, and what that one got for it.
+pub(super) type Preparing = AbortOnDropHandle<(ProfileStart, Result<Prepared, Problem>)>;
 
-/// Reports when `has_changed` says so. It may block: a file on another machine may answer slowly.
-pub fn watch(has_changed: impl Fn() -> bool + Send + Sync + 'static) -> mpsc::Receiver<()> {
-    let (reporter, changes) = mpsc::channel(1);
-    let has_changed = Arc::new(has_changed);
-    tokio::spawn(async move {
-        loop {
-            tokio::time::sleep(LOOK).await;
-            let has_changed = has_changed.clone();
-            let look = spawn_blocking(move || has_changed()).await;
-            if look.unwrap_or(false) && reporter.send(()).await.is_err() {
-                return;
-            }
+/// Waits until the next deck may open, or cannot. Nothing comes where none is prepared.
+pub(super) async fn prepared(
+    preparing: &mut Option<Preparing>,
+) -> Option<(ProfileStart, Result<Prepared, Problem>)> {
+    match preparing {
+        Some(task) => {
+            let prepared = task.await;
+            *preparing = None;
+            prepared.ok()
         }
-    });
-    changes
+        None => std::future::pending().await,
+    }
 }
 
 impl Console {
@@ -56,8 +51,12 @@ impl Console {
         start.model.follow(&self.model, self.clock.now());
         std::mem::swap(&mut self.model, &mut start.model);
         self.reload_waits = false;
+        self.preparing = None;
         self.set_preferences(&start, effects)?;
         self.open(start, Vec::new());
+        if self.source.awaits_restart() {
+            self.report(ConfigNews::AwaitsRestart, effects);
+        }
         Ok(true)
     }
 
@@ -112,6 +111,7 @@ impl Console {
     pub(super) fn reload(&mut self, effects: &mut Vec<Effect>) -> io::Result<()> {
         let reload = self.source.reload(self.model.is_busy());
         self.reload_waits = matches!(reload, Ok(Reload::Waits));
+        self.preparing = None;
         let news = match reload {
             Ok(Reload::Same) => ConfigNews::Current,
             Ok(Reload::Waits) => ConfigNews::Waits,
@@ -121,20 +121,56 @@ impl Console {
                 ConfigNews::Current
             }
             Ok(Reload::Deck(start)) => {
-                self.reopen(*start, effects)?;
-                ConfigNews::Reloaded
+                // Beside the loop: a program may give the sealing key.
+                let preparing = tokio::spawn(self.running.prepare(*start));
+                self.preparing = Some(AbortOnDropHandle::new(preparing));
+                return Ok(());
             }
             Err(problem) => ConfigNews::Unusable(problem),
         };
-        tracing::info!(?news, "the configuration was read again");
-        self.update(Msg::Config(news), effects);
+        self.report(news, effects);
         Ok(())
     }
 
+    /// Takes over a changed configuration, or says why its deck cannot be opened: then the current one goes on.
+    pub(super) fn take_over(
+        &mut self,
+        start: ProfileStart,
+        prepared: Result<Prepared, Problem>,
+        effects: &mut Vec<Effect>,
+    ) -> io::Result<()> {
+        let news = match prepared {
+            Err(problem) => ConfigNews::Unusable(problem),
+            // A window was opened in the meantime: it is read once more.
+            Ok(_) if self.model.is_busy() => {
+                self.reload_waits = true;
+                ConfigNews::Waits
+            }
+            Ok(prepared) => {
+                self.source.take_over();
+                self.reopen(start, prepared, effects)?;
+                ConfigNews::Reloaded
+            }
+        };
+        self.report(news, effects);
+        Ok(())
+    }
+
+    fn report(&mut self, news: ConfigNews, effects: &mut Vec<Effect>) {
+        let news = news.or_awaits_restart(self.source.awaits_restart());
+        tracing::info!(?news, "the configuration was read again");
+        self.update(Msg::Config(news), effects);
+    }
+
     /// Opens the current profile anew, with other settings.
-    fn reopen(&mut self, mut start: ProfileStart, effects: &mut Vec<Effect>) -> io::Result<()> {
+    fn reopen(
+        &mut self,
+        mut start: ProfileStart,
+        prepared: Prepared,
+        effects: &mut Vec<Effect>,
+    ) -> io::Result<()> {
         let kept = self.running.profile.unchanged(&start.profile);
-        start.options.handover = self.running.hand_over(&kept);
+        start.options.handover = self.running.hand_over(&kept, prepared);
         self.set_preferences(&start, effects)?;
         let model = start.model.clone();
         self.model.reopen(model, &kept, self.clock.now());

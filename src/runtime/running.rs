@@ -13,9 +13,9 @@ use super::tasks::Tasks;
 use super::{message, perform};
 use crate::clock::time_zone;
 use crate::config::Profile;
-use crate::deck::{Deck, Follower, Handover, News, Options};
+use crate::deck::{Deck, Follower, Handover, News, Options, Prepared};
 use crate::domain::{
-    Account, AccountId, Environment, Exchange, ExchangeId, PaymentId, Search, Watchlist,
+    Account, AccountId, Environment, Exchange, ExchangeId, PaymentId, Problem, Search, Watchlist,
 };
 use crate::ledger::Status;
 use crate::net::{self, EventReceiver};
@@ -98,10 +98,27 @@ impl Running {
         }
     }
 
+    /// Gets what the next deck of this profile needs and may fail, while this one goes on.
+    pub fn prepare(
+        &self,
+        next: ProfileStart,
+    ) -> impl Future<Output = (ProfileStart, Result<Prepared, Problem>)> + use<> {
+        let deck = self.opening.get().cloned();
+        async move {
+            let prepared = match deck {
+                Some(deck) => deck.prepare(&next.options).await,
+                None => Ok(Prepared::default()),
+            };
+            (next, prepared)
+        }
+    }
+
     /// What the next deck of this profile takes over.
-    pub fn hand_over(&self, kept: &[AccountId]) -> Handover {
-        let deck = self.opening.get();
-        deck.map_or_else(Handover::default, |deck| deck.hand_over(kept))
+    pub fn hand_over(&self, kept: &[AccountId], prepared: Prepared) -> Handover {
+        match self.opening.get() {
+            Some(deck) => deck.hand_over(kept, prepared),
+            None => Handover::default(),
+        }
     }
 
     /// Closes the profile. The next one may open when `turn` is dropped; programs that run for an event end after that.

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use tokio::sync::mpsc;
+
 use crate::config::{Notify, Profile};
 use crate::deck::Options;
 use crate::domain::{AccountId, Environment, Exchange, Problem, ProblemKind};
@@ -31,7 +33,7 @@ pub enum Reload {
     Waits,
     /// In what is on screen: the open deck goes on.
     Screen(Box<ProfileStart>),
-    /// In what the deck is opened with.
+    /// In what the deck is opened with. It is in force from [`ProfileSource::take_over`] on.
     Deck(Box<ProfileStart>),
 }
 
@@ -49,14 +51,22 @@ pub trait ProfileSource: Send + Sync {
     /// If the configuration cannot be used, or the operator must choose among several.
     fn home_of(&self, environment: Environment) -> Result<(Profile, Options), Problem>;
 
-    /// Whether the configuration was written since it was read, and is not being written now. Cheap, but blocks.
-    fn has_changed(&self) -> bool;
+    /// Reports each change of the configuration since it was read. Called once, on a runtime.
+    fn changes(&self) -> mpsc::Receiver<()>;
 
-    /// Reads the configuration again. A change is in force from now on, unless the console is `busy`: then it waits.
+    /// Reads the configuration again. A change is in force from now on, unless it concerns the deck, or the console is
+    /// `busy`: then it waits.
     ///
     /// # Errors
     /// If it cannot be used; the earlier one stays in force.
     fn reload(&self, busy: bool) -> Result<Reload, Problem>;
+
+    /// Puts what the last [`Reload::Deck`] has read in force: that deck opens now.
+    fn take_over(&self);
+
+    /// Whether the configuration, as it was last read, names another ledger than the one in force. Only a restart takes
+    /// that over.
+    fn awaits_restart(&self) -> bool;
 
     /// Notes that the open deck itself changed this account: it needs no new deck.
     fn changed_here(&self, account: &AccountId);
@@ -77,12 +87,18 @@ impl ProfileSource for NoProfiles {
         Err(none())
     }
 
-    fn has_changed(&self) -> bool {
-        false
+    fn changes(&self) -> mpsc::Receiver<()> {
+        mpsc::channel(1).1
     }
 
     fn reload(&self, _: bool) -> Result<Reload, Problem> {
         Ok(Reload::Same)
+    }
+
+    fn take_over(&self) {}
+
+    fn awaits_restart(&self) -> bool {
+        false
     }
 
     fn changed_here(&self, _: &AccountId) {}

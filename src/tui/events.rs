@@ -109,6 +109,11 @@ impl Store {
                 self.dismiss(CONFIG);
                 return self.flash(Level::Info, "the config file changed and was read again");
             }
+            ConfigNews::AwaitsRestart => (
+                Level::Warning,
+                "restart to use another ledger: [ledger] in the config file changed; all else is taken over"
+                    .to_owned(),
+            ),
             ConfigNews::Waits => (
                 Level::Warning,
                 "the config file changed; it is read again once no window is open and no change is in flight"

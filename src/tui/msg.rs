@@ -279,10 +279,23 @@ pub enum ConfigNews {
     Current,
     /// The console took over the changes.
     Reloaded,
+    /// The console took over the changes, except another ledger: that needs a restart.
+    AwaitsRestart,
     /// The changes wait until no window is open and no change is in flight.
     Waits,
     /// The file cannot be used; the earlier configuration stays in force.
     Unusable(Problem),
+}
+
+impl ConfigNews {
+    /// The same, where another ledger also awaits a restart.
+    #[must_use]
+    pub fn or_awaits_restart(self, awaits: bool) -> Self {
+        match self {
+            Self::Current | Self::Reloaded if awaits => Self::AwaitsRestart,
+            other => other,
+        }
+    }
 }
 
 /// The severity of a notice.

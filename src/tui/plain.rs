@@ -234,7 +234,7 @@ impl Plain {
                 self.lines.push(line.to_owned());
             }
             ConfigNews::Reloaded => {}
-            ConfigNews::Waits | ConfigNews::Unusable(_) => return,
+            ConfigNews::AwaitsRestart | ConfigNews::Waits | ConfigNews::Unusable(_) => return,
         }
         self.conditions.resolve(&alerts::of_notice(CONFIG));
     }

@@ -280,6 +280,29 @@ fn refused_callbacks_run_their_hook() {
 }
 
 #[test]
+fn a_reload_does_not_run_the_hook_of_an_unchanged_account_again() {
+    let peer = Peer::start(vec![json(r#"{"result":"fail","code":9000}"#)]);
+    let place = place(&peer.url, &[("on_credentials_rejected", SAVE)]);
+    let listener = Listener::start(&place, &["--json"]);
+    let checked = |id: &str| {
+        let target = format!("/callbacks/shop?transactionKey={id}");
+        assert_eq!(listener.post(&target, "", "").0, 200);
+        listener.error_with("rejected");
+    };
+    checked("A-17");
+    let config = std::fs::read_to_string(place.config_path()).unwrap();
+    let account = config.find("[profiles.").unwrap()..config.find("[hooks]").unwrap();
+    let second = config[account].replace("accounts.shop", "accounts.second");
+    std::fs::write(place.config_path(), format!("{config}{second}")).unwrap();
+    listener.signal("HUP");
+    listener.error_with("reloaded:");
+    checked("A-18");
+    listener.signal("TERM");
+    assert_eq!(listener.end().0, 0);
+    assert_eq!(runs(&place), 1);
+}
+
+#[test]
 fn rejected_credentials_run_their_hook_in_a_receiver() {
     let rejected = r#"{"result":"fail","code":9000}"#;
     let peer = Peer::start(vec![json(rejected)]);

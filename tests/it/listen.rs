@@ -599,7 +599,7 @@ fn a_reload_brings_new_accounts_and_loses_no_callback() {
         "{error}"
     );
     let reloading = AtomicBool::new(true);
-    std::thread::scope(|scope| {
+    let sent = std::thread::scope(|scope| {
         let posting = scope.spawn(|| {
             let mut sent = 0;
             while reloading.load(std::sync::atomic::Ordering::SeqCst) {
@@ -614,10 +614,12 @@ fn a_reload_brings_new_accounts_and_loses_no_callback() {
             std::fs::write(place.config_path(), text).unwrap();
             listener.signal("HUP");
             listener.error_with("reloaded:");
+            read_as_another(&place);
         }
         reloading.store(false, std::sync::atomic::Ordering::SeqCst);
-        assert!(posting.join().unwrap() > 0);
+        posting.join().unwrap()
     });
+    assert!(sent > 0);
     assert_eq!(
         listener
             .post("/callbacks/second?transactionKey=A-2", "", "")
@@ -626,6 +628,143 @@ fn a_reload_brings_new_accounts_and_loses_no_callback() {
     );
     listener.line_with("A-2");
     listener.signal("TERM");
+    assert_eq!(listener.end().0, 0);
+    let answered = (0..sent).map(|number| format!("B-{number}"));
+    let answered: BTreeSet<String> = answered.chain(["A-2".to_owned()]).collect();
+    let saved = kept_until(&place, |saved| saved.len() > sent);
+    let saved = saved.iter().filter_map(|one| one["payment"].as_str());
+    assert_eq!(saved.map(str::to_owned).collect::<BTreeSet<_>>(), answered);
+}
+
+/// Opens the ledger as a backup does, in this process, and closes it again.
+fn read_as_another(place: &Place) -> i64 {
+    let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY;
+    let ledger = rusqlite::Connection::open_with_flags(place.state().join("ledger.db"), flags);
+    let count = "SELECT count(*) FROM deliveries";
+    ledger
+        .unwrap()
+        .query_row(count, [], |row| row.get(0))
+        .unwrap()
+}
+
+/// An address that another program listens at.
+fn taken() -> (std::net::TcpListener, std::net::SocketAddr) {
+    let holder = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = holder.local_addr().unwrap();
+    (holder, address)
+}
+
+/// A `listen` that binds by its config.
+fn bound_by_config(place: &Place, callbacks: &str) -> Listener {
+    let config = std::fs::read_to_string(place.config_path()).unwrap();
+    let config = format!("{config}[callbacks]\nbind = \"127.0.0.1:0\"\n{callbacks}");
+    std::fs::write(place.config_path(), config).unwrap();
+    Listener::spawn(&mut place.command(&["listen", "--json"]))
+}
+
+/// Changes the config, and has it read again.
+fn reload(place: &Place, listener: &Listener, from: &str, to: &str) {
+    let config = std::fs::read_to_string(place.config_path()).unwrap();
+    assert!(config.contains(from), "{config}");
+    std::fs::write(place.config_path(), config.replace(from, to)).unwrap();
+    listener.signal("HUP");
+}
+
+#[test]
+fn a_reload_that_cannot_receive_changes_nothing_and_the_receiver_goes_on() {
+    let peer = Peer::start(vec![json(ACTIVE)]);
+    let place = Place::with_shop(&peer.url);
+    let listener = bound_by_config(&place, "");
+    let (_holder, address) = taken();
+    let free = "bind = \"127.0.0.1:0\"\n";
+    let wrong = [
+        (format!("bind = \"{address}\"\n"), "uses this port"),
+        (
+            format!("{free}seal_key = {{ file = \"/nowhere\" }}\n"),
+            "seal_key",
+        ),
+    ];
+    for (to, why) in &wrong {
+        // With a change that alone would be taken over.
+        let to = format!("{to}trusted_proxies = [\"192.0.2.1\"]\n");
+        reload(&place, &listener, free, &to);
+        let error = listener.error_with("config:");
+        assert!(
+            error.contains(why) && error.contains("stays in force"),
+            "{error}"
+        );
+        let answer = listener.post("/callbacks/shop?transactionKey=A-1", "", "");
+        assert_eq!(answer.0, 200, "{to}");
+        reload(&place, &listener, &to, free);
+        listener.error_with("nothing that is reloaded has changed");
+    }
+}
+
+#[test]
+fn a_new_address_is_printed_when_it_is_bound() {
+    let peer = Peer::start(vec![json(ACTIVE)]);
+    let place = Place::with_shop(&peer.url);
+    let listener = bound_by_config(&place, "");
+    let (holder, address) = taken();
+    drop(holder);
+    let to = format!("bind = \"{address}\"");
+    reload(&place, &listener, "bind = \"127.0.0.1:0\"", &to);
+    listener.error_with("reloaded:");
+    let url = format!("http://{address}");
+    assert_eq!(listener.object()["url"], url.as_str());
+    let target = "/callbacks/shop?transactionKey=A-1";
+    let answer = send(&url, "POST", target, "", "");
+    assert_eq!(answer.map(|(status, _)| status), Some(200));
+    assert_eq!(
+        send(&listener.url, "POST", target, "", ""),
+        None,
+        "it is closed"
+    );
+}
+
+#[test]
+fn another_ledger_waits_for_a_restart_and_other_changes_do_not() {
+    let peer = Peer::start(vec![json(ACTIVE)]);
+    let place = Place::with_shop(&peer.url);
+    let listener = Listener::start(&place, &[]);
+    let config = std::fs::read_to_string(place.config_path()).unwrap();
+    let key = place.path().join("key");
+    std::fs::write(&key, format!("{}=", "A".repeat(43))).unwrap();
+    let text = format!(
+        "{}[callbacks]\nseal_key = {{ file = \"{}\" }}\n\
+         [ledger]\nurl = \"postgres://till@127.0.0.1:9/till\"\n",
+        config.replace("accounts.shop", "accounts.outlet"),
+        key.display(),
+    );
+    std::fs::write(place.config_path(), text).unwrap();
+    listener.signal("HUP");
+    listener.error_with("restart to use another ledger");
+    let reloaded = listener.error_with("reloaded:");
+    assert!(reloaded.contains("accounts: outlet"), "{reloaded}");
+    let answer = listener.post("/callbacks/outlet?transactionKey=A-1", "", "");
+    assert_eq!(answer.0, 200, "the earlier ledger has it");
+    assert_eq!(read_as_another(&place), 1);
+}
+
+#[test]
+fn a_signal_ends_the_receiver_in_the_middle_of_a_reload() {
+    let place = Place::with_shop("http://127.0.0.1:9");
+    let mut listener = bound_by_config(&place, "");
+    let mark = place.path().join("begun");
+    let script = format!("touch {}; sleep 30", mark.display());
+    let to = format!(
+        "bind = \"127.0.0.1:0\"\nseal_key = {{ command = [\"sh\", \"-c\", \"{script}\"] }}"
+    );
+    reload(&place, &listener, "bind = \"127.0.0.1:0\"", &to);
+    while !mark.exists() {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    listener.signal("TERM");
+    while !listener.has_ended() {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    // The program that gives the key was not waited for.
+    assert_eq!(listener.errors(), [""; 0]);
     assert_eq!(listener.end().0, 0);
 }
 

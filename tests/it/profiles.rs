@@ -148,6 +148,34 @@ fn sighup_reads_the_config_again_while_the_terminal_is_there() {
 }
 
 #[test]
+fn a_config_whose_deck_cannot_be_opened_leaves_the_open_one_at_work() {
+    let peer = Peer::start(vec![json(ACTIVE)]);
+    let place = Place::with_shop(&peer.url);
+    assert_eq!(place.run(&["payments", "add", "A-17"]).code, 0);
+    let mut terminal = opened(&place);
+    let whole = read(&place);
+    let second = &whole[whole.find("[profiles.").unwrap()..];
+    let second = second.replace("accounts.shop", "accounts.outlet");
+    let set = |more: &str| {
+        fs::write(place.config_path(), format!("{whole}{second}{more}")).unwrap();
+        terminal.signal(Signal::HUP);
+    };
+    let holder = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = holder.local_addr().unwrap();
+    set(&format!("[callbacks]\nbind = \"{address}\"\n"));
+    terminal.sees("cannot receive callbacks at");
+    terminal.sees_no("outlet");
+    set("[ledger]\noperator = \"night shift\"\n");
+    terminal.sees("restart to use another ledger");
+    terminal.sees("outlet");
+    terminal.sees("A-17");
+    set("");
+    terminal.sees_no("restart to use another ledger");
+    terminal.send("q");
+    assert_eq!(terminal.ended(), 0);
+}
+
+#[test]
 fn the_first_account_is_added_from_the_sandbox_and_its_profile_opens() {
     let served = Served::start(&Place::new(), &[]);
     let mut place = Place::new();

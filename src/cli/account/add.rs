@@ -53,6 +53,7 @@ impl AddAccount {
                 config,
                 profile,
                 clock: Clock::system(),
+                awaits_restart: false,
             };
             let deck = settings.deck(None, None).await?;
             let deck = opened.get_or_init(|| deck);

@@ -1,6 +1,8 @@
 //! The profiles of the config file, for the console: it opens one after another, and takes over changes of the file.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::mpsc;
 
 use super::{model, options};
 use crate::cli::config_file::ConfigFile;
@@ -17,7 +19,7 @@ use crate::tui::{Model, ScreenState};
 /// The config file, as the console has it in force.
 pub struct Profiles {
     out: Out,
-    file: ConfigFile,
+    file: Arc<ConfigFile>,
     state: Mutex<State>,
 }
 
@@ -26,16 +28,19 @@ struct State {
     settings: Settings,
     /// The accounts as the open deck has them: it may have changed one itself.
     accounts: Profile,
+    /// What the last [`Reload::Deck`] opens with.
+    next: Option<Settings>,
 }
 
 impl Profiles {
     pub fn new(settings: &Settings, out: &Out) -> Self {
         Self {
             out: out.clone(),
-            file: ConfigFile::new(&settings.global),
+            file: Arc::new(ConfigFile::new(&settings.global)),
             state: Mutex::new(State {
                 settings: settings.clone(),
                 accounts: settings.profile.clone(),
+                next: None,
             }),
         }
     }
@@ -90,6 +95,7 @@ impl State {
     fn put_in_force(&mut self, settings: Settings) {
         self.accounts = settings.profile.clone();
         self.settings = settings;
+        self.next = None;
     }
 }
 
@@ -103,18 +109,14 @@ impl ProfileSource for Profiles {
 
     fn home_of(&self, environment: Environment) -> Result<(Profile, Options), Problem> {
         let state = self.state();
-        let config = state.settings.global.load_config();
-        let config = config.map_err(|error| Problem::from(&error))?;
-        let profile = profile_for(&config, None, environment)?;
-        let settings = Settings {
-            config,
-            ..state.settings.clone()
-        };
+        let settings = state.settings.with_config_again();
+        let settings = settings.map_err(|error| Problem::from(&error))?;
+        let profile = profile_for(&settings.config, None, environment)?;
         Ok((profile, settings.options()?))
     }
 
-    fn has_changed(&self) -> bool {
-        self.file.has_changed()
+    fn changes(&self) -> mpsc::Receiver<()> {
+        self.file.changes()
     }
 
     fn reload(&self, busy: bool) -> Result<Reload, Problem> {
@@ -125,6 +127,8 @@ impl ProfileSource for Profiles {
             profile: state.accounts.clone(),
             ..state.settings.clone()
         };
+        state.settings.awaits_restart = settings.awaits_restart;
+        state.next = None;
         let goes_on = open.has_deck_of(&settings);
         if goes_on && state.settings.config == settings.config {
             return Ok(Reload::Same);
@@ -132,13 +136,24 @@ impl ProfileSource for Profiles {
         if busy {
             return Ok(Reload::Waits);
         }
-        state.put_in_force(settings);
         let start = Box::new(start);
-        Ok(if goes_on {
-            Reload::Screen(start)
-        } else {
-            Reload::Deck(start)
-        })
+        if goes_on {
+            state.put_in_force(settings);
+            return Ok(Reload::Screen(start));
+        }
+        state.next = Some(settings);
+        Ok(Reload::Deck(start))
+    }
+
+    fn take_over(&self) {
+        let mut state = self.state();
+        if let Some(next) = state.next.take() {
+            state.put_in_force(next);
+        }
+    }
+
+    fn awaits_restart(&self) -> bool {
+        self.state().settings.awaits_restart
     }
 
     fn changed_here(&self, account: &AccountId) {
@@ -214,7 +229,10 @@ mod tests {
                 Ok(Reload::Same) => "same",
                 Ok(Reload::Waits) => "waits",
                 Ok(Reload::Screen(_)) => "screen",
-                Ok(Reload::Deck(_)) => "deck",
+                Ok(Reload::Deck(_)) => {
+                    self.profiles.take_over();
+                    "deck"
+                }
                 Err(_) => "error",
             }
         }
@@ -282,6 +300,38 @@ mod tests {
         bench.replace(SHOP);
         bench.profiles.changed_here(&second);
         assert_eq!(bench.reload(), "screen");
+    }
+
+    #[test]
+    fn a_configuration_whose_deck_does_not_open_is_not_in_force() {
+        let bench = Bench::new(SHOP);
+        bench.replace(&format!("{SHOP}{}", other("second")));
+        for _ in 0..2 {
+            assert!(matches!(bench.profiles.reload(false), Ok(Reload::Deck(_))));
+        }
+        bench.replace(SHOP);
+        assert_eq!(bench.reload(), "same");
+        bench.profiles.take_over();
+        assert_eq!(bench.reload(), "same", "the earlier one is forgotten");
+    }
+
+    #[test]
+    fn another_ledger_waits_for_a_restart_while_other_changes_are_taken_over() {
+        let bench = Bench::new(SHOP);
+        let ledger = "[ledger]\noperator = \"night shift\"\n";
+        for (text, wanted, awaits_restart) in [
+            (format!("{SHOP}{ledger}"), "same", true),
+            (format!("{SHOP}{}{ledger}", other("second")), "deck", true),
+            (format!("{SHOP}{}", other("second")), "same", false),
+        ] {
+            bench.replace(&text);
+            assert_eq!(bench.reload(), wanted, "{text}");
+            assert_eq!(bench.profiles.awaits_restart(), awaits_restart, "{text}");
+        }
+        bench.replace(&format!("{SHOP}{ledger}"));
+        let start = bench.profiles.open("live").unwrap();
+        assert_eq!(start.options.ledger, crate::config::LedgerConfig::default());
+        assert!(bench.profiles.awaits_restart());
     }
 
     #[test]

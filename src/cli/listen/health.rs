@@ -3,6 +3,7 @@
 use super::{Note, Printing};
 use crate::cli::output::Tone;
 use crate::domain::{Problem, ProblemKind};
+use crate::ledger::Status;
 
 /// Why callbacks cannot be received: a short summary, and the reason.
 type Outage = (String, String);
@@ -14,6 +15,8 @@ pub(super) struct Health {
     pub(super) ledger: Option<Outage>,
     /// The summary printed last.
     reported: Option<String>,
+    /// The warning printed last.
+    warned: Option<String>,
 }
 
 impl Health {
@@ -34,6 +37,16 @@ impl Health {
         });
         self.reported = reported;
         self.is_down() && !was_down
+    }
+
+    /// Prints that a damaged ledger was moved away, once: its status stays so.
+    pub(super) fn warn(&mut self, status: &Status, printing: &Printing) {
+        if let (Status::SetAside { .. }, Some(words)) = (status, status.warning())
+            && self.warned.as_ref() != Some(&words)
+        {
+            self.warned = Some(words.clone());
+            printing.note(Note::Words(Tone::Warn, "warning:", words));
+        }
     }
 
     fn down(&self) -> Option<&Outage> {

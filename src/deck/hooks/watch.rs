@@ -10,8 +10,8 @@ use crate::domain::{
 use crate::net::Event;
 
 /// What is wrong as far as this program has seen.
-#[derive(Debug, Default)]
-pub(super) struct Watch {
+#[derive(Debug, Clone, Default)]
+pub(in crate::deck) struct Watch {
     rejected: BTreeSet<AccountId>,
     tokens: BTreeSet<AccountId>,
     limits: BTreeSet<(AccountId, Counts)>,
@@ -20,13 +20,26 @@ pub(super) struct Watch {
 }
 
 /// The refused callbacks of an account since its last genuine one.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Refused {
     count: usize,
     last: Option<DeliveryId>,
 }
 
 impl Watch {
+    /// What is wrong with these accounts, and with the receiver.
+    pub(super) fn of(&self, accounts: &[AccountId]) -> Self {
+        let mut watch = self.clone();
+        watch.rejected.retain(|account| accounts.contains(account));
+        watch.tokens.retain(|account| accounts.contains(account));
+        watch
+            .limits
+            .retain(|(account, _)| accounts.contains(account));
+        let is_kept = |name: &str| accounts.iter().any(|account| account.as_str() == name);
+        watch.refused.retain(|name, _| is_kept(name));
+        watch
+    }
+
     pub(super) fn on_event(&mut self, event: &Event, now: Now) -> Option<Notice> {
         match event {
             Event::Budget(account, gauge) => self.on_budget(account, gauge),
@@ -304,6 +317,27 @@ mod tests {
                 let found = notice.map(|notice| notice.event);
                 assert_eq!(found, wanted, "{what}, step {at_step}");
             }
+        }
+    }
+
+    #[test]
+    fn what_was_reported_of_an_unchanged_account_is_not_reported_by_the_next_deck() {
+        let mut before = Watch::default();
+        let wrong = [
+            budget(460),
+            token(Some(false), 0),
+            token(Some(true), 0),
+            listening(true),
+        ];
+        let refused = [1, 2, 3].map(|id| callback(id, Verdict::Refused));
+        for event in wrong.iter().chain(&refused) {
+            before.on_event(event, at(601));
+        }
+        for (kept, again) in [(vec![shop()], 0), (vec![], 3)] {
+            let mut after = before.of(&kept);
+            let events = wrong.iter().chain(&refused[2..]);
+            let reported = events.filter_map(|event| after.on_event(event, at(602)));
+            assert_eq!(reported.count(), again, "{kept:?}");
         }
     }
 

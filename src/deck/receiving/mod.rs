@@ -3,6 +3,7 @@
 mod follow;
 mod forward;
 mod handler;
+mod handover;
 mod inspect;
 mod jobs;
 pub(super) mod keys;
@@ -30,7 +31,6 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
 use super::Deck;
-use super::handover::Port;
 use super::query::QueryService;
 use crate::callbacks::{Receiver, Setup, reachable};
 use crate::config::{Profile, Vault};
@@ -39,6 +39,8 @@ use crate::net::{Event, Gate};
 use crate::providers::REGISTRY;
 pub use forward::{is_forward, target};
 use handler::CallbackRouter;
+use handover::Port;
+pub use handover::Prepared;
 use sealing::Sealing;
 pub(super) use sealing::{SealKeys, configured, fingerprint_of, new_key, own_key};
 
@@ -93,6 +95,8 @@ pub(super) struct Shared {
     targets: Mutex<BTreeSet<String>>,
     trusted_proxies: Vec<IpNet>,
     pace: Pace,
+    /// The configured address.
+    bind: Option<SocketAddr>,
     subject_locks: jobs::KeyedMutex,
     unknown: jobs::Unknown,
     watched: Mutex<follow::Watched>,
@@ -130,8 +134,11 @@ impl Shared {
 
     /// The open port; it stays open as long as this lives.
     pub(super) fn take_port(&self) -> Option<Port> {
-        let mut port = self.port.lock().unwrap_or_else(PoisonError::into_inner);
-        port.take()
+        self.port().take()
+    }
+
+    fn port(&self) -> MutexGuard<'_, Option<Port>> {
+        self.port.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn publish(&self, delivery: Delivery) {
@@ -178,6 +185,8 @@ pub(super) struct Parts {
     pub(super) account_key: String,
     pub(super) bound: ListenState,
     pub(super) receive: Option<Receive>,
+    /// The key that seals callbacks, if it is loaded already.
+    pub(super) seal_key: Option<sealing::Key>,
 }
 
 /// The state of the receiver's port.
@@ -283,6 +292,7 @@ impl CallbackService {
             account_key,
             bound,
             receive,
+            seal_key,
         } = parts;
         let wanted = receive.is_some();
         let Receive {
@@ -290,18 +300,19 @@ impl CallbackService {
             trusted_proxies,
             every,
             pace,
-            bind: _,
+            bind,
         } = receive.unwrap_or_default();
         let shared = Arc::new(Shared {
             account_key: account_key.into(),
             since: queries.clock.now().wall,
-            sealing: Sealing::new(vault, seal_keys, queries.ledger.clone()),
+            sealing: Sealing::new(vault, seal_keys, queries.ledger.clone()).with_key(seal_key),
             queries,
             gate,
             targets: Mutex::new(forward.iter().map(|(_, url)| url.to_string()).collect()),
             forward,
             trusted_proxies,
             pace,
+            bind,
             subject_locks: jobs::KeyedMutex::default(),
             unknown: jobs::Unknown::default(),
             watched: Mutex::default(),
@@ -404,10 +415,14 @@ async fn serve(
                 let address = listener.local_addr();
                 match start(&shared, listener).await {
                     Ok(receiver) => break receiver,
-                    Err(error) => match address {
-                        Ok(address) => (address, error),
-                        Err(_) => return,
-                    },
+                    Err(error) => {
+                        // While it is open, it can neither be bound again nor accept anything.
+                        drop(shared.take_port());
+                        match address {
+                            Ok(address) => (address, error),
+                            Err(_) => return,
+                        }
+                    }
                 }
             }
             // Tried again: the program that holds the port may end.
@@ -428,7 +443,7 @@ async fn serve(
             () = tokio::time::sleep(shared.pace.bind) => {}
         }
         bound = ListenState::at(address).await;
-        *shared.port.lock().unwrap_or_else(PoisonError::into_inner) = bound.port();
+        *shared.port() = bound.port();
     };
     let mut listening = receiver.listening();
     // The first state counts as a change, or it would never be passed on.

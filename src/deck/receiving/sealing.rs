@@ -65,6 +65,26 @@ impl Sealing {
         }
     }
 
+    /// With a key that was loaded before.
+    pub(in crate::deck) fn with_key(self, key: Option<Key>) -> Self {
+        Self {
+            key: OnceCell::new_with(key),
+            ..self
+        }
+    }
+
+    /// Whether these settings name the same keys.
+    pub(super) fn is_configured_by(&self, callbacks: &Callbacks) -> bool {
+        self.configured.key == callbacks.seal_key
+            && self.configured.previous == callbacks.previous_seal_key
+    }
+
+    /// The key, if it is loaded and seals.
+    pub(super) fn usable_key(&self) -> Option<Key> {
+        let key = self.key.get().filter(|key| key.refused.is_none());
+        key.cloned()
+    }
+
     /// The key; created if there is none yet. If it cannot be saved, it serves this run only.
     pub(in crate::deck) async fn key(&self) -> Key {
         // Once in a run: a keyring may prompt at each read.

@@ -16,8 +16,8 @@ use crate::config::{self, Environ, Locations, Vault};
 use crate::deck::{Deck, Handover, Options};
 use crate::domain::job::{LEASE, NewJob};
 use crate::domain::{
-    AccountId, Delivery, DeliveryId, Job, JobKind, JobState, PaymentId, PaymentState, ProblemKind,
-    Search, Subject, Verdict, WallTime, What,
+    AccountId, Delivery, DeliveryId, Job, JobKind, JobState, Listening, PaymentId, PaymentState,
+    ProblemKind, Search, Subject, Verdict, WallTime, What,
 };
 use crate::http_server::{Limits, Outcome, Request, Server, respond};
 use crate::ledger::{DedupKey, JobFilter, NewDelivery};
@@ -74,6 +74,16 @@ struct Bench {
 
 /// A deck whose Kanga account "shop" is at `url`.
 async fn open(folder: &std::path::Path, url: &str, receive: Option<Receive>) -> Bench {
+    open_sealed(folder, url, receive, config::Callbacks::default()).await
+}
+
+/// The same, with these keys that seal callbacks.
+async fn open_sealed(
+    folder: &std::path::Path,
+    url: &str,
+    receive: Option<Receive>,
+    callbacks: config::Callbacks,
+) -> Bench {
     let file = folder.join("config.toml");
     let text = format!(
         "default_profile = \"live\"\n[profiles.live.accounts.shop]\nprovider = \"kanga\"\napi_key = \"TESTKEY-1\"\n\
@@ -109,7 +119,7 @@ async fn open(folder: &std::path::Path, url: &str, receive: Option<Receive>) -> 
         overrides: crate::net::Overrides::default(),
         receive,
         ledger: config::LedgerConfig::default(),
-        callbacks: config::Callbacks::default(),
+        callbacks,
         hooks: config::Hooks::default(),
         handover: Handover::default(),
     };
@@ -630,4 +640,30 @@ async fn a_provider_that_waits_is_told_what_the_shop_says_and_the_shop_is_asked_
         );
     }
     assert_eq!(shop.asked(), 2);
+}
+
+#[tokio::test]
+async fn a_receiver_that_does_not_start_leaves_its_port_free() {
+    let folder = tempfile::tempdir().unwrap();
+    let receive = Receive {
+        bind: Some(([127, 0, 0, 1], 0).into()),
+        pace: Pace {
+            bind: Duration::from_hours(1),
+            ..Pace::default()
+        },
+        ..Receive::default()
+    };
+    let unreadable = config::Callbacks {
+        seal_key: Some(config::SecretSource::Env {
+            name: "NO_SEAL_KEY".into(),
+        }),
+        ..config::Callbacks::default()
+    };
+    let url = "http://127.0.0.1:9";
+    let mut bench = open_sealed(folder.path(), url, Some(receive), unreadable).await;
+    let Event::Listening(Listening::Down { address, why, .. }) = bench.event().await else {
+        panic!("it starts");
+    };
+    assert!(why.contains("NO_SEAL_KEY"), "{why}");
+    TcpListener::bind(&address).await.unwrap();
 }
