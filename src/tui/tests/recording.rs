@@ -8,7 +8,7 @@ fn recorded(width: u16, height: u16) -> Model {
         accounts: Vec::new(),
         recording: Some(Recording {
             path: "my files/session.har".into(),
-            skipped: 0,
+            notes: Vec::new(),
         }),
         ui: UiOptions {
             panes: vec!["requests".into()],
