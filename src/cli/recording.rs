@@ -50,8 +50,9 @@ impl Recording {
         };
         let omitted = (self.omitted > 0).then(|| {
             format!(
-                "tilldeck opens {REQUESTS_MAX} requests of a recording; the {} entries after them are left out",
-                self.omitted
+                "the {} entries of the recording after the first {} requests are left out",
+                self.omitted,
+                self.exchanges.len()
             )
         });
         skipped.into_iter().chain(omitted).collect()
@@ -65,9 +66,9 @@ struct Entry {
 }
 
 /// The entries of a file, in its order.
-#[derive(Default)]
 struct Entries {
     read: Vec<Entry>,
+    most: usize,
     skipped: usize,
     omitted: usize,
 }
@@ -75,7 +76,7 @@ struct Entries {
 impl Entries {
     /// Adds an entry, which is read if there is room.
     fn add(&mut self, read: impl FnOnce() -> Option<Entry>) {
-        if self.read.len() == REQUESTS_MAX {
+        if self.read.len() == self.most {
             self.omitted += 1;
             return;
         }
@@ -110,6 +111,16 @@ struct Texts<'a> {
 }
 
 impl Texts<'_> {
+    /// A name that a recording gives as an account's; other programs know none, and their requests get the host's.
+    fn account(&self, text: &str) -> AccountId {
+        let accepted = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+        let text = self.secrets.text(self.origin, text);
+        let name = text.chars().take(ACCOUNT_MAX);
+        let name: String = name.map(|c| if accepted(c) { c } else { '-' }).collect();
+        let unknown = |_| AccountId::new("unknown").expect("letters make a name");
+        AccountId::new(name).unwrap_or_else(unknown)
+    }
+
     fn cut(&self, text: &str, max: usize) -> String {
         inert::cut(&self.secrets.text(self.origin, text), max)
     }
@@ -139,7 +150,7 @@ pub fn read(path: &Path) -> Result<Recording, Problem> {
     let name = inert::cut(&path.to_string_lossy(), 400);
     let hint = "`tilldeck log --export har` and browsers write such files";
     let bytes = content(path).map_err(|why| usage(format!("cannot read {name}: {why}"), ""))?;
-    parse(&bytes).map_err(|why| usage(format!("{name} is no recording: {why}"), hint))
+    parse(&bytes, REQUESTS_MAX).map_err(|why| usage(format!("{name} is no recording: {why}"), hint))
 }
 
 fn content(path: &Path) -> Result<Vec<u8>, String> {
@@ -164,18 +175,30 @@ fn content(path: &Path) -> Result<Vec<u8>, String> {
     }
 }
 
-fn parse(bytes: &[u8]) -> Result<Recording, String> {
+/// At most so many requests of a file.
+fn parse(bytes: &[u8], most: usize) -> Result<Recording, String> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     // Only what an archive begins with is on the first line, or its field `log`.
     let first_line = ndjson::lines(bytes).next().map_or(bytes, |(_, line)| line);
     let is_ndjson =
         !har::is_likely(bytes) && serde_json::from_slice::<IgnoredAny>(first_line).is_ok();
-    let read = if is_ndjson {
-        ndjson::read(bytes)?
-    } else {
-        har::read(bytes)?
+    let mut entries = Entries {
+        read: Vec::new(),
+        most,
+        skipped: 0,
+        omitted: 0,
     };
-    let mut entries = read.read;
+    if is_ndjson {
+        ndjson::read(bytes, &mut entries)?;
+    } else {
+        har::read(bytes, &mut entries)?;
+    }
+    let Entries {
+        read: mut entries,
+        skipped,
+        omitted,
+        ..
+    } = entries;
     if entries.is_empty() {
         return Err("it has no requests".to_owned());
     }
@@ -194,17 +217,9 @@ fn parse(bytes: &[u8]) -> Result<Recording, String> {
     }
     Ok(Recording {
         exchanges,
-        skipped: read.skipped,
-        omitted: read.omitted,
+        skipped,
+        omitted,
     })
-}
-
-/// A name that a recording gives as an account's; other programs know none, and their requests get the host's.
-fn account(text: &str) -> AccountId {
-    let accepted = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    let name = text.chars().take(ACCOUNT_MAX);
-    let name: String = name.map(|c| if accepted(c) { c } else { '-' }).collect();
-    AccountId::new(name).unwrap_or_else(|_| AccountId::new("unknown").expect("letters make a name"))
 }
 
 #[cfg(test)]

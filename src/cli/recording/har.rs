@@ -14,7 +14,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::body::RawBody;
-use super::{Entries, Entry, account, full, origin};
+use super::{Entries, Entry, Texts, full, origin};
 use crate::domain::{Exchange, ExchangeId, Outcome, WallTime, bad_json};
 use crate::net::redact::{Origin, RecordedSecrets};
 
@@ -117,16 +117,14 @@ fn each_entry<'de>(bytes: &'de [u8], each: Each<'_, 'de>) -> Result<(), String> 
 }
 
 /// The entries of an archive.
-pub fn read(bytes: &[u8]) -> Result<Entries, String> {
+pub fn read(bytes: &[u8], entries: &mut Entries) -> Result<(), String> {
     let mut secrets = RecordedSecrets::default();
     // First of all: a later entry may repeat what an earlier one sent.
     each_entry(bytes, &mut |raw| learn(&object(Some(raw)), &mut secrets))?;
     full(&secrets)?;
-    let mut entries = Entries::default();
     each_entry(bytes, &mut |raw| {
         entries.add(|| read_entry(&object(Some(raw)), &secrets));
-    })?;
-    Ok(entries)
+    })
 }
 
 type Raw<'a> = Option<&'a RawValue>;
@@ -333,7 +331,7 @@ fn read_entry(entry: &RawEntry<'_>, secrets: &RecordedSecrets) -> Option<Entry> 
     let [request, response] = [entry.request, entry.response].map(object::<Message<'_>>);
     let url = text(request.url).filter(|url| !url.is_empty())?;
     let own: Own<'_> = object(entry.own);
-    let texts = super::Texts {
+    let texts = Texts {
         origin: origin_of(entry),
         secrets,
     };
@@ -348,7 +346,7 @@ fn read_entry(entry: &RawEntry<'_>, secrets: &RecordedSecrets) -> Option<Entry> 
     };
     let exchange = Exchange {
         id: ExchangeId(0),
-        account: account(&texts.short(&text(own.account).unwrap_or(host.into()))),
+        account: texts.account(&text(own.account).unwrap_or(host.into())),
         provider: short(own.provider),
         environment: short(own.environment),
         at: WallTime(0),

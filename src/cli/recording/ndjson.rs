@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::body::RawBody;
-use super::{Entries, Entry, Texts, account, full, origin};
+use super::{Entries, Entry, Texts, full, origin};
 use crate::domain::{Exchange, ExchangeId, Outcome, WallTime, bad_json_reason};
 use crate::net::redact::RecordedSecrets;
 
@@ -82,15 +82,13 @@ fn each_line(bytes: &[u8], each: &mut dyn FnMut(Line)) -> Result<(), String> {
 }
 
 /// The requests of the lines.
-pub fn read(bytes: &[u8]) -> Result<Entries, String> {
+pub fn read(bytes: &[u8], entries: &mut Entries) -> Result<(), String> {
     let mut secrets = RecordedSecrets::default();
     each_line(bytes, &mut |line| learn(&line, &mut secrets))?;
     full(&secrets)?;
-    let mut entries = Entries::default();
     each_line(bytes, &mut |line| {
         entries.add(|| Some(entry(line, &secrets)));
-    })?;
-    Ok(entries)
+    })
 }
 
 fn learn(line: &Line, secrets: &mut RecordedSecrets) {
@@ -111,7 +109,7 @@ fn entry(line: Line, secrets: &RecordedSecrets) -> Entry {
     };
     let exchange = Exchange {
         id: ExchangeId(0),
-        account: account(&texts.short(&line.account)),
+        account: texts.account(&line.account),
         provider: texts.short(&line.provider),
         environment: texts.short(&line.environment),
         at: WallTime(0),
