@@ -11,7 +11,7 @@ use std::path::Path;
 
 use serde::de::IgnoredAny;
 
-use crate::domain::{AccountId, Exchange, ExchangeId, Problem, WallTime, inert};
+use crate::domain::{AccountId, Environment, Exchange, ExchangeId, Problem, WallTime, inert};
 use crate::net::redact::{Origin, RecordedSecrets};
 use crate::providers::REGISTRY;
 
@@ -127,6 +127,28 @@ impl Texts<'_> {
 
     fn short(&self, text: &str) -> String {
         self.cut(text, 200)
+    }
+
+    /// The account's environment, if it is one: another program knows none.
+    fn environment(&self, text: &str) -> String {
+        let known = [
+            Environment::Production,
+            Environment::Sandbox,
+            Environment::Embedded,
+        ];
+        let known = known
+            .map(Environment::as_str)
+            .into_iter()
+            .find(|known| *known == text);
+        known
+            .filter(|_| self.origin == Origin::Own)
+            .unwrap_or_default()
+            .to_owned()
+    }
+
+    /// The provider, if it is one.
+    fn provider(&self, text: &str) -> String {
+        if self.origin == Origin::Own { text } else { "" }.to_owned()
     }
 
     fn url(&self, text: &str) -> String {

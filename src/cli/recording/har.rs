@@ -347,8 +347,8 @@ fn read_entry(entry: &RawEntry<'_>, secrets: &RecordedSecrets) -> Option<Entry> 
     let exchange = Exchange {
         id: ExchangeId(0),
         account: texts.account(&text(own.account).unwrap_or(host.into())),
-        provider: short(own.provider),
-        environment: short(own.environment),
+        provider: texts.provider(&text(own.provider).unwrap_or_default()),
+        environment: texts.environment(&text(own.environment).unwrap_or_default()),
         at: WallTime(0),
         method: texts.cut(&text(request.method).unwrap_or("GET".into()), 20),
         url: texts.url(&url),

@@ -110,8 +110,8 @@ fn entry(line: Line, secrets: &RecordedSecrets) -> Entry {
     let exchange = Exchange {
         id: ExchangeId(0),
         account: texts.account(&line.account),
-        provider: texts.short(&line.provider),
-        environment: texts.short(&line.environment),
+        provider: texts.provider(&line.provider),
+        environment: texts.environment(&line.environment),
         at: WallTime(0),
         method: texts.cut(&line.method, 20),
         url: texts.url(&line.url),

@@ -166,10 +166,9 @@ fn leaking() -> (String, Vec<String>) {
         "jwt",
         "session_key",
     ];
-    let query: String = named
-        .iter()
+    let query = named
         .map(|name| format!("&{name}={}", values(name)))
-        .collect();
+        .concat();
     let headers = [
         "X-Api-Key",
         "Ocp-Apim-Subscription-Key",
