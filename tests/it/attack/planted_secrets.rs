@@ -695,7 +695,7 @@ fn what_another_program_recorded_leaves_by_no_exit() {
     }
     let mut terminal = Terminal::start(&place.command(&["log", "--open", file]), (160, 50));
     terminal.sees("account game: tilldeck cannot read api_key");
-    terminal.send("/verify\r");
+    terminal.send("/pos\r");
     terminal.sees("1 of 2 saved requests match");
     terminal.send("\r");
     terminal.sees("<authorization>");
