@@ -38,7 +38,7 @@ pub use ledger::{database, on_thread};
 pub use receiving::{Pace, Prepared, Receive, is_forward, target};
 pub use runtime::accounts;
 use runtime::{AccountFactory, AccountRegistry, AccountRuntime};
-pub use secrets::learn_fast;
+pub use secrets::{learn_all, learn_fast};
 pub use simulator::{CONTROL, Posted, Posting, Proof, post, serve};
 
 use hooks::Hooks;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use crate::config::{AccountConfig, Environ};
+use crate::config::{AccountConfig, Config, Environ, SecretSource};
 use crate::domain::{AccountId, Problem, ProblemKind, Secret};
 use crate::net::redact;
 use crate::providers::{Manifest, ReadSecret};
@@ -66,6 +66,47 @@ pub fn learn_fast(accounts: &[AccountConfig], environ: &Environ) {
             redact::learn(&resolved.secret, key);
         }
     }
+}
+
+/// Teaches the redactor every secret of the config, those of a password manager and the keyring, too; of each that
+/// cannot be read, says why. Blocks as long as the slowest source.
+#[must_use]
+pub fn learn_all(config: &Config, environ: &Environ) -> Vec<Problem> {
+    let mut sources: Vec<(Option<&AccountId>, &'static str, &SecretSource)> = Vec::new();
+    let accounts = config.profiles.iter().flat_map(|profile| &profile.accounts);
+    for account in accounts {
+        let secrets = account.secrets.iter();
+        sources.extend(secrets.map(|(key, source)| (Some(&account.id), *key, source)));
+    }
+    sources.extend(
+        config
+            .shared_secrets()
+            .map(|(key, source)| (None, key, source)),
+    );
+    let learned = |(account, key, source): (Option<&AccountId>, &'static str, &SecretSource)| {
+        let error = match source.resolve(environ) {
+            Ok(resolved) => {
+                redact::learn(&resolved.secret, key);
+                return None;
+            }
+            Err(error) => error,
+        };
+        let whose = account.map_or(String::new(), |account| format!("account {account}: "));
+        let words = format!("{whose}tilldeck cannot read {key}: {error}");
+        Some(Problem::new(ProblemKind::Config, words, ""))
+    };
+    let (cheap, slow): (Vec<_>, Vec<_>) = sources.into_iter().partition(|it| it.2.is_cheap());
+    std::thread::scope(|scope| {
+        let slow = slow
+            .into_iter()
+            .map(|source| scope.spawn(move || learned(source)));
+        // All are started first: each may take seconds.
+        let slow: Vec<_> = slow.collect();
+        let cheap = cheap.into_iter().filter_map(learned);
+        cheap
+            .chain(slow.into_iter().filter_map(|thread| thread.join().ok()?))
+            .collect()
+    })
 }
 
 pub(super) fn embedded(manifest: &Manifest, key: &str) -> Option<&'static str> {

@@ -9,7 +9,7 @@ use super::call::Reply;
 use super::http::AttemptResult;
 use super::{http, redact};
 use crate::domain::exchange::BODY_KEPT_MAX;
-use crate::domain::{Account, Body, Exchange, ExchangeId, Outcome, WallTime, charset, inert};
+use crate::domain::{Account, Body, Exchange, ExchangeId, Outcome, WallTime, charset};
 
 /// The most response headers that are saved.
 const HEADERS_MAX: usize = 64;
@@ -18,39 +18,10 @@ const WITHHELD: &str = "<sealed with the callback>";
 /// Longer header values are cut.
 const HEADER_VALUE_MAX: usize = 2_000;
 
-/// Headers of forwarded callbacks that carry no secret, in lower case. All other values are hidden: a shop may choose
-/// any header for its webhook secret.
-const OPEN_HEADERS: [&str; 19] = [
-    "host",
-    "content-type",
-    "content-length",
-    "content-encoding",
-    "user-agent",
-    "accept",
-    "accept-encoding",
-    "accept-language",
-    "date",
-    "connection",
-    "transfer-encoding",
-    "via",
-    "forwarded",
-    "x-forwarded-for",
-    "x-forwarded-host",
-    "x-forwarded-port",
-    "x-forwarded-proto",
-    "x-real-ip",
-    "x-request-id",
-];
-
 /// The value of a foreign header, as it may be shown.
 #[must_use]
 pub fn foreign_header(name: &str, value: &str) -> String {
-    let name = name.to_ascii_lowercase();
-    if OPEN_HEADERS.contains(&name.as_str()) {
-        shortened(redact::header(&name, value))
-    } else {
-        format!("<{}>", inert::line(&redact::scrub(&name)))
-    }
+    shortened(redact::foreign_header(name, value))
 }
 
 /// The request of one attempt.
@@ -209,7 +180,7 @@ fn request_body(sent: &Sent<'_>) -> Body {
 }
 
 /// The `Content-Type` for bodies that are recorded byte for byte: text that is not UTF-8 is not decoded.
-const UNDECODED: &str = "text/plain; charset=utf-8";
+pub const UNDECODED: &str = "text/plain; charset=utf-8";
 
 /// A received body for the record: redacted first, then cut, so that no half of a secret survives at the cut.
 #[must_use]
@@ -226,15 +197,36 @@ fn near(bytes: &[u8]) -> &[u8] {
 /// is saved as base64, unless it may hold a secret.
 #[must_use]
 pub fn body_hiding(bytes: &[u8], content_type: &str, hidden: &[&str]) -> Body {
+    let redacted = |text: &str| redact::body_hiding(text, hidden);
+    if hidden.is_empty() {
+        body_by(bytes, content_type, redacted)
+    } else {
+        let text = charset::decode(near(bytes), content_type, is_near(bytes));
+        let text = text.unwrap_or_else(|| String::from_utf8_lossy(near(bytes)));
+        cut(bytes, redacted(&text))
+    }
+}
+
+/// The same for a body that `redacted` redacts.
+#[must_use]
+pub fn body_by(bytes: &[u8], content_type: &str, redacted: impl Fn(&str) -> String) -> Body {
     let near = near(bytes);
-    let is_whole = near.len() == bytes.len();
-    let mut text = match charset::decode(near, content_type, is_whole) {
-        Some(text) => redact::body_hiding(&text, hidden),
+    let lossy = String::from_utf8_lossy(near);
+    match charset::decode(near, content_type, is_near(bytes)) {
+        Some(text) => cut(bytes, redacted(&text)),
         // Base64 would hide a secret from every later redaction, so such data is shown as redacted text instead.
-        None if hidden.is_empty() && has_no_secret(near) => return binary(bytes),
-        None => redact::body_hiding(&String::from_utf8_lossy(near), hidden),
-    };
-    let cut = !is_whole || text.len() > BODY_KEPT_MAX;
+        None if has_no_secret(&lossy, &redacted) => binary(bytes),
+        None => cut(bytes, redacted(&lossy)),
+    }
+}
+
+fn is_near(bytes: &[u8]) -> bool {
+    near(bytes).len() == bytes.len()
+}
+
+/// The redacted text of a body, cut where it is over-long.
+fn cut(bytes: &[u8], mut text: String) -> Body {
+    let cut = !is_near(bytes) || text.len() > BODY_KEPT_MAX;
     // Redaction may lengthen a text, so the limit counts afterwards.
     if text.len() > BODY_KEPT_MAX {
         text.truncate(text.floor_char_boundary(BODY_KEPT_MAX));
@@ -248,11 +240,10 @@ pub fn body_hiding(bytes: &[u8], content_type: &str, hidden: &[&str]) -> Body {
 }
 
 /// Whether the redactor finds nothing in binary data, also without its zero bytes, as in UTF-16.
-fn has_no_secret(bytes: &[u8]) -> bool {
-    let lossy = String::from_utf8_lossy(bytes);
+fn has_no_secret(lossy: &str, redacted: impl Fn(&str) -> String) -> bool {
     // An ASCII secret in UTF-16 has a zero byte after each character.
     let narrow = lossy.replace('\0', "");
-    redact::body(&lossy) == lossy && redact::body(&narrow) == narrow
+    redacted(lossy) == lossy && redacted(&narrow) == narrow
 }
 
 fn binary(bytes: &[u8]) -> Body {

@@ -134,6 +134,13 @@ pub struct UpdateContext<'a> {
 }
 
 impl UpdateContext<'_> {
+    /// Saves a theme for the next start. While a recording is open, nothing is saved.
+    pub fn save_theme(&mut self, theme: ThemeChoice) {
+        if self.store.recording.is_none() {
+            self.out.push(Effect::SaveTheme(theme));
+        }
+    }
+
     /// The context to lay out a text.
     pub fn view(&self) -> ViewContext<'_> {
         ViewContext {

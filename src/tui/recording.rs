@@ -12,13 +12,9 @@ use crate::domain::curl;
 
 /// What the console says first, if something is missing.
 pub fn greeting(recording: &Recording) -> Option<Flash> {
-    let text = match recording.skipped {
-        0 => return None,
-        1 => "1 entry of the recording names no request and is left out".to_owned(),
-        n => format!("{n} entries of the recording name no request and are left out"),
-    };
-    let level = Level::Info;
-    Some(Flash { level, text })
+    let text = recording.notes.join("; ");
+    let level = Level::Warning;
+    (!text.is_empty()).then_some(Flash { level, text })
 }
 
 impl Store {

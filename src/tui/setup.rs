@@ -51,8 +51,8 @@ pub struct ProfileEntry {
 pub struct Recording {
     /// The path of its file, as it was given.
     pub path: String,
-    /// How many of its entries could not be read.
-    pub skipped: usize,
+    /// What the operator must know of it first: what is left out, and which secrets are not replaced.
+    pub notes: Vec<String>,
 }
 
 /// A place in the console.

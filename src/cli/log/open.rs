@@ -25,14 +25,13 @@ pub(super) fn execute(file: &Path, entries: Entries, start: Start<'_>) -> Comman
     let out = start.out;
     must_suit(&entries, &start.global)?;
     start.configured(|settings, log| {
-        // What another program recorded may have the secrets of any profile.
-        for profile in &settings.config.profiles {
-            deck::learn_fast(&profile.accounts, &Environ::process());
-        }
         if entries.export.is_some() {
-            let read = recording::read(file)?;
+            let (exchanges, notes) = read(file, settings)?;
+            for note in notes {
+                out.warn(&note);
+            }
             log.run();
-            return block_on(export(read.exchanges, entries, settings, out));
+            return block_on(export(exchanges, entries, settings, out));
         }
         if entries.selection.is_given() || entries.limit.is_some() {
             return Err(usage(
@@ -49,13 +48,13 @@ pub(super) fn execute(file: &Path, entries: Entries, start: Start<'_>) -> Comman
             }
             .into());
         }
-        let read = recording::read(file)?;
+        let (exchanges, notes) = read(file, settings)?;
         let name = file.file_name().unwrap_or(file.as_os_str());
         let profile = profile(inert::cut(&name.to_string_lossy(), 60));
         let mut setup = console::setup(&settings.config, &profile, &settings.global.vault()?, out);
         setup.recording = Some(tui::Recording {
             path: file.to_string_lossy().into_owned(),
-            skipped: read.skipped,
+            notes,
         });
         setup.profiles = Vec::new();
         setup.is_shared = false;
@@ -65,7 +64,7 @@ pub(super) fn execute(file: &Path, entries: Entries, start: Start<'_>) -> Comman
             first: runtime::ProfileStart {
                 model: console::built(&settings.config, setup)?,
                 options: options(settings)?,
-                recording: Some(read.exchanges),
+                recording: Some(exchanges),
                 profile,
                 verify_on_start: false,
                 notify: settings.config.ui.notify.clone(),
@@ -74,6 +73,21 @@ pub(super) fn execute(file: &Path, entries: Entries, start: Start<'_>) -> Comman
             start_log: Box::new(|| log.run()),
         })
     })
+}
+
+/// The requests of a recording, redacted, and what a reader must know first.
+fn read(file: &Path, settings: &Settings) -> Result<(Vec<Exchange>, Vec<String>), Problem> {
+    // What another program recorded may have the secrets of any profile.
+    let unknown = deck::learn_all(&settings.config, &Environ::process());
+    let unknown = unknown.into_iter().map(|problem| {
+        format!(
+            "{}; where the recording has it, it may be shown",
+            problem.message
+        )
+    });
+    let read = recording::read(file)?;
+    let notes = unknown.chain(read.notes()).collect();
+    Ok((read.exchanges, notes))
 }
 
 /// Rejects options that say nothing about a recording.

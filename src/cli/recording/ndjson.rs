@@ -1,13 +1,14 @@
 //! One JSON object per line, as `tilldeck log --export ndjson` and `tilldeck log --json` write it.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use serde::Deserialize;
-use serde_json::Value;
 
-use super::redaction::{self, RawBody};
-use super::{Entry, account};
+use super::body::RawBody;
+use super::{Entries, Entry, Texts, full, origin};
 use crate::domain::{Exchange, ExchangeId, Outcome, WallTime, bad_json_reason};
+use crate::net::redact::RecordedSecrets;
 
 /// A line. What is missing has its default.
 #[derive(Debug, Default, Deserialize)]
@@ -44,32 +45,27 @@ struct Side {
 
 impl Side {
     fn body(&self, bytes: u64) -> RawBody<'_> {
+        let kind = self
+            .headers
+            .iter()
+            .find(|(name, _)| name.eq_ignore_ascii_case("content-type"));
         RawBody {
-            text: self.body.as_deref(),
+            text: self.body.as_deref().map(Cow::Borrowed),
             is_base64: self.encoding.as_deref() == Some("base64"),
-            content_type: "",
+            content_type: kind.map_or("", |(_, kind)| kind).into(),
             bytes: Some(bytes),
             is_cut: self.body_cut,
         }
     }
 }
 
-/// Whether the first line is an object of its own that is no archive.
-pub fn is_likely(bytes: &[u8]) -> bool {
-    let first = lines(bytes).next();
-    let first = first.and_then(|(_, line)| serde_json::from_slice::<Value>(line).ok());
-    first.is_some_and(|value| value.is_object() && value.get("log").is_none())
-}
-
 /// The lines that are not blank, with their numbers.
-fn lines(bytes: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
+pub fn lines(bytes: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
     let lines = (1..).zip(bytes.split(|byte| *byte == b'\n'));
     lines.filter(|(_, line)| !line.trim_ascii().is_empty())
 }
 
-/// The requests of the lines.
-pub fn read(bytes: &[u8]) -> Result<Vec<Option<Entry>>, String> {
-    let mut all = Vec::new();
+fn each_line(bytes: &[u8], each: &mut dyn FnMut(Line)) -> Result<(), String> {
     for (number, line) in lines(bytes) {
         let line: Line = serde_json::from_slice(line).map_err(|error| {
             let (why, column) = (bad_json_reason(&error), error.column());
@@ -80,40 +76,66 @@ pub fn read(bytes: &[u8]) -> Result<Vec<Option<Entry>>, String> {
                 "line {number} has no `method` and `url` of a request"
             ));
         }
-        for side in [&line.request, &line.response] {
-            redaction::learn_headers(&side.headers);
-        }
-        line.response.body(0).learn();
-        all.push(line);
+        each(line);
     }
-    Ok(all.into_iter().map(|line| Some(entry(line))).collect())
+    Ok(())
 }
 
-fn entry(line: Line) -> Entry {
-    let short = |text: &str| redaction::text(text, 200);
+/// The requests of the lines.
+pub fn read(bytes: &[u8], entries: &mut Entries) -> Result<(), String> {
+    let mut secrets = RecordedSecrets::default();
+    each_line(bytes, &mut |line| learn(&line, &mut secrets))?;
+    full(&secrets)?;
+    each_line(bytes, &mut |line| {
+        entries.add(|| Some(entry(line, &secrets)));
+    })
+}
+
+fn learn(line: &Line, secrets: &mut RecordedSecrets) {
+    let origin = origin(&line.provider);
+    for side in [&line.request, &line.response] {
+        secrets.learn_headers(origin, &side.headers);
+        side.body(0).learn(origin, secrets);
+    }
+    for text in [Some(&line.url), line.error.as_ref()].into_iter().flatten() {
+        secrets.learn_text(origin, text);
+    }
+}
+
+fn entry(line: Line, secrets: &RecordedSecrets) -> Entry {
+    let texts = Texts {
+        origin: origin(&line.provider),
+        secrets,
+    };
     let exchange = Exchange {
         id: ExchangeId(0),
-        account: account(&line.account),
-        provider: short(&line.provider),
-        environment: short(&line.environment),
+        account: texts.account(&line.account),
+        provider: texts.provider(&line.provider),
+        environment: texts.environment(&line.environment),
         at: WallTime(0),
-        method: redaction::text(&line.method, 20),
-        url: redaction::url(&line.url),
-        about: short(&line.about),
+        method: texts.cut(&line.method, 20),
+        url: texts.url(&line.url),
+        about: texts.short(&line.about),
         attempt: line.attempt.max(1),
         outcome: match line.status {
             Some(status) => Outcome::Status(status),
-            None => Outcome::Failed(short(line.error.as_deref().unwrap_or("no response"))),
+            None => Outcome::Failed(texts.short(line.error.as_deref().unwrap_or("no response"))),
         },
-        http_version: redaction::text(&line.http_version.unwrap_or_default(), 16),
+        http_version: texts.cut(&line.http_version.unwrap_or_default(), 16),
         to_head: None,
         took: Duration::from_millis(line.ms),
-        request_body: line.request.body(line.bytes_sent).redacted(),
-        response_body: line.response.body(line.bytes_received).redacted(),
-        request_headers: redaction::headers(line.request.headers),
-        response_headers: redaction::headers(line.response.headers),
+        request_body: line
+            .request
+            .body(line.bytes_sent)
+            .redacted(texts.origin, secrets),
+        response_body: line
+            .response
+            .body(line.bytes_received)
+            .redacted(texts.origin, secrets),
+        request_headers: texts.headers(line.request.headers),
+        response_headers: texts.headers(line.response.headers),
         response_wire: line.bytes_received_wire,
-        operator: short(&line.operator),
+        operator: texts.short(&line.operator),
         profile: String::new(),
     };
     let at = WallTime::from_rfc3339(&line.at);

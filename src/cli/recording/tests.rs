@@ -2,9 +2,18 @@
 
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use serde_json::{Value, json};
+
+use crate::cli::export;
 use crate::domain::{Exchange, Outcome, WallTime};
 
-use super::{Recording, parse};
+use super::{REQUESTS_MAX, Recording};
+
+fn parse(bytes: &[u8]) -> Result<Recording, String> {
+    super::parse(bytes, REQUESTS_MAX)
+}
 
 const CHROME: &[u8] = include_bytes!("chrome.har");
 
@@ -75,7 +84,7 @@ fn texts_of_a_recording_are_inert() {
     let hostile = "a\\u001b[2J\\u202eb";
     let line = format!(
         r#"{{"account":"{hostile}","at":"2026-11-22T02:54:26Z","method":"{hostile}","url":"https://x.example/{hostile}",
-"about":"{hostile}","error":"{hostile}","request":{{"headers":[["{hostile}","{hostile}"]]}}}}"#
+"about":"{hostile}","error":"{hostile}","request":{{"headers":[["{hostile}","x"],["accept","{hostile}"]]}}}}"#
     )
     .replace('\n', "");
     let read = parse(line.as_bytes()).unwrap();
@@ -84,7 +93,9 @@ fn texts_of_a_recording_are_inert() {
     let Outcome::Failed(why) = &one.outcome else {
         panic!("{one:?}");
     };
-    let (name, value) = &one.request_headers[0];
+    let [(name, _), (_, value)] = one.request_headers.as_slice() else {
+        panic!("{one:?}");
+    };
     for text in [&one.method, &one.url, &one.about, why, name, value] {
         assert!(!text.contains(crate::domain::inert::is_hostile), "{text:?}");
     }
@@ -129,5 +140,213 @@ fn a_file_that_is_no_recording_says_what_is_wrong_and_where() {
     ] {
         let why = parse(text.as_bytes()).unwrap_err();
         assert!(why.contains(part), "{text}: {why}");
+    }
+}
+
+/// A recording in which each of these secrets has a place of its own, and another one that repeats it.
+fn leaking() -> (String, Vec<String>) {
+    let jwt = |who: &str| {
+        let encoded = |text: &str| URL_SAFE_NO_PAD.encode(text);
+        let parts = [r#"{"alg":"HS256"}"#, who, "signature-of-it"].map(encoded);
+        parts.join(".")
+    };
+    let [in_query, in_path, in_body] =
+        ["{\"sub\":\"1\"}", "{\"sub\":\"2\"}", "{\"sub\":\"3\"}"].map(jwt);
+    let cookies: Vec<String> = (0..60)
+        .map(|n| format!("Planted-cookie-{n:02}-x"))
+        .collect();
+    let values = |name: &str| format!("Planted-{name}-7x");
+    let named = [
+        "token",
+        "code",
+        "key",
+        "sig",
+        "X-Amz-Signature",
+        "X-Amz-Security-Token",
+        "jwt",
+        "session_key",
+    ];
+    let query = named
+        .map(|name| format!("&{name}={}", values(name)))
+        .concat();
+    let headers = [
+        "X-Api-Key",
+        "Ocp-Apim-Subscription-Key",
+        "X-Shop-Key",
+        "X-Access",
+    ];
+    let mut sent: Vec<Value> = headers
+        .iter()
+        .map(|name| json!({ "name": name, "value": values(name) }))
+        .collect();
+    let jar: Vec<String> = cookies
+        .iter()
+        .enumerate()
+        .map(|(n, value)| format!("c{n}={value}"))
+        .collect();
+    sent.push(json!({ "name": "Cookie", "value": jar.join("; ") }));
+    sent.push(json!({ "name": "Authorization", "value": format!("Basic {}", STANDARD.encode("planted-user:pL4nted")) }));
+    sent.push(json!({ "name": "Referer", "value": "https://u:pW9@shop.example/?next=https%3A%2F%2Fv%3ApW8x%40shop.example%2F" }));
+    let form = format!(
+        "{{\"token\":\"Planted-json-token\",\"deep\":{{\"jwt\":\"Planted-json-jwt\"}},\"id_hint\":\"{in_body}\"}}"
+    );
+    let unpadded = STANDARD_NO_PAD.encode(r#"{"access_token":"Planted-in-base64","n":1}"#);
+    let mut secrets = vec![
+        in_query.clone(),
+        in_path.clone(),
+        in_body.clone(),
+        unpadded.clone(),
+    ];
+    secrets.extend(cookies);
+    secrets.extend(named.iter().chain(&headers).map(|name| values(name)));
+    let more = [
+        "pL4nted",
+        "planted-user",
+        "pW9",
+        "pW8x",
+        "Planted-json-token",
+        "Planted-json-jwt",
+        "Planted-in-base64",
+    ];
+    secrets.extend(more.map(str::to_owned));
+    let echo = secrets
+        .iter()
+        .filter(|it| !it.starts_with("pW") && **it != unpadded)
+        .cloned();
+    let echo: Vec<String> = echo.collect();
+    let entry = |request: Value, response: Value| json!({ "startedDateTime": "2026-11-22T02:54:26Z", "request": request, "response": response });
+    let echoes = json!({ "status": 200, "headers": [{ "name": "Link", "value": echo.join(" ") }],
+        "content": { "size": 1, "mimeType": "application/json", "text": json!({ "seen": echo }).to_string() } });
+    let encoded =
+        json!({ "status": 200, "content": { "size": 42, "text": unpadded, "encoding": "base64" } });
+    let url = format!(
+        "https://u:pW9@shop.example/verify/{in_path}?t={in_query}{query}&back=https://v:pW8x@shop.example/"
+    );
+    let sent = json!({ "method": "POST", "url": url, "headers": sent, "postData": { "mimeType": "application/json", "text": form } });
+    let again =
+        json!({ "method": "GET", "url": format!("https://shop.example/?seen={}", echo[3]) });
+    let entries = [entry(again, encoded), entry(sent, echoes)];
+    let archive = json!({ "log": { "version": "1.2", "entries": entries } });
+    (archive.to_string(), secrets)
+}
+
+#[test]
+fn no_secret_that_another_program_recorded_is_left_in_any_place() {
+    let (archive, secrets) = leaking();
+    let read = parse(archive.as_bytes()).unwrap();
+    for exchange in &read.exchanges {
+        let shown = [
+            export::whole(exchange).to_string(),
+            export::har_entry(exchange),
+            export::curl(exchange),
+        ];
+        for secret in &secrets {
+            for shown in &shown {
+                assert!(!shown.contains(secret.as_str()), "{secret}: {shown}");
+            }
+        }
+    }
+    let bodies: Vec<&str> = read
+        .exchanges
+        .iter()
+        .map(|it| it.response_body.text.as_str())
+        .collect();
+    assert_eq!(bodies[0], r#"{"access_token":"<access_token>","n":1}"#);
+}
+
+#[test]
+fn what_is_no_secret_stays_readable() {
+    let line = r#"{"method":"GET","url":"https://shop.example/pay?id=A-1&page=2","status":200,"request":{"headers":
+[["Accept","*/*"],["Sec-Fetch-Mode","cors"]]},"response":{"headers":[["Cache-Control","no-store"],["X-Trace","z"]],
+"body":"{\"state\":\"NEW\",\"amount\":\"12.50\"}"}}"#.replace('\n', "");
+    let read = parse(line.as_bytes()).unwrap();
+    let one = &read.exchanges[0];
+    assert_eq!(one.url, "https://shop.example/pay?id=A-1&page=2");
+    let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    assert_eq!(
+        one.request_headers,
+        [pair("Accept", "*/*"), pair("Sec-Fetch-Mode", "cors")]
+    );
+    assert_eq!(
+        one.response_headers,
+        [
+            pair("Cache-Control", "no-store"),
+            pair("X-Trace", "<x-trace>")
+        ]
+    );
+    assert_eq!(
+        one.response_body.text,
+        r#"{"state":"NEW","amount":"12.50"}"#
+    );
+}
+
+#[test]
+fn an_entry_of_tilldeck_stays_as_it_was_recorded() {
+    let line = r#"{"account":"shop","provider":"kanga","method":"POST","url":"https://k.example/?api_key=<api_key>",
+"status":200,"request":{"headers":[["api-sig","<api-sig>"],["x-trace","7"]],"body":"{\"token\":\"EMT\",\"appId\":\"<appId>\"}"}}"#
+        .replace('\n', "");
+    let read = parse(line.as_bytes()).unwrap();
+    let one = &read.exchanges[0];
+    assert_eq!(one.url, "https://k.example/?api_key=<api_key>");
+    assert_eq!(
+        one.request_body.text,
+        r#"{"token":"EMT","appId":"<appId>"}"#
+    );
+    let headers: Vec<&str> = one
+        .request_headers
+        .iter()
+        .map(|(_, value)| value.as_str())
+        .collect();
+    assert_eq!(headers, ["<api-sig>", "7"]);
+}
+
+#[test]
+fn a_body_that_cannot_be_decoded_is_hidden() {
+    let line = r#"{"method":"GET","url":"https://x.example/","bytes_received":5,"response":{"body":"{\"pin\":1}","encoding":"base64"}}"#;
+    let read = parse(line.as_bytes()).unwrap();
+    assert_eq!(read.exchanges[0].response_body.text, "<body>");
+}
+
+#[test]
+fn more_secrets_than_can_be_searched_are_no_reason_to_show_one() {
+    let header = |n: usize| json!([format!("x-key-{n}"), format!("{n:06}-planted")]);
+    let lines: Vec<String> = (0..4)
+        .map(|part| {
+            let headers: Vec<Value> = (0..2_500).map(|n| header(part * 2_500 + n)).collect();
+            json!({ "method": "GET", "url": "https://x.example/", "request": { "headers": headers } }).to_string()
+        })
+        .collect();
+    let why = parse(lines.join("\n").as_bytes()).unwrap_err();
+    assert!(why.contains("too many different secrets"), "{why}");
+}
+
+#[test]
+fn entries_that_are_no_requests_are_counted_and_those_over_the_limit_are_left_out() {
+    let request = r#"{"request":{"url":"h"}},"#;
+    let text = format!(
+        "{{\"log\":{{\"entries\":[{}{}0]}}}}",
+        "0,".repeat(300),
+        request.repeat(12)
+    );
+    let read = super::parse(text.as_bytes(), 10).unwrap();
+    assert_eq!(read.exchanges.len(), 10);
+    assert_eq!(
+        read.notes(),
+        [
+            "300 entries of the recording name no request and are left out",
+            "the 3 entries of the recording after the first 10 requests are left out"
+        ]
+    );
+}
+
+#[test]
+fn an_archive_is_known_by_its_field_wherever_it_is() {
+    let request = r#""request":{"url":"https://x.example/"}"#;
+    for text in [
+        format!(r#"{{"log":{{"entries":[{{{request}}}]}}}}"#),
+        format!(r#"{{"_by":[{{"log":1}}],"log":{{"version":"1.2","entries":[{{{request}}}]}}}}"#),
+        format!("{{\n\"log\":\n{{\"entries\":[{{{request}}}]}}}}"),
+    ] {
+        assert_eq!(parse(text.as_bytes()).unwrap().exchanges.len(), 1, "{text}");
     }
 }

@@ -14,7 +14,7 @@ use super::escapes::{self, Layer};
 use crate::domain::Secret;
 
 /// Shorter values are redacted by field name only: replacing them everywhere would garble other text.
-const KNOWN_MIN: usize = 4;
+pub(super) const KNOWN_MIN: usize = 4;
 
 /// Shorter temporary values are redacted by field name only: a token that an operator types or a sender makes up may be
 /// a word or part of an id.
@@ -31,7 +31,7 @@ const BEGUN_MIN: usize = 6;
 
 /// How deep nested escapes are decoded: an error that three programs forwarded as JSON, plus a secret that itself
 /// looks escaped.
-const LAYERS_MAX: usize = 6;
+pub(super) const LAYERS_MAX: usize = 6;
 
 /// The most temporary values of one name that are remembered; the oldest is dropped. Each name has its own list and
 /// configured secrets stay: many signatures must not push out an access token or the secret that made them.
@@ -124,7 +124,7 @@ static KNOWN: RwLock<Option<Register>> = RwLock::new(None);
 
 /// All that is known.
 #[derive(Default)]
-struct Register {
+pub(super) struct Register {
     values: Vec<Known>,
     /// By their key.
     forms: HashMap<u32, Vec<Form>>,
@@ -167,7 +167,15 @@ struct Found {
 }
 
 impl Register {
-    fn add(&mut self, value: &Secret, name: &'static str, passing: bool) {
+    /// Whether this value was added already.
+    pub(super) fn has(&self, value: &str) -> bool {
+        let alike = self.forms.get(&key(value.as_bytes()));
+        let mut alike = alike.into_iter().flatten();
+        alike.any(|form| form.text.expose() == value)
+    }
+
+    /// Adds a value, which must have [`KNOWN_MIN`] bytes.
+    pub(super) fn add(&mut self, value: &Secret, name: &'static str, passing: bool) {
         let number = self.count;
         self.count += 1;
         for (text, caseless) in forms(value.expose()) {
@@ -201,7 +209,8 @@ impl Register {
         }
     }
 
-    /// Every known value in `text`, however it is escaped; at the end of the text also the beginning of one.
+    /// Every known value in `text`, however it is escaped; at the end of the text also the beginning of one. They may
+    /// overlap.
     fn find(&self, text: &str, torn: bool) -> Vec<Found> {
         let mut found = self.find_in(text.as_bytes(), torn);
         let mut layers = Vec::<Layer>::new();
@@ -219,7 +228,7 @@ impl Register {
                 found.push(hit);
             }
         }
-        merged(text, found)
+        found
     }
 
     fn find_in(&self, bytes: &[u8], torn: bool) -> Vec<Found> {
@@ -374,26 +383,31 @@ fn hex(text: &str) -> String {
 /// `text` with every known value replaced, in any of its forms.
 #[must_use]
 pub fn scrub(text: &str) -> Cow<'_, str> {
-    replaced(text, false)
+    scrub_also(text, None)
+}
+
+/// The same with the values of one more register.
+pub(super) fn scrub_also<'a>(text: &'a str, more: Option<&Register>) -> Cow<'a, str> {
+    replaced(text, false, more)
 }
 
 /// The same for a body, which may end within a known value.
-pub(super) fn scrub_torn(text: &str) -> Cow<'_, str> {
-    replaced(text, true)
+pub(super) fn scrub_torn<'a>(text: &'a str, more: Option<&Register>) -> Cow<'a, str> {
+    replaced(text, true, more)
 }
 
-fn replaced(text: &str, torn: bool) -> Cow<'_, str> {
+fn replaced<'a>(text: &'a str, torn: bool, more: Option<&Register>) -> Cow<'a, str> {
     // A poisoned lock is no reason to let a secret through.
     let known = KNOWN.read().unwrap_or_else(PoisonError::into_inner);
-    let found = known
-        .as_ref()
-        .map_or_else(Vec::new, |known| known.find(text, torn));
+    // All at once: a value of one register may be a part of a value of the other.
+    let found = known.iter().chain(more);
+    let found: Vec<Found> = found.flat_map(|known| known.find(text, torn)).collect();
     if found.is_empty() {
         return Cow::Borrowed(text);
     }
     let mut out = String::with_capacity(text.len());
     let mut copied = 0;
-    for found in found {
+    for found in merged(text, found) {
         out.push_str(&text[copied..found.at.start]);
         out.push_str(&placeholder(found.name));
         copied = found.at.end;

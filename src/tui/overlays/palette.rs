@@ -10,7 +10,6 @@ use tui_input::Input;
 
 use super::{guide, help};
 use crate::domain::{AccountId, Documented, ProviderId, ThemeChoice};
-use crate::tui::Effect;
 use crate::tui::component::{Command, Component, UpdateContext, ViewContext};
 use crate::tui::finder::{Closeness, Finder, Rank};
 use crate::tui::intent::Intent;
@@ -167,7 +166,7 @@ impl State {
             Goal::Call(account, call) => ctx.intend(Intent::FillIn(account, call)),
             Goal::Theme(theme) => {
                 ctx.console.push(Command::Theme(theme));
-                ctx.out.push(Effect::SaveTheme(theme));
+                ctx.save_theme(theme);
             }
             Goal::Help(title) => ctx.open(help::State::about(title)),
             Goal::Guide(provider) => {

@@ -4,7 +4,6 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Constraint, Layout, Position, Rect, Size};
 
 use crate::domain::ThemeChoice;
-use crate::tui::Effect;
 use crate::tui::component::{Command, Component, UpdateContext, ViewContext};
 use crate::tui::keys::{NAV, OVERLAY, READER, Scope, keys};
 use crate::tui::theme::Tone;
@@ -61,7 +60,7 @@ impl Component for State {
     fn act(&mut self, action: Action, ctx: &mut UpdateContext<'_>) {
         match action {
             Action::KeepTheme => {
-                ctx.out.push(Effect::SaveTheme(self.selected()));
+                ctx.save_theme(self.selected());
                 ctx.close();
             }
         }

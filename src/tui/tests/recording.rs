@@ -8,7 +8,7 @@ fn recorded(width: u16, height: u16) -> Model {
         accounts: Vec::new(),
         recording: Some(Recording {
             path: "my files/session.har".into(),
-            skipped: 0,
+            notes: Vec::new(),
         }),
         ui: UiOptions {
             panes: vec!["requests".into()],
@@ -35,28 +35,47 @@ fn a_recording_is_named_and_fills_the_screen() {
     }
 }
 
-#[test]
-fn no_key_of_a_recording_sends_anything_or_leads_elsewhere() {
+/// A recording with the details of a request open.
+fn with_details() -> Model {
     let mut model = recorded(120, 40);
-    let bindings: Vec<_> = model.keymap.bindings().collect();
-    for binding in bindings {
-        let effects = act(&mut model, keys::Action(binding), second(1));
-        let sent = effects.iter().filter(|effect| {
-            matches!(
-                effect,
-                Effect::Ask { .. }
-                    | Effect::Explore { .. }
-                    | Effect::RefreshToken { .. }
-                    | Effect::Manage { .. }
-                    | Effect::Watch(_)
-                    | Effect::LoadHistory { .. }
-                    | Effect::Diagnose(_)
-            )
-        });
-        assert_eq!(sent.count(), 0, "{}: {effects:?}", binding.name);
-        assert_eq!(model.focus, Pane::Requests, "{}", binding.name);
-        model.overlays.clear();
+    press(&mut model, "<enter>", second(1));
+    assert!(is_top::<overlays::exchange::State>(&model));
+    model
+}
+
+#[test]
+fn no_key_of_a_recording_sends_anything_saves_anything_or_leads_elsewhere() {
+    let bindings: Vec<_> = recorded(120, 40).keymap.bindings().collect();
+    for open in [|| recorded(120, 40), with_details] {
+        for binding in &bindings {
+            let mut model = open();
+            let mut effects = act(&mut model, keys::Action(binding), second(1));
+            // What opened asks first.
+            effects.extend(press(&mut model, "<enter>", second(1)));
+            effects.retain(|effect| {
+                !matches!(
+                    effect,
+                    Effect::Copy { .. }
+                        | Effect::LoadLog { .. }
+                        | Effect::OpenExchange { .. }
+                        | Effect::Quit
+                        | Effect::Suspend
+                )
+            });
+            assert_eq!(effects, [], "{}", binding.name);
+            assert_eq!(model.focus, Pane::Requests, "{}", binding.name);
+        }
     }
+}
+
+#[test]
+fn a_theme_that_is_chosen_in_a_recording_is_not_saved() {
+    let mut model = recorded(120, 40);
+    let mut effects = press(&mut model, "Tjj<enter>", second(1));
+    assert!(model.overlays.is_empty());
+    effects.extend(press(&mut model, ":mono<enter>", second(2)));
+    assert!(!model.theme.has_color());
+    assert_eq!(effects, []);
 }
 
 #[test]

@@ -574,3 +574,143 @@ fn is_core(path: &Path) -> bool {
     let name = path.file_name().and_then(|name| name.to_str());
     name.is_some_and(|name| name.starts_with("core"))
 }
+
+/// A command that prints one of the operator's secrets.
+const BY_COMMAND: &str = "cOmmand-sEcret-vB6nJ3xC1dF5";
+
+/// An archive of another program: secrets in each of its places, and all of them again in a reply.
+fn foreign_archive() -> (String, Vec<String>) {
+    let mut secrets = vec![BY_COMMAND.to_owned()];
+    let mut secret = || {
+        let value = format!("q{:03}Zx{}", secrets.len(), "mN8vB3kT7wL");
+        secrets.push(value.clone());
+        value
+    };
+    let mut pairs = |names: &[&str]| -> Vec<(String, String)> {
+        names
+            .iter()
+            .map(|name| ((*name).to_owned(), secret()))
+            .collect()
+    };
+    let query = pairs(&[
+        "token",
+        "code",
+        "key",
+        "sig",
+        "X-Amz-Signature",
+        "X-Amz-Security-Token",
+    ]);
+    let headers = pairs(&[
+        "X-Api-Key",
+        "Ocp-Apim-Subscription-Key",
+        "X-Shop-Key",
+        "X-Access",
+    ]);
+    let fields = pairs(&["token", "jwt", "client_secret"]);
+    let names: Vec<String> = (0..60).map(|n| format!("c{n}")).collect();
+    let cookies = pairs(&names.iter().map(String::as_str).collect::<Vec<_>>());
+    let logins = pairs(&["basic", "url", "nested"]);
+    let unpadded = pairs(&["access_token"]);
+    let token = |signed: &str| {
+        let parts = [r#"{"alg":"HS256"}"#, r#"{"sub":"7"}"#, signed];
+        parts.map(|part| URL_SAFE_NO_PAD.encode(part)).join(".")
+    };
+    let tokens = ["in-a-query-of-it", "in-a-path-of-it", "in-a-body-of-it"].map(token);
+    secrets.extend(tokens.clone());
+    let list = |pairs: &[(String, String)]| -> Vec<Value> {
+        pairs
+            .iter()
+            .map(|(name, value)| json!({ "name": name, "value": value }))
+            .collect()
+    };
+    let login = |at: usize| format!("anna:{}", logins[at].1);
+    let url = format!(
+        "https://{}@shop.example/verify/{}?t={}&{}&back=https%3A%2F%2F{}%40shop.example",
+        login(1),
+        tokens[1],
+        tokens[0],
+        serde_urlencoded::to_string(&query).unwrap(),
+        form(&login(2)),
+    );
+    let jar: Vec<String> = cookies
+        .iter()
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect();
+    let mut sent = list(&headers);
+    sent.push(json!({ "name": "Cookie", "value": jar.join("; ") }));
+    sent.push(
+        json!({ "name": "Authorization", "value": format!("Basic {}", STANDARD.encode(login(0))) }),
+    );
+    let body: Value = fields
+        .iter()
+        .map(|(name, value)| (name.clone(), json!(value)))
+        .collect();
+    let body = json!({ "data": body, "hint": tokens[2] }).to_string();
+    let echo = json!({ "seen": secrets, "url": url }).to_string();
+    let unpadded = json!({ "access_token": unpadded[0].1, "n": 10 }).to_string();
+    let unpadded = STANDARD_NO_PAD.encode(unpadded);
+    secrets.push(unpadded.clone());
+    let reply = |content: Value| json!({ "status": 200, "headers": list(&[("Link".to_owned(), echo.clone())]), "content": content });
+    let entries = [
+        json!({ "request": { "method": "GET", "url": "https://shop.example/first", "headers": [] },
+                "response": reply(json!({ "text": unpadded, "encoding": "base64" })) }),
+        json!({ "request": { "method": "POST", "url": url, "headers": sent, "postData": { "mimeType": "application/json", "text": body } },
+                "response": reply(json!({ "mimeType": "application/json", "text": echo })) }),
+    ];
+    (
+        json!({ "log": { "version": "1.2", "entries": entries } }).to_string(),
+        secrets,
+    )
+}
+
+#[test]
+fn what_another_program_recorded_leaves_by_no_exit() {
+    let (archive, secrets) = foreign_archive();
+    let planted = Planted::of(secrets.iter().map(String::as_str));
+    let place = Place::with_config(&format!(
+        "[profiles.live.accounts.shop]\nprovider = \"kongregate\"\napi_key = {{ command = [\"printf\", \"{BY_COMMAND}\"] }}\n\
+         [profiles.other.accounts.game]\nprovider = \"kongregate\"\napi_key = {{ command = [\"false\"] }}\n"
+    ));
+    let file = place.path().join("leak.har");
+    std::fs::write(&file, archive).unwrap();
+    let file = file.to_str().unwrap();
+    for format in ["har", "ndjson", "curl"] {
+        let ran = place.run(&["log", "--open", file, "--export", format]);
+        assert_eq!(ran.code, 0, "{ran:?}");
+        assert!(ran.out.contains("shop.example/verify"), "{ran:?}");
+        assert!(
+            ran.err
+                .contains("account game: tilldeck cannot read api_key"),
+            "{ran:?}"
+        );
+        planted.seek(format, &ran.all(), &[]);
+        for text in ran
+            .out
+            .lines()
+            .flat_map(serde_json::from_str)
+            .flat_map(|value| texts_of(&value))
+        {
+            planted.seek(format, &text, &[]);
+        }
+    }
+    let mut terminal = Terminal::start(&place.command(&["log", "--open", file]), (160, 50));
+    terminal.sees("account game: tilldeck cannot read api_key");
+    terminal.send("j");
+    terminal.sees("Enter open");
+    terminal.send("\r");
+    terminal.sees("<authorization>");
+    terminal.send("G");
+    terminal.send("y");
+    terminal.send("q");
+    terminal.sees_no("<authorization>");
+    terminal.send("q");
+    assert_eq!(terminal.ended(), 0);
+    planted.seek("the screen", &terminal.all_seen(), &[]);
+    for copied in terminal.copied() {
+        planted.seek("the clipboard", &copied, &[]);
+    }
+    assert!(
+        !place.state().join("ledger.db").exists(),
+        "nothing is saved"
+    );
+}
