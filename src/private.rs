@@ -140,11 +140,11 @@ pub fn open(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// As [`open`], but never opens a file that exists. Closing one would release the POSIX locks that SQLite has on it
+/// As [`open()`], but never opens a file that exists. Closing one would release the POSIX locks that SQLite has on it
 /// elsewhere in this process (<https://sqlite.org/howtocorrupt.html>, 2.2). The folder must be the user's alone.
 ///
 /// # Errors
-/// As [`open`].
+/// As [`open()`].
 pub fn ensure(path: &Path) -> io::Result<()> {
     let created = OpenOptions::new()
         .write(true)
