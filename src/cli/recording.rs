@@ -197,7 +197,7 @@ fn content(path: &Path) -> Result<Vec<u8>, String> {
     }
 }
 
-/// At most so many requests of a file.
+/// The most requests that are read of a file.
 fn parse(bytes: &[u8], most: usize) -> Result<Recording, String> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     // Only what an archive begins with is on the first line, or its field `log`.

@@ -148,10 +148,10 @@ mod tests {
         ] {
             let in_force = load(in_force, "").ledger;
             let fresh = load(read, "[ui]\nmouse = false\n");
-            let (kept, awaits_restart) = keep_ledger(&in_force, fresh.clone());
+            let (in_use, awaits_restart) = keep_ledger(&in_force, fresh.clone());
             assert_eq!(awaits_restart, is_other, "{read}");
             let ledger = in_force;
-            assert_eq!(kept, Config { ledger, ..fresh }, "{read}");
+            assert_eq!(in_use, Config { ledger, ..fresh }, "{read}");
         }
     }
 }

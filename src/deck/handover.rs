@@ -28,9 +28,9 @@ impl Deck {
         self.callbacks.prepare(next).await
     }
 
-    /// Hands over what the next deck of this profile needs. Nothing goes along about the accounts that are not in `kept`.
+    /// Hands over what the next deck of this profile needs. Nothing goes along about the accounts that are not in `unchanged`.
     #[must_use]
-    pub fn hand_over(&self, kept: &[AccountId], prepared: Prepared) -> Handover {
+    pub fn hand_over(&self, unchanged: &[AccountId], prepared: Prepared) -> Handover {
         let port = || self.callbacks.shared.take_port();
         Handover {
             // One that is opened anew could be another: its URL may come from a file.
@@ -39,8 +39,8 @@ impl Deck {
                 port: prepared.port.or_else(port),
                 ..prepared
             },
-            secrets: self.factory.secret_overrides.of(kept),
-            watch: self.queries.hooks.watch_of(kept),
+            secrets: self.factory.secret_overrides.of(unchanged),
+            watch: self.queries.hooks.watch_of(unchanged),
         }
     }
 }

@@ -338,7 +338,7 @@ impl Deck {
                 Changed::Rotated {
                     account,
                     verified: true,
-                    kept: None,
+                    saved_in: None,
                     todo: "it is lost when the simulator ends".into(),
                 }
             }

@@ -178,7 +178,7 @@ pub enum Changed {
         /// Why the credentials could not be verified; `None` if the provider accepted them.
         unverified: Option<Problem>,
         /// Where each secret is saved, in words.
-        kept: Vec<(String, String)>,
+        saved_in: Vec<(String, String)>,
         /// The secrets that the provider accepted.
         proved: Vec<String>,
     },
@@ -189,7 +189,7 @@ pub enum Changed {
         /// Whether the provider accepted it; otherwise it is saved unverified.
         verified: bool,
         /// Where it is saved, in words; `None` where the operator manages it.
-        kept: Option<String>,
+        saved_in: Option<String>,
         /// What the operator must do or know; may be empty.
         todo: String,
     },

@@ -142,7 +142,7 @@ pub fn run(start: Start) -> io::Result<Ended> {
             options,
             recording,
             verify: first.verify_on_start,
-            kept: Vec::new(),
+            unchanged: Vec::new(),
         };
         let clock = opening.options.clock.clone();
         let (added_to, added) = mpsc::channel(1);

@@ -152,11 +152,11 @@ impl PlainConsole {
             Err(problem) => ConfigNews::Unusable(problem),
             Ok(prepared) => {
                 self.source.take_over();
-                let kept = self.running.profile.unchanged(&start.profile);
-                start.options.handover = self.running.hand_over(&kept, prepared);
+                let unchanged = self.running.profile.unchanged(&start.profile);
+                start.options.handover = self.running.hand_over(&unchanged, prepared);
                 let model = start.model.clone();
-                self.plain.reopen(model, &kept, self.clock.now());
-                let opening = Opening::of(start, kept);
+                self.plain.reopen(model, &unchanged, self.clock.now());
+                let opening = Opening::of(start, unchanged);
                 self.running.replace(opening, &self.closing, &self.endings);
                 ConfigNews::Reloaded
             }

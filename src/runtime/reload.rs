@@ -169,19 +169,19 @@ impl Console {
         prepared: Prepared,
         effects: &mut Vec<Effect>,
     ) -> io::Result<()> {
-        let kept = self.running.profile.unchanged(&start.profile);
-        start.options.handover = self.running.hand_over(&kept, prepared);
+        let unchanged = self.running.profile.unchanged(&start.profile);
+        start.options.handover = self.running.hand_over(&unchanged, prepared);
         self.set_preferences(&start, effects)?;
         let model = start.model.clone();
-        self.model.reopen(model, &kept, self.clock.now());
+        self.model.reopen(model, &unchanged, self.clock.now());
         self.fit(effects);
-        self.open(start, kept);
+        self.open(start, unchanged);
         Ok(())
     }
 
     /// Opens a profile in place of the current one, which is closed first.
-    fn open(&mut self, start: ProfileStart, kept: Vec<AccountId>) {
-        let opening = Opening::of(start, kept);
+    fn open(&mut self, start: ProfileStart, unchanged: Vec<AccountId>) {
+        let opening = Opening::of(start, unchanged);
         self.running.replace(opening, &self.closing, &self.endings);
     }
 

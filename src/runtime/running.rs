@@ -114,9 +114,9 @@ impl Running {
     }
 
     /// What the next deck of this profile takes over.
-    pub fn hand_over(&self, kept: &[AccountId], prepared: Prepared) -> Handover {
+    pub fn hand_over(&self, unchanged: &[AccountId], prepared: Prepared) -> Handover {
         match self.opening.get() {
-            Some(deck) => deck.hand_over(kept, prepared),
+            Some(deck) => deck.hand_over(unchanged, prepared),
             None => Handover::default(),
         }
     }
@@ -158,18 +158,18 @@ pub struct Opening {
     /// Whether real accounts are verified.
     pub verify: bool,
     /// The accounts of the same profile that go on, and are not verified again.
-    pub kept: Vec<AccountId>,
+    pub unchanged: Vec<AccountId>,
 }
 
 impl Opening {
-    /// Of what a profile opens with; `kept` are the accounts that go on.
-    pub fn of(start: ProfileStart, kept: Vec<AccountId>) -> Self {
+    /// Of what a profile opens with; `unchanged` are the accounts that go on.
+    pub fn of(start: ProfileStart, unchanged: Vec<AccountId>) -> Self {
         Self {
             profile: start.profile,
             options: start.options,
             recording: start.recording,
             verify: start.verify_on_start,
-            kept,
+            unchanged,
         }
     }
 
@@ -203,7 +203,7 @@ impl Opening {
         let wanted =
             |account: &Account| self.verify || account.environment == Environment::Embedded;
         let accounts = deck.accounts().filter(wanted).map(|account| account.id);
-        let verify: Vec<AccountId> = accounts.filter(|id| !self.kept.contains(id)).collect();
+        let verify: Vec<AccountId> = accounts.filter(|id| !self.unchanged.contains(id)).collect();
         // Before anything is read that it goes on from.
         let follower = Follower::new(&deck).await;
         let (ready, list) = ready(&deck, verify, &messages).await;

@@ -114,11 +114,11 @@ impl Plain {
         effects
     }
 
-    /// Continues with a fresh console of the same profile, which is opened anew; what is known of the accounts in `kept`
+    /// Continues with a fresh console of the same profile, which is opened anew; what is known of the accounts in `unchanged`
     /// stays. What is still wrong then has its line again.
-    pub fn reopen(&mut self, mut fresh: Model, kept: &[AccountId], now: Now) {
+    pub fn reopen(&mut self, mut fresh: Model, unchanged: &[AccountId], now: Now) {
         fresh.options.reduced_motion = true;
-        self.model.reopen(fresh, kept, now);
+        self.model.reopen(fresh, unchanged, now);
         // Nothing is over because it is not known yet.
         self.conditions = Conditions::default();
         self.is_greeted = false;

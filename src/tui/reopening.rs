@@ -33,8 +33,8 @@ impl Model {
     }
 
     /// Continues with the accounts of a fresh console of the same profile, which is opened anew. What is known of the
-    /// accounts in `kept` stays, and so does the screen; the others are as after a start, and not armed.
-    pub fn reopen(&mut self, fresh: Self, kept: &[AccountId], now: Now) {
+    /// accounts in `unchanged` stays, and so does the screen; the others are as after a start, and not armed.
+    pub fn reopen(&mut self, fresh: Self, unchanged: &[AccountId], now: Now) {
         let selected = self.selected_names();
         // The requests end with the deck that sent them: no effect is left to carry out.
         let io = &mut Io {
@@ -47,7 +47,7 @@ impl Model {
         }
         self.store.flash = None;
         self.set_preferences(&fresh);
-        self.store = fresh.store.continuing(&self.store, kept);
+        self.store = fresh.store.continuing(&self.store, unchanged);
         self.publish(Event::Reopened, io);
         self.awaited = selected;
     }

@@ -220,21 +220,21 @@ impl Store {
         }
     }
 
-    /// Continues `before` while its profile is opened anew with the accounts of this store. Of the accounts in `kept`, what
+    /// Continues `before` while its profile is opened anew with the accounts of this store. Of the accounts in `unchanged`, what
     /// is known stays.
-    pub fn continuing(mut self, before: &Self, kept: &[AccountId]) -> Self {
+    pub fn continuing(mut self, before: &Self, unchanged: &[AccountId]) -> Self {
         for known in &mut self.accounts {
             let old = before.known(known.id());
-            if let Some(old) = old.filter(|old| kept.contains(old.id())) {
+            if let Some(old) = old.filter(|old| unchanged.contains(old.id())) {
                 *known = AccountState {
                     account: known.account.clone(),
                     ..old.clone()
                 };
             }
         }
-        let is_kept = |account: &AccountId| kept.contains(account);
+        let is_unchanged = |account: &AccountId| unchanged.contains(account);
         let tokens = before.player_tokens.iter();
-        let tokens = tokens.filter(|((account, _), _)| is_kept(account));
+        let tokens = tokens.filter(|((account, _), _)| is_unchanged(account));
         self.player_tokens = tokens
             .map(|(of, token)| (of.clone(), token.clone()))
             .collect();

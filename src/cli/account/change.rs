@@ -44,14 +44,14 @@ pub(super) fn print(
         Changed::Added {
             account,
             unverified,
-            kept,
+            saved_in,
             proved,
         } => {
             let at = settings.clock.now().wall;
             let status = CredentialStatus::after(unverified.as_ref().map_or(Ok(()), Err), at);
             let config = config.map(|path| inert::cut(&path.to_string_lossy(), 400));
             if out.is_json() {
-                let kept: serde_json::Map<_, _> = kept
+                let saved_in: serde_json::Map<_, _> = saved_in
                     .iter()
                     .map(|(key, place)| (key.clone(), json!(place)))
                     .collect();
@@ -61,7 +61,7 @@ pub(super) fn print(
                     "provider": account.provider.0,
                     "environment": account.environment.as_str(),
                     "status": status.word(),
-                    "saved_in": kept,
+                    "saved_in": saved_in,
                     "verified": proved,
                     "config": config,
                 }));
@@ -72,7 +72,7 @@ pub(super) fn print(
                 unverified.is_none(),
                 out,
             )?;
-            for (key, place) in kept {
+            for (key, place) in saved_in {
                 let status = if proved.contains(key) {
                     "accepted"
                 } else {
@@ -94,7 +94,7 @@ pub(super) fn print(
         Changed::Rotated {
             account,
             verified,
-            kept,
+            saved_in,
             todo,
         } => {
             let todo = Some(todo.as_str()).filter(|todo| !todo.is_empty());
@@ -103,8 +103,8 @@ pub(super) fn print(
                     "account": account.id,
                     "profile": profile,
                     "status": if *verified { "valid" } else { "unverified" },
-                    "replaced": kept.is_some(),
-                    "saved_in": kept,
+                    "replaced": saved_in.is_some(),
+                    "saved_in": saved_in,
                     "todo": todo,
                 }));
             }
@@ -114,7 +114,7 @@ pub(super) fn print(
                 "saved, not verified"
             };
             row(account, word, *verified, out)?;
-            say_where(*verified, kept.as_deref(), todo, out);
+            say_where(*verified, saved_in.as_deref(), todo, out);
         }
         Changed::Removed { account, left } => {
             if out.is_json() {
@@ -137,9 +137,9 @@ pub(super) fn print(
 }
 
 /// Says where a replaced secret is, and what is left to do.
-fn say_where(verified: bool, kept: Option<&str>, todo: Option<&str>, out: &Out) {
+fn say_where(verified: bool, saved_in: Option<&str>, todo: Option<&str>, out: &Out) {
     let is = if verified { "valid" } else { "not verified" };
-    match (kept.map(inert::line), todo) {
+    match (saved_in.map(inert::line), todo) {
         (Some(place), todo) => {
             if verified {
                 out.say(&format!("the new secret is valid and saved in {place}"));

@@ -333,11 +333,11 @@ mod tests {
         for event in wrong.iter().chain(&refused) {
             before.on_event(event, at(601));
         }
-        for (kept, again) in [(vec![shop()], 0), (vec![], 3)] {
-            let mut after = before.of(&kept);
+        for (unchanged, again) in [(vec![shop()], 0), (vec![], 3)] {
+            let mut after = before.of(&unchanged);
             let events = wrong.iter().chain(&refused[2..]);
             let reported = events.filter_map(|event| after.on_event(event, at(602)));
-            assert_eq!(reported.count(), again, "{kept:?}");
+            assert_eq!(reported.count(), again, "{unchanged:?}");
         }
     }
 

@@ -35,7 +35,7 @@ impl AccountAdmin {
             unverified,
         } = addition;
         let mut saved: Vec<String> = Vec::new();
-        let mut kept: Vec<(String, String)> = Vec::new();
+        let mut saved_in: Vec<(String, String)> = Vec::new();
         let added = || {
             for AddedSecret { key, value } in secrets {
                 let (source, place) = match value {
@@ -54,7 +54,7 @@ impl AccountAdmin {
                         )
                     }
                 };
-                kept.push((key.to_owned(), place));
+                saved_in.push((key.to_owned(), place));
                 entry.secrets.push((key.to_owned(), source));
             }
             self.edited(&Edit::Add(entry.clone()))
@@ -77,7 +77,7 @@ impl AccountAdmin {
         });
         Ok(Changed::Added {
             account,
-            kept,
+            saved_in,
             proved: accepted.map(ToString::to_string).collect(),
             unverified,
         })
@@ -93,7 +93,7 @@ impl AccountAdmin {
         } = rotation;
         let overrides = &self.factory.secret_overrides;
         let config = edit::current(&self.config, &SPECS).map_err(|error| Problem::from(&error))?;
-        let (config, kept, todo) = match home {
+        let (config, saved_in, todo) = match home {
             Home::Vault(old) => {
                 let (config, place, left) = self.save_in_vault(config, rotation, old)?;
                 overrides.drop(account, Some(key));
@@ -113,7 +113,7 @@ impl AccountAdmin {
         Ok(Changed::Rotated {
             account: self.register(&find(&config, &self.profile, account)?)?,
             verified: *verified,
-            kept,
+            saved_in,
             todo,
         })
     }

@@ -98,7 +98,7 @@ impl State {
             Changed::Added {
                 account,
                 unverified,
-                kept,
+                saved_in,
                 proved,
             } => {
                 let id = account.id.clone();
@@ -107,7 +107,7 @@ impl State {
                 ctx.store.adopt(account, status);
                 ctx.intend(Intent::ShowAccount(id.clone()));
                 let is_valid = unverified.is_none();
-                let places = kept.iter().map(|(key, place)| {
+                let places = saved_in.iter().map(|(key, place)| {
                     let only = is_valid && !proved.contains(key);
                     let how = if only { ", not verified" } else { "" };
                     format!("{key} in {place}{how}")
@@ -124,7 +124,7 @@ impl State {
             Changed::Rotated {
                 account,
                 verified,
-                kept,
+                saved_in,
                 todo,
             } => {
                 let id = account.id.clone();
@@ -138,7 +138,7 @@ impl State {
                     (status, "in use, not verified")
                 };
                 ctx.store.adopt(account, status);
-                let place = match (&kept, todo.is_empty()) {
+                let place = match (&saved_in, todo.is_empty()) {
                     (Some(place), _) => format!(", in {place}"),
                     (None, false) if verified => " in this console".to_owned(),
                     (None, false) => ", in this console".to_owned(),

@@ -81,7 +81,7 @@ fn added() -> Changed {
     Changed::Added {
         account: kinguin("keys"),
         unverified: None,
-        kept: vec![("client_secret".into(), "the keyring".into())],
+        saved_in: vec![("client_secret".into(), "the keyring".into())],
         proved: vec!["client_secret".into()],
     }
 }
@@ -154,13 +154,16 @@ fn without_a_way_to_verify_it_is_saved_only_by_choice() {
     managed(&mut model, request, Err(unreachable()));
     let (request, change) = change_of(&press(&mut model, " <enter>", second(3)));
     assert!(matches!(change, Change::Add(new) if new.proof == Proof::Waived));
-    let Changed::Added { account, kept, .. } = added() else {
+    let Changed::Added {
+        account, saved_in, ..
+    } = added()
+    else {
         unreachable!()
     };
     let changed = Changed::Added {
         account,
         unverified: Some(unreachable()),
-        kept,
+        saved_in,
         proved: Vec::new(),
     };
     managed(&mut model, request, Ok(changed));
@@ -259,7 +262,7 @@ fn a_rejected_secret_leaves_the_old_one_and_a_valid_one_replaces_it() {
     let rotated = Changed::Rotated {
         account: account("shop", Environment::Production),
         verified: true,
-        kept: None,
+        saved_in: None,
         todo: "set env KANGA_API_SECRET to the new secret where you set it".into(),
     };
     managed(&mut model, request, Ok(rotated));

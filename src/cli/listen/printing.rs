@@ -1,0 +1,261 @@
+//! Prints what the receiver does: its greeting, callbacks, and the state of their jobs.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use jiff::tz::TimeZone;
+use serde_json::json;
+use tokio::runtime::Handle;
+use tokio::sync::{mpsc, oneshot};
+
+use super::PATIENCE;
+use super::forwards::Forwards;
+use crate::cli::deliveries;
+use crate::cli::output::{Out, OutputError, Tone};
+use crate::deck::Deck;
+use crate::deck::metrics::Metrics;
+use crate::domain::{AccountId, Delivery, DeliveryId, Job, JobId, Problem, WallTime, inert};
+use crate::net::{Event, EventReceiver};
+use crate::runtime;
+
+/// How many deliveries are remembered as printed.
+const REPORTED_MAX: usize = 16_384;
+
+/// Printed besides events.
+pub(super) enum Note {
+    /// The receiver listens.
+    Greeting {
+        url: String,
+        callbacks: Vec<(&'static str, String)>,
+        simulator: Option<String>,
+    },
+    /// A message for stderr.
+    Words(Tone, &'static str, String),
+    /// The last note: prints the deliveries so far, then this.
+    End(Option<Problem>),
+}
+
+impl Note {
+    pub(super) fn greeting(url: String, deck: &Deck) -> Self {
+        let callbacks = deck.accounts().map(|account| {
+            let path = format!("{url}/callbacks/{}", account.id);
+            (account.provider_title, path)
+        });
+        Self::Greeting {
+            callbacks: callbacks.collect(),
+            simulator: deck.simulator_url(),
+            url,
+        }
+    }
+}
+
+/// Prints on its own thread, so that a slow reader of stdout blocks neither callbacks nor signals.
+pub(super) struct Printing {
+    notes: mpsc::UnboundedSender<Note>,
+    ended: oneshot::Receiver<()>,
+}
+
+impl Printing {
+    pub(super) fn start(
+        out: &Out,
+        since: WallTime,
+        events: EventReceiver,
+        metrics: Option<Arc<Metrics>>,
+    ) -> Self {
+        let (notes_to, notes) = mpsc::unbounded_channel();
+        let (ended_to, ended) = oneshot::channel();
+        let mut printer = Printer {
+            listing: deliveries::listing(&out.for_reader()),
+            out: out.for_reader(),
+            zone: crate::clock::time_zone(),
+            since,
+            metrics,
+            reported: BTreeMap::new(),
+            events,
+            unread: false,
+            forwards: Forwards::default(),
+            clocks: BTreeSet::new(),
+        };
+        let runtime = Handle::current();
+        std::thread::spawn(move || {
+            runtime.block_on(printer.run(notes));
+            let _ = ended_to.send(());
+        });
+        Self {
+            notes: notes_to,
+            ended,
+        }
+    }
+
+    pub(super) fn note(&self, note: Note) {
+        // The thread ends only after the last note.
+        let _ = self.notes.send(note);
+    }
+
+    /// Prints the deliveries so far and why the program ends, as far as the reader takes them.
+    pub(super) async fn end(self, problem: Option<Problem>) {
+        self.note(Note::End(problem));
+        let _ = tokio::time::timeout(PATIENCE, self.ended).await;
+    }
+}
+
+/// Prints deliveries and the state of their jobs.
+struct Printer {
+    out: Out,
+    listing: deliveries::Rows,
+    zone: TimeZone,
+    /// Deliveries after this one are new.
+    since: WallTime,
+    metrics: Option<Arc<Metrics>>,
+    /// The newest printed deliveries, with the last reported attempt of each job.
+    reported: BTreeMap<DeliveryId, Vec<(JobId, Option<WallTime>)>>,
+    events: EventReceiver,
+    /// Whether stdout has failed.
+    unread: bool,
+    forwards: Forwards,
+    /// Accounts whose clock warning was printed.
+    clocks: BTreeSet<AccountId>,
+}
+
+impl Printer {
+    async fn run(&mut self, mut notes: mpsc::UnboundedReceiver<Note>) {
+        let out = self.out.clone();
+        let reader_gone = out.reader_gone();
+        tokio::pin!(reader_gone);
+        let problem = loop {
+            tokio::select! {
+                biased;
+                note = notes.recv() => match note {
+                    Some(Note::End(problem)) => break problem,
+                    Some(Note::Words(tone, label, words)) => self.out.message(tone, label, &words),
+                    Some(Note::Greeting { url, callbacks, simulator }) => {
+                        let printed = self.greet(&url, &callbacks, simulator.as_deref());
+                        self.note_failure(printed);
+                    }
+                    None => return,
+                },
+                Some(event) = self.events.recv() => self.on_event(event),
+                () = &mut reader_gone, if !self.unread => self.note_failure(Err(OutputError::ReaderGone)),
+            }
+        };
+        while let Some(event) = self.events.try_recv() {
+            self.on_event(event);
+        }
+        if let Some(problem) = problem {
+            let printed = self.out.problem(&problem);
+            self.note_failure(printed);
+        }
+    }
+
+    /// A failure to print does not stop the receiver; it is reported once.
+    fn note_failure(&mut self, printed: Result<(), OutputError>) {
+        let Err(error) = printed else { return };
+        if !std::mem::replace(&mut self.unread, true) {
+            let words = format!(
+                "output stopped ({error}); tilldeck still receives callbacks, see `tilldeck log --deliveries`"
+            );
+            self.out.warn(&words);
+        }
+    }
+
+    fn greet(
+        &self,
+        url: &str,
+        callbacks: &[(&str, String)],
+        simulator: Option<&str>,
+    ) -> Result<(), OutputError> {
+        if self.out.is_json() {
+            return self.out.object(&json!({ "url": url }));
+        }
+        self.out.line(url)?;
+        for (provider, path) in callbacks {
+            self.out.message(Tone::Accent, provider, path);
+        }
+        if let Some(simulator) = simulator {
+            self.out.message(Tone::Dim, "simulator", simulator);
+        }
+        self.out.say("Ctrl-C stops it");
+        Ok(())
+    }
+
+    fn on_event(&mut self, event: Event) {
+        match event {
+            Event::Delivery(delivery) => {
+                for job in &delivery.jobs {
+                    self.forwards.note(job, self.since, &self.out);
+                }
+                let printed = self.delivery(&delivery);
+                self.note_failure(printed);
+            }
+            Event::Exchange(exchange) => {
+                if let Some(metrics) = &self.metrics {
+                    metrics.sent(&exchange);
+                }
+            }
+            Event::Warning { text, .. } => self.out.warn(&text),
+            Event::ClockWarning(account, warning) if self.clocks.insert(account.clone()) => {
+                let words = runtime::clock_warning(&account, warning);
+                self.out.warn(&words);
+            }
+            Event::Missed if !self.unread => {
+                let words = "callbacks arrive faster than stdout is read; all are saved, see `tilldeck log --deliveries`";
+                self.out.warn(words);
+            }
+            _ => {}
+        }
+    }
+
+    /// Prints and counts a new delivery, or one whose jobs changed. For those of earlier runs, only changes.
+    fn delivery(&mut self, delivery: &Delivery) -> Result<(), OutputError> {
+        let reported = self.reported.remove(&delivery.id);
+        let is_new = reported.is_none() && delivery.received_at >= self.since;
+        let reported = reported.unwrap_or_default();
+        let attempted: Vec<&Job> = delivery
+            .jobs
+            .iter()
+            .filter(|job| {
+                let before = reported.iter().find(|(id, _)| *id == job.id);
+                // Not by the number of attempts: it starts again when a job is retried.
+                job.tried_at > before.and_then(|(_, at)| *at)
+                    && job.tried_at.is_some_and(|at| at >= self.since)
+            })
+            .collect();
+        let attempts = delivery.jobs.iter();
+        let attempts = attempts.map(|job| (job.id, job.tried_at)).collect();
+        self.reported.insert(delivery.id, attempts);
+        if self.reported.len() > REPORTED_MAX {
+            self.reported.pop_first();
+        }
+        if let Some(metrics) = &self.metrics {
+            if is_new {
+                metrics.received(delivery);
+            }
+            for job in &attempted {
+                metrics.attempted(delivery, job);
+            }
+        }
+        if self.unread {
+            return Ok(());
+        }
+        if is_new {
+            return deliveries::print(
+                std::slice::from_ref(delivery),
+                &self.zone,
+                &mut self.listing,
+            );
+        }
+        attempted
+            .into_iter()
+            .try_for_each(|job| self.job(delivery, job))
+    }
+
+    fn job(&self, delivery: &Delivery, job: &Job) -> Result<(), OutputError> {
+        let line = format!("{:>5}  {}", delivery.id.0, deliveries::in_words(job));
+        let line = inert::line(&line);
+        if self.out.is_json() {
+            self.out.say(&line);
+            return Ok(());
+        }
+        self.out.line(&line)
+    }
+}
