@@ -234,10 +234,12 @@ impl Component for State {
     }
 }
 
-/// Its headings.
+/// Its headings, each once: two tables of keys can have the same.
 pub fn topics(keymap: &Keymap) -> impl Iterator<Item = &'static str> {
-    let sections = sections(&HELP, keymap).into_iter();
-    sections.filter_map(|(title, entries)| (!entries.is_empty()).then_some(title))
+    let mut sections = sections(&HELP, keymap);
+    sections.retain(|(_, entries)| !entries.is_empty());
+    sections.dedup_by_key(|(title, _)| *title);
+    sections.into_iter().map(|(title, _)| title)
 }
 
 /// Columns of keys and of names; narrow windows show no names.

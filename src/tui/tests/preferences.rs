@@ -315,6 +315,14 @@ fn the_palette_opens_the_help_about_a_topic_and_the_guide_of_a_provider() {
     }
 }
 
+#[test]
+fn the_palette_has_each_topic_of_the_help_once() {
+    let mut model = busy();
+    press(&mut model, ":help windows", second(4));
+    let shown = screen(&model, second(4), 120, 40);
+    assert_eq!(shown.matches("Windows ").count(), 1, "{shown}");
+}
+
 /// The console of the next start, when its data has arrived.
 fn next_start(model: &mut Model) -> Model {
     let text = model.screen_state().to_text();
