@@ -17,7 +17,7 @@ use crate::ledger::sql::Database as _;
 const COALESCE: Duration = Duration::from_millis(20);
 
 /// The most rows in one transaction: a slot request in between must not wait for long.
-const CHUNK: usize = 16;
+const CHUNK: usize = 64;
 
 /// The most rows in memory: beyond it, the caller that adds one waits for the write.
 const BUFFERED_MAX: usize = 1024;

@@ -1,10 +1,9 @@
 //! The request log in the file: its ids, and pruning by age, number and size.
 
-use rusqlite::{Transaction, TransactionBehavior};
-
 use crate::domain::{Exchange, ExchangeId};
 
 use super::age;
+use super::sql::change;
 use super::writer::Store;
 use crate::ledger::sql::exchanges::insert;
 use crate::ledger::sql::{self, Area};
@@ -73,14 +72,14 @@ pub(super) fn prune(store: &mut Store, last: i64) -> bool {
     let clock = store.clock.clone();
     let age = i64::try_from(store.limits.age.as_millis()).unwrap_or(i64::MAX);
     let dropped = store.write(|conn| {
-        let change = Transaction::new_unchecked(conn, TransactionBehavior::Immediate)?;
-        let since = age::reference(&change, &clock)?.0.saturating_sub(age);
-        let old = change
+        let change = change(conn)?;
+        let since = age::reference(conn, &clock)?.0.saturating_sub(age);
+        let old = conn
             .prepare_cached(
                 "DELETE FROM exchanges WHERE id IN (SELECT id FROM exchanges WHERE at < ?1 ORDER BY at LIMIT ?2)",
             )?
             .execute((since, STEP))?;
-        let many = change
+        let many = conn
             .prepare_cached(
                 "DELETE FROM exchanges WHERE id IN (SELECT id FROM exchanges WHERE id <= ?1 ORDER BY id LIMIT ?2)",
             )?

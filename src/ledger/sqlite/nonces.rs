@@ -6,13 +6,14 @@ use std::path::Path;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior};
+use rusqlite::{Connection, OptionalExtension as _};
 use tokio::sync::OwnedMutexGuard;
 
 use crate::domain::{Now, WallTime};
 use crate::private;
 
 use super::Sqlite;
+use super::sql::change;
 use super::writer::Store;
 use crate::ledger::error::LedgerError;
 use crate::ledger::nonces::{HeldKey, KEY_LOCK_MAX, KeyHash, KeyLock, Nonce, NonceRules, Nonces};
@@ -154,16 +155,15 @@ fn advance(
     given: Option<i64>,
     bounds: &Bounds,
 ) -> rusqlite::Result<Result<Nonce, LedgerError>> {
-    let change = Transaction::new_unchecked(conn, TransactionBehavior::Immediate)?;
-    let nonce = match bounds.after(last(&change, key)?.max(given)) {
+    let change = change(conn)?;
+    let nonce = match bounds.after(last(conn, key)?.max(given)) {
         Ok(nonce) => nonce,
         Err(error) => return Ok(Err(error)),
     };
-    change
-        .prepare_cached(
-            "INSERT INTO nonces (key, last) VALUES (?1, ?2) ON CONFLICT DO UPDATE SET last = excluded.last",
-        )?
-        .execute((key, nonce.value))?;
+    conn.prepare_cached(
+        "INSERT INTO nonces (key, last) VALUES (?1, ?2) ON CONFLICT DO UPDATE SET last = excluded.last",
+    )?
+    .execute((key, nonce.value))?;
     change.commit()?;
     Ok(Ok(nonce))
 }

@@ -14,8 +14,9 @@ use super::{Shared, Sqlite, age};
 use crate::ledger::error::LedgerError;
 use crate::ledger::exchanges::Recorded;
 use crate::ledger::sql::deliveries::Incoming;
-use crate::ledger::sql::selection::places;
-use crate::ledger::sql::{self, Area, Column, Database, Param, Row, Sql, SqlError, SqlResult};
+use crate::ledger::sql::{
+    self, Area, Change, Column, Database, Param, Row, Sql, SqlError, SqlResult,
+};
 use crate::ledger::status::{Retention, Status};
 
 impl rusqlite::ToSql for Param<'_> {
@@ -32,7 +33,13 @@ impl rusqlite::ToSql for Param<'_> {
 /// SQLite numbers `$1, $2` as they appear.
 fn is_in_order(statement: &Statement<'_>) -> bool {
     (1..=statement.parameter_count())
-        .all(|number| statement.parameter_name(number) == Some(&format!("${number}")))
+        .filter_map(|number| Some((number, statement.parameter_name(number)?)))
+        .all(|(number, name)| name == format!("${number}"))
+}
+
+/// Begins a transaction. SQLite has one lock, whatever is changed.
+pub(super) fn change(conn: &Connection) -> SqlResult<Change<'_>> {
+    (conn as &dyn Sql).change(Area::Exchanges)
 }
 
 impl Sql for Connection {
@@ -70,12 +77,14 @@ impl Sql for Connection {
     }
 
     fn insert(&self, table: &'static str, columns: &str, params: &[Param<'_>]) -> SqlResult<i64> {
-        let places = places(params.len());
-        (self as &dyn Sql).one(
-            &format!("INSERT INTO {table} ({columns}) VALUES ({places}) RETURNING id"),
+        let places = vec!["?"; params.len()].join(", ");
+        Sql::execute(
+            self,
+            &format!("INSERT INTO {table} ({columns}) VALUES ({places})"),
             params,
-            |row| row.get(0),
-        )
+        )?;
+        // Without RETURNING, for which SQLite copies every page before it changes it.
+        Ok(self.last_insert_rowid())
     }
 
     fn search_index(&self) -> Option<&'static str> {
@@ -83,12 +92,15 @@ impl Sql for Connection {
     }
 
     fn begin(&self, _: Area) -> SqlResult<()> {
-        Ok(self.execute_batch("BEGIN IMMEDIATE")?)
+        Ok(self
+            .prepare_cached("BEGIN IMMEDIATE")?
+            .execute(())
+            .map(drop)?)
     }
 
     fn end(&self, saved: bool) -> SqlResult<()> {
         let end = if saved { "COMMIT" } else { "ROLLBACK" };
-        Ok(self.execute_batch(end)?)
+        Ok(self.prepare_cached(end)?.execute(()).map(drop)?)
     }
 
     fn reference(&self, clock: &Clock) -> SqlResult<WallTime> {

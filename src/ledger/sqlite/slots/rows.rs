@@ -1,8 +1,9 @@
 //! The slots' rows: counted, inserted and released within one transaction.
 
-use rusqlite::{Connection, Transaction, TransactionBehavior};
+use rusqlite::Connection;
 
 use super::super::recovery::ALL_LIMITS;
+use super::super::sql::change;
 use super::super::writer::UnpersistedSlot;
 use super::{LONGEST, SlotRequest, full, millis, nth_free, unpersisted_of, wait_until};
 use crate::clock::{Clock, SharedInstant};
@@ -33,9 +34,9 @@ pub(super) struct Batch<'a> {
 impl Batch<'_> {
     /// Returns the answer to each request, in their order.
     pub(super) fn write(&self, conn: &Connection) -> rusqlite::Result<Vec<Slots<i64>>> {
-        let change = Transaction::new_unchecked(conn, TransactionBehavior::Immediate)?;
+        let change = change(conn)?;
         // First: the count must include them.
-        release(&change, self.released)?;
+        release(conn, self.released)?;
         // Only now: the lock may have taken long, and rows that other processes wrote meanwhile would be later than an
         // earlier instant, as if the clock had been set back.
         let now = self.clock.shared(self.clock.now());
@@ -46,9 +47,9 @@ impl Batch<'_> {
             // Most requests of a batch are of one limit, which is read once.
             let mut usage = match last {
                 Some((of, usage)) if of == limit => usage,
-                _ => Usage::put_right(&change, limit, now)?,
+                _ => Usage::put_right(conn, limit, now)?,
             };
-            taken.push(self.take(&change, request, &mut usage)?);
+            taken.push(self.take(conn, request, &mut usage)?);
             last = Some((limit, usage));
         }
         // Also saves what `put_right` has corrected.
@@ -58,7 +59,7 @@ impl Batch<'_> {
 
     fn take(
         &self,
-        change: &Connection,
+        conn: &Connection,
         request: &SlotRequest<'_>,
         usage: &mut Usage,
     ) -> rusqlite::Result<Slots<i64>> {
@@ -71,16 +72,17 @@ impl Batch<'_> {
         }
         let unpersisted = unpersisted_of(&self.unpersisted, scope);
         if let Some(over) = (usage.used + unpersisted.len()).checked_sub(request.open_to_all()) {
-            let frees = frees(change, scope, now, over)?;
+            let frees = frees(conn, scope, now, over)?;
             return Ok(full(nth_free(frees, &unpersisted, over), now));
         }
         let id = usage.next_id();
         let free_at = now.ms + request.flight + request.period;
-        change
-            .prepare_cached(
-                "INSERT INTO slots (id, scope, boot, period, flight, free_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-            )?
-            .execute((id, scope, now.boot, request.period, request.flight, free_at))?;
+        // FAIL: for a statement that undoes itself, SQLite copies every page before it changes it. An error discards
+        // the whole transaction.
+        conn.prepare_cached(
+            "INSERT OR FAIL INTO slots (id, scope, boot, period, flight, free_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        )?
+        .execute((id, scope, now.boot, request.period, request.flight, free_at))?;
         usage.used += 1;
         Ok(Slots::Granted(id))
     }
@@ -224,15 +226,21 @@ pub(super) fn frees(
 
 /// A row that has expired meanwhile (the machine slept during the request) is inserted again: its period begins only
 /// now.
-fn release(change: &Connection, released: &[Release<'_>]) -> rusqlite::Result<()> {
-    let mut release = change.prepare_cached(
-        "INSERT INTO slots (id, scope, period, boot, flight, seen_at, free_at)
-         VALUES (?1, ?2, ?3, ?4, 0, ?5, ?5 + ?3)
-         ON CONFLICT (id) DO UPDATE SET boot = ?4, seen_at = ?5, free_at = ?5 + period",
-    )?;
+fn release(conn: &Connection, released: &[Release<'_>]) -> rusqlite::Result<()> {
     for Release { slot, seen } in released {
         let ms = seen.ms.min(LONGEST);
-        release.execute((slot.id, &*slot.scope, slot.period, seen.boot, ms))?;
+        let updated = conn
+            .prepare_cached(
+                "UPDATE slots SET boot = ?2, seen_at = ?3, free_at = ?3 + period WHERE id = ?1",
+            )?
+            .execute((slot.id, seen.boot, ms))?;
+        if updated == 0 {
+            conn.prepare_cached(
+                "INSERT INTO slots (id, scope, period, boot, flight, seen_at, free_at)
+                 VALUES (?1, ?2, ?3, ?4, 0, ?5, ?5 + ?3)",
+            )?
+            .execute((slot.id, &*slot.scope, slot.period, seen.boot, ms))?;
+        }
     }
     Ok(())
 }
