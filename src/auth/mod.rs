@@ -108,7 +108,7 @@ impl Tokens {
     pub fn status(&self) -> TokenStatus {
         let held = self.held();
         TokenStatus {
-            stored_in: held.stored_in.clone(),
+            stored_in: held.stored_in,
             stored_note: held.stored_note.clone(),
             note: held.note.clone(),
             claims: held.claims.clone(),

@@ -8,7 +8,8 @@ use serde_json::json;
 use super::command::{CommandContext, DeckCommand};
 use super::exit::{CommandResult, Exit};
 use super::output::{AsCsv, Cell, Listing, Tone, plain, toned};
-use crate::domain::{AccountId, BudgetGauge, time};
+use crate::domain::time::{self, millis};
+use crate::domain::{AccountId, BudgetGauge};
 
 /// The width of the gauge in characters.
 const BAR: u64 = 20;
@@ -16,23 +17,12 @@ const BAR: u64 = 20;
 /// Show how much of each rate limit is used, and when the next request may be sent.
 #[derive(Debug, Args)]
 pub struct Budget {
-    /// The format of the rows.
     #[command(flatten)]
     format: AsCsv,
 }
 
 const HEADS: [&str; 7] = ["account", "counts", "", "used", "period", "free", ""];
-const FIELDS: [&str; 9] = [
-    "account",
-    "counts",
-    "used",
-    "own",
-    "limit",
-    "period_ms",
-    "free",
-    "next_free_ms",
-    "held_ms",
-];
+const FIELDS: &str = "account,counts,used,own,limit,period_ms,free,next_free_ms,held_ms";
 
 impl DeckCommand for Budget {
     async fn run(self, cx: &CommandContext<'_>) -> CommandResult {
@@ -47,7 +37,7 @@ impl DeckCommand for Budget {
         for (account, gauge) in &gauges {
             let object = json!({
                 "account": account,
-                "counts": gauge.counts.word(),
+                "counts": gauge.counts.as_str(),
                 "used": gauge.used,
                 "own": gauge.own,
                 "limit": gauge.limit,
@@ -77,10 +67,6 @@ fn free(gauge: &BudgetGauge) -> u32 {
     }
 }
 
-fn millis(span: Duration) -> u64 {
-    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
-}
-
 fn cells(account: &AccountId, gauge: &BudgetGauge) -> [Cell; 7] {
     let full = gauge.used >= gauge.limit;
     let nearly = u64::from(gauge.used) * 10 > u64::from(gauge.limit) * 9;
@@ -102,7 +88,7 @@ fn cells(account: &AccountId, gauge: &BudgetGauge) -> [Cell; 7] {
     };
     [
         toned(account.as_str(), Tone::Accent),
-        plain(gauge.counts.word()),
+        plain(gauge.counts.as_str()),
         toned(bar(gauge), tone),
         plain(used(gauge)),
         toned(format!("per {}", time::exact(gauge.period)), Tone::Dim),

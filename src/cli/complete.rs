@@ -110,7 +110,6 @@ impl Complete {
     }
 }
 
-/// The script for a shell.
 fn script(shell: clap_complete::Shell, commands: fn() -> Command) -> Vec<u8> {
     match shell {
         clap_complete::Shell::Bash => BASH.into(),
@@ -126,7 +125,6 @@ fn script(shell: clap_complete::Shell, commands: fn() -> Command) -> Vec<u8> {
     }
 }
 
-/// The command line so far.
 struct Line {
     words: Vec<OsString>,
     index: usize,
@@ -280,7 +278,7 @@ impl Names {
         let states = PaymentState::KNOWN.map(|state| word(state.as_str()));
         let mut goals = vec![word("PAID")];
         goals.extend(states.clone());
-        let verdicts = PaymentVerdict::ALL.map(|verdict| word(verdict.as_str()));
+        let verdicts = PaymentVerdict::WORDS.map(word);
         let methods = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"].map(word);
         let durations = ["30m", "1h", "24h", "7d"].map(word).to_vec();
         let providers: Vec<Name> = providers::REGISTRY
@@ -295,7 +293,7 @@ impl Names {
             each("verdict", verdicts.to_vec())(command)
         };
         let faults = Fault::ALL.map(|fault| (fault.name().to_owned(), fault.describe().to_owned()));
-        let acts: Vec<Name> = PayerAct::ALL.iter().map(|(_, name)| word(name)).collect();
+        let acts: Vec<Name> = PayerAct::WORDS.map(word).to_vec();
         let (settings, values) = self.settings();
         let command = everywhere(command, &account("account"));
         everywhere(command, &each("profile", self.profiles.clone()))

@@ -8,11 +8,11 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::json;
 
-use super::exit::{CommandResult, Exit};
+use super::console;
+use super::exit::{CommandResult, Exit, local};
 use super::global::Global;
 use super::output::{AsCsv, Listing, Tone, plain, toned};
 use super::start::{Command, Start, commands};
-use super::{console, words};
 use crate::config::{self, EXAMPLE, Environ, edit};
 use crate::deck;
 use crate::domain::{Problem, ProblemKind, inert};
@@ -31,8 +31,7 @@ commands! {
 /// The config file, whether it exists or not.
 fn path(global: &Global) -> Result<PathBuf, Problem> {
     global.config_path().ok_or_else(|| {
-        Problem::new(
-            ProblemKind::Local,
+        local(
             "this system has no folder for config files",
             "pass a path with --config",
         )
@@ -112,21 +111,12 @@ impl Command for ShowPath {
 /// Check the config file, and check that every secret in it can be read.
 #[derive(Debug, Args)]
 pub struct CheckConfig {
-    /// The format of the rows.
     #[command(flatten)]
     format: AsCsv,
 }
 
 const HEADS: [&str; 6] = ["", "account", "provider", "environment", "host", "secret"];
-const FIELDS: [&str; 7] = [
-    "profile",
-    "account",
-    "provider",
-    "environment",
-    "host",
-    "secret_source",
-    "ok",
-];
+const FIELDS: &str = "profile,account,provider,environment,host,secret_source,ok";
 
 impl Command for CheckConfig {
     fn execute(self, start: Start<'_>) -> CommandResult {
@@ -204,7 +194,7 @@ impl Command for CheckConfig {
                     toned(glyph, tone),
                     toned(format!("{}/{}", profile.name, account.id), Tone::Accent),
                     plain(account.provider_title),
-                    plain(words::environment(account.environment)),
+                    plain(account.environment.title()),
                     plain(account.host.as_str()),
                     toned(account.secret_source.as_str(), Tone::Dim),
                 ];
@@ -223,7 +213,6 @@ impl Command for CheckConfig {
     }
 }
 
-/// Where the console receives callbacks.
 fn receiving(config: &config::Config) -> String {
     match config.callbacks.bind {
         Some(bind) => format!("the console receives callbacks at http://{bind}/callbacks/ACCOUNT"),

@@ -11,7 +11,6 @@ use tokio::task::spawn_blocking;
 
 use super::global::Global;
 
-/// How often the file is looked at.
 const LOOK: Duration = Duration::from_secs(1);
 
 /// The config file that the options select, also where there is none yet.

@@ -20,7 +20,6 @@ use crate::providers;
 use crate::runtime::{self, Ended};
 use crate::tui::{Model, OpenTarget, ProfileEntry, Setting, Setup, SetupError, UiOptions};
 
-/// The console, where it opens.
 pub struct Console {
     /// Whether it opens with the screen of the last run. A profile that it switches to later does.
     restores: bool,
@@ -33,7 +32,7 @@ pub fn show(start: runtime::Start) -> CommandResult {
     match runtime::run(start) {
         Ok(Ended::Left) => Ok(Exit::Done),
         Ok(Ended::Interrupted) => Ok(Exit::Interrupted),
-        Err(error) => Err(local(format!("the terminal was closed: {error}")).into()),
+        Err(error) => Err(local(format!("the terminal was closed: {error}"), "").into()),
     }
 }
 
@@ -114,9 +113,6 @@ pub fn options(settings: &Settings) -> Result<Options, Problem> {
 }
 
 /// As [`model`], of a setup.
-///
-/// # Errors
-/// As [`model`].
 pub fn built(config: &Config, setup: Setup) -> Result<Model, ConfigError> {
     Model::new(setup).map_err(|error| misconfigured(&config.ui, error))
 }
@@ -192,7 +188,6 @@ fn entries(config: &Config, vault: &Vault) -> Vec<ProfileEntry> {
     profiles.map(entry).collect()
 }
 
-/// The operator's keys by action.
 pub fn keys(ui: &Ui) -> BTreeMap<String, Vec<String>> {
     let keys = ui.keys.iter();
     keys.map(|(action, keys)| (action.clone(), keys.words.clone()))

@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 
 use super::output::{Listing, Out, OutputError, Tone, plain, toned, whole};
 use super::words;
-use crate::domain::{Delivery, Job, JobKind, JobState, Subject, Verdict, inert};
+use crate::domain::time::millis;
+use crate::domain::{Delivery, Job, JobKind, JobState, Subject, Verdict, WallTime, inert};
 use crate::net::redact;
 
 const HEADS: [&str; 10] = [
@@ -20,32 +21,16 @@ const HEADS: [&str; 10] = [
     "HTTP",
     "checks and forwards",
 ];
-const FIELDS: [&str; 15] = [
-    "id",
-    "account",
-    "provider",
-    "kind",
-    "verdict",
-    "why",
-    "received_at",
-    "attempt",
-    "status",
-    "from",
-    "method",
-    "bytes",
-    "jobs",
-    "payment",
-    "player",
-];
+const FIELDS: &str = "\
+    id,account,provider,kind,verdict,why,received_at,attempt,status,from,method,bytes,jobs,\
+    payment,player";
 
-/// A listing of deliveries.
 pub(super) type Rows = Listing<{ HEADS.len() }>;
 
 pub(super) fn listing(out: &Out) -> Rows {
     Listing::new(out, HEADS, FIELDS)
 }
 
-/// Prints deliveries.
 pub(super) fn print(
     rows: &[Delivery],
     zone: &TimeZone,
@@ -75,7 +60,6 @@ fn safe(text: &str) -> String {
     redact::scrub(text).into_owned()
 }
 
-/// Glyph and tone of a verdict.
 fn glyph(verdict: Verdict) -> (&'static str, Tone) {
     match verdict {
         Verdict::Accepted => ("✔", Tone::Good),
@@ -85,7 +69,6 @@ fn glyph(verdict: Verdict) -> (&'static str, Tone) {
     }
 }
 
-/// The state of a job in words.
 pub(super) fn in_words(job: &Job) -> String {
     let what = match job.kind {
         JobKind::Ask => "check".to_owned(),
@@ -152,9 +135,9 @@ fn job(job: &Job) -> Value {
         "state": state,
         "due_at": due_at,
         "tries": job.tries,
-        "tried_at": job.tried_at.map(crate::domain::WallTime::rfc3339),
+        "tried_at": job.tried_at.map(WallTime::rfc3339),
         "result": safe(&inert::unescaped(&job.summary)),
         "status": job.status,
-        "took_ms": job.took.map(|took| u64::try_from(took.as_millis()).unwrap_or(u64::MAX)),
+        "took_ms": job.took.map(millis),
     })
 }

@@ -17,6 +17,7 @@ use super::settings::Settings;
 use super::start::{Command, Start, block_on};
 use super::values::{callback_url, timeout};
 use crate::deck::doctor::{LIMIT, Opened, Subject};
+use crate::domain::time::millis;
 use crate::domain::{Finding, Health, Problem, Severity, Tally, inert};
 use crate::runtime;
 
@@ -37,14 +38,11 @@ pub struct Doctor {
     /// Longest time of each check, such as 3s. They run side by side. Default: 10s.
     #[arg(long, value_parser = timeout, value_name = "TIME")]
     timeout: Option<Duration>,
-    /// The format of the findings.
     #[command(flatten)]
     format: AsCsv,
 }
 
-const FIELDS: [&str; 7] = [
-    "check", "status", "message", "hint", "account", "host", "took_ms",
-];
+const FIELDS: &str = "check,status,message,hint,account,host,took_ms";
 
 impl Command for Doctor {
     fn execute(self, start: Start<'_>) -> CommandResult {
@@ -121,14 +119,13 @@ async fn close(opened: Opened) {
 /// Columns before the message: mark, word and check.
 const BEFORE: usize = 21;
 
-/// Prints a finding for people.
 fn print(finding: &Finding, out: &Out) -> Result<(), OutputError> {
     if out.format != Format::Text {
         return Ok(());
     }
     let Finding { check, health, .. } = finding;
     let tone = Tone::from(Severity::from(*health));
-    let word = out.paint(tone, &format!("{} {:<8}", health.mark(), health.word()));
+    let word = out.paint(tone, &format!("{} {:<8}", health.mark(), health.as_str()));
     out.line(&format!("{word} {check:<9} {}", finding.line()))?;
     if finding.hint.is_empty() {
         return Ok(());
@@ -141,7 +138,7 @@ fn object(finding: &Finding) -> Value {
     let hint = Some(&finding.hint).filter(|hint| !hint.is_empty());
     let mut object = json!({
         "check": finding.check,
-        "status": finding.health.word(),
+        "status": finding.health.as_str(),
         "message": inert::unescaped(&finding.message),
         "hint": hint.map(|hint| inert::unescaped(hint)),
     });
@@ -152,7 +149,7 @@ fn object(finding: &Finding) -> Value {
         object["host"] = json!(host);
     }
     if let Some(took) = finding.took {
-        object["took_ms"] = json!(u64::try_from(took.as_millis()).unwrap_or(u64::MAX));
+        object["took_ms"] = millis(took).into();
     }
     object
 }

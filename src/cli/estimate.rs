@@ -6,8 +6,7 @@ use serde_json::{Map, Value, json};
 use super::command::{CommandContext, DeckCommand, request_options};
 use super::exit::{CommandResult, Exit, usage};
 use super::output::{AsCsv, Listing, Tone, plain, toned};
-use super::values::{amount, currency};
-use crate::domain::{Ability, Amount, EstimateRequest, Problem, Reported};
+use crate::domain::{Ability, Amount, Currency, EstimateRequest, Problem, Reported};
 
 /// Show what a payer would pay in each currency (Kanga GET PRICE ESTIMATE).
 #[derive(Debug, Args)]
@@ -18,20 +17,12 @@ pub struct Estimate {
     /// The amount in that currency.
     #[arg(value_name = "AMOUNT", allow_negative_numbers = true)]
     quantity: String,
-    /// The format of the prices.
     #[command(flatten)]
     format: AsCsv,
 }
 
 /// A price as CSV: each currency is a row.
-const FIELDS: [&str; 6] = [
-    "account",
-    "token",
-    "quantity",
-    "currency",
-    "price",
-    "quoted_at",
-];
+const FIELDS: &str = "account,token,quantity,currency,price,quoted_at";
 
 impl DeckCommand for Estimate {
     async fn run(self, cx: &CommandContext<'_>) -> CommandResult {
@@ -114,7 +105,7 @@ impl Estimate {
             token, quantity, ..
         } = self;
         let invalid = |message: String| {
-            let swapped = amount(token).is_ok() && currency(quantity).is_ok();
+            let swapped = Amount::typed(token).is_ok() && Currency::typed(quantity).is_ok();
             let hint = if swapped {
                 format!("did you mean `estimate {quantity} {token}`?")
             } else {
@@ -122,8 +113,8 @@ impl Estimate {
             };
             usage(message, hint)
         };
-        let quantity = amount(quantity).map_err(invalid)?;
-        let token = currency(token).map_err(invalid)?;
+        let quantity = Amount::typed(quantity).map_err(|error| invalid(error.to_string()))?;
+        let token = Currency::typed(token).map_err(|error| invalid(error.to_string()))?;
         Ok(EstimateRequest { token, quantity })
     }
 }

@@ -83,7 +83,6 @@ impl From<ProblemKind> for Exit {
 /// Why a command ends early.
 #[derive(Debug)]
 pub enum Failure {
-    /// It cannot do its work.
     Problem(Problem),
     /// The config file cannot be used.
     Config(ConfigError),
@@ -111,7 +110,7 @@ impl From<OutputError> for Failure {
 
 impl From<LedgerError> for Failure {
     fn from(error: LedgerError) -> Self {
-        Self::Problem(local(error.to_string()))
+        Self::Problem(local(error.to_string(), ""))
     }
 }
 
@@ -126,7 +125,6 @@ impl Out {
         }
     }
 
-    /// Prints a failure and returns its exit code.
     pub(super) fn fail(&self, problem: &Problem) -> Result<Exit, OutputError> {
         // What was typed wrongly may be anything.
         let why = (problem.kind != ProblemKind::Usage).then_some(problem.message.as_str());
@@ -156,8 +154,8 @@ pub fn usage(message: impl Into<String>, hint: impl Into<String>) -> Problem {
 }
 
 /// Something on this machine fails.
-pub fn local(message: impl Into<String>) -> Problem {
-    Problem::new(ProblemKind::Local, message, "")
+pub fn local(message: impl Into<String>, hint: impl Into<String>) -> Problem {
+    Problem::new(ProblemKind::Local, message, hint)
 }
 
 #[cfg(test)]

@@ -1,11 +1,10 @@
 //! Exchanges as JSON lines, HTTP Archive 1.2 or curl commands, one at a time. The ledger stores them redacted.
 
-use std::time::Duration;
-
 use hyper::StatusCode;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde_json::{Value, json};
 
+use crate::domain::time::millis;
 use crate::domain::{Body, Exchange, Outcome, WallTime, curl as curl_command, inert, raw_path};
 
 /// Characters not allowed in a URI (RFC 3986). Non-ASCII is always encoded, such as that of a placeholder.
@@ -28,10 +27,6 @@ pub const OWN: &str = "_tilldeck";
 
 /// The only page of an archive: readers expect each entry to belong to a page.
 const PAGE: &str = "page_1";
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
-}
 
 /// An exchange without headers and bodies.
 pub fn summary(exchange: &Exchange) -> Value {
@@ -67,7 +62,6 @@ pub fn summary(exchange: &Exchange) -> Value {
     object
 }
 
-/// The protocol, if known.
 fn version(exchange: &Exchange) -> Option<&str> {
     Some(exchange.http_version.as_str()).filter(|version| !version.is_empty())
 }
@@ -125,10 +119,8 @@ pub fn har_begin(first: Option<WallTime>) -> String {
     format!("{{\"log\":{{\"version\":\"1.2\",\"creator\":{creator},\"pages\":{pages},\"entries\":[")
 }
 
-/// The end of an HTTP Archive.
 pub const HAR_END: &str = "]}}";
 
-/// An exchange as one line of an HTTP Archive.
 pub fn har_entry(exchange: &Exchange) -> String {
     inert::json(&entry(exchange).to_string()).into_owned()
 }
@@ -136,22 +128,14 @@ pub fn har_entry(exchange: &Exchange) -> String {
 /// A URL as valid in an archive: placeholders and a provider's free text are percent-encoded, and so is a `%` that
 /// starts no escape, which readers of archives cannot decode.
 fn uri(url: &str) -> String {
-    let mut pieces = url.split('%');
-    let mut escaped = pieces.next().unwrap_or_default().to_owned();
-    for piece in pieces {
-        let digits = piece.bytes().take(2).filter(u8::is_ascii_hexdigit).count();
-        escaped.push_str(if digits == 2 { "%" } else { "%25" });
-        escaped.push_str(piece);
-    }
-    let url = escaped;
+    let url = raw_path::without_stray_percent(url);
     let authority = url.find("://").map_or(0, |at| at + 3);
     let path = url[authority..]
         .find(['/', '?', '#'])
         .map_or(url.len(), |at| authority + at);
     let (origin, path) = url.split_at(path);
     let origin = utf8_percent_encode(origin, NO_URI);
-    let path = raw_path::without_stray_percent(path);
-    format!("{origin}{}", utf8_percent_encode(&path, NO_PATH))
+    format!("{origin}{}", utf8_percent_encode(path, NO_PATH))
 }
 
 fn pairs(pairs: &[(String, String)]) -> Value {
@@ -195,6 +179,19 @@ fn entry(exchange: &Exchange) -> Value {
     entry
 }
 
+/// Adds a body's text. HAR has no `encoding` for that of a request; some readers know it.
+fn with_text(mut content: Value, headers: &[(String, String)], body: &Body) -> Value {
+    content["mimeType"] = header(headers, "content-type").into();
+    content["text"] = body.text.as_str().into();
+    if body.base64 {
+        content["encoding"] = "base64".into();
+    }
+    if body.cut {
+        content["comment"] = "cut".into();
+    }
+    content
+}
+
 fn request(exchange: &Exchange) -> Value {
     let query: Vec<(String, String)> = exchange
         .url
@@ -213,18 +210,7 @@ fn request(exchange: &Exchange) -> Value {
         "bodySize": body.bytes,
     });
     if body.bytes > 0 {
-        let mut data = json!({
-            "mimeType": header(&exchange.request_headers, "content-type"),
-            "text": body.text,
-        });
-        if body.base64 {
-            // HAR has no field for it here; some readers know this one.
-            data["encoding"] = "base64".into();
-        }
-        if body.cut {
-            data["comment"] = "cut".into();
-        }
-        request["postData"] = data;
+        request["postData"] = with_text(json!({}), &exchange.request_headers, body);
     }
     request
 }
@@ -240,17 +226,8 @@ fn response(exchange: &Exchange) -> Value {
         Outcome::Failed(why) => (0, why.as_str()),
     };
     let body = &exchange.response_body;
-    let mut content = json!({
-        "size": body.bytes,
-        "mimeType": header(&exchange.response_headers, "content-type"),
-        "text": body.text,
-    });
-    if body.base64 {
-        content["encoding"] = "base64".into();
-    }
-    if body.cut {
-        content["comment"] = "cut".into();
-    }
+    let size = json!({ "size": body.bytes });
+    let mut content = with_text(size, &exchange.response_headers, body);
     let signed = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
     if let Some(wire) = exchange.response_wire {
         content["compression"] = (signed(body.bytes) - signed(wire)).into();
@@ -272,6 +249,8 @@ fn response(exchange: &Exchange) -> Value {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::domain::{AccountId, ExchangeId, WallTime};
 

@@ -61,7 +61,6 @@ impl Global {
         Locations::of_process(self.config.clone(), self.state_dir.clone())
     }
 
-    /// What `doctor` checks.
     pub fn subject(&self) -> Subject {
         Subject {
             locations: self.locations(),
@@ -81,7 +80,6 @@ impl Global {
         config::load(&self.locations(), &SPECS)
     }
 
-    /// Where tilldeck saves secrets.
     pub fn vault(&self) -> Result<Vault, Problem> {
         Ok(Vault::system(
             self.state_folder()?.join(config::VAULT),

@@ -12,7 +12,6 @@ use crate::tui;
 /// Print every action of the console with its keys, as the config file binds them.
 #[derive(Debug, Args)]
 pub struct Keys {
-    /// The format of the rows.
     #[command(flatten)]
     format: AsCsv,
 }
@@ -24,7 +23,7 @@ impl Command for Keys {
         let ui = global.load_config()?.ui;
         let rows = tui::key_rows(&console::keys(&ui));
         let heads = ["where", "keys", "what", "name"];
-        let mut listing = Listing::new(out, heads, ["scope", "keys", "help", "action"]);
+        let mut listing = Listing::new(out, heads, "scope,keys,help,action");
         for row in rows.map_err(|error| console::misconfigured(&ui, error))? {
             let object = json!({
                 "scope": row.place,

@@ -5,7 +5,7 @@ mod join;
 use clap::Args;
 use serde_json::json;
 
-use super::exit::{CommandResult, Exit};
+use super::exit::{CommandResult, Exit, local};
 use super::global::LedgerChoice;
 use super::output::{AsCsv, Cell, Format, Records, Table, Tone, plain, toned};
 use super::settings::Settings;
@@ -30,31 +30,14 @@ commands! {
 /// Show where the ledger is and whether it can be used.
 #[derive(Debug, Args)]
 pub struct ShowLedger {
-    /// The format of the report.
     #[command(flatten)]
     format: AsCsv,
 }
 
-const FIELDS: [&str; 18] = [
-    "kind",
-    "place",
-    "exists",
-    "database_schema",
-    "server_version",
-    "role",
-    "superuser",
-    "missing_rights",
-    "synchronous_commit",
-    "full_page_writes",
-    "round_trip_us",
-    "clock_ahead_ms",
-    "version",
-    "newest_version",
-    "bytes",
-    "requests",
-    "callbacks",
-    "seal_key_matches",
-];
+const FIELDS: &str = "\
+    kind,place,exists,database_schema,server_version,role,superuser,missing_rights,\
+    synchronous_commit,full_page_writes,round_trip_us,clock_ahead_ms,version,newest_version,bytes,\
+    requests,callbacks,seal_key_matches";
 
 impl Command for ShowLedger {
     fn execute(self, start: Start<'_>) -> CommandResult {
@@ -218,9 +201,7 @@ impl Command for ImportLedger {
                 let file = settings.global.state_folder()?.join("ledger.db");
                 let shown = inert::cut(&file.to_string_lossy(), 400);
                 if !file.exists() {
-                    return Err(Problem::new(
-                        ProblemKind::Local,
-                        format!("there is no ledger in {shown}"),
+                    return Err(local(format!("there is no ledger in {shown}"),
                         "name its folder with --state-dir",
                     )
                     .into());

@@ -2,7 +2,8 @@
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::domain::{Problem, ProblemKind};
+use super::exit::local;
+use crate::domain::Problem;
 
 /// Enough for the console with simulator, receiver and a few connections.
 const FILES: u64 = 48;
@@ -21,8 +22,7 @@ pub fn ensure() -> Result<(), Problem> {
     if enough(limit.maximum) && setrlimit(Resource::Nofile, raised).is_ok() {
         return Ok(());
     }
-    Err(Problem::new(
-        ProblemKind::Local,
+    Err(local(
         format!(
             "the limit of open files is {}; tilldeck needs {FILES}",
             limit.current.unwrap_or_default()

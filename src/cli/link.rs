@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::command::{CommandContext, DeckCommand, request_options};
 use super::exit::{CommandResult, Exit, usage};
 use super::output::{Out, OutputError};
-use super::values::{amount, currency, email, payment_id};
+use super::values::{email, payment_id};
 use crate::domain::{Ability, Amount, Currency, LinkRequest, PaymentId};
 
 /// Print the payment link for a payer, and save the expected amount (Kanga START PAYMENT).
@@ -18,10 +18,10 @@ pub struct Link {
     #[arg(long, value_parser = payment_id)]
     id: PaymentId,
     /// The amount to pay.
-    #[arg(long, value_parser = amount, allow_negative_numbers = true)]
+    #[arg(long, value_parser = Amount::typed, allow_negative_numbers = true)]
     amount: Amount,
     /// The settlement currency; case-sensitive.
-    #[arg(long, value_parser = currency)]
+    #[arg(long, value_parser = Currency::typed)]
     currency: Currency,
     /// The product name that the payer sees.
     #[arg(long)]
@@ -30,7 +30,7 @@ pub struct Link {
     #[arg(long, value_parser = email)]
     email: Option<String>,
     /// The only currency the payer may pay with.
-    #[arg(long, value_parser = currency, value_name = "CURRENCY")]
+    #[arg(long, value_parser = Currency::typed, value_name = "CURRENCY")]
     force_currency: Option<Currency>,
     /// Add a payment token from Kanga to the link. With --email, the payer skips the e-mail verification.
     #[arg(long)]

@@ -8,6 +8,7 @@ use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
+use std::iter;
 use std::os::unix::fs::MetadataExt as _;
 
 use super::exit::usage;
@@ -76,7 +77,6 @@ pub struct Duplicate {
 
 impl Duplicate {
     /// Why its rows cannot be used.
-    #[must_use]
     pub fn conflict(&self) -> String {
         format!(
             "lines {} and {} have the same payment id but different amounts; remove one of them",
@@ -217,26 +217,26 @@ impl List {
 
     /// Its rows from the start.
     #[must_use]
-    pub fn rows(&self) -> Rows<'_> {
-        let lines = match &self.format {
-            Format::Ids => Lines::Ids {
-                reader: BufReader::new(Window::new(&self.file, self.start)),
-                line: 0,
-            },
-            Format::Csv(header) => Lines::Csv {
-                records: Records::new(&self.file, self.start, header.delimiter),
-                header,
-                begun: false,
-            },
-        };
-        Rows { list: self, lines }
+    pub fn rows(&self) -> Box<dyn Iterator<Item = Result<Row, Problem>> + '_> {
+        let failed = |error: io::Error| unread(&self.name, &error);
+        match &self.format {
+            Format::Ids => {
+                let mut reader = BufReader::new(Window::new(&self.file, self.start));
+                let mut line = 0;
+                let next = move || next_id(&mut reader, &mut line).transpose();
+                Box::new(iter::from_fn(next).map(move |row| row.map_err(failed)))
+            }
+            Format::Csv(header) => {
+                let mut records = Records::new(&self.file, self.start, header.delimiter);
+                let mut begun = false;
+                let next = move || next_record(&mut records, header, &mut begun).transpose();
+                Box::new(iter::from_fn(next).map(move |row| row.map_err(failed)))
+            }
+        }
     }
 
     /// Counts the rows and finds ids that occur in several. Keeps only a hash of each id, so a long list fits in
     /// memory.
-    ///
-    /// # Errors
-    /// If it cannot be read, or has no rows.
     fn overview(&self) -> Result<Overview, Problem> {
         let mut rows = 0;
         let mut seen = HashSet::new();
@@ -284,43 +284,6 @@ impl List {
             duplicates.retain(|_, known| known.next != known.first);
         }
         Ok(Overview { rows, duplicates })
-    }
-}
-
-/// The rows of a list.
-pub struct Rows<'a> {
-    list: &'a List,
-    lines: Lines<'a>,
-}
-
-enum Lines<'a> {
-    Ids {
-        reader: BufReader<Window<'a>>,
-        line: u64,
-    },
-    Csv {
-        records: Records<'a>,
-        header: &'a Header,
-        begun: bool,
-    },
-}
-
-impl Iterator for Rows<'_> {
-    type Item = Result<Row, Problem>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let next = match &mut self.lines {
-            Lines::Ids { reader, line } => next_id(reader, line),
-            Lines::Csv {
-                records,
-                header,
-                begun,
-            } => next_record(records, header, begun),
-        };
-        match next {
-            Ok(row) => row.map(Ok),
-            Err(error) => Some(Err(unread(&self.list.name, &error))),
-        }
     }
 }
 

@@ -16,7 +16,7 @@ use health::Health;
 use printing::{Note, Printing};
 
 use super::config_file::ConfigFile;
-use super::exit::{CommandResult, Exit, usage};
+use super::exit::{CommandResult, Exit, local, usage};
 use super::output::{Out, Tone};
 use super::settings::Settings;
 use super::start::{Command, Start, on_threads};
@@ -25,7 +25,7 @@ use super::values::bind;
 use crate::config;
 use crate::deck::metrics::Exporter;
 use crate::deck::{self, Deck, Options, Prepared, Receive};
-use crate::domain::{AccountId, Listening, Problem, ProblemKind, inert};
+use crate::domain::{AccountId, Listening, Problem, inert};
 use crate::ledger::Status;
 use crate::net::{self, EventSender};
 
@@ -110,8 +110,7 @@ impl Listen {
             settings: settings.clone(),
             events: events_to,
             closing: TaskTracker::new(),
-            health: Health::default(),
-            greeted: None,
+            receiving: Receiving::default(),
         };
         let ended = loop {
             let clock = &settings.clock;
@@ -121,14 +120,9 @@ impl Listen {
                     None => std::future::pending().await,
                 }
             };
-            let receiving = Receiving {
-                deck: &service.deck,
-                health: &mut service.health,
-                greeted: &mut service.greeted,
-                printing: &printing,
-            };
+            let receiving = &mut service.receiving;
             let signal = tokio::select! {
-                signal = receiving.run(&mut signals) => signal,
+                signal = receiving.run(&service.deck, &printing, &mut signals) => signal,
                 () = scrapes => Err(receiver_stopped()),
             };
             match signal {
@@ -156,7 +150,6 @@ impl Listen {
         Ok(exit)
     }
 
-    /// What the deck is opened with.
     fn options(&self, settings: &Settings) -> Result<Options, Problem> {
         let forward = forwards(&self.forward_to, settings)?;
         let configured = settings.config.callbacks.bind;
@@ -217,7 +210,6 @@ impl Signals {
 /// What a signal, or a change of the config file, asks for.
 enum Signal {
     End(Exit),
-    /// The configuration is read again.
     Reload,
 }
 
@@ -228,9 +220,7 @@ struct Service {
     events: EventSender,
     /// The earlier decks, which may still run programs for an event.
     closing: TaskTracker,
-    health: Health,
-    /// The URL that was printed last.
-    greeted: Option<String>,
+    receiving: Receiving,
 }
 
 impl Service {
@@ -354,24 +344,23 @@ fn no_account(name: &str, accounts: &[crate::domain::Account]) -> Problem {
     )
 }
 
-/// The receiver of an open deck.
-struct Receiving<'a> {
-    deck: &'a Deck,
-    health: &'a mut Health,
+/// What was printed about the receiver.
+#[derive(Default)]
+struct Receiving {
+    health: Health,
     /// The URL that was printed last.
-    greeted: &'a mut Option<String>,
-    printing: &'a Printing,
+    greeted: Option<String>,
 }
 
-impl Receiving<'_> {
+impl Receiving {
     /// Runs until a signal or a change of the configuration, or until no callbacks can be received.
-    async fn run(self, signals: &mut Signals) -> Result<Signal, Problem> {
-        let Self {
-            deck,
-            health,
-            greeted,
-            printing,
-        } = self;
+    async fn run(
+        &mut self,
+        deck: &Deck,
+        printing: &Printing,
+        signals: &mut Signals,
+    ) -> Result<Signal, Problem> {
+        let Self { health, greeted } = self;
         let mut listening = deck.listening();
         let mut ledger = deck.ledger().status_changes();
         let too_long = tokio::time::sleep(UP_MAX);
@@ -388,11 +377,7 @@ impl Receiving<'_> {
                 }
                 // Down before the first success is a wrong address, which no retry corrects.
                 Listening::Down { address, why, .. } if greeted.is_none() => {
-                    return Err(Problem::new(
-                        ProblemKind::Local,
-                        format!("cannot receive callbacks at {address}"),
-                        why,
-                    ));
+                    return Err(local(format!("cannot receive callbacks at {address}"), why));
                 }
                 Listening::Down { address, why, .. } => {
                     let what = format!("cannot receive callbacks at {address}");
@@ -432,8 +417,7 @@ impl Receiving<'_> {
 
 /// The error when the ledger cannot be used.
 fn nothing_saved(why: &str, status: &Status) -> Problem {
-    Problem::new(
-        ProblemKind::Local,
+    local(
         format!("cannot save callbacks, so none is received: {why}"),
         match status {
             Status::Away { .. } => {
@@ -445,8 +429,7 @@ fn nothing_saved(why: &str, status: &Status) -> Problem {
 }
 
 fn receiver_stopped() -> Problem {
-    Problem::new(
-        ProblemKind::Local,
+    local(
         "the callback receiver stopped",
         "start it again; every callback with the response 200 is saved",
     )

@@ -27,7 +27,6 @@ use selection::Selection;
 /// How often `--follow` reads new entries.
 const LOOK: Duration = Duration::from_millis(300);
 
-/// The default of `--limit`.
 const ROWS: usize = 200;
 
 /// The most omitted rows that are counted.
@@ -44,7 +43,6 @@ pub struct Log {
     /// With --export, convert it.
     #[arg(long, value_parser = path(), value_name = "FILE", conflicts_with_all = ["deliveries", "follow", "all_profiles", "csv"])]
     open: Option<PathBuf>,
-    /// Which entries, and how.
     #[command(flatten)]
     entries: Entries,
 }
@@ -67,16 +65,14 @@ struct Entries {
     /// Keep printing new entries.
     #[arg(long, short)]
     follow: bool,
-    /// Which entries.
     #[command(flatten)]
     selection: Selection,
-    /// Show only the newest N entries. Default: 200, or all with --export.
+    /// Show only the newest N entries; a number larger than the log shows all. Default: 200, or all with --export.
     #[arg(long, value_parser = limit, value_name = "N", allow_negative_numbers = true)]
     limit: Option<usize>,
     /// Export whole requests with responses, or whole callbacks, in this format. Secrets are redacted.
     #[arg(long, value_enum, value_name = "FORMAT", conflicts_with_all = ["follow", "csv"])]
     export: Option<Export>,
-    /// The format of the rows.
     #[command(flatten)]
     format: AsCsv,
 }
@@ -97,7 +93,7 @@ impl DeckCommand for Entries {
         let out = &self.format.on(&cx.out.for_reader());
         let cx = &CommandContext { out, ..*cx };
         if let Some(why) = cx.deck.ledger().status().await.failure() {
-            return Err(local(format!("tilldeck cannot read the ledger: {why}")).into());
+            return Err(local(format!("tilldeck cannot read the ledger: {why}"), "").into());
         }
         if self.deliveries {
             self.selection.must_suit_callbacks()?;
@@ -109,7 +105,6 @@ impl DeckCommand for Entries {
 }
 
 impl Entries {
-    /// Prints the requests.
     async fn show(&self, cx: &CommandContext<'_>) -> CommandResult {
         let (ledger, out) = (cx.deck.ledger(), cx.out);
         let [since, until] = self.selection.period(cx)?;
@@ -190,10 +185,6 @@ fn none(what: &str, settings: &Settings) -> String {
     }
 }
 
-/// Waits for the next read.
-///
-/// # Errors
-/// If stdout is closed.
 async fn look_again(out: &Out) -> Result<(), OutputError> {
     tokio::select! {
         biased;
@@ -239,7 +230,6 @@ impl<'a> Pages<'a> {
     }
 }
 
-/// Writes each exchange in another format.
 async fn export(format: Export, pages: &mut Pages<'_>, out: &Out) -> CommandResult {
     let mut writer = Writer::new(format, out);
     loop {
@@ -255,7 +245,6 @@ async fn export(format: Export, pages: &mut Pages<'_>, out: &Out) -> CommandResu
     Ok(Exit::Done)
 }
 
-/// Writes an export row by row.
 struct Writer<'a> {
     format: Export,
     out: &'a Out,
@@ -293,7 +282,6 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// Writes the end of the export.
     fn end(self) -> Result<(), OutputError> {
         if self.format != Export::Har {
             return Ok(());
@@ -340,28 +328,10 @@ const HEADS: [&str; 10] = [
     // In a shared ledger.
     "",
 ];
-const FIELDS: [&str; 18] = [
-    "id",
-    "account",
-    "provider",
-    "environment",
-    "at",
-    "method",
-    "url",
-    "about",
-    "attempt",
-    "status",
-    "error",
-    "ms",
-    "bytes_sent",
-    "bytes_received",
-    "bytes_received_wire",
-    "http_version",
-    "profile",
-    "operator",
-];
+const FIELDS: &str = "\
+    id,account,provider,environment,at,method,url,about,attempt,status,error,ms,bytes_sent,\
+    bytes_received,bytes_received_wire,http_version,profile,operator";
 
-/// Prints requests.
 struct Printer {
     listing: Listing<{ HEADS.len() }>,
     zone: TimeZone,

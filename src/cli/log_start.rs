@@ -39,7 +39,6 @@ impl LogStart {
         self
     }
 
-    /// Starts the log.
     pub fn run(self) {
         let Some(state) = self.state else { return };
         // Where too few files may be opened, nothing is begun.

@@ -30,7 +30,7 @@ mod log_start;
 mod man;
 mod misuse;
 mod open;
-pub mod output;
+mod output;
 mod payments;
 mod plain;
 mod player;

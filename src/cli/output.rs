@@ -37,8 +37,6 @@ pub enum Color {
 }
 
 impl Color {
-    /// Whether to use colors on a stream.
-    #[must_use]
     pub fn wanted(self, terminal: bool) -> bool {
         let decorates = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
         self.shown(terminal) && (self == Self::Always || decorates)
@@ -78,11 +76,8 @@ impl fmt::Display for OutputError {
 /// Stdout and stderr, with the selected format.
 #[derive(Debug, Clone, Default)]
 pub struct Out {
-    /// How results are printed.
     pub format: Format,
-    /// Colors on stdout.
     pub color: bool,
-    /// Colors on stderr.
     pub color_err: bool,
     /// What was asked for.
     choice: Color,
@@ -128,7 +123,6 @@ enum Progress {
 
 impl Out {
     /// The process's streams.
-    #[must_use]
     pub fn new(json: bool, color: Color) -> Self {
         Self {
             format: if json { Format::Json } else { Format::Text },
@@ -140,7 +134,6 @@ impl Out {
     }
 
     /// The same streams with results in another format.
-    #[must_use]
     pub fn with_format(&self, format: Format) -> Self {
         Self {
             format,
@@ -148,20 +141,16 @@ impl Out {
         }
     }
 
-    /// Whether results are JSON objects.
-    #[must_use]
     pub fn is_json(&self) -> bool {
         self.format == Format::Json
     }
 
     /// Whether stdout shows colors that are content, not decoration: a QR code cannot be scanned without.
-    #[must_use]
     pub fn colors_codes(&self) -> bool {
         self.choice.shown(io::stdout().is_terminal())
     }
 
     /// The same streams for a command that only prints: it ends when its reader closes stdout.
-    #[must_use]
     pub fn for_reader(&self) -> Self {
         Self {
             reader: Reader::Needed,
@@ -198,14 +187,12 @@ impl Out {
         *self.progress() = progress;
     }
 
-    /// Advances by one step.
     pub fn advance_progress(&self) {
         if let Progress::Bar(bar) = &*self.progress() {
             bar.inc(1);
         }
     }
 
-    /// Removes the progress bar.
     pub fn end_progress(&self) {
         if let Progress::Bar(bar) = std::mem::take(&mut *self.progress()) {
             bar.finish_and_clear();
@@ -241,16 +228,10 @@ impl Out {
         }
     }
 
-    /// Colors `text` for stdout.
-    #[must_use]
     pub fn paint(&self, tone: Tone, text: &str) -> String {
         paint(self.color, tone, text)
     }
 
-    /// Writes bytes to stdout.
-    ///
-    /// # Errors
-    /// If stdout fails.
     pub fn bytes(&self, bytes: &[u8]) -> Result<(), OutputError> {
         match self.apart(|| write_whole(&io::stdout().lock(), bytes)) {
             Err(OutputError::ReaderGone) if self.reader == Reader::Optional => Ok(()),
@@ -258,27 +239,16 @@ impl Out {
         }
     }
 
-    /// Writes a line to stdout.
-    ///
-    /// # Errors
-    /// If stdout fails.
     pub fn line(&self, line: &str) -> Result<(), OutputError> {
         self.bytes(format!("{line}\n").as_bytes())
     }
 
-    /// Writes a table to stdout.
-    ///
-    /// # Errors
-    /// If stdout fails.
     pub fn table(&self, table: &Table) -> Result<(), OutputError> {
         let lines = table.lines(self);
         lines.iter().try_for_each(|line| self.line(line))
     }
 
     /// Writes a result to stdout: an object for scripts, else a line.
-    ///
-    /// # Errors
-    /// If stdout fails.
     pub fn result(&self, object: &Value, line: &str) -> Result<(), OutputError> {
         if self.is_json() {
             self.object(object)
@@ -288,9 +258,6 @@ impl Out {
     }
 
     /// Writes a JSON object with its schema, on one line, to stdout.
-    ///
-    /// # Errors
-    /// If stdout fails.
     pub fn object(&self, fields: &serde_json::Value) -> Result<(), OutputError> {
         let mut object = serde_json::Map::new();
         object.insert("schema".into(), json!(1));
@@ -305,7 +272,6 @@ impl Out {
         self.apart(|| say(words));
     }
 
-    /// Writes a message with a label to stderr.
     pub fn message(&self, tone: Tone, label: &str, words: &str) {
         self.say(&format!("{} {words}", paint(self.color_err, tone, label)));
     }
@@ -317,20 +283,15 @@ impl Out {
         }
     }
 
-    /// Writes a note to stderr.
     pub fn note(&self, words: &str) {
         self.message(Tone::Dim, "note:", words);
     }
 
-    /// Writes a warning to stderr.
     pub fn warn(&self, words: &str) {
         self.message(Tone::Warn, "warning:", words);
     }
 
     /// Prints a failure: with `--json` an object to stdout, else a message to stderr.
-    ///
-    /// # Errors
-    /// If stdout fails.
     pub fn problem(&self, problem: &Problem) -> Result<(), OutputError> {
         if self.is_json() {
             return self.object(&json!({ "error": problem_json(problem) }));
@@ -350,8 +311,6 @@ impl Out {
     }
 }
 
-/// A failure as JSON.
-#[must_use]
 pub fn problem_json(problem: &Problem) -> Value {
     let words = |text: &str| redact::scrub(&inert::unescaped(text)).into_owned();
     json!({

@@ -61,7 +61,6 @@ pub fn goes_alone(command: &str) -> Problem {
     )
 }
 
-/// The console without a screen.
 pub struct Plain {
     lines: Lines,
 }
@@ -86,7 +85,6 @@ impl Command for Plain {
     }
 }
 
-/// Why the lines end.
 enum End {
     Signal,
     /// Stdout is closed, or fails.

@@ -10,9 +10,7 @@ use super::prompt::{self, can_ask};
 use super::secret::{read_from, source_of};
 use super::start::commands;
 use super::values::player_id;
-use crate::domain::{
-    Ability, Account, Item, PlayerId, PlayerToken, Problem, ProblemKind, Secret, inert,
-};
+use crate::domain::{Ability, Account, Item, PlayerId, PlayerToken, Problem, Secret, inert};
 
 commands! {
     /// Verify a player and list the player's items (Kongregate).
@@ -22,7 +20,6 @@ commands! {
     }
 }
 
-/// The hint about `--token`.
 const WAYS: &str = "pass --token env:NAME, file:PATH, command:PROGRAM ARGUMENTS…, keyring:NAME or callback, or run it at a terminal \
                     to be prompted; never pass the token itself";
 
@@ -83,22 +80,12 @@ pub struct ListItems {
     /// The player's number (Kongregate's `user_id`).
     #[arg(value_name = "USER_ID", value_parser = player_id, allow_negative_numbers = true)]
     player: PlayerId,
-    /// The format of the rows.
     #[command(flatten)]
     format: AsCsv,
 }
 
 const ITEM_HEADS: [&str; 5] = ["item", "identifier", "uses left", "name", "data"];
-const ITEM_FIELDS: [&str; 8] = [
-    "account",
-    "player",
-    "id",
-    "identifier",
-    "name",
-    "description",
-    "remaining_uses",
-    "data",
-];
+const ITEM_FIELDS: &str = "account,player,id,identifier,name,description,remaining_uses,data";
 
 impl DeckCommand for ListItems {
     async fn run(self, cx: &CommandContext<'_>) -> CommandResult {
@@ -146,16 +133,11 @@ async fn token_of(
         Some(source) => {
             let source = source_of("--token", source)
                 .map_err(|problem| unusable(account, &problem.message))?;
-            let resolved = read_from(source).await.map_err(|error| {
-                Problem::new(
-                    ProblemKind::Config,
-                    format!(
-                        "account {}: tilldeck cannot read the token of player {player}: {error}",
-                        account.id
-                    ),
-                    WAYS,
-                )
-            })?;
+            let what = format!(
+                "account {}: tilldeck cannot read the token of player {player}",
+                account.id
+            );
+            let resolved = read_from(source, &what, WAYS).await?;
             for warning in &resolved.warnings {
                 out.warn(warning);
             }

@@ -8,6 +8,7 @@ use std::io::{BufRead as _, BufReader, IsTerminal as _, Read as _, Write as _};
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use secrecy::zeroize::Zeroizing;
 
+use super::exit::local;
 use crate::domain::secret::trimmed;
 use crate::domain::{Problem, ProblemKind, Secret, inert};
 
@@ -34,9 +35,6 @@ pub async fn line(question: &str) -> Option<String> {
 }
 
 /// Asks for a yes. With any other answer, or none, fails with the message `otherwise`.
-///
-/// # Errors
-/// If the answer is not yes.
 pub async fn confirm(question: &str, otherwise: &str) -> Result<(), Problem> {
     match line(question).await {
         Some(answer) if is_yes(&answer) => Ok(()),
@@ -66,15 +64,13 @@ fn put(question: &str) {
     let _ = stderr.flush();
 }
 
-/// Asks for a line without echo.
 async fn hidden(question: &str) -> Result<Secret, Problem> {
     let _echo = Echo::off()?;
     put(question);
     match tokio::task::spawn_blocking(unseen_line).await {
         Ok(Ok(Some(secret))) => Ok(secret),
         Ok(Ok(None)) | Err(_) => Err(interrupted()),
-        Ok(Err(error)) => Err(Problem::new(
-            ProblemKind::Local,
+        Ok(Err(error)) => Err(local(
             format!(
                 "cannot read from the terminal: {}",
                 inert::cut(&error.to_string(), 120)
@@ -98,9 +94,6 @@ pub async fn secret(question: &str) -> Result<Secret, Problem> {
 }
 
 /// As [`secret`]; `None` if nothing is typed.
-///
-/// # Errors
-/// As [`secret`].
 pub async fn optional_secret(question: &str) -> Result<Option<Secret>, Problem> {
     let typed = hidden(&format!("{question} (not shown): ")).await?;
     let typed = trimmed(typed.expose());
@@ -147,8 +140,7 @@ impl Echo {
         let hidden: rustix::io::Result<Termios> = hidden();
         match hidden {
             Ok(as_it_was) => Ok(Self(Some((terminal, as_it_was)))),
-            Err(error) => Err(Problem::new(
-                ProblemKind::Local,
+            Err(error) => Err(local(
                 format!("this terminal cannot hide what is typed: {error}"),
                 "pass the secret by env:NAME, file:PATH or command:… instead",
             )),

@@ -19,15 +19,12 @@ use super::exit::usage;
 
 /// The largest file. It is read into memory, and a part of a recording would be misleading.
 const SIZE_MAX: u64 = 128 * 1024 * 1024;
-/// The most requests that are read.
 const REQUESTS_MAX: usize = 100_000;
 /// Longer headers are cut.
 const HEADER_MAX: usize = 2_000;
 const URL_MAX: usize = 8_000;
-/// The longest name of an account.
 const ACCOUNT_MAX: usize = 64;
 
-/// What a file holds.
 #[derive(Debug)]
 pub struct Recording {
     /// The oldest first. Every text is redacted.
@@ -65,7 +62,6 @@ struct Entry {
     exchange: Exchange,
 }
 
-/// The entries of a file, in its order.
 struct Entries {
     read: Vec<Entry>,
     most: usize,
@@ -131,22 +127,10 @@ impl Texts<'_> {
 
     /// The account's environment, if it is one: another program knows none.
     fn environment(&self, text: &str) -> String {
-        let known = [
-            Environment::Production,
-            Environment::Sandbox,
-            Environment::Embedded,
-        ];
-        let known = known
-            .map(Environment::as_str)
-            .into_iter()
-            .find(|known| *known == text);
-        known
-            .filter(|_| self.origin == Origin::Own)
-            .unwrap_or_default()
-            .to_owned()
+        let known = Environment::from_word(text).filter(|_| self.origin == Origin::Own);
+        known.map_or("", Environment::as_str).to_owned()
     }
 
-    /// The provider, if it is one.
     fn provider(&self, text: &str) -> String {
         if self.origin == Origin::Own { text } else { "" }.to_owned()
     }
@@ -197,7 +181,6 @@ fn content(path: &Path) -> Result<Vec<u8>, String> {
     }
 }
 
-/// The most requests that are read of a file.
 fn parse(bytes: &[u8], most: usize) -> Result<Recording, String> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     // Only what an archive begins with is on the first line, or its field `log`.

@@ -92,10 +92,13 @@ fn report(delivery: &Delivery, out: &Out) -> CommandResult {
         // A callback may have earlier forwards; the job of this run has the highest id.
         .max_by_key(|job| job.id);
     let job = newest.ok_or_else(|| {
-        local(format!(
-            "the result of forwarding callback {} is unknown",
-            delivery.id.0
-        ))
+        local(
+            format!(
+                "the result of forwarding callback {} is unknown",
+                delivery.id.0
+            ),
+            "",
+        )
     })?;
     if job.state == JobState::Done {
         let line = format!("{}  {}", delivery.id.0, deliveries::in_words(job));

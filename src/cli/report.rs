@@ -27,7 +27,6 @@ pub const COLUMNS: [&str; 14] = [
     "profile",
 ];
 
-/// The columns of a table of results.
 pub const HEADS: [&str; 6] = [
     "",
     "state, verdict",
@@ -42,7 +41,6 @@ pub const NOT_FOUND: &str = "not_found";
 /// The verdict of a payment that could not be checked.
 pub const UNKNOWN: &str = "unknown";
 
-/// The result of a check.
 #[derive(Debug, Clone)]
 pub enum Found {
     /// The provider's answer.
@@ -56,15 +54,12 @@ pub enum Found {
 /// A payment with its result and its expected sum.
 #[derive(Debug, Clone)]
 pub struct Report {
-    /// Its account.
     pub account: AccountId,
     /// Its id; in a list it may be invalid.
     pub id: String,
     /// Its line in the list.
     pub line: Option<u64>,
-    /// The result of its check.
     pub found: Found,
-    /// Its expected sum.
     pub expected: Option<Expected>,
     /// When the provider answered.
     pub at: Option<WallTime>,
@@ -79,7 +74,6 @@ impl Report {
         }
     }
 
-    /// The verdict, if there is a payment.
     pub fn verdict(&self) -> Option<PaymentVerdict> {
         let payment = self.payment()?;
         Some(payment.verdict(self.expected.as_ref()))

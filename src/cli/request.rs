@@ -20,7 +20,6 @@ use crate::domain::raw_path::{self, HasFragment};
 use crate::domain::{Ability, Account, AuthMethod, Problem, RawReply, RawRequest, charset, inert};
 pub(super) use body::{Body, SIZE_MAX, from};
 
-/// The most pages of one command.
 const PAGES_MAX: usize = 1000;
 
 /// Send any API call with an account's credentials, within its rate limit. The response body goes to stdout, the
@@ -75,10 +74,18 @@ impl DeckCommand for Request {
             } else {
                 None
             };
-            let Some(next) = next else {
-                return Ok(exit);
-            };
-            request.path = next;
+            match next {
+                None => return Ok(exit),
+                Some(next) if next.is_certain => request.path = next.path,
+                Some(next) => {
+                    let path = inert::cut(&next.path, 130);
+                    cx.out.warn(&format!(
+                        "stopped after this page: tilldeck cannot read from the response whether another one follows. \
+                         Send the call with the path {path}, and so on, until a page has no entries"
+                    ));
+                    return Ok(exit);
+                }
+            }
         }
         let path = inert::cut(&request.path, 130);
         let warning = format!("stopped after {PAGES_MAX} pages; the next one is {path}");
@@ -133,7 +140,6 @@ fn print(
 }
 
 impl Request {
-    /// The account and the confirmed request.
     async fn prepare(&self, deck: &Deck) -> Result<(Account, RawRequest), Problem> {
         let choice = self.auth.map(|_| Ability::AuthMethods);
         let account = deck.pick(Some(&self.account_name), choice)?;

@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use crate::private;
 use crate::tui::ScreenState;
 
-/// The file of a profile in the state folder.
 pub struct ScreenFile {
     folder: PathBuf,
     name: String,

@@ -4,16 +4,21 @@ use std::path::PathBuf;
 
 use super::exit::usage;
 use crate::config::{Environ, Resolved, SecretSource};
-use crate::domain::Problem;
+use crate::domain::{Problem, ProblemKind};
 
 pub const SOURCES: &str = "SOURCE is env:NAME, file:PATH, command:PROGRAM ARGUMENTS… or keyring:NAME, never the secret itself";
 
-/// Reads a secret, or says why it cannot be read. Runs on a blocking thread: a keyring may ask the operator first.
-pub async fn read_from(source: SecretSource) -> Result<Resolved, String> {
-    match tokio::task::spawn_blocking(move || source.resolve(&Environ::process())).await {
-        Ok(read) => read.map_err(|error| error.to_string()),
-        Err(error) => Err(error.to_string()),
-    }
+/// Reads a secret. Runs on a blocking thread: a keyring may ask the operator first. An error begins
+/// with `what`, and ends with why.
+pub async fn read_from(source: SecretSource, what: &str, hint: &str) -> Result<Resolved, Problem> {
+    let read = tokio::task::spawn_blocking(move || source.resolve(&Environ::process())).await;
+    let why = match read {
+        Ok(Ok(resolved)) => return Ok(resolved),
+        Ok(Err(error)) => error.to_string(),
+        Err(error) => error.to_string(),
+    };
+    let message = format!("{what}: {why}");
+    Err(Problem::new(ProblemKind::Config, message, hint))
 }
 
 /// Parses the source of the secret `what`.

@@ -64,7 +64,6 @@ impl Settings {
             || (self.profile.accounts == other.profile.accounts && parts(self) == parts(other))
     }
 
-    /// The name of `--account`.
     pub fn account(&self) -> Option<&str> {
         self.global.account.as_deref()
     }

@@ -20,7 +20,6 @@ use crate::runtime;
 
 /// A command: its arguments, with what it does. Most need a deck and are a [`DeckCommand`].
 pub trait Command {
-    /// Runs it to its end.
     fn execute(self, start: Start<'_>) -> CommandResult;
 }
 
@@ -30,10 +29,8 @@ impl<C: DeckCommand> Command for C {
     }
 }
 
-/// What a command starts from.
 pub struct Start<'a> {
     pub global: Global,
-    /// The table of all commands.
     pub commands: fn() -> clap::Command,
     pub log: LogStart,
     pub out: &'a Out,
@@ -181,7 +178,7 @@ pub fn block_on(command: impl Future<Output = CommandResult>) -> CommandResult {
 fn run_on(mut threads: Builder, command: impl Future<Output = CommandResult>) -> CommandResult {
     limits::ensure()?;
     let runtime = threads.enable_all().build();
-    let runtime = runtime.map_err(|error| local(format!("tilldeck cannot start: {error}")))?;
+    let runtime = runtime.map_err(|error| local(format!("tilldeck cannot start: {error}"), ""))?;
     let done = runtime.block_on(command);
     // A password manager that still waits for its user must not delay the exit.
     runtime.shutdown_background();

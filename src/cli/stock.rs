@@ -20,7 +20,6 @@ commands! {
     }
 }
 
-/// The hint about the file.
 const FILE: &str = "pass a text file with one key on each line, or - for stdin";
 
 /// After this many failures in a row the cause is not a single key.
@@ -43,21 +42,12 @@ pub struct AddStock {
     /// Exit with 6 instead of waiting when the rate limit is reached.
     #[arg(long)]
     no_wait: bool,
-    /// The format of the results.
     #[command(flatten)]
     format: AsCsv,
 }
 
-const FIELDS: [&str; 6] = [
-    "account",
-    "offer",
-    "line",
-    "result",
-    "key_id",
-    "error.message",
-];
+const FIELDS: &str = "account,offer,line,result,key_id,error.message";
 
-/// The numbers of keys by result.
 #[derive(Debug, Default)]
 struct Counts {
     added: usize,
@@ -138,7 +128,6 @@ impl AddStock {
     }
 }
 
-/// Prints the result for each key.
 struct Report<'a> {
     account: &'a Account,
     offer: &'a str,

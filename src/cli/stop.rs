@@ -17,7 +17,6 @@ static AT_ONCE: LazyLock<Arc<AtomicBool>> = LazyLock::new(|| Arc::new(AtomicBool
 /// Whether a signal arrived since the first [`StopSignals`].
 static STOPPING: OnceLock<Arc<AtomicBool>> = OnceLock::new();
 
-/// Why a command ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stop {
     /// The operator interrupts it, or the terminal closes.
@@ -83,7 +82,6 @@ impl StopSignals {
         Self(streams.collect())
     }
 
-    /// The next signal.
     pub async fn next(&mut self) -> Stop {
         let stop = poll_fn(|context| {
             let signal = self

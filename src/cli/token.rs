@@ -26,7 +26,6 @@ pub struct ShowTokens {
     /// Only this account. Without it, all accounts.
     #[arg(value_name = "ACCOUNT")]
     name: Option<String>,
-    /// The format of the rows.
     #[command(flatten)]
     format: AsCsv,
 }
@@ -56,7 +55,6 @@ pub struct RefreshTokens {
     /// Only this account. Without it, all accounts.
     #[arg(value_name = "ACCOUNT")]
     name: Option<String>,
-    /// The format of the rows.
     #[command(flatten)]
     format: AsCsv,
 }
@@ -128,7 +126,6 @@ fn accounts(name: Option<&str>, cx: &CommandContext<'_>) -> Result<Vec<Account>,
     Ok(theirs)
 }
 
-/// The account of this name.
 fn account(name: &str, deck: &Deck) -> Result<Account, Problem> {
     let account = deck.pick(Some(name), None)?;
     if account.uses_access_tokens {
@@ -146,25 +143,10 @@ fn account(name: &str, deck: &Deck) -> Result<Account, Problem> {
 const HEADS: [&str; 8] = [
     "", "account", "provider", "token", "ends", "issued", "saved", "",
 ];
-const FIELDS: [&str; 15] = [
-    "account",
-    "provider",
-    "environment",
-    "state",
-    "expires_in",
-    "expires_at",
-    "got_at",
-    "renews_at",
-    "saved_in",
-    "kept_note",
-    "fetched",
-    "note",
-    "failure.at",
-    "failure.why",
-    "failure.refused",
-];
+const FIELDS: &str = "\
+    account,provider,environment,state,expires_in,expires_at,got_at,renews_at,saved_in,kept_note,\
+    fetched,note,failure.at,failure.why,failure.refused";
 
-/// The tokens of accounts.
 struct Tokens<'a> {
     listing: Listing<8>,
     cx: &'a CommandContext<'a>,
@@ -178,7 +160,6 @@ impl<'a> Tokens<'a> {
         }
     }
 
-    /// Adds the token of one account.
     fn add(&mut self, account: &Account, status: &TokenStatus) -> Result<(), OutputError> {
         let now = self.cx.now();
         let state = status.state(now);
@@ -187,12 +168,12 @@ impl<'a> Tokens<'a> {
             "account": account.id,
             "provider": account.provider.0,
             "environment": account.environment.as_str(),
-            "state": state.word(),
+            "state": state.as_str(),
             "expires_in": status.left(now).map(|left| left.as_secs()),
             "expires_at": life.map(|life| life.requested_at().plus(life.life).rfc3339()),
             "got_at": life.map(|life| life.requested_at().rfc3339()),
             "renews_at": life.map(|life| life.requested_at().plus(life.renew_at).rfc3339()),
-            "saved_in": status.stored_in.word(),
+            "saved_in": status.stored_in.as_str(),
             "kept_note": non_empty(&status.stored_note),
             "fetched": status.fetched,
             "note": non_empty(&status.note),
@@ -209,7 +190,7 @@ impl<'a> Tokens<'a> {
         let issued = status.life.map_or(String::new(), |life| {
             format!("issued {} ago", time::fine(life.age(now)))
         });
-        let saved = match (&status.life, &status.stored_in) {
+        let saved = match (&status.life, status.stored_in) {
             (None, _) => String::new(),
             (Some(_), StoredIn::Memory) => "not saved".into(),
             (Some(_), stored) => format!("saved in the {}", place(stored)),
@@ -257,7 +238,7 @@ fn glyph(state: TokenState) -> (&'static str, Tone) {
     }
 }
 
-fn place(stored: &StoredIn) -> &'static str {
+fn place(stored: StoredIn) -> &'static str {
     match stored {
         StoredIn::Memory => "memory",
         StoredIn::Keyring => "keyring",

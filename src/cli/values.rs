@@ -1,4 +1,5 @@
-//! Parsers of argument values. Each rejects invalid values with a reason.
+//! Parsers of argument values. Each rejects invalid values with a reason. Numbers may be negative: otherwise `-5` would be "an
+//! unexpected argument", not a wrong amount.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -9,26 +10,20 @@ use clap::builder::{PathBufValueParser, PossibleValuesParser, TypedValueParser};
 use reqwest::Url;
 
 use crate::config::{self, AddressError, Environ};
-use crate::domain::simulate::{self, Fault};
-use crate::domain::since::Since;
+use crate::domain::simulate::{Fault, PayerAct};
 use crate::domain::{
-    Amount, AuthMethod, Currency, Expected, PaymentId, PaymentState, PaymentVerdict, PlayerId,
-    StatusFilter, time,
+    Amount, AuthMethod, Currency, Expected, PaymentId, PaymentState, PaymentVerdict, PlayerId, time,
 };
 use crate::net;
 
-/// The expected result of a check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Goal {
-    /// A state.
     State(PaymentState),
     /// FINALIZED, with the expected amount and currency.
     Paid,
 }
 
 impl Goal {
-    /// The state to wait for.
-    #[must_use]
     pub fn state(&self) -> PaymentState {
         match self {
             Self::State(state) => state.clone(),
@@ -46,13 +41,10 @@ impl fmt::Display for Goal {
     }
 }
 
-/// Parses the name of an authentication method.
 pub(super) fn auth_method() -> impl TypedValueParser<Value = AuthMethod> {
-    let words = PossibleValuesParser::new(AuthMethod::ALL.map(AuthMethod::as_str));
+    let words = PossibleValuesParser::new(AuthMethod::WORDS);
     words.try_map(|word| {
-        let mut all = AuthMethod::ALL.into_iter();
-        all.find(|known| known.as_str().eq_ignore_ascii_case(&word))
-            .ok_or("use basic or bearer")
+        AuthMethod::from_word(&word.to_ascii_lowercase()).ok_or("use basic or bearer")
     })
 }
 
@@ -67,18 +59,9 @@ pub(super) fn goal(text: &str) -> Result<Goal, String> {
 
 pub(super) fn verdict(text: &str) -> Result<PaymentVerdict, String> {
     PaymentVerdict::from_word(&text.to_ascii_lowercase()).ok_or_else(|| {
-        let known = PaymentVerdict::ALL.map(PaymentVerdict::as_str).join(", ");
+        let known = PaymentVerdict::WORDS.join(", ");
         format!("unknown verdict; the verdicts are {known}")
     })
-}
-
-pub(super) fn amount(text: &str) -> Result<Amount, String> {
-    // The arguments allow negative numbers: otherwise `-5` would be "an unexpected argument", not a wrong amount.
-    Amount::typed(text).map_err(|error| error.to_string())
-}
-
-pub(super) fn currency(text: &str) -> Result<Currency, String> {
-    Currency::typed(text).map_err(|error| error.to_string())
 }
 
 /// The sum of `--amount` and `--currency`, which go together.
@@ -97,13 +80,9 @@ pub(super) fn player_id(text: &str) -> Result<PlayerId, String> {
         .ok_or_else(|| "a player's number is a whole number, such as 1480702".into())
 }
 
-pub(super) fn duration(text: &str) -> Result<Duration, String> {
-    time::parse_duration(text).map_err(|error| error.to_string())
-}
-
 /// The longest time to wait for a response.
 pub(super) fn timeout(text: &str) -> Result<Duration, String> {
-    match duration(text)? {
+    match time::parse_duration(text).map_err(|error| error.to_string())? {
         Duration::ZERO => Err("the time must be longer than 0".into()),
         long if long > config::TIMEOUT_MAX => Err(format!(
             "the time must be at most {}",
@@ -125,12 +104,10 @@ fn whole(text: &str, range: std::ops::RangeInclusive<u64>) -> Result<u64, String
     })
 }
 
-/// How many rows to show.
 pub(super) fn limit(text: &str) -> Result<usize, String> {
     whole(text, 0..=u64::MAX).map(|number| usize::try_from(number).unwrap_or(usize::MAX))
 }
 
-/// A seed of the simulator.
 pub(super) fn seed(text: &str) -> Result<u64, String> {
     whole(text, 0..=u64::MAX)
 }
@@ -140,24 +117,13 @@ pub(super) fn speed(text: &str) -> Result<u32, String> {
     whole(text, 1..=100_000).map(|number| u32::try_from(number).expect("100,000 fit"))
 }
 
-/// How many times a callback is sent.
 pub(super) fn times(text: &str) -> Result<u32, String> {
     whole(text, 1..=1000).map(|number| u32::try_from(number).expect("1,000 fit"))
 }
 
-/// The id of a saved callback.
 pub(super) fn callback_id(text: &str) -> Result<i64, String> {
     let id = text.parse().ok().filter(|id| *id > 0);
     id.ok_or_else(|| "a callback's id is a whole number, such as 17".into())
-}
-
-/// A status of responses.
-pub(super) fn status(text: &str) -> Result<StatusFilter, String> {
-    StatusFilter::parse(text).map_err(|error| error.to_string())
-}
-
-pub(super) fn since(text: &str) -> Result<Since, String> {
-    Since::parse(text).map_err(|error| error.to_string())
 }
 
 /// A path; expands `~`.
@@ -185,11 +151,9 @@ pub(super) fn state(text: &str) -> Result<PaymentState, String> {
             let known: Vec<&str> = PaymentState::KNOWN
                 .iter()
                 .map(PaymentState::as_str)
-                .collect::<Vec<_>>();
-            Err(format!(
-                "unknown state; the states are {}",
-                known.join(", ")
-            ))
+                .collect();
+            let known = known.join(", ");
+            Err(format!("unknown state; the states are {known}"))
         }
         state => Ok(state),
     }
@@ -202,18 +166,11 @@ pub(super) fn fault(text: &str) -> Result<Fault, String> {
     })
 }
 
-pub(super) fn act(text: &str) -> Result<simulate::PayerAct, String> {
-    simulate::PayerAct::ALL
-        .iter()
-        .find(|(_, name)| *name == text)
-        .map(|(act, _)| *act)
-        .ok_or_else(|| {
-            let names: Vec<&str> = simulate::PayerAct::ALL
-                .iter()
-                .map(|(_, name)| *name)
-                .collect();
-            format!("unknown action; the actions are {}", names.join(", "))
-        })
+pub(super) fn act(text: &str) -> Result<PayerAct, String> {
+    PayerAct::from_word(text).ok_or_else(|| {
+        let names = PayerAct::WORDS.join(", ");
+        format!("unknown action; the actions are {names}")
+    })
 }
 
 pub(super) fn method(text: &str) -> Result<String, String> {

@@ -1,18 +1,6 @@
 //! The words of states in tables for people. JSON has the words of a contract instead.
 
-use crate::domain::{CredentialStatus, Delivery, Environment, TokenState, Verdict};
-
-pub fn environment(environment: Environment) -> &'static str {
-    environment.title()
-}
-
-pub fn credentials(status: &CredentialStatus) -> &'static str {
-    match status {
-        CredentialStatus::Good { .. } => "valid",
-        CredentialStatus::Refused { .. } => "rejected",
-        other => other.word(),
-    }
-}
+use crate::domain::{Delivery, TokenState, Verdict};
 
 pub fn token(state: TokenState) -> &'static str {
     match state {

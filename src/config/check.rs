@@ -11,7 +11,7 @@ use std::path::Path;
 
 use ipnet::IpNet;
 
-use crate::domain::AccountId;
+use crate::domain::{AccountId, Tone};
 
 use super::paths::expand;
 use super::{
@@ -22,7 +22,7 @@ use account::{ACCOUNT, BUDGET, Specs, accounts, secret};
 use hooks::HOOKS;
 use ledger::LEDGER;
 use table::{Found, Table};
-use ui::{UI, color, tones};
+use ui::{UI, color};
 
 const ROOT: [&str; 7] = [
     "default_profile",
@@ -97,7 +97,7 @@ pub(super) fn all_names(specs: &[&ProviderSpec]) -> Vec<&'static str> {
         &NETWORK,
         &HOOKS,
         &UI,
-        &tones(),
+        &Tone::WORDS,
     ];
     let of_providers = specs.iter().flat_map(|spec| {
         let keys = spec.keys.iter().map(|key| key.name);

@@ -32,11 +32,6 @@ const REST: Duration = Duration::from_millis(100);
 /// How long to wait between checks of a silent program.
 const PAUSE: Duration = Duration::from_millis(5);
 
-const AT_ONCE: Timespec = Timespec {
-    tv_sec: 0,
-    tv_nsec: 0,
-};
-
 static WITHHELD: RwLock<BTreeSet<String>> = RwLock::new(BTreeSet::new());
 
 /// From now on, started programs do not inherit this variable.
@@ -321,9 +316,9 @@ impl<P: Read + AsFd> Pipe<P> {
 
     /// Reads what is available.
     fn take(&mut self) {
-        let ready = self
-            .end()
-            .is_some_and(|end| poll(&mut [end], Some(&AT_ONCE)).is_ok_and(|ready| ready > 0));
+        let ready = self.end().is_some_and(|end| {
+            poll(&mut [end], Some(&Timespec::default())).is_ok_and(|ready| ready > 0)
+        });
         let mut chunk = Zeroizing::new([0; 4096]);
         let room = chunk.len().min(self.left());
         let Some(end) = self.end.as_mut().filter(|_| ready) else {

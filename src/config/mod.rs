@@ -20,6 +20,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+use crate::domain::words::words;
 use crate::domain::{AccountId, Color, Colors, HookEvent, ThemeChoice, inert};
 
 pub use environ::Environ;
@@ -256,29 +257,16 @@ impl Default for Ui {
     }
 }
 
-/// A way for the terminal to show that something needs attention.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Notify {
-    /// The bell.
-    Bell,
-    /// A notification of the desktop.
-    Desktop,
-    /// The window's title.
-    Title,
-}
-
-impl Notify {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::Bell, Self::Desktop, Self::Title];
-
-    /// The word in the file.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Bell => "bell",
-            Self::Desktop => "desktop",
-            Self::Title => "title",
-        }
+words! {
+    /// A way for the terminal to show that something needs attention. The words are those of the file.
+    #[derive(PartialOrd, Ord)]
+    pub enum Notify {
+        /// The bell.
+        Bell = "bell",
+        /// A notification of the desktop.
+        Desktop = "desktop",
+        /// The window's title.
+        Title = "title",
     }
 }
 
@@ -342,16 +330,12 @@ impl Config {
         let name = name.unwrap_or(&self.default_profile);
         let found = self.profiles.iter().find(|profile| profile.name == name);
         found.ok_or_else(|| {
+            let names: Vec<_> = self.profiles.iter().map(|p| p.name.as_str()).collect();
             ConfigError::of_nothing(
                 format!("unknown profile {}", inert::quoted(name, 64)),
-                self.profile_list(),
+                format!("the profiles are: {}", names.join(", ")),
             )
         })
-    }
-
-    fn profile_list(&self) -> String {
-        let names: Vec<_> = self.profiles.iter().map(|p| p.name.as_str()).collect();
-        format!("the profiles are: {}", names.join(", "))
     }
 }
 

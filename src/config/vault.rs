@@ -161,10 +161,7 @@ impl Vault {
     }
 
     fn write(&self, path: &Path, secret: &Secret) -> Result<(), VaultError> {
-        let failed = |why| VaultError::File {
-            path: path.to_owned(),
-            why,
-        };
+        let failed = failed(path);
         self.private_folder(true)?;
         // Created with mode 0600 beside the file it replaces. A symbolic link of its name is replaced, not followed.
         let mut file = tempfile::NamedTempFile::new_in(&self.folder).map_err(failed)?;
@@ -231,14 +228,7 @@ impl Vault {
 
     /// The secret in a file, if the file exists.
     fn read(&self, path: &Path) -> Result<Option<Secret>, VaultError> {
-        let failed = |why| VaultError::File {
-            path: path.to_owned(),
-            why,
-        };
-        let unsafe_because = |why| VaultError::Unsafe {
-            path: path.to_owned(),
-            why,
-        };
+        let (failed, unsafe_because) = (failed(path), unsafe_because(path));
         let named = match fs::symlink_metadata(path) {
             Ok(named) => named,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -278,14 +268,7 @@ impl Vault {
 
     /// Checks that only the user can access the folder; creates it if requested.
     fn private_folder(&self, make: bool) -> Result<(), VaultError> {
-        let failed = |why| VaultError::File {
-            path: self.folder.clone(),
-            why,
-        };
-        let unsafe_because = |why| VaultError::Unsafe {
-            path: self.folder.clone(),
-            why,
-        };
+        let (failed, unsafe_because) = (failed(&self.folder), unsafe_because(&self.folder));
         if make {
             private::make_folder(&self.folder).map_err(failed)?;
         }
@@ -307,12 +290,23 @@ impl Vault {
     }
 }
 
+fn failed(path: &Path) -> impl Fn(io::Error) -> VaultError + Copy {
+    move |why| VaultError::File {
+        path: path.to_owned(),
+        why,
+    }
+}
+
+fn unsafe_because(path: &Path) -> impl Fn(&'static str) -> VaultError {
+    move |why| VaultError::Unsafe {
+        path: path.to_owned(),
+        why,
+    }
+}
+
 fn remove(path: &Path) -> Result<(), VaultError> {
     match fs::remove_file(path) {
-        Err(why) if why.kind() != io::ErrorKind::NotFound => Err(VaultError::File {
-            path: path.to_owned(),
-            why,
-        }),
+        Err(why) if why.kind() != io::ErrorKind::NotFound => Err(failed(path)(why)),
         _ => Ok(()),
     }
 }

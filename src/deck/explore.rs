@@ -22,6 +22,15 @@ fn page_of(manifest: &Manifest, request: &RawRequest) -> Option<(&'static str, u
     Some((call.params[at].name, page))
 }
 
+/// The page of a list after one that was received.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NextPage {
+    /// Its path.
+    pub path: String,
+    /// Whether the provider says that there is one; else tilldeck cannot read it from the response.
+    pub is_certain: bool,
+}
+
 impl Deck {
     /// The signed link to the page where a payer makes the purchase that `data` describes. Nothing is sent.
     ///
@@ -47,7 +56,7 @@ impl Deck {
         Err(Problem::new(ProblemKind::Usage, message, hint))
     }
 
-    /// The path of the next page of a list; `None` after the last one.
+    /// The next page of a list; `None` after the last one.
     ///
     /// # Errors
     /// If there is no such account.
@@ -56,7 +65,7 @@ impl Deck {
         account: &AccountId,
         request: &RawRequest,
         reply: &RawReply,
-    ) -> Result<Option<String>, Problem> {
+    ) -> Result<Option<NextPage>, Problem> {
         let runtime = self.runtime(account)?;
         let call = RawCall {
             method: request.method.clone(),
@@ -65,13 +74,16 @@ impl Deck {
             auth: None,
         };
         let digest = runtime.client.digest(&call, reply);
-        if digest.is_none_or(|digest| !digest.has_more) {
+        if digest.as_ref().is_some_and(|digest| !digest.has_more) {
             return Ok(None);
         }
         let page = page_of(runtime.manifest, request);
         Ok(page.and_then(|(name, page)| {
             let next = page.checked_add(1)?.to_string();
-            Some(fill::with_query(&request.path, name, &next))
+            Some(NextPage {
+                path: fill::with_query(&request.path, name, &next),
+                is_certain: digest.is_some(),
+            })
         }))
     }
 

@@ -212,7 +212,7 @@ impl Inner {
     fn input(&self, event: HookEvent, about: Value) -> String {
         let mut object = serde_json::Map::new();
         object.insert("schema".into(), json!(1));
-        object.insert("event".into(), json!(event.as_str()));
+        object.insert("event".into(), json!(event.word()));
         object.insert("at".into(), json!(self.clock.now().wall.rfc3339()));
         object.insert("profile".into(), json!(self.profile));
         if let Value::Object(about) = about {
@@ -254,7 +254,7 @@ impl Inner {
         };
         let done = child::feed(words, task.input.as_bytes(), LIMIT).await;
         done.map_err(|error| error.to_string())?;
-        tracing::info!(hook = task.event.key(), "a hook has run");
+        tracing::info!(hook = task.event.as_str(), "a hook has run");
         Ok(())
     }
 
@@ -263,7 +263,7 @@ impl Inner {
     }
 
     fn failed(&self, task: &Task, why: &str) {
-        let key = task.event.key();
+        let key = task.event.as_str();
         let of = task.run.as_ref().map_or_else(String::new, |run| {
             format!(" of {} ({})", run.payment, run.account)
         });

@@ -171,7 +171,7 @@ impl Metrics {
         self.slots_used.clear();
         let gauges = tokio::time::timeout(READ_MAX, deck.gauges()).await;
         for (account, gauge) in gauges.unwrap_or_default() {
-            let counts = gauge.counts.word().to_owned();
+            let counts = gauge.counts.as_str().to_owned();
             let limit = [("account", account.to_string()), ("counts", counts)];
             self.slots.get_or_create(&limit).set(gauge.limit.into());
             self.slots_used.get_or_create(&limit).set(gauge.used.into());

@@ -251,7 +251,7 @@ impl AccountFactory {
                 // A hash: the ledger is no place for a client id, and two accounts with one key share one limit.
                 let mut scope = KeyHash::of(&host, setup.identity).as_str().to_owned();
                 if limit.counts != Counts::All {
-                    scope = format!("{scope} {}", limit.counts.word());
+                    scope = format!("{scope} {}", limit.counts.as_str());
                 }
                 Limit {
                     scope: scope.into(),

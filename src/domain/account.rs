@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::words::words;
 use super::{AccountId, Problem, ProblemKind, WallTime};
 
 /// A provider's short name, as written in the config file: `kanga`.
@@ -14,28 +15,20 @@ impl fmt::Display for ProviderId {
     }
 }
 
-/// What an account's calls affect.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Environment {
-    /// Real money.
-    Production,
-    /// The provider's own test system.
-    Sandbox,
-    /// The simulator inside this program.
-    Embedded,
+words! {
+    /// What an account's calls affect. The words are those of the badge, the config file and JSON.
+    #[derive(Hash)]
+    pub enum Environment {
+        /// Real money.
+        Production = "production",
+        /// The provider's own test system.
+        Sandbox = "sandbox",
+        /// The simulator inside this program.
+        Embedded = "embedded",
+    }
 }
 
 impl Environment {
-    /// The word in the badge, the config file and JSON.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Production => "production",
-            Self::Sandbox => "sandbox",
-            Self::Embedded => "embedded",
-        }
-    }
-
     /// Its name in a sentence.
     #[must_use]
     pub fn title(self) -> &'static str {

@@ -7,6 +7,8 @@ use num_bigint::BigUint;
 use rust_decimal::Decimal as FixedPoint;
 use serde::{Deserialize, Serialize};
 
+use super::id::shown_as_text;
+
 /// The most digits an operator may type. Amounts from a provider may be longer.
 pub const TYPED_DIGITS_MAX: usize = 36;
 
@@ -249,16 +251,8 @@ impl AsRef<str> for Amount {
         &self.0
     }
 }
-impl fmt::Display for Amount {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&self.0)
-    }
-}
-impl fmt::Debug for Amount {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.0, f)
-    }
-}
+
+shown_as_text!(Amount, Currency);
 
 /// A whole number of cents, as some providers send money.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -438,16 +432,6 @@ impl Currency {
 impl AsRef<str> for Currency {
     fn as_ref(&self) -> &str {
         &self.0
-    }
-}
-impl fmt::Display for Currency {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&self.0)
-    }
-}
-impl fmt::Debug for Currency {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.0, f)
     }
 }
 

@@ -2,17 +2,20 @@
 
 use std::time::Duration;
 
+use super::words::words;
 use super::{AccountId, time};
 
-/// Which calls a limit counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Counts {
-    /// Every call.
-    All,
-    /// POST, PUT, DELETE, PATCH.
-    Writes,
-    /// Every other method.
-    Reads,
+words! {
+    /// Which calls a limit counts. The words are those of the screen and JSON.
+    #[derive(Hash, PartialOrd, Ord)]
+    pub enum Counts {
+        /// Every call.
+        All = "all",
+        /// POST, PUT, DELETE, PATCH.
+        Writes = "writes",
+        /// Every other method.
+        Reads = "reads",
+    }
 }
 
 impl Counts {
@@ -24,16 +27,6 @@ impl Counts {
             Self::All => true,
             Self::Writes => writes,
             Self::Reads => !writes,
-        }
-    }
-
-    /// As shown and as written in JSON.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::All => "all",
-            Self::Writes => "writes",
-            Self::Reads => "reads",
         }
     }
 }

@@ -71,12 +71,8 @@ impl Param {
     #[must_use]
     pub const fn in_path(name: &'static str, about: &'static str, example: &'static str) -> Self {
         Self {
-            name,
             place: Place::Path,
-            required: true,
-            about,
-            example,
-            paging: None,
+            ..Self::needed(name, about, example)
         }
     }
 
@@ -132,13 +128,8 @@ impl Documented {
     #[must_use]
     pub const fn get(path: &'static str, params: &'static [Param], about: &'static str) -> Self {
         Self {
-            method: "GET",
-            path,
-            params,
-            body: None,
             writes: false,
-            about,
-            follow_ups: &[],
+            ..Self::write("GET", path, params, None, about)
         }
     }
 

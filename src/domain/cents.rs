@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use super::amount::Cents;
+
 /// The most amounts that are named.
 const MOST: usize = 4;
 
@@ -32,8 +34,7 @@ fn collect(value: &Value, found: &mut Vec<String>) {
                 if let Some(cents) = field.as_i64()
                     && found.len() < MOST
                 {
-                    let (sign, cents) = (if cents < 0 { "-" } else { "" }, cents.unsigned_abs());
-                    found.push(format!("{sign}{}.{:02}{unit}", cents / 100, cents % 100));
+                    found.push(format!("{}{unit}", Cents(cents)));
                 }
             }
         }

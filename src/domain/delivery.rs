@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::words::words;
 use super::{
     AccountId, Body, Exchange, ExchangeId, Job, JobId, JobKind, JobState, Outcome, PaymentId,
     PlayerId, RowIds, WallTime,
@@ -128,50 +129,21 @@ impl Delivery {
     }
 }
 
-/// The result of a callback's checks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Verdict {
-    /// Genuine as far as that can be checked, and new.
-    Accepted,
-    /// Genuine, and delivered before: shown, but not processed again. One that only names what changed is still
-    /// forwarded to the shop, which may need it.
-    Repeat,
-    /// A check failed: saved, not processed.
-    Refused,
-    /// No account has the name in its path.
-    UnknownAccount,
-    /// It cannot be parsed: saved, not processed.
-    Unreadable,
-}
-
-impl Verdict {
-    /// All of them.
-    pub const ALL: [Self; 5] = [
-        Self::Accepted,
-        Self::Repeat,
-        Self::Refused,
-        Self::UnknownAccount,
-        Self::Unreadable,
-    ];
-
-    /// In one word, as scripts read it.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Accepted => "accepted",
-            Self::Repeat => "repeat",
-            Self::Refused => "refused",
-            Self::UnknownAccount => "unknown_account",
-            Self::Unreadable => "unreadable",
-        }
-    }
-
-    /// The verdict with this word.
-    #[must_use]
-    pub fn from_word(word: &str) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|verdict| verdict.as_str() == word)
+words! {
+    /// The result of a callback's checks. The words are those of the ledger and JSON.
+    #[derive(Hash)]
+    pub enum Verdict {
+        /// Genuine as far as that can be checked, and new.
+        Accepted = "accepted",
+        /// Genuine, and delivered before: shown, but not processed again. One that only names what changed is still
+        /// forwarded to the shop, which may need it.
+        Repeat = "repeat",
+        /// A check failed: saved, not processed.
+        Refused = "refused",
+        /// No account has the name in its path.
+        UnknownAccount = "unknown_account",
+        /// It cannot be parsed: saved, not processed.
+        Unreadable = "unreadable",
     }
 }
 

@@ -15,7 +15,7 @@ use super::{AccountId, WallTime};
 pub const BODY_KEPT_MAX: usize = 256 * 1024;
 
 /// What a URL cannot have in a part (RFC 3986, 2.3).
-const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
+pub(super) const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')
     .remove(b'_')

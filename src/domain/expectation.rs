@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::words::words;
 use super::{Amount, Currency, WallTime};
 
 /// The expected amount. The payment page's URL is unsigned, so a payer can change amount and currency.
@@ -19,33 +20,21 @@ impl fmt::Display for Expected {
     }
 }
 
-/// Who set an expectation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ExpectedBy {
-    /// A payment link was built.
-    Link,
-    /// A form of the console.
-    Form,
-    /// A command.
-    Command,
-    /// A list: a file, or several pasted lines.
-    List,
+words! {
+    /// Who set an expectation. The words are those of the ledger and JSON.
+    pub enum ExpectedBy {
+        /// A payment link was built.
+        Link = "link",
+        /// A form of the console.
+        Form = "form",
+        /// A command.
+        Command = "command",
+        /// A list: a file, or several pasted lines.
+        List = "list",
+    }
 }
 
 impl ExpectedBy {
-    const ALL: [Self; 4] = [Self::Link, Self::Form, Self::Command, Self::List];
-
-    /// The word in the ledger and in JSON.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Link => "link",
-            Self::Form => "form",
-            Self::Command => "command",
-            Self::List => "list",
-        }
-    }
-
     /// Who set it, for people.
     #[must_use]
     pub fn words(self) -> &'static str {
@@ -55,12 +44,6 @@ impl ExpectedBy {
             Self::Command => "set by a command",
             Self::List => "set by an imported list",
         }
-    }
-
-    /// By its word.
-    #[must_use]
-    pub fn from_word(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|by| by.as_str() == word)
     }
 }
 

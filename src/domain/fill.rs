@@ -1,11 +1,10 @@
 //! A documented call with its parameters filled in. Values are percent-encoded (RFC 3986, 2.1), so that `/`, `?`, `#`
 //! and `..` in a value cannot change the path.
 
-use std::fmt::Write as _;
-
-use percent_encoding::percent_decode_str;
+use percent_encoding::{percent_decode_str, utf8_percent_encode};
 
 use super::catalogue::{Documented, Param, Place};
+use super::exchange::ENCODED;
 
 /// A piece of a filled path, for display.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -132,15 +131,7 @@ pub fn check(place: Place, required: bool, value: &str) -> Result<(), &'static s
 /// Every byte but RFC 3986's unreserved characters percent-encoded.
 #[must_use]
 pub fn encoded(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
-            out.push(char::from(byte));
-        } else {
-            let _ = write!(out, "%{byte:02X}");
-        }
-    }
-    out
+    utf8_percent_encode(text, ENCODED).to_string()
 }
 
 #[cfg(test)]

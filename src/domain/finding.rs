@@ -3,30 +3,23 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::words::words;
 use super::{AccountId, Problem, Severity};
 
-/// How well a part of the set-up is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Health {
-    /// Nothing to do.
-    Good,
-    /// It works, but not as well as it could, or not for long.
-    Warning,
-    /// It does not work.
-    Bad,
+words! {
+    /// How well a part of the set-up is. The words are those of the screen and JSON.
+    #[derive(PartialOrd, Ord)]
+    pub enum Health {
+        /// Nothing to do.
+        Good = "good",
+        /// It works, but not as well as it could, or not for long.
+        Warning = "warning",
+        /// It does not work.
+        Bad = "bad",
+    }
 }
 
 impl Health {
-    /// The word on the screen and in JSON.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Good => "good",
-            Self::Warning => "warning",
-            Self::Bad => "bad",
-        }
-    }
-
     /// The mark beside the word.
     #[must_use]
     pub fn mark(self) -> &'static str {

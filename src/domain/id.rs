@@ -1,8 +1,20 @@
 //! Identifiers: one newtype each, checked when made.
 
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
+
+/// Shows a newtype of a text as that text.
+macro_rules! shown_as_text {
+    ($($id:ty),+) => {$(
+        impl std::fmt::Display for $id {
+            /// Inert: what could move the cursor or reorder text is shown escaped.
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result { f.pad(&$crate::domain::inert::line(&self.0)) }
+        }
+        impl std::fmt::Debug for $id {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result { std::fmt::Debug::fmt(&self.0, f) }
+        }
+    )+};
+}
+pub(super) use shown_as_text;
 
 /// The longest payment id that is accepted, in characters. No provider documents a limit; an id is
 /// sent in a URL and shown in a table row, and shops make short ones.
@@ -161,17 +173,6 @@ impl PaymentId {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RequestId(pub u64);
 
-macro_rules! shown_as_text {
-    ($($id:ty),+) => {$(
-        impl fmt::Display for $id {
-            /// Inert: what could move the cursor or reorder text is shown escaped.
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result { f.pad(&super::inert::line(&self.0)) }
-        }
-        impl fmt::Debug for $id {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result { fmt::Debug::fmt(&self.0, f) }
-        }
-    )+};
-}
 shown_as_text!(AccountId, PaymentId);
 
 #[cfg(test)]

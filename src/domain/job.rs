@@ -28,6 +28,7 @@
 use std::time::Duration;
 
 use super::WallTime;
+use super::words::words;
 
 /// The ledger's number of one job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -58,21 +59,20 @@ pub struct Job {
     pub took: Option<Duration>,
 }
 
-/// The kinds of job.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum JobKind {
-    /// Query the provider: check the payment, fetch the inventory.
-    Ask,
-    /// Forward the same bytes to the shop's own server.
-    Forward,
-    /// Forward while the provider waits for the shop's answer. Never retried: the shop must not deliver goods twice.
-    Relay,
+words! {
+    /// The kinds of job. The words are those of the ledger.
+    #[derive(Hash)]
+    pub enum JobKind {
+        /// Query the provider: check the payment, fetch the inventory.
+        Ask = "ask",
+        /// Forward the same bytes to the shop's own server.
+        Forward = "forward",
+        /// Forward while the provider waits for the shop's answer. Never retried: the shop must not deliver goods twice.
+        Relay = "relay",
+    }
 }
 
 impl JobKind {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::Ask, Self::Forward, Self::Relay];
-
     /// In one word, as scripts and metrics have it.
     #[must_use]
     pub fn word(self) -> &'static str {
@@ -80,22 +80,6 @@ impl JobKind {
             Self::Ask => "check",
             Self::Forward | Self::Relay => self.as_str(),
         }
-    }
-
-    /// In one word, as the ledger has it.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Ask => "ask",
-            Self::Forward => "forward",
-            Self::Relay => "relay",
-        }
-    }
-
-    /// The kind with this word.
-    #[must_use]
-    pub fn from_word(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.as_str() == word)
     }
 }
 

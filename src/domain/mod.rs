@@ -43,6 +43,7 @@ pub mod time;
 pub mod timeline;
 pub mod token;
 pub mod verdict;
+pub(crate) mod words;
 
 pub use account::{Ability, Account, CredentialStatus, Environment, ProviderId};
 pub use amount::{Amount, Currency, Total};

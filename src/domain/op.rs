@@ -1,6 +1,7 @@
 //! The operations that the console starts, and their results. A provider reads them in `providers::Client`, the command
 //! line in `deck::Deck`: one function for each operation, which returns its answer's type.
 
+use super::words::words;
 use super::{
     Amount, Currency, Estimate, Inventory, LinkRequest, Payment, PaymentId, PaymentLink, Player,
     PlayerId, Problem, Secret,
@@ -118,26 +119,14 @@ pub struct RawRequest {
     pub auth: Option<AuthMethod>,
 }
 
-/// The authorisation of one call, at a provider that has several methods.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AuthMethod {
-    /// `Authorization: Basic`, with a user name and a password (Pledg: the dashboard's login).
-    Basic,
-    /// `Authorization: Bearer`, with an access token.
-    Bearer,
-}
-
-impl AuthMethod {
-    /// All methods.
-    pub const ALL: [Self; 2] = [Self::Basic, Self::Bearer];
-
-    /// The word on the command line.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Basic => "basic",
-            Self::Bearer => "bearer",
-        }
+words! {
+    /// The authorisation of one call, at a provider that has several methods.
+    /// The words are those of the command line.
+    pub enum AuthMethod {
+        /// `Authorization: Basic`, with a user name and a password (Pledg: the dashboard's login).
+        Basic = "basic",
+        /// `Authorization: Bearer`, with an access token.
+        Bearer = "bearer",
     }
 }
 

@@ -1,54 +1,36 @@
 //! An error for the operator: what happened, to which account, and what to do next.
 
+use super::words::words;
 use std::fmt;
 
-/// The kind of error. Decides the exit code and the `kind` in JSON.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum ProblemKind {
-    /// The command line or a typed value is wrong.
-    Usage,
-    /// The config file, or a secret it names, is wrong.
-    Config,
-    /// The provider rejected the credentials.
-    Refused,
-    /// The provider does not know the requested object.
-    NotFound,
-    /// No connection, no answer in time, or the connection broke.
-    Unreachable,
-    /// The provider failed or rejected the request (4xx, 5xx).
-    Failing,
-    /// The provider's response is invalid.
-    Nonsense,
-    /// No slot is free in the rate budget, and the caller does not wait.
-    Budget,
-    /// The awaited state was not reached in time.
-    TimedOut,
-    /// The operator declined a confirmation.
-    Declined,
-    /// Stopped by the operator.
-    Interrupted,
-    /// A local cause: a file, a port, the terminal.
-    Local,
-}
-
-impl ProblemKind {
-    /// The word in JSON.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Usage => "usage",
-            Self::Config => "config",
-            Self::Refused => "credentials_refused",
-            Self::NotFound => "not_found",
-            Self::Unreachable => "unreachable",
-            Self::Failing => "provider_failing",
-            Self::Nonsense => "bad_answer",
-            Self::Budget => "budget_exhausted",
-            Self::TimedOut => "timed_out",
-            Self::Declined => "declined",
-            Self::Interrupted => "interrupted",
-            Self::Local => "local",
-        }
+words! {
+    /// The kind of error. Decides the exit code and the `kind` in JSON. The words are those of JSON.
+    #[derive(Hash)]
+    pub enum ProblemKind {
+        /// The command line or a typed value is wrong.
+        Usage = "usage",
+        /// The config file, or a secret it names, is wrong.
+        Config = "config",
+        /// The provider rejected the credentials.
+        Refused = "credentials_refused",
+        /// The provider does not know the requested object.
+        NotFound = "not_found",
+        /// No connection, no answer in time, or the connection broke.
+        Unreachable = "unreachable",
+        /// The provider failed or rejected the request (4xx, 5xx).
+        Failing = "provider_failing",
+        /// The provider's response is invalid.
+        Nonsense = "bad_answer",
+        /// No slot is free in the rate budget, and the caller does not wait.
+        Budget = "budget_exhausted",
+        /// The awaited state was not reached in time.
+        TimedOut = "timed_out",
+        /// The operator declined a confirmation.
+        Declined = "declined",
+        /// Stopped by the operator.
+        Interrupted = "interrupted",
+        /// A local cause: a file, a port, the terminal.
+        Local = "local",
     }
 }
 

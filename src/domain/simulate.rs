@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::PaymentId;
+use super::words::words;
 
 /// A fault that the simulator applies to API calls until another is set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -169,39 +170,21 @@ pub struct Part {
     pub events: &'static [Event],
 }
 
-/// An action of the payer, or a failure of the payment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PayerAct {
-    /// The full amount, from a Kanga account: settles within seconds.
-    Pay,
-    /// The full amount, on-chain: takes days of the simulator's clock.
-    PayOnChain,
-    /// A part of the amount; the payment stays ACTIVE and waits for more.
-    PayPart,
-    /// More than the amount; ends FINALIZED, the surplus is returned.
-    Overpay,
-    /// Cancels the payment.
-    Cancel,
-    /// The payment fails.
-    Fail,
-}
-
-impl PayerAct {
-    /// Every act with its name on the command line and in the checkout page's form.
-    pub const ALL: [(Self, &'static str); 6] = [
-        (Self::Pay, "pay"),
-        (Self::PayOnChain, "pay-on-chain"),
-        (Self::PayPart, "pay-part"),
-        (Self::Overpay, "overpay"),
-        (Self::Cancel, "cancel"),
-        (Self::Fail, "fail"),
-    ];
-
-    /// Reads a name as [`PayerAct::ALL`] gives it.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find_map(|(act, known)| (known == name).then_some(act))
+words! {
+    /// An action of the payer, or a failure of the payment; with its name on the command line and in the checkout page's
+    /// form.
+    pub enum PayerAct {
+        /// The full amount, from a Kanga account: settles within seconds.
+        Pay = "pay",
+        /// The full amount, on-chain: takes days of the simulator's clock.
+        PayOnChain = "pay-on-chain",
+        /// A part of the amount; the payment stays ACTIVE and waits for more.
+        PayPart = "pay-part",
+        /// More than the amount; ends FINALIZED, the surplus is returned.
+        Overpay = "overpay",
+        /// Cancels the payment.
+        Cancel = "cancel",
+        /// The payment fails.
+        Fail = "fail",
     }
 }

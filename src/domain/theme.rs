@@ -3,58 +3,30 @@
 use std::collections::BTreeMap;
 
 use super::Severity;
+use super::words::words;
 
-/// The meaning of a text, which decides its colour.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Tone {
-    /// Normal text.
-    Plain,
-    /// Secondary text.
-    Dim,
-    /// The focused or selected element, and keys.
-    Accent,
-    /// Success.
-    Good,
-    /// In progress.
-    Busy,
-    /// A warning.
-    Warn,
-    /// A failure.
-    Bad,
-    /// Real money.
-    Live,
-    /// Simulated money.
-    Sim,
-}
-
-impl Tone {
-    /// All of them.
-    pub const ALL: [Self; 9] = [
-        Self::Plain,
-        Self::Dim,
-        Self::Accent,
-        Self::Good,
-        Self::Busy,
-        Self::Warn,
-        Self::Bad,
-        Self::Live,
-        Self::Sim,
-    ];
-
-    /// Its name in the config file.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Plain => "plain",
-            Self::Dim => "dim",
-            Self::Accent => "accent",
-            Self::Good => "good",
-            Self::Busy => "busy",
-            Self::Warn => "warn",
-            Self::Bad => "bad",
-            Self::Live => "live",
-            Self::Sim => "sim",
-        }
+words! {
+    /// The meaning of a text, which decides its colour. The words are those of the config file.
+    #[derive(PartialOrd, Ord)]
+    pub enum Tone {
+        /// Normal text.
+        Plain = "plain",
+        /// Secondary text.
+        Dim = "dim",
+        /// The focused or selected element, and keys.
+        Accent = "accent",
+        /// Success.
+        Good = "good",
+        /// In progress.
+        Busy = "busy",
+        /// A warning.
+        Warn = "warn",
+        /// A failure.
+        Bad = "bad",
+        /// Real money.
+        Live = "live",
+        /// Simulated money.
+        Sim = "sim",
     }
 }
 
@@ -70,44 +42,25 @@ impl From<Severity> for Tone {
     }
 }
 
-/// Which set of colours.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum ThemeChoice {
-    /// Follows the terminal's background; until it is known, the terminal's own sixteen colours.
-    #[default]
-    Auto,
-    /// Tuned for a dark background.
-    Dark,
-    /// Tuned for a light background.
-    Light,
-    /// Bright colours on black, whatever the terminal's background is.
-    HighContrast,
-    /// No colours: bold, dim and reversed text.
-    Mono,
+words! {
+    /// Which set of colours. The words are those of the config file.
+    #[derive(Default)]
+    pub enum ThemeChoice {
+        /// Follows the terminal's background; until it is known, the terminal's own sixteen colours.
+        #[default]
+        Auto = "auto",
+        /// Tuned for a dark background.
+        Dark = "dark",
+        /// Tuned for a light background.
+        Light = "light",
+        /// Bright colours on black, whatever the terminal's background is.
+        HighContrast = "high-contrast",
+        /// No colours: bold, dim and reversed text.
+        Mono = "mono",
+    }
 }
 
 impl ThemeChoice {
-    /// All of them.
-    pub const ALL: [Self; 5] = [
-        Self::Auto,
-        Self::Dark,
-        Self::Light,
-        Self::HighContrast,
-        Self::Mono,
-    ];
-
-    /// Its name in the config file.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Auto => "auto",
-            Self::Dark => "dark",
-            Self::Light => "light",
-            Self::HighContrast => "high-contrast",
-            Self::Mono => "mono",
-        }
-    }
-
     /// What it is for, as a phrase.
     #[must_use]
     pub fn about(self) -> &'static str {

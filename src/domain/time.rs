@@ -103,6 +103,12 @@ impl WallTime {
     }
 }
 
+/// In whole milliseconds, for JSON.
+#[must_use]
+pub fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
 /// A duration in at most four characters, for a column: `now`, `42s`, `7m`, `3h`, `12d`.
 #[must_use]
 pub fn coarse(duration: Duration) -> String {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::words::words;
 use super::{Now, WallTime};
 
 /// The lifetime of one access token on both clocks: the monotonic clock cannot be set but may stand still while the
@@ -54,59 +55,36 @@ impl TokenLife {
     }
 }
 
-/// The state of a token.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum TokenState {
-    /// No token, and no fetch is running.
-    Missing,
-    /// Valid.
-    Fresh,
-    /// Valid, but due for renewal.
-    Due,
-    /// A fetch is running; the current token, if any, is used until it expires.
-    Refreshing,
-    /// The provider rejected the credentials, and there is no valid token.
-    Refused,
-    /// The current token has expired.
-    Expired,
-}
-
-impl TokenState {
-    /// As shown and as written in JSON.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Missing => "missing",
-            Self::Fresh => "fresh",
-            Self::Due => "due",
-            Self::Refreshing => "refreshing",
-            Self::Refused => "refused",
-            Self::Expired => "expired",
-        }
+words! {
+    /// The state of a token. The words are those of JSON.
+    #[derive(Hash)]
+    pub enum TokenState {
+        /// No token, and no fetch is running.
+        Missing = "missing",
+        /// Valid.
+        Fresh = "fresh",
+        /// Valid, but due for renewal.
+        Due = "due",
+        /// A fetch is running; the current token, if any, is used until it expires.
+        Refreshing = "refreshing",
+        /// The provider rejected the credentials, and there is no valid token.
+        Refused = "refused",
+        /// The current token has expired.
+        Expired = "expired",
     }
 }
 
-/// Where a token is saved between runs.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub enum StoredIn {
-    /// Only in this process.
-    #[default]
-    Memory,
-    /// In the system's keyring.
-    Keyring,
-    /// In a file that only the user can read.
-    File,
-}
-
-impl StoredIn {
-    /// As shown and as written in JSON.
-    #[must_use]
-    pub fn word(&self) -> &'static str {
-        match self {
-            Self::Memory => "memory",
-            Self::Keyring => "keyring",
-            Self::File => "file",
-        }
+words! {
+    /// Where a token is saved between runs. The words are those of JSON.
+    #[derive(Default)]
+    pub enum StoredIn {
+        /// Only in this process.
+        #[default]
+        Memory = "memory",
+        /// In the system's keyring.
+        Keyring = "keyring",
+        /// In a file that only the user can read.
+        File = "file",
     }
 }
 

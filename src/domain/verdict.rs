@@ -3,29 +3,33 @@
 
 use std::cmp::Ordering;
 
+use super::words::words;
 use super::{Expected, Payment, PaymentState, inert};
 
-/// The verdict on a payment, by its state, the sum that was reported and the sum that was expected.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum PaymentVerdict {
-    /// FINALIZED, and less than expected.
-    Less,
-    /// FINALIZED, in another currency than expected.
-    OtherCurrency,
-    /// FINALIZED, with an amount or a currency that cannot be read.
-    UnreadableAmount,
-    /// FINALIZED, and more than expected.
-    More,
-    /// FAILED.
-    Failed,
-    /// FINALIZED, with nothing to compare it with.
-    NotCompared,
-    /// Not final: the money may still come.
-    Open,
-    /// FINALIZED, with the amount and the currency that were expected.
-    Paid,
-    /// CANCELED.
-    Cancelled,
+words! {
+    /// The verdict on a payment, by its state, the sum that was reported and the sum that was expected.
+    /// Those that need attention come first. The words are those of JSON, CSV and filters.
+    #[derive(Hash, PartialOrd, Ord)]
+    pub enum PaymentVerdict {
+        /// FINALIZED, and less than expected.
+        Less = "less",
+        /// FINALIZED, in another currency than expected.
+        OtherCurrency = "other_currency",
+        /// FINALIZED, with an amount or a currency that cannot be read.
+        UnreadableAmount = "unreadable_amount",
+        /// FINALIZED, and more than expected.
+        More = "more",
+        /// FAILED.
+        Failed = "failed",
+        /// FINALIZED, with nothing to compare it with.
+        NotCompared = "not_compared",
+        /// Not final: the money may still come.
+        Open = "open",
+        /// FINALIZED, with the amount and the currency that were expected.
+        Paid = "paid",
+        /// CANCELED.
+        Cancelled = "cancelled",
+    }
 }
 
 /// How much attention something needs; its colour follows.
@@ -55,43 +59,6 @@ enum Comparison {
 }
 
 impl PaymentVerdict {
-    /// Every verdict, those that need attention first.
-    pub const ALL: [Self; 9] = [
-        Self::Less,
-        Self::OtherCurrency,
-        Self::UnreadableAmount,
-        Self::More,
-        Self::Failed,
-        Self::NotCompared,
-        Self::Open,
-        Self::Paid,
-        Self::Cancelled,
-    ];
-
-    /// The word in JSON, CSV and filters.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Open => "open",
-            Self::Paid => "paid",
-            Self::Less => "less",
-            Self::More => "more",
-            Self::OtherCurrency => "other_currency",
-            Self::NotCompared => "not_compared",
-            Self::UnreadableAmount => "unreadable_amount",
-            Self::Cancelled => "cancelled",
-            Self::Failed => "failed",
-        }
-    }
-
-    /// By its word.
-    #[must_use]
-    pub fn from_word(word: &str) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|verdict| verdict.as_str() == word)
-    }
-
     /// Whether it is paid; `None` where it is FINALIZED and could not be compared.
     #[must_use]
     pub fn paid(self) -> Option<bool> {

@@ -86,7 +86,7 @@ fn token(account: &AccountId, status: &TokenStatus) {
         }
         None => {
             let life_s = status.life.map(|life| life.life.as_secs());
-            let (saved, fetched) = (status.stored_in.word(), status.fetched);
+            let (saved, fetched) = (status.stored_in.as_str(), status.fetched);
             info!(account, life_s, saved, fetched, "access token");
         }
     }

@@ -115,9 +115,7 @@ pub fn call(command: &Command) -> Call {
         Command::Advance(by) => ("advance", json!({ "ms": millis(*by) })),
         Command::SetBack(by) => ("set-back", json!({ "ms": millis(*by) })),
         Command::Payer { payment, act } => {
-            let mut names = PayerAct::ALL.into_iter();
-            let name = names.find_map(|(known, name)| (known == *act).then_some(name));
-            ("payer", json!({ "payment": payment, "act": name }))
+            ("payer", json!({ "payment": payment, "act": act.as_str() }))
         }
         Command::RepeatCallback(payment) => ("callback", json!({ "payment": payment })),
         Command::Set {
@@ -207,8 +205,8 @@ fn parse(route: &str, body: &[u8]) -> Result<Command, String> {
         "set-back" => Ok(Command::SetBack(duration(&fields)?)),
         "payer" => {
             let name = required(&fields, "act")?;
-            let act = PayerAct::from_name(name).ok_or_else(|| {
-                let known = PayerAct::ALL.map(|(_, name)| name).join(", ");
+            let act = PayerAct::from_word(name).ok_or_else(|| {
+                let known = PayerAct::WORDS.join(", ");
                 format!(
                     "{} is not an action; the actions are {known}",
                     inert::quoted(name, 40)
@@ -478,7 +476,7 @@ mod tests {
     fn every_command_survives_the_way_over_http() {
         let id = PaymentId::new("A \"17\"").unwrap();
         let faults = Fault::ALL.map(Command::SetFault);
-        let acts = PayerAct::ALL.map(|(act, _)| Command::Payer {
+        let acts = PayerAct::ALL.map(|act| Command::Payer {
             payment: id.clone(),
             act,
         });

@@ -198,7 +198,7 @@ fn limits(store: &Store) -> impl Iterator<Item = Alert> {
     store.accounts.iter().flat_map(|known| {
         let id = known.id();
         known.nearly_used().map(move |(gauge, since)| Alert {
-            key: format!("limit {id} {}", gauge.counts.word()),
+            key: format!("limit {id} {}", gauge.counts.as_str()),
             what: gauge.describe_use(),
             account: Some(id.clone()),
             since: Some(since),

@@ -900,7 +900,10 @@ fn ctrl_c_is_not_lost_before_the_first_row() {
     let pid = rustix::process::Pid::from_child(&child);
     rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
     std::io::Read::read_to_end(&mut reader, &mut Vec::new()).unwrap();
-    let ran = Ran::ended(&["check", "--csv"], child.wait_with_output().unwrap());
+    let ran = Ran::ended(
+        &["check", "--csv", "--from"],
+        child.wait_with_output().unwrap(),
+    );
     assert!(
         ran.code == 130 && ran.err.contains("interrupted"),
         "{ran:?}"

@@ -82,8 +82,11 @@ pub fn must_describe(arguments: &[&str], printed: &str) {
             matches(of(arguments), line);
         }
     }
+    let mut pairs = arguments.windows(2);
+    let is_csv = arguments.contains(&"--csv") || pairs.any(|pair| pair == ["payments", "export"]);
+    let is_csv = is_csv && !arguments.contains(&"--help");
     if !is_json
-        && arguments.contains(&"--csv")
+        && is_csv
         && let Some(header) = printed.lines().next()
     {
         has_columns(arguments, header);
@@ -104,26 +107,93 @@ fn matches(schema: &Schema, line: &str) {
     assert!(wrong.is_empty(), "{title}: {line}\n{wrong:#?}");
 }
 
-/// Columns that no field has: those of payments, and a price's of an estimate.
-const COLUMNS_ALONE: [&str; 5] = ["difference", "error", "profile", "currency", "price"];
+/// The objects that a command prints in place of, or after, its results.
+const FAILURES: [&str; 2] = ["failure", "unchecked"];
 
-/// Holds the columns of CSV to the fields of a schema. A checked list has further ones.
-fn has_columns(arguments: &[&str], header: &str) {
-    if arguments.contains(&"--from") || arguments.contains(&"-") {
-        return;
-    }
+/// Where the columns differ from the fields of the object: its name in the schema, further columns, and fields that are
+/// no columns.
+const DIFFERENCES: [(&str, &[&str], &[&str]); 5] = [
+    (
+        "check payment",
+        &["difference", "error", "profile"],
+        &["line"],
+    ),
+    (
+        "payments-list payment",
+        &["difference", "error", "profile"],
+        &[],
+    ),
+    ("estimate estimate", &["currency", "price"], &["prices"]),
+    // What only an export has.
+    ("log request", &[], &["request", "response"]),
+    ("log callback", &[], &["request", "error"]),
+];
+
+/// The objects whose fields are the columns of a command's CSV. `ledger status` has one for each kind of ledger, and one
+/// header for both.
+fn tabled(arguments: &[&str]) -> Vec<(String, &'static Value)> {
     let document = &of(arguments).document;
-    let defs = document["$defs"].as_object().unwrap();
-    let described = |name: &str| {
-        let object = name.split_once('.').map_or(name, |(object, _)| object);
-        let mut defs = defs.values();
-        defs.any(|def| def["properties"].get(object).is_some())
-    };
-    for name in header.split(',') {
-        let title = &document["title"];
-        let is_known = described(name) || COLUMNS_ALONE.contains(&name);
-        assert!(is_known, "{title} does not describe the column {name}");
+    let file = document["$id"]
+        .as_str()
+        .unwrap()
+        .rsplit(':')
+        .next()
+        .unwrap();
+    let objects = document["anyOf"].as_array().unwrap().iter();
+    let names = objects.map(|object| object["$ref"].as_str().unwrap().rsplit('/').next().unwrap());
+    let of_callbacks = arguments.contains(&"--deliveries");
+    names
+        .filter(|name| !FAILURES.contains(name))
+        .filter(|name| file != "log" || (*name == "callback") == of_callbacks)
+        .map(|name| (format!("{file} {name}"), &document["$defs"][name]))
+        .collect()
+}
+
+/// Holds the columns of CSV to the fields of the object that the command prints as JSON: each field is a column, and each
+/// column is a field. The columns of a checked list follow them.
+fn has_columns(arguments: &[&str], header: &str) {
+    let mut expected = BTreeSet::new();
+    for (name, object) in tabled(arguments) {
+        let differs = DIFFERENCES.iter().find(|(of, ..)| *of == name);
+        let (more, less) = differs.map_or((&[][..], &[][..]), |(_, more, less)| (*more, *less));
+        let fields = object["properties"].as_object().unwrap().keys();
+        expected.extend(fields.map(String::as_str).chain(more.iter().copied()));
+        expected.retain(|name| *name != "schema" && !less.contains(name));
     }
+    let of_list = arguments.contains(&"--from") || arguments.contains(&"-");
+    let columns = header.split(',').map(|name| {
+        let (object, field) = name.split_once('.').unwrap_or((name, ""));
+        assert!(
+            field.is_empty() || is_within(arguments, object, field),
+            "{name}"
+        );
+        object
+    });
+    // The fields of an object within it are columns side by side.
+    let mut columns: Vec<&str> = columns.collect();
+    columns.dedup();
+    if of_list {
+        columns.truncate(expected.len());
+    }
+    let found: BTreeSet<&str> = columns.iter().copied().collect();
+    assert_eq!(found, expected, "{arguments:?}");
+    assert_eq!(found.len(), columns.len(), "{arguments:?}: {columns:?}");
+}
+
+/// Whether a field of the object that a command prints is itself an object with this field.
+fn is_within(arguments: &[&str], object: &str, field: &str) -> bool {
+    let document = &of(arguments).document;
+    tabled(arguments).iter().any(|(_, def)| {
+        let property = &def["properties"][object];
+        let either = property["anyOf"].as_array().into_iter().flatten();
+        std::iter::once(property).chain(either).any(|kind| {
+            let named = kind["$ref"]
+                .as_str()
+                .map(|path| path.trim_start_matches('#'));
+            let kind = named.map_or(kind, |path| document.pointer(path).unwrap());
+            kind["properties"].get(field).is_some()
+        })
+    })
 }
 
 /// Commands that print no results: they open the console, or print a text of another form.

@@ -30,50 +30,255 @@ fn cell(object: &Value, name: &str) -> String {
     }
 }
 
+/// Fields that differ from run to run: each has a time, and a simulator, of its own.
+const VARYING: [&str; 12] = [
+    "host",
+    "url",
+    "place",
+    "verified_at",
+    "checked_at",
+    "expected_at",
+    "watched_since",
+    "changed_at",
+    "took_ms",
+    "expires_at",
+    "got_at",
+    "renews_at",
+];
+
+/// Columns of payments that are no fields.
+const COLUMNS_ALONE: [&str; 3] = ["difference", "error", "profile"];
+
+/// A command, the names of its table's columns, and some of them with the field that their cells begin with.
+type Case<'a> = (&'a [&'a str], &'a str, &'a [(&'a str, &'a str)]);
+
+/// The cell below the name of a column.
+fn below(head: &str, row: &str, name: &str) -> String {
+    let head: Vec<char> = head.chars().collect();
+    let starts = (0..head.len()).filter(|at| {
+        let is_first = *at == 0 || head[at.saturating_sub(2)..*at] == [' ', ' '];
+        is_first && head[*at] != ' '
+    });
+    let starts: Vec<usize> = starts.collect();
+    let rest = |at: usize| head[at..].iter().collect::<String>();
+    let is_named = |at: &usize| format!("{}  ", rest(*at)).starts_with(&format!("{name}  "));
+    let start = starts.iter().position(is_named);
+    let start = start.unwrap_or_else(|| panic!("no column {name}"));
+    let end = starts.get(start + 1).copied().unwrap_or(usize::MAX);
+    let cell: String = row.chars().take(end).skip(starts[start]).collect();
+    cell.trim().to_owned()
+}
+
+fn is_the_same_in_each_format(place: &Place, (command, names, cells): Case<'_>) {
+    let run = |format: &str| {
+        let more: &[&str] = if format.is_empty() { &[] } else { &[format] };
+        let ran = place.run(&[command, more].concat());
+        assert_eq!(ran.code, 0, "{ran:?}");
+        ran
+    };
+    let csv = run("--csv");
+    let (records, objects) = (records(&csv), run("--json").objects());
+    assert!(!objects.is_empty(), "{command:?}");
+    assert_eq!(records.len(), objects.len(), "{command:?}: {csv:?}");
+    for (record, object) in records.iter().zip(&objects) {
+        for (name, written) in record {
+            let differs = VARYING.contains(&name.as_str())
+                || COLUMNS_ALONE.contains(&name.as_str()) && object.get(name).is_none();
+            let same = differs || *written == cell(object, name);
+            assert!(same, "{command:?}: {name}: {written}, {object}");
+        }
+    }
+    let text = run("").out;
+    let (head, rows) = text.split_once('\n').unwrap();
+    let words: Vec<&str> = head.split_whitespace().collect();
+    assert_eq!(words.join(" "), names, "{command:?}");
+    assert_eq!(rows.lines().count(), objects.len(), "{command:?}: {text}");
+    for (row, object) in rows.lines().zip(&objects) {
+        for (name, field) in cells {
+            let (shown, value) = (below(head, row, name), cell(object, field));
+            assert!(
+                shown.starts_with(&value),
+                "{command:?}: {name}: {shown}, {object}"
+            );
+        }
+    }
+}
+
 #[test]
 fn the_columns_of_csv_are_the_fields_of_json() {
-    let place = Place::with_config(
-        "[profiles.live.accounts.game]\nprovider = \"kongregate\"\napi_key = { env = \"TEST_API_SECRET\" }\n",
-    );
-    for (command, head, rows) in [
+    let place = Place::new();
+    std::fs::write(place.path().join("keys.txt"), "PLANTED-KEY-0001\n").unwrap();
+    let cases: [Case<'_>; 10] = [
         (
-            &["account", "list"][..],
-            "account provider environment host",
-            4,
+            &["check", "ORDER-1001"],
+            "state, verdict received payment account",
+            &[
+                ("payment", "id"),
+                ("account", "account"),
+                ("state, verdict", "state"),
+            ],
         ),
-        (&["config", "check"], "account provider environment host", 1),
-        (&["keys"], "where keys what name", 100),
-        (&["ledger", "status"], "", 1),
-        (&["token", "show"], "account provider token ends", 2),
+        (
+            &["payments", "list"],
+            "state verdict received expected difference changed id account",
+            &[
+                ("expected", "expected_amount"),
+                ("id", "id"),
+                ("account", "account"),
+            ],
+        ),
+        (
+            &["account", "list"],
+            "account provider environment host secret credentials",
+            &[
+                ("account", "account"),
+                ("secret", "secret_source"),
+                ("credentials", "status"),
+            ],
+        ),
         (
             &["account", "verify"],
             "account provider environment credentials",
-            4,
+            &[("account", "account"), ("credentials", "status")],
         ),
-        (&["player", "items", "1001"], "item identifier uses left", 1),
+        (
+            &["token", "show"],
+            "account provider token ends issued saved",
+            &[("account", "account")],
+        ),
+        (
+            &["token", "refresh"],
+            "account provider token ends issued saved",
+            &[("account", "account")],
+        ),
+        (
+            &["player", "items", "1001"],
+            "item identifier uses left name data",
+            &[
+                ("item", "id"),
+                ("identifier", "identifier"),
+                ("uses left", "remaining_uses"),
+                ("name", "name"),
+                ("data", "data"),
+            ],
+        ),
+        (
+            &["budget"],
+            "account counts used period free",
+            &[
+                ("account", "account"),
+                ("counts", "counts"),
+                ("used", "used"),
+                ("free", "free"),
+            ],
+        ),
+        (
+            &["log"],
+            "sent account method path about status took size",
+            &[
+                ("account", "account"),
+                ("method", "method"),
+                ("about", "about"),
+                ("status", "status"),
+            ],
+        ),
+        (
+            &["keys"],
+            "where keys what name",
+            &[("where", "scope"), ("what", "help"), ("name", "action")],
+        ),
+    ];
+    for case in cases {
+        is_the_same_in_each_format(&place, case);
+    }
+}
+
+#[test]
+fn so_are_those_of_what_is_saved_for_an_account() {
+    let place = Place::with_shop("http://127.0.0.1:9");
+    place.run(&["payments", "note", "A-17", "refunded by hand"]);
+    let listener = Listener::start(&place, &[]);
+    listener.post("/callbacks/shop", "", "transactionKey=A-17");
+    listener.line_with("A-17");
+    let cases: [Case<'_>; 3] = [
+        (
+            &["payments", "note", "A-17"],
+            "noted note by",
+            &[("noted", "noted_at"), ("note", "note")],
+        ),
+        (
+            &["config", "check"],
+            "account provider environment host secret",
+            &[
+                ("account", "profile"),
+                ("environment", "environment"),
+                ("host", "host"),
+                ("secret", "secret_source"),
+            ],
+        ),
+        (
+            &["log", "--deliveries"],
+            "received id verdict account about kind reason HTTP checks and forwards",
+            &[
+                ("verdict", "verdict"),
+                ("account", "account"),
+                ("about", "payment"),
+                ("kind", "kind"),
+                ("HTTP", "status"),
+            ],
+        ),
+    ];
+    for case in cases {
+        is_the_same_in_each_format(&place, case);
+    }
+}
+
+/// Commands whose text is no table: each line has these fields, in this order.
+#[test]
+fn results_in_lines_have_the_fields_of_json() {
+    let place = Place::new();
+    std::fs::write(
+        place.path().join("keys.txt"),
+        "PLANTED-KEY-0001\n\nPLANTED-KEY-0002\n",
+    )
+    .unwrap();
+    let file = place.path().join("keys.txt");
+    let offer = "65a0c0de0000000000000001";
+    let add = ["stock", "add", offer, file.to_str().unwrap(), "--yes"];
+    for (command, fields) in [
+        (&add[..], &["line", "result"][..]),
+        (&["ledger", "status"], &["place"]),
+        (&["doctor"], &["status", "check"]),
     ] {
-        let run = |format: &str| {
-            let more: &[&str] = if format.is_empty() { &[] } else { &[format] };
-            let ran = place.run(&[command, more].concat());
+        let run = |format: &[&str]| {
+            let ran = place.run(&[command, format].concat());
             assert_eq!(ran.code, 0, "{ran:?}");
             ran
         };
-        let csv = run("--csv");
-        let (records, objects) = (records(&csv), run("--json").objects());
-        assert!(records.len() >= rows, "{command:?}: {csv:?}");
-        assert_eq!(records.len(), objects.len(), "{command:?}");
-        for (record, object) in records.iter().zip(&objects) {
+        let (csv, objects) = (run(&["--csv"]), run(&["--json"]).objects());
+        let (records, text) = (records(&csv), run(&[]).out);
+        // A hint has a line of its own.
+        let lines: Vec<&str> = text
+            .lines()
+            .filter(|line| !line.starts_with("   "))
+            .collect();
+        assert_eq!(
+            (records.len(), lines.len()),
+            (objects.len(), objects.len()),
+            "{text}"
+        );
+        for ((record, line), object) in records.iter().zip(lines).zip(&objects) {
             for (name, written) in record {
-                // Each run has a time, and a simulator, of its own.
-                let varies = ["host", "verified_at", "url"].contains(&name.as_str());
-                let same = varies || *written == cell(object, name);
-                assert!(same, "{command:?}: {name}: {written}, {object}");
+                let varies = ["took_ms", "host", "message"].contains(&name.as_str());
+                assert!(
+                    varies || *written == cell(object, name),
+                    "{command:?}: {name}: {object}"
+                );
+            }
+            for field in fields {
+                assert!(line.contains(&cell(object, field)), "{line}: {object}");
             }
         }
-        let text = run("").out;
-        let words: Vec<&str> = text.lines().next().unwrap().split_whitespace().collect();
-        let first = words.join(" ");
-        assert!(first.starts_with(head), "{command:?}: {first}");
     }
 }
 
@@ -123,15 +328,24 @@ fn a_list_without_rows_is_a_header_in_csv_and_nothing_in_a_table() {
 
 #[test]
 fn prices_are_csv_with_a_row_for_each_currency() {
-    let ran = Place::new().run(&["estimate", "EMT", "3", "--csv"]);
-    let records = records(&ran);
-    assert!(records.len() > 1, "{ran:?}");
-    for record in &records {
-        assert_eq!((&*record["token"], &*record["quantity"]), ("EMT", "3"));
-        assert!(
-            !record["currency"].is_empty() && !record["price"].is_empty(),
-            "{ran:?}"
-        );
+    let place = Place::new();
+    let run = |format: &[&str]| place.run(&[&["estimate", "EMT", "3"], format].concat());
+    let records = records(&run(&["--csv"]));
+    let (object, text) = (run(&["--json"]).object(), run(&[]).out);
+    let prices = object["prices"].as_object().unwrap();
+    assert!(
+        records.len() > 1 && records.len() == prices.len(),
+        "{object}"
+    );
+    assert_eq!(text.lines().count(), 1 + prices.len(), "{text}");
+    for (record, row) in records.iter().zip(text.lines().skip(1)) {
+        for name in ["account", "token", "quantity"] {
+            assert_eq!(record[name], cell(&object, name));
+        }
+        let (currency, price) = (&record["currency"], &record["price"]);
+        assert_eq!(prices[currency], price.as_str());
+        let cells: Vec<&str> = row.split_whitespace().take(2).collect();
+        assert_eq!(cells, [currency, price], "{row}");
     }
 }
 

@@ -877,7 +877,7 @@ async fn where_the_keyring_is_absent_locked_or_slow_a_private_file_keeps_the_tok
         let status = bench.status();
         assert_eq!(
             (status.stored_in, status.stored_note.as_str()),
-            (kept.clone(), words)
+            (kept, words)
         );
         let files = std::fs::read_dir(&folder).map_or(0, Iterator::count);
         assert_eq!(files, usize::from(kept == StoredIn::File), "{words}");

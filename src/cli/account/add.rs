@@ -12,7 +12,6 @@ use crate::cli::output::Out;
 use crate::cli::prompt::{self, can_ask};
 use crate::cli::settings::Settings;
 use crate::cli::start::{Command, Start, block_on, warn};
-use crate::cli::words;
 use crate::clock::Clock;
 use crate::config::{Config, Profile, edit};
 use crate::deck::Deck;
@@ -89,7 +88,7 @@ impl AddAccount {
             "{} at {} ({}{live}) in profile {}: verify and save it? [y/N] ",
             new.name,
             new.provider,
-            words::environment(new.environment),
+            new.environment.title(),
             profile.name
         );
         prompt::confirm(&question, "nothing was sent and nothing saved").await

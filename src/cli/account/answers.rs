@@ -289,38 +289,40 @@ pub(super) async fn ask(question: &str) -> Result<String, Problem> {
     prompt::line(question).await.ok_or_else(prompt::interrupted)
 }
 
+/// Asks until the answer is accepted; says what is wrong with each other one.
+async fn ask_until<T>(
+    question: &str,
+    accepted: impl Fn(&str) -> Result<T, Problem>,
+) -> Result<T, Problem> {
+    loop {
+        match accepted(&ask(question).await?) {
+            Ok(answer) => return Ok(answer),
+            Err(problem) => say(&problem.describe()),
+        }
+    }
+}
+
 async fn ask_provider(setups: &[ProviderSetup]) -> Result<&ProviderSetup, Problem> {
     for (at, setup) in (1..).zip(setups) {
         say(&format!("  {at}  {} ({})", setup.title, setup.provider));
     }
-    loop {
-        let answer = ask("provider, by number or name: ").await?;
-        let by_number = answer
+    let accepted = |answer: &str| {
+        let at = answer
             .parse::<usize>()
             .ok()
             .and_then(|at| at.checked_sub(1));
-        if let Some(setup) = by_number.and_then(|at| setups.get(at)) {
-            return Ok(setup);
-        }
-        match one_of(setups, &answer) {
-            Ok(setup) => return Ok(setup),
-            Err(problem) => say(&problem.describe()),
-        }
-    }
+        let by_number = at.and_then(|at| setups.get(at));
+        by_number.map_or_else(|| one_of(setups, answer), Ok)
+    };
+    ask_until("provider, by number or name: ", accepted).await
 }
 
 async fn ask_environment(setup: &ProviderSetup) -> Result<Environment, Problem> {
     if let [only] = setup.environments[..] {
         return Ok(only);
     }
-    let names = names_of(setup).join(" or ");
-    loop {
-        let answer = ask(&format!("environment, {names}: ")).await?;
-        match environment_of(setup, &answer) {
-            Ok(environment) => return Ok(environment),
-            Err(problem) => say(&problem.describe()),
-        }
-    }
+    let question = format!("environment, {}: ", names_of(setup).join(" or "));
+    ask_until(&question, |answer| environment_of(setup, answer)).await
 }
 
 async fn ask_name(
@@ -329,20 +331,13 @@ async fn ask_name(
 ) -> Result<AccountId, Problem> {
     let usual = AccountId::new(setup.provider.0).ok();
     let usual = usual.filter(|name| taken_by(name).is_none());
-    let shown = usual
-        .as_ref()
-        .map(|name| format!(" [{name}]"))
-        .unwrap_or_default();
-    loop {
-        let answer = ask(&format!("account name, any you like{shown}: ")).await?;
-        if let (true, Some(usual)) = (answer.is_empty(), &usual) {
-            return Ok(usual.clone());
-        }
-        match account_name(&answer, taken_by) {
-            Ok(name) => return Ok(name),
-            Err(problem) => say(&problem.describe()),
-        }
-    }
+    let shown = usual.as_ref().map(|name| format!(" [{name}]"));
+    let question = format!("account name, any you like{}: ", shown.unwrap_or_default());
+    let accepted = |answer: &str| match &usual {
+        Some(usual) if answer.is_empty() => Ok(usual.clone()),
+        _ => account_name(answer, taken_by),
+    };
+    ask_until(&question, accepted).await
 }
 
 async fn ask_text(question: &str, required: bool) -> Result<Option<String>, Problem> {

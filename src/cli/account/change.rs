@@ -8,7 +8,6 @@ use super::answers::say;
 use crate::cli::interrupt::Interrupts;
 use crate::cli::output::{Out, OutputError, Table, Tone, plain, toned};
 use crate::cli::settings::Settings;
-use crate::cli::words;
 use crate::deck::Deck;
 use crate::deck::manage::Verified;
 use crate::domain::manage::{Changed, Guide};
@@ -66,12 +65,7 @@ pub(super) fn print(
                     "config": config,
                 }));
             }
-            row(
-                account,
-                words::credentials(&status),
-                unverified.is_none(),
-                out,
-            )?;
+            row(account, status.shown(), unverified.is_none(), out)?;
             for (key, place) in saved_in {
                 let status = if proved.contains(key) {
                     "accepted"
@@ -171,7 +165,7 @@ fn row(account: &Account, word: &str, valid: bool, out: &Out) -> Result<(), Outp
         toned(if valid { "✔" } else { "!" }, tone),
         toned(account.id.as_str(), Tone::Accent),
         plain(account.provider_title),
-        plain(words::environment(account.environment)),
+        plain(account.environment.title()),
         toned(word, tone),
     ]);
     out.table(&table)

@@ -9,13 +9,11 @@ use super::{environment_tone, tone_of};
 use crate::cli::command::{CommandContext, DeckCommand};
 use crate::cli::exit::{CommandResult, Exit};
 use crate::cli::output::{AsCsv, Listing, Tone, plain, toned};
-use crate::cli::words;
-use crate::domain::{WallTime, inert, time};
+use crate::domain::{CredentialStatus, WallTime, inert, time};
 
 /// List the profile's accounts.
 #[derive(Debug, Args)]
 pub struct ListAccounts {
-    /// The format of the rows.
     #[command(flatten)]
     format: AsCsv,
 }
@@ -28,15 +26,7 @@ const HEADS: [&str; 6] = [
     "secret",
     "credentials",
 ];
-const FIELDS: [&str; 7] = [
-    "account",
-    "provider",
-    "environment",
-    "host",
-    "secret_source",
-    "status",
-    "verified_at",
-];
+const FIELDS: &str = "account,provider,environment,host,secret_source,status,verified_at";
 
 impl DeckCommand for ListAccounts {
     async fn run(self, cx: &CommandContext<'_>) -> CommandResult {
@@ -55,7 +45,7 @@ impl DeckCommand for ListAccounts {
             let status = status.map(|(_, status)| status);
             let (word, at) =
                 status.map_or(("untested", None), |status| (status.word(), status.at()));
-            let shown = status.map_or(word, words::credentials);
+            let shown = status.map_or(word, CredentialStatus::shown);
             let tone = status.map_or(Tone::Dim, tone_of);
             let when = at.map_or(String::new(), |at| match now.since(at) {
                 age if age < Duration::from_secs(1) => " just now".into(),
@@ -74,7 +64,7 @@ impl DeckCommand for ListAccounts {
                 toned(account.id.as_str(), Tone::Accent),
                 plain(account.provider_title),
                 toned(
-                    words::environment(account.environment),
+                    account.environment.title(),
                     environment_tone(account.environment),
                 ),
                 plain(account.host.as_str()),

@@ -7,7 +7,6 @@ use super::change;
 use crate::cli::command::{CommandContext, DeckCommand, request_options};
 use crate::cli::exit::{CommandResult, Exit, usage};
 use crate::cli::prompt::{self, can_ask};
-use crate::cli::words;
 use crate::deck::manage;
 use crate::domain::manage::{Change, GuideTopic};
 use crate::domain::{Account, Problem};
@@ -61,7 +60,7 @@ async fn confirm_removal(account: &Account) -> Result<(), Problem> {
     let about = format!(
         "account {id} ({}, {}) will be removed from the config, and its stored secrets deleted",
         account.provider_title,
-        words::environment(account.environment)
+        account.environment.title()
     );
     say(&about);
     let unchanged = format!("account {id} was not removed");

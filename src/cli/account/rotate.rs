@@ -10,7 +10,7 @@ use crate::cli::prompt::{self, can_ask};
 use crate::cli::secret::{SOURCES, read_from, source_of};
 use crate::deck::manage;
 use crate::domain::manage::{Change, GuideTopic, ProviderSetup, unprovable as unprovable_key};
-use crate::domain::{Account, Environment, Problem, ProblemKind, Secret};
+use crate::domain::{Account, Environment, Problem, Secret};
 
 /// Replace an account's secret. The provider must accept the new one, else the old one stays.
 #[derive(Debug, Args)]
@@ -65,17 +65,12 @@ impl RotateSecret {
         key: &str,
     ) -> Result<Secret, Problem> {
         if let Some(from) = &self.from {
-            let read = read_from(source_of("--from", from)?).await;
-            return read.map(|resolved| resolved.secret).map_err(|error| {
-                Problem::new(
-                    ProblemKind::Config,
-                    format!(
-                        "account {}: tilldeck cannot read the new secret: {error}",
-                        account.id
-                    ),
-                    "the old secret stays",
-                )
-            });
+            let what = format!(
+                "account {}: tilldeck cannot read the new secret",
+                account.id
+            );
+            let read = read_from(source_of("--from", from)?, &what, "the old secret stays");
+            return Ok(read.await?.secret);
         }
         if !can_ask() {
             return Err(usage(

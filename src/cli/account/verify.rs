@@ -8,7 +8,6 @@ use super::{environment_tone, tone_of};
 use crate::cli::command::{CommandContext, DeckCommand, request_options};
 use crate::cli::exit::{CommandResult, Exit};
 use crate::cli::output::{AsCsv, Listing, Tone, plain, toned};
-use crate::cli::words;
 use crate::domain::{Ability, Account, CredentialStatus};
 
 /// Verify the credentials: send the provider one request that changes nothing.
@@ -20,19 +19,12 @@ pub struct VerifyAccounts {
     /// Test only the signature, with the provider's published test key (Kanga TEST).
     #[arg(long)]
     signature: bool,
-    /// The format of the rows.
     #[command(flatten)]
     format: AsCsv,
 }
 
 const HEADS: [&str; 5] = ["", "account", "provider", "environment", "credentials"];
-const FIELDS: [&str; 5] = [
-    "account",
-    "provider",
-    "environment",
-    "status",
-    "verified_at",
-];
+const FIELDS: &str = "account,provider,environment,status,verified_at";
 
 impl DeckCommand for VerifyAccounts {
     async fn run(self, cx: &CommandContext<'_>) -> CommandResult {
@@ -69,7 +61,7 @@ impl DeckCommand for VerifyAccounts {
             let (word, shown) = if accepted {
                 ("signature accepted", "signature accepted")
             } else {
-                (status.word(), words::credentials(&status))
+                (status.word(), status.shown())
             };
             let glyph = match tone {
                 Tone::Good => "✔",
@@ -113,7 +105,7 @@ fn columns(account: &Account) -> [&str; 3] {
     [
         account.id.as_str(),
         account.provider_title,
-        words::environment(account.environment),
+        account.environment.title(),
     ]
 }
 

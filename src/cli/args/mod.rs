@@ -4,32 +4,14 @@ pub mod examples;
 
 use clap::{CommandFactory as _, Parser};
 
-use super::account::Account;
-use super::budget::Budget;
-use super::check::Check;
 use super::complete::{Complete, Completions};
-use super::config::Config;
-use super::doctor::Doctor;
-use super::estimate::Estimate;
 use super::exit::EXITS;
 use super::global::Global;
-use super::keys::Keys;
-use super::ledger::LedgerCommand;
-use super::link::Link;
-use super::listen::Listen;
-use super::log::Log;
-use super::man::Man;
-use super::open::Open;
-use super::payments::Payments;
-use super::plain::Lines;
-use super::player::Player;
-use super::purchase_link::PurchaseLink;
-use super::replay::Replay;
-use super::request::Request;
-use super::sandbox::Sandbox;
 use super::start::commands;
-use super::stock::Stock;
-use super::token::Token;
+use super::{
+    account, budget, check, config, doctor, estimate, keys, ledger, link, listen, log, man, open,
+    payments, plain, player, purchase_link, replay, request, sandbox, stock, token,
+};
 
 const WITHOUT_CONFIG: &str = "Without a config file, tilldeck uses the built-in simulator. It needs no credentials and no network.";
 
@@ -46,7 +28,6 @@ fn exits() -> String {
 #[derive(Debug, Default, Parser)]
 #[command(name = "tilldeck", version, after_help = exits(), max_term_width = 100)]
 pub struct Arguments {
-    /// Options of every command.
     #[command(flatten)]
     pub global: Global,
     /// Open the console without the panes, filters and selection of the last run.
@@ -55,20 +36,18 @@ pub struct Arguments {
     /// Print one line for each event in place of the screen: for screen readers, logs and scripts. It reads no keys.
     /// With `all`, also checks that find nothing new, and every request. Chosen by itself where TERM is `dumb`.
     #[arg(long, value_enum, value_name = "LINES", num_args = 0..=1, require_equals = true, default_missing_value = "changes")]
-    pub plain: Option<Lines>,
+    pub plain: Option<plain::Lines>,
     /// The command; without one, the console opens.
     #[command(subcommand)]
     pub command: Option<Commands>,
 }
 
 /// The command line with examples in its help.
-#[must_use]
 pub fn with_examples() -> clap::Command {
     examples::add_to(commands())
 }
 
 /// The command line without examples, which is faster to build.
-#[must_use]
 pub fn commands() -> clap::Command {
     Arguments::command()
 }
@@ -76,37 +55,37 @@ pub fn commands() -> clap::Command {
 commands! {
     /// The commands.
     pub enum Commands {
-        Check(Check),
+        Check(check::Check),
         #[command(subcommand)]
-        Payments(Payments),
-        Estimate(Estimate),
-        Link(Link),
+        Payments(payments::Payments),
+        Estimate(estimate::Estimate),
+        Link(link::Link),
         #[command(subcommand)]
-        Account(Account),
+        Account(account::Account),
         #[command(subcommand)]
-        Token(Token),
+        Token(token::Token),
         #[command(subcommand)]
-        Player(Player),
+        Player(player::Player),
         #[command(subcommand)]
-        Stock(Stock),
-        Budget(Budget),
-        Request(Request),
-        PurchaseLink(PurchaseLink),
+        Stock(stock::Stock),
+        Budget(budget::Budget),
+        Request(request::Request),
+        PurchaseLink(purchase_link::PurchaseLink),
         #[command(subcommand)]
-        Sandbox(Sandbox),
-        Log(Log),
-        Listen(Listen),
-        Replay(Replay),
+        Sandbox(sandbox::Sandbox),
+        Log(log::Log),
+        Listen(listen::Listen),
+        Replay(replay::Replay),
         #[command(subcommand)]
-        Ledger(LedgerCommand),
-        Doctor(Doctor),
+        Ledger(ledger::LedgerCommand),
+        Doctor(doctor::Doctor),
         #[command(subcommand)]
-        Config(Config),
+        Config(config::Config),
         #[command(subcommand)]
-        Open(Open),
-        Keys(Keys),
+        Open(open::Open),
+        Keys(keys::Keys),
         Completions(Completions),
-        Man(Man),
+        Man(man::Man),
         Complete(Complete),
     }
 }

@@ -13,7 +13,6 @@ use crate::domain::{Expected, PaymentId, Problem, ProblemKind};
 /// The run stops after this many rows in a row for which the provider is unreachable or fails.
 const FAILURES_MAX: u32 = 3;
 
-/// Checks a list and prints the summary.
 pub async fn run(checker: &Checker<'_>, source: Source) -> CommandResult {
     let out = checker.cx.out;
     // Before anything slow: a signal that arrives earlier would be lost.
@@ -52,7 +51,6 @@ pub async fn run(checker: &Checker<'_>, source: Source) -> CommandResult {
     }
 }
 
-/// One run over a list.
 struct Run<'a> {
     checker: &'a Checker<'a>,
     printer: Printer<'a>,
@@ -68,7 +66,6 @@ struct Run<'a> {
     ledger_unread: bool,
 }
 
-/// Counts of the results.
 enum Ended {
     AtLast,
     Interrupted,
@@ -130,7 +127,7 @@ impl Run<'_> {
                 return self.bad(report, &row.extra_columns, why);
             }
             if row.line != first {
-                self.summary.add_repeated();
+                self.summary.repeated += 1;
                 let words = format!(
                     "line {} repeats line {first} (payment {}); it is checked once",
                     row.line, order.id
@@ -148,7 +145,7 @@ impl Run<'_> {
         let compared = self.checker.compare(&report, &wanted);
         let as_expected = compared.failings.is_empty();
         if !compared.state_only_differences.is_empty() {
-            self.summary.add_state_only_difference();
+            self.summary.state_only_differences += 1;
         }
         if !as_expected {
             self.exit = self.exit.and(Exit::Expectation);
@@ -186,7 +183,7 @@ impl Run<'_> {
         {
             report.found = saved.found;
             report.at = Some(saved.at);
-            self.summary.add_saved();
+            self.summary.saved += 1;
             if let Found::Failed(_) = report.found {
                 self.exit = self.exit.and(Exit::NotFound);
             }
@@ -250,12 +247,11 @@ impl Run<'_> {
     ) -> Result<(), Failure> {
         report.found = Found::Failed(Problem::new(ProblemKind::Usage, why, "correct the row"));
         self.exit = self.exit.and(Exit::Usage);
-        self.summary.add_bad_row();
+        self.summary.bad += 1;
         self.printer.row(&report, extra_columns, true)?;
         Ok(())
     }
 
-    /// Prints the summary, and why the run ended early.
     fn finish(self, ended: Ended) -> CommandResult {
         let out = self.checker.cx.out;
         self.summary.print(out);

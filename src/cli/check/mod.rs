@@ -17,7 +17,8 @@ use super::exit::{CommandResult, Exit, usage};
 use super::list::Source;
 use super::output::{AsCsv, Format, OutputError, Tone};
 use super::report::{Found, Report};
-use super::values::{Goal, amount, currency, duration, goal, path, payment_id, sum};
+use super::values::{Goal, goal, path, payment_id, sum};
+use crate::domain::time::parse_duration;
 use crate::domain::{
     Ability, AccountId, Amount, Currency, Expectation, Expected, Payment, PaymentId, PaymentState,
     PaymentVerdict, Problem, ProblemKind, RequestId, time,
@@ -51,16 +52,16 @@ pub struct Check {
     #[arg(long, value_parser = goal, value_name = "STATE|PAID", help_heading = EXPECTATIONS)]
     expect: Option<Goal>,
     /// Exit with 1 unless the amount is equal (1.0 equals 1.00).
-    #[arg(long, value_parser = amount, allow_negative_numbers = true, requires = "currency", conflicts_with = "from", help_heading = EXPECTATIONS)]
+    #[arg(long, value_parser = Amount::typed, allow_negative_numbers = true, requires = "currency", conflicts_with = "from", help_heading = EXPECTATIONS)]
     amount: Option<Amount>,
     /// Exit with 1 unless the currency is equal; case-sensitive.
-    #[arg(long, value_parser = currency, requires = "amount", conflicts_with = "from", help_heading = EXPECTATIONS)]
+    #[arg(long, value_parser = Currency::typed, requires = "amount", conflicts_with = "from", help_heading = EXPECTATIONS)]
     currency: Option<Currency>,
     /// Check again until the payment is in this state. PAID waits for FINALIZED, then compares the amount.
     #[arg(long, value_parser = goal, value_name = "STATE|PAID", conflicts_with = "from", help_heading = WAITING)]
     wait: Option<Goal>,
     /// Stop waiting after this time (30s, 10m, 1h30m, 1d).
-    #[arg(long, value_parser = duration, allow_negative_numbers = true, default_value = "10m", requires = "wait", value_name = "TIME", help_heading = WAITING)]
+    #[arg(long, value_parser = parse_duration, allow_negative_numbers = true, default_value = "10m", requires = "wait", value_name = "TIME", help_heading = WAITING)]
     timeout: Duration,
     /// Exit with 6 instead of waiting when the rate limit is reached.
     #[arg(long, help_heading = WAITING)]
@@ -72,7 +73,6 @@ pub struct Check {
     /// less than an hour old.
     #[arg(long, value_parser = path(), value_name = "RESULTS.csv", help_heading = LIST)]
     resume: Option<PathBuf>,
-    /// The format of the results.
     #[command(flatten)]
     format: AsCsv,
 }
@@ -99,7 +99,6 @@ impl DeckCommand for Check {
 }
 
 impl Check {
-    /// The expected amount from the options.
     fn expected(&self) -> Option<Expected> {
         sum(self.amount.as_ref(), self.currency.as_ref())
     }
@@ -123,7 +122,6 @@ impl Check {
     }
 }
 
-/// Checks payments of one account.
 struct Checker<'a> {
     args: &'a Check,
     account: AccountId,
@@ -132,7 +130,6 @@ struct Checker<'a> {
 
 /// What a payment is compared with.
 struct CheckTarget {
-    /// The expected sum.
     sum: Option<Expected>,
     /// Whether another sum fails the exit code.
     binding: bool,
@@ -192,7 +189,6 @@ impl Checker<'_> {
         Ok(exit)
     }
 
-    /// Prints one payment and the expectations it fails.
     async fn report(
         &self,
         payment: Payment,
@@ -393,7 +389,6 @@ impl Checker<'_> {
     }
 }
 
-/// Why a payment is not PAID.
 fn not_paid(verdict: PaymentVerdict, state: &PaymentState) -> Option<String> {
     match verdict {
         PaymentVerdict::Paid => None,

@@ -7,7 +7,6 @@ use crate::cli::output::{Format, Listing, Out, OutputError};
 use crate::cli::report::{COLUMNS, Found, HEADS, Report};
 use crate::net::redact;
 
-/// Prints results in the selected format.
 pub struct Printer<'a> {
     out: &'a Out,
     profile: &'a str,
@@ -18,13 +17,10 @@ pub struct Printer<'a> {
 
 impl<'a> Printer<'a> {
     /// Begins with the header of CSV, which ends with the columns of the checked list.
-    ///
-    /// # Errors
-    /// If stdout fails.
     pub fn new(checker: &Checker<'a>, extra_columns: Vec<String>) -> Result<Self, OutputError> {
-        let columns = COLUMNS.into_iter().map(str::to_owned);
         let out = checker.cx.out;
-        let mut listing = Listing::new(out, HEADS, columns.chain(extra_columns));
+        let mut listing = Listing::new(out, HEADS, &COLUMNS.join(","));
+        listing.add_columns(extra_columns);
         listing.flush()?;
         Ok(Self {
             out,
@@ -35,9 +31,6 @@ impl<'a> Printer<'a> {
     }
 
     /// Prints a result, and once for each cause what to do about one without an answer.
-    ///
-    /// # Errors
-    /// If stdout fails.
     pub fn row(
         &mut self,
         report: &Report,
@@ -71,10 +64,6 @@ impl<'a> Printer<'a> {
         self.listing.flush()
     }
 
-    /// Prints a result as CSV.
-    ///
-    /// # Errors
-    /// If stdout fails.
     pub fn record(&mut self, report: &Report, extra_columns: &[String]) -> Result<(), OutputError> {
         let fields = report.record(self.profile).into_iter();
         let fields = fields.chain(extra_columns.iter().cloned());

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use csv::{ByteRecord, ReaderBuilder, StringRecord};
 
+use crate::cli::exit::local;
 use crate::cli::list::{self, List, Records, Window};
 use crate::cli::output::csv_line;
 use crate::cli::report::{COLUMNS, Found, NOT_FOUND, Report, UNKNOWN};
@@ -39,18 +40,15 @@ type Index = HashMap<u64, Newest>;
 
 /// The newest row of an id.
 struct Newest {
-    /// Its offset in the file.
     offset: u64,
     /// Whether the payment could not be checked.
     failed: bool,
 }
 
-/// A saved result.
 pub struct Saved {
     profile: String,
     account: String,
     expected: Option<Expected>,
-    /// The result.
     pub found: Found,
     /// When the provider sent it.
     pub at: WallTime,
@@ -168,16 +166,12 @@ impl Resume {
         Ok(Ok((index, whole)))
     }
 
-    /// Whether the payment's last check failed.
     pub fn has_failed(&self, id: &PaymentId) -> bool {
         let newest = self.index.get(&list::hash(id));
         newest.is_some_and(|newest| newest.failed)
     }
 
     /// The newest saved result of a payment.
-    ///
-    /// # Errors
-    /// If it cannot be read.
     pub fn saved_result(&self, id: &PaymentId) -> Result<Option<Saved>, Problem> {
         let Some(newest) = self.index.get(&list::hash(id)) else {
             return Ok(None);
@@ -189,8 +183,7 @@ impl Resume {
             .from_reader(Window::new(&self.file, newest.offset));
         let mut record = ByteRecord::new();
         if let Err(error) = reader.read_byte_record(&mut record) {
-            return Err(Problem::new(
-                ProblemKind::Local,
+            return Err(local(
                 format!("tilldeck cannot read --resume {}: {error}", self.name),
                 "",
             ));
@@ -199,10 +192,6 @@ impl Resume {
         Ok(record.and_then(|record| saved(id, &record)))
     }
 
-    /// Appends a result.
-    ///
-    /// # Errors
-    /// If it cannot be written.
     pub fn append(&mut self, report: &Report, extra_columns: &[String]) -> Result<(), Problem> {
         let mut fields = report.record(&self.profile).to_vec();
         fields.extend(self.extra_columns.iter().map(|at| {
@@ -227,8 +216,7 @@ impl Resume {
     }
 
     fn unsaved(&self, error: &io::Error) -> Problem {
-        Problem::new(
-            ProblemKind::Local,
+        local(
             format!("tilldeck cannot write --resume {}: {error}", self.name),
             "free disk space, then run the same command again to continue",
         )
@@ -296,7 +284,7 @@ fn unopened(name: &str, error: &io::Error) -> Problem {
         "choose a file you can write to"
     };
     let message = format!("tilldeck cannot open --resume {name}: {error}");
-    Problem::new(ProblemKind::Local, message, hint)
+    local(message, hint)
 }
 
 /// For each further column of a state file: the matching column of the list. Of columns with the same name, the first
@@ -328,7 +316,6 @@ fn further_columns(
     Ok(further.collect())
 }
 
-/// Parses a saved row.
 fn saved(id: &PaymentId, record: &StringRecord) -> Option<Saved> {
     let field = |name: &str| {
         let field = place(name).and_then(|at| record.get(at));
@@ -389,12 +376,10 @@ fn complete(file: &File) -> io::Result<u64> {
     }
 }
 
-/// The index of a result's column.
 fn place(name: &str) -> Option<usize> {
     COLUMNS.iter().position(|column| *column == name)
 }
 
-/// Replaces line breaks.
 fn one_line(text: &str) -> String {
     text.replace(['\r', '\n'], " ")
 }

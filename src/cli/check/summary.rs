@@ -8,24 +8,24 @@ use crate::domain::{
     Currency, Expectation, Expected, PaymentState, PaymentVerdict, ProblemKind, Total,
 };
 
-/// Counts and sums so far.
 #[derive(Default)]
 pub struct Summary {
     verdicts: BTreeMap<PaymentVerdict, u64>,
     not_found: u64,
     unknown: u64,
-    bad: u64,
+    /// Rows that cannot be parsed.
+    pub bad: u64,
     /// Rows that repeat an earlier row.
-    repeated: u64,
+    pub repeated: u64,
     /// Rows with a saved result.
-    saved: u64,
+    pub saved: u64,
     /// Rows that are not as expected.
     failed: u64,
     money: BTreeMap<Currency, Money>,
     /// FINALIZED and expected amounts that could not be added.
     uncounted: u64,
-    /// Rows whose sum differs from the ledger's, where only a state is expected.
-    state_only_differences: u64,
+    /// Rows whose sum differs from the ledger's, where only a state is expected: this fails nothing.
+    pub state_only_differences: u64,
     differs_from_saved: u64,
     first_difference: Option<String>,
 }
@@ -83,21 +83,6 @@ impl Summary {
         }
     }
 
-    /// Counts a row that cannot be parsed.
-    pub fn add_bad_row(&mut self) {
-        self.bad += 1;
-    }
-
-    /// Counts a row that repeats an earlier one.
-    pub fn add_repeated(&mut self) {
-        self.repeated += 1;
-    }
-
-    /// Counts a saved result.
-    pub fn add_saved(&mut self) {
-        self.saved += 1;
-    }
-
     /// Notes that the ledger and the list expect different sums.
     pub fn add_differs_from_saved(&mut self, row: &str, ledger: &Expectation, list: &Expected) {
         self.differs_from_saved += 1;
@@ -105,12 +90,6 @@ impl Summary {
             .get_or_insert_with(|| format!("{row}: saved {ledger}, list {list}"));
     }
 
-    /// Counts a payment whose sum differs from the ledger's, which fails nothing.
-    pub fn add_state_only_difference(&mut self) {
-        self.state_only_differences += 1;
-    }
-
-    /// The rows processed.
     pub fn rows(&self) -> u64 {
         self.payments() + self.bad + self.repeated
     }
@@ -119,7 +98,6 @@ impl Summary {
         self.verdicts.values().sum::<u64>() + self.not_found + self.unknown
     }
 
-    /// Prints the summary to stderr.
     pub fn print(&self, out: &Out) {
         let verdicts = self.verdicts.iter();
         let mut counts: Vec<String> = verdicts
@@ -158,16 +136,12 @@ impl Summary {
                 let missing = money.less_received.difference(&money.less_expected);
                 let payments = counted(money.less, "underpaid payment");
                 let words = format!("{currency}: {missing} in {payments}");
-                out.message(Tone::Warn, "warning:", &words);
+                out.warn(&words);
             }
         }
         if self.uncounted > 0 {
             let amounts = counted(self.uncounted, "amount");
-            out.message(
-                Tone::Warn,
-                "warning:",
-                &format!("the sums exclude {amounts} that cannot be added"),
-            );
+            out.warn(&format!("the sums exclude {amounts} that cannot be added"));
         }
         if self.saved > 0 {
             out.say(&format!(
@@ -180,14 +154,14 @@ impl Summary {
             let words = format!(
                 "the saved expected amount differs from the list for {payments}; the check uses the list (first: {first})"
             );
-            out.message(Tone::Warn, "warning:", &words);
+            out.warn(&words);
         }
         if self.state_only_differences > 0 {
             let payments = counted(self.state_only_differences, "payment");
             let words = format!(
                 "the saved expected amount differs for {payments}; --expect compares the state only"
             );
-            out.message(Tone::Warn, "warning:", &words);
+            out.warn(&words);
         }
         if self.failed > 0 {
             let words = format!("{} not as expected", counted(self.failed, "payment"));

@@ -39,7 +39,8 @@ impl Command for JoinLedger {
 impl JoinLedger {
     async fn run(self, global: Global, out: &Out) -> CommandResult {
         let path = global.config_path();
-        let path = path.ok_or_else(|| local("there is no place for a config file; set HOME"))?;
+        let path =
+            path.ok_or_else(|| local("there is no place for a config file; set HOME", ""))?;
         // The file may not exist yet.
         let config = edit::current(&path, &SPECS)?;
         let machine = Machine {

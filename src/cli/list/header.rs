@@ -8,13 +8,9 @@ use crate::domain::order_list::{AMOUNT, CURRENCY, ID};
 /// Columns of a result, whose `amount` is the received amount, not the expected one.
 const RESULT: [&str; 2] = ["verdict", "expected_amount"];
 
-/// The columns of a list.
 pub struct Header {
-    /// The separator.
     pub delimiter: u8,
-    /// The names of all columns.
     pub columns: Vec<String>,
-    /// The id column.
     pub id: usize,
     /// The column with half of the expected sum.
     pub amount: Option<usize>,

@@ -15,7 +15,6 @@ pub struct Window<'a> {
 }
 
 impl<'a> Window<'a> {
-    /// Reads from this offset on.
     pub fn new(file: &'a File, at: u64) -> Self {
         Self { file, at }
     }
@@ -29,13 +28,10 @@ impl Read for Window<'_> {
     }
 }
 
-/// A record.
 pub struct Record {
-    /// Its unquoted fields.
     pub fields: ByteRecord,
     /// Its first and last line, from 1.
     pub lines: (u64, u64),
-    /// Its offset in the file.
     pub offset: u64,
     /// Whether its quotation marks are closed, and doubled within a quoted field.
     pub well_quoted: bool,
@@ -71,9 +67,6 @@ impl<'a> Records<'a> {
     }
 
     /// The next record; `None` at the end.
-    ///
-    /// # Errors
-    /// If the file cannot be read.
     pub fn next(&mut self) -> io::Result<Option<Record>> {
         let mut fields = ByteRecord::new();
         if !self.reader.read_byte_record(&mut fields)? {
@@ -113,16 +106,12 @@ impl<'a> Records<'a> {
 
 impl Records<'_> {
     /// Whether the whole file is read.
-    ///
-    /// # Errors
-    /// If its length cannot be read.
     pub fn is_at_end(&self) -> io::Result<bool> {
         let length = self.file.metadata()?.len();
         Ok(self.start + self.reader.position().byte() >= length)
     }
 }
 
-/// Counts a byte.
 pub fn count(bytes: &[u8], wanted: u8) -> usize {
     bytes.split(|byte| *byte == wanted).count() - 1
 }

@@ -1,8 +1,9 @@
 //! Whether callbacks can be received, and what `listen` prints about it.
 
 use super::{Note, Printing};
+use crate::cli::exit::local;
 use crate::cli::output::Tone;
-use crate::domain::{Problem, ProblemKind};
+use crate::domain::Problem;
 use crate::ledger::Status;
 
 /// Why callbacks cannot be received: a short summary, and the reason.
@@ -59,9 +60,8 @@ impl Health {
 
     pub(super) fn too_long(&self) -> Problem {
         match self.down() {
-            Some((what, why)) => Problem::new(ProblemKind::Local, what.clone(), why.clone()),
-            None => Problem::new(
-                ProblemKind::Local,
+            Some((what, why)) => local(what.clone(), why.clone()),
+            None => local(
                 "the callback receiver did not start",
                 "check whether a keyring waits for its password",
             ),

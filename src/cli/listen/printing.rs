@@ -23,13 +23,11 @@ const REPORTED_MAX: usize = 16_384;
 
 /// Printed besides events.
 pub(super) enum Note {
-    /// The receiver listens.
     Greeting {
         url: String,
         callbacks: Vec<(&'static str, String)>,
         simulator: Option<String>,
     },
-    /// A message for stderr.
     Words(Tone, &'static str, String),
     /// The last note: prints the deliveries so far, then this.
     End(Option<Problem>),
@@ -99,7 +97,6 @@ impl Printing {
     }
 }
 
-/// Prints deliveries and the state of their jobs.
 struct Printer {
     out: Out,
     listing: deliveries::Rows,

@@ -13,7 +13,6 @@ use crate::domain::{Delivery, DeliveryId, Received};
 use crate::ledger::DeliveryQuery;
 
 impl Entries {
-    /// Prints the callbacks that `log` selects.
     pub(super) async fn show_callbacks(&self, cx: &CommandContext<'_>) -> CommandResult {
         let (ledger, out) = (cx.deck.ledger(), cx.out);
         let [since, until] = self.selection.period(cx)?;

@@ -18,7 +18,6 @@ use crate::deck::{self, Deck, Options};
 use crate::domain::{Exchange, Problem, inert};
 use crate::{runtime, tui};
 
-/// The pane that a recording has.
 const PANE: &str = "requests";
 
 pub(super) fn execute(file: &Path, entries: Entries, start: Start<'_>) -> CommandResult {

@@ -5,7 +5,7 @@ use clap::builder::NonEmptyStringValueParser;
 
 use crate::cli::command::CommandContext;
 use crate::cli::exit::usage;
-use crate::cli::values::{method, since, status};
+use crate::cli::values::method;
 use crate::domain::since::Since;
 use crate::domain::{Problem, Search, StatusFilter, WallTime};
 
@@ -13,16 +13,16 @@ use crate::domain::{Problem, Search, StatusFilter, WallTime};
 #[derive(Debug, Args)]
 pub(super) struct Selection {
     /// Only entries newer than this: 30m, 24h, 7d, today, yesterday, 2026-11-28, "2026-11-28 14:30", 14:30.
-    #[arg(long, value_parser = since, value_name = "TIME", allow_negative_numbers = true)]
+    #[arg(long, value_parser = Since::parse, value_name = "TIME", allow_negative_numbers = true)]
     since: Option<Since>,
     /// Only entries older than this. A day means its beginning.
-    #[arg(long, value_parser = since, value_name = "TIME", allow_negative_numbers = true, conflicts_with = "follow")]
+    #[arg(long, value_parser = Since::parse, value_name = "TIME", allow_negative_numbers = true, conflicts_with = "follow")]
     until: Option<Since>,
     /// Only entries about this payment, order or player: the whole id.
     #[arg(long, value_name = "ID", value_parser = NonEmptyStringValueParser::new())]
     about: Option<String>,
     /// Only responses with this status: 4xx, 404; or `failed`: requests without a response.
-    #[arg(long, value_parser = status, value_name = "STATUS")]
+    #[arg(long, value_parser = StatusFilter::parse, value_name = "STATUS")]
     status: Option<StatusFilter>,
     /// Only requests with this method: GET, POST.
     #[arg(long, value_parser = method, value_name = "METHOD")]
@@ -40,7 +40,6 @@ pub(super) struct Selection {
 }
 
 impl Selection {
-    /// Whether any of the options is given.
     pub(super) fn is_given(&self) -> bool {
         let texts = [&self.about, &self.method, &self.grep, &self.operator];
         let has_time = self.since.is_some() || self.until.is_some();

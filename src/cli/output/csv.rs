@@ -18,7 +18,6 @@ pub struct AsCsv {
 
 impl AsCsv {
     /// The streams, with CSV if it is wanted.
-    #[must_use]
     pub fn on(self, out: &Out) -> Out {
         let format = if self.csv { Format::Csv } else { out.format };
         out.with_format(format)
@@ -27,9 +26,6 @@ impl AsCsv {
 
 impl Out {
     /// Writes a CSV record to stdout, each field as it is.
-    ///
-    /// # Errors
-    /// If stdout fails.
     pub fn record(&self, mut fields: Vec<String>) -> Result<(), OutputError> {
         if std::io::stdout().is_terminal() {
             for field in &mut fields {
@@ -51,7 +47,6 @@ fn is_formula(field: &str) -> bool {
 }
 
 /// A record with its line end.
-#[must_use]
 pub fn line(fields: &[String]) -> Vec<u8> {
     let mut writer = ::csv::Writer::from_writer(Vec::new());
     // Writing to memory cannot fail, and a single record cannot have a wrong length.

@@ -15,19 +15,16 @@ pub struct Records {
 }
 
 impl Records {
-    /// No results yet, with these columns for CSV.
-    pub fn new(out: &Out, fields: impl IntoIterator<Item = impl Into<String>>) -> Self {
+    /// No results yet. `header` is that of CSV.
+    pub fn new(out: &Out, header: &str) -> Self {
         Self {
             out: out.clone(),
-            fields: fields.into_iter().map(Into::into).collect(),
+            fields: header.split(',').map(str::to_owned).collect(),
             has_begun: false,
         }
     }
 
     /// Prints the header of CSV, once: a result without rows has it, too.
-    ///
-    /// # Errors
-    /// If stdout fails.
     pub fn begin(&mut self) -> Result<(), OutputError> {
         if std::mem::replace(&mut self.has_begun, true) || self.out.format != Format::Csv {
             return Ok(());
@@ -36,9 +33,6 @@ impl Records {
     }
 
     /// Prints an object, or its fields as a record.
-    ///
-    /// # Errors
-    /// If stdout fails.
     pub fn object(&mut self, object: &Value) -> Result<(), OutputError> {
         self.begin()?;
         match self.out.format {
@@ -63,24 +57,21 @@ pub struct Listing<const N: usize> {
 }
 
 impl<const N: usize> Listing<N> {
-    /// No results yet. `heads` name the columns of the table, `fields` those of CSV.
-    pub fn new(
-        out: &Out,
-        heads: [&'static str; N],
-        fields: impl IntoIterator<Item = impl Into<String>>,
-    ) -> Self {
+    /// No results yet. `heads` name the columns of the table; `header` is that of CSV.
+    pub fn new(out: &Out, heads: [&'static str; N], header: &str) -> Self {
         Self {
-            records: Records::new(out, fields),
+            records: Records::new(out, header),
             heads,
             table: Table::default(),
             has_head: false,
         }
     }
 
+    pub fn add_columns(&mut self, names: Vec<String>) {
+        self.records.fields.extend(names);
+    }
+
     /// Adds a result. Scripts get it at once, people at the next [`Listing::flush`].
-    ///
-    /// # Errors
-    /// If stdout fails.
     pub fn row(&mut self, object: &Value, cells: [Cell; N]) -> Result<(), OutputError> {
         if self.records.out.format != Format::Text {
             return self.records.object(object);
@@ -94,18 +85,12 @@ impl<const N: usize> Listing<N> {
     }
 
     /// Adds a result whose CSV is not its object.
-    ///
-    /// # Errors
-    /// If stdout fails.
     pub fn record(&mut self, fields: Vec<String>) -> Result<(), OutputError> {
         self.records.begin()?;
         self.records.out.record(fields)
     }
 
     /// Prints the rows since the last time. Their columns line up with the earlier ones where they are no wider.
-    ///
-    /// # Errors
-    /// If stdout fails.
     pub fn flush(&mut self) -> Result<(), OutputError> {
         self.records.begin()?;
         self.records.out.table(&self.table)?;

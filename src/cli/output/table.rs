@@ -11,7 +11,6 @@ const CELL_MAX: usize = 120;
 /// A cell of a [`Table`]: inert text and its color.
 #[derive(Debug)]
 pub struct Cell {
-    /// The text as printed.
     pub text: String,
     tone: Tone,
 }
@@ -25,7 +24,6 @@ pub struct Table {
 }
 
 impl Table {
-    /// Adds a row of cells.
     pub fn row<const N: usize>(&mut self, cells: [Cell; N]) {
         self.widths.resize(self.widths.len().max(N), 0);
         for (width, cell) in self.widths.iter_mut().zip(&cells) {
@@ -40,7 +38,6 @@ impl Table {
     }
 
     /// The rows as lines, the last column without padding.
-    #[must_use]
     pub fn lines(&self, out: &Out) -> Vec<String> {
         self.rows
             .iter()
@@ -58,14 +55,10 @@ impl Table {
     }
 }
 
-/// A cell without color.
-#[must_use]
 pub fn plain(text: impl Into<String>) -> Cell {
     toned(text, Tone::Plain)
 }
 
-/// A cell with a color.
-#[must_use]
 pub fn toned(text: impl Into<String>, tone: Tone) -> Cell {
     Cell {
         text: inert::cut(&text.into(), CELL_MAX),
@@ -74,7 +67,6 @@ pub fn toned(text: impl Into<String>, tone: Tone) -> Cell {
 }
 
 /// An identifier, never cut: two long ones may differ only in their last character.
-#[must_use]
 pub fn whole(text: &str, tone: Tone) -> Cell {
     Cell {
         text: inert::line(text).into_owned(),

@@ -10,7 +10,7 @@ use crate::cli::command::{CommandContext, DeckCommand};
 use crate::cli::exit::{CommandResult, Exit, usage};
 use crate::cli::list::{List, Overview, Row, Source};
 use crate::cli::output::{Out, OutputError};
-use crate::cli::values::{amount, currency, path, payment_id, sum};
+use crate::cli::values::{path, payment_id, sum};
 use crate::domain::{Amount, Currency, Expected, ExpectedBy, PaymentId, Problem};
 
 /// Watch payments, and save an expected amount where there is none.
@@ -23,10 +23,10 @@ pub struct AddPayments {
     #[arg(long, value_parser = path(), value_name = "FILE.csv")]
     from: Option<PathBuf>,
     /// The expected amount.
-    #[arg(long, value_parser = amount, allow_negative_numbers = true, requires = "currency", conflicts_with = "from")]
+    #[arg(long, value_parser = Amount::typed, allow_negative_numbers = true, requires = "currency", conflicts_with = "from")]
     amount: Option<Amount>,
     /// The currency of the amount; case-sensitive.
-    #[arg(long, value_parser = currency, requires = "amount", conflicts_with = "from")]
+    #[arg(long, value_parser = Currency::typed, requires = "amount", conflicts_with = "from")]
     currency: Option<Currency>,
     /// Replace an expected amount that is already saved.
     #[arg(long)]
@@ -54,10 +54,8 @@ impl DeckCommand for AddPayments {
     }
 }
 
-/// Watches payments of one account.
 struct Adder<'a> {
     book: Book<'a>,
-    /// The expected amount from the options.
     sum: Option<(Expected, ExpectedBy)>,
     out: &'a Out,
 }
@@ -74,7 +72,6 @@ impl Adder<'_> {
         Ok(exit)
     }
 
-    /// Watches every row of a list.
     async fn add_list(&self, source: Source) -> CommandResult {
         let (list, overview) = List::read(source).await?;
         let (mut exit, mut added, mut failed) = (Exit::Done, 0_u64, 0_u64);

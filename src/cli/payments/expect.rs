@@ -6,7 +6,7 @@ use serde_json::json;
 use super::{Book, Consent, is_known, unknown};
 use crate::cli::command::{CommandContext, DeckCommand};
 use crate::cli::exit::{CommandResult, Exit};
-use crate::cli::values::{amount, currency, payment_id};
+use crate::cli::values::payment_id;
 use crate::domain::{Amount, Currency, Expected, ExpectedBy, PaymentId};
 
 /// Set the expected amount of a payment. Replacing one needs confirmation.
@@ -16,10 +16,10 @@ pub struct ExpectPayment {
     #[arg(value_parser = payment_id, value_name = "ID")]
     id: PaymentId,
     /// The expected amount.
-    #[arg(long, value_parser = amount, allow_negative_numbers = true)]
+    #[arg(long, value_parser = Amount::typed, allow_negative_numbers = true)]
     amount: Amount,
     /// The currency of the amount; case-sensitive.
-    #[arg(long, value_parser = currency)]
+    #[arg(long, value_parser = Currency::typed)]
     currency: Currency,
     /// Replace a saved expected amount without asking.
     #[arg(long)]

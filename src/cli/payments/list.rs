@@ -10,8 +10,9 @@ use crate::cli::command::{CommandContext, DeckCommand};
 use crate::cli::exit::{CommandResult, Exit, local};
 use crate::cli::output::{AsCsv, Cell, Format, Listing, Out, Tone, plain, toned, whole};
 use crate::cli::report::{COLUMNS, Found, Report};
-use crate::cli::values::{duration, state, verdict};
+use crate::cli::values::{state, verdict};
 use crate::deck::Deck;
+use crate::domain::time::parse_duration;
 use crate::domain::{
     AccountId, Expectation, Note, Observation, PaymentState, PaymentVerdict, Problem, WallTime,
     Watch, time,
@@ -33,10 +34,8 @@ const WATCH_COLUMNS: [&str; 8] = [
 /// List watched payments with their last known state, received and expected amounts.
 #[derive(Debug, Args)]
 pub struct ListPayments {
-    /// Which payments to list.
     #[command(flatten)]
     filters: Filters,
-    /// The format of the rows.
     #[command(flatten)]
     format: AsCsv,
 }
@@ -50,7 +49,6 @@ impl DeckCommand for ListPayments {
 /// Print watched payments as CSV, or as one JSON object per line with --json.
 #[derive(Debug, Args)]
 pub struct ExportPayments {
-    /// Which payments to export.
     #[command(flatten)]
     filters: Filters,
     /// Print the rows as CSV (the default).
@@ -82,14 +80,13 @@ pub struct Filters {
     #[arg(long, value_parser = verdict, value_name = "VERDICT")]
     verdict: Option<PaymentVerdict>,
     /// Only payments unchanged for longer than this (1h, 2d).
-    #[arg(long, value_parser = duration, allow_negative_numbers = true, value_name = "TIME")]
+    #[arg(long, value_parser = parse_duration, allow_negative_numbers = true, value_name = "TIME")]
     older_than: Option<Duration>,
     /// Only payments that changed within this time (30m, 1h).
-    #[arg(long, value_parser = duration, allow_negative_numbers = true, value_name = "TIME")]
+    #[arg(long, value_parser = parse_duration, allow_negative_numbers = true, value_name = "TIME")]
     newer_than: Option<Duration>,
 }
 
-/// A payment and its last known state.
 struct Known {
     report: Report,
     expected: Option<Expectation>,
@@ -104,8 +101,8 @@ struct Known {
 async fn list(filters: &Filters, out: &Out, cx: &CommandContext<'_>) -> CommandResult {
     let profile = &cx.settings.profile.name;
     let now = cx.now().wall;
-    let columns = COLUMNS.into_iter().chain(WATCH_COLUMNS);
-    let mut listing = Listing::new(out, filters.heads(), columns);
+    let header = [&COLUMNS[..], &WATCH_COLUMNS].concat().join(",");
+    let mut listing = Listing::new(out, filters.heads(), &header);
     let mut any = false;
     let (payments, vanished) = payments(filters, cx).await?;
     for known in payments {
@@ -176,11 +173,10 @@ async fn last_of_vanished(
         id: watch.id.clone(),
     };
     let last = deck.ledger().last_observation(of);
-    last.await.map_err(|error| local(error.to_string()))
+    last.await.map_err(|error| local(error.to_string(), ""))
 }
 
 impl Filters {
-    /// The names of the table's columns.
     fn heads(&self) -> [&'static str; 9] {
         let watched = if self.all { "watched" } else { "" };
         [
@@ -196,7 +192,6 @@ impl Filters {
         ]
     }
 
-    /// What to say if no payment matches.
     fn none(&self) -> &'static str {
         if self.all {
             "no payment matches; `tilldeck check ID` checks one"
@@ -205,7 +200,6 @@ impl Filters {
         }
     }
 
-    /// Whether a payment matches the filters.
     fn matches(&self, known: &Known, now: WallTime) -> bool {
         let payment = known.report.payment();
         let age = now.since(known.changed_or_added());

@@ -77,7 +77,6 @@ async fn is_known(deck: &Deck, account: &AccountId, id: &PaymentId) -> Result<bo
     Ok(is_watched || deck.last_observation(account, id).await?.is_some())
 }
 
-/// A warning of a probable mistake.
 fn unknown(id: &PaymentId) -> String {
     format!("payment {id} is not watched and was never seen; check the id")
 }

@@ -19,7 +19,6 @@ pub struct NotePayment {
     /// One line of up to 500 characters.
     #[arg(value_parser = Note::typed, value_name = "NOTE")]
     text: Option<String>,
-    /// The format of the list.
     #[command(flatten)]
     format: AsCsv,
 }
@@ -39,7 +38,7 @@ impl DeckCommand for NotePayment {
             return Ok(Exit::Done);
         }
         let notes = deck.notes(&account, id).await?;
-        let fields = ["account", "id", "note", "noted_by", "noted_at"];
+        let fields = "account,id,note,noted_by,noted_at";
         let mut listing = Listing::new(out, ["noted", "note", "by"], fields);
         for note in &notes {
             let at = note.at.rfc3339();

@@ -40,7 +40,6 @@ impl DeckCommand for RemovePayments {
     }
 }
 
-/// The account that watches a payment.
 fn watching<'a>(
     id: &PaymentId,
     account: Option<&AccountId>,

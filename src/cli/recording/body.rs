@@ -39,7 +39,6 @@ impl RawBody<'_> {
         secrets.learn_body(origin, &self.content_type, &text);
     }
 
-    /// As it may be shown.
     pub fn redacted(&self, origin: Origin, secrets: &RecordedSecrets) -> Body {
         let mut body = match self.raw() {
             Some(bytes) => {

@@ -51,7 +51,6 @@ impl<'de> Visitor<'de> for Names<'_> {
     }
 }
 
-/// What is done with each entry.
 type Each<'a, 'de> = &'a mut dyn FnMut(&'de RawValue);
 
 /// The fields of an archive down to its entries, each of which is visited.
@@ -116,7 +115,6 @@ fn each_entry<'de>(bytes: &'de [u8], each: Each<'_, 'de>) -> Result<(), String> 
         .map_err(|error| bad_json(&error))
 }
 
-/// The entries of an archive.
 pub fn read(bytes: &[u8], entries: &mut Entries) -> Result<(), String> {
     let mut secrets = RecordedSecrets::default();
     // First of all: a later entry may repeat what an earlier one sent.
@@ -130,112 +128,76 @@ pub fn read(bytes: &[u8], entries: &mut Entries) -> Result<(), String> {
 type Raw<'a> = Option<&'a RawValue>;
 
 #[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[serde(default, rename_all = "camelCase", bound = "'de: 'a")]
 struct RawEntry<'a> {
-    #[serde(borrow)]
     request: Raw<'a>,
-    #[serde(borrow)]
     response: Raw<'a>,
-    #[serde(borrow)]
     started_date_time: Raw<'a>,
-    #[serde(borrow)]
     time: Raw<'a>,
-    #[serde(borrow)]
     timings: Raw<'a>,
     /// [`crate::cli::export::OWN`].
-    #[serde(borrow, rename = "_tilldeck")]
+    #[serde(rename = "_tilldeck")]
     own: Raw<'a>,
 }
 
-/// A request or response.
 #[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[serde(default, rename_all = "camelCase", bound = "'de: 'a")]
 struct Message<'a> {
-    #[serde(borrow)]
     method: Raw<'a>,
-    #[serde(borrow)]
     url: Raw<'a>,
-    #[serde(borrow)]
     status: Raw<'a>,
-    #[serde(borrow)]
     status_text: Raw<'a>,
     /// Browsers say here why a request failed.
-    #[serde(borrow, rename = "_error")]
+    #[serde(rename = "_error")]
     error: Raw<'a>,
-    #[serde(borrow)]
     http_version: Raw<'a>,
-    #[serde(borrow)]
     headers: Raw<'a>,
-    #[serde(borrow)]
     cookies: Raw<'a>,
-    #[serde(borrow)]
     post_data: Raw<'a>,
-    #[serde(borrow)]
     content: Raw<'a>,
-    #[serde(borrow)]
     body_size: Raw<'a>,
 }
 
 /// A body of a request or response.
 #[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[serde(default, rename_all = "camelCase", bound = "'de: 'a")]
 struct Content<'a> {
-    #[serde(borrow)]
     text: Raw<'a>,
-    #[serde(borrow)]
     mime_type: Raw<'a>,
-    #[serde(borrow)]
     encoding: Raw<'a>,
-    #[serde(borrow)]
     comment: Raw<'a>,
-    #[serde(borrow)]
     size: Raw<'a>,
-    #[serde(borrow)]
     params: Raw<'a>,
 }
 
 #[derive(Default, Deserialize)]
-#[serde(default)]
+#[serde(default, bound = "'de: 'a")]
 struct Timings<'a> {
-    #[serde(borrow)]
     blocked: Raw<'a>,
-    #[serde(borrow)]
     dns: Raw<'a>,
-    #[serde(borrow)]
     connect: Raw<'a>,
-    #[serde(borrow)]
     send: Raw<'a>,
-    #[serde(borrow)]
     wait: Raw<'a>,
-    #[serde(borrow)]
     receive: Raw<'a>,
 }
 
 /// What HAR has no field for.
 #[derive(Default, Deserialize)]
-#[serde(default)]
+#[serde(default, bound = "'de: 'a")]
 struct Own<'a> {
-    #[serde(borrow)]
     account: Raw<'a>,
-    #[serde(borrow)]
     provider: Raw<'a>,
-    #[serde(borrow)]
     environment: Raw<'a>,
-    #[serde(borrow)]
     about: Raw<'a>,
-    #[serde(borrow)]
     attempt: Raw<'a>,
-    #[serde(borrow)]
     operator: Raw<'a>,
 }
 
 /// One of many in a list; what is no such pair is left out.
 #[derive(Default, Deserialize)]
-#[serde(default)]
+#[serde(default, bound = "'de: 'a")]
 struct Pair<'a> {
-    #[serde(borrow)]
     name: Raw<'a>,
-    #[serde(borrow)]
     value: Raw<'a>,
 }
 

@@ -81,7 +81,6 @@ fn each_line(bytes: &[u8], each: &mut dyn FnMut(Line)) -> Result<(), String> {
     Ok(())
 }
 
-/// The requests of the lines.
 pub fn read(bytes: &[u8], entries: &mut Entries) -> Result<(), String> {
     let mut secrets = RecordedSecrets::default();
     each_line(bytes, &mut |line| learn(&line, &mut secrets))?;

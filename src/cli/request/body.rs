@@ -10,16 +10,12 @@ use crate::cli::prompt::interrupted;
 use crate::config::{Environ, in_home};
 use crate::domain::{Problem, inert};
 
-/// The largest body.
 pub const SIZE_MAX: usize = 1024 * 1024;
 
 const DATA: &str = "pass --data TEXT, --data @FILE, or --data - for stdin";
 
-/// A body as named on the command line.
 pub enum Body {
-    /// None.
     Empty,
-    /// `--data`.
     Data(String),
     /// `--form`, once for each field.
     Form(Vec<String>),
@@ -85,7 +81,6 @@ pub fn from(place: &str, hint: &str) -> Result<Vec<u8>, Problem> {
     whole(&mut file, &shown)
 }
 
-/// A field of a form.
 struct Part {
     name: String,
     /// The file name and media type, if the field is a file.
@@ -135,7 +130,6 @@ impl Part {
     }
 }
 
-/// The media type by file extension.
 fn media_type_of(place: &str) -> &'static str {
     let extension = Path::new(place).extension().unwrap_or_default();
     match extension.to_string_lossy().to_ascii_lowercase().as_str() {

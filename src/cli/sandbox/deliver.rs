@@ -9,7 +9,7 @@ use crate::cli::secret::{read_from, source_of};
 use crate::cli::values::times;
 use crate::clock::Clock;
 use crate::deck;
-use crate::domain::{Problem, ProblemKind, Secret, inert};
+use crate::domain::inert;
 
 /// Send one callback in a provider's format to a receiver on this machine. It needs no running simulator, and the
 /// payment, player or purchase need not exist.
@@ -55,7 +55,11 @@ impl Deliver {
         }
         let proof = match &self.secret {
             _ if self.unsigned => deck::Proof::None,
-            Some(source) => deck::Proof::Own(secret(source).await?),
+            Some(source) => {
+                let source = source_of("--secret", source)?;
+                let read = read_from(source, "tilldeck cannot read the secret", "").await?;
+                deck::Proof::Own(read.secret)
+            }
             None => deck::Proof::Simulator,
         };
         let posting = deck::Posting {
@@ -104,16 +108,5 @@ impl Deliver {
         } else {
             Exit::Provider
         })
-    }
-}
-
-async fn secret(source: &str) -> Result<Secret, Problem> {
-    match read_from(source_of("--secret", source)?).await {
-        Ok(read) => Ok(read.secret),
-        Err(why) => Err(Problem::new(
-            ProblemKind::Config,
-            format!("tilldeck cannot read the secret: {why}"),
-            "",
-        )),
     }
 }

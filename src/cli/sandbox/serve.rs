@@ -16,7 +16,7 @@ use crate::cli::stop::StopSignals;
 use crate::cli::values::{bind_any_port, path, seed, speed};
 use crate::clock::Clock;
 use crate::deck;
-use crate::domain::{Ability, Problem, ProblemKind, inert};
+use crate::domain::{Ability, Problem, inert};
 use crate::providers::{self, Manifest, REGISTRY};
 use crate::sandbox;
 
@@ -66,8 +66,7 @@ impl Serve {
         }
         let callback_urls = callback_urls(&self.callback_url)?;
         let listener = TcpListener::bind(self.bind).await.map_err(|error| {
-            Problem::new(
-                ProblemKind::Local,
+            local(
                 format!("cannot listen on {}: {error}", self.bind),
                 "choose another port, or port 0 for any free one",
             )
@@ -81,7 +80,7 @@ impl Serve {
         };
         let running = deck::serve(listener, options).await;
         let running =
-            running.map_err(|error| local(format!("cannot start the simulator: {error}")))?;
+            running.map_err(|error| local(format!("cannot start the simulator: {error}"), ""))?;
         let mut stops = StopSignals::new();
         // A closed stdout does not stop the sandbox: other programs use it.
         if let Err(error) = greet(&running, &callback_urls, &out.for_reader()) {
@@ -96,7 +95,6 @@ impl Serve {
     }
 }
 
-/// Prints the sandbox's URL and keys.
 fn greet(
     running: &sandbox::Sandbox,
     callback_urls: &BTreeMap<String, String>,

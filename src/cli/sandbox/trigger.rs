@@ -9,9 +9,10 @@ use super::deliver::Deliver;
 use crate::cli::command::{CommandContext, DeckCommand};
 use crate::cli::exit::{CommandResult, Exit, usage};
 use crate::cli::start::{Command, Start, block_on};
-use crate::cli::values::{act, duration, fault, payment_id};
+use crate::cli::values::{act, fault, payment_id};
 use crate::domain::PaymentId;
 use crate::domain::simulate::{self, Fault};
+use crate::domain::time::parse_duration;
 
 /// Trigger events in a running simulator, or send one callback to a receiver.
 #[derive(Debug, Args)]
@@ -27,7 +28,6 @@ pub struct Trigger {
 /// What to trigger.
 #[derive(Debug, Subcommand)]
 enum What {
-    /// In a running simulator.
     #[command(flatten)]
     Event(SandboxEvent),
     Deliver(Deliver),
@@ -56,14 +56,14 @@ enum SandboxEvent {
     /// Move the simulator's clock forward.
     Advance {
         /// How far (90s, 1h, 25h).
-        #[arg(value_parser = duration, value_name = "TIME", allow_negative_numbers = true)]
+        #[arg(value_parser = parse_duration, value_name = "TIME", allow_negative_numbers = true)]
         by: Duration,
     },
     /// Make the clocks of the providers run behind by this much, as the `Date` of their responses shows. Payments continue
     /// as usual. 0s makes the clocks right again.
     SetBack {
         /// How far (90s, 1h, 25h).
-        #[arg(value_parser = duration, value_name = "TIME", allow_negative_numbers = true)]
+        #[arg(value_parser = parse_duration, value_name = "TIME", allow_negative_numbers = true)]
         by: Duration,
     },
     /// Act as the payer: pay, pay-on-chain, pay-part, overpay, cancel, fail.

@@ -8,15 +8,7 @@ use crate::config::paths::program;
 use crate::config::{ConfigError, Environ, Hooks};
 use crate::domain::{HookEvent, inert};
 
-pub(super) const HOOKS: [&str; HookEvent::ALL.len()] = {
-    let mut keys = [""; HookEvent::ALL.len()];
-    let mut at = 0;
-    while at < keys.len() {
-        keys[at] = HookEvent::ALL[at].key();
-        at += 1;
-    }
-    keys
-};
+pub(super) const HOOKS: [&str; HookEvent::ALL.len()] = HookEvent::WORDS;
 
 /// Reads the section; adds a warning for each program that is not there, since it may be installed later.
 pub(super) fn hooks(
@@ -25,7 +17,7 @@ pub(super) fn hooks(
 ) -> Result<Hooks, ConfigError> {
     let mut hooks = BTreeMap::new();
     for event in HookEvent::ALL {
-        let key = event.key();
+        let key = event.as_str();
         let Some(entry) = table.get(key) else {
             continue;
         };

@@ -21,26 +21,16 @@ pub const UI: [&str; 10] = [
     "keys",
 ];
 
-/// The keys of `[ui.colors]`.
-pub fn tones() -> [&'static str; Tone::ALL.len()] {
-    Tone::ALL.map(Tone::as_str)
-}
-
 pub fn ui(table: &Table<'_, '_>) -> Result<Ui, ConfigError> {
     let default = Ui::default();
     let theme = match table.string("theme")? {
         None => default.theme,
-        Some(theme) => {
-            let mut all = ThemeChoice::ALL.into_iter();
-            let known = all.find(|known| known.as_str() == theme.value);
-            known.ok_or_else(|| {
-                table.unknown("theme", theme, &ThemeChoice::ALL.map(ThemeChoice::as_str))
-            })?
-        }
+        Some(theme) => ThemeChoice::from_word(theme.value)
+            .ok_or_else(|| table.unknown("theme", theme, &ThemeChoice::WORDS))?,
     };
     Ok(Ui {
         theme,
-        colors: match table.section("colors", " in [ui.colors]".into(), &tones())? {
+        colors: match table.section("colors", " in [ui.colors]".into(), &Tone::WORDS)? {
             None => Colors::new(),
             Some(colors) => own_colors(&colors)?,
         },
@@ -74,15 +64,10 @@ fn notify(table: &Table<'_, '_>) -> Result<BTreeSet<Notify>, ConfigError> {
         return Ok(Ui::default().notify);
     };
     let found = |word: &String| {
-        let known = Notify::ALL.into_iter().find(|way| way.as_str() == word);
-        known.ok_or_else(|| {
-            let value = word.as_str();
-            let span = words.span.clone();
-            table.unknown(
-                "notification in `notify`",
-                Found { value, span },
-                &Notify::ALL.map(Notify::as_str),
-            )
+        Notify::from_word(word).ok_or_else(|| {
+            let (value, span) = (word.as_str(), words.span.clone());
+            let found = Found { value, span };
+            table.unknown("notification in `notify`", found, &Notify::WORDS)
         })
     };
     words.value.iter().map(found).collect()

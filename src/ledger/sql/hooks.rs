@@ -19,7 +19,7 @@ impl<D: Database> HookRuns for D {
                     &run.profile,
                     run.account.as_str(),
                     run.payment.as_str(),
-                    run.event.as_str(),
+                    run.event.word(),
                     at
                 ],
             )

@@ -314,7 +314,7 @@ async fn acquire_slot(
 fn counted(limit: &Limit) -> &'static str {
     let many = match limit.counts {
         Counts::All => "requests",
-        Counts::Writes | Counts::Reads => limit.counts.word(),
+        Counts::Writes | Counts::Reads => limit.counts.as_str(),
     };
     match limit.requests {
         1 => many.trim_end_matches('s'),

@@ -99,7 +99,7 @@ impl State {
                 "" => String::new(),
                 hint => format!("\n    {hint}"),
             };
-            let (word, check) = (finding.health.word(), finding.check);
+            let (word, check) = (finding.health.as_str(), finding.check);
             format!("{word} {check}: {}{hint}\n", finding.line())
         });
         lines.collect()
@@ -179,7 +179,7 @@ impl Component for State {
             let row = &rows[at];
             let mut pen = Pen::new(buf, line, 0);
             let health = row.health.map_or_else(String::new, |health| {
-                format!("{} {}", health.mark(), health.word())
+                format!("{} {}", health.mark(), health.as_str())
             });
             let tone = row
                 .health

@@ -89,12 +89,12 @@ impl State {
         let mut rows = Vec::new();
         if let Some(payment) = &self.payment {
             rows.push(Row::Heading(format!("Payer of {payment}")));
-            rows.extend(PayerAct::ALL.map(|(act, name)| {
+            rows.extend(PayerAct::ALL.map(|act| {
                 let command = Command::Payer {
                     payment: payment.clone(),
                     act,
                 };
-                Row::Choice(command, name, describe(act).into())
+                Row::Choice(command, act.as_str(), describe(act).into())
             }));
         } else {
             rows.push(Row::Heading(

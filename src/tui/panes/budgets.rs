@@ -125,7 +125,7 @@ pub fn draw_budgets(ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
 fn name(account: &AccountId, gauge: &BudgetGauge) -> String {
     match gauge.counts {
         Counts::All => account.to_string(),
-        counts => format!("{account} {}", counts.word()),
+        counts => format!("{account} {}", counts.as_str()),
     }
 }
 

@@ -115,7 +115,7 @@ impl Conditions {
                     ("wait", wait(known, &gauge)),
                 ] {
                     if let Some(lines) = lines {
-                        let key = format!("{what} {} {}", known.id(), gauge.counts.word());
+                        let key = format!("{what} {} {}", known.id(), gauge.counts.as_str());
                         there.insert(key.clone());
                         self.put(key, Condition::new(lines));
                     }

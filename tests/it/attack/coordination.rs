@@ -87,7 +87,10 @@ fn a_lock_of_some_seconds_fails_none_of_many_requests() {
     let before = peer.requests().len();
     std::thread::sleep(Duration::from_secs(9));
     drop(other);
-    let ran = crate::program::Ran::ended(&["check", "--csv"], child.wait_with_output().unwrap());
+    let ran = crate::program::Ran::ended(
+        &["check", "--csv", "--from"],
+        child.wait_with_output().unwrap(),
+    );
     let sent = peer.requests().len();
     println!("figure: a lock of 9 s after {before} of 300 requests: {sent} sent");
     assert!(before < 300, "the lock came too late");

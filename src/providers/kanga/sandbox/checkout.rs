@@ -212,7 +212,7 @@ pub(super) fn perform(call: &mut Call<'_>) -> Answer {
             }
             Act::Choose(code.to_owned())
         }
-        name => match PayerAct::from_name(name) {
+        name => match PayerAct::from_word(name) {
             Some(act) => act.into(),
             None => return not_done(StatusCode::NOT_FOUND, "This action does not exist."),
         },

@@ -470,7 +470,7 @@ mod tests {
 
     #[test]
     fn states_only_reach_what_lies_ahead() {
-        for (act, _) in PayerAct::ALL {
+        for act in PayerAct::ALL {
             let mut state = PaymentState::New;
             for change in payment(&[(10, act)]).changes(WallTime(i64::MAX)) {
                 assert!(state.can_reach(&change.state), "{state} {}", change.state);
