@@ -93,6 +93,7 @@ fn large_answer(c: &mut Criterion) {
             credentials: Vec::new(),
             watches: Vec::new(),
             handled: Vec::new(),
+            warnings: Vec::new(),
             is_unread: false,
             log: Vec::new(),
             verify: Vec::new(),

@@ -103,6 +103,7 @@ fn console(watches: Vec<(Watch, Vec<Observation>)>) -> Model {
             credentials: Vec::new(),
             watches,
             handled: Vec::new(),
+            warnings: Vec::new(),
             is_unread: false,
             log: Vec::new(),
             verify: Vec::new(),

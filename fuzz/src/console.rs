@@ -166,6 +166,7 @@ impl Console {
                 (watch("ORDER-2", None), Vec::new()),
             ],
             handled: Vec::new(),
+            warnings: Vec::new(),
             is_unread: false,
             log: vec![exchange(1, "hostile \u{1b}[2J\u{202e}")],
             deliveries: Vec::new(),
@@ -363,8 +364,9 @@ impl Console {
                 4 => What::Watched {
                     operator: input.text(),
                 },
-                5 => What::Handled {
+                5 => What::Marked {
                     verdict: input.choose(&PaymentVerdict::ALL),
+                    handled: input.choose(&[false, true]),
                     operator: input.text(),
                 },
                 _ => What::Callback(self.delivery(input).into()),

@@ -5,6 +5,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use clap::ValueEnum;
+use serde_json::json;
 use tokio::sync::{Notify, oneshot};
 
 use super::console::{self, Profiles};
@@ -14,7 +15,7 @@ use super::output::{Out, OutputError};
 use super::settings::Settings;
 use super::start::{Command, Start, on_threads};
 use super::stop::{HangUp, HangUps, StopSignals};
-use crate::domain::Problem;
+use crate::domain::{Problem, WallTime};
 use crate::runtime::{self, PlainStart};
 use crate::tui;
 
@@ -74,13 +75,6 @@ impl Plain {
 impl Command for Plain {
     fn execute(self, start: Start<'_>) -> CommandResult {
         let out = start.out;
-        if out.is_json() {
-            return Err(usage(
-                "the console has no JSON",
-                "`tilldeck listen --json` prints callbacks, and `tilldeck log --follow --json` requests",
-            )
-            .into());
-        }
         start.configured(|settings, log| self.run(settings, log, out))
     }
 }
@@ -113,6 +107,7 @@ async fn print(start: PlainStart, out: &Out) -> CommandResult {
     let mut stops = StopSignals::of_service();
     let mut hang_ups = HangUps::new();
     let reload = start.reload.clone();
+    let clock = start.first.options.clock.clone();
     let terminal_gone = async {
         while hang_ups.next().await == HangUp::Reload {
             reload.notify_one();
@@ -128,7 +123,11 @@ async fn print(start: PlainStart, out: &Out) -> CommandResult {
             () = out.reader_gone() => End::Output(OutputError::ReaderGone),
         }
     };
-    let run = runtime::run_plain(start, |line| printing.queue.put(line), ended);
+    let run = runtime::run_plain(
+        start,
+        |line| printing.queue.put(clock.now().wall, line),
+        ended,
+    );
     let ended = Box::pin(run).await;
     printing.end().await;
     match ended? {
@@ -152,7 +151,7 @@ impl Printing {
         let (out, lines) = (out.clone(), queue.clone());
         std::thread::spawn(move || {
             let mut lines = std::iter::from_fn(|| lines.take());
-            let printed = lines.try_for_each(|line| out.line(&line));
+            let printed = lines.try_for_each(|(at, line)| print_line(&out, at, &line));
             if let Err(error) = printed {
                 let _ = failed_to.send(error);
             }
@@ -168,6 +167,13 @@ impl Printing {
     }
 }
 
+/// Prints a line, which begins with its time of day, or the object for it.
+fn print_line(out: &Out, at: WallTime, line: &str) -> Result<(), OutputError> {
+    let text = line.split_once(' ').map_or(line, |(_, text)| text);
+    let object = json!({ "at": at.rfc3339(), "text": text });
+    out.result(&object, line)
+}
+
 /// The lines that wait for the printing thread.
 #[derive(Default)]
 struct Queue {
@@ -177,7 +183,7 @@ struct Queue {
 
 #[derive(Default)]
 struct Waiting {
-    lines: VecDeque<String>,
+    lines: VecDeque<(WallTime, String)>,
     /// The lines after these that a slow reader misses.
     gap: Option<Gap>,
     is_closed: bool,
@@ -185,32 +191,35 @@ struct Waiting {
 
 struct Gap {
     omitted: usize,
-    /// The time of the first of them.
+    /// The first of them: when it was, and its time of day.
+    at: WallTime,
     since: String,
 }
 
 impl Gap {
-    fn line(&self) -> String {
-        let Self { omitted, since } = self;
-        format!(
+    fn line(self) -> (WallTime, String) {
+        let Self { omitted, at, since } = self;
+        let line = format!(
             "{since} {omitted} lines omitted: stdout is read too slowly; `tilldeck log` has the requests"
-        )
+        );
+        (at, line)
     }
 }
 
 impl Queue {
     /// Adds a line, which begins with its time.
-    fn put(&self, line: &str) {
+    fn put(&self, at: WallTime, line: &str) {
         let mut waiting = self.waiting();
         // One place is for the line about the gap.
         if waiting.lines.len() + 1 < LINES_MAX {
             let gap = waiting.gap.take();
-            waiting.lines.extend(gap.map(|gap| gap.line()));
-            waiting.lines.push_back(line.to_owned());
+            waiting.lines.extend(gap.map(Gap::line));
+            waiting.lines.push_back((at, line.to_owned()));
         } else {
             let time = line.split(' ').next().unwrap_or_default();
             let gap = waiting.gap.get_or_insert_with(|| Gap {
                 omitted: 0,
+                at,
                 since: time.to_owned(),
             });
             gap.omitted += 1;
@@ -219,14 +228,14 @@ impl Queue {
     }
 
     /// Waits for the next line; `None` at the end.
-    fn take(&self) -> Option<String> {
+    fn take(&self) -> Option<(WallTime, String)> {
         let is_idle = |waiting: &mut Waiting| {
             waiting.lines.is_empty() && waiting.gap.is_none() && !waiting.is_closed
         };
         let waiting = self.changed.wait_while(self.waiting(), is_idle);
         let mut waiting = waiting.unwrap_or_else(PoisonError::into_inner);
         let line = waiting.lines.pop_front();
-        line.or_else(|| waiting.gap.take().map(|gap| gap.line()))
+        line.or_else(|| waiting.gap.take().map(Gap::line))
     }
 
     fn close(&self) {
@@ -248,18 +257,19 @@ mod tests {
         const GAP: &str =
             "lines omitted: stdout is read too slowly; `tilldeck log` has the requests";
         let queue = Queue::default();
+        let put = |line: &str| queue.put(WallTime(0), line);
+        let take = || queue.take().map(|(_, line)| line);
         for at in 0..LINES_MAX + 6 {
-            queue.put(&format!("10:00:{at} line {at}"));
+            put(&format!("10:00:{at} line {at}"));
         }
-        let first = queue.take();
-        assert_eq!(first.unwrap(), "10:00:0 line 0");
-        assert!(queue.take().is_some());
-        queue.put("11:00:00 the next");
+        assert_eq!(take().unwrap(), "10:00:0 line 0");
+        assert!(take().is_some());
+        put("11:00:00 the next");
         for _ in 0..2 {
-            queue.put("12:00:00 no room");
+            put("12:00:00 no room");
         }
         // Nothing follows, and the queue is not closed.
-        let rest: Vec<String> = (0..LINES_MAX).map_while(|_| queue.take()).collect();
+        let rest: Vec<String> = (0..LINES_MAX).map_while(|_| take()).collect();
         assert_eq!(
             rest[LINES_MAX - 3..],
             [

@@ -253,7 +253,14 @@ impl Inner {
             return Ok(());
         };
         let done = child::feed(words, task.input.as_bytes(), LIMIT).await;
-        done.map_err(|error| error.to_string())?;
+        let done = done.map_err(|error| error.to_string());
+        if let (Some(run), Err(why)) = (&task.run, &done) {
+            let saved = self.ledger.fail_hook(run.clone(), inert_words(why)).await;
+            if let Err(error) = saved {
+                tracing::error!(%error, "the failure of a hook is not saved");
+            }
+        }
+        done?;
         tracing::info!(hook = task.event.as_str(), "a hook has run");
         Ok(())
     }
@@ -263,16 +270,18 @@ impl Inner {
     }
 
     fn failed(&self, task: &Task, why: &str) {
-        let key = task.event.as_str();
-        let of = task.run.as_ref().map_or_else(String::new, |run| {
-            format!(" of {} ({})", run.payment, run.account)
-        });
-        let text = inert::cut(&redact::scrub(&format!("hook {key}{of}: {why}")), 500);
         // By payment: each must be looked after by itself.
-        let about = format!("hook {key}{of}");
+        let of = task.run.as_ref();
+        let about = task.event.about(of.map(|run| (&run.account, &run.payment)));
+        let text = inert_words(&format!("{about}: {why}"));
         tracing::warn!(about, text, "warning");
         if let Some(events) = &self.events {
             events.send(Event::Warning { about, text });
         }
     }
+}
+
+/// Why a hook failed, without secrets: for the screen and the ledger.
+fn inert_words(why: &str) -> String {
+    inert::cut(&redact::scrub(why), 500)
 }

@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use super::Deck;
 use crate::domain::{
-    AccountId, Environment, Expectation, Expected, ExpectedBy, Handled, LinkRequest,
+    AccountId, Environment, Expectation, Expected, ExpectedBy, Handled, LinkRequest, Mark,
     NewExpectation, Note, Observation, PaymentId, PaymentLink, Problem, ProblemKind, Replaced,
     WallTime, Watch, Watchlist,
 };
-use crate::ledger::{LedgerError, Unwatched};
+use crate::ledger::{FailedHook, LedgerError, Unwatched};
 use crate::net::RequestOptions;
 
 /// How often changes by other processes are looked for.
@@ -19,6 +19,10 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// Changes within this time are read together.
 const COALESCE: Duration = Duration::from_millis(50);
+
+/// How far back failed hooks are listed, in milliseconds, and how many at most.
+const DAY: i64 = 24 * 60 * 60 * 1000;
+const FAILED_MAX: usize = 20;
 
 /// In memory, what the ledger stores for real accounts.
 pub(super) struct SimulatedBook(Mutex<Pages>);
@@ -30,6 +34,8 @@ struct Pages {
     expectations: HashMap<(AccountId, PaymentId), Vec<Expectation>>,
     /// Every note on each payment, the oldest first.
     notes: HashMap<(AccountId, PaymentId), Vec<Note>>,
+    /// Each time that an alert was marked or unmarked.
+    marks: Vec<Mark>,
 }
 
 impl SimulatedBook {
@@ -327,23 +333,32 @@ impl Deck {
         Ok(made)
     }
 
-    /// Sets or removes the handled mark of an alert, by its key.
+    /// Marks an alert as handled, or unmarks it, by its key.
     ///
     /// # Errors
     /// If that cannot be stored.
     pub async fn mark_handled(&self, alert: &str, handled: bool) -> Result<(), Problem> {
-        let at = handled.then(|| self.clock.now().wall);
+        let mark = Mark {
+            alert: alert.to_owned(),
+            at: self.clock.now().wall,
+            handled,
+            operator: String::new(),
+        };
         let stored = if let Some(book) = &self.queries.book {
-            let marks = &mut book.pages().list.handled;
-            marks.retain(|known| known.alert != alert);
-            marks.extend(at.map(|at| Handled {
-                alert: alert.to_owned(),
-                at,
-                operator: String::new(),
-            }));
+            let mut pages = book.pages();
+            let marked = &mut pages.list.handled;
+            marked.retain(|known| known.alert != alert);
+            if handled {
+                marked.push(Handled {
+                    alert: mark.alert.clone(),
+                    at: mark.at,
+                    operator: String::new(),
+                });
+            }
+            pages.marks.push(mark);
             Ok(())
         } else {
-            let stored = self.ledger.mark_handled(&self.profile, alert, at).await;
+            let stored = self.ledger.mark_handled(&self.profile, mark).await;
             stored.map_err(|error| {
                 Problem::new(
                     ProblemKind::Local,
@@ -354,6 +369,28 @@ impl Deck {
         };
         self.changed.notify_one();
         stored
+    }
+
+    /// Each time that an alert was marked as handled or unmarked, the oldest first.
+    ///
+    /// # Errors
+    /// If the ledger cannot be read.
+    pub(super) async fn marks(&self) -> Result<Vec<Mark>, Problem> {
+        if let Some(book) = &self.queries.book {
+            return Ok(book.pages().marks.clone());
+        }
+        let marks = self.ledger.marks(&self.profile).await;
+        marks.map_err(|error| unread(&error))
+    }
+
+    /// The hooks of payments that failed within the last day, the oldest first.
+    ///
+    /// # Errors
+    /// If the ledger cannot be read.
+    pub async fn failed_hooks(&self) -> Result<Vec<FailedHook>, Problem> {
+        let since = WallTime(self.clock.now().wall.0 - DAY);
+        let failed = self.ledger.failed_hooks(&self.profile, since, FAILED_MAX);
+        failed.await.map_err(|error| unread(&error))
     }
 
     /// Saves a note on a payment, whose text [`Note::typed`] has checked.

@@ -3,7 +3,16 @@
 use serde_json::{Value, json};
 
 use super::words::words;
-use super::{AccountId, Expected, Payment, PaymentVerdict, WallTime};
+use super::{AccountId, Expected, Payment, PaymentId, PaymentVerdict, WallTime};
+
+/// Begins the subject of a notice about a hook.
+const HOOK: &str = "hook ";
+
+/// Whether a notice with this subject is about a hook.
+#[must_use]
+pub fn is_about_hook(subject: &str) -> bool {
+    subject.starts_with(HOOK)
+}
 
 words! {
     /// An event that a hook can be configured for, with its setting under `[hooks]`.
@@ -33,6 +42,16 @@ impl HookEvent {
     #[must_use]
     pub fn word(self) -> &'static str {
         self.as_str().trim_start_matches("on_")
+    }
+
+    /// The subject of notices about the hook, for a payment or for none.
+    #[must_use]
+    pub fn about(self, of: Option<(&AccountId, &PaymentId)>) -> String {
+        let key = self.as_str();
+        of.map_or_else(
+            || format!("{HOOK}{key}"),
+            |(account, id)| format!("{HOOK}{key} of {id} ({account})"),
+        )
     }
 
     /// The event that a payment with this verdict is.

@@ -58,13 +58,13 @@ pub use expectation::{Expectation, Expected, ExpectedBy, NewExpectation, Replace
 pub use explore::{Column, Digest, Explored, Holds, RawCall};
 pub use finding::{Finding, Health, Tally};
 pub use follow_up::RowIds;
-pub use hook::{HookEvent, PaymentReport};
+pub use hook::{HookEvent, PaymentReport, is_about_hook};
 pub use id::{AccountId, PAYMENT_ID_MAX, PaymentId, RequestId};
 pub use job::{Job, JobId, JobKind, JobState};
 pub use link::{LinkRequest, PaymentLink};
 pub use note::Note;
 pub use op::{Answer, AuthMethod, EstimateRequest, Op, PlayerToken, RawReply, RawRequest};
-pub use payment::{Estimate, Handled, Observation, Payment, PaymentState, Watch, Watchlist};
+pub use payment::{Estimate, Handled, Mark, Observation, Payment, PaymentState, Watch, Watchlist};
 pub use player::{Inventory, Item, Player, PlayerClaim, PlayerId};
 pub use problem::{Problem, ProblemKind};
 pub use reported::Reported;

@@ -193,6 +193,19 @@ pub struct Handled {
     pub operator: String,
 }
 
+/// One time that an operator marked an alert as handled, or unmarked it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mark {
+    /// The alert's stable name.
+    pub alert: String,
+    /// When.
+    pub at: WallTime,
+    /// Whether it was handled from then on.
+    pub handled: bool,
+    /// As in [`Handled`].
+    pub operator: String,
+}
+
 /// The watched payments and the handled alerts.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Watchlist {

@@ -70,10 +70,12 @@ pub enum What {
     },
     /// An operator noted something.
     Noted(Note),
-    /// An alert about the payment was marked as handled.
-    Handled {
+    /// An alert about the payment was marked as handled, or unmarked.
+    Marked {
         /// The verdict of the alert.
         verdict: PaymentVerdict,
+        /// Whether it was handled from then on.
+        handled: bool,
         /// As in [`Handled`](super::Handled).
         operator: String,
     },
@@ -285,7 +287,7 @@ fn walk(happenings: &[Happening]) -> (Vec<Row>, Option<Latest<'_>>) {
             | What::Expected { .. }
             | What::Watched { .. }
             | What::Noted(_)
-            | What::Handled { .. } => {}
+            | What::Marked { .. } => {}
         }
         at = row.last + 1;
         rows.push(row);

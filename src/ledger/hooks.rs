@@ -19,6 +19,17 @@ pub struct HookRun {
     pub event: HookEvent,
 }
 
+/// A run that failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FailedHook {
+    /// The run.
+    pub run: HookRun,
+    /// When it began.
+    pub at: WallTime,
+    /// Why it failed, redacted and inert.
+    pub why: String,
+}
+
 /// The runs of hooks for payments.
 /// Each call also fails once the ledger has stopped, or if it cannot be read.
 #[async_trait]
@@ -28,4 +39,18 @@ pub trait HookRuns: Send + Sync {
     /// # Errors
     /// If it cannot be saved.
     async fn claim_hook(&self, run: HookRun, at: WallTime) -> Result<bool, LedgerError>;
+
+    /// Saves that a run failed, and why.
+    ///
+    /// # Errors
+    /// If it cannot be saved.
+    async fn fail_hook(&self, run: HookRun, why: String) -> Result<(), LedgerError>;
+
+    /// The runs of a profile since `since` that failed, the oldest first; of more than `most`, the latest.
+    async fn failed_hooks(
+        &self,
+        profile: &str,
+        since: WallTime,
+        most: usize,
+    ) -> Result<Vec<FailedHook>, LedgerError>;
 }

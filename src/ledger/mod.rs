@@ -35,7 +35,7 @@ pub use deliveries::{
 };
 pub use error::LedgerError;
 pub use exchanges::{Exchanges, LogQuery, Recorded, SEARCHED_MAX};
-pub use hooks::{HookRun, HookRuns};
+pub use hooks::{FailedHook, HookRun, HookRuns};
 pub use nonces::{
     HeldKey, KEY_LOCK_MAX, KeyHash, KeyLock, NONCE_LEAD_MAX, NONCE_SENT_WITHIN, Nonce, NonceRules,
     Nonces,

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use crate::domain::{
-    AccountId, Expectation, Handled, Note, Observation, PaymentId, Replaced, WallTime, Watch,
+    AccountId, Expectation, Handled, Mark, Note, Observation, PaymentId, Replaced, WallTime, Watch,
 };
 
 use super::error::LedgerError;
@@ -110,14 +110,12 @@ pub trait Payments: Send + Sync {
     /// The alerts of a profile that are marked as handled.
     async fn handled(&self, profile: &str) -> Result<Vec<Handled>, LedgerError>;
 
-    /// Sets or removes (`None`) the handled mark of an alert, by its key.
+    /// Marks an alert as handled, or unmarks it. The operator is this ledger's.
     ///
     /// # Errors
     /// If that cannot be stored.
-    async fn mark_handled(
-        &self,
-        profile: &str,
-        alert: &str,
-        at: Option<WallTime>,
-    ) -> Result<(), LedgerError>;
+    async fn mark_handled(&self, profile: &str, mark: Mark) -> Result<(), LedgerError>;
+
+    /// Each time that an alert of a profile was marked or unmarked, the oldest first.
+    async fn marks(&self, profile: &str) -> Result<Vec<Mark>, LedgerError>;
 }

@@ -26,6 +26,10 @@ pub fn perform(
             let deliveries = deck.deliveries(before, search, limit).await;
             let _ = messages.send(Msg::Deliveries(deliveries)).await;
         }),
+        Effect::FindDelivery { request, delivery } => tasks.start(async move {
+            let result = deck.find_delivery(delivery).await;
+            let _ = messages.send(Msg::DeliveryFound { request, result }).await;
+        }),
         Effect::OpenDelivery { request, delivery } => tasks.start(async move {
             let result = deck.received(delivery).await;
             let _ = messages.send(Msg::Received { request, result }).await;

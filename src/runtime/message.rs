@@ -1,6 +1,7 @@
 //! Background events as messages to the console.
 
-use crate::domain::{AccountId, time};
+use crate::domain::{AccountId, WallTime, time};
+use crate::ledger::FailedHook;
 use crate::net::{ClockWarning, Event};
 use crate::tui::Msg;
 use crate::tui::msg::{Level, Notice};
@@ -53,6 +54,18 @@ pub fn message_of(event: Event) -> Msg {
             text: clock_warning(&account, warning),
         }),
     }
+}
+
+/// The warning about a hook that failed in an earlier run, as it was then, and when that was.
+pub fn failed_hook(failed: FailedHook) -> (Notice, WallTime) {
+    let FailedHook { run, at, why } = failed;
+    let about = run.event.about(Some((&run.account, &run.payment)));
+    let notice = Notice {
+        level: Level::Warning,
+        text: format!("{about}: {why}"),
+        about,
+    };
+    (notice, at)
 }
 
 /// Why a wrong clock matters, and what to do.

@@ -344,11 +344,9 @@ impl Console {
                 };
                 match effect {
                     Effect::Quit => return Ok(true),
-                    // The rest is of the profile before: another one may have an account of the same name.
+                    // The last effect of its update, and `take` updates no further.
                     Effect::SwitchProfile(name) => {
-                        if self.switch(&name, effects)? {
-                            break;
-                        }
+                        self.switch(&name, effects)?;
                     }
                     Effect::Manage {
                         request,

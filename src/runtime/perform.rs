@@ -105,6 +105,7 @@ pub fn perform(effect: Effect, deck: &Arc<Deck>, tasks: &mut Tasks, messages: &m
         | Effect::TokenToCopy { .. }
         | Effect::Manage { .. }
         | Effect::LoadDeliveries { .. }
+        | Effect::FindDelivery { .. }
         | Effect::OpenDelivery { .. }
         | Effect::Replay { .. }
         | Effect::Retry { .. }

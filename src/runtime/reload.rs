@@ -48,7 +48,7 @@ impl Console {
             }
         };
         tracing::info!(profile = name, "the profile is switched");
-        start.model.follow(&self.model, self.clock.now());
+        start.model.follow(&mut self.model, self.clock.now());
         std::mem::swap(&mut self.model, &mut start.model);
         self.reload_waits = false;
         self.preparing = None;

@@ -1,10 +1,10 @@
 //! A profile at work in the console: its deck, its tasks, and the messages from both.
 
 use std::collections::HashSet;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
@@ -37,7 +37,7 @@ pub struct Running {
     pub opened: mpsc::Receiver<Arc<Deck>>,
     deck: Option<Arc<Deck>>,
     /// The same, before it can perform anything: from then on it must be closed.
-    opening: Arc<OnceLock<Arc<Deck>>>,
+    opening: watch::Receiver<Option<Arc<Deck>>>,
     /// The effects that are performed as soon as the deck is open.
     early: Vec<Effect>,
 }
@@ -50,10 +50,10 @@ impl Running {
         let (opened_to, opened) = mpsc::channel(1);
         let mut tasks = Tasks::default();
         let profile = opening.profile.clone();
-        let place = Arc::new(OnceLock::new());
+        let (place, opening_deck) = watch::channel(None);
         let report = Report {
             messages: messages.clone(),
-            place: place.clone(),
+            place,
             opened: opened_to,
         };
         tasks.start(async move {
@@ -67,7 +67,7 @@ impl Running {
             inbox,
             opened,
             deck: None,
-            opening: place,
+            opening: opening_deck,
             early: Vec::new(),
         }
     }
@@ -98,13 +98,17 @@ impl Running {
         }
     }
 
-    /// Gets what the next deck of this profile needs and may fail, while this one goes on.
+    /// Gets what the next deck of this profile needs and may fail, while this one goes on. Waits for this one to open: it
+    /// has taken over what it hands over next.
     pub fn prepare(
         &self,
         next: ProfileStart,
     ) -> impl Future<Output = (ProfileStart, Result<Prepared, Problem>)> + use<> {
-        let deck = self.opening.get().cloned();
+        let mut opening = self.opening.clone();
         async move {
+            let open = opening.wait_for(Option::is_some).await;
+            // It cannot be opened otherwise, and has nothing.
+            let deck = open.ok().and_then(|deck| deck.clone());
             let prepared = match deck {
                 Some(deck) => deck.prepare(&next.options).await,
                 None => Ok(Prepared::default()),
@@ -115,7 +119,7 @@ impl Running {
 
     /// What the next deck of this profile takes over.
     pub fn hand_over(&self, unchanged: &[AccountId], prepared: Prepared) -> Handover {
-        match self.opening.get() {
+        match &*self.opening.borrow() {
             Some(deck) => deck.hand_over(unchanged, prepared),
             None => Handover::default(),
         }
@@ -125,7 +129,7 @@ impl Running {
     pub async fn end(mut self, turn: TaskTrackerToken) {
         let _ = tokio::time::timeout(CLOSING, self.tasks.finish_sequential()).await;
         let _ = tokio::time::timeout(CLOSING, self.tasks.stop()).await;
-        let deck = self.opening.get().cloned();
+        let deck = self.opening.borrow().clone();
         // No task reads events any more, and senders must not wait for one.
         drop(self.inbox);
         if let Some(deck) = deck {
@@ -144,7 +148,7 @@ impl Running {
 struct Report {
     messages: mpsc::Sender<Msg>,
     /// The deck, as soon as there is one.
-    place: Arc<OnceLock<Arc<Deck>>>,
+    place: watch::Sender<Option<Arc<Deck>>>,
     /// The deck, once it may perform effects.
     opened: mpsc::Sender<Arc<Deck>>,
 }
@@ -197,7 +201,7 @@ impl Opening {
                 return;
             }
         };
-        let _ = place.set(deck.clone());
+        place.send_replace(Some(deck.clone()));
         tokio::spawn(relay(events, messages.clone()));
         // Real accounts only by choice (`verify_on_start`): a verification is a request that counts against their limit.
         let wanted =
@@ -260,12 +264,15 @@ async fn ready(
         let seen = deck.observations(&watch.account, &watch.id).await;
         watches.push((watch.clone(), seen.unwrap_or_default()));
     }
+    // The same of a ledger that cannot be read.
+    let failed = deck.failed_hooks().await.unwrap_or_default();
     let ready = Ready {
         deliveries: deliveries.map_or_else(|_| Vec::new(), |found| found.rows),
         listening,
         credentials: deck.remembered_credentials().await,
         watches,
         handled: list.handled.clone(),
+        warnings: failed.into_iter().map(message::failed_hook).collect(),
         is_unread,
         log,
         verify,
@@ -360,5 +367,92 @@ async fn follow_ledger(ledger: crate::ledger::Ledger, messages: mpsc::Sender<Msg
         if changes.changed().await.is_err() {
             return;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::net::SocketAddr;
+    use std::path::Path;
+    use std::pin::pin;
+
+    use super::*;
+    use crate::clock::Clock;
+    use crate::config::{self, Environ, Vault};
+    use crate::deck::Receive;
+    use crate::domain::Listening;
+    use crate::net::{Overrides, Timeouts};
+    use crate::tui::Model;
+    use crate::tui::testing::live_setup;
+
+    /// A profile that receives callbacks at a free port.
+    fn start(folder: &Path) -> ProfileStart {
+        ProfileStart {
+            model: Model::new(live_setup()).unwrap(),
+            profile: Profile {
+                name: "live".into(),
+                built_in: false,
+                tint: None,
+                accounts: Vec::new(),
+            },
+            options: Options {
+                state_dir: folder.join("state"),
+                clock: Clock::system(),
+                network: Timeouts::default().into(),
+                events: None,
+                renew: false,
+                environ: Environ::of([]),
+                config: None,
+                vault: Vault::files(folder.join("vault")),
+                overrides: Overrides::default(),
+                receive: Some(Receive {
+                    bind: Some(SocketAddr::from(([127, 0, 0, 1], 0))),
+                    ..Receive::default()
+                }),
+                ledger: config::LedgerConfig::default(),
+                callbacks: config::Callbacks::default(),
+                hooks: config::Hooks::default(),
+                handover: Handover::default(),
+            },
+            recording: None,
+            verify_on_start: false,
+            notify: BTreeSet::new(),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_change_while_the_one_before_opens_takes_over_the_port_as_well() {
+        async fn opened(running: &mut Running) -> String {
+            let deck = running.opened.recv().await.unwrap();
+            let mut listening = deck.listening();
+            let up = listening.wait_for(|it| matches!(it, Listening::Up { .. }));
+            let Listening::Up { url, .. } = up.await.unwrap().clone() else {
+                unreachable!();
+            };
+            url
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let next = || start(folder.path());
+        let [closing, endings] = [TaskTracker::new(), TaskTracker::new()];
+        closing.close();
+        let opening = Opening::of(next(), Vec::new());
+        let mut running = Running::start(opening, closing.clone());
+        let url = opened(&mut running).await;
+        let before = closing.token();
+        let (mut first, prepared) = running.prepare(next()).await;
+        first.options.handover = running.hand_over(&[], prepared.unwrap());
+        running.replace(Opening::of(first, Vec::new()), &closing, &endings);
+        let mut prepared = pin!(running.prepare(next()));
+        tokio::select! {
+            biased;
+            _ = &mut prepared => panic!("the profile before is not closed yet"),
+            () = std::future::ready(()) => drop(before),
+        }
+        let (mut second, prepared) = prepared.await;
+        second.options.handover = running.hand_over(&[], prepared.unwrap());
+        running.replace(Opening::of(second, Vec::new()), &closing, &endings);
+        assert_eq!(opened(&mut running).await, url);
+        running.end(closing.token()).await;
     }
 }

@@ -99,6 +99,13 @@ pub enum Effect {
         /// The maximum number.
         limit: usize,
     },
+    /// Load one callback from the ledger; [`super::Msg::DeliveryFound`] has it.
+    FindDelivery {
+        /// Chosen by the console, never used twice.
+        request: RequestId,
+        /// The callback's id.
+        delivery: DeliveryId,
+    },
     /// Load the received bytes of a callback; [`super::Msg::Received`] has them.
     OpenDelivery {
         /// Chosen by the console, never used twice.
@@ -165,7 +172,7 @@ pub enum Effect {
     SetTitle(String),
     /// Ask the terminal for the colour of its background; [`super::Msg::Background`] has the answer, if one comes.
     AskBackground,
-    /// Close this profile and open another one; a new [`super::Model`] shows it.
+    /// Close this profile and open another one; a new [`super::Model`] shows it. No effect of the same update follows.
     SwitchProfile(String),
     /// Stop, as Ctrl-Z does in a shell.
     Suspend,

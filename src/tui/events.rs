@@ -1,6 +1,7 @@
 //! Applies messages from outside to the store, before any component hears of them.
 
 use super::ages::age;
+use super::alerts;
 use super::msg::{CONFIG, ConfigNews, Level, Msg, Notice, Ready};
 use super::store::{LISTENER, Phase, Store};
 use super::watched::Watched;
@@ -61,6 +62,7 @@ impl Store {
             | Msg::Deliveries(_)
             | Msg::Checked { .. }
             | Msg::PlayerItems { .. }
+            | Msg::DeliveryFound { .. }
             | Msg::Received { .. }
             | Msg::Replayed { .. }
             | Msg::Retried { .. }
@@ -96,6 +98,12 @@ impl Store {
         payments.sort_by_key(|watched| std::cmp::Reverse(watched.watch.since));
         self.payments = payments;
         self.set_handled(ready.handled.clone());
+        for (notice, began) in &ready.warnings {
+            let alert = alerts::of_notice(&notice.about);
+            if self.handled(&alert, Some(*began)).is_none() {
+                self.notice_since(notice.clone(), *began);
+            }
+        }
         // A message about the listener may have come first, and is newer.
         if ready.listening != Listening::Off {
             self.on_listening(ready.listening.clone(), now);

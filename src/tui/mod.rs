@@ -42,6 +42,7 @@ pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use ratatui::Frame;
@@ -70,7 +71,7 @@ use msg::Level;
 use notifier::Notifier;
 use overlays::timeline;
 use pane::{GoTo, Pane};
-use panes::Panes;
+use panes::{Panes, explorer};
 use screen_state::Awaited;
 use store::{InFlight, Phase, Purpose, Store};
 use theme::Theme;
@@ -92,6 +93,8 @@ pub struct Model {
     overlays: Vec<Box<DynComponent>>,
     store: Store,
     panes: Panes,
+    /// The explorers of the other profiles that were open in this session.
+    explored: BTreeMap<String, explorer::State>,
     /// Rows that the details in the focused pane need, as of the last update.
     detail_rows: u16,
     /// The last focused of Requests and Callbacks, which share one place on small screens.
@@ -150,6 +153,7 @@ impl Model {
             overlays: Vec::new(),
             store,
             panes: Panes::new(&setup),
+            explored: BTreeMap::new(),
             detail_rows: 0,
             log: Pane::Requests,
             background_until: None,
@@ -549,10 +553,13 @@ impl Model {
         }
     }
 
-    /// Asks once for the background, where the theme follows it.
+    /// Asks once for the background, where the theme depends on it.
     fn ask_background(&mut self, io: &mut Io<'_>) {
-        let follows = self.options.theme == ThemeChoice::Auto && self.options.color;
-        if follows && self.background_until.is_none() {
+        let depends = match self.options.theme {
+            ThemeChoice::Auto | ThemeChoice::Dark | ThemeChoice::Light => self.options.color,
+            ThemeChoice::HighContrast | ThemeChoice::Mono => false,
+        };
+        if depends && self.background_until.is_none() {
             self.background_until = Some(io.now.mono + BACKGROUND_WITHIN);
             io.out.push(Effect::AskBackground);
         }
@@ -582,6 +589,7 @@ impl Model {
             theme,
             ..self.options.clone()
         });
+        self.theme.fit(theme, self.background);
         self.dirty = true;
     }
 
@@ -691,6 +699,10 @@ pub fn update(model: &mut Model, now: Now, msg: Msg) -> Vec<Effect> {
     }
     model.measure_detail(now);
     let before = io.out.len();
+    if matches!(io.out.last(), Some(Effect::SwitchProfile(_))) {
+        // What is due now would be sent to the other profile, which may have an account of the same name.
+        return out;
+    }
     model.fit(io);
     model.dirty |= io.out.len() > before;
     // Reading rate limits changes nothing on screen; their messages will.

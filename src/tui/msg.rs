@@ -11,7 +11,7 @@ use crate::domain::{
     AccountId, Answer, BudgetGauge, CredentialStatus, Delivery, Exchange, Expectation, Expected,
     ExpectedBy, Explored, Finding, Handled, Inventory, Listening, Observation, Payment, PaymentId,
     PlayerClaim, PlayerId, Problem, Received, RequestId, Secret, ThemeChoice, Timeline,
-    TokenStatus, Waiting, Watch, Watchlist, simulate,
+    TokenStatus, Waiting, WallTime, Watch, Watchlist, simulate,
 };
 
 /// One event.
@@ -132,6 +132,13 @@ pub enum Msg {
         /// The response.
         result: Result<Inventory, Problem>,
     },
+    /// The callback of [`super::Effect::FindDelivery`].
+    DeliveryFound {
+        /// The number given in the effect.
+        request: RequestId,
+        /// The callback.
+        result: Result<Arc<Delivery>, Problem>,
+    },
     /// The received bytes of a callback, for [`super::Effect::OpenDelivery`].
     Received {
         /// The number given in the effect.
@@ -233,6 +240,8 @@ pub struct Ready {
     pub watches: Vec<(Watch, Vec<Observation>)>,
     /// The alerts that are marked as handled.
     pub handled: Vec<Handled>,
+    /// Warnings of an earlier run that count until they are handled, with when each began.
+    pub warnings: Vec<(Notice, WallTime)>,
     /// Whether the ledger could not be read. [`Msg::Watchlist`] follows once it can.
     pub is_unread: bool,
     /// The latest exchanges, newest first.

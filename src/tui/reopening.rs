@@ -13,8 +13,16 @@ impl Model {
         !self.overlays.is_empty() || self.store.is_changing()
     }
 
-    /// Takes over what belongs to the terminal from the console of the profile before.
-    pub fn follow(&mut self, before: &Self, now: Now) {
+    /// Takes over what belongs to the terminal from the console of the profile before, and from an earlier one of this
+    /// profile what belongs to the session: the calls of the explorer, which no file has.
+    pub fn follow(&mut self, before: &mut Self, now: Now) {
+        before.end_requests(now);
+        self.explored = std::mem::take(&mut before.explored);
+        let explorer = std::mem::take(&mut before.panes.explorer);
+        self.explored.insert(before.store.profile.clone(), explorer);
+        if let Some(explorer) = self.explored.remove(&self.store.profile) {
+            self.panes.explorer = explorer;
+        }
         self.screen = before.screen;
         self.background = before.background;
         self.background_until = before.background_until;
@@ -36,20 +44,22 @@ impl Model {
     /// accounts in `unchanged` stays, and so does the screen; the others are as after a start, and not armed.
     pub fn reopen(&mut self, fresh: Self, unchanged: &[AccountId], now: Now) {
         let selected = self.selected_names();
-        // The requests end with the deck that sent them: no effect is left to carry out.
-        let io = &mut Io {
-            now,
-            out: &mut Vec::new(),
-        };
-        let requests: Vec<RequestId> = self.store.requests().collect();
-        for request in requests {
-            self.cancel(request, io);
-        }
-        self.store.flash = None;
+        self.end_requests(now);
         self.set_preferences(&fresh);
         self.store = fresh.store.continuing(&self.store, unchanged);
-        self.publish(Event::Reopened, io);
+        let out = &mut Vec::new();
+        self.publish(Event::Reopened, &mut Io { now, out });
         self.awaited = selected;
+    }
+
+    /// Notes that the requests end with the deck that sent them: no effect is left to carry out.
+    fn end_requests(&mut self, now: Now) {
+        let out = &mut Vec::new();
+        let requests: Vec<RequestId> = self.store.requests().collect();
+        for request in requests {
+            self.cancel(request, &mut Io { now, out });
+        }
+        self.store.flash = None;
     }
 }
 

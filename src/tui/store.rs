@@ -712,12 +712,17 @@ impl Store {
     }
 
     pub fn notice(&mut self, notice: Notice, now: Now) {
+        self.notice_since(notice, now.wall);
+    }
+
+    /// Shows a notice that began earlier.
+    pub fn notice_since(&mut self, notice: Notice, began: WallTime) {
         self.dismiss(&notice.about);
         if self.notices.len() == NOTICES_MAX {
             let oldest = self.notices.remove(0);
             self.raised.remove(&oldest.about);
         }
-        self.raised.insert(notice.about.clone(), now.wall);
+        self.raised.insert(notice.about.clone(), began);
         self.notices.push(notice);
     }
 

@@ -153,6 +153,17 @@ impl Theme {
         }
     }
 
+    /// Makes the screen as dark or light as the chosen theme where the terminal is not: its texts could not be read
+    /// there.
+    pub fn fit(&mut self, chosen: ThemeChoice, terminal: ThemeChoice) {
+        let (black, white) = (Color::Indexed(16), Color::Indexed(231));
+        match (chosen, terminal) {
+            (ThemeChoice::Light, ThemeChoice::Dark) => self.palette.screen = Some((black, white)),
+            (ThemeChoice::Dark, ThemeChoice::Light) => self.palette.screen = Some((white, black)),
+            _ => {}
+        }
+    }
+
     pub fn has_color(&self) -> bool {
         matches!(self.mode, Mode::Colour { .. })
     }

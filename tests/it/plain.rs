@@ -4,7 +4,7 @@ use std::io::Read as _;
 use std::process::Stdio;
 
 use crate::peer::{Act, Peer, json};
-use crate::program::{Listener, Place, Ran};
+use crate::program::{Listener, Place};
 use crate::terminal::Terminal;
 
 const ACTIVE: &str = r#"{"result":"ok","currency":"BTC","amount":"0.010","state":"ACTIVE"}"#;
@@ -140,14 +140,13 @@ fn a_changed_config_file_and_sighup_have_it_read_again() {
 }
 
 #[test]
-fn it_goes_with_no_command_and_prints_no_json() {
+fn it_goes_with_no_command() {
     let place = Place::new();
     for (arguments, part) in [
         (
             &["--plain", "log"][..],
             "the command `log` needs no --plain",
         ),
-        (&["--plain", "--json"], "the console has no JSON"),
         (&["--plain=some"], "all"),
     ] {
         let ran = place.run(arguments);
@@ -163,12 +162,25 @@ fn it_goes_with_no_command_and_prints_no_json() {
 }
 
 #[test]
-fn a_terminal_that_cannot_move_its_cursor_gets_no_json() {
+fn json_has_one_object_for_each_line() {
     let place = Place::new();
-    let mut command = place.command(&["--json"]);
-    command.env("TERM", "dumb");
-    let ran = Ran::of(command);
-    assert_eq!(ran.code, 2, "{ran:?}");
-    assert!(ran.out.contains("the console has no JSON"), "{ran:?}");
-    assert!(!ran.all().contains("plain"), "{ran:?}");
+    for (arguments, term) in [(&["--plain", "--json"][..], "xterm"), (&["--json"], "dumb")] {
+        let mut command = place.command(arguments);
+        command.env("TERM", term);
+        let lines = Listener::of(&mut command);
+        loop {
+            let line = lines.line();
+            crate::schemas::must_describe_plain(&line);
+            let object: serde_json::Value = serde_json::from_str(&line).unwrap();
+            if object["text"]
+                .as_str()
+                .unwrap()
+                .starts_with("needs attention: kanga: ")
+            {
+                break;
+            }
+        }
+        lines.signal("TERM");
+        assert_eq!(lines.end().0, 130);
+    }
 }

@@ -99,10 +99,7 @@ fn open_goes_to_what_a_command_printed() {
             ["open", "request", "999999"],
             "this request is no longer in the ledger",
         ),
-        (
-            ["open", "callback", "7"],
-            "callback 7 is not among the newest 0",
-        ),
+        (["open", "callback", "7"], "callback 7 is not saved"),
         (["open", "account", "shop"], "1 Credentials"),
     ] {
         let mut terminal = opened(&place, &arguments);

@@ -98,6 +98,11 @@ pub fn must_describe_hook(input: &str) {
     matches(&SCHEMAS["hook"], input);
 }
 
+/// Holds a line of `--plain --json` to its schema.
+pub fn must_describe_plain(line: &str) {
+    matches(&SCHEMAS["plain"], line);
+}
+
 fn matches(schema: &Schema, line: &str) {
     let title = &schema.document["title"];
     let object = serde_json::from_str(line);

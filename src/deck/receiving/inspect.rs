@@ -1,12 +1,15 @@
 //! Shows one callback, and forwards it again on request.
 
+use std::sync::Arc;
+
 use super::jobs::ClaimedJob;
 use super::sealing::sealed_by_another;
 use super::{Shared, forward, unread};
 use crate::deck::Deck;
 use crate::domain::job::{LEASE, NewJob};
 use crate::domain::{
-    AccountId, Delivery, DeliveryId, JobKind, Problem, ProblemKind, Received, RowIds, Verdict,
+    AccountId, Delivery, DeliveryId, JobKind, Problem, ProblemKind, Received, RowIds, Search,
+    Verdict,
 };
 use crate::ledger::{OpenJobs, SealedParts};
 use crate::net::{record, redact};
@@ -98,6 +101,17 @@ impl Deck {
             replies: replies.collect(),
             ids,
         })
+    }
+
+    /// A saved callback of this profile.
+    ///
+    /// # Errors
+    /// If there is none with this number, or the ledger cannot be read.
+    pub async fn find_delivery(&self, id: DeliveryId) -> Result<Arc<Delivery>, Problem> {
+        let after = DeliveryId(id.0.saturating_add(1));
+        let found = self.deliveries(Some(after), Search::default(), 1).await?;
+        let found = found.rows.into_iter().find(|delivery| delivery.id == id);
+        found.ok_or_else(|| unknown(id))
     }
 
     pub(super) async fn delivery(&self, id: DeliveryId) -> Result<Delivery, Problem> {

@@ -298,6 +298,8 @@ async fn a_check_is_tried_again_ever_later_survives_a_restart_and_settles_what_i
     bench.deck.note(&shop, &order(), text).await.unwrap();
     for alert in ["less", "x less"].map(|end| format!("payment shop {} {end}", order())) {
         bench.deck.mark_handled(&alert, true).await.unwrap();
+        bench.hand.advance(Duration::from_secs(1));
+        bench.deck.mark_handled(&alert, false).await.unwrap();
     }
     let told = bench
         .deck
@@ -314,13 +316,20 @@ async fn a_check_is_tried_again_ever_later_survives_a_restart_and_settles_what_i
             What::Expected { .. } => "expected",
             What::Watched { .. } => "watched",
             What::Noted(_) => "note",
-            What::Handled { .. } => "handled",
+            What::Marked { handled, .. } => {
+                if *handled {
+                    "handled"
+                } else {
+                    "unmarked"
+                }
+            }
         })
         .collect();
     assert_eq!(
         kinds,
         [
-            "call", "callback", "call", "call", "state", "watched", "handled", "note", "callback"
+            "call", "callback", "call", "call", "state", "watched", "handled", "note", "callback",
+            "unmarked"
         ]
     );
     assert_eq!(delivery.attempt, 1);
@@ -590,6 +599,11 @@ async fn a_flood_is_told_by_its_newest_and_the_rest_is_hinted_at() {
         all.spawn(async move { ledger.deliver(new).await.unwrap().id });
     }
     let last = all.join_all().await.into_iter().max().unwrap();
+    // However many came after it.
+    for (id, is_found) in [(1, true), (last.0, true), (last.0 + 1, false)] {
+        let found = bench.deck.find_delivery(DeliveryId(id)).await;
+        assert_eq!(found.is_ok_and(|it| it.id.0 == id), is_found, "{id}");
+    }
     bench.deck.callbacks.shared.saved.notify_one();
     let (mut told, mut missed) = (Vec::new(), false);
     while told.last() != Some(&last) {

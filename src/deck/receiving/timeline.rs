@@ -55,7 +55,7 @@ impl Deck {
         let deliveries = deliveries.map_err(|error| unread("callbacks", &error))?;
         let seen = self.observations(account, payment).await?;
         let expectations = self.expectations(account, payment).await?;
-        let marks = self.marks(account, payment).await?;
+        let done = self.done_with(account, payment).await?;
         let environment = runtime.account.environment.as_str();
         let mut happenings: Vec<Happening> = calls
             .into_iter()
@@ -72,7 +72,7 @@ impl Deck {
                     new: new.clone(),
                 },
             }))
-            .chain(marks)
+            .chain(done)
             .chain(deliveries.into_iter().map(|delivery| Happening {
                 at: delivery.received_at,
                 what: What::Callback(Arc::new(delivery)),
@@ -92,7 +92,7 @@ impl Deck {
     }
 
     /// What operators did with a payment: watched it, noted something, handled its alerts.
-    async fn marks(
+    async fn done_with(
         &self,
         account: &AccountId,
         payment: &PaymentId,
@@ -107,13 +107,14 @@ impl Deck {
             },
         });
         let about = format!("{} ", about(account, payment));
-        let handled = list.handled.into_iter().filter_map(|handled| {
-            let verdict = handled.alert.strip_prefix(&about)?;
+        let marks = self.marks().await?.into_iter().filter_map(|mark| {
+            let verdict = mark.alert.strip_prefix(&about)?;
             Some(Happening {
-                at: handled.at,
-                what: What::Handled {
+                at: mark.at,
+                what: What::Marked {
                     verdict: PaymentVerdict::from_word(verdict)?,
-                    operator: handled.operator,
+                    handled: mark.handled,
+                    operator: mark.operator,
                 },
             })
         });
@@ -122,7 +123,7 @@ impl Deck {
             at: note.at,
             what: What::Noted(note),
         });
-        Ok(watched.chain(handled).chain(notes).collect())
+        Ok(watched.chain(marks).chain(notes).collect())
     }
 }
 

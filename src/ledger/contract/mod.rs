@@ -100,11 +100,12 @@ contract! {
         watches_are_kept_by_profile,
         payments_that_were_checked_and_are_not_watched_are_listed_newest_change_first,
         an_expectation_outlives_its_watch_and_changes_only_with_a_yes,
-        a_matter_stays_handled_until_its_mark_is_removed,
+        an_alert_stays_handled_until_it_is_unmarked_and_both_are_remembered,
         notes_outlive_the_watch_and_the_newest_is_listed_with_it,
         a_write_of_another_process_changes_the_data_version;
     hooks:
-        one_process_runs_a_hook_of_a_payment_and_only_once;
+        one_process_runs_a_hook_of_a_payment_and_only_once,
+        a_failed_hook_of_the_profile_is_listed_with_its_reason;
     credentials:
         the_last_verified_state_is_saved_and_untested_is_not;
     exchanges:

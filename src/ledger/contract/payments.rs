@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::Bench;
 use super::fixtures::*;
 use crate::domain::{
-    Amount, Currency, Expectation, Expected, ExpectedBy, Handled, Note, PaymentId, Replaced,
+    Amount, Currency, Expectation, Expected, ExpectedBy, Handled, Mark, Note, PaymentId, Replaced,
     WallTime, Watch,
 };
 use crate::ledger::Unwatched;
@@ -135,11 +135,17 @@ pub async fn an_expectation_outlives_its_watch_and_changes_only_with_a_yes(bench
     assert_eq!(ledger.expectation(of("other", id.as_str())).await, Ok(None));
 }
 
-pub async fn a_matter_stays_handled_until_its_mark_is_removed(bench: Bench) {
+pub async fn an_alert_stays_handled_until_it_is_unmarked_and_both_are_remembered(bench: Bench) {
     let ledger = bench.process(&at_start());
-    for at in [7, 9] {
-        let marked = ledger.mark_handled("live", "payment A", Some(WallTime(at)));
-        marked.await.unwrap();
+    let mark = |at, handled| Mark {
+        alert: "payment A".to_owned(),
+        at: WallTime(at),
+        handled,
+        operator: bench.operator(),
+    };
+    let marks = [mark(7, true), mark(9, true), mark(11, false)];
+    for mark in &marks[..2] {
+        ledger.mark_handled("live", mark.clone()).await.unwrap();
     }
     let handled = ledger.handled("live").await.unwrap();
     let marked = Handled {
@@ -149,11 +155,11 @@ pub async fn a_matter_stays_handled_until_its_mark_is_removed(bench: Bench) {
     };
     assert_eq!(handled, [marked]);
     assert_eq!(ledger.handled("other").await, Ok(vec![]));
-    ledger
-        .mark_handled("live", "payment A", None)
-        .await
-        .unwrap();
+    let unmarked = ledger.mark_handled("live", marks[2].clone());
+    unmarked.await.unwrap();
     assert_eq!(ledger.handled("live").await, Ok(vec![]));
+    assert_eq!(ledger.marks("live").await.unwrap(), marks);
+    assert_eq!(ledger.marks("other").await, Ok(vec![]));
 }
 
 pub async fn notes_outlive_the_watch_and_the_newest_is_listed_with_it(bench: Bench) {
@@ -190,9 +196,13 @@ pub async fn hostile_words_come_back_as_they_were(bench: Bench) {
 pub async fn a_write_of_another_process_changes_the_data_version(bench: Bench) {
     let [one, two] = [(); 2].map(|()| bench.process(&at_start()));
     let before = one.data_version().await.unwrap();
-    two.mark_handled("live", "payment A", Some(START))
-        .await
-        .unwrap();
+    let mark = Mark {
+        alert: "payment A".to_owned(),
+        at: START,
+        handled: true,
+        operator: String::new(),
+    };
+    two.mark_handled("live", mark).await.unwrap();
     // A server tells its clients after the write.
     let changed = async {
         while one.data_version().await == Ok(before) {

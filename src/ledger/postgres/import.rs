@@ -15,7 +15,14 @@ use super::connection::{Connection, lock};
 use super::error::PostgresError;
 
 /// Tables whose rows are copied as they are, unless the shared ledger has them.
-const TABLES: [&str; 5] = ["credentials", "watches", "notes", "handled", "hook_runs"];
+const TABLES: [&str; 6] = [
+    "credentials",
+    "watches",
+    "notes",
+    "handled",
+    "marks",
+    "hook_runs",
+];
 
 /// A payment: profile, account and id.
 type Payment = [String; 3];

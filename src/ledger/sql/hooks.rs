@@ -4,9 +4,9 @@ use async_trait::async_trait;
 
 use super::Database;
 use super::value::params;
-use crate::domain::WallTime;
+use crate::domain::{AccountId, HookEvent, PaymentId, WallTime};
 use crate::ledger::error::LedgerError;
-use crate::ledger::hooks::{HookRun, HookRuns};
+use crate::ledger::hooks::{FailedHook, HookRun, HookRuns};
 
 #[async_trait]
 impl<D: Database> HookRuns for D {
@@ -26,5 +26,56 @@ impl<D: Database> HookRuns for D {
         })
         .await
         .map(|rows| rows > 0)
+    }
+
+    async fn fail_hook(&self, run: HookRun, why: String) -> Result<(), LedgerError> {
+        self.write(move |sql| {
+            sql.execute(
+                "UPDATE hook_runs SET failure = $1
+                 WHERE profile = $2 AND account = $3 AND payment = $4 AND event = $5",
+                params![
+                    &why,
+                    &run.profile,
+                    run.account.as_str(),
+                    run.payment.as_str(),
+                    run.event.word()
+                ],
+            )
+        })
+        .await
+        .map(drop)
+    }
+
+    async fn failed_hooks(
+        &self,
+        profile: &str,
+        since: WallTime,
+        most: usize,
+    ) -> Result<Vec<FailedHook>, LedgerError> {
+        let profile = profile.to_owned();
+        let most = i64::try_from(most).unwrap_or(i64::MAX);
+        let failed = self.read(move |sql| {
+            sql.all(
+                "SELECT account, payment, event, at, failure FROM hook_runs
+                 WHERE profile = $1 AND at >= $2 AND failure IS NOT NULL ORDER BY at DESC, payment DESC LIMIT $3",
+                params![&profile, since, most],
+                |row| {
+                    let event = |word: String| HookEvent::from_word(&format!("on_{word}")).ok_or(word);
+                    Ok(FailedHook {
+                        run: HookRun {
+                            profile: profile.clone(),
+                            account: row.parsed(0, |name: String| AccountId::new(name))?,
+                            payment: row.parsed(1, |id: String| PaymentId::new(id))?,
+                            event: row.parsed(2, event)?,
+                        },
+                        at: row.get(3)?,
+                        why: row.get(4)?,
+                    })
+                },
+            )
+        });
+        let mut failed = failed.await?;
+        failed.reverse();
+        Ok(failed)
     }
 }

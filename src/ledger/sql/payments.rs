@@ -3,8 +3,8 @@
 use async_trait::async_trait;
 
 use crate::domain::{
-    AccountId, Amount, Currency, Expectation, Expected, ExpectedBy, Handled, Note, Observation,
-    Payment, PaymentId, PaymentState, Replaced, Reported, WallTime, Watch,
+    AccountId, Amount, Currency, Expectation, Expected, ExpectedBy, Handled, Mark, Note,
+    Observation, Payment, PaymentId, PaymentState, Replaced, Reported, WallTime, Watch,
 };
 
 use super::value::{Param, Row, params};
@@ -260,26 +260,53 @@ impl<D: Database> Payments for D {
         .await
     }
 
-    async fn mark_handled(
-        &self,
-        profile: &str,
-        alert: &str,
-        at: Option<WallTime>,
-    ) -> Result<(), LedgerError> {
-        let (profile, alert) = (profile.to_owned(), alert.to_owned());
-        self.write(move |sql| match at {
-            Some(at) => sql.execute(
-                "INSERT INTO handled (profile, matter, at) VALUES ($1, $2, $3)
-                 ON CONFLICT (profile, matter) DO UPDATE SET at = excluded.at, operator = excluded.operator",
-                params![&profile, &alert, at],
-            ),
-            None => sql.execute(
-                "DELETE FROM handled WHERE profile = $1 AND matter = $2",
-                params![&profile, &alert],
-            ),
+    async fn mark_handled(&self, profile: &str, mark: Mark) -> Result<(), LedgerError> {
+        let profile = profile.to_owned();
+        self.write(move |sql| {
+            let Mark {
+                alert, at, handled, ..
+            } = &mark;
+            let change = sql.change(Area::Payments)?;
+            change.execute(
+                "INSERT INTO marks (profile, alert, at, handled) VALUES ($1, $2, $3, $4)
+                 ON CONFLICT (profile, alert, at) DO UPDATE
+                     SET handled = excluded.handled, operator = excluded.operator",
+                params![&profile, alert, *at, i64::from(*handled)],
+            )?;
+            if *handled {
+                change.execute(
+                    "INSERT INTO handled (profile, matter, at) VALUES ($1, $2, $3)
+                     ON CONFLICT (profile, matter) DO UPDATE SET at = excluded.at, operator = excluded.operator",
+                    params![&profile, alert, *at],
+                )?;
+            } else {
+                change.execute(
+                    "DELETE FROM handled WHERE profile = $1 AND matter = $2",
+                    params![&profile, alert],
+                )?;
+            }
+            change.commit()
         })
         .await
-        .map(drop)
+    }
+
+    async fn marks(&self, profile: &str) -> Result<Vec<Mark>, LedgerError> {
+        let profile = profile.to_owned();
+        self.read(move |sql| {
+            sql.all(
+                "SELECT alert, at, handled, operator FROM marks WHERE profile = $1 ORDER BY at, alert",
+                params![&profile],
+                |row| {
+                    Ok(Mark {
+                        alert: row.get(0)?,
+                        at: row.get(1)?,
+                        handled: row.get::<i64>(2)? != 0,
+                        operator: row.get(3)?,
+                    })
+                },
+            )
+        })
+        .await
     }
 }
 

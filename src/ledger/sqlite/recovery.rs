@@ -11,7 +11,7 @@ use crate::clock::Clock;
 
 /// Every table but exchanges, which nothing depends on, and what triggers fill in; each with a condition for its rows. Its
 /// first column begins its primary key.
-const TABLES: [&str; 16] = [
+const TABLES: [&str; 17] = [
     "nonces",
     "slots",
     "holds",
@@ -22,6 +22,7 @@ const TABLES: [&str; 16] = [
     "expectations",
     "notes",
     "handled",
+    "marks",
     "observations",
     "hook_runs",
     // Apart, so that hints displace no orders.

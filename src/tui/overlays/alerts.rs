@@ -6,7 +6,7 @@ use std::time::Duration;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Constraint, Layout, Position, Rect, Size};
 
-use crate::domain::{Handled, inert};
+use crate::domain::{Handled, inert, is_about_hook};
 use crate::tui::Effect;
 use crate::tui::ages::{age, age_changes_in};
 use crate::tui::alerts::{self, Alert, Target};
@@ -89,7 +89,14 @@ impl Component for State {
             (Action::GoToAlert, Target::Callbacks) => ctx.intend(Intent::ShowCallbacks),
             (Action::GoToAlert, Target::Callback(id)) => ctx.intend(Intent::ShowCallback(id)),
             (Action::GoToAlert, Target::Notice(_)) => {}
-            (Action::MarkHandled, Target::Notice(about)) => ctx.store.dismiss(&about),
+            (Action::MarkHandled, Target::Notice(about)) => {
+                ctx.store.dismiss(&about);
+                // The ledger has it, and the next start would show it again.
+                if is_about_hook(&about) {
+                    let (alert, handled) = (alert.key, true);
+                    ctx.out.push(Effect::MarkHandled { alert, handled });
+                }
+            }
             (Action::MarkHandled, _) => {
                 let handled = alert.handled.is_none();
                 // Shown once it is saved, with who marked it.

@@ -276,7 +276,7 @@ impl State {
             | What::Expected { .. }
             | What::Watched { .. }
             | What::Noted(_)
-            | What::Handled { .. } => Chosen::Nothing,
+            | What::Marked { .. } => Chosen::Nothing,
         }
     }
 

@@ -54,6 +54,8 @@ pub struct State {
     log: Log<Delivery>,
     /// The load of a callback whose ids the next call takes.
     asked: Option<(RequestId, AccountId)>,
+    /// The load of a callback that opens when it arrives.
+    opening: Option<RequestId>,
 }
 
 impl LogRow for Delivery {
@@ -302,9 +304,9 @@ impl Component for State {
         if let Some(delivery) = ctx.store.deliveries.known(id).cloned() {
             delivery::State::open(delivery, ctx);
         } else {
-            let loaded = ctx.store.deliveries.len();
-            let text = format!("callback {id} is not among the newest {loaded}; / searches all");
-            ctx.flash(Level::Warning, text);
+            let (request, delivery) = (ctx.store.number(), id);
+            self.opening = Some(request);
+            ctx.out.push(Effect::FindDelivery { request, delivery });
         }
     }
 
@@ -345,6 +347,15 @@ impl Component for State {
                 self.log.push(delivery, ctx.store);
             }
             Event::Message(Msg::Deliveries(result), _) => self.log.answered(result, ctx),
+            Event::Message(Msg::DeliveryFound { request, result }, _)
+                if self.opening == Some(*request) =>
+            {
+                self.opening = None;
+                match result {
+                    Ok(delivery) => delivery::State::open(delivery.clone(), ctx),
+                    Err(problem) => ctx.flash(Level::Error, problem.describe()),
+                }
+            }
             Event::Message(Msg::Received { request, result }, _) => {
                 let asked = self.asked.take_if(|(asked, _)| asked == request);
                 match (asked, result) {
@@ -362,7 +373,7 @@ impl Component for State {
                 ctx.flash(Level::Info, "retrying…");
             }
             Event::Reopened => {
-                self.asked = None;
+                (self.asked, self.opening) = (None, None);
                 self.log.reopen();
             }
             Event::Message(..) | Event::Cancelled { .. } => {}

@@ -530,6 +530,7 @@ pub fn readiness(watches: Vec<(Watch, Vec<Observation>)>, log: Vec<Arc<Exchange>
         credentials: Vec::new(),
         watches,
         handled: Vec::new(),
+        warnings: Vec::new(),
         is_unread: false,
         log,
         deliveries: Vec::new(),

@@ -250,8 +250,9 @@ pub fn timeline() -> Timeline {
         happening(-90, What::Noted(note("asked the shop to wait", START))),
         happening(
             -60,
-            What::Handled {
+            What::Marked {
                 verdict: PaymentVerdict::Less,
+                handled: true,
                 operator: "anna".into(),
             },
         ),

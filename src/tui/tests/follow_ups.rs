@@ -54,6 +54,37 @@ fn a_row_leads_to_a_call_that_is_filled_in_and_back() {
 }
 
 #[test]
+fn a_list_whose_row_was_changed_says_so_until_it_is_loaded_again() {
+    let now = second(2);
+    let price = |model: &mut Model, keys: &str, answer: Explored| {
+        let effects = press(model, &format!("{keys}1299<ctrl-s>y"), now);
+        let (request, _, call) = sent(&effects).unwrap();
+        assert_eq!(call.path, format!("/v1/offers/{OFFER}"));
+        explored_result(model, now, request, Ok(answer));
+        press(model, "<esc>", now);
+    };
+    let hint = "changed at 02:54:28: r loads it again";
+    let mut model = listed(sandbox_setup());
+    let mut refused = explored("{}");
+    refused.failure = Some("the price is too low".into());
+    price(&mut model, "<enter><enter>", refused);
+    let text = screen(&model, now, 120, 40);
+    assert!(
+        text.contains("offers 0-24") && !text.contains("changed"),
+        "{text}"
+    );
+    price(&mut model, "<enter><enter>", explored("{}"));
+    let text = screen(&model, now, 120, 40);
+    assert!(text.contains(hint), "{text}");
+    let (request, ..) = sent(&press(&mut model, "r", now)).unwrap();
+    let mut answer = explored("{}");
+    answer.digest = Some(offers_digest());
+    explored_result(&mut model, now, request, Ok(answer));
+    let text = screen(&model, now, 120, 40);
+    assert!(!text.contains("changed"), "{text}");
+}
+
+#[test]
 fn a_call_for_which_nothing_is_missing_is_sent_and_a_write_asked_about() {
     let now = second(2);
     let mut model = listed(sandbox_setup());

@@ -55,6 +55,43 @@ fn the_title_counts_the_alerts_and_is_set_only_where_it_changes() {
 }
 
 #[test]
+fn a_hook_that_failed_in_an_earlier_run_is_an_alert_until_it_is_marked_as_handled() {
+    let about = "hook on_paid of A-17 (shop)";
+    let mark = |handled| Effect::MarkHandled {
+        alert: format!("notice {about}"),
+        handled,
+    };
+    for (handled, is_shown) in [(None, true), (Some(-61), true), (Some(-59), false)] {
+        let mut model = sized(sandbox_setup(), 120, 40);
+        let mut ready = readiness(Vec::new(), Vec::new());
+        let notice = msg::Notice {
+            level: msg::Level::Warning,
+            about: about.into(),
+            text: format!("{about}: failed (exit status: 3)"),
+        };
+        let at = |seconds: i64| WallTime(START.0 + seconds * 1000);
+        ready.warnings = vec![(notice, at(-60))];
+        let mark_of = |seconds| testing::handled(&format!("notice {about}"), at(seconds));
+        ready.handled = handled.map(mark_of).into_iter().collect();
+        update(&mut model, second(0), Msg::Ready(ready));
+        assert_eq!(alerts::count(&model.store), usize::from(is_shown));
+        if !is_shown {
+            continue;
+        }
+        press(&mut model, "!", second(0));
+        let shown = screen(&model, second(0), 120, 40);
+        assert!(shown.contains("exit status: 3"), "{shown}");
+        assert!(shown.contains("1m │"), "{shown}");
+        assert_eq!(press(&mut model, "m", second(0)), [mark(true)]);
+        assert_eq!(alerts::count(&model.store), 0);
+    }
+    // Any other notice is of this run alone.
+    let mut model = quiet();
+    warn(&mut model, 1, "disk");
+    assert_eq!(press(&mut model, "!m", second(2)), []);
+}
+
+#[test]
 fn alerts_from_before_the_start_are_one_notification() {
     let mut model = sized(live_setup(), 120, 40);
     warn(&mut model, 0, "disk");

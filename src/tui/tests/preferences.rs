@@ -1,5 +1,7 @@
 //! The operator's choices: the panes, and the theme that follows the terminal.
 
+use ratatui::style::Color;
+
 use super::*;
 use crate::tui::setup::Setting;
 
@@ -112,10 +114,11 @@ fn a_late_answer_about_the_background_changes_nothing() {
 }
 
 #[test]
-fn an_explicit_theme_asks_nothing() {
+fn a_theme_that_looks_the_same_everywhere_asks_nothing() {
     for (theme, color) in [
-        (ThemeChoice::Dark, true),
-        (ThemeChoice::Light, true),
+        (ThemeChoice::HighContrast, true),
+        (ThemeChoice::Mono, true),
+        (ThemeChoice::Light, false),
         (ThemeChoice::Auto, false),
     ] {
         let mut setup = sandbox_setup();
@@ -127,6 +130,32 @@ fn an_explicit_theme_asks_nothing() {
             height: 24,
         };
         assert_eq!(update(&mut model, second(0), size), []);
+    }
+}
+
+#[test]
+fn an_explicit_theme_is_readable_on_the_other_background() {
+    let (dark, light) = (ThemeChoice::Dark, ThemeChoice::Light);
+    let (black, white) = (Color::Indexed(16), Color::Indexed(231));
+    for (theme, background, screen) in [
+        (light, dark, (black, white)),
+        (dark, light, (white, black)),
+        (light, light, (Color::Reset, Color::Reset)),
+        (dark, dark, (Color::Reset, Color::Reset)),
+    ] {
+        let mut setup = sandbox_setup();
+        setup.ui.theme = theme;
+        let mut model = Model::new(setup).unwrap();
+        let (width, height) = (80, 24);
+        let asked = update(&mut model, second(0), Msg::Resized { width, height });
+        assert_eq!(asked, [Effect::AskBackground]);
+        update(&mut model, second(1), Msg::Background(background));
+        let buf = testing::drawn(&model, second(1), width, height);
+        let empty = buf.cell((width - 2, height / 2)).unwrap();
+        assert_eq!((empty.fg, empty.bg), screen, "{theme:?} on {background:?}");
+        // It stays what the operator chose, also after another look.
+        press(&mut model, "TG<esc>", second(2));
+        assert_eq!(testing::drawn(&model, second(1), width, height), buf);
     }
 }
 
@@ -187,9 +216,9 @@ fn back_on_auto_the_background_that_was_reported_still_counts() {
 #[test]
 fn auto_chosen_later_asks_for_the_background() {
     let mut setup = sandbox_setup();
-    setup.ui.theme = ThemeChoice::Dark;
+    setup.ui.theme = ThemeChoice::HighContrast;
     let mut model = sized(setup, 80, 24);
-    assert_eq!(press(&mut model, "Tk", second(90)), [Effect::AskBackground]);
+    assert_eq!(press(&mut model, "Tg", second(90)), [Effect::AskBackground]);
     update(&mut model, second(91), Msg::Background(ThemeChoice::Light));
     assert!(model.theme.is_light());
 }

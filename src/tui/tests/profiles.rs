@@ -56,6 +56,61 @@ fn enter_opens_the_selected_profile_and_the_current_one_changes_nothing() {
 }
 
 #[test]
+fn a_check_that_is_due_when_the_profile_is_switched_is_not_sent() {
+    for keys in ["Pj", ":switch to profile live"] {
+        let mut model = ready(sandbox_setup());
+        let check = Purpose::Check(testing::id("ORDER-1042"));
+        let of = |request: &RequestId| model.store.in_flight_for(*request).unwrap();
+        let checking = model.store.requests().find(|it| of(it).purpose == check);
+        let checking = checking.unwrap();
+        let open = Answer::Payment(Ok(payment("ORDER-1042", "5", "ACTIVE")));
+        answer(&mut model, second(1), checking, open);
+        press(&mut model, keys, second(1));
+        let effects = press(&mut model, "<enter>", second(500));
+        assert_eq!(effects, [Effect::SwitchProfile("live".into())]);
+        // A profile that cannot be opened leaves this one at work.
+        let problem = Problem::new(ProblemKind::Config, "no such profile", "");
+        let effects = update(&mut model, second(500), Msg::Done(Err(problem)));
+        let sends = |effect: &Effect| matches!(effect, Effect::Ask { .. });
+        assert!(effects.iter().any(sends), "{effects:?}");
+    }
+}
+
+#[test]
+fn a_response_of_the_explorer_stays_while_its_profile_is_opened_anew_or_left() {
+    type Change = fn(&mut Model);
+    let coming_back: Change = |model| {
+        for setup in [sandbox_setup(), live_setup()] {
+            let mut next = Model::new(setup).unwrap();
+            next.follow(model, second(3));
+            let other = screen(&next, second(3), 120, 40);
+            assert!(!other.contains("Portal 2"), "{other}");
+            *model = next;
+        }
+        press(model, "6", second(3));
+    };
+    for (change, is_armed) in [(reopened as Change, true), (coming_back, false)] {
+        let mut model = live();
+        let (request, account, _) = {
+            press(&mut model, "6", second(1));
+            explorer::send(&mut model, "page by page", second(1))
+        };
+        assert_eq!(account, id("shop"));
+        let explored = explorer::explored("{\"found\": \"Portal 2\"}");
+        explorer::explored_result(&mut model, second(1), request, Ok(explored));
+        model.store.known_mut(&id("shop")).unwrap().arm(second(1));
+        change(&mut model);
+        let ready = readiness(Vec::new(), Vec::new());
+        update(&mut model, second(3), Msg::Ready(ready));
+        let shown = screen(&model, second(3), 120, 40);
+        assert!(shown.contains("Portal 2"), "{shown}");
+        assert!(model.overlays.is_empty());
+        let shop = model.store.known(&id("shop")).unwrap();
+        assert_eq!(shop.armed(second(3)).is_some(), is_armed);
+    }
+}
+
+#[test]
 fn the_palette_finds_each_other_profile_by_its_name() {
     let mut model = live();
     for (typed, name) in [

@@ -83,6 +83,76 @@ fn a_listener_that_is_off_down_or_silent() {
 }
 
 #[test]
+fn a_callback_that_is_not_loaded_opens_once_the_ledger_has_given_it() {
+    let now = second(4);
+    for (result, shown) in [
+        (Ok(Arc::new(delivery(77, -900, "OLD-3"))), "OLD-3"),
+        (
+            Err(Problem::new(
+                ProblemKind::NotFound,
+                "callback 77 is not saved",
+                "",
+            )),
+            "callback 77 is not saved",
+        ),
+    ] {
+        let mut model = receiving();
+        model.open_at(OpenTarget::Callback(DeliveryId(77)));
+        let mut asked = update(&mut model, now, Msg::Woke);
+        asked.retain(|effect| *effect != Effect::LookAtBudgets);
+        let [Effect::FindDelivery { request, delivery }] = asked[..] else {
+            panic!("{asked:?}");
+        };
+        assert_eq!(delivery, DeliveryId(77));
+        let other = Arc::new(testing::received::delivery(4, -800, "OTHER-4"));
+        for (request, result) in [(RequestId(request.0 + 1), Ok(other)), (request, result)] {
+            update(&mut model, now, Msg::DeliveryFound { request, result });
+        }
+        let text = screen(&model, now, 120, 40);
+        assert!(
+            text.contains(shown) && !text.contains("OTHER-4"),
+            "{shown}: {text}"
+        );
+    }
+}
+
+#[test]
+fn the_timeline_of_a_payment_that_is_not_watched_opens_from_a_search() {
+    let now = second(4);
+    let opens = |effects: &[Effect]| {
+        let is_it = |effect: &Effect| matches!(effect, Effect::LoadHistory { payment, .. } if payment.as_str() == "OLD-3");
+        effects.iter().any(is_it)
+    };
+    for keys in ["t", "<enter><enter>"] {
+        let mut model = receiving();
+        press(&mut model, "3/old-3", now);
+        let text = screen(&model, now, 120, 40);
+        assert!(text.contains("Search Requests for others"), "{text}");
+        press(&mut model, "<esc>5/", now);
+        update(&mut model, now, Msg::Paste("about:OLD-3".into()));
+        press(&mut model, "<enter>", now);
+        let mut old = Exchange::clone(&exchange(
+            -900,
+            "/api/v2/tpg/transaction",
+            Outcome::Status(200),
+        ));
+        old.about = "OLD-3".into();
+        old.request_body.text = "{\"id\":\"OLD-3\"}".into();
+        update(&mut model, now, Msg::Log(Ok(found(vec![Arc::new(old)]))));
+        let effects = press(&mut model, keys, now);
+        let text = screen(&model, now, 120, 40);
+        assert!(opens(&effects), "{keys} {effects:?} {text}");
+    }
+    let mut model = receiving();
+    press(&mut model, "7/", now);
+    update(&mut model, now, Msg::Paste("about:OLD-3".into()));
+    press(&mut model, "<enter>", now);
+    let old = found(vec![Arc::new(delivery(3, -900, "OLD-3"))]);
+    update(&mut model, now, Msg::Deliveries(Ok(old)));
+    assert!(opens(&press(&mut model, "<enter>", now)));
+}
+
+#[test]
 fn a_callback_is_shown_with_all_details() {
     let mut model = receiving();
     let now = second(4);
@@ -449,6 +519,30 @@ fn timeline_open() -> Model {
     let result = Ok(timeline());
     update(&mut model, second(4), Msg::Timeline { request, result });
     model
+}
+
+#[test]
+fn a_timeline_shows_who_unmarked_an_alert() {
+    let mut model = receiving();
+    let effects = press(&mut model, "3ggjt", second(4));
+    let request = look_back(&effects).unwrap();
+    let mut all = timeline();
+    let mut unmarked = all.happenings.last().unwrap().clone();
+    unmarked.what = What::Marked {
+        verdict: PaymentVerdict::Less,
+        handled: false,
+        operator: "piotr".into(),
+    };
+    all.happenings.push(unmarked);
+    let result = Ok(all);
+    update(&mut model, second(4), Msg::Timeline { request, result });
+    let text = screen(&model, second(4), 120, 40);
+    for words in [
+        "✔ alert handled: less than expected  anna",
+        "○ alert not handled any more: less than expected  piotr",
+    ] {
+        assert!(text.contains(words), "{words}: {text}");
+    }
 }
 
 #[test]

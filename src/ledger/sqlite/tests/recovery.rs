@@ -7,7 +7,7 @@ use super::super::schema;
 use super::*;
 
 /// One row of each kind that is brought over.
-const ROWS: [(&str, &str); 14] = [
+const ROWS: [(&str, &str); 16] = [
     ("nonces", "'k', 7"),
     ("slots", "5, 's', 60000, 1000, NULL, 99, 'boot'"),
     ("holds", "'s', 1, 2, 'boot'"),
@@ -19,6 +19,8 @@ const ROWS: [(&str, &str); 14] = [
         "1, 'live', 'shop', 'A-17', '250', 'EMT', 'form', 7, 'alice'",
     ),
     ("handled", "'live', 'matter', 1, 'alice'"),
+    ("marks", "'live', 'matter', 1, 1, 'alice'"),
+    ("hook_runs", "'live', 'shop', 'A-17', 'paid', 1, 'failed'"),
     (
         "observations",
         "1, 'live', 'shop', 'A-17', 1, 'NEW', '1', 'BTC'",

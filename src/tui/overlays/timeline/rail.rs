@@ -211,9 +211,18 @@ impl Rail<'_> {
                 pen.text("note: ", dim).text(&note.text, plain);
                 self.operator(&note.operator, &mut pen);
             }
-            What::Handled { verdict, operator } => {
-                let mut pen = self.begin(at, ("✔", Tone::Accent), line, buf);
-                let words = format!("alert handled: {}", verdict.words());
+            What::Marked {
+                verdict,
+                handled,
+                operator,
+            } => {
+                let (glyph, done) = if *handled {
+                    ("✔", "handled")
+                } else {
+                    ("○", "not handled any more")
+                };
+                let mut pen = self.begin(at, (glyph, Tone::Accent), line, buf);
+                let words = format!("alert {done}: {}", verdict.words());
                 pen.text(&words, dim);
                 self.operator(operator, &mut pen);
             }

@@ -25,9 +25,32 @@ pub struct PastCall {
     pub outcome: Result<Explored, Problem>,
     /// The exchange of its last attempt, redacted.
     pub exchange: Option<Arc<Exchange>>,
+    /// When a later call changed one of its rows.
+    pub changed: Option<WallTime>,
 }
 
 impl PastCall {
+    /// Whether it changed something, as far as the response says.
+    fn is_change(&self) -> bool {
+        self.documented.is_some_and(|call| call.writes) && self.verdict().2 == Tone::Good
+    }
+
+    /// Whether a row of its response is what another call was sent for.
+    fn has_row_of(&self, other: &Self) -> bool {
+        let digest = self.outcome.as_ref().ok();
+        let Some(digest) = digest.and_then(|explored| explored.digest.as_ref()) else {
+            return false;
+        };
+        let params = other.documented.map_or(&[][..], |call| call.params);
+        let sent = |(name, id): &(&str, String)| {
+            let mut sent = params.iter().zip(&other.values);
+            sent.any(|(param, value)| param.name == *name && value == id)
+        };
+        let mut rows = 0..digest.rows.len();
+        self.account == other.account
+            && rows.any(|row| digest.ids(row).ids.first().is_some_and(sent))
+    }
+
     pub fn verdict(&self) -> (&'static str, String, Tone) {
         match &self.outcome {
             Err(problem) if problem.kind == ProblemKind::Interrupted => {
@@ -110,10 +133,17 @@ impl History {
         self.all.iter().find(|past| past.number == number)
     }
 
-    /// Adds a call; returns its number.
-    pub fn push(&mut self, mut past: PastCall) -> u64 {
+    /// Adds a call; returns its number. Notes which responses it made stale: `origin` is the one that it was made from.
+    pub fn push(&mut self, mut past: PastCall, origin: Option<u64>) -> u64 {
         self.last += 1;
         past.number = self.last;
+        if past.is_change() {
+            for old in &mut self.all {
+                if Some(old.number) == origin || old.has_row_of(&past) {
+                    old.changed = Some(past.at);
+                }
+            }
+        }
         self.all.truncate(KEPT_MAX - 1);
         self.all.push_front(past);
         self.last

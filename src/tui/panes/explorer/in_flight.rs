@@ -49,8 +49,10 @@ impl State {
                 call: in_flight.call,
                 outcome: result,
                 exchange: in_flight.exchange,
+                changed: None,
             };
-            draft.past = Some(self.history.push(past));
+            let origin = draft.origin.map(|origin| origin.number);
+            draft.past = Some(self.history.push(past, origin));
         }
     }
 

@@ -223,6 +223,7 @@ impl State {
             .text(glyph, theme.bold(tone))
             .skip(1)
             .text(&word, theme.bold(tone))
+            .text(&changed(past, ctx), theme.style(Tone::Warn))
             .text(&facts(past, explored, ctx), theme.style(Tone::Dim));
         left = below(left, 1);
         if let Some(failure) = &explored.failure {
@@ -287,6 +288,14 @@ fn hidden_columns(table: &Table, ctx: ViewContext<'_>) -> String {
     .into_iter()
     .flatten()
     .collect()
+}
+
+/// That a later call changed a row, and the key that loads the response again.
+fn changed(past: &PastCall, ctx: ViewContext<'_>) -> String {
+    past.changed.map_or_else(String::new, |at| {
+        let (at, key) = (at.clock(&ctx.store.zone), ctx.key(Action::SendAgain));
+        format!(" · changed at {at}: {key} loads it again")
+    })
 }
 
 fn facts(past: &PastCall, explored: &Explored, ctx: ViewContext<'_>) -> String {

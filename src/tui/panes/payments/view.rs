@@ -123,7 +123,7 @@ impl State {
             }
         }
         if shown.is_empty() {
-            let text = "No watched payment matches the filter.";
+            let text = "No watched payment matches. Search Requests for others.";
             paragraph(buf, parts.list, text, ctx.theme.style(Tone::Dim));
             return cursor;
         }
