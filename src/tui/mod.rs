@@ -59,7 +59,7 @@ pub use screen_state::ScreenState;
 pub use setup::{OpenTarget, ProfileEntry, Recording, Setting, Setup, SetupError, UiOptions};
 pub use table::{KeyRow, key_rows};
 
-use component::{AnyComponent, Command, DynComponent, Event, UpdateContext, ViewContext};
+use component::{Command, Component, DynComponent, Event, UpdateContext, ViewContext};
 use hits::{Hits, Target};
 use keys::{
     Action, ColumnAction, ConsoleAction, FilterAction, Keymap, Keys as _, NavAction, Scope,
@@ -193,7 +193,7 @@ impl Model {
         let ctx = self.ctx(now, false);
         let panes = Pane::ALL.into_iter().map(|pane| self.panes.get(pane));
         let windows = self.overlays.iter().map(AsRef::as_ref);
-        let sends = panes.chain(windows).filter_map(DynComponent::due);
+        let sends = panes.chain(windows).filter_map(Component::due);
         let due = self.store.poll_due().into_iter().chain(sends);
         let due = due.filter(|_| self.store.is_ready());
         let due = due.map(|due| due.saturating_sub(now.mono));
@@ -449,7 +449,7 @@ impl Model {
         if self.can_only_be_left() {
             return self.focus.scope();
         }
-        self.component(self.top()).scope()
+        self.component(self.top()).scope_any()
     }
 
     /// Nothing is on screen to work with: only the keys to quit are active, or those to open another profile.
@@ -488,7 +488,7 @@ impl Model {
         } else if WindowAction::of(action).is_some() {
             self.close(top, io);
         } else if FilterAction::of(action).is_some() {
-            self.call(top, io, AnyComponent::keep_filter);
+            self.call(top, io, Component::keep_filter);
         } else if let Some(action) = GoTo::of(action) {
             self.focus = action.pane();
         } else if let Some(action) = ConsoleAction::of(action) {
@@ -510,7 +510,7 @@ impl Model {
     }
 
     fn close(&mut self, place: Place, io: &mut Io<'_>) {
-        let closes = self.call(place, io, AnyComponent::close);
+        let closes = self.call(place, io, Component::close);
         if let Place::Window(at) = place
             && closes
         {
@@ -613,10 +613,10 @@ impl Model {
     fn fit(&mut self, io: &mut Io<'_>) {
         self.store.poll(io.now, io.out);
         for pane in Pane::ALL {
-            self.call(Place::Pane(pane), io, AnyComponent::fit);
+            self.call(Place::Pane(pane), io, Component::fit);
         }
         for at in 0..self.overlays.len() {
-            self.call(Place::Window(at), io, AnyComponent::fit);
+            self.call(Place::Window(at), io, Component::fit);
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::tui::ages::{age, age_changes_in};
 use crate::tui::alerts::{self, Alert, Target};
 use crate::tui::component::{Component, UpdateContext, ViewContext};
 use crate::tui::intent::Intent;
-use crate::tui::keys::{NAV, OVERLAY, READER, Scope, keys};
+use crate::tui::keys::{NAV, OVERLAY, READER, keys};
 use crate::tui::store::Store;
 use crate::tui::theme::{Tone, badge};
 use crate::tui::widgets::boxes::{Window, inside};
@@ -68,10 +68,6 @@ impl State {
 
 impl Component for State {
     type Action = Action;
-
-    fn scope(&self) -> &'static Scope {
-        &ALERTS
-    }
 
     fn can(&self, _action: Action, ctx: ViewContext<'_>) -> bool {
         ctx.store.is_ready() && !alerts::all(ctx.store).is_empty()

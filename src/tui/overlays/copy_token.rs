@@ -6,7 +6,7 @@ use ratatui::layout::{Position, Rect, Size};
 use crate::domain::AccountId;
 use crate::tui::ages::countdown;
 use crate::tui::component::{Component, UpdateContext, ViewContext};
-use crate::tui::keys::{OVERLAY, Scope, WindowAction, keys};
+use crate::tui::keys::{OVERLAY, WindowAction, keys};
 use crate::tui::store::Purpose;
 use crate::tui::theme::Tone;
 use crate::tui::widgets::boxes::Window;
@@ -34,10 +34,6 @@ impl State {
 
 impl Component for State {
     type Action = Action;
-
-    fn scope(&self) -> &'static Scope {
-        &COPY_TOKEN
-    }
 
     fn can(&self, _action: Action, ctx: ViewContext<'_>) -> bool {
         ctx.store.is_ready()

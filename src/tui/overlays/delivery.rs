@@ -13,7 +13,7 @@ use crate::domain::{
 };
 use crate::tui::component::{Component, Event, UpdateContext, ViewContext};
 use crate::tui::intent::Intent;
-use crate::tui::keys::{NAV, OVERLAY, READER, Scope, keys};
+use crate::tui::keys::{NAV, OVERLAY, READER, keys};
 use crate::tui::msg::{Level, Msg};
 use crate::tui::store::Store;
 use crate::tui::widgets::boxes::Window;
@@ -94,10 +94,6 @@ impl State {
 
 impl Component for State {
     type Action = Action;
-
-    fn scope(&self) -> &'static Scope {
-        &DELIVERY
-    }
 
     fn can(&self, action: Action, ctx: ViewContext<'_>) -> bool {
         match action {

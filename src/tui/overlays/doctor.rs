@@ -6,7 +6,7 @@ use ratatui::layout::{Position, Rect, Size};
 use crate::domain::{Finding, Health, RequestId, Secret, Severity, Tally};
 use crate::tui::Effect;
 use crate::tui::component::{Component, Event, UpdateContext, ViewContext};
-use crate::tui::keys::{NAV, OVERLAY, READER, Scope, keys};
+use crate::tui::keys::{NAV, OVERLAY, READER, keys};
 use crate::tui::msg::{Level, Msg};
 use crate::tui::theme::Tone;
 use crate::tui::widgets::boxes::{Window, columns_inside, inside};
@@ -108,10 +108,6 @@ impl State {
 
 impl Component for State {
     type Action = Action;
-
-    fn scope(&self) -> &'static Scope {
-        &DOCTOR
-    }
 
     fn can(&self, action: Action, _ctx: ViewContext<'_>) -> bool {
         match action {

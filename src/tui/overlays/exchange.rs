@@ -10,7 +10,7 @@ use ratatui::layout::{Position, Rect};
 
 use crate::domain::{Environment, Exchange, Outcome, Secret, curl};
 use crate::tui::component::{Component, UpdateContext, ViewContext};
-use crate::tui::keys::{NAV, OVERLAY, READER, Scope, keys};
+use crate::tui::keys::{NAV, OVERLAY, READER, keys};
 use crate::tui::msg::Level;
 use crate::tui::theme::Tone;
 use crate::tui::widgets::boxes::Window;
@@ -51,10 +51,6 @@ impl State {
 
 impl Component for State {
     type Action = Action;
-
-    fn scope(&self) -> &'static Scope {
-        &EXCHANGE
-    }
 
     fn can(&self, action: Action, ctx: ViewContext<'_>) -> bool {
         match action {

@@ -8,7 +8,7 @@ use ratatui::layout::{Position, Rect, Size};
 use crate::domain::{Expectation, Now};
 use crate::tui::Effect;
 use crate::tui::component::{Component, UpdateContext, ViewContext};
-use crate::tui::keys::{OVERLAY, Scope, keys};
+use crate::tui::keys::{OVERLAY, keys};
 use crate::tui::msg::NewWatch;
 use crate::tui::theme::Tone;
 use crate::tui::widgets::boxes::Window;
@@ -49,14 +49,6 @@ impl State {
 
 impl Component for State {
     type Action = Action;
-
-    fn scope(&self) -> &'static Scope {
-        &EXPECT_ASK
-    }
-
-    fn can(&self, _action: Action, _ctx: ViewContext<'_>) -> bool {
-        true
-    }
 
     fn act(&mut self, action: Action, ctx: &mut UpdateContext<'_>) {
         let is_read = ctx.now.mono.saturating_sub(self.opened) >= UNREAD;

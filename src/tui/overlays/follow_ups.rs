@@ -6,7 +6,7 @@ use ratatui::layout::{Constraint, Layout, Position, Rect, Size};
 use crate::domain::{AccountId, Documented, FollowUp, Now, RowIds};
 use crate::tui::component::{Component, UpdateContext, ViewContext};
 use crate::tui::intent::{Intent, NextCall};
-use crate::tui::keys::{NAV, OVERLAY, READER, Scope, keys};
+use crate::tui::keys::{NAV, OVERLAY, READER, keys};
 use crate::tui::msg::Level;
 use crate::tui::overlays::arm;
 use crate::tui::store::Store;
@@ -76,10 +76,6 @@ impl State {
 
 impl Component for State {
     type Action = Action;
-
-    fn scope(&self) -> &'static Scope {
-        &FOLLOW_UPS
-    }
 
     fn can(&self, action: Action, ctx: ViewContext<'_>) -> bool {
         let (rows, hidden) = self.rows(ctx.store, ctx.now);

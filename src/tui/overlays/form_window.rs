@@ -9,7 +9,7 @@ use ratatui::layout::{Position, Rect, Size};
 use super::guide;
 use crate::domain::{Answer, Problem, ProviderId, RequestId};
 use crate::tui::component::{Component, Event, UpdateContext, ViewContext};
-use crate::tui::keys::{OVERLAY, Scope, WindowAction, keys};
+use crate::tui::keys::{OVERLAY, WindowAction, keys};
 use crate::tui::msg::Msg;
 use crate::tui::theme::Tone;
 use crate::tui::widgets::boxes::{Window, columns_inside};
@@ -162,10 +162,6 @@ pub trait FormWindow: Clone + fmt::Debug + Send + 'static {
 impl<F: FormWindow> Component for F {
     type Action = FormAction;
 
-    fn scope(&self) -> &'static Scope {
-        &FORM
-    }
-
     fn can(&self, action: FormAction, _ctx: ViewContext<'_>) -> bool {
         action != FormAction::FormGuide || self.guide().is_some()
     }
@@ -183,7 +179,7 @@ impl<F: FormWindow> Component for F {
         match action {
             FormAction::Submit => {
                 self.refit(ctx);
-                if Component::request(self).is_none() {
+                if self.request().is_none() {
                     self.submit(ctx);
                 }
             }
@@ -227,7 +223,7 @@ impl<F: FormWindow> Component for F {
     }
 
     fn on_event(&mut self, event: Event<'_>, ctx: &mut UpdateContext<'_>) {
-        let Some(waiting) = Component::request(self) else {
+        let Some(waiting) = self.request() else {
             return;
         };
         let (request, result) = match event {
@@ -265,7 +261,7 @@ impl<F: FormWindow> Component for F {
 
     /// The first Esc cancels the form's request.
     fn close(&mut self, ctx: &mut UpdateContext<'_>) -> bool {
-        let request = Component::request(self).filter(|_| self.can_cancel());
+        let request = self.request().filter(|_| self.can_cancel());
         if let (Some(request), Some(stage)) = (request, self.stage_mut()) {
             *stage = Stage::Filling;
             ctx.store.cancel(request, ctx.out);

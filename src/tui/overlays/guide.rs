@@ -9,7 +9,7 @@ use unicode_width::UnicodeWidthStr as _;
 use crate::domain::ProviderId;
 use crate::domain::manage::{Guide, ProviderSetup};
 use crate::tui::component::{Component, UpdateContext, ViewContext};
-use crate::tui::keys::{NAV, OVERLAY, READER, Scope, keys};
+use crate::tui::keys::{NAV, OVERLAY, READER, keys};
 use crate::tui::theme::Tone;
 use crate::tui::widgets::boxes::{Window, columns_inside, inside};
 use crate::tui::widgets::list::Step;
@@ -104,14 +104,6 @@ impl State {
 
 impl Component for State {
     type Action = Action;
-
-    fn scope(&self) -> &'static Scope {
-        &GUIDE
-    }
-
-    fn can(&self, _action: Action, _ctx: ViewContext<'_>) -> bool {
-        true
-    }
 
     fn act(&mut self, action: Action, _ctx: &mut UpdateContext<'_>) {
         match action {

@@ -145,10 +145,6 @@ impl Component for State {
         if self.searching { &HELP_FIND } else { &HELP }
     }
 
-    fn can(&self, _action: Action, _ctx: ViewContext<'_>) -> bool {
-        true
-    }
-
     fn act(&mut self, action: Action, _ctx: &mut UpdateContext<'_>) {
         self.searching = action == Action::FindInHelp;
         match action {

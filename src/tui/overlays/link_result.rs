@@ -10,7 +10,7 @@ use crate::domain::{AccountId, LinkRequest, PaymentLink};
 use crate::tui::Effect;
 use crate::tui::component::{Component, UpdateContext, ViewContext};
 use crate::tui::intent::Intent;
-use crate::tui::keys::{NAV, OVERLAY, READER, Scope, keys};
+use crate::tui::keys::{NAV, OVERLAY, READER, keys};
 use crate::tui::theme::{Theme, Tone};
 use crate::tui::widgets::boxes::{Window, columns_inside};
 use crate::tui::widgets::text::{
@@ -140,14 +140,6 @@ impl State {
 
 impl Component for State {
     type Action = Action;
-
-    fn scope(&self) -> &'static Scope {
-        &LINK_RESULT
-    }
-
-    fn can(&self, _action: Action, _ctx: ViewContext<'_>) -> bool {
-        true
-    }
 
     fn act(&mut self, action: Action, ctx: &mut UpdateContext<'_>) {
         match action {

@@ -13,7 +13,7 @@ use crate::domain::{AccountId, Documented, ProviderId, ThemeChoice};
 use crate::tui::component::{Command, Component, UpdateContext, ViewContext};
 use crate::tui::finder::{Closeness, Finder, Rank};
 use crate::tui::intent::Intent;
-use crate::tui::keys::{self, OVERLAY, Scope, keys};
+use crate::tui::keys::{self, OVERLAY, keys};
 use crate::tui::msg::WatchKey;
 use crate::tui::theme::Tone;
 use crate::tui::widgets::boxes::Window;
@@ -183,14 +183,6 @@ fn names_width<'e>(entries: impl Iterator<Item = &'e Entry>) -> u16 {
 
 impl Component for State {
     type Action = Action;
-
-    fn scope(&self) -> &'static Scope {
-        &PALETTE
-    }
-
-    fn can(&self, _action: Action, _ctx: ViewContext<'_>) -> bool {
-        true
-    }
 
     fn act(&mut self, action: Action, ctx: &mut UpdateContext<'_>) {
         match action {

@@ -9,7 +9,7 @@ use crate::domain::{Delivery, DeliveryId, JobKind};
 use crate::tui::Effect;
 use crate::tui::component::{Component, UpdateContext, ViewContext};
 use crate::tui::deliveries;
-use crate::tui::keys::{OVERLAY, Scope, WindowAction, keys};
+use crate::tui::keys::{OVERLAY, WindowAction, keys};
 use crate::tui::theme::Tone;
 use crate::tui::widgets::boxes::Window;
 use crate::tui::widgets::text::{below, cells, paragraph, wrap};
@@ -36,10 +36,6 @@ impl State {
 
 impl Component for State {
     type Action = Action;
-
-    fn scope(&self) -> &'static Scope {
-        &RETRY_ASK
-    }
 
     fn can(&self, _action: Action, ctx: ViewContext<'_>) -> bool {
         ctx.store.is_ready()

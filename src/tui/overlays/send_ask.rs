@@ -6,7 +6,7 @@ use ratatui::layout::{Position, Rect, Size};
 use crate::domain::{AccountId, RawCall, cents, inert};
 use crate::tui::component::{Component, UpdateContext, ViewContext};
 use crate::tui::intent::Intent;
-use crate::tui::keys::{OVERLAY, Scope, keys};
+use crate::tui::keys::{OVERLAY, keys};
 use crate::tui::theme::{Tone, badge};
 use crate::tui::widgets::boxes::{Window, columns_inside};
 use crate::tui::widgets::text::{Pen, cells, fit, paragraph, stack, wrap};
@@ -52,14 +52,6 @@ impl State {
 
 impl Component for State {
     type Action = Action;
-
-    fn scope(&self) -> &'static Scope {
-        &SEND_ASK
-    }
-
-    fn can(&self, _action: Action, _ctx: ViewContext<'_>) -> bool {
-        true
-    }
 
     fn act(&mut self, action: Action, ctx: &mut UpdateContext<'_>) {
         match action {

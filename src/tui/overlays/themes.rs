@@ -5,7 +5,7 @@ use ratatui::layout::{Constraint, Layout, Position, Rect, Size};
 
 use crate::domain::ThemeChoice;
 use crate::tui::component::{Command, Component, UpdateContext, ViewContext};
-use crate::tui::keys::{NAV, OVERLAY, READER, Scope, keys};
+use crate::tui::keys::{NAV, OVERLAY, READER, keys};
 use crate::tui::theme::Tone;
 use crate::tui::widgets::boxes::Window;
 use crate::tui::widgets::list::{List, Step};
@@ -48,14 +48,6 @@ impl State {
 
 impl Component for State {
     type Action = Action;
-
-    fn scope(&self) -> &'static Scope {
-        &THEMES
-    }
-
-    fn can(&self, _action: Action, _ctx: ViewContext<'_>) -> bool {
-        true
-    }
 
     fn act(&mut self, action: Action, ctx: &mut UpdateContext<'_>) {
         match action {

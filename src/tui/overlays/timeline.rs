@@ -18,7 +18,7 @@ use crate::domain::{
 use crate::tui::Effect;
 use crate::tui::ages::tick;
 use crate::tui::component::{Component, Event, UpdateContext, ViewContext};
-use crate::tui::keys::{NAV, OVERLAY, READER, Scope, keys};
+use crate::tui::keys::{NAV, OVERLAY, READER, keys};
 use crate::tui::msg::{Level, Msg};
 use crate::tui::panes::payments;
 use crate::tui::store::{InFlight, Purpose, Store, is_about};
@@ -198,7 +198,7 @@ impl State {
         }
         // The newest entry matters most.
         if at_end {
-            Component::step(self, Step::Bottom, ctx);
+            self.step(Step::Bottom, ctx);
         }
     }
 
@@ -289,10 +289,6 @@ impl State {
 
 impl Component for State {
     type Action = Action;
-
-    fn scope(&self) -> &'static Scope {
-        &TIMELINE
-    }
 
     fn can(&self, action: Action, ctx: ViewContext<'_>) -> bool {
         match action {

@@ -11,7 +11,7 @@ use crate::domain::{Ability, Account, AccountId, Answer, CredentialStatus, Envir
 use crate::tui::ages::{age_changes_in, tick};
 use crate::tui::component::{Command, Component, Event, UpdateContext, ViewContext};
 use crate::tui::intent::Intent;
-use crate::tui::keys::{COLUMNS, ConsoleAction, GLOBAL, NAV, Scope, keys};
+use crate::tui::keys::{COLUMNS, ConsoleAction, GLOBAL, NAV, keys};
 use crate::tui::msg::{Level, Msg, Notice};
 use crate::tui::overlays::{account_add, arm, guide, remove, rotate};
 use crate::tui::pane::Pane;
@@ -234,10 +234,6 @@ pub fn toggle_arming(account: &AccountId, ctx: &mut UpdateContext<'_>) {
 
 impl Component for State {
     type Action = Action;
-
-    fn scope(&self) -> &'static Scope {
-        &CREDENTIALS
-    }
 
     fn can(&self, action: Action, ctx: ViewContext<'_>) -> bool {
         let store = ctx.store;

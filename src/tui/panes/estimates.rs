@@ -16,7 +16,7 @@ use crate::domain::{
 use crate::tui::ages::{age_changes_in, tick};
 use crate::tui::component::{Command, Component, Event, UpdateContext, ViewContext};
 use crate::tui::intent::{Intent, Question};
-use crate::tui::keys::{COLUMNS, GLOBAL, NAV, Scope, keys};
+use crate::tui::keys::{COLUMNS, GLOBAL, NAV, keys};
 use crate::tui::msg::Msg;
 use crate::tui::overlays::quote_form;
 use crate::tui::store::{Phase, Store};
@@ -249,10 +249,6 @@ impl State {
 impl Component for State {
     type Action = Action;
 
-    fn scope(&self) -> &'static Scope {
-        &ESTIMATES
-    }
-
     fn can(&self, action: Action, ctx: ViewContext<'_>) -> bool {
         let can = match action {
             Action::Quote => ctx.store.any_can(Ability::Estimates),
@@ -306,7 +302,7 @@ impl Component for State {
     fn fit(&mut self, ctx: &mut UpdateContext<'_>) {
         let len = self.quotes.back().map_or(0, |quote| quote.prices.len());
         self.list.fit(len, ctx.area.height);
-        if Component::due(self).is_some_and(|due| due <= ctx.now.mono) {
+        if self.due().is_some_and(|due| due <= ctx.now.mono) {
             self.refresh(true, ctx);
         }
     }

@@ -16,7 +16,7 @@ use crate::domain::{
 use crate::tui::ages::age_changes_in;
 use crate::tui::component::{Command, Component, Event, UpdateContext, ViewContext};
 use crate::tui::intent::Intent;
-use crate::tui::keys::{GLOBAL, NAV, Scope, keys};
+use crate::tui::keys::{GLOBAL, NAV, keys};
 use crate::tui::msg::{Level, Msg, Notice};
 use crate::tui::overlays::player_form::{self, Example};
 use crate::tui::setup::Setup;
@@ -221,10 +221,6 @@ impl State {
 
 impl Component for State {
     type Action = Action;
-
-    fn scope(&self) -> &'static Scope {
-        &PLAYERS
-    }
 
     fn can(&self, action: Action, ctx: ViewContext<'_>) -> bool {
         let selected = self.selected();

@@ -9,7 +9,7 @@ use ratatui::text::{Line, Span};
 use crate::domain::{AccountId, Now, StoredIn, TokenLife, TokenState, TokenStatus};
 use crate::tui::ages::{countdown, tick};
 use crate::tui::component::{Command, Component, Event, UpdateContext, ViewContext};
-use crate::tui::keys::{COLUMNS, ConsoleAction, GLOBAL, NAV, Scope, keys};
+use crate::tui::keys::{COLUMNS, ConsoleAction, GLOBAL, NAV, keys};
 use crate::tui::msg::{Level, Msg};
 use crate::tui::overlays::{claims, copy_token};
 use crate::tui::panes::parts::{draw_lines, line_rows};
@@ -63,10 +63,6 @@ impl State {
 
 impl Component for State {
     type Action = Action;
-
-    fn scope(&self) -> &'static Scope {
-        &TOKENS
-    }
 
     fn can(&self, action: Action, ctx: ViewContext<'_>) -> bool {
         let selected = self.selected(ctx.store);

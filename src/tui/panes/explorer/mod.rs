@@ -451,8 +451,8 @@ impl Component for State {
                 self.list.selected = at.unwrap_or(self.list.selected);
                 self.open_selected(ctx.store);
             }
-            Action::FoundDown => Component::step(self, Step::Down(1), ctx),
-            Action::FoundUp => Component::step(self, Step::Up(1), ctx),
+            Action::FoundDown => self.step(Step::Down(1), ctx),
+            Action::FoundUp => self.step(Step::Up(1), ctx),
             Action::OpenCall if self.draft().is_none() => self.toggle_arming(ctx),
             Action::TakeFound | Action::OpenCall => {
                 if self.draft().is_some() {
