@@ -158,7 +158,7 @@ impl Model {
         if accounts.is_empty() {
             self.store.none_can(Ability::Links);
         } else {
-            self.open(Box::new(link_form::State::new(accounts, at, may_write)));
+            self.open(Box::new(link_form::State::of(accounts, at, may_write)));
         }
     }
 

@@ -287,22 +287,23 @@ impl Store {
     }
 
     pub fn known(&self, account: &AccountId) -> Option<&AccountState> {
-        self.accounts
-            .iter()
-            .find(|known| known.account.id == *account)
+        self.accounts.iter().find(|known| known.id() == account)
     }
 
     pub fn known_mut(&mut self, account: &AccountId) -> Option<&mut AccountState> {
-        self.accounts
-            .iter_mut()
-            .find(|known| known.account.id == *account)
+        let mut all = self.accounts.iter_mut();
+        all.find(|known| known.id() == account)
     }
 
     /// Whether an account of the profile moves real money.
     pub fn is_live(&self) -> bool {
-        self.accounts
-            .iter()
-            .any(|known| known.account.environment.is_live())
+        self.accounts.iter().any(AccountState::is_live)
+    }
+
+    /// Whether the profile has an account of this name that moves real money.
+    pub fn is_live_account(&self, account: &str) -> bool {
+        let mut live = self.accounts.iter().filter(|known| known.is_live());
+        live.any(|known| known.id().as_str() == account)
     }
 
     pub fn payment_mut(&mut self, account: &AccountId, id: &PaymentId) -> Option<&mut Watched> {
@@ -525,9 +526,8 @@ impl Store {
 
     /// The accounts that have players.
     pub fn games(&self) -> impl Iterator<Item = &AccountState> {
-        self.accounts
-            .iter()
-            .filter(|known| known.account.can(Ability::Players))
+        let all = self.accounts.iter();
+        all.filter(|known| known.account.can(Ability::Players))
     }
 
     /// The request of the console with this number.
@@ -537,9 +537,8 @@ impl Store {
 
     /// The accounts whose calls need an access token.
     pub fn token_users(&self) -> impl DoubleEndedIterator<Item = &AccountState> {
-        self.accounts
-            .iter()
-            .filter(|known| known.account.uses_access_tokens)
+        let all = self.accounts.iter();
+        all.filter(|known| known.account.uses_access_tokens)
     }
 
     pub fn verify(&mut self, account: &AccountId, out: &mut Vec<Effect>) {
@@ -780,6 +779,10 @@ impl AccountState {
         &self.account.id
     }
 
+    pub fn is_live(&self) -> bool {
+        self.account.environment.is_live()
+    }
+
     pub fn on_budget(&mut self, gauge: BudgetGauge, now: Now) {
         self.budgets.retain(|(old, _)| old.counts != gauge.counts);
         self.budgets.push((gauge, now.mono));
@@ -882,7 +885,7 @@ impl AccountState {
 
     /// Whether write requests are allowed: always, or while a live account is armed.
     pub fn may_write(&self, now: Now) -> bool {
-        !self.account.environment.is_live() || self.armed(now).is_some()
+        !self.is_live() || self.armed(now).is_some()
     }
 }
 

@@ -1,6 +1,6 @@
 //! The form that chooses the account of several pasted payments.
 
-use super::form_window::{FormWindow, WindowText};
+use super::form_window::{FormState, FormWindow, WindowText};
 use crate::domain::{Ability, AccountId};
 use crate::tui::component::{UpdateContext, ViewContext};
 use crate::tui::intent::Intent;
@@ -8,32 +8,11 @@ use crate::tui::pasted::Pasted;
 use crate::tui::widgets::form::Form;
 
 /// The form and the pasted payments.
-#[derive(Debug, Clone)]
-pub struct State {
-    form: Form,
-    pasted: Pasted,
-}
-
-impl State {
-    pub fn new(accounts: Vec<AccountId>, at: usize, pasted: Pasted) -> Self {
-        Self {
-            form: Form::about(Vec::new(), accounts, at),
-            pasted,
-        }
-    }
-}
+pub type State = FormState<Pasted>;
 
 impl FormWindow for State {
-    fn form(&self) -> &Form {
-        &self.form
-    }
-
-    fn form_mut(&mut self) -> &mut Form {
-        &mut self.form
-    }
-
     fn text(&self, ctx: ViewContext<'_>) -> WindowText {
-        let rows = &self.pasted.rows;
+        let rows = &self.data.rows;
         let sums = rows.iter().filter(|(_, sum)| sum.is_some()).count();
         let note = format!("{} payments, {sums} with an expected amount.", rows.len());
         WindowText::new("Watch the pasted payments", note, ctx.store.is_live())
@@ -45,7 +24,7 @@ impl FormWindow for State {
 
     fn submit(&mut self, ctx: &mut UpdateContext<'_>) {
         if let Some(account) = self.form.account().cloned() {
-            let pasted = std::mem::take(&mut self.pasted);
+            let pasted = std::mem::take(&mut self.data);
             ctx.intend(Intent::WatchMany(account, pasted));
         }
     }
@@ -60,6 +39,6 @@ pub fn watch(pasted: Pasted, account: Option<&AccountId>, ctx: &mut UpdateContex
     match accounts.as_slice() {
         [] => ctx.store.none_can(Ability::Payments),
         [only] => ctx.intend(Intent::WatchMany(only.clone(), pasted)),
-        _ => ctx.open(State::new(accounts, at, pasted)),
+        _ => ctx.open(State::new(Form::about(Vec::new(), accounts, at), pasted)),
     }
 }

@@ -4,7 +4,8 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use ratatui::buffer::Buffer;
-use ratatui::layout::{Constraint, Layout, Position, Rect, Size};
+use ratatui::layout::Constraint::{Fill, Length};
+use ratatui::layout::{Layout, Position, Rect, Size};
 
 use crate::domain::{Handled, inert};
 use crate::tui::Effect;
@@ -182,10 +183,10 @@ fn size(screen: Rect, len: usize) -> Size {
 /// The alerts, the row of their place, the text of the selected one, and the keys.
 fn areas(screen: Rect, len: usize) -> [Rect; 4] {
     inside(screen, size(screen, len)).layout(&Layout::vertical([
-        Constraint::Fill(1),
-        Constraint::Length(1),
-        Constraint::Length(DETAIL - 1),
-        Constraint::Length(1),
+        Fill(1),
+        Length(1),
+        Length(DETAIL - 1),
+        Length(1),
     ]))
 }
 

@@ -93,12 +93,11 @@ impl Component for State {
 
     fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
         let theme = ctx.theme;
-        let known = ctx.store.known(&self.account);
         let rows = self.rows(ctx.store, columns_inside(screen, WIDEST));
         let window = Window {
             title: &format!("Claims of the token of {}", self.account),
             size: size(screen, rows.len()),
-            live: known.is_some_and(|known| known.account.environment.is_live()),
+            live: ctx.store.is_live_account(self.account.as_str()),
         };
         window.draw(theme, screen, buf);
         let [note, text] = areas(screen, rows.len());

@@ -7,7 +7,7 @@ use crate::domain::AccountId;
 use crate::tui::ages::countdown;
 use crate::tui::component::{Component, UpdateContext, ViewContext};
 use crate::tui::keys::{OVERLAY, WindowAction, keys};
-use crate::tui::store::Purpose;
+use crate::tui::store::{AccountState, Purpose};
 use crate::tui::theme::Tone;
 use crate::tui::widgets::boxes::Window;
 use crate::tui::widgets::text::{below, cells, paragraph, wrap};
@@ -51,7 +51,7 @@ impl Component for State {
 
     fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
         let known = ctx.store.known(&self.account);
-        let live = known.is_some_and(|known| known.account.environment.is_live());
+        let live = known.is_some_and(AccountState::is_live);
         let left = known
             .and_then(|known| known.token.as_ref())
             .and_then(|status| status.left(ctx.now));

@@ -15,7 +15,6 @@ use crate::tui::component::{Component, Event, UpdateContext, ViewContext};
 use crate::tui::intent::Intent;
 use crate::tui::keys::{NAV, OVERLAY, READER, keys};
 use crate::tui::msg::{Level, Msg};
-use crate::tui::store::Store;
 use crate::tui::widgets::boxes::Window;
 use crate::tui::widgets::list::Step;
 use crate::tui::widgets::sheet::{Kind, Sheet, add_body, add_headers, window_size};
@@ -183,7 +182,7 @@ impl Component for State {
     }
 
     fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
-        let live = is_live(&self.delivery, ctx.store);
+        let live = ctx.store.is_live_account(&self.delivery.account);
         let subject = deliveries::subject(&self.delivery);
         let title = match subject.as_str() {
             "" => format!("Callback to {}", self.delivery.account),
@@ -264,18 +263,11 @@ pub fn retry(delivery: &Arc<Delivery>, ctx: &mut UpdateContext<'_>) {
         return;
     }
     let forwards = delivery.retryable().any(|job| job.kind == JobKind::Forward);
-    if forwards && is_live(delivery, ctx.store) {
+    if forwards && ctx.store.is_live_account(&delivery.account) {
         ctx.open(retry_ask::State::new(delivery.clone()));
     } else {
         retry_ask::start(delivery.id, ctx);
     }
-}
-
-fn is_live(delivery: &Delivery, store: &Store) -> bool {
-    let account = AccountId::new(delivery.account.as_str()).ok();
-    account
-        .and_then(|account| store.known(&account))
-        .is_some_and(|known| known.account.environment.is_live())
 }
 
 /// Opens the timeline of a callback's payment, or shows its player; returns whether it has one here.

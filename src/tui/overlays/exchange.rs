@@ -92,10 +92,7 @@ impl Component for State {
     }
 
     fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
-        let live = ctx
-            .store
-            .known(&self.exchange.account)
-            .is_some_and(|known| known.account.environment.is_live());
+        let live = ctx.store.is_live_account(self.exchange.account.as_str());
         let inner = Window {
             title: &format!("{} {}", self.exchange.method, self.exchange.path()),
             size: window_size(screen),

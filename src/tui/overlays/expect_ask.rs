@@ -67,8 +67,7 @@ impl Component for State {
 
     fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
         let theme = ctx.theme;
-        let known = ctx.store.known(&self.new.account);
-        let live = known.is_some_and(|known| known.account.environment.is_live());
+        let live = ctx.store.is_live_account(self.new.account.as_str());
         let to = self.new.expected.as_ref().map(ToString::to_string);
         let text = format!(
             "{} at {} expects {}. Change it to {}?",

@@ -1,7 +1,8 @@
 //! The calls that take the ids of a row or of a callback. Write calls of a live account appear once it is armed.
 
 use ratatui::buffer::Buffer;
-use ratatui::layout::{Constraint, Layout, Position, Rect, Size};
+use ratatui::layout::Constraint::{Fill, Length};
+use ratatui::layout::{Layout, Position, Rect, Size};
 
 use crate::domain::{AccountId, Documented, FollowUp, Now, RowIds};
 use crate::tui::component::{Component, UpdateContext, ViewContext};
@@ -105,7 +106,7 @@ impl Component for State {
                     }));
                 }
             }
-            Action::ArmToFollow if hidden > 0 => ctx.open(arm::State::new(self.account.clone())),
+            Action::ArmToFollow if hidden > 0 => ctx.open(arm::State::of(self.account.clone())),
             Action::ArmToFollow => {}
         }
     }
@@ -181,8 +182,8 @@ fn size(screen: Rect, rows: usize, hidden: usize) -> Size {
 /// The account with the row's id, the calls, and the note on hidden ones.
 fn areas(screen: Rect, rows: usize, hidden: usize) -> [Rect; 3] {
     inside(screen, size(screen, rows, hidden)).layout(&Layout::vertical([
-        Constraint::Length(1),
-        Constraint::Fill(1),
-        Constraint::Length(u16::from(hidden > 0)),
+        Length(1),
+        Fill(1),
+        Length(u16::from(hidden > 0)),
     ]))
 }

@@ -1,7 +1,8 @@
 //! The guide: how to get an account and credentials from each provider.
 
 use ratatui::buffer::Buffer;
-use ratatui::layout::{Constraint, Layout, Position, Rect, Size};
+use ratatui::layout::Constraint::{Fill, Length};
+use ratatui::layout::{Layout, Position, Rect, Size};
 use ratatui::text::Span;
 use ratatui::widgets::{Tabs, Widget as _};
 use unicode_width::UnicodeWidthStr as _;
@@ -149,11 +150,7 @@ fn size(rows: usize) -> Size {
 
 /// The providers' names, a blank row, and the text.
 fn areas(screen: Rect, rows: usize) -> [Rect; 3] {
-    inside(screen, size(rows)).layout(&Layout::vertical([
-        Constraint::Length(1),
-        Constraint::Length(1),
-        Constraint::Fill(1),
-    ]))
+    inside(screen, size(rows)).layout(&Layout::vertical([Length(1), Length(1), Fill(1)]))
 }
 
 /// The steps of a guide, numbered and wrapped.

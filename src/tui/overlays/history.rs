@@ -1,7 +1,8 @@
 //! The explorer's calls of this session, to open or to send again.
 
 use ratatui::buffer::Buffer;
-use ratatui::layout::{Constraint, Layout, Position, Rect, Size};
+use ratatui::layout::Constraint::{Fill, Length};
+use ratatui::layout::{Layout, Position, Rect, Size};
 
 use crate::domain::{AccountId, WallTime};
 use crate::tui::component::{Component, UpdateContext, ViewContext};
@@ -121,8 +122,5 @@ fn size(screen: Rect, rows: usize) -> Size {
 
 /// The calls; the row of their place, and the note.
 fn areas(screen: Rect, rows: usize) -> [Rect; 2] {
-    inside(screen, size(screen, rows)).layout(&Layout::vertical([
-        Constraint::Fill(1),
-        Constraint::Length(2),
-    ]))
+    inside(screen, size(screen, rows)).layout(&Layout::vertical([Fill(1), Length(2)]))
 }

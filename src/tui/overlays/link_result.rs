@@ -154,10 +154,7 @@ impl Component for State {
 
     fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
         let theme = ctx.theme;
-        let live = ctx
-            .store
-            .known(&self.account)
-            .is_some_and(|known| known.account.environment.is_live());
+        let live = ctx.store.is_live_account(self.account.as_str());
         let above = self.rows_above(theme, screen);
         let mut sizes = self.sizes(theme).into_iter();
         let fitting = sizes.find(|size| {

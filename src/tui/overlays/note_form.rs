@@ -1,6 +1,6 @@
 //! The form that adds a note to a watched payment.
 
-use super::form_window::{FormWindow, WindowText};
+use super::form_window::{FormState, FormWindow, WindowText};
 use crate::domain::Note;
 use crate::tui::Effect;
 use crate::tui::component::{UpdateContext, ViewContext};
@@ -9,36 +9,21 @@ use crate::tui::widgets::form::{Field, Form};
 use crate::tui::widgets::text::fit_middle;
 
 /// The form and its payment.
-#[derive(Debug, Clone)]
-pub struct State {
-    form: Form,
-    of: WatchKey,
-}
+pub type State = FormState<WatchKey>;
 
 const TEXT: usize = 0;
 
 impl State {
-    pub fn new(of: WatchKey) -> Self {
+    pub fn of(payment: WatchKey) -> Self {
         let text = Field::text("Note", "like: refunded by hand, ticket 4711", "");
-        Self {
-            form: Form::new(vec![text]),
-            of,
-        }
+        Self::new(Form::new(vec![text]), payment)
     }
 }
 
 impl FormWindow for State {
-    fn form(&self) -> &Form {
-        &self.form
-    }
-
-    fn form_mut(&mut self) -> &mut Form {
-        &mut self.form
-    }
-
     fn text(&self, ctx: ViewContext<'_>) -> WindowText {
         // The title is cut, so that the window has room for it at every width.
-        let title = format!("Note on {}", fit_middle(self.of.1.as_str(), 48));
+        let title = format!("Note on {}", fit_middle(self.data.1.as_str(), 48));
         let note = "The timeline shows all notes, the list searches the newest.";
         WindowText::new(title, note, ctx.store.is_live())
     }
@@ -54,7 +39,7 @@ impl FormWindow for State {
         }
         if let Some(text) = text {
             ctx.close();
-            let of = self.of.clone();
+            let of = self.data.clone();
             ctx.out.push(Effect::Note { of, text });
         }
     }

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use ratatui::buffer::Buffer;
-use ratatui::layout::{Constraint, Layout, Position, Rect, Size};
+use ratatui::layout::Constraint::{Fill, Length};
+use ratatui::layout::{Layout, Position, Rect, Size};
 
 use super::simulate_form;
 use crate::domain::PaymentId;
@@ -375,10 +376,8 @@ fn size(screen: Rect, rows: usize) -> Size {
 
 /// The rows, and the text of the selected one.
 fn areas(screen: Rect, rows: usize) -> [Rect; 2] {
-    inside(screen, size(screen, rows)).layout(&Layout::vertical([
-        Constraint::Fill(1),
-        Constraint::Length(detail_rows(screen)),
-    ]))
+    inside(screen, size(screen, rows))
+        .layout(&Layout::vertical([Fill(1), Length(detail_rows(screen))]))
 }
 
 fn detail_rows(screen: Rect) -> u16 {

@@ -7,6 +7,7 @@ use crate::domain::{AccountId, RawCall, cents, inert};
 use crate::tui::component::{Component, UpdateContext, ViewContext};
 use crate::tui::intent::Intent;
 use crate::tui::keys::{OVERLAY, keys};
+use crate::tui::store::AccountState;
 use crate::tui::theme::{Tone, badge};
 use crate::tui::widgets::boxes::{Window, columns_inside};
 use crate::tui::widgets::text::{Pen, cells, fit, paragraph, stack, wrap};
@@ -65,7 +66,7 @@ impl Component for State {
     fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
         let theme = ctx.theme;
         let known = ctx.store.known(&self.account);
-        let live = known.is_some_and(|known| known.account.environment.is_live());
+        let live = known.is_some_and(AccountState::is_live);
         let room = columns_inside(screen, WIDE);
         let path = format!("{} {}", self.call.method, self.call.path);
         let rows = cells(wrap(&path, room).len().min(PATH_ROWS));

@@ -1,7 +1,8 @@
 //! The list of themes. The screen takes the selected one at once; Enter saves it, and closing goes back.
 
 use ratatui::buffer::Buffer;
-use ratatui::layout::{Constraint, Layout, Position, Rect, Size};
+use ratatui::layout::Constraint::{Fill, Length};
+use ratatui::layout::{Layout, Position, Rect, Size};
 
 use crate::domain::ThemeChoice;
 use crate::tui::component::{Command, Component, UpdateContext, ViewContext};
@@ -89,10 +90,10 @@ impl Component for State {
         .draw(theme, screen, buf);
         let [area, rest] = split_rows(inner, cells(len));
         let [_, sample, _, note] = rest.layout(&Layout::vertical([
-            Constraint::Length(1),
-            Constraint::Length(1),
-            Constraint::Length(1),
-            Constraint::Fill(1),
+            Length(1),
+            Length(1),
+            Length(1),
+            Fill(1),
         ]));
         ctx.note_rows(area, self.list.window(len, area.height));
         Pager::list(area, self.list, len).draw(theme, buf, |at, line, buf| {

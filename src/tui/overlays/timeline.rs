@@ -427,10 +427,7 @@ impl Component for State {
 
     fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
         let theme = ctx.theme;
-        let live = ctx
-            .store
-            .known(&self.account)
-            .is_some_and(|known| known.account.environment.is_live());
+        let live = ctx.store.is_live_account(self.account.as_str());
         let frame = Window {
             title: &self.title(screen.width.min(WIDEST)),
             size: Size::new(screen.width.min(WIDEST), screen.height.saturating_sub(1)),

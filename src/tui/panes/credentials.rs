@@ -78,7 +78,7 @@ impl State {
         }
         let setup = setup_of(&account, ctx.store).cloned();
         if let Some(setup) = setup {
-            ctx.open(rotate::State::new(account, &setup));
+            ctx.open(rotate::State::of(account, &setup));
         }
     }
 
@@ -89,7 +89,7 @@ impl State {
         let setup = setup_of(&account, ctx.store);
         let guide = setup.and_then(|setup| setup.guide_about(GuideTopic::Deletion));
         let guide = guide.map(|_| Action::Guide.into());
-        ctx.open(remove::State::new(account, guide));
+        ctx.open(remove::State::of(account, guide));
     }
 
     /// Shows the result of a change of the accounts.
@@ -199,7 +199,7 @@ fn open_form(ctx: &mut UpdateContext<'_>) {
         ctx.flash(Level::Info, text);
         return;
     }
-    ctx.open(account_add::State::new(ctx.store));
+    ctx.open(account_add::State::of(ctx.store));
 }
 
 /// Whether the profile's accounts can be changed. If not, a notice shows why.
@@ -228,7 +228,7 @@ pub fn toggle_arming(account: &AccountId, ctx: &mut UpdateContext<'_>) {
         known.disarm();
         ctx.flash(Level::Info, format!("{account} is disarmed"));
     } else {
-        ctx.open(arm::State::new(account.clone()));
+        ctx.open(arm::State::of(account.clone()));
     }
 }
 
@@ -244,7 +244,7 @@ impl Component for State {
             Action::Verify => selected.is_some(),
             Action::RotateSecret => self.can_rotate(store),
             Action::VerifyAll => store.accounts.len() > 1,
-            Action::Arm => selected.is_some_and(|known| known.account.environment.is_live()),
+            Action::Arm => selected.is_some_and(AccountState::is_live),
             Action::AddAccount => !store.setups.is_empty(),
             Action::RemoveAccount => store.may_manage && selected.is_some(),
         };

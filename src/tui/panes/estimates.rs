@@ -127,7 +127,7 @@ impl State {
         let last = self.question.as_ref();
         let same = |last: &Question| accounts.iter().position(|id| *id == last.account);
         let at = last.and_then(same).unwrap_or(0);
-        ctx.open(quote_form::State::new(accounts, at, last));
+        ctx.open(quote_form::State::of(accounts, at, last));
     }
 
     fn refresh(&mut self, background: bool, ctx: &mut UpdateContext<'_>) {

@@ -211,13 +211,13 @@ impl Component for State {
                 }
             }
             Action::ExpectPayment => {
-                if let Some(form) = self.selected(ctx.store).map(expect_form::State::new) {
+                if let Some(form) = self.selected(ctx.store).map(expect_form::State::of) {
                     ctx.open(form);
                 }
             }
             Action::NotePayment => {
                 if let Some(of) = self.selected(ctx.store).map(Watched::key) {
-                    ctx.open(note_form::State::new(of));
+                    ctx.open(note_form::State::of(of));
                 }
             }
             Action::CopyReceipt => {
@@ -509,6 +509,6 @@ fn open_form(id: &str, ctx: &mut UpdateContext<'_>) {
     if accounts.is_empty() {
         ctx.store.none_can(Ability::Payments);
     } else {
-        ctx.open(add_watch::State::new(accounts, at, id));
+        ctx.open(add_watch::State::of(accounts, at, id));
     }
 }

@@ -182,7 +182,7 @@ impl State {
             return;
         }
         let selected = self.selected().map(|known| known.id);
-        ctx.open(player_form::State::new(accounts, selected, self.example));
+        ctx.open(player_form::State::of(accounts, selected, self.example));
     }
 
     /// A request for the inventory was answered or cancelled.

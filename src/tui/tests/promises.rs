@@ -12,6 +12,7 @@ use crate::domain::search::Found;
 use crate::domain::simulate;
 use crate::tui::pasted::Pasted;
 use crate::tui::table::bindings;
+use crate::tui::widgets::form::Form;
 
 #[test]
 fn an_idle_console_sleeps() {
@@ -127,8 +128,7 @@ pub fn everywhere() -> Vec<(String, Model)> {
         (
             "several",
             Box::new(overlays::add_many::State::new(
-                vec![shop(), shop()],
-                0,
+                Form::about(Vec::new(), vec![shop(), shop()], 0),
                 Pasted::default(),
             )),
         ),

@@ -27,7 +27,7 @@ use crate::tui::intent::Intent;
 use crate::tui::keys::{GLOBAL, NAV, Scope, keys};
 use crate::tui::msg::{Level, Msg};
 use crate::tui::overlays;
-use crate::tui::store::{Purpose, Store};
+use crate::tui::store::{AccountState, Purpose, Store};
 use crate::tui::widgets::input::Paste;
 use crate::tui::widgets::list::{List, Step};
 
@@ -374,8 +374,7 @@ impl Component for State {
             Action::Search | Action::ToggleWrap | Action::CopyResponse => response.is_some(),
             Action::ArmAccount => {
                 let known = self.account().and_then(|id| ctx.store.known(id));
-                ctx.store.is_ready()
-                    && known.is_some_and(|known| known.account.environment.is_live())
+                ctx.store.is_ready() && known.is_some_and(AccountState::is_live)
             }
             Action::NextAccount => self.other_account(true).is_some(),
             Action::PreviousAccount => self.other_account(false).is_some(),

@@ -105,10 +105,8 @@ impl State {
     pub fn draw(&self, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) -> Option<Position> {
         let parts = parts(area, self);
         let whole = !parts.calls.is_empty() && !parts.request.is_empty();
-        let live = self
-            .account()
-            .and_then(|account| ctx.store.known(account))
-            .is_some_and(|known| known.account.environment.is_live());
+        let account = self.account();
+        let live = account.is_some_and(|account| ctx.store.is_live_account(account.as_str()));
         let frame = |part: Part, area: Rect, name: &str, note: Option<String>, buf: &mut Buffer| {
             let title = match (whole, part) {
                 (true, Part::Request | Part::Response) => name.to_owned(),

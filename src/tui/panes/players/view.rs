@@ -1,7 +1,8 @@
 //! How players and their inventories are drawn.
 
 use ratatui::buffer::Buffer;
-use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::layout::Constraint::{Fill, Length};
+use ratatui::layout::{Layout, Rect};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Borders, Widget as _};
 
@@ -38,11 +39,7 @@ pub fn parts(area: Rect) -> Parts {
         let line = Rect::default();
         return Parts { list, line, items };
     }
-    let columns = Layout::horizontal([
-        Constraint::Length(SIDE),
-        Constraint::Length(1),
-        Constraint::Fill(1),
-    ]);
+    let columns = Layout::horizontal([Length(SIDE), Length(1), Fill(1)]);
     let [list, line, items] = area.layout(&columns.spacing(1));
     Parts { list, line, items }
 }
