@@ -114,9 +114,9 @@ fn large_answer(c: &mut Criterion) {
                     Effect::Explore { request, .. } => Some(*request),
                     _ => None,
                 });
-                Msg::Explored {
-                    request: request.expect("the call is sent"),
-                    result: Ok(Explored {
+                Msg::Explored(
+                    request.expect("the call is sent"),
+                    Ok(Explored {
                         status: 200,
                         content_type: Some("application/json".into()),
                         took: Duration::from_millis(40),
@@ -126,7 +126,7 @@ fn large_answer(c: &mut Criterion) {
                         failure: None,
                         digest: None,
                     }),
-                }
+                )
             },
             |heard| {
                 tui::update(&mut model.borrow_mut(), AT, heard);

@@ -184,10 +184,10 @@ impl Console {
                 }
                 Effect::Explore { .. }
                 | Effect::LoadHistory { .. }
-                | Effect::OpenDelivery { .. }
-                | Effect::OpenExchange { .. }
-                | Effect::RefreshToken { .. }
-                | Effect::TokenToCopy { .. } => self.open.push(effect),
+                | Effect::OpenDelivery(..)
+                | Effect::OpenExchange(..)
+                | Effect::RefreshToken(..)
+                | Effect::TokenToCopy(..) => self.open.push(effect),
                 _ => {}
             }
         }
@@ -264,10 +264,7 @@ impl Console {
             26 => Msg::Deliveries(Ok(found(self.delivery(input).into()))),
             27 => Msg::Listening(listening(input)),
             28 => self.asked_by_callback(input),
-            29 => Msg::Budget {
-                account: self.account.clone(),
-                gauge: gauge(input),
-            },
+            29 => Msg::Budget(self.account.clone(), gauge(input)),
             30 => self.token(input),
             _ => {
                 let back = Duration::from_secs(input.byte().into());
@@ -279,10 +276,7 @@ impl Console {
 
     fn answer(&mut self, input: &mut Input<'_>) -> Msg {
         match self.asked.pop() {
-            Some((request, op)) => Msg::Answered {
-                request,
-                result: answer(&op, input),
-            },
+            Some((request, op)) => Msg::Answered(request, answer(&op, input)),
             None => Msg::Woke,
         }
     }
@@ -295,21 +289,21 @@ impl Console {
             Some(Effect::Explore { request, .. }) => {
                 let reply = explored(input);
                 let result = if fails { Err(problem()) } else { Ok(reply) };
-                Msg::Explored { request, result }
+                Msg::Explored(request, result)
             }
             Some(Effect::LoadHistory {
                 request, payment, ..
-            }) => Msg::Timeline {
+            }) => Msg::Timeline(
                 request,
-                result: if fails {
+                if fails {
                     Err(problem())
                 } else {
                     Ok(self.timeline(payment, input))
                 },
-            },
-            Some(Effect::OpenDelivery { request, .. }) => Msg::Received {
+            ),
+            Some(Effect::OpenDelivery(request, _)) => Msg::Received(
                 request,
-                result: Ok(Received {
+                Ok(Received {
                     target: "/callbacks/kanga?x=\u{1b}".into(),
                     headers: vec![("x-note".into(), input.text())],
                     body: body(&input.text()),
@@ -318,19 +312,16 @@ impl Console {
                         ids: vec![("offerId", input.text())],
                     },
                 }),
-            },
-            Some(Effect::OpenExchange { request, exchange }) => Msg::Opened {
-                request,
-                result: Ok(self::exchange(exchange.0, &input.text())),
-            },
-            Some(Effect::RefreshToken { request, .. }) => Msg::Refreshed {
-                request,
-                result: if fails { Err(problem()) } else { Ok(()) },
-            },
-            Some(Effect::TokenToCopy { request, .. }) => Msg::TokenToCopy {
-                request,
-                result: Ok(Secret::new("a-token-of-a-test")),
-            },
+            ),
+            Some(Effect::OpenExchange(request, exchange)) => {
+                Msg::Opened(request, Ok(self::exchange(exchange.0, &input.text())))
+            }
+            Some(Effect::RefreshToken(request, _)) => {
+                Msg::Refreshed(request, if fails { Err(problem()) } else { Ok(()) })
+            }
+            Some(Effect::TokenToCopy(request, _)) => {
+                Msg::TokenToCopy(request, Ok(Secret::new("a-token-of-a-test")))
+            }
             _ => Msg::Woke,
         }
     }
@@ -449,9 +440,9 @@ impl Console {
 
     fn token(&self, input: &mut Input<'_>) -> Msg {
         let life = Duration::from_secs(input.byte().into());
-        Msg::Token {
-            account: AccountId::new("kinguin").expect("a name"),
-            status: TokenStatus {
+        Msg::Token(
+            AccountId::new("kinguin").expect("a name"),
+            TokenStatus {
                 life: Some(TokenLife {
                     since: self.now,
                     aged: Duration::from_secs(input.byte().into()),
@@ -462,7 +453,7 @@ impl Console {
                 claims: Some(inert::cut(&input.text(), 400)),
                 ..TokenStatus::default()
             },
-        }
+        )
     }
 }
 

@@ -9,12 +9,12 @@ use crate::tui::msg::{Level, Notice};
 pub fn message_of(event: Event) -> Msg {
     match event {
         Event::Exchange(exchange) => Msg::Exchange(exchange),
-        Event::Waiting(request, waiting) => Msg::Waiting { request, waiting },
-        Event::Token(account, status) => Msg::Token { account, status },
-        Event::Budget(account, gauge) => Msg::Budget { account, gauge },
+        Event::Waiting(request, waiting) => Msg::Waiting(request, waiting),
+        Event::Token(account, status) => Msg::Token(account, status),
+        Event::Budget(account, gauge) => Msg::Budget(account, gauge),
         Event::Delivery(delivery) => Msg::Delivery(delivery),
         Event::Listening(listening) => Msg::Listening(listening),
-        Event::Player(account, claim) => Msg::Player { account, claim },
+        Event::Player(account, claim) => Msg::Player(account, claim),
         Event::Checked {
             account,
             id,

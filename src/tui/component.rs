@@ -232,13 +232,9 @@ impl<'a> Event<'a> {
     /// The account that was removed.
     pub fn removed(self) -> Option<&'a AccountId> {
         match self {
-            Self::Message(
-                Msg::Managed {
-                    result: Ok(Changed::Removed { account, .. }),
-                    ..
-                },
-                _,
-            ) => Some(account),
+            Self::Message(Msg::Managed(_, Ok(Changed::Removed { account, .. })), _) => {
+                Some(account)
+            }
             _ => None,
         }
     }

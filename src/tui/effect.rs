@@ -32,19 +32,9 @@ pub enum Effect {
         call: RawCall,
     },
     /// Renew the access token now; [`super::Msg::Refreshed`] has the result under the same number.
-    RefreshToken {
-        /// Chosen by the console, never used twice.
-        request: RequestId,
-        /// The account of the token.
-        account: AccountId,
-    },
+    RefreshToken(RequestId, AccountId),
     /// Get a valid access token for the clipboard; [`super::Msg::TokenToCopy`] has it.
-    TokenToCopy {
-        /// Chosen by the console, never used twice.
-        request: RequestId,
-        /// The account of the token.
-        account: AccountId,
-    },
+    TokenToCopy(RequestId, AccountId),
     /// Cancel a request. No message follows. A request that was sent may still take effect.
     Cancel(RequestId),
     /// Add a payment to the watch list, and set its expected amount unless it has one; [`super::Msg::Watched`] has the
@@ -84,12 +74,7 @@ pub enum Effect {
         limit: usize,
     },
     /// Load one exchange with its bodies; [`super::Msg::Opened`] has it.
-    OpenExchange {
-        /// Chosen by the console, never used twice.
-        request: RequestId,
-        /// Its id.
-        exchange: ExchangeId,
-    },
+    OpenExchange(RequestId, ExchangeId),
     /// Load callbacks older than `before`, newest first; [`super::Msg::Deliveries`] has them.
     LoadDeliveries {
         /// `None` starts with the newest.
@@ -100,12 +85,7 @@ pub enum Effect {
         limit: usize,
     },
     /// Load the received bytes of a callback; [`super::Msg::Received`] has them.
-    OpenDelivery {
-        /// Chosen by the console, never used twice.
-        request: RequestId,
-        /// The callback's id.
-        delivery: DeliveryId,
-    },
+    OpenDelivery(RequestId, DeliveryId),
     /// Forward a callback again; [`super::Msg::Replayed`] reports whether it is queued.
     Replay {
         /// Chosen by the console, never used twice.
@@ -116,12 +96,7 @@ pub enum Effect {
         to: String,
     },
     /// Retry the failed jobs of a callback; [`super::Msg::Retried`] reports whether they are queued.
-    Retry {
-        /// Chosen by the console, never used twice.
-        request: RequestId,
-        /// The callback's id.
-        delivery: DeliveryId,
-    },
+    Retry(RequestId, DeliveryId),
     /// Load the timeline of a payment; [`super::Msg::Timeline`] has it.
     LoadHistory {
         /// Chosen by the console, never used twice.
@@ -143,12 +118,7 @@ pub enum Effect {
     /// Send a command to the embedded simulator.
     Simulate(simulate::Command),
     /// Change the profile's accounts; [`super::Msg::Managed`] has the result under the same number.
-    Manage {
-        /// Chosen by the console, never used twice.
-        request: RequestId,
-        /// The change.
-        change: Change,
-    },
+    Manage(RequestId, Change),
     /// Save the theme in the config file, so that the next start has it.
     SaveTheme(ThemeChoice),
     /// Lift the holds of an account after a 429, although its provider asked to wait longer.

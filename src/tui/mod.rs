@@ -390,12 +390,12 @@ impl Model {
             self.overlays.clear();
         }
         let (request, failure) = match msg {
-            Msg::Answered { request, result } => (*request, result.problem()),
-            Msg::Explored { request, result } => (*request, result.as_ref().err()),
-            Msg::Refreshed { request, result } => (*request, result.as_ref().err()),
-            Msg::TokenToCopy { request, result } => (*request, result.as_ref().err()),
-            Msg::Managed { request, result } => (*request, result.as_ref().err()),
-            Msg::Replayed { request, result } | Msg::Retried { request, result } => {
+            Msg::Answered(request, result) => (*request, result.problem()),
+            Msg::Explored(request, result) => (*request, result.as_ref().err()),
+            Msg::Refreshed(request, result) => (*request, result.as_ref().err()),
+            Msg::TokenToCopy(request, result) => (*request, result.as_ref().err()),
+            Msg::Managed(request, result) => (*request, result.as_ref().err()),
+            Msg::Replayed(request, result) | Msg::Retried(request, result) => {
                 self.report_unless_shown(*request, result.as_ref().err());
                 self.publish(Event::Message(msg, None), io);
                 return;
@@ -408,7 +408,7 @@ impl Model {
         let asked = self.store.answered(request);
         // The response to a cancelled request may still arrive. A change of the accounts that was cancelled too late is
         // done, and must be shown.
-        let is_done = matches!(msg, Msg::Managed { result: Ok(_), .. });
+        let is_done = matches!(msg, Msg::Managed(_, Ok(_)));
         if asked.is_none() && !is_done {
             return;
         }

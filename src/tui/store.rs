@@ -84,7 +84,6 @@ pub enum Purpose {
     Explore,
     RefreshToken,
     CopyToken,
-    /// Authenticates a player.
     Authenticate(PlayerId),
     /// Loads the inventory of a player.
     Items(PlayerId),
@@ -125,7 +124,6 @@ pub struct Store {
     pub profile: String,
     /// Every profile that can be opened.
     pub profiles: Vec<ProfileEntry>,
-    /// The recording that is shown, if it is one.
     pub recording: Option<Recording>,
     /// The providers to add accounts for.
     pub setups: Vec<ProviderSetup>,
@@ -144,7 +142,6 @@ pub struct Store {
     pub accounts: Vec<AccountState>,
     /// Newest first.
     pub payments: Vec<Watched>,
-    /// The payment that is selected in its pane.
     pub selected_payment: Option<WatchKey>,
     /// The loaded requests.
     pub exchanges: Rows<Exchange>,
@@ -438,7 +435,7 @@ impl Store {
             purpose: Purpose::Manage,
             writes: false,
         });
-        out.push(Effect::Manage { request, change });
+        out.push(Effect::Manage(request, change));
         request
     }
 
@@ -510,9 +507,9 @@ impl Store {
         });
         let account = account.clone();
         out.push(if *purpose == Purpose::CopyToken {
-            Effect::TokenToCopy { request, account }
+            Effect::TokenToCopy(request, account)
         } else {
-            Effect::RefreshToken { request, account }
+            Effect::RefreshToken(request, account)
         });
     }
 
@@ -530,7 +527,6 @@ impl Store {
         all.filter(|known| known.account.can(Ability::Players))
     }
 
-    /// The request of the console with this number.
     pub fn in_flight_for(&self, request: RequestId) -> Option<&InFlight> {
         self.in_flight.get(&request)
     }

@@ -19,7 +19,6 @@ pub struct Addition {
     profile: Option<String>,
 }
 
-/// The form for a new account.
 pub type State = FormState<Addition>;
 
 const PROVIDER: usize = 0;

@@ -13,7 +13,6 @@ use crate::tui::widgets::form::{Field, Form};
 #[derive(Debug, Clone)]
 pub struct Addition;
 
-/// The form.
 pub type State = FormState<Addition>;
 
 const ID: usize = 0;

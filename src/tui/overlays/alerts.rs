@@ -22,7 +22,6 @@ use crate::tui::widgets::pager::Pager;
 use crate::tui::widgets::text::{Pen, cells, paragraph, width};
 
 keys! {
-    /// What a key does in the list of alerts.
     Action:
     ALERTS "Alerts" keys [NAV, READER, OVERLAY] {
         GoToAlert "go-to-alert" ["enter"] "go there" "go to the payment or account";

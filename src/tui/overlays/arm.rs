@@ -7,7 +7,6 @@ use crate::tui::msg::Level;
 use crate::tui::theme::Tone;
 use crate::tui::widgets::form::{Field, Form};
 
-/// The form, and the account to arm.
 pub type State = FormState<AccountId>;
 
 impl State {

@@ -13,7 +13,6 @@ use crate::tui::widgets::boxes::Window;
 use crate::tui::widgets::text::{below, cells, paragraph, wrap};
 
 keys! {
-    /// What a key answers.
     Action:
     COPY_TOKEN "Copy a token" keys [OVERLAY] {
         ConfirmCopy "confirm-copy" ["y"] "copy" "copy the access token";

@@ -22,7 +22,6 @@ use crate::tui::widgets::text::fit_middle;
 use crate::tui::{Effect, deliveries};
 
 keys! {
-    /// What a key does in the details of a callback.
     Action:
     DELIVERY "Callback" keys [NAV, READER, OVERLAY] {
         DeliveryTimeline "delivery-timeline" ["enter" "t"] "timeline" "show the payment's timeline";
@@ -54,10 +53,7 @@ impl State {
     /// Opens the callback, and loads the received bytes.
     pub fn open(delivery: Arc<Delivery>, ctx: &mut UpdateContext<'_>) {
         let request = ctx.store.number();
-        ctx.out.push(Effect::OpenDelivery {
-            request,
-            delivery: delivery.id,
-        });
+        ctx.out.push(Effect::OpenDelivery(request, delivery.id));
         let bytes = Bytes::Asked(request);
         let sheet = Sheet::new(lines(&delivery, &bytes, ctx.view()));
         ctx.open(Self {
@@ -162,7 +158,7 @@ impl Component for State {
             Event::Message(Msg::Delivery(newer), _) if newer.id == self.delivery.id => {
                 self.delivery = newer.clone();
             }
-            Event::Message(Msg::Received { request, result }, _)
+            Event::Message(Msg::Received(request, result), _)
                 if self.bytes == Bytes::Asked(*request) =>
             {
                 self.bytes = match result {

@@ -15,7 +15,6 @@ use crate::tui::widgets::pager::Pager;
 use crate::tui::widgets::text::{Pen, below, first_row, wrap};
 
 keys! {
-    /// What a key does in the checks of the set-up.
     Action:
     DOCTOR "Doctor" keys [NAV, READER, OVERLAY] {
         CheckAgain "check-again" ["r"] "check again" "check the set-up again";
@@ -92,7 +91,6 @@ impl State {
         }
     }
 
-    /// The lines as text.
     fn report(&self) -> String {
         let lines = self.findings.iter().map(|finding| {
             let hint = match finding.hint.as_str() {
@@ -131,7 +129,7 @@ impl Component for State {
     }
 
     fn on_event(&mut self, event: Event<'_>, _ctx: &mut UpdateContext<'_>) {
-        if let Event::Message(Msg::Diagnosed { request, finding }, _) = event
+        if let Event::Message(Msg::Diagnosed(request, finding), _) = event
             && *request == self.request
         {
             match finding {

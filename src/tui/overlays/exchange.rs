@@ -18,7 +18,6 @@ use crate::tui::widgets::list::Step;
 use crate::tui::widgets::sheet::{Kind, Sheet, add_body, add_headers, window_size};
 
 keys! {
-    /// What a key does in the details of a request.
     Action:
     EXCHANGE "Request" keys [NAV, READER, OVERLAY] {
         ExchangeTimeline "exchange-timeline" ["enter" "t"] "timeline" "show the payment's timeline";
@@ -27,7 +26,6 @@ keys! {
     }
 }
 
-/// The exchange and its text.
 #[derive(Debug, Clone)]
 pub struct State {
     exchange: Arc<Exchange>,

@@ -15,7 +15,6 @@ use crate::tui::widgets::boxes::Window;
 use crate::tui::widgets::text::{below, cells, paragraph, wrap};
 
 keys! {
-    /// What a key answers.
     Action:
     EXPECT_ASK "Expected amount" keys [OVERLAY] {
         ConfirmExpected "confirm-expected" ["y"] "change" "change the expected amount";
@@ -27,7 +26,6 @@ keys! {
 #[derive(Debug, Clone)]
 pub struct State {
     new: NewWatch,
-    /// The current expectation.
     current: Expectation,
     /// When the window opened. It opens by itself, so a key typed at that moment was meant for the pane below.
     opened: Duration,

@@ -18,7 +18,6 @@ use crate::tui::widgets::pager::Pager;
 use crate::tui::widgets::text::{Pen, cells, fit};
 
 keys! {
-    /// What a key does in the list of next calls.
     Action:
     FOLLOW_UPS "Next call" keys [NAV, READER, OVERLAY] {
         Follow "follow" ["enter"] "choose" "fill in the call from the row";

@@ -18,7 +18,6 @@ use crate::tui::widgets::input::{Paste, first_line};
 use crate::tui::widgets::text::{Pen, below, cells, paragraph, split_rows, wrap};
 
 keys! {
-    /// What a key does in a form.
     FormAction:
     FORM "Forms" text [OVERLAY] {
         Submit "submit" ["enter"] "submit" "check and submit the form";
@@ -224,13 +223,13 @@ where
                 }
                 return;
             }
-            Event::Message(Msg::Answered { request, result }, _) => {
+            Event::Message(Msg::Answered(request, result), _) => {
                 (request, Some(result), result.problem())
             }
-            Event::Message(Msg::Managed { request, result }, _) => {
+            Event::Message(Msg::Managed(request, result), _) => {
                 (request, None, result.as_ref().err())
             }
-            Event::Message(Msg::Replayed { request, result }, _) => {
+            Event::Message(Msg::Replayed(request, result), _) => {
                 (request, None, result.as_ref().err())
             }
             Event::Message(..) | Event::Reopened => return,

@@ -18,7 +18,6 @@ use crate::tui::widgets::pager::Pager;
 use crate::tui::widgets::text::{Pen, cells, split_columns, width, wrap};
 
 keys! {
-    /// What a key does in the guide.
     Action:
     GUIDE "Guide" keys [NAV, READER, OVERLAY] {
         NextGuide "next-guide" ["tab" "right" "l"] "next provider" "next provider";

@@ -17,7 +17,6 @@ use crate::tui::widgets::pager::Pager;
 use crate::tui::widgets::text::{Pen, below, width};
 
 keys! {
-    /// What a key does in the help.
     Action:
     HELP "Help" keys [NAV, READER, OVERLAY] {
         FindInHelp "find-in-help" ["/"] "search" "search this window";

@@ -15,7 +15,6 @@ use crate::tui::widgets::pager::Pager;
 use crate::tui::widgets::text::{Pen, cells, width};
 
 keys! {
-    /// What a key does in the history.
     Action:
     HISTORY "History" keys [NAV, READER, OVERLAY] {
         Reopen "reopen" ["enter"] "open" "open the call and its response";

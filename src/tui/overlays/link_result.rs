@@ -18,7 +18,6 @@ use crate::tui::widgets::text::{
 };
 
 keys! {
-    /// What a key does with a new link.
     Action:
     LINK_RESULT "Payment link" keys [NAV, READER, OVERLAY] {
         Copy "copy-link" ["y"] "copy" "copy the link";

@@ -23,7 +23,6 @@ use crate::tui::widgets::pager::Pager;
 use crate::tui::widgets::text::{Pen, below, cells, width};
 
 keys! {
-    /// What a key does in the palette.
     Action:
     PALETTE "Palette" text [OVERLAY] {
         Choose "choose" ["enter"] "run" "run or open the selected entry";
@@ -51,7 +50,6 @@ pub enum Goal {
     Guide(ProviderId),
 }
 
-/// An entry of the palette.
 #[derive(Debug, Clone)]
 pub struct Entry {
     pub goal: Goal,

@@ -16,7 +16,6 @@ use crate::tui::widgets::pager::Pager;
 use crate::tui::widgets::text::{Pen, below, cells, paragraph, width};
 
 keys! {
-    /// What a key does in the list of profiles.
     Action:
     PROFILES "Profiles" keys [NAV, READER, OVERLAY] {
         SwitchProfile "switch-profile" ["enter"] "switch" "open the selected profile";
@@ -47,7 +46,6 @@ impl State {
         Self { list }
     }
 
-    /// Rows of profiles on this screen.
     fn rows(store: &Store, screen: Rect) -> u16 {
         let most = screen.height.saturating_sub(AROUND).max(1);
         cells(store.profiles.len()).clamp(1, most)

@@ -11,7 +11,6 @@ use crate::tui::widgets::boxes::Window;
 use crate::tui::widgets::text::{below, paragraph};
 
 keys! {
-    /// What a key answers.
     Action:
     QUIT_ASK "Quit" keys [OVERLAY] {
         ConfirmQuit "confirm-quit" ["y"] "quit anyway" "quit or switch without waiting";

@@ -10,7 +10,6 @@ use crate::tui::widgets::form::{Field, Form};
 #[derive(Debug, Clone)]
 pub struct Estimating;
 
-/// The form.
 pub type State = FormState<Estimating>;
 
 const QUANTITY: usize = 0;

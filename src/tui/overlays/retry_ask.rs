@@ -15,7 +15,6 @@ use crate::tui::widgets::boxes::Window;
 use crate::tui::widgets::text::{below, cells, paragraph, wrap};
 
 keys! {
-    /// What a key answers.
     Action:
     RETRY_ASK "Retry" keys [OVERLAY] {
         ConfirmRetry "confirm-retry" ["y"] "retry" "retry the forward";
@@ -92,5 +91,5 @@ impl Component for State {
 /// Retries the failed jobs of a callback, without a question.
 pub fn start(delivery: DeliveryId, ctx: &mut UpdateContext<'_>) {
     let request = ctx.store.number();
-    ctx.out.push(Effect::Retry { request, delivery });
+    ctx.out.push(Effect::Retry(request, delivery));
 }

@@ -21,7 +21,6 @@ use crate::tui::widgets::pager::{Pager, draw_below};
 use crate::tui::widgets::text::{Pen, below, cells, paragraph, width};
 
 keys! {
-    /// What a key does in the simulator's window.
     Action:
     SANDBOX "Simulator" keys [NAV, READER, OVERLAY] {
         Play "play" ["enter"] "run" "do the selected action";

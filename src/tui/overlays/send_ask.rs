@@ -13,7 +13,6 @@ use crate::tui::widgets::boxes::{Window, columns_inside};
 use crate::tui::widgets::text::{Pen, cells, fit, paragraph, stack, wrap};
 
 keys! {
-    /// What a key answers.
     Action:
     SEND_ASK "Send" keys [OVERLAY] {
         ConfirmSend "confirm-send" ["y"] "send" "send the write call";

@@ -13,7 +13,6 @@ enum What {
     Event { event: String },
 }
 
-/// What the text of the form is for.
 #[derive(Debug, Clone)]
 pub struct Simulation {
     provider: String,
@@ -21,7 +20,6 @@ pub struct Simulation {
     about: &'static str,
 }
 
-/// The form, and what its text is for.
 pub type State = FormState<Simulation>;
 
 impl State {

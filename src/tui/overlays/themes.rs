@@ -14,7 +14,6 @@ use crate::tui::widgets::pager::Pager;
 use crate::tui::widgets::text::{Pen, cells, paragraph, split_rows};
 
 keys! {
-    /// What a key does in the list of themes.
     Action:
     THEMES "Theme" keys [NAV, READER, OVERLAY] {
         KeepTheme "keep-theme" ["enter"] "save" "save the selected theme";

@@ -29,7 +29,6 @@ use crate::tui::widgets::pager::Pager;
 use crate::tui::widgets::text::{Pen, fit_middle, paragraph, split_rows};
 
 keys! {
-    /// What a key does in a timeline.
     Action:
     TIMELINE "Timeline" keys [NAV, READER, OVERLAY] {
         OpenHappening "open-happening" ["enter"] "open" "open an entry, or expand a group";
@@ -70,7 +69,6 @@ pub struct State {
     opening: Option<RequestId>,
 }
 
-/// One line on screen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Line {
     Day(usize),
@@ -215,8 +213,8 @@ impl State {
                 let subject = Subject::Payment(self.payment.clone());
                 delivery.account == self.account.as_str() && delivery.subject == Some(subject)
             }
-            (Msg::Watched { new, .. }, _) => is_this(&new.account, &new.id),
-            (Msg::Answered { .. }, Some(Purpose::Check(id))) => {
+            (Msg::Watched(new, _), _) => is_this(&new.account, &new.id),
+            (Msg::Answered(..), Some(Purpose::Check(id))) => {
                 asked.is_some_and(|asked| is_this(&asked.account, id))
             }
             (Msg::Checked { account, id, .. }, _) => is_this(account, id),
@@ -237,10 +235,7 @@ impl State {
                 }
                 let request = ctx.store.number();
                 self.opening = Some(request);
-                ctx.out.push(Effect::OpenExchange {
-                    request,
-                    exchange: id,
-                });
+                ctx.out.push(Effect::OpenExchange(request, id));
             }
             Chosen::Delivery(loaded) => {
                 // The store may have a newer version than the timeline.
@@ -365,10 +360,10 @@ impl Component for State {
             return;
         };
         match msg {
-            Msg::Timeline { request, result } if self.asked == Some(*request) => {
+            Msg::Timeline(request, result) if self.asked == Some(*request) => {
                 self.apply(result.clone(), ctx);
             }
-            Msg::Opened { request, result } if self.opening == Some(*request) => {
+            Msg::Opened(request, result) if self.opening == Some(*request) => {
                 self.opening = None;
                 match result {
                     Ok(exchange) => {

@@ -24,7 +24,6 @@ use crate::tui::widgets::text::{below, cells, paragraph, split_rows, width, with
 use crate::tui::widgets::widths::Widths;
 
 keys! {
-    /// What a key does in the list of accounts.
     Action:
     CREDENTIALS "Credentials" keys [NAV, COLUMNS, GLOBAL] {
         Verify "verify" ["v" "enter"] "verify" "verify the selected credentials";
@@ -332,13 +331,7 @@ impl Component for State {
                     ctx.store.verify(account, ctx.out);
                 }
             }
-            Event::Message(
-                Msg::Answered {
-                    result: Answer::Verified(result),
-                    ..
-                },
-                Some(asked),
-            ) => {
+            Event::Message(Msg::Answered(_, Answer::Verified(result)), Some(asked)) => {
                 if let Some(known) = ctx.store.known_mut(&asked.account) {
                     known.verifying = None;
                 }
@@ -350,13 +343,7 @@ impl Component for State {
                     known.verifying = None;
                 }
             }
-            Event::Message(
-                Msg::Managed {
-                    result: Ok(changed),
-                    ..
-                },
-                _,
-            ) => self.changed(changed, ctx),
+            Event::Message(Msg::Managed(_, Ok(changed)), _) => self.changed(changed, ctx),
             Event::Message(..) | Event::Cancelled { .. } | Event::Reopened => {}
         }
     }

@@ -28,7 +28,6 @@ use crate::tui::widgets::text::{Pen, below, cells, paragraph, split_rows, width,
 use crate::tui::widgets::widths::Widths;
 
 keys! {
-    /// What a key does in the estimates.
     Action:
     ESTIMATES "Estimates" keys [NAV, COLUMNS, GLOBAL] {
         Quote "quote" ["e" "enter"] "amount" "set the amount to estimate";
@@ -313,13 +312,9 @@ impl Component for State {
         }
         match event {
             Event::Message(Msg::Ready(_), _) => self.ask_first(ctx),
-            Event::Message(
-                Msg::Answered {
-                    result: Answer::Estimate(result),
-                    ..
-                },
-                _,
-            ) => self.apply(result.clone()),
+            Event::Message(Msg::Answered(_, Answer::Estimate(result)), _) => {
+                self.apply(result.clone())
+            }
             Event::Cancelled { request, .. } if self.request == Some(request) => {
                 self.request = None;
             }

@@ -34,7 +34,6 @@ use rows::Sort;
 use watchlist::Change;
 
 keys! {
-    /// What a key does in the list of payments.
     Action:
     PAYMENTS "Payments" keys [NAV, COLUMNS, GLOBAL] {
         Check "check" ["c" "enter"] "check" "check the selected or marked payments";
@@ -401,10 +400,7 @@ impl Component for State {
             }
         };
         match msg {
-            Msg::Answered {
-                result: Answer::Payment(result),
-                ..
-            } => {
+            Msg::Answered(_, Answer::Payment(result)) => {
                 if let Some(asked) = asked
                     && let Purpose::Check(id) = &asked.purpose
                 {
@@ -439,7 +435,7 @@ impl Component for State {
             Msg::Unwatched(key) => {
                 self.leaving.remove(key);
             }
-            Msg::Watched { new, result } => {
+            Msg::Watched(new, result) => {
                 let Some(current) = self.watched(new, result, ctx) else {
                     return;
                 };

@@ -25,7 +25,6 @@ use crate::tui::theme::Tone;
 use crate::tui::widgets::list::{List, Step};
 
 keys! {
-    /// What a key does in the list of players.
     Action:
     PLAYERS "Players" keys [NAV, GLOBAL] {
         Authenticate "authenticate" ["a"] "authenticate" "authenticate or look up a player";
@@ -192,7 +191,6 @@ impl State {
         }
     }
 
-    /// Removes the selected player from the list.
     fn remove_selected(&mut self, ctx: &mut UpdateContext<'_>) {
         // The response would add the player again.
         let selected = self.players.get_mut(self.list.selected);
@@ -302,7 +300,7 @@ impl Component for State {
                     |player: &PlayerState| ctx.store.can(&player.account, Ability::Players);
                 self.players.retain(is_there);
             }
-            Event::Message(Msg::Player { account, claim }, _)
+            Event::Message(Msg::Player(account, claim), _)
                 if ctx.store.known(account).is_some() =>
             {
                 self.named(account, claim);
@@ -317,7 +315,7 @@ impl Component for State {
             ) if ctx.store.known(account).is_some() => {
                 self.player_mut(account, *player).items(result, ctx);
             }
-            Event::Message(Msg::Answered { result, .. }, Some(asked)) => {
+            Event::Message(Msg::Answered(_, result), Some(asked)) => {
                 let account = &asked.account;
                 match (&asked.purpose, result) {
                     (Purpose::Items(id), Answer::Inventory(result)) => {

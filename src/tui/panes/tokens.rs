@@ -22,7 +22,6 @@ use crate::tui::widgets::text::{below, cells, paragraph, split_rows, width, with
 use crate::tui::widgets::widths::Widths;
 
 keys! {
-    /// What a key does in the list of tokens.
     Action:
     TOKENS "Tokens" keys [NAV, COLUMNS, GLOBAL] {
         RefreshToken "refresh-token" ["r"] "renew" "renew the access token now";
@@ -143,23 +142,16 @@ impl Component for State {
             return;
         };
         match msg {
-            Msg::Refreshed { result: Ok(()), .. } => {
+            Msg::Refreshed(_, Ok(())) => {
                 let text = format!("{} has a new access token", asked.account);
                 ctx.flash(Level::Info, text);
             }
-            Msg::TokenToCopy {
-                result: Ok(text), ..
-            } => {
+            Msg::TokenToCopy(_, Ok(text)) => {
                 ctx.copy(text.clone(), "the access token");
             }
-            Msg::Refreshed {
-                result: Err(problem),
-                ..
+            Msg::Refreshed(_, Err(problem)) | Msg::TokenToCopy(_, Err(problem)) => {
+                ctx.flash(Level::Error, problem.describe())
             }
-            | Msg::TokenToCopy {
-                result: Err(problem),
-                ..
-            } => ctx.flash(Level::Error, problem.describe()),
             _ => {}
         }
     }

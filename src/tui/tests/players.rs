@@ -147,15 +147,17 @@ fn players_and_what_they_own() {
 fn a_callback_names_a_player_and_its_token_authenticates_them() {
     let mut model = playing();
     let now = second(1);
-    let claim = |username: &str, token: Option<&str>| Msg::Player {
-        account: game(),
-        claim: PlayerClaim {
-            player: Player {
-                id: PlayerId(1002),
-                username: username.into(),
+    let claim = |username: &str, token: Option<&str>| {
+        Msg::Player(
+            game(),
+            PlayerClaim {
+                player: Player {
+                    id: PlayerId(1002),
+                    username: username.into(),
+                },
+                token: token.map(Secret::new),
             },
-            token: token.map(Secret::new),
-        },
+        )
     };
     update(
         &mut model,
@@ -180,16 +182,16 @@ fn a_callback_names_a_player_and_its_token_authenticates_them() {
         (PlayerId(1002), "planted-callback-token")
     );
     // Players of a removed account are removed.
-    let other = Msg::Player {
-        account: AccountId::new("gone").unwrap(),
-        claim: PlayerClaim {
+    let other = Msg::Player(
+        AccountId::new("gone").unwrap(),
+        PlayerClaim {
             player: Player {
                 id: PlayerId(7),
                 username: "Nobody".into(),
             },
             token: None,
         },
-    };
+    );
     update(&mut model, now, other);
     assert!(!screen(&model, now, 120, 40).contains("Nobody"));
 }

@@ -378,7 +378,7 @@ fn hostile_callbacks_stay_words() {
     press(&mut model, "<esc>7gf", second(4));
     see(&mut model);
     let asked = press(&mut model, "i", second(4));
-    let Some(Effect::OpenDelivery { request, .. }) = asked.last() else {
+    let Some(Effect::OpenDelivery(request, _)) = asked.last() else {
         panic!("{asked:?}");
     };
     let mut bytes = received::received();
@@ -386,10 +386,7 @@ fn hostile_callbacks_stay_words() {
     bytes.headers = vec![(bad.into(), bad.into())];
     bytes.body.text = bad.into();
     bytes.replies = vec![(JobId(60), bytes.body.clone())];
-    let msg = Msg::Received {
-        request: *request,
-        result: Ok(bytes),
-    };
+    let msg = Msg::Received(*request, Ok(bytes));
     update(&mut model, second(4), msg);
     see(&mut model);
     press(&mut model, "r", second(4));
@@ -403,10 +400,7 @@ fn hostile_callbacks_stay_words() {
     past.happenings.push(received::state(1, bad));
     past.happenings
         .push(received::call(2, 3, Outcome::Failed(bad.into())));
-    let msg = Msg::Timeline {
-        request: *request,
-        result: Ok(past),
-    };
+    let msg = Msg::Timeline(*request, Ok(past));
     update(&mut model, second(4), msg);
     see(&mut model);
     press(&mut model, "<esc>7", second(4));
@@ -628,23 +622,11 @@ proptest! {
                     now = now.plus(Duration::from_secs(seconds));
                     Msg::Woke
                 }
-                Happening::AnswerLast(which) if !explored.is_empty() => Msg::Explored {
-                    request: explored.remove(0),
-                    result: some_reply(which),
-                },
+                Happening::AnswerLast(which) if !explored.is_empty() => Msg::Explored(explored.remove(0), some_reply(which)),
                 Happening::AnswerLast(which) if !looked.is_empty() => match looked.remove(0) {
-                    (request, _) if which % 5 == 0 => Msg::Timeline {
-                        request,
-                        result: Err(Problem::new(ProblemKind::Local, "no \u{1b}", "")),
-                    },
-                    (request, true) => Msg::Timeline {
-                        request,
-                        result: Ok(crate::tui::testing::received::timeline()),
-                    },
-                    (request, false) => Msg::Received {
-                        request,
-                        result: Ok(crate::tui::testing::received::received()),
-                    },
+                    (request, _) if which % 5 == 0 => Msg::Timeline(request, Err(Problem::new(ProblemKind::Local, "no \u{1b}", ""))),
+                    (request, true) => Msg::Timeline(request, Ok(crate::tui::testing::received::timeline())),
+                    (request, false) => Msg::Received(request, Ok(crate::tui::testing::received::received())),
                 },
                 Happening::Delivery(id, which) => Msg::Delivery(some_delivery(id, which).into()),
                 Happening::Deliveries(id) => {
@@ -667,7 +649,7 @@ proptest! {
                     Msg::PlayerItems { account: shop(), player, result: Ok(Inventory { player, items }) }
                 }
                 Happening::AnswerLast(which) => match asked.pop() {
-                    Some((request, op)) => Msg::Answered { request, result: some_answer(&op, which) },
+                    Some((request, op)) => Msg::Answered(request, some_answer(&op, which)),
                     None => Msg::Woke,
                 },
                 Happening::Exchange(id) => Msg::Exchange(exchange(id, "/x", Outcome::Status(503))),
@@ -684,7 +666,7 @@ proptest! {
             for effect in update(&mut model, now, msg) {
                 match &effect {
                     Effect::LoadHistory { request, .. } => looked.push((*request, true)),
-                    Effect::OpenDelivery { request, .. } => looked.push((*request, false)),
+                    Effect::OpenDelivery(request, _) => looked.push((*request, false)),
                     _ => {}
                 }
                 if let Effect::Explore { request, .. } = effect {

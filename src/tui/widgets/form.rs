@@ -89,7 +89,6 @@ pub enum Switch {
     Locked,
 }
 
-/// A field of a form.
 #[derive(Debug, Clone)]
 pub struct Field {
     pub label: &'static str,

@@ -13,10 +13,8 @@ use crate::tui::theme::{Theme, Tone};
 
 /// Lines of one body that are laid out; of more, a line says that copying gives the whole.
 const LINES_MAX: usize = 5_000;
-/// The widest window.
 const WIDEST: u16 = 110;
 
-/// The kind of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     Heading,
@@ -92,7 +90,6 @@ impl Sheet {
     }
 }
 
-/// The size of a window that shows it.
 pub fn window_size(screen: Rect) -> Size {
     Size::new(WIDEST, screen.height.saturating_sub(1))
 }

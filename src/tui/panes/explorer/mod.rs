@@ -38,7 +38,6 @@ use response::Response;
 use rows::Starts;
 
 keys! {
-    /// What a key does in the explorer.
     Action:
     EXPLORER "Explorer" keys [EXPLORER_SEND, EXPLORER_CALL, NAV, GLOBAL] {
         OpenCall "open-call" ["enter"] "fill in" "fill in the selected call";
@@ -576,7 +575,7 @@ impl Component for State {
 
     fn on_event(&mut self, event: Event<'_>, ctx: &mut UpdateContext<'_>) {
         match event {
-            Event::Message(Msg::Explored { request, result }, _) => {
+            Event::Message(Msg::Explored(request, result), _) => {
                 self.apply(*request, result.clone(), ctx.now);
             }
             Event::Message(Msg::Exchange(exchange), _) => self.observe(exchange),

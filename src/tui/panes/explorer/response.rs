@@ -30,7 +30,6 @@ enum Shown {
     Body,
 }
 
-/// A response on the screen.
 #[derive(Debug, Clone)]
 pub struct Response {
     /// The number of its call in the history.
@@ -43,7 +42,6 @@ pub struct Response {
     height: u16,
 }
 
-/// The areas of a response.
 struct Parts {
     head: Rect,
     /// Rows of the head that the table's note uses.

@@ -25,7 +25,6 @@ const NAMED_MAX: usize = 3;
 pub(super) enum Change {
     /// Payments were removed, each from this place in the list.
     Removed(Vec<(usize, Watched)>),
-    /// Payments were added.
     Added(Vec<WatchKey>),
     /// The expected amount of a payment was changed.
     Expected {

@@ -25,7 +25,6 @@ const WHOLE: u16 = 90;
 /// Columns of the players beside an inventory.
 const SIDE: u16 = 40;
 
-/// The areas of the pane.
 pub struct Parts {
     pub list: Rect,
     /// The line beside the players; empty where the inventory is below them.
@@ -225,7 +224,6 @@ impl State {
     }
 }
 
-/// The columns of the list of players.
 fn columns(ctx: ViewContext<'_>) -> Vec<Column<'_, PlayerState>> {
     let theme = ctx.theme;
     let dim = theme.style(Tone::Dim);
