@@ -7,12 +7,22 @@ use crate::tui::intent::Intent;
 use crate::tui::pasted::Pasted;
 use crate::tui::widgets::form::Form;
 
+/// The payments to watch.
+#[derive(Debug, Clone)]
+pub struct Watching(Pasted);
+
 /// The form and the pasted payments.
-pub type State = FormState<Pasted>;
+pub type State = FormState<Watching>;
+
+impl State {
+    pub fn of(accounts: Vec<AccountId>, at: usize, pasted: Pasted) -> Self {
+        Self::new(Form::about(Vec::new(), accounts, at), Watching(pasted))
+    }
+}
 
 impl FormWindow for State {
     fn text(&self, ctx: ViewContext<'_>) -> WindowText {
-        let rows = &self.data.rows;
+        let rows = &self.data.0.rows;
         let sums = rows.iter().filter(|(_, sum)| sum.is_some()).count();
         let note = format!("{} payments, {sums} with an expected amount.", rows.len());
         WindowText::new("Watch the pasted payments", note, ctx.store.is_live())
@@ -24,7 +34,7 @@ impl FormWindow for State {
 
     fn submit(&mut self, ctx: &mut UpdateContext<'_>) {
         if let Some(account) = self.form.account().cloned() {
-            let pasted = std::mem::take(&mut self.data);
+            let pasted = std::mem::take(&mut self.data.0);
             ctx.intend(Intent::WatchMany(account, pasted));
         }
     }
@@ -39,6 +49,6 @@ pub fn watch(pasted: Pasted, account: Option<&AccountId>, ctx: &mut UpdateContex
     match accounts.as_slice() {
         [] => ctx.store.none_can(Ability::Payments),
         [only] => ctx.intend(Intent::WatchMany(only.clone(), pasted)),
-        _ => ctx.open(State::new(Form::about(Vec::new(), accounts, at), pasted)),
+        _ => ctx.open(State::of(accounts, at, pasted)),
     }
 }

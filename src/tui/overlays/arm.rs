@@ -7,11 +7,15 @@ use crate::tui::msg::Level;
 use crate::tui::theme::Tone;
 use crate::tui::widgets::form::{Field, Form};
 
-pub type State = FormState<AccountId>;
+/// The account to arm.
+#[derive(Debug, Clone)]
+pub struct Arming(AccountId);
+
+pub type State = FormState<Arming>;
 
 impl State {
     pub fn of(account: AccountId) -> Self {
-        Self::new(Form::new(vec![Field::account_name()]), account)
+        Self::new(Form::new(vec![Field::account_name()]), Arming(account))
     }
 }
 
@@ -19,7 +23,7 @@ impl FormWindow for State {
     fn text(&self, _ctx: ViewContext<'_>) -> WindowText {
         let note = format!(
             "{} moves real money. Type its name to allow write calls for ten minutes.",
-            self.data
+            self.data.0
         );
         WindowText {
             tone: Tone::Live,
@@ -32,15 +36,15 @@ impl FormWindow for State {
     }
 
     fn submit(&mut self, ctx: &mut UpdateContext<'_>) {
-        if !self.form.confirms(0, self.data.as_str(), "arm") {
+        if !self.form.confirms(0, self.data.0.as_str(), "arm") {
             return;
         }
-        if let Some(known) = ctx.store.known_mut(&self.data) {
+        if let Some(known) = ctx.store.known_mut(&self.data.0) {
             known.arm(ctx.now);
         }
         let text = format!(
             "{} is armed: write calls are allowed for ten minutes",
-            self.data
+            self.data.0
         );
         ctx.flash(Level::Warning, text);
         ctx.close();

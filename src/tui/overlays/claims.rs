@@ -13,7 +13,7 @@ use crate::tui::widgets::boxes::{Window, columns_inside, inside};
 use crate::tui::widgets::json;
 use crate::tui::widgets::list::Step;
 use crate::tui::widgets::pager::Pager;
-use crate::tui::widgets::text::{Pen, cells, paragraph, split_rows, wrap};
+use crate::tui::widgets::text::{Pen, cells, paragraph, split_rows, wrap, wrap_indented};
 
 /// Fields that are instants, in seconds since the Unix epoch (RFC 7519, 4.1).
 const INSTANTS: [&str; 3] = ["\"exp\": ", "\"iat\": ", "\"nbf\": "];
@@ -48,16 +48,7 @@ impl State {
                 Some(date) => format!("{line}  ({date})"),
                 None => line.to_owned(),
             };
-            let indent = line.len() - line.trim_start_matches(' ').len();
-            // Hostile claims may be nested deeper than the window is wide.
-            let indent = indent.min(usize::from(columns) / 2);
-            let room = columns.saturating_sub(cells(indent)).max(1);
-            let parts = wrap(line.trim_start_matches(' '), room);
-            rows.extend(
-                parts
-                    .into_iter()
-                    .map(|part| format!("{}{part}", " ".repeat(indent))),
-            );
+            rows.extend(wrap_indented(&line, columns));
         }
         rows
     }
@@ -75,10 +66,6 @@ impl Component for State {
 
     fn scope(&self) -> &'static Scope {
         &CLAIMS
-    }
-
-    fn can(&self, action: NoAction, _ctx: ViewContext<'_>) -> bool {
-        match action {}
     }
 
     fn act(&mut self, action: NoAction, _ctx: &mut UpdateContext<'_>) {

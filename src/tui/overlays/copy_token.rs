@@ -1,7 +1,7 @@
 //! Asks before the console copies an access token. The token itself is not in this state.
 
 use ratatui::buffer::Buffer;
-use ratatui::layout::{Position, Rect, Size};
+use ratatui::layout::{Position, Rect};
 
 use crate::domain::AccountId;
 use crate::tui::ages::countdown;
@@ -9,8 +9,7 @@ use crate::tui::component::{Component, UpdateContext, ViewContext};
 use crate::tui::keys::{OVERLAY, WindowAction, keys};
 use crate::tui::store::{AccountState, Purpose};
 use crate::tui::theme::Tone;
-use crate::tui::widgets::boxes::Window;
-use crate::tui::widgets::text::{below, cells, paragraph, wrap};
+use crate::tui::widgets::boxes::Question;
 
 keys! {
     Action:
@@ -77,22 +76,14 @@ impl Component for State {
             ctx.key(Action::ConfirmCopy),
             ctx.key(WindowAction::Close)
         );
-        let wide = 62.min(screen.width);
-        let rows = cells(wrap(&text, wide.saturating_sub(4)).len());
-        let inner = Window {
+        Question {
             title: &format!("Copy the access token of {}", self.account),
-            size: Size::new(wide, rows + 4),
+            text: &text,
+            tone: if live { Tone::Live } else { Tone::Plain },
+            keys: &keys,
             live,
         }
         .draw(ctx.theme, screen, buf);
-        let tone = if live { Tone::Live } else { Tone::Plain };
-        let used = paragraph(buf, inner, &text, ctx.theme.style(tone));
-        paragraph(
-            buf,
-            below(inner, used + 1),
-            &keys,
-            ctx.theme.style(Tone::Dim),
-        );
         None
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ratatui::buffer::Buffer;
-use ratatui::layout::{Position, Rect, Size};
+use ratatui::layout::{Position, Rect};
 
 use crate::domain::{Expectation, Now};
 use crate::tui::Effect;
@@ -11,8 +11,7 @@ use crate::tui::component::{Component, UpdateContext, ViewContext};
 use crate::tui::keys::{OVERLAY, keys};
 use crate::tui::msg::NewWatch;
 use crate::tui::theme::Tone;
-use crate::tui::widgets::boxes::Window;
-use crate::tui::widgets::text::{below, cells, paragraph, wrap};
+use crate::tui::widgets::boxes::Question;
 
 keys! {
     Action:
@@ -64,8 +63,6 @@ impl Component for State {
     }
 
     fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
-        let theme = ctx.theme;
-        let live = ctx.store.is_live_account(self.new.account.as_str());
         let to = self.new.expected.as_ref().map(ToString::to_string);
         let text = format!(
             "{} at {} expects {}. Change it to {}?",
@@ -74,22 +71,19 @@ impl Component for State {
             self.current,
             to.unwrap_or_default()
         );
-        let wide = screen.width.min(70);
-        let rows = cells(wrap(&text, wide.saturating_sub(4).max(1)).len());
-        let title = "Change the expected amount";
-        let inner = Window {
-            title,
-            size: Size::new(wide, rows + 5),
-            live,
-        }
-        .draw(theme, screen, buf);
-        let used = paragraph(buf, inner, &text, theme.style(Tone::Plain));
         let keys = format!(
             "{} changes it, {} cancels. The timeline shows both amounts.",
             ctx.key(Action::ConfirmExpected),
             ctx.key(Action::LeaveExpected)
         );
-        paragraph(buf, below(inner, used + 1), &keys, theme.style(Tone::Dim));
+        Question {
+            title: "Change the expected amount",
+            text: &text,
+            tone: Tone::Plain,
+            keys: &keys,
+            live: ctx.store.is_live_account(self.new.account.as_str()),
+        }
+        .draw(ctx.theme, screen, buf);
         None
     }
 }

@@ -8,22 +8,26 @@ use crate::tui::msg::WatchKey;
 use crate::tui::widgets::form::{Field, Form};
 use crate::tui::widgets::text::fit_middle;
 
+/// The payment that gets a note.
+#[derive(Debug, Clone)]
+pub struct Noting(WatchKey);
+
 /// The form and its payment.
-pub type State = FormState<WatchKey>;
+pub type State = FormState<Noting>;
 
 const TEXT: usize = 0;
 
 impl State {
     pub fn of(payment: WatchKey) -> Self {
         let text = Field::text("Note", "like: refunded by hand, ticket 4711", "");
-        Self::new(Form::new(vec![text]), payment)
+        Self::new(Form::new(vec![text]), Noting(payment))
     }
 }
 
 impl FormWindow for State {
     fn text(&self, ctx: ViewContext<'_>) -> WindowText {
         // The title is cut, so that the window has room for it at every width.
-        let title = format!("Note on {}", fit_middle(self.data.1.as_str(), 48));
+        let title = format!("Note on {}", fit_middle(self.data.0.1.as_str(), 48));
         let note = "The timeline shows all notes, the list searches the newest.";
         WindowText::new(title, note, ctx.store.is_live())
     }
@@ -39,7 +43,7 @@ impl FormWindow for State {
         }
         if let Some(text) = text {
             ctx.close();
-            let of = self.data.clone();
+            let of = self.data.0.clone();
             ctx.out.push(Effect::Note { of, text });
         }
     }

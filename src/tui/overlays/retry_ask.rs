@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use ratatui::buffer::Buffer;
-use ratatui::layout::{Position, Rect, Size};
+use ratatui::layout::{Position, Rect};
 
 use crate::domain::{Delivery, DeliveryId, JobKind};
 use crate::tui::Effect;
@@ -11,8 +11,7 @@ use crate::tui::component::{Component, UpdateContext, ViewContext};
 use crate::tui::deliveries;
 use crate::tui::keys::{OVERLAY, WindowAction, keys};
 use crate::tui::theme::Tone;
-use crate::tui::widgets::boxes::Window;
-use crate::tui::widgets::text::{below, cells, paragraph, wrap};
+use crate::tui::widgets::boxes::Question;
 
 keys! {
     Action:
@@ -69,21 +68,14 @@ impl Component for State {
             ctx.key(Action::ConfirmRetry),
             ctx.key(WindowAction::Close)
         );
-        let wide = 62.min(screen.width);
-        let rows = cells(wrap(&text, wide.saturating_sub(4)).len());
-        let inner = Window {
+        Question {
             title: &format!("Retry a forward of {}, LIVE", self.delivery.account),
-            size: Size::new(wide, rows + 4),
+            text: &text,
+            tone: Tone::Live,
+            keys: &keys,
             live: true,
         }
         .draw(ctx.theme, screen, buf);
-        let used = paragraph(buf, inner, &text, ctx.theme.style(Tone::Live));
-        paragraph(
-            buf,
-            below(inner, used + 1),
-            &keys,
-            ctx.theme.style(Tone::Dim),
-        );
         None
     }
 }

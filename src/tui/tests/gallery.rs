@@ -150,8 +150,9 @@ fn every_window_on_the_smallest_screen() {
         let Some(top) = model.overlays.last() else {
             continue;
         };
-        let module = top.kind().strip_suffix("::State").unwrap_or_default();
-        let name = module.rsplit("::").next().unwrap_or_default().to_owned();
+        // The module of its type, or of what its form is about.
+        let path = top.kind().trim_end_matches('>');
+        let name = path.rsplit("::").nth(1).unwrap_or_default().to_owned();
         if !seen.contains(&name) {
             titled(
                 &name,

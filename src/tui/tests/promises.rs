@@ -12,7 +12,6 @@ use crate::domain::search::Found;
 use crate::domain::simulate;
 use crate::tui::pasted::Pasted;
 use crate::tui::table::bindings;
-use crate::tui::widgets::form::Form;
 
 #[test]
 fn an_idle_console_sleeps() {
@@ -127,8 +126,9 @@ pub fn everywhere() -> Vec<(String, Model)> {
         ("claims", Box::new(overlays::claims::State::new(shop()))),
         (
             "several",
-            Box::new(overlays::add_many::State::new(
-                Form::about(Vec::new(), vec![shop(), shop()], 0),
+            Box::new(overlays::add_many::State::of(
+                vec![shop(), shop()],
+                0,
                 Pasted::default(),
             )),
         ),

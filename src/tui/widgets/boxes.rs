@@ -5,7 +5,7 @@ use ratatui::layout::{Constraint, Margin, Rect, Size};
 use ratatui::style::{Color, Modifier, Style};
 use ratatui::widgets::{Block, Clear, Widget as _};
 
-use super::text::{Pen, width};
+use super::text::{Pen, below, cells, paragraph, width, wrap};
 use crate::tui::theme::{Theme, Tone};
 
 /// The frame of a pane or a window.
@@ -75,6 +75,34 @@ impl Window<'_> {
         };
         framed.draw(area, buf);
         inside(screen, self.size)
+    }
+}
+
+/// A question in a window of its own, and the keys that answer it.
+pub struct Question<'a> {
+    pub title: &'a str,
+    pub text: &'a str,
+    pub tone: Tone,
+    pub keys: &'a str,
+    /// Whether an account with real money is involved.
+    pub live: bool,
+}
+
+impl Question<'_> {
+    const WIDE: u16 = 62;
+
+    pub fn draw(&self, theme: &Theme, screen: Rect, buf: &mut Buffer) {
+        let room = columns_inside(screen, Self::WIDE);
+        let [text, keys] = [self.text, self.keys].map(|it| cells(wrap(it, room).len()));
+        let inner = Window {
+            title: self.title,
+            size: Size::new(Self::WIDE, text + keys + 3),
+            live: self.live,
+        }
+        .draw(theme, screen, buf);
+        paragraph(buf, inner, self.text, theme.style(self.tone));
+        let under = below(inner, text + 1);
+        paragraph(buf, under, self.keys, theme.style(Tone::Dim));
     }
 }
 

@@ -7,7 +7,7 @@ use super::boxes::inside;
 use super::json;
 use super::list::Step;
 use super::pager::Pager;
-use super::text::{Pen, size, wrap};
+use super::text::{Pen, size, wrap_indented};
 use crate::domain::{Body, inert};
 use crate::tui::theme::{Theme, Tone};
 
@@ -137,32 +137,12 @@ pub fn add_body(out: &mut Vec<(Kind, String)>, body: &Body) {
 fn wrapped(lines: &[(Kind, String)], columns: u16) -> Vec<(Kind, String)> {
     let mut rows = Vec::with_capacity(lines.len());
     for (kind, line) in lines {
-        // Wrapping at words would drop the indentation.
-        let indent = line.len() - line.trim_start_matches(' ').len();
-        if indent == 0
-            || unicode_width::UnicodeWidthStr::width(line.as_str()) <= usize::from(columns)
-        {
-            if indent == 0 {
-                let parts = wrap(line, columns);
-                rows.extend(parts.into_iter().enumerate().map(|(at, part)| {
-                    let kind = match kind {
-                        Kind::Header(_) if at > 0 => Kind::Text,
-                        other => *other,
-                    };
-                    (kind, part)
-                }));
-            } else {
-                rows.push((*kind, line.clone()));
-            }
-            continue;
-        }
-        let indent = indent.min(usize::from(columns) / 2);
-        let room = columns
-            .saturating_sub(u16::try_from(indent).unwrap_or(0))
-            .max(1);
-        for part in wrap(line.trim_start_matches(' '), room) {
-            rows.push((*kind, format!("{}{part}", " ".repeat(indent))));
-        }
+        let parts = wrap_indented(line, columns).into_iter().enumerate();
+        rows.extend(parts.map(|(at, part)| match kind {
+            // Its name is in the first row.
+            Kind::Header(_) if at > 0 => (Kind::Text, part),
+            kind => (*kind, part),
+        }));
     }
     rows
 }
