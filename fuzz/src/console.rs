@@ -16,11 +16,12 @@ use tilldeck::domain::job::{Job, JobId, JobKind, JobState};
 use tilldeck::domain::payment::Price;
 use tilldeck::domain::search::Found;
 use tilldeck::domain::{
-    Account, AccountId, Amount, Answer, Body, BudgetGauge, Counts, Currency, Delivery, Digest,
-    Environment, Estimate, Exchange, ExchangeId, Expectation, Expected, ExpectedBy, Explored,
-    Happening, Inventory, Item, Listening, Note, Now, Observation, Op, Outcome, Payment, PaymentId,
-    PaymentLink, PaymentState, PaymentVerdict, Player, PlayerId, Problem, ProblemKind, Reported,
-    RequestId, RowIds, Secret, Subject, Timeline, TokenLife, TokenStatus, Watch, What, inert,
+    Account, AccountId, Amount, Answer, Body, BudgetGauge, CheckedPayment, Counts, Currency,
+    Delivery, Digest, Environment, Estimate, Exchange, ExchangeId, Expectation, Expected,
+    ExpectedBy, Explored, Happening, Inventory, Item, Listening, LoadedInventory, Note, Now,
+    Observation, Op, Outcome, Payment, PaymentId, PaymentLink, PaymentState, PaymentVerdict,
+    Player, PlayerId, Problem, ProblemKind, Reported, RequestId, RowIds, Secret, Subject, Timeline,
+    TokenLife, TokenStatus, Watch, What, inert,
 };
 use tilldeck::providers::REGISTRY;
 use tilldeck::tui::msg::{Level, Notice, Ready};
@@ -423,17 +424,17 @@ impl Console {
             Op::PlayerItems(PlayerId(7))
         };
         match answer(&op, input) {
-            Answer::Payment(result) => Msg::Checked {
+            Answer::Payment(result) => Msg::Checked(CheckedPayment {
                 account,
                 id: id("ORDER-1"),
                 result,
                 expected: None,
-            },
-            Answer::Inventory(result) => Msg::PlayerItems {
+            }),
+            Answer::Inventory(result) => Msg::PlayerItems(LoadedInventory {
                 account,
                 player: PlayerId(7),
                 result,
-            },
+            }),
             _ => Msg::Woke,
         }
     }

@@ -15,26 +15,8 @@ pub fn message_of(event: Event) -> Msg {
         Event::Delivery(delivery) => Msg::Delivery(delivery),
         Event::Listening(listening) => Msg::Listening(listening),
         Event::Player(account, claim) => Msg::Player(account, claim),
-        Event::Checked {
-            account,
-            id,
-            result,
-            expected,
-        } => Msg::Checked {
-            account,
-            id,
-            result,
-            expected,
-        },
-        Event::PlayerItems {
-            account,
-            player,
-            result,
-        } => Msg::PlayerItems {
-            account,
-            player,
-            result,
-        },
+        Event::Checked(checked) => Msg::Checked(checked),
+        Event::PlayerItems(loaded) => Msg::PlayerItems(loaded),
         Event::Missed => Msg::Notice(Notice {
             level: Level::Info,
             about: "events missed".into(),

@@ -59,8 +59,8 @@ impl Store {
             | Msg::Log(_)
             | Msg::Delivery(_)
             | Msg::Deliveries(_)
-            | Msg::Checked { .. }
-            | Msg::PlayerItems { .. }
+            | Msg::Checked(_)
+            | Msg::PlayerItems(_)
             | Msg::Received(..)
             | Msg::Replayed(..)
             | Msg::Retried(..)

@@ -8,10 +8,10 @@ use ratatui::crossterm::event::{KeyEvent, MouseEvent};
 use crate::domain::manage::Changed;
 use crate::domain::search::Found;
 use crate::domain::{
-    AccountId, Answer, BudgetGauge, CredentialStatus, Delivery, Exchange, Expectation, Expected,
-    ExpectedBy, Explored, Finding, Handled, Inventory, Listening, Observation, Payment, PaymentId,
-    PlayerClaim, PlayerId, Problem, Received, RequestId, Secret, ThemeChoice, Timeline,
-    TokenStatus, Waiting, Watch, Watchlist, simulate,
+    AccountId, Answer, BudgetGauge, CheckedPayment, CredentialStatus, Delivery, Exchange,
+    Expectation, Expected, ExpectedBy, Explored, Finding, Handled, Listening, LoadedInventory,
+    Observation, PaymentId, PlayerClaim, Problem, Received, RequestId, Secret, ThemeChoice,
+    Timeline, TokenStatus, Waiting, Watch, Watchlist, simulate,
 };
 
 /// One event.
@@ -73,25 +73,9 @@ pub enum Msg {
     /// An accepted callback names a player.
     Player(AccountId, PlayerClaim),
     /// The result of a check that a callback caused.
-    Checked {
-        /// The account of the payment.
-        account: AccountId,
-        /// The payment.
-        id: PaymentId,
-        /// The response.
-        result: Result<Payment, Problem>,
-        /// The expected amount of the payment.
-        expected: Option<Expectation>,
-    },
+    Checked(CheckedPayment),
     /// The inventory of a player, which a callback caused to load.
-    PlayerItems {
-        /// The player's game.
-        account: AccountId,
-        /// The player.
-        player: PlayerId,
-        /// The response.
-        result: Result<Inventory, Problem>,
-    },
+    PlayerItems(LoadedInventory),
     /// The received bytes of a callback, for [`super::Effect::OpenDelivery`].
     Received(RequestId, Result<Received, Problem>),
     /// Whether [`super::Effect::Replay`] queued the callback; [`Msg::Delivery`] has the final result.

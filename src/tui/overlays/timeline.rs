@@ -12,8 +12,8 @@ use ratatui::layout::{Position, Rect, Size};
 use super::{delivery, exchange};
 use crate::domain::timeline::{self, Remark, Row};
 use crate::domain::{
-    AccountId, Delivery, Exchange, ExchangeId, Listening, Now, PaymentId, Problem, RequestId,
-    Secret, Subject, Timeline, What,
+    AccountId, CheckedPayment, Delivery, Exchange, ExchangeId, Listening, Now, PaymentId, Problem,
+    RequestId, Secret, Subject, Timeline, What,
 };
 use crate::tui::Effect;
 use crate::tui::ages::tick;
@@ -217,7 +217,7 @@ impl State {
             (Msg::Answered(..), Some(Purpose::Check(id))) => {
                 asked.is_some_and(|asked| is_this(&asked.account, id))
             }
-            (Msg::Checked { account, id, .. }, _) => is_this(account, id),
+            (Msg::Checked(CheckedPayment { account, id, .. }), _) => is_this(account, id),
             _ => false,
         }
     }

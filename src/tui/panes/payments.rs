@@ -14,7 +14,7 @@ use std::time::Duration;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
-use crate::domain::{Ability, AccountId, Answer, PaymentId, Secret, Watch};
+use crate::domain::{Ability, AccountId, Answer, CheckedPayment, PaymentId, Secret, Watch};
 use crate::tui::ages::{age_changes_in, tick};
 use crate::tui::component::{Command, Component, Event, UpdateContext, ViewContext};
 use crate::tui::intent::Intent;
@@ -408,12 +408,12 @@ impl Component for State {
                     checks::checked(&key, result.clone(), ctx);
                 }
             }
-            Msg::Checked {
+            Msg::Checked(CheckedPayment {
                 account,
                 id,
                 result,
                 expected,
-            } => {
+            }) => {
                 let watch = Watch {
                     expected: expected.clone(),
                     ..Watch::new(account.clone(), id.clone(), ctx.now.wall)

@@ -10,8 +10,8 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
 use crate::domain::{
-    Ability, AccountId, Answer, Documented, Inventory, Op, Player, PlayerClaim, PlayerId, Problem,
-    ProblemKind, RequestId, Secret, WallTime, inert,
+    Ability, AccountId, Answer, Documented, Inventory, LoadedInventory, Op, Player, PlayerClaim,
+    PlayerId, Problem, ProblemKind, RequestId, Secret, WallTime, inert,
 };
 use crate::tui::ages::age_changes_in;
 use crate::tui::component::{Command, Component, Event, UpdateContext, ViewContext};
@@ -306,11 +306,11 @@ impl Component for State {
                 self.named(account, claim);
             }
             Event::Message(
-                Msg::PlayerItems {
+                Msg::PlayerItems(LoadedInventory {
                     account,
                     player,
                     result,
-                },
+                }),
                 _,
             ) if ctx.store.known(account).is_some() => {
                 self.player_mut(account, *player).items(result, ctx);

@@ -7,6 +7,7 @@ use std::time::Duration;
 use insta::assert_snapshot;
 
 use super::*;
+use crate::domain::CheckedPayment;
 use crate::tui::msg::{LEDGER, Level, NewWatch, Notice};
 use crate::tui::watched::Watched;
 
@@ -406,12 +407,12 @@ fn what_turns_out_to_be_wrong_comes_into_sight_until_a_row_is_chosen() {
         for id in ["A-005", "A-150"] {
             let account = model.store.payments[0].watch.account.clone();
             let payment = payment(id, "1.00", "FINALIZED");
-            let reported = Msg::Checked {
+            let reported = Msg::Checked(CheckedPayment {
                 account,
                 id: payment.id.clone(),
                 result: Ok(payment),
                 expected: None,
-            };
+            });
             update(&mut model, second(2), reported);
         }
         let shown = resized_screen(&mut model, second(2), 120, 40);

@@ -5,7 +5,7 @@ use ratatui::crossterm::event::KeyEvent;
 use super::receiving::{SIZES, press};
 use super::*;
 use crate::domain::catalogue::{Param, Place};
-use crate::domain::{PlayerClaim, Secret};
+use crate::domain::{LoadedInventory, PlayerClaim, Secret};
 
 fn game() -> AccountId {
     AccountId::new("mygame").unwrap()
@@ -124,11 +124,11 @@ fn players_and_what_they_own() {
     let mut model = authenticated();
     let mut items = vec![item(2001, "Sword", None), item(2002, "Potion", Some(2))];
     items.push(item(2003, "Sword", None));
-    let message = Msg::PlayerItems {
+    let message = Msg::PlayerItems(LoadedInventory {
         account: game(),
         player: PlayerId(765),
         result: Ok(inventory(items)),
-    };
+    });
     update(&mut model, now, message);
     let notice = &model.store.notices.last().unwrap().text;
     assert!(
@@ -251,11 +251,11 @@ fn a_players_keys() {
     );
     press(&mut model, "d", now);
     assert!(model.panes.players.players.is_empty());
-    let message = Msg::PlayerItems {
+    let message = Msg::PlayerItems(LoadedInventory {
         account: game(),
         player: PlayerId(765),
         result: Ok(inventory(vec![item(1, "Sword", None)])),
-    };
+    });
     update(&mut model, now, message);
     assert_eq!(
         model.panes.players.players.len(),
@@ -269,11 +269,11 @@ fn a_large_inventory_scrolls_by_pages() {
     let mut model = authenticated();
     let now = second(4);
     let items = (0..300).map(|at| item(at, "Arrow", Some(at))).collect();
-    let message = Msg::PlayerItems {
+    let message = Msg::PlayerItems(LoadedInventory {
         account: game(),
         player: PlayerId(765),
         result: Ok(inventory(items)),
-    };
+    });
     update(&mut model, now, message);
     let page = KeyEvent::new(
         ratatui::crossterm::event::KeyCode::PageDown,
@@ -318,7 +318,7 @@ pub fn hostile_player(bad: &str) -> Model {
         }),
         second(4).wall,
     );
-    let message = Msg::PlayerItems {
+    let message = Msg::PlayerItems(LoadedInventory {
         account: game(),
         player: PlayerId(765),
         result: Ok(inventory(vec![Item {
@@ -329,7 +329,7 @@ pub fn hostile_player(bad: &str) -> Model {
             remaining_uses: None,
             data: Some(bad.into()),
         }])),
-    };
+    });
     update(&mut model, second(4), message);
     model
 }

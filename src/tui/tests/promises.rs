@@ -10,6 +10,7 @@ use ratatui::crossterm::event::{KeyCode, KeyModifiers, MouseButton, MouseEvent};
 use super::*;
 use crate::domain::search::Found;
 use crate::domain::simulate;
+use crate::domain::{CheckedPayment, LoadedInventory};
 use crate::tui::pasted::Pasted;
 use crate::tui::table::bindings;
 
@@ -641,12 +642,12 @@ proptest! {
                     let Answer::Payment(result) = some_answer(&Op::CheckPayment(id.clone()), which) else {
                         unreachable!("a check is answered with a payment");
                     };
-                    Msg::Checked { account: shop(), id, result, expected: None }
+                    Msg::Checked(CheckedPayment { account: shop(), id, result, expected: None })
                 }
                 Happening::Asked(which) => {
                     let player = PlayerId(u64::from(which));
                     let items = players::items(usize::from(which));
-                    Msg::PlayerItems { account: shop(), player, result: Ok(Inventory { player, items }) }
+                    Msg::PlayerItems(LoadedInventory { account: shop(), player, result: Ok(Inventory { player, items }) })
                 }
                 Happening::AnswerLast(which) => match asked.pop() {
                     Some((request, op)) => Msg::Answered(request, some_answer(&op, which)),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::*;
+use crate::domain::CheckedPayment;
 use crate::tui::testing::received::*;
 
 pub const SIZES: [(u16, u16); 3] = [(120, 40), (80, 24), (60, 15)];
@@ -554,12 +555,12 @@ fn a_request_leads_to_its_payments_timeline() {
 }
 
 fn callback_check(account: &AccountId, id: &str, state: &str) -> Msg {
-    Msg::Checked {
+    Msg::Checked(CheckedPayment {
         account: account.clone(),
         id: PaymentId::new(id).unwrap(),
         result: Ok(payment(id, "25.00", state)),
         expected: None,
-    }
+    })
 }
 
 #[test]
@@ -614,12 +615,12 @@ fn an_unwatched_payment_is_watched_after_a_callbacks_check_finds_it() {
     let notice = &model.store.notices.last().unwrap().text;
     assert!(notice.contains("NEW-1, now watched"), "{notice}");
 
-    let unknown = Msg::Checked {
+    let unknown = Msg::Checked(CheckedPayment {
         account: shop(),
         id: id("NEW-2"),
         result: Err(Problem::new(ProblemKind::NotFound, "not known (9001)", "")),
         expected: None,
-    };
+    });
     assert_eq!(update(&mut model, now, unknown), []);
     let stranger = AccountId::new("stranger").unwrap();
     assert_eq!(

@@ -106,6 +106,20 @@ impl Question<'_> {
     }
 }
 
+/// The inside of a frame, with padding if there is room.
+pub fn padded(inner: Rect) -> Rect {
+    let (left, both) = match inner.width {
+        0..26 => (0, 0),
+        26..60 => (1, 1),
+        _ => (1, 2),
+    };
+    Rect {
+        x: inner.x + left,
+        width: inner.width - both,
+        ..inner
+    }
+}
+
 /// The area inside of a window of a size.
 pub fn inside(screen: Rect, size: Size) -> Rect {
     let inner = Block::bordered().inner(centred(screen, size));
