@@ -8,12 +8,12 @@ use crate::domain::{
 
 use super::msg::{NewWatch, WatchKey};
 
-/// One thing to do.
+/// One thing to do. A number is chosen by the console, and never used twice.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
     /// Send a request for an account; [`super::Msg::Answered`] has the response under the same number.
     Ask {
-        /// Chosen by the console, never used twice.
+        /// The number.
         request: RequestId,
         /// The account whose credentials sign the request.
         account: AccountId,
@@ -24,7 +24,7 @@ pub enum Effect {
     },
     /// Send a call of the explorer; [`super::Msg::Explored`] has its result.
     Explore {
-        /// Chosen by the console, never used twice.
+        /// The number.
         request: RequestId,
         /// The account whose credentials sign the call.
         account: AccountId,
@@ -88,7 +88,7 @@ pub enum Effect {
     OpenDelivery(RequestId, DeliveryId),
     /// Forward a callback again; [`super::Msg::Replayed`] reports whether it is queued.
     Replay {
-        /// Chosen by the console, never used twice.
+        /// The number.
         request: RequestId,
         /// The callback's id.
         delivery: DeliveryId,
@@ -99,7 +99,7 @@ pub enum Effect {
     Retry(RequestId, DeliveryId),
     /// Load the timeline of a payment; [`super::Msg::Timeline`] has it.
     LoadHistory {
-        /// Chosen by the console, never used twice.
+        /// The number.
         request: RequestId,
         /// The payment's account.
         account: AccountId,

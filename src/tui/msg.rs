@@ -14,7 +14,7 @@ use crate::domain::{
     Timeline, TokenStatus, Waiting, Watch, Watchlist, simulate,
 };
 
-/// One event.
+/// One event. A number is the one in the effect that it answers.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Msg {
     /// A key was pressed or repeated.

@@ -61,7 +61,6 @@ pub struct Flash {
 /// The state of accounts, payments and requests, without the panes' own state.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Store {
-    /// The profile's name.
     pub profile: String,
     /// Every profile that can be opened.
     pub profiles: Vec<ProfileEntry>,
@@ -84,9 +83,7 @@ pub struct Store {
     /// Newest first.
     pub payments: Vec<Watched>,
     pub selected_payment: Option<WatchKey>,
-    /// The loaded requests.
     pub exchanges: Rows<Exchange>,
-    /// The loaded callbacks.
     pub deliveries: Rows<Delivery>,
     /// The callbacks that wait for an answer.
     pub due: Vec<Due>,
@@ -96,7 +93,6 @@ pub struct Store {
     player_tokens: BTreeMap<(AccountId, PlayerId), Secret>,
     pub simulator: Option<String>,
     pub fault: Fault,
-    /// The state of the callback listener.
     pub listening: Listening,
     /// The simulator's settings and events of each provider.
     pub parts: Vec<Part>,
@@ -189,7 +185,6 @@ impl Store {
         self.phase == Phase::Ready
     }
 
-    /// The documented calls of a provider.
     pub fn catalogue(&self, provider: ProviderId) -> &'static [Documented] {
         let mut all = self.catalogues.iter();
         all.find(|(id, _)| *id == provider)
@@ -248,7 +243,6 @@ impl Store {
         all.any(|w| w.watch.account == *account && w.watch.id == *id)
     }
 
-    /// The exchange with this id, if it is loaded.
     pub fn exchange(&self, id: ExchangeId) -> Option<&Arc<Exchange>> {
         self.exchanges.known(id)
     }
@@ -279,7 +273,6 @@ impl Store {
             .cloned()
     }
 
-    /// The token of a player from a callback.
     pub fn player_token(&self, account: &AccountId, player: PlayerId) -> Option<Secret> {
         self.player_tokens.get(&(account.clone(), player)).cloned()
     }
@@ -353,13 +346,11 @@ impl Store {
         self.accounts.retain(|known| known.id() != account);
     }
 
-    /// The accounts that have players.
     pub fn games(&self) -> impl Iterator<Item = &AccountState> {
         let all = self.accounts.iter();
         all.filter(|known| known.account.can(Ability::Players))
     }
 
-    /// The accounts whose calls need an access token.
     pub fn token_users(&self) -> impl DoubleEndedIterator<Item = &AccountState> {
         let all = self.accounts.iter();
         all.filter(|known| known.account.uses_access_tokens)
@@ -407,7 +398,6 @@ impl Store {
         self.raised.remove(about);
     }
 
-    /// When a notice first appeared.
     pub fn raised(&self, about: &str) -> Option<WallTime> {
         self.raised.get(about).copied()
     }

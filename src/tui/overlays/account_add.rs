@@ -152,6 +152,8 @@ impl State {
 }
 
 impl FormWindow for State {
+    const SUBMIT: &'static str = "verify and save";
+
     fn text(&self, ctx: ViewContext<'_>) -> WindowText {
         let (place, then) = match &self.data.profile {
             Some(profile) => (profile.as_str(), ""),
@@ -186,10 +188,6 @@ impl FormWindow for State {
 
     fn guide(&self) -> Option<ProviderId> {
         Some(self.setup().provider)
-    }
-
-    fn submit_word(&self) -> &'static str {
-        "verify and save"
     }
 
     fn submit(&mut self, ctx: &mut UpdateContext<'_>) {

@@ -7,11 +7,9 @@ use crate::tui::intent::Intent;
 use crate::tui::pasted::Pasted;
 use crate::tui::widgets::form::Form;
 
-/// The payments to watch.
 #[derive(Debug, Clone)]
 pub struct Watching(Pasted);
 
-/// The form and the pasted payments.
 pub type State = FormState<Watching>;
 
 impl State {
@@ -21,15 +19,13 @@ impl State {
 }
 
 impl FormWindow for State {
+    const SUBMIT: &'static str = "watch";
+
     fn text(&self, ctx: ViewContext<'_>) -> WindowText {
         let rows = &self.data.0.rows;
         let sums = rows.iter().filter(|(_, sum)| sum.is_some()).count();
         let note = format!("{} payments, {sums} with an expected amount.", rows.len());
         WindowText::new("Watch the pasted payments", note, ctx.store.is_live())
-    }
-
-    fn submit_word(&self) -> &'static str {
-        "watch"
     }
 
     fn submit(&mut self, ctx: &mut UpdateContext<'_>) {

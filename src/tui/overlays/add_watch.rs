@@ -9,7 +9,6 @@ use crate::tui::msg::NewWatch;
 use crate::tui::pasted;
 use crate::tui::widgets::form::{Field, Form};
 
-/// It adds a payment.
 #[derive(Debug, Clone)]
 pub struct Addition;
 
@@ -59,13 +58,11 @@ impl State {
 }
 
 impl FormWindow for State {
+    const SUBMIT: &'static str = "watch";
+
     fn text(&self, ctx: ViewContext<'_>) -> WindowText {
         let note = "PAID appears only if amount and currency match.";
         WindowText::new("Watch a payment", note, ctx.store.is_live())
-    }
-
-    fn submit_word(&self) -> &'static str {
-        "watch"
     }
 
     fn submit(&mut self, ctx: &mut UpdateContext<'_>) {

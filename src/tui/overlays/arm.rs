@@ -7,7 +7,6 @@ use crate::tui::msg::Level;
 use crate::tui::theme::Tone;
 use crate::tui::widgets::form::{Field, Form};
 
-/// The account to arm.
 #[derive(Debug, Clone)]
 pub struct Arming(AccountId);
 
@@ -20,6 +19,8 @@ impl State {
 }
 
 impl FormWindow for State {
+    const SUBMIT: &'static str = "arm";
+
     fn text(&self, _ctx: ViewContext<'_>) -> WindowText {
         let note = format!(
             "{} moves real money. Type its name to allow write calls for ten minutes.",
@@ -29,10 +30,6 @@ impl FormWindow for State {
             tone: Tone::Live,
             ..WindowText::new("Arm a LIVE account", note, true)
         }
-    }
-
-    fn submit_word(&self) -> &'static str {
-        "arm"
     }
 
     fn submit(&mut self, ctx: &mut UpdateContext<'_>) {

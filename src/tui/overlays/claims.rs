@@ -100,7 +100,6 @@ impl Component for State {
 
 const WIDEST: u16 = 90;
 
-/// The window's size for this many rows of claims.
 fn size(screen: Rect, rows: usize) -> Size {
     let rows = cells(rows) + note_rows(columns_inside(screen, WIDEST));
     Size::new(WIDEST, (rows + 2).min(screen.height.saturating_sub(1)))

@@ -18,7 +18,6 @@ keys! {
     }
 }
 
-/// The account whose token the console would copy.
 #[derive(Debug, Clone)]
 pub struct State {
     account: AccountId,
@@ -82,6 +81,7 @@ impl Component for State {
             tone: if live { Tone::Live } else { Tone::Plain },
             keys: &keys,
             live,
+            wide: 62,
         }
         .draw(ctx.theme, screen, buf);
         None

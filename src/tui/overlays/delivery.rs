@@ -41,7 +41,6 @@ enum Bytes {
     Failed(Problem),
 }
 
-/// The callback and its text.
 #[derive(Debug, Clone)]
 pub struct State {
     delivery: Arc<Delivery>,

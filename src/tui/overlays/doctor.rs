@@ -22,12 +22,10 @@ keys! {
     }
 }
 
-/// The widest window it is read in.
 const WIDEST: u16 = 110;
 /// Columns before a message: mark, word.
 const BEFORE: u16 = 10;
 
-/// The findings so far, and the scroll position.
 #[derive(Debug, Clone)]
 pub struct State {
     request: RequestId,
@@ -44,7 +42,6 @@ struct Row {
 }
 
 impl State {
-    /// Starts the checks.
     pub fn new(request: RequestId) -> Self {
         Self {
             request,
@@ -186,7 +183,6 @@ impl Component for State {
     }
 }
 
-/// The window's size.
 fn size(screen: Rect) -> Size {
     Size::new(WIDEST, screen.height.saturating_sub(1))
 }

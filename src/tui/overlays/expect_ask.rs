@@ -21,7 +21,6 @@ keys! {
     }
 }
 
-/// The new expected amount and the current one.
 #[derive(Debug, Clone)]
 pub struct State {
     new: NewWatch,
@@ -82,6 +81,7 @@ impl Component for State {
             tone: Tone::Plain,
             keys: &keys,
             live: ctx.store.is_live_account(self.new.account.as_str()),
+            wide: 70,
         }
         .draw(ctx.theme, screen, buf);
         None

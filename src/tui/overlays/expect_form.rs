@@ -16,7 +16,6 @@ pub struct Expecting {
     id: PaymentId,
 }
 
-/// The form and its payment.
 pub type State = FormState<Expecting>;
 
 const AMOUNT: usize = 0;
@@ -56,16 +55,14 @@ impl State {
 }
 
 impl FormWindow for State {
+    const SUBMIT: &'static str = "set amount";
+
     fn text(&self, ctx: ViewContext<'_>) -> WindowText {
         // The title is cut, so that the window has room for it at every width.
         let id = fit_middle(self.data.id.as_str(), 42);
         let title = format!("Expected amount of {id}");
         let note = "PAID appears only if amount and currency match.";
         WindowText::new(title, note, ctx.store.is_live())
-    }
-
-    fn submit_word(&self) -> &'static str {
-        "set amount"
     }
 
     fn submit(&mut self, ctx: &mut UpdateContext<'_>) {

@@ -25,10 +25,8 @@ keys! {
     }
 }
 
-/// Columns of the window.
 const WIDE: u16 = 70;
 
-/// The row's ids, and the selected call.
 #[derive(Debug, Clone)]
 pub struct State {
     account: AccountId,
@@ -116,7 +114,6 @@ impl Component for State {
         self.list.step(step, rows.len(), list.height);
     }
 
-    /// A click selects; on the selected row it does what Enter does.
     fn pick(&mut self, row: usize, ctx: &mut UpdateContext<'_>) {
         if row == self.list.selected {
             return self.act(Action::Follow, ctx);
@@ -172,7 +169,6 @@ impl Component for State {
     }
 }
 
-/// The window's size for this many calls.
 fn size(screen: Rect, rows: usize, hidden: usize) -> Size {
     let height = cells(rows + 3 + usize::from(hidden > 0));
     Size::new(WIDE, height.min(screen.height.saturating_sub(1)))

@@ -45,7 +45,8 @@ pub struct FormState<T> {
 
 /// What makes a window of a [`FormState`].
 pub trait FormWindow {
-    /// Columns of the window.
+    /// What Enter does, for the footer.
+    const SUBMIT: &'static str;
     const WIDE: u16 = 76;
 
     /// The window while the operator fills the form in.
@@ -54,6 +55,11 @@ pub trait FormWindow {
     /// The rows above the form. Those that do not fit are left out: the guide has them too.
     fn steps(&self, _columns: u16) -> Vec<String> {
         Vec::new()
+    }
+
+    /// What Enter does in the form as it is filled in.
+    fn submit_word(&self) -> &'static str {
+        Self::SUBMIT
     }
 
     /// What its request does, as in `verifying`.
@@ -76,9 +82,6 @@ pub trait FormWindow {
         None
     }
 
-    /// What Enter does, for the footer.
-    fn submit_word(&self) -> &'static str;
-
     /// Carries out a complete form, or marks its errors.
     fn submit(&mut self, ctx: &mut UpdateContext<'_>);
 
@@ -93,7 +96,6 @@ pub trait FormWindow {
         ctx.close();
     }
 
-    /// The request failed.
     fn failed(&mut self, _problem: &Problem) {}
 
     /// Takes a pasted text for itself, before the current field would.

@@ -28,7 +28,6 @@ keys! {
 /// The most columns of the text: longer lines are hard to read.
 const WIDE: u16 = 88;
 
-/// The shown provider and the scroll position.
 #[derive(Debug, Clone)]
 pub struct State {
     setups: Vec<ProviderSetup>,
@@ -142,7 +141,6 @@ impl Component for State {
     }
 }
 
-/// The window's size for this many rows of text.
 fn size(rows: usize) -> Size {
     Size::new(WIDE, cells(rows) + 4)
 }

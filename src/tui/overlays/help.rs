@@ -29,9 +29,7 @@ keys! {
 
 /// The widest window: the keys, help and name of a row with nothing cut.
 const WIDE: u16 = 86;
-/// Columns of a key's help.
 const HELP_WIDTH: u16 = 40;
-/// Columns of an action's name.
 const NAME: u16 = 18;
 
 /// The scope that it explains, the scroll position, and the search.

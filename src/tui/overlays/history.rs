@@ -68,7 +68,6 @@ impl Component for State {
         self.list.step(step, self.rows.len(), list.height);
     }
 
-    /// A click selects; on the selected row it does what Enter does.
     fn pick(&mut self, row: usize, ctx: &mut UpdateContext<'_>) {
         if row == self.list.selected {
             return self.act(Action::Reopen, ctx);
@@ -113,7 +112,6 @@ impl Component for State {
     }
 }
 
-/// The window's size for this many calls.
 fn size(screen: Rect, rows: usize) -> Size {
     let height = cells(rows + 4).min(screen.height.saturating_sub(1));
     Size::new(110, height)

@@ -17,7 +17,6 @@ pub struct Awaited {
     arming: bool,
 }
 
-/// The form, and what it waits for.
 pub type State = FormState<Awaited>;
 
 const ID: usize = 0;
@@ -93,6 +92,8 @@ impl State {
 }
 
 impl FormWindow for State {
+    const SUBMIT: &'static str = "create link";
+
     fn text(&self, ctx: ViewContext<'_>) -> WindowText {
         let account = self.form.account();
         let live = account.is_some_and(|account| ctx.store.is_live_account(account.as_str()));
@@ -107,10 +108,6 @@ impl FormWindow for State {
 
     fn progress(&self, _ctx: ViewContext<'_>) -> String {
         "creating the link".into()
-    }
-
-    fn submit_word(&self) -> &'static str {
-        "create link"
     }
 
     fn submit(&mut self, ctx: &mut UpdateContext<'_>) {

@@ -29,7 +29,6 @@ keys! {
 /// Light modules around a code: ISO/IEC 18004 requires four. Two remain readable on a small screen.
 const QUIET: [usize; 2] = [4, 2];
 
-/// The link and its QR code.
 #[derive(Debug, Clone)]
 pub struct State {
     account: AccountId,
@@ -130,7 +129,6 @@ impl State {
         code.map_or([Size::ZERO; 2], |code| code.symbols(theme).map(size))
     }
 
-    /// Rows of the lines above the code.
     fn rows_above(&self, theme: &Theme, screen: Rect) -> u16 {
         let link = wrap(&self.link.shown, columns_inside(screen, self.width(theme)));
         cells(link.len()) + if self.request.with_token { 3 } else { 1 }
@@ -214,7 +212,6 @@ struct Symbol<'a> {
 }
 
 impl Symbol<'_> {
-    /// Columns and rows on screen.
     fn size(&self) -> Size {
         let side = self.code.side + 2 * self.quiet;
         if self.theme.is_ascii() {

@@ -8,11 +8,9 @@ use crate::tui::msg::WatchKey;
 use crate::tui::widgets::form::{Field, Form};
 use crate::tui::widgets::text::fit_middle;
 
-/// The payment that gets a note.
 #[derive(Debug, Clone)]
 pub struct Noting(WatchKey);
 
-/// The form and its payment.
 pub type State = FormState<Noting>;
 
 const TEXT: usize = 0;
@@ -25,15 +23,13 @@ impl State {
 }
 
 impl FormWindow for State {
+    const SUBMIT: &'static str = "save note";
+
     fn text(&self, ctx: ViewContext<'_>) -> WindowText {
         // The title is cut, so that the window has room for it at every width.
         let title = format!("Note on {}", fit_middle(self.data.0.1.as_str(), 48));
         let note = "The timeline shows all notes, the list searches the newest.";
         WindowText::new(title, note, ctx.store.is_live())
-    }
-
-    fn submit_word(&self) -> &'static str {
-        "save note"
     }
 
     fn submit(&mut self, ctx: &mut UpdateContext<'_>) {

@@ -85,12 +85,10 @@ impl Entry {
 /// The columns of the first columns: the kind of an entry, and its keys.
 const KIND: u16 = 7;
 const KEYS: u16 = 9;
-/// The widest column of names.
 const NAME_MAX: u16 = 44;
 /// Rows and columns of the window around the entries: frame, text field, and a blank row below it.
 const AROUND: Size = Size::new(4, 4);
 
-/// The typed text and the entries that match it.
 #[derive(Debug, Clone)]
 pub struct State {
     input: Input,
@@ -198,7 +196,6 @@ impl Component for State {
         self.go(step, ctx);
     }
 
-    /// A click runs the action.
     fn pick(&mut self, row: usize, ctx: &mut UpdateContext<'_>) {
         self.list.selected = row;
         self.choose(ctx);

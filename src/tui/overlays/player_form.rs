@@ -16,7 +16,6 @@ pub struct Example {
     pub token: &'static str,
 }
 
-/// What the form needs to know.
 #[derive(Debug, Clone)]
 pub struct Claim {
     /// The player that is being authenticated.
@@ -24,7 +23,6 @@ pub struct Claim {
     example: Option<Example>,
 }
 
-/// The form, and the player that it has asked for.
 pub type State = FormState<Claim>;
 
 fn token_field() -> Field {
@@ -72,6 +70,8 @@ impl State {
 }
 
 impl FormWindow for State {
+    const SUBMIT: &'static str = "authenticate";
+
     fn text(&self, ctx: ViewContext<'_>) -> WindowText {
         let known = self
             .form
@@ -101,7 +101,7 @@ impl FormWindow for State {
     /// With a token it authenticates, without one it loads the inventory.
     fn submit_word(&self) -> &'static str {
         if self.form.fields[TOKEN].secret().is_some() {
-            "authenticate"
+            Self::SUBMIT
         } else {
             "look up"
         }

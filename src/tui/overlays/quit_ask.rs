@@ -59,6 +59,7 @@ impl Component for State {
             tone: Tone::Plain,
             keys: &keys,
             live: ctx.store.is_live(),
+            wide: 56,
         }
         .draw(ctx.theme, screen, buf);
         None

@@ -6,7 +6,6 @@ use crate::tui::component::{UpdateContext, ViewContext};
 use crate::tui::intent::{Intent, Question};
 use crate::tui::widgets::form::{Field, Form};
 
-/// It asks for an estimate.
 #[derive(Debug, Clone)]
 pub struct Estimating;
 
@@ -43,13 +42,11 @@ impl State {
 }
 
 impl FormWindow for State {
+    const SUBMIT: &'static str = "estimate";
+
     fn text(&self, ctx: ViewContext<'_>) -> WindowText {
         let note = "Shows what a payer pays in each currency, fee included.";
         WindowText::new("Price estimate", note, ctx.store.is_live())
-    }
-
-    fn submit_word(&self) -> &'static str {
-        "estimate"
     }
 
     fn submit(&mut self, ctx: &mut UpdateContext<'_>) {

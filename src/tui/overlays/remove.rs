@@ -16,7 +16,6 @@ pub struct Removal {
     guide: Option<Action>,
 }
 
-/// The form, and the account that it removes.
 pub type State = FormState<Removal>;
 
 impl State {
@@ -31,6 +30,8 @@ impl State {
 }
 
 impl FormWindow for State {
+    const SUBMIT: &'static str = "remove";
+
     fn text(&self, ctx: ViewContext<'_>) -> WindowText {
         let Account {
             id,
@@ -75,10 +76,6 @@ impl FormWindow for State {
     /// A removal takes effect at once.
     fn can_cancel(&self) -> bool {
         false
-    }
-
-    fn submit_word(&self) -> &'static str {
-        "remove"
     }
 
     fn submit(&mut self, ctx: &mut UpdateContext<'_>) {

@@ -19,7 +19,6 @@ pub struct Forwarding {
     live: bool,
 }
 
-/// The form, and the callback to forward again.
 pub type State = FormState<Forwarding>;
 
 impl State {
@@ -55,6 +54,8 @@ impl State {
 }
 
 impl FormWindow for State {
+    const SUBMIT: &'static str = "forward";
+
     fn text(&self, ctx: ViewContext<'_>) -> WindowText {
         let about = match deliveries::subject(&self.data.delivery).as_str() {
             "" => String::new(),
@@ -88,10 +89,6 @@ impl FormWindow for State {
     /// A callback that is queued is forwarded.
     fn can_cancel(&self) -> bool {
         false
-    }
-
-    fn submit_word(&self) -> &'static str {
-        "forward"
     }
 
     fn submit(&mut self, ctx: &mut UpdateContext<'_>) {

@@ -20,7 +20,6 @@ keys! {
     }
 }
 
-/// The callback whose jobs would be retried.
 #[derive(Debug, Clone)]
 pub struct State {
     delivery: Arc<Delivery>,
@@ -74,6 +73,7 @@ impl Component for State {
             tone: Tone::Live,
             keys: &keys,
             live: true,
+            wide: 62,
         }
         .draw(ctx.theme, screen, buf);
         None

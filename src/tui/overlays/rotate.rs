@@ -22,7 +22,6 @@ pub struct Rotation {
     guide: Option<&'static Guide>,
 }
 
-/// The form, the account, and the steps to create its new secret.
 pub type State = FormState<Rotation>;
 
 impl State {
@@ -99,6 +98,7 @@ impl State {
 }
 
 impl FormWindow for State {
+    const SUBMIT: &'static str = "replace";
     const WIDE: u16 = 84;
 
     fn text(&self, ctx: ViewContext<'_>) -> WindowText {
@@ -148,10 +148,6 @@ impl FormWindow for State {
 
     fn guide(&self) -> Option<ProviderId> {
         Some(self.data.account.provider)
-    }
-
-    fn submit_word(&self) -> &'static str {
-        "replace"
     }
 
     fn submit(&mut self, ctx: &mut UpdateContext<'_>) {

@@ -20,18 +20,13 @@ keys! {
     }
 }
 
-/// Columns of the window.
 const WIDE: u16 = 76;
-/// Rows a path may take.
 const PATH_ROWS: usize = 6;
-/// Rows the purpose may take.
 const ABOUT_ROWS: usize = 3;
-/// Rows the beginning of a body may take.
 const BODY_ROWS: usize = 3;
 /// Rows of everything else, with the frame.
 const OTHER_ROWS: u16 = 7;
 
-/// The call to confirm.
 #[derive(Debug, Clone)]
 pub struct State {
     account: AccountId,

@@ -68,6 +68,8 @@ impl State {
 }
 
 impl FormWindow for State {
+    const SUBMIT: &'static str = "set";
+
     fn text(&self, _ctx: ViewContext<'_>) -> WindowText {
         let name = match &self.data.what {
             What::Set { setting } => setting,
@@ -79,7 +81,7 @@ impl FormWindow for State {
 
     fn submit_word(&self) -> &'static str {
         match self.data.what {
-            What::Set { .. } => "set",
+            What::Set { .. } => Self::SUBMIT,
             What::Event { .. } => "run",
         }
     }

@@ -20,7 +20,6 @@ keys! {
     }
 }
 
-/// The selected theme, and the one to go back to.
 #[derive(Debug, Clone)]
 pub struct State {
     list: List,
@@ -64,7 +63,6 @@ impl Component for State {
         ctx.console.push(Command::Theme(self.selected()));
     }
 
-    /// A click selects; on the selected row it does what Enter does.
     fn pick(&mut self, row: usize, ctx: &mut UpdateContext<'_>) {
         if row == self.list.selected {
             return self.act(Action::KeepTheme, ctx);

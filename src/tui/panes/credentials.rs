@@ -36,7 +36,6 @@ keys! {
     }
 }
 
-/// The selection.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct State {
     pub list: List,

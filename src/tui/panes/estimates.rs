@@ -42,7 +42,6 @@ const FIRST: (&str, &str) = ("3000", "EMT");
 const HISTORY_MAX: usize = 48;
 const AUTO_EVERY: Duration = Duration::from_secs(30);
 
-/// Whether the estimate is refreshed automatically.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 enum Auto {
     #[default]
@@ -51,7 +50,6 @@ enum Auto {
     On(Duration),
 }
 
-/// The question and its estimates so far.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct State {
     list: List,
@@ -297,7 +295,6 @@ impl Component for State {
         Some(&mut self.list)
     }
 
-    /// Refreshes the estimate when it is due.
     fn fit(&mut self, ctx: &mut UpdateContext<'_>) {
         let len = self.quotes.back().map_or(0, |quote| quote.prices.len());
         self.list.fit(len, ctx.area.height);
@@ -313,7 +310,7 @@ impl Component for State {
         match event {
             Event::Message(Msg::Ready(_), _) => self.ask_first(ctx),
             Event::Message(Msg::Answered(_, Answer::Estimate(result)), _) => {
-                self.apply(result.clone())
+                self.apply(result.clone());
             }
             Event::Cancelled { request, .. } if self.request == Some(request) => {
                 self.request = None;

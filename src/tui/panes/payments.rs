@@ -499,7 +499,6 @@ impl Component for State {
     }
 }
 
-/// Opens the form that watches a payment.
 fn open_form(id: &str, ctx: &mut UpdateContext<'_>) {
     let (accounts, at) = ctx.store.accounts_with(Ability::Payments);
     if accounts.is_empty() {

@@ -40,7 +40,6 @@ keys! {
     }
 }
 
-/// The log, and the waiting requests above it.
 #[derive(Debug, Clone, Default)]
 pub struct State {
     log: Log<Exchange>,

@@ -35,7 +35,6 @@ const LAST: Duration = Duration::from_mins(1);
 /// Steps of a gauge with reduced motion.
 const PARTS: u32 = 10;
 
-/// The selection among the accounts that use tokens.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct State {
     pub list: List,

@@ -8,7 +8,6 @@ use crate::domain::{
     WallTime,
 };
 
-/// How long a live account stays armed.
 pub const ARMED_FOR: Duration = Duration::from_mins(10);
 
 /// One account and its last known state.

@@ -58,11 +58,7 @@ impl Store {
         background: bool,
         out: &mut Vec<Effect>,
     ) -> RequestId {
-        let request = self.began(InFlight {
-            account: account.clone(),
-            purpose: Purpose::from(&op),
-            writes: op.writes(),
-        });
+        let request = self.began(&account, Purpose::from(&op), op.writes());
         out.push(Effect::Ask {
             request,
             account,
@@ -78,29 +74,28 @@ impl Store {
         RequestId(self.last_request)
     }
 
-    fn began(&mut self, asked: InFlight) -> RequestId {
+    fn began(&mut self, account: &AccountId, purpose: Purpose, writes: bool) -> RequestId {
         let request = self.number();
+        let asked = InFlight {
+            account: account.clone(),
+            purpose,
+            writes,
+        };
         self.in_flight.insert(request, asked);
         request
     }
 
-    /// Sends a change of the accounts.
     pub fn manage(
         &mut self,
         account: AccountId,
         change: Change,
         out: &mut Vec<Effect>,
     ) -> RequestId {
-        let request = self.began(InFlight {
-            account,
-            purpose: Purpose::Manage,
-            writes: false,
-        });
+        let request = self.began(&account, Purpose::Manage, false);
         out.push(Effect::Manage(request, change));
         request
     }
 
-    /// Sends a call of the explorer.
     pub fn explore(
         &mut self,
         account: AccountId,
@@ -108,11 +103,7 @@ impl Store {
         writes: bool,
         out: &mut Vec<Effect>,
     ) -> RequestId {
-        let request = self.began(InFlight {
-            account: account.clone(),
-            purpose: Purpose::Explore,
-            writes,
-        });
+        let request = self.began(&account, Purpose::Explore, writes);
         out.push(Effect::Explore {
             request,
             account,
@@ -126,11 +117,7 @@ impl Store {
         if self.token_request(account).is_some() {
             return;
         }
-        let request = self.began(InFlight {
-            account: account.clone(),
-            purpose: purpose.clone(),
-            writes: false,
-        });
+        let request = self.began(account, purpose.clone(), false);
         let account = account.clone();
         out.push(if *purpose == Purpose::CopyToken {
             Effect::TokenToCopy(request, account)

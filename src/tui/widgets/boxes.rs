@@ -86,17 +86,17 @@ pub struct Question<'a> {
     pub keys: &'a str,
     /// Whether an account with real money is involved.
     pub live: bool,
+    /// The columns with the frame, on a screen that is large enough.
+    pub wide: u16,
 }
 
 impl Question<'_> {
-    const WIDE: u16 = 62;
-
     pub fn draw(&self, theme: &Theme, screen: Rect, buf: &mut Buffer) {
-        let room = columns_inside(screen, Self::WIDE);
+        let room = columns_inside(screen, self.wide);
         let [text, keys] = [self.text, self.keys].map(|it| cells(wrap(it, room).len()));
         let inner = Window {
             title: self.title,
-            size: Size::new(Self::WIDE, text + keys + 3),
+            size: Size::new(self.wide, text + keys + 3),
             live: self.live,
         }
         .draw(theme, screen, buf);

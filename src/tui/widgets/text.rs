@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 
 use ratatui::buffer::Buffer;
-use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::layout::Constraint::{Fill, Length};
+use ratatui::layout::{Layout, Rect};
 use ratatui::style::Style;
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
@@ -253,18 +254,12 @@ pub fn size(bytes: u64) -> String {
 
 /// The first `rows` rows of an area, as far as it has them, and the rest.
 pub fn split_rows(area: Rect, rows: u16) -> [Rect; 2] {
-    area.layout(&Layout::vertical([
-        Constraint::Length(rows),
-        Constraint::Fill(1),
-    ]))
+    area.layout(&Layout::vertical([Length(rows), Fill(1)]))
 }
 
 /// The first `columns` columns of an area, as far as it has them, and the rest.
 pub fn split_columns(area: Rect, columns: u16) -> [Rect; 2] {
-    area.layout(&Layout::horizontal([
-        Constraint::Length(columns),
-        Constraint::Fill(1),
-    ]))
+    area.layout(&Layout::horizontal([Length(columns), Fill(1)]))
 }
 
 /// Parts of an area from its top, of this many rows each. Where they do not fit, the last ones are cut; a `Layout` would

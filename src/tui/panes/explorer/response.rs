@@ -108,7 +108,6 @@ impl Response {
         Some(table.filter(|table| !table.is_empty())?.selected)
     }
 
-    /// Selects a row of the table.
     pub fn select(&mut self, row: usize) {
         let height = self.height;
         if let Some(table) = &mut self.table {

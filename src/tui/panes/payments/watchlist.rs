@@ -158,7 +158,6 @@ impl State {
         }
     }
 
-    /// Saves what could not be saved before.
     pub(super) fn save_again(ctx: &mut UpdateContext<'_>) {
         let unsaved = ctx.store.payments.iter_mut();
         for new in unsaved.filter_map(|watched| watched.unsaved.take()) {
@@ -285,7 +284,6 @@ impl State {
         removed
     }
 
-    /// Undoes the last change of the list.
     pub(super) fn undo(&mut self, ctx: &mut UpdateContext<'_>) {
         match self.changes.pop_back() {
             Some(Change::Removed(removed)) => self.bring_back(removed, ctx),
