@@ -111,7 +111,7 @@ fn large_answer(c: &mut Criterion) {
                 let effects = tui::update(&mut model.borrow_mut(), AT, key(again));
                 again = KeyCode::Char('r');
                 let request = effects.iter().find_map(|effect| match effect {
-                    Effect::Explore { request, .. } => Some(*request),
+                    Effect::Explore(request, _, _) => Some(*request),
                     _ => None,
                 });
                 Msg::Explored(

@@ -183,8 +183,8 @@ impl Console {
                     assert!(self.asked.iter().all(|(other, _)| *other != request));
                     self.asked.push((request, op));
                 }
-                Effect::Explore { .. }
-                | Effect::LoadHistory { .. }
+                Effect::Explore(..)
+                | Effect::LoadHistory(..)
                 | Effect::OpenDelivery(..)
                 | Effect::OpenExchange(..)
                 | Effect::RefreshToken(..)
@@ -287,14 +287,12 @@ impl Console {
         let fails = input.choose(&[false, true]);
         let problem = || Problem::new(ProblemKind::Local, "it failed", "try again");
         match self.open.pop() {
-            Some(Effect::Explore { request, .. }) => {
+            Some(Effect::Explore(request, _, _)) => {
                 let reply = explored(input);
                 let result = if fails { Err(problem()) } else { Ok(reply) };
                 Msg::Explored(request, result)
             }
-            Some(Effect::LoadHistory {
-                request, payment, ..
-            }) => Msg::Timeline(
+            Some(Effect::LoadHistory(request, _, payment)) => Msg::Timeline(
                 request,
                 if fails {
                     Err(problem())

@@ -42,11 +42,7 @@ pub fn perform(
             let result = deck.retry(delivery).await.map(drop);
             let _ = messages.send(Msg::Retried(request, result)).await;
         }),
-        Effect::LoadHistory {
-            request,
-            account,
-            payment,
-        } => tasks.start(async move {
+        Effect::LoadHistory(request, account, payment) => tasks.start(async move {
             let result = deck.timeline(&account, &payment).await;
             let _ = messages.send(Msg::Timeline(request, result)).await;
         }),

@@ -29,7 +29,7 @@ pub fn perform(effect: Effect, deck: &Arc<Deck>, tasks: &mut Tasks, messages: &m
             let result = watch(&deck, &new).await;
             let _ = messages.send(Msg::Watched(new, result)).await;
         }),
-        Effect::Expect { new, shown } => tasks.start_sequential(async move {
+        Effect::Expect(new, shown) => tasks.start_sequential(async move {
             let result = expect(&deck, &new, Replaced::Shown(shown)).await;
             let _ = messages.send(Msg::Watched(new, result)).await;
         }),
@@ -38,7 +38,7 @@ pub fn perform(effect: Effect, deck: &Arc<Deck>, tasks: &mut Tasks, messages: &m
             report_failure(removed, &deck, &messages).await;
             let _ = messages.send(Msg::Unwatched(key)).await;
         }),
-        Effect::Note { of, text } => tasks.start_sequential(async move {
+        Effect::Note(of, text) => tasks.start_sequential(async move {
             let (account, id) = of;
             let noted = deck.note(&account, &id, text.clone()).await;
             let done = noted.map(|()| format!("note saved: {id}"));
@@ -97,7 +97,7 @@ pub fn perform(effect: Effect, deck: &Arc<Deck>, tasks: &mut Tasks, messages: &m
         }),
         // Handled above.
         Effect::Ask { .. }
-        | Effect::Explore { .. }
+        | Effect::Explore(..)
         | Effect::RefreshToken(..)
         | Effect::TokenToCopy(..)
         | Effect::Manage(..)
@@ -105,7 +105,7 @@ pub fn perform(effect: Effect, deck: &Arc<Deck>, tasks: &mut Tasks, messages: &m
         | Effect::OpenDelivery(..)
         | Effect::Replay { .. }
         | Effect::Retry(..)
-        | Effect::LoadHistory { .. }
+        | Effect::LoadHistory(..)
         // Handled by the main loop.
         | Effect::Copy { .. }
         | Effect::Bell

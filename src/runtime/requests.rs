@@ -41,11 +41,7 @@ pub fn perform(
             };
             starter.answering(request, ask, crashed);
         }
-        Effect::Explore {
-            request,
-            account,
-            call,
-        } => {
+        Effect::Explore(request, account, call) => {
             let crashed = Msg::Explored(request, Err(crash(&account)));
             let explore = async move {
                 let result = deck.explore(&account, &call, foreground(request)).await;

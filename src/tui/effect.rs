@@ -23,14 +23,7 @@ pub enum Effect {
         background: bool,
     },
     /// Send a call of the explorer; [`super::Msg::Explored`] has its result.
-    Explore {
-        /// The number.
-        request: RequestId,
-        /// The account whose credentials sign the call.
-        account: AccountId,
-        /// The call, as the operator wrote it.
-        call: RawCall,
-    },
+    Explore(RequestId, AccountId, RawCall),
     /// Renew the access token now; [`super::Msg::Refreshed`] has the result under the same number.
     RefreshToken(RequestId, AccountId),
     /// Get a valid access token for the clipboard; [`super::Msg::TokenToCopy`] has it.
@@ -42,12 +35,7 @@ pub enum Effect {
     Watch(NewWatch),
     /// Replace the expected amount of a payment, if it still is the one that the operator saw; [`super::Msg::Watched`]
     /// has the result.
-    Expect {
-        /// The new expected amount.
-        new: NewWatch,
-        /// The expected amount that the operator saw.
-        shown: Expected,
-    },
+    Expect(NewWatch, Expected),
     /// Mark an alert as handled, or remove the mark.
     MarkHandled {
         /// The alert's stable name.
@@ -55,13 +43,8 @@ pub enum Effect {
         /// Whether it is handled.
         handled: bool,
     },
-    /// Save a note on a payment.
-    Note {
-        /// The payment.
-        of: WatchKey,
-        /// The text, as [`crate::domain::Note::typed`] accepts it.
-        text: String,
-    },
+    /// Save a note on a payment, as [`crate::domain::Note::typed`] accepts it.
+    Note(WatchKey, String),
     /// Remove a payment from the watch list.
     Unwatch(WatchKey),
     /// Load exchanges older than `before`, newest first; [`super::Msg::Log`] has them.
@@ -98,14 +81,7 @@ pub enum Effect {
     /// Retry the failed jobs of a callback; [`super::Msg::Retried`] reports whether they are queued.
     Retry(RequestId, DeliveryId),
     /// Load the timeline of a payment; [`super::Msg::Timeline`] has it.
-    LoadHistory {
-        /// The number.
-        request: RequestId,
-        /// The payment's account.
-        account: AccountId,
-        /// The payment's id.
-        payment: PaymentId,
-    },
+    LoadHistory(RequestId, AccountId, PaymentId),
     /// Copy a text to the terminal's clipboard.
     Copy {
         /// The text. It may contain a payment token.

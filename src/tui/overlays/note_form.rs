@@ -40,7 +40,7 @@ impl FormWindow for State {
         if let Some(text) = text {
             ctx.close();
             let of = self.data.0.clone();
-            ctx.out.push(Effect::Note { of, text });
+            ctx.out.push(Effect::Note(of, text));
         }
     }
 }

@@ -359,11 +359,11 @@ impl Component for State {
             let request = ctx.store.number();
             self.asked = Some(request);
             self.due = None;
-            ctx.out.push(Effect::LoadHistory {
+            ctx.out.push(Effect::LoadHistory(
                 request,
-                account: self.account.clone(),
-                payment: self.payment.clone(),
-            });
+                self.account.clone(),
+                self.payment.clone(),
+            ));
         }
     }
 

@@ -104,11 +104,7 @@ impl Store {
         out: &mut Vec<Effect>,
     ) -> RequestId {
         let request = self.began(&account, Purpose::Explore, writes);
-        out.push(Effect::Explore {
-            request,
-            account,
-            call,
-        });
+        out.push(Effect::Explore(request, account, call));
         request
     }
 

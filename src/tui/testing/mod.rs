@@ -418,7 +418,7 @@ pub fn row_and_timeline(payment: &Payment, expected: Option<&Expected>) -> (Stri
     let request = press(&mut model, "t", second(0))
         .into_iter()
         .find_map(|effect| match effect {
-            Effect::LoadHistory { request, .. } => Some(request),
+            Effect::LoadHistory(request, _, _) => Some(request),
             _ => None,
         });
     let timeline = Timeline {

@@ -36,11 +36,7 @@ pub fn shots(name: &str, model: &mut Model, now: Now) {
 
 pub fn sent(effects: &[Effect]) -> Option<(RequestId, AccountId, RawCall)> {
     effects.iter().find_map(|effect| match effect {
-        Effect::Explore {
-            request,
-            account,
-            call,
-        } => Some((*request, account.clone(), call.clone())),
+        Effect::Explore(request, account, call) => Some((*request, account.clone(), call.clone())),
         _ => None,
     })
 }

@@ -110,7 +110,7 @@ fn another_expected_amount_needs_a_yes() {
         "meant for the list below, before the question could be read"
     );
     let effects = press(&mut model, "y", second(2));
-    let [Effect::Expect { new, shown }] = &effects[..] else {
+    let [Effect::Expect(new, shown)] = &effects[..] else {
         panic!("{effects:?}");
     };
     assert_eq!(*shown, emt("250"), "only what was shown is replaced");
@@ -577,7 +577,7 @@ fn ten_changes_of_the_list_are_undone_also_added_payments_and_expected_amounts()
     update(&mut model, second(2), Msg::Watched(new, Ok(None)));
     assert_eq!(expected_of(&model), changed);
     let effects = press(&mut model, "u", second(3));
-    let [Effect::Expect { new, shown }] = &effects[..] else {
+    let [Effect::Expect(new, shown)] = &effects[..] else {
         panic!("{effects:?}");
     };
     assert_eq!((new.expected.as_ref(), shown), (Some(&first), &changed));
@@ -1046,10 +1046,7 @@ fn a_note_is_saved_listed_searched_and_on_the_receipt() {
     assert!(screen(&model, now, 120, 40).contains("Note on LIVE-1"));
     assert_eq!(press(&mut model, "<enter>", now), [], "it needs a text");
     assert!(screen(&model, now, 120, 40).contains("a note needs a text"));
-    let saved = Effect::Note {
-        of: (shop(), id("LIVE-1")),
-        text: "asked for the rest".to_owned(),
-    };
+    let saved = Effect::Note((shop(), id("LIVE-1")), "asked for the rest".to_owned());
     assert_eq!(press(&mut model, "asked for the rest<enter>", now), [saved]);
     // The ledger's list has it, with who wrote it.
     let noted = Watch {

@@ -393,7 +393,7 @@ fn hostile_callbacks_stay_words() {
     press(&mut model, "r", second(4));
     see(&mut model);
     let asked = press(&mut model, "<esc><esc>3ggt", second(4));
-    let Some(Effect::LoadHistory { request, .. }) = asked.last() else {
+    let Some(Effect::LoadHistory(request, _, _)) = asked.last() else {
         panic!("{asked:?}");
     };
     let mut past = received::timeline();
@@ -666,11 +666,11 @@ proptest! {
             };
             for effect in update(&mut model, now, msg) {
                 match &effect {
-                    Effect::LoadHistory { request, .. } => looked.push((*request, true)),
+                    Effect::LoadHistory(request, _, _) => looked.push((*request, true)),
                     Effect::OpenDelivery(request, _) => looked.push((*request, false)),
                     _ => {}
                 }
-                if let Effect::Explore { request, .. } = effect {
+                if let Effect::Explore(request, _, _) = effect {
                     explored.push(request);
                     continue;
                 }

@@ -371,7 +371,7 @@ fn keys_on_a_callback_open_its_payment_or_player() {
     );
     let effects = press(&mut model, "<enter>", now);
     assert!(
-        matches!(&effects[..], [Effect::LoadHistory { payment, .. }] if payment.as_str() == "ORDER-1042"),
+        matches!(&effects[..], [Effect::LoadHistory(_, _, payment)] if payment.as_str() == "ORDER-1042"),
         "{effects:?}"
     );
     press(&mut model, "<esc>jjjjjj", now);
@@ -391,7 +391,7 @@ fn keys_on_a_callback_open_its_payment_or_player() {
 
 fn look_back(effects: &[Effect]) -> Option<RequestId> {
     effects.iter().find_map(|effect| match effect {
-        Effect::LoadHistory { request, .. } => Some(*request),
+        Effect::LoadHistory(request, _, _) => Some(*request),
         _ => None,
     })
 }
@@ -537,7 +537,7 @@ fn a_request_leads_to_its_payments_timeline() {
     for keys in ["5t", "<esc>5<enter><enter>", "<esc><esc>5<enter>t"] {
         let effects = press(&mut model, keys, now);
         assert!(
-            matches!(&effects[..], [Effect::LoadHistory { payment, .. }] if payment.as_str() == "ORDER-1042"),
+            matches!(&effects[..], [Effect::LoadHistory(_, _, payment)] if payment.as_str() == "ORDER-1042"),
             "{keys}: {effects:?}"
         );
     }
