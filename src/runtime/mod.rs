@@ -347,7 +347,7 @@ impl Console {
                         }
                     }
                     Effect::Manage(request, Change::Add(new)) if self.running.profile.built_in => {
-                        self.add_first(request, *new)
+                        self.add_first(request, *new);
                     }
                     effect => self.running.perform(effect),
                 }

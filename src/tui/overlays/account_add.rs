@@ -194,7 +194,7 @@ impl FormWindow for State {
         if let Some(new) = self.read() {
             let account = new.name.clone();
             let change = Change::Add(Box::new(new));
-            self.stage = Stage::Asked(ctx.store.manage(account, change, ctx.out));
+            self.stage = Stage::Asked(ctx.store.manage(&account, change, ctx.out));
         }
     }
 

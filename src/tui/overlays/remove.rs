@@ -84,6 +84,6 @@ impl FormWindow for State {
             return;
         }
         let change = Change::Remove(account.clone());
-        self.stage = Stage::Asked(ctx.store.manage(account.clone(), change, ctx.out));
+        self.stage = Stage::Asked(ctx.store.manage(account, change, ctx.out));
     }
 }

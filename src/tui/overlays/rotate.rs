@@ -159,7 +159,7 @@ impl FormWindow for State {
                 secret,
                 unverified: self.is_unprovable(),
             };
-            self.stage = Stage::Asked(ctx.store.manage(account, change, ctx.out));
+            self.stage = Stage::Asked(ctx.store.manage(&account, change, ctx.out));
         }
     }
 }

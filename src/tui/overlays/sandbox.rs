@@ -295,8 +295,8 @@ impl Component for State {
         };
         let inner = window.draw(theme, screen, buf);
         let [list, detail] = areas(screen, rows.len());
-        let named = rows.iter().filter(|row| !row.is_heading());
-        let longest = named.map(|row| width(&row.name) + 2).max();
+        let entries = rows.iter().filter(|row| !row.is_heading());
+        let longest = entries.map(|row| width(&row.name) + 2).max();
         let names = longest
             .unwrap_or_default()
             .min(inner.width * 2 / 5)

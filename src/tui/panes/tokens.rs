@@ -149,7 +149,7 @@ impl Component for State {
                 ctx.copy(text.clone(), "the access token");
             }
             Msg::Refreshed(_, Err(problem)) | Msg::TokenToCopy(_, Err(problem)) => {
-                ctx.flash(Level::Error, problem.describe())
+                ctx.flash(Level::Error, problem.describe());
             }
             _ => {}
         }

@@ -87,11 +87,11 @@ impl Store {
 
     pub fn manage(
         &mut self,
-        account: AccountId,
+        account: &AccountId,
         change: Change,
         out: &mut Vec<Effect>,
     ) -> RequestId {
-        let request = self.began(&account, Purpose::Manage, false);
+        let request = self.began(account, Purpose::Manage, false);
         out.push(Effect::Manage(request, change));
         request
     }

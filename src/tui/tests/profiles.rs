@@ -96,7 +96,7 @@ fn a_change_of_the_config_waits_for_windows_and_for_writes() {
     assert!(model.is_busy());
     let mut model = live();
     let change = Change::Remove(id("shop"));
-    model.store.manage(id("shop"), change, &mut Vec::new());
+    model.store.manage(&id("shop"), change, &mut Vec::new());
     assert!(model.is_busy());
 }
 
