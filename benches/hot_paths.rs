@@ -112,12 +112,12 @@ fn large_answer(c: &mut Criterion) {
                 let effects = tui::update(&mut model.borrow_mut(), AT, key(again));
                 again = KeyCode::Char('r');
                 let request = effects.iter().find_map(|effect| match effect {
-                    Effect::Explore { request, .. } => Some(*request),
+                    Effect::Explore(request, _, _) => Some(*request),
                     _ => None,
                 });
-                Msg::Explored {
-                    request: request.expect("the call is sent"),
-                    result: Ok(Explored {
+                Msg::Explored(
+                    request.expect("the call is sent"),
+                    Ok(Explored {
                         status: 200,
                         content_type: Some("application/json".into()),
                         took: Duration::from_millis(40),
@@ -127,7 +127,7 @@ fn large_answer(c: &mut Criterion) {
                         failure: None,
                         digest: None,
                     }),
-                }
+                )
             },
             |heard| {
                 tui::update(&mut model.borrow_mut(), AT, heard);

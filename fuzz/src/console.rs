@@ -16,11 +16,12 @@ use tilldeck::domain::job::{Job, JobId, JobKind, JobState};
 use tilldeck::domain::payment::Price;
 use tilldeck::domain::search::Found;
 use tilldeck::domain::{
-    Account, AccountId, Amount, Answer, Body, BudgetGauge, Counts, Currency, Delivery, Digest,
-    Environment, Estimate, Exchange, ExchangeId, Expectation, Expected, ExpectedBy, Explored,
-    Happening, Inventory, Item, Listening, Note, Now, Observation, Op, Outcome, Payment, PaymentId,
-    PaymentLink, PaymentState, PaymentVerdict, Player, PlayerId, Problem, ProblemKind, Reported,
-    RequestId, RowIds, Secret, Subject, Timeline, TokenLife, TokenStatus, Watch, What, inert,
+    Account, AccountId, Amount, Answer, Body, BudgetGauge, CheckedPayment, Counts, Currency,
+    Delivery, Digest, Environment, Estimate, Exchange, ExchangeId, Expectation, Expected,
+    ExpectedBy, Explored, Happening, Inventory, Item, Listening, LoadedInventory, Note, Now,
+    Observation, Op, Outcome, Payment, PaymentId, PaymentLink, PaymentState, PaymentVerdict,
+    Player, PlayerId, Problem, ProblemKind, Reported, RequestId, RowIds, Secret, Subject, Timeline,
+    TokenLife, TokenStatus, Watch, What, inert,
 };
 use tilldeck::providers::REGISTRY;
 use tilldeck::tui::msg::{Level, Notice, Ready};
@@ -183,12 +184,12 @@ impl Console {
                     assert!(self.asked.iter().all(|(other, _)| *other != request));
                     self.asked.push((request, op));
                 }
-                Effect::Explore { .. }
-                | Effect::LoadHistory { .. }
-                | Effect::OpenDelivery { .. }
-                | Effect::OpenExchange { .. }
-                | Effect::RefreshToken { .. }
-                | Effect::TokenToCopy { .. } => self.open.push(effect),
+                Effect::Explore(..)
+                | Effect::LoadHistory(..)
+                | Effect::OpenDelivery(..)
+                | Effect::OpenExchange(..)
+                | Effect::RefreshToken(..)
+                | Effect::TokenToCopy(..) => self.open.push(effect),
                 _ => {}
             }
         }
@@ -265,10 +266,7 @@ impl Console {
             26 => Msg::Deliveries(Ok(found(self.delivery(input).into()))),
             27 => Msg::Listening(listening(input)),
             28 => self.asked_by_callback(input),
-            29 => Msg::Budget {
-                account: self.account.clone(),
-                gauge: gauge(input),
-            },
+            29 => Msg::Budget(self.account.clone(), gauge(input)),
             30 => self.token(input),
             _ => {
                 let back = Duration::from_secs(input.byte().into());
@@ -280,10 +278,7 @@ impl Console {
 
     fn answer(&mut self, input: &mut Input<'_>) -> Msg {
         match self.asked.pop() {
-            Some((request, op)) => Msg::Answered {
-                request,
-                result: answer(&op, input),
-            },
+            Some((request, op)) => Msg::Answered(request, answer(&op, input)),
             None => Msg::Woke,
         }
     }
@@ -293,24 +288,22 @@ impl Console {
         let fails = input.choose(&[false, true]);
         let problem = || Problem::new(ProblemKind::Local, "it failed", "try again");
         match self.open.pop() {
-            Some(Effect::Explore { request, .. }) => {
+            Some(Effect::Explore(request, _, _)) => {
                 let reply = explored(input);
                 let result = if fails { Err(problem()) } else { Ok(reply) };
-                Msg::Explored { request, result }
+                Msg::Explored(request, result)
             }
-            Some(Effect::LoadHistory {
-                request, payment, ..
-            }) => Msg::Timeline {
+            Some(Effect::LoadHistory(request, _, payment)) => Msg::Timeline(
                 request,
-                result: if fails {
+                if fails {
                     Err(problem())
                 } else {
                     Ok(self.timeline(payment, input))
                 },
-            },
-            Some(Effect::OpenDelivery { request, .. }) => Msg::Received {
+            ),
+            Some(Effect::OpenDelivery(request, _)) => Msg::Received(
                 request,
-                result: Ok(Received {
+                Ok(Received {
                     target: "/callbacks/kanga?x=\u{1b}".into(),
                     headers: vec![("x-note".into(), input.text())],
                     body: body(&input.text()),
@@ -319,19 +312,16 @@ impl Console {
                         ids: vec![("offerId", input.text())],
                     },
                 }),
-            },
-            Some(Effect::OpenExchange { request, exchange }) => Msg::Opened {
-                request,
-                result: Ok(self::exchange(exchange.0, &input.text())),
-            },
-            Some(Effect::RefreshToken { request, .. }) => Msg::Refreshed {
-                request,
-                result: if fails { Err(problem()) } else { Ok(()) },
-            },
-            Some(Effect::TokenToCopy { request, .. }) => Msg::TokenToCopy {
-                request,
-                result: Ok(Secret::new("a-token-of-a-test")),
-            },
+            ),
+            Some(Effect::OpenExchange(request, exchange)) => {
+                Msg::Opened(request, Ok(self::exchange(exchange.0, &input.text())))
+            }
+            Some(Effect::RefreshToken(request, _)) => {
+                Msg::Refreshed(request, if fails { Err(problem()) } else { Ok(()) })
+            }
+            Some(Effect::TokenToCopy(request, _)) => {
+                Msg::TokenToCopy(request, Ok(Secret::new("a-token-of-a-test")))
+            }
             _ => Msg::Woke,
         }
     }
@@ -434,26 +424,26 @@ impl Console {
             Op::PlayerItems(PlayerId(7))
         };
         match answer(&op, input) {
-            Answer::Payment(result) => Msg::Checked {
+            Answer::Payment(result) => Msg::Checked(CheckedPayment {
                 account,
                 id: id("ORDER-1"),
                 result,
                 expected: None,
-            },
-            Answer::Inventory(result) => Msg::PlayerItems {
+            }),
+            Answer::Inventory(result) => Msg::PlayerItems(LoadedInventory {
                 account,
                 player: PlayerId(7),
                 result,
-            },
+            }),
             _ => Msg::Woke,
         }
     }
 
     fn token(&self, input: &mut Input<'_>) -> Msg {
         let life = Duration::from_secs(input.byte().into());
-        Msg::Token {
-            account: AccountId::new("kinguin").expect("a name"),
-            status: TokenStatus {
+        Msg::Token(
+            AccountId::new("kinguin").expect("a name"),
+            TokenStatus {
                 life: Some(TokenLife {
                     since: self.now,
                     aged: Duration::from_secs(input.byte().into()),
@@ -464,7 +454,7 @@ impl Console {
                 claims: Some(inert::cut(&input.text(), 400)),
                 ..TokenStatus::default()
             },
-        }
+        )
     }
 }
 

@@ -27,8 +27,8 @@
 
 use std::time::Duration;
 
-use super::WallTime;
 use super::words::words;
+use super::{AccountId, Expectation, Inventory, Payment, PaymentId, PlayerId, Problem, WallTime};
 
 /// The ledger's number of one job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -278,6 +278,30 @@ fn wait_within_day(tries: u32, age: Duration, requested: Option<Duration>) -> Op
         return None;
     }
     Some(wait.max(requested.min(left.max(LONGEST_SHORT))))
+}
+
+/// What the check of a payment has found that a callback caused.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CheckedPayment {
+    /// The account of the payment.
+    pub account: AccountId,
+    /// The payment.
+    pub id: PaymentId,
+    /// The response.
+    pub result: Result<Payment, Problem>,
+    /// The expected amount of the payment.
+    pub expected: Option<Expectation>,
+}
+
+/// The inventory of a player, which a callback caused to load.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LoadedInventory {
+    /// The player's game.
+    pub account: AccountId,
+    /// The player.
+    pub player: PlayerId,
+    /// The response.
+    pub result: Result<Inventory, Problem>,
 }
 
 #[cfg(test)]

@@ -60,7 +60,7 @@ pub use finding::{Finding, Health, Tally};
 pub use follow_up::RowIds;
 pub use hook::{HookEvent, PaymentReport, is_about_hook};
 pub use id::{AccountId, PAYMENT_ID_MAX, PaymentId, RequestId};
-pub use job::{Job, JobId, JobKind, JobState};
+pub use job::{CheckedPayment, Job, JobId, JobKind, JobState, LoadedInventory};
 pub use link::{LinkRequest, PaymentLink};
 pub use note::Note;
 pub use op::{Answer, AuthMethod, EstimateRequest, Op, PlayerToken, RawReply, RawRequest};

@@ -9,8 +9,8 @@ use tokio::sync::Notify;
 
 use super::ClockWarning;
 use crate::domain::{
-    AccountId, BudgetGauge, Counts, Delivery, DeliveryId, Exchange, Expectation, Inventory,
-    Listening, Payment, PaymentId, PlayerClaim, PlayerId, Problem, RequestId, TokenStatus, Waiting,
+    AccountId, BudgetGauge, CheckedPayment, Counts, Delivery, DeliveryId, Exchange, Listening,
+    LoadedInventory, PlayerClaim, RequestId, TokenStatus, Waiting,
 };
 
 /// The most events that are queued for a slow reader.
@@ -36,25 +36,9 @@ pub enum Event {
     /// An accepted callback names a player of this account.
     Player(AccountId, PlayerClaim),
     /// A callback made this program check a payment.
-    Checked {
-        /// Which account.
-        account: AccountId,
-        /// The payment.
-        id: PaymentId,
-        /// The answer.
-        result: Result<Payment, Problem>,
-        /// What is expected of the payment.
-        expected: Option<Expectation>,
-    },
+    Checked(CheckedPayment),
     /// A callback made this program look up a player.
-    PlayerItems {
-        /// Which account.
-        account: AccountId,
-        /// The player.
-        player: PlayerId,
-        /// The answer.
-        result: Result<Inventory, Problem>,
-    },
+    PlayerItems(LoadedInventory),
     /// Events were dropped because the reader was slow. The ledger has all of them.
     Missed,
     /// Something works less well than it should. Inert.
@@ -84,10 +68,9 @@ enum Subject<'a> {
 impl Event {
     fn subject(&self) -> Option<Subject<'_>> {
         Some(match self {
-            Self::Exchange(_)
-            | Self::Checked { .. }
-            | Self::PlayerItems { .. }
-            | Self::Player(..) => return None,
+            Self::Exchange(_) | Self::Checked(_) | Self::PlayerItems(_) | Self::Player(..) => {
+                return None;
+            }
             Self::Waiting(request, _) => Subject::Request(*request),
             Self::Budget(account, gauge) => Subject::Budget(account, gauge.counts),
             Self::Token(account, _) => Subject::Token(account),
@@ -105,10 +88,7 @@ impl Event {
         let is_row = |event: &Self| {
             matches!(
                 event,
-                Self::Exchange(_)
-                    | Self::Checked { .. }
-                    | Self::PlayerItems { .. }
-                    | Self::Player(..)
+                Self::Exchange(_) | Self::Checked(_) | Self::PlayerItems(_) | Self::Player(..)
             )
         };
         // What is not a row exists once per subject, so it cannot fill the queue.
@@ -265,6 +245,7 @@ impl Drop for EventReceiver {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::{PlayerId, Problem};
 
     fn warning(about: &str, text: &str) -> Event {
         Event::Warning {
@@ -274,7 +255,7 @@ mod tests {
     }
 
     fn asked(number: usize) -> Event {
-        Event::PlayerItems {
+        Event::PlayerItems(LoadedInventory {
             account: AccountId::new(format!("a{number}")).unwrap(),
             player: PlayerId(1),
             result: Err(Problem::new(
@@ -282,7 +263,7 @@ mod tests {
                 "no such player",
                 "",
             )),
-        }
+        })
     }
 
     #[tokio::test]

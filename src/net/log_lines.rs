@@ -5,7 +5,9 @@ use std::time::Duration;
 use tracing::{info, warn};
 
 use super::{ClockWarning, Event};
-use crate::domain::{AccountId, Exchange, Listening, Outcome, TokenStatus, Waiting};
+use crate::domain::{
+    AccountId, CheckedPayment, Exchange, Listening, LoadedInventory, Outcome, TokenStatus, Waiting,
+};
 
 /// Shorter waits are not logged.
 const WAIT_MIN: Duration = Duration::from_secs(1);
@@ -19,16 +21,16 @@ pub(super) fn log(event: &Event) {
         Event::Listening(Listening::Down { address, why, .. }) => {
             warn!(address, why, "callbacks cannot be received");
         }
-        Event::Checked {
+        Event::Checked(CheckedPayment {
             account,
             result: Err(problem),
             ..
-        }
-        | Event::PlayerItems {
+        })
+        | Event::PlayerItems(LoadedInventory {
             account,
             result: Err(problem),
             ..
-        } => {
+        }) => {
             let (account, kind) = (account.as_str(), problem.kind.as_str());
             warn!(
                 account,
@@ -46,8 +48,8 @@ pub(super) fn log(event: &Event) {
         | Event::Delivery(_)
         | Event::Listening(Listening::Off | Listening::Up { .. })
         | Event::Player(..)
-        | Event::Checked { .. }
-        | Event::PlayerItems { .. } => {}
+        | Event::Checked(_)
+        | Event::PlayerItems(_) => {}
     }
 }
 

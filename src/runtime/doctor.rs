@@ -33,7 +33,7 @@ pub(super) async fn diagnose(deck: Arc<Deck>, request: RequestId, messages: mpsc
         loop {
             let finding = found.recv().await;
             let ended = finding.is_none();
-            let _ = messages.send(Msg::Diagnosed { request, finding }).await;
+            let _ = messages.send(Msg::Diagnosed(request, finding)).await;
             if ended {
                 return;
             }

@@ -26,13 +26,13 @@ pub fn perform(
             let deliveries = deck.deliveries(before, search, limit).await;
             let _ = messages.send(Msg::Deliveries(deliveries)).await;
         }),
-        Effect::FindDelivery { request, delivery } => tasks.start(async move {
+        Effect::FindDelivery(request, delivery) => tasks.start(async move {
             let result = deck.find_delivery(delivery).await;
-            let _ = messages.send(Msg::DeliveryFound { request, result }).await;
+            let _ = messages.send(Msg::DeliveryFound(request, result)).await;
         }),
-        Effect::OpenDelivery { request, delivery } => tasks.start(async move {
+        Effect::OpenDelivery(request, delivery) => tasks.start(async move {
             let result = deck.received(delivery).await;
-            let _ = messages.send(Msg::Received { request, result }).await;
+            let _ = messages.send(Msg::Received(request, result)).await;
         }),
         Effect::Replay {
             request,
@@ -40,19 +40,15 @@ pub fn perform(
             to,
         } => tasks.start(async move {
             let result = deck.replay(delivery, &to).await.map(drop);
-            let _ = messages.send(Msg::Replayed { request, result }).await;
+            let _ = messages.send(Msg::Replayed(request, result)).await;
         }),
-        Effect::Retry { request, delivery } => tasks.start(async move {
+        Effect::Retry(request, delivery) => tasks.start(async move {
             let result = deck.retry(delivery).await.map(drop);
-            let _ = messages.send(Msg::Retried { request, result }).await;
+            let _ = messages.send(Msg::Retried(request, result)).await;
         }),
-        Effect::LoadHistory {
-            request,
-            account,
-            payment,
-        } => tasks.start(async move {
+        Effect::LoadHistory(request, account, payment) => tasks.start(async move {
             let result = deck.timeline(&account, &payment).await;
-            let _ = messages.send(Msg::Timeline { request, result }).await;
+            let _ = messages.send(Msg::Timeline(request, result)).await;
         }),
         other => return Some(other),
     }

@@ -10,32 +10,14 @@ use crate::tui::msg::{Level, Notice};
 pub fn message_of(event: Event) -> Msg {
     match event {
         Event::Exchange(exchange) => Msg::Exchange(exchange),
-        Event::Waiting(request, waiting) => Msg::Waiting { request, waiting },
-        Event::Token(account, status) => Msg::Token { account, status },
-        Event::Budget(account, gauge) => Msg::Budget { account, gauge },
+        Event::Waiting(request, waiting) => Msg::Waiting(request, waiting),
+        Event::Token(account, status) => Msg::Token(account, status),
+        Event::Budget(account, gauge) => Msg::Budget(account, gauge),
         Event::Delivery(delivery) => Msg::Delivery(delivery),
         Event::Listening(listening) => Msg::Listening(listening),
-        Event::Player(account, claim) => Msg::Player { account, claim },
-        Event::Checked {
-            account,
-            id,
-            result,
-            expected,
-        } => Msg::Checked {
-            account,
-            id,
-            result,
-            expected,
-        },
-        Event::PlayerItems {
-            account,
-            player,
-            result,
-        } => Msg::PlayerItems {
-            account,
-            player,
-            result,
-        },
+        Event::Player(account, claim) => Msg::Player(account, claim),
+        Event::Checked(checked) => Msg::Checked(checked),
+        Event::PlayerItems(loaded) => Msg::PlayerItems(loaded),
         Event::Missed => Msg::Notice(Notice {
             level: Level::Info,
             about: "events missed".into(),

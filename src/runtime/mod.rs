@@ -304,11 +304,7 @@ impl Console {
     }
 
     fn update(&mut self, message: Msg, effects: &mut Vec<Effect>) {
-        if let Msg::Managed {
-            result: Ok(changed),
-            ..
-        } = &message
-        {
+        if let Msg::Managed(_, Ok(changed)) = &message {
             self.source.changed_here(changed.account());
         }
         effects.extend(tui::update(&mut self.model, self.clock.now(), message));
@@ -348,10 +344,9 @@ impl Console {
                     Effect::SwitchProfile(name) => {
                         self.switch(&name, effects)?;
                     }
-                    Effect::Manage {
-                        request,
-                        change: Change::Add(new),
-                    } if self.running.profile.built_in => self.add_first(request, *new),
+                    Effect::Manage(request, Change::Add(new)) if self.running.profile.built_in => {
+                        self.add_first(request, *new);
+                    }
                     effect => self.running.perform(effect),
                 }
             }

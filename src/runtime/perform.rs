@@ -27,18 +27,18 @@ pub fn perform(effect: Effect, deck: &Arc<Deck>, tasks: &mut Tasks, messages: &m
         Effect::Cancel(request) => tasks.cancel(request),
         Effect::Watch(new) => tasks.start_sequential(async move {
             let result = watch(&deck, &new).await;
-            let _ = messages.send(Msg::Watched { new, result }).await;
+            let _ = messages.send(Msg::Watched(new, result)).await;
         }),
-        Effect::Expect { new, shown } => tasks.start_sequential(async move {
+        Effect::Expect(new, shown) => tasks.start_sequential(async move {
             let result = expect(&deck, &new, Replaced::Shown(shown)).await;
-            let _ = messages.send(Msg::Watched { new, result }).await;
+            let _ = messages.send(Msg::Watched(new, result)).await;
         }),
         Effect::Unwatch(key) => tasks.start_sequential(async move {
             let removed = deck.unwatch(&key.0, &key.1).await;
             report_failure(removed, &deck, &messages).await;
             let _ = messages.send(Msg::Unwatched(key)).await;
         }),
-        Effect::Note { of, text } => tasks.start_sequential(async move {
+        Effect::Note(of, text) => tasks.start_sequential(async move {
             let (account, id) = of;
             let noted = deck.note(&account, &id, text.clone()).await;
             let done = noted.map(|()| format!("note saved: {id}"));
@@ -74,42 +74,39 @@ pub fn perform(effect: Effect, deck: &Arc<Deck>, tasks: &mut Tasks, messages: &m
         Effect::Simulate(command) => tasks.start(async move {
             let result = deck.simulate(&command);
             let _ = messages.send(Msg::Simulator(deck.simulator_parts())).await;
-            let _ = messages.send(Msg::Simulated { command, result }).await;
+            let _ = messages.send(Msg::Simulated(command, result)).await;
         }),
         Effect::LiftHolds(account) => tasks.start(async move {
             deck.lift_holds(&account).await;
         }),
         Effect::LookAtBudgets => tasks.start(async move {
             for (account, gauge) in deck.gauges().await {
-                let _ = messages.send(Msg::Budget { account, gauge }).await;
+                let _ = messages.send(Msg::Budget(account, gauge)).await;
             }
         }),
         Effect::Diagnose(request) => {
-            let ended = Msg::Diagnosed {
-                request,
-                finding: None,
-            };
+            let ended = Msg::Diagnosed(request, None);
             let checks = doctor::diagnose(deck, request, messages.clone());
             tasks.start_request(request, checks, async move {
                 let _ = messages.send(ended).await;
             });
         }
-        Effect::OpenExchange { request, exchange } => tasks.start(async move {
+        Effect::OpenExchange(request, exchange) => tasks.start(async move {
             let result = open(&deck, exchange).await;
-            let _ = messages.send(Msg::Opened { request, result }).await;
+            let _ = messages.send(Msg::Opened(request, result)).await;
         }),
         // Handled above.
         Effect::Ask { .. }
-        | Effect::Explore { .. }
-        | Effect::RefreshToken { .. }
-        | Effect::TokenToCopy { .. }
-        | Effect::Manage { .. }
+        | Effect::Explore(..)
+        | Effect::RefreshToken(..)
+        | Effect::TokenToCopy(..)
+        | Effect::Manage(..)
         | Effect::LoadDeliveries { .. }
-        | Effect::FindDelivery { .. }
-        | Effect::OpenDelivery { .. }
+        | Effect::FindDelivery(..)
+        | Effect::OpenDelivery(..)
         | Effect::Replay { .. }
-        | Effect::Retry { .. }
-        | Effect::LoadHistory { .. }
+        | Effect::Retry(..)
+        | Effect::LoadHistory(..)
         // Handled by the main loop.
         | Effect::Copy { .. }
         | Effect::Bell

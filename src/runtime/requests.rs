@@ -30,59 +30,43 @@ pub fn perform(
             op,
             background,
         } => {
-            let crashed = Msg::Answered {
-                request,
-                result: op.failed(crash(&account)),
-            };
+            let crashed = Msg::Answered(request, op.failed(crash(&account)));
             let how = RequestOptions {
                 background,
                 ..foreground(request)
             };
             let ask = async move {
                 let result = deck.query(&account, op, how).await;
-                Msg::Answered { request, result }
+                Msg::Answered(request, result)
             };
             starter.answering(request, ask, crashed);
         }
-        Effect::Explore {
-            request,
-            account,
-            call,
-        } => {
-            let crashed = Msg::Explored {
-                request,
-                result: Err(crash(&account)),
-            };
+        Effect::Explore(request, account, call) => {
+            let crashed = Msg::Explored(request, Err(crash(&account)));
             let explore = async move {
                 let result = deck.explore(&account, &call, foreground(request)).await;
-                Msg::Explored { request, result }
+                Msg::Explored(request, result)
             };
             starter.answering(request, explore, crashed);
         }
-        Effect::RefreshToken { request, account } => {
-            let crashed = Msg::Refreshed {
-                request,
-                result: Err(crash(&account)),
-            };
+        Effect::RefreshToken(request, account) => {
+            let crashed = Msg::Refreshed(request, Err(crash(&account)));
             let refresh = async move {
                 let result = deck.fetch_token(&account, foreground(request)).await;
                 let result = result.map(drop);
-                Msg::Refreshed { request, result }
+                Msg::Refreshed(request, result)
             };
             starter.answering(request, refresh, crashed);
         }
-        Effect::TokenToCopy { request, account } => {
-            let crashed = Msg::TokenToCopy {
-                request,
-                result: Err(crash(&account)),
-            };
+        Effect::TokenToCopy(request, account) => {
+            let crashed = Msg::TokenToCopy(request, Err(crash(&account)));
             let obtain = async move {
                 let result = deck.token(&account, foreground(request)).await;
-                Msg::TokenToCopy { request, result }
+                Msg::TokenToCopy(request, result)
             };
             starter.answering(request, obtain, crashed);
         }
-        Effect::Manage { request, change } => starter.manage(request, change, deck),
+        Effect::Manage(request, change) => starter.manage(request, change, deck),
         other => return Some(other),
     }
     None
@@ -104,7 +88,7 @@ pub async fn crashed_change(request: RequestId, messages: mpsc::Sender<Msg>) {
         "an internal error in tilldeck ended this change",
         "check the config file before you try again",
     ));
-    let _ = messages.send(Msg::Managed { request, result }).await;
+    let _ = messages.send(Msg::Managed(request, result)).await;
 }
 
 /// The problem of a task that panicked.
@@ -132,14 +116,14 @@ impl Starter<'_> {
                 Ok(proved) => {
                     let saving = tokio::spawn(async move {
                         let result = deck.save(proved).await;
-                        let _ = reporter.send(Msg::Managed { request, result }).await;
+                        let _ = reporter.send(Msg::Managed(request, result)).await;
                     });
                     let _ = saving.await;
                     return;
                 }
                 Err(problem) => Err(problem),
             };
-            let _ = reporter.send(Msg::Managed { request, result }).await;
+            let _ = reporter.send(Msg::Managed(request, result)).await;
         };
         self.tasks
             .start_request(request, change, crashed_change(request, messages));

@@ -214,7 +214,7 @@ impl Opening {
         let follow = follow_ledger(deck.ledger().clone(), messages.clone());
         // Before any request, so that later gauges are newer.
         for (account, gauge) in deck.gauges().await {
-            let _ = messages.send(Msg::Budget { account, gauge }).await;
+            let _ = messages.send(Msg::Budget(account, gauge)).await;
         }
         let parts = deck.simulator_parts();
         let _ = opened.send(deck.clone()).await;
@@ -228,7 +228,7 @@ impl Opening {
             };
             let mut known = deck.tokens().into_iter();
             if let Some((account, status)) = known.find(|(id, _)| *id == account.id) {
-                room.send(Msg::Token { account, status });
+                room.send(Msg::Token(account, status));
             }
         }
         let watchlist = follow_watchlist(deck.clone(), list, messages.clone());
@@ -330,7 +330,7 @@ async fn follow_others(deck: Arc<Deck>, mut follower: Follower, messages: mpsc::
             return;
         }
         for (account, gauge) in deck.gauges().await {
-            let _ = messages.send(Msg::Budget { account, gauge }).await;
+            let _ = messages.send(Msg::Budget(account, gauge)).await;
         }
     }
 }

@@ -155,7 +155,7 @@ impl UpdateContext<'_> {
     }
 
     /// Opens a window over everything else.
-    pub fn open(&mut self, window: impl Component) {
+    pub fn open(&mut self, window: impl AnyComponent) {
         self.console.push(Command::Open(Box::new(window)));
     }
 
@@ -232,39 +232,55 @@ impl<'a> Event<'a> {
     /// The account that was removed.
     pub fn removed(self) -> Option<&'a AccountId> {
         match self {
-            Self::Message(
-                Msg::Managed {
-                    result: Ok(Changed::Removed { account, .. }),
-                    ..
-                },
-                _,
-            ) => Some(account),
+            Self::Message(Msg::Managed(_, Ok(Changed::Removed { account, .. })), _) => {
+                Some(account)
+            }
             _ => None,
         }
     }
 }
 
-/// A pane or a window.
-pub trait Component: Clone + fmt::Debug + Send + 'static {
+/// A pane or a window. The console holds any of them as a [`DynComponent`].
+pub trait Component: Any + fmt::Debug + Send {
     /// What its keys do.
-    type Action: Keys;
+    type Action: Keys
+    where
+        Self: Sized;
 
     /// The innermost scope whose keys work now.
-    fn scope(&self) -> &'static Scope;
+    fn scope(&self) -> &'static Scope
+    where
+        Self: Sized,
+    {
+        Self::Action::SCOPE
+    }
 
     /// Whether an action is available now. Footer and palette omit the others; the key itself says why not.
-    fn can(&self, action: Self::Action, ctx: ViewContext<'_>) -> bool;
+    fn can(&self, _action: Self::Action, _ctx: ViewContext<'_>) -> bool
+    where
+        Self: Sized,
+    {
+        true
+    }
 
     /// Does it. Where it cannot and does nothing, the console says [`Component::why_not`].
-    fn act(&mut self, action: Self::Action, ctx: &mut UpdateContext<'_>);
+    fn act(&mut self, action: Self::Action, ctx: &mut UpdateContext<'_>)
+    where
+        Self: Sized;
 
     /// Why an action is not available, as in "cannot copy the payment id: nothing is selected".
-    fn why_not(&self, _action: Self::Action) -> &'static str {
+    fn why_not(&self, _action: Self::Action) -> &'static str
+    where
+        Self: Sized,
+    {
         "nothing is selected"
     }
 
     /// The footer's word for an action, where it depends on the selection.
-    fn word(&self, _action: Self::Action, _ctx: ViewContext<'_>) -> Option<&'static str> {
+    fn word(&self, _action: Self::Action, _ctx: ViewContext<'_>) -> Option<&'static str>
+    where
+        Self: Sized,
+    {
         None
     }
 
@@ -419,47 +435,17 @@ pub trait Component: Clone + fmt::Debug + Send + 'static {
 }
 
 /// A [`Component`] with its actions as the key table names them, so that the console can hold any.
-pub trait AnyComponent: Any + fmt::Debug + Send {
+pub trait AnyComponent: Component {
     fn boxed(&self) -> Box<DynComponent>;
     /// The path of its type.
     #[cfg(test)]
     fn kind(&self) -> &'static str;
+    fn scope_any(&self) -> &'static Scope;
     /// `None`: the action is another component's.
     fn can_any(&self, action: Action, ctx: ViewContext<'_>) -> Option<bool>;
-    /// Returns whether the action is this component's.
-    fn act_any(&mut self, action: Action, ctx: &mut UpdateContext<'_>) -> bool;
+    fn act_any(&mut self, action: Action, ctx: &mut UpdateContext<'_>);
     fn why_not_any(&self, action: Action) -> &'static str;
     fn word_any(&self, action: Action, ctx: ViewContext<'_>) -> Option<&'static str>;
-    fn command(&self, ctx: ViewContext<'_>) -> Option<String>;
-    fn selected_name(&self, store: &Store) -> Option<String>;
-    fn select_name(&mut self, name: &str, store: &mut Store) -> bool;
-    fn order(&self) -> Option<String>;
-    fn set_order(&mut self, name: &str);
-    fn filter(&mut self) -> Option<&mut Filter>;
-    fn widths(&mut self) -> Option<&mut Widths>;
-    fn pick_column(&mut self, column: &'static str, ctx: &mut UpdateContext<'_>);
-    fn step(&mut self, step: Step, ctx: &mut UpdateContext<'_>);
-    fn key(&mut self, key: &KeyEvent, ctx: &mut UpdateContext<'_>) -> bool;
-    fn paste(&mut self, text: &str, ctx: &mut UpdateContext<'_>) -> Paste;
-    fn point(&mut self, at: Position, is_click: bool, ctx: &mut UpdateContext<'_>);
-    fn pick(&mut self, row: usize, ctx: &mut UpdateContext<'_>);
-    fn scroll_to(&mut self, row: usize, ctx: &mut UpdateContext<'_>);
-    fn on_event(&mut self, event: Event<'_>, ctx: &mut UpdateContext<'_>);
-    fn on_intent(&mut self, intent: Intent, ctx: &mut UpdateContext<'_>);
-    fn fit(&mut self, ctx: &mut UpdateContext<'_>);
-    fn close(&mut self, ctx: &mut UpdateContext<'_>) -> bool;
-    fn keep_filter(&mut self, ctx: &mut UpdateContext<'_>);
-    fn cancel(&mut self, ctx: &mut UpdateContext<'_>) -> bool;
-    fn back(&mut self, ctx: &mut UpdateContext<'_>) -> bool;
-    fn is_changed(&self) -> bool;
-    fn request(&self) -> Option<RequestId>;
-    fn due(&self) -> Option<Duration>;
-    fn next_wake(&self, ctx: ViewContext<'_>) -> Option<Duration>;
-    fn detail_rows(&self, ctx: ViewContext<'_>, columns: u16) -> u16;
-    fn draws_frames(&self) -> bool;
-    fn note(&self, ctx: ViewContext<'_>, room: u16) -> Option<(String, Tone)>;
-    fn view(&self, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) -> Option<Position>;
-    fn scope(&self) -> &'static Scope;
 }
 
 /// A component of any kind, for the console.
@@ -471,7 +457,7 @@ impl Clone for Box<DynComponent> {
     }
 }
 
-impl<C: Component> AnyComponent for C {
+impl<C: Component + Clone> AnyComponent for C {
     fn boxed(&self) -> Box<DynComponent> {
         Box::new(self.clone())
     }
@@ -481,16 +467,18 @@ impl<C: Component> AnyComponent for C {
         std::any::type_name::<C>()
     }
 
+    fn scope_any(&self) -> &'static Scope {
+        self.scope()
+    }
+
     fn can_any(&self, action: Action, ctx: ViewContext<'_>) -> Option<bool> {
         C::Action::of(action).map(|action| self.can(action, ctx))
     }
 
-    fn act_any(&mut self, action: Action, ctx: &mut UpdateContext<'_>) -> bool {
-        let action = C::Action::of(action);
-        if let Some(action) = action {
+    fn act_any(&mut self, action: Action, ctx: &mut UpdateContext<'_>) {
+        if let Some(action) = C::Action::of(action) {
             self.act(action, ctx);
         }
-        action.is_some()
     }
 
     fn why_not_any(&self, action: Action) -> &'static str {
@@ -499,125 +487,5 @@ impl<C: Component> AnyComponent for C {
 
     fn word_any(&self, action: Action, ctx: ViewContext<'_>) -> Option<&'static str> {
         self.word(C::Action::of(action)?, ctx)
-    }
-
-    fn command(&self, ctx: ViewContext<'_>) -> Option<String> {
-        Component::command(self, ctx)
-    }
-
-    fn selected_name(&self, store: &Store) -> Option<String> {
-        Component::selected_name(self, store)
-    }
-
-    fn select_name(&mut self, name: &str, store: &mut Store) -> bool {
-        Component::select_name(self, name, store)
-    }
-
-    fn order(&self) -> Option<String> {
-        Component::order(self)
-    }
-
-    fn set_order(&mut self, name: &str) {
-        Component::set_order(self, name);
-    }
-
-    fn filter(&mut self) -> Option<&mut Filter> {
-        Component::filter(self)
-    }
-
-    fn widths(&mut self) -> Option<&mut Widths> {
-        Component::widths(self)
-    }
-
-    fn pick_column(&mut self, column: &'static str, ctx: &mut UpdateContext<'_>) {
-        Component::pick_column(self, column, ctx);
-    }
-
-    fn step(&mut self, step: Step, ctx: &mut UpdateContext<'_>) {
-        Component::step(self, step, ctx);
-    }
-
-    fn key(&mut self, key: &KeyEvent, ctx: &mut UpdateContext<'_>) -> bool {
-        Component::key(self, key, ctx)
-    }
-
-    fn paste(&mut self, text: &str, ctx: &mut UpdateContext<'_>) -> Paste {
-        Component::paste(self, text, ctx)
-    }
-
-    fn point(&mut self, at: Position, is_click: bool, ctx: &mut UpdateContext<'_>) {
-        Component::point(self, at, is_click, ctx);
-    }
-
-    fn pick(&mut self, row: usize, ctx: &mut UpdateContext<'_>) {
-        Component::pick(self, row, ctx);
-    }
-
-    fn scroll_to(&mut self, row: usize, ctx: &mut UpdateContext<'_>) {
-        Component::scroll_to(self, row, ctx);
-    }
-
-    fn on_event(&mut self, event: Event<'_>, ctx: &mut UpdateContext<'_>) {
-        Component::on_event(self, event, ctx);
-    }
-
-    fn on_intent(&mut self, intent: Intent, ctx: &mut UpdateContext<'_>) {
-        Component::on_intent(self, intent, ctx);
-    }
-
-    fn fit(&mut self, ctx: &mut UpdateContext<'_>) {
-        Component::fit(self, ctx);
-    }
-
-    fn close(&mut self, ctx: &mut UpdateContext<'_>) -> bool {
-        Component::close(self, ctx)
-    }
-
-    fn keep_filter(&mut self, ctx: &mut UpdateContext<'_>) {
-        Component::keep_filter(self, ctx);
-    }
-
-    fn cancel(&mut self, ctx: &mut UpdateContext<'_>) -> bool {
-        Component::cancel(self, ctx)
-    }
-
-    fn back(&mut self, ctx: &mut UpdateContext<'_>) -> bool {
-        Component::back(self, ctx)
-    }
-
-    fn is_changed(&self) -> bool {
-        Component::is_changed(self)
-    }
-
-    fn request(&self) -> Option<RequestId> {
-        Component::request(self)
-    }
-
-    fn due(&self) -> Option<Duration> {
-        Component::due(self)
-    }
-
-    fn next_wake(&self, ctx: ViewContext<'_>) -> Option<Duration> {
-        Component::next_wake(self, ctx)
-    }
-
-    fn detail_rows(&self, ctx: ViewContext<'_>, columns: u16) -> u16 {
-        Component::detail_rows(self, ctx, columns)
-    }
-
-    fn draws_frames(&self) -> bool {
-        Component::draws_frames(self)
-    }
-
-    fn note(&self, ctx: ViewContext<'_>, room: u16) -> Option<(String, Tone)> {
-        Component::note(self, ctx, room)
-    }
-
-    fn view(&self, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) -> Option<Position> {
-        Component::view(self, ctx, area, buf)
-    }
-
-    fn scope(&self) -> &'static Scope {
-        Component::scope(self)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::any::Any;
 
-use super::component::{AnyComponent, Command, DynComponent};
+use super::component::{Command, Component, DynComponent};
 use super::intent::Intent;
 use super::keys::{
     Action, ColumnAction, ConsoleAction, FilterAction, Keys as _, NavAction, WindowAction,
@@ -158,7 +158,7 @@ impl Model {
         if accounts.is_empty() {
             self.store.none_can(Ability::Links);
         } else {
-            self.open(Box::new(link_form::State::new(accounts, at, may_write)));
+            self.open(Box::new(link_form::State::of(accounts, at, may_write)));
         }
     }
 
@@ -180,7 +180,7 @@ impl Model {
     fn escape(&mut self, io: &mut Io<'_>) {
         let pane = Place::Pane(self.focus);
         // Clears a filter before the notice: hidden rows matter more than a notice that was read.
-        if self.call(pane, io, AnyComponent::cancel) {
+        if self.call(pane, io, Component::cancel) {
             return;
         }
         if let Some(notice) = self.store.notices.last() {
@@ -188,7 +188,7 @@ impl Model {
             self.store.dismiss(&about);
             return;
         }
-        if !self.call(pane, io, AnyComponent::back) {
+        if !self.call(pane, io, Component::back) {
             self.zoom = ZoomMode::All;
         }
     }

@@ -8,12 +8,12 @@ use crate::domain::{
 
 use super::msg::{NewWatch, WatchKey};
 
-/// One thing to do.
+/// One thing to do. A number is chosen by the console, and never used twice.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
     /// Send a request for an account; [`super::Msg::Answered`] has the response under the same number.
     Ask {
-        /// Chosen by the console, never used twice.
+        /// The number.
         request: RequestId,
         /// The account whose credentials sign the request.
         account: AccountId,
@@ -23,28 +23,11 @@ pub enum Effect {
         background: bool,
     },
     /// Send a call of the explorer; [`super::Msg::Explored`] has its result.
-    Explore {
-        /// Chosen by the console, never used twice.
-        request: RequestId,
-        /// The account whose credentials sign the call.
-        account: AccountId,
-        /// The call, as the operator wrote it.
-        call: RawCall,
-    },
+    Explore(RequestId, AccountId, RawCall),
     /// Renew the access token now; [`super::Msg::Refreshed`] has the result under the same number.
-    RefreshToken {
-        /// Chosen by the console, never used twice.
-        request: RequestId,
-        /// The account of the token.
-        account: AccountId,
-    },
+    RefreshToken(RequestId, AccountId),
     /// Get a valid access token for the clipboard; [`super::Msg::TokenToCopy`] has it.
-    TokenToCopy {
-        /// Chosen by the console, never used twice.
-        request: RequestId,
-        /// The account of the token.
-        account: AccountId,
-    },
+    TokenToCopy(RequestId, AccountId),
     /// Cancel a request. No message follows. A request that was sent may still take effect.
     Cancel(RequestId),
     /// Add a payment to the watch list, and set its expected amount unless it has one; [`super::Msg::Watched`] has the
@@ -52,12 +35,7 @@ pub enum Effect {
     Watch(NewWatch),
     /// Replace the expected amount of a payment, if it still is the one that the operator saw; [`super::Msg::Watched`]
     /// has the result.
-    Expect {
-        /// The new expected amount.
-        new: NewWatch,
-        /// The expected amount that the operator saw.
-        shown: Expected,
-    },
+    Expect(NewWatch, Expected),
     /// Mark an alert as handled, or remove the mark.
     MarkHandled {
         /// The alert's stable name.
@@ -65,13 +43,8 @@ pub enum Effect {
         /// Whether it is handled.
         handled: bool,
     },
-    /// Save a note on a payment.
-    Note {
-        /// The payment.
-        of: WatchKey,
-        /// The text, as [`crate::domain::Note::typed`] accepts it.
-        text: String,
-    },
+    /// Save a note on a payment, as [`crate::domain::Note::typed`] accepts it.
+    Note(WatchKey, String),
     /// Remove a payment from the watch list.
     Unwatch(WatchKey),
     /// Load exchanges older than `before`, newest first; [`super::Msg::Log`] has them.
@@ -84,12 +57,7 @@ pub enum Effect {
         limit: usize,
     },
     /// Load one exchange with its bodies; [`super::Msg::Opened`] has it.
-    OpenExchange {
-        /// Chosen by the console, never used twice.
-        request: RequestId,
-        /// Its id.
-        exchange: ExchangeId,
-    },
+    OpenExchange(RequestId, ExchangeId),
     /// Load callbacks older than `before`, newest first; [`super::Msg::Deliveries`] has them.
     LoadDeliveries {
         /// `None` starts with the newest.
@@ -100,22 +68,12 @@ pub enum Effect {
         limit: usize,
     },
     /// Load one callback from the ledger; [`super::Msg::DeliveryFound`] has it.
-    FindDelivery {
-        /// Chosen by the console, never used twice.
-        request: RequestId,
-        /// The callback's id.
-        delivery: DeliveryId,
-    },
+    FindDelivery(RequestId, DeliveryId),
     /// Load the received bytes of a callback; [`super::Msg::Received`] has them.
-    OpenDelivery {
-        /// Chosen by the console, never used twice.
-        request: RequestId,
-        /// The callback's id.
-        delivery: DeliveryId,
-    },
+    OpenDelivery(RequestId, DeliveryId),
     /// Forward a callback again; [`super::Msg::Replayed`] reports whether it is queued.
     Replay {
-        /// Chosen by the console, never used twice.
+        /// The number.
         request: RequestId,
         /// The callback's id.
         delivery: DeliveryId,
@@ -123,21 +81,9 @@ pub enum Effect {
         to: String,
     },
     /// Retry the failed jobs of a callback; [`super::Msg::Retried`] reports whether they are queued.
-    Retry {
-        /// Chosen by the console, never used twice.
-        request: RequestId,
-        /// The callback's id.
-        delivery: DeliveryId,
-    },
+    Retry(RequestId, DeliveryId),
     /// Load the timeline of a payment; [`super::Msg::Timeline`] has it.
-    LoadHistory {
-        /// Chosen by the console, never used twice.
-        request: RequestId,
-        /// The payment's account.
-        account: AccountId,
-        /// The payment's id.
-        payment: PaymentId,
-    },
+    LoadHistory(RequestId, AccountId, PaymentId),
     /// Copy a text to the terminal's clipboard.
     Copy {
         /// The text. It may contain a payment token.
@@ -150,12 +96,7 @@ pub enum Effect {
     /// Send a command to the embedded simulator.
     Simulate(simulate::Command),
     /// Change the profile's accounts; [`super::Msg::Managed`] has the result under the same number.
-    Manage {
-        /// Chosen by the console, never used twice.
-        request: RequestId,
-        /// The change.
-        change: Change,
-    },
+    Manage(RequestId, Change),
     /// Save the theme in the config file, so that the next start has it.
     SaveTheme(ThemeChoice),
     /// Lift the holds of an account after a 429, although its provider asked to wait longer.

@@ -13,14 +13,14 @@ impl Store {
         match msg {
             Msg::Ready(ready) => self.ready(ready, now),
             Msg::NotReady(problem) => self.phase = Phase::Failed(problem.clone()),
-            Msg::Waiting { request, waiting } => self.waits(*request, waiting.clone()),
-            Msg::Token { account, status } => {
+            Msg::Waiting(request, waiting) => self.waits(*request, waiting.clone()),
+            Msg::Token(account, status) => {
                 if let Some(known) = self.known_mut(account) {
                     known.token = Some(status.clone());
                 }
             }
             Msg::Exchange(_) => self.traffic.sent(now),
-            Msg::Budget { account, gauge } => {
+            Msg::Budget(account, gauge) => {
                 if let Some(known) = self.known_mut(account) {
                     known.on_budget(gauge.clone(), now);
                 }
@@ -30,7 +30,7 @@ impl Store {
             Msg::Done(Ok(text)) => self.flash(Level::Info, text.clone()),
             Msg::Done(Err(problem)) => self.flash(Level::Error, problem.describe()),
             Msg::Simulator(parts) => self.parts.clone_from(parts),
-            Msg::Simulated { command, result } => match result {
+            Msg::Simulated(command, result) => match result {
                 Ok(text) => {
                     self.flash(Level::Info, text.clone());
                     self.simulated(command, now);
@@ -39,7 +39,7 @@ impl Store {
             },
             Msg::Watchlist { .. } => self.is_unread = false,
             Msg::Listening(listening) => self.on_listening(listening.clone(), now),
-            Msg::Player { account, claim } => {
+            Msg::Player(account, claim) => {
                 if let Some(token) = claim.token.clone()
                     && self.known(account).is_some()
                 {
@@ -52,26 +52,26 @@ impl Store {
             | Msg::Mouse(_)
             | Msg::Resized { .. }
             | Msg::Woke
-            | Msg::Answered { .. }
-            | Msg::Explored { .. }
-            | Msg::Refreshed { .. }
-            | Msg::TokenToCopy { .. }
+            | Msg::Answered(..)
+            | Msg::Explored(..)
+            | Msg::Refreshed(..)
+            | Msg::TokenToCopy(..)
             | Msg::Shared { .. }
             | Msg::Log(_)
             | Msg::Delivery(_)
             | Msg::Deliveries(_)
-            | Msg::Checked { .. }
-            | Msg::PlayerItems { .. }
-            | Msg::DeliveryFound { .. }
-            | Msg::Received { .. }
-            | Msg::Replayed { .. }
-            | Msg::Retried { .. }
-            | Msg::Timeline { .. }
-            | Msg::Opened { .. }
-            | Msg::Diagnosed { .. }
+            | Msg::Checked(_)
+            | Msg::PlayerItems(_)
+            | Msg::DeliveryFound(..)
+            | Msg::Received(..)
+            | Msg::Replayed(..)
+            | Msg::Retried(..)
+            | Msg::Timeline(..)
+            | Msg::Opened(..)
+            | Msg::Diagnosed(..)
             | Msg::Unwatched(_)
-            | Msg::Watched { .. }
-            | Msg::Managed { .. }
+            | Msg::Watched(..)
+            | Msg::Managed(..)
             | Msg::Background(_) => {}
         }
     }
@@ -154,12 +154,12 @@ impl Store {
     pub fn is_news(&self, msg: &Msg, now: Now) -> bool {
         match msg {
             // While the profile opens, the panes are empty; a frame now would delay the first one with data.
-            Msg::Budget { .. } | Msg::Token { .. } | Msg::Listening(_)
+            Msg::Budget(..) | Msg::Token(..) | Msg::Listening(_)
                 if self.phase == Phase::Opening =>
             {
                 false
             }
-            Msg::Budget { account, gauge } => {
+            Msg::Budget(account, gauge) => {
                 let known = self.known(account);
                 known.is_some_and(|known| known.budgets(now).all(|shown| shown != *gauge))
             }

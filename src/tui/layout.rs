@@ -16,12 +16,10 @@ const CALLBACKS_FROM: u16 = 20;
 /// From this size of the body on, Callbacks is as wide as Requests: its rows have more to show than the small panes.
 const LARGE: (u16, u16) = (160, 48);
 
-/// The areas of a screen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Arrangement {
     /// The area of the error line.
     TooSmall(Rect),
-    /// The areas of the console.
     Console(Areas),
 }
 
@@ -51,7 +49,6 @@ pub enum ZoomMode {
     Zoomed,
 }
 
-/// The input of the layout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LayoutInput {
     pub focus: Pane,

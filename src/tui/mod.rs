@@ -1,13 +1,15 @@
-//! The console: `Model`, `update` and `view`, all pure. This file only routes: to the top window, else to the focused
+//! The console: `Model`, `update` and `view`, all pure. This file only routes keys: to the top window, else to the focused
 //! pane, else to the console itself.
 
 mod ages;
 mod alerts;
+mod background;
 mod chosen;
 mod chrome;
 mod component;
 mod console;
 mod deliveries;
+mod draw;
 mod due;
 pub mod effect;
 mod events;
@@ -27,6 +29,7 @@ mod plain;
 mod pointer;
 mod recording;
 mod reopening;
+mod responses;
 mod rows;
 mod screen_state;
 pub mod setup;
@@ -45,13 +48,12 @@ mod tests;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use ratatui::Frame;
-use ratatui::buffer::Buffer;
 use ratatui::crossterm::event::{KeyEvent, KeyEventKind};
-use ratatui::layout::{Margin, Position, Rect};
+use ratatui::layout::{Margin, Rect};
 
-use crate::domain::{Now, Problem, RequestId, ThemeChoice};
+use crate::domain::{Now, ThemeChoice};
 
+pub use draw::view;
 pub use effect::Effect;
 pub use layout::SMALLEST;
 pub use msg::Msg;
@@ -60,8 +62,8 @@ pub use screen_state::ScreenState;
 pub use setup::{OpenTarget, ProfileEntry, Recording, Setting, Setup, SetupError, UiOptions};
 pub use table::{KeyRow, key_rows};
 
-use component::{AnyComponent, Command, DynComponent, Event, UpdateContext, ViewContext};
-use hits::{Hits, Target};
+use component::{Command, Component, DynComponent, UpdateContext, ViewContext};
+use hits::Target;
 use keys::{
     Action, ColumnAction, ConsoleAction, FilterAction, Keymap, Keys as _, NavAction, Scope,
     WindowAction,
@@ -73,9 +75,9 @@ use overlays::timeline;
 use pane::{GoTo, Pane};
 use panes::{Panes, explorer};
 use screen_state::Awaited;
-use store::{InFlight, Phase, Purpose, Store};
+use store::{Phase, Store};
 use theme::Theme;
-use widgets::boxes::Framed;
+use widgets::boxes::padded;
 use widgets::input::Paste;
 
 /// The complete state of the console.
@@ -115,10 +117,6 @@ pub struct Model {
     target: Option<OpenTarget>,
 }
 
-/// How long the terminal may take to report its background. Nothing waits for it, so slow lines get some time; a later
-/// answer would change the colours while the operator reads.
-const BACKGROUND_WITHIN: Duration = Duration::from_secs(2);
-
 /// The component that gets a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
@@ -126,7 +124,6 @@ enum Place {
     /// The window at this place of the stack.
     Window(usize),
 }
-
 impl Model {
     /// The console before its first message.
     ///
@@ -197,7 +194,7 @@ impl Model {
         let ctx = self.ctx(now, false);
         let panes = Pane::ALL.into_iter().map(|pane| self.panes.get(pane));
         let windows = self.overlays.iter().map(AsRef::as_ref);
-        let sends = panes.chain(windows).filter_map(DynComponent::due);
+        let sends = panes.chain(windows).filter_map(Component::due);
         let due = self.store.poll_due().into_iter().chain(sends);
         let due = due.filter(|_| self.store.is_ready());
         let due = due.map(|due| due.saturating_sub(now.mono));
@@ -374,86 +371,12 @@ impl Model {
         }
     }
 
-    /// Passes a message to every component, the windows from the top down.
-    fn publish(&mut self, event: Event<'_>, io: &mut Io<'_>) {
-        for at in (0..self.overlays.len()).rev() {
-            // A window above may have closed this one.
-            if at < self.overlays.len() {
-                self.call(Place::Window(at), io, |it, ctx| it.on_event(event, ctx));
-            }
-        }
-        for pane in Pane::ALL {
-            self.call(Place::Pane(pane), io, |it, ctx| it.on_event(event, ctx));
-        }
-    }
-
-    fn on_message(&mut self, msg: &Msg, io: &mut Io<'_>) {
-        self.store.apply(msg, io.now);
-        if matches!(msg, Msg::NotReady(_)) {
-            // What they wait for never comes.
-            self.overlays.clear();
-        }
-        let (request, failure) = match msg {
-            Msg::Answered { request, result } => (*request, result.problem()),
-            Msg::Explored { request, result } => (*request, result.as_ref().err()),
-            Msg::Refreshed { request, result } => (*request, result.as_ref().err()),
-            Msg::TokenToCopy { request, result } => (*request, result.as_ref().err()),
-            Msg::Managed { request, result } => (*request, result.as_ref().err()),
-            Msg::Replayed { request, result } | Msg::Retried { request, result } => {
-                self.report_unless_shown(*request, result.as_ref().err());
-                self.publish(Event::Message(msg, None), io);
-                return;
-            }
-            _ => {
-                self.publish(Event::Message(msg, None), io);
-                return;
-            }
-        };
-        let asked = self.store.answered(request);
-        // The response to a cancelled request may still arrive. A change of the accounts that was cancelled too late is
-        // done, and must be shown.
-        let is_done = matches!(msg, Msg::Managed { result: Ok(_), .. });
-        if asked.is_none() && !is_done {
-            return;
-        }
-        let purpose = asked.as_ref().map(|asked| &asked.purpose);
-        if matches!(purpose, Some(Purpose::Manage | Purpose::Authenticate(_))) {
-            self.report_unless_shown(request, failure);
-        }
-        self.publish(Event::Message(msg, asked.as_ref()), io);
-    }
-
-    /// Shows a failure, unless a window waits for it.
-    fn report_unless_shown(&mut self, request: RequestId, failure: Option<&Problem>) {
-        let mut windows = self.overlays.iter();
-        let is_shown = windows.any(|window| window.request() == Some(request));
-        if let Some(problem) = failure.filter(|_| !is_shown) {
-            self.store.flash(Level::Error, problem.describe());
-        }
-    }
-
-    /// Cancels a request of the console.
-    fn cancel(&mut self, request: RequestId, io: &mut Io<'_>) {
-        let Some(asked) = self.store.in_flight_for(request).cloned() else {
-            return;
-        };
-        let waited = self.store.waiting.contains_key(&request);
-        self.store.cancel(request, io.out);
-        self.store.flash(Level::Info, cancelled(&asked, waited));
-        let event = Event::Cancelled {
-            request,
-            asked: &asked,
-            waited,
-        };
-        self.publish(event, io);
-    }
-
     /// The innermost scope whose keys work now.
     fn scope(&self) -> &'static Scope {
         if self.can_only_be_left() {
             return self.focus.scope();
         }
-        self.component(self.top()).scope()
+        self.component(self.top()).scope_any()
     }
 
     /// Nothing is on screen to work with: only the keys to quit are active, or those to open another profile.
@@ -492,7 +415,7 @@ impl Model {
         } else if WindowAction::of(action).is_some() {
             self.close(top, io);
         } else if FilterAction::of(action).is_some() {
-            self.call(top, io, AnyComponent::keep_filter);
+            self.call(top, io, Component::keep_filter);
         } else if let Some(action) = GoTo::of(action) {
             self.focus = action.pane();
         } else if let Some(action) = ConsoleAction::of(action) {
@@ -514,7 +437,7 @@ impl Model {
     }
 
     fn close(&mut self, place: Place, io: &mut Io<'_>) {
-        let closes = self.call(place, io, AnyComponent::close);
+        let closes = self.call(place, io, Component::close);
         if let Place::Window(at) = place
             && closes
         {
@@ -553,46 +476,6 @@ impl Model {
         }
     }
 
-    /// Asks once for the background, where the theme depends on it.
-    fn ask_background(&mut self, io: &mut Io<'_>) {
-        let depends = match self.options.theme {
-            ThemeChoice::Auto | ThemeChoice::Dark | ThemeChoice::Light => self.options.color,
-            ThemeChoice::HighContrast | ThemeChoice::Mono => false,
-        };
-        if depends && self.background_until.is_none() {
-            self.background_until = Some(io.now.mono + BACKGROUND_WITHIN);
-            io.out.push(Effect::AskBackground);
-        }
-    }
-
-    fn on_background(&mut self, theme: ThemeChoice, now: Now) {
-        let until = self.background_until.unwrap_or_default();
-        if now.mono <= until {
-            self.background = theme;
-            self.background_until = Some(Duration::ZERO);
-            self.renew_theme();
-        }
-    }
-
-    fn set_theme(&mut self, choice: ThemeChoice, io: &mut Io<'_>) {
-        self.options.theme = choice;
-        self.ask_background(io);
-        self.renew_theme();
-    }
-
-    fn renew_theme(&mut self) {
-        let theme = match self.options.theme {
-            ThemeChoice::Auto => self.background,
-            chosen => chosen,
-        };
-        self.theme = Theme::new(&UiOptions {
-            theme,
-            ..self.options.clone()
-        });
-        self.theme.fit(theme, self.background);
-        self.dirty = true;
-    }
-
     fn on_paste(&mut self, text: &str, io: &mut Io<'_>) {
         let top = self.top();
         self.dirty = true;
@@ -621,10 +504,10 @@ impl Model {
     fn fit(&mut self, io: &mut Io<'_>) {
         self.store.poll(io.now, io.out);
         for pane in Pane::ALL {
-            self.call(Place::Pane(pane), io, AnyComponent::fit);
+            self.call(Place::Pane(pane), io, Component::fit);
         }
         for at in 0..self.overlays.len() {
-            self.call(Place::Window(at), io, AnyComponent::fit);
+            self.call(Place::Window(at), io, Component::fit);
         }
     }
 }
@@ -633,31 +516,6 @@ impl Model {
 struct Io<'a> {
     now: Now,
     out: &'a mut Vec<Effect>,
-}
-
-/// The notice about a cancelled request.
-fn cancelled(asked: &InFlight, waited: bool) -> String {
-    let account = &asked.account;
-    match &asked.purpose {
-        Purpose::Verify => format!("cancelled the verification of {account}"),
-        Purpose::Check(id) => format!("cancelled the check of {id}"),
-        Purpose::Quote => "cancelled the price estimate".to_owned(),
-        Purpose::Link(link) => format!("cancelled the payment link for {}", link.id),
-        Purpose::Manage => format!("cancelled the change of account {account}"),
-        Purpose::Explore if asked.writes && !waited => {
-            "cancelled the call after sending; it may still have taken effect".to_owned()
-        }
-        Purpose::Explore => "cancelled the call".to_owned(),
-        // The renewal is shared: other requests of the account may wait for it.
-        Purpose::RefreshToken => {
-            format!("no longer waits for the token of {account}; its renewal continues")
-        }
-        Purpose::CopyToken => format!("cancelled: the token of {account} was not copied"),
-        Purpose::Authenticate(player) => {
-            format!("cancelled the authentication of player {player}")
-        }
-        Purpose::Items(player) => format!("cancelled the inventory of player {player}"),
-    }
 }
 
 /// Applies one message to the model and returns the effects to carry out.
@@ -710,114 +568,4 @@ pub fn update(model: &mut Model, now: Now, msg: Msg) -> Vec<Effect> {
         model.store.look_at_budgets(now, io.out);
     }
     out
-}
-
-/// Draws the console at any size, even if the size changed since the last update.
-pub fn view(model: &Model, now: Now, frame: &mut Frame) {
-    let screen = frame.area();
-    let cursor = draw(model, now, None, frame.buffer_mut());
-    if let Some(at) = cursor.filter(|at| screen.contains(*at)) {
-        frame.set_cursor_position(at);
-    }
-}
-
-/// Draws the console and notes what can be clicked; returns the cursor.
-fn draw(model: &Model, now: Now, hits: Option<&Hits>, buf: &mut Buffer) -> Option<Position> {
-    let screen = buf.area;
-    let ctx = ViewContext {
-        hits,
-        ..model.ctx(now, false)
-    };
-    let areas = match model.arranged(screen) {
-        Arrangement::TooSmall(area) => {
-            chrome::draw_too_small(ctx, area, buf);
-            model.theme.finish(buf);
-            return None;
-        }
-        Arrangement::Console(areas) => areas,
-    };
-    chrome::draw_header(ctx, areas.header, buf);
-    let mut cursor = None;
-    if let Phase::Failed(problem) = &model.store.phase {
-        chrome::draw_failed(problem, ctx, areas.body, buf);
-    } else {
-        if !areas.tabs.is_empty() {
-            let tabs = chrome::Tabs {
-                panes: &model.tabs(),
-                focus: model.focus,
-            };
-            tabs.draw(ctx, areas.tabs, buf);
-        }
-        for pane in Pane::ALL {
-            cursor = cursor.or(draw_pane(model, pane, areas.pane(pane), ctx, buf));
-        }
-        chrome::draw_notice(ctx, areas.notice, buf);
-    }
-    if let Some(top) = model.overlays.last() {
-        if let Some(hits) = hits {
-            hits.clear();
-        }
-        buf.set_style(areas.tabs, model.theme.behind_window());
-        buf.set_style(areas.body, model.theme.behind_window());
-        let over = Rect {
-            height: screen.height - 1,
-            ..screen
-        };
-        cursor = top.view(ctx, over, buf);
-    }
-    // A notice about a key pressed in a window must not hide behind the window.
-    if model.store.flash.is_some() {
-        chrome::draw_notice(ctx, areas.notice, buf);
-    }
-    chrome::draw_footer(model, ctx, areas.footer, buf);
-    model.theme.finish(buf);
-    cursor
-}
-
-fn draw_pane(
-    model: &Model,
-    pane: Pane,
-    area: Rect,
-    ctx: ViewContext<'_>,
-    buf: &mut Buffer,
-) -> Option<Position> {
-    if area.is_empty() {
-        return None;
-    }
-    let focused = model.focus == pane;
-    let ctx = ViewContext { focused, ..ctx };
-    let component = model.panes.get(pane);
-    if component.draws_frames() {
-        return component.view(ctx, area, buf);
-    }
-    let title = pane.title();
-    let room = area.width.saturating_sub(widgets::text::width(&title) + 9);
-    // A short note replaces the hidden Callbacks pane.
-    let has_callbacks = model.store.recording.is_none();
-    let hides = has_callbacks && pane == Pane::Requests && !model.shows(Pane::Callbacks);
-    let brief = || hides.then(|| panes::callbacks::listener::brief(ctx));
-    let note = component.note(ctx, room).or_else(brief);
-    let inner = Framed {
-        theme: &model.theme,
-        focused,
-        live: model.store.is_live(),
-        title: &title,
-        note: note.as_ref().map(|(text, tone)| (text.as_str(), *tone)),
-    }
-    .draw(area, buf);
-    component.view(ctx, padded(inner), buf)
-}
-
-/// The inside of a frame, with padding if there is room.
-fn padded(inner: Rect) -> Rect {
-    let (left, both) = match inner.width {
-        0..26 => (0, 0),
-        26..60 => (1, 1),
-        _ => (1, 2),
-    };
-    Rect {
-        x: inner.x + left,
-        width: inner.width - both,
-        ..inner
-    }
 }

@@ -8,13 +8,13 @@ use ratatui::crossterm::event::{KeyEvent, MouseEvent};
 use crate::domain::manage::Changed;
 use crate::domain::search::Found;
 use crate::domain::{
-    AccountId, Answer, BudgetGauge, CredentialStatus, Delivery, Exchange, Expectation, Expected,
-    ExpectedBy, Explored, Finding, Handled, Inventory, Listening, Observation, Payment, PaymentId,
-    PlayerClaim, PlayerId, Problem, Received, RequestId, Secret, ThemeChoice, Timeline,
-    TokenStatus, Waiting, WallTime, Watch, Watchlist, simulate,
+    AccountId, Answer, BudgetGauge, CheckedPayment, CredentialStatus, Delivery, Exchange,
+    Expectation, Expected, ExpectedBy, Explored, Finding, Handled, Listening, LoadedInventory,
+    Observation, PaymentId, PlayerClaim, Problem, Received, RequestId, Secret, ThemeChoice,
+    Timeline, TokenStatus, Waiting, WallTime, Watch, Watchlist, simulate,
 };
 
-/// One event.
+/// One event. A number is the one in the effect that it answers.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Msg {
     /// A key was pressed or repeated.
@@ -39,27 +39,12 @@ pub enum Msg {
     /// The runtime failed to start; the console shows why and can only quit.
     NotReady(Problem),
     /// The response to [`super::Effect::Ask`]. A cancelled request sends none.
-    Answered {
-        /// The number given in the effect.
-        request: RequestId,
-        /// The response.
-        result: Answer,
-    },
+    Answered(RequestId, Answer),
     /// The result of [`super::Effect::Explore`]. A cancelled call sends none.
-    Explored {
-        /// The number given in the effect.
-        request: RequestId,
-        /// The response with any status, or the problem if there is none.
-        result: Result<Explored, Problem>,
-    },
+    Explored(RequestId, Result<Explored, Problem>),
     /// A request of this process waits: for a slot of the rate limit, for another request with the same key, or for its
     /// retry. `None` once it continues.
-    Waiting {
-        /// The waiting request.
-        request: RequestId,
-        /// The request and the cause of its wait.
-        waiting: Option<Waiting>,
-    },
+    Waiting(RequestId, Option<Waiting>),
     /// One attempt of a request ended and is in the log.
     Exchange(Arc<Exchange>),
     /// Other programs that share the ledger have saved these, oldest first. Some of this program can be among them.
@@ -70,33 +55,13 @@ pub enum Msg {
         observations: Vec<(AccountId, Observation)>,
     },
     /// A rate limit changed.
-    Budget {
-        /// The account of the rate limit.
-        account: AccountId,
-        /// Its state now.
-        gauge: BudgetGauge,
-    },
+    Budget(AccountId, BudgetGauge),
     /// An account's access token or its state changed.
-    Token {
-        /// The account of the token.
-        account: AccountId,
-        /// The state of the token.
-        status: TokenStatus,
-    },
+    Token(AccountId, TokenStatus),
     /// The result of [`super::Effect::RefreshToken`]; [`Msg::Token`] has the token's state.
-    Refreshed {
-        /// The number given in the effect.
-        request: RequestId,
-        /// Why there is no new token.
-        result: Result<(), Problem>,
-    },
+    Refreshed(RequestId, Result<(), Problem>),
     /// The token of [`super::Effect::TokenToCopy`]. The console copies it and does not store it.
-    TokenToCopy {
-        /// The number given in the effect.
-        request: RequestId,
-        /// The token.
-        result: Result<Secret, Problem>,
-    },
+    TokenToCopy(RequestId, Result<Secret, Problem>),
     /// The result of [`super::Effect::LoadLog`].
     Log(Result<Found<Exchange>, Problem>),
     /// A new callback, or the new state of its jobs; it replaces the earlier one of the same number.
@@ -106,81 +71,25 @@ pub enum Msg {
     /// The state of the callback listener.
     Listening(Listening),
     /// An accepted callback names a player.
-    Player {
-        /// The player's game.
-        account: AccountId,
-        /// Name and token.
-        claim: PlayerClaim,
-    },
+    Player(AccountId, PlayerClaim),
     /// The result of a check that a callback caused.
-    Checked {
-        /// The account of the payment.
-        account: AccountId,
-        /// The payment.
-        id: PaymentId,
-        /// The response.
-        result: Result<Payment, Problem>,
-        /// The expected amount of the payment.
-        expected: Option<Expectation>,
-    },
+    Checked(CheckedPayment),
     /// The inventory of a player, which a callback caused to load.
-    PlayerItems {
-        /// The player's game.
-        account: AccountId,
-        /// The player.
-        player: PlayerId,
-        /// The response.
-        result: Result<Inventory, Problem>,
-    },
+    PlayerItems(LoadedInventory),
     /// The callback of [`super::Effect::FindDelivery`].
-    DeliveryFound {
-        /// The number given in the effect.
-        request: RequestId,
-        /// The callback.
-        result: Result<Arc<Delivery>, Problem>,
-    },
+    DeliveryFound(RequestId, Result<Arc<Delivery>, Problem>),
     /// The received bytes of a callback, for [`super::Effect::OpenDelivery`].
-    Received {
-        /// The number given in the effect.
-        request: RequestId,
-        /// The bytes, redacted.
-        result: Result<Received, Problem>,
-    },
+    Received(RequestId, Result<Received, Problem>),
     /// Whether [`super::Effect::Replay`] queued the callback; [`Msg::Delivery`] has the final result.
-    Replayed {
-        /// The number given in the effect.
-        request: RequestId,
-        /// Why it is not queued.
-        result: Result<(), Problem>,
-    },
+    Replayed(RequestId, Result<(), Problem>),
     /// The same for [`super::Effect::Retry`].
-    Retried {
-        /// The number given in the effect.
-        request: RequestId,
-        /// Why it is not queued.
-        result: Result<(), Problem>,
-    },
+    Retried(RequestId, Result<(), Problem>),
     /// The timeline of [`super::Effect::LoadHistory`].
-    Timeline {
-        /// The number given in the effect.
-        request: RequestId,
-        /// The timeline.
-        result: Result<Timeline, Problem>,
-    },
+    Timeline(RequestId, Result<Timeline, Problem>),
     /// The exchange of [`super::Effect::OpenExchange`].
-    Opened {
-        /// The number given in the effect.
-        request: RequestId,
-        /// The exchange with its bodies.
-        result: Result<Arc<Exchange>, Problem>,
-    },
+    Opened(RequestId, Result<Arc<Exchange>, Problem>),
     /// A finding of [`super::Effect::Diagnose`].
-    Diagnosed {
-        /// The number given in the effect.
-        request: RequestId,
-        /// What a check has seen; `None` when all checks have ended.
-        finding: Option<Finding>,
-    },
+    Diagnosed(RequestId, Option<Finding>),
     /// A notice to the operator that no request caused: "the ledger cannot be written".
     Notice(Notice),
     /// The state of the config file, after a change of it.
@@ -190,12 +99,7 @@ pub enum Msg {
     /// The simulator's current settings and events of each provider.
     Simulator(Vec<simulate::Part>),
     /// The result of [`super::Effect::Simulate`].
-    Simulated {
-        /// The command.
-        command: simulate::Command,
-        /// The result, as a sentence.
-        result: Result<String, Problem>,
-    },
+    Simulated(simulate::Command, Result<String, Problem>),
     /// The current watch list, after a change by any process.
     Watchlist {
         /// The whole list.
@@ -206,19 +110,9 @@ pub enum Msg {
     /// [`super::Effect::Unwatch`] ended; the stored list shows whether it worked.
     Unwatched(WatchKey),
     /// The result of [`super::Effect::Watch`] or [`super::Effect::Expect`].
-    Watched {
-        /// The payment to watch.
-        new: NewWatch,
-        /// The expected amount that stays, if it is another one.
-        result: Result<Option<Expectation>, Problem>,
-    },
+    Watched(NewWatch, Result<Option<Expectation>, Problem>),
     /// The result of [`super::Effect::Manage`]. A change that was cancelled too late still sends its result.
-    Managed {
-        /// The number given in the effect.
-        request: RequestId,
-        /// The change.
-        result: Result<Changed, Problem>,
-    },
+    Managed(RequestId, Result<Changed, Problem>),
 }
 
 impl Msg {

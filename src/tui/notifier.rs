@@ -16,7 +16,6 @@ const COMES_BACK: Duration = Duration::from_mins(10);
 /// The most characters of a notification; desktops show less.
 const TEXT_MAX: usize = 200;
 
-/// What the operator was notified of.
 #[derive(Debug, Clone, Default)]
 pub struct Notifier {
     /// Since when each alert is gone, by its key; `None` while it is there.

@@ -7,7 +7,6 @@ use crate::domain::inert;
 /// footer and its help.
 macro_rules! panes {
     ($($Pane:ident $name:literal [$key:literal] $short:literal $help:literal;)*) => {
-        /// A pane of the console.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub enum Pane { $($Pane),* }
 

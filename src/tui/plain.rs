@@ -93,10 +93,7 @@ impl Plain {
         match &msg {
             Msg::Exchange(exchange) => self.on_exchange(exchange),
             Msg::Delivery(delivery) => self.on_delivery(delivery, now),
-            Msg::Waiting {
-                waiting: Some(waiting),
-                ..
-            } if self.detail == Detail::All => {
+            Msg::Waiting(_, Some(waiting)) if self.detail == Detail::All => {
                 let what = words::request(&waiting.method, &waiting.path, &waiting.about);
                 let text = format!("{what} waits: {}", waiting.describe());
                 self.about(&waiting.account, &text);

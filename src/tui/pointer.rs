@@ -7,12 +7,13 @@ use ratatui::buffer::{Buffer, Cell};
 use ratatui::crossterm::event::{MouseEvent, MouseEventKind};
 use ratatui::layout::Position;
 
+use super::draw::draw;
 use super::hits::{Hit, Hits, Target};
 use super::keys::{ColumnAction, WindowAction};
 use super::msg::Level;
 use super::pane::Pane;
 use super::widgets::list::Step;
-use super::{Io, Model, Place, draw};
+use super::{Io, Model, Place};
 use crate::domain::Now;
 
 /// Rows the wheel moves at once.

@@ -1,4 +1,8 @@
-//! The last known state of each account, its age, and the requests in progress. Knows nothing about the screen.
+//! The last known state of accounts, payments, requests and callbacks, and the notices. Knows nothing about the screen.
+
+mod account;
+mod polls;
+mod requests;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -6,12 +10,12 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
-use crate::domain::manage::{Change, ProviderSetup};
+use crate::domain::manage::ProviderSetup;
 use crate::domain::simulate::{Fault, Part};
 use crate::domain::{
-    Ability, Account, AccountId, BudgetGauge, Counts, CredentialStatus, Delivery, Documented,
-    Exchange, ExchangeId, Handled, LinkRequest, Listening, Now, Op, PaymentId, PlayerId, Problem,
-    ProviderId, RawCall, RequestId, Secret, Subject, TokenStatus, Waiting, WallTime, catalogue,
+    Ability, Account, AccountId, CredentialStatus, Delivery, Documented, Exchange, ExchangeId,
+    Handled, Listening, Now, PaymentId, PlayerId, Problem, ProviderId, RawCall, RequestId, Secret,
+    Subject, Waiting, WallTime, catalogue,
 };
 
 use super::Effect;
@@ -24,16 +28,9 @@ use super::traffic::Traffic;
 use super::watched::Watched;
 use super::widgets::text::contains;
 
-/// How long a live account stays armed.
-pub const ARMED_FOR: Duration = Duration::from_mins(10);
-/// The maximum age of a rate limit's state while it is on screen and in use.
-const BUDGETS_EVERY: Duration = Duration::from_secs(2);
-/// The pace of automatic checks, and how many may run ahead of it: a long list must leave most of the rate limit to
-/// the operator and to callbacks.
-const POLL_EVERY: Duration = Duration::from_millis(200);
-const POLL_BURST: u32 = 20;
-/// The most background checks of one account at the same time.
-const POLLS_MAX: usize = 8;
+pub use account::AccountState;
+pub use requests::{InFlight, Purpose};
+
 /// The most notices; a new one replaces the oldest.
 const NOTICES_MAX: usize = 20;
 
@@ -54,63 +51,6 @@ pub enum Phase {
     Failed(Problem),
 }
 
-/// One account and its last known state.
-#[derive(Debug, Clone, PartialEq)]
-pub struct AccountState {
-    pub account: Account,
-    pub status: CredentialStatus,
-    /// When verifying began to fail in the same way.
-    pub failing_since: Option<WallTime>,
-    pub verifying: Option<RequestId>,
-    /// The state of its access token, if its requests need one.
-    pub token: Option<TokenStatus>,
-    /// Each rate limit, and when its state arrived.
-    budgets: Vec<(BudgetGauge, Duration)>,
-    /// The rate limits that are nearly used, and since when.
-    nearly_used: BTreeMap<Counts, WallTime>,
-    /// Since when it has no valid token, because none could be fetched.
-    pub token_failing_since: Option<WallTime>,
-    armed_until: Option<Duration>,
-}
-
-/// The purpose of a request, which receives its response.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Purpose {
-    Verify,
-    Check(PaymentId),
-    Quote,
-    Link(LinkRequest),
-    Manage,
-    Explore,
-    RefreshToken,
-    CopyToken,
-    /// Authenticates a player.
-    Authenticate(PlayerId),
-    /// Loads the inventory of a player.
-    Items(PlayerId),
-}
-
-impl From<&Op> for Purpose {
-    fn from(op: &Op) -> Self {
-        match op {
-            Op::Verify => Self::Verify,
-            Op::CheckPayment(id) => Self::Check(id.clone()),
-            Op::Estimate(_) => Self::Quote,
-            Op::PaymentLink(link) => Self::Link(link.clone()),
-            Op::AuthenticatePlayer(claim) => Self::Authenticate(claim.player),
-            Op::PlayerItems(player) => Self::Items(*player),
-        }
-    }
-}
-
-/// One request in progress.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct InFlight {
-    pub account: AccountId,
-    pub purpose: Purpose,
-    pub writes: bool,
-}
-
 /// A short notice about a key's result; the next key dismisses it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Flash {
@@ -121,11 +61,9 @@ pub struct Flash {
 /// The state of accounts, payments and requests, without the panes' own state.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Store {
-    /// The profile's name.
     pub profile: String,
     /// Every profile that can be opened.
     pub profiles: Vec<ProfileEntry>,
-    /// The recording that is shown, if it is one.
     pub recording: Option<Recording>,
     /// The providers to add accounts for.
     pub setups: Vec<ProviderSetup>,
@@ -144,11 +82,8 @@ pub struct Store {
     pub accounts: Vec<AccountState>,
     /// Newest first.
     pub payments: Vec<Watched>,
-    /// The payment that is selected in its pane.
     pub selected_payment: Option<WatchKey>,
-    /// The loaded requests.
     pub exchanges: Rows<Exchange>,
-    /// The loaded callbacks.
     pub deliveries: Rows<Delivery>,
     /// The callbacks that wait for an answer.
     pub due: Vec<Due>,
@@ -158,7 +93,6 @@ pub struct Store {
     player_tokens: BTreeMap<(AccountId, PlayerId), Secret>,
     pub simulator: Option<String>,
     pub fault: Fault,
-    /// The state of the callback listener.
     pub listening: Listening,
     /// The simulator's settings and events of each provider.
     pub parts: Vec<Part>,
@@ -179,7 +113,6 @@ pub struct Store {
     /// The automatic checks so far fill their pace until then.
     polled_until: Duration,
 }
-
 impl Store {
     pub fn new(setup: &Setup) -> Self {
         let accounts = setup.accounts.iter().cloned();
@@ -226,10 +159,9 @@ impl Store {
         for known in &mut self.accounts {
             let old = before.known(known.id());
             if let Some(old) = old.filter(|old| unchanged.contains(old.id())) {
-                *known = AccountState {
-                    account: known.account.clone(),
-                    ..old.clone()
-                };
+                let account = known.account.clone();
+                known.clone_from(old);
+                known.account = account;
             }
         }
         let is_unchanged = |account: &AccountId| unchanged.contains(account);
@@ -249,16 +181,10 @@ impl Store {
         self
     }
 
-    /// Every request in progress.
-    pub fn requests(&self) -> impl Iterator<Item = RequestId> {
-        self.in_flight.keys().copied()
-    }
-
     pub fn is_ready(&self) -> bool {
         self.phase == Phase::Ready
     }
 
-    /// The documented calls of a provider.
     pub fn catalogue(&self, provider: ProviderId) -> &'static [Documented] {
         let mut all = self.catalogues.iter();
         all.find(|(id, _)| *id == provider)
@@ -287,22 +213,23 @@ impl Store {
     }
 
     pub fn known(&self, account: &AccountId) -> Option<&AccountState> {
-        self.accounts
-            .iter()
-            .find(|known| known.account.id == *account)
+        self.accounts.iter().find(|known| known.id() == account)
     }
 
     pub fn known_mut(&mut self, account: &AccountId) -> Option<&mut AccountState> {
-        self.accounts
-            .iter_mut()
-            .find(|known| known.account.id == *account)
+        let mut all = self.accounts.iter_mut();
+        all.find(|known| known.id() == account)
     }
 
     /// Whether an account of the profile moves real money.
     pub fn is_live(&self) -> bool {
-        self.accounts
-            .iter()
-            .any(|known| known.account.environment.is_live())
+        self.accounts.iter().any(AccountState::is_live)
+    }
+
+    /// Whether the profile has an account of this name that moves real money.
+    pub fn is_live_account(&self, account: &str) -> bool {
+        let mut live = self.accounts.iter().filter(|known| known.is_live());
+        live.any(|known| known.id().as_str() == account)
     }
 
     pub fn payment_mut(&mut self, account: &AccountId, id: &PaymentId) -> Option<&mut Watched> {
@@ -316,7 +243,6 @@ impl Store {
         all.any(|w| w.watch.account == *account && w.watch.id == *id)
     }
 
-    /// The exchange with this id, if it is loaded.
     pub fn exchange(&self, id: ExchangeId) -> Option<&Arc<Exchange>> {
         self.exchanges.known(id)
     }
@@ -347,7 +273,6 @@ impl Store {
             .cloned()
     }
 
-    /// The token of a player from a callback.
     pub fn player_token(&self, account: &AccountId, player: PlayerId) -> Option<Secret> {
         self.player_tokens.get(&(account.clone(), player)).cloned()
     }
@@ -391,71 +316,16 @@ impl Store {
         self.flash(Level::Warning, text);
     }
 
-    /// Sends a request and returns its number.
-    pub fn ask(
-        &mut self,
-        account: AccountId,
-        op: Op,
-        background: bool,
-        out: &mut Vec<Effect>,
-    ) -> RequestId {
-        let request = self.began(InFlight {
-            account: account.clone(),
-            purpose: Purpose::from(&op),
-            writes: op.writes(),
-        });
-        out.push(Effect::Ask {
-            request,
-            account,
-            op,
-            background,
-        });
-        request
-    }
-
-    /// A new number, for a request to the ledger.
-    pub fn number(&mut self) -> RequestId {
-        self.last_request += 1;
-        RequestId(self.last_request)
-    }
-
-    fn began(&mut self, asked: InFlight) -> RequestId {
-        let request = self.number();
-        self.in_flight.insert(request, asked);
-        request
-    }
-
-    /// Sends a change of the accounts.
-    pub fn manage(
-        &mut self,
-        account: AccountId,
-        change: Change,
-        out: &mut Vec<Effect>,
-    ) -> RequestId {
-        let request = self.began(InFlight {
-            account,
-            purpose: Purpose::Manage,
-            writes: false,
-        });
-        out.push(Effect::Manage { request, change });
-        request
-    }
-
     /// Adds an account at the end, or updates the existing one.
     pub fn adopt(&mut self, account: Account, status: CredentialStatus) {
-        let at = self.accounts.iter().position(|k| *k.id() == account.id);
-        let known = AccountState {
-            status,
-            ..AccountState::new(account)
-        };
-        match at {
-            Some(at) => {
-                let old = &mut self.accounts[at];
-                old.account = known.account;
-                old.status = known.status;
-                old.token = None;
-            }
-            None => self.accounts.push(known),
+        if let Some(old) = self.known_mut(&account.id) {
+            old.account = account;
+            old.status = status;
+            old.token = None;
+        } else {
+            let mut new = AccountState::new(account);
+            new.status = status;
+            self.accounts.push(new);
         }
     }
 
@@ -476,152 +346,14 @@ impl Store {
         self.accounts.retain(|known| known.id() != account);
     }
 
-    /// Sends a call of the explorer.
-    pub fn explore(
-        &mut self,
-        account: AccountId,
-        call: RawCall,
-        writes: bool,
-        out: &mut Vec<Effect>,
-    ) -> RequestId {
-        let request = self.began(InFlight {
-            account: account.clone(),
-            purpose: Purpose::Explore,
-            writes,
-        });
-        out.push(Effect::Explore {
-            request,
-            account,
-            call,
-        });
-        request
-    }
-
-    /// Requests an account's access token: a new one, or a valid one for the clipboard. One such request at a time.
-    pub fn request_token(&mut self, account: &AccountId, purpose: &Purpose, out: &mut Vec<Effect>) {
-        if self.token_request(account).is_some() {
-            return;
-        }
-        let request = self.began(InFlight {
-            account: account.clone(),
-            purpose: purpose.clone(),
-            writes: false,
-        });
-        let account = account.clone();
-        out.push(if *purpose == Purpose::CopyToken {
-            Effect::TokenToCopy { request, account }
-        } else {
-            Effect::RefreshToken { request, account }
-        });
-    }
-
-    /// The operator's request for this account's token, if it is in progress.
-    pub fn token_request(&self, account: &AccountId) -> Option<RequestId> {
-        self.in_flight.iter().find_map(|(request, asked)| {
-            let token = matches!(asked.purpose, Purpose::RefreshToken | Purpose::CopyToken);
-            (token && asked.account == *account).then_some(*request)
-        })
-    }
-
-    /// The accounts that have players.
     pub fn games(&self) -> impl Iterator<Item = &AccountState> {
-        self.accounts
-            .iter()
-            .filter(|known| known.account.can(Ability::Players))
+        let all = self.accounts.iter();
+        all.filter(|known| known.account.can(Ability::Players))
     }
 
-    /// The request of the console with this number.
-    pub fn in_flight_for(&self, request: RequestId) -> Option<&InFlight> {
-        self.in_flight.get(&request)
-    }
-
-    /// The accounts whose calls need an access token.
     pub fn token_users(&self) -> impl DoubleEndedIterator<Item = &AccountState> {
-        self.accounts
-            .iter()
-            .filter(|known| known.account.uses_access_tokens)
-    }
-
-    pub fn verify(&mut self, account: &AccountId, out: &mut Vec<Effect>) {
-        let idle = self
-            .known(account)
-            .is_some_and(|known| known.verifying.is_none());
-        if idle {
-            let request = self.ask(account.clone(), Op::Verify, false, out);
-            if let Some(known) = self.known_mut(account) {
-                known.verifying = Some(request);
-            }
-        }
-    }
-
-    /// Checks a payment, unless a check is in progress.
-    pub fn check(&mut self, at: usize, background: bool, out: &mut Vec<Effect>) {
-        let Some(watched) = self.payments.get(at).filter(|w| w.asking.is_none()) else {
-            return;
-        };
-        let watch = watched.watch.clone();
-        let op = Op::CheckPayment(watch.id);
-        let request = self.ask(watch.account, op, background, out);
-        self.payments[at].set_request(request);
-    }
-
-    /// Checks every payment that is due, a few at a time: a long list must not delay the operator's requests.
-    pub fn poll(&mut self, now: Now, out: &mut Vec<Effect>) {
-        if !self.is_ready() {
-            return;
-        }
-        let mut free = self.free_polls();
-        let places = 0..self.payments.len();
-        let due = places.filter_map(|at| Some((self.payments[at].due()?, at)));
-        let mut due: Vec<(Duration, usize)> = due.filter(|(due, _)| *due <= now.mono).collect();
-        // The longest overdue goes first, so that the end of a long list gets its turn.
-        due.sort_unstable();
-        for (due, at) in due {
-            // What the operator asks for is not slowed down.
-            if due > Duration::ZERO && self.poll_from() > now.mono {
-                break;
-            }
-            let account = &self.payments[at].watch.account;
-            if let Some(free) = free.get_mut(account).filter(|free| **free > 0) {
-                *free -= 1;
-                self.check(at, true, out);
-                self.polled_until = self.polled_until.max(now.mono) + POLL_EVERY;
-            }
-        }
-    }
-
-    /// When the next automatic check is due; `None` while the maximum number is in progress.
-    pub fn poll_due(&self) -> Option<Duration> {
-        let free = self.free_polls();
-        let may = |w: &&Watched| free.get(&w.watch.account).is_some_and(|free| *free > 0);
-        let waiting = self.payments.iter().filter(may);
-        let due = waiting.filter_map(Watched::due).min();
-        due.map(|due| match due {
-            Duration::ZERO => due,
-            due => due.max(self.poll_from()),
-        })
-    }
-
-    /// When the pace allows the next automatic check.
-    fn poll_from(&self) -> Duration {
-        self.polled_until.saturating_sub(POLL_EVERY * POLL_BURST)
-    }
-
-    /// The free background checks of each account. A slow account does not block the others.
-    fn free_polls(&self) -> BTreeMap<AccountId, usize> {
-        let mut free: BTreeMap<AccountId, usize> = BTreeMap::new();
-        for watched in &self.payments {
-            let account = &watched.watch.account;
-            if !free.contains_key(account) {
-                free.insert(account.clone(), POLLS_MAX);
-            }
-            if watched.asking.is_some()
-                && let Some(free) = free.get_mut(account)
-            {
-                *free = free.saturating_sub(1);
-            }
-        }
-        free
+        let all = self.accounts.iter();
+        all.filter(|known| known.account.uses_access_tokens)
     }
 
     /// Notes which accounts need attention since now; returns whether that changed.
@@ -642,66 +374,6 @@ impl Store {
         let accounts = accounts.filter_map(|known| known.changes_in(now));
         let due = self.due.iter().map(|due| due.until.since(now.wall));
         accounts.chain(due).min()
-    }
-
-    /// When to read the rate limits again; `None` while none is in use.
-    pub fn budgets_due(&self, now: Now) -> Option<Duration> {
-        let updated = self.accounts.iter().filter_map(|known| known.in_use(now));
-        let since = updated.min().filter(|_| self.is_ready())?;
-        Some(since.max(self.looked) + BUDGETS_EVERY)
-    }
-
-    /// Reads the rate limits when that is due. No message reports slots that become free, or requests of other
-    /// processes.
-    pub fn look_at_budgets(&mut self, now: Now, out: &mut Vec<Effect>) {
-        if self.budgets_due(now).is_some_and(|due| due <= now.mono) {
-            self.looked = now.mono;
-            out.push(Effect::LookAtBudgets);
-        }
-    }
-
-    /// Removes a request from the list; `None` if it was cancelled or never sent.
-    pub fn answered(&mut self, request: RequestId) -> Option<InFlight> {
-        self.waiting.remove(&request);
-        self.in_flight.remove(&request)
-    }
-
-    pub fn cancel(&mut self, request: RequestId, out: &mut Vec<Effect>) {
-        self.waiting.remove(&request);
-        if self.in_flight.remove(&request).is_some() {
-            out.push(Effect::Cancel(request));
-        }
-    }
-
-    pub fn waits(&mut self, request: RequestId, waiting: Option<Waiting>) {
-        match waiting {
-            Some(waiting) => self.waiting.insert(request, waiting),
-            None => self.waiting.remove(&request),
-        };
-    }
-
-    /// Whether a request that changes something waits for its response.
-    pub fn is_writing(&self) -> bool {
-        self.in_flight().any(|asked| asked.writes)
-    }
-
-    pub fn in_flight(&self) -> impl DoubleEndedIterator<Item = &InFlight> {
-        self.in_flight.values()
-    }
-
-    pub fn waiting_for(&self, request: Option<RequestId>) -> Option<&str> {
-        Some(self.wait_of(request)?.why.as_str())
-    }
-
-    /// Whether the time until a waiting request goes on is known and not over.
-    pub fn counts_down(&self, request: Option<RequestId>, now: Now) -> bool {
-        let until = self.wait_of(request).and_then(|wait| wait.until);
-        until.is_some_and(|until| until > now.mono)
-    }
-
-    /// The wait of a request, if it waits.
-    pub fn wait_of(&self, request: Option<RequestId>) -> Option<&Waiting> {
-        self.waiting.get(&request?)
     }
 
     /// Updates the credentials' status from the result of a signed request.
@@ -731,7 +403,6 @@ impl Store {
         self.raised.remove(about);
     }
 
-    /// When a notice first appeared.
     pub fn raised(&self, about: &str) -> Option<WallTime> {
         self.raised.get(about).copied()
     }
@@ -754,143 +425,6 @@ impl Store {
         });
     }
 }
-
-impl AccountState {
-    /// Sets the status of its credentials.
-    pub fn stands(&mut self, status: CredentialStatus) {
-        let same = self.status.word() == status.word();
-        if status.why().is_none() {
-            self.failing_since = None;
-        } else if !same || self.failing_since.is_none() {
-            self.failing_since = status.at();
-        }
-        self.status = status;
-    }
-
-    fn new(account: Account) -> Self {
-        Self {
-            account,
-            status: CredentialStatus::Untested,
-            failing_since: None,
-            verifying: None,
-            token: None,
-            budgets: Vec::new(),
-            nearly_used: BTreeMap::new(),
-            token_failing_since: None,
-            armed_until: None,
-        }
-    }
-
-    pub fn id(&self) -> &AccountId {
-        &self.account.id
-    }
-
-    pub fn on_budget(&mut self, gauge: BudgetGauge, now: Now) {
-        self.budgets.retain(|(old, _)| old.counts != gauge.counts);
-        self.budgets.push((gauge, now.mono));
-        self.budgets.sort_by_key(|(gauge, _)| gauge.counts);
-    }
-
-    /// Whether the last gauge says that the provider answered 429 and a hold is on.
-    pub fn is_held(&self) -> bool {
-        self.budgets.iter().any(|(gauge, _)| gauge.held.is_some())
-    }
-
-    /// The rate limits now. After a whole period without an update, all slots of one are free.
-    pub fn budgets(&self, now: Now) -> impl Iterator<Item = BudgetGauge> + '_ {
-        self.budgets.iter().map(move |(gauge, updated)| {
-            let age = now.mono.saturating_sub(*updated);
-            let left = |left: Duration| left.checked_sub(age).filter(|left| !left.is_zero());
-            let all_free = age >= gauge.period && gauge.waiting == 0;
-            let (used, own) = if all_free {
-                (0, 0)
-            } else {
-                (gauge.used, gauge.own)
-            };
-            BudgetGauge {
-                used,
-                own,
-                next_free: gauge.next_free.and_then(left),
-                held: gauge.held.and_then(left),
-                ..gauge.clone()
-            }
-        })
-    }
-
-    /// The time of the last update of a rate limit in use.
-    fn in_use(&self, now: Now) -> Option<Duration> {
-        let all = self.budgets.iter().zip(self.budgets(now));
-        let used = all.filter(|(_, g)| g.used > 0 || g.waiting > 0 || g.held.is_some());
-        used.map(|((_, updated), _)| *updated).min()
-    }
-
-    /// The time until a gauge on screen changes by itself.
-    pub fn budget_changes_in(&self, now: Now) -> Option<Duration> {
-        let changes = self.budgets.iter().filter_map(|(gauge, updated)| {
-            let age = now.mono.saturating_sub(*updated);
-            (gauge.used > 0)
-                .then(|| gauge.period.saturating_sub(age))
-                .filter(|left| !left.is_zero())
-        });
-        changes.min()
-    }
-
-    /// The rate limits that are nearly used, and since when.
-    pub fn nearly_used(&self) -> impl Iterator<Item = (&BudgetGauge, WallTime)> {
-        self.budgets.iter().filter_map(|(gauge, _)| {
-            let since = self.nearly_used.get(&gauge.counts)?;
-            Some((gauge, *since))
-        })
-    }
-
-    /// Notes what needs attention since now; returns whether that changed.
-    fn review(&mut self, now: Now) -> bool {
-        let nearly = self.budgets(now).filter(BudgetGauge::is_nearly_used);
-        let nearly = nearly.map(|gauge| {
-            let since = self.nearly_used.get(&gauge.counts);
-            (gauge.counts, since.copied().unwrap_or(now.wall))
-        });
-        let nearly_used = nearly.collect();
-        let failed = self.token.as_ref().and_then(|token| token.failed(now));
-        let failing = failed.map(|_| self.token_failing_since.unwrap_or(now.wall));
-        let before = (&self.nearly_used, self.token_failing_since);
-        let changed = before != (&nearly_used, failing);
-        self.nearly_used = nearly_used;
-        self.token_failing_since = failing;
-        changed
-    }
-
-    /// The time until [`AccountState::review`] would find a change by itself.
-    fn changes_in(&self, now: Now) -> Option<Duration> {
-        let frees = self.budget_changes_in(now);
-        let frees = frees.filter(|_| !self.nearly_used.is_empty());
-        let token = self.token.as_ref();
-        let expires = token.filter(|token| token.failure.is_some());
-        let expires = expires.and_then(|token| token.left(now));
-        frees.into_iter().chain(expires).min()
-    }
-
-    /// How long it stays armed; `None` if it is not armed.
-    pub fn armed(&self, now: Now) -> Option<Duration> {
-        self.armed_until?
-            .checked_sub(now.mono)
-            .filter(|left| !left.is_zero())
-    }
-
-    pub fn arm(&mut self, now: Now) {
-        self.armed_until = Some(now.mono + ARMED_FOR);
-    }
-
-    pub fn disarm(&mut self) {
-        self.armed_until = None;
-    }
-
-    /// Whether write requests are allowed: always, or while a live account is armed.
-    pub fn may_write(&self, now: Now) -> bool {
-        !self.account.environment.is_live() || self.armed(now).is_some()
-    }
-}
-
 /// Whether an exchange is about a payment, or has its id in the path.
 pub fn is_about(exchange: &Exchange, payment: &str) -> bool {
     // A shorter id would match by accident.

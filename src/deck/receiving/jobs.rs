@@ -17,8 +17,8 @@ use crate::domain::job::{
     ATTEMPT_MAX, AttemptOutcome, Circumstances, DAY, Disposition, JobResult, LEASE, Lease,
 };
 use crate::domain::{
-    AccountId, Delivery, DeliveryId, Inventory, Job, JobId, JobKind, Now, Problem, ProblemKind,
-    RequestId, Subject, WallTime, inert,
+    AccountId, CheckedPayment, Delivery, DeliveryId, Inventory, Job, JobId, JobKind,
+    LoadedInventory, Now, Problem, ProblemKind, RequestId, Subject, WallTime, inert,
 };
 use crate::ledger::JobFilter;
 use crate::net::{Event, RequestOptions, redact};
@@ -359,13 +359,13 @@ impl Shared {
                 let outcome = check_outcome(&result, |payment| {
                     (payment.state.as_str().to_owned(), payment.state.is_final())
                 });
-                let event = Event::Checked {
+                let event = Event::Checked(CheckedPayment {
                     id: id.clone(),
                     result,
                     // Without it the payment is shown as not compared, which is true.
                     expected: self.queries.expectation(&account, id).await.ok().flatten(),
                     account,
-                };
+                });
                 (outcome, event)
             }
             Subject::Player(player) => {
@@ -376,11 +376,11 @@ impl Shared {
                     let items = if count == 1 { "item" } else { "items" };
                     (format!("{count} {items}"), false)
                 });
-                let event = Event::PlayerItems {
+                let event = Event::PlayerItems(LoadedInventory {
                     account,
                     player: *player,
                     result,
-                };
+                });
                 (outcome, event)
             }
         };

@@ -16,8 +16,8 @@ use crate::config::{self, Environ, Locations, Vault};
 use crate::deck::{Deck, Handover, Options};
 use crate::domain::job::{LEASE, NewJob};
 use crate::domain::{
-    AccountId, Delivery, DeliveryId, Job, JobKind, JobState, Listening, PaymentId, PaymentState,
-    ProblemKind, Search, Subject, Verdict, WallTime, What,
+    AccountId, CheckedPayment, Delivery, DeliveryId, Job, JobKind, JobState, Listening, PaymentId,
+    PaymentState, ProblemKind, Search, Subject, Verdict, WallTime, What,
 };
 use crate::http_server::{Limits, Outcome, Request, Server, respond};
 use crate::ledger::{DedupKey, JobFilter, NewDelivery};
@@ -269,12 +269,12 @@ async fn a_check_is_tried_again_ever_later_survives_a_restart_and_settles_what_i
     let mut asked = None;
     let done = loop {
         match bench.event().await {
-            Event::Checked {
+            Event::Checked(CheckedPayment {
                 account,
                 id,
                 result,
                 ..
-            } => asked = Some((account, id, result)),
+            }) => asked = Some((account, id, result)),
             Event::Delivery(delivery) if delivery.jobs[0].tries == 3 => {
                 break delivery.jobs[0].clone();
             }

@@ -17,7 +17,6 @@ use super::setup::{Setting, SetupError};
 use super::widgets::list::Step;
 
 keys! {
-    /// What a key does in every window.
     WindowAction:
     OVERLAY "Windows" text [] {
         Close "close" ["esc"] "close" "close the window";
@@ -28,7 +27,6 @@ keys! {
 }
 
 keys! {
-    /// What a key does in the filter of a pane.
     FilterAction:
     FILTER "Filter" text [OVERLAY] {
         KeepFilter "keep-filter" ["enter"] "apply" "apply the filter";
@@ -49,7 +47,6 @@ keys! {
 }
 
 keys! {
-    /// What a key does to the columns of a pane's list.
     ColumnAction:
     COLUMNS "Columns" keys [] {
         Narrower "narrower" ["<"] "" "make the column narrower";
@@ -61,7 +58,6 @@ keys! {
 }
 
 keys! {
-    /// What a key does wherever no window is open.
     ConsoleAction:
     GLOBAL "Console" keys [PANES] {
         Link "link" ["L"] "link" "create a payment link";
@@ -119,7 +115,6 @@ pub struct Keymap {
     /// Every action, in the order of footer and help.
     actions: Vec<Action>,
     bound: HashMap<(&'static Scope, Chord), Action>,
-    /// The keys of each action.
     shown: HashMap<Action, Vec<Chord>>,
 }
 

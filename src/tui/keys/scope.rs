@@ -73,6 +73,8 @@ impl fmt::Debug for Action {
 
 /// The actions of one component. `keys!` implements it.
 pub trait Keys: Copy + Into<Action> + 'static {
+    /// The first scope of the declaration.
+    const SCOPE: &'static Scope;
     /// Every action, in the order of the declaration.
     const ALL: &'static [Self];
     /// The declarations, in the same order.
@@ -92,6 +94,7 @@ pub trait Keys: Copy + Into<Action> + 'static {
 pub enum NoAction {}
 
 impl Keys for NoAction {
+    const SCOPE: &'static Scope = &super::OVERLAY;
     const ALL: &'static [Self] = &[];
     const BINDINGS: &'static [Binding] = &[];
 }
@@ -123,6 +126,7 @@ macro_rules! keys {
         };)*
 
         impl $crate::tui::keys::Keys for $Action {
+            const SCOPE: &'static $crate::tui::keys::Scope = [$(&$SCOPE),*][0];
             const ALL: &'static [Self] = &[$($(Self::$variant),*),*];
             const BINDINGS: &'static [$crate::tui::keys::Binding] = &[$($($crate::tui::keys::Binding {
                 scope: &$SCOPE,

@@ -1,7 +1,7 @@
 //! The form that adds an account. Its fields depend on the chosen provider. It checks the fields only: verifying and
 //! saving happen behind the console.
 
-use super::form_window::{FormAction, FormWindow, Stage, WindowText};
+use super::form_window::{FormAction, FormState, FormWindow, Stage, WindowText};
 use crate::domain::manage::{Change, NewAccount, Proof, ProviderSetup, leaves_open};
 use crate::domain::{AccountId, Environment, Problem, ProviderId};
 use crate::tui::component::{UpdateContext, ViewContext};
@@ -9,17 +9,17 @@ use crate::tui::store::Store;
 use crate::tui::theme::Tone;
 use crate::tui::widgets::form::{Field, Form, Switch};
 
-/// The form, the providers to choose from, and the names in use.
+/// The providers to choose from, and the names in use.
 #[derive(Debug, Clone)]
-pub struct State {
-    form: Form,
-    stage: Stage,
+pub struct Addition {
     setups: Vec<ProviderSetup>,
     shown: usize,
     names_in_use: Vec<AccountId>,
     /// The profile that gets the account; `None`: one of the config file, which opens then.
     profile: Option<String>,
 }
+
+pub type State = FormState<Addition>;
 
 const PROVIDER: usize = 0;
 const ENVIRONMENT: usize = 1;
@@ -29,32 +29,31 @@ const NEEDS: usize = 3;
 const UNVERIFIED: &str = "save unverified";
 
 impl State {
-    pub fn new(store: &Store) -> Self {
+    pub fn of(store: &Store) -> Self {
         // The built-in profile's accounts stay in it.
         let own = store.accounts.iter().filter(|_| store.may_manage);
         let names_in_use = own.map(|known| known.id().clone());
-        let mut state = Self {
-            form: Form::new(Vec::new()),
-            stage: Stage::Filling,
+        let addition = Addition {
             setups: store.setups.clone(),
             shown: 0,
             names_in_use: names_in_use.collect(),
             profile: store.may_manage.then(|| store.profile.clone()),
         };
+        let mut state = Self::new(Form::new(Vec::new()), addition);
         state.form.fields = state.fields("");
         state
     }
 
     fn setup(&self) -> &ProviderSetup {
-        &self.setups[self.shown]
+        &self.data.setups[self.data.shown]
     }
 
     fn fields(&self, name: &str) -> Vec<Field> {
         let setup = self.setup();
-        let titles = self.setups.iter().map(|setup| setup.title.to_owned());
+        let titles = self.data.setups.iter().map(|setup| setup.title.to_owned());
         let environments = setup.environments.iter();
         let mut fields = vec![
-            Field::choice("provider", titles.collect(), self.shown),
+            Field::choice("provider", titles.collect(), self.data.shown),
             Field::choice(
                 "environment",
                 environments
@@ -109,7 +108,7 @@ impl State {
             name.as_ref()
                 .is_ok_and(|name| other.as_str().eq_ignore_ascii_case(name.as_str()))
         };
-        fields[NAME].error = match (&name, self.names_in_use.iter().find(same)) {
+        fields[NAME].error = match (&name, self.data.names_in_use.iter().find(same)) {
             (Err(error), _) => Some(error.to_string()),
             (Ok(_), Some(other)) => Some(format!("account {other} already exists")),
             (Ok(_), None) => None,
@@ -153,16 +152,10 @@ impl State {
 }
 
 impl FormWindow for State {
-    fn form(&self) -> &Form {
-        &self.form
-    }
-
-    fn form_mut(&mut self) -> &mut Form {
-        &mut self.form
-    }
+    const SUBMIT: &'static str = "verify and save";
 
     fn text(&self, ctx: ViewContext<'_>) -> WindowText {
-        let (place, then) = match &self.profile {
+        let (place, then) = match &self.data.profile {
             Some(profile) => (profile.as_str(), ""),
             None => ("your config file", " and opens their profile"),
         };
@@ -193,37 +186,25 @@ impl FormWindow for State {
         }
     }
 
-    fn stage(&self) -> Option<&Stage> {
-        Some(&self.stage)
-    }
-
-    fn stage_mut(&mut self) -> Option<&mut Stage> {
-        Some(&mut self.stage)
-    }
-
     fn guide(&self) -> Option<ProviderId> {
         Some(self.setup().provider)
-    }
-
-    fn submit_word(&self) -> &'static str {
-        "verify and save"
     }
 
     fn submit(&mut self, ctx: &mut UpdateContext<'_>) {
         if let Some(new) = self.read() {
             let account = new.name.clone();
             let change = Change::Add(Box::new(new));
-            self.stage = Stage::Asked(ctx.store.manage(account, change, ctx.out));
+            self.stage = Stage::Asked(ctx.store.manage(&account, change, ctx.out));
         }
     }
 
     /// Shows the fields of the chosen provider.
     fn refit(&mut self, _ctx: &mut UpdateContext<'_>) {
         let chosen = self.form.fields[PROVIDER].chosen();
-        if chosen == self.shown {
+        if chosen == self.data.shown {
             return;
         }
-        self.shown = chosen.min(self.setups.len() - 1);
+        self.data.shown = chosen.min(self.data.setups.len() - 1);
         // The other fields belong to the provider; the name is the operator's and stays.
         let name = self.form.fields[NAME].typed().to_owned();
         self.form.fields = self.fields(&name);
@@ -241,7 +222,6 @@ impl FormWindow for State {
             self.form.fields.pop();
             self.form.at = self.form.at.min(self.last());
         }
-        self.stage = Stage::Failed(problem.clone());
     }
 }
 

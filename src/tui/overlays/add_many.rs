@@ -1,51 +1,36 @@
 //! The form that chooses the account of several pasted payments.
 
-use super::form_window::{FormWindow, WindowText};
+use super::form_window::{FormState, FormWindow, WindowText};
 use crate::domain::{Ability, AccountId};
 use crate::tui::component::{UpdateContext, ViewContext};
 use crate::tui::intent::Intent;
 use crate::tui::pasted::Pasted;
 use crate::tui::widgets::form::Form;
 
-/// The form and the pasted payments.
 #[derive(Debug, Clone)]
-pub struct State {
-    form: Form,
-    pasted: Pasted,
-}
+pub struct Watching(Pasted);
+
+pub type State = FormState<Watching>;
 
 impl State {
-    pub fn new(accounts: Vec<AccountId>, at: usize, pasted: Pasted) -> Self {
-        Self {
-            form: Form::about(Vec::new(), accounts, at),
-            pasted,
-        }
+    pub fn of(accounts: Vec<AccountId>, at: usize, pasted: Pasted) -> Self {
+        Self::new(Form::about(Vec::new(), accounts, at), Watching(pasted))
     }
 }
 
 impl FormWindow for State {
-    fn form(&self) -> &Form {
-        &self.form
-    }
-
-    fn form_mut(&mut self) -> &mut Form {
-        &mut self.form
-    }
+    const SUBMIT: &'static str = "watch";
 
     fn text(&self, ctx: ViewContext<'_>) -> WindowText {
-        let rows = &self.pasted.rows;
+        let rows = &self.data.0.rows;
         let sums = rows.iter().filter(|(_, sum)| sum.is_some()).count();
         let note = format!("{} payments, {sums} with an expected amount.", rows.len());
         WindowText::new("Watch the pasted payments", note, ctx.store.is_live())
     }
 
-    fn submit_word(&self) -> &'static str {
-        "watch"
-    }
-
     fn submit(&mut self, ctx: &mut UpdateContext<'_>) {
         if let Some(account) = self.form.account().cloned() {
-            let pasted = std::mem::take(&mut self.pasted);
+            let pasted = std::mem::take(&mut self.data.0);
             ctx.intend(Intent::WatchMany(account, pasted));
         }
     }
@@ -60,6 +45,6 @@ pub fn watch(pasted: Pasted, account: Option<&AccountId>, ctx: &mut UpdateContex
     match accounts.as_slice() {
         [] => ctx.store.none_can(Ability::Payments),
         [only] => ctx.intend(Intent::WatchMany(only.clone(), pasted)),
-        _ => ctx.open(State::new(accounts, at, pasted)),
+        _ => ctx.open(State::of(accounts, at, pasted)),
     }
 }

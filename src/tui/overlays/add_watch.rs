@@ -1,7 +1,7 @@
 //! The form that adds a payment to the watch list.
 
 use super::add_many;
-use super::form_window::{FormWindow, WindowText};
+use super::form_window::{FormState, FormWindow, WindowText};
 use crate::domain::{AccountId, Amount, Expected, ExpectedBy};
 use crate::tui::component::{UpdateContext, ViewContext};
 use crate::tui::intent::Intent;
@@ -9,18 +9,17 @@ use crate::tui::msg::NewWatch;
 use crate::tui::pasted;
 use crate::tui::widgets::form::{Field, Form};
 
-/// The form.
 #[derive(Debug, Clone)]
-pub struct State {
-    form: Form,
-}
+pub struct Addition;
+
+pub type State = FormState<Addition>;
 
 const ID: usize = 0;
 const AMOUNT: usize = 1;
 const CURRENCY: usize = 2;
 
 impl State {
-    pub fn new(accounts: Vec<AccountId>, at: usize, id: &str) -> Self {
+    pub fn of(accounts: Vec<AccountId>, at: usize, id: &str) -> Self {
         let fields = vec![
             Field::text("Payment id", "your order id", id),
             Field::text("Expected", "amount to pay, like 25.00; optional", ""),
@@ -30,7 +29,7 @@ impl State {
         if !id.is_empty() {
             form.at = AMOUNT;
         }
-        Self { form }
+        Self::new(form, Addition)
     }
 
     /// The payment to watch. On an error it marks the fields and returns `None`.
@@ -59,21 +58,11 @@ impl State {
 }
 
 impl FormWindow for State {
-    fn form(&self) -> &Form {
-        &self.form
-    }
-
-    fn form_mut(&mut self) -> &mut Form {
-        &mut self.form
-    }
+    const SUBMIT: &'static str = "watch";
 
     fn text(&self, ctx: ViewContext<'_>) -> WindowText {
         let note = "PAID appears only if amount and currency match.";
         WindowText::new("Watch a payment", note, ctx.store.is_live())
-    }
-
-    fn submit_word(&self) -> &'static str {
-        "watch"
     }
 
     fn submit(&mut self, ctx: &mut UpdateContext<'_>) {

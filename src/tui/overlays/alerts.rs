@@ -4,7 +4,8 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use ratatui::buffer::Buffer;
-use ratatui::layout::{Constraint, Layout, Position, Rect, Size};
+use ratatui::layout::Constraint::{Fill, Length};
+use ratatui::layout::{Layout, Position, Rect, Size};
 
 use crate::domain::{Handled, inert, is_about_hook};
 use crate::tui::Effect;
@@ -12,7 +13,7 @@ use crate::tui::ages::{age, age_changes_in};
 use crate::tui::alerts::{self, Alert, Target};
 use crate::tui::component::{Component, UpdateContext, ViewContext};
 use crate::tui::intent::Intent;
-use crate::tui::keys::{NAV, OVERLAY, READER, Scope, keys};
+use crate::tui::keys::{NAV, OVERLAY, READER, keys};
 use crate::tui::store::Store;
 use crate::tui::theme::{Tone, badge};
 use crate::tui::widgets::boxes::{Window, inside};
@@ -21,7 +22,6 @@ use crate::tui::widgets::pager::Pager;
 use crate::tui::widgets::text::{Pen, cells, paragraph, width};
 
 keys! {
-    /// What a key does in the list of alerts.
     Action:
     ALERTS "Alerts" keys [NAV, READER, OVERLAY] {
         GoToAlert "go-to-alert" ["enter"] "go there" "go to the payment or account";
@@ -68,10 +68,6 @@ impl State {
 
 impl Component for State {
     type Action = Action;
-
-    fn scope(&self) -> &'static Scope {
-        &ALERTS
-    }
 
     fn can(&self, _action: Action, ctx: ViewContext<'_>) -> bool {
         ctx.store.is_ready() && !alerts::all(ctx.store).is_empty()
@@ -193,10 +189,10 @@ fn size(screen: Rect, len: usize) -> Size {
 /// The alerts, the row of their place, the text of the selected one, and the keys.
 fn areas(screen: Rect, len: usize) -> [Rect; 4] {
     inside(screen, size(screen, len)).layout(&Layout::vertical([
-        Constraint::Fill(1),
-        Constraint::Length(1),
-        Constraint::Length(DETAIL - 1),
-        Constraint::Length(1),
+        Fill(1),
+        Length(1),
+        Length(DETAIL - 1),
+        Length(1),
     ]))
 }
 

@@ -1,41 +1,30 @@
 //! The form that arms a live account for write calls. The operator types the account's name.
 
-use super::form_window::{FormWindow, WindowText};
+use super::form_window::{FormState, FormWindow, WindowText};
 use crate::domain::AccountId;
 use crate::tui::component::{UpdateContext, ViewContext};
 use crate::tui::msg::Level;
 use crate::tui::theme::Tone;
 use crate::tui::widgets::form::{Field, Form};
 
-/// The account to arm.
 #[derive(Debug, Clone)]
-pub struct State {
-    form: Form,
-    account: AccountId,
-}
+pub struct Arming(AccountId);
+
+pub type State = FormState<Arming>;
 
 impl State {
-    pub fn new(account: AccountId) -> Self {
-        Self {
-            form: Form::new(vec![Field::account_name()]),
-            account,
-        }
+    pub fn of(account: AccountId) -> Self {
+        Self::new(Form::new(vec![Field::account_name()]), Arming(account))
     }
 }
 
 impl FormWindow for State {
-    fn form(&self) -> &Form {
-        &self.form
-    }
-
-    fn form_mut(&mut self) -> &mut Form {
-        &mut self.form
-    }
+    const SUBMIT: &'static str = "arm";
 
     fn text(&self, _ctx: ViewContext<'_>) -> WindowText {
         let note = format!(
             "{} moves real money. Type its name to allow write calls for ten minutes.",
-            self.account
+            self.data.0
         );
         WindowText {
             tone: Tone::Live,
@@ -43,20 +32,16 @@ impl FormWindow for State {
         }
     }
 
-    fn submit_word(&self) -> &'static str {
-        "arm"
-    }
-
     fn submit(&mut self, ctx: &mut UpdateContext<'_>) {
-        if !self.form.confirms(0, self.account.as_str(), "arm") {
+        if !self.form.confirms(0, self.data.0.as_str(), "arm") {
             return;
         }
-        if let Some(known) = ctx.store.known_mut(&self.account) {
+        if let Some(known) = ctx.store.known_mut(&self.data.0) {
             known.arm(ctx.now);
         }
         let text = format!(
             "{} is armed: write calls are allowed for ten minutes",
-            self.account
+            self.data.0
         );
         ctx.flash(Level::Warning, text);
         ctx.close();

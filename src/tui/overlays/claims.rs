@@ -13,7 +13,7 @@ use crate::tui::widgets::boxes::{Window, columns_inside, inside};
 use crate::tui::widgets::json;
 use crate::tui::widgets::list::Step;
 use crate::tui::widgets::pager::Pager;
-use crate::tui::widgets::text::{Pen, cells, paragraph, split_rows, wrap};
+use crate::tui::widgets::text::{Pen, cells, paragraph, split_rows, wrap, wrap_indented};
 
 /// Fields that are instants, in seconds since the Unix epoch (RFC 7519, 4.1).
 const INSTANTS: [&str; 3] = ["\"exp\": ", "\"iat\": ", "\"nbf\": "];
@@ -48,16 +48,7 @@ impl State {
                 Some(date) => format!("{line}  ({date})"),
                 None => line.to_owned(),
             };
-            let indent = line.len() - line.trim_start_matches(' ').len();
-            // Hostile claims may be nested deeper than the window is wide.
-            let indent = indent.min(usize::from(columns) / 2);
-            let room = columns.saturating_sub(cells(indent)).max(1);
-            let parts = wrap(line.trim_start_matches(' '), room);
-            rows.extend(
-                parts
-                    .into_iter()
-                    .map(|part| format!("{}{part}", " ".repeat(indent))),
-            );
+            rows.extend(wrap_indented(&line, columns));
         }
         rows
     }
@@ -77,10 +68,6 @@ impl Component for State {
         &CLAIMS
     }
 
-    fn can(&self, action: NoAction, _ctx: ViewContext<'_>) -> bool {
-        match action {}
-    }
-
     fn act(&mut self, action: NoAction, _ctx: &mut UpdateContext<'_>) {
         match action {}
     }
@@ -93,12 +80,11 @@ impl Component for State {
 
     fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
         let theme = ctx.theme;
-        let known = ctx.store.known(&self.account);
         let rows = self.rows(ctx.store, columns_inside(screen, WIDEST));
         let window = Window {
             title: &format!("Claims of the token of {}", self.account),
             size: size(screen, rows.len()),
-            live: known.is_some_and(|known| known.account.environment.is_live()),
+            live: ctx.store.is_live_account(self.account.as_str()),
         };
         window.draw(theme, screen, buf);
         let [note, text] = areas(screen, rows.len());
@@ -114,7 +100,6 @@ impl Component for State {
 
 const WIDEST: u16 = 90;
 
-/// The window's size for this many rows of claims.
 fn size(screen: Rect, rows: usize) -> Size {
     let rows = cells(rows) + note_rows(columns_inside(screen, WIDEST));
     Size::new(WIDEST, (rows + 2).min(screen.height.saturating_sub(1)))

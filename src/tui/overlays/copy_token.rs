@@ -1,26 +1,23 @@
 //! Asks before the console copies an access token. The token itself is not in this state.
 
 use ratatui::buffer::Buffer;
-use ratatui::layout::{Position, Rect, Size};
+use ratatui::layout::{Position, Rect};
 
 use crate::domain::AccountId;
 use crate::tui::ages::countdown;
 use crate::tui::component::{Component, UpdateContext, ViewContext};
-use crate::tui::keys::{OVERLAY, Scope, WindowAction, keys};
-use crate::tui::store::Purpose;
+use crate::tui::keys::{OVERLAY, WindowAction, keys};
+use crate::tui::store::{AccountState, Purpose};
 use crate::tui::theme::Tone;
-use crate::tui::widgets::boxes::Window;
-use crate::tui::widgets::text::{below, cells, paragraph, wrap};
+use crate::tui::widgets::boxes::Question;
 
 keys! {
-    /// What a key answers.
     Action:
     COPY_TOKEN "Copy a token" keys [OVERLAY] {
         ConfirmCopy "confirm-copy" ["y"] "copy" "copy the access token";
     }
 }
 
-/// The account whose token the console would copy.
 #[derive(Debug, Clone)]
 pub struct State {
     account: AccountId,
@@ -34,10 +31,6 @@ impl State {
 
 impl Component for State {
     type Action = Action;
-
-    fn scope(&self) -> &'static Scope {
-        &COPY_TOKEN
-    }
 
     fn can(&self, _action: Action, ctx: ViewContext<'_>) -> bool {
         ctx.store.is_ready()
@@ -55,7 +48,7 @@ impl Component for State {
 
     fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
         let known = ctx.store.known(&self.account);
-        let live = known.is_some_and(|known| known.account.environment.is_live());
+        let live = known.is_some_and(AccountState::is_live);
         let left = known
             .and_then(|known| known.token.as_ref())
             .and_then(|status| status.left(ctx.now));
@@ -82,22 +75,15 @@ impl Component for State {
             ctx.key(Action::ConfirmCopy),
             ctx.key(WindowAction::Close)
         );
-        let wide = 62.min(screen.width);
-        let rows = cells(wrap(&text, wide.saturating_sub(4)).len());
-        let inner = Window {
+        Question {
             title: &format!("Copy the access token of {}", self.account),
-            size: Size::new(wide, rows + 4),
+            text: &text,
+            tone: if live { Tone::Live } else { Tone::Plain },
+            keys: &keys,
             live,
+            wide: 62,
         }
         .draw(ctx.theme, screen, buf);
-        let tone = if live { Tone::Live } else { Tone::Plain };
-        let used = paragraph(buf, inner, &text, ctx.theme.style(tone));
-        paragraph(
-            buf,
-            below(inner, used + 1),
-            &keys,
-            ctx.theme.style(Tone::Dim),
-        );
         None
     }
 }

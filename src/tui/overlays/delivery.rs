@@ -13,9 +13,8 @@ use crate::domain::{
 };
 use crate::tui::component::{Component, Event, UpdateContext, ViewContext};
 use crate::tui::intent::Intent;
-use crate::tui::keys::{NAV, OVERLAY, READER, Scope, keys};
+use crate::tui::keys::{NAV, OVERLAY, READER, keys};
 use crate::tui::msg::{Level, Msg};
-use crate::tui::store::Store;
 use crate::tui::widgets::boxes::Window;
 use crate::tui::widgets::list::Step;
 use crate::tui::widgets::sheet::{Kind, Sheet, add_body, add_headers, window_size};
@@ -23,7 +22,6 @@ use crate::tui::widgets::text::fit_middle;
 use crate::tui::{Effect, deliveries};
 
 keys! {
-    /// What a key does in the details of a callback.
     Action:
     DELIVERY "Callback" keys [NAV, READER, OVERLAY] {
         DeliveryTimeline "delivery-timeline" ["enter" "t"] "timeline" "show the payment's timeline";
@@ -43,7 +41,6 @@ enum Bytes {
     Failed(Problem),
 }
 
-/// The callback and its text.
 #[derive(Debug, Clone)]
 pub struct State {
     delivery: Arc<Delivery>,
@@ -55,10 +52,7 @@ impl State {
     /// Opens the callback, and loads the received bytes.
     pub fn open(delivery: Arc<Delivery>, ctx: &mut UpdateContext<'_>) {
         let request = ctx.store.number();
-        ctx.out.push(Effect::OpenDelivery {
-            request,
-            delivery: delivery.id,
-        });
+        ctx.out.push(Effect::OpenDelivery(request, delivery.id));
         let bytes = Bytes::Asked(request);
         let sheet = Sheet::new(lines(&delivery, &bytes, ctx.view()));
         ctx.open(Self {
@@ -94,10 +88,6 @@ impl State {
 
 impl Component for State {
     type Action = Action;
-
-    fn scope(&self) -> &'static Scope {
-        &DELIVERY
-    }
 
     fn can(&self, action: Action, ctx: ViewContext<'_>) -> bool {
         match action {
@@ -167,7 +157,7 @@ impl Component for State {
             Event::Message(Msg::Delivery(newer), _) if newer.id == self.delivery.id => {
                 self.delivery = newer.clone();
             }
-            Event::Message(Msg::Received { request, result }, _)
+            Event::Message(Msg::Received(request, result), _)
                 if self.bytes == Bytes::Asked(*request) =>
             {
                 self.bytes = match result {
@@ -187,7 +177,7 @@ impl Component for State {
     }
 
     fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
-        let live = is_live(&self.delivery, ctx.store);
+        let live = ctx.store.is_live_account(&self.delivery.account);
         let subject = deliveries::subject(&self.delivery);
         let title = match subject.as_str() {
             "" => format!("Callback to {}", self.delivery.account),
@@ -268,18 +258,11 @@ pub fn retry(delivery: &Arc<Delivery>, ctx: &mut UpdateContext<'_>) {
         return;
     }
     let forwards = delivery.retryable().any(|job| job.kind == JobKind::Forward);
-    if forwards && is_live(delivery, ctx.store) {
+    if forwards && ctx.store.is_live_account(&delivery.account) {
         ctx.open(retry_ask::State::new(delivery.clone()));
     } else {
         retry_ask::start(delivery.id, ctx);
     }
-}
-
-fn is_live(delivery: &Delivery, store: &Store) -> bool {
-    let account = AccountId::new(delivery.account.as_str()).ok();
-    account
-        .and_then(|account| store.known(&account))
-        .is_some_and(|known| known.account.environment.is_live())
 }
 
 /// Opens the timeline of a callback's payment, or shows its player; returns whether it has one here.

@@ -6,7 +6,7 @@ use ratatui::layout::{Position, Rect, Size};
 use crate::domain::{Finding, Health, RequestId, Secret, Severity, Tally};
 use crate::tui::Effect;
 use crate::tui::component::{Component, Event, UpdateContext, ViewContext};
-use crate::tui::keys::{NAV, OVERLAY, READER, Scope, keys};
+use crate::tui::keys::{NAV, OVERLAY, READER, keys};
 use crate::tui::msg::{Level, Msg};
 use crate::tui::theme::Tone;
 use crate::tui::widgets::boxes::{Window, columns_inside, inside};
@@ -15,7 +15,6 @@ use crate::tui::widgets::pager::Pager;
 use crate::tui::widgets::text::{Pen, below, first_row, wrap};
 
 keys! {
-    /// What a key does in the checks of the set-up.
     Action:
     DOCTOR "Doctor" keys [NAV, READER, OVERLAY] {
         CheckAgain "check-again" ["r"] "check again" "check the set-up again";
@@ -23,12 +22,10 @@ keys! {
     }
 }
 
-/// The widest window it is read in.
 const WIDEST: u16 = 110;
 /// Columns before a message: mark, word.
 const BEFORE: u16 = 10;
 
-/// The findings so far, and the scroll position.
 #[derive(Debug, Clone)]
 pub struct State {
     request: RequestId,
@@ -45,7 +42,6 @@ struct Row {
 }
 
 impl State {
-    /// Starts the checks.
     pub fn new(request: RequestId) -> Self {
         Self {
             request,
@@ -92,7 +88,6 @@ impl State {
         }
     }
 
-    /// The lines as text.
     fn report(&self) -> String {
         let lines = self.findings.iter().map(|finding| {
             let hint = match finding.hint.as_str() {
@@ -108,10 +103,6 @@ impl State {
 
 impl Component for State {
     type Action = Action;
-
-    fn scope(&self) -> &'static Scope {
-        &DOCTOR
-    }
 
     fn can(&self, action: Action, _ctx: ViewContext<'_>) -> bool {
         match action {
@@ -135,7 +126,7 @@ impl Component for State {
     }
 
     fn on_event(&mut self, event: Event<'_>, _ctx: &mut UpdateContext<'_>) {
-        if let Event::Message(Msg::Diagnosed { request, finding }, _) = event
+        if let Event::Message(Msg::Diagnosed(request, finding), _) = event
             && *request == self.request
         {
             match finding {
@@ -192,7 +183,6 @@ impl Component for State {
     }
 }
 
-/// The window's size.
 fn size(screen: Rect) -> Size {
     Size::new(WIDEST, screen.height.saturating_sub(1))
 }

@@ -10,7 +10,7 @@ use ratatui::layout::{Position, Rect};
 
 use crate::domain::{Environment, Exchange, Outcome, Secret, curl};
 use crate::tui::component::{Component, UpdateContext, ViewContext};
-use crate::tui::keys::{NAV, OVERLAY, READER, Scope, keys};
+use crate::tui::keys::{NAV, OVERLAY, READER, keys};
 use crate::tui::msg::Level;
 use crate::tui::theme::Tone;
 use crate::tui::widgets::boxes::Window;
@@ -18,7 +18,6 @@ use crate::tui::widgets::list::Step;
 use crate::tui::widgets::sheet::{Kind, Sheet, add_body, add_headers, window_size};
 
 keys! {
-    /// What a key does in the details of a request.
     Action:
     EXCHANGE "Request" keys [NAV, READER, OVERLAY] {
         ExchangeTimeline "exchange-timeline" ["enter" "t"] "timeline" "show the payment's timeline";
@@ -27,7 +26,6 @@ keys! {
     }
 }
 
-/// The exchange and its text.
 #[derive(Debug, Clone)]
 pub struct State {
     exchange: Arc<Exchange>,
@@ -51,10 +49,6 @@ impl State {
 
 impl Component for State {
     type Action = Action;
-
-    fn scope(&self) -> &'static Scope {
-        &EXCHANGE
-    }
 
     fn can(&self, action: Action, ctx: ViewContext<'_>) -> bool {
         match action {
@@ -96,10 +90,7 @@ impl Component for State {
     }
 
     fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
-        let live = ctx
-            .store
-            .known(&self.exchange.account)
-            .is_some_and(|known| known.account.environment.is_live());
+        let live = ctx.store.is_live_account(self.exchange.account.as_str());
         let inner = Window {
             title: &format!("{} {}", self.exchange.method, self.exchange.path()),
             size: window_size(screen),

@@ -3,19 +3,17 @@
 use std::time::Duration;
 
 use ratatui::buffer::Buffer;
-use ratatui::layout::{Position, Rect, Size};
+use ratatui::layout::{Position, Rect};
 
 use crate::domain::{Expectation, Now};
 use crate::tui::Effect;
 use crate::tui::component::{Component, UpdateContext, ViewContext};
-use crate::tui::keys::{OVERLAY, Scope, keys};
+use crate::tui::keys::{OVERLAY, keys};
 use crate::tui::msg::NewWatch;
 use crate::tui::theme::Tone;
-use crate::tui::widgets::boxes::Window;
-use crate::tui::widgets::text::{below, cells, paragraph, wrap};
+use crate::tui::widgets::boxes::Question;
 
 keys! {
-    /// What a key answers.
     Action:
     EXPECT_ASK "Expected amount" keys [OVERLAY] {
         ConfirmExpected "confirm-expected" ["y"] "change" "change the expected amount";
@@ -23,11 +21,9 @@ keys! {
     }
 }
 
-/// The new expected amount and the current one.
 #[derive(Debug, Clone)]
 pub struct State {
     new: NewWatch,
-    /// The current expectation.
     current: Expectation,
     /// When the window opened. It opens by itself, so a key typed at that moment was meant for the pane below.
     opened: Duration,
@@ -50,23 +46,13 @@ impl State {
 impl Component for State {
     type Action = Action;
 
-    fn scope(&self) -> &'static Scope {
-        &EXPECT_ASK
-    }
-
-    fn can(&self, _action: Action, _ctx: ViewContext<'_>) -> bool {
-        true
-    }
-
     fn act(&mut self, action: Action, ctx: &mut UpdateContext<'_>) {
         let is_read = ctx.now.mono.saturating_sub(self.opened) >= UNREAD;
         match action {
             Action::ConfirmExpected if is_read => {
                 ctx.close();
-                ctx.out.push(Effect::Expect {
-                    new: self.new.clone(),
-                    shown: self.current.sum.clone(),
-                });
+                ctx.out
+                    .push(Effect::Expect(self.new.clone(), self.current.sum.clone()));
             }
             Action::ConfirmExpected => {}
             Action::LeaveExpected => ctx.close(),
@@ -74,9 +60,6 @@ impl Component for State {
     }
 
     fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
-        let theme = ctx.theme;
-        let known = ctx.store.known(&self.new.account);
-        let live = known.is_some_and(|known| known.account.environment.is_live());
         let to = self.new.expected.as_ref().map(ToString::to_string);
         let text = format!(
             "{} at {} expects {}. Change it to {}?",
@@ -85,22 +68,20 @@ impl Component for State {
             self.current,
             to.unwrap_or_default()
         );
-        let wide = screen.width.min(70);
-        let rows = cells(wrap(&text, wide.saturating_sub(4).max(1)).len());
-        let title = "Change the expected amount";
-        let inner = Window {
-            title,
-            size: Size::new(wide, rows + 5),
-            live,
-        }
-        .draw(theme, screen, buf);
-        let used = paragraph(buf, inner, &text, theme.style(Tone::Plain));
         let keys = format!(
             "{} changes it, {} cancels. The timeline shows both amounts.",
             ctx.key(Action::ConfirmExpected),
             ctx.key(Action::LeaveExpected)
         );
-        paragraph(buf, below(inner, used + 1), &keys, theme.style(Tone::Dim));
+        Question {
+            title: "Change the expected amount",
+            text: &text,
+            tone: Tone::Plain,
+            keys: &keys,
+            live: ctx.store.is_live_account(self.new.account.as_str()),
+            wide: 70,
+        }
+        .draw(ctx.theme, screen, buf);
         None
     }
 }

@@ -1,6 +1,6 @@
 //! The form that sets the expected amount of a watched payment.
 
-use super::form_window::{FormWindow, WindowText};
+use super::form_window::{FormState, FormWindow, WindowText};
 use crate::domain::{AccountId, Amount, Expected, ExpectedBy, PaymentId};
 use crate::tui::Effect;
 use crate::tui::component::{UpdateContext, ViewContext};
@@ -9,30 +9,29 @@ use crate::tui::watched::Watched;
 use crate::tui::widgets::form::{Field, Form};
 use crate::tui::widgets::text::fit_middle;
 
-/// The form and its payment.
+/// The payment whose expected amount is set.
 #[derive(Debug, Clone)]
-pub struct State {
-    form: Form,
+pub struct Expecting {
     account: AccountId,
     id: PaymentId,
 }
+
+pub type State = FormState<Expecting>;
 
 const AMOUNT: usize = 0;
 const CURRENCY: usize = 1;
 
 impl State {
-    pub fn new(watched: &Watched) -> Self {
+    pub fn of(watched: &Watched) -> Self {
         let sum = watched.expected();
         let amount = sum.map_or("", |sum| sum.amount.as_str());
         let currency = sum.map_or("", |sum| sum.currency.as_str());
-        Self {
-            form: Form::new(vec![
-                Field::text("Amount", "amount to pay, like 25.00", amount),
-                Field::text("Currency", "of that amount, like EMT", currency),
-            ]),
-            account: watched.watch.account.clone(),
-            id: watched.watch.id.clone(),
-        }
+        let fields = vec![
+            Field::text("Amount", "amount to pay, like 25.00", amount),
+            Field::text("Currency", "of that amount, like EMT", currency),
+        ];
+        let (account, id) = watched.key();
+        Self::new(Form::new(fields), Expecting { account, id })
     }
 
     /// The new expectation. On an error it marks the fields and returns `None`.
@@ -47,8 +46,8 @@ impl State {
             currency: currency?,
         };
         Some(NewWatch {
-            account: self.account.clone(),
-            id: self.id.clone(),
+            account: self.data.account.clone(),
+            id: self.data.id.clone(),
             expected: Some(expected),
             by: ExpectedBy::Form,
         })
@@ -56,24 +55,14 @@ impl State {
 }
 
 impl FormWindow for State {
-    fn form(&self) -> &Form {
-        &self.form
-    }
-
-    fn form_mut(&mut self) -> &mut Form {
-        &mut self.form
-    }
+    const SUBMIT: &'static str = "set amount";
 
     fn text(&self, ctx: ViewContext<'_>) -> WindowText {
         // The title is cut, so that the window has room for it at every width.
-        let id = fit_middle(self.id.as_str(), 42);
+        let id = fit_middle(self.data.id.as_str(), 42);
         let title = format!("Expected amount of {id}");
         let note = "PAID appears only if amount and currency match.";
         WindowText::new(title, note, ctx.store.is_live())
-    }
-
-    fn submit_word(&self) -> &'static str {
-        "set amount"
     }
 
     fn submit(&mut self, ctx: &mut UpdateContext<'_>) {

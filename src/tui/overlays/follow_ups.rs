@@ -1,12 +1,13 @@
 //! The calls that take the ids of a row or of a callback. Write calls of a live account appear once it is armed.
 
 use ratatui::buffer::Buffer;
-use ratatui::layout::{Constraint, Layout, Position, Rect, Size};
+use ratatui::layout::Constraint::{Fill, Length};
+use ratatui::layout::{Layout, Position, Rect, Size};
 
 use crate::domain::{AccountId, Documented, FollowUp, Now, RowIds};
 use crate::tui::component::{Component, UpdateContext, ViewContext};
 use crate::tui::intent::{Intent, NextCall};
-use crate::tui::keys::{NAV, OVERLAY, READER, Scope, keys};
+use crate::tui::keys::{NAV, OVERLAY, READER, keys};
 use crate::tui::msg::Level;
 use crate::tui::overlays::arm;
 use crate::tui::store::Store;
@@ -17,7 +18,6 @@ use crate::tui::widgets::pager::Pager;
 use crate::tui::widgets::text::{Pen, cells, fit};
 
 keys! {
-    /// What a key does in the list of next calls.
     Action:
     FOLLOW_UPS "Next call" keys [NAV, READER, OVERLAY] {
         Follow "follow" ["enter"] "choose" "fill in the call from the row";
@@ -25,10 +25,8 @@ keys! {
     }
 }
 
-/// Columns of the window.
 const WIDE: u16 = 70;
 
-/// The row's ids, and the selected call.
 #[derive(Debug, Clone)]
 pub struct State {
     account: AccountId,
@@ -77,10 +75,6 @@ impl State {
 impl Component for State {
     type Action = Action;
 
-    fn scope(&self) -> &'static Scope {
-        &FOLLOW_UPS
-    }
-
     fn can(&self, action: Action, ctx: ViewContext<'_>) -> bool {
         let (rows, hidden) = self.rows(ctx.store, ctx.now);
         match action {
@@ -109,7 +103,7 @@ impl Component for State {
                     }));
                 }
             }
-            Action::ArmToFollow if hidden > 0 => ctx.open(arm::State::new(self.account.clone())),
+            Action::ArmToFollow if hidden > 0 => ctx.open(arm::State::of(self.account.clone())),
             Action::ArmToFollow => {}
         }
     }
@@ -120,7 +114,6 @@ impl Component for State {
         self.list.step(step, rows.len(), list.height);
     }
 
-    /// A click selects; on the selected row it does what Enter does.
     fn pick(&mut self, row: usize, ctx: &mut UpdateContext<'_>) {
         if row == self.list.selected {
             return self.act(Action::Follow, ctx);
@@ -176,7 +169,6 @@ impl Component for State {
     }
 }
 
-/// The window's size for this many calls.
 fn size(screen: Rect, rows: usize, hidden: usize) -> Size {
     let height = cells(rows + 3 + usize::from(hidden > 0));
     Size::new(WIDE, height.min(screen.height.saturating_sub(1)))
@@ -185,8 +177,8 @@ fn size(screen: Rect, rows: usize, hidden: usize) -> Size {
 /// The account with the row's id, the calls, and the note on hidden ones.
 fn areas(screen: Rect, rows: usize, hidden: usize) -> [Rect; 3] {
     inside(screen, size(screen, rows, hidden)).layout(&Layout::vertical([
-        Constraint::Length(1),
-        Constraint::Fill(1),
-        Constraint::Length(u16::from(hidden > 0)),
+        Length(1),
+        Fill(1),
+        Length(u16::from(hidden > 0)),
     ]))
 }

@@ -9,16 +9,15 @@ use ratatui::layout::{Position, Rect, Size};
 use super::guide;
 use crate::domain::{Answer, Problem, ProviderId, RequestId};
 use crate::tui::component::{Component, Event, UpdateContext, ViewContext};
-use crate::tui::keys::{OVERLAY, Scope, WindowAction, keys};
+use crate::tui::keys::{OVERLAY, WindowAction, keys};
 use crate::tui::msg::Msg;
 use crate::tui::theme::Tone;
 use crate::tui::widgets::boxes::{Window, columns_inside};
 use crate::tui::widgets::form::{Form, Typed};
 use crate::tui::widgets::input::{Paste, first_line};
-use crate::tui::widgets::text::{below, cells, paragraph, split_rows, wrap};
+use crate::tui::widgets::text::{Pen, below, cells, paragraph, split_rows, wrap};
 
 keys! {
-    /// What a key does in a form.
     FormAction:
     FORM "Forms" text [OVERLAY] {
         Submit "submit" ["enter"] "submit" "check and submit the form";
@@ -36,32 +35,31 @@ pub enum Stage {
     Failed(Problem),
 }
 
-impl Stage {
-    /// The request that is in progress.
-    pub fn request(&self) -> Option<RequestId> {
-        match self {
-            Self::Asked(request) => Some(*request),
-            Self::Filling | Self::Failed(_) => None,
-        }
-    }
+/// A window with a form: the form, the progress of its request, and what this window knows besides.
+#[derive(Debug, Clone)]
+pub struct FormState<T> {
+    pub form: Form,
+    pub stage: Stage,
+    pub data: T,
 }
 
-/// A window with a form.
-pub trait FormWindow: Clone + fmt::Debug + Send + 'static {
-    fn form(&self) -> &Form;
-
-    fn form_mut(&mut self) -> &mut Form;
+/// What makes a window of a [`FormState`].
+pub trait FormWindow {
+    /// What Enter does, for the footer.
+    const SUBMIT: &'static str;
+    const WIDE: u16 = 76;
 
     /// The window while the operator fills the form in.
     fn text(&self, ctx: ViewContext<'_>) -> WindowText;
 
-    /// The progress of its request, if it sends one.
-    fn stage(&self) -> Option<&Stage> {
-        None
+    /// The rows above the form. Those that do not fit are left out: the guide has them too.
+    fn steps(&self, _columns: u16) -> Vec<String> {
+        Vec::new()
     }
 
-    fn stage_mut(&mut self) -> Option<&mut Stage> {
-        None
+    /// What Enter does in the form as it is filled in.
+    fn submit_word(&self) -> &'static str {
+        Self::SUBMIT
     }
 
     /// What its request does, as in `verifying`.
@@ -84,9 +82,6 @@ pub trait FormWindow: Clone + fmt::Debug + Send + 'static {
         None
     }
 
-    /// What Enter does, for the footer.
-    fn submit_word(&self) -> &'static str;
-
     /// Carries out a complete form, or marks its errors.
     fn submit(&mut self, ctx: &mut UpdateContext<'_>);
 
@@ -96,28 +91,36 @@ pub trait FormWindow: Clone + fmt::Debug + Send + 'static {
     /// The operator pressed a locked switch.
     fn unlock(&mut self, _ctx: &mut UpdateContext<'_>) {}
 
-    /// The operation that the form started has a result.
-    fn answered(&mut self, answer: &Answer, ctx: &mut UpdateContext<'_>) {
-        match answer.problem() {
-            None => self.done(ctx),
-            Some(problem) => self.failed(problem),
-        }
-    }
-
-    /// The request succeeded.
-    fn done(&mut self, ctx: &mut UpdateContext<'_>) {
+    /// The request succeeded: an operation with an answer, or a change.
+    fn done(&mut self, _answer: Option<&Answer>, ctx: &mut UpdateContext<'_>) {
         ctx.close();
     }
 
-    /// The request failed.
-    fn failed(&mut self, problem: &Problem) {
-        if let Some(stage) = self.stage_mut() {
-            *stage = Stage::Failed(problem.clone());
+    fn failed(&mut self, _problem: &Problem) {}
+
+    /// Takes a pasted text for itself, before the current field would.
+    fn take_paste(&mut self, _text: &str, _ctx: &mut UpdateContext<'_>) -> bool {
+        false
+    }
+}
+
+impl<T> FormState<T> {
+    pub fn new(form: Form, data: T) -> Self {
+        Self {
+            form,
+            stage: Stage::Filling,
+            data,
         }
     }
+}
 
+impl<T> FormState<T>
+where
+    Self: FormWindow,
+{
     /// Follows a change of the current field; returns whether there was one.
     fn on_typed(&mut self, typed: Typed, ctx: &mut UpdateContext<'_>) -> bool {
+        self.form.is_changed |= typed == Typed::Changed;
         match typed {
             Typed::Nothing => return false,
             Typed::Changed => self.refit(ctx),
@@ -126,17 +129,12 @@ pub trait FormWindow: Clone + fmt::Debug + Send + 'static {
         true
     }
 
-    /// Takes a pasted text for itself, before the current field would.
-    fn take_paste(&mut self, _text: &str, _ctx: &mut UpdateContext<'_>) -> bool {
-        false
-    }
-
     /// The window as its request's progress has it.
     fn current_text(&self, ctx: ViewContext<'_>) -> WindowText {
         let mut text = self.text(ctx);
-        match self.stage() {
-            None | Some(Stage::Filling) => {}
-            Some(Stage::Asked(request)) => {
+        match &self.stage {
+            Stage::Filling => {}
+            Stage::Asked(request) => {
                 let progress = self.progress(ctx);
                 let state = match ctx.store.waiting_for(Some(*request)) {
                     Some(why) => format!("{progress}, waiting: {why}"),
@@ -149,22 +147,17 @@ pub trait FormWindow: Clone + fmt::Debug + Send + 'static {
                 };
                 text.tone = Tone::Busy;
             }
-            Some(Stage::Failed(problem)) => (text.note, text.tone) = self.trouble(problem),
+            Stage::Failed(problem) => (text.note, text.tone) = self.trouble(problem),
         }
         text
     }
-
-    fn draw(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
-        self.current_text(ctx).draw(self.form(), ctx, screen, buf)
-    }
 }
 
-impl<F: FormWindow> Component for F {
+impl<T: fmt::Debug + Send + 'static> Component for FormState<T>
+where
+    Self: FormWindow,
+{
     type Action = FormAction;
-
-    fn scope(&self) -> &'static Scope {
-        &FORM
-    }
 
     fn can(&self, action: FormAction, _ctx: ViewContext<'_>) -> bool {
         action != FormAction::FormGuide || self.guide().is_some()
@@ -183,12 +176,12 @@ impl<F: FormWindow> Component for F {
         match action {
             FormAction::Submit => {
                 self.refit(ctx);
-                if Component::request(self).is_none() {
+                if self.request().is_none() {
                     self.submit(ctx);
                 }
             }
-            FormAction::NextField => self.form_mut().next(),
-            FormAction::PreviousField => self.form_mut().previous(),
+            FormAction::NextField => self.form.next(),
+            FormAction::PreviousField => self.form.previous(),
             FormAction::FormGuide => {
                 if let Some(provider) = self.guide() {
                     ctx.open(guide::State::new(&ctx.store.setups, Some(provider)));
@@ -202,14 +195,12 @@ impl<F: FormWindow> Component for F {
     }
 
     fn key(&mut self, key: &KeyEvent, ctx: &mut UpdateContext<'_>) -> bool {
-        let typed = self.form_mut().key(key);
-        self.form_mut().is_changed |= typed == Typed::Changed;
+        let typed = self.form.key(key);
         self.on_typed(typed, ctx)
     }
 
     fn pick(&mut self, field: usize, ctx: &mut UpdateContext<'_>) {
-        let typed = self.form_mut().pick(field);
-        self.form_mut().is_changed |= typed == Typed::Changed;
+        let typed = self.form.pick(field);
         self.on_typed(typed, ctx);
     }
 
@@ -217,8 +208,8 @@ impl<F: FormWindow> Component for F {
         if self.take_paste(text, ctx) {
             return Paste::Whole;
         }
-        let taken = self.form_mut().paste(text);
-        self.form_mut().is_changed |= taken;
+        let taken = self.form.paste(text);
+        self.form.is_changed |= taken;
         match (taken, first_line(text)) {
             (false, _) => Paste::Refused,
             (true, (_, true)) => Paste::FirstLine,
@@ -227,34 +218,31 @@ impl<F: FormWindow> Component for F {
     }
 
     fn on_event(&mut self, event: Event<'_>, ctx: &mut UpdateContext<'_>) {
-        let Some(waiting) = Component::request(self) else {
-            return;
-        };
-        let (request, result) = match event {
-            Event::Cancelled { request, .. } if request == waiting => {
-                if let Some(stage) = self.stage_mut() {
-                    *stage = Stage::Filling;
+        let (request, answer, problem) = match event {
+            Event::Cancelled { request, .. } => {
+                if self.request() == Some(request) {
+                    self.stage = Stage::Filling;
                 }
                 return;
             }
-            Event::Message(Msg::Answered { request, result }, _) => {
-                if *request == waiting {
-                    self.answered(result, ctx);
-                }
-                return;
+            Event::Message(Msg::Answered(request, result), _) => {
+                (request, Some(result), result.problem())
             }
-            Event::Message(Msg::Managed { request, result }, _) => {
-                (request, result.as_ref().map(drop))
+            Event::Message(Msg::Managed(request, result), _) => {
+                (request, None, result.as_ref().err())
             }
-            Event::Message(Msg::Replayed { request, result }, _) => {
-                (request, result.as_ref().map(drop))
+            Event::Message(Msg::Replayed(request, result), _) => {
+                (request, None, result.as_ref().err())
             }
-            Event::Message(..) | Event::Cancelled { .. } | Event::Reopened => return,
+            Event::Message(..) | Event::Reopened => return,
         };
-        if *request == waiting {
-            match result {
-                Ok(()) => self.done(ctx),
-                Err(problem) => self.failed(problem),
+        if self.request() == Some(*request) {
+            match problem {
+                None => self.done(answer, ctx),
+                Some(problem) => {
+                    self.failed(problem);
+                    self.stage = Stage::Failed(problem.clone());
+                }
             }
         }
     }
@@ -265,9 +253,9 @@ impl<F: FormWindow> Component for F {
 
     /// The first Esc cancels the form's request.
     fn close(&mut self, ctx: &mut UpdateContext<'_>) -> bool {
-        let request = Component::request(self).filter(|_| self.can_cancel());
-        if let (Some(request), Some(stage)) = (request, self.stage_mut()) {
-            *stage = Stage::Filling;
+        let request = self.request().filter(|_| self.can_cancel());
+        if let Some(request) = request {
+            self.stage = Stage::Filling;
             ctx.store.cancel(request, ctx.out);
             self.refit(ctx);
         }
@@ -275,20 +263,52 @@ impl<F: FormWindow> Component for F {
     }
 
     fn is_changed(&self) -> bool {
-        self.form().is_changed
+        self.form.is_changed
     }
 
     fn request(&self) -> Option<RequestId> {
-        self.stage().and_then(Stage::request)
+        match self.stage {
+            Stage::Asked(request) => Some(request),
+            Stage::Filling | Stage::Failed(_) => None,
+        }
     }
 
+    /// Draws the whole form, and as many steps as fit above it.
     fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
-        self.draw(ctx, screen, buf)
+        let (form, text) = (&self.form, self.current_text(ctx));
+        let room = columns_inside(screen, Self::WIDE);
+        let notes = cells(wrap(&text.note, room).len());
+        let steps = self.steps(room);
+        let fixed = form.height(room) + notes;
+        // Beside a blank row above the form and one below it: the frame, and a third blank row where there are no steps.
+        let (more, spare) = if steps.is_empty() { (3, 2) } else { (2, 4) };
+        let inner = Window {
+            title: &text.title,
+            size: Size::new(Self::WIDE, cells(steps.len()) + fixed + 2 + more),
+            live: text.live,
+        }
+        .draw(ctx.theme, screen, buf);
+        let air = u16::from(inner.height >= fixed + spare);
+        let shown = inner.height.saturating_sub(fixed + air * 2);
+        let whole = steps.len() <= usize::from(shown);
+        let [above, area] = split_rows(inner, shown.min(cells(steps.len())));
+        for (at, line) in above.rows().enumerate() {
+            let text = if !whole && line.bottom() == above.bottom() {
+                &format!("… {} shows all steps", ctx.key(FormAction::FormGuide))
+            } else {
+                &steps[at]
+            };
+            Pen::new(buf, line, 0).text(text, ctx.theme.style(Tone::Plain));
+        }
+        let area = below(area, air);
+        let [fields, _] = split_rows(area, area.height.saturating_sub(notes).max(1));
+        form.note(ctx, fields);
+        let cursor = form.draw(buf, fields, ctx.theme);
+        let under = below(area, form.height(inner.width).min(fields.height) + air);
+        paragraph(buf, under, &text.note, ctx.theme.style(text.tone));
+        cursor
     }
 }
-
-/// Columns of the window.
-const WIDE: u16 = 76;
 
 /// How a form's window looks: its title, and a note below the fields.
 pub struct WindowText {
@@ -308,33 +328,5 @@ impl WindowText {
             tone: Tone::Dim,
             live,
         }
-    }
-
-    fn draw(
-        &self,
-        form: &Form,
-        ctx: ViewContext<'_>,
-        screen: Rect,
-        buf: &mut Buffer,
-    ) -> Option<Position> {
-        let room = columns_inside(screen, WIDE);
-        let rows = cells(wrap(&self.note, room).len());
-        let size = Size::new(WIDE, form.height(room) + rows + 5);
-        let inner = Window {
-            title: &self.title,
-            size,
-            live: self.live,
-        }
-        .draw(ctx.theme, screen, buf);
-        // A blank row above the form and one below it, if both fit.
-        let spare = inner.height.saturating_sub(form.height(inner.width) + rows);
-        let air = u16::from(spare >= 2);
-        let kept = rows.min(inner.height.saturating_sub(1)) + air * 2;
-        let [fields, _] = split_rows(below(inner, air), inner.height.saturating_sub(kept));
-        form.note(ctx, fields);
-        let cursor = form.draw(buf, fields, ctx.theme);
-        let under = below(inner, air * 2 + fields.height.min(form.height(inner.width)));
-        paragraph(buf, under, &self.note, ctx.theme.style(self.tone));
-        cursor
     }
 }

@@ -1,7 +1,8 @@
 //! The guide: how to get an account and credentials from each provider.
 
 use ratatui::buffer::Buffer;
-use ratatui::layout::{Constraint, Layout, Position, Rect, Size};
+use ratatui::layout::Constraint::{Fill, Length};
+use ratatui::layout::{Layout, Position, Rect, Size};
 use ratatui::text::Span;
 use ratatui::widgets::{Tabs, Widget as _};
 use unicode_width::UnicodeWidthStr as _;
@@ -9,7 +10,7 @@ use unicode_width::UnicodeWidthStr as _;
 use crate::domain::ProviderId;
 use crate::domain::manage::{Guide, ProviderSetup};
 use crate::tui::component::{Component, UpdateContext, ViewContext};
-use crate::tui::keys::{NAV, OVERLAY, READER, Scope, keys};
+use crate::tui::keys::{NAV, OVERLAY, READER, keys};
 use crate::tui::theme::Tone;
 use crate::tui::widgets::boxes::{Window, columns_inside, inside};
 use crate::tui::widgets::list::Step;
@@ -17,7 +18,6 @@ use crate::tui::widgets::pager::Pager;
 use crate::tui::widgets::text::{Pen, cells, split_columns, width, wrap};
 
 keys! {
-    /// What a key does in the guide.
     Action:
     GUIDE "Guide" keys [NAV, READER, OVERLAY] {
         NextGuide "next-guide" ["tab" "right" "l"] "next provider" "next provider";
@@ -28,7 +28,6 @@ keys! {
 /// The most columns of the text: longer lines are hard to read.
 const WIDE: u16 = 88;
 
-/// The shown provider and the scroll position.
 #[derive(Debug, Clone)]
 pub struct State {
     setups: Vec<ProviderSetup>,
@@ -105,14 +104,6 @@ impl State {
 impl Component for State {
     type Action = Action;
 
-    fn scope(&self) -> &'static Scope {
-        &GUIDE
-    }
-
-    fn can(&self, _action: Action, _ctx: ViewContext<'_>) -> bool {
-        true
-    }
-
     fn act(&mut self, action: Action, _ctx: &mut UpdateContext<'_>) {
         match action {
             Action::NextGuide => self.turn(true),
@@ -150,18 +141,13 @@ impl Component for State {
     }
 }
 
-/// The window's size for this many rows of text.
 fn size(rows: usize) -> Size {
     Size::new(WIDE, cells(rows) + 4)
 }
 
 /// The providers' names, a blank row, and the text.
 fn areas(screen: Rect, rows: usize) -> [Rect; 3] {
-    inside(screen, size(rows)).layout(&Layout::vertical([
-        Constraint::Length(1),
-        Constraint::Length(1),
-        Constraint::Fill(1),
-    ]))
+    inside(screen, size(rows)).layout(&Layout::vertical([Length(1), Length(1), Fill(1)]))
 }
 
 /// The steps of a guide, numbered and wrapped.

@@ -17,7 +17,6 @@ use crate::tui::widgets::pager::Pager;
 use crate::tui::widgets::text::{Pen, below, width};
 
 keys! {
-    /// What a key does in the help.
     Action:
     HELP "Help" keys [NAV, READER, OVERLAY] {
         FindInHelp "find-in-help" ["/"] "search" "search this window";
@@ -30,9 +29,7 @@ keys! {
 
 /// The widest window: the keys, help and name of a row with nothing cut.
 const WIDE: u16 = 86;
-/// Columns of a key's help.
 const HELP_WIDTH: u16 = 40;
-/// Columns of an action's name.
 const NAME: u16 = 18;
 
 /// The scope that it explains, the scroll position, and the search.
@@ -143,10 +140,6 @@ impl Component for State {
 
     fn scope(&self) -> &'static Scope {
         if self.searching { &HELP_FIND } else { &HELP }
-    }
-
-    fn can(&self, _action: Action, _ctx: ViewContext<'_>) -> bool {
-        true
     }
 
     fn act(&mut self, action: Action, _ctx: &mut UpdateContext<'_>) {

@@ -1,12 +1,13 @@
 //! The explorer's calls of this session, to open or to send again.
 
 use ratatui::buffer::Buffer;
-use ratatui::layout::{Constraint, Layout, Position, Rect, Size};
+use ratatui::layout::Constraint::{Fill, Length};
+use ratatui::layout::{Layout, Position, Rect, Size};
 
 use crate::domain::{AccountId, WallTime};
 use crate::tui::component::{Component, UpdateContext, ViewContext};
 use crate::tui::intent::Intent;
-use crate::tui::keys::{NAV, OVERLAY, READER, Scope, keys};
+use crate::tui::keys::{NAV, OVERLAY, READER, keys};
 use crate::tui::theme::Tone;
 use crate::tui::widgets::boxes::{Window, inside};
 use crate::tui::widgets::list::{List, Step};
@@ -14,7 +15,6 @@ use crate::tui::widgets::pager::Pager;
 use crate::tui::widgets::text::{Pen, cells, width};
 
 keys! {
-    /// What a key does in the history.
     Action:
     HISTORY "History" keys [NAV, READER, OVERLAY] {
         Reopen "reopen" ["enter"] "open" "open the call and its response";
@@ -53,14 +53,6 @@ impl State {
 impl Component for State {
     type Action = Action;
 
-    fn scope(&self) -> &'static Scope {
-        &HISTORY
-    }
-
-    fn can(&self, _action: Action, _ctx: ViewContext<'_>) -> bool {
-        true
-    }
-
     fn act(&mut self, action: Action, ctx: &mut UpdateContext<'_>) {
         match action {
             Action::Reopen => {
@@ -76,7 +68,6 @@ impl Component for State {
         self.list.step(step, self.rows.len(), list.height);
     }
 
-    /// A click selects; on the selected row it does what Enter does.
     fn pick(&mut self, row: usize, ctx: &mut UpdateContext<'_>) {
         if row == self.list.selected {
             return self.act(Action::Reopen, ctx);
@@ -121,7 +112,6 @@ impl Component for State {
     }
 }
 
-/// The window's size for this many calls.
 fn size(screen: Rect, rows: usize) -> Size {
     let height = cells(rows + 4).min(screen.height.saturating_sub(1));
     Size::new(110, height)
@@ -129,8 +119,5 @@ fn size(screen: Rect, rows: usize) -> Size {
 
 /// The calls; the row of their place, and the note.
 fn areas(screen: Rect, rows: usize) -> [Rect; 2] {
-    inside(screen, size(screen, rows)).layout(&Layout::vertical([
-        Constraint::Fill(1),
-        Constraint::Length(2),
-    ]))
+    inside(screen, size(screen, rows)).layout(&Layout::vertical([Fill(1), Length(2)]))
 }

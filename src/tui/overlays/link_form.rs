@@ -1,6 +1,6 @@
 //! The form that creates a payment link. It checks the fields; the request itself is an effect.
 
-use super::form_window::{FormWindow, Stage, WindowText};
+use super::form_window::{FormState, FormWindow, Stage, WindowText};
 use super::{arm, link_result};
 use crate::domain::{AccountId, Amount, Answer, ExpectedBy, LinkRequest, Op};
 use crate::tui::component::{UpdateContext, ViewContext};
@@ -8,16 +8,16 @@ use crate::tui::intent::Intent;
 use crate::tui::msg::NewWatch;
 use crate::tui::widgets::form::{Field, Form, Switch, Value};
 
-/// The form, and what it has asked for.
-#[derive(Debug, Clone)]
-pub struct State {
-    form: Form,
-    pub stage: Stage,
+/// What the form waits for.
+#[derive(Debug, Clone, Default)]
+pub struct Awaited {
     /// What the request in progress asks for.
     asked: Option<(AccountId, LinkRequest)>,
     /// The operator is asked to arm the account, for the payment token.
     arming: bool,
 }
+
+pub type State = FormState<Awaited>;
 
 const ID: usize = 0;
 const AMOUNT: usize = 1;
@@ -28,7 +28,7 @@ const FORCE: usize = 5;
 const TOKEN: usize = 6;
 
 impl State {
-    pub fn new(accounts: Vec<AccountId>, at: usize, may_write: bool) -> Self {
+    pub fn of(accounts: Vec<AccountId>, at: usize, may_write: bool) -> Self {
         let fields = vec![
             Field::text("Payment id", "your unique order id, like ORDER-1042", ""),
             Field::text("Amount", "amount that you receive, like 25.00", ""),
@@ -46,12 +46,7 @@ impl State {
                 },
             ),
         ];
-        Self {
-            form: Form::about(fields, accounts, at),
-            stage: Stage::Filling,
-            asked: None,
-            arming: false,
-        }
+        Self::new(Form::about(fields, accounts, at), Awaited::default())
     }
 
     /// Locks or unlocks the payment token: only an armed account may request one.
@@ -97,20 +92,11 @@ impl State {
 }
 
 impl FormWindow for State {
-    fn form(&self) -> &Form {
-        &self.form
-    }
-
-    fn form_mut(&mut self) -> &mut Form {
-        &mut self.form
-    }
+    const SUBMIT: &'static str = "create link";
 
     fn text(&self, ctx: ViewContext<'_>) -> WindowText {
-        let known = self
-            .form
-            .account()
-            .and_then(|account| ctx.store.known(account));
-        let live = known.is_some_and(|known| known.account.environment.is_live());
+        let account = self.form.account();
+        let live = account.is_some_and(|account| ctx.store.is_live_account(account.as_str()));
         let title = if live {
             "Payment link, LIVE: real money"
         } else {
@@ -124,24 +110,12 @@ impl FormWindow for State {
         "creating the link".into()
     }
 
-    fn stage(&self) -> Option<&Stage> {
-        Some(&self.stage)
-    }
-
-    fn stage_mut(&mut self) -> Option<&mut Stage> {
-        Some(&mut self.stage)
-    }
-
-    fn submit_word(&self) -> &'static str {
-        "create link"
-    }
-
     fn submit(&mut self, ctx: &mut UpdateContext<'_>) {
         if let Some((account, link)) = self.read() {
             let op = Op::PaymentLink(link.clone());
             let request = ctx.store.ask(account.clone(), op, false, ctx.out);
             self.stage = Stage::Asked(request);
-            self.asked = Some((account, link));
+            self.data.asked = Some((account, link));
         }
     }
 
@@ -153,27 +127,22 @@ impl FormWindow for State {
             .and_then(|account| ctx.store.known(account));
         let may_write = known.is_some_and(|known| known.may_write(ctx.now));
         self.allow_writes(may_write);
-        if may_write && std::mem::take(&mut self.arming) {
+        if may_write && std::mem::take(&mut self.data.arming) {
             self.form.fields[TOKEN].value = Value::Switch(Switch::On);
         }
     }
 
     fn unlock(&mut self, ctx: &mut UpdateContext<'_>) {
         if let Some(account) = self.form.account().cloned() {
-            self.arming = true;
-            ctx.open(arm::State::new(account));
+            self.data.arming = true;
+            ctx.open(arm::State::of(account));
         }
     }
 
-    fn answered(&mut self, answer: &Answer, ctx: &mut UpdateContext<'_>) {
-        let Answer::Link(result) = answer else {
-            return;
-        };
-        let link = match result {
-            Ok(link) => link.clone(),
-            Err(problem) => return self.failed(problem),
-        };
-        let Some((account, request)) = self.asked.take() else {
+    fn done(&mut self, answer: Option<&Answer>, ctx: &mut UpdateContext<'_>) {
+        let (Some(Answer::Link(Ok(link))), Some((account, request))) =
+            (answer, self.data.asked.take())
+        else {
             return;
         };
         ctx.intend(Intent::Watch(NewWatch {
@@ -182,7 +151,7 @@ impl FormWindow for State {
             expected: Some(request.expected()),
             by: ExpectedBy::Link,
         }));
-        ctx.open(link_result::State::new(account, request, link));
+        ctx.open(link_result::State::new(account, request, link.clone()));
     }
 }
 

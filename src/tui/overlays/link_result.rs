@@ -10,7 +10,7 @@ use crate::domain::{AccountId, LinkRequest, PaymentLink};
 use crate::tui::Effect;
 use crate::tui::component::{Component, UpdateContext, ViewContext};
 use crate::tui::intent::Intent;
-use crate::tui::keys::{NAV, OVERLAY, READER, Scope, keys};
+use crate::tui::keys::{NAV, OVERLAY, READER, keys};
 use crate::tui::theme::{Theme, Tone};
 use crate::tui::widgets::boxes::{Window, columns_inside};
 use crate::tui::widgets::text::{
@@ -18,7 +18,6 @@ use crate::tui::widgets::text::{
 };
 
 keys! {
-    /// What a key does with a new link.
     Action:
     LINK_RESULT "Payment link" keys [NAV, READER, OVERLAY] {
         Copy "copy-link" ["y"] "copy" "copy the link";
@@ -30,7 +29,6 @@ keys! {
 /// Light modules around a code: ISO/IEC 18004 requires four. Two remain readable on a small screen.
 const QUIET: [usize; 2] = [4, 2];
 
-/// The link and its QR code.
 #[derive(Debug, Clone)]
 pub struct State {
     account: AccountId,
@@ -131,7 +129,6 @@ impl State {
         code.map_or([Size::ZERO; 2], |code| code.symbols(theme).map(size))
     }
 
-    /// Rows of the lines above the code.
     fn rows_above(&self, theme: &Theme, screen: Rect) -> u16 {
         let link = wrap(&self.link.shown, columns_inside(screen, self.width(theme)));
         cells(link.len()) + if self.request.with_token { 3 } else { 1 }
@@ -140,14 +137,6 @@ impl State {
 
 impl Component for State {
     type Action = Action;
-
-    fn scope(&self) -> &'static Scope {
-        &LINK_RESULT
-    }
-
-    fn can(&self, _action: Action, _ctx: ViewContext<'_>) -> bool {
-        true
-    }
 
     fn act(&mut self, action: Action, ctx: &mut UpdateContext<'_>) {
         match action {
@@ -162,10 +151,7 @@ impl Component for State {
 
     fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
         let theme = ctx.theme;
-        let live = ctx
-            .store
-            .known(&self.account)
-            .is_some_and(|known| known.account.environment.is_live());
+        let live = ctx.store.is_live_account(self.account.as_str());
         let above = self.rows_above(theme, screen);
         let mut sizes = self.sizes(theme).into_iter();
         let fitting = sizes.find(|size| {
@@ -226,7 +212,6 @@ struct Symbol<'a> {
 }
 
 impl Symbol<'_> {
-    /// Columns and rows on screen.
     fn size(&self) -> Size {
         let side = self.code.side + 2 * self.quiet;
         if self.theme.is_ascii() {

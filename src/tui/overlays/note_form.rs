@@ -1,6 +1,6 @@
 //! The form that adds a note to a watched payment.
 
-use super::form_window::{FormWindow, WindowText};
+use super::form_window::{FormState, FormWindow, WindowText};
 use crate::domain::Note;
 use crate::tui::Effect;
 use crate::tui::component::{UpdateContext, ViewContext};
@@ -8,43 +8,28 @@ use crate::tui::msg::WatchKey;
 use crate::tui::widgets::form::{Field, Form};
 use crate::tui::widgets::text::fit_middle;
 
-/// The form and its payment.
 #[derive(Debug, Clone)]
-pub struct State {
-    form: Form,
-    of: WatchKey,
-}
+pub struct Noting(WatchKey);
+
+pub type State = FormState<Noting>;
 
 const TEXT: usize = 0;
 
 impl State {
-    pub fn new(of: WatchKey) -> Self {
+    pub fn of(payment: WatchKey) -> Self {
         let text = Field::text("Note", "like: refunded by hand, ticket 4711", "");
-        Self {
-            form: Form::new(vec![text]),
-            of,
-        }
+        Self::new(Form::new(vec![text]), Noting(payment))
     }
 }
 
 impl FormWindow for State {
-    fn form(&self) -> &Form {
-        &self.form
-    }
-
-    fn form_mut(&mut self) -> &mut Form {
-        &mut self.form
-    }
+    const SUBMIT: &'static str = "save note";
 
     fn text(&self, ctx: ViewContext<'_>) -> WindowText {
         // The title is cut, so that the window has room for it at every width.
-        let title = format!("Note on {}", fit_middle(self.of.1.as_str(), 48));
+        let title = format!("Note on {}", fit_middle(self.data.0.1.as_str(), 48));
         let note = "The timeline shows all notes, the list searches the newest.";
         WindowText::new(title, note, ctx.store.is_live())
-    }
-
-    fn submit_word(&self) -> &'static str {
-        "save note"
     }
 
     fn submit(&mut self, ctx: &mut UpdateContext<'_>) {
@@ -54,8 +39,8 @@ impl FormWindow for State {
         }
         if let Some(text) = text {
             ctx.close();
-            let of = self.of.clone();
-            ctx.out.push(Effect::Note { of, text });
+            let of = self.data.0.clone();
+            ctx.out.push(Effect::Note(of, text));
         }
     }
 }

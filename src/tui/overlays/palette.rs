@@ -13,7 +13,7 @@ use crate::domain::{AccountId, Documented, ProviderId, ThemeChoice};
 use crate::tui::component::{Command, Component, UpdateContext, ViewContext};
 use crate::tui::finder::{Closeness, Finder, Rank};
 use crate::tui::intent::Intent;
-use crate::tui::keys::{self, OVERLAY, Scope, keys};
+use crate::tui::keys::{self, OVERLAY, keys};
 use crate::tui::msg::WatchKey;
 use crate::tui::theme::Tone;
 use crate::tui::widgets::boxes::Window;
@@ -23,7 +23,6 @@ use crate::tui::widgets::pager::Pager;
 use crate::tui::widgets::text::{Pen, below, cells, width};
 
 keys! {
-    /// What a key does in the palette.
     Action:
     PALETTE "Palette" text [OVERLAY] {
         Choose "choose" ["enter"] "run" "run or open the selected entry";
@@ -51,7 +50,6 @@ pub enum Goal {
     Guide(ProviderId),
 }
 
-/// An entry of the palette.
 #[derive(Debug, Clone)]
 pub struct Entry {
     pub goal: Goal,
@@ -87,12 +85,10 @@ impl Entry {
 /// The columns of the first columns: the kind of an entry, and its keys.
 const KIND: u16 = 7;
 const KEYS: u16 = 9;
-/// The widest column of names.
 const NAME_MAX: u16 = 44;
 /// Rows and columns of the window around the entries: frame, text field, and a blank row below it.
 const AROUND: Size = Size::new(4, 4);
 
-/// The typed text and the entries that match it.
 #[derive(Debug, Clone)]
 pub struct State {
     input: Input,
@@ -184,14 +180,6 @@ fn names_width<'e>(entries: impl Iterator<Item = &'e Entry>) -> u16 {
 impl Component for State {
     type Action = Action;
 
-    fn scope(&self) -> &'static Scope {
-        &PALETTE
-    }
-
-    fn can(&self, _action: Action, _ctx: ViewContext<'_>) -> bool {
-        true
-    }
-
     fn act(&mut self, action: Action, ctx: &mut UpdateContext<'_>) {
         match action {
             Action::Choose => self.choose(ctx),
@@ -208,7 +196,6 @@ impl Component for State {
         self.go(step, ctx);
     }
 
-    /// A click runs the action.
     fn pick(&mut self, row: usize, ctx: &mut UpdateContext<'_>) {
         self.list.selected = row;
         self.choose(ctx);

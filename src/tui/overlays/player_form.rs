@@ -1,7 +1,7 @@
 //! The form that authenticates a player. It clears the typed token when it submits.
 
-use super::form_window::{FormWindow, Stage, WindowText};
-use crate::domain::{AccountId, Environment, Op, PlayerId, PlayerToken, Secret};
+use super::form_window::{FormState, FormWindow, Stage, WindowText};
+use crate::domain::{AccountId, Answer, Environment, Op, PlayerId, PlayerToken, Secret};
 use crate::tui::component::{UpdateContext, ViewContext};
 use crate::tui::intent::Intent;
 use crate::tui::widgets::form::{Field, Form};
@@ -16,22 +16,21 @@ pub struct Example {
     pub token: &'static str,
 }
 
-/// The form, and the player that it has asked for.
 #[derive(Debug, Clone)]
-pub struct State {
-    form: Form,
-    stage: Stage,
+pub struct Claim {
     /// The player that is being authenticated.
     asked: Option<(AccountId, PlayerId)>,
     example: Option<Example>,
 }
+
+pub type State = FormState<Claim>;
 
 fn token_field() -> Field {
     Field::hidden("Token", "game_auth_token; optional")
 }
 
 impl State {
-    pub fn new(
+    pub fn of(
         accounts: Vec<AccountId>,
         player: Option<PlayerId>,
         example: Option<Example>,
@@ -45,12 +44,8 @@ impl State {
         if !player.is_empty() {
             form.at = TOKEN;
         }
-        Self {
-            form,
-            stage: Stage::Filling,
-            asked: None,
-            example,
-        }
+        let asked = None;
+        Self::new(form, Claim { asked, example })
     }
 
     /// The account, the player and the typed token, which the form no longer holds. On an error it marks the fields and
@@ -75,13 +70,7 @@ impl State {
 }
 
 impl FormWindow for State {
-    fn form(&self) -> &Form {
-        &self.form
-    }
-
-    fn form_mut(&mut self) -> &mut Form {
-        &mut self.form
-    }
+    const SUBMIT: &'static str = "authenticate";
 
     fn text(&self, ctx: ViewContext<'_>) -> WindowText {
         let known = self
@@ -90,7 +79,7 @@ impl FormWindow for State {
             .and_then(|account| ctx.store.known(account));
         let embedded =
             known.is_some_and(|known| known.account.environment == Environment::Embedded);
-        let example = self.example.filter(|_| embedded);
+        let example = self.data.example.filter(|_| embedded);
         let example = example.map(|example| format!(" {}", example.describe()));
         let note = format!(
             "The game's client gets the token from getGameAuthToken(). tilldeck does not save a typed token. \
@@ -109,18 +98,10 @@ impl FormWindow for State {
         format!("verifying with {provider}")
     }
 
-    fn stage(&self) -> Option<&Stage> {
-        Some(&self.stage)
-    }
-
-    fn stage_mut(&mut self) -> Option<&mut Stage> {
-        Some(&mut self.stage)
-    }
-
     /// With a token it authenticates, without one it loads the inventory.
     fn submit_word(&self) -> &'static str {
         if self.form.fields[TOKEN].secret().is_some() {
-            "authenticate"
+            Self::SUBMIT
         } else {
             "look up"
         }
@@ -139,11 +120,11 @@ impl FormWindow for State {
         let op = Op::AuthenticatePlayer(PlayerToken { player, token });
         let request = ctx.store.ask(account.clone(), op, false, ctx.out);
         self.stage = Stage::Asked(request);
-        self.asked = Some((account, player));
+        self.data.asked = Some((account, player));
     }
 
-    fn done(&mut self, ctx: &mut UpdateContext<'_>) {
-        if let Some((account, player)) = self.asked.take() {
+    fn done(&mut self, _answer: Option<&Answer>, ctx: &mut UpdateContext<'_>) {
+        if let Some((account, player)) = self.data.asked.take() {
             ctx.intend(Intent::LoadPlayer(account, player));
         }
     }

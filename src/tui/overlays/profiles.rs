@@ -5,7 +5,7 @@ use ratatui::layout::{Position, Rect, Size};
 
 use crate::domain::Environment;
 use crate::tui::component::{Command, Component, UpdateContext, ViewContext};
-use crate::tui::keys::{NAV, OVERLAY, READER, Scope, keys};
+use crate::tui::keys::{NAV, OVERLAY, READER, keys};
 use crate::tui::panes::credentials;
 use crate::tui::setup::ProfileEntry;
 use crate::tui::store::Store;
@@ -16,7 +16,6 @@ use crate::tui::widgets::pager::Pager;
 use crate::tui::widgets::text::{Pen, below, cells, paragraph, width};
 
 keys! {
-    /// What a key does in the list of profiles.
     Action:
     PROFILES "Profiles" keys [NAV, READER, OVERLAY] {
         SwitchProfile "switch-profile" ["enter"] "switch" "open the selected profile";
@@ -47,7 +46,6 @@ impl State {
         Self { list }
     }
 
-    /// Rows of profiles on this screen.
     fn rows(store: &Store, screen: Rect) -> u16 {
         let most = screen.height.saturating_sub(AROUND).max(1);
         cells(store.profiles.len()).clamp(1, most)
@@ -56,14 +54,6 @@ impl State {
 
 impl Component for State {
     type Action = Action;
-
-    fn scope(&self) -> &'static Scope {
-        &PROFILES
-    }
-
-    fn can(&self, _action: Action, _ctx: ViewContext<'_>) -> bool {
-        true
-    }
 
     fn act(&mut self, action: Action, ctx: &mut UpdateContext<'_>) {
         match action {

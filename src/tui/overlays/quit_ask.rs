@@ -1,17 +1,15 @@
 //! Asks before the console quits, or opens another profile, while a write request waits for its response.
 
 use ratatui::buffer::Buffer;
-use ratatui::layout::{Position, Rect, Size};
+use ratatui::layout::{Position, Rect};
 
 use crate::tui::Effect;
 use crate::tui::component::{Component, UpdateContext, ViewContext};
-use crate::tui::keys::{OVERLAY, Scope, keys};
+use crate::tui::keys::{OVERLAY, keys};
 use crate::tui::theme::Tone;
-use crate::tui::widgets::boxes::Window;
-use crate::tui::widgets::text::{below, paragraph};
+use crate::tui::widgets::boxes::Question;
 
 keys! {
-    /// What a key answers.
     Action:
     QUIT_ASK "Quit" keys [OVERLAY] {
         ConfirmQuit "confirm-quit" ["y"] "quit anyway" "quit or switch without waiting";
@@ -25,14 +23,6 @@ pub struct State(pub Effect);
 
 impl Component for State {
     type Action = Action;
-
-    fn scope(&self) -> &'static Scope {
-        &QUIT_ASK
-    }
-
-    fn can(&self, _action: Action, _ctx: ViewContext<'_>) -> bool {
-        true
-    }
 
     fn act(&mut self, action: Action, ctx: &mut UpdateContext<'_>) {
         match action {
@@ -55,27 +45,23 @@ impl Component for State {
             Effect::SwitchProfile(_) => ("Switch profile", "switch", "switches"),
             _ => ("Quit", "quit", "quits"),
         };
-        let inner = Window {
-            title,
-            size: Size::new(56, 7),
-            live: ctx.store.is_live(),
-        }
-        .draw(ctx.theme, screen, buf);
         let text = format!(
             "A write request is still waiting for its response. If you {verb} now, the response is lost."
         );
-        let rows = paragraph(buf, inner, &text, ctx.theme.style(Tone::Plain));
         let keys = format!(
             "{} {does} now, {} waits for the response.",
             ctx.key(Action::ConfirmQuit),
             ctx.key(Action::Stay)
         );
-        paragraph(
-            buf,
-            below(inner, rows + 1),
-            &keys,
-            ctx.theme.style(Tone::Dim),
-        );
+        Question {
+            title,
+            text: &text,
+            tone: Tone::Plain,
+            keys: &keys,
+            live: ctx.store.is_live(),
+            wide: 56,
+        }
+        .draw(ctx.theme, screen, buf);
         None
     }
 }

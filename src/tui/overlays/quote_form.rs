@@ -1,22 +1,21 @@
 //! The form of a price estimate.
 
-use super::form_window::{FormWindow, WindowText};
+use super::form_window::{FormState, FormWindow, WindowText};
 use crate::domain::{AccountId, Amount};
 use crate::tui::component::{UpdateContext, ViewContext};
 use crate::tui::intent::{Intent, Question};
 use crate::tui::widgets::form::{Field, Form};
 
-/// The form.
 #[derive(Debug, Clone)]
-pub struct State {
-    form: Form,
-}
+pub struct Estimating;
+
+pub type State = FormState<Estimating>;
 
 const QUANTITY: usize = 0;
 const TOKEN: usize = 1;
 
 impl State {
-    pub fn new(accounts: Vec<AccountId>, at: usize, last: Option<&Question>) -> Self {
+    pub fn of(accounts: Vec<AccountId>, at: usize, last: Option<&Question>) -> Self {
         let (quantity, token) = last.map_or(("", ""), |question| {
             (question.quantity.as_str(), question.token.as_str())
         });
@@ -24,9 +23,7 @@ impl State {
             Field::text("Amount", "amount that you receive, like 3000", quantity),
             Field::text("Currency", "settlement currency, like EMT", token),
         ];
-        Self {
-            form: Form::about(fields, accounts, at),
-        }
+        Self::new(Form::about(fields, accounts, at), Estimating)
     }
 
     /// The estimate to request. On an error it marks the fields and returns `None`.
@@ -45,21 +42,11 @@ impl State {
 }
 
 impl FormWindow for State {
-    fn form(&self) -> &Form {
-        &self.form
-    }
-
-    fn form_mut(&mut self) -> &mut Form {
-        &mut self.form
-    }
+    const SUBMIT: &'static str = "estimate";
 
     fn text(&self, ctx: ViewContext<'_>) -> WindowText {
         let note = "Shows what a payer pays in each currency, fee included.";
         WindowText::new("Price estimate", note, ctx.store.is_live())
-    }
-
-    fn submit_word(&self) -> &'static str {
-        "estimate"
     }
 
     fn submit(&mut self, ctx: &mut UpdateContext<'_>) {

@@ -1,6 +1,6 @@
 //! Asks before it removes an account. For a live one the operator types its name.
 
-use super::form_window::{FormAction, FormWindow, Stage, WindowText};
+use super::form_window::{FormAction, FormState, FormWindow, Stage, WindowText};
 use crate::domain::Account;
 use crate::domain::manage::Change;
 use crate::tui::component::{UpdateContext, ViewContext};
@@ -10,38 +10,27 @@ use crate::tui::widgets::form::{Field, Form};
 
 /// The account that the form removes.
 #[derive(Debug, Clone)]
-pub struct State {
-    form: Form,
-    stage: Stage,
+pub struct Removal {
     account: Account,
     /// The action whose guide shows how to delete the credentials at the provider.
     guide: Option<Action>,
 }
 
+pub type State = FormState<Removal>;
+
 impl State {
-    pub fn new(account: Account, guide: Option<Action>) -> Self {
+    pub fn of(account: Account, guide: Option<Action>) -> Self {
         let fields = if account.environment.is_live() {
             vec![Field::account_name()]
         } else {
             Vec::new()
         };
-        Self {
-            form: Form::new(fields),
-            stage: Stage::Filling,
-            account,
-            guide,
-        }
+        Self::new(Form::new(fields), Removal { account, guide })
     }
 }
 
 impl FormWindow for State {
-    fn form(&self) -> &Form {
-        &self.form
-    }
-
-    fn form_mut(&mut self) -> &mut Form {
-        &mut self.form
-    }
+    const SUBMIT: &'static str = "remove";
 
     fn text(&self, ctx: ViewContext<'_>) -> WindowText {
         let Account {
@@ -49,7 +38,7 @@ impl FormWindow for State {
             provider_title,
             environment,
             ..
-        } = &self.account;
+        } = &self.data.account;
         let live = environment.is_live();
         let (mark, tone) = if live {
             (", LIVE", Tone::Live)
@@ -61,7 +50,7 @@ impl FormWindow for State {
         } else {
             format!("{} cancels,", ctx.key(WindowAction::Close))
         };
-        let stays = if let Some(guide) = self.guide {
+        let stays = if let Some(guide) = self.data.guide {
             format!(
                 "{provider_title} still accepts its credentials; the guide ({}) shows how to delete them there. ",
                 ctx.key(guide)
@@ -84,29 +73,17 @@ impl FormWindow for State {
         "removing".into()
     }
 
-    fn stage(&self) -> Option<&Stage> {
-        Some(&self.stage)
-    }
-
-    fn stage_mut(&mut self) -> Option<&mut Stage> {
-        Some(&mut self.stage)
-    }
-
     /// A removal takes effect at once.
     fn can_cancel(&self) -> bool {
         false
     }
 
-    fn submit_word(&self) -> &'static str {
-        "remove"
-    }
-
     fn submit(&mut self, ctx: &mut UpdateContext<'_>) {
-        let account = &self.account.id;
+        let account = &self.data.account.id;
         if !self.form.confirms(0, account.as_str(), "remove") {
             return;
         }
         let change = Change::Remove(account.clone());
-        self.stage = Stage::Asked(ctx.store.manage(account.clone(), change, ctx.out));
+        self.stage = Stage::Asked(ctx.store.manage(account, change, ctx.out));
     }
 }

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::form_window::{FormAction, FormWindow, Stage, WindowText};
-use crate::domain::{AccountId, Delivery, Environment, JobKind};
+use super::form_window::{FormAction, FormState, FormWindow, Stage, WindowText};
+use crate::domain::{Delivery, JobKind};
 use crate::tui::component::{UpdateContext, ViewContext};
 use crate::tui::theme::Tone;
 use crate::tui::widgets::form::{Field, Form};
@@ -14,15 +14,15 @@ const NAME: usize = 1;
 
 /// The callback to forward again.
 #[derive(Debug, Clone)]
-pub struct State {
-    form: Form,
-    stage: Stage,
+pub struct Forwarding {
     delivery: Arc<Delivery>,
     live: bool,
 }
 
+pub type State = FormState<Forwarding>;
+
 impl State {
-    pub fn new(delivery: Arc<Delivery>, live: bool) -> Self {
+    pub fn of(delivery: Arc<Delivery>, live: bool) -> Self {
         let mut targets = delivery.jobs.iter().filter(|job| job.kind != JobKind::Ask);
         let target = targets.next_back().map_or("", |job| job.target.as_str());
         let mut fields = vec![Field::text(
@@ -33,17 +33,13 @@ impl State {
         if live {
             fields.push(Field::account_name());
         }
-        Self {
-            form: Form::new(fields),
-            stage: Stage::Filling,
-            delivery,
-            live,
-        }
+        Self::new(Form::new(fields), Forwarding { delivery, live })
     }
 
     /// The target URL, if the operator confirmed.
     fn read(&mut self) -> Option<String> {
-        self.form.confirms(NAME, &self.delivery.account, "forward");
+        self.form
+            .confirms(NAME, &self.data.delivery.account, "forward");
         let to = self.form.read(TO, |to| {
             let is_url = ["http://", "https://"]
                 .iter()
@@ -58,20 +54,14 @@ impl State {
 }
 
 impl FormWindow for State {
-    fn form(&self) -> &Form {
-        &self.form
-    }
-
-    fn form_mut(&mut self) -> &mut Form {
-        &mut self.form
-    }
+    const SUBMIT: &'static str = "forward";
 
     fn text(&self, ctx: ViewContext<'_>) -> WindowText {
-        let about = match deliveries::subject(&self.delivery).as_str() {
+        let about = match deliveries::subject(&self.data.delivery).as_str() {
             "" => String::new(),
             subject => format!(" about {subject}"),
         };
-        let (mark, money, tone) = if self.live {
+        let (mark, money, tone) = if self.data.live {
             (
                 ", LIVE",
                 " The account is LIVE: type its name, then",
@@ -85,10 +75,10 @@ impl FormWindow for State {
              forwards it.",
             ctx.key(FormAction::Submit),
         );
-        let title = format!("Forward a callback of {}{mark}", self.delivery.account);
+        let title = format!("Forward a callback of {}{mark}", self.data.delivery.account);
         WindowText {
             tone,
-            ..WindowText::new(title, note, self.live)
+            ..WindowText::new(title, note, self.data.live)
         }
     }
 
@@ -96,28 +86,16 @@ impl FormWindow for State {
         "adding it to the queue".into()
     }
 
-    fn stage(&self) -> Option<&Stage> {
-        Some(&self.stage)
-    }
-
-    fn stage_mut(&mut self) -> Option<&mut Stage> {
-        Some(&mut self.stage)
-    }
-
     /// A callback that is queued is forwarded.
     fn can_cancel(&self) -> bool {
         false
-    }
-
-    fn submit_word(&self) -> &'static str {
-        "forward"
     }
 
     fn submit(&mut self, ctx: &mut UpdateContext<'_>) {
         if let Some(to) = self.read() {
             let request = ctx.store.number();
             self.stage = Stage::Asked(request);
-            let delivery = self.delivery.id;
+            let delivery = self.data.delivery.id;
             ctx.out.push(Effect::Replay {
                 request,
                 delivery,
@@ -129,9 +107,7 @@ impl FormWindow for State {
 
 /// Asks before it forwards a callback again.
 pub fn open(delivery: &Arc<Delivery>, ctx: &mut UpdateContext<'_>) {
-    let account = AccountId::new(delivery.account.as_str()).ok();
-    let known = account.and_then(|account| ctx.store.known(&account));
     // The shop may deliver goods a second time, so a live account's name must be typed.
-    let live = known.is_some_and(|known| known.account.environment == Environment::Production);
-    ctx.open(State::new(delivery.clone(), live));
+    let live = ctx.store.is_live_account(&delivery.account);
+    ctx.open(State::of(delivery.clone(), live));
 }

@@ -3,26 +3,23 @@
 use std::sync::Arc;
 
 use ratatui::buffer::Buffer;
-use ratatui::layout::{Position, Rect, Size};
+use ratatui::layout::{Position, Rect};
 
 use crate::domain::{Delivery, DeliveryId, JobKind};
 use crate::tui::Effect;
 use crate::tui::component::{Component, UpdateContext, ViewContext};
 use crate::tui::deliveries;
-use crate::tui::keys::{OVERLAY, Scope, WindowAction, keys};
+use crate::tui::keys::{OVERLAY, WindowAction, keys};
 use crate::tui::theme::Tone;
-use crate::tui::widgets::boxes::Window;
-use crate::tui::widgets::text::{below, cells, paragraph, wrap};
+use crate::tui::widgets::boxes::Question;
 
 keys! {
-    /// What a key answers.
     Action:
     RETRY_ASK "Retry" keys [OVERLAY] {
         ConfirmRetry "confirm-retry" ["y"] "retry" "retry the forward";
     }
 }
 
-/// The callback whose jobs would be retried.
 #[derive(Debug, Clone)]
 pub struct State {
     delivery: Arc<Delivery>,
@@ -36,10 +33,6 @@ impl State {
 
 impl Component for State {
     type Action = Action;
-
-    fn scope(&self) -> &'static Scope {
-        &RETRY_ASK
-    }
 
     fn can(&self, _action: Action, ctx: ViewContext<'_>) -> bool {
         ctx.store.is_ready()
@@ -74,21 +67,15 @@ impl Component for State {
             ctx.key(Action::ConfirmRetry),
             ctx.key(WindowAction::Close)
         );
-        let wide = 62.min(screen.width);
-        let rows = cells(wrap(&text, wide.saturating_sub(4)).len());
-        let inner = Window {
+        Question {
             title: &format!("Retry a forward of {}, LIVE", self.delivery.account),
-            size: Size::new(wide, rows + 4),
+            text: &text,
+            tone: Tone::Live,
+            keys: &keys,
             live: true,
+            wide: 62,
         }
         .draw(ctx.theme, screen, buf);
-        let used = paragraph(buf, inner, &text, ctx.theme.style(Tone::Live));
-        paragraph(
-            buf,
-            below(inner, used + 1),
-            &keys,
-            ctx.theme.style(Tone::Dim),
-        );
         None
     }
 }
@@ -96,5 +83,5 @@ impl Component for State {
 /// Retries the failed jobs of a callback, without a question.
 pub fn start(delivery: DeliveryId, ctx: &mut UpdateContext<'_>) {
     let request = ctx.store.number();
-    ctx.out.push(Effect::Retry { request, delivery });
+    ctx.out.push(Effect::Retry(request, delivery));
 }

@@ -3,14 +3,15 @@
 use std::time::Duration;
 
 use ratatui::buffer::Buffer;
-use ratatui::layout::{Constraint, Layout, Position, Rect, Size};
+use ratatui::layout::Constraint::{Fill, Length};
+use ratatui::layout::{Layout, Position, Rect, Size};
 
 use super::simulate_form;
 use crate::domain::PaymentId;
 use crate::domain::simulate::{Command, Event, Fault, Part, PayerAct, Setting};
 use crate::tui::Effect;
 use crate::tui::component::{Component, UpdateContext, ViewContext};
-use crate::tui::keys::{NAV, OVERLAY, READER, Scope, keys};
+use crate::tui::keys::{NAV, OVERLAY, READER, keys};
 use crate::tui::msg::Level;
 use crate::tui::store::Store;
 use crate::tui::theme::Tone;
@@ -20,7 +21,6 @@ use crate::tui::widgets::pager::{Pager, draw_below};
 use crate::tui::widgets::text::{Pen, below, cells, paragraph, width};
 
 keys! {
-    /// What a key does in the simulator's window.
     Action:
     SANDBOX "Simulator" keys [NAV, READER, OVERLAY] {
         Play "play" ["enter"] "run" "do the selected action";
@@ -61,20 +61,63 @@ pub struct State {
     payment: Option<PaymentId>,
 }
 
-enum Row<'a> {
-    Heading(String),
-    Choice(Command, &'static str, String),
-    Setting(&'a Part, &'a Setting),
-    Event(&'a Part, Event),
+/// A row: a heading, or something to do.
+struct Row<'a> {
+    name: String,
+    about: &'a str,
+    /// What can be chosen or must be typed.
+    more: String,
+    does: Does<'a>,
 }
 
-/// The effect of the selected row.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Chosen {
-    /// A complete command.
-    Do(Command),
+#[derive(Clone)]
+enum Does<'a> {
+    Nothing,
+    Run(Command),
+    Set(&'a Part, &'a Setting),
     /// An event whose subject the operator types.
-    Ask(String, Event),
+    Ask(&'a Part, Event),
+}
+
+impl<'a> Row<'a> {
+    fn new(name: impl Into<String>, about: &'a str, does: Does<'a>) -> Self {
+        Self {
+            name: name.into(),
+            about,
+            more: String::new(),
+            does,
+        }
+    }
+
+    fn heading(text: impl Into<String>) -> Self {
+        Self::new(text, "", Does::Nothing)
+    }
+
+    fn setting(part: &'a Part, setting: &'a Setting) -> Self {
+        Self {
+            more: format!("values: {}", setting.choices.join(", ")),
+            ..Self::new(setting.name, setting.about, Does::Set(part, setting))
+        }
+    }
+
+    fn event(part: &'a Part, event: Event) -> Self {
+        if event.subject.is_empty() {
+            let command = Command::Event {
+                provider: part.provider.into(),
+                event: event.name.into(),
+                subject: String::new(),
+            };
+            return Self::new(event.name, event.about, Does::Run(command));
+        }
+        Self {
+            more: format!("needs {}", event.subject),
+            ..Self::new(event.name, event.about, Does::Ask(part, event))
+        }
+    }
+
+    fn is_heading(&self) -> bool {
+        matches!(self.does, Does::Nothing)
+    }
 }
 
 impl State {
@@ -88,70 +131,47 @@ impl State {
     fn rows<'a>(&self, store: &'a Store) -> Vec<Row<'a>> {
         let mut rows = Vec::new();
         if let Some(payment) = &self.payment {
-            rows.push(Row::Heading(format!("Payer of {payment}")));
+            rows.push(Row::heading(format!("Payer of {payment}")));
             rows.extend(PayerAct::ALL.map(|act| {
-                let command = Command::Payer {
-                    payment: payment.clone(),
-                    act,
-                };
-                Row::Choice(command, act.as_str(), describe(act).into())
+                let payment = payment.clone();
+                let command = Command::Payer { payment, act };
+                Row::new(act.as_str(), describe(act), Does::Run(command))
             }));
         } else {
-            rows.push(Row::Heading(
-                "Payer (select a simulated payment first)".into(),
-            ));
+            rows.push(Row::heading("Payer (select a simulated payment first)"));
         }
-        rows.push(Row::Heading("Faults".into()));
+        rows.push(Row::heading("Faults"));
         rows.extend(Fault::ALL.map(|fault| {
-            Row::Choice(
-                Command::SetFault(fault),
-                fault.name(),
-                fault.describe().into(),
-            )
+            let command = Command::SetFault(fault);
+            Row::new(fault.name(), fault.describe(), Does::Run(command))
         }));
-        rows.push(Row::Heading("Clock".into()));
+        rows.push(Row::heading("Clock"));
         rows.extend(
             ADVANCES
-                .map(|(by, name, words)| Row::Choice(Command::Advance(by), name, words.to_owned())),
+                .map(|(by, name, about)| Row::new(name, about, Does::Run(Command::Advance(by)))),
         );
         for part in &store.parts {
             if !part.settings.is_empty() {
-                rows.push(Row::Heading(format!("Settings of {}", part.provider)));
-                rows.extend(
-                    part.settings
-                        .iter()
-                        .map(|setting| Row::Setting(part, setting)),
-                );
+                rows.push(Row::heading(format!("Settings of {}", part.provider)));
+                rows.extend(part.settings.iter().map(|it| Row::setting(part, it)));
             }
             if !part.events.is_empty() {
-                rows.push(Row::Heading(format!("Events at {}", part.provider)));
-                rows.extend(part.events.iter().map(|event| Row::Event(part, *event)));
+                rows.push(Row::heading(format!("Events at {}", part.provider)));
+                rows.extend(part.events.iter().map(|event| Row::event(part, *event)));
             }
         }
         rows
     }
 
-    fn selected<'a>(&self, store: &'a Store) -> Option<Row<'a>> {
-        self.rows(store).into_iter().nth(self.list.selected)
-    }
-
-    fn chosen(&self, store: &Store) -> Option<Chosen> {
-        Some(match self.selected(store)? {
-            Row::Heading(_) => return None,
-            Row::Choice(command, ..) => Chosen::Do(command),
-            Row::Setting(..) => Chosen::Do(self.next_value(store, true)?),
-            Row::Event(part, event) if event.subject.is_empty() => Chosen::Do(Command::Event {
-                provider: part.provider.into(),
-                event: event.name.into(),
-                subject: String::new(),
-            }),
-            Row::Event(part, event) => Chosen::Ask(part.provider.into(), event),
-        })
+    fn selected<'a>(&self, store: &'a Store) -> Does<'a> {
+        let rows = self.rows(store);
+        let row = rows.get(self.list.selected);
+        row.map_or(Does::Nothing, |row| row.does.clone())
     }
 
     /// The command that sets the selected setting to its next or previous choice.
     fn next_value(&self, store: &Store, on: bool) -> Option<Command> {
-        let Row::Setting(part, setting) = self.selected(store)? else {
+        let Does::Set(part, setting) = self.selected(store) else {
             return None;
         };
         let choices = setting.choices;
@@ -171,29 +191,17 @@ impl State {
         })
     }
 
-    /// The selected setting and its provider, to type a value.
-    pub fn setting<'a>(&self, store: &'a Store) -> Option<(&'static str, &'a Setting)> {
-        match self.selected(store)? {
-            Row::Setting(part, setting) => Some((part.provider, setting)),
-            _ => None,
-        }
-    }
-
     /// Selects the first row of the next group; after the last group, of the first one.
     fn next_section(&mut self, screen: Rect, store: &Store) {
         let rows = self.rows(store);
         let height = areas(screen, rows.len())[0].height;
-        let begins = |at: &usize| {
-            *at > 0
-                && matches!(rows[*at - 1], Row::Heading(_))
-                && !matches!(rows[*at], Row::Heading(_))
-        };
+        let begins = |at: &usize| *at > 0 && rows[*at - 1].is_heading() && !rows[*at].is_heading();
         let next = (self.list.selected + 1..rows.len()).find(begins);
         let Some(next) = next.or_else(|| (0..rows.len()).find(begins)) else {
             return;
         };
         let end = (next..rows.len())
-            .find(|at| matches!(rows[*at], Row::Heading(_)))
+            .find(|at| rows[*at].is_heading())
             .unwrap_or(rows.len());
         // Scrolls so that as much of the group as fits is on screen.
         self.list.selected = end - 1;
@@ -208,14 +216,6 @@ impl State {
 impl Component for State {
     type Action = Action;
 
-    fn scope(&self) -> &'static Scope {
-        &SANDBOX
-    }
-
-    fn can(&self, _action: Action, _ctx: ViewContext<'_>) -> bool {
-        true
-    }
-
     fn act(&mut self, action: Action, ctx: &mut UpdateContext<'_>) {
         let command = match action {
             Action::NextSection => {
@@ -225,21 +225,21 @@ impl Component for State {
             Action::NextChoice => self.next_value(ctx.store, true),
             Action::PreviousChoice => self.next_value(ctx.store, false),
             Action::OtherValue => {
-                let chosen = self.setting(ctx.store);
-                let form = chosen
-                    .map(|(provider, setting)| simulate_form::State::setting(provider, setting));
-                if let Some(form) = form {
+                if let Does::Set(part, setting) = self.selected(ctx.store) {
+                    let form = simulate_form::State::setting(part.provider, setting);
                     ctx.open(form);
                 }
                 None
             }
-            Action::Play => match self.chosen(ctx.store) {
-                Some(Chosen::Do(command)) => Some(command),
-                Some(Chosen::Ask(provider, event)) => {
-                    ctx.open(simulate_form::State::event(&provider, event));
+            Action::Play => match self.selected(ctx.store) {
+                Does::Nothing => None,
+                Does::Run(command) => Some(command),
+                Does::Set(..) => self.next_value(ctx.store, true),
+                Does::Ask(part, event) => {
+                    let form = simulate_form::State::event(part.provider, event);
+                    ctx.open(form);
                     None
                 }
-                None => None,
             },
         };
         let is_silent = command.is_none() && ctx.console.is_empty();
@@ -256,7 +256,7 @@ impl Component for State {
         let height = areas(screen, rows.len())[0].height;
         let before = self.list.selected;
         self.list.step(step, rows.len(), height);
-        let is_heading = |at: usize| matches!(rows.get(at), Some(Row::Heading(_)));
+        let is_heading = |at: usize| rows.get(at).is_some_and(Row::is_heading);
         let down = self.list.selected >= before && !matches!(step, Step::Up(_));
         let mut on = if down { Step::Down(1) } else { Step::Up(1) };
         while is_heading(self.list.selected) {
@@ -276,9 +276,8 @@ impl Component for State {
         }
     }
 
-    /// A click selects; on the selected row it does what Enter does.
     fn pick(&mut self, row: usize, ctx: &mut UpdateContext<'_>) {
-        let is_heading = matches!(self.rows(ctx.store).get(row), Some(Row::Heading(_)));
+        let is_heading = self.rows(ctx.store).get(row).is_some_and(Row::is_heading);
         if row == self.list.selected {
             self.act(Action::Play, ctx);
         } else if !is_heading {
@@ -296,7 +295,8 @@ impl Component for State {
         };
         let inner = window.draw(theme, screen, buf);
         let [list, detail] = areas(screen, rows.len());
-        let longest = rows.iter().map(|row| width(row.name()) + 2).max();
+        let entries = rows.iter().filter(|row| !row.is_heading());
+        let longest = entries.map(|row| width(&row.name) + 2).max();
         let names = longest
             .unwrap_or_default()
             .min(inner.width * 2 / 5)
@@ -319,63 +319,43 @@ impl Component for State {
 }
 
 impl Row<'_> {
-    fn name(&self) -> &str {
-        match self {
-            Self::Heading(_) => "",
-            Self::Choice(_, name, _) => name,
-            Self::Setting(_, setting) => setting.name,
-            Self::Event(_, event) => event.name,
-        }
-    }
-
     /// Draws it, with names of `names` columns; `here`: it is the selected one.
     fn draw(&self, names: u16, here: bool, ctx: ViewContext<'_>, pen: &mut Pen<'_>) {
         let theme = ctx.theme;
-        let (plain, dim) = (theme.style(Tone::Plain), theme.style(Tone::Dim));
-        match self {
-            Self::Heading(text) => {
-                pen.text(text, theme.bold(Tone::Accent));
+        let fault = ctx.store.fault;
+        let (mark, more) = match &self.does {
+            Does::Nothing => {
+                pen.text(&self.name, theme.bold(Tone::Accent));
+                return;
             }
-            Self::Choice(command, name, words) => {
-                let is_current = *command == Command::SetFault(ctx.store.fault);
-                let (mark, tone) = match (is_current, ctx.store.fault) {
-                    (true, Fault::None) => ("●", Tone::Good),
-                    (true, _) => ("●", Tone::Warn),
-                    (false, _) => (" ", Tone::Dim),
-                };
-                pen.skip(1)
-                    .text(mark, theme.style(tone))
-                    .skip(1)
-                    .cell(name, names - 1, plain)
-                    .skip(1)
-                    .text(words, dim);
-            }
-            Self::Setting(_, setting) => {
-                let value = if here {
-                    format!("← {} →", setting.value)
-                } else {
-                    setting.value.clone()
-                };
-                let wide = width(&value).clamp(VALUES, 28);
-                pen.skip(3)
-                    .cell(setting.name, names - 1, plain)
-                    .skip(1)
-                    .cell(&value, wide, theme.bold(Tone::Plain))
-                    .skip(1)
-                    .text(setting.about, dim);
-            }
-            Self::Event(_, event) => {
-                let more = if event.subject.is_empty() { "" } else { "…" };
-                pen.skip(3)
-                    .cell(&format!("{}{more}", event.name), names - 1, plain)
-                    .skip(1)
-                    .text(event.about, dim);
-            }
+            Does::Run(command) if *command == Command::SetFault(fault) => ("●", ""),
+            Does::Run(_) | Does::Set(..) => (" ", ""),
+            Does::Ask(..) => (" ", "…"),
+        };
+        let tone = if fault == Fault::None {
+            Tone::Good
+        } else {
+            Tone::Warn
+        };
+        let name = format!("{}{more}", self.name);
+        pen.skip(1)
+            .text(mark, theme.style(tone))
+            .skip(1)
+            .cell(&name, names - 1, theme.style(Tone::Plain))
+            .skip(1);
+        if let Does::Set(_, setting) = &self.does {
+            let value = if here {
+                format!("← {} →", setting.value)
+            } else {
+                setting.value.clone()
+            };
+            let wide = width(&value).clamp(VALUES, 28);
+            pen.cell(&value, wide, theme.bold(Tone::Plain)).skip(1);
         }
+        pen.text(self.about, theme.style(Tone::Dim));
     }
 }
 
-/// The window's size for this many rows.
 fn size(screen: Rect, rows: usize) -> Size {
     let height = cells(rows) + detail_rows(screen) + 2;
     Size::new(100, height.min(screen.height.saturating_sub(1)))
@@ -383,10 +363,8 @@ fn size(screen: Rect, rows: usize) -> Size {
 
 /// The rows, and the text of the selected one.
 fn areas(screen: Rect, rows: usize) -> [Rect; 2] {
-    inside(screen, size(screen, rows)).layout(&Layout::vertical([
-        Constraint::Fill(1),
-        Constraint::Length(detail_rows(screen)),
-    ]))
+    inside(screen, size(screen, rows))
+        .layout(&Layout::vertical([Fill(1), Length(detail_rows(screen))]))
 }
 
 fn detail_rows(screen: Rect) -> u16 {
@@ -400,21 +378,14 @@ fn detail_rows(screen: Rect) -> u16 {
 /// The whole text of the selected row, and what can be chosen or must be typed.
 fn draw_detail(row: &Row<'_>, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
     let dim = ctx.theme.style(Tone::Dim);
-    let (text, more) = match row {
-        Row::Heading(_) => return,
-        Row::Choice(_, _, words) => (words.as_str(), String::new()),
-        Row::Setting(_, setting) => (
-            setting.about,
-            format!("values: {}", setting.choices.join(", ")),
-        ),
-        Row::Event(_, event) if event.subject.is_empty() => (event.about, String::new()),
-        Row::Event(_, event) => (event.about, format!("needs {}", event.subject)),
-    };
+    if row.is_heading() {
+        return;
+    }
     let rule = "┄".repeat(usize::from(area.width));
     Pen::new(buf, area, 0).text(&rule, dim);
     let area = below(area, 1);
-    let rows = paragraph(buf, area, text, ctx.theme.style(Tone::Plain));
-    paragraph(buf, below(area, rows), &more, dim);
+    let rows = paragraph(buf, area, row.about, ctx.theme.style(Tone::Plain));
+    paragraph(buf, below(area, rows), &row.more, dim);
 }
 
 fn describe(act: PayerAct) -> &'static str {

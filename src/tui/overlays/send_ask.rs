@@ -6,13 +6,13 @@ use ratatui::layout::{Position, Rect, Size};
 use crate::domain::{AccountId, RawCall, cents, inert};
 use crate::tui::component::{Component, UpdateContext, ViewContext};
 use crate::tui::intent::Intent;
-use crate::tui::keys::{OVERLAY, Scope, keys};
+use crate::tui::keys::{OVERLAY, keys};
+use crate::tui::store::AccountState;
 use crate::tui::theme::{Tone, badge};
 use crate::tui::widgets::boxes::{Window, columns_inside};
 use crate::tui::widgets::text::{Pen, cells, fit, paragraph, stack, wrap};
 
 keys! {
-    /// What a key answers.
     Action:
     SEND_ASK "Send" keys [OVERLAY] {
         ConfirmSend "confirm-send" ["y"] "send" "send the write call";
@@ -20,18 +20,13 @@ keys! {
     }
 }
 
-/// Columns of the window.
 const WIDE: u16 = 76;
-/// Rows a path may take.
 const PATH_ROWS: usize = 6;
-/// Rows the purpose may take.
 const ABOUT_ROWS: usize = 3;
-/// Rows the beginning of a body may take.
 const BODY_ROWS: usize = 3;
 /// Rows of everything else, with the frame.
 const OTHER_ROWS: u16 = 7;
 
-/// The call to confirm.
 #[derive(Debug, Clone)]
 pub struct State {
     account: AccountId,
@@ -53,14 +48,6 @@ impl State {
 impl Component for State {
     type Action = Action;
 
-    fn scope(&self) -> &'static Scope {
-        &SEND_ASK
-    }
-
-    fn can(&self, _action: Action, _ctx: ViewContext<'_>) -> bool {
-        true
-    }
-
     fn act(&mut self, action: Action, ctx: &mut UpdateContext<'_>) {
         match action {
             Action::ConfirmSend => {
@@ -73,7 +60,7 @@ impl Component for State {
     fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
         let theme = ctx.theme;
         let known = ctx.store.known(&self.account);
-        let live = known.is_some_and(|known| known.account.environment.is_live());
+        let live = known.is_some_and(AccountState::is_live);
         let room = columns_inside(screen, WIDE);
         let path = format!("{} {}", self.call.method, self.call.path);
         let rows = cells(wrap(&path, room).len().min(PATH_ROWS));

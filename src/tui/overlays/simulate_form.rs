@@ -1,6 +1,6 @@
 //! The form for the subject of a simulator event, or for a setting's value that is not among its choices.
 
-use super::form_window::{FormWindow, WindowText};
+use super::form_window::{FormState, FormWindow, WindowText};
 use crate::domain::simulate::{Command, Event, Setting};
 use crate::tui::Effect;
 use crate::tui::component::{UpdateContext, ViewContext};
@@ -13,44 +13,46 @@ enum What {
     Event { event: String },
 }
 
-/// The form, and what its text is for.
 #[derive(Debug, Clone)]
-pub struct State {
-    form: Form,
+pub struct Simulation {
     provider: String,
     what: What,
     about: &'static str,
 }
 
+pub type State = FormState<Simulation>;
+
 impl State {
     pub fn event(provider: &str, event: Event) -> Self {
-        Self {
-            form: Form::new(vec![Field::text("About", event.subject, "")]),
+        let field = Field::text("About", event.subject, "");
+        let simulation = Simulation {
             provider: provider.into(),
             what: What::Event {
                 event: event.name.into(),
             },
             about: event.about,
-        }
+        };
+        Self::new(Form::new(vec![field]), simulation)
     }
 
     pub fn setting(provider: &str, setting: &Setting) -> Self {
         let hint = format!("like {}", setting.choices.join(", "));
-        Self {
-            form: Form::new(vec![Field::replaced("Value", &hint, &setting.value)]),
+        let field = Field::replaced("Value", &hint, &setting.value);
+        let simulation = Simulation {
             provider: provider.into(),
             what: What::Set {
                 setting: setting.name.into(),
             },
             about: setting.about,
-        }
+        };
+        Self::new(Form::new(vec![field]), simulation)
     }
 
     /// The command of the form. The simulator checks the value.
     fn command(&self) -> Command {
         let typed = self.form.fields[0].typed().to_owned();
-        let provider = self.provider.clone();
-        match &self.what {
+        let provider = self.data.provider.clone();
+        match &self.data.what {
             What::Set { setting } => Command::Set {
                 provider,
                 setting: setting.clone(),
@@ -66,26 +68,20 @@ impl State {
 }
 
 impl FormWindow for State {
-    fn form(&self) -> &Form {
-        &self.form
-    }
-
-    fn form_mut(&mut self) -> &mut Form {
-        &mut self.form
-    }
+    const SUBMIT: &'static str = "set";
 
     fn text(&self, _ctx: ViewContext<'_>) -> WindowText {
-        let name = match &self.what {
+        let name = match &self.data.what {
             What::Set { setting } => setting,
             What::Event { event } => event,
         };
-        let title = format!("Simulator: {} {name}", self.provider);
-        WindowText::new(title, self.about, false)
+        let title = format!("Simulator: {} {name}", self.data.provider);
+        WindowText::new(title, self.data.about, false)
     }
 
     fn submit_word(&self) -> &'static str {
-        match self.what {
-            What::Set { .. } => "set",
+        match self.data.what {
+            What::Set { .. } => Self::SUBMIT,
             What::Event { .. } => "run",
         }
     }

@@ -1,11 +1,12 @@
 //! The list of themes. The screen takes the selected one at once; Enter saves it, and closing goes back.
 
 use ratatui::buffer::Buffer;
-use ratatui::layout::{Constraint, Layout, Position, Rect, Size};
+use ratatui::layout::Constraint::{Fill, Length};
+use ratatui::layout::{Layout, Position, Rect, Size};
 
 use crate::domain::ThemeChoice;
 use crate::tui::component::{Command, Component, UpdateContext, ViewContext};
-use crate::tui::keys::{NAV, OVERLAY, READER, Scope, keys};
+use crate::tui::keys::{NAV, OVERLAY, READER, keys};
 use crate::tui::theme::Tone;
 use crate::tui::widgets::boxes::Window;
 use crate::tui::widgets::list::{List, Step};
@@ -13,14 +14,12 @@ use crate::tui::widgets::pager::Pager;
 use crate::tui::widgets::text::{Pen, cells, paragraph, split_rows};
 
 keys! {
-    /// What a key does in the list of themes.
     Action:
     THEMES "Theme" keys [NAV, READER, OVERLAY] {
         KeepTheme "keep-theme" ["enter"] "save" "save the selected theme";
     }
 }
 
-/// The selected theme, and the one to go back to.
 #[derive(Debug, Clone)]
 pub struct State {
     list: List,
@@ -49,14 +48,6 @@ impl State {
 impl Component for State {
     type Action = Action;
 
-    fn scope(&self) -> &'static Scope {
-        &THEMES
-    }
-
-    fn can(&self, _action: Action, _ctx: ViewContext<'_>) -> bool {
-        true
-    }
-
     fn act(&mut self, action: Action, ctx: &mut UpdateContext<'_>) {
         match action {
             Action::KeepTheme => {
@@ -72,7 +63,6 @@ impl Component for State {
         ctx.console.push(Command::Theme(self.selected()));
     }
 
-    /// A click selects; on the selected row it does what Enter does.
     fn pick(&mut self, row: usize, ctx: &mut UpdateContext<'_>) {
         if row == self.list.selected {
             return self.act(Action::KeepTheme, ctx);
@@ -97,10 +87,10 @@ impl Component for State {
         .draw(theme, screen, buf);
         let [area, rest] = split_rows(inner, cells(len));
         let [_, sample, _, note] = rest.layout(&Layout::vertical([
-            Constraint::Length(1),
-            Constraint::Length(1),
-            Constraint::Length(1),
-            Constraint::Fill(1),
+            Length(1),
+            Length(1),
+            Length(1),
+            Fill(1),
         ]));
         ctx.note_rows(area, self.list.window(len, area.height));
         Pager::list(area, self.list, len).draw(theme, buf, |at, line, buf| {

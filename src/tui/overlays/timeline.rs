@@ -3,7 +3,6 @@
 mod rail;
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::time::Duration;
 
 use ratatui::buffer::Buffer;
@@ -12,13 +11,13 @@ use ratatui::layout::{Position, Rect, Size};
 use super::{delivery, exchange};
 use crate::domain::timeline::{self, Remark, Row};
 use crate::domain::{
-    AccountId, Delivery, Exchange, ExchangeId, Listening, Now, PaymentId, Problem, RequestId,
-    Secret, Subject, Timeline, What,
+    AccountId, CheckedPayment, Exchange, Listening, Now, PaymentId, Problem, RequestId, Secret,
+    Subject, Timeline, What,
 };
 use crate::tui::Effect;
 use crate::tui::ages::tick;
 use crate::tui::component::{Component, Event, UpdateContext, ViewContext};
-use crate::tui::keys::{NAV, OVERLAY, READER, Scope, keys};
+use crate::tui::keys::{NAV, OVERLAY, READER, keys};
 use crate::tui::msg::{Level, Msg};
 use crate::tui::panes::payments;
 use crate::tui::store::{InFlight, Purpose, Store, is_about};
@@ -29,7 +28,6 @@ use crate::tui::widgets::pager::Pager;
 use crate::tui::widgets::text::{Pen, fit_middle, paragraph, split_rows};
 
 keys! {
-    /// What a key does in a timeline.
     Action:
     TIMELINE "Timeline" keys [NAV, READER, OVERLAY] {
         OpenHappening "open-happening" ["enter"] "open" "open an entry, or expand a group";
@@ -39,13 +37,11 @@ keys! {
     }
 }
 
-/// The widest window it is read in.
 const WIDEST: u16 = 110;
 /// The delay before a reload after a change: several changes need one reload only, and the ledger, which writes behind
 /// the screen, has saved them by then.
 const SETTLES_IN: Duration = Duration::from_millis(250);
 
-/// The loaded timeline.
 #[derive(Debug, Clone, PartialEq)]
 enum History {
     Nothing,
@@ -53,7 +49,6 @@ enum History {
     Failed(Problem),
 }
 
-/// The payment, its timeline and the selected row.
 #[derive(Debug, Clone)]
 pub struct State {
     account: AccountId,
@@ -70,7 +65,6 @@ pub struct State {
     opening: Option<RequestId>,
 }
 
-/// One line on screen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Line {
     Day(usize),
@@ -78,7 +72,6 @@ enum Line {
     Row(usize),
     /// One call of an expanded group.
     Call(usize),
-    /// A remark on an entry.
     Remark(usize, usize),
     /// The remark that an expected callback is missing.
     Missing,
@@ -89,15 +82,6 @@ impl Line {
     fn is_selectable(self) -> bool {
         matches!(self, Self::Row(_) | Self::Call(_))
     }
-}
-
-/// What is selected.
-#[derive(Debug, Clone)]
-enum Chosen {
-    Exchange(ExchangeId),
-    Delivery(Arc<Delivery>),
-    Expanded,
-    Nothing,
 }
 
 impl State {
@@ -198,7 +182,7 @@ impl State {
         }
         // The newest entry matters most.
         if at_end {
-            Component::step(self, Step::Bottom, ctx);
+            self.step(Step::Bottom, ctx);
         }
     }
 
@@ -215,11 +199,11 @@ impl State {
                 let subject = Subject::Payment(self.payment.clone());
                 delivery.account == self.account.as_str() && delivery.subject == Some(subject)
             }
-            (Msg::Watched { new, .. }, _) => is_this(&new.account, &new.id),
-            (Msg::Answered { .. }, Some(Purpose::Check(id))) => {
+            (Msg::Watched(new, _), _) => is_this(&new.account, &new.id),
+            (Msg::Answered(..), Some(Purpose::Check(id))) => {
                 asked.is_some_and(|asked| is_this(&asked.account, id))
             }
-            (Msg::Checked { account, id, .. }, _) => is_this(account, id),
+            (Msg::Checked(CheckedPayment { account, id, .. }), _) => is_this(account, id),
             _ => false,
         }
     }
@@ -228,55 +212,43 @@ impl State {
         exchange.account == self.account && is_about(exchange, self.payment.as_str())
     }
 
+    /// Opens what the selected line is about. A group expands.
     fn open_chosen(&mut self, ctx: &mut UpdateContext<'_>) {
-        match self.choose(ctx.now, ctx.store) {
-            Chosen::Exchange(id) => {
-                if let Some(exchange) = ctx.store.exchange(id).cloned() {
-                    ctx.open(exchange::State::new(exchange, &ctx.store.zone));
-                    return;
-                }
-                let request = ctx.store.number();
-                self.opening = Some(request);
-                ctx.out.push(Effect::OpenExchange {
-                    request,
-                    exchange: id,
-                });
-            }
-            Chosen::Delivery(loaded) => {
-                // The store may have a newer version than the timeline.
-                let newer = ctx.store.deliveries.known(loaded.id).cloned();
-                delivery::State::open(newer.unwrap_or(loaded), ctx);
-            }
-            Chosen::Nothing => {
-                ctx.flash(Level::Info, "no request or callback to open here");
-            }
-            Chosen::Expanded => {}
-        }
-    }
-
-    /// The target of the selected line. A group expands.
-    fn choose(&mut self, now: Now, store: &Store) -> Chosen {
-        let line = self.lines(now, store).get(self.list.selected).copied();
+        const NOTHING: &str = "no request or callback to open here";
+        let lines = self.lines(ctx.now, ctx.store);
+        let line = lines.get(self.list.selected).copied();
         let History::Loaded(timeline, rows) = &self.known else {
-            return Chosen::Nothing;
+            return ctx.flash(Level::Info, NOTHING);
         };
         let at = match line {
             Some(Line::Row(at)) if rows[at].last > rows[at].first => {
                 self.expanded.insert(rows[at].first);
-                return Chosen::Expanded;
+                return;
             }
             Some(Line::Row(at)) => rows[at].first,
             Some(Line::Call(at)) => at,
-            _ => return Chosen::Nothing,
+            _ => return ctx.flash(Level::Info, NOTHING),
         };
         match &timeline.happenings[at].what {
-            What::Call { exchange, .. } => Chosen::Exchange(*exchange),
-            What::Callback(delivery) => Chosen::Delivery(delivery.clone()),
+            What::Call { exchange, .. } => {
+                if let Some(exchange) = ctx.store.exchange(*exchange).cloned() {
+                    ctx.open(exchange::State::new(exchange, &ctx.store.zone));
+                } else {
+                    let request = ctx.store.number();
+                    self.opening = Some(request);
+                    ctx.out.push(Effect::OpenExchange(request, *exchange));
+                }
+            }
+            What::Callback(loaded) => {
+                // The store may have a newer version than the timeline.
+                let newer = ctx.store.deliveries.known(loaded.id);
+                delivery::State::open(newer.unwrap_or(loaded).clone(), ctx);
+            }
             What::State(_)
             | What::Expected { .. }
             | What::Watched { .. }
             | What::Noted(_)
-            | What::Marked { .. } => Chosen::Nothing,
+            | What::Marked { .. } => ctx.flash(Level::Info, NOTHING),
         }
     }
 
@@ -289,10 +261,6 @@ impl State {
 
 impl Component for State {
     type Action = Action;
-
-    fn scope(&self) -> &'static Scope {
-        &TIMELINE
-    }
 
     fn can(&self, action: Action, ctx: ViewContext<'_>) -> bool {
         match action {
@@ -353,7 +321,6 @@ impl Component for State {
         }
     }
 
-    /// A click selects; on the selected row it does what Enter does.
     fn pick(&mut self, row: usize, ctx: &mut UpdateContext<'_>) {
         let lines = self.lines(ctx.now, ctx.store);
         let can = lines.get(row).copied().is_some_and(Line::is_selectable);
@@ -369,10 +336,10 @@ impl Component for State {
             return;
         };
         match msg {
-            Msg::Timeline { request, result } if self.asked == Some(*request) => {
+            Msg::Timeline(request, result) if self.asked == Some(*request) => {
                 self.apply(result.clone(), ctx);
             }
-            Msg::Opened { request, result } if self.opening == Some(*request) => {
+            Msg::Opened(request, result) if self.opening == Some(*request) => {
                 self.opening = None;
                 match result {
                     Ok(exchange) => {
@@ -392,11 +359,11 @@ impl Component for State {
             let request = ctx.store.number();
             self.asked = Some(request);
             self.due = None;
-            ctx.out.push(Effect::LoadHistory {
+            ctx.out.push(Effect::LoadHistory(
                 request,
-                account: self.account.clone(),
-                payment: self.payment.clone(),
-            });
+                self.account.clone(),
+                self.payment.clone(),
+            ));
         }
     }
 
@@ -431,10 +398,7 @@ impl Component for State {
 
     fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
         let theme = ctx.theme;
-        let live = ctx
-            .store
-            .known(&self.account)
-            .is_some_and(|known| known.account.environment.is_live());
+        let live = ctx.store.is_live_account(self.account.as_str());
         let frame = Window {
             title: &self.title(screen.width.min(WIDEST)),
             size: Size::new(screen.width.min(WIDEST), screen.height.saturating_sub(1)),
@@ -487,7 +451,6 @@ impl Component for State {
     }
 }
 
-/// The window's size.
 fn size(screen: Rect) -> Size {
     Size::new(WIDEST, screen.height.saturating_sub(1))
 }

@@ -31,7 +31,6 @@ use crate::tui::widgets::widths::Widths;
 use crate::tui::{Effect, deliveries};
 
 keys! {
-    /// What a key does in the list of callbacks.
     Action:
     CALLBACKS "Callbacks" keys [NAV, COLUMNS, GLOBAL] {
         CallbackSubject "callback-subject" ["enter" "t"] "timeline" "show the payment's or player's page";
@@ -48,7 +47,6 @@ keys! {
 /// From this width on, the blank row above the list has the titles of its columns.
 const HEAD_FROM: u16 = 120;
 
-/// The callbacks.
 #[derive(Debug, Clone, Default)]
 pub struct State {
     log: Log<Delivery>,
@@ -115,7 +113,6 @@ impl State {
         self.log.selected(store)
     }
 
-    /// The areas of the pane.
     fn parts(ctx: ViewContext<'_>, area: Rect) -> Parts {
         let listener = listener::rows(ctx, area);
         let rest = area.height.saturating_sub(listener);
@@ -256,10 +253,7 @@ impl Component for State {
                     && let Ok(account) = AccountId::new(delivery.account.as_str())
                 {
                     let request = ctx.store.number();
-                    ctx.out.push(Effect::OpenDelivery {
-                        request,
-                        delivery: delivery.id,
-                    });
+                    ctx.out.push(Effect::OpenDelivery(request, delivery.id));
                     self.asked = Some((request, account));
                 }
             }
@@ -306,7 +300,7 @@ impl Component for State {
         } else {
             let (request, delivery) = (ctx.store.number(), id);
             self.opening = Some(request);
-            ctx.out.push(Effect::FindDelivery { request, delivery });
+            ctx.out.push(Effect::FindDelivery(request, delivery));
         }
     }
 
@@ -347,7 +341,7 @@ impl Component for State {
                 self.log.push(delivery, ctx.store);
             }
             Event::Message(Msg::Deliveries(result), _) => self.log.answered(result, ctx),
-            Event::Message(Msg::DeliveryFound { request, result }, _)
+            Event::Message(Msg::DeliveryFound(request, result), _)
                 if self.opening == Some(*request) =>
             {
                 self.opening = None;
@@ -356,7 +350,7 @@ impl Component for State {
                     Err(problem) => ctx.flash(Level::Error, problem.describe()),
                 }
             }
-            Event::Message(Msg::Received { request, result }, _) => {
+            Event::Message(Msg::Received(request, result), _) => {
                 let asked = self.asked.take_if(|(asked, _)| asked == request);
                 match (asked, result) {
                     (Some((_, account)), Ok(received)) => {
@@ -366,10 +360,10 @@ impl Component for State {
                     (None, _) => {}
                 }
             }
-            Event::Message(Msg::Replayed { result: Ok(()), .. }, _) => {
+            Event::Message(Msg::Replayed(_, Ok(())), _) => {
                 ctx.flash(Level::Info, "forwarding…");
             }
-            Event::Message(Msg::Retried { result: Ok(()), .. }, _) => {
+            Event::Message(Msg::Retried(_, Ok(())), _) => {
                 ctx.flash(Level::Info, "retrying…");
             }
             Event::Reopened => {
@@ -420,7 +414,6 @@ impl Component for State {
     }
 }
 
-/// The areas of the pane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Parts {
     pub listener: Rect,

@@ -11,7 +11,7 @@ use crate::domain::{Ability, Account, AccountId, Answer, CredentialStatus, Envir
 use crate::tui::ages::{age_changes_in, tick};
 use crate::tui::component::{Command, Component, Event, UpdateContext, ViewContext};
 use crate::tui::intent::Intent;
-use crate::tui::keys::{COLUMNS, ConsoleAction, GLOBAL, NAV, Scope, keys};
+use crate::tui::keys::{COLUMNS, ConsoleAction, GLOBAL, NAV, keys};
 use crate::tui::msg::{Level, Msg, Notice};
 use crate::tui::overlays::{account_add, arm, guide, remove, rotate};
 use crate::tui::pane::Pane;
@@ -24,7 +24,6 @@ use crate::tui::widgets::text::{below, cells, paragraph, split_rows, width, with
 use crate::tui::widgets::widths::Widths;
 
 keys! {
-    /// What a key does in the list of accounts.
     Action:
     CREDENTIALS "Credentials" keys [NAV, COLUMNS, GLOBAL] {
         Verify "verify" ["v" "enter"] "verify" "verify the selected credentials";
@@ -37,7 +36,6 @@ keys! {
     }
 }
 
-/// The selection.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct State {
     pub list: List,
@@ -78,7 +76,7 @@ impl State {
         }
         let setup = setup_of(&account, ctx.store).cloned();
         if let Some(setup) = setup {
-            ctx.open(rotate::State::new(account, &setup));
+            ctx.open(rotate::State::of(account, &setup));
         }
     }
 
@@ -89,7 +87,7 @@ impl State {
         let setup = setup_of(&account, ctx.store);
         let guide = setup.and_then(|setup| setup.guide_about(GuideTopic::Deletion));
         let guide = guide.map(|_| Action::Guide.into());
-        ctx.open(remove::State::new(account, guide));
+        ctx.open(remove::State::of(account, guide));
     }
 
     /// Shows the result of a change of the accounts.
@@ -199,7 +197,7 @@ fn open_form(ctx: &mut UpdateContext<'_>) {
         ctx.flash(Level::Info, text);
         return;
     }
-    ctx.open(account_add::State::new(ctx.store));
+    ctx.open(account_add::State::of(ctx.store));
 }
 
 /// Whether the profile's accounts can be changed. If not, a notice shows why.
@@ -228,16 +226,12 @@ pub fn toggle_arming(account: &AccountId, ctx: &mut UpdateContext<'_>) {
         known.disarm();
         ctx.flash(Level::Info, format!("{account} is disarmed"));
     } else {
-        ctx.open(arm::State::new(account.clone()));
+        ctx.open(arm::State::of(account.clone()));
     }
 }
 
 impl Component for State {
     type Action = Action;
-
-    fn scope(&self) -> &'static Scope {
-        &CREDENTIALS
-    }
 
     fn can(&self, action: Action, ctx: ViewContext<'_>) -> bool {
         let store = ctx.store;
@@ -248,7 +242,7 @@ impl Component for State {
             Action::Verify => selected.is_some(),
             Action::RotateSecret => self.can_rotate(store),
             Action::VerifyAll => store.accounts.len() > 1,
-            Action::Arm => selected.is_some_and(|known| known.account.environment.is_live()),
+            Action::Arm => selected.is_some_and(AccountState::is_live),
             Action::AddAccount => !store.setups.is_empty(),
             Action::RemoveAccount => store.may_manage && selected.is_some(),
         };
@@ -336,13 +330,7 @@ impl Component for State {
                     ctx.store.verify(account, ctx.out);
                 }
             }
-            Event::Message(
-                Msg::Answered {
-                    result: Answer::Verified(result),
-                    ..
-                },
-                Some(asked),
-            ) => {
+            Event::Message(Msg::Answered(_, Answer::Verified(result)), Some(asked)) => {
                 if let Some(known) = ctx.store.known_mut(&asked.account) {
                     known.verifying = None;
                 }
@@ -354,13 +342,7 @@ impl Component for State {
                     known.verifying = None;
                 }
             }
-            Event::Message(
-                Msg::Managed {
-                    result: Ok(changed),
-                    ..
-                },
-                _,
-            ) => self.changed(changed, ctx),
+            Event::Message(Msg::Managed(_, Ok(changed)), _) => self.changed(changed, ctx),
             Event::Message(..) | Event::Cancelled { .. } | Event::Reopened => {}
         }
     }

@@ -16,7 +16,7 @@ use crate::domain::{
 use crate::tui::ages::{age_changes_in, tick};
 use crate::tui::component::{Command, Component, Event, UpdateContext, ViewContext};
 use crate::tui::intent::{Intent, Question};
-use crate::tui::keys::{COLUMNS, GLOBAL, NAV, Scope, keys};
+use crate::tui::keys::{COLUMNS, GLOBAL, NAV, keys};
 use crate::tui::msg::Msg;
 use crate::tui::overlays::quote_form;
 use crate::tui::store::{Phase, Store};
@@ -28,7 +28,6 @@ use crate::tui::widgets::text::{Pen, below, cells, paragraph, split_rows, width,
 use crate::tui::widgets::widths::Widths;
 
 keys! {
-    /// What a key does in the estimates.
     Action:
     ESTIMATES "Estimates" keys [NAV, COLUMNS, GLOBAL] {
         Quote "quote" ["e" "enter"] "amount" "set the amount to estimate";
@@ -43,7 +42,6 @@ const FIRST: (&str, &str) = ("3000", "EMT");
 const HISTORY_MAX: usize = 48;
 const AUTO_EVERY: Duration = Duration::from_secs(30);
 
-/// Whether the estimate is refreshed automatically.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 enum Auto {
     #[default]
@@ -52,7 +50,6 @@ enum Auto {
     On(Duration),
 }
 
-/// The question and its estimates so far.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct State {
     list: List,
@@ -127,7 +124,7 @@ impl State {
         let last = self.question.as_ref();
         let same = |last: &Question| accounts.iter().position(|id| *id == last.account);
         let at = last.and_then(same).unwrap_or(0);
-        ctx.open(quote_form::State::new(accounts, at, last));
+        ctx.open(quote_form::State::of(accounts, at, last));
     }
 
     fn refresh(&mut self, background: bool, ctx: &mut UpdateContext<'_>) {
@@ -249,10 +246,6 @@ impl State {
 impl Component for State {
     type Action = Action;
 
-    fn scope(&self) -> &'static Scope {
-        &ESTIMATES
-    }
-
     fn can(&self, action: Action, ctx: ViewContext<'_>) -> bool {
         let can = match action {
             Action::Quote => ctx.store.any_can(Ability::Estimates),
@@ -302,11 +295,10 @@ impl Component for State {
         Some(&mut self.list)
     }
 
-    /// Refreshes the estimate when it is due.
     fn fit(&mut self, ctx: &mut UpdateContext<'_>) {
         let len = self.quotes.back().map_or(0, |quote| quote.prices.len());
         self.list.fit(len, ctx.area.height);
-        if Component::due(self).is_some_and(|due| due <= ctx.now.mono) {
+        if self.due().is_some_and(|due| due <= ctx.now.mono) {
             self.refresh(true, ctx);
         }
     }
@@ -317,13 +309,9 @@ impl Component for State {
         }
         match event {
             Event::Message(Msg::Ready(_), _) => self.ask_first(ctx),
-            Event::Message(
-                Msg::Answered {
-                    result: Answer::Estimate(result),
-                    ..
-                },
-                _,
-            ) => self.apply(result.clone()),
+            Event::Message(Msg::Answered(_, Answer::Estimate(result)), _) => {
+                self.apply(result.clone());
+            }
             Event::Cancelled { request, .. } if self.request == Some(request) => {
                 self.request = None;
             }

@@ -58,7 +58,6 @@ enum InLedger {
     Due,
     /// In this many saved rows.
     Searched(usize),
-    /// It could not be read.
     Failed,
 }
 

@@ -14,7 +14,7 @@ use std::time::Duration;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
-use crate::domain::{Ability, AccountId, Answer, PaymentId, Secret, Watch};
+use crate::domain::{Ability, AccountId, Answer, CheckedPayment, PaymentId, Secret, Watch};
 use crate::tui::ages::{age_changes_in, tick};
 use crate::tui::component::{Command, Component, Event, UpdateContext, ViewContext};
 use crate::tui::intent::Intent;
@@ -34,7 +34,6 @@ use rows::Sort;
 use watchlist::Change;
 
 keys! {
-    /// What a key does in the list of payments.
     Action:
     PAYMENTS "Payments" keys [NAV, COLUMNS, GLOBAL] {
         Check "check" ["c" "enter"] "check" "check the selected or marked payments";
@@ -211,13 +210,13 @@ impl Component for State {
                 }
             }
             Action::ExpectPayment => {
-                if let Some(form) = self.selected(ctx.store).map(expect_form::State::new) {
+                if let Some(form) = self.selected(ctx.store).map(expect_form::State::of) {
                     ctx.open(form);
                 }
             }
             Action::NotePayment => {
                 if let Some(of) = self.selected(ctx.store).map(Watched::key) {
-                    ctx.open(note_form::State::new(of));
+                    ctx.open(note_form::State::of(of));
                 }
             }
             Action::CopyReceipt => {
@@ -401,10 +400,7 @@ impl Component for State {
             }
         };
         match msg {
-            Msg::Answered {
-                result: Answer::Payment(result),
-                ..
-            } => {
+            Msg::Answered(_, Answer::Payment(result)) => {
                 if let Some(asked) = asked
                     && let Purpose::Check(id) = &asked.purpose
                 {
@@ -412,12 +408,12 @@ impl Component for State {
                     checks::checked(&key, result.clone(), ctx);
                 }
             }
-            Msg::Checked {
+            Msg::Checked(CheckedPayment {
                 account,
                 id,
                 result,
                 expected,
-            } => {
+            }) => {
                 let watch = Watch {
                     expected: expected.clone(),
                     ..Watch::new(account.clone(), id.clone(), ctx.now.wall)
@@ -439,7 +435,7 @@ impl Component for State {
             Msg::Unwatched(key) => {
                 self.leaving.remove(key);
             }
-            Msg::Watched { new, result } => {
+            Msg::Watched(new, result) => {
                 let Some(current) = self.watched(new, result, ctx) else {
                     return;
                 };
@@ -503,12 +499,11 @@ impl Component for State {
     }
 }
 
-/// Opens the form that watches a payment.
 fn open_form(id: &str, ctx: &mut UpdateContext<'_>) {
     let (accounts, at) = ctx.store.accounts_with(Ability::Payments);
     if accounts.is_empty() {
         ctx.store.none_can(Ability::Payments);
     } else {
-        ctx.open(add_watch::State::new(accounts, at, id));
+        ctx.open(add_watch::State::of(accounts, at, id));
     }
 }

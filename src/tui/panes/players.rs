@@ -10,13 +10,13 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
 use crate::domain::{
-    Ability, AccountId, Answer, Documented, Inventory, Op, Player, PlayerClaim, PlayerId, Problem,
-    ProblemKind, RequestId, Secret, WallTime, inert,
+    Ability, AccountId, Answer, Documented, Inventory, LoadedInventory, Op, Player, PlayerClaim,
+    PlayerId, Problem, ProblemKind, RequestId, Secret, WallTime, inert,
 };
 use crate::tui::ages::age_changes_in;
 use crate::tui::component::{Command, Component, Event, UpdateContext, ViewContext};
 use crate::tui::intent::Intent;
-use crate::tui::keys::{GLOBAL, NAV, Scope, keys};
+use crate::tui::keys::{GLOBAL, NAV, keys};
 use crate::tui::msg::{Level, Msg, Notice};
 use crate::tui::overlays::player_form::{self, Example};
 use crate::tui::setup::Setup;
@@ -25,7 +25,6 @@ use crate::tui::theme::Tone;
 use crate::tui::widgets::list::{List, Step};
 
 keys! {
-    /// What a key does in the list of players.
     Action:
     PLAYERS "Players" keys [NAV, GLOBAL] {
         Authenticate "authenticate" ["a"] "authenticate" "authenticate or look up a player";
@@ -182,7 +181,7 @@ impl State {
             return;
         }
         let selected = self.selected().map(|known| known.id);
-        ctx.open(player_form::State::new(accounts, selected, self.example));
+        ctx.open(player_form::State::of(accounts, selected, self.example));
     }
 
     /// A request for the inventory was answered or cancelled.
@@ -192,7 +191,6 @@ impl State {
         }
     }
 
-    /// Removes the selected player from the list.
     fn remove_selected(&mut self, ctx: &mut UpdateContext<'_>) {
         // The response would add the player again.
         let selected = self.players.get_mut(self.list.selected);
@@ -221,10 +219,6 @@ impl State {
 
 impl Component for State {
     type Action = Action;
-
-    fn scope(&self) -> &'static Scope {
-        &PLAYERS
-    }
 
     fn can(&self, action: Action, ctx: ViewContext<'_>) -> bool {
         let selected = self.selected();
@@ -306,22 +300,22 @@ impl Component for State {
                     |player: &PlayerState| ctx.store.can(&player.account, Ability::Players);
                 self.players.retain(is_there);
             }
-            Event::Message(Msg::Player { account, claim }, _)
+            Event::Message(Msg::Player(account, claim), _)
                 if ctx.store.known(account).is_some() =>
             {
                 self.named(account, claim);
             }
             Event::Message(
-                Msg::PlayerItems {
+                Msg::PlayerItems(LoadedInventory {
                     account,
                     player,
                     result,
-                },
+                }),
                 _,
             ) if ctx.store.known(account).is_some() => {
                 self.player_mut(account, *player).items(result, ctx);
             }
-            Event::Message(Msg::Answered { result, .. }, Some(asked)) => {
+            Event::Message(Msg::Answered(_, result), Some(asked)) => {
                 let account = &asked.account;
                 match (&asked.purpose, result) {
                     (Purpose::Items(id), Answer::Inventory(result)) => {

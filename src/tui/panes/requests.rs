@@ -29,7 +29,6 @@ use crate::tui::widgets::text::{Pen, cells, has_words};
 use crate::tui::widgets::widths::Widths;
 
 keys! {
-    /// What a key does in the request log.
     Action:
     REQUESTS "Requests" keys [NAV, COLUMNS, GLOBAL] {
         OpenExchange "open" ["enter"] "open" "show the request and its response";
@@ -41,7 +40,6 @@ keys! {
     }
 }
 
-/// The log, and the waiting requests above it.
 #[derive(Debug, Clone, Default)]
 pub struct State {
     log: Log<Exchange>,
@@ -232,9 +230,7 @@ impl Component for State {
                 }
             }
             Event::Message(Msg::Log(result), _) => self.log.answered(result, ctx),
-            Event::Message(Msg::Opened { request, result }, _)
-                if self.opening == Some(*request) =>
-            {
+            Event::Message(Msg::Opened(request, result), _) if self.opening == Some(*request) => {
                 self.opening = None;
                 match result {
                     Ok(loaded) => {
@@ -263,7 +259,7 @@ impl Component for State {
                 self.log.select_name(&exchange.to_string(), ctx.store);
                 let request = ctx.store.number();
                 self.opening = Some(request);
-                ctx.out.push(Effect::OpenExchange { request, exchange });
+                ctx.out.push(Effect::OpenExchange(request, exchange));
             }
             _ => {}
         }
@@ -322,7 +318,6 @@ impl Component for State {
     }
 }
 
-/// The areas of the pane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Parts {
     pub budgets: Rect,

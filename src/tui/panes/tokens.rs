@@ -9,7 +9,7 @@ use ratatui::text::{Line, Span};
 use crate::domain::{AccountId, Now, StoredIn, TokenLife, TokenState, TokenStatus};
 use crate::tui::ages::{countdown, tick};
 use crate::tui::component::{Command, Component, Event, UpdateContext, ViewContext};
-use crate::tui::keys::{COLUMNS, ConsoleAction, GLOBAL, NAV, Scope, keys};
+use crate::tui::keys::{COLUMNS, ConsoleAction, GLOBAL, NAV, keys};
 use crate::tui::msg::{Level, Msg};
 use crate::tui::overlays::{claims, copy_token};
 use crate::tui::panes::parts::{draw_lines, line_rows};
@@ -22,7 +22,6 @@ use crate::tui::widgets::text::{below, cells, paragraph, split_rows, width, with
 use crate::tui::widgets::widths::Widths;
 
 keys! {
-    /// What a key does in the list of tokens.
     Action:
     TOKENS "Tokens" keys [NAV, COLUMNS, GLOBAL] {
         RefreshToken "refresh-token" ["r"] "renew" "renew the access token now";
@@ -36,7 +35,6 @@ const LAST: Duration = Duration::from_mins(1);
 /// Steps of a gauge with reduced motion.
 const PARTS: u32 = 10;
 
-/// The selection among the accounts that use tokens.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct State {
     pub list: List,
@@ -63,10 +61,6 @@ impl State {
 
 impl Component for State {
     type Action = Action;
-
-    fn scope(&self) -> &'static Scope {
-        &TOKENS
-    }
 
     fn can(&self, action: Action, ctx: ViewContext<'_>) -> bool {
         let selected = self.selected(ctx.store);
@@ -147,23 +141,16 @@ impl Component for State {
             return;
         };
         match msg {
-            Msg::Refreshed { result: Ok(()), .. } => {
+            Msg::Refreshed(_, Ok(())) => {
                 let text = format!("{} has a new access token", asked.account);
                 ctx.flash(Level::Info, text);
             }
-            Msg::TokenToCopy {
-                result: Ok(text), ..
-            } => {
+            Msg::TokenToCopy(_, Ok(text)) => {
                 ctx.copy(text.clone(), "the access token");
             }
-            Msg::Refreshed {
-                result: Err(problem),
-                ..
+            Msg::Refreshed(_, Err(problem)) | Msg::TokenToCopy(_, Err(problem)) => {
+                ctx.flash(Level::Error, problem.describe());
             }
-            | Msg::TokenToCopy {
-                result: Err(problem),
-                ..
-            } => ctx.flash(Level::Error, problem.describe()),
             _ => {}
         }
     }

@@ -20,7 +20,6 @@ enum Place {
     Ahead,
 }
 
-/// One state on the line.
 #[derive(Debug, PartialEq, Eq)]
 struct Step {
     state: PaymentState,

@@ -418,7 +418,7 @@ pub fn row_and_timeline(payment: &Payment, expected: Option<&Expected>) -> (Stri
     let request = press(&mut model, "t", second(0))
         .into_iter()
         .find_map(|effect| match effect {
-            Effect::LoadHistory { request, .. } => Some(request),
+            Effect::LoadHistory(request, _, _) => Some(request),
             _ => None,
         });
     let timeline = Timeline {
@@ -432,7 +432,7 @@ pub fn row_and_timeline(payment: &Payment, expected: Option<&Expected>) -> (Stri
         cut: false,
     };
     let (request, result) = (request.expect("a timeline is read"), Ok(timeline));
-    update(&mut model, second(0), Msg::Timeline { request, result });
+    update(&mut model, second(0), Msg::Timeline(request, result));
     (row, screen(&model, second(0), 160, 40))
 }
 
@@ -639,9 +639,9 @@ fn quote_again(mut model: Model, prices: &[&[(&str, &str)]]) -> Model {
     update(
         &mut model,
         second(2),
-        Msg::Budget {
-            account: shop(),
-            gauge: crate::domain::BudgetGauge {
+        Msg::Budget(
+            shop(),
+            crate::domain::BudgetGauge {
                 counts: crate::domain::Counts::All,
                 held: None,
                 used: 12,
@@ -651,7 +651,7 @@ fn quote_again(mut model: Model, prices: &[&[(&str, &str)]]) -> Model {
                 next_free: None,
                 waiting: 0,
             },
-        },
+        ),
     );
     model
 }
@@ -663,5 +663,5 @@ pub fn sized(setup: Setup, width: u16, height: u16) -> Model {
 }
 
 pub fn answer(model: &mut Model, now: Now, request: RequestId, result: Answer) -> Vec<Effect> {
-    update(model, now, Msg::Answered { request, result })
+    update(model, now, Msg::Answered(request, result))
 }

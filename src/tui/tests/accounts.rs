@@ -32,7 +32,7 @@ fn filled() -> Model {
 
 fn change_of(effects: &[Effect]) -> (RequestId, Change) {
     match effects {
-        [Effect::Manage { request, change }] => (*request, change.clone()),
+        [Effect::Manage(request, change)] => (*request, change.clone()),
         other => panic!("{other:?}"),
     }
 }
@@ -46,7 +46,7 @@ fn check_of(effects: &[Effect]) -> Option<RequestId> {
 }
 
 fn managed(model: &mut Model, request: RequestId, result: Result<Changed, Problem>) -> Vec<Effect> {
-    update(model, second(2), Msg::Managed { request, result })
+    update(model, second(2), Msg::Managed(request, result))
 }
 
 fn refused() -> Problem {

@@ -402,19 +402,13 @@ fn a_simulator_trigger_is_followed_by_a_check_of_the_payment() {
         press(&mut model, "S<enter>", second(1)),
         [Effect::Simulate(command.clone())]
     );
-    let done = Msg::Simulated {
-        command,
-        result: Ok("A-17 is being paid".into()),
-    };
+    let done = Msg::Simulated(command, Ok("A-17 is being paid".into()));
     assert!(check_of(&update(&mut model, second(1), done)).is_some());
     let fault = Command::SetFault(Fault::ServerError);
     update(
         &mut model,
         second(2),
-        Msg::Simulated {
-            command: fault,
-            result: Ok("503 from now on".into()),
-        },
+        Msg::Simulated(fault, Ok("503 from now on".into())),
     );
     press(&mut model, "<esc>", second(2));
     assert!(

@@ -24,7 +24,7 @@ fn gauge(counts: Counts, used: u32, limit: u32) -> BudgetGauge {
 
 fn report(model: &mut Model, at: u64, account: &str, gauge: BudgetGauge) {
     let account = name(account);
-    update(model, second(at), Msg::Budget { account, gauge });
+    update(model, second(at), Msg::Budget(account, gauge));
 }
 
 fn waits(model: &mut Model, at: u64, request: u64, account: &str) {
@@ -37,10 +37,7 @@ fn waits(model: &mut Model, at: u64, request: u64, account: &str) {
         why: "rate limit reached".into(),
         until: Some(second(at + 12).mono),
     };
-    let msg = Msg::Waiting {
-        request: RequestId(request),
-        waiting: Some(waiting),
-    };
+    let msg = Msg::Waiting(RequestId(request), Some(waiting));
     update(model, second(at), msg);
 }
 
@@ -132,10 +129,7 @@ fn a_hold_after_a_429_is_lifted_where_no_request_waits() {
         [],
         "goes to the waiting one"
     );
-    let gone_on = Msg::Waiting {
-        request: RequestId(70),
-        waiting: None,
-    };
+    let gone_on = Msg::Waiting(RequestId(70), None);
     update(&mut model, second(2), gone_on);
     let text = screen(&model, second(2), 140, 40);
     assert!(
@@ -256,7 +250,7 @@ fn methods_are_not_cut_off() {
     let mut waiting = model.store.waiting[&RequestId(70)].clone();
     waiting.method = "OPTION".into();
     let waiting = Some(waiting);
-    update(&mut model, second(1), Msg::Waiting { request, waiting });
+    update(&mut model, second(1), Msg::Waiting(request, waiting));
     for (width, height) in [(120, 40), (80, 24)] {
         let text = resized_screen(&mut model, second(1), width, height);
         for method in ["PATCH ", "DELETE ", "OPTION "] {
@@ -378,10 +372,7 @@ fn a_request_that_went_on_between_look_and_key_is_not_mistaken_for_the_next() {
         waits(&mut model, 1, request.0, "kanga");
     }
     press(&mut model, "5g", second(1));
-    let gone = Msg::Waiting {
-        request: requests[0],
-        waiting: None,
-    };
+    let gone = Msg::Waiting(requests[0], None);
     update(&mut model, second(2), gone);
     assert_eq!(press(&mut model, "x", second(2)), []);
     assert_eq!(

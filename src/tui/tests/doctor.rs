@@ -42,7 +42,7 @@ fn open(model: &mut Model) -> RequestId {
 }
 
 fn arrive(model: &mut Model, request: RequestId, finding: Option<Finding>) {
-    update(model, second(4), Msg::Diagnosed { request, finding });
+    update(model, second(4), Msg::Diagnosed(request, finding));
 }
 
 fn all(model: &mut Model) -> RequestId {

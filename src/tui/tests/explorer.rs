@@ -36,11 +36,7 @@ pub fn shots(name: &str, model: &mut Model, now: Now) {
 
 pub fn sent(effects: &[Effect]) -> Option<(RequestId, AccountId, RawCall)> {
     effects.iter().find_map(|effect| match effect {
-        Effect::Explore {
-            request,
-            account,
-            call,
-        } => Some((*request, account.clone(), call.clone())),
+        Effect::Explore(request, account, call) => Some((*request, account.clone(), call.clone())),
         _ => None,
     })
 }
@@ -64,7 +60,7 @@ pub fn explored_result(
     request: RequestId,
     result: Result<Explored, Problem>,
 ) {
-    update(model, now, Msg::Explored { request, result });
+    update(model, now, Msg::Explored(request, result));
 }
 
 /// Finds a call, sends it and returns its request.
@@ -261,17 +257,19 @@ fn an_answer_is_read_as_table_and_as_body_and_searched() {
 
 #[test]
 fn a_call_that_only_waited_was_not_sent() {
-    let waits = |request, until| Msg::Waiting {
-        request,
-        waiting: Some(Waiting {
-            left: None,
-            account: shop(),
-            method: "GET".into(),
-            path: "/v1/offers/5f9e2c".into(),
-            about: String::new(),
-            why: "rate limit reached (429)".into(),
-            until: Some(second(until).mono),
-        }),
+    let waits = |request, until| {
+        Msg::Waiting(
+            request,
+            Some(Waiting {
+                left: None,
+                account: shop(),
+                method: "GET".into(),
+                path: "/v1/offers/5f9e2c".into(),
+                about: String::new(),
+                why: "rate limit reached (429)".into(),
+                until: Some(second(until).mono),
+            }),
+        )
     };
     let mut model = exploring(sandbox_setup());
     let (request, _, call) = send(&mut model, "one offer", second(1));
@@ -335,14 +333,7 @@ fn a_failure_and_a_cancelled_call_are_shown() {
         why: "rate limit reached".into(),
         until: Some(second(10).mono),
     };
-    update(
-        &mut model,
-        second(5),
-        Msg::Waiting {
-            request,
-            waiting: Some(waiting),
-        },
-    );
+    update(&mut model, second(5), Msg::Waiting(request, Some(waiting)));
     assert!(screen(&model, second(6), 80, 24).contains("waiting 4s: rate limit reached"));
     assert_eq!(
         press(&mut model, "<esc>", second(6)),

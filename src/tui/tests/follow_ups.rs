@@ -273,14 +273,14 @@ fn a_callback_leads_to_the_calls_that_take_its_ids() {
     for way in ["c", "i"] {
         let effects = press(&mut model, way, now);
         let request = effects.iter().find_map(|effect| match effect {
-            Effect::OpenDelivery { request, .. } => Some(*request),
+            Effect::OpenDelivery(request, _) => Some(*request),
             _ => None,
         });
         let mut received = received::received();
         received.ids.add("offerId", "65a0");
         let result = Ok(received);
         let request = request.unwrap();
-        update(&mut model, now, Msg::Received { request, result });
+        update(&mut model, now, Msg::Received(request, result));
         if way == "i" {
             press(&mut model, "c", now);
         }

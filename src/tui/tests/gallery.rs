@@ -1,5 +1,6 @@
 //! Every pane in every state, every window on the smallest screen, and every place in every theme.
 
+use ratatui::buffer::Buffer;
 use std::fmt::Write as _;
 
 use ratatui::style::{Color, Modifier};
@@ -150,8 +151,9 @@ fn every_window_on_the_smallest_screen() {
         let Some(top) = model.overlays.last() else {
             continue;
         };
-        let module = top.kind().strip_suffix("::State").unwrap_or_default();
-        let name = module.rsplit("::").next().unwrap_or_default().to_owned();
+        // The module of its type, or of what its form is about.
+        let path = top.kind().trim_end_matches('>');
+        let name = path.rsplit("::").nth(1).unwrap_or_default().to_owned();
         if !seen.contains(&name) {
             titled(
                 &name,

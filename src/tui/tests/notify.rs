@@ -193,7 +193,7 @@ fn a_rate_limit_is_an_alert_while_over_nine_tenths_are_used() {
             own: 0,
         };
         let account = shop();
-        update(&mut model, second(at), Msg::Budget { account, gauge });
+        update(&mut model, second(at), Msg::Budget(account, gauge));
         assert_eq!(alerts::count(&model.store), wanted, "{used}");
     };
     uses(0, 540, 0);
@@ -226,7 +226,7 @@ fn a_token_that_cannot_be_renewed_is_an_alert_once_it_has_expired() {
     };
     let report = |model: &mut Model, at, status| {
         let account = account();
-        update(model, second(at), Msg::Token { account, status });
+        update(model, second(at), Msg::Token(account, status));
     };
     report(&mut model, 30, status.clone());
     assert_eq!(alerts::count(&model.store), 0, "it is valid yet");

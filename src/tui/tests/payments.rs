@@ -7,6 +7,7 @@ use std::time::Duration;
 use insta::assert_snapshot;
 
 use super::*;
+use crate::domain::CheckedPayment;
 use crate::tui::msg::{LEDGER, Level, NewWatch, Notice};
 use crate::tui::watched::Watched;
 
@@ -76,7 +77,7 @@ pub fn expected_asked() -> Model {
     let effects = press(&mut model, "aLIVE-1<tab>1<tab>EMT<enter>", second(1));
     let new = watch_effects(&effects).remove(0);
     let result = Ok(model.store.payments[0].watch.expected.clone());
-    update(&mut model, second(1), Msg::Watched { new, result });
+    update(&mut model, second(1), Msg::Watched(new, result));
     model
 }
 
@@ -93,7 +94,7 @@ fn another_expected_amount_needs_a_yes() {
     );
     let stays = model.store.payments[0].watch.expected.clone();
     let result = Ok(stays);
-    update(&mut model, second(1), Msg::Watched { new, result });
+    update(&mut model, second(1), Msg::Watched(new, result));
     assert_snapshot!(
         "expect_ask_80x24",
         resized_screen(&mut model, second(1), 80, 24)
@@ -109,12 +110,12 @@ fn another_expected_amount_needs_a_yes() {
         "meant for the list below, before the question could be read"
     );
     let effects = press(&mut model, "y", second(2));
-    let [Effect::Expect { new, shown }] = &effects[..] else {
+    let [Effect::Expect(new, shown)] = &effects[..] else {
         panic!("{effects:?}");
     };
     assert_eq!(*shown, emt("250"), "only what was shown is replaced");
     let (new, result) = (new.clone(), Ok(None));
-    update(&mut model, second(2), Msg::Watched { new, result });
+    update(&mut model, second(2), Msg::Watched(new, result));
     assert_eq!(verdict(&model, 0), Some(PaymentVerdict::Paid));
 }
 
@@ -127,19 +128,12 @@ fn a_typed_expectation_counts_only_once_it_is_saved() {
     let request = model.store.payments[0].asking.unwrap();
     let paid = Answer::Payment(Ok(payment("ORDER-1006", "1", "FINALIZED")));
     let result = paid;
-    update(&mut model, second(1), Msg::Answered { request, result });
+    update(&mut model, second(1), Msg::Answered(request, result));
     assert_eq!(verdict(&model, 0), Some(PaymentVerdict::NotCompared));
     let mut failed = model.clone();
     let why = "payment ORDER-1006 cannot be saved: the disk is full";
     let result = Err(Problem::new(ProblemKind::Local, why, ""));
-    update(
-        &mut failed,
-        second(2),
-        Msg::Watched {
-            new: new.clone(),
-            result,
-        },
-    );
+    update(&mut failed, second(2), Msg::Watched(new.clone(), result));
     assert_eq!(verdict(&failed, 0), Some(PaymentVerdict::NotCompared));
     assert!(screen(&failed, second(2), 120, 40).contains("the disk is full"));
     // It is saved once the ledger can be used again.
@@ -151,7 +145,7 @@ fn a_typed_expectation_counts_only_once_it_is_saved() {
     let effects = update(&mut failed, second(3), Msg::Notice(back));
     assert_eq!(watch_effects(&effects), std::slice::from_ref(&new));
     let result = Ok(None);
-    update(&mut model, second(2), Msg::Watched { new, result });
+    update(&mut model, second(2), Msg::Watched(new, result));
     assert_eq!(verdict(&model, 0), Some(PaymentVerdict::Paid));
 }
 
@@ -167,7 +161,7 @@ fn a_second_link_with_an_id_in_use_does_not_turn_an_under_paid_order_into_a_paid
     let why = "no link created: payment LIVE-1 is FINALIZED";
     let problem = Problem::new(ProblemKind::Usage, why, "use a new id");
     let result = Answer::Link(Err(problem));
-    update(&mut model, second(1), Msg::Answered { request, result });
+    update(&mut model, second(1), Msg::Answered(request, result));
     assert!(screen(&model, second(1), 120, 40).contains(why));
     press(&mut model, "<esc>", second(2));
     assert_eq!(verdict(&model, 0), Some(PaymentVerdict::Less));
@@ -231,7 +225,7 @@ fn a_failed_check_marks_the_row_with_the_age_of_the_last_answer() {
         });
         // A check by the poll queue may be in flight.
         let request = request.or(model.store.payments[0].asking).unwrap();
-        update(model, second(at), Msg::Answered { request, result });
+        update(model, second(at), Msg::Answered(request, result));
     };
     let active = Answer::Payment(Ok(payment("A-17", "25.00", "ACTIVE")));
     answer(&mut model, 1, active);
@@ -339,7 +333,7 @@ fn several_pasted_lines_are_all_watched_with_one_notice() {
     );
     let new = made[2].clone();
     let result = Ok(model.store.payments[2].watch.expected.clone());
-    update(&mut model, second(1), Msg::Watched { new, result });
+    update(&mut model, second(1), Msg::Watched(new, result));
     let notice = &model.store.notices.last().unwrap().text;
     assert!(
         notice.contains("the earlier expected amount stays in force") && notice.contains("LIVE-1"),
@@ -413,12 +407,12 @@ fn what_turns_out_to_be_wrong_comes_into_sight_until_a_row_is_chosen() {
         for id in ["A-005", "A-150"] {
             let account = model.store.payments[0].watch.account.clone();
             let payment = payment(id, "1.00", "FINALIZED");
-            let reported = Msg::Checked {
+            let reported = Msg::Checked(CheckedPayment {
                 account,
                 id: payment.id.clone(),
                 result: Ok(payment),
                 expected: None,
-            };
+            });
             update(&mut model, second(2), reported);
         }
         let shown = resized_screen(&mut model, second(2), 120, 40);
@@ -580,17 +574,10 @@ fn ten_changes_of_the_list_are_undone_also_added_payments_and_expected_amounts()
         by: ExpectedBy::Form,
     };
     let changed = new.expected.clone().unwrap();
-    update(
-        &mut model,
-        second(2),
-        Msg::Watched {
-            new,
-            result: Ok(None),
-        },
-    );
+    update(&mut model, second(2), Msg::Watched(new, Ok(None)));
     assert_eq!(expected_of(&model), changed);
     let effects = press(&mut model, "u", second(3));
-    let [Effect::Expect { new, shown }] = &effects[..] else {
+    let [Effect::Expect(new, shown)] = &effects[..] else {
         panic!("{effects:?}");
     };
     assert_eq!((new.expected.as_ref(), shown), (Some(&first), &changed));
@@ -598,14 +585,7 @@ fn ten_changes_of_the_list_are_undone_also_added_payments_and_expected_amounts()
     let unsaved = screen(&model, second(3), 120, 40);
     assert!(!unsaved.contains(back), "{unsaved}");
     let new = new.clone();
-    update(
-        &mut model,
-        second(3),
-        Msg::Watched {
-            new,
-            result: Ok(None),
-        },
-    );
+    update(&mut model, second(3), Msg::Watched(new, Ok(None)));
     let saved = screen(&model, second(3), 120, 40);
     assert!(saved.contains(back), "{saved}");
     assert_eq!(expected_of(&model), first);
@@ -693,7 +673,7 @@ fn a_final_payment_that_could_not_be_checked_again_is_as_it_was() {
     };
     let problem = Problem::new(ProblemKind::Failing, "no answer came", "wait");
     let result = Answer::Payment(Err(problem));
-    update(&mut model, second(2), Msg::Answered { request, result });
+    update(&mut model, second(2), Msg::Answered(request, result));
     let shown = screen(&model, second(2), 120, 40);
     let said = "cannot check A-17 again: no answer came";
     assert!(shown.contains(said), "{shown}");
@@ -886,7 +866,7 @@ fn payments_that_cannot_be_checked_are_one_alert() {
     for request in asked {
         let problem = Problem::new(ProblemKind::Failing, "it answers 429", "wait");
         let result = Answer::Payment(Err(problem));
-        update(&mut model, second(1), Msg::Answered { request, result });
+        update(&mut model, second(1), Msg::Answered(request, result));
     }
     let alerts = alerts::all(&model.store);
     assert_eq!(alerts.len(), 1, "{alerts:?}");
@@ -965,7 +945,7 @@ fn an_expected_amount_is_set_and_shown_with_its_origin() {
     let effects = press(&mut model, "<enter>", second(1));
     let new = watch_effects(&effects).remove(0);
     let result = Ok(None);
-    update(&mut model, second(1), Msg::Watched { new, result });
+    update(&mut model, second(1), Msg::Watched(new, result));
     assert_eq!(verdict(&model, 0), Some(PaymentVerdict::Less));
     let shown = resized_screen(&mut model, second(1), 120, 40);
     for said in [
@@ -991,7 +971,7 @@ fn a_long_list_leaves_most_of_the_rate_limit_to_others() {
         for request in running {
             let problem = Problem::new(ProblemKind::NotFound, "not known (9001)", "");
             let result = Answer::Payment(Err(problem));
-            asked += checks(&update(&mut model, now, Msg::Answered { request, result })).len();
+            asked += checks(&update(&mut model, now, Msg::Answered(request, result))).len();
         }
         now = now.plus(Duration::from_millis(200));
         asked += checks(&update(&mut model, now, Msg::Woke)).len();
@@ -1009,7 +989,7 @@ fn a_long_list_leaves_most_of_the_rate_limit_to_others() {
         for request in running {
             let problem = Problem::new(ProblemKind::NotFound, "not known (9001)", "");
             let result = Answer::Payment(Err(problem));
-            checked += checks(&update(&mut model, now, Msg::Answered { request, result })).len();
+            checked += checks(&update(&mut model, now, Msg::Answered(request, result))).len();
         }
     }
     assert!(checked >= 32, "{checked}: eight may run already");
@@ -1037,7 +1017,7 @@ fn a_long_list_is_checked_a_few_at_a_time() {
         .unwrap();
     let problem = Problem::new(ProblemKind::NotFound, "not known (9001)", "");
     let result = Answer::Payment(Err(problem));
-    let effects = update(&mut model, second(1), Msg::Answered { request, result });
+    let effects = update(&mut model, second(1), Msg::Answered(request, result));
     assert_eq!(checks(&effects).len(), 0, "nine were under way");
     // The longest wait goes first: every payment has its turn before one has a second.
     let mut checked = std::collections::BTreeMap::new();
@@ -1048,7 +1028,7 @@ fn a_long_list_is_checked_a_few_at_a_time() {
         for (request, id) in asked.collect::<Vec<_>>() {
             *checked.entry(id.clone()).or_insert(0) += 1;
             let result = Answer::Payment(Ok(payment(&id, "1", "ACTIVE")));
-            update(&mut model, now, Msg::Answered { request, result });
+            update(&mut model, now, Msg::Answered(request, result));
         }
         now = now.plus(Duration::from_millis(500));
         update(&mut model, now, Msg::Woke);
@@ -1066,10 +1046,7 @@ fn a_note_is_saved_listed_searched_and_on_the_receipt() {
     assert!(screen(&model, now, 120, 40).contains("Note on LIVE-1"));
     assert_eq!(press(&mut model, "<enter>", now), [], "it needs a text");
     assert!(screen(&model, now, 120, 40).contains("a note needs a text"));
-    let saved = Effect::Note {
-        of: (shop(), id("LIVE-1")),
-        text: "asked for the rest".to_owned(),
-    };
+    let saved = Effect::Note((shop(), id("LIVE-1")), "asked for the rest".to_owned());
     assert_eq!(press(&mut model, "asked for the rest<enter>", now), [saved]);
     // The ledger's list has it, with who wrote it.
     let noted = Watch {

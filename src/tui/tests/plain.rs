@@ -349,7 +349,7 @@ fn used(used: u32, held: Option<u64>) -> Msg {
         held: held.map(std::time::Duration::from_secs),
     };
     let account = shop();
-    Msg::Budget { account, gauge }
+    Msg::Budget(account, gauge)
 }
 
 #[test]
@@ -518,7 +518,7 @@ fn an_access_token_is_received_renewed_or_cannot_be_renewed() {
         ),
     ] {
         let account = account();
-        let lines = said(&mut plain, at, Msg::Token { account, status });
+        let lines = said(&mut plain, at, Msg::Token(account, status));
         assert_eq!(lines, expected, "{at}");
     }
 }

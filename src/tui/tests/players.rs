@@ -5,7 +5,7 @@ use ratatui::crossterm::event::KeyEvent;
 use super::receiving::{SIZES, press};
 use super::*;
 use crate::domain::catalogue::{Param, Place};
-use crate::domain::{PlayerClaim, Secret};
+use crate::domain::{LoadedInventory, PlayerClaim, Secret};
 
 fn game() -> AccountId {
     AccountId::new("mygame").unwrap()
@@ -124,11 +124,11 @@ fn players_and_what_they_own() {
     let mut model = authenticated();
     let mut items = vec![item(2001, "Sword", None), item(2002, "Potion", Some(2))];
     items.push(item(2003, "Sword", None));
-    let message = Msg::PlayerItems {
+    let message = Msg::PlayerItems(LoadedInventory {
         account: game(),
         player: PlayerId(765),
         result: Ok(inventory(items)),
-    };
+    });
     update(&mut model, now, message);
     let notice = &model.store.notices.last().unwrap().text;
     assert!(
@@ -147,15 +147,17 @@ fn players_and_what_they_own() {
 fn a_callback_names_a_player_and_its_token_authenticates_them() {
     let mut model = playing();
     let now = second(1);
-    let claim = |username: &str, token: Option<&str>| Msg::Player {
-        account: game(),
-        claim: PlayerClaim {
-            player: Player {
-                id: PlayerId(1002),
-                username: username.into(),
+    let claim = |username: &str, token: Option<&str>| {
+        Msg::Player(
+            game(),
+            PlayerClaim {
+                player: Player {
+                    id: PlayerId(1002),
+                    username: username.into(),
+                },
+                token: token.map(Secret::new),
             },
-            token: token.map(Secret::new),
-        },
+        )
     };
     update(
         &mut model,
@@ -180,16 +182,16 @@ fn a_callback_names_a_player_and_its_token_authenticates_them() {
         (PlayerId(1002), "planted-callback-token")
     );
     // Players of a removed account are removed.
-    let other = Msg::Player {
-        account: AccountId::new("gone").unwrap(),
-        claim: PlayerClaim {
+    let other = Msg::Player(
+        AccountId::new("gone").unwrap(),
+        PlayerClaim {
             player: Player {
                 id: PlayerId(7),
                 username: "Nobody".into(),
             },
             token: None,
         },
-    };
+    );
     update(&mut model, now, other);
     assert!(!screen(&model, now, 120, 40).contains("Nobody"));
 }
@@ -249,11 +251,11 @@ fn a_players_keys() {
     );
     press(&mut model, "d", now);
     assert!(model.panes.players.players.is_empty());
-    let message = Msg::PlayerItems {
+    let message = Msg::PlayerItems(LoadedInventory {
         account: game(),
         player: PlayerId(765),
         result: Ok(inventory(vec![item(1, "Sword", None)])),
-    };
+    });
     update(&mut model, now, message);
     assert_eq!(
         model.panes.players.players.len(),
@@ -267,11 +269,11 @@ fn a_large_inventory_scrolls_by_pages() {
     let mut model = authenticated();
     let now = second(4);
     let items = (0..300).map(|at| item(at, "Arrow", Some(at))).collect();
-    let message = Msg::PlayerItems {
+    let message = Msg::PlayerItems(LoadedInventory {
         account: game(),
         player: PlayerId(765),
         result: Ok(inventory(items)),
-    };
+    });
     update(&mut model, now, message);
     let page = KeyEvent::new(
         ratatui::crossterm::event::KeyCode::PageDown,
@@ -316,7 +318,7 @@ pub fn hostile_player(bad: &str) -> Model {
         }),
         second(4).wall,
     );
-    let message = Msg::PlayerItems {
+    let message = Msg::PlayerItems(LoadedInventory {
         account: game(),
         player: PlayerId(765),
         result: Ok(inventory(vec![Item {
@@ -327,7 +329,7 @@ pub fn hostile_player(bad: &str) -> Model {
             remaining_uses: None,
             data: Some(bad.into()),
         }])),
-    };
+    });
     update(&mut model, second(4), message);
     model
 }

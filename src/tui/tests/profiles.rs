@@ -4,6 +4,7 @@ use super::*;
 use crate::domain::manage::Change;
 use crate::tui::msg::ConfigNews;
 use crate::tui::overlays::{profiles, quit_ask};
+use crate::tui::store::Purpose;
 
 fn ready(setup: Setup) -> Model {
     let mut model = sized(setup, 120, 40);
@@ -151,7 +152,7 @@ fn a_change_of_the_config_waits_for_windows_and_for_writes() {
     assert!(model.is_busy());
     let mut model = live();
     let change = Change::Remove(id("shop"));
-    model.store.manage(id("shop"), change, &mut Vec::new());
+    model.store.manage(&id("shop"), change, &mut Vec::new());
     assert!(model.is_busy());
 }
 

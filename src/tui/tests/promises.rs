@@ -10,6 +10,7 @@ use ratatui::crossterm::event::{KeyCode, KeyModifiers, MouseButton, MouseEvent};
 use super::*;
 use crate::domain::search::Found;
 use crate::domain::simulate;
+use crate::domain::{CheckedPayment, LoadedInventory};
 use crate::tui::pasted::Pasted;
 use crate::tui::table::bindings;
 
@@ -126,7 +127,7 @@ pub fn everywhere() -> Vec<(String, Model)> {
         ("claims", Box::new(overlays::claims::State::new(shop()))),
         (
             "several",
-            Box::new(overlays::add_many::State::new(
+            Box::new(overlays::add_many::State::of(
                 vec![shop(), shop()],
                 0,
                 Pasted::default(),
@@ -378,7 +379,7 @@ fn hostile_callbacks_stay_words() {
     press(&mut model, "<esc>7gf", second(4));
     see(&mut model);
     let asked = press(&mut model, "i", second(4));
-    let Some(Effect::OpenDelivery { request, .. }) = asked.last() else {
+    let Some(Effect::OpenDelivery(request, _)) = asked.last() else {
         panic!("{asked:?}");
     };
     let mut bytes = received::received();
@@ -386,16 +387,13 @@ fn hostile_callbacks_stay_words() {
     bytes.headers = vec![(bad.into(), bad.into())];
     bytes.body.text = bad.into();
     bytes.replies = vec![(JobId(60), bytes.body.clone())];
-    let msg = Msg::Received {
-        request: *request,
-        result: Ok(bytes),
-    };
+    let msg = Msg::Received(*request, Ok(bytes));
     update(&mut model, second(4), msg);
     see(&mut model);
     press(&mut model, "r", second(4));
     see(&mut model);
     let asked = press(&mut model, "<esc><esc>3ggt", second(4));
-    let Some(Effect::LoadHistory { request, .. }) = asked.last() else {
+    let Some(Effect::LoadHistory(request, _, _)) = asked.last() else {
         panic!("{asked:?}");
     };
     let mut past = received::timeline();
@@ -403,10 +401,7 @@ fn hostile_callbacks_stay_words() {
     past.happenings.push(received::state(1, bad));
     past.happenings
         .push(received::call(2, 3, Outcome::Failed(bad.into())));
-    let msg = Msg::Timeline {
-        request: *request,
-        result: Ok(past),
-    };
+    let msg = Msg::Timeline(*request, Ok(past));
     update(&mut model, second(4), msg);
     see(&mut model);
     press(&mut model, "<esc>7", second(4));
@@ -628,23 +623,11 @@ proptest! {
                     now = now.plus(Duration::from_secs(seconds));
                     Msg::Woke
                 }
-                Happening::AnswerLast(which) if !explored.is_empty() => Msg::Explored {
-                    request: explored.remove(0),
-                    result: some_reply(which),
-                },
+                Happening::AnswerLast(which) if !explored.is_empty() => Msg::Explored(explored.remove(0), some_reply(which)),
                 Happening::AnswerLast(which) if !looked.is_empty() => match looked.remove(0) {
-                    (request, _) if which % 5 == 0 => Msg::Timeline {
-                        request,
-                        result: Err(Problem::new(ProblemKind::Local, "no \u{1b}", "")),
-                    },
-                    (request, true) => Msg::Timeline {
-                        request,
-                        result: Ok(crate::tui::testing::received::timeline()),
-                    },
-                    (request, false) => Msg::Received {
-                        request,
-                        result: Ok(crate::tui::testing::received::received()),
-                    },
+                    (request, _) if which % 5 == 0 => Msg::Timeline(request, Err(Problem::new(ProblemKind::Local, "no \u{1b}", ""))),
+                    (request, true) => Msg::Timeline(request, Ok(crate::tui::testing::received::timeline())),
+                    (request, false) => Msg::Received(request, Ok(crate::tui::testing::received::received())),
                 },
                 Happening::Delivery(id, which) => Msg::Delivery(some_delivery(id, which).into()),
                 Happening::Deliveries(id) => {
@@ -659,15 +642,15 @@ proptest! {
                     let Answer::Payment(result) = some_answer(&Op::CheckPayment(id.clone()), which) else {
                         unreachable!("a check is answered with a payment");
                     };
-                    Msg::Checked { account: shop(), id, result, expected: None }
+                    Msg::Checked(CheckedPayment { account: shop(), id, result, expected: None })
                 }
                 Happening::Asked(which) => {
                     let player = PlayerId(u64::from(which));
                     let items = players::items(usize::from(which));
-                    Msg::PlayerItems { account: shop(), player, result: Ok(Inventory { player, items }) }
+                    Msg::PlayerItems(LoadedInventory { account: shop(), player, result: Ok(Inventory { player, items }) })
                 }
                 Happening::AnswerLast(which) => match asked.pop() {
-                    Some((request, op)) => Msg::Answered { request, result: some_answer(&op, which) },
+                    Some((request, op)) => Msg::Answered(request, some_answer(&op, which)),
                     None => Msg::Woke,
                 },
                 Happening::Exchange(id) => Msg::Exchange(exchange(id, "/x", Outcome::Status(503))),
@@ -683,11 +666,11 @@ proptest! {
             };
             for effect in update(&mut model, now, msg) {
                 match &effect {
-                    Effect::LoadHistory { request, .. } => looked.push((*request, true)),
-                    Effect::OpenDelivery { request, .. } => looked.push((*request, false)),
+                    Effect::LoadHistory(request, _, _) => looked.push((*request, true)),
+                    Effect::OpenDelivery(request, _) => looked.push((*request, false)),
                     _ => {}
                 }
-                if let Effect::Explore { request, .. } = effect {
+                if let Effect::Explore(request, _, _) = effect {
                     explored.push(request);
                     continue;
                 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::*;
+use crate::domain::CheckedPayment;
 use crate::tui::testing::received::*;
 
 pub const SIZES: [(u16, u16); 3] = [(120, 40), (80, 24), (60, 15)];
@@ -100,13 +101,13 @@ fn a_callback_that_is_not_loaded_opens_once_the_ledger_has_given_it() {
         model.open_at(OpenTarget::Callback(DeliveryId(77)));
         let mut asked = update(&mut model, now, Msg::Woke);
         asked.retain(|effect| *effect != Effect::LookAtBudgets);
-        let [Effect::FindDelivery { request, delivery }] = asked[..] else {
+        let [Effect::FindDelivery(request, delivery)] = asked[..] else {
             panic!("{asked:?}");
         };
         assert_eq!(delivery, DeliveryId(77));
         let other = Arc::new(testing::received::delivery(4, -800, "OTHER-4"));
         for (request, result) in [(RequestId(request.0 + 1), Ok(other)), (request, result)] {
-            update(&mut model, now, Msg::DeliveryFound { request, result });
+            update(&mut model, now, Msg::DeliveryFound(request, result));
         }
         let text = screen(&model, now, 120, 40);
         assert!(
@@ -120,7 +121,7 @@ fn a_callback_that_is_not_loaded_opens_once_the_ledger_has_given_it() {
 fn the_timeline_of_a_payment_that_is_not_watched_opens_from_a_search() {
     let now = second(4);
     let opens = |effects: &[Effect]| {
-        let is_it = |effect: &Effect| matches!(effect, Effect::LoadHistory { payment, .. } if payment.as_str() == "OLD-3");
+        let is_it = |effect: &Effect| matches!(effect, Effect::LoadHistory(_, _, payment) if payment.as_str() == "OLD-3");
         effects.iter().any(is_it)
     };
     for keys in ["t", "<enter><enter>"] {
@@ -158,29 +159,15 @@ fn a_callback_is_shown_with_all_details() {
     let now = second(4);
     press(&mut model, "jj", now);
     let effects = press(&mut model, "i", now);
-    let [Effect::OpenDelivery { request, delivery }] = effects[..] else {
+    let [Effect::OpenDelivery(request, delivery)] = effects[..] else {
         panic!("{effects:?}");
     };
     assert_eq!(delivery, DeliveryId(8));
     assert!(screen(&model, now, 120, 40).contains("loading…"));
     let stranger = RequestId(request.0 + 1);
-    update(
-        &mut model,
-        now,
-        Msg::Received {
-            request: stranger,
-            result: Ok(received()),
-        },
-    );
+    update(&mut model, now, Msg::Received(stranger, Ok(received())));
     assert!(screen(&model, now, 120, 40).contains("loading…"));
-    update(
-        &mut model,
-        now,
-        Msg::Received {
-            request,
-            result: Ok(received()),
-        },
-    );
+    update(&mut model, now, Msg::Received(request, Ok(received())));
     shown(&mut model, now, "delivery");
     // The timeline shows what is in progress.
     let mut done = (*deliveries()[7]).clone();
@@ -213,18 +200,11 @@ fn a_callback_whose_bytes_were_deleted_says_so() {
     let mut model = receiving();
     let now = second(4);
     let effects = press(&mut model, "i", now);
-    let Some(Effect::OpenDelivery { request, .. }) = effects.first() else {
+    let Some(Effect::OpenDelivery(request, _)) = effects.first() else {
         panic!("{effects:?}");
     };
     let problem = Problem::new(ProblemKind::NotFound, "its bytes are not kept any more", "");
-    update(
-        &mut model,
-        now,
-        Msg::Received {
-            request: *request,
-            result: Err(problem),
-        },
-    );
+    update(&mut model, now, Msg::Received(*request, Err(problem)));
     assert!(screen(&model, now, 80, 24).contains("its bytes are not kept any more"));
     assert_eq!(press(&mut model, "y", now), [], "nothing to copy");
 }
@@ -249,24 +229,14 @@ fn a_replay_asks_first_and_where_to() {
     assert_eq!(to, "http://127.0.0.1:3000/kanga");
     assert_eq!(press(&mut model, "<enter>", now), [], "once");
     let refused = Problem::new(ProblemKind::Local, "only loopback may be plain http", "");
-    let message = |result| Msg::Replayed {
-        request: *request,
-        result,
-    };
+    let message = |result| Msg::Replayed(*request, result);
     update(&mut model, now, message(Err(refused)));
     assert!(screen(&model, now, 80, 24).contains("only loopback"));
     let effects = press(&mut model, "<enter>", now);
     let Some(Effect::Replay { request, .. }) = effects.first() else {
         panic!("{effects:?}");
     };
-    update(
-        &mut model,
-        now,
-        Msg::Replayed {
-            request: *request,
-            result: Ok(()),
-        },
-    );
+    update(&mut model, now, Msg::Replayed(*request, Ok(())));
     assert!(matches!(model.overlays.as_slice(), []));
 
     // A callback that was never forwarded cannot be forwarded again.
@@ -282,7 +252,7 @@ fn a_failed_job_is_retried_from_its_row_and_from_its_details() {
     let now = second(4);
     assert_eq!(press(&mut model, "R", now), [], "its first attempt is due");
     let retry = |effects: Vec<Effect>| match effects[..] {
-        [Effect::Retry { request, delivery }] => (request, delivery),
+        [Effect::Retry(request, delivery)] => (request, delivery),
         _ => panic!("{effects:?}"),
     };
     let (request, delivery) = retry(press(&mut model, "jR", now));
@@ -291,26 +261,11 @@ fn a_failed_job_is_retried_from_its_row_and_from_its_details() {
     let (retried, replayed) = (Ok(()), Ok(()));
     for (message, shown) in [
         (
-            Msg::Retried {
-                request,
-                result: Err(refused),
-            },
+            Msg::Retried(request, Err(refused)),
             "its forward is running",
         ),
-        (
-            Msg::Retried {
-                request,
-                result: retried,
-            },
-            "retrying…",
-        ),
-        (
-            Msg::Replayed {
-                request,
-                result: replayed,
-            },
-            "forwarding…",
-        ),
+        (Msg::Retried(request, retried), "retrying…"),
+        (Msg::Replayed(request, replayed), "forwarding…"),
     ] {
         update(&mut model, now, message);
         let text = screen(&model, now, 120, 40);
@@ -376,7 +331,7 @@ fn a_live_accounts_forward_is_retried_after_a_confirmation_and_its_check_without
             assert_eq!(press(&mut model, "<esc>R", now), [], "cancelled");
             effects = press(&mut model, "y", now);
         }
-        assert!(matches!(effects[..], [Effect::Retry { .. }]), "{effects:?}");
+        assert!(matches!(effects[..], [Effect::Retry(..)]), "{effects:?}");
         assert!(matches!(model.overlays.as_slice(), []));
     }
 }
@@ -486,7 +441,7 @@ fn keys_on_a_callback_open_its_payment_or_player() {
     );
     let effects = press(&mut model, "<enter>", now);
     assert!(
-        matches!(&effects[..], [Effect::LoadHistory { payment, .. }] if payment.as_str() == "ORDER-1042"),
+        matches!(&effects[..], [Effect::LoadHistory(_, _, payment)] if payment.as_str() == "ORDER-1042"),
         "{effects:?}"
     );
     press(&mut model, "<esc>jjjjjj", now);
@@ -499,14 +454,14 @@ fn keys_on_a_callback_open_its_payment_or_player() {
     press(&mut model, "7j", now);
     let effects = press(&mut model, "<enter>", now);
     assert!(
-        matches!(effects[..], [Effect::OpenDelivery { .. }]),
+        matches!(effects[..], [Effect::OpenDelivery(..)]),
         "it tells of nothing: {effects:?}"
     );
 }
 
 fn look_back(effects: &[Effect]) -> Option<RequestId> {
     effects.iter().find_map(|effect| match effect {
-        Effect::LoadHistory { request, .. } => Some(*request),
+        Effect::LoadHistory(request, _, _) => Some(*request),
         _ => None,
     })
 }
@@ -517,7 +472,7 @@ fn timeline_open() -> Model {
     let effects = press(&mut model, "3ggjt", second(4));
     let request = look_back(&effects).unwrap();
     let result = Ok(timeline());
-    update(&mut model, second(4), Msg::Timeline { request, result });
+    update(&mut model, second(4), Msg::Timeline(request, result));
     model
 }
 
@@ -535,7 +490,7 @@ fn a_timeline_shows_who_unmarked_an_alert() {
     };
     all.happenings.push(unmarked);
     let result = Ok(all);
-    update(&mut model, second(4), Msg::Timeline { request, result });
+    update(&mut model, second(4), Msg::Timeline(request, result));
     let text = screen(&model, second(4), 120, 40);
     for words in [
         "✔ alert handled: less than expected  anna",
@@ -557,11 +512,11 @@ fn a_payments_timeline() {
     };
     let mut empty = model.clone();
     let result = Ok(nothing);
-    update(&mut empty, now, Msg::Timeline { request, result });
+    update(&mut empty, now, Msg::Timeline(request, result));
     assert!(screen(&empty, now, 80, 24).contains("No request, callback or state"));
     let mut failed = model.clone();
     let result = Err(Problem::new(ProblemKind::Local, "the ledger is gone", ""));
-    update(&mut failed, now, Msg::Timeline { request, result });
+    update(&mut failed, now, Msg::Timeline(request, result));
     assert!(screen(&failed, now, 80, 24).contains("the ledger is gone"));
 
     let mut model = timeline_open();
@@ -575,7 +530,7 @@ fn a_payments_timeline() {
     cut.cut = true;
     let request = look_back(&press(&mut model, "<esc>t", now)).unwrap();
     let result = Ok(cut);
-    update(&mut model, now, Msg::Timeline { request, result });
+    update(&mut model, now, Msg::Timeline(request, result));
     assert!(screen(&model, now, 120, 40).contains("older entries omitted"));
 }
 
@@ -597,23 +552,17 @@ fn a_timeline_looks_again_when_something_happens_and_once_for_many() {
     let effects = update(&mut model, now, Msg::Woke);
     assert_eq!(look_back(&effects), None, "one look at a time");
     let result = Ok(timeline());
-    let effects = update(&mut model, now, Msg::Timeline { request, result });
+    let effects = update(&mut model, now, Msg::Timeline(request, result));
     assert!(look_back(&effects).is_some());
     // At the newest row the selection follows new rows.
     let mut more = timeline();
     more.happenings.push(call(3, 77, Outcome::Status(200)));
     let request = look_back(&effects).unwrap();
     let result = Ok(more);
-    update(&mut model, now, Msg::Timeline { request, result });
+    update(&mut model, now, Msg::Timeline(request, result));
     let effects = press(&mut model, "<enter>", now);
     assert!(
-        matches!(
-            effects[..],
-            [Effect::OpenExchange {
-                exchange: ExchangeId(77),
-                ..
-            }]
-        ),
+        matches!(effects[..], [Effect::OpenExchange(_, ExchangeId(77))]),
         "{effects:?}"
     );
     let other = delivery(31, 4, "ORDER-1041");
@@ -629,25 +578,19 @@ fn a_timeline_leads_to_its_calls_and_callbacks_and_back() {
     let now = second(4);
     // The last rows are a mark, a note and a state; the one before them is a request that is not loaded.
     let effects = press(&mut model, "kkk<enter>", now);
-    let [Effect::OpenExchange { request, exchange }] = effects[..] else {
+    let [Effect::OpenExchange(request, exchange)] = effects[..] else {
         panic!("{effects:?}");
     };
     assert_eq!(exchange, ExchangeId(33));
     let found = super::exchange(33, "/api/v2/tpg/transaction", Outcome::Status(200));
     let result = Ok(found);
-    update(&mut model, now, Msg::Opened { request, result });
+    update(&mut model, now, Msg::Opened(request, result));
     assert!(is_top::<overlays::exchange::State>(&model));
     press(&mut model, "t", now);
     assert!(is_top::<overlays::timeline::State>(&model));
     let effects = press(&mut model, "kk<enter>", now);
     assert!(
-        matches!(
-            effects[..],
-            [Effect::OpenDelivery {
-                delivery: DeliveryId(7),
-                ..
-            }]
-        ),
+        matches!(effects[..], [Effect::OpenDelivery(_, DeliveryId(7))]),
         "{effects:?}"
     );
     press(&mut model, "<esc>", now);
@@ -688,7 +631,7 @@ fn a_request_leads_to_its_payments_timeline() {
     for keys in ["5t", "<esc>5<enter><enter>", "<esc><esc>5<enter>t"] {
         let effects = press(&mut model, keys, now);
         assert!(
-            matches!(&effects[..], [Effect::LoadHistory { payment, .. }] if payment.as_str() == "ORDER-1042"),
+            matches!(&effects[..], [Effect::LoadHistory(_, _, payment)] if payment.as_str() == "ORDER-1042"),
             "{keys}: {effects:?}"
         );
     }
@@ -706,12 +649,12 @@ fn a_request_leads_to_its_payments_timeline() {
 }
 
 fn callback_check(account: &AccountId, id: &str, state: &str) -> Msg {
-    Msg::Checked {
+    Msg::Checked(CheckedPayment {
         account: account.clone(),
         id: PaymentId::new(id).unwrap(),
         result: Ok(payment(id, "25.00", state)),
         expected: None,
-    }
+    })
 }
 
 #[test]
@@ -766,12 +709,12 @@ fn an_unwatched_payment_is_watched_after_a_callbacks_check_finds_it() {
     let notice = &model.store.notices.last().unwrap().text;
     assert!(notice.contains("NEW-1, now watched"), "{notice}");
 
-    let unknown = Msg::Checked {
+    let unknown = Msg::Checked(CheckedPayment {
         account: shop(),
         id: id("NEW-2"),
         result: Err(Problem::new(ProblemKind::NotFound, "not known (9001)", "")),
         expected: None,
-    };
+    });
     assert_eq!(update(&mut model, now, unknown), []);
     let stranger = AccountId::new("stranger").unwrap();
     assert_eq!(
@@ -810,10 +753,10 @@ pub fn to_look_at() -> [(&'static str, Model); 3] {
 pub fn received_bytes() -> Model {
     let mut model = receiving();
     let effects = press(&mut model, "i", second(4));
-    if let Some(Effect::OpenDelivery { request, .. }) = effects.first() {
+    if let Some(Effect::OpenDelivery(request, _)) = effects.first() {
         let result = Ok(received());
         let request = *request;
-        update(&mut model, second(4), Msg::Received { request, result });
+        update(&mut model, second(4), Msg::Received(request, result));
     }
     model
 }

@@ -57,7 +57,7 @@ fn no_key_of_a_recording_sends_anything_saves_anything_or_leads_elsewhere() {
                     effect,
                     Effect::Copy { .. }
                         | Effect::LoadLog { .. }
-                        | Effect::OpenExchange { .. }
+                        | Effect::OpenExchange(..)
                         | Effect::Quit
                         | Effect::Suspend
                 )

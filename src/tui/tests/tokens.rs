@@ -10,7 +10,7 @@ fn name(text: &str) -> AccountId {
 
 fn report(model: &mut Model, at: u64, account: &str, status: TokenStatus) {
     let account = name(account);
-    update(model, second(at), Msg::Token { account, status });
+    update(model, second(at), Msg::Token(account, status));
 }
 
 fn begun(setup: Setup, width: u16, height: u16) -> Model {
@@ -188,7 +188,7 @@ fn r_renews_once_and_shows_the_result() {
     let effects = press(&mut model, "2j", second(1));
     assert_eq!(effects, []);
     let effects = press(&mut model, "r", second(1));
-    let [Effect::RefreshToken { request, account }] = &effects[..] else {
+    let [Effect::RefreshToken(request, account)] = &effects[..] else {
         panic!("{effects:?}");
     };
     assert_eq!(account.as_str(), "pledg");
@@ -203,7 +203,7 @@ fn r_renews_once_and_shows_the_result() {
         until: Some(Duration::from_secs(9)),
     });
     let request = *request;
-    update(&mut model, second(1), Msg::Waiting { request, waiting });
+    update(&mut model, second(1), Msg::Waiting(request, waiting));
     let text = screen(&model, second(1), 120, 40);
     assert!(text.contains("waiting: rate limit reached"), "{text}");
     let result = Err(Problem::new(
@@ -211,7 +211,7 @@ fn r_renews_once_and_shows_the_result() {
         "account pledg: refused",
         "check the secret",
     ));
-    update(&mut model, second(2), Msg::Refreshed { request, result });
+    update(&mut model, second(2), Msg::Refreshed(request, result));
     let text = screen(&model, second(2), 120, 40);
     assert!(text.contains("account pledg: refused. Check the secret"));
     assert!(!text.contains("waiting: rate"));
@@ -221,17 +221,14 @@ fn r_renews_once_and_shows_the_result() {
 fn escape_stops_waiting_for_a_refresh() {
     let mut model = begun(three_setup(), 120, 40);
     let effects = press(&mut model, "2r", second(1));
-    let Effect::RefreshToken { request, .. } = effects[0] else {
+    let Effect::RefreshToken(request, _) = effects[0] else {
         panic!("{effects:?}");
     };
     assert_eq!(
         press(&mut model, "<esc>", second(1)),
         [Effect::Cancel(request)]
     );
-    let late = Msg::Refreshed {
-        request,
-        result: Ok(()),
-    };
+    let late = Msg::Refreshed(request, Ok(()));
     update(&mut model, second(2), late);
     assert!(!screen(&model, second(2), 120, 40).contains("new access token"));
     assert_eq!(press(&mut model, "r", second(3)).len(), 1, "asked anew");
@@ -245,14 +242,11 @@ fn a_token_is_copied_after_a_yes_and_is_in_no_model_and_no_debug() {
     assert_eq!(press(&mut model, "2y<esc>", second(1)), []);
     assert_eq!(press(&mut model, "yn", second(1)), [], "n is no yes");
     let effects = press(&mut model, "y", second(1));
-    let [Effect::TokenToCopy { request, account }] = &effects[..] else {
+    let [Effect::TokenToCopy(request, account)] = &effects[..] else {
         panic!("{effects:?}");
     };
     assert_eq!(account.as_str(), "kinguin");
-    let token = Msg::TokenToCopy {
-        request: *request,
-        result: Ok(Secret::new(planted)),
-    };
+    let token = Msg::TokenToCopy(*request, Ok(Secret::new(planted)));
     assert!(!format!("{token:?}").contains(planted));
     let copied = update(&mut model, second(2), token.clone());
     let [Effect::Copy { text, what }] = &copied[..] else {
@@ -306,7 +300,7 @@ fn nine_accounts_scroll_and_long_names_are_cut() {
     assert_eq!(model.panes.tokens.list.selected, 8);
     let effects = press(&mut model, "r", second(1));
     assert!(
-        matches!(&effects[..], [Effect::RefreshToken { account, .. }] if account.as_str().ends_with('8'))
+        matches!(&effects[..], [Effect::RefreshToken(_, account)] if account.as_str().ends_with('8'))
     );
 }
 
@@ -323,10 +317,7 @@ fn every_size_is_drawn_with_every_window() {
             why: "rate limit reached".into(),
             until: Some(Duration::from_secs(request)),
         };
-        let msg = Msg::Waiting {
-            request: RequestId(request),
-            waiting: Some(waiting),
-        };
+        let msg = Msg::Waiting(RequestId(request), Some(waiting));
         update(&mut model, second(40), msg);
     }
     for (account, held, used) in [("due", Some(9), 3), ("fresh", None, 9), ("last", None, 0)] {
@@ -341,7 +332,7 @@ fn every_size_is_drawn_with_every_window() {
             held: held.map(Duration::from_secs),
         };
         let account = name(account);
-        update(&mut model, second(40), Msg::Budget { account, gauge });
+        update(&mut model, second(40), Msg::Budget(account, gauge));
     }
     for keys in ["2", "5g", "5G", "2y", "<esc>S<tab>", "<esc>2f"] {
         press(&mut model, keys, second(40));

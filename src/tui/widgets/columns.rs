@@ -21,7 +21,6 @@ const GAP: u16 = 1;
 /// The least width of the column that shrinks.
 const SHRUNK_MIN: u16 = 6;
 
-/// The width of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Width {
     Exact(u16),
@@ -31,7 +30,6 @@ pub enum Width {
     Rest(u16, u16),
 }
 
-/// One column of a list of `T`.
 pub struct Column<'a, T> {
     title: &'static str,
     width: Width,
@@ -100,7 +98,6 @@ impl<'a, T> Column<'a, T> {
         self
     }
 
-    /// Shown only if `is_shown`.
     pub fn when(mut self, is_shown: bool) -> Self {
         self.is_shown = is_shown;
         self

@@ -5,11 +5,11 @@ use ratatui::buffer::Buffer;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::layout::{Position, Rect};
 use secrecy::zeroize::Zeroizing;
-use tui_input::Input;
+use tui_input::{Input, InputRequest};
 
-use super::input::{TYPED_MAX, UNTYPEABLE, draw_input, edit, paste, typeable};
+use super::input::{TYPED_MAX, UNTYPEABLE, draw_input, edit, paste, request, typeable};
 use super::text::{Pen, below, cells, paragraph, width, wrap};
-use crate::domain::{AccountId, Secret, inert, secret};
+use crate::domain::{AccountId, Secret, secret};
 use crate::tui::component::ViewContext;
 use crate::tui::hits::Hit;
 use crate::tui::theme::{Theme, Tone};
@@ -57,21 +57,10 @@ impl Hidden {
     }
 
     fn key(&mut self, key: &KeyEvent) -> bool {
-        let control = key.modifiers.contains(KeyModifiers::CONTROL);
-        let alt = key.modifiers.contains(KeyModifiers::ALT);
-        match (key.code, control, alt) {
-            (KeyCode::Char(c), false, false) if !inert::is_hostile(c) => {
-                let c = if key.modifiers.contains(KeyModifiers::SHIFT) {
-                    c.to_ascii_uppercase()
-                } else {
-                    c
-                };
-                self.add(c.encode_utf8(&mut [0; 4]));
-            }
-            (KeyCode::Backspace, false, false) | (KeyCode::Char('h'), true, false) => {
-                self.0.pop();
-            }
-            (KeyCode::Backspace, _, _) | (KeyCode::Char('u' | 'w'), true, false) => {
+        match request(key) {
+            Some(InputRequest::InsertChar(c)) => self.add(c.encode_utf8(&mut [0; 4])),
+            Some(InputRequest::DeletePrevChar) => drop(self.0.pop()),
+            Some(InputRequest::DeletePrevWord | InputRequest::DeleteFromStart) => {
                 *self = Self::default();
             }
             _ => return false,
@@ -89,7 +78,6 @@ pub enum Switch {
     Locked,
 }
 
-/// A field of a form.
 #[derive(Debug, Clone)]
 pub struct Field {
     pub label: &'static str,
@@ -107,14 +95,19 @@ impl Field {
         Self::text("Account", "type its full name", "")
     }
 
-    pub fn text(label: &'static str, hint: &str, value: &str) -> Self {
+    fn new(label: &'static str, hint: &str, value: Value) -> Self {
         Self {
             label,
             hint: hint.into(),
-            value: Value::Text(Input::new(typeable(value, TYPED_MAX))),
+            value,
             selected: false,
             error: None,
         }
+    }
+
+    pub fn text(label: &'static str, hint: &str, value: &str) -> Self {
+        let input = Input::new(typeable(value, TYPED_MAX));
+        Self::new(label, hint, Value::Text(input))
     }
 
     /// A text field whose text is selected at first: typing replaces it, moving the cursor does not.
@@ -137,33 +130,15 @@ impl Field {
 
     /// A field whose text is hidden.
     pub fn hidden(label: &'static str, hint: &str) -> Self {
-        Self {
-            label,
-            hint: hint.into(),
-            value: Value::Hidden(Hidden::default()),
-            selected: false,
-            error: None,
-        }
+        Self::new(label, hint, Value::Hidden(Hidden::default()))
     }
 
     pub fn choice(label: &'static str, options: Vec<String>, at: usize) -> Self {
-        Self {
-            label,
-            hint: String::new(),
-            value: Value::Choice { options, at },
-            selected: false,
-            error: None,
-        }
+        Self::new(label, "", Value::Choice { options, at })
     }
 
     pub fn switch(label: &'static str, hint: &str, value: Switch) -> Self {
-        Self {
-            label,
-            hint: hint.into(),
-            value: Value::Switch(value),
-            selected: false,
-            error: None,
-        }
+        Self::new(label, hint, Value::Switch(value))
     }
 
     pub fn typed(&self) -> &str {
@@ -337,18 +312,14 @@ impl Form {
                 let Value::Text(input) = &mut field.value else {
                     return Typed::Nothing;
                 };
-                if edit(input, key) {
-                    field.error = None;
-                    return Typed::Changed;
+                if !edit(input, key) {
+                    return Typed::Nothing;
                 }
-                Typed::Nothing
             }
             Value::Hidden(hidden) => {
-                if hidden.key(key) {
-                    field.error = None;
-                    return Typed::Changed;
+                if !hidden.key(key) {
+                    return Typed::Nothing;
                 }
-                Typed::Nothing
             }
             Value::Choice { options, at } if plain => {
                 let len = options.len().max(1);
@@ -357,8 +328,6 @@ impl Form {
                     KeyCode::Left => *at = (*at + len - 1) % len,
                     _ => return Typed::Nothing,
                 }
-                field.error = None;
-                Typed::Changed
             }
             Value::Switch(switch) if plain && key.code == KeyCode::Char(' ') => {
                 *switch = match switch {
@@ -366,11 +335,11 @@ impl Form {
                     Switch::Off => Switch::On,
                     Switch::On => Switch::Off,
                 };
-                field.error = None;
-                Typed::Changed
             }
-            Value::Choice { .. } | Value::Switch(_) => Typed::Nothing,
+            Value::Choice { .. } | Value::Switch(_) => return Typed::Nothing,
         }
+        field.error = None;
+        Typed::Changed
     }
 
     /// A click on a field: goes there; a choice goes to its next value, a switch is turned.

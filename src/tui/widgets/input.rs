@@ -66,14 +66,12 @@ pub fn draw_input(pen: &mut Pen<'_>, input: &Input, hint: &str, theme: &Theme) -
     from + cells(input.visual_cursor().saturating_sub(scrolled).min(room))
 }
 
-/// The usual keys of a text line; returns whether it changed.
-pub fn edit(input: &mut Input, key: &KeyEvent) -> bool {
+/// What a key asks of a text line.
+pub fn request(key: &KeyEvent) -> Option<InputRequest> {
     let control = key.modifiers.contains(KeyModifiers::CONTROL);
     let alt = key.modifiers.contains(KeyModifiers::ALT);
-    let request = match (key.code, control, alt) {
-        (KeyCode::Char(c), false, false)
-            if !inert::is_hostile(c) && input.value().len() < TYPED_MAX =>
-        {
+    Some(match (key.code, control, alt) {
+        (KeyCode::Char(c), false, false) if !inert::is_hostile(c) => {
             let c = if key.modifiers.contains(KeyModifiers::SHIFT) {
                 c.to_ascii_uppercase()
             } else {
@@ -96,10 +94,18 @@ pub fn edit(input: &mut Input, key: &KeyEvent) -> bool {
         (KeyCode::End, _, _) | (KeyCode::Char('e'), true, false) => InputRequest::GoToEnd,
         (KeyCode::Char('u'), true, false) => InputRequest::DeleteFromStart,
         (KeyCode::Char('k'), true, false) => InputRequest::DeleteTillEnd,
-        _ => return false,
-    };
-    input.handle(request);
-    true
+        _ => return None,
+    })
+}
+
+/// The usual keys of a text line; returns whether it changed.
+pub fn edit(input: &mut Input, key: &KeyEvent) -> bool {
+    let is_full = input.value().len() >= TYPED_MAX;
+    let request = request(key).filter(|it| !(is_full && matches!(it, InputRequest::InsertChar(_))));
+    if let Some(request) = request {
+        input.handle(request);
+    }
+    request.is_some()
 }
 
 /// Inserts the first line of a pasted text at the cursor. A character that cannot be typed is marked, not dropped:

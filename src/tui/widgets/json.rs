@@ -28,7 +28,6 @@ pub struct Lines {
     pub lines: Vec<Line>,
 }
 
-/// One line of a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Line {
     pub from: usize,

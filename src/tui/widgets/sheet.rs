@@ -7,16 +7,14 @@ use super::boxes::inside;
 use super::json;
 use super::list::Step;
 use super::pager::Pager;
-use super::text::{Pen, size, wrap};
+use super::text::{Pen, size, wrap_indented};
 use crate::domain::{Body, inert};
 use crate::tui::theme::{Theme, Tone};
 
 /// Lines of one body that are laid out; of more, a line says that copying gives the whole.
 const LINES_MAX: usize = 5_000;
-/// The widest window.
 const WIDEST: u16 = 110;
 
-/// The kind of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     Heading,
@@ -92,7 +90,6 @@ impl Sheet {
     }
 }
 
-/// The size of a window that shows it.
 pub fn window_size(screen: Rect) -> Size {
     Size::new(WIDEST, screen.height.saturating_sub(1))
 }
@@ -140,32 +137,12 @@ pub fn add_body(out: &mut Vec<(Kind, String)>, body: &Body) {
 fn wrapped(lines: &[(Kind, String)], columns: u16) -> Vec<(Kind, String)> {
     let mut rows = Vec::with_capacity(lines.len());
     for (kind, line) in lines {
-        // Wrapping at words would drop the indentation.
-        let indent = line.len() - line.trim_start_matches(' ').len();
-        if indent == 0
-            || unicode_width::UnicodeWidthStr::width(line.as_str()) <= usize::from(columns)
-        {
-            if indent == 0 {
-                let parts = wrap(line, columns);
-                rows.extend(parts.into_iter().enumerate().map(|(at, part)| {
-                    let kind = match kind {
-                        Kind::Header(_) if at > 0 => Kind::Text,
-                        other => *other,
-                    };
-                    (kind, part)
-                }));
-            } else {
-                rows.push((*kind, line.clone()));
-            }
-            continue;
-        }
-        let indent = indent.min(usize::from(columns) / 2);
-        let room = columns
-            .saturating_sub(u16::try_from(indent).unwrap_or(0))
-            .max(1);
-        for part in wrap(line.trim_start_matches(' '), room) {
-            rows.push((*kind, format!("{}{part}", " ".repeat(indent))));
-        }
+        let parts = wrap_indented(line, columns).into_iter().enumerate();
+        rows.extend(parts.map(|(at, part)| match kind {
+            // Its name is in the first row.
+            Kind::Header(_) if at > 0 => (Kind::Text, part),
+            kind => (*kind, part),
+        }));
     }
     rows
 }

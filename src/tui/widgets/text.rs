@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 
 use ratatui::buffer::Buffer;
-use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::layout::Constraint::{Fill, Length};
+use ratatui::layout::{Layout, Rect};
 use ratatui::style::Style;
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
@@ -97,6 +98,21 @@ pub fn wrap(text: &str, max: u16) -> Vec<String> {
     }
     lines.push(line);
     lines
+}
+
+/// As [`wrap`], each line with the indentation of the text. A shallower one where it would leave less than half of the room:
+/// hostile text may be nested deeper than the room.
+pub fn wrap_indented(text: &str, max: u16) -> Vec<String> {
+    let bare = text.trim_start_matches(' ');
+    let indent = text.len() - bare.len();
+    if indent > 0 && text.width() <= usize::from(max) {
+        return vec![text.to_owned()];
+    }
+    let indent = indent.min(usize::from(max) / 2);
+    let lines = wrap(bare, max.saturating_sub(cells(indent))).into_iter();
+    lines
+        .map(|line| format!("{}{line}", " ".repeat(indent)))
+        .collect()
 }
 
 /// The end of a path that fits after a `…` in `room` cells: whole segments where the last one fits.
@@ -238,18 +254,12 @@ pub fn size(bytes: u64) -> String {
 
 /// The first `rows` rows of an area, as far as it has them, and the rest.
 pub fn split_rows(area: Rect, rows: u16) -> [Rect; 2] {
-    area.layout(&Layout::vertical([
-        Constraint::Length(rows),
-        Constraint::Fill(1),
-    ]))
+    area.layout(&Layout::vertical([Length(rows), Fill(1)]))
 }
 
 /// The first `columns` columns of an area, as far as it has them, and the rest.
 pub fn split_columns(area: Rect, columns: u16) -> [Rect; 2] {
-    area.layout(&Layout::horizontal([
-        Constraint::Length(columns),
-        Constraint::Fill(1),
-    ]))
+    area.layout(&Layout::horizontal([Length(columns), Fill(1)]))
 }
 
 /// Parts of an area from its top, of this many rows each. Where they do not fit, the last ones are cut; a `Layout` would

@@ -9,7 +9,6 @@ use crate::tui::keys::ColumnAction;
 const STEP: u16 = 2;
 /// The narrowest that a column gets.
 const NARROWEST: u16 = 3;
-/// The widest.
 const WIDEST: u16 = 80;
 
 /// The widths of a list's columns where they differ from the usual ones. A column is known by its title.

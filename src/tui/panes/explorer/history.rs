@@ -9,7 +9,6 @@ use crate::domain::{
 use crate::tui::overlays::history::CallSummary;
 use crate::tui::theme::Tone;
 
-/// Calls in memory.
 const KEPT_MAX: usize = 50;
 
 /// One call that was sent.

@@ -12,7 +12,6 @@ use crate::tui::widgets::editor::Edited;
 use crate::tui::widgets::input::{self, Paste, first_line};
 
 impl State {
-    /// Indents the body.
     pub(super) fn tidy(&mut self, ctx: &mut UpdateContext<'_>) {
         if let Some(draft) = self.draft_mut()
             && !draft.tidy()
@@ -21,7 +20,6 @@ impl State {
         }
     }
 
-    /// Undoes the last change to the body.
     pub(super) fn undo(&mut self, ctx: &mut UpdateContext<'_>) {
         if let Some(draft) = self.draft_mut()
             && !draft.undo()
@@ -30,30 +28,35 @@ impl State {
         }
     }
 
+    /// Searches for what is typed.
+    fn search_typed(&mut self, store: &Store, now: Now) {
+        match &self.typing {
+            Typing::Find(input) => {
+                let query = input.value().to_owned();
+                self.find(&query, store, now);
+            }
+            Typing::Search(input) => {
+                let query = input.value().to_owned();
+                self.with_response(|response| response.search(&query));
+            }
+            Typing::Nothing => {}
+        }
+    }
+
     /// Handles a key that is not an action; returns whether the screen changed.
     pub(super) fn type_key(&mut self, key: &KeyEvent, store: &mut Store, now: Now) -> bool {
         let height = view::body_area(self.area, self).height;
         match &mut self.typing {
-            Typing::Find(input) => {
+            Typing::Find(input) | Typing::Search(input) => {
                 let changed = input::edit(input, key);
-                let query = input.value().to_owned();
                 if changed {
-                    self.find(&query, store, now);
-                }
-                changed
-            }
-            Typing::Search(input) => {
-                let changed = input::edit(input, key);
-                let query = input.value().to_owned();
-                if let Some(response) = self.response.as_mut().filter(|_| changed) {
-                    response.search(&query);
+                    self.search_typed(store, now);
                 }
                 changed
             }
             Typing::Nothing if self.part == Part::Request => {
-                let edited = self
-                    .draft_mut()
-                    .map_or(Edited::No, |draft| draft.key(key, height));
+                let draft = self.draft_mut();
+                let edited = draft.map_or(Edited::No, |draft| draft.key(key, height));
                 edited_flash(edited, store);
                 edited != Edited::No
             }
@@ -64,23 +67,15 @@ impl State {
     pub(super) fn take_paste(&mut self, text: &str, store: &mut Store, now: Now) -> Paste {
         let height = view::body_area(self.area, self).height;
         match &mut self.typing {
-            Typing::Find(input) => {
+            Typing::Find(input) | Typing::Search(input) => {
                 let pasted = Paste::into_line(input, text);
-                let query = input.value().to_owned();
-                self.find(&query, store, now);
-                pasted
-            }
-            Typing::Search(input) => {
-                let pasted = Paste::into_line(input, text);
-                let query = input.value().to_owned();
-                self.with_response(|response| response.search(&query));
+                self.search_typed(store, now);
                 pasted
             }
             Typing::Nothing if self.part == Part::Request => {
                 let in_body = self.draft().is_some_and(|draft| draft.in_body);
-                let edited = self
-                    .draft_mut()
-                    .map_or(Edited::No, |draft| draft.paste(text, height));
+                let draft = self.draft_mut();
+                let edited = draft.map_or(Edited::No, |draft| draft.paste(text, height));
                 edited_flash(edited, store);
                 let more = first_line(text).1;
                 if edited == Edited::Changed && !in_body && more {

@@ -27,7 +27,7 @@ use crate::tui::intent::Intent;
 use crate::tui::keys::{GLOBAL, NAV, Scope, keys};
 use crate::tui::msg::{Level, Msg};
 use crate::tui::overlays;
-use crate::tui::store::{Purpose, Store};
+use crate::tui::store::{AccountState, Purpose, Store};
 use crate::tui::widgets::input::Paste;
 use crate::tui::widgets::list::{List, Step};
 
@@ -38,7 +38,6 @@ use response::Response;
 use rows::Starts;
 
 keys! {
-    /// What a key does in the explorer.
     Action:
     EXPLORER "Explorer" keys [EXPLORER_SEND, EXPLORER_CALL, NAV, GLOBAL] {
         OpenCall "open-call" ["enter"] "fill in" "fill in the selected call";
@@ -374,8 +373,7 @@ impl Component for State {
             Action::Search | Action::ToggleWrap | Action::CopyResponse => response.is_some(),
             Action::ArmAccount => {
                 let known = self.account().and_then(|id| ctx.store.known(id));
-                ctx.store.is_ready()
-                    && known.is_some_and(|known| known.account.environment.is_live())
+                ctx.store.is_ready() && known.is_some_and(AccountState::is_live)
             }
             Action::NextAccount => self.other_account(true).is_some(),
             Action::PreviousAccount => self.other_account(false).is_some(),
@@ -451,8 +449,8 @@ impl Component for State {
                 self.list.selected = at.unwrap_or(self.list.selected);
                 self.open_selected(ctx.store);
             }
-            Action::FoundDown => Component::step(self, Step::Down(1), ctx),
-            Action::FoundUp => Component::step(self, Step::Up(1), ctx),
+            Action::FoundDown => self.step(Step::Down(1), ctx),
+            Action::FoundUp => self.step(Step::Up(1), ctx),
             Action::OpenCall if self.draft().is_none() => self.toggle_arming(ctx),
             Action::TakeFound | Action::OpenCall => {
                 if self.draft().is_some() {
@@ -577,7 +575,7 @@ impl Component for State {
 
     fn on_event(&mut self, event: Event<'_>, ctx: &mut UpdateContext<'_>) {
         match event {
-            Event::Message(Msg::Explored { request, result }, _) => {
+            Event::Message(Msg::Explored(request, result), _) => {
                 self.apply(*request, result.clone(), ctx.now);
             }
             Event::Message(Msg::Exchange(exchange), _) => self.observe(exchange),

@@ -13,7 +13,6 @@ use crate::tui::component::ViewContext;
 use crate::tui::theme::{Theme, Tone, badge};
 use crate::tui::widgets::text::{Pen, cells, paragraph, split_columns, stack, wrap};
 
-/// Rows of a path.
 const PATH_ROWS: usize = 3;
 /// Rows of a call's purpose, and of a field's help.
 const ABOUT_ROWS: usize = 3;

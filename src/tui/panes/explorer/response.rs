@@ -30,7 +30,6 @@ enum Shown {
     Body,
 }
 
-/// A response on the screen.
 #[derive(Debug, Clone)]
 pub struct Response {
     /// The number of its call in the history.
@@ -43,7 +42,6 @@ pub struct Response {
     height: u16,
 }
 
-/// The areas of a response.
 struct Parts {
     head: Rect,
     /// Rows of the head that the table's note uses.
@@ -110,7 +108,6 @@ impl Response {
         Some(table.filter(|table| !table.is_empty())?.selected)
     }
 
-    /// Selects a row of the table.
     pub fn select(&mut self, row: usize) {
         let height = self.height;
         if let Some(table) = &mut self.table {

@@ -57,7 +57,7 @@ impl State {
             let about = known.map_or("", |known| ctx.store.about(&known.account, &call));
             ctx.open(send_ask::State::new(account, call, about));
         } else {
-            ctx.open(arm::State::new(account));
+            ctx.open(arm::State::of(account));
         }
     }
 
@@ -73,7 +73,7 @@ impl State {
             let request = ctx.store.explore(account, call.clone(), true, ctx.out);
             self.sent(request, call, ctx.now);
         } else {
-            ctx.open(arm::State::new(account));
+            ctx.open(arm::State::of(account));
         }
     }
 

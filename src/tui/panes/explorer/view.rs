@@ -8,9 +8,8 @@ use super::request::{self, split};
 use super::{Action, Part, State, Typing, response};
 use crate::tui::component::ViewContext;
 use crate::tui::keys::ConsoleAction;
-use crate::tui::padded;
 use crate::tui::theme::Tone;
-use crate::tui::widgets::boxes::Framed;
+use crate::tui::widgets::boxes::{Framed, padded};
 use crate::tui::widgets::input::draw_input;
 use crate::tui::widgets::pager::Pager;
 use crate::tui::widgets::text::{Pen, below, cells, paragraph, split_columns, split_rows, wrap};
@@ -105,10 +104,8 @@ impl State {
     pub fn draw(&self, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) -> Option<Position> {
         let parts = parts(area, self);
         let whole = !parts.calls.is_empty() && !parts.request.is_empty();
-        let live = self
-            .account()
-            .and_then(|account| ctx.store.known(account))
-            .is_some_and(|known| known.account.environment.is_live());
+        let account = self.account();
+        let live = account.is_some_and(|account| ctx.store.is_live_account(account.as_str()));
         let frame = |part: Part, area: Rect, name: &str, note: Option<String>, buf: &mut Buffer| {
             let title = match (whole, part) {
                 (true, Part::Request | Part::Response) => name.to_owned(),

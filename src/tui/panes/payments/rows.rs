@@ -45,7 +45,6 @@ const SORTS: [(SortKey, &str, &str); 10] = [
     (SortKey::Due, "check", "next check first"),
 ];
 
-/// The order of the payments.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Sort {
     by: SortKey,

@@ -21,7 +21,6 @@ use crate::tui::widgets::columns::{Column, Grid, Width, fit_line};
 use crate::tui::widgets::pager;
 use crate::tui::widgets::text::{Pen, below, cells, first_row, paragraph, split_rows, width};
 
-/// The areas of the pane.
 pub struct Parts {
     head: Option<Rect>,
     pub list: Rect,

@@ -25,7 +25,6 @@ const NAMED_MAX: usize = 3;
 pub(super) enum Change {
     /// Payments were removed, each from this place in the list.
     Removed(Vec<(usize, Watched)>),
-    /// Payments were added.
     Added(Vec<WatchKey>),
     /// The expected amount of a payment was changed.
     Expected {
@@ -159,7 +158,6 @@ impl State {
         }
     }
 
-    /// Saves what could not be saved before.
     pub(super) fn save_again(ctx: &mut UpdateContext<'_>) {
         let unsaved = ctx.store.payments.iter_mut();
         for new in unsaved.filter_map(|watched| watched.unsaved.take()) {
@@ -286,7 +284,6 @@ impl State {
         removed
     }
 
-    /// Undoes the last change of the list.
     pub(super) fn undo(&mut self, ctx: &mut UpdateContext<'_>) {
         match self.changes.pop_back() {
             Some(Change::Removed(removed)) => self.bring_back(removed, ctx),
@@ -298,15 +295,15 @@ impl State {
                 }
             }
             Some(Change::Expected { of, before, after }) => {
-                ctx.out.push(Effect::Expect {
-                    new: NewWatch {
+                ctx.out.push(Effect::Expect(
+                    NewWatch {
                         account: of.0.clone(),
                         id: of.1.clone(),
                         expected: Some(before),
                         by: ExpectedBy::Form,
                     },
-                    shown: after,
-                });
+                    after,
+                ));
                 self.undone.insert(of);
             }
             None => ctx.store.flash(Level::Info, NOTHING),

@@ -1,7 +1,8 @@
 //! How players and their inventories are drawn.
 
 use ratatui::buffer::Buffer;
-use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::layout::Constraint::{Fill, Length};
+use ratatui::layout::{Layout, Rect};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Borders, Widget as _};
 
@@ -24,7 +25,6 @@ const WHOLE: u16 = 90;
 /// Columns of the players beside an inventory.
 const SIDE: u16 = 40;
 
-/// The areas of the pane.
 pub struct Parts {
     pub list: Rect,
     /// The line beside the players; empty where the inventory is below them.
@@ -38,11 +38,7 @@ pub fn parts(area: Rect) -> Parts {
         let line = Rect::default();
         return Parts { list, line, items };
     }
-    let columns = Layout::horizontal([
-        Constraint::Length(SIDE),
-        Constraint::Length(1),
-        Constraint::Fill(1),
-    ]);
+    let columns = Layout::horizontal([Length(SIDE), Length(1), Fill(1)]);
     let [list, line, items] = area.layout(&columns.spacing(1));
     Parts { list, line, items }
 }
@@ -228,7 +224,6 @@ impl State {
     }
 }
 
-/// The columns of the list of players.
 fn columns(ctx: ViewContext<'_>) -> Vec<Column<'_, PlayerState>> {
     let theme = ctx.theme;
     let dim = theme.style(Tone::Dim);

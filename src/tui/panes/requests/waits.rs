@@ -19,7 +19,6 @@ use crate::tui::widgets::list::{List, Step};
 use crate::tui::widgets::text::{Pen, width};
 
 impl State {
-    /// The selected waiting request.
     #[cfg(test)]
     pub fn selected_waiting(&self) -> Option<RequestId> {
         self.waiting_at

@@ -1,0 +1,111 @@
+//! Draws the console: the header, the visible panes, the top window, the footer.
+
+use ratatui::Frame;
+use ratatui::buffer::Buffer;
+use ratatui::layout::{Position, Rect};
+
+use super::component::ViewContext;
+use super::hits::Hits;
+use super::layout::Arrangement;
+use super::pane::Pane;
+use super::store::Phase;
+use super::widgets::boxes::{Framed, padded};
+use super::widgets::text::width;
+use super::{Model, chrome, panes};
+use crate::domain::Now;
+
+/// Draws the console at any size, even if the size changed since the last update.
+pub fn view(model: &Model, now: Now, frame: &mut Frame) {
+    let screen = frame.area();
+    let cursor = draw(model, now, None, frame.buffer_mut());
+    if let Some(at) = cursor.filter(|at| screen.contains(*at)) {
+        frame.set_cursor_position(at);
+    }
+}
+
+/// Draws the console and notes what can be clicked; returns the cursor.
+pub fn draw(model: &Model, now: Now, hits: Option<&Hits>, buf: &mut Buffer) -> Option<Position> {
+    let screen = buf.area;
+    let ctx = ViewContext {
+        hits,
+        ..model.ctx(now, false)
+    };
+    let areas = match model.arranged(screen) {
+        Arrangement::TooSmall(area) => {
+            chrome::draw_too_small(ctx, area, buf);
+            model.theme.finish(buf);
+            return None;
+        }
+        Arrangement::Console(areas) => areas,
+    };
+    chrome::draw_header(ctx, areas.header, buf);
+    let mut cursor = None;
+    if let Phase::Failed(problem) = &model.store.phase {
+        chrome::draw_failed(problem, ctx, areas.body, buf);
+    } else {
+        if !areas.tabs.is_empty() {
+            let tabs = chrome::Tabs {
+                panes: &model.tabs(),
+                focus: model.focus,
+            };
+            tabs.draw(ctx, areas.tabs, buf);
+        }
+        for pane in Pane::ALL {
+            cursor = cursor.or(draw_pane(model, pane, areas.pane(pane), ctx, buf));
+        }
+        chrome::draw_notice(ctx, areas.notice, buf);
+    }
+    if let Some(top) = model.overlays.last() {
+        if let Some(hits) = hits {
+            hits.clear();
+        }
+        buf.set_style(areas.tabs, model.theme.behind_window());
+        buf.set_style(areas.body, model.theme.behind_window());
+        let over = Rect {
+            height: screen.height - 1,
+            ..screen
+        };
+        cursor = top.view(ctx, over, buf);
+    }
+    // A notice about a key pressed in a window must not hide behind the window.
+    if model.store.flash.is_some() {
+        chrome::draw_notice(ctx, areas.notice, buf);
+    }
+    chrome::draw_footer(model, ctx, areas.footer, buf);
+    model.theme.finish(buf);
+    cursor
+}
+
+fn draw_pane(
+    model: &Model,
+    pane: Pane,
+    area: Rect,
+    ctx: ViewContext<'_>,
+    buf: &mut Buffer,
+) -> Option<Position> {
+    if area.is_empty() {
+        return None;
+    }
+    let focused = model.focus == pane;
+    let ctx = ViewContext { focused, ..ctx };
+    let component = model.panes.get(pane);
+    if component.draws_frames() {
+        return component.view(ctx, area, buf);
+    }
+    let title = pane.title();
+    let room = area.width.saturating_sub(width(&title) + 9);
+    // A short note replaces the hidden Callbacks pane.
+    let has_callbacks = model.store.recording.is_none();
+    let hides = has_callbacks && pane == Pane::Requests && !model.shows(Pane::Callbacks);
+    let brief = || hides.then(|| panes::callbacks::listener::brief(ctx));
+    let note = component.note(ctx, room).or_else(brief);
+    let inner = Framed {
+        theme: &model.theme,
+        focused,
+        live: model.store.is_live(),
+        title: &title,
+        note: note.as_ref().map(|(text, tone)| (text.as_str(), *tone)),
+    }
+    .draw(area, buf);
+    component.view(ctx, padded(inner), buf)
+}

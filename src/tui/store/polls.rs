@@ -1,0 +1,106 @@
+//! The pace of what the console asks by itself: checks of payments, and the state of the rate limits.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::Store;
+use crate::domain::{AccountId, Now, Op};
+use crate::tui::Effect;
+use crate::tui::watched::Watched;
+
+/// The maximum age of a rate limit's state while it is on screen and in use.
+const BUDGETS_EVERY: Duration = Duration::from_secs(2);
+/// The pace of automatic checks, and how many may run ahead of it: a long list must leave most of the rate limit to
+/// the operator and to callbacks.
+const POLL_EVERY: Duration = Duration::from_millis(200);
+const POLL_BURST: u32 = 20;
+/// The most background checks of one account at the same time.
+const POLLS_MAX: usize = 8;
+
+impl Store {
+    /// Checks a payment, unless a check is in progress.
+    pub fn check(&mut self, at: usize, background: bool, out: &mut Vec<Effect>) {
+        let Some(watched) = self.payments.get(at).filter(|w| w.asking.is_none()) else {
+            return;
+        };
+        let watch = watched.watch.clone();
+        let op = Op::CheckPayment(watch.id);
+        let request = self.ask(watch.account, op, background, out);
+        self.payments[at].set_request(request);
+    }
+
+    /// Checks every payment that is due, a few at a time: a long list must not delay the operator's requests.
+    pub fn poll(&mut self, now: Now, out: &mut Vec<Effect>) {
+        if !self.is_ready() {
+            return;
+        }
+        let mut free = self.free_polls();
+        let places = 0..self.payments.len();
+        let due = places.filter_map(|at| Some((self.payments[at].due()?, at)));
+        let mut due: Vec<(Duration, usize)> = due.filter(|(due, _)| *due <= now.mono).collect();
+        // The longest overdue goes first, so that the end of a long list gets its turn.
+        due.sort_unstable();
+        for (due, at) in due {
+            // What the operator asks for is not slowed down.
+            if due > Duration::ZERO && self.poll_from() > now.mono {
+                break;
+            }
+            let account = &self.payments[at].watch.account;
+            if let Some(free) = free.get_mut(account).filter(|free| **free > 0) {
+                *free -= 1;
+                self.check(at, true, out);
+                self.polled_until = self.polled_until.max(now.mono) + POLL_EVERY;
+            }
+        }
+    }
+
+    /// When the next automatic check is due; `None` while the maximum number is in progress.
+    pub fn poll_due(&self) -> Option<Duration> {
+        let free = self.free_polls();
+        let may = |w: &&Watched| free.get(&w.watch.account).is_some_and(|free| *free > 0);
+        let waiting = self.payments.iter().filter(may);
+        let due = waiting.filter_map(Watched::due).min();
+        due.map(|due| match due {
+            Duration::ZERO => due,
+            due => due.max(self.poll_from()),
+        })
+    }
+
+    /// When the pace allows the next automatic check.
+    fn poll_from(&self) -> Duration {
+        self.polled_until.saturating_sub(POLL_EVERY * POLL_BURST)
+    }
+
+    /// The free background checks of each account. A slow account does not block the others.
+    fn free_polls(&self) -> BTreeMap<AccountId, usize> {
+        let mut free: BTreeMap<AccountId, usize> = BTreeMap::new();
+        for watched in &self.payments {
+            let account = &watched.watch.account;
+            if !free.contains_key(account) {
+                free.insert(account.clone(), POLLS_MAX);
+            }
+            if watched.asking.is_some()
+                && let Some(free) = free.get_mut(account)
+            {
+                *free = free.saturating_sub(1);
+            }
+        }
+        free
+    }
+
+    /// When to read the rate limits again; `None` while none is in use.
+    pub fn budgets_due(&self, now: Now) -> Option<Duration> {
+        let updated = self.accounts.iter().filter_map(|known| known.in_use(now));
+        let since = updated.min().filter(|_| self.is_ready())?;
+        Some(since.max(self.looked) + BUDGETS_EVERY)
+    }
+
+    /// Reads the rate limits when that is due. No message reports slots that become free, or requests of other
+    /// processes.
+    pub fn look_at_budgets(&mut self, now: Now, out: &mut Vec<Effect>) {
+        if self.budgets_due(now).is_some_and(|due| due <= now.mono) {
+            self.looked = now.mono;
+            out.push(Effect::LookAtBudgets);
+        }
+    }
+}

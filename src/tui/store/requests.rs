@@ -1,0 +1,192 @@
+//! The requests of the console that are in progress, and the waits of all requests of this process.
+
+use super::Store;
+use crate::domain::manage::Change;
+use crate::domain::{
+    AccountId, LinkRequest, Now, Op, PaymentId, PlayerId, RawCall, RequestId, Waiting,
+};
+use crate::tui::Effect;
+
+/// The purpose of a request, which receives its response.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Purpose {
+    Verify,
+    Check(PaymentId),
+    Quote,
+    Link(LinkRequest),
+    Manage,
+    Explore,
+    RefreshToken,
+    CopyToken,
+    Authenticate(PlayerId),
+    /// Loads the inventory of a player.
+    Items(PlayerId),
+}
+
+impl From<&Op> for Purpose {
+    fn from(op: &Op) -> Self {
+        match op {
+            Op::Verify => Self::Verify,
+            Op::CheckPayment(id) => Self::Check(id.clone()),
+            Op::Estimate(_) => Self::Quote,
+            Op::PaymentLink(link) => Self::Link(link.clone()),
+            Op::AuthenticatePlayer(claim) => Self::Authenticate(claim.player),
+            Op::PlayerItems(player) => Self::Items(*player),
+        }
+    }
+}
+
+/// One request in progress.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InFlight {
+    pub account: AccountId,
+    pub purpose: Purpose,
+    pub writes: bool,
+}
+
+impl Store {
+    /// Every request in progress.
+    pub fn requests(&self) -> impl Iterator<Item = RequestId> {
+        self.in_flight.keys().copied()
+    }
+
+    /// Sends a request and returns its number.
+    pub fn ask(
+        &mut self,
+        account: AccountId,
+        op: Op,
+        background: bool,
+        out: &mut Vec<Effect>,
+    ) -> RequestId {
+        let request = self.began(&account, Purpose::from(&op), op.writes());
+        out.push(Effect::Ask {
+            request,
+            account,
+            op,
+            background,
+        });
+        request
+    }
+
+    /// A new number, for a request to the ledger.
+    pub fn number(&mut self) -> RequestId {
+        self.last_request += 1;
+        RequestId(self.last_request)
+    }
+
+    fn began(&mut self, account: &AccountId, purpose: Purpose, writes: bool) -> RequestId {
+        let request = self.number();
+        let asked = InFlight {
+            account: account.clone(),
+            purpose,
+            writes,
+        };
+        self.in_flight.insert(request, asked);
+        request
+    }
+
+    pub fn manage(
+        &mut self,
+        account: &AccountId,
+        change: Change,
+        out: &mut Vec<Effect>,
+    ) -> RequestId {
+        let request = self.began(account, Purpose::Manage, false);
+        out.push(Effect::Manage(request, change));
+        request
+    }
+
+    pub fn explore(
+        &mut self,
+        account: AccountId,
+        call: RawCall,
+        writes: bool,
+        out: &mut Vec<Effect>,
+    ) -> RequestId {
+        let request = self.began(&account, Purpose::Explore, writes);
+        out.push(Effect::Explore(request, account, call));
+        request
+    }
+
+    /// Requests an account's access token: a new one, or a valid one for the clipboard. One such request at a time.
+    pub fn request_token(&mut self, account: &AccountId, purpose: &Purpose, out: &mut Vec<Effect>) {
+        if self.token_request(account).is_some() {
+            return;
+        }
+        let request = self.began(account, purpose.clone(), false);
+        let account = account.clone();
+        out.push(if *purpose == Purpose::CopyToken {
+            Effect::TokenToCopy(request, account)
+        } else {
+            Effect::RefreshToken(request, account)
+        });
+    }
+
+    /// The operator's request for this account's token, if it is in progress.
+    pub fn token_request(&self, account: &AccountId) -> Option<RequestId> {
+        self.in_flight.iter().find_map(|(request, asked)| {
+            let token = matches!(asked.purpose, Purpose::RefreshToken | Purpose::CopyToken);
+            (token && asked.account == *account).then_some(*request)
+        })
+    }
+
+    pub fn in_flight_for(&self, request: RequestId) -> Option<&InFlight> {
+        self.in_flight.get(&request)
+    }
+
+    pub fn verify(&mut self, account: &AccountId, out: &mut Vec<Effect>) {
+        let idle = self
+            .known(account)
+            .is_some_and(|known| known.verifying.is_none());
+        if idle {
+            let request = self.ask(account.clone(), Op::Verify, false, out);
+            if let Some(known) = self.known_mut(account) {
+                known.verifying = Some(request);
+            }
+        }
+    }
+
+    /// Removes a request from the list; `None` if it was cancelled or never sent.
+    pub fn answered(&mut self, request: RequestId) -> Option<InFlight> {
+        self.waiting.remove(&request);
+        self.in_flight.remove(&request)
+    }
+
+    pub fn cancel(&mut self, request: RequestId, out: &mut Vec<Effect>) {
+        self.waiting.remove(&request);
+        if self.in_flight.remove(&request).is_some() {
+            out.push(Effect::Cancel(request));
+        }
+    }
+
+    pub fn waits(&mut self, request: RequestId, waiting: Option<Waiting>) {
+        match waiting {
+            Some(waiting) => self.waiting.insert(request, waiting),
+            None => self.waiting.remove(&request),
+        };
+    }
+
+    /// Whether a request that changes something waits for its response.
+    pub fn is_writing(&self) -> bool {
+        self.in_flight().any(|asked| asked.writes)
+    }
+
+    pub fn in_flight(&self) -> impl DoubleEndedIterator<Item = &InFlight> {
+        self.in_flight.values()
+    }
+
+    pub fn waiting_for(&self, request: Option<RequestId>) -> Option<&str> {
+        Some(self.wait_of(request)?.why.as_str())
+    }
+
+    /// Whether the time until a waiting request goes on is known and not over.
+    pub fn counts_down(&self, request: Option<RequestId>, now: Now) -> bool {
+        let until = self.wait_of(request).and_then(|wait| wait.until);
+        until.is_some_and(|until| until > now.mono)
+    }
+
+    /// The wait of a request, if it waits.
+    pub fn wait_of(&self, request: Option<RequestId>) -> Option<&Waiting> {
+        self.waiting.get(&request?)
+    }
+}
