@@ -30,8 +30,9 @@ impl Call<'_> {
     }
 
     fn page(&self, status: StatusCode, payment: &Payment, notice: Option<&str>) -> Answer {
-        let html = checkout(payment, self.shop()?, self.simulator, notice);
-        Ok(page::page(status, &html))
+        let data = checkout(payment, self.shop()?, self.simulator, notice);
+        let template = include_str!("../../../../assets/sandbox/checkout.html");
+        Ok(page::page(status, template, &data))
     }
 }
 
