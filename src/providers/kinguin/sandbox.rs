@@ -25,13 +25,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::domain::catalogue::Documented;
-use crate::domain::simulate;
 use crate::http_server::{DeliveryResult, Request, Response, text};
 use crate::sandbox::outbox::{Outbox, Webhook};
 use crate::sandbox::route::{self, Answer};
-use crate::sandbox::settings::{self, Settings};
-use crate::sandbox::triggers::{self, Occasion};
-use crate::sandbox::{About, Done, Sample, Saved, SimulatedProvider, Simulator, reply, snapshot};
+use crate::sandbox::settings::{self, Controls};
+use crate::sandbox::{About, Sample, Saved, SimulatedProvider, Simulator, reply, snapshot};
 
 use access::{Access, Client, Window};
 use inventory::Inventory;
@@ -212,16 +210,8 @@ impl SimulatedProvider for Kinguin {
         routes::answer(Call::new(self, request, simulator))
     }
 
-    fn controls(&mut self) -> Box<dyn Settings + '_> {
-        settings::of(rules::CONTROLS, &mut self.rules)
-    }
-
-    fn events(&self) -> &'static [simulate::Event] {
-        &events::EVENTS
-    }
-
-    fn event(&mut self, occasion: &Occasion<'_>) -> Done {
-        triggers::run(events::TRIGGERS, self, occasion)
+    fn controls(&mut self) -> Box<dyn Controls + '_> {
+        settings::of(rules::CONTROLS, events::TRIGGERS, self)
     }
 
     fn state(&self, simulator: &Simulator) -> Value {

@@ -30,6 +30,10 @@ pub(super) fn offered(payment: &Payment) -> impl Iterator<Item = &'static str> {
     prices::codes().filter(move |code| forced.is_none_or(|forced| forced == *code))
 }
 
+pub(super) fn refuse(status: StatusCode, title: &str, message: &str) -> Box<Response> {
+    notice(status, title, message, None)
+}
+
 pub(super) fn notice(
     status: StatusCode,
     title: &str,

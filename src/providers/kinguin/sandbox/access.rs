@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::domain::WallTime;
 use crate::sandbox::fields::Fields;
-use crate::sandbox::granted::{Granted, Token};
+use crate::sandbox::granted::Granted;
 use crate::sandbox::route::Answer;
 use crate::sandbox::settings::choices;
 use crate::sandbox::simulator::seeded_hash;
@@ -119,12 +119,9 @@ pub fn grant(call: &mut Call<'_>) -> Answer {
         "token_type": "bearer",
         "scope": null,
     });
-    let token = Token {
-        owner: client,
-        value,
-        expires: call.now.plus(life),
-    };
-    access.tokens.add(token, call.now);
+    access
+        .tokens
+        .add(client, value, call.now..call.now.plus(life));
     let granted = reply::json(StatusCode::OK, &body);
     // RFC 6749, 5.1.
     Ok(reply::with(granted, header::CACHE_CONTROL, "no-store"))

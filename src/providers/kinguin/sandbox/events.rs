@@ -1,19 +1,14 @@
 //! The events that an operator can trigger at Kinguin.
 
-use std::sync::LazyLock;
-
 use serde_json::{Value, json};
 
 use crate::domain::inert;
-use crate::domain::simulate::Event;
 use crate::sandbox::triggers::{self, Trigger};
 
 use super::webhooks::{Notice, surprise};
 use super::{Kinguin, offers, query, sales};
 
 type Scene<'a> = triggers::Scene<'a, Kinguin>;
-
-pub static EVENTS: LazyLock<Vec<Event>> = LazyLock::new(|| triggers::listed(TRIGGERS));
 
 pub const TRIGGERS: &[Trigger<Kinguin>] = &[
     Trigger::new(

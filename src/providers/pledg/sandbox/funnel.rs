@@ -26,15 +26,15 @@ pub(super) fn open(call: &mut Call<'_>) -> Answer {
         };
         return Ok(page_of(purchase));
     }
-    let data = purchase::read(call).map_err(|refusal| {
+    let new = purchase::read(call).map_err(|refusal| {
         let words = String::from_utf8_lossy(refusal.body()).into_owned();
         message(StatusCode::BAD_REQUEST, "Unusable link", &words)
     })?;
     let mut known = call.state.purchases.iter();
-    Ok(match known.find(|known| data.is_data_of(known)) {
+    Ok(match known.find(|known| known.is_of(&new)) {
         // The payer opened the link before: show the same purchase.
         Some(known) => page_of(known),
-        None => page_of(call.state.make(data, call.simulator.seed(), call.now)),
+        None => page_of(call.state.make(new, call.simulator.seed())),
     })
 }
 
