@@ -68,7 +68,7 @@ fn escape(value: &Value, out: &mut String) {
 }
 
 /// A template, filled with this data, as a response that runs no script, loads nothing and is shown in no frame.
-pub fn page(status: StatusCode, template: &str, data: &Value) -> Response {
+pub fn page(status: StatusCode, template: &'static str, data: &Value) -> Response {
     let mut html = String::new();
     fill(&template.replace("{{styles}}", STYLES), &[data], &mut html);
     let mut response = respond(status, "text/html; charset=utf-8", html);

@@ -1,6 +1,7 @@
 //! Settings of a simulated provider as a table: name, allowed values, purpose, and the field that holds the value. They are
 //! listed and changed with the provider's events.
 
+use std::borrow::Borrow;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -223,7 +224,8 @@ impl<S> Controls for Tables<'_, S> {
     }
 }
 
-fn unknown(what: &str, name: &str, known: impl Iterator<Item = &'static str>) -> String {
+/// Says that there is nothing of this name, and what there is.
+pub fn unknown<N: Borrow<str>>(what: &str, name: &str, known: impl Iterator<Item = N>) -> String {
     let (name, known) = (inert::quoted(name, 40), known.collect::<Vec<_>>());
     format!(
         "there is no {what} {name}; the {what}s are {}",

@@ -115,7 +115,6 @@ pub struct Kanga {
     rules: Rules,
 }
 
-/// A request with everything its handler needs.
 type Call<'a> = route::Call<'a, Kanga>;
 
 impl Kanga {

@@ -3,7 +3,6 @@
 
 mod community;
 mod controls;
-mod event;
 mod fixtures;
 mod goods;
 mod orders;
@@ -84,7 +83,6 @@ pub fn simulator(documented: &'static [Documented]) -> Box<dyn SimulatedProvider
     })
 }
 
-/// A request with everything its handler needs.
 type Call<'a> = route::Call<'a, Kongregate>;
 
 /// A call's result: the fields of the answer, or error and description.

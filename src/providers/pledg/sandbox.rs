@@ -34,7 +34,6 @@ use purchase::Purchase;
 
 const PURCHASES_MAX: usize = 1_000;
 
-/// Every call and page.
 const ROUTES: &[Route<Pledg>] = &[
     post("/api/token", access::grant).about("access token"),
     post(
@@ -84,7 +83,6 @@ pub struct Pledg {
     production: bool,
 }
 
-/// A request with everything its handler needs.
 type Call<'a> = route::Call<'a, Pledg>;
 
 impl Pledg {

@@ -82,7 +82,6 @@ pub(super) const CONTROLS: &[Control<Kanga>] = &[
     ),
 ];
 
-/// The events that an operator can trigger.
 pub(super) const TRIGGERS: &[Trigger<Kanga>] = &[
     Trigger::new(
         "callback",

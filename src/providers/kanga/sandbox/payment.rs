@@ -80,7 +80,6 @@ pub(super) struct ScheduledAct {
     act: Act,
 }
 
-/// One payment as the provider stores it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Payment {
     /// The shop's name; its key is not saved.
@@ -135,10 +134,7 @@ impl Payment {
         self.scheduled_acts.insert(place, ScheduledAct { at, act });
     }
 
-    /// Applies an act now.
-    ///
-    /// # Errors
-    /// If the act is impossible; the reason as a sentence.
+    /// Applies an act now, or says in a sentence why it is impossible.
     pub(super) fn act(&mut self, now: WallTime, act: Act) -> Result<(), &'static str> {
         let mut run = self.run(now);
         // First on a copy: an act that is impossible now is not stored.
@@ -163,7 +159,6 @@ impl Payment {
         all.into_iter().map(|change| change.at).find(|at| *at > now)
     }
 
-    /// When an unpaid payment is cancelled.
     pub(super) fn deadline(&self) -> WallTime {
         self.opened.plus(LIFE)
     }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use fastrand::Rng;
+use rust_decimal::Decimal;
 use serde::Deserialize;
 
 use crate::domain::{Amount, Currency, Expected, WallTime};
@@ -80,15 +81,7 @@ impl Variation {
     fn drawn(rng: &mut Rng) -> Self {
         let (currency, low, high, places) = AMOUNT_RANGES[rng.usize(..AMOUNT_RANGES.len())];
         let units = rng.u64(low..=high);
-        let one = 10_u64.pow(places);
-        let width = usize::try_from(places).expect("a few places");
-        let written = |units: u64| {
-            if places == 0 {
-                units.to_string()
-            } else {
-                format!("{}.{:0width$}", units / one, units % one)
-            }
-        };
+        let written = |units: u64| Decimal::from_i128_with_scale(units.into(), places).to_string();
         Self {
             currency,
             amount: written(units),

@@ -24,8 +24,8 @@ const CREATE: &str = "/api/v2/tpg/create/payment";
 pub(super) fn sign(body: &str, secret: &[u8]) -> String {
     let mut mac = Hmac::<Sha512>::new_from_slice(secret).unwrap();
     mac.update(body.as_bytes());
-    let bytes = mac.finalize().into_bytes();
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let hex = |byte: u8| format!("{byte:02x}");
+    mac.finalize().into_bytes().into_iter().map(hex).collect()
 }
 
 /// The provider's calls on the shared test bench.

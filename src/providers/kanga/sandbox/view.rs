@@ -97,7 +97,7 @@ pub(super) fn checkout(
         "paid": view.paid(),
         "outstanding": view.outstanding(),
         "receipt": payment.email.as_ref().filter(|_| *state != New),
-        "left": is_open.then(|| time::fine(payment.deadline().since(now)).to_string()),
+        "left": is_open.then(|| time::fine(payment.deadline().since(now))),
         "verify": (*state == New).then(|| payment.email.as_deref().unwrap_or("payer@example.com")),
         "payable": payable,
         "choices": offered(payment).map(|code| view.choice(code)).collect::<Value>(),

@@ -5,12 +5,11 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::Kongregate;
-use super::event::EventKind;
 use super::fixtures::{self, FIXTURES, Player};
-use super::orders;
+use super::orders::{self, EventKind};
 use super::webhooks::{self, Fault};
 use crate::domain::inert;
-use crate::sandbox::settings::{Control, Field, OFF_ON};
+use crate::sandbox::settings::{Control, Field, OFF_ON, unknown};
 use crate::sandbox::triggers::{self, Trigger};
 
 /// The longest accepted prefix.
@@ -120,7 +119,6 @@ type Scene<'a> = triggers::Scene<'a, Kongregate>;
 
 const PLAYER: &str = "a player's number or name";
 
-/// The events that an operator can trigger.
 pub(super) const TRIGGERS: &[Trigger<Kongregate>] = &[
     Trigger::new(
         "buy",
@@ -211,11 +209,7 @@ fn find_player<'a>(players: &'a mut [Player], text: &str) -> Result<&'a mut Play
     let Some(at) = players.iter().position(is) else {
         let known = players.iter();
         let known = known.map(|player| format!("{} ({})", player.id, player.username));
-        let (text, known) = (inert::quoted(text, 40), known.collect::<Vec<_>>());
-        return Err(format!(
-            "there is no player {text}; the players are {}",
-            known.join(", ")
-        ));
+        return Err(unknown("player", text, known));
     };
     Ok(&mut players[at])
 }

@@ -12,8 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::super::facts::{ALGORITHM, INVENTORY, ORDER_PLACED, ORDER_REQUEST, SIGNED_REQUEST};
-use super::event::EventKind;
-use super::orders::Orders;
+use super::orders::{EventKind, Orders};
 use super::{API_KEY, GAME_ID, Kongregate};
 use crate::domain::{Secret, WallTime, inert};
 use crate::http_server::DeliveryResult;

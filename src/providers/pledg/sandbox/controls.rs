@@ -79,7 +79,6 @@ pub(super) const CONTROLS: &[Control<Pledg>] = &[
 
 type Scene<'a> = triggers::Scene<'a, Pledg>;
 
-/// The events that an operator can trigger.
 pub(super) const TRIGGERS: &[Trigger<Pledg>] = &[
     Trigger::new(
         "purchase",

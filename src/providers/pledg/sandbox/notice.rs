@@ -191,7 +191,8 @@ impl Writer<'_> {
             }
             // The secret stands between the fields, not around them (`docs/providers/pledg.md#back-mode`).
             let hash = Sha256::digest(fields.join(secret));
-            let mut signature: String = hash.iter().map(|byte| format!("{byte:02X}")).collect();
+            let hex = |byte: &u8| format!("{byte:02X}");
+            let mut signature: String = hash.iter().map(hex).collect();
             if self.style.fault == Fault::LowerCase {
                 signature.make_ascii_lowercase();
             }
@@ -208,17 +209,13 @@ impl Writer<'_> {
 
     fn error(&self, purchase: &Purchase, state: &str) -> Sent {
         let notice = if self.style.plugin_names {
-            let (acceptance, why) = if purchase::is_refusal(state) {
-                ("REJECTED", json!(state))
-            } else {
-                (state, Value::Null)
-            };
+            let is_refusal = purchase::is_refusal(state);
             json!({
                 "reference": purchase.reference,
                 "uid": purchase.uid,
                 "state": state,
-                "acceptance_state": acceptance,
-                "acceptance_rejection_type": why,
+                "acceptance_state": if is_refusal { "REJECTED" } else { state },
+                "acceptance_rejection_type": is_refusal.then_some(state),
             })
         } else {
             json!({
