@@ -58,6 +58,7 @@ fn setup(manifest: &Manifest) -> ProviderSetup {
         endpoints: manifest.spec.endpoints,
         guide: manifest.guide,
         simulates_rotation: (manifest.simulator)()
+            .controls()
             .events()
             .iter()
             .any(|event| event.name == RESET),
@@ -239,8 +240,8 @@ impl Deck {
         let secret_overrides = SecretOverrides::default();
         secret_overrides.insert(&account, key, secret.clone());
         let (trial, home) = if runtime.account.environment == Environment::Embedded {
-            let mut events = (runtime.manifest.simulator)().events().iter();
-            if !(provable && events.any(|event| event.name == RESET)) {
+            let events = (runtime.manifest.simulator)().controls().events();
+            if !(provable && events.iter().any(|event| event.name == RESET)) {
                 return Err(Problem::new(
                     ProblemKind::Usage,
                     format!("account {account}: the built-in simulator has a fixed secret"),

@@ -167,7 +167,7 @@ pub struct Part {
     /// Its current settings.
     pub settings: Vec<Setting>,
     /// Its events.
-    pub events: &'static [Event],
+    pub events: Vec<Event>,
 }
 
 words! {

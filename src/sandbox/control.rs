@@ -10,65 +10,18 @@ use crate::domain::simulate::{Command, Fault, PayerAct};
 use crate::domain::{PaymentId, inert};
 use crate::http_server::{Request, Response, respond, text};
 
+use super::Simulator;
 use super::fields::Fields;
 use super::outbox::Webhook;
-use super::page::{self, Html};
+use super::page;
 use super::provider::Mount;
-use super::{About, Simulator};
 
 /// The path prefix of the control routes.
 pub const PREFIX: &str = "/_control/";
 
-/// Every control route: method, path, fields, what it does.
-const ROUTES: [(&str, &str, &str, &str); 8] = [
-    (
-        "GET",
-        "/_control/state",
-        "",
-        "the simulator's state as JSON",
-    ),
-    (
-        "POST",
-        "/_control/fault",
-        "name, ms, retry_after",
-        "simulates a fault of API calls: none, latency, 429, 5xx, html, torn, lost-reply",
-    ),
-    (
-        "POST",
-        "/_control/advance",
-        "seconds or ms",
-        "moves the simulator's clock forward",
-    ),
-    (
-        "POST",
-        "/_control/set-back",
-        "seconds or ms",
-        "sets Date headers back by this time; 0 corrects them",
-    ),
-    (
-        "POST",
-        "/_control/payer",
-        "payment, act",
-        "acts as the payer: pay, pay-on-chain, pay-part, overpay, cancel, fail",
-    ),
-    (
-        "POST",
-        "/_control/callback",
-        "payment",
-        "sends the payment's latest callback again",
-    ),
-    (
-        "POST",
-        "/_control/set",
-        "provider, setting, value",
-        "changes a provider's setting",
-    ),
-    (
-        "POST",
-        "/_control/event",
-        "provider, event, subject",
-        "triggers an event at a provider",
-    ),
+/// Every control route; the page `/` lists them with their fields.
+const ROUTES: [&str; 8] = [
+    "state", "fault", "advance", "set-back", "payer", "callback", "set", "event",
 ];
 
 /// Whether a page of another site sent this request. Browsers name the site in `Origin` with every POST.
@@ -155,7 +108,8 @@ fn millis(span: Duration) -> Value {
 pub fn command(request: &Request) -> Result<Command, Box<Response>> {
     let refuse = |status, message: &str| Box::new(refusal(status, message));
     let path = request.uri().path();
-    if !ROUTES.iter().any(|(_, known, ..)| *known == path) {
+    let route = path.strip_prefix(PREFIX).unwrap_or_default();
+    if !ROUTES.contains(&route) {
         return Err(refuse(StatusCode::NOT_FOUND, "no such control route"));
     }
     if request.method() != Method::POST {
@@ -171,7 +125,6 @@ pub fn command(request: &Request) -> Result<Command, Box<Response>> {
             "requests from other sites are forbidden",
         ));
     }
-    let route = path.trim_start_matches(PREFIX);
     parse(route, request.body()).map_err(|message| refuse(StatusCode::BAD_REQUEST, &message))
 }
 
@@ -345,82 +298,34 @@ fn waiting(webhooks: &[Webhook]) -> String {
 /// The overview page.
 #[must_use]
 pub fn index(bases: &[String; 2], simulator: &Simulator, providers: &[Mount]) -> Response {
-    let rows = |rows: Vec<[&str; 3]>| {
-        Html::join(rows.into_iter().map(|cells| {
-            let [a, b, c] = cells.map(Html::text);
-            Html::fill(
-                "<tr><td>{{a}}</td><td><code>{{b}}</code></td><td>{{c}}</td></tr>\n",
-                &[("a", a), ("b", b), ("c", c)],
-            )
-        }))
-    };
-    let titled = |mount: &Mount, title: &str| {
-        if mount.production {
-            format!("{title}, production, at {}", bases[1])
-        } else {
-            title.to_owned()
-        }
-    };
-    let sections = Html::join(providers.iter().map(|mount| {
-        let About {
-            title,
-            keys,
-            routes,
-        } = mount.lock().about();
-        let keys = keys
-            .into_iter()
-            .map(|(name, key)| [name, key, "the API key"]);
-        let routes = routes
-            .iter()
-            .map(|(method, path, what)| [*method, path.as_str(), *what]);
-        Html::fill(
-            "<h2>{{title}}</h2>\n<table>\n{{keys}}{{routes}}</table>\n",
-            &[
-                ("title", Html::text(&titled(mount, title))),
-                ("keys", rows(keys.collect())),
-                ("routes", rows(routes.collect())),
-            ],
-        )
-    }));
-    let posts: Vec<_> = providers
-        .iter()
-        .map(|mount| {
-            let mut provider = mount.lock();
-            let to = simulator.callback_url(provider.provider());
-            let to = to.unwrap_or("only where a call names an address");
-            let waiting = waiting(provider.outbox().waiting());
-            (titled(mount, provider.about().title), to, waiting)
+    let shown = providers.iter().map(|mount| {
+        let mut provider = mount.lock();
+        let about = provider.about();
+        let (keys, routes) = (about.keys.iter(), about.routes.iter());
+        let to = simulator.callback_url(provider.provider());
+        json!({
+            "title": about.title,
+            "production": mount.production.then_some(&bases[1]),
+            "keys": keys.map(|(name, key)| json!({ "name": name, "key": key })).collect::<Value>(),
+            "routes": routes
+                .map(|(method, path, what)| json!({ "method": method, "path": path, "what": what }))
+                .collect::<Value>(),
+            "to": to.unwrap_or("only where a call names an address"),
+            "waiting": waiting(provider.outbox().waiting()),
         })
-        .collect();
-    let posts = posts
-        .iter()
-        .map(|(title, to, waiting)| [title.as_str(), *to, waiting.as_str()]);
-    let controls = ROUTES.iter().map(|(method, path, fields, what)| {
-        let what = if fields.is_empty() {
-            (*what).to_owned()
-        } else {
-            format!("{what} (fields: {fields})")
-        };
-        (*method, *path, what)
     });
-    let controls: Vec<_> = controls.collect();
-    let controls = controls
-        .iter()
-        .map(|(method, path, what)| [*method, *path, what.as_str()]);
-    let html = Html::fill(
+    let data = json!({
+        "base": bases[0],
+        "now": simulator.now().rfc3339(),
+        "seed": simulator.seed(),
+        "fault": simulator.fault().describe(),
+        "providers": shown.collect::<Value>(),
+    });
+    page::page(
+        StatusCode::OK,
         include_str!("../../assets/sandbox/index.html"),
-        &[
-            ("styles", page::styles()),
-            ("base", Html::text(&bases[0])),
-            ("now", Html::text(&simulator.now().rfc3339())),
-            ("seed", Html::text(&simulator.seed().to_string())),
-            ("fault", Html::text(simulator.fault().describe())),
-            ("providers", sections),
-            ("callbacks", rows(posts.collect())),
-            ("controls", rows(controls.collect())),
-        ],
-    );
-    page::page(StatusCode::OK, &html)
+        &data,
+    )
 }
 
 #[cfg(test)]
@@ -469,6 +374,17 @@ mod tests {
         ];
         for (route, body, command) in table {
             assert_eq!(parse(route, body.as_bytes()), Ok(command), "{body}");
+        }
+    }
+
+    #[test]
+    fn the_page_lists_every_route() {
+        let page = include_str!("../../assets/sandbox/index.html");
+        for route in ROUTES {
+            assert!(
+                page.contains(&format!("<code>{PREFIX}{route}</code>")),
+                "{route}"
+            );
         }
     }
 

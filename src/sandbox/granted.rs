@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::ops::Range;
 
 use crate::domain::WallTime;
 
@@ -14,12 +15,12 @@ pub struct Granted<W> {
 }
 
 /// A token that was granted. Its value is a secret.
-pub struct Token<W> {
+struct Token<W> {
     /// Whom it authenticates.
-    pub owner: W,
-    pub value: String,
+    owner: W,
+    value: String,
     /// When it becomes invalid.
-    pub expires: WallTime,
+    expires: WallTime,
 }
 
 impl<W> fmt::Debug for Granted<W> {
@@ -29,14 +30,18 @@ impl<W> fmt::Debug for Granted<W> {
 }
 
 impl<W: Copy + PartialEq> Granted<W> {
-    /// Adds a token, valid until it expires.
-    pub fn add(&mut self, token: Token<W>, now: WallTime) {
+    /// Adds a token, granted at the start of its life.
+    pub fn add(&mut self, owner: W, value: String, life: Range<WallTime>) {
         // Here and not by a timer: nothing runs in the background of a simulation.
-        self.tokens.retain(|token| token.expires > now);
+        self.tokens.retain(|token| token.expires > life.start);
         if self.tokens.len() >= TOKENS_MAX {
             self.tokens.pop_front();
         }
-        self.tokens.push_back(token);
+        self.tokens.push_back(Token {
+            owner,
+            value,
+            expires: life.end,
+        });
     }
 
     /// The owner of a valid token; `None` where it is unknown or expired.

@@ -228,18 +228,13 @@ impl Sandbox {
 
     /// Each provider's settings and events.
     #[must_use]
-    pub fn settings(
-        &self,
-    ) -> Vec<(
-        &'static str,
-        Vec<simulate::Setting>,
-        &'static [simulate::Event],
-    )> {
+    pub fn settings(&self) -> Vec<(&'static str, Vec<simulate::Setting>, Vec<simulate::Event>)> {
         let providers = self.mounts.providers.iter();
         let settings = providers.filter(|mount| !mount.production).map(|mount| {
             let mut provider = mount.lock();
-            let settings = provider.settings();
-            (provider.provider(), settings, provider.events())
+            let name = provider.provider();
+            let mut controls = provider.controls();
+            (name, controls.settings(), controls.events())
         });
         settings.collect()
     }

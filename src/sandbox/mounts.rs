@@ -163,7 +163,7 @@ impl Mounts {
                 event,
                 subject,
             } => self.provider(provider).and_then(|mut provider| {
-                provider.event(&Occasion {
+                provider.controls().trigger(&Occasion {
                     event,
                     subject,
                     simulator: &self.simulator,

@@ -1,79 +1,77 @@
-//! Builds HTML in which text from outside cannot become markup. Knows no page.
+//! Pages from templates, in which text from outside cannot become markup. Knows no page.
 
 use std::fmt::Write as _;
+use std::slice;
 
 use hyper::http::{HeaderValue, StatusCode, header};
+use serde_json::Value;
 
 use crate::domain::inert;
 use crate::http_server::{Response, respond};
 
-/// A piece of markup. Text gets into it through [`Html::text`] alone.
-#[derive(Debug, Clone, Default)]
-pub struct Html(String);
-
-impl Html {
-    /// Markup of our own.
-    pub fn markup(markup: &'static str) -> Self {
-        Self(markup.to_owned())
-    }
-
-    /// Any text: escaped for element content and quoted attributes; control and invisible characters are shown escaped.
-    pub fn text(text: &str) -> Self {
-        let mut out = String::with_capacity(text.len());
-        for c in inert::line(text).chars() {
-            match c {
-                '&' => out.push_str("&amp;"),
-                '<' => out.push_str("&lt;"),
-                '>' => out.push_str("&gt;"),
-                '"' => out.push_str("&quot;"),
-                '\'' => out.push_str("&#39;"),
-                c => {
-                    let _ = write!(out, "{c}");
-                }
-            }
-        }
-        Self(out)
-    }
-
-    /// Fills a template: each `{{name}}` becomes its piece. Filled-in text is not scanned again.
-    pub fn fill(template: &'static str, pieces: &[(&str, Self)]) -> Self {
-        let mut out = String::with_capacity(template.len() * 2);
-        let mut rest = template;
-        while let Some((before, after)) = rest.split_once("{{") {
-            out.push_str(before);
-            let (name, after) = after.split_once("}}").unwrap_or((after, ""));
-            // Found by name in our own template: filled-in text that contains `{{` is never scanned.
-            if let Some((_, piece)) = pieces.iter().find(|(known, _)| *known == name) {
-                out.push_str(&piece.0);
-            }
-            rest = after;
-        }
-        out.push_str(rest);
-        Self(out)
-    }
-
-    pub fn join(pieces: impl IntoIterator<Item = Self>) -> Self {
-        Self(pieces.into_iter().map(|piece| piece.0).collect())
-    }
-
-    #[cfg(test)]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
 /// Styles every page shares, light and dark.
-pub fn styles() -> Html {
-    Html::markup(include_str!("../../assets/sandbox/style.css"))
+const STYLES: &str = include_str!("../../assets/sandbox/style.css");
+
+/// Fills a template in the manner of Mustache: `{{name}}` becomes the escaped text of this field of the data. What stands
+/// between `{{#name}}` and `{{/name}}` is written for each item of a list, and once for any other value but null and false;
+/// in it, `{{.}}` is the item itself, and the item's own fields come before those around it.
+fn fill(template: &str, data: &[&Value], out: &mut String) {
+    let mut rest = template;
+    while let Some((before, tag)) = rest.split_once("{{") {
+        out.push_str(before);
+        // Split in our own template: filled-in text that contains `{{` is never scanned.
+        let (name, after) = tag.split_once("}}").unwrap_or((tag, ""));
+        rest = after;
+        let section = name.strip_prefix('#');
+        let name = section.unwrap_or(name);
+        let value = match data {
+            [.., last] if name == "." => Some(*last),
+            all => all.iter().rev().find_map(|fields| fields.get(name)),
+        };
+        let value = value.unwrap_or(&Value::Null);
+        if section.is_none() {
+            escape(value, out);
+            continue;
+        }
+        let end = format!("{{{{/{name}}}}}");
+        let (inside, after) = rest.split_once(&end).unwrap_or((rest, ""));
+        rest = after;
+        let items = match value {
+            Value::Null | Value::Bool(false) => &[],
+            Value::Array(items) => items.as_slice(),
+            one => slice::from_ref(one),
+        };
+        for item in items {
+            fill(inside, &[data, &[item]].concat(), out);
+        }
+    }
+    out.push_str(rest);
 }
 
-/// A page as a response that runs no script, loads nothing and is shown in no frame.
-pub fn page(status: StatusCode, html: &Html) -> Response {
-    let mut response = respond(
-        status,
-        "text/html; charset=utf-8",
-        html.0.clone().into_bytes(),
-    );
+/// Any text: escaped for element content and quoted attributes; control and invisible characters are shown escaped.
+fn escape(value: &Value, out: &mut String) {
+    let text = match value {
+        Value::Null => String::new(),
+        Value::String(text) => inert::line(text).to_string(),
+        other => other.to_string(),
+    };
+    for c in text.chars() {
+        let _ = match c {
+            '&' => out.write_str("&amp;"),
+            '<' => out.write_str("&lt;"),
+            '>' => out.write_str("&gt;"),
+            '"' => out.write_str("&quot;"),
+            '\'' => out.write_str("&#39;"),
+            c => out.write_char(c),
+        };
+    }
+}
+
+/// A template, filled with this data, as a response that runs no script, loads nothing and is shown in no frame.
+pub fn page(status: StatusCode, template: &'static str, data: &Value) -> Response {
+    let mut html = String::new();
+    fill(&template.replace("{{styles}}", STYLES), &[data], &mut html);
+    let mut response = respond(status, "text/html; charset=utf-8", html);
     let policy = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
     let headers = response.headers_mut();
     let mut set = |name, value| headers.insert(name, HeaderValue::from_static(value));
@@ -88,6 +86,8 @@ pub fn page(status: StatusCode, html: &Html) -> Response {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     /// How bright a colour is, as WCAG 2 has it.
@@ -115,8 +115,7 @@ mod tests {
 
     #[test]
     fn every_text_of_a_page_has_a_contrast_of_four_and_a_half_light_and_dark() {
-        let styles = styles();
-        let themes: Vec<&str> = styles.as_str().split(":root {").skip(1).collect();
+        let themes: Vec<&str> = STYLES.split(":root {").skip(1).collect();
         assert_eq!(themes.len(), 2);
         for theme in themes {
             let theme = theme.split('}').next().unwrap();
@@ -141,22 +140,18 @@ mod tests {
                 assert!(contrast >= 4.5, "{ink} on {ground}: {contrast:.2}");
             }
         }
-        assert!(
-            !styles.as_str().contains("opacity"),
-            "it takes contrast away"
-        );
+        assert!(!STYLES.contains("opacity"), "it takes contrast away");
     }
 
     #[test]
-    fn text_never_becomes_markup_and_a_filled_piece_is_not_filled_again() {
-        let hostile = Html::text("<script>'\"&{{b}}\u{202e}");
-        let filled = Html::fill(
-            "<p title=\"{{a}}\">{{b}}{{none}}</p>",
-            &[("a", hostile), ("b", Html::markup("<i>"))],
-        );
-        assert_eq!(
-            filled.as_str(),
-            "<p title=\"&lt;script&gt;&#39;&quot;&amp;{{b}}\\u{202e}\"><i></p>"
-        );
+    fn text_never_becomes_markup_and_filled_in_text_is_not_filled_again() {
+        let hostile = "<script>'\"&{{b}}\u{202e}";
+        let data = json!({ "a": hostile, "b": [{ "c": 1 }, { "a": 2 }], "d": null, "e": "{{c}}" });
+        let template = "<p title=\"{{a}}\">{{none}}{{#b}}<i>{{c}}{{a}}</i>{{/b}}{{#d}}x{{/d}}{{#e}}{{.}}{{/e}}";
+        let mut filled = String::new();
+        fill(template, &[&data], &mut filled);
+        let shown = "&lt;script&gt;&#39;&quot;&amp;{{b}}\\u{202e}";
+        let expected = format!("<p title=\"{shown}\"><i>1{shown}</i><i>2</i>{{{{c}}}}");
+        assert_eq!(filled, expected);
     }
 }

@@ -7,9 +7,8 @@ use serde_json::Value;
 
 use super::Simulator;
 use super::outbox::{Outbox, Webhook};
-use super::settings::Settings;
-use super::triggers::Occasion;
-use crate::domain::simulate::{self, PayerAct};
+use super::settings::Controls;
+use crate::domain::simulate::PayerAct;
 use crate::domain::{Expected, PaymentId, Secret, WallTime};
 use crate::http_server::{DeliveryResult, Request, Response};
 
@@ -97,19 +96,8 @@ pub trait SimulatedProvider: Send {
     fn seeded(&self) -> Vec<(PaymentId, Expected)> {
         Vec::new()
     }
-    /// Its settings, to be listed and changed.
-    fn controls(&mut self) -> Box<dyn Settings + '_>;
-    /// Its settings with their current values.
-    fn settings(&mut self) -> Vec<simulate::Setting> {
-        self.controls().list()
-    }
-    /// The events that an operator can trigger, besides payers' acts.
-    fn events(&self) -> &'static [simulate::Event];
-    /// Triggers an event and describes the result.
-    ///
-    /// # Errors
-    /// A message, if there is no such event or the subject does not fit.
-    fn event(&mut self, occasion: &Occasion<'_>) -> Done;
+    /// Its settings and events, to be listed, changed and triggered.
+    fn controls(&mut self) -> Box<dyn Controls + '_>;
     /// A callback as the provider would send it, without an address yet.
     ///
     /// # Errors

@@ -31,6 +31,12 @@ pub fn see_other(location: &str) -> Response {
     response
 }
 
+/// 405 in plain text with the methods that the path takes.
+pub fn only(methods: &str) -> Response {
+    let refusal = text(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed\n");
+    allowing(refusal, methods)
+}
+
 /// 405 with the methods that the path takes.
 pub fn allowing(mut refusal: Response, methods: &str) -> Response {
     if let Ok(methods) = HeaderValue::from_str(methods) {

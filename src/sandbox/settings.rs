@@ -1,9 +1,12 @@
-//! Settings of a simulated provider as a table: name, allowed values, purpose, and the field that holds the value.
+//! Settings of a simulated provider as a table: name, allowed values, purpose, and the field that holds the value. They are
+//! listed and changed with the provider's events.
 
+use std::borrow::Borrow;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use crate::domain::simulate::Setting;
+use super::triggers::{Occasion, Scene, Trigger};
+use crate::domain::simulate::{Event, Setting};
 use crate::domain::{inert, time};
 
 /// A value that is one of several words.
@@ -141,41 +144,91 @@ fn span(text: &str, range: &RangeInclusive<Duration>) -> Result<Duration, String
     Err(format!("enter a time from {least} to {most}"))
 }
 
-/// The settings of a provider.
-pub trait Settings {
-    fn list(&mut self) -> Vec<Setting>;
+/// The settings and events of a provider.
+pub trait Controls {
+    fn settings(&mut self) -> Vec<Setting>;
 
-    /// Changes one and describes the new state.
+    /// Changes a setting and describes the new state.
     ///
     /// # Errors
     /// A message, if there is no such setting or the value does not fit.
     fn set(&mut self, name: &str, value: &str) -> Result<String, String>;
+
+    fn events(&self) -> Vec<Event>;
+
+    /// Triggers an event and describes the result.
+    ///
+    /// # Errors
+    /// A message, if there is no such event or the subject does not fit.
+    fn trigger(&mut self, occasion: &Occasion<'_>) -> Result<String, String>;
 }
 
-/// The settings of a table, whose values this state holds.
-pub fn of<'a, S>(table: &'static [Control<S>], state: &'a mut S) -> Box<dyn Settings + 'a> {
-    Box::new(Table(table, state))
+/// The tables of a provider, whose values this state holds.
+pub fn of<'a, S>(
+    settings: &'static [Control<S>],
+    triggers: &'static [Trigger<S>],
+    state: &'a mut S,
+) -> Box<dyn Controls + 'a> {
+    Box::new(Tables {
+        settings,
+        triggers,
+        state,
+    })
 }
 
-struct Table<'a, S: 'static>(&'static [Control<S>], &'a mut S);
+struct Tables<'a, S: 'static> {
+    settings: &'static [Control<S>],
+    triggers: &'static [Trigger<S>],
+    state: &'a mut S,
+}
 
-impl<S> Settings for Table<'_, S> {
-    fn list(&mut self) -> Vec<Setting> {
-        let Self(table, state) = self;
-        table.iter().map(|control| control.shown(state)).collect()
+impl<S> Controls for Tables<'_, S> {
+    fn settings(&mut self) -> Vec<Setting> {
+        let settings = self.settings.iter();
+        settings.map(|control| control.shown(self.state)).collect()
     }
 
     fn set(&mut self, name: &str, value: &str) -> Result<String, String> {
-        let Self(table, state) = self;
-        let Some(control) = table.iter().find(|control| control.name == name) else {
-            let names: Vec<_> = table.iter().map(|control| control.name).collect();
-            let (name, names) = (inert::quoted(name, 40), names.join(", "));
-            return Err(format!(
-                "there is no setting {name}; the settings are {names}"
+        let Some(control) = self.settings.iter().find(|control| control.name == name) else {
+            return Err(unknown(
+                "setting",
+                name,
+                self.settings.iter().map(|c| c.name),
             ));
         };
-        control.set(state, value)?;
-        let now = control.shown(state).value;
+        control.set(self.state, value)?;
+        let now = control.shown(self.state).value;
         Ok(format!("{name} is now {now}"))
     }
+
+    fn events(&self) -> Vec<Event> {
+        self.triggers.iter().map(|trigger| trigger.event).collect()
+    }
+
+    fn trigger(&mut self, occasion: &Occasion<'_>) -> Result<String, String> {
+        let name = occasion.event;
+        let mut known = self.triggers.iter();
+        let Some(trigger) = known.find(|trigger| trigger.event.name == name) else {
+            return Err(unknown(
+                "event",
+                name,
+                self.triggers.iter().map(|t| t.event.name),
+            ));
+        };
+        (trigger.run)(&mut Scene {
+            state: self.state,
+            simulator: occasion.simulator,
+            now: occasion.simulator.now(),
+            subject: occasion.subject,
+        })
+    }
+}
+
+/// Says that there is nothing of this name, and what there is.
+pub fn unknown<N: Borrow<str>>(what: &str, name: &str, known: impl Iterator<Item = N>) -> String {
+    let (name, known) = (inert::quoted(name, 40), known.collect::<Vec<_>>());
+    format!(
+        "there is no {what} {name}; the {what}s are {}",
+        known.join(", ")
+    )
 }

@@ -1,8 +1,8 @@
 //! Events that an operator triggers at a simulated provider, as a table: name, subject, purpose, and what happens.
 
 use super::Simulator;
+use crate::domain::WallTime;
 use crate::domain::simulate::Event;
-use crate::domain::{WallTime, inert};
 
 /// One event of a provider whose state is an `S`.
 pub struct Trigger<S> {
@@ -52,32 +52,4 @@ pub struct Occasion<'a> {
     pub subject: &'a str,
     /// Seed, start and callback URLs.
     pub simulator: &'a Simulator,
-}
-
-/// The events of a table, as they are listed.
-pub fn listed<S>(table: &[Trigger<S>]) -> Vec<Event> {
-    table.iter().map(|trigger| trigger.event).collect()
-}
-
-/// Triggers an event of a table and describes the result.
-///
-/// # Errors
-/// A message, if there is no such event or the subject does not fit.
-pub fn run<S>(
-    table: &[Trigger<S>],
-    state: &mut S,
-    occasion: &Occasion<'_>,
-) -> Result<String, String> {
-    let mut known = table.iter();
-    let Some(trigger) = known.find(|trigger| trigger.event.name == occasion.event) else {
-        let names: Vec<_> = table.iter().map(|trigger| trigger.event.name).collect();
-        let (event, names) = (inert::quoted(occasion.event, 40), names.join(", "));
-        return Err(format!("there is no event {event}; the events are {names}"));
-    };
-    (trigger.run)(&mut Scene {
-        state,
-        simulator: occasion.simulator,
-        now: occasion.simulator.now(),
-        subject: occasion.subject,
-    })
 }

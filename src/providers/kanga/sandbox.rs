@@ -20,14 +20,13 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::domain::simulate::{self, PayerAct};
+use crate::domain::simulate::PayerAct;
 use crate::domain::{Expected, PaymentId, WallTime, inert};
 use crate::http_server::{Request, Response, text};
 use crate::sandbox::granted::Granted;
 use crate::sandbox::outbox::{Outbox, Webhook};
 use crate::sandbox::route::{self, NoRoute, Route, get, post};
-use crate::sandbox::settings::{self, Settings};
-use crate::sandbox::triggers::{self, Occasion};
+use crate::sandbox::settings::{self, Controls};
 use crate::sandbox::{About, Done, Sample, Saved, SimulatedProvider, Simulator, reply, snapshot};
 
 use controls::Rules;
@@ -116,7 +115,6 @@ pub struct Kanga {
     rules: Rules,
 }
 
-/// A request with everything its handler needs.
 type Call<'a> = route::Call<'a, Kanga>;
 
 impl Kanga {
@@ -224,10 +222,7 @@ impl SimulatedProvider for Kanga {
         let path = request.uri().path();
         match Call::new(self, request, simulator).route(ROUTES, path) {
             Ok(answer) => answer.unwrap_or_else(|refusal| *refusal),
-            Err(NoRoute::Method(methods)) => {
-                let refusal = text(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed\n");
-                reply::allowing(refusal, &methods)
-            }
+            Err(NoRoute::Method(methods)) => reply::only(&methods),
             Err(NoRoute::Path) => text(StatusCode::NOT_FOUND, "Not Found\n"),
         }
     }
@@ -251,16 +246,8 @@ impl SimulatedProvider for Kanga {
         self.seeded.clone()
     }
 
-    fn controls(&mut self) -> Box<dyn Settings + '_> {
-        settings::of(controls::CONTROLS, &mut self.rules)
-    }
-
-    fn events(&self) -> &'static [simulate::Event] {
-        &controls::EVENTS
-    }
-
-    fn event(&mut self, occasion: &Occasion<'_>) -> Done {
-        triggers::run(controls::TRIGGERS, self, occasion)
+    fn controls(&mut self) -> Box<dyn Controls + '_> {
+        settings::of(controls::CONTROLS, controls::TRIGGERS, self)
     }
 
     fn sample(&self, sample: &Sample<'_>) -> Result<Webhook, String> {

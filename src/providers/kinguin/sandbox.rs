@@ -6,7 +6,6 @@ mod events;
 mod inventory;
 mod market;
 mod offers;
-mod prices;
 mod products;
 mod query;
 mod routes;
@@ -25,15 +24,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::domain::catalogue::Documented;
-use crate::domain::simulate;
 use crate::http_server::{DeliveryResult, Request, Response, text};
 use crate::sandbox::outbox::{Outbox, Webhook};
 use crate::sandbox::route::{self, Answer};
-use crate::sandbox::settings::{self, Settings};
-use crate::sandbox::triggers::{self, Occasion};
-use crate::sandbox::{About, Done, Sample, Saved, SimulatedProvider, Simulator, reply, snapshot};
+use crate::sandbox::settings::{self, Controls};
+use crate::sandbox::{About, Sample, Saved, SimulatedProvider, Simulator, reply, snapshot};
 
-use access::{Access, Client, Window};
+use access::{Access, Window};
 use inventory::Inventory;
 use products::Product;
 use rules::Rules;
@@ -68,12 +65,11 @@ pub struct Kinguin {
 }
 
 impl Kinguin {
-    fn clients(&self) -> &'static [Client; 2] {
+    fn clients(&self) -> &'static [&'static str; 2] {
         &access::CLIENTS[usize::from(self.production)]
     }
 }
 
-/// A request with everything its handler needs.
 type Call<'a> = route::Call<'a, Kinguin>;
 
 /// The provider for the sandbox; its index page lists these calls.
@@ -91,6 +87,23 @@ fn error(status: StatusCode, message: &str) -> Box<Response> {
         "status": status.as_u16(), "error": reason, "message": message, "sandboxExtra": true,
     });
     Box::new(reply::json(status, &body))
+}
+
+/// 200 with this JSON and its undocumented fields.
+fn ok(body: impl Into<Value>) -> Answer {
+    reply::ok(extra(body.into()))
+}
+
+/// Adds a field that no document names to an object, or to each object of a list.
+fn extra(mut body: Value) -> Value {
+    let objects = match &mut body {
+        Value::Array(all) => all.as_mut_slice(),
+        one => std::slice::from_mut(one),
+    };
+    for object in objects.iter_mut().filter_map(Value::as_object_mut) {
+        object.insert("sandboxExtra".into(), true.into());
+    }
+    body
 }
 
 fn not_found(message: &str) -> Box<Response> {
@@ -120,12 +133,10 @@ impl Call<'_> {
         products.find(|product| product.id == id)
     }
 
-    /// The JSON that a write carries.
     fn json(&self) -> Answer<Value> {
         serde_json::from_slice(self.request.body()).map_err(|_| bad("JSON parse error"))
     }
 
-    /// The object that a write carries.
     fn object(&self) -> Answer<Value> {
         let object = self.json().ok().filter(Value::is_object);
         object.ok_or_else(|| bad("JSON parse error: an object is expected"))
@@ -152,8 +163,8 @@ impl SimulatedProvider for Kinguin {
         About {
             title: "Kinguin",
             keys: vec![
-                ("Sandbox Keys", self.clients()[0].id),
-                ("Other Sandbox Keys", self.clients()[1].id),
+                ("Sandbox Keys", self.clients()[0]),
+                ("Other Sandbox Keys", self.clients()[1]),
             ],
             routes: std::iter::once(token).chain(calls).collect(),
         }
@@ -212,16 +223,8 @@ impl SimulatedProvider for Kinguin {
         routes::answer(Call::new(self, request, simulator))
     }
 
-    fn controls(&mut self) -> Box<dyn Settings + '_> {
-        settings::of(rules::CONTROLS, &mut self.rules)
-    }
-
-    fn events(&self) -> &'static [simulate::Event] {
-        &events::EVENTS
-    }
-
-    fn event(&mut self, occasion: &Occasion<'_>) -> Done {
-        triggers::run(events::TRIGGERS, self, occasion)
+    fn controls(&mut self) -> Box<dyn Controls + '_> {
+        settings::of(rules::CONTROLS, events::TRIGGERS, self)
     }
 
     fn state(&self, simulator: &Simulator) -> Value {
@@ -237,7 +240,7 @@ impl SimulatedProvider for Kinguin {
                 .map(|sale| json!({ "id": sale.id, "offer": sale.offer, "state": sale.status }));
             json!({
                 "seller": inventory.name,
-                "client": self.clients()[at].id,
+                "client": self.clients()[at],
                 "offers": inventory.offers.len(),
                 "keys": keys,
                 "reservations": sales.collect::<Vec<_>>(),

@@ -3,7 +3,6 @@
 
 mod community;
 mod controls;
-mod event;
 mod fixtures;
 mod goods;
 mod orders;
@@ -18,14 +17,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::facts::TOKEN_1001;
+use crate::domain::PaymentId;
 use crate::domain::catalogue::Documented;
-use crate::domain::{PaymentId, simulate};
 use crate::http_server::{DeliveryResult, Request, Response, respond};
 use crate::sandbox::fields::Fields;
 use crate::sandbox::outbox::{Outbox, Webhook};
 use crate::sandbox::route::{self, Route, get, knows, post};
-use crate::sandbox::settings::{self, Settings};
-use crate::sandbox::triggers::{self, Occasion};
+use crate::sandbox::settings::{self, Controls};
 use crate::sandbox::{About, Done, Sample, Saved, SimulatedProvider, Simulator, snapshot};
 
 use community::Community;
@@ -85,7 +83,6 @@ pub fn simulator(documented: &'static [Documented]) -> Box<dyn SimulatedProvider
     })
 }
 
-/// A request with everything its handler needs.
 type Call<'a> = route::Call<'a, Kongregate>;
 
 /// A call's result: the fields of the answer, or error and description.
@@ -267,16 +264,8 @@ impl SimulatedProvider for Kongregate {
         Some(Ok(self.repeat(order, simulator)))
     }
 
-    fn controls(&mut self) -> Box<dyn Settings + '_> {
-        settings::of(controls::CONTROLS, &mut self.rules)
-    }
-
-    fn events(&self) -> &'static [simulate::Event] {
-        &controls::EVENTS
-    }
-
-    fn event(&mut self, occasion: &Occasion<'_>) -> Done {
-        triggers::run(controls::TRIGGERS, self, occasion)
+    fn controls(&mut self) -> Box<dyn Controls + '_> {
+        settings::of(controls::CONTROLS, controls::TRIGGERS, self)
     }
 
     fn sample(&self, sample: &Sample<'_>) -> Result<Webhook, String> {

@@ -17,25 +17,23 @@ use hyper::http::{Method, StatusCode, header};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::domain::simulate::{self, PayerAct};
+use crate::domain::simulate::PayerAct;
 use crate::domain::{PaymentId, WallTime, inert};
 use crate::http_server::{Request, Response, text};
 use crate::sandbox::granted::Granted;
 use crate::sandbox::outbox::{Outbox, Webhook};
 use crate::sandbox::reply::{self, with};
 use crate::sandbox::route::{self, NoRoute, Route, get, knows, post};
-use crate::sandbox::settings::{self, Settings};
-use crate::sandbox::triggers::{self, Occasion};
+use crate::sandbox::settings::{self, Controls};
 use crate::sandbox::{About, Done, Sample, Saved, SimulatedProvider, Simulator, snapshot};
 
 pub use access::{API_KEY, API_SECRET, DASHBOARD_PASSWORD, DASHBOARD_USER, MERCHANT_SECRET};
 use access::{BACKENDS, Backend};
-use controls::Controls;
+use controls::Rules;
 use purchase::Purchase;
 
 const PURCHASES_MAX: usize = 1_000;
 
-/// Every call and page.
 const ROUTES: &[Route<Pledg>] = &[
     post("/api/token", access::grant).about("access token"),
     post(
@@ -80,12 +78,11 @@ pub struct Pledg {
     #[serde(skip)]
     tokens: Granted<()>,
     #[serde(skip)]
-    controls: Controls,
+    rules: Rules,
     #[serde(skip)]
     production: bool,
 }
 
-/// A request with everything its handler needs.
 type Call<'a> = route::Call<'a, Pledg>;
 
 impl Pledg {
@@ -93,14 +90,14 @@ impl Pledg {
         &BACKENDS[usize::from(self.production)]
     }
 
-    fn make(&mut self, data: purchase::Data, seed: u64, now: WallTime) -> &mut Purchase {
+    fn make(&mut self, new: Purchase, seed: u64) -> &mut Purchase {
         self.purchases_made += 1;
         if self.purchases.len() >= PURCHASES_MAX {
             self.purchases.remove(0);
         }
         let at = self.purchases.len();
-        let made = Purchase::new(data, purchase::uid("pur", seed, self.purchases_made), now);
-        self.purchases.push(made);
+        let uid = purchase::uid("pur", seed, self.purchases_made);
+        self.purchases.push(Purchase { uid, ..new });
         &mut self.purchases[at]
     }
 }
@@ -170,7 +167,7 @@ impl SimulatedProvider for Pledg {
                 new.purchases.insert(0, seed);
             }
         }
-        new.controls.style.set_up = simulator.callback_url(self.provider()).is_some();
+        new.rules.style.set_up = simulator.callback_url(self.provider()).is_some();
         *self = new;
         Ok(())
     }
@@ -212,10 +209,7 @@ impl SimulatedProvider for Pledg {
             Err(NoRoute::Method(_)) if for_shops && request.method() == Method::OPTIONS => {
                 text(StatusCode::NO_CONTENT, "")
             }
-            Err(NoRoute::Method(methods)) => {
-                let refusal = text(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed\n");
-                reply::allowing(refusal, &methods)
-            }
+            Err(NoRoute::Method(methods)) => reply::only(&methods),
             Err(NoRoute::Path) => *refuse(StatusCode::NOT_FOUND, "no such resource"),
         };
         if for_shops {
@@ -238,16 +232,8 @@ impl SimulatedProvider for Pledg {
         Some(Ok(format!("{id}: sending its notification again")))
     }
 
-    fn controls(&mut self) -> Box<dyn Settings + '_> {
-        settings::of(controls::CONTROLS, &mut self.controls)
-    }
-
-    fn events(&self) -> &'static [simulate::Event] {
-        &controls::EVENTS
-    }
-
-    fn event(&mut self, occasion: &Occasion<'_>) -> Done {
-        triggers::run(controls::TRIGGERS, self, occasion)
+    fn controls(&mut self) -> Box<dyn Controls + '_> {
+        settings::of(controls::CONTROLS, controls::TRIGGERS, self)
     }
 
     fn state(&self, simulator: &Simulator) -> Value {
@@ -284,7 +270,7 @@ impl SimulatedProvider for Pledg {
     }
 
     fn waits(&self) -> &'static [Duration] {
-        self.controls.waits()
+        self.rules.waits()
     }
 
     fn next_change(&self, _simulator: &Simulator) -> Option<WallTime> {

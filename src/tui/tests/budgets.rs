@@ -431,7 +431,7 @@ fn parts() -> Vec<simulate::Part> {
                     about: "what becomes of calls over the limit",
                 },
             ],
-            events: &[
+            events: vec![
                 simulate::Event {
                     name: "revoke-tokens",
                     subject: "",
@@ -452,7 +452,7 @@ fn parts() -> Vec<simulate::Part> {
                 choices: &["600s", "20s"],
                 about: "how long an access token lives",
             }],
-            events: &[],
+            events: Vec::new(),
         },
     ]
 }

@@ -5,10 +5,9 @@ use hyper::http::StatusCode;
 use serde_json::{Map, Value, json};
 
 use super::prices::Market;
-use super::signed::{self, Fields};
+use super::signed;
 use super::{CREDENTIALS, Call, NOT_FOUND, SHOPS, TEST_KEY, TEST_SECRET};
 use crate::http_server::Response;
-use crate::sandbox::granted::Token;
 use crate::sandbox::reply::{self, ok};
 use crate::sandbox::route::Answer;
 use crate::sandbox::simulator::seeded_hash;
@@ -28,28 +27,28 @@ impl Call<'_> {
     }
 
     /// The fields of a call that is signed under this secret.
-    fn signed(&self, secret: &str) -> Option<Fields> {
+    fn signed(&self, secret: &str) -> Option<Value> {
         let (headers, body) = (self.request.headers(), self.request.body());
         let upper_case = self.state.rules.upper_case_signatures;
         // Signature first (`docs/providers/kanga.md#signature`): nothing is parsed before.
-        signed::is_signed(headers, body, secret, upper_case).then(|| Fields::read(body))?
+        signed::is_signed(headers, body, secret, upper_case).then(|| signed::fields(body))?
     }
 
     /// Accepts a signed call and uses up its nonce; the secret that matches identifies the shop.
-    fn admit(&mut self) -> Answer<Fields> {
+    fn admit(&mut self) -> Answer<Value> {
         self.admitted().ok_or_else(|| self.fail(CREDENTIALS))
     }
 
-    fn admitted(&mut self) -> Option<Fields> {
+    fn admitted(&mut self) -> Option<Value> {
         let mut shops = SHOPS.iter().enumerate();
         let (caller, fields) =
             shops.find_map(|(at, shop)| Some((at, self.signed(shop.secret)?)))?;
         let shop = &SHOPS[caller];
         // The secret of one shop with the key of another.
-        if fields.text("appId")? != shop.key {
+        if fields["appId"] != shop.key {
             return None;
         }
-        let nonce = fields.integer("nonce")?;
+        let nonce = fields["nonce"].as_u64()?;
         let last = self.state.nonces.get(shop.name);
         if last.is_some_and(|last| nonce <= *last) {
             return None;
@@ -62,12 +61,12 @@ impl Call<'_> {
 }
 
 pub(super) fn estimate(call: &mut Call<'_>) -> Answer {
-    let fields = Fields::read(call.request.body()).ok_or_else(|| call.fail(None))?;
-    let known = |key: &str| SHOPS.iter().any(|shop| shop.key == key);
-    if !fields.text("shopToken").is_some_and(known) {
+    let fields = signed::fields(call.request.body()).ok_or_else(|| call.fail(None))?;
+    if !SHOPS.iter().any(|shop| fields["shopToken"] == shop.key) {
         return Err(call.fail(CREDENTIALS));
     }
-    let (Some(token), Some(quantity)) = (fields.text("token"), fields.text("quantity")) else {
+    let (Some(token), Some(quantity)) = (fields["token"].as_str(), fields["quantity"].as_str())
+    else {
         return Err(call.fail(None));
     };
     let prices = Market::of(call.simulator).estimate(token, quantity);
@@ -92,18 +91,16 @@ pub(super) fn create_token(call: &mut Call<'_>) -> Answer {
     let mut rng = Rng::with_seed(seed);
     let value: String = (0..32).map(|_| rng.alphanumeric()).collect();
     let body = json!({ "result": "ok", "paymentToken": value });
-    let token = Token {
-        owner: SHOPS[call.caller].name,
-        value,
-        expires: call.now.plus(state.rules.token_life),
-    };
-    state.tokens.add(token, call.now);
+    let (owner, life) = (SHOPS[call.caller].name, state.rules.token_life);
+    state
+        .tokens
+        .add(owner, value, call.now..call.now.plus(life));
     ok(body)
 }
 
 pub(super) fn check(call: &mut Call<'_>) -> Answer {
     let fields = call.admit()?;
-    let id = fields.text("id").unwrap_or_default();
+    let id = fields["id"].as_str().unwrap_or_default();
     let payment = call.state.payment(&SHOPS[call.caller], id);
     let payment = payment.ok_or_else(|| call.fail(NOT_FOUND))?;
     ok(json!({
@@ -116,11 +113,12 @@ pub(super) fn check(call: &mut Call<'_>) -> Answer {
 
 pub(super) fn test(call: &mut Call<'_>) -> Answer {
     let valid = call.signed(TEST_SECRET).is_some_and(|fields| {
-        fields.text("appId") == Some(TEST_KEY)
-            && fields.integer("nonce").is_some()
+        let is_absent_or = |name: &str, is: fn(&Value) -> bool| fields.get(name).is_none_or(is);
+        fields["appId"] == TEST_KEY
+            && fields["nonce"].is_u64()
             // The document's optional parameters, with the types of its table (`docs/providers/kanga.md#calls`).
-            && fields.is_absent_or("param1", |value| value.is_i64() || value.is_u64())
-            && fields.is_absent_or("param2", Value::is_string)
+            && is_absent_or("param1", |value| value.is_i64() || value.is_u64())
+            && is_absent_or("param2", Value::is_string)
     });
     if valid {
         ok(json!({ "result": "ok" }))

@@ -4,15 +4,15 @@
 use hyper::http::{Method, StatusCode};
 
 use crate::domain::simulate::PayerAct;
-use crate::domain::{Amount, PaymentId, PaymentState};
+use crate::domain::{Amount, PaymentId, PaymentState, WallTime};
 use crate::http_server::text;
 use crate::sandbox::control::is_foreign;
 use crate::sandbox::fields::Fields;
 use crate::sandbox::route::Answer;
 use crate::sandbox::{page, reply};
 
-use super::payment::{Act, Payment, Terms};
-use super::view::{address, checkout, notice, offered};
+use super::payment::{Act, Payment};
+use super::view::{address, checkout, notice, offered, refuse};
 use super::{Call, Kanga, PAYMENTS_MAX, SHOPS, Shop, prices};
 
 const EMAIL_MAX: usize = 254;
@@ -25,61 +25,50 @@ impl Call<'_> {
         let shop = SHOPS.iter().find(|shop| shop.key == key);
         shop.ok_or_else(|| {
             let message = "No shop has this API key.";
-            notice(StatusCode::NOT_FOUND, "Unknown shop", message, None)
+            refuse(StatusCode::NOT_FOUND, "Unknown shop", message)
         })
     }
 
     fn page(&self, status: StatusCode, payment: &Payment, notice: Option<&str>) -> Answer {
-        let html = checkout(payment, self.shop()?, self.simulator, notice);
-        Ok(page::page(status, &html))
+        let data = checkout(payment, self.shop()?, self.simulator, notice);
+        let template = include_str!("../../../../assets/sandbox/checkout.html");
+        Ok(page::page(status, template, &data))
     }
 }
 
-struct Link {
-    currency: String,
-    amount: String,
-    id: PaymentId,
-    title: Option<String>,
-    email: Option<String>,
-    token: Option<String>,
-    forced: Option<String>,
-}
-
-impl Link {
-    fn read(fields: &Fields) -> Result<Self, String> {
-        // Two readers of the link could take different ones.
-        if let Some(name) = fields.doubled() {
-            return Err(format!("{name} is given twice."));
-        }
-        let required = |name: &str| {
-            let value = fields.filled(name).map(str::to_owned);
-            value.ok_or_else(|| format!("{name} is missing."))
-        };
-        let optional = |name: &str| fields.filled(name).map(str::to_owned);
-        let currency = required("currency")?;
-        let amount = required("amount")?;
-        let id = required("transactionKey")?;
-        let forced = optional("forceCurrency");
-        for code in [Some(&currency), forced.as_ref()].into_iter().flatten() {
-            if !prices::codes().any(|known| known == code) {
-                let known: Vec<_> = prices::codes().collect();
-                let known = known.join(", ");
-                return Err(format!(
-                    "{code} is not a currency of this sandbox; it has {known}."
-                ));
-            }
-        }
-        let amount = Amount::typed(&amount).map_err(|error| format!("{error}."))?;
-        Ok(Self {
-            currency,
-            amount: amount.as_str().to_owned(),
-            id: PaymentId::new(id).map_err(|error| format!("{error}."))?,
-            title: optional("name"),
-            email: optional("email").filter(|email| is_email(email)),
-            token: fields.get("paymentToken").map(str::to_owned),
-            forced,
-        })
+/// The payment that a link opens.
+fn read(fields: &Fields, shop: &Shop, now: WallTime) -> Result<Payment, String> {
+    // Two readers of the link could take different ones.
+    if let Some(name) = fields.doubled() {
+        return Err(format!("{name} is given twice."));
     }
+    let optional = |name: &str| fields.filled(name).map(str::to_owned);
+    let required = |name: &str| optional(name).ok_or_else(|| format!("{name} is missing."));
+    let currency = required("currency")?;
+    let amount = required("amount")?;
+    let id = required("transactionKey")?;
+    let forced = optional("forceCurrency");
+    for code in std::iter::once(&currency).chain(&forced) {
+        if !prices::codes().any(|known| known == code) {
+            let known = prices::codes().collect::<Vec<_>>().join(", ");
+            return Err(format!(
+                "{code} is not a currency of this sandbox; it has {known}."
+            ));
+        }
+    }
+    let amount = Amount::typed(&amount).map_err(|error| format!("{error}."))?;
+    let id = PaymentId::new(id).map_err(|error| format!("{error}."))?;
+    Ok(Payment {
+        shop: shop.name.to_owned(),
+        id: id.as_str().to_owned(),
+        currency,
+        amount: amount.as_str().to_owned(),
+        title: optional("name").map(|title| title.chars().take(TITLE_MAX).collect()),
+        email: optional("email").filter(|email| is_email(email)),
+        forced,
+        opened: now,
+        ..Payment::default()
+    })
 }
 
 fn is_email(text: &str) -> bool {
@@ -93,62 +82,39 @@ fn is_email(text: &str) -> bool {
 pub(super) fn start(call: &mut Call<'_>) -> Answer {
     let (shop, now) = (call.shop()?, call.now);
     let opens = call.request.method() != Method::HEAD;
-    let unusable = |message: &str| notice(StatusCode::BAD_REQUEST, "Unusable link", message, None);
+    let unusable = |message: &str| refuse(StatusCode::BAD_REQUEST, "Unusable link", message);
     let query = call.request.uri().query().unwrap_or_default();
     let query = Fields::of_form(query.as_bytes());
     let query = query.ok_or_else(|| unusable("The link is not readable."))?;
-    let link = Link::read(&query).map_err(|message| unusable(&message))?;
-    if let Some(known) = call.state.payment(shop, link.id.as_str()) {
-        let amount = Amount::received(&known.amount).ok();
+    let opened = read(&query, shop, now).map_err(|message| unusable(&message))?;
+    if let Some(known) = call.state.payment(shop, &opened.id) {
         // By value: "0.01" and "0.010" are the same sum (`docs/providers/kanga.md#money`).
-        let same = known.currency == link.currency && amount == Amount::received(&link.amount).ok();
-        if !same {
+        let amount = |payment: &Payment| Amount::received(&payment.amount).ok();
+        if known.currency != opened.currency || amount(known) != amount(&opened) {
             let message = "The shop already used this payment's id for another amount or currency.";
-            return Err(notice(
-                StatusCode::CONFLICT,
-                "Another payment",
-                message,
-                None,
-            ));
+            return Err(refuse(StatusCode::CONFLICT, "Another payment", message));
         }
-    } else {
+    } else if call.state.payments.len() >= PAYMENTS_MAX {
         // Links are open to anyone who reaches the port.
-        if call.state.payments.len() >= PAYMENTS_MAX {
-            let message = "The sandbox is full: it holds no more payments.";
-            return Err(notice(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "Full",
-                message,
-                None,
-            ));
-        }
-        let terms = Terms {
-            id: link.id.as_str(),
-            currency: &link.currency,
-            amount: &link.amount,
-        };
-        let mut opened = Payment::new(shop.name, &terms, now);
-        let title = link.title.as_deref();
-        opened.title = title.map(|title| title.chars().take(TITLE_MAX).collect());
-        opened.forced.clone_from(&link.forced);
-        if !opens {
-            return call.page(StatusCode::OK, &opened, None);
-        }
-        call.state.payments.push(opened);
+        let message = "The sandbox is full: it holds no more payments.";
+        return Err(refuse(StatusCode::SERVICE_UNAVAILABLE, "Full", message));
+    } else if opens {
+        call.state.payments.push(opened.clone());
+    } else {
+        return call.page(StatusCode::OK, &opened, None);
     }
     let Kanga {
         payments, tokens, ..
     } = &mut *call.state;
-    let is_it =
-        |payment: &&mut Payment| payment.shop == shop.name && payment.id == link.id.as_str();
+    let is_it = |payment: &&mut Payment| payment.shop == shop.name && payment.id == opened.id;
     let Some(payment) = payments.iter_mut().find(is_it) else {
         return Ok(text(StatusCode::INTERNAL_SERVER_ERROR, ""));
     };
     let mut shown = None;
     let unverified = payment.progress(now).state == PaymentState::New;
-    if let (true, true, Some(token)) = (opens, unverified, &link.token) {
+    if let (true, true, Some(token)) = (opens, unverified, query.get("paymentToken")) {
         // Used up even where the page then shows a notice: a token works once.
-        if link.email.is_some() && tokens.redeem(token, shop.name, now) {
+        if opened.email.is_some() && tokens.redeem(token, shop.name, now) {
             // A NEW payment can always be verified.
             let _ = payment.act(now, Act::Verify);
         } else {
@@ -159,7 +125,7 @@ pub(super) fn start(call: &mut Call<'_>) -> Answer {
         }
     }
     if opens && payment.email.is_none() {
-        payment.email = link.email;
+        payment.email = opened.email;
     }
     let payment = payment.clone();
     call.page(StatusCode::OK, &payment, shown)
@@ -170,23 +136,18 @@ pub(super) fn perform(call: &mut Call<'_>) -> Answer {
     // Another site's page could press these buttons through the payer's browser.
     if is_foreign(call.request) {
         let message = "A page of another site sent this form.";
-        return Err(notice(StatusCode::FORBIDDEN, "Refused", message, None));
+        return Err(refuse(StatusCode::FORBIDDEN, "Refused", message));
     }
     let form = Fields::of_form(call.request.body()).filter(|form| form.doubled().is_none());
     let form = form.ok_or_else(|| {
         let message = "The form is not readable.";
-        notice(StatusCode::BAD_REQUEST, "Not done", message, None)
+        refuse(StatusCode::BAD_REQUEST, "Not done", message)
     })?;
     let (id, now) = (form.get("transactionKey").unwrap_or_default(), call.now);
     let act = call.param("act");
     let Some(payment) = call.state.payment_mut(shop, id) else {
         let message = "The shop has no payment with this id.";
-        return Err(notice(
-            StatusCode::NOT_FOUND,
-            "Unknown payment",
-            message,
-            None,
-        ));
+        return Err(refuse(StatusCode::NOT_FOUND, "Unknown payment", message));
     };
     let back = address(shop, payment);
     let not_done = |status, message: &str| Err(notice(status, "Not done", message, Some(&back)));

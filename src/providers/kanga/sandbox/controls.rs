@@ -1,15 +1,13 @@
 //! The simulator's controls at Kanga: settings, how callbacks are sent, and events besides the payer's acts.
 
-use std::sync::LazyLock;
 use std::time::Duration;
 
 use super::payment::Change;
 use super::{Kanga, query};
-use crate::domain::simulate::Event;
 use crate::domain::{WallTime, inert, time};
 use crate::sandbox::outbox::Webhook;
 use crate::sandbox::settings::{Control, Field, OFF_ON, choices};
-use crate::sandbox::triggers::{self, Trigger};
+use crate::sandbox::triggers::Trigger;
 
 /// The delay of a late callback.
 const LATE: Duration = Duration::from_mins(1);
@@ -51,42 +49,39 @@ impl Default for Rules {
     }
 }
 
-pub(super) const CONTROLS: &[Control<Rules>] = &[
+pub(super) const CONTROLS: &[Control<Kanga>] = &[
     Control::new(
         "callback-fault",
         Fault::WORDS,
-        Field::Choice(|rules| &mut rules.fault),
+        Field::Choice(|kanga| &mut kanga.rules.fault),
         "send each callback twice, late, or the final state before the earlier ones",
     ),
     Control::new(
         "callback-method",
         &["get", "form"],
-        Field::Switch(|rules| &mut rules.form),
+        Field::Switch(|kanga| &mut kanga.rules.form),
         "send the id in the URL of a GET or in the form of a POST",
     ),
     Control::new(
         "upper-case-signatures",
         OFF_ON,
-        Field::Switch(|rules| &mut rules.upper_case_signatures),
+        Field::Switch(|kanga| &mut kanga.rules.upper_case_signatures),
         "accept signatures in upper-case hexadecimal too",
     ),
     Control::new(
         "failure-status",
         &["200", "400"],
-        Field::Switch(|rules| &mut rules.failures_are_400),
+        Field::Switch(|kanga| &mut kanga.rules.failures_are_400),
         "HTTP status of responses whose `result` is fail",
     ),
     Control::new(
         "payment-token-life",
         &["10s", "60s", "900s"],
-        Field::Life(|rules| &mut rules.token_life),
+        Field::Life(|kanga| &mut kanga.rules.token_life),
         "lifetime of payment tokens",
     ),
 ];
 
-pub(super) static EVENTS: LazyLock<Vec<Event>> = LazyLock::new(|| triggers::listed(TRIGGERS));
-
-/// The events that an operator can trigger.
 pub(super) const TRIGGERS: &[Trigger<Kanga>] = &[
     Trigger::new(
         "callback",

@@ -75,13 +75,12 @@ impl From<PayerAct> for Act {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct ScheduledAct {
+pub(super) struct ScheduledAct {
     at: WallTime,
     act: Act,
 }
 
-/// One payment as the provider stores it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Payment {
     /// The shop's name; its key is not saved.
     pub(super) shop: String,
@@ -100,13 +99,7 @@ pub(super) struct Payment {
     /// The number of state changes that need no further callback: reported, or without a callback URL.
     pub(super) reported: usize,
     #[serde(alias = "deeds")]
-    scheduled_acts: Vec<ScheduledAct>,
-}
-
-pub(super) struct Terms<'a> {
-    pub(super) id: &'a str,
-    pub(super) currency: &'a str,
-    pub(super) amount: &'a str,
+    pub(super) scheduled_acts: Vec<ScheduledAct>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -132,22 +125,6 @@ pub(super) struct Progress {
 }
 
 impl Payment {
-    pub(super) fn new(shop: &str, terms: &Terms<'_>, opened: WallTime) -> Self {
-        Self {
-            shop: shop.to_owned(),
-            id: terms.id.to_owned(),
-            currency: terms.currency.to_owned(),
-            amount: terms.amount.to_owned(),
-            title: None,
-            email: None,
-            forced: None,
-            opened,
-            seeded: false,
-            reported: 0,
-            scheduled_acts: Vec::new(),
-        }
-    }
-
     /// Schedules an act at `at`, whether or not it is possible by then.
     pub(super) fn script(&mut self, at: WallTime, act: Act) {
         // Behind others of the same instant, so that they apply in the order they were made.
@@ -157,10 +134,7 @@ impl Payment {
         self.scheduled_acts.insert(place, ScheduledAct { at, act });
     }
 
-    /// Applies an act now.
-    ///
-    /// # Errors
-    /// If the act is impossible; the reason as a sentence.
+    /// Applies an act now, or says in a sentence why it is impossible.
     pub(super) fn act(&mut self, now: WallTime, act: Act) -> Result<(), &'static str> {
         let mut run = self.run(now);
         // First on a copy: an act that is impossible now is not stored.
@@ -185,7 +159,6 @@ impl Payment {
         all.into_iter().map(|change| change.at).find(|at| *at > now)
     }
 
-    /// When an unpaid payment is cancelled.
     pub(super) fn deadline(&self) -> WallTime {
         self.opened.plus(LIFE)
     }
@@ -345,12 +318,10 @@ mod tests {
     }
 
     fn payment(acts: &[(u64, PayerAct)]) -> Payment {
-        let terms = Terms {
-            id: "A-1",
-            currency: "EMT",
-            amount: "3000",
+        let mut payment = Payment {
+            opened: OPENED,
+            ..Payment::default()
         };
-        let mut payment = Payment::new("shop", &terms, OPENED);
         for (seconds, act) in acts {
             payment.act(at(*seconds), (*act).into()).unwrap();
         }

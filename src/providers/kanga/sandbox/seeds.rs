@@ -3,141 +3,47 @@
 use std::time::Duration;
 
 use fastrand::Rng;
+use rust_decimal::Decimal;
+use serde::Deserialize;
 
 use crate::domain::{Amount, Currency, Expected, WallTime};
 
-use super::payment::{Act, Pace, Payment, Terms};
-
-const MINUTE: i64 = 60;
-const HOUR: i64 = 60 * MINUTE;
-const DAY: i64 = 24 * HOUR;
+use super::payment::{Act, Pace, Payment};
 
 /// The seed whose payments are exactly as written below.
 const PLAIN: u64 = 1;
 
-/// A payment's template: times in seconds from the simulation's start.
-struct PaymentTemplate {
-    id: &'static str,
-    title: &'static str,
-    currency: &'static str,
-    amount: &'static str,
+/// A payment's template, with times in seconds.
+#[derive(Deserialize)]
+struct Template {
+    id: String,
+    title: String,
+    currency: String,
+    amount: String,
     /// The shop's amount, where the payer changed it in the link.
-    requested_amount: Option<&'static str>,
+    requested_amount: Option<String>,
+    /// After the simulation's start.
     opened: i64,
-    acts: &'static [(i64, Step)],
+    /// After it was opened.
+    acts: Vec<(i64, Step)>,
 }
 
+#[derive(Deserialize)]
 enum Step {
     Verified,
-    Paid(Pace),
-    PaidOnChain(Pace),
+    /// Seen, confirmed and settled so long after.
+    Paid([u64; 3]),
+    PaidOnChain([u64; 3]),
     PaidPart,
     Cancelled(u64),
     Failed,
 }
 
-const TEMPLATES: [PaymentTemplate; 8] = [
-    PaymentTemplate {
-        id: "ORDER-1001",
-        title: "Espresso machine",
-        currency: "oPLN",
-        amount: "249.00",
-        requested_amount: None,
-        opened: -5,
-        acts: &[
-            (6, Step::Verified),
-            (18, Step::Paid(Pace::seconds(2, 22, 38))),
-        ],
-    },
-    PaymentTemplate {
-        id: "ORDER-1002",
-        title: "Mountain bike, deposit",
-        currency: "BTC",
-        amount: "0.0150",
-        requested_amount: None,
-        opened: -20,
-        acts: &[
-            (20, Step::Verified),
-            (55, Step::Paid(Pace::seconds(5, 75, 125))),
-        ],
-    },
-    PaymentTemplate {
-        id: "ORDER-1003",
-        title: "Garden studio, first instalment",
-        currency: "ETH",
-        amount: "0.75",
-        requested_amount: None,
-        opened: -6 * HOUR,
-        acts: &[
-            (-6 * HOUR + 90, Step::Verified),
-            (
-                -6 * HOUR + 300,
-                Step::PaidOnChain(Pace::seconds(45, 172_800, 173_400)),
-            ),
-        ],
-    },
-    PaymentTemplate {
-        id: "ORDER-1004",
-        title: "Standing desk",
-        currency: "EMT",
-        amount: "1200",
-        requested_amount: None,
-        opened: -2 * HOUR,
-        acts: &[
-            (-2 * HOUR + 60, Step::Verified),
-            (-2 * HOUR + 240, Step::PaidPart),
-        ],
-    },
-    PaymentTemplate {
-        id: "ORDER-1005",
-        title: "Annual subscription",
-        currency: "EMT",
-        amount: "3000",
-        requested_amount: None,
-        opened: -9 * DAY,
-        acts: &[
-            (-9 * DAY + 40, Step::Verified),
-            (-9 * DAY + 95, Step::Paid(Pace::seconds(1, 4, 7))),
-        ],
-    },
-    PaymentTemplate {
-        id: "ORDER-1006",
-        title: "Headphones",
-        currency: "oPLN",
-        amount: "1.00",
-        requested_amount: Some("899.00"),
-        opened: -3 * HOUR,
-        acts: &[
-            (-3 * HOUR + 30, Step::Verified),
-            (-3 * HOUR + 60, Step::Paid(Pace::seconds(1, 4, 7))),
-        ],
-    },
-    PaymentTemplate {
-        id: "ORDER-1007",
-        title: "Concert tickets",
-        currency: "USDT",
-        amount: "86.40",
-        requested_amount: None,
-        opened: -45,
-        acts: &[(-15, Step::Verified), (70, Step::Cancelled(20))],
-    },
-    PaymentTemplate {
-        id: "ORDER-1008",
-        title: "Camera lens",
-        currency: "ETH",
-        amount: "0.1240",
-        requested_amount: None,
-        opened: -26 * HOUR,
-        acts: &[
-            (-26 * HOUR + 50, Step::Verified),
-            (
-                -26 * HOUR + 200,
-                Step::PaidOnChain(Pace::seconds(30, 172_800, 173_400)),
-            ),
-            (-20 * HOUR, Step::Failed),
-        ],
-    },
-];
+/// The payments as the seed [`PLAIN`] has them.
+fn templates() -> Vec<Template> {
+    let templates = include_str!("../../../../assets/sandbox/kanga.json");
+    serde_json::from_str(templates).expect("a test reads the file")
+}
 
 /// Currencies other seeds draw from: code, lowest and highest amount in units of its last place, places.
 const AMOUNT_RANGES: [(&str, u64, u64, u32); 6] = [
@@ -152,7 +58,7 @@ const AMOUNT_RANGES: [(&str, u64, u64, u32); 6] = [
 /// The payments of `shop` for a simulation that starts at `start`, and the shop's expectation of each.
 pub(super) fn payments(seed: u64, start: WallTime, shop: &str) -> Vec<(Payment, Expected)> {
     let mut rng = Rng::with_seed(seed);
-    TEMPLATES
+    templates()
         .iter()
         .map(|template| {
             let variation = (seed != PLAIN).then(|| Variation::drawn(&mut rng));
@@ -175,15 +81,7 @@ impl Variation {
     fn drawn(rng: &mut Rng) -> Self {
         let (currency, low, high, places) = AMOUNT_RANGES[rng.usize(..AMOUNT_RANGES.len())];
         let units = rng.u64(low..=high);
-        let one = 10_u64.pow(places);
-        let width = usize::try_from(places).expect("a few places");
-        let written = |units: u64| {
-            if places == 0 {
-                units.to_string()
-            } else {
-                format!("{}.{:0width$}", units / one, units % one)
-            }
-        };
+        let written = |units: u64| Decimal::from_i128_with_scale(units.into(), places).to_string();
         Self {
             currency,
             amount: written(units),
@@ -193,7 +91,7 @@ impl Variation {
     }
 }
 
-impl PaymentTemplate {
+impl Template {
     fn draw(
         &self,
         start: WallTime,
@@ -210,27 +108,29 @@ impl PaymentTemplate {
             };
             WallTime(start.0.saturating_add(paced * 1000))
         };
-        let currency = variation.map_or(self.currency, |v| v.currency);
-        let original = self.requested_amount.unwrap_or(self.amount);
+        let currency = variation.map_or(&*self.currency, |v| v.currency);
+        let original = self.requested_amount.as_ref().unwrap_or(&self.amount);
         let requested_amount = variation.map_or(original, |v| &v.amount);
         let paid = match variation {
-            None => self.amount,
+            None => &self.amount,
             Some(variation) if self.requested_amount.is_some() => &variation.smallest_unit,
             Some(variation) => &variation.amount,
         };
-        let terms = Terms {
-            id: self.id,
-            currency,
-            amount: paid,
+        let mut payment = Payment {
+            shop: shop.to_owned(),
+            id: self.id.clone(),
+            currency: currency.to_owned(),
+            amount: paid.clone(),
+            title: Some(self.title.clone()),
+            opened: at(self.opened),
+            seeded: true,
+            ..Payment::default()
         };
-        let mut payment = Payment::new(shop, &terms, at(self.opened));
-        payment.title = Some(self.title.to_owned());
-        payment.seeded = true;
-        for (seconds, step) in self.acts {
-            let rest = |on_chain, pace| Act::Rest {
+        for (after, step) in &self.acts {
+            let rest = |on_chain, [seen, confirmed, settled]: [u64; 3]| Act::Rest {
                 on_chain,
                 surplus: 0,
-                pace,
+                pace: Pace::seconds(seen, confirmed, settled),
             };
             let act = match step {
                 Step::Verified => Act::Verify,
@@ -240,7 +140,7 @@ impl PaymentTemplate {
                 Step::Cancelled(takes) => Act::Cancel(Duration::from_secs(*takes)),
                 Step::Failed => Act::Fail,
             };
-            payment.script(at(*seconds), act);
+            payment.script(at(self.opened + after), act);
         }
         let expected = Expected {
             amount: Amount::typed(requested_amount).expect("it was written here"),
@@ -270,7 +170,7 @@ mod tests {
         assert_eq!(payments(7, START, "shop"), payments(7, START, "shop"));
         assert_ne!(payments(7, START, "shop"), payments(8, START, "shop"));
         for seed in 0..200 {
-            assert_eq!(payments(seed, START, "shop").len(), TEMPLATES.len());
+            assert_eq!(payments(seed, START, "shop").len(), templates().len());
         }
     }
 

@@ -2,7 +2,7 @@
 //! strictly. Knows no state; nonces are compared in `calls.rs`.
 
 use hyper::http::HeaderMap;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::sandbox::fields::unique;
 use crate::sandbox::sign::is_hmac_sha512;
@@ -40,55 +40,24 @@ fn unhex(text: &[u8], upper_case: bool) -> Option<Vec<u8>> {
 
 /// A JSON object of plain values. A duplicate key, a nested value or bytes after the object are rejected: two parsers could
 /// read such a body differently.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Fields(Map<String, Value>);
-
-impl Fields {
-    pub(super) fn read(body: &[u8]) -> Option<Self> {
-        let fields = unique(body)?;
-        let is_plain = |value: &Value| !value.is_object() && !value.is_array();
-        fields.values().all(is_plain).then_some(Self(fields))
-    }
-
-    fn get(&self, name: &str) -> Option<&Value> {
-        self.0.get(name)
-    }
-
-    pub(super) fn text(&self, name: &str) -> Option<&str> {
-        self.get(name)?.as_str()
-    }
-
-    /// A non-negative integer: no text, no sign, no fraction, no exponent.
-    pub(super) fn integer(&self, name: &str) -> Option<u64> {
-        self.get(name)?.as_u64()
-    }
-
-    pub(super) fn is_absent_or(&self, name: &str, valid: impl Fn(&Value) -> bool) -> bool {
-        self.get(name).is_none_or(valid)
-    }
+pub(super) fn fields(body: &[u8]) -> Option<Value> {
+    let fields = unique(body)?;
+    let is_plain = |value: &Value| !value.is_object() && !value.is_array();
+    fields
+        .values()
+        .all(is_plain)
+        .then_some(Value::Object(fields))
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+mod tests {
+    use hyper::http::HeaderValue;
+
+    use super::super::tests::{VECTOR, sign};
     use super::super::{TEST_KEY, TEST_SECRET};
     use super::*;
-    use hmac::{Hmac, KeyInit as _, Mac as _};
-    use hyper::http::HeaderValue;
-    use sha2::Sha512;
 
-    pub(in super::super) const VECTOR: &str = "19626ab50989ecae16031cf6f90c90203d38b1d17797960d38551b80c37449c118e60050f941077c491ff50bdf48d21841a9379026b10903100708745f6c9a12";
     const BODY: &str = r#"{"appId":"TEST","nonce":1234}"#;
-
-    pub(in super::super) fn sign(body: &str, secret: &[u8]) -> String {
-        use std::fmt::Write as _;
-        let mut mac = Hmac::<Sha512>::new_from_slice(secret).unwrap();
-        mac.update(body.as_bytes());
-        let mut hex = String::new();
-        for byte in mac.finalize().into_bytes() {
-            write!(hex, "{byte:02x}").unwrap();
-        }
-        hex
-    }
 
     fn header(signature: &str) -> HeaderMap {
         let mut headers = HeaderMap::new();
@@ -169,11 +138,11 @@ pub(super) mod tests {
             "\u{feff}{}",
             "",
         ] {
-            assert_eq!(Fields::read(bad.as_bytes()), None, "{bad}");
+            assert_eq!(fields(bad.as_bytes()), None, "{bad}");
         }
-        let fields = Fields::read(b" {\"nonce\": 5, \"appId\":\"A\", \"x\":null}\n").unwrap();
+        let fields = fields(b" {\"nonce\": 5, \"appId\":\"A\", \"x\":null}\n").unwrap();
         assert_eq!(
-            (fields.integer("nonce"), fields.text("appId")),
+            (fields["nonce"].as_u64(), fields["appId"].as_str()),
             (Some(5), Some("A"))
         );
     }
@@ -183,7 +152,7 @@ pub(super) mod tests {
     fn a_nonce_is_a_non_negative_integer() {
         let nonce = |text: &str| {
             let body = format!(r#"{{"nonce":{text}}}"#);
-            Fields::read(body.as_bytes()).and_then(|fields| fields.integer("nonce"))
+            fields(body.as_bytes()).and_then(|fields| fields["nonce"].as_u64())
         };
         assert_eq!(nonce("1571776939000"), Some(1_571_776_939_000));
         assert_eq!(nonce("18446744073709551615"), Some(u64::MAX));

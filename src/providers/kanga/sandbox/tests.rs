@@ -7,17 +7,26 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use super::signed::tests::{VECTOR, sign};
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::Sha512;
+
 use super::*;
 use crate::clock::Clock;
 use crate::domain::simulate::{Command, Fault};
 use crate::http_server::tests::raw;
-use crate::sandbox::granted::Token;
 use crate::sandbox::testing::{self, Receiver, Seen};
 use crate::sandbox::{Options, StartError, start};
 
+pub(super) const VECTOR: &str = "19626ab50989ecae16031cf6f90c90203d38b1d17797960d38551b80c37449c118e60050f941077c491ff50bdf48d21841a9379026b10903100708745f6c9a12";
 const CHECK: &str = "/api/v2/tpg/transaction";
 const CREATE: &str = "/api/v2/tpg/create/payment";
+
+pub(super) fn sign(body: &str, secret: &[u8]) -> String {
+    let mut mac = Hmac::<Sha512>::new_from_slice(secret).unwrap();
+    mac.update(body.as_bytes());
+    let hex = |byte: u8| format!("{byte:02x}");
+    mac.finalize().into_bytes().into_iter().map(hex).collect()
+}
 
 /// The provider's calls on the shared test bench.
 struct Bench(testing::Bench);
@@ -918,12 +927,8 @@ async fn secrets_and_payment_tokens_are_never_shown() {
     assert!(index.body.contains(API_KEY) && index.body.contains("/api/v2/tpg/transaction"));
     assert!(!state.body.contains(API_KEY));
     let mut kanga = Kanga::default();
-    let token_of_shop = Token {
-        owner: "shop",
-        value: token.as_str().unwrap().to_owned(),
-        expires: WallTime(1),
-    };
-    kanga.tokens.add(token_of_shop, WallTime(0));
+    let value = token.as_str().unwrap().to_owned();
+    kanga.tokens.add("shop", value, WallTime(0)..WallTime(1));
     let debug = format!("{kanga:?}");
     for shown in [&page.body, &index.body, &state.body, &debug] {
         for secret in [

@@ -1,12 +1,14 @@
-//! The checkout page's HTML: a payment at one point in time, and the payer's next steps.
+//! What the checkout page shows: a payment at one point in time, and the payer's next steps. The markup is in
+//! `assets/sandbox`.
 
 use hyper::http::StatusCode;
 use rust_decimal::Decimal;
+use serde_json::{Value, json};
 
-use crate::domain::{PaymentState, WallTime, time};
+use crate::domain::{PaymentState, time};
 use crate::http_server::Response;
 use crate::sandbox::Simulator;
-use crate::sandbox::page::{self, Html};
+use crate::sandbox::page;
 
 use super::Shop;
 use super::payment::{Payment, Progress, WHOLE};
@@ -28,98 +30,80 @@ pub(super) fn offered(payment: &Payment) -> impl Iterator<Item = &'static str> {
     prices::codes().filter(move |code| forced.is_none_or(|forced| forced == *code))
 }
 
+pub(super) fn refuse(status: StatusCode, title: &str, message: &str) -> Box<Response> {
+    notice(status, title, message, None)
+}
+
 pub(super) fn notice(
     status: StatusCode,
     title: &str,
     message: &str,
     back: Option<&str>,
 ) -> Box<Response> {
-    let back = back.map_or_else(Html::default, |back| {
-        Html::fill(
-            "<p><a href=\"{{back}}\">Back to the payment</a></p>\n",
-            &[("back", Html::text(back))],
-        )
-    });
-    let html = Html::fill(
-        include_str!("../../../../assets/sandbox/notice.html"),
-        &[
-            ("styles", page::styles()),
-            ("title", Html::text(title)),
-            ("words", Html::text(message)),
-            ("back", back),
-        ],
-    );
-    Box::new(page::page(status, &html))
+    let template = include_str!("../../../../assets/sandbox/notice.html");
+    let data = json!({ "title": title, "words": message, "back": back });
+    Box::new(page::page(status, template, &data))
 }
 
+/// The data of the checkout page.
 pub(super) fn checkout(
     payment: &Payment,
     shop: &Shop,
     simulator: &Simulator,
     notice: Option<&str>,
-) -> Html {
+) -> Value {
+    use PaymentState::{
+        Active, Canceled, Cancelling, Failed, Finalized, Finalizing, New, Processing,
+    };
     let now = simulator.now();
-    let progress = payment.progress(now);
+    let progress = &payment.progress(now);
     let view = View {
         payment,
-        shop,
-        progress: &progress,
+        progress,
         market: Market::of(simulator),
-        now,
     };
     let state = &progress.state;
-    let tone = match state {
-        PaymentState::Finalized => "good",
-        PaymentState::Canceled | PaymentState::Failed => "bad",
-        _ => "",
+    let steps: &[PaymentState] = match state {
+        Cancelling | Canceled => &[New, Cancelling, Canceled],
+        Failed => &[New, Failed],
+        _ => &PaymentState::TRACK,
     };
-    let wrap = |markup, text: &str| Html::fill(markup, &[("text", Html::text(text))]);
-    let optional =
-        |markup, text: Option<&str>| text.map_or_else(Html::default, |t| wrap(markup, t));
-    Html::fill(
-        include_str!("../../../../assets/sandbox/checkout.html"),
-        &[
-            ("styles", page::styles()),
-            ("shop", Html::text(shop.name)),
-            ("amount", Html::text(&payment.amount)),
-            ("currency", Html::text(&payment.currency)),
-            ("id", Html::text(&payment.id)),
-            (
-                "title",
-                optional("<p>{{text}}</p>\n", payment.title.as_deref()),
-            ),
-            (
-                "notice",
-                optional("<div class=\"notice\">{{text}}</div>\n", notice),
-            ),
-            ("tone", Html::text(tone)),
-            ("state", Html::text(state.as_str())),
-            ("meaning", Html::text(meaning(&progress))),
-            ("again", again(payment, shop, &progress)),
-            ("track", track(state)),
-            ("paid", Html::text(&view.paid())),
-            ("outstanding", Html::text(&view.outstanding())),
-            ("facts", view.facts()),
-            ("step", view.step()),
-        ],
-    )
-}
-
-/// A link that reloads the page, for payments that change without the payer. The page never reloads itself: that would move
-/// the payer's focus and the button they are about to press (WCAG 2.2.1).
-fn again(payment: &Payment, shop: &Shop, progress: &Progress) -> Html {
-    let waits_for_payer = match progress.state {
-        PaymentState::New => true,
-        PaymentState::Active => !progress.sent,
-        _ => false,
-    };
-    if waits_for_payer || progress.state.is_final() {
-        return Html::default();
-    }
-    Html::fill(
-        "<p><a href=\"{{address}}\">Show the state now</a></p>\n",
-        &[("address", Html::text(&address(shop, payment)))],
-    )
+    let steps: Vec<_> = steps.iter().map(PaymentState::as_str).collect();
+    let here = steps.iter().position(|step| *step == state.as_str());
+    let (done, ahead) = steps.split_at(here.unwrap_or_default());
+    let is_open = matches!(state, New | Active) && !progress.sent;
+    let payable = is_open && *state == Active;
+    // The page never reloads itself: that would move the payer's focus and the button they are about to press (WCAG 2.2.1).
+    let changes_alone = !is_open && !state.is_final();
+    json!({
+        "shop": shop.name,
+        "key": shop.key,
+        "amount": payment.amount,
+        "currency": payment.currency,
+        "id": payment.id,
+        "title": payment.title,
+        "notice": notice,
+        "tone": match state {
+            Finalized => "good",
+            Canceled | Failed => "bad",
+            _ => "",
+        },
+        "state": state.as_str(),
+        "meaning": meaning(progress),
+        "again": changes_alone.then(|| address(shop, payment)),
+        "done": done,
+        "now": here.map(|_| state.as_str()),
+        "ahead": &ahead[usize::from(here.is_some())..],
+        "paid": view.paid(),
+        "outstanding": view.outstanding(),
+        "receipt": payment.email.as_ref().filter(|_| *state != New),
+        "left": is_open.then(|| time::fine(payment.deadline().since(now))),
+        "verify": (*state == New).then(|| payment.email.as_deref().unwrap_or("payer@example.com")),
+        "payable": payable,
+        "choices": offered(payment).map(|code| view.choice(code)).collect::<Value>(),
+        "cancels": matches!(state, New | Active | Processing),
+        "fails": matches!(state, New | Active | Processing | Finalizing),
+    })
 }
 
 fn meaning(progress: &Progress) -> &'static str {
@@ -149,89 +133,11 @@ fn meaning(progress: &Progress) -> &'static str {
     }
 }
 
-fn track(state: &PaymentState) -> Html {
-    let cancelled = [
-        PaymentState::New,
-        PaymentState::Cancelling,
-        PaymentState::Canceled,
-    ];
-    let failed = [PaymentState::New, PaymentState::Failed];
-    let steps: &[PaymentState] = match state {
-        PaymentState::Cancelling | PaymentState::Canceled => &cancelled,
-        PaymentState::Failed => &failed,
-        _ => &PaymentState::TRACK,
-    };
-    let here = steps.iter().position(|step| step == state);
-    Html::join(steps.iter().enumerate().map(|(at, step)| {
-        let markup = match here {
-            Some(here) if at < here => "<li class=\"done\">✔ {{step}}</li>\n",
-            Some(here) if at == here => "<li class=\"now\" aria-current=\"step\">{{step}}</li>\n",
-            _ => "<li>{{step}}</li>\n",
-        };
-        Html::fill(markup, &[("step", Html::text(step.as_str()))])
-    }))
-}
-
-struct Button {
-    act: &'static str,
-    class: &'static str,
-    words: &'static str,
-    about: &'static str,
-}
-
-const fn button(
-    act: &'static str,
-    class: &'static str,
-    words: &'static str,
-    about: &'static str,
-) -> Button {
-    Button {
-        act,
-        class,
-        words,
-        about,
-    }
-}
-
-const CANCEL: Button = button("cancel", "danger", "Cancel", "as a payer can");
-const FAIL: Button = button(
-    "fail",
-    "danger",
-    "Let it fail",
-    "simulates a failed payment",
-);
-const PAY: [Button; 4] = [
-    button(
-        "pay",
-        "main",
-        "Pay from a Kanga account",
-        "settles within seconds",
-    ),
-    button("pay-on-chain", "", "Pay on-chain", "takes days"),
-    button(
-        "pay-part",
-        "",
-        "Pay a part",
-        "two fifths of the outstanding amount",
-    ),
-    button("overpay", "", "Overpay", "pays 5 % too much"),
-];
-
-fn grid(buttons: impl IntoIterator<Item = Html>) -> Html {
-    let buttons = Html::join(buttons);
-    Html::fill(
-        "<div class=\"grid\">\n{{buttons}}</div>\n",
-        &[("buttons", buttons)],
-    )
-}
-
 /// A payment at one point in time, as the page shows it.
 struct View<'a> {
     payment: &'a Payment,
-    shop: &'a Shop,
     progress: &'a Progress,
     market: Market,
-    now: WallTime,
 }
 
 impl View<'_> {
@@ -278,113 +184,12 @@ impl View<'_> {
         self.market.quote(&self.payment.currency, share, code)
     }
 
-    fn facts(&self) -> Html {
-        let fact = |name: &'static str, value: &str| {
-            Html::fill(
-                "<dt>{{name}}</dt><dd>{{value}}</dd>\n",
-                &[("name", Html::text(name)), ("value", Html::text(value))],
-            )
-        };
-        let mut facts = Vec::new();
-        let state = &self.progress.state;
-        if let Some(email) = self
-            .payment
-            .email
-            .as_ref()
-            .filter(|_| *state != PaymentState::New)
-        {
-            facts.push(fact("Receipt to", email));
-        }
-        if matches!(state, PaymentState::New | PaymentState::Active) && !self.progress.sent {
-            let left = self.payment.deadline().since(self.now);
-            facts.push(fact("Cancelled unless paid within", &time::fine(left)));
-        }
-        Html::join(facts)
-    }
-
-    fn step(&self) -> Html {
-        let or = Html::markup("<h2>Or</h2>\n");
-        let pieces = match &self.progress.state {
-            PaymentState::New => vec![self.verify(), or, self.buttons(&[CANCEL, FAIL])],
-            PaymentState::Active if !self.progress.sent => vec![
-                Html::markup(
-                    "<h2>Pay in</h2>\n<p class=\"soft\">Prices change, and include a 3 % fee.</p>\n",
-                ),
-                grid(offered(self.payment).map(|code| self.choice(code))),
-                Html::markup("<h2>Pay</h2>\n"),
-                self.buttons(&PAY),
-                or,
-                self.buttons(&[CANCEL, FAIL]),
-            ],
-            PaymentState::Active | PaymentState::Processing => {
-                vec![or, self.buttons(&[CANCEL, FAIL])]
-            }
-            PaymentState::Finalizing => vec![or, self.buttons(&[FAIL])],
-            _ => Vec::new(),
-        };
-        Html::join(pieces)
-    }
-
-    fn form(&self, act: &'static str, inside: Html) -> Html {
-        Html::fill(
-            "<form method=\"post\" action=\"/tpg/payment/{{key}}/{{act}}\"><input type=\"hidden\" \
-            name=\"transactionKey\" value=\"{{id}}\">{{inside}}</form>\n",
-            &[
-                ("key", Html::text(self.shop.key)),
-                ("act", Html::text(act)),
-                ("id", Html::text(&self.payment.id)),
-                ("inside", inside),
-            ],
-        )
-    }
-
-    fn buttons(&self, buttons: &[Button]) -> Html {
-        grid(buttons.iter().map(|button| {
-            let inside = Html::fill(
-                "<button class=\"{{class}}\">{{words}}<small>{{about}}</small></button>",
-                &[
-                    ("class", Html::text(button.class)),
-                    ("words", Html::text(button.words)),
-                    ("about", Html::text(button.about)),
-                ],
-            );
-            self.form(button.act, inside)
-        }))
-    }
-
-    fn verify(&self) -> Html {
-        let email = self.payment.email.as_deref().unwrap_or("payer@example.com");
-        let inside = Html::fill(
-            "<label for=\"email\">E-mail address</label><input id=\"email\" name=\"email\" type=\"email\" \
-            required maxlength=\"254\" value=\"{{email}}\"><button class=\"main\">Verify<small>the sandbox \
-            sends no mail and accepts the address</small></button>",
-            &[("email", Html::text(email))],
-        );
-        Html::join([
-            Html::markup("<h2>Your address</h2>\n"),
-            self.form("verify", inside),
-        ])
-    }
-
-    fn choice(&self, code: &'static str) -> Html {
+    fn choice(&self, code: &str) -> Value {
         let price = self.price(WHOLE - self.progress.paid, code);
-        let class = if code == self.paying_in() {
-            "chosen"
-        } else {
-            ""
-        };
-        let inside = Html::fill(
-            "<button class=\"{{class}}\" name=\"currency\" \
-            value=\"{{code}}\">{{code}}<small>{{price}}</small></button>",
-            &[
-                ("class", Html::text(class)),
-                ("code", Html::text(code)),
-                (
-                    "price",
-                    Html::text(&price.map_or_else(String::new, |price| price.to_string())),
-                ),
-            ],
-        );
-        self.form("choose", inside)
+        json!({
+            "code": code,
+            "class": if code == self.paying_in() { "chosen" } else { "" },
+            "price": price.map(|price| price.to_string()),
+        })
     }
 }

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::domain::WallTime;
 use crate::sandbox::fields::Fields;
-use crate::sandbox::granted::{Granted, Token};
+use crate::sandbox::granted::Granted;
 use crate::sandbox::route::Answer;
 use crate::sandbox::settings::choices;
 use crate::sandbox::simulator::seeded_hash;
@@ -19,35 +19,12 @@ use crate::sandbox::{SimulatedProvider as _, reply};
 
 use super::{Call, error};
 
-/// A client of the developer section.
-pub struct Client {
-    pub id: &'static str,
-    /// The prefix of its secrets; the number of resets follows.
-    secrets: &'static str,
-}
-
-const fn client(id: &'static str, secrets: &'static str) -> Client {
-    Client { id, secrets }
-}
-
-/// One client of each seller, in the sandbox environment and in production. Neither sees the other's offers.
-pub const CLIENTS: [[Client; 2]; 2] = [
+/// The client of each seller, in the sandbox environment and in production. Neither sees the other's offers.
+pub const CLIENTS: [[&str; 2]; 2] = [
+    [super::CLIENT_ID, "SANDBOX-KINGUIN-OTHER-CLIENT"],
     [
-        client(super::CLIENT_ID, "SANDBOX-KINGUIN-SECRET"),
-        client(
-            "SANDBOX-KINGUIN-OTHER-CLIENT",
-            "SANDBOX-KINGUIN-OTHER-SECRET",
-        ),
-    ],
-    [
-        client(
-            "SANDBOX-KINGUIN-PRODUCTION-CLIENT",
-            "SANDBOX-KINGUIN-PRODUCTION-SECRET",
-        ),
-        client(
-            "SANDBOX-KINGUIN-PRODUCTION-OTHER-CLIENT",
-            "SANDBOX-KINGUIN-PRODUCTION-OTHER-SECRET",
-        ),
+        "SANDBOX-KINGUIN-PRODUCTION-CLIENT",
+        "SANDBOX-KINGUIN-PRODUCTION-OTHER-CLIENT",
     ],
 ];
 
@@ -99,8 +76,8 @@ pub fn grant(call: &mut Call<'_>) -> Answer {
         ));
     }
     let (id, secret) = (field("client_id")?, field("client_secret")?);
-    let client = clients.iter().position(|client| client.id == id);
-    let client = client.filter(|at| access.secret(&clients[*at], *at) == secret);
+    let client = clients.iter().position(|client| *client == id);
+    let client = client.filter(|at| access.secret(id, *at) == secret);
     // One answer for an unknown client and a wrong secret, so that ids cannot be probed.
     let client = client.ok_or_else(|| {
         let why = "Client authentication failed";
@@ -119,26 +96,25 @@ pub fn grant(call: &mut Call<'_>) -> Answer {
         "token_type": "bearer",
         "scope": null,
     });
-    let token = Token {
-        owner: client,
-        value,
-        expires: call.now.plus(life),
-    };
-    access.tokens.add(token, call.now);
+    access
+        .tokens
+        .add(client, value, call.now..call.now.plus(life));
     let granted = reply::json(StatusCode::OK, &body);
     // RFC 6749, 5.1.
     Ok(reply::with(granted, header::CACHE_CONTROL, "no-store"))
 }
 
 impl Access {
-    fn secret(&self, client: &Client, at: usize) -> String {
-        format!("{}-{}", client.secrets, self.resets[at] + 1)
+    /// A client's secret, which counts the resets.
+    fn secret(&self, client: &str, at: usize) -> String {
+        format!(
+            "{}-{}",
+            client.replace("CLIENT", "SECRET"),
+            self.resets[at] + 1
+        )
     }
 
     /// The client whose token a call carries.
-    ///
-    /// # Errors
-    /// The error response, if there is no valid token.
     pub fn bearer(&self, headers: &HeaderMap, now: WallTime) -> Answer<usize> {
         let token = reply::authorization(headers)
             .and_then(|value| value.split_once(' '))
@@ -156,7 +132,7 @@ impl Access {
 
     /// Gives a client a new secret, as the developer section does; the old one is invalid at once. Granted tokens stay
     /// valid until they expire.
-    pub fn reset(&mut self, client: &Client, at: usize) -> String {
+    pub fn reset(&mut self, client: &str, at: usize) -> String {
         self.resets[at] += 1;
         self.secret(client, at)
     }
@@ -206,7 +182,6 @@ impl Window {
         }
     }
 
-    /// Enters one call, `wait` from now.
     pub fn enter(&mut self, now: WallTime, wait: Duration) {
         self.entered.push_back(now.plus(wait));
     }

@@ -1,19 +1,14 @@
 //! The events that an operator can trigger at Kinguin.
 
-use std::sync::LazyLock;
-
 use serde_json::{Value, json};
 
 use crate::domain::inert;
-use crate::domain::simulate::Event;
 use crate::sandbox::triggers::{self, Trigger};
 
 use super::webhooks::{Notice, surprise};
 use super::{Kinguin, offers, query, sales};
 
 type Scene<'a> = triggers::Scene<'a, Kinguin>;
-
-pub static EVENTS: LazyLock<Vec<Event>> = LazyLock::new(|| triggers::listed(TRIGGERS));
 
 pub const TRIGGERS: &[Trigger<Kinguin>] = &[
     Trigger::new(
@@ -64,7 +59,6 @@ pub const TRIGGERS: &[Trigger<Kinguin>] = &[
                 "senderName": "Sandbox Buyer",
                 "message": scene.subject,
                 "createdAt": query::date(scene.now),
-                "sandboxExtra": true,
             });
             Ok(notify(scene, "chatmessage", "", body))
         },
@@ -89,11 +83,11 @@ fn place<T>(all: &[T], id: &str, is: impl Fn(&T) -> bool, what: &str) -> Result<
 fn reset_secret(scene: &mut Scene<'_>) -> Result<String, String> {
     let id = scene.subject;
     let clients = scene.state.clients();
-    let at = place(clients, id, |client| client.id == id, "client")?;
-    let secret = scene.state.access.reset(&clients[at], at);
+    let at = place(clients, id, |client| *client == id, "client")?;
+    let (client, access) = (clients[at], &mut scene.state.access);
+    let secret = access.reset(client, at);
     Ok(format!(
-        "the secret of {} is now {secret}; the old one is invalid",
-        clients[at].id
+        "the secret of {client} is now {secret}; the old one is invalid"
     ))
 }
 
@@ -172,7 +166,7 @@ fn order(scene: &mut Scene<'_>) -> Result<String, String> {
     let product = &products[place(products, id, |product| product.id == id, "product")?];
     let order = "SBX-900001";
     let body = json!({
-        "orderId": order, "productId": product.id, "qtyOrdered": "20", "sandboxExtra": true,
+        "orderId": order, "productId": product.id, "qtyOrdered": "20",
     });
     Ok(notify(scene, "orderprocessing", order, body))
 }

@@ -42,7 +42,7 @@ pub struct WholesaleShown {
     clippy::struct_excessive_bools,
     reason = "they are the provider's own, and any of them goes with any other"
 )]
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Offer {
     pub id: String,
     /// The product's index in the simulator's list.
@@ -74,19 +74,9 @@ impl Offer {
             product,
             named: true,
             active: true,
-            block: None,
-            iwtr: 0,
-            declared: 0,
-            declared_text: None,
-            sold: [0; 4],
-            wholesale: None,
-            bid: 0,
-            renewal: false,
-            special_price: false,
-            favorite: false,
-            delivery: None,
             updated: created,
             created,
+            ..Self::default()
         }
     }
 }
@@ -101,7 +91,7 @@ pub struct Wholesale {
 }
 
 /// One key. Its text is a secret: it is not saved, and after a restart it is derived from the id.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, Default, Serialize, Deserialize)]
 pub struct Key {
     pub id: String,
     pub offer: String,
@@ -144,8 +134,9 @@ impl NewKey {
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum KeyStatus {
+    #[default]
     Available,
     Disabled,
     Dispatched,
@@ -164,7 +155,7 @@ impl KeyStatus {
 }
 
 /// One key sold or being sold.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Reservation {
     pub id: String,
     pub order: String,
@@ -227,10 +218,14 @@ impl Counts {
 }
 
 impl Inventory {
+    /// This number among those of both sellers.
+    fn numbered(&self, number: u32) -> u64 {
+        u64::from(self.seller == 98_331) << 56 | u64::from(number)
+    }
+
     pub fn next_offer_id(&mut self) -> String {
         self.offers_made += 1;
-        let seller_bit = u64::from(self.seller == 98_331) << 56;
-        format!("65a0c0de{:016x}", seller_bit | u64::from(self.offers_made))
+        format!("65a0c0de{:016x}", self.numbered(self.offers_made))
     }
 
     /// Adds an offer of a product without a price; returns its index.
@@ -248,14 +243,11 @@ impl Inventory {
             content: new.content.unwrap_or_else(|| derived(&id)),
             id,
             offer: new.offer,
-            status: KeyStatus::Available,
             mime: new.mime.unwrap_or_else(|| "text/plain".into()),
             request: new.request,
             external: new.external,
-            reservation: None,
-            card: None,
             created: now,
-            dispatched: None,
+            ..Key::default()
         });
         self.keys.len() - 1
     }
@@ -263,28 +255,33 @@ impl Inventory {
     /// Adds a sale in the state BUYING; returns its index.
     pub fn add_sale(&mut self, offer: &str, now: WallTime, products: &[Product]) -> usize {
         self.sales_made += 1;
-        let seller_bit = u64::from(self.seller == 98_331) << 56;
-        let number = u64::from(self.sales_made);
         let of = self.offer(offer);
         let (product, iwtr) = of.map_or((0, 0), |offer| (offer.product, offer.iwtr));
         self.reservations.push(Reservation {
-            id: format!("65b00000{:016x}", seller_bit | number),
-            order: format!("SBX-{}", 100_000 + number),
+            id: format!("65b00000{:016x}", self.numbered(self.sales_made)),
+            order: format!("SBX-{}", 100_000 + self.sales_made),
             offer: offer.to_owned(),
             product,
             price: price(&products[product], iwtr),
             iwtr,
             status: "BUYING".into(),
-            key: None,
-            archived: false,
             created: now,
             updated: now,
+            ..Reservation::default()
         });
         self.reservations.len() - 1
     }
 
     pub fn offer(&self, id: &str) -> Option<&Offer> {
         self.offers.iter().find(|offer| offer.id == id)
+    }
+
+    pub fn sale(&self, id: &str) -> Option<&Reservation> {
+        self.reservations.iter().find(|sale| sale.id == id)
+    }
+
+    pub fn sale_mut(&mut self, id: &str) -> Option<&mut Reservation> {
+        self.reservations.iter_mut().find(|sale| sale.id == id)
     }
 
     pub fn dispatch(&mut self, key: usize, sale: &str, now: WallTime) {
@@ -302,6 +299,11 @@ impl Inventory {
                 *sold += 1;
             }
         }
+    }
+
+    /// An offer's keys for sale and promised.
+    pub fn counts_of(&self, offer: &str) -> Counts {
+        self.counts().get(offer).copied().unwrap_or_default()
     }
 
     /// Keys for sale and promised, by offer.

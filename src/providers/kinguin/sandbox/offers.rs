@@ -6,14 +6,13 @@ use serde_json::{Value, json};
 
 use crate::domain::amount::Cents;
 use crate::http_server::respond;
-use crate::sandbox::reply::ok;
 use crate::sandbox::route::Answer;
 
 use super::inventory::{Counts, Inventory, Offer, Wholesale, price};
 use super::products::Product;
 use super::query::{self, Page, Query, date};
 use super::rules::ListShape;
-use super::{Call, bad, error, not_found};
+use super::{Call, bad, error, not_found, ok};
 
 /// The most keys a seller may promise without having them.
 pub const DECLARED_MAX: i64 = 20;
@@ -64,7 +63,6 @@ pub fn view(offer: &Offer, inventory: &Inventory, counts: Counts, products: &[Pr
         "minQuantity": product.in_game.then_some(100),
         "updatedAt": date(offer.updated),
         "createdAt": date(offer.created),
-        "sandboxExtra": "an undocumented field",
     })
 }
 
@@ -102,8 +100,7 @@ fn status(offer: &Offer) -> &'static str {
 /// One offer as this API writes it, with current stock counts.
 pub fn one(inventory: &Inventory, at: usize, products: &[Product]) -> Value {
     let offer = &inventory.offers[at];
-    let counts = inventory.counts().get(offer.id.as_str()).copied();
-    view(offer, inventory, counts.unwrap_or_default(), products)
+    view(offer, inventory, inventory.counts_of(&offer.id), products)
 }
 
 impl Call<'_> {
@@ -171,20 +168,16 @@ pub fn list(call: &mut Call<'_>) -> Answer {
         let block = offer.block.as_deref();
         block.is_some_and(|block| block.starts_with("MANUAL_VERIFICATION"))
     };
-    body.insert(
-        "summary".into(),
-        json!({
-            "totalActive": count(&|offer| offer.active),
-            "totalActiveWithoutStock": count(&|offer| offer.active && counted(offer).buyable(offer) == 0),
-            "totalInactive": count(&|offer| !offer.active),
-            "totalBlock": count(&|offer| offer.block.is_some() && !manual(offer)),
-            "totalManualVerification": count(&manual),
-            "totalPrePurchaseStock": count(&|offer| products[offer.product].pre_order && offer.declared > 0),
-            "totalSpaActive": count(&|offer| offer.special_price),
-            "totalFavorite": count(&|offer| offer.favorite),
-        }),
-    );
-    body.insert("sandboxExtra".into(), 1.into());
+    body["summary"] = json!({
+        "totalActive": count(&|offer| offer.active),
+        "totalActiveWithoutStock": count(&|offer| offer.active && counted(offer).buyable(offer) == 0),
+        "totalInactive": count(&|offer| !offer.active),
+        "totalBlock": count(&|offer| offer.block.is_some() && !manual(offer)),
+        "totalManualVerification": count(&manual),
+        "totalPrePurchaseStock": count(&|offer| products[offer.product].pre_order && offer.declared > 0),
+        "totalSpaActive": count(&|offer| offer.special_price),
+        "totalFavorite": count(&|offer| offer.favorite),
+    });
     ok(body)
 }
 
@@ -255,22 +248,18 @@ fn change(fields: &Value, offer: &mut Offer, call: &Call<'_>) -> Answer<()> {
         }
     }
     if let Some(declared) = get("declaredStock") {
-        match declared.as_i64() {
-            None | Some(..0) => {
-                wrong.push("declaredStock: must be greater than or equal to 0".into());
-            }
-            Some(declared) if declared > DECLARED_MAX => {
+        match natural("declaredStock", declared) {
+            Err(why) => wrong.push(why),
+            Ok(declared) if declared > DECLARED_MAX => {
                 wrong.push("Max declared stock has been exceeded".into());
             }
-            Some(declared) => offer.declared = declared,
+            Ok(declared) => offer.declared = declared,
         }
     }
     if let Some(text) = get("declaredTextStock") {
-        match text.as_i64() {
-            None | Some(..0) => {
-                wrong.push("declaredTextStock: must be greater than or equal to 0".into());
-            }
-            Some(text) => offer.declared_text = Some(text),
+        match natural("declaredTextStock", text) {
+            Err(why) => wrong.push(why),
+            Ok(text) => offer.declared_text = Some(text),
         }
     }
     let declared_text = offer.declared_text.unwrap_or_default();
@@ -297,6 +286,11 @@ fn change(fields: &Value, offer: &mut Offer, call: &Call<'_>) -> Answer<()> {
         // All validation errors at once.
         Err(bad(&wrong.join("; ")))
     }
+}
+
+fn natural(name: &str, value: &Value) -> Result<i64, String> {
+    let number = value.as_i64().filter(|number| *number >= 0);
+    number.ok_or_else(|| format!("{name}: must be greater than or equal to 0"))
 }
 
 /// Reads the requested discounts.
@@ -360,7 +354,6 @@ fn places(call: &Call<'_>, ids: &Value, foreign: StatusCode) -> Answer<Vec<usize
     ids.into_iter().map(place).collect()
 }
 
-/// Changes offers and shows them.
 fn each(call: &mut Call<'_>, places: &[usize], change: impl Fn(&mut Offer)) -> Answer {
     let now = call.now;
     let inventory = call.inventory_mut();
@@ -400,7 +393,6 @@ pub fn position(call: &mut Call<'_>) -> Answer {
         "buyButtonBidEnabled": true,
         "tier": { "from": 0, "entryFee": 5, "step": 5, "minBid": 5 },
         "nextValidBid": (bid / 5 + 1) * 5,
-        "sandboxExtra": true,
     }))
 }
 
@@ -427,7 +419,6 @@ pub fn calculate(call: &mut Call<'_>) -> Answer {
         "price": price,
         "fixedAmount": rule.fixed,
         "percentValue": rule.percent,
-        "sandboxExtra": 0,
     }))
 }
 
@@ -437,8 +428,8 @@ pub fn block_reasons(call: &mut Call<'_>) -> Answer {
     for block in offers.filter_map(|offer| offer.block.as_deref()) {
         *counts.entry(block).or_default() += 1;
     }
-    let all = counts.into_iter().map(
-        |(reason, count)| json!({ "blockReason": reason, "count": count, "sandboxExtra": true }),
-    );
+    let all = counts
+        .into_iter()
+        .map(|(reason, count)| json!({ "blockReason": reason, "count": count }));
     ok(all.collect::<Vec<_>>())
 }

@@ -1,7 +1,7 @@
 //! Query parameters, pages, and times as this API writes them.
 
 use jiff::Timestamp;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::domain::WallTime;
 use crate::http_server::Request;
@@ -9,7 +9,7 @@ use crate::sandbox::fields::Fields;
 use crate::sandbox::reply;
 use crate::sandbox::route::Answer;
 
-use super::bad;
+use super::{bad, extra};
 
 /// The largest page; larger requests get this size.
 const SIZE_MAX: usize = 100;
@@ -49,17 +49,11 @@ impl Query {
     }
 
     /// A whole number.
-    ///
-    /// # Errors
-    /// The error response, if the value is invalid.
     pub fn number(&self, name: &str) -> Answer<Option<i64>> {
         self.read(name, "number", |text| text.parse().ok())
     }
 
     /// The filter of two instants: `createdAtFrom` and `createdAtTo`.
-    ///
-    /// # Errors
-    /// The error response, if a value is invalid.
     pub fn range(&self, name: &str) -> Answer<Range> {
         Ok(Range {
             from: self.read(&format!("{name}From"), "date", instant)?,
@@ -104,9 +98,6 @@ pub struct Page {
 
 impl Page {
     /// The requested page and its rows of `all`. Pages count from 0.
-    ///
-    /// # Errors
-    /// The error response, if the page or its size is invalid.
     pub fn of<T>(request: &Request, all: Vec<T>) -> Answer<(Self, Vec<T>)> {
         let query = Query::of(request);
         let number = query.number("page")?.unwrap_or(0);
@@ -147,26 +138,23 @@ impl Page {
 
     /// In HAL, as public clients see the live API answer: no `_embedded` where nothing is on the page, no `next` on the
     /// last one.
-    pub fn hal(&self, name: &str, rows: Vec<Value>) -> Map<String, Value> {
-        let mut body = Map::new();
-        if !rows.is_empty() {
-            body.insert("_embedded".into(), json!({ name: Value::from(rows) }));
-        }
-        let mut links = json!({ "self": { "href": self.href } });
+    pub fn hal(&self, name: &str, rows: Vec<Value>) -> Value {
+        let mut body = json!({
+            "_links": { "self": { "href": self.href } },
+            "page": self.counts("number"),
+        });
         if let Some(next) = &self.next {
-            links["next"] = json!({ "href": next });
+            body["_links"]["next"] = json!({ "href": next });
         }
-        body.insert("_links".into(), links);
-        body.insert("page".into(), self.counts("number"));
+        if !rows.is_empty() {
+            body["_embedded"] = json!({ name: extra(rows.into()) });
+        }
         body
     }
 
     /// The shape that the API description has for offers and keys.
-    pub fn listed(&self, rows: Vec<Value>) -> Map<String, Value> {
-        let mut body = Map::new();
-        body.insert("content".into(), rows.into());
-        body.insert("metadata".into(), self.counts("page"));
-        body
+    pub fn listed(&self, rows: Vec<Value>) -> Value {
+        json!({ "content": extra(rows.into()), "metadata": self.counts("page") })
     }
 
     fn counts(&self, number: &str) -> Value {
@@ -181,7 +169,7 @@ impl Page {
     /// The shape that the API description has for all other lists.
     pub fn spring(&self, rows: Vec<Value>) -> Value {
         json!({
-            "content": Value::from(rows),
+            "content": extra(rows.into()),
             "pageable": { "pageNumber": self.number, "pageSize": self.size, "paged": true, "unpaged": false },
             "totalPages": self.pages(),
             "totalElements": self.total,

@@ -6,13 +6,12 @@ use serde_json::json;
 use crate::domain::WallTime;
 use crate::http_server::Response;
 use crate::sandbox::Late;
-use crate::sandbox::reply::ok;
 use crate::sandbox::route::{Answer, NoRoute, Route, delete, get, patch, post, put};
 
 use super::access::OverLimit;
 use super::query::date;
 use super::{
-    Call, Kinguin, access, error, market, not_found, offers, only, sales, stock, webhooks,
+    Call, Kinguin, access, error, market, not_found, offers, ok, only, sales, stock, webhooks,
 };
 
 /// The prefix of most calls; the tables leave it out.
@@ -144,16 +143,13 @@ fn create_merchant(_: &mut Call<'_>) -> Answer {
 }
 
 fn merchant_type(_: &mut Call<'_>) -> Answer {
-    ok(json!({ "type": "MERCHANT", "status": "ACTIVE", "sandboxExtra": true }))
+    ok(json!({ "type": "MERCHANT", "status": "ACTIVE" }))
 }
 
 fn merchant(call: &mut Call<'_>) -> Answer {
     let inventory = call.inventory();
-    let mut sold = inventory.reservations.iter();
-    let sold = sold
-        .by_ref()
-        .filter(|sale| sale.status == "DELIVERED")
-        .count();
+    let sold = inventory.reservations.iter();
+    let sold = sold.filter(|sale| sale.status == "DELIVERED").count();
     let began = call.simulator.start();
     ok(json!({
         "id": inventory.seller,
@@ -173,6 +169,5 @@ fn merchant(call: &mut Call<'_>) -> Answer {
         },
         "createdAt": date(WallTime(began.0 - 900 * 24 * 60 * 60 * 1000)),
         "updatedAt": date(began),
-        "sandboxExtra": "an undocumented field",
     }))
 }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::sandbox::settings::{Control, Field, OFF_ON, choices};
 
+use super::Kinguin;
 use super::access::OverLimit;
 
 choices! {
@@ -63,53 +64,53 @@ impl Default for Rules {
 /// The limits that can be set.
 const LIMITS: std::ops::RangeInclusive<usize> = 3..=100_000;
 
-pub const CONTROLS: &[Control<Rules>] = &[
+pub const CONTROLS: &[Control<Kinguin>] = &[
     Control::new(
         "token-life",
         &["5s", "20s", "300s", "3600s"],
-        Field::Life(|rules| &mut rules.token_life),
+        Field::Life(|kinguin| &mut kinguin.rules.token_life),
         "lifetime of new access tokens",
     ),
     Control::new(
         "limit-writes",
         &["3", "50", "2000"],
-        Field::Number(|rules| &mut rules.limits[0], LIMITS),
+        Field::Number(|kinguin| &mut kinguin.rules.limits[0], LIMITS),
         "write calls per minute and client",
     ),
     Control::new(
         "limit-reads",
         &["3", "50", "4000"],
-        Field::Number(|rules| &mut rules.limits[1], LIMITS),
+        Field::Number(|kinguin| &mut kinguin.rules.limits[1], LIMITS),
         "read calls per minute and client",
     ),
     Control::new(
         "over-limit",
         OverLimit::WORDS,
-        Field::Choice(|rules| &mut rules.over_limit),
+        Field::Choice(|kinguin| &mut kinguin.rules.over_limit),
         "over the rate limit: reject a call with 429, with or without Retry-After, or delay it",
     ),
     Control::new(
         "list-shape",
         ListShape::WORDS,
-        Field::Choice(|rules| &mut rules.shape),
+        Field::Choice(|kinguin| &mut kinguin.rules.shape),
         "format of offer lists: HAL with _embedded, as live clients see them, or as documented",
     ),
     Control::new(
         "webhook-fault",
         WebhookFault::WORDS,
-        Field::Choice(|rules| &mut rules.webhook_fault),
+        Field::Choice(|kinguin| &mut kinguin.rules.webhook_fault),
         "send webhooks with a wrong or missing secret header, twice, or of an unknown kind",
     ),
     Control::new(
         "missing-rule",
         OFF_ON,
-        Field::Switch(|rules| &mut rules.missing_rule),
+        Field::Switch(|kinguin| &mut kinguin.rules.missing_rule),
         "leave one product without a commission rule: its offer has commissionRule null",
     ),
     Control::new(
         "plain-500",
         OFF_ON,
-        Field::Switch(|rules| &mut rules.plain_500),
+        Field::Switch(|kinguin| &mut kinguin.rules.plain_500),
         "respond to every call with 500 in plain text, not in the gateway's JSON",
     ),
 ];

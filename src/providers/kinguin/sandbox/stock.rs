@@ -6,13 +6,12 @@ use hyper::http::{StatusCode, header};
 use serde_json::{Value, json};
 
 use crate::http_server::Request;
-use crate::sandbox::reply::ok;
 use crate::sandbox::route::Answer;
 
 use super::inventory::{Inventory, Key, KeyStatus, NewKey, Upload};
 use super::products::Product;
 use super::query::{Page, Query, date};
-use super::{Call, bad, error, not_found};
+use super::{Call, bad, error, not_found, ok};
 
 const KEY_MAX: usize = 200 * 1024;
 const FILE_KEYS_MAX: usize = 10_000;
@@ -40,7 +39,6 @@ fn view(key: &Key, inventory: &Inventory, products: &[Product]) -> Value {
         "externalVendor": null,
         "externalPrice": null,
         "hidden": false,
-        "sandboxExtra": "an undocumented field",
     })
 }
 
@@ -68,9 +66,7 @@ pub fn list(call: &mut Call<'_>) -> Answer {
     let all: Vec<&Key> = inventory.keys.iter().filter(wanted).collect();
     let (page, rows) = Page::of(call.request, all)?;
     let rows = rows.into_iter().map(|key| view(key, inventory, products));
-    let mut body = page.listed(rows.collect());
-    body.insert("sandboxExtra".into(), 1.into());
-    ok(body)
+    ok(page.listed(rows.collect()))
 }
 
 /// The index of the key in the path.
@@ -268,7 +264,6 @@ fn upload_view(upload: &Upload) -> Value {
         "id": upload.id,
         "status": upload.status,
         "details": upload.details,
-        "sandboxExtra": true,
     })
 }
 
@@ -315,7 +310,6 @@ pub fn restock(call: &mut Call<'_>) -> Answer {
             "restockedKeys": 0,
             "remainingToRestock": keys,
             "cancelledKeys": 0,
-            "sandboxExtra": true,
         }));
     }
     inventory.restocked.push(order.to_owned());
@@ -334,10 +328,9 @@ pub fn take_back(call: &mut Call<'_>) -> Answer {
     let key = key.ok_or_else(|| not_found("Card not found"))?;
     key.status = KeyStatus::Returned;
     let id = key.reservation.clone().unwrap_or_default();
-    let mut sales = inventory.reservations.iter_mut();
-    if let Some(sale) = sales.find(|sale| sale.id == id) {
+    if let Some(sale) = inventory.sale_mut(&id) {
         sale.enter("RETURNED", now);
         call.state.announce(call.caller, &id, now);
     }
-    ok(json!({ "sandboxExtra": true }))
+    ok(json!({}))
 }

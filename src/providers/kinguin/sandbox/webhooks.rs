@@ -10,14 +10,14 @@ use crate::domain::{WallTime, inert};
 use crate::http_server::is_local_url;
 use crate::sandbox::Sample;
 use crate::sandbox::outbox::{Outbox, Webhook};
-use crate::sandbox::reply::ok;
 use crate::sandbox::route::Answer;
 
 use super::inventory::STATES;
 use super::offers::{self, money};
+use super::products::TEST_PRODUCT;
 use super::query::{Page, date};
 use super::rules::WebhookFault;
-use super::{Call, Kinguin, WEBHOOK_HEADER, WEBHOOK_SECRET, bad, not_found};
+use super::{Call, Kinguin, WEBHOOK_HEADER, WEBHOOK_SECRET, bad, extra, not_found, ok};
 
 /// A webhook that was not answered 200 is repeated at once, and a second time after five minutes
 /// (`docs/providers/kinguin.md#webhooks`).
@@ -108,33 +108,28 @@ pub fn sample(sample: &Sample<'_>) -> Result<Webhook, String> {
     let (subject, at) = (sample.subject, date(sample.at));
     let body = match sample.event {
         "offerblocked" => json!({
-            "id": subject, "productId": "5c9b71292539a4e8f1809707", "status": "ACTIVE", "block": "BLOCKED",
-            "updatedAt": at, "sandboxExtra": true,
+            "id": subject, "productId": TEST_PRODUCT, "status": "ACTIVE", "block": "BLOCKED",
+            "updatedAt": at,
         }),
         "chatmessage" => json!({
-            "senderName": "Sandbox Buyer", "message": subject, "createdAt": at, "sandboxExtra": true,
+            "senderName": "Sandbox Buyer", "message": subject, "createdAt": at,
         }),
         "orderprocessing" => json!({
-            "orderId": subject, "productId": "5c9b71292539a4e8f1809707", "qtyOrdered": "20", "sandboxExtra": true,
+            "orderId": subject, "productId": TEST_PRODUCT, "qtyOrdered": "20",
         }),
         event => {
             let event = if event.is_empty() { "BOUGHT" } else { event };
             let mut states = STATES.iter().map(|(state, _)| *state);
             let state = states.find(|state| *state == event).ok_or_else(|| {
-                let known: Vec<_> = STATES.iter().map(|(state, _)| *state).collect();
-                let event = inert::quoted(event, 40);
-                let others = OTHERS.join(", ");
-                format!(
-                    "Kinguin has no webhook {event}; its webhooks are {}, {others}",
-                    known.join(", ")
-                )
+                let known = STATES.map(|(state, _)| state).join(", ");
+                let (event, others) = (inert::quoted(event, 40), OTHERS.join(", "));
+                format!("Kinguin has no webhook {event}; its webhooks are {known}, {others}")
             })?;
             json!({
                 "name": "Sandbox Game", "price": money(1_660), "priceIWTR": money(1_500), "commissionRule": null,
-                "productId": "5c9b71292539a4e8f1809707", "offerId": "65a0c0de0000000000000001", "status": state,
+                "productId": TEST_PRODUCT, "offerId": "65a0c0de0000000000000001", "status": state,
                 "reservationId": subject, "availableStock": 1, "buyableStock": 1, "declaredStock": 0,
                 "reservedStock": 1, "requestedKeyType": "TEXT", "updatedAt": at, "popularityBid": money(0),
-                "sandboxExtra": true,
             })
         }
     };
@@ -142,7 +137,7 @@ pub fn sample(sample: &Sample<'_>) -> Result<Webhook, String> {
     if !is_header_name(name) {
         return Err(format!("{} is not a header name", inert::quoted(name, 40)));
     }
-    let mut webhook = Webhook::notice(None, body.to_string(), sample.at);
+    let mut webhook = Webhook::notice(None, extra(body).to_string(), sample.at);
     let proof = sample.secret.map(|secret| secret.expose().to_owned());
     webhook
         .headers
@@ -198,7 +193,6 @@ pub fn subscription(call: &mut Call<'_>) -> Answer {
         "endpoints": held.endpoints,
         "headers": headers.collect::<Vec<_>>(),
         "blockedEndpoints": held.blocked,
-        "sandboxExtra": true,
     }))
 }
 
@@ -221,7 +215,6 @@ pub fn requests(call: &mut Call<'_>) -> Answer {
                     State::GivenUp => "FAILED",
                 },
             },
-            "sandboxExtra": true,
         })
     });
     ok(page.spring(rows.collect()))
@@ -231,17 +224,14 @@ impl Kinguin {
     /// Posts a reservation's current state.
     pub fn announce(&mut self, seller: usize, id: &str, now: WallTime) {
         let own = &self.inventories[seller];
-        let mut sales = own.reservations.iter();
-        let Some(sale) = sales.find(|sale| sale.id == id) else {
+        let Some(sale) = own.sale(id) else {
             return;
         };
         let Some((_, event)) = STATES.iter().find(|(state, _)| *state == sale.status) else {
             return;
         };
-        let product = &self.products[sale.product];
-        let offer = own.offer(&sale.offer);
-        let counts = own.counts().get(sale.offer.as_str()).copied();
-        let counts = counts.unwrap_or_default();
+        let (product, offer) = (&self.products[sale.product], own.offer(&sale.offer));
+        let counts = own.counts_of(&sale.offer);
         let mut body = json!({
             "name": product.name,
             "price": money(sale.price),
@@ -258,7 +248,6 @@ impl Kinguin {
             "requestedKeyType": "TEXT",
             "updatedAt": date(sale.updated),
             "popularityBid": money(0),
-            "sandboxExtra": true,
         });
         if sale.status == "DELIVERED" {
             let mut keys = own.keys.iter();
@@ -289,12 +278,13 @@ impl Kinguin {
             None if webhooks.set_up && notice.seller == 0 => None,
             None => return false,
         };
+        let body = extra(notice.body.clone()).to_string();
         let further = match self.rules.webhook_fault {
-            WebhookFault::Duplicate => Some(notice.body.to_string()),
+            WebhookFault::Duplicate => Some(body.clone()),
             WebhookFault::Unknown => Some(surprise(now).to_string()),
             WebhookFault::None | WebhookFault::WrongHeader | WebhookFault::NoHeader => None,
         };
-        for body in std::iter::once(notice.body.to_string()).chain(further) {
+        for body in std::iter::once(body).chain(further) {
             webhooks.sent += 1;
             // The registered headers are added when it is sent, so that secrets stay in memory as briefly as possible.
             webhooks.outbox.push(Webhook {

@@ -1,18 +1,15 @@
 //! The simulator's controls at Kongregate: settings and events.
 
-use std::sync::LazyLock;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::Kongregate;
-use super::event::EventKind;
-use super::fixtures::{self, Player};
-use super::orders;
+use super::fixtures::{self, FIXTURES, Player};
+use super::orders::{self, EventKind};
 use super::webhooks::{self, Fault};
 use crate::domain::inert;
-use crate::domain::simulate::Event;
-use crate::sandbox::settings::{Control, Field, OFF_ON};
+use crate::sandbox::settings::{Control, Field, OFF_ON, unknown};
 use crate::sandbox::triggers::{self, Trigger};
 
 /// The longest accepted prefix.
@@ -52,53 +49,53 @@ impl Default for Rules {
     }
 }
 
-pub(super) const CONTROLS: &[Control<Rules>] = &[
+pub(super) const CONTROLS: &[Control<Kongregate>] = &[
     Control::new(
         "callback-fault",
         Fault::WORDS,
-        Field::Choice(|rules| &mut rules.fault),
+        Field::Choice(|kongregate| &mut kongregate.rules.fault),
         "send callbacks with a wrong key, a bad signature or encoding, or twice",
     ),
     Control::new(
         "inventory-events",
         &["plain", "signed", "both"],
-        Field::Word(|rules| &mut rules.inventory),
+        Field::Word(|kongregate| &mut kongregate.rules.inventory),
         "send inventory callbacks as plain fields, signed or both",
     ),
     Control::new(
         "patience",
         &["5000ms", "500ms", "30000ms"],
-        Field::Wait(|rules| &mut rules.answer_timeout),
+        Field::Wait(|kongregate| &mut kongregate.rules.answer_timeout),
         "time that Kongregate waits for the response to a callback",
     ),
     Control::new(
         "downtime",
         OFF_ON,
-        Field::Switch(|rules| &mut rules.down),
+        Field::Switch(|kongregate| &mut kongregate.rules.down),
         "respond to every call with 503 and an HTML page",
     ),
     Control::new(
         "blank-answers",
         OFF_ON,
-        Field::Switch(|rules| &mut rules.blank),
+        Field::Switch(|kongregate| &mut kongregate.rules.blank),
         "respond to every call with 200 and an empty body",
     ),
     Control::new(
         "extra-fields",
         &["random", "always", "never"],
-        Field::Word(|rules| &mut rules.extras),
+        Field::Word(|kongregate| &mut kongregate.rules.extras),
         "add undocumented fields to responses",
     ),
     Control::new(
         "key-needed",
         &["always", "where-listed"],
-        Field::Word(|rules| &mut rules.key_needed),
+        Field::Word(|kongregate| &mut kongregate.rules.key_needed),
         "require the key in every call (guide), or only where the API description lists it",
     ),
     Control::new(
         "prefix",
         &["/api", "/"],
-        Field::Text(|rules| &mut rules.prefix, is_prefix),
+        Field::Text(|kongregate| &mut kongregate.rules.prefix, is_prefix),
         "path prefix of all calls; the built-in account uses /api",
     ),
 ];
@@ -120,11 +117,8 @@ pub(super) fn is_prefix(text: &str) -> Result<(), String> {
 
 type Scene<'a> = triggers::Scene<'a, Kongregate>;
 
-pub(super) static EVENTS: LazyLock<Vec<Event>> = LazyLock::new(|| triggers::listed(TRIGGERS));
-
 const PLAYER: &str = "a player's number or name";
 
-/// The events that an operator can trigger.
 pub(super) const TRIGGERS: &[Trigger<Kongregate>] = &[
     Trigger::new(
         "buy",
@@ -215,11 +209,7 @@ fn find_player<'a>(players: &'a mut [Player], text: &str) -> Result<&'a mut Play
     let Some(at) = players.iter().position(is) else {
         let known = players.iter();
         let known = known.map(|player| format!("{} ({})", player.id, player.username));
-        let (text, known) = (inert::quoted(text, 40), known.collect::<Vec<_>>());
-        return Err(format!(
-            "there is no player {text}; the players are {}",
-            known.join(", ")
-        ));
+        return Err(unknown("player", text, known));
     };
     Ok(&mut players[at])
 }
@@ -228,7 +218,8 @@ fn get_item(scene: &mut Scene<'_>, pays: bool) -> Result<String, String> {
     let named = scene.word(1).unwrap_or_default();
     let player = scene.player()?;
     let item = fixtures::item(named).ok_or_else(|| {
-        let known: Vec<_> = fixtures::ITEMS.iter().map(|item| item.identifier).collect();
+        let known = FIXTURES.items.iter().map(|item| item.identifier.as_str());
+        let known: Vec<_> = known.collect();
         let (named, known) = (inert::quoted(named, 40), known.join(", "));
         format!("the game does not sell {named}; it sells {known}")
     })?;

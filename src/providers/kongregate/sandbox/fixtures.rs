@@ -1,84 +1,59 @@
 //! Fixtures: the game's items, its players and what they own. Same seed, same data; all names are invented.
 
+use std::sync::LazyLock;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::sandbox::simulator::seeded_hash;
 
-/// An item that the game sells.
+/// What the simulation starts with.
+#[derive(Deserialize)]
+pub struct Fixtures {
+    pub items: Vec<Definition>,
+    players: Vec<PlayerTemplate>,
+    pub kongpanions: Vec<Kongpanion>,
+}
+
+/// An item that the game sells, as `items` lists it.
+#[derive(Serialize, Deserialize)]
 pub struct Definition {
     /// The definition's number; a player's item has its own.
     pub id: u64,
-    pub identifier: &'static str,
-    pub name: &'static str,
-    pub description: &'static str,
+    pub identifier: String,
+    pub name: String,
+    pub description: String,
     pub price: u64,
-    pub tags: &'static [&'static str],
+    pub tags: Vec<String>,
     /// The number of uses; `None` is unlimited.
+    #[serde(skip_serializing)]
     pub uses: Option<u64>,
 }
 
-/// Everything the game sells.
-pub static ITEMS: [Definition; 6] = [
-    Definition {
-        id: 301,
-        identifier: "lamp-oil",
-        name: "Lamp oil",
-        description: "Burns for one night.",
-        price: 10,
-        tags: &["boost"],
-        uses: Some(1),
-    },
-    Definition {
-        id: 302,
-        identifier: "tea-tin",
-        name: "Tin of tea",
-        description: "Ten cups. Each buys one more try.",
-        price: 40,
-        tags: &["potion", "boost"],
-        uses: Some(10),
-    },
-    Definition {
-        id: 303,
-        identifier: "sea-chart",
-        name: "Sea chart",
-        description: "Shows the harbour's far side, permanently.",
-        price: 75,
-        tags: &["map"],
-        uses: None,
-    },
-    Definition {
-        id: 304,
-        identifier: "brass-whistle",
-        name: "Brass whistle",
-        description: "Calls the ferry.",
-        price: 25,
-        tags: &[],
-        uses: Some(5),
-    },
-    Definition {
-        id: 305,
-        identifier: "paint-red",
-        name: "Red paint",
-        description: "For one boat. Permanent.",
-        price: 15,
-        tags: &["paint"],
-        uses: None,
-    },
-    Definition {
-        id: 306,
-        identifier: "ghost-net",
-        // Characters that break careless clients: an emoji, quotes, markup.
-        name: "Ghost net \u{1f3ae}",
-        description: "Catches \"nothing\" & <everything>.",
-        price: 0,
-        tags: &["map", "paint"],
-        uses: Some(3),
-    },
-];
+#[derive(Deserialize)]
+struct PlayerTemplate {
+    id: u64,
+    username: String,
+    private: bool,
+    friends: u64,
+    owns: Vec<String>,
+}
+
+#[derive(Deserialize)]
+pub struct Kongpanion {
+    pub id: u64,
+    pub name: String,
+    pub description: String,
+}
+
+pub static FIXTURES: LazyLock<Fixtures> = LazyLock::new(|| {
+    let fixtures = include_str!("../../../../assets/sandbox/kongregate.json");
+    serde_json::from_str(fixtures).expect("every test reads the file")
+});
 
 pub fn item(identifier: &str) -> Option<&'static Definition> {
-    ITEMS.iter().find(|item| item.identifier == identifier)
+    let mut items = FIXTURES.items.iter();
+    items.find(|item| item.identifier == identifier)
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -126,8 +101,8 @@ impl Instance {
         json!({
             "id": self.id,
             "identifier": self.item,
-            "name": item.map(|item| item.name),
-            "description": item.map(|item| item.description),
+            "name": item.map(|item| &item.name),
+            "description": item.map(|item| &item.description),
             "remaining_uses": self.uses,
             "data": self.data,
         })
@@ -168,38 +143,31 @@ pub fn other_user_name(id: u64) -> String {
 impl GameData {
     /// The data at the simulation's start.
     pub fn seeded(seed: u64) -> Self {
-        let rows: [(u64, &str, bool, u64); 5] = [
-            (1001, "PaperLantern", false, 3),
-            (1002, "TinCompass", false, 0),
-            (1003, "QuietOtter", true, 40),
-            (1004, "MapleGear", false, 1_203),
-            (1005, "CopperKite", false, 12),
-        ];
-        let players = rows.map(|(id, name, private, friends)| Player {
-            id,
-            username: name.into(),
-            kreds: 100 + seeded_hash(seed, "kreds", id) % 400,
-            passwords: 1,
-            private,
-            level: 1 + seeded_hash(seed, "level", id) % 60,
-            gender: (id % 2 == 0).then(|| "Female".into()),
-            age: (id % 3 != 0).then(|| 18 + seeded_hash(seed, "age", id) % 40),
-            friends,
+        let templates = &FIXTURES.players;
+        let players = templates.iter().map(|template| {
+            let id = template.id;
+            Player {
+                id,
+                username: template.username.clone(),
+                kreds: 100 + seeded_hash(seed, "kreds", id) % 400,
+                passwords: 1,
+                private: template.private,
+                level: 1 + seeded_hash(seed, "level", id) % 60,
+                gender: (id % 2 == 0).then(|| "Female".into()),
+                age: (id % 3 != 0).then(|| 18 + seeded_hash(seed, "age", id) % 40),
+                friends: template.friends,
+            }
         });
         let mut game_data = Self {
-            players: players.into(),
+            players: players.collect(),
             usage_records: 7_652,
             ..Self::default()
         };
-        for (owner, what) in [
-            (1001, 1),
-            (1001, 2),
-            (1001, 3),
-            (1002, 0),
-            (1004, 5),
-            (1004, 4),
-        ] {
-            let one = game_data.give(owner, &ITEMS[what]);
+        let owned = templates
+            .iter()
+            .flat_map(|one| one.owns.iter().map(|item| (one.id, item)));
+        for (owner, item) in owned {
+            let one = game_data.give(owner, self::item(item).expect("it is sold"));
             if let Some(uses) = &mut one.uses {
                 *uses = 1 + seeded_hash(seed, "uses", one.id) % *uses;
             }
@@ -254,7 +222,7 @@ impl GameData {
         self.instances.push(Instance {
             id,
             owner,
-            item: item.identifier.into(),
+            item: item.identifier.clone(),
             uses: item.uses,
             data: None,
         });

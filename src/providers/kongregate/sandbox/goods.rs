@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::event::EventKind;
-use super::fixtures::{ITEMS, Instance, Player};
+use super::fixtures::{FIXTURES, Instance, Player};
+use super::orders::EventKind;
 use super::{API_KEY, Call, CallResult, Failure, GAME_ID, GAME_TITLE, Params};
 use crate::sandbox::simulator::seeded_hash;
 
@@ -48,18 +48,11 @@ pub fn items(call: &mut Call<'_>) -> CallResult {
         .get("tags")
         .map(|tags| tags.split(',').map(str::trim));
     let tags: Vec<&str> = tags.into_iter().flatten().collect();
-    let wanted = ITEMS
-        .iter()
-        .filter(|item| tags.is_empty() || item.tags.iter().any(|tag| tags.contains(tag)));
+    let is_wanted = |tag: &String| tags.contains(&tag.as_str());
+    let items = FIXTURES.items.iter();
+    let wanted = items.filter(|item| tags.is_empty() || item.tags.iter().any(is_wanted));
     let rows = wanted.map(|item| {
-        let mut row = json!({
-            "id": item.id,
-            "identifier": item.identifier,
-            "name": item.name,
-            "description": item.description,
-            "price": item.price,
-            "tags": item.tags,
-        });
+        let mut row = json!(item);
         if call.has_extras(item.id) {
             row["game_id"] = GAME_ID.into();
             row["game_title"] = GAME_TITLE.into();

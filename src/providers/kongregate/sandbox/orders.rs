@@ -1,4 +1,4 @@
-//! Orders of a game's own items, from the price request to the end: the game's answers decide
+//! What callbacks report; and orders of a game's own items, from the price request to the end: the game's answers decide
 //! (`docs/providers/kongregate.md#orders`).
 
 use std::collections::VecDeque;
@@ -6,13 +6,39 @@ use std::collections::VecDeque;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::super::facts::{INVENTORY, ORDER_PLACED, ORDER_REQUEST};
 use super::Kongregate;
-use super::event::EventKind;
 use crate::domain::inert;
 use crate::http_server::DeliveryResult;
 use crate::sandbox::Simulator;
 
 const ORDERS_MAX: usize = 200;
+
+/// What a callback reports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum EventKind {
+    /// A player's inventory changed.
+    Inventory { player: u64 },
+    /// An undocumented event, in plain fields.
+    Unknown { player: u64 },
+    /// An undocumented event, signed.
+    UnknownSigned { player: u64 },
+    /// Asks for this order's items and price.
+    OrderRequest { order: u64 },
+    /// The player accepted the price.
+    OrderPlaced { order: u64 },
+}
+
+impl EventKind {
+    pub fn event(self) -> &'static str {
+        match self {
+            Self::Inventory { .. } => INVENTORY,
+            Self::Unknown { .. } | Self::UnknownSigned { .. } => "badge_awarded",
+            Self::OrderRequest { .. } => ORDER_REQUEST,
+            Self::OrderPlaced { .. } => ORDER_PLACED,
+        }
+    }
+}
 
 /// One order, from the price request to its end.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -51,7 +77,6 @@ impl Orders {
         serde_json::to_value(&self.all).expect("orders are JSON")
     }
 
-    /// Starts an order and returns its number.
     pub fn begin(&mut self, buyer: u64, recipient: u64, info: &str) -> u64 {
         self.begun += 1;
         let id = 12_344 + self.begun;
@@ -89,23 +114,19 @@ impl Kongregate {
         answered: Option<&DeliveryResult>,
         simulator: &Simulator,
     ) -> String {
-        let price = match body_of(answered).and_then(offer) {
-            Ok(price) => price,
-            Err(why) if self.is_open(order) => {
-                return self.set_state(order, format!("no price: {why}"));
-            }
-            Err(_) => return "already priced".into(),
-        };
         let Some(known) = self.webhooks.orders.known_mut(order) else {
             return String::new();
         };
         if known.price.is_some() {
             return "already priced".into();
         }
-        let buyer = known.buyer;
+        let price = match body_of(answered).and_then(offer) {
+            Ok(price) => price,
+            Err(why) => return self.set_state(order, format!("no price: {why}")),
+        };
         // Before the check of the buyer's Kreds, so that a repeated answer is recognised.
         known.price = Some(price);
-        let player = self.game_data.player(buyer);
+        let player = self.game_data.player(known.buyer);
         if player.is_none_or(|player| !player.is_uploader() && player.kreds < price) {
             return self.set_state(
                 order,
@@ -148,11 +169,6 @@ impl Kongregate {
             Ok(false) => self.set_state(order, "canceled; no charge".into()),
             Err(why) => self.set_state(order, format!("no charge: {why}")),
         }
-    }
-
-    fn is_open(&self, order: u64) -> bool {
-        let order = self.webhooks.orders.known(order);
-        order.is_some_and(|order| order.price.is_none())
     }
 
     fn set_state(&mut self, order: u64, state: String) -> String {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::fixtures::{GameData, OTHER_USERS};
+use super::fixtures::OTHER_USERS;
 use super::{Call, CallResult, Failure, users};
 use crate::domain::WallTime;
 use crate::sandbox::simulator::seeded_hash;
@@ -133,17 +133,7 @@ pub fn best(call: &mut Call<'_>) -> CallResult {
         "weekly" => (score.weekly.0 == week).then_some(score.weekly.1),
         _ => Some(score.lifetime),
     };
-    let all = call.state.scores.0.iter();
-    let all = all.filter(|score| score.statistic == statistic.id);
-    let list = List {
-        scope,
-        kind: statistic.kind,
-        page: params.page(page),
-        rows: all
-            .filter_map(|score| Some((score.user, value(score)?)))
-            .collect(),
-    };
-    Ok(list.shown(&call.state.game_data))
+    Ok(ranked(call, statistic, (scope, params.page(page)), value))
 }
 
 pub fn friends(call: &mut Call<'_>) -> CallResult {
@@ -152,16 +142,10 @@ pub fn friends(call: &mut Call<'_>) -> CallResult {
     let user = call.param("user").strip_suffix(".json");
     let user = call.user(user.and_then(|id| id.parse().ok()))?;
     let friends = users::friends(user, &call.state.game_data);
-    let all = call.state.scores.0.iter().filter(|score| {
-        score.statistic == statistic.id && (score.user == user || friends.contains(&score.user))
-    });
-    let list = List {
-        scope: "friends",
-        kind: statistic.kind,
-        page: 1,
-        rows: all.map(|score| (score.user, score.lifetime)).collect(),
+    let value = |score: &Score| {
+        (score.user == user || friends.contains(&score.user)).then_some(score.lifetime)
     };
-    Ok(list.shown(&call.state.game_data))
+    Ok(ranked(call, statistic, ("friends", 1), value))
 }
 
 fn of_path(call: &Call<'_>) -> CallResult<Statistic> {
@@ -172,44 +156,44 @@ fn of_path(call: &Call<'_>) -> CallResult<Statistic> {
     found.ok_or_else(|| Failure::not_found("Statistic"))
 }
 
-/// A list of users and their values.
-struct List<'a> {
-    scope: &'a str,
-    kind: Kind,
-    page: usize,
-    rows: Vec<(u64, u64)>,
-}
-
-impl List<'_> {
-    /// One page, the best first.
-    fn shown(mut self, game_data: &GameData) -> Value {
-        self.rows.sort_by_key(|(user, value)| {
-            let rank = if self.kind == Kind::Min {
-                *value
-            } else {
-                VALUE_MAX.saturating_sub(*value)
-            };
-            // Equal values by user, so that pages do not change between two calls.
-            (rank, *user)
-        });
-        let from = (self.page - 1).saturating_mul(PER_PAGE);
-        let rows = self.rows.iter().skip(from).take(PER_PAGE);
-        let rows = rows.map(|(user, value)| {
-            json!({
-                "username": game_data.name(*user),
-                "level": game_data.player(*user).map_or(1 + user % 30, |player| player.level),
-                "score": value,
-                "avatar_url": users::avatar(*user),
-            })
-        });
-        let rows: Vec<Value> = rows.collect();
+/// One page of the users that have a value of a statistic, the best first.
+fn ranked(
+    call: &Call<'_>,
+    statistic: Statistic,
+    (scope, page): (&str, usize),
+    value: impl Fn(&Score) -> Option<u64>,
+) -> Value {
+    let game_data = &call.state.game_data;
+    let all = call.state.scores.0.iter();
+    let all = all.filter(|score| score.statistic == statistic.id);
+    let mut all: Vec<_> = all
+        .filter_map(|score| Some((value(score)?, score.user)))
+        .collect();
+    all.sort_by_key(|(value, user)| {
+        let rank = if statistic.kind == Kind::Min {
+            *value
+        } else {
+            VALUE_MAX.saturating_sub(*value)
+        };
+        // Equal values by user, so that pages do not change between two calls.
+        (rank, *user)
+    });
+    let from = (page - 1).saturating_mul(PER_PAGE);
+    let rows = all.iter().skip(from).take(PER_PAGE);
+    let rows = rows.map(|(value, user)| {
         json!({
-            format!("{}_scores", self.scope): rows,
-            "page_count": self.rows.len().div_ceil(PER_PAGE),
-            "per_page": PER_PAGE,
-            "success": true,
+            "username": game_data.name(*user),
+            "level": game_data.player(*user).map_or(1 + user % 30, |player| player.level),
+            "score": value,
+            "avatar_url": users::avatar(*user),
         })
-    }
+    });
+    json!({
+        format!("{scope}_scores"): rows.collect::<Value>(),
+        "page_count": all.len().div_ceil(PER_PAGE),
+        "per_page": PER_PAGE,
+        "success": true,
+    })
 }
 
 /// POST `submit_statistics`: all or nothing if a value is invalid. Unknown names are ignored; Kongregate does not

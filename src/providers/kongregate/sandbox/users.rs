@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::fixtures::{GameData, OTHER_USERS};
+use super::fixtures::{FIXTURES, GameData, Kongpanion, OTHER_USERS};
 use super::{Call, CallResult, Failure, GAME_TITLE, Params};
 use crate::sandbox::simulator::seeded_hash;
 
@@ -117,22 +117,15 @@ fn one(id: u64, params: &Params, game_data: &GameData) -> Value {
     })
 }
 
-const KONGPANIONS: [(u64, &str, &str); 4] = [
-    (1, "Bilge", "A crab who counts."),
-    (2, "Lumen", "A moth that found the lamp."),
-    (3, "Sprocket", "A very small tugboat."),
-    (4, "Drizzle", "A cloud, mostly."),
-];
-
-fn kongpanion(at: usize) -> Value {
-    let (id, name, description) = KONGPANIONS[at];
+fn kongpanion(kongpanion: &Kongpanion) -> Value {
+    let id = kongpanion.id;
     let icon = |kind: &str, size: &str| {
         format!("https://images.example/kongpanions/{kind}_{id}{size}.png")
     };
     json!({
         "id": id,
-        "name": name,
-        "description": description,
+        "name": kongpanion.name,
+        "description": kongpanion.description,
         "normal_icon_url": icon("normal", ""),
         "normal_icon_url_medium": icon("normal", "_medium"),
         "normal_icon_url_small": icon("normal", "_small"),
@@ -145,7 +138,7 @@ fn kongpanion(at: usize) -> Value {
 
 pub fn kongpanions(call: &mut Call<'_>) -> CallResult {
     call.unlisted()?;
-    let all: Vec<Value> = (0..KONGPANIONS.len()).map(kongpanion).collect();
+    let all: Value = FIXTURES.kongpanions.iter().map(kongpanion).collect();
     Ok(json!({ "kongpanions": all }))
 }
 
@@ -156,12 +149,12 @@ pub fn owned_kongpanions(call: &mut Call<'_>) -> CallResult {
         Some(name) => call.user(call.state.game_data.id_of(name))?,
         None => call.user(params.number("user_id"))?,
     };
-    let owned = (0..KONGPANIONS.len())
-        .filter(|at| !seeded_hash(id, "kongpanion", *at as u64).is_multiple_of(3));
-    let rows = owned.map(|at| {
-        let mut row = kongpanion(at);
-        row["shiny"] = seeded_hash(id, "shiny", at as u64).is_multiple_of(4).into();
+    let all = FIXTURES.kongpanions.iter().zip(0..);
+    let owned = all.filter(|(_, at)| !seeded_hash(id, "kongpanion", *at).is_multiple_of(3));
+    let rows = owned.map(|(one, at)| {
+        let mut row = kongpanion(one);
+        row["shiny"] = seeded_hash(id, "shiny", at).is_multiple_of(4).into();
         row
     });
-    Ok(json!({ "kongpanions": rows.collect::<Vec<_>>() }))
+    Ok(json!({ "kongpanions": rows.collect::<Value>() }))
 }

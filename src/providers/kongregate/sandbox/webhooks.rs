@@ -9,13 +9,12 @@ use base64::engine::general_purpose::{URL_SAFE, URL_SAFE_NO_PAD};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::super::facts::{ALGORITHM, INVENTORY, ORDER_PLACED, ORDER_REQUEST, SIGNED_REQUEST};
-use super::event::EventKind;
-use super::orders::Orders;
+use super::orders::{EventKind, Orders};
 use super::{API_KEY, GAME_ID, Kongregate};
-use crate::domain::{WallTime, inert};
+use crate::domain::{Secret, WallTime, inert};
 use crate::http_server::DeliveryResult;
 use crate::sandbox::outbox::{Outbox, Webhook};
 use crate::sandbox::settings::choices;
@@ -120,44 +119,38 @@ impl Kongregate {
         } else {
             API_KEY
         };
-        let time = provider_time(webhook.next);
-        let mut fields: Vec<(&str, String)> = Vec::new();
-        let mut payload = Map::new();
-        payload.insert("algorithm".into(), ALGORITHM.into());
-        payload.insert("event".into(), what.event().into());
-        match what {
+        let (event, time) = (what.event(), provider_time(webhook.next));
+        let mut fields = Vec::new();
+        let payload = match what {
             EventKind::Inventory { player } | EventKind::Unknown { player } => {
                 let player = self.game_data.player(player)?;
-                fields.extend([
-                    ("event", what.event().to_owned()),
-                    ("api_key", key.to_owned()),
-                    ("time", time.clone()),
-                    ("user_id", player.id.to_string()),
-                    ("username", player.username.clone()),
-                    ("game_auth_token", player.token()),
-                ]);
-                payload.insert("user_id".into(), player.id.into());
-                payload.insert("username".into(), player.username.clone().into());
-                payload.insert("game_auth_token".into(), player.token().into());
-                payload.insert("time".into(), time.into());
+                let (id, token) = (player.id.to_string(), player.token());
+                fields = plain(event, Some(key), &time, [&id, &player.username, &token]);
+                json!({
+                    "algorithm": ALGORITHM,
+                    "event": event,
+                    "user_id": player.id,
+                    "username": player.username,
+                    "game_auth_token": token,
+                    "time": time,
+                })
             }
             EventKind::UnknownSigned { player } => {
-                payload.insert("user_id".into(), player.into());
-                payload.insert("time".into(), time.into());
+                json!({ "algorithm": ALGORITHM, "event": event, "user_id": player, "time": time })
             }
             EventKind::OrderRequest { order } | EventKind::OrderPlaced { order } => {
                 let order = self.webhooks.orders.known(order)?;
-                for (name, value) in [
-                    ("game_id", json!(GAME_ID)),
-                    ("buyer_id", json!(order.buyer)),
-                    ("recipient_id", json!(order.recipient)),
-                    ("order_id", json!(order.id)),
-                    ("order_info", json!(order.info)),
-                ] {
-                    payload.insert(name.into(), value);
-                }
+                json!({
+                    "algorithm": ALGORITHM,
+                    "event": event,
+                    "game_id": GAME_ID,
+                    "buyer_id": order.buyer,
+                    "recipient_id": order.recipient,
+                    "order_id": order.id,
+                    "order_info": order.info,
+                })
             }
-        }
+        };
         // A plain event with a bad signed request beside it must be rejected too, so faults of signatures apply to it.
         let signs = match self.rules.inventory.as_str() {
             "both" | "signed" => true,
@@ -205,16 +198,35 @@ impl Kongregate {
     }
 }
 
+/// The fields of a plain event about a player of this number, name and token.
+fn plain(
+    event: &str,
+    key: Option<&str>,
+    time: &str,
+    player: [&str; 3],
+) -> Vec<(&'static str, String)> {
+    let [id, name, token] = player.map(str::to_owned);
+    let mut fields = vec![("event", event.to_owned())];
+    fields.extend(key.map(|key| ("api_key", key.to_owned())));
+    fields.extend([
+        ("time", time.to_owned()),
+        ("user_id", id),
+        ("username", name),
+        ("game_auth_token", token),
+    ]);
+    fields
+}
+
 /// A signed request: the signature, a dot, and the payload that it covers. Altered by the fault.
-fn signed_request(mut payload: Map<String, Value>, key: &str, fault: Fault) -> String {
+fn signed_request(mut payload: Value, key: &str, fault: Fault) -> String {
     match fault {
-        Fault::AlgorithmNone => drop(payload.insert("algorithm".into(), "none".into())),
-        Fault::AlgorithmSha1 => drop(payload.insert("algorithm".into(), "HMAC-SHA1".into())),
+        Fault::AlgorithmNone => payload["algorithm"] = "none".into(),
+        Fault::AlgorithmSha1 => payload["algorithm"] = "HMAC-SHA1".into(),
         _ => {}
     }
     let payload = match fault {
         Fault::NotJson => "event=test".to_owned(),
-        _ => Value::Object(payload).to_string(),
+        _ => payload.to_string(),
     };
     let signed = URL_SAFE_NO_PAD.encode(&payload);
     let key = if fault == Fault::BadSignature {
@@ -244,26 +256,19 @@ pub fn sample(sample: &Sample<'_>) -> Result<Webhook, String> {
     } else {
         sample.event
     };
-    let mut fields: Vec<(&str, String)> = Vec::new();
-    match (event, secret) {
+    let fields = match (event, secret) {
         (ORDER_REQUEST | ORDER_PLACED, Some(secret)) => {
             let payload = json!({
                 "algorithm": ALGORITHM, "event": event, "game_id": GAME_ID, "buyer_id": 1,
                 "recipient_id": 1, "order_id": subject, "order_info": "tea-tin",
             });
-            let payload = payload.as_object().cloned().unwrap_or_default();
             let signed = signed_request(payload, secret.expose(), Fault::None);
-            fields.push((SIGNED_REQUEST, signed));
+            vec![(SIGNED_REQUEST, signed)]
         }
         (INVENTORY | ORDER_REQUEST | ORDER_PLACED, secret) => {
-            fields.push(("event", event.to_owned()));
-            fields.extend(secret.map(|secret| ("api_key", secret.expose().to_owned())));
-            fields.extend([
-                ("time", provider_time(sample.at)),
-                ("user_id", subject.to_owned()),
-                ("username", "Sandbox Player".to_owned()),
-                ("game_auth_token", "SANDBOX-TOKEN-OF-NOBODY".to_owned()),
-            ]);
+            let player = [subject, "Sandbox Player", "SANDBOX-TOKEN-OF-NOBODY"];
+            let time = provider_time(sample.at);
+            plain(event, secret.map(Secret::expose), &time, player)
         }
         (event, _) => {
             return Err(format!(
@@ -271,7 +276,7 @@ pub fn sample(sample: &Sample<'_>) -> Result<Webhook, String> {
                 inert::quoted(event, 40)
             ));
         }
-    }
+    };
     let form = serde_urlencoded::to_string(fields).map_err(|error| error.to_string())?;
     Ok(Webhook::form(form, sample.at))
 }

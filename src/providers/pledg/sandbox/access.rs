@@ -11,7 +11,6 @@ use serde_json::json;
 
 use super::{Call, jwt, refuse};
 use crate::sandbox::SimulatedProvider as _;
-use crate::sandbox::granted::Token;
 use crate::sandbox::reply::{self, with};
 use crate::sandbox::route::Answer;
 use crate::sandbox::simulator::seeded_hash;
@@ -167,7 +166,7 @@ pub(super) fn grant(call: &mut Call<'_>) -> Answer {
     if call.request.body() != "grant_type=client_credentials" {
         return Err(refused(StatusCode::BAD_REQUEST, "unsupported_grant_type"));
     }
-    let life = call.state.controls.token_life;
+    let life = call.state.rules.token_life;
     call.state.tokens_issued += 1;
     let expires = call.now.plus(life);
     // It looks like a JWT. Its last part is random: tokens are looked up, not verified.
@@ -185,12 +184,7 @@ pub(super) fn grant(call: &mut Call<'_>) -> Answer {
         "token_type": "Bearer",
         "expires_in": life.as_secs(),
     });
-    let token = Token {
-        owner: (),
-        value,
-        expires,
-    };
-    call.state.tokens.add(token, call.now);
+    call.state.tokens.add((), value, call.now..expires);
     let granted = reply::json(StatusCode::OK, &body);
     // RFC 6749, 5.1.
     Ok(with(granted, header::CACHE_CONTROL, "no-store"))

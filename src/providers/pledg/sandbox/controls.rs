@@ -1,12 +1,12 @@
 //! The simulator's controls at Pledg: settings, events, and scripted outcomes that fall due in simulated time.
 
-use std::sync::LazyLock;
 use std::time::Duration;
 
 use super::Pledg;
+use super::access::BACKENDS;
 use super::notice::{BACK_STATUSES, Fault, Style};
 use super::purchase::{self, ABANDONED, CREATED, PAID, Purchase};
-use crate::domain::simulate::{Event, PayerAct};
+use crate::domain::simulate::PayerAct;
 use crate::domain::{PaymentId, WallTime, inert};
 use crate::sandbox::outbox::Webhook;
 use crate::sandbox::settings::{Control, Field, OFF_ON};
@@ -20,13 +20,13 @@ const RETRY_WAITS: [Duration; 3] = [
 ];
 
 #[derive(Debug)]
-pub(super) struct Controls {
+pub(super) struct Rules {
     pub token_life: Duration,
     pub style: Style,
     pub retries: bool,
 }
 
-impl Default for Controls {
+impl Default for Rules {
     fn default() -> Self {
         Self {
             // As documented.
@@ -37,51 +37,48 @@ impl Default for Controls {
     }
 }
 
-impl Controls {
+impl Rules {
     /// The delays before each retry; empty where retries are off.
     pub fn waits(&self) -> &'static [Duration] {
         if self.retries { &RETRY_WAITS } else { &[] }
     }
 }
 
-pub(super) const CONTROLS: &[Control<Controls>] = &[
+pub(super) const CONTROLS: &[Control<Pledg>] = &[
     Control::new(
         "token-life",
         &["600s", "20s"],
-        Field::Life(|controls| &mut controls.token_life),
+        Field::Life(|pledg| &mut pledg.rules.token_life),
         "lifetime of access tokens",
     ),
     Control::new(
         "notice-fault",
         Fault::WORDS,
-        Field::Choice(|controls| &mut controls.style.fault),
+        Field::Choice(|pledg| &mut pledg.rules.style.fault),
         "send notifications that are forged, unsigned, expired, sent twice, or in another format",
     ),
     Control::new(
         "notice-booleans",
         &["json", "text"],
-        Field::Switch(|controls| &mut controls.style.text_booleans),
+        Field::Switch(|pledg| &mut pledg.rules.style.text_booleans),
         "write `sandbox` in back-mode notifications as true or \"true\"",
     ),
     Control::new(
         "error-names",
         &["documented", "plugins"],
-        Field::Switch(|controls| &mut controls.style.plugin_names),
+        Field::Switch(|pledg| &mut pledg.rules.style.plugin_names),
         "name of the state field in error notifications: `purchase_state` or `state`",
     ),
     Control::new(
         "notice-retries",
         OFF_ON,
-        Field::Switch(|controls| &mut controls.retries),
+        Field::Switch(|pledg| &mut pledg.rules.retries),
         "send notifications again until the response is 200",
     ),
 ];
 
 type Scene<'a> = triggers::Scene<'a, Pledg>;
 
-pub(super) static EVENTS: LazyLock<Vec<Event>> = LazyLock::new(|| triggers::listed(TRIGGERS));
-
-/// The events that an operator can trigger.
 pub(super) const TRIGGERS: &[Trigger<Pledg>] = &[
     Trigger::new(
         "purchase",
@@ -145,8 +142,8 @@ fn buy(scene: &mut Scene<'_>) -> Result<String, String> {
     if scene.state.place(reference).is_ok() {
         return Err(format!("purchase {reference} already exists"));
     }
-    let data = purchase::Data::by_transfer(reference);
-    let made = scene.state.make(data, scene.simulator.seed(), scene.now);
+    let new = Purchase::new(&BACKENDS[0].merchants[0], reference, scene.now);
+    let made = scene.state.make(new, scene.simulator.seed());
     Ok(format!("created {reference}: {}", made.uid))
 }
 
@@ -176,7 +173,7 @@ fn status(scene: &mut Scene<'_>) -> Result<String, String> {
         let known = BACK_STATUSES.join(", ");
         return Err(format!("enter a reference and one of {known}"));
     }
-    let style = scene.state.controls.style;
+    let style = scene.state.rules.style;
     let webhooks = style.status(scene.state.latest(reference)?, given, scene.now);
     Ok(scene.state.posted(reference, given, webhooks))
 }
@@ -241,7 +238,7 @@ impl Pledg {
     fn enter(&mut self, at: usize, state: &str, now: WallTime) -> String {
         let purchase = &mut self.purchases[at];
         state.clone_into(&mut purchase.state);
-        let webhooks = self.controls.style.webhooks(purchase, now);
+        let webhooks = self.rules.style.webhooks(purchase, now);
         let reference = purchase.reference.clone();
         self.posted(&reference, state, webhooks)
     }

@@ -2,6 +2,7 @@
 //! not look like Pledg's own page. The payer's choice there decides the purchase's state.
 
 use hyper::http::StatusCode;
+use serde_json::json;
 
 use super::Call;
 use super::purchase::{self, CREATED, PAID, Purchase};
@@ -10,16 +11,11 @@ use crate::domain::simulate::PayerAct;
 use crate::http_server::Response;
 use crate::sandbox::control::is_foreign;
 use crate::sandbox::fields::Fields;
-use crate::sandbox::page::{self, Html};
+use crate::sandbox::page;
 use crate::sandbox::reply;
 use crate::sandbox::route::Answer;
 
-/// The payer's choices on this page.
-const ACTS: [(PayerAct, &str, &str, &str); 3] = [
-    (PayerAct::Pay, "pay", "main", "Pay"),
-    (PayerAct::Cancel, "cancel", "danger", "Give up"),
-    (PayerAct::Fail, "fail", "danger", "Be rejected"),
-];
+const PAGE: &str = include_str!("../../../../assets/sandbox/purchase.html");
 
 pub(super) fn open(call: &mut Call<'_>) -> Answer {
     if let Some(uid) = call.query().get("uid") {
@@ -30,15 +26,15 @@ pub(super) fn open(call: &mut Call<'_>) -> Answer {
         };
         return Ok(page_of(purchase));
     }
-    let data = purchase::read(call).map_err(|refusal| {
+    let new = purchase::read(call).map_err(|refusal| {
         let words = String::from_utf8_lossy(refusal.body()).into_owned();
         message(StatusCode::BAD_REQUEST, "Unusable link", &words)
     })?;
     let mut known = call.state.purchases.iter();
-    Ok(match known.find(|known| data.is_data_of(known)) {
+    Ok(match known.find(|known| known.is_of(&new)) {
         // The payer opened the link before: show the same purchase.
         Some(known) => page_of(known),
-        None => page_of(call.state.make(data, call.simulator.seed(), call.now)),
+        None => page_of(call.state.make(new, call.simulator.seed())),
     })
 }
 
@@ -50,62 +46,42 @@ pub(super) fn act(call: &mut Call<'_>) -> Answer {
     }
     let form = Fields::of_form(call.request.body()).unwrap_or_default();
     let (uid, name) = (form.get("uid").unwrap_or_default(), form.get("act"));
-    let chosen = ACTS.iter().find(|(_, known, ..)| Some(*known) == name);
+    // The three that the page offers.
+    let act = PayerAct::from_word(name.unwrap_or_default())
+        .filter(|act| matches!(act, PayerAct::Pay | PayerAct::Cancel | PayerAct::Fail));
     let mut known = call.state.purchases.iter();
     let purchase = known.find(|known| known.uid == uid);
-    let (Some((act, ..)), Some(purchase)) = (chosen, purchase) else {
+    let (Some(act), Some(purchase)) = (act, purchase) else {
         let words = "This purchase or this action does not exist.";
         return Err(message(StatusCode::NOT_FOUND, "Not done", words));
     };
     let reference = purchase.reference.clone();
-    let done = call.state.payer_act(&reference, *act, call.now);
+    let done = call.state.payer_act(&reference, act, call.now);
     done.map_err(|words| message(StatusCode::CONFLICT, "Not done", &words))?;
     Ok(reply::see_other(&format!("/purchase?uid={uid}")))
 }
 
 fn page_of(purchase: &Purchase) -> Response {
-    let open = purchase.state == CREATED;
     let tone = match purchase.state.as_str() {
         CREATED => "",
         PAID => "good",
         _ => "bad",
     };
-    let form = |(_, act, class, words): &(PayerAct, &'static str, &'static str, &'static str)| {
-        Html::fill(
-            "<form method=\"post\" action=\"/purchase\"><input type=\"hidden\" name=\"uid\" \
-            value=\"{{uid}}\"><button class=\"{{class}}\" name=\"act\" \
-            value=\"{{act}}\">{{words}}</button></form>\n",
-            &[
-                ("uid", Html::text(&purchase.uid)),
-                ("class", Html::text(class)),
-                ("act", Html::text(act)),
-                ("words", Html::text(words)),
-            ],
-        )
-    };
-    let forms = ACTS.iter().filter(|_| open).map(form);
     let words = format!(
         "{} for {}, {} cents",
         purchase.reference, purchase.merchant.uid, purchase.amount
     );
-    let html = filled(&purchase.state, tone, &words, Html::join(forms));
-    page::page(StatusCode::OK, &html)
+    let data = json!({
+        "title": purchase.state,
+        "tone": tone,
+        "words": words,
+        "open": purchase.state == CREATED,
+        "uid": purchase.uid,
+    });
+    page::page(StatusCode::OK, PAGE, &data)
 }
 
 fn message(status: StatusCode, title: &str, words: &str) -> Box<Response> {
-    let html = filled(title, "bad", words, Html::default());
-    Box::new(page::page(status, &html))
-}
-
-fn filled(title: &str, tone: &'static str, words: &str, forms: Html) -> Html {
-    Html::fill(
-        include_str!("../../../../assets/sandbox/purchase.html"),
-        &[
-            ("styles", page::styles()),
-            ("title", Html::text(title)),
-            ("tone", Html::text(tone)),
-            ("words", Html::text(words)),
-            ("forms", forms),
-        ],
-    )
+    let data = json!({ "title": title, "tone": "bad", "words": words });
+    Box::new(page::page(status, PAGE, &data))
 }

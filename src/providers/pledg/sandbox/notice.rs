@@ -191,15 +191,12 @@ impl Writer<'_> {
             }
             // The secret stands between the fields, not around them (`docs/providers/pledg.md#back-mode`).
             let hash = Sha256::digest(fields.join(secret));
-            let lower = self.style.fault == Fault::LowerCase;
-            let hex = |byte: &u8| {
-                if lower {
-                    format!("{byte:02x}")
-                } else {
-                    format!("{byte:02X}")
-                }
-            };
-            notice["signature"] = hash.iter().map(hex).collect::<String>().into();
+            let hex = |byte: &u8| format!("{byte:02X}");
+            let mut signature: String = hash.iter().map(hex).collect();
+            if self.style.fault == Fault::LowerCase {
+                signature.make_ascii_lowercase();
+            }
+            notice["signature"] = signature.into();
         }
         if self.style.fault == Fault::Tampered {
             notice["id"] = "psp_another".into();
@@ -212,17 +209,13 @@ impl Writer<'_> {
 
     fn error(&self, purchase: &Purchase, state: &str) -> Sent {
         let notice = if self.style.plugin_names {
-            let (acceptance, why) = if purchase::is_refusal(state) {
-                ("REJECTED", json!(state))
-            } else {
-                (state, Value::Null)
-            };
+            let is_refusal = purchase::is_refusal(state);
             json!({
                 "reference": purchase.reference,
                 "uid": purchase.uid,
                 "state": state,
-                "acceptance_state": acceptance,
-                "acceptance_rejection_type": why,
+                "acceptance_state": if is_refusal { "REJECTED" } else { state },
+                "acceptance_rejection_type": is_refusal.then_some(state),
             })
         } else {
             json!({
@@ -274,9 +267,10 @@ pub(super) fn sample(sample: &Sample<'_>) -> Result<Webhook, String> {
     if sample.header.is_some() {
         return Err("Pledg's notifications are signed in their body, not by a header".into());
     }
-    let data = purchase::Data::by_transfer(sample.subject);
-    let uid = purchase::uid("pur", 0, sample.at.0.unsigned_abs());
-    let purchase = &Purchase::new(data, uid, sample.at);
+    let purchase = &Purchase {
+        uid: purchase::uid("pur", 0, sample.at.0.unsigned_abs()),
+        ..Purchase::new(&BACKENDS[0].merchants[0], sample.subject, sample.at)
+    };
     let writer = Writer {
         style: Style::default(),
         secret: sample.secret.map(Secret::expose),

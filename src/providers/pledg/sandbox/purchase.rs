@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::access::{self, BACKENDS, Backend, Merchant, Mode};
 use super::{Call, Refusal, bad, jwt, unknown};
 use crate::domain::{WallTime, inert};
-use crate::http_server::{Request, is_local_url};
+use crate::http_server::is_local_url;
 use crate::sandbox::outbox::Webhook;
 use crate::sandbox::reply::{self, ok};
 use crate::sandbox::route::Answer;
@@ -61,33 +61,29 @@ impl Sent {
     }
 }
 
-/// The validated data of a signature.
-pub(super) struct Data {
-    merchant: &'static Merchant,
-    reference: String,
-    amount: u64,
-    metadata: Map<String, Value>,
-    payment_url: Option<String>,
-    error_url: Option<String>,
-}
-
 impl Purchase {
-    pub fn new(data: Data, uid: String, now: WallTime) -> Self {
+    /// A purchase of 20.00 that names no notification URL.
+    pub fn new(merchant: &'static Merchant, reference: &str, now: WallTime) -> Self {
         Self {
-            uid,
-            merchant: data.merchant,
-            reference: data.reference,
-            amount: data.amount,
+            uid: String::new(),
+            merchant,
+            reference: reference.to_owned(),
+            amount: 2_000,
             created: now,
             state: CREATED.into(),
             debited: false,
             refunded: 0,
-            metadata: data.metadata,
-            payment_url: data.payment_url,
-            error_url: data.error_url,
+            metadata: Map::new(),
+            payment_url: None,
+            error_url: None,
             notice: None,
             seeded: false,
         }
+    }
+
+    /// Whether both were created from the same data.
+    pub fn is_of(&self, other: &Self) -> bool {
+        self.merchant.uid == other.merchant.uid && self.reference == other.reference
     }
 
     /// The scripted outcome from its reference's ending, and when: `…-PAID`, `…-ABANDONED`, `…-SCORING_KO`.
@@ -138,24 +134,17 @@ impl Purchase {
 }
 
 pub(super) fn make(call: &mut Call<'_>) -> Answer {
-    let data = read(call)?;
+    let new = read(call)?;
     let mut known = call.state.purchases.iter();
-    if known.any(|known| data.is_completed_by(known)) {
-        let reference = inert::quoted(&data.reference, 60);
+    if known.any(|known| known.is_of(&new) && matches!(known.state.as_str(), PAID | RELEASED)) {
+        let reference = inert::quoted(&new.reference, 60);
         return Err(invalid(&format!(
             "the reference {reference} belongs to a completed purchase"
         )));
     }
-    let uid = &call.state.make(data, call.simulator.seed(), call.now).uid;
-    ok(json!({ "purchase_uid": uid, "purchase_link": link(call.request, uid) }))
-}
-
-/// Where a payer continues with a purchase that was made by an API call.
-fn link(request: &Request, uid: &str) -> String {
-    format!(
-        "http://{}/purchase?uid={uid}",
-        reply::host(request.headers())
-    )
+    let uid = &call.state.make(new, call.simulator.seed()).uid;
+    let host = reply::host(call.request.headers());
+    ok(json!({ "purchase_uid": uid, "purchase_link": format!("http://{host}/purchase?uid={uid}") }))
 }
 
 pub(super) fn refund(call: &mut Call<'_>) -> Answer {
@@ -172,10 +161,9 @@ pub(super) fn release(call: &mut Call<'_>) -> Answer {
 /// The caller's purchase in the path.
 fn own<'c>(call: &'c mut Call<'_>) -> Answer<&'c mut Purchase> {
     let uid = call.param("PURCHASE_UID");
-    let mut all = call.state.purchases.iter();
-    let at = all.position(|purchase| purchase.uid == uid);
-    let at = at.ok_or_else(|| unknown("purchase", uid))?;
-    Ok(&mut call.state.purchases[at])
+    let mut all = call.state.purchases.iter_mut();
+    let own = all.find(|purchase| purchase.uid == uid);
+    own.ok_or_else(|| unknown("purchase", uid))
 }
 
 /// Whether `word` is the state of a refused purchase.
@@ -206,8 +194,8 @@ pub(super) fn uid(kind: &str, seed: u64, turn: u64) -> String {
     )
 }
 
-/// The validated data of the signature in the query; unsigned data only where the merchant has no secret.
-pub(super) fn read(call: &Call<'_>) -> Answer<Data> {
+/// The purchase of the signature in the query, with a uid to come; of unsigned data only where the merchant has no secret.
+pub(super) fn read(call: &Call<'_>) -> Answer<Purchase> {
     let (query, backend) = (call.query(), call.state.backend());
     // Two readers of the link could take different ones.
     if query.doubled() == Some("signature") {
@@ -216,16 +204,21 @@ pub(super) fn read(call: &Call<'_>) -> Answer<Data> {
     let Some(signature) = query.get("signature") else {
         let payload = serde_json::from_slice(call.request.body());
         let payload = payload.map_err(|_| invalid("there is no signature and no data"))?;
-        return data(backend, &payload, None);
+        return data(backend, &payload, None, call.now);
     };
     let merchants = backend.merchants.iter();
     let secrets = merchants.filter_map(|merchant| merchant.signs);
     let (payload, secret) = jwt::verify(signature, secrets, call.now)
         .map_err(|why| typed(StatusCode::BAD_REQUEST, "error_token", &why))?;
-    data(backend, &payload, Some(secret))
+    data(backend, &payload, Some(secret), call.now)
 }
 
-fn data(backend: &Backend, payload: &Value, secret: Option<&str>) -> Answer<Data> {
+fn data(
+    backend: &Backend,
+    payload: &Value,
+    secret: Option<&str>,
+    now: WallTime,
+) -> Answer<Purchase> {
     let data = payload["data"].as_object();
     let data = data.ok_or_else(|| invalid("the payload has no data"))?;
     let text = |name: &str| data.get(name).and_then(Value::as_str);
@@ -274,9 +267,7 @@ fn data(backend: &Backend, payload: &Value, secret: Option<&str>) -> Answer<Data
         let url = text(name).filter(|url| is_local_url(url));
         url.map(str::to_owned)
     };
-    Ok(Data {
-        merchant,
-        reference: text("reference").unwrap_or_default().to_owned(),
+    Ok(Purchase {
         amount,
         metadata: payload["data"]["metadata"]
             .as_object()
@@ -284,31 +275,8 @@ fn data(backend: &Backend, payload: &Value, secret: Option<&str>) -> Answer<Data
             .unwrap_or_default(),
         payment_url: local("paymentNotificationUrl"),
         error_url: local("errorNotificationUrl"),
+        ..Purchase::new(merchant, text("reference").unwrap_or_default(), now)
     })
-}
-
-impl Data {
-    /// Unsigned data of a purchase of 20.00 from the first merchant.
-    pub fn by_transfer(reference: &str) -> Self {
-        Self {
-            merchant: &BACKENDS[0].merchants[0],
-            reference: reference.to_owned(),
-            amount: 2_000,
-            metadata: Map::new(),
-            payment_url: None,
-            error_url: None,
-        }
-    }
-
-    /// Whether a purchase was created from this data.
-    pub fn is_data_of(&self, purchase: &Purchase) -> bool {
-        purchase.merchant.uid == self.merchant.uid && purchase.reference == self.reference
-    }
-
-    /// Whether a purchase with this reference was completed.
-    fn is_completed_by(&self, purchase: &Purchase) -> bool {
-        self.is_data_of(purchase) && matches!(purchase.state.as_str(), PAID | RELEASED)
-    }
 }
 
 fn invalid(message: &str) -> Refusal {
@@ -332,18 +300,12 @@ pub(super) fn seeds(backend: &Backend, start: WallTime) -> Vec<Purchase> {
     ]
     .into_iter()
     .filter(|(_, merchant, ..)| backend.merchant(merchant.uid).is_some())
-    .map(|(number, merchant, reference, amount, state)| {
-        let data = Data {
-            merchant,
-            amount,
-            ..Data::by_transfer(reference)
-        };
-        let uid = format!("pur_00000000-0000-4000-8000-{number:012}");
-        Purchase {
-            state: state.to_owned(),
-            seeded: true,
-            ..Purchase::new(data, uid, start)
-        }
+    .map(|(number, merchant, reference, amount, state)| Purchase {
+        uid: format!("pur_00000000-0000-4000-8000-{number:012}"),
+        amount,
+        state: state.to_owned(),
+        seeded: true,
+        ..Purchase::new(merchant, reference, start)
     })
     .collect()
 }

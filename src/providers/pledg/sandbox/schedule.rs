@@ -18,7 +18,6 @@ pub(super) fn with_token(call: &mut Call<'_>) -> Answer {
     of_merchant(call)
 }
 
-/// The schedule of a merchant.
 pub(super) fn of_merchant(call: &mut Call<'_>) -> Answer {
     let (query, uid) = (
         TermsQuery::read(call.request.body())?,
@@ -28,7 +27,6 @@ pub(super) fn of_merchant(call: &mut Call<'_>) -> Answer {
     ok(query.of(merchant.ok_or_else(|| unknown("merchant", uid))?))
 }
 
-/// The schedules of a company's merchants.
 pub(super) fn of_company(call: &mut Call<'_>) -> Answer {
     let (query, uid) = (
         TermsQuery::read(call.request.body())?,

@@ -361,7 +361,7 @@ async fn an_order_is_charged_only_if_the_game_answers_completed() {
         assert!(shown.contains(state), "{placed:?}: {shown}");
         // A repeated callback: the player is not charged twice.
         let id = PaymentId::new(order["id"].to_string()).unwrap();
-        let again = simulate::Command::RepeatCallback(id);
+        let again = crate::domain::simulate::Command::RepeatCallback(id);
         posted.bench.sandbox.command(&again).unwrap();
         let received = posted.taken().await;
         assert_eq!(judged(&received[0]).unwrap().kind, ORDER_PLACED);
