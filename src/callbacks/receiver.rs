@@ -305,7 +305,7 @@ impl Shared {
     ) -> (Response, Option<Delivery>) {
         let address = Address::of(inbound.request.uri().path());
         let rest = address.map_or("".into(), |address| address.rest);
-        let identity = self.identity(name, &rest, &parsed.dedup);
+        let dedup_key = self.dedup_key(name, &rest, &parsed.dedup);
         let relayed = matches!(parsed.answer, Answer::Relayed { .. });
         let at = inbound.at;
         let mut jobs = Vec::new();
@@ -314,7 +314,7 @@ impl Shared {
                 kind: JobKind::Ask,
                 target: String::new(),
                 at,
-                taken_until: None,
+                leased_until: None,
             });
         }
         if let Some(target) = handler.forward_to() {
@@ -328,7 +328,7 @@ impl Shared {
                 },
                 target,
                 at,
-                taken_until: relayed.then_some(until),
+                leased_until: relayed.then_some(until),
             });
         }
         let new = NewDelivery {
@@ -337,7 +337,7 @@ impl Shared {
             kind: shown(&parsed.kind, KIND_MAX),
             subject: parsed.subject,
             proved: parsed.proved,
-            identity: Some(identity),
+            dedup_key: Some(dedup_key),
             status: StatusCode::OK.as_u16(),
             jobs,
             ..self.arrived(name, handler.provider(), inbound)
@@ -354,9 +354,9 @@ impl Shared {
                     // delivered twice.
                     Verdict::Accepted => match self.relay(handler, inbound, &delivery).await {
                         Ok(answer) => answer,
-                        Err(TimedOut) => self.saved_answer(identity).await,
+                        Err(TimedOut) => self.saved_answer(dedup_key).await,
                     },
-                    _ => self.first_answer(identity).await,
+                    _ => self.first_answer(dedup_key).await,
                 };
                 shop_response.unwrap_or_else(|| json(Bytes::from_static(otherwise.as_bytes())))
             }
@@ -380,7 +380,7 @@ impl Shared {
             kind: String::new(),
             subject: None,
             proved: false,
-            identity: None,
+            dedup_key: None,
             status: StatusCode::BAD_REQUEST.as_u16(),
             bytes: u64::try_from(inbound.request.body().len()).unwrap_or(u64::MAX),
             sealed: Vec::new(),
@@ -427,7 +427,7 @@ impl Shared {
     }
 
     /// `rest` is the path after the name: the same message to another path is a different one.
-    fn identity(&self, name: &str, rest: &str, dedup: &Dedup) -> DedupKey {
+    fn dedup_key(&self, name: &str, rest: &str, dedup: &Dedup) -> DedupKey {
         let (which, what) = match dedup {
             Dedup::Message(what) => (b"m", what),
             Dedup::Subject(what) => (b"s", what),
@@ -439,7 +439,7 @@ impl Shared {
             hash.update((part.len() as u64).to_be_bytes());
             hash.update(part);
         }
-        // Only where there is one, so that identities from before such paths were accepted stay valid.
+        // Only where there is one, so that keys from before such paths were accepted stay valid.
         if !rest.is_empty() && matches!(dedup, Dedup::Message(_)) {
             hash.update(b"path");
             hash.update((rest.len() as u64).to_be_bytes());

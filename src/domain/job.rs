@@ -107,7 +107,7 @@ pub struct NewJob {
     /// When it was created. Its first attempt is due at once.
     pub at: WallTime,
     /// The end of its creator's lease, if it has one: no other process takes it before.
-    pub taken_until: Option<WallTime>,
+    pub leased_until: Option<WallTime>,
 }
 
 /// While a lease lasts no other process takes the job; after it, its owner counts as dead.

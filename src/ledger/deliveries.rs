@@ -38,7 +38,7 @@ pub struct NewDelivery {
     /// have a queue of their own.
     pub proved: bool,
     /// What makes it equal to another; only for accepted ones.
-    pub identity: Option<DedupKey>,
+    pub dedup_key: Option<DedupKey>,
     /// The HTTP status of its answer.
     pub status: u16,
     /// The size of its body in bytes.
@@ -99,7 +99,7 @@ pub struct Retry {
     /// When its jobs become due.
     pub now: WallTime,
     /// As in [`NewJob`].
-    pub taken_until: Option<WallTime>,
+    pub leased_until: Option<WallTime>,
 }
 
 /// A delivery whose jobs run again.
@@ -247,6 +247,6 @@ pub trait Jobs: Send + Sync {
         before: WallTime,
     ) -> Result<(), LedgerError>;
 
-    /// The shop's answer to the first delivery of an identity.
-    async fn first_reply(&self, identity: DedupKey) -> Result<FirstReply, LedgerError>;
+    /// The shop's answer to the first delivery with a key.
+    async fn first_reply(&self, dedup_key: DedupKey) -> Result<FirstReply, LedgerError>;
 }

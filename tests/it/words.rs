@@ -78,8 +78,7 @@ fn what_users_read_is_plain() {
 /// The text with its place, if it has a word that is unclear. A name without a blank is read by programs.
 fn marked(named: &str, text: &str) -> Option<String> {
     let lower = text.to_lowercase();
-    // The ledger's columns have names of their own.
-    if !lower.trim().contains(' ') || lower.contains("duty") || lower.contains("due_at") {
+    if !lower.trim().contains(' ') {
         return None;
     }
     let words = lower.split(|c: char| !c.is_alphanumeric() && c != '_' && c != '{' && c != '}');

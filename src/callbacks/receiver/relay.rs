@@ -50,16 +50,16 @@ impl Shared {
 
     /// The answer of the shop after a timeout. One that was saved at the last moment wins, so that a repeat of the
     /// order gets the same one.
-    pub(super) async fn saved_answer(&self, identity: DedupKey) -> Option<Response> {
-        self.open(self.setup.ledger.first_reply(identity).await.ok()?.sealed)
+    pub(super) async fn saved_answer(&self, dedup_key: DedupKey) -> Option<Response> {
+        self.open(self.setup.ledger.first_reply(dedup_key).await.ok()?.sealed)
     }
 
     /// The answer to the first of these equal orders. While the shop is still being called, this waits: two answers to
     /// one order must not differ.
-    pub(super) async fn first_answer(&self, identity: DedupKey) -> Option<Response> {
+    pub(super) async fn first_answer(&self, dedup_key: DedupKey) -> Option<Response> {
         let answered = async {
             loop {
-                let first = self.setup.ledger.first_reply(identity).await.ok()?;
+                let first = self.setup.ledger.first_reply(dedup_key).await.ok()?;
                 if first.sealed.is_some() || !first.awaited {
                     return first.sealed;
                 }

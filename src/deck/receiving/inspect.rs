@@ -139,7 +139,7 @@ impl Deck {
             target: target.into(),
             at: now,
             // Leased from the start where this command itself makes the attempt, so that a running console does not.
-            taken_until: (!self.callbacks.workers()).then_some(held_until),
+            leased_until: (!self.callbacks.workers()).then_some(held_until),
         };
         let added = self.ledger.add_job(id, job).await.map_err(|error| {
             Problem::new(

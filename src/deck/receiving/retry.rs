@@ -24,7 +24,7 @@ impl Deck {
             account_key: shared.account_key.clone(),
             delivery: id,
             now,
-            taken_until: (!self.callbacks.workers()).then_some(held_until),
+            leased_until: (!self.callbacks.workers()).then_some(held_until),
         };
         let mut retried = match self.ledger.retry_jobs(retry).await {
             Ok(retried) => retried,

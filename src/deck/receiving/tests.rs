@@ -181,7 +181,7 @@ impl Bench {
             kind: "payment changed".into(),
             subject: Some(Subject::Payment(order())),
             proved: true,
-            identity: Some(DedupKey::Subject([7; 32])),
+            dedup_key: Some(DedupKey::Subject([7; 32])),
             status: 200,
             bytes: 4,
             sealed,
@@ -191,7 +191,7 @@ impl Bench {
                     kind: *kind,
                     target: (*target).into(),
                     at: self.deck.clock.now().wall,
-                    taken_until: (*kind == JobKind::Relay).then(|| START.plus(LEASE)),
+                    leased_until: (*kind == JobKind::Relay).then(|| START.plus(LEASE)),
                 })
                 .collect(),
         }
@@ -400,11 +400,11 @@ async fn what_another_process_had_in_hand_when_it_died_is_done_once_its_lease_is
     bench.tried(1).await;
     let other = open(folder.path(), &peer.url, None).await;
     let mut saved = Vec::new();
-    for taken_until in [Some(START.plus(LEASE)), None] {
+    for leased_until in [Some(START.plus(LEASE)), None] {
         let jobs = [(JobKind::Ask, "")];
         let mut new = other.new_delivery("shop", &jobs, &raw()).await;
-        new.identity = None;
-        new.jobs[0].taken_until = taken_until;
+        new.dedup_key = None;
+        new.jobs[0].leased_until = leased_until;
         saved.push(other.deck.ledger.deliver(new).await.unwrap().id);
     }
     other.deck.close().await;
@@ -424,7 +424,7 @@ async fn a_shop_that_hangs_keeps_no_payment_from_being_checked_and_what_hangs_is
     for _ in 0..20 {
         let jobs = [(JobKind::Forward, to.as_str())];
         let mut new = bench.new_delivery("gone", &jobs, &raw()).await;
-        new.identity = None;
+        new.dedup_key = None;
         bench.deck.ledger.deliver(new).await.unwrap();
     }
     let checked = bench.receive("shop", &[(JobKind::Ask, "")], &raw()).await;

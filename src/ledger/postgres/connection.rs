@@ -426,7 +426,7 @@ impl Sql for Connection {
         for ((class, account_key, account), (rows, bytes)) in &counted {
             self.execute(
                 "INSERT INTO delivery_tally VALUES ($1, $2, $3, $4, $5)
-                 ON CONFLICT (class, realm, account) DO UPDATE
+                 ON CONFLICT (class, account_key, account) DO UPDATE
                      SET rows = delivery_tally.rows + excluded.rows, bytes = delivery_tally.bytes + excluded.bytes",
                 params![*class, account_key, account, *rows, *bytes],
             )?;

@@ -69,6 +69,9 @@ pub(in crate::ledger) enum PostgresError {
     /// Another transaction has changed the same rows.
     #[error("other programs change the same rows all the time")]
     Conflict,
+    /// A table or a column is not there: another program may have migrated them.
+    #[error("the ledger's tables are not those of this tilldeck: {0}")]
+    Changed(String),
     /// An earlier statement of the transaction has failed.
     #[error("the database has discarded the transaction")]
     Aborted,
@@ -101,14 +104,18 @@ impl PostgresError {
         )
     }
 
-    /// Whether no callback could be saved, whatever it contains: the disk is full, or the role lacks rights.
+    /// Whether no callback could be saved, whatever it contains: the disk is full, the role lacks rights, or a table is
+    /// not there.
     pub(super) fn stops_saving(&self) -> bool {
-        matches!(self, Self::Statement(_) | Self::Forbidden(_))
+        matches!(
+            self,
+            Self::Statement(_) | Self::Forbidden(_) | Self::Changed(_)
+        )
     }
 
-    /// Whether another connection can help, now or later: after a failover, too.
+    /// Whether another connection can help, now or later: after a failover, too. Opening one also reads the version.
     pub(super) fn is_passing(&self) -> bool {
-        matches!(self, Self::Away(_) | Self::Standby)
+        matches!(self, Self::Away(_) | Self::Standby | Self::Changed(_))
     }
 
     /// By the server's code for it (<https://www.postgresql.org/docs/current/errcodes-appendix.html>).
@@ -123,6 +130,7 @@ impl PostgresError {
             }
             _ if code.starts_with("28") || code == "3D000" => Self::Refused(text),
             "42501" => Self::Forbidden(text),
+            "42P01" | "42703" => Self::Changed(text),
             "25006" => Self::Standby,
             // Serialization failures and deadlocks.
             "40001" | "40P01" => Self::Conflict,
@@ -220,6 +228,8 @@ mod tests {
             ("28000", PostgresError::Refused(text())),
             ("3D000", PostgresError::Refused(text())),
             ("42501", PostgresError::Forbidden(text())),
+            ("42P01", PostgresError::Changed(text())),
+            ("42703", PostgresError::Changed(text())),
             ("25006", PostgresError::Standby),
             ("26000", PostgresError::Pooler),
             ("42P05", PostgresError::Pooler),

@@ -34,13 +34,13 @@ const INSTANTS: [&str; 7] = [
     "received_at",
     "seen_at",
     "due_at",
-    "taken_until",
+    "leased_until",
     "tried_at",
 ];
 
 /// Not the requests and callbacks of the built-in simulator, which belong to one run on one machine.
 const REAL_EXCHANGES: &str = "environment <> 'embedded'";
-const REAL_DELIVERIES: &str = "realm NOT LIKE 'sandbox %'";
+const REAL_DELIVERIES: &str = "account_key NOT LIKE 'sandbox %'";
 
 /// A column whose values each database computes.
 const COMPUTED: &str = "words";
@@ -112,8 +112,8 @@ impl Import<'_> {
         let (callbacks, sealed_by_another) = self.callbacks()?;
         self.new.execute("DELETE FROM delivery_tally", &[])?;
         self.new.execute(
-            "INSERT INTO delivery_tally SELECT class, realm, account, count(*), sum(size) FROM deliveries
-                 GROUP BY class, realm, account",
+            "INSERT INTO delivery_tally SELECT class, account_key, account, count(*), sum(size) FROM deliveries
+                 GROUP BY class, account_key, account",
             &[],
         )?;
         change.commit()?;
@@ -258,17 +258,17 @@ impl Import<'_> {
         Ok(copied as u64)
     }
 
-    /// Callbacks with their jobs and identities, whose ids are new here. Sealed again, with the key that all machines
+    /// Callbacks with their jobs and deduplication keys, whose ids are new here. Sealed again, with the key that all machines
     /// have; returns how many, and how many could not be opened.
     fn callbacks(&self) -> SqlResult<(u64, u64)> {
-        let identities = self.identities()?;
+        let dedup_keys = self.dedup_keys()?;
         let (mut callbacks, mut lost) = (0, 0);
         let mut deliveries = HashMap::new();
         self.each(
             "deliveries",
             REAL_DELIVERIES,
             &mut |names, mut values, id| {
-                renumber(names, &mut values, "identity", &identities);
+                renumber(names, &mut values, "dedup_key", &dedup_keys);
                 if !self.seal_again(names, &mut values, "sealed") {
                     lost += 1;
                 }
@@ -277,25 +277,25 @@ impl Import<'_> {
                 Ok(())
             },
         )?;
-        self.each("errands", "true", &mut |names, mut values, _| {
-            renumber(names, &mut values, "identity", &identities);
+        self.each("jobs", "true", &mut |names, mut values, _| {
+            renumber(names, &mut values, "dedup_key", &dedup_keys);
             if !renumber(names, &mut values, "delivery", &deliveries) {
                 return Ok(());
             }
             self.seal_again(names, &mut values, "reply");
-            self.insert_one("errands", names, &values).map(drop)
+            self.insert_one("jobs", names, &values).map(drop)
         })?;
         Ok((callbacks, lost))
     }
 
-    fn identities(&self) -> SqlResult<HashMap<i64, i64>> {
+    fn dedup_keys(&self) -> SqlResult<HashMap<i64, i64>> {
         let mut known = HashMap::new();
-        self.each("identities", "true", &mut |names, values, id| {
+        self.each("dedup_keys", "true", &mut |names, values, id| {
             let hash = names.iter().position(|name| name == "hash");
             let hash = hash.and_then(|at| values.get(at));
             let found = match hash {
                 Some(Value::Blob(hash)) => self.new.optional(
-                    "UPDATE identities SET deliveries = deliveries + 1 WHERE hash = $1 RETURNING id",
+                    "UPDATE dedup_keys SET deliveries = deliveries + 1 WHERE hash = $1 RETURNING id",
                     params![hash],
                     |row| row.get(0),
                 )?,
@@ -303,7 +303,7 @@ impl Import<'_> {
             };
             let new = match found {
                 Some(id) => id,
-                None => self.insert_one("identities", names, &values)?,
+                None => self.insert_one("dedup_keys", names, &values)?,
             };
             known.insert(id, new);
             Ok(())

@@ -19,7 +19,7 @@ pub(super) fn save(open: &Connection, schema: &str) -> Result<(), PostgresError>
     }
     let change = sql.change(Area::Deliveries)?;
     change.execute(
-        "INSERT INTO deliveries (sealed, id, class, size, realm, account, provider, received_at, sender, method,
+        "INSERT INTO deliveries (sealed, id, class, size, account_key, account, provider, received_at, sender, method,
              verdict, why, kind, attempt, status, bytes)
          VALUES ($1, -1, 0, 0, '', '', '', 0, '', '', '', '', '', 0, 0, 0)",
         params![&vec![0; SIZE]],

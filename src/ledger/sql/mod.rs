@@ -47,7 +47,7 @@ pub(super) type SqlResult<T> = Result<T, SqlError>;
 /// another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Area {
-    /// Callbacks, their jobs and identities.
+    /// Callbacks, their jobs and deduplication keys.
     Deliveries,
     /// Observations and expectations.
     Payments,

@@ -246,7 +246,7 @@ impl<D: Database> Payments for D {
         let profile = profile.to_owned();
         self.read(move |sql| {
             sql.all(
-                "SELECT matter, at, operator FROM handled WHERE profile = $1 ORDER BY at, matter",
+                "SELECT alert, at, operator FROM handled WHERE profile = $1 ORDER BY at, alert",
                 params![&profile],
                 |row| {
                     Ok(Handled {
@@ -275,13 +275,13 @@ impl<D: Database> Payments for D {
             )?;
             if *handled {
                 change.execute(
-                    "INSERT INTO handled (profile, matter, at) VALUES ($1, $2, $3)
-                     ON CONFLICT (profile, matter) DO UPDATE SET at = excluded.at, operator = excluded.operator",
+                    "INSERT INTO handled (profile, alert, at) VALUES ($1, $2, $3)
+                     ON CONFLICT (profile, alert) DO UPDATE SET at = excluded.at, operator = excluded.operator",
                     params![&profile, alert, *at],
                 )?;
             } else {
                 change.execute(
-                    "DELETE FROM handled WHERE profile = $1 AND matter = $2",
+                    "DELETE FROM handled WHERE profile = $1 AND alert = $2",
                     params![&profile, alert],
                 )?;
             }

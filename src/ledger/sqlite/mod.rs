@@ -136,8 +136,8 @@ impl Backend for Sqlite {
             store.open_again();
             // As large as a callback: a nearly full disk accepts smaller writes, and the state would flap.
             store.write_durably(|conn| {
-                conn.execute("INSERT INTO trial VALUES (zeroblob(65536))", ())?;
-                conn.execute("DELETE FROM trial", ()).map(drop)
+                conn.execute("INSERT INTO probe VALUES (zeroblob(65536))", ())?;
+                conn.execute("DELETE FROM probe", ()).map(drop)
             })
         };
         self.run(again).await

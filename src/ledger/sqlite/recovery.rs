@@ -26,13 +26,29 @@ const TABLES: [&str; 17] = [
     "observations",
     "hook_runs",
     // Apart, so that hints displace no orders.
-    "identities WHERE relayed",
-    "identities WHERE NOT relayed",
+    "dedup_keys WHERE relayed",
+    "dedup_keys WHERE NOT relayed",
     // Those with jobs that are open or have failed: either table says so, if the other cannot be read.
-    "deliveries WHERE class IN (3, 4) OR id IN (SELECT delivery FROM errands NOT INDEXED WHERE NOT done)",
-    "errands WHERE delivery IN (SELECT id FROM deliveries NOT INDEXED WHERE class IN (3, 4))
-         OR delivery IN (SELECT delivery FROM errands NOT INDEXED WHERE NOT done)",
+    "deliveries WHERE class IN (3, 4) OR id IN (SELECT delivery FROM jobs NOT INDEXED WHERE NOT done)",
+    "jobs WHERE delivery IN (SELECT id FROM deliveries NOT INDEXED WHERE class IN (3, 4))
+         OR delivery IN (SELECT delivery FROM jobs NOT INDEXED WHERE NOT done)",
 ];
+
+/// The tables that version 15 has renamed, with their names before: a damaged file may be older.
+const RENAMED_TABLES: [(&str, &str); 2] = [("jobs", "errands"), ("dedup_keys", "identities")];
+
+/// The name of a column that version 15 may have renamed.
+fn current_name(column: &str) -> &str {
+    match column {
+        "realm" => "account_key",
+        "identity" => "dedup_key",
+        "duty" => "kind",
+        "taken_until" => "leased_until",
+        "told" => "summary",
+        "matter" => "alert",
+        same => same,
+    }
+}
 
 /// The most rows of one entry in [`TABLES`]: the newest.
 const MOST: usize = 100_000;
@@ -103,10 +119,19 @@ impl Rows {
     fn of(old: &Connection, table: &'static str) -> Self {
         let (name, condition) = table.split_once(' ').unwrap_or((table, ""));
         // Indexes may be damaged, too.
-        let select = format!("SELECT * FROM {name} NOT INDEXED {condition} ORDER BY 1");
+        let mut select = format!("SELECT * FROM {name} NOT INDEXED {condition} ORDER BY 1");
+        let mut stored_as = name;
+        if old.table_exists(None, "errands").unwrap_or_default() {
+            for (new, before) in RENAMED_TABLES {
+                select = select.replace(&format!(" {new} "), &format!(" {before} "));
+                if name == new {
+                    stored_as = before;
+                }
+            }
+        }
         let mut found = Self {
             name,
-            last: last_number(old, name).unwrap_or_default(),
+            last: last_number(old, stored_as).unwrap_or_default(),
             columns: String::new(),
             values: Vec::new(),
             is_whole: true,
@@ -121,7 +146,8 @@ impl Rows {
 
     fn read(&mut self, old: &Connection, select: &str) -> rusqlite::Result<()> {
         let mut query = old.prepare(&format!("{select} LIMIT {MOST}"))?;
-        self.columns = query.column_names().collect::<Vec<_>>().join(", ");
+        let columns: Vec<&str> = query.column_names().map(current_name).collect();
+        self.columns = columns.join(", ");
         let columns = query.column_count();
         let mut rows = query.query(())?;
         while let Some(row) = rows.next()? {

@@ -174,6 +174,8 @@ impl Store {
                 let (why, error) = if files::is_locked(&error) {
                     let why = format!("{folder}: the database is locked by another program");
                     (why, LedgerError::Locked(folder.to_string()))
+                } else if let Some(why) = files::migrated(&self.conn) {
+                    (format!("{folder}: {why}"), LedgerError::NotSaved(why))
                 } else {
                     let why = format!("{folder}: {error}");
                     (why, LedgerError::NotSaved(error.to_string()))

@@ -48,11 +48,11 @@ async fn a_retry_is_refused_with_its_reason() {
     ] {
         let jobs: Vec<_> = kind.iter().map(|kind| (*kind, to)).collect();
         let mut new = bench.new_delivery("shop", &jobs, &raw()).await;
-        new.identity = Some(DedupKey::Subject([number; 32]));
+        new.dedup_key = Some(DedupKey::Subject([number; 32]));
         let held_until = START.plus(LEASE);
         new.jobs
             .iter_mut()
-            .for_each(|job| job.taken_until = Some(held_until));
+            .for_each(|job| job.leased_until = Some(held_until));
         let saved = bench.deck.ledger.deliver(new).await.unwrap();
         if let Some(job) = saved.jobs.first() {
             let running = bench.deck.retry(saved.id).await.unwrap_err();
@@ -103,9 +103,9 @@ async fn a_retry_delivers_no_goods_twice() {
         // As the URL of the config is saved.
         let to = format!("{}/", replays.url);
         let mut new = bench.new_delivery("shop", &[(kind, &*to)], &raw()).await;
-        new.identity = Some(DedupKey::Subject([number; 32]));
+        new.dedup_key = Some(DedupKey::Subject([number; 32]));
         let held_until = START.plus(LEASE);
-        new.jobs[0].taken_until = Some(held_until);
+        new.jobs[0].leased_until = Some(held_until);
         let saved = bench.deck.ledger.deliver(new).await.unwrap();
         let result = JobResult {
             state: JobState::GivenUp,
@@ -136,7 +136,7 @@ async fn a_retry_delivers_no_goods_twice() {
 
     // A callback whose only jobs are replays.
     let mut junk = bench.new_delivery("shop", &[], &raw()).await;
-    (junk.identity, junk.verdict) = (None, Verdict::Refused);
+    (junk.dedup_key, junk.verdict) = (None, Verdict::Refused);
     let junk = bench.deck.ledger.deliver(junk).await.unwrap().id;
     for _ in 0..2 {
         let replayed = bench.deck.replay(junk, &shop.url).await.unwrap();

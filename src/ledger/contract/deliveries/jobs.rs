@@ -82,7 +82,7 @@ pub async fn one_process_at_a_time_leases_a_job_until_it_is_done(bench: Bench) {
         ..new(number)
     };
     let leased = NewJob {
-        taken_until: Some(after(8)),
+        leased_until: Some(after(8)),
         ..job(JobKind::Forward, START)
     };
     let relayed = one.deliver(with(1, vec![leased])).await.unwrap();
@@ -195,11 +195,11 @@ pub async fn a_failed_job_runs_again_as_new_and_any_other_stays_as_it_is(bench: 
         jobs: vec![job(kind, START)],
         ..new(number)
     };
-    let retry = |delivery, seconds, taken_until| Retry {
+    let retry = |delivery, seconds, leased_until| Retry {
         account_key: "live".into(),
         delivery,
         now: after(seconds),
-        taken_until,
+        leased_until,
     };
     let mut ids = Vec::new();
     for (number, kind, state) in [

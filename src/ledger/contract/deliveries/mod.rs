@@ -41,7 +41,7 @@ pub fn job(kind: JobKind, at: WallTime) -> NewJob {
             JobKind::Forward | JobKind::Relay => "http://127.0.0.1:3000/hook".into(),
         },
         at,
-        taken_until: None,
+        leased_until: None,
     }
 }
 
@@ -65,7 +65,7 @@ pub fn new(number: u64) -> NewDelivery {
         kind: "payment changed".into(),
         subject: Some(payment("A-17")),
         proved: true,
-        identity: Some(message(number)),
+        dedup_key: Some(message(number)),
         status: 200,
         bytes: 12,
         sealed: b"sealed bytes".to_vec(),
@@ -76,7 +76,7 @@ pub fn new(number: u64) -> NewDelivery {
 pub fn refused() -> NewDelivery {
     NewDelivery {
         verdict: Verdict::Refused,
-        identity: None,
+        dedup_key: None,
         subject: None,
         status: 403,
         ..new(0)
@@ -90,7 +90,7 @@ pub fn hint(about: u64, at: WallTime) -> NewDelivery {
     };
     NewDelivery {
         received_at: at,
-        identity: Some(DedupKey::Subject(hash)),
+        dedup_key: Some(DedupKey::Subject(hash)),
         jobs: vec![job(JobKind::Ask, at)],
         ..new(0)
     }

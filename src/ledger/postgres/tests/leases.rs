@@ -20,7 +20,7 @@ async fn a_lease_is_known_by_its_holder_although_the_clocks_difference_is_measur
         panic!("one job is due");
     };
     // A connection that is opened anew shifts instants by some milliseconds more.
-    schema.batch("UPDATE errands SET taken_until = taken_until + 3");
+    schema.batch("UPDATE jobs SET leased_until = leased_until + 3");
     let done = ledger.finish_attempt(*id, after(45), tried(JobState::Done));
     assert_eq!(done.await.unwrap().jobs[0].state, JobState::Done);
     // Whoever no longer has the lease changes nothing.

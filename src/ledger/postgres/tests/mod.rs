@@ -3,6 +3,7 @@
 
 mod failover;
 mod leases;
+mod migration;
 mod saving;
 mod sessions;
 

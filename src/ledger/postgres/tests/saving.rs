@@ -22,7 +22,7 @@ async fn a_database_that_saves_no_callback_is_reported_until_it_saves_again() {
     fail(&schema, "53100");
     let mend = [
         "DROP TRIGGER failing ON deliveries",
-        "GRANT INSERT ON identities TO CURRENT_USER",
+        "GRANT INSERT ON dedup_keys TO CURRENT_USER",
     ];
     for (number, mend) in (1..).zip(mend) {
         let failed = ledger.deliver(new(number)).await;
@@ -40,7 +40,7 @@ async fn a_database_that_saves_no_callback_is_reported_until_it_saves_again() {
         ledger.try_again().await.unwrap();
         assert_eq!(ledger.status().await, Status::Ready);
         ledger.deliver(new(number)).await.unwrap();
-        schema.batch("REVOKE INSERT ON identities FROM CURRENT_USER");
+        schema.batch("REVOKE INSERT ON dedup_keys FROM CURRENT_USER");
     }
     let left = schema.number("SELECT count(*) FROM deliveries WHERE id < 0");
     assert_eq!(left, 0);
@@ -91,7 +91,7 @@ async fn what_is_noted_of_limits_and_keys_out_of_use_is_deleted() {
 async fn callbacks_of_an_account_or_a_time_are_found_by_an_index() {
     let schema = TestSchema::new();
     schema.batch(
-        "INSERT INTO deliveries (class, size, realm, account, provider, received_at, sender, method, verdict, why, kind,
+        "INSERT INTO deliveries (class, size, account_key, account, provider, received_at, sender, method, verdict, why, kind,
                  attempt, status, bytes, sealed)
              SELECT 1, 1, 'live', CASE WHEN n < 5 THEN 'rare' ELSE 'shop' END, 'kinguin', n, '', 'POST', 'accepted', '',
                  '', 1, 200, 1, '' FROM generate_series(1, 20000) AS n;

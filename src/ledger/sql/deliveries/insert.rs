@@ -193,7 +193,7 @@ fn insert(
         }
         let mut counts = count(&*change, fitting.iter().flatten().map(|(new, _)| *new))?;
         let mut insert = |(new, known): (&NewDelivery, bool)| {
-            let counted = new.identity.as_ref().and_then(|_| counts.pop_front());
+            let counted = new.dedup_key.as_ref().and_then(|_| counts.pop_front());
             insert_one(&*change, new, known, counted)
         };
         let saved = fitting
@@ -214,11 +214,11 @@ fn insert_one(
     let mut jobs = new.jobs.clone();
     let mut classified = rows::Classified {
         verdict: new.verdict,
-        identity: None,
+        dedup_key: None,
         attempt: 1,
         known,
     };
-    let (Some(identity), Some(counted)) = (&new.identity, counted) else {
+    let (Some(dedup_key), Some(counted)) = (&new.dedup_key, counted) else {
         return rows::insert(sql, new, &jobs, &classified);
     };
     let Counted {
@@ -227,18 +227,18 @@ fn insert_one(
         settled,
     } = counted;
     let ask = Ask {
-        identity: id,
+        dedup_key: id,
         at: new.received_at,
         due: check_due(sql, id, new, earlier)?,
         known,
     };
     // Counted first: the number of the attempt is shown for repeats as well.
     let repeat = earlier > 0
-        && match identity {
+        && match dedup_key {
             DedupKey::Message(_) => true,
             DedupKey::Subject(_) => settled || advance_check(sql, &ask)?,
         };
-    match identity {
+    match dedup_key {
         // The first delivery's jobs still run or have run; the shop must not get the same order twice.
         DedupKey::Message(_) if repeat => jobs.clear(),
         DedupKey::Message(_) => {}
@@ -264,12 +264,12 @@ fn insert_one(
     if repeat {
         classified.verdict = Verdict::Repeat;
     }
-    classified.identity = Some(id);
+    classified.dedup_key = Some(id);
     classified.attempt = earlier.saturating_add(1);
     rows::insert(sql, new, &jobs, &classified)
 }
 
-/// An identity with one more delivery.
+/// A deduplication key with one more delivery.
 struct Counted {
     id: i64,
     /// How many came before.
@@ -278,14 +278,14 @@ struct Counted {
     settled: bool,
 }
 
-/// Counts those deliveries that have an identity.
+/// Counts those deliveries that have a deduplication key.
 fn count<'n>(
     sql: &dyn Sql,
     news: impl Iterator<Item = &'n NewDelivery>,
 ) -> SqlResult<VecDeque<Counted>> {
     let params: Vec<Vec<Param<'_>>> = news
         .filter_map(|new| {
-            let hash = new.identity.as_ref()?.hash();
+            let hash = new.dedup_key.as_ref()?.hash();
             let relayed = new.jobs.iter().any(|job| job.kind == JobKind::Relay);
             Some(params![hash, new.received_at, relayed].to_vec())
         })
@@ -293,10 +293,10 @@ fn count<'n>(
     let mut counts = VecDeque::with_capacity(params.len());
     sql.query_each(
         // Bounded, since it is read as a `u32`.
-        "INSERT INTO identities (hash, deliveries, settled, seen_at, relayed, number)
-         VALUES ($1, 1, 0, $2, $3, (SELECT coalesce(max(number), 0) + 1 FROM identities WHERE relayed = $3))
-         ON CONFLICT (hash) DO UPDATE SET deliveries = min(identities.deliveries + 1, 4000000000),
-             seen_at = max(identities.seen_at, excluded.seen_at)
+        "INSERT INTO dedup_keys (hash, deliveries, settled, seen_at, relayed, number)
+         VALUES ($1, 1, 0, $2, $3, (SELECT coalesce(max(number), 0) + 1 FROM dedup_keys WHERE relayed = $3))
+         ON CONFLICT (hash) DO UPDATE SET deliveries = min(dedup_keys.deliveries + 1, 4000000000),
+             seen_at = max(dedup_keys.seen_at, excluded.seen_at)
          RETURNING id, deliveries - 1, settled",
         &params,
         &mut |row| {
@@ -313,7 +313,7 @@ fn count<'n>(
 
 /// A check that a callback causes.
 struct Ask {
-    identity: i64,
+    dedup_key: i64,
     /// When the callback was received.
     at: WallTime,
     /// When the check may run.
@@ -331,16 +331,21 @@ const MANY: u32 = 20;
 /// The latest that a new job is due.
 pub(super) const LATEST_NEW: Duration = Duration::from_secs(30);
 
-fn check_due(sql: &dyn Sql, identity: i64, new: &NewDelivery, earlier: u32) -> SqlResult<WallTime> {
+fn check_due(
+    sql: &dyn Sql,
+    dedup_key: i64,
+    new: &NewDelivery,
+    earlier: u32,
+) -> SqlResult<WallTime> {
     let now = new.received_at;
     // A signed callback is the provider's own, and the first one of any is worth a check at once.
     if new.proved || earlier == 0 {
         return Ok(now);
     }
     let last: Option<WallTime> = sql.one(
-        "SELECT max(CASE WHEN due_at IS NOT NULL AND taken_until > $1 THEN $1 ELSE tried_at END)
-         FROM errands WHERE identity = $2 AND duty = $3",
-        params![now, identity, JobKind::Ask.as_str()],
+        "SELECT max(CASE WHEN due_at IS NOT NULL AND leased_until > $1 THEN $1 ELSE tried_at END)
+         FROM jobs WHERE dedup_key = $2 AND kind = $3",
+        params![now, dedup_key, JobKind::Ask.as_str()],
         |row| row.get(0),
     )?;
     let pause = if earlier < MANY {
@@ -357,13 +362,13 @@ fn check_due(sql: &dyn Sql, identity: i64, new: &NewDelivery, earlier: u32) -> S
 /// meanwhile.
 fn advance_check(sql: &dyn Sql, ask: &Ask) -> SqlResult<bool> {
     let woken: Vec<i64> = sql.all(
-        "UPDATE errands SET due_at = min(due_at, $1), known = max(known, $2)
-         WHERE identity = $3 AND due_at IS NOT NULL AND duty = $4 AND taken_until <= $5
+        "UPDATE jobs SET due_at = min(due_at, $1), known = max(known, $2)
+         WHERE dedup_key = $3 AND due_at IS NOT NULL AND kind = $4 AND leased_until <= $5
          RETURNING delivery",
         params![
             ask.due,
             ask.known,
-            ask.identity,
+            ask.dedup_key,
             JobKind::Ask.as_str(),
             ask.at,
         ],
@@ -379,15 +384,15 @@ fn advance_check(sql: &dyn Sql, ask: &Ask) -> SqlResult<bool> {
 /// one.
 fn is_to_be_forwarded(
     sql: &dyn Sql,
-    identity: i64,
+    dedup_key: i64,
     job: &NewJob,
     now: WallTime,
 ) -> SqlResult<bool> {
     sql.one(
-        "SELECT EXISTS (SELECT 1 FROM errands
-             WHERE identity = $1 AND due_at IS NOT NULL AND duty = $2 AND target = $3 AND tries = 0
-                 AND taken_until <= $4)",
-        params![identity, job.kind.as_str(), &job.target, now],
+        "SELECT EXISTS (SELECT 1 FROM jobs
+             WHERE dedup_key = $1 AND due_at IS NOT NULL AND kind = $2 AND target = $3 AND tries = 0
+                 AND leased_until <= $4)",
+        params![dedup_key, job.kind.as_str(), &job.target, now],
         |row| row.get(0),
     )
 }

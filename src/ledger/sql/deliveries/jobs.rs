@@ -16,20 +16,20 @@ use crate::ledger::deliveries::{DedupKey, FirstReply, JobFilter, Jobs, OpenJobs,
 use crate::ledger::error::LedgerError;
 
 /// The SQL condition for a queue, its first four parameters; the fourth is its account, if it has one.
-const OF_QUEUE: &str = "realm = $1 AND duty = $2 AND known = $3 AND due_at IS NOT NULL
+const OF_QUEUE: &str = "account_key = $1 AND kind = $2 AND known = $3 AND due_at IS NOT NULL
      AND (CAST($4 AS TEXT) IS NULL
-         OR $4 = (SELECT account FROM deliveries WHERE deliveries.id = errands.delivery))";
+         OR $4 = (SELECT account FROM deliveries WHERE deliveries.id = jobs.delivery))";
 
 /// When a job of a queue is due; an index has it.
-const DUE: &str = "max(due_at, taken_until)";
+const DUE: &str = "max(due_at, leased_until)";
 
 /// Whether a job is for this process, where the queue has only some targets: its fifth parameter, in spaces, which no URL
 /// contains.
-const HERE: &str = "(duty <> 'forward' OR instr($5, ' ' || target || ' ') > 0)";
+const HERE: &str = "(kind <> 'forward' OR instr($5, ' ' || target || ' ') > 0)";
 
 /// When a job of such a queue is due: one for other processes, a day later.
-const DUE_HERE: &str = "max(due_at, taken_until)
-     + CASE WHEN duty <> 'forward' OR instr($5, ' ' || target || ' ') > 0 THEN 0 ELSE 86400000 END";
+const DUE_HERE: &str = "max(due_at, leased_until)
+     + CASE WHEN kind <> 'forward' OR instr($5, ' ' || target || ' ') > 0 THEN 0 ELSE 86400000 END";
 
 /// The parameters of a queue and one kind, and when its jobs are due.
 struct Queue<'a> {
@@ -99,11 +99,11 @@ impl<D: Database> Jobs for D {
             let (due, _) = of.due();
             let statement = match queue.targets {
                 Some(_) => format!(
-                    "WITH of_queue AS (SELECT * FROM errands WHERE {OF_QUEUE}) SELECT min({due}) FROM of_queue"
+                    "WITH of_queue AS (SELECT * FROM jobs WHERE {OF_QUEUE}) SELECT min({due}) FROM of_queue"
                 ),
                 // Read off the index.
                 None => {
-                    format!("SELECT {DUE} FROM errands WHERE {OF_QUEUE} ORDER BY {DUE} LIMIT 1")
+                    format!("SELECT {DUE} FROM jobs WHERE {OF_QUEUE} ORDER BY {DUE} LIMIT 1")
                 }
             };
             for kind in queue.kinds {
@@ -120,8 +120,8 @@ impl<D: Database> Jobs for D {
     async fn open_jobs(&self, account_key: Arc<str>) -> Result<Vec<OpenJobs>, LedgerError> {
         self.read(move |sql| {
             sql.all(
-                "SELECT e.duty, count(*), min(d.received_at) FROM errands e JOIN deliveries d ON d.id = e.delivery
-                 WHERE e.realm = $1 AND e.due_at IS NOT NULL GROUP BY e.duty ORDER BY e.duty",
+                "SELECT j.kind, count(*), min(d.received_at) FROM jobs j JOIN deliveries d ON d.id = j.delivery
+                 WHERE j.account_key = $1 AND j.due_at IS NOT NULL GROUP BY j.kind ORDER BY j.kind",
                 params![&*account_key],
                 |row| {
                     Ok(OpenJobs {
@@ -141,7 +141,7 @@ impl<D: Database> Jobs for D {
     ) -> Result<Vec<(String, u64)>, LedgerError> {
         self.read(move |sql| {
             sql.all(
-                "SELECT account, CAST(sum(rows) AS BIGINT) FROM delivery_tally WHERE class = $1 AND realm = $2
+                "SELECT account, CAST(sum(rows) AS BIGINT) FROM delivery_tally WHERE class = $1 AND account_key = $2
                  GROUP BY account HAVING sum(rows) > 0",
                 params![rows::Class::Unknown as i64, &*account_key],
                 |row| Ok((row.get(0)?, row.get::<i64>(1)?.unsigned_abs())),
@@ -170,16 +170,16 @@ impl<D: Database> Jobs for D {
             .await
     }
 
-    async fn first_reply(&self, identity: DedupKey) -> Result<FirstReply, LedgerError> {
+    async fn first_reply(&self, dedup_key: DedupKey) -> Result<FirstReply, LedgerError> {
         self.read(move |sql| {
             let found = sql.optional(
                 "SELECT
-                     (SELECT reply FROM errands
-                         WHERE identity = known.id AND reply IS NOT NULL ORDER BY id LIMIT 1),
-                     EXISTS (SELECT 1 FROM errands
-                         WHERE identity = known.id AND duty = $1 AND due_at IS NOT NULL)
-                 FROM identities AS known WHERE hash = $2",
-                params![JobKind::Relay.as_str(), identity.hash()],
+                     (SELECT reply FROM jobs
+                         WHERE dedup_key = known.id AND reply IS NOT NULL ORDER BY id LIMIT 1),
+                     EXISTS (SELECT 1 FROM jobs
+                         WHERE dedup_key = known.id AND kind = $1 AND due_at IS NOT NULL)
+                 FROM dedup_keys AS known WHERE hash = $2",
+                params![JobKind::Relay.as_str(), dedup_key.hash()],
                 |row| {
                     let (sealed, awaited) = (row.get(0)?, row.get(1)?);
                     Ok(FirstReply { sealed, awaited })
@@ -194,18 +194,18 @@ impl<D: Database> Jobs for D {
 fn add(sql: &dyn Sql, delivery: DeliveryId, new: &NewJob) -> SqlResult<Option<Delivery>> {
     let change = sql.change(Area::Deliveries)?;
     let known: Option<String> = change.optional(
-        "SELECT realm FROM deliveries WHERE id = $1",
+        "SELECT account_key FROM deliveries WHERE id = $1",
         params![delivery.0],
         |row| row.get(0),
     )?;
     let Some(account_key) = known else {
         return Ok(None);
     };
-    // Without an identity: a forward by the operator makes no later delivery a repeat.
+    // Without a deduplication key: a forward by the operator makes no later delivery a repeat.
     let whose = rows::JobOwner {
         delivery,
         account_key: &account_key,
-        identity: None,
+        dedup_key: None,
         known: true,
     };
     rows::insert_job(&*change, &whose, new)?;
@@ -219,7 +219,7 @@ fn make_due(sql: &dyn Sql, retry: &Retry) -> SqlResult<Option<Retried>> {
     let change = sql.change(Area::Deliveries)?;
     let id = retry.delivery;
     let owned: bool = change.one(
-        "SELECT EXISTS (SELECT 1 FROM deliveries WHERE id = $1 AND realm = $2)",
+        "SELECT EXISTS (SELECT 1 FROM deliveries WHERE id = $1 AND account_key = $2)",
         params![id.0, &*retry.account_key],
         |row| row.get(0),
     )?;
@@ -231,12 +231,12 @@ fn make_due(sql: &dyn Sql, retry: &Retry) -> SqlResult<Option<Retried>> {
     for job in before.retryable() {
         // The result of the last attempt stays until the next one has its own.
         let changed = change.execute(
-            "UPDATE errands SET tries = 0, due_at = $1, taken_until = $2, lease = $3
-             WHERE id = $4 AND (due_at IS NULL OR taken_until <= $1)",
+            "UPDATE jobs SET tries = 0, due_at = $1, leased_until = $2, lease = $3
+             WHERE id = $4 AND (due_at IS NULL OR leased_until <= $1)",
             params![
                 retry.now,
-                retry.taken_until.unwrap_or(rows::FREE),
-                retry.taken_until.map(rows::name_of),
+                retry.leased_until.unwrap_or(rows::FREE),
+                retry.leased_until.map(rows::name_of),
                 job.id.0,
             ],
         )?;
@@ -265,7 +265,7 @@ fn take(sql: &dyn Sql, queue: &JobFilter, lease: Lease) -> SqlResult<Vec<(Delive
         (format!("{when} <= {one}"), vec![now]),
         // Due later than any new job can be, or attempted in the future: the clock was set back.
         (
-            format!("{here} AND taken_until <= {one} AND tries = 0 AND {DUE} > {two}"),
+            format!("{here} AND leased_until <= {one} AND tries = 0 AND {DUE} > {two}"),
             vec![now, now.plus(LATEST_NEW)],
         ),
         (
@@ -275,7 +275,7 @@ fn take(sql: &dyn Sql, queue: &JobFilter, lease: Lease) -> SqlResult<Vec<(Delive
     ] {
         let limit = first + instants.len();
         let statement = format!(
-            "SELECT {order}, id, delivery FROM errands WHERE {OF_QUEUE} AND {condition}
+            "SELECT {order}, id, delivery FROM jobs WHERE {OF_QUEUE} AND {condition}
              ORDER BY {order}, id LIMIT ${limit}"
         );
         for kind in queue.kinds {
@@ -296,7 +296,7 @@ fn take(sql: &dyn Sql, queue: &JobFilter, lease: Lease) -> SqlResult<Vec<(Delive
     let mut taken = Vec::with_capacity(due.len());
     for (_, job, delivery) in due {
         change.execute(
-            "UPDATE errands SET taken_until = $1, lease = $2 WHERE id = $3",
+            "UPDATE jobs SET leased_until = $1, lease = $2 WHERE id = $3",
             params![lease.until, rows::name_of(lease.until), job],
         )?;
         // Pruned meanwhile by another process: its job goes with it.
@@ -311,8 +311,8 @@ fn take(sql: &dyn Sql, queue: &JobFilter, lease: Lease) -> SqlResult<Vec<(Delive
 fn end_abandoned(sql: &dyn Sql, prefix: &str, before: WallTime) -> SqlResult<()> {
     let change = sql.change(Area::Deliveries)?;
     let ended: Vec<i64> = change.all(
-        "UPDATE errands SET due_at = NULL
-         WHERE due_at IS NOT NULL AND max(due_at, taken_until) < $1 AND substr(realm, 1, length($2)) = $2
+        "UPDATE jobs SET due_at = NULL
+         WHERE due_at IS NOT NULL AND max(due_at, leased_until) < $1 AND substr(account_key, 1, length($2)) = $2
          RETURNING delivery",
         params![before, prefix],
         |row| row.get(0),
@@ -331,9 +331,9 @@ fn save_attempt(
 ) -> SqlResult<Option<Delivery>> {
     let change = sql.change(Area::Deliveries)?;
     let known: Option<(i64, Option<i64>, i64, bool, bool)> = change.optional(
-        "SELECT delivery, identity, coalesce(length(reply), 0), due_at IS NOT NULL AND lease = $1,
-             duty = $2 AND known = 0
-         FROM errands WHERE id = $3",
+        "SELECT delivery, dedup_key, coalesce(length(reply), 0), due_at IS NOT NULL AND lease = $1,
+             kind = $2 AND known = 0
+         FROM jobs WHERE id = $3",
         params![rows::name_of(held_until), JobKind::Ask.as_str(), id.0],
         |row| {
             Ok((
@@ -345,7 +345,7 @@ fn save_attempt(
             ))
         },
     )?;
-    let Some((delivery, identity, had, held, unknown)) = known else {
+    let Some((delivery, dedup_key, had, held, unknown)) = known else {
         return Ok(None);
     };
     // The lease has expired and another process has the job, or has finished it.
@@ -359,7 +359,7 @@ fn save_attempt(
     };
     let nanos = |took: Duration| i64::try_from(took.as_nanos()).unwrap_or(i64::MAX);
     change.execute(
-        "UPDATE errands SET tries = tries + 1, due_at = $1, taken_until = $2, done = $3, tried_at = $4, told = $5,
+        "UPDATE jobs SET tries = tries + 1, due_at = $1, leased_until = $2, done = $3, tried_at = $4, summary = $5,
              status = $6, took = $7, reply = coalesce($8, reply)
          WHERE id = $9",
         params![
@@ -384,12 +384,12 @@ fn save_attempt(
     }
     if outcome.is_final {
         change.execute(
-            "UPDATE identities SET settled = 1 WHERE id = $1",
-            params![identity],
+            "UPDATE dedup_keys SET settled = 1 WHERE id = $1",
+            params![dedup_key],
         )?;
     }
     if unknown && result.state == JobState::Done {
-        mark_known(&*change, identity)?;
+        mark_known(&*change, dedup_key)?;
     }
     rows::classify(&*change, DeliveryId(delivery))?;
     let now = rows::one(&*change, DeliveryId(delivery))?;
@@ -398,10 +398,10 @@ fn save_attempt(
 }
 
 /// The provider knows the payment of these deliveries, so they are not made up.
-fn mark_known(sql: &dyn Sql, identity: Option<i64>) -> SqlResult<()> {
+fn mark_known(sql: &dyn Sql, dedup_key: Option<i64>) -> SqlResult<()> {
     let known: Vec<i64> = sql.all(
-        "UPDATE errands SET known = 1 WHERE identity = $1 AND known = 0 RETURNING delivery",
-        params![identity],
+        "UPDATE jobs SET known = 1 WHERE dedup_key = $1 AND known = 0 RETURNING delivery",
+        params![dedup_key],
         |row| row.get(0),
     )?;
     for delivery in known {

@@ -21,8 +21,8 @@ pub const UNKNOWN_MAX: u64 = 1_000;
 /// displace accepted ones.
 const SHARE: u64 = 8;
 
-/// Identities are small, so this many times more of them than deliveries are saved.
-const IDENTITIES: u64 = 10;
+/// Deduplication keys are small, so this many times more of them than deliveries are saved.
+const DEDUP_KEYS: u64 = 10;
 
 /// Deliveries with open jobs may take this many times the limit of the others, and one account at most one part of
 /// that. A flood to one account does not affect the others.
@@ -96,7 +96,7 @@ impl<'a> Room<'a> {
         let key = (new.account_key.clone(), new.account.clone());
         if !self.accounts.contains_key(&key) {
             let own = self.sql.one(
-                &format!("{SUM} AND realm = $2 AND account = $3"),
+                &format!("{SUM} AND account_key = $2 AND account = $3"),
                 params![class, &new.account_key, &new.account],
                 rows_and_bytes,
             )?;
@@ -163,19 +163,19 @@ pub(super) fn prune(
             more |= pruning.drop_oldest(class, (rows, bytes))? == most;
         }
     }
-    let remembered = limits.count.saturating_mul(IDENTITIES);
+    let remembered = limits.count.saturating_mul(DEDUP_KEYS);
     let remembered = i64::try_from(remembered).unwrap_or(i64::MAX);
     // Separately, so that a flood of hints displaces no order. By number alone, since a repeat of an old message is
     // still a repeat.
     let many = i64::try_from(most).unwrap_or(i64::MAX);
     let (old, others, relayed): (bool, Option<i64>, Option<i64>) = sql.one(
         "SELECT EXISTS (SELECT 1 FROM
-                 (SELECT seen_at FROM identities WHERE relayed = 0 ORDER BY number LIMIT $1) AS first
+                 (SELECT seen_at FROM dedup_keys WHERE relayed = 0 ORDER BY number LIMIT $1) AS first
                  WHERE seen_at < $2),
-             (SELECT max(number) FROM identities WHERE relayed = 0)
-                 - (SELECT min(number) FROM identities WHERE relayed = 0),
-             (SELECT max(number) FROM identities WHERE relayed = 1)
-                 - (SELECT min(number) FROM identities WHERE relayed = 1)",
+             (SELECT max(number) FROM dedup_keys WHERE relayed = 0)
+                 - (SELECT min(number) FROM dedup_keys WHERE relayed = 0),
+             (SELECT max(number) FROM dedup_keys WHERE relayed = 1)
+                 - (SELECT min(number) FROM dedup_keys WHERE relayed = 1)",
         params![many, since],
         |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
     )?;
@@ -188,13 +188,13 @@ pub(super) fn prune(
             continue;
         }
         let dropped = sql.execute(
-            "DELETE FROM identities WHERE id IN (
+            "DELETE FROM dedup_keys WHERE id IN (
                  SELECT oldest.id FROM (
-                     SELECT id, seen_at, number FROM identities WHERE relayed = $1 ORDER BY number LIMIT $2) AS oldest
+                     SELECT id, seen_at, number FROM dedup_keys WHERE relayed = $1 ORDER BY number LIMIT $2) AS oldest
                  WHERE (oldest.seen_at < $3
-                         OR oldest.number <= (SELECT max(number) FROM identities WHERE relayed = $1) - $4)
-                     AND NOT EXISTS (SELECT 1 FROM errands
-                         WHERE errands.identity = oldest.id AND errands.due_at IS NOT NULL))",
+                         OR oldest.number <= (SELECT max(number) FROM dedup_keys WHERE relayed = $1) - $4)
+                     AND NOT EXISTS (SELECT 1 FROM jobs
+                         WHERE jobs.dedup_key = oldest.id AND jobs.due_at IS NOT NULL))",
             params![relayed, many, since, remembered],
         )?;
         more |= dropped == most;
@@ -240,13 +240,13 @@ impl Pruning<'_> {
                     (id, size) = oldest_of_the_largest(sql, class, rows > bounds.rows)?;
                 }
             }
-            let identity: Option<i64> = sql.one(
-                "DELETE FROM deliveries WHERE id = $1 RETURNING identity",
+            let dedup_key: Option<i64> = sql.one(
+                "DELETE FROM deliveries WHERE id = $1 RETURNING dedup_key",
                 params![id],
                 |row| row.get(0),
             )?;
             if class == Class::Unknown {
-                forget_unknown(sql, identity)?;
+                forget_unknown(sql, dedup_key)?;
             }
             rows = rows.saturating_sub(1);
             bytes = bytes.saturating_sub(size.unsigned_abs());
@@ -255,12 +255,12 @@ impl Pruning<'_> {
     }
 }
 
-/// Deletes the identity of a dropped made-up delivery, so that it takes no space from real ones.
-fn forget_unknown(sql: &dyn Sql, identity: Option<i64>) -> SqlResult<()> {
+/// Deletes the deduplication key of a dropped made-up delivery, so that it takes no space from real ones.
+fn forget_unknown(sql: &dyn Sql, dedup_key: Option<i64>) -> SqlResult<()> {
     sql.execute(
-        "DELETE FROM identities WHERE id = $1 AND settled = 0
-             AND NOT EXISTS (SELECT 1 FROM errands WHERE identity = $1 AND due_at IS NOT NULL)",
-        params![identity],
+        "DELETE FROM dedup_keys WHERE id = $1 AND settled = 0
+             AND NOT EXISTS (SELECT 1 FROM jobs WHERE dedup_key = $1 AND due_at IS NOT NULL)",
+        params![dedup_key],
     )
     .map(drop)
 }
@@ -278,9 +278,9 @@ fn oldest_of_the_largest(sql: &dyn Sql, class: Class, in_number: bool) -> SqlRes
     sql.one(
         &format!(
             "SELECT id, size FROM deliveries JOIN
-                 (SELECT realm AS whose, account AS its FROM delivery_tally
-                     WHERE class = {class} GROUP BY realm, account ORDER BY sum({by}) DESC LIMIT 1) AS largest
-                 ON realm{plain} = whose AND account{plain} = its
+                 (SELECT account_key AS whose, account AS its FROM delivery_tally
+                     WHERE class = {class} GROUP BY account_key, account ORDER BY sum({by}) DESC LIMIT 1) AS largest
+                 ON account_key{plain} = whose AND account{plain} = its
              WHERE class = {class} ORDER BY id LIMIT 1"
         ),
         &[],

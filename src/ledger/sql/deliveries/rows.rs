@@ -19,11 +19,8 @@ const ROW_BYTES: usize = 250;
 
 const COLUMNS: &str = "id, account, provider, received_at, sender, method, verdict, why, kind, payment, player, \
      attempt, status, bytes";
-const JOB_COLUMNS: &str = "id, duty, target, tries, due_at, done, tried_at, told, status, took, \
-     identity IS NULL";
-
-/// The column of [`Job::summary`].
-const SUMMARY: &str = "told";
+const JOB_COLUMNS: &str = "id, kind, target, tries, due_at, done, tried_at, summary, status, took, \
+     dedup_key IS NULL";
 
 /// The lease end of a job without a lease.
 pub(super) const FREE: WallTime = WallTime(i64::MIN);
@@ -82,7 +79,7 @@ pub(super) fn is_known(sql: &dyn Sql, new: &NewDelivery) -> SqlResult<bool> {
 /// A delivery's place among equal ones.
 pub(super) struct Classified {
     pub(super) verdict: Verdict,
-    pub(super) identity: Option<i64>,
+    pub(super) dedup_key: Option<i64>,
     pub(super) attempt: u32,
     /// As [`is_known`] says.
     pub(super) known: bool,
@@ -96,7 +93,7 @@ pub(super) fn insert(
 ) -> SqlResult<Delivery> {
     let Classified {
         verdict,
-        identity,
+        dedup_key,
         attempt,
         known,
     } = *classified;
@@ -128,7 +125,7 @@ pub(super) fn insert(
         &new.kind,
         payment.as_deref(),
         player.as_deref(),
-        identity,
+        dedup_key,
         attempt,
         new.status,
         i64::try_from(new.bytes).unwrap_or(i64::MAX),
@@ -136,8 +133,8 @@ pub(super) fn insert(
     ];
     let id = sql.insert(
         "deliveries",
-        "class, size, realm, account, provider, received_at, sender, method, verdict, why, kind, payment, player, \
-         identity, attempt, status, bytes, sealed",
+        "class, size, account_key, account, provider, received_at, sender, method, verdict, why, kind, payment, player, \
+         dedup_key, attempt, status, bytes, sealed",
         columns,
     )?;
     let id = DeliveryId(id);
@@ -146,7 +143,7 @@ pub(super) fn insert(
         let whose = JobOwner {
             delivery: id,
             account_key: &new.account_key,
-            identity,
+            dedup_key,
             known,
         };
         taken_on.push(insert_job(sql, &whose, job)?);
@@ -175,25 +172,25 @@ pub(super) struct JobOwner<'a> {
     pub(super) account_key: &'a str,
     /// A callback's own jobs always have one: only valid callbacks have jobs. A replay has none, by which its row is
     /// distinguished from a configured forward.
-    pub(super) identity: Option<i64>,
+    pub(super) dedup_key: Option<i64>,
     pub(super) known: bool,
 }
 
 pub(super) fn insert_job(sql: &dyn Sql, whose: &JobOwner<'_>, new: &NewJob) -> SqlResult<Job> {
     let id = sql.insert(
-        "errands",
-        "delivery, realm, identity, duty, target, known, tries, due_at, taken_until, lease, done, told",
+        "jobs",
+        "delivery, account_key, dedup_key, kind, target, known, tries, due_at, leased_until, lease, done, summary",
         params![
             whose.delivery.0,
             whose.account_key,
-            whose.identity,
+            whose.dedup_key,
             new.kind.as_str(),
             &new.target,
             whose.known,
             0_i64,
             new.at,
-            new.taken_until.unwrap_or(FREE),
-            new.taken_until.map(name_of),
+            new.leased_until.unwrap_or(FREE),
+            new.leased_until.map(name_of),
             false,
             "",
         ],
@@ -202,7 +199,7 @@ pub(super) fn insert_job(sql: &dyn Sql, whose: &JobOwner<'_>, new: &NewJob) -> S
         id: JobId(id),
         kind: new.kind,
         target: new.target.clone(),
-        is_replay: whose.identity.is_none(),
+        is_replay: whose.dedup_key.is_none(),
         tries: 0,
         state: JobState::Due { at: new.at },
         tried_at: None,
@@ -216,8 +213,8 @@ pub(super) fn insert_job(sql: &dyn Sql, whose: &JobOwner<'_>, new: &NewJob) -> S
 pub(super) fn classify(sql: &dyn Sql, id: DeliveryId) -> SqlResult<()> {
     let (verdict, class, due, unfounded): (String, i64, Option<bool>, bool) = sql.one(
         "SELECT verdict, class,
-             (SELECT max(known) FROM errands WHERE delivery = $1 AND due_at IS NOT NULL),
-             EXISTS (SELECT 1 FROM errands WHERE delivery = $1 AND duty = $2 AND known = 0)
+             (SELECT max(known) FROM jobs WHERE delivery = $1 AND due_at IS NOT NULL),
+             EXISTS (SELECT 1 FROM jobs WHERE delivery = $1 AND kind = $2 AND known = 0)
          FROM deliveries WHERE id = $1",
         params![id.0, JobKind::Ask.as_str()],
         |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)),
@@ -288,13 +285,13 @@ impl<'a> Wanted<'a> {
         let (query, search) = (self.query, &self.query.search);
         let mut selection = Selection::of("deliveries");
         if let Some(account_key) = &query.account_key {
-            selection.require("realm =", account_key);
+            selection.require("account_key =", account_key);
         }
         if let Some(profile) = &self.profile {
             // A run of the simulator has the profile's name and a number.
             let profile = selection.place(profile);
             selection.require_that(&format!(
-                "substr(realm || ' ', 1, length({profile})) = {profile}"
+                "substr(account_key || ' ', 1, length({profile})) = {profile}"
             ));
         }
         if let Some(DeliveryId(id)) = query.before {
@@ -341,8 +338,8 @@ impl<'a> Wanted<'a> {
                      WHEN 'refused' THEN ' rejected' WHEN 'unknown_account' THEN ' unknown no account' ELSE '' END \
                      || ' ' || kind || ' ' || coalesce(payment, player, '') || ' ' || why || ' ' || method || ' ' || \
                      CAST(status AS TEXT)) {like} \
-                 OR EXISTS (SELECT 1 FROM errands WHERE delivery = deliveries.id \
-                     AND lower({SUMMARY} || ' ' || target) {like})"
+                 OR EXISTS (SELECT 1 FROM jobs WHERE delivery = deliveries.id \
+                     AND lower(summary || ' ' || target) {like})"
             ));
         }
     }
@@ -372,7 +369,7 @@ pub(super) fn sealed(sql: &dyn Sql, id: DeliveryId) -> SqlResult<Option<SealedPa
         return Ok(None);
     };
     let replies = sql.all(
-        "SELECT id, reply FROM errands WHERE delivery = $1 AND reply IS NOT NULL ORDER BY id",
+        "SELECT id, reply FROM jobs WHERE delivery = $1 AND reply IS NOT NULL ORDER BY id",
         params![id.0],
         |row| Ok((JobId(row.get(0)?), row.get(1)?)),
     )?;
@@ -431,7 +428,7 @@ fn jobs(sql: &dyn Sql, id: DeliveryId) -> SqlResult<Vec<Job>> {
         })
     };
     sql.all(
-        &format!("SELECT {JOB_COLUMNS} FROM errands WHERE delivery = $1 ORDER BY id"),
+        &format!("SELECT {JOB_COLUMNS} FROM jobs WHERE delivery = $1 ORDER BY id"),
         params![id.0],
         read,
     )

@@ -121,7 +121,7 @@ async fn an_order_is_relayed_once_although_the_clock_was_ahead() {
         kind: "item_order_placed".into(),
         subject: None,
         proved: true,
-        identity: Some(DedupKey::Message([9; 32])),
+        dedup_key: Some(DedupKey::Message([9; 32])),
         status: 200,
         bytes: 12,
         sealed: b"sealed bytes".to_vec(),
@@ -129,7 +129,7 @@ async fn an_order_is_relayed_once_although_the_clock_was_ahead() {
             kind: JobKind::Relay,
             target: "http://127.0.0.1:3000/hook".into(),
             at: START,
-            taken_until: None,
+            leased_until: None,
         }],
     };
     let first = start(folder.path());

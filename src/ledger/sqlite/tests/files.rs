@@ -127,6 +127,22 @@ async fn a_file_from_another_program_is_left_as_it_is() {
 }
 
 #[tokio::test]
+async fn a_program_whose_file_a_newer_one_has_migrated_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = start(folder.path());
+    assert_eq!(ledger.status().await, Status::Ready);
+    Connection::open(folder.path().join("ledger.db"))
+        .unwrap()
+        .execute_batch("ALTER TABLE exchanges RENAME TO later; PRAGMA user_version = 99")
+        .unwrap();
+    assert!(record(&ledger, exchange("https://x.example")).await.id.0 < 0);
+    let Status::Degraded { why } = ledger.status().await else {
+        panic!("{:?}", ledger.status().await)
+    };
+    assert!(why.contains("written by a newer tilldeck"), "{why}");
+}
+
+#[tokio::test]
 async fn a_file_from_a_newer_version_is_left_as_it_is() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ledger.db");
@@ -373,7 +389,7 @@ async fn a_long_log_is_emptied_when_the_ledger_is_closed() {
     };
     for size in [100_000, 1_000_000, 1_000_000] {
         let fill = move |conn: &Connection| {
-            conn.execute("INSERT INTO trial VALUES (zeroblob(?1))", [size])
+            conn.execute("INSERT INTO probe VALUES (zeroblob(?1))", [size])
         };
         ledger.run(move |store| store.write(fill)).await.unwrap();
     }

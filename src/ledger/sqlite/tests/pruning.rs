@@ -76,5 +76,5 @@ async fn old_callbacks_and_their_jobs_are_dropped_as_new_ones_come() {
     };
     ledger.deliver(later).await.unwrap();
     assert_eq!(ledger.delivery(due.id).await, Ok(None));
-    assert_eq!(count(&ledger, "errands").await, 0, "with the delivery");
+    assert_eq!(count(&ledger, "jobs").await, 0, "with the delivery");
 }

@@ -18,20 +18,20 @@ const ROWS: [(&str, &str); 16] = [
         "expectations",
         "1, 'live', 'shop', 'A-17', '250', 'EMT', 'form', 7, 'alice'",
     ),
-    ("handled", "'live', 'matter', 1, 'alice'"),
-    ("marks", "'live', 'matter', 1, 1, 'alice'"),
+    ("handled", "'live', 'alert', 1, 'alice'"),
+    ("marks", "'live', 'alert', 1, 1, 'alice'"),
     ("hook_runs", "'live', 'shop', 'A-17', 'paid', 1, 'failed'"),
     (
         "observations",
         "1, 'live', 'shop', 'A-17', 1, 'NEW', '1', 'BTC'",
     ),
-    ("identities", "3, x'00', 1, 0, 1, 1, 1"),
+    ("dedup_keys", "3, x'00', 1, 0, 1, 1, 1"),
     (
         "deliveries",
         "4, 3, 9, 'live', 'shop', 'kanga', 1, '', 'POST', 'accepted', '', '', 'A-17', NULL, 3, 1, 200, 2, x'00'",
     ),
     (
-        "errands",
+        "jobs",
         "6, 4, 'live', 3, 'ask', '', 1, 0, 1, 1, 0, NULL, '', NULL, NULL, NULL, 7",
     ),
     ("slot_tally", ""),
@@ -155,14 +155,14 @@ async fn a_callback_whose_job_failed_for_good_is_brought_over_and_one_without_op
             let job = "'live', 3, 'forward', 'http://127.0.0.1/', 1, 5, NULL, 0";
             let result = "1, 'HTTP 410', 410, NULL, NULL";
             let insert =
-                format!("INSERT INTO errands VALUES ({id}, {id}, {job}, {done}, {result}, NULL)");
+                format!("INSERT INTO jobs VALUES ({id}, {id}, {job}, {done}, {result}, NULL)");
             conn.execute(&insert, ())?;
         }
         Ok(())
     };
     ledger.run(move |store| store.write(fill)).await.unwrap();
     std::fs::remove_file(folder.path().join("ledger.db")).unwrap();
-    for table in ["deliveries", "errands"] {
+    for table in ["deliveries", "jobs"] {
         let read = move |conn: &Connection| all(conn, table);
         let rows = ledger.run(move |store| store.read(read)).await.unwrap();
         let ids: Vec<_> = rows.iter().map(|row| row[0].clone()).collect();
