@@ -26,7 +26,7 @@ pub use address::Address;
 pub use health::{HEARTBEAT, reachable};
 pub use limits::Limits;
 pub use rate::Rate;
-pub use receiver::{Receiver, Setup};
+pub use receiver::{Receiver, Setup, turn_away};
 
 /// A complete request to an account's callback address.
 #[derive(Clone)]

@@ -73,6 +73,17 @@ pub struct Setup {
     pub handlers: Arc<dyn CallbackHandlers>,
 }
 
+/// Answers every request on `listener` with 503, while callbacks cannot be saved yet.
+///
+/// # Errors
+/// If the listener does not know its own address.
+pub fn turn_away(listener: TcpListener, limits: Limits) -> io::Result<Server> {
+    let admit = |_: &Parts| Admission::Discard;
+    Server::start_admitting(listener, limits.server, admit, |_| async {
+        Outcome::Answer(unable())
+    })
+}
+
 /// A running receiver. Dropped, it closes its connections.
 pub struct Receiver {
     server: Server,

@@ -97,7 +97,8 @@ impl Listen {
         let deck = Deck::open(&settings.profile, options).await?;
         // Better no receiver than one whose 200 promises a callback that is not saved.
         let status = deck.ledger().status().await;
-        if let Some(why) = status.failure() {
+        let passes = matches!(status, Status::Away { passes: true, .. });
+        if let (Some(why), false) = (status.failure(), passes) {
             return Err(nothing_saved(why, &status).into());
         }
         let counted = exporter.as_ref().map(|exporter| exporter.metrics.clone());
@@ -367,6 +368,9 @@ impl Receiving {
         tokio::pin!(too_long);
         let mut was_away = false;
         loop {
+            let status = ledger.borrow_and_update().clone();
+            // A database that other machines use as well comes back by itself; until then callbacks are answered 503.
+            let is_away = matches!(status, Status::Away { .. });
             match listening.borrow_and_update().clone() {
                 Listening::Up { url, .. } => {
                     health.receiver = None;
@@ -385,12 +389,9 @@ impl Receiving {
                 }
                 Listening::Off => {}
             }
-            let status = ledger.borrow_and_update().clone();
             health.warn(&status, printing);
             let failure = status.failure().map(str::to_owned);
             health.ledger = failure.map(|why| ("cannot save callbacks".into(), why));
-            // A database that other machines use as well comes back by itself; until then callbacks are answered 503.
-            let is_away = greeted.is_some() && matches!(status, Status::Away { .. });
             // The downtime counts from the first report, or from the database's return: the next probe is still to come.
             let is_back = std::mem::replace(&mut was_away, is_away) && !is_away;
             if health.print(printing) || is_away || is_back {
@@ -407,7 +408,7 @@ impl Receiving {
                 changed = ledger.changed() => if changed.is_err() {
                     return Err(receiver_stopped());
                 },
-                () = &mut too_long, if greeted.is_none() || (health.is_down() && !is_away) => {
+                () = &mut too_long, if !is_away && (greeted.is_none() || health.is_down()) => {
                     return Err(health.too_long());
                 }
             }

@@ -11,6 +11,9 @@ use crate::net;
 /// The schema of a shared ledger, where the config names none.
 const SCHEMA: &str = "tilldeck";
 
+/// The variable with the password where the URL has none, as libpq reads it.
+const PASSWORD: &str = "PGPASSWORD";
+
 /// The longest name of an operator.
 const OPERATOR_MAX: usize = 64;
 
@@ -73,6 +76,11 @@ pub async fn database(
 /// The database with this URL, under the other settings of the config.
 pub(super) fn settings(url: Secret, config: &LedgerConfig, environ: &Environ) -> DatabaseSettings {
     let passwords = passwords(&url);
+    let password = environ.get(PASSWORD).filter(|_| passwords.is_empty());
+    let password = password.map(|text| Secret::new(text.to_string_lossy().into_owned()));
+    if let Some(password) = &password {
+        net::redact::learn(password, "database password");
+    }
     if !passwords.is_empty() {
         // An error of the server may repeat it, or a part.
         net::redact::learn(&url, "database URL");
@@ -82,6 +90,7 @@ pub(super) fn settings(url: Secret, config: &LedgerConfig, environ: &Environ) ->
     }
     DatabaseSettings {
         url,
+        password,
         schema: config.schema.clone().unwrap_or_else(|| SCHEMA.to_owned()),
         operator: config.operator.clone().unwrap_or_else(|| operator(environ)),
     }
@@ -177,6 +186,22 @@ async fn refuse_newer(folder: PathBuf) -> Result<(), Problem> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn pgpassword_is_the_password_of_a_url_without_one() {
+        let environ = Environ::of([("PGPASSWORD", "of-the-environment")]);
+        for (url, expected) in [
+            (
+                "postgres://till@db.example/till",
+                Some("of-the-environment"),
+            ),
+            ("postgres://till:own@db.example/till", None),
+        ] {
+            let url = Secret::new(url.to_owned());
+            let found = settings(url, &LedgerConfig::default(), &environ).password;
+            assert_eq!(found.as_ref().map(Secret::expose), expected);
+        }
+    }
 
     #[test]
     fn the_passwords_in_a_url_are_found_as_the_server_may_repeat_them() {

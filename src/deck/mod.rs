@@ -534,7 +534,7 @@ async fn log_ledger(mut changes: watch::Receiver<Status>) {
                 tracing::error!(to = %to.display(), why, "the ledger was damaged, and moved away");
             }
             Status::Degraded { why } => tracing::error!(why, "the ledger cannot be written"),
-            Status::Away { why } => tracing::error!(why, "the shared ledger cannot be used"),
+            Status::Away { why, .. } => tracing::error!(why, "the shared ledger cannot be used"),
         }
         was_ready = is_ready;
         if changes.changed().await.is_err() {

@@ -11,6 +11,8 @@ use crate::domain::{Problem, ProblemKind, Secret, inert, time};
 pub struct DatabaseSettings {
     /// `postgres://…`, with its password.
     pub url: Secret,
+    /// The password where the URL has none.
+    pub password: Option<Secret>,
     /// The schema with the ledger's tables: a plain name of `a-z`, `0-9` and `_`.
     pub schema: String,
     /// Who works with this program: "user@host".

@@ -38,16 +38,16 @@ impl Ledger {
     /// Copies the ledger's file of one machine into the database, in one transaction and only once. Blocks.
     ///
     /// # Errors
-    /// As [`Ledger::connect`], or if the file cannot be read or the database refuses a row; then nothing was copied.
+    /// As [`Ledger::connect`], or if another program uses the file, it cannot be read, or the database refuses a row; then nothing was copied.
     pub fn import(
         settings: &DatabaseSettings,
         clock: &Clock,
         file: &Path,
         reseal: &Reseal<'_>,
     ) -> Result<Imported, String> {
-        super::sqlite::bring_up_to_date(file)
+        let old = super::sqlite::open_alone(file)
             .map_err(|why| format!("{}: {why}", inert::cut(&file.to_string_lossy(), 400)))?;
-        super::postgres::import(settings, clock, file, reseal)
+        super::postgres::import(settings, clock, &old, reseal)
     }
 
     /// Looks at the database. Blocks.

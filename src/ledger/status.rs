@@ -30,6 +30,8 @@ pub enum Status {
     Away {
         /// The cause, with the database.
         why: String,
+        /// Whether it can come back by itself; otherwise an operator must change something first.
+        passes: bool,
     },
 }
 
@@ -38,7 +40,7 @@ impl Status {
     #[must_use]
     pub fn failure(&self) -> Option<&str> {
         match self {
-            Self::Degraded { why } | Self::Away { why } => Some(why),
+            Self::Degraded { why } | Self::Away { why, .. } => Some(why),
             Self::Opening | Self::Locked | Self::Ready | Self::SetAside { .. } => None,
         }
     }
@@ -57,7 +59,7 @@ impl Status {
                 "the ledger cannot be written ({why}): nothing is saved, and without --uncoordinated no request is sent to a \
                  provider"
             )),
-            Self::Away { why } => Some(format!(
+            Self::Away { why, .. } => Some(format!(
                 "the shared ledger cannot be used: nothing is saved or sent to a provider; \
                  --ledger sqlite opens this machine's own ledger, for reading. Cause: {why}"
             )),

@@ -579,7 +579,7 @@ impl Session {
             let tried = gate.ledger.try_again().await;
             let why = match gate.ledger.status().await {
                 Status::Degraded { why } => why,
-                Status::Away { why } => break Err(NetError::Away(why)),
+                Status::Away { why, .. } => break Err(NetError::Away(why)),
                 _ => break Ok(()),
             };
             let waited = gate.clock.now().mono.saturating_sub(began);

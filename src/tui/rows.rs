@@ -17,6 +17,11 @@ pub trait Numbered {
     fn is_saved(&self) -> bool {
         true
     }
+
+    /// Whether it is the other row, saved or not.
+    fn is_same(&self, other: &Self) -> bool {
+        self.id() == other.id()
+    }
 }
 
 impl Numbered for Exchange {
@@ -28,6 +33,15 @@ impl Numbered for Exchange {
 
     fn is_saved(&self) -> bool {
         self.id.0 >= 0
+    }
+
+    fn is_same(&self, other: &Self) -> bool {
+        // In nanoseconds, so that no two requests took the same time.
+        let of = |it: &Self| (it.took, it.attempt);
+        of(self) == of(other)
+            && self.account == other.account
+            && self.method == other.method
+            && self.url == other.url
     }
 }
 
@@ -73,6 +87,13 @@ impl<T: Numbered> Rows<T> {
             self.0[at] = row;
             return;
         }
+        if row.is_saved() {
+            // Saved later, once the database was back.
+            let is_earlier = |have: &Arc<T>| !have.is_saved() && row.is_same(have);
+            if let Some(at) = self.iter().position(is_earlier) {
+                self.0.remove(at);
+            }
+        }
         // A row that is not saved keeps the place at which it arrived.
         let is_newer = |have: &Arc<T>| have.is_saved() && have.id() > row.id();
         let newer = self.iter().rposition(is_newer).filter(|_| row.is_saved());
@@ -92,7 +113,10 @@ impl<T: Numbered> Rows<T> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::domain::Outcome;
 
     /// A number, and whether it is saved.
     #[derive(Debug, Clone, PartialEq)]
@@ -108,6 +132,22 @@ mod tests {
         fn is_saved(&self) -> bool {
             self.0 >= 0
         }
+    }
+
+    #[test]
+    fn a_request_that_is_saved_later_takes_the_place_of_its_row() {
+        let request = |id, took| {
+            let mut request = crate::tui::testing::exchange(1, "/check", Outcome::Status(200));
+            let one = Arc::make_mut(&mut request);
+            (one.id, one.took) = (ExchangeId(id), Duration::from_nanos(took));
+            request
+        };
+        let mut rows = Rows::default();
+        for (id, took) in [(-2, 7), (-1, 8), (9, 7)] {
+            rows.put(request(id, took), 10);
+        }
+        let ids: Vec<i64> = rows.iter().map(|row| row.id.0).collect();
+        assert_eq!(ids, [9, -1]);
     }
 
     #[test]

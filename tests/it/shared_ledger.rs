@@ -1,10 +1,12 @@
 //! The commands of a shared ledger, and what several machines see of each other through it.
 
+use std::time::Duration;
+
 use serde_json::Value;
 
-use crate::peer::{Peer, json as ok};
+use crate::peer::{Peer, closed_port, json as ok};
 use crate::postgres::{Schema, Server};
-use crate::program::Place;
+use crate::program::{Listener, Place, send};
 
 const PAID: &str = r#"{"result":"ok","currency":"oPLN","amount":"249.00","state":"FINALIZED"}"#;
 
@@ -315,4 +317,88 @@ fn machines_join_a_shared_ledger_by_one_command_each() {
     let ran = second.run(&["ledger", "status", "--json"]);
     assert_eq!(ran.code, 2, "{}", ran.all());
     assert_eq!(ran.objects()[0]["seal_key_matches"], false);
+}
+
+/// A machine that shares the ledger of a server of its own; `None` where PostgreSQL is not installed.
+fn with_server(peer: &Peer) -> Option<(Server, Schema, Place)> {
+    let server = Server::start()?;
+    let schema = Schema::of(&server.url());
+    let mut place = machine(peer, &schema.config("anna"));
+    Schema::join(&mut place, &server.url());
+    Schema::init(&place);
+    Some((server, schema, place))
+}
+
+#[test]
+#[ignore = "needs PostgreSQL's programs"]
+fn a_receiver_that_starts_while_the_database_is_away_answers_503_and_goes_on_once_it_is_back() {
+    let peer = Peer::start(vec![ok(PAID)]);
+    let Some((server, _schema, place)) = with_server(&peer) else {
+        return;
+    };
+    server.kill();
+    let url = format!("http://127.0.0.1:{}", closed_port());
+    let arguments = ["listen", "--bind", &url["http://".len()..], "--json"];
+    let mut listener = Listener::of(&mut place.command(&arguments));
+    let why = listener.error_with("down:");
+    assert!(why.contains("cannot save callbacks"), "{why}");
+    let post = |number: usize| {
+        let target = format!("/callbacks/shop?transactionKey=ORDER-{number}");
+        send(&url, "POST", &target, "", "").map(|(status, _)| status)
+    };
+    let turned_away = (0..100).find_map(|_| {
+        std::thread::sleep(Duration::from_millis(50));
+        post(1)
+    });
+    assert_eq!(turned_away, Some(503));
+    let heartbeat = send(&url, "GET", "/heartbeat", "", "").unwrap();
+    assert_eq!(heartbeat.0, 503);
+    assert!(!listener.has_ended());
+    server.go();
+    assert!(listener.line().contains(&url));
+    let said = listener.errors();
+    let again = said.iter().filter(|line| line.contains("down:")).count();
+    assert_eq!(again, 0, "why is said once: {said:?}");
+    assert_eq!(post(2), Some(200));
+    assert_eq!(
+        listener.object()["payment"],
+        "ORDER-2",
+        "and no earlier one"
+    );
+}
+
+#[test]
+#[ignore = "needs PostgreSQL's programs"]
+fn a_request_that_is_on_its_way_when_the_database_goes_away_is_in_the_log_once_it_is_back() {
+    let (answer, answers) = std::sync::mpsc::channel::<()>();
+    let answers = std::sync::Mutex::new(answers);
+    let (arrive, arrived) = std::sync::mpsc::channel();
+    let peer = Peer::choosing(move |number, _| {
+        if number == 0 {
+            arrive.send(()).unwrap();
+            answers.lock().unwrap().recv().unwrap();
+        }
+        ok(PAID)
+    });
+    let Some((server, _schema, place)) = with_server(&peer) else {
+        return;
+    };
+    let listener = Listener::start(&place, &["--json"]);
+    let target = "/callbacks/shop?transactionKey=ORDER-1";
+    assert_eq!(listener.post(target, "", "").0, 200);
+    arrived.recv_timeout(crate::terminal::LIMIT).unwrap();
+    server.kill();
+    answer.send(()).unwrap();
+    listener.error_with("down:");
+    server.go();
+    listener.error_with("up:");
+    // The check whose result could not be saved runs again, and is a request of its own.
+    for _ in 0..300 {
+        let rows = run(&place, &["log", "--json"]);
+        if rows.len() >= peer.requests().len() && !rows.is_empty() {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    panic!("{:?}", run(&place, &["log", "--json"]));
 }

@@ -2,6 +2,7 @@
 
 use toml::de::DeValue;
 
+use crate::config::child;
 use crate::config::{ConfigError, DatabaseUrl, LedgerConfig};
 
 use super::account::{FOUR_WAYS, secret};
@@ -40,6 +41,10 @@ pub(super) fn ledger(table: &Table<'_, '_>) -> Result<LedgerConfig, ConfigError>
             Some(DatabaseUrl::Plain(url.to_owned()))
         }
     };
+    if url.is_some() {
+        // The database's password may be there.
+        child::withhold("PGPASSWORD");
+    }
     let schema = table.string("schema")?;
     if let Some(schema) = &schema
         && !is_name(schema.value)

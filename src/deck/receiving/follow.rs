@@ -33,12 +33,26 @@ pub(super) async fn follow(
         limit: PAGE,
         ..DeliveryQuery::default()
     };
-    let newest = shared.queries.ledger.deliveries(newest).await;
-    let newest = newest.unwrap_or_default();
+    let mut was_away = false;
+    let newest = loop {
+        if let Ok(newest) = shared.queries.ledger.deliveries(newest.clone()).await {
+            break newest;
+        }
+        // None is saved as long as the ledger cannot be read; but the port must answer.
+        was_away = true;
+        ready.send_replace(true);
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(shared.pace.others) => {}
+        }
+    };
+    let mut earlier = newest
+        .iter()
+        .filter(|it| !was_away || it.received_at < shared.since);
     let mut follower = Follower {
         shared: &shared,
         // Older ones are listed by `Deck::deliveries`, not reported.
-        last: newest.first().map_or(DeliveryId(0), |newest| newest.id),
+        last: earlier.next().map_or(DeliveryId(0), |newest| newest.id),
         every,
         seen: None,
     };

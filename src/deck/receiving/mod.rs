@@ -408,11 +408,32 @@ async fn serve(
     stop: CancellationToken,
 ) {
     let since = shared.queries.clock.now().wall;
+    let down = |address: &SocketAddr, why: String| Listening::Down {
+        address: address.to_string(),
+        why,
+        since,
+    };
     let receiver = loop {
         let (address, error) = match bound {
             ListenState::Off => return,
             ListenState::To(listener) => {
                 let address = listener.local_addr();
+                // Before the port is served: a callback must not wait for a keyring's prompt.
+                if let (Some(why), Ok(address)) = (shared.sealing.awaited().await, &address) {
+                    // The port is not what is wrong, so its state stays.
+                    let why = format!("tilldeck cannot save callbacks: {why}");
+                    shared.gate.emit(Event::Listening(down(address, why)));
+                    if !turn_away(&shared, listener, &stop).await {
+                        return;
+                    }
+                    let port = shared.take_port().and_then(|port| port.at(*address));
+                    bound = match port {
+                        Some(listener) => ListenState::To(listener),
+                        None => ListenState::at(*address).await,
+                    };
+                    *shared.port() = bound.port();
+                    continue;
+                }
                 match start(&shared, listener).await {
                     Ok(receiver) => break receiver,
                     Err(error) => {
@@ -428,11 +449,7 @@ async fn serve(
             // Tried again: the program that holds the port may end.
             ListenState::Not(address, error) => (address, error),
         };
-        let down = Listening::Down {
-            address: address.to_string(),
-            why: bind_error(&error),
-            since,
-        };
+        let down = down(&address, bind_error(&error));
         // Tried every second, reported once.
         if *state.borrow() != down {
             state.send_replace(down.clone());
@@ -471,8 +488,25 @@ async fn serve(
     state.send_replace(Listening::Off);
 }
 
+/// Answers 503 on the port until the ledger can be used; returns whether it can.
+async fn turn_away(shared: &Shared, listener: TcpListener, stop: &CancellationToken) -> bool {
+    let server = crate::callbacks::turn_away(listener, crate::callbacks::Limits::default());
+    let usable = loop {
+        tokio::select! {
+            () = stop.cancelled() => break false,
+            () = tokio::time::sleep(shared.pace.bind) => {}
+        }
+        if shared.queries.ledger.try_again().await.is_ok() {
+            break true;
+        }
+    };
+    if let Ok(server) = server {
+        server.stop(LEAVING).await;
+    }
+    usable
+}
+
 async fn start(shared: &Arc<Shared>, listener: TcpListener) -> io::Result<Receiver> {
-    // Before the port opens: a callback must not wait for a keyring's prompt.
     let key = shared.sealing.key().await;
     if let Some(why) = key.refused {
         return Err(io::Error::new(io::ErrorKind::InvalidData, why));

@@ -122,6 +122,12 @@ impl Sealing {
         key.await.map_or_else(|refused| refused, Clone::clone)
     }
 
+    /// Why it is not known yet which key seals callbacks: the ledger cannot be used.
+    pub(super) async fn awaited(&self) -> Option<String> {
+        let key = self.key().await;
+        key.refused.filter(|_| self.key.get().is_none())
+    }
+
     /// The key, if there is one. Creates none, and needs no ledger.
     pub(in crate::deck) async fn existing(&self) -> Option<Arc<Sealer>> {
         if let Some(key) = self.key.get() {

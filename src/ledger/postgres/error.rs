@@ -154,9 +154,10 @@ impl PostgresError {
         }
         let words = inert::cut(&cause.to_string(), WORDS_MAX);
         match &*words {
-            "password missing" => {
-                Self::Refused("the server wants a password, and the URL has none".to_owned())
-            }
+            "password missing" => Self::Refused(
+                "the server wants a password, and neither the URL nor PGPASSWORD has one"
+                    .to_owned(),
+            ),
             "server does not support TLS" => {
                 Self::Unsafe("the server does not offer TLS, which sslmode requires".to_owned())
             }

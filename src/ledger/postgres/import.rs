@@ -1,9 +1,7 @@
 //! Copies the ledger of one machine, a SQLite file, into the shared one.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::path::Path;
 
-use rusqlite::OpenFlags;
 use rusqlite::types::Value;
 
 use crate::domain::Amount;
@@ -51,17 +49,12 @@ const ROWS: usize = 200;
 /// Copies all rows in one transaction. `operator` imports the file, and is the operator of rows that name none.
 pub(super) fn import(
     open: &Connection,
-    file: &Path,
+    file: &rusqlite::Connection,
     operator: &str,
     reseal: &Reseal<'_>,
 ) -> Result<Imported, PostgresError> {
-    let unread = |error| PostgresError::Malformed(format!("{}: {error}", file.display()));
-    let old = rusqlite::Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_ONLY)
-        .map_err(unread)?;
-    // All of it as it is at one instant.
-    let old = old.unchecked_transaction().map_err(unread)?;
     let import = Import {
-        old: &old,
+        old: file,
         new: open,
         operator,
         reseal,

@@ -16,8 +16,14 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// A connection that is silent for this long is tried with a statement.
 const SILENCE: Duration = Duration::from_secs(15);
 
-/// Counts the changes of other programs in `changes` until it is stopped. Runs on a thread of its own.
-pub(super) fn start(target: Arc<Target>, changes: Arc<AtomicI64>, stop: CancellationToken) {
+/// Counts the changes of other programs in `changes` until it is stopped, and calls `connected` whenever the database can
+/// be used again. Runs on a thread of its own.
+pub(super) fn start(
+    target: Arc<Target>,
+    changes: Arc<AtomicI64>,
+    stop: CancellationToken,
+    connected: impl Fn() + Send + 'static,
+) {
     let listen = move || {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -27,7 +33,7 @@ pub(super) fn start(target: Arc<Target>, changes: Arc<AtomicI64>, stop: Cancella
             loop {
                 tokio::select! {
                     () = stop.cancelled() => return,
-                    _ = listen_once(&target, &changes) => {}
+                    _ = listen_once(&target, &changes, &connected) => {}
                 }
                 tokio::select! {
                     () = stop.cancelled() => return,
@@ -43,7 +49,11 @@ pub(super) fn start(target: Arc<Target>, changes: Arc<AtomicI64>, stop: Cancella
 }
 
 /// Listens until the connection is lost.
-async fn listen_once(target: &Arc<Target>, changes: &Arc<AtomicI64>) -> Result<(), PostgresError> {
+async fn listen_once(
+    target: &Arc<Target>,
+    changes: &Arc<AtomicI64>,
+    connected: &impl Fn(),
+) -> Result<(), PostgresError> {
     let (process, count) = (target.process.clone(), changes.clone());
     let notified = move |payload: &str| {
         if payload != process {
@@ -57,6 +67,7 @@ async fn listen_once(target: &Arc<Target>, changes: &Arc<AtomicI64>) -> Result<(
             .await?;
         // Whatever was missed until now.
         changes.fetch_add(1, Ordering::Relaxed);
+        connected();
         loop {
             tokio::time::sleep(SILENCE).await;
             let answer = tokio::time::timeout(ANSWER_MAX, client.batch_execute("")).await;

@@ -18,28 +18,27 @@ mod target;
 mod trust;
 mod worker;
 
-use std::path::Path;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Weak};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::watch;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::clock::Clock;
-use crate::domain::Exchange;
 
 use super::backend::Backend;
 use super::database::{DatabaseReport, DatabaseSettings, Imported, Reseal};
 use super::error::LedgerError;
-use super::exchanges::Recorded;
 use super::nonces::KeyMutexes;
 use super::slots::SlotId;
+use super::sql::batch::Batcher;
 use super::sql::deliveries::Incoming;
-use super::sql::{Database, params};
+use super::sql::exchanges::Recording;
+use super::sql::{self, Database, params};
 use super::status::{Retention, Status};
 use connection::Connection;
-use exchanges::Waiting;
 use target::Target;
 use worker::{Setup, Store, Worker};
 
@@ -60,7 +59,7 @@ pub(super) struct Shared {
     notes_written: Arc<AtomicU64>,
     released: Mutex<Vec<SlotId>>,
     incoming: Arc<Incoming>,
-    waiting: Arc<Waiting>,
+    log: Arc<Batcher<Recording>>,
     status: watch::Receiver<Status>,
     /// Counts the changes of other programs.
     changes: Arc<AtomicI64>,
@@ -94,8 +93,16 @@ impl Postgres {
         };
         let changes = Arc::new(AtomicI64::new(0));
         let stop = CancellationToken::new();
-        listener::start(target, changes.clone(), stop.clone());
         let general = Worker::start(setup.clone());
+        let log = sql::exchanges::queue(exchanges::CHUNK, Duration::ZERO);
+        let connected = {
+            let (general, log) = (general.clone(), log.clone());
+            move || {
+                let log = log.clone();
+                general.send(move |store| write_again(store, &log));
+            }
+        };
+        listener::start(target, changes.clone(), stop.clone(), connected);
         // The first connection is made at once.
         general.send(|store| drop(store.connection().map(drop)));
         Ok(Self(Arc::new(Shared {
@@ -110,11 +117,18 @@ impl Postgres {
             notes_written: Arc::default(),
             released: Mutex::default(),
             incoming: Arc::default(),
-            waiting: Arc::default(),
+            log,
             status,
             changes,
             _listening: stop.drop_guard(),
         })))
+    }
+}
+
+/// Writes the requests that were sent when the database went away.
+fn write_again(store: &mut Store, log: &Batcher<Recording>) {
+    if log.len() > 0 && store.try_again().is_ok() {
+        log.write_all(store, sql::exchanges::save);
     }
 }
 
@@ -125,11 +139,11 @@ pub(super) fn migrate(settings: &DatabaseSettings, clock: &Clock) -> Result<usiz
     schema::migrate(&open, &target.schema).map_err(|error| error.to_string())
 }
 
-/// Copies a ledger's file into the database. Blocks.
+/// Copies a ledger's open file into the database. Blocks.
 pub(super) fn import(
     settings: &DatabaseSettings,
     clock: &Clock,
-    file: &Path,
+    file: &rusqlite::Connection,
     reseal: &Reseal<'_>,
 ) -> Result<Imported, String> {
     let target = Target::new(settings)?;
@@ -152,13 +166,16 @@ impl Backend for Postgres {
         open.map_or_else(
             |_| Status::Away {
                 why: LedgerError::Stopped.to_string(),
+                passes: false,
             },
             |status| status.clone(),
         )
     }
 
     async fn try_again(&self) -> Result<(), LedgerError> {
-        self.0.general.run(|store| Ok(store.try_again()?)).await
+        self.0.general.run(|store| Ok(store.try_again()?)).await?;
+        self.catch_up();
+        Ok(())
     }
 
     fn is_shared(&self) -> bool {
@@ -228,27 +245,12 @@ impl Database for Postgres {
         &self.0.incoming
     }
 
-    fn save_later(&self, mut exchange: Exchange, then: Recorded) {
-        // As the database fills it in.
-        exchange.operator.clone_from(&self.0.operator);
-        if self.0.waiting.push(exchange, then) {
-            self.catch_up();
-        }
+    fn log_queue(&self) -> &Arc<Batcher<Recording>> {
+        &self.0.log
     }
 
-    fn is_behind(&self) -> bool {
-        self.0.waiting.len() > 0
-    }
-
-    async fn wait_if_far_behind(&self) {
-        if self.0.waiting.len() > BUFFERED_MAX {
-            self.flush().await;
-        }
-    }
-
-    fn catch_up(&self) {
-        let waiting = self.0.waiting.clone();
-        self.send(move |store| waiting.write(store));
+    fn operator(&self) -> &str {
+        &self.0.operator
     }
 
     fn downgrade(&self) -> Self::Weak {
@@ -259,9 +261,6 @@ impl Database for Postgres {
         weak.upgrade().map(Self)
     }
 }
-
-/// The most exchanges in memory: beyond it, the caller that adds one waits for the write.
-const BUFFERED_MAX: usize = 1024;
 
 #[cfg(test)]
 pub(super) mod tests;

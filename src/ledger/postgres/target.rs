@@ -64,7 +64,10 @@ impl Target {
     /// # Errors
     /// If the URL cannot be used; the message never contains its password.
     pub(in crate::ledger) fn new(settings: &DatabaseSettings) -> Result<Self, String> {
-        let url = Url::read(settings.url.expose())?;
+        let mut url = Url::read(settings.url.expose())?;
+        if let (None, Some(password)) = (url.config.get_password(), &settings.password) {
+            url.config.password(password.expose());
+        }
         let near = url.config.get_hosts().iter().all(is_near);
         let trust = trust::of(url.mode.as_deref(), near)?;
         let schema = settings.schema.clone();
@@ -383,9 +386,23 @@ mod tests {
     fn target(url: &str) -> Result<Target, String> {
         Target::new(&DatabaseSettings {
             url: Secret::new(url.to_owned()),
+            password: Some(Secret::new("from the environment")),
             schema: "tilldeck".to_owned(),
             operator: String::new(),
         })
+    }
+
+    #[test]
+    fn the_password_of_the_environment_is_used_where_the_url_has_none() {
+        for (url, password) in [
+            ("postgres://till@db.example/till", "from the environment"),
+            ("postgres://till:own@db.example/till", "own"),
+            ("postgres://till@db.example/till?password=own", "own"),
+        ] {
+            let target = target(url).unwrap();
+            let found = target.hosts[0].get_password();
+            assert_eq!(found, Some(password.as_bytes()), "{url}");
+        }
     }
 
     #[test]

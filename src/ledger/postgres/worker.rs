@@ -11,6 +11,7 @@ use crate::clock::Clock;
 
 use super::connection::Connection;
 use super::error::PostgresError;
+use super::exchanges::{self, PRUNE_EVERY};
 use super::probe;
 use super::schema;
 use super::target::Target;
@@ -25,7 +26,7 @@ const PAUSE_MAX: Duration = Duration::from_secs(5);
 type Task = Box<dyn FnOnce(&mut Store) + Send>;
 
 /// A handle. Its thread ends after the last job.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Worker(mpsc::Sender<Task>);
 
 /// What all connections of a ledger need.
@@ -46,6 +47,10 @@ pub(in crate::ledger) struct Store {
     /// No attempt to connect before this instant of the monotonic clock, and why the last one failed.
     failed: Option<(Duration, PostgresError)>,
     pause: Duration,
+    /// The last id of an exchange that is not saved.
+    unsaved_id: i64,
+    /// Exchanges since the start.
+    recorded: usize,
 }
 
 impl Worker {
@@ -58,6 +63,8 @@ impl Worker {
                 connection: None,
                 failed: None,
                 pause: PAUSE,
+                unsaved_id: -1_000_000_000_000,
+                recorded: 0,
             };
             while let Ok(job) = queue.recv() {
                 job(&mut store);
@@ -135,6 +142,7 @@ impl Store {
             None => Status::Ready,
             Some(error) => Status::Away {
                 why: format!("{}: {error}", self.setup.target.describe()),
+                passes: error.is_passing() || error.is_of_one_statement(),
             },
         };
         self.setup.status.send_if_modified(|known| {
@@ -253,5 +261,23 @@ impl sql::Store for Store {
 
     fn limits(&self) -> (Clock, Retention) {
         (self.setup.clock.clone(), self.setup.limits.clone())
+    }
+
+    fn is_away(&self) -> bool {
+        // Another connection may have reported meanwhile that it can be used.
+        self.connection.is_none() || matches!(*self.setup.status.borrow(), Status::Away { .. })
+    }
+
+    fn unsaved_id(&mut self) -> i64 {
+        self.unsaved_id += 1;
+        self.unsaved_id
+    }
+
+    fn recorded(&mut self, rows: usize) {
+        let before = self.recorded;
+        self.recorded += rows;
+        if before == 0 || before / PRUNE_EVERY != self.recorded / PRUNE_EVERY {
+            exchanges::prune(self);
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! The request log: written in batches, read in windows.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -7,9 +8,10 @@ use async_trait::async_trait;
 use crate::domain::exchange::in_url;
 use crate::domain::{AccountId, Body, Exchange, ExchangeId, Outcome, StatusFilter, bad_json};
 
+use super::batch::{Batch, Batcher, KEPT};
 use super::selection::{Selection, patterns};
 use super::value::{Param, Row, params};
-use super::{Database, Sql, SqlResult};
+use super::{Area, Database, Sql, SqlResult, Store};
 use crate::ledger::error::LedgerError;
 use crate::ledger::exchanges::{Exchanges, LogQuery, Recorded, SEARCHED_MAX};
 
@@ -27,15 +29,24 @@ const NEWEST: &str = "(SELECT max(id) FROM exchanges)";
 #[async_trait]
 impl<D: Database> Exchanges for D {
     fn record_later(&self, exchange: Exchange, then: Recorded) {
-        self.save_later(exchange, then);
+        // As the database fills it in.
+        let operator = self.operator().to_owned();
+        let exchange = Exchange {
+            operator,
+            ..exchange
+        };
+        self.log_queue().add(self, (exchange, Some(then)), save);
     }
 
     fn has_unsaved(&self) -> bool {
-        self.is_behind()
+        self.log_queue().len() > 0
     }
 
     async fn keep_up(&self) {
-        self.wait_if_far_behind().await;
+        if self.log_queue().len() > KEPT {
+            self.catch_up();
+            let _ = self.run(|_| Ok(())).await;
+        }
     }
 
     async fn log(&self, query: LogQuery) -> Result<Vec<Exchange>, LedgerError> {
@@ -80,12 +91,70 @@ impl<D: Database> Exchanges for D {
     }
 }
 
+/// An exchange, and who gets it with its id; `None` once it was reported as not saved yet.
+pub(in crate::ledger) type Recording = (Exchange, Option<Recorded>);
+
+/// The exchanges that wait to be written, at most `rows` in one write.
+pub(in crate::ledger) fn queue(rows: usize, gather: Duration) -> Arc<Batcher<Recording>> {
+    Batcher::new(Batch {
+        rows,
+        bytes: usize::MAX,
+        size: |(exchange, _)| {
+            ROW_BYTES + exchange.request_body.text.len() + exchange.response_body.text.len()
+        },
+        gather,
+    })
+}
+
+/// Saves exchanges in one transaction; returns those that wait until the database is back.
+pub(in crate::ledger) fn save(store: &mut impl Store, mut batch: Vec<Recording>) -> Vec<Recording> {
+    let given: Vec<i64> = if store.gives_ids() {
+        Vec::new()
+    } else {
+        batch.iter().map(|_| store.unsaved_id()).collect()
+    };
+    let saved = store.write(|sql| {
+        let change = sql.change(Area::Exchanges)?;
+        let mut ids = Vec::with_capacity(batch.len());
+        for (at, (exchange, _)) in batch.iter().enumerate() {
+            ids.push(insert(&*change, given.get(at).copied(), exchange)?);
+        }
+        change.commit()?;
+        Ok(ids)
+    });
+    let report = |(exchange, then): (Exchange, Option<Recorded>), id| {
+        if let Some(then) = then {
+            let id = ExchangeId(id);
+            then(Exchange { id, ..exchange });
+        }
+    };
+    match saved {
+        Ok(ids) => {
+            let rows = batch.len();
+            // Only now: the receiver may look it up by its id.
+            for (one, id) in batch.into_iter().zip(ids) {
+                report(one, id);
+            }
+            store.recorded(rows);
+            Vec::new()
+        }
+        Err(_) if store.is_away() => {
+            for (exchange, then) in &mut batch {
+                report((exchange.clone(), then.take()), store.unsaved_id());
+            }
+            batch
+        }
+        Err(_) => {
+            for one in batch {
+                report(one, store.unsaved_id());
+            }
+            Vec::new()
+        }
+    }
+}
+
 /// Inserts an exchange; `id` where it has one already.
-pub(in crate::ledger) fn insert(
-    sql: &dyn Sql,
-    id: Option<i64>,
-    exchange: &Exchange,
-) -> SqlResult<i64> {
+fn insert(sql: &dyn Sql, id: Option<i64>, exchange: &Exchange) -> SqlResult<i64> {
     let headers = |pairs: &[(String, String)]| {
         serde_json::to_string(pairs).expect("pairs of texts can be written as JSON")
     };

@@ -5,6 +5,7 @@
 //! 64-bit integers, text and bytes; 0 and 1 for false and true; `max(a, b)` and `min(a, b)`, which are null where one of
 //! them is; `RETURNING` for new ids.
 
+pub(super) mod batch;
 mod credentials;
 pub(super) mod deliveries;
 pub(super) mod exchanges;
@@ -18,13 +19,14 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use crate::clock::Clock;
-use crate::domain::{Exchange, WallTime};
+use crate::domain::WallTime;
 
 use super::deliveries::NewDelivery;
 use super::error::LedgerError;
-use super::exchanges::Recorded;
 use super::status::Retention;
+use batch::Batcher;
 use deliveries::Incoming;
+use exchanges::Recording;
 #[cfg(feature = "postgres")]
 pub(super) use value::params;
 pub(super) use value::{Column, Param, Row};
@@ -206,17 +208,19 @@ pub(super) trait Database: Clone + Send + Sync + 'static {
     /// Callbacks that wait to be written.
     fn incoming(&self) -> &Arc<Incoming>;
 
-    /// Saves an exchange in the background, then calls `then`.
-    fn save_later(&self, exchange: Exchange, then: Recorded);
+    /// Exchanges that wait to be written.
+    fn log_queue(&self) -> &Arc<Batcher<Recording>>;
 
-    /// Whether exchanges wait to be written.
-    fn is_behind(&self) -> bool;
-
-    /// Waits while too many exchanges are in memory.
-    fn wait_if_far_behind(&self) -> impl Future<Output = ()> + Send;
+    /// Who sends the requests of this process; empty where only this machine's user works with the database.
+    fn operator(&self) -> &str {
+        ""
+    }
 
     /// Writes all waiting exchanges before the next job.
-    fn catch_up(&self);
+    fn catch_up(&self) {
+        let log = self.log_queue().clone();
+        self.send(move |store| log.write_all(store, exchanges::save));
+    }
 
     /// A handle that does not keep the database open.
     fn downgrade(&self) -> Self::Weak;
@@ -278,4 +282,20 @@ pub(super) trait Store {
 
     /// The clock, and how much history is saved.
     fn limits(&self) -> (Clock, Retention);
+
+    /// Whether what could not be written now can be written later, on a new connection.
+    fn is_away(&self) -> bool {
+        false
+    }
+
+    /// An id for an exchange that is not in the database: negative, and growing with time like those that are.
+    fn unsaved_id(&mut self) -> i64;
+
+    /// Whether exchanges get an id from the database.
+    fn gives_ids(&self) -> bool {
+        true
+    }
+
+    /// Counts saved exchanges: after some, old ones are pruned.
+    fn recorded(&mut self, rows: usize);
 }

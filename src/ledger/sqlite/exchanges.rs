@@ -1,35 +1,8 @@
-//! The request log in the file: its ids, and pruning by age, number and size.
-
-use crate::domain::{Exchange, ExchangeId};
+//! Pruning of the request log in the file, by age, number and size.
 
 use super::age;
 use super::sql::change;
 use super::writer::Store;
-use crate::ledger::sql::exchanges::insert;
-use crate::ledger::sql::{self, Area};
-
-/// Saves exchanges in one transaction, and returns their ids.
-pub(super) fn record(store: &mut Store, exchanges: &[Exchange]) -> Vec<ExchangeId> {
-    let count = u32::try_from(exchanges.len()).unwrap_or(u32::MAX);
-    store.recorded = store.recorded.saturating_add(count);
-    // Without a file, ids are negative.
-    let given: Vec<i64> = if store.has_file() {
-        Vec::new()
-    } else {
-        exchanges.iter().map(|_| store.unpersisted_id()).collect()
-    };
-    let stored = sql::Store::write(store, |sql| {
-        let change = sql.change(Area::Exchanges)?;
-        let mut ids = Vec::with_capacity(exchanges.len());
-        for (at, exchange) in exchanges.iter().enumerate() {
-            ids.push(insert(&*change, given.get(at).copied(), exchange)?);
-        }
-        change.commit()?;
-        Ok(ids)
-    });
-    let ids = stored.unwrap_or_else(|_| exchanges.iter().map(|_| store.unpersisted_id()).collect());
-    ids.into_iter().map(ExchangeId).collect()
-}
 
 /// Rows dropped in one step, more than are recorded between two runs. Other processes can write between steps.
 const STEP: u32 = 1024;

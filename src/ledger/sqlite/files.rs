@@ -165,7 +165,11 @@ pub(super) fn open_existing(path: &Path) -> rusqlite::Result<Connection> {
 }
 
 fn connect(path: &Path, rows: &Recovered) -> Result<Connection, Refusal> {
-    let conn = open_existing(path)?;
+    prepared(open_existing(path)?, rows)
+}
+
+/// Checks that the file is a ledger, and brings it up to date.
+fn prepared(conn: Connection, rows: &Recovered) -> Result<Connection, Refusal> {
     conn.busy_timeout(LOCK_REPORTED_AFTER)?;
     conn.set_prepared_statement_cache_capacity(64);
     // Otherwise SQLite prepares a statement again for each new value that its plan could depend on: no plan here does.
@@ -217,18 +221,27 @@ fn connect(path: &Path, rows: &Recovered) -> Result<Connection, Refusal> {
     Ok(conn)
 }
 
-/// Brings the tables of a ledger's file to this version, as opening the ledger does.
+/// Opens a ledger's file alone, and brings its tables to this version, as opening the ledger does. Another program that
+/// opens it waits meanwhile.
 ///
 /// # Errors
 /// Why the file cannot be used.
 #[cfg(feature = "postgres")]
-pub fn bring_up_to_date(file: &Path) -> Result<(), String> {
+pub fn open_alone(file: &Path) -> Result<Connection, String> {
     let path = file.canonicalize().map_err(|error| error.to_string())?;
-    match connect(&path, &Recovered::default()) {
-        Ok(_) => Ok(()),
-        Err(Refusal::Locked) => Err(LOCKED.to_owned()),
-        Err(Refusal::Trouble(why) | Refusal::Damaged(why)) => Err(why),
-    }
+    let open = || {
+        let conn = open_existing(&path)?;
+        // Before the first read: it fails where another connection is open.
+        conn.pragma_update_and_check(None, "locking_mode", "EXCLUSIVE", |_| Ok(()))?;
+        prepared(conn, &Recovered::default())
+    };
+    open().map_err(|refusal| match refusal {
+        Refusal::Locked => {
+            "another tilldeck on this machine uses it; end all of them, then import again"
+                .to_owned()
+        }
+        Refusal::Trouble(why) | Refusal::Damaged(why) => why,
+    })
 }
 
 fn newer(version: usize) -> String {

@@ -34,7 +34,7 @@ use super::sql::deliveries::Incoming;
 use super::status::{Retention, Status};
 use behind::WriteBehind;
 #[cfg(feature = "postgres")]
-pub use files::bring_up_to_date;
+pub use files::open_alone;
 pub use files::{set_aside_in, written_by_newer};
 pub use survey::survey_file;
 use task::Task;
@@ -59,7 +59,7 @@ impl Drop for Shared {
     fn drop(&mut self) {
         // The thread ends once its queue is empty, so waiting rows are added last.
         let behind = self.behind.clone();
-        let last = Task::Run(Box::new(move |store| while behind.write(store) {}));
+        let last = Task::Run(Box::new(move |store| behind.write_all(store)));
         let _ = self.jobs.send(last);
     }
 }

@@ -113,14 +113,15 @@ mod tests {
         migrate_by(&conn, &STEPS[..3]).unwrap();
         conn.pragma_update(None, "application_id", APPLICATION_ID)
             .unwrap();
-        assert_eq!(super::super::bring_up_to_date(&file), Ok(()));
-        assert_eq!(version(&conn), Ok(NEWEST));
+        drop(conn);
+        let alone = super::super::open_alone(&file).unwrap();
+        assert_eq!(version(&alone), Ok(NEWEST));
         let other = folder.path().join("other.db");
         let conn = Connection::open(&other).unwrap();
         conn.execute_batch("CREATE TABLE a (b)").unwrap();
-        let refused = super::super::bring_up_to_date(&other).unwrap_err();
+        let refused = super::super::open_alone(&other).unwrap_err();
         assert!(refused.contains("another program"), "{refused}");
-        assert!(super::super::bring_up_to_date(&folder.path().join("none")).is_err());
+        assert!(super::super::open_alone(&folder.path().join("none")).is_err());
     }
 
     #[test]

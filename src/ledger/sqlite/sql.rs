@@ -6,14 +6,15 @@ use rusqlite::types::{ToSqlOutput, Type, ValueRef};
 use rusqlite::{Connection, Statement, params_from_iter};
 
 use crate::clock::Clock;
-use crate::domain::{Exchange, WallTime};
+use crate::domain::WallTime;
 
 use super::task::Task;
 use super::writer::Store;
 use super::{Shared, Sqlite, age};
 use crate::ledger::error::LedgerError;
-use crate::ledger::exchanges::Recorded;
+use crate::ledger::sql::batch::Batcher;
 use crate::ledger::sql::deliveries::Incoming;
+use crate::ledger::sql::exchanges::Recording;
 use crate::ledger::sql::{
     self, Area, Change, Column, Database, Param, Row, Sql, SqlError, SqlResult,
 };
@@ -130,21 +131,13 @@ impl Database for Sqlite {
         &self.0.incoming
     }
 
-    fn save_later(&self, exchange: Exchange, then: Recorded) {
-        self.write_behind(exchange, then);
-    }
-
-    fn is_behind(&self) -> bool {
-        self.has_waiting()
-    }
-
-    async fn wait_if_far_behind(&self) {
-        self.wait_if_much_waits().await;
+    fn log_queue(&self) -> &Arc<Batcher<Recording>> {
+        &self.0.behind.log
     }
 
     fn catch_up(&self) {
         let behind = self.0.behind.clone();
-        self.send(move |store| while behind.write(store) {});
+        self.send(move |store| behind.write_all(store));
     }
 
     fn downgrade(&self) -> Self::Weak {
@@ -178,6 +171,19 @@ impl sql::Store for Store {
 
     fn limits(&self) -> (Clock, Retention) {
         (self.clock.clone(), self.limits.clone())
+    }
+
+    fn unsaved_id(&mut self) -> i64 {
+        self.unpersisted_id()
+    }
+
+    fn gives_ids(&self) -> bool {
+        self.has_file()
+    }
+
+    fn recorded(&mut self, rows: usize) {
+        let rows = u32::try_from(rows).unwrap_or(u32::MAX);
+        self.recorded = self.recorded.saturating_add(rows);
     }
 }
 

@@ -1,7 +1,7 @@
 //! Durable inserts of deliveries: those that arrive during a write are written together in the next one.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
@@ -9,6 +9,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use crate::domain::job::NewJob;
 use crate::domain::{Delivery, DeliveryId, JobKind, Verdict, WallTime};
 
+use super::super::batch::{Batch, Batcher};
 use super::super::value::{Param, params};
 use super::super::{Area, Database, Sql, SqlResult, Store};
 use super::{prune, rows};
@@ -24,15 +25,8 @@ const WAITING_KIB: usize = 64 * 1024;
 
 /// Deliveries that wait to be written.
 pub(in crate::ledger) struct Incoming {
-    waiting: Mutex<Waiting>,
+    batches: Arc<Batcher<One>>,
     room: Arc<Semaphore>,
-}
-
-#[derive(Default)]
-struct Waiting {
-    queue: VecDeque<One>,
-    /// The writing thread is notified, and continues until none wait.
-    tended: bool,
 }
 
 struct One {
@@ -44,85 +38,42 @@ struct One {
 impl Default for Incoming {
     fn default() -> Self {
         Self {
-            waiting: Mutex::default(),
+            batches: Batcher::new(Batch {
+                rows: BATCH,
+                bytes: BATCH_BYTES,
+                size: |one| one.new.sealed.len(),
+                gather: Duration::ZERO,
+            }),
             room: Arc::new(Semaphore::new(WAITING_KIB)),
         }
     }
 }
 
+#[cfg(test)]
 impl Incoming {
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    #[cfg(test)]
     pub(in crate::ledger) fn len(&self) -> usize {
-        self.lock().queue.len()
-    }
-
-    /// The next batch. If none wait, clears the notification.
-    fn next(&self) -> Vec<One> {
-        let mut waiting = self.lock();
-        let mut bytes = 0;
-        let fitting = waiting.queue.iter().take(BATCH).take_while(|one| {
-            bytes += one.new.sealed.len();
-            bytes <= BATCH_BYTES
-        });
-        // One that exceeds the limit alone is written alone.
-        let some = fitting.count().max(1).min(waiting.queue.len());
-        let batch: Vec<One> = waiting.queue.drain(..some).collect();
-        // Under the same lock as the queue, so that a callback added now finds a thread that still comes.
-        waiting.tended = !batch.is_empty();
-        batch
-    }
-
-    /// Drops all waiting deliveries: the thread has ended.
-    fn abandon(&self) {
-        let waiting = std::mem::take(&mut *self.lock());
-        drop(waiting);
-    }
-
-    /// Writes one batch and answers its callers; returns whether there may be more.
-    fn write(&self, store: &mut impl Store) -> bool {
-        let batch = self.next();
-        if batch.is_empty() {
-            return false;
-        }
-        // If a caller is gone, its provider sends the callback again; the row is saved all the same.
-        let (news, callers): (Vec<_>, Vec<_>) =
-            batch.into_iter().map(|one| (one.new, one.done)).unzip();
-        match insert(store, &news) {
-            Ok(saved) => {
-                for (one, done) in saved.into_iter().zip(callers) {
-                    let _ = done.send(one.ok_or(LedgerError::TooManyWaiting));
-                }
-            }
-            Err(error) => {
-                for done in callers {
-                    let _ = done.send(Err(error.clone()));
-                }
-            }
-        }
-        true
+        self.batches.len()
     }
 }
 
-/// A guard for the notified thread. If the thread ends before it writes, dropping the guard answers all waiting
-/// callers.
-struct AbandonGuard(Option<Arc<Incoming>>);
-
-impl AbandonGuard {
-    fn disarm(mut self) {
-        self.0 = None;
-    }
-}
-
-impl Drop for AbandonGuard {
-    fn drop(&mut self) {
-        if let Some(incoming) = &self.0 {
-            incoming.abandon();
+/// Writes one batch and answers its callers.
+fn write(store: &mut impl Store, batch: Vec<One>) -> Vec<One> {
+    // If a caller is gone, its provider sends the callback again; the row is saved all the same.
+    let (news, callers): (Vec<_>, Vec<_>) =
+        batch.into_iter().map(|one| (one.new, one.done)).unzip();
+    match insert(store, &news) {
+        Ok(saved) => {
+            for (one, done) in saved.into_iter().zip(callers) {
+                let _ = done.send(one.ok_or(LedgerError::TooManyWaiting));
+            }
+        }
+        Err(error) => {
+            for done in callers {
+                let _ = done.send(Err(error.clone()));
+            }
         }
     }
+    Vec::new()
 }
 
 /// Adds a callback to those that wait, and waits until it is written.
@@ -135,39 +86,13 @@ pub(super) async fn deliver(
     let kib = u32::try_from(kib).unwrap_or(u32::MAX);
     let room = incoming.room.clone().acquire_many_owned(kib).await;
     let (done, answer) = oneshot::channel();
-    let tended = {
-        let mut waiting = incoming.lock();
-        waiting.queue.push_back(One {
-            new,
-            done,
-            _room: room.expect("it is never closed"),
-        });
-        std::mem::replace(&mut waiting.tended, true)
+    let one = One {
+        new,
+        done,
+        _room: room.expect("it is never closed"),
     };
-    // Outside the lock: where the thread has ended, the guard is dropped here and takes the lock.
-    if !tended {
-        tend(database);
-    }
+    incoming.batches.add(database, one, write);
     answer.await.unwrap_or(Err(LedgerError::Stopped))
-}
-
-/// Writes the next batch after the jobs that are already in the queue.
-fn tend<D: Database>(database: &D) {
-    let later = database.downgrade();
-    let incoming = database.incoming().clone();
-    let guard = AbandonGuard(Some(incoming.clone()));
-    database.send(move |store| {
-        // One batch a job: slots and nonces are served between two batches.
-        if !incoming.write(store) {
-            guard.disarm();
-            return;
-        }
-        // Without a handle, no caller waits.
-        if let Some(database) = D::upgrade(&later) {
-            guard.disarm();
-            tend(&database);
-        }
-    });
 }
 
 /// Saves the deliveries that there is space for.

@@ -127,6 +127,19 @@ async fn a_file_from_another_program_is_left_as_it_is() {
 }
 
 #[tokio::test]
+#[cfg(feature = "postgres")]
+async fn a_file_that_another_program_uses_is_not_brought_into_another_ledger() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = start(folder.path());
+    assert_eq!(ledger.status().await, Status::Ready);
+    let file = folder.path().join("ledger.db");
+    let refused = open_alone(&file).unwrap_err();
+    assert!(refused.contains("another tilldeck"), "{refused}");
+    close(ledger);
+    open_alone(&file).unwrap();
+}
+
+#[tokio::test]
 async fn a_program_whose_file_a_newer_one_has_migrated_says_so() {
     let folder = tempfile::tempdir().unwrap();
     let ledger = start(folder.path());
