@@ -30,7 +30,10 @@ impl DeckCommand for Estimate {
         let sum = self.request()?;
         let account = cx.account(Ability::Estimates)?.id;
         let options = request_options(false);
-        let mut estimate = cx.deck.estimate(&account, &sum, options).await?;
+        let estimate = cx
+            .deck
+            .send(&account, options, |client| client.estimate(&sum));
+        let mut estimate = estimate.await?;
         // The provider's order changes with each request; sorted prices can be compared.
         estimate
             .prices

@@ -53,9 +53,10 @@ impl DeckCommand for AuthenticatePlayer {
         };
         let player = PlayerToken { player, token };
         let options = request_options(false);
-        let player = deck
-            .authenticate_player(&account.id, &player, options)
-            .await?;
+        let verified = deck.send(&account.id, options, |client| {
+            client.authenticate_player(&player)
+        });
+        let player = verified.await?;
         let object = json!({
             "account": account.id,
             "player": player.id,
@@ -92,7 +93,10 @@ impl DeckCommand for ListItems {
         let (player, out) = (self.player, &self.format.on(cx.out));
         let account = cx.account(Ability::Players)?.id;
         let options = request_options(false);
-        let items = cx.deck.player_items(&account, player, options).await?.items;
+        let items = cx
+            .deck
+            .send(&account, options, |client| client.player_items(player));
+        let items = items.await?.items;
         let owns = match items.len() {
             0 => "nothing".to_owned(),
             1 => "one item".to_owned(),

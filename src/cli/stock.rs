@@ -105,7 +105,10 @@ impl AddStock {
                 key,
             };
             let options = request_options(self.no_wait);
-            let added = cx.deck.add_key(&account.id, &new, options).await;
+            let added = cx
+                .deck
+                .send(&account.id, options, |client| client.add_key(&new));
+            let added = added.await;
             exit = exit.and(report.result(line, &added)?);
             counts.add(&added);
             cx.out.advance_progress();

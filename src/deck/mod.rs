@@ -42,8 +42,7 @@ pub use secrets::{learn_all, learn_fast};
 pub use simulator::{CONTROL, Posted, Posting, Proof, post, serve};
 
 use hooks::Hooks;
-use payments::SimulatedBook;
-use query::{QueryService, Seen};
+use query::QueryService;
 use receiving::{CallbackService, ListenState, Parts, SealKeys};
 
 use crate::clock::Clock;
@@ -231,16 +230,16 @@ impl Deck {
         let registry = running(profile, simulator.as_ref(), &factory);
         learn_secrets(profile, &factory.environ, &registry).await;
         let registry = AccountRegistry::new(registry);
-        let book = simulator
-            .as_ref()
-            .map(|simulator| SimulatedBook::new(simulator.seeded(), clock.now().wall));
+        let payments = match &simulator {
+            Some(simulator) => payments::simulated(&profile.name, simulator.seeded(), &clock).await,
+            None => ledger.clone(),
+        };
         let queries = QueryService {
             profile: profile.name.as_str().into(),
             registry: registry.clone(),
             ledger: ledger.clone(),
             clock: clock.clone(),
-            seen: Seen::default(),
-            book: book.map(Arc::new),
+            payments,
             hooks,
         };
         let service = CallbackService::start(Parts {

@@ -1,14 +1,10 @@
-//! The operations on an account. Each function returns its own type of answer; [`Deck::query`] carries out an operation
-//! that arrives as data. The errors say what happened, to which account, and what to do next.
+//! The operations on an account. [`Deck::send`] returns the answer of any of them; [`Deck::query`] carries out one that
+//! arrives as data. The errors say what happened, to which account, and what to do next.
 
 use super::Deck;
-use crate::domain::{
-    AccountId, Answer, Estimate, EstimateRequest, Inventory, Op, Payment, PaymentId, Player,
-    PlayerId, PlayerToken, Problem, RawReply, RawRequest,
-    stock::{NewKey, Uploaded},
-};
+use crate::domain::{AccountId, Answer, Op, Payment, PaymentId, Problem, RawReply, RawRequest};
 use crate::net::RequestOptions;
-use crate::providers::Query;
+use crate::providers::{Client, Queried, Query};
 
 impl Deck {
     /// Carries out an operation.
@@ -18,15 +14,36 @@ impl Deck {
             Op::CheckPayment(id) => {
                 Answer::Payment(self.check_payment(account, &id, options).await)
             }
-            Op::Estimate(sum) => Answer::Estimate(self.estimate(account, &sum, options).await),
+            Op::Estimate(sum) => {
+                let estimate = |client: &dyn Client| client.estimate(&sum);
+                Answer::Estimate(self.send(account, options, estimate).await)
+            }
             Op::PaymentLink(link) => Answer::Link(self.link(account, &link, options).await),
             Op::AuthenticatePlayer(player) => {
-                Answer::Player(self.authenticate_player(account, &player, options).await)
+                let authenticate = |client: &dyn Client| client.authenticate_player(&player);
+                Answer::Player(self.send(account, options, authenticate).await)
             }
             Op::PlayerItems(player) => {
-                Answer::Inventory(self.player_items(account, player, options).await)
+                let items = |client: &dyn Client| client.player_items(player);
+                Answer::Inventory(self.send(account, options, items).await)
             }
         }
+    }
+
+    /// Sends one operation of the account's [`Client`], and reads its answer.
+    ///
+    /// # Errors
+    /// If the provider has no such operation, rejects the request, or gives no readable answer. Where the operation
+    /// writes and no response arrives, it may have been carried out.
+    pub async fn send<A>(
+        &self,
+        account: &AccountId,
+        options: RequestOptions,
+        operation: impl FnOnce(&dyn Client) -> Queried<A>,
+    ) -> Result<A, Problem> {
+        let runtime = self.runtime(account)?;
+        let query = operation(&*runtime.client);
+        runtime.send(query, options).await
     }
 
     /// Verifies the account's credentials.
@@ -40,20 +57,6 @@ impl Deck {
     ) -> Result<(), Problem> {
         let runtime = self.runtime(account)?;
         self.queries.verify(&runtime, options).await
-    }
-
-    /// Checks whether the provider accepts a signature, without an account.
-    ///
-    /// # Errors
-    /// If the provider rejects it, or has no such test.
-    pub async fn test_signature(
-        &self,
-        account: &AccountId,
-        options: RequestOptions,
-    ) -> Result<(), Problem> {
-        let runtime = self.runtime(account)?;
-        let query = runtime.client.test_signature();
-        runtime.send(query, options).await
     }
 
     /// The state of a payment.
@@ -70,66 +73,6 @@ impl Deck {
         self.queries.check_payment(&runtime, id, options).await
     }
 
-    /// What a payer would pay in each currency, to settle this sum.
-    ///
-    /// # Errors
-    /// If the provider gives no prices.
-    pub async fn estimate(
-        &self,
-        account: &AccountId,
-        sum: &EstimateRequest,
-        options: RequestOptions,
-    ) -> Result<Estimate, Problem> {
-        let runtime = self.runtime(account)?;
-        let query = runtime.client.estimate(sum);
-        runtime.send(query, options).await
-    }
-
-    /// Checks whether the token is this player's.
-    ///
-    /// # Errors
-    /// If the provider rejects it, or gives no readable answer.
-    pub async fn authenticate_player(
-        &self,
-        account: &AccountId,
-        player: &PlayerToken,
-        options: RequestOptions,
-    ) -> Result<Player, Problem> {
-        let runtime = self.runtime(account)?;
-        let query = runtime.client.authenticate_player(player);
-        runtime.send(query, options).await
-    }
-
-    /// What a player owns.
-    ///
-    /// # Errors
-    /// If the provider gives no readable list.
-    pub async fn player_items(
-        &self,
-        account: &AccountId,
-        player: PlayerId,
-        options: RequestOptions,
-    ) -> Result<Inventory, Problem> {
-        let runtime = self.runtime(account)?;
-        let query = runtime.client.player_items(player);
-        runtime.send(query, options).await
-    }
-
-    /// Adds a key to the stock of an offer.
-    ///
-    /// # Errors
-    /// If the provider does not add it, or no response arrives: then it may have added it.
-    pub async fn add_key(
-        &self,
-        account: &AccountId,
-        key: &NewKey,
-        options: RequestOptions,
-    ) -> Result<Uploaded, Problem> {
-        let runtime = self.runtime(account)?;
-        let query = runtime.client.add_key(key);
-        runtime.send(query, options).await
-    }
-
     /// Sends any call. A response with an error status is an answer too.
     ///
     /// # Errors
@@ -140,9 +83,10 @@ impl Deck {
         request: &RawRequest,
         options: RequestOptions,
     ) -> Result<RawReply, Problem> {
-        let runtime = self.runtime(account)?;
-        let call = runtime.client.raw(request);
-        let query = call.map(|call| Query::new(call, |reply| Ok(reply.into_raw())));
-        runtime.send(query, options).await
+        let raw = |client: &dyn Client| {
+            let call = client.raw(request)?;
+            Ok(Query::new(call, |reply| Ok(reply.into_raw())))
+        };
+        self.send(account, options, raw).await
     }
 }

@@ -1,17 +1,17 @@
-//! The watch list, expectations and handled marks: in the ledger, or in memory while the built-in simulator runs.
+//! The watch list, expectations and handled marks: in the ledger, or in one in memory while the built-in simulator runs.
 
-use std::collections::HashMap;
+use std::fmt;
 use std::sync::atomic::Ordering;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::Deck;
+use crate::clock::Clock;
 use crate::domain::{
-    AccountId, Environment, Expectation, Expected, ExpectedBy, Handled, LinkRequest, Mark,
-    NewExpectation, Note, Observation, PaymentId, PaymentLink, Problem, ProblemKind, Replaced,
-    WallTime, Watch, Watchlist,
+    AccountId, Expectation, Expected, ExpectedBy, LinkRequest, Mark, NewExpectation, Note,
+    Observation, PaymentId, PaymentLink, Problem, ProblemKind, Replaced, WallTime, Watch,
+    Watchlist,
 };
-use crate::ledger::{FailedHook, LedgerError, Unwatched};
+use crate::ledger::{FailedHook, Ledger, LedgerError, PaymentKey, Unwatched};
 use crate::net::RequestOptions;
 
 /// How often changes by other processes are looked for.
@@ -24,71 +24,33 @@ const COALESCE: Duration = Duration::from_millis(50);
 const DAY: i64 = 24 * 60 * 60 * 1000;
 const FAILED_MAX: usize = 20;
 
-/// In memory, what the ledger stores for real accounts.
-pub(super) struct SimulatedBook(Mutex<Pages>);
-
-#[derive(Default)]
-struct Pages {
-    list: Watchlist,
-    /// Every expectation of each payment, the oldest first.
-    expectations: HashMap<(AccountId, PaymentId), Vec<Expectation>>,
-    /// Every note on each payment, the oldest first.
-    notes: HashMap<(AccountId, PaymentId), Vec<Note>>,
-    /// Each time that an alert was marked or unmarked.
-    marks: Vec<Mark>,
-}
-
-impl SimulatedBook {
-    /// Starts with the payments that the simulator starts with.
-    pub(super) fn new(seeded: Vec<(&'static str, PaymentId, Expected)>, at: WallTime) -> Self {
-        let mut pages = Pages::default();
-        for (provider, id, sum) in seeded {
-            let Ok(account) = AccountId::new(provider) else {
-                continue;
-            };
-            let by = ExpectedBy::Link;
-            let expectation = Expectation {
-                sum,
-                by,
-                at,
-                operator: String::new(),
-            };
-            let key = (account.clone(), id.clone());
-            pages.expectations.insert(key, vec![expectation]);
-            pages.list.watches.push(Watch::new(account, id, at));
-        }
-        Self(Mutex::new(pages))
+/// The ledger of the built-in simulator's payments, which end with this process, with those that it starts with.
+pub(super) async fn simulated(
+    profile: &str,
+    seeded: Vec<(&'static str, PaymentId, Expected)>,
+    clock: &Clock,
+) -> Ledger {
+    let (ledger, at) = (Ledger::in_memory(clock.clone()), clock.now().wall);
+    for (provider, id, sum) in seeded {
+        let Ok(account) = AccountId::new(provider) else {
+            continue;
+        };
+        let key = PaymentKey {
+            profile: profile.to_owned(),
+            account: account.clone(),
+            id: id.clone(),
+        };
+        let new = Expectation {
+            sum,
+            by: ExpectedBy::Link,
+            at,
+            operator: String::new(),
+        };
+        // Fails only for lack of memory.
+        let _ = ledger.expect(key, new, Replaced::Never).await;
+        let _ = ledger.watch(profile, &Watch::new(account, id, at)).await;
     }
-
-    pub(super) fn expectation(&self, account: &AccountId, id: &PaymentId) -> Option<Expectation> {
-        self.pages().expectations(account, id).pop()
-    }
-
-    fn pages(&self) -> MutexGuard<'_, Pages> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Pages {
-    fn expectations(&self, account: &AccountId, id: &PaymentId) -> Vec<Expectation> {
-        let key = (account.clone(), id.clone());
-        self.expectations.get(&key).cloned().unwrap_or_default()
-    }
-
-    fn notes(&self, account: &AccountId, id: &PaymentId) -> Vec<Note> {
-        let key = (account.clone(), id.clone());
-        self.notes.get(&key).cloned().unwrap_or_default()
-    }
-
-    fn list(&self) -> Watchlist {
-        let mut list = self.list.clone();
-        // From the one place that holds them.
-        for watch in &mut list.watches {
-            watch.expected = self.expectations(&watch.account, &watch.id).pop();
-            watch.note = self.notes(&watch.account, &watch.id).pop();
-        }
-        list
-    }
+    ledger
 }
 
 impl Deck {
@@ -97,13 +59,10 @@ impl Deck {
     /// # Errors
     /// If the ledger cannot be read.
     pub async fn watchlist(&self) -> Result<Watchlist, Problem> {
-        if let Some(book) = &self.queries.book {
-            return Ok(book.pages().list());
-        }
         let list = async {
             Ok(Watchlist {
-                watches: self.ledger.watches(&self.profile).await?,
-                handled: self.ledger.handled(&self.profile).await?,
+                watches: self.queries.payments.watches(&self.profile).await?,
+                handled: self.queries.payments.handled(&self.profile).await?,
             })
         };
         list.await.map_err(|error: LedgerError| unread(&error))
@@ -115,6 +74,9 @@ impl Deck {
     /// # Errors
     /// If the ledger cannot be read.
     pub async fn unwatched(&self) -> Result<Vec<Unwatched>, Problem> {
+        if self.forgets_payments() {
+            return Ok(Vec::new());
+        }
         let unwatched = self.ledger.unwatched(&self.profile).await;
         unwatched.map_err(|error| unread(&error))
     }
@@ -125,10 +87,11 @@ impl Deck {
         let mut seen = None;
         loop {
             // Only this process changes the simulator's list.
-            let version = match &self.queries.book {
-                Some(_) => 0,
+            let version = if self.forgets_payments() {
+                0
+            } else {
                 // Cheap: SQLite answers it from the file's header, without reading the list.
-                None => self.ledger.data_version().await.unwrap_or_default(),
+                self.ledger.data_version().await.unwrap_or_default()
             };
             if seen != Some(version)
                 && let Ok(list) = self.watchlist().await
@@ -144,7 +107,7 @@ impl Deck {
                     tokio::time::sleep(COALESCE).await;
                     seen = None;
                 }
-                () = tokio::time::sleep(LOOK_EVERY), if self.queries.book.is_none() => {}
+                () = tokio::time::sleep(LOOK_EVERY), if !self.forgets_payments() => {}
             }
         }
     }
@@ -161,18 +124,8 @@ impl Deck {
     /// If it cannot be stored.
     pub async fn watch(&self, account: &AccountId, id: &PaymentId) -> Result<(), Problem> {
         let watch = Watch::new(account.clone(), id.clone(), self.clock.now().wall);
-        let stored = if let Some(book) = &self.queries.book {
-            let watches = &mut book.pages().list.watches;
-            if !watches.iter().any(|w| w.account == *account && w.id == *id) {
-                watches.push(watch);
-            }
-            Ok(())
-        } else {
-            let stored = self.ledger.watch(&self.profile, &watch).await;
-            stored.map_err(|error| unsaved(id, &error))
-        };
-        self.changed.notify_one();
-        stored
+        let saved = self.queries.payments.watch(&self.profile, &watch).await;
+        self.changed(format_args!("payment {id}"), saved)
     }
 
     /// Removes a payment from the watch list; returns whether it was on it. Its expectation stays.
@@ -180,17 +133,22 @@ impl Deck {
     /// # Errors
     /// If that cannot be stored.
     pub async fn unwatch(&self, account: &AccountId, id: &PaymentId) -> Result<bool, Problem> {
-        let stored = if let Some(book) = &self.queries.book {
-            let watches = &mut book.pages().list.watches;
-            let before = watches.len();
-            watches.retain(|w| w.account != *account || w.id != *id);
-            Ok(watches.len() < before)
-        } else {
-            let stored = self.ledger.unwatch(self.queries.key(account, id)).await;
-            stored.map_err(|error| unsaved(id, &error))
-        };
+        let key = self.queries.key(account, id);
+        let saved = self.queries.payments.unwatch(key).await;
+        self.changed(format_args!("payment {id}"), saved)
+    }
+
+    /// Reports a change that was saved, or was not.
+    fn changed<T>(
+        &self,
+        what: fmt::Arguments<'_>,
+        saved: Result<T, LedgerError>,
+    ) -> Result<T, Problem> {
         self.changed.notify_one();
-        stored
+        saved.map_err(|error| {
+            let message = format!("tilldeck cannot save {what}: {error}");
+            Problem::new(ProblemKind::Local, message, "")
+        })
     }
 
     /// The expected amount of a payment.
@@ -215,13 +173,8 @@ impl Deck {
         account: &AccountId,
         id: &PaymentId,
     ) -> Result<Vec<Expectation>, Problem> {
-        if let Some(book) = &self.queries.book {
-            return Ok(book.pages().expectations(account, id));
-        }
-        let found = self
-            .ledger
-            .expectations(self.queries.key(account, id))
-            .await;
+        let key = self.queries.key(account, id);
+        let found = self.queries.payments.expectations(key).await;
         found.map_err(|error| unread(&error))
     }
 
@@ -244,25 +197,9 @@ impl Deck {
             at,
             operator: String::new(),
         };
-        let set = if let Some(book) = &self.queries.book {
-            let mut pages = book.pages();
-            let current = pages.expectations(account, id).pop();
-            match replaced.writes(current.as_ref(), &new.sum) {
-                Err(stays) => Ok(Err(stays)),
-                Ok(writes) => {
-                    if writes {
-                        let key = (account.clone(), id.clone());
-                        pages.expectations.entry(key).or_default().push(new);
-                    }
-                    Ok(Ok(current))
-                }
-            }
-        } else {
-            let key = self.queries.key(account, id);
-            let set = self.ledger.expect(key, new, replaced).await;
-            set.map_err(|error| unsaved(id, &error))
-        };
-        self.changed.notify_one();
+        let key = self.queries.key(account, id);
+        let set = self.queries.payments.expect(key, new, replaced).await;
+        let set = self.changed(format_args!("payment {id}"), set);
         // A final payment may be paid only now.
         if let Ok(Ok(before)) = &set
             && before.as_ref().is_none_or(|before| before.sum != wanted)
@@ -344,31 +281,8 @@ impl Deck {
             handled,
             operator: String::new(),
         };
-        let stored = if let Some(book) = &self.queries.book {
-            let mut pages = book.pages();
-            let marked = &mut pages.list.handled;
-            marked.retain(|known| known.alert != alert);
-            if handled {
-                marked.push(Handled {
-                    alert: mark.alert.clone(),
-                    at: mark.at,
-                    operator: String::new(),
-                });
-            }
-            pages.marks.push(mark);
-            Ok(())
-        } else {
-            let stored = self.ledger.mark_handled(&self.profile, mark).await;
-            stored.map_err(|error| {
-                Problem::new(
-                    ProblemKind::Local,
-                    format!("tilldeck cannot save the mark: {error}"),
-                    "",
-                )
-            })
-        };
-        self.changed.notify_one();
-        stored
+        let saved = self.queries.payments.mark_handled(&self.profile, mark);
+        self.changed(format_args!("the mark"), saved.await)
     }
 
     /// Each time that an alert was marked as handled or unmarked, the oldest first.
@@ -376,10 +290,7 @@ impl Deck {
     /// # Errors
     /// If the ledger cannot be read.
     pub(super) async fn marks(&self) -> Result<Vec<Mark>, Problem> {
-        if let Some(book) = &self.queries.book {
-            return Ok(book.pages().marks.clone());
-        }
-        let marks = self.ledger.marks(&self.profile).await;
+        let marks = self.queries.payments.marks(&self.profile).await;
         marks.map_err(|error| unread(&error))
     }
 
@@ -403,29 +314,9 @@ impl Deck {
         id: &PaymentId,
         text: String,
     ) -> Result<(), Problem> {
-        let at = self.clock.now().wall;
-        let stored = if let Some(book) = &self.queries.book {
-            let note = Note {
-                text,
-                at,
-                operator: String::new(),
-            };
-            let key = (account.clone(), id.clone());
-            book.pages().notes.entry(key).or_default().push(note);
-            Ok(())
-        } else {
-            let key = self.queries.key(account, id);
-            let stored = self.ledger.note(key, text, at).await;
-            stored.map_err(|error| {
-                Problem::new(
-                    ProblemKind::Local,
-                    format!("tilldeck cannot save the note on payment {id}: {error}"),
-                    "",
-                )
-            })
-        };
-        self.changed.notify_one();
-        stored
+        let (key, at) = (self.queries.key(account, id), self.clock.now().wall);
+        let saved = self.queries.payments.note(key, text, at).await;
+        self.changed(format_args!("the note on payment {id}"), saved)
     }
 
     /// Every note on a payment, the oldest first.
@@ -433,10 +324,11 @@ impl Deck {
     /// # Errors
     /// If the ledger cannot be read.
     pub async fn notes(&self, account: &AccountId, id: &PaymentId) -> Result<Vec<Note>, Problem> {
-        if let Some(book) = &self.queries.book {
-            return Ok(book.pages().notes(account, id));
-        }
-        let found = self.ledger.notes(self.queries.key(account, id)).await;
+        let found = self
+            .queries
+            .payments
+            .notes(self.queries.key(account, id))
+            .await;
         found.map_err(|error| unread(&error))
     }
 
@@ -449,14 +341,9 @@ impl Deck {
         account: &AccountId,
         id: &PaymentId,
     ) -> Result<Vec<Observation>, Problem> {
-        // Another run of the simulator reuses the same ids for other payments.
-        if self.runtime(account)?.account.environment == Environment::Embedded {
-            return Ok(self.queries.seen.of(account, id));
-        }
-        let seen = self
-            .ledger
-            .observations(self.queries.key(account, id))
-            .await;
+        self.runtime(account)?;
+        let key = self.queries.key(account, id);
+        let seen = self.queries.payments.observations(key).await;
         seen.map_err(|error| unread(&error))
     }
 
@@ -469,18 +356,17 @@ impl Deck {
         account: &AccountId,
         id: &PaymentId,
     ) -> Result<Option<Observation>, Problem> {
-        if self.runtime(account)?.account.environment == Environment::Embedded {
-            return Ok(self.queries.seen.of(account, id).pop());
-        }
-        let last = self.ledger.last_observation(self.queries.key(account, id));
-        last.await.map_err(|error| unread(&error))
+        self.runtime(account)?;
+        let key = self.queries.key(account, id);
+        let last = self.queries.payments.last_observation(key).await;
+        last.map_err(|error| unread(&error))
     }
 
     /// Whether watch list and expectations end with this process: true in the built-in sandbox, whose payments end with
     /// it too.
     #[must_use]
     pub fn forgets_payments(&self) -> bool {
-        self.queries.book.is_some()
+        self.simulator.is_some()
     }
 }
 
@@ -488,14 +374,6 @@ fn unread(error: &LedgerError) -> Problem {
     Problem::new(
         ProblemKind::Local,
         format!("tilldeck cannot read the watch list: {error}"),
-        "",
-    )
-}
-
-fn unsaved(id: &PaymentId, error: &LedgerError) -> Problem {
-    Problem::new(
-        ProblemKind::Local,
-        format!("tilldeck cannot save payment {id}: {error}"),
         "",
     )
 }

@@ -1,11 +1,9 @@
 //! Queries an account and saves observations from the answer. Separate from the deck, because background jobs query
 //! too.
 
-use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use super::hooks::Hooks;
-use super::payments::SimulatedBook;
 use super::runtime::{AccountRegistry, AccountRuntime};
 use crate::clock::Clock;
 use crate::domain::{
@@ -14,9 +12,6 @@ use crate::domain::{
 use crate::ledger::{Ledger, LedgerError, PaymentKey};
 use crate::net::RequestOptions;
 
-/// The number of simulator observations in memory; beyond it, the oldest ones go.
-const SEEN_MAX: usize = 4_000;
-
 /// What a query needs. Clones share it.
 #[derive(Clone)]
 pub(super) struct QueryService {
@@ -24,15 +19,13 @@ pub(super) struct QueryService {
     pub(super) registry: AccountRegistry,
     pub(super) ledger: Ledger,
     pub(super) clock: Clock,
-    pub(super) seen: Seen,
-    /// Replaces the ledger for the simulator, whose payments end with this process.
-    pub(super) book: Option<Arc<SimulatedBook>>,
+    /// The ledger of payments: one in memory for the simulator, whose payments end with this process.
+    pub(super) payments: Ledger,
     pub(super) hooks: Hooks,
 }
 
 impl QueryService {
-    /// Checks a payment and saves what the provider answered. The simulator's payments stay in memory, since they end
-    /// with this run.
+    /// Checks a payment and saves what the provider answered.
     pub(super) async fn check_payment(
         &self,
         runtime: &AccountRuntime,
@@ -48,22 +41,17 @@ impl QueryService {
             at: self.clock.now().wall,
             payment: payment.clone(),
         };
-        let account = &runtime.account;
-        if account.environment == Environment::Embedded {
-            self.seen.note(&account.id, observation);
-        } else {
-            let (queries, id) = (self.clone(), account.id.clone());
-            // Its own task: a caller that is cancelled now must not lose the change.
-            let saving = tokio::spawn(async move { queries.observe(&id, &observation).await });
-            let _ = saving.await;
-        }
+        let (queries, account) = (self.clone(), runtime.account.id.clone());
+        // Its own task: a caller that is cancelled now must not lose the change.
+        let saving = tokio::spawn(async move { queries.observe(&account, &observation).await });
+        let _ = saving.await;
         Ok(payment)
     }
 
     /// Saves an observation, and reports it if something changed.
     async fn observe(&self, account: &AccountId, seen: &Observation) {
         // The ledger's own status reports a failed write; the answer is valid all the same.
-        let saved = self.ledger.observe(account, &self.profile, seen).await;
+        let saved = self.payments.observe(account, &self.profile, seen).await;
         if saved == Ok(true) {
             self.report_change(account, seen).await;
         }
@@ -113,96 +101,6 @@ impl QueryService {
         account: &AccountId,
         id: &PaymentId,
     ) -> Result<Option<Expectation>, LedgerError> {
-        match &self.book {
-            Some(book) => Ok(book.expectation(account, id)),
-            None => self.ledger.expectation(self.key(account, id)).await,
-        }
-    }
-}
-
-/// The observations of the simulator's payments in this run.
-#[derive(Clone, Default)]
-pub(super) struct Seen(Arc<Mutex<Memory>>);
-
-#[derive(Default)]
-struct Memory {
-    by_payment: HashMap<(AccountId, PaymentId), Vec<Observation>>,
-    /// Drop order: one entry for each observation, the oldest first.
-    order: VecDeque<(AccountId, PaymentId)>,
-}
-
-impl Seen {
-    /// As the ledger does, saves only what differs from the last observation.
-    fn note(&self, account: &AccountId, observation: Observation) {
-        let mut memory = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = (account.clone(), observation.payment.id.clone());
-        let seen = memory.by_payment.entry(key.clone()).or_default();
-        if seen
-            .last()
-            .is_some_and(|last| last.payment == observation.payment)
-        {
-            return;
-        }
-        seen.push(observation);
-        memory.order.push_back(key);
-        if memory.order.len() > SEEN_MAX
-            && let Some(oldest) = memory.order.pop_front()
-            && let Some(seen) = memory.by_payment.get_mut(&oldest)
-        {
-            seen.remove(0);
-            if seen.is_empty() {
-                memory.by_payment.remove(&oldest);
-            }
-        }
-    }
-
-    /// The oldest first.
-    pub(super) fn of(&self, account: &AccountId, payment: &PaymentId) -> Vec<Observation> {
-        let memory = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = (account.clone(), payment.clone());
-        memory.by_payment.get(&key).cloned().unwrap_or_default()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::{Payment, PaymentState, Reported, WallTime};
-
-    fn seen_at(at: usize, id: &str, state: PaymentState) -> Observation {
-        Observation {
-            at: WallTime(i64::try_from(at).unwrap()),
-            payment: Payment {
-                id: PaymentId::new(id).unwrap(),
-                currency: Reported::currency("BTC"),
-                amount: Reported::amount("1"),
-                state,
-            },
-        }
-    }
-
-    #[test]
-    fn what_was_seen_of_the_simulator_is_remembered_once_and_within_bounds() {
-        let (seen, kanga) = (Seen::default(), AccountId::new("kanga").unwrap());
-        let first = PaymentId::new("first").unwrap();
-        for (at, state) in [PaymentState::New, PaymentState::New, PaymentState::Active]
-            .into_iter()
-            .enumerate()
-        {
-            seen.note(&kanga, seen_at(at, "first", state));
-        }
-        let times = |id| {
-            seen.of(&kanga, id)
-                .iter()
-                .map(|o| o.at.0)
-                .collect::<Vec<_>>()
-        };
-        assert_eq!(times(&first), [0, 2], "what did not change is no news");
-        for at in 0..SEEN_MAX - 1 {
-            seen.note(&kanga, seen_at(at, &format!("P-{at}"), PaymentState::New));
-        }
-        assert_eq!(times(&first), [2], "the oldest gives way");
-        seen.note(&kanga, seen_at(0, "last", PaymentState::New));
-        assert!(times(&first).is_empty());
+        self.payments.expectation(self.key(account, id)).await
     }
 }

@@ -490,12 +490,14 @@ async fn all_six_calls_and_the_link_against_the_simulator() {
     let kanga = AccountId::new("kanga").unwrap();
     let deck = &bench.deck;
     assert_eq!(deck.verify(&kanga, how()).await, Ok(()));
-    assert_eq!(deck.test_signature(&kanga, how()).await, Ok(()));
+    let test = deck.send(&kanga, how(), |client| client.test_signature());
+    assert_eq!(test.await, Ok(()));
     let sum = EstimateRequest {
         token: Currency::new("EMT").unwrap(),
         quantity: Amount::typed("3000").unwrap(),
     };
-    let estimate = deck.estimate(&kanga, &sum, how()).await.unwrap();
+    let estimate = deck.send(&kanga, how(), |client| client.estimate(&sum));
+    let estimate = estimate.await.unwrap();
     assert!(
         estimate
             .prices

@@ -253,8 +253,11 @@ async fn one_odd_price_does_not_hide_the_others() {
         token: Currency::new("EMT").unwrap(),
         quantity: Amount::typed("10").unwrap(),
     };
-    let estimate = bench.deck.estimate(&shop(), &sum, how()).await;
-    let estimate = estimate.expect("prices are prices");
+    let shop = shop();
+    let estimate = bench
+        .deck
+        .send(&shop, how(), |client| client.estimate(&sum));
+    let estimate = estimate.await.expect("prices are prices");
     let prices: Vec<(&str, &str, bool)> = estimate
         .prices
         .iter()

@@ -492,10 +492,12 @@ async fn the_deck_asks_for_players_and_the_explorer_reads_their_items() {
         token: Secret::new(TOKEN),
     };
     let deck = &bench.deck;
-    let player = deck.authenticate_player(&account, &claim, how()).await;
-    assert_eq!(player.unwrap().username, "PaperLantern");
-    let inventory = deck.player_items(&account, PlayerId(1004), how()).await;
-    let inventory = inventory.unwrap();
+    let player = deck.send(&account, how(), |client| client.authenticate_player(&claim));
+    assert_eq!(player.await.unwrap().username, "PaperLantern");
+    let inventory = deck.send(&account, how(), |client| {
+        client.player_items(PlayerId(1004))
+    });
+    let inventory = inventory.await.unwrap();
     assert_eq!(inventory.items[1].data.as_deref(), Some(r#"{"boat":7}"#));
     let call = RawCall {
         method: "GET".into(),

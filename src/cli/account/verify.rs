@@ -50,7 +50,8 @@ impl DeckCommand for VerifyAccounts {
         for account in &accounts {
             let options = request_options(false);
             let result = if self.signature {
-                deck.test_signature(&account.id, options).await
+                let test = deck.send(&account.id, options, |client| client.test_signature());
+                test.await
             } else {
                 deck.verify(&account.id, options).await
             };

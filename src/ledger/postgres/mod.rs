@@ -249,8 +249,8 @@ impl Database for Postgres {
         &self.0.log
     }
 
-    fn operator(&self) -> &str {
-        &self.0.operator
+    fn operator(&self) -> Option<&str> {
+        Some(&self.0.operator)
     }
 
     fn downgrade(&self) -> Self::Weak {

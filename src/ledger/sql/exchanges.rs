@@ -30,7 +30,7 @@ const NEWEST: &str = "(SELECT max(id) FROM exchanges)";
 impl<D: Database> Exchanges for D {
     fn record_later(&self, exchange: Exchange, then: Recorded) {
         // As the database fills it in.
-        let operator = self.operator().to_owned();
+        let operator = self.operator().unwrap_or_default().to_owned();
         let exchange = Exchange {
             operator,
             ..exchange

@@ -211,9 +211,9 @@ pub(super) trait Database: Clone + Send + Sync + 'static {
     /// Exchanges that wait to be written.
     fn log_queue(&self) -> &Arc<Batcher<Recording>>;
 
-    /// Who sends the requests of this process; empty where only this machine's user works with the database.
-    fn operator(&self) -> &str {
-        ""
+    /// Who sends the requests of this process; `None` where only this machine's user works with the database.
+    fn operator(&self) -> Option<&str> {
+        None
     }
 
     /// Writes all waiting exchanges before the next job.

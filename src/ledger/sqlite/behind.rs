@@ -53,9 +53,10 @@ impl WriteBehind {
     }
 }
 
-fn release(store: &mut Store, released: Vec<Release>) -> Vec<Release> {
+fn release(store: &mut Store, mut released: Vec<Release>) -> Vec<Release> {
     slots::serve(store, &released, Vec::new());
-    Vec::new()
+    released.clear();
+    released
 }
 
 impl Sqlite {
