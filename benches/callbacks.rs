@@ -210,6 +210,7 @@ fn sqlite(folder: &tempfile::TempDir, clock: &Clock) -> Ledger {
 fn postgres(url: &str, clock: &Clock) -> Ledger {
     let settings = DatabaseSettings {
         url: Secret::new(url),
+        password: None,
         schema: "bench".to_owned(),
         operator: "bench".to_owned(),
     };

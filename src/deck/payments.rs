@@ -281,8 +281,9 @@ impl Deck {
             handled,
             operator: String::new(),
         };
-        let saved = self.queries.payments.mark_handled(&self.profile, mark);
-        self.changed(format_args!("the mark"), saved.await)
+        let payments = &self.queries.payments;
+        let saved = payments.mark_handled(&self.profile, mark).await;
+        self.changed(format_args!("the mark"), saved)
     }
 
     /// Each time that an alert was marked as handled or unmarked, the oldest first.

@@ -9,9 +9,6 @@ use crate::ledger::sql::{self, params};
 /// The most rows in one transaction.
 pub(super) const CHUNK: usize = 64;
 
-/// Old rows are pruned after this many new ones, and at the first.
-pub(super) const PRUNE_EVERY: usize = 512;
-
 /// Rows dropped in one step.
 const STEP: i64 = 1024;
 

@@ -90,6 +90,7 @@ impl Postgres {
             limits,
             status: sender,
             unsaved: Arc::default(),
+            prune: exchanges::prune,
         };
         let changes = Arc::new(AtomicI64::new(0));
         let stop = CancellationToken::new();

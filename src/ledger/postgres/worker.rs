@@ -11,7 +11,6 @@ use crate::clock::Clock;
 
 use super::connection::Connection;
 use super::error::PostgresError;
-use super::exchanges::{self, PRUNE_EVERY};
 use super::probe;
 use super::schema;
 use super::target::Target;
@@ -22,6 +21,9 @@ use crate::ledger::status::{Retention, Status};
 /// The waits after failed attempts to connect: the first, and the longest. Meanwhile every job fails at once.
 const PAUSE: Duration = Duration::from_millis(100);
 const PAUSE_MAX: Duration = Duration::from_secs(5);
+
+/// Old rows are pruned after this many new exchanges, and at the first.
+const PRUNE_EVERY: usize = 512;
 
 type Task = Box<dyn FnOnce(&mut Store) + Send>;
 
@@ -38,6 +40,8 @@ pub(super) struct Setup {
     pub(super) status: watch::Sender<Status>,
     /// Whether callbacks could not be saved last. What else succeeds proves nothing then.
     pub(super) unsaved: Arc<AtomicBool>,
+    /// Drops some old rows; returns whether there may be more.
+    pub(super) prune: fn(&mut Store) -> bool,
 }
 
 /// A thread's connection.
@@ -277,7 +281,7 @@ impl sql::Store for Store {
         let before = self.recorded;
         self.recorded += rows;
         if before == 0 || before / PRUNE_EVERY != self.recorded / PRUNE_EVERY {
-            exchanges::prune(self);
+            (self.setup.prune)(self);
         }
     }
 }
