@@ -170,8 +170,8 @@ impl<S: 'static, T: Send + 'static> Tending<S, T> {
         let later = database.downgrade();
         let guard = Guard(Some(self.batcher.clone()));
         database.send(move |store| {
-            guard.disarm();
             self.run::<D>(store, later);
+            guard.disarm();
         });
     }
 
@@ -201,7 +201,7 @@ impl<S: 'static, T: Send + 'static> Tending<S, T> {
     }
 }
 
-/// Drops all rows that wait if the thread ends before the job is run, so that their callers learn it.
+/// Drops all rows that wait if the thread ends before or during the job, so that their callers learn it.
 struct Guard<T: Send + 'static>(Option<Arc<Batcher<T>>>);
 
 impl<T: Send + 'static> Guard<T> {

@@ -5,6 +5,7 @@ use crate::domain::{DeliveryId, JobState};
 use crate::ledger::UNKNOWN_MAX;
 use crate::ledger::contract::deliveries::unknown::{flood, take_one, unknown, unproved};
 use crate::ledger::contract::deliveries::*;
+use crate::ledger::sql::batch::{Batch, Batcher};
 
 #[tokio::test]
 async fn callbacks_that_come_together_are_written_together() {
@@ -80,6 +81,23 @@ async fn no_caller_waits_for_a_thread_that_has_ended() {
         assert_eq!(ledger.deliver(new(number)).await, stopped);
     }
     assert!(matches!(ledger.status().await, Status::Degraded { .. }));
+}
+
+#[tokio::test]
+async fn no_row_waits_for_a_write_that_ended_the_thread() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = start(folder.path());
+    let batcher = Batcher::new(Batch {
+        rows: 1,
+        bytes: usize::MAX,
+        size: |_| 1,
+        gather: Duration::ZERO,
+    });
+    for _ in 0..2 {
+        let (row, answer) = tokio::sync::oneshot::channel::<()>();
+        batcher.add(&ledger, row, |_, _| panic!("the ledger's thread ends"));
+        assert!(answer.await.is_err());
+    }
 }
 
 #[tokio::test]
