@@ -216,17 +216,24 @@ fn may_manage(ctx: &mut UpdateContext<'_>) -> bool {
 
 /// Arms a live account for write calls, after the operator typed its name, or disarms it.
 pub fn toggle_arming(account: &AccountId, ctx: &mut UpdateContext<'_>) {
-    let Some(known) = ctx.store.known_mut(account) else {
-        return;
-    };
-    if !known.account.environment.is_live() {
-        let text = format!("{account} is not a live account: write calls are always allowed");
-        ctx.flash(Level::Info, text);
-    } else if known.armed(ctx.now).is_some() {
-        known.disarm();
+    let known = ctx.store.known_mut(account);
+    if let Some(armed) = known.filter(|known| known.armed(ctx.now).is_some()) {
+        armed.disarm();
         ctx.flash(Level::Info, format!("{account} is disarmed"));
     } else {
-        ctx.open(arm::State::of(account.clone()));
+        arm(account, ctx);
+    }
+}
+
+/// Opens the form that arms a live account.
+pub fn arm(account: &AccountId, ctx: &mut UpdateContext<'_>) {
+    match ctx.store.known(account) {
+        None => ctx.flash(Level::Warning, format!("no such account: {account}")),
+        Some(known) if known.is_live() => ctx.open(arm::State::of(account.clone())),
+        Some(_) => {
+            let text = format!("{account} is not a live account: write calls are always allowed");
+            ctx.flash(Level::Info, text);
+        }
     }
 }
 

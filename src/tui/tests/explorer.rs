@@ -184,6 +184,22 @@ fn a_write_is_marked_and_needs_confirmation() {
 }
 
 #[test]
+fn a_call_for_an_account_that_is_gone_asks_nothing() {
+    for (keys, send) in [
+        ("/page by<enter>", "<enter>"),
+        ("/patch<enter><enter>", "y"),
+    ] {
+        let mut model = exploring(sandbox_setup());
+        press(&mut model, keys, second(0));
+        model.store.accounts.clear();
+        assert_eq!(press(&mut model, send, second(0)), []);
+        assert!(model.overlays.is_empty());
+        let flash = model.store.flash.as_ref().unwrap();
+        assert!(flash.text.starts_with("no such account"), "{flash:?}");
+    }
+}
+
+#[test]
 fn a_long_purpose_and_field_help_are_shown_whole() {
     const LONG: &[Documented] = &[Documented {
         method: "PATCH",

@@ -112,6 +112,63 @@ fn a_response_of_the_explorer_stays_while_its_profile_is_opened_anew_or_left() {
 }
 
 #[test]
+fn calls_of_an_account_that_was_removed_or_changed_do_not_come_back() {
+    type Edit = fn(&mut Setup);
+    let edits: [(&str, Edit, bool); 4] = [
+        ("removed", |setup| drop(setup.accounts.remove(0)), false),
+        (
+            "another provider",
+            |setup| setup.accounts[0].provider = ProviderId("pledg"),
+            false,
+        ),
+        (
+            "another environment",
+            |setup| setup.accounts[0].environment = Environment::Sandbox,
+            false,
+        ),
+        (
+            "its secret in another place",
+            |setup| setup.accounts[0].secret_source = "keyring shop".into(),
+            true,
+        ),
+    ];
+    for ((how, edit, stays), switches) in edits.into_iter().flat_map(|e| [(e, true), (e, false)]) {
+        let mut model = live();
+        press(&mut model, "6", second(1));
+        let (request, account, _) = explorer::send(&mut model, "page by page", second(1));
+        let found = explorer::explored("{\"found\": \"Portal 2\"}");
+        explorer::explored_result(&mut model, second(1), request, Ok(found));
+        let mut setup = live_setup();
+        edit(&mut setup);
+        let changed = Model::new(setup).unwrap();
+        if switches {
+            for mut next in [Model::new(sandbox_setup()).unwrap(), changed] {
+                next.follow(&mut model, second(3));
+                model = next;
+            }
+            press(&mut model, "6", second(3));
+        } else {
+            model.reopen(changed, &[], second(3));
+        }
+        update(
+            &mut model,
+            second(3),
+            Msg::Ready(readiness(Vec::new(), Vec::new())),
+        );
+        let shown = screen(&model, second(3), 120, 40);
+        assert_eq!(shown.contains("Portal 2"), stays, "{how}: {shown}");
+        let explorer = &model.panes.explorer;
+        assert_eq!(explorer.history.is_empty(), !stays, "{how}");
+        let has_call = model.store.known(&account).is_some_and(|known| {
+            let calls = model.store.catalogue(known.account.provider);
+            !calls.is_empty()
+        });
+        let selected = explorer.draft().unwrap();
+        assert_eq!(selected.account == account, has_call, "{how}");
+    }
+}
+
+#[test]
 fn the_palette_finds_each_other_profile_by_its_name() {
     let mut model = live();
     for (typed, name) in [

@@ -38,6 +38,8 @@ pub struct BodyError {
 pub struct InFlight {
     pub request: RequestId,
     pub call: RawCall,
+    /// Whether it may change something at the provider.
+    pub writes: bool,
     /// When it was sent, on the monotonic clock.
     pub since: std::time::Duration,
     /// The exchange of its last attempt, redacted.

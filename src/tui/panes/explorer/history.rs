@@ -21,6 +21,8 @@ pub struct PastCall {
     pub documented: Option<&'static Documented>,
     pub values: Vec<String>,
     pub call: RawCall,
+    /// Whether it may change something at the provider.
+    pub writes: bool,
     pub outcome: Result<Explored, Problem>,
     /// The exchange of its last attempt, redacted.
     pub exchange: Option<Arc<Exchange>>,
@@ -31,7 +33,7 @@ pub struct PastCall {
 impl PastCall {
     /// Whether it changed something, as far as the response says.
     fn is_change(&self) -> bool {
-        self.documented.is_some_and(|call| call.writes) && self.verdict().2 == Tone::Good
+        self.writes && self.verdict().2 == Tone::Good
     }
 
     /// Whether a row of its response is what another call was sent for.
@@ -137,7 +139,8 @@ impl History {
         self.last += 1;
         past.number = self.last;
         if past.is_change() {
-            for old in &mut self.all {
+            // Only a read can be loaded again: a write would be repeated.
+            for old in self.all.iter_mut().filter(|old| !old.writes) {
                 if Some(old.number) == origin || old.has_row_of(&past) {
                     old.changed = Some(past.at);
                 }
@@ -146,6 +149,11 @@ impl History {
         self.all.truncate(KEPT_MAX - 1);
         self.all.push_front(past);
         self.last
+    }
+
+    /// Removes the calls of the accounts that `is_removed` names.
+    pub fn remove(&mut self, is_removed: impl Fn(&AccountId) -> bool) {
+        self.all.retain(|past| !is_removed(&past.account));
     }
 
     pub fn describe(&self) -> Vec<CallSummary> {

@@ -6,19 +6,14 @@ use std::time::Duration;
 use super::draft::{Draft, InFlight};
 use super::history::{self, PastCall};
 use super::{Part, State};
-use crate::domain::{Exchange, Explored, Now, Problem, ProblemKind, RawCall, RequestId};
+use crate::domain::{Exchange, Explored, Now, Problem, ProblemKind, RequestId};
 use crate::tui::ages::tick;
 
 impl State {
     /// Notes that the draft's call was sent, and moves the focus to its response.
-    pub(super) fn sent(&mut self, request: RequestId, call: RawCall, now: Now) {
+    pub(super) fn sent(&mut self, in_flight: InFlight) {
         if let Some(draft) = self.draft_mut() {
-            draft.in_flight = Some(InFlight {
-                request,
-                call,
-                since: now.mono,
-                exchange: None,
-            });
+            draft.in_flight = Some(in_flight);
             self.part = Part::Response;
         }
     }
@@ -47,6 +42,7 @@ impl State {
                 documented: draft.call,
                 values: draft.values().into_iter().map(str::to_owned).collect(),
                 call: in_flight.call,
+                writes: in_flight.writes,
                 outcome: result,
                 exchange: in_flight.exchange,
                 changed: None,
@@ -78,16 +74,10 @@ impl State {
     /// The operator cancelled a request; `waits` where it waited for a slot. Returns whether it is certain that
     /// nothing was sent.
     pub(super) fn cancelled(&mut self, request: RequestId, waits: bool, now: Now) -> bool {
-        let mut drafts = self.drafts.iter().filter_map(|draft| {
-            let in_flight = draft.in_flight.as_ref()?;
-            (in_flight.request == request).then_some((draft.call, in_flight))
-        });
-        let (documented, in_flight) = drafts.next().unzip();
+        let mut all = self.drafts.iter().filter_map(|it| it.in_flight.as_ref());
+        let in_flight = all.find(|in_flight| in_flight.request == request);
         let tried = in_flight.is_some_and(|in_flight| in_flight.exchange.is_some());
-        let writes = match documented.flatten() {
-            Some(call) => call.writes,
-            None => in_flight.is_none_or(|sent| !matches!(&*sent.call.method, "GET" | "HEAD")),
-        };
+        let writes = in_flight.is_none_or(|in_flight| in_flight.writes);
         // A request that waits for a retry was sent before: then there is an exchange.
         let unsent = waits && !tried;
         let problem = if unsent {

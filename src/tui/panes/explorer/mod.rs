@@ -1,6 +1,7 @@
 //! The explorer: find a call in the catalogue, fill it in, send it, read the response. It sends nothing on
 //! its own, and its history is lost when the console quits.
 
+mod accounts;
 pub mod calls;
 pub mod draft;
 mod follow;
@@ -21,7 +22,7 @@ use ratatui::crossterm::event::KeyEvent;
 use ratatui::layout::{Position, Rect};
 use tui_input::Input;
 
-use crate::domain::{AccountId, Documented, Now};
+use crate::domain::{Account, AccountId, Documented, Now};
 use crate::tui::component::{Command, Component, Event, UpdateContext, ViewContext};
 use crate::tui::intent::Intent;
 use crate::tui::keys::{GLOBAL, NAV, Scope, keys};
@@ -132,8 +133,10 @@ pub struct State {
     list: List,
     rows: Vec<Row>,
     query: String,
-    /// The accounts and their arming that `rows` was built from.
-    made_from: Option<Vec<(AccountId, bool)>>,
+    /// The accounts as of the last fit, which drafts and history are of.
+    accounts: Vec<Account>,
+    /// Whether each of them may write, as of `rows`; `None` before the rows of these accounts are built.
+    may_write: Option<Vec<bool>>,
     typing: Typing,
     drafts: Vec<Draft>,
     current: Option<usize>,
@@ -174,27 +177,24 @@ impl State {
         self.history.get(self.draft()?.past?)
     }
 
-    /// Rebuilds the rows if accounts or their arming changed, and lays out for an area.
+    /// Rebuilds the rows if accounts or their arming have changed, and lays out for an area.
     fn lay_out(&mut self, store: &Store, area: Rect, now: Now) {
         self.area = area;
-        let from: Vec<_> = store
-            .accounts
-            .iter()
-            .map(|known| (known.id().clone(), known.may_write(now)))
-            .collect();
-        if self.made_from.as_ref() != Some(&from) {
-            if self.made_from.is_none() {
+        let accounts = store.accounts.iter();
+        let may_write: Vec<bool> = accounts.map(|known| known.may_write(now)).collect();
+        if self.may_write.as_ref() != Some(&may_write) {
+            if self.may_write.is_none() {
                 // The first fit comes before the first frame is drawn; reading the catalogues can wait until after it.
                 self.starts = rows::starts(&store.catalogues);
             }
-            self.made_from = Some(from);
+            self.may_write = Some(may_write);
             let selected = self.rows.get(self.list.selected).cloned();
             let (rows, best) = calls::rows(store, &self.query, now);
             self.rows = rows;
             let same = selected.and_then(|old| self.rows.iter().position(|row| row.is_same(&old)));
             self.list.selected = same.or(best).unwrap_or(0);
             match self.draft().filter(|_| self.part != Part::Calls) {
-                _ if same.is_some() => {}
+                _ if same.is_some() && self.current.is_some() => {}
                 Some(draft) => {
                     let (account, call) = (draft.account.clone(), draft.call);
                     self.select_call(&account, call);
@@ -568,6 +568,7 @@ impl Component for State {
     }
 
     fn fit(&mut self, ctx: &mut UpdateContext<'_>) {
+        self.take_accounts(ctx.store);
         if !ctx.area.is_empty() {
             self.lay_out(ctx.store, ctx.area, ctx.now);
         }

@@ -4,11 +4,12 @@ use super::{Part, State};
 use crate::domain::{AccountId, RawCall, Secret, curl};
 use crate::tui::component::UpdateContext;
 use crate::tui::msg::Level;
-use crate::tui::overlays::{arm, send_ask};
+use crate::tui::overlays::send_ask;
 use crate::tui::panes::credentials;
 use crate::tui::store::AccountState;
 use crate::tui::store::Store;
 
+use super::draft::InFlight;
 use super::response::Response;
 
 impl State {
@@ -51,13 +52,12 @@ impl State {
         let writes =
             |known: &AccountState| ctx.store.writes(&known.account, &call.method, &call.path);
         if known.is_some_and(|known| !writes(known)) {
-            let request = ctx.store.explore(account, call.clone(), false, ctx.out);
-            self.sent(request, call, ctx.now);
+            self.explore(account, call, ctx);
         } else if known.is_some_and(|known| known.may_write(ctx.now)) {
             let about = known.map_or("", |known| ctx.store.about(&known.account, &call));
             ctx.open(send_ask::State::new(account, call, about));
         } else {
-            ctx.open(arm::State::of(account));
+            credentials::arm(&account, ctx);
         }
     }
 
@@ -70,11 +70,24 @@ impl State {
     ) {
         let known = ctx.store.known(&account);
         if known.is_some_and(|known| known.may_write(ctx.now)) {
-            let request = ctx.store.explore(account, call.clone(), true, ctx.out);
-            self.sent(request, call, ctx.now);
+            self.explore(account, call, ctx);
         } else {
-            ctx.open(arm::State::of(account));
+            credentials::arm(&account, ctx);
         }
+    }
+
+    fn explore(&mut self, account: AccountId, call: RawCall, ctx: &mut UpdateContext<'_>) {
+        let known = ctx.store.known(&account);
+        let writes =
+            known.is_none_or(|known| ctx.store.writes(&known.account, &call.method, &call.path));
+        let request = ctx.store.explore(account, call.clone(), writes, ctx.out);
+        self.sent(InFlight {
+            request,
+            call,
+            writes,
+            since: ctx.now.mono,
+            exchange: None,
+        });
     }
 
     pub(super) fn copy_response(&self, ctx: &mut UpdateContext<'_>) {
