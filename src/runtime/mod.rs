@@ -340,9 +340,11 @@ impl Console {
                 };
                 match effect {
                     Effect::Quit => return Ok(true),
-                    // The last effect of its update, and `take` updates no further.
                     Effect::SwitchProfile(name) => {
-                        self.switch(&name, effects)?;
+                        if self.switch(&name, effects)? {
+                            // What follows is of the profile before.
+                            break;
+                        }
                     }
                     Effect::Manage(request, Change::Add(new)) if self.running.profile.built_in => {
                         self.add_first(request, *new);
