@@ -212,7 +212,7 @@ impl Inner {
     fn input(&self, event: HookEvent, about: Value) -> String {
         let mut object = serde_json::Map::new();
         object.insert("schema".into(), json!(1));
-        object.insert("event".into(), json!(event.word()));
+        object.insert("event".into(), json!(event.as_str()));
         object.insert("at".into(), json!(self.clock.now().wall.rfc3339()));
         object.insert("profile".into(), json!(self.profile));
         if let Value::Object(about) = about {
@@ -261,7 +261,7 @@ impl Inner {
             }
         }
         done?;
-        tracing::info!(hook = task.event.as_str(), "a hook has run");
+        tracing::info!(hook = task.event.setting(), "a hook has run");
         Ok(())
     }
 

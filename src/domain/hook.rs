@@ -15,39 +15,51 @@ pub fn is_about_hook(subject: &str) -> bool {
 }
 
 words! {
-    /// An event that a hook can be configured for, with its setting under `[hooks]`.
+    /// An event that a hook can be configured for, by its word in the program's input and in the ledger.
     #[derive(Hash, PartialOrd, Ord)]
     pub enum HookEvent {
         /// A payment became paid.
-        Paid = "on_paid",
+        Paid = "paid",
         /// A final payment is for less than expected, or in another currency.
-        Underpaid = "on_underpaid",
+        Underpaid = "underpaid",
         /// A payment failed.
-        Failed = "on_failed",
+        Failed = "failed",
         /// Several callbacks of an account in a row were refused.
-        CallbackRefused = "on_callback_refused",
+        CallbackRefused = "callback_refused",
         /// The provider rejected an account's credentials.
-        CredentialsRejected = "on_credentials_rejected",
+        CredentialsRejected = "credentials_rejected",
         /// An access token has expired and cannot be renewed.
-        TokenFailed = "on_token_failed",
+        TokenFailed = "token_failed",
         /// Most of a rate limit is used.
-        RateLimit = "on_rate_limit",
+        RateLimit = "rate_limit",
         /// Callbacks cannot be received.
-        ReceiverDown = "on_receiver_down",
+        ReceiverDown = "receiver_down",
     }
 }
 
 impl HookEvent {
-    /// The word in the program's input and in the ledger: the setting without `on_`.
+    /// The settings under `[hooks]`, in the order of the events.
+    pub const SETTINGS: [&'static str; Self::ALL.len()] = [
+        "on_paid",
+        "on_underpaid",
+        "on_failed",
+        "on_callback_refused",
+        "on_credentials_rejected",
+        "on_token_failed",
+        "on_rate_limit",
+        "on_receiver_down",
+    ];
+
+    /// The setting of its program: its word after `on_`.
     #[must_use]
-    pub fn word(self) -> &'static str {
-        self.as_str().trim_start_matches("on_")
+    pub fn setting(self) -> &'static str {
+        Self::SETTINGS[self as usize]
     }
 
     /// The subject of notices about the hook, for a payment or for none.
     #[must_use]
     pub fn about(self, of: Option<(&AccountId, &PaymentId)>) -> String {
-        let key = self.as_str();
+        let key = self.setting();
         of.map_or_else(
             || format!("{HOOK}{key}"),
             |(account, id)| format!("{HOOK}{key} of {id} ({account})"),
@@ -130,7 +142,7 @@ mod tests {
     #[test]
     fn the_setting_of_an_event_is_its_word_after_on() {
         for event in HookEvent::ALL {
-            assert_eq!(event.as_str(), format!("on_{}", event.word()));
+            assert_eq!(event.setting(), format!("on_{}", event.as_str()));
         }
     }
 }

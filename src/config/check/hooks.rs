@@ -8,7 +8,7 @@ use crate::config::paths::program;
 use crate::config::{ConfigError, Environ, Hooks};
 use crate::domain::{HookEvent, inert};
 
-pub(super) const HOOKS: [&str; HookEvent::ALL.len()] = HookEvent::WORDS;
+pub(super) const HOOKS: [&str; HookEvent::ALL.len()] = HookEvent::SETTINGS;
 
 /// Reads the section; adds a warning for each program that is not there, since it may be installed later.
 pub(super) fn hooks(
@@ -17,7 +17,7 @@ pub(super) fn hooks(
 ) -> Result<Hooks, ConfigError> {
     let mut hooks = BTreeMap::new();
     for event in HookEvent::ALL {
-        let key = event.as_str();
+        let key = event.setting();
         let Some(entry) = table.get(key) else {
             continue;
         };

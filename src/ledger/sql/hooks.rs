@@ -19,7 +19,7 @@ impl<D: Database> HookRuns for D {
                     &run.profile,
                     run.account.as_str(),
                     run.payment.as_str(),
-                    run.event.word(),
+                    run.event.as_str(),
                     at
                 ],
             )
@@ -38,7 +38,7 @@ impl<D: Database> HookRuns for D {
                     &run.profile,
                     run.account.as_str(),
                     run.payment.as_str(),
-                    run.event.word()
+                    run.event.as_str()
                 ],
             )
         })
@@ -60,7 +60,7 @@ impl<D: Database> HookRuns for D {
                  WHERE profile = $1 AND at >= $2 AND failure IS NOT NULL ORDER BY at DESC, payment DESC LIMIT $3",
                 params![&profile, since, most],
                 |row| {
-                    let event = |word: String| HookEvent::from_word(&format!("on_{word}")).ok_or(word);
+                    let event = |word: String| HookEvent::from_word(&word).ok_or(word);
                     Ok(FailedHook {
                         run: HookRun {
                             profile: profile.clone(),
