@@ -29,7 +29,7 @@ pub fn perform(effect: Effect, deck: &Arc<Deck>, tasks: &mut Tasks, messages: &m
             let result = watch(&deck, &new).await;
             let _ = messages.send(Msg::Watched(new, result)).await;
         }),
-        Effect::Expect(new, shown) => tasks.start_sequential(async move {
+        Effect::Expect { new, shown } => tasks.start_sequential(async move {
             let result = expect(&deck, &new, Replaced::Shown(shown)).await;
             let _ = messages.send(Msg::Watched(new, result)).await;
         }),

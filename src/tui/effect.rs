@@ -13,7 +13,7 @@ use super::msg::{NewWatch, WatchKey};
 pub enum Effect {
     /// Send a request for an account; [`super::Msg::Answered`] has the response under the same number.
     Ask {
-        /// The number.
+        /// The number of the response.
         request: RequestId,
         /// The account whose credentials sign the request.
         account: AccountId,
@@ -35,7 +35,12 @@ pub enum Effect {
     Watch(NewWatch),
     /// Replace the expected amount of a payment, if it still is the one that the operator saw; [`super::Msg::Watched`]
     /// has the result.
-    Expect(NewWatch, Expected),
+    Expect {
+        /// The payment and its new expected amount.
+        new: NewWatch,
+        /// The expected amount that the operator saw.
+        shown: Expected,
+    },
     /// Mark an alert as handled, or remove the mark.
     MarkHandled {
         /// The alert's stable name.
@@ -73,7 +78,7 @@ pub enum Effect {
     OpenDelivery(RequestId, DeliveryId),
     /// Forward a callback again; [`super::Msg::Replayed`] reports whether it is queued.
     Replay {
-        /// The number.
+        /// The number of the result.
         request: RequestId,
         /// The callback's id.
         delivery: DeliveryId,

@@ -14,7 +14,7 @@ use crate::domain::{
     Timeline, TokenStatus, Waiting, WallTime, Watch, Watchlist, simulate,
 };
 
-/// One event. A number is the one in the effect that it answers.
+/// One event. The number of a response or a result is that of its effect.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Msg {
     /// A key was pressed or repeated.
@@ -43,7 +43,7 @@ pub enum Msg {
     /// The result of [`super::Effect::Explore`]. A cancelled call sends none.
     Explored(RequestId, Result<Explored, Problem>),
     /// A request of this process waits: for a slot of the rate limit, for another request with the same key, or for its
-    /// retry. `None` once it continues.
+    /// retry. `None` once it continues. The number may be of a request that no effect began, as the renewal of a token.
     Waiting(RequestId, Option<Waiting>),
     /// One attempt of a request ended and is in the log.
     Exchange(Arc<Exchange>),

@@ -11,7 +11,7 @@ use crate::tui::widgets::form::{Field, Form, Switch};
 
 /// The providers to choose from, and the names in use.
 #[derive(Debug, Clone)]
-pub struct Addition {
+pub struct ProviderChoice {
     setups: Vec<ProviderSetup>,
     shown: usize,
     names_in_use: Vec<AccountId>,
@@ -19,7 +19,7 @@ pub struct Addition {
     profile: Option<String>,
 }
 
-pub type State = FormState<Addition>;
+pub type State = FormState<ProviderChoice>;
 
 const PROVIDER: usize = 0;
 const ENVIRONMENT: usize = 1;
@@ -33,13 +33,13 @@ impl State {
         // The built-in profile's accounts stay in it.
         let own = store.accounts.iter().filter(|_| store.may_manage);
         let names_in_use = own.map(|known| known.id().clone());
-        let addition = Addition {
+        let choice = ProviderChoice {
             setups: store.setups.clone(),
             shown: 0,
             names_in_use: names_in_use.collect(),
             profile: store.may_manage.then(|| store.profile.clone()),
         };
-        let mut state = Self::new(Form::new(Vec::new()), addition);
+        let mut state = Self::new(Form::new(Vec::new()), choice);
         state.form.fields = state.fields("");
         state
     }

@@ -9,10 +9,11 @@ use crate::tui::msg::NewWatch;
 use crate::tui::pasted;
 use crate::tui::widgets::form::{Field, Form};
 
+/// The form has only its fields.
 #[derive(Debug, Clone)]
-pub struct Addition;
+pub struct WatchFields;
 
-pub type State = FormState<Addition>;
+pub type State = FormState<WatchFields>;
 
 const ID: usize = 0;
 const AMOUNT: usize = 1;
@@ -29,7 +30,7 @@ impl State {
         if !id.is_empty() {
             form.at = AMOUNT;
         }
-        Self::new(form, Addition)
+        Self::new(form, WatchFields)
     }
 
     /// The payment to watch. On an error it marks the fields and returns `None`.

@@ -51,8 +51,10 @@ impl Component for State {
         match action {
             Action::ConfirmExpected if is_read => {
                 ctx.close();
-                ctx.out
-                    .push(Effect::Expect(self.new.clone(), self.current.sum.clone()));
+                ctx.out.push(Effect::Expect {
+                    new: self.new.clone(),
+                    shown: self.current.sum.clone(),
+                });
             }
             Action::ConfirmExpected => {}
             Action::LeaveExpected => ctx.close(),

@@ -11,12 +11,12 @@ use crate::tui::widgets::text::fit_middle;
 
 /// The payment whose expected amount is set.
 #[derive(Debug, Clone)]
-pub struct Expecting {
+pub struct WatchedPayment {
     account: AccountId,
     id: PaymentId,
 }
 
-pub type State = FormState<Expecting>;
+pub type State = FormState<WatchedPayment>;
 
 const AMOUNT: usize = 0;
 const CURRENCY: usize = 1;
@@ -31,7 +31,7 @@ impl State {
             Field::text("Currency", "of that amount, like EMT", currency),
         ];
         let (account, id) = watched.key();
-        Self::new(Form::new(fields), Expecting { account, id })
+        Self::new(Form::new(fields), WatchedPayment { account, id })
     }
 
     /// The new expectation. On an error it marks the fields and returns `None`.

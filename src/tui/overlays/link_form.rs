@@ -10,14 +10,14 @@ use crate::tui::widgets::form::{Field, Form, Switch, Value};
 
 /// What the form waits for.
 #[derive(Debug, Clone, Default)]
-pub struct Awaited {
+pub struct LinkProgress {
     /// What the request in progress asks for.
     asked: Option<(AccountId, LinkRequest)>,
     /// The operator is asked to arm the account, for the payment token.
     arming: bool,
 }
 
-pub type State = FormState<Awaited>;
+pub type State = FormState<LinkProgress>;
 
 const ID: usize = 0;
 const AMOUNT: usize = 1;
@@ -46,7 +46,7 @@ impl State {
                 },
             ),
         ];
-        Self::new(Form::about(fields, accounts, at), Awaited::default())
+        Self::new(Form::about(fields, accounts, at), LinkProgress::default())
     }
 
     /// Locks or unlocks the payment token: only an armed account may request one.

@@ -1,24 +1,28 @@
 //! The form that adds a note to a watched payment.
 
 use super::form_window::{FormState, FormWindow, WindowText};
-use crate::domain::Note;
+use crate::domain::{AccountId, Note, PaymentId};
 use crate::tui::Effect;
 use crate::tui::component::{UpdateContext, ViewContext};
 use crate::tui::msg::WatchKey;
 use crate::tui::widgets::form::{Field, Form};
 use crate::tui::widgets::text::fit_middle;
 
+/// The payment that gets the note.
 #[derive(Debug, Clone)]
-pub struct Noting(WatchKey);
+pub struct NotedPayment {
+    account: AccountId,
+    id: PaymentId,
+}
 
-pub type State = FormState<Noting>;
+pub type State = FormState<NotedPayment>;
 
 const TEXT: usize = 0;
 
 impl State {
-    pub fn of(payment: WatchKey) -> Self {
+    pub fn of((account, id): WatchKey) -> Self {
         let text = Field::text("Note", "like: refunded by hand, ticket 4711", "");
-        Self::new(Form::new(vec![text]), Noting(payment))
+        Self::new(Form::new(vec![text]), NotedPayment { account, id })
     }
 }
 
@@ -27,7 +31,7 @@ impl FormWindow for State {
 
     fn text(&self, ctx: ViewContext<'_>) -> WindowText {
         // The title is cut, so that the window has room for it at every width.
-        let title = format!("Note on {}", fit_middle(self.data.0.1.as_str(), 48));
+        let title = format!("Note on {}", fit_middle(self.data.id.as_str(), 48));
         let note = "The timeline shows all notes, the list searches the newest.";
         WindowText::new(title, note, ctx.store.is_live())
     }
@@ -39,7 +43,7 @@ impl FormWindow for State {
         }
         if let Some(text) = text {
             ctx.close();
-            let of = self.data.0.clone();
+            let of = (self.data.account.clone(), self.data.id.clone());
             ctx.out.push(Effect::Note(of, text));
         }
     }

@@ -6,10 +6,11 @@ use crate::tui::component::{UpdateContext, ViewContext};
 use crate::tui::intent::{Intent, Question};
 use crate::tui::widgets::form::{Field, Form};
 
+/// The form has only its fields.
 #[derive(Debug, Clone)]
-pub struct Estimating;
+pub struct EstimateFields;
 
-pub type State = FormState<Estimating>;
+pub type State = FormState<EstimateFields>;
 
 const QUANTITY: usize = 0;
 const TOKEN: usize = 1;
@@ -23,7 +24,7 @@ impl State {
             Field::text("Amount", "amount that you receive, like 3000", quantity),
             Field::text("Currency", "settlement currency, like EMT", token),
         ];
-        Self::new(Form::about(fields, accounts, at), Estimating)
+        Self::new(Form::about(fields, accounts, at), EstimateFields)
     }
 
     /// The estimate to request. On an error it marks the fields and returns `None`.

@@ -14,12 +14,12 @@ const NAME: usize = 1;
 
 /// The callback to forward again.
 #[derive(Debug, Clone)]
-pub struct Forwarding {
+pub struct ReplayedDelivery {
     delivery: Arc<Delivery>,
     live: bool,
 }
 
-pub type State = FormState<Forwarding>;
+pub type State = FormState<ReplayedDelivery>;
 
 impl State {
     pub fn of(delivery: Arc<Delivery>, live: bool) -> Self {
@@ -33,7 +33,7 @@ impl State {
         if live {
             fields.push(Field::account_name());
         }
-        Self::new(Form::new(fields), Forwarding { delivery, live })
+        Self::new(Form::new(fields), ReplayedDelivery { delivery, live })
     }
 
     /// The target URL, if the operator confirmed.

@@ -110,7 +110,7 @@ fn another_expected_amount_needs_a_yes() {
         "meant for the list below, before the question could be read"
     );
     let effects = press(&mut model, "y", second(2));
-    let [Effect::Expect(new, shown)] = &effects[..] else {
+    let [Effect::Expect { new, shown }] = &effects[..] else {
         panic!("{effects:?}");
     };
     assert_eq!(*shown, emt("250"), "only what was shown is replaced");
@@ -577,7 +577,7 @@ fn ten_changes_of_the_list_are_undone_also_added_payments_and_expected_amounts()
     update(&mut model, second(2), Msg::Watched(new, Ok(None)));
     assert_eq!(expected_of(&model), changed);
     let effects = press(&mut model, "u", second(3));
-    let [Effect::Expect(new, shown)] = &effects[..] else {
+    let [Effect::Expect { new, shown }] = &effects[..] else {
         panic!("{effects:?}");
     };
     assert_eq!((new.expected.as_ref(), shown), (Some(&first), &changed));

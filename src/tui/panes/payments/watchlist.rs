@@ -295,15 +295,15 @@ impl State {
                 }
             }
             Some(Change::Expected { of, before, after }) => {
-                ctx.out.push(Effect::Expect(
-                    NewWatch {
+                ctx.out.push(Effect::Expect {
+                    new: NewWatch {
                         account: of.0.clone(),
                         id: of.1.clone(),
                         expected: Some(before),
                         by: ExpectedBy::Form,
                     },
-                    after,
-                ));
+                    shown: after,
+                });
                 self.undone.insert(of);
             }
             None => ctx.store.flash(Level::Info, NOTHING),
