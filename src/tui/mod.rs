@@ -9,6 +9,7 @@ mod chrome;
 mod component;
 mod console;
 mod deliveries;
+mod dispatch;
 mod draw;
 mod due;
 pub mod effect;
@@ -29,7 +30,6 @@ mod plain;
 mod pointer;
 mod recording;
 mod reopening;
-mod responses;
 mod rows;
 mod screen_state;
 pub mod setup;
@@ -124,6 +124,7 @@ enum Place {
     /// The window at this place of the stack.
     Window(usize),
 }
+
 impl Model {
     /// The console before its first message.
     ///
