@@ -201,10 +201,8 @@ impl Command for ImportLedger {
                 let file = settings.global.state_folder()?.join("ledger.db");
                 let shown = inert::cut(&file.to_string_lossy(), 400);
                 if !file.exists() {
-                    return Err(local(format!("there is no ledger in {shown}"),
-                        "name its folder with --state-dir",
-                    )
-                    .into());
+                    let why = format!("there is no ledger in {shown}");
+                    return Err(local(why, "name its folder with --state-dir").into());
                 }
                 let vault = settings.global.vault()?;
                 let imported =

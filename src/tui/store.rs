@@ -113,6 +113,7 @@ pub struct Store {
     /// The automatic checks so far fill their pace until then.
     polled_until: Duration,
 }
+
 impl Store {
     pub fn new(setup: &Setup) -> Self {
         let accounts = setup.accounts.iter().cloned();
@@ -425,6 +426,7 @@ impl Store {
         });
     }
 }
+
 /// Whether an exchange is about a payment, or has its id in the path.
 pub fn is_about(exchange: &Exchange, payment: &str) -> bool {
     // A shorter id would match by accident.

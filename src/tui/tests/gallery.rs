@@ -1,8 +1,8 @@
 //! Every pane in every state, every window on the smallest screen, and every place in every theme.
 
-use ratatui::buffer::Buffer;
 use std::fmt::Write as _;
 
+use ratatui::buffer::Buffer;
 use ratatui::style::{Color, Modifier};
 
 use super::promises::everywhere;
