@@ -89,23 +89,6 @@ fn error(status: StatusCode, message: &str) -> Box<Response> {
     Box::new(reply::json(status, &body))
 }
 
-/// 200 with this JSON and its undocumented fields.
-fn ok(body: impl Into<Value>) -> Answer {
-    reply::ok(extra(body.into()))
-}
-
-/// Adds a field that no document names to an object, or to each object of a list.
-fn extra(mut body: Value) -> Value {
-    let objects = match &mut body {
-        Value::Array(all) => all.as_mut_slice(),
-        one => std::slice::from_mut(one),
-    };
-    for object in objects.iter_mut().filter_map(Value::as_object_mut) {
-        object.insert("sandboxExtra".into(), true.into());
-    }
-    body
-}
-
 fn not_found(message: &str) -> Box<Response> {
     error(StatusCode::NOT_FOUND, message)
 }

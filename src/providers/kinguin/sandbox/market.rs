@@ -3,6 +3,7 @@
 use fastrand::Rng;
 use serde_json::{Value, json};
 
+use crate::sandbox::reply::ok;
 use crate::sandbox::route::Answer;
 use crate::sandbox::simulator::seeded_hash;
 
@@ -10,7 +11,7 @@ use super::inventory::{WholesaleShown, price};
 use super::offers::{self, money, tiers};
 use super::products::Product;
 use super::query::{Page, Query};
-use super::{Call, bad, extra, not_found, ok};
+use super::{Call, bad, not_found};
 
 /// Other sellers, who have no client here.
 const COMPETITORS: [(u32, &str); 4] = [
@@ -25,6 +26,7 @@ fn view(product: &Product) -> Value {
         "id": product.id,
         "name": product.name,
         "externalId": product.number.to_string(),
+        "sandboxExtra": true,
     })
 }
 
@@ -46,13 +48,14 @@ pub fn by_number(call: &mut Call<'_>) -> Answer {
     let found = found.filter(|_| query.get("type") == Some("kinguin"));
     // HAL, as public clients read it. The answer for an unknown number is not documented; an empty HAL list is our choice.
     let rows = found.map(|product| {
-        let mut row = extra(view(product));
+        let mut row = view(product);
         row["type"] = "kinguin".into();
         row
     });
     ok(json!({
         "_embedded": { "products": rows.into_iter().collect::<Vec<_>>() },
         "_links": { "self": { "href": call.request.uri().to_string() } },
+        "sandboxExtra": true,
     }))
 }
 
@@ -61,7 +64,7 @@ pub fn wholesale_tier(call: &mut Call<'_>) -> Answer {
         return Err(bad("Unable to create offer. Product does not exist."));
     };
     let tiers = tiers(product, product.minimum + 1_000, &[2, 4, 6, 8]);
-    ok(json!({ "name": "default", "enabled": true, "tiers": tiers }))
+    ok(json!({ "name": "default", "enabled": true, "tiers": tiers, "sandboxExtra": true }))
 }
 
 pub fn sellers_like(call: &mut Call<'_>) -> Answer {
@@ -73,7 +76,7 @@ pub fn sellers_like(call: &mut Call<'_>) -> Answer {
     let own = own.map(|inventory| (inventory.seller, inventory.name.as_str()));
     let all = own.chain(COMPETITORS);
     let found = all.filter(|(_, name)| name.to_lowercase().contains(&part));
-    let rows = found.map(|(id, name)| json!({ "id": id, "name": name }));
+    let rows = found.map(|(id, name)| json!({ "id": id, "name": name, "sandboxExtra": true }));
     ok(rows.collect::<Vec<_>>())
 }
 
@@ -89,6 +92,7 @@ pub fn configuration(call: &mut Call<'_>) -> Answer {
     ok(json!({
         "wholesaleVisibility": if shown.hidden { "INVISIBLE" } else { "VISIBLE" },
         "maxWholesaleStockDisplay": shown.most,
+        "sandboxExtra": 1,
     }))
 }
 
@@ -116,7 +120,7 @@ pub fn configure(call: &mut Call<'_>) -> Answer {
 pub fn minimal_price(call: &mut Call<'_>) -> Answer {
     let product = call.product(call.param("product"));
     let product = product.ok_or_else(|| not_found("Product not found"))?;
-    ok(json!({ "id": product.id, "price": money(product.minimum) }))
+    ok(json!({ "id": product.id, "price": money(product.minimum), "sandboxExtra": true }))
 }
 
 /// Wholesale offers of one product, the cheapest first.
@@ -135,6 +139,7 @@ fn of_product(call: &Call<'_>, at: usize) -> impl Iterator<Item = Value> {
             "price": money(cents),
             "name": product.name,
             "spaActive": false,
+            "sandboxExtra": true,
             "wholesale": wholesale,
         });
         (cents, row)

@@ -6,12 +6,13 @@ use serde_json::json;
 use crate::domain::WallTime;
 use crate::http_server::Response;
 use crate::sandbox::Late;
+use crate::sandbox::reply::ok;
 use crate::sandbox::route::{Answer, NoRoute, Route, delete, get, patch, post, put};
 
 use super::access::OverLimit;
 use super::query::date;
 use super::{
-    Call, Kinguin, access, error, market, not_found, offers, ok, only, sales, stock, webhooks,
+    Call, Kinguin, access, error, market, not_found, offers, only, sales, stock, webhooks,
 };
 
 /// The prefix of most calls; the tables leave it out.
@@ -143,7 +144,7 @@ fn create_merchant(_: &mut Call<'_>) -> Answer {
 }
 
 fn merchant_type(_: &mut Call<'_>) -> Answer {
-    ok(json!({ "type": "MERCHANT", "status": "ACTIVE" }))
+    ok(json!({ "type": "MERCHANT", "status": "ACTIVE", "sandboxExtra": true }))
 }
 
 fn merchant(call: &mut Call<'_>) -> Answer {
@@ -169,5 +170,6 @@ fn merchant(call: &mut Call<'_>) -> Answer {
         },
         "createdAt": date(WallTime(began.0 - 900 * 24 * 60 * 60 * 1000)),
         "updatedAt": date(began),
+        "sandboxExtra": "an undocumented field",
     }))
 }
