@@ -123,27 +123,39 @@ pub fn minimal_price(call: &mut Call<'_>) -> Answer {
     ok(json!({ "id": product.id, "price": money(product.minimum), "sandboxExtra": true }))
 }
 
+/// A wholesale offer.
+struct Row<'a> {
+    id: &'a str,
+    seller: u32,
+    seller_name: &'a str,
+    stock: i64,
+    cents: i64,
+    wholesale: Value,
+}
+
+impl Row<'_> {
+    fn view(self, product: &Product) -> Value {
+        json!({
+            "offerId": self.id,
+            "productId": product.id,
+            "sellerName": self.seller_name,
+            "sellerId": self.seller,
+            // A string, as documented.
+            "buyableStock": self.stock.to_string(),
+            "status": "ACTIVE",
+            "price": money(self.cents),
+            "name": product.name,
+            "spaActive": false,
+            "sandboxExtra": true,
+            "wholesale": self.wholesale,
+        })
+    }
+}
+
 /// Wholesale offers of one product, the cheapest first.
 fn of_product(call: &Call<'_>, at: usize) -> impl Iterator<Item = Value> {
     let (inventories, products) = (&call.state.inventories, &call.state.products);
     let product = &products[at];
-    let row = |id: &str, (number, name): (u32, &str), (stock, cents): (i64, i64), wholesale| {
-        let row = json!({
-            "offerId": id,
-            "productId": product.id,
-            "sellerName": name,
-            "sellerId": number,
-            // A string, as documented.
-            "buyableStock": stock.to_string(),
-            "status": "ACTIVE",
-            "price": money(cents),
-            "name": product.name,
-            "spaActive": false,
-            "sandboxExtra": true,
-            "wholesale": wholesale,
-        });
-        (cents, row)
-    };
     let mut all = Vec::new();
     for inventory in inventories {
         let own = inventory.offers.iter();
@@ -151,27 +163,33 @@ fn of_product(call: &Call<'_>, at: usize) -> impl Iterator<Item = Value> {
         for offer in own.filter(|offer| offer.wholesale.as_ref().is_some_and(|w| w.enabled)) {
             let counts = inventory.counts_of(&offer.id);
             let mut whole = offers::view(offer, inventory, counts, products);
-            let seller = (inventory.seller, inventory.name.as_str());
-            let (stock, cents) = (counts.buyable(offer), price(product, offer.iwtr));
-            all.push(row(
-                &offer.id,
-                seller,
-                (stock, cents),
-                whole["wholesale"].take(),
-            ));
+            let row = Row {
+                id: &offer.id,
+                seller: inventory.seller,
+                seller_name: &inventory.name,
+                stock: counts.buyable(offer),
+                cents: price(product, offer.iwtr),
+                wholesale: whole["wholesale"].take(),
+            };
+            all.push((row.cents, row.view(product)));
         }
     }
     let seed = call.simulator.seed();
     let mut rng = Rng::with_seed(seeded_hash(seed, "kinguin competitors", at as u64));
     let many = rng.usize(1..=COMPETITORS.len());
-    for seller in COMPETITORS.into_iter().take(many) {
+    for (seller, seller_name) in COMPETITORS.into_iter().take(many) {
         let iwtr = product.minimum + rng.i64(90..6_000);
         let tiers = tiers(product, iwtr, &[2, 4, 6, 8]);
         let sold_out = rng.u32(..4) == 0;
-        let id = format!("65c0{:06}{at:014x}", seller.0);
-        let stock = if sold_out { 0 } else { rng.i64(1..500) };
-        let wholesale = json!({ "name": null, "enabled": true, "tiers": tiers });
-        all.push(row(&id, seller, (stock, price(product, iwtr)), wholesale));
+        let row = Row {
+            id: &format!("65c0{seller:06}{at:014x}"),
+            seller,
+            seller_name,
+            stock: if sold_out { 0 } else { rng.i64(1..500) },
+            cents: price(product, iwtr),
+            wholesale: json!({ "name": null, "enabled": true, "tiers": tiers }),
+        };
+        all.push((row.cents, row.view(product)));
     }
     // A stable sort, so that equal prices keep their order from page to page.
     all.sort_by_key(|(cents, _)| *cents);

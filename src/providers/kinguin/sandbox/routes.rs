@@ -12,7 +12,7 @@ use crate::sandbox::route::{Answer, NoRoute, Route, delete, get, patch, post, pu
 use super::access::OverLimit;
 use super::query::date;
 use super::{
-    Call, Kinguin, access, error, market, not_found, offers, only, sales, stock, webhooks,
+    Call, Kinguin, access, error, market, not_found, offers, sales, stock, webhooks, wrong_method,
 };
 
 /// The prefix of most calls; the tables leave it out.
@@ -88,7 +88,7 @@ pub fn answer(mut call: Call<'_>) -> Response {
     let path = path.strip_prefix(API).unwrap_or(path);
     let answered = match call.route(PUBLIC, path) {
         Ok(answer) => answer,
-        Err(NoRoute::Method(methods)) => Err(only(&methods)),
+        Err(NoRoute::Method(methods)) => Err(wrong_method(&methods)),
         Err(NoRoute::Path) => as_client(&mut call, path),
     };
     answered.unwrap_or_else(|refusal| *refusal)
@@ -99,7 +99,7 @@ fn as_client<'a>(call: &mut Call<'a>, path: &'a str) -> Answer {
     let late = admit(call)?;
     let mut response = match call.route(OWN, path) {
         Ok(answer) => answer,
-        Err(NoRoute::Method(methods)) => Err(only(&methods)),
+        Err(NoRoute::Method(methods)) => Err(wrong_method(&methods)),
         Err(NoRoute::Path) => Err(not_found("No such path")),
     }
     .unwrap_or_else(|refusal| *refusal);
