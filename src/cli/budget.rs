@@ -33,7 +33,7 @@ impl DeckCommand for Budget {
         };
         let mut gauges = cx.deck.gauges().await;
         gauges.retain(|(account, _)| only.as_ref().is_none_or(|only| only == account));
-        let mut listing = Listing::new(out, HEADS, FIELDS);
+        let mut listing = Listing::new(out, HEADS, FIELDS.split(','));
         for (account, gauge) in &gauges {
             let object = json!({
                 "account": account,

@@ -139,7 +139,7 @@ impl Command for CheckConfig {
         }
         let environ = Environ::process();
         let mut exit = Exit::Done;
-        let mut listing = Listing::new(out, HEADS, FIELDS);
+        let mut listing = Listing::new(out, HEADS, FIELDS.split(','));
         for (key, source) in config.shared_secrets() {
             if let Err(error) = source.resolve(&environ) {
                 let message = format!("tilldeck cannot read {key}: {error}");

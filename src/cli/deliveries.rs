@@ -28,7 +28,7 @@ const FIELDS: &str = "\
 pub(super) type Rows = Listing<{ HEADS.len() }>;
 
 pub(super) fn listing(out: &Out) -> Rows {
-    Listing::new(out, HEADS, FIELDS)
+    Listing::new(out, HEADS, FIELDS.split(','))
 }
 
 pub(super) fn print(

@@ -81,7 +81,7 @@ async fn run(settings: Option<&Settings>, subject: Subject, out: &Out) -> Comman
             None => None,
         };
         let mut tally = Tally::default();
-        let mut records = Records::new(out, FIELDS);
+        let mut records = Records::new(out, FIELDS.split(','));
         records.begin()?;
         let (to, mut found) = mpsc::channel::<Finding>(1);
         let print = async {

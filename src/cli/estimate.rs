@@ -65,7 +65,7 @@ impl DeckCommand for Estimate {
             .map(|price| before_point(&price.amount.to_string()))
             .max()
             .unwrap_or(0);
-        let mut listing = Listing::new(out, ["currency", "price", ""], FIELDS);
+        let mut listing = Listing::new(out, ["currency", "price", ""], FIELDS.split(','));
         for price in &estimate.prices {
             let text = price.amount.to_string();
             // Aligns the decimal points.

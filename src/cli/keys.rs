@@ -23,7 +23,7 @@ impl Command for Keys {
         let ui = global.load_config()?.ui;
         let rows = tui::key_rows(&console::keys(&ui));
         let heads = ["where", "keys", "what", "name"];
-        let mut listing = Listing::new(out, heads, "scope,keys,help,action");
+        let mut listing = Listing::new(out, heads, "scope,keys,help,action".split(','));
         for row in rows.map_err(|error| console::misconfigured(&ui, error))? {
             let object = json!({
                 "scope": row.place,

@@ -44,7 +44,7 @@ impl Command for ShowLedger {
         let out = &self.format.on(start.out);
         start.configured(|settings, log| {
             log.run();
-            let mut records = Records::new(out, FIELDS);
+            let mut records = Records::new(out, FIELDS.split(','));
             block_on(async {
                 let is_own = settings.global.ledger == Some(LedgerChoice::Sqlite);
                 let database = if is_own { None } else { database(settings).await? };

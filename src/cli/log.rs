@@ -139,7 +139,7 @@ impl Entries {
             heads[HEADS.len() - 1] = "operator";
         }
         let mut printer = Printer {
-            listing: Listing::new(out, heads, FIELDS),
+            listing: Listing::new(out, heads, FIELDS.split(',')),
             zone: crate::clock::time_zone(),
             has_profiles: self.selection.all_profiles,
         };

@@ -18,39 +18,63 @@ const DATE: &str = "2026-11-28";
 /// Longer lines are split: formatters accept 80 columns and may count a character wider.
 const WIDE: usize = 64;
 
-/// Each file, and below it what it has.
-const FILES: &str = "\
-~/.config/tilldeck/config.toml
-The config file. --config or TILLDECK_CONFIG select another. On macOS it is in ~/Library/Application Support. `tilldeck config path` prints where it is.
-~/.local/state/tilldeck/
-The state folder. --state-dir or TILLDECK_STATE_DIR select another. On macOS it is in ~/Library/Application Support.
-~/.local/state/tilldeck/ledger.db
-The ledger (SQLite): nonces, rate limits, requests, callbacks and payments. To back it up, copy ledger.db-wal and ledger.db-shm, too.
-~/.local/state/tilldeck/vault/
-Secrets, if there is no keyring.
-~/.local/state/tilldeck/logs/
-The log for support: one file per day, for seven days. It contains no secrets, bodies or queries.";
+/// Each file, and what it has.
+const FILES: [(&str, &str); 5] = [
+    (
+        "~/.config/tilldeck/config.toml",
+        "The config file. --config or TILLDECK_CONFIG select another. On macOS it is in ~/Library/Application Support. `tilldeck config path` prints where it is.",
+    ),
+    (
+        "~/.local/state/tilldeck/",
+        "The state folder. --state-dir or TILLDECK_STATE_DIR select another. On macOS it is in ~/Library/Application Support.",
+    ),
+    (
+        "~/.local/state/tilldeck/ledger.db",
+        "The ledger (SQLite): nonces, rate limits, requests, callbacks and payments. To back it up, copy ledger.db-wal and ledger.db-shm, too.",
+    ),
+    (
+        "~/.local/state/tilldeck/vault/",
+        "Secrets, if there is no keyring.",
+    ),
+    (
+        "~/.local/state/tilldeck/logs/",
+        "The log for support: one file per day, for seven days. It contains no secrets, bodies or queries.",
+    ),
+];
 
-/// Each variable, and below it what it does.
-const ENVIRONMENT: &str = "\
-TILLDECK_CONFIG
-The config file.
-TILLDECK_STATE_DIR
-The state folder.
-TILLDECK_LOG
-The level of the log for support: off, error, warn, info (the default), debug or trace.
-TILLDECK_KEYRING
-The value off disables the system's keyring.
-NO_COLOR
-Any value disables colors, unless --color always is set. QR codes on a terminal stay black on white, unless --color never is set.
-TERM
-The kind of terminal. With dumb or an empty value the console does not open, and colors are off.
-HTTPS_PROXY, ALL_PROXY, NO_PROXY
-The proxy for requests to providers, and the hosts to reach without it.
-SSL_CERT_FILE, SSL_CERT_DIR
-CA certificates to trust, instead of the system's.
-LC_ALL, LC_CTYPE, LANG
-Without a UTF-8 locale, the console draws in ASCII.";
+/// Each variable, and what it does.
+const ENVIRONMENT: [(&str, &str); 9] = [
+    ("TILLDECK_CONFIG", "The config file."),
+    ("TILLDECK_STATE_DIR", "The state folder."),
+    (
+        "TILLDECK_LOG",
+        "The level of the log for support: off, error, warn, info (the default), debug or trace.",
+    ),
+    (
+        "TILLDECK_KEYRING",
+        "The value off disables the system's keyring.",
+    ),
+    (
+        "NO_COLOR",
+        "Any value disables colors, unless --color always is set. QR codes on a terminal stay black on white, unless --color never is set.",
+    ),
+    (
+        "TERM",
+        "The kind of terminal. With dumb or an empty value the console does not open, and colors are off.",
+    ),
+    (
+        "HTTPS_PROXY, ALL_PROXY, NO_PROXY",
+        "The proxy for requests to providers, and the hosts to reach without it.",
+    ),
+    (
+        "SSL_CERT_FILE, SSL_CERT_DIR",
+        "CA certificates to trust, instead of the system's.",
+    ),
+    (
+        "LC_ALL, LC_CTYPE, LANG",
+        "Without a UTF-8 locale, the console draws in ASCII.",
+    ),
+];
 
 /// A page and its file name.
 pub struct Page {
@@ -151,8 +175,8 @@ fn page(command: &Command, path: &str) -> io::Result<Page> {
         let _ = writeln!(more, "{}", examples.collect::<Vec<_>>().join("\n.PP\n"));
     }
     if path.is_empty() {
-        tagged(&mut more, "FILES", &pairs(FILES));
-        tagged(&mut more, "ENVIRONMENT", &pairs(ENVIRONMENT));
+        tagged(&mut more, "FILES", &FILES);
+        tagged(&mut more, "ENVIRONMENT", &ENVIRONMENT);
     }
     tagged(&mut more, "EXIT STATUS", &EXITS);
     if !path.is_empty() {
@@ -209,15 +233,6 @@ fn tidied(page: &str) -> String {
 fn section(page: &mut String, title: &str) {
     let quotes = if title.contains(' ') { "\"" } else { "" };
     let _ = writeln!(page, ".SH {quotes}{title}{quotes}");
-}
-
-/// Every other line, with the line below it.
-fn pairs(text: &'static str) -> Vec<(&'static str, &'static str)> {
-    let lines: Vec<&str> = text.lines().collect();
-    lines
-        .chunks_exact(2)
-        .map(|pair| (pair[0], pair[1]))
-        .collect()
 }
 
 fn tagged(page: &mut String, title: &str, entries: &[(&str, &str)]) {

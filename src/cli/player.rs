@@ -103,7 +103,7 @@ impl DeckCommand for ListItems {
             many => format!("{many} items"),
         };
         out.explain(&format!("player {player} owns {owns}, at {account}"));
-        let mut listing = Listing::new(out, ITEM_HEADS, ITEM_FIELDS);
+        let mut listing = Listing::new(out, ITEM_HEADS, ITEM_FIELDS.split(','));
         for item in &items {
             let object = json!({
                 "account": account,

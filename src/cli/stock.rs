@@ -95,7 +95,7 @@ impl AddStock {
             account,
             offer: &self.offer,
             out: cx.out,
-            records: Records::new(cx.out, FIELDS),
+            records: Records::new(cx.out, FIELDS.split(',')),
         };
         report.records.begin()?;
         let mut keys = keys.into_iter();

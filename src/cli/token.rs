@@ -155,7 +155,7 @@ struct Tokens<'a> {
 impl<'a> Tokens<'a> {
     fn new(cx: &'a CommandContext<'a>) -> Self {
         Self {
-            listing: Listing::new(cx.out, HEADS, FIELDS),
+            listing: Listing::new(cx.out, HEADS, FIELDS.split(',')),
             cx,
         }
     }

@@ -14,6 +14,9 @@ macro_rules! words {
             $($(#[$attr])* $variant,)+
         }
 
+        // `from_word` would never find the second of two equal words.
+        const _: () = $crate::domain::words::assert_different(&$name::WORDS);
+
         impl $name {
             /// All of them, in this order.
             pub const ALL: [Self; Self::WORDS.len()] = [$(Self::$variant),+];
@@ -38,3 +41,25 @@ macro_rules! words {
     };
 }
 pub(crate) use words;
+
+/// Fails the build where two words are equal.
+pub(crate) const fn assert_different(words: &[&str]) {
+    let mut at = 0;
+    while at < words.len() {
+        let mut other = at + 1;
+        while other < words.len() {
+            assert!(!equal(words[at], words[other]), "two values have one word");
+            other += 1;
+        }
+        at += 1;
+    }
+}
+
+const fn equal(one: &str, other: &str) -> bool {
+    let (one, other) = (one.as_bytes(), other.as_bytes());
+    let mut at = 0;
+    while at < one.len() && at < other.len() && one[at] == other[at] {
+        at += 1;
+    }
+    at == one.len() && at == other.len()
+}

@@ -2,6 +2,7 @@
 //! [`SimulatedProvider`].
 
 pub mod control;
+pub(crate) mod controls;
 pub(crate) mod faults;
 pub(crate) mod fields;
 pub(crate) mod granted;

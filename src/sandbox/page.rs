@@ -14,13 +14,16 @@ const STYLES: &str = include_str!("../../assets/sandbox/style.css");
 
 /// Fills a template in the manner of Mustache: `{{name}}` becomes the escaped text of this field of the data. What stands
 /// between `{{#name}}` and `{{/name}}` is written for each item of a list, and once for any other value but null and false;
-/// in it, `{{.}}` is the item itself, and the item's own fields come before those around it.
+/// in it, `{{.}}` is the item itself, and the item's own fields come before those around it. A tag without an end, or a
+/// name that the data does not have, is a mistake in our template or our data, and panics in debug builds.
 fn fill(template: &str, data: &[&Value], out: &mut String) {
     let mut rest = template;
     while let Some((before, tag)) = rest.split_once("{{") {
         out.push_str(before);
         // Split in our own template: filled-in text that contains `{{` is never scanned.
-        let (name, after) = tag.split_once("}}").unwrap_or((tag, ""));
+        let closed = tag.split_once("}}");
+        debug_assert!(closed.is_some(), "no end of the tag {{{{{tag}");
+        let (name, after) = closed.unwrap_or((tag, ""));
         rest = after;
         let section = name.strip_prefix('#');
         let name = section.unwrap_or(name);
@@ -28,13 +31,16 @@ fn fill(template: &str, data: &[&Value], out: &mut String) {
             [.., last] if name == "." => Some(*last),
             all => all.iter().rev().find_map(|fields| fields.get(name)),
         };
+        debug_assert!(value.is_some(), "no data for {{{{{name}}}}}");
         let value = value.unwrap_or(&Value::Null);
         if section.is_none() {
             escape(value, out);
             continue;
         }
         let end = format!("{{{{/{name}}}}}");
-        let (inside, after) = rest.split_once(&end).unwrap_or((rest, ""));
+        let closed = rest.split_once(&end);
+        debug_assert!(closed.is_some(), "no {end}");
+        let (inside, after) = closed.unwrap_or((rest, ""));
         rest = after;
         let items = match value {
             Value::Null | Value::Bool(false) => &[],
@@ -146,12 +152,31 @@ mod tests {
     #[test]
     fn text_never_becomes_markup_and_filled_in_text_is_not_filled_again() {
         let hostile = "<script>'\"&{{b}}\u{202e}";
-        let data = json!({ "a": hostile, "b": [{ "c": 1 }, { "a": 2 }], "d": null, "e": "{{c}}" });
-        let template = "<p title=\"{{a}}\">{{none}}{{#b}}<i>{{c}}{{a}}</i>{{/b}}{{#d}}x{{/d}}{{#e}}{{.}}{{/e}}";
+        let data = json!({ "a": hostile, "b": [{ "c": 1 }, { "a": 2, "c": "" }], "d": null, "e": "{{c}}" });
+        let template =
+            "<p title=\"{{a}}\">{{d}}{{#b}}<i>{{c}}{{a}}</i>{{/b}}{{#d}}x{{/d}}{{#e}}{{.}}{{/e}}";
         let mut filled = String::new();
         fill(template, &[&data], &mut filled);
         let shown = "&lt;script&gt;&#39;&quot;&amp;{{b}}\\u{202e}";
         let expected = format!("<p title=\"{shown}\"><i>1{shown}</i><i>2</i>{{{{c}}}}");
         assert_eq!(filled, expected);
+    }
+
+    #[cfg(debug_assertions)]
+    #[test]
+    fn a_template_with_a_mistyped_name_or_end_is_never_filled() {
+        let data = json!({ "a": [{ "b": 1 }] });
+        for template in [
+            "{{c}}",
+            "{{#a}}{{c}}{{/a}}",
+            "{{#c}}{{/c}}",
+            "{{#a}}{{b}}{{/b}}",
+            "{{#a}}{{b}}",
+            "{{/a}}",
+            "{{a",
+        ] {
+            let filled = std::panic::catch_unwind(|| fill(template, &[&data], &mut String::new()));
+            assert!(filled.is_err(), "{template}");
+        }
     }
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::Simulator;
+use super::controls::Controls;
 use super::outbox::{Outbox, Webhook};
-use super::settings::Controls;
 use crate::domain::simulate::PayerAct;
 use crate::domain::{Expected, PaymentId, Secret, WallTime};
 use crate::http_server::{DeliveryResult, Request, Response};

@@ -1,12 +1,9 @@
-//! Settings of a simulated provider as a table: name, allowed values, purpose, and the field that holds the value. They are
-//! listed and changed with the provider's events.
+//! Settings of a simulated provider as a table: name, allowed values, purpose, and the field that holds the value.
 
-use std::borrow::Borrow;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use super::triggers::{Occasion, Scene, Trigger};
-use crate::domain::simulate::{Event, Setting};
+use crate::domain::simulate::Setting;
 use crate::domain::{inert, time};
 
 /// A value that is one of several words.
@@ -49,7 +46,7 @@ pub const OFF_ON: &[&str] = &["off", "on"];
 
 /// One setting of a provider whose state is an `S`.
 pub struct Control<S> {
-    name: &'static str,
+    pub name: &'static str,
     choices: &'static [&'static str],
     about: &'static str,
     field: Field<S>,
@@ -92,7 +89,7 @@ impl<S> Control<S> {
         }
     }
 
-    fn shown(&self, state: &mut S) -> Setting {
+    pub fn shown(&self, state: &mut S) -> Setting {
         let value = match &self.field {
             Field::Switch(field) => self.choices[usize::from(*field(state))].to_owned(),
             Field::Choice(field) => field(state).word().to_owned(),
@@ -104,7 +101,11 @@ impl<S> Control<S> {
         Setting::new(self.name, value, self.choices, self.about)
     }
 
-    fn set(&self, state: &mut S, value: &str) -> Result<(), String> {
+    /// Changes the value.
+    ///
+    /// # Errors
+    /// A message, if the value does not fit.
+    pub fn set(&self, state: &mut S, value: &str) -> Result<(), String> {
         let is_listed = self.choices.contains(&value);
         match &self.field {
             Field::Switch(_) | Field::Choice(_) | Field::Word(_) if !is_listed => {
@@ -142,93 +143,4 @@ fn span(text: &str, range: &RangeInclusive<Duration>) -> Result<Duration, String
     }
     let (least, most) = (time::fine(*range.start()), time::fine(*range.end()));
     Err(format!("enter a time from {least} to {most}"))
-}
-
-/// The settings and events of a provider.
-pub trait Controls {
-    fn settings(&mut self) -> Vec<Setting>;
-
-    /// Changes a setting and describes the new state.
-    ///
-    /// # Errors
-    /// A message, if there is no such setting or the value does not fit.
-    fn set(&mut self, name: &str, value: &str) -> Result<String, String>;
-
-    fn events(&self) -> Vec<Event>;
-
-    /// Triggers an event and describes the result.
-    ///
-    /// # Errors
-    /// A message, if there is no such event or the subject does not fit.
-    fn trigger(&mut self, occasion: &Occasion<'_>) -> Result<String, String>;
-}
-
-/// The tables of a provider, whose values this state holds.
-pub fn of<'a, S>(
-    settings: &'static [Control<S>],
-    triggers: &'static [Trigger<S>],
-    state: &'a mut S,
-) -> Box<dyn Controls + 'a> {
-    Box::new(Tables {
-        settings,
-        triggers,
-        state,
-    })
-}
-
-struct Tables<'a, S: 'static> {
-    settings: &'static [Control<S>],
-    triggers: &'static [Trigger<S>],
-    state: &'a mut S,
-}
-
-impl<S> Controls for Tables<'_, S> {
-    fn settings(&mut self) -> Vec<Setting> {
-        let settings = self.settings.iter();
-        settings.map(|control| control.shown(self.state)).collect()
-    }
-
-    fn set(&mut self, name: &str, value: &str) -> Result<String, String> {
-        let Some(control) = self.settings.iter().find(|control| control.name == name) else {
-            return Err(unknown(
-                "setting",
-                name,
-                self.settings.iter().map(|c| c.name),
-            ));
-        };
-        control.set(self.state, value)?;
-        let now = control.shown(self.state).value;
-        Ok(format!("{name} is now {now}"))
-    }
-
-    fn events(&self) -> Vec<Event> {
-        self.triggers.iter().map(|trigger| trigger.event).collect()
-    }
-
-    fn trigger(&mut self, occasion: &Occasion<'_>) -> Result<String, String> {
-        let name = occasion.event;
-        let mut known = self.triggers.iter();
-        let Some(trigger) = known.find(|trigger| trigger.event.name == name) else {
-            return Err(unknown(
-                "event",
-                name,
-                self.triggers.iter().map(|t| t.event.name),
-            ));
-        };
-        (trigger.run)(&mut Scene {
-            state: self.state,
-            simulator: occasion.simulator,
-            now: occasion.simulator.now(),
-            subject: occasion.subject,
-        })
-    }
-}
-
-/// Says that there is nothing of this name, and what there is.
-pub fn unknown<N: Borrow<str>>(what: &str, name: &str, known: impl Iterator<Item = N>) -> String {
-    let (name, known) = (inert::quoted(name, 40), known.collect::<Vec<_>>());
-    format!(
-        "there is no {what} {name}; the {what}s are {}",
-        known.join(", ")
-    )
 }

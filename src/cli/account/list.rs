@@ -34,7 +34,7 @@ impl DeckCommand for ListAccounts {
         let only = cx.settings.account();
         let remembered = cx.deck.remembered_credentials().await;
         let now = cx.now().wall;
-        let mut listing = Listing::new(out, HEADS, FIELDS);
+        let mut listing = Listing::new(out, HEADS, FIELDS.split(','));
         let mut any = false;
         let accounts = cx.deck.accounts();
         for account in

@@ -44,7 +44,7 @@ impl DeckCommand for VerifyAccounts {
             ));
         }
         let widths = widths(&accounts);
-        let mut listing = Listing::new(out, HEADS, FIELDS);
+        let mut listing = Listing::new(out, HEADS, FIELDS.split(','));
         listing.flush()?;
         let mut exit = Exit::Done;
         for account in &accounts {

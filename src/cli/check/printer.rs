@@ -19,8 +19,8 @@ impl<'a> Printer<'a> {
     /// Begins with the header of CSV, which ends with the columns of the checked list.
     pub fn new(checker: &Checker<'a>, extra_columns: Vec<String>) -> Result<Self, OutputError> {
         let out = checker.cx.out;
-        let mut listing = Listing::new(out, HEADS, &COLUMNS.join(","));
-        listing.add_columns(extra_columns);
+        let fields = COLUMNS.map(str::to_owned).into_iter().chain(extra_columns);
+        let mut listing = Listing::new(out, HEADS, fields);
         listing.flush()?;
         Ok(Self {
             out,

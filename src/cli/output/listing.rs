@@ -15,11 +15,11 @@ pub struct Records {
 }
 
 impl Records {
-    /// No results yet. `header` is that of CSV.
-    pub fn new(out: &Out, header: &str) -> Self {
+    /// No results yet. `fields` are the columns of CSV.
+    pub fn new(out: &Out, fields: impl IntoIterator<Item = impl Into<String>>) -> Self {
         Self {
             out: out.clone(),
-            fields: header.split(',').map(str::to_owned).collect(),
+            fields: fields.into_iter().map(Into::into).collect(),
             has_begun: false,
         }
     }
@@ -57,18 +57,18 @@ pub struct Listing<const N: usize> {
 }
 
 impl<const N: usize> Listing<N> {
-    /// No results yet. `heads` name the columns of the table; `header` is that of CSV.
-    pub fn new(out: &Out, heads: [&'static str; N], header: &str) -> Self {
+    /// No results yet. `heads` name the columns of the table; `fields` are those of CSV.
+    pub fn new(
+        out: &Out,
+        heads: [&'static str; N],
+        fields: impl IntoIterator<Item = impl Into<String>>,
+    ) -> Self {
         Self {
-            records: Records::new(out, header),
+            records: Records::new(out, fields),
             heads,
             table: Table::default(),
             has_head: false,
         }
-    }
-
-    pub fn add_columns(&mut self, names: Vec<String>) {
-        self.records.fields.extend(names);
     }
 
     /// Adds a result. Scripts get it at once, people at the next [`Listing::flush`].

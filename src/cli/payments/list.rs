@@ -101,8 +101,8 @@ struct Known {
 async fn list(filters: &Filters, out: &Out, cx: &CommandContext<'_>) -> CommandResult {
     let profile = &cx.settings.profile.name;
     let now = cx.now().wall;
-    let header = [&COLUMNS[..], &WATCH_COLUMNS].concat().join(",");
-    let mut listing = Listing::new(out, filters.heads(), &header);
+    let fields = COLUMNS.into_iter().chain(WATCH_COLUMNS);
+    let mut listing = Listing::new(out, filters.heads(), fields);
     let mut any = false;
     let (payments, vanished) = payments(filters, cx).await?;
     for known in payments {

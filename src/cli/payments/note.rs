@@ -39,7 +39,7 @@ impl DeckCommand for NotePayment {
         }
         let notes = deck.notes(&account, id).await?;
         let fields = "account,id,note,noted_by,noted_at";
-        let mut listing = Listing::new(out, ["noted", "note", "by"], fields);
+        let mut listing = Listing::new(out, ["noted", "note", "by"], fields.split(','));
         for note in &notes {
             let at = note.at.rfc3339();
             let object = json!({

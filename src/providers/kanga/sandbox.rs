@@ -23,10 +23,10 @@ use serde_json::{Value, json};
 use crate::domain::simulate::PayerAct;
 use crate::domain::{Expected, PaymentId, WallTime, inert};
 use crate::http_server::{Request, Response, text};
+use crate::sandbox::controls::{Controls, Tables};
 use crate::sandbox::granted::Granted;
 use crate::sandbox::outbox::{Outbox, Webhook};
 use crate::sandbox::route::{self, NoRoute, Route, get, post};
-use crate::sandbox::settings::{self, Controls};
 use crate::sandbox::{About, Done, Sample, Saved, SimulatedProvider, Simulator, reply, snapshot};
 
 use controls::Rules;
@@ -247,7 +247,11 @@ impl SimulatedProvider for Kanga {
     }
 
     fn controls(&mut self) -> Box<dyn Controls + '_> {
-        settings::of(controls::CONTROLS, controls::TRIGGERS, self)
+        Box::new(Tables {
+            settings: controls::CONTROLS,
+            triggers: controls::TRIGGERS,
+            state: self,
+        })
     }
 
     fn sample(&self, sample: &Sample<'_>) -> Result<Webhook, String> {

@@ -6,6 +6,7 @@ mod events;
 mod inventory;
 mod market;
 mod offers;
+mod prices;
 mod products;
 mod query;
 mod routes;
@@ -25,9 +26,9 @@ use serde_json::{Value, json};
 
 use crate::domain::catalogue::Documented;
 use crate::http_server::{DeliveryResult, Request, Response, text};
+use crate::sandbox::controls::{Controls, Tables};
 use crate::sandbox::outbox::{Outbox, Webhook};
 use crate::sandbox::route::{self, Answer};
-use crate::sandbox::settings::{self, Controls};
 use crate::sandbox::{About, Sample, Saved, SimulatedProvider, Simulator, reply, snapshot};
 
 use access::{Access, Window};
@@ -89,23 +90,6 @@ fn error(status: StatusCode, message: &str) -> Box<Response> {
     Box::new(reply::json(status, &body))
 }
 
-/// 200 with this JSON and its undocumented fields.
-fn ok(body: impl Into<Value>) -> Answer {
-    reply::ok(extra(body.into()))
-}
-
-/// Adds a field that no document names to an object, or to each object of a list.
-fn extra(mut body: Value) -> Value {
-    let objects = match &mut body {
-        Value::Array(all) => all.as_mut_slice(),
-        one => std::slice::from_mut(one),
-    };
-    for object in objects.iter_mut().filter_map(Value::as_object_mut) {
-        object.insert("sandboxExtra".into(), true.into());
-    }
-    body
-}
-
 fn not_found(message: &str) -> Box<Response> {
     error(StatusCode::NOT_FOUND, message)
 }
@@ -114,7 +98,8 @@ fn bad(message: &str) -> Box<Response> {
     error(StatusCode::BAD_REQUEST, message)
 }
 
-fn only(methods: &str) -> Box<Response> {
+/// 405 in the gateway's words.
+fn wrong_method(methods: &str) -> Box<Response> {
     let refusal = *error(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed");
     Box::new(reply::allowing(refusal, methods))
 }
@@ -224,7 +209,11 @@ impl SimulatedProvider for Kinguin {
     }
 
     fn controls(&mut self) -> Box<dyn Controls + '_> {
-        settings::of(rules::CONTROLS, events::TRIGGERS, self)
+        Box::new(Tables {
+            settings: rules::CONTROLS,
+            triggers: events::TRIGGERS,
+            state: self,
+        })
     }
 
     fn state(&self, simulator: &Simulator) -> Value {

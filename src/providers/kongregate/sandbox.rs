@@ -3,6 +3,7 @@
 
 mod community;
 mod controls;
+mod event;
 mod fixtures;
 mod goods;
 mod orders;
@@ -20,10 +21,10 @@ use super::facts::TOKEN_1001;
 use crate::domain::PaymentId;
 use crate::domain::catalogue::Documented;
 use crate::http_server::{DeliveryResult, Request, Response, respond};
+use crate::sandbox::controls::{Controls, Tables};
 use crate::sandbox::fields::Fields;
 use crate::sandbox::outbox::{Outbox, Webhook};
 use crate::sandbox::route::{self, Route, get, knows, post};
-use crate::sandbox::settings::{self, Controls};
 use crate::sandbox::{About, Done, Sample, Saved, SimulatedProvider, Simulator, snapshot};
 
 use community::Community;
@@ -265,7 +266,11 @@ impl SimulatedProvider for Kongregate {
     }
 
     fn controls(&mut self) -> Box<dyn Controls + '_> {
-        settings::of(controls::CONTROLS, controls::TRIGGERS, self)
+        Box::new(Tables {
+            settings: controls::CONTROLS,
+            triggers: controls::TRIGGERS,
+            state: self,
+        })
     }
 
     fn sample(&self, sample: &Sample<'_>) -> Result<Webhook, String> {

@@ -20,11 +20,11 @@ use serde_json::{Value, json};
 use crate::domain::simulate::PayerAct;
 use crate::domain::{PaymentId, WallTime, inert};
 use crate::http_server::{Request, Response, text};
+use crate::sandbox::controls::{Controls, Tables};
 use crate::sandbox::granted::Granted;
 use crate::sandbox::outbox::{Outbox, Webhook};
 use crate::sandbox::reply::{self, with};
 use crate::sandbox::route::{self, NoRoute, Route, get, knows, post};
-use crate::sandbox::settings::{self, Controls};
 use crate::sandbox::{About, Done, Sample, Saved, SimulatedProvider, Simulator, snapshot};
 
 pub use access::{API_KEY, API_SECRET, DASHBOARD_PASSWORD, DASHBOARD_USER, MERCHANT_SECRET};
@@ -233,7 +233,11 @@ impl SimulatedProvider for Pledg {
     }
 
     fn controls(&mut self) -> Box<dyn Controls + '_> {
-        settings::of(controls::CONTROLS, controls::TRIGGERS, self)
+        Box::new(Tables {
+            settings: controls::CONTROLS,
+            triggers: controls::TRIGGERS,
+            state: self,
+        })
     }
 
     fn state(&self, simulator: &Simulator) -> Value {

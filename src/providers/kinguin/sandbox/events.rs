@@ -59,6 +59,7 @@ pub const TRIGGERS: &[Trigger<Kinguin>] = &[
                 "senderName": "Sandbox Buyer",
                 "message": scene.subject,
                 "createdAt": query::date(scene.now),
+                "sandboxExtra": true,
             });
             Ok(notify(scene, "chatmessage", "", body))
         },
@@ -166,7 +167,7 @@ fn order(scene: &mut Scene<'_>) -> Result<String, String> {
     let product = &products[place(products, id, |product| product.id == id, "product")?];
     let order = "SBX-900001";
     let body = json!({
-        "orderId": order, "productId": product.id, "qtyOrdered": "20",
+        "orderId": order, "productId": product.id, "qtyOrdered": "20", "sandboxExtra": true,
     });
     Ok(notify(scene, "orderprocessing", order, body))
 }

@@ -3,6 +3,7 @@
 use fastrand::Rng;
 use serde_json::{Value, json};
 
+use crate::sandbox::reply::ok;
 use crate::sandbox::route::Answer;
 use crate::sandbox::simulator::seeded_hash;
 
@@ -10,7 +11,7 @@ use super::inventory::{WholesaleShown, price};
 use super::offers::{self, money, tiers};
 use super::products::Product;
 use super::query::{Page, Query};
-use super::{Call, bad, extra, not_found, ok};
+use super::{Call, bad, not_found};
 
 /// Other sellers, who have no client here.
 const COMPETITORS: [(u32, &str); 4] = [
@@ -25,6 +26,7 @@ fn view(product: &Product) -> Value {
         "id": product.id,
         "name": product.name,
         "externalId": product.number.to_string(),
+        "sandboxExtra": true,
     })
 }
 
@@ -46,13 +48,14 @@ pub fn by_number(call: &mut Call<'_>) -> Answer {
     let found = found.filter(|_| query.get("type") == Some("kinguin"));
     // HAL, as public clients read it. The answer for an unknown number is not documented; an empty HAL list is our choice.
     let rows = found.map(|product| {
-        let mut row = extra(view(product));
+        let mut row = view(product);
         row["type"] = "kinguin".into();
         row
     });
     ok(json!({
         "_embedded": { "products": rows.into_iter().collect::<Vec<_>>() },
         "_links": { "self": { "href": call.request.uri().to_string() } },
+        "sandboxExtra": true,
     }))
 }
 
@@ -61,7 +64,7 @@ pub fn wholesale_tier(call: &mut Call<'_>) -> Answer {
         return Err(bad("Unable to create offer. Product does not exist."));
     };
     let tiers = tiers(product, product.minimum + 1_000, &[2, 4, 6, 8]);
-    ok(json!({ "name": "default", "enabled": true, "tiers": tiers }))
+    ok(json!({ "name": "default", "enabled": true, "tiers": tiers, "sandboxExtra": true }))
 }
 
 pub fn sellers_like(call: &mut Call<'_>) -> Answer {
@@ -73,7 +76,7 @@ pub fn sellers_like(call: &mut Call<'_>) -> Answer {
     let own = own.map(|inventory| (inventory.seller, inventory.name.as_str()));
     let all = own.chain(COMPETITORS);
     let found = all.filter(|(_, name)| name.to_lowercase().contains(&part));
-    let rows = found.map(|(id, name)| json!({ "id": id, "name": name }));
+    let rows = found.map(|(id, name)| json!({ "id": id, "name": name, "sandboxExtra": true }));
     ok(rows.collect::<Vec<_>>())
 }
 
@@ -89,6 +92,7 @@ pub fn configuration(call: &mut Call<'_>) -> Answer {
     ok(json!({
         "wholesaleVisibility": if shown.hidden { "INVISIBLE" } else { "VISIBLE" },
         "maxWholesaleStockDisplay": shown.most,
+        "sandboxExtra": 1,
     }))
 }
 
@@ -116,29 +120,42 @@ pub fn configure(call: &mut Call<'_>) -> Answer {
 pub fn minimal_price(call: &mut Call<'_>) -> Answer {
     let product = call.product(call.param("product"));
     let product = product.ok_or_else(|| not_found("Product not found"))?;
-    ok(json!({ "id": product.id, "price": money(product.minimum) }))
+    ok(json!({ "id": product.id, "price": money(product.minimum), "sandboxExtra": true }))
+}
+
+/// A wholesale offer.
+struct Row<'a> {
+    id: &'a str,
+    seller: u32,
+    seller_name: &'a str,
+    stock: i64,
+    cents: i64,
+    wholesale: Value,
+}
+
+impl Row<'_> {
+    fn view(self, product: &Product) -> Value {
+        json!({
+            "offerId": self.id,
+            "productId": product.id,
+            "sellerName": self.seller_name,
+            "sellerId": self.seller,
+            // A string, as documented.
+            "buyableStock": self.stock.to_string(),
+            "status": "ACTIVE",
+            "price": money(self.cents),
+            "name": product.name,
+            "spaActive": false,
+            "sandboxExtra": true,
+            "wholesale": self.wholesale,
+        })
+    }
 }
 
 /// Wholesale offers of one product, the cheapest first.
 fn of_product(call: &Call<'_>, at: usize) -> impl Iterator<Item = Value> {
     let (inventories, products) = (&call.state.inventories, &call.state.products);
     let product = &products[at];
-    let row = |id: &str, (number, name): (u32, &str), (stock, cents): (i64, i64), wholesale| {
-        let row = json!({
-            "offerId": id,
-            "productId": product.id,
-            "sellerName": name,
-            "sellerId": number,
-            // A string, as documented.
-            "buyableStock": stock.to_string(),
-            "status": "ACTIVE",
-            "price": money(cents),
-            "name": product.name,
-            "spaActive": false,
-            "wholesale": wholesale,
-        });
-        (cents, row)
-    };
     let mut all = Vec::new();
     for inventory in inventories {
         let own = inventory.offers.iter();
@@ -146,27 +163,33 @@ fn of_product(call: &Call<'_>, at: usize) -> impl Iterator<Item = Value> {
         for offer in own.filter(|offer| offer.wholesale.as_ref().is_some_and(|w| w.enabled)) {
             let counts = inventory.counts_of(&offer.id);
             let mut whole = offers::view(offer, inventory, counts, products);
-            let seller = (inventory.seller, inventory.name.as_str());
-            let (stock, cents) = (counts.buyable(offer), price(product, offer.iwtr));
-            all.push(row(
-                &offer.id,
-                seller,
-                (stock, cents),
-                whole["wholesale"].take(),
-            ));
+            let row = Row {
+                id: &offer.id,
+                seller: inventory.seller,
+                seller_name: &inventory.name,
+                stock: counts.buyable(offer),
+                cents: price(product, offer.iwtr),
+                wholesale: whole["wholesale"].take(),
+            };
+            all.push((row.cents, row.view(product)));
         }
     }
     let seed = call.simulator.seed();
     let mut rng = Rng::with_seed(seeded_hash(seed, "kinguin competitors", at as u64));
     let many = rng.usize(1..=COMPETITORS.len());
-    for seller in COMPETITORS.into_iter().take(many) {
+    for (seller, seller_name) in COMPETITORS.into_iter().take(many) {
         let iwtr = product.minimum + rng.i64(90..6_000);
         let tiers = tiers(product, iwtr, &[2, 4, 6, 8]);
         let sold_out = rng.u32(..4) == 0;
-        let id = format!("65c0{:06}{at:014x}", seller.0);
-        let stock = if sold_out { 0 } else { rng.i64(1..500) };
-        let wholesale = json!({ "name": null, "enabled": true, "tiers": tiers });
-        all.push(row(&id, seller, (stock, price(product, iwtr)), wholesale));
+        let row = Row {
+            id: &format!("65c0{seller:06}{at:014x}"),
+            seller,
+            seller_name,
+            stock: if sold_out { 0 } else { rng.i64(1..500) },
+            cents: price(product, iwtr),
+            wholesale: json!({ "name": null, "enabled": true, "tiers": tiers }),
+        };
+        all.push((row.cents, row.view(product)));
     }
     // A stable sort, so that equal prices keep their order from page to page.
     all.sort_by_key(|(cents, _)| *cents);

@@ -6,13 +6,14 @@ use serde_json::{Value, json};
 
 use crate::domain::amount::Cents;
 use crate::http_server::respond;
+use crate::sandbox::reply::ok;
 use crate::sandbox::route::Answer;
 
 use super::inventory::{Counts, Inventory, Offer, Wholesale, price};
 use super::products::Product;
 use super::query::{self, Page, Query, date};
 use super::rules::ListShape;
-use super::{Call, bad, error, not_found, ok};
+use super::{Call, bad, error, not_found};
 
 /// The most keys a seller may promise without having them.
 pub const DECLARED_MAX: i64 = 20;
@@ -63,6 +64,7 @@ pub fn view(offer: &Offer, inventory: &Inventory, counts: Counts, products: &[Pr
         "minQuantity": product.in_game.then_some(100),
         "updatedAt": date(offer.updated),
         "createdAt": date(offer.created),
+        "sandboxExtra": "an undocumented field",
     })
 }
 
@@ -178,6 +180,7 @@ pub fn list(call: &mut Call<'_>) -> Answer {
         "totalSpaActive": count(&|offer| offer.special_price),
         "totalFavorite": count(&|offer| offer.favorite),
     });
+    body["sandboxExtra"] = 1.into();
     ok(body)
 }
 
@@ -393,6 +396,7 @@ pub fn position(call: &mut Call<'_>) -> Answer {
         "buyButtonBidEnabled": true,
         "tier": { "from": 0, "entryFee": 5, "step": 5, "minBid": 5 },
         "nextValidBid": (bid / 5 + 1) * 5,
+        "sandboxExtra": true,
     }))
 }
 
@@ -419,6 +423,7 @@ pub fn calculate(call: &mut Call<'_>) -> Answer {
         "price": price,
         "fixedAmount": rule.fixed,
         "percentValue": rule.percent,
+        "sandboxExtra": 0,
     }))
 }
 
@@ -428,8 +433,8 @@ pub fn block_reasons(call: &mut Call<'_>) -> Answer {
     for block in offers.filter_map(|offer| offer.block.as_deref()) {
         *counts.entry(block).or_default() += 1;
     }
-    let all = counts
-        .into_iter()
-        .map(|(reason, count)| json!({ "blockReason": reason, "count": count }));
+    let all = counts.into_iter().map(
+        |(reason, count)| json!({ "blockReason": reason, "count": count, "sandboxExtra": true }),
+    );
     ok(all.collect::<Vec<_>>())
 }

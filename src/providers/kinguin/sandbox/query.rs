@@ -9,7 +9,7 @@ use crate::sandbox::fields::Fields;
 use crate::sandbox::reply;
 use crate::sandbox::route::Answer;
 
-use super::{bad, extra};
+use super::bad;
 
 /// The largest page; larger requests get this size.
 const SIZE_MAX: usize = 100;
@@ -139,22 +139,21 @@ impl Page {
     /// In HAL, as public clients see the live API answer: no `_embedded` where nothing is on the page, no `next` on the
     /// last one.
     pub fn hal(&self, name: &str, rows: Vec<Value>) -> Value {
-        let mut body = json!({
-            "_links": { "self": { "href": self.href } },
-            "page": self.counts("number"),
-        });
+        let mut body = json!({});
+        if !rows.is_empty() {
+            body["_embedded"] = json!({ name: Value::from(rows) });
+        }
+        body["_links"] = json!({ "self": { "href": self.href } });
         if let Some(next) = &self.next {
             body["_links"]["next"] = json!({ "href": next });
         }
-        if !rows.is_empty() {
-            body["_embedded"] = json!({ name: extra(rows.into()) });
-        }
+        body["page"] = self.counts("number");
         body
     }
 
     /// The shape that the API description has for offers and keys.
     pub fn listed(&self, rows: Vec<Value>) -> Value {
-        json!({ "content": extra(rows.into()), "metadata": self.counts("page") })
+        json!({ "content": Value::from(rows), "metadata": self.counts("page") })
     }
 
     fn counts(&self, number: &str) -> Value {
@@ -169,7 +168,7 @@ impl Page {
     /// The shape that the API description has for all other lists.
     pub fn spring(&self, rows: Vec<Value>) -> Value {
         json!({
-            "content": extra(rows.into()),
+            "content": Value::from(rows),
             "pageable": { "pageNumber": self.number, "pageSize": self.size, "paged": true, "unpaged": false },
             "totalPages": self.pages(),
             "totalElements": self.total,

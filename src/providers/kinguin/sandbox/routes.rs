@@ -6,12 +6,13 @@ use serde_json::json;
 use crate::domain::WallTime;
 use crate::http_server::Response;
 use crate::sandbox::Late;
+use crate::sandbox::reply::ok;
 use crate::sandbox::route::{Answer, NoRoute, Route, delete, get, patch, post, put};
 
 use super::access::OverLimit;
 use super::query::date;
 use super::{
-    Call, Kinguin, access, error, market, not_found, offers, ok, only, sales, stock, webhooks,
+    Call, Kinguin, access, error, market, not_found, offers, sales, stock, webhooks, wrong_method,
 };
 
 /// The prefix of most calls; the tables leave it out.
@@ -87,7 +88,7 @@ pub fn answer(mut call: Call<'_>) -> Response {
     let path = path.strip_prefix(API).unwrap_or(path);
     let answered = match call.route(PUBLIC, path) {
         Ok(answer) => answer,
-        Err(NoRoute::Method(methods)) => Err(only(&methods)),
+        Err(NoRoute::Method(methods)) => Err(wrong_method(&methods)),
         Err(NoRoute::Path) => as_client(&mut call, path),
     };
     answered.unwrap_or_else(|refusal| *refusal)
@@ -98,7 +99,7 @@ fn as_client<'a>(call: &mut Call<'a>, path: &'a str) -> Answer {
     let late = admit(call)?;
     let mut response = match call.route(OWN, path) {
         Ok(answer) => answer,
-        Err(NoRoute::Method(methods)) => Err(only(&methods)),
+        Err(NoRoute::Method(methods)) => Err(wrong_method(&methods)),
         Err(NoRoute::Path) => Err(not_found("No such path")),
     }
     .unwrap_or_else(|refusal| *refusal);
@@ -143,7 +144,7 @@ fn create_merchant(_: &mut Call<'_>) -> Answer {
 }
 
 fn merchant_type(_: &mut Call<'_>) -> Answer {
-    ok(json!({ "type": "MERCHANT", "status": "ACTIVE" }))
+    ok(json!({ "type": "MERCHANT", "status": "ACTIVE", "sandboxExtra": true }))
 }
 
 fn merchant(call: &mut Call<'_>) -> Answer {
@@ -169,5 +170,6 @@ fn merchant(call: &mut Call<'_>) -> Answer {
         },
         "createdAt": date(WallTime(began.0 - 900 * 24 * 60 * 60 * 1000)),
         "updatedAt": date(began),
+        "sandboxExtra": "an undocumented field",
     }))
 }

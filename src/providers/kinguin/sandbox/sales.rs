@@ -7,14 +7,14 @@ use serde_json::{Map, Value, json};
 
 use crate::domain::{WallTime, inert};
 use crate::http_server::respond;
-use crate::sandbox::reply;
+use crate::sandbox::reply::ok;
 use crate::sandbox::route::Answer;
 
 use super::inventory::{Inventory, KeyStatus, Reservation, STATES};
 use super::offers::{self, money};
 use super::products::Product;
 use super::query::{Page, Query, date, instant};
-use super::{Call, bad, extra, not_found, ok};
+use super::{Call, bad, not_found};
 
 /// A reservation as this API writes it.
 fn view(sale: &Reservation, inventory: &Inventory, products: &[Product]) -> Value {
@@ -42,6 +42,7 @@ fn view(sale: &Reservation, inventory: &Inventory, products: &[Product]) -> Valu
         "status": sale.status,
         "maxDeliveryDate": date(deliver_by(sale)),
         "updatedAt": date(sale.updated),
+        "sandboxExtra": "an undocumented field",
     })
 }
 
@@ -126,12 +127,11 @@ pub fn stats(call: &mut Call<'_>) -> Answer {
     }
     let days = days.into_iter().map(|(day, (price, count))| {
         let stats = json!({
-            "dateToString": day, "price": price, "bid": 0, "count": count,
+            "dateToString": day, "price": price, "bid": 0, "count": count, "sandboxExtra": true,
         });
-        (day, extra(stats))
+        (day, stats)
     });
-    // Its fields are days, so none is added.
-    reply::ok(days.collect::<Map<String, Value>>())
+    ok(days.collect::<Map<String, Value>>())
 }
 
 pub fn csv(call: &mut Call<'_>) -> Answer {
@@ -167,9 +167,10 @@ fn alerts(call: &Call<'_>) -> impl Iterator<Item = Value> {
             "status": "OPEN",
             "createdAt": date(sale.updated),
             "lastStatusCheck": date(sale.updated),
-            "source": extra(view(sale, inventory, products)),
+            "source": view(sale, inventory, products),
             "emailCount": 1,
             "ignored": false,
+            "sandboxExtra": true,
         })
     })
 }

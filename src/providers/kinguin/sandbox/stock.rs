@@ -6,12 +6,13 @@ use hyper::http::{StatusCode, header};
 use serde_json::{Value, json};
 
 use crate::http_server::Request;
+use crate::sandbox::reply::ok;
 use crate::sandbox::route::Answer;
 
 use super::inventory::{Inventory, Key, KeyStatus, NewKey, Upload};
 use super::products::Product;
 use super::query::{Page, Query, date};
-use super::{Call, bad, error, not_found, ok};
+use super::{Call, bad, error, not_found};
 
 const KEY_MAX: usize = 200 * 1024;
 const FILE_KEYS_MAX: usize = 10_000;
@@ -39,6 +40,7 @@ fn view(key: &Key, inventory: &Inventory, products: &[Product]) -> Value {
         "externalVendor": null,
         "externalPrice": null,
         "hidden": false,
+        "sandboxExtra": "an undocumented field",
     })
 }
 
@@ -66,7 +68,9 @@ pub fn list(call: &mut Call<'_>) -> Answer {
     let all: Vec<&Key> = inventory.keys.iter().filter(wanted).collect();
     let (page, rows) = Page::of(call.request, all)?;
     let rows = rows.into_iter().map(|key| view(key, inventory, products));
-    ok(page.listed(rows.collect()))
+    let mut body = page.listed(rows.collect());
+    body["sandboxExtra"] = 1.into();
+    ok(body)
 }
 
 /// The index of the key in the path.
@@ -264,6 +268,7 @@ fn upload_view(upload: &Upload) -> Value {
         "id": upload.id,
         "status": upload.status,
         "details": upload.details,
+        "sandboxExtra": true,
     })
 }
 
@@ -310,6 +315,7 @@ pub fn restock(call: &mut Call<'_>) -> Answer {
             "restockedKeys": 0,
             "remainingToRestock": keys,
             "cancelledKeys": 0,
+            "sandboxExtra": true,
         }));
     }
     inventory.restocked.push(order.to_owned());
@@ -332,5 +338,5 @@ pub fn take_back(call: &mut Call<'_>) -> Answer {
         sale.enter("RETURNED", now);
         call.state.announce(call.caller, &id, now);
     }
-    ok(json!({}))
+    ok(json!({ "sandboxExtra": true }))
 }

@@ -177,6 +177,7 @@ async fn every_documented_call_works_with_its_examples() {
 #[tokio::test]
 async fn every_object_has_an_undocumented_field_and_money_is_whole_cents() {
     let bench = bench().await;
+    let mut bodies = String::new();
     for call in CATALOGUE.iter().filter(|call| !call.writes) {
         let seen = bench.get(&filled(call)).await;
         if seen.status != 200 || seen.header("content-type") != Some("application/json") {
@@ -192,6 +193,12 @@ async fn every_object_has_an_undocumented_field_and_money_is_whole_cents() {
             seen.body
         );
         assert!(!has_fraction(&value), "{}: {}", call.path, seen.body);
+        bodies += &seen.body;
+    }
+    // A client must pass over one of each type.
+    for of_a_type in ["true", "1", "\"an undocumented field\""] {
+        let field = format!("\"sandboxExtra\":{of_a_type}");
+        assert!(bodies.contains(&field), "{field}");
     }
 }
 

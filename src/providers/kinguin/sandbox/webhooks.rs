@@ -10,6 +10,7 @@ use crate::domain::{WallTime, inert};
 use crate::http_server::is_local_url;
 use crate::sandbox::Sample;
 use crate::sandbox::outbox::{Outbox, Webhook};
+use crate::sandbox::reply::ok;
 use crate::sandbox::route::Answer;
 
 use super::inventory::STATES;
@@ -17,7 +18,7 @@ use super::offers::{self, money};
 use super::products::TEST_PRODUCT;
 use super::query::{Page, date};
 use super::rules::WebhookFault;
-use super::{Call, Kinguin, WEBHOOK_HEADER, WEBHOOK_SECRET, bad, extra, not_found, ok};
+use super::{Call, Kinguin, WEBHOOK_HEADER, WEBHOOK_SECRET, bad, not_found};
 
 /// A webhook that was not answered 200 is repeated at once, and a second time after five minutes
 /// (`docs/providers/kinguin.md#webhooks`).
@@ -109,13 +110,13 @@ pub fn sample(sample: &Sample<'_>) -> Result<Webhook, String> {
     let body = match sample.event {
         "offerblocked" => json!({
             "id": subject, "productId": TEST_PRODUCT, "status": "ACTIVE", "block": "BLOCKED",
-            "updatedAt": at,
+            "updatedAt": at, "sandboxExtra": true,
         }),
         "chatmessage" => json!({
-            "senderName": "Sandbox Buyer", "message": subject, "createdAt": at,
+            "senderName": "Sandbox Buyer", "message": subject, "createdAt": at, "sandboxExtra": true,
         }),
         "orderprocessing" => json!({
-            "orderId": subject, "productId": TEST_PRODUCT, "qtyOrdered": "20",
+            "orderId": subject, "productId": TEST_PRODUCT, "qtyOrdered": "20", "sandboxExtra": true,
         }),
         event => {
             let event = if event.is_empty() { "BOUGHT" } else { event };
@@ -130,6 +131,7 @@ pub fn sample(sample: &Sample<'_>) -> Result<Webhook, String> {
                 "productId": TEST_PRODUCT, "offerId": "65a0c0de0000000000000001", "status": state,
                 "reservationId": subject, "availableStock": 1, "buyableStock": 1, "declaredStock": 0,
                 "reservedStock": 1, "requestedKeyType": "TEXT", "updatedAt": at, "popularityBid": money(0),
+                "sandboxExtra": true,
             })
         }
     };
@@ -137,7 +139,7 @@ pub fn sample(sample: &Sample<'_>) -> Result<Webhook, String> {
     if !is_header_name(name) {
         return Err(format!("{} is not a header name", inert::quoted(name, 40)));
     }
-    let mut webhook = Webhook::notice(None, extra(body).to_string(), sample.at);
+    let mut webhook = Webhook::notice(None, body.to_string(), sample.at);
     let proof = sample.secret.map(|secret| secret.expose().to_owned());
     webhook
         .headers
@@ -193,6 +195,7 @@ pub fn subscription(call: &mut Call<'_>) -> Answer {
         "endpoints": held.endpoints,
         "headers": headers.collect::<Vec<_>>(),
         "blockedEndpoints": held.blocked,
+        "sandboxExtra": true,
     }))
 }
 
@@ -215,6 +218,7 @@ pub fn requests(call: &mut Call<'_>) -> Answer {
                     State::GivenUp => "FAILED",
                 },
             },
+            "sandboxExtra": true,
         })
     });
     ok(page.spring(rows.collect()))
@@ -248,6 +252,7 @@ impl Kinguin {
             "requestedKeyType": "TEXT",
             "updatedAt": date(sale.updated),
             "popularityBid": money(0),
+            "sandboxExtra": true,
         });
         if sale.status == "DELIVERED" {
             let mut keys = own.keys.iter();
@@ -278,7 +283,7 @@ impl Kinguin {
             None if webhooks.set_up && notice.seller == 0 => None,
             None => return false,
         };
-        let body = extra(notice.body.clone()).to_string();
+        let body = notice.body.to_string();
         let further = match self.rules.webhook_fault {
             WebhookFault::Duplicate => Some(body.clone()),
             WebhookFault::Unknown => Some(surprise(now).to_string()),

@@ -5,11 +5,13 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::Kongregate;
+use super::event::EventKind;
 use super::fixtures::{self, FIXTURES, Player};
-use super::orders::{self, EventKind};
+use super::orders;
 use super::webhooks::{self, Fault};
 use crate::domain::inert;
-use crate::sandbox::settings::{Control, Field, OFF_ON, unknown};
+use crate::sandbox::controls::unknown;
+use crate::sandbox::settings::{Control, Field, OFF_ON};
 use crate::sandbox::triggers::{self, Trigger};
 
 /// The longest accepted prefix.

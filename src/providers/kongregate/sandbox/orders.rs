@@ -1,4 +1,4 @@
-//! What callbacks report; and orders of a game's own items, from the price request to the end: the game's answers decide
+//! Orders of a game's own items, from the price request to the end: the game's answers decide
 //! (`docs/providers/kongregate.md#orders`).
 
 use std::collections::VecDeque;
@@ -6,39 +6,13 @@ use std::collections::VecDeque;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::super::facts::{INVENTORY, ORDER_PLACED, ORDER_REQUEST};
 use super::Kongregate;
+use super::event::EventKind;
 use crate::domain::inert;
 use crate::http_server::DeliveryResult;
 use crate::sandbox::Simulator;
 
 const ORDERS_MAX: usize = 200;
-
-/// What a callback reports.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum EventKind {
-    /// A player's inventory changed.
-    Inventory { player: u64 },
-    /// An undocumented event, in plain fields.
-    Unknown { player: u64 },
-    /// An undocumented event, signed.
-    UnknownSigned { player: u64 },
-    /// Asks for this order's items and price.
-    OrderRequest { order: u64 },
-    /// The player accepted the price.
-    OrderPlaced { order: u64 },
-}
-
-impl EventKind {
-    pub fn event(self) -> &'static str {
-        match self {
-            Self::Inventory { .. } => INVENTORY,
-            Self::Unknown { .. } | Self::UnknownSigned { .. } => "badge_awarded",
-            Self::OrderRequest { .. } => ORDER_REQUEST,
-            Self::OrderPlaced { .. } => ORDER_PLACED,
-        }
-    }
-}
 
 /// One order, from the price request to its end.
 #[derive(Debug, Clone, Serialize, Deserialize)]

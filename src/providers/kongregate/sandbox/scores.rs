@@ -72,6 +72,13 @@ struct Score {
     weekly: (i64, u64),
 }
 
+/// A value that a game submits for a player.
+struct Submitted {
+    statistic: Statistic,
+    user: u64,
+    value: u64,
+}
+
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Scores(Vec<Score>);
 
@@ -94,7 +101,12 @@ impl Scores {
         Self(others.collect())
     }
 
-    fn put(&mut self, statistic: Statistic, (user, value): (u64, u64), at: WallTime) {
+    fn put(&mut self, new: &Submitted, at: WallTime) {
+        let &Submitted {
+            statistic,
+            user,
+            value,
+        } = new;
         let (day, week) = day_and_week(at);
         let mut all = self.0.iter_mut();
         let known = all.find(|score| score.statistic == statistic.id && score.user == user);
@@ -133,7 +145,13 @@ pub fn best(call: &mut Call<'_>) -> CallResult {
         "weekly" => (score.weekly.0 == week).then_some(score.weekly.1),
         _ => Some(score.lifetime),
     };
-    Ok(ranked(call, statistic, (scope, params.page(page)), value))
+    let page = params.page(page);
+    let list = Best {
+        statistic,
+        scope,
+        page,
+    };
+    Ok(list.of(call, value))
 }
 
 pub fn friends(call: &mut Call<'_>) -> CallResult {
@@ -145,7 +163,12 @@ pub fn friends(call: &mut Call<'_>) -> CallResult {
     let value = |score: &Score| {
         (score.user == user || friends.contains(&score.user)).then_some(score.lifetime)
     };
-    Ok(ranked(call, statistic, ("friends", 1), value))
+    let list = Best {
+        statistic,
+        scope: "friends",
+        page: 1,
+    };
+    Ok(list.of(call, value))
 }
 
 fn of_path(call: &Call<'_>) -> CallResult<Statistic> {
@@ -156,44 +179,48 @@ fn of_path(call: &Call<'_>) -> CallResult<Statistic> {
     found.ok_or_else(|| Failure::not_found("Statistic"))
 }
 
-/// One page of the users that have a value of a statistic, the best first.
-fn ranked(
-    call: &Call<'_>,
+/// One page of a list of the best.
+struct Best<'a> {
     statistic: Statistic,
-    (scope, page): (&str, usize),
-    value: impl Fn(&Score) -> Option<u64>,
-) -> Value {
-    let game_data = &call.state.game_data;
-    let all = call.state.scores.0.iter();
-    let all = all.filter(|score| score.statistic == statistic.id);
-    let mut all: Vec<_> = all
-        .filter_map(|score| Some((value(score)?, score.user)))
-        .collect();
-    all.sort_by_key(|(value, user)| {
-        let rank = if statistic.kind == Kind::Min {
-            *value
-        } else {
-            VALUE_MAX.saturating_sub(*value)
-        };
-        // Equal values by user, so that pages do not change between two calls.
-        (rank, *user)
-    });
-    let from = (page - 1).saturating_mul(PER_PAGE);
-    let rows = all.iter().skip(from).take(PER_PAGE);
-    let rows = rows.map(|(value, user)| {
+    scope: &'a str,
+    page: usize,
+}
+
+impl Best<'_> {
+    /// The users that have a value, the best first.
+    fn of(&self, call: &Call<'_>, value: impl Fn(&Score) -> Option<u64>) -> Value {
+        let game_data = &call.state.game_data;
+        let all = call.state.scores.0.iter();
+        let all = all.filter(|score| score.statistic == self.statistic.id);
+        let mut all: Vec<_> = all
+            .filter_map(|score| Some((value(score)?, score.user)))
+            .collect();
+        all.sort_by_key(|(value, user)| {
+            let rank = if self.statistic.kind == Kind::Min {
+                *value
+            } else {
+                VALUE_MAX.saturating_sub(*value)
+            };
+            // Equal values by user, so that pages do not change between two calls.
+            (rank, *user)
+        });
+        let from = (self.page - 1).saturating_mul(PER_PAGE);
+        let rows = all.iter().skip(from).take(PER_PAGE);
+        let rows = rows.map(|(value, user)| {
+            json!({
+                "username": game_data.name(*user),
+                "level": game_data.player(*user).map_or(1 + user % 30, |player| player.level),
+                "score": value,
+                "avatar_url": users::avatar(*user),
+            })
+        });
         json!({
-            "username": game_data.name(*user),
-            "level": game_data.player(*user).map_or(1 + user % 30, |player| player.level),
-            "score": value,
-            "avatar_url": users::avatar(*user),
+            format!("{}_scores", self.scope): rows.collect::<Value>(),
+            "page_count": all.len().div_ceil(PER_PAGE),
+            "per_page": PER_PAGE,
+            "success": true,
         })
-    });
-    json!({
-        format!("{scope}_scores"): rows.collect::<Value>(),
-        "page_count": all.len().div_ceil(PER_PAGE),
-        "per_page": PER_PAGE,
-        "success": true,
-    })
+    }
 }
 
 /// POST `submit_statistics`: all or nothing if a value is invalid. Unknown names are ignored; Kongregate does not
@@ -218,10 +245,14 @@ pub fn submit(call: &mut Call<'_>) -> CallResult {
         let message = "statistics must be non-negative whole numbers";
         let value: u64 = value.ok_or_else(|| Failure::new(400, message))?;
         let known = STATISTICS.into_iter().find(|known| known.name == name);
-        news.extend(known.map(|statistic| (statistic, value)));
+        news.extend(known.map(|statistic| Submitted {
+            statistic,
+            user,
+            value,
+        }));
     }
-    for (statistic, value) in news {
-        call.state.scores.put(statistic, (user, value), call.now);
+    for new in &news {
+        call.state.scores.put(new, call.now);
     }
     Ok(json!({ "success": true }))
 }

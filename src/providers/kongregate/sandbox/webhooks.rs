@@ -12,7 +12,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::super::facts::{ALGORITHM, INVENTORY, ORDER_PLACED, ORDER_REQUEST, SIGNED_REQUEST};
-use super::orders::{EventKind, Orders};
+use super::event::EventKind;
+use super::orders::Orders;
 use super::{API_KEY, GAME_ID, Kongregate};
 use crate::domain::{Secret, WallTime, inert};
 use crate::http_server::DeliveryResult;
@@ -124,8 +125,16 @@ impl Kongregate {
         let payload = match what {
             EventKind::Inventory { player } | EventKind::Unknown { player } => {
                 let player = self.game_data.player(player)?;
-                let (id, token) = (player.id.to_string(), player.token());
-                fields = plain(event, Some(key), &time, [&id, &player.username, &token]);
+                let token = player.token();
+                let plain = PlainEvent {
+                    event,
+                    api_key: Some(key),
+                    time: &time,
+                    user_id: &player.id.to_string(),
+                    username: &player.username,
+                    game_auth_token: &token,
+                };
+                fields = plain.fields();
                 json!({
                     "algorithm": ALGORITHM,
                     "event": event,
@@ -198,23 +207,30 @@ impl Kongregate {
     }
 }
 
-/// The fields of a plain event about a player of this number, name and token.
-fn plain(
-    event: &str,
-    key: Option<&str>,
-    time: &str,
-    player: [&str; 3],
-) -> Vec<(&'static str, String)> {
-    let [id, name, token] = player.map(str::to_owned);
-    let mut fields = vec![("event", event.to_owned())];
-    fields.extend(key.map(|key| ("api_key", key.to_owned())));
-    fields.extend([
-        ("time", time.to_owned()),
-        ("user_id", id),
-        ("username", name),
-        ("game_auth_token", token),
-    ]);
-    fields
+/// An event about a player, in plain fields.
+struct PlainEvent<'a> {
+    event: &'a str,
+    api_key: Option<&'a str>,
+    time: &'a str,
+    user_id: &'a str,
+    username: &'a str,
+    game_auth_token: &'a str,
+}
+
+impl PlainEvent<'_> {
+    fn fields(&self) -> Vec<(&'static str, String)> {
+        let fields = [
+            ("event", Some(self.event)),
+            ("api_key", self.api_key),
+            ("time", Some(self.time)),
+            ("user_id", Some(self.user_id)),
+            ("username", Some(self.username)),
+            ("game_auth_token", Some(self.game_auth_token)),
+        ];
+        let sent = fields.into_iter();
+        let sent = sent.filter_map(|(name, value)| Some((name, value?.to_owned())));
+        sent.collect()
+    }
 }
 
 /// A signed request: the signature, a dot, and the payload that it covers. Altered by the fault.
@@ -266,9 +282,15 @@ pub fn sample(sample: &Sample<'_>) -> Result<Webhook, String> {
             vec![(SIGNED_REQUEST, signed)]
         }
         (INVENTORY | ORDER_REQUEST | ORDER_PLACED, secret) => {
-            let player = [subject, "Sandbox Player", "SANDBOX-TOKEN-OF-NOBODY"];
-            let time = provider_time(sample.at);
-            plain(event, secret.map(Secret::expose), &time, player)
+            let plain = PlainEvent {
+                event,
+                api_key: secret.map(Secret::expose),
+                time: &provider_time(sample.at),
+                user_id: subject,
+                username: "Sandbox Player",
+                game_auth_token: "SANDBOX-TOKEN-OF-NOBODY",
+            };
+            plain.fields()
         }
         (event, _) => {
             return Err(format!(

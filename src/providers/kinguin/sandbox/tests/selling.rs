@@ -10,6 +10,9 @@ async fn offers_are_paged_from_0_in_hal_and_the_last_page_has_no_next() {
     let (mut ids, mut pages) = (Vec::new(), 0);
     loop {
         let seen = bench.get(&path).await.json();
+        let names: Vec<&String> = seen.as_object().unwrap().keys().collect();
+        let of_hal = ["_embedded", "_links", "page", "summary", "sandboxExtra"];
+        assert_eq!(names, of_hal, "in the order of live answers");
         assert_eq!(seen["page"]["number"], pages);
         let rows = seen["_embedded"]["offerList"].as_array().unwrap();
         ids.extend(
