@@ -101,6 +101,27 @@ fn a_list_whose_row_was_changed_says_so_until_it_is_loaded_again() {
 }
 
 #[test]
+fn the_selected_row_stays_selected_when_the_list_is_loaded_again() {
+    let now = second(2);
+    let mut model = listed(sandbox_setup());
+    let selected = |model: &Model| {
+        let text = screen(model, now, 120, 40);
+        let row = text
+            .lines()
+            .find(|line| line.contains("▸") && line.contains("65a0c0de"));
+        row.unwrap().to_owned()
+    };
+    assert!(selected(&model).contains(OFFER));
+    let (request, ..) = sent(&press(&mut model, "r", now)).unwrap();
+    let mut answer = explored("{}");
+    let mut digest = offers_digest();
+    digest.rows.reverse();
+    answer.digest = Some(digest);
+    explored_result(&mut model, now, request, Ok(answer));
+    assert!(selected(&model).contains(OFFER));
+}
+
+#[test]
 fn a_call_for_which_nothing_is_missing_is_sent_and_a_write_asked_about() {
     let now = second(2);
     let mut model = listed(sandbox_setup());

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::domain::{
-    AccountId, Documented, Exchange, Explored, Problem, ProblemKind, RawCall, WallTime,
+    AccountId, Digest, Documented, Exchange, Explored, Problem, ProblemKind, RawCall, WallTime,
 };
 use crate::tui::overlays::history::CallSummary;
 use crate::tui::theme::Tone;
@@ -36,10 +36,14 @@ impl PastCall {
         self.writes && self.verdict().2 == Tone::Good
     }
 
+    /// Its response as a table.
+    pub fn digest(&self) -> Option<&Digest> {
+        self.outcome.as_ref().ok()?.digest.as_ref()
+    }
+
     /// Whether a row of its response is what another call was sent for.
     fn has_row_of(&self, other: &Self) -> bool {
-        let digest = self.outcome.as_ref().ok();
-        let Some(digest) = digest.and_then(|explored| explored.digest.as_ref()) else {
+        let Some(digest) = self.digest() else {
             return false;
         };
         let params = other.documented.map_or(&[][..], |call| call.params);

@@ -212,7 +212,14 @@ impl State {
                 .as_ref()
                 .is_none_or(|response| response.number != past.number)
             {
+                let row = self
+                    .response
+                    .as_ref()
+                    .and_then(|old| old.row_id(&self.history));
                 self.response = Some(Response::new(past));
+                if let (Some(response), Some(row)) = (&mut self.response, row) {
+                    response.select_id(past, &row);
+                }
             }
             if let Some(response) = &mut self.response {
                 response.fit(past, searching, area);

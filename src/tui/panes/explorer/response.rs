@@ -4,7 +4,7 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Offset, Position, Rect};
 
-use super::history::PastCall;
+use super::history::{History, PastCall};
 use super::table::Table;
 use super::{Action, Part, State, Typing};
 use crate::domain::{Explored, inert, time};
@@ -106,6 +106,21 @@ impl Response {
     pub fn selected(&self) -> Option<usize> {
         let table = self.table.as_ref().filter(|_| self.shown == Shown::Table);
         Some(table.filter(|table| !table.is_empty())?.selected)
+    }
+
+    /// The own id of the selected row.
+    pub fn row_id(&self, history: &History) -> Option<(&'static str, String)> {
+        let digest = history.get(self.number)?.digest()?;
+        digest.ids(self.selected()?).ids.into_iter().next()
+    }
+
+    /// Selects the row with this id, if it is there.
+    pub fn select_id(&mut self, past: &PastCall, id: &(&'static str, String)) {
+        let Some(digest) = past.digest() else { return };
+        let mut rows = 0..digest.rows.len();
+        if let Some(row) = rows.find(|row| digest.ids(*row).ids.first() == Some(id)) {
+            self.select(row);
+        }
     }
 
     pub fn select(&mut self, row: usize) {
