@@ -35,7 +35,7 @@ const PAUSE: Duration = Duration::from_millis(5);
 static WITHHELD: RwLock<BTreeSet<String>> = RwLock::new(BTreeSet::new());
 
 /// From now on, started programs do not inherit this variable.
-pub(super) fn withhold(variable: &str) {
+pub(crate) fn withhold(variable: &str) {
     let mut withheld = WITHHELD.write().unwrap_or_else(PoisonError::into_inner);
     withheld.insert(variable.to_owned());
 }

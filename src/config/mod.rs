@@ -194,6 +194,11 @@ pub enum DatabaseUrl {
     Secret(SecretSource),
 }
 
+impl DatabaseUrl {
+    /// The variable with the password where the URL has none, as libpq reads it.
+    pub(crate) const PASSWORD: &str = "PGPASSWORD";
+}
+
 /// The connections to other machines. The usual environment variables may name a proxy and certificates, too.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Network {

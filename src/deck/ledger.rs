@@ -3,16 +3,13 @@
 use std::path::PathBuf;
 
 use crate::clock::Clock;
-use crate::config::{DatabaseUrl, Environ, LedgerConfig, SecretSource};
+use crate::config::{DatabaseUrl, Environ, LedgerConfig, SecretSource, child};
 use crate::domain::{Exchange, Problem, ProblemKind, Secret, inert};
 use crate::ledger::{self, DatabaseSettings, Ledger, Retention};
 use crate::net;
 
 /// The schema of a shared ledger, where the config names none.
 const SCHEMA: &str = "tilldeck";
-
-/// The variable with the password where the URL has none, as libpq reads it.
-const PASSWORD: &str = "PGPASSWORD";
 
 /// The longest name of an operator.
 const OPERATOR_MAX: usize = 64;
@@ -76,9 +73,14 @@ pub async fn database(
 /// The database with this URL, under the other settings of the config.
 pub(super) fn settings(url: Secret, config: &LedgerConfig, environ: &Environ) -> DatabaseSettings {
     let passwords = passwords(&url);
-    let password = environ.get(PASSWORD).filter(|_| passwords.is_empty());
+    let password = passwords
+        .is_empty()
+        .then(|| environ.get(DatabaseUrl::PASSWORD))
+        .flatten();
     let password = password.map(|text| Secret::new(text.to_string_lossy().into_owned()));
     if let Some(password) = &password {
+        // Programs that tilldeck starts must not inherit it.
+        child::withhold(DatabaseUrl::PASSWORD);
         net::redact::learn(password, "database password");
     }
     if !passwords.is_empty() {

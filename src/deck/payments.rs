@@ -286,16 +286,16 @@ impl Deck {
         self.changed(format_args!("the mark"), saved)
     }
 
-    /// Each time that an alert was marked as handled or unmarked, the oldest first.
+    /// Each time that one of these alerts was marked as handled or unmarked, the oldest first.
     ///
     /// # Errors
     /// If the ledger cannot be read.
-    pub(super) async fn marks(&self) -> Result<Vec<Mark>, Problem> {
-        let marks = self.queries.payments.marks(&self.profile).await;
+    pub(super) async fn marks(&self, alerts: Vec<String>) -> Result<Vec<Mark>, Problem> {
+        let marks = self.queries.payments.marks(&self.profile, alerts).await;
         marks.map_err(|error| unread(&error))
     }
 
-    /// The hooks of payments that failed within the last day, the oldest first.
+    /// The hooks of payments that failed within the last day and are not marked as handled, the oldest first.
     ///
     /// # Errors
     /// If the ledger cannot be read.

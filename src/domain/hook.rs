@@ -66,6 +66,12 @@ impl HookEvent {
         )
     }
 
+    /// The name of the alert that the hook of a payment has failed.
+    #[must_use]
+    pub fn failure_alert(self, account: &AccountId, id: &PaymentId) -> String {
+        format!("notice {}", self.about(Some((account, id))))
+    }
+
     /// The event that a payment with this verdict is.
     #[must_use]
     pub fn of(verdict: PaymentVerdict) -> Option<Self> {

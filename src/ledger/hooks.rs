@@ -46,7 +46,8 @@ pub trait HookRuns: Send + Sync {
     /// If it cannot be saved.
     async fn fail_hook(&self, run: HookRun, why: String) -> Result<(), LedgerError>;
 
-    /// The runs of a profile since `since` that failed, the oldest first; of more than `most`, the latest.
+    /// The runs of a profile since `since` that failed and whose alert is not marked as handled since, the oldest first; of more
+    /// than `most`, the latest.
     async fn failed_hooks(
         &self,
         profile: &str,

@@ -116,6 +116,6 @@ pub trait Payments: Send + Sync {
     /// If that cannot be stored.
     async fn mark_handled(&self, profile: &str, mark: Mark) -> Result<(), LedgerError>;
 
-    /// Each time that an alert of a profile was marked or unmarked, the oldest first.
-    async fn marks(&self, profile: &str) -> Result<Vec<Mark>, LedgerError>;
+    /// Each time that one of these alerts of a profile was marked or unmarked, the oldest first.
+    async fn marks(&self, profile: &str, alerts: Vec<String>) -> Result<Vec<Mark>, LedgerError>;
 }

@@ -38,7 +38,8 @@ impl Ledger {
     /// Copies the ledger's file of one machine into the database, in one transaction and only once. Blocks.
     ///
     /// # Errors
-    /// As [`Ledger::connect`], or if another program uses the file, it cannot be read, or the database refuses a row; then nothing was copied.
+    /// As [`Ledger::connect`], or if another program uses the file, it cannot be read, or the database refuses a row; then
+    /// nothing was copied.
     pub fn import(
         settings: &DatabaseSettings,
         clock: &Clock,

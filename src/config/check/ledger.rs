@@ -38,13 +38,11 @@ pub(super) fn ledger(table: &Table<'_, '_>) -> Result<LedgerConfig, ConfigError>
                 let hint = "write it like \"postgres://USER@HOST/DATABASE\"; without `url` the ledger is a file";
                 return Err(table.error(found.span, message, hint));
             }
+            // It has no password, so the server may get this one.
+            child::withhold(DatabaseUrl::PASSWORD);
             Some(DatabaseUrl::Plain(url.to_owned()))
         }
     };
-    if url.is_some() {
-        // The database's password may be there.
-        child::withhold("PGPASSWORD");
-    }
     let schema = table.string("schema")?;
     if let Some(schema) = &schema
         && !is_name(schema.value)

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Shared, log_lines};
 use crate::domain::{Delivery, DeliveryId, JobState};
-use crate::ledger::DeliveryQuery;
+use crate::ledger::{DeliveryQuery, LedgerError};
 use crate::net::Event;
 
 /// Deliveries in one batch. The console's list is no longer, so that it has no gaps.
@@ -28,15 +28,10 @@ pub(super) async fn follow(
     every: bool,
     ready: watch::Sender<bool>,
 ) {
-    let newest = DeliveryQuery {
-        account_key: Some(shared.account_key.to_string()),
-        limit: PAGE,
-        ..DeliveryQuery::default()
-    };
     let mut was_away = false;
-    let newest = loop {
-        if let Ok(newest) = shared.queries.ledger.deliveries(newest.clone()).await {
-            break newest;
+    let (newest, last) = loop {
+        if let Ok(begin) = begin(&shared, was_away).await {
+            break begin;
         }
         // None is saved as long as the ledger cannot be read; but the port must answer.
         was_away = true;
@@ -46,13 +41,9 @@ pub(super) async fn follow(
             () = tokio::time::sleep(shared.pace.others) => {}
         }
     };
-    let mut earlier = newest
-        .iter()
-        .filter(|it| !was_away || it.received_at < shared.since);
     let mut follower = Follower {
         shared: &shared,
-        // Older ones are listed by `Deck::deliveries`, not reported.
-        last: earlier.next().map_or(DeliveryId(0), |newest| newest.id),
+        last,
         every,
         seen: None,
     };
@@ -78,6 +69,34 @@ pub(super) async fn follow(
             tokio::time::sleep(PACE).await;
         }
     }
+}
+
+/// The newest deliveries, and the last one that is not reported: older ones are listed by `Deck::deliveries`. If the
+/// ledger `was_away`, all since the start are reported.
+pub(super) async fn begin(
+    shared: &Shared,
+    was_away: bool,
+) -> Result<(Vec<Delivery>, DeliveryId), LedgerError> {
+    let query = DeliveryQuery {
+        account_key: Some(shared.account_key.to_string()),
+        limit: PAGE,
+        ..DeliveryQuery::default()
+    };
+    let ledger = &shared.queries.ledger;
+    let newest = ledger.deliveries(query.clone()).await?;
+    let earlier = if was_away {
+        // More than a page may have come since.
+        let earlier = DeliveryQuery {
+            until: Some(shared.since),
+            limit: 1,
+            ..query
+        };
+        ledger.deliveries(earlier).await?.pop()
+    } else {
+        newest.first().cloned()
+    };
+    let last = earlier.map_or(DeliveryId(0), |earlier| earlier.id);
+    Ok((newest, last))
 }
 
 struct Follower<'a> {

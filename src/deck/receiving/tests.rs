@@ -621,6 +621,30 @@ async fn a_flood_is_told_by_its_newest_and_the_rest_is_hinted_at() {
 }
 
 #[tokio::test]
+async fn after_an_absence_all_since_the_start_are_reported_and_none_from_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let bench = open(folder.path(), "http://127.0.0.1:9", None).await;
+    let shared = &bench.deck.callbacks.shared;
+    let begin = async |was_away| super::follow::begin(shared, was_away).await.unwrap().1;
+    assert_eq!(begin(true).await, DeliveryId(0));
+    let new = bench.new_delivery("shop", &[], &raw()).await;
+    let earlier = NewDelivery {
+        received_at: WallTime(START.0 - 1),
+        ..new.clone()
+    };
+    let before = bench.deck.ledger.deliver(earlier).await.unwrap().id;
+    // More than are read at once.
+    let mut since = tokio::task::JoinSet::new();
+    for _ in 0..=crate::net::events::ROOM {
+        let (ledger, new) = (bench.deck.ledger.clone(), new.clone());
+        since.spawn(async move { ledger.deliver(new).await.unwrap().id });
+    }
+    let last = since.join_all().await.into_iter().max().unwrap();
+    assert_eq!(begin(true).await, before);
+    assert_eq!(begin(false).await, last);
+}
+
+#[tokio::test]
 async fn a_provider_that_waits_is_told_what_the_shop_says_and_the_shop_is_asked_once() {
     let folder = tempfile::tempdir().unwrap();
     let shop = Peer::start(&[(200, r#"{"paid":true}"#), (500, "no")]).await;

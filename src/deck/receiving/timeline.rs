@@ -55,7 +55,7 @@ impl Deck {
         let deliveries = deliveries.map_err(|error| unread("callbacks", &error))?;
         let seen = self.observations(account, payment).await?;
         let expectations = self.expectations(account, payment).await?;
-        let done = self.done_with(account, payment).await?;
+        let done = self.operator_actions(account, payment).await?;
         let environment = runtime.account.environment.as_str();
         let mut happenings: Vec<Happening> = calls
             .into_iter()
@@ -92,7 +92,7 @@ impl Deck {
     }
 
     /// What operators did with a payment: watched it, noted something, handled its alerts.
-    async fn done_with(
+    async fn operator_actions(
         &self,
         account: &AccountId,
         payment: &PaymentId,
@@ -107,17 +107,22 @@ impl Deck {
             },
         });
         let about = format!("{} ", about(account, payment));
-        let marks = self.marks().await?.into_iter().filter_map(|mark| {
-            let verdict = mark.alert.strip_prefix(&about)?;
-            Some(Happening {
-                at: mark.at,
-                what: What::Marked {
-                    verdict: PaymentVerdict::from_word(verdict)?,
-                    handled: mark.handled,
-                    operator: mark.operator,
-                },
-            })
-        });
+        let alerts = PaymentVerdict::WORDS.map(|verdict| format!("{about}{verdict}"));
+        let marks = self
+            .marks(alerts.to_vec())
+            .await?
+            .into_iter()
+            .filter_map(|mark| {
+                let verdict = mark.alert.strip_prefix(&about)?;
+                Some(Happening {
+                    at: mark.at,
+                    what: What::Marked {
+                        verdict: PaymentVerdict::from_word(verdict)?,
+                        handled: mark.handled,
+                        operator: mark.operator,
+                    },
+                })
+            });
         let notes = self.notes(account, payment).await?;
         let notes = notes.into_iter().map(|note| Happening {
             at: note.at,

@@ -2,7 +2,7 @@
 
 use super::Bench;
 use super::fixtures::*;
-use crate::domain::{HookEvent, PaymentId, WallTime};
+use crate::domain::{HookEvent, Mark, PaymentId, WallTime};
 use crate::ledger::hooks::{FailedHook, HookRun};
 
 fn run(profile: &str, payment: &str, event: HookEvent) -> HookRun {
@@ -68,6 +68,21 @@ pub async fn a_failed_hook_of_the_profile_is_listed_with_its_reason(bench: Bench
     };
     assert_eq!(listed(9).await, all);
     assert_eq!(listed(2).await, all[1..]);
+    // Handled ones hide no others; a mark from before the failure does not count.
+    for (alert, at) in [
+        ("notice hook on_paid of A-2 (shop)", 1),
+        ("notice hook on_paid of A-5 (shop)", 5),
+        ("notice hook on_paid of A-6 (shop)", 7),
+    ] {
+        let mark = Mark {
+            alert: alert.into(),
+            at: WallTime(at),
+            handled: true,
+            operator: String::new(),
+        };
+        ledger.mark_handled("live", mark).await.unwrap();
+    }
+    assert_eq!(listed(1).await, all[..1]);
     // What failed has run.
     assert_eq!(ledger.claim_hook(of("live", "A-5"), START).await, Ok(false));
 }

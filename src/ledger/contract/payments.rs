@@ -158,8 +158,20 @@ pub async fn an_alert_stays_handled_until_it_is_unmarked_and_both_are_remembered
     let unmarked = ledger.mark_handled("live", marks[2].clone());
     unmarked.await.unwrap();
     assert_eq!(ledger.handled("live").await, Ok(vec![]));
-    assert_eq!(ledger.marks("live").await.unwrap(), marks);
-    assert_eq!(ledger.marks("other").await, Ok(vec![]));
+    let other = Mark {
+        alert: "payment B".to_owned(),
+        ..mark(8, true)
+    };
+    ledger.mark_handled("live", other.clone()).await.unwrap();
+    let of = async |profile: &str, alerts: &[&str]| {
+        let alerts = alerts.iter().map(|&alert| alert.to_owned()).collect();
+        ledger.marks(profile, alerts).await.unwrap()
+    };
+    assert_eq!(of("live", &["payment A"]).await, marks);
+    let [first, second, third] = marks;
+    let both = of("live", &["payment A", "payment B"]).await;
+    assert_eq!(both, [first, other, second, third]);
+    assert_eq!(of("other", &["payment A"]).await, []);
 }
 
 pub async fn notes_outlive_the_watch_and_the_newest_is_listed_with_it(bench: Bench) {

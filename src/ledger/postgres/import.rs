@@ -251,8 +251,8 @@ impl Import<'_> {
         Ok(copied as u64)
     }
 
-    /// Callbacks with their jobs and deduplication keys, whose ids are new here. Sealed again, with the key that all machines
-    /// have; returns how many, and how many could not be opened.
+    /// Callbacks with their jobs and deduplication keys, whose ids are new here. Sealed again, with the key that all
+    /// machines have; returns how many, and how many could not be opened.
     fn callbacks(&self) -> SqlResult<(u64, u64)> {
         let dedup_keys = self.dedup_keys()?;
         let (mut callbacks, mut lost) = (0, 0);

@@ -195,6 +195,7 @@ impl Backend for Postgres {
 
     async fn close(&self) {
         self.flush().await;
+        self.0.log.abandon();
     }
 
     async fn agree_on_seal_key(

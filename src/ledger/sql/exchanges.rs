@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use crate::domain::exchange::in_url;
 use crate::domain::{AccountId, Body, Exchange, ExchangeId, Outcome, StatusFilter, bad_json};
 
-use super::batch::{Batch, Batcher, KEPT};
+use super::batch::{Batch, Batcher, WAITING_MAX};
 use super::selection::{Selection, patterns};
 use super::value::{Param, Row, params};
 use super::{Area, Database, Sql, SqlResult, Store};
@@ -43,7 +43,7 @@ impl<D: Database> Exchanges for D {
     }
 
     async fn keep_up(&self) {
-        if self.log_queue().len() > KEPT {
+        if self.log_queue().len() > WAITING_MAX {
             self.catch_up();
             let _ = self.run(|_| Ok(())).await;
         }
@@ -97,17 +97,31 @@ pub(in crate::ledger) type Recording = (Exchange, Option<Recorded>);
 /// The exchanges that wait to be written, at most `rows` in one write.
 pub(in crate::ledger) fn queue(rows: usize, gather: Duration) -> Arc<Batcher<Recording>> {
     Batcher::new(Batch {
+        name: "requests",
         rows,
         bytes: usize::MAX,
         size: |(exchange, _)| {
             ROW_BYTES + exchange.request_body.text.len() + exchange.response_body.text.len()
         },
         gather,
+        delayed: |(exchange, then), new_id| {
+            if then.is_some() {
+                report((exchange.clone(), then.take()), new_id());
+            }
+        },
     })
 }
 
+/// Hands an exchange with its id to who gets it.
+fn report((exchange, then): Recording, id: i64) {
+    if let Some(then) = then {
+        let id = ExchangeId(id);
+        then(Exchange { id, ..exchange });
+    }
+}
+
 /// Saves exchanges in one transaction; returns those that wait until the database is back.
-pub(in crate::ledger) fn save(store: &mut impl Store, mut batch: Vec<Recording>) -> Vec<Recording> {
+pub(in crate::ledger) fn save(store: &mut impl Store, batch: Vec<Recording>) -> Vec<Recording> {
     let given: Vec<i64> = if store.gives_ids() {
         Vec::new()
     } else {
@@ -122,12 +136,6 @@ pub(in crate::ledger) fn save(store: &mut impl Store, mut batch: Vec<Recording>)
         change.commit()?;
         Ok(ids)
     });
-    let report = |(exchange, then): (Exchange, Option<Recorded>), id| {
-        if let Some(then) = then {
-            let id = ExchangeId(id);
-            then(Exchange { id, ..exchange });
-        }
-    };
     match saved {
         Ok(ids) => {
             let rows = batch.len();
@@ -138,12 +146,7 @@ pub(in crate::ledger) fn save(store: &mut impl Store, mut batch: Vec<Recording>)
             store.recorded(rows);
             Vec::new()
         }
-        Err(_) if store.is_away() => {
-            for (exchange, then) in &mut batch {
-                report((exchange.clone(), then.take()), store.unsaved_id());
-            }
-            batch
-        }
+        Err(_) if store.is_away() => batch,
         Err(_) => {
             for one in batch {
                 report(one, store.unsaved_id());

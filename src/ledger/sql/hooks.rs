@@ -1,5 +1,7 @@
 //! Which hooks have run, so that each runs once for all programs that share the ledger.
 
+use std::collections::HashMap;
+
 use async_trait::async_trait;
 
 use super::Database;
@@ -53,12 +55,22 @@ impl<D: Database> HookRuns for D {
         most: usize,
     ) -> Result<Vec<FailedHook>, LedgerError> {
         let profile = profile.to_owned();
-        let most = i64::try_from(most).unwrap_or(i64::MAX);
         let failed = self.read(move |sql| {
-            sql.all(
+            // A mark is later than what it is about.
+            let handled: HashMap<String, WallTime> = sql
+                .all(
+                    "SELECT alert, at FROM handled WHERE profile = $1 AND at >= $2",
+                    params![&profile, since],
+                    |row| Ok((row.get(0)?, row.get(1)?)),
+                )?
+                .into_iter()
+                .collect();
+            // So many that `most` are left without those that are handled.
+            let read = i64::try_from(most.saturating_add(handled.len())).unwrap_or(i64::MAX);
+            let mut failed: Vec<FailedHook> = sql.all(
                 "SELECT account, payment, event, at, failure FROM hook_runs
                  WHERE profile = $1 AND at >= $2 AND failure IS NOT NULL ORDER BY at DESC, payment DESC LIMIT $3",
-                params![&profile, since, most],
+                params![&profile, since, read],
                 |row| {
                     let event = |word: String| HookEvent::from_word(&word).ok_or(word);
                     Ok(FailedHook {
@@ -72,10 +84,15 @@ impl<D: Database> HookRuns for D {
                         why: row.get(4)?,
                     })
                 },
-            )
+            )?;
+            failed.retain(|FailedHook { run, at, .. }| {
+                let mark = handled.get(&run.event.failure_alert(&run.account, &run.payment));
+                mark.is_none_or(|mark| mark < at)
+            });
+            failed.truncate(most);
+            failed.reverse();
+            Ok(failed)
         });
-        let mut failed = failed.await?;
-        failed.reverse();
-        Ok(failed)
+        failed.await
     }
 }

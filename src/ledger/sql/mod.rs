@@ -3,7 +3,7 @@
 //!
 //! Statements use what all databases share: `$1, $2, …`, which first appear in this order (SQLite numbers them so);
 //! 64-bit integers, text and bytes; 0 and 1 for false and true; `max(a, b)` and `min(a, b)`, which are null where one of
-//! them is; `RETURNING` for new ids.
+//! them is.
 
 pub(super) mod batch;
 mod credentials;

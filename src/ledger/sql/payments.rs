@@ -7,6 +7,7 @@ use crate::domain::{
     Observation, Payment, PaymentId, PaymentState, Replaced, Reported, WallTime, Watch,
 };
 
+use super::selection::places;
 use super::value::{Param, Row, params};
 use super::{Area, Database, Sql, SqlResult};
 use crate::ledger::error::LedgerError;
@@ -290,12 +291,19 @@ impl<D: Database> Payments for D {
         .await
     }
 
-    async fn marks(&self, profile: &str) -> Result<Vec<Mark>, LedgerError> {
+    async fn marks(&self, profile: &str, alerts: Vec<String>) -> Result<Vec<Mark>, LedgerError> {
         let profile = profile.to_owned();
         self.read(move |sql| {
+            let mut params: Vec<Param<'_>> = alerts.iter().map(Param::from).collect();
+            params.push(Param::from(&profile));
             sql.all(
-                "SELECT alert, at, handled, operator FROM marks WHERE profile = $1 ORDER BY at, alert",
-                params![&profile],
+                &format!(
+                    "SELECT alert, at, handled, operator FROM marks WHERE alert IN ({}) AND profile = ${}
+                     ORDER BY at, alert",
+                    places(alerts.len()),
+                    params.len()
+                ),
+                &params,
                 |row| {
                     Ok(Mark {
                         alert: row.get(0)?,

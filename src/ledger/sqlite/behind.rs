@@ -12,7 +12,7 @@ use crate::ledger::sql::batch::{Batch, Batcher};
 use crate::ledger::sql::exchanges::{self, Recording};
 
 /// In a burst, rows that come within this time are written together. A single row is written without delay.
-const GATHERED: Duration = Duration::from_millis(20);
+const COALESCE: Duration = Duration::from_millis(20);
 
 /// The most rows in one transaction: a slot request in between must not wait for long.
 const CHUNK: usize = 64;
@@ -29,12 +29,14 @@ impl Default for WriteBehind {
     fn default() -> Self {
         Self {
             releases: Batcher::new(Batch {
+                name: "released slots",
                 rows: usize::MAX,
                 bytes: usize::MAX,
                 size: |_| 0,
-                gather: GATHERED,
+                gather: COALESCE,
+                delayed: |_, _| {},
             }),
-            log: exchanges::queue(CHUNK, GATHERED),
+            log: exchanges::queue(CHUNK, COALESCE),
         }
     }
 }

@@ -50,6 +50,10 @@ fn current_name(column: &str) -> &str {
     }
 }
 
+/// Files before version 14 had only the marks that are in force. A newer one has these rows already.
+const MARKS: &str = "INSERT INTO marks (profile, alert, at, handled, operator)
+     SELECT profile, alert, at, 1, operator FROM handled WHERE true ON CONFLICT DO NOTHING";
+
 /// The most rows of one entry in [`TABLES`]: the newest.
 const MOST: usize = 100_000;
 
@@ -95,6 +99,7 @@ impl Recovered {
         for rows in &self.0 {
             rows.bring(&change)?;
         }
+        change.execute_batch(MARKS)?;
         change.commit()
     }
 }

@@ -260,6 +260,27 @@ mod tests {
     }
 
     #[test]
+    fn a_damaged_file_from_before_marks_were_remembered_has_those_in_force() {
+        let old = Connection::open_in_memory().unwrap();
+        migrate_by(&old, &STEPS[..13]).unwrap();
+        old.execute_batch(
+            "INSERT INTO handled VALUES ('live', 'payment shop A-17 less', 7, 'alice')",
+        )
+        .unwrap();
+        let recovered = Recovered::of(&old);
+        let new = Connection::open_in_memory().unwrap();
+        migrate(&new).unwrap();
+        // Each process that had the file open does this.
+        for _ in 0..2 {
+            recovered.bring(&new).unwrap();
+        }
+        let marks =
+            "SELECT group_concat(concat_ws(' ', profile, alert, at, handled, operator)) FROM marks";
+        let found = new.query_row(marks, [], |row| row.get::<_, String>(0));
+        assert_eq!(found.unwrap(), "live payment shop A-17 less 7 1 alice");
+    }
+
+    #[test]
     fn a_later_step_runs_once_on_an_older_file() {
         let later = [&STEPS[..], &["ALTER TABLE nonces ADD COLUMN note TEXT"]].concat();
         let conn = Connection::open_in_memory().unwrap();

@@ -39,10 +39,12 @@ impl Default for Incoming {
     fn default() -> Self {
         Self {
             batches: Batcher::new(Batch {
+                name: "callbacks",
                 rows: BATCH,
                 bytes: BATCH_BYTES,
                 size: |one| one.new.sealed.len(),
                 gather: Duration::ZERO,
+                delayed: |_, _| {},
             }),
             room: Arc::new(Semaphore::new(WAITING_KIB)),
         }

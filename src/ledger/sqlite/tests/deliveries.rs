@@ -88,10 +88,12 @@ async fn no_row_waits_for_a_write_that_ended_the_thread() {
     let folder = tempfile::tempdir().unwrap();
     let ledger = start(folder.path());
     let batcher = Batcher::new(Batch {
+        name: "answers",
         rows: 1,
         bytes: usize::MAX,
         size: |_| 1,
         gather: Duration::ZERO,
+        delayed: |_, _| {},
     });
     for _ in 0..2 {
         let (row, answer) = tokio::sync::oneshot::channel::<()>();
