@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::Deck;
 use crate::domain::{AccountId, Exchange, ExchangeId, Observation, Search};
-use crate::ledger::{LedgerError, LogQuery};
+use crate::ledger::{FailedHook, LogQuery};
 use crate::net::Event;
 
 /// How often that is looked for.
@@ -13,12 +13,14 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// The most rows of each kind in one batch.
 const BATCH: usize = 200;
 
-/// Reads what other programs save in the ledger: requests of this profile's accounts, and states of its payments. This
-/// program's own can be among them.
+/// Reads what other programs save in the ledger: requests of this profile's accounts, states of its payments, and its hooks
+/// that failed. This program's own can be among them.
 pub struct Follower {
     request: ExchangeId,
     /// The number of the last observation; `None` while the ledger cannot be read.
     observation: Option<i64>,
+    /// The failed hooks that were read last.
+    failed_hooks: Vec<FailedHook>,
     /// The ledger's version at the last read.
     seen: Option<i64>,
 }
@@ -30,15 +32,24 @@ pub struct News {
     pub requests: Vec<Exchange>,
     /// States of payments, each with its account.
     pub observations: Vec<(AccountId, Observation)>,
+    /// Hooks that failed within the last day.
+    pub failed_hooks: Vec<FailedHook>,
+}
+
+impl News {
+    fn is_empty(&self) -> bool {
+        self.requests.is_empty() && self.observations.is_empty() && self.failed_hooks.is_empty()
+    }
 }
 
 impl Follower {
-    /// Reads all requests, and observations from now on.
+    /// Reads all requests and failed hooks, and observations from now on.
     pub async fn new(deck: &Deck) -> Self {
         let read = deck.ledger.observations_after(&deck.profile, None, 0).await;
         Self {
             request: ExchangeId(0),
             observation: read.ok().map(|(last, _)| last),
+            failed_hooks: Vec::new(),
             seen: None,
         }
     }
@@ -55,10 +66,10 @@ impl Follower {
             // Cheap, and not changed by what this program saves.
             let version = deck.ledger.data_version().await.ok();
             if version != self.seen
-                && let Ok(news) = self.read(deck).await
+                && let Some(news) = self.read(deck).await
             {
                 self.seen = version;
-                if !news.requests.is_empty() || !news.observations.is_empty() {
+                if !news.is_empty() {
                     return news;
                 }
             }
@@ -66,14 +77,15 @@ impl Follower {
         }
     }
 
-    async fn read(&mut self, deck: &Deck) -> Result<News, LedgerError> {
+    /// `None` if the ledger cannot be read.
+    async fn read(&mut self, deck: &Deck) -> Option<News> {
+        let failed = deck.failed_hooks().await.ok()?;
         // The states first: of a request that is read, the state that it found must not come later.
         let mut news = News::default();
         let read = deck
             .ledger
             .observations_after(&deck.profile, self.observation, BATCH);
-        let (last, observations) = read.await?;
-        self.observation = Some(last);
+        let (last, observations) = read.await.ok()?;
         // Each run of the simulator has its own payments.
         if !deck.forgets_payments() {
             news.observations = observations;
@@ -88,21 +100,26 @@ impl Follower {
             after: None,
             ..after.clone()
         };
-        news.requests = deck.ledger.log(after).await?;
+        news.requests = deck.ledger.log(after).await.ok()?;
         if news.requests.len() == BATCH {
             // Before the first read there is no gap.
             if self.request != ExchangeId(0) {
                 deck.gate.emit(Event::Missed);
             }
-            news.requests = deck.ledger.log(newest).await?;
+            news.requests = deck.ledger.log(newest).await.ok()?;
         }
+        // Nothing fails from here on: what is read counts as seen.
+        self.observation = Some(last);
+        let is_new = |hook: &&FailedHook| !self.failed_hooks.contains(hook);
+        news.failed_hooks = failed.iter().filter(is_new).cloned().collect();
+        self.failed_hooks = failed;
         // The ledger answers newest first.
         news.requests.reverse();
         if let Some(newest) = news.requests.last() {
             self.request = newest.id;
         }
         news.requests.retain(|exchange| deck.has_sent(exchange));
-        Ok(news)
+        Some(news)
     }
 }
 

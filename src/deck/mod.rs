@@ -447,21 +447,26 @@ impl Deck {
     }
 
     /// The last verified state of each account's credentials.
-    pub async fn remembered_credentials(&self) -> Vec<(AccountId, CredentialStatus)> {
+    ///
+    /// # Errors
+    /// If the ledger cannot be read.
+    pub async fn remembered_credentials(
+        &self,
+    ) -> Result<Vec<(AccountId, CredentialStatus)>, Problem> {
         let mut known = Vec::new();
         // The simulator's credentials are valid by construction.
         if self.simulator.is_none() {
             for account in self.accounts() {
-                if let Ok(status) = self
-                    .ledger
-                    .recall_credentials(&self.profile, &account.id)
-                    .await
-                {
-                    known.push((account.id.clone(), status));
-                }
+                let status = self.ledger.recall_credentials(&self.profile, &account.id);
+                let status = status.await.map_err(|error| {
+                    let what =
+                        format!("tilldeck cannot read the state of the credentials: {error}");
+                    Problem::new(ProblemKind::Local, what, "")
+                })?;
+                known.push((account.id.clone(), status));
             }
         }
-        known
+        Ok(known)
     }
 
     /// Waits until new tokens are saved, within limits.

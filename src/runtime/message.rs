@@ -38,7 +38,7 @@ pub fn message_of(event: Event) -> Msg {
     }
 }
 
-/// The warning about a hook that failed in an earlier run, as it was then, and when that was.
+/// The warning about a hook that failed in an earlier run or another program, and when it began.
 pub fn failed_hook(failed: FailedHook) -> (Notice, WallTime) {
     let FailedHook { run, at, why } = failed;
     let about = run.event.about(Some((&run.account, &run.payment)));

@@ -19,11 +19,13 @@ use crate::domain::{
 };
 use crate::ledger::Status;
 use crate::net::{self, EventReceiver};
-use crate::tui::msg::{LEDGER, Level, Notice, Ready};
+use crate::tui::msg::{LEDGER, Level, Notice, Ready, Saved};
 use crate::tui::{Effect, Msg};
 
 /// How many exchanges the request log loads first.
 const LOG_FIRST: usize = 200;
+/// How long until a ledger that could be read in part is read again.
+const READ_AGAIN: Duration = Duration::from_secs(1);
 /// How long each step of closing a profile may take.
 const CLOSING: Duration = Duration::from_secs(2);
 
@@ -218,6 +220,7 @@ impl Opening {
         }
         let parts = deck.simulator_parts();
         let _ = opened.send(deck.clone()).await;
+        let is_unread = ready.is_unread;
         let newest = ready.log.first().map_or(ExchangeId(0), |newest| newest.id);
         let _ = messages.send(Msg::Ready(ready)).await;
         let _ = messages.send(Msg::Simulator(parts)).await;
@@ -231,9 +234,18 @@ impl Opening {
                 room.send(Msg::Token(account, status));
             }
         }
-        let watchlist = follow_watchlist(deck.clone(), list, messages.clone());
-        let others = follow_others(deck, follower.after(newest), messages);
-        tokio::join!(follow, watchlist, others);
+        let follower = follower.after(newest);
+        let follow_deck = async {
+            let list = if is_unread {
+                read_later(&deck, list, &messages).await
+            } else {
+                list
+            };
+            let watchlist = follow_watchlist(&deck, list, &messages);
+            let others = follow_others(&deck, follower, &messages);
+            tokio::join!(watchlist, others);
+        };
+        tokio::join!(follow, follow_deck);
     }
 }
 
@@ -250,10 +262,10 @@ async fn ready(
         }
     };
     // The request log shows the ledger's problems, once.
-    let deliveries = deck.deliveries(None, Search::default(), LOG_FIRST).await;
+    let saved = saved(deck).await;
     let listening = deck.listening().borrow().clone();
     let list = deck.watchlist().await;
-    let is_unread = list.is_err();
+    let is_unread = list.is_err() || saved.is_err();
     if is_unread {
         // Even if it is empty: the console waits for it.
         deck.send_watchlist_again();
@@ -264,15 +276,11 @@ async fn ready(
         let seen = deck.observations(&watch.account, &watch.id).await;
         watches.push((watch.clone(), seen.unwrap_or_default()));
     }
-    // The same of a ledger that cannot be read.
-    let failed = deck.failed_hooks().await.unwrap_or_default();
     let ready = Ready {
-        deliveries: deliveries.map_or_else(|_| Vec::new(), |found| found.rows),
+        saved: saved.unwrap_or_default(),
         listening,
-        credentials: deck.remembered_credentials().await,
         watches,
         handled: list.handled.clone(),
-        warnings: failed.into_iter().map(message::failed_hook).collect(),
         is_unread,
         log,
         verify,
@@ -280,6 +288,16 @@ async fn ready(
         zone: time_zone(),
     };
     (ready, list)
+}
+
+async fn saved(deck: &Deck) -> Result<Saved, Problem> {
+    let deliveries = deck.deliveries(None, Search::default(), LOG_FIRST).await?;
+    let failed = deck.failed_hooks().await?;
+    Ok(Saved {
+        credentials: deck.remembered_credentials().await?,
+        deliveries: deliveries.rows,
+        failed_hooks: failed.into_iter().map(message::failed_hook).collect(),
+    })
 }
 
 async fn relay(mut events: EventReceiver, messages: mpsc::Sender<Msg>) {
@@ -290,41 +308,72 @@ async fn relay(mut events: EventReceiver, messages: mpsc::Sender<Msg>) {
     }
 }
 
-/// Sends the watch list whenever it differs from `known`, also after changes by other processes.
-async fn follow_watchlist(deck: Arc<Deck>, mut known: Watchlist, messages: mpsc::Sender<Msg>) {
+/// Sends what the ledger has, which could not be read at the start, once it can be read; returns the watch list.
+async fn read_later(deck: &Deck, known: Watchlist, messages: &mpsc::Sender<Msg>) -> Watchlist {
+    let mut list = known;
     loop {
-        let list = deck.watchlist_after(&known).await;
-        let mut seen = Vec::new();
-        let before = known
-            .watches
-            .iter()
-            .map(|watch| (&watch.account, &watch.id));
-        let before: HashSet<(&AccountId, &PaymentId)> = before.collect();
-        for watch in &list.watches {
-            if !before.contains(&(&watch.account, &watch.id))
-                && let Ok(observations) = deck.observations(&watch.account, &watch.id).await
-            {
-                let key = (watch.account.clone(), watch.id.clone());
-                seen.push((key, observations));
-            }
+        // First: of what follows, the marks on it say which is handled.
+        let Some(next) = next_watchlist(deck, &list, messages).await else {
+            return list;
+        };
+        list = next;
+        if let Ok(saved) = saved(deck).await {
+            let _ = messages.send(Msg::Saved(saved)).await;
+            return list;
         }
-        known = list.clone();
-        if messages.send(Msg::Watchlist { list, seen }).await.is_err() {
-            return;
-        }
+        tokio::time::sleep(READ_AGAIN).await;
+        deck.send_watchlist_again();
     }
 }
 
+/// Sends the watch list whenever it differs from `known`, also after changes by other processes.
+async fn follow_watchlist(deck: &Deck, mut known: Watchlist, messages: &mpsc::Sender<Msg>) {
+    while let Some(list) = next_watchlist(deck, &known, messages).await {
+        known = list;
+    }
+}
+
+/// Sends the watch list once it differs from `known`, and returns it; `None` once nobody receives messages.
+async fn next_watchlist(
+    deck: &Deck,
+    known: &Watchlist,
+    messages: &mpsc::Sender<Msg>,
+) -> Option<Watchlist> {
+    let list = deck.watchlist_after(known).await;
+    let mut seen = Vec::new();
+    let before = known
+        .watches
+        .iter()
+        .map(|watch| (&watch.account, &watch.id));
+    let before: HashSet<(&AccountId, &PaymentId)> = before.collect();
+    for watch in &list.watches {
+        if !before.contains(&(&watch.account, &watch.id))
+            && let Ok(observations) = deck.observations(&watch.account, &watch.id).await
+        {
+            let key = (watch.account.clone(), watch.id.clone());
+            seen.push((key, observations));
+        }
+    }
+    let sent = Msg::Watchlist {
+        list: list.clone(),
+        seen,
+    };
+    messages.send(sent).await.ok()?;
+    Some(list)
+}
+
 /// Sends what other programs that share the ledger have saved, and what they leave of the rate limits.
-async fn follow_others(deck: Arc<Deck>, mut follower: Follower, messages: mpsc::Sender<Msg>) {
+async fn follow_others(deck: &Deck, mut follower: Follower, messages: &mpsc::Sender<Msg>) {
     loop {
         let News {
             requests,
             observations,
-        } = follower.next(&deck).await;
+            failed_hooks,
+        } = follower.next(deck).await;
         let shared = Msg::Shared {
             exchanges: requests.into_iter().map(Arc::new).collect(),
             observations,
+            failed_hooks: failed_hooks.into_iter().map(message::failed_hook).collect(),
         };
         if messages.send(shared).await.is_err() {
             return;
@@ -381,7 +430,8 @@ mod tests {
     use crate::clock::Clock;
     use crate::config::{self, Environ, Vault};
     use crate::deck::Receive;
-    use crate::domain::Listening;
+    use crate::domain::{HookEvent, Listening, Verdict, Watch};
+    use crate::ledger::{HookRun, Ledger, NewDelivery, Retention};
     use crate::net::{Overrides, Timeouts};
     use crate::tui::Model;
     use crate::tui::testing::live_setup;
@@ -419,6 +469,100 @@ mod tests {
             verify_on_start: false,
             notify: BTreeSet::new(),
         }
+    }
+
+    /// Saves that the hook of a payment failed, as another program does.
+    async fn fail_hook(ledger: &Ledger, payment: &str) {
+        let run = HookRun {
+            profile: "live".into(),
+            account: AccountId::new("shop").unwrap(),
+            payment: PaymentId::new(payment).unwrap(),
+            event: HookEvent::Paid,
+        };
+        let at = Clock::system().now().wall;
+        assert!(ledger.claim_hook(run.clone(), at).await.unwrap());
+        let failed = ledger.fail_hook(run, "exit status: 3".into());
+        failed.await.unwrap();
+    }
+
+    async fn next(running: &mut Running) -> Msg {
+        let next = tokio::time::timeout(Duration::from_secs(20), running.inbox.recv());
+        next.await.expect("no message comes").unwrap()
+    }
+
+    #[tokio::test]
+    async fn what_the_ledger_has_comes_once_it_can_be_read_and_then_what_fails_elsewhere() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = folder.path().join("state");
+        let ledger = Ledger::start(state.clone(), Clock::system(), Retention::default());
+        let now = Clock::system().now().wall;
+        let payment = PaymentId::new("A-17").unwrap();
+        let watch = Watch::new(AccountId::new("shop").unwrap(), payment, now);
+        ledger.watch("live", &watch).await.unwrap();
+        fail_hook(&ledger, "A-17").await;
+        let new = NewDelivery {
+            account_key: "live".into(),
+            account: "shop".into(),
+            provider: "kinguin".into(),
+            received_at: now,
+            from: "203.0.113.7".into(),
+            method: "POST".into(),
+            verdict: Verdict::Accepted,
+            why: "a signature".into(),
+            kind: "OUT_OF_STOCK".into(),
+            subject: None,
+            proved: true,
+            dedup_key: None,
+            status: 200,
+            bytes: 12,
+            sealed: b"sealed".to_vec(),
+            jobs: Vec::new(),
+        };
+        ledger.deliver(new).await.unwrap();
+        let database = rusqlite::Connection::open(state.join("ledger.db")).unwrap();
+        database
+            .execute_batch(
+                "BEGIN; ALTER TABLE watches RENAME TO w; ALTER TABLE deliveries RENAME TO d; COMMIT",
+            )
+            .unwrap();
+        let closed = TaskTracker::new();
+        closed.close();
+        let opening = Opening::of(start(folder.path()), Vec::new());
+        let mut running = Running::start(opening, closed.clone());
+        loop {
+            if let Msg::Ready(ready) = next(&mut running).await {
+                assert!(ready.is_unread);
+                break;
+            }
+        }
+        database
+            .execute_batch(
+                "BEGIN; ALTER TABLE w RENAME TO watches; ALTER TABLE d RENAME TO deliveries; COMMIT",
+            )
+            .unwrap();
+        let mut watched = 0;
+        let saved = loop {
+            match next(&mut running).await {
+                Msg::Watchlist { list, .. } => watched = list.watches.len(),
+                Msg::Saved(saved) => break saved,
+                _ => {}
+            }
+        };
+        assert_eq!(watched, 1, "the list with the marks comes first");
+        assert_eq!(saved.deliveries.len(), 1);
+        assert_eq!(saved.failed_hooks.len(), 1);
+        fail_hook(&ledger, "A-18").await;
+        let mut found = Vec::new();
+        while found.len() < 2 {
+            if let Msg::Shared { failed_hooks, .. } = next(&mut running).await {
+                found.extend(failed_hooks.into_iter().map(|(notice, _)| notice.about));
+            }
+        }
+        assert_eq!(
+            found,
+            ["A-17", "A-18"].map(|id| format!("hook on_paid of {id} (shop)"))
+        );
+        running.end(closed.token()).await;
     }
 
     #[tokio::test]

@@ -2,11 +2,11 @@
 
 use crate::domain::{
     AccountId, CredentialStatus, DeliveryId, Handled, Listening, REFUSED_IN_A_ROW, Verdict,
-    WallTime,
+    WallTime, is_about_hook,
 };
 
 use super::deliveries;
-use super::msg::{Level, WatchKey};
+use super::msg::{Level, Notice, WatchKey};
 use super::store::{AccountState, LISTENER, Store};
 use super::theme::Tone;
 use super::watched::{LastError, Watched};
@@ -54,6 +54,7 @@ pub fn all(store: &Store) -> Vec<Alert> {
         .chain(limits(store))
         .chain(unchecked(store, working(store)))
         .chain(listener(store))
+        .chain(hooks(store))
         .chain(notices(store))
         .collect();
     for alert in &mut alerts {
@@ -261,27 +262,39 @@ fn listener(store: &Store) -> Option<Alert> {
     })
 }
 
+/// The hooks that failed: their notices may be dismissed, which mends nothing.
+fn hooks(store: &Store) -> impl Iterator<Item = Alert> {
+    let failed = store.failed_hooks.iter();
+    failed.map(|(notice, began)| of(notice, Some(*began)))
+}
+
 /// The warnings and errors among the notices, without those that repeat an alert above.
 fn notices(store: &Store) -> impl Iterator<Item = Alert> {
     let is_alert = |about: &str| {
-        about == LISTENER || store.payments.iter().any(|watched| watched.is_about(about))
+        about == LISTENER
+            || is_about_hook(about)
+            || store.payments.iter().any(|watched| watched.is_about(about))
     };
     let warnings = store.notices.iter().filter(|n| n.level > Level::Info);
     warnings
         .filter(move |n| !is_alert(&n.about))
-        .map(|notice| Alert {
-            key: of_notice(&notice.about),
-            what: notice.text.clone(),
-            account: None,
-            since: store.raised(&notice.about),
-            tone: if notice.level == Level::Error {
-                Tone::Bad
-            } else {
-                Tone::Warn
-            },
-            target: Target::Notice(notice.about.clone()),
-            handled: None,
-        })
+        .map(|notice| of(notice, store.raised(&notice.about)))
+}
+
+fn of(notice: &Notice, since: Option<WallTime>) -> Alert {
+    Alert {
+        key: of_notice(&notice.about),
+        what: notice.text.clone(),
+        account: None,
+        since,
+        tone: if notice.level == Level::Error {
+            Tone::Bad
+        } else {
+            Tone::Warn
+        },
+        target: Target::Notice(notice.about.clone()),
+        handled: None,
+    }
 }
 
 /// The name of the alert about an account's token.

@@ -2,7 +2,7 @@
 
 use super::ages::age;
 use super::alerts;
-use super::msg::{CONFIG, ConfigNews, Level, Msg, Notice, Ready};
+use super::msg::{CONFIG, ConfigNews, FailedHook, Level, Msg, Notice, Ready, Saved};
 use super::store::{LISTENER, Phase, Store};
 use super::watched::Watched;
 use crate::domain::simulate::Command;
@@ -37,7 +37,11 @@ impl Store {
                 }
                 Err(problem) => self.flash(Level::Error, problem.describe()),
             },
-            Msg::Watchlist { .. } => self.is_unread = false,
+            Msg::Saved(saved) => {
+                self.is_unread = false;
+                self.saved(saved);
+            }
+            Msg::Shared { failed_hooks, .. } => self.failed_elsewhere(failed_hooks),
             Msg::Listening(listening) => self.on_listening(listening.clone(), now),
             Msg::Player(account, claim) => {
                 if let Some(token) = claim.token.clone()
@@ -56,7 +60,6 @@ impl Store {
             | Msg::Explored(..)
             | Msg::Refreshed(..)
             | Msg::TokenToCopy(..)
-            | Msg::Shared { .. }
             | Msg::Log(_)
             | Msg::Delivery(_)
             | Msg::Deliveries(_)
@@ -69,6 +72,7 @@ impl Store {
             | Msg::Timeline(..)
             | Msg::Opened(..)
             | Msg::Diagnosed(..)
+            | Msg::Watchlist { .. }
             | Msg::Unwatched(_)
             | Msg::Watched(..)
             | Msg::Managed(..)
@@ -81,15 +85,6 @@ impl Store {
         self.is_unread = ready.is_unread;
         self.zone = ready.zone.clone();
         self.simulator.clone_from(&ready.simulator);
-        for (account, status) in &ready.credentials {
-            if let Some(known) = self.known_mut(account) {
-                // The program stopped during this verification: there is no result.
-                known.stands(match status {
-                    CredentialStatus::Verifying => CredentialStatus::Untested,
-                    other => other.clone(),
-                });
-            }
-        }
         let watches = ready.watches.iter();
         let mine = watches.filter(|(watch, _)| self.known(&watch.account).is_some());
         let mut payments: Vec<Watched> = mine
@@ -98,15 +93,42 @@ impl Store {
         payments.sort_by_key(|watched| std::cmp::Reverse(watched.watch.since));
         self.payments = payments;
         self.set_handled(ready.handled.clone());
-        for (notice, began) in &ready.warnings {
-            let alert = alerts::of_notice(&notice.about);
-            if self.handled(&alert, Some(*began)).is_none() {
-                self.notice_since(notice.clone(), *began);
-            }
-        }
+        self.saved(&ready.saved);
         // A message about the listener may have come first, and is newer.
         if ready.listening != Listening::Off {
             self.on_listening(ready.listening.clone(), now);
+        }
+    }
+
+    fn saved(&mut self, saved: &Saved) {
+        for (account, status) in &saved.credentials {
+            if let Some(known) = self.known_mut(account)
+                // A result of this run may be newer.
+                && known.status.at() <= status.at()
+            {
+                // The program stopped during this verification: there is no result.
+                known.stands(match status {
+                    CredentialStatus::Verifying => CredentialStatus::Untested,
+                    other => other.clone(),
+                });
+            }
+        }
+        self.failed_elsewhere(&saved.failed_hooks);
+    }
+
+    /// Hooks that failed in an earlier run or another program, or here: the ledger has those as well.
+    fn failed_elsewhere(&mut self, failed: &[FailedHook]) {
+        for (notice, began) in failed {
+            let mut known = self.failed_hooks.iter();
+            if known.any(|(known, _)| known.about == notice.about) {
+                continue;
+            }
+            let alert = alerts::of_notice(&notice.about);
+            if self.handled(&alert, Some(*began)).is_some() {
+                self.add_failed_hook(notice.clone(), *began);
+            } else {
+                self.notice_since(notice.clone(), *began);
+            }
         }
     }
 

@@ -53,6 +53,8 @@ pub enum Msg {
         exchanges: Vec<Arc<Exchange>>,
         /// States of payments, each with its account.
         observations: Vec<(AccountId, Observation)>,
+        /// Hooks that failed within the last day.
+        failed_hooks: Vec<FailedHook>,
     },
     /// A rate limit changed.
     Budget(AccountId, BudgetGauge),
@@ -107,6 +109,8 @@ pub enum Msg {
         /// The earlier states of payments that are new on the list, oldest first.
         seen: Vec<(WatchKey, Vec<Observation>)>,
     },
+    /// What the ledger has, once it can be read, if it could not be at the start.
+    Saved(Saved),
     /// [`super::Effect::Unwatch`] ended; the stored list shows whether it worked.
     Unwatched(WatchKey),
     /// The result of [`super::Effect::Watch`] or [`super::Effect::Expect`].
@@ -128,20 +132,16 @@ impl Msg {
 pub struct Ready {
     /// The operator's time zone.
     pub zone: TimeZone,
-    /// The status of each account's credentials at the end of the last run.
-    pub credentials: Vec<(AccountId, CredentialStatus)>,
+    /// What else the ledger has.
+    pub saved: Saved,
     /// The payments to watch, with their earlier states, oldest first.
     pub watches: Vec<(Watch, Vec<Observation>)>,
     /// The alerts that are marked as handled.
     pub handled: Vec<Handled>,
-    /// Warnings of an earlier run that count until they are handled, with when each began.
-    pub warnings: Vec<(Notice, WallTime)>,
-    /// Whether the ledger could not be read. [`Msg::Watchlist`] follows once it can.
+    /// Whether the ledger could not be read. [`Msg::Watchlist`] and [`Msg::Saved`] follow once it can.
     pub is_unread: bool,
     /// The latest exchanges, newest first.
     pub log: Vec<Arc<Exchange>>,
-    /// The latest callbacks, newest first.
-    pub deliveries: Vec<Arc<Delivery>>,
     /// The state of the callback listener.
     pub listening: Listening,
     /// The accounts to verify at once (simulated ones).
@@ -149,6 +149,20 @@ pub struct Ready {
     /// The simulator's address (`http://127.0.0.1:PORT`), if one is running.
     pub simulator: Option<String>,
 }
+
+/// What the ledger has of earlier runs and other programs, besides requests and the watch list.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Saved {
+    /// The last status of each account's credentials.
+    pub credentials: Vec<(AccountId, CredentialStatus)>,
+    /// The latest callbacks, newest first.
+    pub deliveries: Vec<Arc<Delivery>>,
+    /// The hooks that failed.
+    pub failed_hooks: Vec<FailedHook>,
+}
+
+/// A hook that failed, with when it began.
+pub type FailedHook = (Notice, WallTime);
 
 /// One line for the operator, on screen until it is dismissed or replaced.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -13,7 +13,7 @@ use jiff::tz::TimeZone;
 use super::component::ViewContext;
 use super::jobs::has_failed;
 use super::msg::{CONFIG, ConfigNews};
-use super::store::Phase;
+use super::store::{Phase, Store};
 use super::theme::badge;
 use super::{Effect, Model, Msg, alerts, deliveries, update};
 use crate::domain::{
@@ -50,6 +50,8 @@ pub struct Plain {
     day: String,
     /// Whether the accounts were listed since the profile was opened.
     is_greeted: bool,
+    /// Whether what is watched is not reported yet, because the ledger cannot be read.
+    is_unread: bool,
     has_been_ready: bool,
     /// The lines that are not taken yet, without their times.
     lines: Vec<String>,
@@ -76,6 +78,7 @@ impl Plain {
             detail,
             started: now,
             is_greeted: false,
+            is_unread: false,
             has_been_ready: false,
             lines: Vec::new(),
             states: States::new(now),
@@ -187,6 +190,11 @@ impl Plain {
             self.greet(now);
         }
         let store = &self.model.store;
+        if self.is_unread && !store.is_unread {
+            self.is_unread = false;
+            let line = format!("the ledger can be read: {}", watched(store));
+            self.lines.push(line);
+        }
         self.conditions.review(store, now);
         self.lines.extend(self.conditions.news());
         let conditions = &mut self.conditions;
@@ -212,12 +220,13 @@ impl Plain {
         if let Some(url) = &store.simulator {
             self.lines.push(format!("the simulator is at {url}"));
         }
-        let open = store.payments.iter().filter(|watched| !watched.is_final());
-        self.lines.push(match store.payments.len() {
-            0 => "ready: no payment is watched".to_owned(),
-            1 => format!("ready: 1 payment is watched, {} open", open.count()),
-            n => format!("ready: {n} payments are watched, {} open", open.count()),
-        });
+        self.is_unread = store.is_unread;
+        let watched = if store.is_unread {
+            "the ledger cannot be read; what is watched appears once it can".to_owned()
+        } else {
+            watched(store)
+        };
+        self.lines.push(format!("ready: {watched}"));
         if self.detail == Detail::Changes {
             self.states.skip_payments(store, now);
         }
@@ -322,6 +331,16 @@ fn day(now: Now, zone: &TimeZone) -> String {
     let name = zone.iana_name().filter(|name| name.contains('/'));
     let name = name.map_or_else(String::new, |name| format!("{name}, "));
     format!("{}, times are {name}UTC{offset}", now.wall.date(zone))
+}
+
+/// How many payments are watched.
+fn watched(store: &Store) -> String {
+    let open = store.payments.iter().filter(|watched| !watched.is_final());
+    match store.payments.len() {
+        0 => "no payment is watched".to_owned(),
+        1 => format!("1 payment is watched, {} open", open.count()),
+        n => format!("{n} payments are watched, {} open", open.count()),
+    }
 }
 
 /// Whether a request failed. A redirect did not.

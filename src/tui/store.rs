@@ -15,13 +15,13 @@ use crate::domain::simulate::{Fault, Part};
 use crate::domain::{
     Ability, Account, AccountId, CredentialStatus, Delivery, Documented, Exchange, ExchangeId,
     Handled, Listening, Now, PaymentId, PlayerId, Problem, ProviderId, RawCall, RequestId, Secret,
-    Subject, Waiting, WallTime, catalogue,
+    Subject, Waiting, WallTime, catalogue, is_about_hook,
 };
 
 use super::Effect;
 use super::due::{self, Deadlines, Due};
 use super::jobs::Tally;
-use super::msg::{Level, Notice, WatchKey};
+use super::msg::{FailedHook, Level, Notice, WatchKey};
 use super::rows::Rows;
 use super::setup::{ProfileEntry, Recording, Setup};
 use super::traffic::Traffic;
@@ -99,6 +99,8 @@ pub struct Store {
     /// Requests of this process in the last minute.
     pub traffic: Traffic,
     pub notices: Vec<Notice>,
+    /// The hooks that failed, also those whose notice was dismissed; the oldest first.
+    pub failed_hooks: Vec<FailedHook>,
     /// When each notice first appeared.
     raised: BTreeMap<String, WallTime>,
     /// The alerts that an operator marked as handled, by their stable names.
@@ -143,6 +145,7 @@ impl Store {
             parts: Vec::new(),
             traffic: Traffic::default(),
             notices: Vec::new(),
+            failed_hooks: Vec::new(),
             raised: BTreeMap::new(),
             handled: BTreeMap::new(),
             flash: None,
@@ -175,6 +178,7 @@ impl Store {
         self.selected_payment.clone_from(&before.selected_payment);
         self.traffic.clone_from(&before.traffic);
         self.notices.clone_from(&before.notices);
+        self.failed_hooks.clone_from(&before.failed_hooks);
         self.raised.clone_from(&before.raised);
         self.handled.clone_from(&before.handled);
         self.last_request = before.last_request;
@@ -391,12 +395,25 @@ impl Store {
     /// Shows a notice that began earlier.
     pub fn notice_since(&mut self, notice: Notice, began: WallTime) {
         self.dismiss(&notice.about);
+        if is_about_hook(&notice.about) {
+            self.add_failed_hook(notice.clone(), began);
+        }
         if self.notices.len() == NOTICES_MAX {
             let oldest = self.notices.remove(0);
             self.raised.remove(&oldest.about);
         }
         self.raised.insert(notice.about.clone(), began);
         self.notices.push(notice);
+    }
+
+    /// Adds a failed hook without a notice.
+    pub fn add_failed_hook(&mut self, notice: Notice, began: WallTime) {
+        let all = &mut self.failed_hooks;
+        all.retain(|(old, _)| old.about != notice.about);
+        if all.len() == NOTICES_MAX {
+            all.remove(0);
+        }
+        all.push((notice, began));
     }
 
     pub fn dismiss(&mut self, about: &str) {

@@ -116,7 +116,7 @@ fn live() -> Model {
     ready.simulator = None;
     ready.verify = Vec::new();
     let name = |text: &str| AccountId::new(text).unwrap();
-    ready.credentials = vec![
+    ready.saved.credentials = vec![
         (
             name("shop"),
             CredentialStatus::Refused {

@@ -32,7 +32,7 @@ impl DeckCommand for ListAccounts {
     async fn run(self, cx: &CommandContext<'_>) -> CommandResult {
         let out = &self.format.on(cx.out);
         let only = cx.settings.account();
-        let remembered = cx.deck.remembered_credentials().await;
+        let remembered = cx.deck.remembered_credentials().await.unwrap_or_default();
         let now = cx.now().wall;
         let mut listing = Listing::new(out, HEADS, FIELDS.split(','));
         let mut any = false;

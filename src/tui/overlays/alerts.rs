@@ -85,15 +85,13 @@ impl Component for State {
             (Action::GoToAlert, Target::Callbacks) => ctx.intend(Intent::ShowCallbacks),
             (Action::GoToAlert, Target::Callback(id)) => ctx.intend(Intent::ShowCallback(id)),
             (Action::GoToAlert, Target::Notice(_)) => {}
-            (Action::MarkHandled, Target::Notice(about)) => {
+            (Action::MarkHandled, Target::Notice(about)) if !is_about_hook(&about) => {
                 ctx.store.dismiss(&about);
-                // The ledger has it, and the next start would show it again.
-                if is_about_hook(&about) {
-                    let (alert, handled) = (alert.key, true);
-                    ctx.out.push(Effect::MarkHandled { alert, handled });
-                }
             }
-            (Action::MarkHandled, _) => {
+            (Action::MarkHandled, target) => {
+                if let Target::Notice(about) = target {
+                    ctx.store.dismiss(&about);
+                }
                 let handled = alert.handled.is_none();
                 // Shown once it is saved, with who marked it.
                 let alert = alert.key;

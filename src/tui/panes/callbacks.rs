@@ -19,7 +19,7 @@ use crate::tui::ages::tick;
 use crate::tui::component::{Component, Event, UpdateContext, ViewContext};
 use crate::tui::intent::Intent;
 use crate::tui::keys::{COLUMNS, FILTER, GLOBAL, NAV, Scope, keys};
-use crate::tui::msg::{Level, Msg, Notice};
+use crate::tui::msg::{Level, Msg, Notice, Ready};
 use crate::tui::overlays::{delivery, follow_ups, replay};
 use crate::tui::rows::Rows;
 use crate::tui::store::Store;
@@ -335,7 +335,9 @@ impl Component for State {
 
     fn on_event(&mut self, event: Event<'_>, ctx: &mut UpdateContext<'_>) {
         match event {
-            Event::Message(Msg::Ready(ready), _) => self.log.add(&ready.deliveries, ctx.store),
+            Event::Message(Msg::Ready(Ready { saved, .. }) | Msg::Saved(saved), _) => {
+                self.log.add(&saved.deliveries, ctx.store);
+            }
             Event::Message(Msg::Delivery(delivery), _) => {
                 Self::report_given_up(delivery, ctx);
                 self.log.push(delivery, ctx.store);

@@ -429,6 +429,7 @@ impl Component for State {
             Msg::Shared {
                 exchanges,
                 observations,
+                ..
             } => checks::shared(exchanges, observations, ctx),
             Msg::Watchlist { list, seen } => self.listed(list.clone(), seen, ctx),
             // A removal was saved, or failed: from now on the stored list is right.

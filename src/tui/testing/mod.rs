@@ -527,13 +527,11 @@ pub fn quote(at: u64, prices: &[(&str, &str)]) -> Estimate {
 pub fn readiness(watches: Vec<(Watch, Vec<Observation>)>, log: Vec<Arc<Exchange>>) -> Ready {
     Ready {
         zone: TimeZone::UTC,
-        credentials: Vec::new(),
+        saved: crate::tui::msg::Saved::default(),
         watches,
         handled: Vec::new(),
-        warnings: Vec::new(),
         is_unread: false,
         log,
-        deliveries: Vec::new(),
         listening: crate::domain::Listening::Off,
         verify: vec![shop()],
         simulator: Some("http://127.0.0.1:41207".into()),

@@ -63,13 +63,43 @@ fn a_ledger_that_cannot_be_read_is_not_shown_as_an_empty_one() {
     let shown = screen(&model, second(0), 120, 40);
     assert!(empty.iter().all(|words| !shown.contains(words)), "{shown}");
     assert!(shown.contains("The list is not loaded"), "{shown}");
-    let read = Msg::Watchlist {
+    press(&mut model, "7", second(0));
+    let list = || Msg::Watchlist {
         list: Watchlist::default(),
         seen: Vec::new(),
     };
-    update(&mut model, second(1), read);
+    update(&mut model, second(1), list());
+    let shown = screen(&model, second(1), 120, 40);
+    assert!(shown.contains("The ledger cannot be read"), "{shown}");
+    press(&mut model, "3", second(1));
+    update(&mut model, second(1), Msg::Saved(msg::Saved::default()));
     let shown = screen(&model, second(1), 120, 40);
     assert!(empty.iter().all(|words| shown.contains(words)), "{shown}");
+}
+
+#[test]
+fn what_the_ledger_has_is_shown_once_it_can_be_read_except_older_credentials() {
+    let mut model = sized(live_setup(), 120, 40);
+    let mut unread = readiness(Vec::new(), Vec::new());
+    (unread.is_unread, unread.verify) = (true, Vec::new());
+    update(&mut model, second(0), Msg::Ready(unread));
+    let [shop, outlet] = ["shop", "outlet"].map(|name| AccountId::new(name).unwrap());
+    model.store.judge(&outlet, Ok(()), second(2));
+    let refused = || CredentialStatus::Refused {
+        at: second(1).wall,
+        why: "the key is revoked".into(),
+    };
+    let saved = msg::Saved {
+        credentials: vec![(shop.clone(), refused()), (outlet.clone(), refused())],
+        deliveries: testing::received::deliveries(),
+        failed_hooks: Vec::new(),
+    };
+    let rows = saved.deliveries.len();
+    update(&mut model, second(3), Msg::Saved(saved));
+    assert_eq!(model.panes.callbacks.len(&model.store), rows);
+    let status = |id| model.store.known(id).map(|known| known.status.word());
+    assert_eq!(status(&outlet), Some("valid"));
+    assert_eq!(status(&shop), Some(refused().word()));
 }
 
 #[test]

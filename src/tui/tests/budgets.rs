@@ -223,6 +223,7 @@ fn the_requests_of_other_programs_join_the_list_once() {
         let shared = Msg::Shared {
             exchanges: vec![own.clone(), others.clone()],
             observations: Vec::new(),
+            failed_hooks: Vec::new(),
         };
         update(&mut model, second(1), shared);
     }

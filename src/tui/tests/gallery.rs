@@ -85,7 +85,7 @@ fn long() -> Model {
     let mut ready = readiness(vec![(watch, seen)], vec![call.into()]);
     let why = format!("the provider refused the key: {LONG_ID}");
     let at = second(0).wall;
-    ready.credentials = vec![(
+    ready.saved.credentials = vec![(
         account.clone(),
         CredentialStatus::Refused {
             at,
@@ -96,7 +96,7 @@ fn long() -> Model {
     let mut delivery = received::delivery(1, -5, LONG_ID);
     delivery.account = LONG_NAME.into();
     delivery.why = why;
-    ready.deliveries = vec![delivery.into()];
+    ready.saved.deliveries = vec![delivery.into()];
     ready.listening = received::up(1);
     update(&mut model, second(0), Msg::Ready(ready));
     model

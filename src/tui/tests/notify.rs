@@ -70,7 +70,7 @@ fn a_hook_that_failed_in_an_earlier_run_is_an_alert_until_it_is_marked_as_handle
             text: format!("{about}: failed (exit status: 3)"),
         };
         let at = |seconds: i64| WallTime(START.0 + seconds * 1000);
-        ready.warnings = vec![(notice, at(-60))];
+        ready.saved.failed_hooks = vec![(notice, at(-60))];
         let mark_of = |seconds| testing::handled(&format!("notice {about}"), at(seconds));
         ready.handled = handled.map(mark_of).into_iter().collect();
         update(&mut model, second(0), Msg::Ready(ready));
@@ -83,12 +83,51 @@ fn a_hook_that_failed_in_an_earlier_run_is_an_alert_until_it_is_marked_as_handle
         assert!(shown.contains("exit status: 3"), "{shown}");
         assert!(shown.contains("1m │"), "{shown}");
         assert_eq!(press(&mut model, "m", second(0)), [mark(true)]);
+        assert_eq!(model.store.notices, []);
+        let list = Watchlist {
+            watches: Vec::new(),
+            handled: vec![mark_of(1)],
+        };
+        let seen = Vec::new();
+        update(&mut model, second(1), Msg::Watchlist { list, seen });
         assert_eq!(alerts::count(&model.store), 0);
+        assert!(screen(&model, second(1), 120, 40).contains("by anna"));
+        assert_eq!(press(&mut model, "m", second(1)), [mark(false)]);
     }
     // Any other notice is of this run alone.
     let mut model = quiet();
     warn(&mut model, 1, "disk");
     assert_eq!(press(&mut model, "!m", second(2)), []);
+}
+
+#[test]
+fn a_hook_that_failed_stays_an_alert_once_its_notice_is_dismissed() {
+    let about = "hook on_paid of A-17 (shop)";
+    let mut model = quiet();
+    let notice = msg::Notice {
+        level: msg::Level::Warning,
+        about: about.into(),
+        text: format!("{about}: failed (exit status: 3)"),
+    };
+    update(&mut model, second(1), Msg::Notice(notice.clone()));
+    press(&mut model, "<esc>", second(1));
+    // The ledger has those of this program as well.
+    let shared = |notice| Msg::Shared {
+        exchanges: Vec::new(),
+        observations: Vec::new(),
+        failed_hooks: vec![(notice, second(0).wall)],
+    };
+    update(&mut model, second(2), shared(notice.clone()));
+    assert_eq!(model.store.notices, []);
+    assert_eq!(alerts::count(&model.store), 1);
+    let about = about.replace("A-17", "A-18");
+    update(
+        &mut model,
+        second(3),
+        shared(msg::Notice { about, ..notice }),
+    );
+    assert_eq!(model.store.notices.len(), 1, "of another program");
+    assert_eq!(alerts::count(&model.store), 2);
 }
 
 #[test]
@@ -99,7 +138,7 @@ fn alerts_from_before_the_start_are_one_notification() {
     let account = || AccountId::new("shop").unwrap();
     let mut ready = readiness(Vec::new(), Vec::new());
     ready.verify = Vec::new();
-    ready.credentials = vec![(
+    ready.saved.credentials = vec![(
         account(),
         CredentialStatus::Refused {
             at: second(0).wall,

@@ -1085,6 +1085,7 @@ fn a_note_is_saved_listed_searched_and_on_the_receipt() {
 fn shared(exchanges: Vec<Arc<Exchange>>, observations: Vec<Observation>) -> Msg {
     Msg::Shared {
         exchanges,
+        failed_hooks: Vec::new(),
         observations: observations
             .into_iter()
             .map(|seen| (shop(), seen))

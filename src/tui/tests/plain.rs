@@ -44,6 +44,7 @@ fn observed(at: u64, state: &str, sum: &str) -> Msg {
     Msg::Shared {
         exchanges: Vec::new(),
         observations: vec![(shop(), Observation { at, payment })],
+        failed_hooks: Vec::new(),
     }
 }
 
@@ -592,6 +593,23 @@ fn a_profile_that_is_opened_anew_is_listed_again_and_one_that_cannot_open_gives_
     assert_eq!(last, "ready: 1 payment is watched, 1 open");
     let later = untimed(&self::lines(&mut plain, second(60)));
     assert_eq!(later, [""; 0], "the check may still fail");
+}
+
+#[test]
+fn a_ledger_that_cannot_be_read_is_not_reported_as_an_empty_one() {
+    let model = Model::new(three_setup()).unwrap();
+    let mut plain = Plain::new(model, Detail::Changes, TimeZone::UTC, second(0));
+    let mut ready = readiness(Vec::new(), Vec::new());
+    (ready.is_unread, ready.verify) = (true, Vec::new());
+    let start = said(&mut plain, 0, Msg::Ready(ready));
+    assert_eq!(
+        start.last().unwrap(),
+        "ready: the ledger cannot be read; what is watched appears once it can"
+    );
+    let read = Msg::Saved(msg::Saved::default());
+    let read = said(&mut plain, 1, read);
+    assert_eq!(read, ["the ledger can be read: no payment is watched"]);
+    assert_eq!(said(&mut plain, 2, Msg::Woke), [""; 0]);
 }
 
 #[test]

@@ -28,6 +28,10 @@ pub fn shown(model: &mut Model, now: Now, name: &str) {
 fn callbacks_of_every_verdict() {
     let mut model = receiving();
     let now = second(4);
+    for (width, height) in SIZES {
+        let text = resized_screen(&mut model, now, width, height);
+        assert!(text.contains("1 job failed"), "{text}");
+    }
     shown(&mut model, now, "callbacks");
     for (width, height) in [(200, 60), (40, 10)] {
         let text = resized_screen(&mut model, now, width, height);
@@ -288,7 +292,7 @@ fn a_live_accounts_callback_is_replayed_by_name_only() {
     let mut one = delivery(1, 0, "A-17");
     one.account = "shop".into();
     ready.verify = Vec::new();
-    ready.deliveries = vec![one.into()];
+    ready.saved.deliveries = vec![one.into()];
     ready.listening = up(3);
     update(&mut model, now, Msg::Ready(ready));
     assert_eq!(press(&mut model, "7r<enter>", now), []);
@@ -320,7 +324,7 @@ fn a_live_accounts_forward_is_retried_after_a_confirmation_and_its_check_without
         one.account = "shop".into();
         one.jobs = vec![job];
         ready.verify = Vec::new();
-        ready.deliveries = vec![one.into()];
+        ready.saved.deliveries = vec![one.into()];
         ready.listening = up(3);
         update(&mut model, now, Msg::Ready(ready));
         let mut effects = press(&mut model, "7R", now);

@@ -31,7 +31,7 @@ fn state(ctx: ViewContext<'_>) -> (&'static str, Tone) {
     }
 }
 
-/// The parts of the line, the most important first.
+/// The parts of the line in their order.
 fn parts(ctx: ViewContext<'_>) -> Vec<(String, Tone)> {
     let mut parts = Vec::new();
     match &ctx.store.listening {
@@ -76,25 +76,47 @@ fn parts(ctx: ViewContext<'_>) -> Vec<(String, Tone)> {
 /// Rows for the reason why the listener is down.
 const ERROR_ROWS: u16 = 3;
 
-/// The parts wrapped to `columns`, at most `most` lines; parts that do not fit are left out.
+/// How much a part matters where not all have room; the greatest goes first.
+fn rank(tone: Tone) -> u8 {
+    match tone {
+        Tone::Bad => 0,
+        // The address.
+        Tone::Plain => 1,
+        Tone::Warn => 2,
+        Tone::Busy => 3,
+        _ => 4,
+    }
+}
+
+/// The parts wrapped to `columns`, at most `most` lines; of parts that do not fit, those that matter least are left out.
 fn lines(ctx: ViewContext<'_>, columns: u16, most: usize) -> Vec<Line<'static>> {
+    let mut parts = parts(ctx);
+    loop {
+        let lines = wrapped(&parts, ctx, columns);
+        let least = parts.iter().enumerate();
+        let least = least.max_by_key(|(_, (_, tone))| rank(*tone));
+        match least {
+            Some((at, _)) if lines.len() > most && parts.len() > 1 => drop(parts.remove(at)),
+            _ => return lines,
+        }
+    }
+}
+
+fn wrapped(parts: &[(String, Tone)], ctx: ViewContext<'_>, columns: u16) -> Vec<Line<'static>> {
     let between = Span::styled(" · ", ctx.theme.style(Tone::Dim));
     let mut lines = vec![Line::default()];
-    for (text, tone) in parts(ctx) {
+    for (text, tone) in parts {
         let line = &lines[lines.len() - 1];
         // The glyph and its space come before the first part.
-        let used = 2 + cells(line.width() + between.width()) + width(&text);
+        let used = 2 + cells(line.width() + between.width()) + width(text);
         if line.width() > 0 && used > columns {
-            if lines.len() == most {
-                break;
-            }
             lines.push(Line::default());
         }
         if let Some(line) = lines.last_mut() {
             if line.width() > 0 {
                 line.push_span(between.clone());
             }
-            line.push_span(Span::styled(text, ctx.theme.style(tone)));
+            line.push_span(Span::styled(text.clone(), ctx.theme.style(*tone)));
         }
     }
     lines
@@ -145,6 +167,9 @@ pub fn draw(ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
 pub fn brief(ctx: ViewContext<'_>) -> (String, Tone) {
     let (_, tone) = state(ctx);
     let word = match (&ctx.store.listening, ctx.store.deliveries.front()) {
+        (Listening::Off | Listening::Up { .. }, None) if ctx.store.is_unread => {
+            "callbacks not loaded".to_owned()
+        }
         (Listening::Off, None) if !ctx.store.is_shared => "callbacks off".to_owned(),
         (Listening::Down { .. }, _) => "callback listener down".to_owned(),
         (_, Some(last)) => format!("last callback {}", ctx.ago(last.received_at)),
