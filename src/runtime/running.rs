@@ -251,6 +251,7 @@ async fn ready(
     };
     // The request log shows the ledger's problems, once.
     let deliveries = deck.deliveries(None, Search::default(), LOG_FIRST).await;
+    let failed_callbacks = deck.failed_deliveries(LOG_FIRST).await;
     let listening = deck.listening().borrow().clone();
     let list = deck.watchlist().await;
     let is_unread = list.is_err();
@@ -268,6 +269,7 @@ async fn ready(
     let failed = deck.failed_hooks().await.unwrap_or_default();
     let ready = Ready {
         deliveries: deliveries.map_or_else(|_| Vec::new(), |found| found.rows),
+        failed_callbacks: failed_callbacks.unwrap_or_default(),
         listening,
         credentials: deck.remembered_credentials().await,
         watches,

@@ -2,7 +2,7 @@
 
 use crate::domain::{
     AccountId, CredentialStatus, DeliveryId, Handled, Listening, REFUSED_IN_A_ROW, Verdict,
-    WallTime,
+    WallTime, is_about_hook,
 };
 
 use super::deliveries;
@@ -17,6 +17,9 @@ const ID_MAX: u16 = 40;
 
 /// Begins the key of what must be answered in time.
 const DUE: &str = "due ";
+
+/// Begins the subject of a notice about a failed job.
+const FAILED_JOB: &str = "callback ";
 
 /// The target of an alert.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -282,6 +285,16 @@ fn notices(store: &Store) -> impl Iterator<Item = Alert> {
             target: Target::Notice(notice.about.clone()),
             handled: None,
         })
+}
+
+/// The subject of the notice about an account's callback with a job that failed for good.
+pub fn about_failed_job(account: &str) -> String {
+    format!("{FAILED_JOB}{account}")
+}
+
+/// Whether the cause of a notice is saved, so that the next start shows it again until it is handled.
+pub fn outlasts_the_run(about: &str) -> bool {
+    is_about_hook(about) || about.starts_with(FAILED_JOB)
 }
 
 /// The name of the alert about an account's token.

@@ -142,6 +142,8 @@ pub struct Ready {
     pub log: Vec<Arc<Exchange>>,
     /// The latest callbacks, newest first.
     pub deliveries: Vec<Arc<Delivery>>,
+    /// The latest callbacks with a job that failed for good, newest first, however many have arrived since.
+    pub failed_callbacks: Vec<Arc<Delivery>>,
     /// The state of the callback listener.
     pub listening: Listening,
     /// The accounts to verify at once (simulated ones).

@@ -7,7 +7,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Constraint::{Fill, Length};
 use ratatui::layout::{Layout, Position, Rect, Size};
 
-use crate::domain::{Handled, inert, is_about_hook};
+use crate::domain::{Handled, inert};
 use crate::tui::Effect;
 use crate::tui::ages::{age, age_changes_in};
 use crate::tui::alerts::{self, Alert, Target};
@@ -88,7 +88,7 @@ impl Component for State {
             (Action::MarkHandled, Target::Notice(about)) => {
                 ctx.store.dismiss(&about);
                 // The ledger has it, and the next start would show it again.
-                if is_about_hook(&about) {
+                if alerts::outlasts_the_run(&about) {
                     let (alert, handled) = (alert.key, true);
                     ctx.out.push(Effect::MarkHandled { alert, handled });
                 }

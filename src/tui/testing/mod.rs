@@ -534,6 +534,7 @@ pub fn readiness(watches: Vec<(Watch, Vec<Observation>)>, log: Vec<Arc<Exchange>
         is_unread: false,
         log,
         deliveries: Vec::new(),
+        failed_callbacks: Vec::new(),
         listening: crate::domain::Listening::Off,
         verify: vec![shop()],
         simulator: Some("http://127.0.0.1:41207".into()),
