@@ -102,13 +102,12 @@ async fn two_machines_that_migrate_tables_with_the_old_names_at_once_keep_every_
 async fn a_program_whose_tables_a_newer_one_has_changed_says_so() {
     let schema = TestSchema::new();
     let ledger = connect(&schema).await;
+    // Its connection is open, and meets none of the tables that are gone.
+    take(&*ledger, 0).await;
     schema.batch(&format!(
         "ALTER TABLE jobs RENAME TO later; UPDATE ledger SET version = {}",
         super::super::schema::NEWEST + 1
     ));
-    // Of these connections, only one meets a table that has gone; of the tables, most are as before.
-    ledger.flush().await;
-    take(&*ledger, 0).await;
     let mut changes = ledger.status_changes();
     let why = ledger.open_jobs("live".into()).await.unwrap_err();
     assert!(why.to_string().contains("update tilldeck"), "{why}");
@@ -127,30 +126,4 @@ async fn a_program_whose_tables_a_newer_one_has_changed_says_so() {
         panic!("{status:?}");
     };
     assert!(why.contains("update tilldeck"), "{why}");
-}
-
-#[tokio::test]
-#[ignore = "needs a PostgreSQL: set TILLDECK_TEST_DATABASE_URL"]
-async fn a_role_that_does_not_own_the_tables_cannot_migrate_them_and_learns_who_can() {
-    let schema = TestSchema::new();
-    let name = schema.0.schema.clone();
-    let role = format!("reader_{name}");
-    schema.batch("UPDATE ledger SET version = 2");
-    let refused = schema.session(move |open| {
-        open.batch(&format!(
-            "CREATE ROLE {role}; GRANT USAGE ON SCHEMA {name} TO {role};
-             GRANT SELECT ON ALL TABLES IN SCHEMA {name} TO {role}; SET ROLE {role}"
-        ))
-        .unwrap();
-        let refused = super::super::schema::migrate(open, &name).unwrap_err();
-        open.batch(&format!(
-            "RESET ROLE; DROP OWNED BY {role}; DROP ROLE {role}"
-        ))
-        .unwrap();
-        refused.to_string()
-    });
-    assert!(
-        refused.contains("run it as the owner of the tables ("),
-        "{refused}"
-    );
 }

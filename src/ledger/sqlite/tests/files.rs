@@ -152,7 +152,11 @@ async fn a_program_whose_file_a_newer_one_has_migrated_says_so() {
     let mut changes = ledger.status_changes();
     changes.mark_unchanged();
     // Most tables are as before; a write to them does not mean that all is well again.
-    let slot = ledger.take_slot(terms("kanga", 3, 0)).await.unwrap_err();
+    let required = Terms {
+        persistence: Persistence::Required,
+        ..terms("kanga", 3, 0)
+    };
+    let slot = ledger.take_slot(required).await.unwrap_err();
     let log = ledger.log(LogQuery::default()).await.unwrap_err();
     let jobs = ledger.open_jobs("live".into()).await.unwrap_err();
     for error in [slot, log, jobs] {
