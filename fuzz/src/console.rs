@@ -171,6 +171,7 @@ impl Console {
             is_unread: false,
             log: vec![exchange(1, "hostile \u{1b}[2J\u{202e}")],
             deliveries: Vec::new(),
+            failed_callbacks: Vec::new(),
             listening: Listening::Off,
             verify: vec![self.account.clone()],
             simulator: Some("http://127.0.0.1:9".into()),

@@ -49,7 +49,7 @@ pub(super) fn print(
             plain(safe(&row.kind)),
             plain(safe(&row.reason())),
             plain(row.status.to_string()),
-            plain(row.jobs.iter().map(in_words).collect::<Vec<_>>().join(", ")),
+            plain(all_in_words(&row.jobs)),
         ];
         listing.row(&object(row), cells)?;
     }
@@ -67,6 +67,19 @@ fn glyph(verdict: Verdict) -> (&'static str, Tone) {
         Verdict::Refused => ("✘", Tone::Bad),
         Verdict::UnknownAccount | Verdict::Unreadable => ("?", Tone::Warn),
     }
+}
+
+/// Those that failed come first: the end of a long cell is cut.
+fn all_in_words(jobs: &[Job]) -> String {
+    let mut jobs: Vec<&Job> = jobs.iter().collect();
+    jobs.sort_by_key(|job| match job.state {
+        JobState::GivenUp => 0,
+        JobState::Due { .. } if job.tries > 0 => 1,
+        JobState::Due { .. } => 2,
+        JobState::Done => 3,
+    });
+    let words: Vec<String> = jobs.into_iter().map(in_words).collect();
+    words.join(", ")
 }
 
 pub(super) fn in_words(job: &Job) -> String {
@@ -140,4 +153,37 @@ fn job(job: &Job) -> Value {
         "status": job.status,
         "took_ms": job.took.map(millis),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::JobId;
+
+    #[test]
+    fn the_job_that_failed_comes_before_those_that_need_nothing() {
+        let job = |tries, state, summary: &str| Job {
+            id: JobId(1),
+            kind: JobKind::Ask,
+            target: String::new(),
+            is_replay: false,
+            tries,
+            state,
+            tried_at: None,
+            summary: summary.into(),
+            status: None,
+            took: None,
+        };
+        let due = JobState::Due { at: WallTime(9) };
+        let jobs = [
+            job(1, JobState::Done, "FINALIZED"),
+            job(0, due, ""),
+            job(2, due, "HTTP 503"),
+            job(1, JobState::GivenUp, "HTTP 410"),
+        ];
+        assert_eq!(
+            all_in_words(&jobs),
+            "check: failed after 1 try: HTTP 410, check: failed twice, will retry: HTTP 503, check: waiting, check: FINALIZED"
+        );
+    }
 }

@@ -370,7 +370,7 @@ impl Receiving {
         loop {
             let status = ledger.borrow_and_update().clone();
             // A database that other machines use as well comes back by itself; until then callbacks are answered 503.
-            let is_away = matches!(status, Status::Away { .. });
+            let is_away = matches!(status, Status::Away { passes: true, .. });
             match listening.borrow_and_update().clone() {
                 Listening::Up { url, .. } => {
                     health.receiver = None;
@@ -394,7 +394,11 @@ impl Receiving {
             health.ledger = failure.map(|why| ("cannot save callbacks".into(), why));
             // The downtime counts from the first report, or from the database's return: the next probe is still to come.
             let is_back = std::mem::replace(&mut was_away, is_away) && !is_away;
-            if health.print(printing) || is_away || is_back {
+            let is_new = health.print(printing);
+            if is_new && greeted.is_none() {
+                printing.turned_away(deck.port_url());
+            }
+            if is_new || is_away || is_back {
                 let limit = if greeted.is_some() { DOWN_MAX } else { UP_MAX };
                 too_long.set(tokio::time::sleep(limit));
             }

@@ -15,6 +15,7 @@ use super::output::Out;
 use super::settings::Settings;
 use crate::deck::{CONTROL, Deck, is_forward};
 use crate::domain::Waiting;
+use crate::ledger::Status;
 use crate::net::{self, Event, EventReceiver};
 use crate::runtime;
 
@@ -155,7 +156,15 @@ fn recipient(waiting: &Waiting) -> String {
 
 /// Prints warnings that do not belong to the result.
 pub async fn warn(deck: &Deck, out: &Out) {
-    if let Some(words) = deck.ledger().status().await.warning() {
+    let ledger = deck.ledger();
+    let status = ledger.status().await;
+    let words = match &status {
+        Status::Away { why, .. } if ledger.has_unsaved() => Some(format!(
+            "the request was sent, but is not in the log yet: the shared ledger went away meanwhile. Cause: {why}"
+        )),
+        status => status.warning(),
+    };
+    if let Some(words) = words {
         out.warn(&words);
     }
     if let Some((account, warning)) = deck.clock_warning() {

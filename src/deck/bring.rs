@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use crate::callbacks::seal::Sealer;
 use crate::clock::Clock;
 use crate::config::{Config, Environ, Vault};
-use crate::domain::Problem;
-use crate::ledger::{Imported, Ledger};
+use crate::domain::{Problem, ProblemKind};
+use crate::ledger::{ImportError, Imported, Ledger};
 
 use super::ledger::{database, on_thread, unusable};
 use super::receiving;
@@ -37,8 +37,16 @@ pub async fn import(
         };
         let (own, team) = (own.map(Sealer::new), Sealer::new(team));
         let reseal = move |sealed: &[u8]| own.as_ref()?.reseal(&team, sealed);
-        Ledger::import(&settings, &Clock::system(), &file, &reseal)
+        Ok(Ledger::import(&settings, &Clock::system(), &file, &reseal))
     })
-    .await
+    .await?
     .map(Some)
+    .map_err(|error| match error {
+        ImportError::File(why) => Problem::new(
+            ProblemKind::Local,
+            format!("the ledger of this machine cannot be imported: {why}"),
+            "nothing was copied; the file stays as it is",
+        ),
+        ImportError::Database(why) => unusable(why),
+    })
 }

@@ -75,7 +75,7 @@ impl DatabaseReport {
             ),
             Some(version) if version < self.newest => (
                 "the ledger's tables are of an older tilldeck".to_owned(),
-                "run `tilldeck ledger migrate`",
+                "run `tilldeck ledger migrate` as the owner of the tables, after all tilldecks have ended",
             ),
             Some(version) if version > self.newest => (
                 "the ledger's tables are of a newer tilldeck".to_owned(),
@@ -133,6 +133,15 @@ const SHOWN_MAX: usize = 3;
 
 /// Opens sealed bytes and seals them with another key; `None` if they cannot be opened.
 pub type Reseal<'a> = dyn Fn(&[u8]) -> Option<Vec<u8>> + 'a;
+
+/// Why a ledger's file was not copied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ImportError {
+    /// The file cannot be used.
+    File(String),
+    /// The database cannot be used.
+    Database(String),
+}
 
 /// What was copied from a ledger's file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -214,6 +214,13 @@ pub trait Jobs: Send + Sync {
     /// The open jobs of each kind, those of all accounts of this owner; kinds without any are left out.
     async fn open_jobs(&self, account_key: Arc<str>) -> Result<Vec<OpenJobs>, LedgerError>;
 
+    /// The callbacks of this owner with a job that failed for good, at most `limit`, newest first.
+    async fn failed_deliveries(
+        &self,
+        account_key: Arc<str>,
+        limit: usize,
+    ) -> Result<Vec<Delivery>, LedgerError>;
+
     /// When the next job is due or its lease ends; `None` if there is none.
     async fn next_job_due(&self, queue: JobFilter) -> Result<Option<WallTime>, LedgerError>;
 

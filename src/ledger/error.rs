@@ -13,6 +13,9 @@ pub enum LedgerError {
         "tilldeck cannot write the ledger: {0}; free disk space, or choose another folder with --state-dir"
     )]
     NotSaved(String),
+    /// The file is of another version of tilldeck.
+    #[error("tilldeck cannot use the ledger: {0}")]
+    Newer(String),
     /// The team's database cannot be used.
     #[error("{0}")]
     Database(String),

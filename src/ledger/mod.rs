@@ -28,7 +28,7 @@ use crate::clock::Clock;
 
 pub use backend::Backend;
 pub use credentials::Credentials;
-pub use database::{DatabaseReport, DatabaseSettings, FileReport, Imported, Reseal};
+pub use database::{DatabaseReport, DatabaseSettings, FileReport, ImportError, Imported, Reseal};
 pub use deliveries::{
     DedupKey, Deliveries, DeliveryQuery, FirstReply, JobFilter, Jobs, NewDelivery, OpenJobs,
     Retried, Retry, SealedParts,

@@ -7,7 +7,7 @@ use crate::clock::Clock;
 use crate::domain::inert;
 
 use super::Ledger;
-use super::database::{DatabaseReport, DatabaseSettings, Imported, Reseal};
+use super::database::{DatabaseReport, DatabaseSettings, ImportError, Imported, Reseal};
 use super::status::Retention;
 
 #[cfg(feature = "postgres")]
@@ -45,10 +45,12 @@ impl Ledger {
         clock: &Clock,
         file: &Path,
         reseal: &Reseal<'_>,
-    ) -> Result<Imported, String> {
-        let old = super::sqlite::open_alone(file)
-            .map_err(|why| format!("{}: {why}", inert::cut(&file.to_string_lossy(), 400)))?;
-        super::postgres::import(settings, clock, &old, reseal)
+    ) -> Result<Imported, ImportError> {
+        let old = super::sqlite::open_alone(file).map_err(|why| {
+            let file = inert::cut(&file.to_string_lossy(), 400);
+            ImportError::File(format!("{file}: {why}"))
+        })?;
+        super::postgres::import(settings, clock, &old, reseal).map_err(ImportError::Database)
     }
 
     /// Looks at the database. Blocks.
@@ -98,7 +100,7 @@ impl Ledger {
         _: &Clock,
         _: &Path,
         _: &Reseal<'_>,
-    ) -> Result<Imported, String> {
-        Err(NOT_BUILT.to_owned())
+    ) -> Result<Imported, ImportError> {
+        Err(ImportError::Database(NOT_BUILT.to_owned()))
     }
 }

@@ -296,6 +296,7 @@ async fn saved(deck: &Deck) -> Result<Saved, Problem> {
     Ok(Saved {
         credentials: deck.remembered_credentials().await?,
         deliveries: deliveries.rows,
+        failed_callbacks: deck.failed_deliveries(LOG_FIRST).await?,
         failed_hooks: failed.into_iter().map(message::failed_hook).collect(),
     })
 }

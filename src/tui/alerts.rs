@@ -18,6 +18,9 @@ const ID_MAX: u16 = 40;
 /// Begins the key of what must be answered in time.
 const DUE: &str = "due ";
 
+/// Begins the subject of a notice about a failed job.
+const FAILED_JOB: &str = "callback ";
+
 /// The target of an alert.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
@@ -295,6 +298,16 @@ fn of(notice: &Notice, since: Option<WallTime>) -> Alert {
         target: Target::Notice(notice.about.clone()),
         handled: None,
     }
+}
+
+/// The subject of the notice about an account's callback with a job that failed for good.
+pub fn about_failed_job(account: &str) -> String {
+    format!("{FAILED_JOB}{account}")
+}
+
+/// Whether a notice is about a job that failed for good, which the next start shows again until it is handled.
+pub fn is_about_failed_job(about: &str) -> bool {
+    about.starts_with(FAILED_JOB)
 }
 
 /// The name of the alert about an account's token.

@@ -157,6 +157,8 @@ pub struct Saved {
     pub credentials: Vec<(AccountId, CredentialStatus)>,
     /// The latest callbacks, newest first.
     pub deliveries: Vec<Arc<Delivery>>,
+    /// The latest callbacks with a job that failed for good, newest first, however many have arrived since.
+    pub failed_callbacks: Vec<Arc<Delivery>>,
     /// The hooks that failed.
     pub failed_hooks: Vec<FailedHook>,
 }

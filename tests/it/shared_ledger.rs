@@ -342,6 +342,9 @@ fn a_receiver_that_starts_while_the_database_is_away_answers_503_and_goes_on_onc
     let mut listener = Listener::of(&mut place.command(&arguments));
     let why = listener.error_with("down:");
     assert!(why.contains("cannot save callbacks"), "{why}");
+    let address = listener.error_with("address:");
+    assert!(address.contains(&format!("{url} answers 503")), "{address}");
+    assert!(address.contains("Ctrl-C"), "{address}");
     let post = |number: usize| {
         let target = format!("/callbacks/shop?transactionKey=ORDER-{number}");
         send(&url, "POST", &target, "", "").map(|(status, _)| status)
@@ -401,4 +404,86 @@ fn a_request_that_is_on_its_way_when_the_database_goes_away_is_in_the_log_once_i
         std::thread::sleep(Duration::from_millis(100));
     }
     panic!("{:?}", run(&place, &["log", "--json"]));
+}
+
+#[test]
+#[ignore = "needs PostgreSQL's programs"]
+fn a_receiver_whose_tables_a_newer_tilldeck_has_changed_says_so_once_and_ends() {
+    let peer = Peer::start(vec![]);
+    let Some((_server, schema, place)) = with_server(&peer) else {
+        return;
+    };
+    let mut listener = Listener::start(&place, &["--json"]);
+    let name = &schema.name;
+    schema.rows(&format!("ALTER TABLE {name}.jobs RENAME TO later"));
+    schema.rows(&format!("UPDATE {name}.ledger SET version = version + 1"));
+    let target = "/callbacks/shop?transactionKey=ORDER-1";
+    assert_eq!(listener.post(target, "", "").0, 503);
+    let why = listener.error_with("down:");
+    assert!(why.contains("update tilldeck"), "{why}");
+    let ended = (0..250).any(|_| {
+        std::thread::sleep(Duration::from_millis(100));
+        listener.has_ended()
+    });
+    let said = listener.errors();
+    assert!(ended, "{said:?}");
+    let flaps = said
+        .iter()
+        .any(|line| line.contains("up:") || line.contains("does not exist"));
+    assert!(!flaps, "{said:?}");
+}
+
+#[test]
+#[ignore = "needs PostgreSQL's programs"]
+fn a_command_whose_request_was_on_its_way_when_the_database_went_away_says_that_it_was_sent() {
+    let (answer, answers) = std::sync::mpsc::channel::<()>();
+    let answers = std::sync::Mutex::new(answers);
+    let (arrive, arrived) = std::sync::mpsc::channel();
+    let peer = Peer::choosing(move |_, _| {
+        arrive.send(()).unwrap();
+        answers.lock().unwrap().recv().unwrap();
+        ok(PAID)
+    });
+    let Some((server, _schema, place)) = with_server(&peer) else {
+        return;
+    };
+    let ran = std::thread::scope(|scope| {
+        let command = scope.spawn(|| place.run(&["check", "ORDER-1"]));
+        arrived.recv_timeout(crate::terminal::LIMIT).unwrap();
+        server.kill();
+        answer.send(()).unwrap();
+        command.join().unwrap()
+    });
+    let said = ran.err.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(
+        said.contains("was sent, but is not in the log yet"),
+        "{ran:?}"
+    );
+    assert!(!said.contains("nothing is saved or sent"), "{ran:?}");
+}
+
+#[test]
+#[ignore = "needs PostgreSQL's programs"]
+fn an_import_beside_a_program_that_uses_the_file_names_the_file_and_not_the_shared_ledger() {
+    let peer = Peer::start(vec![]);
+    let Some((_server, _schema, place)) = with_server(&peer) else {
+        return;
+    };
+    let file = place.state().join("ledger.db");
+    assert_eq!(place.run(&["--ledger", "sqlite", "log"]).code, 0);
+    let user = rusqlite::Connection::open(&file).unwrap();
+    user.query_row("SELECT count(*) FROM nonces", [], |_| Ok(()))
+        .unwrap();
+    let ran = place.run(&["ledger", "import"]);
+    assert_eq!(ran.code, 2, "{ran:?}");
+    assert!(
+        ran.err.contains("another tilldeck on this machine uses it"),
+        "{ran:?}"
+    );
+    assert!(
+        !ran.err.contains("shared ledger") && !ran.err.contains("[ledger]"),
+        "{ran:?}"
+    );
+    drop(user);
+    assert_eq!(place.run(&["ledger", "import"]).code, 0);
 }

@@ -90,6 +90,14 @@ impl Printing {
         let _ = self.notes.send(note);
     }
 
+    /// Prints where callbacks are turned away before the first can be saved: the greeting comes only then.
+    pub(super) fn turned_away(&self, url: Option<String>) {
+        if let Some(url) = url {
+            let words = format!("{url} answers 503 until callbacks can be saved; Ctrl-C stops it");
+            self.note(Note::Words(Tone::Dim, "address:", words));
+        }
+    }
+
     /// Prints the deliveries so far and why the program ends, as far as the reader takes them.
     pub(super) async fn end(self, problem: Option<Problem>) {
         self.note(Note::End(problem));

@@ -48,7 +48,9 @@ pub(super) async fn follow(
         seen: None,
     };
     ready.send_replace(true);
-    for delivery in newest.iter().rev() {
+    let ledger = &shared.queries.ledger;
+    let failed = ledger.failed_deliveries(shared.account_key.clone(), WATCHED_MAX);
+    for delivery in newest.iter().rev().chain(&failed.await.unwrap_or_default()) {
         shared.watched().note(delivery);
     }
     loop {

@@ -24,6 +24,11 @@ impl Port {
         Some(Self(TcpListener::from(port)))
     }
 
+    /// Where it is.
+    pub(super) fn address(&self) -> Option<SocketAddr> {
+        self.0.local_addr().ok()
+    }
+
     /// The listener, if it is at this address.
     pub(super) fn at(self, address: SocketAddr) -> Option<tokio::net::TcpListener> {
         let listener = self.is_at(address).then_some(self.0)?;

@@ -46,6 +46,18 @@ impl Deck {
         open.map_err(|error| unread("callbacks", &error))
     }
 
+    /// The newest callbacks of this profile with a check or forward that failed for good, at most `limit`, whatever came
+    /// after them.
+    ///
+    /// # Errors
+    /// If the ledger cannot be read.
+    pub async fn failed_deliveries(&self, limit: usize) -> Result<Vec<Arc<Delivery>>, Problem> {
+        let account_key = self.callbacks.shared.account_key.clone();
+        let failed = self.ledger.failed_deliveries(account_key, limit).await;
+        let failed = failed.map_err(|error| unread("callbacks", &error))?;
+        Ok(failed.into_iter().map(Arc::new).collect())
+    }
+
     /// The bytes of a callback, redacted.
     ///
     /// # Errors

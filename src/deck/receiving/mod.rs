@@ -560,6 +560,14 @@ impl Deck {
         self.callbacks.listening.clone()
     }
 
+    /// The URL of the open port, also while it answers 503 because callbacks cannot be saved yet.
+    #[must_use]
+    pub fn port_url(&self) -> Option<String> {
+        let port = self.callbacks.shared.port();
+        let address = port.as_ref().and_then(Port::address)?;
+        Some(format!("http://{}", crate::callbacks::reachable(address)))
+    }
+
     /// Stops receiving callbacks; their jobs go on. Responses in progress are finished, within limits.
     pub async fn stop_receiver(&self) {
         self.callbacks.stop_receiver().await;

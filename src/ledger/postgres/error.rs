@@ -55,7 +55,9 @@ pub(in crate::ledger) enum PostgresError {
         schema: String,
     },
     /// An older version's tables.
-    #[error("the ledger in schema {schema} is of an older tilldeck; run `tilldeck ledger migrate`")]
+    #[error(
+        "the ledger in schema {schema} is of an older tilldeck; run `tilldeck ledger migrate` as the owner of its tables, after all tilldecks have ended"
+    )]
     Older {
         /// Where it is.
         schema: String,
@@ -65,6 +67,16 @@ pub(in crate::ledger) enum PostgresError {
     Newer {
         /// Where it is.
         schema: String,
+    },
+    /// Only the owner of the tables can change them.
+    #[error(
+        "the tables in schema {schema} belong to the role {owner}: run it as the owner of the tables ({owner})"
+    )]
+    NotOwner {
+        /// Where they are.
+        schema: String,
+        /// Whose they are.
+        owner: String,
     },
     /// Another transaction has changed the same rows.
     #[error("other programs change the same rows all the time")]
@@ -101,6 +113,14 @@ impl PostgresError {
                 | Self::Conflict
                 | Self::LockTimeout
                 | Self::Malformed(_)
+        )
+    }
+
+    /// Whether the tables are not those of this program.
+    pub(super) fn is_of_other_tables(&self) -> bool {
+        matches!(
+            self,
+            Self::NotThere { .. } | Self::Older { .. } | Self::Newer { .. }
         )
     }
 

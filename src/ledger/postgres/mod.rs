@@ -90,6 +90,7 @@ impl Postgres {
             limits,
             status: sender,
             unsaved: Arc::default(),
+            foreign: Arc::default(),
             prune: exchanges::prune,
         };
         let changes = Arc::new(AtomicI64::new(0));

@@ -6,10 +6,11 @@ use super::target::quoted;
 use crate::ledger::sql::{Sql, params};
 
 /// The migration steps: each leads to the next version; the first from an empty schema to version 1.
-const STEPS: [&str; 3] = [
+const STEPS: [&str; 4] = [
     include_str!("schema/1.sql"),
     include_str!("schema/2.sql"),
     include_str!("schema/3.sql"),
+    include_str!("schema/4.sql"),
 ];
 
 /// The version of this program.
@@ -50,9 +51,27 @@ pub(super) fn version(
     Ok(sql.optional("SELECT version FROM ledger", &[], |row| row.get(0))?)
 }
 
+/// Fails where the tables belong to a role whose rights this one does not have: grants allow no change of a table.
+fn require_owner(connection: &Connection, schema: &str) -> Result<(), PostgresError> {
+    let owner: Option<String> = connection.sql().optional(
+        "SELECT CAST(pg_get_userbyid(relowner) AS TEXT) FROM pg_class
+             WHERE oid = to_regclass('ledger') AND NOT pg_has_role(relowner, 'USAGE')",
+        &[],
+        |row| row.get(0),
+    )?;
+    match owner {
+        None => Ok(()),
+        Some(owner) => Err(PostgresError::NotOwner {
+            schema: schema.to_owned(),
+            owner,
+        }),
+    }
+}
+
 /// Creates the schema if it does not exist and brings its tables to the newest version; returns the version before.
 /// Only one program at a time does this, in one transaction.
 pub(super) fn migrate(connection: &Connection, schema: &str) -> Result<usize, PostgresError> {
+    require_owner(connection, schema)?;
     // The name is checked: only letters, digits and `_`.
     connection.batch(&format!(
         "BEGIN; SELECT pg_advisory_xact_lock(hashtext('tilldeck migrate {schema}'));

@@ -1,8 +1,8 @@
 //! A thread with a connection and a queue of jobs. It connects when there is work, and again after a failure.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -40,6 +40,9 @@ pub(super) struct Setup {
     pub(super) status: watch::Sender<Status>,
     /// Whether callbacks could not be saved last. What else succeeds proves nothing then.
     pub(super) unsaved: Arc<AtomicBool>,
+    /// Why the tables are not those of this program, once a connection has found that. No other connection may go on with
+    /// the tables that happen to be as before.
+    pub(super) foreign: Arc<Mutex<Option<PostgresError>>>,
     /// Drops some old rows; returns whether there may be more.
     pub(super) prune: fn(&mut Store) -> bool,
 }
@@ -103,10 +106,11 @@ impl Worker {
 impl Store {
     /// The connection; a new one if there is none or it was lost.
     pub(super) fn connection(&mut self) -> Result<&Connection, PostgresError> {
+        let foreign = self.foreign().is_some();
         if self
             .connection
             .as_ref()
-            .is_some_and(|open| open.has_stepped() || !open.is_alive())
+            .is_some_and(|open| foreign || open.has_stepped() || !open.is_alive())
         {
             self.connection = None;
         }
@@ -128,6 +132,13 @@ impl Store {
         }
         let opened = Connection::open(&self.setup.target, &self.setup.clock)
             .and_then(|open| schema::require(&open, &self.setup.target.schema).map(|()| open));
+        let of_others = opened.as_ref().err();
+        let of_others = of_others.filter(|error| error.is_of_other_tables());
+        // A lost connection says nothing about the tables.
+        if opened.is_ok() || of_others.is_some() {
+            let foreign = self.setup.foreign.lock();
+            *foreign.unwrap_or_else(PoisonError::into_inner) = of_others.cloned();
+        }
         match &opened {
             Ok(_) => (self.failed, self.pause) = (None, PAUSE),
             Err(error) => {
@@ -138,8 +149,14 @@ impl Store {
         opened
     }
 
+    fn foreign(&self) -> Option<PostgresError> {
+        let foreign = self.setup.foreign.lock();
+        foreign.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     fn report(&self, problem: Option<&PostgresError>) {
-        if problem.is_none() && self.setup.unsaved.load(Ordering::Relaxed) {
+        let is_unsaved = || self.setup.unsaved.load(Ordering::Relaxed);
+        if problem.is_none() && (is_unsaved() || self.foreign().is_some()) {
             return;
         }
         let status = match problem {
@@ -194,9 +211,18 @@ impl Store {
     }
 
     /// Reports a failure that the next statement would meet, too; gives up a connection that is lost.
-    fn failed(&mut self, error: PostgresError) -> PostgresError {
+    fn failed(&mut self, mut error: PostgresError) -> PostgresError {
         if error.is_passing() {
             self.connection = None;
+        }
+        if matches!(error, PostgresError::Changed(_)) {
+            // A new connection reads the version, which says what to do.
+            self.failed = None;
+            match self.open() {
+                Ok(opened) => self.connection = Some(opened),
+                Err(why) if why.is_of_other_tables() => error = why,
+                Err(_) => {}
+            }
         }
         if !error.is_of_one_statement() {
             self.report(Some(&error));
@@ -210,6 +236,10 @@ impl Store {
         job: impl FnOnce(&Connection) -> Result<T, E>,
     ) -> Result<T, PostgresError> {
         let lost = || PostgresError::Away("the connection was lost".to_owned());
+        if let Some(why) = self.foreign() {
+            self.connection = None;
+            return Err(why);
+        }
         let open = self.connection.as_ref().filter(|open| open.is_alive());
         let done = open
             .ok_or_else(lost)

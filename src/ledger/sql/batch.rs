@@ -153,10 +153,12 @@ impl<T: Send + 'static> Batcher<T> {
     /// comes for those.
     fn put_back(&self, rows: Vec<T>, new_id: &mut dyn FnMut() -> i64) {
         let mut rows = VecDeque::from(rows);
+        let mut reported = 0;
         let mut queue = loop {
-            for row in &mut rows {
+            for row in rows.iter_mut().skip(reported) {
                 (self.batch.delayed)(row, new_id);
             }
+            reported = rows.len();
             let mut queue = self.lock();
             if queue.waiting.is_empty() {
                 break queue;

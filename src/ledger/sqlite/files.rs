@@ -254,7 +254,7 @@ fn newer(version: usize) -> String {
 /// Why an open file cannot be used any more: a newer tilldeck has migrated it.
 pub(super) fn migrated(conn: &Connection) -> Option<String> {
     let version = schema::version(conn).ok()?;
-    (version > schema::NEWEST).then(|| newer(version))
+    (version > schema::NEWEST).then(|| format!("{}; update tilldeck", newer(version)))
 }
 
 /// Why this program cannot use the ledger in this folder: a newer tilldeck wrote it. `None` also if there is none, or

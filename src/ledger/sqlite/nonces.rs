@@ -130,7 +130,7 @@ fn next(store: &mut Store, key: &str, now: Now, rules: NonceRules) -> Result<Non
     };
     let nonce = match stored {
         Ok(nonce) => nonce?,
-        Err(LedgerError::NotSaved(_) | LedgerError::Locked(_))
+        Err(LedgerError::NotSaved(_) | LedgerError::Newer(_) | LedgerError::Locked(_))
             if rules.persistence == Persistence::BestEffort =>
         {
             let stored = store.read(|conn| last(conn, key)).unwrap_or_default();

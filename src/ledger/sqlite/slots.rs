@@ -241,7 +241,7 @@ fn take(
     };
     let unsaved = |request: &SlotRequest<'_>| match error {
         // Only the simulator and `--uncoordinated` get here: their slots are counted in memory.
-        LedgerError::NotSaved(_) | LedgerError::Locked(_)
+        LedgerError::NotSaved(_) | LedgerError::Newer(_) | LedgerError::Locked(_)
             if request.terms.persistence == Persistence::BestEffort =>
         {
             Ok(take_in_memory(store, request, now))

@@ -27,6 +27,13 @@ const LOCK_PATIENCE_AGAIN: Duration = Duration::from_millis(250);
 /// The longest wait between two attempts at a locked database.
 const LOCK_PAUSE_MAX: Duration = Duration::from_millis(50);
 
+/// Why a job was not done.
+enum Failure {
+    /// A newer tilldeck has migrated the file.
+    Newer(String),
+    Sqlite(rusqlite::Error),
+}
+
 /// A slot that is not in the file, because the file cannot be written.
 #[derive(Clone)]
 pub(super) struct UnpersistedSlot {
@@ -171,19 +178,18 @@ impl Store {
             }
             Err(error) => {
                 let folder = self.folder.display();
-                let (why, error) = if files::is_locked(&error) {
-                    let why = format!("{folder}: the database is locked by another program");
-                    (why, LedgerError::Locked(folder.to_string()))
-                } else if let Some(why) = files::migrated(&self.conn) {
-                    (format!("{folder}: {why}"), LedgerError::NotSaved(why))
-                } else {
-                    let why = format!("{folder}: {error}");
-                    (why, LedgerError::NotSaved(error.to_string()))
+                let (why, error) = match error {
+                    Failure::Newer(why) => (format!("{folder}: {why}"), LedgerError::Newer(why)),
+                    Failure::Sqlite(error) if files::is_locked(&error) => {
+                        let why = format!("{folder}: the database is locked by another program");
+                        (why, LedgerError::Locked(folder.to_string()))
+                    }
+                    Failure::Sqlite(error) => {
+                        let why = format!("{folder}: {error}");
+                        (why, LedgerError::NotSaved(error.to_string()))
+                    }
                 };
-                // Reported once; without a file, the opening has reported it already.
-                if self.has_file() && !std::mem::replace(&mut self.failing, true) {
-                    self.status_sender.send_replace(Status::Degraded { why });
-                }
+                self.report(why);
                 Err(error)
             }
         }
@@ -202,15 +208,47 @@ impl Store {
         &mut self,
         job: impl Fn(&Connection) -> rusqlite::Result<T>,
     ) -> Result<T, LedgerError> {
-        self.attempt(job)
-            .map_err(|error| LedgerError::Unreadable(error.to_string()))
+        self.attempt(job).map_err(|failure| match failure {
+            Failure::Newer(why) => {
+                self.report(format!("{}: {why}", self.folder.display()));
+                LedgerError::Newer(why)
+            }
+            Failure::Sqlite(error) => LedgerError::Unreadable(error.to_string()),
+        })
+    }
+
+    /// Reports once that nothing is saved; without a file, the opening has reported it already.
+    fn report(&mut self, why: String) {
+        if self.has_file() && !std::mem::replace(&mut self.failing, true) {
+            self.status_sender.send_replace(Status::Degraded { why });
+        }
     }
 
     fn attempt<T>(
         &mut self,
         job: impl Fn(&Connection) -> rusqlite::Result<T>,
-    ) -> rusqlite::Result<T> {
+    ) -> Result<T, Failure> {
         self.follow_file();
+        // Tables that a newer tilldeck has left as they were must not be used either.
+        if self.failing {
+            self.require_own()?;
+        }
+        self.attempt_here(job).or_else(|error| {
+            self.require_own()?;
+            Err(Failure::Sqlite(error))
+        })
+    }
+
+    /// Fails where a newer tilldeck has migrated the file.
+    fn require_own(&self) -> Result<(), Failure> {
+        let newer = files::migrated(&self.conn);
+        newer.map_or(Ok(()), |why| Err(Failure::Newer(why)))
+    }
+
+    fn attempt_here<T>(
+        &mut self,
+        job: impl Fn(&Connection) -> rusqlite::Result<T>,
+    ) -> rusqlite::Result<T> {
         let patience = if self.failing {
             LOCK_PATIENCE_AGAIN
         } else {

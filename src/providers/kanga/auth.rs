@@ -188,6 +188,7 @@ fn storage(error: &LedgerError) -> NetError {
         }
         // These errors already say what to do.
         LedgerError::Database(_)
+        | LedgerError::Newer(_)
         | LedgerError::Gone
         | LedgerError::NoncesExhausted
         | LedgerError::Stopped

@@ -4,6 +4,7 @@
 pub mod listener;
 mod rows;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use ratatui::layout::{Layout, Position, Rect};
 use super::log::{LOAD, Log, LogRow};
 use crate::domain::{
     AccountId, Delivery, DeliveryId, JobState, Listening, RequestId, Search, Secret, Subject,
+    WallTime,
 };
 use crate::tui::ages::tick;
 use crate::tui::component::{Component, Event, UpdateContext, ViewContext};
@@ -28,7 +30,7 @@ use crate::tui::widgets::filter::Filter;
 use crate::tui::widgets::list::Step;
 use crate::tui::widgets::text::{has_words, paragraph, without_account};
 use crate::tui::widgets::widths::Widths;
-use crate::tui::{Effect, deliveries};
+use crate::tui::{Effect, alerts, deliveries};
 
 keys! {
     Action:
@@ -164,23 +166,49 @@ impl State {
         if before.is_none_or(|before| given_up(before) >= given_up(delivery)) {
             return;
         }
+        let now = ctx.now.wall;
+        Self::notice_failed(delivery, now, ctx.store);
+    }
+
+    /// Counts the failed jobs from before the start, and shows a notice of each account's latest unless it is handled.
+    fn show_failed(failed: &[Arc<Delivery>], store: &mut Store) {
+        let mut accounts = BTreeSet::new();
+        for delivery in failed {
+            store.open_jobs.apply(delivery);
+            if !accounts.insert(&delivery.account) {
+                continue;
+            }
+            let jobs = delivery.jobs.iter();
+            let failed = jobs.filter(|job| job.state == JobState::GivenUp);
+            let began = failed.filter_map(|job| job.tried_at).max();
+            let began = began.unwrap_or(delivery.received_at);
+            let alert = alerts::of_notice(&alerts::about_failed_job(&delivery.account));
+            if store.handled(&alert, Some(began)).is_none() {
+                Self::notice_failed(delivery, began, store);
+            }
+        }
+    }
+
+    /// Shows a notice about a callback's job that failed for good.
+    fn notice_failed(delivery: &Delivery, began: WallTime, store: &mut Store) {
         let mut jobs = delivery.jobs.iter().rev();
         let last = jobs.find(|job| job.state == JobState::GivenUp);
         let why = last.map_or("", |job| job.summary.as_str());
+        let id = delivery.id.0;
         let about = match deliveries::subject(delivery).as_str() {
             "" => String::new(),
             subject => format!(" about {subject}"),
         };
         let notice = Notice {
             level: Level::Warning,
-            about: format!("callback {}", delivery.account),
+            about: alerts::about_failed_job(&delivery.account),
             text: format!(
-                "gave up processing the callback to {}{about}: {}",
+                "gave up processing callback {id} to {}{about}: {} (`tilldeck open callback {id}`)",
                 delivery.account,
                 without_account(why, &delivery.account)
             ),
         };
-        ctx.store.notice(notice, ctx.now);
+        store.notice_since(notice, began);
     }
 }
 
@@ -336,6 +364,7 @@ impl Component for State {
     fn on_event(&mut self, event: Event<'_>, ctx: &mut UpdateContext<'_>) {
         match event {
             Event::Message(Msg::Ready(Ready { saved, .. }) | Msg::Saved(saved), _) => {
+                Self::show_failed(&saved.failed_callbacks, ctx.store);
                 self.log.add(&saved.deliveries, ctx.store);
             }
             Event::Message(Msg::Delivery(delivery), _) => {

@@ -92,7 +92,7 @@ fn what_the_ledger_has_is_shown_once_it_can_be_read_except_older_credentials() {
     let saved = msg::Saved {
         credentials: vec![(shop.clone(), refused()), (outlet.clone(), refused())],
         deliveries: testing::received::deliveries(),
-        failed_hooks: Vec::new(),
+        ..msg::Saved::default()
     };
     let rows = saved.deliveries.len();
     update(&mut model, second(3), Msg::Saved(saved));

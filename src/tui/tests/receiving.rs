@@ -367,6 +367,49 @@ fn a_job_replaces_its_row_and_a_failed_one_gives_a_notice() {
 }
 
 #[test]
+fn a_job_that_failed_behind_all_loaded_callbacks_is_counted_and_an_alert_until_it_is_handled() {
+    let failed = |number: i64| {
+        let mut one = delivery(number, -9_000 + number, "ORDER-1043");
+        let mut job = forwarded(number, 410, JobState::GivenUp);
+        job.tried_at = Some(wall(-9_000 + number));
+        one.jobs = vec![job];
+        Arc::new(one)
+    };
+    for (handled_at, is_shown) in [(None, true), (Some(-8_999), true), (Some(-8_998), false)] {
+        let mut model = sized(sandbox_setup(), 120, 40);
+        let mut ready = readiness(Vec::new(), Vec::new());
+        ready.saved.failed_callbacks = vec![failed(2), failed(1)];
+        ready.saved.deliveries = (300..500)
+            .rev()
+            .map(|n| delivery(n, 3, "ORDER-9").into())
+            .collect();
+        let alert = alerts::of_notice(&alerts::about_failed_job(shop().as_str()));
+        let mark = |at| testing::handled(&alert, wall(at));
+        ready.handled = handled_at.map(mark).into_iter().collect();
+        let now = second(4);
+        update(&mut model, now, Msg::Ready(ready));
+        assert_eq!(model.store.open_jobs.sum.given_up, 2);
+        assert_eq!(model.panes.callbacks.len(&model.store), 200, "no gap below");
+        assert_eq!(alerts::count(&model.store), usize::from(is_shown));
+        if is_shown {
+            press(&mut model, "!", now);
+            let shown = screen(&model, now, 120, 40);
+            assert!(shown.contains("callback 2 to "), "{shown}");
+            let marked = press(&mut model, "m", now);
+            assert!(
+                matches!(marked[..], [Effect::MarkHandled { .. }]),
+                "{marked:?}"
+            );
+        }
+        // Retried from elsewhere.
+        let mut done = (*failed(2)).clone();
+        done.jobs[0].state = JobState::Done;
+        update(&mut model, now, Msg::Delivery(done.into()));
+        assert_eq!(model.store.open_jobs.sum.given_up, 1);
+    }
+}
+
+#[test]
 fn a_flood_is_bounded_and_moves_nothing_that_is_looked_at() {
     let mut model = receiving();
     let now = second(4);

@@ -29,6 +29,50 @@ pub async fn open_jobs_are_counted_by_kind_and_owner(bench: Bench) {
     assert!(ledger.size().await.unwrap() > 0);
 }
 
+pub async fn callbacks_with_failed_jobs_are_found_behind_any_number_of_others(bench: Bench) {
+    let ledger = bench.process(&at_start());
+    let mut ids = Vec::new();
+    for (number, account_key, state) in [
+        (1, "live", JobState::GivenUp),
+        (2, "live", JobState::Done),
+        (3, "live", JobState::Due { at: after(900) }),
+        (4, "sandbox 1", JobState::GivenUp),
+        (5, "live", JobState::GivenUp),
+    ] {
+        let given = NewDelivery {
+            account_key: account_key.into(),
+            jobs: vec![job(JobKind::Forward, START)],
+            ..new(number)
+        };
+        let saved = ledger.deliver(given).await.unwrap();
+        let of = JobFilter {
+            account_key: account_key.into(),
+            ..queue(&JobKind::ALL)
+        };
+        let taken = ledger.take_jobs(of, lease(START, after(30), 1)).await;
+        assert_eq!(taken.unwrap().len(), 1);
+        let ended = ledger.finish_attempt(saved.jobs[0].id, after(30), tried(state));
+        ended.await.unwrap();
+        ids.push(saved.id);
+    }
+    for number in 6..30 {
+        ledger.deliver(new(number)).await.unwrap();
+    }
+    let failed = async |account_key: &str, limit| {
+        let failed = ledger.failed_deliveries(account_key.into(), limit).await;
+        let failed = failed.unwrap().into_iter();
+        assert!(
+            failed
+                .clone()
+                .all(|it| it.jobs[0].state == JobState::GivenUp)
+        );
+        failed.map(|delivery| delivery.id).collect::<Vec<_>>()
+    };
+    assert_eq!(failed("live", 9).await, [ids[4], ids[0]]);
+    assert_eq!(failed("live", 1).await, [ids[4]]);
+    assert_eq!(failed("sandbox 1", 9).await, [ids[3]]);
+}
+
 pub async fn a_process_takes_forwards_to_its_own_targets_and_after_a_day_those_of_others(
     bench: Bench,
 ) {

@@ -3,6 +3,7 @@
 use super::*;
 use crate::domain::DeliveryId;
 use crate::ledger::contract::deliveries::new;
+use crate::ledger::contract::fixtures::{take, terms};
 
 /// Tables of version 2 that have other names now.
 const RENAMED: [(&str, &str); 2] = [("errands", "jobs"), ("identities", "dedup_keys")];
@@ -101,13 +102,25 @@ async fn two_machines_that_migrate_tables_with_the_old_names_at_once_keep_every_
 async fn a_program_whose_tables_a_newer_one_has_changed_says_so() {
     let schema = TestSchema::new();
     let ledger = connect(&schema).await;
+    // Its connection is open, and meets none of the tables that are gone.
+    take(&*ledger, 0).await;
     schema.batch(&format!(
         "ALTER TABLE jobs RENAME TO later; UPDATE ledger SET version = {}",
         super::super::schema::NEWEST + 1
     ));
+    let mut changes = ledger.status_changes();
+    let why = ledger.open_jobs("live".into()).await.unwrap_err();
+    assert!(why.to_string().contains("update tilldeck"), "{why}");
+    changes.mark_unchanged();
     for _ in 0..2 {
-        ledger.open_jobs("live".into()).await.unwrap_err();
+        let slot = ledger.take_slot(terms("kanga", 3, 0)).await.unwrap_err();
+        let log = ledger.log(LogQuery::default()).await.unwrap_err();
+        let job = ledger.open_jobs("live".into()).await.unwrap_err();
+        for why in [slot, log, job] {
+            assert!(why.to_string().contains("update tilldeck"), "{why}");
+        }
     }
+    assert!(!changes.has_changed().unwrap(), "up in between");
     let status = ledger.status().await;
     let Status::Away { why, passes: false } = status else {
         panic!("{status:?}");

@@ -135,6 +135,28 @@ impl<D: Database> Jobs for D {
         .await
     }
 
+    async fn failed_deliveries(
+        &self,
+        account_key: Arc<str>,
+        limit: usize,
+    ) -> Result<Vec<Delivery>, LedgerError> {
+        self.read(move |sql| {
+            // An index has these jobs alone.
+            let ids: Vec<i64> = sql.all(
+                "SELECT DISTINCT delivery FROM jobs WHERE account_key = $1 AND due_at IS NULL AND done = 0
+                 ORDER BY delivery DESC LIMIT $2",
+                params![&*account_key, i64::try_from(limit).unwrap_or(i64::MAX)],
+                |row| row.get(0),
+            )?;
+            let mut failed = Vec::with_capacity(ids.len());
+            for id in ids {
+                failed.extend(rows::one(sql, DeliveryId(id))?);
+            }
+            Ok(failed)
+        })
+        .await
+    }
+
     async fn unknown_waiting(
         &self,
         account_key: Arc<str>,

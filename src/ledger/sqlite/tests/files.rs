@@ -149,10 +149,28 @@ async fn a_program_whose_file_a_newer_one_has_migrated_says_so() {
         .execute_batch("ALTER TABLE exchanges RENAME TO later; PRAGMA user_version = 99")
         .unwrap();
     assert!(record(&ledger, exchange("https://x.example")).await.id.0 < 0);
+    let mut changes = ledger.status_changes();
+    changes.mark_unchanged();
+    // Most tables are as before; a write to them does not mean that all is well again.
+    let required = Terms {
+        persistence: Persistence::Required,
+        ..terms("kanga", 3, 0)
+    };
+    let slot = ledger.take_slot(required).await.unwrap_err();
+    let log = ledger.log(LogQuery::default()).await.unwrap_err();
+    let jobs = ledger.open_jobs("live".into()).await.unwrap_err();
+    for error in [slot, log, jobs] {
+        let words = error.to_string();
+        assert!(words.contains("update tilldeck"), "{words}");
+        assert!(!words.contains("disk space"), "{words}");
+        assert!(!words.contains("move ledger.db"), "{words}");
+    }
+    assert!(!changes.has_changed().unwrap(), "up in between");
     let Status::Degraded { why } = ledger.status().await else {
         panic!("{:?}", ledger.status().await)
     };
     assert!(why.contains("written by a newer tilldeck"), "{why}");
+    assert!(why.contains("update tilldeck"), "{why}");
 }
 
 #[tokio::test]
