@@ -24,7 +24,7 @@ use tilldeck::domain::{
     TokenLife, TokenStatus, Watch, What, inert,
 };
 use tilldeck::providers::REGISTRY;
-use tilldeck::tui::msg::{Level, Notice, Ready};
+use tilldeck::tui::msg::{Level, Notice, Ready, Saved};
 use tilldeck::tui::{Effect, Model, Msg, Setup, UiOptions, update, view};
 
 use super::{Input, NOW};
@@ -158,7 +158,7 @@ impl Console {
         };
         Ready {
             zone: jiff::tz::TimeZone::UTC,
-            credentials: Vec::new(),
+            saved: Saved::default(),
             watches: vec![
                 (
                     watch("ORDER-1", Some(expectation())),
@@ -167,11 +167,8 @@ impl Console {
                 (watch("ORDER-2", None), Vec::new()),
             ],
             handled: Vec::new(),
-            warnings: Vec::new(),
             is_unread: false,
             log: vec![exchange(1, "hostile \u{1b}[2J\u{202e}")],
-            deliveries: Vec::new(),
-            failed_callbacks: Vec::new(),
             listening: Listening::Off,
             verify: vec![self.account.clone()],
             simulator: Some("http://127.0.0.1:9".into()),
@@ -254,6 +251,14 @@ impl Console {
                         at: NOW,
                         payment: payment("ORDER-1", &input.text(), &input.text()),
                     },
+                )],
+                failed_hooks: vec![(
+                    Notice {
+                        level: Level::Warning,
+                        about: "hook on_paid".into(),
+                        text: inert::line(&input.text()).into_owned(),
+                    },
+                    NOW,
                 )],
             },
             21 => Msg::Exchange(exchange(input.byte().into(), &input.text())),
