@@ -454,6 +454,8 @@ fn a_command_whose_request_was_on_its_way_when_the_database_went_away_says_that_
         answer.send(()).unwrap();
         command.join().unwrap()
     });
+    // The schema is dropped at the end.
+    server.go();
     let said = ran.err.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(
         said.contains("was sent, but is not in the log yet"),
