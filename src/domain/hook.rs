@@ -14,6 +14,12 @@ pub fn is_about_hook(subject: &str) -> bool {
     subject.starts_with(HOOK)
 }
 
+/// The name of the alert for a notice with this subject.
+#[must_use]
+pub fn notice_alert(subject: &str) -> String {
+    format!("notice {subject}")
+}
+
 words! {
     /// An event that a hook can be configured for, by its word in the program's input and in the ledger.
     #[derive(Hash, PartialOrd, Ord)]
@@ -69,7 +75,7 @@ impl HookEvent {
     /// The name of the alert that the hook of a payment has failed.
     #[must_use]
     pub fn failure_alert(self, account: &AccountId, id: &PaymentId) -> String {
-        format!("notice {}", self.about(Some((account, id))))
+        notice_alert(&self.about(Some((account, id))))
     }
 
     /// The event that a payment with this verdict is.

@@ -58,7 +58,7 @@ pub use expectation::{Expectation, Expected, ExpectedBy, NewExpectation, Replace
 pub use explore::{Column, Digest, Explored, Holds, RawCall};
 pub use finding::{Finding, Health, Tally};
 pub use follow_up::RowIds;
-pub use hook::{HookEvent, PaymentReport, is_about_hook};
+pub use hook::{HookEvent, PaymentReport, is_about_hook, notice_alert};
 pub use id::{AccountId, PAYMENT_ID_MAX, PaymentId, RequestId};
 pub use job::{CheckedPayment, Job, JobId, JobKind, JobState, LoadedInventory};
 pub use link::{LinkRequest, PaymentLink};

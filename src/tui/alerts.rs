@@ -2,7 +2,7 @@
 
 use crate::domain::{
     AccountId, CredentialStatus, DeliveryId, Handled, Listening, REFUSED_IN_A_ROW, Verdict,
-    WallTime, is_about_hook,
+    WallTime, is_about_hook, notice_alert,
 };
 
 use super::deliveries;
@@ -286,7 +286,7 @@ fn notices(store: &Store) -> impl Iterator<Item = Alert> {
 
 fn of(notice: &Notice, since: Option<WallTime>) -> Alert {
     Alert {
-        key: of_notice(&notice.about),
+        key: notice_alert(&notice.about),
         what: notice.text.clone(),
         account: None,
         since,
@@ -313,9 +313,4 @@ pub fn is_about_failed_job(about: &str) -> bool {
 /// The name of the alert about an account's token.
 pub fn of_token(account: &AccountId) -> String {
     format!("token {account}")
-}
-
-/// The name of a notice's alert.
-pub fn of_notice(about: &str) -> String {
-    format!("notice {about}")
 }

@@ -1,12 +1,11 @@
 //! Applies messages from outside to the store, before any component hears of them.
 
 use super::ages::age;
-use super::alerts;
 use super::msg::{CONFIG, ConfigNews, FailedHook, Level, Msg, Notice, Ready, Saved};
 use super::store::{LISTENER, Phase, Store};
 use super::watched::Watched;
 use crate::domain::simulate::Command;
-use crate::domain::{CredentialStatus, Listening, Now};
+use crate::domain::{CredentialStatus, Listening, Now, notice_alert};
 
 impl Store {
     pub fn apply(&mut self, msg: &Msg, now: Now) {
@@ -123,7 +122,7 @@ impl Store {
             if known.any(|(known, _)| known.about == notice.about) {
                 continue;
             }
-            let alert = alerts::of_notice(&notice.about);
+            let alert = notice_alert(&notice.about);
             if self.handled(&alert, Some(*began)).is_some() {
                 self.add_failed_hook(notice.clone(), *began);
             } else {

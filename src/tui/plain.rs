@@ -15,9 +15,10 @@ use super::jobs::has_failed;
 use super::msg::{CONFIG, ConfigNews};
 use super::store::{Phase, Store};
 use super::theme::badge;
-use super::{Effect, Model, Msg, alerts, deliveries, update};
+use super::{Effect, Model, Msg, deliveries, update};
 use crate::domain::{
     AccountId, Delivery, Environment, Exchange, Job, JobId, JobState, Now, Outcome, Problem, inert,
+    notice_alert,
 };
 use conditions::Conditions;
 use states::{States, is_since};
@@ -242,7 +243,7 @@ impl Plain {
             ConfigNews::Reloaded => {}
             ConfigNews::AwaitsRestart | ConfigNews::Waits | ConfigNews::Unusable(_) => return,
         }
-        self.conditions.resolve(&alerts::of_notice(CONFIG));
+        self.conditions.resolve(&notice_alert(CONFIG));
     }
 
     /// A request that fails, in another way than before, or no longer; with [`Detail::All`] each.

@@ -15,7 +15,7 @@ use ratatui::layout::{Layout, Position, Rect};
 use super::log::{LOAD, Log, LogRow};
 use crate::domain::{
     AccountId, Delivery, DeliveryId, JobState, Listening, RequestId, Search, Secret, Subject,
-    WallTime,
+    WallTime, notice_alert,
 };
 use crate::tui::ages::tick;
 use crate::tui::component::{Component, Event, UpdateContext, ViewContext};
@@ -182,7 +182,7 @@ impl State {
             let failed = jobs.filter(|job| job.state == JobState::GivenUp);
             let began = failed.filter_map(|job| job.tried_at).max();
             let began = began.unwrap_or(delivery.received_at);
-            let alert = alerts::of_notice(&alerts::about_failed_job(&delivery.account));
+            let alert = notice_alert(&alerts::about_failed_job(&delivery.account));
             if store.handled(&alert, Some(began)).is_none() {
                 Self::notice_failed(delivery, began, store);
             }

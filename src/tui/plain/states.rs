@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::conditions::{Conditions, credentials, is_of_state};
 use super::words::{self, without_signs};
-use crate::domain::{AccountId, CredentialStatus, Listening, Now, WallTime, time};
+use crate::domain::{AccountId, CredentialStatus, Listening, Now, WallTime, notice_alert, time};
 use crate::tui::alerts;
 use crate::tui::msg::{Level, WatchKey};
 use crate::tui::store::{AccountState, LISTENER, Store};
@@ -85,7 +85,7 @@ impl States {
             lines.push(line);
         }
         for (about, line) in self.notices(store) {
-            conditions.resolve(&alerts::of_notice(&about));
+            conditions.resolve(&notice_alert(&about));
             lines.push(line);
         }
         lines

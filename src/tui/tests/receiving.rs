@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::*;
-use crate::domain::CheckedPayment;
+use crate::domain::{CheckedPayment, notice_alert};
 use crate::tui::testing::received::*;
 
 pub const SIZES: [(u16, u16); 3] = [(120, 40), (80, 24), (60, 15)];
@@ -383,7 +383,7 @@ fn a_job_that_failed_behind_all_loaded_callbacks_is_counted_and_an_alert_until_i
             .rev()
             .map(|n| delivery(n, 3, "ORDER-9").into())
             .collect();
-        let alert = alerts::of_notice(&alerts::about_failed_job(shop().as_str()));
+        let alert = notice_alert(&alerts::about_failed_job(shop().as_str()));
         let mark = |at| testing::handled(&alert, wall(at));
         ready.handled = handled_at.map(mark).into_iter().collect();
         let now = second(4);
