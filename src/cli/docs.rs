@@ -65,6 +65,16 @@ fn the_service_and_the_container_start_the_receiver() {
     }
 }
 
+#[test]
+fn the_container_has_all_but_the_keyring() {
+    let manifest: toml_edit::DocumentMut = include_str!("../../Cargo.toml").parse().unwrap();
+    let default = manifest["features"]["default"].as_array().unwrap();
+    let all = default.iter().filter_map(toml_edit::Value::as_str);
+    let wanted: Vec<&str> = all.filter(|feature| *feature != "keyring").collect();
+    let wanted = format!("--no-default-features --features {} ", wanted.join(","));
+    assert!(read("deploy/Dockerfile").contains(&wanted), "{wanted}");
+}
+
 const SEARCH: &str = "
 ## Search
 
