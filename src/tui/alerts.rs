@@ -1,25 +1,25 @@
 //! The alerts: each cause once, the worst first. Derived from the store; knows nothing about the screen.
 
+use std::collections::BTreeMap;
+
 use crate::domain::{
-    AccountId, CredentialStatus, DeliveryId, Handled, Listening, REFUSED_IN_A_ROW, Verdict,
-    WallTime, is_about_hook, notice_alert,
+    AccountId, CredentialStatus, Delivery, DeliveryId, Handled, Listening, REFUSED_IN_A_ROW,
+    Verdict, WallTime, is_about_hook, notice_alert,
 };
 
 use super::deliveries;
+use super::jobs;
 use super::msg::{Level, Notice, WatchKey};
 use super::store::{AccountState, LISTENER, Store};
 use super::theme::Tone;
 use super::watched::{LastError, Watched};
-use super::widgets::text::fit_middle;
+use super::widgets::text::{fit_middle, without_account};
 
 /// The most columns of an id: the cause behind it must stay on screen.
 const ID_MAX: u16 = 40;
 
 /// Begins the key of what must be answered in time.
 const DUE: &str = "due ";
-
-/// Begins the subject of a notice about a failed job.
-const FAILED_JOB: &str = "callback ";
 
 /// The target of an alert.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,6 +58,7 @@ pub fn all(store: &Store) -> Vec<Alert> {
         .chain(unchecked(store, working(store)))
         .chain(listener(store))
         .chain(hooks(store))
+        .chain(failed_callbacks(store))
         .chain(notices(store))
         .collect();
     for alert in &mut alerts {
@@ -271,11 +272,52 @@ fn hooks(store: &Store) -> impl Iterator<Item = Alert> {
     failed.map(|(notice, began)| of(notice, Some(*began)))
 }
 
+/// The callbacks with a job that failed for good: one alert for each account, about the latest.
+fn failed_callbacks(store: &Store) -> impl Iterator<Item = Alert> {
+    let mut accounts: BTreeMap<&str, Vec<&Delivery>> = BTreeMap::new();
+    for delivery in store.failed_callbacks.values() {
+        let of = accounts.entry(delivery.account.as_str());
+        of.or_default().push(delivery);
+    }
+    accounts.into_iter().filter_map(|(account, failed)| {
+        let (latest, older) = failed.split_last()?;
+        let (_, since) = jobs::failed(latest)?;
+        let what = gave_up(latest);
+        Some(Alert {
+            key: notice_alert(&jobs::about_failed(account)),
+            what: match older.len() {
+                0 => what,
+                older => format!("{what} · {older} more"),
+            },
+            account: AccountId::new(account).ok(),
+            since: Some(since),
+            tone: Tone::Warn,
+            target: Target::Callback(latest.id),
+            handled: None,
+        })
+    })
+}
+
+/// What failed for good, in a sentence.
+pub fn gave_up(delivery: &Delivery) -> String {
+    let account = &delivery.account;
+    let why = jobs::failed(delivery).map_or("", |(job, _)| without_account(&job.summary, account));
+    let about = match deliveries::subject(delivery).as_str() {
+        "" => String::new(),
+        subject => format!(" about {subject}"),
+    };
+    format!(
+        "gave up processing callback {} to {account}{about}: {why}",
+        delivery.id.0
+    )
+}
+
 /// The warnings and errors among the notices, without those that repeat an alert above.
 fn notices(store: &Store) -> impl Iterator<Item = Alert> {
     let is_alert = |about: &str| {
         about == LISTENER
             || is_about_hook(about)
+            || jobs::is_about_failed(about)
             || store.payments.iter().any(|watched| watched.is_about(about))
     };
     let warnings = store.notices.iter().filter(|n| n.level > Level::Info);
@@ -298,16 +340,6 @@ fn of(notice: &Notice, since: Option<WallTime>) -> Alert {
         target: Target::Notice(notice.about.clone()),
         handled: None,
     }
-}
-
-/// The subject of the notice about an account's callback with a job that failed for good.
-pub fn about_failed_job(account: &str) -> String {
-    format!("{FAILED_JOB}{account}")
-}
-
-/// Whether a notice is about a job that failed for good, which the next start shows again until it is handled.
-pub fn is_about_failed_job(about: &str) -> bool {
-    about.starts_with(FAILED_JOB)
 }
 
 /// The name of the alert about an account's token.

@@ -1,8 +1,8 @@
-//! The count of all jobs of callbacks that are not done. Knows nothing about the screen.
+//! The jobs of callbacks that are not done: their count, and those that failed for good. Knows nothing about the screen.
 
 use std::collections::BTreeMap;
 
-use crate::domain::{Delivery, DeliveryId, Job, JobState};
+use crate::domain::{Delivery, DeliveryId, Job, JobState, WallTime};
 
 /// The open jobs of one callback.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -61,6 +61,32 @@ impl Tally {
         self.sum.failing -= count.failing;
         self.sum.given_up -= count.given_up;
     }
+}
+
+/// Begins the subject of a notice about a job that failed for good.
+const FAILED: &str = "callback ";
+
+/// The subject of the notice about an account's callback with a job that failed for good.
+pub fn about_failed(account: &str) -> String {
+    format!("{FAILED}{account}")
+}
+
+/// Whether a notice is about a job that failed for good.
+pub fn is_about_failed(subject: &str) -> bool {
+    subject.starts_with(FAILED)
+}
+
+/// The callback's last job that failed for good, and when one last did.
+pub fn failed(delivery: &Delivery) -> Option<(&Job, WallTime)> {
+    let failed = || {
+        delivery
+            .jobs
+            .iter()
+            .filter(|job| job.state == JobState::GivenUp)
+    };
+    let last = failed().next_back()?;
+    let at = failed().filter_map(|job| job.tried_at).max();
+    Some((last, at.unwrap_or(delivery.received_at)))
 }
 
 /// Whether a due job has failed before.

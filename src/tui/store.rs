@@ -13,14 +13,14 @@ use jiff::tz::TimeZone;
 use crate::domain::manage::ProviderSetup;
 use crate::domain::simulate::{Fault, Part};
 use crate::domain::{
-    Ability, Account, AccountId, CredentialStatus, Delivery, Documented, Exchange, ExchangeId,
-    Handled, Listening, Now, PaymentId, PlayerId, Problem, ProviderId, RawCall, RequestId, Secret,
-    Subject, Waiting, WallTime, catalogue, is_about_hook,
+    Ability, Account, AccountId, CredentialStatus, Delivery, DeliveryId, Documented, Exchange,
+    ExchangeId, Handled, Listening, Now, PaymentId, PlayerId, Problem, ProviderId, RawCall,
+    RequestId, Secret, Subject, Waiting, WallTime, catalogue, is_about_hook, notice_alert,
 };
 
 use super::Effect;
 use super::due::{self, Deadlines, Due};
-use super::jobs::Tally;
+use super::jobs::{self, Tally};
 use super::msg::{FailedHook, Level, Notice, WatchKey};
 use super::rows::Rows;
 use super::setup::{ProfileEntry, Recording, Setup};
@@ -33,6 +33,9 @@ pub use requests::{InFlight, Purpose};
 
 /// The most notices; a new one replaces the oldest.
 const NOTICES_MAX: usize = 20;
+
+/// Callbacks with a failed job in memory; a new one replaces the oldest.
+const FAILED_MAX: usize = 1_000;
 
 /// Tokens of players in memory; a new one replaces the first.
 const PLAYER_TOKENS_MAX: usize = 500;
@@ -101,6 +104,8 @@ pub struct Store {
     pub notices: Vec<Notice>,
     /// The hooks that failed, also those whose notice was dismissed; the oldest first.
     pub failed_hooks: Vec<FailedHook>,
+    /// The callbacks with a job that failed for good.
+    pub failed_callbacks: BTreeMap<DeliveryId, Delivery>,
     /// When each notice first appeared.
     raised: BTreeMap<String, WallTime>,
     /// The alerts that an operator marked as handled, by their stable names.
@@ -146,6 +151,7 @@ impl Store {
             traffic: Traffic::default(),
             notices: Vec::new(),
             failed_hooks: Vec::new(),
+            failed_callbacks: BTreeMap::new(),
             raised: BTreeMap::new(),
             handled: BTreeMap::new(),
             flash: None,
@@ -416,9 +422,32 @@ impl Store {
         all.push((notice, began));
     }
 
+    /// Counts a callback's open jobs. One that failed for good is an alert until it is done.
+    pub fn on_jobs(&mut self, delivery: &Delivery) {
+        self.open_jobs.apply(delivery);
+        if jobs::failed(delivery).is_some() {
+            self.failed_callbacks.insert(delivery.id, delivery.clone());
+        } else if self.failed_callbacks.remove(&delivery.id).is_some() {
+            self.dismiss(&jobs::about_failed(&delivery.account));
+        }
+        // Ids grow with time, so the first one is the oldest.
+        if self.failed_callbacks.len() > FAILED_MAX {
+            self.failed_callbacks.pop_first();
+        }
+    }
+
     pub fn dismiss(&mut self, about: &str) {
         self.notices.retain(|old| old.about != about);
         self.raised.remove(about);
+    }
+
+    /// Dismisses the notice that repeats an alert.
+    pub fn dismiss_alert(&mut self, alert: &str) {
+        let mut all = self.notices.iter();
+        let found = all.find(|notice| notice_alert(&notice.about) == alert);
+        if let Some(about) = found.map(|notice| notice.about.clone()) {
+            self.dismiss(&about);
+        }
     }
 
     pub fn raised(&self, about: &str) -> Option<WallTime> {

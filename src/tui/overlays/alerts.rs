@@ -87,16 +87,9 @@ impl Component for State {
             (Action::GoToAlert, Target::Notice(_)) => {}
             (Action::MarkHandled, Target::Notice(about)) if !is_about_hook(&about) => {
                 ctx.store.dismiss(&about);
-                // The ledger has it, and the next start would show it again.
-                if alerts::is_about_failed_job(&about) {
-                    let (alert, handled) = (alert.key, true);
-                    ctx.out.push(Effect::MarkHandled { alert, handled });
-                }
             }
-            (Action::MarkHandled, target) => {
-                if let Target::Notice(about) = target {
-                    ctx.store.dismiss(&about);
-                }
+            (Action::MarkHandled, _) => {
+                ctx.store.dismiss_alert(&alert.key);
                 let handled = alert.handled.is_none();
                 // Shown once it is saved, with who marked it.
                 let alert = alert.key;

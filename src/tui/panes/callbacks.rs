@@ -28,9 +28,9 @@ use crate::tui::store::Store;
 use crate::tui::theme::Tone;
 use crate::tui::widgets::filter::Filter;
 use crate::tui::widgets::list::Step;
-use crate::tui::widgets::text::{has_words, paragraph, without_account};
+use crate::tui::widgets::text::{has_words, paragraph};
 use crate::tui::widgets::widths::Widths;
-use crate::tui::{Effect, alerts, deliveries};
+use crate::tui::{Effect, alerts, deliveries, jobs};
 
 keys! {
     Action:
@@ -100,7 +100,7 @@ impl LogRow for Delivery {
     }
 
     fn arrives(&self, store: &mut Store) {
-        store.open_jobs.apply(self);
+        store.on_jobs(self);
     }
 }
 
@@ -166,24 +166,19 @@ impl State {
         if before.is_none_or(|before| given_up(before) >= given_up(delivery)) {
             return;
         }
-        let now = ctx.now.wall;
-        Self::notice_failed(delivery, now, ctx.store);
+        Self::notice_failed(delivery, ctx.now.wall, ctx.store);
     }
 
     /// Counts the failed jobs from before the start, and shows a notice of each account's latest unless it is handled.
     fn show_failed(failed: &[Arc<Delivery>], store: &mut Store) {
         let mut accounts = BTreeSet::new();
         for delivery in failed {
-            store.open_jobs.apply(delivery);
-            if !accounts.insert(&delivery.account) {
+            store.on_jobs(delivery);
+            let Some((_, began)) = jobs::failed(delivery) else {
                 continue;
-            }
-            let jobs = delivery.jobs.iter();
-            let failed = jobs.filter(|job| job.state == JobState::GivenUp);
-            let began = failed.filter_map(|job| job.tried_at).max();
-            let began = began.unwrap_or(delivery.received_at);
-            let alert = notice_alert(&alerts::about_failed_job(&delivery.account));
-            if store.handled(&alert, Some(began)).is_none() {
+            };
+            let alert = notice_alert(&jobs::about_failed(&delivery.account));
+            if accounts.insert(&delivery.account) && store.handled(&alert, Some(began)).is_none() {
                 Self::notice_failed(delivery, began, store);
             }
         }
@@ -191,22 +186,11 @@ impl State {
 
     /// Shows a notice about a callback's job that failed for good.
     fn notice_failed(delivery: &Delivery, began: WallTime, store: &mut Store) {
-        let mut jobs = delivery.jobs.iter().rev();
-        let last = jobs.find(|job| job.state == JobState::GivenUp);
-        let why = last.map_or("", |job| job.summary.as_str());
-        let id = delivery.id.0;
-        let about = match deliveries::subject(delivery).as_str() {
-            "" => String::new(),
-            subject => format!(" about {subject}"),
-        };
+        let (what, id) = (alerts::gave_up(delivery), delivery.id.0);
         let notice = Notice {
             level: Level::Warning,
-            about: alerts::about_failed_job(&delivery.account),
-            text: format!(
-                "gave up processing callback {id} to {}{about}: {} (`tilldeck open callback {id}`)",
-                delivery.account,
-                without_account(why, &delivery.account)
-            ),
+            about: jobs::about_failed(&delivery.account),
+            text: format!("{what} (`tilldeck open callback {id}`)"),
         };
         store.notice_since(notice, began);
     }

@@ -383,7 +383,7 @@ fn a_job_that_failed_behind_all_loaded_callbacks_is_counted_and_an_alert_until_i
             .rev()
             .map(|n| delivery(n, 3, "ORDER-9").into())
             .collect();
-        let alert = notice_alert(&alerts::about_failed_job(shop().as_str()));
+        let alert = notice_alert(&jobs::about_failed(shop().as_str()));
         let mark = |at| testing::handled(&alert, wall(at));
         ready.handled = handled_at.map(mark).into_iter().collect();
         let now = second(4);
@@ -401,11 +401,20 @@ fn a_job_that_failed_behind_all_loaded_callbacks_is_counted_and_an_alert_until_i
                 "{marked:?}"
             );
         }
-        // Retried from elsewhere.
-        let mut done = (*failed(2)).clone();
-        done.jobs[0].state = JobState::Done;
-        update(&mut model, now, Msg::Delivery(done.into()));
-        assert_eq!(model.store.open_jobs.sum.given_up, 1);
+        // Retried from elsewhere: the alert is then about the one before, and gone with the last.
+        for (number, left) in [(2, 1), (1, 0)] {
+            let mut done = (*failed(number)).clone();
+            done.jobs[0].state = JobState::Done;
+            update(&mut model, now, Msg::Delivery(done.into()));
+            assert_eq!(model.store.open_jobs.sum.given_up, left);
+            let all = alerts::all(&model.store);
+            let about: Vec<_> = all.iter().filter(|it| it.key == alert).collect();
+            assert_eq!(about.len(), left as usize);
+            for it in about {
+                assert!(it.what.contains("callback 1 to "), "{it:?}");
+            }
+            assert!(model.store.notices.is_empty(), "{number}");
+        }
     }
 }
 
