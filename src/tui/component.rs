@@ -263,17 +263,17 @@ pub trait Component: Any + fmt::Debug + Send {
         true
     }
 
-    /// Does it. Where it cannot and does nothing, the console says [`Component::why_not`].
+    /// Does it. Where it cannot and does nothing, the console says why, as the action's declaration has it.
     fn act(&mut self, action: Self::Action, ctx: &mut UpdateContext<'_>)
     where
         Self: Sized;
 
-    /// Why an action is not available, as in "cannot copy the payment id: nothing is selected".
-    fn why_not(&self, _action: Self::Action) -> &'static str
+    /// Why an action is not available, where that depends on the selection.
+    fn why_not(&self, _action: Self::Action) -> Option<&'static str>
     where
         Self: Sized,
     {
-        "nothing is selected"
+        None
     }
 
     /// The footer's word for an action, where it depends on the selection.
@@ -482,7 +482,9 @@ impl<C: Component + Clone> AnyComponent for C {
     }
 
     fn why_not_any(&self, action: Action) -> &'static str {
-        C::Action::of(action).map_or("it works in another pane", |action| self.why_not(action))
+        C::Action::of(action).map_or("it works in another pane", |own| {
+            self.why_not(own).unwrap_or(action.why_not())
+        })
     }
 
     fn word_any(&self, action: Action, ctx: ViewContext<'_>) -> Option<&'static str> {

@@ -13,6 +13,8 @@ pub struct Scope {
     pub takes_text: bool,
     /// The wider scopes, in which a key is looked up after this one.
     pub around: &'static [&'static Self],
+    /// Why an action of it may not be available; empty: nothing is selected.
+    pub why_not: &'static str,
 }
 
 impl PartialEq for Scope {
@@ -45,11 +47,22 @@ pub struct Binding {
     pub short: &'static str,
     /// A verb and a noun, at most 40 columns.
     pub help: &'static str,
+    /// Why it may not be available; empty: as its scope says.
+    pub why_not: &'static str,
 }
 
 /// What a key does, as the key table names it. [`Keys::of`] turns it into the enum of the component that declared it.
 #[derive(Clone, Copy)]
 pub struct Action(pub &'static Binding);
+
+impl Action {
+    /// Why it is not available, as in "cannot copy the payment id: nothing is selected".
+    pub fn why_not(self) -> &'static str {
+        let texts = [self.0.why_not, self.0.scope.why_not];
+        let mut texts = texts.into_iter().filter(|why| !why.is_empty());
+        texts.next().unwrap_or("nothing is selected")
+    }
+}
 
 impl PartialEq for Action {
     fn eq(&self, other: &Self) -> bool {
@@ -107,11 +120,11 @@ impl From<NoAction> for Action {
 
 /// Declares the keys of a component: an enum with one action for each row, and a static for each scope. A row has the
 /// action, its name in the config file, its keys, its word in the footer and its help. A `text` scope has a text field,
-/// so that a plain letter is no key there.
+/// so that a plain letter is no key there. `else` says why an action may not be available: one, or those of a scope.
 macro_rules! keys {
     ($(#[$meta:meta])* $Action:ident:
-        $($SCOPE:ident $title:literal $kind:ident [$($outer:path),*] {
-            $($variant:ident $name:literal [$($key:literal)*] $short:literal $help:literal;)*
+        $($SCOPE:ident $title:literal $kind:ident [$($outer:path),*] $(else $none:literal)? {
+            $($variant:ident $name:literal [$($key:literal)*] $short:literal $help:literal $(else $why:literal)?;)*
         })*
     ) => {
         $(#[$meta])*
@@ -123,6 +136,7 @@ macro_rules! keys {
             title: $title,
             takes_text: $crate::tui::keys::keys!(@ $kind),
             around: &[$(&$outer),*],
+            why_not: concat!($($none)?),
         };)*
 
         impl $crate::tui::keys::Keys for $Action {
@@ -134,6 +148,7 @@ macro_rules! keys {
                 keys: &[$($key),*],
                 short: $short,
                 help: $help,
+                why_not: concat!($($why)?),
             }),*),*];
         }
 

@@ -59,6 +59,7 @@ static CLAIMS: Scope = Scope {
     title: "Claims",
     takes_text: false,
     around: &[&NAV, &READER, &OVERLAY],
+    why_not: "",
 };
 
 impl Component for State {

@@ -23,9 +23,9 @@ use crate::tui::{Effect, deliveries};
 
 keys! {
     Action:
-    DELIVERY "Callback" keys [NAV, READER, OVERLAY] {
+    DELIVERY "Callback" keys [NAV, READER, OVERLAY] else "this callback has nothing for it" {
         DeliveryTimeline "delivery-timeline" ["enter" "t"] "timeline" "show the payment's timeline";
-        FollowDelivery "follow-delivery" ["c"] "next call" "list the calls for this callback";
+        FollowDelivery "follow-delivery" ["c"] "next call" "list the calls for this callback" else "no documented call takes its ids";
         ReplayDelivery "replay-delivery" ["r"] "replay" "replay, after confirmation";
         RetryDelivery "retry-delivery" ["R"] "retry" "retry failed checks and forwards";
         CopyDelivery "copy-delivery" ["y"] "copy as curl" "copy as curl, without secrets";
@@ -96,13 +96,6 @@ impl Component for State {
             Action::FollowDelivery => ctx.store.has_follow_ups(&self.delivery.account),
             Action::RetryDelivery => ctx.store.is_ready() && can_retry(&self.delivery),
             Action::CopyDelivery | Action::CopyDeliveryBody => true,
-        }
-    }
-
-    fn why_not(&self, action: Action) -> &'static str {
-        match action {
-            Action::FollowDelivery => "no documented call takes its ids",
-            _ => "this callback has nothing for it",
         }
     }
 

@@ -20,8 +20,8 @@ use crate::tui::widgets::text::{Pen, cells, fit};
 keys! {
     Action:
     FOLLOW_UPS "Next call" keys [NAV, READER, OVERLAY] {
-        Follow "follow" ["enter"] "choose" "fill in the call from the row";
-        ArmToFollow "arm-to-follow" ["A"] "arm" "allow write calls";
+        Follow "follow" ["enter"] "choose" "fill in the call from the row" else "the account is not armed";
+        ArmToFollow "arm-to-follow" ["A"] "arm" "allow write calls" else "no call is hidden";
     }
 }
 
@@ -80,13 +80,6 @@ impl Component for State {
         match action {
             Action::Follow => !rows.is_empty(),
             Action::ArmToFollow => hidden > 0,
-        }
-    }
-
-    fn why_not(&self, action: Action) -> &'static str {
-        match action {
-            Action::Follow => "the account is not armed",
-            Action::ArmToFollow => "no call is hidden",
         }
     }
 

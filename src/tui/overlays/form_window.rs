@@ -23,7 +23,7 @@ keys! {
         Submit "submit" ["enter"] "submit" "check and submit the form";
         NextField "next-field" ["tab" "down"] "next" "next field";
         PreviousField "previous-field" ["shift-tab" "up"] "back" "previous field";
-        FormGuide "form-guide" ["f1"] "guide" "show how to get credentials";
+        FormGuide "form-guide" ["f1"] "guide" "show how to get credentials" else "this form has no guide";
     }
 }
 
@@ -161,15 +161,6 @@ where
 
     fn can(&self, action: FormAction, _ctx: ViewContext<'_>) -> bool {
         action != FormAction::FormGuide || self.guide().is_some()
-    }
-
-    fn why_not(&self, action: FormAction) -> &'static str {
-        match action {
-            FormAction::FormGuide => "this form has no guide",
-            FormAction::Submit | FormAction::NextField | FormAction::PreviousField => {
-                "a request is in progress"
-            }
-        }
     }
 
     fn act(&mut self, action: FormAction, ctx: &mut UpdateContext<'_>) {

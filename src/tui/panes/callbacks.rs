@@ -34,15 +34,15 @@ use crate::tui::{Effect, alerts, deliveries, jobs};
 
 keys! {
     Action:
-    CALLBACKS "Callbacks" keys [NAV, COLUMNS, GLOBAL] {
+    CALLBACKS "Callbacks" keys [NAV, COLUMNS, GLOBAL] else "no callback is selected" {
         CallbackSubject "callback-subject" ["enter" "t"] "timeline" "show the payment's or player's page";
         OpenDelivery "open-callback" ["i"] "details" "show the callback's details";
-        FollowCallback "follow-callback" ["c"] "next call" "list the calls for this callback";
+        FollowCallback "follow-callback" ["c"] "next call" "list the calls for this callback" else "no documented call takes its ids";
         Replay "replay" ["r"] "replay" "replay, after confirmation";
         Retry "retry" ["R"] "retry" "retry failed checks and forwards";
         FilterCallbacks "filter-callbacks" ["/"] "filter" "search the saved callbacks";
         CopySubject "copy-subject" ["y"] "copy id" "copy the payment or player id";
-        OlderCallbacks "older-callbacks" ["o"] "older" "load older callbacks";
+        OlderCallbacks "older-callbacks" ["o"] "older" "load older callbacks" else "there is none, or it loads";
     }
 }
 
@@ -225,19 +225,6 @@ impl Component for State {
             }
             Action::FilterCallbacks => true,
             Action::OlderCallbacks => self.log.can_load(store),
-        }
-    }
-
-    fn why_not(&self, action: Action) -> &'static str {
-        match action {
-            Action::OlderCallbacks => "there is none, or it loads",
-            Action::FollowCallback => "no documented call takes its ids",
-            Action::CallbackSubject
-            | Action::OpenDelivery
-            | Action::CopySubject
-            | Action::Replay
-            | Action::Retry
-            | Action::FilterCallbacks => "no callback is selected",
         }
     }
 

@@ -29,8 +29,8 @@ use crate::tui::widgets::widths::Widths;
 
 keys! {
     Action:
-    ESTIMATES "Estimates" keys [NAV, COLUMNS, GLOBAL] {
-        Quote "quote" ["e" "enter"] "amount" "set the amount to estimate";
+    ESTIMATES "Estimates" keys [NAV, COLUMNS, GLOBAL] else "no amount is set" {
+        Quote "quote" ["e" "enter"] "amount" "set the amount to estimate" else "no account has estimates";
         Refresh "refresh" ["r"] "refresh" "estimate the same amount again";
         AutoRefresh "auto-refresh" ["t"] "auto" "repeat every 30 s, or stop";
     }
@@ -252,13 +252,6 @@ impl Component for State {
             Action::Refresh | Action::AutoRefresh => self.question.is_some(),
         };
         can && ctx.store.is_ready()
-    }
-
-    fn why_not(&self, action: Action) -> &'static str {
-        match action {
-            Action::Quote => "no account has estimates",
-            Action::Refresh | Action::AutoRefresh => "no amount is set",
-        }
     }
 
     fn act(&mut self, action: Action, ctx: &mut UpdateContext<'_>) {

@@ -35,19 +35,19 @@ use watchlist::Change;
 
 keys! {
     Action:
-    PAYMENTS "Payments" keys [NAV, COLUMNS, GLOBAL] {
+    PAYMENTS "Payments" keys [NAV, COLUMNS, GLOBAL] else "no payment is selected" {
         Check "check" ["c" "enter"] "check" "check the selected or marked payments";
-        AddWatch "add" ["a"] "add" "watch a payment; paste adds several";
+        AddWatch "add" ["a"] "add" "watch a payment; paste adds several" else "no account has payments";
         RemoveWatch "remove" ["d"] "remove" "stop watching the selected or marked";
-        UndoChange "undo" ["u"] "undo" "undo the last change of the list";
+        UndoChange "undo" ["u"] "undo" "undo the last change of the list" else "the list was not changed";
         PaymentTimeline "timeline" ["t"] "timeline" "show the payment's timeline";
         ExpectPayment "expect" ["e"] "expect" "set the expected amount";
-        FilterPayments "filter-payments" ["/"] "filter" "filter by id, state, account, note";
+        FilterPayments "filter-payments" ["/"] "filter" "filter by id, state, account, note" else "no payment is watched";
         NotePayment "note" ["N"] "note" "add a note to the payment";
         MarkPayment "mark" ["space"] "mark" "mark or unmark the payment";
         CopyId "copy-id" ["y"] "copy id" "copy the payment ids";
-        SortPayments "sort" ["s"] "sort" "change the sort order";
-        ClearSettled "clear-settled" ["x"] "clear" "remove settled payments";
+        SortPayments "sort" ["s"] "sort" "change the sort order" else "no payment is watched";
+        ClearSettled "clear-settled" ["x"] "clear" "remove settled payments" else "no payment is settled";
         CopyReceipt "copy-receipt" ["Y"] "receipt" "copy verdict, times and ids";
     }
 }
@@ -178,23 +178,6 @@ impl Component for State {
             Action::AddWatch => store.any_can(Ability::Payments),
         };
         can && store.is_ready()
-    }
-
-    fn why_not(&self, action: Action) -> &'static str {
-        match action {
-            Action::ClearSettled => "no payment is settled",
-            Action::UndoChange => "the list was not changed",
-            Action::FilterPayments | Action::SortPayments => "no payment is watched",
-            Action::AddWatch => "no account has payments",
-            Action::Check
-            | Action::RemoveWatch
-            | Action::CopyId
-            | Action::PaymentTimeline
-            | Action::ExpectPayment
-            | Action::NotePayment
-            | Action::CopyReceipt
-            | Action::MarkPayment => "no payment is selected",
-        }
     }
 
     fn act(&mut self, action: Action, ctx: &mut UpdateContext<'_>) {

@@ -26,8 +26,8 @@ use crate::tui::widgets::list::{List, Step};
 
 keys! {
     Action:
-    PLAYERS "Players" keys [NAV, GLOBAL] {
-        Authenticate "authenticate" ["a"] "authenticate" "authenticate or look up a player";
+    PLAYERS "Players" keys [NAV, GLOBAL] else "no player is selected" {
+        Authenticate "authenticate" ["a"] "authenticate" "authenticate or look up a player" else "no account has players";
         RefreshItems "refresh-items" ["r" "enter"] "refresh" "load the player's inventory";
         CopyPlayer "copy-player" ["y"] "copy id" "copy the player's number";
         ForgetPlayer "forget-player" ["d"] "remove" "remove the player from the list";
@@ -236,14 +236,9 @@ impl Component for State {
         Some(ctx.own_command(["player", "items", "--account", account, &player]))
     }
 
-    fn why_not(&self, action: Action) -> &'static str {
-        match action {
-            Action::RefreshItems if self.selected().is_some() => "a request is in progress",
-            Action::Authenticate => "no account has players",
-            Action::RefreshItems | Action::CopyPlayer | Action::ForgetPlayer => {
-                "no player is selected"
-            }
-        }
+    fn why_not(&self, action: Action) -> Option<&'static str> {
+        let is_loading = action == Action::RefreshItems && self.selected().is_some();
+        is_loading.then_some("a request is in progress")
     }
 
     fn act(&mut self, action: Action, ctx: &mut UpdateContext<'_>) {

@@ -30,13 +30,13 @@ use crate::tui::widgets::widths::Widths;
 
 keys! {
     Action:
-    REQUESTS "Requests" keys [NAV, COLUMNS, GLOBAL] {
+    REQUESTS "Requests" keys [NAV, COLUMNS, GLOBAL] else "no request is selected" {
         OpenExchange "open" ["enter"] "open" "show the request and its response";
         Filter "filter" ["/"] "filter" "search the saved requests";
         CopyRequestCurl "copy-request-curl" ["Y"] "" "copy as curl, without secrets";
-        LoadOlder "older" ["o"] "older" "load older requests";
+        LoadOlder "older" ["o"] "older" "load older requests" else "there is none, or it loads";
         RequestTimeline "request-timeline" ["t"] "timeline" "show the payment's timeline";
-        CancelWaiting "cancel-waiting" ["x"] "cancel" "cancel a waiting request; end a pause";
+        CancelWaiting "cancel-waiting" ["x"] "cancel" "cancel a waiting request; end a pause" else "no request waits";
     }
 }
 
@@ -125,17 +125,6 @@ impl Component for State {
                 let held = ctx.store.accounts.iter().any(AccountState::is_held);
                 held || !ctx.store.waiting.is_empty()
             }
-        }
-    }
-
-    fn why_not(&self, action: Action) -> &'static str {
-        match action {
-            Action::CancelWaiting => "no request waits",
-            Action::LoadOlder => "there is none, or it loads",
-            Action::OpenExchange
-            | Action::Filter
-            | Action::CopyRequestCurl
-            | Action::RequestTimeline => "no request is selected",
         }
     }
 

@@ -23,10 +23,10 @@ use crate::tui::widgets::widths::Widths;
 
 keys! {
     Action:
-    TOKENS "Tokens" keys [NAV, COLUMNS, GLOBAL] {
+    TOKENS "Tokens" keys [NAV, COLUMNS, GLOBAL] else "no account is selected" {
         RefreshToken "refresh-token" ["r"] "renew" "renew the access token now";
         CopyToken "copy-token" ["y"] "copy" "copy the token, after confirmation";
-        Claims "claims" ["i" "enter"] "claims" "show the token's claims (JWT)";
+        Claims "claims" ["i" "enter"] "claims" "show the token's claims (JWT)" else "no readable token is selected";
     }
 }
 
@@ -70,13 +70,6 @@ impl Component for State {
                 ctx.store.is_ready() && selected.is_some_and(idle)
             }
             Action::Claims => selected.is_some_and(has_claims),
-        }
-    }
-
-    fn why_not(&self, action: Action) -> &'static str {
-        match action {
-            Action::Claims => "no readable token is selected",
-            Action::RefreshToken | Action::CopyToken => "no account is selected",
         }
     }
 

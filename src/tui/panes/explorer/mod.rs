@@ -40,13 +40,13 @@ use rows::Starts;
 
 keys! {
     Action:
-    EXPLORER "Explorer" keys [EXPLORER_SEND, EXPLORER_CALL, NAV, GLOBAL] {
+    EXPLORER "Explorer" keys [EXPLORER_SEND, EXPLORER_CALL, NAV, GLOBAL] else "no call is selected" {
         OpenCall "open-call" ["enter"] "fill in" "fill in the selected call";
         FindCall "find-call" ["/"] "find" "find a call by path or purpose";
-        NextAccount "next-account" ["}"] "" "go to the next account";
-        PreviousAccount "previous-account" ["{"] "" "go to the previous account";
+        NextAccount "next-account" ["}"] "" "go to the next account" else "there is no other account";
+        PreviousAccount "previous-account" ["{"] "" "go to the previous account" else "there is no other account";
     }
-    EXPLORER_SEND "Explorer" text [] {
+    EXPLORER_SEND "Explorer" text [] else "no call is selected" {
         SendSelected "send-selected" ["ctrl-s" "f5"] "send" "send the selected call";
     }
     EXPLORER_FIND "Explorer, finding" text [EXPLORER_SEND] {
@@ -55,12 +55,12 @@ keys! {
         FoundUp "found-up" ["up" "ctrl-p"] "" "previous call";
         DropFind "drop-find" ["esc"] "all calls" "show all calls again";
     }
-    EXPLORER_FIELDS "Explorer, request" text [EXPLORER_REQUEST] {
+    EXPLORER_FIELDS "Explorer, request" text [EXPLORER_REQUEST] else "no call is selected" {
         SendField "send-field" ["enter"] "send" "send the call";
         NextParam "next-param" ["down"] "" "next field";
         PreviousParam "previous-param" ["up"] "" "previous field";
     }
-    EXPLORER_REQUEST "Explorer, request" text [] {
+    EXPLORER_REQUEST "Explorer, request" text [] else "no call is selected" {
         SendCall "send" ["ctrl-s" "f5" "alt-enter" "ctrl-enter"] "send" "send the call, also from the body";
         NextInCall "next-in-call" ["tab"] "next" "next field, then the body";
         PreviousInCall "previous-in-call" ["shift-tab"] "" "previous field";
@@ -71,34 +71,34 @@ keys! {
         TidyBody "tidy" ["ctrl-t"] "indent" "indent the body";
         UndoEdit "undo-edit" ["ctrl-/" "ctrl-7" "alt-z"] "undo" "undo the last change to the body";
     }
-    EXPLORER_RESPONSE "Explorer, response" keys [EXPLORER_CALL, NAV, GLOBAL] {
-        FollowRow "follow-row" ["enter"] "next call" "list the calls for this row";
-        EditCall "edit-call" ["e"] "edit" "edit the request";
-        SendAgain "send-again" ["r"] "again" "send the call again";
+    EXPLORER_RESPONSE "Explorer, response" keys [EXPLORER_CALL, NAV, GLOBAL] else "there is no response" {
+        FollowRow "follow-row" ["enter"] "next call" "list the calls for this row" else "the response has no rows";
+        EditCall "edit-call" ["e"] "edit" "edit the request" else "no call is selected";
+        SendAgain "send-again" ["r"] "again" "send the call again" else "no call is selected";
         Search "search" ["/"] "search" "search the response";
-        ToggleDigest "table" ["d"] "table/body" "switch between table and body";
+        ToggleDigest "table" ["d"] "table/body" "switch between table and body" else "the response is no list";
         ToggleWrap "wrap" ["w"] "wrap" "wrap long lines, or scroll sideways";
-        ScrollLeft "scroll-left" ["<"] "" "scroll left (unwrapped lines)";
-        ScrollRight "scroll-right" [">"] "" "scroll right (unwrapped lines)";
+        ScrollLeft "scroll-left" ["<"] "" "scroll left (unwrapped lines)" else "the lines are wrapped";
+        ScrollRight "scroll-right" [">"] "" "scroll right (unwrapped lines)" else "the lines are wrapped";
         CopyResponse "copy-answer" ["b"] "copy body" "copy the response body";
     }
     EXPLORER_PAGES "Explorer, response" keys [EXPLORER_RESPONSE, NAV, GLOBAL] {
-        NextPage "next-page" ["n"] "next page" "next page of the list";
-        PreviousPage "previous-page" ["p"] "" "previous page of the list";
+        NextPage "next-page" ["n"] "next page" "next page of the list" else "this is the last page";
+        PreviousPage "previous-page" ["p"] "" "previous page of the list" else "this is the first page";
     }
     EXPLORER_MATCHES "Explorer, response" keys [EXPLORER_RESPONSE, NAV, GLOBAL] {
-        NextMatch "next-match" ["n"] "next" "next match";
-        PreviousMatch "previous-match" ["N"] "" "previous match";
+        NextMatch "next-match" ["n"] "next" "next match" else "nothing is searched";
+        PreviousMatch "previous-match" ["N"] "" "previous match" else "nothing is searched";
     }
     EXPLORER_SEARCH "Explorer, searching" text [] {
         KeepSearch "keep-search" ["enter"] "search" "close the search; n and N continue";
         DropSearch "drop-search" ["esc"] "cancel" "cancel the search";
     }
-    EXPLORER_CALL "Explorer" keys [] {
+    EXPLORER_CALL "Explorer" keys [] else "no call is selected" {
         CopyRow "copy-row" ["y"] "copy" "copy the row id, else a command";
         CopyCallCurl "copy-call-curl" ["Y"] "as curl" "copy as curl, without secrets";
         History "history" ["H"] "history" "list the calls of this session";
-        ArmAccount "arm-account" ["A"] "arm" "allow write calls, or disarm";
+        ArmAccount "arm-account" ["A"] "arm" "allow write calls, or disarm" else "the account has no real money";
     }
 }
 
@@ -403,21 +403,6 @@ impl Component for State {
 
     fn command(&self, ctx: ViewContext<'_>) -> Option<String> {
         self.own_command(ctx.store)
-    }
-
-    fn why_not(&self, action: Action) -> &'static str {
-        match action {
-            Action::ArmAccount => "the account has no real money",
-            Action::ToggleDigest => "the response is no list",
-            Action::ScrollLeft | Action::ScrollRight => "the lines are wrapped",
-            Action::NextMatch | Action::PreviousMatch => "nothing is searched",
-            Action::NextAccount | Action::PreviousAccount => "there is no other account",
-            Action::NextPage => "this is the last page",
-            Action::PreviousPage => "this is the first page",
-            Action::FollowRow => "the response has no rows",
-            _ if self.draft().is_none() => "no call is selected",
-            _ => "there is no response",
-        }
     }
 
     fn act(&mut self, action: Action, ctx: &mut UpdateContext<'_>) {
