@@ -13,125 +13,98 @@ use super::setup::UiOptions;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Theme {
     palette: Palette,
-    mode: Mode,
+    choice: ThemeChoice,
+    has_color: bool,
+    is_ascii: bool,
     /// Whether the profile has a colour of its own.
     is_tinted: bool,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Mode {
-    Colour { ascii: bool, light: bool },
-    Monochrome { ascii: bool, light: bool },
-}
-
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Palette {
-    plain: Style,
-    dim: Style,
+    /// In the order of [`Tone::ALL`]: plain, dim, accent, good, busy, warn, bad, live, sim.
+    tones: [Style; Tone::ALL.len()],
     border: Style,
-    accent: Color,
-    good: Color,
-    busy: Color,
-    warn: Color,
-    bad: Color,
-    live: Color,
-    sim: Color,
     selected: Style,
     /// Text and background of the whole screen; `None`: the terminal's own.
     screen: Option<(Color, Color)>,
 }
 
+const PLAIN: Style = Style::new();
+const DIM: Style = PLAIN.add_modifier(Modifier::DIM);
+const BOLD: Style = PLAIN.add_modifier(Modifier::BOLD);
+
 /// One background for the whole row: with reversed colours each cell would get its own.
-const REVERSED_ROW: Style = Style::new()
+const REVERSED_ROW: Style = PLAIN
     .fg(Color::Reset)
     .bg(Color::Reset)
     .add_modifier(Modifier::REVERSED)
     .remove_modifier(Modifier::DIM);
 
+const MONO: Palette = Palette {
+    tones: [PLAIN, DIM, PLAIN, BOLD, PLAIN, BOLD, BOLD, BOLD, PLAIN],
+    border: DIM,
+    selected: PLAIN.add_modifier(Modifier::REVERSED),
+    screen: None,
+};
+
 /// The terminal's sixteen colours, which follow the operator's palette. It uses `DIM` and no grey, since a grey may be
 /// unreadable on one of the backgrounds.
 const AUTO: Palette = Palette {
-    plain: Style::new(),
-    dim: Style::new().add_modifier(Modifier::DIM),
-    border: Style::new().add_modifier(Modifier::DIM),
-    accent: Color::Cyan,
-    good: Color::Green,
-    busy: Color::Blue,
-    warn: Color::Yellow,
-    bad: Color::Red,
-    live: Color::Magenta,
-    sim: Color::Cyan,
+    tones: [
+        PLAIN,
+        DIM,
+        PLAIN.fg(Color::Cyan),
+        PLAIN.fg(Color::Green),
+        PLAIN.fg(Color::Blue),
+        PLAIN.fg(Color::Yellow),
+        PLAIN.fg(Color::Red),
+        PLAIN.fg(Color::Magenta),
+        PLAIN.fg(Color::Cyan),
+    ],
+    border: DIM,
     selected: REVERSED_ROW,
     screen: None,
 };
 
 const DARK: Palette = Palette {
-    plain: Style::new(),
-    dim: Style::new().fg(Color::Indexed(247)),
-    border: Style::new().fg(Color::Indexed(240)),
-    accent: Color::Indexed(80),
-    good: Color::Indexed(114),
-    busy: Color::Indexed(111),
-    warn: Color::Indexed(221),
-    bad: Color::Indexed(210),
-    live: Color::Indexed(213),
-    sim: Color::Indexed(80),
-    selected: Style::new().bg(Color::Indexed(236)),
+    tones: indexed([247, 80, 114, 111, 221, 210, 213, 80]),
+    border: PLAIN.fg(Color::Indexed(240)),
+    selected: PLAIN.bg(Color::Indexed(236)),
     screen: None,
 };
 
 const LIGHT: Palette = Palette {
-    plain: Style::new(),
-    dim: Style::new().fg(Color::Indexed(240)),
-    border: Style::new().fg(Color::Indexed(248)),
-    accent: Color::Indexed(24),
-    good: Color::Indexed(22),
-    busy: Color::Indexed(19),
-    warn: Color::Indexed(94),
-    bad: Color::Indexed(124),
-    live: Color::Indexed(90),
-    sim: Color::Indexed(24),
-    selected: Style::new().bg(Color::Indexed(254)),
+    tones: indexed([240, 24, 22, 19, 94, 124, 90, 24]),
+    border: PLAIN.fg(Color::Indexed(248)),
+    selected: PLAIN.bg(Color::Indexed(254)),
     screen: None,
 };
 
 /// A contrast of at least 7 to 1 for every text (WCAG 2.2, level AAA), which needs a known background.
 const HIGH_CONTRAST: Palette = Palette {
-    plain: Style::new(),
-    dim: Style::new().fg(Color::Indexed(252)),
-    border: Style::new().fg(Color::Indexed(248)),
-    accent: Color::Indexed(51),
-    good: Color::Indexed(120),
-    busy: Color::Indexed(153),
-    warn: Color::Indexed(226),
-    bad: Color::Indexed(217),
-    live: Color::Indexed(219),
-    sim: Color::Indexed(51),
+    tones: indexed([252, 51, 120, 153, 226, 217, 219, 51]),
+    border: PLAIN.fg(Color::Indexed(248)),
     selected: REVERSED_ROW,
     screen: Some((Color::Indexed(231), Color::Indexed(16))),
 };
 
-impl Palette {
-    fn set(&mut self, tone: Tone, color: Color) {
-        match tone {
-            Tone::Plain => self.plain = Style::new().fg(color),
-            Tone::Dim => self.dim = Style::new().fg(color),
-            Tone::Accent => self.accent = color,
-            Tone::Good => self.good = color,
-            Tone::Busy => self.busy = color,
-            Tone::Warn => self.warn = color,
-            Tone::Bad => self.bad = color,
-            Tone::Live => self.live = color,
-            Tone::Sim => self.sim = color,
-        }
+/// The styles of all tones but plain, by the numbers of their colours.
+const fn indexed(colors: [u8; Tone::ALL.len() - 1]) -> [Style; Tone::ALL.len()] {
+    let mut tones = [PLAIN; Tone::ALL.len()];
+    let mut at = 0;
+    while at < colors.len() {
+        tones[at + 1] = PLAIN.fg(Color::Indexed(colors[at]));
+        at += 1;
     }
+    tones
 }
 
 impl Theme {
     pub fn new(options: &UiOptions) -> Self {
-        let light = options.theme == ThemeChoice::Light;
-        let ascii = options.ascii;
+        let has_color = options.color && options.theme != ThemeChoice::Mono;
         let mut palette = match options.theme {
+            _ if !has_color => MONO,
             ThemeChoice::Auto | ThemeChoice::Mono => AUTO,
             ThemeChoice::Dark => DARK,
             ThemeChoice::Light => LIGHT,
@@ -139,17 +112,15 @@ impl Theme {
         };
         let tint = options.tint.map(|tint| (Tone::Accent, tint));
         let own = options.colors.iter().map(|(tone, color)| (*tone, *color));
-        for (tone, color) in own.chain(tint) {
-            palette.set(tone, terminal_color(color));
+        for (tone, color) in own.chain(tint).filter(|_| has_color) {
+            palette.tones[tone as usize] = PLAIN.fg(terminal_color(color));
         }
         Self {
             palette,
+            choice: options.theme,
+            has_color,
+            is_ascii: options.ascii,
             is_tinted: tint.is_some(),
-            mode: if options.color && options.theme != ThemeChoice::Mono {
-                Mode::Colour { ascii, light }
-            } else {
-                Mode::Monochrome { ascii, light }
-            },
         }
     }
 
@@ -158,6 +129,7 @@ impl Theme {
     pub fn fit(&mut self, chosen: ThemeChoice, terminal: ThemeChoice) {
         let (black, white) = (Color::Indexed(16), Color::Indexed(231));
         match (chosen, terminal) {
+            _ if !self.has_color => {}
             (ThemeChoice::Light, ThemeChoice::Dark) => self.palette.screen = Some((black, white)),
             (ThemeChoice::Dark, ThemeChoice::Light) => self.palette.screen = Some((white, black)),
             _ => {}
@@ -165,45 +137,19 @@ impl Theme {
     }
 
     pub fn has_color(&self) -> bool {
-        matches!(self.mode, Mode::Colour { .. })
+        self.has_color
     }
 
     pub fn is_ascii(&self) -> bool {
-        matches!(
-            self.mode,
-            Mode::Colour { ascii: true, .. } | Mode::Monochrome { ascii: true, .. }
-        )
+        self.is_ascii
     }
 
     pub fn is_light(&self) -> bool {
-        matches!(
-            self.mode,
-            Mode::Colour { light: true, .. } | Mode::Monochrome { light: true, .. }
-        )
+        self.choice == ThemeChoice::Light
     }
 
     pub fn style(&self, tone: Tone) -> Style {
-        let palette = &self.palette;
-        if !self.has_color() {
-            return match tone {
-                Tone::Plain | Tone::Busy | Tone::Sim | Tone::Accent => Style::new(),
-                Tone::Dim => Style::new().add_modifier(Modifier::DIM),
-                Tone::Good | Tone::Warn | Tone::Bad | Tone::Live => {
-                    Style::new().add_modifier(Modifier::BOLD)
-                }
-            };
-        }
-        match tone {
-            Tone::Plain => palette.plain,
-            Tone::Dim => palette.dim,
-            Tone::Accent => Style::new().fg(palette.accent),
-            Tone::Good => Style::new().fg(palette.good),
-            Tone::Busy => Style::new().fg(palette.busy),
-            Tone::Warn => Style::new().fg(palette.warn),
-            Tone::Bad => Style::new().fg(palette.bad),
-            Tone::Live => Style::new().fg(palette.live),
-            Tone::Sim => Style::new().fg(palette.sim),
-        }
+        self.palette.tones[tone as usize]
     }
 
     pub fn bold(&self, tone: Tone) -> Style {
@@ -233,19 +179,17 @@ impl Theme {
 
     /// The style of a selected row, in the focused pane or in another.
     pub fn selected(&self, focused: bool) -> Style {
-        match (self.has_color(), focused) {
-            (true, true) => self.palette.selected,
-            (false, true) => Style::new().add_modifier(Modifier::REVERSED),
-            (_, false) => Style::new(),
+        if focused {
+            self.palette.selected
+        } else {
+            PLAIN
         }
     }
 
     /// The style of the screen behind a window.
     pub fn behind_window(&self) -> Style {
-        let dim = match (self.has_color(), self.palette.border.fg) {
-            (true, Some(grey)) => Style::new().fg(grey),
-            _ => Style::new().fg(Color::Reset).add_modifier(Modifier::DIM),
-        };
+        let grey = self.palette.border.fg;
+        let dim = grey.map_or(DIM.fg(Color::Reset), |grey| PLAIN.fg(grey));
         dim.bg(Color::Reset)
             .remove_modifier(Modifier::BOLD | Modifier::REVERSED)
     }
@@ -255,8 +199,7 @@ impl Theme {
             (true, true) => self.bold(Tone::Live),
             (true, false) => self.bold(Tone::Accent),
             (false, true) => self.style(Tone::Live).add_modifier(Modifier::DIM),
-            (false, false) if self.has_color() => self.palette.border,
-            (false, false) => self.style(Tone::Dim),
+            (false, false) => self.palette.border,
         }
     }
 
@@ -271,7 +214,7 @@ impl Theme {
 
     /// The last step of drawing: sets the screen's own colours, and in ASCII mode replaces every other character.
     pub fn finish(&self, buf: &mut Buffer) {
-        if let Some((ink, ground)) = self.palette.screen.filter(|_| self.has_color()) {
+        if let Some((ink, ground)) = self.palette.screen {
             for cell in &mut buf.content {
                 let or = |color, default| match color {
                     Color::Reset => default,
@@ -460,7 +403,7 @@ mod tests {
         assert_eq!(own.style(Tone::Good).fg, Some(Color::Indexed(2)));
         assert_eq!(own.style(Tone::Plain).fg, Some(Color::Rgb(1, 2, 3)));
         assert_eq!(own.style(Tone::Accent).fg, Some(Color::Indexed(3)));
-        assert_eq!(own.style(Tone::Bad).fg, Some(DARK.bad));
+        assert_eq!(own.style(Tone::Bad).fg, DARK.tones[Tone::Bad as usize].fg);
         assert_eq!(own.profile(), (own.bold(Tone::Plain), false));
         options.tint = Some(domain::Color::Rgb(250, 250, 0));
         let tinted = Theme::new(&options);
