@@ -61,28 +61,34 @@ impl Chord {
     }
 }
 
-/// The keys that the config file writes as a word, besides `f1` to `f24`.
-const NAMED: [(&str, KeyCode); 15] = [
-    ("enter", KeyCode::Enter),
-    ("esc", KeyCode::Esc),
-    ("tab", KeyCode::Tab),
-    ("space", KeyCode::Char(' ')),
-    ("up", KeyCode::Up),
-    ("down", KeyCode::Down),
-    ("left", KeyCode::Left),
-    ("right", KeyCode::Right),
-    ("pgup", KeyCode::PageUp),
-    ("pgdn", KeyCode::PageDown),
-    ("home", KeyCode::Home),
-    ("end", KeyCode::End),
-    ("backspace", KeyCode::Backspace),
-    ("delete", KeyCode::Delete),
-    ("insert", KeyCode::Insert),
+/// The keys that have a name, besides F1 to F24: as the config file writes it, as the screen shows it.
+const NAMED: [(&str, &str, KeyCode); 15] = [
+    ("enter", "Enter", KeyCode::Enter),
+    ("esc", "Esc", KeyCode::Esc),
+    ("tab", "Tab", KeyCode::Tab),
+    ("space", "Space", KeyCode::Char(' ')),
+    ("up", "↑", KeyCode::Up),
+    ("down", "↓", KeyCode::Down),
+    ("left", "←", KeyCode::Left),
+    ("right", "→", KeyCode::Right),
+    ("pgup", "PgUp", KeyCode::PageUp),
+    ("pgdn", "PgDn", KeyCode::PageDown),
+    ("home", "Home", KeyCode::Home),
+    ("end", "End", KeyCode::End),
+    ("backspace", "Backspace", KeyCode::Backspace),
+    ("delete", "Delete", KeyCode::Delete),
+    ("insert", "Insert", KeyCode::Insert),
+];
+
+const MODIFIERS: [(&str, &str, KeyModifiers); 3] = [
+    ("ctrl-", "Ctrl-", KeyModifiers::CONTROL),
+    ("alt-", "Alt-", KeyModifiers::ALT),
+    ("shift-", "Shift-", KeyModifiers::SHIFT),
 ];
 
 fn named(word: &str) -> Option<KeyCode> {
-    let known = NAMED.iter().find(|(name, _)| *name == word);
-    known.map(|(_, code)| *code).or_else(|| {
+    let known = NAMED.iter().find(|(name, ..)| *name == word);
+    known.map(|(.., code)| *code).or_else(|| {
         let number = word.strip_prefix('f')?.parse().ok();
         number.filter(|n| (1..=24).contains(n)).map(KeyCode::F)
     })
@@ -91,58 +97,37 @@ fn named(word: &str) -> Option<KeyCode> {
 impl Chord {
     /// As the config file writes it: `ctrl-p`.
     pub fn written(self) -> String {
-        let modifiers = [
-            (KeyModifiers::CONTROL, "ctrl-"),
-            (KeyModifiers::ALT, "alt-"),
-            (KeyModifiers::SHIFT, "shift-"),
-        ];
-        let held = modifiers
-            .iter()
-            .filter(|(it, _)| self.modifiers.contains(*it));
-        let held: String = held.map(|(_, name)| *name).collect();
-        let known = NAMED.iter().find(|(_, code)| *code == self.code);
-        match (known, self.code) {
-            (Some((name, _)), _) => format!("{held}{name}"),
+        let held = self.held().map(|(name, ..)| *name).collect::<String>();
+        match (self.name(), self.code) {
+            (Some((name, ..)), _) => format!("{held}{name}"),
             (None, KeyCode::Char(letter)) => format!("{held}{letter}"),
             (None, KeyCode::F(number)) => format!("{held}f{number}"),
             (None, _) => String::new(),
         }
     }
+
+    fn held(self) -> impl Iterator<Item = &'static (&'static str, &'static str, KeyModifiers)> {
+        let modifiers = MODIFIERS.iter();
+        modifiers.filter(move |(.., it)| self.modifiers.contains(*it))
+    }
+
+    fn name(self) -> Option<&'static (&'static str, &'static str, KeyCode)> {
+        NAMED.iter().find(|(.., code)| *code == self.code)
+    }
 }
 
 impl fmt::Display for Chord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (modifier, name) in [
-            (KeyModifiers::CONTROL, "Ctrl-"),
-            (KeyModifiers::ALT, "Alt-"),
-            (KeyModifiers::SHIFT, "Shift-"),
-        ] {
-            if self.modifiers.contains(modifier) {
-                f.write_str(name)?;
-            }
+        for (_, name, _) in self.held() {
+            f.write_str(name)?;
         }
-        match self.code {
-            KeyCode::Char(' ') => f.write_str("Space"),
-            KeyCode::Char(c) if self.modifiers.contains(KeyModifiers::CONTROL) => {
-                write!(f, "{}", c.to_ascii_uppercase())
-            }
-            KeyCode::Char(c) => write!(f, "{c}"),
-            KeyCode::Enter => f.write_str("Enter"),
-            KeyCode::Esc => f.write_str("Esc"),
-            KeyCode::Tab => f.write_str("Tab"),
-            KeyCode::Up => f.write_str("↑"),
-            KeyCode::Down => f.write_str("↓"),
-            KeyCode::Left => f.write_str("←"),
-            KeyCode::Right => f.write_str("→"),
-            KeyCode::PageUp => f.write_str("PgUp"),
-            KeyCode::PageDown => f.write_str("PgDn"),
-            KeyCode::Home => f.write_str("Home"),
-            KeyCode::End => f.write_str("End"),
-            KeyCode::Backspace => f.write_str("Backspace"),
-            KeyCode::Delete => f.write_str("Delete"),
-            KeyCode::Insert => f.write_str("Insert"),
-            KeyCode::F(n) => write!(f, "F{n}"),
-            _ => f.write_str("?"),
+        let has_control = self.modifiers.contains(KeyModifiers::CONTROL);
+        match (self.name(), self.code) {
+            (Some((_, name, _)), _) => f.write_str(name),
+            (None, KeyCode::Char(c)) if has_control => write!(f, "{}", c.to_ascii_uppercase()),
+            (None, KeyCode::Char(c)) => write!(f, "{c}"),
+            (None, KeyCode::F(n)) => write!(f, "F{n}"),
+            (None, _) => f.write_str("?"),
         }
     }
 }
