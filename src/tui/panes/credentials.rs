@@ -7,7 +7,9 @@ use ratatui::layout::{Position, Rect};
 use ratatui::text::Line;
 
 use crate::domain::manage::{Changed, GuideTopic, ProviderSetup};
-use crate::domain::{Ability, Account, AccountId, Answer, CredentialStatus, Environment};
+use crate::domain::{
+    Ability, Account, AccountId, Answer, CredentialStatus, Environment, RequestId,
+};
 use crate::tui::ages::{age_changes_in, tick};
 use crate::tui::component::{Command, Component, Event, UpdateContext, ViewContext};
 use crate::tui::intent::Intent;
@@ -178,6 +180,11 @@ fn setup_of<'a>(account: &Account, store: &'a Store) -> Option<&'a ProviderSetup
     setups.find(|setup| setup.provider == account.provider)
 }
 
+/// The request that verifies its credentials.
+fn verification(known: &AccountState, store: &Store) -> Option<RequestId> {
+    store.request_for(known.id(), &Purpose::Verify)
+}
+
 /// Opens the form for a new account. From the built-in profile it goes to a profile of the config file; among several,
 /// the operator chooses one first.
 fn open_form(ctx: &mut UpdateContext<'_>) {
@@ -338,16 +345,8 @@ impl Component for State {
                 }
             }
             Event::Message(Msg::Answered(_, Answer::Verified(result)), Some(asked)) => {
-                if let Some(known) = ctx.store.known_mut(&asked.account) {
-                    known.verifying = None;
-                }
                 let outcome = result.as_ref().map(drop);
                 ctx.store.judge(&asked.account, outcome, ctx.now);
-            }
-            Event::Cancelled { asked, .. } if asked.purpose == Purpose::Verify => {
-                if let Some(known) = ctx.store.known_mut(&asked.account) {
-                    known.verifying = None;
-                }
             }
             Event::Message(Msg::Managed(_, Ok(changed)), _) => self.changed(changed, ctx),
             Event::Message(..) | Event::Cancelled { .. } | Event::Reopened => {}
@@ -363,7 +362,8 @@ impl Component for State {
     }
 
     fn cancel(&mut self, ctx: &mut UpdateContext<'_>) -> bool {
-        let request = self.selected(ctx.store).and_then(|known| known.verifying);
+        let selected = self.selected(ctx.store);
+        let request = selected.and_then(|known| verification(known, ctx.store));
         ctx.console.extend(request.map(Command::Cancel));
         request.is_some()
     }
@@ -373,11 +373,11 @@ impl Component for State {
         let ages = store
             .accounts
             .iter()
-            .filter(|known| known.verifying.is_none())
+            .filter(|known| verification(known, store).is_none())
             .filter_map(|known| known.status.at())
             .map(|at| age_changes_in(at, now));
         let mut waits = store.accounts.iter();
-        let counts = waits.any(|known| store.counts_down(known.verifying, now));
+        let counts = waits.any(|known| store.counts_down(verification(known, store), now));
         ages.chain((counts && !ctx.still).then(|| tick(now))).min()
     }
 
@@ -479,7 +479,7 @@ fn columns(total: u16, ctx: ViewContext<'_>) -> Vec<Column<'_, AccountState>> {
 fn describe(known: &AccountState, ctx: ViewContext<'_>) -> Vec<(String, Tone)> {
     let account = &known.account;
     let mut out = Vec::new();
-    if let Some(wait) = ctx.waiting(known.verifying) {
+    if let Some(wait) = ctx.waiting(verification(known, ctx.store)) {
         let key = ctx.key(ConsoleAction::Escape);
         out.push((format!("waiting: {wait}; {key} cancels"), Tone::Busy));
     }
@@ -523,9 +523,10 @@ fn secret(account: &Account) -> String {
 }
 
 fn status(known: &AccountState, ctx: ViewContext<'_>) -> (&'static str, String, Tone) {
-    if known.verifying.is_some() {
+    let request = verification(known, ctx.store);
+    if request.is_some() {
         // The details say what it waits for: a row has no room for the reason.
-        let word = match ctx.store.wait_of(known.verifying) {
+        let word = match ctx.store.wait_of(request) {
             Some(_) => "waiting",
             None => "verifying",
         };

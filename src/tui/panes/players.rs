@@ -20,7 +20,7 @@ use crate::tui::keys::{GLOBAL, NAV, keys};
 use crate::tui::msg::{Level, Msg, Notice};
 use crate::tui::overlays::player_form::{self, Example};
 use crate::tui::setup::Setup;
-use crate::tui::store::Purpose;
+use crate::tui::store::{Purpose, Store};
 use crate::tui::theme::Tone;
 use crate::tui::widgets::list::{List, Step};
 
@@ -60,7 +60,6 @@ pub struct PlayerState {
     /// What changed with the latest inventory, and when.
     changed: Option<(String, WallTime)>,
     last_error: Option<Problem>,
-    pub request: Option<RequestId>,
 }
 
 /// The players, the latest news first.
@@ -133,7 +132,6 @@ impl State {
                     inventory: None,
                     changed: None,
                     last_error: None,
-                    request: None,
                 },
             );
             if self.players.len() > 1 {
@@ -163,15 +161,10 @@ impl State {
 
     /// Fetches the inventory of the selected player.
     fn refresh(&mut self, ctx: &mut UpdateContext<'_>) {
-        let Some(player) = self.players.get_mut(self.list.selected) else {
-            return;
-        };
-        if player.request.is_some() {
-            return;
+        if let Some(player) = self.selected().filter(|it| it.request(ctx.store).is_none()) {
+            let op = Op::PlayerItems(player.id);
+            ctx.store.ask(player.account.clone(), op, false, ctx.out);
         }
-        let op = Op::PlayerItems(player.id);
-        let account = player.account.clone();
-        player.request = Some(ctx.store.ask(account, op, false, ctx.out));
     }
 
     fn open_form(&self, ctx: &mut UpdateContext<'_>) {
@@ -184,17 +177,9 @@ impl State {
         ctx.open(player_form::State::of(accounts, selected, self.example));
     }
 
-    /// A request for the inventory was answered or cancelled.
-    fn settled(&mut self, account: &AccountId, id: PlayerId) {
-        if let Some(at) = self.find(account, id) {
-            self.players[at].request = None;
-        }
-    }
-
     fn remove_selected(&mut self, ctx: &mut UpdateContext<'_>) {
         // The response would add the player again.
-        let selected = self.players.get_mut(self.list.selected);
-        if let Some(request) = selected.and_then(|player| player.request.take()) {
+        if let Some(request) = self.selected().and_then(|it| it.request(ctx.store)) {
             ctx.store.cancel(request, ctx.out);
         }
         if self.list.selected < self.players.len() {
@@ -224,7 +209,9 @@ impl Component for State {
         let selected = self.selected();
         let can = match action {
             Action::Authenticate => ctx.store.games().next().is_some(),
-            Action::RefreshItems => selected.is_some_and(|known| known.request.is_none()),
+            Action::RefreshItems => {
+                selected.is_some_and(|known| known.request(ctx.store).is_none())
+            }
             Action::CopyPlayer | Action::ForgetPlayer => selected.is_some(),
         };
         can && ctx.store.is_ready()
@@ -313,11 +300,10 @@ impl Component for State {
             Event::Message(Msg::Answered(_, result), Some(asked)) => {
                 let account = &asked.account;
                 match (&asked.purpose, result) {
-                    (Purpose::Items(id), Answer::Inventory(result)) => {
-                        self.settled(account, *id);
-                        if ctx.store.known(account).is_some() {
-                            self.player_mut(account, *id).items(result, ctx);
-                        }
+                    (Purpose::Items(id), Answer::Inventory(result))
+                        if ctx.store.known(account).is_some() =>
+                    {
+                        self.player_mut(account, *id).items(result, ctx);
                     }
                     // A lost connection proves nothing about the player.
                     (_, Answer::Player(Err(problem))) if problem.kind != ProblemKind::Refused => {}
@@ -328,12 +314,7 @@ impl Component for State {
                     _ => {}
                 }
             }
-            Event::Cancelled { asked, .. } => {
-                if let Purpose::Items(player) = asked.purpose {
-                    self.settled(&asked.account, player);
-                }
-            }
-            Event::Message(..) => {}
+            Event::Message(..) | Event::Cancelled { .. } => {}
         }
     }
 
@@ -349,7 +330,8 @@ impl Component for State {
     }
 
     fn cancel(&mut self, ctx: &mut UpdateContext<'_>) -> bool {
-        let request = self.selected().and_then(|player| player.request);
+        let selected = self.selected();
+        let request = selected.and_then(|player| player.request(ctx.store));
         ctx.console.extend(request.map(Command::Cancel));
         request.is_some()
     }
@@ -374,6 +356,11 @@ impl Component for State {
 }
 
 impl PlayerState {
+    /// The request that loads its inventory.
+    fn request(&self, store: &Store) -> Option<RequestId> {
+        store.request_for(&self.account, &Purpose::Items(self.id))
+    }
+
     fn len(&self) -> usize {
         self.inventory
             .as_ref()

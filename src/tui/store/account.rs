@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::domain::{
-    Account, AccountId, BudgetGauge, Counts, CredentialStatus, Now, RequestId, TokenStatus,
-    WallTime,
+    Account, AccountId, BudgetGauge, Counts, CredentialStatus, Now, TokenStatus, WallTime,
 };
 
 pub const ARMED_FOR: Duration = Duration::from_mins(10);
@@ -17,7 +16,6 @@ pub struct AccountState {
     pub status: CredentialStatus,
     /// When verifying began to fail in the same way.
     pub failing_since: Option<WallTime>,
-    pub verifying: Option<RequestId>,
     /// The state of its access token, if its requests need one.
     pub token: Option<TokenStatus>,
     /// Each rate limit, and when its state arrived.
@@ -46,7 +44,6 @@ impl AccountState {
             account,
             status: CredentialStatus::Untested,
             failing_since: None,
-            verifying: None,
             token: None,
             budgets: Vec::new(),
             nearly_used: BTreeMap::new(),

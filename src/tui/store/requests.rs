@@ -124,10 +124,17 @@ impl Store {
 
     /// The operator's request for this account's token, if it is in progress.
     pub fn token_request(&self, account: &AccountId) -> Option<RequestId> {
-        self.in_flight.iter().find_map(|(request, asked)| {
-            let token = matches!(asked.purpose, Purpose::RefreshToken | Purpose::CopyToken);
-            (token && asked.account == *account).then_some(*request)
-        })
+        let purposes = [Purpose::RefreshToken, Purpose::CopyToken].into_iter();
+        purposes
+            .filter_map(|purpose| self.request_for(account, &purpose))
+            .next()
+    }
+
+    /// The request of this purpose that is in progress.
+    pub fn request_for(&self, account: &AccountId, purpose: &Purpose) -> Option<RequestId> {
+        let mut all = self.in_flight.iter();
+        let found = all.find(|(_, asked)| asked.account == *account && asked.purpose == *purpose);
+        found.map(|(request, _)| *request)
     }
 
     pub fn in_flight_for(&self, request: RequestId) -> Option<&InFlight> {
@@ -135,14 +142,9 @@ impl Store {
     }
 
     pub fn verify(&mut self, account: &AccountId, out: &mut Vec<Effect>) {
-        let idle = self
-            .known(account)
-            .is_some_and(|known| known.verifying.is_none());
-        if idle {
-            let request = self.ask(account.clone(), Op::Verify, false, out);
-            if let Some(known) = self.known_mut(account) {
-                known.verifying = Some(request);
-            }
+        let is_idle = self.request_for(account, &Purpose::Verify).is_none();
+        if is_idle && self.known(account).is_some() {
+            self.ask(account.clone(), Op::Verify, false, out);
         }
     }
 

@@ -11,6 +11,7 @@ use crate::domain::{
 use crate::tui::Effect;
 use crate::tui::component::UpdateContext;
 use crate::tui::msg::{Level, Notice, WatchKey};
+use crate::tui::store::Purpose;
 use crate::tui::theme::Tone;
 use crate::tui::watched::{Change, Watched};
 
@@ -25,10 +26,7 @@ pub(super) fn checked(
     ctx: &mut UpdateContext<'_>,
 ) {
     let (account, id) = key;
-    let verifying = ctx
-        .store
-        .known(account)
-        .is_some_and(|known| known.verifying.is_some());
+    let verifying = ctx.store.request_for(account, &Purpose::Verify).is_some();
     // The request is signed, so its result also proves or disproves the credentials.
     match &result {
         Ok(_) if !verifying => ctx.store.judge(account, Ok(()), ctx.now),

@@ -121,7 +121,7 @@ impl State {
             }
         }
         let mut pen = Pen::new(buf, area, 1);
-        match (&player.inventory, player.request) {
+        match (&player.inventory, player.request(ctx.store)) {
             (_, Some(request)) => {
                 let word = match ctx.store.waiting_for(Some(request)) {
                     Some(why) => format!("waiting: {why}"),
@@ -255,7 +255,7 @@ fn columns(ctx: ViewContext<'_>) -> Vec<Column<'_, PlayerState>> {
         })
         .right(),
         Column::new("", Width::Exact(5), move |it: &PlayerState, _| {
-            let state = match (it.request, &it.inventory) {
+            let state = match (it.request(ctx.store), &it.inventory) {
                 (Some(_), _) => "fetch".to_owned(),
                 (None, Some((_, at))) => age(*at, ctx.now),
                 (None, None) => String::new(),
