@@ -10,9 +10,8 @@ use super::keys::{Action, ConsoleAction, GLOBAL, Keys as _, NavAction, OVERLAY, 
 use super::layout::SMALLEST;
 use super::msg::Level;
 use super::pane::Pane;
-use super::store::Store;
 use super::theme::{Tone, badge};
-use super::widgets::text::{Pen, below, cells, paragraph, width, wrap};
+use super::widgets::text::{Pen, below, cells, counted, paragraph, width, wrap};
 use super::{Model, alerts};
 use crate::domain::simulate::Fault;
 use crate::domain::{Environment, Problem};
@@ -20,7 +19,10 @@ use crate::domain::{Environment, Problem};
 pub fn draw_header(ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
     let (store, theme) = (ctx.store, ctx.theme);
     let dim = theme.style(Tone::Dim);
-    let right = alert_counter(store);
+    let right = match alerts::count(store) {
+        0 => String::new(),
+        n => format!("! {} ", counted(n, "alert")),
+    };
     let tone = Tone::Warn;
     // First, because it must not be cut off: the badges and the address take what is left.
     Pen::new(buf, area, 0).flush(&right, theme.bold(tone));
@@ -79,15 +81,6 @@ pub fn draw_header(ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
         if width(&text) <= pen.skip(2).left() {
             pen.text(&text, dim);
         }
-    }
-}
-
-/// The header's alert counter; empty without alerts.
-fn alert_counter(store: &Store) -> String {
-    match alerts::count(store) {
-        0 => String::new(),
-        1 => "! 1 alert ".to_owned(),
-        n => format!("! {n} alerts "),
     }
 }
 

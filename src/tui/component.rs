@@ -355,13 +355,6 @@ pub trait Component: Any + fmt::Debug + Send {
         true
     }
 
-    /// Enter in the filter of a pane: the filter stays and its field closes.
-    fn keep_filter(&mut self, _ctx: &mut UpdateContext<'_>) {
-        if let Some(filter) = self.filter() {
-            filter.keep();
-        }
-    }
-
     /// Esc in a pane: cancels what the selection waits for, or undoes marks or a filter. Returns whether there was any.
     fn cancel(&mut self, _ctx: &mut UpdateContext<'_>) -> bool {
         self.filter().is_some_and(Filter::clear)

@@ -78,6 +78,7 @@ use screen_state::Awaited;
 use store::{Phase, Store};
 use theme::Theme;
 use widgets::boxes::padded;
+use widgets::filter::Filter;
 use widgets::input::Paste;
 
 /// The complete state of the console.
@@ -416,7 +417,7 @@ impl Model {
         } else if WindowAction::of(action).is_some() {
             self.close(top, io);
         } else if FilterAction::of(action).is_some() {
-            self.call(top, io, Component::keep_filter);
+            self.call(top, io, |it, _| it.filter().map(Filter::keep));
         } else if let Some(action) = GoTo::of(action) {
             self.focus = action.pane();
         } else if let Some(action) = ConsoleAction::of(action) {

@@ -200,11 +200,6 @@ impl Watched {
         self.due.filter(|_| self.asking.is_none())
     }
 
-    /// Records that a check began.
-    pub fn set_request(&mut self, request: RequestId) {
-        self.asking = Some(request);
-    }
-
     /// Records that a check was cancelled; the next one comes after the usual interval.
     pub fn cancelled(&mut self, now: Now) {
         self.asking = None;

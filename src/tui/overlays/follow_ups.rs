@@ -15,7 +15,7 @@ use crate::tui::theme::{Tone, badge};
 use crate::tui::widgets::boxes::{Window, inside};
 use crate::tui::widgets::list::{List, Step};
 use crate::tui::widgets::pager::Pager;
-use crate::tui::widgets::text::{Pen, cells, fit};
+use crate::tui::widgets::text::{Pen, cells, counted, fit};
 
 keys! {
     Action:
@@ -150,12 +150,8 @@ impl Component for State {
                 .text(follow_up.name, theme.style(Tone::Plain));
         });
         if hidden > 0 {
-            let calls = if hidden == 1 { "call" } else { "calls" };
-            let text = format!(
-                "{hidden} write {calls} hidden; {} arms {}",
-                ctx.key(Action::ArmToFollow),
-                self.account
-            );
+            let (calls, key) = (counted(hidden, "write call"), ctx.key(Action::ArmToFollow));
+            let text = format!("{calls} hidden; {key} arms {}", self.account);
             Pen::new(buf, note, 0).text(&text, theme.style(Tone::Live));
         }
         None

@@ -13,7 +13,7 @@ use crate::tui::theme::{Tone, badge};
 use crate::tui::widgets::boxes::Window;
 use crate::tui::widgets::list::{List, Step};
 use crate::tui::widgets::pager::Pager;
-use crate::tui::widgets::text::{Pen, below, cells, paragraph, width};
+use crate::tui::widgets::text::{Pen, below, cells, counted, paragraph, width};
 
 keys! {
     Action:
@@ -144,8 +144,7 @@ fn draw_row(
     let used = pen.x() - badges;
     let accounts = match profile.accounts.len() {
         0 => "no accounts".to_owned(),
-        1 => "1 account".to_owned(),
-        n => format!("{n} accounts"),
+        n => counted(n, "account"),
     };
     pen.skip(BADGES.saturating_sub(used))
         .cell(&accounts, 12, dim);

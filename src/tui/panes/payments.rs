@@ -112,15 +112,6 @@ impl State {
         ctx.flash(Level::Info, format!("sorted: {}", self.sort.words()));
     }
 
-    fn is_marked(&self, watched: &Watched) -> bool {
-        self.marked.contains(&watched.key())
-    }
-
-    fn can_clear(store: &Store) -> bool {
-        let mut all = store.payments.iter();
-        all.any(|watched| rows::is_settled(watched, store))
-    }
-
     /// The payments that an action is about: the marked and visible ones, or the selected one where none is marked.
     fn chosen(&self, store: &Store) -> Vec<WatchKey> {
         if self.marked.is_empty() {
@@ -174,7 +165,7 @@ impl Component for State {
             | Action::MarkPayment => selected().is_some(),
             Action::UndoChange => !self.changes.is_empty(),
             Action::FilterPayments | Action::SortPayments => !store.payments.is_empty(),
-            Action::ClearSettled => Self::can_clear(store),
+            Action::ClearSettled => store.payments.iter().any(|w| rows::is_settled(w, store)),
             Action::AddWatch => store.any_can(Ability::Payments),
         };
         can && store.is_ready()

@@ -238,7 +238,7 @@ impl Component for State {
             }
             Event::Message(..) => {}
         }
-        self.waiting_changed(ctx.store);
+        self.waiting_at = self.waiting_at.filter(|_| !ctx.store.waiting.is_empty());
     }
 
     fn on_intent(&mut self, intent: Intent, ctx: &mut UpdateContext<'_>) {

@@ -6,7 +6,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 use ratatui::text::{Line, Span};
 
-use crate::domain::{AccountId, Now, StoredIn, TokenLife, TokenState, TokenStatus};
+use crate::domain::{Now, StoredIn, TokenLife, TokenState, TokenStatus};
 use crate::tui::ages::{countdown, tick};
 use crate::tui::component::{Command, Component, Event, UpdateContext, ViewContext};
 use crate::tui::keys::{COLUMNS, ConsoleAction, GLOBAL, NAV, keys};
@@ -46,10 +46,6 @@ impl State {
         store.token_users().nth(self.list.selected)
     }
 
-    fn selected_id(&self, store: &Store) -> Option<AccountId> {
-        self.selected(store).map(|known| known.id().clone())
-    }
-
     /// The details of the selected token, the most important first; last, the accounts without tokens.
     fn details(&self, ctx: ViewContext<'_>, columns: u16) -> Vec<(String, Tone)> {
         let known = self.selected(ctx.store);
@@ -74,12 +70,13 @@ impl Component for State {
     }
 
     fn act(&mut self, action: Action, ctx: &mut UpdateContext<'_>) {
-        let Some(account) = self.selected_id(ctx.store) else {
+        let Some(known) = self.selected(ctx.store) else {
             return;
         };
+        let account = known.id().clone();
         match action {
             Action::Claims => {
-                if self.selected(ctx.store).is_some_and(has_claims) {
+                if has_claims(known) {
                     ctx.open(claims::State::new(account));
                 }
             }

@@ -25,8 +25,7 @@ impl Store {
         };
         let watch = watched.watch.clone();
         let op = Op::CheckPayment(watch.id);
-        let request = self.ask(watch.account, op, background, out);
-        self.payments[at].set_request(request);
+        self.payments[at].asking = Some(self.ask(watch.account, op, background, out));
     }
 
     /// Checks every payment that is due, a few at a time: a long list must not delay the operator's requests.

@@ -124,10 +124,8 @@ impl Store {
 
     /// The operator's request for this account's token, if it is in progress.
     pub fn token_request(&self, account: &AccountId) -> Option<RequestId> {
-        let purposes = [Purpose::RefreshToken, Purpose::CopyToken].into_iter();
-        purposes
-            .filter_map(|purpose| self.request_for(account, &purpose))
-            .next()
+        let mut purposes = [Purpose::RefreshToken, Purpose::CopyToken].iter();
+        purposes.find_map(|purpose| self.request_for(account, purpose))
     }
 
     /// The request of this purpose that is in progress.

@@ -296,6 +296,14 @@ pub fn has_words(words: &[String], texts: &[&str]) -> bool {
     words.iter().all(is_found)
 }
 
+/// `1 payment`, `2 payments`.
+pub fn counted(count: usize, noun: &str) -> String {
+    match count {
+        1 => format!("1 {noun}"),
+        count => format!("{count} {noun}s"),
+    }
+}
+
 /// A number with its thousands apart: 100,000.
 pub fn grouped(number: usize) -> String {
     let digits = number.to_string();

@@ -8,7 +8,7 @@ use crate::domain::{Happening, Outcome, PaymentVerdict, Timeline, What, inert, t
 use crate::tui::component::ViewContext;
 use crate::tui::deliveries;
 use crate::tui::theme::Tone;
-use crate::tui::widgets::text::Pen;
+use crate::tui::widgets::text::{Pen, counted};
 
 /// Draws the current state and the number of entries.
 pub fn draw_head(timeline: &Timeline, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
@@ -46,15 +46,8 @@ pub fn draw_head(timeline: &Timeline, ctx: ViewContext<'_>, area: Rect, buf: &mu
     }
     let calls = count(|what| matches!(what, What::Call { .. }));
     let callbacks = count(|what| matches!(what, What::Callback(_)));
-    let many = |n: usize, word: &str| match n {
-        1 => format!("1 {word}"),
-        n => format!("{n} {word}s"),
-    };
-    let text = format!(
-        " · {}, {}",
-        many(calls, "request"),
-        many(callbacks, "callback")
-    );
+    let (calls, callbacks) = (counted(calls, "request"), counted(callbacks, "callback"));
+    let text = format!(" · {calls}, {callbacks}");
     pen.text(&text, dim);
     if timeline.cut {
         pen.text(" · older entries omitted", theme.style(Tone::Warn));

@@ -31,11 +31,6 @@ pub struct PastCall {
 }
 
 impl PastCall {
-    /// Whether it changed something, as far as the response says.
-    fn is_change(&self) -> bool {
-        self.writes && self.verdict().2 == Tone::Good
-    }
-
     /// Its response as a table.
     pub fn digest(&self) -> Option<&Digest> {
         self.outcome.as_ref().ok()?.digest.as_ref()
@@ -142,7 +137,8 @@ impl History {
     pub fn push(&mut self, mut past: PastCall, origin: Option<u64>) -> u64 {
         self.last += 1;
         past.number = self.last;
-        if past.is_change() {
+        let has_changed = past.writes && past.verdict().2 == Tone::Good;
+        if has_changed {
             // Only a read can be loaded again: a write would be repeated.
             for old in self.all.iter_mut().filter(|old| !old.writes) {
                 if Some(old.number) == origin || old.has_row_of(&past) {

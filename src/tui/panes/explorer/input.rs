@@ -3,31 +3,15 @@
 use ratatui::crossterm::event::KeyEvent;
 use ratatui::layout::Position;
 
+use super::request::Split;
 use super::{Part, State, Typing, view};
 use crate::domain::Now;
-use crate::tui::component::UpdateContext;
 use crate::tui::msg::Level;
 use crate::tui::store::Store;
 use crate::tui::widgets::editor::Edited;
 use crate::tui::widgets::input::{self, Paste, first_line};
 
 impl State {
-    pub(super) fn tidy(&mut self, ctx: &mut UpdateContext<'_>) {
-        if let Some(draft) = self.draft_mut()
-            && !draft.tidy()
-        {
-            ctx.flash(Level::Warning, "only a JSON body can be indented");
-        }
-    }
-
-    pub(super) fn undo(&mut self, ctx: &mut UpdateContext<'_>) {
-        if let Some(draft) = self.draft_mut()
-            && !draft.undo()
-        {
-            ctx.flash(Level::Info, "nothing to undo");
-        }
-    }
-
     /// Searches for what is typed.
     fn search_typed(&mut self, store: &Store, now: Now) {
         match &self.typing {
@@ -45,7 +29,7 @@ impl State {
 
     /// Handles a key that is not an action; returns whether the screen changed.
     pub(super) fn type_key(&mut self, key: &KeyEvent, store: &mut Store, now: Now) -> bool {
-        let height = view::body_area(self.area, self).height;
+        let height = view::request_areas(self.area, self).body.height;
         match &mut self.typing {
             Typing::Find(input) | Typing::Search(input) => {
                 let changed = input::edit(input, key);
@@ -65,7 +49,7 @@ impl State {
     }
 
     pub(super) fn take_paste(&mut self, text: &str, store: &mut Store, now: Now) -> Paste {
-        let height = view::body_area(self.area, self).height;
+        let height = view::request_areas(self.area, self).body.height;
         match &mut self.typing {
             Typing::Find(input) | Typing::Search(input) => {
                 let pasted = Paste::into_line(input, text);
@@ -112,11 +96,10 @@ impl State {
         }
         match part {
             Part::Request => {
-                let body = view::body_area(self.area, self).contains(at);
-                let fields = view::fields_area(self.area, self);
+                let Split { body, fields, .. } = view::request_areas(self.area, self);
                 let row = usize::from(at.y.saturating_sub(fields.y));
                 if let Some(draft) = self.draft_mut() {
-                    if body && draft.body.is_some() {
+                    if body.contains(at) && draft.body.is_some() {
                         draft.in_body = true;
                     } else if fields.contains(at) && row < draft.form.fields.len() {
                         draft.in_body = false;

@@ -468,8 +468,16 @@ impl Component for State {
             }
             Action::NextParam | Action::NextInCall => self.next_in_call(true),
             Action::PreviousParam | Action::PreviousInCall => self.next_in_call(false),
-            Action::TidyBody => self.tidy(ctx),
-            Action::UndoEdit => self.undo(ctx),
+            Action::TidyBody => {
+                if self.draft_mut().is_some_and(|draft| !draft.tidy()) {
+                    ctx.flash(Level::Warning, "only a JSON body can be indented");
+                }
+            }
+            Action::UndoEdit => {
+                if self.draft_mut().is_some_and(|draft| !draft.undo()) {
+                    ctx.flash(Level::Info, "nothing to undo");
+                }
+            }
             Action::Search => {
                 if let Some(response) = &self.response {
                     self.typing = Typing::Search(response.reader().query().into());

@@ -24,6 +24,7 @@ const HINT_INDENT: u16 = 2;
 const HEADING: u16 = 8;
 
 /// The areas of a request, from the top.
+#[derive(Default)]
 pub struct Split {
     path: Rect,
     /// The account, and whether the call writes.

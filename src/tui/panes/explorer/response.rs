@@ -15,7 +15,7 @@ use crate::tui::widgets::json::{self, Reading};
 use crate::tui::widgets::list::Step;
 use crate::tui::widgets::reader::Reader;
 use crate::tui::widgets::text::{
-    Pen, below, cells, paragraph, size, split_rows, stack, width, wrap,
+    Pen, below, cells, counted, paragraph, size, split_rows, stack, width, wrap,
 };
 
 /// Rows of a failure or a hint.
@@ -289,9 +289,8 @@ fn note_rows(table: &Table, failure: usize, area: Rect) -> usize {
 fn hidden_columns(table: &Table, ctx: ViewContext<'_>) -> String {
     let (left, right) = table.hidden_columns();
     let side = |count: usize, action| {
-        let columns = if count == 1 { "column" } else { "columns" };
-        let key = ctx.key(action);
-        (count > 0).then(|| format!("  {count} more {columns}: {key}"))
+        let (columns, key) = (counted(count, "more column"), ctx.key(action));
+        (count > 0).then(|| format!("  {columns}: {key}"))
     };
     [
         side(left, Action::ScrollLeft),

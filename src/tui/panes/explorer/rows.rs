@@ -13,7 +13,7 @@ use crate::domain::{AccountId, Documented, ProviderId};
 use crate::tui::component::ViewContext;
 use crate::tui::store::Catalogues;
 use crate::tui::theme::{Theme, Tone, badge};
-use crate::tui::widgets::text::{Pen, below, cells, paragraph, path_end, width};
+use crate::tui::widgets::text::{Pen, below, cells, counted, paragraph, path_end, width};
 
 /// The mark of a write call.
 pub const WRITES: &str = "✎ writes";
@@ -109,11 +109,7 @@ impl Rows<'_> {
         match row {
             Row::Account(id) => self.draw_heading(id, pen),
             Row::Locked(id, count) => {
-                let calls = if *count == 1 {
-                    "1 write call".to_owned()
-                } else {
-                    format!("{count} write calls")
-                };
+                let calls = counted(*count, "write call");
                 let key = self.ctx.key(Action::ArmAccount);
                 pen.skip(1).text("✎ ", theme.bold(Tone::Live)).text(
                     &format!("{calls} hidden; {key} arms {id}"),

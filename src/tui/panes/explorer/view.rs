@@ -4,7 +4,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Margin, Offset, Position, Rect};
 
 use super::calls::Row;
-use super::request::{self, split};
+use super::request::{self, Split, split};
 use super::{Action, Part, State, Typing, response};
 use crate::tui::component::ViewContext;
 use crate::tui::keys::ConsoleAction;
@@ -12,7 +12,9 @@ use crate::tui::theme::Tone;
 use crate::tui::widgets::boxes::{Framed, padded};
 use crate::tui::widgets::input::draw_input;
 use crate::tui::widgets::pager::Pager;
-use crate::tui::widgets::text::{Pen, below, cells, paragraph, split_columns, split_rows, wrap};
+use crate::tui::widgets::text::{
+    Pen, below, cells, counted, paragraph, split_columns, split_rows, wrap,
+};
 
 /// From this size on, calls, request and response are drawn at once.
 const WHOLE: (u16, u16) = (100, 26);
@@ -87,16 +89,10 @@ pub fn response_area(area: Rect, state: &State) -> Rect {
     inside(parts(area, state).response)
 }
 
-pub fn body_area(area: Rect, state: &State) -> Rect {
-    state.draft().map_or(Rect::default(), |draft| {
-        split(draft, inside(parts(area, state).request)).body
-    })
-}
-
-pub fn fields_area(area: Rect, state: &State) -> Rect {
-    state.draft().map_or(Rect::default(), |draft| {
-        split(draft, inside(parts(area, state).request)).fields
-    })
+pub fn request_areas(area: Rect, state: &State) -> Split {
+    let area = inside(parts(area, state).request);
+    let draft = state.draft();
+    draft.map_or_else(Split::default, |draft| split(draft, area))
 }
 
 impl State {
@@ -135,8 +131,7 @@ impl State {
                 .count();
             let note = match (count, self.query.is_empty()) {
                 (0, _) => None,
-                (1, true) => Some("1 call".to_owned()),
-                (count, true) => Some(format!("{count} calls")),
+                (count, true) => Some(counted(count, "call")),
                 (1, false) => Some("1 call matches".to_owned()),
                 (count, false) => Some(format!("{count} calls match")),
             };

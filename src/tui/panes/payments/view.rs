@@ -262,7 +262,8 @@ impl State {
         let next = if ctx.still { 9 } else { 6 };
         vec![
             Column::new("", Width::Exact(1), move |it: &Watched, _| {
-                let mark = if self.is_marked(it) { "▪" } else { "" };
+                let is_marked = self.marked.contains(&it.key());
+                let mark = if is_marked { "▪" } else { "" };
                 Line::styled(mark, theme.bold(Tone::Accent))
             })
             .when(!self.marked.is_empty()),

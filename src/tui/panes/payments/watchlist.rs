@@ -11,6 +11,7 @@ use crate::tui::component::UpdateContext;
 use crate::tui::msg::{Level, NewWatch, Notice, WatchKey};
 use crate::tui::pasted::Pasted;
 use crate::tui::watched::Watched;
+use crate::tui::widgets::text::counted;
 
 /// Payments that the operator removed; of more, the oldest are forgotten.
 const OFF_MAX: usize = 200;
@@ -82,11 +83,7 @@ impl State {
         let new = added.len();
         self.note_added(added.iter());
         ctx.store.payments.splice(0..0, added.into_iter().rev());
-        let payments = |n: usize| match n {
-            1 => "1 payment".to_owned(),
-            n => format!("{n} payments"),
-        };
-        let mut text = format!("{} of {account} added", payments(new));
+        let mut text = format!("{} of {account} added", counted(new, "payment"));
         if new < total {
             text = format!("{text}, {} already watched", total - new);
         }

@@ -8,7 +8,7 @@ use ratatui::widgets::{Block, Borders, Widget as _};
 
 use super::changes::{name, uses};
 use super::{Action, PlayerState, Proof, State};
-use crate::domain::{Environment, Inventory, Item};
+use crate::domain::{Environment, Item};
 use crate::tui::ages::{JUST_NOW, age};
 use crate::tui::component::ViewContext;
 use crate::tui::keys::NavAction;
@@ -18,7 +18,7 @@ use crate::tui::theme::Tone;
 use crate::tui::widgets::columns::{Column, Grid, Width};
 use crate::tui::widgets::list::List;
 use crate::tui::widgets::pager::Pager;
-use crate::tui::widgets::text::{Pen, below, paragraph, split_rows, width};
+use crate::tui::widgets::text::{Pen, below, counted, paragraph, split_rows, width};
 
 /// From this width on the inventory is drawn beside the players.
 const WHOLE: u16 = 90;
@@ -130,7 +130,7 @@ impl State {
                 pen.text(&word, theme.style(Tone::Busy));
             }
             (Some((inventory, at)), None) => {
-                let many = items(inventory);
+                let many = counted(inventory.items.len(), "item");
                 pen.text(&format!("{many}, as of {}", ctx.ago(*at)), dim);
                 if let Some((changed, at)) = &player.changed {
                     let fresh = ctx.now.wall.since(*at) < JUST_NOW;
@@ -250,7 +250,7 @@ fn columns(ctx: ViewContext<'_>) -> Vec<Column<'_, PlayerState>> {
             },
         ),
         Column::new("", Width::Exact(10), move |it: &PlayerState, _| {
-            let items = it.inventory.as_ref().map(|(inventory, _)| items(inventory));
+            let items = it.inventory.as_ref().map(|_| counted(it.len(), "item"));
             Line::styled(items.unwrap_or_default(), dim)
         })
         .right(),
@@ -264,13 +264,6 @@ fn columns(ctx: ViewContext<'_>) -> Vec<Column<'_, PlayerState>> {
         })
         .right(),
     ]
-}
-
-fn items(inventory: &Inventory) -> String {
-    match inventory.items.len() {
-        1 => "1 item".to_owned(),
-        n => format!("{n} items"),
-    }
 }
 
 /// Whether one of the games is the sandbox's.

@@ -30,13 +30,6 @@ impl State {
         self.waits = List::default();
     }
 
-    /// The selection leaves the waiting requests once there are none.
-    pub(super) fn waiting_changed(&mut self, store: &Store) {
-        if store.waiting.is_empty() {
-            self.waiting_at = None;
-        }
-    }
-
     /// If the selected request no longer waits, selects the next one.
     pub(super) fn fit_waiting(&mut self, store: &Store) {
         if let Some(at) = self.waiting_at {
