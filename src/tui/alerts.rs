@@ -21,7 +21,6 @@ const ID_MAX: u16 = 40;
 /// Begins the key of what must be answered in time.
 const DUE: &str = "due ";
 
-/// The target of an alert.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
     Account(AccountId),
@@ -83,7 +82,6 @@ fn working(store: &Store) -> impl Iterator<Item = &AccountState> {
     store.accounts.iter().filter(|k| k.status.why().is_none())
 }
 
-/// The number of alerts that are not handled.
 pub fn count(store: &Store) -> usize {
     let alerts = all(store);
     alerts

@@ -201,7 +201,6 @@ pub fn draw_notice(ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
     paragraph(buf, inner, text, theme.bold(tone));
 }
 
-/// A key and the word for what it does.
 struct Hint {
     action: Action,
     key: String,
@@ -268,7 +267,6 @@ pub fn draw_footer(model: &Model, ctx: ViewContext<'_>, area: Rect, buf: &mut Bu
     }
 }
 
-/// Draws the error that stopped the start.
 pub fn draw_failed(problem: &Problem, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
     let theme = ctx.theme;
     let area = Rect {

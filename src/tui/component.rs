@@ -100,7 +100,6 @@ impl ViewContext<'_> {
         }
     }
 
-    /// Notes the columns of a list.
     pub fn note_columns(&self, columns: impl Iterator<Item = Shown>) {
         if let Some(hits) = self.hits.filter(|_| self.focused) {
             hits.columns.borrow_mut().extend(columns);
@@ -125,7 +124,6 @@ pub struct UpdateContext<'a> {
     pub now: Now,
     /// Where the component is drawn: the inside of a pane's frame, or the screen above the footer for a window.
     pub area: Rect,
-    /// The number of open windows.
     pub windows: usize,
     /// The place of the window that acts, in the stack of windows.
     pub place: usize,
@@ -159,7 +157,6 @@ impl UpdateContext<'_> {
         self.console.push(Command::Open(Box::new(window)));
     }
 
-    /// Opens the timeline of a payment.
     pub fn open_timeline(&mut self, account: AccountId, payment: PaymentId) {
         self.console.push(Command::Timeline(account, payment));
     }
@@ -195,9 +192,7 @@ impl UpdateContext<'_> {
 /// What a component asks of the console.
 #[derive(Debug, Clone)]
 pub enum Command {
-    /// Opens a window.
     Open(Box<DynComponent>),
-    /// Opens the timeline of a payment.
     Timeline(AccountId, PaymentId),
     /// Closes the window at this place of the stack, and those above it.
     Close(usize),
@@ -205,11 +200,8 @@ pub enum Command {
     Do(Intent),
     /// Does what a key would do, in the pane that declares it.
     Act(Action),
-    /// Cancels a request of the console.
     Cancel(RequestId),
-    /// Draws the screen in this theme.
     Theme(ThemeChoice),
-    /// Opens another profile.
     Profile(String),
 }
 
@@ -229,7 +221,6 @@ pub enum Event<'a> {
 }
 
 impl<'a> Event<'a> {
-    /// The account that was removed.
     pub fn removed(self) -> Option<&'a AccountId> {
         match self {
             Self::Message(Msg::Managed(_, Ok(Changed::Removed { account, .. })), _) => {

@@ -101,7 +101,6 @@ impl Model {
         self.target = Some(target);
     }
 
-    /// Goes to the place that the console was opened for.
     pub(super) fn go_to(&mut self, target: OpenTarget, io: &mut Io<'_>) {
         let intent = match target {
             OpenTarget::Account(account) => Intent::ShowAccount(account),

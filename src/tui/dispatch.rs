@@ -66,7 +66,6 @@ impl Model {
         }
     }
 
-    /// Cancels a request of the console.
     pub(super) fn cancel(&mut self, request: RequestId, io: &mut Io<'_>) {
         let Some(asked) = self.store.in_flight_for(request).cloned() else {
             return;

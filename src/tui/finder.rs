@@ -17,15 +17,11 @@ pub enum Closeness {
     /// Their letters, in the same order.
     #[default]
     Scattered,
-    /// A part of a word.
     Part,
-    /// The beginning of a word.
     Start,
-    /// A whole word.
     Word,
 }
 
-/// A query to find texts by.
 pub struct Finder {
     /// In lower case.
     words: Vec<String>,

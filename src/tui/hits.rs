@@ -14,7 +14,6 @@ pub struct Shown {
     pub width: u16,
 }
 
-/// What a click does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Hit {
     /// What a key of the action does.

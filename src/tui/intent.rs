@@ -16,11 +16,8 @@ pub enum Intent {
     /// Shows a player and loads the inventory.
     LoadPlayer(AccountId, PlayerId),
     ShowCallbacks,
-    /// Shows the details of a saved request.
     OpenRequest(ExchangeId),
-    /// Shows the details of a saved callback.
     OpenCallback(DeliveryId),
-    /// Fills in a documented call.
     FillIn(AccountId, &'static Documented),
     ShowCallback(DeliveryId),
     /// Shows a call of the explorer's history.

@@ -4,10 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::domain::{Delivery, DeliveryId, Job, JobState, WallTime};
 
-/// The open jobs of one callback.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Count {
-    /// Jobs that are due.
     pub queued: u32,
     /// The due jobs that failed before.
     pub failing: u32,
@@ -89,7 +87,6 @@ pub fn failed(delivery: &Delivery) -> Option<(&Job, WallTime)> {
     Some((last, at.unwrap_or(delivery.received_at)))
 }
 
-/// Whether a due job has failed before.
 pub fn has_failed(job: &Job) -> bool {
     job.tries > 0 && !job.summary.is_empty()
 }

@@ -514,7 +514,6 @@ impl Model {
     }
 }
 
-/// The time of an update, and its effects.
 struct Io<'a> {
     now: Now,
     out: &'a mut Vec<Effect>,

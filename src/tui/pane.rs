@@ -21,7 +21,6 @@ macro_rules! panes {
         }
 
         keys! {
-            /// Goes to a pane.
             GoTo:
             PANES "Console" keys [] { $($Pane $name [$key] $short $help;)* }
         }
@@ -50,7 +49,6 @@ impl Pane {
         self as usize
     }
 
-    /// Its name in files.
     pub fn key_name(self) -> String {
         self.name().to_lowercase()
     }

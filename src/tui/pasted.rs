@@ -11,7 +11,6 @@ use crate::domain::{Amount, Currency, Expected, PaymentId};
 /// More lines than this are not read at once.
 const LINES_MAX: usize = 5_000;
 
-/// The payments in a pasted text.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Pasted {
     /// In the order of the lines, each id once.

@@ -166,7 +166,6 @@ impl Plain {
         }
     }
 
-    /// Notes a line about an account.
     fn about(&mut self, account: impl std::fmt::Display, text: &str) {
         self.lines.push(format!("{account}: {text}"));
     }
@@ -334,7 +333,6 @@ fn day(now: Now, zone: &TimeZone) -> String {
     format!("{}, times are {name}UTC{offset}", now.wall.date(zone))
 }
 
-/// How many payments are watched.
 fn watched(store: &Store) -> String {
     let open = store.payments.iter().filter(|watched| !watched.is_final());
     match store.payments.len() {

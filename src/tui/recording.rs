@@ -18,7 +18,6 @@ pub fn greeting(recording: &Recording) -> Option<Flash> {
 }
 
 impl Store {
-    /// The command that opens the same recording.
     pub fn recording_command(&self) -> Option<String> {
         let path = &self.recording.as_ref()?.path;
         Some(curl::own_without_profile(["log", "--open", path]))

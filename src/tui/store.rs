@@ -70,13 +70,11 @@ pub struct Store {
     pub recording: Option<Recording>,
     /// The providers to add accounts for.
     pub setups: Vec<ProviderSetup>,
-    /// Each provider's documented calls.
     pub catalogues: Catalogues,
     /// The callbacks of each provider that must be answered in time.
     pub deadlines: Deadlines,
     /// Whether machines of a team share the ledger.
     pub is_shared: bool,
-    /// Whether accounts can be added and removed.
     pub may_manage: bool,
     pub phase: Phase,
     /// Whether the ledger has not been read yet, because it cannot be.
@@ -88,9 +86,7 @@ pub struct Store {
     pub selected_payment: Option<WatchKey>,
     pub exchanges: Rows<Exchange>,
     pub deliveries: Rows<Delivery>,
-    /// The callbacks that wait for an answer.
     pub due: Vec<Due>,
-    /// The open jobs of all callbacks.
     pub open_jobs: Tally,
     /// The latest token that a callback brought, of each player.
     player_tokens: BTreeMap<(AccountId, PlayerId), Secret>,
@@ -398,7 +394,6 @@ impl Store {
         self.notice_since(notice, now.wall);
     }
 
-    /// Shows a notice that began earlier.
     pub fn notice_since(&mut self, notice: Notice, began: WallTime) {
         self.dismiss(&notice.about);
         if is_about_hook(&notice.about) {
@@ -412,7 +407,6 @@ impl Store {
         self.notices.push(notice);
     }
 
-    /// Adds a failed hook without a notice.
     pub fn add_failed_hook(&mut self, notice: Notice, began: WallTime) {
         let all = &mut self.failed_hooks;
         all.retain(|(old, _)| old.about != notice.about);

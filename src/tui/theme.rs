@@ -9,7 +9,6 @@ use crate::domain::{self, Environment, ThemeChoice};
 
 use super::setup::UiOptions;
 
-/// The styles of a theme.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Theme {
     palette: Palette,

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use crate::domain::Now;
 
-/// The seconds that it counts.
 pub const SECONDS: usize = 60;
 
 /// A ring buffer with one count for each second.
@@ -29,7 +28,6 @@ fn slot(second: u64) -> usize {
 }
 
 impl Traffic {
-    /// Counts one request.
     pub fn sent(&mut self, now: Now) {
         let second = now.mono.as_secs().max(self.latest);
         let gap = second - self.latest;

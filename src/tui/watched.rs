@@ -28,9 +28,7 @@ const SEEN_MAX: usize = 64;
 #[derive(Debug, Clone, PartialEq)]
 pub enum LastError {
     None,
-    /// The provider does not know the id.
     NotKnown,
-    /// Anything else.
     Failed(Problem),
 }
 
@@ -43,7 +41,6 @@ pub enum Change {
     Ended,
 }
 
-/// A payment on the watch list.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Watched {
     pub watch: Watch,
@@ -161,7 +158,6 @@ impl Watched {
             .is_some_and(|payment| payment.state.is_final())
     }
 
-    /// Its expected amount.
     pub fn expected(&self) -> Option<&Expected> {
         self.watch.expected.as_ref().map(|expected| &expected.sum)
     }
@@ -172,13 +168,11 @@ impl Watched {
         Some(payment.verdict(self.expected()))
     }
 
-    /// Whether it needs the operator's attention.
     pub fn needs_attention(&self) -> bool {
         let latest = self.latest();
         latest.is_some_and(|payment| payment.needs_attention(self.expected()))
     }
 
-    /// The time of the provider's last response in this run.
     pub fn answered_at(&self) -> Option<WallTime> {
         self.answered_at
     }
@@ -225,7 +219,6 @@ impl Watched {
         self.changed_at().max(expected)
     }
 
-    /// Applies the result of a check.
     pub fn apply(&mut self, result: Result<Payment, Problem>, now: Now) -> Change {
         self.asking = None;
         let change = match result {
@@ -297,7 +290,6 @@ impl Watched {
         }
     }
 
-    /// Notes that this program has checked it.
     pub fn checked_here(&mut self, exchange: &Exchange) {
         self.checked_here = Some((exchange.id, exchange.at));
     }
@@ -352,7 +344,6 @@ impl Watched {
         (glyph, words.into(), tone)
     }
 
-    /// Its verdict in words.
     pub fn explain(&self, now: Now) -> (Tone, String) {
         let Some(payment) = self.latest() else {
             return self.explain_unseen(now);

@@ -216,7 +216,6 @@ impl Keymap {
             .find_map(|scope| self.bound.get(&(scope, chord)).copied())
     }
 
-    /// Every key of an action.
     pub fn all(&self, action: impl Into<Action>) -> &[Chord] {
         self.shown.get(&action.into()).map_or(&[], Vec::as_slice)
     }

@@ -37,7 +37,6 @@ impl fmt::Debug for Scope {
     }
 }
 
-/// One key declaration.
 pub struct Binding {
     pub scope: &'static Scope,
     /// The action's name, in `[ui.keys]` and in the palette.

@@ -198,7 +198,6 @@ impl FormWindow for State {
         }
     }
 
-    /// Shows the fields of the chosen provider.
     fn refit(&mut self, _ctx: &mut UpdateContext<'_>) {
         let chosen = self.form.fields[PROVIDER].chosen();
         if chosen == self.data.shown {

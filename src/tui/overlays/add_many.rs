@@ -7,7 +7,6 @@ use crate::tui::intent::Intent;
 use crate::tui::pasted::Pasted;
 use crate::tui::widgets::form::Form;
 
-/// The payments to watch.
 #[derive(Debug, Clone)]
 pub struct PastedPayments {
     pasted: Pasted,

@@ -9,7 +9,6 @@ use crate::tui::msg::NewWatch;
 use crate::tui::pasted;
 use crate::tui::widgets::form::{Field, Form};
 
-/// The form has only its fields.
 #[derive(Debug, Clone)]
 pub struct WatchFields;
 

@@ -7,7 +7,6 @@ use crate::tui::msg::Level;
 use crate::tui::theme::Tone;
 use crate::tui::widgets::form::{Field, Form};
 
-/// The account to arm.
 #[derive(Debug, Clone)]
 pub struct LockedAccount {
     account: AccountId,

@@ -149,7 +149,6 @@ fn lines(exchange: &Exchange, zone: &TimeZone) -> Vec<(Kind, String)> {
     out
 }
 
-/// Opens the timeline of the payment that a request names.
 pub fn open_timeline(exchange: &Exchange, ctx: &mut UpdateContext<'_>) {
     match ctx.store.payment_of(exchange) {
         Some(payment) => {

@@ -9,7 +9,6 @@ use crate::tui::watched::Watched;
 use crate::tui::widgets::form::{Field, Form};
 use crate::tui::widgets::text::fit_middle;
 
-/// The payment whose expected amount is set.
 #[derive(Debug, Clone)]
 pub struct WatchedPayment {
     account: AccountId,

@@ -311,7 +311,6 @@ pub struct WindowText {
 }
 
 impl WindowText {
-    /// A note in the tone of a hint.
     pub fn new(title: impl Into<String>, note: impl Into<String>, live: bool) -> Self {
         Self {
             title: title.into(),

@@ -8,7 +8,6 @@ use crate::tui::msg::WatchKey;
 use crate::tui::widgets::form::{Field, Form};
 use crate::tui::widgets::text::fit_middle;
 
-/// The payment that gets the note.
 #[derive(Debug, Clone)]
 pub struct NotedPayment {
     account: AccountId,

@@ -111,7 +111,6 @@ impl State {
         state
     }
 
-    /// Finds the entries anew after the text changed.
     fn find(&mut self) {
         self.list = List::default();
         let mut finder = Finder::new(self.input.value());

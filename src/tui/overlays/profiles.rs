@@ -31,7 +31,6 @@ const BESIDE: u16 = 63;
 /// Rows of the window around the list: frame, a blank row, and two rows of text.
 const AROUND: u16 = 5;
 
-/// The selected profile.
 #[derive(Debug, Clone)]
 pub struct State {
     list: List,

@@ -6,7 +6,6 @@ use crate::tui::component::{UpdateContext, ViewContext};
 use crate::tui::intent::{Intent, Question};
 use crate::tui::widgets::form::{Field, Form};
 
-/// The form has only its fields.
 #[derive(Debug, Clone)]
 pub struct EstimateFields;
 

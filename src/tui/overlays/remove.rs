@@ -8,7 +8,6 @@ use crate::tui::keys::{Action, WindowAction};
 use crate::tui::theme::Tone;
 use crate::tui::widgets::form::{Field, Form};
 
-/// The account that the form removes.
 #[derive(Debug, Clone)]
 pub struct Removal {
     account: Account,

@@ -12,7 +12,6 @@ use crate::tui::{Effect, deliveries};
 const TO: usize = 0;
 const NAME: usize = 1;
 
-/// The callback to forward again.
 #[derive(Debug, Clone)]
 pub struct ReplayedDelivery {
     delivery: Arc<Delivery>,
@@ -105,7 +104,6 @@ impl FormWindow for State {
     }
 }
 
-/// Asks before it forwards a callback again.
 pub fn open(delivery: &Arc<Delivery>, ctx: &mut UpdateContext<'_>) {
     // The shop may deliver goods a second time, so a live account's name must be typed.
     let live = ctx.store.is_live_account(&delivery.account);

@@ -42,13 +42,11 @@ const NAME_MAX: usize = 64;
 /// Whether a player's token was verified.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Proof {
-    /// Not verified yet.
     None,
     Proved(WallTime),
     Refused(Problem),
 }
 
-/// One player, with the inventory and the latest results.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PlayerState {
     pub account: AccountId,
@@ -159,7 +157,6 @@ impl State {
         self.scroll = 0;
     }
 
-    /// Fetches the inventory of the selected player.
     fn refresh(&mut self, ctx: &mut UpdateContext<'_>) {
         if let Some(player) = self.selected().filter(|it| it.request(ctx.store).is_none()) {
             let op = Op::PlayerItems(player.id);
@@ -194,7 +191,6 @@ impl State {
         }
     }
 
-    /// Removes the players of an account that was removed.
     fn forget(&mut self, account: &AccountId) {
         self.players.retain(|player| player.account != *account);
         let last = self.players.len().saturating_sub(1);

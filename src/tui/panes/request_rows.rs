@@ -17,7 +17,6 @@ const METHOD: u16 = 6;
 /// From this width on, a row shows how the response's body begins.
 pub const RESPONSE_FROM: u16 = 150;
 
-/// A request that waits.
 pub struct WaitingRow<'a> {
     pub waits: &'a Waiting,
     /// Whether the console sent it; the others come from polling and callbacks.
@@ -78,7 +77,6 @@ pub fn waiting_columns(total: u16, ctx: ViewContext<'_>) -> Vec<Column<'_, Waiti
     ]
 }
 
-/// The columns of the request log in this many columns.
 pub fn columns(total: u16, ctx: ViewContext<'_>) -> Vec<Column<'_, Exchange>> {
     let dim = ctx.theme.style(Tone::Dim);
     let wide = total >= 90;

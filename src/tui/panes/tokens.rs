@@ -234,7 +234,6 @@ fn retry_in(status: &TokenStatus, now: Now) -> Option<Duration> {
         .filter(|left| !left.is_zero() && !status.fetching)
 }
 
-/// How a token's state is drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Badge {
     glyph: &'static str,

@@ -15,7 +15,6 @@ enum Place {
     Seen(WallTime),
     /// The payment went through this state between two checks.
     Passed,
-    /// The current state.
     Here(WallTime),
     Ahead,
 }

@@ -12,7 +12,6 @@ use crate::tui::store::{AccountState, LISTENER, Store};
 /// How long something must be gone before its end is reported: what comes and goes each second is one line.
 const SETTLES: Duration = Duration::from_secs(10);
 
-/// One thing that holds.
 #[derive(Debug)]
 struct Condition {
     begin: String,

@@ -215,7 +215,6 @@ fn is_unknown(watched: &Watched) -> bool {
     watched.latest().is_none() && !matches!(watched.last_error, LastError::NotKnown)
 }
 
-/// The state of a payment and its verdict.
 fn words(watched: &Watched, now: Now) -> String {
     let (_, word, _) = watched.badge(now);
     let explained = without_signs(&watched.explain(now).1);

@@ -8,7 +8,6 @@ pub fn without_signs(text: &str) -> String {
     text.replace(" · ", ", ").replace('…', "...")
 }
 
-/// Who marked an alert as handled.
 pub fn handled(mark: &Handled) -> String {
     match mark.operator.as_str() {
         "" => "marked as handled".to_owned(),
@@ -24,7 +23,6 @@ pub fn request(method: &str, path: &str, about: &str) -> String {
     }
 }
 
-/// The result of a request.
 pub fn outcome(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Status(status) => format!("status {status}"),

@@ -9,7 +9,6 @@ use crate::domain::{
 
 pub const ARMED_FOR: Duration = Duration::from_mins(10);
 
-/// One account and its last known state.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AccountState {
     pub account: Account,
@@ -28,7 +27,6 @@ pub struct AccountState {
 }
 
 impl AccountState {
-    /// Sets the status of its credentials.
     pub fn stands(&mut self, status: CredentialStatus) {
         let same = self.status.word() == status.word();
         if status.why().is_none() {
@@ -110,7 +108,6 @@ impl AccountState {
         changes.min()
     }
 
-    /// The rate limits that are nearly used, and since when.
     pub fn nearly_used(&self) -> impl Iterator<Item = (&BudgetGauge, WallTime)> {
         self.budgets.iter().filter_map(|(gauge, _)| {
             let since = self.nearly_used.get(&gauge.counts)?;

@@ -36,7 +36,6 @@ impl From<&Op> for Purpose {
     }
 }
 
-/// One request in progress.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InFlight {
     pub account: AccountId,
@@ -45,12 +44,10 @@ pub struct InFlight {
 }
 
 impl Store {
-    /// Every request in progress.
     pub fn requests(&self) -> impl Iterator<Item = RequestId> {
         self.in_flight.keys().copied()
     }
 
-    /// Sends a request and returns its number.
     pub fn ask(
         &mut self,
         account: AccountId,
@@ -185,7 +182,6 @@ impl Store {
         until.is_some_and(|until| until > now.mono)
     }
 
-    /// The wait of a request, if it waits.
     pub fn wait_of(&self, request: Option<RequestId>) -> Option<&Waiting> {
         self.waiting.get(&request?)
     }

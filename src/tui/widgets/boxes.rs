@@ -8,7 +8,6 @@ use ratatui::widgets::{Block, Clear, Widget as _};
 use super::text::{Pen, below, cells, paragraph, width, wrap};
 use crate::tui::theme::{Theme, Tone};
 
-/// The frame of a pane or a window.
 pub struct Framed<'a> {
     pub theme: &'a Theme,
     pub focused: bool,
@@ -84,7 +83,6 @@ pub struct Question<'a> {
     pub text: &'a str,
     pub tone: Tone,
     pub keys: &'a str,
-    /// Whether an account with real money is involved.
     pub live: bool,
     /// The columns with the frame, on a screen that is large enough.
     pub wide: u16,

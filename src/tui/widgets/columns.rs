@@ -86,7 +86,6 @@ impl<'a, T> Column<'a, T> {
         }
     }
 
-    /// Aligned to the right.
     pub fn right(mut self) -> Self {
         self.alignment = Alignment::Right;
         self

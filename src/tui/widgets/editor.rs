@@ -84,7 +84,6 @@ impl Editor {
         self.go_to(line, at);
     }
 
-    /// Undoes the last change; returns whether there was one.
     pub fn undo(&mut self) -> bool {
         let Some((text, line, at)) = self.undo.pop() else {
             return false;
@@ -118,7 +117,6 @@ impl Editor {
         &mut self.lines[self.list.selected]
     }
 
-    /// Handles a key; returns what it did.
     pub fn key(&mut self, key: &KeyEvent, height: u16) -> Edited {
         let control = key.modifiers.contains(KeyModifiers::CONTROL);
         let alt = key.modifiers.contains(KeyModifiers::ALT);

@@ -19,7 +19,6 @@ const HINT_ROWS: usize = 3;
 /// Columns by which an error is indented.
 const ERROR_INDENT: u16 = 4;
 
-/// The value of a field.
 #[derive(Debug, Clone)]
 pub enum Value {
     Text(Input),
@@ -69,7 +68,6 @@ impl Hidden {
     }
 }
 
-/// A switch: yes or no.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Switch {
     Off,
@@ -128,7 +126,6 @@ impl Field {
         }
     }
 
-    /// A field whose text is hidden.
     pub fn hidden(label: &'static str, hint: &str) -> Self {
         Self::new(label, hint, Value::Hidden(Hidden::default()))
     }
@@ -245,7 +242,6 @@ impl Form {
         }
     }
 
-    /// The chosen account.
     pub fn account(&self) -> Option<&AccountId> {
         self.accounts
             .get(self.fields.last().map_or(0, Field::chosen))

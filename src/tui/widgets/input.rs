@@ -13,7 +13,6 @@ pub const TYPED_MAX: usize = 16 * 1024;
 /// Replaces a character of a pasted text that cannot be typed: it is visible, and every check refuses it.
 pub const UNTYPEABLE: char = '\u{fffd}';
 
-/// The result of a paste.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Paste {
     /// Nothing here takes text.

@@ -9,7 +9,6 @@ use serde::de::IgnoredAny;
 use crate::domain::{bad_json, inert};
 use crate::tui::theme::{Theme, Tone};
 
-/// The result of reading a text as JSON.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reading {
     /// An object or an array.
@@ -35,7 +34,6 @@ pub struct Line {
     pub indent: u16,
 }
 
-/// Reads a text that may be JSON.
 pub fn read(text: &str) -> Reading {
     let text = text.trim_matches(|c: char| c.is_ascii_whitespace());
     let error = serde_json::from_str::<IgnoredAny>(text).err();

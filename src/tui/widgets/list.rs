@@ -4,7 +4,6 @@ use std::ops::Range;
 
 use ratatui::layout::{Position, Rect};
 
-/// A selection in a list that scrolls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct List {
     pub selected: usize,

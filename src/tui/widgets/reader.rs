@@ -50,7 +50,6 @@ impl Reader {
         Self::new(read.text, read.lines, true, true)
     }
 
-    /// A viewer of plain text.
     pub fn text(text: &str, wraps: bool) -> Self {
         let text = inert::block(text).replace('\t', "    ");
         let mut lines = Vec::new();
@@ -113,7 +112,6 @@ impl Reader {
         Some(self.line_of(row.from))
     }
 
-    /// The line of the current match.
     pub fn found_line(&self) -> Option<usize> {
         Some(self.line_of(*self.found.get(self.at)?))
     }
@@ -314,7 +312,6 @@ impl Reader {
         rows.push(row);
     }
 
-    /// Draws the visible rows.
     pub fn draw(&self, area: Rect, theme: &Theme, buf: &mut Buffer) {
         let area = area.intersection(buf.area);
         if area.is_empty() {

@@ -154,7 +154,6 @@ impl<'a> Pen<'a> {
         }
     }
 
-    /// Cells left in the row.
     pub fn left(&self) -> u16 {
         self.end.saturating_sub(self.x)
     }

@@ -16,7 +16,6 @@ use crate::tui::widgets::text::{below, paragraph};
 /// Columns that a long payment id leaves to the result.
 const OUTCOME_MIN: u16 = 18;
 
-/// The columns of the list in this many columns.
 pub fn columns(total: u16, ctx: ViewContext<'_>) -> Vec<Column<'_, Delivery>> {
     let dim = ctx.theme.style(Tone::Dim);
     let most = |narrow, wide| if total < 100 { narrow } else { wide };

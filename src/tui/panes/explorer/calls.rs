@@ -36,10 +36,8 @@ pub fn strip_start<'a>(path: &'a str, start: &str) -> &'a str {
         .unwrap_or(path)
 }
 
-/// One row of the list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Row {
-    /// The heading of an account.
     Account(AccountId),
     /// A documented call, with the characters of its [`describe`] that match the search.
     Call {

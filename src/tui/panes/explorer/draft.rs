@@ -14,7 +14,6 @@ use crate::tui::widgets::editor::{Edited, Editor};
 use crate::tui::widgets::form::{Field, Form, Typed, Value};
 use crate::tui::widgets::json;
 
-/// The methods of a free call.
 const METHODS: [&str; 7] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"];
 /// The places of a free call's fields.
 const METHOD: usize = 0;
@@ -46,7 +45,6 @@ pub struct InFlight {
     pub exchange: Option<Arc<Exchange>>,
 }
 
-/// A call that is being prepared.
 #[derive(Debug, Clone)]
 pub struct Draft {
     pub account: AccountId,
@@ -286,7 +284,6 @@ impl Draft {
         }
     }
 
-    /// Handles a key; says whether the draft changed or is full.
     pub fn key(&mut self, key: &KeyEvent, height: u16) -> Edited {
         if !self.in_body {
             return match self.form.key(key) {
@@ -301,7 +298,6 @@ impl Draft {
         self.check_after(edited)
     }
 
-    /// Handles a paste; says whether the draft changed or is full.
     pub fn paste(&mut self, text: &str, height: u16) -> Edited {
         match (&mut self.body, self.in_body) {
             (Some(body), true) => {
@@ -313,7 +309,6 @@ impl Draft {
         }
     }
 
-    /// Indents the body; returns whether it is JSON.
     pub fn tidy(&mut self) -> bool {
         let Some(body) = &mut self.body else {
             return false;
@@ -325,7 +320,6 @@ impl Draft {
         tidied.is_some()
     }
 
-    /// Undoes the last change of the body; returns whether there was one.
     pub fn undo(&mut self) -> bool {
         // Fields have no undo: there the key must not change the body unseen.
         let undone = self.in_body && self.body.as_mut().is_some_and(Editor::undo);

@@ -28,7 +28,6 @@ impl State {
         Some(ids)
     }
 
-    /// Opens the list of the calls that take the selected row's ids.
     pub(super) fn offer_follow_ups(&self, ctx: &mut UpdateContext<'_>) {
         if let (Some(ids), Some(draft)) = (self.row_ids(), self.draft()) {
             follow_ups::State::open(draft.account.clone(), ids, ctx);
@@ -132,7 +131,6 @@ impl State {
         self.send(ctx);
     }
 
-    /// Selects the row of a call in the list.
     pub(super) fn select_call(&mut self, account: &AccountId, call: Option<&'static Documented>) {
         let row = self.rows.iter().position(|row| match row {
             calls::Row::Call {

@@ -11,7 +11,6 @@ use crate::tui::theme::Tone;
 
 const KEPT_MAX: usize = 50;
 
-/// One call that was sent.
 #[derive(Debug, Clone)]
 pub struct PastCall {
     pub number: u64,

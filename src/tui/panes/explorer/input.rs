@@ -12,7 +12,6 @@ use crate::tui::widgets::editor::Edited;
 use crate::tui::widgets::input::{self, Paste, first_line};
 
 impl State {
-    /// Searches for what is typed.
     fn search_typed(&mut self, store: &Store, now: Now) {
         match &self.typing {
             Typing::Find(input) => {

@@ -229,7 +229,6 @@ impl State {
         }
     }
 
-    /// Opens the draft of the selected row.
     fn open_selected(&mut self, store: &Store) {
         let (account, call) = match self.rows.get(self.list.selected) {
             Some(Row::Call { account, call, .. }) => (account.clone(), Some(*call)),
@@ -277,7 +276,6 @@ impl State {
         }
     }
 
-    /// Whether a search is being typed.
     fn is_searching(&self) -> bool {
         matches!(self.typing, Typing::Search(_))
     }
@@ -317,7 +315,6 @@ impl State {
             .is_some_and(|draft| draft.past.is_some() || draft.in_flight.is_some())
     }
 
-    /// Opens an earlier call with its answer.
     fn reopen(&mut self, number: u64, store: &Store) {
         let Some(past) = self.history.get(number).cloned() else {
             return;

@@ -171,7 +171,6 @@ impl Response {
         }
     }
 
-    /// The area of the text, within the area of the response.
     pub fn text_area(&self, past: &PastCall, searching: bool, area: Rect) -> Rect {
         self.parts(past, searching, area).text
     }

@@ -17,7 +17,6 @@ const CELL_MAX: u16 = 64;
 /// Columns between two cells.
 const GAP: usize = 2;
 
-/// A digest laid out as rows of text.
 #[derive(Debug, Clone)]
 pub struct Table {
     pub title: String,
@@ -135,7 +134,6 @@ impl Table {
         self.cells.is_empty()
     }
 
-    /// Moves the selection, and scrolls to it.
     pub fn step(&mut self, step: Step, height: u16) {
         let mut list = List::default();
         list.selected = self.selected;
@@ -143,13 +141,11 @@ impl Table {
         self.select(list.selected, height);
     }
 
-    /// Selects a row and scrolls to it.
     pub fn select(&mut self, row: usize, height: u16) {
         self.selected = row.min(self.cells.len().saturating_sub(1));
         self.rows.show_line(self.selected, height);
     }
 
-    /// Selects the row of the current match.
     pub fn select_found(&mut self) {
         self.selected = self.rows.found_line().unwrap_or(self.selected);
     }

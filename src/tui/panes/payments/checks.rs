@@ -50,7 +50,6 @@ pub(super) fn checked(
     changed(key, change, ctx);
 }
 
-/// Announces a payment that has ended.
 fn changed(key: &WatchKey, change: Change, ctx: &mut UpdateContext<'_>) {
     if change != Change::Ended {
         return;

@@ -120,7 +120,6 @@ fn state(watched: &Watched, ctx: ViewContext<'_>) -> String {
     parts.join(" · ")
 }
 
-/// What happened to the payment.
 struct Entry {
     at: WallTime,
     what: String,

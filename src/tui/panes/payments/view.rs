@@ -251,7 +251,6 @@ const HEADING: u16 = 46;
 const COMPARED: (u16, u16) = (16, 1);
 
 impl State {
-    /// The columns of the list in this many columns.
     fn columns<'a>(&'a self, total: u16, ctx: ViewContext<'a>) -> Vec<Column<'a, Watched>> {
         let theme = ctx.theme;
         let dim = theme.style(Tone::Dim);
