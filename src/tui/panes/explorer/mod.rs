@@ -6,7 +6,6 @@ pub mod calls;
 pub mod draft;
 mod follow;
 pub mod history;
-mod in_flight;
 mod input;
 mod request;
 pub mod response;
@@ -23,6 +22,7 @@ use ratatui::layout::{Position, Rect};
 use tui_input::Input;
 
 use crate::domain::{Account, AccountId, Documented, Now};
+use crate::tui::ages::tick;
 use crate::tui::component::{Command, Component, Event, UpdateContext, ViewContext};
 use crate::tui::intent::Intent;
 use crate::tui::keys::{GLOBAL, NAV, Scope, keys};
@@ -631,7 +631,8 @@ impl Component for State {
     }
 
     fn next_wake(&self, ctx: ViewContext<'_>) -> Option<Duration> {
-        self.changes_in(ctx.now, ctx.still)
+        let counts = self.in_flight().is_some() && !ctx.still;
+        counts.then(|| tick(ctx.now))
     }
 
     fn draws_frames(&self) -> bool {
