@@ -28,6 +28,7 @@ mod panes;
 mod pasted;
 mod plain;
 mod pointer;
+mod prelude;
 mod recording;
 mod reopening;
 mod rows;

@@ -2,9 +2,8 @@
 
 use super::form_window::{FormState, FormWindow, WindowText};
 use crate::domain::{Ability, AccountId};
-use crate::tui::component::{UpdateContext, ViewContext};
-use crate::tui::intent::Intent;
 use crate::tui::pasted::Pasted;
+use crate::tui::prelude::*;
 use crate::tui::widgets::form::Form;
 
 #[derive(Debug, Clone)]

@@ -3,10 +3,9 @@
 use super::add_many;
 use super::form_window::{FormState, FormWindow, WindowText};
 use crate::domain::{AccountId, Amount, Expected, ExpectedBy};
-use crate::tui::component::{UpdateContext, ViewContext};
-use crate::tui::intent::Intent;
 use crate::tui::msg::NewWatch;
 use crate::tui::pasted;
+use crate::tui::prelude::*;
 use crate::tui::widgets::form::{Field, Form};
 
 #[derive(Debug, Clone)]

@@ -3,23 +3,12 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use ratatui::buffer::Buffer;
 use ratatui::layout::Constraint::{Fill, Length};
-use ratatui::layout::{Layout, Position, Rect, Size};
 
 use crate::domain::{Handled, inert, is_about_hook};
-use crate::tui::Effect;
 use crate::tui::ages::{age, age_changes_in};
 use crate::tui::alerts::{self, Alert, Target};
-use crate::tui::component::{Component, UpdateContext, ViewContext};
-use crate::tui::intent::Intent;
-use crate::tui::keys::{NAV, OVERLAY, READER, keys};
-use crate::tui::store::Store;
-use crate::tui::theme::{Tone, badge};
-use crate::tui::widgets::boxes::{Window, inside};
-use crate::tui::widgets::list::{List, Step};
-use crate::tui::widgets::pager::Pager;
-use crate::tui::widgets::text::{Pen, cells, paragraph, width};
+use crate::tui::prelude::*;
 
 keys! {
     Action:

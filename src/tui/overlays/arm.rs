@@ -2,9 +2,7 @@
 
 use super::form_window::{FormState, FormWindow, WindowText};
 use crate::domain::AccountId;
-use crate::tui::component::{UpdateContext, ViewContext};
-use crate::tui::msg::Level;
-use crate::tui::theme::Tone;
+use crate::tui::prelude::*;
 use crate::tui::widgets::form::{Field, Form};
 
 #[derive(Debug, Clone)]

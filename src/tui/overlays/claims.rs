@@ -1,19 +1,12 @@
 //! The claims of an access token that is a JWT (RFC 7519). tilldeck has no key to verify the signature and says so.
 
 use jiff::tz::TimeZone;
-use ratatui::buffer::Buffer;
-use ratatui::layout::{Position, Rect, Size};
 
 use crate::domain::{AccountId, WallTime, inert};
-use crate::tui::component::{Component, UpdateContext, ViewContext};
-use crate::tui::keys::{NAV, NoAction, OVERLAY, READER, Scope};
-use crate::tui::store::Store;
-use crate::tui::theme::Tone;
-use crate::tui::widgets::boxes::{Window, columns_inside, inside};
+use crate::tui::keys::NoAction;
+use crate::tui::prelude::*;
 use crate::tui::widgets::json;
-use crate::tui::widgets::list::Step;
-use crate::tui::widgets::pager::Pager;
-use crate::tui::widgets::text::{Pen, cells, paragraph, split_rows, wrap, wrap_indented};
+use crate::tui::widgets::text::wrap_indented;
 
 /// Fields that are instants, in seconds since the Unix epoch (RFC 7519, 4.1).
 const INSTANTS: [&str; 3] = ["\"exp\": ", "\"iat\": ", "\"nbf\": "];

@@ -1,14 +1,10 @@
 //! Asks before the console copies an access token. The token itself is not in this state.
 
-use ratatui::buffer::Buffer;
-use ratatui::layout::{Position, Rect};
-
 use crate::domain::AccountId;
 use crate::tui::ages::countdown;
-use crate::tui::component::{Component, UpdateContext, ViewContext};
-use crate::tui::keys::{OVERLAY, WindowAction, keys};
-use crate::tui::store::{AccountState, Purpose};
-use crate::tui::theme::Tone;
+use crate::tui::keys::WindowAction;
+use crate::tui::prelude::*;
+use crate::tui::store::Purpose;
 use crate::tui::widgets::boxes::Question;
 
 keys! {

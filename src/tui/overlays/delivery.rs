@@ -3,23 +3,14 @@
 
 use std::sync::Arc;
 
-use ratatui::buffer::Buffer;
-use ratatui::layout::{Position, Rect};
-
 use super::{follow_ups, replay, retry_ask};
 use crate::domain::{
     AccountId, Delivery, Job, JobKind, Listening, Problem, Received, RequestId, Secret, Subject,
     curl, inert,
 };
-use crate::tui::component::{Component, Event, UpdateContext, ViewContext};
-use crate::tui::intent::Intent;
-use crate::tui::keys::{NAV, OVERLAY, READER, keys};
-use crate::tui::msg::{Level, Msg};
-use crate::tui::widgets::boxes::Window;
-use crate::tui::widgets::list::Step;
+use crate::tui::deliveries;
+use crate::tui::prelude::*;
 use crate::tui::widgets::sheet::{Kind, Sheet, add_body, add_headers, window_size};
-use crate::tui::widgets::text::fit_middle;
-use crate::tui::{Effect, deliveries};
 
 keys! {
     Action:

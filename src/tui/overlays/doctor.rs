@@ -1,18 +1,8 @@
 //! The checks of this set-up, as `tilldeck doctor` prints them. They arrive one by one.
 
-use ratatui::buffer::Buffer;
-use ratatui::layout::{Position, Rect, Size};
-
 use crate::domain::{Finding, Health, RequestId, Secret, Severity, Tally};
-use crate::tui::Effect;
-use crate::tui::component::{Component, Event, UpdateContext, ViewContext};
-use crate::tui::keys::{NAV, OVERLAY, READER, keys};
-use crate::tui::msg::{Level, Msg};
-use crate::tui::theme::Tone;
-use crate::tui::widgets::boxes::{Window, columns_inside, inside};
-use crate::tui::widgets::list::Step;
-use crate::tui::widgets::pager::Pager;
-use crate::tui::widgets::text::{Pen, below, first_row, wrap};
+use crate::tui::prelude::*;
+use crate::tui::widgets::text::first_row;
 
 keys! {
     Action:

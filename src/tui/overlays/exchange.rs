@@ -5,16 +5,9 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
-use ratatui::buffer::Buffer;
-use ratatui::layout::{Position, Rect};
 
 use crate::domain::{Environment, Exchange, Outcome, Secret, curl};
-use crate::tui::component::{Component, UpdateContext, ViewContext};
-use crate::tui::keys::{NAV, OVERLAY, READER, keys};
-use crate::tui::msg::Level;
-use crate::tui::theme::Tone;
-use crate::tui::widgets::boxes::Window;
-use crate::tui::widgets::list::Step;
+use crate::tui::prelude::*;
 use crate::tui::widgets::sheet::{Kind, Sheet, add_body, add_headers, window_size};
 
 keys! {

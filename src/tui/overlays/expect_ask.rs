@@ -2,15 +2,9 @@
 
 use std::time::Duration;
 
-use ratatui::buffer::Buffer;
-use ratatui::layout::{Position, Rect};
-
 use crate::domain::{Expectation, Now};
-use crate::tui::Effect;
-use crate::tui::component::{Component, UpdateContext, ViewContext};
-use crate::tui::keys::{OVERLAY, keys};
 use crate::tui::msg::NewWatch;
-use crate::tui::theme::Tone;
+use crate::tui::prelude::*;
 use crate::tui::widgets::boxes::Question;
 
 keys! {

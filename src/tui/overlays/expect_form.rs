@@ -2,12 +2,10 @@
 
 use super::form_window::{FormState, FormWindow, WindowText};
 use crate::domain::{AccountId, Amount, Expected, ExpectedBy, PaymentId};
-use crate::tui::Effect;
-use crate::tui::component::{UpdateContext, ViewContext};
 use crate::tui::msg::NewWatch;
+use crate::tui::prelude::*;
 use crate::tui::watched::Watched;
 use crate::tui::widgets::form::{Field, Form};
-use crate::tui::widgets::text::fit_middle;
 
 #[derive(Debug, Clone)]
 pub struct WatchedPayment {

@@ -1,21 +1,12 @@
 //! The calls that take the ids of a row or of a callback. Write calls of a live account appear once it is armed.
 
-use ratatui::buffer::Buffer;
 use ratatui::layout::Constraint::{Fill, Length};
-use ratatui::layout::{Layout, Position, Rect, Size};
 
 use crate::domain::{AccountId, Documented, FollowUp, Now, RowIds};
-use crate::tui::component::{Component, UpdateContext, ViewContext};
-use crate::tui::intent::{Intent, NextCall};
-use crate::tui::keys::{NAV, OVERLAY, READER, keys};
-use crate::tui::msg::Level;
+use crate::tui::intent::NextCall;
 use crate::tui::overlays::arm;
-use crate::tui::store::Store;
-use crate::tui::theme::{Tone, badge};
-use crate::tui::widgets::boxes::{Window, inside};
-use crate::tui::widgets::list::{List, Step};
-use crate::tui::widgets::pager::Pager;
-use crate::tui::widgets::text::{Pen, cells, counted, fit};
+use crate::tui::prelude::*;
+use crate::tui::widgets::text::counted;
 
 keys! {
     Action:

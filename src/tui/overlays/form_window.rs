@@ -2,20 +2,14 @@
 
 use std::fmt;
 
-use ratatui::buffer::Buffer;
 use ratatui::crossterm::event::KeyEvent;
-use ratatui::layout::{Position, Rect, Size};
 
 use super::guide;
 use crate::domain::{Answer, Problem, ProviderId, RequestId};
-use crate::tui::component::{Component, Event, UpdateContext, ViewContext};
-use crate::tui::keys::{OVERLAY, WindowAction, keys};
-use crate::tui::msg::Msg;
-use crate::tui::theme::Tone;
-use crate::tui::widgets::boxes::{Window, columns_inside};
+use crate::tui::keys::WindowAction;
+use crate::tui::prelude::*;
 use crate::tui::widgets::form::{Form, Typed};
 use crate::tui::widgets::input::{Paste, first_line};
-use crate::tui::widgets::text::{Pen, below, cells, paragraph, split_rows, wrap};
 
 keys! {
     FormAction:

@@ -1,21 +1,13 @@
 //! The guide: how to get an account and credentials from each provider.
 
-use ratatui::buffer::Buffer;
 use ratatui::layout::Constraint::{Fill, Length};
-use ratatui::layout::{Layout, Position, Rect, Size};
 use ratatui::text::Span;
 use ratatui::widgets::{Tabs, Widget as _};
 use unicode_width::UnicodeWidthStr as _;
 
 use crate::domain::ProviderId;
 use crate::domain::manage::{Guide, ProviderSetup};
-use crate::tui::component::{Component, UpdateContext, ViewContext};
-use crate::tui::keys::{NAV, OVERLAY, READER, keys};
-use crate::tui::theme::Tone;
-use crate::tui::widgets::boxes::{Window, columns_inside, inside};
-use crate::tui::widgets::list::Step;
-use crate::tui::widgets::pager::Pager;
-use crate::tui::widgets::text::{Pen, cells, split_columns, width, wrap};
+use crate::tui::prelude::*;
 
 keys! {
     Action:

@@ -1,20 +1,13 @@
 //! The help window: the keys and columns of the current scope, the legend, then the keys of all other scopes. It can be
 //! searched.
 
-use ratatui::buffer::Buffer;
 use ratatui::crossterm::event::KeyEvent;
-use ratatui::layout::{Position, Rect, Size};
 use tui_input::Input;
 
 use super::legend::LEGEND;
-use crate::tui::component::{Component, UpdateContext, ViewContext};
-use crate::tui::keys::{self, Binding, Chord, Keymap, NAV, OVERLAY, READER, Scope, keys};
-use crate::tui::theme::Tone;
-use crate::tui::widgets::boxes::{Window, inside};
+use crate::tui::keys::{self, Binding, Chord, Keymap};
+use crate::tui::prelude::*;
 use crate::tui::widgets::input::{Paste, draw_input, edit};
-use crate::tui::widgets::list::Step;
-use crate::tui::widgets::pager::Pager;
-use crate::tui::widgets::text::{Pen, below, width};
 
 keys! {
     Action:

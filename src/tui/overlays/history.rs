@@ -1,18 +1,9 @@
 //! The explorer's calls of this session, to open or to send again.
 
-use ratatui::buffer::Buffer;
 use ratatui::layout::Constraint::{Fill, Length};
-use ratatui::layout::{Layout, Position, Rect, Size};
 
 use crate::domain::{AccountId, WallTime};
-use crate::tui::component::{Component, UpdateContext, ViewContext};
-use crate::tui::intent::Intent;
-use crate::tui::keys::{NAV, OVERLAY, READER, keys};
-use crate::tui::theme::Tone;
-use crate::tui::widgets::boxes::{Window, inside};
-use crate::tui::widgets::list::{List, Step};
-use crate::tui::widgets::pager::Pager;
-use crate::tui::widgets::text::{Pen, cells, width};
+use crate::tui::prelude::*;
 
 keys! {
     Action:

@@ -3,9 +3,8 @@
 use super::form_window::{FormState, FormWindow, Stage, WindowText};
 use super::{arm, link_result};
 use crate::domain::{AccountId, Amount, Answer, ExpectedBy, LinkRequest, Op};
-use crate::tui::component::{UpdateContext, ViewContext};
-use crate::tui::intent::Intent;
 use crate::tui::msg::NewWatch;
+use crate::tui::prelude::*;
 use crate::tui::widgets::form::{Field, Form, Switch, Value};
 
 /// What the form waits for.

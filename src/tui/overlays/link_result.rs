@@ -2,20 +2,12 @@
 //! payer scans the code.
 
 use qrcode::{Color as Module, EcLevel, QrCode};
-use ratatui::buffer::Buffer;
-use ratatui::layout::{Position, Rect, Size};
 use ratatui::style::{Color, Style};
 
 use crate::domain::{AccountId, LinkRequest, PaymentLink};
-use crate::tui::Effect;
-use crate::tui::component::{Component, UpdateContext, ViewContext};
-use crate::tui::intent::Intent;
-use crate::tui::keys::{NAV, OVERLAY, READER, keys};
-use crate::tui::theme::{Theme, Tone};
-use crate::tui::widgets::boxes::{Window, columns_inside};
-use crate::tui::widgets::text::{
-    Pen, below, cells, fit_middle, paragraph, split_columns, stack, wrap,
-};
+use crate::tui::prelude::*;
+use crate::tui::theme::Theme;
+use crate::tui::widgets::text::stack;
 
 keys! {
     Action:

@@ -2,11 +2,9 @@
 
 use super::form_window::{FormState, FormWindow, WindowText};
 use crate::domain::{AccountId, Note, PaymentId};
-use crate::tui::Effect;
-use crate::tui::component::{UpdateContext, ViewContext};
 use crate::tui::msg::WatchKey;
+use crate::tui::prelude::*;
 use crate::tui::widgets::form::{Field, Form};
-use crate::tui::widgets::text::fit_middle;
 
 #[derive(Debug, Clone)]
 pub struct NotedPayment {

@@ -3,24 +3,16 @@
 
 use std::cmp::Reverse;
 
-use ratatui::buffer::Buffer;
 use ratatui::crossterm::event::KeyEvent;
-use ratatui::layout::{Position, Rect, Size};
 use tui_input::Input;
 
 use super::{guide, help};
 use crate::domain::{AccountId, Documented, ProviderId, ThemeChoice};
-use crate::tui::component::{Command, Component, UpdateContext, ViewContext};
 use crate::tui::finder::{Closeness, Finder, Rank};
-use crate::tui::intent::Intent;
 use crate::tui::keys::{self, OVERLAY, keys};
 use crate::tui::msg::WatchKey;
-use crate::tui::theme::Tone;
-use crate::tui::widgets::boxes::Window;
+use crate::tui::prelude::*;
 use crate::tui::widgets::input::{Paste, draw_input, edit};
-use crate::tui::widgets::list::{List, Step};
-use crate::tui::widgets::pager::Pager;
-use crate::tui::widgets::text::{Pen, below, cells, width};
 
 keys! {
     Action:

@@ -2,8 +2,7 @@
 
 use super::form_window::{FormState, FormWindow, Stage, WindowText};
 use crate::domain::{AccountId, Answer, Environment, Op, PlayerId, PlayerToken, Secret};
-use crate::tui::component::{UpdateContext, ViewContext};
-use crate::tui::intent::Intent;
+use crate::tui::prelude::*;
 use crate::tui::widgets::form::{Field, Form};
 
 const PLAYER: usize = 0;

@@ -1,19 +1,10 @@
 //! The list of profiles: Enter closes the current one and opens the selected one.
 
-use ratatui::buffer::Buffer;
-use ratatui::layout::{Position, Rect, Size};
-
 use crate::domain::Environment;
-use crate::tui::component::{Command, Component, UpdateContext, ViewContext};
-use crate::tui::keys::{NAV, OVERLAY, READER, keys};
 use crate::tui::panes::credentials;
+use crate::tui::prelude::*;
 use crate::tui::setup::ProfileEntry;
-use crate::tui::store::Store;
-use crate::tui::theme::{Tone, badge};
-use crate::tui::widgets::boxes::Window;
-use crate::tui::widgets::list::{List, Step};
-use crate::tui::widgets::pager::Pager;
-use crate::tui::widgets::text::{Pen, below, cells, counted, paragraph, width};
+use crate::tui::widgets::text::counted;
 
 keys! {
     Action:

@@ -1,12 +1,6 @@
 //! Asks before the console quits, or opens another profile, while a write request waits for its response.
 
-use ratatui::buffer::Buffer;
-use ratatui::layout::{Position, Rect};
-
-use crate::tui::Effect;
-use crate::tui::component::{Component, UpdateContext, ViewContext};
-use crate::tui::keys::{OVERLAY, keys};
-use crate::tui::theme::Tone;
+use crate::tui::prelude::*;
 use crate::tui::widgets::boxes::Question;
 
 keys! {

@@ -2,8 +2,8 @@
 
 use super::form_window::{FormState, FormWindow, WindowText};
 use crate::domain::{AccountId, Amount};
-use crate::tui::component::{UpdateContext, ViewContext};
-use crate::tui::intent::{Intent, Question};
+use crate::tui::intent::Question;
+use crate::tui::prelude::*;
 use crate::tui::widgets::form::{Field, Form};
 
 #[derive(Debug, Clone)]

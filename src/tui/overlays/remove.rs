@@ -3,9 +3,8 @@
 use super::form_window::{FormAction, FormState, FormWindow, Stage, WindowText};
 use crate::domain::Account;
 use crate::domain::manage::Change;
-use crate::tui::component::{UpdateContext, ViewContext};
 use crate::tui::keys::{Action, WindowAction};
-use crate::tui::theme::Tone;
+use crate::tui::prelude::*;
 use crate::tui::widgets::form::{Field, Form};
 
 #[derive(Debug, Clone)]

@@ -4,10 +4,9 @@ use std::sync::Arc;
 
 use super::form_window::{FormAction, FormState, FormWindow, Stage, WindowText};
 use crate::domain::{Delivery, JobKind};
-use crate::tui::component::{UpdateContext, ViewContext};
-use crate::tui::theme::Tone;
+use crate::tui::deliveries;
+use crate::tui::prelude::*;
 use crate::tui::widgets::form::{Field, Form};
-use crate::tui::{Effect, deliveries};
 
 const TO: usize = 0;
 const NAME: usize = 1;

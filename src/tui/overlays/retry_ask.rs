@@ -2,15 +2,10 @@
 
 use std::sync::Arc;
 
-use ratatui::buffer::Buffer;
-use ratatui::layout::{Position, Rect};
-
 use crate::domain::{Delivery, DeliveryId, JobKind};
-use crate::tui::Effect;
-use crate::tui::component::{Component, UpdateContext, ViewContext};
 use crate::tui::deliveries;
-use crate::tui::keys::{OVERLAY, WindowAction, keys};
-use crate::tui::theme::Tone;
+use crate::tui::keys::WindowAction;
+use crate::tui::prelude::*;
 use crate::tui::widgets::boxes::Question;
 
 keys! {

@@ -3,11 +3,9 @@
 use super::form_window::{FormAction, FormState, FormWindow, Stage, WindowText};
 use crate::domain::manage::{Change, Guide, GuideTopic, ProviderSetup, leaves_open};
 use crate::domain::{Account, Problem, ProviderId, Secret};
-use crate::tui::component::{UpdateContext, ViewContext};
 use crate::tui::overlays::guide::steps_in;
-use crate::tui::theme::Tone;
+use crate::tui::prelude::*;
 use crate::tui::widgets::form::{Field, Form};
-use crate::tui::widgets::text::wrap;
 
 /// The choice for a secret that the provider offers no way to verify.
 const UNPROVABLE: &str = "if not verified";
@@ -57,7 +55,7 @@ impl State {
         Self::new(Form::new(fields), rotation)
     }
 
-    fn key(&self) -> &'static str {
+    fn chosen_key(&self) -> &'static str {
         let several = self.data.keys.len() > 1;
         let at = if several {
             self.form.fields[1].chosen()
@@ -69,7 +67,7 @@ impl State {
 
     /// Whether the provider offers no way to verify the secret.
     fn is_unprovable(&self) -> bool {
-        self.data.unprovable.contains(&self.key())
+        self.data.unprovable.contains(&self.chosen_key())
     }
 
     /// The new secret. On an error it marks the field and returns `None`. A secret that cannot be verified needs the
@@ -79,7 +77,7 @@ impl State {
             self.is_unprovable() && self.form.fields.last().is_some_and(|f| f.chosen() == 0);
         let last = self.form.fields.len() - 1;
         if !self.data.unprovable.is_empty() {
-            let why = format!("{} cannot be verified: choose", self.key());
+            let why = format!("{} cannot be verified: choose", self.chosen_key());
             self.form.fields[last].error = undecided.then_some(why);
         }
         if undecided {
@@ -105,7 +103,7 @@ impl FormWindow for State {
         let live = self.data.account.environment.is_live();
         let mark = if live { ", LIVE: real money" } else { "" };
         let title = format!("New secret of {}{mark}", self.data.account.id);
-        let (key, provider) = (self.key(), self.data.account.provider_title);
+        let (key, provider) = (self.chosen_key(), self.data.account.provider_title);
         if self.is_unprovable() {
             let note = format!(
                 "{provider} offers no way to verify a {key}. Choose whether to save it unverified."
@@ -155,7 +153,7 @@ impl FormWindow for State {
             let account = self.data.account.id.clone();
             let change = Change::Rotate {
                 account: account.clone(),
-                key: self.key().to_owned(),
+                key: self.chosen_key().to_owned(),
                 secret,
                 unverified: self.is_unprovable(),
             };
@@ -183,7 +181,7 @@ mod tests {
         assert!(form.read().is_some() && !form.is_unprovable());
         form.form.next();
         form.form.key(&space);
-        assert_eq!((form.key(), form.is_unprovable()), ("other_secret", true));
+        assert_eq!((form.chosen_key(), form.is_unprovable()), ("other_secret", true));
         assert!(form.read().is_none(), "the old one is left by itself");
         form.form.key(&space);
         assert!(form.read().is_some());

@@ -2,23 +2,13 @@
 
 use std::time::Duration;
 
-use ratatui::buffer::Buffer;
 use ratatui::layout::Constraint::{Fill, Length};
-use ratatui::layout::{Layout, Position, Rect, Size};
 
 use super::simulate_form;
 use crate::domain::PaymentId;
 use crate::domain::simulate::{Command, Event, Fault, Part, PayerAct, Setting};
-use crate::tui::Effect;
-use crate::tui::component::{Component, UpdateContext, ViewContext};
-use crate::tui::keys::{NAV, OVERLAY, READER, keys};
-use crate::tui::msg::Level;
-use crate::tui::store::Store;
-use crate::tui::theme::Tone;
-use crate::tui::widgets::boxes::{Window, inside};
-use crate::tui::widgets::list::{List, Step};
-use crate::tui::widgets::pager::{Pager, draw_below};
-use crate::tui::widgets::text::{Pen, below, cells, paragraph, width};
+use crate::tui::prelude::*;
+use crate::tui::widgets::pager::draw_below;
 
 keys! {
     Action:

@@ -1,16 +1,8 @@
 //! Asks before it sends a write call.
 
-use ratatui::buffer::Buffer;
-use ratatui::layout::{Position, Rect, Size};
-
 use crate::domain::{AccountId, RawCall, cents, inert};
-use crate::tui::component::{Component, UpdateContext, ViewContext};
-use crate::tui::intent::Intent;
-use crate::tui::keys::{OVERLAY, keys};
-use crate::tui::store::AccountState;
-use crate::tui::theme::{Tone, badge};
-use crate::tui::widgets::boxes::{Window, columns_inside};
-use crate::tui::widgets::text::{Pen, cells, fit, paragraph, stack, wrap};
+use crate::tui::prelude::*;
+use crate::tui::widgets::text::stack;
 
 keys! {
     Action:

@@ -2,8 +2,7 @@
 
 use super::form_window::{FormState, FormWindow, WindowText};
 use crate::domain::simulate::{Command, Event, Setting};
-use crate::tui::Effect;
-use crate::tui::component::{UpdateContext, ViewContext};
+use crate::tui::prelude::*;
 use crate::tui::widgets::form::{Field, Form};
 
 /// The purpose of the typed text.

@@ -1,17 +1,9 @@
 //! The list of themes. The screen takes the selected one at once; Enter saves it, and closing goes back.
 
-use ratatui::buffer::Buffer;
 use ratatui::layout::Constraint::{Fill, Length};
-use ratatui::layout::{Layout, Position, Rect, Size};
 
 use crate::domain::ThemeChoice;
-use crate::tui::component::{Command, Component, UpdateContext, ViewContext};
-use crate::tui::keys::{NAV, OVERLAY, READER, keys};
-use crate::tui::theme::Tone;
-use crate::tui::widgets::boxes::Window;
-use crate::tui::widgets::list::{List, Step};
-use crate::tui::widgets::pager::Pager;
-use crate::tui::widgets::text::{Pen, cells, paragraph, split_rows};
+use crate::tui::prelude::*;
 
 keys! {
     Action:

@@ -5,27 +5,16 @@ mod rail;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use ratatui::buffer::Buffer;
-use ratatui::layout::{Position, Rect, Size};
-
 use super::{delivery, exchange};
 use crate::domain::timeline::{self, Remark, Row};
 use crate::domain::{
     AccountId, CheckedPayment, Exchange, Listening, Now, PaymentId, Problem, RequestId, Secret,
     Subject, Timeline, What,
 };
-use crate::tui::Effect;
 use crate::tui::ages::tick;
-use crate::tui::component::{Component, Event, UpdateContext, ViewContext};
-use crate::tui::keys::{NAV, OVERLAY, READER, keys};
-use crate::tui::msg::{Level, Msg};
 use crate::tui::panes::payments;
-use crate::tui::store::{InFlight, Purpose, Store, is_about};
-use crate::tui::theme::Tone;
-use crate::tui::widgets::boxes::{Window, inside};
-use crate::tui::widgets::list::{List, Step};
-use crate::tui::widgets::pager::Pager;
-use crate::tui::widgets::text::{Pen, fit_middle, paragraph, split_rows};
+use crate::tui::prelude::*;
+use crate::tui::store::{InFlight, Purpose, is_about};
 
 keys! {
     Action:

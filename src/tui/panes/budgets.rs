@@ -4,15 +4,11 @@ use std::cmp::Reverse;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use ratatui::buffer::Buffer;
-use ratatui::layout::{Constraint, Flex, Layout, Rect};
+use ratatui::layout::{Constraint, Flex};
 
 use crate::domain::{AccountId, BudgetGauge, Counts, Now, time};
-use crate::tui::component::ViewContext;
-use crate::tui::store::Store;
-use crate::tui::theme::Tone;
+use crate::tui::prelude::*;
 use crate::tui::widgets::bar::{columns, eighths};
-use crate::tui::widgets::text::{Pen, below, cells, width};
 
 /// Width of one idle gauge; two of them share a row where the pane is wide enough.
 const CELL: u16 = 54;

@@ -8,9 +8,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ratatui::buffer::Buffer;
 use ratatui::layout::Constraint::{Fill, Length};
-use ratatui::layout::{Layout, Position, Rect};
 
 use super::log::{LOAD, Log, LogRow};
 use crate::domain::{
@@ -18,19 +16,14 @@ use crate::domain::{
     WallTime, notice_alert,
 };
 use crate::tui::ages::tick;
-use crate::tui::component::{Component, Event, UpdateContext, ViewContext};
-use crate::tui::intent::Intent;
-use crate::tui::keys::{COLUMNS, FILTER, GLOBAL, NAV, Scope, keys};
-use crate::tui::msg::{Level, Msg, Notice, Ready};
+use crate::tui::msg::{Notice, Ready};
 use crate::tui::overlays::{delivery, follow_ups, replay};
+use crate::tui::prelude::*;
 use crate::tui::rows::Rows;
-use crate::tui::store::Store;
-use crate::tui::theme::Tone;
 use crate::tui::widgets::filter::Filter;
-use crate::tui::widgets::list::Step;
-use crate::tui::widgets::text::{has_words, paragraph};
+use crate::tui::widgets::text::has_words;
 use crate::tui::widgets::widths::Widths;
-use crate::tui::{Effect, alerts, deliveries, jobs};
+use crate::tui::{alerts, deliveries, jobs};
 
 keys! {
     Action:

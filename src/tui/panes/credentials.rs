@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use ratatui::buffer::Buffer;
-use ratatui::layout::{Position, Rect};
 use ratatui::text::Line;
 
 use crate::domain::manage::{Changed, GuideTopic, ProviderSetup};
@@ -11,18 +9,13 @@ use crate::domain::{
     Ability, Account, AccountId, Answer, CredentialStatus, Environment, RequestId,
 };
 use crate::tui::ages::{age_changes_in, tick};
-use crate::tui::component::{Command, Component, Event, UpdateContext, ViewContext};
-use crate::tui::intent::Intent;
-use crate::tui::keys::{COLUMNS, ConsoleAction, GLOBAL, NAV, keys};
-use crate::tui::msg::{Level, Msg, Notice};
+use crate::tui::msg::Notice;
 use crate::tui::overlays::{account_add, arm, guide, remove, rotate};
 use crate::tui::pane::Pane;
 use crate::tui::panes::parts::{draw_lines, line_rows};
-use crate::tui::store::{AccountState, Purpose, Store};
-use crate::tui::theme::{Tone, badge};
-use crate::tui::widgets::columns::{Column, Grid, Width};
-use crate::tui::widgets::list::List;
-use crate::tui::widgets::text::{below, cells, paragraph, split_rows, width, without_account};
+use crate::tui::prelude::*;
+use crate::tui::store::Purpose;
+use crate::tui::widgets::text::without_account;
 use crate::tui::widgets::widths::Widths;
 
 keys! {

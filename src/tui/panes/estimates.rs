@@ -3,8 +3,6 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use ratatui::buffer::Buffer;
-use ratatui::layout::{Position, Rect};
 use ratatui::text::Line;
 
 use super::{credentials, parts};
@@ -14,17 +12,12 @@ use crate::domain::{
     Problem, Reported, RequestId,
 };
 use crate::tui::ages::{age_changes_in, tick};
-use crate::tui::component::{Command, Component, Event, UpdateContext, ViewContext};
-use crate::tui::intent::{Intent, Question};
-use crate::tui::keys::{COLUMNS, GLOBAL, NAV, keys};
-use crate::tui::msg::Msg;
+use crate::tui::intent::Question;
 use crate::tui::overlays::quote_form;
-use crate::tui::store::{Phase, Store};
-use crate::tui::theme::Tone;
+use crate::tui::prelude::*;
+use crate::tui::store::Phase;
 use crate::tui::widgets::bar::sparkline;
-use crate::tui::widgets::columns::{Column, Grid, Width};
-use crate::tui::widgets::list::List;
-use crate::tui::widgets::text::{Pen, below, cells, paragraph, split_rows, width, without_account};
+use crate::tui::widgets::text::without_account;
 use crate::tui::widgets::widths::Widths;
 
 keys! {

@@ -4,21 +4,13 @@
 use std::fmt;
 use std::sync::Arc;
 
-use ratatui::layout::Rect;
-
 use crate::domain::search::Found;
 use crate::domain::{Problem, Search};
-use crate::tui::Effect;
-use crate::tui::component::{UpdateContext, ViewContext};
 use crate::tui::keys::NavAction;
-use crate::tui::msg::Level;
+use crate::tui::prelude::*;
 use crate::tui::rows::{Numbered, Rows};
-use crate::tui::store::Store;
-use crate::tui::theme::Tone;
-use crate::tui::widgets::columns::{Column, Grid};
 use crate::tui::widgets::filter::Filter;
-use crate::tui::widgets::list::{List, Step};
-use crate::tui::widgets::text::{cells, fit, grouped};
+use crate::tui::widgets::text::grouped;
 use crate::tui::widgets::widths::Widths;
 
 /// Rows in memory while the newest are followed.

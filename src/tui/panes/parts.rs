@@ -1,11 +1,7 @@
 //! What the panes draw alike: the heading of details, details, and an empty pane.
 
-use ratatui::buffer::Buffer;
-use ratatui::layout::Rect;
-
-use crate::tui::component::ViewContext;
-use crate::tui::theme::{Theme, Tone};
-use crate::tui::widgets::text::{Pen, below, cells, fit_middle, paragraph, wrap};
+use crate::tui::prelude::*;
+use crate::tui::theme::Theme;
 
 /// The line above the details of a selected row: `── ORDER-1042 at shop ─────`
 pub struct Heading<'a> {

@@ -11,24 +11,17 @@ mod watchlist;
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
-use ratatui::buffer::Buffer;
-use ratatui::layout::{Position, Rect};
-
 use crate::domain::{Ability, AccountId, Answer, CheckedPayment, PaymentId, Secret, Watch};
 use crate::tui::ages::{age_changes_in, tick};
-use crate::tui::component::{Command, Component, Event, UpdateContext, ViewContext};
-use crate::tui::intent::Intent;
-use crate::tui::keys::{COLUMNS, FILTER, GLOBAL, NAV, Scope, keys};
-use crate::tui::msg::{Level, Msg, WatchKey};
+use crate::tui::msg::WatchKey;
 use crate::tui::overlays::{add_many, add_watch, expect_ask, expect_form, note_form};
-use crate::tui::store::{Purpose, Store};
-use crate::tui::theme::Tone;
+use crate::tui::pasted;
+use crate::tui::prelude::*;
+use crate::tui::store::Purpose;
 use crate::tui::watched::Watched;
 use crate::tui::widgets::filter::Filter;
 use crate::tui::widgets::input::{Paste, first_line};
-use crate::tui::widgets::list::{List, Step};
 use crate::tui::widgets::widths::Widths;
-use crate::tui::{Effect, pasted};
 
 use rows::Sort;
 use watchlist::Change;

@@ -6,23 +6,16 @@ mod view;
 
 use std::time::Duration;
 
-use ratatui::buffer::Buffer;
-use ratatui::layout::{Position, Rect};
-
 use crate::domain::{
     Ability, AccountId, Answer, Documented, Inventory, LoadedInventory, Op, Player, PlayerClaim,
     PlayerId, Problem, ProblemKind, RequestId, Secret, WallTime, inert,
 };
 use crate::tui::ages::age_changes_in;
-use crate::tui::component::{Command, Component, Event, UpdateContext, ViewContext};
-use crate::tui::intent::Intent;
-use crate::tui::keys::{GLOBAL, NAV, keys};
-use crate::tui::msg::{Level, Msg, Notice};
+use crate::tui::msg::Notice;
 use crate::tui::overlays::player_form::{self, Example};
+use crate::tui::prelude::*;
 use crate::tui::setup::Setup;
-use crate::tui::store::{Purpose, Store};
-use crate::tui::theme::Tone;
-use crate::tui::widgets::list::{List, Step};
+use crate::tui::store::Purpose;
 
 keys! {
     Action:

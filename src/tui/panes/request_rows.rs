@@ -6,11 +6,10 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
 use crate::domain::{Exchange, Outcome, Waiting};
-use crate::tui::component::ViewContext;
 use crate::tui::overlays::exchange::outcome;
-use crate::tui::theme::Tone;
-use crate::tui::widgets::columns::{Column, Width, fit_line};
-use crate::tui::widgets::text::{fit, fit_middle, path_within, size, width};
+use crate::tui::prelude::*;
+use crate::tui::widgets::columns::fit_line;
+use crate::tui::widgets::text::{path_within, size};
 
 /// Columns of a method: `DELETE` fits.
 const METHOD: u16 = 6;

@@ -5,27 +5,18 @@ mod waits;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ratatui::buffer::Buffer;
 use ratatui::layout::Constraint::{Fill, Length};
-use ratatui::layout::{Layout, Position, Rect};
 
 use super::budgets::{budget_rows, draw_budgets};
 use super::log::{LOAD, Log, LogRow};
 use super::request_rows::{RESPONSE_FROM, columns};
 use crate::domain::{Exchange, ExchangeId, Outcome, RequestId, Search, Secret, curl};
-use crate::tui::Effect;
 use crate::tui::ages::tick;
-use crate::tui::component::{Component, Event, UpdateContext, ViewContext};
-use crate::tui::intent::Intent;
-use crate::tui::keys::{COLUMNS, FILTER, GLOBAL, NAV, Scope, keys};
-use crate::tui::msg::{Level, Msg};
 use crate::tui::overlays::exchange;
+use crate::tui::prelude::*;
 use crate::tui::rows::Rows;
-use crate::tui::store::{AccountState, Store};
-use crate::tui::theme::Tone;
 use crate::tui::widgets::filter::Filter;
-use crate::tui::widgets::list::{List, Step};
-use crate::tui::widgets::text::{Pen, cells, has_words};
+use crate::tui::widgets::text::has_words;
 use crate::tui::widgets::widths::Widths;
 
 keys! {

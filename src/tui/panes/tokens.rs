@@ -2,23 +2,16 @@
 
 use std::time::Duration;
 
-use ratatui::buffer::Buffer;
-use ratatui::layout::{Position, Rect};
 use ratatui::text::{Line, Span};
 
 use crate::domain::{Now, StoredIn, TokenLife, TokenState, TokenStatus};
 use crate::tui::ages::{countdown, tick};
-use crate::tui::component::{Command, Component, Event, UpdateContext, ViewContext};
-use crate::tui::keys::{COLUMNS, ConsoleAction, GLOBAL, NAV, keys};
-use crate::tui::msg::{Level, Msg};
 use crate::tui::overlays::{claims, copy_token};
 use crate::tui::panes::parts::{draw_lines, line_rows};
-use crate::tui::store::{AccountState, Purpose, Store};
-use crate::tui::theme::Tone;
+use crate::tui::prelude::*;
+use crate::tui::store::Purpose;
 use crate::tui::widgets::bar::eighths;
-use crate::tui::widgets::columns::{Column, Grid, Width};
-use crate::tui::widgets::list::List;
-use crate::tui::widgets::text::{below, cells, paragraph, split_rows, width, without_account};
+use crate::tui::widgets::text::without_account;
 use crate::tui::widgets::widths::Widths;
 
 keys! {

@@ -1,12 +1,10 @@
 //! The states of one payment as a line of steps. Draws what it is given; knows no list and no key.
 
 use jiff::tz::TimeZone;
-use ratatui::buffer::Buffer;
-use ratatui::layout::Rect;
 
 use crate::domain::{Observation, PaymentState, WallTime};
-use crate::tui::theme::{Theme, Tone};
-use crate::tui::widgets::text::{Pen, cells, split_columns, width};
+use crate::tui::prelude::*;
+use crate::tui::theme::Theme;
 
 /// How a step relates to the payment's current state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

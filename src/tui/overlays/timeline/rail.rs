@@ -1,14 +1,10 @@
 //! Draws a timeline: the current state, then one line for each happening along the axis.
 
-use ratatui::buffer::Buffer;
-use ratatui::layout::Rect;
-
 use crate::domain::timeline::{Remark, Row};
 use crate::domain::{Happening, Outcome, PaymentVerdict, Timeline, What, inert, time};
-use crate::tui::component::ViewContext;
 use crate::tui::deliveries;
-use crate::tui::theme::Tone;
-use crate::tui::widgets::text::{Pen, counted};
+use crate::tui::prelude::*;
+use crate::tui::widgets::text::counted;
 
 /// Draws the current state and the number of entries.
 pub fn draw_head(timeline: &Timeline, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {

@@ -2,19 +2,13 @@
 
 use std::time::Duration;
 
-use ratatui::buffer::Buffer;
-use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget as _;
 
 use crate::domain::Listening;
 use crate::tui::ages::age_changes_in;
-use crate::tui::component::ViewContext;
-use crate::tui::theme::Tone;
+use crate::tui::prelude::*;
 use crate::tui::widgets::columns::fit_line;
-use crate::tui::widgets::text::{
-    Pen, below, cells, paragraph, split_columns, split_rows, width, wrap,
-};
 
 /// The listener tests itself far more often; an older test means that it may be down.
 const HEARTBEAT_MAX_AGE: Duration = Duration::from_mins(1);

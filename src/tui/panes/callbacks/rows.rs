@@ -1,17 +1,12 @@
 //! How callbacks are drawn: one row each, and the selected one in detail.
 
-use ratatui::buffer::Buffer;
-use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
 use super::Action;
 use crate::domain::Delivery;
-use crate::tui::component::ViewContext;
 use crate::tui::deliveries;
 use crate::tui::panes::parts::Heading;
-use crate::tui::theme::Tone;
-use crate::tui::widgets::columns::{Column, Width};
-use crate::tui::widgets::text::{below, paragraph};
+use crate::tui::prelude::*;
 
 /// Columns that a long payment id leaves to the result.
 const OUTCOME_MIN: u16 = 18;

@@ -2,7 +2,7 @@
 
 use super::{Part, State, Typing};
 use crate::domain::{Account, AccountId};
-use crate::tui::store::Store;
+use crate::tui::prelude::*;
 
 impl State {
     /// Takes over the accounts of the store. Drops the drafts and the history of those that were removed or changed: they

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 
 use crate::domain::{AccountId, Documented, Now};
 use crate::tui::finder::{Closeness, Finder, Rank};
-use crate::tui::store::{AccountState, Store};
+use crate::tui::prelude::*;
 
 /// A shorter prefix is not worth leaving out.
 const COMMON_MIN: usize = 8;

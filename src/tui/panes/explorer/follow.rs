@@ -3,10 +3,9 @@
 use super::draft::{Draft, Origin};
 use super::{Part, State, calls};
 use crate::domain::{AccountId, Digest, Documented, RowIds, Secret};
-use crate::tui::component::UpdateContext;
 use crate::tui::intent::NextCall;
-use crate::tui::msg::Level;
 use crate::tui::overlays::follow_ups;
+use crate::tui::prelude::*;
 
 impl State {
     /// The digest on the screen, and its selected row.

@@ -7,7 +7,7 @@ use crate::domain::{
     AccountId, Digest, Documented, Exchange, Explored, Problem, ProblemKind, RawCall, WallTime,
 };
 use crate::tui::overlays::history::CallSummary;
-use crate::tui::theme::Tone;
+use crate::tui::prelude::*;
 
 const KEPT_MAX: usize = 50;
 

@@ -1,13 +1,11 @@
 //! Input of the explorer: typed keys, pasted text, clicks, and changes of the body.
 
 use ratatui::crossterm::event::KeyEvent;
-use ratatui::layout::Position;
 
 use super::request::Split;
 use super::{Part, State, Typing, view};
 use crate::domain::Now;
-use crate::tui::msg::Level;
-use crate::tui::store::Store;
+use crate::tui::prelude::*;
 use crate::tui::widgets::editor::Edited;
 use crate::tui::widgets::input::{self, Paste, first_line};
 

@@ -16,21 +16,15 @@ mod view;
 
 use std::time::Duration;
 
-use ratatui::buffer::Buffer;
 use ratatui::crossterm::event::KeyEvent;
-use ratatui::layout::{Position, Rect};
 use tui_input::Input;
 
 use crate::domain::{Account, AccountId, Documented, Now};
 use crate::tui::ages::tick;
-use crate::tui::component::{Command, Component, Event, UpdateContext, ViewContext};
-use crate::tui::intent::Intent;
-use crate::tui::keys::{GLOBAL, NAV, Scope, keys};
-use crate::tui::msg::{Level, Msg};
 use crate::tui::overlays;
-use crate::tui::store::{AccountState, Purpose, Store};
+use crate::tui::prelude::*;
+use crate::tui::store::Purpose;
 use crate::tui::widgets::input::Paste;
-use crate::tui::widgets::list::{List, Step};
 
 use calls::Row;
 use draft::Draft;

@@ -1,7 +1,5 @@
 //! The request that is being prepared: its path, its purpose, its fields and its body.
 
-use ratatui::buffer::Buffer;
-use ratatui::layout::{Position, Rect};
 use unicode_width::UnicodeWidthChar as _;
 
 use super::calls::is_hidden;
@@ -9,9 +7,9 @@ use super::draft::Draft;
 use super::rows::{WRITES, method_tone};
 use super::{Part, State};
 use crate::domain::fill::Piece;
-use crate::tui::component::ViewContext;
-use crate::tui::theme::{Theme, Tone, badge};
-use crate::tui::widgets::text::{Pen, cells, paragraph, split_columns, stack, wrap};
+use crate::tui::prelude::*;
+use crate::tui::theme::Theme;
+use crate::tui::widgets::text::stack;
 
 const PATH_ROWS: usize = 3;
 /// Rows of a call's purpose, and of a field's help.

@@ -1,22 +1,17 @@
 //! The response to a call: a table of what the provider's documents say about it, and the body as it was
 //! received.
 
-use ratatui::buffer::Buffer;
-use ratatui::layout::{Offset, Position, Rect};
+use ratatui::layout::Offset;
 
 use super::history::{History, PastCall};
 use super::table::Table;
 use super::{Action, Part, State, Typing};
 use crate::domain::{Explored, inert, time};
-use crate::tui::component::ViewContext;
-use crate::tui::theme::Tone;
+use crate::tui::prelude::*;
 use crate::tui::widgets::input::draw_input;
 use crate::tui::widgets::json::{self, Reading};
-use crate::tui::widgets::list::Step;
 use crate::tui::widgets::reader::Reader;
-use crate::tui::widgets::text::{
-    Pen, below, cells, counted, paragraph, size, split_rows, stack, width, wrap,
-};
+use crate::tui::widgets::text::{counted, size, stack};
 
 /// Rows of a failure or a hint.
 const WORDS_MAX: usize = 3;

@@ -2,18 +2,16 @@
 
 use std::ops::Range;
 
-use ratatui::buffer::Buffer;
-use ratatui::layout::Rect;
 use ratatui::style::{Modifier, Style};
 use unicode_width::UnicodeWidthChar as _;
 
 use super::calls::{Row, common_start, describe, strip_start};
 use super::{Action, State};
 use crate::domain::{AccountId, Documented, ProviderId};
-use crate::tui::component::ViewContext;
+use crate::tui::prelude::*;
 use crate::tui::store::Catalogues;
-use crate::tui::theme::{Theme, Tone, badge};
-use crate::tui::widgets::text::{Pen, below, cells, counted, paragraph, path_end, width};
+use crate::tui::theme::Theme;
+use crate::tui::widgets::text::{counted, path_end};
 
 /// The mark of a write call.
 pub const WRITES: &str = "✎ writes";

@@ -9,11 +9,9 @@ use super::{Part, State};
 use crate::domain::{
     AccountId, Exchange, Explored, Now, Problem, ProblemKind, RawCall, RequestId, Secret, curl,
 };
-use crate::tui::component::UpdateContext;
-use crate::tui::msg::Level;
 use crate::tui::overlays::send_ask;
 use crate::tui::panes::credentials;
-use crate::tui::store::{AccountState, Store};
+use crate::tui::prelude::*;
 
 impl State {
     pub(super) fn with_response(&mut self, change: impl FnOnce(&mut Response)) {

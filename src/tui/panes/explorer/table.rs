@@ -4,9 +4,8 @@
 use unicode_width::UnicodeWidthStr as _;
 
 use crate::domain::{Column, Digest, Holds};
-use crate::tui::widgets::list::{List, Step};
+use crate::tui::prelude::*;
 use crate::tui::widgets::reader::Reader;
-use crate::tui::widgets::text::fit;
 
 /// A text is cut to no less than this to make room for the columns after it.
 const TEXT_MIN: usize = 16;

@@ -1,20 +1,14 @@
 //! The areas of the explorer, and how the calls and the response are drawn.
 
-use ratatui::buffer::Buffer;
-use ratatui::layout::{Margin, Offset, Position, Rect};
+use ratatui::layout::{Margin, Offset};
 
 use super::calls::Row;
 use super::request::{self, Split, split};
 use super::{Action, Part, State, Typing, response};
-use crate::tui::component::ViewContext;
-use crate::tui::keys::ConsoleAction;
-use crate::tui::theme::Tone;
+use crate::tui::prelude::*;
 use crate::tui::widgets::boxes::{Framed, padded};
 use crate::tui::widgets::input::draw_input;
-use crate::tui::widgets::pager::Pager;
-use crate::tui::widgets::text::{
-    Pen, below, cells, counted, paragraph, split_columns, split_rows, wrap,
-};
+use crate::tui::widgets::text::counted;
 
 /// From this size on, calls, request and response are drawn at once.
 const WHOLE: (u16, u16) = (100, 26);

@@ -8,11 +8,9 @@ use crate::domain::payment::about;
 use crate::domain::{
     AccountId, Exchange, Observation, Outcome, Payment, PaymentId, Problem, ProblemKind, Watch,
 };
-use crate::tui::Effect;
-use crate::tui::component::UpdateContext;
-use crate::tui::msg::{Level, Notice, WatchKey};
+use crate::tui::msg::{Notice, WatchKey};
+use crate::tui::prelude::*;
 use crate::tui::store::Purpose;
-use crate::tui::theme::Tone;
 use crate::tui::watched::{Change, Watched};
 
 /// The size of the watch list up to which a callback adds its payment. A sender of forged callbacks must not be able to

@@ -1,19 +1,14 @@
 //! The selected payment: its verdict, the expected and the received amount, and its states so far.
 
-use ratatui::buffer::Buffer;
-use ratatui::layout::Rect;
 use ratatui::text::Line;
 
 use crate::domain::{Outcome, Payment, Subject, WallTime};
-use crate::tui::component::ViewContext;
 use crate::tui::overlays::alerts::handled_words;
 use crate::tui::panes::track::Track;
+use crate::tui::prelude::*;
 use crate::tui::store::is_about;
-use crate::tui::theme::Tone;
 use crate::tui::watched::{LastError, Watched};
-use crate::tui::widgets::columns::{Column, Grid, Width};
-use crate::tui::widgets::list::List;
-use crate::tui::widgets::text::{below, paragraph, split_rows, without_account};
+use crate::tui::widgets::text::without_account;
 
 /// Draws it below its heading.
 pub fn draw(watched: &Watched, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::domain::{Now, PaymentVerdict, inert};
-use crate::tui::store::Store;
+use crate::tui::prelude::*;
 use crate::tui::watched::Watched;
 
 /// Its verdict, times and ids: one fact in each line.

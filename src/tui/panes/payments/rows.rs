@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::domain::{Currency, PaymentVerdict, Total};
-use crate::tui::store::Store;
+use crate::tui::prelude::*;
 use crate::tui::watched::{LastError, Watched};
 use crate::tui::widgets::text::contains;
 

@@ -1,8 +1,7 @@
 //! The list of watched payments, and the areas of the pane.
 
-use ratatui::buffer::Buffer;
 use ratatui::layout::Constraint::{Fill, Length};
-use ratatui::layout::{Layout, Margin, Position, Rect};
+use ratatui::layout::Margin;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget as _;
 
@@ -10,16 +9,14 @@ use super::rows::{Totals, needs_attention};
 use super::{Action, Sort, State, detail};
 use crate::domain::{Ability, PaymentVerdict, WallTime};
 use crate::tui::ages::age;
-use crate::tui::component::ViewContext;
-use crate::tui::keys::ConsoleAction;
 use crate::tui::panes::parts::Heading;
 use crate::tui::panes::{credentials, parts};
-use crate::tui::store::{Phase, Store};
-use crate::tui::theme::Tone;
+use crate::tui::prelude::*;
+use crate::tui::store::Phase;
 use crate::tui::watched::{LastError, Watched};
-use crate::tui::widgets::columns::{Column, Grid, Width, fit_line};
+use crate::tui::widgets::columns::fit_line;
 use crate::tui::widgets::pager;
-use crate::tui::widgets::text::{Pen, below, cells, first_row, paragraph, split_rows, width};
+use crate::tui::widgets::text::first_row;
 
 pub struct Parts {
     head: Option<Rect>,

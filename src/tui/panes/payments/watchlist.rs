@@ -6,10 +6,9 @@ use super::State;
 use crate::domain::{
     AccountId, Expectation, Expected, ExpectedBy, Observation, Problem, Watch, Watchlist,
 };
-use crate::tui::Effect;
-use crate::tui::component::UpdateContext;
-use crate::tui::msg::{Level, NewWatch, Notice, WatchKey};
+use crate::tui::msg::{NewWatch, Notice, WatchKey};
 use crate::tui::pasted::Pasted;
+use crate::tui::prelude::*;
 use crate::tui::watched::Watched;
 use crate::tui::widgets::text::counted;
 

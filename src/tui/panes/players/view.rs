@@ -1,8 +1,6 @@
 //! How players and their inventories are drawn.
 
-use ratatui::buffer::Buffer;
 use ratatui::layout::Constraint::{Fill, Length};
-use ratatui::layout::{Layout, Rect};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Borders, Widget as _};
 
@@ -10,15 +8,10 @@ use super::changes::{name, uses};
 use super::{Action, PlayerState, Proof, State};
 use crate::domain::{Environment, Item};
 use crate::tui::ages::{JUST_NOW, age};
-use crate::tui::component::ViewContext;
 use crate::tui::keys::NavAction;
 use crate::tui::panes::parts;
-use crate::tui::store::Store;
-use crate::tui::theme::Tone;
-use crate::tui::widgets::columns::{Column, Grid, Width};
-use crate::tui::widgets::list::List;
-use crate::tui::widgets::pager::Pager;
-use crate::tui::widgets::text::{Pen, below, counted, paragraph, split_rows, width};
+use crate::tui::prelude::*;
+use crate::tui::widgets::text::counted;
 
 /// From this width on the inventory is drawn beside the players.
 const WHOLE: u16 = 90;

@@ -1,22 +1,11 @@
 //! The waiting requests, as rows above the log: which one is selected, and how they are drawn.
 
-use ratatui::buffer::Buffer;
-use ratatui::layout::{Position, Rect};
-
 use super::{State, parts};
 #[cfg(test)]
 use crate::domain::RequestId;
 use crate::domain::time;
-use crate::tui::Effect;
-use crate::tui::component::{Command, UpdateContext, ViewContext};
-use crate::tui::intent::Intent;
-use crate::tui::msg::Level;
 use crate::tui::panes::request_rows::{WaitingRow, waiting_columns};
-use crate::tui::store::Store;
-use crate::tui::theme::Tone;
-use crate::tui::widgets::columns::Grid;
-use crate::tui::widgets::list::{List, Step};
-use crate::tui::widgets::text::{Pen, width};
+use crate::tui::prelude::*;
 
 impl State {
     #[cfg(test)]
