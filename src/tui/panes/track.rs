@@ -49,13 +49,6 @@ fn steps(seen: &[Observation]) -> Vec<Step> {
         .iter()
         .filter_map(|observation| on_track(&observation.payment.state))
         .max();
-    let place = |at: usize, state: &PaymentState| match (first(state), furthest) {
-        (Some(when), _) if latest == Some(state) => Place::Here(when),
-        (Some(when), _) => Place::Seen(when),
-        // Kanga moves through the states in order, so an earlier one was passed between two checks.
-        (None, Some(furthest)) if at < furthest => Place::Passed,
-        (None, _) => Place::Ahead,
-    };
     let off: &[PaymentState] = match latest {
         Some(PaymentState::Cancelling | PaymentState::Canceled) => {
             &[PaymentState::Cancelling, PaymentState::Canceled]
@@ -69,34 +62,24 @@ fn steps(seen: &[Observation]) -> Vec<Step> {
         // Steps that the payment never reached are left out.
         furthest.map_or(1, |at| at + 1)
     };
-    let mut steps: Vec<Step> = PaymentState::TRACK[..length]
-        .iter()
-        .enumerate()
-        .map(|(at, state)| Step {
-            state: state.clone(),
-            place: place(at, state),
-        })
-        .collect();
-    for state in off {
+    let states = PaymentState::TRACK[..length].iter().chain(off);
+    let steps = states.enumerate().map(|(at, state)| {
+        // Kanga moves through the states in order, so an earlier one was passed between two checks.
+        let is_passed = if at >= length {
+            latest == Some(&PaymentState::Canceled)
+        } else {
+            !off.is_empty() || furthest.is_some_and(|furthest| at < furthest)
+        };
         let place = match first(state) {
             Some(when) if latest == Some(state) => Place::Here(when),
             Some(when) => Place::Seen(when),
-            None if latest == Some(&PaymentState::Canceled) => Place::Passed,
+            None if is_passed => Place::Passed,
             None => Place::Ahead,
         };
-        steps.push(Step {
-            state: state.clone(),
-            place,
-        });
-    }
-    if !off.is_empty() {
-        for step in &mut steps {
-            if step.place == Place::Ahead && !off.contains(&step.state) {
-                step.place = Place::Passed;
-            }
-        }
-    }
-    steps
+        let state = state.clone();
+        Step { state, place }
+    });
+    steps.collect()
 }
 
 /// The states of a payment as they were seen, and the tone of those that it reached.
