@@ -21,8 +21,9 @@ use super::widgets::filter::Filter;
 use super::widgets::input::Paste;
 use super::widgets::list::{List, Step};
 use super::widgets::widths::Widths;
-use crate::domain::manage::Changed;
-use crate::domain::{AccountId, Now, PaymentId, RequestId, Secret, ThemeChoice, WallTime, curl};
+use crate::domain::{
+    AccountId, Now, PaymentId, Problem, RequestId, Secret, ThemeChoice, WallTime, curl,
+};
 
 /// What a component reads to draw itself, besides its own state.
 #[derive(Clone, Copy)]
@@ -179,6 +180,14 @@ impl UpdateContext<'_> {
         self.store.flash(level, text);
     }
 
+    /// What was loaded; a failure is shown.
+    pub fn loaded<'r, T>(&mut self, result: &'r Result<T, Problem>) -> Option<&'r T> {
+        if let Err(problem) = result {
+            self.flash(Level::Error, problem.describe());
+        }
+        result.as_ref().ok()
+    }
+
     /// Whether effects are carried out already; if not, a notice says so.
     pub fn is_ready(&mut self) -> bool {
         if !self.store.is_ready() {
@@ -218,17 +227,6 @@ pub enum Event<'a> {
     },
     /// The profile was opened anew: nothing that was asked before gets an answer, and accounts may be gone.
     Reopened,
-}
-
-impl<'a> Event<'a> {
-    pub fn removed(self) -> Option<&'a AccountId> {
-        match self {
-            Self::Message(Msg::Managed(_, Ok(Changed::Removed { account, .. })), _) => {
-                Some(account)
-            }
-            _ => None,
-        }
-    }
 }
 
 /// A pane or a window. The console holds any of them as a [`DynComponent`].

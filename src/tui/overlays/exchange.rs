@@ -26,9 +26,9 @@ pub struct State {
 }
 
 impl State {
-    pub fn new(exchange: Arc<Exchange>, zone: &TimeZone) -> Self {
-        let sheet = Sheet::new(lines(&exchange, zone));
-        Self { exchange, sheet }
+    pub fn open(exchange: Arc<Exchange>, ctx: &mut UpdateContext<'_>) {
+        let sheet = Sheet::new(lines(&exchange, &ctx.store.zone));
+        ctx.open(Self { exchange, sheet });
     }
 
     /// The response body, or the request body if there is none.

@@ -181,7 +181,10 @@ mod tests {
         assert!(form.read().is_some() && !form.is_unprovable());
         form.form.next();
         form.form.key(&space);
-        assert_eq!((form.chosen_key(), form.is_unprovable()), ("other_secret", true));
+        assert_eq!(
+            (form.chosen_key(), form.is_unprovable()),
+            ("other_secret", true)
+        );
         assert!(form.read().is_none(), "the old one is left by itself");
         form.form.key(&space);
         assert!(form.read().is_some());

@@ -221,7 +221,7 @@ impl State {
         match &timeline.happenings[at].what {
             What::Call { exchange, .. } => {
                 if let Some(exchange) = ctx.store.exchange(*exchange).cloned() {
-                    ctx.open(exchange::State::new(exchange, &ctx.store.zone));
+                    exchange::State::open(exchange, ctx);
                 } else {
                     let request = ctx.store.number();
                     self.opening = Some(request);
@@ -330,11 +330,8 @@ impl Component for State {
             }
             Msg::Opened(request, result) if self.opening == Some(*request) => {
                 self.opening = None;
-                match result {
-                    Ok(exchange) => {
-                        ctx.open(exchange::State::new(exchange.clone(), &ctx.store.zone));
-                    }
-                    Err(problem) => ctx.flash(Level::Error, problem.describe()),
+                if let Some(loaded) = ctx.loaded(result) {
+                    exchange::State::open(loaded.clone(), ctx);
                 }
             }
             _ if self.is_changed_by(msg, asked) => self.poll_soon(ctx.now),

@@ -340,19 +340,15 @@ impl Component for State {
                 if self.opening == Some(*request) =>
             {
                 self.opening = None;
-                match result {
-                    Ok(delivery) => delivery::State::open(delivery.clone(), ctx),
-                    Err(problem) => ctx.flash(Level::Error, problem.describe()),
+                if let Some(delivery) = ctx.loaded(result) {
+                    delivery::State::open(delivery.clone(), ctx);
                 }
             }
             Event::Message(Msg::Received(request, result), _) => {
-                let asked = self.asked.take_if(|(asked, _)| asked == request);
-                match (asked, result) {
-                    (Some((_, account)), Ok(received)) => {
-                        follow_ups::State::open(account, received.ids.clone(), ctx);
-                    }
-                    (Some(_), Err(problem)) => ctx.flash(Level::Error, problem.describe()),
-                    (None, _) => {}
+                if let Some((_, account)) = self.asked.take_if(|(asked, _)| asked == request)
+                    && let Some(received) = ctx.loaded(result)
+                {
+                    follow_ups::State::open(account, received.ids.clone(), ctx);
                 }
             }
             Event::Message(Msg::Replayed(_, Ok(())), _) => {

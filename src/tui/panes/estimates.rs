@@ -8,8 +8,8 @@ use ratatui::text::Line;
 use super::{credentials, parts};
 use crate::domain::payment::Price;
 use crate::domain::{
-    Ability, AccountId, Amount, Answer, Currency, Environment, Estimate, EstimateRequest, Op,
-    Problem, Reported, RequestId,
+    Ability, Amount, Answer, Currency, Environment, Estimate, EstimateRequest, Op, Problem,
+    Reported, RequestId,
 };
 use crate::tui::ages::{age_changes_in, tick};
 use crate::tui::intent::Question;
@@ -56,21 +56,11 @@ pub struct State {
 }
 
 impl State {
-    fn forget(&mut self, account: &AccountId) {
-        if self
-            .question
-            .as_ref()
-            .is_some_and(|question| question.account == *account)
-        {
-            *self = Self::default();
-        }
-    }
-
     /// Forgets the question if no account can answer it any more.
     fn forget_missing(&mut self, store: &Store) {
-        let account = self.question.as_ref().map(|it| it.account.clone());
-        if let Some(account) = account.filter(|id| !store.can(id, Ability::Estimates)) {
-            self.forget(&account);
+        let question = self.question.as_ref();
+        if question.is_some_and(|it| !store.can(&it.account, Ability::Estimates)) {
+            *self = Self::default();
         }
     }
 
@@ -290,9 +280,6 @@ impl Component for State {
     }
 
     fn on_event(&mut self, event: Event<'_>, ctx: &mut UpdateContext<'_>) {
-        if let Some(account) = event.removed() {
-            self.forget(account);
-        }
         match event {
             Event::Message(Msg::Ready(_), _) => self.ask_first(ctx),
             Event::Message(Msg::Answered(_, Answer::Estimate(result)), _) => {
@@ -301,7 +288,9 @@ impl Component for State {
             Event::Cancelled { request, .. } if self.request == Some(request) => {
                 self.request = None;
             }
-            Event::Reopened => self.forget_missing(ctx.store),
+            Event::Message(Msg::Managed(..), _) | Event::Reopened => {
+                self.forget_missing(ctx.store);
+            }
             Event::Message(..) | Event::Cancelled { .. } => {}
         }
     }

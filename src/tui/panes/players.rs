@@ -183,12 +183,6 @@ impl State {
             ctx.store.flash(Level::Info, words);
         }
     }
-
-    fn forget(&mut self, account: &AccountId) {
-        self.players.retain(|player| player.account != *account);
-        let last = self.players.len().saturating_sub(1);
-        self.list.selected = self.list.selected.min(last);
-    }
 }
 
 impl Component for State {
@@ -262,11 +256,8 @@ impl Component for State {
     }
 
     fn on_event(&mut self, event: Event<'_>, ctx: &mut UpdateContext<'_>) {
-        if let Some(account) = event.removed() {
-            self.forget(account);
-        }
         match event {
-            Event::Reopened => {
+            Event::Message(Msg::Managed(..), _) | Event::Reopened => {
                 let is_there =
                     |player: &PlayerState| ctx.store.can(&player.account, Ability::Players);
                 self.players.retain(is_there);

@@ -127,7 +127,7 @@ impl Component for State {
         match action {
             Action::OpenExchange => {
                 if let Some(exchange) = self.selected(ctx.store).cloned() {
-                    ctx.open(exchange::State::new(exchange, &ctx.store.zone));
+                    exchange::State::open(exchange, ctx);
                 }
             }
             Action::Filter => {
@@ -212,12 +212,8 @@ impl Component for State {
             Event::Message(Msg::Log(result), _) => self.log.answered(result, ctx),
             Event::Message(Msg::Opened(request, result), _) if self.opening == Some(*request) => {
                 self.opening = None;
-                match result {
-                    Ok(loaded) => {
-                        let window = exchange::State::new(loaded.clone(), &ctx.store.zone);
-                        ctx.open(window);
-                    }
-                    Err(problem) => ctx.flash(Level::Error, problem.describe()),
+                if let Some(loaded) = ctx.loaded(result) {
+                    exchange::State::open(loaded.clone(), ctx);
                 }
             }
             // Selects the next one, so that repeated presses cancel several.
