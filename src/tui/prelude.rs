@@ -13,6 +13,7 @@ pub use super::store::{AccountState, Store};
 pub use super::theme::{Tone, badge};
 pub use super::widgets::boxes::{Window, columns_inside, inside};
 pub use super::widgets::columns::{Column, Grid, Width};
+pub use super::widgets::form::{Field, Form};
 pub use super::widgets::list::{List, Step};
 pub use super::widgets::pager::Pager;
 pub use super::widgets::text::{

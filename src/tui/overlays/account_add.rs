@@ -5,7 +5,7 @@ use super::form_window::{FormAction, FormState, FormWindow, Stage, WindowText};
 use crate::domain::manage::{Change, NewAccount, Proof, ProviderSetup, leaves_open};
 use crate::domain::{AccountId, Environment, Problem, ProviderId};
 use crate::tui::prelude::*;
-use crate::tui::widgets::form::{Field, Form, Switch};
+use crate::tui::widgets::form::Switch;
 
 /// The providers to choose from, and the names in use.
 #[derive(Debug, Clone)]

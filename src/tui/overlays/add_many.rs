@@ -4,7 +4,6 @@ use super::form_window::{FormState, FormWindow, WindowText};
 use crate::domain::{Ability, AccountId};
 use crate::tui::pasted::Pasted;
 use crate::tui::prelude::*;
-use crate::tui::widgets::form::Form;
 
 #[derive(Debug, Clone)]
 pub struct PastedPayments {

@@ -6,7 +6,6 @@ use crate::domain::{AccountId, Amount, Expected, ExpectedBy};
 use crate::tui::msg::NewWatch;
 use crate::tui::pasted;
 use crate::tui::prelude::*;
-use crate::tui::widgets::form::{Field, Form};
 
 #[derive(Debug, Clone)]
 pub struct WatchFields;

@@ -3,7 +3,6 @@
 use super::form_window::{FormState, FormWindow, WindowText};
 use crate::domain::AccountId;
 use crate::tui::prelude::*;
-use crate::tui::widgets::form::{Field, Form};
 
 #[derive(Debug, Clone)]
 pub struct LockedAccount {

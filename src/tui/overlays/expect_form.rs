@@ -5,7 +5,6 @@ use crate::domain::{AccountId, Amount, Expected, ExpectedBy, PaymentId};
 use crate::tui::msg::NewWatch;
 use crate::tui::prelude::*;
 use crate::tui::watched::Watched;
-use crate::tui::widgets::form::{Field, Form};
 
 #[derive(Debug, Clone)]
 pub struct WatchedPayment {

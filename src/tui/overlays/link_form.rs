@@ -5,7 +5,7 @@ use super::{arm, link_result};
 use crate::domain::{AccountId, Amount, Answer, ExpectedBy, LinkRequest, Op};
 use crate::tui::msg::NewWatch;
 use crate::tui::prelude::*;
-use crate::tui::widgets::form::{Field, Form, Switch, Value};
+use crate::tui::widgets::form::{Switch, Value};
 
 /// What the form waits for.
 #[derive(Debug, Clone, Default)]

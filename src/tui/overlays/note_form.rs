@@ -4,7 +4,6 @@ use super::form_window::{FormState, FormWindow, WindowText};
 use crate::domain::{AccountId, Note, PaymentId};
 use crate::tui::msg::WatchKey;
 use crate::tui::prelude::*;
-use crate::tui::widgets::form::{Field, Form};
 
 #[derive(Debug, Clone)]
 pub struct NotedPayment {

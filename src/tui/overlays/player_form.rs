@@ -3,7 +3,6 @@
 use super::form_window::{FormState, FormWindow, Stage, WindowText};
 use crate::domain::{AccountId, Answer, Environment, Op, PlayerId, PlayerToken, Secret};
 use crate::tui::prelude::*;
-use crate::tui::widgets::form::{Field, Form};
 
 const PLAYER: usize = 0;
 const TOKEN: usize = 1;

@@ -4,7 +4,6 @@ use super::form_window::{FormState, FormWindow, WindowText};
 use crate::domain::{AccountId, Amount};
 use crate::tui::intent::Question;
 use crate::tui::prelude::*;
-use crate::tui::widgets::form::{Field, Form};
 
 #[derive(Debug, Clone)]
 pub struct EstimateFields;

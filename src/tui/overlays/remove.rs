@@ -5,7 +5,6 @@ use crate::domain::Account;
 use crate::domain::manage::Change;
 use crate::tui::keys::{Action, WindowAction};
 use crate::tui::prelude::*;
-use crate::tui::widgets::form::{Field, Form};
 
 #[derive(Debug, Clone)]
 pub struct Removal {

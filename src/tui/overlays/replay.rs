@@ -6,7 +6,6 @@ use super::form_window::{FormAction, FormState, FormWindow, Stage, WindowText};
 use crate::domain::{Delivery, JobKind};
 use crate::tui::deliveries;
 use crate::tui::prelude::*;
-use crate::tui::widgets::form::{Field, Form};
 
 const TO: usize = 0;
 const NAME: usize = 1;

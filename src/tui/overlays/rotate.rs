@@ -5,7 +5,6 @@ use crate::domain::manage::{Change, Guide, GuideTopic, ProviderSetup, leaves_ope
 use crate::domain::{Account, Problem, ProviderId, Secret};
 use crate::tui::overlays::guide::steps_in;
 use crate::tui::prelude::*;
-use crate::tui::widgets::form::{Field, Form};
 
 /// The choice for a secret that the provider offers no way to verify.
 const UNPROVABLE: &str = "if not verified";

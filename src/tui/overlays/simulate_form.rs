@@ -3,7 +3,6 @@
 use super::form_window::{FormState, FormWindow, WindowText};
 use crate::domain::simulate::{Command, Event, Setting};
 use crate::tui::prelude::*;
-use crate::tui::widgets::form::{Field, Form};
 
 /// The purpose of the typed text.
 #[derive(Debug, Clone)]
