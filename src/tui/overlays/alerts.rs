@@ -141,9 +141,8 @@ impl Component for State {
         let selected = self.place(&alerts);
         let mut shown = self.list;
         shown.selected = selected;
-        ctx.note_rows(list, shown.window(alerts.len(), list.height));
         let pager = Pager::list(list, shown, alerts.len());
-        pager.draw(theme, buf, |at, line, buf| {
+        pager.draw(ctx, buf, |at, line, buf| {
             draw_row(&alerts[at], account, ctx, line, buf);
         });
         let shown = pager.place().unwrap_or_default();

@@ -84,7 +84,7 @@ impl Component for State {
         let [note, text] = areas(screen, rows.len());
         paragraph(buf, note, NOTE, theme.style(Tone::Warn));
         let pager = Pager::text(text, self.scroll, rows.len());
-        pager.draw(theme, buf, |at, line, buf| {
+        pager.draw(ctx, buf, |at, line, buf| {
             Pen::new(buf, line, 0).text(&rows[at], theme.style(Tone::Plain));
         });
         pager.draw_place(theme, buf);

@@ -16,13 +16,7 @@ keys! {
 
 #[derive(Debug, Clone)]
 pub struct State {
-    account: AccountId,
-}
-
-impl State {
-    pub fn new(account: AccountId) -> Self {
-        Self { account }
-    }
+    pub account: AccountId,
 }
 
 impl Component for State {

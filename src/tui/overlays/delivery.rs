@@ -177,7 +177,7 @@ impl Component for State {
             live,
         }
         .draw(ctx.theme, screen, buf);
-        self.sheet.view(ctx.theme, inner, buf);
+        self.sheet.view(ctx, inner, buf);
         None
     }
 }
@@ -243,7 +243,9 @@ pub fn retry(delivery: &Arc<Delivery>, ctx: &mut UpdateContext<'_>) {
     }
     let forwards = delivery.retryable().any(|job| job.kind == JobKind::Forward);
     if forwards && ctx.store.is_live_account(&delivery.account) {
-        ctx.open(retry_ask::State::new(delivery.clone()));
+        ctx.open(retry_ask::State {
+            delivery: delivery.clone(),
+        });
     } else {
         retry_ask::start(delivery.id, ctx);
     }

@@ -156,7 +156,7 @@ impl Component for State {
         Pen::new(buf, first_row(inner), 0).text(&summary, theme.style(tone));
         let rows = self.rows(inner.width);
         let pager = Pager::text(below(inner, 1), self.scroll, rows.len());
-        pager.draw(theme, buf, |at, line, buf| {
+        pager.draw(ctx, buf, |at, line, buf| {
             let row = &rows[at];
             let mut pen = Pen::new(buf, line, 0);
             let health = row.health.map_or_else(String::new, |health| {

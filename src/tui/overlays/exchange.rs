@@ -90,7 +90,7 @@ impl Component for State {
             live,
         }
         .draw(ctx.theme, screen, buf);
-        self.sheet.view(ctx.theme, inner, buf);
+        self.sheet.view(ctx, inner, buf);
         None
     }
 }

@@ -127,9 +127,8 @@ impl Component for State {
             let id = fit(id, pen.left()).into_owned();
             pen.text(&id, dim);
         }
-        ctx.note_rows(list, self.list.window(rows.len(), list.height));
         let pager = Pager::list(list, self.list, rows.len());
-        pager.draw(theme, buf, |at, line, buf| {
+        pager.draw(ctx, buf, |at, line, buf| {
             let (call, follow_up) = rows[at];
             Pen::new(buf, line, 0)
                 .cell(call.method, 7, theme.bold(Tone::Plain))

@@ -8,7 +8,7 @@ use super::guide;
 use crate::domain::{Answer, Problem, ProviderId, RequestId};
 use crate::tui::keys::WindowAction;
 use crate::tui::prelude::*;
-use crate::tui::widgets::form::{Form, Typed};
+use crate::tui::widgets::form::Typed;
 use crate::tui::widgets::input::{Paste, first_line};
 
 keys! {

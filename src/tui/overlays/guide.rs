@@ -121,7 +121,7 @@ impl Component for State {
         let [tabs, _, text] = areas(screen, rows.len());
         self.draw_tabs(ctx, tabs, buf);
         let pager = Pager::text(text, self.scroll, rows.len());
-        pager.draw(theme, buf, |at, line, buf| {
+        pager.draw(ctx, buf, |at, line, buf| {
             let mut pen = Pen::new(buf, line, 0);
             match &rows[at] {
                 Row::Title(title) => pen.text(title, theme.bold(Tone::Accent)),

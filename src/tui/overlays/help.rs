@@ -192,7 +192,7 @@ impl Component for State {
         let rows = self.rows(ctx.keymap);
         let (keys, name) = columns(inner.width);
         let pager = Pager::text(inner, self.scroll, rows.len());
-        pager.draw(theme, buf, |at, line, buf| {
+        pager.draw(ctx, buf, |at, line, buf| {
             let mut pen = Pen::new(buf, line, 0);
             match &rows[at] {
                 Row::Blank => {}

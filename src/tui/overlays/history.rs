@@ -78,9 +78,8 @@ impl Component for State {
         let [list, note] = areas(screen, self.rows.len());
         let account = self.rows.iter().map(|row| width(row.account.as_str()));
         let account = account.max().unwrap_or(0).min(16);
-        ctx.note_rows(list, self.list.window(self.rows.len(), list.height));
         let pager = Pager::list(list, self.list, self.rows.len());
-        pager.draw(theme, buf, |at, line, buf| {
+        pager.draw(ctx, buf, |at, line, buf| {
             let past = &self.rows[at];
             Pen::new(buf, line, 0)
                 .text(&past.at.clock(&ctx.store.zone), dim)

@@ -223,13 +223,12 @@ impl Component for State {
             Pen::new(buf, area, 0).text("nothing matches", theme.style(Tone::Dim));
         }
         let len = self.found.len();
-        ctx.note_rows(area, self.list.window(len, area.height));
         // A narrow window has no room for the kind.
         let kind = if area.width < 60 { 0 } else { KIND + 1 };
         let found = self.found.iter().map(|at| &self.offered[*at]);
         let names = names_width(found).min(area.width.saturating_sub(kind + KEYS) / 2);
         let pager = Pager::list(area, self.list, len);
-        pager.draw(theme, buf, |at, line, buf| {
+        pager.draw(ctx, buf, |at, line, buf| {
             let Some(entry) = self.entry(at) else { return };
             let key = match entry.goal {
                 Goal::Act(action) => ctx.key(action),

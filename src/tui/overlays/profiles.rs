@@ -85,9 +85,8 @@ impl Component for State {
             height: rows.min(inner.height),
             ..inner
         };
-        ctx.note_rows(area, self.list.window(len, area.height));
         let pager = Pager::list(area, self.list, len);
-        pager.draw(theme, buf, |at, line, buf| {
+        pager.draw(ctx, buf, |at, line, buf| {
             draw_row(&store.profiles[at], names, ctx, line, buf);
         });
         pager.draw_place(theme, buf);

@@ -17,13 +17,7 @@ keys! {
 
 #[derive(Debug, Clone)]
 pub struct State {
-    delivery: Arc<Delivery>,
-}
-
-impl State {
-    pub fn new(delivery: Arc<Delivery>) -> Self {
-        Self { delivery }
-    }
+    pub delivery: Arc<Delivery>,
 }
 
 impl Component for State {

@@ -291,9 +291,8 @@ impl Component for State {
             .unwrap_or_default()
             .min(inner.width * 2 / 5)
             .max(NAMES);
-        ctx.note_rows(list, self.list.window(rows.len(), list.height));
         let pager = Pager::list(list, self.list, rows.len());
-        pager.draw(theme, buf, |at, line, buf| {
+        pager.draw(ctx, buf, |at, line, buf| {
             let here = at == self.list.selected;
             rows[at].draw(names, here, ctx, &mut Pen::new(buf, line, 0));
         });

@@ -21,20 +21,10 @@ const OTHER_ROWS: u16 = 7;
 
 #[derive(Debug, Clone)]
 pub struct State {
-    account: AccountId,
-    call: RawCall,
+    pub account: AccountId,
+    pub call: RawCall,
     /// Its documented purpose; empty for an undocumented call.
-    about: &'static str,
-}
-
-impl State {
-    pub fn new(account: AccountId, call: RawCall, about: &'static str) -> Self {
-        Self {
-            account,
-            call,
-            about,
-        }
-    }
+    pub about: &'static str,
 }
 
 impl Component for State {

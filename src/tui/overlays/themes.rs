@@ -84,8 +84,7 @@ impl Component for State {
             Length(1),
             Fill(1),
         ]));
-        ctx.note_rows(area, self.list.window(len, area.height));
-        Pager::list(area, self.list, len).draw(theme, buf, |at, line, buf| {
+        Pager::list(area, self.list, len).draw(ctx, buf, |at, line, buf| {
             let choice = ThemeChoice::ALL[at];
             Pen::new(buf, line, 0)
                 .skip(1)

@@ -414,14 +414,13 @@ impl Component for State {
             return None;
         }
         let lines = self.lines(ctx.now, ctx.store);
-        ctx.note_rows(list, self.list.window(lines.len(), list.height));
         let rail = rail::Rail {
             timeline,
             ctx,
             narrow: list.width < 64,
         };
         let pager = Pager::list(list, self.list, lines.len());
-        pager.draw(theme, buf, |at, line, buf| match lines[at] {
+        pager.draw(ctx, buf, |at, line, buf| match lines[at] {
             Line::Day(happening) => rail.day(happening, line, buf),
             Line::Row(of) => rail.row(&rows[of], line, buf),
             Line::Call(happening) => rail.happening(happening, line, buf),

@@ -189,8 +189,7 @@ impl Component for State {
             Action::CopyReceipt => {
                 if let Some(watched) = self.selected(ctx.store) {
                     let text = Secret::new(receipt::receipt(watched, ctx.store, ctx.now));
-                    let what = "the receipt";
-                    ctx.out.push(Effect::Copy { text, what });
+                    ctx.copy(text, "the receipt");
                 }
             }
             Action::Check => match self.chosen_or_warn(ctx).as_slice() {
@@ -230,7 +229,7 @@ impl Component for State {
                     _ => "the marked payments' ids",
                 };
                 let text = Secret::new(ids.join("\n"));
-                ctx.out.push(Effect::Copy { text, what });
+                ctx.copy(text, what);
             }
             Action::SortPayments => {
                 self.sort = self.sort.next();

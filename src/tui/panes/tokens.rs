@@ -81,7 +81,7 @@ impl Component for State {
             }
             Action::CopyToken => {
                 if ctx.is_ready() {
-                    ctx.open(copy_token::State::new(account));
+                    ctx.open(copy_token::State { account });
                 }
             }
         }

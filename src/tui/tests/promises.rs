@@ -143,7 +143,7 @@ pub fn everywhere() -> Vec<(String, Model)> {
     }
     let copying = || {
         let mut model = busy();
-        model.open(Box::new(overlays::copy_token::State::new(shop())));
+        model.open(Box::new(overlays::copy_token::State { account: shop() }));
         model
     };
     all.extend(from("copying", &copying, &[""]));
@@ -153,7 +153,7 @@ pub fn everywhere() -> Vec<(String, Model)> {
         let is_forward = |job: &Job| !job.target.is_empty();
         let failed = |callback: &Arc<Delivery>| callback.retryable().any(is_forward);
         let callback = callbacks.into_iter().find(failed).unwrap();
-        model.open(Box::new(overlays::retry_ask::State::new(callback)));
+        model.open(Box::new(overlays::retry_ask::State { delivery: callback }));
         model
     };
     all.extend(from("retrying", &retrying, &[""]));

@@ -17,7 +17,7 @@ use crate::tui::theme::{Theme, Tone};
 ///
 /// ```text
 /// let pager = Pager::list(area, self.list, rows.len());
-/// pager.draw(theme, buf, |at, line, buf| draw_row(&rows[at], line, buf));
+/// pager.draw(ctx, buf, |at, line, buf| draw_row(&rows[at], line, buf));
 /// pager.draw_place(theme, buf); // "12-46 of 240" on the frame
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,12 +57,21 @@ impl Pager {
         Self { focused, ..self }
     }
 
-    /// Draws each visible row by `row`, which gets its number and its line, and marks the selected one.
-    pub fn draw(&self, theme: &Theme, buf: &mut Buffer, row: impl Fn(usize, Rect, &mut Buffer)) {
+    /// Draws each visible row by `row`, which gets its number and its line. Those of a list can be clicked; the selected
+    /// one is marked.
+    pub fn draw(
+        &self,
+        ctx: ViewContext<'_>,
+        buf: &mut Buffer,
+        row: impl Fn(usize, Rect, &mut Buffer),
+    ) {
+        if self.selected.is_some() {
+            ctx.note_rows(self.area, self.shown());
+        }
         for (at, line) in self.shown.clone().zip(self.area.rows()) {
             row(at, line, buf);
             if Some(at) == self.selected {
-                let style = theme.selected(self.focused);
+                let style = ctx.theme.selected(self.focused);
                 for place in line.positions() {
                     // A badge keeps its background, or it could not be read.
                     if buf[place].bg == Color::Reset {

@@ -9,7 +9,8 @@ use super::list::Step;
 use super::pager::Pager;
 use super::text::{Pen, size, wrap_indented};
 use crate::domain::{Body, inert};
-use crate::tui::theme::{Theme, Tone};
+use crate::tui::component::ViewContext;
+use crate::tui::theme::Tone;
 
 /// Lines of one body that are laid out; of more, a line says that copying gives the whole.
 const LINES_MAX: usize = 5_000;
@@ -63,7 +64,8 @@ impl Sheet {
     }
 
     /// Draws it inside a window of [`window_size`].
-    pub fn view(&self, theme: &Theme, inner: Rect, buf: &mut Buffer) {
+    pub fn view(&self, ctx: ViewContext<'_>, inner: Rect, buf: &mut Buffer) {
+        let theme = ctx.theme;
         let rewrapped;
         let rows = if self.wrapped.0 == inner.width {
             &self.wrapped.1
@@ -72,7 +74,7 @@ impl Sheet {
             &rewrapped
         };
         let pager = Pager::text(inner, self.scroll, rows.len());
-        pager.draw(theme, buf, |at, line, buf| {
+        pager.draw(ctx, buf, |at, line, buf| {
             let (kind, text) = &rows[at];
             let mut pen = Pen::new(buf, line, 0);
             match kind {

@@ -56,7 +56,11 @@ impl State {
             self.explore(account, call, ctx);
         } else if known.is_some_and(|known| known.may_write(ctx.now)) {
             let about = known.map_or("", |known| ctx.store.about(&known.account, &call));
-            ctx.open(send_ask::State::new(account, call, about));
+            ctx.open(send_ask::State {
+                account,
+                call,
+                about,
+            });
         } else {
             credentials::arm(&account, ctx);
         }

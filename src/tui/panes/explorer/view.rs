@@ -185,9 +185,8 @@ impl State {
         let rows = self.rows(ctx, list.width);
         let focused = ctx.focused && self.part == Part::Calls;
         let pager = Pager::list(list, self.list, self.rows.len()).focused(focused);
-        ctx.note_rows(list, pager.shown());
         pager.draw_bar(ctx, buf);
-        pager.draw(theme, buf, |at, line, buf| {
+        pager.draw(ctx, buf, |at, line, buf| {
             let mut pen = Pen::new(buf, line, 0);
             rows.draw(&self.rows[at], &mut pen);
             if at == self.list.selected {
