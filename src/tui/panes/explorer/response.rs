@@ -18,13 +18,6 @@ const WORDS_MAX: usize = 3;
 /// Rows left to a table below its note; with fewer, the note is left out.
 const ROWS_MIN: u16 = 3;
 
-/// Which view is on the screen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Shown {
-    Table,
-    Body,
-}
-
 #[derive(Debug, Clone)]
 pub struct Response {
     /// The number of its call in the history.
@@ -33,7 +26,8 @@ pub struct Response {
     note: (String, Tone),
     table: Option<Table>,
     body: Reader,
-    shown: Shown,
+    /// Whether the table is on the screen, and not the body.
+    shows_table: bool,
     height: u16,
 }
 
@@ -57,11 +51,7 @@ impl Response {
         Self {
             number: past.number,
             note,
-            shown: if table.is_some() {
-                Shown::Table
-            } else {
-                Shown::Body
-            },
+            shows_table: table.is_some(),
             table,
             body,
             height: 0,
@@ -70,15 +60,15 @@ impl Response {
 
     /// The text on the screen.
     pub fn reader(&self) -> &Reader {
-        match (&self.table, self.shown) {
-            (Some(table), Shown::Table) => &table.rows,
+        match (&self.table, self.shows_table) {
+            (Some(table), true) => &table.rows,
             _ => &self.body,
         }
     }
 
     pub fn reader_mut(&mut self) -> &mut Reader {
-        match (&mut self.table, self.shown) {
-            (Some(table), Shown::Table) => &mut table.rows,
+        match (&mut self.table, self.shows_table) {
+            (Some(table), true) => &mut table.rows,
             _ => &mut self.body,
         }
     }
@@ -99,7 +89,7 @@ impl Response {
 
     /// The selected row, while the table is shown and has rows.
     pub fn selected(&self) -> Option<usize> {
-        let table = self.table.as_ref().filter(|_| self.shown == Shown::Table);
+        let table = self.table.as_ref().filter(|_| self.shows_table);
         Some(table.filter(|table| !table.is_empty())?.selected)
     }
 
@@ -128,24 +118,21 @@ impl Response {
     /// Handles a click in the area of the text: selects the row there.
     pub fn click(&mut self, below: usize) {
         let line = self.reader().line_at(below);
-        if let Some(row) = line.filter(|_| self.shown == Shown::Table) {
+        if let Some(row) = line.filter(|_| self.shows_table) {
             self.select(row);
         }
     }
 
     pub fn step(&mut self, step: Step) {
         let height = self.height;
-        match (&mut self.table, self.shown) {
-            (Some(table), Shown::Table) => table.step(step, height),
+        match (&mut self.table, self.shows_table) {
+            (Some(table), true) => table.step(step, height),
             _ => self.body.step(step, height),
         }
     }
 
     pub fn toggle_table(&mut self) {
-        self.shown = match self.shown {
-            Shown::Table => Shown::Body,
-            Shown::Body => Shown::Table,
-        };
+        self.shows_table = !self.shows_table;
     }
 
     pub fn search(&mut self, text: &str) {
@@ -161,7 +148,7 @@ impl Response {
     }
 
     fn select_found(&mut self) {
-        if let (Some(table), Shown::Table) = (&mut self.table, self.shown) {
+        if let (Some(table), true) = (&mut self.table, self.shows_table) {
             table.select_found();
         }
     }
@@ -187,8 +174,8 @@ impl Response {
         };
         let failure = words.map_or(0, |words| wrap(words, area.width).len().min(WORDS_MAX));
         // Below the title: the note on the figures, then the names of the columns.
-        let (table, note) = match (&self.table, self.shown) {
-            (Some(table), Shown::Table) => (2, note_rows(table, failure, area)),
+        let (table, note) = match (&self.table, self.shows_table) {
+            (Some(table), true) => (2, note_rows(table, failure, area)),
             _ => (1, 0),
         };
         let head = cells(1 + failure + table + note).min(area.height);
@@ -238,7 +225,7 @@ impl State {
             paragraph(buf, words, failure, theme.style(Tone::Bad));
             left = rest;
         }
-        if let (Some(table), Shown::Table) = (&response.table, response.shown) {
+        if let (Some(table), true) = (&response.table, response.shows_table) {
             let hidden_columns = hidden_columns(table, ctx);
             Pen::new(buf, left, 0)
                 .keep(width(&hidden_columns))
