@@ -35,14 +35,6 @@ const FIRST: (&str, &str) = ("3000", "EMT");
 const HISTORY_MAX: usize = 48;
 const AUTO_EVERY: Duration = Duration::from_secs(30);
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-enum Auto {
-    #[default]
-    Off,
-    /// The next refresh is due at this monotonic instant.
-    On(Duration),
-}
-
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct State {
     list: List,
@@ -52,7 +44,8 @@ pub struct State {
     quotes: VecDeque<Estimate>,
     request: Option<RequestId>,
     last_error: Option<Problem>,
-    auto: Auto,
+    /// When the next automatic refresh is due; `None` while they are off.
+    auto: Option<Duration>,
 }
 
 impl State {
@@ -120,9 +113,7 @@ impl State {
         });
         self.request = Some(ctx.store.ask(question.account, op, background, ctx.out));
         // The interval counts from the last request, so a manual refresh delays the automatic one.
-        if self.auto != Auto::Off {
-            self.auto = Auto::On(ctx.now.mono + AUTO_EVERY);
-        }
+        self.auto = self.auto.map(|_| ctx.now.mono + AUTO_EVERY);
     }
 
     fn apply(&mut self, result: Result<Estimate, Problem>) {
@@ -246,8 +237,8 @@ impl Component for State {
             Action::Refresh => self.refresh(false, ctx),
             Action::AutoRefresh => {
                 self.auto = match self.auto {
-                    Auto::Off => Auto::On(ctx.now.mono + AUTO_EVERY),
-                    Auto::On(_) => Auto::Off,
+                    None => Some(ctx.now.mono + AUTO_EVERY),
+                    Some(_) => None,
                 };
             }
         }
@@ -307,10 +298,8 @@ impl Component for State {
     }
 
     fn due(&self) -> Option<Duration> {
-        match self.auto {
-            Auto::On(due) if self.request.is_none() && self.question.is_some() => Some(due),
-            _ => None,
-        }
+        self.auto
+            .filter(|_| self.request.is_none() && self.question.is_some())
     }
 
     fn next_wake(&self, ctx: ViewContext<'_>) -> Option<Duration> {
