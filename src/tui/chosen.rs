@@ -62,20 +62,20 @@ fn place(areas: Areas, shown: &[Pane]) -> Option<Areas> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tui::layout::{Arrangement, LayoutInput, ZoomMode, arrange as usual};
+    use crate::tui::layout::{LayoutInput, arrange as usual};
 
     fn areas(width: u16, height: u16) -> Areas {
         let input = LayoutInput {
             focus: Pane::Payments,
-            zoom: ZoomMode::All,
+            is_zoomed: false,
             log: Pane::Requests,
             accounts: 4,
             tokens: 2,
             detail: 0,
         };
         match usual(Rect::new(0, 0, width, height), input) {
-            Arrangement::Console(areas) => areas,
-            Arrangement::TooSmall(_) => panic!("{width}x{height} is large enough"),
+            Some(areas) => areas,
+            None => panic!("{width}x{height} is large enough"),
         }
     }
 

@@ -7,7 +7,6 @@ use super::intent::Intent;
 use super::keys::{
     Action, ColumnAction, ConsoleAction, FilterAction, Keys as _, NavAction, WindowAction,
 };
-use super::layout::ZoomMode;
 use super::msg::{Level, WatchKey};
 use super::overlays::{
     alerts, doctor, help, link_form, palette, profiles, quit_ask, sandbox, themes, timeline,
@@ -38,10 +37,7 @@ impl Model {
                 self.store.flash(Level::Info, text);
             }
             ConsoleAction::Zoom => {
-                self.zoom = match self.zoom {
-                    ZoomMode::All => ZoomMode::Zoomed,
-                    ZoomMode::Zoomed => ZoomMode::All,
-                };
+                self.is_zoomed = !self.is_zoomed;
             }
             ConsoleAction::Profiles => {
                 self.open(Box::new(profiles::State::new(&self.store)));
@@ -188,7 +184,7 @@ impl Model {
             return;
         }
         if !self.call(pane, io, Component::back) {
-            self.zoom = ZoomMode::All;
+            self.is_zoomed = false;
         }
     }
 
@@ -297,7 +293,7 @@ impl Model {
 
     fn can_zoom(&self) -> bool {
         let is_beside = self.areas().is_some_and(|areas| areas.tabs.is_empty());
-        let may = !self.focus.is_alone() || is_beside || self.zoom == ZoomMode::Zoomed;
+        let may = !self.focus.is_alone() || is_beside || self.is_zoomed;
         may && self.shown.contains(&self.focus)
     }
 

@@ -6,7 +6,6 @@ use ratatui::layout::{Position, Rect};
 
 use super::component::ViewContext;
 use super::hits::Hits;
-use super::layout::Arrangement;
 use super::pane::Pane;
 use super::store::Phase;
 use super::widgets::boxes::{Framed, padded};
@@ -30,13 +29,10 @@ pub fn draw(model: &Model, now: Now, hits: Option<&Hits>, buf: &mut Buffer) -> O
         hits,
         ..model.ctx(now, false)
     };
-    let areas = match model.arranged(screen) {
-        Arrangement::TooSmall(area) => {
-            chrome::draw_too_small(ctx, area, buf);
-            model.theme.finish(buf);
-            return None;
-        }
-        Arrangement::Console(areas) => areas,
+    let Some(areas) = model.arranged(screen) else {
+        chrome::draw_too_small(ctx, screen, buf);
+        model.theme.finish(buf);
+        return None;
     };
     chrome::draw_header(ctx, areas.header, buf);
     let mut cursor = None;

@@ -16,13 +16,6 @@ const CALLBACKS_FROM: u16 = 20;
 /// From this size of the body on, Callbacks is as wide as Requests: its rows have more to show than the small panes.
 const LARGE: (u16, u16) = (160, 48);
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Arrangement {
-    /// The area of the error line.
-    TooSmall(Rect),
-    Console(Areas),
-}
-
 /// The areas of a large enough screen. A hidden pane has an empty one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Areas {
@@ -42,17 +35,11 @@ impl Areas {
     }
 }
 
-/// Whether one pane fills the body.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ZoomMode {
-    All,
-    Zoomed,
-}
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LayoutInput {
     pub focus: Pane,
-    pub zoom: ZoomMode,
+    /// Whether one pane fills the body.
+    pub is_zoomed: bool,
     /// Requests or Callbacks: the visible one, if both do not fit.
     pub log: Pane,
     pub accounts: usize,
@@ -65,15 +52,16 @@ pub struct LayoutInput {
 /// The least rows of Estimates when another pane grows: its frame and two rows.
 const ESTIMATES_MIN: u16 = 4;
 
-pub fn arrange(screen: Rect, input: LayoutInput) -> Arrangement {
-    let LayoutInput { focus, zoom, .. } = input;
+/// `None`: the screen is too small.
+pub fn arrange(screen: Rect, input: LayoutInput) -> Option<Areas> {
+    let LayoutInput {
+        focus, is_zoomed, ..
+    } = input;
     if screen.width < SMALLEST.0 || screen.height < SMALLEST.1 {
-        return Arrangement::TooSmall(screen);
+        return None;
     }
-    let whole = zoom == ZoomMode::All
-        && !focus.is_alone()
-        && screen.width >= WHOLE.0
-        && screen.height >= WHOLE.1;
+    let whole =
+        !is_zoomed && !focus.is_alone() && screen.width >= WHOLE.0 && screen.height >= WHOLE.1;
     let tabs = Length(u16::from(!whole));
     let rows = Layout::vertical([Length(1), tabs, Fill(1), Length(1)]);
     let [header, tabs, body, footer] = screen.layout(&rows);
@@ -85,7 +73,7 @@ pub fn arrange(screen: Rect, input: LayoutInput) -> Arrangement {
         panes[focus.index()] = body;
         panes
     };
-    Arrangement::Console(Areas {
+    Some(Areas {
         header,
         tabs,
         body,
@@ -191,14 +179,14 @@ mod tests {
                 let (accounts, tokens, detail) = cases[at % cases.len()];
                 let input = LayoutInput {
                     focus: focus[at % focus.len()],
-                    zoom: ZoomMode::All,
+                    is_zoomed: false,
                     log: [Pane::Requests, Pane::Callbacks][usize::from(width % 2)],
                     accounts,
                     tokens,
                     detail,
                 };
                 let screen = Rect::new(0, 0, width, height);
-                let Arrangement::Console(areas) = arrange(screen, input) else {
+                let Some(areas) = arrange(screen, input) else {
                     continue;
                 };
                 let area: u32 = areas.panes.iter().map(|pane| pane.area()).sum();
@@ -216,13 +204,13 @@ mod tests {
         let heights = |focus: Pane, detail: u16| {
             let input = LayoutInput {
                 focus,
-                zoom: ZoomMode::All,
+                is_zoomed: false,
                 log: Pane::Requests,
                 accounts: 4,
                 tokens: 2,
                 detail,
             };
-            let Arrangement::Console(areas) = arrange(Rect::new(0, 0, 120, 40), input) else {
+            let Some(areas) = arrange(Rect::new(0, 0, 120, 40), input) else {
                 panic!("120x40 is large enough");
             };
             [Pane::Credentials, Pane::Tokens, Pane::Estimates].map(|pane| areas.pane(pane).height)

@@ -69,7 +69,7 @@ use keys::{
     Action, ColumnAction, ConsoleAction, FilterAction, Keymap, Keys as _, NavAction, Scope,
     WindowAction,
 };
-use layout::{Areas, Arrangement, LayoutInput, ZoomMode, arrange};
+use layout::{Areas, LayoutInput, arrange};
 use msg::Level;
 use notifier::Notifier;
 use overlays::timeline;
@@ -92,7 +92,8 @@ pub struct Model {
     /// The operator's panes, in their order.
     shown: Vec<Pane>,
     focus: Pane,
-    zoom: ZoomMode,
+    /// Whether one pane fills the body.
+    is_zoomed: bool,
     /// The open windows; the last one is on top.
     overlays: Vec<Box<DynComponent>>,
     store: Store,
@@ -149,7 +150,7 @@ impl Model {
             screen: Rect::new(0, 0, 80, 24),
             focus: if has_payments { Pane::Payments } else { first },
             shown,
-            zoom: ZoomMode::All,
+            is_zoomed: false,
             overlays: Vec::new(),
             store,
             panes: Panes::new(&setup),
@@ -223,7 +224,7 @@ impl Model {
         wake.map(|wake| wake.max(Duration::from_millis(1)))
     }
 
-    fn arranged(&self, screen: Rect) -> Arrangement {
+    fn arranged(&self, screen: Rect) -> Option<Areas> {
         let log = match self.focus {
             pane @ (Pane::Requests | Pane::Callbacks) => pane,
             _ => self.log,
@@ -231,18 +232,14 @@ impl Model {
         let is_hidden = !self.shown.contains(&self.focus);
         let input = LayoutInput {
             focus: self.focus,
-            zoom: if is_hidden {
-                ZoomMode::Zoomed
-            } else {
-                self.zoom
-            },
+            is_zoomed: is_hidden || self.is_zoomed,
             log,
             accounts: self.store.accounts.len(),
             tokens: self.store.token_users().count(),
             detail: self.detail_rows,
         };
         let alone = LayoutInput {
-            zoom: ZoomMode::Zoomed,
+            is_zoomed: true,
             ..input
         };
         if self.shown == Pane::ALL {
@@ -253,15 +250,11 @@ impl Model {
             focus: Pane::Payments,
             ..input
         };
-        let chosen = match arrange(screen, together) {
-            Arrangement::Console(areas) if areas.tabs.is_empty() => {
-                chosen::arrange(areas, &self.shown)
-            }
-            _ => None,
-        };
-        chosen
-            .filter(|areas| !areas.pane(self.focus).is_empty())
-            .map_or_else(|| arrange(screen, alone), Arrangement::Console)
+        let chosen = arrange(screen, together)
+            .filter(|areas| areas.tabs.is_empty())
+            .and_then(|areas| chosen::arrange(areas, &self.shown))
+            .filter(|areas| !areas.pane(self.focus).is_empty());
+        chosen.or_else(|| arrange(screen, alone))
     }
 
     /// The panes that have a tab: the operator's, and the focused one.
@@ -271,10 +264,7 @@ impl Model {
     }
 
     fn areas(&self) -> Option<Areas> {
-        match self.arranged(self.screen) {
-            Arrangement::Console(areas) => Some(areas),
-            Arrangement::TooSmall(_) => None,
-        }
+        self.arranged(self.screen)
     }
 
     fn shows(&self, pane: Pane) -> bool {

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::Model;
-use super::layout::ZoomMode;
 use super::pane::Pane;
 use crate::domain::inert;
 
@@ -86,7 +85,7 @@ impl Model {
         ScreenState {
             version: VERSION,
             focus: self.focus.key_name(),
-            zoomed: self.zoom == ZoomMode::Zoomed,
+            zoomed: self.is_zoomed,
             panes,
         }
     }
@@ -103,9 +102,7 @@ impl Model {
         let mut shown = self.shown.iter();
         let focus = shown.find(|pane| pane.key_name() == state.focus);
         self.focus = focus.copied().unwrap_or(self.focus);
-        if state.zoomed {
-            self.zoom = ZoomMode::Zoomed;
-        }
+        self.is_zoomed |= state.zoomed;
         for pane in Pane::ALL {
             let Some(saved) = state.panes.get(&pane.key_name()) else {
                 continue;

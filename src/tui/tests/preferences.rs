@@ -374,10 +374,7 @@ fn the_next_start_restores_pane_zoom_filters_and_selection() {
     let selected = before.store.selected_payment.clone().unwrap();
     assert_eq!(selected.1.as_str(), "B-3");
     let mut after = next_start(&mut before);
-    assert_eq!(
-        (after.focus, after.zoom),
-        (Pane::Requests, ZoomMode::Zoomed)
-    );
+    assert_eq!((after.focus, after.is_zoomed), (Pane::Requests, true));
     assert_eq!(after.store.selected_payment, Some(selected));
     assert_eq!(after.screen_state(), before.screen_state());
     press(&mut after, "3", second(1));
