@@ -5,9 +5,7 @@ use crate::domain::AccountId;
 use crate::tui::prelude::*;
 
 #[derive(Debug, Clone)]
-pub struct LockedAccount {
-    account: AccountId,
-}
+pub struct LockedAccount(AccountId);
 
 pub type State = FormState<LockedAccount>;
 
@@ -15,7 +13,7 @@ impl State {
     pub fn of(account: AccountId) -> Self {
         Self::new(
             Form::new(vec![Field::account_name()]),
-            LockedAccount { account },
+            LockedAccount(account),
         )
     }
 }
@@ -26,7 +24,7 @@ impl FormWindow for State {
     fn text(&self, _ctx: ViewContext<'_>) -> WindowText {
         let note = format!(
             "{} moves real money. Type its name to allow write calls for ten minutes.",
-            self.data.account
+            self.data.0
         );
         WindowText {
             tone: Tone::Live,
@@ -35,15 +33,15 @@ impl FormWindow for State {
     }
 
     fn submit(&mut self, ctx: &mut UpdateContext<'_>) {
-        if !self.form.confirms(0, self.data.account.as_str(), "arm") {
+        if !self.form.confirms(0, self.data.0.as_str(), "arm") {
             return;
         }
-        if let Some(known) = ctx.store.known_mut(&self.data.account) {
+        if let Some(known) = ctx.store.known_mut(&self.data.0) {
             known.arm(ctx.now);
         }
         let text = format!(
             "{} is armed: write calls are allowed for ten minutes",
-            self.data.account
+            self.data.0
         );
         ctx.flash(Level::Warning, text);
         ctx.close();

@@ -1,24 +1,21 @@
 //! The form that adds a note to a watched payment.
 
 use super::form_window::{FormState, FormWindow, WindowText};
-use crate::domain::{AccountId, Note, PaymentId};
+use crate::domain::Note;
 use crate::tui::msg::WatchKey;
 use crate::tui::prelude::*;
 
 #[derive(Debug, Clone)]
-pub struct NotedPayment {
-    account: AccountId,
-    id: PaymentId,
-}
+pub struct NotedPayment(WatchKey);
 
 pub type State = FormState<NotedPayment>;
 
 const TEXT: usize = 0;
 
 impl State {
-    pub fn of((account, id): WatchKey) -> Self {
+    pub fn of(payment: WatchKey) -> Self {
         let text = Field::text("Note", "like: refunded by hand, ticket 4711", "");
-        Self::new(Form::new(vec![text]), NotedPayment { account, id })
+        Self::new(Form::new(vec![text]), NotedPayment(payment))
     }
 }
 
@@ -27,7 +24,7 @@ impl FormWindow for State {
 
     fn text(&self, ctx: ViewContext<'_>) -> WindowText {
         // The title is cut, so that the window has room for it at every width.
-        let title = format!("Note on {}", fit_middle(self.data.id.as_str(), 48));
+        let title = format!("Note on {}", fit_middle(self.data.0.1.as_str(), 48));
         let note = "The timeline shows all notes, the list searches the newest.";
         WindowText::new(title, note, ctx.store.is_live())
     }
@@ -39,8 +36,7 @@ impl FormWindow for State {
         }
         if let Some(text) = text {
             ctx.close();
-            let of = (self.data.account.clone(), self.data.id.clone());
-            ctx.out.push(Effect::Note(of, text));
+            ctx.out.push(Effect::Note(self.data.0.clone(), text));
         }
     }
 }

@@ -4,18 +4,12 @@ use super::form_window::{FormState, FormWindow, WindowText};
 use crate::domain::simulate::{Command, Event, Setting};
 use crate::tui::prelude::*;
 
-/// The purpose of the typed text.
-#[derive(Debug, Clone)]
-enum What {
-    Set { setting: String },
-    Event { event: String },
-}
-
 #[derive(Debug, Clone)]
 pub struct Simulation {
-    provider: String,
-    what: What,
+    title: String,
     about: &'static str,
+    /// Without the typed text.
+    command: Command,
 }
 
 pub type State = FormState<Simulation>;
@@ -24,11 +18,13 @@ impl State {
     pub fn event(provider: &str, event: Event) -> Self {
         let field = Field::text("About", event.subject, "");
         let simulation = Simulation {
-            provider: provider.into(),
-            what: What::Event {
-                event: event.name.into(),
-            },
+            title: format!("Simulator: {provider} {}", event.name),
             about: event.about,
+            command: Command::Event {
+                provider: provider.into(),
+                event: event.name.into(),
+                subject: String::new(),
+            },
         };
         Self::new(Form::new(vec![field]), simulation)
     }
@@ -37,31 +33,15 @@ impl State {
         let hint = format!("like {}", setting.choices.join(", "));
         let field = Field::replaced("Value", &hint, &setting.value);
         let simulation = Simulation {
-            provider: provider.into(),
-            what: What::Set {
-                setting: setting.name.into(),
-            },
+            title: format!("Simulator: {provider} {}", setting.name),
             about: setting.about,
+            command: Command::Set {
+                provider: provider.into(),
+                setting: setting.name.into(),
+                value: String::new(),
+            },
         };
         Self::new(Form::new(vec![field]), simulation)
-    }
-
-    /// The command of the form. The simulator checks the value.
-    fn command(&self) -> Command {
-        let typed = self.form.fields[0].typed().to_owned();
-        let provider = self.data.provider.clone();
-        match &self.data.what {
-            What::Set { setting } => Command::Set {
-                provider,
-                setting: setting.clone(),
-                value: typed,
-            },
-            What::Event { event } => Command::Event {
-                provider,
-                event: event.clone(),
-                subject: typed,
-            },
-        }
     }
 }
 
@@ -69,23 +49,25 @@ impl FormWindow for State {
     const SUBMIT: &'static str = "set";
 
     fn text(&self, _ctx: ViewContext<'_>) -> WindowText {
-        let name = match &self.data.what {
-            What::Set { setting } => setting,
-            What::Event { event } => event,
-        };
-        let title = format!("Simulator: {} {name}", self.data.provider);
-        WindowText::new(title, self.data.about, false)
+        WindowText::new(self.data.title.as_str(), self.data.about, false)
     }
 
     fn submit_word(&self) -> &'static str {
-        match self.data.what {
-            What::Set { .. } => Self::SUBMIT,
-            What::Event { .. } => "run",
+        match self.data.command {
+            Command::Event { .. } => "run",
+            _ => Self::SUBMIT,
         }
     }
 
+    /// The simulator checks the value.
     fn submit(&mut self, ctx: &mut UpdateContext<'_>) {
-        ctx.out.push(Effect::Simulate(self.command()));
+        let mut command = self.data.command.clone();
+        if let Command::Set { value: text, .. } | Command::Event { subject: text, .. } =
+            &mut command
+        {
+            self.form.fields[0].typed().clone_into(text);
+        }
+        ctx.out.push(Effect::Simulate(command));
         ctx.close();
     }
 }
