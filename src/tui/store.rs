@@ -5,7 +5,6 @@ mod polls;
 mod requests;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
@@ -14,8 +13,8 @@ use crate::domain::manage::ProviderSetup;
 use crate::domain::simulate::{Fault, Part};
 use crate::domain::{
     Ability, Account, AccountId, CredentialStatus, Delivery, DeliveryId, Documented, Exchange,
-    ExchangeId, Handled, Listening, Now, PaymentId, PlayerId, Problem, ProviderId, RawCall,
-    RequestId, Secret, Subject, Waiting, WallTime, catalogue, is_about_hook, notice_alert,
+    Handled, Listening, Now, PaymentId, PlayerId, Problem, ProviderId, RawCall, RequestId, Secret,
+    Subject, Waiting, WallTime, catalogue, is_about_hook, notice_alert,
 };
 
 use super::Effect;
@@ -248,10 +247,6 @@ impl Store {
     pub fn is_watched(&self, account: &AccountId, id: &PaymentId) -> bool {
         let mut all = self.payments.iter();
         all.any(|w| w.watch.account == *account && w.watch.id == *id)
-    }
-
-    pub fn exchange(&self, id: ExchangeId) -> Option<&Arc<Exchange>> {
-        self.exchanges.known(id)
     }
 
     /// The payment of an exchange: the one that the request names.

@@ -220,7 +220,7 @@ impl State {
         };
         match &timeline.happenings[at].what {
             What::Call { exchange, .. } => {
-                if let Some(exchange) = ctx.store.exchange(*exchange).cloned() {
+                if let Some(exchange) = ctx.store.exchanges.known(*exchange).cloned() {
                     exchange::State::open(exchange, ctx);
                 } else {
                     let request = ctx.store.number();

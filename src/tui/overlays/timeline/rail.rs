@@ -232,9 +232,7 @@ impl Rail<'_> {
             }
         }
     }
-}
 
-impl Rail<'_> {
     /// Who did it, in a ledger that a team shares.
     fn operator(&self, operator: &str, pen: &mut Pen<'_>) {
         if !operator.is_empty() {

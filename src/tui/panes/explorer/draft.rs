@@ -151,17 +151,16 @@ impl Draft {
     /// The request as it is now, also with required values missing.
     pub fn as_it_stands(&self) -> RawCall {
         let body = self.body.as_ref().filter(|body| !body.is_blank());
+        let auth = self.auth.map_or(0, |at| self.form.fields[at].chosen());
         RawCall {
             method: self.method().to_owned(),
             path: self.path().iter().map(Piece::text).collect(),
             body: body.map(Editor::text),
-            auth: self.chosen_auth(),
+            auth: auth
+                .checked_sub(1)
+                .and_then(|at| AuthMethod::ALL.get(at))
+                .copied(),
         }
-    }
-
-    fn chosen_auth(&self) -> Option<AuthMethod> {
-        let chosen = self.form.fields[self.auth?].chosen();
-        AuthMethod::ALL.get(chosen.checked_sub(1)?).copied()
     }
 
     /// Restores the values of an earlier call.
@@ -348,12 +347,6 @@ impl Draft {
             column: error.column(),
             words: bad_json_reason(&error),
         });
-    }
-
-    /// What the catalogue says about the current field.
-    pub fn field_help(&self) -> Option<String> {
-        let current = (!self.in_body).then_some(self.form.at)?;
-        self.field_helps().nth(current)
     }
 
     /// What the catalogue says about each field of a documented call.

@@ -167,7 +167,8 @@ impl State {
         if here && !draft.in_body {
             cursor = form;
         }
-        if let Some(help) = draft.field_help().filter(|_| here) {
+        let current = (here && !draft.in_body).then_some(draft.form.at);
+        if let Some(help) = current.and_then(|at| draft.field_helps().nth(at)) {
             let [_, area] = split_columns(split.hint, HINT_INDENT);
             paragraph(buf, area, &help, dim);
         }

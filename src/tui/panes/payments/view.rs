@@ -125,23 +125,24 @@ impl State {
         }
         let room = parts.detail.width.saturating_sub(HEADING);
         let window = list.window(shown.len(), parts.list.height);
-        let (above, below) = (&rows[..window.start], &rows[window.end..]);
-        let unseen = [above, below].map(|rows| {
+        // The payments that need attention above and below the visible rows.
+        let [above, below] = [&rows[..window.start], &rows[window.end..]].map(|rows| {
             let needs = |at: &&usize| needs_attention(&payments[**at], ctx.store);
             rows.iter().filter(needs).count()
         });
-        let tone = if unseen == [0, 0] {
+        let tone = if above + below == 0 {
             Tone::Dim
         } else {
             Tone::Bad
         };
-        let place = Place {
-            marked: self.marked_words(&rows, ctx.store),
-            sorted: (self.sort != Sort::default()).then(|| self.sort.words()),
-            rows: pager::place(&window, shown.len()),
-            unseen,
-        };
-        let place = place.words(room);
+        let place = [
+            self.marked_words(&rows, ctx.store),
+            (self.sort != Sort::default()).then(|| self.sort.words()),
+            pager::place(&window, shown.len()),
+            (above > 0).then(|| format!("! {above} above")),
+            (below > 0).then(|| format!("! {below} below")),
+        ];
+        let place = joined(place, room);
         grid.draw(ctx, true, buf);
         let taken = width(&place) + u16::from(!place.is_empty());
         let heading = first_row(parts.detail);
@@ -185,35 +186,18 @@ impl State {
     }
 }
 
-/// What the heading of the selected payment says about the list.
-struct Place {
-    marked: Option<String>,
-    /// Unless it is the usual order; it is the first to go where the room is short.
-    sorted: Option<String>,
-    /// Which rows are visible.
-    rows: Option<String>,
-    /// The payments that need attention above and below those rows.
-    unseen: [usize; 2],
-}
-
-impl Place {
-    fn words(self, room: u16) -> String {
-        let [above, below] = self.unseen;
-        let above = (above > 0).then(|| format!("! {above} above"));
-        let below = (below > 0).then(|| format!("! {below} below"));
-        let rest = [self.rows, above, below];
-        let join = |sorted: Option<String>| {
-            let parts = [self.marked.clone(), sorted]
-                .into_iter()
-                .chain(rest.clone());
-            parts.flatten().collect::<Vec<_>>().join(" · ")
-        };
-        let whole = join(self.sorted);
-        if width(&whole) <= room {
-            whole
-        } else {
-            join(None)
-        }
+/// What the heading of the selected payment says about the list. The order of the rows, the second part, is the first to
+/// go where the room is short.
+fn joined([marked, sorted, rest @ ..]: [Option<String>; 5], room: u16) -> String {
+    let join = |sorted: Option<String>| {
+        let parts = [marked.clone(), sorted].into_iter().chain(rest.clone());
+        parts.flatten().collect::<Vec<_>>().join(" · ")
+    };
+    let whole = join(sorted);
+    if width(&whole) <= room {
+        whole
+    } else {
+        join(None)
     }
 }
 
